@@ -1,0 +1,30 @@
+/** Reads the small bodies of MESH's answers: JSON, or nothing. */
+import type { TransportResponse } from './transport';
+import { TransportFailure } from './transport';
+
+/** A page of 5,000 ids takes about 150 KiB; nothing that MESH answers as JSON comes near this (bytes). */
+const MAX_JSON_BYTES = 8 * 1024 * 1024;
+
+/**
+ * The body as JSON; undefined if it is empty, is no JSON (MESH answers some faults in XML), or is larger than 8 MiB. Throws
+ * TransportFailure if it breaks off: then the answer is lost.
+ */
+export async function readJson(body: TransportResponse['body']): Promise<unknown> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const piece of body as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      if (bytes > MAX_JSON_BYTES) break;
+      pieces.push(piece);
+    }
+  } catch (cause) {
+    throw new TransportFailure(cause, true);
+  }
+  if (bytes === 0 || bytes > MAX_JSON_BYTES) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(pieces).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

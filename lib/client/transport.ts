@@ -1,0 +1,169 @@
+/**
+ * HTTPS to one MESH server: the only file that imports undici. It knows nothing of MESH but that answers are either small
+ * JSON or large bodies; what an answer means is the client's business.
+ */
+import type { Readable } from 'node:stream';
+import { createSecureContext, getCACertificates, rootCertificates } from 'node:tls';
+import { Agent, ProxyAgent, type Dispatcher } from 'undici';
+import type { MailboxConfig, ProxyOptions, TlsOptions } from '../config';
+import { ConfigurationError, MeshError } from '../errors';
+
+/** A body whose size is known and that can be read again for another attempt. */
+export interface RequestBody {
+  /** Bytes, exactly: sent as Content-Length. */
+  readonly bytes: number;
+  open(): AsyncIterable<Buffer>;
+}
+
+/** One HTTP request. */
+export interface TransportRequest {
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT';
+  /** Path and query below the server's address. */
+  path: string;
+  headers: Record<string, string>;
+  body?: RequestBody;
+  signal?: AbortSignal;
+}
+
+/** What came back. The body has to be read to its end or destroyed. */
+export interface TransportResponse {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: Dispatcher.ResponseData['body'];
+}
+
+/** Why a request got no answer. */
+export class TransportFailure extends Error {
+  /**
+   * True if the server may have got the whole request. False is certain: the connection never stood, or fewer body bytes
+   * were handed to it than Content-Length announced.
+   */
+  readonly requestSent: boolean;
+
+  constructor(cause: unknown, requestSent: boolean) {
+    super('no answer', { cause });
+    this.requestSent = requestSent;
+  }
+}
+
+/** A connection to one server, kept alive between requests. */
+export interface Transport {
+  /** Throws TransportFailure where there is no answer. Redirects are not followed: a token is good for one address. */
+  request(request: TransportRequest): Promise<TransportResponse>;
+  /** Breaks what is under way and closes every connection. */
+  close(): Promise<void>;
+}
+
+/** Opens nothing yet: connections are made when they are needed. Throws ConfigurationError for unusable certificates. */
+export function createTransport(
+  config: Pick<MailboxConfig, 'url' | 'tls' | 'proxy' | 'timeouts' | 'connections'>,
+): Transport {
+  const { url, timeouts, connections } = config;
+  const connect = { ...tlsOptions(config.tls, url), timeout: timeouts.connectMs };
+  const common = {
+    allowH2: false,
+    pipelining: 1,
+    connections,
+    headersTimeout: timeouts.headersMs,
+    bodyTimeout: timeouts.bodyMs,
+  } as const;
+  const proxy = config.proxy && !bypassesProxy(url, config.proxy.noProxy ?? []) ? config.proxy : undefined;
+  const dispatcher: Dispatcher = proxy
+    ? new ProxyAgent({
+        ...common,
+        uri: proxy.url,
+        requestTls: connect,
+        // The tunnel keeps MESH's TLS, with its client certificate, between us and MESH.
+        proxyTunnel: true,
+        ...proxyAuthorization(proxy),
+      })
+    : new Agent({ ...common, connect });
+  const base = url.pathname.replace(/\/+$/, '');
+
+  return {
+    async request({ method, path, headers, body, signal }) {
+      let handedOver = 0;
+      async function* counted(source: RequestBody): AsyncGenerator<Buffer> {
+        for await (const piece of source.open()) {
+          handedOver += piece.length;
+          yield piece;
+        }
+      }
+      try {
+        const response = await dispatcher.request({
+          origin: url.origin,
+          path: base + path,
+          method,
+          headers: body ? { ...headers, 'content-length': String(body.bytes) } : headers,
+          // undici takes any async iterable here (its documentation says so), its types do not.
+          body: body ? (counted(body) as unknown as Readable) : null,
+          ...(signal ? { signal } : {}),
+        });
+        return { status: response.statusCode, headers: response.headers, body: response.body };
+      } catch (error) {
+        // The payload itself could not be read: undici broke the request off, so MESH got less than it was promised.
+        if (error instanceof MeshError) throw error;
+        throw new TransportFailure(error, body === undefined || handedOver >= body.bytes);
+      }
+    },
+    close: () => dispatcher.destroy(),
+  };
+}
+
+function tlsOptions(tls: TlsOptions, url: URL): TlsOptions & { minVersion: 'TLSv1.2'; rejectUnauthorized: true } {
+  if (url.protocol === 'https:') checkCertificates(tls);
+  return {
+    ...tls,
+    ...(tls.ca === undefined && url.protocol === 'https:' ? { ca: trustedByDefault() } : {}),
+    minVersion: 'TLSv1.2',
+    rejectUnauthorized: true,
+  };
+}
+
+/** Fails now, with a sentence, rather than at the first request with OpenSSL's words. */
+function checkCertificates(tls: TlsOptions): void {
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    throw new ConfigurationError('tls: a client certificate needs both its certificate and its private key', {
+      advice: 'Give both, or a PFX file that holds both.',
+    });
+  }
+  try {
+    createSecureContext(tls);
+  } catch (cause) {
+    throw new ConfigurationError('tls: the certificate, its key or the CA cannot be used', {
+      cause,
+      advice: 'Check that the files are PEM (or PFX), that the key belongs to the certificate, and its passphrase.',
+    });
+  }
+}
+
+let defaultCa: string[] | undefined;
+
+/** Node's own roots and the operating system's: NHS England's environments use roots that neither browsers nor Node ship. */
+function trustedByDefault(): string[] {
+  defaultCa ??= [...new Set([...rootCertificates, ...getCACertificates('system')])];
+  return defaultCa;
+}
+
+function proxyAuthorization(proxy: ProxyOptions): { token?: string } {
+  if (proxy.username === undefined || proxy.username === '') return {};
+  const pair = Buffer.from(`${proxy.username}:${proxy.password ?? ''}`).toString('base64');
+  return { token: `Basic ${pair}` };
+}
+
+/** Whether the server is on the list of those that are reached without the proxy. */
+export function bypassesProxy(url: URL, noProxy: readonly string[]): boolean {
+  const port = url.port || (url.protocol === 'https:' ? '443' : '80');
+  return noProxy
+    .flatMap((entry) => entry.split(/[\s,]+/))
+    .filter((entry) => entry !== '')
+    .some((entry) => {
+      if (entry === '*') return true;
+      const [, host = '', wantedPort] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
+      if (wantedPort !== undefined && wantedPort !== port) return false;
+      const suffix = host.replace(/^\*/, '');
+      return suffix.startsWith('.')
+        ? url.hostname.endsWith(suffix) || url.hostname === suffix.slice(1)
+        : url.hostname === suffix;
+    });
+}

@@ -1,0 +1,35 @@
+/** Names that strangers gave, made fit for a folder (DESIGN.md, rule 10). */
+
+/** Reserved by Windows, with any extension. */
+const DEVICE = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?$/i;
+
+/** File systems take 255 bytes; the message id and a temporary suffix need some of them. */
+const MAX_NAME_BYTES = 150;
+
+/**
+ * A file name for a received message: `<messageId>_<name>`, unique because the id is. The sender's name loses its path,
+ * control characters, what Windows refuses, leading and trailing dots and spaces, and all beyond 150 bytes (its extension
+ * stays). Gives the id alone where nothing is left.
+ */
+export function safeFileName(messageId: string, fileName: string | undefined): string {
+  const id = messageId.replace(/[^\w.-]/g, '_').slice(0, 100);
+  const last = (fileName ?? '').split(/[/\\]/).at(-1) ?? '';
+  const name = shorten(
+    last
+      .normalize('NFC')
+      // oxlint-disable-next-line no-control-regex -- control characters are what is removed
+      .replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff<>:"|?*]/g, '_')
+      .replace(/^[. ]+|[. ]+$/g, ''),
+  );
+  if (name === '') return `${id}.dat`;
+  return `${id}_${DEVICE.test(name) ? `_${name}` : name}`;
+}
+
+function shorten(name: string): string {
+  if (Buffer.byteLength(name) <= MAX_NAME_BYTES) return name;
+  const extension = /\.[A-Za-z0-9]{1,10}$/.exec(name)?.[0] ?? '';
+  let stem = name.slice(0, name.length - extension.length);
+  while (Buffer.byteLength(stem) + extension.length > MAX_NAME_BYTES) stem = stem.slice(0, -1);
+  // A cut through a surrogate pair would leave half a character.
+  return stem.replace(/[\ud800-\udbff]$/, '') + extension;
+}

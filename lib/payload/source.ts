@@ -1,0 +1,121 @@
+/**
+ * A payload that can be opened again at any byte, whatever it came from: so a retry or a resumed upload reads the same
+ * bytes, and memory does not grow with size.
+ */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { InvalidMessageError, PayloadError } from '../errors';
+import type { Payload } from '../types';
+
+/** Bytes with a known size. */
+export interface PayloadSource {
+  /** Bytes. */
+  readonly size: number;
+  /** MIME type that goes with the kind of payload. */
+  readonly contentType: string;
+  /** The file's own name, where there is a file. */
+  readonly fileName?: string;
+  /** The bytes from `start` up to, not including, `end`, in pieces. Throws PayloadError if they are not there any more. */
+  open(start: number, end: number): AsyncIterable<Buffer>;
+}
+
+/** Pieces in which bodies are handed on: small enough for fairness, large enough for speed (bytes). */
+const PIECE_BYTES = 1024 * 1024;
+
+/** Opens what a caller gave. Throws InvalidMessageError for what cannot be a payload, PayloadError for a file that is not readable. */
+export async function openPayload(payload: Payload): Promise<PayloadSource> {
+  const source = await sourceOf(payload);
+  if (source.size === 0) {
+    throw new InvalidMessageError('The payload is empty. Nothing was sent.', {
+      advice: 'MESH refuses a message without data (code 02): check what the flow puts into the payload.',
+    });
+  }
+  return source;
+}
+
+async function sourceOf(payload: Payload): Promise<PayloadSource> {
+  if (payload instanceof Uint8Array) return bytesSource(payload, 'application/octet-stream');
+  if (typeof payload === 'string') return bytesSource(Buffer.from(payload, 'utf8'), 'text/plain; charset=utf-8');
+  if (typeof payload === 'object' && payload !== null) {
+    if ('file' in payload && typeof payload.file === 'string') return fileSource(payload.file);
+    if ('json' in payload) return bytesSource(jsonBytes(payload.json), 'application/json');
+  }
+  throw new InvalidMessageError('The payload is neither bytes, text, { file } nor { json }. Nothing was sent.', {
+    advice: 'Give a Buffer, a string, an object or a file path.',
+  });
+}
+
+function jsonBytes(value: unknown): Buffer {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (cause) {
+    throw new InvalidMessageError('The payload cannot be written as JSON. Nothing was sent.', {
+      cause,
+      advice: 'Remove what refers back to itself, and BigInt values.',
+    });
+  }
+  return Buffer.from(text ?? '', 'utf8');
+}
+
+function bytesSource(bytes: Uint8Array, contentType: string): PayloadSource {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return {
+    size: buffer.length,
+    contentType,
+    async *open(start, end) {
+      for (let at = start; at < end; at += PIECE_BYTES) yield buffer.subarray(at, Math.min(at + PIECE_BYTES, end));
+    },
+  };
+}
+
+/** A file is referenced, not copied: so it is checked at every opening that it is still the same one. */
+async function fileSource(path: string): Promise<PayloadSource> {
+  const first = await statFile(path);
+  return {
+    size: first.size,
+    contentType: 'application/octet-stream',
+    fileName: basename(path),
+    async *open(start, end) {
+      const now = await statFile(path);
+      if (now.size !== first.size || now.mtimeMs !== first.mtimeMs || now.ino !== first.ino) {
+        throw new PayloadError('The file was changed while it was being sent, so what was sent so far is of no use.', {
+          advice: 'Send it again when whoever writes it has finished; write to another name first and rename.',
+        });
+      }
+      let read = 0;
+      try {
+        for await (const piece of createReadStream(path, { start, end: end - 1, highWaterMark: PIECE_BYTES })) {
+          read += (piece as Buffer).length;
+          yield piece as Buffer;
+        }
+      } catch (cause) {
+        throw unreadable(cause);
+      }
+      if (read !== end - start) throw new PayloadError('The file became shorter while it was being sent.');
+    },
+  };
+}
+
+async function statFile(path: string): Promise<{ size: number; mtimeMs: number; ino: number }> {
+  try {
+    const found = await stat(path);
+    if (found.isFile()) return found;
+  } catch (cause) {
+    throw unreadable(cause);
+  }
+  throw new PayloadError('The path given as payload is not a file. Nothing was sent.', {
+    advice: 'Give the path of a file.',
+  });
+}
+
+/** The path itself is left out of the text: file names carry patients' names. */
+function unreadable(cause: unknown): PayloadError {
+  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  const advice =
+    code === 'ENOENT'
+      ? 'There is no such file: check the path, as this server sees it.'
+      : 'Check that the user who runs this process may read the file.';
+  return new PayloadError(`The file given as payload cannot be read (${code}).`, { cause, advice });
+}

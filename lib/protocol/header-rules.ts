@@ -1,0 +1,60 @@
+/**
+ * What MESH takes in the headers of a message. Limits are in characters. Sources: mesh-api.yaml, send_message (limits);
+ * DOMAIN.md 1.11 (control characters, URLs, characters of a checksum).
+ */
+
+/** The rule of one header. */
+export interface HeaderRule {
+  /** As the specification spells it; MESH reads it in any case. */
+  readonly header: string;
+  readonly maxLength: number;
+  /** No `http://` or `https://` at the start. */
+  readonly noUrl?: boolean;
+  /** Characters that are allowed, if not all printable ones of Latin-1. */
+  readonly characters?: RegExp;
+}
+
+/** The rules by the name that this library gives the field. */
+export const HEADER_RULES = {
+  to: { header: 'Mex-To', maxLength: 100, noUrl: true },
+  workflowId: { header: 'Mex-WorkflowID', maxLength: 300, noUrl: true },
+  subject: { header: 'Mex-Subject', maxLength: 500 },
+  localId: { header: 'Mex-LocalID', maxLength: 300 },
+  fileName: { header: 'Mex-FileName', maxLength: 300 },
+  partnerId: { header: 'Mex-PartnerID', maxLength: 500 },
+  checksum: { header: 'Mex-Content-Checksum', maxLength: 100, noUrl: true, characters: /^[A-Za-z0-9 :/-]*$/ },
+  contentType: { header: 'Content-Type', maxLength: 100 },
+  chunkRange: { header: 'Mex-Chunk-Range', maxLength: 20 },
+} as const satisfies Record<string, HeaderRule>;
+
+/** A field of a message that becomes a header. */
+export type HeaderField = keyof typeof HEADER_RULES;
+
+/**
+ * What is wrong with a header's value, as the end of a sentence that begins with the header's name; undefined if MESH
+ * takes it. The value itself is never repeated: it may be patient data.
+ */
+export function headerProblem(rule: HeaderRule, value: string): string | undefined {
+  if (value.length > rule.maxLength) return `has ${value.length} characters; MESH takes at most ${rule.maxLength}`;
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  const control = /[\u0000-\u001f\u007f-\u009f]/.exec(value);
+  if (control) {
+    return `has a control character (${controlName(control[0])}) at position ${control.index + 1}; MESH refuses those`;
+  }
+  const outside = /[\u0100-\u{10ffff}]/u.exec(value);
+  if (outside) {
+    return `has a character outside Latin-1 at position ${outside.index + 1}; HTTP headers cannot carry it`;
+  }
+  if (rule.noUrl && /^\s*https?:\/\//i.test(value)) return 'is a URL, which MESH refuses';
+  if (rule.characters && !rule.characters.test(value)) {
+    return 'has characters other than letters, digits, space, colon, hyphen and slash';
+  }
+  return undefined;
+}
+
+function controlName(character: string): string {
+  if (character === '\r') return 'carriage return';
+  if (character === '\n') return 'line feed';
+  if (character === '\t') return 'tab';
+  return `U+${character.charCodeAt(0).toString(16).padStart(4, '0').toUpperCase()}`;
+}

@@ -1,0 +1,104 @@
+/**
+ * The headers of a message, both ways: what is asked for becomes `Mex-*` headers, what MESH sends becomes
+ * {@link MessageHeaders}. Source: mesh-api.yaml, send_message, retrieve_message and "Asynchronous error reporting".
+ */
+import { InvalidMessageError } from '../errors';
+import type { MessageHeaders, OutgoingMessage } from '../types';
+import { defined } from './answers';
+import { parseChunkRange } from './chunk-range';
+import { adviceFor } from './error-codes';
+import { HEADER_RULES, headerProblem, type HeaderField } from './header-rules';
+import { isoFromMesh } from './time';
+
+/** Headers by their names in lower case, as an HTTP client hands them over. */
+export type ReceivedHeaders = Record<string, string | string[] | undefined>;
+
+/** The part of a message that goes into headers, everything decided. */
+export type HeaderValues = Omit<OutgoingMessage, 'payload' | 'compression'> & { localId: string; contentType: string };
+
+/**
+ * The headers of send_message but for chunk range, encoding and authorization.
+ * Throws InvalidMessageError that names the first header that MESH would refuse, and never repeats its value.
+ */
+export function outgoingHeaders(mailboxId: string, message: HeaderValues): Record<string, string> {
+  requireText(message.to, 'to', 'Give the recipient’s mailbox id, or look it up by ODS code with mesh-lookup.');
+  requireText(message.workflowId, 'workflowId', 'Give the workflow id that you agreed with the recipient.');
+  const headers: Record<string, string> = { 'Mex-From': mailboxId, 'Mex-MessageType': 'DATA' };
+  for (const field of [
+    'to',
+    'workflowId',
+    'localId',
+    'subject',
+    'fileName',
+    'partnerId',
+    'checksum',
+    'contentType',
+  ] as const) {
+    const value = message[field];
+    if (value !== undefined && value !== '') headers[HEADER_RULES[field].header] = checkedHeader(field, value);
+  }
+  // MESH answers Content-Type `application/octet-stream` for a chunked message; this one reaches the receiver.
+  headers['Mex-Content-Type'] = message.contentType;
+  if (message.compressed) headers['Mex-Content-Compressed'] = 'Y';
+  if (message.encrypted) headers['Mex-Content-Encrypted'] = 'Y';
+  return headers;
+}
+
+/** The value, if MESH takes it in this header. Throws InvalidMessageError. */
+export function checkedHeader(field: HeaderField, value: string): string {
+  const rule = HEADER_RULES[field];
+  const problem = headerProblem(rule, value);
+  if (problem === undefined) return value;
+  throw new InvalidMessageError(`${field} (${rule.header}) ${problem}. Nothing was sent.`, {
+    advice: `Correct ${field}: replace typographic quotes and letters outside Latin-1, and remove line breaks and tabs.`,
+  });
+}
+
+function requireText(value: string | undefined, field: HeaderField, advice: string): void {
+  if (typeof value === 'string' && value.trim() !== '') return;
+  throw new InvalidMessageError(`${field} (${HEADER_RULES[field].header}) is missing. Nothing was sent.`, { advice });
+}
+
+/** Reads the headers of retrieve_message, retrieve_chunk and head_message. `mailboxId` and `messageId` are what was asked for. */
+export function readMessageHeaders(headers: ReceivedHeaders, mailboxId: string, messageId: string): MessageHeaders {
+  const get = (name: string): string | undefined => {
+    const value = headers[name];
+    const text = Array.isArray(value) ? value.join(', ') : value;
+    return text === undefined || text === '' ? undefined : text;
+  };
+  const range = parseChunkRange(get('mex-chunk-range') ?? '');
+  const messageType = get('mex-messagetype')?.toUpperCase() === 'REPORT' ? 'REPORT' : 'DATA';
+  const statusCode = get('mex-statuscode');
+  const statusEvent = get('mex-statusevent');
+  const statusTimestamp = get('mex-statustimestamp');
+  const success = get('mex-statussuccess');
+  return defined<MessageHeaders>({
+    mailboxId,
+    messageId: get('mex-messageid') ?? messageId,
+    messageType,
+    from: get('mex-from') ?? '',
+    to: get('mex-to') ?? mailboxId,
+    workflowId: get('mex-workflowid') ?? '',
+    localId: get('mex-localid'),
+    subject: get('mex-subject'),
+    fileName: get('mex-filename'),
+    contentType: get('mex-content-type') ?? get('content-type'),
+    partnerId: get('mex-partnerid'),
+    checksum: get('mex-content-checksum'),
+    compressed: isYes(get('mex-content-compressed')),
+    encrypted: isYes(get('mex-content-encrypted')),
+    contentEncoding: get('content-encoding')?.toLowerCase(),
+    totalChunks: range?.totalChunks ?? 1,
+    linkedMessageId: get('mex-linkedmsgid'),
+    statusCode,
+    statusEvent,
+    statusDescription: get('mex-statusdescription'),
+    statusSuccess: success === undefined ? undefined : success.toUpperCase() === 'SUCCESS',
+    statusTimestamp: statusTimestamp === undefined ? undefined : isoFromMesh(statusTimestamp),
+    advice: messageType === 'REPORT' && statusCode ? adviceFor('api', statusEvent, statusCode) : undefined,
+  });
+}
+
+function isYes(value: string | undefined): boolean | undefined {
+  return value === undefined ? undefined : /^(y|yes|true|1)$/i.test(value);
+}

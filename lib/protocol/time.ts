@@ -1,0 +1,43 @@
+/**
+ * MESH writes times in three ways: `yyyyMMddHHmm` in the token, `yyyyMMddHHmmss` in headers and version 1 tracking, ISO
+ * 8601 (often without a zone) in version 2 tracking. All of them are UTC. Source: mesh-api.yaml, "MESH Authorization
+ * header" and tracking_by_message_id.
+ */
+
+const COMPACT = /^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?(\d{0,6})$/;
+const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
+
+/** A time as the token has it: `yyyyMMddHHmm`, UTC. */
+export function compactMinutes(time: Date): string {
+  return time.toISOString().replace(/\D/g, '').slice(0, 12);
+}
+
+/** A time as headers and version 1 answers have it: `yyyyMMddHHmmss`, UTC. */
+export function compactSeconds(time: Date): string {
+  return time.toISOString().replace(/\D/g, '').slice(0, 14);
+}
+
+/** Reads any of MESH's three forms. Takes no other text for a time, and no date that does not exist: undefined. */
+export function readMeshTime(text: string): Date | undefined {
+  const compact = COMPACT.exec(text);
+  const iso = compact
+    ? `${compact[1]}-${compact[2]}-${compact[3]}T${compact[4]}:${compact[5]}:${compact[6] ?? '00'}Z`
+    : isoWithZone(text);
+  if (iso === undefined) return undefined;
+  const time = new Date(iso);
+  // 20260231 would roll over into March.
+  if (Number.isNaN(time.getTime()) || (compact && time.toISOString().slice(0, 10) !== iso.slice(0, 10)))
+    return undefined;
+  return time;
+}
+
+/** The time as ISO 8601 UTC where it can be read, else the text as it came: better odd than lost. */
+export function isoFromMesh(text: string): string {
+  return readMeshTime(text)?.toISOString() ?? text;
+}
+
+function isoWithZone(text: string): string | undefined {
+  const match = ISO.exec(text);
+  if (!match) return undefined;
+  return match[3] ? text : `${text}Z`;
+}

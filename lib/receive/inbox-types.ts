@@ -1,0 +1,88 @@
+/** What the poller and those who want something from it say to each other. */
+import type { MeshError } from '../errors';
+import type { Mailbox } from '../mailbox';
+import type { MessageHeaders, Progress, ReceivedMessage } from '../types';
+
+/** A message that is handed over. */
+export interface Delivery {
+  received: ReceivedMessage;
+  /** By message type, and by workflow for acknowledgements of the business kind. */
+  kind: 'data' | 'report' | 'business-acknowledgement';
+  /** 1 at first; more after the lease ran out without an acknowledgement. */
+  deliveryCount: number;
+}
+
+/** One who wants messages of the inbox, e.g. a mesh-poll node. */
+export interface InboxConsumer {
+  /** Workflow patterns (`W`, `W*`, `*W`, `*W*`, and `!` before them). Empty: everything that no other consumer names. */
+  readonly workflows: readonly string[];
+  /** Most messages delivered and not yet acknowledged, reports included. */
+  readonly maxInFlight: number;
+  /** List the inbox this often (milliseconds); 0: only when `poll` is called. */
+  readonly intervalMs: number;
+  /** Save payloads into this folder under a safe name, instead of into a Buffer. */
+  readonly folder?: string;
+  /** `flow`: someone calls `acknowledge`. `after-delivery`: the poller does, as soon as `deliver` has resolved. */
+  readonly acknowledge: 'flow' | 'after-delivery';
+  /**
+   * Hands the message over. A throw leaves it unacknowledged: parked if the error's `retry` is `never`, else in flight until
+   * its lease runs out.
+   */
+  deliver(delivery: Delivery): Promise<void>;
+  /** The message is not delivered any more: too often already, or it cannot be. `message` is what is known of it. */
+  parked(
+    message: Partial<MessageHeaders> & { messageId: string },
+    error: MeshError | undefined,
+    deliveryCount: number,
+  ): void;
+  /** Something failed, or a message is claimed by nobody. Called once for each cause, not for each attempt. */
+  failed(error: MeshError, messageId?: string): void;
+  /** Something of the state changed. */
+  changed?(state: PollerState): void;
+}
+
+/** How things stand, for one consumer. */
+export interface PollerState {
+  polling: boolean;
+  /** Delivered and not yet acknowledged. */
+  inFlight: number;
+  /** Listed and not yet downloaded. */
+  waiting: number;
+  /** Messages of the mailbox that nobody claims. */
+  unclaimed: number;
+  /** ISO 8601 UTC. */
+  lastPoll?: string;
+  nextPoll?: string;
+  /** Of the download under way. */
+  progress?: Progress;
+}
+
+/** How to poll. */
+export interface InboxPollerOptions {
+  mailbox: Mailbox;
+  /** Never list more often (milliseconds), but for full pages: 5 minutes for Integration and Live (DOMAIN.md 1.4). */
+  minimumIntervalMs: number;
+  /** Patterns of workflows that another system collects from this mailbox: left alone. */
+  leftToOthers?: readonly string[];
+  /** Default `*_ACK`, MESH's convention. */
+  businessAcknowledgementWorkflows?: readonly string[];
+  /** What is not acknowledged within this time after its delivery is delivered again (milliseconds). Default 1 hour. */
+  leaseMs?: number;
+  /** Then it is parked. Default 5. */
+  maxDeliveries?: number;
+}
+
+/** The poller of one mailbox. */
+export interface InboxPoller {
+  add(consumer: InboxConsumer): void;
+  remove(consumer: InboxConsumer): void;
+  /** Lists and drains now or, where that would be more often than MESH allows, at the next allowed time. */
+  poll(): { started: true } | { started: false; nextPoll: Date };
+  /**
+   * The receiver is done with the message: takes it out of the inbox and out of flight. Repeatable, also for messages that
+   * this poller does not know. If MESH cannot be told now, this throws, and the poller tells it later by itself.
+   */
+  acknowledge(messageId: string): Promise<void>;
+  /** Ends polling; what is in flight stays in the MESH inbox. Waits for the step under way. */
+  close(): Promise<void>;
+}
