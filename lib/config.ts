@@ -191,7 +191,8 @@ function environmentUrl(environment: string): URL {
     !['http:', 'https:'].includes(url.protocol) ||
     url.search !== '' ||
     url.hash !== '' ||
-    url.username !== ''
+    url.username !== '' ||
+    url.password !== ''
   ) {
     throw new ConfigurationError('environment: is neither integration, live nor an http(s) URL without credentials', {
       advice: 'Choose an environment, or give the address of a MESH server, e.g. https://localhost:8700.',

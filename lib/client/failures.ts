@@ -51,6 +51,8 @@ export function failureOfStatus(context: RequestContext, response: TransportResp
   };
   const meaning = answer.code ? findErrorCode('api', answer.event, answer.code)?.meaning : undefined;
   const said = answer.code ? `: ${meaning ?? answer.description ?? 'no description'} (MESH code ${answer.code})` : '';
+  // A server's own words, shortened: they are no secret, but nobody vouches for their length.
+  const why = said || (answer.description ? `: ${answer.description.slice(0, 200)}` : '');
   const subject = about(context);
 
   switch (status) {
@@ -61,10 +63,13 @@ export function failureOfStatus(context: RequestContext, response: TransportResp
       });
     case 401:
     case 403:
-      return new AuthenticationError(`MESH refused mailbox ${context.mailboxId} (status ${status}). ${subject}.`, {
-        ...details,
-        advice: authenticationAdvice(response),
-      });
+      return new AuthenticationError(
+        `MESH refused mailbox ${context.mailboxId} (status ${status})${why}. ${subject}.`,
+        {
+          ...details,
+          advice: authenticationAdvice(response),
+        },
+      );
     case 404:
       return new NotFoundError(`MESH does not know what was asked for${said}. ${subject}.`, {
         advice: adviceFor('api', undefined, '20'),
@@ -101,7 +106,6 @@ export function failureOfStatus(context: RequestContext, response: TransportResp
       });
     default:
       if (status >= 400 && status < 500) {
-        const why = said || (answer.description ? `: ${answer.description}` : '');
         return new RejectedError(`MESH refused it (status ${status})${why}. ${subject}.`, {
           advice: 'Correct what MESH names, then send again.',
           ...details,
@@ -121,11 +125,24 @@ export function failureOfTransport(context: RequestContext, failure: TransportFa
   const cause = failure.cause;
   const details = { ...detailsOf(context), cause };
   const code = codeOf(cause);
-  if (isTlsFailure(code)) return tlsFailure(context, code, cause, issuer);
+  // Once the body is out, only MESH's refusal of our certificate is proof that nothing was done with it.
+  const mayHaveActed = !context.repeatable && failure.requestSent && !isCertificateAlert(code);
+  if (isTlsFailure(code) && !mayHaveActed) return tlsFailure(context, code, cause, issuer);
   if (!context.repeatable && failure.requestSent) {
     return unknownOutcome(context, `the connection ended before MESH answered (${code})`, details);
   }
   if (context.signal?.aborted) return new AbortedError(`The operation was ended. ${about(context)}.`, details);
+  const proxyStatus = refusalOfProxy(cause);
+  if (proxyStatus !== undefined) {
+    return new ConnectionError(`The proxy refused the connection (status ${proxyStatus}). ${about(context)}.`, {
+      ...details,
+      status: Number(proxyStatus),
+      advice:
+        proxyStatus === '407'
+          ? 'Check the proxy’s user name and password.'
+          : 'Check the proxy: it has to let CONNECT through to this host and port.',
+    });
+  }
   return new ConnectionError(`${context.host} was not reached (${code}). ${about(context)}.`, {
     ...details,
     advice: connectionAdvice(code),
@@ -169,12 +186,14 @@ function authenticationAdvice(response: TransportResponse): string {
     const minutes = Math.round(Math.abs(skew) / 60_000);
     return `This machine’s clock is ${minutes} minutes ${skew > 0 ? 'behind' : 'ahead of'} MESH’s: set it right (NTP).`;
   }
-  return 'Check the mailbox id, its password and the shared key, that all are of this environment, and that the mailbox is not disabled.';
+  return 'Check the mailbox id, its password and the shared key, that all are of this environment, the client certificate, and that the mailbox is not disabled.';
 }
 
 function codeOf(cause: unknown): string {
   if (!(cause instanceof Error)) return 'unknown';
-  const own = (cause as NodeJS.ErrnoException).code;
+  // An abort's DOMException has a number there.
+  const code: unknown = (cause as NodeJS.ErrnoException).code;
+  const own = typeof code === 'string' ? code : undefined;
   if (own === 'UND_ERR_SOCKET' || own === undefined) {
     const below = cause.cause === undefined ? undefined : codeOf(cause.cause);
     if (below !== undefined && below !== 'unknown') return below;
@@ -216,6 +235,17 @@ export function isUnknownIssuer(failure: TransportFailure): boolean {
   return UNKNOWN_ISSUER.has(codeOf(failure.cause));
 }
 
+/** The server's last word on our client certificate, said before it reads a request. */
+function isCertificateAlert(code: string): boolean {
+  return code.includes('ALERT') && /CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED/.test(code);
+}
+
+/** The status with which a proxy refused the tunnel: undici says it in words only. */
+function refusalOfProxy(cause: unknown): string | undefined {
+  if (!(cause instanceof Error)) return undefined;
+  return /^Proxy (?:response|Authentication Required) \((\d{3})\)/.exec(cause.message)?.[1];
+}
+
 function isTlsFailure(code: string): boolean {
   return TLS_CODES.has(code) || code.startsWith('ERR_TLS_') || code.startsWith('ERR_SSL_');
 }
@@ -233,7 +263,7 @@ function tlsAdvice(code: string): string {
   if (UNKNOWN_ISSUER.has(code)) {
     return 'The server’s certificate is signed by a CA that is not trusted here. NHS England’s environments use their own roots: give their root and sub CA certificates as CA in the TLS configuration.';
   }
-  if (code.includes('ALERT')) {
+  if (isCertificateAlert(code)) {
     return 'The server refused our client certificate: check that it is the one issued for this environment, that it has not expired, and that it comes with its private key.';
   }
   if (code === 'CERT_HAS_EXPIRED') return 'The server’s certificate has expired; check this machine’s clock, too.';

@@ -1,9 +1,9 @@
 /**
  * The one place that decides whether and when something is tried again. It sits above authorization, so that every attempt
- * gets a token of its own (DESIGN.md, rule 2), and reads nothing but the error's `retry`.
+ * gets a token of its own (DESIGN.md, rule 2), and reads little but the error's `retry`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AbortedError, MeshError } from '../errors';
+import { AbortedError, MeshError, StorageError } from '../errors';
 
 /** How often and how fast. */
 export interface RetryPolicy {
@@ -42,6 +42,8 @@ export async function withRetry<T>(
 
 function waitBefore(error: unknown, attempt: number, policy: RetryPolicy): number | undefined {
   if (!(error instanceof MeshError) || error.retry !== 'safe' || error instanceof AbortedError) return undefined;
+  // A disk is no better a moment later, and each attempt would fetch the chunk again.
+  if (error instanceof StorageError) return undefined;
   if (attempt >= policy.attempts) return undefined;
   if (error.retryAfterMs !== undefined) {
     return error.retryAfterMs <= LONGEST_RETRY_AFTER_MS ? error.retryAfterMs : undefined;

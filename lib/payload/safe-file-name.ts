@@ -31,5 +31,6 @@ function shorten(name: string): string {
   let stem = name.slice(0, name.length - extension.length);
   while (Buffer.byteLength(stem) + extension.length > MAX_NAME_BYTES) stem = stem.slice(0, -1);
   // A cut through a surrogate pair would leave half a character.
-  return stem.replace(/[\ud800-\udbff]$/, '') + extension;
+  // Windows drops blanks and dots at the end.
+  return (stem.replace(/[\ud800-\udbff]$/, '') + extension).replace(/[. ]+$/, '');
 }

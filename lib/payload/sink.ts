@@ -7,6 +7,7 @@ import { constants } from 'node:fs';
 import { access, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { StorageError, TooLargeError } from '../errors';
+import { withoutPath } from './file-error';
 
 /** What a whole payload came to. */
 export interface Written {
@@ -74,7 +75,7 @@ export function bufferSink(maxBytes: number): PayloadSink {
 export async function fileSink(file: string, replace: boolean): Promise<PayloadSink> {
   const target = resolve(file);
   const folder = dirname(target);
-  const temporary = join(folder, `.${basename(target).slice(0, 100)}.${randomBytes(6).toString('hex')}.part`);
+  const temporary = join(folder, `.${basename(target).slice(0, 50)}.${randomBytes(6).toString('hex')}.part`);
   const handle = await storing(async () => {
     await mkdir(folder, { recursive: true });
     if (!replace && (await exists(target))) throw Object.assign(new Error('exists'), { code: 'EEXIST' });
@@ -164,8 +165,9 @@ async function exists(path: string): Promise<boolean> {
 async function storing<T>(operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  } catch (error) {
+    const cause = withoutPath(error);
+    const code = cause.code ?? 'unknown';
     throw new StorageError(`The received file could not be written (${code}). It is still in the MESH inbox.`, {
       cause,
       advice: STORAGE_ADVICE[code] ?? 'Check the folder, its permissions and the disk.',

@@ -7,6 +7,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { InvalidMessageError, PayloadError } from '../errors';
 import type { Payload } from '../types';
+import { withoutPath } from './file-error';
 
 /** Bytes with a known size. */
 export interface PayloadSource {
@@ -50,9 +51,9 @@ function jsonBytes(value: unknown): Buffer {
   let text: string | undefined;
   try {
     text = JSON.stringify(value);
-  } catch (cause) {
+  } catch {
+    // Node's own error repeats names out of the object: they may be patient data.
     throw new InvalidMessageError('The payload cannot be written as JSON. Nothing was sent.', {
-      cause,
       advice: 'Remove what refers back to itself, and BigInt values.',
     });
   }
@@ -111,8 +112,9 @@ async function statFile(path: string): Promise<{ size: number; mtimeMs: number; 
 }
 
 /** The path itself is left out of the text: file names carry patients' names. */
-function unreadable(cause: unknown): PayloadError {
-  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+function unreadable(error: unknown): PayloadError {
+  const cause = withoutPath(error);
+  const { code } = cause;
   const advice =
     code === 'ENOENT'
       ? 'There is no such file: check the path, as this server sees it.'

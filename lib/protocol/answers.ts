@@ -22,7 +22,7 @@ export function readInbox(body: unknown): InboxPage {
   const continueFrom = next ? new URLSearchParams(next.split('?')[1] ?? '').get('continue_from') : undefined;
   return defined({
     messageIds: answer.messages,
-    continueFrom: continueFrom ?? undefined,
+    continueFrom: continueFrom || undefined,
     approximateCount: answer.approx_inbox_count ?? undefined,
   });
 }

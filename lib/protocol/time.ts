@@ -25,10 +25,12 @@ export function readMeshTime(text: string): Date | undefined {
     : isoWithZone(text);
   if (iso === undefined) return undefined;
   const time = new Date(iso);
-  // 20260231 would roll over into March.
-  if (Number.isNaN(time.getTime()) || (compact && time.toISOString().slice(0, 10) !== iso.slice(0, 10)))
-    return undefined;
-  return time;
+  return Number.isNaN(time.getTime()) || !dayExists(iso.slice(0, 10)) ? undefined : time;
+}
+
+/** False for 31 February, which would roll over into March. */
+function dayExists(day: string): boolean {
+  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day);
 }
 
 /** The time as ISO 8601 UTC where it can be read, else the text as it came: better odd than lost. */

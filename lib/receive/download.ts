@@ -40,6 +40,7 @@ export async function downloadMessage(
         chunk,
         async (download) => {
           if (download.message.messageType === 'REPORT') {
+            if (chunk > 1 || sink) throw broken(messageId, 'MESH sent a report in the place of a chunk');
             message = download.message;
             for await (const _ of download.body); // Empty, says the specification; not our business if not.
             return;

@@ -4,6 +4,7 @@
  */
 import type { MessageHeaders } from '../types';
 import type { InboxConsumer } from './inbox-types';
+import { Queue } from './queue';
 
 /**
  * - `waiting`: listed, to be downloaded · `in-flight`: being downloaded, or delivered and not acknowledged
@@ -31,17 +32,17 @@ export interface Entry {
 const REMEMBERED = 50_000;
 
 interface Lane {
-  waiting: Set<Entry>;
+  waiting: Queue<Entry>;
   inFlight: Set<Entry>;
 }
 
 /** The book of one mailbox. */
 export class InboxBook {
   readonly #entries = new Map<string, Entry>();
-  readonly #unrouted = new Set<Entry>();
+  readonly #unrouted = new Queue<Entry>();
   readonly #lanes = new Map<InboxConsumer, Lane>();
   readonly #acknowledging = new Set<Entry>();
-  readonly #acknowledged = new Set<string>();
+  readonly #acknowledged = new Queue<string>();
   #unclaimed = 0;
   #turn = 0;
 
@@ -80,7 +81,7 @@ export class InboxBook {
     for (let step = 0; step < consumers.length; step += 1) {
       const consumer = consumers[(this.#turn + step) % consumers.length] as InboxConsumer;
       const { waiting, inFlight } = this.#lane(consumer);
-      const [entry] = waiting;
+      const entry = waiting.first();
       if (!entry || inFlight.size >= consumer.maxInFlight) continue;
       this.#turn = (this.#turn + step + 1) % consumers.length;
       return { entry, consumer };
@@ -90,8 +91,7 @@ export class InboxBook {
 
   /** The oldest message whose consumer is not known yet. */
   nextUnrouted(): Entry | undefined {
-    const [entry] = this.#unrouted;
-    return entry;
+    return this.#unrouted.first();
   }
 
   /** This consumer gets the message. */
@@ -119,7 +119,7 @@ export class InboxBook {
     if (entry) this.delete(entry);
     this.#acknowledged.add(messageId);
     if (this.#acknowledged.size <= REMEMBERED) return;
-    const [oldest] = this.#acknowledged;
+    const oldest = this.#acknowledged.first();
     if (oldest !== undefined) this.#acknowledged.delete(oldest);
   }
 
@@ -164,7 +164,7 @@ export class InboxBook {
 
   #lane(consumer: InboxConsumer): Lane {
     let lane = this.#lanes.get(consumer);
-    if (!lane) this.#lanes.set(consumer, (lane = { waiting: new Set(), inFlight: new Set() }));
+    if (!lane) this.#lanes.set(consumer, (lane = { waiting: new Queue(), inFlight: new Set() }));
     return lane;
   }
 

@@ -37,6 +37,10 @@ class Poller implements InboxPoller {
   #run: Promise<void> | undefined;
   #listWanted = false;
   #moreInInbox = false;
+  /** When the inbox was listed, and drained as far as it could be, without a failure. */
+  #lastPoll: number | undefined;
+  /** The code of what keeps failing: it is told once, until something else fails or all is well again. */
+  #failing: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #nextPoll: number | undefined;
   #progress: { consumer: InboxConsumer; progress: Progress } | undefined;
@@ -71,7 +75,13 @@ class Poller implements InboxPoller {
   remove(consumer: InboxConsumer): void {
     this.#router.remove(consumer);
     this.#book.release(consumer);
-    this.#schedule();
+    if (this.#router.consumers.length > 0) {
+      this.#schedule();
+    } else {
+      // Nobody is left to list for.
+      clearTimeout(this.#timer);
+      this.#nextPoll = undefined;
+    }
   }
 
   poll(): { started: true } | { started: false; nextPoll: Date } {
@@ -125,14 +135,14 @@ class Poller implements InboxPoller {
   }
 
   async #work(): Promise<void> {
-    await this.#acknowledgeAgain();
+    await this.#acknowledgeAgain(this.#book.unacknowledged());
     do {
-      if (this.#listWanted) {
-        this.#listWanted = false;
-        await this.#list();
-        this.#raised.delete('list');
-      }
+      const listing = this.#listWanted;
+      this.#listWanted = false;
+      if (listing) await this.#list();
       await this.#drain();
+      if (listing) this.#lastPoll = lastListed.get(this.#key);
+      this.#failing = undefined;
     } while (this.#listWanted && !this.#closed);
   }
 
@@ -150,7 +160,7 @@ class Poller implements InboxPoller {
     } while (continueFrom !== undefined && !this.#closed);
     this.#moreInInbox = lastPage >= FULL_PAGE;
     // Acknowledged already, and listed all the same: MESH was told, or is told again.
-    for (const messageId of this.#book.listed(listed)) await this.#mailbox.acknowledge(messageId);
+    await this.#acknowledgeAgain(this.#book.listed(listed));
   }
 
   /** Downloads and delivers what waits, in the order of the inbox, as far as the consumers take more. */
@@ -212,10 +222,15 @@ class Poller implements InboxPoller {
         },
       });
     } catch (error) {
-      this.#downloadFailed(entry, consumer, error);
+      if (this.#isThere(consumer)) this.#downloadFailed(entry, consumer, error);
+      else this.#book.move(entry, 'waiting');
       return;
     } finally {
       this.#progress = undefined;
+    }
+    if (!this.#isThere(consumer)) {
+      this.#book.move(entry, 'waiting');
+      return;
     }
     await this.#handOver(entry, consumer, received);
     // The flow may have acknowledged it while deliver() ran.
@@ -226,6 +241,11 @@ class Poller implements InboxPoller {
     }
     entry.lease = setTimeout(() => this.#leaseEnded(entry), this.#leaseMs);
     entry.lease.unref();
+  }
+
+  /** False for one that was removed while a message was downloaded for it. */
+  #isThere(consumer: InboxConsumer): boolean {
+    return this.#router.consumers.includes(consumer);
   }
 
   async #handOver(entry: Entry, consumer: InboxConsumer, received: ReceivedMessage): Promise<void> {
@@ -276,13 +296,19 @@ class Poller implements InboxPoller {
     consumer.parked({ ...entry.message, messageId: entry.messageId }, error, entry.deliveries);
   }
 
-  /** What the flow is done with, but MESH could not be told. */
-  async #acknowledgeAgain(): Promise<void> {
-    for (const messageId of this.#book.unacknowledged()) {
-      await this.#mailbox.acknowledge(messageId).catch((error: unknown) => {
-        if (!isGone(error)) throw error;
-      });
+  /** Tells MESH what the flow is done with. Where that fails, it waits for the next poll: the inbox is listed all the same. */
+  async #acknowledgeAgain(messageIds: readonly string[]): Promise<void> {
+    for (const messageId of messageIds) {
+      try {
+        await this.#mailbox.acknowledge(messageId);
+      } catch (error) {
+        if (!isGone(error)) {
+          if (!this.#closed) this.#raise('acknowledge', asMeshError(error), this.#router.consumers, messageId);
+          return;
+        }
+      }
       this.#book.acknowledged(messageId);
+      this.#raised.delete('acknowledge');
     }
   }
 
@@ -292,7 +318,10 @@ class Poller implements InboxPoller {
   }
 
   #failed(thrown: unknown): void {
-    if (!this.#closed) this.#raise('list', asMeshError(thrown), this.#router.consumers);
+    const error = asMeshError(thrown);
+    const isNews = this.#failing !== error.code;
+    this.#failing = error.code;
+    if (isNews && !this.#closed) for (const consumer of this.#router.consumers) consumer.failed(error);
   }
 
   #raise(cause: string, error: MeshError, consumers: InboxConsumer[], messageId?: string): void {
@@ -323,7 +352,7 @@ class Poller implements InboxPoller {
   }
 
   #changed(): void {
-    const last = lastListed.get(this.#key);
+    const last = this.#lastPoll;
     for (const consumer of this.#router.consumers) {
       consumer.changed?.({
         polling: this.#run !== undefined,

@@ -50,8 +50,9 @@ export interface PollerState {
   waiting: number;
   /** Messages of the mailbox that nobody claims. */
   unclaimed: number;
-  /** ISO 8601 UTC. */
+  /** The last poll that went well; ISO 8601 UTC. */
   lastPoll?: string;
+  /** ISO 8601 UTC. */
   nextPoll?: string;
   /** Of the download under way. */
   progress?: Progress;

@@ -1,0 +1,103 @@
+/** head_message, retrieve_message and retrieve_chunk. */
+import type { Readable } from 'node:stream';
+import { pipeline, type Transform } from 'node:stream';
+import { createGunzip, createGzip } from 'node:zlib';
+import { empty, type Answer } from '../answer';
+import type { SandboxContext } from '../context';
+import { statusOf, type Message } from '../message';
+import { forbidden, messageGone, noSuchMessage } from '../refusal';
+import { header, integer, param, upperParam, type AuthorisedRequest } from '../request';
+import type { MailboxHandler, Route } from '../router';
+import { messageHeaders } from './message-headers';
+
+const headMessage: MailboxHandler = (request, context) => {
+  const message = context.messages.get(upperParam(request, 'messageId'));
+  const asRecipient = message?.to === request.mailbox.mailboxId && message.hiddenFrom !== 'recipient';
+  const asSender = message?.from === request.mailbox.mailboxId && message.hiddenFrom !== 'sender';
+  if (!message || (!asRecipient && !asSender)) throw noSuchMessage();
+  // The sender may look at its message whatever became of it, as in the NHS's sandbox.
+  if (!asSender && statusOf(message) !== 'accepted') throw messageGone(message.messageId);
+  const media = request.version === 1 ? 'application/json' : 'application/vnd.mesh.v2+json';
+  return empty(200, { ...messageHeaders(message, 1), 'Content-Type': media });
+};
+
+const retrieveMessage: MailboxHandler = (request, context) => retrieve(request, context, 1);
+
+const retrieveChunk: MailboxHandler = (request, context) => {
+  const where = { loc: ['path', 'chunk_number'] as [string, string], min: 1, max: Number.MAX_SAFE_INTEGER };
+  return retrieve(request, context, integer(param(request, 'chunk'), where));
+};
+
+function retrieve(request: AuthorisedRequest, context: SandboxContext, chunk: number): Answer {
+  const message = receivedMessage(request, context);
+  if (statusOf(message) !== 'accepted') throw messageGone(message.messageId);
+  const headers = messageHeaders(message, chunk);
+  if (message.type === 'REPORT') {
+    if (chunk > 1) throw noSuchMessage(message.messageId);
+    return empty(200, { ...headers, 'Content-Type': 'application/octet-stream' });
+  }
+  const body = message.chunks[chunk - 1];
+  if (!body) throw noSuchMessage(message.messageId);
+
+  const { contentEncoding, contentType } = message.details;
+  const asIs = request.version === 2 && message.totalChunks === 1 && contentType !== '';
+  headers['Content-Type'] = asIs ? contentType : 'application/octet-stream';
+  const gzipAccepted = acceptsGzip(header(request, 'accept-encoding'));
+  const coder = coderFor(contentEncoding, gzipAccepted, request.version);
+  if (coder === undefined) headers['Content-Length'] = body.size;
+  if (coder === 'expand') delete headers['Content-Encoding'];
+  if (coder === 'compress') headers['Content-Encoding'] = 'gzip';
+  if (headers['Content-Encoding'] === 'gzip') headers['Mex-Content-Compressed'] = 'Y';
+
+  return {
+    status: chunk < message.totalChunks ? 206 : 200,
+    headers,
+    // Acknowledged by somebody else in this moment.
+    body: async () => coded(await body.open().catch(() => Promise.reject(messageGone(message.messageId))), coder),
+  };
+}
+
+/** The message, if it is in this mailbox. Throws the refusals 404 and 403. */
+export function receivedMessage(request: AuthorisedRequest, context: SandboxContext): Message {
+  const message = context.messages.get(upperParam(request, 'messageId'));
+  if (!message) throw noSuchMessage();
+  if (message.to !== request.mailbox.mailboxId) throw forbidden('The message belongs to another mailbox');
+  if (message.hiddenFrom === 'recipient') throw noSuchMessage(message.messageId);
+  return message;
+}
+
+type Coder = 'expand' | 'compress' | undefined;
+
+/** What is stored compressed is expanded for who cannot read it; version 2 compresses what is stored plain. */
+function coderFor(contentEncoding: string, gzipAccepted: boolean, version: 1 | 2): Coder {
+  if (contentEncoding === 'gzip') return gzipAccepted ? undefined : 'expand';
+  return gzipAccepted && version === 2 ? 'compress' : undefined;
+}
+
+function coded(source: Readable, coder: Coder): Readable {
+  if (coder === undefined) return source;
+  const transform: Transform = coder === 'expand' ? createGunzip() : createGzip();
+  // An error of either stream reaches the reader through the transform: pipeline destroys it.
+  return pipeline(source, transform, () => undefined);
+}
+
+function acceptsGzip(acceptEncoding: string): boolean {
+  return acceptEncoding
+    .toLowerCase()
+    .split(',')
+    .some((part) => /^\s*(gzip|x-gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/.test(part));
+}
+
+const path = '/messageexchange/:mailboxId/inbox/:messageId';
+
+export const downloadRoutes: Route[] = [
+  { method: 'HEAD', path, operation: 'head_message', access: 'mailbox', handler: headMessage },
+  { method: 'GET', path, operation: 'retrieve_message', access: 'mailbox', handler: retrieveMessage },
+  {
+    method: 'GET',
+    path: `${path}/:chunk`,
+    operation: 'retrieve_chunk',
+    access: 'mailbox',
+    handler: retrieveChunk,
+  },
+];

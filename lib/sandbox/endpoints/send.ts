@@ -1,0 +1,69 @@
+/** send_message: POST /messageexchange/{mailbox_id}/outbox */
+import { parseChunkRange } from '../../protocol/chunk-range';
+import { json, type Answer } from '../answer';
+import type { StoredBody } from '../bodies';
+import type { SandboxContext } from '../context';
+import type { Message } from '../message';
+import { INBOX_EXPIRY_MS } from '../messages';
+import { badChunkRange, bodyTooLarge, emptyBody, rejected } from '../refusal';
+import { header, type SandboxRequest } from '../request';
+import type { MailboxHandler, Route } from '../router';
+import { sentHeaders } from './sent-headers';
+
+const sendMessage: MailboxHandler = async (request, context) => {
+  const { mailboxId } = request.mailbox;
+  const { to, chunkRange, details } = sentHeaders(request, mailboxId);
+  const range = chunkRange === '' ? { chunk: 1, totalChunks: 1 } : parseChunkRange(chunkRange);
+  if (range?.chunk !== 1) throw badChunkRange();
+  if (!context.mailboxes.get(to)) throw rejected('SEND', '12', 'Unregistered to address');
+  if (context.restrictWorkflows) context.workflows.checkAllowed(details.workflowId, mailboxId, to);
+
+  const body = await uploadedBody(request, context);
+  // Everything from here on happens at once: a request that broke off has had no effect.
+  const now = context.clock.ms();
+  const message: Message = {
+    messageId: context.messages.newId(now),
+    type: 'DATA',
+    from: mailboxId,
+    to,
+    details,
+    totalChunks: range.totalChunks,
+    chunks: [body],
+    events: [{ status: range.totalChunks === 1 ? 'accepted' : 'uploading', at: now }],
+    uploadedAt: now,
+    inboxExpiry: now + INBOX_EXPIRY_MS,
+    position: 0,
+    bytes: body.size,
+  };
+  context.messages.add(message);
+  return sent(message.messageId, request);
+};
+
+/** The body of an upload, kept. Throws the refusals 413 and 417 COLLECT/02. */
+export async function uploadedBody(
+  request: SandboxRequest,
+  context: SandboxContext,
+  messageId?: string,
+): Promise<StoredBody> {
+  const { maxRequestBytes, bodies } = context;
+  if (Number(header(request, 'Content-Length')) > maxRequestBytes) throw bodyTooLarge(maxRequestBytes);
+  const body = await bodies.write(request.raw, maxRequestBytes);
+  if (body.size > 0) return body;
+  await body.delete();
+  throw emptyBody(messageId);
+}
+
+/** 202 of send_message and send_chunk. `more`: what version 1 has besides. */
+export function sent(messageId: string, request: SandboxRequest, more: Record<string, unknown> = {}): Answer {
+  return request.version === 1 ? json(202, { messageID: messageId, ...more }) : json(202, { message_id: messageId }, 2);
+}
+
+export const sendRoutes: Route[] = [
+  {
+    method: 'POST',
+    path: '/messageexchange/:mailboxId/outbox',
+    operation: 'send_message',
+    access: 'mailbox',
+    handler: sendMessage,
+  },
+];

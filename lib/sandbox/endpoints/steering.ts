@@ -1,0 +1,57 @@
+/** Our own admin endpoints: a sandbox in another process is steered by them as one in the same process by its object. */
+import { z } from 'zod';
+import { ConfigurationError } from '../../errors';
+import { json } from '../answer';
+import { Refusal } from '../refusal';
+import { jsonBody } from '../request';
+import type { OpenHandler, Route } from '../router';
+import { adminRoute, parse } from './admin';
+import { listedMessage } from './admin-views';
+
+const clockBody = z.union([
+  z.strictObject({ set: z.iso.datetime({ offset: true }) }),
+  z.strictObject({ advanceMs: z.number() }),
+]);
+
+/** POST /admin/faults: the JSON of a SandboxFault; `times: null` is always. */
+const addFault: OpenHandler = async (request, context) => {
+  const fault = await jsonBody(request);
+  orRefuse(() => context.faults.add(fault));
+  return json(200, { message: 'fault armed' });
+};
+
+/** DELETE /admin/faults */
+const clearFaults: OpenHandler = (_request, context) => {
+  context.faults.clear();
+  return json(200, { message: 'faults cleared' });
+};
+
+/** POST /admin/clock: `{"set": "2026-01-31T12:00:00Z"}` or `{"advanceMs": 60000}`. GET: the time. */
+const moveClock: OpenHandler = async (request, context) => {
+  const body = parse(clockBody, await jsonBody(request));
+  orRefuse(() => ('set' in body ? context.clock.set(new Date(body.set)) : context.clock.advance(body.advanceMs)));
+  return json(200, { now: context.clock.now().toISOString() });
+};
+
+const readClock: OpenHandler = (_request, context) => json(200, { now: context.clock.now().toISOString() });
+
+/** GET /admin/log: what Sandbox.messages and Sandbox.requests give. */
+const log: OpenHandler = (_request, context) =>
+  json(200, { messages: [...context.messages.all()].map(listedMessage), requests: context.log.list() });
+
+function orRefuse(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw new Refusal(400, error.message);
+    throw error;
+  }
+}
+
+export const steeringRoutes: Route[] = [
+  ...adminRoute('POST', '/faults', addFault),
+  ...adminRoute('DELETE', '/faults', clearFaults),
+  ...adminRoute('POST', '/clock', moveClock),
+  ...adminRoute('GET', '/clock', readClock),
+  ...adminRoute('GET', '/log', log),
+];

@@ -1,0 +1,82 @@
+/**
+ * What the sandbox refuses, and with which status, event, code and words. Sources: mesh-api.yaml "Error codes" and the
+ * responses of each operation; where those are silent, the behaviour of the NHS's own sandbox.
+ */
+
+/** Thrown by an endpoint to end a request; the dispatcher turns it into a version 1 or 2 answer. */
+export class Refusal extends Error {
+  readonly status: number;
+  /** MESH's event (step), code, and the id of the message that it is about; empty where it has none. */
+  readonly event: string;
+  readonly code: string;
+  readonly messageId: string | undefined;
+  /** More fields of a version 1 error, such as the names of bad headers. */
+  readonly extra: Record<string, unknown> | undefined;
+
+  constructor(
+    status: number,
+    description: string,
+    details: { event?: string; code?: string; messageId?: string; extra?: Record<string, unknown> } = {},
+  ) {
+    super(description);
+    this.name = 'Refusal';
+    this.status = status;
+    this.event = details.event ?? '';
+    this.code = details.code ?? '';
+    this.messageId = details.messageId;
+    this.extra = details.extra;
+  }
+}
+
+/** One problem of a 400 validation answer (mesh-api.yaml, HTTPValidationError). */
+export interface ValidationProblem {
+  loc: Array<string | number>;
+  msg: string;
+  type: string;
+}
+
+/** 400: a parameter or header is missing, too long or not of its type. Same body in versions 1 and 2. */
+export class ValidationRefusal extends Error {
+  readonly problems: ValidationProblem[];
+
+  constructor(...problems: ValidationProblem[]) {
+    super('Validation Error');
+    this.name = 'ValidationRefusal';
+    this.problems = problems;
+  }
+}
+
+/** 403, whatever the reason; the description says which. */
+export const forbidden = (description: string): Refusal => new Refusal(403, description);
+
+/** 404 with code 20: no such message (for this mailbox). */
+export const noSuchMessage = (messageId?: string): Refusal =>
+  new Refusal(404, 'Message does not exist', {
+    event: 'RECEIVE',
+    code: '20',
+    ...(messageId === undefined ? {} : { messageId }),
+  });
+
+/** 410: acknowledged, expired, failed, or not all there yet. */
+export const messageGone = (messageId: string): Refusal =>
+  new Refusal(410, 'Message no longer available for download', {
+    event: 'SEND',
+    code: 'Message already accepted',
+    messageId,
+  });
+
+/** 417: refused by send_message or send_chunk. */
+export const rejected = (event: string, code: string, description: string, messageId?: string): Refusal =>
+  new Refusal(417, description, { event, code, ...(messageId === undefined ? {} : { messageId }) });
+
+/** 417: `Mex-Chunk-Range` is missing, malformed, or not the chunk that is due. */
+export const badChunkRange = (messageId?: string): Refusal =>
+  rejected('SEND', 'InvalidHeaderChunks', 'Invalid chunk values sent in mex-Chunk-Range header', messageId);
+
+/** 417: no bytes in the body. */
+export const emptyBody = (messageId?: string): Refusal =>
+  rejected('COLLECT', '02', 'Data file is missing or inaccessible.', messageId);
+
+/** 413: more bytes than one request may have. */
+export const bodyTooLarge = (maxBytes: number): Refusal =>
+  new Refusal(413, `The body is larger than ${maxBytes} bytes, the most that MESH takes in one request`);

@@ -1,0 +1,24 @@
+/** What was asked of the sandbox, for tests. */
+import type { SandboxRequestRecord } from './types';
+
+const MAX_RECORDS = 10_000;
+
+/** The last requests, newest last. */
+export class RequestLog {
+  #records: SandboxRequestRecord[] = [];
+  readonly #max: number;
+
+  constructor(max = MAX_RECORDS) {
+    this.#max = max;
+  }
+
+  add(record: SandboxRequestRecord): void {
+    this.#records.push(record);
+    // Cut in halves and not one by one: shifting ten thousand elements at every request would be felt.
+    if (this.#records.length >= this.#max * 2) this.#records = this.#records.slice(-this.#max);
+  }
+
+  list(): SandboxRequestRecord[] {
+    return this.#records.slice(-this.#max);
+  }
+}

@@ -1,0 +1,30 @@
+/** Every endpoint, in the order in which they are looked at: fixed paths before those with a name in the same place. */
+import { acknowledgeRoutes } from './endpoints/acknowledge';
+import { adminRoutes } from './endpoints/admin';
+import { downloadRoutes } from './endpoints/download';
+import { handshakeByGet, handshakeRoutes } from './endpoints/handshake';
+import { healthRoutes } from './endpoints/health';
+import { inboxRoutes } from './endpoints/inbox';
+import { lookupRoutes } from './endpoints/lookup';
+import { richRoutes } from './endpoints/rich';
+import { sendRoutes } from './endpoints/send';
+import { sendChunkRoutes } from './endpoints/send-chunk';
+import { steeringRoutes } from './endpoints/steering';
+import { trackingRoutes } from './endpoints/tracking';
+import { Router } from './router';
+
+/** `admin`: with the endpoints for tests. */
+export function makeRouter(admin: boolean): Router {
+  return new Router([
+    ...healthRoutes,
+    ...(admin ? [...adminRoutes, ...steeringRoutes, ...richRoutes, handshakeByGet] : []),
+    ...lookupRoutes,
+    ...handshakeRoutes,
+    ...inboxRoutes,
+    ...acknowledgeRoutes,
+    ...downloadRoutes,
+    ...trackingRoutes,
+    ...sendRoutes,
+    ...sendChunkRoutes,
+  ]);
+}

@@ -1,0 +1,132 @@
+/** Starts a sandbox: the only place where its parts are wired together. */
+import { randomUUID } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { ConfigurationError } from '../errors';
+import { BodyStore } from './bodies';
+import { makeCertificateAuthority, type CertificateAuthority } from './certificates';
+import { SandboxClock } from './clock';
+import type { SandboxContext } from './context';
+import { dispatcher } from './dispatch';
+import { listedMessage } from './endpoints/admin-views';
+import { Faults } from './faults';
+import { DEFAULT_MAILBOXES, DEFAULT_WORKFLOWS, Mailboxes } from './mailboxes';
+import { Messages } from './messages';
+import { sweep } from './reports';
+import { RequestLog } from './request-log';
+import { makeRouter } from './routes';
+import { listen, type ListenOptions } from './server';
+import type { Sandbox, SandboxOptions } from './types';
+import { UsedTokens } from './used-tokens';
+import { Workflows } from './workflows';
+
+/** The environment's shared key if none is given; the sandbox of the NHS uses the same in its tests. */
+export const DEFAULT_SHARED_KEY = 'TestKey';
+/** "The largest data payload the MESH API accepts in a single request is 100MB" (send_message); the smaller reading. */
+const MAX_REQUEST_BYTES = 100 * 1000 * 1000;
+/** Expiry is looked for at every request, and so often where none comes. */
+const SWEEP_INTERVAL_MS = 60 * 1000;
+
+/** Starts a sandbox. Throws ConfigurationError for a bad option or an address that is taken. */
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const context = makeContext(options);
+  const host = options.host ?? '127.0.0.1';
+  const certificates = options.clientCertificate ?? 'optional';
+  const https = (options.protocol ?? 'https') === 'https';
+  if (!https && certificates === 'required') {
+    throw new ConfigurationError('Client certificates need https.');
+  }
+  if (options.spoolDir !== undefined) await checkFolder(options.spoolDir);
+  const authority = lazyAuthority();
+  const tls = https ? await tlsOptions(options, host, authority) : undefined;
+
+  const closing = new AbortController();
+  const listener = dispatcher(context, makeRouter(context.admin), certificates, closing.signal);
+  const server = await listen({ host, port: options.port ?? 0, ...(tls ? { tls } : {}) }, listener);
+  const timer = setInterval(() => sweep(context), SWEEP_INTERVAL_MS).unref();
+  const ownCa = https && !options.tls ? (await authority()).cert : undefined;
+  let closed: Promise<void> | undefined;
+
+  return {
+    url: server.url,
+    instance: randomUUID(),
+    sharedKey: context.sharedKey,
+    ca: ownCa,
+    get mailboxes() {
+      return context.mailboxes.list();
+    },
+    async clientCertificate(wanted) {
+      if (!https) throw new ConfigurationError('On http there are no client certificates.');
+      return (await authority()).clientCertificate(wanted);
+    },
+    clock: context.clock,
+    fault: (fault) => context.faults.add(fault),
+    clearFaults: () => context.faults.clear(),
+    messages: () => [...context.messages.all()].map(listedMessage),
+    requests: () => context.log.list(),
+    addMailbox: (mailbox) => context.mailboxes.add(mailbox),
+    setMailboxActive: (mailboxId, active) => context.mailboxes.setActive(mailboxId, active),
+    async reset(mailboxId) {
+      if (mailboxId === undefined) await context.messages.reset();
+      else context.messages.resetMailbox(mailboxId.toUpperCase());
+    },
+    unref: () => server.unref(),
+    close() {
+      closed ??= (async () => {
+        clearInterval(timer);
+        closing.abort();
+        await server.close();
+        await context.bodies.close();
+      })();
+      return closed;
+    },
+  };
+}
+
+function makeContext(options: SandboxOptions): SandboxContext {
+  const mailboxes = new Mailboxes(options.mailboxes ?? DEFAULT_MAILBOXES);
+  const sharedKey = options.sharedKey ?? DEFAULT_SHARED_KEY;
+  if (sharedKey === '') throw new ConfigurationError('The shared key is empty.');
+  const maxRequestBytes = options.maxRequestBytes ?? MAX_REQUEST_BYTES;
+  if (!(maxRequestBytes > 0)) throw new ConfigurationError('maxRequestBytes has to be above 0.');
+  const bodies = new BodyStore(options.spoolDir);
+  const context: SandboxContext = {
+    clock: new SandboxClock(() => sweep(context)),
+    mailboxes,
+    workflows: new Workflows(options.workflows ?? DEFAULT_WORKFLOWS, mailboxes),
+    bodies,
+    messages: new Messages(bodies, options.maxFinishedMessages),
+    faults: new Faults(),
+    usedTokens: new UsedTokens(),
+    log: new RequestLog(),
+    sharedKey,
+    restrictWorkflows: options.restrictWorkflows ?? false,
+    trackingLagMs: options.trackingLagMs ?? 0,
+    maxRequestBytes,
+    admin: options.admin ?? false,
+  };
+  return context;
+}
+
+async function checkFolder(path: string): Promise<void> {
+  const isFolder = await stat(path).then(
+    (entry) => entry.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) throw new ConfigurationError(`spoolDir ${path} is no folder.`);
+}
+
+/** Made once, when somebody needs it. */
+function lazyAuthority(): () => Promise<CertificateAuthority> {
+  let authority: Promise<CertificateAuthority> | undefined;
+  return () => (authority ??= makeCertificateAuthority());
+}
+
+async function tlsOptions(
+  options: SandboxOptions,
+  host: string,
+  authority: () => Promise<CertificateAuthority>,
+): Promise<NonNullable<ListenOptions['tls']>> {
+  const pair = options.tls ?? (await (await authority()).serverCertificate(host));
+  if (options.clientCertificate === 'none') return pair;
+  return { ...pair, clientCa: (await authority()).cert };
+}

@@ -1,0 +1,51 @@
+/** mesh-config: one mailbox. The config node that every other node of this package refers to. */
+/* oxlint-disable promise/no-callback-in-promise -- done() is how Node-RED is told, and it comes last. */
+import type { NodeAPI } from 'node-red';
+import { ConfigurationError } from '../lib/index';
+import { claimMailbox, releaseClaims } from './shared/claims';
+import { Connection, type ConnectionUser, type OpenedMailbox } from './shared/connection';
+import { readMailboxSettings, type MeshConfigCredentials, type MeshConfigDef } from './shared/mailbox-settings';
+import type { MeshConfigNode } from './shared/mailbox-user';
+import { openFromSettings } from './shared/open-mailbox';
+import { cleanError } from './shared/report-error';
+import { sharedText } from './shared/texts';
+
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
+
+export = function (RED: NodeAPI): void {
+  function MeshConfig(this: Mutable<MeshConfigNode>, def: MeshConfigDef): void {
+    RED.nodes.createNode(this, def);
+    const open = (): Promise<OpenedMailbox> => openMailboxOf(RED, this, def);
+    const connection = new Connection({
+      open,
+      closed: () => releaseClaims(this.id),
+      log: {
+        connected: () => this.log(sharedText(RED, 'log.connected')),
+        failed: (error) => this.error(cleanError(RED, error)),
+      },
+    });
+    this.connection = connection;
+    this.register = (user: ConnectionUser) => connection.register(user);
+    this.deregister = (user: ConnectionUser, done: () => void) => void connection.deregister(user).then(done, done);
+    this.on('close', (_removed: boolean, done: () => void) => void connection.close().then(done, done));
+  }
+
+  const credentials = { password: { type: 'password' }, sharedKey: { type: 'password' } } as const;
+  RED.nodes.registerType<Mutable<MeshConfigNode>, MeshConfigDef, object, Required<MeshConfigCredentials>>(
+    'mesh-config',
+    MeshConfig,
+    { credentials },
+  );
+};
+
+/** When the first user registers, not in the constructor: the TLS and proxy nodes are certainly there by then. */
+async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfigDef): Promise<OpenedMailbox> {
+  const settings = readMailboxSettings(RED, def, node.credentials);
+  if (!claimMailbox(settings.environment, settings.mailboxId, node.id)) {
+    throw new ConfigurationError(sharedText(RED, 'error.mailbox-twice', { mailboxId: settings.mailboxId }), {
+      advice: sharedText(RED, 'advice.mailbox-twice'),
+    });
+  }
+  const { version } = RED.settings as { version?: string };
+  return openFromSettings(settings, version === undefined ? 'Node-RED' : `Node-RED/${version}`);
+}

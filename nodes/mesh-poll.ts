@@ -1,0 +1,51 @@
+/** mesh-poll: hands what arrives in the mailbox to the flow. Outputs: data, reports, business acknowledgements, parked. */
+import type { Node, NodeAPI } from 'node-red';
+import { inboxConsumer } from './shared/inbox-consumer';
+import { MailboxUser } from './shared/mailbox-user';
+import { onInput } from './shared/on-input';
+import { PollStatus } from './shared/poll-status';
+import { readPollSettings, type MeshPollDef } from './shared/poll-settings';
+import { cleanError } from './shared/report-error';
+
+export = function (RED: NodeAPI): void {
+  function MeshPoll(this: Node, def: MeshPollDef): void {
+    RED.nodes.createNode(this, def);
+    const mailbox = new MailboxUser(RED, this, def.mailbox);
+    const status = new PollStatus(RED, mailbox);
+    /** Takes this node's part of the inbox; replaced by what gives it back. */
+    let leave = (): void => undefined;
+    let closed = false;
+
+    const join = async (): Promise<void> => {
+      const consumer = inboxConsumer(RED, this, readPollSettings(RED, def), status);
+      await mailbox.run(async ({ poller }) => {
+        if (closed) return;
+        poller.add(consumer);
+        leave = () => poller.remove(consumer);
+      });
+    };
+    // A mailbox that cannot be used has told so itself, and tells each input again; so does a wrong setting here.
+    const joined = join();
+    joined.catch((error: unknown) => {
+      if (closed || !mailbox.isUsable) return;
+      mailbox.fault(error);
+      this.error(cleanError(RED, error));
+    });
+
+    onInput(RED, this, async () => {
+      await joined;
+      await mailbox.run(async ({ poller }) => {
+        const answer = poller.poll();
+        if (!answer.started) status.postponed(answer.nextPoll);
+      });
+    });
+
+    this.on('close', (_removed: boolean, done: () => void) => {
+      closed = true;
+      leave();
+      mailbox.close(done);
+    });
+  }
+
+  RED.nodes.registerType('mesh-poll', MeshPoll);
+};

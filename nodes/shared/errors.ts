@@ -1,0 +1,23 @@
+/** Errors that only a flow can make. They are MeshErrors, so that the poller and report-error treat them as such. */
+import { MeshError, type MeshErrorDetails } from '../../lib/index';
+
+/** A message came for an output of mesh-poll that nothing is wired to. It stays unacknowledged. */
+export class OutputNotWiredError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails) {
+    super('MESH_OUTPUT_NOT_WIRED', 'safe', message, details);
+  }
+}
+
+/** A message was delivered as often as the mailbox allows, and no mesh-ack came. It is parked. */
+export class NotAcknowledgedError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails) {
+    super('MESH_NOT_ACKNOWLEDGED', 'never', message, details);
+  }
+}
+
+/** A received payload is not the text or JSON that the mesh-poll node expects. It is parked. */
+export class DecodingError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails) {
+    super('MESH_DECODING', 'never', message, details);
+  }
+}

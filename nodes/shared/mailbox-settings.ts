@@ -1,0 +1,100 @@
+/** The mesh-config node's properties, checked. What openMailbox checks itself is not checked again here. */
+import type { NodeAPI, NodeDef } from 'node-red';
+import { ConfigurationError, type Compression, type MailboxOptions } from '../../lib/index';
+import { choiceSetting, listSetting, numberSetting, textSetting } from './settings';
+import { readProxy, readTls } from './tls-and-proxy';
+import { sharedText } from './texts';
+
+/** As stored in the flow file. Numbers may be strings: they may come from the environment. */
+export interface MeshConfigDef extends NodeDef {
+  version?: number;
+  environment?: string;
+  mailboxId?: string;
+  tls?: string;
+  proxy?: string;
+  leftToOthers?: string;
+  leaseMinutes?: number | string;
+  maxDeliveries?: number | string;
+  maxChunkMb?: number | string;
+  compression?: string;
+}
+
+/** As stored encrypted, apart from the flow file. */
+export interface MeshConfigCredentials {
+  password?: string;
+  sharedKey?: string;
+}
+
+export interface MailboxSettings {
+  /** `sandbox`, `integration`, `live` or a URL. */
+  environment: string;
+  mailboxId: string;
+  password: string;
+  sharedKey: string;
+  tls?: MailboxOptions['tls'];
+  proxy?: MailboxOptions['proxy'];
+  compression: Compression;
+  maxChunkBytes?: number;
+  minimumIntervalMs: number;
+  leftToOthers: string[];
+  leaseMs: number;
+  maxDeliveries: number;
+}
+
+const NHS_INTERVAL_MS = 5 * 60 * 1000;
+const MB = 1_000_000;
+
+export function readMailboxSettings(
+  RED: NodeAPI,
+  def: MeshConfigDef,
+  credentials: MeshConfigCredentials,
+): MailboxSettings {
+  const environment = readEnvironment(RED, def.environment);
+  const mailboxId = textSetting(RED, def.mailboxId).toUpperCase();
+  if (mailboxId === '') throw new ConfigurationError(sharedText(RED, 'error.no-mailbox-id'));
+  const isSandbox = environment === 'sandbox';
+  const maxChunkMb = numberSetting(RED, 'maxChunkMb', def.maxChunkMb, { fallback: 0, least: 0, most: 99 });
+  const tls = isSandbox ? undefined : readTls(RED, textSetting(RED, def.tls));
+  const proxy = isSandbox ? undefined : readProxy(RED, textSetting(RED, def.proxy));
+  if (tls === undefined && isNhs(environment)) {
+    throw new ConfigurationError(sharedText(RED, 'error.no-certificate'));
+  }
+  return {
+    environment,
+    mailboxId,
+    password: isSandbox ? '' : secret(RED, 'password', credentials.password),
+    sharedKey: isSandbox ? '' : secret(RED, 'sharedKey', credentials.sharedKey),
+    ...(tls && { tls }),
+    ...(proxy && { proxy }),
+    ...(maxChunkMb > 0 && { maxChunkBytes: Math.round(maxChunkMb * MB) }),
+    compression: choiceSetting(RED, 'compression', def.compression, ['gzip', 'never']),
+    minimumIntervalMs: isNhs(environment) ? NHS_INTERVAL_MS : 0,
+    leftToOthers: listSetting(RED, def.leftToOthers),
+    leaseMs: numberSetting(RED, 'leaseMinutes', def.leaseMinutes, { fallback: 60, least: 0.001, most: 7200 }) * 60_000,
+    maxDeliveries: numberSetting(RED, 'maxDeliveries', def.maxDeliveries, { fallback: 5, least: 1, most: 1000 }),
+  };
+}
+
+/** A name in any case, or a URL. Plain http only on this machine: passwords' tokens and letters would be readable. */
+function readEnvironment(RED: NodeAPI, value: unknown): string {
+  const text = textSetting(RED, value);
+  if (/^(sandbox|integration|live|)$/i.test(text)) return text.toLowerCase() || 'sandbox';
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isLocal = url !== undefined && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal)) return text.replace(/\/+$/, '');
+  throw new ConfigurationError(sharedText(RED, 'error.environment'));
+}
+
+/** Where MESH's own limits hold: once in five minutes, and a client certificate. */
+export function isNhs(environment: string): boolean {
+  if (environment === 'integration' || environment === 'live') return true;
+  return (
+    URL.canParse(environment) && /(^|\.)(spineservices\.nhs\.uk|ncrs\.nhs\.uk)$/.test(new URL(environment).hostname)
+  );
+}
+
+/** Not trimmed: a password may begin or end with a space. */
+function secret(RED: NodeAPI, field: 'password' | 'sharedKey', value: string | undefined): string {
+  if (textSetting(RED, value) === '') throw new ConfigurationError(sharedText(RED, `error.no-${field}`));
+  return String(value);
+}

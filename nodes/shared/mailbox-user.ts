@@ -1,0 +1,109 @@
+/** What a node needs of its mailbox: registration, the mailbox's status, and calls that end when the node is closed. */
+import type { Node, NodeAPI, NodeStatus } from 'node-red';
+import { ConfigurationError, type OutgoingMessage, type Progress, type SentMessage } from '../../lib/index';
+import type { Connection, ConnectionState, ConnectionUser, OpenedMailbox } from './connection';
+import type { MeshConfigCredentials } from './mailbox-settings';
+import { errorIsOver, showsError } from './report-error';
+import { connectionStatus, errorStatus } from './status';
+import { sharedText } from './texts';
+
+/** The mesh-config node at runtime. register and deregister are as core mqtt has them. */
+export interface MeshConfigNode extends Node<Required<MeshConfigCredentials>> {
+  readonly connection: Connection;
+  register(user: ConnectionUser): void;
+  deregister(user: ConnectionUser, done: () => void): void;
+}
+
+export class MailboxUser implements ConnectionUser {
+  readonly #RED: NodeAPI;
+  readonly #node: Node;
+  readonly #config: MeshConfigNode | undefined;
+  #closed = false;
+  #fault: NodeStatus | undefined;
+
+  /** Registers the node with its config node until it is closed. Without one, the node says so. */
+  constructor(RED: NodeAPI, node: Node, configId: string | undefined) {
+    this.#RED = RED;
+    this.#node = node;
+    this.#config = findConfig(RED, configId);
+    if (this.#config === undefined) {
+      this.show(errorStatus(RED, this.#noMailbox(), 'ring'));
+      return;
+    }
+    this.#config.register(this);
+  }
+
+  /** True as soon as Node-RED stops the node. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  get waitingToSend(): number {
+    return this.#config?.connection.waitingToSend ?? 0;
+  }
+
+  /** False where the mailbox is missing or its configuration wrong: then that is what has been told. */
+  get isUsable(): boolean {
+    return this.#config !== undefined && this.#config.connection.state.kind !== 'unusable';
+  }
+
+  connectionChanged(state: ConnectionState): void {
+    if (state.kind === 'connected' && showsError(this.#node)) return;
+    this.show(
+      state.kind === 'unusable'
+        ? connectionStatus(this.#RED, state)
+        : (this.#fault ?? connectionStatus(this.#RED, state)),
+    );
+  }
+
+  /** From now on the node shows this, whatever becomes of the mailbox: its own settings are wrong. */
+  fault(error: unknown): void {
+    this.#fault = errorStatus(this.#RED, error, 'ring');
+    this.show(this.#fault);
+  }
+
+  /** Sets the node's status; not after it was closed, when Node-RED has already cleared it. */
+  show(status: NodeStatus): void {
+    if (this.#closed) return;
+    errorIsOver(this.#node);
+    this.#node.status(status);
+  }
+
+  /** Rejects with the configuration's error where the mailbox cannot be used at all. */
+  async run<Result>(work: (opened: OpenedMailbox, signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    if (this.#config === undefined) throw this.#noMailbox();
+    return this.#config.connection.run(this, work);
+  }
+
+  async send(
+    message: OutgoingMessage,
+    on: { begin(): void; progress(progress: Progress): void },
+  ): Promise<SentMessage> {
+    if (this.#config === undefined) throw this.#noMailbox();
+    return this.#config.connection.send(this, message, on);
+  }
+
+  /** For the node's close handler: ends what is under way, then calls done. */
+  close(done: () => void): void {
+    this.#closed = true;
+    if (this.#config === undefined) done();
+    else this.#config.deregister(this, done);
+  }
+
+  #noMailbox(): ConfigurationError {
+    return new ConfigurationError(sharedText(this.#RED, 'error.no-mailbox'));
+  }
+}
+
+/** Also undefined where the id is some other node's, as after a careless import. */
+function findConfig(RED: NodeAPI, id: string | undefined): MeshConfigNode | undefined {
+  const node = id === undefined || id === '' ? null : (RED.nodes.getNode(id) as MeshConfigNode | null);
+  return node?.type === 'mesh-config' && typeof node.register === 'function' ? node : undefined;
+}
+
+/** The usual: a node that only uses its mailbox, and has nothing else to close. */
+export function useMailbox(RED: NodeAPI, node: Node, configId: string | undefined): MailboxUser {
+  const user = new MailboxUser(RED, node, configId);
+  node.on('close', (_removed: boolean, done: () => void) => user.close(done));
+  return user;
+}

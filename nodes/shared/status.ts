@@ -1,0 +1,69 @@
+/**
+ * What a node shows below itself. Under 20 characters each. As core mqtt: yellow ring connecting, green dot connected,
+ * red ring disconnected; and blue dot busy, red dot the last message failed.
+ */
+import type { NodeAPI, NodeStatus, NodeStatusFill, NodeStatusShape } from 'node-red';
+import { MeshError } from '../../lib/index';
+import type { ConnectionState } from './connection';
+import { sharedText } from './texts';
+
+/** Texts of errors that have a word of their own; any other code is `failed`. */
+const KNOWN_CODES = new Set([
+  'MESH_ABORTED',
+  'MESH_AUTHENTICATION',
+  'MESH_CONFIGURATION',
+  'MESH_CONNECTION',
+  'MESH_DECODING',
+  'MESH_DOWNLOAD',
+  'MESH_GONE',
+  'MESH_INVALID_MESSAGE',
+  'MESH_LOCAL_ID_NOT_UNIQUE',
+  'MESH_MESSAGE_COMPLETE',
+  'MESH_NOT_ACKNOWLEDGED',
+  'MESH_NOT_FOUND',
+  'MESH_OUTPUT_NOT_WIRED',
+  'MESH_PAYLOAD',
+  'MESH_PROTOCOL',
+  'MESH_REJECTED',
+  'MESH_STORAGE',
+  'MESH_TLS',
+  'MESH_TOO_LARGE',
+  'MESH_UNAVAILABLE',
+  'MESH_UNKNOWN_OUTCOME',
+]);
+
+/** A status of one of the shared words. */
+export function sharedStatus(
+  RED: NodeAPI,
+  fill: NodeStatusFill,
+  shape: NodeStatusShape,
+  key: string,
+  values: Record<string, string | number> = {},
+): NodeStatus {
+  return { fill, shape, text: sharedText(RED, `status.${key}`, values) };
+}
+
+/** The status after an error: a dot for one message, a ring where the whole mailbox is out of order. */
+export function errorStatus(RED: NodeAPI, error: unknown, shape: NodeStatusShape = 'dot'): NodeStatus {
+  if (!(error instanceof MeshError)) return sharedStatus(RED, 'red', shape, 'failed');
+  if (error.code === 'MESH_REJECTED' && error.meshCode !== undefined && /^[\w-]{1,8}$/.test(error.meshCode)) {
+    return sharedStatus(RED, 'red', shape, 'rejected-code', { code: error.meshCode });
+  }
+  return sharedStatus(RED, 'red', shape, KNOWN_CODES.has(error.code) ? error.code : 'failed');
+}
+
+/** The status of every node of a mailbox while none of them is doing anything. */
+export function connectionStatus(RED: NodeAPI, state: ConnectionState): NodeStatus {
+  switch (state.kind) {
+    case 'idle':
+      return {};
+    case 'connecting':
+      return sharedStatus(RED, 'yellow', 'ring', 'connecting');
+    case 'connected':
+      return sharedStatus(RED, 'green', 'dot', 'connected');
+    case 'disconnected':
+      return sharedStatus(RED, 'red', 'ring', 'disconnected');
+    case 'unusable':
+      return errorStatus(RED, state.error, 'ring');
+  }
+}

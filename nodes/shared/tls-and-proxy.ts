@@ -1,0 +1,59 @@
+/** The core nodes that hold certificates and the proxy, as openMailbox wants them. */
+import type { NodeAPI } from 'node-red';
+import { ConfigurationError, type MailboxOptions } from '../../lib/index';
+import { sharedText } from './texts';
+
+type Tls = NonNullable<MailboxOptions['tls']>;
+type Proxy = NonNullable<MailboxOptions['proxy']>;
+
+/** Core's tls-config at runtime (@node-red/nodes/core/network/05-tls.js). 4.1 knows neither `pfx` nor `certType`. */
+interface TlsConfigNode {
+  valid?: boolean;
+  verifyservercert?: boolean | string;
+  ca?: string | Buffer;
+  addTLSOptions(options: Record<string, unknown>): Record<string, unknown>;
+}
+
+/** Core's http proxy (06-httpproxy.js). */
+interface ProxyNode {
+  url?: string;
+  noproxy?: string[];
+  credentials?: { username?: string; password?: string };
+}
+
+/** Undefined where no tls-config is chosen. Refuses one that would not verify the server. */
+export function readTls(RED: NodeAPI, id: string): Tls | undefined {
+  if (id === '') return undefined;
+  const node = RED.nodes.getNode(id) as unknown as TlsConfigNode | null;
+  if (node === null || typeof node.addTLSOptions !== 'function') {
+    throw new ConfigurationError(sharedText(RED, 'error.tls-missing'));
+  }
+  // `valid` is false where its files could not be read; it has logged why.
+  if (node.valid === false) throw new ConfigurationError(sharedText(RED, 'error.tls-invalid'));
+  if (node.verifyservercert !== true) throw new ConfigurationError(sharedText(RED, 'error.tls-unverified'));
+  const options = node.addTLSOptions({}) as Tls;
+  // With PFX, addTLSOptions leaves out the CA that the node has read.
+  const ca = options.ca ?? node.ca;
+  return {
+    ...(ca && { ca }),
+    ...(options.cert && { cert: options.cert }),
+    ...(options.key && { key: options.key }),
+    ...(options.pfx && { pfx: options.pfx }),
+    ...(options.passphrase && { passphrase: options.passphrase }),
+    ...(options.servername && { servername: options.servername }),
+  };
+}
+
+/** Undefined where no proxy is chosen. */
+export function readProxy(RED: NodeAPI, id: string): Proxy | undefined {
+  if (id === '') return undefined;
+  const node = RED.nodes.getNode(id) as unknown as ProxyNode | null;
+  if (node?.url === undefined || node.url === '') throw new ConfigurationError(sharedText(RED, 'error.proxy-missing'));
+  const { username, password } = node.credentials ?? {};
+  return {
+    url: node.url,
+    ...(username && { username }),
+    ...(password && { password }),
+    ...(node.noproxy && { noProxy: node.noproxy }),
+  };
+}

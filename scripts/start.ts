@@ -1,0 +1,41 @@
+/**
+ * `npm start`: a Node-RED 5 with this package and its first flows, on the built-in sandbox. Its user folder is .node-red in
+ * the clone; what you change there stays. PORT chooses the port (1880).
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { exampleFlows, RealNodeRed, ROOT } from './node-red';
+
+async function main(): Promise<void> {
+  const userDir = join(ROOT, '.node-red');
+  const port = Number(process.env['PORT'] ?? 1880);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error('PORT has to be a number from 1 to 65535.');
+  const received = join(userDir, 'received');
+  mkdirSync(received, { recursive: true });
+  const isFirst = !existsSync(join(userDir, 'flows.json'));
+  const nodeRed = await RealNodeRed.start({
+    userDir,
+    port,
+    log: 'inherit',
+    ...(isFirst ? { flows: exampleFlows('first-message', 'file-transfer') } : {}),
+    env: {
+      // What the file transfer example sends and where it saves; set your own to try others.
+      MESH_EXAMPLE_FILE: process.env['MESH_EXAMPLE_FILE'] ?? join(ROOT, 'README.md'),
+      MESH_EXAMPLE_FOLDER: process.env['MESH_EXAMPLE_FOLDER'] ?? received,
+    },
+  });
+  process.stdout.write(
+    `\n  NHS MESH for Node-RED is running: ${nodeRed.url}\n` +
+      '  Press the buttons of the flow "First message" and watch the debug sidebar. Ctrl-C ends it.\n\n',
+  );
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void nodeRed.stop());
+  await nodeRed.ended();
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,344 @@
+import { strict as assert } from 'node:assert';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { startSandbox, type Sandbox } from '../../lib/sandbox';
+import {
+  builtInSandbox,
+  closeBuiltInSandbox,
+  deploy,
+  helper,
+  logEntries,
+  logText,
+  pause,
+  receive,
+  Recorder,
+} from './support';
+import { change, redeploy, sandboxConfig, statusesOf, stop, takeMissingTexts, until, type Flow } from './support';
+
+const CATCH: Flow = [
+  { id: 'catcher', type: 'catch', wires: [['caught']] },
+  { id: 'caught', type: 'helper' },
+  { id: 'watch', type: 'status', wires: [['shown']] },
+  { id: 'shown', type: 'helper' },
+];
+
+function sender(mailbox: string, id = 'send'): Flow[number] {
+  const to = { to: 'X26ABC2', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
+  return { id, type: 'mesh-send', mailbox, wires: [['sent']], ...to };
+}
+
+/** By openssl: Node.js reads PFX, but does not write it. */
+async function pfxOf({ cert, key }: { cert: string; key: string }, passphrase: string): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), 'mesh-pfx-'));
+  try {
+    await writeFile(join(folder, 'both.pem'), `${cert}\n${key}`);
+    const paths = ['-in', join(folder, 'both.pem'), '-out', join(folder, 'both.p12')];
+    await promisify(execFile)('openssl', ['pkcs12', '-export', ...paths, '-passout', `pass:${passphrase}`]);
+    return await readFile(join(folder, 'both.p12'));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const TLS = { id: 'tls', type: 'tls-config', cert: '', key: '', ca: '', verifyservercert: true };
+
+/** A mailbox at the sandbox as if that were a real MESH: with TLS, password and shared key. */
+async function remote(
+  settings: object = {},
+): Promise<{ flow: Flow; credentials: Record<string, Record<string, string>> }> {
+  const sandbox = await builtInSandbox();
+  const password = sandbox.mailboxes.find(({ mailboxId }) => mailboxId === 'X26ABC1')?.password ?? '';
+  const { cert, key } = await sandbox.clientCertificate();
+  return {
+    flow: [
+      TLS,
+      { id: 'c', type: 'mesh-config', environment: sandbox.url, mailboxId: 'x26abc1', tls: 'tls', ...settings },
+      sender('c'),
+      { id: 'sent', type: 'helper' },
+      ...CATCH,
+    ],
+    credentials: {
+      c: { password, sharedKey: sandbox.sharedKey },
+      tls: { cadata: sandbox.ca ?? '', certdata: cert, keydata: key },
+    },
+  };
+}
+
+/** The flow's configuration is wrong: status, one log line, and Catch for each input. */
+async function refused(flow: Flow, credentials: Record<string, Record<string, string>>): Promise<string> {
+  await deploy(flow, credentials);
+  const errors = new Recorder('caught');
+  receive('send', { payload: 'x' });
+  receive('send', { payload: 'x' });
+  const error = (await errors.get(2)).error;
+  assert.equal(error.code, 'MESH_CONFIGURATION');
+  const told = logEntries().filter((entry) => entry.includes(error.message) && entry.includes('"mesh-config"'));
+  assert.equal(told.length, 1, 'in the log once');
+  return error.message;
+}
+
+describe('mesh-config', () => {
+  afterEach(async () => {
+    await stop();
+    assert.deepEqual(takeMissingTexts(), []);
+  });
+  after(closeBuiltInSandbox);
+
+  it('shows connecting, then connected, on every node of the mailbox', async () => {
+    await closeBuiltInSandbox();
+    await deploy([sandboxConfig('c', 'X26ABC1'), sender('c'), sender('c', 'send2'), { id: 'sent', type: 'helper' }]);
+    const statuses = [statusesOf('send'), statusesOf('send2')];
+    for (const seen of statuses) {
+      await until(() => seen.some(({ text }) => text === 'connected'), 'connected');
+      assert.deepEqual(seen.at(-1), { fill: 'green', shape: 'dot', text: 'connected' });
+    }
+  });
+
+  it('makes one handshake for all nodes, and none for a mailbox without any', async () => {
+    const sandbox = await builtInSandbox();
+    const before = sandbox.requests().length;
+    await deploy([
+      sandboxConfig('c', 'X26ABC1'),
+      sandboxConfig('idle', 'X26ABC3'),
+      sender('c'),
+      sender('c', 'send2'),
+      { id: 'sent', type: 'helper' },
+    ]);
+    const shakes = () =>
+      sandbox
+        .requests()
+        .slice(before)
+        .filter(({ operation }) => /handshake/.test(operation));
+    await until(() => shakes().length > 0, 'a handshake');
+    await pause(200);
+    assert.equal(shakes().length, 1);
+  });
+
+  it('makes a sandbox mailbox that is not there yet', async () => {
+    await deploy([sandboxConfig('c', 'NEWBOX1'), sender('c'), { id: 'sent', type: 'helper' }, ...CATCH]);
+    const sent = new Recorder('sent');
+    receive('send', { payload: 'x' });
+    await sent.get(1);
+    assert.ok((await builtInSandbox()).messages().some(({ from }) => from === 'NEWBOX1'));
+  });
+
+  it('keeps the sandbox, and what is in it, at a redeploy', async () => {
+    const flow = [sandboxConfig('c', 'X26ABC1'), sender('c'), { id: 'sent', type: 'helper' }];
+    await deploy(flow);
+    const { instance } = await builtInSandbox();
+    const sent = new Recorder('sent');
+    receive('send', { payload: 'x' });
+    await sent.get(1);
+    await redeploy(flow);
+    assert.equal((await builtInSandbox()).instance, instance);
+    assert.equal((await builtInSandbox()).messages().length, 1);
+  });
+
+  it('shows disconnected and logs once when the handshake fails', async () => {
+    const sandbox = await builtInSandbox();
+    sandbox.setMailboxActive('X26ABC1', false);
+    try {
+      await deploy([sandboxConfig('c', 'X26ABC1'), sender('c'), { id: 'sent', type: 'helper' }, ...CATCH]);
+      const seen = statusesOf('send');
+      await until(() => seen.some(({ text }) => text === 'disconnected'), 'disconnected');
+      assert.deepEqual(seen.at(-1), { fill: 'red', shape: 'ring', text: 'disconnected' });
+      assert.match(logText(), /mesh-config/);
+      const errors = new Recorder('caught');
+      receive('send', { payload: 'x' });
+      assert.equal((await errors.get(1)).error.code, 'MESH_AUTHENTICATION');
+    } finally {
+      sandbox.setMailboxActive('X26ABC1', true);
+    }
+  });
+
+  it('reaches another MESH with TLS, password and shared key; the mailbox id in any case', async () => {
+    const { flow, credentials } = await remote();
+    await deploy(flow, credentials);
+    const sent = new Recorder('sent');
+    receive('send', { payload: 'x' });
+    await sent.get(1);
+  });
+
+  describe('with a MESH that asks for a client certificate', () => {
+    let strict: Sandbox;
+    before(async () => {
+      strict = await startSandbox({ clientCertificate: 'required' });
+    });
+    after(() => strict.close());
+
+    /** Sends one message with these TLS settings; the error's code, or `sent`. */
+    async function outcome(tls: object, secrets: Record<string, string>): Promise<string> {
+      const { flow } = await remote({ environment: strict.url });
+      const password = strict.mailboxes[0]?.password ?? '';
+      const access = { c: { password, sharedKey: strict.sharedKey }, tls: { cadata: strict.ca ?? '', ...secrets } };
+      await deploy(change(flow, 'tls', tls), access);
+      const [sent, errors] = [new Recorder('sent'), new Recorder('caught')];
+      receive('send', { payload: 'x' });
+      await until(() => sent.messages.length + errors.messages.length > 0, 'an outcome', 18_000);
+      return errors.messages[0]?.error.code ?? 'sent';
+    }
+
+    it('gives certificate and key of the TLS configuration', async () => {
+      const { cert, key } = await strict.clientCertificate();
+      assert.equal(await outcome({}, { certdata: cert, keydata: key }), 'sent');
+    });
+
+    it('is refused without', async () => {
+      assert.notEqual(await outcome({}, {}), 'sent');
+    }).timeout(30_000);
+
+    it('takes a PFX with its passphrase, and the CA beside it (Node-RED 5)', async function () {
+      if (process.env['NODE_RED'] === '4') this.skip();
+      const pfx = await pfxOf(await strict.clientCertificate(), 'open sesame').catch(() => undefined);
+      if (pfx === undefined) this.skip();
+      const secrets = { p12data: pfx.toString('base64'), passphrase: 'open sesame' };
+      assert.equal(await outcome({ certType: 'pfx' }, secrets), 'sent');
+    });
+  });
+
+  it('takes settings and credentials from the environment', async () => {
+    const { flow, credentials } = await remote();
+    process.env['TEST_PASSWORD'] = credentials['c']?.['password'];
+    process.env['TEST_KEY'] = credentials['c']?.['sharedKey'];
+    process.env['TEST_URL'] = (await builtInSandbox()).url;
+    process.env['TEST_BOX'] = 'X26ABC1';
+    process.env['TEST_LEASE'] = '30';
+    const settings = { environment: '${TEST_URL}', mailboxId: '${TEST_BOX}', leaseMinutes: '${TEST_LEASE}' };
+    const variables = { password: '${TEST_PASSWORD}', sharedKey: '${TEST_KEY}' };
+    await deploy(change(flow, 'c', settings), { ...credentials, c: variables });
+    const sent = new Recorder('sent');
+    receive('send', { payload: 'x' });
+    await sent.get(1);
+  });
+
+  it('names the environment variable that is not set, instead of using its name as the password', async () => {
+    const { flow, credentials } = await remote();
+    const message = await refused(flow, { ...credentials, c: { password: '${NOT_SET_ANYWHERE}', sharedKey: 'k' } });
+    assert.match(message, /NOT_SET_ANYWHERE is not set/);
+  });
+
+  for (const [what, credential] of [
+    ['password', { sharedKey: 'k' }],
+    ['shared key', { password: 'p' }],
+  ] as const) {
+    it(`says that the ${what} is missing`, async () => {
+      const { flow, credentials } = await remote();
+      assert.match(await refused(flow, { ...credentials, c: credential }), new RegExp(`${what} is missing`));
+    });
+  }
+
+  it('refuses a TLS configuration that does not verify the server', async () => {
+    const { flow, credentials } = await remote();
+    const careless = change(flow, 'tls', { verifyservercert: false });
+    assert.match(await refused(careless, credentials), /does not verify/);
+  });
+
+  it('says that the TLS configuration is not valid', async () => {
+    const { flow, credentials } = await remote();
+    const { keydata: _without, ...half } = credentials['tls'] ?? {};
+    assert.match(await refused(flow, { ...credentials, tls: half }), /not valid/);
+  });
+
+  it('says that the TLS configuration or the proxy is gone', async () => {
+    const { flow, credentials } = await remote();
+    assert.match(
+      await refused(
+        flow.filter(({ id }) => id !== 'tls'),
+        credentials,
+      ),
+      /TLS configuration of the mailbox is not there/,
+    );
+    await stop();
+    const proxied = change(flow, 'c', { proxy: 'gone' });
+    assert.match(await refused(proxied, credentials), /proxy of the mailbox is not there/);
+  });
+
+  it('asks for a client certificate on Integration and Live', async () => {
+    const { flow, credentials } = await remote({ environment: 'integration', tls: '' });
+    assert.match(await refused(flow, credentials), /client certificate/);
+  });
+
+  for (const [what, settings, expected] of [
+    ['an environment that is none', { environment: 'production' }, /environment must be/],
+    ['http to another machine', { environment: 'http://mesh.example' }, /environment must be/],
+    ['a missing mailbox id', { mailboxId: '' }, /has no id/],
+    ['a lease that is no number', { leaseMinutes: 'an hour' }, /leaseMinutes must be a number/],
+    ['no deliveries at all', { maxDeliveries: 0 }, /maxDeliveries/],
+    ['a compression that is none', { compression: 'zip' }, /compression must be one of: gzip, never/],
+  ] as const) {
+    it(`refuses ${what}`, async () => {
+      const { flow, credentials } = await remote(settings);
+      assert.match(await refused(flow, credentials), expected);
+    });
+  }
+
+  it('takes only the first of two configurations of one mailbox', async () => {
+    await deploy([
+      sandboxConfig('c', 'X26ABC1'),
+      sandboxConfig('d', 'x26abc1'),
+      sender('c'),
+      sender('d', 'second'),
+      { id: 'sent', type: 'helper' },
+      ...CATCH,
+    ]);
+    const [sent, errors] = [new Recorder('sent'), new Recorder('caught')];
+    receive('send', { payload: 'x' });
+    receive('second', { payload: 'x' });
+    await sent.get(1);
+    const { code, message } = (await errors.get(1)).error;
+    assert.equal(code, 'MESH_CONFIGURATION');
+    assert.match(message, /X26ABC1 has two configurations/);
+    assert.match(logText(), /has two configurations/);
+  });
+
+  it('lets another configuration have the mailbox when the first is gone', async () => {
+    const rest: Flow = [{ id: 'sent', type: 'helper' }, ...CATCH];
+    await deploy([sandboxConfig('c', 'X26ABC1'), sender('c'), ...rest]);
+    await redeploy([sandboxConfig('d', 'X26ABC1'), sender('d'), ...rest]);
+    const sent = new Recorder('sent');
+    receive('send', { payload: 'x' });
+    await sent.get(1);
+  });
+
+  it('goes through the proxy, and leaves hosts out', async () => {
+    const { flow, credentials } = await remote({ proxy: 'proxy' });
+    const proxy = { id: 'proxy', type: 'http proxy', url: 'http://127.0.0.1:9', noproxy: [] as string[] };
+    await deploy([proxy, ...flow], credentials);
+    const errors = new Recorder('caught');
+    receive('send', { payload: 'x' });
+    assert.match((await errors.get(1, 18_000)).error.code, /MESH_(CONNECTION|UNKNOWN)/);
+    await stop();
+    await deploy([{ ...proxy, noproxy: ['127.0.0.1'] }, ...flow], credentials);
+    const sent = new Recorder('sent');
+    receive('send', { payload: 'x' });
+    await sent.get(1);
+  }).timeout(30_000);
+
+  it('never shows a secret or patient data in logs, statuses or errors', async () => {
+    const { flow, credentials } = await remote();
+    const secrets = ['SECRET-PASSWORD', 'SECRET-KEY', 'SECRET-LOCAL', 'SECRET-SUBJECT', 'SECRET-PAYLOAD', 'SECRET-TO'];
+    const fields = { localId: 'SECRET-LOCAL', localIdType: 'str', subject: 'SECRET-SUBJECT', subjectType: 'str' };
+    const marked = change(flow, 'send', { to: '', ...fields });
+    const seen: unknown[] = [];
+    const attempt = async (access: Record<string, string>, meshSend: object): Promise<void> => {
+      await deploy(marked, { ...credentials, c: access });
+      const statuses = statusesOf('send');
+      const errors = new Recorder('caught');
+      helper.getNode('send').receive({ payload: 'SECRET-PAYLOAD', meshSend });
+      await errors.get(1);
+      seen.push(...statuses, errors.messages[0]?.error, logText());
+      await stop();
+    };
+    await attempt({ password: 'SECRET-PASSWORD', sharedKey: 'SECRET-KEY' }, { to: 'SECRET-TO' });
+    await attempt(credentials['c'] ?? {}, { to: 'SECRET-TO' });
+    await attempt(credentials['c'] ?? {}, { to: 'SECRET-TO', checksum: 'http://SECRET-PAYLOAD/' });
+    const text = JSON.stringify(seen, (_key, value: unknown) =>
+      value instanceof Error ? `${value.stack} ${String(value.cause)}` : value,
+    );
+    for (const secret of secrets) assert.ok(!text.includes(secret), secret);
+    await deploy([]);
+  });
+});

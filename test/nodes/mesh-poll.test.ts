@@ -1,0 +1,399 @@
+import { strict as assert } from 'node:assert';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { builtInSandbox, closeBuiltInSandbox, deploy, helper, logText, pause, receive, Recorder } from './support';
+import { change, redeploy, sandboxConfig, statusesOf, stop, takeMissingTexts, until, type Flow } from './support';
+
+/** mesh-send at X26ABC1, as what fills the inbox; mesh-poll at X26ABC2 with a helper for each output. */
+function pollFlow(poll: object = {}, config: object = {}, more: Flow = []): Flow {
+  return [
+    sandboxConfig('from', 'X26ABC1'),
+    sandboxConfig('into', 'X26ABC2', config),
+    { id: 'send', type: 'mesh-send', mailbox: 'from', to: 'X26ABC2', toType: 'str', wires: [['sent']] },
+    { id: 'sent', type: 'helper' },
+    {
+      id: 'poll',
+      type: 'mesh-poll',
+      mailbox: 'into',
+      interval: 0,
+      wires: [['data'], ['report'], ['acks'], ['parked']],
+      ...poll,
+    },
+    ...['data', 'report', 'acks', 'parked', 'caught'].map((id) => ({ id, type: 'helper' })),
+    { id: 'ack', type: 'mesh-ack', mailbox: 'into', wires: [['acked']] },
+    { id: 'acked', type: 'helper' },
+    { id: 'catcher', type: 'catch', wires: [['caught']] },
+    ...more,
+  ];
+}
+
+async function fill(...contents: Array<[workflowId: string, payload: unknown]>): Promise<string[]> {
+  const sent = new Recorder('sent');
+  for (const [workflowId, payload] of contents) {
+    helper.getNode('send').receive({ payload, meshSend: { workflowId, subject: `about ${workflowId}` } });
+  }
+  await sent.get(contents.length);
+  return sent.messages.map((msg) => msg.meshSent.messageId);
+}
+
+/** What MESH still has for X26ABC2. */
+async function inbox(): Promise<string[]> {
+  return (await builtInSandbox())
+    .messages()
+    .filter(({ to, status }) => to === 'X26ABC2' && status === 'accepted')
+    .map(({ messageId }) => messageId);
+}
+
+describe('mesh-poll', () => {
+  afterEach(async () => {
+    await stop();
+    assert.deepEqual(takeMissingTexts(), []);
+  });
+  after(closeBuiltInSandbox);
+
+  it('delivers data as Buffers with plain JSON on msg.mesh, and leaves it in the inbox', async () => {
+    await deploy(pollFlow());
+    const [messageId] = await fill(['WF', 'hello']);
+    const [data, statuses] = [new Recorder('data'), statusesOf('poll')];
+    receive('poll', {});
+    const msg = await data.get(1);
+    assert.deepEqual(msg.payload, Buffer.from('hello'));
+    assert.equal(msg.topic, 'WF');
+    const { mesh } = msg;
+    assert.deepEqual(JSON.parse(JSON.stringify(mesh)), mesh);
+    assert.equal(mesh.messageId, messageId);
+    assert.equal(mesh.mailboxId, 'X26ABC2');
+    assert.equal(mesh.from, 'X26ABC1');
+    assert.equal(mesh.subject, 'about WF');
+    assert.equal(mesh.deliveryCount, 1);
+    assert.equal(mesh.bytes, 5);
+    assert.match(mesh.sha256, /^[0-9a-f]{64}$/);
+    assert.deepEqual(await inbox(), [messageId]);
+    await until(() => statuses.at(-1)?.text === '1 in flight', 'the status');
+  });
+
+  it('polls by itself at the interval', async () => {
+    await deploy(pollFlow({ interval: '0.003' }));
+    const data = new Recorder('data');
+    await fill(['WF', 'one']);
+    await data.get(1);
+    await fill(['WF', 'two']);
+    await data.get(2);
+  });
+
+  it('polls only when a message comes in, where the interval is 0', async () => {
+    await deploy(pollFlow());
+    await fill(['WF', 'one']);
+    const data = new Recorder('data');
+    await pause(150);
+    assert.equal(data.messages.length, 0);
+    receive('poll', {});
+    await data.get(1);
+  });
+
+  it('never delivers what is in flight a second time', async () => {
+    await deploy(pollFlow({ interval: '0.001' }));
+    const data = new Recorder('data');
+    await fill(['WF', 'one'], ['WF', 'two']);
+    await data.get(2);
+    for (let i = 0; i < 5; i++) {
+      receive('poll', {});
+      await pause(60);
+    }
+    assert.equal(data.messages.length, 2);
+  });
+
+  it('delivers again after the lease, counting, and parks in the end with Catch and status', async () => {
+    await deploy(pollFlow({}, { leaseMinutes: 0.002, maxDeliveries: 2 }));
+    await fill(['WF', 'one']);
+    const [data, parked, caught] = [new Recorder('data'), new Recorder('parked'), new Recorder('caught')];
+    const statuses = statusesOf('poll');
+    receive('poll', {});
+    assert.equal((await data.get(2)).mesh.deliveryCount, 2);
+    const msg = await parked.get(1);
+    assert.equal(msg.error.code, 'MESH_NOT_ACKNOWLEDGED');
+    assert.ok(msg.error.advice);
+    assert.equal(msg.mesh.workflowId, 'WF');
+    assert.equal((await caught.get(1)).error.code, 'MESH_NOT_ACKNOWLEDGED');
+    await until(() => statuses.some(({ fill: colour, text }) => colour === 'red' && text === 'parked, no ack'), 'red');
+    await pause(200);
+    assert.equal(data.messages.length, 2);
+    assert.equal((await inbox()).length, 1, 'stays at MESH');
+  });
+
+  it('fetches no more than may be in flight, and goes on when one is acknowledged', async () => {
+    await deploy(pollFlow({ maxInFlight: 2 }));
+    await fill(['WF', '1'], ['WF', '2'], ['WF', '3']);
+    const data = new Recorder('data');
+    receive('poll', {});
+    const first = await data.get(2);
+    await pause(150);
+    assert.equal(data.messages.length, 2);
+    helper.getNode('ack').receive(first);
+    assert.equal(String((await data.get(3)).payload), '3');
+  });
+
+  it('acknowledges right after delivery, if that is wanted', async () => {
+    await deploy(pollFlow({ acknowledge: 'after-delivery' }));
+    await fill(['WF', 'x']);
+    const data = new Recorder('data');
+    receive('poll', {});
+    await data.get(1);
+    const sandbox = await builtInSandbox();
+    await until(() => sandbox.messages()[0]?.status === 'acknowledged', 'the acknowledgement');
+  });
+
+  it('sends reports and business acknowledgements to outputs of their own', async () => {
+    const report = { id: 'poll2', type: 'mesh-poll', mailbox: 'from', interval: 0, wires: [[], ['report'], [], []] };
+    await deploy(pollFlow({}, {}, [report]));
+    await fill(['WF_ACK', 'yes']);
+    const [data, acks, reports] = [new Recorder('data'), new Recorder('acks'), new Recorder('report')];
+    receive('poll', {});
+    assert.equal((await acks.get(1)).topic, 'WF_ACK');
+    const [messageId] = await fill(['WF', 'never collected']);
+    const sandbox = await builtInSandbox();
+    const days = 6 * 24 * 3600 * 1000;
+    sandbox.clock.advance(days);
+    // Expires what is too old at any request; this one itself is refused, for its token is six days old by then.
+    const requests = sandbox.requests().length;
+    receive('poll2', {});
+    await until(() => sandbox.requests().length > requests, 'a request');
+    sandbox.clock.advance(-days);
+    receive('poll2', {});
+    // The acknowledgement has expired with it: nobody has acknowledged that one either.
+    await reports.get(2);
+    const msg = reports.messages.find(
+      ({ payload }) => (payload as { linkedMessageId: string }).linkedMessageId === messageId,
+    );
+    const payload = msg?.payload as Record<string, string>;
+    assert.deepEqual(Object.keys(payload).sort(), ['advice', 'code', 'description', 'event', 'linkedMessageId']);
+    assert.equal(payload['code'], '14');
+    assert.equal(msg?.topic, 'WF');
+    assert.equal(data.messages.length, 0);
+  });
+
+  it('decodes text in the chosen character set; ISO 8859-1 is the real one', async () => {
+    const bytes = Buffer.from([0x4d, 0xfc, 0x80]);
+    for (const [charset, expected] of [
+      ['iso-8859-1', 'Mü\u0080'],
+      ['windows-1252', 'Mü€'],
+    ] as const) {
+      await deploy(pollFlow({ payloadAs: 'text', charset }));
+      await fill(['WF', bytes]);
+      const data = new Recorder('data');
+      receive('poll', {});
+      assert.equal((await data.get(1)).payload, expected);
+      await stop();
+    }
+  });
+
+  it('parses JSON', async () => {
+    await deploy(pollFlow({ payloadAs: 'json' }));
+    await fill(['WF', { a: ['ä'] }]);
+    const data = new Recorder('data');
+    receive('poll', {});
+    assert.deepEqual((await data.get(1)).payload, { a: ['ä'] });
+  });
+
+  for (const [what, poll, payload] of [
+    ['text that is not in the character set', { payloadAs: 'text' }, Buffer.from([0xff, 0xfe, 0xfd])],
+    ['what is not JSON', { payloadAs: 'json' }, 'SECRET-PATIENT {'],
+  ] as const) {
+    it(`parks ${what}, tells Catch, and never acknowledges it`, async () => {
+      await deploy(pollFlow({ ...poll, acknowledge: 'after-delivery' }, { leaseMinutes: 0.001 }));
+      const [messageId] = await fill(['WF', payload]);
+      const [data, parked, caught] = [new Recorder('data'), new Recorder('parked'), new Recorder('caught')];
+      receive('poll', {});
+      const msg = await parked.get(1);
+      assert.equal(msg.error.code, 'MESH_DECODING');
+      assert.equal(msg.mesh.messageId, messageId);
+      assert.equal((await caught.get(1)).error.code, 'MESH_DECODING');
+      await pause(200);
+      assert.equal(data.messages.length, 0);
+      assert.equal(caught.messages.length, 1);
+      assert.deepEqual(await inbox(), [messageId]);
+      assert.doesNotMatch(JSON.stringify([parked.messages, caught.messages]) + logText(), /SECRET/);
+    });
+  }
+
+  it('saves payloads into a folder, under names of its own', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mesh-poll-'));
+    await deploy(pollFlow({ payloadAs: 'file', folder }));
+    const sent = new Recorder('sent');
+    receive('send', { payload: 'letter', meshSend: { workflowId: 'WF', fileName: '../../evil.txt' } });
+    await sent.get(1);
+    const data = new Recorder('data');
+    receive('poll', {});
+    const msg = await data.get(1);
+    const file = String(msg['filename']);
+    assert.equal(await readFile(file, 'utf8'), 'letter');
+    assert.equal(msg.payload, file);
+    assert.equal(msg.mesh.file, file);
+    assert.ok(file.startsWith(folder));
+    assert.equal((await readdir(folder)).length, 1);
+    await rm(folder, { recursive: true });
+  });
+
+  it('says that the folder cannot be written, and acknowledges nothing', async () => {
+    await deploy(pollFlow({ payloadAs: 'file', folder: join(__filename, 'below-a-file') }));
+    await fill(['WF', 'letter']);
+    const [caught, statuses] = [new Recorder('caught'), statusesOf('poll')];
+    receive('poll', {});
+    assert.equal((await caught.get(1)).error.code, 'MESH_STORAGE');
+    await until(() => statuses.at(-1)?.text === 'cannot save', 'the status');
+    assert.equal((await inbox()).length, 1);
+  });
+
+  it('keeps a message for an output that nothing is wired to, and says so once', async () => {
+    await deploy(
+      pollFlow(
+        { wires: [[], ['report'], ['acks'], ['parked']], acknowledge: 'after-delivery' },
+        { leaseMinutes: 0.002 },
+      ),
+    );
+    await fill(['WF', '1'], ['WF', '2']);
+    const [caught, statuses] = [new Recorder('caught'), statusesOf('poll')];
+    receive('poll', {});
+    const error = (await caught.get(1)).error;
+    assert.equal(error.code, 'MESH_OUTPUT_NOT_WIRED');
+    assert.match(error.message, /'data'/);
+    await pause(300);
+    assert.equal(caught.messages.filter((msg) => msg.error.code === 'MESH_OUTPUT_NOT_WIRED').length, 1);
+    assert.ok(statuses.some(({ fill: colour, text }) => colour === 'red' && text === 'output not wired'));
+    assert.equal(statuses.at(-1)?.fill, 'red');
+    assert.equal((await inbox()).length, 2);
+  });
+
+  it('splits the inbox between two nodes by workflow', async () => {
+    const second = { id: 'second', type: 'mesh-poll', mailbox: 'into', interval: 0, workflows: 'LAB*, TOC' };
+    await deploy(
+      pollFlow({}, {}, [
+        { ...second, wires: [['lab'], [], [], []] },
+        { id: 'lab', type: 'helper' },
+      ]),
+    );
+    await fill(['LAB_1', 'a'], ['OTHER', 'b'], ['TOC', 'c'], ['LAB_2', 'd']);
+    const [data, lab] = [new Recorder('data'), new Recorder('lab')];
+    receive('poll', {});
+    await lab.get(3);
+    await data.get(1);
+    await pause(100);
+    assert.deepEqual(
+      lab.messages.map(({ topic }) => topic).toSorted((a = '', b = '') => a.localeCompare(b)),
+      ['LAB_1', 'LAB_2', 'TOC'],
+    );
+    assert.deepEqual(
+      data.messages.map(({ topic }) => topic),
+      ['OTHER'],
+    );
+  });
+
+  it('leaves to others what the mailbox says, and raises what nobody claims', async () => {
+    await deploy(pollFlow({ workflows: 'MINE' }, { leftToOthers: 'THEIRS*\nELSE' }));
+    await fill(['THEIRS_1', 'a'], ['MINE', 'b'], ['NOBODYS', 'c']);
+    const [data, caught, statuses] = [new Recorder('data'), new Recorder('caught'), statusesOf('poll')];
+    receive('poll', {});
+    await data.get(1);
+    assert.match((await caught.get(1)).error.message, /NOBODYS/);
+    receive('poll', {});
+    await until(() => statuses.at(-1)?.text === '1 unclaimed', 'the status');
+    await pause(100);
+    assert.equal(data.messages.length, 1);
+    assert.equal(caught.messages.length, 1);
+  });
+
+  it('delivers again after a redeploy what was not acknowledged', async () => {
+    const flow = pollFlow();
+    await deploy(flow);
+    await fill(['WF', 'x']);
+    const before = new Recorder('data');
+    receive('poll', {});
+    await before.get(1);
+    await redeploy(flow);
+    const after = new Recorder('data');
+    receive('poll', {});
+    assert.equal(String((await after.get(1)).payload), 'x');
+  });
+
+  it('keeps what is in flight when only the node is redeployed', async () => {
+    const flow = pollFlow();
+    await deploy(flow);
+    await fill(['WF', 'x']);
+    const data = new Recorder('data');
+    receive('poll', {});
+    await data.get(1);
+    await redeploy(change(flow, 'poll', { maxInFlight: 40 }), 'nodes');
+    receive('poll', {});
+    await pause(200);
+    assert.equal(data.messages.length, 1);
+    await fill(['WF', 'y']);
+    receive('poll', {});
+    assert.equal(String((await data.get(2)).payload), 'y');
+  });
+
+  it('is closed in time while a download hangs, and downloads it again afterwards', async () => {
+    const flow = pollFlow();
+    await deploy(flow);
+    await fill(['WF', 'x']);
+    const sandbox = await builtInSandbox();
+    sandbox.fault({ operation: 'retrieve_message', times: 1, effect: { kind: 'delay', ms: 60_000 } });
+    receive('poll', {});
+    await pause(200);
+    const start = Date.now();
+    await redeploy(flow);
+    assert.ok(Date.now() - start < 3000, `${Date.now() - start} ms`);
+    const data = new Recorder('data');
+    receive('poll', {});
+    await data.get(1);
+  });
+
+  it('tells Catch and status when MESH cannot be listed, and recovers', async () => {
+    await deploy(pollFlow());
+    await fill(['WF', 'x']);
+    const sandbox = await builtInSandbox();
+    sandbox.fault({ operation: '*', mailboxId: 'X26ABC2', times: Infinity, effect: { kind: 'status', status: 403 } });
+    const [data, caught, statuses] = [new Recorder('data'), new Recorder('caught'), statusesOf('poll')];
+    receive('poll', {});
+    assert.equal((await caught.get(1)).error.code, 'MESH_AUTHENTICATION');
+    await until(() => statuses.at(-1)?.fill === 'red', 'red');
+    sandbox.clearFaults();
+    receive('poll', {});
+    await data.get(1);
+    await until(() => statuses.at(-1)?.fill === 'green', 'green');
+  });
+
+  for (const [what, poll, expected] of [
+    ['an interval that is no number', { interval: 'often' }, /interval must be a number/],
+    ['a missing folder', { payloadAs: 'file', folder: '' }, /No folder/],
+    ['an unknown character set', { charset: 'klingon' }, /charset must be one of/],
+    ['nothing in flight at all', { maxInFlight: 0 }, /maxInFlight/],
+  ] as const) {
+    it(`refuses ${what}: in the log, in red, and for each input`, async () => {
+      await deploy(pollFlow(poll));
+      const [caught, statuses] = [new Recorder('caught'), statusesOf('poll')];
+      receive('poll', {});
+      const error = (await caught.get(1)).error;
+      assert.equal(error.code, 'MESH_CONFIGURATION');
+      assert.match(error.message, expected);
+      assert.match(logText(), expected);
+      await until(() => statuses.at(-1)?.fill === 'red', 'red');
+    });
+  }
+
+  it('says so when its mailbox is missing', async () => {
+    await deploy(pollFlow().filter(({ id }) => id !== 'into'));
+    const caught = new Recorder('caught');
+    receive('poll', {});
+    assert.equal((await caught.get(1)).error.code, 'MESH_CONFIGURATION');
+  });
+
+  it('never shows more than 19 characters', async () => {
+    await deploy(pollFlow({ interval: '0.002' }));
+    const statuses = statusesOf('poll');
+    await fill(['WF', '1'], ['WF_ACK', '2'], ['WF', '3']);
+    await pause(400);
+    assert.ok(statuses.length > 0);
+    for (const { text = '' } of statuses) assert.ok(text.length < 20, text);
+  });
+});

@@ -1,0 +1,195 @@
+/** Node-RED for tests: which one, with which nodes, and with the real texts. No mocks: the built-in sandbox is real. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Node, NodeAPI, NodeMessage, NodeStatus } from 'node-red';
+import { helper } from './helper';
+import meshAck = require('../../nodes/mesh-ack');
+import meshConfig = require('../../nodes/mesh-config');
+import meshLookup = require('../../nodes/mesh-lookup');
+import meshPoll = require('../../nodes/mesh-poll');
+import meshSend = require('../../nodes/mesh-send');
+import meshTrack = require('../../nodes/mesh-track');
+import type { SentMessage, Tracking } from '../../lib/index';
+import type { Sandbox } from '../../lib/sandbox';
+import type { MeshProperty } from '../../nodes/shared/received-message';
+import { builtInSandbox, closeBuiltInSandbox } from '../../nodes/shared/built-in-sandbox';
+
+/** NODE_RED=4 runs the same tests on Node-RED 4.1. */
+const PACKAGE = process.env['NODE_RED'] === '4' ? 'node-red-4' : 'node-red';
+export const ROOT = join(__dirname, '..', '..');
+export const NODE_NAMES = ['mesh-config', 'mesh-send', 'mesh-poll', 'mesh-ack', 'mesh-track', 'mesh-lookup'] as const;
+
+type NodeModule = (RED: NodeAPI) => void;
+/** Core nodes have no types. */
+type Flow = Array<Record<string, unknown> & { id: string; type: string }>;
+
+helper.init(require.resolve(PACKAGE), { logging: { console: { level: 'off' } } });
+
+/** en-US, as a user would see it: the helper's own `_` gives back the key. */
+const catalogues = NODE_NAMES.map((name) => catalogue('en-US', name));
+
+export function catalogue(language: string, name: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(ROOT, 'nodes', 'locales', language, `${name}.json`), 'utf8')) as never;
+}
+
+/** The text at `mesh-send.status.sent`, or undefined. */
+export function textAt(texts: Record<string, unknown>, key: string): string | undefined {
+  const found = key
+    .split('.')
+    .reduce<unknown>((at, part) => (at as Record<string, unknown> | undefined)?.[part], texts);
+  return typeof found === 'string' ? found : undefined;
+}
+
+const missingTexts = new Set<string>();
+
+function translate(key: string, values: Record<string, unknown> = {}): string {
+  const path = key.replace(/^.*:/, '');
+  const text = catalogues.map((texts) => textAt(texts, path)).find((found) => found !== undefined);
+  // Core nodes ask for texts of their own.
+  if (text === undefined && path.startsWith('mesh-')) missingTexts.add(key);
+  return (text ?? key).replace(/__(\w+)__/g, (_match, name: string) => String(values[name]));
+}
+
+/** Keys that a node asked for and no catalogue has, since the last call. */
+export function takeMissingTexts(): string[] {
+  const keys = [...missingTexts];
+  missingTexts.clear();
+  return keys;
+}
+
+function withTexts(node: NodeModule): NodeModule {
+  return (RED) => {
+    RED._ = translate;
+    node(RED);
+  };
+}
+
+const meshNodes = [meshConfig, meshSend, meshPoll, meshAck, meshTrack, meshLookup].map(withTexts);
+const coreNodes = ['05-tls', '06-httpproxy'].map((name) => coreNode(`network/${name}`));
+
+/** A core node of the Node-RED under test. */
+function coreNode(name: string): NodeModule {
+  const base = require.resolve(`${PACKAGE}/package.json`);
+  const paths = [join(base, '..', 'node_modules'), join(base, '..', '..')];
+  return require(require.resolve(`@node-red/nodes/core/${name}.js`, { paths })) as NodeModule;
+}
+
+/** Deploys a flow. Every node is on a tab, so that Catch and Status nodes work. */
+export async function deploy(flow: Flow, credentials: Record<string, Record<string, string>> = {}): Promise<void> {
+  await helper.load([...coreNodes, ...meshNodes], onTab(flow), credentials);
+}
+
+/** Deploys another flow in place of the running one, as the editor does. */
+export async function redeploy(
+  flow: Flow,
+  type: 'full' | 'nodes' = 'full',
+  credentials: Record<string, Record<string, string>> = {},
+): Promise<void> {
+  await helper.setFlows(onTab(flow), type, credentials);
+}
+
+const CONFIG_TYPES = new Set(['mesh-config', 'tls-config', 'http proxy']);
+
+function onTab(flow: Flow): Flow {
+  const nodes = flow.map((node) => (CONFIG_TYPES.has(node.type) ? node : { z: 'tab', x: 0, y: 0, wires: [], ...node }));
+  return [{ id: 'tab', type: 'tab', label: 'test' }, ...nodes];
+}
+
+/** Stops the flow and forgets what the sandbox has. */
+export async function stop(): Promise<void> {
+  await helper.unload();
+  const sandbox = await builtInSandbox();
+  sandbox.clearFaults();
+  await sandbox.reset();
+}
+
+export { builtInSandbox, closeBuiltInSandbox, helper };
+
+/** A config node for a mailbox of the built-in sandbox. */
+export function sandboxConfig(id: string, mailboxId: string, settings: object = {}): Flow[number] {
+  return { id, type: 'mesh-config', environment: 'sandbox', mailboxId, version: 1, ...settings };
+}
+
+/** What the tests look at; each is there only where a node has set it. */
+export type Msg = NodeMessage & {
+  mesh: MeshProperty & { tracking?: Tracking };
+  meshSent: SentMessage;
+  error: { code: string; message: string; advice?: string };
+};
+
+/** The flow with other settings of one node. */
+export function change(flow: Flow, id: string, settings: object): Flow {
+  return flow.map((node) => Object.assign({}, node, node.id === id && settings));
+}
+
+/** Records what a node gets, from the moment of its making. */
+export class Recorder {
+  readonly messages: Msg[] = [];
+  readonly #waiting: Array<() => void> = [];
+
+  constructor(id: string) {
+    helper.getNode(id).on('input', (msg) => {
+      this.messages.push(msg as Msg);
+      for (const check of this.#waiting) check();
+    });
+  }
+
+  /** The next message, or the `count`th since the recorder was made. */
+  async get(count: number, timeoutMs = 8000): Promise<Msg> {
+    await until(() => this.messages.length >= count, `message ${count}, got ${this.messages.length}`, timeoutMs);
+    const message = this.messages[count - 1];
+    if (message === undefined) throw new Error('unreachable');
+    return message;
+  }
+}
+
+/** Every status that the node has shown since. */
+export function statusesOf(id: string): NodeStatus[] {
+  const statuses: NodeStatus[] = [];
+  helper.getNode(id).on(
+    'call:status' as never,
+    ((call: { args: NodeStatus[] }) => {
+      if (call.args[0] !== undefined) statuses.push(call.args[0]);
+    }) as never,
+  );
+  return statuses;
+}
+
+/** Waits for a condition; the test fails with what was waited for. */
+export async function until(condition: () => boolean, what: string, timeoutMs = 8000): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`Waited in vain for ${what}`);
+    await pause(10);
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
+export function receive(id: string, msg: object): void {
+  helper.getNode(id).receive(structuredClone(msg) as NodeMessage);
+}
+
+/** All that Node-RED has logged since the flow was loaded: one text for each entry, with stack and cause. */
+export function logEntries(): string[] {
+  return helper
+    .log()
+    .getCalls()
+    .map(({ args }) => inspectLog(args[0]));
+}
+
+export function logText(): string {
+  return logEntries().join('\n');
+}
+
+function inspectLog(entry: unknown): string {
+  const { msg, ...rest } = (entry ?? {}) as { msg?: unknown };
+  const text = msg instanceof Error ? `${msg.stack ?? ''} ${String(msg.cause)} ${JSON.stringify(msg)}` : String(msg);
+  return `${text} ${JSON.stringify(rest)}`;
+}
+
+export type { Flow, Node, Sandbox };
