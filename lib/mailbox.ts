@@ -64,6 +64,8 @@ export function openMailbox(options: MailboxOptions): Mailbox {
         const from = page?.continueFrom;
         page = await client.listInbox({ ...query, ...(from ? { continueFrom: from } : {}) }, signalOf(query));
         yield* page.messageIds;
+        // A server that gives the same place again would have us here for ever.
+        if (page.continueFrom === from) return;
       } while (page.continueFrom !== undefined);
     },
     head: (messageId, call) => client.head(messageId, signalOf(call)),

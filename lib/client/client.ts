@@ -25,6 +25,7 @@ import { missingIssuer } from './missing-issuer';
 import { withRetry } from './retry';
 import {
   TransportFailure,
+  withoutContent,
   type RequestBody,
   type Transport,
   type TransportRequest,
@@ -362,7 +363,7 @@ async function* wholeBody(response: TransportResponse, context: RequestContext):
       `The download broke off before its end. Message ${context.messageId}: ${context.purpose}.`,
       {
         ...detailsOf(context),
-        cause,
+        cause: withoutContent(cause),
         advice: 'Nothing is lost: it is still in the inbox and will be fetched again.',
       },
     );

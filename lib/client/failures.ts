@@ -282,5 +282,9 @@ function connectionAdvice(code: string): string {
   if (code.startsWith('UND_ERR_CONNECT_TIMEOUT') || code === 'ETIMEDOUT') {
     return 'No answer to the connection: check firewall, network and proxy.';
   }
+  if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET') {
+    // Some servers say no to a missing client certificate by closing, without a TLS alert.
+    return 'The connection was closed: check network, firewall and proxy, and that the client certificate for this environment is configured.';
+  }
   return 'Check network, firewall and proxy; it will be tried again.';
 }

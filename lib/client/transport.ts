@@ -41,9 +41,17 @@ export class TransportFailure extends Error {
   readonly requestSent: boolean;
 
   constructor(cause: unknown, requestSent: boolean) {
-    super('no answer', { cause });
+    super('no answer', { cause: withoutContent(cause) });
     this.requestSent = requestSent;
   }
+}
+
+/** The error without the bytes that it stumbled over: undici's parser hands them on, and they may be patient data. */
+export function withoutContent(error: unknown): unknown {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    if ('data' in each) delete each.data;
+  }
+  return error;
 }
 
 /** A connection to one server, kept alive between requests. */
