@@ -1,0 +1,145 @@
+/** The caller's AbortSignal and the mailbox's close end what is under way. */
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { AbortedError, MeshError, UnknownOutcomeError, type Mailbox } from '../../lib/index';
+import { allOf } from '../support/all-of';
+import { emptyFolder } from '../support/cleanup';
+import { failure } from '../support/failure';
+import { hostileMesh } from '../support/hostile-mesh';
+import { mailboxAt, operations, sandbox, until } from '../support/mailboxes';
+
+const MESSAGE = { to: 'X26ABC2', workflowId: 'WF', payload: 'x' };
+
+const CALLS: Record<string, (mailbox: Mailbox, signal: AbortSignal) => Promise<unknown>> = {
+  handshake: (mailbox, signal) => mailbox.handshake({ signal }),
+  listInbox: (mailbox, signal) => mailbox.listInbox({ signal }),
+  inboxMessageIds: (mailbox, signal) => allOf(mailbox.inboxMessageIds({ signal })),
+  head: (mailbox, signal) => mailbox.head('M', { signal }),
+  receive: (mailbox, signal) => mailbox.receive('M', { signal }),
+  acknowledge: (mailbox, signal) => mailbox.acknowledge('M', { signal }),
+  'send, chunk by chunk': (mailbox, signal) => mailbox.send({ ...MESSAGE, payload: 'xyz' }, { signal }),
+  track: (mailbox, signal) => mailbox.track('M', { signal }),
+  trackByLocalId: (mailbox, signal) => mailbox.trackByLocalId('L', { signal }),
+  lookup: (mailbox, signal) => mailbox.lookup('X26', 'WF', { signal }),
+  searchWorkflow: (mailbox, signal) => mailbox.searchWorkflow('WF', { signal }),
+};
+
+describe('an AbortSignal', () => {
+  for (const [name, call] of Object.entries(CALLS)) {
+    it(`ends ${name} while it waits for MESH, and nothing is tried again`, async () => {
+      const server = await hostileMesh(() => 'hang');
+      const ending = new AbortController();
+      const doing = failure(AbortedError, call(mailboxAt(server, { maxChunkBytes: 1 }), ending.signal));
+      await until('the request to arrive', () => server.seen.length === 1);
+      ending.abort();
+      const error = await doing;
+      assert.equal(error.code, 'MESH_ABORTED');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.equal(server.seen.length, 1);
+    });
+
+    it(`ends ${name} while it waits for its next attempt`, async () => {
+      const server = await hostileMesh(() => ({ status: 503, headers: { 'retry-after': 30 } }));
+      const ending = new AbortController();
+      const doing = failure(AbortedError, call(mailboxAt(server, { maxChunkBytes: 1 }), ending.signal));
+      await until('the request to arrive', () => server.seen.length === 1);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      ending.abort();
+      await doing;
+      assert.equal(server.seen.length, 1);
+    });
+
+    it(`that has been aborted before ${name} lets no request out`, async () => {
+      const server = await hostileMesh(() => ({ body: Buffer.from('{}') }));
+      await failure(AbortedError, call(mailboxAt(server, { maxChunkBytes: 1 }), AbortSignal.abort()));
+      assert.equal(server.seen.length, 0);
+    });
+  }
+
+  it('during the POST of a whole message leaves an unknown outcome', async () => {
+    const server = await hostileMesh(() => 'hang');
+    const ending = new AbortController();
+    const doing = failure(UnknownOutcomeError, mailboxAt(server).send(MESSAGE, { signal: ending.signal }));
+    await until('the message to arrive', () => server.seen.length === 1);
+    ending.abort();
+    assert.equal((await doing).retry, 'unsafe');
+  });
+
+  it('during a download leaves no file behind, and the next call works', async () => {
+    const server = await hostileMesh((request) =>
+      request.path.endsWith('/M')
+        ? { headers: { 'content-length': 1000 }, body: Buffer.alloc(10), ending: 'hang' }
+        : { body: Buffer.from('{"messages":[]}') },
+    );
+    const folder = await emptyFolder();
+    const mailbox = mailboxAt(server);
+    const ending = new AbortController();
+    const doing = failure(AbortedError, mailbox.receive('M', { folder, signal: ending.signal }));
+    await until('the download to begin', () => server.seen.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal((await readdir(folder)).length, 1, 'a temporary file is there');
+    ending.abort();
+    await doing;
+    assert.deepEqual(await readdir(folder), []);
+    await mailbox.listInbox();
+    assert.equal(server.count('PUT'), 0);
+  });
+
+  it('ends one call and leaves the others alone', async () => {
+    const server = await sandbox();
+    server.fault({ operation: 'handshake', effect: { kind: 'delay', ms: 100 } });
+    const mailbox = mailboxAt(server);
+    const ending = new AbortController();
+    const ended = failure(AbortedError, mailbox.handshake({ signal: ending.signal }));
+    const waiting = mailbox.listInbox();
+    setTimeout(() => ending.abort(), 20);
+    await ended;
+    assert.deepEqual((await waiting).messageIds, []);
+  });
+});
+
+describe('closing a mailbox', () => {
+  it('ends what is under way and what waits behind it', async () => {
+    const server = await hostileMesh(() => 'hang');
+    const mailbox = mailboxAt(server);
+    const calls = [mailbox.listInbox(), mailbox.handshake(), mailbox.track('M')].map((call) =>
+      failure(AbortedError, call),
+    );
+    await until('the first request', () => server.seen.length === 1);
+    await mailbox.close();
+    await Promise.all(calls);
+    assert.equal(server.seen.length, 1);
+  });
+
+  it('ends a wait for the next attempt', async () => {
+    const server = await sandbox();
+    const effect = { kind: 'status', status: 429, headers: { 'Retry-After': '30' } } as const;
+    server.fault({ operation: 'list_messages', effect });
+    const mailbox = mailboxAt(server);
+    const doing = failure(AbortedError, mailbox.listInbox());
+    await until('the first attempt', () => operations(server).length === 1);
+    await mailbox.close();
+    await doing;
+  });
+
+  it('may be repeated, and every call after it fails', async () => {
+    const server = await sandbox();
+    const mailbox = mailboxAt(server);
+    await mailbox.handshake();
+    await Promise.all([mailbox.close(), mailbox.close()]);
+    await mailbox.close();
+    for (const call of Object.values(CALLS)) {
+      await failure(MeshError, call(mailbox, new AbortController().signal));
+    }
+    assert.equal(operations(server).length, 1);
+  });
+
+  it('leaves no connection open', async () => {
+    const server = await hostileMesh(() => ({ body: Buffer.from('{}') }));
+    const mailbox = mailboxAt(server);
+    await mailbox.handshake();
+    assert.equal(server.connections(), 1);
+    await mailbox.close();
+    await until('the connection to end', () => server.connections() === 0, 1000);
+  });
+});

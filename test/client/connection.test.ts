@@ -1,0 +1,183 @@
+/** Where there is no connection, or one by way of a proxy. */
+import assert from 'node:assert/strict';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { bypassesProxy } from '../../lib/client/transport';
+import { ConnectionError, UnavailableError } from '../../lib/index';
+import { afterThisTest } from '../support/cleanup';
+import { connectProxy } from '../support/connect-proxy';
+import { everythingSaid, failure } from '../support/failure';
+import { hostileMesh } from '../support/hostile-mesh';
+import { mailboxAt, sandbox } from '../support/mailboxes';
+
+const once = { attempts: 1 };
+
+/** A server that takes connections and says nothing. */
+async function silence(): Promise<{ port: number; connections: () => number }> {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => sockets.push(socket.on('error', () => undefined)));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  afterThisTest(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { port: (server.address() as AddressInfo).port, connections: () => sockets.length };
+}
+
+describe('a connection', () => {
+  it('to a port where nobody listens is tried again, and the advice says so', async () => {
+    const error = await failure(ConnectionError, mailboxAt({ url: 'https://127.0.0.1:1', ca: undefined }).handshake());
+    assert.match(error.message, /^127\.0\.0\.1:1 was not reached \(ECONNREFUSED\)/);
+    assert.match(error.advice ?? '', /Nothing listens there/);
+    assert.equal(error.retry, 'safe');
+  });
+
+  it('to a host that does not exist: the advice speaks of DNS', async () => {
+    const error = await failure(
+      ConnectionError,
+      mailboxAt({ url: 'https://mesh.invalid', ca: undefined }, { retry: once }).handshake(),
+    );
+    assert.match(error.message, /ENOTFOUND|EAI_AGAIN/);
+    assert.match(error.advice ?? '', /cannot be resolved/);
+  });
+
+  it('whose TLS handshake takes too long is given up', async () => {
+    const { port, connections } = await silence();
+    const mailbox = mailboxAt(
+      { url: `https://127.0.0.1:${port}`, ca: undefined },
+      { timeouts: { connectMs: 100 }, retry: { attempts: 2, baseMs: 1 } },
+    );
+    const error = await failure(ConnectionError, mailbox.handshake());
+    assert.match(error.message, /TIMEOUT/);
+    assert.match(error.advice ?? '', /firewall/);
+    assert.equal(connections(), 2);
+  });
+
+  it('without an answer within the time is given up, tried again, and then good', async () => {
+    const server = await hostileMesh((_request, number) => (number === 1 ? 'hang' : { body: Buffer.from('{}') }));
+    await mailboxAt(server, { timeouts: { headersMs: 100 } }).handshake();
+    assert.equal(server.seen.length, 2);
+    const mailbox = mailboxAt(await hostileMesh(() => 'hang'), { timeouts: { headersMs: 100 }, retry: once });
+    assert.match((await failure(ConnectionError, mailbox.handshake())).message, /HEADERS_TIMEOUT/);
+  });
+
+  it('whose answer stops halfway is given up within the time', async () => {
+    const server = await hostileMesh(() => ({
+      headers: { 'content-length': 100 },
+      body: Buffer.from('{"messages'),
+      ending: 'hang',
+    }));
+    const mailbox = mailboxAt(server, { timeouts: { bodyMs: 100 }, retry: once });
+    const error = await failure(ConnectionError, mailbox.listInbox());
+    assert.match(error.message, /BODY_TIMEOUT/);
+  });
+
+  it('is kept for the next request', async () => {
+    let connections = 0;
+    const server = await hostileMesh(() => ({ body: Buffer.from('{"messages":[]}') }), {
+      ALPNCallback: ({ protocols }) => {
+        connections += 1;
+        return protocols[0];
+      },
+    });
+    const mailbox = mailboxAt(server);
+    await Promise.all([mailbox.listInbox(), mailbox.listInbox(), mailbox.listInbox()]);
+    await mailbox.listInbox();
+    assert.equal(connections, 1);
+  });
+});
+
+describe('a proxy', () => {
+  it('has a tunnel to an https server, with the client certificate inside', async () => {
+    const server = await sandbox({ clientCertificate: 'required' });
+    const proxy = await connectProxy();
+    const tls = { ca: server.ca as string, ...(await server.clientCertificate()) };
+    await mailboxAt(server, { tls, proxy: { url: proxy.url } }).handshake();
+    assert.deepEqual(proxy.tunnels, [new URL(server.url).host]);
+  });
+
+  it('has a tunnel to an http server', async () => {
+    const server = await sandbox();
+    const proxy = await connectProxy();
+    await mailboxAt(server, { proxy: { url: proxy.url } }).handshake();
+    assert.deepEqual(proxy.tunnels, [new URL(server.url).host]);
+  });
+
+  for (const protocol of ['https', 'http'] as const) {
+    it(`gets its credentials, for a server on ${protocol}`, async () => {
+      const server = await sandbox({ protocol });
+      const proxy = await connectProxy('user:pä:ss');
+      await mailboxAt(server, { proxy: { url: proxy.url, username: 'user', password: 'pä:ss' } }).handshake();
+      assert.equal(proxy.tunnels.length, 1);
+      assert.equal(proxy.refused(), 0);
+    });
+
+    it(`that refuses its credentials is named as the one who refuses, for a server on ${protocol}`, async () => {
+      const server = await sandbox({ protocol });
+      const proxy = await connectProxy('user:right');
+      const mailbox = mailboxAt(server, {
+        proxy: { url: proxy.url, username: 'user', password: 'MARKwrong' },
+        retry: { attempts: 2, baseMs: 1 },
+      });
+      const error = await failure(ConnectionError, mailbox.handshake());
+      assert.match(error.message, /proxy.*407/i);
+      assert.match(error.advice ?? '', /user name and password/);
+      const said = everythingSaid(error);
+      for (const secret of ['MARKwrong', Buffer.from('user:MARKwrong').toString('base64')]) {
+        assert.ok(!said.includes(secret));
+      }
+      assert.equal(proxy.tunnels.length, 0);
+      assert.equal(server.requests().length, 0);
+    });
+  }
+
+  it('that is not there is a connection error', async () => {
+    const server = await sandbox();
+    const mailbox = mailboxAt(server, { proxy: { url: 'http://127.0.0.1:1' }, retry: once });
+    const error = await failure(ConnectionError, mailbox.handshake());
+    assert.match(error.message, /ECONNREFUSED/);
+  });
+
+  it('whose tunnel leads nowhere is a connection error', async () => {
+    const proxy = await connectProxy();
+    const mailbox = mailboxAt(
+      { url: 'https://127.0.0.1:1', ca: undefined },
+      { proxy: { url: proxy.url }, retry: once },
+    );
+    await failure(ConnectionError, mailbox.handshake());
+    assert.deepEqual(proxy.tunnels, ['127.0.0.1:1']);
+  });
+
+  it('is not asked for a server that is on the list of exceptions', async () => {
+    const server = await sandbox();
+    const proxy = await connectProxy();
+    await mailboxAt(server, { proxy: { url: proxy.url, noProxy: ['127.0.0.1'] } }).handshake();
+    assert.deepEqual(proxy.tunnels, []);
+  });
+
+  for (const [exceptions, bypassed] of [
+    [[], false],
+    [[''], false],
+    [['*'], true],
+    [['mesh.nhs.uk'], true],
+    [['MESH.NHS.UK'], true],
+    [['nhs.uk'], false],
+    [['.nhs.uk'], true],
+    [['*.nhs.uk'], true],
+    [['.mesh.nhs.uk'], true],
+    [['.s.uk'], false],
+    [['mesh.nhs.uk:443'], true],
+    [['mesh.nhs.uk:8443'], false],
+    [['other, mesh.nhs.uk'], true],
+    [['other', 'mesh.nhs.uk:443'], true],
+  ] as const) {
+    it(`exceptions ${JSON.stringify(exceptions)} ${bypassed ? 'include' : 'do not include'} mesh.nhs.uk`, () =>
+      assert.equal(bypassesProxy(new URL('https://mesh.nhs.uk/x'), exceptions), bypassed));
+  }
+
+  it('of a server that asks to wait has nothing to do with it', async () => {
+    const server = await sandbox();
+    server.fault({ operation: 'handshake', times: Infinity, effect: { kind: 'status', status: 503 } });
+    const proxy = await connectProxy();
+    await failure(UnavailableError, mailboxAt(server, { proxy: { url: proxy.url } }).handshake());
+  });
+});

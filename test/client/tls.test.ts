@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AuthenticationError, ConnectionError, MeshError, TlsError } from '../../lib/index';
+import { authority } from '../support/certificates';
+import { emptyFolder } from '../support/cleanup';
+import { failure, thrown } from '../support/failure';
+import { hostileMesh } from '../support/hostile-mesh';
+import { mailboxAt, sandbox } from '../support/mailboxes';
+
+const DAY = 24 * 60 * 60 * 1000;
+const ok = (): { body: Buffer } => ({ body: Buffer.from('{}') });
+
+describe('TLS', () => {
+  it('a client certificate as PFX with its passphrase is taken', async () => {
+    const server = await sandbox({ clientCertificate: 'required' });
+    const folder = await emptyFolder();
+    const { cert, key } = await server.clientCertificate();
+    await writeFile(join(folder, 'cert.pem'), cert);
+    await writeFile(join(folder, 'key.pem'), key);
+    const made = ['pkcs12', '-export', '-in', 'cert.pem', '-inkey', 'key.pem', '-out', 'both.pfx'];
+    execFileSync('openssl', [...made, '-passout', 'pass:open sesame'], { cwd: folder, stdio: 'ignore' });
+    const pfx = await readFile(join(folder, 'both.pfx'));
+    const ca = server.ca as string;
+
+    await mailboxAt(server, { tls: { ca, pfx, passphrase: 'open sesame' } }).handshake();
+    const error = thrown(MeshError, () => mailboxAt(server, { tls: { ca, pfx, passphrase: 'wrong' } }));
+    assert.equal(error.code, 'MESH_CONFIGURATION');
+    assert.match(error.advice ?? '', /passphrase/);
+  });
+
+  it('a client certificate as Buffers is taken', async () => {
+    const server = await sandbox({ clientCertificate: 'required' });
+    const { cert, key } = await server.clientCertificate();
+    const tls = { ca: [Buffer.from(server.ca as string)], cert: Buffer.from(cert), key: Buffer.from(key) };
+    await mailboxAt(server, { tls }).handshake();
+  });
+
+  it('an unknown issuer is refused at the first attempt, and the CA that is missing is named', async () => {
+    const ca = await authority('NHS Somewhere Root');
+    const server = await hostileMesh(ok, await ca.issue());
+    const error = await failure(TlsError, mailboxAt(server).handshake());
+    assert.match(error.message, /The CA that is missing: CN=NHS Somewhere Root/);
+    assert.match(error.advice ?? '', /root and sub CA/);
+    assert.equal(error.retry, 'never');
+    assert.equal(server.seen.length, 0, 'no request was sent');
+  });
+
+  it('without a CA of ours the operating system’s are trusted, and not everybody’s', async () => {
+    const server = await hostileMesh(ok);
+    await failure(TlsError, mailboxAt(server, { tls: {} }).handshake());
+    assert.equal(server.seen.length, 0);
+  });
+
+  it('the CA’s name cannot bring control characters into the error', async () => {
+    const ca = await authority('Evil\u001b[31m\nCA');
+    const server = await hostileMesh(ok, await ca.issue());
+    const error = await failure(TlsError, mailboxAt(server).handshake());
+    assert.match(error.message, /Evil\?/);
+    // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+    assert.doesNotMatch(error.message, /[\u0000-\u001f]/);
+  });
+
+  it('a certificate for another host name is refused', async () => {
+    const ca = await authority('CA');
+    const server = await hostileMesh(ok, await ca.issue({ names: ['elsewhere.example'] }));
+    const error = await failure(TlsError, mailboxAt({ url: server.url, ca: ca.cert }).handshake());
+    assert.match(error.message, /ALTNAME/);
+    assert.match(error.advice ?? '', /another host name/);
+    assert.equal(server.seen.length, 0);
+  });
+
+  it('the name to verify can be given', async () => {
+    const ca = await authority('CA');
+    const server = await hostileMesh(ok, await ca.issue({ names: ['elsewhere.example'] }));
+    await mailboxAt(server, { tls: { ca: ca.cert, servername: 'elsewhere.example' } }).handshake();
+    await failure(TlsError, mailboxAt(server, { tls: { ca: ca.cert, servername: 'other.example' } }).handshake());
+  });
+
+  it('a server certificate that has expired is refused', async () => {
+    const ca = await authority('CA');
+    const server = await hostileMesh(ok, await ca.issue({ notAfter: new Date(Date.now() - DAY) }));
+    const error = await failure(TlsError, mailboxAt({ url: server.url, ca: ca.cert }).handshake());
+    assert.match(error.advice ?? '', /has expired/);
+    assert.equal(server.seen.length, 0);
+  });
+
+  it('a server that speaks TLS 1.1 at most is refused', async () => {
+    const server = await hostileMesh(ok, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' });
+    const error = await failure(TlsError, mailboxAt(server).handshake());
+    assert.equal(error.retry, 'never');
+    assert.match(error.advice ?? '', /TLS 1\.2 or later/);
+    assert.equal(server.seen.length, 0);
+  });
+
+  it('TLS 1.2 is enough', async () => {
+    const server = await hostileMesh(ok, { maxVersion: 'TLSv1.2' });
+    await mailboxAt(server).handshake();
+  });
+
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    for (const [what, days] of [
+      ['a missing', undefined],
+      ['an expired', -1],
+    ] as const) {
+      it(`a server of ${version} that ends the handshake for ${what} client certificate says so`, async () => {
+        const ca = await authority('CA');
+        const server = await hostileMesh(ok, {
+          ...(await ca.issue()),
+          ca: ca.cert,
+          requestCert: true,
+          rejectUnauthorized: true,
+          minVersion: version,
+          maxVersion: version,
+        });
+        const pair =
+          days === undefined ? {} : await ca.issue({ usage: 'client', notAfter: new Date(Date.now() + days * DAY) });
+        const error = await failure(
+          MeshError,
+          mailboxAt(server, { tls: { ca: ca.cert, ...pair }, retry: { attempts: 1 } }).handshake(),
+        );
+        assert.equal(server.seen.length, 0);
+        // Node's own server ends the connection without an alert where it checks the certificate itself.
+        if (error instanceof TlsError) assert.match(error.advice ?? '', /refused our client certificate/);
+        else assert.ok(error instanceof ConnectionError, error.code);
+      });
+    }
+  }
+
+  it('speaking TLS to a server that does not is an error with advice', async () => {
+    const server = await sandbox();
+    const error = await failure(
+      TlsError,
+      mailboxAt({ url: server.url.replace('http:', 'https:'), ca: undefined }).handshake(),
+    );
+    assert.match(error.advice ?? '', /Check the address/);
+  });
+
+  it('a good certificate of a good CA is let in after all these', async () => {
+    const server = await sandbox({ clientCertificate: 'required' });
+    const other = await authority('CA');
+    const foreign = await other.issue({ usage: 'client' });
+    const ca = server.ca as string;
+    await failure(AuthenticationError, mailboxAt(server, { tls: { ca, ...foreign } }).handshake());
+    await mailboxAt(server, { tls: { ca, ...(await server.clientCertificate()) } }).handshake();
+  });
+});

@@ -1,0 +1,55 @@
+/** An HTTP proxy that knows CONNECT only, and asks for credentials if it is given some. */
+import { createServer } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { afterThisTest } from './cleanup';
+
+/** A running one. */
+export interface ConnectProxy {
+  readonly url: string;
+  /** `host:port` of every tunnel that was opened. */
+  readonly tunnels: string[];
+  /** How many requests were refused with 407. */
+  readonly refused: () => number;
+}
+
+/** Starts one. `credentials`: `user:password`. */
+export async function connectProxy(credentials?: string): Promise<ConnectProxy> {
+  const tunnels: string[] = [];
+  let refused = 0;
+  const sockets = new Set<Socket>();
+  const server = createServer((_request, response) => response.writeHead(405).end());
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+  });
+  server.on('connect', (request, client: Socket) => {
+    const wanted = credentials && `Basic ${Buffer.from(credentials).toString('base64')}`;
+    if (wanted && request.headers['proxy-authorization'] !== wanted) {
+      refused += 1;
+      client.end('HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n');
+      return;
+    }
+    const { hostname, port } = new URL(`tcp://${request.url ?? ''}`);
+    tunnels.push(request.url ?? '');
+    const target = connect(Number(port), hostname, () => {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      target.pipe(client).pipe(target);
+    });
+    sockets.add(target);
+    target.on('error', () => client.destroy()).on('close', () => client.destroy());
+    client.on('close', () => target.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  afterThisTest(
+    () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        for (const socket of sockets) socket.destroy();
+      }),
+  );
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    tunnels,
+    refused: () => refused,
+  };
+}

@@ -1,0 +1,93 @@
+/**
+ * A server that plays MESH as the test wants it, mostly wrongly: it checks no token, and answers whatever it is told to.
+ * It remembers every request.
+ */
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type ServerOptions } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { afterThisTest } from './cleanup';
+import { serverCertificate } from './certificates';
+
+/** What it answers to one request. */
+export interface Answer {
+  /** Default 200. */
+  status?: number;
+  headers?: Record<string, string | number>;
+  /** Written piece by piece, with a moment in between. */
+  body?: Buffer | Buffer[];
+  /** After the body: `end` it properly (default), `break` the connection, or `hang` without another byte. */
+  ending?: 'end' | 'break' | 'hang';
+}
+
+/** A request as it came. */
+export interface Seen {
+  method: string;
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+/** A running one. */
+export interface HostileMesh {
+  readonly url: string;
+  readonly port: number;
+  readonly ca: string;
+  readonly seen: Seen[];
+  /** Requests with this method. */
+  count(method: string): number;
+  /** Connections that are open. */
+  connections(): number;
+}
+
+/** `answer` gets each request and its number, from 1, among those of the same method and path; `hang`: no answer at all. */
+export async function hostileMesh(
+  answer: (request: Seen, number: number) => Answer | 'hang' | 'break',
+  tls: ServerOptions = {},
+): Promise<HostileMesh> {
+  const { ca, server: pair } = await serverCertificate();
+  const seen: Seen[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer({ ...pair, ...tls }, (request, response) => {
+    void respond(request, response).catch(() => request.socket.destroy());
+  });
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const pieces: Buffer[] = [];
+    for await (const piece of request as AsyncIterable<Buffer>) pieces.push(piece);
+    const { method = '', url: path = '', headers } = request;
+    const one = { method, path, headers, body: Buffer.concat(pieces) };
+    seen.push(one);
+    const told = answer(one, seen.filter((other) => other.method === method && other.path === path).length);
+    if (told === 'hang') return;
+    if (told === 'break') request.socket.destroy();
+    else await write(response, told);
+  }
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  afterThisTest(
+    () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        for (const socket of sockets) socket.destroy();
+      }),
+  );
+  const { port } = server.address() as AddressInfo;
+  const count = (method: string): number => seen.filter((one) => one.method === method).length;
+  return { url: `https://127.0.0.1:${port}`, port, ca, seen, count, connections: () => sockets.size };
+}
+
+async function write(
+  response: ServerResponse,
+  { status = 200, headers = {}, body = [], ending }: Answer,
+): Promise<void> {
+  response.writeHead(status, headers);
+  response.flushHeaders();
+  for (const piece of [body].flat()) {
+    await new Promise<void>((resolve) => response.write(piece, () => resolve()));
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  if (ending === 'break') response.destroy();
+  else if (ending !== 'hang') response.end();
+}
