@@ -1,0 +1,94 @@
+/** The ledger: one line for each event, only ever added to, until the retention takes the oldest. */
+import { z } from 'zod';
+import type { LedgerEntry, LedgerNote, Page } from '../store';
+import type { Mailboxes } from './mailboxes';
+import { json, parse } from './parse';
+import type { Row, Statements } from './statements';
+
+const COLUMNS = 'sequence, time, mailbox, direction, reference, message_id, event, detail';
+
+const ledgerRow = z.object({
+  sequence: z.number(),
+  time: z.number(),
+  mailbox: z.number(),
+  direction: z.enum(['out', 'in']),
+  reference: z.string(),
+  message_id: z.string().nullable(),
+  event: z.string(),
+  detail: json(z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))),
+});
+
+export class Ledger {
+  readonly #statements: Statements;
+  readonly #mailboxes: Mailboxes;
+
+  constructor(statements: Statements, mailboxes: Mailboxes) {
+    this.#statements = statements;
+    this.#mailboxes = mailboxes;
+  }
+
+  add(mailbox: number, direction: 'out' | 'in', reference: string, messageId: string | null, note: LedgerNote): void {
+    this.#statements.run(
+      `INSERT INTO ledger (time, mailbox, direction, reference, message_id, event, detail) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      note.time,
+      mailbox,
+      direction,
+      reference,
+      messageId,
+      note.event,
+      JSON.stringify(note.detail ?? {}),
+    );
+  }
+
+  note(entry: Omit<LedgerEntry, 'sequence'>): void {
+    const mailbox = this.#mailboxes.number(entry.mailbox);
+    this.add(mailbox, entry.direction, entry.reference, entry.messageId, entry);
+  }
+
+  /** MESH's id is not in the lines from before MESH gave it: it leads to ours, and ours to all lines. */
+  history(mailboxKey: string, reference: string): LedgerEntry[] {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return [];
+    const references = this.#statements.all(
+      `SELECT reference FROM ledger INDEXED BY ledger_message
+        WHERE mailbox = ? AND message_id = ? AND message_id IS NOT NULL AND message_id <> reference`,
+      mailbox,
+      reference,
+    );
+    return [...new Set([reference, ...references.map((row) => String(row['reference']))])]
+      .flatMap((each) =>
+        this.#statements.all(
+          `SELECT ${COLUMNS} FROM ledger INDEXED BY ledger_reference WHERE mailbox = ? AND reference = ? ORDER BY sequence`,
+          mailbox,
+          each,
+        ),
+      )
+      .map((row) => this.#entry(row))
+      .sort((one, other) => one.sequence - other.sequence);
+  }
+
+  /** In order of time, and of sequence where the times are the same. */
+  between(mailboxKey: string, from: number, to: number, page: Page): LedgerEntry[] {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return [];
+    // The retention takes the oldest first: where the last line of the page before is gone, so is all before it.
+    const after = Number(page.after ?? 0);
+    const last = this.#statements.get('SELECT time FROM ledger WHERE sequence = ?', after);
+    const start = last ? [Number(last['time']), after] : [from, 0];
+    return this.#statements
+      .all(
+        `SELECT ${COLUMNS} FROM ledger INDEXED BY ledger_time
+          WHERE mailbox = ? AND (time, sequence) > (?, ?) AND time < ? ORDER BY time, sequence LIMIT ?`,
+        mailbox,
+        ...start,
+        to,
+        page.limit,
+      )
+      .map((row) => this.#entry(row));
+  }
+
+  #entry(row: Row): LedgerEntry {
+    const { message_id: messageId, mailbox, ...rest } = parse(ledgerRow, 'ledger', row);
+    return { ...rest, mailbox: this.#mailboxes.key(mailbox), messageId };
+  }
+}

@@ -1,0 +1,99 @@
+/** The store's operations, each a plain function on the open database. They run in the worker, within a transaction. */
+import type {
+  IncomingChange,
+  IncomingState,
+  LedgerEntry,
+  LedgerNote,
+  NewIncoming,
+  NewOutgoing,
+  OutgoingChange,
+  OutgoingFilter,
+  OutgoingState,
+  Page,
+  Retention,
+} from '../store';
+import { IncomingTable } from './incoming';
+import { Ledger } from './ledger';
+import type { Mailboxes } from './mailboxes';
+import { OutgoingTable } from './outgoing';
+import { Purge } from './retention';
+import type { Statements } from './statements';
+
+/** How often the disk was made to wait. */
+export interface Statistics {
+  /** Commits that wrote. */
+  commits: number;
+  /** Operations that wrote and were committed. */
+  writes: number;
+}
+
+export type Operations = ReturnType<typeof operations>;
+export type OperationName = keyof Operations;
+
+/** What changes nothing: needs no savepoint, and no commit that waits for the disk. */
+export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
+  'getOutgoing',
+  'listOutgoing',
+  'countOutgoing',
+  'nextToSend',
+  'nextSendTime',
+  'dueTracking',
+  'dueOverdue',
+  'getIncoming',
+  'knownIncoming',
+  'listIncoming',
+  'dueDeliveries',
+  'history',
+  'ledger',
+  'spoolNames',
+  'statistics',
+  'queryPlans',
+]);
+
+export function operations(statements: Statements, mailboxes: Mailboxes, statistics: Statistics) {
+  const ledger = new Ledger(statements, mailboxes);
+  const outgoing = new OutgoingTable(statements, mailboxes, ledger);
+  const incoming = new IncomingTable(statements, mailboxes, ledger);
+  const purge = new Purge(statements, mailboxes);
+  return {
+    enqueue: (message: NewOutgoing, note: LedgerNote) => outgoing.enqueue(message, note),
+    getOutgoing: (id: string) => outgoing.get(id),
+    listOutgoing: (filter: OutgoingFilter, page: Page) => outgoing.list(filter, page),
+    countOutgoing: (mailbox: string) => outgoing.count(mailbox),
+    nextToSend: (mailbox: string, now: number, limit: number, after?: string) =>
+      outgoing.nextToSend(mailbox, now, limit, after),
+    nextSendTime: (mailbox: string) => outgoing.nextSendTime(mailbox),
+    dueTracking: (mailbox: string, now: number, limit: number) => outgoing.dueTracking(mailbox, now, limit),
+    dueOverdue: (mailbox: string, now: number, limit: number) => outgoing.dueOverdue(mailbox, now, limit),
+    changeOutgoing: (id: string, from: readonly OutgoingState[], change: OutgoingChange, note?: LedgerNote) =>
+      outgoing.change(id, from, change, note),
+    addIncoming: (message: NewIncoming, note: LedgerNote) => incoming.add(message, note),
+    getIncoming: (mailbox: string, messageId: string) => incoming.get(mailbox, messageId),
+    knownIncoming: (mailbox: string, messageIds: readonly string[]) => incoming.known(mailbox, messageIds),
+    listIncoming: (mailbox: string, states: readonly IncomingState[], page: Page) =>
+      incoming.list(mailbox, states, page),
+    dueDeliveries: (mailbox: string, now: number, limit: number) => incoming.dueDeliveries(mailbox, now, limit),
+    changeIncoming: (
+      mailbox: string,
+      messageId: string,
+      from: readonly IncomingState[],
+      change: IncomingChange,
+      note?: LedgerNote,
+    ) => incoming.change(mailbox, messageId, from, change, note),
+    note: (entry: Omit<LedgerEntry, 'sequence'>) => ledger.note(entry),
+    history: (mailbox: string, reference: string) => ledger.history(mailbox, reference),
+    ledger: (mailbox: string, between: { from: number; to: number }, page: Page) =>
+      ledger.between(mailbox, between.from, between.to, page),
+    closeOtherInstances: (mailboxKey: string, instance: string, note: LedgerNote) => {
+      const mailbox = mailboxes.find(mailboxKey);
+      if (mailbox === undefined) return 0;
+      return (
+        outgoing.closeOtherInstances(mailbox, instance, note) + incoming.closeOtherInstances(mailbox, instance, note)
+      );
+    },
+    purgeSlice: (now: number, retention: Retention) => purge.slice(now, retention),
+    spoolNames: () => purge.spoolNames(),
+    statistics: () => ({ ...statistics }),
+    queryPlans: () => statements.plans(),
+  };
+}

@@ -1,0 +1,178 @@
+/** A row of `outgoing`, and the message that it is. */
+import type { SQLInputValue } from 'node:sqlite';
+import { z } from 'zod';
+import type { IncomingChange, NewOutgoing, Outgoing, OutgoingChange, OutgoingState, StoredPayload } from '../store';
+import { flag, json, object, parse, storedError, time } from './parse';
+import { payloadColumns, payloadValues } from './payloads';
+import type { Row } from './statements';
+
+export const OUTGOING_STATES = [
+  'queued',
+  'sending',
+  'accepted',
+  'acknowledged',
+  'undelivered',
+  'rejected',
+  'unknown',
+  'parked',
+  'closed',
+] as const satisfies readonly OutgoingState[];
+
+const outcome = z.enum(['not-asked', 'awaited', 'positive', 'partial', 'negative', 'overdue']);
+
+const schema = z.object({
+  seq: z.number(),
+  id: z.string(),
+  mailbox: z.number(),
+  instance: z.string().nullable(),
+  once_key: z.string().nullable(),
+  lane: z.string(),
+  strict_order: flag,
+  local_id: z.string(),
+  local_id_is_unique: flag,
+  workflow_id: z.string(),
+  envelope: json(object),
+  size: z.number(),
+  queued_at: z.number(),
+  resend_of: z.string().nullable(),
+  state: z.enum(OUTGOING_STATES),
+  ...payloadColumns,
+  plan: json(
+    z.object({ compression: z.enum(['gzip', 'never']), maxChunkBytes: z.number(), totalChunks: z.number() }),
+  ).nullable(),
+  chunks_sent: z.number(),
+  message_id: z.string().nullable(),
+  attempts: z.number(),
+  next_attempt_at: z.number(),
+  first_attempt_at: time,
+  accepted_at: time,
+  settled_at: time,
+  next_track_at: time,
+  tracked: z.number(),
+  error: json(storedError).nullable(),
+  infrastructure: outcome,
+  business: outcome,
+  collect_by: time,
+  infrastructure_by: time,
+  business_by: time,
+});
+
+/** A parsed row. */
+export type OutgoingRow = z.output<typeof schema>;
+
+/** Every column that a message is made of. */
+export const OUTGOING_COLUMNS = Object.keys(schema.shape).join(', ');
+
+export function parseOutgoing(row: Row): OutgoingRow {
+  return parse(schema, 'outgoing', row);
+}
+
+export function outgoingOf(row: OutgoingRow, mailbox: string, payload: StoredPayload | null): Outgoing {
+  return {
+    id: row.id,
+    mailbox,
+    instance: row.instance,
+    onceKey: row.once_key,
+    lane: row.lane,
+    strictOrder: row.strict_order,
+    localId: row.local_id,
+    localIdIsUnique: row.local_id_is_unique,
+    workflowId: row.workflow_id,
+    envelope: row.envelope,
+    size: row.size,
+    queuedAt: row.queued_at,
+    resendOf: row.resend_of,
+    state: row.state,
+    payload,
+    plan: row.plan,
+    chunksSent: row.chunks_sent,
+    messageId: row.message_id,
+    attempts: row.attempts,
+    nextAttemptAt: row.next_attempt_at,
+    firstAttemptAt: row.first_attempt_at,
+    acceptedAt: row.accepted_at,
+    settledAt: row.settled_at,
+    nextTrackAt: row.next_track_at,
+    tracked: row.tracked,
+    error: row.error,
+    infrastructure: row.infrastructure,
+    business: row.business,
+    collectBy: row.collect_by,
+    infrastructureBy: row.infrastructure_by,
+    businessBy: row.business_by,
+  };
+}
+
+/** What an INSERT sets; the columns' defaults are the other start values. */
+export const NEW_OUTGOING_COLUMNS = `mailbox, id, instance, once_key, lane, strict_order, local_id, local_id_is_unique,
+  workflow_id, envelope, size, queued_at, resend_of, state, infrastructure, business, collect_by, infrastructure_by,
+  business_by, payload_kind, payload_name, payload_file`;
+
+export function newOutgoingValues(mailbox: number, message: NewOutgoing): SQLInputValue[] {
+  return [
+    mailbox,
+    message.id,
+    message.instance,
+    message.onceKey,
+    message.lane,
+    Number(message.strictOrder),
+    message.localId,
+    Number(message.localIdIsUnique),
+    message.workflowId,
+    JSON.stringify(message.envelope),
+    message.size,
+    message.queuedAt,
+    message.resendOf,
+    'queued',
+    message.infrastructure ?? 'not-asked',
+    message.business ?? 'not-asked',
+    message.collectBy ?? null,
+    message.infrastructureBy ?? null,
+    message.businessBy ?? null,
+    ...payloadValues(message.payload),
+  ];
+}
+
+const CHANGES: Record<Exclude<keyof OutgoingChange, 'payload'>, string> = {
+  state: 'state',
+  plan: 'plan',
+  chunksSent: 'chunks_sent',
+  messageId: 'message_id',
+  attempts: 'attempts',
+  nextAttemptAt: 'next_attempt_at',
+  firstAttemptAt: 'first_attempt_at',
+  acceptedAt: 'accepted_at',
+  settledAt: 'settled_at',
+  nextTrackAt: 'next_track_at',
+  tracked: 'tracked',
+  error: 'error',
+  infrastructure: 'infrastructure',
+  business: 'business',
+  collectBy: 'collect_by',
+  infrastructureBy: 'infrastructure_by',
+  businessBy: 'business_by',
+};
+
+/** The assignments of an UPDATE, and their values. */
+export function outgoingChange(change: OutgoingChange): { assignments: string[]; values: SQLInputValue[] } {
+  return assignments(CHANGES, change);
+}
+
+/** For both tables: the columns that a change names, in the order of `columns`, so that one text serves many changes. */
+export function assignments(
+  columns: Record<string, string>,
+  change: OutgoingChange | IncomingChange,
+): { assignments: string[]; values: SQLInputValue[] } {
+  const given = Object.entries(columns)
+    .map(([key, column]) => ({ column, value: change[key as keyof typeof change] as unknown }))
+    .filter(({ value }) => value !== undefined);
+  const names = given.map(({ column }) => `${column} = ?`);
+  const values = given.map(({ value }) =>
+    typeof value === 'object' && value !== null ? JSON.stringify(value) : (value as SQLInputValue),
+  );
+  if (change.payload === undefined) return { assignments: names, values };
+  return {
+    assignments: [...names, 'payload_kind = ?', 'payload_name = ?', 'payload_file = ?'],
+    values: [...values, ...payloadValues(change.payload)],
+  };
+}

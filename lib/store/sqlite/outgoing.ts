@@ -1,0 +1,267 @@
+/** What is sent. */
+import type { SQLInputValue } from 'node:sqlite';
+import { InvalidMessageError } from '../../errors';
+import type {
+  LedgerNote,
+  NewOutgoing,
+  Outgoing,
+  OutgoingChange,
+  OutgoingCounts,
+  OutgoingFilter,
+  OutgoingState,
+  Page,
+} from '../store';
+import type { Ledger } from './ledger';
+import type { Mailboxes } from './mailboxes';
+import {
+  NEW_OUTGOING_COLUMNS,
+  newOutgoingValues,
+  OUTGOING_COLUMNS,
+  OUTGOING_STATES,
+  outgoingChange,
+  outgoingOf,
+  type OutgoingRow,
+  parseOutgoing,
+} from './outgoing-rows';
+import { Payloads } from './payloads';
+import type { Row, Statements } from './statements';
+
+const PENDING: readonly string[] = ['queued', 'sending', 'unknown', 'parked'] satisfies OutgoingState[];
+const SELECT = `SELECT ${OUTGOING_COLUMNS} FROM outgoing`;
+
+/** `?, ?, ?` */
+export const marks = (values: readonly unknown[]): string => values.map(() => '?').join(', ');
+
+export class OutgoingTable {
+  readonly #statements: Statements;
+  readonly #mailboxes: Mailboxes;
+  readonly #ledger: Ledger;
+  readonly #payloads: Payloads;
+
+  constructor(statements: Statements, mailboxes: Mailboxes, ledger: Ledger) {
+    this.#statements = statements;
+    this.#mailboxes = mailboxes;
+    this.#ledger = ledger;
+    this.#payloads = new Payloads(statements, 'outgoing');
+  }
+
+  enqueue(message: NewOutgoing, note: LedgerNote): { message: Outgoing; isNew: boolean } {
+    const mailbox = this.#mailboxes.number(message.mailbox);
+    if (message.onceKey !== null) {
+      const first = this.#statements.get(
+        `${SELECT} WHERE once_key = ? AND mailbox = ? AND once_key IS NOT NULL`,
+        message.onceKey,
+        mailbox,
+      );
+      if (first) return { message: this.#whole(first), isNew: false };
+    }
+    const values = newOutgoingValues(mailbox, message);
+    const row = this.#statements.get(
+      `INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) VALUES (${marks(values)})
+        ON CONFLICT (id) DO NOTHING RETURNING ${OUTGOING_COLUMNS}`,
+      ...values,
+    );
+    if (!row) throw new InvalidMessageError('The outbox has a message of this id already.');
+    const parsed = parseOutgoing(row);
+    this.#payloads.add(parsed.seq, message.payload);
+    this.#ledger.add(mailbox, 'out', message.id, null, note);
+    return { message: outgoingOf(parsed, message.mailbox, message.payload), isNew: true };
+  }
+
+  get(id: string): Outgoing | undefined {
+    const row = this.#statements.get(`${SELECT} WHERE id = ?`, id);
+    return row && this.#whole(row);
+  }
+
+  /** By the index of what is asked; without any, by states, each of which is an index range in order of id. */
+  list(filter: OutgoingFilter, page: Page): Outgoing[] {
+    const mailbox = filter.mailbox === undefined ? undefined : this.#mailboxes.find(filter.mailbox);
+    if (filter.mailbox !== undefined && mailbox === undefined) return [];
+    const after = page.after ?? '';
+    const rows = lookups(filter).length > 0 ? this.#found(filter, mailbox, page.limit, after) : [];
+    if (lookups(filter).length === 0) {
+      for (const each of mailbox === undefined ? this.#mailboxes.all() : [mailbox]) {
+        for (const state of new Set(filter.states ?? OUTGOING_STATES)) {
+          const found = this.#statements.all(
+            `${SELECT} INDEXED BY outgoing_state WHERE mailbox = ? AND state = ? AND id > ? ORDER BY id LIMIT ?`,
+            each,
+            state,
+            after,
+            page.limit,
+          );
+          rows.push(...found);
+        }
+      }
+      rows.sort((one, other) => (String(one['id']) < String(other['id']) ? -1 : 1));
+    }
+    return rows.slice(0, page.limit).map((row) => this.#bare(row));
+  }
+
+  #found(filter: OutgoingFilter, mailbox: number | undefined, limit: number, after: string): Row[] {
+    const [index, ...conditions] = lookups(filter);
+    const wheres = [`${index?.column} IS NOT NULL`, 'id > ?'];
+    const values: SQLInputValue[] = [after];
+    for (const { column, value } of index ? [index, ...conditions] : []) {
+      wheres.push(`${column} = ?`);
+      values.push(value);
+    }
+    if (mailbox !== undefined) {
+      wheres.push('+mailbox = ?');
+      values.push(mailbox);
+    }
+    if (filter.states) {
+      wheres.push(`+state IN (${marks(filter.states)})`);
+      values.push(...filter.states);
+    }
+    return this.#statements.all(
+      `${SELECT} INDEXED BY ${index?.name} WHERE ${wheres.join(' AND ')} ORDER BY id LIMIT ?`,
+      ...values,
+      limit,
+    );
+  }
+
+  count(mailboxKey: string): OutgoingCounts {
+    const messages = Object.fromEntries(OUTGOING_STATES.map((state) => [state, 0])) as OutgoingCounts['messages'];
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    let pendingBytes = 0;
+    if (mailbox === undefined) return { messages, pendingBytes };
+    for (const row of this.#statements.all('SELECT * FROM outgoing_count WHERE mailbox = ?', mailbox)) {
+      const state = row['state'] as OutgoingState;
+      messages[state] = Number(row['messages']);
+      if (PENDING.includes(state)) pendingBytes += Number(row['bytes']);
+    }
+    return { messages, pendingBytes };
+  }
+
+  nextToSend(mailboxKey: string, now: number, limit: number, after = ''): Outgoing[] {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return [];
+    return this.#statements
+      .all(
+        `${SELECT} INDEXED BY outgoing_sendable
+          WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND id > ? AND next_attempt_at <= ?
+          ORDER BY id LIMIT ?`,
+        mailbox,
+        after,
+        now,
+        limit,
+      )
+      .map((row) => this.#whole(row));
+  }
+
+  nextSendTime(mailboxKey: string): number | undefined {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return undefined;
+    const row = this.#statements.get(
+      `SELECT next_attempt_at FROM outgoing INDEXED BY outgoing_wake
+        WHERE mailbox = ? AND state = 'queued' AND blocked = 0 ORDER BY next_attempt_at LIMIT 1`,
+      mailbox,
+    );
+    return row && Number(row['next_attempt_at']);
+  }
+
+  dueTracking(mailboxKey: string, now: number, limit: number): Outgoing[] {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return [];
+    return this.#statements
+      .all(
+        `${SELECT} INDEXED BY outgoing_track
+          WHERE mailbox = ? AND next_track_at IS NOT NULL AND next_track_at <= ? ORDER BY next_track_at, id LIMIT ?`,
+        mailbox,
+        now,
+        limit,
+      )
+      .map((row) => this.#bare(row));
+  }
+
+  dueOverdue(mailboxKey: string, now: number, limit: number): Outgoing[] {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return [];
+    return this.#statements
+      .all(
+        `${SELECT} INDEXED BY outgoing_overdue
+          WHERE mailbox = ? AND overdue_at IS NOT NULL AND overdue_at <= ? ORDER BY overdue_at, id LIMIT ?`,
+        mailbox,
+        now,
+        limit,
+      )
+      .map((row) => this.#bare(row));
+  }
+
+  /** One statement: nobody can come between the look at the state and the change. */
+  change(
+    id: string,
+    from: readonly OutgoingState[],
+    change: OutgoingChange,
+    note: LedgerNote | undefined,
+  ): Outgoing | undefined {
+    if (from.length === 0) return undefined;
+    const { assignments, values } = outgoingChange(change);
+    const row = this.#statements.get(
+      `UPDATE outgoing SET ${['id = id', ...assignments].join(', ')}
+        WHERE id = ? AND +state IN (${marks(from)}) RETURNING ${OUTGOING_COLUMNS}`,
+      ...values,
+      id,
+      ...from,
+    );
+    if (!row) return undefined;
+    const parsed = parseOutgoing(row);
+    if (change.payload !== undefined) {
+      this.#payloads.remove(parsed.seq);
+      this.#payloads.add(parsed.seq, change.payload);
+    }
+    if (note) this.#ledger.add(parsed.mailbox, 'out', id, parsed.message_id, note);
+    return this.#of(parsed, change.payload ?? this.#payloads.read(parsed.seq, parsed));
+  }
+
+  /** What ended with another instance of the sandbox: what is under way, and what still awaits an answer. */
+  closeOtherInstances(mailbox: number, instance: string, note: LedgerNote): number {
+    const closed = this.#statements.all(
+      `UPDATE outgoing INDEXED BY outgoing_instance SET state = 'closed', settled_at = ?, next_track_at = NULL
+        WHERE mailbox = ? AND instance IS NOT NULL AND instance <> ? AND (
+          state IN ('queued', 'sending', 'accepted', 'unknown', 'parked')
+          OR (state = 'acknowledged' AND (infrastructure = 'awaited' OR business = 'awaited'))
+        ) RETURNING id, message_id`,
+      note.time,
+      mailbox,
+      instance,
+    );
+    for (const row of closed) {
+      const messageId = row['message_id'] === null ? null : String(row['message_id']);
+      this.#ledger.add(mailbox, 'out', String(row['id']), messageId, note);
+    }
+    return closed.length;
+  }
+
+  #whole(row: Row): Outgoing {
+    const parsed = parseOutgoing(row);
+    return this.#of(parsed, this.#payloads.read(parsed.seq, parsed));
+  }
+
+  /** Without its payload. */
+  #bare(row: Row): Outgoing {
+    return this.#of(parseOutgoing(row), null);
+  }
+
+  #of(row: OutgoingRow, payload: Outgoing['payload']): Outgoing {
+    return outgoingOf(row, this.#mailboxes.key(row.mailbox), payload);
+  }
+}
+
+interface Lookup {
+  /** The index. */
+  name: string;
+  column: string;
+  value: string;
+}
+
+/** What a filter asks by value, the most telling first. */
+function lookups(filter: OutgoingFilter): Lookup[] {
+  const all = [
+    { name: 'outgoing_once', column: 'once_key', value: filter.onceKey },
+    { name: 'outgoing_message', column: 'message_id', value: filter.messageId },
+    { name: 'outgoing_resend', column: 'resend_of', value: filter.resendOf },
+    { name: 'outgoing_local', column: 'local_id', value: filter.localId },
+  ];
+  return all.filter((each): each is Lookup => each.value !== undefined);
+}

@@ -1,0 +1,136 @@
+/**
+ * What is old goes, in slices: one purge of a year's rows in one commit would hold the worker, and with it every
+ * enqueue, for seconds. Between two slices whatever waits is served.
+ */
+import type { Retention } from '../store';
+import type { Mailboxes } from './mailboxes';
+import { Payloads, type Table } from './payloads';
+import type { Row, Statements } from './statements';
+
+/** What one slice came to. */
+export interface Purged {
+  spoolNames: string[];
+  rows: number;
+  ledgerEntries: number;
+  /** There is more to do. */
+  more: boolean;
+}
+
+/** What may have to be resent stays so long at the least, whatever the setting says. */
+const UNSETTLED_AT_LEAST_MS = 30 * 24 * 60 * 60 * 1000;
+
+// A payload is up to 16 pages and each is overwritten: a slice of 100 is 6 MiB to write, about 20 ms on an SSD.
+const PAYLOADS = 100;
+const ROWS = 200;
+const LEDGER_ENTRIES = 2000;
+/** Free pages that are kept for reuse; more than these go back to the disk. */
+const SPARE_PAGES = 2000;
+const PAGES = 500;
+
+export class Purge {
+  readonly #statements: Statements;
+  readonly #mailboxes: Mailboxes;
+  readonly #payloads: Record<Table, Payloads>;
+
+  constructor(statements: Statements, mailboxes: Mailboxes) {
+    this.#statements = statements;
+    this.#mailboxes = mailboxes;
+    this.#payloads = { outgoing: new Payloads(statements, 'outgoing'), incoming: new Payloads(statements, 'incoming') };
+  }
+
+  slice(now: number, retention: Retention): Purged {
+    const names = new Set<string>();
+    const unsettledMs = Math.max(retention.unsettledPayloadMs, UNSETTLED_AT_LEAST_MS);
+    const payloads = [
+      ...this.#outgoingPayloads(1, now - retention.settledPayloadMs),
+      ...this.#outgoingPayloads(2, now - unsettledMs),
+    ];
+    this.#dropPayloads('outgoing', payloads, names);
+    const received = this.#statements.all(
+      `SELECT seq, payload_name FROM incoming INDEXED BY incoming_payload_due
+        WHERE state = 'done' AND payload_kind IS NOT NULL AND settled_at IS NOT NULL AND settled_at <= ? LIMIT ${PAYLOADS}`,
+      now - retention.settledPayloadMs,
+    );
+    this.#dropPayloads('incoming', received, names);
+
+    const oldest = now - retention.rowsMs;
+    const outgoing = this.#statements.run(
+      `DELETE FROM outgoing WHERE seq IN (SELECT seq FROM outgoing INDEXED BY outgoing_row_due
+        WHERE row_since IS NOT NULL AND row_since <= ? LIMIT ${ROWS})`,
+      oldest,
+    );
+    const incoming = this.#statements.run(
+      `DELETE FROM incoming WHERE seq IN (SELECT seq FROM incoming INDEXED BY incoming_row_due
+        WHERE state = 'done' AND payload_kind IS NULL AND settled_at IS NOT NULL AND settled_at <= ? LIMIT ${ROWS})`,
+      oldest,
+    );
+    const ledger = this.#mailboxes.all().map((mailbox) =>
+      this.#statements.run(
+        `DELETE FROM ledger WHERE sequence IN (SELECT sequence FROM ledger INDEXED BY ledger_time
+          WHERE mailbox = ? AND time <= ? ORDER BY time LIMIT ${LEDGER_ENTRIES})`,
+        mailbox,
+        now - retention.ledgerMs,
+      ),
+    );
+    const shrunk = this.#shrink();
+    return {
+      spoolNames: [...names].filter((name) => !this.#isReferred(name)),
+      rows: outgoing + incoming,
+      ledgerEntries: ledger.reduce((sum, count) => sum + count, 0),
+      more:
+        shrunk ||
+        payloads.length >= PAYLOADS ||
+        received.length >= PAYLOADS ||
+        outgoing >= ROWS ||
+        incoming >= ROWS ||
+        ledger.some((count) => count >= LEDGER_ENTRIES),
+    };
+  }
+
+  /** Every spool name that a row refers to. */
+  spoolNames(): Set<string> {
+    const tables: Table[] = ['outgoing', 'incoming'];
+    const rows = tables.flatMap((table) =>
+      this.#statements.all(
+        `SELECT payload_name FROM ${table} INDEXED BY ${table}_spool WHERE payload_name IS NOT NULL AND payload_name > ''`,
+      ),
+    );
+    return new Set(rows.map((row) => String(row['payload_name'])));
+  }
+
+  #outgoingPayloads(rule: 1 | 2, oldest: number): Row[] {
+    return this.#statements.all(
+      `SELECT seq, payload_name FROM outgoing INDEXED BY outgoing_payload_due
+        WHERE payload_rule IS NOT NULL AND payload_rule = ? AND payload_since <= ? LIMIT ${PAYLOADS}`,
+      rule,
+      oldest,
+    );
+  }
+
+  #dropPayloads(table: Table, rows: Row[], names: Set<string>): void {
+    for (const row of rows) {
+      const seq = Number(row['seq']);
+      this.#statements.run(
+        `UPDATE ${table} SET payload_kind = NULL, payload_name = NULL, payload_file = NULL WHERE seq = ?`,
+        seq,
+      );
+      this.#payloads[table].remove(seq);
+      if (row['payload_name'] !== null) names.add(String(row['payload_name']));
+    }
+  }
+
+  #isReferred(name: string): boolean {
+    const tables: Table[] = ['outgoing', 'incoming'];
+    return tables.some(
+      (table) => this.#statements.get(`SELECT 1 FROM ${table} WHERE payload_name = ? LIMIT 1`, name) !== undefined,
+    );
+  }
+
+  /** Gives free pages back to the disk; whether there are more. */
+  #shrink(): boolean {
+    const free = Number(this.#statements.get('PRAGMA freelist_count')?.['freelist_count']);
+    if (free <= SPARE_PAGES) return false;
+    this.#statements.exec(`PRAGMA incremental_vacuum(${Math.min(PAGES, free - SPARE_PAGES)})`);
+    return free - SPARE_PAGES > PAGES;
+  }
+}

@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { InvalidMessageError } from '../../../lib/errors';
+import type { OutgoingChange } from '../../../lib/store/store';
+import { failure } from '../../support/failure';
+import { enqueued, everyPage, ids, inState, MAILBOX, note, OTHER, outgoing, T, type UseStore } from './support';
+
+export function describeEnqueue(store: UseStore): void {
+  describe('enqueue', () => {
+    it('stores a message with its start values and gives it as it is stored', async () => {
+      const given = outgoing();
+      const { message, isNew } = await store().enqueue(given, note('queued'));
+      assert.equal(isNew, true);
+      assert.deepEqual(message, {
+        ...given,
+        payload: { kind: 'inline', bytes: new Uint8Array(Buffer.from('hello')) },
+        state: 'queued',
+        plan: null,
+        chunksSent: 0,
+        messageId: null,
+        attempts: 0,
+        nextAttemptAt: 0,
+        firstAttemptAt: null,
+        acceptedAt: null,
+        settledAt: null,
+        nextTrackAt: null,
+        tracked: 0,
+        error: null,
+        infrastructure: 'not-asked',
+        business: 'not-asked',
+        collectBy: null,
+        infrastructureBy: null,
+        businessBy: null,
+      });
+      assert.deepEqual(await store().getOutgoing(given.id), message);
+    });
+
+    it('keeps the outcomes that are asked for, and their limits', async () => {
+      const asked = { infrastructure: 'awaited', business: 'awaited' } as const;
+      const limits = { collectBy: T + 1, infrastructureBy: T + 2, businessBy: T + 3 };
+      const { message } = await store().enqueue(outgoing({ ...asked, ...limits }), note('queued'));
+      const { infrastructure, business, collectBy, infrastructureBy, businessBy } = message;
+      assert.deepEqual({ infrastructure, business, collectBy, infrastructureBy, businessBy }, { ...asked, ...limits });
+    });
+
+    it('keeps texts of every script, quotes, zero characters and long envelopes', async () => {
+      const text = `Ünïcödé 患者 🏥 "'\\ \u0000 \u2028 ; DROP TABLE outgoing --`;
+      const changes = {
+        onceKey: text,
+        lane: text,
+        localId: text,
+        workflowId: text,
+        instance: text,
+        envelope: { text, long: 'x'.repeat(100_000), deep: { list: [1, null, true, [text]] } },
+      };
+      const id = await enqueued(store(), changes);
+      const message = await store().getOutgoing(id);
+      assert.deepEqual({ ...message, ...changes }, message);
+      assert.deepEqual(ids(await store().listOutgoing({ onceKey: text, mailbox: MAILBOX }, { limit: 9 })), [id]);
+    });
+
+    it('keeps payloads of no byte and of 64 KiB, byte for byte', async () => {
+      for (const bytes of [Buffer.alloc(0), randomBytes(65_536), Buffer.from('pooled')]) {
+        const id = await enqueued(store(), { size: bytes.length, payload: { kind: 'inline', bytes } });
+        const payload = (await store().getOutgoing(id))?.payload;
+        assert.ok(payload?.kind === 'inline');
+        assert.ok(bytes.equals(payload.bytes));
+        assert.equal(payload.bytes.buffer.byteLength, bytes.length, 'no memory but its own');
+      }
+    });
+
+    it('leaves the caller’s bytes to the caller', async () => {
+      const bytes = Buffer.from('mine');
+      await enqueued(store(), { payload: { kind: 'inline', bytes } });
+      assert.equal(bytes.toString(), 'mine');
+    });
+
+    it('keeps where a spooled payload and a user’s file are', async () => {
+      const spooled = { kind: 'spool', name: 'ab12.gz' } as const;
+      const file = { kind: 'file', path: 'C:\\Brïefe\\1.pdf', size: 1e12, mtimeMs: T + 0.123, ino: 2 ** 52 } as const;
+      for (const payload of [spooled, file]) {
+        const id = await enqueued(store(), { payload });
+        assert.deepEqual((await store().getOutgoing(id))?.payload, payload);
+      }
+    });
+
+    it('refuses an id that is there already, and changes nothing', async () => {
+      const id = await enqueued(store());
+      await failure(InvalidMessageError, store().enqueue(outgoing({ id, workflowId: 'OTHER' }), note('queued')));
+      assert.equal((await store().getOutgoing(id))?.workflowId, 'WORKFLOW_1');
+      assert.equal((await store().history(MAILBOX, id)).length, 1);
+    });
+
+    it('gives the first message of a key for every repeat, and adds nothing', async () => {
+      const first = await enqueued(store(), { onceKey: 'MSH-10' });
+      await store().changeOutgoing(first, ['queued'], { state: 'accepted', messageId: 'M1' }, note('accepted'));
+      const repeat = outgoing({ onceKey: 'MSH-10' });
+      const { message, isNew } = await store().enqueue(repeat, note('queued'));
+      assert.deepEqual([isNew, message.id, message.state, message.messageId], [false, first, 'accepted', 'M1']);
+      assert.equal(await store().getOutgoing(repeat.id), undefined);
+      assert.deepEqual(await store().history(MAILBOX, repeat.id), []);
+      assert.equal((await store().listOutgoing({ mailbox: MAILBOX }, { limit: 9 })).length, 1);
+    });
+
+    it('takes the same key once in each mailbox, and no key as often as you like', async () => {
+      for (const mailbox of [MAILBOX, OTHER]) {
+        assert.equal((await store().enqueue(outgoing({ mailbox, onceKey: 'K' }), note('queued'))).isNew, true);
+        for (let i = 0; i < 3; i += 1) {
+          assert.equal((await store().enqueue(outgoing({ mailbox }), note('queued'))).isNew, true);
+        }
+      }
+      assert.equal((await store().listOutgoing({ onceKey: 'K' }, { limit: 9 })).length, 2);
+    });
+
+    it('takes a key once when a hundred promises race for it', async () => {
+      const results = await Promise.all(
+        Array.from({ length: 100 }, () => store().enqueue(outgoing({ onceKey: 'raced' }), note('queued'))),
+      );
+      assert.equal(results.filter(({ isNew }) => isNew).length, 1);
+      assert.equal(new Set(results.map(({ message }) => message.id)).size, 1);
+    });
+
+    it('takes 10,000 at once, each of them', async () => {
+      const messages = Array.from({ length: 10_000 }, () => outgoing());
+      await Promise.all(messages.map((message) => store().enqueue(message, note('queued'))));
+      assert.equal((await store().countOutgoing(MAILBOX)).messages.queued, 10_000);
+      const pages = await everyPage(
+        997,
+        (row: { id: string }) => row.id,
+        (page) => store().listOutgoing({ mailbox: MAILBOX }, page),
+      );
+      assert.deepEqual(ids(pages.flat()), ids(messages));
+    }).timeout(60_000);
+  });
+
+  describe('getOutgoing', () => {
+    it('gives undefined for an id that is not there', async () =>
+      assert.equal(await store().getOutgoing('no such'), undefined));
+  });
+
+  describe('changeOutgoing', () => {
+    it('changes every field that may change', async () => {
+      const id = await enqueued(store());
+      const change: OutgoingChange = {
+        state: 'accepted',
+        payload: { kind: 'spool', name: 'n' },
+        plan: { compression: 'gzip', maxChunkBytes: 1000, totalChunks: 3 },
+        chunksSent: 3,
+        messageId: 'M1',
+        attempts: 2,
+        nextAttemptAt: T + 1,
+        firstAttemptAt: T + 2,
+        acceptedAt: T + 3,
+        settledAt: T + 4,
+        nextTrackAt: T + 5,
+        tracked: 7,
+        error: { code: 'C', message: 'm', advice: 'a', meshCode: '12', event: 'SEND', description: 'd' },
+        infrastructure: 'positive',
+        business: 'partial',
+        collectBy: T + 6,
+        infrastructureBy: T + 7,
+        businessBy: T + 8,
+      };
+      const changed = await store().changeOutgoing(id, ['queued'], change, note('accepted'));
+      assert.deepEqual({ ...changed, ...change }, changed);
+      assert.deepEqual(await store().getOutgoing(id), changed);
+    });
+
+    it('leaves alone what the change does not name, the payload too', async () => {
+      const id = await inState(store(), 'sending', { attempts: 1, messageId: 'M1' });
+      const changed = await store().changeOutgoing(id, ['sending'], { state: 'accepted' });
+      assert.deepEqual([changed?.attempts, changed?.messageId, changed?.payload?.kind], [1, 'M1', 'inline']);
+    });
+
+    it('sets fields to null', async () => {
+      const id = await inState(store(), 'sending', { messageId: 'M1', error: { code: 'C', message: 'm' } });
+      const changed = await store().changeOutgoing(id, ['sending'], { messageId: null, error: null, payload: null });
+      assert.deepEqual([changed?.messageId, changed?.error, changed?.payload], [null, null, null]);
+    });
+
+    it('replaces a payload by another of any kind', async () => {
+      const id = await enqueued(store());
+      for (const payload of [
+        { kind: 'inline', bytes: new Uint8Array([1, 2]) },
+        { kind: 'spool', name: 'n' },
+        { kind: 'inline', bytes: new Uint8Array([3]) },
+        null,
+      ] as const) {
+        assert.deepEqual((await store().changeOutgoing(id, ['queued'], { payload }))?.payload, payload);
+        assert.deepEqual((await store().getOutgoing(id))?.payload, payload);
+      }
+    });
+
+    it('changes and notes nothing in another state than those named, or where there is no message', async () => {
+      const id = await inState(store(), 'accepted');
+      const before = await store().getOutgoing(id);
+      const change = { state: 'rejected' } as const;
+      assert.equal(await store().changeOutgoing(id, ['queued', 'sending'], change, note('rejected')), undefined);
+      assert.equal(await store().changeOutgoing(id, [], change, note('rejected')), undefined);
+      assert.equal(await store().changeOutgoing('no such', ['queued'], change, note('rejected')), undefined);
+      assert.deepEqual(await store().getOutgoing(id), before);
+      assert.deepEqual(
+        (await store().history(MAILBOX, id)).map(({ event }) => event),
+        ['queued'],
+      );
+    });
+
+    it('lets one of fifty win a raced transition, and notes it once', async () => {
+      const id = await enqueued(store());
+      const results = await Promise.all(
+        Array.from({ length: 50 }, () =>
+          store().changeOutgoing(id, ['queued'], { state: 'sending' }, note('attempt', T + 1)),
+        ),
+      );
+      assert.equal(results.filter((row) => row !== undefined).length, 1);
+      assert.equal((await store().history(MAILBOX, id)).length, 2);
+    });
+
+    it('sees what was asked before it, awaited or not', async () => {
+      const message = outgoing();
+      const results = await Promise.all([
+        store().enqueue(message, note('queued')),
+        store().changeOutgoing(message.id, ['queued'], { state: 'sending' }),
+        store().getOutgoing(message.id),
+        store().changeOutgoing(message.id, ['sending'], { state: 'accepted' }),
+        store().getOutgoing(message.id),
+      ]);
+      assert.deepEqual(
+        results.slice(1).map((row) => (row && 'state' in row ? row.state : undefined)),
+        ['sending', 'sending', 'accepted', 'accepted'],
+      );
+    });
+  });
+}

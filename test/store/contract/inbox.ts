@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import type { Incoming, IncomingChange } from '../../../lib/store/store';
+import { everyPage, incoming, MAILBOX, messageIds, note, OTHER, received, T, type UseStore } from './support';
+
+export function describeInbox(store: UseStore): void {
+  describe('addIncoming', () => {
+    it('stores a message with its start values', async () => {
+      const message = incoming({ headers: { from: 'X', subject: 'Ünïcödé 患者', list: [1] } });
+      assert.equal(await store().addIncoming(message, note('spooled')), true);
+      assert.deepEqual(await store().getIncoming(MAILBOX, message.messageId), {
+        ...message,
+        payload: { kind: 'inline', bytes: new Uint8Array(Buffer.from('hello')) },
+        state: 'spooled',
+        acknowledgedAt: null,
+        deliveryCount: 0,
+        leaseUntil: null,
+        settledAt: null,
+        error: null,
+      });
+    });
+
+    it('keeps 64 KiB, a spool name, and no payload', async () => {
+      const bytes = new Uint8Array(randomBytes(65_536));
+      for (const payload of [{ kind: 'inline', bytes }, { kind: 'spool', name: 'n' }, null] as const) {
+        const messageId = await received(store(), 'spooled', {}, { payload, messageType: 'REPORT' });
+        assert.deepEqual((await store().getIncoming(MAILBOX, messageId))?.payload, payload);
+      }
+    });
+
+    it('changes nothing for one that is there, and tells so', async () => {
+      const messageId = await received(store(), 'delivered');
+      assert.equal(await store().addIncoming(incoming({ messageId, size: 99 }), note('spooled')), false);
+      const message = await store().getIncoming(MAILBOX, messageId);
+      assert.deepEqual([message?.state, message?.size], ['delivered', 5]);
+      assert.equal((await store().history(MAILBOX, messageId)).length, 1);
+    });
+
+    it('takes the same id in two mailboxes', async () => {
+      const messageId = await received(store());
+      assert.equal(await store().addIncoming(incoming({ messageId, mailbox: OTHER }), note('spooled')), true);
+    });
+
+    it('adds one of fifty that race', async () => {
+      const message = incoming();
+      const results = await Promise.all(
+        Array.from({ length: 50 }, () => store().addIncoming(message, note('spooled'))),
+      );
+      assert.equal(results.filter(Boolean).length, 1);
+    });
+  });
+
+  describe('getIncoming and knownIncoming', () => {
+    it('give nothing for what is not there', async () => {
+      assert.equal(await store().getIncoming(MAILBOX, 'no such'), undefined);
+      assert.equal((await store().knownIncoming(MAILBOX, ['no such'])).size, 0);
+      await received(store());
+      assert.equal((await store().knownIncoming(MAILBOX, [])).size, 0);
+    });
+
+    it('know the states of 10,000 ids, and of this mailbox only', async () => {
+      const messages = Array.from({ length: 5000 }, () => incoming({ payload: null }));
+      await Promise.all(messages.map((message) => store().addIncoming(message, note('spooled'))));
+      const done = messages[7]?.messageId ?? '';
+      await store().changeIncoming(MAILBOX, done, ['spooled'], { state: 'done' });
+      const elsewhere = await received(store(), 'spooled', {}, { mailbox: OTHER });
+      const asked = [...messageIds(messages), ...messages.map((_, index) => `unknown ${index}`), elsewhere];
+      const known = await store().knownIncoming(MAILBOX, asked);
+      assert.equal(known.size, 5000);
+      assert.deepEqual([known.get(done), known.get(messages[8]?.messageId ?? '')], ['done', 'spooled']);
+    }).timeout(60_000);
+  });
+
+  describe('changeIncoming', () => {
+    it('changes every field that may change', async () => {
+      const messageId = await received(store());
+      const change: IncomingChange = {
+        state: 'parked',
+        payload: { kind: 'spool', name: 'n' },
+        acknowledgedAt: T + 1,
+        deliveryCount: 3,
+        leaseUntil: T + 2,
+        settledAt: T + 3,
+        error: { code: 'C', message: 'm' },
+      };
+      const changed = await store().changeIncoming(MAILBOX, messageId, ['spooled'], change, note('parked'));
+      assert.deepEqual({ ...changed, ...change }, changed);
+      assert.deepEqual(await store().getIncoming(MAILBOX, messageId), changed);
+    });
+
+    it('leaves alone what is in another state, in another mailbox or not there', async () => {
+      const messageId = await received(store(), 'done');
+      const change = { state: 'delivered' } as const;
+      assert.equal(await store().changeIncoming(MAILBOX, messageId, ['acknowledged'], change, note('x')), undefined);
+      assert.equal(await store().changeIncoming(OTHER, messageId, ['done'], change, note('x')), undefined);
+      assert.equal(await store().changeIncoming(MAILBOX, 'no such', ['done'], change, note('x')), undefined);
+      assert.equal((await store().getIncoming(MAILBOX, messageId))?.state, 'done');
+      assert.equal((await store().history(MAILBOX, messageId)).length, 1);
+    });
+
+    it('lets one of fifty win a raced transition', async () => {
+      const messageId = await received(store(), 'acknowledged');
+      const results = await Promise.all(
+        Array.from({ length: 50 }, () =>
+          store().changeIncoming(MAILBOX, messageId, ['acknowledged'], { state: 'delivered' }, note('delivered')),
+        ),
+      );
+      assert.equal(results.filter((row) => row !== undefined).length, 1);
+      assert.equal((await store().history(MAILBOX, messageId)).length, 2);
+    });
+  });
+
+  describe('dueDeliveries', () => {
+    it('gives what is acknowledged, oldest first, with its payload', async () => {
+      const late = await received(store(), 'acknowledged', {}, { receivedAt: T + 1 });
+      const early = await received(store(), 'acknowledged');
+      for (const state of ['spooled', 'done', 'parked'] as const) await received(store(), state);
+      await received(store(), 'acknowledged', {}, { mailbox: OTHER });
+      const rows = await store().dueDeliveries(MAILBOX, T, 9);
+      assert.deepEqual(messageIds(rows), [early, late]);
+      assert.equal(rows[0]?.payload?.kind, 'inline');
+      assert.deepEqual(messageIds(await store().dueDeliveries(MAILBOX, T, 1)), [early]);
+    });
+
+    it('gives what is delivered again when its lease ends, to the millisecond', async () => {
+      const messageId = await received(store(), 'delivered', { leaseUntil: T + 100 });
+      await received(store(), 'delivered', { leaseUntil: null });
+      assert.deepEqual(await store().dueDeliveries(MAILBOX, T + 99, 9), []);
+      assert.deepEqual(messageIds(await store().dueDeliveries(MAILBOX, T + 100, 9)), [messageId]);
+    });
+
+    it('gives nothing of a mailbox that was never used', async () =>
+      assert.deepEqual(await store().dueDeliveries('never used', T, 9), []));
+  });
+
+  describe('listIncoming', () => {
+    it('gives every row of the states once, oldest first, without payloads, over pages of any size', async () => {
+      const all: string[] = [];
+      for (let i = 0; i < 20; i += 1) {
+        const state = i % 2 ? 'parked' : 'done';
+        // Several of the same time.
+        all.push(await received(store(), state, {}, { receivedAt: T + Math.floor(i / 3) }));
+      }
+      await received(store(), 'spooled');
+      await received(store(), 'parked', {}, { mailbox: OTHER });
+      for (const limit of [1, 3, 20, 50]) {
+        const pages = await everyPage(
+          limit,
+          (row: Incoming) => row.messageId,
+          (page) => store().listIncoming(MAILBOX, ['parked', 'done'], page),
+        );
+        assert.deepEqual(messageIds(pages.flat()), all);
+        assert.ok(pages.flat().every(({ payload }) => payload === null));
+      }
+      assert.equal((await store().listIncoming(MAILBOX, ['parked'], { limit: 50 })).length, 10);
+      assert.deepEqual(await store().listIncoming(MAILBOX, [], { limit: 50 }), []);
+      assert.deepEqual(await store().listIncoming('never used', ['done'], { limit: 50 }), []);
+    });
+  });
+}

@@ -1,0 +1,115 @@
+/** Messages to store, and what the parts of the contract are given. */
+import type {
+  IncomingState,
+  LedgerNote,
+  NewIncoming,
+  NewOutgoing,
+  OutgoingState,
+  Store,
+} from '../../../lib/store/store';
+
+/** The store of the test under way: new, empty, closed after it. */
+export type UseStore = () => Store;
+
+export const MAILBOX = 'https://localhost:8700 X26ABC1';
+export const OTHER = 'https://localhost:8700 X26ABC2';
+export const DAY = 24 * 60 * 60 * 1000;
+/** Some time in 2026. */
+export const T = 1_790_000_000_000;
+
+let made = 0;
+
+/** Ids that sort in the order of the calls, as UUIDs of version 7 do. */
+export function newId(): string {
+  made += 1;
+  return `019a0000-0000-7000-8000-${made.toString(16).padStart(12, '0')}`;
+}
+
+export function outgoing(changes: Partial<NewOutgoing> = {}): NewOutgoing {
+  const id = changes.id ?? newId();
+  return {
+    id,
+    mailbox: MAILBOX,
+    instance: null,
+    onceKey: null,
+    lane: 'X26ABC9 WORKFLOW_1',
+    strictOrder: false,
+    localId: `local-${id}`,
+    localIdIsUnique: true,
+    workflowId: 'WORKFLOW_1',
+    envelope: { to: 'X26ABC9' },
+    size: 5,
+    queuedAt: T,
+    resendOf: null,
+    payload: { kind: 'inline', bytes: Buffer.from('hello') },
+    ...changes,
+  };
+}
+
+export function incoming(changes: Partial<NewIncoming> = {}): NewIncoming {
+  return {
+    mailbox: MAILBOX,
+    messageId: `20260101120000_${newId().slice(-6)}`,
+    instance: null,
+    workflowId: 'WORKFLOW_1',
+    messageType: 'DATA',
+    headers: { from: 'X26ABC9' },
+    size: 5,
+    sha256: 'ab'.repeat(32),
+    receivedAt: T,
+    payload: { kind: 'inline', bytes: Buffer.from('hello') },
+    ...changes,
+  };
+}
+
+export const note = (event: string, time = T): LedgerNote => ({ event, time });
+
+/** Enqueues one and gives its id. */
+export async function enqueued(store: Store, changes: Partial<NewOutgoing> = {}): Promise<string> {
+  return (await store.enqueue(outgoing(changes), note('queued'))).message.id;
+}
+
+/** Enqueues one and brings it into a state. */
+export async function inState(
+  store: Store,
+  state: OutgoingState,
+  changes: Parameters<Store['changeOutgoing']>[2] = {},
+  made: Partial<NewOutgoing> = {},
+): Promise<string> {
+  const id = await enqueued(store, made);
+  await store.changeOutgoing(id, ['queued'], { state, ...changes });
+  return id;
+}
+
+/** Adds one, brings it into a state, and gives its message id. */
+export async function received(
+  store: Store,
+  state: IncomingState = 'spooled',
+  changes: Parameters<Store['changeIncoming']>[3] = {},
+  made: Partial<NewIncoming> = {},
+): Promise<string> {
+  const message = incoming(made);
+  await store.addIncoming(message, note('spooled'));
+  await store.changeIncoming(message.mailbox, message.messageId, ['spooled'], { state, ...changes });
+  return message.messageId;
+}
+
+export const ids = (rows: ReadonlyArray<{ id: string }>): string[] => rows.map(({ id }) => id);
+export const messageIds = (rows: ReadonlyArray<{ messageId: string }>): string[] =>
+  rows.map(({ messageId }) => messageId);
+
+/** Every page of a list, `limit` rows each. */
+export async function everyPage<R>(
+  limit: number,
+  cursor: (row: R) => string,
+  page: (page: { limit: number; after?: string }) => Promise<R[]>,
+): Promise<R[][]> {
+  const pages: R[][] = [];
+  for (let after: string | undefined; ;) {
+    const rows = await page(after === undefined ? { limit } : { limit, after });
+    if (rows.length === 0) return pages;
+    pages.push(rows);
+    const last = rows.at(-1);
+    if (last !== undefined) after = cursor(last);
+  }
+}

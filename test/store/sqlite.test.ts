@@ -1,0 +1,68 @@
+import '../../lib/store/sqlite/quiet';
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { DatabaseSync } from 'node:sqlite';
+import { migrate } from '../../lib/store/sqlite/migrations';
+import { openSqliteStore, type SqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
+import { emptyFolder } from '../support/cleanup';
+import { describeStore } from './contract';
+
+/** Every statement of every test of the contract, with its plan. */
+const plans = new Map<string, string[]>();
+
+async function rememberPlans(store: SqliteStore): Promise<void> {
+  for (const { sql, plan } of await store.queryPlans()) plans.set(sql, plan);
+}
+
+describeStore('SQLite', async () => {
+  const folder = await emptyFolder();
+  const open = async (): Promise<SqliteStore> => {
+    const store = await openSqliteStore({ folder });
+    let closing: Promise<void> | undefined;
+    const close = (): Promise<void> => (closing ??= rememberPlans(store).then(() => store.close()));
+    // Once closed, or closed right after the call: as the store itself.
+    return { ...store, close: () => (closing ? store.close() : close()) };
+  };
+  return { store: await open(), reopen: open, remove: () => rm(folder, { recursive: true, force: true }) };
+});
+
+describe('query plans of SQLite', () => {
+  // Of a handful of rows, whatever the store holds: the mailboxes of one Node-RED.
+  const tiny = /^SCAN mailbox$/;
+  // A key is there once in each mailbox: sorting these few is no cost.
+  const sorted = /INDEXED BY outgoing_once/;
+
+  it('of every statement that the contract uses are searches by an index', () => {
+    assert.ok(plans.size > 50, `${plans.size} statements`);
+    const scans = [...plans].filter(([, plan]) => plan.some((line) => line.startsWith('SCAN') && !tiny.test(line)));
+    assert.deepEqual(scans, []);
+  });
+
+  it('sort nothing', () => {
+    const sorts = [...plans].filter(([sql, plan]) => plan.some((line) => /B-TREE/.test(line)) && !sorted.test(sql));
+    assert.deepEqual(sorts, []);
+  });
+
+  it('of lists read no payload', () => {
+    const both = [...plans].filter(
+      ([sql, plan]) => sql.startsWith('SELECT') && plan.length > 1 && plan.some((line) => /_payload\b/.test(line)),
+    );
+    assert.deepEqual(both, []);
+  });
+
+  it('of the triggers’ statements are searches by an index', () => {
+    const database = new DatabaseSync(':memory:');
+    migrate(database);
+    const triggers = database.prepare(`SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'`).all();
+    assert.equal(triggers.length, 6);
+    for (const { name, sql } of triggers) {
+      const body = /\bBEGIN\b([^]*)END$/.exec(String(sql))?.[1] ?? '';
+      for (const statement of body.split(';').filter((each) => each.trim() !== '')) {
+        const plan = database.prepare(`EXPLAIN QUERY PLAN ${statement.replaceAll(/\b(?:OLD|NEW)\.\w+/g, '?')}`).all();
+        const scans = plan.filter((row) => /SCAN (?!CONSTANT)/.test(String(row['detail'])));
+        assert.deepEqual(scans, [], `${String(name)}: ${statement}`);
+      }
+    }
+    database.close();
+  });
+});

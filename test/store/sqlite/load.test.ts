@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { StorageError } from '../../../lib/errors';
+import type { TestOptions } from '../../../lib/store/sqlite/database';
+import { openSqliteStore, type SqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
+import { afterThisTest, emptyFolder } from '../../support/cleanup';
+import { failure } from '../../support/failure';
+import { DAY, enqueued, MAILBOX, note, outgoing, T } from '../contract/support';
+
+async function opened(test: TestOptions = {}, folder?: string): Promise<SqliteStore> {
+  const store = await openSqliteStore({ folder: folder ?? (await emptyFolder()), test });
+  afterThisTest(() => store.close());
+  return store;
+}
+
+const big = () => outgoing({ size: 65_536, payload: { kind: 'inline', bytes: Buffer.alloc(65_536, 1) } });
+const RETENTION = { settledPayloadMs: 0, unsettledPayloadMs: 30 * DAY, rowsMs: 0, ledgerMs: 0 };
+
+describe('shared commits of SQLite', () => {
+  it('are one for each while one waits for the other', async () => {
+    const store = await opened();
+    for (let i = 0; i < 20; i += 1) await enqueued(store);
+    assert.deepEqual(await store.statistics(), { commits: 20, writes: 20 });
+  });
+
+  it('are few for many at once', async () => {
+    const store = await opened({ commitDelayMs: 5 });
+    await Promise.all(Array.from({ length: 1000 }, () => enqueued(store)));
+    const { commits, writes } = await store.statistics();
+    assert.equal(writes, 1000);
+    assert.ok(commits <= 10, `${commits} commits`);
+  });
+
+  it('are shared by 64 that each go on by themselves', async () => {
+    const store = await opened({ commitDelayMs: 5 });
+    const each = async (): Promise<void> => {
+      for (let i = 0; i < 10; i += 1) await enqueued(store);
+    };
+    await Promise.all(Array.from({ length: 64 }, each));
+    const { commits, writes } = await store.statistics();
+    assert.equal(writes, 640);
+    assert.ok(commits <= 40, `${commits} commits`);
+  });
+
+  it('are not made for reads', async () => {
+    const store = await opened();
+    for (let i = 0; i < 20; i += 1) await store.nextToSend(MAILBOX, T, 9);
+    assert.equal((await store.statistics()).commits, 0);
+  });
+
+  it('leave the others be when one operation fails', async () => {
+    const store = await opened({ commitDelayMs: 20 });
+    const busy = enqueued(store);
+    const same = outgoing();
+    const results = await Promise.allSettled([
+      enqueued(store),
+      store.enqueue(same, note('queued')),
+      store.enqueue(same, note('queued')),
+      // The first mention of a mailbox, undone with its operation.
+      store.enqueue(outgoing({ id: same.id, mailbox: 'new' }), note('queued')),
+      store.enqueue(outgoing({ mailbox: 'new' }), note('queued')),
+      enqueued(store),
+    ]);
+    await busy;
+    const kinds = results.map(({ status }) => status === 'fulfilled');
+    assert.deepEqual(kinds, [true, true, false, false, true, true]);
+    assert.equal((await store.countOutgoing(MAILBOX)).messages.queued, 4);
+    assert.equal((await store.countOutgoing('new')).messages.queued, 1);
+  });
+});
+
+describe('the event loop beside a SQLite store', () => {
+  it('goes on while every commit takes 50 ms: delay p99 under 20 ms', async () => {
+    const store = await opened({ commitDelayMs: 50 });
+    const messages = Array.from({ length: 300 }, big);
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    // 30 at a time, as flows do.
+    for (let i = 0; i < messages.length; i += 30) {
+      await Promise.all(messages.slice(i, i + 30).map((message) => store.enqueue(message, note('queued'))));
+    }
+    delay.disable();
+    const p99 = delay.percentile(99) / 1e6;
+    assert.ok(p99 < 20, `p99 ${p99} ms`);
+    const { commits } = await store.statistics();
+    assert.ok(commits >= 10 && commits <= 40, `${commits} commits`);
+  });
+});
+
+/** Fills it with payloads until it is full; gives how many went in. */
+async function fill(store: SqliteStore): Promise<string[]> {
+  const stored: string[] = [];
+  for (;;) {
+    const message = big();
+    try {
+      await store.enqueue(message, note('queued'));
+      stored.push(message.id);
+    } catch (error) {
+      assert.ok(error instanceof StorageError);
+      assert.match(error.message, /disk is full|no room/);
+      assert.equal(error.retry, 'safe');
+      return stored;
+    }
+  }
+}
+
+async function proveAllThere(store: SqliteStore, ids: readonly string[]): Promise<void> {
+  for (const id of ids) assert.equal((await store.getOutgoing(id))?.payload?.kind, 'inline');
+  assert.equal((await store.countOutgoing(MAILBOX)).messages.queued, ids.length);
+}
+
+describe('a SQLite store that is full', () => {
+  it('says so, keeps what it has, and goes on when there is room (pages)', async () => {
+    const store = await opened({ spareMaxPages: 600 });
+    const ids = await fill(store);
+    assert.ok(ids.length > 10);
+    await proveAllThere(store, ids);
+    // Of what is asked together only what is too big fails.
+    const [one = '', ...others] = ids;
+    const results = await Promise.allSettled([
+      store.changeOutgoing(one, ['queued'], { attempts: 1 }),
+      store.enqueue(big(), note('queued')),
+      store.changeOutgoing(one, ['queued'], { attempts: 2 }),
+    ]);
+    assert.deepEqual(
+      results.map(({ status }) => status === 'fulfilled'),
+      [true, false, true],
+    );
+    for (const id of ids.slice(0, 10)) {
+      await store.changeOutgoing(id, ['queued'], { state: 'acknowledged', settledAt: T });
+    }
+    assert.ok(others.length >= 9);
+    assert.equal((await store.purge(T + 1, RETENTION)).rows, 10);
+    await store.enqueue(big(), note('queued'));
+  }).timeout(30_000);
+
+  it('says so, keeps what it has, and goes on when there is room (a real file system of 8 MiB)', async function () {
+    const folder = await emptyFolder();
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder], { stdio: 'ignore' });
+    } catch {
+      this.skip();
+    }
+    afterThisTest(() => execFileSync('umount', ['-l', folder]));
+    const ballast = join(folder, 'ballast');
+    await writeFile(ballast, Buffer.alloc(2 * 1024 * 1024));
+    const store = await opened({}, folder);
+    const ids = await fill(store);
+    assert.ok(ids.length > 10);
+    await failure(StorageError, store.enqueue(big(), note('queued')));
+    await proveAllThere(store, ids);
+    await rm(ballast);
+    const after = big();
+    await store.enqueue(after, note('queued'));
+    ids.push(after.id, ...(await fill(store)));
+    await store.close();
+    const again = await opened({}, folder);
+    await proveAllThere(again, ids);
+  }).timeout(30_000);
+});
+
+describe('a purge of SQLite', () => {
+  it('lets others in between its slices', async () => {
+    const store = await opened();
+    const rows = Array.from({ length: 2000 }, () => outgoing());
+    await Promise.all(rows.map((row) => store.enqueue(row, note('queued'))));
+    const change = { state: 'acknowledged', settledAt: T } as const;
+    await Promise.all(rows.map(({ id }) => store.changeOutgoing(id, ['queued'], change)));
+    let longest = 0;
+    const progress = { isDone: false };
+    const purging = store.purge(T + 1, RETENTION).finally(() => (progress.isDone = true));
+    let count = 0;
+    while (!progress.isDone) {
+      const started = performance.now();
+      await enqueued(store);
+      longest = Math.max(longest, performance.now() - started);
+      count += 1;
+    }
+    assert.equal((await purging).rows, 2000);
+    assert.ok(count >= 10, `${count} in between`);
+    assert.ok(longest < 1000, `${longest} ms`);
+  }).timeout(30_000);
+
+  it('gives room back to the disk, and overwrites what it deletes', async () => {
+    const folder = await emptyFolder();
+    const store = await opened({}, folder);
+    const rows = Array.from({ length: 400 }, big);
+    await Promise.all(rows.map((row) => store.enqueue(row, note('queued'))));
+    const change = { state: 'acknowledged', settledAt: T } as const;
+    await Promise.all(rows.map(({ id }) => store.changeOutgoing(id, ['queued'], change)));
+    await store.purge(T + 1, RETENTION);
+    await store.close();
+    const file = await readFile(join(folder, 'mesh.db'));
+    assert.ok(file.length < 12 * 1024 * 1024, `${file.length} bytes of 26 MiB`);
+    assert.equal(file.includes(Buffer.alloc(1000, 1)), false);
+  }).timeout(30_000);
+});
