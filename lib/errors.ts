@@ -192,3 +192,20 @@ export class AbortedError extends MeshError {
     super('MESH_ABORTED', 'safe', message, details);
   }
 }
+
+/** The outbox takes no more: too many messages or bytes wait, or the disk is nearly full. Nothing was taken. */
+export class OutboxFullError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails) {
+    super('MESH_OUTBOX_FULL', 'safe', message, details);
+  }
+}
+
+/**
+ * A message of the outbox is not sent as it is: MESH rejected it, its payload cannot be read any more, it was dropped, or
+ * nobody can tell whether it was sent. `code` is that of the failure itself, e.g. `MESH_REJECTED`.
+ */
+export class NotSentError extends MeshError {
+  constructor(code: string, message: string, details?: MeshErrorDetails) {
+    super(code, code === 'MESH_UNKNOWN_OUTCOME' ? 'unsafe' : 'never', message, details);
+  }
+}

@@ -52,6 +52,14 @@ async function main(): Promise<boolean> {
     env: { MESH_EXAMPLE_FILE: largeFile, MESH_EXAMPLE_FOLDER: inbox },
     settings: SIX_DAYS_LATER,
   });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      void nodeRed
+        .stop()
+        .then(() => rm(folder, { recursive: true, force: true }))
+        .finally(() => process.exit(1));
+    });
+  }
   try {
     const rows: Row[] = [];
     for (const [id, what] of [

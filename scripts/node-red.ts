@@ -159,9 +159,10 @@ export class RealNodeRed {
     clearTimeout(timer);
   }
 
-  /** Resolves when it has ended by itself. */
-  async ended(): Promise<void> {
-    if (this.#process.exitCode === null) await once(this.#process, 'exit');
+  /** Resolves with its exit code when it has ended by itself; 0 where a signal ended it. */
+  async ended(): Promise<number> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) await once(this.#process, 'exit');
+    return this.#process.exitCode ?? 0;
   }
 
   async #started(): Promise<void> {
@@ -244,9 +245,9 @@ function settingsFile(options: NodeRedOptions): string {
   return join(options.userDir, 'settings.js');
 }
 
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
+/** A port of this machine that nobody listens on now: any, or the given one. Rejects with EADDRINUSE if it is taken. */
+export async function freePort(wanted = 0): Promise<number> {
+  const server = createServer().listen(wanted, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   server.close();

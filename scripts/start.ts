@@ -4,12 +4,15 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { exampleFlows, RealNodeRed, ROOT } from './node-red';
+import { exampleFlows, freePort, RealNodeRed, ROOT } from './node-red';
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
   const userDir = join(ROOT, '.node-red');
   const port = Number(process.env['PORT'] ?? 1880);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error('PORT has to be a number from 1 to 65535.');
+  await freePort(port).catch(() => {
+    throw new Error(`Port ${port} is in use. Choose another one: PORT=${port + 1} npm start`);
+  });
   const received = join(userDir, 'received');
   mkdirSync(received, { recursive: true });
   const isFirst = !existsSync(join(userDir, 'flows.json'));
@@ -29,11 +32,11 @@ async function main(): Promise<void> {
       '  Press the buttons of the flow "First message" and watch the debug sidebar. Ctrl-C ends it.\n\n',
   );
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void nodeRed.stop());
-  await nodeRed.ended();
+  return nodeRed.ended();
 }
 
 main().then(
-  () => process.exit(0),
+  (code) => process.exit(code),
   (error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);

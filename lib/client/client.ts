@@ -4,7 +4,7 @@
  */
 import { arch, release, type, version } from 'node:os';
 import type { MailboxConfig } from '../config';
-import { AuthenticationError, DownloadError, ProtocolError } from '../errors';
+import { AuthenticationError, DownloadError, PayloadError, ProtocolError } from '../errors';
 import { readError, readInbox, readMailboxes, readMessageId, readTracking } from '../protocol/answers';
 import { authorizationToken } from '../protocol/authorization';
 import { formatChunkRange, type ChunkRange } from '../protocol/chunk-range';
@@ -66,6 +66,10 @@ interface Call extends Omit<TransportRequest, 'headers' | 'signal'> {
   messageId?: string;
   headers?: Record<string, string>;
   repeatable?: boolean;
+  /** With this request MESH has the whole message: if it may have arrived, giving up is no proof that it was not sent. */
+  completes?: boolean;
+  /** At most so many attempts, whatever the mailbox's retry policy. */
+  attempts?: number;
   expected: readonly number[];
 }
 
@@ -92,6 +96,9 @@ export class MeshClient {
         'Mex-OSVersion': `${release()} ${version()}`.slice(0, 200),
         'Mex-OSArchitecture': arch(),
       },
+      // It waits in the way of everything else, and is repeated by whoever wants it.
+      attempts: 2,
+      headersMs: Math.min(30_000, this.#config.timeouts.headersMs),
       expected: [200],
     };
     await this.#exchange(call, signal, async (response) => {
@@ -135,7 +142,7 @@ export class MeshClient {
     };
     return this.#exchange(call, signal, async (response) => {
       await response.body.dump();
-      return readMessageHeaders(response.headers, this.#config.mailboxId, messageId);
+      return this.#headersOf(response, messageId);
     });
   }
 
@@ -164,7 +171,7 @@ export class MeshClient {
       const range = response.headers['mex-chunk-range'];
       return consume({
         status: response.status as 200 | 206,
-        message: readMessageHeaders(response.headers, mailboxId, messageId),
+        message: this.#headersOf(response, messageId),
         chunkRange: typeof range === 'string' ? range : undefined,
         body: wholeBody(response, context),
       });
@@ -213,7 +220,7 @@ export class MeshClient {
 
   /**
    * send_chunk: chunk 2 or later. A 423 for the last chunk, when an earlier attempt's answer was lost, means that it had
-   * arrived: MESH says that the message is complete (DESIGN.md, rule 1).
+   * arrived: MESH says that the message is complete (DESIGN.md, rule 1). Where its answer stays lost: UnknownOutcomeError.
    */
   sendChunk(messageId: string, upload: Upload, signal?: AbortSignal): Promise<void> {
     const { chunk, totalChunks } = upload.range;
@@ -225,6 +232,7 @@ export class MeshClient {
       path: endpoints.outboxChunk(this.#config.mailboxId, messageId, chunk),
       headers: { 'Content-Type': 'application/octet-stream', ...uploadHeaders(upload) },
       body: upload.body,
+      completes: chunk === totalChunks,
       expected: [200, 202],
     };
     return this.#exchange(
@@ -257,6 +265,19 @@ export class MeshClient {
   searchWorkflow(workflowId: string, signal?: AbortSignal): Promise<MailboxAddress[]> {
     const path = endpoints.workflowSearch(workflowId);
     return this.#get('workflowsearch', 'No mailbox was looked up', path, readMailboxes, signal);
+  }
+
+  /** The headers, if they are those of the message that was asked for: another one's must never be acknowledged for it. */
+  #headersOf(response: TransportResponse, messageId: string): MessageHeaders {
+    const named = response.headers['mex-messageid'];
+    if (typeof named === 'string' && named.toUpperCase() !== messageId.toUpperCase()) {
+      throw new DownloadError(`Message ${messageId} was asked for, and another one came. It was not acknowledged.`, {
+        messageId,
+        mailboxId: this.#config.mailboxId,
+        advice: 'Look for a proxy that keeps answers; the message is still in the inbox.',
+      });
+    }
+    return readMessageHeaders(response.headers, this.#config.mailboxId, messageId);
   }
 
   /** A GET whose answer is small JSON. */
@@ -297,7 +318,10 @@ export class MeshClient {
     alsoExpected: (attempt: number) => readonly number[] = () => [],
   ): Promise<T> {
     const context = this.#context(call, signal);
-    return withRetry(this.#config.retry, signal, async (attempt) => {
+    const { retry } = this.#config;
+    const policy = { ...retry, attempts: Math.min(retry.attempts, call.attempts ?? Infinity) };
+    let mayHaveArrived = false;
+    return withRetry(policy, signal, async (attempt) => {
       try {
         const response = await this.#transport.request({
           method: call.method,
@@ -309,17 +333,23 @@ export class MeshClient {
             Authorization: authorizationToken(this.#config),
           },
           ...(call.body ? { body: call.body } : {}),
+          ...(call.headersMs === undefined ? {} : { headersMs: call.headersMs }),
           ...(signal ? { signal } : {}),
         });
         if (call.expected.includes(response.status) || alsoExpected(attempt).includes(response.status)) {
           return await read(response).finally(() => letGo(response));
         }
+        mayHaveArrived ||= isUncertain(response.status);
         // The status says enough if the body breaks off.
         throw failureOfStatus(context, response, await readJson(response.body).catch(() => undefined));
       } catch (error) {
         if (!(error instanceof TransportFailure)) throw error;
+        mayHaveArrived ||= error.requestSent;
         throw failureOfTransport(context, error, await this.#issuerMissing(error));
       }
+    }).catch((error: unknown) => {
+      if (!call.completes || !mayHaveArrived || error instanceof PayloadError) throw error;
+      throw unknownOutcome(context, 'the answer to its last chunk was lost', { ...detailsOf(context), cause: error });
     });
   }
 
@@ -339,6 +369,11 @@ export class MeshClient {
       ...(signal ? { signal } : {}),
     };
   }
+}
+
+/** MESH may have done what it was asked: a fault after the effect looks like one before it. */
+function isUncertain(status: number): boolean {
+  return status < 300 || status === 500 || status === 502 || status === 504;
 }
 
 function uploadHeaders(upload: Upload): Record<string, string> {

@@ -34,7 +34,7 @@ export interface RequestContext {
 }
 
 const UNKNOWN_ADVICE =
-  'Do not send it again blindly. Track it by its local id after a few minutes: found, it was sent; not found, send it again.';
+  'Do not send it again blindly. Track it by its local id; MESH may take many minutes to know it. Not found after an hour, ask the recipient or the service desk before you send it again.';
 
 /** The error for an answer with a status that is no success. `body` is its JSON, if it had any. */
 export function failureOfStatus(context: RequestContext, response: TransportResponse, body: unknown): MeshError {
@@ -46,13 +46,13 @@ export function failureOfStatus(context: RequestContext, response: TransportResp
     ...(answer.messageId ? { messageId: answer.messageId } : {}),
     ...(answer.code ? { meshCode: answer.code } : {}),
     ...(answer.event ? { event: answer.event } : {}),
-    ...(answer.description ? { description: answer.description } : {}),
+    ...(answer.description ? { description: answer.description.slice(0, 300) } : {}),
     ...(answer.code ? { advice: adviceFor('api', answer.event, answer.code) } : {}),
   };
   const meaning = answer.code ? findErrorCode('api', answer.event, answer.code)?.meaning : undefined;
-  const said = answer.code ? `: ${meaning ?? answer.description ?? 'no description'} (MESH code ${answer.code})` : '';
-  // A server's own words, shortened: they are no secret, but nobody vouches for their length.
-  const why = said || (answer.description ? `: ${answer.description.slice(0, 200)}` : '');
+  // Our words for its code, and the names of fields: MESH's own description may repeat a recipient with demographics.
+  const said = answer.code ? `: ${meaning ?? 'see its description'} (MESH code ${answer.code.slice(0, 40)})` : '';
+  const why = said || (answer.fields ? `: ${answer.fields}` : '');
   const subject = about(context);
 
   switch (status) {
@@ -111,8 +111,9 @@ export function failureOfStatus(context: RequestContext, response: TransportResp
           ...details,
         });
       }
-      if (!context.repeatable && status >= 500)
-        return unknownOutcome(context, `MESH answered status ${status}`, details);
+      if (!context.repeatable && (status >= 500 || status < 300)) {
+        return unknownOutcome(context, `it answered status ${status}`, details);
+      }
       return new ProtocolError(`Something answered status ${status}, which MESH never does. ${subject}.`, {
         ...details,
         advice: 'Check the address of the environment: this may be another server, or a proxy’s page.',

@@ -22,6 +22,8 @@ export interface TransportRequest {
   path: string;
   headers: Record<string, string>;
   body?: RequestBody;
+  /** Instead of the mailbox's (milliseconds). */
+  headersMs?: number;
   signal?: AbortSignal;
 }
 
@@ -89,7 +91,7 @@ export function createTransport(
   const base = url.pathname.replace(/\/+$/, '');
 
   return {
-    async request({ method, path, headers, body, signal }) {
+    async request({ method, path, headers, body, headersMs, signal }) {
       let handedOver = 0;
       async function* counted(source: RequestBody): AsyncGenerator<Buffer> {
         for await (const piece of source.open()) {
@@ -105,6 +107,7 @@ export function createTransport(
           headers: body ? { ...headers, 'content-length': String(body.bytes) } : headers,
           // undici takes any async iterable here (its documentation says so), its types do not.
           body: body ? (counted(body) as unknown as Readable) : null,
+          ...(headersMs === undefined ? {} : { headersTimeout: headersMs }),
           ...(signal ? { signal } : {}),
         });
         return { status: response.statusCode, headers: response.headers, body: response.body };

@@ -129,7 +129,10 @@ export function readMailboxes(body: unknown): MailboxAddress[] {
 export interface ErrorAnswer {
   code?: string;
   event?: string;
+  /** MESH's own words. They may repeat what was sent: never for a log. */
   description?: string;
+  /** Of a 400: the names of the fields that it refuses. */
+  fields?: string;
   messageId?: string;
 }
 
@@ -150,18 +153,20 @@ const errorAnswer = z.object({
 export function readError(body: unknown): ErrorAnswer {
   const answer = errorAnswer.safeParse(body).data;
   if (!answer) return {};
-  const first = typeof answer.detail === 'string' ? { msg: answer.detail } : [answer.detail ?? []].flat()[0];
-  const where = first && 'loc' in first && first.loc ? ` (${first.loc.filter(isName).join(' ')})` : '';
+  const details = typeof answer.detail === 'string' ? [{ msg: answer.detail }] : [answer.detail ?? []].flat();
+  const first: Partial<z.infer<typeof detail>> = details[0] ?? {};
+  const fields = details.flatMap((entry) => ('loc' in entry ? (entry.loc ?? []).filter(isName) : []));
   return defined({
-    code: answer.errorCode || (first && 'code' in first ? first.code : undefined) || undefined,
-    event: answer.errorEvent || (first && 'event' in first ? first.event : undefined) || undefined,
-    description: answer.errorDescription || (first?.msg ? `${first.msg}${where}` : undefined),
+    code: answer.errorCode || first.code || undefined,
+    event: answer.errorEvent || first.event || undefined,
+    description: answer.errorDescription || first.msg || undefined,
+    fields: fields.length > 0 ? fields.join(' ').slice(0, 200) : undefined,
     messageId: answer.message_id || answer.messageID || undefined,
   });
 }
 
-function isName(part: unknown): boolean {
-  return typeof part === 'string' || typeof part === 'number';
+function isName(part: unknown): part is string {
+  return typeof part === 'string' && /^[A-Za-z][\w-]{0,39}$/.test(part);
 }
 
 function readSuccess(value: boolean | string | null | undefined): boolean | undefined {

@@ -1,6 +1,7 @@
 /** The paths of mesh-api.yaml, each named by its operation. Ids are escaped: they may come from a flow. */
 
-const escape = encodeURIComponent;
+/** Half a surrogate pair cannot be escaped, and names nothing at MESH. */
+const escape = (part: string): string => encodeURIComponent(part.toWellFormed());
 const mailboxPath = (mailboxId: string): string => `/messageexchange/${escape(mailboxId)}`;
 
 export const endpoints = {

@@ -74,7 +74,7 @@ export function readMessageHeaders(headers: ReceivedHeaders, mailboxId: string, 
   const success = get('mex-statussuccess');
   return defined<MessageHeaders>({
     mailboxId,
-    messageId: get('mex-messageid') ?? messageId,
+    messageId,
     messageType,
     from: get('mex-from') ?? '',
     to: get('mex-to') ?? mailboxId,

@@ -93,7 +93,13 @@ describe('imports', () => {
 
   it('of payload are no client, send or receive', () =>
     assert.deepEqual(
-      strays('lib/payload/', (name) => packages(name) || shared(name) || below(name, 'payload', 'protocol')),
+      strays('lib/payload/', (name) => packages(name) || shared(name) || below(name, 'payload', 'protocol', 'store')),
+      [],
+    ));
+
+  it('of the store are no client, send, receive or protocol: it knows errors only', () =>
+    assert.deepEqual(
+      strays('lib/store/', (name) => !below(name, 'client', 'send', 'receive', 'protocol', 'sandbox')),
       [],
     ));
 

@@ -1,6 +1,7 @@
 /** What MESH does not let in, and what is no MESH. */
 import assert from 'node:assert/strict';
-import { AuthenticationError, NotFoundError, ProtocolError, RejectedError, UnknownOutcomeError } from '../../lib/index';
+import { AuthenticationError, DownloadError, NotFoundError } from '../../lib/index';
+import { ProtocolError, RejectedError, UnknownOutcomeError } from '../../lib/index';
 import { allOf } from '../support/all-of';
 import { failure } from '../support/failure';
 import { hostileMesh } from '../support/hostile-mesh';
@@ -150,13 +151,32 @@ describe('an answer that MESH does not give', () => {
     assert.match(error.advice ?? '', /workflow id’s spelling/);
   });
 
-  it('a code that nobody knows gets its description and the service desk', async () => {
+  it('a code that nobody knows gets the service desk, and MESH’s own words only as description', async () => {
     const server = await hostileMesh(() => ({
       status: 417,
       body: Buffer.from('{"errorEvent":"SEND","errorCode":"99","errorDescription":"a new thing"}'),
     }));
     const error = await failure(RejectedError, mailboxAt(server).send({ to: 'A', workflowId: 'W', payload: 'x' }));
-    assert.match(error.message, /a new thing \(MESH code 99\)/);
+    assert.match(error.message, /\(MESH code 99\)/);
+    assert.doesNotMatch(error.message, /a new thing/);
+    assert.equal(error.description, 'a new thing');
     assert.match(error.advice ?? '', /99 is not in our table/);
+  });
+
+  it('any success but 200 and 202 leaves a whole message unknown', async () => {
+    for (const status of [201, 204]) {
+      const server = await hostileMesh(() => ({ status }));
+      await failure(UnknownOutcomeError, mailboxAt(server).send({ to: 'A', workflowId: 'W', payload: 'x' }));
+    }
+  });
+
+  it('another message than the one that was asked for is not taken for it', async () => {
+    const server = await hostileMesh(() => ({
+      status: 200,
+      headers: { 'mex-messageid': 'M2' },
+      body: Buffer.from('x'),
+    }));
+    const error = await failure(DownloadError, mailboxAt(server).receive('M1'));
+    assert.match(error.message, /M1 was asked for/);
   });
 });

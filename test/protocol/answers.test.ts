@@ -214,7 +214,7 @@ describe('the body of an error', () => {
         { loc: ['header', 'mex-subject', 0, { v: 'MARK' }], msg: 'too long', type: 'x', input: 'MARK', ctx: 'MARK' },
       ],
     };
-    assert.deepEqual(readError(body), { description: 'too long (header mex-subject 0)' });
+    assert.deepEqual(readError(body), { description: 'too long', fields: 'header mex-subject' });
   });
 
   it('of a 404 without more is its text', () =>

@@ -191,7 +191,7 @@ describe('the headers of a message that is received', () => {
     );
     assert.deepEqual(message, {
       mailboxId: 'X26ABC1',
-      messageId: 'MID',
+      messageId: 'asked',
       messageType: 'DATA',
       from: 'X26ABC2',
       to: 'X26ABC1',
