@@ -1,9 +1,19 @@
 /** openMailbox(options): the only place where the parts are wired together. */
 import { MeshClient, type InboxQuery } from './client/client';
-import { createTransport } from './client/transport';
-import { readMailboxOptions, type MailboxOptions } from './config';
+import { createTransport, type Transport } from './client/transport';
+import { readMailboxOptions, type MailboxConfig, type MailboxOptions } from './config';
+import { createDurableInbox } from './receive/durable-inbox';
+import type { DurableInboxOptions } from './receive/durable-inbox-types';
+import type { InboxPoller, InboxRules } from './receive/inbox-types';
 import { receiveMessage, type ReceiveOptions } from './receive/receive-message';
+import { systemClock, type Clock } from './send/clock';
+import { Follower } from './send/follower';
+import { Outbox } from './send/outbox';
+import type { OutboxLimits, OutboxState } from './send/outbox-types';
+import { OutboxWorker } from './send/outbox-worker';
 import { sendMessage, type SendOptions } from './send/send-message';
+import type { State } from './state';
+import { mailboxKey } from './store/store';
 import type { InboxPage, MailboxAddress, MessageHeaders, OutgoingMessage, ReceivedMessage } from './types';
 import type { SentMessage, Tracking } from './types';
 
@@ -44,11 +54,59 @@ export interface Mailbox {
   close(): Promise<void>;
 }
 
+/** What makes a mailbox durable. */
+export interface DurableOptions {
+  /** Opened by openState; several mailboxes share one. */
+  state: State;
+  /** Of the sandbox that this is, so that its messages end with it. */
+  instance?: string;
+  limits?: OutboxLimits;
+  /** For tests. */
+  clock?: Clock;
+}
+
+/** How to receive durably. */
+export type InboxOptions = InboxRules & Pick<DurableInboxOptions, 'meshAcknowledge' | 'minFreeBytes'>;
+
+/** A mailbox whose outbox survives kills, restarts and days without MESH. */
+export interface DurableMailbox extends Mailbox {
+  readonly outbox: Outbox;
+  /** Its key in the store. */
+  readonly storeKey: string;
+  /** Begins to send and to follow what the store holds. Call it once; the one sender of this mailbox is this process. */
+  start(): void;
+  /** Told whenever the number of waiting or held messages, or a pause, changes; gives a function that ends it. */
+  onSending(listener: (state: OutboxState) => void): () => void;
+  /** Ends a pause: the mailbox has been mended. */
+  resumeSending(): void;
+  /**
+   * The durable inbox: what it receives is in the store before MESH is told that it was collected. Make one for each
+   * mailbox, and close it before the mailbox.
+   */
+  inbox(options: InboxOptions): InboxPoller;
+  /** Settles the message that a REPORT names. False if the outbox does not have it. */
+  settleReport(report: MessageHeaders): Promise<boolean>;
+}
+
 /** Opens a mailbox; connects only when something is asked of it. Throws ConfigurationError for options that cannot work. */
-export function openMailbox(options: MailboxOptions): Mailbox {
-  const config = readMailboxOptions(options);
+export function openMailbox(options: MailboxOptions & DurableOptions): DurableMailbox;
+export function openMailbox(options: MailboxOptions): Mailbox;
+export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): Mailbox {
+  const { state, instance, limits, clock, ...rest } = options;
+  const config = readMailboxOptions(rest);
   const transport = createTransport(config);
   const client = new MeshClient(config, transport);
+  const mailbox = plainMailbox(config, client, transport);
+  if (!state) return mailbox;
+  return durableMailbox(config, client, mailbox, {
+    state,
+    ...(instance === undefined ? {} : { instance }),
+    ...(limits ? { limits } : {}),
+    ...(clock ? { clock } : {}),
+  });
+}
+
+function plainMailbox(config: MailboxConfig, client: MeshClient, transport: Transport): Mailbox {
   const closing = new AbortController();
   const signalOf = (call?: CallOptions): AbortSignal =>
     call?.signal ? AbortSignal.any([call.signal, closing.signal]) : closing.signal;
@@ -59,14 +117,16 @@ export function openMailbox(options: MailboxOptions): Mailbox {
     handshake: (call) => client.handshake(signalOf(call)),
     listInbox: (query) => client.listInbox(query, signalOf(query)),
     async *inboxMessageIds(query = {}) {
-      let page: InboxPage | undefined;
-      do {
-        const from = page?.continueFrom;
-        page = await client.listInbox({ ...query, ...(from ? { continueFrom: from } : {}) }, signalOf(query));
+      const seen = new Set<string | undefined>();
+      let from: string | undefined;
+      // A server that gives a place again would have us here for ever.
+      while (!seen.has(from)) {
+        seen.add(from);
+        const page = await client.listInbox({ ...query, ...(from ? { continueFrom: from } : {}) }, signalOf(query));
         yield* page.messageIds;
-        // A server that gives the same place again would have us here for ever.
-        if (page.continueFrom === from) return;
-      } while (page.continueFrom !== undefined);
+        if (page.continueFrom === undefined) return;
+        from = page.continueFrom;
+      }
     },
     head: (messageId, call) => client.head(messageId, signalOf(call)),
     receive: (messageId, call) => receiveMessage(client, config, messageId, { ...call, signal: signalOf(call) }),
@@ -81,4 +141,71 @@ export function openMailbox(options: MailboxOptions): Mailbox {
       await transport.close();
     },
   };
+}
+
+function durableMailbox(
+  config: MailboxConfig,
+  client: MeshClient,
+  mailbox: Mailbox,
+  { state, instance, limits, clock = systemClock }: DurableOptions,
+): DurableMailbox {
+  const { store, spool } = state;
+  // A built-in sandbox has another port at each start; what its predecessor had is closed under the same key.
+  const storeKey = mailboxKey(instance === undefined ? mailbox.url : 'sandbox', mailbox.mailboxId);
+  const common = { store, spool, clock, mailbox: storeKey, instance: instance ?? null };
+  const outbox = new Outbox({
+    ...common,
+    mailboxId: mailbox.mailboxId,
+    ...(limits ? { limits } : {}),
+  });
+  const listeners = new Set<(state: OutboxState) => void>();
+  const changed = (sending: OutboxState): void => listeners.forEach((listener) => listener(sending));
+  const worker = new OutboxWorker({ ...common, client, config, outbox, changed });
+  const follower = new Follower({ ...common, client, outbox });
+  return {
+    ...mailbox,
+    outbox,
+    storeKey,
+    start() {
+      worker.start();
+      follower.start();
+    },
+    onSending(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    resumeSending: () => worker.resume(),
+    settleReport: (report) => follower.settleReport(report),
+    inbox: (rules) =>
+      createDurableInbox({
+        ...rules,
+        freshStart: isFirstInbox(state, storeKey),
+        client,
+        mailboxId: mailbox.mailboxId,
+        url: mailbox.url,
+        store,
+        spool,
+        storeKey,
+        instance: instance ?? null,
+        maxBufferBytes: config.maxBufferBytes,
+        settleReport: (report) => follower.settleReport(report),
+        clock,
+      }),
+    async close() {
+      await Promise.all([worker.stop(), follower.stop()]);
+      await mailbox.close();
+    },
+  };
+}
+
+/** Mailboxes whose inbox this process has opened, by state. */
+const opened = new WeakMap<State, Set<string>>();
+
+/** What an earlier process had in flight died with it; what an earlier inbox of this one had, a flow may still be busy with. */
+function isFirstInbox(state: State, storeKey: string): boolean {
+  const keys = opened.get(state) ?? new Set();
+  opened.set(state, keys);
+  if (keys.has(storeKey)) return false;
+  keys.add(storeKey);
+  return true;
 }

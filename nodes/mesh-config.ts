@@ -4,6 +4,7 @@ import type { NodeAPI } from 'node-red';
 import { ConfigurationError } from '../lib/index';
 import { claimMailbox, releaseClaims } from './shared/claims';
 import { Connection, type ConnectionUser, type OpenedMailbox } from './shared/connection';
+import { durableState } from './shared/durable-state';
 import { readMailboxSettings, type MeshConfigCredentials, type MeshConfigDef } from './shared/mailbox-settings';
 import type { MeshConfigNode } from './shared/mailbox-user';
 import { openFromSettings } from './shared/open-mailbox';
@@ -18,7 +19,7 @@ export = function (RED: NodeAPI): void {
     const open = (): Promise<OpenedMailbox> => openMailboxOf(RED, this, def);
     const connection = new Connection({
       open,
-      closed: () => releaseClaims(this.id),
+      closing: (ending) => releaseClaims(this.id, ending),
       log: {
         connected: () => this.log(sharedText(RED, 'log.connected')),
         failed: (error) => this.error(cleanError(RED, error)),
@@ -41,11 +42,12 @@ export = function (RED: NodeAPI): void {
 /** When the first user registers, not in the constructor: the TLS and proxy nodes are certainly there by then. */
 async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfigDef): Promise<OpenedMailbox> {
   const settings = readMailboxSettings(RED, def, node.credentials);
-  if (!claimMailbox(settings.environment, settings.mailboxId, node.id)) {
+  if (!(await claimMailbox(settings.environment, settings.mailboxId, node.id))) {
     throw new ConfigurationError(sharedText(RED, 'error.mailbox-twice', { mailboxId: settings.mailboxId }), {
       advice: sharedText(RED, 'advice.mailbox-twice'),
     });
   }
   const { version } = RED.settings as { version?: string };
-  return openFromSettings(settings, version === undefined ? 'Node-RED' : `Node-RED/${version}`);
+  const state = await durableState(RED);
+  return openFromSettings(settings, state, version === undefined ? 'Node-RED' : `Node-RED/${version}`);
 }

@@ -1,12 +1,20 @@
-/** mesh-send: sends the message's payload to another mailbox. One at a time for each mailbox, in order. */
+/** mesh-send: puts a message into the mailbox's outbox, from where it is sent to another mailbox, once and in order. */
 import type { Node, NodeAPI, NodeDef, NodeMessageInFlow } from 'node-red';
-import { UnknownOutcomeError, type OutgoingMessage, type Progress, type SentMessage } from '../lib/index';
+import { InvalidMessageError, type Outbox, type OutboxMessage, type OutgoingMessage } from '../lib/index';
 import { MailboxUser } from './shared/mailbox-user';
+import { InOrder } from './shared/in-order';
+import { meshSent, type MeshSent } from './shared/mesh-sent';
 import { onInput } from './shared/on-input';
-import { outgoingMessage, outgoingPayload, SEND_FIELDS, type SendFields } from './shared/outgoing-message';
-import { cleanError } from './shared/report-error';
-import { SerialQueue } from './shared/serial-queue';
-import { evaluate, evaluateText } from './shared/typed-input';
+import {
+  outgoingMessage,
+  outgoingPayload,
+  SEND_FIELDS,
+  settingsObject,
+  type SendFields,
+} from './shared/outgoing-message';
+import { SendStatus } from './shared/send-status';
+import { choiceSetting } from './shared/settings';
+import { asText, evaluate, evaluateText } from './shared/typed-input';
 
 interface MeshSendDef extends NodeDef {
   version?: number;
@@ -17,6 +25,7 @@ interface MeshSendDef extends NodeDef {
   workflowIdType?: string;
   localId?: string;
   localIdType?: string;
+  localIdShared?: boolean;
   subject?: string;
   subjectType?: string;
   fileName?: string;
@@ -26,63 +35,117 @@ interface MeshSendDef extends NodeDef {
   payload?: string;
   payloadType?: string;
   payloadIs?: 'content' | 'file';
+  copyFile?: boolean;
   compression?: '' | 'gzip' | 'never';
+  confirm?: 'accepted' | 'queued';
+  onceKey?: string;
+  onceKeyType?: string;
+  strictOrder?: boolean;
 }
+
+/** What a msg asks for: a message to send, or something to be done with one that is in the outbox. */
+type Order =
+  | { kind: 'send'; message: OutgoingMessage; onceKey: string }
+  | { kind: 'resend'; id: string }
+  | { kind: 'drop'; id: string };
+
+/** What the outbox made of it. */
+interface Taken {
+  message: OutboxMessage;
+  more: { to?: string; localId?: string; repeated?: true };
+}
+
+/** The outbox writes more than this into a file first: meanwhile what comes after must not overtake it. */
+const SMALL_BYTES = 32 * 1024;
 
 export = function (RED: NodeAPI): void {
   function MeshSend(this: Node, def: MeshSendDef): void {
     RED.nodes.createNode(this, def);
-    const mailbox = new MailboxUser(RED, this, def.mailbox);
+    const status = new SendStatus(RED, this);
+    const mailbox = new MailboxUser(RED, this, def.mailbox, status);
     // Fields may take their time to evaluate (an expression, a context store): nobody overtakes meanwhile.
-    const arrivals = new SerialQueue();
-    const never = new AbortController().signal;
-    let sent = 0;
+    const arrivals = new InOrder();
     let waiting = 0;
+    let stopWatching = (): void => undefined;
 
-    const showSending = (text = RED._('mesh-send.status.sending')): void => {
-      const backlog = mailbox.waitingToSend > 0 ? ` (+${mailbox.waitingToSend})` : '';
-      mailbox.show({ fill: 'blue', shape: 'dot', text: text + backlog });
+    // A mailbox that cannot be used has told so itself, and tells each input again.
+    mailbox
+      .run(async ({ mailbox: { outbox } }) => {
+        stopWatching = outbox.onEvent((event) => status.happened(event));
+        if (mailbox.isClosed) stopWatching();
+      })
+      .catch(() => undefined);
+
+    const take = async (outbox: Outbox, order: Order): Promise<Taken> => {
+      if (order.kind === 'drop') return { message: await outbox.drop(order.id), more: {} };
+      if (order.kind === 'resend') return { message: await outbox.resend(order.id), more: {} };
+      const { message, isNew } = await outbox.enqueue(order.message, {
+        ...(order.onceKey !== '' && { onceKey: order.onceKey }),
+        strictOrder: def.strictOrder === true,
+        copyFile: def.copyFile === true,
+        localIdIsShared: def.localIdShared === true,
+      });
+      const { to, localId = message.localId } = order.message;
+      const more = { to, ...(localId !== undefined && { localId }), ...(!isNew && { repeated: true as const }) };
+      return { message, more };
     };
 
-    const sendInTurn = async (message: OutgoingMessage): Promise<SentMessage> => {
-      let begun = false;
-      waiting += 1;
-      const begin = (): void => {
-        begun = true;
-        waiting -= 1;
-        showSending();
-      };
-      const progress = ({ chunk, totalChunks }: Progress): void => {
-        if (totalChunks > 1) showSending(RED._('mesh-send.status.chunk', { chunk, total: totalChunks }));
-      };
-      try {
-        return await mailbox.send(message, { begin, progress });
-      } catch (error) {
-        if (!begun) waiting -= 1;
-        // Catch nodes are closed too: the log is all that is left to tell it.
-        else if (mailbox.isClosed) this.warn(cleanError(RED, error).message);
-        throw error;
-      }
+    /** In the order of arrival; small messages share their way to the disk. Closing the node waits for it. */
+    const takeInTurn = (msg: NodeMessageInFlow): Promise<{ order: Order; taken: Taken }> =>
+      mailbox.run(async ({ mailbox: { outbox } }) => {
+        const { order, taking } = await arrivals.add(async () => {
+          const next = await fromFlow(RED, this, def, msg);
+          const begun = take(outbox, next);
+          begun.catch(() => undefined);
+          if (!isSmall(next)) await begun.catch(() => undefined);
+          return { order: next, taking: begun };
+        });
+        return { order, taken: await taking };
+      });
+
+    /** The message as it stands when the flow may go on; rejects if it cannot be sent. */
+    const settled = async ({ message, more }: Taken, order: Order): Promise<OutboxMessage> => {
+      if (order.kind === 'drop') return message;
+      const isQueued = ['queued', 'sending'].includes(message.state) || (message.state === 'unknown' && !message.held);
+      const confirm = choiceSetting(RED, 'confirm', def.confirm, ['accepted', 'queued']);
+      // A repeat of one that failed fails as that did, at once.
+      if (confirm === 'queued' && (isQueued || !more.repeated)) return message;
+      return mailbox.accepted(message.id);
     };
 
     onInput(RED, this, async (msg, send) => {
-      const { message, sending } = await arrivals.add(async () => {
-        const next = await fromFlow(RED, this, def, msg);
-        return { message: next, sending: sendInTurn(next) };
-      }, never);
-      const result = await sending.catch((error: unknown) => {
-        if (error instanceof UnknownOutcomeError) msg['meshSent'] = unknownOutcome(message);
+      let taken: Taken | undefined;
+      waiting += 1;
+      try {
+        const { order, ...result } = await takeInTurn(msg);
+        taken = result.taken;
+        status.queued(taken.message);
+        const message = await settled(taken, order);
+        msg['meshSent'] = meshSent(message, taken.more);
+        if (order.kind === 'drop')
+          mailbox.show({ fill: 'grey', shape: 'dot', text: RED._('mesh-send.status.dropped') });
+      } catch (error) {
+        // It is in the outbox, and goes on without the flow.
+        if (taken !== undefined && mailbox.isClosed) return 'unanswered';
+        if (taken !== undefined) msg['meshSent'] = await failed(taken);
         throw error;
-      });
-      if (mailbox.isClosed) this.warn(RED._('mesh-send.log.sent-while-closing', { messageId: result.messageId }));
-      msg['meshSent'] = result;
-      sent += 1;
-      mailbox.show({ fill: 'green', shape: 'dot', text: RED._('mesh-send.status.sent', { sent }) });
+      } finally {
+        waiting -= 1;
+      }
+      if (mailbox.isClosed) return 'unanswered';
       send(msg);
+      return undefined;
     });
 
+    /** What a flow behind Catch needs to resend or drop it. */
+    const failed = async ({ message: { id, ...first }, more }: Taken): Promise<MeshSent> => {
+      const now = await mailbox.run(({ mailbox: { outbox } }) => outbox.get(id)).catch(() => undefined);
+      return meshSent(now ?? { id, ...first }, more);
+    };
+
     this.on('close', (_removed: boolean, done: () => void) => {
-      if (waiting > 0) this.warn(RED._('mesh-send.log.dropped', { number: waiting }));
+      if (waiting > 0) this.log(RED._('mesh-send.log.waiting', { number: waiting }));
+      stopWatching();
       mailbox.close(done);
     });
   }
@@ -90,12 +153,14 @@ export = function (RED: NodeAPI): void {
   RED.nodes.registerType('mesh-send', MeshSend);
 };
 
-/** What a flow behind Catch needs, to ask MESH later with mesh-track by local id. */
-function unknownOutcome({ localId, to, workflowId }: OutgoingMessage): object {
-  return { localId, to, workflowId, status: 'unknown' };
-}
+async function fromFlow(RED: NodeAPI, node: Node, def: MeshSendDef, msg: NodeMessageInFlow): Promise<Order> {
+  const settings = settingsObject(RED, msg['meshSend']);
+  const resend = asText(RED, settings['resend'], 'resend');
+  const drop = asText(RED, settings['drop'], 'drop');
+  if (resend !== '' && drop !== '') throw new InvalidMessageError(RED._('mesh-send.error.both'));
+  if (resend !== '') return { kind: 'resend', id: resend };
+  if (drop !== '') return { kind: 'drop', id: drop };
 
-async function fromFlow(RED: NodeAPI, node: Node, def: MeshSendDef, msg: NodeMessageInFlow): Promise<OutgoingMessage> {
   const fields: SendFields = {};
   for (const field of SEND_FIELDS) {
     fields[field] = await evaluateText(RED, node, msg, { field, value: def[field], type: def[`${field}Type`] });
@@ -107,5 +172,29 @@ async function fromFlow(RED: NodeAPI, node: Node, def: MeshSendDef, msg: NodeMes
   });
   const payload = outgoingPayload(RED, value, def.payloadIs === 'file' ? 'file' : 'content');
   const compression = def.compression === 'gzip' || def.compression === 'never' ? def.compression : undefined;
-  return outgoingMessage(RED, fields, msg['meshSend'], payload, compression);
+  const message = outgoingMessage(RED, fields, msg['meshSend'], payload, compression);
+  return { kind: 'send', message, onceKey: await readOnceKey(RED, node, def, msg, settings) };
+}
+
+/** Empty where none is wanted. A key that is wanted and not there is an error: the message might be a repeat. */
+async function readOnceKey(
+  RED: NodeAPI,
+  node: Node,
+  def: MeshSendDef,
+  msg: NodeMessageInFlow,
+  settings: Record<string, unknown>,
+): Promise<string> {
+  const field = 'onceKey';
+  const input = { field, value: def.onceKey, type: def.onceKeyType ?? 'msg' };
+  const key = (await evaluateText(RED, node, msg, input)) || asText(RED, settings[field], field);
+  if (key === '' && (def.onceKey ?? '') !== '') throw new InvalidMessageError(RED._('mesh-send.error.no-key'));
+  return key;
+}
+
+function isSmall(order: Order): boolean {
+  if (order.kind !== 'send') return false;
+  const { payload } = order.message;
+  if (typeof payload === 'string') return payload.length <= SMALL_BYTES;
+  if (payload instanceof Uint8Array) return payload.length <= SMALL_BYTES;
+  return false;
 }

@@ -36,7 +36,7 @@ export async function openPayload(payload: Payload): Promise<PayloadSource> {
 }
 
 async function sourceOf(payload: Payload): Promise<PayloadSource> {
-  if (payload instanceof Uint8Array) return bytesSource(payload, 'application/octet-stream');
+  if (payload instanceof Uint8Array) return bytesSource(payload);
   if (typeof payload === 'string') return bytesSource(Buffer.from(payload, 'utf8'), 'text/plain; charset=utf-8');
   if (typeof payload === 'object' && payload !== null) {
     if ('file' in payload && typeof payload.file === 'string') return fileSource(payload.file);
@@ -60,7 +60,8 @@ function jsonBytes(value: unknown): Buffer {
   return Buffer.from(text ?? '', 'utf8');
 }
 
-function bytesSource(bytes: Uint8Array, contentType: string): PayloadSource {
+/** Bytes in memory. */
+export function bytesSource(bytes: Uint8Array, contentType = 'application/octet-stream'): PayloadSource {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return {
     size: buffer.length,
@@ -71,9 +72,20 @@ function bytesSource(bytes: Uint8Array, contentType: string): PayloadSource {
   };
 }
 
-/** A file is referenced, not copied: so it is checked at every opening that it is still the same one. */
+/** What tells one state of a file from another. */
+export interface FileStamp {
+  /** Bytes. */
+  size: number;
+  mtimeMs: number;
+  ino: number;
+}
+
 async function fileSource(path: string): Promise<PayloadSource> {
-  const first = await statFile(path);
+  return fileSourceAt(path, await statFile(path));
+}
+
+/** A file is referenced, not copied: so it is checked at every opening that it is still the one that was stamped. */
+export function fileSourceAt(path: string, first: FileStamp): PayloadSource {
   return {
     size: first.size,
     contentType: 'application/octet-stream',
@@ -99,10 +111,11 @@ async function fileSource(path: string): Promise<PayloadSource> {
   };
 }
 
-async function statFile(path: string): Promise<{ size: number; mtimeMs: number; ino: number }> {
+/** The file's stamp. Throws PayloadError if it is not there, or is no file. */
+export async function statFile(path: string): Promise<FileStamp> {
   try {
     const found = await stat(path);
-    if (found.isFile()) return found;
+    if (found.isFile()) return { size: found.size, mtimeMs: found.mtimeMs, ino: found.ino };
   } catch (cause) {
     throw unreadable(cause);
   }

@@ -23,7 +23,7 @@ export interface DownloadOptions {
  * first chunk and the sink, which still has to be finished; both undefined sink and no bytes for a REPORT.
  */
 export async function downloadMessage(
-  client: MeshClient,
+  client: Pick<MeshClient, 'download'>,
   messageId: string,
   sinkFor: (message: MessageHeaders) => Promise<PayloadSink>,
   { signal, onProgress }: DownloadOptions = {},

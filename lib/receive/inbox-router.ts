@@ -52,8 +52,13 @@ export class InboxRouter<C extends Claims> {
   /** Where a message goes. A REPORT that nobody claims goes to the first consumer all the same: somebody has to hear of it. */
   route(message: Pick<MessageHeaders, 'workflowId' | 'messageType'>): Route<C> {
     if (this.#leftToOthers(message.workflowId)) return 'others';
-    const claimed = this.#consumers.find((entry) => entry.named && entry.fits(message.workflowId))?.consumer;
-    const to = claimed ?? this.fallback ?? (message.messageType === 'REPORT' ? this.consumers[0] : undefined);
+    const to = this.claim(message);
     return to ? { to } : 'nobody';
+  }
+
+  /** The consumer of a message that was taken out of MESH's inbox already, so that no other system can have it. */
+  claim(message: Pick<MessageHeaders, 'workflowId' | 'messageType'>): C | undefined {
+    const claimed = this.#consumers.find((entry) => entry.named && entry.fits(message.workflowId))?.consumer;
+    return claimed ?? this.fallback ?? (message.messageType === 'REPORT' ? this.consumers[0] : undefined);
   }
 }

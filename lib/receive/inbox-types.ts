@@ -1,6 +1,5 @@
 /** What the poller and those who want something from it say to each other. */
 import type { MeshError } from '../errors';
-import type { Mailbox } from '../mailbox';
 import type { MessageHeaders, Progress, ReceivedMessage } from '../types';
 
 /** A message that is handed over. */
@@ -59,8 +58,7 @@ export interface PollerState {
 }
 
 /** How to poll. */
-export interface InboxPollerOptions {
-  mailbox: Mailbox;
+export interface InboxRules {
   /** Never list more often (milliseconds), but for full pages: 5 minutes for Integration and Live (DOMAIN.md 1.4). */
   minimumIntervalMs: number;
   /** Patterns of workflows that another system collects from this mailbox: left alone. */

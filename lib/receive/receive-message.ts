@@ -15,7 +15,8 @@ export interface ReceiveOptions extends DownloadOptions {
   folder?: string;
 }
 
-const NOTHING = { bytes: 0, sha256: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855' };
+/** What a REPORT comes to. */
+export const NOTHING = { bytes: 0, sha256: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855' };
 
 /**
  * Downloads a message and checks that it is whole; it stays in the MESH inbox until it is acknowledged. A REPORT has no

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import type { MeshClient } from '../client/client';
 import type { MailboxConfig } from '../config';
-import { chunkBody, splitPayload } from '../payload/chunks';
 import { openPayload } from '../payload/source';
 import { outgoingHeaders } from '../protocol/message-headers';
 import type { OutgoingMessage, Progress, SentMessage } from '../types';
+import { transferChunks } from './transfer';
 
 /** How to send. */
 export interface SendOptions {
@@ -33,18 +33,17 @@ export async function sendMessage(
     localId,
     contentType: fields.contentType || source.contentType,
   });
-  const slices = splitPayload(source.size, config.maxChunkBytes);
-  const contentEncoding = compression === 'gzip' ? 'gzip' : undefined;
-
-  let messageId = '';
-  for (const [index, slice] of slices.entries()) {
-    const range = { chunk: index + 1, totalChunks: slices.length };
-    const upload = { range, body: await chunkBody(source, slice, compression), contentEncoding } as const;
-    if (range.chunk === 1) messageId = await client.sendMessage(headers, upload, signal);
-    else await client.sendChunk(messageId, upload, signal);
-    onProgress?.({ ...range, bytes: slice.end, totalBytes: source.size });
-  }
+  let chunks = 0;
+  const messageId = await transferChunks(
+    client,
+    { source, headers, compression, maxChunkBytes: config.maxChunkBytes },
+    signal,
+    ({ chunk, totalChunks, bytes }) => {
+      chunks = totalChunks;
+      onProgress?.({ chunk, totalChunks, bytes, totalBytes: source.size });
+    },
+  );
 
   const { to, workflowId } = fields;
-  return { messageId, localId, to, workflowId, bytes: source.size, chunks: slices.length, status: 'accepted' };
+  return { messageId, localId, to, workflowId, bytes: source.size, chunks, status: 'accepted' };
 }

@@ -1,18 +1,23 @@
 /**
- * One mailbox as all nodes of a flow share it: one client, one poller, one queue of what is sent. mesh-config owns it.
- * Node-RED closes a config node and its users at the same time, and waits 15 seconds: so this class counts what is under
- * way for each user, and ends it.
+ * One mailbox as all nodes of a flow share it: one client, one poller, one outbox. mesh-config owns it. Node-RED closes a
+ * config node and its users at the same time, and waits 15 seconds: so this class counts what is under way for each user,
+ * and ends it.
  */
-import { AbortedError, type InboxPoller, type Mailbox, type Progress, type SentMessage } from '../../lib/index';
-import type { OutgoingMessage } from '../../lib/index';
+import {
+  AbortedError,
+  type DurableMailbox,
+  type InboxPoller,
+  type OutboxEvent,
+  type OutboxMessage,
+  type OutboxState,
+} from '../../lib/index';
 import { keepHandshaking } from './handshakes';
-import { SerialQueue } from './serial-queue';
+import { SendingWatch, type Alarm } from './sending-watch';
 import { within } from './within';
 
-/** Node-RED gives up after 15 s: what began to be sent may end in the first part of it, the rest is for closing. */
-const SENDING_GRACE_MS = 5_000;
+/** Node-RED gives up after 15 s. What is being sent has 5 s to end, which the outbox itself sees to. */
 const POLLER_GRACE_MS = 1_000;
-const USER_CLOSE_MS = 9_000;
+const USER_CLOSE_MS = 5_000;
 const CLOSE_MS = 12_000;
 
 /** Whether the mailbox can be reached, as its last handshake told. */
@@ -26,20 +31,25 @@ export type ConnectionState =
 
 /** A node that uses the mailbox. */
 export interface ConnectionUser {
+  /** True for those that put messages into the outbox: they are the first to tell what becomes of it. */
+  readonly sends: boolean;
   connectionChanged(state: ConnectionState): void;
+  sendingChanged(state: OutboxState): void;
+  /** Tells Catch nodes what concerns the mailbox and no message that is in the flow. */
+  raise(alarm: Alarm): void;
 }
 
 /** What {@link ConnectionOptions.open} returns. */
 export interface OpenedMailbox {
-  mailbox: Mailbox;
+  mailbox: DurableMailbox;
   poller: InboxPoller;
 }
 
 export interface ConnectionOptions {
   /** Called once, when the first user comes. Rejects if the configuration is wrong. */
   open(): Promise<OpenedMailbox>;
-  /** Called once after everything is closed, whatever `open` did. */
-  closed?(): void;
+  /** Called once, when the closing begins; `ending` resolves when nothing runs any more, and never rejects. */
+  closing?(ending: Promise<void>): void;
   /** Told once for each change, not for each attempt. */
   log: { connected(): void; failed(error: unknown): void };
 }
@@ -47,10 +57,7 @@ export interface ConnectionOptions {
 /** What one user has under way. */
 class Registration {
   readonly pending = new Set<Promise<unknown>>();
-  /** Ends what may be repeated: everything but a send that has begun. */
   readonly closing = new AbortController();
-  /** Ends a send that has begun. Later, because its outcome would then be unknown. */
-  readonly breaking = new AbortController();
   #ended: Promise<void> | undefined;
 
   async track<Result>(work: Promise<Result>): Promise<Result> {
@@ -63,24 +70,17 @@ class Registration {
   }
 
   end(): Promise<void> {
-    this.#ended ??= this.#end();
-    return this.#ended;
-  }
-
-  async #end(): Promise<void> {
     this.closing.abort();
-    const timer = setTimeout(() => this.breaking.abort(), SENDING_GRACE_MS);
-    await within(USER_CLOSE_MS, Promise.allSettled(this.pending));
-    clearTimeout(timer);
-    this.breaking.abort();
+    this.#ended ??= within(USER_CLOSE_MS, Promise.allSettled(this.pending));
+    return this.#ended;
   }
 }
 
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #users = new Map<ConnectionUser, Registration>();
-  readonly #sends = new SerialQueue();
   readonly #closing = new AbortController();
+  readonly #watch = new SendingWatch((alarm) => this.#raise(alarm));
   #opened: Promise<OpenedMailbox> | undefined;
   #handshaking: Promise<void> = Promise.resolve();
   #state: ConnectionState = { kind: 'idle' };
@@ -96,11 +96,6 @@ export class Connection {
     return this.#state;
   }
 
-  /** Messages of all mesh-send nodes of this mailbox that have not begun to be sent. */
-  get waitingToSend(): number {
-    return this.#sends.waiting;
-  }
-
   /** The first user opens the mailbox. */
   register(user: ConnectionUser): void {
     if (this.#closing.signal.aborted || this.#users.has(user)) return;
@@ -108,6 +103,7 @@ export class Connection {
     // How it ends is told by the state; each call that needs the mailbox gets the error again.
     this.#open().catch(() => undefined);
     user.connectionChanged(this.#state);
+    if (this.#watch.state) user.sendingChanged(this.#watch.state);
   }
 
   /** Ends what the user has under way. The mailbox stays open: a redeployed node registers again in a moment. */
@@ -128,31 +124,30 @@ export class Connection {
     return registration.track(this.#open().then((opened) => work(opened, signal)));
   }
 
-  /** Sends when all that were given before are sent. `begin` is called when it is this message's turn. */
-  async send(
-    user: ConnectionUser,
-    message: OutgoingMessage,
-    on: { begin(): void; progress(progress: Progress): void },
-  ): Promise<SentMessage> {
-    const { breaking } = this.#registration(user);
-    return this.run(user, ({ mailbox }, closing) =>
-      this.#sends.add(() => {
-        on.begin();
-        return mailbox.send(message, { signal: breaking.signal, onProgress: (progress) => on.progress(progress) });
-      }, closing),
-    );
+  /** Waits until MESH has accepted a message of the outbox. What becomes of it otherwise is the caller's to tell. */
+  accepted(user: ConnectionUser, id: string): Promise<OutboxMessage> {
+    return this.run(user, ({ mailbox }, signal) => this.#watch.awaited(id, mailbox.outbox.accepted(id, signal)));
+  }
+
+  /** The user tells what needs attention from now on; gives a function that ends it. */
+  follow(user: ConnectionUser): () => void {
+    return this.#watch.follow(user);
   }
 
   /** Ends everything; within 12 seconds, whatever hangs. Repeatable. */
   close(): Promise<void> {
-    this.#closed ??= within(CLOSE_MS, this.#close()).then(() => this.#options.closed?.());
+    if (this.#closed === undefined) {
+      const ending = this.#close().catch(() => undefined);
+      this.#options.closing?.(ending);
+      this.#closed = within(CLOSE_MS, ending);
+    }
     return this.#closed;
   }
 
   async #close(): Promise<void> {
     this.#closing.abort();
     const opened = await this.#opened?.catch(() => undefined);
-    // The poller first: while sends end in peace, nothing new may be delivered. What it is downloading is broken off with
+    // The poller first: while others end in peace, nothing new may be delivered. What it is downloading is broken off with
     // the mailbox; the acknowledgement after a delivery gets a moment, or the message would come again.
     const pollerClosed = opened?.poller.close().catch(() => undefined);
     await Promise.allSettled([
@@ -181,9 +176,13 @@ export class Connection {
     this.#change({ kind: 'connecting' });
     try {
       const opened = await this.#options.open();
+      const { mailbox } = opened;
+      mailbox.onSending((state) => this.#sendingChanged(state));
+      mailbox.outbox.onEvent((event) => this.#happened(event));
+      if (!this.#closing.signal.aborted) mailbox.start();
       this.#handshaking = keepHandshaking(
-        opened.mailbox,
-        { succeeded: () => this.#change({ kind: 'connected' }), failed: (error) => this.#handshakeFailed(error) },
+        mailbox,
+        { succeeded: () => this.#handshakeSucceeded(mailbox), failed: (error) => this.#handshakeFailed(error) },
         this.#closing.signal,
       );
       return opened;
@@ -192,6 +191,12 @@ export class Connection {
       this.#options.log.failed(error);
       throw error;
     }
+  }
+
+  #handshakeSucceeded(mailbox: DurableMailbox): void {
+    // Whatever kept the outbox waiting is mended.
+    if (this.#state.kind === 'disconnected') mailbox.resumeSending();
+    this.#change({ kind: 'connected' });
   }
 
   #handshakeFailed(error: unknown): void {
@@ -210,5 +215,25 @@ export class Connection {
       this.#options.log.connected();
     }
     for (const user of this.#users.keys()) user.connectionChanged(state);
+  }
+
+  #happened(happening: OutboxEvent): void {
+    // That MESH is there again need not wait for the next handshake.
+    if (happening.event === 'accepted' && this.#state.kind === 'disconnected') this.#change({ kind: 'connected' });
+    this.#watch.happened(happening);
+  }
+
+  #sendingChanged(told: OutboxState): void {
+    if (this.#closing.signal.aborted) return;
+    const state = this.#watch.changed(told);
+    for (const user of this.#users.keys()) user.sendingChanged(state);
+  }
+
+  /** By one node only: Catch nodes would else hear the same thing of each. */
+  #raise(alarm: Alarm): void {
+    if (this.#closing.signal.aborted) return;
+    const users = [...this.#users.keys()];
+    const first = users.find((user) => user.sends) ?? users[0];
+    first?.raise(alarm);
   }
 }

@@ -21,3 +21,17 @@ export class DecodingError extends MeshError {
     super('MESH_DECODING', 'never', message, details);
   }
 }
+
+/** Nothing is sent for now. The messages are safe in the outbox; `code` is that of the cause. */
+export class SendingPausedError extends MeshError {
+  constructor(code: string, message: string, details?: MeshErrorDetails) {
+    super(code, 'safe', message, details);
+  }
+}
+
+/** Something became of a sent message that a person has to know; `code` is that of the failure, or MESH_OVERDUE. */
+export class AttentionError extends MeshError {
+  constructor(code: string, message: string, details?: MeshErrorDetails) {
+    super(code, 'never', message, details);
+  }
+}

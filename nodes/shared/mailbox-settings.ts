@@ -17,6 +17,7 @@ export interface MeshConfigDef extends NodeDef {
   maxDeliveries?: number | string;
   maxChunkMb?: number | string;
   compression?: string;
+  meshAcknowledge?: string;
 }
 
 /** As stored encrypted, apart from the flow file. */
@@ -39,6 +40,8 @@ export interface MailboxSettings {
   leftToOthers: string[];
   leaseMs: number;
   maxDeliveries: number;
+  /** When MESH is told that a message was collected. */
+  meshAcknowledge: 'when-spooled' | 'when-done';
 }
 
 const NHS_INTERVAL_MS = 5 * 60 * 1000;
@@ -72,6 +75,7 @@ export function readMailboxSettings(
     leftToOthers: listSetting(RED, def.leftToOthers),
     leaseMs: numberSetting(RED, 'leaseMinutes', def.leaseMinutes, { fallback: 60, least: 0.001, most: 7200 }) * 60_000,
     maxDeliveries: numberSetting(RED, 'maxDeliveries', def.maxDeliveries, { fallback: 5, least: 1, most: 1000 }),
+    meshAcknowledge: choiceSetting(RED, 'meshAcknowledge', def.meshAcknowledge, ['when-spooled', 'when-done']),
   };
 }
 
@@ -88,9 +92,7 @@ function readEnvironment(RED: NodeAPI, value: unknown): string {
 /** Where MESH's own limits hold: once in five minutes, and a client certificate. */
 export function isNhs(environment: string): boolean {
   if (environment === 'integration' || environment === 'live') return true;
-  return (
-    URL.canParse(environment) && /(^|\.)(spineservices\.nhs\.uk|ncrs\.nhs\.uk)$/.test(new URL(environment).hostname)
-  );
+  return URL.canParse(environment) && /(spineservices|(^|\.)ncrs)\.nhs\.uk$/.test(new URL(environment).hostname);
 }
 
 /** Not trimmed: a password may begin or end with a space. */

@@ -1,9 +1,12 @@
 /** What a node needs of its mailbox: registration, the mailbox's status, and calls that end when the node is closed. */
 import type { Node, NodeAPI, NodeStatus } from 'node-red';
-import { ConfigurationError, type OutgoingMessage, type Progress, type SentMessage } from '../../lib/index';
+import { ConfigurationError, type OutboxMessage, type OutboxState } from '../../lib/index';
+import { alarmError } from './alarm-error';
 import type { Connection, ConnectionState, ConnectionUser, OpenedMailbox } from './connection';
 import type { MeshConfigCredentials } from './mailbox-settings';
-import { errorIsOver, showsError } from './report-error';
+import { cleanError, errorIsOver, showsError } from './report-error';
+import type { SendStatus } from './send-status';
+import type { Alarm } from './sending-watch';
 import { connectionStatus, errorStatus } from './status';
 import { sharedText } from './texts';
 
@@ -18,28 +21,32 @@ export class MailboxUser implements ConnectionUser {
   readonly #RED: NodeAPI;
   readonly #node: Node;
   readonly #config: MeshConfigNode | undefined;
+  readonly #sendStatus: SendStatus | undefined;
   #closed = false;
   #fault: NodeStatus | undefined;
 
   /** Registers the node with its config node until it is closed. Without one, the node says so. */
-  constructor(RED: NodeAPI, node: Node, configId: string | undefined) {
+  constructor(RED: NodeAPI, node: Node, configId: string | undefined, sendStatus?: SendStatus) {
     this.#RED = RED;
     this.#node = node;
+    this.#sendStatus = sendStatus;
     this.#config = findConfig(RED, configId);
     if (this.#config === undefined) {
       this.show(errorStatus(RED, this.#noMailbox(), 'ring'));
       return;
     }
     this.#config.register(this);
+    sendStatus?.attach(this);
+  }
+
+  /** True for a node that puts messages into the outbox: it shows how the sending stands. */
+  get sends(): boolean {
+    return this.#sendStatus !== undefined;
   }
 
   /** True as soon as Node-RED stops the node. */
   get isClosed(): boolean {
     return this.#closed;
-  }
-
-  get waitingToSend(): number {
-    return this.#config?.connection.waitingToSend ?? 0;
   }
 
   /** False where the mailbox is missing or its configuration wrong: then that is what has been told. */
@@ -48,12 +55,26 @@ export class MailboxUser implements ConnectionUser {
   }
 
   connectionChanged(state: ConnectionState): void {
+    if (this.#sendStatus !== undefined) {
+      this.#sendStatus.connectionChanged(state);
+      return;
+    }
     if (state.kind === 'connected' && showsError(this.#node)) return;
     this.show(
       state.kind === 'unusable'
         ? connectionStatus(this.#RED, state)
         : (this.#fault ?? connectionStatus(this.#RED, state)),
     );
+  }
+
+  sendingChanged(state: OutboxState): void {
+    this.#sendStatus?.sendingChanged(state);
+  }
+
+  raise(alarm: Alarm): void {
+    if (this.#closed) return;
+    const { error, msg } = alarmError(this.#RED, alarm);
+    this.#node.error(cleanError(this.#RED, error), msg);
   }
 
   /** From now on the node shows this, whatever becomes of the mailbox: its own settings are wrong. */
@@ -75,12 +96,15 @@ export class MailboxUser implements ConnectionUser {
     return this.#config.connection.run(this, work);
   }
 
-  async send(
-    message: OutgoingMessage,
-    on: { begin(): void; progress(progress: Progress): void },
-  ): Promise<SentMessage> {
+  /** Waits until MESH has accepted a message of the outbox. */
+  async accepted(id: string): Promise<OutboxMessage> {
     if (this.#config === undefined) throw this.#noMailbox();
-    return this.#config.connection.send(this, message, on);
+    return this.#config.connection.accepted(this, id);
+  }
+
+  /** This node tells what needs attention in the outbox from now on; gives a function that ends it. */
+  follow(): () => void {
+    return this.#config?.connection.follow(this) ?? (() => undefined);
   }
 
   /** For the node's close handler: ends what is under way, then calls done. */

@@ -1,19 +1,26 @@
-/** From checked settings to an open mailbox and its poller, in the sandbox or at MESH. */
-import { createInboxPoller, openMailbox, type MailboxOptions } from '../../lib/index';
+/** From checked settings to an open mailbox and its inbox, in the sandbox or at MESH. */
+import { openMailbox, type MailboxOptions, type State } from '../../lib/index';
+import { testClock } from './test-clock';
 import { builtInSandbox, sandboxMailbox } from './built-in-sandbox';
 import type { OpenedMailbox } from './connection';
 import type { MailboxSettings } from './mailbox-settings';
 
 /** @param application goes into the user agent, so that MESH's support can tell what called. */
-export async function openFromSettings(settings: MailboxSettings, application: string): Promise<OpenedMailbox> {
+export async function openFromSettings(
+  settings: MailboxSettings,
+  state: State,
+  application: string,
+): Promise<OpenedMailbox> {
   const mailbox = openMailbox({
     ...(settings.environment === 'sandbox' ? await sandboxAccess(settings.mailboxId) : meshAccess(settings)),
+    state,
+    ...testClock(),
     compression: settings.compression,
     ...(settings.maxChunkBytes !== undefined && { maxChunkBytes: settings.maxChunkBytes }),
     application,
   });
-  const poller = createInboxPoller({
-    mailbox,
+  const poller = mailbox.inbox({
+    meshAcknowledge: settings.meshAcknowledge,
     minimumIntervalMs: settings.minimumIntervalMs,
     leftToOthers: settings.leftToOthers,
     leaseMs: settings.leaseMs,
@@ -27,9 +34,10 @@ function meshAccess(settings: MailboxSettings): MailboxOptions {
   return { environment, mailboxId, password, sharedKey, ...(tls && { tls }), ...(proxy && { proxy }) };
 }
 
-async function sandboxAccess(mailboxId: string): Promise<MailboxOptions> {
+/** With the sandbox's instance: what was sent to one that is gone is not waited for. */
+async function sandboxAccess(mailboxId: string): Promise<MailboxOptions & { instance: string }> {
   const sandbox = await builtInSandbox();
   const { password } = sandboxMailbox(sandbox, mailboxId);
-  const { url, sharedKey, ca } = sandbox;
-  return { environment: url, mailboxId, password, sharedKey, ...(ca !== undefined && { tls: { ca } }) };
+  const { url, sharedKey, ca, instance } = sandbox;
+  return { instance, environment: url, mailboxId, password, sharedKey, ...(ca !== undefined && { tls: { ca } }) };
 }

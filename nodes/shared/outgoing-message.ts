@@ -1,5 +1,4 @@
 /** From a flow's message and mesh-send's fields to what is sent. The node's own value wins; msg.meshSend fills blanks. */
-import { randomUUID } from 'node:crypto';
 import type { NodeAPI } from 'node-red';
 import { InvalidMessageError, type Compression, type OutgoingMessage, type Payload } from '../../lib/index';
 import { asText } from './typed-input';
@@ -21,7 +20,7 @@ export function outgoingMessage(
   meshSend: unknown,
   payload: Payload,
   compression: Compression | undefined,
-): OutgoingMessage & { localId: string } {
+): OutgoingMessage {
   const fromMessage = settingsObject(RED, meshSend);
   const texts: Partial<Record<string, string>> = {};
   for (const field of [...SEND_FIELDS, ...EXTRA_TEXTS]) {
@@ -36,11 +35,7 @@ export function outgoingMessage(
     EXTRA_MARKS.filter((field) => fromMessage[field] === true).map((key) => [key, true]),
   );
   const chosen = compression ?? compressionOf(RED, fromMessage['compression']);
-  // The library would do so too; but if the answer is lost, the flow has to know it, to ask MESH by it.
-  texts['localId'] ??= randomUUID();
-  return { ...texts, ...marks, ...(chosen && { compression: chosen }), payload } as OutgoingMessage & {
-    localId: string;
-  };
+  return { ...texts, ...marks, ...(chosen && { compression: chosen }), payload } as OutgoingMessage;
 }
 
 /** `content`: bytes as they are, text as UTF-8, objects as JSON. `file`: a path. Anything else is told, not guessed. */
@@ -59,7 +54,8 @@ export function outgoingPayload(RED: NodeAPI, value: unknown, payloadIs: 'conten
   return { json: value };
 }
 
-function settingsObject(RED: NodeAPI, meshSend: unknown): Record<string, unknown> {
+/** msg.meshSend, checked to be an object; empty where there is none. */
+export function settingsObject(RED: NodeAPI, meshSend: unknown): Record<string, unknown> {
   if (meshSend === undefined || meshSend === null) return {};
   if (typeof meshSend === 'object' && !Array.isArray(meshSend)) return meshSend as Record<string, unknown>;
   throw new InvalidMessageError(RED._('mesh-send.error.mesh-send'));

@@ -3,7 +3,7 @@
  * red ring disconnected; and blue dot busy, red dot the last message failed.
  */
 import type { NodeAPI, NodeStatus, NodeStatusFill, NodeStatusShape } from 'node-red';
-import { MeshError } from '../../lib/index';
+import { MeshError, type StoredError } from '../../lib/index';
 import type { ConnectionState } from './connection';
 import { sharedText } from './texts';
 
@@ -21,7 +21,10 @@ const KNOWN_CODES = new Set([
   'MESH_MESSAGE_COMPLETE',
   'MESH_NOT_ACKNOWLEDGED',
   'MESH_NOT_FOUND',
+  'MESH_NOT_SENT',
+  'MESH_OUTBOX_FULL',
   'MESH_OUTPUT_NOT_WIRED',
+  'MESH_OVERDUE',
   'MESH_PAYLOAD',
   'MESH_PROTOCOL',
   'MESH_REJECTED',
@@ -29,6 +32,7 @@ const KNOWN_CODES = new Set([
   'MESH_TLS',
   'MESH_TOO_LARGE',
   'MESH_UNAVAILABLE',
+  'MESH_UNDELIVERED',
   'MESH_UNKNOWN_OUTCOME',
 ]);
 
@@ -45,7 +49,7 @@ export function sharedStatus(
 
 /** The status after an error: a dot for one message, a ring where the whole mailbox is out of order. */
 export function errorStatus(RED: NodeAPI, error: unknown, shape: NodeStatusShape = 'dot'): NodeStatus {
-  if (!(error instanceof MeshError)) return sharedStatus(RED, 'red', shape, 'failed');
+  if (!(error instanceof MeshError) && !isStored(error)) return sharedStatus(RED, 'red', shape, 'failed');
   if (error.code === 'MESH_REJECTED' && error.meshCode !== undefined && /^[\w-]{1,8}$/.test(error.meshCode)) {
     return sharedStatus(RED, 'red', shape, 'rejected-code', { code: error.meshCode });
   }
@@ -66,4 +70,14 @@ export function connectionStatus(RED: NodeAPI, state: ConnectionState): NodeStat
     case 'unusable':
       return errorStatus(RED, state.error, 'ring');
   }
+}
+
+/** A count in few characters: 12, 9999, 10k. */
+export function shortCount(count: number): string {
+  return count < 10_000 ? String(count) : `${Math.floor(count / 1000)}k`;
+}
+
+/** An error as the outbox keeps it. */
+function isStored(error: unknown): error is StoredError {
+  return typeof error === 'object' && error !== null && !(error instanceof Error) && 'code' in error;
 }

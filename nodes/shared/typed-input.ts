@@ -1,6 +1,7 @@
 /** Evaluates what a user entered in a typedInput field: a string, a message property, an expression, … */
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import { InvalidMessageError } from '../../lib/index';
+import { textSetting } from './settings';
 import { sharedText } from './texts';
 
 /** A typedInput as Node-RED stores it: two properties of the node. */
@@ -16,6 +17,8 @@ export async function evaluate(RED: NodeAPI, node: Node, msg: NodeMessage, input
   const { value, field } = input;
   const type = input.type ?? 'str';
   if (value === undefined || value === '') return type === 'str' ? '' : undefined;
+  // Node-RED leaves `${VAR}` as it is where VAR is not set: it would be sent as a name or a recipient.
+  if (type === 'str') return textSetting(RED, value);
   try {
     return await new Promise<unknown>((resolve, reject) => {
       RED.util.evaluateNodeProperty(value, type, node, msg, (error, result: unknown) =>

@@ -1,7 +1,8 @@
 /** Our client against NHS England's own sandbox: every operation, over HTTPS with a client certificate and real tokens. */
 import assert from 'node:assert/strict';
-import { createInboxPoller, openMailbox, type Delivery, type Mailbox, type MailboxOptions } from '../../lib';
-import { officialSandbox, PASSWORD, SHARED_KEY, type Server } from './support/servers';
+import { join } from 'node:path';
+import { openMailbox, openState, type Delivery, type Mailbox, type MailboxOptions } from '../../lib';
+import { officialSandbox, PASSWORD, SHARED_KEY, workFolder, type Server } from './support/servers';
 
 const WORKFLOW = 'TEST_WORKFLOW';
 
@@ -230,7 +231,9 @@ describe('Our client and the official sandbox', function () {
       const business = await alice.send({ to: 'X26ABC1', workflowId: 'TEST_WORKFLOW_ACK', payload: 'fine' });
       const data = await alice.send({ to: 'X26ABC1', workflowId: WORKFLOW, payload: 'an answer' });
       const reportId = await report({ linked_message_id: messageId });
-      const poller = createInboxPoller({ mailbox: bob, minimumIntervalMs: 0 });
+      const state = await openState({ folder: join(await workFolder(), 'state') });
+      const durable = server.durable('X26ABC1', state);
+      const poller = durable.inbox({ minimumIntervalMs: 0 });
       const deliveries: Delivery[] = [];
       await new Promise<void>((resolve, reject) => {
         poller.add({
@@ -258,6 +261,8 @@ describe('Our client and the official sandbox', function () {
       for (const { received } of deliveries) await poller.acknowledge(received.message.messageId);
       assert.deepEqual((await bob.listInbox()).messageIds, []);
       await poller.close();
+      await durable.close();
+      await state.close();
     });
   });
 

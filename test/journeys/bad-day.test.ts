@@ -56,9 +56,10 @@ for (const major of MAJORS) {
       await goesWell();
     });
 
-    const badConfigurations: Array<[string, () => Promise<Changes>, RegExp]> = [
-      ['a wrong password', async () => ({ credentials: { password: 'wrong' } }), /password/],
-      ['a wrong shared key', async () => ({ credentials: { sharedKey: 'wrong' } }), /shared key/],
+    /** `later`: the letter is safe in the outbox, and sent when the mailbox is mended. */
+    const badConfigurations: Array<[string, () => Promise<Changes>, RegExp, fate?: 'later']> = [
+      ['a wrong password', async () => ({ credentials: { password: 'wrong' } }), /password/, 'later'],
+      ['a wrong shared key', async () => ({ credentials: { sharedKey: 'wrong' } }), /shared key/, 'later'],
       ['no password', async () => ({ credentials: { password: '' } }), /password/i],
       [
         'an address where nothing listens',
@@ -74,6 +75,7 @@ for (const major of MAJORS) {
         'a server whose CA is not trusted',
         async () => ({ tls: { cadata: foreign.ca } }),
         /CA that is missing: \S.*trusted here/s,
+        'later',
       ],
       [
         'an expired client certificate',
@@ -82,21 +84,24 @@ for (const major of MAJORS) {
           return { tls: { certdata: cert, keydata: key } };
         },
         /certificate/,
+        'later',
       ],
       ['an environment that is none', async () => ({ config: { environment: 'nonsense' } }), /environment/i],
     ];
 
-    for (const [what, changes, expected] of badConfigurations) {
-      it(`${what}: an error at Catch, a red status, and Node-RED lives on`, async () => {
+    for (const [what, changes, expected, fate] of badConfigurations) {
+      const end = fate === 'later' ? ', and the letter is sent when that is mended' : '';
+      it(`${what}: an error at Catch, no green status, and Node-RED lives on${end}`, async () => {
         await deploy(await changes());
         await nodeRed.inject('go', text('a letter'));
         const error = await caught('send');
         assert.match(error.message, expected);
         assert.match(error.code ?? '', /^MESH_/);
-        await nodeRed.status('send', (status) => status.fill === 'red');
+        await nodeRed.status('send', ({ fill }) => fill === 'red' || fill === 'yellow');
         assert.equal(sandbox.messages().length, 0);
         await deploy();
         await goesWell();
+        assert.equal(sandbox.messages().length, fate === 'later' ? 2 : 1);
       });
     }
 
@@ -146,13 +151,76 @@ for (const major of MAJORS) {
       });
     }
 
-    it('an answer lost after MESH accepted the message: an unknown outcome at Catch, and it is not sent twice', async () => {
-      await deploy();
+    it('an answer lost, and MESH cannot be asked: held for a person at Catch, and not sent twice', async () => {
+      await deploy({}, { send: { localId: 'A12345', localIdShared: true } });
       sandbox.fault({ operation: 'send_message', effect: { kind: 'drop', when: 'after' } });
       await nodeRed.inject('go', text('a letter'));
       const error = await caught('send');
       assert.equal(error.code, 'MESH_UNKNOWN_OUTCOME');
+      await nodeRed.status('send', (status) => status.text === '1 held');
       assert.equal(sandbox.messages().length, 1);
+      // Dropped, so that the rest of the day has nothing held.
+      await nodeRed.inject('ask', [{ p: 'meshTrack', v: JSON.stringify({ list: 'held' }), vt: 'json' }]);
+      const [held] = (await nodeRed.debug('answer')) as Array<{ id: string }>;
+      await nodeRed.inject('go', [{ p: 'meshSend', v: JSON.stringify({ drop: held?.id }), vt: 'json' }]);
+      assert.equal(((await nodeRed.debug('sent')) as { status: string }).status, 'dropped');
+    });
+
+    it('killed while MESH is away and messages wait: after the restart each is sent once, in order', async () => {
+      await deploy({}, { send: { confirm: 'queued' } });
+      const away = {
+        operation: '*',
+        mailboxId: 'X26ABC1',
+        times: Infinity,
+        effect: { kind: 'status', status: 503 },
+      } as const;
+      sandbox.fault(away);
+      const ids: string[] = [];
+      for (let number = 1; number <= 12; number += 1) {
+        await nodeRed.inject('go', text(`letter ${number}`));
+        const sent = (await nodeRed.debug('sent')) as { id: string; status: string };
+        assert.equal(sent.status, 'queued');
+        ids.push(sent.id);
+        // From here on a handshake goes first, and nothing is on the wire: a kill makes no message's outcome unknown.
+        if (number === 1) await nodeRed.status('send', ({ text: shown }) => shown === 'away, 1 wait', 30_000);
+      }
+      await nodeRed.status('send', ({ text: shown }) => shown === `away, ${ids.length} wait`);
+      await nodeRed.stop('SIGKILL');
+      sandbox.clearFaults();
+      assert.equal(sandbox.messages().length, 0);
+
+      const again = await startNodeRed({ major, userDir });
+      ({ nodeRed, done } = again);
+      await deploy();
+      const end = Date.now() + 30_000;
+      while (sandbox.messages().length < ids.length && Date.now() < end) await sleep(20);
+      await goesWell();
+      const [last, ...rest] = sandbox.messages().toReversed();
+      assert.ok(last);
+      assert.deepEqual(
+        rest.toReversed().map(({ localId }) => localId),
+        ids,
+      );
+    });
+
+    it('the state folder has one owner: a second Node-RED on it says so, and works when the first has ended', async () => {
+      await deploy();
+      await nodeRed.status('send', ({ text: shown }) => shown === 'connected');
+      const second = await startNodeRed({ major, userDir });
+      const first = nodeRed;
+      nodeRed = second.nodeRed;
+      try {
+        await deploy();
+        await nodeRed.status('send', ({ fill, shape, text: shown }) => {
+          return fill === 'red' && shape === 'ring' && shown === 'check settings';
+        });
+        await nodeRed.inject('go', text('a letter'));
+        assert.equal((await caught('send')).code, 'MESH_CONFIGURATION');
+      } finally {
+        await first.stop();
+      }
+      await deploy();
+      await goesWell();
     });
 
     it('what was not acknowledged before a kill is delivered again after it, and only that', async () => {

@@ -95,6 +95,9 @@ export function sendAndPollFlow(from: string, to: string, changes: { send?: obje
       ...changes.send,
     },
     { ...debug, id: 'sent', type: 'debug', z: tab, complete: 'meshSent', targetType: 'msg', wires: [] },
+    { ...inject, id: 'ask', type: 'inject', z: tab, wires: [['track']] },
+    { id: 'track', type: 'mesh-track', z: tab, version: 1, mailbox: `mailbox-${from}`, wires: [['answer'], []] },
+    { ...debug, id: 'answer', type: 'debug', z: tab, complete: 'payload', targetType: 'msg', wires: [] },
     { ...inject, id: 'look', type: 'inject', z: tab, wires: [['poll']] },
     {
       id: 'poll',

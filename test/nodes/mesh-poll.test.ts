@@ -52,7 +52,7 @@ describe('mesh-poll', () => {
   });
   after(closeBuiltInSandbox);
 
-  it('delivers data as Buffers with plain JSON on msg.mesh, and leaves it in the inbox', async () => {
+  it('delivers data as Buffers with plain JSON on msg.mesh, when it is safe here and MESH has been told', async () => {
     await deploy(pollFlow());
     const [messageId] = await fill(['WF', 'hello']);
     const [data, statuses] = [new Recorder('data'), statusesOf('poll')];
@@ -69,7 +69,8 @@ describe('mesh-poll', () => {
     assert.equal(mesh.deliveryCount, 1);
     assert.equal(mesh.bytes, 5);
     assert.match(mesh.sha256, /^[0-9a-f]{64}$/);
-    assert.deepEqual(await inbox(), [messageId]);
+    const sandbox = await builtInSandbox();
+    await until(() => sandbox.messages()[0]?.status === 'acknowledged', 'the acknowledgement');
     await until(() => statuses.at(-1)?.text === '1 in flight', 'the status');
   });
 
@@ -105,7 +106,7 @@ describe('mesh-poll', () => {
   });
 
   it('delivers again after the lease, counting, and parks in the end with Catch and status', async () => {
-    await deploy(pollFlow({}, { leaseMinutes: 0.002, maxDeliveries: 2 }));
+    await deploy(pollFlow({}, { leaseMinutes: 0.002, maxDeliveries: 2, meshAcknowledge: 'when-done' }));
     await fill(['WF', 'one']);
     const [data, parked, caught] = [new Recorder('data'), new Recorder('parked'), new Recorder('caught')];
     const statuses = statusesOf('poll');
@@ -144,6 +145,19 @@ describe('mesh-poll', () => {
     await until(() => sandbox.messages()[0]?.status === 'acknowledged', 'the acknowledgement');
   });
 
+  it('leaves a message in the inbox until the flow is done with it, if that is wanted', async () => {
+    await deploy(pollFlow({}, { meshAcknowledge: 'when-done' }));
+    const [messageId] = await fill(['WF', 'x']);
+    const data = new Recorder('data');
+    receive('poll', {});
+    const msg = await data.get(1);
+    await pause(150);
+    assert.deepEqual(await inbox(), [messageId]);
+    helper.getNode('ack').receive(msg);
+    const sandbox = await builtInSandbox();
+    await until(() => sandbox.messages()[0]?.status === 'acknowledged', 'the acknowledgement');
+  });
+
   it('sends reports and business acknowledgements to outputs of their own', async () => {
     const report = { id: 'poll2', type: 'mesh-poll', mailbox: 'from', interval: 0, wires: [[], ['report'], [], []] };
     await deploy(pollFlow({}, {}, [report]));
@@ -161,8 +175,7 @@ describe('mesh-poll', () => {
     await until(() => sandbox.requests().length > requests, 'a request');
     sandbox.clock.advance(-days);
     receive('poll2', {});
-    // The acknowledgement has expired with it: nobody has acknowledged that one either.
-    await reports.get(2);
+    await reports.get(1);
     const msg = reports.messages.find(
       ({ payload }) => (payload as { linkedMessageId: string }).linkedMessageId === messageId,
     );
@@ -201,7 +214,9 @@ describe('mesh-poll', () => {
     ['what is not JSON', { payloadAs: 'json' }, 'SECRET-PATIENT {'],
   ] as const) {
     it(`parks ${what}, tells Catch, and never acknowledges it`, async () => {
-      await deploy(pollFlow({ ...poll, acknowledge: 'after-delivery' }, { leaseMinutes: 0.001 }));
+      await deploy(
+        pollFlow({ ...poll, acknowledge: 'after-delivery' }, { leaseMinutes: 0.001, meshAcknowledge: 'when-done' }),
+      );
       const [messageId] = await fill(['WF', payload]);
       const [data, parked, caught] = [new Recorder('data'), new Recorder('parked'), new Recorder('caught')];
       receive('poll', {});
@@ -236,7 +251,8 @@ describe('mesh-poll', () => {
   });
 
   it('says that the folder cannot be written, and acknowledges nothing', async () => {
-    await deploy(pollFlow({ payloadAs: 'file', folder: join(__filename, 'below-a-file') }));
+    const config = { meshAcknowledge: 'when-done' };
+    await deploy(pollFlow({ payloadAs: 'file', folder: join(__filename, 'below-a-file') }, config));
     await fill(['WF', 'letter']);
     const [caught, statuses] = [new Recorder('caught'), statusesOf('poll')];
     receive('poll', {});
@@ -249,7 +265,7 @@ describe('mesh-poll', () => {
     await deploy(
       pollFlow(
         { wires: [[], ['report'], ['acks'], ['parked']], acknowledge: 'after-delivery' },
-        { leaseMinutes: 0.002 },
+        { leaseMinutes: 0.002, meshAcknowledge: 'when-done' },
       ),
     );
     await fill(['WF', '1'], ['WF', '2']);
@@ -303,8 +319,8 @@ describe('mesh-poll', () => {
     assert.equal(caught.messages.length, 1);
   });
 
-  it('delivers again after a redeploy what was not acknowledged', async () => {
-    const flow = pollFlow();
+  it('keeps what is in flight over a redeploy, and delivers it again when its lease ends', async () => {
+    const flow = pollFlow({}, { leaseMinutes: 0.02 });
     await deploy(flow);
     await fill(['WF', 'x']);
     const before = new Recorder('data');
@@ -313,7 +329,11 @@ describe('mesh-poll', () => {
     await redeploy(flow);
     const after = new Recorder('data');
     receive('poll', {});
-    assert.equal(String((await after.get(1)).payload), 'x');
+    await pause(200);
+    assert.equal(after.messages.length, 0);
+    const again = await after.get(1);
+    assert.equal(String(again.payload), 'x');
+    assert.equal(again.mesh.deliveryCount, 2);
   });
 
   it('keeps what is in flight when only the node is redeployed', async () => {

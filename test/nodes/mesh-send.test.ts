@@ -4,7 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { NodeMessage } from 'node-red';
-import { builtInSandbox, closeBuiltInSandbox, deploy, helper, logText, pause, receive, Recorder } from './support';
+import {
+  builtInSandbox,
+  closeBuiltInSandbox,
+  deploy,
+  helper,
+  logEntries,
+  logText,
+  pause,
+  receive,
+  Recorder,
+} from './support';
 import {
   change,
   redeploy,
@@ -28,10 +38,14 @@ function sendFlow(send: object, config: object = {}, poll: object = {}): Flow {
     { id: 'got', type: 'helper' },
     { id: 'catcher', type: 'catch', wires: [['caught']] },
     { id: 'caught', type: 'helper' },
+    { id: 'track', type: 'mesh-track', mailbox: 'from', wires: [['tracked'], []] },
+    { id: 'tracked', type: 'helper' },
   ];
 }
 
 const TO = { to: 'X26ABC2', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
+
+const byText = (a = '', b = ''): number => (a < b ? -1 : 1);
 
 /** Sends one message and returns what arrived at the other mailbox. */
 async function sendAndReceive(msg: object): Promise<{ sent: Msg; got: Msg }> {
@@ -64,6 +78,7 @@ describe('mesh-send', () => {
     assert.deepEqual(Object.keys(sent.meshSent).sort(), [
       'bytes',
       'chunks',
+      'id',
       'localId',
       'messageId',
       'status',
@@ -139,7 +154,7 @@ describe('mesh-send', () => {
   it('generates a local id where none is given', async () => {
     await deploy(sendFlow(TO));
     const { sent, got } = await sendAndReceive({ payload: 'x' });
-    assert.ok(sent.meshSent.localId.length > 8);
+    assert.ok((sent.meshSent.localId ?? '').length > 8);
     assert.equal(got.mesh.localId, sent.meshSent.localId);
   });
 
@@ -221,19 +236,221 @@ describe('mesh-send', () => {
     assert.doesNotMatch(JSON.stringify(error), /X26NOBODY/);
   });
 
-  it('says that the outcome is unknown when the answer is lost, and sends nothing again', async () => {
-    await deploy(sendFlow(TO));
+  it('holds a message whose answer was lost and that MESH cannot be asked for, and sends nothing again', async () => {
+    await deploy(sendFlow({ ...TO, localId: 'A12345', localIdType: 'str', localIdShared: true }));
+    const sandbox = await builtInSandbox();
+    sandbox.fault({ operation: 'send_message', times: 9, effect: { kind: 'drop', when: 'after' } });
+    const [errors, statuses] = [new Recorder('caught'), statusesOf('send')];
+    assert.equal((await caught({ payload: 'x' })).code, 'MESH_UNKNOWN_OUTCOME');
+    assert.equal(sandbox.messages().length, 1);
+    const { id, ...sent } = (await errors.get(1)).meshSent;
+    assert.ok(id.length > 8);
+    assert.deepEqual(sent, {
+      localId: 'A12345',
+      to: 'X26ABC2',
+      workflowId: 'WF',
+      bytes: 1,
+      chunks: 1,
+      status: 'unknown',
+    });
+    await until(() => statuses.at(-1)?.text === '1 held', 'the status');
+    assert.deepEqual(statuses.at(-1), { fill: 'yellow', shape: 'dot', text: '1 held' });
+    await pause(200);
+    assert.equal(errors.messages.length, 1, 'told once: the flow knows');
+
+    receive('track', { meshTrack: { list: 'held' } });
+    const tracked = new Recorder('tracked');
+    const [held] = (await tracked.get(1)).payload as Array<{ id: string; held: boolean }>;
+    assert.equal(held?.id, id);
+
+    sandbox.clearFaults();
+    const done = new Recorder('sent');
+    receive('send', { meshSend: { resend: id } });
+    const { meshSent } = await done.get(1);
+    assert.equal(meshSent.status, 'accepted');
+    assert.equal(meshSent.resendOf, id);
+    assert.deepEqual(
+      sandbox.messages().map(({ localId }) => localId),
+      ['A12345', 'A12345'],
+    );
+    await until(() => statuses.at(-1)?.fill === 'green', 'green again');
+  });
+
+  it('drops what is held, and then says that it is not there to be dropped', async () => {
+    await deploy(sendFlow({ ...TO, localIdShared: true }));
     const sandbox = await builtInSandbox();
     sandbox.fault({ operation: 'send_message', times: 9, effect: { kind: 'drop', when: 'after' } });
     const errors = new Recorder('caught');
-    assert.equal((await caught({ payload: 'x' })).code, 'MESH_UNKNOWN_OUTCOME');
-    const [held, ...more] = sandbox.messages();
-    assert.equal(more.length, 0);
-    const { localId = '' } = held ?? {};
-    const expected = { localId, to: 'X26ABC2', workflowId: 'WF', status: 'unknown' };
-    assert.deepEqual((await errors.get(1)).meshSent, expected);
-    assert.ok(localId.length > 8);
+    receive('send', { payload: 'x' });
+    const { id } = (await errors.get(1)).meshSent;
+    const dropped = new Recorder('sent');
+    receive('send', { meshSend: { drop: id } });
+    const { meshSent } = await dropped.get(1);
+    assert.deepEqual([meshSent.id, meshSent.status], [id, 'dropped']);
+    receive('send', { meshSend: { drop: id } });
+    assert.equal((await errors.get(2)).error.code, 'MESH_INVALID_MESSAGE');
+    receive('send', { meshSend: { resend: 'no-such-id' } });
+    assert.equal((await errors.get(3)).error.code, 'MESH_NOT_FOUND');
+    receive('send', { meshSend: { resend: id, drop: id } });
+    assert.match((await errors.get(4)).error.message, /not for both/);
+    receive('track', { meshTrack: { history: id } });
+    const history = (await new Recorder('tracked').get(1)).payload as Array<{ event: string; time: string }>;
+    assert.deepEqual(
+      history.map(({ event }) => event),
+      ['queued', 'attempt', 'unknown', 'dropped'],
+    );
+    assert.ok(history.every(({ time }) => !Number.isNaN(Date.parse(time))));
   });
+
+  it('gives a message that is dropped while the flow waits for it to Catch', async () => {
+    await deploy(sendFlow(TO));
+    const sandbox = await builtInSandbox();
+    sandbox.fault({ operation: 'send_message', times: 99, effect: { kind: 'status', status: 403 } });
+    const errors = new Recorder('caught');
+    receive('send', { payload: 'x' });
+    await errors.get(1);
+    const tracked = new Recorder('tracked');
+    receive('track', { meshTrack: { list: 'waiting' } });
+    const [waiting] = (await tracked.get(1)).payload as Array<{ id: string }>;
+    receive('send', { meshSend: { drop: waiting?.id } });
+    const msg = await errors.get(2);
+    assert.match(msg.error.code, /^MESH_/);
+    assert.equal(msg.meshSent.status, 'dropped');
+    assert.equal(msg.payload, 'x');
+  });
+
+  describe('while MESH is not there', () => {
+    it('says so once at Catch and in the status, and sends when the right password is deployed', async () => {
+      const sandbox = await builtInSandbox();
+      const { cert, key } = await sandbox.clientCertificate();
+      const password = sandbox.mailboxes.find(({ mailboxId }) => mailboxId === 'X26ABC1')?.password ?? '';
+      const remote = { environment: sandbox.url, tls: 'tls' };
+      const tls = { id: 'tls', type: 'tls-config', cert: '', key: '', ca: '', verifyservercert: true };
+      const flow = [tls, ...change(sendFlow(TO), 'from', remote)];
+      const access = (secret: string) => ({
+        from: { password: secret, sharedKey: sandbox.sharedKey },
+        tls: { cadata: sandbox.ca ?? '', certdata: cert, keydata: key },
+      });
+      await deploy(flow, access('wrong'));
+      const [errors, sent, statuses] = [new Recorder('caught'), new Recorder('sent'), statusesOf('send')];
+      for (const payload of ['1', '2', '3']) receive('send', { payload });
+      const { error, meshSent, payload: nothing } = await errors.get(1);
+      assert.equal(error.code, 'MESH_AUTHENTICATION');
+      assert.match(error.message, /safe in the outbox.*password/s);
+      assert.deepEqual([meshSent, nothing], [undefined, undefined]);
+      await until(() => statuses.at(-1)?.text === 'refused, 3 wait', 'the status');
+      assert.deepEqual(statuses.at(-1), { fill: 'red', shape: 'ring', text: 'refused, 3 wait' });
+      await pause(200);
+      assert.deepEqual([errors.messages.length, sent.messages.length, sandbox.messages().length], [1, 0, 0]);
+
+      await redeploy(flow, 'full', access(password));
+      await until(() => sandbox.messages().length === 3, 'all three');
+      const after = new Recorder('sent');
+      receive('send', { payload: '4' });
+      await after.get(1);
+      const order = sandbox.messages().map(({ localId }) => localId);
+      assert.deepEqual(order, order.toSorted(byText), 'ids of the outbox sort by time');
+    });
+
+    it('shows that MESH is away and how many wait, says so once at Catch, and sends in order when it is back', async () => {
+      await deploy(sendFlow(TO));
+      const sandbox = await builtInSandbox();
+      sandbox.fault({ operation: '*', mailboxId: 'X26ABC1', times: Infinity, effect: { kind: 'status', status: 503 } });
+      const [errors, sent, statuses] = [new Recorder('caught'), new Recorder('sent'), statusesOf('send')];
+      for (const payload of ['1', '2']) receive('send', { payload });
+      const { error } = await errors.get(1, 30_000);
+      assert.equal(error.code, 'MESH_UNAVAILABLE');
+      assert.match(error.message, /safe in the outbox \(2 wait\)/);
+      assert.deepEqual(statuses.at(-1), { fill: 'yellow', shape: 'ring', text: 'away, 2 wait' });
+      receive('send', { payload: '3' });
+      await until(() => statuses.at(-1)?.text === 'away, 3 wait', 'the backlog');
+      sandbox.clearFaults();
+      await sent.get(3, 30_000);
+      assert.deepEqual(
+        sent.messages.map(({ payload }) => payload),
+        ['1', '2', '3'],
+      );
+      assert.equal(errors.messages.length, 1);
+      await until(() => statuses.at(-1)?.text === '3 sent', 'the status');
+    }).timeout(90_000);
+  });
+
+  it('goes on as soon as the message is queued, if that is wanted; failures then come as alarms', async () => {
+    await deploy(sendFlow({ ...TO, to: '', confirm: 'queued' }));
+    const [errors, sent] = [new Recorder('caught'), new Recorder('sent')];
+    receive('send', { payload: 'x', meshSend: { to: 'X26ABC2' } });
+    const { meshSent } = await sent.get(1);
+    assert.deepEqual(Object.keys(meshSent).sort(), ['bytes', 'id', 'localId', 'status', 'to', 'workflowId']);
+    assert.equal(meshSent.status, 'queued');
+    const sandbox = await builtInSandbox();
+    await until(() => sandbox.messages().length === 1, 'the message');
+    receive('send', { payload: 'x', meshSend: { to: 'X26NOBODY' } });
+    const alarm = await errors.get(1);
+    assert.equal(alarm.error.code, 'MESH_REJECTED');
+    assert.equal(alarm.meshSent.id, (await sent.get(2)).meshSent.id);
+    assert.doesNotMatch(JSON.stringify(alarm), /X26NOBODY/);
+    await pause(100);
+    assert.equal(errors.messages.length, 1);
+  });
+
+  it('sends once per key: a repeat goes on with the first one’s result, and fails as it failed', async () => {
+    await deploy(sendFlow({ ...TO, to: '', onceKey: 'msh10', onceKeyType: 'msg' }));
+    const [errors, sent] = [new Recorder('caught'), new Recorder('sent')];
+    const meshSend = { to: 'X26ABC2' };
+    receive('send', { payload: 'a', msh10: 'K1', meshSend });
+    receive('send', { payload: 'a again', msh10: 'K1', meshSend });
+    receive('send', { payload: 'b', msh10: 'K2', meshSend });
+    await sent.get(3);
+    receive('send', { payload: 'a later', msh10: 'K1', meshSend });
+    await sent.get(4);
+    const of = (payload: string) => sent.messages.find((msg) => msg.payload === payload)?.meshSent;
+    const first = of('a');
+    assert.deepEqual(of('a again'), { ...first, repeated: true });
+    assert.deepEqual(of('a later'), { ...first, repeated: true });
+    assert.notEqual(of('b')?.id, first?.id);
+    assert.equal((await builtInSandbox()).messages().length, 2);
+
+    receive('send', { payload: 'x', msh10: 'K3', meshSend: { to: 'X26NOBODY' } });
+    await errors.get(1);
+    receive('send', { payload: 'x', msh10: 'K3', meshSend: { to: 'X26NOBODY' } });
+    const again = await errors.get(2);
+    assert.equal(again.error.code, 'MESH_REJECTED');
+    assert.equal(again.meshSent.repeated, true);
+    receive('send', { payload: 'no key', meshSend });
+    assert.match((await errors.get(3)).error.message, /no key/);
+  });
+
+  it('takes the key from msg.meshSend', async () => {
+    await deploy(sendFlow(TO));
+    const sent = new Recorder('sent');
+    for (const payload of ['a', 'b']) receive('send', { payload, meshSend: { onceKey: 'K' } });
+    await sent.get(2);
+    assert.equal((await builtInSandbox()).messages().length, 1);
+  });
+
+  for (const copyFile of [true, false]) {
+    it(`a file ${copyFile ? 'may be changed at once if it is copied' : 'that changes is parked'}`, async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'mesh-send-'));
+      const file = join(folder, 'letter.bin');
+      await writeFile(file, Buffer.alloc(100_000, 7));
+      const sandbox = await builtInSandbox();
+      await deploy(sendFlow({ ...TO, payloadIs: 'file', confirm: 'queued', copyFile }));
+      const [errors, queued] = [new Recorder('caught'), new Recorder('sent')];
+      // The first one keeps MESH busy while the second one's file is changed.
+      sandbox.fault({ operation: 'send_message', times: 1, effect: { kind: 'delay', ms: 600 } });
+      receive('send', { payload: __filename });
+      receive('send', { payload: file });
+      await queued.get(2);
+      await writeFile(file, 'changed');
+      if (copyFile) {
+        await until(() => sandbox.messages().length === 2, 'both messages');
+      } else {
+        assert.equal((await errors.get(1)).error.code, 'MESH_PAYLOAD');
+        assert.equal(sandbox.messages().length, 1);
+      }
+      await rm(folder, { recursive: true });
+    });
+  }
 
   it('keeps the order, one at a time, and shows how many wait', async () => {
     await deploy(sendFlow(TO, {}, { payloadAs: 'text' }));
@@ -255,38 +472,52 @@ describe('mesh-send', () => {
     assert.ok(statuses.every(({ text }) => (text ?? '').length < 20));
   });
 
-  it('lets a message that is being sent end at a redeploy, and says what was dropped', async () => {
+  it('sends on after a redeploy what waited before it, once and in order', async () => {
     const flow = sendFlow(TO);
     await deploy(flow);
     const sandbox = await builtInSandbox();
-    const before = sandbox.requests().length;
     sandbox.fault({ operation: 'send_message', times: 1, effect: { kind: 'delay', ms: 600 } });
-    for (const payload of ['1', '2', '3']) receive('send', { payload });
+    for (const payload of ['1', '22', '333']) receive('send', { payload });
     await pause(250);
     const start = Date.now();
     await redeploy(flow);
     assert.ok(Date.now() - start < 5000, 'closes in time');
-    assert.equal(sandbox.messages().length, 1, 'the first was sent whole, the others not begun');
-    assert.match(logText(), /MESH has accepted it as/);
-    assert.match(logText(), /2 messages that waited to be sent are dropped/);
-    assert.ok(sandbox.requests().length > before);
-    const sent = new Recorder('sent');
-    receive('send', { payload: 'after' });
-    assert.equal((await sent.get(1)).payload, 'after');
+    const waited = logEntries().filter((entry) => entry.includes('wait for MESH'));
+    assert.equal(waited.length, 1);
+    assert.match(waited[0] ?? '', /3 messages wait for MESH/);
+    assert.doesNotMatch(logText(), /being closed/);
+    const [sent, errors] = [new Recorder('sent'), new Recorder('caught')];
+    receive('send', { payload: '4444' });
+    assert.equal((await sent.get(1)).payload, '4444');
+    assert.equal(sandbox.messages().length, 4);
+    const order = sandbox.messages().map(({ localId }) => localId);
+    assert.deepEqual(order, order.toSorted(byText), 'ids of the outbox sort by time');
+    assert.equal(errors.messages.length, 0);
+  });
+
+  it('loses nothing that was not yet queued when it is closed', async () => {
+    await deploy(sendFlow(TO));
+    const numbers = Array.from({ length: 200 }, (_, index) => index);
+    for (const number of numbers) receive('send', { payload: { number } });
+    await redeploy(sendFlow(TO));
+    const sandbox = await builtInSandbox();
+    await until(() => sandbox.messages().length === numbers.length, 'all of them');
   });
 
   it('breaks off what hangs, within the time that Node-RED gives', async () => {
-    const flow = sendFlow(TO);
+    const flow = sendFlow({ ...TO, localIdShared: true });
     await deploy(flow);
     const sandbox = await builtInSandbox();
     sandbox.fault({ operation: 'send_message', times: 1, effect: { kind: 'delay', ms: 60_000 } });
+    const before = statusesOf('send');
     receive('send', { payload: 'x' });
-    await pause(250);
+    await until(() => before.at(-1)?.text === 'sending', 'the sending');
     const start = Date.now();
     await redeploy(flow, 'full');
     const took = Date.now() - start;
     assert.ok(took > 4000 && took < 13_000, `${took} ms`);
-    assert.match(logText(), /answer|outcome|track/i);
+    const statuses = statusesOf('send');
+    await until(() => statuses.at(-1)?.text === '1 held', 'the status');
   });
 
   it('is closed alone when only it is redeployed, and sends on', async () => {

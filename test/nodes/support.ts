@@ -9,10 +9,12 @@ import meshLookup = require('../../nodes/mesh-lookup');
 import meshPoll = require('../../nodes/mesh-poll');
 import meshSend = require('../../nodes/mesh-send');
 import meshTrack = require('../../nodes/mesh-track');
-import type { SentMessage, Tracking } from '../../lib/index';
+import type { Tracking } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox';
 import type { MeshProperty } from '../../nodes/shared/received-message';
 import { builtInSandbox, closeBuiltInSandbox } from '../../nodes/shared/built-in-sandbox';
+import { closeDurableStates } from '../../nodes/shared/durable-state';
+import type { MeshSent } from '../../nodes/shared/mesh-sent';
 
 /** NODE_RED=4 runs the same tests on Node-RED 4.1. */
 const PACKAGE = process.env['NODE_RED'] === '4' ? 'node-red-4' : 'node-red';
@@ -57,9 +59,17 @@ export function takeMissingTexts(): string[] {
   return keys;
 }
 
+let userDir: string | undefined;
+
+/** From the next `deploy` on, Node-RED has this user folder; undefined: none, and the state is a temporary one. */
+export function withUserDir(folder: string | undefined): void {
+  userDir = folder;
+}
+
 function withTexts(node: NodeModule): NodeModule {
   return (RED) => {
     RED._ = translate;
+    (RED as { settings: object }).settings = { userDir };
     node(RED);
   };
 }
@@ -95,9 +105,10 @@ function onTab(flow: Flow): Flow {
   return [{ id: 'tab', type: 'tab', label: 'test' }, ...nodes];
 }
 
-/** Stops the flow and forgets what the sandbox has. */
+/** Stops the flow and forgets what the outbox and the sandbox have. */
 export async function stop(): Promise<void> {
   await helper.unload();
+  await closeDurableStates();
   const sandbox = await builtInSandbox();
   sandbox.clearFaults();
   await sandbox.reset();
@@ -113,7 +124,7 @@ export function sandboxConfig(id: string, mailboxId: string, settings: object = 
 /** What the tests look at; each is there only where a node has set it. */
 export type Msg = NodeMessage & {
   mesh: MeshProperty & { tracking?: Tracking };
-  meshSent: SentMessage;
+  meshSent: MeshSent & { messageId: string };
   error: { code: string; message: string; advice?: string };
 };
 

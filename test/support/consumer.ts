@@ -1,7 +1,5 @@
 /** One who takes messages from a poller and remembers everything that it is told. */
-import { createInboxPoller, type Delivery, type InboxConsumer, type InboxPoller } from '../../lib/index';
-import type { InboxPollerOptions, MeshError, PollerState } from '../../lib/index';
-import { afterThisTest } from './cleanup';
+import type { Delivery, InboxConsumer, InboxPoller, MeshError, PollerState } from '../../lib/index';
 import { until } from './mailboxes';
 
 /** What it was told. */
@@ -37,15 +35,6 @@ export function consumer(options: Partial<InboxConsumer> = {}): TestConsumer {
     changed: (state) => void one.states.push(state),
   };
   return one;
-}
-
-/** A poller that may list as often as it likes, closed after the test. */
-export function pollerOf(
-  options: Omit<InboxPollerOptions, 'minimumIntervalMs'> & { minimumIntervalMs?: number },
-): InboxPoller {
-  const poller = createInboxPoller({ minimumIntervalMs: 0, ...options });
-  afterThisTest(() => poller.close());
-  return poller;
 }
 
 /** Lists, and waits until everything that comes of it is done. `one` has to be among the poller's consumers. */

@@ -5,7 +5,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openMailbox, type Mailbox, type MailboxOptions } from '../../../lib';
+import { openMailbox, type DurableMailbox, type Mailbox, type MailboxOptions, type State } from '../../../lib';
 import { startSandbox } from '../../../lib/sandbox';
 import { makeCertificateAuthority } from '../../../lib/sandbox/certificates';
 import { OfficialClient } from './official-client';
@@ -32,6 +32,8 @@ export interface Server {
   readonly tls: Certificates;
   /** Our client. Closed by {@link stopServers}. */
   mailbox(mailboxId: string, options?: Partial<MailboxOptions>): Mailbox;
+  /** A mailbox that keeps its state. */
+  durable(mailboxId: string, state: State): DurableMailbox;
   /** The official client; one for each mailbox is kept. */
   official(mailboxId: string): OfficialClient;
   /** An official client with other credentials, to be closed by who made it. */
@@ -101,6 +103,13 @@ async function certificates(name: string, ca: string, pair: { cert: string; key:
 
 function reachable(name: Server['name'], url: string, tls: Certificates): Server {
   const { ca, cert, key } = tls;
+  const access = (mailboxId: string): MailboxOptions => ({
+    environment: url,
+    mailboxId,
+    password: PASSWORD,
+    sharedKey: SHARED_KEY,
+    tls: { ca, cert, key },
+  });
   const officialClients = new Map<string, OfficialClient>();
   const officialWith: Server['officialWith'] = (mailboxId, credentials) =>
     new OfficialClient({ url, mailboxId, password: PASSWORD, sharedKey: SHARED_KEY, ...tls.files, ...credentials });
@@ -109,15 +118,13 @@ function reachable(name: Server['name'], url: string, tls: Certificates): Server
     name,
     url,
     tls,
+    durable(mailboxId, state) {
+      const mailbox = openMailbox({ ...access(mailboxId), state });
+      closers.push(() => mailbox.close());
+      return mailbox;
+    },
     mailbox(mailboxId, options) {
-      const mailbox = openMailbox({
-        environment: url,
-        mailboxId,
-        password: PASSWORD,
-        sharedKey: SHARED_KEY,
-        tls: { ca, cert, key },
-        ...options,
-      });
+      const mailbox = openMailbox({ ...access(mailboxId), ...options });
       closers.push(() => mailbox.close());
       return mailbox;
     },

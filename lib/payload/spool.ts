@@ -1,0 +1,95 @@
+/**
+ * The folder where payloads wait that are too large for a row: one file each, named by us, readable by its owner only,
+ * on the disk before the row that refers to it is committed.
+ */
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StorageError } from '../errors';
+import { withoutPath } from './file-error';
+
+/** A spool folder. */
+export class Spool {
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Opens the folder, and makes it (0700) if it is not there. Throws StorageError. */
+  static async open(folder: string): Promise<Spool> {
+    await storing(() => mkdir(folder, { recursive: true, mode: 0o700 }));
+    return new Spool(folder);
+  }
+
+  /** Absolute path of a spooled file. */
+  path(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  /** Writes a file and gives its bytes, once they are on the disk. What fails leaves nothing behind. Throws StorageError. */
+  async write(name: string, pieces: AsyncIterable<Buffer>): Promise<number> {
+    const path = this.path(name);
+    // Outside: a file that is there already is somebody's, and stays.
+    const handle = await storing(() => open(path, 'wx', 0o600));
+    try {
+      let bytes = 0;
+      try {
+        for await (const piece of pieces) {
+          await storing(() => handle.writeFile(piece));
+          bytes += piece.length;
+        }
+        await storing(() => handle.sync());
+      } finally {
+        await handle.close();
+      }
+      await this.sync();
+      return bytes;
+    } catch (error) {
+      await rm(path, { force: true }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Makes new names in the folder durable. Windows cannot open a folder, and needs no such thing. */
+  async sync(): Promise<void> {
+    if (process.platform === 'win32') return;
+    const handle = await storing(() => open(this.#folder, constants.O_RDONLY));
+    try {
+      await storing(() => handle.sync());
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** Deletes files that no row refers to any more. One that is gone already is fine. */
+  async remove(names: Iterable<string>): Promise<void> {
+    for (const name of names) await rm(this.path(name), { force: true }).catch(() => undefined);
+  }
+
+  /** Deletes what a kill left between spooling and committing. Gives how many. */
+  async removeOrphans(known: ReadonlySet<string>): Promise<number> {
+    const orphans = (await readdir(this.#folder)).filter((name) => !known.has(name));
+    await this.remove(orphans);
+    return orphans.length;
+  }
+
+  /** Bytes that an ordinary user may still write on this disk. */
+  async freeBytes(): Promise<number> {
+    const { bavail, bsize } = await storing(() => statfs(this.#folder));
+    return bavail * bsize;
+  }
+}
+
+async function storing<T>(operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    const cause = withoutPath(error);
+    const isFull = cause.code === 'ENOSPC' || cause.code === 'EDQUOT';
+    throw new StorageError(`The spool folder could not be written (${cause.code}). The message was not taken.`, {
+      cause,
+      advice: isFull ? 'The disk is full: make room.' : 'Check the folder’s permissions and the disk.',
+    });
+  }
+}

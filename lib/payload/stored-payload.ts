@@ -1,0 +1,62 @@
+/** Payloads on their way into the store and out of it again. */
+import { resolve } from 'node:path';
+import type { StoredPayload } from '../store/store';
+import type { Payload } from '../types';
+import { bytesSource, fileSourceAt, openPayload, statFile, type PayloadSource } from './source';
+import type { Spool } from './spool';
+
+/** Larger ones are spooled (bytes): DESIGN.md, rule 5. */
+export const INLINE_BYTES = 64 * 1024;
+
+/** A payload whose place is decided. */
+export interface Placed {
+  source: PayloadSource;
+  /** How many bytes of it the store and the spool will hold. */
+  ownBytes: number;
+  /** Makes it durable. What fails leaves nothing behind. Throws PayloadError, StorageError. */
+  keep(): Promise<StoredPayload>;
+}
+
+/**
+ * Where a payload will be: small ones in their row, large ones in the spool under `name`; a file of the user's is
+ * referenced, or copied if `copyFile`. Nothing is written yet. Throws InvalidMessageError, PayloadError.
+ */
+export async function placePayload(payload: Payload, spool: Spool, name: string, copyFile: boolean): Promise<Placed> {
+  const source = await openPayload(payload);
+  if (source.size <= INLINE_BYTES) {
+    return {
+      source,
+      ownBytes: source.size,
+      keep: async () => ({ kind: 'inline', bytes: await readAll(source) }),
+    };
+  }
+  if (typeof payload === 'object' && 'file' in payload && !copyFile) {
+    // Of the same moment as the size of the row. An absolute path: the next start may have another working directory.
+    const path = resolve(payload.file);
+    const stamp = await statFile(path);
+    return { source: fileSourceAt(path, stamp), ownBytes: 0, keep: async () => ({ kind: 'file', path, ...stamp }) };
+  }
+  return {
+    source,
+    ownBytes: source.size,
+    async keep() {
+      await spool.write(name, source.open(0, source.size));
+      return { kind: 'spool', name };
+    },
+  };
+}
+
+/** All bytes of a small payload. */
+export async function readAll(source: PayloadSource): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of source.open(0, source.size)) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+/** A kept payload, to be read again. `size` is the one of its row. Reading throws PayloadError if it is not there any more. */
+export async function openStored(stored: StoredPayload, size: number, spool: Spool): Promise<PayloadSource> {
+  if (stored.kind === 'inline') return bytesSource(stored.bytes);
+  if (stored.kind === 'file') return fileSourceAt(stored.path, stored);
+  const path = spool.path(stored.name);
+  return fileSourceAt(path, { ...(await statFile(path)), size });
+}

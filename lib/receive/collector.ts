@@ -1,0 +1,226 @@
+/**
+ * From MESH's inbox into the store: list, download, make durable, tell MESH. One at a time, and a payload is never held in
+ * memory beyond 64 KiB.
+ *
+ * A kill at any point: before the row is committed, MESH still has the message and it is downloaded again (a spooled file
+ * without a row goes at the next start). After the commit and before MESH is told, the row says `spooled` and MESH is told
+ * again. After MESH was told and before that is committed, MESH is told once more, which is harmless.
+ */
+import {
+  AuthenticationError,
+  ConfigurationError,
+  DownloadError,
+  StorageError,
+  TlsError,
+  type MeshError,
+} from '../errors';
+import type { IncomingState } from '../store/store';
+import type { MessageHeaders, Progress } from '../types';
+import { downloadMessage } from './download';
+import type { DurableInboxOptions } from './durable-inbox-types';
+import type { IncomingRows } from './incoming-rows';
+import type { InboxRouter } from './inbox-router';
+import { asMeshError, DEFAULT_MAX_DELIVERIES, FULL_PAGE, inboxPages, isGone, unclaimedError } from './inbox-rules';
+import type { InboxConsumer } from './inbox-types';
+import { ListedMessages, type ListedMessage } from './listed';
+import type { Notices } from './notices';
+import { NOTHING } from './receive-message';
+import type { ReportSettler } from './report-settler';
+import { SpoolSink, type SpooledPayload } from './spool-sink';
+import type { MeshTeller } from './mesh-teller';
+
+/** As the outbox's limit (bytes). */
+const MIN_FREE_BYTES = 512 * 1024 ** 2;
+
+/** What a collector works with. */
+export interface CollectorParts {
+  options: DurableInboxOptions;
+  rows: IncomingRows;
+  router: InboxRouter<InboxConsumer>;
+  notices: Notices;
+  reports: ReportSettler;
+  teller: MeshTeller;
+  /** Ends requests. */
+  signal: AbortSignal;
+  /** A message was stored, and MESH told if it could be. */
+  onStored: () => void;
+  /** Of the download under way, for this consumer; undefined when it has ended. */
+  onProgress: (consumer: InboxConsumer | undefined, progress: Progress | undefined) => void;
+}
+
+/** Collects what the consumers of a mailbox want. */
+export class Collector {
+  readonly listed = new ListedMessages();
+  readonly #parts: CollectorParts;
+  /** The message that is being stored and MESH being told of: not to be delivered yet. */
+  #underWay: string | undefined;
+
+  constructor(parts: CollectorParts) {
+    this.#parts = parts;
+  }
+
+  isUnderWay(messageId: string): boolean {
+    return this.#underWay === messageId;
+  }
+
+  /** Takes what was listed before and not taken: there may be other consumers by now. */
+  async takeListed(): Promise<void> {
+    for (const messageId of this.listed.ids()) await this.#take(messageId);
+  }
+
+  /**
+   * Lists the inbox and takes what is new, page by page: what was stored does not have to be remembered. Gives whether there
+   * may be more, because the last page was full.
+   */
+  async list(): Promise<boolean> {
+    const { options, rows, signal } = this.#parts;
+    let lastPage = 0;
+    this.listed.begin();
+    const access = { listInbox: (query = {}) => options.client.listInbox(query, signal) };
+    for await (const { messageIds } of inboxPages(access, () => !signal.aborted)) {
+      lastPage = messageIds.length;
+      const known = await rows.known(messageIds);
+      for (const messageId of messageIds) if (!known.has(messageId)) this.listed.saw(messageId);
+      for (const [messageId, state] of known) if (this.#isOwed(state)) await this.#parts.teller.tellNow(messageId);
+      for (const messageId of messageIds) if (!known.has(messageId)) await this.#take(messageId);
+    }
+    if (!signal.aborted) this.listed.end();
+    return lastPage >= FULL_PAGE;
+  }
+
+  /** MESH lists it and the store has it: MESH was not told, or its list is behind. Then it is told (again). */
+  #isOwed(state: IncomingState): boolean {
+    return this.#parts.teller.whenSpooled || state === 'done';
+  }
+
+  async #take(messageId: string): Promise<void> {
+    const { router, signal } = this.#parts;
+    const message = this.listed.get(messageId);
+    if (!message || message.gaveUp || message.failedIn === this.listed.list || signal.aborted) return;
+    // Left in MESH's inbox until there is somebody to take it.
+    if (router.consumers.length === 0) return;
+    const consumer = router.splits || !router.fallback ? await this.#route(message) : router.fallback;
+    if (consumer) await this.#receive(message, consumer);
+  }
+
+  /** Who gets the message; undefined if nobody does, and it stays where it is. */
+  async #route(message: ListedMessage): Promise<InboxConsumer | undefined> {
+    const { options, router, notices, reports, signal } = this.#parts;
+    const { messageId } = message;
+    let { head } = message;
+    if (!head) {
+      try {
+        const headers = await options.client.head(messageId, signal);
+        // Whatever system collects it, it is our outbox's message that failed.
+        if (headers.messageType === 'REPORT') await reports.settle(headers);
+        head = this.listed.setHead(message, headers);
+      } catch (error) {
+        if (!isGone(error)) throw error;
+        this.listed.delete(messageId);
+        return undefined;
+      }
+    }
+    const route = router.route(head);
+    this.listed.setUnclaimed(message, route === 'nobody');
+    if (route === 'others') return undefined;
+    if (route !== 'nobody') return route.to;
+    const error = unclaimedError(messageId, head.workflowId, options.mailboxId);
+    notices.raise(`unclaimed ${head.workflowId}`, error, router.consumers.slice(0, 1), messageId);
+    return undefined;
+  }
+
+  async #receive(message: ListedMessage, consumer: InboxConsumer): Promise<void> {
+    const { options, teller, reports, signal, notices, onProgress, onStored } = this.#parts;
+    const { messageId } = message;
+    let headers: MessageHeaders;
+    let payload: SpooledPayload | undefined;
+    await this.#checkRoom();
+    try {
+      const downloaded = await downloadMessage(options.client, messageId, async () => new SpoolSink(options.spool), {
+        signal,
+        onProgress: (progress) => onProgress(consumer, progress),
+      });
+      headers = downloaded.message;
+      payload = await (downloaded.sink as SpoolSink | undefined)?.spooled();
+    } catch (thrown) {
+      this.#downloadFailed(message, consumer, asMeshError(thrown, messageId));
+      return;
+    } finally {
+      onProgress(undefined, undefined);
+    }
+    notices.over(`download ${messageId}`);
+    try {
+      // Not delivered before MESH was told, or could not be told: that is the order of things.
+      if (teller.tells) this.#underWay = messageId;
+      await this.#store(headers, payload);
+      if (teller.whenSpooled) teller.owe(messageId);
+      this.listed.delete(messageId);
+      if (headers.messageType === 'REPORT') await reports.settle(headers);
+      if (teller.whenSpooled) await teller.tellNow(messageId);
+    } finally {
+      this.#underWay = undefined;
+      onStored();
+    }
+  }
+
+  async #store(headers: MessageHeaders, payload: SpooledPayload | undefined): Promise<void> {
+    const { options, rows } = this.#parts;
+    const { messageId } = headers;
+    let isNew = false;
+    try {
+      isNew =
+        undefined !==
+        (await rows.add({
+          messageId,
+          instance: options.instance ?? null,
+          workflowId: headers.workflowId,
+          messageType: headers.messageType,
+          headers: { ...headers },
+          payload: payload?.stored ?? null,
+          size: payload?.size ?? NOTHING.bytes,
+          sha256: payload?.sha256 ?? NOTHING.sha256,
+        }));
+    } catch (error) {
+      // Did the commit fail, or only its answer? The file of a row may not go; without a row it must not pile up.
+      const row = await rows.get(messageId).catch(() => 'unknown' as const);
+      if (row === undefined && payload?.stored.kind === 'spool') await options.spool.remove([payload.stored.name]);
+      throw error;
+    }
+    if (!isNew && payload?.stored.kind === 'spool') await options.spool.remove([payload.stored.name]);
+  }
+
+  /** What the disk has no room for stays in MESH's inbox, and the store can still write. */
+  async #checkRoom(): Promise<void> {
+    const { spool, minFreeBytes = MIN_FREE_BYTES } = this.#parts.options;
+    if ((await spool.freeBytes()) >= minFreeBytes) return;
+    throw new StorageError('The disk is nearly full: received messages stay in the MESH inbox.', {
+      mailboxId: this.#parts.options.mailboxId,
+      advice: 'Make room on the disk of the state folder. MESH keeps messages for five days.',
+    });
+  }
+
+  #downloadFailed(message: ListedMessage, consumer: InboxConsumer, error: MeshError): void {
+    const { options, notices } = this.#parts;
+    const { messageId } = message;
+    if (isGone(error)) {
+      this.listed.delete(messageId);
+      consumer.failed(error, messageId);
+      return;
+    }
+    // MESH is away or does not let us in, or the disk is full: the next message would fare no better.
+    if (!(error instanceof DownloadError) && (error.retry !== 'never' || isOurs(error))) throw error;
+    message.failures += 1;
+    message.failedIn = this.listed.list;
+    if (error.retry === 'never' || message.failures >= (options.maxDeliveries ?? DEFAULT_MAX_DELIVERIES)) {
+      message.gaveUp = true;
+      consumer.parked({ ...message.head, messageId }, error, 0);
+      return;
+    }
+    notices.raise(`download ${messageId}`, error, [consumer], messageId);
+  }
+}
+
+/** Nothing is wrong with the message: credentials, certificates or settings are. */
+function isOurs(error: MeshError): boolean {
+  return error instanceof AuthenticationError || error instanceof TlsError || error instanceof ConfigurationError;
+}

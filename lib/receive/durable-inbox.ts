@@ -1,0 +1,335 @@
+/**
+ * The durable inbox of one mailbox (DESIGN.md, "In"): the same poller to those who use it, with its state in the store and
+ * payloads in the spool. The collector fills the store from MESH, one lane for each consumer empties it into the flow, and
+ * `acknowledge` ends a message. They meet in the store only, so that MESH never waits for a flow, nor a flow for MESH.
+ */
+import { AbortedError, type MeshError } from '../errors';
+import type { Progress } from '../types';
+import { Alarm, machineClock, type InboxClock } from './alarm';
+import { Collector } from './collector';
+import { DeliveryLane } from './delivery-lane';
+import type { DurableInboxOptions } from './durable-inbox-types';
+import { Flights } from './flights';
+import { IncomingRows } from './incoming-rows';
+import { InboxRouter } from './inbox-router';
+import {
+  asMeshError,
+  DEFAULT_LEASE_MS,
+  DEFAULT_MAX_DELIVERIES,
+  deliveryKinds,
+  storedUnclaimedError,
+  tellIfIdle,
+} from './inbox-rules';
+import type { InboxConsumer, InboxPoller, PollerState } from './inbox-types';
+import type { Routed } from './listed';
+import { MeshTeller } from './mesh-teller';
+import { Notices } from './notices';
+import { PollSchedule } from './poll-schedule';
+import { ReportSettler } from './report-settler';
+import { Turns } from './turns';
+
+/** Makes a durable inbox; it begins when a consumer is added. One for each mailbox, and closed before its store is. */
+export function createDurableInbox(options: DurableInboxOptions): InboxPoller {
+  return new DurableInbox(options);
+}
+
+class DurableInbox implements InboxPoller {
+  readonly #options: DurableInboxOptions;
+  readonly #clock: InboxClock;
+  readonly #closing = new AbortController();
+  readonly #router: InboxRouter<InboxConsumer>;
+  readonly #notices = new Notices();
+  readonly #schedule: PollSchedule;
+  readonly #rows: IncomingRows;
+  readonly #flights: Flights;
+  readonly #leases: Alarm;
+  readonly #teller: MeshTeller;
+  readonly #reports: ReportSettler;
+  readonly #collector: Collector;
+  readonly #turns = new Turns();
+  readonly #kindOf: ReturnType<typeof deliveryKinds>;
+  readonly #lanes = new Map<InboxConsumer, DeliveryLane>();
+  /** Lanes of consumers that have gone, whose last delivery is not through. */
+  readonly #leaving = new Set<Promise<void>>();
+  #loading: Promise<void> | undefined;
+  #loaded = false;
+  #run: Promise<void> | undefined;
+  #listWanted = false;
+  /** A consumer has come: what was listed may be its. */
+  #takeWanted = false;
+  /** The last page of the inbox was full. */
+  #moreInInbox = false;
+  /** How many MESH had been told of before the last list. */
+  #toldBefore = 0;
+  /** When the inbox was listed, and everything taken, without a failure. */
+  #lastPoll: number | undefined;
+  #progress: { consumer: InboxConsumer; progress: Progress } | undefined;
+
+  constructor(options: DurableInboxOptions) {
+    const { client, mailboxId, url, store, storeKey, minimumIntervalMs, clock = machineClock } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#router = new InboxRouter(options.leftToOthers ?? []);
+    this.#kindOf = deliveryKinds(options.businessAcknowledgementWorkflows);
+    this.#schedule = new PollSchedule({
+      key: `${url} ${mailboxId}`,
+      minimumIntervalMs,
+      clock,
+      poll: () => void this.poll(),
+    });
+    this.#rows = new IncomingRows(store, storeKey, clock);
+    this.#flights = new Flights(() => clock.now());
+    this.#leases = new Alarm(clock, () => this.#leaseEnded());
+    this.#reports = new ReportSettler(options.settleReport);
+    const shared = { rows: this.#rows, router: this.#router, notices: this.#notices, signal: this.#closing.signal };
+    this.#teller = new MeshTeller({
+      ...shared,
+      client,
+      whenSpooled: options.meshAcknowledge !== 'when-done',
+      onFailed: (error) => this.#failed(asMeshError(error)),
+      onIdle: () => {
+        this.#listMore();
+        this.#changed();
+      },
+    });
+    this.#collector = new Collector({
+      ...shared,
+      options,
+      reports: this.#reports,
+      teller: this.#teller,
+      onStored: () => this.#wakeLanes(),
+      onProgress: (consumer, progress) => {
+        this.#progress = consumer && progress && { consumer, progress };
+        if (progress) this.#changed();
+      },
+    });
+  }
+
+  add(consumer: InboxConsumer): void {
+    this.#router.add(consumer);
+    tellIfIdle(consumer, this.#router, this.#options.mailboxId);
+    this.#lanes.set(consumer, this.#lane(consumer));
+    this.#resetLanes();
+    this.#notices.forget();
+    this.#takeWanted = true;
+    if (consumer.intervalMs > 0) this.poll();
+    else this.#start();
+  }
+
+  remove(consumer: InboxConsumer): void {
+    this.#router.remove(consumer);
+    this.#flights.release(consumer);
+    const lane = this.#lanes.get(consumer);
+    this.#lanes.delete(consumer);
+    if (lane) {
+      const leaving: Promise<void> = lane.close().finally(() => this.#leaving.delete(leaving));
+      this.#leaving.add(leaving);
+    }
+    this.#resetLanes();
+    if (this.#lanes.size > 0) {
+      this.#planNext();
+      if (this.#loaded) this.#wakeLanes();
+    } else {
+      // Nobody is left to list for.
+      this.#schedule.clear();
+    }
+  }
+
+  poll(): { started: true } | { started: false; nextPoll: Date } {
+    const nextPoll = this.#schedule.postponed();
+    this.#listWanted ||= nextPoll === undefined;
+    this.#takeWanted = true;
+    this.#start();
+    return nextPoll ? { started: false, nextPoll } : { started: true };
+  }
+
+  /**
+   * The flow is done with the message: from here on it is never delivered again, whatever MESH says. Late and repeated calls
+   * are harmless. What the store does not know is acknowledged at MESH; only then can this throw errors of MESH.
+   */
+  async acknowledge(messageId: string): Promise<void> {
+    await this.#load();
+    const row = await this.#rows.settle(messageId);
+    if (row) {
+      this.#flights.delete(messageId);
+      if (row.acknowledgedAt === null) this.#teller.owe(messageId);
+    } else if (!(await this.#rows.known([messageId])).has(messageId)) {
+      await this.#options.client.acknowledge(messageId, this.#closing.signal);
+    }
+    this.#teller.wake();
+    this.#listMore();
+    this.#wakeLanes();
+    this.#changed();
+  }
+
+  async close(): Promise<void> {
+    this.#schedule.close();
+    this.#leases.clear();
+    this.#closing.abort(new AbortedError('The inbox was closed.'));
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
+    await Promise.all([this.#run, this.#loading?.catch(() => undefined), this.#teller.close(), ...this.#leaving]);
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  /** One at a time: assurance asks for one thread for each mailbox (DOMAIN.md 1.13). */
+  #start(): void {
+    if (this.#run || this.#closed) return;
+    this.#run = this.#work()
+      .catch((error: unknown) => this.#failed(asMeshError(error)))
+      .finally(() => {
+        this.#run = undefined;
+        this.#planNext();
+        this.#changed();
+        // Asked for while the last steps ran.
+        if (this.#listWanted || this.#takeWanted) this.#start();
+      });
+    this.#changed();
+  }
+
+  async #work(): Promise<void> {
+    do {
+      const listing = this.#listWanted;
+      // Before anything can fail: a run that failed is not begun again at once.
+      this.#listWanted = false;
+      this.#takeWanted = false;
+      await this.#load();
+      this.#raiseUnclaimed();
+      // What is stored does not wait for MESH.
+      this.#wakeLanes();
+      await this.#teller.tellOwed();
+      await this.#collector.takeListed();
+      if (listing) await this.#list();
+    } while ((this.#takeWanted || this.#listWanted) && !this.#closed);
+    this.#notices.wentWell();
+  }
+
+  async #list(): Promise<void> {
+    this.#schedule.listed();
+    this.#toldBefore = this.#teller.told;
+    this.#moreInInbox = await this.#collector.list();
+    this.#lastPoll = this.#schedule.lastListed;
+    // What MESH was told of has made room for more; without that, the same page would come for ever.
+    const isEmptying = this.#moreInInbox && this.#teller.told > this.#toldBefore;
+    if (isEmptying && this.#teller.whenSpooled) this.#listWanted = true;
+  }
+
+  /** What the store holds from before: counted, its leases taken over or ended, and what MESH was not told remembered. */
+  #load(): Promise<void> {
+    this.#loading ??= this.#loadAll().catch((error: unknown) => {
+      this.#loading = undefined;
+      throw error;
+    });
+    return this.#loading;
+  }
+
+  async #loadAll(): Promise<void> {
+    const { freshStart } = this.#options;
+    await this.#rows.count();
+    for await (const row of this.#rows.all(['delivered'])) {
+      this.#flights.add(row, freshStart ? 0 : (row.leaseUntil ?? 0));
+      if (freshStart) await this.#rows.free(row.messageId);
+      if (this.#teller.whenSpooled && row.acknowledgedAt === null) this.#teller.owe(row.messageId);
+    }
+    if (this.#teller.whenSpooled) {
+      for await (const row of this.#rows.all(['spooled'])) this.#teller.owe(row.messageId);
+    }
+    this.#loaded = true;
+    this.#planLeases();
+  }
+
+  #lane(consumer: InboxConsumer): DeliveryLane {
+    const { spool, maxBufferBytes, leaseMs = DEFAULT_LEASE_MS, maxDeliveries = DEFAULT_MAX_DELIVERIES } = this.#options;
+    return new DeliveryLane(consumer, {
+      rows: this.#rows,
+      flights: this.#flights,
+      notices: this.#notices,
+      reports: this.#reports,
+      clock: this.#clock,
+      turns: this.#turns,
+      target: { spool, maxBufferBytes },
+      leaseMs,
+      maxDeliveries,
+      kindOf: this.#kindOf,
+      claims: (routed, one) => this.#router.claim(routed) === one,
+      isUnderWay: (messageId) => this.#collector.isUnderWay(messageId),
+      settle: (messageId) => this.acknowledge(messageId),
+      onLease: () => this.#planLeases(),
+      onChange: () => this.#changed(),
+    });
+  }
+
+  /** Not before it is known what is in flight. */
+  #wakeLanes(): void {
+    if (this.#loaded) for (const lane of this.#lanes.values()) lane.wake();
+  }
+
+  #resetLanes(): void {
+    for (const lane of this.#lanes.values()) lane.reset();
+  }
+
+  #planLeases(): void {
+    const next = this.#flights.nextEnd();
+    if (next !== undefined && !this.#closed) this.#leases.setAtLatest(next);
+  }
+
+  #leaseEnded(): void {
+    this.#planLeases();
+    this.#wakeLanes();
+    this.#changed();
+  }
+
+  /** The last page was full, and all that it had is done: there may be more. */
+  #listMore(): void {
+    if (!this.#moreInInbox || this.#teller.isBusy || this.#flights.size > 0) return;
+    if (this.#teller.told === this.#toldBefore) return;
+    if (this.#rows.waiting.count(() => true) > 0) return;
+    this.#moreInInbox = false;
+    this.#listWanted = true;
+    this.#start();
+  }
+
+  /** Stored for a consumer that is not there any more: kept, and told. */
+  #raiseUnclaimed(): void {
+    const { consumers } = this.#router;
+    for (const routed of this.#rows.waiting.workflows()) {
+      if (consumers.length === 0 || this.#router.claim(routed)) continue;
+      const error = storedUnclaimedError(routed, this.#options.mailboxId);
+      this.#notices.raise(`unclaimed ${routed.workflowId}`, error, consumers.slice(0, 1));
+    }
+  }
+
+  #failed(error: MeshError): void {
+    if (!this.#closed) this.#notices.failed(error, this.#router.consumers);
+  }
+
+  #planNext(): void {
+    this.#schedule.plan(this.#router.consumers.map((consumer) => consumer.intervalMs));
+  }
+
+  #changed(): void {
+    const unclaimed = this.#collector.listed.unclaimed + this.#rows.waiting.count((each) => !this.#router.claim(each));
+    const polling = this.#run !== undefined || this.#teller.isBusy || this.#lanesAreBusy();
+    for (const consumer of this.#router.consumers) consumer.changed?.(this.#stateOf(consumer, polling, unclaimed));
+  }
+
+  #lanesAreBusy(): boolean {
+    return [...this.#lanes.values()].some((lane) => lane.isBusy);
+  }
+
+  #stateOf(consumer: InboxConsumer, polling: boolean, unclaimed: number): PollerState {
+    const { nextPoll } = this.#schedule;
+    const isMine = (routed: Routed): boolean => this.#router.claim(routed) === consumer;
+    return {
+      polling,
+      inFlight: this.#flights.of(consumer),
+      waiting: this.#rows.waiting.count(isMine),
+      unclaimed,
+      ...(this.#lastPoll === undefined ? {} : { lastPoll: new Date(this.#lastPoll).toISOString() }),
+      ...(nextPoll === undefined ? {} : { nextPoll: new Date(nextPoll).toISOString() }),
+      ...(this.#progress?.consumer === consumer ? { progress: this.#progress.progress } : {}),
+    };
+  }
+}

@@ -1,0 +1,99 @@
+/** What was delivered and is not done: in flight until its lease ends, then due again. As many as the flows may hold. */
+import type { Incoming } from '../store/store';
+import type { InboxConsumer } from './inbox-types';
+import type { Routed } from './listed';
+
+/** One of them. */
+export interface Flight extends Routed {
+  readonly messageId: string;
+  readonly receivedAt: number;
+  /** Who has it; undefined after a restart, or when that one is gone. */
+  consumer: InboxConsumer | undefined;
+  /** `deliver` is running: the lease begins when it is through. */
+  running: boolean;
+  /** Milliseconds since 1970. */
+  leaseUntil: number;
+}
+
+/** The flights of one mailbox. */
+export class Flights {
+  readonly #flights = new Map<string, Flight>();
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  get size(): number {
+    return this.#flights.size;
+  }
+
+  get(messageId: string): Flight | undefined {
+    return this.#flights.get(messageId);
+  }
+
+  /** It is with a consumer, and its lease has not ended. */
+  isHeld(messageId: string): boolean {
+    const flight = this.#flights.get(messageId);
+    return flight !== undefined && !this.#isDue(flight);
+  }
+
+  /** It is on its way to this consumer. */
+  begin(row: Incoming, consumer: InboxConsumer): Flight {
+    const flight = this.add(row, 0);
+    flight.consumer = consumer;
+    flight.running = true;
+    return flight;
+  }
+
+  /** It was delivered some time, by whomever. */
+  add({ messageId, receivedAt, workflowId, messageType }: Incoming, leaseUntil: number): Flight {
+    const known = this.#flights.get(messageId);
+    if (known) return known;
+    const flight = { messageId, receivedAt, workflowId, messageType, leaseUntil, consumer: undefined, running: false };
+    this.#flights.set(messageId, flight);
+    return flight;
+  }
+
+  delete(messageId: string): void {
+    this.#flights.delete(messageId);
+  }
+
+  /** The consumer is gone; its flights stay until their leases end. */
+  release(consumer: InboxConsumer): void {
+    for (const flight of this.#flights.values()) if (flight.consumer === consumer) flight.consumer = undefined;
+  }
+
+  /** How many the consumer has. */
+  of(consumer: InboxConsumer): number {
+    let count = 0;
+    for (const flight of this.#flights.values()) {
+      if (flight.consumer === consumer && !this.#isDue(flight)) count += 1;
+    }
+    return count;
+  }
+
+  /** The oldest whose lease has ended, of those that are `wanted`. */
+  nextDue(wanted: (flight: Flight) => boolean): Flight | undefined {
+    let oldest: Flight | undefined;
+    for (const flight of this.#flights.values()) {
+      if (!this.#isDue(flight) || (oldest && oldest.receivedAt <= flight.receivedAt)) continue;
+      if (wanted(flight)) oldest = flight;
+    }
+    return oldest;
+  }
+
+  /** When the next lease ends; undefined if none does. */
+  nextEnd(): number | undefined {
+    let next = Infinity;
+    const now = this.#now();
+    for (const { running, leaseUntil } of this.#flights.values()) {
+      if (!running && leaseUntil > now) next = Math.min(next, leaseUntil);
+    }
+    return next === Infinity ? undefined : next;
+  }
+
+  #isDue({ running, leaseUntil }: Flight): boolean {
+    return !running && leaseUntil <= this.#now();
+  }
+}

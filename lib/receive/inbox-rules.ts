@@ -1,0 +1,86 @@
+/** What holds for every poller, wherever it keeps its state. */
+import { ConfigurationError, GoneError, InvalidMessageError, MeshError, NotFoundError } from '../errors';
+import { workflowsMatcher } from '../protocol/workflow-filter';
+import type { InboxPage, MessageHeaders } from '../types';
+import type { InboxRouter } from './inbox-router';
+import type { Delivery, InboxConsumer } from './inbox-types';
+
+/** Version 1 has no links: a full page means that there may be more (list_messages). */
+export const FULL_PAGE = 500;
+
+/** How long a flow may take, and how often it is asked: InboxRules. */
+export const DEFAULT_LEASE_MS = 60 * 60 * 1000;
+export const DEFAULT_MAX_DELIVERIES = 5;
+
+/** The message is not in MESH any more: there is nothing left to fetch, or to tell it. */
+export function isGone(error: unknown): boolean {
+  return error instanceof NotFoundError || error instanceof GoneError;
+}
+
+/** Whatever `deliver` threw, as an error of this library. */
+export function asMeshError(error: unknown, messageId?: string): MeshError {
+  if (error instanceof MeshError) return error;
+  return new InvalidMessageError('The message could not be handed over: the code that takes it failed.', {
+    cause: error,
+    ...(messageId ? { messageId } : {}),
+  });
+}
+
+/** Tells the kinds of messages apart; by default MESH's convention `*_ACK` names business acknowledgements. */
+export function deliveryKinds(
+  businessAcknowledgementWorkflows: readonly string[] = ['*_ACK'],
+): (message: Pick<MessageHeaders, 'messageType' | 'workflowId'>) => Delivery['kind'] {
+  const isBusinessAcknowledgement = workflowsMatcher(businessAcknowledgementWorkflows);
+  return ({ messageType, workflowId }) => {
+    if (messageType === 'REPORT') return 'report';
+    return isBusinessAcknowledgement(workflowId) ? 'business-acknowledgement' : 'data';
+  };
+}
+
+/** The inbox, page after page, as long as `isWanted`. */
+export async function* inboxPages(
+  mailbox: { listInbox(query?: { continueFrom?: string }): Promise<InboxPage> },
+  isWanted: () => boolean,
+): AsyncGenerator<InboxPage> {
+  const seen = new Set<string | undefined>();
+  let from: string | undefined;
+  // A server that gives a place again would have us here for ever.
+  while (!seen.has(from) && (seen.size === 0 || isWanted())) {
+    seen.add(from);
+    const page = await mailbox.listInbox(from === undefined ? {} : { continueFrom: from });
+    yield page;
+    if (page.continueFrom === undefined) return;
+    from = page.continueFrom;
+  }
+}
+
+/** Tells a consumer that gets nothing, because another one takes everything already. */
+export function tellIfIdle(consumer: InboxConsumer, router: InboxRouter<InboxConsumer>, mailboxId: string): void {
+  if (router.fallback === consumer || consumer.workflows.some((pattern) => pattern.trim() !== '')) return;
+  consumer.failed(
+    new ConfigurationError('Another node takes everything from this mailbox, so this one will get nothing.', {
+      mailboxId,
+      advice: 'Give at least one of the two a workflow filter, or remove one.',
+    }),
+  );
+}
+
+/** A message that nobody takes would expire in silence. */
+export function unclaimedError(messageId: string, workflowId: string, mailboxId: string): MeshError {
+  return new ConfigurationError(
+    `Message ${messageId} of workflow ${workflowId} is in the inbox and no node takes this workflow. It would expire after five days.`,
+    {
+      mailboxId,
+      messageId,
+      advice: 'Add the workflow to a mesh-poll node, or to the workflows that are left to another system.',
+    },
+  );
+}
+
+/** Messages that were stored for a node that is not there any more are kept, and nobody hears of them. */
+export function storedUnclaimedError({ workflowId }: Pick<MessageHeaders, 'workflowId'>, mailboxId: string): MeshError {
+  return new ConfigurationError(
+    `Received messages of workflow ${workflowId} are kept, and no node takes this workflow any more.`,
+    { mailboxId, advice: 'Add the workflow to a mesh-poll node: it then gets them.' },
+  );
+}

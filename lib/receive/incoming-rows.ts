@@ -1,0 +1,146 @@
+/**
+ * The rows of one mailbox's received messages, and their few transitions. Each is one commit with its line in the ledger;
+ * none of them goes back: spooled, acknowledged, delivered (again and again), done; or parked on the way, and done after.
+ */
+import type { MeshError } from '../errors';
+import type { Incoming, IncomingState, NewIncoming, Store, StoredError } from '../store/store';
+import type { InboxClock } from './alarm';
+import { Waiting } from './waiting';
+
+/** What waits for its first delivery, whether MESH has been told or not. */
+const WAITING: readonly IncomingState[] = ['spooled', 'acknowledged'];
+/** What may be delivered, if no lease holds it. */
+export const DELIVERABLE: readonly IncomingState[] = [...WAITING, 'delivered'];
+const UNFINISHED: readonly IncomingState[] = [...DELIVERABLE, 'parked'];
+const PAGE = 500;
+
+/** Rows of the store, and how many wait. */
+export class IncomingRows {
+  readonly waiting = new Waiting();
+  readonly #store: Store;
+  readonly #key: string;
+  readonly #clock: InboxClock;
+  #lastReceived = 0;
+
+  constructor(store: Store, key: string, clock: InboxClock) {
+    this.#store = store;
+    this.#key = key;
+    this.#clock = clock;
+  }
+
+  get(messageId: string): Promise<Incoming | undefined> {
+    return this.#store.getIncoming(this.#key, messageId);
+  }
+
+  known(messageIds: readonly string[]): Promise<Map<string, IncomingState>> {
+    return this.#store.knownIncoming(this.#key, messageIds);
+  }
+
+  /** What waits for its first delivery, oldest first, without payloads. `after` is a message id. */
+  listWaiting(limit: number, after: string | undefined): Promise<Incoming[]> {
+    return this.#store.listIncoming(this.#key, WAITING, after === undefined ? { limit } : { limit, after });
+  }
+
+  /** All rows in these states, a page at a time. Rows may be changed on the way. */
+  async *all(states: readonly IncomingState[]): AsyncGenerator<Incoming> {
+    let page: Incoming[];
+    let after: string | undefined;
+    do {
+      page = await this.#store.listIncoming(this.#key, states, { limit: PAGE, ...(after ? { after } : {}) });
+      yield* page;
+      after = page.at(-1)?.messageId;
+    } while (page.length === PAGE);
+  }
+
+  /** Counts what waits, before anything else. New ones come behind them, even if the clock was set back. */
+  async count(): Promise<void> {
+    this.waiting.clear();
+    for await (const row of this.all(WAITING)) {
+      this.waiting.add(row);
+      this.#lastReceived = Math.max(this.#lastReceived, row.receivedAt);
+    }
+  }
+
+  /** The message is ours now. False if it is there already. Times of receipt never repeat: they are the order. */
+  async add(message: Omit<NewIncoming, 'mailbox' | 'receivedAt'>): Promise<NewIncoming | undefined> {
+    const receivedAt = Math.max(this.#clock.now(), this.#lastReceived + 1);
+    this.#lastReceived = receivedAt;
+    const row: NewIncoming = { ...message, mailbox: this.#key, receivedAt };
+    const detail = { bytes: row.size, workflowId: row.workflowId };
+    if (!(await this.#store.addIncoming(row, { event: 'spooled', time: receivedAt, detail }))) return undefined;
+    this.waiting.add(row);
+    return row;
+  }
+
+  /** MESH has been told. Where the flow was faster, the state is another one already and stays so. */
+  async told(messageId: string): Promise<void> {
+    const acknowledgedAt = this.#clock.now();
+    const note = { event: 'acknowledged', time: acknowledgedAt };
+    const change = { state: 'acknowledged', acknowledgedAt } as const;
+    if (await this.#change(messageId, ['spooled'], change, note)) return;
+    const row = await this.get(messageId);
+    if (row?.acknowledgedAt === null) {
+      await this.#change(messageId, ['delivered', 'done', 'parked'], { acknowledgedAt }, note);
+    }
+  }
+
+  /** It is being delivered. Undefined if it was settled meanwhile. */
+  async deliver(row: Incoming, leaseUntil: number): Promise<Incoming | undefined> {
+    const deliveryCount = row.deliveryCount + 1;
+    const delivered = await this.#change(
+      row.messageId,
+      DELIVERABLE,
+      { state: 'delivered', deliveryCount, leaseUntil },
+      { event: 'delivered', time: this.#clock.now(), detail: { deliveryCount } },
+    );
+    if (delivered && row.deliveryCount === 0) this.waiting.add(row, -1);
+    return delivered;
+  }
+
+  /** The lease of an earlier process has no one to hold it. */
+  async free(messageId: string): Promise<void> {
+    await this.#change(messageId, ['delivered'], { leaseUntil: this.#clock.now() });
+  }
+
+  /** The flow is done with it. Undefined if it was before, or the store does not know it. */
+  async settle(messageId: string): Promise<Incoming | undefined> {
+    const settledAt = this.#clock.now();
+    const change = { state: 'done', settledAt, leaseUntil: null } as const;
+    const row = await this.#change(messageId, UNFINISHED, change, { event: 'done', time: settledAt });
+    // Parked ones have an error; they do not wait.
+    if (row?.deliveryCount === 0 && row.error === null) this.waiting.add(row, -1);
+    return row;
+  }
+
+  /** It is not delivered any more. Undefined if it was settled meanwhile. */
+  async park(row: Incoming, error: MeshError | undefined): Promise<Incoming | undefined> {
+    const stored = error ? storedError(error) : TOO_OFTEN;
+    const parked = await this.#change(
+      row.messageId,
+      DELIVERABLE,
+      { state: 'parked', leaseUntil: null, error: stored },
+      { event: 'parked', time: this.#clock.now(), detail: { deliveryCount: row.deliveryCount, code: stored.code } },
+    );
+    if (parked?.deliveryCount === 0) this.waiting.add(parked, -1);
+    return parked;
+  }
+
+  #change(
+    messageId: string,
+    from: readonly IncomingState[],
+    change: Parameters<Store['changeIncoming']>[3],
+    note?: Parameters<Store['changeIncoming']>[4],
+  ): Promise<Incoming | undefined> {
+    return this.#store.changeIncoming(this.#key, messageId, from, change, note);
+  }
+}
+
+const TOO_OFTEN: StoredError = {
+  code: 'MESH_NOT_DONE',
+  message: 'The message was delivered as often as it may be, and the flow never said that it was done with it.',
+  advice: 'Look at why the flow does not reach its mesh-ack node.',
+};
+
+function storedError({ code, message, advice }: MeshError): StoredError {
+  return { code, message, ...(advice === undefined ? {} : { advice }) };
+}

@@ -1,0 +1,116 @@
+/** What the durable outbox takes and tells. */
+import type { Outgoing, Outcome, OutgoingState, StoredError } from '../store/store';
+import type { Compression, OutgoingMessage } from '../types';
+
+/** A message for the outbox, and how it is to be treated. */
+export interface EnqueueOptions {
+  /**
+   * "Once per key": a second message of the same key is not sent; the first one is given back instead. For senders that
+   * repeat themselves, e.g. an MSH-10 whose ACK was lost.
+   */
+  onceKey?: string;
+  /** Nothing of the same recipient and workflow may overtake another: what is unknown or parked holds up what follows. */
+  strictOrder?: boolean;
+  /** Copy a file payload instead of referring to it, so that it may be changed or deleted at once. */
+  copyFile?: boolean;
+  /** The local id is not unique (GP Connect prescribes the sender's ODS code): MESH is then never asked by it. */
+  localIdIsShared?: boolean;
+  /** The message that this one repeats. */
+  resendOf?: string;
+  /** Overdue if not collected within this time after its acceptance (milliseconds). Default 12 hours. */
+  collectWithinMs?: number;
+}
+
+/** When the outbox refuses new messages. */
+export interface OutboxLimits {
+  /** Messages not yet accepted. Default 100,000. */
+  maxMessages?: number;
+  /** Their payload bytes, in the store and the spool. Default 20 GiB. */
+  maxBytes?: number;
+  /** Bytes that have to stay free on the disk. Default 512 MiB. */
+  minFreeBytes?: number;
+}
+
+/** A message of the outbox, as plain JSON without its payload and without what may be patient data. */
+export interface OutboxMessage {
+  /** Ours. */
+  id: string;
+  /** Only where we have generated it: a caller's own may be patient data (DESIGN.md, rule 9). */
+  localId?: string;
+  workflowId: string;
+  messageId?: string;
+  state: OutgoingState;
+  bytes: number;
+  chunksSent: number;
+  totalChunks?: number;
+  attempts: number;
+  infrastructure: Outcome;
+  business: Outcome;
+  /** ISO 8601 UTC. */
+  queuedAt: string;
+  acceptedAt?: string;
+  settledAt?: string;
+  nextAttemptAt?: string;
+  resendOf?: string;
+  error?: StoredError;
+  /** True where only a person can tell what to do: unknown and not found at MESH, or parked. */
+  held: boolean;
+}
+
+/** Something happened to a message of the outbox. */
+export interface OutboxEvent {
+  /**
+   * `queued`, `sending`, `chunk`, `not begun`, `interrupted`, `restarted`, `retry`, `set aside`, `parked`, `rejected`,
+   * `unknown`, `adopted`, `held`, `accepted`, `acknowledged`, `undelivered`, `overdue`, `no outcome`, `resent`, `dropped`.
+   */
+  event: string;
+  message: OutboxMessage;
+}
+
+/** How the sending of a mailbox stands. */
+export interface OutboxState {
+  /** Not yet accepted, the one under way included. */
+  waiting: number;
+  /** Held for a person. */
+  held: number;
+  /** Why nothing is sent now, until when (ISO 8601 UTC). */
+  paused?: { error: StoredError; until: string };
+  /** The store itself does not work, e.g. the disk is full. */
+  storeError?: StoredError;
+}
+
+/** The rest of an outgoing message but for its payload, as it stands in its row. */
+export type Envelope = Omit<OutgoingMessage, 'payload' | 'compression'> & {
+  localId: string;
+  contentType: string;
+  compression?: Compression;
+};
+
+/** A row as the outside sees it. */
+export function outboxMessage(row: Outgoing): OutboxMessage {
+  const iso = (time: number | null): string | undefined =>
+    time === null || time === 0 ? undefined : new Date(time).toISOString();
+  const fields = {
+    id: row.id,
+    localId: row.localId === row.id ? row.localId : undefined,
+    workflowId: row.workflowId,
+    messageId: row.messageId ?? undefined,
+    state: row.state,
+    bytes: row.size,
+    chunksSent: row.chunksSent,
+    totalChunks: row.plan?.totalChunks,
+    attempts: row.attempts,
+    infrastructure: row.infrastructure,
+    business: row.business,
+    queuedAt: new Date(row.queuedAt).toISOString(),
+    acceptedAt: iso(row.acceptedAt),
+    settledAt: iso(row.settledAt),
+    nextAttemptAt: iso(row.nextAttemptAt),
+    resendOf: row.resendOf ?? undefined,
+    error: row.error ?? undefined,
+    held: row.state === 'parked' || (row.state === 'unknown' && row.nextTrackAt === null),
+  };
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  ) as unknown as OutboxMessage;
+}

@@ -1,0 +1,289 @@
+/**
+ * The durable outbox of one mailbox. From the moment that `enqueue` resolves, a message survives kills, restarts and days
+ * without MESH; the worker sends it, once.
+ */
+import { createHash } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
+import { AbortedError, InvalidMessageError, NotFoundError, NotSentError } from '../errors';
+import { placePayload } from '../payload/stored-payload';
+import type { Spool } from '../payload/spool';
+import { outgoingHeaders } from '../protocol/message-headers';
+import type {
+  LedgerEntry,
+  NewOutgoing,
+  Outgoing,
+  OutgoingChange,
+  OutgoingFilter,
+  OutgoingState,
+  Page,
+  Store,
+} from '../store/store';
+import type { OutgoingMessage } from '../types';
+import type { Clock } from './clock';
+import {
+  outboxMessage,
+  type EnqueueOptions,
+  type Envelope,
+  type OutboxEvent,
+  type OutboxLimits,
+  type OutboxMessage,
+} from './outbox-types';
+import { messageToResend, RESENDABLE } from './resend';
+import { Room } from './room';
+
+const HOUR = 60 * 60 * 1000;
+
+/** What an outbox is made of. */
+export interface OutboxParts {
+  store: Store;
+  spool: Spool;
+  clock: Clock;
+  /** Key of the mailbox in the store. */
+  mailbox: string;
+  mailboxId: string;
+  /** Of the sandbox, if it is one. */
+  instance: string | null;
+  limits?: OutboxLimits;
+}
+
+/** Takes messages in, and answers for them until they are settled. */
+export class Outbox {
+  readonly #parts: OutboxParts;
+  readonly #room: Room;
+  readonly #listeners = new Set<(event: OutboxEvent) => void>();
+  /** Who waits for which message: there may be thousands. */
+  readonly #waiting = new Map<string, Set<(message: OutboxMessage) => void>>();
+  /** Called after everything that happens to a message, so that the worker does not have to look by itself. */
+  onChange: () => void = () => undefined;
+
+  constructor(parts: OutboxParts) {
+    this.#parts = parts;
+    this.#room = new Room(parts, parts.limits);
+  }
+
+  /**
+   * Takes a message: checked, its payload safe, its row committed. Throws InvalidMessageError or PayloadError for what
+   * cannot be sent, OutboxFullError or StorageError where there is no room; then nothing was taken.
+   */
+  async enqueue(
+    message: OutgoingMessage,
+    options: EnqueueOptions = {},
+  ): Promise<{ message: OutboxMessage; isNew: boolean }> {
+    const { spool, mailboxId } = this.#parts;
+    const id = uuidv7();
+    const first = await this.#first(options.onceKey);
+    if (first) return { message: outboxMessage(first), isNew: false };
+    const { payload, ...fields } = message;
+    const placed = await placePayload(payload, spool, id, options.copyFile ?? false);
+    const envelope: Envelope = {
+      ...(placed.source.fileName ? { fileName: placed.source.fileName } : {}),
+      ...fields,
+      localId: message.localId || id,
+      contentType: fields.contentType || placed.source.contentType,
+    };
+    // Before anything is written: MESH would refuse it later all the same.
+    outgoingHeaders(mailboxId, envelope);
+    const { message: row, isNew } = await this.#room.take(placed.ownBytes, async () =>
+      this.#add(this.#newRow(id, envelope, placed.source.size, await placed.keep(), options)),
+    );
+    if (isNew) this.tell('queued', row);
+    return { message: outboxMessage(row), isNew };
+  }
+
+  /** The message that has this key already. Before its payload is looked at: a repeat may come when there is no room. */
+  async #first(onceKey: string | undefined): Promise<Outgoing | undefined> {
+    if (onceKey === undefined) return undefined;
+    const { store, mailbox } = this.#parts;
+    return (await store.listOutgoing({ mailbox, onceKey }, { limit: 1 }))[0];
+  }
+
+  #newRow(
+    id: string,
+    envelope: Envelope,
+    size: number,
+    payload: NewOutgoing['payload'],
+    options: EnqueueOptions,
+  ): NewOutgoing {
+    const { clock, mailbox, instance } = this.#parts;
+    return {
+      id,
+      mailbox,
+      instance,
+      onceKey: options.onceKey ?? null,
+      lane: laneOf(envelope),
+      strictOrder: options.strictOrder ?? false,
+      localId: envelope.localId,
+      localIdIsUnique: !options.localIdIsShared,
+      workflowId: envelope.workflowId,
+      envelope: { ...envelope, collectWithinMs: options.collectWithinMs ?? 12 * HOUR },
+      size,
+      queuedAt: clock.now(),
+      resendOf: options.resendOf ?? null,
+      payload,
+    };
+  }
+
+  /** Commits a row. What it has spooled goes, unless the row is there. */
+  async #add(row: NewOutgoing): Promise<{ message: Outgoing; isNew: boolean }> {
+    const { store, spool } = this.#parts;
+    const { id, payload, size, workflowId, resendOf, queuedAt: time } = row;
+    const discard = async (): Promise<void> => {
+      if (payload.kind === 'spool') await spool.remove([payload.name]);
+    };
+    try {
+      const result = await store.enqueue(row, { event: 'queued', time, detail: { bytes: size, workflowId, resendOf } });
+      if (!result.isNew) await discard();
+      return result;
+    } catch (error) {
+      // A store that stopped may have committed all the same. What is left then goes at the next start.
+      const isThere = await store.getOutgoing(id).then(Boolean, () => true);
+      if (!isThere) await discard();
+      throw error;
+    }
+  }
+
+  /** A message as it stands; undefined if the outbox never had it, or it is past its retention. */
+  async get(id: string): Promise<OutboxMessage | undefined> {
+    const row = await this.#row(id);
+    return row && outboxMessage(row);
+  }
+
+  async #row(id: string): Promise<Outgoing | undefined> {
+    const row = await this.#parts.store.getOutgoing(id);
+    return row?.mailbox === this.#parts.mailbox ? row : undefined;
+  }
+
+  /**
+   * Resolves when MESH has accepted the message, however long that takes. Throws NotSentError if it ends otherwise:
+   * rejected, parked, dropped, or held because nobody knows whether it was sent; AbortedError when the signal says so (the
+   * message stays in the outbox).
+   */
+  async accepted(id: string, signal?: AbortSignal): Promise<OutboxMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<OutboxMessage>();
+    // It may be rejected before it is awaited.
+    promise.catch(() => undefined);
+    const look = (message: OutboxMessage): void => {
+      if (message.acceptedAt !== undefined || ACCEPTED.has(message.state)) resolve(message);
+      else if (ENDED.has(message.state) || message.held) reject(notSent(message));
+    };
+    const waiting = this.#waiting.get(id) ?? new Set();
+    this.#waiting.set(id, waiting.add(look));
+    const abort = (): void => reject(new AbortedError(`Message ${id} is still in the outbox.`));
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      if (signal?.aborted) abort();
+      const now = await this.get(id);
+      if (now) look(now);
+      else reject(notThere(id));
+      return await promise;
+    } finally {
+      waiting.delete(look);
+      if (waiting.size === 0) this.#waiting.delete(id);
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Messages by state, id, local id or key, oldest first. */
+  async list(filter: Omit<OutgoingFilter, 'mailbox'>, page: Page = { limit: 100 }): Promise<OutboxMessage[]> {
+    const rows = await this.#parts.store.listOutgoing({ ...filter, mailbox: this.#parts.mailbox }, page);
+    return rows.map(outboxMessage);
+  }
+
+  /** Everything that ever happened to a message, by our id or MESH's. */
+  history(reference: string): Promise<LedgerEntry[]> {
+    return this.#parts.store.history(this.#parts.mailbox, reference);
+  }
+
+  /**
+   * Sends a message again that did not arrive, as a new one that is linked to it: undelivered, rejected, unknown, parked,
+   * or closed. Asked twice, it gives the first one's result, unless that has failed as well. Throws InvalidMessageError for
+   * one that is on its way, PayloadError if its payload is not kept any more or its file has changed.
+   */
+  async resend(id: string): Promise<OutboxMessage> {
+    const { store, spool, clock, mailbox } = this.#parts;
+    const row = await this.#row(id);
+    if (!row) throw notThere(id);
+    const { message, options } = await messageToResend(row, spool);
+    // Of two who press the same button, or one whom a kill has made press it again, only one sends.
+    const before = await store.listOutgoing({ mailbox, resendOf: id }, { limit: 1000 });
+    const failed = before.filter(({ state }) => ENDED.has(state) || state === 'undelivered').length;
+    const again = await this.enqueue(message, { ...options, onceKey: `resend ${id} ${failed}` });
+
+    const time = clock.now();
+    const close: OutgoingChange = { state: 'closed', settledAt: time, nextTrackAt: null };
+    const isOpen = row.state === 'unknown' || row.state === 'parked';
+    if (!isOpen && !again.isNew) return again.message;
+    const note = { event: 'resent', time, detail: { by: again.message.id } };
+    const now = await store.changeOutgoing(id, isOpen ? [row.state] : RESENDABLE, isOpen ? close : {}, note);
+    if (now) {
+      this.tell('resent', now);
+      return again.message;
+    }
+    // While we were at it, MESH was found to have it.
+    await this.drop(again.message.id).catch(() => undefined);
+    return this.resend(id);
+  }
+
+  /** Gives a message up that was not sent: queued, unknown or parked. Throws InvalidMessageError for any other. */
+  async drop(id: string): Promise<OutboxMessage> {
+    if (!(await this.#row(id))) throw notThere(id);
+    const time = this.#parts.clock.now();
+    const change = { state: 'closed' as const, settledAt: time, nextTrackAt: null };
+    const note = { event: 'dropped', time };
+    const row = await this.#parts.store.changeOutgoing(id, ['queued', 'unknown', 'parked'], change, note);
+    if (!row) {
+      throw new InvalidMessageError(`Message ${id} cannot be dropped: it is not queued, unknown or parked.`, {
+        advice: 'What MESH has accepted cannot be taken back.',
+      });
+    }
+    this.tell('dropped', row);
+    return outboxMessage(row);
+  }
+
+  /** Calls `listener` for everything that happens to a message; gives a function that ends it. */
+  onEvent(listener: (event: OutboxEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** For the worker and the tracker: something happened. */
+  tell(event: string, row: Outgoing): void {
+    const told: OutboxEvent = { event, message: outboxMessage(row) };
+    for (const listener of this.#listeners) {
+      try {
+        listener(told);
+      } catch {
+        // Whoever listens cannot stop the mail.
+      }
+    }
+    for (const waiting of this.#waiting.get(row.id) ?? []) waiting(told.message);
+    this.onChange();
+  }
+}
+
+const ACCEPTED = new Set<OutgoingState>(['accepted', 'acknowledged', 'undelivered']);
+const ENDED = new Set<OutgoingState>(['rejected', 'closed']);
+
+function notSent({ id, state, error, messageId }: OutboxMessage): NotSentError {
+  const message =
+    error?.message ?? (state === 'closed' ? 'The message was dropped from the outbox.' : 'It was not sent.');
+  const { code = 'MESH_NOT_SENT', advice, meshCode, event, description } = error ?? {};
+  return new NotSentError(code, `${message} (outbox id ${id})`, {
+    ...(advice ? { advice } : {}),
+    ...(meshCode ? { meshCode } : {}),
+    ...(event ? { event } : {}),
+    ...(description ? { description } : {}),
+    ...(messageId ? { messageId } : {}),
+  });
+}
+
+function notThere(id: string): NotFoundError {
+  return new NotFoundError(`Message ${id} is not in the outbox of this mailbox, or its payload is not kept any more.`, {
+    advice: 'Send it again from where it came from.',
+  });
+}
+
+/** Hashed: a recipient's address may carry demographics, and a lane is compared, never read. */
+function laneOf(envelope: Envelope): string {
+  return createHash('sha256').update(`${envelope.to}\n${envelope.workflowId}`).digest('base64url').slice(0, 22);
+}

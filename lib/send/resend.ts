@@ -1,0 +1,56 @@
+/** A message that did not arrive, once more. */
+import { InvalidMessageError, PayloadError } from '../errors';
+import { openStored, readAll } from '../payload/stored-payload';
+import type { Spool } from '../payload/spool';
+import type { Outgoing, OutgoingState } from '../store/store';
+import type { OutgoingMessage } from '../types';
+import type { EnqueueOptions, Envelope } from './outbox-types';
+
+/** What may be sent again. */
+export const RESENDABLE: readonly OutgoingState[] = ['undelivered', 'rejected', 'unknown', 'parked', 'closed'];
+
+/** The message to enqueue again. Throws InvalidMessageError where it is on its way, PayloadError where its bytes are gone. */
+export async function messageToResend(
+  row: Outgoing,
+  spool: Spool,
+): Promise<{ message: OutgoingMessage; options: EnqueueOptions }> {
+  if (!RESENDABLE.includes(row.state)) {
+    throw new InvalidMessageError(`Message ${row.id} is ${row.state}: it is not sent again.`, {
+      advice: 'Only what is undelivered, rejected, unknown, parked or dropped can be sent again.',
+    });
+  }
+  const { payload } = row;
+  if (!payload) {
+    throw new PayloadError(`The payload of message ${row.id} is not kept any more.`, {
+      advice: 'Send it again from where it came from.',
+    });
+  }
+  const { localId, collectWithinMs, fileName, ...fields } = row.envelope as unknown as Envelope & {
+    collectWithinMs: number;
+  };
+  const isFile = payload.kind === 'file';
+  const source = await openStored(payload, row.size, spool);
+  // A file that changed was never sent: a person who resends it means it as it is now. One that was sent means that one.
+  const meansAsItIs = isFile && row.state === 'parked' && row.error?.code === 'MESH_PAYLOAD';
+  if (isFile && !meansAsItIs) for await (const _first of source.open(0, 1)) break;
+  return {
+    message: {
+      ...fields,
+      // An empty one, so that the name of a spooled file does not become the message's.
+      fileName: fileName ?? '',
+      // A caller's own local id goes with the message; one of ours is made anew.
+      ...(localId === row.id ? {} : { localId }),
+      payload:
+        payload.kind === 'inline'
+          ? await readAll(source)
+          : { file: payload.kind === 'file' ? payload.path : spool.path(payload.name) },
+    },
+    options: {
+      resendOf: row.id,
+      strictOrder: row.strictOrder,
+      localIdIsShared: !row.localIdIsUnique,
+      copyFile: !isFile,
+      collectWithinMs,
+    },
+  };
+}

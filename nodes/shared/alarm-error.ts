@@ -1,0 +1,34 @@
+/** An alarm of the outbox as the error that Catch nodes get, in the user's language. */
+import type { NodeAPI, NodeMessage } from 'node-red';
+import type { OutboxMessage } from '../../lib/index';
+import { AttentionError, SendingPausedError } from './errors';
+import { sentStatus } from './mesh-sent';
+import type { Alarm } from './sending-watch';
+import { sharedText } from './texts';
+
+/** The error, and the message that goes to Catch with it: there is none in the flow. */
+export function alarmError(RED: NodeAPI, alarm: Alarm): { error: Error; msg: NodeMessage } {
+  if (alarm.kind === 'paused') {
+    const { code, message, ...details } = alarm.error;
+    const text = sharedText(RED, 'error.sending-paused', { reason: message, waiting: alarm.waiting });
+    return { error: new SendingPausedError(code, text, details), msg: {} };
+  }
+  const { event, message } = alarm;
+  const msg = { topic: message.workflowId, meshSent: sentStatus(message) };
+  return { error: attentionError(RED, event, message), msg };
+}
+
+function attentionError(RED: NodeAPI, event: string, message: OutboxMessage): AttentionError {
+  const ids = { id: message.id, workflowId: message.workflowId };
+  const where = message.messageId === undefined ? {} : { messageId: message.messageId };
+  if (event === 'overdue') {
+    const late = message.business === 'overdue' || message.infrastructure === 'overdue' ? 'answer' : 'collection';
+    return new AttentionError('MESH_OVERDUE', sharedText(RED, `error.overdue-${late}`, ids), {
+      ...where,
+      advice: sharedText(RED, 'advice.overdue'),
+    });
+  }
+  const { code = 'MESH_NOT_SENT', message: reason = '', ...details } = message.error ?? {};
+  const key = event === 'undelivered' ? 'error.not-arrived' : 'error.not-sent';
+  return new AttentionError(code, sharedText(RED, key, { ...ids, reason }).trim(), { ...details, ...where });
+}

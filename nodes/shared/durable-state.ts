@@ -1,0 +1,54 @@
+/**
+ * Where this Node-RED keeps what it may not forget: `<userDir>/mesh`. One state for each folder and process, opened by the
+ * first mailbox that needs it and kept on globalThis: it outlives deploys, and reloads of this module.
+ */
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NodeAPI } from 'node-red';
+import { ConfigurationError, MeshError, openState, type State } from '../../lib/index';
+import { sharedText } from './texts';
+
+const KEY = Symbol.for('@mesh-flows/node-red-nhs-mesh/durable-state');
+/** By folder; '' is the temporary one of a Node-RED without a user folder. */
+const processWide = globalThis as { [KEY]?: Map<string, Promise<State>> };
+
+/** The open state. A failed opening is forgotten, so that the next deploy tries again. */
+export function durableState(RED: NodeAPI): Promise<State> {
+  const { userDir } = RED.settings as { userDir?: unknown };
+  const folder = typeof userDir === 'string' && userDir !== '' ? join(userDir, 'mesh') : '';
+  const states = (processWide[KEY] ??= new Map());
+  const known = states.get(folder);
+  if (known !== undefined) return known;
+  const opening = open(RED, folder).catch((error: unknown) => {
+    states.delete(folder);
+    throw error;
+  });
+  states.set(folder, opening);
+  return opening;
+}
+
+/** For tests: in Node-RED the state ends with the process. Close the mailboxes first. */
+export async function closeDurableStates(): Promise<void> {
+  const states = [...(processWide[KEY]?.values() ?? [])];
+  processWide[KEY]?.clear();
+  for (const opening of states) {
+    const state = await opening.catch(() => undefined);
+    await state?.close();
+  }
+}
+
+/** Where it cannot be opened no mailbox can be used: that is for a person to mend, whatever the error was. */
+async function open(RED: NodeAPI, folder: string): Promise<State> {
+  try {
+    // Only test helpers are without a user folder; nothing of theirs has to be remembered.
+    return await openState({ folder: folder === '' ? await mkdtemp(join(tmpdir(), 'node-red-mesh-')) : folder });
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw error;
+    const reason = error instanceof MeshError ? error.message : sharedText(RED, 'error.state-unexpected');
+    throw new ConfigurationError(sharedText(RED, 'error.state', { folder, reason }), {
+      cause: error,
+      advice: sharedText(RED, 'advice.state'),
+    });
+  }
+}

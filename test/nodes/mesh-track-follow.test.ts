@@ -1,0 +1,180 @@
+/** What becomes of what was sent, told without being asked; and the state folder itself. */
+import { strict as assert } from 'node:assert';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openState } from '../../lib/index';
+import { builtInSandbox, closeBuiltInSandbox, deploy, helper, logText, pause, receive, Recorder } from './support';
+import { redeploy, sandboxConfig, statusesOf, stop, takeMissingTexts, until, withUserDir, type Flow } from './support';
+
+const TO = { to: 'X26ABC2', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
+
+/** mesh-send and mesh-track at X26ABC1, which also polls for its reports. */
+function trackFlow(track: object, send: object = {}): Flow {
+  return [
+    sandboxConfig('from', 'X26ABC1'),
+    { id: 'send', type: 'mesh-send', mailbox: 'from', wires: [['sent']], ...TO, ...send },
+    { id: 'track', type: 'mesh-track', mailbox: 'from', wires: [['changes'], ['attention']], ...track },
+    { id: 'poll', type: 'mesh-poll', mailbox: 'from', interval: 0, wires: [['sent'], ['report'], [], []] },
+    ...['sent', 'changes', 'attention', 'report', 'caught'].map((id) => ({ id, type: 'helper' })),
+    { id: 'catcher', type: 'catch', wires: [['caught']] },
+  ];
+}
+
+interface Change {
+  event: string;
+  id: string;
+  messageId?: string;
+  state: string;
+}
+
+const eventsOf = (recorder: Recorder): string[] => recorder.messages.map(({ payload }) => (payload as Change).event);
+
+/** Nobody collects what was sent; MESH makes a report of it. */
+async function sixDaysLater(): Promise<void> {
+  const sandbox = await builtInSandbox();
+  const days = 6 * 24 * 3600 * 1000;
+  sandbox.clock.advance(days);
+  const requests = sandbox.requests().length;
+  receive('poll', {});
+  await until(() => sandbox.requests().length > requests, 'a request');
+  sandbox.clock.advance(-days);
+  receive('poll', {});
+}
+
+describe('mesh-track that follows', () => {
+  afterEach(async () => {
+    await stop();
+    assert.deepEqual(takeMissingTexts(), []);
+  });
+  after(closeBuiltInSandbox);
+
+  it('tells each change of what was sent, and what needs attention at its second output too', async () => {
+    await deploy(trackFlow({ follow: true }));
+    const [changes, attention, sent] = [new Recorder('changes'), new Recorder('attention'), new Recorder('sent')];
+    const [caught, statuses] = [new Recorder('caught'), statusesOf('track')];
+    receive('send', { payload: 'x' });
+    const { meshSent } = await sent.get(1);
+    await changes.get(3);
+    assert.deepEqual(eventsOf(changes), ['queued', 'sending', 'accepted']);
+    const last = changes.messages.at(-1);
+    assert.equal(last?.topic, 'WF');
+    assert.equal((last?.payload as Change | undefined)?.messageId, meshSent.messageId);
+    assert.deepEqual(JSON.parse(JSON.stringify(last?.payload)), last?.payload);
+    assert.equal(attention.messages.length, 0);
+
+    await sixDaysLater();
+    const report = await new Recorder('report').get(1);
+    assert.equal((report.payload as { linkedMessageId: string }).linkedMessageId, meshSent.messageId);
+    const { event, id, state } = (await attention.get(1)).payload as Change;
+    assert.deepEqual([event, id, state], ['undelivered', meshSent.id, 'undelivered']);
+    await until(() => statuses.some(({ fill, text }) => fill === 'red' && text === '1 need a look'), 'the status');
+    assert.equal(eventsOf(changes).at(-1), 'undelivered');
+    await pause(100);
+    assert.equal(caught.messages.length, 1, 'of the poll with the token of the future only');
+
+    const answer = new Recorder('changes');
+    receive('track', { meshTrack: { list: 'undelivered' } });
+    assert.deepEqual(
+      ((await answer.get(1)).payload as Change[]).map((message) => message.id),
+      [id],
+    );
+    receive('track', { meshTrack: { history: meshSent.messageId } });
+    const lines = (await answer.get(2)).payload as Array<{ event: string }>;
+    assert.deepEqual(
+      lines.map((line) => line.event),
+      ['queued', 'attempt', 'accepted', 'undelivered'],
+    );
+  });
+
+  for (const [what, track] of [
+    ['does not follow', {}],
+    ['has nothing wired to its second output', { follow: true, wires: [['changes'], []] }],
+  ] as const) {
+    it(`leaves it to Catch where it ${what}`, async () => {
+      await deploy(trackFlow(track));
+      const sent = new Recorder('sent');
+      receive('send', { payload: 'x' });
+      const { meshSent } = await sent.get(1);
+      const caught = new Recorder('caught');
+      await sixDaysLater();
+      await until(() => caught.messages.some(({ error }) => error.code === 'MESH_UNDELIVERED'), 'the alarm');
+      const alarms = caught.messages.filter(({ error }) => error.code === 'MESH_UNDELIVERED');
+      assert.equal(alarms.length, 1);
+      assert.equal(alarms[0]?.meshSent.id, meshSent.id);
+      assert.equal(alarms[0]?.meshSent.messageId, meshSent.messageId);
+      assert.match(alarms[0]?.error.message ?? '', /did not arrive/);
+    });
+  }
+
+  it('says which lists there are', async () => {
+    await deploy(trackFlow({}));
+    const caught = new Recorder('caught');
+    receive('track', { meshTrack: { list: 'lost' } });
+    assert.match((await caught.get(1)).error.message, /held, waiting, queued/);
+    receive('track', { meshTrack: 'held' });
+    assert.match((await caught.get(2)).error.message, /must be an object/);
+  });
+});
+
+describe('the state folder', () => {
+  let userDir = '';
+  beforeEach(async () => {
+    userDir = await mkdtemp(join(tmpdir(), 'mesh-user-dir-'));
+  });
+  afterEach(async () => {
+    await stop();
+    withUserDir(undefined);
+    await rm(userDir, { recursive: true });
+    assert.deepEqual(takeMissingTexts(), []);
+  });
+  after(closeBuiltInSandbox);
+
+  it('keeps what waits over the end of the process', async () => {
+    withUserDir(userDir);
+    const sandbox = await builtInSandbox();
+    sandbox.setMailboxActive('X26ABC1', false);
+    await deploy(trackFlow({}, { confirm: 'queued' }));
+    const sent = new Recorder('sent');
+    for (const payload of ['1', '2', '3']) receive('send', { payload });
+    await sent.get(3);
+    await stop();
+    sandbox.setMailboxActive('X26ABC1', true);
+    await deploy(trackFlow({}));
+    await until(() => sandbox.messages().length === 3, 'all three');
+    assert.deepEqual(
+      sandbox.messages().map(({ localId }) => localId),
+      sent.messages.map(({ meshSent }) => meshSent.localId),
+    );
+  });
+
+  it('of another Node-RED is refused in words, at every node and at Catch, until it is free', async () => {
+    withUserDir(userDir);
+    const other = await openState({ folder: join(userDir, 'mesh') });
+    await deploy(trackFlow({}));
+    const [statuses, caught] = [statusesOf('track'), new Recorder('caught')];
+    receive('send', { payload: 'x' });
+    const { error, payload } = await caught.get(1);
+    assert.equal(error.code, 'MESH_CONFIGURATION');
+    assert.equal(payload, 'x');
+    await until(() => statuses.at(-1)?.text === 'check settings', 'the status');
+    assert.deepEqual(statuses.at(-1), { fill: 'red', shape: 'ring', text: 'check settings' });
+    assert.match(logText(), /"mesh-config"/);
+    await other.close();
+    await redeploy(trackFlow({}));
+    const sent = new Recorder('sent');
+    receive('send', { payload: 'y' });
+    await sent.get(1);
+  });
+
+  it('that cannot be made is told, with what to do', async () => {
+    await writeFile(join(userDir, 'mesh'), 'a file where the folder should be');
+    withUserDir(userDir);
+    await deploy(trackFlow({}));
+    const caught = new Recorder('caught');
+    helper.getNode('send').receive({ payload: 'x' });
+    const { code, message } = (await caught.get(1)).error;
+    assert.equal(code, 'MESH_CONFIGURATION');
+    assert.match(message, /folder .*mesh .*right to write this folder/s);
+  });
+});

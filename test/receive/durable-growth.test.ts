@@ -1,0 +1,120 @@
+/** Neither the size of a message nor the number of those that wait may fill the memory, or slow each one down. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { consumer, idle, pollAndWait } from '../support/consumer';
+import { emptyFolder } from '../support/cleanup';
+import { mailboxAt, until } from '../support/mailboxes';
+import { hostileMesh } from '../support/hostile-mesh';
+import {
+  inboxOf,
+  keyOf,
+  noise,
+  sha256,
+  stateIn,
+  statesOf,
+  world,
+  type Server,
+  type StateFolder,
+} from './durable-support';
+
+/** Puts so many messages into the store that MESH has been told of, a thousand commits at once. */
+async function fill(server: Server, state: StateFolder, count: number, bytes: Buffer): Promise<void> {
+  const mailbox = keyOf(server);
+  const sum = sha256(bytes);
+  for (let from = 0; from < count; from += 1000) {
+    await Promise.all(
+      Array.from({ length: Math.min(1000, count - from) }, async (_, index) => {
+        const messageId = `M${String(from + index).padStart(7, '0')}`;
+        const headers = {
+          mailboxId: 'X26ABC2',
+          messageId,
+          messageType: 'DATA',
+          from: '',
+          to: '',
+          workflowId: 'W',
+          totalChunks: 1,
+        };
+        const payload = { kind: 'inline', bytes } as const;
+        const rest = { instance: null, workflowId: 'W', messageType: 'DATA', size: bytes.length, sha256: sum } as const;
+        const receivedAt = from + index + 1;
+        await state.store.addIncoming(
+          { mailbox, messageId, headers, payload, receivedAt, ...rest },
+          { event: 'spooled', time: 1 },
+        );
+        await state.store.changeIncoming(mailbox, messageId, ['spooled'], { state: 'acknowledged', acknowledgedAt: 1 });
+      }),
+    );
+  }
+}
+
+describe('a full durable inbox', () => {
+  it('of 3,000 messages takes about as long for each as one of 300, and holds none of them in memory', async function () {
+    this.timeout(120_000);
+    const server = await hostileMesh(() => ({ body: Buffer.from('{"messages":[]}') }));
+    const drain = async (count: number): Promise<number> => {
+      const state = await stateIn(await emptyFolder());
+      await fill(server, state, count, noise(20_000));
+      let delivered = 0;
+      let most = 0;
+      const one = consumer({ acknowledge: 'after-delivery', maxInFlight: 10 });
+      one.deliver = async () => {
+        delivered += 1;
+        if (delivered % 500 === 0) most = Math.max(most, process.memoryUsage().arrayBuffers);
+      };
+      const inbox = inboxOf(server, state, {});
+      const began = performance.now();
+      inbox.add(one);
+      await until('all', () => delivered === count, 100_000);
+      await idle(one, 5000);
+      const each = (performance.now() - began) / count;
+      if (process.env['MESH_FIGURES'])
+        console.log(`${count}: ${each.toFixed(2)} ms each, ${Math.round(most / 1e6)} MB of buffers`);
+      assert.ok(most < 30e6, `${most} bytes of 60 MB in memory`);
+      assert.ok((await statesOf(server, state)).every((each) => each === 'done'));
+      await inbox.close();
+      await state.store.close();
+      return each;
+    };
+    await drain(100);
+    const few = await drain(300);
+    const many = await drain(3000);
+    // Ten times as long is what quadratic work would take.
+    assert.ok(many < few * 4 + 0.5, `${few} ms, then ${many} ms for each`);
+  });
+
+  it('delivers a message of 300 MB into a folder without holding it', async function () {
+    this.timeout(120_000);
+    const { server, alice, state } = await world();
+    const piece = Buffer.from('A line like many others, and then another one.\n'.repeat(200_000));
+    const file = join(await emptyFolder(), 'large.bin');
+    const hash = createHash('sha256');
+    for (let n = 0; n < 32; n += 1) {
+      hash.update(piece);
+      await appendFile(file, piece);
+    }
+    const sender = mailboxAt(server, { maxChunkBytes: 50_000_000 });
+    await alice.close();
+    await sender.send({ to: 'X26ABC2', workflowId: 'WF', payload: { file } });
+    const one = consumer({ folder: await emptyFolder() });
+    const inbox = inboxOf(server, state);
+    inbox.add(one);
+    let most = 0;
+    const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().arrayBuffers)), 20);
+    const began = performance.now();
+    inbox.poll();
+    await until('the delivery', () => one.deliveries.length === 1, 60_000);
+    clearInterval(watch);
+    if (process.env['MESH_FIGURES']) {
+      console.log(`300 MB in ${Math.round(performance.now() - began)} ms, ${Math.round(most / 1e6)} MB of buffers`);
+    }
+    await pollAndWait(inbox, one);
+    const received = createHash('sha256');
+    for await (const piece of createReadStream(one.deliveries[0]?.received.file ?? ''))
+      received.update(piece as Buffer);
+    assert.equal(received.digest('hex'), hash.digest('hex'));
+    assert.ok(most < 150e6, `${most} bytes of 300 MB in memory`);
+  });
+});

@@ -1,0 +1,111 @@
+/** Durable inboxes on the real sandbox over TLS, with the real store and spool in a folder of their own. */
+import { createHash, randomBytes } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MeshClient } from '../../lib/client/client';
+import { createTransport } from '../../lib/client/transport';
+import { readMailboxOptions } from '../../lib/config';
+import type { InboxPoller, Mailbox } from '../../lib/index';
+import { Spool } from '../../lib/payload/spool';
+import { createDurableInbox } from '../../lib/receive/durable-inbox';
+import type { DurableInboxOptions } from '../../lib/receive/durable-inbox-types';
+import type { Sandbox } from '../../lib/sandbox/index';
+import { openSqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
+import { mailboxKey, type Incoming, type Store } from '../../lib/store/store';
+import { afterThisTest, emptyFolder } from '../support/cleanup';
+import { mailboxAt, sandbox } from '../support/mailboxes';
+
+/** A server to receive from. */
+export type Server = Pick<Sandbox, 'url' | 'ca'>;
+
+/** Where a process keeps its state, and what it opens there. */
+export interface StateFolder {
+  folder: string;
+  store: Store;
+  spool: Spool;
+  /** As after a restart: closes the store and opens it again, orphans of the spool removed. */
+  reopen(): Promise<void>;
+}
+
+/** Sandbox over TLS, sender, and state in an empty folder. */
+export async function world(): Promise<{ server: Sandbox; alice: Mailbox; state: StateFolder }> {
+  const server = await sandbox({ protocol: 'https' });
+  const alice = mailboxAt(server);
+  return { server, alice, state: await stateIn(await emptyFolder()) };
+}
+
+export async function stateIn(folder: string): Promise<StateFolder> {
+  const open = async (): Promise<{ store: Store; spool: Spool }> => {
+    const store = await openSqliteStore({ folder });
+    const spool = await Spool.open(join(folder, 'spool'));
+    await spool.removeOrphans(await store.spoolNames());
+    return { store, spool };
+  };
+  const state: StateFolder = {
+    folder,
+    ...(await open()),
+    async reopen() {
+      await state.store.close();
+      Object.assign(state, await open());
+    },
+  };
+  afterThisTest(() => state.store.close());
+  return state;
+}
+
+export type InboxOptions = Partial<DurableInboxOptions> & { attempts?: number };
+
+/** An inbox for X26ABC2 that may list as often as it likes; closed after the test. */
+export function inboxOf(server: Server, state: StateFolder, options: InboxOptions = {}): InboxPoller {
+  const { attempts = 1, ...rest } = options;
+  const config = readMailboxOptions({
+    environment: server.url,
+    mailboxId: 'X26ABC2',
+    password: 'password',
+    sharedKey: 'TestKey',
+    ...(server.ca === undefined ? {} : { tls: { ca: server.ca } }),
+    retry: { attempts, baseMs: 2, capMs: 10 },
+  });
+  const transport = createTransport(config);
+  afterThisTest(() => transport.close());
+  const inbox = createDurableInbox({
+    client: new MeshClient(config, transport),
+    mailboxId: config.mailboxId,
+    url: server.url,
+    store: state.store,
+    spool: state.spool,
+    storeKey: keyOf(server),
+    maxBufferBytes: config.maxBufferBytes,
+    minimumIntervalMs: 0,
+    freshStart: true,
+    ...rest,
+  });
+  afterThisTest(() => inbox.close());
+  return inbox;
+}
+
+export const keyOf = (server: Server): string => mailboxKey(server.url, 'X26ABC2');
+
+/** All rows, oldest first, without payloads. */
+export function rowsOf(server: Server, state: StateFolder): Promise<Incoming[]> {
+  return state.store.listIncoming(keyOf(server), ['spooled', 'acknowledged', 'delivered', 'done', 'parked'], {
+    limit: 100_000,
+  });
+}
+
+/** `<state>` of each row, oldest first. */
+export async function statesOf(server: Server, state: StateFolder): Promise<string[]> {
+  return (await rowsOf(server, state)).map((row) => row.state);
+}
+
+/** The events of a message in the ledger. */
+export async function eventsOf(server: Server, state: StateFolder, messageId: string): Promise<string[]> {
+  return (await state.store.history(keyOf(server), messageId)).map(({ event }) => event);
+}
+
+export const spoolFiles = (state: StateFolder): Promise<string[]> => readdir(join(state.folder, 'spool'));
+
+/** Bytes that gzip cannot shrink. */
+export const noise = (bytes: number): Buffer => randomBytes(bytes);
+
+export const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');

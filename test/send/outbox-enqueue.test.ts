@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { appendFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { InvalidMessageError, NotSentError, OutboxFullError, PayloadError, StorageError } from '../../lib/index';
+import { INLINE_BYTES } from '../../lib/payload/stored-payload';
+import type { SqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
+import { emptyFolder } from '../support/cleanup';
+import { failure } from '../support/failure';
+import { letter, outboxAt, smallState, stateIn, tlsSandbox } from '../support/outboxes';
+
+const BIG = Buffer.alloc(INLINE_BYTES + 1, 'b');
+/** Nobody listens there: these tests send nothing. */
+const nowhere = { url: 'https://127.0.0.1:1', ca: undefined };
+
+async function unsent(options: object = {}) {
+  const folder = await emptyFolder();
+  const state = await stateIn(folder);
+  const mailbox = outboxAt(nowhere, { state, ...options });
+  const spooled = (): Promise<string[]> => readdir(join(folder, 'spool'));
+  const stored = async (): Promise<number> => (await mailbox.outbox.list({})).length;
+  return { folder, state, mailbox, outbox: mailbox.outbox, spooled, stored };
+}
+
+describe('outbox: enqueue', () => {
+  const bad = {
+    'a missing recipient': { to: '' },
+    'a subject with a line break': { subject: 'a\nb' },
+    'a local id that is too long': { localId: 'x'.repeat(301) },
+    'an empty payload': { payload: '' },
+    'a payload of no known kind': { payload: 7 as unknown as string },
+  };
+  for (const [what, wrong] of Object.entries(bad)) {
+    it(`refuses ${what} before anything is stored`, async () => {
+      const { outbox, spooled, stored } = await unsent();
+      await failure(InvalidMessageError, outbox.enqueue({ ...letter(BIG), ...wrong }));
+      assert.equal(await stored(), 0);
+      assert.deepEqual(await spooled(), []);
+    });
+  }
+
+  it('refuses a file whose own name MESH would not take', async () => {
+    const { outbox, folder, stored } = await unsent();
+    const file = join(folder, 'Łukasz.pdf');
+    await writeFile(file, 'x');
+    await failure(InvalidMessageError, outbox.enqueue({ ...letter(), payload: { file } }));
+    assert.equal(await stored(), 0);
+  });
+
+  it('refuses a missing file before anything is stored', async () => {
+    const { outbox, folder, stored } = await unsent();
+    await failure(PayloadError, outbox.enqueue({ ...letter(), payload: { file: join(folder, 'gone') } }));
+    assert.equal(await stored(), 0);
+  });
+
+  it('keeps 64 KiB in the row, and spools one byte more for its owner only', async () => {
+    const { outbox, state, folder, spooled } = await unsent();
+    const small = await outbox.enqueue(letter(BIG.subarray(1)));
+    assert.equal((await state.store.getOutgoing(small.message.id))?.payload?.kind, 'inline');
+    assert.deepEqual(await spooled(), []);
+    const large = await outbox.enqueue(letter(BIG));
+    assert.deepEqual(await spooled(), [large.message.id]);
+    const file = join(folder, 'spool', large.message.id);
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    assert.ok((await readFile(file)).equals(BIG));
+  });
+
+  it('once per key: a repeat gives the first one, leaves nothing behind, and needs no room', async () => {
+    const { outbox, spooled, stored } = await unsent({ limits: { maxMessages: 1 } });
+    const first = await outbox.enqueue(letter(BIG), { onceKey: 'k' });
+    const again = await outbox.enqueue(letter(BIG), { onceKey: 'k' });
+    assert.deepEqual([first.isNew, again.isNew], [true, false]);
+    assert.equal(again.message.id, first.message.id);
+    assert.equal(await stored(), 1);
+    assert.deepEqual(await spooled(), [first.message.id]);
+  });
+
+  it('once per key: of fifty at once one is new, and one file is spooled', async () => {
+    const { outbox, spooled, stored } = await unsent();
+    const all = await Promise.all(Array.from({ length: 50 }, () => outbox.enqueue(letter(BIG), { onceKey: 'k' })));
+    assert.equal(all.filter(({ isNew }) => isNew).length, 1);
+    assert.equal(new Set(all.map(({ message }) => message.id)).size, 1);
+    assert.equal(await stored(), 1);
+    assert.equal((await spooled()).length, 1);
+  });
+
+  it('once per key: after a restart a repeat gives what became of the first one', async () => {
+    const server = await tlsSandbox();
+    const folder = await emptyFolder();
+    const before = await stateIn(folder);
+    const one = outboxAt(server, { state: before });
+    one.start();
+    const { message } = await one.outbox.enqueue(letter(), { onceKey: 'k' });
+    const { messageId } = await one.outbox.accepted(message.id);
+    await one.close();
+    await before.close();
+    const other = outboxAt(server, { state: await stateIn(folder) });
+    const again = await other.outbox.enqueue(letter(), { onceKey: 'k' });
+    assert.equal(again.isNew, false);
+    assert.equal((await other.outbox.accepted(again.message.id)).messageId, messageId);
+    assert.equal(server.messages().length, 1);
+  });
+
+  it('the limit of messages holds for many at once', async () => {
+    const { outbox, stored } = await unsent({ limits: { maxMessages: 10 } });
+    const all = await Promise.allSettled(Array.from({ length: 50 }, () => outbox.enqueue(letter())));
+    assert.equal(all.filter(({ status }) => status === 'fulfilled').length, 10);
+    assert.ok(all.every((each) => each.status === 'fulfilled' || each.reason instanceof OutboxFullError));
+    assert.equal(await stored(), 10);
+  });
+
+  it('the limit of bytes holds for many at once and leaves nothing in the spool', async () => {
+    const { outbox, spooled } = await unsent({ limits: { maxBytes: BIG.length * 3 } });
+    const all = await Promise.allSettled(Array.from({ length: 9 }, () => outbox.enqueue(letter(BIG))));
+    assert.equal(all.filter(({ status }) => status === 'fulfilled').length, 3);
+    assert.equal((await spooled()).length, 3);
+  });
+
+  it('keeps free what it is told to keep free on the disk', async () => {
+    const { outbox, stored, spooled } = await unsent({ limits: { minFreeBytes: Number.MAX_SAFE_INTEGER } });
+    const error = await failure(OutboxFullError, outbox.enqueue(letter(BIG)));
+    assert.match(error.advice ?? '', /Make room/);
+    assert.equal(await stored(), 0);
+    assert.deepEqual(await spooled(), []);
+  });
+
+  it('200 at once share commits and stay within 250 ms (p99)', async () => {
+    const { outbox, state } = await unsent();
+    const store = state.store as SqliteStore;
+    const before = (await store.statistics()).commits;
+    const times = await Promise.all(
+      Array.from({ length: 200 }, async () => {
+        const start = performance.now();
+        await outbox.enqueue(letter());
+        return performance.now() - start;
+      }),
+    );
+    const commits = (await store.statistics()).commits - before;
+    assert.ok(commits <= 20, `${commits} commits`);
+    const p99 = times.sort((a, b) => a - b)[197] ?? Infinity;
+    assert.ok(p99 < 250, `p99 ${p99} ms`);
+  });
+
+  it('a listener that throws costs neither the message nor its spooled payload', async () => {
+    const { outbox, spooled } = await unsent();
+    outbox.onEvent(() => {
+      throw new Error('listener');
+    });
+    await outbox.enqueue(letter(BIG));
+    assert.equal((await spooled()).length, 1);
+  });
+
+  it('a full store refuses clearly, and goes on when there is room', async () => {
+    const server = await tlsSandbox();
+    const state = await smallState(60);
+    const mailbox = outboxAt(server, { state });
+    const taken: string[] = [];
+    const error = await failure(
+      StorageError,
+      (async () => {
+        for (;;) taken.push((await mailbox.outbox.enqueue(letter(Buffer.alloc(60_000, 'x')))).message.id);
+      })(),
+    );
+    assert.match(error.message, /disk is full/);
+    assert.equal((await mailbox.outbox.list({})).length, taken.length);
+    assert.ok(taken.length > 0);
+    mailbox.start();
+    for (const id of taken) assert.equal((await mailbox.outbox.accepted(id)).state, 'accepted');
+    assert.equal(server.messages().length, taken.length);
+  });
+});
+
+describe('outbox: files of the user', () => {
+  async function withFile(options: object = {}) {
+    const server = await tlsSandbox();
+    const folder = await emptyFolder();
+    const file = join(folder, 'letter.txt');
+    await writeFile(file, BIG);
+    const state = await stateIn(join(folder, 'state'));
+    const mailbox = outboxAt(server, { state, ...options });
+    return { server, file, state, mailbox, outbox: mailbox.outbox };
+  }
+
+  it('are referenced, and parked when they changed before they were sent', async () => {
+    const { server, file, mailbox, outbox } = await withFile();
+    const { message } = await outbox.enqueue({ ...letter(), payload: { file } });
+    await appendFile(file, 'more');
+    mailbox.start();
+    const error = await failure(NotSentError, outbox.accepted(message.id));
+    assert.equal(error.code, 'MESH_PAYLOAD');
+    assert.equal((await outbox.get(message.id))?.held, true);
+    assert.ok(mailbox.eventsOf(message.id).includes('parked'));
+    assert.equal(server.messages().length, 0);
+  });
+
+  it('are parked when they change between two chunks, and never arrive', async () => {
+    const { server, file, mailbox, outbox } = await withFile({ maxChunkBytes: 30_000 });
+    const { message } = await outbox.enqueue({ ...letter(), payload: { file } });
+    const changed: Array<Promise<void>> = [];
+    server.fault({ operation: 'send_chunk', effect: { kind: 'delay', ms: 50 } });
+    outbox.onEvent(({ event }) => {
+      if (event === 'chunk') changed.push(appendFile(file, 'more'));
+    });
+    mailbox.start();
+    await failure(NotSentError, outbox.accepted(message.id));
+    await Promise.all(changed);
+    assert.equal((await outbox.get(message.id))?.state, 'parked');
+    assert.ok(server.messages().every(({ status }) => status === 'uploading'));
+  });
+
+  it('that were parked for a change are resent as they are now; the parked one is closed', async () => {
+    const { server, file, mailbox, outbox } = await withFile();
+    const { message } = await outbox.enqueue({ ...letter(), payload: { file } });
+    await appendFile(file, 'more');
+    mailbox.start();
+    await failure(NotSentError, outbox.accepted(message.id));
+    const again = await outbox.resend(message.id);
+    await outbox.accepted(again.id);
+    assert.equal((await outbox.get(message.id))?.state, 'closed');
+    assert.equal(server.messages().length, 1);
+    assert.equal((await outbox.get(again.id))?.bytes, BIG.length + 4);
+  });
+
+  it('may change at once where they are copied', async () => {
+    const { file, mailbox, outbox } = await withFile();
+    const { message } = await outbox.enqueue({ ...letter(), payload: { file } }, { copyFile: true });
+    await writeFile(file, 'gone');
+    mailbox.start();
+    assert.equal((await outbox.accepted(message.id)).bytes, BIG.length);
+  });
+
+  it('are found by an absolute path, whatever the working directory', async () => {
+    const { file, state, outbox } = await withFile();
+    const { message } = await outbox.enqueue({ ...letter(), payload: { file: relative(process.cwd(), file) } });
+    const payload = (await state.store.getOutgoing(message.id))?.payload;
+    assert.equal(payload?.kind === 'file' && payload.path, file);
+  });
+});

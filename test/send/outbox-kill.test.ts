@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Sandbox } from '../../lib/sandbox/index';
+import { afterThisTest, emptyFolder } from '../support/cleanup';
+import { steppedClock } from '../support/clocks';
+import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+
+const MINUTE = 60_000;
+
+async function prepare(payload: string | Buffer) {
+  const server = await tlsSandbox();
+  const folder = await emptyFolder();
+  const ca = join(folder, 'ca.pem');
+  await writeFile(ca, server.ca);
+  const stateFolder = join(folder, 'state');
+  const state = await stateIn(stateFolder);
+  const mailbox = outboxAt(server, { state });
+  const { message } = await mailbox.outbox.enqueue(letter(payload));
+  await mailbox.close();
+  await state.close();
+  return { server, stateFolder, ca, id: message.id };
+}
+
+/** Starts the sender, and gives the events that it told so far. */
+function sender(server: Sandbox, folder: string, ca: string): { child: ChildProcess; told: () => string[] } {
+  const script = join(__dirname, 'outbox-sender.ts');
+  const child = spawn(process.execPath, ['--import', 'tsx', script, folder, server.url, ca], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  afterThisTest(() => child.kill('SIGKILL'));
+  let output = '';
+  child.stdout?.on('data', (piece: Buffer) => (output += piece.toString()));
+  return { child, told: () => output.split('\n').filter(Boolean) };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+}
+
+const uploads = (server: Sandbox): string[] =>
+  server
+    .requests()
+    .flatMap(({ operation, path }) =>
+      operation === 'send_message' ? ['1'] : operation === 'send_chunk' ? [path.split('/').at(-1) ?? ''] : [],
+    );
+
+/** The next start, with a clock that can be moved. */
+async function restart(server: Sandbox & { ca: string }, folder: string) {
+  const clock = steppedClock((ms) => server.clock.advance(ms));
+  const mailbox = outboxAt(server, { state: await stateIn(folder), clock });
+  mailbox.start();
+  return { mailbox, clock };
+}
+
+describe('outbox: kill -9', () => {
+  it('in a chunked upload: the first chunk that was not saved is the next, and it arrives once', async () => {
+    const { server, stateFolder, ca, id } = await prepare(Buffer.alloc(450_000, 'c'));
+    // Long enough for the kill; if that comes before the third chunk, the next start has to sit it out.
+    server.fault({ operation: 'send_chunk', after: 1, times: 1, effect: { kind: 'delay', ms: 5000 } });
+    const { child, told } = sender(server, stateFolder, ca);
+    await eventually('two chunks', () => told().filter((event) => event === 'chunk').length === 2);
+    await kill(child);
+    const { mailbox } = await restart(server, stateFolder);
+    await mailbox.outbox.accepted(id);
+    const seen = uploads(server).filter((chunk, index, all) => chunk !== all[index - 1]);
+    assert.deepEqual(seen, ['1', '2', '3', '4', '5']);
+    assert.deepEqual(
+      server.messages().map(({ status }) => status),
+      ['accepted'],
+    );
+  });
+
+  it('while the answer to the last chunk is awaited: 423, and it is accepted', async () => {
+    const { server, stateFolder, ca, id } = await prepare(Buffer.alloc(250_000, 'c'));
+    server.fault({ operation: 'send_chunk', after: 1, effect: { kind: 'drop', when: 'after' } });
+    const { child, told } = sender(server, stateFolder, ca);
+    await eventually('the last chunk', () => server.messages()[0]?.status === 'accepted');
+    await kill(child);
+    assert.ok(!told().includes('accepted'));
+    const { mailbox } = await restart(server, stateFolder);
+    await mailbox.outbox.accepted(id);
+    assert.equal(server.requests().at(-1)?.status, 423);
+    assert.equal(server.messages().length, 1);
+  });
+
+  it('after MESH has taken it and before the answer: unknown, adopted, sent once', async () => {
+    const { server, stateFolder, ca, id } = await prepare('letter');
+    // MESH has it; its answer never comes.
+    server.fault({ operation: 'send_message', effect: { kind: 'status', status: 500, after: true } });
+    const { child } = sender(server, stateFolder, ca);
+    await eventually('its POST', () => server.messages().length === 1);
+    await kill(child);
+    const { mailbox, clock } = await restart(server, stateFolder);
+    await eventually('adopted', async () => {
+      clock.advance(MINUTE);
+      return (await mailbox.outbox.get(id))?.state === 'accepted';
+    });
+    assert.equal((await mailbox.outbox.get(id))?.messageId, server.messages()[0]?.messageId);
+    assert.equal(uploads(server).length, 1);
+  });
+
+  it('before MESH has taken it: unknown, looked for, held, not sent again', async () => {
+    const { server, stateFolder, ca, id } = await prepare('letter');
+    server.fault({ operation: 'send_message', effect: { kind: 'delay', ms: 60_000 } });
+    const { child, told } = sender(server, stateFolder, ca);
+    await eventually('its intent', () => told().includes('sending'));
+    await kill(child);
+    const { mailbox, clock } = await restart(server, stateFolder);
+    await eventually('held', async () => {
+      clock.advance(MINUTE);
+      return (await mailbox.outbox.get(id))?.held;
+    });
+    assert.ok(mailbox.eventsOf(id).includes('unknown'));
+    assert.ok(uploads(server).length <= 1);
+  });
+});
+
+describe('outbox: stop', () => {
+  it('lets a POST that is under way end, and leaves the rest for the next start', async () => {
+    const server = await tlsSandbox();
+    const state = await stateIn();
+    const mailbox = outboxAt(server, { state });
+    server.fault({ operation: 'send_message', effect: { kind: 'delay', ms: 300 } });
+    const taken = [await mailbox.outbox.enqueue(letter('1')), await mailbox.outbox.enqueue(letter('2'))];
+    mailbox.start();
+    await eventually('the first on its way', () => mailbox.events.some(({ event }) => event === 'sending'));
+    await mailbox.close();
+    const states = await Promise.all(taken.map(async ({ message }) => (await mailbox.outbox.get(message.id))?.state));
+    assert.deepEqual(states, ['accepted', 'queued']);
+    const other = outboxAt(server, { state });
+    other.start();
+    await other.outbox.accepted(taken[1]?.message.id ?? '');
+    assert.equal(server.messages().length, 2);
+  });
+
+  it('breaks off after five seconds what does not end: unknown', async () => {
+    const server = await tlsSandbox();
+    const state = await stateIn();
+    const mailbox = outboxAt(server, { state });
+    server.fault({ operation: 'send_message', effect: { kind: 'delay', ms: 30_000 } });
+    const { message } = await mailbox.outbox.enqueue(letter());
+    mailbox.start();
+    await eventually('on its way', () => mailbox.events.some(({ event }) => event === 'sending'));
+    const start = performance.now();
+    await mailbox.close();
+    const took = performance.now() - start;
+    assert.ok(took > 4500 && took < 7000, `${took} ms`);
+    assert.equal((await mailbox.outbox.get(message.id))?.state, 'unknown');
+  });
+
+  it('leaves no timer and no listener: the process ends', async () => {
+    const { server, stateFolder, ca } = await prepare('letter');
+    const { child, told } = sender(server, stateFolder, ca);
+    await eventually('accepted', () => told().includes('accepted'));
+    const gone = once(child, 'exit');
+    child.stdin?.end();
+    const [code] = (await Promise.race([
+      gone,
+      new Promise((resolve) => setTimeout(resolve, 5000, ['still there'])),
+    ])) as [unknown];
+    assert.equal(code, 0);
+  });
+
+  it('a wait that was ended before it began is an error, and no unhandled rejection', async () => {
+    const server = await tlsSandbox();
+    const mailbox = outboxAt(server, { state: await stateIn() });
+    const { message } = await mailbox.outbox.enqueue(letter());
+    await assert.rejects(mailbox.outbox.accepted(message.id, AbortSignal.abort()), { code: 'MESH_ABORTED' });
+  });
+});

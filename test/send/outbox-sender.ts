@@ -1,0 +1,23 @@
+/** A process of its own that sends what is in a folder, until it is killed. Arguments: folder, URL, file of the CA. */
+import { readFileSync } from 'node:fs';
+import { openMailbox, openState } from '../../lib/index';
+
+async function main([folder = '', url = '', ca = '']: string[]): Promise<void> {
+  const state = await openState({ folder });
+  const mailbox = openMailbox({
+    environment: url,
+    mailboxId: 'X26ABC1',
+    password: 'password',
+    sharedKey: 'TestKey',
+    tls: { ca: readFileSync(ca) },
+    retry: { attempts: 1 },
+    maxChunkBytes: 100_000,
+    state,
+  });
+  mailbox.outbox.onEvent(({ event }) => process.stdout.write(`${event}\n`));
+  mailbox.start();
+  process.stdin.on('end', () => void mailbox.close().then(() => state.close()));
+  process.stdin.resume();
+}
+
+void main(process.argv.slice(2));

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { NotSentError, type OutgoingMessage } from '../../lib/index';
+import type { SandboxOptions } from '../../lib/sandbox/index';
+import { mailboxAt } from '../support/mailboxes';
+import { steppedClock } from '../support/clocks';
+import { failure } from '../support/failure';
+import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+
+const MINUTE = 60_000;
+const LOST = { kind: 'drop', when: 'after' } as const;
+const NOT_THERE = { kind: 'status', status: 500 } as const;
+
+/** Its clock and the sandbox's go together. */
+async function start(options: SandboxOptions = {}) {
+  const server = await tlsSandbox(options);
+  const clock = steppedClock((ms) => server.clock.advance(ms));
+  const state = await stateIn();
+  const mailbox = outboxAt(server, { state, clock });
+  /** Until the follower has come to a rest; at most an hour. */
+  const minutes = async (count: number): Promise<void> => {
+    for (let minute = 0; minute < count; minute += 1) {
+      clock.advance(MINUTE);
+      await new Promise((resolve) => setTimeout(resolve, 15));
+    }
+  };
+  const lookups = (): number =>
+    server.requests().filter(({ operation }) => operation === 'tracking_by_local_id').length;
+  return { server, clock, state, mailbox, outbox: mailbox.outbox, minutes, lookups };
+}
+
+async function lose(
+  all: Awaited<ReturnType<typeof start>>,
+  effect: typeof LOST | typeof NOT_THERE,
+  message: OutgoingMessage = letter(),
+  options: object = {},
+): Promise<string> {
+  const { server, mailbox, outbox } = all;
+  server.fault({ operation: 'send_message', effect });
+  const taken = await outbox.enqueue(message, options);
+  mailbox.start();
+  await eventually('unknown', () => mailbox.eventsOf(taken.message.id).includes('unknown'));
+  return taken.message.id;
+}
+
+describe('outbox: unknown outcomes', () => {
+  it('a lost answer is unknown, found by the local id, and adopted: one message at MESH', async () => {
+    const all = await start();
+    const id = await lose(all, LOST);
+    await all.minutes(3);
+    const message = await all.outbox.accepted(id);
+    assert.equal(message.state, 'accepted');
+    const [only, ...more] = all.server.messages();
+    assert.equal(message.messageId, only?.messageId);
+    assert.deepEqual(more, []);
+    assert.deepEqual(all.mailbox.eventsOf(id), ['queued', 'sending', 'unknown', 'adopted']);
+  });
+
+  it('where tracking lags by minutes it is looked for again', async () => {
+    const all = await start({ trackingLagMs: 4 * MINUTE });
+    const id = await lose(all, LOST);
+    await all.minutes(2);
+    assert.equal((await all.outbox.get(id))?.state, 'unknown');
+    await all.minutes(8);
+    assert.equal((await all.outbox.get(id))?.state, 'accepted');
+    assert.ok(all.lookups() > 1 && all.lookups() <= 5, `${all.lookups()} lookups`);
+    assert.equal(all.server.messages().length, 1);
+  });
+
+  it('what MESH does not know after 40 minutes is held for a person, who can resend it', async () => {
+    const all = await start();
+    const id = await lose(all, NOT_THERE);
+    const waiting = failure(NotSentError, all.outbox.accepted(id));
+    await all.minutes(50);
+    assert.equal((await waiting).retry, 'unsafe');
+    assert.equal((await all.outbox.get(id))?.held, true);
+    assert.equal(all.mailbox.eventsOf(id).filter((event) => event === 'held').length, 1);
+    assert.equal(all.lookups(), 6);
+    assert.equal(all.mailbox.states.at(-1)?.held, 1);
+    assert.equal(all.server.messages().length, 0);
+    const again = await all.outbox.resend(id);
+    await all.outbox.accepted(again.id);
+    assert.equal(again.resendOf, id);
+    assert.equal((await all.outbox.get(id))?.state, 'closed');
+    assert.equal(all.server.messages().length, 1);
+  });
+
+  it('a held one can be dropped, and is not asked about any more', async () => {
+    const all = await start();
+    const id = await lose(all, NOT_THERE);
+    await all.outbox.drop(id);
+    const before = all.lookups();
+    await all.minutes(10);
+    assert.equal(all.lookups(), before);
+    assert.equal((await all.outbox.get(id))?.state, 'closed');
+  });
+
+  it('resent while it is looked for, it is not asked about any more', async () => {
+    const all = await start();
+    const id = await lose(all, NOT_THERE);
+    await all.outbox.resend(id);
+    const before = all.lookups();
+    await all.minutes(10);
+    assert.equal(all.lookups(), before);
+    assert.equal(all.server.messages().length, 1);
+  });
+
+  it('several of its local id at MESH (300): held', async () => {
+    const all = await start();
+    const other = mailboxAt(all.server);
+    await other.send(letter('a', { localId: 'same' }));
+    await other.send(letter('b', { localId: 'same' }));
+    const id = await lose(all, NOT_THERE, letter('c', { localId: 'same' }));
+    await all.minutes(3);
+    assert.equal((await all.outbox.get(id))?.held, true);
+    assert.equal(all.lookups(), 1);
+  });
+
+  it('a local id that is said to be shared is held at once, and MESH is not asked', async () => {
+    const all = await start();
+    const id = await lose(all, LOST, letter('c', { localId: 'A81001' }), { localIdIsShared: true });
+    assert.equal((await all.outbox.get(id))?.held, true);
+    await all.minutes(3);
+    assert.equal(all.lookups(), 0);
+  });
+
+  it('a local id that another message of the outbox has as well is held: it is not adopted for the wrong one', async () => {
+    const all = await start();
+    const first = await all.outbox.enqueue(letter('a', { localId: 'mine' }));
+    all.mailbox.start();
+    await all.outbox.accepted(first.message.id);
+    const id = await lose(all, NOT_THERE, letter('b', { localId: 'mine' }));
+    await all.minutes(3);
+    assert.equal((await all.outbox.get(id))?.held, true);
+    assert.equal((await all.outbox.get(id))?.messageId, undefined);
+  });
+
+  for (const [what, different] of Object.entries({ recipient: { to: 'X26ABC3' }, workflow: { workflowId: 'OTHER' } })) {
+    it(`a message of another ${what} with its local id is not adopted, but held`, async () => {
+      const all = await start();
+      await mailboxAt(all.server).send(letter('a', { localId: 'mine', ...different }));
+      const id = await lose(all, NOT_THERE, letter('b', { localId: 'mine' }));
+      await all.minutes(3);
+      assert.equal((await all.outbox.get(id))?.held, true);
+      assert.equal((await all.outbox.get(id))?.messageId, undefined);
+    });
+  }
+
+  it('a message of its local id that MESH had long before is not adopted', async () => {
+    const all = await start();
+    await mailboxAt(all.server).send(letter('a', { localId: 'mine' }));
+    await all.minutes(20);
+    const id = await lose(all, NOT_THERE, letter('b', { localId: 'mine' }));
+    await all.minutes(3);
+    assert.equal((await all.outbox.get(id))?.held, true);
+  });
+
+  it('one whose lookup MESH stumbles over does not keep the others from being looked for', async () => {
+    const all = await start();
+    const first = await lose(all, LOST);
+    const second = await lose(all, LOST);
+    all.server.fault({ operation: 'tracking_by_local_id', times: 1, effect: { kind: 'status', status: 500 } });
+    await all.minutes(3);
+    const states = await Promise.all([first, second].map(async (id) => (await all.outbox.get(id))?.state));
+    assert.deepEqual(new Set(states), new Set(['accepted', 'unknown']));
+    await all.minutes(8);
+    assert.equal((await all.outbox.list({ states: ['accepted'] })).length, 2);
+  });
+
+  it('a report settles it by its local id at once', async () => {
+    const all = await start();
+    const id = await lose(all, LOST);
+    const known = await all.mailbox.settleReport({
+      mailboxId: 'X26ABC1',
+      messageId: 'REPORT1',
+      messageType: 'REPORT',
+      from: '',
+      to: 'X26ABC1',
+      workflowId: 'TEST_WORKFLOW',
+      totalChunks: 1,
+      localId: id,
+      linkedMessageId: 'LOST1',
+      statusCode: '14',
+    });
+    assert.equal(known, true);
+    const message = await all.outbox.get(id);
+    assert.deepEqual([message?.state, message?.messageId, message?.error?.meshCode], ['undelivered', 'LOST1', '14']);
+  });
+});

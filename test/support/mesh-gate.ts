@@ -1,0 +1,98 @@
+/** What stands between us and MESH: a TCP gate that can be shut, and a proxy that breaks off what a test names. */
+import type { IncomingMessage } from 'node:http';
+import { createServer, request as forward } from 'node:https';
+import { connect, createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Sandbox } from '../../lib/sandbox/index';
+import { serverCertificate } from './certificates';
+import { afterThisTest } from './cleanup';
+
+/** A gate. */
+export interface Gate {
+  readonly url: string;
+  readonly ca: string;
+  shut(): void;
+  open(): void;
+  /** Connections that were tried. */
+  readonly knocks: () => number;
+}
+
+/** Shut, it breaks every connection and takes no new one. */
+export async function gateTo(sandbox: Sandbox & { ca: string }): Promise<Gate> {
+  let isOpen = true;
+  let knocks = 0;
+  const sockets = new Set<Socket>();
+  const { port, protocol } = new URL(sandbox.url);
+  const server = createTcpServer((socket) => {
+    knocks += 1;
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+    if (!isOpen) {
+      socket.destroy();
+      return;
+    }
+    const target = connect(Number(port), '127.0.0.1');
+    target.on('error', () => socket.destroy()).on('close', () => socket.destroy());
+    socket.on('close', () => target.destroy());
+    socket.pipe(target).pipe(socket);
+  });
+  await listening(server, sockets);
+  return {
+    url: `${protocol}//127.0.0.1:${(server.address() as AddressInfo).port}`,
+    ca: sandbox.ca,
+    shut() {
+      isOpen = false;
+      for (const socket of sockets) socket.destroy();
+    },
+    open() {
+      isOpen = true;
+    },
+    knocks: () => knocks,
+  };
+}
+
+/** What the proxy does with a request: hands it on, breaks it off before its body, or answers a status. */
+export type Judgement = 'pass' | 'break' | number;
+
+/** An HTTPS proxy in front of the sandbox that judges each request by its head. */
+export async function judgeBefore(
+  sandbox: Sandbox & { ca: string },
+  judge: (request: IncomingMessage) => Judgement,
+): Promise<{ url: string; ca: string }> {
+  const { ca, server: pair } = await serverCertificate();
+  const sockets = new Set<Socket>();
+  const server = createServer(pair, (request, response) => {
+    const judgement = judge(request);
+    if (judgement === 'break') {
+      request.socket.destroy();
+      return;
+    }
+    if (judgement !== 'pass') {
+      request.resume().on('end', () => response.writeHead(judgement).end('{}'));
+      return;
+    }
+    const { method, url, headers } = request;
+    const onward = forward(new URL(url ?? '/', sandbox.url), { method, headers, ca: sandbox.ca }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    onward.on('error', () => response.destroy());
+    request.on('error', () => onward.destroy()).pipe(onward);
+  });
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+  });
+  await listening(server, sockets);
+  return { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, ca };
+}
+
+async function listening(server: Server, sockets: Set<Socket>): Promise<void> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  afterThisTest(
+    () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        for (const socket of sockets) socket.destroy();
+      }),
+  );
+}
