@@ -16,6 +16,7 @@ export type { InboxQuery } from './client/client';
 export type { ReceiveOptions } from './receive/receive-message';
 export type { SendOptions } from './send/send-message';
 export type { Outbox } from './send/outbox';
+export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export';
 export type { EnqueueOptions, OutboxEvent, OutboxLimits, OutboxMessage, OutboxState } from './send/outbox-types';
 export type { LedgerEntry, Outcome, OutgoingState, Retention, StoredError } from './store/store';
 export type { Clock } from './send/clock';

@@ -24,12 +24,12 @@ export = function (RED: NodeAPI): void {
         leave = () => poller.remove(consumer);
       });
     };
-    // A mailbox that cannot be used has told so itself, and tells each input again; so does a wrong setting here.
+    // Told now, and to each input again: nobody may have to press a button to hear that nothing is received.
     const joined = join();
     joined.catch((error: unknown) => {
-      if (closed || !mailbox.isUsable) return;
-      mailbox.fault(error);
-      this.error(cleanError(RED, error));
+      if (closed) return;
+      if (mailbox.isUsable) mailbox.fault(error);
+      this.error(cleanError(RED, error), {});
     });
 
     onInput(RED, this, async () => {

@@ -13,7 +13,7 @@ import {
   type SendFields,
 } from './shared/outgoing-message';
 import { SendStatus } from './shared/send-status';
-import { choiceSetting } from './shared/settings';
+import { choiceSetting, numberSetting } from './shared/settings';
 import { asText, evaluate, evaluateText } from './shared/typed-input';
 
 interface MeshSendDef extends NodeDef {
@@ -41,6 +41,7 @@ interface MeshSendDef extends NodeDef {
   onceKey?: string;
   onceKeyType?: string;
   strictOrder?: boolean;
+  collectWithinHours?: number | string;
 }
 
 /** What a msg asks for: a message to send, or something to be done with one that is in the outbox. */
@@ -57,6 +58,10 @@ interface Taken {
 
 /** The outbox writes more than this into a file first: meanwhile what comes after must not overtake it. */
 const SMALL_BYTES = 32 * 1024;
+
+const HOUR_MS = 3_600_000;
+/** MESH itself gives up after five days. */
+const COLLECT_WITHIN = { fallback: 12, least: 0.01, most: 120 };
 
 export = function (RED: NodeAPI): void {
   function MeshSend(this: Node, def: MeshSendDef): void {
@@ -84,6 +89,7 @@ export = function (RED: NodeAPI): void {
         strictOrder: def.strictOrder === true,
         copyFile: def.copyFile === true,
         localIdIsShared: def.localIdShared === true,
+        collectWithinMs: numberSetting(RED, 'collectWithinHours', def.collectWithinHours, COLLECT_WITHIN) * HOUR_MS,
       });
       const { to, localId = message.localId } = order.message;
       const more = { to, ...(localId !== undefined && { localId }), ...(!isNew && { repeated: true as const }) };

@@ -9,9 +9,11 @@
 import {
   AuthenticationError,
   ConfigurationError,
+  ConnectionError,
   DownloadError,
   StorageError,
   TlsError,
+  UnavailableError,
   type MeshError,
 } from '../errors';
 import type { IncomingState } from '../store/store';
@@ -31,6 +33,8 @@ import type { MeshTeller } from './mesh-teller';
 
 /** As the outbox's limit (bytes). */
 const MIN_FREE_BYTES = 512 * 1024 ** 2;
+/** So often in a row a message keeps the rest waiting when MESH cannot give it out. */
+const STUMBLES = 3;
 
 /** What a collector works with. */
 export interface CollectorParts {
@@ -54,6 +58,8 @@ export class Collector {
   readonly #parts: CollectorParts;
   /** The message that is being stored and MESH being told of: not to be delivered yet. */
   #underWay: string | undefined;
+  /** The last message could not be fetched, and it is not known yet whether that is its own fault. */
+  #stumbled: { message: ListedMessage; error: MeshError } | undefined;
 
   constructor(parts: CollectorParts) {
     this.#parts = parts;
@@ -75,6 +81,7 @@ export class Collector {
   async list(): Promise<boolean> {
     const { options, rows, signal } = this.#parts;
     let lastPage = 0;
+    this.#stumbled = undefined;
     this.listed.begin();
     const access = { listInbox: (query = {}) => options.client.listInbox(query, signal) };
     for await (const { messageIds } of inboxPages(access, () => !signal.aborted)) {
@@ -94,13 +101,46 @@ export class Collector {
   }
 
   async #take(messageId: string): Promise<void> {
-    const { router, signal } = this.#parts;
+    const { router, signal, notices } = this.#parts;
     const message = this.listed.get(messageId);
     if (!message || message.gaveUp || message.failedIn === this.listed.list || signal.aborted) return;
     // Left in MESH's inbox until there is somebody to take it.
     if (router.consumers.length === 0) return;
-    const consumer = router.splits || !router.fallback ? await this.#route(message) : router.fallback;
-    if (consumer) await this.#receive(message, consumer);
+    try {
+      const consumer = router.splits || !router.fallback ? await this.#route(message) : router.fallback;
+      if (consumer) await this.#receive(message, consumer);
+      notices.over(`fetch ${messageId}`);
+      this.#tellStumble();
+    } catch (error) {
+      // MESH is away: the inbox keeps its order, and this message is the first again. But one that MESH cannot give out must
+      // not hold up the rest for good: at the third time the next one is tried, and if that fails as well, it is MESH.
+      const isPassing = error instanceof UnavailableError || error instanceof ConnectionError;
+      if (isPassing) message.stumbles += 1;
+      if (!isPassing || this.#stumbled || message.stumbles < STUMBLES) {
+        this.#acquitStumbled();
+        throw error;
+      }
+      this.#stumbled = { message, error };
+      message.failedIn = this.listed.list;
+    }
+  }
+
+  /** Another message came: it is the one before that MESH cannot give out. */
+  #tellStumble(): void {
+    const { notices, router } = this.#parts;
+    if (!this.#stumbled) return;
+    const { error } = this.#stumbled;
+    const { messageId } = this.#stumbled.message;
+    notices.raise(`fetch ${messageId}`, error, router.consumers.slice(0, 1), messageId);
+    this.#stumbled = undefined;
+  }
+
+  /** The next one fails as well: it is MESH, and the first in order is the first again. */
+  #acquitStumbled(): void {
+    if (!this.#stumbled) return;
+    delete this.#stumbled.message.failedIn;
+    this.#stumbled.message.stumbles = 0;
+    this.#stumbled = undefined;
   }
 
   /** Who gets the message; undefined if nobody does, and it stays where it is. */

@@ -13,7 +13,9 @@ export interface ListedMessage {
   unclaimed: boolean;
   /** Downloads that did not come whole. */
   failures: number;
-  /** The list after which the last of them was. */
+  /** How often MESH could not give it out. */
+  stumbles: number;
+  /** The list after which it failed last, either way: it is tried again after the next. */
   failedIn?: number;
   /** Too many of them: not fetched any more by this process. */
   gaveUp: boolean;
@@ -64,7 +66,8 @@ export class ListedMessages {
     // The oldest goes; were it still wanted, the next list would show it again.
     const [oldest] = this.#messages.size >= REMEMBERED ? this.#messages.keys() : [];
     if (oldest !== undefined) this.delete(oldest);
-    this.#messages.set(messageId, { messageId, unclaimed: false, failures: 0, gaveUp: false, list: this.#list });
+    const fresh = { messageId, unclaimed: false, failures: 0, stumbles: 0, gaveUp: false, list: this.#list };
+    this.#messages.set(messageId, fresh);
   }
 
   /** The list came to its end: what was not in it was taken by somebody else, or has expired. */

@@ -53,6 +53,11 @@ export interface OutboxMessage {
   nextAttemptAt?: string;
   resendOf?: string;
   error?: StoredError;
+  /**
+   * Of an undelivered message that MESH still holds (30 days): what the national service desk needs to place it in the
+   * recipient's inbox again (mesh-api.yaml, "Message expiration").
+   */
+  serviceDesk?: string;
   /** True where only a person can tell what to do: unknown and not found at MESH, or parked. */
   held: boolean;
 }
@@ -108,9 +113,28 @@ export function outboxMessage(row: Outgoing): OutboxMessage {
     nextAttemptAt: iso(row.nextAttemptAt),
     resendOf: row.resendOf ?? undefined,
     error: row.error ?? undefined,
+    serviceDesk: serviceDeskText(row),
     held: row.state === 'parked' || (row.state === 'unknown' && row.nextTrackAt === null),
   };
   return Object.fromEntries(
     Object.entries(fields).filter(([, value]) => value !== undefined),
   ) as unknown as OutboxMessage;
+}
+
+const MESH_KEEPS_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** No patient data: the desk finds everything by the message id. */
+function serviceDeskText(row: Outgoing): string | undefined {
+  if (row.state !== 'undelivered' || row.messageId === null || row.acceptedAt === null) return undefined;
+  const until = new Date(row.acceptedAt + MESH_KEEPS_MS);
+  return [
+    'To: ssd.nationalservicedesk@nhs.net',
+    'Please place this MESH message in the recipient’s inbox again; it was not collected.',
+    `Message id: ${row.messageId}`,
+    `Sender’s mailbox: ${row.mailbox.split(' ').at(-1) ?? ''}`,
+    `Workflow id: ${row.workflowId}`,
+    `Accepted by MESH: ${new Date(row.acceptedAt).toISOString()}`,
+    `Report: ${[row.error?.event, row.error?.meshCode].filter(Boolean).join(' ') || 'none'}`,
+    `MESH deletes it after ${until.toISOString().slice(0, 10)}.`,
+  ].join('\n');
 }

@@ -189,6 +189,22 @@ export class Outbox {
     return rows.map(outboxMessage);
   }
 
+  /**
+   * Every event of this mailbox, sent and received, between two times (milliseconds since 1970; `to` is not included), oldest
+   * first: for the report of an incident.
+   */
+  async *ledger(between: { from: number; to: number }): AsyncGenerator<LedgerEntry> {
+    const { store, mailbox } = this.#parts;
+    for (let after: string | undefined; ;) {
+      const page = { limit: 500, ...(after === undefined ? {} : { after }) };
+      const entries = await store.ledger(mailbox, between, page);
+      yield* entries;
+      const last = entries.at(-1);
+      if (last === undefined || entries.length < page.limit) return;
+      after = String(last.sequence);
+    }
+  }
+
   /** Everything that ever happened to a message, by our id or MESH's. */
   history(reference: string): Promise<LedgerEntry[]> {
     return this.#parts.store.history(this.#parts.mailbox, reference);

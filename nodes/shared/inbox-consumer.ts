@@ -16,7 +16,11 @@ export function inboxConsumer(RED: NodeAPI, node: Node, settings: PollSettings, 
 
   /** A message that leaves by an output without a wire is gone, and an acknowledgement would make that final. */
   const requireWire = (output: Output, { received }: Delivery): void => {
-    if (isWired(node, output)) return;
+    if (isWired(node, output)) {
+      // Wires may come without a restart of this node.
+      if (told.delete(output) && told.size === 0) status.solved();
+      return;
+    }
     const { messageId, mailboxId } = received.message;
     const error = new OutputNotWiredError(RED._('mesh-poll.error.not-wired', { output: outputLabel(RED, output) }), {
       messageId,

@@ -1,7 +1,9 @@
-/** What a flow may ask the outbox by msg.meshTrack: lists, and one message's history. */
+/** What a flow may ask the outbox by msg.meshTrack: lists, one message's history, and the ledger as text. */
 import type { NodeAPI } from 'node-red';
 import {
   InvalidMessageError,
+  ledgerHead,
+  ledgerLine,
   type LedgerEntry,
   type Outbox,
   type OutboxMessage,
@@ -38,14 +40,32 @@ export async function askOutbox(
   RED: NodeAPI,
   outbox: Outbox,
   question: unknown,
-): Promise<OutboxMessage[] | HistoryLine[] | undefined> {
+): Promise<OutboxMessage[] | HistoryLine[] | string | undefined> {
   if (question === undefined || question === null) return undefined;
   if (typeof question !== 'object') throw new InvalidMessageError(RED._('mesh-track.error.mesh-track'));
-  const { list, history } = question as Record<string, unknown>;
+  const { list, history, ledger } = question as Record<string, unknown>;
+  if (ledger !== undefined && ledger !== null) return ledgerText(RED, outbox, ledger);
   const reference = asText(RED, history, 'history');
   if (reference !== '') return (await outbox.history(reference)).map(historyLine);
   const name = asText(RED, list, 'list');
   return name === '' ? undefined : listed(RED, outbox, name);
+}
+
+/** `{from, to, format}`: times as ISO 8601, by default the last 30 days; `csv` or `jsonl`. */
+async function ledgerText(RED: NodeAPI, outbox: Outbox, asked: unknown): Promise<string> {
+  const { from, to, format } = (typeof asked === 'object' ? asked : {}) as Record<string, unknown>;
+  const time = (value: unknown, field: string, fallback: number): number => {
+    const text = asText(RED, value, field);
+    const parsed = text === '' ? fallback : Date.parse(text);
+    if (Number.isNaN(parsed)) throw new InvalidMessageError(RED._('mesh-track.error.time', { field }));
+    return parsed;
+  };
+  const end = time(to, 'to', Date.now() + 1);
+  const between = { from: time(from, 'from', end - 30 * 24 * 60 * 60 * 1000), to: end };
+  const as = asText(RED, format, 'format') === 'jsonl' ? 'jsonl' : 'csv';
+  const lines = [ledgerHead(as)];
+  for await (const entry of outbox.ledger(between)) lines.push(ledgerLine(entry, as));
+  return lines.join('');
 }
 
 async function listed(RED: NodeAPI, outbox: Outbox, name: string): Promise<OutboxMessage[]> {

@@ -22,6 +22,11 @@ export class PollStatus {
     this.#user.show(this.#problem.status);
   }
 
+  /** What only a change of the flow could mend has been mended. */
+  solved(): void {
+    this.#problem = undefined;
+  }
+
   /** MESH does not want to be asked before. */
   postponed(nextPoll: Date): void {
     const time = localTime(nextPoll);

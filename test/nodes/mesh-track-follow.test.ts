@@ -85,6 +85,10 @@ describe('mesh-track that follows', () => {
       lines.map((line) => line.event),
       ['queued', 'attempt', 'accepted', 'undelivered'],
     );
+    receive('track', { meshTrack: { ledger: { format: 'csv' } } });
+    const [head, ...rows] = ((await answer.get(3)).payload as string).trimEnd().split('\r\n');
+    assert.equal(head, 'time,direction,reference,messageId,event,detail');
+    assert.ok(rows.some((row) => row.includes(`,out,${id},`) && row.includes(',undelivered,')));
   });
 
   for (const [what, track] of [

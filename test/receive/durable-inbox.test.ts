@@ -640,6 +640,21 @@ describe('the durable inbox', () => {
       assert.deepEqual([one.ids(), counts(one)], [ids, [1, 1, 1, 1]]);
       assert.ok(statuses().every((status) => status === 'acknowledged'));
     });
+
+    it('for one message only does not hold up the rest for good: at the third time they are delivered', async () => {
+      const ids = await many(3);
+      const one = consumer();
+      const inbox = inboxOf(server, state);
+      server.fault({ operation: 'retrieve_message', times: 3, effect: { kind: 'status', status: 500 } });
+      inbox.add(one);
+      await pollAndWait(inbox, one);
+      await pollAndWait(inbox, one);
+      assert.deepEqual(one.ids(), []);
+      await pollAndWait(inbox, one);
+      // At the third time the others are taken before it, and then it comes, too: MESH is well again.
+      assert.deepEqual(one.ids(), [ids[1], ids[2], ids[0]]);
+      assert.ok(one.failures.some(({ messageId }) => messageId === ids[0]));
+    });
   });
 
   it('takes 600 messages, page after page, and delivers each once, in order', async function () {

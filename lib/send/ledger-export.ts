@@ -1,0 +1,27 @@
+/** The ledger as text, for the report of an incident: what happened to which message, without payloads or patient data. */
+import type { LedgerEntry } from '../store/store';
+
+/** CSV opens in a spreadsheet; JSON lines go into other programs. */
+export type LedgerFormat = 'csv' | 'jsonl';
+
+const COLUMNS = ['time', 'direction', 'reference', 'messageId', 'event', 'detail'] as const;
+
+/** The first line of a CSV export; JSON lines have none. */
+export function ledgerHead(format: LedgerFormat): string {
+  return format === 'csv' ? `${COLUMNS.join(',')}\r\n` : '';
+}
+
+/** One event as a line with its end. Times are ISO 8601 UTC. */
+export function ledgerLine(entry: LedgerEntry, format: LedgerFormat): string {
+  const { direction, reference, messageId, event, detail } = entry;
+  const line = { time: new Date(entry.time).toISOString(), direction, reference, messageId, event, detail };
+  if (format === 'jsonl') return `${JSON.stringify(line)}\n`;
+  const cells = COLUMNS.map((column) => (column === 'detail' ? JSON.stringify(detail) : (line[column] ?? '')));
+  return `${cells.map(cell).join(',')}\r\n`;
+}
+
+/** RFC 4180; and a spreadsheet must not take an id for a formula. */
+function cell(text: string): string {
+  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { ledgerHead, ledgerLine } from '../../lib/index';
+import { steppedClock } from '../support/clocks';
+import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+import { emptyFolder } from '../support/cleanup';
+
+const entry = {
+  sequence: 1,
+  time: Date.UTC(2026, 0, 15, 9, 30),
+  mailbox: 'https://mesh X26ABC1',
+  direction: 'out',
+  reference: '=1+1',
+  messageId: null,
+  event: 'chunk',
+  detail: { chunk: 1, note: 'a "quoted", one' },
+} as const;
+
+describe('the ledger as text', () => {
+  it('is CSV that a spreadsheet reads, and takes no id for a formula', () => {
+    assert.equal(ledgerHead('csv'), 'time,direction,reference,messageId,event,detail\r\n');
+    assert.equal(
+      ledgerLine(entry, 'csv'),
+      `2026-01-15T09:30:00.000Z,out,'=1+1,,chunk,"{""chunk"":1,""note"":""a \\""quoted\\"", one""}"\r\n`,
+    );
+  });
+
+  it('is JSON, one event a line', () => {
+    assert.equal(ledgerHead('jsonl'), '');
+    assert.deepEqual(JSON.parse(ledgerLine(entry, 'jsonl')), {
+      time: '2026-01-15T09:30:00.000Z',
+      direction: 'out',
+      reference: '=1+1',
+      messageId: null,
+      event: 'chunk',
+      detail: entry.detail,
+    });
+  });
+
+  it('has every event of a mailbox, page after page, and an undelivered one has what the service desk needs', async () => {
+    const server = await tlsSandbox();
+    const state = await stateIn(await emptyFolder());
+    const clock = steppedClock((ms) => server.clock.advance(ms));
+    const mailbox = outboxAt(server, { state, clock });
+    const ids: string[] = [];
+    for (let n = 0; n < 300; n += 1) ids.push((await mailbox.outbox.enqueue(letter(`letter ${n}`))).message.id);
+    mailbox.start();
+    const last = await mailbox.outbox.accepted(ids.at(-1) ?? '');
+    const events: string[] = [];
+    for await (const line of mailbox.outbox.ledger({ from: 0, to: clock.now() + 60_000 })) events.push(line.event);
+    assert.deepEqual(
+      ['queued', 'attempt', 'accepted'].map((name) => events.filter((event) => event === name).length),
+      [300, 300, 300],
+    );
+    assert.equal(last.serviceDesk, undefined);
+    await mailbox.settleReport({
+      mailboxId: 'X26ABC1',
+      messageId: 'REPORT1',
+      messageType: 'REPORT',
+      from: '',
+      to: 'X26ABC2',
+      workflowId: last.workflowId,
+      totalChunks: 1,
+      linkedMessageId: last.messageId ?? '',
+      statusCode: '14',
+      statusEvent: 'SEND',
+    });
+    await eventually('undelivered', async () => (await mailbox.outbox.get(last.id))?.state === 'undelivered');
+    const { serviceDesk = '' } = (await mailbox.outbox.get(last.id)) ?? {};
+    assert.match(serviceDesk, new RegExp(`Message id: ${last.messageId}`));
+    assert.match(serviceDesk, /mailbox: X26ABC1\n.*\n.*\nReport: SEND 14\n/);
+  });
+});
