@@ -138,14 +138,25 @@ export class RealNodeRed {
     }
   }
 
-  /** Replaces the flows, as the editor's Deploy does; credentials stand in the nodes' `credentials`. */
+  /**
+   * Replaces the flows, as the editor's Deploy does, and waits until they have started; credentials stand in the nodes'
+   * `credentials`.
+   */
   async deploy(flows: unknown[], type: 'full' | 'nodes' | 'flows' = 'full'): Promise<void> {
+    const before = this.#timesStarted();
     const response = await fetch(`${this.url}/flows`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'node-red-deployment-type': type },
       body: JSON.stringify(flows),
     });
     if (!response.ok) throw new Error(`deploy: status ${response.status}: ${await response.text()}`);
+    // Node-RED answers when the old flows have stopped. A deploy that changes nothing starts nothing.
+    const end = Date.now() + 20_000;
+    while (this.#timesStarted() === before && Date.now() < end) await sleep(20);
+  }
+
+  #timesStarted(): number {
+    return this.#log.match(/Started (modified )?(flows|nodes)/g)?.length ?? 0;
   }
 
   /** Ends it and waits for its end. */
