@@ -91,9 +91,8 @@ export interface Outgoing {
   businessBy: number | null;
 }
 
-/** What enqueueing needs; the rest has its start values (state `queued`). */
-export type NewOutgoing = Pick<
-  Outgoing,
+/** Decided when a message is enqueued, and never changed. */
+type FixedFields =
   | 'id'
   | 'mailbox'
   | 'instance'
@@ -106,30 +105,15 @@ export type NewOutgoing = Pick<
   | 'envelope'
   | 'size'
   | 'queuedAt'
-  | 'resendOf'
-> & { payload: StoredPayload } & Partial<
+  | 'resendOf';
+
+/** What enqueueing needs; the rest has its start values (state `queued`). */
+export type NewOutgoing = Pick<Outgoing, FixedFields> & { payload: StoredPayload } & Partial<
     Pick<Outgoing, 'infrastructure' | 'business' | 'collectBy' | 'infrastructureBy' | 'businessBy'>
   >;
 
 /** The fields of an outgoing message that a transition may change. */
-export type OutgoingChange = Partial<
-  Omit<
-    Outgoing,
-    | 'id'
-    | 'mailbox'
-    | 'instance'
-    | 'onceKey'
-    | 'lane'
-    | 'strictOrder'
-    | 'localId'
-    | 'localIdIsUnique'
-    | 'workflowId'
-    | 'envelope'
-    | 'size'
-    | 'queuedAt'
-    | 'resendOf'
-  >
->;
+export type OutgoingChange = Partial<Omit<Outgoing, FixedFields>>;
 
 /** A message that was received. */
 export interface Incoming {
