@@ -19,6 +19,6 @@ export type { Outbox } from './send/outbox';
 export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export';
 export type { EnqueueOptions, OutboxEvent, OutboxLimits, OutboxMessage, OutboxState } from './send/outbox-types';
 export type { LedgerEntry, Outcome, OutgoingState, Retention, StoredError } from './store/store';
-export type { Clock } from './send/clock';
+export type { Clock } from './clock';
 export * from './types';
 export * from './errors';

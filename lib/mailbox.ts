@@ -6,7 +6,7 @@ import { createDurableInbox } from './receive/durable-inbox';
 import type { DurableInboxOptions } from './receive/durable-inbox-types';
 import type { InboxPoller, InboxRules } from './receive/inbox-types';
 import { receiveMessage, type ReceiveOptions } from './receive/receive-message';
-import { systemClock, type Clock } from './send/clock';
+import { systemClock, type Clock } from './clock';
 import { Follower } from './send/follower';
 import { Outbox } from './send/outbox';
 import type { OutboxLimits, OutboxState } from './send/outbox-types';

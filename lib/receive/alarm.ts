@@ -1,32 +1,14 @@
-/** Time for those who poll and lease: injectable, so that tests can run hours in milliseconds. */
-import { setTimeout as delay } from 'node:timers/promises';
-
-/** As the Clock of the outbox. */
-export interface InboxClock {
-  /** Milliseconds since 1970. */
-  now(): number;
-  /** Resolves after `ms`, or as soon as the signal aborts; never rejects. May be early. */
-  sleep(ms: number, signal: AbortSignal): Promise<void>;
-}
-
-/** Longer than this setTimeout cannot wait (milliseconds). */
-const LONGEST_SLEEP_MS = 60 * 60 * 1000;
-
-/** The machine's clock. A process stays alive while it waits. */
-export const machineClock: InboxClock = {
-  now: () => Date.now(),
-  sleep: (ms, signal) =>
-    delay(Math.max(0, Math.min(ms, LONGEST_SLEEP_MS)), undefined, { signal }).catch(() => undefined),
-};
+/** An alarm on the injectable clock. */
+import type { Clock } from '../clock';
 
 /** Rings once, at the time that it was set to last. */
 export class Alarm {
-  readonly #clock: InboxClock;
+  readonly #clock: Clock;
   readonly #ring: () => void;
   #waiting: AbortController | undefined;
   #time: number | undefined;
 
-  constructor(clock: InboxClock, ring: () => void) {
+  constructor(clock: Clock, ring: () => void) {
     this.#clock = clock;
     this.#ring = ring;
   }

@@ -9,7 +9,8 @@
 import type { MeshError } from '../errors';
 import type { Incoming } from '../store/store';
 import type { ReceivedMessage } from '../types';
-import { Alarm, type InboxClock } from './alarm';
+import type { Clock } from '../clock';
+import { Alarm } from './alarm';
 import type { Flight, Flights } from './flights';
 import { DELIVERABLE, type IncomingRows } from './incoming-rows';
 import { asMeshError, type deliveryKinds } from './inbox-rules';
@@ -31,7 +32,7 @@ export interface DeliveryLaneParts {
   flights: Flights;
   notices: Notices;
   reports: ReportSettler;
-  clock: InboxClock;
+  clock: Clock;
   /** Payloads are held in memory by one lane at a time. */
   turns: Turns;
   target: Omit<DeliveryTarget, 'folder'>;

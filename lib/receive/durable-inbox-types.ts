@@ -3,7 +3,7 @@ import type { MeshClient } from '../client/client';
 import type { Spool } from '../payload/spool';
 import type { Store } from '../store/store';
 import type { MessageHeaders } from '../types';
-import type { InboxClock } from './alarm';
+import type { Clock } from '../clock';
 import type { InboxRules } from './inbox-types';
 
 /** The endpoints that an inbox uses. */
@@ -41,5 +41,5 @@ export interface DurableInboxOptions extends InboxRules {
    */
   settleReport?: (report: MessageHeaders) => Promise<unknown>;
   /** Default: the machine's. */
-  clock?: InboxClock;
+  clock?: Clock;
 }

@@ -5,7 +5,8 @@
  */
 import { AbortedError, type MeshError } from '../errors';
 import type { Progress } from '../types';
-import { Alarm, machineClock, type InboxClock } from './alarm';
+import { wakefulClock, type Clock } from '../clock';
+import { Alarm } from './alarm';
 import { Collector } from './collector';
 import { DeliveryLane } from './delivery-lane';
 import type { DurableInboxOptions } from './durable-inbox-types';
@@ -35,7 +36,7 @@ export function createDurableInbox(options: DurableInboxOptions): InboxPoller {
 
 class DurableInbox implements InboxPoller {
   readonly #options: DurableInboxOptions;
-  readonly #clock: InboxClock;
+  readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #router: InboxRouter<InboxConsumer>;
   readonly #notices = new Notices();
@@ -66,7 +67,7 @@ class DurableInbox implements InboxPoller {
   #progress: { consumer: InboxConsumer; progress: Progress } | undefined;
 
   constructor(options: DurableInboxOptions) {
-    const { client, mailboxId, url, store, storeKey, minimumIntervalMs, clock = machineClock } = options;
+    const { client, mailboxId, url, store, storeKey, minimumIntervalMs, clock = wakefulClock } = options;
     this.#options = options;
     this.#clock = clock;
     this.#router = new InboxRouter(options.leftToOthers ?? []);

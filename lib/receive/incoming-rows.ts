@@ -4,7 +4,7 @@
  */
 import type { MeshError } from '../errors';
 import type { Incoming, IncomingState, NewIncoming, Store, StoredError } from '../store/store';
-import type { InboxClock } from './alarm';
+import type { Clock } from '../clock';
 import { Waiting } from './waiting';
 
 /** What waits for its first delivery, whether MESH has been told or not. */
@@ -19,10 +19,10 @@ export class IncomingRows {
   readonly waiting = new Waiting();
   readonly #store: Store;
   readonly #key: string;
-  readonly #clock: InboxClock;
+  readonly #clock: Clock;
   #lastReceived = 0;
 
-  constructor(store: Store, key: string, clock: InboxClock) {
+  constructor(store: Store, key: string, clock: Clock) {
     this.#store = store;
     this.#key = key;
     this.#clock = clock;

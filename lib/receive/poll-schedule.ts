@@ -1,5 +1,6 @@
 /** When an inbox may be listed, and when it is: as seldom as MESH asks for, whoever asks and however often. */
-import { Alarm, type InboxClock } from './alarm';
+import type { Clock } from '../clock';
+import { Alarm } from './alarm';
 
 /** When each mailbox was last listed, by its address: a deploy makes a new poller, and may not list again at once. */
 const lastListed = new Map<string, number>();
@@ -10,7 +11,7 @@ export interface PollScheduleOptions {
   key: string;
   /** Never list more often (milliseconds). */
   minimumIntervalMs: number;
-  clock: InboxClock;
+  clock: Clock;
   /** Asks for a list. */
   poll: () => void;
 }

@@ -16,7 +16,7 @@ import type { Spool } from '../payload/spool';
 import { openStored } from '../payload/stored-payload';
 import { outgoingHeaders } from '../protocol/message-headers';
 import type { LedgerNote, Outgoing, OutgoingChange, SendPlan, StoredError } from '../store/store';
-import type { Clock } from './clock';
+import type { Clock } from '../clock';
 import { acceptedChange, FIRST_LOOKUP_MS } from './follow-up';
 import type { Envelope } from './outbox-types';
 import type { SendBackoff } from './send-backoff';

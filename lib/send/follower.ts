@@ -13,7 +13,7 @@ import {
 } from '../errors';
 import type { Outgoing, OutgoingChange, OutgoingState, Store } from '../store/store';
 import type { MessageHeaders, Tracking } from '../types';
-import type { Clock } from './clock';
+import type { Clock } from '../clock';
 import {
   acceptedChange,
   ASK_AGAIN_MS,

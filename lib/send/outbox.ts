@@ -19,7 +19,7 @@ import type {
   Store,
 } from '../store/store';
 import type { OutgoingMessage } from '../types';
-import type { Clock } from './clock';
+import type { Clock } from '../clock';
 import {
   outboxMessage,
   type EnqueueOptions,
