@@ -17,7 +17,16 @@ export type { ReceiveOptions } from './receive/receive-message';
 export type { SendOptions } from './send/send-message';
 export type { Outbox } from './send/outbox';
 export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export';
-export type { EnqueueOptions, OutboxEvent, OutboxLimits, OutboxMessage, OutboxState } from './send/outbox-types';
+export type {
+  EnqueueOptions,
+  OutboxEvent,
+  OutboxLimits,
+  OutboxMessage,
+  OutboxState,
+  Overdue,
+} from './send/outbox-types';
+export type { Deadlines, WorkflowDeadlines } from './send/deadlines';
+export type { Answer } from './store/settle-outcome';
 export type { LedgerEntry, Outcome, OutgoingState, Retention, StoredError } from './store/store';
 export type { Clock } from './clock';
 export * from './types';

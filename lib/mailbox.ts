@@ -7,12 +7,14 @@ import type { DurableInboxOptions } from './receive/durable-inbox-types';
 import type { InboxPoller, InboxRules } from './receive/inbox-types';
 import { receiveMessage, type ReceiveOptions } from './receive/receive-message';
 import { systemClock, type Clock } from './clock';
+import type { WorkflowDeadlines } from './send/deadlines';
 import { Follower } from './send/follower';
 import { Outbox } from './send/outbox';
 import type { OutboxLimits, OutboxState } from './send/outbox-types';
 import { OutboxWorker } from './send/outbox-worker';
 import { sendMessage, type SendOptions } from './send/send-message';
 import type { State } from './state';
+import type { Answer } from './store/settle-outcome';
 import { mailboxKey } from './store/store';
 import type { InboxPage, MailboxAddress, MessageHeaders, OutgoingMessage, ReceivedMessage } from './types';
 import type { SentMessage, Tracking } from './types';
@@ -61,6 +63,8 @@ export interface DurableOptions {
   /** Of the sandbox that this is, so that its messages end with it. */
   instance?: string;
   limits?: OutboxLimits;
+  /** By when what is sent has to be collected and answered, by workflow. Default: 12 hours, 24 hours, 2 working days. */
+  deadlines?: readonly WorkflowDeadlines[];
   /** For tests. */
   clock?: Clock;
 }
@@ -86,13 +90,18 @@ export interface DurableMailbox extends Mailbox {
   inbox(options: InboxOptions): InboxPoller;
   /** Settles the message that a REPORT names. False if the outbox does not have it. */
   settleReport(report: MessageHeaders): Promise<boolean>;
+  /**
+   * Settles an outcome of the message that an acknowledgement answers, however late. False if the outbox does not have it, or
+   * has several of that local id. The same answer again changes nothing; a negative one is final.
+   */
+  settleOutcome(reference: { messageId: string } | { localId: string }, answer: Answer): Promise<boolean>;
 }
 
 /** Opens a mailbox; connects only when something is asked of it. Throws ConfigurationError for options that cannot work. */
 export function openMailbox(options: MailboxOptions & DurableOptions): DurableMailbox;
 export function openMailbox(options: MailboxOptions): Mailbox;
 export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): Mailbox {
-  const { state, instance, limits, clock, ...rest } = options;
+  const { state, instance, limits, deadlines, clock, ...rest } = options;
   const config = readMailboxOptions(rest);
   const transport = createTransport(config);
   const client = new MeshClient(config, transport);
@@ -102,6 +111,7 @@ export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): 
     state,
     ...(instance === undefined ? {} : { instance }),
     ...(limits ? { limits } : {}),
+    ...(deadlines ? { deadlines } : {}),
     ...(clock ? { clock } : {}),
   });
 }
@@ -147,7 +157,7 @@ function durableMailbox(
   config: MailboxConfig,
   client: MeshClient,
   mailbox: Mailbox,
-  { state, instance, limits, clock = systemClock }: DurableOptions,
+  { state, instance, limits, deadlines, clock = systemClock }: DurableOptions,
 ): DurableMailbox {
   const { store, spool } = state;
   // A built-in sandbox has another port at each start; what its predecessor had is closed under the same key.
@@ -157,6 +167,7 @@ function durableMailbox(
     ...common,
     mailboxId: mailbox.mailboxId,
     ...(limits ? { limits } : {}),
+    ...(deadlines ? { deadlines } : {}),
   });
   const listeners = new Set<(state: OutboxState) => void>();
   const changed = (sending: OutboxState): void => listeners.forEach((listener) => listener(sending));
@@ -176,6 +187,7 @@ function durableMailbox(
     },
     resumeSending: () => worker.resume(),
     settleReport: (report) => follower.settleReport(report),
+    settleOutcome: (reference, answer) => follower.settleOutcome(reference, answer),
     inbox: (rules) =>
       createDurableInbox({
         ...rules,

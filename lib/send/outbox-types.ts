@@ -1,9 +1,10 @@
 /** What the durable outbox takes and tells. */
 import type { Outgoing, Outcome, OutgoingState, StoredError } from '../store/store';
 import type { Compression, OutgoingMessage } from '../types';
+import type { Deadlines } from './deadlines';
 
 /** A message for the outbox, and how it is to be treated. */
-export interface EnqueueOptions {
+export interface EnqueueOptions extends Partial<Deadlines> {
   /**
    * "Once per key": a second message of the same key is not sent; the first one is given back instead. For senders that
    * repeat themselves, e.g. an MSH-10 whose ACK was lost.
@@ -17,8 +18,8 @@ export interface EnqueueOptions {
   localIdIsShared?: boolean;
   /** The message that this one repeats. */
   resendOf?: string;
-  /** Overdue if not collected within this time after its acceptance (milliseconds). Default 12 hours. */
-  collectWithinMs?: number;
+  /** Which acknowledgements the sender has asked the recipient's system for: each is awaited. Default: none. */
+  asks?: { infrastructure?: boolean; business?: boolean };
 }
 
 /** When the outbox refuses new messages. */
@@ -70,7 +71,12 @@ export interface OutboxEvent {
    */
   event: string;
   message: OutboxMessage;
+  /** Of `overdue`: what has not come in time. */
+  overdue?: Overdue;
 }
+
+/** What can be overdue: the message's collection, its infrastructure acknowledgement, its business acknowledgement. */
+export type Overdue = 'collection' | 'infrastructure' | 'business';
 
 /** How the sending of a mailbox stands. */
 export interface OutboxState {
@@ -90,6 +96,9 @@ export type Envelope = Omit<OutgoingMessage, 'payload' | 'compression'> & {
   contentType: string;
   compression?: Compression;
 };
+
+/** What a row's envelope has beside the message's own headers. */
+export type StoredEnvelope = Envelope & Deadlines;
 
 /** A row as the outside sees it. */
 export function outboxMessage(row: Outgoing): OutboxMessage {

@@ -20,6 +20,7 @@ import type {
 } from '../store/store';
 import type { OutgoingMessage } from '../types';
 import type { Clock } from '../clock';
+import { deadlineRules, type DeadlineRules, type WorkflowDeadlines } from './deadlines';
 import {
   outboxMessage,
   type EnqueueOptions,
@@ -27,11 +28,11 @@ import {
   type OutboxEvent,
   type OutboxLimits,
   type OutboxMessage,
+  type Overdue,
+  type StoredEnvelope,
 } from './outbox-types';
 import { messageToResend, RESENDABLE } from './resend';
 import { Room } from './room';
-
-const HOUR = 60 * 60 * 1000;
 
 /** What an outbox is made of. */
 export interface OutboxParts {
@@ -44,12 +45,15 @@ export interface OutboxParts {
   /** Of the sandbox, if it is one. */
   instance: string | null;
   limits?: OutboxLimits;
+  /** Of its workflows. Default: 12 hours, 24 hours, 2 working days. */
+  deadlines?: readonly WorkflowDeadlines[];
 }
 
 /** Takes messages in, and answers for them until they are settled. */
 export class Outbox {
   readonly #parts: OutboxParts;
   readonly #room: Room;
+  readonly #deadlines: DeadlineRules;
   readonly #listeners = new Set<(event: OutboxEvent) => void>();
   /** Who waits for which message: there may be thousands. */
   readonly #waiting = new Map<string, Set<(message: OutboxMessage) => void>>();
@@ -59,6 +63,7 @@ export class Outbox {
   constructor(parts: OutboxParts) {
     this.#parts = parts;
     this.#room = new Room(parts, parts.limits);
+    this.#deadlines = deadlineRules(parts.deadlines);
   }
 
   /**
@@ -75,11 +80,12 @@ export class Outbox {
     if (first) return { message: outboxMessage(first), isNew: false };
     const { payload, ...fields } = message;
     const placed = await placePayload(payload, spool, id, options.copyFile ?? false);
-    const envelope: Envelope = {
+    const envelope: StoredEnvelope = {
       ...(placed.source.fileName ? { fileName: placed.source.fileName } : {}),
       ...fields,
       localId: message.localId || id,
       contentType: fields.contentType || placed.source.contentType,
+      ...this.#deadlines(message.workflowId, options),
     };
     // Before anything is written: MESH would refuse it later all the same.
     outgoingHeaders(mailboxId, envelope);
@@ -99,7 +105,7 @@ export class Outbox {
 
   #newRow(
     id: string,
-    envelope: Envelope,
+    envelope: StoredEnvelope,
     size: number,
     payload: NewOutgoing['payload'],
     options: EnqueueOptions,
@@ -115,10 +121,12 @@ export class Outbox {
       localId: envelope.localId,
       localIdIsUnique: !options.localIdIsShared,
       workflowId: envelope.workflowId,
-      envelope: { ...envelope, collectWithinMs: options.collectWithinMs ?? 12 * HOUR },
+      envelope: { ...envelope },
       size,
       queuedAt: clock.now(),
       resendOf: options.resendOf ?? null,
+      infrastructure: options.asks?.infrastructure ? 'awaited' : 'not-asked',
+      business: options.asks?.business ? 'awaited' : 'not-asked',
       payload,
     };
   }
@@ -263,8 +271,8 @@ export class Outbox {
   }
 
   /** For the worker and the tracker: something happened. */
-  tell(event: string, row: Outgoing): void {
-    const told: OutboxEvent = { event, message: outboxMessage(row) };
+  tell(event: string, row: Outgoing, overdue?: Overdue): void {
+    const told: OutboxEvent = { event, message: outboxMessage(row), ...(overdue && { overdue }) };
     for (const listener of this.#listeners) {
       try {
         listener(told);

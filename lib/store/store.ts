@@ -169,6 +169,12 @@ export interface LedgerNote {
   detail?: LedgerEntry['detail'];
 }
 
+/** What the outcomes have to be for a change to be made; what is left out may be any. */
+export interface OutcomeCondition {
+  infrastructure?: readonly Outcome[];
+  business?: readonly Outcome[];
+}
+
 /** Which messages are meant; what is left out is not asked. */
 export interface OutgoingFilter {
   mailbox?: string;
@@ -208,6 +214,8 @@ export interface Retention {
 
 /** The state of all mailboxes of one Node-RED (SQLite), or of several (PostgreSQL). */
 export interface Store {
+  /** The keys of all mailboxes that ever sent or received anything here. */
+  mailboxes(): Promise<string[]>;
   /**
    * Adds a message to be sent. Where the mailbox has one with the same `onceKey` already, nothing is added and that one is
    * given, with `isNew` false: the caller then discards what it has spooled.
@@ -236,14 +244,15 @@ export interface Store {
    */
   dueOverdue(mailbox: string, now: number, limit: number): Promise<Outgoing[]>;
   /**
-   * Changes a message if it is in one of `from`; gives it as it is now, or undefined if it was in another state (somebody
-   * else was faster) or is not there. The note goes into the ledger with it.
+   * Changes a message if it is in one of `from`, and its outcomes are as `outcomes` wants them; gives it as it is now, or
+   * undefined if it was otherwise (somebody else was faster) or is not there. The note goes into the ledger with it.
    */
   changeOutgoing(
     id: string,
     from: readonly OutgoingState[],
     change: OutgoingChange,
     note?: LedgerNote,
+    outcomes?: OutcomeCondition,
   ): Promise<Outgoing | undefined>;
 
   /** Adds a received message; false if it is there already (then nothing changes). */
@@ -253,6 +262,11 @@ export interface Store {
   knownIncoming(mailbox: string, messageIds: readonly string[]): Promise<Map<string, IncomingState>>;
   /** Oldest first by `receivedAt`; a page's `after` is a message id. Payloads are left out (null). */
   listIncoming(mailbox: string, states: readonly IncomingState[], page: Page): Promise<Incoming[]>;
+  /**
+   * What MESH has not been told of (`acknowledgedAt` is null), whatever its state, oldest first by `receivedAt`; a page's
+   * `after` is a message id. Payloads are left out (null).
+   */
+  untoldIncoming(mailbox: string, page: Page): Promise<Incoming[]>;
   /** What may be delivered now, oldest `receivedAt` first: acknowledged, or delivered with its lease ended. */
   dueDeliveries(mailbox: string, now: number, limit: number): Promise<Incoming[]>;
   changeIncoming(

@@ -111,6 +111,36 @@ describe('mesh-track that follows', () => {
     });
   }
 
+  describe('by a clock that is 3600 times as fast, from a Monday on', () => {
+    beforeEach(() => (process.env['MESH_TEST_CLOCK'] = `${Date.now()},${Date.parse('2026-11-16T09:00Z')},3600`));
+    afterEach(() => delete process.env['MESH_TEST_CLOCK']);
+
+    it('says what is overdue: collection, infrastructure or business acknowledgement', async () => {
+      const hours = { collectWithinHours: 0.5, infrastructureWithinHours: '1', businessWithinWorkingDays: 0.1 };
+      await deploy(trackFlow({ follow: true }, { asks: 'both', ...hours }));
+      const [attention, sent] = [new Recorder('attention'), new Recorder('sent')];
+      receive('send', { payload: 'x' });
+      const { meshSent } = await sent.get(1);
+      await attention.get(3);
+      const told = attention.messages.map(({ payload }) => payload as Change & { overdue: string });
+      assert.deepEqual(
+        told.map(({ event, id, overdue }) => [event, id, overdue]),
+        ['collection', 'infrastructure', 'business'].map((what) => ['overdue', meshSent.id, what]),
+      );
+    });
+
+    it('expects of a message what msg.meshSend says where the node expects nothing, and tells Catch in words', async () => {
+      await deploy(trackFlow({}, { businessWithinWorkingDays: 0.05 }));
+      const caught = new Recorder('caught');
+      receive('send', { payload: 'x', meshSend: { asks: 'business' } });
+      const { error } = await caught.get(1);
+      assert.equal(error.code, 'MESH_OVERDUE');
+      assert.match(error.message, /its business acknowledgement has not come in time\. Ring the recipient/);
+      receive('send', { payload: 'x', meshSend: { asks: 'everything' } });
+      await until(() => caught.messages.some((each) => /none, infrastructure/.test(each.error.message)), 'the refusal');
+    });
+  });
+
   it('says which lists there are', async () => {
     await deploy(trackFlow({}));
     const caught = new Recorder('caught');

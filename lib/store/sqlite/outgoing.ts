@@ -4,6 +4,7 @@ import { InvalidMessageError } from '../../errors';
 import type {
   LedgerNote,
   NewOutgoing,
+  OutcomeCondition,
   Outgoing,
   OutgoingChange,
   OutgoingCounts,
@@ -194,15 +195,21 @@ export class OutgoingTable {
     from: readonly OutgoingState[],
     change: OutgoingChange,
     note: LedgerNote | undefined,
+    { infrastructure, business }: OutcomeCondition = {},
   ): Outgoing | undefined {
-    if (from.length === 0) return undefined;
+    if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
     const { assignments, values } = outgoingChange(change);
+    const outcomes =
+      (infrastructure ? ` AND +infrastructure IN (${marks(infrastructure)})` : '') +
+      (business ? ` AND +business IN (${marks(business)})` : '');
     const row = this.#statements.get(
       `UPDATE outgoing SET ${['id = id', ...assignments].join(', ')}
-        WHERE id = ? AND +state IN (${marks(from)}) RETURNING ${OUTGOING_COLUMNS}`,
+        WHERE id = ? AND +state IN (${marks(from)})${outcomes} RETURNING ${OUTGOING_COLUMNS}`,
       ...values,
       id,
       ...from,
+      ...(infrastructure ?? []),
+      ...(business ?? []),
     );
     if (!row) return undefined;
     const parsed = parseOutgoing(row);
