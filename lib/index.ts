@@ -9,7 +9,14 @@ export {
 } from './mailbox';
 export { openState, type State, type StateOptions } from './state';
 export { ENVIRONMENTS, type MailboxOptions, type ProxyOptions, type TlsOptions } from './config';
-export type { Delivery, InboxConsumer, InboxPoller, InboxRules, PollerState } from './receive/inbox-types';
+export type {
+  Delivery,
+  InboxConsumer,
+  InboxPoller,
+  InboxRules,
+  ParkedMessage,
+  PollerState,
+} from './receive/inbox-types';
 export { workflowMatcher, workflowsMatcher, type WorkflowMatcher } from './protocol/workflow-filter';
 export { ERROR_CODES, findErrorCode, type ErrorCode, type ErrorSource } from './protocol/error-codes';
 export type { InboxQuery } from './client/client';

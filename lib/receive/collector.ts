@@ -22,7 +22,8 @@ import { downloadMessage } from './download';
 import type { DurableInboxOptions } from './durable-inbox-types';
 import type { IncomingRows } from './incoming-rows';
 import type { InboxRouter } from './inbox-router';
-import { asMeshError, DEFAULT_MAX_DELIVERIES, FULL_PAGE, inboxPages, isGone, unclaimedError } from './inbox-rules';
+import { asMeshError, DEFAULT_MAX_DELIVERIES, FULL_PAGE, inboxPages, isGone } from './inbox-rules';
+import { UNCLAIMED_AGAIN_MS, unclaimedError } from './inbox-rules';
 import type { InboxConsumer } from './inbox-types';
 import { ListedMessages, type ListedMessage } from './listed';
 import type { Notices } from './notices';
@@ -165,7 +166,7 @@ export class Collector {
     if (route === 'others') return undefined;
     if (route !== 'nobody') return route.to;
     const error = unclaimedError(messageId, head.workflowId, options.mailboxId);
-    notices.raise(`unclaimed ${head.workflowId}`, error, router.consumers.slice(0, 1), messageId);
+    notices.raise(`unclaimed ${head.workflowId}`, error, router.consumers.slice(0, 1), messageId, UNCLAIMED_AGAIN_MS);
     return undefined;
   }
 

@@ -17,6 +17,7 @@ import type {
   OutgoingState,
   Page,
   Store,
+  StoredError,
 } from '../store/store';
 import type { OutgoingMessage } from '../types';
 import type { Clock } from '../clock';
@@ -248,15 +249,22 @@ export class Outbox {
     return this.resend(id);
   }
 
-  /** Gives a message up that was not sent: queued, unknown or parked. Throws InvalidMessageError for any other. */
+  /**
+   * Gives a message up that was not sent (queued, unknown, parked), or puts a failed one aside (rejected, undelivered) that a
+   * person has dealt with: it is closed. Throws InvalidMessageError for any other.
+   */
   async drop(id: string): Promise<OutboxMessage> {
     if (!(await this.#row(id))) throw notThere(id);
     const time = this.#parts.clock.now();
     const change = { state: 'closed' as const, settledAt: time, nextTrackAt: null };
     const note = { event: 'dropped', time };
-    const row = await this.#parts.store.changeOutgoing(id, ['queued', 'unknown', 'parked'], change, note);
+    const { store } = this.#parts;
+    const row =
+      (await store.changeOutgoing(id, ['queued', 'unknown', 'parked'], change, note)) ??
+      // Since when it is settled counts for how long its payload is kept.
+      (await store.changeOutgoing(id, ['rejected', 'undelivered'], { state: 'closed' }, note));
     if (!row) {
-      throw new InvalidMessageError(`Message ${id} cannot be dropped: it is not queued, unknown or parked.`, {
+      throw new InvalidMessageError(`Message ${id} cannot be dropped: it is on its way, or over.`, {
         advice: 'What MESH has accepted cannot be taken back.',
       });
     }
@@ -288,10 +296,15 @@ export class Outbox {
 const ACCEPTED = new Set<OutgoingState>(['accepted', 'acknowledged', 'undelivered']);
 const ENDED = new Set<OutgoingState>(['rejected', 'closed']);
 
-function notSent({ id, state, error, messageId }: OutboxMessage): NotSentError {
-  const message =
-    error?.message ?? (state === 'closed' ? 'The message was dropped from the outbox.' : 'It was not sent.');
-  const { code = 'MESH_NOT_SENT', advice, meshCode, event, description } = error ?? {};
+const NOT_SENT: StoredError = { code: 'MESH_NOT_SENT', message: 'It was not sent.' };
+const CLOSED: StoredError = {
+  code: 'MESH_NOT_SENT',
+  message: 'The message was given up: dropped, sent again as a new one, or gone with a sandbox.',
+};
+
+function notSent({ id, state, error = NOT_SENT, messageId }: OutboxMessage): NotSentError {
+  // What failed before is not why a message is closed: somebody has decided.
+  const { code, message, advice, meshCode, event, description } = state === 'closed' ? CLOSED : error;
   return new NotSentError(code, `${message} (outbox id ${id})`, {
     ...(advice ? { advice } : {}),
     ...(meshCode ? { meshCode } : {}),

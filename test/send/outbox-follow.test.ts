@@ -264,6 +264,25 @@ describe('outbox: resend and drop', () => {
     assert.equal((await outbox.list({})).length, 1);
   });
 
+  it('what failed is closed by a person, with its error and the time it was settled, and no more in a list of failures', async () => {
+    const { mailbox, sendOne, outbox } = await start();
+    const { id, messageId } = await sendOne();
+    await mailbox.settleReport(report(messageId));
+    const rejected = await outbox.enqueue(letter('x', { workflowId: 'UNKNOWN_WORKFLOW', to: 'NOBODY' }));
+    await assert.rejects(outbox.accepted(rejected.message.id), { code: 'MESH_REJECTED' });
+    for (const each of [id, rejected.message.id]) {
+      const before = await outbox.get(each);
+      const after = await outbox.drop(each);
+      const { serviceDesk: _gone, ...kept } = before ?? { serviceDesk: '' };
+      assert.deepEqual(after, { ...kept, state: 'closed' });
+      assert.equal((await outbox.history(each)).at(-1)?.event, 'dropped');
+      await failure(InvalidMessageError, outbox.drop(each));
+    }
+    assert.deepEqual(await outbox.list({ states: ['undelivered', 'rejected'] }), []);
+    // The last error was not why it ended.
+    await assert.rejects(outbox.accepted(rejected.message.id), { code: 'MESH_NOT_SENT' });
+  });
+
   it('neither touches a message of another mailbox', async () => {
     const { outbox, state, server, sendOne } = await start();
     const { id } = await sendOne();
