@@ -7,6 +7,7 @@ export {
   type InboxOptions,
   type Mailbox,
 } from './mailbox';
+export { forgottenMailboxes, type ForgottenMailbox } from './forgotten-mailboxes';
 export { openState, type State, type StateOptions } from './state';
 export { ENVIRONMENTS, type MailboxOptions, type ProxyOptions, type TlsOptions } from './config';
 export type {

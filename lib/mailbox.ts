@@ -2,6 +2,7 @@
 import { MeshClient, type InboxQuery } from './client/client';
 import { createTransport, type Transport } from './client/transport';
 import { readMailboxOptions, type MailboxConfig, type MailboxOptions } from './config';
+import { holdOpen } from './forgotten-mailboxes';
 import { createDurableInbox } from './receive/durable-inbox';
 import type { DurableInboxOptions } from './receive/durable-inbox-types';
 import type { InboxPoller, InboxRules } from './receive/inbox-types';
@@ -173,11 +174,13 @@ function durableMailbox(
   const changed = (sending: OutboxState): void => listeners.forEach((listener) => listener(sending));
   const worker = new OutboxWorker({ ...common, client, config, outbox, changed });
   const follower = new Follower({ ...common, client, outbox });
+  let release: (() => void) | undefined;
   return {
     ...mailbox,
     outbox,
     storeKey,
     start() {
+      release ??= holdOpen(state, storeKey);
       worker.start();
       follower.start();
     },
@@ -205,6 +208,8 @@ function durableMailbox(
       }),
     async close() {
       await Promise.all([worker.stop(), follower.stop()]);
+      release?.();
+      release = () => undefined;
       await mailbox.close();
     },
   };

@@ -1,5 +1,5 @@
 /** What the durable outbox takes and tells. */
-import type { Outgoing, Outcome, OutgoingState, StoredError } from '../store/store';
+import { readMailboxKey, type Outgoing, type Outcome, type OutgoingState, type StoredError } from '../store/store';
 import type { Compression, OutgoingMessage } from '../types';
 import type { Deadlines } from './deadlines';
 
@@ -140,7 +140,7 @@ function serviceDeskText(row: Outgoing): string | undefined {
     'To: ssd.nationalservicedesk@nhs.net',
     'Please place this MESH message in the recipient’s inbox again; it was not collected.',
     `Message id: ${row.messageId}`,
-    `Sender’s mailbox: ${row.mailbox.split(' ').at(-1) ?? ''}`,
+    `Sender’s mailbox: ${readMailboxKey(row.mailbox).mailboxId}`,
     `Workflow id: ${row.workflowId}`,
     `Accepted by MESH: ${new Date(row.acceptedAt).toISOString()}`,
     `Report: ${[row.error?.event, row.error?.meshCode].filter(Boolean).join(' ') || 'none'}`,

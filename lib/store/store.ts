@@ -301,3 +301,9 @@ export interface Store {
 export function mailboxKey(url: string, mailboxId: string): string {
   return `${url} ${mailboxId}`;
 }
+
+/** The parts of a key. */
+export function readMailboxKey(key: string): { url: string; mailboxId: string } {
+  const at = key.lastIndexOf(' ');
+  return { url: key.slice(0, at), mailboxId: key.slice(at + 1) };
+}
