@@ -4,10 +4,11 @@
  */
 import { createHash, randomBytes, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { access, mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { StorageError, TooLargeError } from '../errors';
 import { withoutPath } from './file-error';
+import { patientRename } from './patient-rename';
 
 /** What a whole payload came to. */
 export interface Written {
@@ -125,7 +126,7 @@ class FileSink implements PayloadSink {
       await this.handle.sync();
       await this.#close();
       if (!this.replace && (await exists(this.target))) throw Object.assign(new Error('exists'), { code: 'EEXIST' });
-      await rename(this.temporary, this.target);
+      await patientRename(this.temporary, this.target);
       await syncFolder(dirname(this.target));
     });
     return { file: this.target, bytes: this.#bytes, sha256: this.#hash.digest('hex') };
@@ -177,7 +178,9 @@ async function storing<T>(operation: () => Promise<T>): Promise<T> {
 
 const STORAGE_ADVICE: Record<string, string> = {
   EACCES: 'Let the user who runs this process write to the folder.',
-  EPERM: 'Let the user who runs this process write to the folder.',
+  EPERM:
+    'Let the user who runs this process write to the folder. On Windows: see that no other program has the file open.',
+  EBUSY: 'Another program has the file open: close it, or exclude the folder from its scans.',
   EROFS: 'The folder is on a read-only file system: choose another.',
   ENOSPC: 'The disk is full: make room.',
   EDQUOT: 'The quota is used up: make room.',
