@@ -260,14 +260,17 @@ export class OutboxWorker {
   }
 
   async #tellState(): Promise<void> {
-    const now = this.#parts.clock.now();
-    this.#toldAt = now;
-    const { messages } = await this.#parts.store.countOutgoing(this.#parts.mailbox);
-    const reason = this.#backoff.reason(now);
+    const { store, mailbox, clock } = this.#parts;
+    this.#toldAt = clock.now();
+    const { messages } = await store.countOutgoing(mailbox);
+    const waiting = messages.queued + messages.sending;
+    const { reason } = this.#backoff;
     this.#tell({
-      waiting: messages.queued + messages.sending,
-      held: messages.unknown + messages.parked,
-      ...(reason ? { paused: { error: reason.error, until: new Date(reason.until).toISOString() } } : {}),
+      waiting,
+      held: messages.parked + (messages.unknown === 0 ? 0 : await heldUnknown(store, mailbox)),
+      ...(reason && waiting > 0
+        ? { paused: { error: reason.error, until: new Date(reason.until).toISOString() } }
+        : {}),
     });
   }
 
@@ -284,6 +287,12 @@ export class OutboxWorker {
       // Whoever listens cannot stop the mail.
     }
   }
+}
+
+/** Of what is unknown, how many a person has to decide about: the rest is being looked for. Counted up to 1,000. */
+async function heldUnknown(store: Store, mailbox: string): Promise<number> {
+  const unknown = await store.listOutgoing({ mailbox, states: ['unknown'] }, { limit: 1000 });
+  return unknown.filter(({ nextTrackAt }) => nextTrackAt === null).length;
 }
 
 const INTERRUPTED: StoredError = {

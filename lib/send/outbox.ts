@@ -21,11 +21,11 @@ import type {
 } from '../store/store';
 import type { OutgoingMessage } from '../types';
 import type { Clock } from '../clock';
+import { CallOrder, type Place } from './call-order';
 import { deadlineRules, type DeadlineRules, type WorkflowDeadlines } from './deadlines';
 import {
   outboxMessage,
   type EnqueueOptions,
-  type Envelope,
   type OutboxEvent,
   type OutboxLimits,
   type OutboxMessage,
@@ -54,6 +54,7 @@ export interface OutboxParts {
 export class Outbox {
   readonly #parts: OutboxParts;
   readonly #room: Room;
+  readonly #order = new CallOrder();
   readonly #deadlines: DeadlineRules;
   readonly #listeners = new Set<(event: OutboxEvent) => void>();
   /** Who waits for which message: there may be thousands. */
@@ -68,15 +69,29 @@ export class Outbox {
   }
 
   /**
-   * Takes a message: checked, its payload safe, its row committed. Throws InvalidMessageError or PayloadError for what
+   * Takes a message: checked, its payload safe, its row committed. Calls for one recipient and workflow are committed in the
+   * order in which they were made, awaited or not: a large payload is not overtaken by a small one. Throws InvalidMessageError or PayloadError for what
    * cannot be sent, OutboxFullError or StorageError where there is no room; then nothing was taken.
    */
   async enqueue(
     message: OutgoingMessage,
     options: EnqueueOptions = {},
   ): Promise<{ message: OutboxMessage; isNew: boolean }> {
+    const place = this.#order.enter(laneOf(message));
+    try {
+      return await this.#enqueue(uuidv7(), message, options, place);
+    } finally {
+      place.leave();
+    }
+  }
+
+  async #enqueue(
+    id: string,
+    message: OutgoingMessage,
+    options: EnqueueOptions,
+    place: Place,
+  ): Promise<{ message: OutboxMessage; isNew: boolean }> {
     const { spool, mailboxId } = this.#parts;
-    const id = uuidv7();
     const first = await this.#first(options.onceKey);
     if (first) return { message: outboxMessage(first), isNew: false };
     const { payload, ...fields } = message;
@@ -90,9 +105,14 @@ export class Outbox {
     };
     // Before anything is written: MESH would refuse it later all the same.
     outgoingHeaders(mailboxId, envelope);
-    const { message: row, isNew } = await this.#room.take(placed.ownBytes, async () =>
-      this.#add(this.#newRow(id, envelope, placed.source.size, await placed.keep(), options)),
-    );
+    const { message: row, isNew } = await this.#room.take(placed.ownBytes, async () => {
+      const payload = await placed.keep();
+      await place.turn;
+      // The store keeps the order of what it is asked: many share a commit.
+      const adding = this.#add(this.#newRow(id, envelope, placed.source.size, payload, options));
+      place.leave();
+      return adding;
+    });
     if (isNew) this.tell('queued', row);
     return { message: outboxMessage(row), isNew };
   }
@@ -321,6 +341,6 @@ function notThere(id: string): NotFoundError {
 }
 
 /** Hashed: a recipient's address may carry demographics, and a lane is compared, never read. */
-function laneOf(envelope: Envelope): string {
-  return createHash('sha256').update(`${envelope.to}\n${envelope.workflowId}`).digest('base64url').slice(0, 22);
+function laneOf({ to, workflowId }: Pick<OutgoingMessage, 'to' | 'workflowId'>): string {
+  return createHash('sha256').update(`${to}\n${workflowId}`).digest('base64url').slice(0, 22);
 }

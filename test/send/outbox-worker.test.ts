@@ -160,6 +160,28 @@ describe('outbox: MESH is away', () => {
     assert.deepEqual(arrived(server), ids);
   });
 
+  it('the pause is told until MESH takes something, also while it is tried again, and then no more', async () => {
+    const server = await tlsSandbox();
+    const clock = steppedClock();
+    server.fault({ operation: '*', times: Infinity, effect: { kind: 'status', status: 503 } });
+    const mailbox = outboxAt(server, { state: await stateIn(), clock });
+    const ids = await queue(mailbox, 2);
+    mailbox.start();
+    await eventually('a pause', () => mailbox.states.at(-1)?.paused);
+    const from = mailbox.states.findIndex(({ paused }) => paused);
+    for (let minute = 0; minute < 30; minute += 1) {
+      clock.advance(MINUTE);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    const since = mailbox.states.slice(from);
+    assert.ok(since.length > 3 && since.every(({ paused }) => paused?.error.code === 'MESH_UNAVAILABLE'));
+    server.clearFaults();
+    mailbox.resumeSending();
+    await allAccepted(mailbox, ids);
+    await eventually('no pause', () => mailbox.states.at(-1)?.waiting === 0);
+    assert.equal(mailbox.states.at(-1)?.paused, undefined);
+  });
+
   it('an answer that is lost again and again makes few messages unknown, not the whole queue', async () => {
     const server = await tlsSandbox();
     const clock = steppedClock();
