@@ -1,6 +1,6 @@
 /** What the durable outbox takes and tells. */
 import type { Outgoing, Outcome, OutgoingState, StoredError } from '../store/store';
-import type { Compression, OutgoingMessage } from '../types';
+import type { OutgoingMessage } from '../types';
 
 /** A message for the outbox, and how it is to be treated. */
 export interface EnqueueOptions {
@@ -85,11 +85,7 @@ export interface OutboxState {
 }
 
 /** The rest of an outgoing message but for its payload, as it stands in its row. */
-export type Envelope = Omit<OutgoingMessage, 'payload' | 'compression'> & {
-  localId: string;
-  contentType: string;
-  compression?: Compression;
-};
+export type Envelope = Omit<OutgoingMessage, 'payload'> & { localId: string; contentType: string };
 
 /** A row as the outside sees it. */
 export function outboxMessage(row: Outgoing): OutboxMessage {

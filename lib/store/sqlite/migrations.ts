@@ -2,9 +2,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { ConfigurationError } from '../../errors';
 import { first } from './migrations/001-first';
+import { plan } from './migrations/003-plan';
 
 /** All of them, in order. Only ever added to. */
-export const MIGRATIONS: readonly string[] = [first];
+export const MIGRATIONS: readonly string[] = [first, plan];
 
 /** The version that a database is of; 0 for an empty one. */
 export function versionOf(database: DatabaseSync): number {

@@ -47,6 +47,7 @@ function storeOn(connection: Connection): SqliteStore {
     dueTracking: (mailbox, now, limit) => call('dueTracking', [mailbox, now, limit]),
     dueOverdue: (mailbox, now, limit) => call('dueOverdue', [mailbox, now, limit]),
     changeOutgoing: (id, from, change, note) => call('changeOutgoing', [id, from, withOwnBytes(change), note]),
+    changeTogether: (transitions) => call('changeTogether', [transitions]),
     addIncoming: (message, note) => call('addIncoming', [withOwnBytes(message), note]),
     getIncoming: (mailbox, messageId) => call('getIncoming', [mailbox, messageId]),
     knownIncoming: (mailbox, messageIds) => call('knownIncoming', [mailbox, messageIds]),

@@ -9,6 +9,7 @@ import type {
   OutgoingChange,
   OutgoingFilter,
   OutgoingState,
+  OutgoingTransition,
   Page,
   Retention,
 } from '../store';
@@ -67,6 +68,7 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     dueOverdue: (mailbox: string, now: number, limit: number) => outgoing.dueOverdue(mailbox, now, limit),
     changeOutgoing: (id: string, from: readonly OutgoingState[], change: OutgoingChange, note?: LedgerNote) =>
       outgoing.change(id, from, change, note),
+    changeTogether: (transitions: readonly OutgoingTransition[]) => outgoing.changeTogether(transitions),
     addIncoming: (message: NewIncoming, note: LedgerNote) => incoming.add(message, note),
     getIncoming: (mailbox: string, messageId: string) => incoming.get(mailbox, messageId),
     knownIncoming: (mailbox: string, messageIds: readonly string[]) => incoming.known(mailbox, messageIds),

@@ -9,6 +9,7 @@ import type {
   OutgoingCounts,
   OutgoingFilter,
   OutgoingState,
+  OutgoingTransition,
   Page,
 } from '../store';
 import type { Ledger } from './ledger';
@@ -195,6 +196,24 @@ export class OutgoingTable {
     change: OutgoingChange,
     note: LedgerNote | undefined,
   ): Outgoing | undefined {
+    const parsed = this.#change(id, from, change, note);
+    return parsed && this.#of(parsed, change.payload ?? this.#payloads.read(parsed.seq, parsed));
+  }
+
+  /** Without their payloads. */
+  changeTogether(transitions: readonly OutgoingTransition[]): Array<Outgoing | undefined> {
+    return transitions.map(({ id, from, change, note }) => {
+      const parsed = this.#change(id, from, change, note);
+      return parsed && this.#of(parsed, null);
+    });
+  }
+
+  #change(
+    id: string,
+    from: readonly OutgoingState[],
+    change: OutgoingChange,
+    note: LedgerNote | undefined,
+  ): OutgoingRow | undefined {
     if (from.length === 0) return undefined;
     const { assignments, values } = outgoingChange(change);
     const row = this.#statements.get(
@@ -211,7 +230,7 @@ export class OutgoingTable {
       this.#payloads.add(parsed.seq, change.payload);
     }
     if (note) this.#ledger.add(parsed.mailbox, 'out', id, parsed.message_id, note);
-    return this.#of(parsed, change.payload ?? this.#payloads.read(parsed.seq, parsed));
+    return parsed;
   }
 
   /** What ended with another instance of the sandbox: what is under way, and what still awaits an answer. */
