@@ -49,21 +49,23 @@ interface Openable {
 }
 
 /**
- * Compressed bytes for each byte of the payload: exact up to 512 KiB, beyond that estimated from eight samples of 64 KiB, so
- * that neither a header that compresses nor a tail that does not decides alone.
+ * Compressed bytes for each byte of the payload: exact up to 512 KiB, beyond that estimated from eight samples of 64 KiB. The
+ * best and the worst of them do not count: a header that compresses, or a tail that does not, shall not decide.
  */
 export async function compressedShare(source: Openable, level: number): Promise<number> {
   const { size } = source;
-  const isWhole = size <= SAMPLES * SAMPLE_BYTES;
-  const starts = isWhole
-    ? [0]
-    : Array.from({ length: SAMPLES }, (_, index) => Math.floor((index * (size - SAMPLE_BYTES)) / (SAMPLES - 1)));
-  let before = 0;
-  let after = 0;
-  for (const start of starts) {
-    const end = isWhole ? size : start + SAMPLE_BYTES;
-    before += end - start;
-    for await (const piece of gzipped(source.open(start, end), level)) after += piece.length;
+  if (size <= SAMPLES * SAMPLE_BYTES) return shareOf(source, 0, size, level);
+  const shares: number[] = [];
+  for (let index = 0; index < SAMPLES; index += 1) {
+    const start = Math.floor((index * (size - SAMPLE_BYTES)) / (SAMPLES - 1));
+    shares.push(await shareOf(source, start, start + SAMPLE_BYTES, level));
   }
-  return after / before;
+  const counted = shares.sort((one, other) => one - other).slice(1, -1);
+  return counted.reduce((sum, share) => sum + share, 0) / counted.length;
+}
+
+async function shareOf(source: Openable, start: number, end: number, level: number): Promise<number> {
+  let bytes = 0;
+  for await (const piece of gzipped(source.open(start, end), level)) bytes += piece.length;
+  return bytes / (end - start);
 }

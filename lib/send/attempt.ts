@@ -52,7 +52,7 @@ export const PARK_AFTER = 12;
 export async function planOf(row: Outgoing, parts: AttemptParts, signal: AbortSignal): Promise<SendPlan> {
   if (row.plan) return row.plan;
   const { config, spool, scratch } = parts;
-  const rules = rulesOf(config, row.envelope as unknown as Envelope);
+  const rules = rulesOf(config, row.envelope);
   return decidePlan(await payloadOf(row, spool), rules, scratch, scratchName(row.id, 1), signal);
 }
 
