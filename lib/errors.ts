@@ -165,7 +165,10 @@ export class DownloadError extends MeshError {
   }
 }
 
-/** The message is larger than the limit for what may be held in memory or expanded. Not acknowledged. */
+/**
+ * The message is larger than the limit: received, for what may be held in memory or expanded (not acknowledged); to be sent,
+ * for one request where it may not go in chunks (nothing was sent).
+ */
 export class TooLargeError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_TOO_LARGE', 'never', message, details);

@@ -5,6 +5,7 @@ import { readMailboxOptions, type MailboxConfig, type MailboxOptions } from './c
 import { holdOpen } from './forgotten-mailboxes';
 import { createDurableInbox } from './receive/durable-inbox';
 import type { DurableInboxOptions } from './receive/durable-inbox-types';
+import { Scratch } from './payload/scratch';
 import type { InboxPoller, InboxRules } from './receive/inbox-types';
 import { receiveMessage, type ReceiveOptions } from './receive/receive-message';
 import { systemClock, type Clock } from './clock';
@@ -172,7 +173,7 @@ function durableMailbox(
   });
   const listeners = new Set<(state: OutboxState) => void>();
   const changed = (sending: OutboxState): void => listeners.forEach((listener) => listener(sending));
-  const worker = new OutboxWorker({ ...common, client, config, outbox, changed });
+  const worker = new OutboxWorker({ ...common, client, config, outbox, changed, scratch: new Scratch(spool) });
   const follower = new Follower({ ...common, client, outbox });
   let release: (() => void) | undefined;
   return {

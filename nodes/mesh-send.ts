@@ -43,7 +43,9 @@ interface MeshSendDef extends NodeDef {
   payloadType?: string;
   payloadIs?: 'content' | 'file';
   copyFile?: boolean;
-  compression?: '' | 'gzip' | 'never';
+  compression?: '' | 'auto' | 'always' | 'never';
+  chunks?: '' | 'allowed' | 'never';
+  checksum?: '' | 'none' | 'md5' | 'sha256';
   confirm?: 'accepted' | 'queued';
   onceKey?: string;
   onceKeyType?: string;
@@ -184,8 +186,8 @@ async function fromFlow(RED: NodeAPI, node: Node, def: MeshSendDef, msg: NodeMes
     type: def.payloadType ?? 'msg',
   });
   const payload = outgoingPayload(RED, value, def.payloadIs === 'file' ? 'file' : 'content');
-  const compression = def.compression === 'gzip' || def.compression === 'never' ? def.compression : undefined;
-  const message = outgoingMessage(RED, fields, msg['meshSend'], payload, compression);
+  const { compression, chunks, checksum } = def;
+  const message = outgoingMessage(RED, { ...fields, checksum }, msg['meshSend'], payload, { compression, chunks });
   const asks = askedFor(RED, def.asks, settings['asks']);
   return { kind: 'send', message, onceKey: await readOnceKey(RED, node, def, msg, settings), asks };
 }

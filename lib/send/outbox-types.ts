@@ -1,6 +1,6 @@
 /** What the durable outbox takes and tells. */
 import { readMailboxKey, type Outgoing, type Outcome, type OutgoingState, type StoredError } from '../store/store';
-import type { Compression, OutgoingMessage } from '../types';
+import type { OutgoingMessage } from '../types';
 import type { Deadlines } from './deadlines';
 
 /** A message for the outbox, and how it is to be treated. */
@@ -91,11 +91,7 @@ export interface OutboxState {
 }
 
 /** The rest of an outgoing message but for its payload, as it stands in its row. */
-export type Envelope = Omit<OutgoingMessage, 'payload' | 'compression'> & {
-  localId: string;
-  contentType: string;
-  compression?: Compression;
-};
+export type Envelope = Omit<OutgoingMessage, 'payload'> & { localId: string; contentType: string };
 
 /** What a row's envelope has beside the message's own headers. */
 export type StoredEnvelope = Envelope & Deadlines;

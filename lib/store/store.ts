@@ -23,11 +23,17 @@ export type StoredPayload =
   | { kind: 'spool'; name: string }
   | { kind: 'file'; path: string; size: number; mtimeMs: number; ino: number };
 
-/** Decided at the first attempt and frozen then, so that a resumed upload cuts where the first one did. */
+/** Decided before the first attempt and frozen then, so that a resumed upload cuts and encodes as the first one did. */
 export interface SendPlan {
-  compression: 'gzip' | 'never';
-  maxChunkBytes: number;
+  /** `Content-Encoding`, the same for every chunk. */
+  encoding: 'gzip' | 'identity';
+  /** zlib's, where it is gzip; else 0. */
+  level: number;
+  /** Payload bytes (uncompressed) of each chunk but the last; all of them where it goes in one request. */
+  chunkBytes: number;
   totalChunks: number;
+  /** `Mex-Content-Checksum`, calculated or the sender's own. */
+  checksum?: string;
 }
 
 /** What went wrong last: no payload, no secret, no patient data. */
@@ -114,6 +120,14 @@ export type NewOutgoing = Pick<Outgoing, FixedFields> & { payload: StoredPayload
 
 /** The fields of an outgoing message that a transition may change. */
 export type OutgoingChange = Partial<Omit<Outgoing, FixedFields>>;
+
+/** A change of one message, to be made together with others. */
+export interface OutgoingTransition {
+  id: string;
+  from: readonly OutgoingState[];
+  change: Omit<OutgoingChange, 'payload'>;
+  note: LedgerNote;
+}
 
 /** A message that was received. */
 export interface Incoming {
@@ -254,6 +268,12 @@ export interface Store {
     note?: LedgerNote,
     outcomes?: OutcomeCondition,
   ): Promise<Outgoing | undefined>;
+
+  /**
+   * Several changes in one commit, each as `changeOutgoing` does it: all of them, or where it throws none. Gives each message as
+   * it is now, its payload left out (null), or undefined where it was in another state. At most one change for each message.
+   */
+  changeTogether(transitions: readonly OutgoingTransition[]): Promise<Array<Outgoing | undefined>>;
 
   /** Adds a received message; false if it is there already (then nothing changes). */
   addIncoming(message: NewIncoming, note: LedgerNote): Promise<boolean>;

@@ -219,7 +219,11 @@ describe('outbox: files of the user', () => {
   });
 
   it('are parked when they change between two chunks, and never arrive', async () => {
-    const { server, file, mailbox, outbox } = await withFile({ maxChunkBytes: 30_000 });
+    const { server, file, mailbox, outbox } = await withFile({
+      maxRequestBytes: 30_000,
+      chunkBytes: 30_000,
+      compression: 'never',
+    });
     const { message } = await outbox.enqueue({ ...letter(), payload: { file } });
     const changed: Array<Promise<void>> = [];
     server.fault({ operation: 'send_chunk', effect: { kind: 'delay', ms: 50 } });

@@ -49,6 +49,7 @@ function storeOn(connection: Connection): SqliteStore {
     dueOverdue: (mailbox, now, limit) => call('dueOverdue', [mailbox, now, limit]),
     changeOutgoing: (id, from, change, note, outcomes) =>
       call('changeOutgoing', [id, from, withOwnBytes(change), note, outcomes]),
+    changeTogether: (transitions) => call('changeTogether', [transitions]),
     addIncoming: (message, note) => call('addIncoming', [withOwnBytes(message), note]),
     getIncoming: (mailbox, messageId) => call('getIncoming', [mailbox, messageId]),
     knownIncoming: (mailbox, messageIds) => call('knownIncoming', [mailbox, messageIds]),

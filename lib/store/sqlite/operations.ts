@@ -10,6 +10,7 @@ import type {
   OutgoingChange,
   OutgoingFilter,
   OutgoingState,
+  OutgoingTransition,
   Page,
   Retention,
 } from '../store';
@@ -76,6 +77,7 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
       note?: LedgerNote,
       outcomes?: OutcomeCondition,
     ) => outgoing.change(id, from, change, note, outcomes),
+    changeTogether: (transitions: readonly OutgoingTransition[]) => outgoing.changeTogether(transitions),
     addIncoming: (message: NewIncoming, note: LedgerNote) => incoming.add(message, note),
     getIncoming: (mailbox: string, messageId: string) => incoming.get(mailbox, messageId),
     knownIncoming: (mailbox: string, messageIds: readonly string[]) => incoming.known(mailbox, messageIds),

@@ -10,6 +10,7 @@ import type {
   OutgoingCounts,
   OutgoingFilter,
   OutgoingState,
+  OutgoingTransition,
   Page,
 } from '../store';
 import type { Ledger } from './ledger';
@@ -195,16 +196,35 @@ export class OutgoingTable {
     from: readonly OutgoingState[],
     change: OutgoingChange,
     note: LedgerNote | undefined,
-    { infrastructure, business }: OutcomeCondition = {},
+    outcomes: OutcomeCondition = {},
   ): Outgoing | undefined {
+    const parsed = this.#change(id, from, change, note, outcomes);
+    return parsed && this.#of(parsed, change.payload ?? this.#payloads.read(parsed.seq, parsed));
+  }
+
+  /** Without their payloads. */
+  changeTogether(transitions: readonly OutgoingTransition[]): Array<Outgoing | undefined> {
+    return transitions.map(({ id, from, change, note }) => {
+      const parsed = this.#change(id, from, change, note, {});
+      return parsed && this.#of(parsed, null);
+    });
+  }
+
+  #change(
+    id: string,
+    from: readonly OutgoingState[],
+    change: OutgoingChange,
+    note: LedgerNote | undefined,
+    { infrastructure, business }: OutcomeCondition,
+  ): OutgoingRow | undefined {
     if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
     const { assignments, values } = outgoingChange(change);
-    const outcomes =
+    const settled =
       (infrastructure ? ` AND +infrastructure IN (${marks(infrastructure)})` : '') +
       (business ? ` AND +business IN (${marks(business)})` : '');
     const row = this.#statements.get(
       `UPDATE outgoing SET ${['id = id', ...assignments].join(', ')}
-        WHERE id = ? AND +state IN (${marks(from)})${outcomes} RETURNING ${OUTGOING_COLUMNS}`,
+        WHERE id = ? AND +state IN (${marks(from)})${settled} RETURNING ${OUTGOING_COLUMNS}`,
       ...values,
       id,
       ...from,
@@ -218,7 +238,7 @@ export class OutgoingTable {
       this.#payloads.add(parsed.seq, change.payload);
     }
     if (note) this.#ledger.add(parsed.mailbox, 'out', id, parsed.message_id, note);
-    return this.#of(parsed, change.payload ?? this.#payloads.read(parsed.seq, parsed));
+    return parsed;
   }
 
   /** What ended with another instance of the sandbox: what is under way, and what still awaits an answer. */

@@ -144,7 +144,7 @@ export function describeEnqueue(store: UseStore): void {
       const change: OutgoingChange = {
         state: 'accepted',
         payload: { kind: 'spool', name: 'n' },
-        plan: { compression: 'gzip', maxChunkBytes: 1000, totalChunks: 3 },
+        plan: { encoding: 'gzip', level: 3, chunkBytes: 1000, totalChunks: 3, checksum: 'ab' },
         chunksSent: 3,
         messageId: 'M1',
         attempts: 2,
