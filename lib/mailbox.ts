@@ -188,6 +188,8 @@ function durableMailbox(
         storeKey,
         instance: instance ?? null,
         maxBufferBytes: config.maxBufferBytes,
+        maxExpandedBytes: config.maxExpandedBytes,
+        checkChecksum: config.checkChecksum,
         settleReport: (report) => follower.settleReport(report),
         clock,
       }),
