@@ -10,8 +10,8 @@ export interface Expander {
   take(pieces: Buffer[]): Promise<void>;
   /** That was all. Resolves when everything was written. Throws as `take`, and for what is missing. */
   end(): Promise<void>;
-  /** Ends in between. Repeatable, harmless after `end`. */
-  close(): void;
+  /** Ends in between, and resolves when nothing is written any more. Repeatable, harmless after `end`. */
+  close(): Promise<void>;
 }
 
 /** Gzip was wrong: its cause says how. */
@@ -31,7 +31,7 @@ export function asItIs(write: (piece: Buffer) => Promise<void>): Expander {
       for (const piece of pieces) await write(piece);
     },
     end: () => Promise.resolve(),
-    close: () => undefined,
+    close: () => Promise.resolve(),
   };
 }
 
@@ -83,9 +83,10 @@ class Gunzipped implements Expander {
     if (this.#failure) throw this.#failure;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#failure ??= new Error('closed');
     this.#gunzip.destroy();
+    await this.#writing;
   }
 
   #expanded(piece: Buffer): void {

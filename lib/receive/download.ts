@@ -140,7 +140,7 @@ class MessageDownload {
   /** Resolves when the chunk is in the sink; into which it goes when the one `before` is. */
   async #fetch(chunk: number, before: Promise<void> | undefined, signal: AbortSignal | undefined): Promise<void> {
     let began = false;
-    await this.#client.download(
+    const downloaded = this.#client.download(
       this.#messageId,
       chunk,
       async (download) => {
@@ -160,6 +160,12 @@ class MessageDownload {
       },
       signal,
     );
+    await downloaded.catch((error: unknown) => {
+      // The message is there, or was a moment ago: one of its chunks is not.
+      if (chunk > 1 && error instanceof NotFoundError)
+        throw changed(this.#messageId, `MESH has no chunk ${chunk} of it`);
+      throw error;
+    });
   }
 
   #newSink({ message, header }: Download): Promise<PayloadSink> {
@@ -201,7 +207,8 @@ class MessageDownload {
       taken.reject(error);
       throw error instanceof BrokenGzip ? broken(this.#messageId, error.message, error.cause) : error;
     } finally {
-      expander.close();
+      // The sink may go back or be discarded only when nobody writes to it.
+      await expander.close();
     }
   }
 
