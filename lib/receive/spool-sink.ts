@@ -66,13 +66,13 @@ export class SpoolSink implements PayloadSink {
     const options = { replace: false, also, temporary: sink.#data };
     const isMine = await partials.claim(partial, sink.#data);
     const file = isMine ? await resumedFileSink(spool.path(sink.#name), options, partial) : undefined;
+    sink.#hasNote = isMine;
     if (!file) {
       await sink.discard();
       return undefined;
     }
     sink.#file = file;
     sink.#bytes = partial.bytes;
-    sink.#hasNote = true;
     return sink;
   }
 
