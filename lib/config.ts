@@ -79,6 +79,17 @@ export interface MailboxOptions {
   checksum?: 'none' | 'md5' | 'sha256';
   /** The largest payload (bytes, expanded) that `receive` holds in memory; a larger one has to go to a file. Default 256 MiB. */
   maxBufferBytes?: number;
+  /**
+   * The largest payload (bytes, expanded) that is received at all: a larger one is a TooLargeError, so that a small message
+   * cannot fill the disk. One chunk that reaches a twentieth of it may not be more than 200 times its size on the way. Default
+   * 200,000,000,000: MESH takes messages up to 100 GB.
+   */
+  maxExpandedBytes?: number;
+  /**
+   * Whether a received payload has to fit its `Mex-Content-Checksum`, where the algorithm can be told: MD5, SHA-1 or SHA-2 in
+   * hexadecimal. Default true; false where a sender's checksum is of something else than the payload.
+   */
+  checkChecksum?: boolean;
   timeouts?: {
     /** To connect, TLS included (milliseconds). Default 20,000. */
     connectMs?: number;
@@ -118,6 +129,8 @@ export interface MailboxConfig {
   chunks: Chunking;
   checksum: 'none' | 'md5' | 'sha256';
   maxBufferBytes: number;
+  maxExpandedBytes: number;
+  checkChecksum: boolean;
   timeouts: { connectMs: number; headersMs: number; bodyMs: number };
   retry: { attempts: number; baseMs: number; capMs: number };
   connections: number;
@@ -166,6 +179,8 @@ const schema = z.object({
     .int()
     .min(1)
     .default(256 * 1024 * 1024),
+  maxExpandedBytes: z.number().int().min(1).default(200_000_000_000),
+  checkChecksum: z.boolean().default(true),
   timeouts: z
     .object({
       connectMs: milliseconds.default(20_000),

@@ -204,6 +204,8 @@ function durableMailbox(
         storeKey,
         instance: instance ?? null,
         maxBufferBytes: config.maxBufferBytes,
+        maxExpandedBytes: config.maxExpandedBytes,
+        checkChecksum: config.checkChecksum,
         settleReport: (report) => follower.settleReport(report),
         clock,
       }),

@@ -25,12 +25,12 @@ import { missingIssuer } from './missing-issuer';
 import { withRetry } from './retry';
 import {
   TransportFailure,
-  withoutContent,
   type RequestBody,
   type Transport,
   type TransportRequest,
   type TransportResponse,
 } from './transport';
+import { wholeBody, type Body } from './whole-body';
 
 /** What can be asked of a page of the inbox. */
 export interface InboxQuery {
@@ -48,8 +48,10 @@ export interface Download {
   message: MessageHeaders;
   /** As MESH gave it; undefined where the header is missing. */
   chunkRange: string | undefined;
-  /** Bytes on the wire, encoded as `message.contentEncoding` says. */
-  body: AsyncIterable<Buffer>;
+  /** Any header, by its name in lower case; undefined where it is missing. */
+  header: (name: string) => string | undefined;
+  /** Bytes on the wire, encoded as `message.contentEncoding` says; read ahead. */
+  body: Body;
 }
 
 /** A chunk, or a whole message as its only chunk. */
@@ -168,11 +170,14 @@ export class MeshClient {
     };
     const context = this.#context(call, signal);
     return this.#exchange(call, signal, (response) => {
-      const range = response.headers['mex-chunk-range'];
+      const message = this.#headersOf(response, messageId);
+      const header = (name: string): string | undefined =>
+        [response.headers[name] ?? []].flat().join(', ') || undefined;
       return consume({
         status: response.status as 200 | 206,
-        message: this.#headersOf(response, messageId),
-        chunkRange: typeof range === 'string' ? range : undefined,
+        message,
+        chunkRange: header('mex-chunk-range'),
+        header,
         body: wholeBody(response, context),
       });
     });
@@ -386,21 +391,4 @@ function uploadHeaders(upload: Upload): Record<string, string> {
 /** What was not read to its end would keep its connection busy for good. Harmless for what was. */
 function letGo(response: TransportResponse): void {
   response.body.on('error', () => undefined).destroy();
-}
-
-/** The body, whose break is a `safe` DownloadError: the chunk is fetched again. */
-async function* wholeBody(response: TransportResponse, context: RequestContext): AsyncGenerator<Buffer> {
-  try {
-    for await (const piece of response.body) yield piece as Buffer;
-  } catch (cause) {
-    if (context.signal?.aborted) throw failureOfTransport(context, new TransportFailure(cause, false));
-    throw new DownloadError(
-      `The download broke off before its end. Message ${context.messageId}: ${context.purpose}.`,
-      {
-        ...detailsOf(context),
-        cause: withoutContent(cause),
-        advice: 'Nothing is lost: it is still in the inbox and will be fetched again.',
-      },
-    );
-  }
 }

@@ -7,9 +7,12 @@ import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StorageError } from '../errors';
 import { withoutPath } from './file-error';
+import { partialNames } from './partial-files';
 
 /** A spool folder. */
 export class Spool {
+  /** Names that somebody in this process writes to. */
+  readonly inUse = new Set<string>();
   readonly #folder: string;
 
   private constructor(folder: string) {
@@ -67,9 +70,10 @@ export class Spool {
     for (const name of names) await rm(this.path(name), { force: true }).catch(() => undefined);
   }
 
-  /** Deletes what a kill left between spooling and committing. Gives how many. */
+  /** Deletes what a kill left between spooling and committing, but for downloads that can be resumed. Gives how many. */
   async removeOrphans(known: ReadonlySet<string>): Promise<number> {
-    const orphans = (await readdir(this.#folder)).filter((name) => !known.has(name));
+    const resumable = await partialNames(this.#folder);
+    const orphans = (await readdir(this.#folder)).filter((name) => !known.has(name) && !resumable.has(name));
     await this.remove(orphans);
     return orphans.length;
   }

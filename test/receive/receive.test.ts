@@ -183,7 +183,8 @@ describe('a download that breaks', () => {
         const received = await bob.receive(messageId, where === 'memory' ? {} : { folder: await emptyFolder() });
         assert.equal(received.sha256, sha256(payload));
         assert.equal(operations(server, 'retrieve_message').length, 1);
-        assert.equal(operations(server, 'retrieve_chunk').length, 3);
+        // Chunk 3 may have been asked for before the end of chunk 2 was expanded.
+        assert.ok([3, 4].includes(operations(server, 'retrieve_chunk').length));
       });
     }
 
