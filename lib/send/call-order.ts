@@ -16,9 +16,12 @@ export class CallOrder {
   enter(lane: string): Place {
     const turn = this.#last.get(lane) ?? Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
-    const mine: Promise<unknown> = Promise.all([turn, promise]).finally(() => {
+    const left = async (): Promise<void> => {
+      await turn;
+      await promise;
       if (this.#last.get(lane) === mine) this.#last.delete(lane);
-    });
+    };
+    const mine = left();
     this.#last.set(lane, mine);
     return { turn, leave: resolve };
   }
