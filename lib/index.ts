@@ -22,3 +22,4 @@ export type { LedgerEntry, Outcome, OutgoingState, Retention, StoredError } from
 export type { Clock } from './clock';
 export * from './types';
 export * from './errors';
+export * from './mllp/index';
