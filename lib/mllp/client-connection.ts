@@ -12,7 +12,7 @@ export interface MllpClientTls {
   key?: string | Buffer;
   pfx?: string | Buffer;
   passphrase?: string;
-  ca?: string | Buffer;
+  ca?: string | Buffer | Array<string | Buffer>;
   servername?: string;
 }
 

@@ -40,6 +40,8 @@ export interface ConnectionOptions {
   /** How long an FS waits for its CR (milliseconds). */
   carriageReturnWithinMs: number;
   onRequest: (request: MllpRequest) => void;
+  /** A message is not in flight any more. */
+  onAnswered: () => void;
   /** A message was refused, or the sender's framing is wrong. It was answered or its connection closed. */
   onProblem: (error: MeshError, remote: Remote) => void;
 }
@@ -75,6 +77,11 @@ export class ServerConnection {
     // What it was does not matter here: 'close' follows, and whoever has no answer repeats its message.
     socket.on('error', () => undefined);
     socket.on('close', () => clearTimeout(this.#timer));
+  }
+
+  /** True while a message of it is in flight. */
+  get isWaiting(): boolean {
+    return this.#inFlight > 0;
   }
 
   /** Bytes of messages that wait to be handed on. */
@@ -150,6 +157,7 @@ export class ServerConnection {
       if (isOver) return false;
       isOver = true;
       this.#inFlight -= 1;
+      this.#options.onAnswered();
       return true;
     };
     this.#options.onRequest({

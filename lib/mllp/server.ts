@@ -12,7 +12,7 @@ export interface MllpServerTls {
   pfx?: string | Buffer;
   passphrase?: string;
   /** Who issues the clients' certificates. */
-  ca?: string | Buffer;
+  ca?: string | Buffer | Array<string | Buffer>;
   /** Default: required. Then `ca` is needed too: without it Node.js would trust every public issuer. */
   clientCertificate?: 'required' | 'none';
 }
@@ -42,6 +42,11 @@ export const DEFAULT_MAX_BYTES = 20 * 1024 * 1024;
 export class MllpServer {
   readonly #server: Server;
   readonly #connections = new Set<ServerConnection>();
+  /**
+   * Senders that have hung up while a message of theirs was in flight. They count as connected until it is answered, or
+   * one that comes and goes could fill the memory.
+   */
+  readonly #gone = new Set<ServerConnection>();
   /** Those in the TLS handshake too: the server would wait for them when it closes. */
   readonly #sockets = new Set<Socket>();
   readonly #options: MllpServerOptions;
@@ -112,16 +117,25 @@ export class MllpServer {
 
   #accept(socket: Socket): void {
     const { onRequest, onProblem, maxInFlight = 1, maxBytes = DEFAULT_MAX_BYTES } = this.#options;
+    if (this.#connections.size + this.#gone.size >= this.#server.maxConnections) {
+      socket.destroy();
+      this.#tooMany();
+      return;
+    }
     const connection = new ServerConnection(socket, {
       maxInFlight,
       maxBytes,
       carriageReturnWithinMs: this.#options.carriageReturnWithinMs ?? 200,
       onRequest,
       onProblem: (error, remote) => onProblem?.(error, remote),
+      onAnswered: () => {
+        if (!connection.isWaiting) this.#gone.delete(connection);
+      },
     });
     this.#connections.add(connection);
     socket.once('close', () => {
       this.#connections.delete(connection);
+      if (connection.isWaiting) this.#gone.add(connection);
       this.#options.onConnections?.(this.#connections.size);
     });
     this.#options.onConnections?.(this.#connections.size);
@@ -129,9 +143,12 @@ export class MllpServer {
 
   #tooMany(): void {
     this.#options.onProblem?.(
-      new MllpListenError(`A sender was hung up on: ${this.#server.maxConnections} are connected already.`, {
-        advice: 'Raise the number of connections, or see why there are so many.',
-      }),
+      new MllpListenError(
+        `A sender was hung up on: ${this.#server.maxConnections} are connected already, or left messages that are not answered yet.`,
+        {
+          advice: 'Raise the number of connections, or see why there are so many.',
+        },
+      ),
     );
   }
 

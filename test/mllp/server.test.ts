@@ -224,6 +224,23 @@ describe('an MLLP server', function () {
     assert.match(problems[0]?.error.message ?? '', /1 are connected/);
   });
 
+  it('counts who hung up on an unanswered message as connected, or who comes and goes could fill the memory', async () => {
+    const { server, requests, problems } = await listening({ maxConnections: 3 });
+    for (let i = 0; i < 3; i += 1) {
+      const sender = await Sender.connect(server.port);
+      sender.send(adt(String(i)));
+      await until(() => requests.length === i + 1);
+      sender.socket.resetAndDestroy();
+      await until(() => server.connections === 0);
+    }
+    await (await Sender.connect(server.port)).closed();
+    assert.equal(problems.length, 1);
+    requests[0]?.answer(ack(adt('0')));
+    const sender = await Sender.connect(server.port);
+    sender.send(adt('3'));
+    await until(() => requests.length === 4);
+  });
+
   it('answers 10,000 messages on 20 connections, and holds none of them afterwards', async function () {
     const kept: Array<WeakRef<object>> = [];
     const { server } = await listening({
