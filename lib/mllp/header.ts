@@ -11,6 +11,8 @@ export interface MessageHeader {
   sendingFacility: string;
   receivingApplication: string;
   receivingFacility: string;
+  /** MSH-7, as it stands there. */
+  messageTime: string;
   /** MSH-9, e.g. `ADT^A01^ADT_A01`. */
   messageType: string;
   /** MSH-10. Empty where the sender gave none. */
@@ -48,6 +50,7 @@ export function readHeader(message: Buffer): MessageHeader | undefined {
     sendingFacility: field(4),
     receivingApplication: field(5),
     receivingFacility: field(6),
+    messageTime: field(7),
     messageType: field(9),
     controlId: field(10).trim(),
     processingId: field(11),

@@ -122,11 +122,12 @@ export class MllpInbound {
 }
 
 function mllpProperty(requestId: string, { header, bytes, remote }: MllpRequest): MllpProperty {
-  const { controlId, messageType, version, charset } = header;
+  const { controlId, messageTime, messageType, version, charset } = header;
   const { sendingApplication, sendingFacility, receivingApplication, receivingFacility } = header;
   return {
     requestId,
     controlId,
+    messageTime,
     messageType,
     sendingApplication,
     sendingFacility,

@@ -10,6 +10,8 @@ export interface MllpProperty {
   requestId: string;
   /** MSH-10: of use as mesh-send's key for "once per key". */
   controlId: string;
+  /** MSH-7. */
+  messageTime: string;
   /** MSH-9, e.g. `ADT^A01^ADT_A01`. */
   messageType: string;
   sendingApplication: string;

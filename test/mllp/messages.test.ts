@@ -21,6 +21,7 @@ describe('the MSH of a message', () => {
       sendingFacility: 'X26',
       receivingApplication: 'EPR',
       receivingFacility: 'X27',
+      messageTime: '20260115093000',
       messageType: 'ADT^A01^ADT_A01',
       controlId: 'EX00001',
       processingId: 'P',
