@@ -39,3 +39,4 @@ export type { LedgerEntry, Outcome, OutgoingState, Retention, StoredError } from
 export type { Clock } from './clock';
 export * from './types';
 export * from './errors';
+export * from './mllp/index';

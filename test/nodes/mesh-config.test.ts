@@ -249,7 +249,7 @@ describe('mesh-config', () => {
         flow.filter(({ id }) => id !== 'tls'),
         credentials,
       ),
-      /TLS configuration of the mailbox is not there/,
+      /TLS configuration is not there/,
     );
     await stop();
     const proxied = change(flow, 'c', { proxy: 'gone' });

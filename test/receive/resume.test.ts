@@ -22,7 +22,7 @@ describe('a download that broke off in chunk 4', () => {
   let messageId: string;
   beforeEach(async () => {
     server = await sandbox({ protocol: 'https' });
-    alice = mailboxAt(server, { maxChunkBytes: CHUNK, compression: 'never' });
+    alice = mailboxAt(server, { maxRequestBytes: CHUNK, chunkBytes: CHUNK, compression: 'never' });
     state = await stateIn(await emptyFolder());
     payload = noise(5 * CHUNK + 1);
     ({ messageId } = await alice.send({ to: 'X26ABC2', workflowId: 'WF', payload }));
