@@ -18,12 +18,12 @@ class Digits {
  * @throws UnreadableError where it is not FHIR JSON of the release
  */
 export function fhirJsonToXml(json: string | Buffer | Record<string, unknown>, options: FhirOptions = {}): string {
-  const resource = typeof json === 'string' || Buffer.isBuffer(json) ? parseJson(json) : json;
+  const resource = typeof json === 'string' || Buffer.isBuffer(json) ? fhirJson(json) : json;
   return `<?xml version="1.0" encoding="UTF-8"?>${new Writer(options).document(resource)}`;
 }
 
 /** @throws UnreadableError where it is no JSON object. Numbers keep their digits. */
-function parseJson(json: string | Buffer): Record<string, unknown> {
+export function fhirJson(json: string | Buffer): Record<string, unknown> {
   checkSize(json, 'FHIR');
   const text = (typeof json === 'string' ? json : json.toString('utf8')).replace(/^\uFEFF/, '');
   if (jsonDepth(text) > MAX_DEPTH) throw tooDeep();
