@@ -182,6 +182,16 @@ export class StorageError extends MeshError {
   }
 }
 
+/**
+ * A payload is not what it should be: no HL7 v2, EDIFACT, FHIR or acknowledgement that can be read, or one beyond the
+ * limits that keep a hostile payload from filling the memory. Nothing of the payload is in the text.
+ */
+export class UnreadableError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails) {
+    super('MESH_UNREADABLE', 'never', message, details);
+  }
+}
+
 /** MESH answered something that the specification does not have. */
 export class ProtocolError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
