@@ -4,10 +4,11 @@ import { PARTS, type PartName } from './parts';
 
 const names = Object.keys(PARTS) as PartName[];
 
-export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--peers] [--smoke] [--json] [--plot] [--docs] [--clean]
+export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--size MIB] [--peers] [--smoke] [--json] [--plot] [--docs] [--clean]
 
   --only    parts, of: ${names.join(', ')}
   --rounds  rounds of each comparison (default 5)
+  --size    MiB of a large message (default 1024): smaller for a quick look
   --peers   installs the NHS's Python and JavaScript clients into .bench-peers, to compare with (npm run bench:peers)
   --smoke   tiny: judges no times, shows that every figure comes out and that the bytes were right
   --json    one object on the last line
@@ -22,6 +23,8 @@ const ON_REQUEST: ReadonlySet<PartName> = new Set(['plot']);
 export interface Arguments {
   parts: PartName[];
   rounds: number | undefined;
+  /** MiB. */
+  size: number | undefined;
   peers: boolean;
   smoke: boolean;
   json: boolean;
@@ -38,6 +41,7 @@ export function readArguments(args: string[]): Arguments {
     options: {
       only: { type: 'string' },
       rounds: { type: 'string' },
+      size: { type: 'string' },
       peers: flag,
       smoke: flag,
       json: flag,
@@ -47,9 +51,10 @@ export function readArguments(args: string[]): Arguments {
       help: flag,
     },
   });
-  const { only, rounds, plot, ...rest } = values;
+  const { only, rounds, size, plot, ...rest } = values;
+  const count = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
   const asked = (only?.split(',') ?? (plot ? ['plot'] : names.filter((name) => !ON_REQUEST.has(name)))) as PartName[];
   const unknown = asked.filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new Error(`No such part: ${unknown.join(', ')}. There are: ${names.join(', ')}`);
-  return { ...rest, parts: asked, rounds: rounds === undefined ? undefined : Number(rounds) };
+  return { ...rest, parts: asked, rounds: count(rounds), size: count(size) };
 }

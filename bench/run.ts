@@ -2,7 +2,7 @@
  * `npm run bench`: the library side by side with its limits and, with `--peers`, with the NHS's own clients. See
  * docs/performance.md for what each figure means. The last line with `--json` is one object.
  */
-import { freeGiB, removeFiles } from './files';
+import { freeGiB, MIB, removeFiles } from './files';
 import { Child } from './harness/child';
 import { BenchServer } from './harness/server';
 import { HELP, readArguments } from './arguments';
@@ -10,7 +10,7 @@ import { PARTS, type PartName, type Results } from './parts';
 import { findPeers } from './peers/install';
 import { FULL, SMOKE, type Settings } from './settings';
 import { comparisonTable, otherFigures } from './report/table';
-import { toJson } from './report/json';
+import { requireFigures, toJson } from './report/json';
 import { writeDocs } from './report/docs';
 
 /** Free space that the files of a part need (GiB), with some room. */
@@ -30,6 +30,7 @@ async function main(): Promise<void> {
   const settings: Settings = {
     ...(args.smoke ? SMOKE : FULL),
     ...(args.rounds === undefined ? {} : { rounds: args.rounds }),
+    ...(args.size === undefined ? {} : { large: args.size * MIB }),
     peers: args.peers ? findPeers(true, say) : args.smoke ? [] : findPeers(false, say),
     say,
   };
@@ -45,9 +46,11 @@ async function main(): Promise<void> {
     say(`${name} …`);
     await runPart(name, part, settings, results);
   }
-  console.log(`\n${comparisonTable(results)}\n\n${otherFigures(results)}`);
+  console.log(['', comparisonTable(results), otherFigures(results)].filter(Boolean).join('\n\n'));
   if (args.docs) writeDocs(results, settings);
-  if (args.json) console.log(JSON.stringify(toJson(results)));
+  const json = toJson(results);
+  if (args.smoke) requireFigures(json, 'the result');
+  if (args.json) console.log(JSON.stringify(json));
 }
 
 /** Each part has a server of its own: what one leaves in its memory does not burden the next. */

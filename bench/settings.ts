@@ -28,8 +28,6 @@ export interface Settings {
   plotMessages: number;
   /** Messages of the flow in Node-RED. */
   flow: number;
-  /** Chunks that the limit of receiving expands at a time, as the library does. */
-  parallel: number;
   /** The NHS clients that take part. */
   peers: readonly Peer[];
   /** Says to a person how far it is. */
@@ -48,7 +46,6 @@ export const FULL = {
   storePart: 1,
   plotMessages: 300,
   flow: 10_000,
-  parallel: 1,
 };
 
 /** Judges no times: shows in CI that every figure comes out and that the bytes were right. */

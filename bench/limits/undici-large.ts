@@ -2,12 +2,11 @@
  * The limit of large transfers: undici and nothing else. Sends the same ranges of the same file with Content-Length;
  * downloads the same chunks one after the other to a file, with checksum and fsync.
  */
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
 import type { Agent } from 'undici';
 import { AUTHORIZATION, bareAgent, MAILBOX, type Address } from '../harness/connection';
 import { measured, serve } from '../harness/serve';
+import { openTarget } from './target';
 
 let agent: Agent;
 let url: string;
@@ -39,21 +38,12 @@ serve({
     }),
   receive: ({ messageId, chunks, file }: { messageId: string; chunks: number; file: string }) =>
     measured(async () => {
-      const target = await open(`${file}.part`, 'w');
-      const hash = createHash('sha256');
-      let bytes = 0;
+      const target = openTarget(file);
       for (let chunk = 1; chunk <= chunks; chunk += 1) {
         const path = `${MAILBOX}/inbox/${messageId}${chunk === 1 ? '' : `/${chunk}`}`;
         const { body } = await agent.request({ origin: url, path, method: 'GET', headers: AUTHORIZATION });
-        for await (const piece of body as AsyncIterable<Buffer>) {
-          hash.update(piece);
-          await target.write(piece, 0, piece.length, bytes);
-          bytes += piece.length;
-        }
+        for await (const piece of body as AsyncIterable<Buffer>) await target.write(piece);
       }
-      await target.sync();
-      await target.close();
-      await rename(`${file}.part`, file);
-      return { bytes, messages: 1, sha256: hash.digest('hex') };
+      return { ...(await target.finish()), messages: 1 };
     }),
 });

@@ -61,7 +61,7 @@ async function receive(
       rmSync(file, { force: true });
     };
     try {
-      await addLimit(settings, server, parts, encoding, add);
+      await addLimit(server, parts, encoding, add);
       const ours = Child.script('contestants/large.ts');
       await ours.ask('connect', server.address);
       await add('library', 'ours', ours, (file) => ours.ask('receive', { messageId: MESSAGE, file }));
@@ -81,7 +81,6 @@ async function receive(
 }
 
 async function addLimit(
-  settings: Settings,
   server: BenchServer,
   parts: readonly Part[],
   encoding: 'gzip' | undefined,
@@ -90,7 +89,7 @@ async function addLimit(
   if (encoding) {
     const child = Child.script('limits/gunzip.ts');
     await child.ask('load', { parts });
-    await add('gunzip', 'limit', child, (file) => child.ask('expand', { file, parallel: settings.parallel }));
+    await add('gunzip', 'limit', child, (file) => child.ask('expand', { file }));
     return;
   }
   const child = Child.script('limits/undici-large.ts');

@@ -69,3 +69,12 @@ export function toJson(results: Results): object {
   }
   return json;
 }
+
+/** Throws for a figure that did not come out: JSON would say null. Names the first. */
+export function requireFigures(value: unknown, name: string): void {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new Error(`${name} is ${value}`);
+  if (typeof value !== 'object' || value === null) return;
+  const fields = Object.entries(value);
+  if (fields.length === 0) throw new Error(`${name} is empty`);
+  for (const [field, each] of fields) requireFigures(each, `${name}.${field}`);
+}
