@@ -4,7 +4,7 @@ import { PARTS, type PartName } from './parts';
 
 const names = Object.keys(PARTS) as PartName[];
 
-export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--size MIB] [--peers] [--smoke] [--json] [--plot] [--docs] [--clean]
+export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--size MIB] [--peers] [--smoke] [--json] [--plot] [--profile FOLDER] [--docs] [--clean]
 
   --only    parts, of: ${names.join(', ')}
   --rounds  rounds of each comparison (default 5)
@@ -14,6 +14,7 @@ export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--size MIB
   --json    one object on the last line
   --plot    measures throughput and memory against size, and writes docs/performance.svg
   --docs    writes the figures into docs/performance.md
+  --profile folder for CPU profiles (.cpuprofile) of the library's processes; they cost speed
   --clean   removes the generated files, and does nothing else`;
 
 /** Parts that only come when they are asked for. */
@@ -25,6 +26,7 @@ export interface Arguments {
   rounds: number | undefined;
   /** MiB. */
   size: number | undefined;
+  profile: string | undefined;
   peers: boolean;
   smoke: boolean;
   json: boolean;
@@ -42,6 +44,7 @@ export function readArguments(args: string[]): Arguments {
       only: { type: 'string' },
       rounds: { type: 'string' },
       size: { type: 'string' },
+      profile: { type: 'string' },
       peers: flag,
       smoke: flag,
       json: flag,
@@ -56,5 +59,5 @@ export function readArguments(args: string[]): Arguments {
   const asked = (only?.split(',') ?? (plot ? ['plot'] : names.filter((name) => !ON_REQUEST.has(name)))) as PartName[];
   const unknown = asked.filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new Error(`No such part: ${unknown.join(', ')}. There are: ${names.join(', ')}`);
-  return { ...rest, parts: asked, rounds: count(rounds), size: count(size) };
+  return { ...rest, profile: rest.profile, parts: asked, rounds: count(rounds), size: count(size) };
 }

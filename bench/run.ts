@@ -34,6 +34,7 @@ async function main(): Promise<void> {
     peers: args.peers ? findPeers(true, say) : args.smoke ? [] : findPeers(false, say),
     say,
   };
+  Child.profiles = args.profile;
   const results: Results = {};
   for (const name of args.parts) {
     const part = PARTS[name];

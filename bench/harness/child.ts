@@ -43,8 +43,13 @@ export class Child {
     this.#process.once('exit', () => running.delete(this));
   }
 
-  /** A TypeScript file of the bench, e.g. `limits/zlib.ts`. `options` are Node's own. */
-  static script(file: string, options: readonly string[] = []): Child {
+  /** Where the library's processes leave their CPU profiles; none if undefined. */
+  static profiles: string | undefined;
+
+  /** A TypeScript file of the bench, e.g. `limits/zlib.ts`. */
+  static script(file: string): Child {
+    const isProfiled = Child.profiles !== undefined && file.startsWith('contestants/');
+    const options = isProfiled ? ['--cpu-prof', `--cpu-prof-dir=${Child.profiles}`] : [];
     return new Child(file, process.execPath, ['--expose-gc', ...options, '--require', 'tsx/cjs', join(BENCH, file)]);
   }
 
