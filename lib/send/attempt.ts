@@ -17,7 +17,7 @@ import type { Scratch } from '../payload/scratch';
 import type { Spool } from '../payload/spool';
 import type { PayloadSource } from '../payload/source';
 import { openStored } from '../payload/stored-payload';
-import { outgoingHeaders } from '../protocol/message-headers';
+import { outgoingHeaders, withChecksum } from '../protocol/message-headers';
 import type { LedgerNote, Outgoing, OutgoingChange, SendPlan, StoredError } from '../store/store';
 import { acceptedChange, FIRST_LOOKUP_MS } from './follow-up';
 import type { Envelope } from './outbox-types';
@@ -78,10 +78,7 @@ export async function attempt(
   try {
     const source = await payloadOf(row, spool);
     const { checksum: _asked, ...envelope } = row.envelope as unknown as Envelope;
-    const headers = outgoingHeaders(config.mailboxId, {
-      ...envelope,
-      ...(plan.checksum ? { checksum: plan.checksum } : {}),
-    });
+    const headers = withChecksum(outgoingHeaders(config.mailboxId, envelope), plan.checksum);
     const done = messageId === null ? {} : { done: { chunks: chunksSent, messageId } };
     messageId = await transferChunks(
       client,

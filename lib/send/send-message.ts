@@ -4,7 +4,7 @@ import type { MeshClient } from '../client/client';
 import type { MailboxConfig } from '../config';
 import { withTemporaryScratch } from '../payload/scratch';
 import { openPayload } from '../payload/source';
-import { outgoingHeaders } from '../protocol/message-headers';
+import { outgoingHeaders, withChecksum } from '../protocol/message-headers';
 import type { OutgoingMessage, Progress, SentMessage } from '../types';
 import { decidePlan, rulesOf, type SendingRules } from './plan';
 import { scratchName, transferChunks } from './transfer';
@@ -37,15 +37,13 @@ export async function sendMessage(
     contentType: fields.contentType || source.contentType,
   };
   // What MESH would refuse is refused before a large payload is looked at.
-  outgoingHeaders(config.mailboxId, envelope);
+  const headers = outgoingHeaders(config.mailboxId, envelope);
   const name = randomUUID();
   let chunks = 1;
   const messageId = await withTemporaryScratch(async (scratch) => {
     const plan = await decidePlan(source, rulesOf(config, message), scratch, scratchName(name, 1), signal);
     chunks = plan.totalChunks;
-    const { checksum } = plan;
-    const headers = outgoingHeaders(config.mailboxId, { ...envelope, ...(checksum ? { checksum } : {}) });
-    const transfer = { source, headers, plan, scratch, name };
+    const transfer = { source, headers: withChecksum(headers, plan.checksum), plan, scratch, name };
     return transferChunks(client, transfer, signal, ({ chunk, totalChunks, bytes }) =>
       onProgress?.({ chunk, totalChunks, bytes, totalBytes: source.size }),
     );
