@@ -4,7 +4,7 @@
  */
 
 /** As many payloads of at most 64 KiB are in memory at once. */
-const AT_ONCE = 16;
+const AT_ONCE = 64;
 
 /** What is under way. */
 export class Storing {

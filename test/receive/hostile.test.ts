@@ -110,6 +110,15 @@ describe('a hostile server', () => {
     );
   });
 
+  it('a chunk that is found broken while the next one hangs is fetched again at once, and then the next', async () => {
+    const server = await hostileMesh(({ path }, attempt) => {
+      if (path.endsWith('/2')) return attempt === 1 ? 'hang' : chunk(2, 2);
+      return chunk(1, 2, { headers: gzip, body: attempt === 1 ? GZIP.subarray(0, -1) : GZIP });
+    });
+    const { payload } = await mailboxAt(server, { retry: { attempts: 2, baseMs: 1 } }).receive('MID');
+    assert.equal(payload?.toString(), TEXT.toString().repeat(2));
+  });
+
   it('a REPORT with a body is a REPORT without a payload', async () => {
     const { mailbox } = await serving({ headers: { 'mex-messagetype': 'REPORT', 'mex-linkedmsgid': 'L' }, body: TEXT });
     const { message, payload, bytes } = await mailbox.receive('MID');

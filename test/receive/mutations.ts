@@ -62,7 +62,7 @@ const MUTATIONS: Mutation[] = [
     without: '    this.#ahead -= bytes;',
   },
   {
-    case: 'found broken while chunk 2 is on its way',
+    case: 'a chunk that is found broken while the next one hangs',
     file: DOWNLOAD,
     check: 'this.#dropAhead(chunk);',
     without: 'void chunk;',
@@ -73,7 +73,7 @@ const MUTATIONS: Mutation[] = [
     check: '  checkEncoding(download.message);',
     without: '  void checkEncoding;',
   },
-  { case: 'chunk 1 where chunk 2 was asked for', file: CHUNK, check: 'range.chunk !== chunk', without: 'false' },
+  { case: 'chunk 1 once more, as the last', file: CHUNK, check: 'range.chunk !== chunk', without: 'false' },
   {
     case: 'a total that becomes larger',
     file: CHUNK,
@@ -87,7 +87,7 @@ const MUTATIONS: Mutation[] = [
     without: 'status === 206 && chunk === 0',
   },
   {
-    case: 'status 200 before the last chunk',
+    case: 'status 200 before a chunk that is there',
     file: CHUNK,
     check: 'status === 200 && chunk < totalChunks',
     without: 'status === 200 && chunk < 0',
