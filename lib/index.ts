@@ -20,5 +20,12 @@ export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export'
 export type { EnqueueOptions, OutboxEvent, OutboxLimits, OutboxMessage, OutboxState } from './send/outbox-types';
 export type { LedgerEntry, Outcome, OutgoingState, Retention, StoredError } from './store/store';
 export type { Clock } from './clock';
+export { CHARSETS, type Charset } from './formats/charset';
+export { readHl7, writeHl7, type Hl7Message, type Hl7Options } from './formats/hl7/message';
+export { acknowledgeHl7, ACK_CODES, type AckCode, type Hl7AckOptions } from './formats/hl7/acknowledge';
+export { readEdifact, writeEdifact, type EdifactMessage, type Interchange } from './formats/edifact/interchange';
+export { FHIR_RELEASES, type FhirRelease } from './formats/fhir/definitions';
+export { fhirXmlToJson, fhirXmlToObject, type FhirOptions } from './formats/fhir/from-xml';
+export { fhirJsonToXml } from './formats/fhir/to-xml';
 export * from './types';
 export * from './errors';

@@ -34,6 +34,7 @@ const KNOWN_CODES = new Set([
   'MESH_UNAVAILABLE',
   'MESH_UNDELIVERED',
   'MESH_UNKNOWN_OUTCOME',
+  'MESH_UNREADABLE',
 ]);
 
 /** A status of one of the shared words. */
