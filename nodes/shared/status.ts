@@ -43,6 +43,7 @@ const KNOWN_CODES = new Set([
   'MLLP_NO_ANSWER',
   'MLLP_QUEUE_FULL',
   'MLLP_TLS',
+  'MESH_UNREADABLE',
 ]);
 
 /** A status of one of the shared words. */

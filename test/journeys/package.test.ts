@@ -12,6 +12,9 @@ const NAME = '@mesh-flows/node-red-nhs-mesh';
 const NODES = [
   'mesh-ack',
   'mesh-config',
+  'mesh-edifact',
+  'mesh-fhir',
+  'mesh-hl7',
   'mesh-lookup',
   'mesh-mllp-in',
   'mesh-mllp-out',

@@ -5,6 +5,9 @@ import type { Node, NodeAPI, NodeMessage, NodeStatus } from 'node-red';
 import { helper } from './helper';
 import meshAck = require('../../nodes/mesh-ack');
 import meshConfig = require('../../nodes/mesh-config');
+import meshEdifact = require('../../nodes/mesh-edifact');
+import meshFhir = require('../../nodes/mesh-fhir');
+import meshHl7 = require('../../nodes/mesh-hl7');
 import meshLookup = require('../../nodes/mesh-lookup');
 import meshMllpIn = require('../../nodes/mesh-mllp-in');
 import meshMllpOut = require('../../nodes/mesh-mllp-out');
@@ -32,6 +35,9 @@ export const NODE_NAMES = [
   'mesh-mllp-in',
   'mesh-mllp-response',
   'mesh-mllp-out',
+  'mesh-hl7',
+  'mesh-edifact',
+  'mesh-fhir',
 ] as const;
 
 type NodeModule = (RED: NodeAPI) => void;
@@ -87,8 +93,11 @@ function withTexts(node: NodeModule): NodeModule {
   };
 }
 
+const converters = [meshHl7, meshEdifact, meshFhir];
 const mllpNodes = [meshMllpIn, meshMllpResponse, meshMllpOut];
-const meshNodes = [meshConfig, meshSend, meshPoll, meshAck, meshTrack, meshLookup, ...mllpNodes].map(withTexts);
+const meshNodes = [meshConfig, meshSend, meshPoll, meshAck, meshTrack, meshLookup, ...converters, ...mllpNodes].map(
+  withTexts,
+);
 const coreNodes = ['05-tls', '06-httpproxy'].map((name) => coreNode(`network/${name}`));
 
 /** A core node of the Node-RED under test. */
