@@ -20,5 +20,9 @@ export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export'
 export type { EnqueueOptions, OutboxEvent, OutboxLimits, OutboxMessage, OutboxState } from './send/outbox-types';
 export type { LedgerEntry, Outcome, OutgoingState, Retention, StoredError } from './store/store';
 export type { Clock } from './clock';
+export { InFolder, type Incoming } from './folders/in-folder';
+export { OutFolder, type FolderProblem, type OutgoingPair, type Scan, type ScanOptions } from './folders/out-folder';
+export type { PairOutcome } from './folders/claims';
+export type { ControlFields, StatusRecord } from './folders/control-file';
 export * from './types';
 export * from './errors';

@@ -144,7 +144,7 @@ class FileSink implements PayloadSink {
 }
 
 /** The rename itself is durable once its folder is. Windows cannot open a folder, and needs no such thing. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, constants.O_RDONLY);
   try {

@@ -35,3 +35,10 @@ export class AttentionError extends MeshError {
     super(code, 'never', message, details);
   }
 }
+
+/** Something in the MESH Client's folders needs a person. */
+export class FolderError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails) {
+    super('MESH_FOLDER', 'never', message, details);
+  }
+}

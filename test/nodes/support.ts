@@ -5,6 +5,8 @@ import type { Node, NodeAPI, NodeMessage, NodeStatus } from 'node-red';
 import { helper } from './helper';
 import meshAck = require('../../nodes/mesh-ack');
 import meshConfig = require('../../nodes/mesh-config');
+import meshFolderRead = require('../../nodes/mesh-folder-read');
+import meshFolderWrite = require('../../nodes/mesh-folder-write');
 import meshLookup = require('../../nodes/mesh-lookup');
 import meshPoll = require('../../nodes/mesh-poll');
 import meshSend = require('../../nodes/mesh-send');
@@ -19,7 +21,16 @@ import type { MeshSent } from '../../nodes/shared/mesh-sent';
 /** NODE_RED=4 runs the same tests on Node-RED 4.1. */
 const PACKAGE = process.env['NODE_RED'] === '4' ? 'node-red-4' : 'node-red';
 export const ROOT = join(__dirname, '..', '..');
-export const NODE_NAMES = ['mesh-config', 'mesh-send', 'mesh-poll', 'mesh-ack', 'mesh-track', 'mesh-lookup'] as const;
+export const NODE_NAMES = [
+  'mesh-config',
+  'mesh-send',
+  'mesh-poll',
+  'mesh-ack',
+  'mesh-track',
+  'mesh-lookup',
+  'mesh-folder-read',
+  'mesh-folder-write',
+] as const;
 
 type NodeModule = (RED: NodeAPI) => void;
 /** Core nodes have no types. */
@@ -74,7 +85,9 @@ function withTexts(node: NodeModule): NodeModule {
   };
 }
 
-const meshNodes = [meshConfig, meshSend, meshPoll, meshAck, meshTrack, meshLookup].map(withTexts);
+const meshNodes = [meshConfig, meshSend, meshPoll, meshAck, meshTrack, meshLookup, meshFolderRead, meshFolderWrite].map(
+  withTexts,
+);
 const coreNodes = ['05-tls', '06-httpproxy'].map((name) => coreNode(`network/${name}`));
 
 /** A core node of the Node-RED under test. */
