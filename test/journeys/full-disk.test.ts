@@ -98,7 +98,7 @@ describe('a full disk under a real Node-RED 5', function () {
     await fill(WANTED - 10 * MB);
 
     await nodeRed.inject('go', text('too much'));
-    assert.match((await caught('send', 'MESH_OUTBOX_FULL')).message, /disk has only \d+ bytes left.*Make room/s);
+    assert.match((await caught('send', 'MESH_OUTBOX_FULL')).message, /disk has too little room left.*Make room/s);
     await nodeRed.status('send', ({ fill: colour, text: shown }) => colour === 'red' && shown === 'outbox full');
     await nodeRed.inject('look');
     assert.match((await caught('poll', 'MESH_STORAGE')).message, /stay in the MESH inbox.*Make room/s);
