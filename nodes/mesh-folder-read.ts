@@ -140,7 +140,7 @@ function isOf(mailboxId: string, { control }: OutgoingPair): boolean {
 
 /** What mesh-send needs stands on msg.meshSend, as any flow would put it there. */
 function outgoing({ id, stem, file, control }: OutgoingPair): NodeMessage {
-  const compression = { Y: 'gzip', N: 'never' }[(control['Compress'] ?? '').toUpperCase()];
+  const compression = { Y: 'always', N: 'never' }[(control['Compress'] ?? '').toUpperCase()];
   const meshSend = {
     to: control['To_DTS'],
     workflowId: control['WorkflowId'],

@@ -32,7 +32,7 @@ for (const major of MAJORS) {
       await nodeRed.deploy(
         await exampleOn(sandbox, 'large-extract', {
           // Six chunks; the buttons alone, so that a test knows when.
-          'extract-x26abc1': { maxChunkMb: 1 },
+          'extract-x26abc1': { maxRequestMb: 1, chunkMb: 1 },
           'le-now': { once: false },
           'le-later': { timeout: '1', timeoutUnits: 'seconds' },
         }),
