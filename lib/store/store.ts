@@ -206,8 +206,20 @@ export interface Retention {
   ledgerMs: number;
 }
 
+/** Of what there is to be one for each mailbox (DESIGN.md, rule 3). */
+export type Role = 'sender' | 'poller';
+
+/**
+ * What another instance did with a mailbox: changed the state of a message that is sent, was done with one that was
+ * received, or gave a lease back. `missed`: it was not heard for a while, so anything may have been.
+ */
+export type OtherChange =
+  { kind: 'out'; id: string } | { kind: 'in'; messageId: string } | { kind: 'lease' } | { kind: 'missed' };
+
 /** The state of all mailboxes of one Node-RED (SQLite), or of several (PostgreSQL). */
 export interface Store {
+  /** Whether other processes may have it open too. */
+  readonly isShared: boolean;
   /**
    * Adds a message to be sent. Where the mailbox has one with the same `onceKey` already, nothing is added and that one is
    * given, with `isNew` false: the caller then discards what it has spooled.
@@ -279,6 +291,15 @@ export interface Store {
   purge(now: number, retention: Retention): Promise<{ spoolNames: string[]; rows: number; ledgerEntries: number }>;
   /** Every spool name that a row refers to, so that a start can delete orphans of a kill. */
   spoolNames(): Promise<Set<string>>;
+  /**
+   * Takes the right to be the one sender or poller of a mailbox, or prolongs it, for `ms` (milliseconds) from now by the
+   * store's own clock; false while another instance has it. Always true where the store has one owner.
+   */
+  lease(mailbox: string, role: Role, ms: number): Promise<boolean>;
+  /** Gives it back, if this instance has it. */
+  release(mailbox: string, role: Role): Promise<void>;
+  /** Calls `listener` when another instance has changed something of the mailbox; gives a function that ends it. */
+  onOther(mailbox: string, listener: (change: OtherChange) => void): () => void;
   /** Waits for what is under way and closes. Repeatable. */
   close(): Promise<void>;
 }

@@ -38,6 +38,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 function storeOn(connection: Connection): SqliteStore {
   const call = connection.call.bind(connection);
   return {
+    isShared: false,
     enqueue: (message, note) => call('enqueue', [withOwnBytes(message), note]),
     getOutgoing: (id) => call('getOutgoing', [id]),
     listOutgoing: (filter, page) => call('listOutgoing', [filter, page]),
@@ -60,6 +61,10 @@ function storeOn(connection: Connection): SqliteStore {
     closeOtherInstances: (mailbox, instance, note) => call('closeOtherInstances', [mailbox, instance, note]),
     purge: (now, retention) => purge(connection, now, retention),
     spoolNames: () => call('spoolNames', []),
+    // The file has one owner, and so has every mailbox.
+    lease: async () => true,
+    release: async () => undefined,
+    onOther: () => () => undefined,
     close: () => connection.close(),
     statistics: () => call('statistics', []),
     queryPlans: () => call('queryPlans', []),

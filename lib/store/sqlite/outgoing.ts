@@ -1,6 +1,18 @@
 /** What is sent. */
 import type { SQLInputValue } from 'node:sqlite';
 import { InvalidMessageError } from '../../errors';
+import {
+  NEW_OUTGOING_COLUMNS,
+  newOutgoingValues,
+  OUTGOING_COLUMNS,
+  OUTGOING_STATES,
+  outgoingChange,
+  outgoingOf,
+  type OutgoingRow,
+  parseOutgoing,
+} from '../rows/outgoing';
+import { lookups } from '../rows/lookups';
+import type { Row } from '../rows/parse';
 import type {
   LedgerNote,
   NewOutgoing,
@@ -13,18 +25,8 @@ import type {
 } from '../store';
 import type { Ledger } from './ledger';
 import type { Mailboxes } from './mailboxes';
-import {
-  NEW_OUTGOING_COLUMNS,
-  newOutgoingValues,
-  OUTGOING_COLUMNS,
-  OUTGOING_STATES,
-  outgoingChange,
-  outgoingOf,
-  type OutgoingRow,
-  parseOutgoing,
-} from './outgoing-rows';
 import { Payloads } from './payloads';
-import type { Row, Statements } from './statements';
+import type { Statements } from './statements';
 
 const PENDING: readonly string[] = ['queued', 'sending', 'unknown', 'parked'] satisfies OutgoingState[];
 const SELECT = `SELECT ${OUTGOING_COLUMNS} FROM outgoing`;
@@ -246,22 +248,4 @@ export class OutgoingTable {
   #of(row: OutgoingRow, payload: Outgoing['payload']): Outgoing {
     return outgoingOf(row, this.#mailboxes.key(row.mailbox), payload);
   }
-}
-
-interface Lookup {
-  /** The index. */
-  name: string;
-  column: string;
-  value: string;
-}
-
-/** What a filter asks by value, the most telling first. */
-function lookups(filter: OutgoingFilter): Lookup[] {
-  const all = [
-    { name: 'outgoing_once', column: 'once_key', value: filter.onceKey },
-    { name: 'outgoing_message', column: 'message_id', value: filter.messageId },
-    { name: 'outgoing_resend', column: 'resend_of', value: filter.resendOf },
-    { name: 'outgoing_local', column: 'local_id', value: filter.localId },
-  ];
-  return all.filter((each): each is Lookup => each.value !== undefined);
 }
