@@ -4,6 +4,7 @@
  * where none can be had, the tests fail.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
@@ -31,6 +32,24 @@ export async function postgresUrl(): Promise<string> {
   if (given !== undefined && given !== '') return given;
   shared ??= startPostgres();
   return (await shared).url;
+}
+
+/** The name of a schema that is not there. */
+export function newSchema(): string {
+  return `test_${randomBytes(8).toString('hex')}`;
+}
+
+/** Removes what a test has stored. */
+export async function dropSchema(schema: string): Promise<void> {
+  await onServer(`SET client_min_messages TO warning; DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
+}
+
+/** Runs SQL as an administrator would. */
+export async function onServer(sql: string): Promise<void> {
+  const client = new Client({ connectionString: await postgresUrl() });
+  await client.connect();
+  await client.query(sql);
+  await client.end();
 }
 
 after(async function removeServer() {
@@ -78,7 +97,10 @@ export async function startPostgres(): Promise<TestPostgres> {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     child.stderr?.on('data', (piece: Buffer) => (said = (said + piece.toString()).slice(-4000)));
-    await answers(url, child, () => said);
+    said = '';
+    if (await answers(url, child, () => said)) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await start();
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     const ended = child;
@@ -132,13 +154,15 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function answers(url: string, child: ChildProcess, said: () => string): Promise<void> {
+/** False if it cannot start yet: children of a killed server live on for a moment. */
+async function answers(url: string, child: ChildProcess, said: () => string): Promise<boolean> {
   for (const end = Date.now() + 30_000; ;) {
     const client = new Client({ connectionString: url });
     try {
       await client.connect();
-      return;
+      return true;
     } catch (error) {
+      if (child.exitCode !== null && said().includes('pre-existing shared memory block')) return false;
       const isOver = child.exitCode !== null || Date.now() > end;
       if (isOver) throw new Error(`PostgreSQL did not start: ${said()}`, { cause: error });
       await new Promise((resolve) => setTimeout(resolve, 50));

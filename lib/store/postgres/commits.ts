@@ -5,11 +5,11 @@
  * commit.
  *
  * A connection that breaks leaves no doubt: before COMMIT was sent nothing has happened, and all is done again; after it,
- * the server is asked by the transaction's number what became of it (pg_xact_status).
+ * the number that the transaction wrote is there or not.
  */
 import type { Connections } from './connections';
-import { StorageError } from '../../errors';
 import { asMeshError, closedError, isAway, isCollision } from './failures';
+import { isCommitted, numberBatch } from './instances';
 import { lockMailboxes, type Written } from './locks';
 import { makeMailboxes } from './mailboxes';
 import type { Queries } from './queries';
@@ -34,7 +34,6 @@ export interface Statistics {
 
 // One commit's share: more would make the first of them wait for the last one's work.
 const MOST_TOGETHER = 256;
-const ASK_AGAIN_MS = 100;
 
 interface Asked {
   operation: Operation<unknown>;
@@ -45,20 +44,24 @@ interface Asked {
 }
 
 type Results = Array<PromiseSettledResult<unknown>>;
-/** `lost`: the answer to COMMIT of this transaction. */
-type Done = { results: Results } | { lost: string; results: Results } | { spoilt: unknown };
+/** `lost`: the answer to COMMIT of the transaction of this number. */
+type Done = { results: Results; lost?: number } | { spoilt: unknown };
 
 export class SharedCommits {
   readonly statistics: Statistics = { commits: 0, writes: 0 };
   readonly #connections: Connections;
+  readonly #instance: string;
+  #batch = 0;
   /** Mailboxes that have a number. */
   readonly #made = new Set<string>();
   readonly #waiting: Asked[] = [];
   #running: Promise<void> | undefined;
   #closed = false;
 
-  constructor(connections: Connections) {
+  /** `instance` is the id of this process's store. */
+  constructor(connections: Connections, instance: string) {
     this.#connections = connections;
+    this.#instance = instance;
   }
 
   /** Does it, after everything that was asked before. */
@@ -90,7 +93,8 @@ export class SharedCommits {
     let done: Done;
     try {
       done = await this.#connections.use((queries) => this.#transaction(queries, asked), asked[0]?.at);
-      if ('lost' in done && !(await this.#isCommitted(done.lost))) {
+      const { lost } = 'lost' in done ? done : {};
+      if (lost !== undefined && !(await this.#connections.use((q) => isCommitted(q, this.#instance, lost)))) {
         await this.#together(asked);
         return;
       }
@@ -112,13 +116,18 @@ export class SharedCommits {
     const writes = asked.flatMap(({ operation: { written } }) => (written ? [written] : []));
     await this.#makeMailboxes(queries, asked);
     const isRead = writes.length === 0;
+    const batch = ++this.#batch;
     const begun = isRead
-      ? undefined
-      : [queries.rows('BEGIN'), lockMailboxes(queries, this.#connections.schema, writes)];
+      ? []
+      : [
+          queries.rows('BEGIN'),
+          lockMailboxes(queries, this.#connections.schema, writes),
+          numberBatch(queries, this.#instance, batch),
+        ];
     const running = Promise.allSettled(asked.map(({ operation }) => operation.run(queries)));
-    const [begin, lock] = await Promise.allSettled(begun ?? []);
+    const beginning = await Promise.allSettled(begun);
     const results = await running;
-    const failures = [begin, lock, ...results].flatMap((each) => (each?.status === 'rejected' ? [each.reason] : []));
+    const failures = [...beginning, ...results].flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
     // The whole transaction is gone then, and what else failed in it did so because of that.
     const broken = failures.find((each) => isAway(each) || isCollision(each));
     if (broken !== undefined) throw broken;
@@ -132,30 +141,11 @@ export class SharedCommits {
       await queries.rows('COMMIT');
     } catch (error) {
       if (!isAway(error)) return { spoilt: error };
-      const [row] = lock?.status === 'fulfilled' ? [lock.value as string] : [];
-      return { lost: row ?? '', results };
+      return { lost: batch, results };
     }
     this.statistics.commits += 1;
     this.statistics.writes += writes.length;
     return { results };
-  }
-
-  /** What became of a transaction whose COMMIT had no answer. Throws where that cannot be found out in time. */
-  async #isCommitted(xid: string): Promise<boolean> {
-    const asked = performance.now();
-    for (;;) {
-      const [row] = await this.#connections.use(
-        (queries) => queries.rows('SELECT pg_xact_status(?::text::xid8) AS status', xid),
-        asked,
-      );
-      if (row?.['status'] !== 'in progress') return row?.['status'] === 'committed';
-      if (performance.now() - asked > this.#connections.patienceMs) {
-        throw new StorageError('The database of the store did not say whether it stored what it was given.', {
-          advice: 'Look at the database. What was under way is looked at again when it answers.',
-        });
-      }
-      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
-    }
   }
 
   /** In a commit of its own, so that what is known stays true whatever becomes of the rest. */

@@ -22,10 +22,10 @@ export function lockClass(schema: string): number {
   return createHash('sha256').update(`nhs-mesh ${schema}`).digest().readInt32BE(0);
 }
 
-/** Waits for the locks; gives the transaction's number, by which its fate can be asked for later. */
-export async function lockMailboxes(queries: Queries, schema: string, written: readonly Written[]): Promise<string> {
-  const rows = await queries.rows(
-    `SELECT pg_current_xact_id()::text AS xid, count(pg_advisory_xact_lock(?::int, id)) FROM (
+/** Waits for the locks. */
+export async function lockMailboxes(queries: Queries, schema: string, written: readonly Written[]): Promise<void> {
+  await queries.rows(
+    `SELECT count(pg_advisory_xact_lock(?::int, id)) FROM (
         SELECT id FROM mailbox WHERE key = ANY(?::text[]) OR ?::boolean
         UNION SELECT mailbox FROM outgoing WHERE id = ANY(?::text[])
         ORDER BY 1) AS written`,
@@ -34,5 +34,4 @@ export async function lockMailboxes(queries: Queries, schema: string, written: r
     written.some(({ all }) => all),
     written.flatMap(({ ids = [] }) => ids),
   );
-  return String(rows[0]?.['xid']);
 }

@@ -46,7 +46,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 }
 
 function storeOn(connections: Connections, notices: Notices, own: string): PostgresStore {
-  const commits = new SharedCommits(connections);
+  const commits = new SharedCommits(connections, own);
   const tell: outgoing.Tell = { channel: connections.schema, from: own };
   const read = <T>(run: Operation<T>['run']): Promise<T> => commits.ask({ run });
   const write = <T>(written: NonNullable<Operation<T>['written']>, run: Operation<T>['run']): Promise<T> =>

@@ -210,6 +210,14 @@ export const first = `
   CREATE INDEX ledger_reference ON ledger (mailbox, reference, sequence);
   CREATE INDEX ledger_message ON ledger (mailbox, message_id) WHERE message_id IS NOT NULL AND message_id <> reference;
 
+  -- Each process that has the store open, and the number of its last commit: one whose COMMIT had no answer looks here. A
+  -- transaction's own number would not do: after a crash PostgreSQL gives it to another, if nothing of it was on the disk.
+  CREATE TABLE instance (
+    id TEXT PRIMARY KEY,
+    batch BIGINT NOT NULL,
+    seen TIMESTAMPTZ NOT NULL
+  ) WITH (fillfactor = 20);
+
   -- Who may send from, or poll, a mailbox; by this server's clock, which all instances share.
   CREATE TABLE mailbox_lease (
     mailbox INTEGER NOT NULL REFERENCES mailbox (id),
