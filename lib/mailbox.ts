@@ -13,6 +13,7 @@ import type { OutboxLimits, OutboxState } from './send/outbox-types';
 import { OutboxWorker } from './send/outbox-worker';
 import { sendMessage, type SendOptions } from './send/send-message';
 import type { State } from './state';
+import { LEASE_MS, MailboxLease } from './store/mailbox-lease';
 import { mailboxKey } from './store/store';
 import type { InboxPage, MailboxAddress, MessageHeaders, OutgoingMessage, ReceivedMessage } from './types';
 import type { SentMessage, Tracking } from './types';
@@ -88,6 +89,9 @@ export interface DurableMailbox extends Mailbox {
   settleReport(report: MessageHeaders): Promise<boolean>;
 }
 
+/** Beyond lease and time-outs (milliseconds): clocks differ, and an answer has to be stored. */
+const SETTLE_MARGIN_MS = 10_000;
+
 /** Opens a mailbox; connects only when something is asked of it. Throws ConfigurationError for options that cannot work. */
 export function openMailbox(options: MailboxOptions & DurableOptions): DurableMailbox;
 export function openMailbox(options: MailboxOptions): Mailbox;
@@ -160,13 +164,17 @@ function durableMailbox(
   });
   const listeners = new Set<(state: OutboxState) => void>();
   const changed = (sending: OutboxState): void => listeners.forEach((listener) => listener(sending));
-  const worker = new OutboxWorker({ ...common, client, config, outbox, changed });
-  const follower = new Follower({ ...common, client, outbox });
+  const lease = new MailboxLease(store, storeKey, 'sender', () => worker.leaseChanged());
+  const { connectMs, headersMs } = config.timeouts;
+  const settleWaitMs = store.isShared ? LEASE_MS + connectMs + headersMs + SETTLE_MARGIN_MS : 0;
+  const worker: OutboxWorker = new OutboxWorker({ ...common, client, config, outbox, changed, lease, settleWaitMs });
+  const follower = new Follower({ ...common, client, outbox, lease });
   return {
     ...mailbox,
     outbox,
     storeKey,
     start() {
+      lease.start();
       worker.start();
       follower.start();
     },
@@ -189,10 +197,15 @@ function durableMailbox(
         instance: instance ?? null,
         maxBufferBytes: config.maxBufferBytes,
         settleReport: (report) => follower.settleReport(report),
+        ...(store.isShared
+          ? { lease: (told: (held: boolean) => void) => new MailboxLease(store, storeKey, 'poller', told) }
+          : {}),
         clock,
       }),
     async close() {
       await Promise.all([worker.stop(), follower.stop()]);
+      await lease.stop();
+      outbox.close();
       await mailbox.close();
     },
   };

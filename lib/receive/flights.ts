@@ -59,6 +59,11 @@ export class Flights {
     this.#flights.delete(messageId);
   }
 
+  /** Another instance delivers from now on. */
+  clear(): void {
+    this.#flights.clear();
+  }
+
   /** The consumer is gone; its flights stay until their leases end. */
   release(consumer: InboxConsumer): void {
     for (const flight of this.#flights.values()) if (flight.consumer === consumer) flight.consumer = undefined;

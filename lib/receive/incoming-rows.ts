@@ -112,6 +112,11 @@ export class IncomingRows {
     return row;
   }
 
+  /** Another instance settled it. */
+  settledElsewhere(row: Incoming): void {
+    if (row.deliveryCount === 0 && row.error === null) this.waiting.add(row, -1);
+  }
+
   /** It is not delivered any more. Undefined if it was settled meanwhile. */
   async park(row: Incoming, error: MeshError | undefined): Promise<Incoming | undefined> {
     const stored = error ? storedError(error) : TOO_OFTEN;

@@ -6,8 +6,11 @@
  * kill can therefore make two messages unknown, and no more.
  */
 import { AbortedError } from '../errors';
-import type { Outgoing, OutgoingChange, OutgoingState, Store, StoredError } from '../store/store';
-import { attempt, PARK_AFTER, planOf, unknown, type AttemptParts, type Ending } from './attempt';
+import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
+import type { Outgoing, OutgoingChange, OutgoingState, Store } from '../store/store';
+import { attempt, PARK_AFTER, planOf, type AttemptParts, type Ending } from './attempt';
+import { Interrupted } from './interrupted';
+import { settleLate } from './late-answer';
 import type { Outbox } from './outbox';
 import type { OutboxState } from './outbox-types';
 import { asideMs, SendBackoff } from './send-backoff';
@@ -22,6 +25,13 @@ export interface WorkerParts extends AttemptParts {
   mailbox: string;
   /** Of the sandbox, if it is one. */
   instance: string | null;
+  /** The right to send from this mailbox; without it the worker waits. Default: always held. */
+  lease?: Held;
+  /**
+   * What is `sending` and not ours is judged after so long (milliseconds): longer than the lease and the time-out of a
+   * request, in which another instance may still get MESH's answer. Default 0, for a store that has one owner.
+   */
+  settleWaitMs?: number;
   /** Told whenever waiting, held or paused change. */
   changed: (state: OutboxState) => void;
 }
@@ -30,6 +40,8 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 /** Looks again at least so often, in case something was missed. */
 const LONGEST_WAIT_MS = 10 * MINUTE;
+/** The same where other instances add messages: what they tell may be missed. */
+const SHARED_WAIT_MS = 30 * SECOND;
 /** A store that failed is tried again after so long. */
 const STORE_WAIT_MS = 10 * SECOND;
 /** While messages go out one after the other, the state is told at most so often. */
@@ -38,7 +50,10 @@ const TELL_EVERY_MS = SECOND;
 /** The sender of one mailbox. */
 export class OutboxWorker {
   readonly #parts: WorkerParts;
+  readonly #lease: Held;
+  readonly #settleWaitMs: number;
   readonly #backoff = new SendBackoff();
+  readonly #interrupted: Interrupted;
   /** No more is begun. */
   readonly #stopping = new AbortController();
   /** What is under way is broken off. */
@@ -50,12 +65,23 @@ export class OutboxWorker {
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
+    this.#lease = parts.lease ?? ALWAYS_HELD;
+    this.#settleWaitMs = parts.settleWaitMs ?? 0;
+    this.#interrupted = new Interrupted(parts, this.#settleWaitMs, (row, ending) =>
+      this.#change(row.id, ['sending'], ending),
+    );
     parts.outbox.onChange = () => this.#wake.abort();
   }
 
   /** Picks up what an earlier process left, then sends until `stop`. */
   start(): void {
     this.#running ??= this.#run();
+  }
+
+  /** The lease was taken or lost: looks at once. */
+  leaseChanged(): void {
+    this.#interrupted.forgetClaims();
+    this.#wake.abort();
   }
 
   /** Tries again at once, whatever the pause: the mailbox has been mended. */
@@ -84,9 +110,12 @@ export class OutboxWorker {
       this.#wake = new AbortController();
       let wait = STORE_WAIT_MS;
       try {
-        if (!isRecovered) await this.#recover();
-        isRecovered = true;
-        await this.#sendAll();
+        if (this.#lease.held) {
+          // Where others send, one of theirs may be found interrupted at any time.
+          if (!isRecovered || this.#settleWaitMs > 0) await this.#recover();
+          isRecovered = true;
+          await this.#sendAll();
+        }
         wait = await this.#untilNext();
       } catch (error) {
         // The store: disk full, or closed under us. It may hold an intent of which we know nothing.
@@ -103,11 +132,7 @@ export class OutboxWorker {
     if (instance !== null) {
       await store.closeOtherInstances(mailbox, instance, { event: 'sandbox restarted', time: clock.now() });
     }
-    for (let more = true; more && !this.#isStopping;) {
-      const interrupted = await store.listOutgoing({ mailbox, states: ['sending'] }, { limit: 100 });
-      more = interrupted.length > 0;
-      for (const row of interrupted) await this.#change(row.id, ['sending'], interruptedEnding(row, clock.now()));
-    }
+    await this.#interrupted.judge(() => this.#isStopping || !this.#lease.held);
   }
 
   /** Sends everything that may be sent now. Throws what the store throws, once nothing is under way any more. */
@@ -137,7 +162,7 @@ export class OutboxWorker {
   }
 
   get #mayNotSend(): boolean {
-    return this.#isStopping || this.#parts.clock.now() < this.#backoff.pausedUntil;
+    return this.#isStopping || !this.#lease.held || this.#parts.clock.now() < this.#backoff.pausedUntil;
   }
 
   /** After a failure a handshake goes first: unlike a message it may be repeated, and no message's fault. */
@@ -172,6 +197,7 @@ export class OutboxWorker {
       const row = due.find(({ id }) => id !== passOver) ?? due[0];
       if (!row || this.#mayNotSend) return undefined;
       const number = row.attempts + 1;
+      this.#interrupted.claiming(row.id, number);
       const claimed = await store.changeOutgoing(
         row.id,
         ['queued'],
@@ -184,6 +210,7 @@ export class OutboxWorker {
         },
         { event: 'attempt', time: now, detail: { attempt: number } },
       );
+      this.#interrupted.claimed(row.id);
       // Not there any more: dropped in between.
       if (claimed) return claimed;
     }
@@ -207,11 +234,19 @@ export class OutboxWorker {
 
   /** Never rejects. */
   async #settle(row: Outgoing, ending: Ending): Promise<void> {
-    await this.#change(row.id, ['sending'], ending);
+    if (!(await this.#change(row.id, ['sending'], ending))) await this.#settleLate(row, ending);
     const trouble = this.#backoff.takeConvicted();
     if (trouble !== undefined) await this.#setAside(trouble);
     if (Math.abs(this.#parts.clock.now() - this.#toldAt) >= TELL_EVERY_MS)
       await this.#tellState().catch(() => undefined);
+  }
+
+  /** Another instance has judged it meanwhile, and here is MESH's answer. */
+  async #settleLate(row: Outgoing, ending: Ending): Promise<void> {
+    const { store, outbox, clock } = this.#parts;
+    if (this.#isStopping) return;
+    const late = await this.#persist(() => settleLate(store, row, ending, clock.now()));
+    if (late) outbox.tell(late.event, late.row);
   }
 
   /** It failed again and again while others went: for a while, and in the end for a person. */
@@ -227,11 +262,13 @@ export class OutboxWorker {
     });
   }
 
-  async #change(id: string, from: OutgoingState[], { change, event, detail }: Ending): Promise<void> {
+  /** The row as it is then; undefined if it was in another state. */
+  async #change(id: string, from: OutgoingState[], { change, event, detail }: Ending): Promise<Outgoing | undefined> {
     const { store, outbox, clock } = this.#parts;
     const note = { event, time: clock.now(), ...(detail ? { detail } : {}) };
     const changed = await this.#persist(() => store.changeOutgoing(id, from, change, note));
     if (changed) outbox.tell(event, changed);
+    return changed;
   }
 
   /**
@@ -255,8 +292,11 @@ export class OutboxWorker {
     const { store, mailbox, clock } = this.#parts;
     await this.#tellState();
     const now = clock.now();
+    const longest = store.isShared ? SHARED_WAIT_MS : LONGEST_WAIT_MS;
+    if (!this.#lease.held) return longest;
     const until = now < this.#backoff.pausedUntil ? this.#backoff.pausedUntil : await store.nextSendTime(mailbox);
-    return Math.min(LONGEST_WAIT_MS, until === undefined ? Infinity : Math.max(0, until - now));
+    const next = Math.min(until ?? Infinity, this.#interrupted.nextTime ?? Infinity);
+    return Math.min(longest, Math.max(0, next - now));
   }
 
   async #tellState(): Promise<void> {
@@ -284,15 +324,4 @@ export class OutboxWorker {
       // Whoever listens cannot stop the mail.
     }
   }
-}
-
-const INTERRUPTED: StoredError = {
-  code: 'MESH_UNKNOWN_OUTCOME',
-  message: 'The process ended while the message was being sent.',
-};
-
-/** A chunked message goes on where it was. */
-function interruptedEnding(row: Outgoing, now: number): Ending {
-  if ((row.plan?.totalChunks ?? 1) === 1) return unknown(row, INTERRUPTED, now);
-  return { change: { state: 'queued', nextAttemptAt: 0 }, event: 'interrupted' };
 }

@@ -211,7 +211,7 @@ export type Role = 'sender' | 'poller';
 
 /**
  * What another instance did with a mailbox: changed the state of a message that is sent, was done with one that was
- * received, or gave a lease back. `missed`: it was not heard for a while, so anything may have been.
+ * received, or gave its leases back. `missed`: it was not heard for a while, so anything may have been.
  */
 export type OtherChange =
   { kind: 'out'; id: string } | { kind: 'in'; messageId: string } | { kind: 'lease' } | { kind: 'missed' };
@@ -220,6 +220,10 @@ export type OtherChange =
 export interface Store {
   /** Whether other processes may have it open too. */
   readonly isShared: boolean;
+  /** Of this opening of the store, among those of all processes that share it. */
+  readonly id: string;
+  /** The ids of the others that live, or did a minute ago; none where the store has one owner. */
+  others(): Promise<string[]>;
   /**
    * Adds a message to be sent. Where the mailbox has one with the same `onceKey` already, nothing is added and that one is
    * given, with `isNew` false: the caller then discards what it has spooled.
@@ -293,11 +297,10 @@ export interface Store {
   spoolNames(): Promise<Set<string>>;
   /**
    * Takes the right to be the one sender or poller of a mailbox, or prolongs it, for `ms` (milliseconds) from now by the
-   * store's own clock; false while another instance has it. Always true where the store has one owner.
+   * store's own clock; false while another instance has it. Always true where the store has one owner. Given back by
+   * `close`, or when its time ends.
    */
   lease(mailbox: string, role: Role, ms: number): Promise<boolean>;
-  /** Gives it back, if this instance has it. */
-  release(mailbox: string, role: Role): Promise<void>;
   /** Calls `listener` when another instance has changed something of the mailbox; gives a function that ends it. */
   onOther(mailbox: string, listener: (change: OtherChange) => void): () => void;
   /** Waits for what is under way and closes. Repeatable. */

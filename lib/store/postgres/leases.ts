@@ -29,21 +29,13 @@ export async function takeLease(
   return rows.length > 0;
 }
 
-/** Gives it back, so that another instance need not wait for its end. */
-export async function giveLeaseBack(
-  queries: Queries,
-  mailbox: string,
-  role: Role,
-  owner: string,
-  tell: Tell,
-): Promise<void> {
+/** Gives back all that an instance has, so that others need not wait for their ends. */
+export async function giveLeasesBack(queries: Queries, owner: string, tell: Tell): Promise<void> {
   await queries.rows(
-    `WITH gone AS (DELETE FROM mailbox_lease WHERE mailbox = ${MAILBOX} AND role = ? AND owner = ? RETURNING 1)
-      SELECT pg_notify(?, ?)::text AS told FROM gone`,
-    mailbox,
-    role,
+    `WITH gone AS (DELETE FROM mailbox_lease WHERE owner = ? RETURNING mailbox)
+      SELECT pg_notify(?, ? || ' lease - ' || m.key)::text AS told FROM gone JOIN mailbox AS m ON m.id = gone.mailbox`,
     owner,
     tell.channel,
-    `${tell.from} lease ${role} ${mailbox}`,
+    tell.from,
   );
 }

@@ -5,6 +5,8 @@
 import type { Client, Notification } from 'pg';
 import type { OtherChange } from '../store';
 import type { Connections } from './connections';
+import { stillAlive } from './instances';
+import { queriesOn } from './queries';
 
 const AGAIN_AFTER_MS = 2000;
 /** A connection that is dead and does not know it: asked so often. */
@@ -38,7 +40,10 @@ export class Notices {
     }
     // Does not keep a program alive. Its types do not have it.
     (client as unknown as { unref(): void }).unref();
-    this.#timer = setInterval(() => void client.query('SELECT 1').catch(() => client.end()), ALIVE_EVERY_MS);
+    const queries = queriesOn(client);
+    const alive = (): Promise<void> => stillAlive(queries, this.#own);
+    await alive();
+    this.#timer = setInterval(() => void alive().catch(() => client.end()), ALIVE_EVERY_MS);
     this.#timer.unref();
   }
 

@@ -5,12 +5,14 @@ import { type Operation, SharedCommits, type Statistics } from './commits';
 import { type ConnectionOptions, Connections } from './connections';
 import { asMeshError, closedError } from './failures';
 import * as incoming from './incoming';
-import { giveLeaseBack, takeLease } from './leases';
+import { others, removeInstance } from './instances';
+import { giveLeasesBack, takeLease } from './leases';
 import * as ledger from './ledger';
 import { makeMailboxes } from './mailboxes';
 import { migrate } from './migrations';
 import { Notices } from './notices';
 import * as outgoing from './outgoing';
+import type { Queries } from './queries';
 import { purgeSlice, spoolNames } from './retention';
 
 export type PostgresStoreOptions = Omit<ConnectionOptions, 'schema'> & Partial<Pick<ConnectionOptions, 'schema'>>;
@@ -57,11 +59,19 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await commits.close();
+    // Were it to fail, they end by themselves.
+    const leave = async (q: Queries): Promise<void> => {
+      await giveLeasesBack(q, own, tell);
+      await removeInstance(q, own);
+    };
+    await connections.use(leave, 0).catch(() => undefined);
     await notices.close();
     await connections.close();
   };
   return {
     isShared: true,
+    id: own,
+    others: () => connections.use((q) => others(q, own)),
     enqueue: (message, note) => add(message.mailbox, (q) => outgoing.enqueue(q, message, note, tell)),
     getOutgoing: (id) => read((q) => outgoing.getOutgoing(q, id)),
     listOutgoing: (filter, page) => read((q) => outgoing.listOutgoing(q, filter, page)),
@@ -99,10 +109,6 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
         await makeMailboxes(q, [mailbox]);
         return await takeLease(q, mailbox, role, own, ms);
       });
-    },
-    release: async (mailbox, role) => {
-      if (closing) throw closedError();
-      await connections.use((q) => giveLeaseBack(q, mailbox, role, own, tell));
     },
     onOther: (mailbox, listener) => notices.on(mailbox, listener),
     close: () => (closing ??= close()),

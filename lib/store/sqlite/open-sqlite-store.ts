@@ -39,6 +39,8 @@ function storeOn(connection: Connection): SqliteStore {
   const call = connection.call.bind(connection);
   return {
     isShared: false,
+    id: 'sqlite',
+    others: async () => [],
     enqueue: (message, note) => call('enqueue', [withOwnBytes(message), note]),
     getOutgoing: (id) => call('getOutgoing', [id]),
     listOutgoing: (filter, page) => call('listOutgoing', [filter, page]),
@@ -63,7 +65,6 @@ function storeOn(connection: Connection): SqliteStore {
     spoolNames: () => call('spoolNames', []),
     // The file has one owner, and so has every mailbox.
     lease: async () => true,
-    release: async () => undefined,
     onOther: () => () => undefined,
     close: () => connection.close(),
     statistics: () => call('statistics', []),

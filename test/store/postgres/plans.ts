@@ -72,7 +72,7 @@ export async function slowStatements(
 }
 
 /** Of a handful of rows, whatever the store holds. */
-const TINY = new Set(['mailbox', 'mailbox_lease', 'outgoing_count']);
+const TINY = new Set(['mailbox', 'mailbox_lease', 'outgoing_count', 'instance']);
 
 function scansOf(node: Node): string[] {
   const isScan = node['Node Type'] === 'Seq Scan' && !TINY.has(node['Relation Name'] ?? '');
