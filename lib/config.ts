@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigurationError } from './errors';
-import type { Compression } from './types';
+import { DEFAULT_LEVEL } from './payload/gzip';
+import type { Chunking, Compression } from './types';
 
 /** NHS England's environments by name. Source: mesh-api.yaml, "Environments and testing". */
 export const ENVIRONMENTS = {
@@ -14,7 +15,7 @@ export const ENVIRONMENTS = {
   live: 'https://mesh-sync.spineservices.nhs.uk',
 } as const;
 
-/** One request may carry 100 MB (mesh-api.yaml, send_message); gzip may add a little to what it cannot shrink. */
+/** One request may carry 100 MB (mesh-api.yaml, send_message). */
 export const MAX_REQUEST_BYTES = 100_000_000;
 
 /** Certificates and keys, as Node's tls module takes them. Verification cannot be switched off. */
@@ -55,12 +56,40 @@ export interface MailboxOptions {
   sharedKey: string;
   tls?: TlsOptions;
   proxy?: ProxyOptions;
-  /** Whether payloads are compressed on the way, unless a message says otherwise. Default `gzip`. */
+  /** Whether payloads are compressed on the way, unless a message says otherwise. Default `auto`. */
   compression?: Compression;
-  /** A larger payload is sent in chunks of this size (bytes, uncompressed). Default 95,000,000, at most 99,000,000. */
-  maxChunkBytes?: number;
+  /** zlib's, 1 (fastest) to 9 (smallest). Default 3, see lib/payload/gzip.ts. */
+  compressionLevel?: number;
+  /**
+   * What one request may carry, compressed or not (bytes). What fits goes as one request. Default and most 100,000,000, MESH's
+   * own; one NHS client notes 19,000,000 where MESH is reached over the internet and not HSCN (DOMAIN.md 1.8).
+   */
+  maxRequestBytes?: number;
+  /**
+   * What does not fit one request is sent in chunks of this size (bytes, uncompressed), less where that would not fit one
+   * request itself. Default 20,000,000, as the NHS Java client; MESH wants more than 5 MB. Up to three are held in memory.
+   */
+  chunkBytes?: number;
+  /** Whether what does not fit one request may go in chunks, unless a message says otherwise. Default `allowed`. */
+  chunks?: Chunking;
+  /**
+   * Checksum that goes with each message, unless it says otherwise. Default `none`: TLS and MESH's own checks guard the way; a
+   * checksum costs one more reading of the payload, and is for receivers who compare it.
+   */
+  checksum?: 'none' | 'md5' | 'sha256';
   /** The largest payload (bytes, expanded) that `receive` holds in memory; a larger one has to go to a file. Default 256 MiB. */
   maxBufferBytes?: number;
+  /**
+   * The largest payload (bytes, expanded) that is received at all: a larger one is a TooLargeError, so that a small message
+   * cannot fill the disk. One chunk that reaches a twentieth of it may not be more than 200 times its size on the way. Default
+   * 200,000,000,000: MESH takes messages up to 100 GB.
+   */
+  maxExpandedBytes?: number;
+  /**
+   * Whether a received payload has to fit its `Mex-Content-Checksum`, where the algorithm can be told: MD5, SHA-1 or SHA-2 in
+   * hexadecimal. Default true; false where a sender's checksum is of something else than the payload.
+   */
+  checkChecksum?: boolean;
   timeouts?: {
     /** To connect, TLS included (milliseconds). Default 20,000. */
     connectMs?: number;
@@ -94,8 +123,14 @@ export interface MailboxConfig {
   tls: TlsOptions;
   proxy: ProxyOptions | undefined;
   compression: Compression;
-  maxChunkBytes: number;
+  compressionLevel: number;
+  maxRequestBytes: number;
+  chunkBytes: number;
+  chunks: Chunking;
+  checksum: 'none' | 'md5' | 'sha256';
   maxBufferBytes: number;
+  maxExpandedBytes: number;
+  checkChecksum: boolean;
   timeouts: { connectMs: number; headersMs: number; bodyMs: number };
   retry: { attempts: number; baseMs: number; capMs: number };
   connections: number;
@@ -133,13 +168,19 @@ const schema = z.object({
       noProxy: z.array(z.string()).optional(),
     })
     .optional(),
-  compression: z.enum(['gzip', 'never']).default('gzip'),
-  maxChunkBytes: z.number().int().min(1).max(99_000_000).default(95_000_000),
+  compression: z.enum(['auto', 'always', 'never']).default('auto'),
+  compressionLevel: z.number().int().min(1).max(9).default(DEFAULT_LEVEL),
+  maxRequestBytes: z.number().int().min(1).max(MAX_REQUEST_BYTES).default(MAX_REQUEST_BYTES),
+  chunkBytes: z.number().int().min(1).max(MAX_REQUEST_BYTES).default(20_000_000),
+  chunks: z.enum(['allowed', 'never']).default('allowed'),
+  checksum: z.enum(['none', 'md5', 'sha256']).default('none'),
   maxBufferBytes: z
     .number()
     .int()
     .min(1)
     .default(256 * 1024 * 1024),
+  maxExpandedBytes: z.number().int().min(1).default(200_000_000_000),
+  checkChecksum: z.boolean().default(true),
   timeouts: z
     .object({
       connectMs: milliseconds.default(20_000),

@@ -165,7 +165,10 @@ export class DownloadError extends MeshError {
   }
 }
 
-/** The message is larger than the limit for what may be held in memory or expanded. Not acknowledged. */
+/**
+ * The message is larger than the limit: received, for what may be held in memory or expanded (not acknowledged); to be sent,
+ * for one request where it may not go in chunks (nothing was sent).
+ */
 export class TooLargeError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_TOO_LARGE', 'never', message, details);
@@ -176,6 +179,16 @@ export class TooLargeError extends MeshError {
 export class StorageError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_STORAGE', 'safe', message, details);
+  }
+}
+
+/**
+ * A payload is not what it should be: no HL7 v2, EDIFACT, FHIR or acknowledgement that can be read, or one beyond the
+ * limits that keep a hostile payload from filling the memory. Nothing of the payload is in the text.
+ */
+export class UnreadableError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails) {
+    super('MESH_UNREADABLE', 'never', message, details);
   }
 }
 

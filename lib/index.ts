@@ -7,9 +7,17 @@ export {
   type InboxOptions,
   type Mailbox,
 } from './mailbox';
+export { forgottenMailboxes, type ForgottenMailbox } from './forgotten-mailboxes';
 export { openState, type State, type StateOptions } from './state';
 export { ENVIRONMENTS, type MailboxOptions, type ProxyOptions, type TlsOptions } from './config';
-export type { Delivery, InboxConsumer, InboxPoller, InboxRules, PollerState } from './receive/inbox-types';
+export type {
+  Delivery,
+  InboxConsumer,
+  InboxPoller,
+  InboxRules,
+  ParkedMessage,
+  PollerState,
+} from './receive/inbox-types';
 export { workflowMatcher, workflowsMatcher, type WorkflowMatcher } from './protocol/workflow-filter';
 export { ERROR_CODES, findErrorCode, type ErrorCode, type ErrorSource } from './protocol/error-codes';
 export type { InboxQuery } from './client/client';
@@ -17,8 +25,25 @@ export type { ReceiveOptions } from './receive/receive-message';
 export type { SendOptions } from './send/send-message';
 export type { Outbox } from './send/outbox';
 export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export';
-export type { EnqueueOptions, OutboxEvent, OutboxLimits, OutboxMessage, OutboxState } from './send/outbox-types';
+export type {
+  EnqueueOptions,
+  OutboxEvent,
+  OutboxLimits,
+  OutboxMessage,
+  OutboxState,
+  Overdue,
+} from './send/outbox-types';
+export type { Deadlines, WorkflowDeadlines } from './send/deadlines';
+export type { Answer } from './store/settle-outcome';
 export type { LedgerEntry, Outcome, OutgoingState, Retention, StoredError } from './store/store';
 export type { Clock } from './clock';
+export { CHARSETS, type Charset } from './formats/charset';
+export { readHl7, writeHl7, type Hl7Message, type Hl7Options } from './formats/hl7/message';
+export { acknowledgeHl7, ACK_CODES, type AckCode, type Hl7AckOptions } from './formats/hl7/acknowledge';
+export { readEdifact, writeEdifact, type EdifactMessage, type Interchange } from './formats/edifact/interchange';
+export { FHIR_RELEASES, type FhirRelease } from './formats/fhir/definitions';
+export { fhirXmlToJson, fhirXmlToObject, type FhirOptions } from './formats/fhir/from-xml';
+export { fhirJsonToXml } from './formats/fhir/to-xml';
 export * from './types';
 export * from './errors';
+export * from './mllp/index';

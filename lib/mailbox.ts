@@ -2,11 +2,14 @@
 import { MeshClient, type InboxQuery } from './client/client';
 import { createTransport, type Transport } from './client/transport';
 import { readMailboxOptions, type MailboxConfig, type MailboxOptions } from './config';
+import { holdOpen } from './forgotten-mailboxes';
 import { createDurableInbox } from './receive/durable-inbox';
 import type { DurableInboxOptions } from './receive/durable-inbox-types';
+import { Scratch } from './payload/scratch';
 import type { InboxPoller, InboxRules } from './receive/inbox-types';
 import { receiveMessage, type ReceiveOptions } from './receive/receive-message';
 import { systemClock, type Clock } from './clock';
+import type { WorkflowDeadlines } from './send/deadlines';
 import { Follower } from './send/follower';
 import { Outbox } from './send/outbox';
 import type { OutboxLimits, OutboxState } from './send/outbox-types';
@@ -14,6 +17,7 @@ import { OutboxWorker } from './send/outbox-worker';
 import { sendMessage, type SendOptions } from './send/send-message';
 import type { State } from './state';
 import { LEASE_MS, MailboxLease } from './store/mailbox-lease';
+import type { Answer } from './store/settle-outcome';
 import { mailboxKey } from './store/store';
 import type { InboxPage, MailboxAddress, MessageHeaders, OutgoingMessage, ReceivedMessage } from './types';
 import type { SentMessage, Tracking } from './types';
@@ -62,6 +66,8 @@ export interface DurableOptions {
   /** Of the sandbox that this is, so that its messages end with it. */
   instance?: string;
   limits?: OutboxLimits;
+  /** By when what is sent has to be collected and answered, by workflow. Default: 12 hours, 24 hours, 2 working days. */
+  deadlines?: readonly WorkflowDeadlines[];
   /** For tests. */
   clock?: Clock;
 }
@@ -87,6 +93,11 @@ export interface DurableMailbox extends Mailbox {
   inbox(options: InboxOptions): InboxPoller;
   /** Settles the message that a REPORT names. False if the outbox does not have it. */
   settleReport(report: MessageHeaders): Promise<boolean>;
+  /**
+   * Settles an outcome of the message that an acknowledgement answers, however late. False if the outbox does not have it, or
+   * has several of that local id. The same answer again changes nothing; a negative one is final.
+   */
+  settleOutcome(reference: { messageId: string } | { localId: string }, answer: Answer): Promise<boolean>;
 }
 
 /** Beyond lease and time-outs (milliseconds): clocks differ, and an answer has to be stored. */
@@ -96,7 +107,7 @@ const SETTLE_MARGIN_MS = 10_000;
 export function openMailbox(options: MailboxOptions & DurableOptions): DurableMailbox;
 export function openMailbox(options: MailboxOptions): Mailbox;
 export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): Mailbox {
-  const { state, instance, limits, clock, ...rest } = options;
+  const { state, instance, limits, deadlines, clock, ...rest } = options;
   const config = readMailboxOptions(rest);
   const transport = createTransport(config);
   const client = new MeshClient(config, transport);
@@ -106,6 +117,7 @@ export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): 
     state,
     ...(instance === undefined ? {} : { instance }),
     ...(limits ? { limits } : {}),
+    ...(deadlines ? { deadlines } : {}),
     ...(clock ? { clock } : {}),
   });
 }
@@ -151,7 +163,7 @@ function durableMailbox(
   config: MailboxConfig,
   client: MeshClient,
   mailbox: Mailbox,
-  { state, instance, limits, clock = systemClock }: DurableOptions,
+  { state, instance, limits, deadlines, clock = systemClock }: DurableOptions,
 ): DurableMailbox {
   const { store, spool } = state;
   // A built-in sandbox has another port at each start; what its predecessor had is closed under the same key.
@@ -161,19 +173,32 @@ function durableMailbox(
     ...common,
     mailboxId: mailbox.mailboxId,
     ...(limits ? { limits } : {}),
+    ...(deadlines ? { deadlines } : {}),
   });
   const listeners = new Set<(state: OutboxState) => void>();
   const changed = (sending: OutboxState): void => listeners.forEach((listener) => listener(sending));
   const lease = new MailboxLease(store, storeKey, 'sender', () => worker.leaseChanged());
   const { connectMs, headersMs } = config.timeouts;
   const settleWaitMs = store.isShared ? LEASE_MS + connectMs + headersMs + SETTLE_MARGIN_MS : 0;
-  const worker: OutboxWorker = new OutboxWorker({ ...common, client, config, outbox, changed, lease, settleWaitMs });
+  const scratch = new Scratch(state.scratch);
+  const worker: OutboxWorker = new OutboxWorker({
+    ...common,
+    client,
+    config,
+    outbox,
+    changed,
+    scratch,
+    lease,
+    settleWaitMs,
+  });
   const follower = new Follower({ ...common, client, outbox, lease });
+  let release: (() => void) | undefined;
   return {
     ...mailbox,
     outbox,
     storeKey,
     start() {
+      release ??= holdOpen(state, storeKey);
       lease.start();
       worker.start();
       follower.start();
@@ -184,6 +209,7 @@ function durableMailbox(
     },
     resumeSending: () => worker.resume(),
     settleReport: (report) => follower.settleReport(report),
+    settleOutcome: (reference, answer) => follower.settleOutcome(reference, answer),
     inbox: (rules) =>
       createDurableInbox({
         ...rules,
@@ -196,6 +222,8 @@ function durableMailbox(
         storeKey,
         instance: instance ?? null,
         maxBufferBytes: config.maxBufferBytes,
+        maxExpandedBytes: config.maxExpandedBytes,
+        checkChecksum: config.checkChecksum,
         settleReport: (report) => follower.settleReport(report),
         ...(store.isShared
           ? { lease: (told: (held: boolean) => void) => new MailboxLease(store, storeKey, 'poller', told) }
@@ -206,6 +234,8 @@ function durableMailbox(
       await Promise.all([worker.stop(), follower.stop()]);
       await lease.stop();
       outbox.close();
+      release?.();
+      release = () => undefined;
       await mailbox.close();
     },
   };

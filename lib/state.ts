@@ -26,6 +26,8 @@ export interface StateOptions {
 export interface State {
   readonly store: Store;
   readonly spool: Spool;
+  /** For what can be made again: this process's own, and empty at its start. */
+  readonly scratch: Spool;
   /** Waits for what is under way and closes. Close the mailboxes first. */
   close(): Promise<void>;
 }
@@ -48,9 +50,11 @@ export async function openState(options: StateOptions): Promise<State> {
       ? await openSqliteStore({ folder })
       : await openPostgresStore({ url, ...(schema === undefined ? {} : { schema }) });
   try {
-    const spool = await Spool.open(spoolFolder);
+    const spool = await Spool.open(spoolFolder, { isShared: store.isShared });
+    const scratch = store.isShared ? await Spool.open(join(folder, 'scratch')) : spool;
     if (store.isShared) await checkShared(store, spool);
     await spool.removeOrphans(await store.spoolNames(), store.isShared ? DAY : 0);
+    if (scratch !== spool) await scratch.removeOrphans(new Set());
     const purge = async (): Promise<void> => {
       const { spoolNames } = await store.purge(Date.now(), { ...RETENTION, ...retention });
       await spool.remove(spoolNames);
@@ -63,6 +67,7 @@ export async function openState(options: StateOptions): Promise<State> {
     return {
       store,
       spool,
+      scratch,
       async close() {
         clearInterval(timer);
         await first;

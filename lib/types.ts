@@ -6,8 +6,18 @@
 /** What a flow hands over to be sent. A file path is given as `{ file }`, so that text is never mistaken for one. */
 export type Payload = Uint8Array | string | { file: string } | { json: unknown };
 
-/** How the payload is encoded on the way (`Content-Encoding`). `never` sends the bytes as they are. */
-export type Compression = 'gzip' | 'never';
+/**
+ * Whether a payload is compressed on the way (`Content-Encoding: gzip`). `auto` looks at samples of it and leaves alone what does
+ * not shrink by a tenth, or has less than 12 KiB; `always` compresses all but what would then no longer fit one request;
+ * `never` sends the bytes as they are. One decision for the whole message: MESH refuses a changed encoding.
+ */
+export type Compression = 'auto' | 'always' | 'never';
+
+/**
+ * Whether a message that does not fit one request may go in chunks. `never`: its receivers cannot take chunks (MESH UI and old
+ * MESH clients); then it is not sent at all, and a person is told.
+ */
+export type Chunking = 'allowed' | 'never';
 
 /** One message to be sent. The limits are MESH's own, in characters (mesh-api.yaml, send_message). */
 export interface OutgoingMessage {
@@ -25,12 +35,20 @@ export interface OutgoingMessage {
   fileName?: string;
   /** MIME type of the payload when decoded; guessed from the kind of payload if not given. `Content-Type` */
   contentType?: string;
-  /** Sender's checksum, passed on as it is: letters, digits, space, `:`, `-`, `/`. At most 100. `Mex-Content-Checksum` */
+  /**
+   * `md5` or `sha256`: calculated over the payload before compression, in hexadecimal; the payload is read once more for it.
+   * `none`: no checksum. Any other text is the sender's own and passed on as it is: letters, digits, space, `:`, `-`, `/`; at
+   * most 100. Default: the mailbox's setting. `Mex-Content-Checksum`
+   */
   checksum?: string;
   /** `Mex-PartnerID`, at most 500 (used by NEMS for subscription tags). */
   partnerId?: string;
   /** Default: the mailbox's setting. */
   compression?: Compression;
+  /** Default: the mailbox's setting. */
+  chunks?: Chunking;
+  /** Size of a chunk, where it needs chunks (bytes, uncompressed). Default: the mailbox's setting. */
+  chunkBytes?: number;
   /** True where the application compressed the payload itself. Only a mark for the receiver. `Mex-Content-Compressed` */
   compressed?: boolean;
   /** True where the application encrypted the payload itself. Only a mark for the receiver. `Mex-Content-Encrypted` */

@@ -5,6 +5,7 @@ import { ConfigurationError } from '../lib/index';
 import { claimMailbox, releaseClaims } from './shared/claims';
 import { Connection, type ConnectionUser, type OpenedMailbox } from './shared/connection';
 import { durableState } from './shared/durable-state';
+import { lookForForgotten } from './shared/forgotten-watch';
 import { readMailboxSettings, type MeshConfigCredentials, type MeshConfigDef } from './shared/mailbox-settings';
 import type { MeshConfigNode } from './shared/mailbox-user';
 import { openFromSettings } from './shared/open-mailbox';
@@ -49,5 +50,8 @@ async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfig
   }
   const { version } = RED.settings as { version?: string };
   const state = await durableState(RED);
-  return openFromSettings(settings, state, version === undefined ? 'Node-RED' : `Node-RED/${version}`);
+  const opened = await openFromSettings(settings, state, version === undefined ? 'Node-RED' : `Node-RED/${version}`);
+  // A store that cannot be asked tells so itself.
+  void lookForForgotten(RED, node, state).catch(() => undefined);
+  return opened;
 }

@@ -1,11 +1,13 @@
 /** mesh-poll: hands what arrives in the mailbox to the flow. Outputs: data, reports, business acknowledgements, parked. */
 import type { Node, NodeAPI } from 'node-red';
-import { inboxConsumer } from './shared/inbox-consumer';
+import { inboxConsumer, tellParked } from './shared/inbox-consumer';
 import { MailboxUser } from './shared/mailbox-user';
 import { onInput } from './shared/on-input';
+import { readPollOrder } from './shared/poll-orders';
 import { PollStatus } from './shared/poll-status';
 import { readPollSettings, type MeshPollDef } from './shared/poll-settings';
 import { cleanError } from './shared/report-error';
+import { shortCount } from './shared/status';
 
 export = function (RED: NodeAPI): void {
   function MeshPoll(this: Node, def: MeshPollDef): void {
@@ -32,9 +34,24 @@ export = function (RED: NodeAPI): void {
       this.error(cleanError(RED, error), {});
     });
 
-    onInput(RED, this, async () => {
+    onInput(RED, this, async (msg) => {
       await joined;
+      const order = readPollOrder(RED, msg['meshPoll']);
       await mailbox.run(async ({ poller }) => {
+        if (order.kind === 'redeliver') {
+          await poller.redeliver(order.messageId);
+          return;
+        }
+        if (order.kind === 'list-parked') {
+          let parked = 0;
+          for await (const message of poller.parked()) {
+            tellParked(RED, this, message);
+            parked += 1;
+          }
+          const text = RED._('mesh-poll.status.parked', { parked: shortCount(parked) });
+          mailbox.show({ fill: parked > 0 ? 'yellow' : 'green', shape: 'dot', text });
+          return;
+        }
         const answer = poller.poll();
         if (!answer.started) status.postponed(answer.nextPoll);
       });

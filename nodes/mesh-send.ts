@@ -1,10 +1,17 @@
 /** mesh-send: puts a message into the mailbox's outbox, from where it is sent to another mailbox, once and in order. */
 import type { Node, NodeAPI, NodeDef, NodeMessageInFlow } from 'node-red';
-import { InvalidMessageError, type Outbox, type OutboxMessage, type OutgoingMessage } from '../lib/index';
+import {
+  InvalidMessageError,
+  type EnqueueOptions,
+  type Outbox,
+  type OutboxMessage,
+  type OutgoingMessage,
+} from '../lib/index';
 import { MailboxUser } from './shared/mailbox-user';
 import { InOrder } from './shared/in-order';
 import { meshSent, type MeshSent } from './shared/mesh-sent';
 import { onInput } from './shared/on-input';
+import { askedFor, deadlineSettings, type Asked } from './shared/deadline-settings';
 import {
   outgoingMessage,
   outgoingPayload,
@@ -13,7 +20,7 @@ import {
   type SendFields,
 } from './shared/outgoing-message';
 import { SendStatus } from './shared/send-status';
-import { choiceSetting, numberSetting } from './shared/settings';
+import { choiceSetting } from './shared/settings';
 import { asText, evaluate, evaluateText } from './shared/typed-input';
 
 interface MeshSendDef extends NodeDef {
@@ -36,17 +43,22 @@ interface MeshSendDef extends NodeDef {
   payloadType?: string;
   payloadIs?: 'content' | 'file';
   copyFile?: boolean;
-  compression?: '' | 'gzip' | 'never';
+  compression?: '' | 'auto' | 'always' | 'never';
+  chunks?: '' | 'allowed' | 'never';
+  checksum?: '' | 'none' | 'md5' | 'sha256';
   confirm?: 'accepted' | 'queued';
   onceKey?: string;
   onceKeyType?: string;
   strictOrder?: boolean;
   collectWithinHours?: number | string;
+  asks?: 'none' | Asked;
+  infrastructureWithinHours?: number | string;
+  businessWithinWorkingDays?: number | string;
 }
 
 /** What a msg asks for: a message to send, or something to be done with one that is in the outbox. */
 type Order =
-  | { kind: 'send'; message: OutgoingMessage; onceKey: string }
+  | { kind: 'send'; message: OutgoingMessage; onceKey: string; asks: EnqueueOptions['asks'] & object }
   | { kind: 'resend'; id: string }
   | { kind: 'drop'; id: string };
 
@@ -58,10 +70,6 @@ interface Taken {
 
 /** The outbox writes more than this into a file first: meanwhile what comes after must not overtake it. */
 const SMALL_BYTES = 32 * 1024;
-
-const HOUR_MS = 3_600_000;
-/** MESH itself gives up after five days. */
-const COLLECT_WITHIN = { fallback: 12, least: 0.01, most: 120 };
 
 export = function (RED: NodeAPI): void {
   function MeshSend(this: Node, def: MeshSendDef): void {
@@ -89,7 +97,8 @@ export = function (RED: NodeAPI): void {
         strictOrder: def.strictOrder === true,
         copyFile: def.copyFile === true,
         localIdIsShared: def.localIdShared === true,
-        collectWithinMs: numberSetting(RED, 'collectWithinHours', def.collectWithinHours, COLLECT_WITHIN) * HOUR_MS,
+        asks: order.asks,
+        ...deadlineSettings(RED, def),
       });
       const { to, localId = message.localId } = order.message;
       const more = { to, ...(localId !== undefined && { localId }), ...(!isNew && { repeated: true as const }) };
@@ -177,9 +186,10 @@ async function fromFlow(RED: NodeAPI, node: Node, def: MeshSendDef, msg: NodeMes
     type: def.payloadType ?? 'msg',
   });
   const payload = outgoingPayload(RED, value, def.payloadIs === 'file' ? 'file' : 'content');
-  const compression = def.compression === 'gzip' || def.compression === 'never' ? def.compression : undefined;
-  const message = outgoingMessage(RED, fields, msg['meshSend'], payload, compression);
-  return { kind: 'send', message, onceKey: await readOnceKey(RED, node, def, msg, settings) };
+  const { compression, chunks, checksum } = def;
+  const message = outgoingMessage(RED, { ...fields, checksum }, msg['meshSend'], payload, { compression, chunks });
+  const asks = askedFor(RED, def.asks, settings['asks']);
+  return { kind: 'send', message, onceKey: await readOnceKey(RED, node, def, msg, settings), asks };
 }
 
 /** Empty where none is wanted. A key that is wanted and not there is an error: the message might be a repeat. */

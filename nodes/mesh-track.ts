@@ -63,8 +63,10 @@ function follow(RED: NodeAPI, node: Node, mailbox: MailboxUser): void {
   let alarms = 0;
 
   const tell = (happening: OutboxEvent): void => {
-    const { event, message } = happening;
-    const told = () => ({ topic: message.workflowId, payload: { event, ...message } });
+    const { event, message, overdue } = happening;
+    const payload = { event, ...(overdue && { overdue }), ...message };
+    // A flow may change what it gets: each output has its own.
+    const told = () => ({ topic: message.workflowId, payload: { ...payload } });
     const isAlarm = needsAttention(happening);
     node.send([told(), isAlarm ? told() : null]);
     if (!isAlarm) return;

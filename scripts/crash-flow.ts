@@ -24,7 +24,8 @@ export function crashFlow({ meshUrl, sharedKey, receiverPort, inbox }: CrashFlow
     leaseMinutes: 5,
     maxDeliveries: 1000,
     // 100 kB: the 240 kB payloads go in three chunks.
-    maxChunkMb: 0.1,
+    maxRequestMb: 0.1,
+    chunkMb: 0.1,
     compression: 'never',
     credentials: { password: 'password', sharedKey },
   });

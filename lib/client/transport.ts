@@ -12,6 +12,9 @@ import { ConfigurationError, MeshError } from '../errors';
 export interface RequestBody {
   /** Bytes, exactly: sent as Content-Length. */
   readonly bytes: number;
+  /** All of them, where they are few: they go out in one write. */
+  readonly whole?: Buffer;
+  /** A piece's memory may be used again as soon as the next is asked for. */
   open(): AsyncIterable<Buffer>;
 }
 
@@ -78,7 +81,7 @@ export function createTransport(
     bodyTimeout: timeouts.bodyMs,
   } as const;
   const proxy = config.proxy && !bypassesProxy(url, config.proxy.noProxy ?? []) ? config.proxy : undefined;
-  const dispatcher: Dispatcher = proxy
+  const agent: Dispatcher = proxy
     ? new ProxyAgent({
         ...common,
         uri: proxy.url,
@@ -88,36 +91,56 @@ export function createTransport(
         ...proxyAuthorization(proxy),
       })
     : new Agent({ ...common, connect });
+  const dispatcher = agent.compose(countSent);
   const base = url.pathname.replace(/\/+$/, '');
 
   return {
     async request({ method, path, headers, body, headersMs, signal }) {
-      let handedOver = 0;
-      async function* counted(source: RequestBody): AsyncGenerator<Buffer> {
-        for await (const piece of source.open()) {
-          handedOver += piece.length;
-          yield piece;
-        }
-      }
+      const sent: Sent = { bytes: 0 };
       try {
-        const response = await dispatcher.request({
+        const options: RequestOptions = {
+          [SENT]: sent,
           origin: url.origin,
           path: base + path,
           method,
           headers: body ? { ...headers, 'content-length': String(body.bytes) } : headers,
           // undici takes any async iterable here (its documentation says so), its types do not.
-          body: body ? (counted(body) as unknown as Readable) : null,
-          ...(headersMs === undefined ? {} : { headersTimeout: headersMs }),
+          body: body ? (body.whole ?? (body.open() as unknown as Readable)) : null,
+          headersTimeout: headersMs ?? timeouts.headersMs,
           ...(signal ? { signal } : {}),
-        });
+        };
+        const response = await dispatcher.request(options);
         return { status: response.statusCode, headers: response.headers, body: response.body };
       } catch (error) {
         // The payload itself could not be read: undici broke the request off, so MESH got less than it was promised.
         if (error instanceof MeshError) throw error;
-        throw new TransportFailure(error, body === undefined || handedOver >= body.bytes);
+        throw new TransportFailure(error, body === undefined || sent.bytes >= body.bytes);
       }
     },
     close: () => dispatcher.destroy(),
+  };
+}
+
+/** Body bytes that were written to the connection. */
+interface Sent {
+  bytes: number;
+}
+
+const SENT = Symbol('sent');
+type RequestOptions = Dispatcher.RequestOptions & { [SENT]: Sent };
+
+/** undici tells its handler of every piece that it has written to the socket, and nobody else. */
+function countSent(dispatch: Dispatcher.Dispatch): Dispatcher.Dispatch {
+  return (options, handler) => {
+    const sent = (options as Partial<RequestOptions>)[SENT];
+    if (sent) {
+      Object.assign(handler, {
+        onBodySent(piece: Uint8Array) {
+          sent.bytes += piece.byteLength;
+        },
+      });
+    }
+    return dispatch(options, handler);
   };
 }
 

@@ -12,7 +12,7 @@ const MAX_NAME_BYTES = 150;
  * stays). Gives the id alone where nothing is left.
  */
 export function safeFileName(messageId: string, fileName: string | undefined): string {
-  const id = messageId.replace(/[^\w.-]/g, '_').slice(0, 100);
+  const id = notADevice(messageId.replace(/[^\w.-]/g, '_').slice(0, 100));
   const last = (fileName ?? '').split(/[/\\]/).at(-1) ?? '';
   const name = shorten(
     last
@@ -22,7 +22,11 @@ export function safeFileName(messageId: string, fileName: string | undefined): s
       .replace(/^[. ]+|[. ]+$/g, ''),
   );
   if (name === '') return `${id}.dat`;
-  return `${id}_${DEVICE.test(name) ? `_${name}` : name}`;
+  return `${id}_${notADevice(name)}`;
+}
+
+function notADevice(name: string): string {
+  return DEVICE.test(name) ? `_${name}` : name;
 }
 
 function shorten(name: string): string {

@@ -7,22 +7,28 @@ import { mkdir, open, readdir, rm, stat, statfs, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { StorageError } from '../errors';
 import { withoutPath } from './file-error';
+import { partialNames } from './partial-files';
 
 /** How an instance shows that it uses the folder. */
 const PROBE = 'probe-';
 
 /** A spool folder. */
 export class Spool {
+  /** Names that somebody in this process writes to. */
+  readonly inUse = new Set<string>();
+  /** Other processes write into the folder too. */
+  readonly isShared: boolean;
   readonly #folder: string;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, isShared: boolean) {
     this.#folder = folder;
+    this.isShared = isShared;
   }
 
   /** Opens the folder, and makes it (0700) if it is not there. Throws StorageError. */
-  static async open(folder: string): Promise<Spool> {
+  static async open(folder: string, { isShared = false } = {}): Promise<Spool> {
     await storing(() => mkdir(folder, { recursive: true, mode: 0o700 }));
-    return new Spool(folder);
+    return new Spool(folder, isShared);
   }
 
   /** Absolute path of a spooled file. */
@@ -71,13 +77,15 @@ export class Spool {
   }
 
   /**
-   * Deletes what a kill left between spooling and committing; in a folder that others write to as well only what is older
-   * than `ageMs` (milliseconds). Gives how many.
+   * Deletes what a kill left between spooling and committing, but for downloads that can be resumed; in a folder that others
+   * write to as well only what is older than `ageMs` (milliseconds). Gives how many.
    */
   async removeOrphans(known: ReadonlySet<string>, ageMs = 0): Promise<number> {
+    const resumable = await partialNames(this.#folder);
     const orphans: string[] = [];
     for (const name of await readdir(this.#folder)) {
-      if (!known.has(name) && (ageMs === 0 || (await this.#age(name)) > ageMs)) orphans.push(name);
+      if (known.has(name) || resumable.has(name)) continue;
+      if (ageMs === 0 || (await this.#age(name)) > ageMs) orphans.push(name);
     }
     await this.remove(orphans);
     return orphans.length;

@@ -44,6 +44,12 @@ export function outgoingHeaders(mailboxId: string, message: HeaderValues): Recor
   return headers;
 }
 
+/** The same headers with a checksum, if there is one: it is known only when the payload has been read. Throws InvalidMessageError. */
+export function withChecksum(headers: Record<string, string>, checksum: string | undefined): Record<string, string> {
+  if (checksum === undefined || checksum === '') return headers;
+  return { ...headers, [HEADER_RULES.checksum.header]: checkedHeader('checksum', checksum) };
+}
+
 /** The value, if MESH takes it in this header. Throws InvalidMessageError. */
 export function checkedHeader(field: HeaderField, value: string): string {
   const rule = HEADER_RULES[field];

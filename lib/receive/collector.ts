@@ -1,6 +1,6 @@
 /**
- * From MESH's inbox into the store: list, download, make durable, tell MESH. One at a time, and a payload is never held in
- * memory beyond 64 KiB.
+ * From MESH's inbox into the store: list, download, make durable, tell MESH. Downloads go one after the other, and a payload is
+ * never held in memory beyond 64 KiB; while one is made durable and MESH told of it, the next ones are downloaded.
  *
  * A kill at any point: before the row is committed, MESH still has the message and it is downloaded again (a spooled file
  * without a row goes at the next start). After the commit and before MESH is told, the row says `spooled` and MESH is told
@@ -16,23 +16,26 @@ import {
   UnavailableError,
   type MeshError,
 } from '../errors';
+import { DiskRoom, NoRoomError } from '../payload/disk-room';
+import { PartialFiles } from '../payload/partial-files';
 import type { IncomingState } from '../store/store';
 import type { MessageHeaders, Progress } from '../types';
-import { downloadMessage } from './download';
+import { downloadMessage, type Resumable } from './download';
 import type { DurableInboxOptions } from './durable-inbox-types';
 import type { IncomingRows } from './incoming-rows';
 import type { InboxRouter } from './inbox-router';
-import { asMeshError, DEFAULT_MAX_DELIVERIES, FULL_PAGE, inboxPages, isGone, unclaimedError } from './inbox-rules';
+import { asMeshError, DEFAULT_MAX_DELIVERIES, FULL_PAGE, inboxPages, isGone } from './inbox-rules';
+import { UNCLAIMED_AGAIN_MS, unclaimedError } from './inbox-rules';
 import type { InboxConsumer } from './inbox-types';
 import { ListedMessages, type ListedMessage } from './listed';
 import type { Notices } from './notices';
+import { readChecksum } from '../protocol/checksum';
 import { NOTHING } from './receive-message';
 import type { ReportSettler } from './report-settler';
 import { SpoolSink, type SpooledPayload } from './spool-sink';
+import { Storing } from './storing';
 import type { MeshTeller } from './mesh-teller';
 
-/** As the outbox's limit (bytes). */
-const MIN_FREE_BYTES = 512 * 1024 ** 2;
 /** So often in a row a message keeps the rest waiting when MESH cannot give it out. */
 const STUMBLES = 3;
 
@@ -58,29 +61,46 @@ export interface CollectorParts {
 export class Collector {
   readonly listed = new ListedMessages();
   readonly #parts: CollectorParts;
-  /** The message that is being stored and MESH being told of: not to be delivered yet. */
-  #underWay: string | undefined;
+  readonly #room: DiskRoom;
+  readonly #partials: PartialFiles;
+  readonly #storing = new Storing();
+  /** What is being stored and MESH being told of: not to be delivered yet. */
+  readonly #underWay = new Set<string>();
   /** The last message could not be fetched, and it is not known yet whether that is its own fault. */
   #stumbled: { message: ListedMessage; error: MeshError } | undefined;
 
   constructor(parts: CollectorParts) {
     this.#parts = parts;
+    const { spool, storeKey, minFreeBytes } = parts.options;
+    this.#room = new DiskRoom(() => spool.freeBytes(), minFreeBytes);
+    this.#partials = new PartialFiles(spool, storeKey);
   }
 
   isUnderWay(messageId: string): boolean {
-    return this.#underWay === messageId;
+    return this.#underWay.has(messageId);
+  }
+
+  /** Another instance has polled since. */
+  lookAgain(): void {
+    this.#partials.lookAgain();
   }
 
   /** Takes what was listed before and not taken: there may be other consumers by now. */
-  async takeListed(): Promise<void> {
-    for (const messageId of this.listed.ids()) await this.#take(messageId);
+  takeListed(): Promise<void> {
+    return this.#storing.through(async () => {
+      for (const messageId of this.listed.ids()) await this.#take(messageId);
+    });
   }
 
   /**
    * Lists the inbox and takes what is new, page by page: what was stored does not have to be remembered. Gives whether there
    * may be more, because the last page was full.
    */
-  async list(): Promise<boolean> {
+  list(): Promise<boolean> {
+    return this.#storing.through(() => this.#list());
+  }
+
+  async #list(): Promise<boolean> {
     const { options, rows, signal, mayPoll } = this.#parts;
     const goesOn = (): boolean => !signal.aborted && mayPoll();
     let lastPage = 0;
@@ -94,7 +114,10 @@ export class Collector {
       for (const [messageId, state] of known) if (this.#isOwed(state)) await this.#parts.teller.tellNow(messageId);
       for (const messageId of messageIds) if (!known.has(messageId)) await this.#take(messageId);
     }
-    if (goesOn()) this.listed.end();
+    if (goesOn()) {
+      this.listed.end();
+      await this.#partials.keepOnly((messageId) => this.listed.get(messageId) !== undefined);
+    }
     return lastPage >= FULL_PAGE;
   }
 
@@ -168,40 +191,74 @@ export class Collector {
     if (route === 'others') return undefined;
     if (route !== 'nobody') return route.to;
     const error = unclaimedError(messageId, head.workflowId, options.mailboxId);
-    notices.raise(`unclaimed ${head.workflowId}`, error, router.consumers.slice(0, 1), messageId);
+    notices.raise(`unclaimed ${head.workflowId}`, error, router.consumers.slice(0, 1), messageId, UNCLAIMED_AGAIN_MS);
     return undefined;
   }
 
   async #receive(message: ListedMessage, consumer: InboxConsumer): Promise<void> {
-    const { options, teller, reports, signal, notices, onProgress, onStored } = this.#parts;
+    const { notices } = this.#parts;
     const { messageId } = message;
-    let headers: MessageHeaders;
-    let payload: SpooledPayload | undefined;
     await this.#checkRoom();
+    let downloaded: { headers: MessageHeaders; payload: SpooledPayload | undefined };
     try {
-      const downloaded = await downloadMessage(options.client, messageId, async () => new SpoolSink(options.spool), {
-        signal,
-        onProgress: (progress) => onProgress(consumer, progress),
-      });
-      headers = downloaded.message;
-      payload = await (downloaded.sink as SpoolSink | undefined)?.spooled();
+      downloaded = await this.#download(messageId, consumer);
     } catch (thrown) {
       this.#downloadFailed(message, consumer, asMeshError(thrown, messageId));
       return;
+    }
+    notices.over(`download ${messageId}`);
+    await this.#storing.add(() => this.#keep(downloaded.headers, downloaded.payload));
+  }
+
+  /** From the first missing chunk, if an earlier download broke off. */
+  async #download(
+    messageId: string,
+    consumer: InboxConsumer,
+  ): Promise<{ headers: MessageHeaders; payload: SpooledPayload | undefined }> {
+    const { options, signal, onProgress } = this.#parts;
+    const parts = { spool: options.spool, partials: this.#partials, room: this.#room };
+    try {
+      const resume = await this.#resumable(messageId);
+      const { message, sink } = await downloadMessage(
+        options.client,
+        messageId,
+        {
+          sinkFor: (headers, atLeast, also) => SpoolSink.begin({ ...parts, message: headers, also }, atLeast),
+          ...(resume ? { resume } : {}),
+        },
+        options,
+        { signal, onProgress: (progress) => onProgress(consumer, progress) },
+      );
+      return { headers: message, payload: await (sink as SpoolSink | undefined)?.spooled() };
     } finally {
       onProgress(undefined, undefined);
     }
-    notices.over(`download ${messageId}`);
+  }
+
+  async #resumable(messageId: string): Promise<Resumable | undefined> {
+    const partial = await this.#partials.find(messageId);
+    if (!partial) return undefined;
+    const { message, chunks, bytes } = partial;
+    const also = readChecksum(message.checksum)?.algorithm;
+    const parts = { spool: this.#parts.options.spool, partials: this.#partials, room: this.#room, message, also };
+    const sink = await SpoolSink.resume(parts, partial);
+    return sink && { message, chunks, bytes, sink };
+  }
+
+  /** Makes it durable, then tells MESH: in this order. */
+  async #keep(headers: MessageHeaders, payload: SpooledPayload | undefined): Promise<void> {
+    const { teller, reports, onStored } = this.#parts;
+    const { messageId } = headers;
     try {
       // Not delivered before MESH was told, or could not be told: that is the order of things.
-      if (teller.tells) this.#underWay = messageId;
+      if (teller.tells) this.#underWay.add(messageId);
       await this.#store(headers, payload);
       if (teller.whenSpooled) teller.owe(messageId);
       this.listed.delete(messageId);
       if (headers.messageType === 'REPORT') await reports.settle(headers);
       if (teller.whenSpooled) await teller.tellNow(messageId);
     } finally {
-      this.#underWay = undefined;
+      this.#underWay.delete(messageId);
       onStored();
     }
   }
@@ -234,8 +291,8 @@ export class Collector {
 
   /** What the disk has no room for stays in MESH's inbox, and the store can still write. */
   async #checkRoom(): Promise<void> {
-    const { spool, minFreeBytes = MIN_FREE_BYTES } = this.#parts.options;
-    if ((await spool.freeBytes()) >= minFreeBytes) return;
+    const hasRoom = this.#room.has(0);
+    if (hasRoom === true || (await hasRoom)) return;
     throw new StorageError('The disk is nearly full: received messages stay in the MESH inbox.', {
       mailboxId: this.#parts.options.mailboxId,
       advice: 'Make room on the disk of the state folder. MESH keeps messages for five days.',
@@ -251,8 +308,10 @@ export class Collector {
       return;
     }
     // MESH is away or does not let us in, or the disk is full: the next message would fare no better.
-    if (!(error instanceof DownloadError) && (error.retry !== 'never' || isOurs(error))) throw error;
-    message.failures += 1;
+    const isItsOwn = error instanceof DownloadError || error instanceof NoRoomError;
+    if (!isItsOwn && (error.retry !== 'never' || isOurs(error))) throw error;
+    // What only waits for room on the disk, and costs nothing to ask for, is never given up.
+    if (!(error instanceof NoRoomError && error.wasKnown)) message.failures += 1;
     message.failedIn = this.listed.list;
     if (error.retry === 'never' || message.failures >= (options.maxDeliveries ?? DEFAULT_MAX_DELIVERIES)) {
       message.gaveUp = true;

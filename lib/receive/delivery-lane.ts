@@ -25,6 +25,8 @@ import type { Turns } from './turns';
 const PAGE = 50;
 /** After the store or the folder failed (milliseconds). */
 const AGAIN_AFTER_MS = 30_000;
+/** After the consumer did not take a message (milliseconds). */
+const REFUSED_MS = 5 * 60_000;
 
 /** What a lane works with. */
 export interface DeliveryLaneParts {
@@ -207,13 +209,15 @@ export class DeliveryLane {
   async #delivered(flight: Flight, row: Incoming, error: MeshError | undefined): Promise<void> {
     const { flights, clock, leaseMs, settle, onLease } = this.#parts;
     flight.running = false;
-    flight.leaseUntil = clock.now() + leaseMs;
+    flight.refused = error?.retry === 'safe';
+    flight.leaseUntil = clock.now() + (flight.refused ? Math.min(REFUSED_MS, leaseMs) : leaseMs);
     onLease();
     // The flow may have been done with it while deliver() ran.
     if (flights.get(row.messageId) !== flight) return;
     if (error?.retry === 'never') await this.#park(row, error);
-    else if (error) this.#consumer.failed(error, row.messageId);
-    else if (this.#consumer.acknowledge === 'after-delivery') await settle(row.messageId);
+    if (flight.refused) await this.#parts.rows.refused(row);
+    if (error && error.retry !== 'never') this.#consumer.failed(error, row.messageId);
+    else if (!error && this.#consumer.acknowledge === 'after-delivery') await settle(row.messageId);
   }
 
   async #park(row: Incoming, error: MeshError | undefined): Promise<void> {

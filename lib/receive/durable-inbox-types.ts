@@ -24,6 +24,9 @@ export interface DurableInboxOptions extends InboxRules {
   instance?: string | null;
   /** A larger payload (bytes) cannot be delivered as a Buffer: it is parked. */
   maxBufferBytes: number;
+  /** As the mailbox's (MailboxOptions). */
+  maxExpandedBytes: number;
+  checkChecksum?: boolean;
   /** Bytes that have to stay free on the disk: with less, messages stay in MESH. Default 512 MiB. */
   minFreeBytes?: number;
   /**

@@ -3,7 +3,7 @@
  * payloads in the spool. The collector fills the store from MESH, one lane for each consumer empties it into the flow, and
  * `acknowledge` ends a message. They meet in the store only, so that MESH never waits for a flow, nor a flow for MESH.
  */
-import { AbortedError, type MeshError } from '../errors';
+import { AbortedError, InvalidMessageError, NotFoundError, type MeshError } from '../errors';
 import type { Progress } from '../types';
 import { wakefulClock, type Clock } from '../clock';
 import { ALWAYS_HELD } from '../store/mailbox-lease';
@@ -22,13 +22,15 @@ import {
   deliveryKinds,
   storedUnclaimedError,
   tellIfIdle,
+  UNCLAIMED_AGAIN_MS,
 } from './inbox-rules';
-import type { InboxConsumer, InboxPoller, PollerState } from './inbox-types';
+import type { InboxConsumer, InboxPoller, ParkedMessage, PollerState } from './inbox-types';
 import type { Routed } from './listed';
 import { MeshTeller } from './mesh-teller';
 import { Notices } from './notices';
 import { PollSchedule } from './poll-schedule';
 import { ReportSettler } from './report-settler';
+import { headersOf } from './stored-delivery';
 import { Turns } from './turns';
 
 /** Makes a durable inbox; it begins when a consumer is added. One for each mailbox, and closed before its store is. */
@@ -48,7 +50,7 @@ class DurableInbox implements InboxPoller {
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #router: InboxRouter<InboxConsumer>;
-  readonly #notices = new Notices();
+  readonly #notices = new Notices(() => this.#clock.now());
   readonly #schedule: PollSchedule;
   readonly #rows: IncomingRows;
   readonly #flights: Flights;
@@ -182,6 +184,42 @@ class DurableInbox implements InboxPoller {
     this.#changed();
   }
 
+  async *parked(): AsyncGenerator<ParkedMessage> {
+    for await (const row of this.#rows.all(['parked'])) {
+      const { deliveryCount, error } = row;
+      if (error) yield { message: headersOf(row), error, deliveryCount };
+    }
+  }
+
+  async redeliver(messageId: string): Promise<void> {
+    await this.#load();
+    const { maxDeliveries = DEFAULT_MAX_DELIVERIES } = this.#options;
+    const row = await this.#rows.unpark(messageId, maxDeliveries);
+    if (!row) {
+      // Not even the download came whole: it is in MESH's inbox, and is fetched once more.
+      if (!this.#collector.listed.giveAnotherTry(messageId)) throw await this.#notParked(messageId);
+      this.#takeWanted = true;
+      this.#start();
+      return;
+    }
+    if (row.state === 'delivered') this.#flights.add(row, 0);
+    // It comes before what the lanes have read.
+    this.#resetLanes();
+    this.#wakeLanes();
+    this.#changed();
+  }
+
+  async #notParked(messageId: string): Promise<MeshError> {
+    const state = (await this.#rows.known([messageId])).get(messageId);
+    if (state === undefined) {
+      return new NotFoundError(`Message ${messageId} was not received by this mailbox, or not lately.`, { messageId });
+    }
+    return new InvalidMessageError(`Message ${messageId} is not parked, but ${state}. It is not delivered again.`, {
+      messageId,
+      advice: 'Only parked messages can be delivered again on request.',
+    });
+  }
+
   async close(): Promise<void> {
     this.#schedule.close();
     this.#leases.clear();
@@ -248,16 +286,18 @@ class DurableInbox implements InboxPoller {
   }
 
   async #loadAll(): Promise<void> {
+    const { instance = null } = this.#options;
     const freshStart = this.#freshStart;
     const term = this.#term;
     await this.#rows.count();
     for await (const row of this.#rows.all(['delivered'])) {
       this.#flights.add(row, freshStart ? 0 : (row.leaseUntil ?? 0));
       if (freshStart) await this.#rows.free(row.messageId);
-      if (this.#teller.whenSpooled && row.acknowledgedAt === null) this.#teller.owe(row.messageId);
     }
-    if (this.#teller.whenSpooled) {
-      for await (const row of this.#rows.all(['spooled'])) this.#teller.owe(row.messageId);
+    // Also what is done and was told, if a kill came between the telling and our commit: MESH does not list it any more.
+    for await (const row of this.#rows.untold()) {
+      if (row.instance !== instance) continue;
+      if (this.#teller.whenSpooled || row.state === 'done') this.#teller.owe(row.messageId);
     }
     // The lease was lost meanwhile.
     if (term !== this.#term) return;
@@ -274,6 +314,7 @@ class DurableInbox implements InboxPoller {
     this.#flights.clear();
     this.#leases.clear();
     this.#resetLanes();
+    this.#collector.lookAgain();
     if (held && this.#lanes.size > 0) {
       if (this.#router.consumers.some(({ intervalMs }) => intervalMs > 0)) this.poll();
       this.#takeWanted = true;
@@ -359,7 +400,13 @@ class DurableInbox implements InboxPoller {
     for (const routed of this.#rows.waiting.workflows()) {
       if (consumers.length === 0 || this.#router.claim(routed)) continue;
       const error = storedUnclaimedError(routed, this.#options.mailboxId);
-      this.#notices.raise(`unclaimed ${routed.workflowId}`, error, consumers.slice(0, 1));
+      this.#notices.raise(
+        `unclaimed ${routed.workflowId}`,
+        error,
+        consumers.slice(0, 1),
+        undefined,
+        UNCLAIMED_AGAIN_MS,
+      );
     }
   }
 

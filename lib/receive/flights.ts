@@ -13,6 +13,8 @@ export interface Flight extends Routed {
   running: boolean;
   /** Milliseconds since 1970. */
   leaseUntil: number;
+  /** Its consumer did not take it: another one may. */
+  refused: boolean;
 }
 
 /** The flights of one mailbox. */
@@ -43,6 +45,7 @@ export class Flights {
     const flight = this.add(row, 0);
     flight.consumer = consumer;
     flight.running = true;
+    flight.refused = false;
     return flight;
   }
 
@@ -50,7 +53,16 @@ export class Flights {
   add({ messageId, receivedAt, workflowId, messageType }: Incoming, leaseUntil: number): Flight {
     const known = this.#flights.get(messageId);
     if (known) return known;
-    const flight = { messageId, receivedAt, workflowId, messageType, leaseUntil, consumer: undefined, running: false };
+    const flight: Flight = {
+      messageId,
+      receivedAt,
+      workflowId,
+      messageType,
+      leaseUntil,
+      consumer: undefined,
+      running: false,
+      refused: false,
+    };
     this.#flights.set(messageId, flight);
     return flight;
   }
@@ -64,9 +76,13 @@ export class Flights {
     this.#flights.clear();
   }
 
-  /** The consumer is gone; its flights stay until their leases end. */
+  /** The consumer is gone; its flights stay until their leases end, but for what it did not take. */
   release(consumer: InboxConsumer): void {
-    for (const flight of this.#flights.values()) if (flight.consumer === consumer) flight.consumer = undefined;
+    for (const flight of this.#flights.values()) {
+      if (flight.consumer !== consumer) continue;
+      flight.consumer = undefined;
+      if (flight.refused) flight.leaseUntil = 0;
+    }
   }
 
   /** How many the consumer has. */

@@ -12,6 +12,9 @@ export const FULL_PAGE = 500;
 export const DEFAULT_LEASE_MS = 60 * 60 * 1000;
 export const DEFAULT_MAX_DELIVERIES = 5;
 
+/** Messages that nobody takes are told of again after this (milliseconds): they expire after five days. */
+export const UNCLAIMED_AGAIN_MS = 60 * 60 * 1000;
+
 /** The message is not in MESH any more: there is nothing left to fetch, or to tell it. */
 export function isGone(error: unknown): boolean {
   return error instanceof NotFoundError || error instanceof GoneError;

@@ -1,5 +1,6 @@
 /** What the poller and those who want something from it say to each other. */
 import type { MeshError } from '../errors';
+import type { StoredError } from '../store/store';
 import type { MessageHeaders, Progress, ReceivedMessage } from '../types';
 
 /** A message that is handed over. */
@@ -24,8 +25,9 @@ export interface InboxConsumer {
   /** `flow`: someone calls `acknowledge`. `after-delivery`: the poller does, as soon as `deliver` has resolved. */
   readonly acknowledge: 'flow' | 'after-delivery';
   /**
-   * Hands the message over. A throw leaves it unacknowledged: parked if the error's `retry` is `never`, else in flight until
-   * its lease runs out.
+   * Hands the message over. A throw leaves it unacknowledged: parked if the error's `retry` is `never`; if it is `safe` it
+   * was not taken, which does not count, and is tried again in five minutes or when the consumers change; else it is in
+   * flight until its lease runs out.
    */
   deliver(delivery: Delivery): Promise<void>;
   /** The message is not delivered any more: too often already, or it cannot be. `message` is what is known of it. */
@@ -57,6 +59,14 @@ export interface PollerState {
   progress?: Progress;
 }
 
+/** A message that is kept, and not delivered any more unless somebody asks for it. */
+export interface ParkedMessage {
+  message: MessageHeaders;
+  /** Why; `MESH_NOT_ACKNOWLEDGED` where it was delivered as often as it may be. */
+  error: StoredError;
+  deliveryCount: number;
+}
+
 /** How to poll. */
 export interface InboxRules {
   /** Never list more often (milliseconds), but for full pages: 5 minutes for Integration and Live (DOMAIN.md 1.4). */
@@ -82,6 +92,13 @@ export interface InboxPoller {
    * this poller does not know. If MESH cannot be told now, this throws, and the poller tells it later by itself.
    */
   acknowledge(messageId: string): Promise<void>;
+  /** What is parked in the store, oldest first. */
+  parked(): AsyncGenerator<ParkedMessage>;
+  /**
+   * Delivers a parked message again, to whoever takes its workflow by now: once at least, with a higher `deliveryCount`. Throws
+   * NotFoundError for a message that is not there, InvalidMessageError for one that is not parked.
+   */
+  redeliver(messageId: string): Promise<void>;
   /** Ends polling; what is in flight stays in the MESH inbox. Waits for the step under way. */
   close(): Promise<void>;
 }

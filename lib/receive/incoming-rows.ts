@@ -3,7 +3,7 @@
  * none of them goes back: spooled, acknowledged, delivered (again and again), done; or parked on the way, and done after.
  */
 import type { MeshError } from '../errors';
-import type { Incoming, IncomingState, NewIncoming, Store, StoredError } from '../store/store';
+import type { Incoming, IncomingState, NewIncoming, Page, Store, StoredError } from '../store/store';
 import type { Clock } from '../clock';
 import { Waiting } from './waiting';
 
@@ -41,15 +41,14 @@ export class IncomingRows {
     return this.#store.listIncoming(this.#key, WAITING, after === undefined ? { limit } : { limit, after });
   }
 
-  /** All rows in these states, a page at a time. Rows may be changed on the way. */
-  async *all(states: readonly IncomingState[]): AsyncGenerator<Incoming> {
-    let page: Incoming[];
-    let after: string | undefined;
-    do {
-      page = await this.#store.listIncoming(this.#key, states, { limit: PAGE, ...(after ? { after } : {}) });
-      yield* page;
-      after = page.at(-1)?.messageId;
-    } while (page.length === PAGE);
+  /** All rows in these states. Rows may be changed on the way. */
+  all(states: readonly IncomingState[]): AsyncGenerator<Incoming> {
+    return pages((page) => this.#store.listIncoming(this.#key, states, page));
+  }
+
+  /** All of which MESH has not been told. They may be told on the way. */
+  untold(): AsyncGenerator<Incoming> {
+    return pages((page) => this.#store.untoldIncoming(this.#key, page));
   }
 
   /** Counts what waits, before anything else. New ones come behind them, even if the clock was set back. */
@@ -117,6 +116,26 @@ export class IncomingRows {
     if (row.deliveryCount === 0 && row.error === null) this.waiting.add(row, -1);
   }
 
+  /** The consumer did not take it: due again at once where nobody holds it, and not counted but for the first time. */
+  async refused({ messageId, deliveryCount }: Incoming): Promise<void> {
+    const change = { deliveryCount: Math.max(1, deliveryCount - 1), leaseUntil: this.#clock.now() };
+    await this.#change(messageId, ['delivered'], change);
+  }
+
+  /** Somebody wants a parked one delivered again, at least once. Undefined if it is not parked. */
+  async unpark(messageId: string, maxDeliveries: number): Promise<Incoming | undefined> {
+    const row = await this.get(messageId);
+    if (row?.state !== 'parked') return undefined;
+    const time = this.#clock.now();
+    const deliveryCount = Math.min(row.deliveryCount, maxDeliveries - 1);
+    const waits = row.acknowledgedAt === null ? 'spooled' : 'acknowledged';
+    const state = deliveryCount > 0 ? 'delivered' : waits;
+    const change = { state, deliveryCount, leaseUntil: deliveryCount > 0 ? time : null, error: null } as const;
+    const unparked = await this.#change(messageId, ['parked'], change, { event: 'redelivery asked for', time });
+    if (unparked && deliveryCount === 0) this.waiting.add(unparked);
+    return unparked;
+  }
+
   /** It is not delivered any more. Undefined if it was settled meanwhile. */
   async park(row: Incoming, error: MeshError | undefined): Promise<Incoming | undefined> {
     const stored = error ? storedError(error) : TOO_OFTEN;
@@ -141,10 +160,21 @@ export class IncomingRows {
 }
 
 const TOO_OFTEN: StoredError = {
-  code: 'MESH_NOT_DONE',
+  code: 'MESH_NOT_ACKNOWLEDGED',
   message: 'The message was delivered as often as it may be, and the flow never said that it was done with it.',
   advice: 'Look at why the flow does not reach its mesh-ack node.',
 };
+
+/** Every row of a list, a page at a time. */
+async function* pages(list: (page: Page) => Promise<Incoming[]>): AsyncGenerator<Incoming> {
+  let page: Incoming[];
+  let after: string | undefined;
+  do {
+    page = await list({ limit: PAGE, ...(after ? { after } : {}) });
+    yield* page;
+    after = page.at(-1)?.messageId;
+  } while (page.length === PAGE);
+}
 
 function storedError({ code, message, advice }: MeshError): StoredError {
   return { code, message, ...(advice === undefined ? {} : { advice }) };

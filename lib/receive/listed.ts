@@ -89,6 +89,16 @@ export class ListedMessages {
     message.unclaimed = unclaimed;
   }
 
+  /** A message that was given up is fetched again. False if it was not given up, or is not there any more. */
+  giveAnotherTry(messageId: string): boolean {
+    const message = this.#messages.get(messageId);
+    if (!message?.gaveUp) return false;
+    message.gaveUp = false;
+    message.failures = 0;
+    delete message.failedIn;
+    return true;
+  }
+
   delete(messageId: string): void {
     const message = this.#messages.get(messageId);
     if (message?.unclaimed) this.#unclaimed -= 1;

@@ -10,6 +10,7 @@ import { asMeshError, isGone } from './inbox-rules';
 import type { InboxClient } from './durable-inbox-types';
 import type { InboxConsumer } from './inbox-types';
 import type { Notices } from './notices';
+import { Turns } from './turns';
 
 /** Beyond so many, those that come later are told after a list. */
 const REMEMBERED = 10_000;
@@ -37,6 +38,10 @@ export class MeshTeller {
   #failed = false;
   #told = 0;
   #run: Promise<void> | undefined;
+  /** What MESH is being told now: nobody else tells it meanwhile. */
+  readonly #telling = new Map<string, Promise<void>>();
+  /** Requests go one after the other; the commits that follow them do not wait for each other. */
+  readonly #turns = new Turns();
 
   constructor(parts: MeshTellerParts) {
     this.#parts = parts;
@@ -101,21 +106,39 @@ export class MeshTeller {
     if (!this.#failed) await this.#tell(messageId);
   }
 
-  async #tell(messageId: string): Promise<void> {
-    const { client, rows, router, notices, signal } = this.#parts;
+  #tell(messageId: string): Promise<void> {
+    const telling =
+      this.#telling.get(messageId) ?? this.#tellOnce(messageId).finally(() => this.#telling.delete(messageId));
+    this.#telling.set(messageId, telling);
+    return telling;
+  }
+
+  async #tellOnce(messageId: string): Promise<void> {
+    const { rows, notices } = this.#parts;
+    const endTurn = await this.#turns.next();
     try {
-      await client.acknowledge(messageId, signal);
-    } catch (error) {
-      // What is gone from MESH needs no telling.
-      if (!isGone(error)) {
-        this.#failed = true;
-        if (!signal.aborted) notices.raise('acknowledge', asMeshError(error), router.consumers, messageId);
-        return;
-      }
+      if (this.#failed || !(await this.#request(messageId))) return;
+    } finally {
+      endTurn();
     }
     await rows.told(messageId);
     this.#pending.delete(messageId);
     this.#told += 1;
     notices.over('acknowledge');
+  }
+
+  /** Whether MESH knows now. */
+  async #request(messageId: string): Promise<boolean> {
+    const { client, router, notices, signal } = this.#parts;
+    try {
+      await client.acknowledge(messageId, signal);
+      return true;
+    } catch (error) {
+      // What is gone from MESH needs no telling.
+      if (isGone(error)) return true;
+      this.#failed = true;
+      if (!signal.aborted) notices.raise('acknowledge', asMeshError(error), router.consumers, messageId);
+      return false;
+    }
   }
 }

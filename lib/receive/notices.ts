@@ -4,14 +4,27 @@ import type { InboxConsumer } from './inbox-types';
 
 /** Remembers what was told. */
 export class Notices {
-  readonly #told = new Set<string>();
+  /** When each cause was told (milliseconds since 1970). */
+  readonly #told = new Map<string, number>();
+  readonly #now: () => number;
   /** The code of what keeps failing: told once, until something else fails or all is well again. */
   #failing: string | undefined;
 
-  /** Tells these consumers of the cause, unless it was told already. */
-  raise(cause: string, error: MeshError, consumers: readonly InboxConsumer[], messageId?: string): void {
-    if (this.#told.has(cause)) return;
-    this.#told.add(cause);
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Tells these consumers of the cause, unless it was told already, or not for `againAfterMs`. */
+  raise(
+    cause: string,
+    error: MeshError,
+    consumers: readonly InboxConsumer[],
+    messageId?: string,
+    againAfterMs = Infinity,
+  ): void {
+    const told = this.#told.get(cause);
+    if (told !== undefined && this.#now() - told < againAfterMs) return;
+    this.#told.set(cause, this.#now());
     for (const consumer of consumers) consumer.failed(error, messageId);
   }
 

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { MeshClient } from '../client/client';
 import type { MailboxConfig } from '../config';
 import { safeFileName } from '../payload/safe-file-name';
-import { bufferSink, fileSink } from '../payload/sink';
+import { fileSink } from '../payload/file-sink';
+import { bufferSink } from '../payload/sink';
 import type { ReceivedMessage } from '../types';
 import { downloadMessage, type DownloadOptions } from './download';
 
@@ -24,7 +25,7 @@ export const NOTHING = { bytes: 0, sha256: 'e3b0c44298fc1c149afbf4c8996fb92427ae
  */
 export async function receiveMessage(
   client: MeshClient,
-  config: Pick<MailboxConfig, 'maxBufferBytes'>,
+  config: Pick<MailboxConfig, 'maxBufferBytes' | 'maxExpandedBytes' | 'checkChecksum'>,
   messageId: string,
   options: ReceiveOptions = {},
 ): Promise<ReceivedMessage> {
@@ -32,11 +33,14 @@ export async function receiveMessage(
   const { message, sink } = await downloadMessage(
     client,
     messageId,
-    async (headers) => {
-      if (file !== undefined) return fileSink(file, false);
-      if (folder !== undefined) return fileSink(join(folder, safeFileName(messageId, headers.fileName)), true);
-      return bufferSink(config.maxBufferBytes);
+    {
+      async sinkFor(headers, _atLeast, also) {
+        if (file !== undefined) return fileSink(file, { replace: false, also });
+        if (folder === undefined) return bufferSink(config.maxBufferBytes, also);
+        return fileSink(join(folder, safeFileName(messageId, headers.fileName)), { replace: true, also });
+      },
     },
+    config,
     options,
   );
   if (sink === undefined) return { message, ...NOTHING };

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { PayloadError, StorageError, TooLargeError } from '../errors';
+import { fileSink } from '../payload/file-sink';
 import { safeFileName } from '../payload/safe-file-name';
-import { fileSink } from '../payload/sink';
 import type { PayloadSource } from '../payload/source';
 import type { Spool } from '../payload/spool';
 import { openStored } from '../payload/stored-payload';
@@ -65,7 +65,7 @@ async function inMemory(row: Incoming, source: PayloadSource): Promise<{ payload
 async function intoFolder(row: Incoming, source: PayloadSource, folder: string): Promise<{ file: string }> {
   const file = join(folder, safeFileName(row.messageId, headersOf(row).fileName));
   // The same message, delivered again, takes the place of its predecessor if that is still there.
-  const sink = await fileSink(file, true);
+  const sink = await fileSink(file, { replace: true });
   try {
     for await (const piece of checked(row, source)) await sink.write(piece);
     const written = await sink.finish();

@@ -1,5 +1,6 @@
 /** The way of every request: find its endpoint, check certificate and token, let a fault strike, act, answer. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorAnswer, json, type Answer } from './answer';
 import { authorise } from './authorization';
@@ -9,7 +10,7 @@ import { forbidden, Refusal } from './refusal';
 import { sweep } from './reports';
 import { acceptedVersion, type ApiVersion, type SandboxRequest } from './request';
 import type { Match, Router } from './router';
-import { discard, openBody, sendAnswer } from './send-answer';
+import { discard, openBody, sendAnswer, type ReadyAnswer } from './send-answer';
 import type { SandboxFaultEffect, SandboxRequestRecord } from './types';
 
 /** What a request has become so far. */
@@ -36,6 +37,7 @@ export function dispatcher(
   async function handle(raw: IncomingMessage, response: ServerResponse): Promise<void> {
     const progress: Progress = { operation: 'unknown', version: 1 };
     let record: SandboxRequestRecord | undefined;
+    let ready: ReadyAnswer | undefined;
     try {
       const toError = (error: unknown): Answer =>
         errorAnswer(error, progress.version, context.messages.newId(context.clock.ms()));
@@ -50,12 +52,14 @@ export function dispatcher(
         raw.socket.destroy();
         return;
       }
-      const ready = await openBody(raw, final).catch((error: unknown) => openBody(raw, toError(error)));
+      ready = await openBody(raw, final).catch((error: unknown) => openBody(raw, toError(error)));
       // Before the answer goes out: who has it finds the request in the log.
       record = log(raw, progress, ready.status);
       await sendAnswer(response, ready, progress.effect);
     } catch {
       raw.socket.destroy();
+      // Else the file behind it stays open until it is garbage.
+      if (ready?.body instanceof Readable) ready.body.destroy();
       if (record) record.status = 0;
       else log(raw, progress, 0);
     }

@@ -1,6 +1,7 @@
 /** One attempt at one message, and what it comes to. */
 import type { MeshClient } from '../client/client';
 import type { MailboxConfig } from '../config';
+import type { Clock } from '../clock';
 import {
   AbortedError,
   GoneError,
@@ -9,25 +10,28 @@ import {
   NotFoundError,
   PayloadError,
   RejectedError,
+  TooLargeError,
   UnknownOutcomeError,
 } from '../errors';
-import { splitPayload } from '../payload/chunks';
+import type { Scratch } from '../payload/scratch';
 import type { Spool } from '../payload/spool';
+import type { PayloadSource } from '../payload/source';
 import { openStored } from '../payload/stored-payload';
-import { outgoingHeaders } from '../protocol/message-headers';
+import { outgoingHeaders, withChecksum } from '../protocol/message-headers';
 import type { LedgerNote, Outgoing, OutgoingChange, SendPlan, StoredError } from '../store/store';
-import type { Clock } from '../clock';
 import { acceptedChange, FIRST_LOOKUP_MS } from './follow-up';
 import type { Envelope } from './outbox-types';
+import { decidePlan, rulesOf, type SendingRules } from './plan';
 import type { SendBackoff } from './send-backoff';
 import { storedError } from './stored-error';
-import { transferChunks, type ChunkSent } from './transfer';
+import { scratchName, transferChunks, type ChunkSent } from './transfer';
 
 /** What an attempt needs. */
 export interface AttemptParts {
   client: MeshClient;
-  config: Pick<MailboxConfig, 'mailboxId' | 'compression' | 'maxChunkBytes'>;
+  config: Pick<MailboxConfig, 'mailboxId'> & SendingRules;
   spool: Spool;
+  scratch: Scratch;
   clock: Clock;
 }
 
@@ -41,14 +45,20 @@ export interface Ending {
 /** A message that alone fails so often is parked. */
 export const PARK_AFTER = 12;
 
-/** How a message is cut, decided at its first attempt. */
-export function planOf(row: Outgoing, { compression, maxChunkBytes }: AttemptParts['config']): SendPlan {
+/**
+ * How a message is cut and encoded: as its row says, or decided now. Throws PayloadError or TooLargeError where it cannot be
+ * sent, StorageError, or AbortedError.
+ */
+export async function planOf(row: Outgoing, parts: AttemptParts, signal: AbortSignal): Promise<SendPlan> {
   if (row.plan) return row.plan;
-  return {
-    compression: (row.envelope as Partial<Envelope>).compression ?? compression,
-    maxChunkBytes,
-    totalChunks: splitPayload(row.size, maxChunkBytes).length,
-  };
+  const { config, spool, scratch } = parts;
+  const rules = rulesOf(config, row.envelope);
+  return decidePlan(await payloadOf(row, spool), rules, scratch, scratchName(row.id, 1), signal);
+}
+
+async function payloadOf(row: Outgoing, spool: Spool): Promise<PayloadSource> {
+  if (!row.payload) throw new PayloadError('The payload is not in the store any more.');
+  return openStored(row.payload, row.size, spool);
 }
 
 /**
@@ -58,21 +68,21 @@ export function planOf(row: Outgoing, { compression, maxChunkBytes }: AttemptPar
 export async function attempt(
   parts: AttemptParts,
   backoff: SendBackoff,
-  row: Outgoing,
+  row: Outgoing & { plan: SendPlan },
   signal: AbortSignal,
   onChunk: ChunkSent,
 ): Promise<Ending> {
-  const { client, config, spool, clock } = parts;
-  const plan = planOf(row, config);
+  const { client, config, spool, scratch, clock } = parts;
+  const { plan } = row;
   let { chunksSent, messageId } = row;
   try {
-    if (!row.payload) throw new PayloadError('The payload is not in the store any more.');
-    const source = await openStored(row.payload, row.size, spool);
-    const headers = outgoingHeaders(config.mailboxId, row.envelope as unknown as Envelope);
+    const source = await payloadOf(row, spool);
+    const { checksum: _asked, ...envelope } = row.envelope as unknown as Envelope;
+    const headers = withChecksum(outgoingHeaders(config.mailboxId, envelope), plan.checksum);
     const done = messageId === null ? {} : { done: { chunks: chunksSent, messageId } };
     messageId = await transferChunks(
       client,
-      { source, headers, compression: plan.compression, maxChunkBytes: plan.maxChunkBytes, ...done },
+      { source, headers, plan, scratch, name: row.id, ...done },
       signal,
       async (sent) => {
         ({ chunk: chunksSent, messageId } = sent);
@@ -89,6 +99,11 @@ export async function attempt(
     }
     return failed(row, error, { chunksSent, totalChunks: plan.totalChunks }, backoff, clock.now());
   }
+}
+
+/** What no waiting mends: a person has to. */
+export function isUnsendable(thrown: unknown): boolean {
+  return thrown instanceof PayloadError || thrown instanceof TooLargeError;
 }
 
 /** Nobody knows whether MESH has it. */
@@ -123,7 +138,7 @@ function failed(
     if (thrown instanceof RejectedError) backoff.answered(row.id);
     return { change: { state: 'rejected', error, settledAt: now }, event: 'rejected', detail };
   }
-  if (thrown instanceof PayloadError) return { change: { state: 'parked', error }, event: 'parked', detail };
+  if (isUnsendable(thrown)) return { change: { state: 'parked', error }, event: 'parked', detail };
 
   // The lost answer to a last chunk is asked for again: if MESH has it, it says so (423).
   backoff.failed(row.id, thrown, now);

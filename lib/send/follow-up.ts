@@ -5,6 +5,7 @@
 import { MAX_CLOCK_SKEW_MS } from '../protocol/authorization';
 import type { Outgoing, OutgoingChange, StoredError } from '../store/store';
 import type { Tracking } from '../types';
+import { limitsFrom } from './deadlines';
 import type { Envelope } from './outbox-types';
 
 const MINUTE = 60_000;
@@ -28,7 +29,6 @@ export const ASK_AGAIN_MS = 5 * MINUTE;
 
 /** The change of a message that MESH has accepted. */
 export function acceptedChange(row: Outgoing, messageId: string, now: number): OutgoingChange {
-  const { collectWithinMs } = row.envelope as { collectWithinMs?: number };
   return {
     state: 'accepted',
     messageId,
@@ -37,7 +37,7 @@ export function acceptedChange(row: Outgoing, messageId: string, now: number): O
     nextAttemptAt: 0,
     nextTrackAt: now + FIRST_TRACK_MS,
     tracked: 0,
-    collectBy: collectWithinMs === undefined ? null : now + collectWithinMs,
+    ...limitsFrom(row, now),
     error: null,
   };
 }

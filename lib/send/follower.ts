@@ -12,7 +12,8 @@ import {
   TlsError,
 } from '../errors';
 import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
-import type { Outgoing, OutgoingChange, OutgoingState, Store } from '../store/store';
+import { settleOutcome, type Answer } from '../store/settle-outcome';
+import type { Outcome, Outgoing, OutgoingChange, OutgoingState, Store } from '../store/store';
 import type { MessageHeaders, Tracking } from '../types';
 import type { Clock } from '../clock';
 import {
@@ -25,6 +26,7 @@ import {
   undeliveredError,
 } from './follow-up';
 import type { Outbox } from './outbox';
+import type { Overdue } from './outbox-types';
 
 /** What a follower is made of. */
 export interface FollowerParts {
@@ -84,6 +86,19 @@ export class Follower {
     };
     // The same report may come again, and tracking may have been faster: then it has been told already.
     await this.#settle(row, ['sending', 'accepted', 'unknown'], change, 'undelivered', { report: report.messageId });
+    return true;
+  }
+
+  /**
+   * An acknowledgement answers the message that `reference` names: settles its outcome at once, however late. False if this
+   * mailbox's outbox does not have it, or has several of that local id.
+   */
+  async settleOutcome(reference: { messageId: string } | { localId: string }, answer: Answer): Promise<boolean> {
+    const { store, outbox, mailbox, clock } = this.#parts;
+    const [row, ...others] = await store.listOutgoing({ mailbox, ...reference }, { limit: 2 });
+    if (!row || others.length > 0) return false;
+    const settled = await settleOutcome(store, row.id, answer, clock.now());
+    if (settled) outbox.tell(`${answer.kind} ${answer.outcome}`, settled);
     return true;
   }
 
@@ -206,20 +221,24 @@ export class Follower {
     await this.#settle(row, ['accepted'], change, event);
   }
 
-  /** Each limit is told once. */
+  /** Each limit is told once, and only of what has not come meanwhile. */
   async #overdue(row: Outgoing): Promise<void> {
-    const now = this.#parts.clock.now();
+    const { store, outbox, clock } = this.#parts;
+    const now = clock.now();
+    const tell = async (
+      what: Overdue,
+      change: OutgoingChange,
+      awaited: Record<string, Outcome[]> = {},
+    ): Promise<void> => {
+      const note = { event: 'overdue', time: now, detail: { what } };
+      const told = await store.changeOutgoing(row.id, [row.state], change, note, awaited);
+      if (told) outbox.tell('overdue', told, what);
+    };
     const isPast = (limit: number | null): boolean => limit !== null && limit <= now;
-    if (isPast(row.collectBy)) {
-      await this.#settle(row, [row.state], { collectBy: null }, 'overdue', { what: 'collection' });
-    }
-    if (isPast(row.infrastructureBy)) {
-      const change: OutgoingChange = { infrastructure: 'overdue', infrastructureBy: null };
-      await this.#settle(row, [row.state], change, 'overdue', { what: 'infrastructure acknowledgement' });
-    }
-    if (isPast(row.businessBy)) {
-      const change: OutgoingChange = { business: 'overdue', businessBy: null };
-      await this.#settle(row, [row.state], change, 'overdue', { what: 'business acknowledgement' });
+    if (isPast(row.collectBy) && row.state !== 'acknowledged') await tell('collection', { collectBy: null });
+    for (const kind of ['infrastructure', 'business'] as const) {
+      if (row[kind] !== 'awaited' || !isPast(row[`${kind}By`])) continue;
+      await tell(kind, { [kind]: 'overdue', [`${kind}By`]: null }, { [kind]: ['awaited'] });
     }
   }
 

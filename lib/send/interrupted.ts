@@ -29,14 +29,12 @@ export class Interrupted {
     this.#end = end;
   }
 
-  /** An intent is about to be committed. */
-  claiming(id: string, attempts: number): void {
-    this.#claiming.set(id, attempts);
-  }
-
-  /** It was, or was not: the store has answered. */
-  claimed(id: string): void {
+  /** Commits the intent to send a row: should the answer to that be lost, it is known here that nothing was sent. */
+  async intending<T>({ id, attempts }: Outgoing, commit: () => Promise<T>): Promise<T> {
+    this.#claiming.set(id, attempts + 1);
+    const committed = await commit();
     this.#claiming.delete(id);
+    return committed;
   }
 
   /** The lease was lost or taken: another may have made the same intent since. */

@@ -1,9 +1,10 @@
 /** What the durable outbox takes and tells. */
-import type { Outgoing, Outcome, OutgoingState, StoredError } from '../store/store';
-import type { Compression, OutgoingMessage } from '../types';
+import { readMailboxKey, type Outgoing, type Outcome, type OutgoingState, type StoredError } from '../store/store';
+import type { OutgoingMessage } from '../types';
+import type { Deadlines } from './deadlines';
 
 /** A message for the outbox, and how it is to be treated. */
-export interface EnqueueOptions {
+export interface EnqueueOptions extends Partial<Deadlines> {
   /**
    * "Once per key": a second message of the same key is not sent; the first one is given back instead. For senders that
    * repeat themselves, e.g. an MSH-10 whose ACK was lost.
@@ -17,8 +18,8 @@ export interface EnqueueOptions {
   localIdIsShared?: boolean;
   /** The message that this one repeats. */
   resendOf?: string;
-  /** Overdue if not collected within this time after its acceptance (milliseconds). Default 12 hours. */
-  collectWithinMs?: number;
+  /** Which acknowledgements the sender has asked the recipient's system for: each is awaited. Default: none. */
+  asks?: { infrastructure?: boolean; business?: boolean };
 }
 
 /** When the outbox refuses new messages. */
@@ -71,7 +72,12 @@ export interface OutboxEvent {
    */
   event: string;
   message: OutboxMessage;
+  /** Of `overdue`: what has not come in time. */
+  overdue?: Overdue;
 }
+
+/** What can be overdue: the message's collection, its infrastructure acknowledgement, its business acknowledgement. */
+export type Overdue = 'collection' | 'infrastructure' | 'business';
 
 /** How the sending of a mailbox stands. */
 export interface OutboxState {
@@ -86,11 +92,10 @@ export interface OutboxState {
 }
 
 /** The rest of an outgoing message but for its payload, as it stands in its row. */
-export type Envelope = Omit<OutgoingMessage, 'payload' | 'compression'> & {
-  localId: string;
-  contentType: string;
-  compression?: Compression;
-};
+export type Envelope = Omit<OutgoingMessage, 'payload'> & { localId: string; contentType: string };
+
+/** What a row's envelope has beside the message's own headers. */
+export type StoredEnvelope = Envelope & Deadlines;
 
 /** A row as the outside sees it. */
 export function outboxMessage(row: Outgoing): OutboxMessage {
@@ -132,7 +137,7 @@ function serviceDeskText(row: Outgoing): string | undefined {
     'To: ssd.nationalservicedesk@nhs.net',
     'Please place this MESH message in the recipient’s inbox again; it was not collected.',
     `Message id: ${row.messageId}`,
-    `Sender’s mailbox: ${row.mailbox.split(' ').at(-1) ?? ''}`,
+    `Sender’s mailbox: ${readMailboxKey(row.mailbox).mailboxId}`,
     `Workflow id: ${row.workflowId}`,
     `Accepted by MESH: ${new Date(row.acceptedAt).toISOString()}`,
     `Report: ${[row.error?.event, row.error?.meshCode].filter(Boolean).join(' ') || 'none'}`,

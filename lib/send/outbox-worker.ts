@@ -3,14 +3,24 @@
  * runs it has made sure that there is no other (DESIGN.md, rule 3).
  *
  * At most two intents are committed ahead: while one message is on the wire, the next one's row already says `sending`. A
- * kill can therefore make two messages unknown, and no more.
+ * kill can therefore make two messages unknown, and no more. How one ended and the intent of the one after the next share a
+ * commit, so that in a steady flow each message costs one, while another is on the wire.
  */
 import { AbortedError } from '../errors';
 import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
-import type { Outgoing, OutgoingChange, OutgoingState, Store } from '../store/store';
-import { attempt, PARK_AFTER, planOf, type AttemptParts, type Ending } from './attempt';
+import type {
+  LedgerNote,
+  Outgoing,
+  OutgoingChange,
+  OutgoingState,
+  OutgoingTransition,
+  SendPlan,
+  Store,
+} from '../store/store';
+import { attempt, PARK_AFTER, type AttemptParts, type Ending } from './attempt';
 import { Interrupted } from './interrupted';
 import { settleLate } from './late-answer';
+import { intent, NextUp, type Candidate } from './next-up';
 import type { Outbox } from './outbox';
 import type { OutboxState } from './outbox-types';
 import { asideMs, SendBackoff } from './send-backoff';
@@ -47,6 +57,9 @@ const STORE_WAIT_MS = 10 * SECOND;
 /** While messages go out one after the other, the state is told at most so often. */
 const TELL_EVERY_MS = SECOND;
 
+/** A row whose intent is committed. */
+type Claimed = Outgoing & { plan: SendPlan };
+
 /** The sender of one mailbox. */
 export class OutboxWorker {
   readonly #parts: WorkerParts;
@@ -54,6 +67,7 @@ export class OutboxWorker {
   readonly #settleWaitMs: number;
   readonly #backoff = new SendBackoff();
   readonly #interrupted: Interrupted;
+  readonly #next: NextUp;
   /** No more is begun. */
   readonly #stopping = new AbortController();
   /** What is under way is broken off. */
@@ -70,7 +84,16 @@ export class OutboxWorker {
     this.#interrupted = new Interrupted(parts, this.#settleWaitMs, (row, ending) =>
       this.#change(row.id, ['sending'], ending),
     );
-    parts.outbox.onChange = () => this.#wake.abort();
+    this.#next = new NextUp({
+      ...parts,
+      backoff: this.#backoff,
+      stopping: this.#stopping.signal,
+      end: (row, ending) => this.#change(row.id, ['queued'], ending),
+    });
+    parts.outbox.onChange = () => this.#wakeUp();
+    parts.outbox.onEvent(({ event, message }) => {
+      if (event === 'dropped') void parts.scratch.remove(message.id);
+    });
   }
 
   /** Picks up what an earlier process left, then sends until `stop`. */
@@ -81,7 +104,7 @@ export class OutboxWorker {
   /** The lease was taken or lost: looks at once. */
   leaseChanged(): void {
     this.#interrupted.forgetClaims();
-    this.#wake.abort();
+    this.#wakeUp();
   }
 
   /** Tries again at once, whatever the pause: the mailbox has been mended. */
@@ -138,23 +161,34 @@ export class OutboxWorker {
   /** Sends everything that may be sent now. Throws what the store throws, once nothing is under way any more. */
   async #sendAll(): Promise<void> {
     if (this.#mayNotSend || !(await this.#isMeshThere())) return;
+    await this.#next.clear();
     let settling: Promise<void> = Promise.resolve();
+    let ahead: Promise<Claimed | undefined> | undefined;
     try {
       let row = await this.#claim();
-      while (row) {
-        if (this.#mayNotSend) {
-          await this.#giveBack(row);
-          return;
-        }
+      while (row && !this.#mayNotSend) {
         // The intent after this one, but no third: the one before has to be settled first.
-        const ahead = this.#backoff.isFailing ? undefined : this.#claimAfter(settling);
+        if (!this.#backoff.isFailing) ahead ??= quietly(this.#claim());
         const ending = await this.#attempt(row);
-        settling = this.#settle(row, ending);
-        row = await (ahead ?? this.#claimAfter(settling));
+        const next: Claimed | undefined = await ahead;
+        // From here on `row` waits to be settled and `next` is claimed: the one after it shares the commit if it is ready.
+        const after = next && !this.#backoff.isFailing && !this.#mayNotSend ? this.#next.takeReady() : undefined;
+        const settled = this.#settle(row, ending, after);
+        settling = settled.then(() => undefined);
+        ahead = quietly(settled.then((claimed) => (claimed === 'none' ? this.#claim() : claimed)));
+        row = next ?? (await takeFrom(ahead, () => (ahead = undefined)));
       }
+      if (row) await this.#giveBack(row);
     } finally {
       await settling;
+      const more = await ahead?.catch(() => undefined);
+      if (more) await this.#giveBack(more);
     }
+  }
+
+  /** Told of everything that happens to a message: an abort that has been given is not made anew, with an error of its own. */
+  #wakeUp(): void {
+    if (!this.#wake.signal.aborted) this.#wake.abort();
   }
 
   get #isStopping(): boolean {
@@ -180,49 +214,40 @@ export class OutboxWorker {
     }
   }
 
-  /** What is claimed ahead may fail while nobody awaits it yet. */
-  #claimAfter(settling: Promise<void>): Promise<Outgoing | undefined> {
-    const claimed = settling.then(() => this.#claim());
-    claimed.catch(() => undefined);
-    return claimed;
-  }
-
   /** The next row, its intent and plan committed; undefined if there is nothing to send, or nothing may be sent. */
-  async #claim(): Promise<Outgoing | undefined> {
-    const { store, mailbox, clock, config } = this.#parts;
+  async #claim(): Promise<Claimed | undefined> {
+    const { store, clock } = this.#parts;
     while (!this.#mayNotSend) {
-      const now = clock.now();
-      const { passOver } = this.#backoff;
-      const due = await store.nextToSend(mailbox, now, passOver === undefined ? 1 : 2);
-      const row = due.find(({ id }) => id !== passOver) ?? due[0];
-      if (!row || this.#mayNotSend) return undefined;
-      const number = row.attempts + 1;
-      this.#interrupted.claiming(row.id, number);
-      const claimed = await store.changeOutgoing(
-        row.id,
-        ['queued'],
-        {
-          state: 'sending',
-          plan: planOf(row, config),
-          attempts: number,
-          firstAttemptAt: row.firstAttemptAt ?? now,
-          error: null,
-        },
-        { event: 'attempt', time: now, detail: { attempt: number } },
+      await this.#next.prepare();
+      const candidate = this.#next.takeReady();
+      if (!candidate || this.#mayNotSend) return undefined;
+      const [row] = await this.#interrupted.intending(candidate.row, () =>
+        store.changeTogether([intent(candidate, clock.now())]),
       );
-      this.#interrupted.claimed(row.id);
       // Not there any more: dropped in between.
-      if (claimed) return claimed;
+      if (row) return this.#claimed(row, candidate);
     }
     return undefined;
   }
 
+  #claimed(row: Outgoing, { row: { payload }, plan }: Candidate): Claimed {
+    // While it goes out, the one after it is read and planned.
+    if (!this.#backoff.isFailing) void quietly(this.#next.prepare());
+    return { ...row, payload, plan };
+  }
+
   async #giveBack(row: Outgoing): Promise<void> {
+    const { store } = this.#parts;
+    if (!this.#lease.held) {
+      // Another instance may have judged it meanwhile, and have it on the wire by now.
+      const present = await this.#persist(() => store.getOutgoing(row.id));
+      if (present?.attempts !== row.attempts) return;
+    }
     const change: OutgoingChange = { state: 'queued', attempts: row.attempts - 1 };
     await this.#change(row.id, ['sending'], { change, event: 'not begun' });
   }
 
-  #attempt(row: Outgoing): Promise<Ending> {
+  #attempt(row: Claimed): Promise<Ending> {
     this.#parts.outbox.tell('sending', row);
     const onChunk: ChunkSent = async ({ chunk, totalChunks, messageId }) => {
       const change: OutgoingChange = { chunksSent: chunk, messageId };
@@ -232,13 +257,42 @@ export class OutboxWorker {
     return attempt(this.#parts, this.#backoff, row, this.#breaking.signal, onChunk);
   }
 
-  /** Never rejects. */
-  async #settle(row: Outgoing, ending: Ending): Promise<void> {
-    if (!(await this.#change(row.id, ['sending'], ending))) await this.#settleLate(row, ending);
+  /**
+   * Commits how an attempt ended, and with it the intent of `after`, if there is one. Gives the row that is claimed by that;
+   * `none` where the next has to be claimed yet. Never rejects.
+   */
+  async #settle(row: Outgoing, ending: Ending, after: Candidate | undefined): Promise<Claimed | 'none'> {
+    const claimed = after && (await this.#settleAndClaim(row, ending, after));
+    if (!claimed && !(await this.#change(row.id, ['sending'], ending))) await this.#settleLate(row, ending);
+    if (ending.change.state !== 'queued') await this.#parts.scratch.remove(row.id);
     const trouble = this.#backoff.takeConvicted();
     if (trouble !== undefined) await this.#setAside(trouble);
     if (Math.abs(this.#parts.clock.now() - this.#toldAt) >= TELL_EVERY_MS)
       await this.#tellState().catch(() => undefined);
+    return claimed || 'none';
+  }
+
+  /** Undefined where the store did not take it, so that neither has happened; 'none' where the second one was gone. */
+  async #settleAndClaim(row: Outgoing, ending: Ending, after: Candidate): Promise<Claimed | 'none' | undefined> {
+    const { store, outbox, clock } = this.#parts;
+    const now = clock.now();
+    const end: OutgoingTransition = {
+      id: row.id,
+      from: ['sending'],
+      change: ending.change,
+      note: noteOf(ending, now),
+    };
+    try {
+      const [ended, claimed] = await this.#interrupted.intending(after.row, () =>
+        store.changeTogether([end, intent(after, now)]),
+      );
+      if (ended) outbox.tell(ending.event, ended);
+      else await this.#settleLate(row, ending);
+      return claimed ? this.#claimed(claimed, after) : 'none';
+    } catch {
+      // By itself, then, and as often as it takes: it is what MESH has answered.
+      return undefined;
+    }
   }
 
   /** Another instance has judged it meanwhile, and here is MESH's answer. */
@@ -262,12 +316,13 @@ export class OutboxWorker {
     });
   }
 
-  /** The row as it is then; undefined if it was in another state. */
-  async #change(id: string, from: OutgoingState[], { change, event, detail }: Ending): Promise<Outgoing | undefined> {
+  /** The row as it is then, without its payload; undefined if it was in another state. Never rejects. */
+  async #change(id: string, from: OutgoingState[], ending: Ending): Promise<Outgoing | undefined> {
     const { store, outbox, clock } = this.#parts;
-    const note = { event, time: clock.now(), ...(detail ? { detail } : {}) };
-    const changed = await this.#persist(() => store.changeOutgoing(id, from, change, note));
-    if (changed) outbox.tell(event, changed);
+    const { change } = ending;
+    const note = noteOf(ending, clock.now());
+    const [changed] = (await this.#persist(() => store.changeTogether([{ id, from, change, note }]))) ?? [];
+    if (changed) outbox.tell(ending.event, changed);
     return changed;
   }
 
@@ -300,14 +355,17 @@ export class OutboxWorker {
   }
 
   async #tellState(): Promise<void> {
-    const now = this.#parts.clock.now();
-    this.#toldAt = now;
-    const { messages } = await this.#parts.store.countOutgoing(this.#parts.mailbox);
-    const reason = this.#backoff.reason(now);
+    const { store, mailbox, clock } = this.#parts;
+    this.#toldAt = clock.now();
+    const { messages } = await store.countOutgoing(mailbox);
+    const waiting = messages.queued + messages.sending;
+    const { reason } = this.#backoff;
     this.#tell({
-      waiting: messages.queued + messages.sending,
-      held: messages.unknown + messages.parked,
-      ...(reason ? { paused: { error: reason.error, until: new Date(reason.until).toISOString() } } : {}),
+      waiting,
+      held: messages.parked + (messages.unknown === 0 ? 0 : await heldUnknown(store, mailbox)),
+      ...(reason && waiting > 0
+        ? { paused: { error: reason.error, until: new Date(reason.until).toISOString() } }
+        : {}),
     });
   }
 
@@ -324,4 +382,27 @@ export class OutboxWorker {
       // Whoever listens cannot stop the mail.
     }
   }
+}
+
+/** Of what is unknown, how many a person has to decide about: the rest is being looked for. Counted up to 1,000. */
+async function heldUnknown(store: Store, mailbox: string): Promise<number> {
+  const unknown = await store.listOutgoing({ mailbox, states: ['unknown'] }, { limit: 1000 });
+  return unknown.filter(({ nextTrackAt }) => nextTrackAt === null).length;
+}
+
+/** What is claimed ahead may fail while nobody awaits it yet. */
+function quietly<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/** Awaits it; from then on it is nobody's. */
+async function takeFrom<T>(promise: Promise<T>, forget: () => void): Promise<T> {
+  const value = await promise;
+  forget();
+  return value;
+}
+
+function noteOf({ event, detail }: Ending, time: number): LedgerNote {
+  return { event, time, ...(detail ? { detail } : {}) };
 }

@@ -18,21 +18,23 @@ import type {
   OutgoingState,
   Page,
   Store,
+  StoredError,
 } from '../store/store';
 import type { OutgoingMessage } from '../types';
 import type { Clock } from '../clock';
+import { CallOrder, type Place } from './call-order';
+import { deadlineRules, type DeadlineRules, type WorkflowDeadlines } from './deadlines';
 import {
   outboxMessage,
   type EnqueueOptions,
-  type Envelope,
   type OutboxEvent,
   type OutboxLimits,
   type OutboxMessage,
+  type Overdue,
+  type StoredEnvelope,
 } from './outbox-types';
 import { messageToResend, RESENDABLE } from './resend';
 import { Room } from './room';
-
-const HOUR = 60 * 60 * 1000;
 
 /** What an outbox is made of. */
 export interface OutboxParts {
@@ -45,6 +47,8 @@ export interface OutboxParts {
   /** Of the sandbox, if it is one. */
   instance: string | null;
   limits?: OutboxLimits;
+  /** Of its workflows. Default: 12 hours, 24 hours, 2 working days. */
+  deadlines?: readonly WorkflowDeadlines[];
 }
 
 /** Takes messages in, and answers for them until they are settled. */
@@ -52,6 +56,8 @@ export class Outbox {
   readonly #parts: OutboxParts;
   readonly #room: Room;
   readonly #stopHearing: () => void;
+  readonly #order = new CallOrder();
+  readonly #deadlines: DeadlineRules;
   readonly #listeners = new Set<(event: OutboxEvent) => void>();
   /** Who waits for which message: there may be thousands. */
   readonly #waiting = new Map<string, Set<(message: OutboxMessage) => void>>();
@@ -61,6 +67,7 @@ export class Outbox {
   constructor(parts: OutboxParts) {
     this.#parts = parts;
     this.#room = new Room(parts, parts.limits);
+    this.#deadlines = deadlineRules(parts.deadlines);
     this.#stopHearing = parts.store.onOther(parts.mailbox, (change) => this.#other(change));
   }
 
@@ -89,30 +96,50 @@ export class Outbox {
   }
 
   /**
-   * Takes a message: checked, its payload safe, its row committed. Throws InvalidMessageError or PayloadError for what
+   * Takes a message: checked, its payload safe, its row committed. Calls for one recipient and workflow are committed in the
+   * order in which they were made, awaited or not: a large payload is not overtaken by a small one. Throws InvalidMessageError or PayloadError for what
    * cannot be sent, OutboxFullError or StorageError where there is no room; then nothing was taken.
    */
   async enqueue(
     message: OutgoingMessage,
     options: EnqueueOptions = {},
   ): Promise<{ message: OutboxMessage; isNew: boolean }> {
+    const place = this.#order.enter(laneOf(message));
+    try {
+      return await this.#enqueue(uuidv7(), message, options, place);
+    } finally {
+      place.leave();
+    }
+  }
+
+  async #enqueue(
+    id: string,
+    message: OutgoingMessage,
+    options: EnqueueOptions,
+    place: Place,
+  ): Promise<{ message: OutboxMessage; isNew: boolean }> {
     const { spool, mailboxId } = this.#parts;
-    const id = uuidv7();
     const first = await this.#first(options.onceKey);
     if (first) return { message: outboxMessage(first), isNew: false };
     const { payload, ...fields } = message;
     const placed = await placePayload(payload, spool, id, options.copyFile ?? false);
-    const envelope: Envelope = {
+    const envelope: StoredEnvelope = {
       ...(placed.source.fileName ? { fileName: placed.source.fileName } : {}),
       ...fields,
       localId: message.localId || id,
       contentType: fields.contentType || placed.source.contentType,
+      ...this.#deadlines(message.workflowId, options),
     };
     // Before anything is written: MESH would refuse it later all the same.
     outgoingHeaders(mailboxId, envelope);
-    const { message: row, isNew } = await this.#room.take(placed.ownBytes, async () =>
-      this.#add(this.#newRow(id, envelope, placed.source.size, await placed.keep(), options)),
-    );
+    const { message: row, isNew } = await this.#room.take(placed.ownBytes, async () => {
+      const payload = await placed.keep();
+      await place.turn;
+      // The store keeps the order of what it is asked: many share a commit.
+      const adding = this.#add(this.#newRow(id, envelope, placed.source.size, payload, options));
+      place.leave();
+      return adding;
+    });
     if (isNew) this.tell('queued', row);
     return { message: outboxMessage(row), isNew };
   }
@@ -126,7 +153,7 @@ export class Outbox {
 
   #newRow(
     id: string,
-    envelope: Envelope,
+    envelope: StoredEnvelope,
     size: number,
     payload: NewOutgoing['payload'],
     options: EnqueueOptions,
@@ -142,10 +169,12 @@ export class Outbox {
       localId: envelope.localId,
       localIdIsUnique: !options.localIdIsShared,
       workflowId: envelope.workflowId,
-      envelope: { ...envelope, collectWithinMs: options.collectWithinMs ?? 12 * HOUR },
+      envelope: { ...envelope },
       size,
       queuedAt: clock.now(),
       resendOf: options.resendOf ?? null,
+      infrastructure: options.asks?.infrastructure ? 'awaited' : 'not-asked',
+      business: options.asks?.business ? 'awaited' : 'not-asked',
       payload,
     };
   }
@@ -267,15 +296,22 @@ export class Outbox {
     return this.resend(id);
   }
 
-  /** Gives a message up that was not sent: queued, unknown or parked. Throws InvalidMessageError for any other. */
+  /**
+   * Gives a message up that was not sent (queued, unknown, parked), or puts a failed one aside (rejected, undelivered) that a
+   * person has dealt with: it is closed. Throws InvalidMessageError for any other.
+   */
   async drop(id: string): Promise<OutboxMessage> {
     if (!(await this.#row(id))) throw notThere(id);
     const time = this.#parts.clock.now();
     const change = { state: 'closed' as const, settledAt: time, nextTrackAt: null };
     const note = { event: 'dropped', time };
-    const row = await this.#parts.store.changeOutgoing(id, ['queued', 'unknown', 'parked'], change, note);
+    const { store } = this.#parts;
+    const row =
+      (await store.changeOutgoing(id, ['queued', 'unknown', 'parked'], change, note)) ??
+      // Since when it is settled counts for how long its payload is kept.
+      (await store.changeOutgoing(id, ['rejected', 'undelivered'], { state: 'closed' }, note));
     if (!row) {
-      throw new InvalidMessageError(`Message ${id} cannot be dropped: it is not queued, unknown or parked.`, {
+      throw new InvalidMessageError(`Message ${id} cannot be dropped: it is on its way, or over.`, {
         advice: 'What MESH has accepted cannot be taken back.',
       });
     }
@@ -290,8 +326,8 @@ export class Outbox {
   }
 
   /** For the worker and the tracker: something happened. */
-  tell(event: string, row: Outgoing): void {
-    const told: OutboxEvent = { event, message: outboxMessage(row) };
+  tell(event: string, row: Outgoing, overdue?: Overdue): void {
+    const told: OutboxEvent = { event, message: outboxMessage(row), ...(overdue && { overdue }) };
     for (const listener of this.#listeners) {
       try {
         listener(told);
@@ -307,10 +343,15 @@ export class Outbox {
 const ACCEPTED = new Set<OutgoingState>(['accepted', 'acknowledged', 'undelivered']);
 const ENDED = new Set<OutgoingState>(['rejected', 'closed']);
 
-function notSent({ id, state, error, messageId }: OutboxMessage): NotSentError {
-  const message =
-    error?.message ?? (state === 'closed' ? 'The message was dropped from the outbox.' : 'It was not sent.');
-  const { code = 'MESH_NOT_SENT', advice, meshCode, event, description } = error ?? {};
+const NOT_SENT: StoredError = { code: 'MESH_NOT_SENT', message: 'It was not sent.' };
+const CLOSED: StoredError = {
+  code: 'MESH_NOT_SENT',
+  message: 'The message was given up: dropped, sent again as a new one, or gone with a sandbox.',
+};
+
+function notSent({ id, state, error = NOT_SENT, messageId }: OutboxMessage): NotSentError {
+  // What failed before is not why a message is closed: somebody has decided.
+  const { code, message, advice, meshCode, event, description } = state === 'closed' ? CLOSED : error;
   return new NotSentError(code, `${message} (outbox id ${id})`, {
     ...(advice ? { advice } : {}),
     ...(meshCode ? { meshCode } : {}),
@@ -327,6 +368,6 @@ function notThere(id: string): NotFoundError {
 }
 
 /** Hashed: a recipient's address may carry demographics, and a lane is compared, never read. */
-function laneOf(envelope: Envelope): string {
-  return createHash('sha256').update(`${envelope.to}\n${envelope.workflowId}`).digest('base64url').slice(0, 22);
+function laneOf({ to, workflowId }: Pick<OutgoingMessage, 'to' | 'workflowId'>): string {
+  return createHash('sha256').update(`${to}\n${workflowId}`).digest('base64url').slice(0, 22);
 }

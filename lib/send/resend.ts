@@ -4,7 +4,7 @@ import { openStored, readAll } from '../payload/stored-payload';
 import type { Spool } from '../payload/spool';
 import type { Outgoing, OutgoingState } from '../store/store';
 import type { OutgoingMessage } from '../types';
-import type { EnqueueOptions, Envelope } from './outbox-types';
+import type { EnqueueOptions, StoredEnvelope } from './outbox-types';
 
 /** What may be sent again. */
 export const RESENDABLE: readonly OutgoingState[] = ['undelivered', 'rejected', 'unknown', 'parked', 'closed'];
@@ -25,9 +25,8 @@ export async function messageToResend(
       advice: 'Send it again from where it came from.',
     });
   }
-  const { localId, collectWithinMs, fileName, ...fields } = row.envelope as unknown as Envelope & {
-    collectWithinMs: number;
-  };
+  const { localId, fileName, collectWithinMs, infrastructureWithinMs, businessWithinWorkingDays, ...fields } =
+    row.envelope as unknown as StoredEnvelope;
   const isFile = payload.kind === 'file';
   const source = await openStored(payload, row.size, spool);
   // A file that changed was never sent: a person who resends it means it as it is now. One that was sent means that one.
@@ -50,7 +49,10 @@ export async function messageToResend(
       strictOrder: row.strictOrder,
       localIdIsShared: !row.localIdIsUnique,
       copyFile: !isFile,
+      asks: { infrastructure: row.infrastructure !== 'not-asked', business: row.business !== 'not-asked' },
       collectWithinMs,
+      infrastructureWithinMs,
+      businessWithinWorkingDays,
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Whether the outbox has room for one more message. What is being taken in counts, so that many at once keep the limits. */
 import { OutboxFullError } from '../errors';
+import { MIN_FREE_BYTES } from '../payload/disk-room';
 import type { Spool } from '../payload/spool';
 import type { Store } from '../store/store';
 import type { OutboxLimits } from './outbox-types';
@@ -7,7 +8,7 @@ import type { OutboxLimits } from './outbox-types';
 const DEFAULTS: Required<OutboxLimits> = {
   maxMessages: 100_000,
   maxBytes: 20 * 1024 ** 3,
-  minFreeBytes: 512 * 1024 ** 2,
+  minFreeBytes: MIN_FREE_BYTES,
 };
 const ADVICE = 'Find out why nothing is sent (status, mesh-track), or raise the limits of the outbox.';
 

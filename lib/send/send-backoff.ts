@@ -49,9 +49,9 @@ export class SendBackoff {
     return this.#probing ? this.#suspect?.id : undefined;
   }
 
-  /** Why nothing is sent now. */
-  reason(now: number): { error: StoredError; until: number } | undefined {
-    return this.#error && now < this.#pausedUntil ? { error: this.#error, until: this.#pausedUntil } : undefined;
+  /** Why nothing is sent; also while it is tried again, which may be in vain. */
+  get reason(): { error: StoredError; until: number } | undefined {
+    return this.#error && { error: this.#error, until: this.#pausedUntil };
   }
 
   /** MESH is in trouble, or not to be reached; no message is at fault. */

@@ -2,10 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type { MeshClient } from '../client/client';
 import type { MailboxConfig } from '../config';
+import { withTemporaryScratch } from '../payload/scratch';
 import { openPayload } from '../payload/source';
-import { outgoingHeaders } from '../protocol/message-headers';
+import { outgoingHeaders, withChecksum } from '../protocol/message-headers';
 import type { OutgoingMessage, Progress, SentMessage } from '../types';
-import { transferChunks } from './transfer';
+import { decidePlan, rulesOf, type SendingRules } from './plan';
+import { scratchName, transferChunks } from './transfer';
 
 /** How to send. */
 export interface SendOptions {
@@ -16,34 +18,36 @@ export interface SendOptions {
 
 /**
  * Sends a message, in one request if it fits, else in chunks, and resolves when MESH has accepted it. Throws
- * InvalidMessageError or PayloadError before anything is sent; UnknownOutcomeError where MESH may have accepted it.
+ * InvalidMessageError, PayloadError or TooLargeError before anything is sent; UnknownOutcomeError where MESH may have
+ * accepted it.
  */
 export async function sendMessage(
   client: MeshClient,
-  config: Pick<MailboxConfig, 'mailboxId' | 'compression' | 'maxChunkBytes'>,
+  config: Pick<MailboxConfig, 'mailboxId'> & SendingRules,
   message: OutgoingMessage,
   { signal, onProgress }: SendOptions = {},
 ): Promise<SentMessage> {
-  const { payload, compression = config.compression, ...fields } = message;
+  const { payload, checksum: _checksum, ...fields } = message;
   const source = await openPayload(payload);
   const localId = fields.localId || randomUUID();
-  const headers = outgoingHeaders(config.mailboxId, {
+  const envelope = {
     ...(source.fileName ? { fileName: source.fileName } : {}),
     ...fields,
     localId,
     contentType: fields.contentType || source.contentType,
+  };
+  // What MESH would refuse is refused before a large payload is looked at.
+  const headers = outgoingHeaders(config.mailboxId, envelope);
+  const name = randomUUID();
+  let chunks = 1;
+  const messageId = await withTemporaryScratch(async (scratch) => {
+    const plan = await decidePlan(source, rulesOf(config, message), scratch, scratchName(name, 1), signal);
+    chunks = plan.totalChunks;
+    const transfer = { source, headers: withChecksum(headers, plan.checksum), plan, scratch, name };
+    return transferChunks(client, transfer, signal, ({ chunk, totalChunks, bytes }) =>
+      onProgress?.({ chunk, totalChunks, bytes, totalBytes: source.size }),
+    );
   });
-  let chunks = 0;
-  const messageId = await transferChunks(
-    client,
-    { source, headers, compression, maxChunkBytes: config.maxChunkBytes },
-    signal,
-    ({ chunk, totalChunks, bytes }) => {
-      chunks = totalChunks;
-      onProgress?.({ chunk, totalChunks, bytes, totalBytes: source.size });
-    },
-  );
-
   const { to, workflowId } = fields;
   return { messageId, localId, to, workflowId, bytes: source.size, chunks, status: 'accepted' };
 }

@@ -23,11 +23,17 @@ export type StoredPayload =
   | { kind: 'spool'; name: string }
   | { kind: 'file'; path: string; size: number; mtimeMs: number; ino: number };
 
-/** Decided at the first attempt and frozen then, so that a resumed upload cuts where the first one did. */
+/** Decided before the first attempt and frozen then, so that a resumed upload cuts and encodes as the first one did. */
 export interface SendPlan {
-  compression: 'gzip' | 'never';
-  maxChunkBytes: number;
+  /** `Content-Encoding`, the same for every chunk. */
+  encoding: 'gzip' | 'identity';
+  /** zlib's, where it is gzip; else 0. */
+  level: number;
+  /** Payload bytes (uncompressed) of each chunk but the last; all of them where it goes in one request. */
+  chunkBytes: number;
   totalChunks: number;
+  /** `Mex-Content-Checksum`, calculated or the sender's own. */
+  checksum?: string;
 }
 
 /** What went wrong last: no payload, no secret, no patient data. */
@@ -115,6 +121,14 @@ export type NewOutgoing = Pick<Outgoing, FixedFields> & { payload: StoredPayload
 /** The fields of an outgoing message that a transition may change. */
 export type OutgoingChange = Partial<Omit<Outgoing, FixedFields>>;
 
+/** A change of one message, to be made together with others. */
+export interface OutgoingTransition {
+  id: string;
+  from: readonly OutgoingState[];
+  change: Omit<OutgoingChange, 'payload'>;
+  note: LedgerNote;
+}
+
 /** A message that was received. */
 export interface Incoming {
   readonly mailbox: string;
@@ -167,6 +181,12 @@ export interface LedgerNote {
   event: string;
   time: number;
   detail?: LedgerEntry['detail'];
+}
+
+/** What the outcomes have to be for a change to be made; what is left out may be any. */
+export interface OutcomeCondition {
+  infrastructure?: readonly Outcome[];
+  business?: readonly Outcome[];
 }
 
 /** Which messages are meant; what is left out is not asked. */
@@ -224,6 +244,8 @@ export interface Store {
   readonly id: string;
   /** The ids of the others that live, or did a minute ago; none where the store has one owner. */
   others(): Promise<string[]>;
+  /** The keys of all mailboxes that ever sent or received anything here. */
+  mailboxes(): Promise<string[]>;
   /**
    * Adds a message to be sent. Where the mailbox has one with the same `onceKey` already, nothing is added and that one is
    * given, with `isNew` false: the caller then discards what it has spooled.
@@ -252,15 +274,22 @@ export interface Store {
    */
   dueOverdue(mailbox: string, now: number, limit: number): Promise<Outgoing[]>;
   /**
-   * Changes a message if it is in one of `from`; gives it as it is now, or undefined if it was in another state (somebody
-   * else was faster) or is not there. The note goes into the ledger with it.
+   * Changes a message if it is in one of `from`, and its outcomes are as `outcomes` wants them; gives it as it is now, or
+   * undefined if it was otherwise (somebody else was faster) or is not there. The note goes into the ledger with it.
    */
   changeOutgoing(
     id: string,
     from: readonly OutgoingState[],
     change: OutgoingChange,
     note?: LedgerNote,
+    outcomes?: OutcomeCondition,
   ): Promise<Outgoing | undefined>;
+
+  /**
+   * Several changes in one commit, each as `changeOutgoing` does it: all of them, or where it throws none. Gives each message as
+   * it is now, its payload left out (null), or undefined where it was in another state. At most one change for each message.
+   */
+  changeTogether(transitions: readonly OutgoingTransition[]): Promise<Array<Outgoing | undefined>>;
 
   /** Adds a received message; false if it is there already (then nothing changes). */
   addIncoming(message: NewIncoming, note: LedgerNote): Promise<boolean>;
@@ -269,6 +298,11 @@ export interface Store {
   knownIncoming(mailbox: string, messageIds: readonly string[]): Promise<Map<string, IncomingState>>;
   /** Oldest first by `receivedAt`; a page's `after` is a message id. Payloads are left out (null). */
   listIncoming(mailbox: string, states: readonly IncomingState[], page: Page): Promise<Incoming[]>;
+  /**
+   * What MESH has not been told of (`acknowledgedAt` is null), whatever its state, oldest first by `receivedAt`; a page's
+   * `after` is a message id. Payloads are left out (null).
+   */
+  untoldIncoming(mailbox: string, page: Page): Promise<Incoming[]>;
   /** What may be delivered now, oldest `receivedAt` first: acknowledged, or delivered with its lease ended. */
   dueDeliveries(mailbox: string, now: number, limit: number): Promise<Incoming[]>;
   changeIncoming(
@@ -310,4 +344,10 @@ export interface Store {
 /** Which mailbox of which environment: two environments may have a mailbox of the same id. */
 export function mailboxKey(url: string, mailboxId: string): string {
   return `${url} ${mailboxId}`;
+}
+
+/** The parts of a key. */
+export function readMailboxKey(key: string): { url: string; mailboxId: string } {
+  const at = key.lastIndexOf(' ');
+  return { url: key.slice(0, at), mailboxId: key.slice(at + 1) };
 }

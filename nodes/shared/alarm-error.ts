@@ -1,6 +1,6 @@
 /** An alarm of the outbox as the error that Catch nodes get, in the user's language. */
 import type { NodeAPI, NodeMessage } from 'node-red';
-import type { OutboxMessage } from '../../lib/index';
+import type { OutboxEvent } from '../../lib/index';
 import { AttentionError, SendingPausedError } from './errors';
 import { sentStatus } from './mesh-sent';
 import type { Alarm } from './sending-watch';
@@ -13,19 +13,18 @@ export function alarmError(RED: NodeAPI, alarm: Alarm): { error: Error; msg: Nod
     const text = sharedText(RED, 'error.sending-paused', { reason: message, waiting: alarm.waiting });
     return { error: new SendingPausedError(code, text, details), msg: {} };
   }
-  const { event, message } = alarm;
+  const { message } = alarm;
   const msg = { topic: message.workflowId, meshSent: sentStatus(message) };
-  return { error: attentionError(RED, event, message), msg };
+  return { error: attentionError(RED, alarm), msg };
 }
 
-function attentionError(RED: NodeAPI, event: string, message: OutboxMessage): AttentionError {
+function attentionError(RED: NodeAPI, { event, message, overdue = 'collection' }: OutboxEvent): AttentionError {
   const ids = { id: message.id, workflowId: message.workflowId };
   const where = message.messageId === undefined ? {} : { messageId: message.messageId };
   if (event === 'overdue') {
-    const late = message.business === 'overdue' || message.infrastructure === 'overdue' ? 'answer' : 'collection';
-    return new AttentionError('MESH_OVERDUE', sharedText(RED, `error.overdue-${late}`, ids), {
+    return new AttentionError('MESH_OVERDUE', sharedText(RED, `error.overdue-${overdue}`, ids), {
       ...where,
-      advice: sharedText(RED, 'advice.overdue'),
+      advice: sharedText(RED, `advice.overdue-${overdue}`),
     });
   }
   if (event === 'duplicate') {

@@ -35,3 +35,10 @@ export class AttentionError extends MeshError {
     super(code, 'never', message, details);
   }
 }
+
+/** The flow gave no answer to an HL7 v2 message in time. The sender was told so, or was hung up on. */
+export class NotAnsweredError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails) {
+    super('MLLP_NOT_ANSWERED', 'safe', message, details);
+  }
+}

@@ -1,6 +1,6 @@
 /** A mesh-poll node as the mailbox's poller sees it: where deliveries, parked messages and errors go. */
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
-import type { Delivery, InboxConsumer } from '../../lib/index';
+import type { Delivery, InboxConsumer, MessageHeaders, ParkedMessage, StoredError } from '../../lib/index';
 import { NotAcknowledgedError, OutputNotWiredError } from './errors';
 import type { PollSettings } from './poll-settings';
 import type { PollStatus } from './poll-status';
@@ -34,12 +34,6 @@ export function inboxConsumer(RED: NodeAPI, node: Node, settings: PollSettings, 
     throw error;
   };
 
-  const emit = (output: Output, msg: NodeMessage): void => {
-    const all: Array<NodeMessage | null> = [null, null, null, null];
-    all[OUTPUTS[output]] = msg;
-    node.send(all);
-  };
-
   return {
     workflows: settings.workflows,
     maxInFlight: settings.maxInFlight,
@@ -49,21 +43,16 @@ export function inboxConsumer(RED: NodeAPI, node: Node, settings: PollSettings, 
 
     async deliver(delivery) {
       requireWire(delivery.kind, delivery);
-      emit(delivery.kind, receivedMessage(RED, delivery, settings.payloadAs, settings.charset));
+      emit(node, delivery.kind, receivedMessage(RED, delivery, settings.payloadAs, settings.charset));
     },
 
     parked(message, cause, deliveryCount) {
       const { messageId } = message;
-      const error =
-        cause ??
-        new NotAcknowledgedError(RED._('mesh-poll.error.not-acknowledged', { times: deliveryCount }), {
-          messageId,
-          advice: RED._('mesh-poll.advice.not-acknowledged'),
-        });
-      const mesh = { ...message, deliveryCount };
+      const error = cause ?? notAcknowledged(RED, messageId, deliveryCount);
+      const msg = parkedMessage(RED, message, error, deliveryCount);
       status.problem(error, 'next-poll');
-      node.error(cleanError(RED, error), { topic: message.workflowId, mesh });
-      emit('parked', { topic: message.workflowId, mesh, error: errorDetails(RED, error) });
+      node.error(cleanError(RED, error), { topic: msg.topic, mesh: msg.mesh });
+      emit(node, 'parked', msg);
     },
 
     failed(error, messageId) {
@@ -74,6 +63,37 @@ export function inboxConsumer(RED: NodeAPI, node: Node, settings: PollSettings, 
 
     changed: (state) => status.changed(state),
   };
+}
+
+/** A parked message once more, in the form in which it was told when it was parked. */
+export function tellParked(RED: NodeAPI, node: Node, { message, error, deliveryCount }: ParkedMessage): void {
+  const isOurs = error.code === 'MESH_NOT_ACKNOWLEDGED';
+  const why = isOurs ? notAcknowledged(RED, message.messageId, deliveryCount) : error;
+  emit(node, 'parked', parkedMessage(RED, message, why, deliveryCount));
+}
+
+function notAcknowledged(RED: NodeAPI, messageId: string, times: number): NotAcknowledgedError {
+  return new NotAcknowledgedError(RED._('mesh-poll.error.not-acknowledged', { times }), {
+    messageId,
+    advice: RED._('mesh-poll.advice.not-acknowledged'),
+  });
+}
+
+function parkedMessage(
+  RED: NodeAPI,
+  message: Partial<MessageHeaders>,
+  error: Error | StoredError,
+  deliveryCount: number,
+) {
+  const { workflowId } = message;
+  const told = error instanceof Error ? errorDetails(RED, error) : error;
+  return { ...(workflowId !== undefined && { topic: workflowId }), mesh: { ...message, deliveryCount }, error: told };
+}
+
+function emit(node: Node, output: Output, msg: NodeMessage): void {
+  const all: Array<NodeMessage | null> = [null, null, null, null];
+  all[OUTPUTS[output]] = msg;
+  node.send(all);
 }
 
 function isWired(node: Node, output: Output): boolean {

@@ -1,6 +1,6 @@
 /** The mesh-config node's properties, checked. What openMailbox checks itself is not checked again here. */
 import type { NodeAPI, NodeDef } from 'node-red';
-import { ConfigurationError, type Compression, type MailboxOptions } from '../../lib/index';
+import { ConfigurationError, type MailboxOptions } from '../../lib/index';
 import { choiceSetting, listSetting, numberSetting, textSetting } from './settings';
 import { readProxy, readTls } from './tls-and-proxy';
 import { sharedText } from './texts';
@@ -15,8 +15,11 @@ export interface MeshConfigDef extends NodeDef {
   leftToOthers?: string;
   leaseMinutes?: number | string;
   maxDeliveries?: number | string;
-  maxChunkMb?: number | string;
+  maxRequestMb?: number | string;
+  chunkMb?: number | string;
   compression?: string;
+  compressionLevel?: number | string;
+  checksum?: string;
   meshAcknowledge?: string;
 }
 
@@ -34,8 +37,8 @@ export interface MailboxSettings {
   sharedKey: string;
   tls?: MailboxOptions['tls'];
   proxy?: MailboxOptions['proxy'];
-  compression: Compression;
-  maxChunkBytes?: number;
+  /** How what is sent goes over the wire; what is blank has the library's default. */
+  sending: Pick<MailboxOptions, 'compression' | 'compressionLevel' | 'maxRequestBytes' | 'chunkBytes' | 'checksum'>;
   minimumIntervalMs: number;
   leftToOthers: string[];
   leaseMs: number;
@@ -56,7 +59,6 @@ export function readMailboxSettings(
   const mailboxId = textSetting(RED, def.mailboxId).toUpperCase();
   if (mailboxId === '') throw new ConfigurationError(sharedText(RED, 'error.no-mailbox-id'));
   const isSandbox = environment === 'sandbox';
-  const maxChunkMb = numberSetting(RED, 'maxChunkMb', def.maxChunkMb, { fallback: 0, least: 0, most: 99 });
   const tls = isSandbox ? undefined : readTls(RED, textSetting(RED, def.tls));
   const proxy = isSandbox ? undefined : readProxy(RED, textSetting(RED, def.proxy));
   if (tls === undefined && isNhs(environment)) {
@@ -69,13 +71,25 @@ export function readMailboxSettings(
     sharedKey: isSandbox ? '' : secret(RED, 'sharedKey', credentials.sharedKey),
     ...(tls && { tls }),
     ...(proxy && { proxy }),
-    ...(maxChunkMb > 0 && { maxChunkBytes: Math.round(maxChunkMb * MB) }),
-    compression: choiceSetting(RED, 'compression', def.compression, ['gzip', 'never']),
+    sending: readSending(RED, def),
     minimumIntervalMs: isNhs(environment) ? NHS_INTERVAL_MS : 0,
     leftToOthers: listSetting(RED, def.leftToOthers),
     leaseMs: numberSetting(RED, 'leaseMinutes', def.leaseMinutes, { fallback: 60, least: 0.001, most: 7200 }) * 60_000,
     maxDeliveries: numberSetting(RED, 'maxDeliveries', def.maxDeliveries, { fallback: 5, least: 1, most: 1000 }),
     meshAcknowledge: choiceSetting(RED, 'meshAcknowledge', def.meshAcknowledge, ['when-spooled', 'when-done']),
+  };
+}
+
+function readSending(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['sending'] {
+  const maxRequestMb = numberSetting(RED, 'maxRequestMb', def.maxRequestMb, { fallback: 0, least: 0, most: 100 });
+  const chunkMb = numberSetting(RED, 'chunkMb', def.chunkMb, { fallback: 0, least: 0, most: 100 });
+  const level = numberSetting(RED, 'compressionLevel', def.compressionLevel, { fallback: 0, least: 0, most: 9 });
+  return {
+    compression: choiceSetting(RED, 'compression', def.compression, ['auto', 'always', 'never']),
+    ...(level >= 1 && { compressionLevel: Math.round(level) }),
+    ...(maxRequestMb > 0 && { maxRequestBytes: Math.round(maxRequestMb * MB) }),
+    ...(chunkMb > 0 && { chunkBytes: Math.round(chunkMb * MB) }),
+    checksum: choiceSetting(RED, 'checksum', def.checksum, ['none', 'md5', 'sha256']),
   };
 }
 

@@ -15,8 +15,7 @@ export async function openFromSettings(
     ...(settings.environment === 'sandbox' ? await sandboxAccess(settings.mailboxId) : meshAccess(settings)),
     state,
     ...testClock(),
-    compression: settings.compression,
-    ...(settings.maxChunkBytes !== undefined && { maxChunkBytes: settings.maxChunkBytes }),
+    ...settings.sending,
     application,
   });
   const poller = mailbox.inbox({

@@ -1,6 +1,7 @@
 /** From a flow's message and mesh-send's fields to what is sent. The node's own value wins; msg.meshSend fills blanks. */
 import type { NodeAPI } from 'node-red';
-import { InvalidMessageError, type Compression, type OutgoingMessage, type Payload } from '../../lib/index';
+import { InvalidMessageError, type OutgoingMessage, type Payload } from '../../lib/index';
+import { numberSetting } from './settings';
 import { asText } from './typed-input';
 import { sharedText } from './texts';
 
@@ -11,7 +12,16 @@ export const SEND_FIELDS = ['to', 'workflowId', 'localId', 'subject', 'fileName'
 const EXTRA_TEXTS = ['checksum', 'partnerId'] as const;
 const EXTRA_MARKS = ['compressed', 'encrypted'] as const;
 
-export type SendFields = Partial<Record<(typeof SEND_FIELDS)[number], string>>;
+/** How it goes over the wire: the node's own, or on msg.meshSend. Blank: as the mailbox has it. */
+export type OnTheWire = { compression?: unknown; chunks?: unknown; chunkBytes?: unknown };
+const WIRE_CHOICES: Record<'compression' | 'chunks', readonly string[]> = {
+  compression: ['auto', 'always', 'never'],
+  chunks: ['allowed', 'never'],
+};
+/** MESH's own for one request. */
+const MAX_REQUEST_BYTES = 100_000_000;
+
+export type SendFields = Partial<Record<(typeof SEND_FIELDS)[number] | 'checksum', string | undefined>>;
 
 /** @throws InvalidMessageError without the recipient, the workflow id or a payload that can be sent. */
 export function outgoingMessage(
@@ -19,7 +29,7 @@ export function outgoingMessage(
   fromNode: SendFields,
   meshSend: unknown,
   payload: Payload,
-  compression: Compression | undefined,
+  onTheWire: OnTheWire,
 ): OutgoingMessage {
   const fromMessage = settingsObject(RED, meshSend);
   const texts: Partial<Record<string, string>> = {};
@@ -34,8 +44,8 @@ export function outgoingMessage(
   const marks = Object.fromEntries(
     EXTRA_MARKS.filter((field) => fromMessage[field] === true).map((key) => [key, true]),
   );
-  const chosen = compression ?? compressionOf(RED, fromMessage['compression']);
-  return { ...texts, ...marks, ...(chosen && { compression: chosen }), payload } as OutgoingMessage;
+  const wire = { ...readOnTheWire(RED, fromMessage), ...readOnTheWire(RED, onTheWire) };
+  return { ...texts, ...marks, ...wire, payload } as OutgoingMessage;
 }
 
 /** `content`: bytes as they are, text as UTF-8, objects as JSON. `file`: a path. Anything else is told, not guessed. */
@@ -61,8 +71,23 @@ export function settingsObject(RED: NodeAPI, meshSend: unknown): Record<string, 
   throw new InvalidMessageError(RED._('mesh-send.error.mesh-send'));
 }
 
-function compressionOf(RED: NodeAPI, value: unknown): Compression | undefined {
-  if (value === undefined || value === null || value === '') return undefined;
-  if (value === 'gzip' || value === 'never') return value;
-  throw new InvalidMessageError(sharedText(RED, 'error.choice', { field: 'compression', choices: 'gzip, never' }));
+/** What is set and not blank, checked. */
+function readOnTheWire(RED: NodeAPI, settings: OnTheWire): OnTheWire {
+  const found: OnTheWire = {};
+  for (const [field, choices] of Object.entries(WIRE_CHOICES)) {
+    const value = settings[field as keyof typeof WIRE_CHOICES];
+    if (value === undefined || value === null || value === '') continue;
+    if (!choices.includes(value as string)) {
+      throw new InvalidMessageError(sharedText(RED, 'error.choice', { field, choices: choices.join(', ') }));
+    }
+    Object.assign(found, { [field]: value });
+  }
+  const { chunkBytes } = settings;
+  if (chunkBytes === undefined || chunkBytes === null || chunkBytes === '') return found;
+  const bytes = numberSetting(RED, 'chunkBytes', chunkBytes, {
+    fallback: 0,
+    least: 1,
+    most: MAX_REQUEST_BYTES,
+  });
+  return { ...found, chunkBytes: bytes };
 }

@@ -2,12 +2,10 @@
  * Sees to it that nothing that goes wrong in the outbox stays unheard. What a flow waits for, it is told with its message;
  * what a mesh-track node follows, that node tells; the rest, and the mailbox's own pauses, is an alarm.
  */
-import type { OutboxEvent, OutboxMessage, OutboxState, StoredError } from '../../lib/index';
+import type { OutboxEvent, OutboxState, StoredError } from '../../lib/index';
 
 /** What Catch nodes have to hear, once for each cause. */
-export type Alarm =
-  | { kind: 'paused'; error: StoredError; waiting: number }
-  | { kind: 'attention'; event: string; message: OutboxMessage };
+export type Alarm = { kind: 'paused'; error: StoredError; waiting: number } | ({ kind: 'attention' } & OutboxEvent);
 
 /** What is over only when a person has looked at it. */
 const ATTENTION = new Set(['overdue', 'undelivered', 'held', 'parked', 'rejected', 'duplicate']);
@@ -97,6 +95,6 @@ export class SendingWatch {
     if (PROGRESS.has(event)) this.#pause = undefined;
     if (!needsAttention(happening) || this.#followers.size > 0) return;
     if (ANSWERED.has(event) && this.#awaited.has(message.id)) return;
-    this.#raise({ kind: 'attention', event, message });
+    this.#raise({ kind: 'attention', ...happening });
   }
 }

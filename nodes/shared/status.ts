@@ -35,6 +35,16 @@ const KNOWN_CODES = new Set([
   'MESH_UNAVAILABLE',
   'MESH_UNDELIVERED',
   'MESH_UNKNOWN_OUTCOME',
+  'MLLP_CLOSED',
+  'MLLP_CONNECTION',
+  'MLLP_FRAME',
+  'MLLP_INVALID_MESSAGE',
+  'MLLP_LISTEN',
+  'MLLP_NOT_ANSWERED',
+  'MLLP_NO_ANSWER',
+  'MLLP_QUEUE_FULL',
+  'MLLP_TLS',
+  'MESH_UNREADABLE',
 ]);
 
 /** A status of one of the shared words. */

@@ -120,6 +120,12 @@ describe('imports', () => {
     );
   });
 
+  it('of mllp are node’s own, errors and mllp: it knows nothing of MESH', () =>
+    assert.deepEqual(
+      strays('lib/mllp/', (name) => name.startsWith('node:') || name === 'lib/errors.ts' || below(name, 'mllp')),
+      [],
+    ));
+
   it('of undici are the transport’s alone', () =>
     assert.deepEqual(
       strays('', (name, file) => !name.startsWith('undici') || file === 'lib/client/transport.ts'),

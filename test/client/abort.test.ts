@@ -29,7 +29,10 @@ describe('an AbortSignal', () => {
     it(`ends ${name} while it waits for MESH, and nothing is tried again`, async () => {
       const server = await hostileMesh(() => 'hang');
       const ending = new AbortController();
-      const doing = failure(AbortedError, call(mailboxAt(server, { maxChunkBytes: 1 }), ending.signal));
+      const doing = failure(
+        AbortedError,
+        call(mailboxAt(server, { maxRequestBytes: 1, chunkBytes: 1 }), ending.signal),
+      );
       await until('the request to arrive', () => server.seen.length === 1);
       ending.abort();
       const error = await doing;
@@ -41,7 +44,10 @@ describe('an AbortSignal', () => {
     it(`ends ${name} while it waits for its next attempt`, async () => {
       const server = await hostileMesh(() => ({ status: 503, headers: { 'retry-after': 30 } }));
       const ending = new AbortController();
-      const doing = failure(AbortedError, call(mailboxAt(server, { maxChunkBytes: 1 }), ending.signal));
+      const doing = failure(
+        AbortedError,
+        call(mailboxAt(server, { maxRequestBytes: 1, chunkBytes: 1 }), ending.signal),
+      );
       await until('the request to arrive', () => server.seen.length === 1);
       await new Promise((resolve) => setTimeout(resolve, 20));
       ending.abort();
@@ -51,7 +57,7 @@ describe('an AbortSignal', () => {
 
     it(`that has been aborted before ${name} lets no request out`, async () => {
       const server = await hostileMesh(() => ({ body: Buffer.from('{}') }));
-      await failure(AbortedError, call(mailboxAt(server, { maxChunkBytes: 1 }), AbortSignal.abort()));
+      await failure(AbortedError, call(mailboxAt(server, { maxRequestBytes: 1, chunkBytes: 1 }), AbortSignal.abort()));
       assert.equal(server.seen.length, 0);
     });
   }

@@ -15,8 +15,12 @@ const good: MailboxOptions = {
 describe('the options of a mailbox', () => {
   it('have defaults for all but four', () => {
     const config = readMailboxOptions({ ...good, environment: 'https://localhost:8700/mesh/' });
-    assert.equal(config.compression, 'gzip');
-    assert.equal(config.maxChunkBytes, 95_000_000);
+    assert.equal(config.compression, 'auto');
+    assert.equal(config.compressionLevel, 3);
+    assert.equal(config.chunks, 'allowed');
+    assert.equal(config.checksum, 'none');
+    assert.equal(config.maxRequestBytes, 100_000_000);
+    assert.equal(config.chunkBytes, 20_000_000);
     assert.equal(config.maxBufferBytes, 256 * 1024 * 1024);
     assert.deepEqual(config.timeouts, { connectMs: 20_000, headersMs: 120_000, bodyMs: 120_000 });
     assert.deepEqual(config.retry, { attempts: 5, baseMs: 500, capMs: 30_000 });
@@ -58,9 +62,14 @@ describe('the options of a mailbox', () => {
     ['sharedKey', { sharedKey: '' }],
     ['sharedKey', { sharedKey: [MARK] }],
     ['compression', { compression: MARK }],
-    ['maxChunkBytes', { maxChunkBytes: 0 }],
-    ['maxChunkBytes', { maxChunkBytes: 99_000_001 }],
-    ['maxChunkBytes', { maxChunkBytes: 1.5 }],
+    ['compressionLevel', { compressionLevel: 0 }],
+    ['compressionLevel', { compressionLevel: 10 }],
+    ['maxRequestBytes', { maxRequestBytes: 0 }],
+    ['maxRequestBytes', { maxRequestBytes: 100_000_001 }],
+    ['chunkBytes', { chunkBytes: 0 }],
+    ['chunkBytes', { chunkBytes: 1.5 }],
+    ['chunks', { chunks: MARK }],
+    ['checksum', { checksum: MARK }],
     ['maxBufferBytes', { maxBufferBytes: -1 }],
     ['maxBufferBytes', { maxBufferBytes: MARK }],
     ['timeouts.connectMs', { timeouts: { connectMs: 0 } }],

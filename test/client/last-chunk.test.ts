@@ -10,7 +10,7 @@ const chunked = {
   payload: Buffer.alloc(250),
   compression: 'never',
 } as const;
-const options = { maxChunkBytes: 100, retry: { attempts: 2, baseMs: 1, capMs: 1 } } as const;
+const options = { maxRequestBytes: 100, chunkBytes: 100, retry: { attempts: 2, baseMs: 1, capMs: 1 } } as const;
 
 describe('the last chunk of a message', () => {
   for (const [what, effect] of [

@@ -92,7 +92,7 @@ describe('an answer that MESH does not give', () => {
 
   it('a page instead of the acceptance of a first chunk is a protocol error', async () => {
     const server = await hostileMesh(() => page);
-    const mailbox = mailboxAt(server, { maxChunkBytes: 1 });
+    const mailbox = mailboxAt(server, { maxRequestBytes: 1, chunkBytes: 1 });
     await failure(ProtocolError, mailbox.send({ to: 'A', workflowId: 'W', payload: 'xy' }));
   });
 

@@ -235,7 +235,7 @@ describe('the POST of a chunk', () => {
   let mailbox: Mailbox;
   beforeEach(async () => {
     server = await sandbox();
-    mailbox = mailboxAt(server, { maxChunkBytes: 2 });
+    mailbox = mailboxAt(server, { maxRequestBytes: 2, chunkBytes: 2 });
   });
   const SIX = { ...MESSAGE, payload: 'sixsix' };
 

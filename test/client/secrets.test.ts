@@ -79,7 +79,7 @@ describe('no error says a secret or a patient’s data', () => {
   for (const [what, answer] of Object.entries(answers)) {
     it(`where the server gives ${what}`, async () => {
       const server = await hostileMesh(() => answer);
-      const mailbox = mailboxAt(server, { ...secrets, maxChunkBytes: 60 });
+      const mailbox = mailboxAt(server, { ...secrets, maxRequestBytes: 60, chunkBytes: 60, compression: 'never' });
       let failed = 0;
       await Promise.all(
         Object.values(CALLS).map(async (call) => {
@@ -109,7 +109,10 @@ describe('no error says a secret or a patient’s data', () => {
       afterThisTest(() => server.close());
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
       for (const [name, call] of Object.entries(CALLS)) {
-        const mailbox = mailboxAt({ url, ca: undefined }, { ...secrets, maxChunkBytes: 60 });
+        const mailbox = mailboxAt(
+          { url, ca: undefined },
+          { ...secrets, maxRequestBytes: 60, chunkBytes: 60, compression: 'never' },
+        );
         // The answer to a HEAD has no body to be broken.
         if (name !== 'head' || !words.includes('chunked')) assertSilent(await failure(Error, call(mailbox)));
       }
@@ -119,7 +122,17 @@ describe('no error says a secret or a patient’s data', () => {
   it('where there is no server', async () => {
     for (const url of ['https://127.0.0.1:1', 'https://mesh.invalid']) {
       for (const call of Object.values(CALLS)) {
-        assertSilent(await failure(Error, call(mailboxAt({ url, ca: undefined }, { ...secrets, maxChunkBytes: 60 }))));
+        assertSilent(
+          await failure(
+            Error,
+            call(
+              mailboxAt(
+                { url, ca: undefined },
+                { ...secrets, maxRequestBytes: 60, chunkBytes: 60, compression: 'never' },
+              ),
+            ),
+          ),
+        );
       }
     }
   });

@@ -37,12 +37,15 @@ async function send(client: Client, server: Server, { payload, gzip, maxChunkByt
       fields: { workflow_id: WORKFLOW },
     });
   }
-  const mailbox = server.mailbox(FROM, maxChunkBytes ? { maxChunkBytes } : {});
+  const mailbox = server.mailbox(
+    FROM,
+    maxChunkBytes ? { maxRequestBytes: maxChunkBytes, chunkBytes: maxChunkBytes } : {},
+  );
   const sent = await mailbox.send({
     to: TO,
     workflowId: WORKFLOW,
     payload: { file: payload.path },
-    compression: gzip ? 'gzip' : 'never',
+    compression: gzip ? 'always' : 'never',
   });
   await mailbox.close();
   return sent.messageId;

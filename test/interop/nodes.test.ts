@@ -48,7 +48,7 @@ function flows(server: Server, folder: string): unknown[] {
   return [
     { id: 'tab', type: 'tab', label: 'interoperation' },
     { id: 'tls', type: 'tls-config', ...files, verifyservercert: true, certType: 'files' },
-    { ...config, id: 'bob', mailboxId: 'X26ABC1', maxChunkMb: 6 },
+    { ...config, id: 'bob', mailboxId: 'X26ABC1', maxRequestMb: 6, chunkMb: 6 },
     { ...config, id: 'alice', mailboxId: 'X26ABC2' },
 
     http('send-content', 'about'),

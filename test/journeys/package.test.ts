@@ -9,7 +9,20 @@ import { MAJORS, startNodeRed } from './support';
 
 const run = promisify(execFile);
 const NAME = '@mesh-flows/node-red-nhs-mesh';
-const NODES = ['mesh-ack', 'mesh-config', 'mesh-lookup', 'mesh-poll', 'mesh-send', 'mesh-track'];
+const NODES = [
+  'mesh-ack',
+  'mesh-config',
+  'mesh-edifact',
+  'mesh-fhir',
+  'mesh-hl7',
+  'mesh-lookup',
+  'mesh-mllp-in',
+  'mesh-mllp-out',
+  'mesh-mllp-response',
+  'mesh-poll',
+  'mesh-send',
+  'mesh-track',
+];
 
 describe('the packed tarball', function () {
   this.timeout(300_000);

@@ -281,6 +281,45 @@ describe('mesh-poll', () => {
     assert.equal((await inbox()).length, 2);
   });
 
+  it('tells what is parked, delivers it again on request, and refuses what it does not understand', async () => {
+    await deploy(pollFlow({ payloadAs: 'json' }));
+    await fill(['WF', 'no JSON'], ['WF', '{"a": 1}']);
+    const [data, parked, caught] = [new Recorder('data'), new Recorder('parked'), new Recorder('caught')];
+    const statuses = statusesOf('poll');
+    receive('poll', {});
+    const first = await parked.get(1);
+    const { messageId } = first.mesh;
+    await data.get(1);
+    receive('poll', { meshPoll: { list: 'parked' } });
+    const again = await parked.get(2);
+    await until(() => statuses.at(-1)?.text === '1 parked', 'the status');
+    assert.deepEqual([again.topic, again.mesh, again.error], [first.topic, first.mesh, first.error]);
+    receive('poll', { meshPoll: { redeliver: messageId } });
+    const third = await parked.get(3);
+    assert.deepEqual([third.mesh.messageId, third.mesh.deliveryCount], [messageId, 2]);
+
+    const before = caught.messages.length;
+    receive('poll', { meshPoll: { redeliver: data.messages[0]?.mesh.messageId } });
+    await until(() => caught.messages.length === before + 1, 'the refusal');
+    receive('poll', { meshPoll: { list: 'lost' } });
+    await until(() => caught.messages.length === before + 2, 'the other refusal');
+    assert.match(caught.messages[before]?.error.message ?? '', /is not parked, but delivered/);
+    assert.match(caught.messages[before + 1]?.error.message ?? '', /meshPoll must be/);
+    assert.equal(data.messages.length, 1);
+  });
+
+  it('what came for an output without a wire is delivered as soon as a deploy has wired it', async () => {
+    const wires = [[], ['report'], ['acks'], ['parked']];
+    await deploy(pollFlow({ wires }));
+    await fill(['WF', 'a']);
+    const caught = new Recorder('caught');
+    receive('poll', {});
+    assert.equal((await caught.get(1)).error.code, 'MESH_OUTPUT_NOT_WIRED');
+    await redeploy(pollFlow());
+    const msg = await new Recorder('data').get(1);
+    assert.equal(msg.topic, 'WF');
+  });
+
   it('splits the inbox between two nodes by workflow', async () => {
     const second = { id: 'second', type: 'mesh-poll', mailbox: 'into', interval: 0, workflows: 'LAB*, TOC' };
     await deploy(

@@ -3,8 +3,9 @@ import { strict as assert } from 'node:assert';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openState } from '../../lib/index';
+import { openMailbox, openState } from '../../lib/index';
 import { builtInSandbox, closeBuiltInSandbox, deploy, helper, logText, pause, receive, Recorder } from './support';
+import { logEntries } from './support';
 import { redeploy, sandboxConfig, statusesOf, stop, takeMissingTexts, until, withUserDir, type Flow } from './support';
 
 const TO = { to: 'X26ABC2', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
@@ -111,6 +112,36 @@ describe('mesh-track that follows', () => {
     });
   }
 
+  describe('by a clock that is 3600 times as fast, from a Monday on', () => {
+    beforeEach(() => (process.env['MESH_TEST_CLOCK'] = `${Date.now()},${Date.parse('2026-11-16T09:00Z')},3600`));
+    afterEach(() => delete process.env['MESH_TEST_CLOCK']);
+
+    it('says what is overdue: collection, infrastructure or business acknowledgement', async () => {
+      const hours = { collectWithinHours: 0.5, infrastructureWithinHours: '1', businessWithinWorkingDays: 0.1 };
+      await deploy(trackFlow({ follow: true }, { asks: 'both', ...hours }));
+      const [attention, sent] = [new Recorder('attention'), new Recorder('sent')];
+      receive('send', { payload: 'x' });
+      const { meshSent } = await sent.get(1);
+      await attention.get(3);
+      const told = attention.messages.map(({ payload }) => payload as Change & { overdue: string });
+      assert.deepEqual(
+        told.map(({ event, id, overdue }) => [event, id, overdue]),
+        ['collection', 'infrastructure', 'business'].map((what) => ['overdue', meshSent.id, what]),
+      );
+    });
+
+    it('expects of a message what msg.meshSend says where the node expects nothing, and tells Catch in words', async () => {
+      await deploy(trackFlow({}, { businessWithinWorkingDays: 0.05 }));
+      const caught = new Recorder('caught');
+      receive('send', { payload: 'x', meshSend: { asks: 'business' } });
+      const { error } = await caught.get(1);
+      assert.equal(error.code, 'MESH_OVERDUE');
+      assert.match(error.message, /its business acknowledgement has not come in time\. Ring the recipient/);
+      receive('send', { payload: 'x', meshSend: { asks: 'everything' } });
+      await until(() => caught.messages.some((each) => /none, infrastructure/.test(each.error.message)), 'the refusal');
+    });
+  });
+
   it('says which lists there are', async () => {
     await deploy(trackFlow({}));
     const caught = new Recorder('caught');
@@ -150,6 +181,31 @@ describe('the state folder', () => {
       sandbox.messages().map(({ localId }) => localId),
       sent.messages.map(({ meshSent }) => meshSent.localId),
     );
+  });
+
+  it('tells once of messages that wait for a mailbox which no mesh-config opens any more', async () => {
+    process.env['MESH_TEST_CLOCK'] = `${Date.now()},${Date.now()},1000`;
+    try {
+      const state = await openState({ folder: join(userDir, 'mesh') });
+      const environment = 'https://localhost:1';
+      const before = openMailbox({ state, environment, mailboxId: 'X26OLD1', password: 'p', sharedKey: 's' });
+      await before.outbox.enqueue({ to: 'X26ABC2', workflowId: 'WF', payload: 'x' });
+      await before.close();
+      await state.close();
+      withUserDir(userDir);
+      await deploy(trackFlow({}));
+      const warnings = (): string[] => logEntries().filter((entry) => entry.includes('X26OLD1'));
+      await until(() => warnings().length > 0, 'the warning');
+      assert.match(
+        warnings()[0] ?? '',
+        /\(1\) for mailbox X26OLD1 at https:\/\/localhost:1, which no mesh-config opens/,
+      );
+      await redeploy(trackFlow({ name: 'changed' }));
+      await pause(100);
+      assert.equal(warnings().length, 1);
+    } finally {
+      delete process.env['MESH_TEST_CLOCK'];
+    }
   });
 
   it('of another Node-RED is refused in words, at every node and at Catch, until it is free', async () => {

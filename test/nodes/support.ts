@@ -5,7 +5,13 @@ import type { Node, NodeAPI, NodeMessage, NodeStatus } from 'node-red';
 import { helper } from './helper';
 import meshAck = require('../../nodes/mesh-ack');
 import meshConfig = require('../../nodes/mesh-config');
+import meshEdifact = require('../../nodes/mesh-edifact');
+import meshFhir = require('../../nodes/mesh-fhir');
+import meshHl7 = require('../../nodes/mesh-hl7');
 import meshLookup = require('../../nodes/mesh-lookup');
+import meshMllpIn = require('../../nodes/mesh-mllp-in');
+import meshMllpOut = require('../../nodes/mesh-mllp-out');
+import meshMllpResponse = require('../../nodes/mesh-mllp-response');
 import meshPoll = require('../../nodes/mesh-poll');
 import meshSend = require('../../nodes/mesh-send');
 import meshTrack = require('../../nodes/mesh-track');
@@ -19,7 +25,20 @@ import type { MeshSent } from '../../nodes/shared/mesh-sent';
 /** NODE_RED=4 runs the same tests on Node-RED 4.1. */
 const PACKAGE = process.env['NODE_RED'] === '4' ? 'node-red-4' : 'node-red';
 export const ROOT = join(__dirname, '..', '..');
-export const NODE_NAMES = ['mesh-config', 'mesh-send', 'mesh-poll', 'mesh-ack', 'mesh-track', 'mesh-lookup'] as const;
+export const NODE_NAMES = [
+  'mesh-config',
+  'mesh-send',
+  'mesh-poll',
+  'mesh-ack',
+  'mesh-track',
+  'mesh-lookup',
+  'mesh-mllp-in',
+  'mesh-mllp-response',
+  'mesh-mllp-out',
+  'mesh-hl7',
+  'mesh-edifact',
+  'mesh-fhir',
+] as const;
 
 type NodeModule = (RED: NodeAPI) => void;
 /** Core nodes have no types. */
@@ -74,7 +93,11 @@ function withTexts(node: NodeModule): NodeModule {
   };
 }
 
-const meshNodes = [meshConfig, meshSend, meshPoll, meshAck, meshTrack, meshLookup].map(withTexts);
+const converters = [meshHl7, meshEdifact, meshFhir];
+const mllpNodes = [meshMllpIn, meshMllpResponse, meshMllpOut];
+const meshNodes = [meshConfig, meshSend, meshPoll, meshAck, meshTrack, meshLookup, ...converters, ...mllpNodes].map(
+  withTexts,
+);
 const coreNodes = ['05-tls', '06-httpproxy'].map((name) => coreNode(`network/${name}`));
 
 /** A core node of the Node-RED under test. */

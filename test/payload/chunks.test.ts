@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { chunkBody, splitPayload } from '../../lib/payload/chunks';
-import { openPayload } from '../../lib/payload/source';
+import { gzippedBody, IN_MEMORY_BYTES, plainBody, splitPayload } from '../../lib/payload/chunks';
+import { Scratch } from '../../lib/payload/scratch';
+import { openPayload, type PayloadSource } from '../../lib/payload/source';
+import { Spool } from '../../lib/payload/spool';
 import { allOf } from '../support/all-of';
+import { emptyFolder } from '../support/cleanup';
 
 describe('splitting a payload', () => {
   for (const [size, max, ends] of [
@@ -31,16 +35,19 @@ describe('splitting a payload', () => {
 
 describe('the body of a chunk', () => {
   const bytes = randomBytes(3_000_000);
+  const slice = { start: 100, end: 2_500_000 };
 
-  for (const compression of ['gzip', 'never'] as const) {
-    it(`with compression "${compression}" has its size, and can be read again`, async () => {
-      const source = await openPayload(bytes);
-      const body = await chunkBody(source, { start: 100, end: 2_500_000 }, compression);
+  for (const [what, bodyOf] of [
+    ['as it is', async (source: PayloadSource) => plainBody(source, slice)],
+    ['gzipped', (source: PayloadSource) => gzippedBody(source, slice, 3, noScratch, 'chunk')],
+  ] as const) {
+    it(`${what} has its size, and can be read again`, async () => {
+      const body = await bodyOf(await openPayload(bytes));
       const first = Buffer.concat(await allOf(body.open()));
       const second = Buffer.concat(await allOf(body.open()));
       assert.equal(first.length, body.bytes);
       assert.ok(first.equals(second));
-      const plain = compression === 'gzip' ? gunzipSync(first) : first;
+      const plain = what === 'gzipped' ? gunzipSync(first) : first;
       assert.ok(plain.equals(bytes.subarray(100, 2_500_000)));
     });
   }
@@ -48,10 +55,41 @@ describe('the body of a chunk', () => {
   it('is a gzip of its own: each expands without the others', async () => {
     const source = await openPayload('a'.repeat(100) + 'b'.repeat(100));
     const expanded = [];
-    for (const slice of splitPayload(source.size, 100)) {
-      const body = await chunkBody(source, slice, 'gzip');
+    for (const each of splitPayload(source.size, 100)) {
+      const body = await gzippedBody(source, each, 3, noScratch, 'chunk');
       expanded.push(gunzipSync(Buffer.concat(await allOf(body.open()))).toString());
     }
     assert.deepEqual(expanded, ['a'.repeat(100), 'b'.repeat(100)]);
   });
+
+  it('above 32 MiB is compressed into a file, once, and in memory below', async () => {
+    const spool = await Spool.open(await emptyFolder());
+    const scratch = new Scratch(spool);
+    const source = await openPayload(Buffer.alloc(IN_MEMORY_BYTES + 1, 'large '));
+    const body = await gzippedBody(source, { start: 0, end: source.size }, 1, scratch, 'message.1.gz');
+    assert.equal(statSync(spool.path('message.1.gz')).size, body.bytes);
+    assert.ok(gunzipSync(Buffer.concat(await copiesOf(body.open()))).equals(source.bytes ?? Buffer.alloc(0)));
+    const again = await gzippedBody(source, { start: 0, end: source.size }, 1, scratch, 'message.1.gz');
+    assert.equal(again, body);
+    await gzippedBody(source, { start: 1, end: source.size }, 1, noScratch, 'in memory');
+    await scratch.remove('message');
+    assert.equal(existsSync(spool.path('message.1.gz')), false);
+    assert.equal(scratch.find('message.1.gz'), undefined);
+  });
+
+  it('that is small is given whole, to be written at once; a large one is not', async () => {
+    const source = await openPayload(Buffer.alloc(300_000, 'x'));
+    assert.equal(plainBody(source, { start: 0, end: 200_000 }).whole?.length, 200_000);
+    assert.equal(plainBody(source, { start: 0, end: 300_000 }).whole, undefined);
+  });
 });
+
+/** For what may not need one. */
+const noScratch = new Scratch(() => Promise.reject(new Error('A file was wanted.')));
+
+/** A piece's memory is used again: so it is copied. */
+async function copiesOf(pieces: AsyncIterable<Buffer>): Promise<Buffer[]> {
+  const copies: Buffer[] = [];
+  for await (const piece of pieces) copies.push(Buffer.from(piece));
+  return copies;
+}

@@ -71,4 +71,9 @@ describe('a safe file name', () => {
     assert.ok(!['.', '..'].includes(name));
     assert.equal(safeFileName('a/../b', 'n'), 'a_.._b_n');
   });
+
+  it('a message id that Windows takes for a device is none with its extension', () => {
+    assert.equal(safeFileName('CON', undefined), '_CON.dat');
+    assert.equal(safeFileName('nul.x', 'n'), '_nul.x_n');
+  });
 });

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StorageError, TooLargeError } from '../../lib/index';
-import { bufferSink, fileSink, type PayloadSink } from '../../lib/payload/sink';
+import { fileSink } from '../../lib/payload/file-sink';
+import { bufferSink, type PayloadSink } from '../../lib/payload/sink';
 import { afterThisTest, emptyFolder } from '../support/cleanup';
 import { everythingSaid, failure } from '../support/failure';
 
@@ -13,7 +14,7 @@ const MARK = 'MARKpatient';
 
 const sinks: Record<string, () => Promise<PayloadSink>> = {
   'in memory': async () => bufferSink(1000),
-  'in a file': async () => fileSink(join(await emptyFolder(), 'file'), false),
+  'in a file': async () => fileSink(join(await emptyFolder(), 'file'), { replace: false }),
 };
 
 for (const [where, make] of Object.entries(sinks)) {
@@ -72,7 +73,7 @@ describe('a payload in memory', () => {
 describe('a payload in a file', () => {
   it('is hidden until it is whole', async () => {
     const folder = await emptyFolder();
-    const sink = await fileSink(join(folder, 'file'), false);
+    const sink = await fileSink(join(folder, 'file'), { replace: false });
     await sink.write(Buffer.from('x'));
     const [temporary, ...more] = await readdir(folder);
     assert.match(temporary ?? '', /^\.file\.[0-9a-f]{12}\.part$/);
@@ -87,7 +88,7 @@ describe('a payload in a file', () => {
     const file = join(await emptyFolder(), 'file');
     const before = process.umask(0o000);
     try {
-      const sink = await fileSink(file, false);
+      const sink = await fileSink(file, { replace: false });
       await sink.finish();
     } finally {
       process.umask(before);
@@ -97,7 +98,7 @@ describe('a payload in a file', () => {
 
   it('that is discarded leaves nothing behind', async () => {
     const folder = await emptyFolder();
-    const sink = await fileSink(join(folder, 'file'), false);
+    const sink = await fileSink(join(folder, 'file'), { replace: false });
     await sink.write(Buffer.from('x'));
     await sink.discard();
     assert.deepEqual(await readdir(folder), []);
@@ -105,14 +106,14 @@ describe('a payload in a file', () => {
 
   it('makes its folder', async () => {
     const file = join(await emptyFolder(), 'a', 'b', 'file');
-    await (await fileSink(file, false)).finish();
+    await (await fileSink(file, { replace: false })).finish();
     assert.equal((await stat(file)).size, 0);
   });
 
   it('refuses a file that is there, and leaves it alone', async () => {
     const folder = await emptyFolder();
     await writeFile(join(folder, 'file'), 'old');
-    const error = await failure(StorageError, fileSink(join(folder, 'file'), false));
+    const error = await failure(StorageError, fileSink(join(folder, 'file'), { replace: false }));
     assert.match(error.message, /EEXIST/);
     assert.match(error.advice ?? '', /is there already/);
     assert.equal(await readFile(join(folder, 'file'), 'utf8'), 'old');
@@ -121,7 +122,7 @@ describe('a payload in a file', () => {
 
   it('refuses a file that came while it was written', async () => {
     const folder = await emptyFolder();
-    const sink = await fileSink(join(folder, 'file'), false);
+    const sink = await fileSink(join(folder, 'file'), { replace: false });
     await sink.write(Buffer.from('new'));
     await writeFile(join(folder, 'file'), 'old');
     await failure(StorageError, sink.finish());
@@ -133,7 +134,7 @@ describe('a payload in a file', () => {
   it('takes the place of a file where that is wanted', async () => {
     const folder = await emptyFolder();
     await writeFile(join(folder, 'file'), 'old and longer');
-    const sink = await fileSink(join(folder, 'file'), true);
+    const sink = await fileSink(join(folder, 'file'), { replace: true });
     await sink.write(Buffer.from('new'));
     assert.equal(await readFile(join(folder, 'file'), 'utf8'), 'old and longer');
     await sink.finish();
@@ -143,7 +144,7 @@ describe('a payload in a file', () => {
   it('where a folder has the name is an error, and nothing is left', async () => {
     const folder = await emptyFolder();
     await mkdir(join(folder, 'file'));
-    const sink = await fileSink(join(folder, 'file'), true);
+    const sink = await fileSink(join(folder, 'file'), { replace: true });
     await failure(StorageError, sink.finish());
     await sink.discard();
     assert.deepEqual(await readdir(folder), ['file']);
@@ -152,7 +153,7 @@ describe('a payload in a file', () => {
   it('below a file is an error with advice, without the path', async () => {
     const folder = await emptyFolder();
     await writeFile(join(folder, MARK), '');
-    const error = await failure(StorageError, fileSink(join(folder, MARK, 'file'), false));
+    const error = await failure(StorageError, fileSink(join(folder, MARK, 'file'), { replace: false }));
     assert.match(error.message, /ENOTDIR|EEXIST/);
     assert.ok(error.advice);
     assert.ok(!everythingSaid(error).includes(MARK), 'the path is repeated');
@@ -160,7 +161,7 @@ describe('a payload in a file', () => {
 
   it('whose name is too long is an error, without the name', async () => {
     const file = join(await emptyFolder(), MARK.repeat(60));
-    const opening = fileSink(file, false).then((sink) => sink.finish());
+    const opening = fileSink(file, { replace: false }).then((sink) => sink.finish());
     const error = await failure(StorageError, opening);
     assert.match(error.message, /ENAMETOOLONG/);
     assert.ok(!everythingSaid(error).includes(MARK), 'the name is repeated');
@@ -169,7 +170,7 @@ describe('a payload in a file', () => {
   it('with a name as long as a file system takes is written', async () => {
     for (const name of ['x'.repeat(255), 'é'.repeat(127), '漢'.repeat(85), '😀'.repeat(63)]) {
       const file = join(await emptyFolder(), name);
-      await (await fileSink(file, false)).finish();
+      await (await fileSink(file, { replace: false })).finish();
       assert.equal((await stat(file)).size, 0);
     }
   });
@@ -179,7 +180,7 @@ describe('a payload in a file', () => {
     // Root writes everywhere but to a read-only file system.
     if (process.getuid?.() !== 0) await chmod(folder, 0o500);
     else if (!mounted(folder, 'ro')) this.skip();
-    const error = await failure(StorageError, fileSink(join(folder, 'file'), false));
+    const error = await failure(StorageError, fileSink(join(folder, 'file'), { replace: false }));
     assert.match(error.message, /EACCES|EROFS/);
     assert.ok(error.advice);
   });
@@ -188,8 +189,9 @@ describe('a payload in a file', () => {
     const folder = await emptyFolder();
     // Only root may mount a small file system of its own.
     if (process.getuid?.() !== 0 || !mounted(folder, 'size=64k')) this.skip();
-    const sink = await fileSink(join(folder, 'file'), false);
-    const error = await failure(StorageError, sink.write(Buffer.alloc(1_000_000)));
+    const sink = await fileSink(join(folder, 'file'), { replace: false });
+    const writing = sink.write(Buffer.alloc(1_000_000)).then(() => sink.finish());
+    const error = await failure(StorageError, writing);
     assert.match(error.message, /ENOSPC/);
     assert.match(error.advice ?? '', /make room/);
     await sink.discard();

@@ -49,6 +49,7 @@ async function main(options: ChildOptions): Promise<void> {
     spool,
     storeKey: mailboxKey(options.url, config.mailboxId),
     maxBufferBytes: config.maxBufferBytes,
+    maxExpandedBytes: config.maxExpandedBytes,
     minimumIntervalMs: 0,
     freshStart: true,
     maxDeliveries: 1000,

@@ -95,7 +95,7 @@ describe('a full durable inbox', () => {
       hash.update(piece);
       await appendFile(file, piece);
     }
-    const sender = mailboxAt(server, { maxChunkBytes: 50_000_000 });
+    const sender = mailboxAt(server, { maxRequestBytes: 50_000_000, chunkBytes: 50_000_000, compression: 'never' });
     await alice.close();
     await sender.send({ to: 'X26ABC2', workflowId: 'WF', payload: { file } });
     const one = consumer({ folder: await emptyFolder() });

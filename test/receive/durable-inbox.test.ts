@@ -95,7 +95,7 @@ describe('the durable inbox', () => {
 
   it('stores a message of several chunks whole, also when a chunk breaks on the way', async () => {
     const body = noise(500_000);
-    const inChunks = mailboxAt(server, { maxChunkBytes: 100_000, compression: 'never' });
+    const inChunks = mailboxAt(server, { maxRequestBytes: 100_000, chunkBytes: 100_000, compression: 'never' });
     await inChunks.send({ to: 'X26ABC2', workflowId: 'WF', payload: body });
     server.fault({ operation: 'retrieve_message', effect: { kind: 'truncate', bytes: 70_000 } });
     server.fault({ operation: 'retrieve_chunk', after: 1, effect: { kind: 'truncate', bytes: 5000 } });

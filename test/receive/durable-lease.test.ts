@@ -60,7 +60,7 @@ describe('a lease of the durable inbox', () => {
     await idle(one);
     assert.deepEqual(counts(one), [1, 2, 3]);
     assert.deepEqual(one.parkedOnes, [{ messageId: id, error: undefined, deliveryCount: 3 }]);
-    assert.equal((await rowsOf(server, state))[0]?.error?.code, 'MESH_NOT_DONE');
+    assert.equal((await rowsOf(server, state))[0]?.error?.code, 'MESH_NOT_ACKNOWLEDGED');
     clock.pass(10 * HOUR);
     await pollAndWait(inbox, one);
     await sleep(30);

@@ -76,6 +76,7 @@ export function inboxOf(server: Server, state: StateFolder, options: InboxOption
     spool: state.spool,
     storeKey: keyOf(server),
     maxBufferBytes: config.maxBufferBytes,
+    maxExpandedBytes: config.maxExpandedBytes,
     minimumIntervalMs: 0,
     freshStart: true,
     ...rest,

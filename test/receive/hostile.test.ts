@@ -3,25 +3,25 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
-import { DownloadError, type Mailbox } from '../../lib/index';
+import { DownloadError, TooLargeError, type Mailbox, type MailboxOptions } from '../../lib/index';
 import { emptyFolder } from '../support/cleanup';
 import { everythingSaid, failure } from '../support/failure';
 import { hostileMesh, type Answer, type HostileMesh } from '../support/hostile-mesh';
 import { mailboxAt } from '../support/mailboxes';
+import { chunkOf, gzip, hostileCases, range, spoilt } from './hostile-cases';
 
 const TEXT = Buffer.from('The whole message, of some length, MARKpatient');
 const GZIP = gzipSync(TEXT);
-const gzip = { 'content-encoding': 'gzip' };
-const range = (text: string): Record<string, string> => ({ 'mex-chunk-range': text });
-const chunk = (number: number, total: number, more: Answer = {}): Answer => ({
-  status: number < total ? 206 : 200,
-  body: TEXT,
-  ...more,
-  headers: { ...range(`${number}:${total}`), ...more.headers },
-});
+const wrongCrc = spoilt(GZIP, 6);
+const chunk = chunkOf(TEXT);
 
 /** Answers chunk n with the n-th answer, or function of the attempt; lists an empty inbox. */
-async function serving(
+async function serving(...chunks: Array<Answer | ((attempt: number) => Answer)>): ReturnType<typeof servingTo> {
+  return servingTo({}, ...chunks);
+}
+
+async function servingTo(
+  options: Partial<MailboxOptions>,
   ...chunks: Array<Answer | ((attempt: number) => Answer)>
 ): Promise<{ server: HostileMesh; mailbox: Mailbox }> {
   const server = await hostileMesh(({ path }, attempt) => {
@@ -30,58 +30,11 @@ async function serving(
     const answer = chunks[Number(number) - 1] ?? { status: 404 };
     return typeof answer === 'function' ? answer(attempt) : answer;
   });
-  return { server, mailbox: mailboxAt(server, { retry: { attempts: 2, baseMs: 1 } }) };
+  return { server, mailbox: mailboxAt(server, { retry: { attempts: 2, baseMs: 1 }, ...options }) };
 }
 
-const wrongCrc = Buffer.from(GZIP);
-wrongCrc[GZIP.length - 6] = (wrongCrc[GZIP.length - 6] ?? 0) ^ 0xff;
-const wrongLength = Buffer.from(GZIP);
-wrongLength[GZIP.length - 1] = (wrongLength[GZIP.length - 1] ?? 0) ^ 0xff;
-
-const BAD: Record<string, Answer[]> = {
-  'a body shorter than its Content-Length, and a break': [
-    { headers: { 'content-length': TEXT.length + 10 }, body: TEXT, ending: 'break' },
-  ],
-  'a chunked body that breaks off': [{ body: TEXT, ending: 'break' }],
-  'a gzip shorter than its Content-Length, and a break': [
-    { headers: { ...gzip, 'content-length': GZIP.length }, body: GZIP.subarray(0, 30), ending: 'break' },
-  ],
-  'a gzip that ends too early': [{ headers: gzip, body: GZIP.subarray(0, -1) }],
-  'a gzip that ends after its first byte': [{ headers: gzip, body: GZIP.subarray(0, 1) }],
-  'an empty body as a gzip': [{ headers: gzip }],
-  'a gzip with a wrong checksum': [{ headers: gzip, body: wrongCrc }],
-  'a gzip with a wrong length': [{ headers: gzip, body: wrongLength }],
-  'a plain body that is said to be gzip': [{ headers: gzip, body: TEXT }],
-  'garbage after the gzip': [{ headers: gzip, body: Buffer.concat([GZIP, Buffer.from('garbage')]) }],
-  'garbage after the gzip, later': [{ headers: gzip, body: [GZIP, Buffer.from('garbage')] }],
-  'zeros after the gzip': [{ headers: gzip, body: Buffer.concat([GZIP, Buffer.alloc(20)]) }],
-  'zeros after the gzip, later': [{ headers: gzip, body: [GZIP, Buffer.alloc(20)] }],
-  'zeros and another gzip after the gzip': [{ headers: gzip, body: Buffer.concat([GZIP, Buffer.alloc(3), GZIP]) }],
-  'a second gzip that is broken': [{ headers: gzip, body: Buffer.concat([GZIP, wrongCrc]) }],
-  'an unknown encoding': [{ headers: { 'content-encoding': 'br' }, body: TEXT }],
-  'two encodings': [{ headers: { 'content-encoding': 'gzip, gzip' }, body: gzipSync(GZIP) }],
-  'no chunk range where more is to follow': [{ status: 206, body: TEXT }],
-  'no chunk range at chunk 2': [chunk(1, 2), { status: 200, body: TEXT }],
-  'a chunk range that cannot be read': [{ headers: range('one of two'), body: TEXT }],
-  'chunk 2 where chunk 1 was asked for': [chunk(2, 2)],
-  'chunk 1 where chunk 2 was asked for': [chunk(1, 2), chunk(1, 2)],
-  'chunk 3 where chunk 2 was asked for': [chunk(1, 3), chunk(3, 3)],
-  'a total that becomes smaller': [chunk(1, 3), chunk(2, 2)],
-  'a total that becomes larger': [chunk(1, 2), chunk(2, 3)],
-  'status 206 at the last chunk': [chunk(1, 2), chunk(2, 2, { status: 206 })],
-  'status 206 at the only chunk': [chunk(1, 1, { status: 206 })],
-  'status 200 before the last chunk': [chunk(1, 2, { status: 200 })],
-  'status 200 in the middle': [chunk(1, 3), chunk(2, 3, { status: 200 })],
-  'a REPORT where chunk 2 was asked for': [chunk(1, 2), { headers: { 'mex-messagetype': 'REPORT' } }],
-  'a REPORT with the range of chunk 2': [chunk(1, 2), chunk(2, 2, { headers: { 'mex-messagetype': 'REPORT' } })],
-  'a broken gzip in chunk 2': [
-    chunk(1, 2, { headers: gzip, body: GZIP }),
-    chunk(2, 2, { headers: gzip, body: wrongCrc }),
-  ],
-};
-
 describe('a hostile server', () => {
-  for (const [what, answers] of Object.entries(BAD)) {
+  for (const [what, answers] of Object.entries(hostileCases(TEXT))) {
     for (const where of ['memory', 'a folder'] as const) {
       it(`${what}: a download error, nothing written (${where}) or acknowledged, and the mailbox goes on`, async () => {
         const { server, mailbox } = await serving(...answers);
@@ -157,6 +110,15 @@ describe('a hostile server', () => {
     );
   });
 
+  it('a chunk that is found broken while the next one hangs is fetched again at once, and then the next', async () => {
+    const server = await hostileMesh(({ path }, attempt) => {
+      if (path.endsWith('/2')) return attempt === 1 ? 'hang' : chunk(2, 2);
+      return chunk(1, 2, { headers: gzip, body: attempt === 1 ? GZIP.subarray(0, -1) : GZIP });
+    });
+    const { payload } = await mailboxAt(server, { retry: { attempts: 2, baseMs: 1 } }).receive('MID');
+    assert.equal(payload?.toString(), TEXT.toString().repeat(2));
+  });
+
   it('a REPORT with a body is a REPORT without a payload', async () => {
     const { mailbox } = await serving({ headers: { 'mex-messagetype': 'REPORT', 'mex-linkedmsgid': 'L' }, body: TEXT });
     const { message, payload, bytes } = await mailbox.receive('MID');
@@ -173,5 +135,37 @@ describe('a hostile server', () => {
     });
     for (let n = 0; n < 10; n += 1) await failure(DownloadError, mailbox.receive('MID'));
     await mailbox.listInbox();
+  });
+
+  for (const [what, maxExpandedBytes, body] of [
+    ['a payload larger than the limit', 1000, gzipSync(randomBytes(1001))],
+    ['a chunk that expands absurdly, long before the limit', 20_000_000, gzipSync(Buffer.alloc(5_000_000))],
+  ] as const) {
+    it(`${what} is too large: nothing is written, acknowledged or tried again`, async () => {
+      const { server, mailbox } = await servingTo({ maxExpandedBytes }, { headers: gzip, body });
+      const folder = await emptyFolder();
+      const error = await failure(TooLargeError, mailbox.receive('MID', { folder }));
+      assert.equal(error.retry, 'never');
+      assert.match(error.advice ?? '', /maxExpandedBytes/);
+      assert.deepEqual(await readdir(folder), []);
+      assert.deepEqual([server.count('PUT'), server.count('GET')], [0, 1]);
+      assert.deepEqual(await mailbox.listInbox(), { messageIds: [] });
+    });
+  }
+
+  it('a plain payload larger than the limit is too large', async () => {
+    const { mailbox } = await servingTo({ maxExpandedBytes: TEXT.length * 2 - 1 }, chunk(1, 2), chunk(2, 2));
+    await failure(TooLargeError, mailbox.receive('MID'));
+  });
+
+  it('a checksum that fits, or whose kind is not known, or that is not to be checked, is no hindrance', async () => {
+    const fits = [createHash('md5').update(TEXT).digest('hex'), 'sha1-x', 'a note', '12345', 'SHA-256 abcdef'];
+    for (const value of fits) {
+      const { mailbox } = await serving({ headers: { 'mex-content-checksum': value }, body: TEXT });
+      assert.equal((await mailbox.receive('MID')).bytes, TEXT.length);
+    }
+    const wrong = { headers: { 'mex-content-checksum': '0'.repeat(32) }, body: TEXT };
+    const { mailbox } = await servingTo({ checkChecksum: false }, wrong);
+    assert.equal((await mailbox.receive('MID')).bytes, TEXT.length);
   });
 });

@@ -13,7 +13,7 @@ const DAY = 24 * 60 * 60 * 1000;
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
 describe('receiving what was sent', () => {
-  for (const compression of ['gzip', 'never'] as const) {
+  for (const compression of ['always', 'never'] as const) {
     for (const [size, chunks] of [
       [1, 1],
       [CHUNK - 1, 1],
@@ -24,7 +24,7 @@ describe('receiving what was sent', () => {
     ] as const) {
       it(`${size} bytes in ${chunks} with compression "${compression}" arrive as they were, in memory and in a file`, async () => {
         const server = await sandbox();
-        const { alice, bob } = twoMailboxesAt(server, { maxChunkBytes: CHUNK, compression });
+        const { alice, bob } = twoMailboxesAt(server, { maxRequestBytes: CHUNK, chunkBytes: CHUNK, compression });
         // Half of it can be compressed.
         const payload = Buffer.alloc(size, randomBytes(50_000).toString('hex'));
         const sent = await alice.send({ to: 'X26ABC2', workflowId: 'W', payload });
@@ -57,7 +57,11 @@ describe('receiving what was sent', () => {
 
   it('ten megabytes in chunks', async () => {
     const server = await sandbox();
-    const { alice, bob } = twoMailboxesAt(server, { maxChunkBytes: 3_000_000 });
+    const { alice, bob } = twoMailboxesAt(server, {
+      maxRequestBytes: 3_000_000,
+      chunkBytes: 3_000_000,
+      compression: 'never',
+    });
     const payload = randomBytes(10_000_000);
     const { messageId } = await alice.send({ to: 'X26ABC2', workflowId: 'W', payload });
     assert.equal((await bob.receive(messageId)).sha256, sha256(payload));
@@ -65,7 +69,12 @@ describe('receiving what was sent', () => {
 
   it('a message larger than the limit for memory is too large, at the first attempt; a folder takes it', async () => {
     const server = await sandbox();
-    const { alice, bob } = twoMailboxesAt(server, { maxBufferBytes: 1000, maxChunkBytes: 600 });
+    const { alice, bob } = twoMailboxesAt(server, {
+      maxBufferBytes: 1000,
+      maxRequestBytes: 600,
+      chunkBytes: 600,
+      compression: 'never',
+    });
     const fits = await alice.send({ to: 'X26ABC2', workflowId: 'W', payload: Buffer.alloc(1000) });
     const large = await alice.send({ to: 'X26ABC2', workflowId: 'W', payload: Buffer.alloc(1001) });
     assert.equal((await bob.receive(fits.messageId)).bytes, 1000);
@@ -113,7 +122,11 @@ describe('receiving what was sent', () => {
 
   it('a folder that cannot be is an error, and the next call works', async () => {
     const server = await sandbox();
-    const { alice, bob } = twoMailboxesAt(server, { maxChunkBytes: 1_000_000 });
+    const { alice, bob } = twoMailboxesAt(server, {
+      maxRequestBytes: 1_000_000,
+      chunkBytes: 1_000_000,
+      compression: 'never',
+    });
     const { messageId } = await alice.send({ to: 'X26ABC2', workflowId: 'W', payload: randomBytes(5_000_000) });
     const folder = await emptyFolder();
     await writeFile(join(folder, 'file'), '');
@@ -159,20 +172,25 @@ describe('a download that breaks', () => {
     for (const where of ['memory', 'a file'] as const) {
       it(`(${effect.kind}) once in chunk 2 is fetched again from that chunk, into ${where}`, async () => {
         const server = await sandbox();
-        const { alice, bob } = twoMailboxesAt(server, { maxChunkBytes: 1000 });
+        const { alice, bob } = twoMailboxesAt(server, {
+          maxRequestBytes: 1000,
+          chunkBytes: 1000,
+          compression: 'never',
+        });
         const payload = randomBytes(2500);
         const { messageId } = await alice.send({ to: 'X26ABC2', workflowId: 'W', payload });
         server.fault({ operation: 'retrieve_chunk', effect });
         const received = await bob.receive(messageId, where === 'memory' ? {} : { folder: await emptyFolder() });
         assert.equal(received.sha256, sha256(payload));
         assert.equal(operations(server, 'retrieve_message').length, 1);
-        assert.equal(operations(server, 'retrieve_chunk').length, 3);
+        // Chunk 3 may have been asked for before the end of chunk 2 was expanded.
+        assert.ok([3, 4].includes(operations(server, 'retrieve_chunk').length));
       });
     }
 
     it(`(${effect.kind}) every time is an error: nothing is written, nothing acknowledged, and later it is received`, async () => {
       const server = await sandbox();
-      const { alice, bob } = twoMailboxesAt(server, { maxChunkBytes: 1000 });
+      const { alice, bob } = twoMailboxesAt(server, { maxRequestBytes: 1000, chunkBytes: 1000, compression: 'never' });
       const payload = randomBytes(2500);
       const { messageId } = await alice.send({ to: 'X26ABC2', workflowId: 'W', payload });
       server.fault({ operation: 'retrieve_chunk', times: Infinity, effect });

@@ -36,7 +36,8 @@ describe('outbox: chaos', () => {
     const server = await tlsSandbox();
     const state = await stateIn();
     const clock = scaledClock(600);
-    const open = () => outboxAt(server, { state, clock, maxChunkBytes: 20_000 });
+    const open = () =>
+      outboxAt(server, { state, clock, maxRequestBytes: 20_000, chunkBytes: 20_000, compression: 'never' });
     let mailbox = open();
     const wanted = new Map<string, string>();
     for (let count = 0; count < 300; count += 1) {

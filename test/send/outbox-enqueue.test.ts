@@ -74,6 +74,32 @@ describe('outbox: enqueue', () => {
     assert.deepEqual(await spooled(), [first.message.id]);
   });
 
+  it('keeps the order of calls for one recipient and workflow, however long each payload takes; others pass', async () => {
+    const { outbox, state, mailbox } = await unsent();
+    const order: string[] = [];
+    const enqueue = async (name: string, payload: Buffer | string, more: object = {}): Promise<void> => {
+      const { message } = await outbox.enqueue(letter(payload, more));
+      order.push(name);
+      names.set(message.id, name);
+    };
+    const names = new Map<string, string>();
+    const large = Buffer.alloc(20_000_000, 'x');
+    const calls = [
+      enqueue('large', large),
+      enqueue('small', 'x'),
+      enqueue('refused', ''),
+      enqueue('after it', 'x'),
+      enqueue('other lane', 'x', { workflowId: 'OTHER' }),
+    ];
+    const results = await Promise.allSettled(calls);
+    assert.equal(results.filter(({ status }) => status === 'rejected').length, 1);
+    assert.deepEqual(order, ['other lane', 'large', 'small', 'after it']);
+    const queued = (await state.store.ledger(mailbox.storeKey, { from: 0, to: 9e15 }, { limit: 9 })).map(
+      ({ reference }) => names.get(reference),
+    );
+    assert.deepEqual(queued, order);
+  });
+
   it('once per key: of fifty at once one is new, and one file is spooled', async () => {
     const { outbox, spooled, stored } = await unsent();
     const all = await Promise.all(Array.from({ length: 50 }, () => outbox.enqueue(letter(BIG), { onceKey: 'k' })));
@@ -193,7 +219,11 @@ describe('outbox: files of the user', () => {
   });
 
   it('are parked when they change between two chunks, and never arrive', async () => {
-    const { server, file, mailbox, outbox } = await withFile({ maxChunkBytes: 30_000 });
+    const { server, file, mailbox, outbox } = await withFile({
+      maxRequestBytes: 30_000,
+      chunkBytes: 30_000,
+      compression: 'never',
+    });
     const { message } = await outbox.enqueue({ ...letter(), payload: { file } });
     const changed: Array<Promise<void>> = [];
     server.fault({ operation: 'send_chunk', effect: { kind: 'delay', ms: 50 } });

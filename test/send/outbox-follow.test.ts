@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { InvalidMessageError } from '../../lib/index';
-import type { MessageHeaders } from '../../lib/index';
+import type { MessageHeaders, OutboxMessage } from '../../lib/index';
+import { afterWorkingDays } from '../../lib/send/deadlines';
 import { mailboxAt } from '../support/mailboxes';
 import { steppedClock } from '../support/clocks';
 import { failure } from '../support/failure';
@@ -45,6 +46,8 @@ const report = (linkedMessageId: string, more: Partial<MessageHeaders> = {}): Me
   statusEvent: 'SEND',
   ...more,
 });
+
+const pick = ({ infrastructure, business }: Partial<OutboxMessage> = {}) => ({ infrastructure, business });
 
 describe('outbox: tracking to the end', () => {
   it('a message is acknowledged once its recipient has acknowledged it, and then asked about no more', async () => {
@@ -105,6 +108,83 @@ describe('outbox: tracking to the end', () => {
     await bob.acknowledge(slow.messageId);
     await pass(8 * HOUR, HOUR);
     await eventually('acknowledged', async () => (await stateOf(slow.id)) === 'acknowledged');
+  });
+
+  it('an answer that is asked for is overdue after 24 hours or 2 working days, told once each; a late one still settles', async () => {
+    const { mailbox, sendOne, pass, outbox, clock } = await start();
+    const { id, messageId } = await sendOne({ asks: { infrastructure: true, business: true } });
+    await sendOne();
+    assert.deepEqual(Object.values(pick(await outbox.get(id))), ['awaited', 'awaited']);
+    const overdue = (what: string): number =>
+      mailbox.events.filter((each) => each.overdue === what && each.message.id === id).length;
+    await pass(23 * HOUR, HOUR);
+    assert.deepEqual([overdue('infrastructure'), overdue('business')], [0, 0]);
+    await pass(2 * HOUR, HOUR);
+    await eventually('infrastructure overdue', () => overdue('infrastructure') === 1);
+    const businessBy = afterWorkingDays(Date.parse((await outbox.get(id))?.acceptedAt ?? ''), 2);
+    await pass(businessBy - clock.now() - HOUR);
+    assert.equal(overdue('business'), 0);
+    await pass(2 * HOUR, HOUR);
+    await eventually('business overdue', () => overdue('business') === 1);
+    await pass(48 * HOUR, 6 * HOUR);
+    assert.deepEqual(['collection', 'infrastructure', 'business'].map(overdue), [1, 1, 1]);
+    assert.deepEqual(pick(await outbox.get(id)), { infrastructure: 'overdue', business: 'overdue' });
+    assert.equal(
+      mailbox.events.filter((each) => each.overdue !== undefined).length,
+      4,
+      'collection of the other one too',
+    );
+    const whats = (await outbox.history(id))
+      .filter(({ event }) => event === 'overdue')
+      .map(({ detail }) => detail['what']);
+    assert.deepEqual(whats, ['collection', 'infrastructure', 'business']);
+
+    assert.equal(await mailbox.settleOutcome({ messageId }, { kind: 'business', outcome: 'positive' }), true);
+    assert.equal(await mailbox.settleOutcome({ messageId }, { kind: 'business', outcome: 'positive' }), true);
+    assert.equal((await outbox.get(id))?.business, 'positive');
+    assert.equal(mailbox.eventsOf(id).filter((event) => event === 'business positive').length, 1);
+    assert.equal(
+      await mailbox.settleOutcome({ messageId: 'NOT_OURS' }, { kind: 'business', outcome: 'positive' }),
+      false,
+    );
+  });
+
+  it('an answer that has come in time is not overdue, even where its limit was left', async () => {
+    const { mailbox, sendOne, pass, state, outbox } = await start();
+    const { id } = await sendOne({ asks: { infrastructure: true }, collectWithinMs: 20 * HOUR });
+    const { localId = '' } = (await outbox.get(id)) ?? {};
+    await mailbox.settleOutcome({ localId }, { kind: 'infrastructure', outcome: 'positive' });
+    await state.store.changeOutgoing(id, ['accepted'], { infrastructureBy: 1 });
+    await pass(30 * HOUR, HOUR);
+    await eventually('collection overdue', () => mailbox.events.some(({ overdue }) => overdue === 'collection'));
+    assert.equal((await outbox.get(id))?.infrastructure, 'positive');
+    assert.ok(!mailbox.events.some(({ overdue }) => overdue === 'infrastructure'));
+  });
+
+  it('the deadlines are those of the workflow where the message has none, and counted from the acceptance', async () => {
+    const server = await tlsSandbox();
+    const clock = steppedClock();
+    const deadlines = [{ workflow: 'TEST_*', collectWithinMs: HOUR, infrastructureWithinMs: 2 * HOUR }];
+    const mailbox = outboxAt(server, { state: await stateIn(), clock, deadlines });
+    const { message } = await mailbox.outbox.enqueue(letter(), { asks: { infrastructure: true } });
+    clock.advance(24 * HOUR);
+    mailbox.start();
+    await mailbox.outbox.accepted(message.id);
+    const told = (): unknown[] => mailbox.events.flatMap(({ overdue }) => overdue ?? []);
+    clock.advance(HOUR / 2);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.deepEqual(told(), []);
+    // It may have looked a moment before: minute by minute.
+    const after = (what: string, count: number): Promise<void> =>
+      eventually(what, () => {
+        clock.advance(60_000);
+        return told().length === count;
+      });
+    clock.advance(HOUR);
+    await after('collection overdue', 1);
+    clock.advance(HOUR);
+    await after('answer overdue', 2);
+    assert.deepEqual(told(), ['collection', 'infrastructure']);
   });
 
   it('in six days it asks about a message less than forty times', async () => {
@@ -182,6 +262,25 @@ describe('outbox: resend and drop', () => {
     await failure(InvalidMessageError, outbox.resend(id));
     await failure(InvalidMessageError, outbox.drop(id));
     assert.equal((await outbox.list({})).length, 1);
+  });
+
+  it('what failed is closed by a person, with its error and the time it was settled, and no more in a list of failures', async () => {
+    const { mailbox, sendOne, outbox } = await start();
+    const { id, messageId } = await sendOne();
+    await mailbox.settleReport(report(messageId));
+    const rejected = await outbox.enqueue(letter('x', { workflowId: 'UNKNOWN_WORKFLOW', to: 'NOBODY' }));
+    await assert.rejects(outbox.accepted(rejected.message.id), { code: 'MESH_REJECTED' });
+    for (const each of [id, rejected.message.id]) {
+      const before = await outbox.get(each);
+      const after = await outbox.drop(each);
+      const { serviceDesk: _gone, ...kept } = before ?? { serviceDesk: '' };
+      assert.deepEqual(after, { ...kept, state: 'closed' });
+      assert.equal((await outbox.history(each)).at(-1)?.event, 'dropped');
+      await failure(InvalidMessageError, outbox.drop(each));
+    }
+    assert.deepEqual(await outbox.list({ states: ['undelivered', 'rejected'] }), []);
+    // The last error was not why it ended.
+    await assert.rejects(outbox.accepted(rejected.message.id), { code: 'MESH_NOT_SENT' });
   });
 
   it('neither touches a message of another mailbox', async () => {

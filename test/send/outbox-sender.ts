@@ -11,7 +11,9 @@ async function main([folder = '', url = '', ca = '']: string[]): Promise<void> {
     sharedKey: 'TestKey',
     tls: { ca: readFileSync(ca) },
     retry: { attempts: 1 },
-    maxChunkBytes: 100_000,
+    maxRequestBytes: 100_000,
+    chunkBytes: 100_000,
+    compression: 'never',
     state,
   });
   mailbox.outbox.onEvent(({ event }) => process.stdout.write(`${event}\n`));

@@ -55,6 +55,17 @@ describe('outbox: unknown outcomes', () => {
     assert.deepEqual(all.mailbox.eventsOf(id), ['queued', 'sending', 'unknown', 'adopted']);
   });
 
+  it('counts as held only when nobody can find out any more', async () => {
+    const all = await start();
+    const id = await lose(all, NOT_THERE);
+    await all.minutes(5);
+    assert.equal((await all.outbox.get(id))?.held, false);
+    assert.deepEqual([...new Set(all.mailbox.states.map(({ held }) => held))], [0]);
+    await all.minutes(50);
+    await eventually('held', () => all.mailbox.states.at(-1)?.held === 1);
+    assert.equal((await all.outbox.get(id))?.held, true);
+  });
+
   it('where tracking lags by minutes it is looked for again', async () => {
     const all = await start({ trackingLagMs: 4 * MINUTE });
     const id = await lose(all, LOST);

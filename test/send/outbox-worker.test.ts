@@ -160,6 +160,28 @@ describe('outbox: MESH is away', () => {
     assert.deepEqual(arrived(server), ids);
   });
 
+  it('the pause is told until MESH takes something, also while it is tried again, and then no more', async () => {
+    const server = await tlsSandbox();
+    const clock = steppedClock();
+    server.fault({ operation: '*', times: Infinity, effect: { kind: 'status', status: 503 } });
+    const mailbox = outboxAt(server, { state: await stateIn(), clock });
+    const ids = await queue(mailbox, 2);
+    mailbox.start();
+    await eventually('a pause', () => mailbox.states.at(-1)?.paused);
+    const from = mailbox.states.findIndex(({ paused }) => paused);
+    for (let minute = 0; minute < 30; minute += 1) {
+      clock.advance(MINUTE);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    const since = mailbox.states.slice(from);
+    assert.ok(since.length > 3 && since.every(({ paused }) => paused?.error.code === 'MESH_UNAVAILABLE'));
+    server.clearFaults();
+    mailbox.resumeSending();
+    await allAccepted(mailbox, ids);
+    await eventually('no pause', () => mailbox.states.at(-1)?.waiting === 0);
+    assert.equal(mailbox.states.at(-1)?.paused, undefined);
+  });
+
   it('an answer that is lost again and again makes few messages unknown, not the whole queue', async () => {
     const server = await tlsSandbox();
     const clock = steppedClock();
@@ -186,7 +208,13 @@ describe('outbox: one message is the trouble', () => {
       const proxy = await judgeBefore(server, ({ headers }) =>
         headers['mex-localid'] === poison && headers['mex-chunk-range'] ? trouble : 'pass',
       );
-      const mailbox = outboxAt(proxy, { state: await stateIn(), clock, maxChunkBytes: 50 });
+      const mailbox = outboxAt(proxy, {
+        state: await stateIn(),
+        clock,
+        maxRequestBytes: 50,
+        chunkBytes: 50,
+        compression: 'never',
+      });
       const { message } = await mailbox.outbox.enqueue(letter('p'.repeat(100)));
       poison = message.id;
       const ids = await queue(mailbox, 20);
@@ -228,7 +256,7 @@ describe('outbox: chunks', () => {
   it('stopped in between, it goes on with the first chunk that was not sent', async () => {
     const server = await tlsSandbox();
     const state = await stateIn();
-    const one = outboxAt(server, { state, maxChunkBytes: 100 });
+    const one = outboxAt(server, { state, maxRequestBytes: 100, chunkBytes: 100, compression: 'never' });
     const { message } = await one.outbox.enqueue(letter(big));
     const stopped = new Promise<void>((resolve) => {
       one.outbox.onEvent(({ event, message: { chunksSent } }) => {
@@ -238,7 +266,7 @@ describe('outbox: chunks', () => {
     one.start();
     await stopped;
     // Another size now: the plan of the first attempt holds.
-    const other = outboxAt(server, { state, maxChunkBytes: 70 });
+    const other = outboxAt(server, { state, maxRequestBytes: 70, chunkBytes: 70, compression: 'never' });
     other.start();
     await other.outbox.accepted(message.id);
     assert.deepEqual(chunksSeen(server), ['1', '2', '3', '4', '5']);
@@ -249,7 +277,7 @@ describe('outbox: chunks', () => {
     const server = await tlsSandbox();
     const state = await stateIn();
     const clock = steppedClock();
-    const one = outboxAt(server, { state, maxChunkBytes: 100, clock });
+    const one = outboxAt(server, { state, maxRequestBytes: 100, chunkBytes: 100, compression: 'never', clock });
     const { message } = await one.outbox.enqueue(letter(big));
     server.fault({ operation: 'send_chunk', effect: { kind: 'status', status: 404 } });
     one.start();
@@ -269,7 +297,13 @@ describe('outbox: chunks', () => {
     it(`the lost answer to the last chunk (${effect.kind}) is asked for again: 423 means accepted`, async () => {
       const server = await tlsSandbox();
       const clock = steppedClock();
-      const mailbox = outboxAt(server, { state: await stateIn(), maxChunkBytes: 100, clock });
+      const mailbox = outboxAt(server, {
+        state: await stateIn(),
+        maxRequestBytes: 100,
+        chunkBytes: 100,
+        compression: 'never',
+        clock,
+      });
       const { message } = await mailbox.outbox.enqueue(letter(big));
       server.fault({ operation: 'send_chunk', after: 3, effect });
       mailbox.start();
@@ -283,7 +317,13 @@ describe('outbox: chunks', () => {
   it('a last chunk that MESH knows nothing of any more is unknown, not sent from the start', async () => {
     const server = await tlsSandbox();
     const clock = steppedClock();
-    const mailbox = outboxAt(server, { state: await stateIn(), maxChunkBytes: 100, clock });
+    const mailbox = outboxAt(server, {
+      state: await stateIn(),
+      maxRequestBytes: 100,
+      chunkBytes: 100,
+      compression: 'never',
+      clock,
+    });
     const { message } = await mailbox.outbox.enqueue(letter(big));
     server.fault({ operation: 'send_chunk', after: 3, effect: { kind: 'drop', when: 'after' } });
     server.fault({ operation: 'send_chunk', after: 3, effect: { kind: 'status', status: 410 } });

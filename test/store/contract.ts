@@ -9,6 +9,7 @@ import { failure } from '../support/failure';
 import { describeEnqueue } from './contract/enqueue';
 import { describeInbox } from './contract/inbox';
 import { describeLedger } from './contract/ledger';
+import { describeOutcomes } from './contract/outcomes';
 import { describeOutbox } from './contract/outbox';
 import { describeRetention } from './contract/retention';
 import { MAILBOX, note, outgoing } from './contract/support';
@@ -38,6 +39,7 @@ export function describeStore(name: string, open: () => Promise<Opened>): void {
     describeEnqueue(store);
     describeOutbox(store);
     describeInbox(store);
+    describeOutcomes(store);
     describeLedger(store);
     describeRetention(store);
 

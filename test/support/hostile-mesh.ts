@@ -15,8 +15,11 @@ export interface Answer {
   headers?: Record<string, string | number>;
   /** Written piece by piece, with a moment in between. */
   body?: Buffer | Buffer[];
-  /** After the body: `end` it properly (default), `break` the connection, or `hang` without another byte. */
-  ending?: 'end' | 'break' | 'hang';
+  /**
+   * After the body: `end` it properly (default), `break` the connection, or `hang` without another byte. `close`: no length is
+   * given at all, and the end of the connection ends the body.
+   */
+  ending?: 'end' | 'break' | 'hang' | 'close';
 }
 
 /** A request as it came. */
@@ -82,6 +85,7 @@ async function write(
   response: ServerResponse,
   { status = 200, headers = {}, body = [], ending }: Answer,
 ): Promise<void> {
+  if (ending === 'close') response.useChunkedEncodingByDefault = false;
   response.writeHead(status, headers);
   response.flushHeaders();
   for (const piece of [body].flat()) {

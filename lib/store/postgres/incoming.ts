@@ -62,6 +62,15 @@ export async function knownIncoming(
   return new Map(rows.map((row) => [String(row['message_id']), parseIncomingState(row)]));
 }
 
+/** Where a page begins: behind the time of receipt and the id of the last row of the page before. */
+const AFTER = `(received_at, message_id) > (
+  coalesce((SELECT received_at FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), -1),
+  coalesce((SELECT message_id FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), ''))`;
+
+function afterValues(mailbox: string, { after = '' }: Page): string[] {
+  return [mailbox, after, mailbox, after];
+}
+
 export async function listIncoming(
   queries: Queries,
   mailbox: string,
@@ -71,18 +80,25 @@ export async function listIncoming(
   const rows = await queries.rows(
     `SELECT i.* FROM unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
         SELECT ${INCOMING_COLUMNS} FROM incoming
-          WHERE mailbox = ${MAILBOX} AND state = s.state AND (received_at, message_id) > (
-            coalesce((SELECT received_at FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), -1),
-            coalesce((SELECT message_id FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), ''))
+          WHERE mailbox = ${MAILBOX} AND state = s.state AND ${AFTER}
           ORDER BY received_at, message_id LIMIT ?
       ) AS i ORDER BY i.received_at, i.message_id LIMIT ?`,
     [...new Set(states)],
     mailbox,
-    mailbox,
-    page.after ?? '',
-    mailbox,
-    page.after ?? '',
+    ...afterValues(mailbox, page),
     page.limit,
+    page.limit,
+  );
+  return rows.map((row) => incomingOf(parseIncoming(row), mailbox, null));
+}
+
+export async function untoldIncoming(queries: Queries, mailbox: string, page: Page): Promise<Incoming[]> {
+  const rows = await queries.rows(
+    `SELECT ${INCOMING_COLUMNS} FROM incoming
+      WHERE mailbox = ${MAILBOX} AND acknowledged_at IS NULL AND ${AFTER}
+      ORDER BY received_at, message_id LIMIT ?`,
+    mailbox,
+    ...afterValues(mailbox, page),
     page.limit,
   );
   return rows.map((row) => incomingOf(parseIncoming(row), mailbox, null));

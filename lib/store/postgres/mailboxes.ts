@@ -8,3 +8,9 @@ export const MAILBOX = '(SELECT mailbox.id FROM mailbox WHERE mailbox.key = ?)';
 export async function makeMailboxes(queries: Queries, keys: readonly string[]): Promise<void> {
   await queries.rows('INSERT INTO mailbox (key) SELECT * FROM unnest(?::text[]) ON CONFLICT (key) DO NOTHING', keys);
 }
+
+/** All keys. */
+export async function mailboxKeys(queries: Queries): Promise<string[]> {
+  const rows = await queries.rows('SELECT key FROM mailbox ORDER BY id');
+  return rows.map((row) => String(row['key']));
+}

@@ -8,7 +8,7 @@ import * as incoming from './incoming';
 import { others, removeInstance } from './instances';
 import { giveLeasesBack, takeLease } from './leases';
 import * as ledger from './ledger';
-import { makeMailboxes } from './mailboxes';
+import { mailboxKeys, makeMailboxes } from './mailboxes';
 import { migrate } from './migrations';
 import { Notices } from './notices';
 import * as outgoing from './outgoing';
@@ -72,6 +72,7 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
     isShared: true,
     id: own,
     others: () => connections.use((q) => others(q, own)),
+    mailboxes: () => read((q) => mailboxKeys(q)),
     enqueue: (message, note) => add(message.mailbox, (q) => outgoing.enqueue(q, message, note, tell)),
     getOutgoing: (id) => read((q) => outgoing.getOutgoing(q, id)),
     listOutgoing: (filter, page) => read((q) => outgoing.listOutgoing(q, filter, page)),
@@ -80,12 +81,15 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
     nextSendTime: (mailbox) => read((q) => outgoing.nextSendTime(q, mailbox)),
     dueTracking: (mailbox, now, limit) => read((q) => outgoing.dueTracking(q, mailbox, now, limit)),
     dueOverdue: (mailbox, now, limit) => read((q) => outgoing.dueOverdue(q, mailbox, now, limit)),
-    changeOutgoing: (id, from, change, note) =>
-      write({ ids: [id] }, (q) => outgoing.changeOutgoing(q, id, from, change, note, tell)),
+    changeOutgoing: (id, from, change, note, outcomes) =>
+      write({ ids: [id] }, (q) => outgoing.changeOutgoing(q, id, from, change, { note, outcomes, tell })),
+    changeTogether: (transitions) =>
+      write({ ids: transitions.map(({ id }) => id) }, (q) => outgoing.changeTogether(q, transitions, tell)),
     addIncoming: (message, note) => add(message.mailbox, (q) => incoming.addIncoming(q, message, note)),
     getIncoming: (mailbox, messageId) => read((q) => incoming.getIncoming(q, mailbox, messageId)),
     knownIncoming: (mailbox, messageIds) => read((q) => incoming.knownIncoming(q, mailbox, messageIds)),
     listIncoming: (mailbox, states, page) => read((q) => incoming.listIncoming(q, mailbox, states, page)),
+    untoldIncoming: (mailbox, page) => read((q) => incoming.untoldIncoming(q, mailbox, page)),
     dueDeliveries: (mailbox, now, limit) => read((q) => incoming.dueDeliveries(q, mailbox, now, limit)),
     changeIncoming: (mailbox, messageId, from, change, note) =>
       write({ mailboxes: [mailbox] }, (q) => incoming.changeIncoming(q, mailbox, messageId, from, change, note, tell)),

@@ -15,11 +15,13 @@ import { payloadOf } from '../rows/payload';
 import type {
   LedgerNote,
   NewOutgoing,
+  OutcomeCondition,
   Outgoing,
   OutgoingChange,
   OutgoingCounts,
   OutgoingFilter,
   OutgoingState,
+  OutgoingTransition,
   Page,
 } from '../store';
 import { ledgerLine, lineValues } from './ledger';
@@ -193,38 +195,66 @@ export async function dueOverdue(queries: Queries, mailbox: string, now: number,
   return rows.map((row) => bare(row, mailbox));
 }
 
+/** The conditions, and what a change is told to. */
+export interface ChangeOptions {
+  note: LedgerNote | undefined;
+  outcomes?: OutcomeCondition | undefined;
+  /** Its payload is left out of what is given. */
+  bare?: boolean;
+  tell: Tell;
+}
+
 /** One statement: nobody can come between the look at the state and the change. */
 export async function changeOutgoing(
   queries: Queries,
   id: string,
   from: readonly OutgoingState[],
   change: OutgoingChange,
-  note: LedgerNote | undefined,
-  tell: Tell,
+  { note, outcomes: { infrastructure, business } = {}, bare: isBare = false, tell }: ChangeOptions,
 ): Promise<Outgoing | undefined> {
-  if (from.length === 0) return undefined;
+  if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
   const { assignments, values } = outgoingChange(change);
   const payload = payloadParts('outgoing', change.payload);
+  const settled =
+    (infrastructure ? ' AND infrastructure = ANY(?::text[])' : '') + (business ? ' AND business = ANY(?::text[])' : '');
+  const readsBytes = change.payload === undefined && !isBare;
   // Progress within a state is nobody's news.
   const told = change.state === undefined ? [] : [tell.channel, tell.from];
   const rows = await queries.rows(
     `WITH changed AS (
-        UPDATE outgoing SET ${['id = id', ...assignments].join(', ')} WHERE id = ? AND state = ANY(?::text[]) RETURNING *)
+        UPDATE outgoing SET ${['id = id', ...assignments].join(', ')}
+          WHERE id = ? AND state = ANY(?::text[])${settled} RETURNING *)
         ${payload.sql} ${note ? `, line AS (${LINE})` : ''}
-      SELECT ${columnsOf('o')}, m.key AS mailbox_key, ${change.payload === undefined ? 'p.bytes' : 'NULL::bytea AS bytes'}
+      SELECT ${columnsOf('o')}, m.key AS mailbox_key, ${readsBytes ? 'p.bytes' : 'NULL::bytea AS bytes'}
         ${told.length > 0 ? `, pg_notify(?, ? || ' out ' || o.id || ' ' || m.key)::text AS told` : ''}
-        FROM changed AS o ${WITH_KEY} ${change.payload === undefined ? 'LEFT JOIN outgoing_payload AS p ON p.seq = o.seq' : ''}`,
+        FROM changed AS o ${WITH_KEY} ${readsBytes ? 'LEFT JOIN outgoing_payload AS p ON p.seq = o.seq' : ''}`,
     ...values,
     id,
     from,
+    ...(infrastructure ? [infrastructure] : []),
+    ...(business ? [business] : []),
     ...payload.values,
     ...(note ? lineValues(note) : []),
     ...told,
   );
   const [row] = rows;
   if (!row) return undefined;
+  if (isBare) return bare(row);
   if (change.payload === undefined) return whole(row);
   return outgoingOf(parseOutgoing(row), String(row['mailbox_key']), change.payload);
+}
+
+/** Without their payloads. The statements go out one behind the other, within one transaction. */
+export function changeTogether(
+  queries: Queries,
+  transitions: readonly OutgoingTransition[],
+  tell: Tell,
+): Promise<Array<Outgoing | undefined>> {
+  return Promise.all(
+    transitions.map(({ id, from, change, note }) =>
+      changeOutgoing(queries, id, from, change, { note, bare: true, tell }),
+    ),
+  );
 }
 
 /** What ended with another instance of the sandbox: what is under way, and what still awaits an answer. */

@@ -37,7 +37,13 @@ const schema = z.object({
   state: z.enum(OUTGOING_STATES),
   ...payloadColumns,
   plan: json(
-    z.object({ compression: z.enum(['gzip', 'never']), maxChunkBytes: z.number(), totalChunks: z.number() }),
+    z.object({
+      encoding: z.enum(['gzip', 'identity']),
+      level: z.number(),
+      chunkBytes: z.number(),
+      totalChunks: z.number(),
+      checksum: z.string().exactOptional(),
+    }),
   ).nullable(),
   chunks_sent: z.number(),
   message_id: z.string().nullable(),

@@ -72,15 +72,7 @@ export class IncomingTable {
   list(mailboxKey: string, states: readonly IncomingState[], page: Page): Incoming[] {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return [];
-    const last =
-      page.after === undefined
-        ? undefined
-        : this.#statements.get(
-            'SELECT received_at FROM incoming WHERE mailbox = ? AND message_id = ?',
-            mailbox,
-            page.after,
-          );
-    const start = last && page.after !== undefined ? [Number(last['received_at']), page.after] : [-1, ''];
+    const start = this.#start(mailbox, page);
     return [...new Set(states)]
       .flatMap((state) =>
         this.#statements.all(
@@ -96,6 +88,32 @@ export class IncomingTable {
       .map((row) => this.#of(row, false))
       .sort((one, other) => one.receivedAt - other.receivedAt || (one.messageId < other.messageId ? -1 : 1))
       .slice(0, page.limit);
+  }
+
+  untold(mailboxKey: string, page: Page): Incoming[] {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return [];
+    return this.#statements
+      .all(
+        `${SELECT} INDEXED BY incoming_untold
+          WHERE mailbox = ? AND acknowledged_at IS NULL AND (received_at, message_id) > (?, ?)
+          ORDER BY received_at, message_id LIMIT ?`,
+        mailbox,
+        ...this.#start(mailbox, page),
+        page.limit,
+      )
+      .map((row) => this.#of(row, false));
+  }
+
+  /** Where a page begins: behind the time of receipt and the id of the last row of the page before. */
+  #start(mailbox: number, { after }: Page): [number, string] {
+    if (after === undefined) return [-1, ''];
+    const last = this.#statements.get(
+      'SELECT received_at FROM incoming WHERE mailbox = ? AND message_id = ?',
+      mailbox,
+      after,
+    );
+    return last ? [Number(last['received_at']), after] : [-1, ''];
   }
 
   dueDeliveries(mailboxKey: string, now: number, limit: number): Incoming[] {

@@ -40,6 +40,10 @@ export class Mailboxes {
     return this.#statements.all('SELECT id FROM mailbox').map((row) => Number(row['id']));
   }
 
+  keys(): string[] {
+    return this.all().map((number) => this.key(number));
+  }
+
   /** After a roll-back: a number may not be there any more. */
   forget(): void {
     this.#numbers.clear();

@@ -2,9 +2,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { ConfigurationError } from '../../errors';
 import { first } from './migrations/001-first';
+import { untold } from './migrations/002-untold';
+import { plan } from './migrations/003-plan';
 
 /** All of them, in order. Only ever added to. */
-export const MIGRATIONS: readonly string[] = [first];
+export const MIGRATIONS: readonly string[] = [first, untold, plan];
 
 /** The version that a database is of; 0 for an empty one. */
 export function versionOf(database: DatabaseSync): number {

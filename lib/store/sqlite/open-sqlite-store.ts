@@ -42,6 +42,7 @@ function storeOn(connection: Connection): SqliteStore {
     id: 'sqlite',
     others: async () => [],
     enqueue: (message, note) => call('enqueue', [withOwnBytes(message), note]),
+    mailboxes: () => call('mailboxes', []),
     getOutgoing: (id) => call('getOutgoing', [id]),
     listOutgoing: (filter, page) => call('listOutgoing', [filter, page]),
     countOutgoing: (mailbox) => call('countOutgoing', [mailbox]),
@@ -49,11 +50,14 @@ function storeOn(connection: Connection): SqliteStore {
     nextSendTime: (mailbox) => call('nextSendTime', [mailbox]),
     dueTracking: (mailbox, now, limit) => call('dueTracking', [mailbox, now, limit]),
     dueOverdue: (mailbox, now, limit) => call('dueOverdue', [mailbox, now, limit]),
-    changeOutgoing: (id, from, change, note) => call('changeOutgoing', [id, from, withOwnBytes(change), note]),
+    changeOutgoing: (id, from, change, note, outcomes) =>
+      call('changeOutgoing', [id, from, withOwnBytes(change), note, outcomes]),
+    changeTogether: (transitions) => call('changeTogether', [transitions]),
     addIncoming: (message, note) => call('addIncoming', [withOwnBytes(message), note]),
     getIncoming: (mailbox, messageId) => call('getIncoming', [mailbox, messageId]),
     knownIncoming: (mailbox, messageIds) => call('knownIncoming', [mailbox, messageIds]),
     listIncoming: (mailbox, states, page) => call('listIncoming', [mailbox, states, page]),
+    untoldIncoming: (mailbox, page) => call('untoldIncoming', [mailbox, page]),
     dueDeliveries: (mailbox, now, limit) => call('dueDeliveries', [mailbox, now, limit]),
     changeIncoming: (mailbox, messageId, from, change, note) =>
       call('changeIncoming', [mailbox, messageId, from, withOwnBytes(change), note]),

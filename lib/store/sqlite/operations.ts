@@ -6,9 +6,11 @@ import type {
   LedgerNote,
   NewIncoming,
   NewOutgoing,
+  OutcomeCondition,
   OutgoingChange,
   OutgoingFilter,
   OutgoingState,
+  OutgoingTransition,
   Page,
   Retention,
 } from '../store';
@@ -32,6 +34,7 @@ export type OperationName = keyof Operations;
 
 /** What changes nothing: needs no savepoint, and no commit that waits for the disk. */
 export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
+  'mailboxes',
   'getOutgoing',
   'listOutgoing',
   'countOutgoing',
@@ -42,6 +45,7 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'getIncoming',
   'knownIncoming',
   'listIncoming',
+  'untoldIncoming',
   'dueDeliveries',
   'history',
   'ledger',
@@ -56,6 +60,7 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
   const incoming = new IncomingTable(statements, mailboxes, ledger);
   const purge = new Purge(statements, mailboxes);
   return {
+    mailboxes: () => mailboxes.keys(),
     enqueue: (message: NewOutgoing, note: LedgerNote) => outgoing.enqueue(message, note),
     getOutgoing: (id: string) => outgoing.get(id),
     listOutgoing: (filter: OutgoingFilter, page: Page) => outgoing.list(filter, page),
@@ -65,13 +70,20 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     nextSendTime: (mailbox: string) => outgoing.nextSendTime(mailbox),
     dueTracking: (mailbox: string, now: number, limit: number) => outgoing.dueTracking(mailbox, now, limit),
     dueOverdue: (mailbox: string, now: number, limit: number) => outgoing.dueOverdue(mailbox, now, limit),
-    changeOutgoing: (id: string, from: readonly OutgoingState[], change: OutgoingChange, note?: LedgerNote) =>
-      outgoing.change(id, from, change, note),
+    changeOutgoing: (
+      id: string,
+      from: readonly OutgoingState[],
+      change: OutgoingChange,
+      note?: LedgerNote,
+      outcomes?: OutcomeCondition,
+    ) => outgoing.change(id, from, change, note, outcomes),
+    changeTogether: (transitions: readonly OutgoingTransition[]) => outgoing.changeTogether(transitions),
     addIncoming: (message: NewIncoming, note: LedgerNote) => incoming.add(message, note),
     getIncoming: (mailbox: string, messageId: string) => incoming.get(mailbox, messageId),
     knownIncoming: (mailbox: string, messageIds: readonly string[]) => incoming.known(mailbox, messageIds),
     listIncoming: (mailbox: string, states: readonly IncomingState[], page: Page) =>
       incoming.list(mailbox, states, page),
+    untoldIncoming: (mailbox: string, page: Page) => incoming.untold(mailbox, page),
     dueDeliveries: (mailbox: string, now: number, limit: number) => incoming.dueDeliveries(mailbox, now, limit),
     changeIncoming: (
       mailbox: string,

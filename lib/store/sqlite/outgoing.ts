@@ -16,11 +16,13 @@ import type { Row } from '../rows/parse';
 import type {
   LedgerNote,
   NewOutgoing,
+  OutcomeCondition,
   Outgoing,
   OutgoingChange,
   OutgoingCounts,
   OutgoingFilter,
   OutgoingState,
+  OutgoingTransition,
   Page,
 } from '../store';
 import type { Ledger } from './ledger';
@@ -196,15 +198,40 @@ export class OutgoingTable {
     from: readonly OutgoingState[],
     change: OutgoingChange,
     note: LedgerNote | undefined,
+    outcomes: OutcomeCondition = {},
   ): Outgoing | undefined {
-    if (from.length === 0) return undefined;
+    const parsed = this.#change(id, from, change, note, outcomes);
+    return parsed && this.#of(parsed, change.payload ?? this.#payloads.read(parsed.seq, parsed));
+  }
+
+  /** Without their payloads. */
+  changeTogether(transitions: readonly OutgoingTransition[]): Array<Outgoing | undefined> {
+    return transitions.map(({ id, from, change, note }) => {
+      const parsed = this.#change(id, from, change, note, {});
+      return parsed && this.#of(parsed, null);
+    });
+  }
+
+  #change(
+    id: string,
+    from: readonly OutgoingState[],
+    change: OutgoingChange,
+    note: LedgerNote | undefined,
+    { infrastructure, business }: OutcomeCondition,
+  ): OutgoingRow | undefined {
+    if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
     const { assignments, values } = outgoingChange(change);
+    const settled =
+      (infrastructure ? ` AND +infrastructure IN (${marks(infrastructure)})` : '') +
+      (business ? ` AND +business IN (${marks(business)})` : '');
     const row = this.#statements.get(
       `UPDATE outgoing SET ${['id = id', ...assignments].join(', ')}
-        WHERE id = ? AND +state IN (${marks(from)}) RETURNING ${OUTGOING_COLUMNS}`,
+        WHERE id = ? AND +state IN (${marks(from)})${settled} RETURNING ${OUTGOING_COLUMNS}`,
       ...values,
       id,
       ...from,
+      ...(infrastructure ?? []),
+      ...(business ?? []),
     );
     if (!row) return undefined;
     const parsed = parseOutgoing(row);
@@ -213,7 +240,7 @@ export class OutgoingTable {
       this.#payloads.add(parsed.seq, change.payload);
     }
     if (note) this.#ledger.add(parsed.mailbox, 'out', id, parsed.message_id, note);
-    return this.#of(parsed, change.payload ?? this.#payloads.read(parsed.seq, parsed));
+    return parsed;
   }
 
   /** What ended with another instance of the sandbox: what is under way, and what still awaits an answer. */

@@ -138,13 +138,53 @@ export function describeEnqueue(store: UseStore): void {
       assert.equal(await store().getOutgoing('no such'), undefined));
   });
 
+  describe('changeTogether', () => {
+    const note = { event: 'changed', time: T };
+
+    it('makes several changes, each with its line in the ledger, and leaves payloads out', async () => {
+      const [one, other] = [await enqueued(store()), await enqueued(store())];
+      const [first, second] = await store().changeTogether([
+        { id: one, from: ['queued'], change: { state: 'accepted', messageId: 'M9' }, note },
+        { id: other, from: ['queued'], change: { state: 'sending', attempts: 1 }, note },
+      ]);
+      assert.equal(first?.state, 'accepted');
+      assert.equal(second?.state, 'sending');
+      assert.equal(second.payload, null);
+      assert.notEqual((await store().getOutgoing(other))?.payload, null);
+      assert.equal((await store().history(first.mailbox, other)).at(-1)?.event, 'changed');
+    });
+
+    it('gives undefined in the place of one that was in another state, and changes the other', async () => {
+      const [one, other] = [await enqueued(store()), await enqueued(store())];
+      const changed = await store().changeTogether([
+        { id: one, from: ['sending'], change: { state: 'accepted' }, note },
+        { id: other, from: ['queued'], change: { state: 'sending' }, note },
+      ]);
+      assert.equal(changed[0], undefined);
+      assert.equal(changed[1]?.state, 'sending');
+      assert.equal((await store().getOutgoing(one))?.state, 'queued');
+    });
+
+    it('makes none of them where one fails', async () => {
+      const [one, other] = [await enqueued(store()), await enqueued(store())];
+      const impossible = { state: null } as unknown as OutgoingChange;
+      await assert.rejects(
+        store().changeTogether([
+          { id: one, from: ['queued'], change: { state: 'accepted' }, note },
+          { id: other, from: ['queued'], change: impossible, note },
+        ]),
+      );
+      assert.equal((await store().getOutgoing(one))?.state, 'queued');
+    });
+  });
+
   describe('changeOutgoing', () => {
     it('changes every field that may change', async () => {
       const id = await enqueued(store());
       const change: OutgoingChange = {
         state: 'accepted',
         payload: { kind: 'spool', name: 'n' },
-        plan: { compression: 'gzip', maxChunkBytes: 1000, totalChunks: 3 },
+        plan: { encoding: 'gzip', level: 3, chunkBytes: 1000, totalChunks: 3, checksum: 'ab' },
         chunksSent: 3,
         messageId: 'M1',
         attempts: 2,

@@ -182,6 +182,7 @@ export const first = `
     UNIQUE (mailbox, message_id)
   ) ${OFTEN_CHANGED};
   CREATE INDEX incoming_state ON incoming (mailbox, state, received_at, message_id);
+  CREATE INDEX incoming_untold ON incoming (mailbox, received_at, message_id) WHERE acknowledged_at IS NULL;
   CREATE INDEX incoming_due ON incoming (mailbox, received_at, message_id) WHERE state IN ('acknowledged', 'delivered');
   CREATE INDEX incoming_payload_due ON incoming (settled_at)
     WHERE state = 'done' AND payload_kind IS NOT NULL AND settled_at IS NOT NULL;

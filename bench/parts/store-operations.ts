@@ -1,14 +1,13 @@
 /**
- * What the store's operations cost: `npx tsx bench/store.ts [--json] [--rows 1000000]`. Each with an empty ledger and with
- * a million lines in it. Where it runs matters most: the folder is in the system's temporary folder, or BENCH_FOLDER.
+ * What the store's operations cost. Each with an empty ledger and with a million lines in it. Where it runs matters most:
+ * the folder is in the system's temporary folder, or BENCH_FOLDER.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { openSqliteStore, type SqliteStore } from '../lib/store/sqlite/open-sqlite-store';
-import { mailboxKey, type NewOutgoing } from '../lib/store/store';
+import { openSqliteStore, type SqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
+import { mailboxKey, type NewOutgoing } from '../../lib/store/store';
 
 const MAILBOX = mailboxKey('https://localhost:8700', 'X26ABC1');
 const NOW = Date.now();
@@ -36,12 +35,23 @@ function message(size: number): NewOutgoing {
   };
 }
 
-interface Figure {
+/** What one operation came to. */
+export interface Figure {
   operation: string;
   ledgerRows: number;
   perSecond: number;
   /** Commits for each operation: below 1 they are shared. */
   commitsPerOperation: number;
+}
+
+/** What a run came to. */
+export interface StoreFigures {
+  backEnd: 'sqlite';
+  /** Of mesh.db at the end. */
+  megabytes: number;
+  seededMs: number;
+  empty: Figure[];
+  full: Figure[];
 }
 
 /** Runs `count` operations, `atOnce` at a time. */
@@ -69,7 +79,7 @@ async function measure(
 }
 
 /** Lines as a year of traffic leaves them, written past the store. */
-function seedLedger(folder: string, rows: number): void {
+export function seedLedger(folder: string, rows: number): void {
   const database = new DatabaseSync(join(folder, 'mesh.db'));
   database.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -200000');
   database
@@ -82,11 +92,11 @@ function seedLedger(folder: string, rows: number): void {
   database.close();
 }
 
-async function figures(folder: string, ledgerRows: number): Promise<Figure[]> {
+async function figures(folder: string, ledgerRows: number, part: number): Promise<Figure[]> {
   const store = await openSqliteStore({ folder });
   const result: Figure[] = [];
   const run = async (operation: string, count: number, atOnce: number, once: () => Promise<unknown>): Promise<void> => {
-    result.push(await measure(store, operation, ledgerRows, count, atOnce, once));
+    result.push(await measure(store, operation, ledgerRows, Math.ceil(count * part), atOnce, once));
   };
   const enqueue = (size: number) => () => store.enqueue(message(size), { event: 'queued', time: NOW });
   const claimed: string[] = [];
@@ -117,37 +127,13 @@ async function figures(folder: string, ledgerRows: number): Promise<Figure[]> {
   return result;
 }
 
-async function main(): Promise<void> {
-  const rowsAt = process.argv.indexOf('--rows');
-  const rows = rowsAt > 0 ? Number(process.argv[rowsAt + 1]) : 1_000_000;
-  const folder = mkdtempSync(join(process.env['BENCH_FOLDER'] ?? tmpdir(), 'mesh-bench-'));
-  try {
-    const empty = await figures(folder, 0);
-    const seeding = performance.now();
-    seedLedger(folder, rows);
-    const seededIn = Math.round(performance.now() - seeding);
-    const full = await figures(folder, rows);
-    const line = (...cells: string[]): void =>
-      console.log(cells.map((cell, i) => (i ? cell.padStart(14) : cell.padEnd(42))).join(''));
-    line('operations per second (commits for each)', 'empty ledger', '', `${rows} lines`, '');
-    for (const [i, one] of empty.entries()) {
-      const cells = [one, full[i]].flatMap((each) => [
-        String(Math.round(each?.perSecond ?? 0)),
-        `(${(each?.commitsPerOperation ?? 0).toFixed(3)})`,
-      ]);
-      line(one.operation, ...cells);
-    }
-    const megabytes = Math.round(statSync(join(folder, 'mesh.db')).size / 1e6);
-    console.log(`${rows} ledger lines seeded in ${seededIn} ms; mesh.db has ${megabytes} MB at the end.`);
-    if (process.argv.includes('--json')) {
-      console.log(JSON.stringify({ bench: 'store', backEnd: 'sqlite', megabytes, figures: [...empty, ...full] }));
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+/** Every operation with an empty ledger, and with `rows` lines in it. `part` of the usual number of operations. */
+export async function storeFigures(folder: string, rows: number, part: number): Promise<StoreFigures> {
+  const empty = await figures(folder, 0, part);
+  const seeding = performance.now();
+  seedLedger(folder, rows);
+  const seededMs = Math.round(performance.now() - seeding);
+  const full = await figures(folder, rows, part);
+  const megabytes = Math.round(statSync(join(folder, 'mesh.db')).size / 1e6);
+  return { backEnd: 'sqlite', megabytes, seededMs, empty, full };
 }
-
-main().catch((error: unknown) => {
-  console.error(error);
-  process.exitCode = 1;
-});

@@ -1,0 +1,160 @@
+/**
+ * What MLLP costs here: `npx tsx bench/mllp.ts [--json] [--messages 20000]`. Messages of 2 KB answered by AA, on loopback,
+ * one in flight on each connection, beside a bare loop (sockets that count end blocks and write a fixed answer: what the
+ * machine can do at most) and beside @medplum/hl7. Read the ratios: the figures themselves are the machine's.
+ */
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { Hl7Message } from '@medplum/core';
+import { Hl7Client, Hl7Server } from '@medplum/hl7';
+import { buildAcknowledgement, MllpClient, MllpServer } from '../lib/mllp';
+import { frame } from '../lib/mllp/framing';
+
+const FS = 0x1c;
+const CONNECTIONS = [1, 20];
+
+interface Figure {
+  what: string;
+  connections: number;
+  messages: number;
+  perSecond: number;
+  /** Of the bare loop's throughput. */
+  ofBare: number;
+}
+
+/** Sends this message and waits for its answer. */
+type Exchange = (message: Buffer, controlId: string) => Promise<unknown>;
+
+/** A server with that many connections to it. */
+interface Contestant {
+  what: string;
+  open(connections: number): Promise<{ lines: Exchange[]; close: () => Promise<void> }>;
+}
+
+const adt = (controlId: string): Buffer =>
+  Buffer.from(
+    `MSH|^~\\&|PAS|X26|MESH|X26|20260115093000||ADT^A01^ADT_A01|${controlId}|P|2.4\r` +
+      `PID|1||9990000018^^^NHS^NH||TESTPATIENT^EXAMPLE\rNTE|1||${'x'.repeat(1850)}\r`,
+  );
+
+const bare: Contestant = {
+  what: 'bare loop',
+  async open(connections) {
+    const answer = frame(Buffer.from('MSH|^~\\&|MESH|X26|PAS|X26|20260115093000||ACK^A01|1|P|2.4\rMSA|AA|1\r'));
+    const server = createServer((socket) => {
+      socket.setNoDelay(true);
+      socket.on('data', (chunk: Buffer) => chunk.includes(FS) && socket.write(answer));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const sockets = await Promise.all(
+      Array.from({ length: connections }, async () => {
+        const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+        await once(socket, 'connect');
+        return socket;
+      }),
+    );
+    return {
+      lines: sockets.map(
+        (socket) => (message) =>
+          new Promise((resolve) => {
+            socket.once('data', resolve);
+            socket.write(frame(message));
+          }),
+      ),
+      close: async () => {
+        for (const socket of sockets) socket.destroy();
+        server.close();
+        await once(server, 'close');
+      },
+    };
+  },
+};
+
+const ours: Contestant = {
+  what: 'lib/mllp',
+  async open(connections) {
+    const server = await MllpServer.listen({
+      port: 0,
+      onRequest: (request) => void request.answer(buildAcknowledgement(request.header, { code: 'AA' })),
+    });
+    const clients = Array.from({ length: connections }, () => new MllpClient({ host: '127.0.0.1', port: server.port }));
+    return {
+      lines: clients.map((client) => (message) => client.send(message)),
+      close: async () => {
+        for (const client of clients) client.close();
+        await server.close();
+      },
+    };
+  },
+};
+
+const medplum: Contestant = {
+  what: '@medplum/hl7',
+  async open(connections) {
+    const server = new Hl7Server((connection) => {
+      connection.addEventListener('message', ({ message }) => connection.send(message.buildAck()));
+    });
+    const free = createServer().listen(0, '127.0.0.1');
+    await once(free, 'listening');
+    const { port } = free.address() as AddressInfo;
+    free.close();
+    await once(free, 'close');
+    await server.start(port);
+    const clients = Array.from({ length: connections }, () => new Hl7Client({ host: '127.0.0.1', port }));
+    return {
+      lines: clients.map((client) => (message) => client.sendAndWait(Hl7Message.parse(message.toString()))),
+      close: async () => {
+        await Promise.all(clients.map((client) => client.close()));
+        await server.stop();
+      },
+    };
+  },
+};
+
+/** Messages answered each second. */
+async function measure(contestant: Contestant, connections: number, messages: number): Promise<number> {
+  const { lines, close } = await contestant.open(connections);
+  const each = Math.ceil(messages / connections);
+  const run = async (count: number): Promise<void> => {
+    await Promise.all(
+      lines.map(async (exchange, line) => {
+        for (let i = 0; i < count; i += 1) await exchange(adt(`${line}-${i}`), `${line}-${i}`);
+      }),
+    );
+  };
+  // Connects, and lets the compiler see the code.
+  await run(Math.min(each, 500));
+  const started = performance.now();
+  await run(each);
+  const seconds = (performance.now() - started) / 1000;
+  await close();
+  return (each * connections) / seconds;
+}
+
+async function main(): Promise<void> {
+  const at = process.argv.indexOf('--messages');
+  const messages = at > 0 ? Number(process.argv[at + 1]) : 20_000;
+  const figures: Figure[] = [];
+  for (const connections of CONNECTIONS) {
+    const base = await measure(bare, connections, messages);
+    for (const contestant of [bare, ours, medplum]) {
+      const perSecond = contestant === bare ? base : await measure(contestant, connections, messages);
+      figures.push({ what: contestant.what, connections, messages, perSecond, ofBare: perSecond / base });
+    }
+  }
+  for (const { what, connections, perSecond, ofBare } of figures) {
+    const line = [
+      what.padEnd(14),
+      `${connections} connections`.padStart(16),
+      `${Math.round(perSecond)}/s`.padStart(10),
+    ];
+    console.log(`${line.join('')}   ${ofBare.toFixed(2)} of the bare loop`);
+  }
+  if (process.argv.includes('--json')) console.log(JSON.stringify({ bench: 'mllp', figures }));
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,81 @@
+/**
+ * Required by the settings file of the Node-RED under test, before any node is loaded: measures its event loop's delay, the
+ * CPU of the store's worker thread and, on request, where the main thread spends its time. Plain JavaScript: Node-RED reads it.
+ */
+'use strict';
+const { createServer } = require('node:http');
+const inspector = require('node:inspector/promises');
+const { readFileSync, writeFileSync } = require('node:fs');
+const { monitorEventLoopDelay } = require('node:perf_hooks');
+const threads = require('node:worker_threads');
+
+// The store's worker is made later, by name of the module's property.
+const workers = [];
+threads.Worker = class extends threads.Worker {
+  constructor(...args) {
+    super(...args);
+    workers.push(this);
+  }
+};
+
+const session = new inspector.Session();
+session.connect();
+const delay = monitorEventLoopDelay({ resolution: 5 });
+let cpu;
+let main;
+let workersBefore;
+
+const resident = (field) =>
+  Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024;
+
+async function workerSeconds() {
+  const usages = await Promise.all(workers.map((worker) => worker.cpuUsage().catch(() => ({ user: 0, system: 0 }))));
+  return usages.reduce((sum, { user, system }) => sum + (user + system) / 1e6, 0);
+}
+
+const commands = {
+  async start({ profile }) {
+    globalThis.gc?.();
+    writeFileSync('/proc/self/clear_refs', '5');
+    const idleMiB = resident('VmRSS');
+    if (profile) {
+      await session.post('Profiler.enable');
+      await session.post('Profiler.setSamplingInterval', { interval: 500 });
+      await session.post('Profiler.start');
+    }
+    workersBefore = await workerSeconds();
+    cpu = process.cpuUsage();
+    main = process.threadCpuUsage();
+    delay.reset();
+    delay.enable();
+    return { idleMiB };
+  },
+  async stop({ profile }) {
+    delay.disable();
+    const all = process.cpuUsage(cpu);
+    const own = process.threadCpuUsage(main);
+    const figures = {
+      // The histogram counts from tick to tick: its resolution is no delay.
+      p99Ms: Math.max(0, delay.percentile(99) / 1e6 - 5),
+      maxMs: Math.max(0, delay.max / 1e6 - 5),
+      peakMiB: resident('VmHWM'),
+      cpuSeconds: (all.user + all.system) / 1e6,
+      mainSeconds: (own.user + own.system) / 1e6,
+      storeSeconds: (await workerSeconds()) - workersBefore,
+    };
+    if (!profile) return figures;
+    const { profile: profiled } = await session.post('Profiler.stop');
+    return { ...figures, profile: profiled };
+  },
+};
+
+createServer((request, response) => {
+  const url = new URL(request.url, 'http://bench');
+  const command = commands[url.pathname.slice(1)];
+  Promise.resolve(command?.({ profile: url.searchParams.has('profile') })).then(
+    (answer) => response.end(JSON.stringify(answer ?? {})),
+    (error) => response.writeHead(500).end(String(error)),
+  );
+})
+  .listen(Number(process.env.BENCH_HOOK_PORT), '127.0.0.1')
+  .unref();

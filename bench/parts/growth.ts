@@ -1,0 +1,94 @@
+/** Whether a message costs more when there are many: in the inbox, or in the ledger of the store. Client CPU, all threads. */
+import { join } from 'node:path';
+import { csvFile, MIB } from '../files';
+import { Child } from '../harness/child';
+import { median } from '../harness/compare';
+import type { BenchServer } from '../harness/server';
+import type { Work } from '../harness/serve';
+import { withFolder, type Settings } from '../settings';
+import { seedLedger } from './store-operations';
+
+/** CPU microseconds for each message, with few and with many. */
+export interface Growth {
+  few: { of: number; cpuMicroseconds: number };
+  many: { of: number; cpuMicroseconds: number };
+  /** many / few. */
+  ratio: number;
+}
+
+const microseconds = ({ cpuSeconds, messages }: Work): number => (1e6 * cpuSeconds) / messages;
+
+/** A process with a durable mailbox, warmed up. */
+async function started(server: BenchServer, folder: string, batch: object): Promise<Child> {
+  const child = Child.script('contestants/small.ts');
+  await child.ask('connectDurable', { ...server.address, folder });
+  await child.ask('smallDurableSend', batch);
+  return child;
+}
+
+/** Drains an inbox of few messages several times, one of many once. */
+async function inboxGrowth(settings: Settings, server: BenchServer): Promise<Growth> {
+  const { inbox, smallBytes: bytes, rounds } = settings;
+  const [few, many] = inbox;
+  const file = csvFile(MIB);
+  const drain = (name: string, count: number, times: number): Promise<number> =>
+    withFolder(async (folder) => {
+      const child = await started(server, folder, { count: 20, file, bytes });
+      const costs: number[] = [];
+      try {
+        // The first one warms up.
+        for (let round = 0; round <= times; round += 1) {
+          const now = round === 0 ? few : count;
+          await server.clearInbox();
+          await server.fill(now, `${name}${round}`, file, bytes);
+          const work = await child.ask<Work>('smallReceive', { count: now });
+          if (round > 0) costs.push(microseconds(work));
+        }
+        await child.ask('close');
+        return median(costs);
+      } finally {
+        await child.stop();
+      }
+    });
+  const small = await drain('FEW', few, rounds);
+  return growthOf([few, small], [many, await drain('MANY', many, 1)]);
+}
+
+/** Sends durably with an empty ledger and with a full one, in turn. */
+async function ledgerGrowth(settings: Settings, server: BenchServer): Promise<Growth> {
+  const { ledgerRows, small: count, smallBytes: bytes, rounds } = settings;
+  const batch = { count, file: csvFile(MIB), bytes };
+  return withFolder(async (folder) => {
+    const [empty, full] = [join(folder, 'empty'), join(folder, 'full')];
+    // The store makes its tables when it is first opened.
+    const first = await started(server, full, batch);
+    await first.ask('close');
+    await first.stop();
+    seedLedger(full, ledgerRows);
+    const children = [await started(server, empty, batch), await started(server, full, batch)];
+    const costs: [number[], number[]] = [[], []];
+    try {
+      for (let round = 1; round <= rounds; round += 1) {
+        for (const [i, child] of children.entries()) {
+          costs[i as 0 | 1].push(microseconds(await child.ask<Work>('smallDurableSend', batch)));
+        }
+      }
+      await Promise.all(children.map((child) => child.ask('close')));
+    } finally {
+      await Promise.all(children.map((child) => child.stop()));
+    }
+    return growthOf([0, median(costs[0])], [ledgerRows, median(costs[1])]);
+  });
+}
+
+function growthOf([few, before]: [number, number], [many, after]: [number, number]): Growth {
+  return {
+    few: { of: few, cpuMicroseconds: before },
+    many: { of: many, cpuMicroseconds: after },
+    ratio: after / before,
+  };
+}
+
+export async function growth(settings: Settings, server: BenchServer): Promise<{ inbox: Growth; ledger: Growth }> {
+  return { inbox: await inboxGrowth(settings, server), ledger: await ledgerGrowth(settings, server) };
+}

@@ -1,0 +1,32 @@
+/** Every part of the bench by its name. */
+import { growth } from './growth';
+import { receiveCsv, receiveRandom } from './large-receive';
+import { sendCsv, sendCsvFastest, sendRandom } from './large-send';
+import { eventLoop, flow } from './node-red';
+import { plot } from './plot';
+import { rss, rss20G } from './rss';
+import { smallDurableSend, smallReceive, smallSend } from './small';
+import { store } from './store';
+
+export const PARTS = {
+  sendRandom,
+  sendCsv,
+  sendCsvFastest,
+  receiveCsv,
+  receiveRandom,
+  smallSend,
+  smallDurableSend,
+  smallReceive,
+  rss,
+  rss20G,
+  eventLoop,
+  flow,
+  growth,
+  store,
+  plot,
+} as const;
+
+export type PartName = keyof typeof PARTS;
+
+/** What each part that ran came to. */
+export type Results = { [Name in PartName]?: Awaited<ReturnType<(typeof PARTS)[Name]>> };

@@ -1,0 +1,78 @@
+/**
+ * The NHS's own clients, for comparison: the Python client (mesh-client, PyPI) and the JavaScript client (nhs-mesh-client,
+ * npm), in pinned versions, outside this package: in `.bench-peers`, which git does not see.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Child } from '../harness/child';
+
+const ROOT = resolve(__dirname, '..', '..');
+const FOLDER = join(ROOT, '.bench-peers');
+const VENV = join(FOLDER, 'python');
+const PYTHON = join(VENV, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python']));
+const REQUIREMENTS = join(ROOT, 'test', 'interop', 'requirements.txt');
+const JAVASCRIPT = join(FOLDER, 'javascript');
+const JAVASCRIPT_PACKAGE = 'nhs-mesh-client@1.0.9';
+const JAVASCRIPT_CLIENT = join(JAVASCRIPT, 'node_modules', 'nhs-mesh-client');
+
+/** A client to compare with. */
+export interface Peer {
+  name: string;
+  start: () => Child;
+  /** Takes what it receives for text, whole in memory. */
+  receivesText: boolean;
+}
+
+const PEERS: Array<Peer & { isThere: () => boolean; install: () => void }> = [
+  {
+    name: 'Python client',
+    receivesText: false,
+    start: () => Child.program('Python client', PYTHON, [join(__dirname, 'python.py')]),
+    isThere: () => existsSync(join(VENV, 'complete')),
+    install() {
+      rmSync(VENV, { recursive: true, force: true });
+      run('python3', ['-m', 'venv', VENV]);
+      const only = ['--only-binary=:all:', '--constraint', REQUIREMENTS];
+      run(PYTHON, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...only, 'mesh-client']);
+      writeFileSync(join(VENV, 'complete'), '');
+    },
+  },
+  {
+    name: 'JavaScript client',
+    receivesText: true,
+    start: () =>
+      Child.program('JavaScript client', process.execPath, [join(__dirname, 'javascript.mjs'), JAVASCRIPT_CLIENT]),
+    isThere: () => existsSync(join(JAVASCRIPT, 'complete')),
+    install() {
+      mkdirSync(JAVASCRIPT, { recursive: true });
+      writeFileSync(join(JAVASCRIPT, 'package.json'), '{ "private": true }');
+      const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--omit=dev', '--loglevel=error'];
+      run('npm', ['install', '--prefix', JAVASCRIPT, ...quiet, JAVASCRIPT_PACKAGE]);
+      // It imports JSON by the word `assert`, which Node dropped in version 22; `with` means the same.
+      const headers = join(JAVASCRIPT_CLIENT, 'src', 'headers', 'generate_headers.js');
+      writeFileSync(headers, readFileSync(headers, 'utf8').replace(/assert (\{ type: "json" \})/, 'with $1'));
+      writeFileSync(join(JAVASCRIPT, 'complete'), '');
+    },
+  },
+];
+
+function run(command: string, args: readonly string[]): void {
+  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8', shell: process.platform === 'win32' });
+  if (status !== 0) throw new Error(error?.message ?? stderr.trim().split('\n').slice(-3).join('\n'));
+}
+
+/** Those that are installed; with `install`, after an attempt to install them all. */
+export function findPeers(install: boolean, say: (line: string) => void): Peer[] {
+  for (const peer of PEERS) {
+    if (!install || peer.isThere()) continue;
+    say(`Installing the NHS ${peer.name} …`);
+    try {
+      mkdirSync(FOLDER, { recursive: true });
+      peer.install();
+    } catch (error) {
+      say(`It cannot be installed, and is left out: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return PEERS.filter((peer) => peer.isThere());
+}

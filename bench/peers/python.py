@@ -1,0 +1,117 @@
+"""The NHS Python client (mesh-client), used as its source suggests is best. Speaks the lines of harness/serve.ts."""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+import warnings
+
+from mesh_client import MeshClient
+
+warnings.simplefilter("ignore")
+PIECE = 1 << 20
+client = None
+
+
+def measured(work):
+    cpu = time.process_time()
+    began = time.perf_counter()
+    result = work()
+    return result | {"seconds": time.perf_counter() - began, "cpuSeconds": time.process_time() - cpu}
+
+
+def connect(request):
+    global client
+    paths = {}
+    for name in ("ca", "cert", "key"):
+        with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
+            file.write(request[name])
+            paths[name] = file.name
+    client = MeshClient(
+        request["url"],
+        "X26ABC1",
+        "password",
+        shared_key=b"TestKey",
+        cert=(paths["cert"], paths["key"]),
+        verify=paths["ca"],
+        # With retries it reads every further chunk into memory first.
+        max_retries=0,
+    )
+    # The context is made when the adapter is mounted: the files have been read.
+    for path in paths.values():
+        os.unlink(path)
+    return {}
+
+
+def send(request):
+    def work():
+        with open(request["file"], "rb") as data:
+            client.send_message("X26ABC2", data, compress=request["compress"], workflow_id="BENCH")
+        return {"bytes": os.path.getsize(request["file"]), "messages": 1}
+
+    return measured(work)
+
+
+def receive(request):
+    def work():
+        sha256 = hashlib.sha256()
+        size = 0
+        message = client.retrieve_message(request["messageId"])
+        with open(request["file"] + ".part", "wb") as target:
+            while piece := message.read(PIECE):
+                sha256.update(piece)
+                size += len(piece)
+                target.write(piece)
+            target.flush()
+            os.fsync(target.fileno())
+        message.close()
+        os.rename(request["file"] + ".part", request["file"])
+        return {"bytes": size, "messages": 1, "sha256": sha256.hexdigest()}
+
+    return measured(work)
+
+
+def small_send(request):
+    with open(request["file"], "rb") as file:
+        payload = file.read(request["bytes"])
+
+    def work():
+        for _ in range(request["count"]):
+            client.send_message("X26ABC2", payload, workflow_id="BENCH")
+        return {"bytes": len(payload) * request["count"], "messages": request["count"]}
+
+    return measured(work)
+
+
+def small_receive(_):
+    def work():
+        size = count = 0
+        for message_id in list(client.iterate_message_ids()):
+            message = client.retrieve_message(message_id)
+            size += len(message.read())
+            message.close()
+            client.acknowledge_message(message_id)
+            count += 1
+        return {"bytes": size, "messages": count}
+
+    return measured(work)
+
+
+COMMANDS = {
+    "connect": connect,
+    "send": send,
+    "receive": receive,
+    "smallSend": small_send,
+    "smallReceive": small_receive,
+}
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    try:
+        answer = {"ok": COMMANDS[asked["command"]](asked)}
+    except Exception as error:  # the bench shows it
+        answer = {"error": f"{type(error).__name__}: {error}"}
+    # Without a space after the key: the parent knows an answer by it.
+    print(json.dumps(answer, separators=(",", ":")), flush=True)

@@ -1,0 +1,80 @@
+/** The object of the last line. */
+import type { Comparison } from '../harness/compare';
+import type { Results } from '../parts';
+import type { Memory } from '../parts/rss';
+
+export const COMPARISONS = [
+  'sendRandom',
+  'sendCsv',
+  'sendCsvFastest',
+  'receiveCsv',
+  'receiveRandom',
+  'smallSend',
+  'smallDurableSend',
+  'smallReceive',
+] as const;
+
+const round = (value: number): number => Number(value.toPrecision(4));
+
+function comparison(row: Comparison): object {
+  const { toLimit, toPeer, spread, standings, ...rest } = row;
+  return {
+    toLimit: toLimit === null ? null : round(toLimit),
+    toPeer: toPeer === null ? null : round(toPeer),
+    spread: spread === null ? null : spread.map(round),
+    ...rest,
+    standings: standings.map(({ name, role, perSecond, cpuMs }) => ({
+      name,
+      role,
+      perSecond: round(perSecond),
+      cpuMs: round(cpuMs),
+    })),
+  };
+}
+
+/** The worst of those whose name begins so; null where none was measured. */
+function worst(memories: readonly Memory[], name: string): number | null {
+  const values = memories.filter(({ what }) => what.startsWith(name)).map(({ aboveIdleMiB }) => aboveIdleMiB);
+  return values.length === 0 ? null : round(Math.max(...values));
+}
+
+/** Only what was run is in it; null is what could not be measured. */
+export function toJson(results: Results): object {
+  const json: Record<string, unknown> = {};
+  for (const name of COMPARISONS) {
+    const row = results[name];
+    if (row) json[name] = comparison(row);
+  }
+  if (results.rss || results.rss20G) {
+    const memories = [...(results.rss ?? []), ...(results.rss20G ?? [])];
+    const names = ['send1G', 'receive1G', 'send20G', 'receive20G'];
+    json['rssMiB'] = Object.fromEntries(names.map((name) => [name, worst(memories, name)]));
+    json['rssDetails'] = memories;
+  }
+  if (results.eventLoop) {
+    const { eventLoop } = results;
+    const of = (way: string, field: 'p99Ms' | 'aboveIdleMiB'): number =>
+      round(Math.max(...eventLoop.filter(({ what }) => what.startsWith(way)).map((each) => each[field])));
+    json['eventLoopP99Ms'] = { send: of('send', 'p99Ms'), receive: of('receive', 'p99Ms') };
+    json['rssMiBInNodeRed'] = { send1G: of('send', 'aboveIdleMiB'), receive1G: of('receive', 'aboveIdleMiB') };
+    json['eventLoopDetails'] = eventLoop;
+  }
+  if (results.growth) {
+    const { inbox, ledger } = results.growth;
+    json['growth'] = { inbox: round(inbox.ratio), ledger: round(ledger.ratio) };
+    json['growthDetails'] = results.growth;
+  }
+  for (const name of ['flow', 'store', 'plot'] as const) {
+    if (results[name]) json[name] = results[name];
+  }
+  return json;
+}
+
+/** Throws for a figure that did not come out: JSON would say null. Names the first. */
+export function requireFigures(value: unknown, name: string): void {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new Error(`${name} is ${value}`);
+  if (typeof value !== 'object' || value === null) return;
+  const fields = Object.entries(value);
+  if (fields.length === 0) throw new Error(`${name} is empty`);
+  for (const [field, each] of fields) requireFigures(each, `${name}.${field}`);
+}

@@ -1,0 +1,125 @@
+/** The figures for a person, as Markdown tables: the same on the terminal and in docs/performance.md. */
+import type { Comparison, Standing } from '../harness/compare';
+import type { Results } from '../parts';
+import { COMPARISONS } from './json';
+
+const number = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2));
+const rows = (lines: readonly string[][]): string => {
+  const [head = [], ...rest] = lines;
+  const widths = head.map((_, i) => Math.max(3, ...lines.map((line) => line[i]?.length ?? 0)));
+  const text = (line: readonly string[]): string =>
+    `| ${line.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
+  return [text(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rest.map(text)].join('\n');
+};
+
+const standing = ({ perSecond, cpuMs }: Standing, { unit }: Comparison): string =>
+  `${number(perSecond)}/s, ${unit === 'MiB' ? `${number(cpuMs)} ms` : `${number(cpuMs * 1000)} µs`}`;
+
+/** Ours, the limit and the peers, with client CPU for each MiB or message. */
+export function comparisonTable(results: Results): string {
+  const lines = COMPARISONS.flatMap((name) => {
+    const row = results[name];
+    if (!row) return [];
+    const by = (role: Standing['role']): string =>
+      row.standings
+        .filter((each) => each.role === role)
+        .map((each) => `${role === 'ours' ? '' : `${each.name}: `}${standing(each, row)}`)
+        .join('; ') || '-';
+    const extra = 'ratio' in row ? ` (level ${row.level}, ${(row.ratio * 100).toFixed(1)} %)` : '';
+    return [
+      [
+        name + extra,
+        row.unit,
+        by('ours'),
+        by('limit'),
+        row.toLimit === null ? '-' : number(row.toLimit),
+        row.spread === null ? '-' : row.spread.map(number).join(' to '),
+        by('peer'),
+        row.toPeer === null ? '-' : number(row.toPeer),
+        `${(row.serverShare * 100).toFixed(0)} %${row.serverLimited ? ' (limited)' : ''}`,
+      ],
+    ];
+  });
+  if (lines.length === 0) return '';
+  const head = [
+    'figure',
+    'unit',
+    'library',
+    'limit',
+    'to limit',
+    'spread',
+    'NHS clients',
+    'to the fastest',
+    'server busy',
+  ];
+  return rows([head, ...lines]);
+}
+
+/** Memory, event loop, flow, growth. */
+export function otherFigures(results: Results): string {
+  const parts: string[] = [];
+  const memories = [...(results.rss ?? []), ...(results.rss20G ?? [])];
+  if (memories.length > 0) {
+    const lines = memories.map((each) => [
+      each.what,
+      number(each.idleMiB),
+      number(each.aboveIdleMiB),
+      number(each.perSecond),
+    ]);
+    parts.push(rows([['memory', 'idle MiB', 'peak above idle MiB', 'MiB/s'], ...lines]));
+  }
+  if (results.eventLoop) {
+    const lines = results.eventLoop.map((each) => [
+      each.what,
+      number(each.p99Ms),
+      number(each.maxMs),
+      number(each.idleMiB),
+      number(each.aboveIdleMiB),
+    ]);
+    const head = ['in Node-RED', 'event loop p99 ms', 'largest ms', 'idle MiB', 'peak above idle MiB'];
+    parts.push(rows([head, ...lines]));
+  }
+  if (results.flow) {
+    const { messages, perSecond, p99Ms, shares, cpuSeconds } = results.flow;
+    const total = Object.values(cpuSeconds).reduce((sum, each) => sum + each, 0);
+    const cells = Object.entries(shares).map(([name, share]) => [name, `${(share * 100).toFixed(0)} %`]);
+    parts.push(
+      `Flow of ${messages} messages: ${number(perSecond)} a second, event loop p99 ${number(p99Ms)} ms, ` +
+        `${number((total / messages) * 1e6)} µs of CPU for each.\n\n${rows([['CPU of the flow', 'share'], ...cells])}`,
+    );
+  }
+  if (results.growth) {
+    const lines = Object.entries(results.growth).map(([name, { few, many, ratio }]) => [
+      name,
+      `${few.of}: ${number(few.cpuMicroseconds)} µs`,
+      `${many.of}: ${number(many.cpuMicroseconds)} µs`,
+      number(ratio),
+    ]);
+    parts.push(rows([['growth, CPU for each message', 'few', 'many', 'ratio'], ...lines]));
+  }
+  if (results.store) {
+    const { empty, full, megabytes } = results.store;
+    const lines = empty.map((each, i) => [
+      each.operation,
+      number(each.perSecond),
+      number(full[i]?.perSecond ?? Number.NaN),
+      each.commitsPerOperation.toFixed(3),
+    ]);
+    const head = [
+      'store, operations a second',
+      'empty ledger',
+      `${full[0]?.ledgerRows ?? 0} lines`,
+      'commits for each',
+    ];
+    parts.push(`${rows([head, ...lines])}\n\nmesh.db has ${megabytes} MB at the end.`);
+  }
+  if (results.plot) {
+    const lines = results.plot.send.map((sent, i) => {
+      const got = results.plot?.receive[i];
+      return [sent.bytes, sent.perSecond, sent.aboveIdleMiB, got?.perSecond ?? 0, got?.aboveIdleMiB ?? 0].map(number);
+    });
+    const head = ['bytes', 'send MiB/s', 'send MiB above idle', 'receive MiB/s', 'receive MiB above idle'];
+    parts.push(rows([head, ...lines]));
+  }
+  return parts.join('\n\n');
+}

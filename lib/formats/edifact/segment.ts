@@ -1,0 +1,83 @@
+/** One EDIFACT segment: its text to an object of elements and back. */
+import { InvalidMessageError, UnreadableError } from '../../errors';
+import type { ValueBudget } from '../limits';
+import { highest, isObject, same, type SegmentObject } from '../segments';
+import { releaseText, splitReleased, unrelease, type Syntax } from './syntax';
+
+/** A segment's text in its parts: tag, texts of element 1, 2, …, and the white space after its terminator. */
+export interface RawSegment {
+  tag: string;
+  elements: string[];
+  after: string;
+}
+
+/** @param text one segment, with its terminator and what follows up to the next one */
+export function cut(text: string, syntax: Syntax, budget?: ValueBudget): RawSegment | undefined {
+  const [body = '', ...rest] = splitReleased(text, syntax.terminator, syntax);
+  const [tag = '', ...elements] = splitReleased(body, syntax.element, syntax, budget);
+  if (!/^[A-Z][A-Z0-9]{2}$/.test(tag) || rest.length !== 1 || (rest[0] ?? '').trim() !== '') return undefined;
+  return { tag, elements, after: rest[0] ?? '' };
+}
+
+/** `e1`, `e2`, …, each `{c1, c2, …}`; where an element repeats (syntax 4), an array of them. What is empty is not there. */
+export function toObject({ elements }: RawSegment, syntax: Syntax, budget: ValueBudget): SegmentObject {
+  const segment: SegmentObject = {};
+  elements.forEach((text, index) => {
+    const element = readElement(text, syntax, budget);
+    if (element !== undefined) segment[`e${index + 1}`] = element;
+  });
+  return segment;
+}
+
+function readElement(text: string, syntax: Syntax, budget?: ValueBudget): unknown {
+  if (text === '') return undefined;
+  const repeats = splitReleased(text, syntax.repetition, syntax, budget).map((repeat) => {
+    const element: Record<string, string> = {};
+    splitReleased(repeat, syntax.component, syntax, budget).forEach((part, index) => {
+      if (part !== '') element[`c${index + 1}`] = unrelease(part, syntax);
+    });
+    return element;
+  });
+  return repeats.length === 1 ? repeats[0] : repeats;
+}
+
+/** The segment's text with its terminator. Elements that are as they were read are written as they were. */
+export function toText(tag: string, segment: SegmentObject, before: RawSegment | undefined, syntax: Syntax): string {
+  const count = Math.max(highest('e', segment), before?.elements.length ?? 0);
+  const elements: string[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const value = segment[`e${index + 1}`];
+    const was = before?.elements[index];
+    elements.push(
+      was !== undefined && same(readElement(was, syntax), value) ? was : elementText(tag, index, value, syntax),
+    );
+  }
+  if (before === undefined) while (elements.at(-1) === '') elements.pop();
+  return [tag, ...elements].join(syntax.element) + syntax.terminator + (before?.after ?? '');
+}
+
+function elementText(tag: string, index: number, value: unknown, syntax: Syntax): string {
+  if (Array.isArray(value)) {
+    if (value.length > 1 && syntax.repetition === undefined) {
+      throw new InvalidMessageError(`Element ${index + 1} of ${tag} repeats, and only syntax version 4 has repeats.`);
+    }
+    return value.map((repeat) => elementText(tag, index, repeat as unknown, syntax)).join(syntax.repetition);
+  }
+  if (!isObject(value)) return leaf(tag, index, value, syntax);
+  const parts = Array.from({ length: highest('c', value) }, (_, at) => leaf(tag, index, value[`c${at + 1}`], syntax));
+  return parts.join(syntax.component);
+}
+
+function leaf(tag: string, index: number, value: unknown, syntax: Syntax): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'string') return releaseText(value, syntax);
+  if (typeof value === 'number') return String(value).replace('.', syntax.decimal);
+  throw new InvalidMessageError(`Element ${index + 1} of ${tag} is not a text.`);
+}
+
+/** @throws UnreadableError that tells which segment */
+export function unreadableSegment(index: number): UnreadableError {
+  return new UnreadableError(
+    `Segment ${index + 1} of the EDIFACT interchange cannot be read: it has no tag or no end.`,
+  );
+}

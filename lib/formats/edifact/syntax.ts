@@ -1,0 +1,81 @@
+/** The characters of a UN/EDIFACT interchange (ISO 9735, syntax versions 1 to 4) and the cutting of its text. */
+import { UnreadableError } from '../../errors';
+import type { ValueBudget } from '../limits';
+
+/** UNA's characters, in its order. */
+export interface Syntax {
+  component: string;
+  element: string;
+  decimal: string;
+  release: string;
+  /** Repeats of an element: syntax version 4 only. */
+  repetition: string | undefined;
+  terminator: string;
+}
+
+/** ISO 9735: what holds without UNA. */
+export const DEFAULT_SYNTAX: Syntax = {
+  component: ':',
+  element: '+',
+  decimal: '.',
+  release: '?',
+  repetition: undefined,
+  terminator: "'",
+};
+
+/** @throws UnreadableError where the six characters after `UNA` cannot tell anything apart. */
+export function syntaxOf(una: string): Syntax {
+  const [component = '', element = '', decimal = '', release = '', repetition = ' ', terminator = ''] = una;
+  const all = [component, element, release, terminator, ...(repetition === ' ' ? [] : [repetition])].filter(
+    (char, index) => !(index === 2 && char === ' '),
+  );
+  if (una.length !== 6 || new Set(all).size !== all.length || all.some((char) => /[\sA-Za-z0-9]/.test(char))) {
+    throw new UnreadableError('The UNA segment of the EDIFACT interchange is not usable.');
+  }
+  return { component, element, decimal, release, repetition: repetition === ' ' ? undefined : repetition, terminator };
+}
+
+/** Cuts a text at every `at` that no release character precedes. A space as release character means that there is none. */
+export function splitReleased(
+  text: string,
+  at: string | undefined,
+  { release }: Syntax,
+  budget?: ValueBudget,
+): string[] {
+  if (at === undefined) return [text];
+  const parts: string[] = [];
+  let from = 0;
+  for (let index = 0; index < text.length; index += 1) {
+    const char = text.charAt(index);
+    if (char === release && release !== ' ') index += 1;
+    else if (char === at) {
+      parts.push(text.slice(from, index));
+      budget?.spend(1, 'EDIFACT');
+      from = index + 1;
+    }
+  }
+  parts.push(text.slice(from));
+  return parts;
+}
+
+/** A value without its release characters. */
+export function unrelease(text: string, { release }: Syntax): string {
+  if (release === ' ' || !text.includes(release)) return text;
+  let out = '';
+  for (let index = 0; index < text.length; index += 1) {
+    if (text.charAt(index) === release) index += 1;
+    out += text.charAt(index);
+  }
+  return out;
+}
+
+/** A value as it is written: every character of the syntax gets a release character before it. */
+export function releaseText(text: string, syntax: Syntax): string {
+  const { component, element, release, repetition, terminator } = syntax;
+  if (release === ' ') return text;
+  const special = new Set([component, element, release, repetition, terminator]);
+  return text
+    .split('')
+    .map((char) => (special.has(char) ? release + char : char))
+    .join('');
+}

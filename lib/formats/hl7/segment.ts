@@ -1,0 +1,144 @@
+/** One HL7 v2 segment: its text to an object of fields and back. */
+import { InvalidMessageError } from '../../errors';
+import { splitBounded, type ValueBudget } from '../limits';
+import { highest, isObject, same, type SegmentObject } from '../segments';
+import { DEFAULT_ENCODING, escapeText, HEADERS, separatorsOf, unescape, type Separators } from './separators';
+
+/** One repeat of a field: `c1`, `c2`, …; a component with subcomponents is `{s1, s2, …}`. What is empty is not there. */
+export type Repeat = Record<string, string | Record<string, string>>;
+
+/** A segment's text in its parts. */
+export interface RawSegment {
+  /** What stands before the segment's name: a byte order mark, a block start. Only before the first one. */
+  before: string;
+  name: string;
+  /** Texts of field 1, 2, … For a header the first two are its separators. */
+  fields: string[];
+  /** The segment's terminator, as it was. */
+  after: string;
+  separators: Separators;
+}
+
+/** Cuts a segment into its fields. `separators` are those in force; a header brings its own. */
+export function cut(text: string, separators: Separators | undefined): RawSegment | undefined {
+  const start = text.search(/[^\s\v\uFEFF]/);
+  const end = terminatorAt(text);
+  const name = text.slice(start, start + 3);
+  if (start < 0 || !/^[A-Z][A-Z0-9]{2}$/.test(name) || end < start + 3) return undefined;
+  const [before, rest, after] = [text.slice(0, start), text.slice(start + 3, end), text.slice(end)];
+  if (HEADERS.has(name)) {
+    const field = rest.charAt(0);
+    const fields = splitBounded(rest.slice(1), field === '' ? '|' : field);
+    return { before, name, fields: [field, ...fields], after, separators: separatorsOf(field, fields[0] ?? '') };
+  }
+  if (separators === undefined || (rest !== '' && !rest.startsWith(separators.field))) return undefined;
+  return { before, name, fields: rest === '' ? [] : splitBounded(rest.slice(1), separators.field), after, separators };
+}
+
+/** Where the run of line ends (and block ends) at the end of a text begins. No regular expression: it would be quadratic. */
+export function terminatorAt(text: string): number {
+  let end = text.length;
+  while (end > 0 && '\r\n\x1c'.includes(text.charAt(end - 1))) end -= 1;
+  return end;
+}
+
+/** The segment as an object: `f1`, `f2`, … each an array of repeats. A header's f1 and f2 are its separators as texts. */
+export function toObject(raw: RawSegment, budget: ValueBudget): SegmentObject {
+  const segment: SegmentObject = {};
+  budget.spend(raw.fields.length, 'HL7 v2');
+  raw.fields.forEach((text, index) => {
+    const field = readField(raw, index, text, budget);
+    if (field !== undefined) segment[`f${index + 1}`] = field;
+  });
+  return segment;
+}
+
+function readField(raw: RawSegment, index: number, text: string, budget?: ValueBudget): unknown {
+  if (HEADERS.has(raw.name) && index < 2) return text;
+  if (text === '') return undefined;
+  const { repetition, component, subcomponent } = raw.separators;
+  const repeats = repetition === undefined ? [text] : splitBounded(text, repetition);
+  budget?.spend(repeats.length, 'HL7 v2');
+  return repeats.map((repeat): Repeat => {
+    const components = splitBounded(repeat, component);
+    budget?.spend(components.length, 'HL7 v2');
+    return numbered('c', components, (part) => {
+      if (subcomponent === undefined || !part.includes(subcomponent)) return unescape(part, raw.separators);
+      const subcomponents = splitBounded(part, subcomponent);
+      budget?.spend(subcomponents.length, 'HL7 v2');
+      return numbered('s', subcomponents, (sub) => unescape(sub, raw.separators));
+    });
+  });
+}
+
+function numbered<Value>(letter: string, parts: string[], read: (part: string) => Value): Record<string, Value> {
+  const out: Record<string, Value> = {};
+  parts.forEach((part, index) => {
+    if (part !== '') out[`${letter}${index + 1}`] = read(part);
+  });
+  return out;
+}
+
+/**
+ * The segment's text, without its terminator. Fields that are as they were read are written as they were.
+ * @param before the segment as it was read, if it was
+ * @param separators those in force for what is written; for a header, ignored
+ */
+export function toText(name: string, segment: SegmentObject, before: RawSegment | undefined, separators?: Separators) {
+  const by = HEADERS.has(name) ? headerSeparators(segment) : separators;
+  if (by === undefined) throw new InvalidMessageError('An HL7 message begins with MSH (or FHS, BHS).');
+  const usable = before !== undefined && same(before.separators, by) ? before : undefined;
+  const count = Math.max(highest('f', segment), usable?.fields.length ?? 0);
+  const fields: string[] = [];
+  for (let index = HEADERS.has(name) ? 1 : 0; index < count; index += 1) {
+    const value = segment[`f${index + 1}`];
+    const was = usable?.fields[index];
+    const untouched = was !== undefined && usable !== undefined && same(readField(usable, index, was), value);
+    fields.push(untouched ? was : fieldText(name, index, value, by));
+  }
+  if (usable === undefined) while (fields.length > 1 && fields.at(-1) === '') fields.pop();
+  return { text: fields.length === 0 ? name : [name, ...fields].join(by.field), separators: by };
+}
+
+function headerSeparators({ f1, f2 }: SegmentObject): Separators {
+  try {
+    return separatorsOf(typeof f1 === 'string' ? f1 : '|', typeof f2 === 'string' ? f2 : DEFAULT_ENCODING);
+  } catch {
+    throw new InvalidMessageError('The encoding characters (f1 and f2 of MSH) are not usable.');
+  }
+}
+
+function fieldText(name: string, index: number, value: unknown, by: Separators): string {
+  if (HEADERS.has(name) && index === 1) return typeof value === 'string' ? value : DEFAULT_ENCODING;
+  if (Array.isArray(value)) {
+    if (value.length > 1 && by.repetition === undefined) throw wrong(name, index, 'cannot repeat: MSH-2 is too short');
+    return value.map((repeat) => repeatText(name, index, repeat as unknown, by)).join(by.repetition);
+  }
+  return repeatText(name, index, value, by);
+}
+
+function repeatText(name: string, index: number, value: unknown, by: Separators): string {
+  if (!isObject(value) || Array.isArray(value)) return leaf(name, index, value, by);
+  return joined('c', value, by.component, (component) => {
+    if (!isObject(component) || Array.isArray(component)) return leaf(name, index, component, by);
+    const keys = highest('s', component);
+    if (keys > 1 && by.subcomponent === undefined)
+      throw wrong(name, index, 'has subcomponents, and MSH-2 is too short');
+    return joined('s', component, by.subcomponent ?? '', (sub) => leaf(name, index, sub, by));
+  });
+}
+
+function joined(letter: string, of: Record<string, unknown>, by: string, text: (value: unknown) => string): string {
+  return Array.from({ length: highest(letter, of) }, (_, index) => text(of[`${letter}${index + 1}`])).join(by);
+}
+
+function leaf(name: string, index: number, value: unknown, by: Separators): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'string') return escapeText(value, by);
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  throw wrong(name, index, 'is not a text');
+}
+
+function wrong(name: string, index: number, what: string): InvalidMessageError {
+  return new InvalidMessageError(`${name}-${index + 1} ${what}.`);
+}

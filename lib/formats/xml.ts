@@ -1,0 +1,170 @@
+/**
+ * XML to a tree, for payloads that strangers send: well-formed, with namespaces, without a DTD. saxes knows no entities but
+ * XML's five, so there is none to expand; a document type declaration is refused all the same.
+ */
+import { SaxesParser, type SaxesTagNS } from 'saxes';
+import { UnreadableError } from '../errors';
+import { decode, type Charset } from './charset';
+import { HTML_ENTITIES } from './html-entities';
+import { checkSize, MAX_DEPTH, ValueBudget } from './limits';
+
+export const XHTML = 'http://www.w3.org/1999/xhtml';
+
+/** An element, without its text: FHIR keeps values in attributes. */
+export interface XmlElement {
+  /** Without its prefix. */
+  name: string;
+  namespace: string;
+  /** Without namespace declarations and `xsi:` hints; others with their prefix. */
+  attributes: Record<string, string>;
+  children: XmlElement[];
+  /** Of an XHTML element: itself as a text, as it came. Its children are not parsed further. */
+  xhtml?: string;
+  /** Whether it holds text that is not white space. */
+  hasText: boolean;
+}
+
+/**
+ * Parses a document.
+ * @throws UnreadableError where it is not well-formed, too large or too deep
+ */
+export function parseXml(payload: string | Buffer): XmlElement {
+  checkSize(payload, 'XML');
+  const text = typeof payload === 'string' ? payload : decodeXml(payload);
+  const builder = new TreeBuilder(text);
+  const parser = new SaxesParser({ xmlns: true });
+  parser.on('doctype', () => {
+    throw new UnreadableError('The XML has a document type declaration; it is refused.');
+  });
+  parser.on('error', () => {
+    throw new UnreadableError(`The payload is not well-formed XML (line ${parser.line}).`);
+  });
+  parser.on('opentag', (tag) => builder.open(tag, parser.position));
+  parser.on('closetag', (tag) => builder.close(tag, parser.position));
+  parser.on('text', (value) => builder.text(value));
+  parser.on('cdata', (value) => builder.text(value));
+  // Narrative may use HTML's named entities (FHIR, Narrative.div), though XML does not know them.
+  Object.assign(parser.ENTITIES, HTML_ENTITIES);
+  parser.write(text).close();
+  if (!builder.root) throw new UnreadableError('The payload is not XML.');
+  return builder.root;
+}
+
+class TreeBuilder {
+  root: XmlElement | undefined;
+  readonly #text: string;
+  readonly #open: XmlElement[] = [];
+  readonly #budget = new ValueBudget();
+  #depth = 0;
+  /** While inside XHTML: where it began, and the text of it rebuilt without a prefix, where it has one. */
+  #xhtml: { start: number; depth: number; rebuilt: string | undefined } | undefined;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  open(tag: SaxesTagNS, position: number): void {
+    this.#depth += 1;
+    if (this.#depth > MAX_DEPTH) throw new UnreadableError(`The XML is nested deeper than ${MAX_DEPTH} elements.`);
+    this.#budget.spend(1 + Object.keys(tag.attributes).length, 'XML');
+    if (this.#xhtml) {
+      if (this.#xhtml.rebuilt !== undefined) this.#xhtml.rebuilt += startTag(tag, '');
+      return;
+    }
+    const element = asElement(tag);
+    const parent = this.#open.at(-1);
+    if (parent) parent.children.push(element);
+    else this.root = element;
+    this.#open.push(element);
+    if (tag.uri !== XHTML) return;
+    const asItCame = tag.prefix === '' && tag.attributes['xmlns'] !== undefined;
+    this.#xhtml = {
+      // Strict XML has no < inside a tag, so the last one is where the tag begins.
+      start: this.#text.lastIndexOf('<', position - 1),
+      depth: this.#depth,
+      rebuilt: asItCame ? undefined : startTag(tag, ` xmlns="${XHTML}"`),
+    };
+  }
+
+  close(tag: SaxesTagNS, position: number): void {
+    const xhtml = this.#xhtml;
+    if (xhtml?.rebuilt !== undefined && !tag.isSelfClosing) xhtml.rebuilt += `</${tag.local}>`;
+    if (!xhtml || xhtml.depth === this.#depth) {
+      const element = this.#open.pop();
+      if (xhtml && element) element.xhtml = xhtml.rebuilt ?? this.#text.slice(xhtml.start, position);
+      this.#xhtml = undefined;
+    }
+    this.#depth -= 1;
+  }
+
+  text(value: string): void {
+    if (this.#xhtml) {
+      if (this.#xhtml.rebuilt !== undefined) this.#xhtml.rebuilt += escapeXml(value);
+      return;
+    }
+    const element = this.#open.at(-1);
+    if (element && !element.hasText && value.trim() !== '') element.hasText = true;
+  }
+}
+
+function asElement(tag: SaxesTagNS): XmlElement {
+  const attributes: Record<string, string> = {};
+  for (const { name, value, uri } of Object.values(tag.attributes)) {
+    const hint = uri === 'http://www.w3.org/2000/xmlns/' || uri === 'http://www.w3.org/2001/XMLSchema-instance';
+    if (!hint && name !== 'xmlns') attributes[name] = value;
+  }
+  return { name: tag.local, namespace: tag.uri, attributes, children: [], hasText: false };
+}
+
+function startTag(tag: SaxesTagNS, declaration: string): string {
+  const attributes = Object.values(tag.attributes)
+    .filter(({ name, prefix }) => name !== 'xmlns' && prefix !== 'xmlns')
+    .map(({ name, value }) => ` ${name}="${escapeXml(value)}"`);
+  return `<${tag.local}${declaration}${attributes.join('')}${tag.isSelfClosing ? '/' : ''}>`;
+}
+
+/** Names of XML declarations that are read. */
+const ENCODINGS: Readonly<Record<string, Charset>> = {
+  'utf-8': 'utf-8',
+  utf8: 'utf-8',
+  'us-ascii': 'ascii',
+  'iso-8859-1': 'iso-8859-1',
+  latin1: 'iso-8859-1',
+  'windows-1252': 'windows-1252',
+};
+
+function decodeXml(bytes: Buffer): string {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString('utf16le');
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) {
+    return Buffer.from(bytes.subarray(0, bytes.length & ~1))
+      .swap16()
+      .toString('utf16le');
+  }
+  const declared = /^\s*(?:\xEF\xBB\xBF)?<\?xml[^>]*?\sencoding\s*=\s*["']([\w.-]{1,40})["']/.exec(
+    bytes.subarray(0, 200).toString('latin1'),
+  )?.[1];
+  const charset = ENCODINGS[(declared ?? 'utf-8').toLowerCase()];
+  if (charset === undefined) throw new UnreadableError('The XML is in a character set that is not supported here.');
+  return decode(bytes, charset);
+}
+
+/** Whether a text has only characters that XML 1.0 can have. */
+export function isXmlText(text: string): boolean {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  return text.isWellFormed() && !/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(text);
+}
+
+const REFERENCES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  '\t': '&#9;',
+  '\n': '&#10;',
+  '\r': '&#13;',
+};
+
+/** A value as it is written into an attribute: line ends and tabs as references, or a parser would make spaces of them. */
+export function escapeXml(text: string): string {
+  return text.replaceAll(/[&<>"\t\n\r]/g, (char) => REFERENCES[char] ?? char);
+}

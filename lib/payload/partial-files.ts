@@ -1,0 +1,154 @@
+/**
+ * What is there of a message whose download was broken off, so that it goes on at the first missing chunk, after a kill too:
+ * two files of the spool folder. `part-<uuid>` has the bytes; `part-<hash of the message>.json` says how many of them are on
+ * the disk, in whole chunks, and with which SHA-256. It is written after those bytes were synced, and replaced as a whole.
+ */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { copyFile, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { MessageHeaders } from '../types';
+import { patientRename } from './patient-rename';
+
+/** Where they are: the part of a Spool that is needed here. */
+interface Place {
+  path(name: string): string;
+  sync(): Promise<void>;
+  remove(names: Iterable<string>): Promise<void>;
+  readonly inUse: Set<string>;
+  readonly isShared: boolean;
+}
+
+/** A download that can be resumed. */
+export interface PartialDownload {
+  /** Headers of the first chunk. */
+  message: MessageHeaders;
+  /** Name of the file with its bytes. */
+  data: string;
+  chunks: number;
+  bytes: number;
+  sha256: string;
+}
+
+/** MESH keeps a message for five days (DOMAIN.md 1.7); what is left of an older one is of no use. */
+const KEPT_MS = 5 * 24 * 60 * 60 * 1000;
+const NOTE = /^part-[0-9a-f]{40}\.json$/;
+const DATA = /^part-[0-9a-f-]{36}$/;
+
+/** The partial downloads of one mailbox. */
+export class PartialFiles {
+  readonly #place: Place;
+  readonly #mailbox: string;
+  /** Message ids that have a note: read once, so that most messages need no look at the disk. */
+  #ids: Promise<Set<string>> | undefined;
+
+  /** `mailbox` is its key in the store. */
+  constructor(place: Place, mailbox: string) {
+    this.#place = place;
+    this.#mailbox = mailbox;
+  }
+
+  /** What there is of a message, if nobody in this process is busy with it. */
+  async find(messageId: string): Promise<PartialDownload | undefined> {
+    if (!(await this.#noted()).has(messageId)) return undefined;
+    const found = await readNote(this.#place.path(this.#name(messageId)));
+    return found && !this.#place.inUse.has(found.data) ? found : undefined;
+  }
+
+  /** Makes the note durable; its bytes have to be so already. */
+  async save(partial: PartialDownload): Promise<void> {
+    const path = this.#place.path(this.#name(partial.message.messageId));
+    const handle = await open(`${path}.new`, 'w', 0o600);
+    try {
+      await handle.writeFile(JSON.stringify({ ...partial, mailbox: this.#mailbox }));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await patientRename(`${path}.new`, path);
+    await this.#place.sync();
+    (await this.#noted()).add(partial.message.messageId);
+  }
+
+  /** Takes the bytes over under another name: of two who resume the same download, one gets them. False for the other. */
+  async claim(partial: PartialDownload, data: string): Promise<boolean> {
+    const from = this.#place.path(partial.data);
+    const to = this.#place.path(data);
+    try {
+      if (this.#place.isShared) await takeCopy(from, to);
+      else await patientRename(from, to);
+    } catch {
+      return false;
+    }
+    await this.save({ ...partial, data });
+    return true;
+  }
+
+  /** Another process has written meanwhile. */
+  lookAgain(): void {
+    this.#ids = undefined;
+  }
+
+  /** Forgets a message: the note, and the bytes if it still has any. */
+  async remove(messageId: string): Promise<void> {
+    const name = this.#name(messageId);
+    const found = await readNote(this.#place.path(name));
+    await this.#place.remove(found && !this.#place.inUse.has(found.data) ? [name, found.data] : [name]);
+    (await this.#noted()).delete(messageId);
+  }
+
+  /** Forgets what is not in the inbox any more: taken by somebody else, or expired. */
+  async keepOnly(isListed: (messageId: string) => boolean): Promise<void> {
+    for (const messageId of await this.#noted()) if (!isListed(messageId)) await this.remove(messageId);
+  }
+
+  #noted(): Promise<Set<string>> {
+    this.#ids ??= notesIn(this.#place.path('')).then(
+      (notes) =>
+        new Set(notes.filter(({ mailbox }) => mailbox === this.#mailbox).map(({ message }) => message.messageId)),
+    );
+    return this.#ids;
+  }
+
+  /** A message id is MESH's, and never becomes a path. */
+  #name(messageId: string): string {
+    const hash = createHash('sha256').update(`${this.#mailbox}\n${messageId.toUpperCase()}`);
+    return `part-${hash.digest('hex').slice(0, 40)}.json`;
+  }
+}
+
+/** Names of a spool folder's files that a restart must leave: notes of the last five days, and their bytes. */
+export async function partialNames(folder: string): Promise<Set<string>> {
+  const notes = await notesIn(folder);
+  return new Set(notes.flatMap(({ name, data }) => [name, data]));
+}
+
+/**
+ * The process that wrote the file may only be paused, and write on when it goes on: it keeps what it has open, and nobody else
+ * has that. A copy-on-write file system shares the bytes. The rename decides between two who want it.
+ */
+async function takeCopy(from: string, to: string): Promise<void> {
+  const taken = `${to}.taken`;
+  await patientRename(from, taken);
+  await copyFile(taken, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+  await rm(taken, { force: true });
+}
+
+type Note = PartialDownload & { mailbox: string; name: string };
+
+async function notesIn(folder: string): Promise<Note[]> {
+  const names = (await readdir(folder)).filter((name) => NOTE.test(name));
+  const notes = await Promise.all(names.map((name) => readNote(join(folder, name))));
+  return notes.filter((note) => note !== undefined);
+}
+
+async function readNote(path: string): Promise<Note | undefined> {
+  try {
+    if (Date.now() - (await stat(path)).mtimeMs > KEPT_MS) return undefined;
+    const note = { ...(JSON.parse(await readFile(path, 'utf8')) as Note), name: basename(path) };
+    return DATA.test(note.data) && note.message.messageId.length > 0 ? note : undefined;
+  } catch {
+    // Not there, or cut off by a full disk: as good as not there.
+    return undefined;
+  }
+}

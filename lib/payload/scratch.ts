@@ -1,0 +1,68 @@
+/**
+ * What was compressed before it is sent, where that is too much to hold in memory: files in the spool, or in a temporary folder
+ * where there is no store. They can be made again from the payload, so no row names them: a start deletes them as orphans.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileSourceAt, statFile } from './source';
+import { Spool } from './spool';
+
+/** Bytes that are ready to be sent, as often as it takes. */
+export interface ReadyBody {
+  /** Exactly. */
+  readonly bytes: number;
+  /** All of them, where they are few. */
+  readonly whole?: Buffer;
+  /** A piece's memory may be used again as soon as the next is asked for. */
+  open(): AsyncIterable<Buffer>;
+}
+
+/** Files by name; those of one message begin with its id. */
+export class Scratch {
+  readonly #spool: () => Promise<Spool>;
+  readonly #bodies = new Map<string, ReadyBody>();
+
+  constructor(spool: Spool | (() => Promise<Spool>)) {
+    this.#spool = typeof spool === 'function' ? spool : () => Promise.resolve(spool);
+  }
+
+  /** What this process has written under the name. */
+  find(name: string): ReadyBody | undefined {
+    return this.#bodies.get(name);
+  }
+
+  /** Writes a file. What fails leaves nothing behind. Throws StorageError, and what `pieces` throws. */
+  async write(name: string, pieces: AsyncIterable<Buffer>): Promise<ReadyBody> {
+    const spool = await this.#spool();
+    await spool.remove([name]);
+    const bytes = await spool.write(name, pieces);
+    const path = spool.path(name);
+    const source = fileSourceAt(path, await statFile(path));
+    const body = { bytes, open: () => source.open(0, bytes, 'reuse') };
+    this.#bodies.set(name, body);
+    return body;
+  }
+
+  /** Deletes what is there of one message, or one file. Never throws. */
+  async remove(prefix: string): Promise<void> {
+    const names = [...this.#bodies.keys()].filter((name) => name.startsWith(prefix));
+    if (names.length === 0) return;
+    for (const name of names) this.#bodies.delete(name);
+    await (await this.#spool()).remove(names);
+  }
+}
+
+/** Runs `work` with a scratch in the system's temporary folder; makes its folder (0700) only if needed, and deletes it. */
+export async function withTemporaryScratch<T>(work: (scratch: Scratch) => Promise<T>): Promise<T> {
+  let folder: string | undefined;
+  const scratch = new Scratch(async () => {
+    folder ??= await mkdtemp(join(tmpdir(), 'mesh-send-'));
+    return Spool.open(folder);
+  });
+  try {
+    return await work(scratch);
+  } finally {
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * `Mex-Content-Checksum`: "checksum of the original message contents, as provided by the message sender" (mesh-api.yaml,
+ * retrieve_message). MESH passes it on and names no algorithm: it is told by the sender's own prefix, or by the length.
+ */
+
+/** A checksum that can be checked. */
+export interface Checksum {
+  /** As node:crypto has it. */
+  algorithm: 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512';
+  /** In lower case. */
+  hex: string;
+}
+
+/** Digits of each algorithm's hexadecimal form. */
+const DIGITS: Record<Checksum['algorithm'], number> = { md5: 32, sha1: 40, sha256: 64, sha384: 96, sha512: 128 };
+
+/**
+ * Reads the header: hexadecimal digits, alone or after the algorithm's name (`SHA-256:…`, `md5 …`, `sha256-…`). Undefined
+ * for everything else, e.g. a name that the digits do not fit: that is then no checksum of a kind that we know.
+ */
+export function readChecksum(text: string | undefined): Checksum | undefined {
+  const [, name, hex = ''] = /^\s*(?:(md5|sha-?\d+)\s*[:\-/ ]\s*)?([0-9a-f]+)\s*$/i.exec(text ?? '') ?? [];
+  const byLength = Object.entries(DIGITS).find(([, digits]) => digits === hex.length);
+  if (!byLength) return undefined;
+  const algorithm = byLength[0] as Checksum['algorithm'];
+  if (name !== undefined && name.toLowerCase().replace('-', '') !== algorithm) return undefined;
+  return { algorithm, hex: hex.toLowerCase() };
+}

@@ -1,0 +1,114 @@
+/**
+ * What the worker sends next: read from the store a few rows at a time, and the first of them with its plan, so that its
+ * intent can be committed together with the end of another message.
+ */
+import { AbortedError } from '../errors';
+import type { Outgoing, OutgoingTransition, SendPlan, Store } from '../store/store';
+import type { Clock } from '../clock';
+import { isUnsendable, planOf, type AttemptParts, type Ending } from './attempt';
+import type { SendBackoff } from './send-backoff';
+import { storedError } from './stored-error';
+
+/** A row that may be sent, and how. */
+export interface Candidate {
+  row: Outgoing;
+  plan: SendPlan;
+}
+
+/** What it needs. */
+export interface NextUpParts extends AttemptParts {
+  store: Store;
+  clock: Clock;
+  mailbox: string;
+  backoff: SendBackoff;
+  /** No more is begun. */
+  stopping: AbortSignal;
+  /** Commits how a queued message ended that cannot be sent at all. */
+  end: (row: Outgoing, ending: Ending) => Promise<unknown>;
+}
+
+/** Rows that are read at once, up to 64 KiB of payload each. */
+const BATCH = 16;
+
+/** The queue's head, in memory. */
+export class NextUp {
+  readonly #parts: NextUpParts;
+  #rows: Outgoing[] = [];
+  #first: Candidate | undefined;
+  #preparing: Promise<void> | undefined;
+
+  constructor(parts: NextUpParts) {
+    this.#parts = parts;
+  }
+
+  /** Forgets what was read: the store may say otherwise by now. */
+  async clear(): Promise<void> {
+    await this.#preparing?.catch(() => undefined);
+    this.#rows = [];
+    this.#first = undefined;
+  }
+
+  /** The next candidate, if it is ready by now. */
+  takeReady(): Candidate | undefined {
+    const first = this.#first;
+    this.#first = undefined;
+    return first;
+  }
+
+  /** Has the next candidate ready when it resolves, unless there is nothing to send. Throws what the store throws. */
+  async prepare(): Promise<void> {
+    if (this.#first) return;
+    this.#preparing ??= this.#next()
+      .then((candidate) => void (this.#first = candidate))
+      .finally(() => (this.#preparing = undefined));
+    await this.#preparing;
+  }
+
+  async #next(): Promise<Candidate | undefined> {
+    const { stopping, end } = this.#parts;
+    while (!stopping.aborted) {
+      if (this.#rows.length === 0) this.#rows = await this.#read();
+      const row = this.#rows.shift();
+      if (!row) return undefined;
+      try {
+        return { row, plan: await planOf(row, this.#parts, stopping) };
+      } catch (error) {
+        if (error instanceof AbortedError) return undefined;
+        if (!isUnsendable(error)) {
+          // Nobody overtakes it meanwhile.
+          this.#rows.unshift(row);
+          throw error;
+        }
+        const stored = storedError(error);
+        await end(row, {
+          change: { state: 'parked', error: stored },
+          event: 'parked',
+          detail: { code: stored.code },
+        });
+      }
+    }
+    return undefined;
+  }
+
+  /** While sending fails, one at a time, and in a suspect's place the one behind it. */
+  async #read(): Promise<Outgoing[]> {
+    const { store, mailbox, clock, backoff } = this.#parts;
+    const { isFailing, passOver } = backoff;
+    const limit = isFailing ? 2 : BATCH;
+    const due = await store.nextToSend(mailbox, clock.now(), limit);
+    if (!isFailing) return due;
+    const chosen = (passOver === undefined ? undefined : due.find(({ id }) => id !== passOver)) ?? due[0];
+    return chosen ? [chosen] : [];
+  }
+}
+
+/** The intent to send: committed before anything goes over the wire. */
+export function intent({ row, plan }: Candidate, now: number): OutgoingTransition {
+  const attempt = row.attempts + 1;
+  return {
+    id: row.id,
+    from: ['queued'],
+    change: { state: 'sending', plan, attempts: attempt, firstAttemptAt: row.firstAttemptAt ?? now, error: null },
+    note: { event: 'attempt', time: now, detail: { attempt } },
+  };
+}

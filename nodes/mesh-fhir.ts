@@ -1,0 +1,30 @@
+/** mesh-fhir: FHIR XML to JSON, and FHIR JSON (a text or an object) to XML. */
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { fhirJsonToXml, fhirXmlToJson, fhirXmlToObject, type FhirRelease } from '../lib/index';
+import { convertProperty } from './shared/converter';
+
+interface MeshFhirDef extends NodeDef {
+  version?: number;
+  property?: string;
+  release?: FhirRelease;
+  jsonAs?: 'object' | 'text';
+}
+
+export = function (RED: NodeAPI): void {
+  function MeshFhir(this: Node, def: MeshFhirDef): void {
+    RED.nodes.createNode(this, def);
+    const { release } = def;
+    convertProperty(RED, this, def.property, (value) => {
+      if (typeof value !== 'string' && !Buffer.isBuffer(value)) return fhirJsonToXml(value, { release });
+      if (isJson(value)) return fhirJsonToXml(value, { release });
+      return def.jsonAs === 'text' ? fhirXmlToJson(value, { release }) : fhirXmlToObject(value, { release });
+    });
+  }
+
+  RED.nodes.registerType('mesh-fhir', MeshFhir);
+};
+
+/** JSON of FHIR is an object; everything else is read as XML, whose errors then tell. */
+function isJson(text: string | Buffer): boolean {
+  return /^\uFEFF?\s*\{/.test(text.slice(0, 1000).toString());
+}

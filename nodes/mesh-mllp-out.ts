@@ -1,0 +1,164 @@
+/** mesh-mllp-out: sends HL7 v2 over MLLP and waits for the answer. Outputs: answered positively, answered negatively. */
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import {
+  ConfigurationError,
+  decodeText,
+  MllpClient,
+  readHeader,
+  type DefaultCharset,
+  type MllpClientOptions,
+  type MllpClientState,
+  type MllpSent,
+} from '../lib/index';
+import { CHARSETS, messageBytes } from './shared/mllp-payload';
+import { onInput } from './shared/on-input';
+import { cleanError, errorIsOver, showsError } from './shared/report-error';
+import { choiceSetting, numberSetting, textSetting } from './shared/settings';
+import { errorStatus, sharedStatus } from './shared/status';
+import { readTls } from './shared/tls-and-proxy';
+
+interface MeshMllpOutDef extends NodeDef {
+  version?: number;
+  host?: string;
+  port?: number | string;
+  tls?: string;
+  charset?: string;
+  timeout?: number | string;
+  retries?: number | string;
+  connections?: number | string;
+  maxQueued?: number | string;
+}
+
+/** `msg.mllpSent`: what was sent, and what the receiver said. Plain JSON; msg.mllp stays that of the received message. */
+interface MllpSentProperty {
+  /** MSH-10. */
+  controlId: string;
+  /** MSA-1. */
+  code: string;
+  /** MSA-3. */
+  text: string;
+  /** The whole answer. */
+  answer: string;
+  /** How often the message was sent. */
+  attempts: number;
+}
+
+const STATES = {
+  connecting: ['yellow', 'ring'],
+  connected: ['green', 'dot'],
+  disconnected: ['red', 'ring'],
+} as const;
+
+export = function (RED: NodeAPI): void {
+  function MeshMllpOut(this: Node, def: MeshMllpOutDef): void {
+    RED.nodes.createNode(this, def);
+    let closed = false;
+    let state: MllpClientState = 'idle';
+
+    const show = (): void => {
+      if (closed || state === 'idle') return;
+      const [fill, shape] = STATES[state];
+      this.status(sharedStatus(RED, fill, shape, state));
+      errorIsOver(this);
+    };
+    const opened = openClient(RED, def, {
+      onState: (now) => {
+        state = now;
+        // That it tries again does not hide why it failed.
+        if (now !== 'connecting' || !showsError(this)) show();
+      },
+      onIgnored: (error) => this.warn(cleanError(RED, error).message),
+    });
+    if ('fault' in opened) {
+      this.status(errorStatus(RED, opened.fault, 'ring'));
+      this.error(cleanError(RED, opened.fault), {});
+    }
+
+    onInput(RED, this, async (msg, send) => {
+      if ('fault' in opened) throw opened.fault;
+      let sent: MllpSent;
+      try {
+        sent = await opened.client.send(messageBytes(RED, msg.payload, opened.charset));
+      } catch (error) {
+        if (closed) return 'unanswered';
+        throw error;
+      }
+      if (closed) return 'unanswered';
+      Object.assign(msg, { mllpSent: sentProperty(sent, opened.charset) });
+      if (sent.isPositive) {
+        if (showsError(this) || state !== 'connected') show();
+        send([msg, null]);
+      } else {
+        this.status({ fill: 'yellow', shape: 'dot', text: RED._('mesh-mllp-out.status.nak', { code: sent.code }) });
+        send([null, msg]);
+      }
+      return undefined;
+    });
+
+    this.on('close', (_removed: boolean, done: () => void) => {
+      closed = true;
+      if ('client' in opened) {
+        const { size } = opened.client;
+        if (size > 0) this.warn(RED._('mesh-mllp-out.warning.stopped', { number: size }));
+        opened.client.close();
+      }
+      done();
+    });
+  }
+
+  RED.nodes.registerType('mesh-mllp-out', MeshMllpOut);
+};
+
+type Opened = { client: MllpClient; charset: DefaultCharset } | { fault: unknown };
+
+function openClient(
+  RED: NodeAPI,
+  def: MeshMllpOutDef,
+  listeners: Pick<MllpClientOptions, 'onState' | 'onIgnored'>,
+): Opened {
+  try {
+    const charset = choiceSetting(RED, 'charset', def.charset, CHARSETS);
+    return { client: new MllpClient({ ...clientSettings(RED, def), ...listeners }), charset };
+  } catch (fault) {
+    return { fault };
+  }
+}
+
+function clientSettings(RED: NodeAPI, def: MeshMllpOutDef): MllpClientOptions {
+  const number = (
+    field: 'port' | 'timeout' | 'retries' | 'connections' | 'maxQueued',
+    [fallback, least, most]: [number, number, number],
+  ): number => numberSetting(RED, field, def[field], { fallback, least, most });
+  const host = textSetting(RED, def.host);
+  const port = Math.trunc(number('port', [0, 1, 65_535]));
+  if (host === '' || port === 0) throw new ConfigurationError(RED._('mesh-mllp-out.error.no-host'));
+  const tls = readTls(RED, textSetting(RED, def.tls));
+  return {
+    host,
+    port,
+    ...(tls && { tls }),
+    answerWithinMs: number('timeout', [30, 0.01, 3600]) * 1000,
+    retries: Math.trunc(number('retries', [0, 0, 100_000])),
+    connections: Math.trunc(number('connections', [1, 1, 100])),
+    maxQueued: Math.trunc(number('maxQueued', [1000, 1, 100_000])),
+  };
+}
+
+function sentProperty({ bytes, controlId, code, text, attempts }: MllpSent, charset: DefaultCharset): MllpSentProperty {
+  return {
+    controlId,
+    code,
+    text: readable(Buffer.from(text, 'latin1'), bytes, charset),
+    answer: readable(bytes, bytes, charset),
+    attempts,
+  };
+}
+
+/** The receiver has answered, whatever its characters: an answer is no reason to fail. */
+function readable(part: Buffer, answer: Buffer, charset: DefaultCharset): string {
+  try {
+    return decodeText(part, readHeader(answer)?.charset ?? '', charset);
+  } catch {
+    return part.toString('latin1');
+  }
+}

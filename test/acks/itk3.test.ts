@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { InvalidMessageError, UnreadableError } from '../../lib/errors';
+import { buildItk3Response } from '../../lib/acks/itk3/build';
+import { ITK3_CODES } from '../../lib/acks/itk3/codes';
+import { answersWanted, checkMayFollow, readItk3Request, readItk3Response } from '../../lib/acks/itk3/read';
+import { fhirXmlToJson } from '../../lib/formats/fhir/from-xml';
+import { fhirJsonToXml } from '../../lib/formats/fhir/to-xml';
+import { haveSamples, sample, samplesIn } from '../support/samples';
+import { itk3Request } from './fixtures';
+
+const options = { mailboxId: 'X26ABC2', odsCode: 'X26', now: new Date('2026-04-01T11:00:00Z') };
+
+describe('ITK3', () => {
+  for (const format of ['xml', 'json'] as const) {
+    it(`requests in ${format} tell their id, sender reference, sender and what they ask for`, () => {
+      const payload = format === 'xml' ? itk3Request({ bus: 'false' }) : fhirXmlToJson(itk3Request({ bus: 'false' }));
+      const request = readItk3Request(Buffer.from(payload));
+      assert.deepEqual(request, {
+        messageId: 'msg-1',
+        senderReference: 'ref-9',
+        infrastructureAsked: true,
+        businessAsked: false,
+        from: 'X26ABC1',
+        isResponse: false,
+      });
+      assert.deepEqual(answersWanted(request), { infrastructure: true, business: false });
+    });
+
+    it(`responses in ${format} are built and read for every code`, () => {
+      const request = readItk3Request(itk3Request());
+      for (const { code, result, name } of ITK3_CODES) {
+        const text = buildItk3Response(request, { ...options, code, format });
+        assert.equal(text.startsWith(format === 'xml' ? '<?xml' : '{'), true);
+        const level = code.startsWith('3') ? 'business' : 'infrastructure';
+        assert.deepEqual(readItk3Response(text), {
+          form: 'itk3',
+          answers: 'msg-1',
+          level,
+          result,
+          code,
+          meaning: name,
+        });
+        assert.match(text, /ref-9/);
+      }
+    });
+  }
+
+  it('flags that cannot be read count as set', () => {
+    assert.deepEqual(answersWanted(readItk3Request(itk3Request({ inf: '', bus: 'perhaps' }))), {
+      infrastructure: true,
+      business: true,
+    });
+  });
+
+  it('responses are never answered, even with their flags set', () => {
+    const request = readItk3Request(
+      itk3Request({ extra: '<response><identifier value="x"/><code value="ok"/></response>' }),
+    );
+    assert.equal(request.infrastructureAsked, true);
+    assert.deepEqual(answersWanted(request), { infrastructure: false, business: false });
+    assert.throws(() => buildItk3Response(request, { ...options, code: '20013' }), InvalidMessageError);
+    const own = readItk3Request(buildItk3Response(undefined, { ...options, code: '10009' }));
+    assert.deepEqual(answersWanted(own), { infrastructure: false, business: false });
+  });
+
+  it('requests get at most two responses, infrastructure first, and none after a negative one', () => {
+    checkMayFollow([], '30001');
+    checkMayFollow(['20013'], '30002');
+    for (const [sent, code] of [
+      [['20013'], '20013'],
+      [['20007'], '30001'],
+      [['30001'], '20013'],
+      [['20013', '30001'], '30001'],
+    ] as const) {
+      assert.throws(() => checkMayFollow(sent, code), InvalidMessageError, `${sent.join()} ${code}`);
+    }
+  });
+
+  it('responses are read liberally, and a fatal-error is never read as positive', () => {
+    const text = buildItk3Response(readItk3Request(itk3Request()), { ...options, code: '20013' });
+    const other = text
+      .replace('ITK008M', 'ITK002M')
+      .replace('ITK-ResponseCodes-1', 'ITK-Acknowledgement-1')
+      .replace(/<details><reference.*?<\/details>/, '');
+    assert.equal(readItk3Response(other).code, '20013');
+    assert.equal(readItk3Response(text.replace('value="ok"', 'value="fatal-error"')).result, 'negative');
+    assert.equal(readItk3Response(buildItk3Response(undefined, { ...options, code: '10009' })).answers, undefined);
+    assert.throws(() => readItk3Response(text.replace('20013', '29999')), UnreadableError);
+    assert.throws(() => readItk3Response(itk3Request()), UnreadableError);
+    assert.throws(() => buildItk3Response(undefined, { ...options, code: '29999' }), InvalidMessageError);
+  });
+
+  it('agrees with every sample, in XML and JSON', function () {
+    if (!haveSamples) return this.skip();
+    for (const file of samplesIn('itk3-responses', '.yml')) {
+      const yaml = sample('itk3-responses', file.split('/').at(-1) ?? '').toString();
+      const expected = (key: string): string | undefined => new RegExp(`^ +${key}: "?(.*?)"?$`, 'm').exec(yaml)?.[1];
+      const xml = yaml.slice(yaml.indexOf('<Bundle'));
+      for (const payload of [xml, fhirXmlToJson(xml), fhirJsonToXml(fhirXmlToJson(xml))]) {
+        const ack = readItk3Response(payload);
+        assert.equal(ack.code, expected('inf_ack_code'), file);
+        assert.equal(ack.result, expected('state') === 'success' ? 'positive' : 'negative', file);
+        assert.deepEqual(answersWanted(readItk3Request(payload)), { infrastructure: false, business: false });
+        const reference = /<response>\s*<identifier value="([^"]*)"/.exec(xml)?.[1];
+        assert.equal(ack.answers, reference?.startsWith('UNREADABLE') === true ? undefined : reference);
+      }
+      // 20009's sample has `structure`, which FHIR's IssueType has as a kind of `invalid`, the code of DOMAIN.md.
+      const issue = expected('outcome_code')?.replace('structure', 'invalid');
+      const built = buildItk3Response(undefined, { ...options, code: expected('inf_ack_code') ?? '' });
+      assert.match(
+        built,
+        new RegExp(`<severity value="${expected('infrastructure_response_severity')}"/><code value="${issue}"/>`),
+        file,
+      );
+    }
+    const consultation = sample('gpconnect', 'consultation_report.xml')
+      .toString()
+      .replaceAll(/\{%.*?%\}/g, '')
+      .trim();
+    assert.deepEqual(answersWanted(readItk3Request(consultation)), { infrastructure: true, business: true });
+    assert.equal(readItk3Request(consultation).senderReference, '846ebe66-5ff8-4499-bc57-a112d3d0daa3');
+  });
+});

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import { ConfigurationError } from '../../lib/errors';
+import { loadProfiles, SHIPPED_PROFILES } from '../../lib/acks/profiles';
+
+const file = (...profiles: object[]): string => JSON.stringify({ profiles });
+
+describe('workflow profiles', () => {
+  it('that are shipped answer on their own workflow with _ACK, but for NHAIS; no answer is a request', () => {
+    const profiles = loadProfiles();
+    assert.equal(profiles.find('TOC_FHIR_IP_DISCH')?.ackWorkflowId, 'TOC_FHIR_IP_DISCH_ACK');
+    assert.equal(profiles.find('NHAIS_REG')?.ackWorkflowId, 'NHAIS_RECEP');
+    assert.deepEqual(
+      profiles.answeredOn('PATH_MEDRPT_V3_ACK').map(({ workflowId }) => workflowId),
+      ['PATH_MEDRPT_V3'],
+    );
+    for (const { ackWorkflowId } of SHIPPED_PROFILES) assert.equal(profiles.find(ackWorkflowId ?? ''), undefined);
+    assert.deepEqual(loadProfiles(file(...SHIPPED_PROFILES)).all(), SHIPPED_PROFILES);
+  });
+
+  it('are extended and overridden by a file, field by field', () => {
+    const profiles = loadProfiles(
+      file(
+        { workflowId: 'TOC_FHIR_IP_DISCH', infrastructureHours: 24 },
+        { workflowId: 'MINE', ackWorkflowId: 'BACK', form: 'hl7v2', busAck: true },
+      ),
+    );
+    assert.equal(profiles.find('TOC_FHIR_IP_DISCH')?.infrastructureHours, 24);
+    assert.equal(profiles.find('TOC_FHIR_IP_DISCH')?.form, 'itk3');
+    assert.equal(profiles.find('MINE')?.routing, 'mailbox');
+    assert.equal(profiles.answeredOn('BACK').length, 1);
+  });
+
+  it('tell which row and field of the file is wrong', () => {
+    const wrong: Array<[string, RegExp]> = [
+      ['{', /not JSON/],
+      ['[]', /the file/],
+      [file({ form: 'itk3' }), /profiles\[0\]\.workflowId/],
+      [file({ workflowId: 'A' }), /profiles\[0\]\.ackWorkflowId/],
+      [
+        file({ workflowId: 'GPFED_CONSULT_REPORT' }, { workflowId: 'TOC_FHIR_IP_DISCH', form: 'xml' }),
+        /profiles\[1\]\.form/,
+      ],
+      [
+        file({ workflowId: 'A', ackWorkflowId: 'A', form: 'custom' }),
+        /profiles\[0\]\.ackWorkflowId: is the workflow itself/,
+      ],
+      [file({ workflowId: 'A', ackWorkflowId: null, form: 'none', busAck: true }), /asks for an answer/],
+      [
+        file({ workflowId: 'TOC_FHIR_IP_DISCH' }, { workflowId: 'TOC_FHIR_IP_DISCH' }),
+        /profiles\[1\]\.workflowId: is there twice/,
+      ],
+      [file({ workflowId: 'TOC_FHIR_IP_DISCH', colour: 1 }), /profiles\[0\]/],
+    ];
+    for (const [text, message] of wrong)
+      assert.throws(() => loadProfiles(text), { code: 'MESH_CONFIGURATION', message }, text);
+  });
+
+  it('of any file load or throw the documented error', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.json(),
+          fc.array(fc.object()).map((profiles) => JSON.stringify({ profiles })),
+        ),
+        (text) => {
+          try {
+            loadProfiles(text);
+          } catch (error) {
+            assert.ok(error instanceof ConfigurationError, String(error));
+          }
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,137 @@
+/** The disk of the user folder fills up: a real file system of its own, where the machine lets us mount one. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, open, rm, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startSandbox, type Sandbox } from '../../lib/sandbox';
+import type { RealNodeRed } from '../../scripts/node-red';
+import { mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from './support';
+
+const MB = 1024 ** 2;
+/** The outbox and the inbox want this much to stay free. */
+const WANTED = 512 * MB;
+const QUEUED = 40;
+
+describe('a full disk under a real Node-RED 5', function () {
+  this.timeout(180_000);
+  let userDir: string;
+  let folder: string;
+  let sandbox: Sandbox;
+  let nodeRed: RealNodeRed;
+  let done = async (): Promise<void> => undefined;
+
+  before(async function () {
+    userDir = await mkdtemp(join(tmpdir(), 'mesh-full-'));
+    folder = join(userDir, 'mesh');
+    await mkdir(folder);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=640m', 'tmpfs', folder], { stdio: 'ignore' });
+    } catch {
+      await rm(userDir, { recursive: true });
+      this.skip();
+    }
+    sandbox = await startSandbox({ clientCertificate: 'required' });
+    await start();
+  });
+
+  after(async () => {
+    await nodeRed?.stop();
+    await sandbox?.close();
+    if (folder) execFileSync('umount', ['-l', folder]);
+    await done();
+  });
+
+  async function start(): Promise<void> {
+    ({ nodeRed, done } = await startNodeRed({ major: '5', userDir }));
+    await nodeRed.deploy([
+      ...(await mailboxOn(sandbox, 'X26ABC1')),
+      ...(await mailboxOn(sandbox, 'X26ABC2')),
+      ...sendAndPollFlow('X26ABC1', 'X26ABC2', { send: { confirm: 'queued' } }),
+    ]);
+  }
+
+  const ballast = (): string => join(folder, 'ballast');
+  const free = async (): Promise<number> => {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  };
+
+  /** Takes room until so many bytes are left. */
+  async function fill(left: number): Promise<void> {
+    const handle = await open(ballast(), 'a');
+    const piece = Buffer.alloc(MB, 'ballast');
+    try {
+      for (let room = await free(); room > left; room = await free()) {
+        await handle.appendFile(piece.subarray(0, Math.min(piece.length, room - left)));
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+
+  const caught = async (from: string, code: string): Promise<Caught> => {
+    const fits = ({ source, code: its }: Caught): boolean => source.id === from && its === code;
+    return (await nodeRed.debug('error', 60_000, (value) => fits(value as Caught))) as Caught;
+  };
+
+  async function goesWell(): Promise<void> {
+    const before = sandbox.messages().length;
+    await nodeRed.inject('go', text('there is room'));
+    await until('the message', () => sandbox.messages().length === before + 1);
+    await nodeRed.inject('look');
+    await until('its acknowledgement', () => sandbox.messages().every(({ status }) => status === 'acknowledged'));
+  }
+
+  async function until(what: string, fact: () => boolean): Promise<void> {
+    const end = Date.now() + 60_000;
+    while (!fact()) {
+      if (Date.now() > end) throw new Error(`in vain waited for ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  it('that is nearly full refuses what is to be sent, leaves in MESH what was received, and says so; then both go on', async () => {
+    await goesWell();
+    await nodeRed.inject('go', text('received when there is room'));
+    await until('the message', () => sandbox.messages().some(({ status }) => status === 'accepted'));
+    await fill(WANTED - 10 * MB);
+
+    await nodeRed.inject('go', text('too much'));
+    assert.match((await caught('send', 'MESH_OUTBOX_FULL')).message, /disk has only \d+ bytes left.*Make room/s);
+    await nodeRed.status('send', ({ fill: colour, text: shown }) => colour === 'red' && shown === 'outbox full');
+    await nodeRed.inject('look');
+    assert.match((await caught('poll', 'MESH_STORAGE')).message, /stay in the MESH inbox.*Make room/s);
+    assert.deepEqual(
+      sandbox.messages().map(({ status }) => status),
+      ['acknowledged', 'accepted'],
+    );
+    await rm(ballast());
+    await goesWell();
+  });
+
+  it('to the last byte loses and doubles nothing of what is queued, over a kill as well', async () => {
+    const before = sandbox.messages().length;
+    sandbox.fault({ operation: 'send_message', times: Infinity, effect: { kind: 'status', status: 503 } });
+    for (let count = 1; count <= QUEUED; count += 1) {
+      await nodeRed.inject('go', text(`letter ${count}`));
+      await nodeRed.debug('sent');
+    }
+    await fill(0);
+    sandbox.clearFaults();
+    // What has an intent already may go; the store has no room for another, and says so.
+    assert.match((await caught('send', 'MESH_STORAGE')).message, /no room|disk/);
+    const whileFull = sandbox.messages().length - before;
+    assert.ok(whileFull < QUEUED, `${whileFull} went`);
+
+    await nodeRed.stop('SIGKILL');
+    await rm(ballast());
+    await start();
+    await until('all of them', () => sandbox.messages().length >= before + QUEUED);
+    await goesWell();
+    assert.equal(sandbox.messages().length, before + QUEUED + 1);
+    const ids = sandbox.messages().map(({ localId }) => localId);
+    assert.equal(new Set(ids).size, ids.length);
+    process.stdout.write(`    full disk: ${whileFull} of ${QUEUED} went while it was full\n`);
+  });
+});

@@ -1,0 +1,77 @@
+import { strict as assert } from 'node:assert';
+import type { NodeMessage } from 'node-red';
+import { deploy, helper, Recorder, statusesOf, stop, takeMissingTexts, type Flow } from './support';
+
+const HL7 = 'MSH|^~\\&|A|B|C|D|20260401||ADT^A01|M-1|P|2.4\rPID|||1^^^NHS\r';
+const EDIFACT = "UNB+UNOC:3+A+B+260401:1200+1'UNH+1+X'BGM+LSR'UNT+3+1'UNZ+1+1'";
+const FHIR = '<?xml version="1.0" encoding="UTF-8"?><Patient xmlns="http://hl7.org/fhir"><id value="1"/></Patient>';
+
+const flow = (node: Flow[number]): Flow => [
+  { wires: [['out']], ...node },
+  { id: 'out', type: 'helper' },
+  { id: 'catcher', type: 'catch', wires: [['caught']] },
+  { id: 'caught', type: 'helper' },
+];
+
+async function through(msg: object, to = 'out'): Promise<Record<string, unknown>> {
+  const out = new Recorder(to);
+  helper.getNode('node').receive(msg as NodeMessage);
+  const answer: object = await out.get(1);
+  return answer as Record<string, unknown>;
+}
+
+describe('the converters', () => {
+  afterEach(async function () {
+    this.timeout(20_000);
+    await stop();
+    assert.deepEqual(takeMissingTexts(), []);
+  });
+
+  for (const [type, text, look] of [
+    ['mesh-hl7', HL7, 'PID[0].f3[0].c4'],
+    ['mesh-edifact', EDIFACT, 'messages[0].BGM[0].e1.c1'],
+    ['mesh-fhir', FHIR, 'id'],
+  ] as const) {
+    it(`${type} turns a text or Buffer into an object and the object into what it was`, async () => {
+      await deploy(flow({ id: 'node', type, property: 'some.thing' }));
+      for (const payload of [text, Buffer.from(text)]) {
+        const read = await through({ some: { thing: payload } });
+        const { thing } = read['some'] as { thing: unknown };
+        const value = look.split(/[.[\]]+/).reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], thing);
+        assert.ok(['NHS', 'LSR', '1'].includes(value as string));
+        const written = (await through({ some: { thing: JSON.parse(JSON.stringify(thing)) as object } }))['some'];
+        assert.deepEqual(written, { thing: type === 'mesh-fhir' ? text : payload });
+      }
+    });
+
+    it(`${type} lets a message without the property pass, and tells what it cannot read`, async () => {
+      await deploy(flow({ id: 'node', type }));
+      assert.equal((await through({ topic: 'x' }))['topic'], 'x');
+      const statuses = statusesOf('node');
+      const { error } = (await through({ payload: 'SMITH' }, 'caught')) as { error: { code: string; message: string } };
+      assert.equal(error.code, 'MESH_UNREADABLE');
+      assert.doesNotMatch(error.message, /SMITH/);
+      assert.deepEqual(statuses.at(-1), { fill: 'red', shape: 'dot', text: 'not readable' });
+      const other = (await through({ payload: 5 }, 'caught')) as { error: { code: string; message: string } };
+      assert.equal(other.error.code, 'MESH_INVALID_MESSAGE');
+    });
+  }
+
+  it('mesh-hl7 makes the acknowledgement or the NAK of a message', async () => {
+    await deploy(flow({ id: 'node', type: 'mesh-hl7', action: 'AE', ackText: 'why', ackTextType: 'msg' }));
+    const { payload } = await through({ payload: HL7, why: 'no such ward' });
+    assert.match(
+      payload as string,
+      /^MSH\|\^~\\&\|C\|D\|A\|B\|.*\rMSA\|AE\|M-1\|no such ward\rERR\|\^\^\^207&no such ward\r$/,
+    );
+    const { error } = (await through({ payload }, 'caught')) as { error: { message: string } };
+    assert.match(error.message, /never answered/);
+  });
+
+  it('mesh-fhir gives JSON as a text with every digit, and reads R4', async () => {
+    await deploy(flow({ id: 'node', type: 'mesh-fhir', jsonAs: 'text', release: 'R4' }));
+    const json = '{"resourceType":"Observation","valueQuantity":{"value":1.50}}';
+    const { payload: xml } = await through({ payload: json });
+    assert.equal((await through({ payload: xml }))['payload'], json);
+  });
+});

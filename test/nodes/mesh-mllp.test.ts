@@ -1,0 +1,485 @@
+/** The MLLP nodes in a Node-RED runtime, with real senders and receivers on sockets. */
+import { strict as assert } from 'node:assert';
+import { frame } from '../../lib/mllp/framing';
+import { pendingCount } from '../../nodes/shared/mllp-requests';
+import { accepts, ack, adt, listening, Receiver, Sender } from '../mllp/support';
+import { authority } from '../support/certificates';
+import { freePort } from '../../scripts/node-red';
+import {
+  change,
+  deploy,
+  helper,
+  logText,
+  pause,
+  receive,
+  Recorder,
+  redeploy,
+  statusesOf,
+  stop,
+  takeMissingTexts,
+  until,
+  type Flow,
+  type Msg,
+} from './support';
+
+type MllpMsg = Msg & {
+  payload: string;
+  mllp: { requestId: string; controlId: string; remote: { address: string; certificate?: string } };
+  mllpSent: { controlId: string; code: string; text: string; answer: string; attempts: number };
+};
+const nth = async (recorder: Recorder, count: number): Promise<MllpMsg> => (await recorder.get(count)) as MllpMsg;
+
+const CATCH: Flow = [
+  { id: 'catcher', type: 'catch', wires: [['caught']] },
+  { id: 'caught', type: 'helper' },
+];
+
+let port = 0;
+
+/** mllp in -> taken; the test answers through `aa`, `ae` or `own`. */
+function inbound(settings: object = {}, more: Flow = []): Flow {
+  return [
+    { id: 'in', type: 'mesh-mllp-in', port, wires: [['taken']], ...settings },
+    { id: 'taken', type: 'helper' },
+    { id: 'aa', type: 'mesh-mllp-response', answer: 'AA' },
+    { id: 'ae', type: 'mesh-mllp-response', answer: 'AE', text: 'error.message', textType: 'msg' },
+    { id: 'own', type: 'mesh-mllp-response', answer: 'payload' },
+    ...CATCH,
+    ...more,
+  ];
+}
+
+async function started(flow: Flow, credentials: Record<string, Record<string, string>> = {}): Promise<Recorder> {
+  await deploy(flow, credentials);
+  const taken = new Recorder('taken');
+  await untilListening();
+  return taken;
+}
+
+async function untilListening(): Promise<void> {
+  for (;;) {
+    const sender = await Sender.connect(port).catch(() => undefined);
+    sender?.socket.destroy();
+    if (sender) return;
+    await pause(5);
+  }
+}
+
+const withoutCatch = (flow: Flow): Flow => flow.filter(({ type }) => type !== 'catch');
+
+describe('mesh-mllp-in and mesh-mllp-response', () => {
+  beforeEach(async () => {
+    port = await freePort();
+  });
+  afterEach(async () => {
+    await stop();
+    assert.equal(pendingCount(), 0, 'nothing is left waiting');
+    assert.deepEqual(takeMissingTexts(), []);
+  });
+
+  it('hand a message to the flow, as text and plain JSON, and answer when the flow says so', async () => {
+    const taken = await started(inbound());
+    const sender = await Sender.connect(port);
+    sender.send(adt('EX1', 'NTE|1||Zoë\r'));
+    const msg = await nth(taken, 1);
+    assert.equal(msg.payload, adt('EX1', 'NTE|1||Zoë\r').toString());
+    assert.equal(msg.topic, 'ADT^A01^ADT_A01');
+    assert.deepEqual(JSON.parse(JSON.stringify(msg.mllp)), msg.mllp);
+    assert.deepEqual([msg.mllp.controlId, msg.mllp.remote.address], ['EX1', '127.0.0.1']);
+    assert.deepEqual(sender.answers, []);
+    // As a flow's message is after cloning, storing or a subflow.
+    receive('aa', JSON.parse(JSON.stringify(msg)) as object);
+    assert.deepEqual(await sender.answered(1), ['AA EX1']);
+  });
+
+  it('hand on the next message of a connection only after the answer, or as many as set', async () => {
+    const taken = await started(inbound({ maxInFlight: 2 }));
+    const sender = await Sender.connect(port);
+    sender.send(adt('1'), adt('2'), adt('3'));
+    receive('aa', await nth(taken, 2));
+    await nth(taken, 3);
+    assert.equal(taken.messages.length, 3);
+    receive('ae', await nth(taken, 1));
+    receive('aa', await nth(taken, 3));
+    assert.deepEqual(await sender.answered(3), ['AA 2', 'AE 1', 'AA 3']);
+  });
+
+  it('answer AE with the error’s text behind a Catch node', async () => {
+    const fail: Flow = [{ id: 'fail', type: 'mesh-send', wires: [[]] }];
+    const taken = await started(
+      change(change(inbound({}, fail), 'in', { wires: [['fail', 'taken']] }), 'catcher', { wires: [['ae', 'caught']] }),
+    );
+    const sender = await Sender.connect(port);
+    sender.send(adt('1'));
+    assert.deepEqual(await sender.answered(1), ['AE 1']);
+    assert.match(sender.texts[0] ?? '', /No mailbox is chosen/);
+    assert.equal(taken.messages.length, 1);
+  });
+
+  it('send msg.payload as the answer, as it is', async () => {
+    const taken = await started(inbound());
+    const sender = await Sender.connect(port);
+    const own = ack(adt('1'), 'AR').toString();
+    for (const payload of [own, Buffer.from(own)]) {
+      sender.send(adt('1'));
+      await nth(taken, sender.messages.length + 1);
+      const { mllp } = await nth(taken, sender.messages.length + 1);
+      helper.getNode('own').receive({ payload, mllp });
+      await sender.answered(sender.messages.length + 1);
+    }
+    assert.deepEqual(sender.messages, [Buffer.from(own), Buffer.from(own)]);
+  });
+
+  it('can still answer after an answer that could not be sent', async () => {
+    const taken = await started(inbound());
+    const caught = new Recorder('caught');
+    const sender = await Sender.connect(port);
+    sender.send(adt('1'));
+    const { mllp } = await nth(taken, 1);
+    receive('own', { payload: { no: 'text' }, mllp });
+    receive('own', { payload: 'MSH|\u001c', mllp });
+    for (const count of [1, 2]) assert.equal((await caught.get(count)).error.code, 'MLLP_INVALID_MESSAGE');
+    receive('ae', { mllp });
+    assert.deepEqual(await sender.answered(1), ['AE 1']);
+  });
+
+  it('take a second answer for what it is: harmless, and a warning', async () => {
+    const taken = await started(inbound());
+    const statuses = statusesOf('ae');
+    const sender = await Sender.connect(port);
+    sender.send(adt('1'));
+    const msg = await nth(taken, 1);
+    receive('aa', msg);
+    receive('ae', msg);
+    await until(() => statuses.length === 1, 'the warning');
+    assert.equal(statuses[0]?.text, 'too late');
+    sender.send(adt('2'));
+    receive('aa', await nth(taken, 2));
+    assert.deepEqual(await sender.answered(2), ['AA 1', 'AA 2']);
+    assert.match(logText(), /does not wait for an answer any more/);
+  });
+
+  it('say that a message came without msg.mllp', async () => {
+    await started(inbound());
+    const caught = new Recorder('caught');
+    receive('aa', { payload: 'x' });
+    assert.match((await caught.get(1)).error.message, /msg\.mllp\.requestId.*Keep msg\.mllp/s);
+  });
+
+  for (const [onTimeout, expected] of [
+    ['AE', ['AE 1', 'AA 2']],
+    ['AR', ['AR 1', 'AA 2']],
+  ] as const) {
+    it(`answer ${onTimeout} when the flow says nothing in time, tell Catch, and take a late answer for harmless`, async () => {
+      const taken = await started(inbound({ timeout: 0.2, onTimeout }));
+      const caught = new Recorder('caught');
+      const sender = await Sender.connect(port);
+      sender.send(adt('1'));
+      const error = (await caught.get(1)) as MllpMsg;
+      assert.equal(error.error.code, 'MLLP_NOT_ANSWERED');
+      assert.equal(error.mllp.controlId, '1');
+      receive('aa', await nth(taken, 1));
+      sender.send(adt('2'));
+      receive('aa', await nth(taken, 2));
+      assert.deepEqual(await sender.answered(2), expected);
+    });
+  }
+
+  it('hang up instead, where that is chosen', async () => {
+    await started(inbound({ timeout: 0.1, onTimeout: 'close' }));
+    const sender = await Sender.connect(port);
+    sender.send(adt('1'));
+    await sender.closed();
+    assert.deepEqual(sender.answers, []);
+  });
+
+  it('warn when the sender has hung up before its answer', async () => {
+    const taken = await started(inbound());
+    const [statuses, connections] = [statusesOf('aa'), statusesOf('in')];
+    const sender = await Sender.connect(port);
+    sender.send(adt('1'));
+    const msg = await nth(taken, 1);
+    sender.socket.resetAndDestroy();
+    await until(() => connections.at(-1)?.text === 'listening', 'the end of the connection');
+    receive('aa', msg);
+    await until(() => statuses.at(-1)?.text === 'sender gone', 'the status');
+  });
+
+  it('answer nothing to what is in flight at a deploy; the sender sends it again, and then it is answered', async () => {
+    const flow = inbound();
+    const taken = await started(flow);
+    const sender = await Sender.connect(port);
+    sender.send(adt('1'));
+    const before = await nth(taken, 1);
+    await redeploy(flow);
+    await sender.closed();
+    assert.deepEqual(sender.answers, []);
+    const again = new Recorder('taken');
+    receive('aa', before);
+    const second = await Sender.connect(port);
+    second.send(adt('1'));
+    receive('aa', await nth(again, 1));
+    assert.deepEqual(await second.answered(1), ['AA 1']);
+  });
+
+  it('keep a message in flight when only the response node is deployed anew', async () => {
+    const flow = inbound();
+    const taken = await started(flow);
+    const sender = await Sender.connect(port);
+    sender.send(adt('1'));
+    const msg = await nth(taken, 1);
+    await redeploy(change(flow, 'aa', { answer: 'AR' }), 'nodes');
+    receive('aa', msg);
+    assert.deepEqual(await sender.answered(1), ['AR 1']);
+  });
+
+  it('read text in the character set of MSH-18, else in the chosen one; what is not text in it is refused', async () => {
+    const taken = await started(inbound({ charset: 'utf-8' }));
+    const caught = new Recorder('caught');
+    const sender = await Sender.connect(port);
+    const latin = (id: string, charset: string): Buffer =>
+      Buffer.from(`MSH|^~\\&|A|B|C|D|1||ADT^A01|${id}|P|2.4||||||${charset}\rPID|||Zo\u00eb\r`, 'latin1');
+    sender.send(latin('1', '8859/1'));
+    const msg = await nth(taken, 1);
+    assert.match(msg.payload, /Zoë/);
+    receive('aa', msg);
+    sender.send(latin('2', ''));
+    assert.deepEqual(await sender.answered(2), ['AA 1', 'AR 2']);
+    const { error } = await caught.get(1);
+    assert.equal(error.code, 'MLLP_INVALID_MESSAGE');
+    assert.doesNotMatch(logText() + error.message + sender.texts.join(''), /Zo/);
+  });
+
+  it('hand on the bytes as they are, as a Buffer', async () => {
+    const taken = await started(inbound({ payloadAs: 'buffer' }));
+    const sender = await Sender.connect(port);
+    const message = Buffer.concat([adt('1'), Buffer.from([0xff, 0xfe, 0x80])]);
+    sender.send(message);
+    const msg = await nth(taken, 1);
+    assert.deepEqual(msg.payload, message);
+    receive('aa', msg);
+    await sender.answered(1);
+  });
+
+  it('serve senders with a certificate of the TLS configuration’s CA only', async () => {
+    const ca = await authority('Test CA');
+    const { cert, key } = await ca.issue();
+    const tls: Flow = [{ id: 'tls', type: 'tls-config', cert: '', key: '', ca: '', verifyservercert: true }];
+    const taken = await started(inbound({ tls: 'tls' }, tls), {
+      tls: { certdata: cert, keydata: key, cadata: ca.cert },
+    });
+    const caught = new Recorder('caught');
+    const pair = await ca.issue({ usage: 'client', commonName: 'pas.example' });
+    const sender = await Sender.connect(port, { ca: ca.cert, ...pair });
+    sender.send(adt('1'));
+    const msg = await nth(taken, 1);
+    assert.equal(msg.mllp.remote.certificate, 'pas.example');
+    receive('aa', msg);
+    assert.deepEqual(await sender.answered(1), ['AA 1']);
+    const stranger = await Sender.connect(port, { ca: ca.cert });
+    stranger.send(adt('2'));
+    await stranger.closed();
+    assert.equal((await caught.get(1)).error.code, 'MLLP_TLS');
+  });
+
+  it('say what is wrong with the settings, once, and on the node', async () => {
+    const tls: Flow = [{ id: 'tls', type: 'tls-config', cert: '', key: '', ca: '', verifyservercert: true }];
+    for (const [settings, expected] of [
+      [{ port: '' }, /No port/],
+      [{ tls: 'tls' }, /certificate and its key/],
+      [{ tls: 'missing' }, /TLS configuration is not there/],
+      [{ charset: 'klingon' }, /charset must be one of/],
+    ] as const) {
+      await deploy(withoutCatch(inbound(settings, tls)));
+      await until(() => expected.test(logText()), String(expected));
+      await stop();
+    }
+  });
+
+  it('say that the port is in use', async () => {
+    const { server } = await listening();
+    await deploy(withoutCatch(inbound({ port: server.port })));
+    await until(() => /cannot be listened on \(EADDRINUSE\).*Another program/s.test(logText()), 'the error');
+  });
+
+  it('keep patient data and control ids out of the log and the status', async () => {
+    const statuses: string[] = [];
+    const taken = await started(inbound({ timeout: 0.1, maxMb: 0.001 }));
+    for (const id of ['in', 'aa']) {
+      helper.getNode(id).on('call:status' as never, ((call: unknown) => statuses.push(JSON.stringify(call))) as never);
+    }
+    const caught = new Recorder('caught');
+    const sender = await Sender.connect(port);
+    sender.send(adt('SECRETID1'), adt('SECRETID2', 'x'.repeat(2000)), Buffer.from('PID|TESTPATIENT'));
+    await sender.answered(3);
+    receive('aa', await nth(taken, 1));
+    await caught.get(3);
+    await until(() => statuses.some((status) => status.includes('too late')), 'the statuses');
+    for (const error of caught.messages)
+      assert.doesNotMatch(JSON.stringify(error.error), /SECRETID|TESTPATIENT|9990000018/);
+    assert.doesNotMatch(logText() + statuses.join(''), /SECRETID2|TESTPATIENT|9990000018/);
+  });
+
+  it('answer 10,000 messages of 20 connections', async function () {
+    this.timeout(60_000);
+    await deploy(change(inbound({ maxInFlight: 5 }), 'in', { wires: [['aa']] }));
+    await untilListening();
+    const senders = await Promise.all(Array.from({ length: 20 }, () => Sender.connect(port)));
+    for (const [line, sender] of senders.entries()) {
+      for (let i = 0; i < 500; i += 1) sender.send(adt(`${line}-${i}`));
+    }
+    for (const [line, sender] of senders.entries()) {
+      const expected = Array.from({ length: 500 }, (_, i) => `AA ${line}-${i}`);
+      assert.deepEqual((await sender.answered(500)).toSorted(), expected.toSorted());
+    }
+    assert.equal(pendingCount(), 0);
+  });
+});
+
+describe('mesh-mllp-out', () => {
+  afterEach(async () => {
+    await stop();
+    assert.deepEqual(takeMissingTexts(), []);
+  });
+
+  const outbound = (settings: object, more: Flow = []): Flow => [
+    { id: 'out', type: 'mesh-mllp-out', host: '127.0.0.1', wires: [['accepted'], ['refused']], ...settings },
+    { id: 'accepted', type: 'helper' },
+    { id: 'refused', type: 'helper' },
+    ...CATCH,
+    ...more,
+  ];
+
+  it('sends text in the character set of its MSH-18, waits for the answer, and keeps the message', async () => {
+    const receiver = await Receiver.listen(accepts);
+    await deploy(outbound({ port: receiver.port }));
+    const accepted = new Recorder('accepted');
+    const payload = 'MSH|^~\\&|A|B|C|D|1||ORU^R01|77|P|2.4||||||8859/1\rPID|||Zoë\r';
+    receive('out', { payload, mllp: { requestId: 'kept' } });
+    const msg = await nth(accepted, 1);
+    assert.deepEqual(receiver.messages, [Buffer.from(payload, 'latin1')]);
+    assert.equal(msg.payload, payload);
+    assert.deepEqual(msg.mllp, { requestId: 'kept' });
+    const { answer, ...sent } = msg.mllpSent;
+    assert.deepEqual(sent, { controlId: '77', code: 'AA', text: '', attempts: 1 });
+    assert.match(answer, /\rMSA\|AA\|77\r/);
+  });
+
+  it('keeps the order', async () => {
+    const receiver = await Receiver.listen(accepts);
+    await deploy(outbound({ port: receiver.port }));
+    const accepted = new Recorder('accepted');
+    const ids = Array.from({ length: 100 }, (_, i) => String(i));
+    for (const id of ids) receive('out', { payload: adt(id).toString() });
+    await nth(accepted, 100);
+    assert.deepEqual(receiver.controlIds, ids);
+  });
+
+  it('gives a negative answer to the second output', async () => {
+    const receiver = await Receiver.listen((message, socket) => void socket.write(frame(ack(message, 'AR'))));
+    await deploy(outbound({ port: receiver.port, retries: 3 }));
+    const [refused, statuses] = [new Recorder('refused'), statusesOf('out')];
+    receive('out', { payload: adt('1').toString() });
+    assert.equal((await nth(refused, 1)).mllpSent.code, 'AR');
+    assert.equal(statuses.at(-1)?.text, 'AR received');
+    assert.equal(receiver.messages.length, 1);
+  });
+
+  it('tells Catch what became of a message that was not answered, not sent, not taken, or is none', async () => {
+    const silent = await Receiver.listen(() => undefined);
+    const { port: dead } = await Receiver.listen(accepts).then(async (receiver) => {
+      const { port } = receiver;
+      await receiver.close();
+      return { port };
+    });
+    for (const [settings, payload, code] of [
+      [{ port: silent.port, timeout: 0.05 }, adt('1').toString(), 'MLLP_NO_ANSWER'],
+      [{ port: dead }, adt('1').toString(), 'MLLP_CONNECTION'],
+      [{ port: dead }, 'PID|TESTPATIENT', 'MLLP_INVALID_MESSAGE'],
+      [{ port: dead }, 7, 'MLLP_INVALID_MESSAGE'],
+      [{ port: dead, host: '' }, adt('1').toString(), 'MESH_CONFIGURATION'],
+    ] as const) {
+      await deploy(outbound(settings));
+      const caught = new Recorder('caught');
+      receive('out', { payload });
+      const { error } = await caught.get(1);
+      assert.equal(error.code, code);
+      assert.doesNotMatch(error.message + logText(), /TESTPATIENT/);
+      await stop();
+    }
+  });
+
+  it('has a bounded queue', async () => {
+    const silent = await Receiver.listen(() => undefined);
+    await deploy(outbound({ port: silent.port, maxQueued: 2 }));
+    const caught = new Recorder('caught');
+    for (const id of ['1', '2', '3']) receive('out', { payload: adt(id).toString() });
+    assert.equal((await caught.get(1)).error.code, 'MLLP_QUEUE_FULL');
+  });
+
+  it('waits for a receiver that is down at the start', async () => {
+    const receiver = await Receiver.listen(accepts);
+    const { port } = receiver;
+    await receiver.close();
+    await deploy(outbound({ port, retries: 1000 }));
+    const [accepted, statuses] = [new Recorder('accepted'), statusesOf('out')];
+    receive('out', { payload: adt('1').toString() });
+    await until(() => statuses.some((status) => status.text === 'disconnected'), 'the status');
+    await Receiver.listen(accepts, port);
+    assert.equal((await nth(accepted, 1)).mllpSent.controlId, '1');
+    assert.equal(statuses.at(-1)?.text, 'connected');
+  });
+
+  it('warns of an answer that belongs to nothing, and goes on', async () => {
+    const receiver = await Receiver.listen((message, socket) => {
+      socket.write(Buffer.concat([frame(ack(adt('other'))), frame(ack(message))]));
+    });
+    await deploy(outbound({ port: receiver.port }));
+    const accepted = new Recorder('accepted');
+    receive('out', { payload: adt('1').toString() });
+    assert.equal((await nth(accepted, 1)).mllpSent.controlId, '1');
+    assert.match(logText(), /not the answer to the message in flight/);
+  });
+
+  it('says at a deploy what it leaves behind, and calls neither output nor Catch for it', async () => {
+    const silent = await Receiver.listen(() => undefined);
+    await deploy(outbound({ port: silent.port, retries: 5 }));
+    const outputs = ['accepted', 'refused', 'caught'].map((id) => new Recorder(id));
+    for (const id of ['1', '2']) receive('out', { payload: adt(id).toString() });
+    await until(() => silent.messages.length === 1, 'the first message');
+    await helper.unload();
+    await until(() => silent.sockets.size === 0, 'the end of the connection');
+    assert.deepEqual(
+      outputs.map(({ messages }) => messages.length),
+      [0, 0, 0],
+    );
+    assert.equal(silent.messages.length, 1);
+  });
+
+  it('shows its certificate, and carries a message to mllp in of the same Node-RED', async () => {
+    port = await freePort();
+    const ca = await authority('Test CA');
+    const [server, client] = [await ca.issue(), await ca.issue({ usage: 'client' })];
+    const tls = (id: string): Flow[number] => ({
+      id,
+      type: 'tls-config',
+      cert: '',
+      key: '',
+      ca: '',
+      verifyservercert: true,
+    });
+    const flow = outbound({ port, tls: 'mine', retries: 20 }, [
+      tls('mine'),
+      tls('theirs'),
+      { id: 'in', type: 'mesh-mllp-in', port, tls: 'theirs', wires: [['aa']] },
+      { id: 'aa', type: 'mesh-mllp-response', answer: 'AA' },
+    ]);
+    await deploy(flow, {
+      mine: { certdata: client.cert, keydata: client.key, cadata: ca.cert },
+      theirs: { certdata: server.cert, keydata: server.key, cadata: ca.cert },
+    });
+    const accepted = new Recorder('accepted');
+    receive('out', { payload: adt('1').toString() });
+    assert.equal((await nth(accepted, 1)).mllpSent.code, 'AA');
+  });
+});

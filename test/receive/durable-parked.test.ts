@@ -1,0 +1,208 @@
+/** Parked messages on request, what was not taken, and what MESH may not have been told. */
+import assert from 'node:assert/strict';
+import { InvalidMessageError, NotFoundError, UnavailableError, type InboxPoller, type Mailbox } from '../../lib/index';
+import type { Sandbox } from '../../lib/sandbox/index';
+import { steppedClock } from '../support/clocks';
+import { consumer, pollAndWait, type TestConsumer } from '../support/consumer';
+import { failure } from '../support/failure';
+import { operations, until } from '../support/mailboxes';
+import { eventsOf, inboxOf, keyOf, rowsOf, statesOf, world, type StateFolder } from './durable-support';
+
+describe('the durable inbox', () => {
+  let server: Sandbox;
+  let alice: Mailbox;
+  let state: StateFolder;
+  beforeEach(async () => ({ server, alice, state } = await world()));
+
+  const send = async (workflowId = 'WF', payload = 'letter'): Promise<string> =>
+    (await alice.send({ to: 'X26ABC2', workflowId, payload })).messageId;
+  const counts = (one: TestConsumer): number[] => one.deliveries.map(({ deliveryCount }) => deliveryCount);
+  const listParked = async (inbox: InboxPoller) => {
+    const found = [];
+    for await (const each of inbox.parked()) found.push(each);
+    return found;
+  };
+
+  describe('a parked message', () => {
+    it('is listed, and delivered again on request with a higher count, once at least', async () => {
+      const [messageId, other] = [await send(), await send()];
+      const clock = steppedClock();
+      const one = consumer();
+      const inbox = inboxOf(server, state, { clock, maxDeliveries: 2, leaseMs: 60_000 });
+      inbox.add(one);
+      await pollAndWait(inbox, one);
+      await inbox.acknowledge(other);
+      for (const count of [2, 3]) {
+        clock.advance(61_000);
+        await until('the next', () => one.deliveries.length + one.parkedOnes.length === count + 1);
+      }
+      assert.deepEqual(await statesOf(server, state), ['parked', 'done']);
+      assert.deepEqual(
+        (await listParked(inbox)).map((each) => [each.message.messageId, each.error.code, each.deliveryCount]),
+        [[messageId, 'MESH_NOT_ACKNOWLEDGED', 2]],
+      );
+      await inbox.redeliver(messageId);
+      await until('the delivery', () => one.deliveries.length === 4);
+      assert.deepEqual(await listParked(inbox), []);
+      assert.deepEqual(counts(one), [1, 1, 2, 2]);
+      await inbox.acknowledge(messageId);
+      assert.deepEqual(await statesOf(server, state), ['done', 'done']);
+      assert.ok((await eventsOf(server, state, messageId)).includes('redelivery asked for'));
+    });
+
+    it('that was never delivered is, after a restart and ahead of what waits; and can be parked again', async () => {
+      const one = consumer({ maxInFlight: 1 });
+      const messageId = await send('WF', 'too large for a Buffer');
+      let inbox = inboxOf(server, state, { maxBufferBytes: 10 });
+      inbox.add(one);
+      await pollAndWait(inbox, one);
+      assert.deepEqual(await statesOf(server, state), ['parked']);
+      await inbox.redeliver(messageId);
+      await until('parked again', () => one.parkedOnes.length === 2);
+      await inbox.close();
+      await state.reopen();
+
+      const blocker = await send();
+      const later = await send();
+      const other = consumer({ maxInFlight: 1 });
+      inbox = inboxOf(server, state);
+      inbox.add(other);
+      await pollAndWait(inbox, other);
+      assert.deepEqual(other.ids(), [blocker]);
+      await inbox.redeliver(messageId);
+      assert.equal(other.states.at(-1)?.waiting, 2);
+      for (const id of [blocker, messageId, later]) {
+        await inbox.acknowledge(id);
+        await until('the next', () => other.ids().includes(id === blocker ? messageId : later));
+      }
+      assert.deepEqual(other.ids(), [blocker, messageId, later]);
+      assert.deepEqual(await statesOf(server, state), ['done', 'done', 'done']);
+      assert.equal(other.states.at(-1)?.waiting, 0);
+    });
+
+    it('is fetched again where not even its download came whole', async () => {
+      const messageId = await send();
+      const one = consumer();
+      const inbox = inboxOf(server, state, { maxDeliveries: 1 });
+      server.fault({ operation: 'retrieve_message', effect: { kind: 'truncate', bytes: 5 } });
+      inbox.add(one);
+      await pollAndWait(inbox, one);
+      assert.equal(one.parkedOnes.length, 1);
+      server.clearFaults();
+      await pollAndWait(inbox, one);
+      assert.deepEqual(one.ids(), []);
+      await inbox.redeliver(messageId);
+      await until('the delivery', () => one.ids().includes(messageId));
+    });
+
+    it('is the only one that can be asked for', async () => {
+      const messageId = await send();
+      const one = consumer();
+      const inbox = inboxOf(server, state);
+      inbox.add(one);
+      await pollAndWait(inbox, one);
+      assert.match(
+        (await failure(InvalidMessageError, inbox.redeliver(messageId))).message,
+        /not parked, but delivered/,
+      );
+      await inbox.acknowledge(messageId);
+      await failure(InvalidMessageError, inbox.redeliver(messageId));
+      await failure(NotFoundError, inbox.redeliver('20260101000000000000_000000'));
+      assert.equal(one.deliveries.length, 1);
+    });
+  });
+
+  describe('what a consumer does not take', () => {
+    const refusal = () => new UnavailableError('not wired');
+
+    it('does not count as a delivery, however often, and is tried again after five minutes', async () => {
+      const messageId = await send();
+      const clock = steppedClock();
+      let refuses = true;
+      const one = consumer({
+        deliver: async () => {
+          if (refuses) throw refusal();
+        },
+      });
+      const inbox = inboxOf(server, state, { clock, maxDeliveries: 2 });
+      inbox.add(one);
+      await pollAndWait(inbox, one);
+      for (let tries = 2; tries <= 5; tries += 1) {
+        clock.advance(5 * 60_000 + 1000);
+        await until(`try ${tries}`, () => one.deliveries.length === tries);
+      }
+      assert.equal(one.parkedOnes.length, 0);
+      refuses = false;
+      clock.advance(5 * 60_000 + 1000);
+      await until('the last try', () => one.deliveries.length === 6);
+      assert.deepEqual([...new Set(counts(one))], [1, 2]);
+      await inbox.acknowledge(messageId);
+      assert.deepEqual(await statesOf(server, state), ['done']);
+    });
+
+    it('is the next consumer’s at once, in this process’s next inbox too', async () => {
+      const messageId = await send();
+      const [refusing, taking] = [consumer({ deliver: () => Promise.reject(refusal()) }), consumer()];
+      const inbox = inboxOf(server, state);
+      inbox.add(refusing);
+      await pollAndWait(inbox, refusing);
+      inbox.remove(refusing);
+      inbox.add(taking);
+      await until('the delivery', () => taking.ids().includes(messageId));
+      inbox.remove(taking);
+      await inbox.close();
+
+      const other = await send();
+      const again = inboxOf(server, state, { freshStart: false });
+      again.add(refusing);
+      await pollAndWait(again, refusing);
+      await again.close();
+      const last = consumer();
+      const third = inboxOf(server, state, { freshStart: false });
+      third.add(last);
+      await until('the delivery', () => last.ids().includes(other));
+      assert.deepEqual(last.ids(), [other], 'and not what the one before has in flight');
+    });
+  });
+
+  for (const [what, gone] of [
+    ['knows it still', false],
+    ['has forgotten it', true],
+  ] as const) {
+    it(`a kill between MESH’s acknowledgement and our commit is made good at the next start, where MESH ${what}`, async () => {
+      const messageId = await send();
+      const one = consumer();
+      const inbox = inboxOf(server, state);
+      inbox.add(one);
+      await pollAndWait(inbox, one);
+      await inbox.acknowledge(messageId);
+      await inbox.close();
+      await state.store.changeIncoming(keyOf(server), messageId, ['done'], { acknowledgedAt: null });
+      await state.reopen();
+      if (gone) server.fault({ operation: 'acknowledge_message', effect: { kind: 'status', status: 410 } });
+      const before = operations(server, 'acknowledge_message').length;
+      const next = inboxOf(server, state);
+      const other = consumer();
+      next.add(other);
+      await pollAndWait(next, other);
+      assert.equal(operations(server, 'acknowledge_message').length, before + 1);
+      assert.notEqual((await rowsOf(server, state))[0]?.acknowledgedAt, null);
+      assert.deepEqual([await statesOf(server, state), other.ids()], [['done'], []]);
+    });
+  }
+
+  it('tells of messages that nobody takes again after an hour', async () => {
+    await send('NOBODYS');
+    const clock = steppedClock();
+    const one = consumer({ workflows: ['MINE'] });
+    const inbox = inboxOf(server, state, { clock });
+    inbox.add(one);
+    await pollAndWait(inbox, one);
+    clock.advance(50 * 60_000);
+    await pollAndWait(inbox, one);
+    assert.equal(one.failures.length, 1);
+    clock.advance(11 * 60_000);
+    await pollAndWait(inbox, one);
+    assert.equal(one.failures.length, 2);
+  });
+});

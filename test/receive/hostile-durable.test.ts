@@ -1,0 +1,85 @@
+/** The same hostile server, and a durable inbox: nothing of it is stored, delivered or acknowledged, and the next message is. */
+import assert from 'node:assert/strict';
+import { gzipSync } from 'node:zlib';
+import { DownloadError, StorageError, TooLargeError } from '../../lib/index';
+import { emptyFolder } from '../support/cleanup';
+import { consumer, pollAndWait, type TestConsumer } from '../support/consumer';
+import { hostileMesh, type Answer, type HostileMesh } from '../support/hostile-mesh';
+import { gzip, hostileCases } from './hostile-cases';
+import { inboxOf, noise, rowsOf, spoolFiles, stateIn, type InboxOptions, type StateFolder } from './durable-support';
+
+/** Lists MID and a good message after it, until they are acknowledged. */
+function listing(chunks: readonly Answer[]): Promise<HostileMesh> {
+  const left = new Set(['MID', 'GOOD']);
+  return hostileMesh(({ method, path }) => {
+    const [, id = '', number = '1'] = /\/inbox\/([A-Z]+)(?:\/(\d+))?/.exec(path) ?? [];
+    if (method === 'PUT') left.delete(id);
+    if (path.endsWith('/inbox')) return { body: Buffer.from(JSON.stringify({ messages: [...left] })) };
+    if (method === 'PUT' || id === 'GOOD') return { headers: { 'mex-messagetype': 'DATA' }, body: Buffer.from('good') };
+    return chunks[Number(number) - 1] ?? { status: 404 };
+  });
+}
+
+/** Polls twice; gives what became of it. */
+async function collected(
+  chunks: readonly Answer[],
+  options: InboxOptions = {},
+): Promise<{ server: HostileMesh; state: StateFolder; one: TestConsumer }> {
+  const server = await listing(chunks);
+  const state = await stateIn(await emptyFolder());
+  const one = consumer();
+  const inbox = inboxOf(server, state, { maxDeliveries: 2, ...options });
+  inbox.add(one);
+  await pollAndWait(inbox, one);
+  await pollAndWait(inbox, one);
+  await inbox.close();
+  return { server, state, one };
+}
+
+async function assertNothingOfIt({ server, state, one }: Awaited<ReturnType<typeof collected>>): Promise<void> {
+  assert.deepEqual(one.ids(), ['GOOD']);
+  assert.deepEqual(
+    (await rowsOf(server, state)).map(({ messageId }) => messageId),
+    ['GOOD'],
+  );
+  const told = server.seen.filter(({ method }) => method === 'PUT').map(({ path }) => path.split('/').at(-3));
+  assert.deepEqual(told, ['GOOD']);
+}
+
+describe('a hostile server, and the durable inbox', () => {
+  // Too large for a row.
+  for (const [what, answers] of Object.entries(hostileCases(noise(70_000)))) {
+    it(`${what}: parked after two polls, and the next message comes`, async () => {
+      const result = await collected(answers);
+      await assertNothingOfIt(result);
+      assert.deepEqual(
+        result.one.parkedOnes.map(({ messageId, error }) => [messageId, error?.code]),
+        [['MID', 'MESH_DOWNLOAD']],
+      );
+      assert.ok(result.one.parkedOnes[0]?.error instanceof DownloadError);
+      // A chunk that was whole may wait for the next attempt; nothing else is left.
+      assert.deepEqual(
+        (await spoolFiles(result.state)).filter((name) => !name.startsWith('part-')),
+        [],
+      );
+    });
+  }
+
+  it('what is larger than the limit is parked at once, and its bytes are gone', async () => {
+    const result = await collected([{ headers: gzip, body: gzipSync(noise(300_000)) }], { maxExpandedBytes: 200_000 });
+    await assertNothingOfIt(result);
+    assert.ok(result.one.parkedOnes[0]?.error instanceof TooLargeError);
+    assert.equal(result.server.seen.filter(({ path }) => path.endsWith('/MID')).length, 1);
+    assert.deepEqual(await spoolFiles(result.state), []);
+  });
+
+  it('what the disk has no room for waits in MESH, is told, and the next message comes', async () => {
+    const huge = { headers: { 'content-length': 2 ** 52 }, body: noise(100), ending: 'break' } as const;
+    const result = await collected([huge], { maxDeliveries: 1 });
+    await assertNothingOfIt(result);
+    assert.deepEqual(result.one.parkedOnes, []);
+    assert.equal(result.one.failures.length, 1);
+    assert.ok(result.one.failures[0]?.error instanceof StorageError);
+    assert.match(result.one.failures[0]?.error.message ?? '', /no room for message MID/);
+  });
+});

@@ -1,0 +1,182 @@
+/** Downloads that broke off go on at the first missing chunk: at the next poll, after a restart, and after a kill. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Mailbox } from '../../lib/index';
+import type { Sandbox } from '../../lib/sandbox/index';
+import { afterThisTest, emptyFolder } from '../support/cleanup';
+import { consumer, pollAndWait } from '../support/consumer';
+import { mailboxAt, sandbox, until } from '../support/mailboxes';
+import type { ChildOptions } from './durable-child';
+import { inboxOf, noise, rowsOf, sha256, spoolFiles, stateIn, type StateFolder } from './durable-support';
+
+const CHUNK = 100_000;
+
+describe('a download that broke off in chunk 4', () => {
+  let server: Sandbox;
+  let alice: Mailbox;
+  let state: StateFolder;
+  let payload: Buffer;
+  let messageId: string;
+  beforeEach(async () => {
+    server = await sandbox({ protocol: 'https' });
+    alice = mailboxAt(server, { maxRequestBytes: CHUNK, chunkBytes: CHUNK, compression: 'never' });
+    state = await stateIn(await emptyFolder());
+    payload = noise(5 * CHUNK + 1);
+    ({ messageId } = await alice.send({ to: 'X26ABC2', workflowId: 'WF', payload }));
+    // Chunks 2 and 3 come.
+    server.fault({
+      operation: 'retrieve_chunk',
+      after: 2,
+      times: Infinity,
+      effect: { kind: 'truncate', bytes: 50_000 },
+    });
+  });
+
+  /** Chunks that were asked for since the last call, in order. */
+  let seen = 0;
+  beforeEach(() => (seen = 0));
+  const asked = (): number[] => {
+    const paths = server
+      .requests()
+      .filter(({ operation }) => operation.startsWith('retrieve_'))
+      .map(({ path }) => Number(path.split('/inbox/')[1]?.split('/')[1] ?? 1));
+    return paths.slice(seen, (seen = paths.length));
+  };
+  const collect = async (): Promise<void> => {
+    const one = consumer();
+    const inbox = inboxOf(server, state);
+    inbox.add(one);
+    await pollAndWait(inbox, one);
+    await inbox.close();
+  };
+  const isWhole = async (): Promise<void> => {
+    const [row] = await rowsOf(server, state);
+    assert.equal(row?.sha256, sha256(payload));
+    const [name, ...more] = await spoolFiles(state);
+    assert.match(name ?? '', /^in-/);
+    assert.deepEqual(more, [], 'nothing of the partial download is left');
+    assert.equal(sha256(await readFile(join(state.folder, 'spool', name ?? ''))), sha256(payload));
+    assert.equal(server.messages()[0]?.status, 'acknowledged');
+  };
+  const spooled = async (ending: RegExp): Promise<string> =>
+    join(state.folder, 'spool', (await spoolFiles(state)).find((name) => ending.test(name)) ?? '');
+  const DATA = /^part-[0-9a-f-]{36}$/;
+  const NOTE = /\.json$/;
+
+  it('goes on with chunk 4 at the next poll', async () => {
+    await collect();
+    assert.deepEqual(asked(), [1, 2, 3, 4]);
+    assert.deepEqual(await rowsOf(server, state), []);
+    server.clearFaults();
+    await collect();
+    assert.deepEqual(asked(), [4, 5, 6]);
+    await isWhole();
+  });
+
+  it('goes on with chunk 4 after a restart, and again if it breaks off again', async () => {
+    await collect();
+    await state.reopen();
+    await collect();
+    assert.deepEqual(asked(), [1, 2, 3, 4, 4]);
+    await state.reopen();
+    server.clearFaults();
+    await collect();
+    assert.deepEqual(asked(), [4, 5, 6]);
+    await isWhole();
+  });
+
+  it('begins anew where a byte on the disk is another one, or missing', async () => {
+    await collect();
+    const file = await spooled(DATA);
+    const bytes = await readFile(file);
+    bytes[CHUNK] = (bytes[CHUNK] ?? 0) ^ 1;
+    await writeFile(file, bytes);
+    await collect();
+    assert.deepEqual(asked().slice(4, 5), [1], 'changed');
+    server.clearFaults();
+    server.fault({ operation: 'retrieve_chunk', after: 2, effect: { kind: 'drop', when: 'before' } });
+    await collect();
+    asked();
+    await writeFile(await spooled(DATA), bytes.subarray(0, CHUNK));
+    await collect();
+    assert.equal(asked()[0], 1, 'missing');
+    await isWhole();
+  });
+
+  it('begins anew where the message is not what it was', async () => {
+    await collect();
+    const note = await spooled(NOTE);
+    const noted = JSON.parse(await readFile(note, 'utf8')) as { message: { totalChunks: number } };
+    noted.message.totalChunks = 7;
+    await writeFile(note, JSON.stringify(noted));
+    await state.reopen();
+    asked();
+    server.clearFaults();
+    await collect();
+    assert.deepEqual(asked(), [4, 1, 2, 3, 4, 5, 6]);
+    await isWhole();
+  });
+
+  it('leaves nothing behind when the message is not in the inbox any more', async () => {
+    await collect();
+    assert.equal((await spoolFiles(state)).length, 2);
+    await mailboxAt(server, { mailboxId: 'X26ABC2' }).acknowledge(messageId);
+    await state.reopen();
+    await collect();
+    assert.deepEqual(await spoolFiles(state), []);
+  });
+
+  it('leaves nothing behind after five days, when MESH has it no more', async () => {
+    await collect();
+    const old = Date.now() / 1000 - 5 * 24 * 3600 - 60;
+    await utimes(await spooled(NOTE), old, old);
+    await state.reopen();
+    assert.deepEqual(await spoolFiles(state), []);
+  });
+
+  it('because the process was killed goes on with chunk 4', async function () {
+    this.timeout(60_000);
+    server.clearFaults();
+    server.fault({ operation: 'retrieve_chunk', after: 2, times: 1, effect: { kind: 'delay', ms: 600_000 } });
+    await state.store.close();
+    const caFile = join(await emptyFolder(), 'ca.pem');
+    await writeFile(caFile, server.ca ?? '');
+    const options: ChildOptions = {
+      url: server.url,
+      caFile,
+      folder: state.folder,
+      meshAcknowledge: 'when-spooled',
+    };
+    const receiver = (): ReturnType<typeof spawn> => {
+      const child = spawn(
+        process.execPath,
+        ['--require', 'tsx/cjs', join(__dirname, 'durable-child.ts'), JSON.stringify(options)],
+        { stdio: ['ignore', 'ignore', 'inherit'] },
+      );
+      afterThisTest(() => child.kill('SIGKILL'));
+      return child;
+    };
+    const first = receiver();
+    let chunks = 0;
+    while (chunks < 3) {
+      const text = await spooled(NOTE).then((path) => readFile(path, 'utf8').catch(() => '{}'));
+      chunks = (JSON.parse(text) as { chunks?: number }).chunks ?? 0;
+    }
+    first.kill('SIGKILL');
+    await once(first, 'close');
+    asked();
+    const second = receiver();
+    await until('MESH to be told', () => server.messages()[0]?.status === 'acknowledged', 30_000);
+    second.kill('SIGKILL');
+    await once(second, 'close');
+    assert.deepEqual(
+      asked().filter((chunk) => chunk < 4),
+      [],
+    );
+    await state.reopen();
+    await isWhole();
+  });
+});
