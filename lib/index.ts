@@ -44,6 +44,10 @@ export { readEdifact, writeEdifact, type EdifactMessage, type Interchange } from
 export { FHIR_RELEASES, type FhirRelease } from './formats/fhir/definitions';
 export { fhirXmlToJson, fhirXmlToObject, type FhirOptions } from './formats/fhir/from-xml';
 export { fhirJsonToXml } from './formats/fhir/to-xml';
+export { InFolder, type Incoming } from './folders/in-folder';
+export { OutFolder, type FolderProblem, type OutgoingPair, type Scan, type ScanOptions } from './folders/out-folder';
+export type { PairOutcome } from './folders/claims';
+export type { ControlFields, StatusRecord } from './folders/control-file';
 export * from './types';
 export * from './errors';
 export * from './mllp/index';

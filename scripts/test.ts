@@ -14,7 +14,10 @@ interface Suite {
 }
 
 const SUITES: Suite[] = [
-  { name: 'lib', files: 'test/{protocol,client,payload,send,receive,mllp,formats,acks,architecture}/**/*.test.ts' },
+  {
+    name: 'lib',
+    files: 'test/{protocol,client,payload,send,receive,mllp,folders,formats,acks,architecture}/**/*.test.ts',
+  },
   { name: 'store', files: 'test/store/**/*.test.ts' },
   { name: 'sandbox', files: 'test/sandbox/**/*.test.ts' },
   { name: 'nodes on Node-RED 5', files: 'test/nodes/**/*.test.ts', env: { NODE_RED: '5' } },

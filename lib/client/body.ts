@@ -22,7 +22,10 @@ export async function readJson(body: TransportResponse['body']): Promise<unknown
       })
       .once('end', resolve)
       .once('error', (cause) => reject(new TransportFailure(cause, true)))
-      .once('close', () => reject(new TransportFailure(new Error('The answer broke off.'), true)));
+      .once('close', () => {
+        // Each answer ends so: an error is made only for one that did not end before.
+        if (!body.readableEnded) reject(new TransportFailure(new Error('The answer broke off.'), true));
+      });
   });
   if (bytes === 0 || bytes > MAX_JSON_BYTES) return undefined;
   try {

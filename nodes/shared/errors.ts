@@ -42,3 +42,10 @@ export class NotAnsweredError extends MeshError {
     super('MLLP_NOT_ANSWERED', 'safe', message, details);
   }
 }
+
+/** Something in the MESH Client's folders needs a person. */
+export class FolderError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails) {
+    super('MESH_FOLDER', 'never', message, details);
+  }
+}

@@ -81,9 +81,7 @@ describe('an AbortSignal', () => {
     const mailbox = mailboxAt(server);
     const ending = new AbortController();
     const doing = failure(AbortedError, mailbox.receive('M', { folder, signal: ending.signal }));
-    await until('the download to begin', () => server.seen.length === 1);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    assert.equal((await readdir(folder)).length, 1, 'a temporary file is there');
+    await until('the temporary file', async () => (await readdir(folder)).length === 1);
     ending.abort();
     await doing;
     assert.deepEqual(await readdir(folder), []);

@@ -4,25 +4,13 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import manifest from '../../package.json';
 import { ROOT } from '../../scripts/node-red';
 import { MAJORS, startNodeRed } from './support';
 
 const run = promisify(execFile);
 const NAME = '@mesh-flows/node-red-nhs-mesh';
-const NODES = [
-  'mesh-ack',
-  'mesh-config',
-  'mesh-edifact',
-  'mesh-fhir',
-  'mesh-hl7',
-  'mesh-lookup',
-  'mesh-mllp-in',
-  'mesh-mllp-out',
-  'mesh-mllp-response',
-  'mesh-poll',
-  'mesh-send',
-  'mesh-track',
-];
+const NODES = Object.keys(manifest['node-red'].nodes).sort();
 
 describe('the packed tarball', function () {
   this.timeout(300_000);

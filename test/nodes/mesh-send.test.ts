@@ -451,6 +451,7 @@ describe('mesh-send', () => {
         await until(() => sandbox.messages().length === 2, 'both messages');
       } else {
         assert.equal((await errors.get(1)).error.code, 'MESH_PAYLOAD');
+        await until(() => sandbox.messages().length > 0, 'the first message');
         assert.equal(sandbox.messages().length, 1);
       }
       await rm(folder, { recursive: true });

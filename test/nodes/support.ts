@@ -8,6 +8,8 @@ import meshConfig = require('../../nodes/mesh-config');
 import meshEdifact = require('../../nodes/mesh-edifact');
 import meshFhir = require('../../nodes/mesh-fhir');
 import meshHl7 = require('../../nodes/mesh-hl7');
+import meshFolderRead = require('../../nodes/mesh-folder-read');
+import meshFolderWrite = require('../../nodes/mesh-folder-write');
 import meshLookup = require('../../nodes/mesh-lookup');
 import meshMllpIn = require('../../nodes/mesh-mllp-in');
 import meshMllpOut = require('../../nodes/mesh-mllp-out');
@@ -38,6 +40,8 @@ export const NODE_NAMES = [
   'mesh-hl7',
   'mesh-edifact',
   'mesh-fhir',
+  'mesh-folder-read',
+  'mesh-folder-write',
 ] as const;
 
 type NodeModule = (RED: NodeAPI) => void;
@@ -95,9 +99,18 @@ function withTexts(node: NodeModule): NodeModule {
 
 const converters = [meshHl7, meshEdifact, meshFhir];
 const mllpNodes = [meshMllpIn, meshMllpResponse, meshMllpOut];
-const meshNodes = [meshConfig, meshSend, meshPoll, meshAck, meshTrack, meshLookup, ...converters, ...mllpNodes].map(
-  withTexts,
-);
+const folderNodes = [meshFolderRead, meshFolderWrite];
+const meshNodes = [
+  meshConfig,
+  meshSend,
+  meshPoll,
+  meshAck,
+  meshTrack,
+  meshLookup,
+  ...converters,
+  ...mllpNodes,
+  ...folderNodes,
+].map(withTexts);
 const coreNodes = ['05-tls', '06-httpproxy'].map((name) => coreNode(`network/${name}`));
 
 /** A core node of the Node-RED under test. */

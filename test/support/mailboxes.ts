@@ -44,9 +44,9 @@ export function operations(server: Sandbox, operation?: string): string[] {
 }
 
 /** Waits until `fact` holds; fails after two seconds, saying which. */
-export async function until(what: string, fact: () => boolean, patienceMs = 2000): Promise<void> {
+export async function until(what: string, fact: () => boolean | Promise<boolean>, patienceMs = 2000): Promise<void> {
   const end = Date.now() + patienceMs;
-  while (!fact()) {
+  while (!(await fact())) {
     if (Date.now() > end) throw new Error(`in vain waited for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 3));
   }

@@ -1,0 +1,105 @@
+/**
+ * The MESH Client's control file (`.ctl`): the XML that stands beside a `.dat`, read leniently and written as the client
+ * does. Elements are flat but for StatusRecord, and their order means nothing.
+ */
+import { SaxesParser } from 'saxes';
+import { InvalidMessageError } from '../errors';
+
+/** Elements of DTSControl by name, without StatusRecord; in the order of the file. Values are trimmed. */
+export type ControlFields = Record<string, string>;
+
+/** What became of a message, in the client's words. */
+export interface StatusRecord {
+  /** ISO 8601 UTC. */
+  time: string;
+  /** e.g. `TRANSFER` or `SEND`. */
+  event: string;
+  success: boolean;
+  /** MESH's code, `00` for success. */
+  code: string;
+  description: string;
+}
+
+/** A `.ctl` of a few hundred bytes is usual. */
+export const MAX_CONTROL_BYTES = 64 * 1024;
+
+/**
+ * Reads a `.ctl` that somebody wants to have sent.
+ * @throws InvalidMessageError where it is not a whole DTSControl, without quoting it
+ */
+export function readControlFile(bytes: Buffer): ControlFields {
+  if (bytes.length > MAX_CONTROL_BYTES) throw unreadable(`it is larger than ${MAX_CONTROL_BYTES} bytes`);
+  const fields: ControlFields = {};
+  const path: string[] = [];
+  let text = '';
+  const parser = new SaxesParser();
+  parser.on('error', () => {
+    throw unreadable(`it is not well-formed XML (line ${parser.line})`);
+  });
+  parser.on('doctype', () => {
+    throw unreadable('it has a document type declaration');
+  });
+  parser.on('opentag', ({ name }) => {
+    if (path.length === 0 && name !== 'DTSControl') throw unreadable('it is no DTSControl');
+    path.push(name);
+    text = '';
+  });
+  parser.on('text', (piece) => (text += piece));
+  parser.on('cdata', (piece) => (text += piece));
+  parser.on('closetag', ({ name }) => {
+    if (path.length === 2 && name !== 'StatusRecord') fields[name] = text.trim();
+    path.pop();
+    text = '';
+  });
+  parser.write(decode(bytes)).close();
+  return fields;
+}
+
+/** Writes a `.ctl`. Characters that XML cannot have become a question mark. */
+export function writeControlFile(fields: ControlFields, status?: StatusRecord): string {
+  const line = (indent: string, name: string, value: string): string =>
+    `${indent}<${name}>${escapeText(value)}</${name}>`;
+  const lines = Object.entries(fields).map(([name, value]) => line('  ', name, value));
+  if (status) {
+    const record = {
+      DateTime: controlTime(status.time),
+      Event: status.event,
+      Status: status.success ? 'SUCCESS' : 'ERROR',
+      StatusCode: status.code,
+      Description: status.description,
+    };
+    lines.push('  <StatusRecord>');
+    lines.push(...Object.entries(record).map(([name, value]) => line('    ', name, value)));
+    lines.push('  </StatusRecord>');
+  }
+  return ['<DTSControl>', ...lines, '</DTSControl>', ''].join('\n');
+}
+
+/** `yyyyMMddHHmmss`, in UTC as MESH's own times are. */
+function controlTime(iso: string): string {
+  const time = new Date(iso);
+  return (Number.isNaN(time.getTime()) ? new Date() : time).toISOString().replaceAll(/\D/g, '').slice(0, 14);
+}
+
+function escapeText(value: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is replaced
+  const legal = value.toWellFormed().replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, '?');
+  return legal.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
+
+/** UTF-8, UTF-16 by its mark, or, where the bytes are no UTF-8, windows-1252: a PAS on Windows writes what it has. */
+function decode(bytes: Buffer): string {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder('utf-16be').decode(bytes);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder('windows-1252').decode(bytes);
+  }
+}
+
+function unreadable(reason: string): InvalidMessageError {
+  return new InvalidMessageError(`The control file (.ctl) cannot be read: ${reason}.`, {
+    advice: 'Correct what writes it, and put the .dat and then the .ctl into the out folder again.',
+  });
+}

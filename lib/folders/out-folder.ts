@@ -1,0 +1,221 @@
+/**
+ * The out folder of a mailbox, as the MESH Client reads it: a `.dat` and then a `.ctl` of the same name are one message.
+ * What is still being written is left alone. What is whole is claimed and offered, until it is settled.
+ */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { MeshError } from '../errors';
+import { Claims, pairStamp, type Claim, type PairNames, type PairOutcome } from './claims';
+import { readControlFile, type ControlFields } from './control-file';
+import { clientFolders, fileNames, onDisk } from './files';
+
+/** A message of the out folder, to be put into the outbox. */
+export interface OutgoingPair {
+  /** The pair's for good: the key under which it is put into the outbox once. */
+  id: string;
+  /** Of both files, without their endings. */
+  stem: string;
+  /** Absolute path of the payload. */
+  file: string;
+  control: ControlFields;
+}
+
+/** Something about the out folder that a person has to know. Names are left out: they may be patients'. */
+export interface FolderProblem {
+  /** A `.ctl` without `.dat`, a `.dat` without `.ctl`: still there. `unreadable`: the pair was moved to `failed`. */
+  kind: 'no-dat' | 'no-ctl' | 'unreadable';
+  /** Why it is unreadable. */
+  error?: MeshError;
+}
+
+/** How to look. */
+export interface ScanOptions {
+  /** A pair is whole when neither file has changed for so long (milliseconds). */
+  settledForMs: number;
+  /** One half without the other, or a `.ctl` that cannot be read, is given so long before it is told (milliseconds). */
+  patienceMs: number;
+  /** Pairs offered and not settled, at most. The rest stays in the out folder. */
+  maxInFlight: number;
+}
+
+/** What a look at the out folder came to. */
+export interface Scan {
+  /** To be sent now, in the order of their `.ctl`. */
+  offered: OutgoingPair[];
+  /** Each is told once. */
+  problems: FolderProblem[];
+  /** Offered and not settled. */
+  inFlight: number;
+  /** True where something may be whole soon, and is worth another look. */
+  isUnsettled: boolean;
+}
+
+/** What was offered and never settled is offered again after this time: a flow may have lost it. */
+const OFFER_MS = 60 * 60 * 1000;
+
+const shared = new Map<string, OutFolder>();
+
+export class OutFolder {
+  readonly #root: string;
+  #claims: Promise<{ claims: Claims; out: string }> | undefined;
+  /** By claim: when it is to be offered again, if it has not been settled. */
+  readonly #offers = new Map<string, number>();
+  /** By name in the out folder: its stamp, and since when that has been so. */
+  #seen = new Map<string, { stamp: string; since: number; told: boolean }>();
+
+  private constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** The one of this process for a mailbox's folder, which has `in`, `out`, `sent`, `failed` and `temp`. */
+  static at(root: string): OutFolder {
+    const path = resolve(root);
+    const found = shared.get(path) ?? new OutFolder(path);
+    shared.set(path, found);
+    return found;
+  }
+
+  /** Whatever was offered is offered again: those to whom it was offered may have forgotten. */
+  restart(): void {
+    this.#offers.clear();
+  }
+
+  /** Offers a pair again after `delayMs`: it could not be put into the outbox now. */
+  offerAgain(id: string, delayMs: number): void {
+    this.#offers.set(id, performance.now() + delayMs);
+  }
+
+  /** Moves an offered pair to `sent` or `failed`. Repeatable; throws StorageError. */
+  async settle(id: string, outcome: PairOutcome): Promise<void> {
+    const { claims } = await this.#opened();
+    await claims.settle(id, outcome);
+    this.#offers.delete(id);
+  }
+
+  /** Looks once. Throws StorageError where the folders cannot be used. */
+  async scan(options: ScanOptions): Promise<Scan> {
+    const { claims, out } = await this.#opened();
+    const scan: Scan = { offered: [], problems: [], inFlight: 0, isUnsettled: false };
+    const open = await claims.open();
+    const ids = new Set(open.map(({ id }) => id));
+    for (const id of this.#offers.keys()) if (!ids.has(id)) this.#offers.delete(id);
+    for (const claim of open) await this.#offer(claim, claims, scan);
+    const room = options.maxInFlight - open.length;
+    await this.#collect({ claims, out, room, options }, scan);
+    scan.inFlight = this.#offers.size;
+    return scan;
+  }
+
+  async #collect(
+    { claims, out, room, options }: { claims: Claims; out: string; room: number; options: ScanOptions },
+    scan: Scan,
+  ): Promise<void> {
+    let left = room;
+    for (const entry of await this.#observe(out)) {
+      const quietMs = performance.now() - entry.since;
+      const isPatienceOver = quietMs >= options.patienceMs;
+      if (entry.pair === undefined) {
+        if (isPatienceOver) this.#tellOnce(entry, { kind: entry.isControl ? 'no-dat' : 'no-ctl' }, scan);
+        continue;
+      }
+      if (left <= 0) continue;
+      const isWhole = quietMs >= options.settledForMs;
+      // A .ctl that cannot be read may be one that is still being written, slowly.
+      if (!isWhole || !(isPatienceOver || (await isReadable(join(out, entry.pair.ctl))))) {
+        scan.isUnsettled = true;
+        continue;
+      }
+      const claim = await claims.take(entry.pair);
+      if (claim === undefined) continue;
+      const now = await onDisk(() => pairStamp([claim.file, join(claim.file, '..', claim.ctl)]));
+      if (now !== entry.stamp) {
+        await claims.release(claim.id);
+        continue;
+      }
+      left -= 1;
+      await this.#offer(claim, claims, scan);
+    }
+  }
+
+  /** Puts a claim among the offered, unless it has been, or its `.ctl` cannot be read: then it has failed. */
+  async #offer(claim: Claim, claims: Claims, scan: Scan): Promise<void> {
+    const again = this.#offers.get(claim.id);
+    if (again !== undefined && performance.now() < again) return;
+    try {
+      const control = readControlFile(claim.control);
+      this.#offers.set(claim.id, performance.now() + OFFER_MS);
+      scan.offered.push({ id: claim.id, stem: claim.stem, file: claim.file, control });
+    } catch (error) {
+      if (!(error instanceof MeshError)) throw error;
+      const time = new Date().toISOString();
+      const status = { time, event: 'COLLECT', success: false, code: '', description: error.message };
+      await claims.settle(claim.id, { folder: 'failed', status });
+      scan.problems.push({ kind: 'unreadable', error });
+    }
+  }
+
+  /** What is in the out folder, pairs and halves, the oldest control file first. */
+  async #observe(out: string): Promise<Seen[]> {
+    const names = await onDisk(() => fileNames(out));
+    const byName = new Map(names.map((name) => [name.toLowerCase(), name]));
+    const before = this.#seen;
+    this.#seen = new Map();
+    const found: Seen[] = [];
+    for (const name of names.filter((candidate) => /\.(ctl|dat)$/i.test(candidate))) {
+      const stem = name.slice(0, -4);
+      const isControl = /\.ctl$/i.test(name);
+      const other = byName.get(`${stem}${isControl ? '.dat' : '.ctl'}`.toLowerCase());
+      if (!isControl && other !== undefined) continue;
+      const pair = other === undefined ? undefined : { stem, dat: other, ctl: name };
+      const files = pair ? [pair.dat, pair.ctl] : [name];
+      const stamp = await onDisk(() => pairStamp(files.map((file) => join(out, file))));
+      if (stamp === undefined) continue;
+      const old = before.get(name);
+      const seen = old?.stamp === stamp ? old : { stamp, since: performance.now(), told: false };
+      this.#seen.set(name, seen);
+      found.push({ name, isControl, stamp, since: seen.since, ...(pair && { pair }) });
+    }
+    return found.toSorted((one, two) => controlTime(one) - controlTime(two) || (one.name < two.name ? -1 : 1));
+  }
+
+  #tellOnce({ name }: Seen, problem: FolderProblem, scan: Scan): void {
+    const seen = this.#seen.get(name);
+    if (seen === undefined || seen.told) return;
+    seen.told = true;
+    scan.problems.push(problem);
+  }
+
+  #opened(): Promise<{ claims: Claims; out: string }> {
+    this.#claims ??= onDisk(() => clientFolders(this.#root)).then(
+      (folders) => ({ claims: new Claims(folders), out: folders.out }),
+      (error: unknown) => {
+        this.#claims = undefined;
+        throw error;
+      },
+    );
+    return this.#claims;
+  }
+}
+
+/** A file of the out folder, with its other half where that is there. */
+interface Seen {
+  name: string;
+  isControl: boolean;
+  stamp: string;
+  since: number;
+  pair?: PairNames;
+}
+
+/** The time of the last file of the stamp, which is the control file's. */
+function controlTime({ stamp }: Seen): number {
+  return Number(stamp.split(' ').at(-1));
+}
+
+async function isReadable(path: string): Promise<boolean> {
+  try {
+    readControlFile(await readFile(path));
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,171 @@
+/** mesh-folder-read: takes what a system drops into the MESH Client's out folder, for mesh-send to send. */
+import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
+import { ConfigurationError, OutFolder, type FolderProblem, type OutgoingPair, type ScanOptions } from '../lib/index';
+import { FolderError } from './shared/errors';
+import { useMailbox } from './shared/mailbox-user';
+import { onInput } from './shared/on-input';
+import { cleanError } from './shared/report-error';
+import { numberSetting, textSetting } from './shared/settings';
+import { errorStatus, shortCount } from './shared/status';
+
+interface MeshFolderReadDef extends NodeDef {
+  version?: number;
+  mailbox?: string;
+  folder?: string;
+  interval?: number | string;
+  settledFor?: number | string;
+  patience?: number | string;
+  maxInFlight?: number | string;
+}
+
+interface Settings extends ScanOptions {
+  folder: string;
+  intervalMs: number;
+}
+
+const DAY_SECONDS = 24 * 60 * 60;
+
+export = function (RED: NodeAPI): void {
+  function MeshFolderRead(this: Node, def: MeshFolderReadDef): void {
+    RED.nodes.createNode(this, def);
+    const mailbox = useMailbox(RED, this, def.mailbox);
+    let timer: NodeJS.Timeout | undefined;
+    let scanning: Promise<void> | undefined;
+    /** Code of the error that has been told: a folder that is away is told once, not at every look. */
+    let told: string | undefined;
+    let closed = false;
+
+    const look = async ({ folder, ...options }: Settings): Promise<{ isUnsettled: boolean }> => {
+      // The mailbox first: what could not be sent is not taken.
+      const mailboxId = await mailbox.run(async (opened) => opened.mailbox.mailboxId);
+      const outFolder = OutFolder.at(folder);
+      const scan = await outFolder.scan(options);
+      const ours: OutgoingPair[] = [];
+      for (const pair of scan.offered) {
+        if (isOf(mailboxId, pair)) ours.push(pair);
+        else await refuse(outFolder, pair);
+      }
+      if (closed) {
+        outFolder.restart();
+        return scan;
+      }
+      told = undefined;
+      const text = RED._('mesh-folder-read.status.in-flight', { number: shortCount(scan.inFlight) });
+      mailbox.show(scan.inFlight > 0 ? { fill: 'blue', shape: 'dot', text } : { fill: 'green', shape: 'dot', text });
+      for (const problem of scan.problems) tell(problem);
+      for (const pair of ours) this.send(outgoing(pair));
+      return scan;
+    };
+
+    /** Sent in another mailbox's name, it would come from the wrong organisation. */
+    const refuse = async (outFolder: OutFolder, { id }: OutgoingPair): Promise<void> => {
+      const problem = folderError('other-mailbox');
+      const time = new Date().toISOString();
+      const status = { time, event: 'COLLECT', success: false, code: '', description: problem.message };
+      await outFolder.settle(id, { folder: 'failed', status });
+      tell({ kind: 'unreadable', error: problem });
+    };
+
+    const tell = ({ kind, error }: FolderProblem): void => {
+      const problem = error ?? folderError(kind);
+      mailbox.show(errorStatus(RED, problem));
+      this.error(cleanError(RED, problem), { meshFolder: { problem: kind } });
+    };
+
+    const lookNow = (settings: Settings): Promise<void> => {
+      scanning ??= look(settings)
+        .then((scan) => again(settings, scan.isUnsettled))
+        .catch((error: unknown) => {
+          again(settings, false);
+          throw error;
+        })
+        .finally(() => (scanning = undefined));
+      return scanning;
+    };
+
+    const again = (settings: Settings, isUnsettled: boolean): void => {
+      clearTimeout(timer);
+      if (closed || settings.intervalMs === 0) return;
+      const pause = isUnsettled ? Math.min(settings.intervalMs, settings.settledForMs + 100) : settings.intervalMs;
+      timer = setTimeout(() => {
+        lookNow(settings).catch(failed);
+      }, pause);
+    };
+
+    const failed = (error: unknown): void => {
+      const clean = cleanError(RED, error);
+      if (closed || clean.code === told) return;
+      told = clean.code;
+      mailbox.show(errorStatus(RED, error));
+      this.error(clean, {});
+    };
+
+    /** After every deploy: a flow that was stopped has forgotten what it was given. */
+    const started = (): void => {
+      try {
+        const settings = readSettings(RED, def);
+        OutFolder.at(settings.folder).restart();
+        lookNow(settings).catch(failed);
+      } catch (error) {
+        mailbox.fault(error);
+        failed(error);
+      }
+    };
+    RED.events.on('flows:started', started);
+
+    onInput(RED, this, async () => {
+      await lookNow(readSettings(RED, def));
+    });
+
+    this.on('close', () => {
+      closed = true;
+      clearTimeout(timer);
+      RED.events.off('flows:started', started);
+    });
+  }
+
+  RED.nodes.registerType('mesh-folder-read', MeshFolderRead);
+
+  function folderError(kind: string): FolderError {
+    return new FolderError(RED._(`mesh-folder-read.error.${kind}`), {
+      advice: RED._(`mesh-folder-read.advice.${kind}`),
+    });
+  }
+};
+
+function isOf(mailboxId: string, { control }: OutgoingPair): boolean {
+  const from = control['From_DTS'] ?? '';
+  return from === '' || from.toUpperCase() === mailboxId.toUpperCase();
+}
+
+/** What mesh-send needs stands on msg.meshSend, as any flow would put it there. */
+function outgoing({ id, stem, file, control }: OutgoingPair): NodeMessage {
+  const compression = { Y: 'gzip', N: 'never' }[(control['Compress'] ?? '').toUpperCase()];
+  const meshSend = {
+    to: control['To_DTS'],
+    workflowId: control['WorkflowId'],
+    localId: control['LocalId'],
+    subject: control['Subject'],
+    partnerId: control['PartnerId'],
+    checksum: control['DataChecksum'],
+    ...(compression !== undefined && { compression }),
+    ...((control['Encrypted'] ?? '').toUpperCase() === 'Y' && { encrypted: true }),
+    onceKey: `folder ${id}`,
+  };
+  const more = { meshSend, meshFolder: { id, name: stem, control } };
+  return { payload: file, ...more };
+}
+
+function readSettings(RED: NodeAPI, def: MeshFolderReadDef): Settings {
+  const folder = textSetting(RED, def.folder);
+  if (folder === '') throw new ConfigurationError(RED._('mesh-folder-read.error.no-folder'));
+  const seconds = (field: 'interval' | 'settledFor' | 'patience', fallback: number, least: number): number =>
+    numberSetting(RED, field, def[field], { fallback, least, most: DAY_SECONDS }) * 1000;
+  return {
+    folder,
+    intervalMs: seconds('interval', 10, 0),
+    settledForMs: seconds('settledFor', 1, 0.1),
+    patienceMs: seconds('patience', 300, 0.1),
+    maxInFlight: numberSetting(RED, 'maxInFlight', def.maxInFlight, { fallback: 50, least: 1, most: 1000 }),
+  };
+}
