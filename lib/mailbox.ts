@@ -18,7 +18,7 @@ import { sendMessage, type SendOptions } from './send/send-message';
 import type { State } from './state';
 import { LEASE_MS, MailboxLease } from './store/mailbox-lease';
 import type { Answer } from './store/settle-outcome';
-import { mailboxKey } from './store/store';
+import { mailboxKey, type Role } from './store/store';
 import type { InboxPage, MailboxAddress, MessageHeaders, OutgoingMessage, ReceivedMessage } from './types';
 import type { SentMessage, Tracking } from './types';
 
@@ -177,7 +177,10 @@ function durableMailbox(
   });
   const listeners = new Set<(state: OutboxState) => void>();
   const changed = (sending: OutboxState): void => listeners.forEach((listener) => listener(sending));
-  const lease = new MailboxLease(store, storeKey, 'sender', () => worker.leaseChanged());
+  // The store's leases go by the database's clock, whatever a test's own does.
+  const leaseFor = (role: Role, told: (held: boolean) => void): MailboxLease =>
+    new MailboxLease(store, storeKey, role, told, LEASE_MS / (clock.speed ?? 1));
+  const lease = leaseFor('sender', () => worker.leaseChanged());
   const { connectMs, headersMs } = config.timeouts;
   const settleWaitMs = store.isShared ? LEASE_MS + connectMs + headersMs + SETTLE_MARGIN_MS : 0;
   const scratch = new Scratch(state.scratch);
@@ -225,9 +228,7 @@ function durableMailbox(
         maxExpandedBytes: config.maxExpandedBytes,
         checkChecksum: config.checkChecksum,
         settleReport: (report) => follower.settleReport(report),
-        ...(store.isShared
-          ? { lease: (told: (held: boolean) => void) => new MailboxLease(store, storeKey, 'poller', told) }
-          : {}),
+        ...(store.isShared ? { lease: (told: (held: boolean) => void) => leaseFor('poller', told) } : {}),
         clock,
       }),
     async close() {

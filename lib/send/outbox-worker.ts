@@ -81,9 +81,7 @@ export class OutboxWorker {
     this.#parts = parts;
     this.#lease = parts.lease ?? ALWAYS_HELD;
     this.#settleWaitMs = parts.settleWaitMs ?? 0;
-    this.#interrupted = new Interrupted(parts, this.#settleWaitMs, (row, ending) =>
-      this.#change(row.id, ['sending'], ending),
-    );
+    this.#interrupted = new Interrupted(parts, this.#settleWaitMs, (row, ending) => this.#changeAttempt(row, ending));
     this.#next = new NextUp({
       ...parts,
       backoff: this.#backoff,
@@ -237,22 +235,17 @@ export class OutboxWorker {
   }
 
   async #giveBack(row: Outgoing): Promise<void> {
-    const { store } = this.#parts;
-    if (!this.#lease.held) {
-      // Another instance may have judged it meanwhile, and have it on the wire by now.
-      const present = await this.#persist(() => store.getOutgoing(row.id));
-      if (present?.attempts !== row.attempts) return;
-    }
     const change: OutgoingChange = { state: 'queued', attempts: row.attempts - 1 };
-    await this.#change(row.id, ['sending'], { change, event: 'not begun' });
+    await this.#changeAttempt(row, { change, event: 'not begun' });
   }
 
   #attempt(row: Claimed): Promise<Ending> {
     this.#parts.outbox.tell('sending', row);
     const onChunk: ChunkSent = async ({ chunk, totalChunks, messageId }) => {
       const change: OutgoingChange = { chunksSent: chunk, messageId };
-      await this.#change(row.id, ['sending'], { change, event: 'chunk', detail: { chunk, totalChunks } });
+      const saved = await this.#changeAttempt(row, { change, event: 'chunk', detail: { chunk, totalChunks } });
       if (this.#isStopping) throw new AbortedError('The outbox was stopped between two chunks.');
+      if (!saved || !this.#lease.held) throw new AbortedError('Another instance goes on with the chunks.');
     };
     return attempt(this.#parts, this.#backoff, row, this.#breaking.signal, onChunk);
   }
@@ -263,7 +256,7 @@ export class OutboxWorker {
    */
   async #settle(row: Outgoing, ending: Ending, after: Candidate | undefined): Promise<Claimed | 'none'> {
     const claimed = after && (await this.#settleAndClaim(row, ending, after));
-    if (!claimed && !(await this.#change(row.id, ['sending'], ending))) await this.#settleLate(row, ending);
+    if (!claimed && !(await this.#changeAttempt(row, ending))) await this.#settleLate(row, ending);
     if (ending.change.state !== 'queued') await this.#parts.scratch.remove(row.id);
     const trouble = this.#backoff.takeConvicted();
     if (trouble !== undefined) await this.#setAside(trouble);
@@ -279,6 +272,7 @@ export class OutboxWorker {
     const end: OutgoingTransition = {
       id: row.id,
       from: ['sending'],
+      attempt: row.attempts,
       change: ending.change,
       note: noteOf(ending, now),
     };
@@ -316,12 +310,18 @@ export class OutboxWorker {
     });
   }
 
+  /** Only if this attempt is the last: another instance may have judged it, and begun the next one. */
+  #changeAttempt({ id, attempts }: Outgoing, ending: Ending): Promise<Outgoing | undefined> {
+    return this.#change(id, ['sending'], ending, attempts);
+  }
+
   /** The row as it is then, without its payload; undefined if it was in another state. Never rejects. */
-  async #change(id: string, from: OutgoingState[], ending: Ending): Promise<Outgoing | undefined> {
+  async #change(id: string, from: OutgoingState[], ending: Ending, attempt?: number): Promise<Outgoing | undefined> {
     const { store, outbox, clock } = this.#parts;
     const { change } = ending;
     const note = noteOf(ending, clock.now());
-    const [changed] = (await this.#persist(() => store.changeTogether([{ id, from, change, note }]))) ?? [];
+    const transition = { id, from, change, note, ...(attempt === undefined ? {} : { attempt }) };
+    const [changed] = (await this.#persist(() => store.changeTogether([transition]))) ?? [];
     if (changed) outbox.tell(ending.event, changed);
     return changed;
   }

@@ -125,6 +125,8 @@ export type OutgoingChange = Partial<Omit<Outgoing, FixedFields>>;
 export interface OutgoingTransition {
   id: string;
   from: readonly OutgoingState[];
+  /** Only if `attempts` is this: another instance may have begun a later attempt meanwhile. */
+  attempt?: number;
   change: Omit<OutgoingChange, 'payload'>;
   note: LedgerNote;
 }

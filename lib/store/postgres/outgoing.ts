@@ -199,6 +199,7 @@ export async function dueOverdue(queries: Queries, mailbox: string, now: number,
 export interface ChangeOptions {
   note: LedgerNote | undefined;
   outcomes?: OutcomeCondition | undefined;
+  attempt?: number | undefined;
   /** Its payload is left out of what is given. */
   bare?: boolean;
   tell: Tell;
@@ -210,13 +211,15 @@ export async function changeOutgoing(
   id: string,
   from: readonly OutgoingState[],
   change: OutgoingChange,
-  { note, outcomes: { infrastructure, business } = {}, bare: isBare = false, tell }: ChangeOptions,
+  { note, outcomes: { infrastructure, business } = {}, attempt, bare: isBare = false, tell }: ChangeOptions,
 ): Promise<Outgoing | undefined> {
   if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
   const { assignments, values } = outgoingChange(change);
   const payload = payloadParts('outgoing', change.payload);
   const settled =
-    (infrastructure ? ' AND infrastructure = ANY(?::text[])' : '') + (business ? ' AND business = ANY(?::text[])' : '');
+    (infrastructure ? ' AND infrastructure = ANY(?::text[])' : '') +
+    (business ? ' AND business = ANY(?::text[])' : '') +
+    (attempt === undefined ? '' : ' AND attempts = ?');
   const readsBytes = change.payload === undefined && !isBare;
   // Progress within a state is nobody's news.
   const told = change.state === undefined ? [] : [tell.channel, tell.from];
@@ -233,6 +236,7 @@ export async function changeOutgoing(
     from,
     ...(infrastructure ? [infrastructure] : []),
     ...(business ? [business] : []),
+    ...(attempt === undefined ? [] : [attempt]),
     ...payload.values,
     ...(note ? lineValues(note) : []),
     ...told,
@@ -251,8 +255,8 @@ export function changeTogether(
   tell: Tell,
 ): Promise<Array<Outgoing | undefined>> {
   return Promise.all(
-    transitions.map(({ id, from, change, note }) =>
-      changeOutgoing(queries, id, from, change, { note, bare: true, tell }),
+    transitions.map(({ id, from, attempt, change, note }) =>
+      changeOutgoing(queries, id, from, change, { note, attempt, bare: true, tell }),
     ),
   );
 }

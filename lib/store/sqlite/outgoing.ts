@@ -206,8 +206,8 @@ export class OutgoingTable {
 
   /** Without their payloads. */
   changeTogether(transitions: readonly OutgoingTransition[]): Array<Outgoing | undefined> {
-    return transitions.map(({ id, from, change, note }) => {
-      const parsed = this.#change(id, from, change, note, {});
+    return transitions.map(({ id, from, attempt, change, note }) => {
+      const parsed = this.#change(id, from, change, note, {}, attempt);
       return parsed && this.#of(parsed, null);
     });
   }
@@ -218,12 +218,14 @@ export class OutgoingTable {
     change: OutgoingChange,
     note: LedgerNote | undefined,
     { infrastructure, business }: OutcomeCondition,
+    attempt?: number,
   ): OutgoingRow | undefined {
     if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
     const { assignments, values } = outgoingChange(change);
     const settled =
       (infrastructure ? ` AND +infrastructure IN (${marks(infrastructure)})` : '') +
-      (business ? ` AND +business IN (${marks(business)})` : '');
+      (business ? ` AND +business IN (${marks(business)})` : '') +
+      (attempt === undefined ? '' : ' AND attempts = ?');
     const row = this.#statements.get(
       `UPDATE outgoing SET ${['id = id', ...assignments].join(', ')}
         WHERE id = ? AND +state IN (${marks(from)})${settled} RETURNING ${OUTGOING_COLUMNS}`,
@@ -232,6 +234,7 @@ export class OutgoingTable {
       ...from,
       ...(infrastructure ?? []),
       ...(business ?? []),
+      ...(attempt === undefined ? [] : [attempt]),
     );
     if (!row) return undefined;
     const parsed = parseOutgoing(row);
