@@ -6,6 +6,8 @@ export interface Clock {
   now(): number;
   /** Resolves after `ms`, or as soon as the signal aborts; never rejects. May be early: whoever sleeps looks again. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** So much faster than the machine's; only tests have such a one. Default 1. */
+  readonly speed?: number;
 }
 
 /** Longer than this setTimeout cannot wait (milliseconds). */

@@ -27,7 +27,7 @@ export function holdOpen(state: State, storeKey: string): () => void {
 }
 
 /**
- * Which mailboxes have messages that wait, and are not open in this process. Ask some seconds after those that are wanted
+ * Which mailboxes have messages that wait, and are not open in this process, nor in another that shares the state. Ask some seconds after those that are wanted
  * have been opened. What a built-in sandbox had is left out: it went with the sandbox.
  */
 export async function forgottenMailboxes(state: State): Promise<ForgottenMailbox[]> {
@@ -37,7 +37,9 @@ export async function forgottenMailboxes(state: State): Promise<ForgottenMailbox
     if ((open.get(state)?.get(key) ?? 0) > 0 || !URL.canParse(url)) continue;
     const { queued, sending, unknown } = (await state.store.countOutgoing(key)).messages;
     const waiting = queued + sending + unknown;
-    if (waiting > 0) forgotten.push({ url, mailboxId, waiting });
+    // Nobody's, if its lease can be had: given back at once.
+    if (waiting > 0 && (!state.store.isShared || (await state.store.lease(key, 'sender', 0))))
+      forgotten.push({ url, mailboxId, waiting });
   }
   return forgotten;
 }

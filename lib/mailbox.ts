@@ -16,8 +16,9 @@ import type { OutboxLimits, OutboxState } from './send/outbox-types';
 import { OutboxWorker } from './send/outbox-worker';
 import { sendMessage, type SendOptions } from './send/send-message';
 import type { State } from './state';
+import { LEASE_MS, MailboxLease } from './store/mailbox-lease';
 import type { Answer } from './store/settle-outcome';
-import { mailboxKey } from './store/store';
+import { mailboxKey, type Role } from './store/store';
 import type { InboxPage, MailboxAddress, MessageHeaders, OutgoingMessage, ReceivedMessage } from './types';
 import type { SentMessage, Tracking } from './types';
 
@@ -99,6 +100,9 @@ export interface DurableMailbox extends Mailbox {
   settleOutcome(reference: { messageId: string } | { localId: string }, answer: Answer): Promise<boolean>;
 }
 
+/** Beyond lease and time-outs (milliseconds): clocks differ, and an answer has to be stored. */
+const SETTLE_MARGIN_MS = 10_000;
+
 /** Opens a mailbox; connects only when something is asked of it. Throws ConfigurationError for options that cannot work. */
 export function openMailbox(options: MailboxOptions & DurableOptions): DurableMailbox;
 export function openMailbox(options: MailboxOptions): Mailbox;
@@ -173,8 +177,24 @@ function durableMailbox(
   });
   const listeners = new Set<(state: OutboxState) => void>();
   const changed = (sending: OutboxState): void => listeners.forEach((listener) => listener(sending));
-  const worker = new OutboxWorker({ ...common, client, config, outbox, changed, scratch: new Scratch(spool) });
-  const follower = new Follower({ ...common, client, outbox });
+  // The store's leases go by the database's clock, whatever a test's own does.
+  const leaseFor = (role: Role, told: (held: boolean) => void): MailboxLease =>
+    new MailboxLease(store, storeKey, role, told, LEASE_MS / (clock.speed ?? 1));
+  const lease = leaseFor('sender', () => worker.leaseChanged());
+  const { connectMs, headersMs } = config.timeouts;
+  const settleWaitMs = store.isShared ? LEASE_MS + connectMs + headersMs + SETTLE_MARGIN_MS : 0;
+  const scratch = new Scratch(state.scratch);
+  const worker: OutboxWorker = new OutboxWorker({
+    ...common,
+    client,
+    config,
+    outbox,
+    changed,
+    scratch,
+    lease,
+    settleWaitMs,
+  });
+  const follower = new Follower({ ...common, client, outbox, lease });
   let release: (() => void) | undefined;
   return {
     ...mailbox,
@@ -182,6 +202,7 @@ function durableMailbox(
     storeKey,
     start() {
       release ??= holdOpen(state, storeKey);
+      lease.start();
       worker.start();
       follower.start();
     },
@@ -207,10 +228,13 @@ function durableMailbox(
         maxExpandedBytes: config.maxExpandedBytes,
         checkChecksum: config.checkChecksum,
         settleReport: (report) => follower.settleReport(report),
+        ...(store.isShared ? { lease: (told: (held: boolean) => void) => leaseFor('poller', told) } : {}),
         clock,
       }),
     async close() {
       await Promise.all([worker.stop(), follower.stop()]);
+      await lease.stop();
+      outbox.close();
       release?.();
       release = () => undefined;
       await mailbox.close();

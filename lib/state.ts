@@ -1,6 +1,8 @@
 /** Where a process keeps what it may not forget: one store and one spool, shared by all its mailboxes. */
 import { join } from 'node:path';
 import { Spool } from './payload/spool';
+import { ConfigurationError } from './errors';
+import { openPostgresStore } from './store/postgres/open-postgres-store';
 import { openSqliteStore } from './store/sqlite/open-sqlite-store';
 import type { Retention, Store } from './store/store';
 
@@ -8,6 +10,15 @@ import type { Retention, Store } from './store/store';
 export interface StateOptions {
   /** Made if it is not there; used by one process at a time. */
   folder: string;
+  /**
+   * Of a PostgreSQL that several processes share (`postgres://user:password@host/database?sslmode=verify-full`): then all
+   * that is small is there, and large payloads in `spoolFolder`. Default: SQLite in the folder.
+   */
+  url?: string;
+  /** The schema of its tables. Default `mesh`. */
+  schema?: string;
+  /** Where large payloads are; with `url` a folder that all processes share. Default: `spool` in the folder. */
+  spoolFolder?: string;
   retention?: Partial<Retention>;
 }
 
@@ -15,6 +26,8 @@ export interface StateOptions {
 export interface State {
   readonly store: Store;
   readonly spool: Spool;
+  /** For what can be made again: this process's own, and empty at its start. */
+  readonly scratch: Spool;
   /** Waits for what is under way and closes. Close the mailboxes first. */
   close(): Promise<void>;
 }
@@ -30,11 +43,18 @@ const RETENTION: Retention = {
 const PURGE_EVERY_MS = 60 * 60 * 1000;
 
 /** Opens the state. Throws ConfigurationError where another process uses it, StorageError where it cannot be written. */
-export async function openState({ folder, retention }: StateOptions): Promise<State> {
-  const store = await openSqliteStore({ folder });
+export async function openState(options: StateOptions): Promise<State> {
+  const { folder, url, schema, retention, spoolFolder = join(folder, 'spool') } = options;
+  const store =
+    url === undefined
+      ? await openSqliteStore({ folder })
+      : await openPostgresStore({ url, ...(schema === undefined ? {} : { schema }) });
   try {
-    const spool = await Spool.open(join(folder, 'spool'));
-    await spool.removeOrphans(await store.spoolNames());
+    const spool = await Spool.open(spoolFolder, { isShared: store.isShared });
+    const scratch = store.isShared ? await Spool.open(join(folder, 'scratch')) : spool;
+    if (store.isShared) await checkShared(store, spool);
+    await spool.removeOrphans(await store.spoolNames(), store.isShared ? DAY : 0);
+    if (scratch !== spool) await scratch.removeOrphans(new Set());
     const purge = async (): Promise<void> => {
       const { spoolNames } = await store.purge(Date.now(), { ...RETENTION, ...retention });
       await spool.remove(spoolNames);
@@ -47,9 +67,11 @@ export async function openState({ folder, retention }: StateOptions): Promise<St
     return {
       store,
       spool,
+      scratch,
       async close() {
         clearInterval(timer);
         await first;
+        if (store.isShared) await spool.removeProbe(store.id);
         await store.close();
       },
     };
@@ -57,4 +79,16 @@ export async function openState({ folder, retention }: StateOptions): Promise<St
     await store.close();
     throw error;
   }
+}
+
+/** A payload that one instance spools has to be found by the one that sends or delivers it. */
+async function checkShared(store: Store, spool: Spool): Promise<void> {
+  const missing = await spool.missingFrom(store.id, await store.others());
+  if (missing.length === 0) return;
+  await spool.removeProbe(store.id);
+  throw new ConfigurationError('The spool folder is not the one that other instances of this store use.', {
+    advice:
+      'Give every instance that shares the PostgreSQL store the same shared folder (e.g. an NFS mount) as its spool folder. ' +
+      'If an instance with another folder was stopped just now, try again in two minutes.',
+  });
 }

@@ -4,7 +4,8 @@
  * the disk, in whole chunks, and with which SHA-256. It is written after those bytes were synced, and replaced as a whole.
  */
 import { createHash } from 'node:crypto';
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { MessageHeaders } from '../types';
 import { patientRename } from './patient-rename';
@@ -15,6 +16,7 @@ interface Place {
   sync(): Promise<void>;
   remove(names: Iterable<string>): Promise<void>;
   readonly inUse: Set<string>;
+  readonly isShared: boolean;
 }
 
 /** A download that can be resumed. */
@@ -70,13 +72,21 @@ export class PartialFiles {
 
   /** Takes the bytes over under another name: of two who resume the same download, one gets them. False for the other. */
   async claim(partial: PartialDownload, data: string): Promise<boolean> {
+    const from = this.#place.path(partial.data);
+    const to = this.#place.path(data);
     try {
-      await patientRename(this.#place.path(partial.data), this.#place.path(data));
+      if (this.#place.isShared) await takeCopy(from, to);
+      else await patientRename(from, to);
     } catch {
       return false;
     }
     await this.save({ ...partial, data });
     return true;
+  }
+
+  /** Another process has written meanwhile. */
+  lookAgain(): void {
+    this.#ids = undefined;
   }
 
   /** Forgets a message: the note, and the bytes if it still has any. */
@@ -111,6 +121,17 @@ export class PartialFiles {
 export async function partialNames(folder: string): Promise<Set<string>> {
   const notes = await notesIn(folder);
   return new Set(notes.flatMap(({ name, data }) => [name, data]));
+}
+
+/**
+ * The process that wrote the file may only be paused, and write on when it goes on: it keeps what it has open, and nobody else
+ * has that. A copy-on-write file system shares the bytes. The rename decides between two who want it.
+ */
+async function takeCopy(from: string, to: string): Promise<void> {
+  const taken = `${to}.taken`;
+  await patientRename(from, taken);
+  await copyFile(taken, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+  await rm(taken, { force: true });
 }
 
 type Note = PartialDownload & { mailbox: string; name: string };

@@ -3,26 +3,32 @@
  * on the disk before the row that refers to it is committed.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StorageError } from '../errors';
 import { withoutPath } from './file-error';
 import { partialNames } from './partial-files';
 
+/** How an instance shows that it uses the folder. */
+const PROBE = 'probe-';
+
 /** A spool folder. */
 export class Spool {
   /** Names that somebody in this process writes to. */
   readonly inUse = new Set<string>();
+  /** Other processes write into the folder too. */
+  readonly isShared: boolean;
   readonly #folder: string;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, isShared: boolean) {
     this.#folder = folder;
+    this.isShared = isShared;
   }
 
   /** Opens the folder, and makes it (0700) if it is not there. Throws StorageError. */
-  static async open(folder: string): Promise<Spool> {
+  static async open(folder: string, { isShared = false } = {}): Promise<Spool> {
     await storing(() => mkdir(folder, { recursive: true, mode: 0o700 }));
-    return new Spool(folder);
+    return new Spool(folder, isShared);
   }
 
   /** Absolute path of a spooled file. */
@@ -70,12 +76,41 @@ export class Spool {
     for (const name of names) await rm(this.path(name), { force: true }).catch(() => undefined);
   }
 
-  /** Deletes what a kill left between spooling and committing, but for downloads that can be resumed. Gives how many. */
-  async removeOrphans(known: ReadonlySet<string>): Promise<number> {
+  /**
+   * Deletes what a kill left between spooling and committing, but for downloads that can be resumed; in a folder that others
+   * write to as well only what is older than `ageMs` (milliseconds). Gives how many.
+   */
+  async removeOrphans(known: ReadonlySet<string>, ageMs = 0): Promise<number> {
     const resumable = await partialNames(this.#folder);
-    const orphans = (await readdir(this.#folder)).filter((name) => !known.has(name) && !resumable.has(name));
+    const orphans: string[] = [];
+    for (const name of await readdir(this.#folder)) {
+      if (known.has(name) || resumable.has(name)) continue;
+      if (ageMs === 0 || (await this.#age(name)) > ageMs) orphans.push(name);
+    }
     await this.remove(orphans);
     return orphans.length;
+  }
+
+  /**
+   * Shows that this instance writes into the folder, and looks whether the others do: those of which nothing is here write
+   * somewhere else.
+   */
+  async missingFrom(own: string, others: readonly string[]): Promise<string[]> {
+    await storing(() => writeFile(this.path(`${PROBE}${own}`), '', { mode: 0o600 }));
+    await this.sync();
+    const names = new Set(await storing(() => readdir(this.#folder)));
+    return others.filter((other) => !names.has(`${PROBE}${other}`));
+  }
+
+  /** Takes the sign of this instance away. */
+  async removeProbe(own: string): Promise<void> {
+    await this.remove([`${PROBE}${own}`]);
+  }
+
+  /** Milliseconds since it was written last; 0 if it is not there any more. */
+  async #age(name: string): Promise<number> {
+    const found = await stat(this.path(name)).catch(() => undefined);
+    return found === undefined ? 0 : Date.now() - found.mtimeMs;
   }
 
   /** Bytes that an ordinary user may still write on this disk. */

@@ -49,6 +49,8 @@ export interface CollectorParts {
   teller: MeshTeller;
   /** Ends requests. */
   signal: AbortSignal;
+  /** Whether the inbox may still be polled. */
+  mayPoll: () => boolean;
   /** A message was stored, and MESH told if it could be. */
   onStored: () => void;
   /** Of the download under way, for this consumer; undefined when it has ended. */
@@ -78,6 +80,11 @@ export class Collector {
     return this.#underWay.has(messageId);
   }
 
+  /** Another instance has polled since. */
+  lookAgain(): void {
+    this.#partials.lookAgain();
+  }
+
   /** Takes what was listed before and not taken: there may be other consumers by now. */
   takeListed(): Promise<void> {
     return this.#storing.through(async () => {
@@ -94,19 +101,20 @@ export class Collector {
   }
 
   async #list(): Promise<boolean> {
-    const { options, rows, signal } = this.#parts;
+    const { options, rows, signal, mayPoll } = this.#parts;
+    const goesOn = (): boolean => !signal.aborted && mayPoll();
     let lastPage = 0;
     this.#stumbled = undefined;
     this.listed.begin();
     const access = { listInbox: (query = {}) => options.client.listInbox(query, signal) };
-    for await (const { messageIds } of inboxPages(access, () => !signal.aborted)) {
+    for await (const { messageIds } of inboxPages(access, goesOn)) {
       lastPage = messageIds.length;
       const known = await rows.known(messageIds);
       for (const messageId of messageIds) if (!known.has(messageId)) this.listed.saw(messageId);
       for (const [messageId, state] of known) if (this.#isOwed(state)) await this.#parts.teller.tellNow(messageId);
       for (const messageId of messageIds) if (!known.has(messageId)) await this.#take(messageId);
     }
-    if (!signal.aborted) {
+    if (goesOn()) {
       this.listed.end();
       await this.#partials.keepOnly((messageId) => this.listed.get(messageId) !== undefined);
     }
@@ -119,9 +127,9 @@ export class Collector {
   }
 
   async #take(messageId: string): Promise<void> {
-    const { router, signal, notices } = this.#parts;
+    const { router, signal, notices, mayPoll } = this.#parts;
     const message = this.listed.get(messageId);
-    if (!message || message.gaveUp || message.failedIn === this.listed.list || signal.aborted) return;
+    if (!message || message.gaveUp || message.failedIn === this.listed.list || signal.aborted || !mayPoll()) return;
     // Left in MESH's inbox until there is somebody to take it.
     if (router.consumers.length === 0) return;
     try {

@@ -1,6 +1,7 @@
 /** What a durable inbox is made of. */
 import type { MeshClient } from '../client/client';
 import type { Spool } from '../payload/spool';
+import type { Held } from '../store/mailbox-lease';
 import type { Store } from '../store/store';
 import type { MessageHeaders } from '../types';
 import type { Clock } from '../clock';
@@ -43,6 +44,11 @@ export interface DurableInboxOptions extends InboxRules {
    * left to other systems. May be called again for the same REPORT after a restart.
    */
   settleReport?: (report: MessageHeaders) => Promise<unknown>;
+  /**
+   * The right to poll the mailbox and to deliver what was received; without it the inbox only takes what the flow is done
+   * with. Made by the inbox, which is told by `changed`. Default: always held.
+   */
+  lease?: (changed: (held: boolean) => void) => Held & { start(): void; stop(): Promise<void> };
   /** Default: the machine's. */
   clock?: Clock;
 }

@@ -6,9 +6,11 @@
 import { AbortedError, InvalidMessageError, NotFoundError, type MeshError } from '../errors';
 import type { Progress } from '../types';
 import { wakefulClock, type Clock } from '../clock';
+import { ALWAYS_HELD } from '../store/mailbox-lease';
 import { Alarm } from './alarm';
 import { Collector } from './collector';
 import { DeliveryLane } from './delivery-lane';
+import type { OtherChange } from '../store/store';
 import type { DurableInboxOptions } from './durable-inbox-types';
 import { Flights } from './flights';
 import { IncomingRows } from './incoming-rows';
@@ -36,8 +38,15 @@ export function createDurableInbox(options: DurableInboxOptions): InboxPoller {
   return new DurableInbox(options);
 }
 
+/** The lease of a store that nobody else has. */
+const ONE_OWNER = { ...ALWAYS_HELD, start: () => undefined, stop: async () => undefined };
+
 class DurableInbox implements InboxPoller {
   readonly #options: DurableInboxOptions;
+  readonly #lease: ReturnType<NonNullable<DurableInboxOptions['lease']>>;
+  readonly #stopHearing: () => void;
+  /** What an earlier process had in flight is not freed twice. */
+  #freshStart: boolean;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #router: InboxRouter<InboxConsumer>;
@@ -56,6 +65,8 @@ class DurableInbox implements InboxPoller {
   readonly #leaving = new Set<Promise<void>>();
   #loading: Promise<void> | undefined;
   #loaded = false;
+  /** Counts the times that the lease was taken or lost. */
+  #term = 0;
   #run: Promise<void> | undefined;
   #listWanted = false;
   /** A consumer has come: what was listed may be its. */
@@ -72,6 +83,9 @@ class DurableInbox implements InboxPoller {
     const { client, mailboxId, url, store, storeKey, minimumIntervalMs, clock = wakefulClock } = options;
     this.#options = options;
     this.#clock = clock;
+    this.#freshStart = options.freshStart;
+    this.#lease = options.lease?.((held) => this.#leaseChanged(held)) ?? ONE_OWNER;
+    this.#stopHearing = store.onOther(storeKey, (change) => this.#other(change));
     this.#router = new InboxRouter(options.leftToOthers ?? []);
     this.#kindOf = deliveryKinds(options.businessAcknowledgementWorkflows);
     this.#schedule = new PollSchedule({
@@ -85,6 +99,7 @@ class DurableInbox implements InboxPoller {
     this.#leases = new Alarm(clock, () => this.#leaseEnded());
     this.#reports = new ReportSettler(options.settleReport);
     const shared = { rows: this.#rows, router: this.#router, notices: this.#notices, signal: this.#closing.signal };
+    const mayPoll = (): boolean => this.#lease.held;
     this.#teller = new MeshTeller({
       ...shared,
       client,
@@ -97,6 +112,7 @@ class DurableInbox implements InboxPoller {
     });
     this.#collector = new Collector({
       ...shared,
+      mayPoll,
       options,
       reports: this.#reports,
       teller: this.#teller,
@@ -115,6 +131,7 @@ class DurableInbox implements InboxPoller {
     this.#resetLanes();
     this.#notices.forget();
     this.#takeWanted = true;
+    this.#lease.start();
     if (consumer.intervalMs > 0) this.poll();
     else this.#start();
   }
@@ -133,8 +150,9 @@ class DurableInbox implements InboxPoller {
       this.#planNext();
       if (this.#loaded) this.#wakeLanes();
     } else {
-      // Nobody is left to list for.
+      // Nobody is left to list for: another instance may have somebody.
       this.#schedule.clear();
+      void this.#lease.stop();
     }
   }
 
@@ -151,7 +169,8 @@ class DurableInbox implements InboxPoller {
    * are harmless. What the store does not know is acknowledged at MESH; only then can this throw errors of MESH.
    */
   async acknowledge(messageId: string): Promise<void> {
-    await this.#load();
+    // Any instance may be done with it; the one that polls counts what it has in flight.
+    if (this.#lease.held) await this.#load();
     const row = await this.#rows.settle(messageId);
     if (row) {
       this.#flights.delete(messageId);
@@ -204,9 +223,11 @@ class DurableInbox implements InboxPoller {
   async close(): Promise<void> {
     this.#schedule.close();
     this.#leases.clear();
+    this.#stopHearing();
     this.#closing.abort(new AbortedError('The inbox was closed.'));
     await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
     await Promise.all([this.#run, this.#loading?.catch(() => undefined), this.#teller.close(), ...this.#leaving]);
+    await this.#lease.stop();
   }
 
   get #closed(): boolean {
@@ -215,7 +236,7 @@ class DurableInbox implements InboxPoller {
 
   /** One at a time: assurance asks for one thread for each mailbox (DOMAIN.md 1.13). */
   #start(): void {
-    if (this.#run || this.#closed) return;
+    if (this.#run || this.#closed || !this.#lease.held) return;
     this.#run = this.#work()
       .catch((error: unknown) => this.#failed(asMeshError(error)))
       .finally(() => {
@@ -240,8 +261,8 @@ class DurableInbox implements InboxPoller {
       this.#wakeLanes();
       await this.#teller.tellOwed();
       await this.#collector.takeListed();
-      if (listing) await this.#list();
-    } while ((this.#takeWanted || this.#listWanted) && !this.#closed);
+      if (listing && this.#lease.held) await this.#list();
+    } while ((this.#takeWanted || this.#listWanted) && !this.#closed && this.#lease.held);
     this.#notices.wentWell();
   }
 
@@ -265,7 +286,9 @@ class DurableInbox implements InboxPoller {
   }
 
   async #loadAll(): Promise<void> {
-    const { freshStart, instance = null } = this.#options;
+    const { instance = null } = this.#options;
+    const freshStart = this.#freshStart;
+    const term = this.#term;
     await this.#rows.count();
     for await (const row of this.#rows.all(['delivered'])) {
       this.#flights.add(row, freshStart ? 0 : (row.leaseUntil ?? 0));
@@ -276,8 +299,48 @@ class DurableInbox implements InboxPoller {
       if (row.instance !== instance) continue;
       if (this.#teller.whenSpooled || row.state === 'done') this.#teller.owe(row.messageId);
     }
+    // The lease was lost meanwhile.
+    if (term !== this.#term) return;
+    this.#freshStart = false;
     this.#loaded = true;
     this.#planLeases();
+  }
+
+  /** Begins where another instance has stopped, or leaves everything to it; what is under way here ends by itself. */
+  #leaseChanged(held: boolean): void {
+    this.#term += 1;
+    this.#loading = undefined;
+    this.#loaded = false;
+    this.#flights.clear();
+    this.#leases.clear();
+    this.#resetLanes();
+    this.#collector.lookAgain();
+    if (held && this.#lanes.size > 0) {
+      if (this.#router.consumers.some(({ intervalMs }) => intervalMs > 0)) this.poll();
+      this.#takeWanted = true;
+      this.#start();
+    }
+    this.#changed();
+  }
+
+  /** The flow was done with a message on another instance. */
+  #other(change: OtherChange): void {
+    if (!this.#loaded || this.#closed) return;
+    const look = change.kind === 'in' ? this.#doneElsewhere(change.messageId) : undefined;
+    // What is not heard is found when a lease ends, or when the lane comes to it.
+    look?.catch(() => undefined);
+  }
+
+  async #doneElsewhere(messageId: string): Promise<void> {
+    const row = await this.#rows.get(messageId);
+    if (row?.state !== 'done') return;
+    this.#rows.settledElsewhere(row);
+    this.#flights.delete(messageId);
+    if (row.acknowledgedAt === null) this.#teller.owe(messageId);
+    this.#teller.wake();
+    this.#listMore();
+    this.#wakeLanes();
+    this.#changed();
   }
 
   #lane(consumer: InboxConsumer): DeliveryLane {
@@ -293,7 +356,7 @@ class DurableInbox implements InboxPoller {
       leaseMs,
       maxDeliveries,
       kindOf: this.#kindOf,
-      claims: (routed, one) => this.#router.claim(routed) === one,
+      claims: (routed, one) => this.#lease.held && this.#router.claim(routed) === one,
       isUnderWay: (messageId) => this.#collector.isUnderWay(messageId),
       settle: (messageId) => this.acknowledge(messageId),
       onLease: () => this.#planLeases(),

@@ -71,6 +71,11 @@ export class Flights {
     this.#flights.delete(messageId);
   }
 
+  /** Another instance delivers from now on. */
+  clear(): void {
+    this.#flights.clear();
+  }
+
   /** The consumer is gone; its flights stay until their leases end, but for what it did not take. */
   release(consumer: InboxConsumer): void {
     for (const flight of this.#flights.values()) {

@@ -111,6 +111,11 @@ export class IncomingRows {
     return row;
   }
 
+  /** Another instance settled it. */
+  settledElsewhere(row: Incoming): void {
+    if (row.deliveryCount === 0 && row.error === null) this.waiting.add(row, -1);
+  }
+
   /** The consumer did not take it: due again at once where nobody holds it, and not counted but for the first time. */
   async refused({ messageId, deliveryCount }: Incoming): Promise<void> {
     const change = { deliveryCount: Math.max(1, deliveryCount - 1), leaseUntil: this.#clock.now() };

@@ -11,6 +11,7 @@ import {
   NotFoundError,
   TlsError,
 } from '../errors';
+import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
 import { settleOutcome, type Answer } from '../store/settle-outcome';
 import type { Outcome, Outgoing, OutgoingChange, OutgoingState, Store } from '../store/store';
 import type { MessageHeaders, Tracking } from '../types';
@@ -35,6 +36,8 @@ export interface FollowerParts {
   clock: Clock;
   /** Key of the mailbox in the store. */
   mailbox: string;
+  /** The sender's: one instance follows. Default: always held. */
+  lease?: Held;
 }
 
 const MINUTE = 60_000;
@@ -125,10 +128,11 @@ export class Follower {
   }
 
   async #followAll(): Promise<void> {
-    const { store, mailbox, clock } = this.#parts;
+    const { store, mailbox, clock, lease = ALWAYS_HELD } = this.#parts;
+    if (!lease.held) return;
     for (const row of await store.dueOverdue(mailbox, clock.now(), BATCH)) await this.#overdue(row);
     for (const row of await store.dueTracking(mailbox, clock.now(), BATCH)) {
-      if (this.#stopping.signal.aborted) return;
+      if (this.#stopping.signal.aborted || !lease.held) return;
       if (!(await this.#follow(row))) return;
     }
   }

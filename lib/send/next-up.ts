@@ -24,7 +24,7 @@ export interface NextUpParts extends AttemptParts {
   /** No more is begun. */
   stopping: AbortSignal;
   /** Commits how a queued message ended that cannot be sent at all. */
-  end: (row: Outgoing, ending: Ending) => Promise<void>;
+  end: (row: Outgoing, ending: Ending) => Promise<unknown>;
 }
 
 /** Rows that are read at once, up to 64 KiB of payload each. */

@@ -67,7 +67,8 @@ export interface OutboxMessage {
 export interface OutboxEvent {
   /**
    * `queued`, `sending`, `chunk`, `not begun`, `interrupted`, `restarted`, `retry`, `set aside`, `parked`, `rejected`,
-   * `unknown`, `adopted`, `held`, `accepted`, `acknowledged`, `undelivered`, `overdue`, `no outcome`, `resent`, `dropped`.
+   * `unknown`, `adopted`, `held`, `accepted`, `acknowledged`, `undelivered`, `overdue`, `no outcome`, `resent`, `dropped`;
+   * `duplicate`: an instance was paused for so long that MESH has accepted the message twice.
    */
   event: string;
   message: OutboxMessage;

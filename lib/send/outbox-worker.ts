@@ -7,6 +7,7 @@
  * commit, so that in a steady flow each message costs one, while another is on the wire.
  */
 import { AbortedError } from '../errors';
+import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
 import type {
   LedgerNote,
   Outgoing,
@@ -15,9 +16,10 @@ import type {
   OutgoingTransition,
   SendPlan,
   Store,
-  StoredError,
 } from '../store/store';
-import { attempt, PARK_AFTER, unknown, type AttemptParts, type Ending } from './attempt';
+import { attempt, PARK_AFTER, type AttemptParts, type Ending } from './attempt';
+import { Interrupted } from './interrupted';
+import { settleLate } from './late-answer';
 import { intent, NextUp, type Candidate } from './next-up';
 import type { Outbox } from './outbox';
 import type { OutboxState } from './outbox-types';
@@ -33,6 +35,13 @@ export interface WorkerParts extends AttemptParts {
   mailbox: string;
   /** Of the sandbox, if it is one. */
   instance: string | null;
+  /** The right to send from this mailbox; without it the worker waits. Default: always held. */
+  lease?: Held;
+  /**
+   * What is `sending` and not ours is judged after so long (milliseconds): longer than the lease and the time-out of a
+   * request, in which another instance may still get MESH's answer. Default 0, for a store that has one owner.
+   */
+  settleWaitMs?: number;
   /** Told whenever waiting, held or paused change. */
   changed: (state: OutboxState) => void;
 }
@@ -41,6 +50,8 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 /** Looks again at least so often, in case something was missed. */
 const LONGEST_WAIT_MS = 10 * MINUTE;
+/** The same where other instances add messages: what they tell may be missed. */
+const SHARED_WAIT_MS = 30 * SECOND;
 /** A store that failed is tried again after so long. */
 const STORE_WAIT_MS = 10 * SECOND;
 /** While messages go out one after the other, the state is told at most so often. */
@@ -52,7 +63,10 @@ type Claimed = Outgoing & { plan: SendPlan };
 /** The sender of one mailbox. */
 export class OutboxWorker {
   readonly #parts: WorkerParts;
+  readonly #lease: Held;
+  readonly #settleWaitMs: number;
   readonly #backoff = new SendBackoff();
+  readonly #interrupted: Interrupted;
   readonly #next: NextUp;
   /** No more is begun. */
   readonly #stopping = new AbortController();
@@ -65,6 +79,9 @@ export class OutboxWorker {
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
+    this.#lease = parts.lease ?? ALWAYS_HELD;
+    this.#settleWaitMs = parts.settleWaitMs ?? 0;
+    this.#interrupted = new Interrupted(parts, this.#settleWaitMs, (row, ending) => this.#changeAttempt(row, ending));
     this.#next = new NextUp({
       ...parts,
       backoff: this.#backoff,
@@ -80,6 +97,12 @@ export class OutboxWorker {
   /** Picks up what an earlier process left, then sends until `stop`. */
   start(): void {
     this.#running ??= this.#run();
+  }
+
+  /** The lease was taken or lost: looks at once. */
+  leaseChanged(): void {
+    this.#interrupted.forgetClaims();
+    this.#wakeUp();
   }
 
   /** Tries again at once, whatever the pause: the mailbox has been mended. */
@@ -108,9 +131,12 @@ export class OutboxWorker {
       this.#wake = new AbortController();
       let wait = STORE_WAIT_MS;
       try {
-        if (!isRecovered) await this.#recover();
-        isRecovered = true;
-        await this.#sendAll();
+        if (this.#lease.held) {
+          // Where others send, one of theirs may be found interrupted at any time.
+          if (!isRecovered || this.#settleWaitMs > 0) await this.#recover();
+          isRecovered = true;
+          await this.#sendAll();
+        }
         wait = await this.#untilNext();
       } catch (error) {
         // The store: disk full, or closed under us. It may hold an intent of which we know nothing.
@@ -127,11 +153,7 @@ export class OutboxWorker {
     if (instance !== null) {
       await store.closeOtherInstances(mailbox, instance, { event: 'sandbox restarted', time: clock.now() });
     }
-    for (let more = true; more && !this.#isStopping;) {
-      const interrupted = await store.listOutgoing({ mailbox, states: ['sending'] }, { limit: 100 });
-      more = interrupted.length > 0;
-      for (const row of interrupted) await this.#change(row.id, ['sending'], interruptedEnding(row, clock.now()));
-    }
+    await this.#interrupted.judge(() => this.#isStopping || !this.#lease.held);
   }
 
   /** Sends everything that may be sent now. Throws what the store throws, once nothing is under way any more. */
@@ -172,7 +194,7 @@ export class OutboxWorker {
   }
 
   get #mayNotSend(): boolean {
-    return this.#isStopping || this.#parts.clock.now() < this.#backoff.pausedUntil;
+    return this.#isStopping || !this.#lease.held || this.#parts.clock.now() < this.#backoff.pausedUntil;
   }
 
   /** After a failure a handshake goes first: unlike a message it may be repeated, and no message's fault. */
@@ -197,7 +219,9 @@ export class OutboxWorker {
       await this.#next.prepare();
       const candidate = this.#next.takeReady();
       if (!candidate || this.#mayNotSend) return undefined;
-      const [row] = await store.changeTogether([intent(candidate, clock.now())]);
+      const [row] = await this.#interrupted.intending(candidate.row, () =>
+        store.changeTogether([intent(candidate, clock.now())]),
+      );
       // Not there any more: dropped in between.
       if (row) return this.#claimed(row, candidate);
     }
@@ -212,15 +236,16 @@ export class OutboxWorker {
 
   async #giveBack(row: Outgoing): Promise<void> {
     const change: OutgoingChange = { state: 'queued', attempts: row.attempts - 1 };
-    await this.#change(row.id, ['sending'], { change, event: 'not begun' });
+    await this.#changeAttempt(row, { change, event: 'not begun' });
   }
 
   #attempt(row: Claimed): Promise<Ending> {
     this.#parts.outbox.tell('sending', row);
     const onChunk: ChunkSent = async ({ chunk, totalChunks, messageId }) => {
       const change: OutgoingChange = { chunksSent: chunk, messageId };
-      await this.#change(row.id, ['sending'], { change, event: 'chunk', detail: { chunk, totalChunks } });
+      const saved = await this.#changeAttempt(row, { change, event: 'chunk', detail: { chunk, totalChunks } });
       if (this.#isStopping) throw new AbortedError('The outbox was stopped between two chunks.');
+      if (!saved || !this.#lease.held) throw new AbortedError('Another instance goes on with the chunks.');
     };
     return attempt(this.#parts, this.#backoff, row, this.#breaking.signal, onChunk);
   }
@@ -231,7 +256,7 @@ export class OutboxWorker {
    */
   async #settle(row: Outgoing, ending: Ending, after: Candidate | undefined): Promise<Claimed | 'none'> {
     const claimed = after && (await this.#settleAndClaim(row, ending, after));
-    if (!claimed) await this.#change(row.id, ['sending'], ending);
+    if (!claimed && !(await this.#changeAttempt(row, ending))) await this.#settleLate(row, ending);
     if (ending.change.state !== 'queued') await this.#parts.scratch.remove(row.id);
     const trouble = this.#backoff.takeConvicted();
     if (trouble !== undefined) await this.#setAside(trouble);
@@ -247,17 +272,29 @@ export class OutboxWorker {
     const end: OutgoingTransition = {
       id: row.id,
       from: ['sending'],
+      attempt: row.attempts,
       change: ending.change,
       note: noteOf(ending, now),
     };
     try {
-      const [ended, claimed] = await store.changeTogether([end, intent(after, now)]);
+      const [ended, claimed] = await this.#interrupted.intending(after.row, () =>
+        store.changeTogether([end, intent(after, now)]),
+      );
       if (ended) outbox.tell(ending.event, ended);
+      else await this.#settleLate(row, ending);
       return claimed ? this.#claimed(claimed, after) : 'none';
     } catch {
       // By itself, then, and as often as it takes: it is what MESH has answered.
       return undefined;
     }
+  }
+
+  /** Another instance has judged it meanwhile, and here is MESH's answer. */
+  async #settleLate(row: Outgoing, ending: Ending): Promise<void> {
+    const { store, outbox, clock } = this.#parts;
+    if (this.#isStopping) return;
+    const late = await this.#persist(() => settleLate(store, row, ending, clock.now()));
+    if (late) outbox.tell(late.event, late.row);
   }
 
   /** It failed again and again while others went: for a while, and in the end for a person. */
@@ -273,12 +310,20 @@ export class OutboxWorker {
     });
   }
 
-  async #change(id: string, from: OutgoingState[], ending: Ending): Promise<void> {
+  /** Only if this attempt is the last: another instance may have judged it, and begun the next one. */
+  #changeAttempt({ id, attempts }: Outgoing, ending: Ending): Promise<Outgoing | undefined> {
+    return this.#change(id, ['sending'], ending, attempts);
+  }
+
+  /** The row as it is then, without its payload; undefined if it was in another state. Never rejects. */
+  async #change(id: string, from: OutgoingState[], ending: Ending, attempt?: number): Promise<Outgoing | undefined> {
     const { store, outbox, clock } = this.#parts;
     const { change } = ending;
     const note = noteOf(ending, clock.now());
-    const [changed] = (await this.#persist(() => store.changeTogether([{ id, from, change, note }]))) ?? [];
+    const transition = { id, from, change, note, ...(attempt === undefined ? {} : { attempt }) };
+    const [changed] = (await this.#persist(() => store.changeTogether([transition]))) ?? [];
     if (changed) outbox.tell(ending.event, changed);
+    return changed;
   }
 
   /**
@@ -302,8 +347,11 @@ export class OutboxWorker {
     const { store, mailbox, clock } = this.#parts;
     await this.#tellState();
     const now = clock.now();
+    const longest = store.isShared ? SHARED_WAIT_MS : LONGEST_WAIT_MS;
+    if (!this.#lease.held) return longest;
     const until = now < this.#backoff.pausedUntil ? this.#backoff.pausedUntil : await store.nextSendTime(mailbox);
-    return Math.min(LONGEST_WAIT_MS, until === undefined ? Infinity : Math.max(0, until - now));
+    const next = Math.min(until ?? Infinity, this.#interrupted.nextTime ?? Infinity);
+    return Math.min(longest, Math.max(0, next - now));
   }
 
   async #tellState(): Promise<void> {
@@ -357,15 +405,4 @@ async function takeFrom<T>(promise: Promise<T>, forget: () => void): Promise<T> 
 
 function noteOf({ event, detail }: Ending, time: number): LedgerNote {
   return { event, time, ...(detail ? { detail } : {}) };
-}
-
-const INTERRUPTED: StoredError = {
-  code: 'MESH_UNKNOWN_OUTCOME',
-  message: 'The process ended while the message was being sent.',
-};
-
-/** A chunked message goes on where it was. */
-function interruptedEnding(row: Outgoing, now: number): Ending {
-  if ((row.plan?.totalChunks ?? 1) === 1) return unknown(row, INTERRUPTED, now);
-  return { change: { state: 'queued', nextAttemptAt: 0 }, event: 'interrupted' };
 }

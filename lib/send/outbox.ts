@@ -11,6 +11,7 @@ import { outgoingHeaders } from '../protocol/message-headers';
 import type {
   LedgerEntry,
   NewOutgoing,
+  OtherChange,
   Outgoing,
   OutgoingChange,
   OutgoingFilter,
@@ -54,6 +55,7 @@ export interface OutboxParts {
 export class Outbox {
   readonly #parts: OutboxParts;
   readonly #room: Room;
+  readonly #stopHearing: () => void;
   readonly #order = new CallOrder();
   readonly #deadlines: DeadlineRules;
   readonly #listeners = new Set<(event: OutboxEvent) => void>();
@@ -66,6 +68,31 @@ export class Outbox {
     this.#parts = parts;
     this.#room = new Room(parts, parts.limits);
     this.#deadlines = deadlineRules(parts.deadlines);
+    this.#stopHearing = parts.store.onOther(parts.mailbox, (change) => this.#other(change));
+  }
+
+  /** Hears no more of what other instances do. */
+  close(): void {
+    this.#stopHearing();
+  }
+
+  /** Another instance sends, and whoever waits here has to know. Events are told where they happen, and only there. */
+  #other(change: OtherChange): void {
+    if (change.kind === 'out') this.#lookAgain([change.id]);
+    if (change.kind === 'missed') this.#lookAgain([...this.#waiting.keys()]);
+    if (change.kind === 'out' || change.kind === 'missed') this.onChange();
+  }
+
+  #lookAgain(ids: readonly string[]): void {
+    for (const id of ids) {
+      const waiting = this.#waiting.get(id);
+      if (!waiting) continue;
+      this.get(id).then(
+        (message) => message && waiting.forEach((look) => look(message)),
+        // The store is away: when it is back it says that something was missed.
+        () => undefined,
+      );
+    }
   }
 
   /**

@@ -125,6 +125,8 @@ export type OutgoingChange = Partial<Omit<Outgoing, FixedFields>>;
 export interface OutgoingTransition {
   id: string;
   from: readonly OutgoingState[];
+  /** Only if `attempts` is this: another instance may have begun a later attempt meanwhile. */
+  attempt?: number;
   change: Omit<OutgoingChange, 'payload'>;
   note: LedgerNote;
 }
@@ -226,8 +228,24 @@ export interface Retention {
   ledgerMs: number;
 }
 
+/** Of what there is to be one for each mailbox (DESIGN.md, rule 3). */
+export type Role = 'sender' | 'poller';
+
+/**
+ * What another instance did with a mailbox: changed the state of a message that is sent, was done with one that was
+ * received, or gave its leases back. `missed`: it was not heard for a while, so anything may have been.
+ */
+export type OtherChange =
+  { kind: 'out'; id: string } | { kind: 'in'; messageId: string } | { kind: 'lease' } | { kind: 'missed' };
+
 /** The state of all mailboxes of one Node-RED (SQLite), or of several (PostgreSQL). */
 export interface Store {
+  /** Whether other processes may have it open too. */
+  readonly isShared: boolean;
+  /** Of this opening of the store, among those of all processes that share it. */
+  readonly id: string;
+  /** The ids of the others that live, or did a minute ago; none where the store has one owner. */
+  others(): Promise<string[]>;
   /** The keys of all mailboxes that ever sent or received anything here. */
   mailboxes(): Promise<string[]>;
   /**
@@ -313,6 +331,14 @@ export interface Store {
   purge(now: number, retention: Retention): Promise<{ spoolNames: string[]; rows: number; ledgerEntries: number }>;
   /** Every spool name that a row refers to, so that a start can delete orphans of a kill. */
   spoolNames(): Promise<Set<string>>;
+  /**
+   * Takes the right to be the one sender or poller of a mailbox, or prolongs it, for `ms` (milliseconds) from now by the
+   * store's own clock; false while another instance has it. Always true where the store has one owner. Given back by
+   * `close`, or when its time ends.
+   */
+  lease(mailbox: string, role: Role, ms: number): Promise<boolean>;
+  /** Calls `listener` when another instance has changed something of the mailbox; gives a function that ends it. */
+  onOther(mailbox: string, listener: (change: OtherChange) => void): () => void;
   /** Waits for what is under way and closes. Repeatable. */
   close(): Promise<void>;
 }

@@ -27,6 +27,12 @@ function attentionError(RED: NodeAPI, { event, message, overdue = 'collection' }
       advice: sharedText(RED, `advice.overdue-${overdue}`),
     });
   }
+  if (event === 'duplicate') {
+    return new AttentionError('MESH_DUPLICATE', sharedText(RED, 'error.duplicate', ids), {
+      ...where,
+      advice: sharedText(RED, 'advice.duplicate'),
+    });
+  }
   const { code = 'MESH_NOT_SENT', message: reason = '', ...details } = message.error ?? {};
   const key = event === 'undelivered' ? 'error.not-arrived' : 'error.not-sent';
   return new AttentionError(code, sharedText(RED, key, { ...ids, reason }).trim(), { ...details, ...where });

@@ -1,6 +1,9 @@
 /**
  * Where this Node-RED keeps what it may not forget: `<userDir>/mesh`. One state for each folder and process, opened by the
  * first mailbox that needs it and kept on globalThis: it outlives deploys, and reloads of this module.
+ *
+ * Several Node-REDs share one: MESH_STORE_URL names their PostgreSQL, MESH_SPOOL_FOLDER the folder that they share for
+ * large payloads.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -42,7 +45,10 @@ export async function closeDurableStates(): Promise<void> {
 async function open(RED: NodeAPI, folder: string): Promise<State> {
   try {
     // Only test helpers are without a user folder; nothing of theirs has to be remembered.
-    return await openState({ folder: folder === '' ? await mkdtemp(join(tmpdir(), 'node-red-mesh-')) : folder });
+    return await openState({
+      folder: folder === '' ? await mkdtemp(join(tmpdir(), 'node-red-mesh-')) : folder,
+      ...sharedStore(),
+    });
   } catch (error) {
     if (error instanceof ConfigurationError) throw error;
     const reason = error instanceof MeshError ? error.message : sharedText(RED, 'error.state-unexpected');
@@ -51,4 +57,10 @@ async function open(RED: NodeAPI, folder: string): Promise<State> {
       advice: sharedText(RED, 'advice.state'),
     });
   }
+}
+
+/** What the environment says of a store that is shared; the URL has a password in it and is told to nobody. */
+function sharedStore(): { url?: string; spoolFolder?: string } {
+  const { MESH_STORE_URL: url = '', MESH_SPOOL_FOLDER: spoolFolder = '' } = process.env;
+  return { ...(url === '' ? {} : { url }), ...(spoolFolder === '' ? {} : { spoolFolder }) };
 }

@@ -8,6 +8,7 @@ export function testClock(): { clock?: Clock } {
   if (!real || !then || !speed) return {};
   return {
     clock: {
+      speed,
       now: () => then + (Date.now() - real) * speed,
       sleep: (ms, signal) =>
         delay(Math.max(1, Math.min(ms / speed, 3_600_000)), undefined, { signal }).catch(() => undefined),

@@ -28,7 +28,8 @@ export async function smallState(spareMaxPages: number): Promise<State> {
   const folder = await emptyFolder();
   const store = await openSqliteStore({ folder, test: { spareMaxPages } });
   afterThisTest(() => store.close());
-  return { store, spool: await Spool.open(join(folder, 'spool')), close: () => store.close() };
+  const spool = await Spool.open(join(folder, 'spool'));
+  return { store, spool, scratch: spool, close: () => store.close() };
 }
 
 /** A mailbox with what it told. */

@@ -1,46 +1,22 @@
 /** What is received. */
-import { z } from 'zod';
+import {
+  INCOMING_COLUMNS,
+  incomingChange,
+  incomingOf,
+  NEW_INCOMING_COLUMNS,
+  newIncomingValues,
+  parseIncoming,
+  parseIncomingState,
+} from '../rows/incoming';
+import type { Row } from '../rows/parse';
 import type { Incoming, IncomingChange, IncomingState, LedgerNote, NewIncoming, Page } from '../store';
 import type { Ledger } from './ledger';
 import type { Mailboxes } from './mailboxes';
 import { marks } from './outgoing';
-import { assignments } from './outgoing-rows';
-import { json, object, parse, storedError, time } from './parse';
-import { payloadColumns, Payloads, payloadValues } from './payloads';
-import type { Row, Statements } from './statements';
+import { Payloads } from './payloads';
+import type { Statements } from './statements';
 
-const STATES = ['spooled', 'acknowledged', 'delivered', 'done', 'parked'] as const satisfies readonly IncomingState[];
-
-const schema = z.object({
-  seq: z.number(),
-  mailbox: z.number(),
-  message_id: z.string(),
-  instance: z.string().nullable(),
-  workflow_id: z.string(),
-  message_type: z.enum(['DATA', 'REPORT']),
-  headers: json(object),
-  size: z.number(),
-  sha256: z.string(),
-  received_at: z.number(),
-  state: z.enum(STATES),
-  ...payloadColumns,
-  acknowledged_at: time,
-  delivery_count: z.number(),
-  lease_until: time,
-  settled_at: time,
-  error: json(storedError).nullable(),
-});
-const COLUMNS = Object.keys(schema.shape).join(', ');
-const SELECT = `SELECT ${COLUMNS} FROM incoming`;
-
-const CHANGES: Record<Exclude<keyof IncomingChange, 'payload'>, string> = {
-  state: 'state',
-  acknowledgedAt: 'acknowledged_at',
-  deliveryCount: 'delivery_count',
-  leaseUntil: 'lease_until',
-  settledAt: 'settled_at',
-  error: 'error',
-};
+const SELECT = `SELECT ${INCOMING_COLUMNS} FROM incoming`;
 
 export class IncomingTable {
   readonly #statements: Statements;
@@ -57,20 +33,12 @@ export class IncomingTable {
 
   add(message: NewIncoming, note: LedgerNote): boolean {
     const mailbox = this.#mailboxes.number(message.mailbox);
+    const values = newIncomingValues(message);
     const row = this.#statements.get(
-      `INSERT INTO incoming (mailbox, message_id, instance, workflow_id, message_type, headers, size, sha256, received_at,
-          state, payload_kind, payload_name, payload_file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'spooled', ?, ?, ?)
+      `INSERT INTO incoming (mailbox, ${NEW_INCOMING_COLUMNS}) VALUES (?, ${marks(values)})
         ON CONFLICT (mailbox, message_id) DO NOTHING RETURNING seq`,
       mailbox,
-      message.messageId,
-      message.instance,
-      message.workflowId,
-      message.messageType,
-      JSON.stringify(message.headers),
-      message.size,
-      message.sha256,
-      message.receivedAt,
-      ...payloadValues(message.payload),
+      ...values,
     );
     if (!row) return false;
     this.#payloads.add(Number(row['seq']), message.payload);
@@ -96,7 +64,7 @@ export class IncomingTable {
         mailbox,
         messageId,
       );
-      if (row) known.set(messageId, parse(z.object({ state: z.enum(STATES) }), 'incoming', row).state);
+      if (row) known.set(messageId, parseIncomingState(row));
     }
     return known;
   }
@@ -173,10 +141,10 @@ export class IncomingTable {
   ): Incoming | undefined {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined || from.length === 0) return undefined;
-    const { assignments: sets, values } = assignments(CHANGES, change);
+    const { assignments: sets, values } = incomingChange(change);
     const row = this.#statements.get(
       `UPDATE incoming SET ${['message_id = message_id', ...sets].join(', ')}
-        WHERE mailbox = ? AND message_id = ? AND +state IN (${marks(from)}) RETURNING ${COLUMNS}`,
+        WHERE mailbox = ? AND message_id = ? AND +state IN (${marks(from)}) RETURNING ${INCOMING_COLUMNS}`,
       ...values,
       mailbox,
       messageId,
@@ -212,24 +180,8 @@ export class IncomingTable {
   }
 
   #of(row: Row, withPayload: boolean): Incoming {
-    const parsed = parse(schema, 'incoming', row);
-    return {
-      mailbox: this.#mailboxes.key(parsed.mailbox),
-      messageId: parsed.message_id,
-      instance: parsed.instance,
-      workflowId: parsed.workflow_id,
-      messageType: parsed.message_type,
-      headers: parsed.headers,
-      size: parsed.size,
-      sha256: parsed.sha256,
-      receivedAt: parsed.received_at,
-      state: parsed.state,
-      payload: withPayload ? this.#payloads.read(parsed.seq, parsed) : null,
-      acknowledgedAt: parsed.acknowledged_at,
-      deliveryCount: parsed.delivery_count,
-      leaseUntil: parsed.lease_until,
-      settledAt: parsed.settled_at,
-      error: parsed.error,
-    };
+    const parsed = parseIncoming(row);
+    const payload = withPayload ? this.#payloads.read(parsed.seq, parsed) : null;
+    return incomingOf(parsed, this.#mailboxes.key(parsed.mailbox), payload);
   }
 }

@@ -1,22 +1,9 @@
 /** The ledger: one line for each event, only ever added to, until the retention takes the oldest. */
-import { z } from 'zod';
+import { LEDGER_COLUMNS, ledgerEntry } from '../rows/ledger';
+import type { Row } from '../rows/parse';
 import type { LedgerEntry, LedgerNote, Page } from '../store';
 import type { Mailboxes } from './mailboxes';
-import { json, parse } from './parse';
-import type { Row, Statements } from './statements';
-
-const COLUMNS = 'sequence, time, mailbox, direction, reference, message_id, event, detail';
-
-const ledgerRow = z.object({
-  sequence: z.number(),
-  time: z.number(),
-  mailbox: z.number(),
-  direction: z.enum(['out', 'in']),
-  reference: z.string(),
-  message_id: z.string().nullable(),
-  event: z.string(),
-  detail: json(z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))),
-});
+import type { Statements } from './statements';
 
 export class Ledger {
   readonly #statements: Statements;
@@ -58,7 +45,7 @@ export class Ledger {
     return [...new Set([reference, ...references.map((row) => String(row['reference']))])]
       .flatMap((each) =>
         this.#statements.all(
-          `SELECT ${COLUMNS} FROM ledger INDEXED BY ledger_reference WHERE mailbox = ? AND reference = ? ORDER BY sequence`,
+          `SELECT ${LEDGER_COLUMNS} FROM ledger INDEXED BY ledger_reference WHERE mailbox = ? AND reference = ? ORDER BY sequence`,
           mailbox,
           each,
         ),
@@ -77,7 +64,7 @@ export class Ledger {
     const start = last ? [Number(last['time']), after] : [from, 0];
     return this.#statements
       .all(
-        `SELECT ${COLUMNS} FROM ledger INDEXED BY ledger_time
+        `SELECT ${LEDGER_COLUMNS} FROM ledger INDEXED BY ledger_time
           WHERE mailbox = ? AND (time, sequence) > (?, ?) AND time < ? ORDER BY time, sequence LIMIT ?`,
         mailbox,
         ...start,
@@ -88,7 +75,6 @@ export class Ledger {
   }
 
   #entry(row: Row): LedgerEntry {
-    const { message_id: messageId, mailbox, ...rest } = parse(ledgerRow, 'ledger', row);
-    return { ...rest, mailbox: this.#mailboxes.key(mailbox), messageId };
+    return ledgerEntry(row, (mailbox) => this.#mailboxes.key(mailbox));
   }
 }

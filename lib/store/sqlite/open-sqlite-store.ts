@@ -38,6 +38,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 function storeOn(connection: Connection): SqliteStore {
   const call = connection.call.bind(connection);
   return {
+    isShared: false,
+    id: 'sqlite',
+    others: async () => [],
     enqueue: (message, note) => call('enqueue', [withOwnBytes(message), note]),
     mailboxes: () => call('mailboxes', []),
     getOutgoing: (id) => call('getOutgoing', [id]),
@@ -64,6 +67,9 @@ function storeOn(connection: Connection): SqliteStore {
     closeOtherInstances: (mailbox, instance, note) => call('closeOtherInstances', [mailbox, instance, note]),
     purge: (now, retention) => purge(connection, now, retention),
     spoolNames: () => call('spoolNames', []),
+    // The file has one owner, and so has every mailbox.
+    lease: async () => true,
+    onOther: () => () => undefined,
     close: () => connection.close(),
     statistics: () => call('statistics', []),
     queryPlans: () => call('queryPlans', []),

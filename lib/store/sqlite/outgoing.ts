@@ -1,6 +1,18 @@
 /** What is sent. */
 import type { SQLInputValue } from 'node:sqlite';
 import { InvalidMessageError } from '../../errors';
+import {
+  NEW_OUTGOING_COLUMNS,
+  newOutgoingValues,
+  OUTGOING_COLUMNS,
+  OUTGOING_STATES,
+  outgoingChange,
+  outgoingOf,
+  type OutgoingRow,
+  parseOutgoing,
+} from '../rows/outgoing';
+import { lookups } from '../rows/lookups';
+import type { Row } from '../rows/parse';
 import type {
   LedgerNote,
   NewOutgoing,
@@ -15,18 +27,8 @@ import type {
 } from '../store';
 import type { Ledger } from './ledger';
 import type { Mailboxes } from './mailboxes';
-import {
-  NEW_OUTGOING_COLUMNS,
-  newOutgoingValues,
-  OUTGOING_COLUMNS,
-  OUTGOING_STATES,
-  outgoingChange,
-  outgoingOf,
-  type OutgoingRow,
-  parseOutgoing,
-} from './outgoing-rows';
 import { Payloads } from './payloads';
-import type { Row, Statements } from './statements';
+import type { Statements } from './statements';
 
 const PENDING: readonly string[] = ['queued', 'sending', 'unknown', 'parked'] satisfies OutgoingState[];
 const SELECT = `SELECT ${OUTGOING_COLUMNS} FROM outgoing`;
@@ -204,8 +206,8 @@ export class OutgoingTable {
 
   /** Without their payloads. */
   changeTogether(transitions: readonly OutgoingTransition[]): Array<Outgoing | undefined> {
-    return transitions.map(({ id, from, change, note }) => {
-      const parsed = this.#change(id, from, change, note, {});
+    return transitions.map(({ id, from, attempt, change, note }) => {
+      const parsed = this.#change(id, from, change, note, {}, attempt);
       return parsed && this.#of(parsed, null);
     });
   }
@@ -216,12 +218,14 @@ export class OutgoingTable {
     change: OutgoingChange,
     note: LedgerNote | undefined,
     { infrastructure, business }: OutcomeCondition,
+    attempt?: number,
   ): OutgoingRow | undefined {
     if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
     const { assignments, values } = outgoingChange(change);
     const settled =
       (infrastructure ? ` AND +infrastructure IN (${marks(infrastructure)})` : '') +
-      (business ? ` AND +business IN (${marks(business)})` : '');
+      (business ? ` AND +business IN (${marks(business)})` : '') +
+      (attempt === undefined ? '' : ' AND attempts = ?');
     const row = this.#statements.get(
       `UPDATE outgoing SET ${['id = id', ...assignments].join(', ')}
         WHERE id = ? AND +state IN (${marks(from)})${settled} RETURNING ${OUTGOING_COLUMNS}`,
@@ -230,6 +234,7 @@ export class OutgoingTable {
       ...from,
       ...(infrastructure ?? []),
       ...(business ?? []),
+      ...(attempt === undefined ? [] : [attempt]),
     );
     if (!row) return undefined;
     const parsed = parseOutgoing(row);
@@ -273,22 +278,4 @@ export class OutgoingTable {
   #of(row: OutgoingRow, payload: Outgoing['payload']): Outgoing {
     return outgoingOf(row, this.#mailboxes.key(row.mailbox), payload);
   }
-}
-
-interface Lookup {
-  /** The index. */
-  name: string;
-  column: string;
-  value: string;
-}
-
-/** What a filter asks by value, the most telling first. */
-function lookups(filter: OutgoingFilter): Lookup[] {
-  const all = [
-    { name: 'outgoing_once', column: 'once_key', value: filter.onceKey },
-    { name: 'outgoing_message', column: 'message_id', value: filter.messageId },
-    { name: 'outgoing_resend', column: 'resend_of', value: filter.resendOf },
-    { name: 'outgoing_local', column: 'local_id', value: filter.localId },
-  ];
-  return all.filter((each): each is Lookup => each.value !== undefined);
 }

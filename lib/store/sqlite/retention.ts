@@ -2,10 +2,12 @@
  * What is old goes, in slices: one purge of a year's rows in one commit would hold the worker, and with it every
  * enqueue, for seconds. Between two slices whatever waits is served.
  */
+import type { Row } from '../rows/parse';
+import type { Table } from '../rows/payload';
 import type { Retention } from '../store';
 import type { Mailboxes } from './mailboxes';
-import { Payloads, type Table } from './payloads';
-import type { Row, Statements } from './statements';
+import { Payloads } from './payloads';
+import type { Statements } from './statements';
 
 /** What one slice came to. */
 export interface Purged {

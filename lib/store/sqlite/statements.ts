@@ -1,7 +1,6 @@
 /** Prepared statements, each prepared once; and what a test asks about them. */
-import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
-
-export type Row = Record<string, SQLOutputValue>;
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { Row } from '../rows/parse';
 
 /** Runs SQL. Texts must come from a small set (never with a value in them): they are remembered. */
 export class Statements {

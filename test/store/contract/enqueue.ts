@@ -165,6 +165,17 @@ export function describeEnqueue(store: UseStore): void {
       assert.equal((await store().getOutgoing(one))?.state, 'queued');
     });
 
+    it('changes nothing where a later attempt was begun than the one that is meant', async () => {
+      const id = await enqueued(store());
+      await store().changeOutgoing(id, ['queued'], { state: 'sending', attempts: 2 });
+      const change = { state: 'accepted' } as const;
+      assert.deepEqual(await store().changeTogether([{ id, from: ['sending'], attempt: 1, change, note }]), [
+        undefined,
+      ]);
+      const [second] = await store().changeTogether([{ id, from: ['sending'], attempt: 2, change, note }]);
+      assert.equal(second?.state, 'accepted');
+    });
+
     it('makes none of them where one fails', async () => {
       const [one, other] = [await enqueued(store()), await enqueued(store())];
       const impossible = { state: null } as unknown as OutgoingChange;

@@ -1,7 +1,11 @@
-/** What comes from the file is parsed once, here at the edge: a damaged row is a clear error, never a crash later. */
+/** What comes from a database is parsed once, here at the edge: a damaged row is a clear error, never a crash later. */
 import { z } from 'zod';
 import { StorageError } from '../../errors';
-import type { Row } from './statements';
+
+/** A row as a driver gives it: columns by name. */
+export type Row = Record<string, string | number | bigint | boolean | null | Uint8Array>;
+/** What a column may be set to, in either back end. */
+export type SqlValue = string | number | null;
 
 /** A column that holds JSON. */
 export function json<T extends z.ZodType>(schema: T) {
@@ -31,12 +35,16 @@ export const storedError = z.object({
   description: z.string().exactOptional(),
 });
 
+/** What to do with a damaged store. */
+export const DAMAGED =
+  'Stop Node-RED, keep a copy of the store (mesh.db and mesh.db-wal, or the database), and restore the last backup.';
+
 /** A row as its schema has it. The error names the table and the column, never a value. */
 export function parse<T extends z.ZodType>(schema: T, table: string, row: Row): z.output<T> {
   const result = schema.safeParse(row);
   if (result.success) return result.data;
   const column = result.error.issues[0]?.path.join('.') ?? '';
   throw new StorageError(`The store is damaged: a row of ${table} cannot be read (${column}).`, {
-    advice: 'Stop Node-RED, keep a copy of mesh.db and mesh.db-wal, and restore the last backup.',
+    advice: DAMAGED,
   });
 }

@@ -1,10 +1,9 @@
-/** A row of `outgoing`, and the message that it is. */
-import type { SQLInputValue } from 'node:sqlite';
+/** A row of `outgoing`, and the message that it is. Both back ends name and type their columns alike. */
 import { z } from 'zod';
-import type { IncomingChange, NewOutgoing, Outgoing, OutgoingChange, OutgoingState, StoredPayload } from '../store';
-import { flag, json, object, parse, storedError, time } from './parse';
-import { payloadColumns, payloadValues } from './payloads';
-import type { Row } from './statements';
+import type { NewOutgoing, Outgoing, OutgoingChange, OutgoingState, StoredPayload } from '../store';
+import { assignments } from './changes';
+import { flag, json, object, parse, type Row, type SqlValue, storedError, time } from './parse';
+import { payloadColumns, payloadValues } from './payload';
 
 export const OUTGOING_STATES = [
   'queued',
@@ -67,7 +66,8 @@ const schema = z.object({
 export type OutgoingRow = z.output<typeof schema>;
 
 /** Every column that a message is made of. */
-export const OUTGOING_COLUMNS = Object.keys(schema.shape).join(', ');
+export const OUTGOING_COLUMN_NAMES: readonly string[] = Object.keys(schema.shape);
+export const OUTGOING_COLUMNS = OUTGOING_COLUMN_NAMES.join(', ');
 
 export function parseOutgoing(row: Row): OutgoingRow {
   return parse(schema, 'outgoing', row);
@@ -114,7 +114,7 @@ export const NEW_OUTGOING_COLUMNS = `mailbox, id, instance, once_key, lane, stri
   workflow_id, envelope, size, queued_at, resend_of, state, infrastructure, business, collect_by, infrastructure_by,
   business_by, payload_kind, payload_name, payload_file`;
 
-export function newOutgoingValues(mailbox: number, message: NewOutgoing): SQLInputValue[] {
+export function newOutgoingValues(mailbox: number, message: NewOutgoing): SqlValue[] {
   return [
     mailbox,
     message.id,
@@ -160,25 +160,6 @@ const CHANGES: Record<Exclude<keyof OutgoingChange, 'payload'>, string> = {
 };
 
 /** The assignments of an UPDATE, and their values. */
-export function outgoingChange(change: OutgoingChange): { assignments: string[]; values: SQLInputValue[] } {
+export function outgoingChange(change: OutgoingChange): { assignments: string[]; values: SqlValue[] } {
   return assignments(CHANGES, change);
-}
-
-/** For both tables: the columns that a change names, in the order of `columns`, so that one text serves many changes. */
-export function assignments(
-  columns: Record<string, string>,
-  change: OutgoingChange | IncomingChange,
-): { assignments: string[]; values: SQLInputValue[] } {
-  const given = Object.entries(columns)
-    .map(([key, column]) => ({ column, value: change[key as keyof typeof change] as unknown }))
-    .filter(({ value }) => value !== undefined);
-  const names = given.map(({ column }) => `${column} = ?`);
-  const values = given.map(({ value }) =>
-    typeof value === 'object' && value !== null ? JSON.stringify(value) : (value as SQLInputValue),
-  );
-  if (change.payload === undefined) return { assignments: names, values };
-  return {
-    assignments: [...names, 'payload_kind = ?', 'payload_name = ?', 'payload_file = ?'],
-    values: [...values, ...payloadValues(change.payload)],
-  };
 }

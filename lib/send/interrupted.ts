@@ -1,0 +1,87 @@
+/**
+ * What is `sending` and not on the wire here: left by a kill, or another instance's. Where there are other instances, one of
+ * them may still be waiting for MESH's answer, or be paused: so it is judged only when it has been seen unchanged for a
+ * while (DESIGN.md, rule 3).
+ */
+import type { Clock } from '../clock';
+import type { Outgoing, Store, StoredError } from '../store/store';
+import { unknown, type Ending } from './attempt';
+
+const PAGE = 100;
+
+export class Interrupted {
+  readonly #parts: { store: Store; mailbox: string; clock: Clock };
+  readonly #waitMs: number;
+  readonly #end: (row: Outgoing, ending: Ending) => Promise<unknown>;
+  /** Rows that wait to be judged: when they were first seen, and in which attempt. */
+  readonly #seen = new Map<string, { attempts: number; at: number }>();
+  /** Intents of ours whose commit had no answer: whatever the store says, nothing of them was sent. */
+  readonly #claiming = new Map<string, number>();
+
+  /** `end` records how an interrupted attempt ended. */
+  constructor(
+    parts: { store: Store; mailbox: string; clock: Clock },
+    waitMs: number,
+    end: (row: Outgoing, ending: Ending) => Promise<unknown>,
+  ) {
+    this.#parts = parts;
+    this.#waitMs = waitMs;
+    this.#end = end;
+  }
+
+  /** Commits the intent to send a row: should the answer to that be lost, it is known here that nothing was sent. */
+  async intending<T>({ id, attempts }: Outgoing, commit: () => Promise<T>): Promise<T> {
+    this.#claiming.set(id, attempts + 1);
+    const committed = await commit();
+    this.#claiming.delete(id);
+    return committed;
+  }
+
+  /** The lease was lost or taken: another may have made the same intent since. */
+  forgetClaims(): void {
+    this.#claiming.clear();
+  }
+
+  /** When the next of them is to be judged; undefined if there is none. */
+  get nextTime(): number | undefined {
+    const [first] = [...this.#seen.values()].sort((one, other) => one.at - other.at);
+    return first && first.at + this.#waitMs;
+  }
+
+  /** Judges what has waited for long enough. Call it while nothing is on the wire here. Throws what the store throws. */
+  async judge(isOver: () => boolean): Promise<void> {
+    const { store, mailbox, clock } = this.#parts;
+    const waiting = new Map<string, { attempts: number; at: number }>();
+    let after = '';
+    for (let more = true; more && !isOver();) {
+      const rows = await store.listOutgoing({ mailbox, states: ['sending'] }, { limit: PAGE, after });
+      more = rows.length === PAGE;
+      after = rows.at(-1)?.id ?? after;
+      for (const row of rows) {
+        const { id, attempts } = row;
+        if (this.#claiming.get(id) === attempts) {
+          await this.#end(row, { change: { state: 'queued', attempts: attempts - 1 }, event: 'not begun' });
+          this.#claiming.delete(id);
+          continue;
+        }
+        const before = this.#seen.get(id);
+        const since = before?.attempts === attempts ? before : { attempts, at: clock.now() };
+        if (clock.now() - since.at < this.#waitMs) waiting.set(id, since);
+        else await this.#end(row, interruptedEnding(row, clock.now()));
+      }
+    }
+    this.#seen.clear();
+    for (const [id, since] of waiting) this.#seen.set(id, since);
+  }
+}
+
+const INTERRUPTED: StoredError = {
+  code: 'MESH_UNKNOWN_OUTCOME',
+  message: 'The process ended while the message was being sent.',
+};
+
+/** A chunked message goes on where it was. */
+function interruptedEnding(row: Outgoing, now: number): Ending {
+  if ((row.plan?.totalChunks ?? 1) === 1) return unknown(row, INTERRUPTED, now);
+  return { change: { state: 'queued', nextAttemptAt: 0 }, event: 'interrupted' };
+}

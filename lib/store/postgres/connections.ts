@@ -1,0 +1,172 @@
+/** The connections to the database: one small pool, TLS, and the settings of each session. */
+import { readFileSync } from 'node:fs';
+import { Client, type ClientBase, type ClientConfig, Pool, type PoolClient, TypeOverrides, types } from 'pg';
+import { ConfigurationError } from '../../errors';
+import { asMeshError, isAway, isCollision } from './failures';
+import { type Queries, queriesOn, type Watch } from './queries';
+
+/** Where the database is, and how to speak to it. */
+export interface ConnectionOptions {
+  /** `postgres://user:password@host:port/database?sslmode=verify-full`. */
+  url: string;
+  /** Authorities (PEM) that have signed the server's certificate. Default: the URL's `sslrootcert`, else Node's own. */
+  ca?: string;
+  /** All tables are in it. Made if it is not there. Default `mesh`. */
+  schema: string;
+  /** Connections at the most, the one that listens apart. Default 3. */
+  connections?: number;
+  /** So long (milliseconds) an operation waits for a database that is away, before it fails. Default 10,000. */
+  patienceMs?: number;
+  /** For tests. */
+  watch?: Watch;
+}
+
+const CONNECT_MS = 10_000;
+/** A statement that has no answer after this: the server or the way to it is gone, and TCP has not noticed. */
+const ANSWER_MS = 60_000;
+/**
+ * A transaction whose client says nothing for so long is ended by the server: a paused Node-RED must not hold its locks.
+ */
+const IDLE_IN_TRANSACTION_MS = 10_000;
+const LOCK_MS = 20_000;
+const AGAIN_AFTER_MS = 250;
+
+const SCHEMA = /^[a-z_][a-z0-9_]{0,62}$/;
+
+/** A pool whose sessions are set up, and that tries again while the database is away. */
+export class Connections {
+  readonly schema: string;
+  readonly patienceMs: number;
+  readonly #options: ConnectionOptions;
+  readonly #config: ClientConfig;
+  readonly #pool: Pool;
+
+  /** Connects to nothing yet. Throws ConfigurationError for options that cannot work. */
+  constructor(options: ConnectionOptions) {
+    if (!SCHEMA.test(options.schema)) {
+      throw new ConfigurationError('The schema of the store may have lower-case letters, digits and _ only.');
+    }
+    this.schema = options.schema;
+    this.#options = options;
+    this.patienceMs = options.patienceMs ?? 10_000;
+    this.#config = clientConfig(options);
+    this.#pool = new Pool({
+      ...this.#config,
+      max: options.connections ?? 3,
+      // An open store does not keep a program alive; what waits for an answer does.
+      allowExitOnIdle: true,
+      idleTimeoutMillis: 60_000,
+      // Awaited, whatever its type says (pg-pool, newClient).
+      onConnect: (client: ClientBase): unknown => this.#prepare(client),
+    });
+    // Of a connection that nobody uses: the next use makes a new one.
+    this.#pool.on('error', () => undefined);
+  }
+
+  /** A connection of one's own, e.g. to listen on. Close it with `end`. */
+  async single(): Promise<Client> {
+    const client = new Client(this.#config);
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await this.#prepare(client);
+      return client;
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw asMeshError(error);
+    }
+  }
+
+  /**
+   * Runs `use` on a connection. Where the database is away or the connection breaks, it is run again on another one until
+   * the patience, counted from `since` (performance.now), ends: so it must be harmless to repeat. Throws errors of ours only.
+   */
+  async use<T>(use: (queries: Queries) => Promise<T>, since = performance.now()): Promise<T> {
+    const end = since + this.patienceMs;
+    for (;;) {
+      try {
+        return await this.#once(use);
+      } catch (error) {
+        if (!(isAway(error) || isCollision(error)) || performance.now() >= end) throw asMeshError(error);
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_AFTER_MS));
+      }
+    }
+  }
+
+  async #once<T>(use: (queries: Queries) => Promise<T>): Promise<T> {
+    const client: PoolClient = await this.#pool.connect();
+    // While it is out of the pool, its loss is told to the queries that wait.
+    const ignore = (): void => undefined;
+    client.on('error', ignore);
+    let broken = true;
+    try {
+      const result = await use(queriesOn(client, this.#options.watch));
+      broken = false;
+      return result;
+    } finally {
+      client.off('error', ignore);
+      // Whatever it was, a transaction may be half done on it.
+      client.release(broken);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  async #prepare(client: ClientBase): Promise<void> {
+    await client.query(
+      `SET search_path TO "${this.schema}"; SET lock_timeout TO ${LOCK_MS}; SET timezone TO 'UTC';
+       SET idle_in_transaction_session_timeout TO ${IDLE_IN_TRANSACTION_MS}; SET statement_timeout TO ${ANSWER_MS};
+       SET synchronous_commit TO on; SET default_transaction_isolation TO 'read committed'`,
+    );
+  }
+}
+
+function clientConfig(options: ConnectionOptions): ClientConfig {
+  const url = parsed(options.url);
+  const ssl = tls(url, options.ca);
+  for (const name of ['sslmode', 'sslrootcert']) url.searchParams.delete(name);
+  // Counts and sequences are far below 2^53.
+  const numbers = new TypeOverrides();
+  numbers.setTypeParser(types.builtins.INT8, Number);
+  return {
+    connectionString: url.href,
+    ssl,
+    types: numbers,
+    pipeline: true,
+    keepAlive: true,
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: ANSWER_MS + 5000,
+    application_name: 'nhs-mesh',
+  };
+}
+
+function parsed(url: string): URL {
+  const made = URL.canParse(url) ? new URL(url) : undefined;
+  if (made && /^postgres(ql)?:$/.test(made.protocol)) return made;
+  // The URL has a password in it, and is never shown.
+  throw new ConfigurationError('The URL of the store is not one of PostgreSQL.', {
+    advice: 'Write postgres://user:password@host:5432/database, with special characters percent-encoded.',
+  });
+}
+
+/** Verified in full unless the database is on this machine, or the URL says `sslmode=disable`: letters of patients pass. */
+function tls(url: URL, ca: string | undefined): ClientConfig['ssl'] {
+  const mode = url.searchParams.get('sslmode');
+  const isLocal =
+    ['', 'localhost', '127.0.0.1', '[::1]'].includes(url.hostname) || url.searchParams.get('host')?.startsWith('/');
+  if (mode === 'disable' || (mode === null && isLocal && ca === undefined)) return false;
+  if (mode !== null && !['require', 'verify-ca', 'verify-full'].includes(mode)) {
+    throw new ConfigurationError(`The URL of the store has sslmode=${mode.slice(0, 20)}, which verifies nothing.`, {
+      advice: 'Write sslmode=verify-full, with sslrootcert=FILE where the authority is your own; or sslmode=disable.',
+    });
+  }
+  const file = url.searchParams.get('sslrootcert');
+  try {
+    const authorities = ca ?? (file === null ? undefined : readFileSync(file, 'utf8'));
+    return authorities === undefined ? {} : { ca: authorities };
+  } catch (cause) {
+    throw new ConfigurationError('The file that sslrootcert of the store’s URL names cannot be read.', { cause });
+  }
+}

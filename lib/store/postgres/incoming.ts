@@ -1,0 +1,188 @@
+/** What is received: each change is one statement, its line in the ledger and what others are told included. */
+import {
+  INCOMING_COLUMN_NAMES,
+  INCOMING_COLUMNS,
+  incomingChange,
+  incomingOf,
+  NEW_INCOMING_COLUMNS,
+  newIncomingValues,
+  parseIncoming,
+  parseIncomingState,
+} from '../rows/incoming';
+import type { Row } from '../rows/parse';
+import { payloadOf } from '../rows/payload';
+import type { Incoming, IncomingChange, IncomingState, LedgerNote, NewIncoming, Page } from '../store';
+import { ledgerLine, lineValues } from './ledger';
+import { MAILBOX } from './mailboxes';
+import type { Tell } from './outgoing';
+import { bytesOf, marks, payloadParts } from './payloads';
+import type { Queries } from './queries';
+
+const COLUMNS = INCOMING_COLUMN_NAMES.map((column) => `i.${column}`).join(', ');
+const WHOLE = `SELECT ${COLUMNS}, p.bytes FROM incoming AS i LEFT JOIN incoming_payload AS p ON p.seq = i.seq`;
+const LINE = ledgerLine('changed', `mailbox, 'in', message_id, message_id`);
+
+export async function addIncoming(queries: Queries, message: NewIncoming, note: LedgerNote): Promise<boolean> {
+  const values = newIncomingValues(message);
+  const bytes = bytesOf(message.payload);
+  const rows = await queries.rows(
+    `WITH changed AS (
+        INSERT INTO incoming (mailbox, ${NEW_INCOMING_COLUMNS}) SELECT ${MAILBOX}, ${marks(PLACEHOLDERS)}
+          ON CONFLICT (mailbox, message_id) DO NOTHING RETURNING seq, mailbox, message_id),
+      stored AS (INSERT INTO incoming_payload (seq, bytes) SELECT seq, ?::bytea FROM changed WHERE ?::bytea IS NOT NULL),
+      line AS (${LINE})
+    SELECT seq FROM changed`,
+    message.mailbox,
+    ...values,
+    bytes,
+    bytes,
+    ...lineValues(note),
+  );
+  return rows.length > 0;
+}
+
+/** The types of `newIncomingValues`: in a SELECT they are not taken from the table. */
+const PLACEHOLDERS = 'text text text text text bigint text float8 text text text text';
+
+export async function getIncoming(queries: Queries, mailbox: string, messageId: string): Promise<Incoming | undefined> {
+  const [row] = await queries.rows(`${WHOLE} WHERE i.mailbox = ${MAILBOX} AND i.message_id = ?`, mailbox, messageId);
+  return row && whole(row, mailbox);
+}
+
+export async function knownIncoming(
+  queries: Queries,
+  mailbox: string,
+  messageIds: readonly string[],
+): Promise<Map<string, IncomingState>> {
+  const rows = await queries.rows(
+    `SELECT message_id, state FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ANY(?::text[])`,
+    mailbox,
+    messageIds,
+  );
+  return new Map(rows.map((row) => [String(row['message_id']), parseIncomingState(row)]));
+}
+
+/** Where a page begins: behind the time of receipt and the id of the last row of the page before. */
+const AFTER = `(received_at, message_id) > (
+  coalesce((SELECT received_at FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), -1),
+  coalesce((SELECT message_id FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), ''))`;
+
+function afterValues(mailbox: string, { after = '' }: Page): string[] {
+  return [mailbox, after, mailbox, after];
+}
+
+export async function listIncoming(
+  queries: Queries,
+  mailbox: string,
+  states: readonly IncomingState[],
+  page: Page,
+): Promise<Incoming[]> {
+  const rows = await queries.rows(
+    `SELECT i.* FROM unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
+        SELECT ${INCOMING_COLUMNS} FROM incoming
+          WHERE mailbox = ${MAILBOX} AND state = s.state AND ${AFTER}
+          ORDER BY received_at, message_id LIMIT ?
+      ) AS i ORDER BY i.received_at, i.message_id LIMIT ?`,
+    [...new Set(states)],
+    mailbox,
+    ...afterValues(mailbox, page),
+    page.limit,
+    page.limit,
+  );
+  return rows.map((row) => incomingOf(parseIncoming(row), mailbox, null));
+}
+
+export async function untoldIncoming(queries: Queries, mailbox: string, page: Page): Promise<Incoming[]> {
+  const rows = await queries.rows(
+    `SELECT ${INCOMING_COLUMNS} FROM incoming
+      WHERE mailbox = ${MAILBOX} AND acknowledged_at IS NULL AND ${AFTER}
+      ORDER BY received_at, message_id LIMIT ?`,
+    mailbox,
+    ...afterValues(mailbox, page),
+    page.limit,
+  );
+  return rows.map((row) => incomingOf(parseIncoming(row), mailbox, null));
+}
+
+export async function dueDeliveries(
+  queries: Queries,
+  mailbox: string,
+  now: number,
+  limit: number,
+): Promise<Incoming[]> {
+  const rows = await queries.rows(
+    `${WHOLE} WHERE i.mailbox = ${MAILBOX} AND i.state IN ('acknowledged', 'delivered')
+        AND (i.state = 'acknowledged' OR i.lease_until <= ?)
+      ORDER BY i.received_at, i.message_id LIMIT ?`,
+    mailbox,
+    now,
+    limit,
+  );
+  return rows.map((row) => whole(row, mailbox));
+}
+
+export async function changeIncoming(
+  queries: Queries,
+  mailbox: string,
+  messageId: string,
+  from: readonly IncomingState[],
+  change: IncomingChange,
+  note: LedgerNote | undefined,
+  tell: Tell,
+): Promise<Incoming | undefined> {
+  if (from.length === 0) return undefined;
+  const { assignments, values } = incomingChange(change);
+  const payload = payloadParts('incoming', change.payload);
+  // Only that it is done: whoever has it in flight has to know.
+  const told = change.state === 'done' ? [tell.channel, `${tell.from} in ${messageId} ${mailbox}`] : [];
+  const rows = await queries.rows(
+    `WITH changed AS (
+        UPDATE incoming SET ${['message_id = message_id', ...assignments].join(', ')}
+          WHERE mailbox = ${MAILBOX} AND message_id = ? AND state = ANY(?::text[]) RETURNING *)
+        ${payload.sql} ${note ? `, line AS (${LINE})` : ''}
+      SELECT ${COLUMNS}, ${change.payload === undefined ? 'p.bytes' : 'NULL::bytea AS bytes'}
+        ${told.length > 0 ? ', pg_notify(?, ?)::text AS told' : ''}
+        FROM changed AS i ${change.payload === undefined ? 'LEFT JOIN incoming_payload AS p ON p.seq = i.seq' : ''}`,
+    ...values,
+    mailbox,
+    messageId,
+    from,
+    ...payload.values,
+    ...(note ? lineValues(note) : []),
+    ...told,
+  );
+  const [row] = rows;
+  if (!row) return undefined;
+  if (change.payload === undefined) return whole(row, mailbox);
+  return incomingOf(parseIncoming(row), mailbox, change.payload);
+}
+
+/** What another instance of the sandbox gave and the flow is not done with is done. */
+export async function closeOthersIncoming(
+  queries: Queries,
+  mailbox: string,
+  instance: string,
+  note: LedgerNote,
+): Promise<number> {
+  const rows = await queries.rows(
+    `WITH changed AS (
+        UPDATE incoming SET state = 'done', settled_at = ?, lease_until = NULL
+          WHERE mailbox = ${MAILBOX} AND instance IS NOT NULL AND instance <> ? AND state <> 'done'
+          RETURNING mailbox, message_id), line AS (${LINE})
+      SELECT count(*) AS closed FROM changed`,
+    note.time,
+    mailbox,
+    instance,
+    ...lineValues(note),
+  );
+  return Number(rows[0]?.['closed']);
+}
+
+function whole(row: Row, mailbox: string): Incoming {
+  const parsed = parseIncoming(row);
+  return incomingOf(
+    parsed,
+    mailbox,
+    payloadOf('incoming', parsed, () => row['bytes']),
+  );
+}

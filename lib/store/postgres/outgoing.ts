@@ -1,0 +1,299 @@
+/** What is sent: each change is one statement, its line in the ledger and what others are told included. */
+import { InvalidMessageError } from '../../errors';
+import { lookups } from '../rows/lookups';
+import {
+  NEW_OUTGOING_COLUMNS,
+  newOutgoingValues,
+  OUTGOING_COLUMN_NAMES,
+  OUTGOING_STATES,
+  outgoingChange,
+  outgoingOf,
+  parseOutgoing,
+} from '../rows/outgoing';
+import type { Row } from '../rows/parse';
+import { payloadOf } from '../rows/payload';
+import type {
+  LedgerNote,
+  NewOutgoing,
+  OutcomeCondition,
+  Outgoing,
+  OutgoingChange,
+  OutgoingCounts,
+  OutgoingFilter,
+  OutgoingState,
+  OutgoingTransition,
+  Page,
+} from '../store';
+import { ledgerLine, lineValues } from './ledger';
+import { MAILBOX } from './mailboxes';
+import { bytesOf, marks, payloadParts } from './payloads';
+import type { Queries, Value } from './queries';
+
+const PENDING: readonly string[] = ['queued', 'sending', 'unknown', 'parked'] satisfies OutgoingState[];
+const columnsOf = (table: string): string => OUTGOING_COLUMN_NAMES.map((column) => `${table}.${column}`).join(', ');
+const SELECT = `SELECT ${columnsOf('o')} FROM outgoing AS o`;
+const WITH_KEY = 'JOIN mailbox AS m ON m.id = o.mailbox';
+const WHOLE = `SELECT ${columnsOf('o')}, m.key AS mailbox_key, p.bytes FROM outgoing AS o ${WITH_KEY}
+  LEFT JOIN outgoing_payload AS p ON p.seq = o.seq`;
+const LINE = ledgerLine('changed', `mailbox, 'out', id, message_id`);
+
+/** The channel and the texts by which other instances learn of a change: see notices.ts. */
+export interface Tell {
+  channel: string;
+  from: string;
+}
+
+export async function enqueue(
+  queries: Queries,
+  message: NewOutgoing,
+  note: LedgerNote,
+  tell: Tell,
+): Promise<{ message: Outgoing; isNew: boolean }> {
+  const [, ...values] = newOutgoingValues(0, message);
+  const bytes = bytesOf(message.payload);
+  // The lock of the mailbox is held: nobody comes between the look for the key and the insert.
+  const rows = await queries.rows(
+    `WITH first AS (SELECT seq FROM outgoing WHERE once_key = ? AND mailbox = ${MAILBOX} AND once_key IS NOT NULL),
+      changed AS (
+        INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) SELECT ${MAILBOX}, ${marks(PLACEHOLDERS)}
+          WHERE NOT EXISTS (SELECT 1 FROM first) ON CONFLICT DO NOTHING RETURNING *),
+      stored AS (INSERT INTO outgoing_payload (seq, bytes) SELECT seq, ?::bytea FROM changed WHERE ?::bytea IS NOT NULL),
+      line AS (${LINE})
+    SELECT ${columnsOf('o')}, true AS is_new, NULL::bytea AS bytes,
+        pg_notify(?, ? || ' out ' || o.id || ' ' || ?)::text AS told FROM changed AS o
+    UNION ALL SELECT ${columnsOf('o')}, false, p.bytes, NULL FROM first JOIN outgoing AS o ON o.seq = first.seq
+      LEFT JOIN outgoing_payload AS p ON p.seq = o.seq`,
+    message.onceKey,
+    message.mailbox,
+    message.mailbox,
+    ...values,
+    bytes,
+    bytes,
+    ...lineValues(note),
+    tell.channel,
+    tell.from,
+    message.mailbox,
+  );
+  const [row] = rows;
+  if (!row) throw new InvalidMessageError('The outbox has a message of this id already.');
+  if (row['is_new'] !== true) return { message: whole(row, message.mailbox), isNew: false };
+  // As it is stored; the bytes need not come back over the network.
+  const payload =
+    message.payload.kind === 'inline'
+      ? { ...message.payload, bytes: new Uint8Array(message.payload.bytes) }
+      : message.payload;
+  return { message: outgoingOf(parseOutgoing(row), message.mailbox, payload), isNew: true };
+}
+
+/** The types of `newOutgoingValues` after the mailbox: in a SELECT they are not taken from the table. */
+const PLACEHOLDERS =
+  'text text text text smallint text smallint text text bigint float8 text text text text float8 float8 float8 text text text';
+
+export async function getOutgoing(queries: Queries, id: string): Promise<Outgoing | undefined> {
+  const [row] = await queries.rows(`${WHOLE} WHERE o.id = ?`, id);
+  return row && whole(row);
+}
+
+/** By the index of what is asked; without any, by states, each of which is an index range in order of id. */
+export async function listOutgoing(queries: Queries, filter: OutgoingFilter, page: Page): Promise<Outgoing[]> {
+  const after = page.after ?? '';
+  const [index, ...conditions] = lookups(filter);
+  const wheres: string[] = [];
+  const values: Value[] = [];
+  const where = (condition: string, value: Value): void => {
+    wheres.push(condition);
+    values.push(value);
+  };
+  if (!index) {
+    const states = [...new Set(filter.states ?? OUTGOING_STATES)];
+    const rows = await queries.rows(
+      `SELECT o.*, m.key AS mailbox_key FROM mailbox AS m CROSS JOIN unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
+          ${SELECT} WHERE o.mailbox = m.id AND o.state = s.state AND o.id > ? ORDER BY o.id LIMIT ?
+        ) AS o ${filter.mailbox === undefined ? '' : 'WHERE m.key = ?'} ORDER BY o.id LIMIT ?`,
+      states,
+      after,
+      page.limit,
+      ...(filter.mailbox === undefined ? [] : [filter.mailbox]),
+      page.limit,
+    );
+    return rows.map((row) => bare(row));
+  }
+  for (const { column, value } of [index, ...conditions]) where(`o.${column} = ?`, value);
+  if (filter.mailbox !== undefined) where('m.key = ?', filter.mailbox);
+  if (filter.states) where('o.state = ANY(?::text[])', filter.states);
+  const rows = await queries.rows(
+    `SELECT ${columnsOf('o')}, m.key AS mailbox_key FROM outgoing AS o ${WITH_KEY}
+      WHERE ${wheres.join(' AND ')} AND o.id > ? AND o.${index.column} IS NOT NULL ORDER BY o.id LIMIT ?`,
+    ...values,
+    after,
+    page.limit,
+  );
+  return rows.map((row) => bare(row));
+}
+
+export async function countOutgoing(queries: Queries, mailbox: string): Promise<OutgoingCounts> {
+  const messages = Object.fromEntries(OUTGOING_STATES.map((state) => [state, 0])) as OutgoingCounts['messages'];
+  let pendingBytes = 0;
+  const rows = await queries.rows(
+    `SELECT state, messages, bytes FROM outgoing_count WHERE mailbox = ${MAILBOX}`,
+    mailbox,
+  );
+  for (const row of rows) {
+    const state = row['state'] as OutgoingState;
+    messages[state] = Number(row['messages']);
+    if (PENDING.includes(state)) pendingBytes += Number(row['bytes']);
+  }
+  return { messages, pendingBytes };
+}
+
+export async function nextToSend(
+  queries: Queries,
+  mailbox: string,
+  now: number,
+  limit: number,
+  after = '',
+): Promise<Outgoing[]> {
+  const rows = await queries.rows(
+    `${WHOLE} WHERE o.mailbox = ${MAILBOX} AND o.state = 'queued' AND o.blocked = 0 AND o.id > ? AND o.next_attempt_at <= ?
+      ORDER BY o.id LIMIT ?`,
+    mailbox,
+    after,
+    now,
+    limit,
+  );
+  return rows.map((row) => whole(row, mailbox));
+}
+
+export async function nextSendTime(queries: Queries, mailbox: string): Promise<number | undefined> {
+  const [row] = await queries.rows(
+    `SELECT next_attempt_at FROM outgoing
+      WHERE mailbox = ${MAILBOX} AND state = 'queued' AND blocked = 0 ORDER BY next_attempt_at LIMIT 1`,
+    mailbox,
+  );
+  return row && Number(row['next_attempt_at']);
+}
+
+export async function dueTracking(queries: Queries, mailbox: string, now: number, limit: number): Promise<Outgoing[]> {
+  const rows = await queries.rows(
+    `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.next_track_at IS NOT NULL AND o.next_track_at <= ?
+      ORDER BY o.next_track_at, o.id LIMIT ?`,
+    mailbox,
+    now,
+    limit,
+  );
+  return rows.map((row) => bare(row, mailbox));
+}
+
+export async function dueOverdue(queries: Queries, mailbox: string, now: number, limit: number): Promise<Outgoing[]> {
+  const rows = await queries.rows(
+    `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.overdue_at IS NOT NULL AND o.overdue_at <= ?
+      ORDER BY o.overdue_at, o.id LIMIT ?`,
+    mailbox,
+    now,
+    limit,
+  );
+  return rows.map((row) => bare(row, mailbox));
+}
+
+/** The conditions, and what a change is told to. */
+export interface ChangeOptions {
+  note: LedgerNote | undefined;
+  outcomes?: OutcomeCondition | undefined;
+  attempt?: number | undefined;
+  /** Its payload is left out of what is given. */
+  bare?: boolean;
+  tell: Tell;
+}
+
+/** One statement: nobody can come between the look at the state and the change. */
+export async function changeOutgoing(
+  queries: Queries,
+  id: string,
+  from: readonly OutgoingState[],
+  change: OutgoingChange,
+  { note, outcomes: { infrastructure, business } = {}, attempt, bare: isBare = false, tell }: ChangeOptions,
+): Promise<Outgoing | undefined> {
+  if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
+  const { assignments, values } = outgoingChange(change);
+  const payload = payloadParts('outgoing', change.payload);
+  const settled =
+    (infrastructure ? ' AND infrastructure = ANY(?::text[])' : '') +
+    (business ? ' AND business = ANY(?::text[])' : '') +
+    (attempt === undefined ? '' : ' AND attempts = ?');
+  const readsBytes = change.payload === undefined && !isBare;
+  // Progress within a state is nobody's news.
+  const told = change.state === undefined ? [] : [tell.channel, tell.from];
+  const rows = await queries.rows(
+    `WITH changed AS (
+        UPDATE outgoing SET ${['id = id', ...assignments].join(', ')}
+          WHERE id = ? AND state = ANY(?::text[])${settled} RETURNING *)
+        ${payload.sql} ${note ? `, line AS (${LINE})` : ''}
+      SELECT ${columnsOf('o')}, m.key AS mailbox_key, ${readsBytes ? 'p.bytes' : 'NULL::bytea AS bytes'}
+        ${told.length > 0 ? `, pg_notify(?, ? || ' out ' || o.id || ' ' || m.key)::text AS told` : ''}
+        FROM changed AS o ${WITH_KEY} ${readsBytes ? 'LEFT JOIN outgoing_payload AS p ON p.seq = o.seq' : ''}`,
+    ...values,
+    id,
+    from,
+    ...(infrastructure ? [infrastructure] : []),
+    ...(business ? [business] : []),
+    ...(attempt === undefined ? [] : [attempt]),
+    ...payload.values,
+    ...(note ? lineValues(note) : []),
+    ...told,
+  );
+  const [row] = rows;
+  if (!row) return undefined;
+  if (isBare) return bare(row);
+  if (change.payload === undefined) return whole(row);
+  return outgoingOf(parseOutgoing(row), String(row['mailbox_key']), change.payload);
+}
+
+/** Without their payloads. The statements go out one behind the other, within one transaction. */
+export function changeTogether(
+  queries: Queries,
+  transitions: readonly OutgoingTransition[],
+  tell: Tell,
+): Promise<Array<Outgoing | undefined>> {
+  return Promise.all(
+    transitions.map(({ id, from, attempt, change, note }) =>
+      changeOutgoing(queries, id, from, change, { note, attempt, bare: true, tell }),
+    ),
+  );
+}
+
+/** What ended with another instance of the sandbox: what is under way, and what still awaits an answer. */
+export async function closeOthersOutgoing(
+  queries: Queries,
+  mailbox: string,
+  instance: string,
+  note: LedgerNote,
+): Promise<number> {
+  const rows = await queries.rows(
+    `WITH changed AS (
+        UPDATE outgoing SET state = 'closed', settled_at = ?, next_track_at = NULL
+          WHERE mailbox = ${MAILBOX} AND instance IS NOT NULL AND instance <> ? AND (
+            state IN ('queued', 'sending', 'accepted', 'unknown', 'parked')
+            OR (state = 'acknowledged' AND (infrastructure = 'awaited' OR business = 'awaited'))
+          ) RETURNING mailbox, id, message_id), line AS (${LINE})
+      SELECT count(*) AS closed FROM changed`,
+    note.time,
+    mailbox,
+    instance,
+    ...lineValues(note),
+  );
+  return Number(rows[0]?.['closed']);
+}
+
+function whole(row: Row, mailbox = String(row['mailbox_key'])): Outgoing {
+  const parsed = parseOutgoing(row);
+  return outgoingOf(
+    parsed,
+    mailbox,
+    payloadOf('outgoing', parsed, () => row['bytes']),
+  );
+}
+
+/** Without its payload. */
+function bare(row: Row, mailbox = String(row['mailbox_key'])): Outgoing {
+  return outgoingOf(parseOutgoing(row), mailbox, null);
+}

@@ -1,0 +1,29 @@
+/** The bytes of small payloads, in a table of their own. */
+import type { Table } from '../rows/payload';
+import type { StoredPayload } from '../store';
+import type { Value } from './queries';
+
+/** Placeholders, one for each of the types (with spaces between). */
+export function marks(types: string): string {
+  return types.replaceAll(/\S+/g, (type) => `?::${type}`).replaceAll(' ', ', ');
+}
+
+/** What goes into the table, if anything does. */
+export function bytesOf(payload: StoredPayload | null | undefined): Uint8Array | null {
+  return payload?.kind === 'inline' ? payload.bytes : null;
+}
+
+/** The parts of a statement that follow `changed`, the rows whose payload a change sets; none where it does not. */
+export function payloadParts(
+  table: Table,
+  payload: StoredPayload | null | undefined,
+): { sql: string; values: Value[] } {
+  const bytes = bytesOf(payload);
+  if (payload === undefined) return { sql: '', values: [] };
+  if (bytes === null) {
+    return { sql: `, stored AS (DELETE FROM ${table}_payload WHERE seq IN (SELECT seq FROM changed))`, values: [] };
+  }
+  const sql = `, stored AS (INSERT INTO ${table}_payload (seq, bytes) SELECT seq, ?::bytea FROM changed
+    ON CONFLICT (seq) DO UPDATE SET bytes = excluded.bytes)`;
+  return { sql, values: [bytes] };
+}

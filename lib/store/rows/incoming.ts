@@ -1,0 +1,104 @@
+/** A row of `incoming`, and the message that it is. Both back ends name and type their columns alike. */
+import { z } from 'zod';
+import type { Incoming, IncomingChange, IncomingState, NewIncoming, StoredPayload } from '../store';
+import { assignments } from './changes';
+import { json, object, parse, type Row, type SqlValue, storedError, time } from './parse';
+import { payloadColumns, payloadValues } from './payload';
+
+export const INCOMING_STATES = [
+  'spooled',
+  'acknowledged',
+  'delivered',
+  'done',
+  'parked',
+] as const satisfies readonly IncomingState[];
+
+const schema = z.object({
+  seq: z.number(),
+  mailbox: z.number(),
+  message_id: z.string(),
+  instance: z.string().nullable(),
+  workflow_id: z.string(),
+  message_type: z.enum(['DATA', 'REPORT']),
+  headers: json(object),
+  size: z.number(),
+  sha256: z.string(),
+  received_at: z.number(),
+  state: z.enum(INCOMING_STATES),
+  ...payloadColumns,
+  acknowledged_at: time,
+  delivery_count: z.number(),
+  lease_until: time,
+  settled_at: time,
+  error: json(storedError).nullable(),
+});
+
+/** A parsed row. */
+export type IncomingRow = z.output<typeof schema>;
+
+/** Every column that a message is made of. */
+export const INCOMING_COLUMN_NAMES: readonly string[] = Object.keys(schema.shape);
+export const INCOMING_COLUMNS = INCOMING_COLUMN_NAMES.join(', ');
+
+export function parseIncoming(row: Row): IncomingRow {
+  return parse(schema, 'incoming', row);
+}
+
+/** Of a row of which only the state was read. */
+export function parseIncomingState(row: Row): IncomingState {
+  return parse(schema.pick({ state: true }), 'incoming', row).state;
+}
+
+export function incomingOf(parsed: IncomingRow, mailbox: string, payload: StoredPayload | null): Incoming {
+  return {
+    mailbox,
+    messageId: parsed.message_id,
+    instance: parsed.instance,
+    workflowId: parsed.workflow_id,
+    messageType: parsed.message_type,
+    headers: parsed.headers,
+    size: parsed.size,
+    sha256: parsed.sha256,
+    receivedAt: parsed.received_at,
+    state: parsed.state,
+    payload,
+    acknowledgedAt: parsed.acknowledged_at,
+    deliveryCount: parsed.delivery_count,
+    leaseUntil: parsed.lease_until,
+    settledAt: parsed.settled_at,
+    error: parsed.error,
+  };
+}
+
+/** What an INSERT sets after `mailbox`; the columns' defaults are the other start values. */
+export const NEW_INCOMING_COLUMNS = `message_id, instance, workflow_id, message_type, headers, size, sha256, received_at,
+  state, payload_kind, payload_name, payload_file`;
+
+export function newIncomingValues(message: NewIncoming): SqlValue[] {
+  return [
+    message.messageId,
+    message.instance,
+    message.workflowId,
+    message.messageType,
+    JSON.stringify(message.headers),
+    message.size,
+    message.sha256,
+    message.receivedAt,
+    'spooled',
+    ...payloadValues(message.payload),
+  ];
+}
+
+const CHANGES: Record<Exclude<keyof IncomingChange, 'payload'>, string> = {
+  state: 'state',
+  acknowledgedAt: 'acknowledged_at',
+  deliveryCount: 'delivery_count',
+  leaseUntil: 'lease_until',
+  settledAt: 'settled_at',
+  error: 'error',
+};
+
+/** The assignments of an UPDATE, and their values. */
+export function incomingChange(change: IncomingChange): { assignments: string[]; values: SqlValue[] } {
+  return assignments(CHANGES, change);
+}

@@ -1,0 +1,44 @@
+/** Where a message's bytes are: three columns of its row, and for small ones a row in a table of their own. */
+import { z } from 'zod';
+import { StorageError } from '../../errors';
+import type { StoredPayload } from '../store';
+import { DAMAGED, json, type SqlValue } from './parse';
+
+/** The tables whose rows have a payload; its bytes are in `<table>_payload`. */
+export type Table = 'outgoing' | 'incoming';
+
+/** Part of the schema of a row. */
+export const payloadColumns = {
+  payload_kind: z.enum(['inline', 'spool', 'file']).nullable(),
+  payload_name: z.string().nullable(),
+  payload_file: json(z.object({ path: z.string(), size: z.number(), mtimeMs: z.number(), ino: z.number() })).nullable(),
+};
+export type PayloadRow = { [K in keyof typeof payloadColumns]: z.output<(typeof payloadColumns)[K]> };
+
+/** The values of the columns payload_kind, payload_name and payload_file. */
+export function payloadValues(payload: StoredPayload | null): SqlValue[] {
+  switch (payload?.kind) {
+    case undefined:
+      return [null, null, null];
+    case 'inline':
+      return ['inline', null, null];
+    case 'spool':
+      return ['spool', payload.name, null];
+    case 'file': {
+      const { path, size, mtimeMs, ino } = payload;
+      return ['file', null, JSON.stringify({ path, size, mtimeMs, ino })];
+    }
+  }
+}
+
+/** The payload of a row. `bytes` gives what `<table>_payload` has, and is asked for inline ones only. */
+export function payloadOf(table: Table, row: PayloadRow, bytes: () => unknown): StoredPayload | null {
+  if (row.payload_kind === null) return null;
+  if (row.payload_kind === 'spool' && row.payload_name !== null) return { kind: 'spool', name: row.payload_name };
+  if (row.payload_kind === 'file' && row.payload_file !== null) return { kind: 'file', ...row.payload_file };
+  const found = bytes();
+  if (!(found instanceof Uint8Array)) {
+    throw new StorageError(`The store is damaged: the payload of a row of ${table} is missing.`, { advice: DAMAGED });
+  }
+  return { kind: 'inline', bytes: found };
+}

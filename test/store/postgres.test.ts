@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { openPostgresStore } from '../../lib/store/postgres/open-postgres-store';
+import { afterThisTest } from '../support/cleanup';
+import { dropSchema, newSchema, postgresUrl } from '../support/postgres';
+import { describeStore } from './contract';
+import { slowStatements } from './postgres/plans';
+
+/** Every statement of every test of the contract, with values that it was asked with. */
+const asked = new Map<string, unknown[]>();
+
+describeStore('PostgreSQL', async () => {
+  const url = await postgresUrl();
+  const schema = newSchema();
+  const watch = (sql: string, values: unknown[]): unknown => asked.set(sql, values);
+  const open = () => openPostgresStore({ url, schema, watch });
+  return { store: await open(), reopen: open, remove: () => dropSchema(schema) };
+});
+
+describe('query plans of PostgreSQL', () => {
+  // Hundreds or thousands of rows by their numbers: of 40,000 it is as cheap to read all.
+  const batch = /IN \(\s*SELECT (seq|line)|message_id = ANY/;
+
+  const slow = async (seqScans: 'on' | 'off'): Promise<string[]> => {
+    assert.ok(asked.size > 50, `${asked.size} statements`);
+    const url = await postgresUrl();
+    const schema = newSchema();
+    afterThisTest(() => dropSchema(schema));
+    await (await openPostgresStore({ url, schema })).close();
+    return (await slowStatements(url, schema, asked, seqScans)).map(({ sql }) => sql);
+  };
+
+  it('have an index for every statement that the contract uses', async () =>
+    assert.deepEqual(await slow('off'), [])).timeout(60_000);
+
+  it('scan no table of 40,000 rows, unless for a batch of them', async () =>
+    assert.deepEqual(
+      (await slow('on')).filter((sql) => !batch.test(sql)),
+      [],
+    )).timeout(60_000);
+});

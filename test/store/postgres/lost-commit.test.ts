@@ -1,0 +1,74 @@
+/** A connection that breaks at COMMIT: whether it was committed is found out, and never guessed. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
+import { afterThisTest } from '../../support/cleanup';
+import { dropSchema, newSchema, postgresUrl } from '../../support/postgres';
+import { ids, MAILBOX, note, outgoing } from '../contract/support';
+
+/** The name under which the store prepares COMMIT. */
+const COMMIT = `mesh_${createHash('sha256').update('COMMIT').digest('hex').slice(0, 16)}`;
+
+/** A way to the server that breaks at every third COMMIT: before it, or with the answer to it. */
+async function breakingWay(at: 'before' | 'after'): Promise<{ url: string; broken: () => number }> {
+  const target = new URL(await postgresUrl());
+  const { hostname, port } = target;
+  const sockets = new Set<Socket>();
+  let commits = 0;
+  let broken = 0;
+  const server = createServer((near) => {
+    const far = connect(Number(port), hostname);
+    let isOver = false;
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+    }
+    const cut = (): void => {
+      broken += 1;
+      near.destroy();
+      far.destroy();
+    };
+    near.on('close', () => far.destroy());
+    far.on('close', () => near.destroy());
+    near.on('data', (piece: Buffer) => {
+      const breaks = piece.includes(COMMIT) && ++commits % 3 === 0;
+      if (breaks && at === 'before') {
+        cut();
+        return;
+      }
+      isOver ||= breaks;
+      far.write(piece);
+    });
+    // The server has done it when it answers; we never hear.
+    far.on('data', (piece: Buffer) => (isOver ? cut() : near.write(piece)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  afterThisTest(() => {
+    for (const socket of sockets) socket.destroy();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  target.port = String((server.address() as AddressInfo).port);
+  return { url: target.href, broken: () => broken };
+}
+
+describe('a connection that breaks at COMMIT', () => {
+  for (const at of ['before', 'after'] as const) {
+    it(`${at === 'before' ? 'before the server has it' : 'with the answer'}: each message is stored once, and nobody is told otherwise`, async () => {
+      const schema = newSchema();
+      afterThisTest(() => dropSchema(schema));
+      const { url, broken } = await breakingWay(at);
+      const store = await openPostgresStore({ url, schema });
+      afterThisTest(() => store.close());
+      const messages = Array.from({ length: 12 }, () => outgoing());
+      for (const message of messages) {
+        assert.equal((await store.enqueue(message, note('queued'))).isNew, true);
+        const claimed = await store.changeOutgoing(message.id, ['queued'], { state: 'sending' }, note('attempt'));
+        assert.equal(claimed?.state, 'sending');
+      }
+      assert.ok(broken() >= 6, `${broken()} breaks`);
+      assert.deepEqual(ids(await store.listOutgoing({ mailbox: MAILBOX }, { limit: 99 })), ids(messages));
+      for (const { id } of messages) assert.equal((await store.history(MAILBOX, id)).length, 2);
+    }).timeout(60_000);
+  }
+});

@@ -1,0 +1,167 @@
+/** Mailboxes that several instances have open on one PostgreSQL, at a real sandbox. */
+import assert from 'node:assert/strict';
+import { ConfigurationError, openState, type State } from '../../../lib/index';
+import { systemClock } from '../../../lib/clock';
+import { Interrupted } from '../../../lib/send/interrupted';
+import { settleLate } from '../../../lib/send/late-answer';
+import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
+import type { Store } from '../../../lib/store/store';
+import { afterThisTest, emptyFolder } from '../../support/cleanup';
+import { consumer } from '../../support/consumer';
+import { failure } from '../../support/failure';
+import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../../support/outboxes';
+import { dropSchema, newSchema, postgresUrl } from '../../support/postgres';
+import { inState, MAILBOX } from '../contract/support';
+
+/** States of several instances: one schema, one spool folder. */
+async function states(count: number): Promise<State[]> {
+  const [url, schema, spoolFolder] = [await postgresUrl(), newSchema(), await emptyFolder()];
+  afterThisTest(() => dropSchema(schema));
+  const made: State[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const state = await openState({ folder: await emptyFolder(), url, schema, spoolFolder });
+    afterThisTest(() => state.close());
+    made.push(state);
+  }
+  return made;
+}
+
+async function two(): Promise<[State, State]> {
+  const [one, other] = await states(2);
+  assert.ok(one && other);
+  return [one, other];
+}
+
+describe('a mailbox of two instances', () => {
+  it('sends what either takes, through one of them, once, and both learn of it', async () => {
+    const sandbox = await tlsSandbox();
+    const [one, other] = (await two()).map((state) => outboxAt(sandbox, { state }));
+    assert.ok(one && other);
+    for (const mailbox of [one, other]) mailbox.start();
+    const bytes = Buffer.alloc(100_000, 7);
+    const sent = await Promise.all(
+      [one, other, one, other].map(async (mailbox, index) => {
+        const { message } = await mailbox.outbox.enqueue(letter(index < 2 ? 'letter' : bytes));
+        return mailbox.outbox.accepted(message.id);
+      }),
+    );
+    assert.equal(new Set(sent.map(({ messageId }) => messageId)).size, 4);
+    const senders = [one, other].filter(({ events }) => events.some(({ event }) => event === 'accepted'));
+    assert.equal(senders.length, 1, 'one sender');
+  }).timeout(30_000);
+
+  it('is taken over when the one that sends is closed', async () => {
+    const sandbox = await tlsSandbox();
+    const [first, second] = await two();
+    const one = outboxAt(sandbox, { state: first });
+    one.start();
+    const { message } = await one.outbox.enqueue(letter());
+    await one.outbox.accepted(message.id);
+    const other = outboxAt(sandbox, { state: second });
+    other.start();
+    const queued = await other.outbox.enqueue(letter());
+    await other.outbox.accepted(queued.message.id);
+    assert.ok(one.eventsOf(queued.message.id).includes('accepted'), 'the first sends it');
+    await one.close();
+    await first.close();
+    const next = await other.outbox.enqueue(letter());
+    await other.outbox.accepted(next.message.id);
+    assert.ok(other.eventsOf(next.message.id).includes('accepted'), 'now the second does');
+  }).timeout(30_000);
+
+  it('delivers once, on the instance that polls; mesh-ack works on the other, and lets the next one come', async () => {
+    const sandbox = await tlsSandbox();
+    const opened = (await two()).map((state) => outboxAt(sandbox, { state, mailboxId: 'X26ABC2' }));
+    const [one, other] = opened.map((mailbox) => mailbox.inbox({ minimumIntervalMs: 0 }));
+    assert.ok(one && other);
+    for (const inbox of [one, other]) afterThisTest(() => inbox.close());
+    const alice = outboxAt(sandbox, { state: await stateIn() });
+    for (const text of ['first', 'second']) await alice.send(letter(text));
+    const [polls, waits] = [consumer({ maxInFlight: 1 }), consumer({ maxInFlight: 1 })];
+    one.add(polls);
+    one.poll();
+    await eventually('the first is delivered', () => polls.deliveries.length === 1);
+    other.add(waits);
+    other.poll();
+    const messageId = (index: number): string => polls.deliveries[index]?.received.message.messageId ?? '';
+    await other.acknowledge(messageId(0));
+    await eventually('the second is delivered', () => polls.deliveries.length === 2);
+    await other.acknowledge(messageId(1));
+    assert.deepEqual(
+      polls.deliveries.map(({ deliveryCount }) => deliveryCount),
+      [1, 1],
+    );
+    assert.equal(waits.deliveries.length, 0);
+  }).timeout(30_000);
+
+  it('cannot be opened where the spool folder is not shared: the error says so', async () => {
+    const [url, schema] = [await postgresUrl(), newSchema()];
+    afterThisTest(() => dropSchema(schema));
+    const open = async () => openState({ folder: await emptyFolder(), url, schema });
+    const first = await open();
+    const error = await failure(ConfigurationError, open());
+    assert.match(error.message, /spool folder is not the one/);
+    await first.close();
+    await (await open()).close();
+  });
+});
+
+describe('what was left in the sending', () => {
+  const store = async (): Promise<Store> => {
+    const [url, schema] = [await postgresUrl(), newSchema()];
+    afterThisTest(() => dropSchema(schema));
+    const opened = await openPostgresStore({ url, schema });
+    afterThisTest(() => opened.close());
+    return opened;
+  };
+
+  it('is judged only when it has been seen unchanged for the whole settle wait', async () => {
+    const shared = await store();
+    const id = await inState(shared, 'sending', { attempts: 1 });
+    let now = 1000;
+    const judged: string[] = [];
+    const clock = { ...systemClock, now: () => now };
+    const parts = { store: shared, mailbox: MAILBOX, clock };
+    const interrupted = new Interrupted(parts, 500, async (row) => void judged.push(row.id));
+    await interrupted.judge(() => false);
+    now += 499;
+    await interrupted.judge(() => false);
+    assert.deepEqual([judged, interrupted.nextTime], [[], 1500]);
+    // Another attempt of another instance.
+    await shared.changeOutgoing(id, ['sending'], { attempts: 2 });
+    now += 1;
+    await interrupted.judge(() => false);
+    assert.deepEqual(judged, []);
+    now += 500;
+    await interrupted.judge(() => false);
+    assert.deepEqual(judged, [id]);
+  });
+
+  const late = async (shared: Store, id: string, messageId: string) => {
+    const row = await shared.getOutgoing(id);
+    assert.ok(row);
+    return settleLate(shared, row, { change: { state: 'accepted', messageId }, event: 'accepted' }, 5000);
+  };
+
+  it('is accepted by an answer that comes after it was judged unknown', async () => {
+    const shared = await store();
+    const id = await inState(shared, 'unknown');
+    assert.equal((await late(shared, id, 'M1'))?.event, 'accepted');
+    assert.deepEqual((await shared.getOutgoing(id))?.messageId, 'M1');
+    assert.equal(await late(shared, id, 'M1'), undefined, 'the same answer is no news');
+  });
+
+  it('is told as a duplicate where MESH has accepted it under another id, or it was given up: in the ledger too', async () => {
+    const shared = await store();
+    for (const id of [
+      await inState(shared, 'accepted', { messageId: 'M1' }),
+      await inState(shared, 'acknowledged', { messageId: 'M1' }),
+      await inState(shared, 'closed'),
+    ]) {
+      assert.equal((await late(shared, id, 'M2'))?.event, 'duplicate');
+      const last = (await shared.history(MAILBOX, id)).at(-1);
+      assert.deepEqual([last?.event, last?.messageId, last?.detail['accepted']], ['duplicate', 'M2', 'M2']);
+      assert.notEqual((await shared.getOutgoing(id))?.messageId, 'M2');
+    }
+  });
+});
