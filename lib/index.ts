@@ -24,6 +24,7 @@ export type { InboxQuery } from './client/client';
 export type { ReceiveOptions } from './receive/receive-message';
 export type { SendOptions } from './send/send-message';
 export type { Outbox } from './send/outbox';
+export { mayHaveArrived } from './send/resend';
 export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export';
 export type {
   EnqueueOptions,

@@ -2,6 +2,7 @@
 import type { Node, NodeAPI, NodeDef, NodeMessageInFlow } from 'node-red';
 import {
   InvalidMessageError,
+  mayHaveArrived,
   type EnqueueOptions,
   type Outbox,
   type OutboxMessage,
@@ -65,7 +66,7 @@ type Order =
 /** What the outbox made of it. */
 interface Taken {
   message: OutboxMessage;
-  more: { to?: string; localId?: string; repeated?: true };
+  more: Pick<MeshSent, 'to' | 'localId' | 'repeated' | 'warning'>;
 }
 
 /** The outbox writes more than this into a file first: meanwhile what comes after must not overtake it. */
@@ -91,7 +92,12 @@ export = function (RED: NodeAPI): void {
 
     const take = async (outbox: Outbox, order: Order): Promise<Taken> => {
       if (order.kind === 'drop') return { message: await outbox.drop(order.id), more: {} };
-      if (order.kind === 'resend') return { message: await outbox.resend(order.id), more: {} };
+      if (order.kind === 'resend') {
+        const first = await outbox.get(order.id);
+        const message = await outbox.resend(order.id);
+        const warning = first && mayHaveArrived(first) ? RED._('mesh-send.warning.duplicate') : undefined;
+        return { message, more: warning === undefined ? {} : { warning } };
+      }
       const { message, isNew } = await outbox.enqueue(order.message, {
         ...(order.onceKey !== '' && { onceKey: order.onceKey }),
         strictOrder: def.strictOrder === true,

@@ -268,7 +268,7 @@ export class Outbox {
 
   /**
    * Sends a message again that did not arrive, as a new one that is linked to it: undelivered, rejected, unknown, parked,
-   * or closed. Asked twice, it gives the first one's result, unless that has failed as well. Throws InvalidMessageError for
+   * closed, or acknowledged with an answer that is negative, partial or overdue. Asked twice, it gives the first one's result, unless that has failed as well. Throws InvalidMessageError for
    * one that is on its way, PayloadError if its payload is not kept any more or its file has changed.
    */
   async resend(id: string): Promise<OutboxMessage> {

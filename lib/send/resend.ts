@@ -2,21 +2,40 @@
 import { InvalidMessageError, PayloadError } from '../errors';
 import { openStored, readAll } from '../payload/stored-payload';
 import type { Spool } from '../payload/spool';
-import type { Outgoing, OutgoingState } from '../store/store';
+import type { Outcome, Outgoing, OutgoingState } from '../store/store';
 import type { OutgoingMessage } from '../types';
 import type { EnqueueOptions, StoredEnvelope } from './outbox-types';
 
-/** What may be sent again. */
-export const RESENDABLE: readonly OutgoingState[] = ['undelivered', 'rejected', 'unknown', 'parked', 'closed'];
+/** What may be sent again, whatever was answered. */
+const FAILED: readonly OutgoingState[] = ['undelivered', 'rejected', 'unknown', 'parked', 'closed'];
+/** Answers that prove that it arrived, and that it was not dealt with. */
+const REFUSED: readonly Outcome[] = ['negative', 'partial'];
+/** Every state that something may be sent again from. */
+export const RESENDABLE: readonly OutgoingState[] = [...FAILED, 'accepted', 'acknowledged'];
+
+/** Whether a person may send it again: it failed, was refused by its recipient, or was collected and not answered in time. */
+export function isResendable({ state, infrastructure, business }: Outgoing): boolean {
+  const outcomes = [infrastructure, business];
+  if (FAILED.includes(state)) return true;
+  if (!RESENDABLE.includes(state)) return false;
+  return outcomes.some((each) => REFUSED.includes(each)) || (state === 'acknowledged' && outcomes.includes('overdue'));
+}
+
+/** Whether the recipient may have it already: MESH never took what is rejected or parked. */
+export function mayHaveArrived(row: Pick<Outgoing, 'state'>): boolean {
+  return row.state !== 'rejected' && row.state !== 'parked';
+}
 
 /** The message to enqueue again. Throws InvalidMessageError where it is on its way, PayloadError where its bytes are gone. */
 export async function messageToResend(
   row: Outgoing,
   spool: Spool,
 ): Promise<{ message: OutgoingMessage; options: EnqueueOptions }> {
-  if (!RESENDABLE.includes(row.state)) {
+  if (!isResendable(row)) {
     throw new InvalidMessageError(`Message ${row.id} is ${row.state}: it is not sent again.`, {
-      advice: 'Only what is undelivered, rejected, unknown, parked or dropped can be sent again.',
+      advice:
+        'Only what is undelivered, rejected, unknown, parked or dropped can be sent again, and what was collected but ' +
+        'answered negatively, in part or not in time.',
     });
   }
   const { payload } = row;

@@ -19,6 +19,8 @@ export interface MeshSent {
   repeated?: true;
   /** The outbox id of the message that this one repeats on purpose. */
   resendOf?: string;
+  /** Of a resend: the recipient may have the first one already. */
+  warning?: string;
 }
 
 const STATUS: Partial<Record<OutboxMessage['state'], string>> = {
@@ -31,7 +33,7 @@ const STATUS: Partial<Record<OutboxMessage['state'], string>> = {
 /** How it stands with the sending of a message; what comes after MESH has accepted it is for mesh-track to tell. */
 export function meshSent(
   message: OutboxMessage,
-  more: { to?: string; localId?: string; repeated?: true } = {},
+  more: Pick<MeshSent, 'to' | 'localId' | 'repeated' | 'warning'> = {},
 ): MeshSent {
   // Unknown and being looked for: it may still turn out to be accepted.
   const isOpen = message.state === 'unknown' && !message.held;

@@ -274,6 +274,7 @@ describe('mesh-send', () => {
     const { meshSent } = await done.get(1);
     assert.equal(meshSent.status, 'accepted');
     assert.equal(meshSent.resendOf, id);
+    assert.match(meshSent.warning ?? '', /20007 and 20008/);
     assert.deepEqual(
       sandbox.messages().map(({ localId }) => localId),
       ['A12345', 'A12345'],

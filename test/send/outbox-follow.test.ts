@@ -256,6 +256,23 @@ describe('outbox: resend and drop', () => {
     assert.ok(received.every((each) => each.payload?.equals(payload)));
   });
 
+  for (const [outcome, again] of [
+    ['negative', true],
+    ['partial', true],
+    ['positive', false],
+  ] as const) {
+    it(`what the recipient has answered as ${outcome} may ${again ? '' : 'not '}be sent again`, async () => {
+      const { mailbox, outbox, server, sendOne } = await start();
+      const { id, messageId } = await sendOne({ asks: { business: true } });
+      await failure(InvalidMessageError, outbox.resend(id));
+      await mailbox.settleOutcome({ messageId }, { kind: 'business', outcome });
+      if (!again) return void (await failure(InvalidMessageError, outbox.resend(id)));
+      await outbox.accepted((await outbox.resend(id)).id);
+      assert.equal(server.messages().length, 2);
+      assert.equal((await outbox.get(id))?.state, 'accepted');
+    });
+  }
+
   it('what is on its way is neither resent nor dropped', async () => {
     const { outbox, sendOne } = await start();
     const { id } = await sendOne();
