@@ -9,7 +9,7 @@ import type { EnqueueOptions, StoredEnvelope } from './outbox-types';
 /** What may be sent again, whatever was answered. */
 const FAILED: readonly OutgoingState[] = ['undelivered', 'rejected', 'unknown', 'parked', 'closed'];
 /** Answers that prove that it arrived, and that it was not dealt with. */
-const REFUSED: readonly Outcome[] = ['negative', 'partial'];
+const REFUSED: ReadonlySet<Outcome> = new Set(['negative', 'partial']);
 /** Every state that something may be sent again from. */
 export const RESENDABLE: readonly OutgoingState[] = [...FAILED, 'accepted', 'acknowledged'];
 
@@ -18,7 +18,7 @@ export function isResendable({ state, infrastructure, business }: Outgoing): boo
   const outcomes = [infrastructure, business];
   if (FAILED.includes(state)) return true;
   if (!RESENDABLE.includes(state)) return false;
-  return outcomes.some((each) => REFUSED.includes(each)) || (state === 'acknowledged' && outcomes.includes('overdue'));
+  return outcomes.some((each) => REFUSED.has(each)) || (state === 'acknowledged' && outcomes.includes('overdue'));
 }
 
 /** Whether the recipient may have it already: MESH never took what is rejected or parked. */
