@@ -17,7 +17,11 @@ export interface RenameParts {
   platform: NodeJS.Platform;
 }
 
-const SYSTEM: RenameParts = { rename: fsRename, wait: (ms) => delay(ms), platform: process.platform };
+const SYSTEM: RenameParts = {
+  rename: (from, to) => fsRename(from, to),
+  wait: (ms) => delay(ms),
+  platform: process.platform,
+};
 
 /** Renames, over a file that is there; on Windows several times if need be. Throws the last error of the file system. */
 export async function patientRename(from: string, to: string, parts: RenameParts = SYSTEM): Promise<void> {
