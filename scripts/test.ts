@@ -32,24 +32,34 @@ interface Outcome {
 }
 
 async function run(suite: Suite): Promise<Outcome> {
-  process.stdout.write(`\n== ${suite.name}\n`);
+  process.stdout.write(`${suite.name} …\n`);
   const mocha = join(createRequire(__filename).resolve('mocha/package.json'), '..', 'bin', 'mocha.js');
   const child = spawn(process.execPath, [mocha, suite.files], {
     cwd: ROOT,
     env: { ...process.env, ...suite.env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
-  child.stdout.on('data', (piece: Buffer) => {
-    output += piece.toString();
-    process.stdout.write(piece);
-  });
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece: Buffer) => (output += piece.toString()));
   const code = await new Promise<number>((resolve) => child.once('close', (exit) => resolve(exit ?? 1)));
   const count = (word: string): number => Number(new RegExp(`(\\d+) ${word}`).exec(output)?.[1] ?? 0);
+  // Whole, because two suites run side by side.
+  process.stdout.write(`\n== ${suite.name}\n${output}`);
   const outcome = { passed: count('passing'), failed: count('failing'), skipped: count('pending') };
   // A suite that dies before it can count, or that finds no test, has failed.
   if ((code !== 0 || outcome.passed === 0) && outcome.failed === 0) outcome.failed = 1;
   return outcome;
+}
+
+/** Two at a time: most tests wait for a clock, a disk or another process. */
+async function sideBySide(suites: readonly Suite[]): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const left = [...suites];
+  const line = async (): Promise<void> => {
+    for (let suite = left.shift(); suite; suite = left.shift()) outcomes.push(await run(suite));
+  };
+  await Promise.all([line(), line()]);
+  return outcomes;
 }
 
 async function main(): Promise<void> {
@@ -57,8 +67,8 @@ async function main(): Promise<void> {
   const suites = SUITES.filter((suite) => wanted.length === 0 || wanted.some((word) => suite.name.startsWith(word)));
   if (suites.length === 0) throw new Error(`No such suite. There are: ${SUITES.map((suite) => suite.name).join(', ')}`);
   const total: Outcome = { passed: 0, failed: 0, skipped: 0 };
-  for (const suite of suites) {
-    const outcome = await run(suite);
+  const outcomes = await sideBySide(suites);
+  for (const outcome of outcomes) {
     total.passed += outcome.passed;
     total.failed += outcome.failed;
     total.skipped += outcome.skipped;
