@@ -22,6 +22,8 @@ const schema = z.object({
   size: z.number(),
   sha256: z.string(),
   received_at: z.number(),
+  request_key: z.string().nullable(),
+  recognised: json(object).nullable(),
   state: z.enum(STATES),
   ...payloadColumns,
   acknowledged_at: time,
@@ -40,6 +42,7 @@ const CHANGES: Record<Exclude<keyof IncomingChange, 'payload'>, string> = {
   leaseUntil: 'lease_until',
   settledAt: 'settled_at',
   error: 'error',
+  recognised: 'recognised',
 };
 
 export class IncomingTable {
@@ -59,7 +62,8 @@ export class IncomingTable {
     const mailbox = this.#mailboxes.number(message.mailbox);
     const row = this.#statements.get(
       `INSERT INTO incoming (mailbox, message_id, instance, workflow_id, message_type, headers, size, sha256, received_at,
-          state, payload_kind, payload_name, payload_file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'spooled', ?, ?, ?)
+          request_key, recognised, state, payload_kind, payload_name, payload_file)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'spooled', ?, ?, ?)
         ON CONFLICT (mailbox, message_id) DO NOTHING RETURNING seq`,
       mailbox,
       message.messageId,
@@ -70,6 +74,8 @@ export class IncomingTable {
       message.size,
       message.sha256,
       message.receivedAt,
+      message.requestKey ?? null,
+      message.recognised ? JSON.stringify(message.recognised) : null,
       ...payloadValues(message.payload),
     );
     if (!row) return false;
@@ -83,6 +89,18 @@ export class IncomingTable {
     if (mailbox === undefined) return undefined;
     const row = this.#statements.get(`${SELECT} WHERE mailbox = ? AND message_id = ?`, mailbox, messageId);
     return row && this.#whole(row);
+  }
+
+  firstRequest(mailboxKey: string, requestKey: string): Incoming | undefined {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return undefined;
+    const row = this.#statements.get(
+      `${SELECT} INDEXED BY incoming_request
+        WHERE mailbox = ? AND request_key = ? AND request_key IS NOT NULL ORDER BY received_at, message_id LIMIT 1`,
+      mailbox,
+      requestKey,
+    );
+    return row && this.#of(row, false);
   }
 
   /** One lookup for each: 500 ids, a page of MESH's inbox, take about a millisecond. */
@@ -223,6 +241,8 @@ export class IncomingTable {
       size: parsed.size,
       sha256: parsed.sha256,
       receivedAt: parsed.received_at,
+      requestKey: parsed.request_key,
+      recognised: parsed.recognised,
       state: parsed.state,
       payload: withPayload ? this.#payloads.read(parsed.seq, parsed) : null,
       acknowledgedAt: parsed.acknowledged_at,
