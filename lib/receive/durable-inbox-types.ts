@@ -1,9 +1,11 @@
 /** What a durable inbox is made of. */
+import type { WorkflowProfiles } from '../acks/profiles';
 import type { MeshClient } from '../client/client';
 import type { Spool } from '../payload/spool';
 import type { Store } from '../store/store';
 import type { MessageHeaders } from '../types';
 import type { Clock } from '../clock';
+import type { SettleAnswer } from './answer-settler';
 import type { InboxRules } from './inbox-types';
 
 /** The endpoints that an inbox uses. */
@@ -43,6 +45,10 @@ export interface DurableInboxOptions extends InboxRules {
    * left to other systems. May be called again for the same REPORT after a restart.
    */
   settleReport?: (report: MessageHeaders) => Promise<unknown>;
+  /** Settles the sent message that an acknowledgement answers, before it is delivered. */
+  settleAnswer?: SettleAnswer;
+  /** Tells acknowledgements and requests by workflow. Default: the shipped ones. */
+  profiles?: WorkflowProfiles;
   /** Default: the machine's. */
   clock?: Clock;
 }

@@ -10,6 +10,7 @@ import { Alarm } from './alarm';
 import { Collector } from './collector';
 import { DeliveryLane } from './delivery-lane';
 import type { DurableInboxOptions } from './durable-inbox-types';
+import { AnswerSettler } from './answer-settler';
 import { Flights } from './flights';
 import { IncomingRows } from './incoming-rows';
 import { InboxRouter } from './inbox-router';
@@ -48,6 +49,7 @@ class DurableInbox implements InboxPoller {
   readonly #leases: Alarm;
   readonly #teller: MeshTeller;
   readonly #reports: ReportSettler;
+  readonly #answers: AnswerSettler;
   readonly #collector: Collector;
   readonly #turns = new Turns();
   readonly #kindOf: ReturnType<typeof deliveryKinds>;
@@ -84,6 +86,7 @@ class DurableInbox implements InboxPoller {
     this.#flights = new Flights(() => clock.now());
     this.#leases = new Alarm(clock, () => this.#leaseEnded());
     this.#reports = new ReportSettler(options.settleReport);
+    this.#answers = new AnswerSettler({ ...options, rows: this.#rows, router: this.#router });
     const shared = { rows: this.#rows, router: this.#router, notices: this.#notices, signal: this.#closing.signal };
     this.#teller = new MeshTeller({
       ...shared,
@@ -99,6 +102,7 @@ class DurableInbox implements InboxPoller {
       ...shared,
       options,
       reports: this.#reports,
+      answers: this.#answers,
       teller: this.#teller,
       onStored: () => this.#wakeLanes(),
       onProgress: (consumer, progress) => {
@@ -287,6 +291,7 @@ class DurableInbox implements InboxPoller {
       flights: this.#flights,
       notices: this.#notices,
       reports: this.#reports,
+      answers: this.#answers,
       clock: this.#clock,
       turns: this.#turns,
       target: { spool, maxBufferBytes },
