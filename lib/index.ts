@@ -15,6 +15,7 @@ export type {
   InboxConsumer,
   InboxPoller,
   InboxRules,
+  MeshAnswer,
   ParkedMessage,
   PollerState,
 } from './receive/inbox-types';
@@ -36,6 +37,16 @@ export type {
 } from './send/outbox-types';
 export type { Deadlines, WorkflowDeadlines } from './send/deadlines';
 export type { Answer } from './store/settle-outcome';
+export type { AnswerWish, Unanswered } from './acks/compose';
+export type { Answered } from './send/answerer';
+export { identify, type Identified } from './acks/identify';
+export { loadProfiles, SHIPPED_PROFILES, type WorkflowProfile, type WorkflowProfiles } from './acks/profiles';
+export { ACK_FORMS, type AckForm, type AckLevel, type AckResult, type ReceivedAck } from './acks/types';
+export { ITK3_CODES, type Itk3Code } from './acks/itk3/codes';
+export { buildItk3Response, type Itk3ResponseOptions } from './acks/itk3/build';
+export { readItk3Request, readItk3Response, type Itk3Request } from './acks/itk3/read';
+export { buildNhsAck, readNhsAck, NHSACK_STATUSES, type NhsAckOptions, type NhsAckStatus } from './acks/nhsack/nhsack';
+export { readHl7Ack } from './acks/hl7v2/read';
 export type { LedgerEntry, Outcome, OutgoingState, Retention, StoredError } from './store/store';
 export type { Clock } from './clock';
 export { CHARSETS, type Charset } from './formats/charset';

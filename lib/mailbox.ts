@@ -1,4 +1,6 @@
 /** openMailbox(options): the only place where the parts are wired together. */
+import type { AnswerWish } from './acks/compose';
+import { ackWorkflows, loadProfiles, type WorkflowProfiles } from './acks/profiles';
 import { MeshClient, type InboxQuery } from './client/client';
 import { createTransport, type Transport } from './client/transport';
 import { readMailboxOptions, type MailboxConfig, type MailboxOptions } from './config';
@@ -9,11 +11,13 @@ import { Scratch } from './payload/scratch';
 import type { InboxPoller, InboxRules } from './receive/inbox-types';
 import { receiveMessage, type ReceiveOptions } from './receive/receive-message';
 import { systemClock, type Clock } from './clock';
-import type { WorkflowDeadlines } from './send/deadlines';
+import { answerMessage, type Answered } from './send/answerer';
+import { profileDeadlines, type WorkflowDeadlines } from './send/deadlines';
 import { Follower } from './send/follower';
 import { Outbox } from './send/outbox';
 import type { OutboxLimits, OutboxState } from './send/outbox-types';
 import { OutboxWorker } from './send/outbox-worker';
+import { settleAnswer } from './send/settle-answer';
 import { sendMessage, type SendOptions } from './send/send-message';
 import type { State } from './state';
 import { LEASE_MS, MailboxLease } from './store/mailbox-lease';
@@ -68,6 +72,10 @@ export interface DurableOptions {
   limits?: OutboxLimits;
   /** By when what is sent has to be collected and answered, by workflow. Default: 12 hours, 24 hours, 2 working days. */
   deadlines?: readonly WorkflowDeadlines[];
+  /** How messages of each workflow are answered. Default: loadProfiles(). */
+  profiles?: WorkflowProfiles;
+  /** ODS code of the organisation whose mailbox it is: answers name it. Default: read from the mailbox id, where that has it. */
+  odsCode?: string;
   /** For tests. */
   clock?: Clock;
 }
@@ -98,6 +106,12 @@ export interface DurableMailbox extends Mailbox {
    * has several of that local id. The same answer again changes nothing; a negative one is final.
    */
   settleOutcome(reference: { messageId: string } | { localId: string }, answer: Answer): Promise<boolean>;
+  /**
+   * Answers a received message: the business acknowledgement, through the outbox, to its sender. Resolves when the answer is
+   * durable; mark the message as done after that, or the answer may be lost. An acknowledgement is never answered. Throws
+   * NotFoundError for a message that the store does not have, InvalidMessageError for an answer that cannot be given.
+   */
+  answer(messageId: string, wish: AnswerWish): Promise<Answered>;
 }
 
 /** Beyond lease and time-outs (milliseconds): clocks differ, and an answer has to be stored. */
@@ -107,7 +121,7 @@ const SETTLE_MARGIN_MS = 10_000;
 export function openMailbox(options: MailboxOptions & DurableOptions): DurableMailbox;
 export function openMailbox(options: MailboxOptions): Mailbox;
 export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): Mailbox {
-  const { state, instance, limits, deadlines, clock, ...rest } = options;
+  const { state, instance, limits, deadlines, profiles, odsCode, clock, ...rest } = options;
   const config = readMailboxOptions(rest);
   const transport = createTransport(config);
   const client = new MeshClient(config, transport);
@@ -118,6 +132,8 @@ export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): 
     ...(instance === undefined ? {} : { instance }),
     ...(limits ? { limits } : {}),
     ...(deadlines ? { deadlines } : {}),
+    ...(profiles ? { profiles } : {}),
+    ...(odsCode ? { odsCode } : {}),
     ...(clock ? { clock } : {}),
   });
 }
@@ -163,8 +179,9 @@ function durableMailbox(
   config: MailboxConfig,
   client: MeshClient,
   mailbox: Mailbox,
-  { state, instance, limits, deadlines, clock = systemClock }: DurableOptions,
+  options: DurableOptions,
 ): DurableMailbox {
+  const { state, instance, limits, deadlines = [], profiles = loadProfiles(), odsCode, clock = systemClock } = options;
   const { store, spool } = state;
   // A built-in sandbox has another port at each start; what its predecessor had is closed under the same key.
   const storeKey = mailboxKey(instance === undefined ? mailbox.url : 'sandbox', mailbox.mailboxId);
@@ -173,7 +190,8 @@ function durableMailbox(
     ...common,
     mailboxId: mailbox.mailboxId,
     ...(limits ? { limits } : {}),
-    ...(deadlines ? { deadlines } : {}),
+    deadlines: [...deadlines, ...profileDeadlines(profiles)],
+    profiles,
   });
   const listeners = new Set<(state: OutboxState) => void>();
   const changed = (sending: OutboxState): void => listeners.forEach((listener) => listener(sending));
@@ -213,8 +231,15 @@ function durableMailbox(
     resumeSending: () => worker.resume(),
     settleReport: (report) => follower.settleReport(report),
     settleOutcome: (reference, answer) => follower.settleOutcome(reference, answer),
+    answer: (messageId, wish) =>
+      answerMessage(
+        { ...common, outbox, profiles, mailboxId: mailbox.mailboxId, ...(odsCode ? { odsCode } : {}) },
+        messageId,
+        wish,
+      ),
     inbox: (rules) =>
       createDurableInbox({
+        businessAcknowledgementWorkflows: ackWorkflows(profiles),
         ...rules,
         freshStart: isFirstInbox(state, storeKey),
         client,
@@ -228,6 +253,8 @@ function durableMailbox(
         maxExpandedBytes: config.maxExpandedBytes,
         checkChecksum: config.checkChecksum,
         settleReport: (report) => follower.settleReport(report),
+        settleAnswer: (ack, by) => settleAnswer({ ...common, outbox }, ack, by),
+        profiles,
         ...(store.isShared ? { lease: (told: (held: boolean) => void) => leaseFor('poller', told) } : {}),
         clock,
       }),

@@ -52,14 +52,14 @@ interface MeshSendDef extends NodeDef {
   onceKeyType?: string;
   strictOrder?: boolean;
   collectWithinHours?: number | string;
-  asks?: 'none' | Asked;
+  asks?: Asked;
   infrastructureWithinHours?: number | string;
   businessWithinWorkingDays?: number | string;
 }
 
 /** What a msg asks for: a message to send, or something to be done with one that is in the outbox. */
 type Order =
-  | { kind: 'send'; message: OutgoingMessage; onceKey: string; asks: EnqueueOptions['asks'] & object }
+  | { kind: 'send'; message: OutgoingMessage; onceKey: string; asks: NonNullable<EnqueueOptions['asks']> }
   | { kind: 'resend'; id: string }
   | { kind: 'drop'; id: string };
 

@@ -31,6 +31,7 @@ function message(size: number): NewOutgoing {
     size,
     queuedAt: NOW,
     resendOf: null,
+    answerReference: null,
     payload: { kind: 'inline', bytes: randomBytes(size) },
   };
 }

@@ -3,20 +3,29 @@
  * what it answers. A workflow id alone tells neither.
  */
 import { MeshError, UnreadableError } from '../errors';
-import { componentAt, readEdifact } from '../formats/edifact/interchange';
+import { readEdifact } from '../formats/edifact/interchange';
 import { readHl7, textAt } from '../formats/hl7/message';
 import { isHl7Ack, readHl7Ack } from './hl7v2/read';
 import { readItk3Request, readItk3Response } from './itk3/read';
 import { isNhsAck, readNhsAck } from './nhsack/nhsack';
-import type { ReadableForm, ReceivedAck, RequestIds } from './types';
+import { keptHl7, keptInterchange, keptItk3, type KeptRequest } from './request';
+import type { ReadableForm, ReceivedAck } from './types';
 
-/** `request` has its reference; `acknowledgement` is one that can be read; undefined: neither. */
+/** `request` has what answering it needs; `acknowledgement` is one that can be read; undefined: neither. */
 export interface Identified {
-  request?: RequestIds;
+  request?: KeptRequest;
   acknowledgement?: ReceivedAck;
+  /** With `acknowledgement`: it is data as well, e.g. the response to an HL7 query. */
+  isData?: true;
   /** It is an acknowledgement by its shape, and its code or its reference cannot be read: to be raised, not answered. */
   unreadableAcknowledgement?: UnreadableError;
 }
+
+/** How much of a payload {@link mayBeIdentified} wants to see (bytes). */
+export const HEAD_BYTES = 400;
+
+/** Whether a payload that begins so is worth being read whole. */
+export const mayBeIdentified = (head: Buffer): boolean => formOf(head) !== undefined;
 
 /** Looks into a payload. Never throws for its content: what cannot be read is nothing that we know. */
 export function identify(payload: string | Buffer): Identified {
@@ -32,18 +41,21 @@ export function identify(payload: string | Buffer): Identified {
 
 const READERS: Readonly<Record<ReadableForm, (payload: string | Buffer) => Identified>> = {
   itk3: (payload) => {
-    const { isResponse, messageId } = readItk3Request(payload);
-    return isResponse ? acknowledgement(() => readItk3Response(payload)) : requestIds('itk3', messageId);
+    // Of other XML and JSON there is much, and it is large: it is not parsed.
+    if (!payload.includes('MessageHeader')) return {};
+    const request = readItk3Request(payload);
+    if (request.isResponse) return acknowledgement(() => readItk3Response(payload));
+    return { request: keptItk3(request, beginning(payload).startsWith('{') ? 'json' : 'xml') };
   },
   nhsack: (payload) => {
     const interchange = readEdifact(payload);
-    if (isNhsAck(interchange)) return acknowledgement(() => readNhsAck(payload));
-    return requestIds('nhsack', componentAt(interchange.UNB?.[0], 5));
+    return isNhsAck(interchange) ? acknowledgement(() => readNhsAck(payload)) : asRequest(keptInterchange(interchange));
   },
   hl7v2: (payload) => {
     const message = readHl7(payload, { charset: 'iso-8859-1' });
-    if (isHl7Ack(message)) return acknowledgement(() => readHl7Ack(payload));
-    return requestIds('hl7v2', textAt(message, 'MSH', 10));
+    if (!isHl7Ack(message)) return asRequest(keptHl7(message));
+    const isData = !/^(?:ACK|MCF|NAK)$/i.test(textAt(message, 'MSH', 9)) && textAt(message, 'MSH', 9) !== '';
+    return { ...acknowledgement(() => readHl7Ack(payload)), ...(isData ? { isData } : {}) };
   },
 };
 
@@ -56,17 +68,18 @@ function acknowledgement(read: () => ReceivedAck): Identified {
   }
 }
 
-/** A reference is kept beside the message: what is longer than any identifier is none. */
-function requestIds(form: ReadableForm, reference: string | undefined): Identified {
-  const usable = reference !== undefined && reference !== '' && reference.length <= 200;
-  return usable ? { request: { form, reference } } : {};
-}
+const asRequest = (request: KeptRequest | undefined): Identified => (request ? { request } : {});
 
 /** By the first characters. */
 function formOf(payload: string | Buffer): ReadableForm | undefined {
-  const bytes = typeof payload === 'string' ? payload.slice(0, 400) : payload.subarray(0, 400).toString('latin1');
-  const beginning = bytes.replace(/^(?:\xEF\xBB\xBF|\uFEFF|\xFF\xFE|\xFE\xFF)/, '').replace(/^[\s\v]+/, '');
-  if (/^(?:MSH|FHS|BHS)\W/.test(beginning)) return 'hl7v2';
-  if (/^(?:UNA\W|UNB\W)/.test(beginning)) return 'nhsack';
-  return /^[<{]/.test(beginning) ? 'itk3' : undefined;
+  const first = beginning(payload);
+  if (/^(?:MSH|FHS|BHS)\W/.test(first)) return 'hl7v2';
+  if (/^(?:UNA\W|UNB\W)/.test(first)) return 'nhsack';
+  return /^[<{]/.test(first) ? 'itk3' : undefined;
+}
+
+function beginning(payload: string | Buffer): string {
+  const text =
+    typeof payload === 'string' ? payload.slice(0, HEAD_BYTES) : payload.subarray(0, HEAD_BYTES).toString('latin1');
+  return text.replace(/^(?:\xEF\xBB\xBF|\uFEFF|\xFF\xFE|\xFE\xFF)/, '').replace(/^[\s\v]+/, '');
 }

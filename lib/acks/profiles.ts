@@ -99,6 +99,26 @@ export interface WorkflowProfiles {
   answeredOn(ackWorkflowId: string): readonly WorkflowProfile[];
 }
 
+/** MESH's convention: what comes on such a workflow is an acknowledgement, whatever the table says. */
+export const ACK_SUFFIX = '_ACK';
+
+/** Whether what comes on this workflow is an acknowledgement: then it is never answered. */
+export function isAckWorkflow(profiles: WorkflowProfiles, workflowId: string): boolean {
+  return workflowId.toUpperCase().endsWith(ACK_SUFFIX) || profiles.answeredOn(workflowId).length > 0;
+}
+
+/** The workflow that the answer to a message of this one goes on; undefined where there is no answer. */
+export function ackWorkflowOf(profiles: WorkflowProfiles, workflowId: string): string | undefined {
+  const profile = profiles.find(workflowId);
+  return profile ? (profile.ackWorkflowId ?? undefined) : `${workflowId}${ACK_SUFFIX}`;
+}
+
+/** The patterns of all workflows that acknowledgements come on. */
+export function ackWorkflows(profiles: WorkflowProfiles): string[] {
+  const ids = profiles.all().flatMap(({ ackWorkflowId }) => ackWorkflowId ?? []);
+  return [`*${ACK_SUFFIX}`, ...new Set(ids.filter((id) => !id.endsWith(ACK_SUFFIX)))];
+}
+
 /**
  * The shipped profiles, extended and overridden by the text of a user's file: `{"profiles": [{"workflowId": …}, …]}`.
  * @throws ConfigurationError that tells which row and field is wrong

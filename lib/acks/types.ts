@@ -16,6 +16,13 @@ export interface RequestIds {
   form: ReadableForm;
   /** MessageHeader.id, UNB's control reference, or MSH-10. */
   reference: string;
+  /** Whose reference it is, where it is unique for its sender only: EDIFACT's sender. */
+  sender?: string;
+}
+
+/** How a store looks a message up by what answers it: the same text for the request and for its acknowledgement. */
+export function answerKey({ form, reference, sender }: RequestIds): string {
+  return [form, reference, ...(sender === undefined ? [] : [sender])].join(' ');
 }
 
 /** An acknowledgement, as it settles what was sent. Nothing in it is patient data. */
@@ -23,6 +30,8 @@ export interface ReceivedAck {
   form: ReadableForm;
   /** The {@link RequestIds.reference} that it answers; undefined where the receiver could not read one. */
   answers: string | undefined;
+  /** {@link RequestIds.sender} of what it answers. */
+  sender?: string;
   level: AckLevel;
   result: AckResult;
   /** `20013`, `IAF`, `AA` … */

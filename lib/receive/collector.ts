@@ -31,6 +31,7 @@ import { ListedMessages, type ListedMessage } from './listed';
 import type { Notices } from './notices';
 import { readChecksum } from '../protocol/checksum';
 import { NOTHING } from './receive-message';
+import type { AnswerSettler, KeptContent } from './answer-settler';
 import type { ReportSettler } from './report-settler';
 import { SpoolSink, type SpooledPayload } from './spool-sink';
 import { Storing } from './storing';
@@ -46,6 +47,7 @@ export interface CollectorParts {
   router: InboxRouter<InboxConsumer>;
   notices: Notices;
   reports: ReportSettler;
+  answers: AnswerSettler;
   teller: MeshTeller;
   /** Ends requests. */
   signal: AbortSignal;
@@ -247,15 +249,17 @@ export class Collector {
 
   /** Makes it durable, then tells MESH: in this order. */
   async #keep(headers: MessageHeaders, payload: SpooledPayload | undefined): Promise<void> {
-    const { teller, reports, onStored } = this.#parts;
+    const { teller, reports, answers, onStored } = this.#parts;
     const { messageId } = headers;
     try {
       // Not delivered before MESH was told, or could not be told: that is the order of things.
       if (teller.tells) this.#underWay.add(messageId);
-      await this.#store(headers, payload);
+      const content = await answers.look(headers, payload);
+      await this.#store(headers, payload, content);
       if (teller.whenSpooled) teller.owe(messageId);
       this.listed.delete(messageId);
       if (headers.messageType === 'REPORT') await reports.settle(headers);
+      await answers.settle(messageId, headers, content.recognised);
       if (teller.whenSpooled) await teller.tellNow(messageId);
     } finally {
       this.#underWay.delete(messageId);
@@ -263,7 +267,7 @@ export class Collector {
     }
   }
 
-  async #store(headers: MessageHeaders, payload: SpooledPayload | undefined): Promise<void> {
+  async #store(headers: MessageHeaders, payload: SpooledPayload | undefined, content: KeptContent): Promise<void> {
     const { options, rows } = this.#parts;
     const { messageId } = headers;
     let isNew = false;
@@ -279,6 +283,7 @@ export class Collector {
           payload: payload?.stored ?? null,
           size: payload?.size ?? NOTHING.bytes,
           sha256: payload?.sha256 ?? NOTHING.sha256,
+          ...content,
         }));
     } catch (error) {
       // Did the commit fail, or only its answer? The file of a row may not go; without a row it must not pile up.

@@ -14,9 +14,10 @@ import { Alarm } from './alarm';
 import type { Flight, Flights } from './flights';
 import { DELIVERABLE, type IncomingRows } from './incoming-rows';
 import { asMeshError, type deliveryKinds } from './inbox-rules';
-import type { InboxConsumer } from './inbox-types';
+import type { InboxConsumer, MeshAnswer } from './inbox-types';
 import type { Routed } from './listed';
 import type { Notices } from './notices';
+import type { AnswerSettler } from './answer-settler';
 import type { ReportSettler } from './report-settler';
 import { headersOf, storedDelivery, type DeliveryTarget } from './stored-delivery';
 import type { Turns } from './turns';
@@ -34,6 +35,7 @@ export interface DeliveryLaneParts {
   flights: Flights;
   notices: Notices;
   reports: ReportSettler;
+  answers: AnswerSettler;
   clock: Clock;
   /** Payloads are held in memory by one lane at a time. */
   turns: Turns;
@@ -148,13 +150,14 @@ export class DeliveryLane {
   }
 
   async #deliver(row: Incoming): Promise<void> {
-    const { flights, rows, reports, leaseMs, maxDeliveries, clock, turns } = this.#parts;
+    const { flights, rows, reports, answers, leaseMs, maxDeliveries, clock, turns } = this.#parts;
     const { messageId } = row;
     if (row.deliveryCount >= maxDeliveries) {
       await this.#park(row, undefined);
       return;
     }
     if (row.messageType === 'REPORT' && row.deliveryCount === 0) await reports.settle(headersOf(row));
+    const answer = await answers.settle(messageId, headersOf(row), row.recognised);
     const folder = this.#consumer.folder;
     const endTurn = folder === undefined ? await turns.next() : () => undefined;
     try {
@@ -186,7 +189,7 @@ export class DeliveryLane {
         return;
       }
       this.#parts.onChange();
-      const delivering = this.#handOver(delivered, received);
+      const delivering = this.#handOver(delivered, received, answer);
       // From here on it is the flow that holds the payload.
       endTurn();
       await this.#delivered(flight, delivered, await delivering);
@@ -196,10 +199,15 @@ export class DeliveryLane {
   }
 
   /** Gives the error of a delivery that was not taken. */
-  async #handOver(row: Incoming, received: ReceivedMessage): Promise<MeshError | undefined> {
+  async #handOver(
+    row: Incoming,
+    received: ReceivedMessage,
+    answer: MeshAnswer | undefined,
+  ): Promise<MeshError | undefined> {
     try {
-      const kind = this.#parts.kindOf(received.message);
-      await this.#consumer.deliver({ received, kind, deliveryCount: row.deliveryCount });
+      const kind = this.#parts.kindOf(received.message, row.recognised);
+      const { deliveryCount } = row;
+      await this.#consumer.deliver({ received, kind, deliveryCount, ...(answer && { answer }) });
       return undefined;
     } catch (thrown) {
       return asMeshError(thrown, row.messageId);

@@ -1,10 +1,12 @@
 /** What a durable inbox is made of. */
+import type { WorkflowProfiles } from '../acks/profiles';
 import type { MeshClient } from '../client/client';
 import type { Spool } from '../payload/spool';
 import type { Held } from '../store/mailbox-lease';
 import type { Store } from '../store/store';
 import type { MessageHeaders } from '../types';
 import type { Clock } from '../clock';
+import type { SettleAnswer } from './answer-settler';
 import type { InboxRules } from './inbox-types';
 
 /** The endpoints that an inbox uses. */
@@ -49,6 +51,10 @@ export interface DurableInboxOptions extends InboxRules {
    * with. Made by the inbox, which is told by `changed`. Default: always held.
    */
   lease?: (changed: (held: boolean) => void) => Held & { start(): void; stop(): Promise<void> };
+  /** Settles the sent message that an acknowledgement answers, before it is delivered. */
+  settleAnswer?: SettleAnswer;
+  /** Tells acknowledgements and requests by workflow. Default: the shipped ones. */
+  profiles?: WorkflowProfiles;
   /** Default: the machine's. */
   clock?: Clock;
 }

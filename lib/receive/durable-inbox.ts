@@ -12,6 +12,7 @@ import { Collector } from './collector';
 import { DeliveryLane } from './delivery-lane';
 import type { OtherChange } from '../store/store';
 import type { DurableInboxOptions } from './durable-inbox-types';
+import { AnswerSettler } from './answer-settler';
 import { Flights } from './flights';
 import { IncomingRows } from './incoming-rows';
 import { InboxRouter } from './inbox-router';
@@ -57,6 +58,7 @@ class DurableInbox implements InboxPoller {
   readonly #leases: Alarm;
   readonly #teller: MeshTeller;
   readonly #reports: ReportSettler;
+  readonly #answers: AnswerSettler;
   readonly #collector: Collector;
   readonly #turns = new Turns();
   readonly #kindOf: ReturnType<typeof deliveryKinds>;
@@ -98,6 +100,7 @@ class DurableInbox implements InboxPoller {
     this.#flights = new Flights(() => clock.now());
     this.#leases = new Alarm(clock, () => this.#leaseEnded());
     this.#reports = new ReportSettler(options.settleReport);
+    this.#answers = new AnswerSettler({ ...options, rows: this.#rows, router: this.#router });
     const shared = { rows: this.#rows, router: this.#router, notices: this.#notices, signal: this.#closing.signal };
     const mayPoll = (): boolean => this.#lease.held;
     this.#teller = new MeshTeller({
@@ -115,6 +118,7 @@ class DurableInbox implements InboxPoller {
       mayPoll,
       options,
       reports: this.#reports,
+      answers: this.#answers,
       teller: this.#teller,
       onStored: () => this.#wakeLanes(),
       onProgress: (consumer, progress) => {
@@ -350,6 +354,7 @@ class DurableInbox implements InboxPoller {
       flights: this.#flights,
       notices: this.#notices,
       reports: this.#reports,
+      answers: this.#answers,
       clock: this.#clock,
       turns: this.#turns,
       target: { spool, maxBufferBytes },

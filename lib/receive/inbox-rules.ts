@@ -1,7 +1,9 @@
 /** What holds for every poller, wherever it keeps its state. */
 import { ConfigurationError, GoneError, InvalidMessageError, MeshError, NotFoundError } from '../errors';
 import { workflowsMatcher } from '../protocol/workflow-filter';
+import type { Incoming } from '../store/store';
 import type { InboxPage, MessageHeaders } from '../types';
+import { ackIn } from './answer-settler';
 import type { InboxRouter } from './inbox-router';
 import type { Delivery, InboxConsumer } from './inbox-types';
 
@@ -29,13 +31,18 @@ export function asMeshError(error: unknown, messageId?: string): MeshError {
   });
 }
 
-/** Tells the kinds of messages apart; by default MESH's convention `*_ACK` names business acknowledgements. */
+/** Tells the kinds of messages apart, by workflow (MESH's convention `*_ACK` by default) or by what the payload is. */
 export function deliveryKinds(
   businessAcknowledgementWorkflows: readonly string[] = ['*_ACK'],
-): (message: Pick<MessageHeaders, 'messageType' | 'workflowId'>) => Delivery['kind'] {
+): (
+  message: Pick<MessageHeaders, 'messageType' | 'workflowId'>,
+  recognised?: Incoming['recognised'],
+) => Delivery['kind'] {
   const isBusinessAcknowledgement = workflowsMatcher(businessAcknowledgementWorkflows);
-  return ({ messageType, workflowId }) => {
+  return ({ messageType, workflowId }, recognised = null) => {
     if (messageType === 'REPORT') return 'report';
+    const ack = ackIn(recognised);
+    if (ack && !('isData' in ack)) return 'business-acknowledgement';
     return isBusinessAcknowledgement(workflowId) ? 'business-acknowledgement' : 'data';
   };
 }

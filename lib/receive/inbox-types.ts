@@ -6,10 +6,27 @@ import type { MessageHeaders, Progress, ReceivedMessage } from '../types';
 /** A message that is handed over. */
 export interface Delivery {
   received: ReceivedMessage;
-  /** By message type, and by workflow for acknowledgements of the business kind. */
+  /** By message type, and for acknowledgements of the business kind by workflow or content. */
   kind: 'data' | 'report' | 'business-acknowledgement';
+  /** What an acknowledgement of the business kind says, where it could be read. */
+  answer?: MeshAnswer;
   /** 1 at first; more after the lease ran out without an acknowledgement. */
   deliveryCount: number;
+}
+
+/** An acknowledgement of something that was sent. Plain JSON. */
+export interface MeshAnswer {
+  /** The reference that it names: MessageHeader.id, UNB's control reference, MSH-10. */
+  answers?: string;
+  level: 'infrastructure' | 'business';
+  result: 'positive' | 'partial' | 'negative';
+  code: string;
+  /** What the code means, from the standard's table. */
+  meaning: string;
+  /** The message in our outbox that it has settled; missing where there is none. */
+  sentId?: string;
+  /** MESH's id of that message. */
+  sentMessageId?: string;
 }
 
 /** One who wants messages of the inbox, e.g. a mesh-poll node. */

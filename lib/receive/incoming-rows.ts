@@ -96,6 +96,11 @@ export class IncomingRows {
     return delivered;
   }
 
+  /** What its payload was recognised as, or has settled: whatever became of the message meanwhile. */
+  async recognised(messageId: string, recognised: Incoming['recognised']): Promise<void> {
+    await this.#change(messageId, ['spooled', 'acknowledged', 'delivered', 'done', 'parked'], { recognised });
+  }
+
   /** The lease of an earlier process has no one to hold it. */
   async free(messageId: string): Promise<void> {
     await this.#change(messageId, ['delivered'], { leaseUntil: this.#clock.now() });

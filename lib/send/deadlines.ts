@@ -2,6 +2,7 @@
  * By when what was sent has to be collected and answered, counted from its acceptance by MESH. There is no "never": what
  * nobody collects or answers is told, late at the latest.
  */
+import type { WorkflowProfiles } from '../acks/profiles';
 import { ConfigurationError, InvalidMessageError } from '../errors';
 import { workflowMatcher } from '../protocol/workflow-filter';
 import type { Outgoing, OutgoingChange } from '../store/store';
@@ -65,6 +66,16 @@ export function deadlineRules(workflows: readonly WorkflowDeadlines[] = []): Dea
     }
     return found;
   };
+}
+
+/** Those of the workflow profiles that say how long an answer may take. */
+export function profileDeadlines(profiles: WorkflowProfiles): WorkflowDeadlines[] {
+  const found: WorkflowDeadlines[] = [];
+  for (const { workflowId: workflow, infrastructureHours: hours, businessWorkingDays: days } of profiles.all()) {
+    if (hours !== undefined) found.push({ workflow, infrastructureWithinMs: hours * HOUR });
+    if (days !== undefined) found.push({ workflow, businessWithinWorkingDays: days });
+  }
+  return found;
 }
 
 const MUST = 'must be a number greater than 0.';

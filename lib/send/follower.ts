@@ -232,7 +232,7 @@ export class Follower {
     ): Promise<void> => {
       const note = { event: 'overdue', time: now, detail: { what } };
       const told = await store.changeOutgoing(row.id, [row.state], change, note, awaited);
-      if (told) outbox.tell('overdue', told, what);
+      if (told) outbox.tell('overdue', told, { overdue: what });
     };
     const isPast = (limit: number | null): boolean => limit !== null && limit <= now;
     if (isPast(row.collectBy) && row.state !== 'acknowledged') await tell('collection', { collectBy: null });

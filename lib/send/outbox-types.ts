@@ -18,8 +18,21 @@ export interface EnqueueOptions extends Partial<Deadlines> {
   localIdIsShared?: boolean;
   /** The message that this one repeats. */
   resendOf?: string;
-  /** Which acknowledgements the sender has asked the recipient's system for: each is awaited. Default: none. */
-  asks?: { infrastructure?: boolean; business?: boolean };
+  /**
+   * Which acknowledgements the sender has asked the recipient's system for: each is awaited. `automatic`: those that the message's
+   * own flags ask for, or its workflow's profile. Default: none.
+   */
+  asks?: { infrastructure?: boolean; business?: boolean } | 'automatic';
+  /** The message is itself an answer. */
+  answering?: Answering;
+}
+
+/** What an answer answers. */
+export interface Answering {
+  /** MESH's id of the received message. */
+  messageId: string;
+  level: 'infrastructure' | 'business';
+  code: string;
 }
 
 /** When the outbox refuses new messages. */
@@ -68,12 +81,24 @@ export interface OutboxEvent {
   /**
    * `queued`, `sending`, `chunk`, `not begun`, `interrupted`, `restarted`, `retry`, `set aside`, `parked`, `rejected`,
    * `unknown`, `adopted`, `held`, `accepted`, `acknowledged`, `undelivered`, `overdue`, `no outcome`, `resent`, `dropped`;
+   * and of acknowledgements `infrastructure` or `business` with `positive`, `partial` or `negative` behind it;
    * `duplicate`: an instance was paused for so long that MESH has accepted the message twice.
    */
   event: string;
   message: OutboxMessage;
   /** Of `overdue`: what has not come in time. */
   overdue?: Overdue;
+  /** Of an acknowledgement (`infrastructure positive`, `business negative` …): what it says. */
+  answer?: ToldAnswer;
+}
+
+/** What an event tells beside the message. */
+export type OutboxEventDetails = Pick<OutboxEvent, 'overdue' | 'answer'>;
+
+/** An acknowledgement's code, and what it means. */
+export interface ToldAnswer {
+  code: string;
+  meaning: string;
 }
 
 /** What can be overdue: the message's collection, its infrastructure acknowledgement, its business acknowledgement. */
@@ -95,7 +120,7 @@ export interface OutboxState {
 export type Envelope = Omit<OutgoingMessage, 'payload'> & { localId: string; contentType: string };
 
 /** What a row's envelope has beside the message's own headers. */
-export type StoredEnvelope = Envelope & Deadlines;
+export type StoredEnvelope = Envelope & Deadlines & { answering?: Answering };
 
 /** A row as the outside sees it. */
 export function outboxMessage(row: Outgoing): OutboxMessage {

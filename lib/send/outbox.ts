@@ -5,6 +5,11 @@
 import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { AbortedError, InvalidMessageError, NotFoundError, NotSentError } from '../errors';
+import { answersAsked, type Wanted } from '../acks/asks';
+import { identifySource } from '../acks/identify-source';
+import { isAckWorkflow, loadProfiles, type WorkflowProfiles } from '../acks/profiles';
+import { keyOfRequest } from '../acks/request';
+import type { PayloadSource } from '../payload/source';
 import { placePayload } from '../payload/stored-payload';
 import type { Spool } from '../payload/spool';
 import { outgoingHeaders } from '../protocol/message-headers';
@@ -30,7 +35,7 @@ import {
   type OutboxEvent,
   type OutboxLimits,
   type OutboxMessage,
-  type Overdue,
+  type OutboxEventDetails,
   type StoredEnvelope,
 } from './outbox-types';
 import { messageToResend, RESENDABLE } from './resend';
@@ -49,6 +54,14 @@ export interface OutboxParts {
   limits?: OutboxLimits;
   /** Of its workflows. Default: 12 hours, 24 hours, 2 working days. */
   deadlines?: readonly WorkflowDeadlines[];
+  /** What each workflow asks for. Default: the shipped ones. */
+  profiles?: WorkflowProfiles;
+}
+
+/** What is known of the answers to a message. */
+interface Answers {
+  reference: string | null;
+  asks: Wanted;
 }
 
 /** Takes messages in, and answers for them until they are settled. */
@@ -58,6 +71,7 @@ export class Outbox {
   readonly #stopHearing: () => void;
   readonly #order = new CallOrder();
   readonly #deadlines: DeadlineRules;
+  readonly #profiles: WorkflowProfiles;
   readonly #listeners = new Set<(event: OutboxEvent) => void>();
   /** Who waits for which message: there may be thousands. */
   readonly #waiting = new Map<string, Set<(message: OutboxMessage) => void>>();
@@ -68,6 +82,7 @@ export class Outbox {
     this.#parts = parts;
     this.#room = new Room(parts, parts.limits);
     this.#deadlines = deadlineRules(parts.deadlines);
+    this.#profiles = parts.profiles ?? loadProfiles();
     this.#stopHearing = parts.store.onOther(parts.mailbox, (change) => this.#other(change));
   }
 
@@ -129,14 +144,16 @@ export class Outbox {
       localId: message.localId || id,
       contentType: fields.contentType || placed.source.contentType,
       ...this.#deadlines(message.workflowId, options),
+      ...(options.answering && { answering: options.answering }),
     };
     // Before anything is written: MESH would refuse it later all the same.
     outgoingHeaders(mailboxId, envelope);
+    const answers = await this.#answers(placed.source, message.workflowId, options);
     const { message: row, isNew } = await this.#room.take(placed.ownBytes, async () => {
       const payload = await placed.keep();
       await place.turn;
       // The store keeps the order of what it is asked: many share a commit.
-      const adding = this.#add(this.#newRow(id, envelope, placed.source.size, payload, options));
+      const adding = this.#add(this.#newRow(id, envelope, placed.source.size, payload, options, answers));
       place.leave();
       return adding;
     });
@@ -151,12 +168,29 @@ export class Outbox {
     return (await store.listOutgoing({ mailbox, onceKey }, { limit: 1 }))[0];
   }
 
+  /** By what an answer will name the message, and which are awaited. An answer is not itself answered. */
+  async #answers(source: PayloadSource, workflowId: string, options: EnqueueOptions): Promise<Answers> {
+    const { request, acknowledgement, unreadableAcknowledgement } = options.answering
+      ? {}
+      : await identifySource(source);
+    const reference = keyOfRequest(request);
+    const { asks } = options;
+    if (asks !== 'automatic') {
+      return { reference, asks: { infrastructure: asks?.infrastructure ?? false, business: asks?.business ?? false } };
+    }
+    const isAnswer = options.answering ?? acknowledgement ?? unreadableAcknowledgement;
+    const isAsked = isAnswer === undefined && !isAckWorkflow(this.#profiles, workflowId);
+    const automatic = isAsked ? answersAsked(request, this.#profiles.find(workflowId)) : NOTHING_ASKED;
+    return { reference, asks: automatic };
+  }
+
   #newRow(
     id: string,
     envelope: StoredEnvelope,
     size: number,
     payload: NewOutgoing['payload'],
     options: EnqueueOptions,
+    { reference, asks }: Answers,
   ): NewOutgoing {
     const { clock, mailbox, instance } = this.#parts;
     return {
@@ -173,8 +207,9 @@ export class Outbox {
       size,
       queuedAt: clock.now(),
       resendOf: options.resendOf ?? null,
-      infrastructure: options.asks?.infrastructure ? 'awaited' : 'not-asked',
-      business: options.asks?.business ? 'awaited' : 'not-asked',
+      answerReference: reference,
+      infrastructure: asks.infrastructure ? 'awaited' : 'not-asked',
+      business: asks.business ? 'awaited' : 'not-asked',
       payload,
     };
   }
@@ -326,8 +361,8 @@ export class Outbox {
   }
 
   /** For the worker and the tracker: something happened. */
-  tell(event: string, row: Outgoing, overdue?: Overdue): void {
-    const told: OutboxEvent = { event, message: outboxMessage(row), ...(overdue && { overdue }) };
+  tell(event: string, row: Outgoing, details: OutboxEventDetails = {}): void {
+    const told: OutboxEvent = { event, message: outboxMessage(row), ...details };
     for (const listener of this.#listeners) {
       try {
         listener(told);
@@ -340,6 +375,7 @@ export class Outbox {
   }
 }
 
+const NOTHING_ASKED: Wanted = { infrastructure: false, business: false };
 const ACCEPTED = new Set<OutgoingState>(['accepted', 'acknowledged', 'undelivered']);
 const ENDED = new Set<OutgoingState>(['rejected', 'closed']);
 

@@ -44,8 +44,15 @@ export async function messageToResend(
       advice: 'Send it again from where it came from.',
     });
   }
-  const { localId, fileName, collectWithinMs, infrastructureWithinMs, businessWithinWorkingDays, ...fields } =
-    row.envelope as unknown as StoredEnvelope;
+  const {
+    localId,
+    fileName,
+    collectWithinMs,
+    infrastructureWithinMs,
+    businessWithinWorkingDays,
+    answering,
+    ...fields
+  } = row.envelope as unknown as StoredEnvelope;
   const isFile = payload.kind === 'file';
   const source = await openStored(payload, row.size, spool);
   // A file that changed was never sent: a person who resends it means it as it is now. One that was sent means that one.
@@ -72,6 +79,7 @@ export async function messageToResend(
       collectWithinMs,
       infrastructureWithinMs,
       businessWithinWorkingDays,
+      ...(answering && { answering }),
     },
   };
 }

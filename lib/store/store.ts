@@ -69,6 +69,8 @@ export interface Outgoing {
   readonly queuedAt: number;
   /** The `id` of the message that this one repeats. */
   readonly resendOf: string | null;
+  /** What an acknowledgement of it will name (answerKey of lib/acks); null where nobody knows. */
+  readonly answerReference: string | null;
   state: OutgoingState;
   payload: StoredPayload | null;
   plan: SendPlan | null;
@@ -111,7 +113,8 @@ type FixedFields =
   | 'envelope'
   | 'size'
   | 'queuedAt'
-  | 'resendOf';
+  | 'resendOf'
+  | 'answerReference';
 
 /** What enqueueing needs; the rest has its start values (state `queued`). */
 export type NewOutgoing = Pick<Outgoing, FixedFields> & { payload: StoredPayload } & Partial<
@@ -143,6 +146,10 @@ export interface Incoming {
   readonly size: number;
   readonly sha256: string;
   readonly receivedAt: number;
+  /** The same for every copy of a request by the same sender; null where it is none that can be read. */
+  readonly requestKey: string | null;
+  /** What its payload was recognised as (Recognised of lib/acks): ids, codes and flags only. */
+  recognised: Record<string, unknown> | null;
   state: IncomingState;
   payload: StoredPayload | null;
   /** MESH has been told that it was collected. */
@@ -157,10 +164,13 @@ export interface Incoming {
 export type NewIncoming = Pick<
   Incoming,
   'mailbox' | 'messageId' | 'instance' | 'workflowId' | 'messageType' | 'headers' | 'size' | 'sha256' | 'receivedAt'
-> & { payload: StoredPayload | null };
+> & { payload: StoredPayload | null } & Partial<Pick<Incoming, 'requestKey' | 'recognised'>>;
 
 export type IncomingChange = Partial<
-  Pick<Incoming, 'state' | 'payload' | 'acknowledgedAt' | 'deliveryCount' | 'leaseUntil' | 'settledAt' | 'error'>
+  Pick<
+    Incoming,
+    'state' | 'payload' | 'acknowledgedAt' | 'deliveryCount' | 'leaseUntil' | 'settledAt' | 'error' | 'recognised'
+  >
 >;
 
 /** One line of the ledger: what happened to which message. Never a payload, nor patient data, nor a free text of a user's. */
@@ -256,6 +266,8 @@ export interface Store {
   getOutgoing(id: string): Promise<Outgoing | undefined>;
   /** Payloads are left out (null): a list may be long. */
   listOutgoing(filter: OutgoingFilter, page: Page): Promise<Outgoing[]>;
+  /** What was sent under this `answerReference`, newest first; payloads are left out (null). */
+  findByAnswerReference(mailbox: string, answerReference: string, limit: number): Promise<Outgoing[]>;
   countOutgoing(mailbox: string): Promise<OutgoingCounts>;
   /**
    * What may be sent now, oldest first: queued, `nextAttemptAt` reached, and for strict order nothing earlier of its lane
@@ -296,6 +308,8 @@ export interface Store {
   /** Adds a received message; false if it is there already (then nothing changes). */
   addIncoming(message: NewIncoming, note: LedgerNote): Promise<boolean>;
   getIncoming(mailbox: string, messageId: string): Promise<Incoming | undefined>;
+  /** The first message of this `requestKey` that was received (oldest `receivedAt`); its payload is left out (null). */
+  firstIncomingRequest(mailbox: string, requestKey: string): Promise<Incoming | undefined>;
   /** Those of the ids that the store knows, with their state. */
   knownIncoming(mailbox: string, messageIds: readonly string[]): Promise<Map<string, IncomingState>>;
   /** Oldest first by `receivedAt`; a page's `after` is a message id. Payloads are left out (null). */

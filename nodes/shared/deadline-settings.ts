@@ -5,7 +5,7 @@ import { choiceSetting, numberSetting, textSetting } from './settings';
 import { asText } from './typed-input';
 
 /** Which acknowledgements the recipient's system is asked for. */
-export type Asked = 'infrastructure' | 'business' | 'both';
+export type Asked = 'automatic' | 'none' | 'infrastructure' | 'business' | 'both';
 
 const HOUR_MS = 3_600_000;
 const LEAST = 0.01;
@@ -14,6 +14,9 @@ const MOST_COLLECT_HOURS = 120;
 /** It forgets a message after 30 days. */
 const MOST_ANSWER_HOURS = 720;
 const MOST_WORKING_DAYS = 60;
+
+/** By default what the message or its workflow's profile asks for. */
+const CHOICES = ['automatic', 'none', 'infrastructure', 'business', 'both'] as const;
 
 /** As stored in the flow file. Numbers may be strings: they may come from the environment. */
 export interface DeadlineFields {
@@ -38,12 +41,13 @@ export function deadlineSettings(RED: NodeAPI, def: DeadlineFields): Partial<Dea
   };
 }
 
-/** The node's own choice; where that is none, msg.meshSend.asks. */
+/** The node's own choice; where that is automatic or none, msg.meshSend.asks goes before it. */
 export function askedFor(RED: NodeAPI, own: unknown, fromMessage: unknown): NonNullable<EnqueueOptions['asks']> {
-  const choice = (value: unknown): string =>
-    choiceSetting(RED, 'asks', value, ['none', 'infrastructure', 'business', 'both']);
+  const choice = (value: unknown): (typeof CHOICES)[number] => choiceSetting(RED, 'asks', value, CHOICES);
   const fixed = choice(own);
-  const asked = fixed === 'none' ? choice(asText(RED, fromMessage, 'asks')) : fixed;
+  const isOpen = fixed === 'automatic' || fixed === 'none';
+  const asked = isOpen ? choice(asText(RED, fromMessage, 'asks') || fixed) : fixed;
+  if (asked === 'automatic') return asked;
   return {
     infrastructure: asked === 'infrastructure' || asked === 'both',
     business: asked === 'business' || asked === 'both',

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { UnreadableError } from '../../lib/errors';
 import { identify } from '../../lib/acks/identify';
 import { buildItk3Response } from '../../lib/acks/itk3/build';
+import { keyOfRequest } from '../../lib/acks/request';
 import { readHl7Ack } from '../../lib/acks/hl7v2/read';
 import { readItk3Request, readItk3Response } from '../../lib/acks/itk3/read';
 import { buildNhsAck, readNhsAck } from '../../lib/acks/nhsack/nhsack';
@@ -18,10 +19,28 @@ const ADT = 'MSH|^~\\&|A|B|C|D|20260401||ADT^A01|M-1|P|2.4\rPID|||1\r';
 describe('a payload', () => {
   it('that is a request tells the reference that its answer will name', () => {
     for (const payload of [itk3Request(), fhirXmlToJson(itk3Request()), Buffer.from(`\uFEFF${itk3Request()}`)]) {
-      assert.deepEqual(identify(payload), { request: { form: 'itk3', reference: 'msg-1' } });
+      assert.equal(keyOfRequest(identify(payload).request), 'itk3 msg-1');
+      assert.deepEqual(identify(payload).request?.asks, { infrastructure: true, business: true });
     }
-    assert.deepEqual(identify(MEDRPT), { request: { form: 'nhsack', reference: '77' } });
-    assert.deepEqual(identify(Buffer.from(ADT)), { request: { form: 'hl7v2', reference: 'M-1' } });
+    assert.equal(keyOfRequest(identify(MEDRPT).request), 'nhsack 77 LAB');
+    assert.deepEqual(identify(MEDRPT).request?.asks, { business: true });
+    assert.equal(keyOfRequest(identify(Buffer.from(ADT)).request), 'hl7v2 M-1');
+    assert.deepEqual(identify(Buffer.from(ADT)).request?.asks, {});
+  });
+
+  it('that is a request is kept without what is about a patient, and can be answered from that alone', () => {
+    const adt = identify(Buffer.from(ADT.replace('||1', '||1||SMITH^JOHN'))).request;
+    assert.ok(adt?.form === 'hl7v2');
+    assert.doesNotMatch(JSON.stringify(adt), /SMITH|PID/);
+    const kept = JSON.parse(JSON.stringify(adt)) as typeof adt;
+    assert.equal(readHl7Ack(writeHl7(acknowledgeHl7(kept.message, { now }))).answers, 'M-1');
+
+    const report = identify(MEDRPT.replace('BGM+LSR', "NAD+PAT+++SMITH'BGM+LSR")).request;
+    assert.ok(report?.form === 'nhsack');
+    assert.doesNotMatch(JSON.stringify(report), /SMITH|NAD/);
+    const whole = { controlReference: '1', now };
+    const fromKept = buildNhsAck((JSON.parse(JSON.stringify(report)) as typeof report).interchange, whole);
+    assert.equal(fromKept, buildNhsAck(readEdifact(MEDRPT), whole));
   });
 
   it('that is an acknowledgement tells what it answers and how, whatever workflow it came on', () => {
@@ -32,10 +51,9 @@ describe('a payload', () => {
       now,
     });
     assert.equal(identify(itk3).acknowledgement?.answers, 'msg-1');
-    assert.equal(
-      identify(buildNhsAck(readEdifact(MEDRPT), { controlReference: '1', now })).acknowledgement?.answers,
-      '77',
-    );
+    const { answers, sender } =
+      identify(buildNhsAck(readEdifact(MEDRPT), { controlReference: '1', now })).acknowledgement ?? {};
+    assert.deepEqual([answers, sender], ['77', 'LAB']);
     const ack = writeHl7(acknowledgeHl7(readHl7(ADT), { now, code: 'AR', text: 'SMITH is not here' }));
     const found = identify(ack);
     assert.deepEqual(found.acknowledgement, {

@@ -19,6 +19,7 @@ describe('NHSACK', () => {
     assert.deepEqual(readNhsAck(part), {
       form: 'nhsack',
       answers: '77',
+      sender: 'LAB',
       level: 'business',
       result: 'partial',
       code: 'IAP',

@@ -126,6 +126,31 @@ describe('imports', () => {
       [],
     ));
 
+  it('of formats are errors, formats and saxes: they know nothing of MESH', () =>
+    assert.deepEqual(
+      strays(
+        'lib/formats/',
+        (name) => name === 'saxes' || name.startsWith('node:') || name === 'lib/errors.ts' || below(name, 'formats'),
+      ),
+      [],
+    ));
+
+  it('of acks are zod, errors, types, formats, protocol and acks', () =>
+    assert.deepEqual(
+      strays(
+        'lib/acks/',
+        (name) =>
+          name === 'zod' || name.startsWith('node:') || shared(name) || below(name, 'acks', 'formats', 'protocol'),
+      ),
+      [],
+    ));
+
+  it('of saxes are formats/xml’s alone', () =>
+    assert.deepEqual(
+      strays('', (name, file) => !name.startsWith('saxes') || file === 'lib/formats/xml.ts'),
+      [],
+    ));
+
   it('of undici are the transport’s alone', () =>
     assert.deepEqual(
       strays('', (name, file) => !name.startsWith('undici') || file === 'lib/client/transport.ts'),

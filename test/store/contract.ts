@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { AbortedError } from '../../lib/errors';
 import type { Store } from '../../lib/store/store';
 import { failure } from '../support/failure';
+import { describeAnswers } from './contract/answers';
 import { describeEnqueue } from './contract/enqueue';
 import { describeInbox } from './contract/inbox';
 import { describeLedger } from './contract/ledger';
@@ -40,6 +41,7 @@ export function describeStore(name: string, open: () => Promise<Opened>): void {
     describeOutbox(store);
     describeInbox(store);
     describeOutcomes(store);
+    describeAnswers(store);
     describeLedger(store);
     describeRetention(store);
 

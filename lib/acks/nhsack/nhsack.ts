@@ -123,9 +123,12 @@ export function readNhsAck(payload: string | Buffer): ReceivedAck {
   if (!status) throw new UnreadableError('The interchange is not an NHSACK, or has no status that is known.');
   const [result, meaning] = MEANINGS[status];
   const answers = componentAt(answer, 1, 2);
+  // The sender of what is answered; the one that the answer goes to where NIR leaves it out.
+  const sender = componentAt(answer, 2) || componentAt(interchange.UNB?.[0], 3);
   return {
     form: 'nhsack',
     answers: answers === '' ? undefined : answers,
+    ...(sender === '' ? {} : { sender }),
     level: 'business',
     result,
     code: status,

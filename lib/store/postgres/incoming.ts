@@ -42,11 +42,25 @@ export async function addIncoming(queries: Queries, message: NewIncoming, note: 
 }
 
 /** The types of `newIncomingValues`: in a SELECT they are not taken from the table. */
-const PLACEHOLDERS = 'text text text text text bigint text float8 text text text text';
+const PLACEHOLDERS = 'text text text text text bigint text float8 text text text text text text';
 
 export async function getIncoming(queries: Queries, mailbox: string, messageId: string): Promise<Incoming | undefined> {
   const [row] = await queries.rows(`${WHOLE} WHERE i.mailbox = ${MAILBOX} AND i.message_id = ?`, mailbox, messageId);
   return row && whole(row, mailbox);
+}
+
+export async function firstIncomingRequest(
+  queries: Queries,
+  mailbox: string,
+  requestKey: string,
+): Promise<Incoming | undefined> {
+  const [row] = await queries.rows(
+    `SELECT ${INCOMING_COLUMNS} FROM incoming
+      WHERE mailbox = ${MAILBOX} AND request_key = ? ORDER BY received_at, message_id LIMIT 1`,
+    mailbox,
+    requestKey,
+  );
+  return row && incomingOf(parseIncoming(row), mailbox, null);
 }
 
 export async function knownIncoming(

@@ -2,10 +2,11 @@
 import type { Client } from 'pg';
 import { ConfigurationError } from '../../errors';
 import { first } from './migrations/001-first';
+import { answers } from './migrations/002-answers';
 import { lockClass } from './locks';
 
 /** All of them, in order. Only ever added to. */
-export const MIGRATIONS: readonly string[] = [first];
+export const MIGRATIONS: readonly string[] = [first, answers];
 
 /**
  * Brings the schema to the newest version: each migration in a transaction of its own together with its number. Several

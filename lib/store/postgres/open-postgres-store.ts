@@ -76,6 +76,8 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
     enqueue: (message, note) => add(message.mailbox, (q) => outgoing.enqueue(q, message, note, tell)),
     getOutgoing: (id) => read((q) => outgoing.getOutgoing(q, id)),
     listOutgoing: (filter, page) => read((q) => outgoing.listOutgoing(q, filter, page)),
+    findByAnswerReference: (mailbox, reference, limit) =>
+      read((q) => outgoing.findByAnswerReference(q, mailbox, reference, limit)),
     countOutgoing: (mailbox) => read((q) => outgoing.countOutgoing(q, mailbox)),
     nextToSend: (mailbox, now, limit, after) => read((q) => outgoing.nextToSend(q, mailbox, now, limit, after)),
     nextSendTime: (mailbox) => read((q) => outgoing.nextSendTime(q, mailbox)),
@@ -87,6 +89,7 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
       write({ ids: transitions.map(({ id }) => id) }, (q) => outgoing.changeTogether(q, transitions, tell)),
     addIncoming: (message, note) => add(message.mailbox, (q) => incoming.addIncoming(q, message, note)),
     getIncoming: (mailbox, messageId) => read((q) => incoming.getIncoming(q, mailbox, messageId)),
+    firstIncomingRequest: (mailbox, requestKey) => read((q) => incoming.firstIncomingRequest(q, mailbox, requestKey)),
     knownIncoming: (mailbox, messageIds) => read((q) => incoming.knownIncoming(q, mailbox, messageIds)),
     listIncoming: (mailbox, states, page) => read((q) => incoming.listIncoming(q, mailbox, states, page)),
     untoldIncoming: (mailbox, page) => read((q) => incoming.untoldIncoming(q, mailbox, page)),

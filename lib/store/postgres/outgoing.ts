@@ -87,11 +87,26 @@ export async function enqueue(
 
 /** The types of `newOutgoingValues` after the mailbox: in a SELECT they are not taken from the table. */
 const PLACEHOLDERS =
-  'text text text text smallint text smallint text text bigint float8 text text text text float8 float8 float8 text text text';
+  'text text text text smallint text smallint text text bigint float8 text text text text text float8 float8 float8 text text text';
 
 export async function getOutgoing(queries: Queries, id: string): Promise<Outgoing | undefined> {
   const [row] = await queries.rows(`${WHOLE} WHERE o.id = ?`, id);
   return row && whole(row);
+}
+
+export async function findByAnswerReference(
+  queries: Queries,
+  mailbox: string,
+  answerReference: string,
+  limit: number,
+): Promise<Outgoing[]> {
+  const rows = await queries.rows(
+    `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.answer_reference = ? ORDER BY o.id DESC LIMIT ?`,
+    mailbox,
+    answerReference,
+    limit,
+  );
+  return rows.map((row) => outgoingOf(parseOutgoing(row), mailbox, null));
 }
 
 /** By the index of what is asked; without any, by states, each of which is an index range in order of id. */

@@ -24,6 +24,8 @@ const schema = z.object({
   size: z.number(),
   sha256: z.string(),
   received_at: z.number(),
+  request_key: z.string().nullable(),
+  recognised: json(object).nullable(),
   state: z.enum(INCOMING_STATES),
   ...payloadColumns,
   acknowledged_at: time,
@@ -60,6 +62,8 @@ export function incomingOf(parsed: IncomingRow, mailbox: string, payload: Stored
     size: parsed.size,
     sha256: parsed.sha256,
     receivedAt: parsed.received_at,
+    requestKey: parsed.request_key,
+    recognised: parsed.recognised,
     state: parsed.state,
     payload,
     acknowledgedAt: parsed.acknowledged_at,
@@ -72,7 +76,7 @@ export function incomingOf(parsed: IncomingRow, mailbox: string, payload: Stored
 
 /** What an INSERT sets after `mailbox`; the columns' defaults are the other start values. */
 export const NEW_INCOMING_COLUMNS = `message_id, instance, workflow_id, message_type, headers, size, sha256, received_at,
-  state, payload_kind, payload_name, payload_file`;
+  request_key, recognised, state, payload_kind, payload_name, payload_file`;
 
 export function newIncomingValues(message: NewIncoming): SqlValue[] {
   return [
@@ -84,6 +88,8 @@ export function newIncomingValues(message: NewIncoming): SqlValue[] {
     message.size,
     message.sha256,
     message.receivedAt,
+    message.requestKey ?? null,
+    message.recognised ? JSON.stringify(message.recognised) : null,
     'spooled',
     ...payloadValues(message.payload),
   ];
@@ -96,6 +102,7 @@ const CHANGES: Record<Exclude<keyof IncomingChange, 'payload'>, string> = {
   leaseUntil: 'lease_until',
   settledAt: 'settled_at',
   error: 'error',
+  recognised: 'recognised',
 };
 
 /** The assignments of an UPDATE, and their values. */

@@ -53,6 +53,18 @@ export class IncomingTable {
     return row && this.#whole(row);
   }
 
+  firstRequest(mailboxKey: string, requestKey: string): Incoming | undefined {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return undefined;
+    const row = this.#statements.get(
+      `${SELECT} INDEXED BY incoming_request
+        WHERE mailbox = ? AND request_key = ? AND request_key IS NOT NULL ORDER BY received_at, message_id LIMIT 1`,
+      mailbox,
+      requestKey,
+    );
+    return row && this.#of(row, false);
+  }
+
   /** One lookup for each: 500 ids, a page of MESH's inbox, take about a millisecond. */
   known(mailboxKey: string, messageIds: readonly string[]): Map<string, IncomingState> {
     const known = new Map<string, IncomingState>();

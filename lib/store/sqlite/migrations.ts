@@ -4,9 +4,10 @@ import { ConfigurationError } from '../../errors';
 import { first } from './migrations/001-first';
 import { untold } from './migrations/002-untold';
 import { plan } from './migrations/003-plan';
+import { answers } from './migrations/004-answers';
 
 /** All of them, in order. Only ever added to. */
-export const MIGRATIONS: readonly string[] = [first, untold, plan];
+export const MIGRATIONS: readonly string[] = [first, untold, plan, answers];
 
 /** The version that a database is of; 0 for an empty one. */
 export function versionOf(database: DatabaseSync): number {

@@ -37,12 +37,14 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'mailboxes',
   'getOutgoing',
   'listOutgoing',
+  'findByAnswerReference',
   'countOutgoing',
   'nextToSend',
   'nextSendTime',
   'dueTracking',
   'dueOverdue',
   'getIncoming',
+  'firstIncomingRequest',
   'knownIncoming',
   'listIncoming',
   'untoldIncoming',
@@ -64,6 +66,8 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     enqueue: (message: NewOutgoing, note: LedgerNote) => outgoing.enqueue(message, note),
     getOutgoing: (id: string) => outgoing.get(id),
     listOutgoing: (filter: OutgoingFilter, page: Page) => outgoing.list(filter, page),
+    findByAnswerReference: (mailbox: string, answerReference: string, limit: number) =>
+      outgoing.findByAnswerReference(mailbox, answerReference, limit),
     countOutgoing: (mailbox: string) => outgoing.count(mailbox),
     nextToSend: (mailbox: string, now: number, limit: number, after?: string) =>
       outgoing.nextToSend(mailbox, now, limit, after),
@@ -80,6 +84,7 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     changeTogether: (transitions: readonly OutgoingTransition[]) => outgoing.changeTogether(transitions),
     addIncoming: (message: NewIncoming, note: LedgerNote) => incoming.add(message, note),
     getIncoming: (mailbox: string, messageId: string) => incoming.get(mailbox, messageId),
+    firstIncomingRequest: (mailbox: string, requestKey: string) => incoming.firstRequest(mailbox, requestKey),
     knownIncoming: (mailbox: string, messageIds: readonly string[]) => incoming.known(mailbox, messageIds),
     listIncoming: (mailbox: string, states: readonly IncomingState[], page: Page) =>
       incoming.list(mailbox, states, page),

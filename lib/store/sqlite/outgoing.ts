@@ -124,6 +124,20 @@ export class OutgoingTable {
     );
   }
 
+  findByAnswerReference(mailboxKey: string, answerReference: string, limit: number): Outgoing[] {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return [];
+    return this.#statements
+      .all(
+        `${SELECT} INDEXED BY outgoing_answer
+          WHERE mailbox = ? AND answer_reference = ? AND answer_reference IS NOT NULL ORDER BY id DESC LIMIT ?`,
+        mailbox,
+        answerReference,
+        limit,
+      )
+      .map((row) => this.#bare(row));
+  }
+
   count(mailboxKey: string): OutgoingCounts {
     const messages = Object.fromEntries(OUTGOING_STATES.map((state) => [state, 0])) as OutgoingCounts['messages'];
     const mailbox = this.#mailboxes.find(mailboxKey);

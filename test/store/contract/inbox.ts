@@ -17,6 +17,8 @@ export function describeInbox(store: UseStore): void {
         leaseUntil: null,
         settledAt: null,
         error: null,
+        requestKey: null,
+        recognised: null,
       });
     });
 

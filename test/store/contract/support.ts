@@ -41,6 +41,7 @@ export function outgoing(changes: Partial<NewOutgoing> = {}): NewOutgoing {
     size: 5,
     queuedAt: T,
     resendOf: null,
+    answerReference: null,
     payload: { kind: 'inline', bytes: Buffer.from('hello') },
     ...changes,
   };

@@ -1,0 +1,26 @@
+/** Which answers a message asks for: by its own flags, and where it has none by its workflow's profile. */
+import type { WorkflowProfile } from './profiles';
+import type { KeptRequest } from './request';
+
+/** Both levels, decided. */
+export interface Wanted {
+  infrastructure: boolean;
+  business: boolean;
+}
+
+/**
+ * What is to be answered. A profile without an answer means none, whatever the flags say. Where the flags of an ITK3 request
+ * cannot be read they count as set: an answer too many is a smaller harm than a sender who waits.
+ */
+export function answersAsked(request: KeptRequest | undefined, profile: WorkflowProfile | undefined): Wanted {
+  if (profile && (profile.form === 'none' || profile.ackWorkflowId === null)) return NONE;
+  const ofProfile = profile ? { infrastructure: profile.infAck, business: profile.busAck } : NONE;
+  if (request === undefined) return ofProfile;
+  const unread = request.form === 'itk3' ? { infrastructure: true, business: true } : ofProfile;
+  return {
+    infrastructure: request.asks.infrastructure ?? unread.infrastructure,
+    business: request.asks.business ?? unread.business,
+  };
+}
+
+const NONE: Wanted = { infrastructure: false, business: false };

@@ -1,0 +1,64 @@
+/** Two durable mailboxes at a sandbox, each with its inbox, that send each other requests and answers. */
+import type { DurableMailbox, InboxPoller, MailboxOptions, OutboxMessage, State } from '../../lib/index';
+import type { DurableOptions } from '../../lib/index';
+import type { Sandbox } from '../../lib/sandbox/index';
+import { afterThisTest } from '../support/cleanup';
+import { consumer, idle, type TestConsumer } from '../support/consumer';
+import { eventually, outboxAt, stateIn, tlsSandbox, type TestOutbox } from '../support/outboxes';
+
+export interface Party extends TestOutbox {
+  readonly poller: InboxPoller;
+  readonly taken: TestConsumer;
+  /** Lists, and waits until everything that comes of it is delivered. */
+  collect(): Promise<void>;
+  /** Enqueues, and waits until MESH has it. */
+  sendOne(payload: string | Buffer, workflowId: string, options?: object): Promise<OutboxMessage>;
+}
+
+export type PartyOptions = Partial<MailboxOptions & DurableOptions> & { state: State };
+
+/** X26ABC1 and X26ABC2, as their ids are, with an ODS code. */
+export async function twoParties(options: Partial<DurableOptions> = {}) {
+  const server = await tlsSandbox();
+  const state = await stateIn();
+  const lab = party(server, { state, ...options });
+  const practice = party(server, { state, mailboxId: 'X26ABC2', ...options });
+  return { server, state, lab, practice };
+}
+
+export function party(server: Sandbox & { ca: string }, options: PartyOptions, to = otherOf(options)): Party {
+  const mailbox = outboxAt(server, { odsCode: 'X26', ...options });
+  mailbox.start();
+  const poller = mailbox.inbox({ minimumIntervalMs: 0 });
+  afterThisTest(() => poller.close());
+  const taken = consumer();
+  poller.add(taken);
+  return Object.assign(mailbox, {
+    poller,
+    taken,
+    async collect() {
+      poller.poll();
+      await idle(taken, 10_000);
+    },
+    async sendOne(payload: string | Buffer, workflowId: string, more: object = {}) {
+      const { message } = await mailbox.outbox.enqueue({ to, workflowId, payload }, { asks: 'automatic', ...more });
+      return mailbox.outbox.accepted(message.id);
+    },
+  });
+}
+
+const otherOf = ({ mailboxId }: PartyOptions): string => (mailboxId === 'X26ABC2' ? 'X26ABC1' : 'X26ABC2');
+
+/** All that a mailbox has to send is at MESH. */
+export async function sent(mailbox: DurableMailbox): Promise<void> {
+  await eventually('an empty outbox', async () => {
+    const waiting = await mailbox.outbox.list({ states: ['queued', 'sending', 'unknown'] });
+    return waiting.length === 0;
+  });
+}
+
+/** Infrastructure and business outcome of a sent message. */
+export async function outcomes(mailbox: DurableMailbox, id: string): Promise<Array<string | undefined>> {
+  const message = await mailbox.outbox.get(id);
+  return [message?.infrastructure, message?.business];
+}

@@ -1,0 +1,305 @@
+/** The closed loop over a real sandbox: what is sent, its answers, and what they settle. */
+import assert from 'node:assert/strict';
+import { InvalidMessageError, NotFoundError, type AnswerWish, type Delivery } from '../../lib/index';
+import { failure } from '../support/failure';
+import { readItk3Response } from '../../lib/acks/itk3/read';
+import { itk3Request, MEDRPT } from './fixtures';
+import { outcomes, party, sent, twoParties, type Party } from './support';
+
+const TOC = 'TOC_FHIR_IP_DISCH';
+const PATH = 'PATH_MEDRPT_V3';
+const ADT = 'MSH|^~\\&|A|B|C|D|20260401||ADT^A01|M-1|P|2.4|||AL|AL\rPID|||1||SMITH\r';
+
+const accept = (level: AnswerWish['level'] = 'business', more: Partial<AnswerWish> = {}): AnswerWish => ({
+  form: 'profile',
+  level,
+  outcome: 'accepted',
+  ...more,
+});
+const reject = (level: AnswerWish['level'], code: string, more: Partial<AnswerWish> = {}): AnswerWish => ({
+  ...accept(level, more),
+  outcome: 'rejected',
+  code,
+});
+
+/** Answers the last message that the party received, and lets the answer arrive. */
+async function answerLast(by: Party, at: Party, wish: AnswerWish): Promise<Delivery | undefined> {
+  const messageId = by.taken.ids().at(-1) ?? '';
+  await by.answer(messageId, wish);
+  await sent(by);
+  await at.collect();
+  return at.taken.deliveries.at(-1);
+}
+
+describe('the closed loop', () => {
+  it('an ITK3 request is awaited by its flags, and settled by its infrastructure and its business answer', async () => {
+    const { lab, practice } = await twoParties();
+    const { id, messageId } = await lab.sendOne(itk3Request(), TOC);
+    assert.deepEqual(await outcomes(lab, id), ['awaited', 'awaited']);
+    await practice.collect();
+    assert.equal(practice.taken.deliveries[0]?.kind, 'data');
+
+    const first = await answerLast(practice, lab, accept('infrastructure'));
+    assert.equal(first?.kind, 'business-acknowledgement');
+    assert.deepEqual(first?.answer, {
+      answers: 'msg-1',
+      level: 'infrastructure',
+      result: 'positive',
+      code: '20013',
+      meaning: 'Success',
+      sentId: id,
+      sentMessageId: messageId,
+    });
+    assert.equal(first?.received.message.workflowId, `${TOC}_ACK`);
+    assert.equal(first?.received.message.from, 'X26ABC2');
+    assert.deepEqual(await outcomes(lab, id), ['positive', 'awaited']);
+
+    const second = await answerLast(practice, lab, reject('business', '30002'));
+    assert.deepEqual([second?.answer?.result, second?.answer?.sentId], ['negative', id]);
+    assert.deepEqual(await outcomes(lab, id), ['positive', 'negative']);
+    assert.deepEqual(
+      lab.events.filter(({ answer }) => answer).map(({ event, answer }) => [event, answer?.code]),
+      [
+        ['infrastructure positive', '20013'],
+        ['business negative', '30002'],
+      ],
+    );
+    assert.deepEqual(lab.taken.failures, []);
+  });
+
+  it('JSON is answered in JSON, and the answer names the request', async () => {
+    const { lab, practice } = await twoParties();
+    const header = { resourceType: 'MessageHeader', id: 'json-1', source: { endpoint: 'X26ABC1' } };
+    const bundle = { resourceType: 'Bundle', type: 'message', entry: [{ resource: header }] };
+    const { id } = await lab.sendOne(JSON.stringify(bundle), TOC);
+    // Its flags cannot be read: they count as set.
+    assert.deepEqual(await outcomes(lab, id), ['awaited', 'awaited']);
+    await practice.collect();
+    const answer = await answerLast(practice, lab, accept('infrastructure'));
+    const payload = answer?.received.payload ?? Buffer.alloc(0);
+    assert.equal(payload.toString('utf8', 0, 1), '{');
+    assert.equal(readItk3Response(payload).answers, 'json-1');
+  });
+
+  it('an interchange is settled in part by IAP, then by IAF, and told', async () => {
+    const { lab, practice } = await twoParties();
+    const { id } = await lab.sendOne(MEDRPT, PATH);
+    assert.deepEqual(await outcomes(lab, id), ['not-asked', 'awaited']);
+    await practice.collect();
+    const partial = accept('business', { outcome: 'partial', rejected: { 2: 'Patient not known here' } });
+    const answer = await answerLast(practice, lab, partial);
+    assert.deepEqual([answer?.answer?.code, answer?.answer?.result], ['IAP', 'partial']);
+    assert.match(answer?.received.payload?.toString('latin1') ?? '', /NMR\+AGO:2\+MR'FTX\+ERD\+\+\+Patient not known/);
+    assert.deepEqual(await outcomes(lab, id), ['not-asked', 'partial']);
+    assert.equal(lab.eventsOf(id).at(-1), 'business partial');
+  });
+
+  it('an HL7 message that asks for both is settled by its commit and its application acknowledgement', async () => {
+    const { lab, practice } = await twoParties();
+    const { id } = await lab.sendOne(ADT, 'ANY_WORKFLOW');
+    assert.deepEqual(await outcomes(lab, id), ['awaited', 'awaited']);
+    await practice.collect();
+    await answerLast(practice, lab, accept('infrastructure'));
+    assert.deepEqual(await outcomes(lab, id), ['positive', 'awaited']);
+    const answer = await answerLast(practice, lab, reject('business', 'AR', { text: 'no such ward' }));
+    assert.deepEqual(await outcomes(lab, id), ['positive', 'negative']);
+    assert.equal(answer?.received.payload?.toString().includes('SMITH'), false);
+  });
+
+  it('what the store keeps of a request has no patient in it', async () => {
+    const { lab, practice, state } = await twoParties();
+    await lab.sendOne(ADT, 'ANY_WORKFLOW');
+    await practice.collect();
+    const row = await state.store.getIncoming(practice.storeKey, practice.taken.ids()[0] ?? '');
+    assert.equal(row?.recognised?.['kind'], 'request');
+    assert.doesNotMatch(JSON.stringify(row?.recognised), /SMITH|PID/);
+  });
+
+  it('a late answer settles what is overdue; a negative one is final; a repeated one tells nothing', async () => {
+    const { lab, practice, state } = await twoParties();
+    const { id } = await lab.sendOne(itk3Request(), TOC);
+    await state.store.changeOutgoing(id, ['accepted', 'acknowledged'], { infrastructure: 'overdue' });
+    await practice.collect();
+    await answerLast(practice, lab, reject('infrastructure', '20009'));
+    assert.deepEqual(await outcomes(lab, id), ['negative', 'awaited']);
+    const told = lab.events.length;
+    // The same once more, and its contrary, from a system that keeps no rules.
+    const answer = lab.taken.deliveries.at(-1)?.received.payload?.toString() ?? '';
+    const contrary = answer.replaceAll('20009', '20013').replaceAll('fatal-error', 'ok');
+    for (const payload of [answer, contrary]) await practice.sendOne(payload, `${TOC}_ACK`);
+    await lab.collect();
+    assert.equal(lab.taken.deliveries.length, 3);
+    assert.deepEqual(
+      lab.taken.deliveries.map((delivery) => delivery.answer?.sentId),
+      [id, id, id],
+    );
+    assert.deepEqual(await outcomes(lab, id), ['negative', 'awaited']);
+    assert.equal(lab.events.slice(told).filter((event) => event.answer).length, 0);
+    const history = (await lab.outbox.history(id)).map(({ event }) => event);
+    assert.equal(history.filter((event) => event === 'answer repeated').length, 2);
+    assert.deepEqual(lab.taken.failures, []);
+  });
+
+  it('one that answers nothing, and one that cannot be read, is raised once, and delivered', async () => {
+    const { lab, practice } = await twoParties();
+    await lab.sendOne(itk3Request(), TOC);
+    await practice.collect();
+    await answerLast(practice, lab, accept('infrastructure'));
+    const answer = lab.taken.deliveries[0]?.received.payload?.toString() ?? '';
+    await practice.sendOne(answer.replace('msg-1', 'msg-9'), `${TOC}_ACK`);
+    await practice.sendOne(answer.replaceAll('20013', '29999'), `${TOC}_ACK`);
+    await practice.sendOne('Thank you!', `${TOC}_ACK`);
+    await lab.collect();
+    await lab.collect();
+    const raised = lab.taken.failures.map(({ messageId, error }) => [messageId, error.code].join(' '));
+    const unsettled = lab.taken.ids().slice(1);
+    assert.equal(raised.length, 3);
+    assert.deepEqual(new Set(raised), new Set(unsettled.map((messageId) => `${messageId} MESH_INVALID_MESSAGE`)));
+    const told = lab.taken.deliveries.map(({ answer: each }) => `${each?.code} ${each?.sentId === undefined}`);
+    assert.equal(told[0], '20013 false');
+    assert.deepEqual(new Set(told.slice(1)), new Set(['20013 true', 'undefined true']));
+    assert.ok(lab.taken.deliveries.every(({ kind }) => kind === 'business-acknowledgement'));
+    const texts = lab.taken.failures.map(({ error }) => error.message);
+    assert.equal(texts.filter((text) => /not sent from here/.test(text)).length, 1);
+    assert.equal(texts.filter((text) => /cannot be read/.test(text)).length, 2);
+  });
+
+  it('a control id counts only from whom it was sent to', async () => {
+    const { server, state, lab } = await twoParties();
+    const third = party(server, { state, mailboxId: 'X26ABC3' }, 'X26ABC1');
+    const { id } = await lab.sendOne(ADT, 'ANY_WORKFLOW');
+    await third.sendOne('MSH|^~\\&|C|D|A|B|20260401||ACK|9|P|2.4\rMSA|AA|M-1\r', 'ANY_WORKFLOW');
+    await lab.collect();
+    assert.deepEqual(await outcomes(lab, id), ['awaited', 'awaited']);
+    assert.equal(lab.taken.deliveries[0]?.kind, 'business-acknowledgement');
+    assert.equal(lab.taken.failures.length, 1);
+  });
+
+  it('what was not asked for, and workflows without an answer, are not answered', async () => {
+    const { lab, practice } = await twoParties();
+    const cases = [
+      [itk3Request({ inf: 'false', bus: 'false' }), TOC, 'not-asked'],
+      [MEDRPT.replace('++1', ''), PATH, 'not-asked'],
+      ['x', 'DIGIMED_FLU_VAC', 'no-answer'],
+      ['x', 'ANYTHING', 'no-answer'],
+    ] as const;
+    for (const [payload, workflow, why] of cases) {
+      const { id } = await lab.sendOne(payload, workflow);
+      assert.deepEqual(await outcomes(lab, id), ['not-asked', 'not-asked']);
+      await practice.collect();
+      const answered = await practice.answer(practice.taken.ids().at(-1) ?? '', accept());
+      assert.deepEqual(answered, { answered: false, why });
+    }
+    assert.equal((await practice.outbox.list({})).length, 0);
+  });
+
+  it('each level is answered once, infrastructure first; again gives the first answer', async () => {
+    const { lab, practice } = await twoParties();
+    await lab.sendOne(itk3Request(), TOC);
+    await practice.collect();
+    const [messageId = ''] = practice.taken.ids();
+    const all = await Promise.all([1, 2, 3, 4, 5].map(() => practice.answer(messageId, accept('infrastructure'))));
+    assert.equal(new Set(all.map((each) => each.answered && each.id)).size, 1);
+    assert.equal(all.filter((each) => each.answered && each.repeated !== true).length, 1);
+    await practice.answer(messageId, reject('business', '30003'));
+    await practice.answer(messageId, accept('infrastructure'));
+    assert.equal((await practice.outbox.list({})).length, 2);
+
+    await lab.sendOne(itk3Request({ id: 'msg-2' }), TOC);
+    await practice.collect();
+    const other = practice.taken.ids().at(-1) ?? '';
+    await practice.answer(other, reject('infrastructure', '10001'));
+    await failure(InvalidMessageError, practice.answer(other, accept('business')));
+    await failure(InvalidMessageError, practice.answer(other, reject('business', '20009')));
+    await failure(NotFoundError, practice.answer('NO_SUCH_MESSAGE', accept()));
+    assert.equal((await practice.outbox.list({})).length, 3);
+  });
+
+  it('a copy of a request is told once that it is one, and the first keeps its answers', async () => {
+    const { lab, practice } = await twoParties();
+    const { id } = await lab.sendOne(itk3Request(), TOC);
+    const copy = await lab.sendOne(itk3Request(), TOC);
+    await practice.collect();
+    const [first = '', second = ''] = practice.taken.ids();
+    for (const level of ['infrastructure', 'business'] as const) {
+      const told = await practice.answer(second, accept(level));
+      assert.equal(told.answered && told.code, '20007');
+      await practice.answer(first, accept(level));
+    }
+    await sent(practice);
+    await lab.collect();
+    const codes = new Set(lab.taken.deliveries.map(({ answer }) => answer?.code));
+    assert.deepEqual([lab.taken.deliveries.length, codes], [3, new Set(['20007', '20013', '30001'])]);
+    const both = [await outcomes(lab, id), await outcomes(lab, copy.id)].map((each) => each.join(' '));
+    assert.deepEqual(new Set(both), new Set(['negative awaited', 'positive positive']));
+
+    await lab.sendOne(MEDRPT, PATH);
+    await lab.sendOne(MEDRPT, PATH);
+    await practice.collect();
+    assert.deepEqual(await practice.answer(practice.taken.ids().at(-1) ?? '', accept()), {
+      answered: false,
+      why: 'duplicate',
+    });
+  });
+
+  it('what cannot be read as an ITK3 request can only be rejected', async () => {
+    const { lab, practice } = await twoParties();
+    await lab.sendOne('<Bundle><broken', TOC);
+    await practice.collect();
+    const [messageId = ''] = practice.taken.ids();
+    await failure(InvalidMessageError, practice.answer(messageId, accept('infrastructure')));
+    const { code, ...rest } = reject('infrastructure', '');
+    assert.equal(code, '');
+    const answered = await practice.answer(messageId, rest);
+    assert.equal(answered.answered && answered.code, '10009');
+  });
+});
+
+describe('an acknowledgement', () => {
+  it('is never answered, whatever its flags and its workflow: two mailboxes that answer everything come to an end', async () => {
+    const { lab, practice } = await twoParties();
+    const parties = [lab, practice];
+    // Published responses set their flags.
+    const flagged = (text: string): string =>
+      text.replaceAll('valueBoolean value="false"', 'valueBoolean value="true"');
+    await lab.sendOne(itk3Request(), TOC);
+    await practice.sendOne(itk3Request({ id: 'msg-2' }), TOC);
+    await lab.sendOne(MEDRPT, PATH);
+    await practice.sendOne(ADT, 'ANY_WORKFLOW');
+    let forwarded = 0;
+    let quiet = 0;
+    for (let round = 0; quiet < 2; round += 1) {
+      assert.ok(round < 20, 'it does not end');
+      let news = 0;
+      for (const one of parties) {
+        const before = one.taken.deliveries.length;
+        await one.collect();
+        for (const { received, kind } of one.taken.deliveries.slice(before)) {
+          news += 1;
+          const { messageId } = received.message;
+          for (const form of ['profile', 'itk3', 'nhsack', 'hl7v2', 'custom'] as const) {
+            for (const level of ['infrastructure', 'business'] as const) {
+              const answered = await one
+                .answer(messageId, accept(level, { form, custom: flagged(itk3Request({ id: 'custom' })) }))
+                .catch(() => undefined);
+              if (kind === 'business-acknowledgement') {
+                assert.deepEqual(answered, { answered: false, why: 'acknowledgement' });
+              }
+            }
+          }
+          // Once each with its flags set, on a workflow that is none of acknowledgements.
+          if (kind === 'business-acknowledgement' && forwarded < 4) {
+            forwarded += 1;
+            await one.sendOne(flagged(received.payload?.toString('latin1') ?? ''), 'ANY_WORKFLOW');
+          }
+        }
+        await sent(one);
+      }
+      quiet = news === 0 ? quiet + 1 : 0;
+    }
+    assert.equal(forwarded, 4);
+    // Four requests, at most two answers to each, four forwarded by hand.
+    const all = (await Promise.all(parties.map((one) => one.outbox.list({})))).flat();
+    assert.ok(all.length <= 4 + 8 + 4, `${all.length} messages`);
+  });
+});

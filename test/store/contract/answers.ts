@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { enqueued, ids, inState, MAILBOX, OTHER, received, T, type UseStore } from './support';
+
+export function describeAnswers(store: UseStore): void {
+  describe('findByAnswerReference', () => {
+    it('gives what was sent under a reference, whatever its state, newest first, without payloads', async () => {
+      const first = await enqueued(store(), { answerReference: 'itk3 a' });
+      await enqueued(store(), { answerReference: 'itk3 b' });
+      await enqueued(store());
+      await enqueued(store(), { answerReference: 'itk3 a', mailbox: OTHER });
+      const second = await inState(store(), 'closed', {}, { answerReference: 'itk3 a' });
+      const found = await store().findByAnswerReference(MAILBOX, 'itk3 a', 9);
+      assert.deepEqual(ids(found), [second, first]);
+      assert.deepEqual(
+        found.map(({ payload, answerReference }) => [payload, answerReference]),
+        [
+          [null, 'itk3 a'],
+          [null, 'itk3 a'],
+        ],
+      );
+      assert.deepEqual(ids(await store().findByAnswerReference(MAILBOX, 'itk3 a', 1)), [second]);
+      assert.deepEqual(await store().findByAnswerReference(MAILBOX, 'itk3', 9), []);
+      assert.deepEqual(await store().findByAnswerReference('https://nowhere X', 'itk3 a', 9), []);
+    });
+  });
+
+  describe('firstIncomingRequest', () => {
+    it('gives the first of a key that was received, done or not, without its payload', async () => {
+      const recognised = { kind: 'request', form: 'itk3' };
+      const later = await received(store(), 'spooled', {}, { requestKey: 'k', recognised, receivedAt: T + 2 });
+      const first = await received(store(), 'done', {}, { requestKey: 'k', recognised, receivedAt: T + 1 });
+      await received(store(), 'spooled', {}, { requestKey: 'k', mailbox: OTHER });
+      await received(store(), 'spooled', {}, { requestKey: 'l' });
+      const found = await store().firstIncomingRequest(MAILBOX, 'k');
+      assert.deepEqual([found?.messageId, found?.payload, found?.recognised], [first, null, recognised]);
+      assert.deepEqual((await store().getIncoming(MAILBOX, later))?.recognised, recognised);
+      assert.equal(await store().firstIncomingRequest(MAILBOX, 'none'), undefined);
+    });
+
+    it('what was recognised may be changed, and nothing else with it', async () => {
+      const messageId = await received(store(), 'spooled', {}, { requestKey: 'k', recognised: { kind: 'answer' } });
+      const before = await store().getIncoming(MAILBOX, messageId);
+      const recognised = { kind: 'answer', settled: { id: 'x', texts: ['"', 'ü'] } };
+      assert.ok(await store().changeIncoming(MAILBOX, messageId, ['spooled'], { recognised }));
+      assert.deepEqual(await store().getIncoming(MAILBOX, messageId), { ...before, recognised });
+    });
+  });
+}
