@@ -142,8 +142,9 @@ class Cluster {
       const messages = await this.sandbox.messages();
       const atMesh = new Set(messages.flatMap(({ localId, status }) => (status === 'uploading' ? [] : [localId])));
       const { port } = this.any();
-      const waiting = await listOutbox(port, 'waiting');
       const unknown = await listOutbox(port, 'unknown');
+      const lost = new Set(unknown.map(({ localId }) => localId));
+      const waiting = (await listOutbox(port, 'waiting')).filter(({ localId }) => !lost.has(localId));
       // What MESH has is found; what it has not is asked for for 40 minutes, and then held.
       const found = unknown.filter(({ localId }) => atMesh.has(localId));
       const open = messages.filter(({ status }) => status === 'accepted').length;
