@@ -35,6 +35,8 @@ const random = seeded(Number(SEED));
 /** So much faster than the real time. */
 const CLOCK_SPEED = 20;
 const FAULTS = 0.01;
+/** So much of what is received is not acknowledged at first. */
+const FORGOTTEN = 0.01;
 /** Real milliseconds. The settle wait is lease, time-outs of 140 s and 10 s, by the faster clock (lib/mailbox.ts). */
 const LEASE = LEASE_MS / CLOCK_SPEED;
 const SETTLE_WAIT = (LEASE_MS + 150_000) / CLOCK_SPEED;
@@ -94,6 +96,8 @@ class Cluster {
   /** What a flow has received: every tenth is acknowledged elsewhere. */
   take(handed: Handed, mesh: Record<string, unknown>): string {
     this.handed.push(handed);
+    // A flow that breaks off: delivered again when the lease ends.
+    if (handed.deliveryCount === 1 && random() < FORGOTTEN) return 'forgotten';
     if (random() > 0.1) return 'ok';
     this.elsewhere += 1;
     fetch(`http://127.0.0.1:${this.any().port}/acknowledge`, {
