@@ -19,6 +19,11 @@ export interface StateOptions {
   schema?: string;
   /** Where large payloads are; with `url` a folder that all processes share. Default: `spool` in the folder. */
   spoolFolder?: string;
+  /**
+   * So long (milliseconds) an operation waits for a PostgreSQL that is away, before it fails: an enqueueing is either safe or an
+   * error. Default 10,000.
+   */
+  patienceMs?: number;
   retention?: Partial<Retention>;
 }
 
@@ -44,11 +49,15 @@ const PURGE_EVERY_MS = 60 * 60 * 1000;
 
 /** Opens the state. Throws ConfigurationError where another process uses it, StorageError where it cannot be written. */
 export async function openState(options: StateOptions): Promise<State> {
-  const { folder, url, schema, retention, spoolFolder = join(folder, 'spool') } = options;
+  const { folder, url, schema, patienceMs, retention, spoolFolder = join(folder, 'spool') } = options;
   const store =
     url === undefined
       ? await openSqliteStore({ folder })
-      : await openPostgresStore({ url, ...(schema === undefined ? {} : { schema }) });
+      : await openPostgresStore({
+          url,
+          ...(schema === undefined ? {} : { schema }),
+          ...(patienceMs === undefined ? {} : { patienceMs }),
+        });
   try {
     const spool = await Spool.open(spoolFolder, { isShared: store.isShared });
     const scratch = store.isShared ? await Spool.open(join(folder, 'scratch')) : spool;

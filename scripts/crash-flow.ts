@@ -1,4 +1,4 @@
-/** The flow that the crash test runs: what comes in over HTTP is sent, what is received goes out over HTTP. */
+/** The flow of the crash and cluster tests: what comes in over HTTP is sent, what is received goes out over HTTP. */
 
 /** Where the flow's two ends are. */
 export interface CrashFlowOptions {
@@ -12,7 +12,11 @@ export interface CrashFlowOptions {
 
 type FlowNode = { id: string; type: string; [property: string]: unknown };
 
-/** `POST /enqueue {key, kind, payload}` answers once the message is in the outbox; `GET /list?what=` lists the outbox. */
+/**
+ * `POST /enqueue {key, kind, payload}` answers once the message is in the outbox; `GET /list?what=` lists the outbox. What is
+ * received is acknowledged when the receiver answers `ok`, or when its `msg.mesh` comes to `POST /acknowledge`, on this or
+ * another instance. What is told to Catch without a message of the flow goes to the receiver's `/alarm`.
+ */
 export function crashFlow({ meshUrl, sharedKey, receiverPort, inbox }: CrashFlowOptions): FlowNode[] {
   const mailbox = (id: string): FlowNode => ({
     id: `mailbox-${id}`,
@@ -142,7 +146,58 @@ export function crashFlow({ meshUrl, sharedKey, receiverPort, inbox }: CrashFlow
       url: `http://127.0.0.1:${receiverPort}/`,
       senderr: true,
       headers: [],
+      wires: [['is-ok']],
+    },
+    {
+      id: 'is-ok',
+      type: 'switch',
+      property: 'payload',
+      propertyType: 'msg',
+      rules: [{ t: 'eq', v: 'ok', vt: 'str' }],
+      checkall: 'true',
+      outputs: 1,
       wires: [['ack']],
+    },
+    { id: 'done-in', type: 'http in', url: '/acknowledge', method: 'post', wires: [['done-mesh']] },
+    {
+      id: 'done-mesh',
+      type: 'change',
+      rules: [{ t: 'move', p: 'payload', pt: 'msg', to: 'mesh', tot: 'msg' }],
+      wires: [['done-ack']],
+    },
+    {
+      id: 'done-ack',
+      type: 'mesh-ack',
+      version: 1,
+      mailbox: 'mailbox-X26ABC2',
+      wires: [['respond']],
+    },
+    { id: 'alarms', type: 'catch', scope: ['send-text', 'send-file'], uncaught: false, wires: [['is-alarm']] },
+    {
+      id: 'is-alarm',
+      type: 'switch',
+      property: 'res',
+      propertyType: 'msg',
+      rules: [{ t: 'null' }],
+      checkall: 'true',
+      outputs: 1,
+      wires: [['alarm']],
+    },
+    {
+      id: 'alarm',
+      type: 'change',
+      rules: [{ t: 'set', p: 'payload', pt: 'msg', to: '{"code": error.code, "id": meshSent.id}', tot: 'jsonata' }],
+      wires: [['tell-alarm']],
+    },
+    {
+      id: 'tell-alarm',
+      type: 'http request',
+      method: 'POST',
+      ret: 'txt',
+      url: `http://127.0.0.1:${receiverPort}/alarm`,
+      senderr: false,
+      headers: [],
+      wires: [[]],
     },
     { id: 'ack', type: 'mesh-ack', version: 1, mailbox: 'mailbox-X26ABC2', wires: [[]] },
   ];

@@ -85,7 +85,8 @@ class DurableInbox implements InboxPoller {
     const { client, mailboxId, url, store, storeKey, minimumIntervalMs, clock = wakefulClock } = options;
     this.#options = options;
     this.#clock = clock;
-    this.#freshStart = options.freshStart;
+    // Where there are other instances the store knows which of them are gone.
+    this.#freshStart = options.freshStart && !store.isShared;
     this.#lease = options.lease?.((held) => this.#leaseChanged(held)) ?? ONE_OWNER;
     this.#stopHearing = store.onOther(storeKey, (change) => this.#other(change));
     this.#router = new InboxRouter(options.leftToOthers ?? []);
@@ -260,6 +261,7 @@ class DurableInbox implements InboxPoller {
       this.#listWanted = false;
       this.#takeWanted = false;
       await this.#load();
+      for (const messageId of await this.#rows.freeLost()) this.#flights.free(messageId);
       this.#raiseUnclaimed();
       // What is stored does not wait for MESH.
       this.#wakeLanes();

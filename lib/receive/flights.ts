@@ -71,6 +71,12 @@ export class Flights {
     this.#flights.delete(messageId);
   }
 
+  /** Whoever had it is gone: it is due. */
+  free(messageId: string): void {
+    const flight = this.#flights.get(messageId);
+    if (flight && !flight.running) flight.leaseUntil = 0;
+  }
+
   /** Another instance delivers from now on. */
   clear(): void {
     this.#flights.clear();

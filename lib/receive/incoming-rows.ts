@@ -106,6 +106,11 @@ export class IncomingRows {
     await this.#change(messageId, ['delivered'], { leaseUntil: this.#clock.now() });
   }
 
+  /** Those of which the instance that delivered them is gone: due at once. */
+  freeLost(): Promise<string[]> {
+    return this.#store.endLostDeliveries(this.#key, this.#clock.now());
+  }
+
   /** The flow is done with it. Undefined if it was before, or the store does not know it. */
   async settle(messageId: string): Promise<Incoming | undefined> {
     const settledAt = this.#clock.now();

@@ -2,8 +2,10 @@
  * Where this Node-RED keeps what it may not forget: `<userDir>/mesh`. One state for each folder and process, opened by the
  * first mailbox that needs it and kept on globalThis: it outlives deploys, and reloads of this module.
  *
- * Several Node-REDs share one: MESH_STORE_URL names their PostgreSQL, MESH_SPOOL_FOLDER the folder that they share for
- * large payloads.
+ * Several Node-REDs share one: `mesh: { storeUrl, spoolFolder, storePatienceSeconds }` in settings.js, or MESH_STORE_URL and MESH_SPOOL_FOLDER in the
+ * environment, name their PostgreSQL and the folder that they share for large payloads. It is a property of the runtime, as
+ * contextStorage is, and no credential of a mesh-config: all mailboxes share one state, and a deploy that changed the URL
+ * would leave what waits in the outbox behind.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -47,7 +49,7 @@ async function open(RED: NodeAPI, folder: string): Promise<State> {
     // Only test helpers are without a user folder; nothing of theirs has to be remembered.
     return await openState({
       folder: folder === '' ? await mkdtemp(join(tmpdir(), 'node-red-mesh-')) : folder,
-      ...sharedStore(),
+      ...sharedStore(RED),
     });
   } catch (error) {
     if (error instanceof ConfigurationError) throw error;
@@ -59,8 +61,29 @@ async function open(RED: NodeAPI, folder: string): Promise<State> {
   }
 }
 
-/** What the environment says of a store that is shared; the URL has a password in it and is told to nobody. */
-function sharedStore(): { url?: string; spoolFolder?: string } {
-  const { MESH_STORE_URL: url = '', MESH_SPOOL_FOLDER: spoolFolder = '' } = process.env;
-  return { ...(url === '' ? {} : { url }), ...(spoolFolder === '' ? {} : { spoolFolder }) };
+/**
+ * Where a store that is shared is, and how long a flow waits for it; the URL has a password in it and is told to nobody.
+ * Settings go before the environment.
+ */
+function sharedStore(RED: NodeAPI): { url?: string; spoolFolder?: string; patienceMs?: number } {
+  const { mesh = {} } = RED.settings as { mesh?: Record<string, unknown> };
+  const { MESH_STORE_URL, MESH_SPOOL_FOLDER } = process.env;
+  const { storeUrl = MESH_STORE_URL ?? '', spoolFolder = MESH_SPOOL_FOLDER ?? '', storePatienceSeconds = 10 } = mesh;
+  const isKnown = Object.keys(mesh).every((name) => SETTINGS.has(name));
+  if (
+    !isKnown ||
+    typeof storeUrl !== 'string' ||
+    typeof spoolFolder !== 'string' ||
+    typeof storePatienceSeconds !== 'number'
+  ) {
+    throw new ConfigurationError(sharedText(RED, 'error.store-settings'), {
+      advice: sharedText(RED, 'advice.store-settings'),
+    });
+  }
+  return {
+    ...(storeUrl === '' ? {} : { url: storeUrl, patienceMs: storePatienceSeconds * 1000 }),
+    ...(spoolFolder === '' ? {} : { spoolFolder }),
+  };
 }
+
+const SETTINGS = new Set(['storeUrl', 'spoolFolder', 'storePatienceSeconds']);

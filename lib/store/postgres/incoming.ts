@@ -149,6 +149,10 @@ export async function changeIncoming(
   const payload = payloadParts('incoming', change.payload);
   // Only that it is done: whoever has it in flight has to know.
   const told = change.state === 'done' ? [tell.channel, `${tell.from} in ${messageId} ${mailbox}`] : [];
+  if (change.state === 'delivered') {
+    assignments.push('delivered_by = ?');
+    values.push(tell.from);
+  }
   const rows = await queries.rows(
     `WITH changed AS (
         UPDATE incoming SET ${['message_id = message_id', ...assignments].join(', ')}
@@ -169,6 +173,37 @@ export async function changeIncoming(
   if (!row) return undefined;
   if (change.payload === undefined) return whole(row, mailbox);
   return incomingOf(parseIncoming(row), mailbox, change.payload);
+}
+
+/** Of which instances something is in flight, this one apart; '' for what was brought from another store. */
+export async function deliverers(queries: Queries, mailbox: string, own: string, now: number): Promise<string[]> {
+  const rows = await queries.rows(
+    `SELECT DISTINCT coalesce(delivered_by, '') AS deliverer FROM incoming
+      WHERE mailbox = ${MAILBOX} AND state = 'delivered' AND lease_until > ? AND delivered_by IS DISTINCT FROM ?`,
+    mailbox,
+    now,
+    own,
+  );
+  return rows.map((row) => String(row['deliverer']));
+}
+
+/** Ends the leases of what these instances have in flight; gives the message ids. */
+export async function endDeliveriesOf(
+  queries: Queries,
+  mailbox: string,
+  instances: readonly string[],
+  now: number,
+): Promise<string[]> {
+  const rows = await queries.rows(
+    `UPDATE incoming SET lease_until = ?
+      WHERE mailbox = ${MAILBOX} AND state = 'delivered' AND lease_until > ? AND coalesce(delivered_by, '') = ANY(?::text[])
+      RETURNING message_id`,
+    now,
+    mailbox,
+    now,
+    instances,
+  );
+  return rows.map((row) => String(row['message_id']));
 }
 
 /** What another instance of the sandbox gave and the flow is not done with is done. */

@@ -5,7 +5,7 @@
 import type { Client, Notification } from 'pg';
 import type { OtherChange } from '../store';
 import type { Connections } from './connections';
-import { stillAlive } from './instances';
+import { showPresence, stillAlive } from './instances';
 import { queriesOn } from './queries';
 
 const AGAIN_AFTER_MS = 2000;
@@ -43,6 +43,7 @@ export class Notices {
     const queries = queriesOn(client);
     const alive = (): Promise<void> => stillAlive(queries, this.#own);
     await alive();
+    await showPresence(queries, this.#connections.schema, this.#own);
     this.#timer = setInterval(() => void alive().catch(() => client.end()), ALIVE_EVERY_MS);
     this.#timer.unref();
   }

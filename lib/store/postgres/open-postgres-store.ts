@@ -5,7 +5,7 @@ import { type Operation, SharedCommits, type Statistics } from './commits';
 import { type ConnectionOptions, Connections } from './connections';
 import { asMeshError, closedError } from './failures';
 import * as incoming from './incoming';
-import { others, removeInstance } from './instances';
+import { gone, others, removeInstance } from './instances';
 import { giveLeasesBack, takeLease } from './leases';
 import * as ledger from './ledger';
 import { mailboxKeys, makeMailboxes } from './mailboxes';
@@ -94,6 +94,12 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
     listIncoming: (mailbox, states, page) => read((q) => incoming.listIncoming(q, mailbox, states, page)),
     untoldIncoming: (mailbox, page) => read((q) => incoming.untoldIncoming(q, mailbox, page)),
     dueDeliveries: (mailbox, now, limit) => read((q) => incoming.dueDeliveries(q, mailbox, now, limit)),
+    endLostDeliveries: async (mailbox, now) => {
+      const found = await read((q) => incoming.deliverers(q, mailbox, own, now));
+      const lost = found.length === 0 ? [] : await read((q) => gone(q, connections.schema, found));
+      if (lost.length === 0) return [];
+      return await write({ mailboxes: [mailbox] }, (q) => incoming.endDeliveriesOf(q, mailbox, lost, now));
+    },
     changeIncoming: (mailbox, messageId, from, change, note) =>
       write({ mailboxes: [mailbox] }, (q) => incoming.changeIncoming(q, mailbox, messageId, from, change, note, tell)),
     note: (entry) => add(entry.mailbox, (q) => ledger.addLine(q, entry)),

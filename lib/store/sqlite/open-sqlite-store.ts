@@ -61,6 +61,7 @@ function storeOn(connection: Connection): SqliteStore {
     listIncoming: (mailbox, states, page) => call('listIncoming', [mailbox, states, page]),
     untoldIncoming: (mailbox, page) => call('untoldIncoming', [mailbox, page]),
     dueDeliveries: (mailbox, now, limit) => call('dueDeliveries', [mailbox, now, limit]),
+    endLostDeliveries: async () => [],
     changeIncoming: (mailbox, messageId, from, change, note) =>
       call('changeIncoming', [mailbox, messageId, from, withOwnBytes(change), note]),
     note: (entry) => call('note', [entry]),

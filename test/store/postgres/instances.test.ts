@@ -7,7 +7,19 @@ import { afterThisTest } from '../../support/cleanup';
 import { failure } from '../../support/failure';
 import { eventually } from '../../support/outboxes';
 import { dropSchema, newSchema, onServer, postgresUrl, startPostgres } from '../../support/postgres';
-import { enqueued, ids, inState, MAILBOX, newId, note, OTHER, outgoing, received, T } from '../contract/support';
+import {
+  enqueued,
+  ids,
+  incoming,
+  inState,
+  MAILBOX,
+  newId,
+  note,
+  OTHER,
+  outgoing,
+  received,
+  T,
+} from '../contract/support';
 
 async function instances(count: number, options: { patienceMs?: number } = {}): Promise<PostgresStore[]> {
   const schema = newSchema();
@@ -49,6 +61,19 @@ describe('instances that share PostgreSQL', () => {
     assert.equal((await other.getOutgoing(id))?.state, 'queued');
     await other.changeOutgoing(id, ['queued'], { state: 'sending' }, note('attempt'));
     assert.equal((await one.getOutgoing(id))?.state, 'sending');
+  });
+
+  it('keep what another has in flight until its lease ends, unless that one is gone', async () => {
+    const [one, other] = await two();
+    const message = incoming();
+    await one.addIncoming(message, note('spooled'));
+    const change = { state: 'delivered', deliveryCount: 1, leaseUntil: T + 1000 } as const;
+    await one.changeIncoming(MAILBOX, message.messageId, ['spooled'], change);
+    assert.deepEqual(await other.endLostDeliveries(MAILBOX, T), []);
+    await one.close();
+    assert.deepEqual(await other.endLostDeliveries(MAILBOX, T), [message.messageId]);
+    assert.equal((await other.getIncoming(MAILBOX, message.messageId))?.leaseUntil, T);
+    assert.deepEqual(await other.endLostDeliveries(MAILBOX, T), [], 'once');
   });
 
   it('let one win each of 200 raced claims, and note each once', async () => {

@@ -94,6 +94,26 @@ describe('a mailbox of two instances', () => {
     assert.equal(waits.deliveries.length, 0);
   }).timeout(30_000);
 
+  it('delivers again at once what was in flight on an instance that is gone, with its count', async () => {
+    const sandbox = await tlsSandbox();
+    const [first, second] = await two();
+    const bob = { mailboxId: 'X26ABC2' };
+    const [one, other] = [outboxAt(sandbox, { state: first, ...bob }), outboxAt(sandbox, { state: second, ...bob })];
+    await outboxAt(sandbox, { state: await stateIn() }).send(letter());
+    const [leaves, stays] = [one.inbox({ minimumIntervalMs: 0 }), other.inbox({ minimumIntervalMs: 0 })];
+    afterThisTest(() => stays.close());
+    const [before, after] = [consumer(), consumer()];
+    leaves.add(before);
+    leaves.poll();
+    await eventually('it is delivered', () => before.deliveries.length === 1);
+    stays.add(after);
+    await leaves.close();
+    await one.close();
+    await first.close();
+    await eventually('it is delivered again', () => after.deliveries.length === 1);
+    assert.equal(after.deliveries[0]?.deliveryCount, 2);
+  }).timeout(30_000);
+
   it('cannot be opened where the spool folder is not shared: the error says so', async () => {
     const [url, schema] = [await postgresUrl(), newSchema()];
     afterThisTest(() => dropSchema(schema));

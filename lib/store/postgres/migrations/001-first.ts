@@ -177,6 +177,8 @@ export const first = `
     acknowledged_at DOUBLE PRECISION,
     delivery_count INTEGER NOT NULL DEFAULT 0,
     lease_until DOUBLE PRECISION,
+    -- The instance in whose flow it is.
+    delivered_by TEXT,
     settled_at DOUBLE PRECISION,
     error TEXT,
     UNIQUE (mailbox, message_id)
