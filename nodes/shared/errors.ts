@@ -29,7 +29,7 @@ export class SendingPausedError extends MeshError {
   }
 }
 
-/** Something became of a sent message that a person has to know; `code` is that of the failure, or MESH_OVERDUE. */
+/** Something became of a sent message that a person has to know; `code` is that of the failure, MESH_OVERDUE or MESH_NEGATIVE_ANSWER. */
 export class AttentionError extends MeshError {
   constructor(code: string, message: string, details?: MeshErrorDetails) {
     super(code, 'never', message, details);
