@@ -1,12 +1,24 @@
-/** mesh-ack: the flow is done with a received message. MESH removes it from the inbox. */
+/**
+ * mesh-ack: the flow is done with a received message, and MESH removes it from the inbox; and, where wanted, the business
+ * acknowledgement to its sender.
+ */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { InvalidMessageError } from '../lib/index';
+import { InvalidMessageError, type Answered } from '../lib/index';
+import { answerWish } from './shared/answer-wish';
 import { useMailbox } from './shared/mailbox-user';
 import { onInput } from './shared/on-input';
 
 interface MeshAckDef extends NodeDef {
   version?: number;
   mailbox?: string;
+  answer?: string;
+  level?: string;
+  outcome?: string;
+  code?: string;
+  text?: string;
+  custom?: string;
+  customType?: string;
+  finish?: boolean;
 }
 
 export = function (RED: NodeAPI): void {
@@ -16,13 +28,19 @@ export = function (RED: NodeAPI): void {
     let done = 0;
 
     onInput(RED, this, async (msg, send) => {
-      await mailbox.run(async (opened) => {
+      const answered = await mailbox.run(async (opened): Promise<Answered | undefined> => {
         const messageId = receivedId(RED, msg['mesh'], opened.mailbox.mailboxId);
+        const wish = await answerWish(RED, this, def, msg);
         mailbox.show({ fill: 'blue', shape: 'dot', text: RED._('mesh-ack.status.acknowledging') });
-        await opened.poller.acknowledge(messageId);
+        // In this order: a kill in between has the message delivered again, and its answer is given once.
+        const given = wish && (await opened.mailbox.answer(messageId, wish));
+        if (def.finish !== false) await opened.poller.acknowledge(messageId);
+        return given;
       });
       done += 1;
-      mailbox.show({ fill: 'green', shape: 'dot', text: RED._('mesh-ack.status.acknowledged', { done }) });
+      if (answered) msg['meshAnswered'] = answered;
+      const word = answered === undefined ? 'acknowledged' : answered.answered ? 'answered' : 'not-answered';
+      mailbox.show({ fill: 'green', shape: 'dot', text: RED._(`mesh-ack.status.${word}`, { done }) });
       send(msg);
     });
   }

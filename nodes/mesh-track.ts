@@ -63,8 +63,8 @@ function follow(RED: NodeAPI, node: Node, mailbox: MailboxUser): void {
   let alarms = 0;
 
   const tell = (happening: OutboxEvent): void => {
-    const { event, message, overdue } = happening;
-    const payload = { event, ...(overdue && { overdue }), ...message };
+    const { event, message, overdue, answer } = happening;
+    const payload = { event, ...(overdue && { overdue }), ...(answer && { answer }), ...message };
     // A flow may change what it gets: each output has its own.
     const told = () => ({ topic: message.workflowId, payload: { ...payload } });
     const isAlarm = needsAttention(happening);

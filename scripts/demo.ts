@@ -45,7 +45,7 @@ async function main(): Promise<boolean> {
   await mkdir(inbox);
   say('Writing a 250 MB extract and starting Node-RED with the example flows …');
   const largeFileSha256 = await writeExtract(largeFile);
-  const flows = exampleFlows('first-message', 'file-transfer');
+  const flows = exampleFlows('first-message', 'file-transfer', 'closed-loop');
   const nodeRed = await RealNodeRed.start({
     userDir: join(folder, 'node-red'),
     flows,
@@ -71,10 +71,20 @@ async function main(): Promise<boolean> {
     }
     rows.push(await sendAndReceive(nodeRed, 'ft', 'ft-file', '250 MB extract (CSV), by its path', largeFileSha256));
     const rejection = await provokeRejection(nodeRed);
+    const accepted = await closeTheLoop(nodeRed, 'cl-known', 'business positive');
+    const refused = await closeTheLoop(nodeRed, 'cl-unknown', 'business negative');
     const report = await provokeReport(nodeRed);
 
     say('');
     say(table(rows));
+    say('');
+    for (const [what, steps] of [
+      ['accepted', accepted],
+      ['refused', refused],
+    ] as const) {
+      say(`A letter that is ${what}:`);
+      for (const step of steps) say(`  ${step}`);
+    }
     say('');
     say(`Rejected at once:  ${rejection}`);
     say(`Reported later:    ${report}`);
@@ -87,6 +97,7 @@ async function main(): Promise<boolean> {
       tracked: rows.filter((row) => row.tracked === 'acknowledged').length,
       rejected: 1,
       reports: 1,
+      loopsClosed: 2,
     };
     if (asJson) say(JSON.stringify(result));
     return result.sha256Equal && result.acknowledged === rows.length && result.tracked === rows.length;
@@ -122,6 +133,52 @@ async function sendAndReceive(
     acknowledged: acknowledgedId === sent.messageId,
     tracked: tracking.status,
   };
+}
+
+/**
+ * A letter and its answers: accepted by MESH, collected, answered by the recipient's system and then by its people, each settling
+ * what was sent. Gives what happened, in order.
+ */
+async function closeTheLoop(nodeRed: RealNodeRed, button: string, end: string): Promise<string[]> {
+  await nodeRed.inject(button);
+  const { id, messageId } = (await nodeRed.debug('cl-sent', 45_000)) as Sent & { id: string };
+  const isIt = (value: unknown): boolean => (value as Received).messageId === messageId;
+  await nodeRed.debug('cl-received', 45_000, isIt);
+  const steps = [`sent:                   accepted by MESH as ${messageId}`];
+  await nodeRed.inject('fm-tracknow', [{ p: 'messageId', v: messageId, vt: 'str' }]);
+  const { status } = (await nodeRed.debug('fm-tracked', 10_000, isIt)) as { status: string };
+  if (status !== 'acknowledged') throw new Error(`Expected MESH to say that it was collected, got: ${status}`);
+  steps.push(`tracked at MESH:        ${status}, which says only that it was collected`);
+  for (const debug of ['cl-taken', 'cl-done'] as const) {
+    const { level, code } = (await nodeRed.debug(debug, 10_000)) as { level: string; code: string };
+    steps.push(`${level} answer:`.padEnd(24) + code);
+  }
+  for (const event of ['infrastructure positive', end]) {
+    const isChange = (value: unknown): boolean => {
+      const told = value as { id: string; event: string };
+      return told.id === id && told.event === event;
+    };
+    const settled = await lookUntil(nodeRed, 'cl-look', () => nodeRed.debug('cl-change', 3000, isChange));
+    const { answer } = settled as { answer: { code: string; meaning: string } };
+    steps.push(`${'settled:'.padEnd(24)}${event} (${answer.code} ${answer.meaning})`);
+  }
+  if (end.endsWith('negative')) {
+    await nodeRed.debug('cl-attention', 10_000, (value) => (value as { id: string }).id === id);
+    steps.push('told:                   at the output of mesh track for what needs attention');
+  }
+  return steps;
+}
+
+/** Presses a button until what it looks for is there: what is sent by an outbox comes a moment later. */
+async function lookUntil(nodeRed: RealNodeRed, button: string, look: () => Promise<unknown>): Promise<unknown> {
+  for (let attempt = 1; ; attempt += 1) {
+    await nodeRed.inject(button);
+    try {
+      return await look();
+    } catch (error) {
+      if (attempt === 10) throw error;
+    }
+  }
 }
 
 async function provokeRejection(nodeRed: RealNodeRed): Promise<string> {

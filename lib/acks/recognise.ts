@@ -22,12 +22,21 @@ export type KeptAck = { settled?: Settled | null } & (
 /** Plain JSON, of ids, codes and flags. */
 export type Recognised = { kind: 'request'; request: KeptRequest } | KeptAck;
 
+/** It is in every list of rows: what is larger (characters of JSON) is no honest header. */
+const LARGEST = 64 * 1024;
+
 /** undefined: a message that nobody answers, and that answers nothing. */
 export function recognise(
   identified: Identified,
   workflowId: string,
   profiles: WorkflowProfiles,
 ): Recognised | undefined {
+  const found = recognised(identified, workflowId, profiles);
+  if (found === undefined || JSON.stringify(found).length <= LARGEST) return found;
+  return found.kind === 'request' ? undefined : { kind: 'unreadable-acknowledgement' };
+}
+
+function recognised(identified: Identified, workflowId: string, profiles: WorkflowProfiles): Recognised | undefined {
   const { acknowledgement, isData, unreadableAcknowledgement, request } = identified;
   if (acknowledgement) return { kind: 'acknowledgement', ack: acknowledgement, ...(isData ? { isData } : {}) };
   if (unreadableAcknowledgement) return { kind: 'unreadable-acknowledgement' };

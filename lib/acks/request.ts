@@ -34,7 +34,7 @@ export function keyOfRequest(request: KeptRequest | undefined): string | null {
 /** Longer than any identifier: then it is none. */
 const LONGEST = 200;
 /** Of one interchange. */
-const MOST_MESSAGES = 5000;
+const MOST_MESSAGES = 2000;
 
 const usable = (reference: string | undefined): reference is string =>
   reference !== undefined && reference !== '' && reference.length <= LONGEST;
@@ -73,7 +73,7 @@ export function keptInterchange(interchange: Interchange): KeptRequest | undefin
   };
 }
 
-const headOfMessage = (message: EdifactMessage): EdifactMessage => ({ UNH: [only(message.UNH?.[0], ['e1', 'e2'])] });
+const headOfMessage = (message: EdifactMessage): EdifactMessage => ({ UNH: [only(message.UNH?.[0], ['e1'])] });
 
 /** undefined where nothing could refer to it. */
 export function keptHl7(message: Hl7Message): KeptRequest | undefined {

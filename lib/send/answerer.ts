@@ -77,6 +77,11 @@ export async function answerMessage(parts: AnswererParts, messageId: string, wis
     },
   );
   const { code } = composed;
+  if (isNew) {
+    const detail = { level, code, by: message.id };
+    const entry = { mailbox, direction: 'in', reference: messageId, messageId } as const;
+    await store.note({ ...entry, time: clock.now(), event: 'answered', detail });
+  }
   return {
     answered: true,
     id: message.id,

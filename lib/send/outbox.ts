@@ -217,12 +217,18 @@ export class Outbox {
   /** Commits a row. What it has spooled goes, unless the row is there. */
   async #add(row: NewOutgoing): Promise<{ message: Outgoing; isNew: boolean }> {
     const { store, spool } = this.#parts;
-    const { id, payload, size, workflowId, resendOf, queuedAt: time } = row;
+    const { id, payload, size, workflowId, resendOf, queuedAt: time, envelope } = row;
+    const { answering } = envelope as Partial<StoredEnvelope>;
+    const answers = answering && { answers: answering.messageId, level: answering.level, code: answering.code };
     const discard = async (): Promise<void> => {
       if (payload.kind === 'spool') await spool.remove([payload.name]);
     };
     try {
-      const result = await store.enqueue(row, { event: 'queued', time, detail: { bytes: size, workflowId, resendOf } });
+      const result = await store.enqueue(row, {
+        event: 'queued',
+        time,
+        detail: { bytes: size, workflowId, resendOf, ...answers },
+      });
       if (!result.isNew) await discard();
       return result;
     } catch (error) {

@@ -18,7 +18,8 @@ export function alarmError(RED: NodeAPI, alarm: Alarm): { error: Error; msg: Nod
   return { error: attentionError(RED, alarm), msg };
 }
 
-function attentionError(RED: NodeAPI, { event, message, overdue = 'collection' }: OutboxEvent): AttentionError {
+function attentionError(RED: NodeAPI, happening: OutboxEvent): AttentionError {
+  const { event, message, overdue = 'collection', answer } = happening;
   const ids = { id: message.id, workflowId: message.workflowId };
   const where = message.messageId === undefined ? {} : { messageId: message.messageId };
   if (event === 'overdue') {
@@ -31,6 +32,14 @@ function attentionError(RED: NodeAPI, { event, message, overdue = 'collection' }
     return new AttentionError('MESH_DUPLICATE', sharedText(RED, 'error.duplicate', ids), {
       ...where,
       advice: sharedText(RED, 'advice.duplicate'),
+    });
+  }
+  if (answer) {
+    const [level = ''] = event.split(' ');
+    const key = event.endsWith('partial') ? 'partial-answer' : 'negative-answer';
+    return new AttentionError('MESH_NEGATIVE_ANSWER', sharedText(RED, `error.${key}`, { ...ids, ...answer, level }), {
+      ...where,
+      advice: sharedText(RED, `advice.${key}`),
     });
   }
   const { code = 'MESH_NOT_SENT', message: reason = '', ...details } = message.error ?? {};

@@ -29,7 +29,10 @@ export class SendingPausedError extends MeshError {
   }
 }
 
-/** Something became of a sent message that a person has to know; `code` is that of the failure, or MESH_OVERDUE or MESH_DUPLICATE. */
+/**
+ * Something became of a sent message that a person has to know; `code` is that of the failure, MESH_OVERDUE, MESH_NEGATIVE_ANSWER or
+ * MESH_DUPLICATE.
+ */
 export class AttentionError extends MeshError {
   constructor(code: string, message: string, details?: MeshErrorDetails) {
     super(code, 'never', message, details);

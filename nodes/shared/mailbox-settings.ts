@@ -21,6 +21,8 @@ export interface MeshConfigDef extends NodeDef {
   compressionLevel?: number | string;
   checksum?: string;
   meshAcknowledge?: string;
+  odsCode?: string;
+  profilesFile?: string;
 }
 
 /** As stored encrypted, apart from the flow file. */
@@ -45,6 +47,10 @@ export interface MailboxSettings {
   maxDeliveries: number;
   /** When MESH is told that a message was collected. */
   meshAcknowledge: 'when-spooled' | 'when-done';
+  /** Of our organisation; empty: read from the mailbox id, where that has it. */
+  odsCode: string;
+  /** Path of the user's workflow profiles; empty: the shipped ones. */
+  profilesFile: string;
 }
 
 const NHS_INTERVAL_MS = 5 * 60 * 1000;
@@ -77,6 +83,8 @@ export function readMailboxSettings(
     leaseMs: numberSetting(RED, 'leaseMinutes', def.leaseMinutes, { fallback: 60, least: 0.001, most: 7200 }) * 60_000,
     maxDeliveries: numberSetting(RED, 'maxDeliveries', def.maxDeliveries, { fallback: 5, least: 1, most: 1000 }),
     meshAcknowledge: choiceSetting(RED, 'meshAcknowledge', def.meshAcknowledge, ['when-spooled', 'when-done']),
+    odsCode: textSetting(RED, def.odsCode).toUpperCase(),
+    profilesFile: textSetting(RED, def.profilesFile),
   };
 }
 

@@ -1,5 +1,13 @@
 /** From checked settings to an open mailbox and its inbox, in the sandbox or at MESH. */
-import { openMailbox, type MailboxOptions, type State } from '../../lib/index';
+import { readFile } from 'node:fs/promises';
+import {
+  ConfigurationError,
+  loadProfiles,
+  openMailbox,
+  type MailboxOptions,
+  type State,
+  type WorkflowProfiles,
+} from '../../lib/index';
 import { testClock } from './test-clock';
 import { builtInSandbox, sandboxMailbox } from './built-in-sandbox';
 import type { OpenedMailbox } from './connection';
@@ -16,6 +24,8 @@ export async function openFromSettings(
     state,
     ...testClock(),
     ...settings.sending,
+    profiles: await readProfiles(settings.profilesFile),
+    ...(settings.odsCode !== '' && { odsCode: settings.odsCode }),
     application,
   });
   const poller = mailbox.inbox({
@@ -26,6 +36,18 @@ export async function openFromSettings(
     maxDeliveries: settings.maxDeliveries,
   });
   return { mailbox, poller };
+}
+
+/** The shipped profiles, with those of the user's file. */
+async function readProfiles(file: string): Promise<WorkflowProfiles> {
+  if (file === '') return loadProfiles();
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigurationError(`The file of workflow profiles cannot be read (${code}).`, {
+      advice: 'Check its path in the mailbox’s settings, as this server sees it, and that Node-RED may read it.',
+    });
+  });
+  return loadProfiles(text);
 }
 
 function meshAccess(settings: MailboxSettings): MailboxOptions {

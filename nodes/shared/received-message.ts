@@ -12,13 +12,13 @@ export type MeshProperty = MessageHeaders & { deliveryCount: number; bytes: numb
 /** @throws DecodingError where the payload is not what `form` says; its text never quotes the payload. */
 export function receivedMessage(
   RED: NodeAPI,
-  { received, kind, deliveryCount }: Delivery,
+  { received, kind, deliveryCount, answer }: Delivery,
   form: PayloadForm,
   charset: string,
 ): NodeMessage {
   const { message, bytes, sha256, file } = received;
   const mesh: MeshProperty = { ...message, deliveryCount, bytes, sha256, ...(file !== undefined && { file }) };
-  const msg = { topic: message.workflowId, mesh };
+  const msg = { topic: message.workflowId, mesh, ...(answer && { meshAnswer: answer }) };
   if (kind === 'report') return { ...msg, payload: reportPayload(message) };
   if (file !== undefined) return { ...msg, payload: file, filename: file };
   const payload = received.payload ?? Buffer.alloc(0);

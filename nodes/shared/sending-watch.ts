@@ -8,7 +8,18 @@ import type { OutboxEvent, OutboxState, StoredError } from '../../lib/index';
 export type Alarm = { kind: 'paused'; error: StoredError; waiting: number } | ({ kind: 'attention' } & OutboxEvent);
 
 /** What is over only when a person has looked at it. */
-const ATTENTION = new Set(['overdue', 'undelivered', 'held', 'parked', 'rejected', 'duplicate']);
+const ATTENTION = new Set([
+  'overdue',
+  'undelivered',
+  'held',
+  'parked',
+  'rejected',
+  'duplicate',
+  'infrastructure negative',
+  'infrastructure partial',
+  'business negative',
+  'business partial',
+]);
 /** The message that waits for its acceptance fails with these. */
 const ANSWERED = new Set(['held', 'parked', 'rejected', 'unknown']);
 /** MESH away for a moment is none of a person's business: it is told at this try in vain, after some seconds. */
@@ -18,7 +29,10 @@ const PROGRESS = new Set(['accepted', 'rejected', 'chunk']);
 /** What passes by itself. A lost answer is a connection that broke; the message itself is looked after apart from it. */
 const PASSING = new Set(['MESH_CONNECTION', 'MESH_UNAVAILABLE', 'MESH_UNKNOWN_OUTCOME']);
 
-/** True for `held`, `parked`, `rejected`, `undelivered`, `overdue` and `duplicate`, and where nobody can find out what is unknown. */
+/**
+ * True for `held`, `parked`, `rejected`, `undelivered`, `overdue` and `duplicate`, for answers that are negative or partial, and where nobody can
+ * find out what is unknown.
+ */
 export function needsAttention({ event, message }: OutboxEvent): boolean {
   return ATTENTION.has(event) || (event === 'unknown' && message.held);
 }

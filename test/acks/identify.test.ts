@@ -3,6 +3,8 @@ import * as fc from 'fast-check';
 import { UnreadableError } from '../../lib/errors';
 import { identify } from '../../lib/acks/identify';
 import { buildItk3Response } from '../../lib/acks/itk3/build';
+import { loadProfiles } from '../../lib/acks/profiles';
+import { recognise } from '../../lib/acks/recognise';
 import { keyOfRequest } from '../../lib/acks/request';
 import { readHl7Ack } from '../../lib/acks/hl7v2/read';
 import { readItk3Request, readItk3Response } from '../../lib/acks/itk3/read';
@@ -41,6 +43,21 @@ describe('a payload', () => {
     const whole = { controlReference: '1', now };
     const fromKept = buildNhsAck((JSON.parse(JSON.stringify(report)) as typeof report).interchange, whole);
     assert.equal(fromKept, buildNhsAck(readEdifact(MEDRPT), whole));
+  });
+
+  it('that pretends to a huge header is not kept', () => {
+    const profiles = loadProfiles();
+    const huge = 'x'.repeat(100_000);
+    const kept = (payload: string) => recognise(identify(payload), 'W', profiles);
+    assert.equal(kept(ADT)?.kind, 'request');
+    assert.equal(kept(ADT.replace('|A|', `|${huge}|`)), undefined);
+    assert.equal(kept(MEDRPT.replace('GP:80', `${huge}:80`)), undefined);
+    const messages = Array.from({ length: 50_000 }, (_, index) => `UNH+${index}+MEDRPT:0:1:RT:NHS003'UNT+2+${index}'`);
+    const many = kept(MEDRPT.replace(/UNH[^]*(?=UNZ)/, messages.join('')));
+    assert.ok(many?.kind === 'request' && JSON.stringify(many).length < 100_000);
+    const ack = writeHl7(acknowledgeHl7(readHl7(ADT), { now })) as string;
+    assert.equal(kept(ack)?.kind, 'acknowledgement');
+    assert.equal(kept(ack.replace(/M-1/, huge))?.kind, 'unreadable-acknowledgement');
   });
 
   it('that is an acknowledgement tells what it answers and how, whatever workflow it came on', () => {

@@ -204,6 +204,11 @@ describe('the closed loop', () => {
     await practice.answer(messageId, reject('business', '30003'));
     await practice.answer(messageId, accept('infrastructure'));
     assert.equal((await practice.outbox.list({})).length, 2);
+    const history = (await practice.outbox.history(messageId)).filter(({ event }) => event === 'answered');
+    assert.deepEqual(
+      history.map(({ detail }) => detail['code']),
+      ['20013', '30003'],
+    );
 
     await lab.sendOne(itk3Request({ id: 'msg-2' }), TOC);
     await practice.collect();
@@ -242,6 +247,21 @@ describe('the closed loop', () => {
     });
   });
 
+  it('"duplicate" about the one message that was taken says nothing bad of it', async () => {
+    const { lab, practice } = await twoParties();
+    const { id } = await lab.sendOne(itk3Request(), TOC);
+    await practice.collect();
+    await answerLast(practice, lab, accept('infrastructure'));
+    const answer = lab.taken.deliveries.at(-1)?.received.payload?.toString() ?? '';
+    await practice.sendOne(
+      answer.replaceAll('20013', '20007').replace('value="ok"', 'value="fatal-error"'),
+      `${TOC}_ACK`,
+    );
+    await lab.collect();
+    assert.equal(lab.taken.deliveries.at(-1)?.answer?.code, '20007');
+    assert.deepEqual(await outcomes(lab, id), ['positive', 'awaited']);
+  });
+
   it('what cannot be read as an ITK3 request can only be rejected', async () => {
     const { lab, practice } = await twoParties();
     await lab.sendOne('<Bundle><broken', TOC);
@@ -256,6 +276,20 @@ describe('the closed loop', () => {
 });
 
 describe('an acknowledgement', () => {
+  it('is never answered on a workflow that a profile names for them, whatever it looks like', async () => {
+    const { lab, practice } = await twoParties();
+    // NHAIS's receipts are of a form of their own: by its content this is a request that wants both.
+    for (const workflow of ['NHAIS_RECEP', 'ANY_ACK']) await lab.sendOne(itk3Request({ id: workflow }), workflow);
+    await practice.collect();
+    for (const messageId of practice.taken.ids()) {
+      for (const form of ['profile', 'itk3', 'custom'] as const) {
+        const answered = await practice.answer(messageId, accept('business', { form, custom: 'x' }));
+        assert.deepEqual(answered, { answered: false, why: 'acknowledgement' });
+      }
+    }
+    assert.equal(practice.taken.ids().length, 2);
+  });
+
   it('is never answered, whatever its flags and its workflow: two mailboxes that answer everything come to an end', async () => {
     const { lab, practice } = await twoParties();
     const parties = [lab, practice];

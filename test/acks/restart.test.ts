@@ -1,0 +1,157 @@
+/** Answers across restarts, and what the outbox knows of the answers to what it takes. */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadProfiles, type AnswerWish } from '../../lib/index';
+import { IDENTIFY_BYTES } from '../../lib/acks/identify-source';
+import { limitsFrom } from '../../lib/send/deadlines';
+import { emptyFolder } from '../support/cleanup';
+import { outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+import { itk3Request, MEDRPT } from './fixtures';
+import { outcomes, party, sent, twoParties } from './support';
+
+const TOC = 'TOC_FHIR_IP_DISCH';
+const ACCEPTED: AnswerWish = { form: 'profile', level: 'business', outcome: 'accepted' };
+
+describe('a restart', () => {
+  it('between the answer and the end of the message: it is delivered again, and answered once', async () => {
+    const server = await tlsSandbox();
+    const folder = await emptyFolder();
+    const lab = party(server, { state: await stateIn() });
+    const before = await stateIn(folder);
+    const practice = party(server, { state: before, mailboxId: 'X26ABC2' });
+    const { id } = await lab.sendOne(itk3Request(), TOC);
+    await practice.collect();
+    const [messageId = ''] = practice.taken.ids();
+    const first = await practice.answer(messageId, ACCEPTED);
+    await practice.poller.close();
+    await practice.close();
+    await before.close();
+
+    const again = party(server, { state: await stateIn(folder), mailboxId: 'X26ABC2' });
+    await again.collect();
+    assert.deepEqual([again.taken.ids(), again.taken.deliveries[0]?.deliveryCount], [[messageId], 2]);
+    const second = await again.answer(messageId, ACCEPTED);
+    assert.ok(first.answered && second.answered);
+    assert.deepEqual([second.id, second.repeated, first.repeated], [first.id, true, undefined]);
+    await again.poller.acknowledge(messageId);
+    await sent(again);
+    await lab.collect();
+    assert.equal(lab.taken.deliveries.length, 1);
+    assert.deepEqual(await outcomes(lab, id), ['awaited', 'positive']);
+
+    // The other level days after: the payload may be gone, the request is not.
+    await again.answer(messageId, { ...ACCEPTED, level: 'business' });
+    const kept = await again.outbox.list({});
+    assert.equal(kept.length, 1);
+  });
+
+  it('between an acknowledgement’s commit and what it settles: it is settled before it is delivered', async () => {
+    const server = await tlsSandbox();
+    const folder = await emptyFolder();
+    const before = await stateIn(folder);
+    const lab = party(server, { state: before });
+    const practice = party(server, { state: await stateIn(), mailboxId: 'X26ABC2' });
+    const { id } = await lab.sendOne(MEDRPT, 'PATH_MEDRPT_V3');
+    await practice.collect();
+    await practice.answer(practice.taken.ids()[0] ?? '', ACCEPTED);
+    await sent(practice);
+    await lab.collect();
+    const [messageId = ''] = lab.taken.ids();
+    // As a kill leaves it: in the row, and nothing settled.
+    const row = await before.store.getIncoming(lab.storeKey, messageId);
+    const { settled, ...recognised } = row?.recognised ?? {};
+    assert.deepEqual((settled as { id: string }).id, id);
+    await before.store.changeIncoming(lab.storeKey, messageId, ['delivered'], { recognised });
+    await before.store.changeOutgoing(id, ['accepted', 'acknowledged'], { business: 'awaited' });
+    await lab.poller.close();
+    await lab.close();
+    await before.close();
+
+    const again = party(server, { state: await stateIn(folder) });
+    await again.collect();
+    assert.equal(again.taken.deliveries[0]?.answer?.sentId, id);
+    assert.deepEqual(await outcomes(again, id), ['not-asked', 'positive']);
+    assert.deepEqual(again.taken.failures, []);
+  });
+});
+
+describe('the outbox', () => {
+  it('knows by what an answer names a message, from memory, a file and the spool, but not of a large one', async () => {
+    const { lab, state } = await twoParties();
+    const file = join(await emptyFolder(), 'request.xml');
+    const padded = (bytes: number): string => itk3Request({ extra: `<!--${'x'.repeat(bytes)}-->` });
+    await writeFile(file, padded(100_000));
+    const cases = [
+      [itk3Request(), 'itk3 msg-1'],
+      [Buffer.from(MEDRPT), 'nhsack 77 LAB'],
+      [{ file }, 'itk3 msg-1'],
+      [padded(200_000), 'itk3 msg-1'],
+      [padded(IDENTIFY_BYTES), null],
+      ['a letter', null],
+      [{ json: { resourceType: 'Bundle' } }, null],
+    ] as const;
+    for (const [payload, reference] of cases) {
+      const { message } = await lab.outbox.enqueue({ to: 'X26ABC2', workflowId: 'W', payload });
+      assert.equal((await state.store.getOutgoing(message.id))?.answerReference, reference);
+      // Nothing is awaited that nobody asked to await.
+      assert.deepEqual(await outcomes(lab, message.id), ['not-asked', 'not-asked']);
+    }
+  });
+
+  it('automatically awaits what the message asks for, else what its profile says, within the profile’s time', async () => {
+    const profiles = loadProfiles(
+      JSON.stringify({
+        profiles: [
+          { workflowId: TOC, infrastructureHours: 3, businessWorkingDays: 1 },
+          { workflowId: 'OURS', ackWorkflowId: 'OURS_ACK', form: 'custom', busAck: true },
+          { workflowId: 'SILENT', ackWorkflowId: null, form: 'none' },
+        ],
+      }),
+    );
+    const state = await stateIn();
+    const mailbox = outboxAt(await tlsSandbox(), { state, profiles });
+    const asked = async (payload: string, workflowId: string): Promise<string> => {
+      const message = { to: 'X26ABC2', workflowId, payload };
+      const { message: taken } = await mailbox.outbox.enqueue(message, { asks: 'automatic' });
+      return (await outcomes(mailbox, taken.id)).join(' ');
+    };
+    const both = 'awaited awaited';
+    assert.equal(await asked(itk3Request(), 'W'), both);
+    assert.equal(await asked(itk3Request({ inf: 'false' }), TOC), 'not-asked awaited');
+    // A payload that cannot be looked into, encrypted for instance: the profile says.
+    assert.equal(await asked('x', TOC), both);
+    assert.equal(await asked('x', 'OURS'), 'not-asked awaited');
+    assert.equal(await asked('x', 'W'), 'not-asked not-asked');
+    assert.equal(await asked(itk3Request(), 'SILENT'), 'not-asked not-asked');
+    assert.equal(await asked(itk3Request(), `${TOC}_ACK`), 'not-asked not-asked');
+    const response = itk3Request({ extra: '<response><identifier value="m"/><code value="ok"/></response>' });
+    assert.equal(await asked(response, TOC), 'not-asked not-asked');
+
+    const request = { to: 'X26ABC2', workflowId: TOC, payload: itk3Request() };
+    const { message } = await mailbox.outbox.enqueue(request, { asks: 'automatic' });
+    const row = await state.store.getOutgoing(message.id);
+    assert.ok(row);
+    assert.equal(limitsFrom(row, 0).infrastructureBy, 3 * 3_600_000);
+    // 1 January 1970 was a Thursday.
+    assert.equal(limitsFrom(row, 0).businessBy, 24 * 3_600_000);
+  });
+
+  it('of a message that was sent again, the one that arrived is settled', async () => {
+    const { lab, practice, state } = await twoParties();
+    const lost = await lab.sendOne(itk3Request(), TOC);
+    await state.store.changeOutgoing(lost.id, ['accepted', 'acknowledged'], { state: 'undelivered' });
+    const again = await lab.outbox.resend(lost.id);
+    await lab.outbox.accepted(again.id);
+    assert.deepEqual(await outcomes(lab, again.id), ['awaited', 'awaited']);
+    const later = await lab.sendOne(itk3Request(), TOC);
+    await state.store.changeOutgoing(later.id, ['accepted', 'acknowledged'], { state: 'closed' });
+    await practice.collect();
+    await practice.answer(practice.taken.ids()[0] ?? '', { ...ACCEPTED, level: 'infrastructure' });
+    await sent(practice);
+    await lab.collect();
+    assert.equal(lab.taken.deliveries[0]?.answer?.sentId, again.id);
+    assert.deepEqual(await outcomes(lab, again.id), ['positive', 'awaited']);
+    assert.deepEqual(await outcomes(lab, later.id), ['awaited', 'awaited']);
+  });
+});
