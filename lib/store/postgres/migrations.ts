@@ -1,6 +1,7 @@
 /** Numbered, forward-only migrations. The number of one is its place in the list, from 1 on. */
 import type { Client } from 'pg';
 import { ConfigurationError } from '../../errors';
+import { whyMoved } from '../rows/moved';
 import { first } from './migrations/001-first';
 import { answers } from './migrations/002-answers';
 import { lockClass } from './locks';
@@ -17,6 +18,7 @@ export async function migrate(
   client: Client,
   schema: string,
   migrations: readonly string[] = MIGRATIONS,
+  { withMark = false } = {},
 ): Promise<void> {
   // A lock of the session, not of a transaction: it is held over all of them, and ends with the connection at the latest.
   await client.query('SET lock_timeout TO 0; SET statement_timeout TO 0');
@@ -29,6 +31,9 @@ export async function migrate(
   );
   const found = await client.query<{ version: number | null }>('SELECT max(version) AS version FROM schema_version');
   const version = found.rows[0]?.version ?? 0;
+  const moved = whyMoved(version);
+  if (moved && withMark) return;
+  if (moved) throw new ConfigurationError(moved.message, { advice: moved.advice });
   if (version > migrations.length) {
     throw new ConfigurationError(
       `The store is of version ${version}, this program knows versions up to ${migrations.length}.`,

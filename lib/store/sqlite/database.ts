@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ConfigurationError } from '../../errors';
 import { asMeshError, isTaken } from './failures';
-import { migrate } from './migrations';
+import { migrate, MIGRATIONS } from './migrations';
 
 export const FILE_NAME = 'mesh.db';
 
@@ -14,6 +14,8 @@ export interface TestOptions {
   commitDelayMs?: number;
   /** The file may have so many pages more than it has at the start; then SQLite says that it is full. */
   spareMaxPages?: number;
+  /** Opens a store that is marked as one that is not to be used (rows/moved.ts): for the copy only. */
+  withMark?: boolean;
 }
 
 /** The database of a folder, which is made (0700) if it is not there. */
@@ -25,7 +27,7 @@ export function openDatabase(folder: string, test: TestOptions = {}): DatabaseSy
     // Waits a little for a Node-RED that is just stopping.
     database = new DatabaseSync(file, { timeout: 500, enableForeignKeyConstraints: true });
     prepare(database);
-    migrate(database);
+    migrate(database, MIGRATIONS, test);
     if (test.spareMaxPages !== undefined) {
       const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
       database.exec(`PRAGMA max_page_count = ${pages + test.spareMaxPages}`);

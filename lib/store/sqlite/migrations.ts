@@ -1,6 +1,7 @@
 /** Numbered, forward-only migrations. The number of one is its place in the list, from 1 on. */
 import type { DatabaseSync } from 'node:sqlite';
 import { ConfigurationError } from '../../errors';
+import { whyMoved } from '../rows/moved';
 import { first } from './migrations/001-first';
 import { untold } from './migrations/002-untold';
 import { plan } from './migrations/003-plan';
@@ -22,8 +23,15 @@ export function versionOf(database: DatabaseSync): number {
  * Brings a database to the newest version: each migration in a commit of its own together with its number, so that a kill
  * in between leaves a whole version. One that newer code has written is refused: ConfigurationError.
  */
-export function migrate(database: DatabaseSync, migrations: readonly string[] = MIGRATIONS): void {
+export function migrate(
+  database: DatabaseSync,
+  migrations: readonly string[] = MIGRATIONS,
+  { withMark = false } = {},
+): void {
   const version = versionOf(database);
+  const moved = whyMoved(version);
+  if (moved && withMark) return;
+  if (moved) throw new ConfigurationError(moved.message, { advice: moved.advice });
   if (version > migrations.length) {
     throw new ConfigurationError(
       `The store is of version ${version}, this program knows versions up to ${migrations.length}.`,

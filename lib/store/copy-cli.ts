@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+/**
+ * `nhs-mesh-store to-postgres|to-sqlite --folder <userDir>/mesh --spool <shared folder>`: brings what a SQLite store and its
+ * spool hold to PostgreSQL, or back. The database is that of MESH_STORE_URL: a command line can be read by others.
+ */
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ConfigurationError, MeshError } from '../errors';
+import { copyStore } from './copy/copy-store';
+import { postgresSide, type Side, sqliteSide } from './copy/side';
+
+const USAGE = `nhs-mesh-store to-postgres|to-sqlite --folder FOLDER --spool FOLDER
+
+  --folder  of SQLite: "mesh" in the Node-RED user folder; its payloads are in "spool" in it
+  --spool   where the large payloads of the PostgreSQL store are: the folder that all Node-REDs share
+
+MESH_STORE_URL names the database. Stop every Node-RED first. It may be broken off and run again.`;
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    options: { folder: { type: 'string' }, spool: { type: 'string' } },
+    allowPositionals: true,
+  });
+  const { MESH_STORE_URL: url = '' } = process.env;
+  const { folder, spool } = values;
+  const [direction] = positionals;
+  const isKnown = direction === 'to-postgres' || direction === 'to-sqlite';
+  if (!isKnown || folder === undefined || spool === undefined || url === '') throw new ConfigurationError(USAGE);
+  let sqlite: Side | undefined;
+  let postgres: Side | undefined;
+  try {
+    sqlite = await sqliteSide(resolve(folder));
+    postgres = await postgresSide(url);
+    const [own, shared] = [join(resolve(folder), 'spool'), resolve(spool)];
+    const sides =
+      direction === 'to-postgres'
+        ? { from: sqlite, to: postgres, fromSpool: own, toSpool: shared }
+        : { from: postgres, to: sqlite, fromSpool: shared, toSpool: own };
+    await copyStore({ ...sides, say: (line) => process.stdout.write(`${line}\n`) });
+    process.stdout.write('Done. The old store is kept as it was, and cannot be used any more.\n');
+  } finally {
+    await sqlite?.close();
+    await postgres?.close();
+  }
+}
+
+main().catch((error: unknown) => {
+  const told = error instanceof MeshError ? error.message : 'It failed.';
+  const advice = error instanceof MeshError ? (error.advice ?? '') : String(error);
+  process.stderr.write(`${told}\n${advice}\n`);
+  process.exitCode = 1;
+});

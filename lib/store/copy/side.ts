@@ -1,0 +1,128 @@
+/** One end of a copy: the tables of a SQLite store or of a PostgreSQL one, whose columns are named and typed alike. */
+import type { SQLInputValue } from 'node:sqlite';
+import type { Client } from 'pg';
+import { ConfigurationError } from '../../errors';
+import { Connections } from '../postgres/connections';
+import { gone, others } from '../postgres/instances';
+import { migrate as migratePostgres, MIGRATIONS as POSTGRES_MIGRATIONS } from '../postgres/migrations';
+import { queriesOn, type Value } from '../postgres/queries';
+import { INCOMING_COLUMN_NAMES } from '../rows/incoming';
+import { LEDGER_COLUMNS } from '../rows/ledger';
+import { OUTGOING_COLUMN_NAMES } from '../rows/outgoing';
+import type { Row } from '../rows/parse';
+import { openDatabase } from '../sqlite/database';
+import { MIGRATIONS as SQLITE_MIGRATIONS } from '../sqlite/migrations';
+import { Statements } from '../sqlite/statements';
+
+/** What is copied, in an order in which every reference finds its row; the first column is the key. */
+export const TABLES = {
+  mailbox: ['id', 'key'],
+  outgoing: OUTGOING_COLUMN_NAMES,
+  outgoing_payload: ['seq', 'bytes'],
+  incoming: INCOMING_COLUMN_NAMES,
+  incoming_payload: ['seq', 'bytes'],
+  ledger: LEDGER_COLUMNS.split(', '),
+} as const satisfies Record<string, readonly string[]>;
+export type TableName = keyof typeof TABLES;
+
+/** One store, that nobody else has open until it is closed. */
+export interface Side {
+  /** Rows behind a key, in order of it. */
+  page(table: TableName, after: number, limit: number): Promise<Row[]>;
+  /** In one commit. */
+  insert(table: TableName, rows: readonly Row[]): Promise<void>;
+  /** The greatest key; 0 for none. */
+  last(table: TableName): Promise<number>;
+  /** Sets or removes (undefined) one of the marks of rows/moved.ts. */
+  mark(version: number | undefined): Promise<void>;
+  /** The mark that it had when it was opened. */
+  readonly marked: number | undefined;
+  close(): Promise<void>;
+}
+
+const keyOf = (table: TableName): string => TABLES[table][0] ?? 'seq';
+const insertText = (table: TableName, between = ''): string =>
+  `INSERT INTO ${table} (${TABLES[table].join(', ')}) ${between} VALUES (${TABLES[table].map(() => '?').join(', ')})`;
+const pageText = (table: TableName): string =>
+  `SELECT ${TABLES[table].join(', ')} FROM ${table} WHERE ${keyOf(table)} > ? ORDER BY ${keyOf(table)} LIMIT ?`;
+
+/** The store of a folder. ConfigurationError while a Node-RED has it open. */
+export async function sqliteSide(folder: string): Promise<Side> {
+  const database = openDatabase(folder, { withMark: true });
+  const statements = new Statements(database);
+  const marked = statements.get('SELECT version FROM schema_version WHERE version > ?', SQLITE_MIGRATIONS.length);
+  return {
+    marked: marked && Number(marked['version']),
+    page: async (table, after, limit) => statements.all(pageText(table), after, limit),
+    async insert(table, rows) {
+      database.exec('BEGIN');
+      for (const row of rows) {
+        statements.run(insertText(table), ...TABLES[table].map((column) => row[column] as SQLInputValue));
+      }
+      database.exec('COMMIT');
+    },
+    last: async (table) => Number(statements.get(`SELECT max(${keyOf(table)}) AS last FROM ${table}`)?.['last'] ?? 0),
+    async mark(version) {
+      statements.run('DELETE FROM schema_version WHERE version > ?', SQLITE_MIGRATIONS.length);
+      if (version !== undefined) statements.run('INSERT INTO schema_version VALUES (?, ?)', version, Date.now());
+    },
+    close: async () => database.close(),
+  };
+}
+
+/** The store of a database. ConfigurationError while a Node-RED has it open; one that starts meanwhile waits. */
+export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> {
+  const connections = new Connections({ url, schema });
+  const client: Client = await connections.single();
+  const queries = queriesOn(client);
+  const close = async (): Promise<void> => {
+    await client.end();
+    await connections.close();
+  };
+  try {
+    // Holds the lock of the migrations, for which every start waits, until the connection is closed.
+    await migratePostgres(client, schema, POSTGRES_MIGRATIONS, { withMark: true });
+    const there = await others(queries, '');
+    const lost = await gone(queries, schema, there);
+    if (there.length > lost.length) {
+      throw new ConfigurationError(`${there.length - lost.length} Node-RED uses the store in the database.`, {
+        advice: 'Stop every Node-RED that shares it, and run this once more.',
+      });
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const [found] = await queries.rows(
+    'SELECT version FROM schema_version WHERE version > ?',
+    POSTGRES_MIGRATIONS.length,
+  );
+  return {
+    marked: found && Number(found['version']),
+    page: (table, after, limit) => queries.rows(pageText(table), after, limit),
+    async insert(table, rows) {
+      const text = insertText(table, 'OVERRIDING SYSTEM VALUE');
+      const overridden = table.endsWith('_payload') ? insertText(table) : text;
+      await queries.rows('BEGIN');
+      await Promise.all(
+        rows.map((row) => queries.rows(overridden, ...TABLES[table].map((column) => row[column] as Value))),
+      );
+      if (!table.endsWith('_payload')) {
+        const key = keyOf(table);
+        await queries.rows(
+          `SELECT setval(pg_get_serial_sequence('${schema}.${table}', '${key}'), max(${key}))::text AS next FROM ${table}`,
+        );
+      }
+      await queries.rows('COMMIT');
+    },
+    async last(table) {
+      const [row] = await queries.rows(`SELECT coalesce(max(${keyOf(table)}), 0) AS last FROM ${table}`);
+      return Number(row?.['last']);
+    },
+    async mark(version) {
+      await queries.rows('DELETE FROM schema_version WHERE version > ?', POSTGRES_MIGRATIONS.length);
+      if (version !== undefined) await queries.rows('INSERT INTO schema_version VALUES (?, now())', version);
+    },
+    close,
+  };
+}
