@@ -198,7 +198,7 @@ export class Collector {
   }
 
   async #receive(message: ListedMessage, consumer: InboxConsumer): Promise<void> {
-    const { notices } = this.#parts;
+    const { notices, answers } = this.#parts;
     const { messageId } = message;
     await this.#checkRoom();
     let downloaded: { headers: MessageHeaders; payload: SpooledPayload | undefined };
@@ -209,7 +209,9 @@ export class Collector {
       return;
     }
     notices.over(`download ${messageId}`);
-    await this.#storing.add(() => this.#keep(downloaded.headers, downloaded.payload));
+    // Before the storing begins: what is begun in order is stored in order, and a large one takes a moment to read.
+    const content = await answers.look(downloaded.headers, downloaded.payload);
+    await this.#storing.add(() => this.#keep(downloaded.headers, downloaded.payload, content));
   }
 
   /** From the first missing chunk, if an earlier download broke off. */
@@ -248,13 +250,12 @@ export class Collector {
   }
 
   /** Makes it durable, then tells MESH: in this order. */
-  async #keep(headers: MessageHeaders, payload: SpooledPayload | undefined): Promise<void> {
+  async #keep(headers: MessageHeaders, payload: SpooledPayload | undefined, content: KeptContent): Promise<void> {
     const { teller, reports, answers, onStored } = this.#parts;
     const { messageId } = headers;
     try {
       // Not delivered before MESH was told, or could not be told: that is the order of things.
       if (teller.tells) this.#underWay.add(messageId);
-      const content = await answers.look(headers, payload);
       await this.#store(headers, payload, content);
       if (teller.whenSpooled) teller.owe(messageId);
       this.listed.delete(messageId);
