@@ -43,6 +43,8 @@ export interface FollowerParts {
 const MINUTE = 60_000;
 /** At most so many requests a minute. */
 const BATCH = 60;
+/** Unknown messages that are looked at, held ones included. */
+const UNKNOWN_READ = 1000;
 
 /** The follower of one mailbox. */
 export class Follower {
@@ -131,10 +133,23 @@ export class Follower {
     const { store, mailbox, clock, lease = ALWAYS_HELD } = this.#parts;
     if (!lease.held) return;
     for (const row of await store.dueOverdue(mailbox, clock.now(), BATCH)) await this.#overdue(row);
-    for (const row of await store.dueTracking(mailbox, clock.now(), BATCH)) {
+    for (const row of await this.#due()) {
       if (this.#stopping.signal.aborted || !lease.held) return;
       if (!(await this.#follow(row))) return;
     }
+  }
+
+  /**
+   * What is asked about now. Lost answers have half of the requests: those messages wait for it, and would wait for hours
+   * behind some thousands that were accepted and are only watched.
+   */
+  async #due(): Promise<Outgoing[]> {
+    const { store, mailbox, clock } = this.#parts;
+    const now = clock.now();
+    const unknown = await store.listOutgoing({ mailbox, states: ['unknown'] }, { limit: UNKNOWN_READ });
+    const lost = unknown.filter(({ nextTrackAt }) => nextTrackAt !== null && nextTrackAt <= now).slice(0, BATCH / 2);
+    const due = await store.dueTracking(mailbox, now, BATCH);
+    return [...new Map([...lost, ...due].map((row) => [row.id, row])).values()].slice(0, BATCH);
   }
 
   /** False if MESH cannot be asked now. */

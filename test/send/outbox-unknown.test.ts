@@ -55,6 +55,22 @@ describe('outbox: unknown outcomes', () => {
     assert.deepEqual(all.mailbox.eventsOf(id), ['queued', 'sending', 'unknown', 'adopted']);
   });
 
+  it('a lost answer is asked about before what was accepted earlier and is only watched', async () => {
+    const all = await start();
+    const { outbox, clock, server, mailbox, lookups } = all;
+    mailbox.start();
+    const sent = await Promise.all(Array.from({ length: 70 }, () => outbox.enqueue(letter())));
+    for (const { message } of sent) await outbox.accepted(message.id);
+    await all.minutes(4);
+    await lose(all, LOST);
+    const tracked = (): number => server.requests().filter(({ operation }) => operation.startsWith('tracking')).length;
+    const before = tracked();
+    // All 70 are due by now, and so is the lost one: more than are asked about in a minute.
+    clock.advance(20 * MINUTE);
+    await eventually('a minute of requests', () => tracked() - before >= 60);
+    assert.equal(lookups(), 1);
+  });
+
   it('counts as held only when nobody can find out any more', async () => {
     const all = await start();
     const id = await lose(all, NOT_THERE);
