@@ -407,13 +407,8 @@ class DurableInbox implements InboxPoller {
     for (const routed of this.#rows.waiting.workflows()) {
       if (consumers.length === 0 || this.#router.claim(routed)) continue;
       const error = storedUnclaimedError(routed, this.#options.mailboxId);
-      this.#notices.raise(
-        `unclaimed ${routed.workflowId}`,
-        error,
-        consumers.slice(0, 1),
-        undefined,
-        UNCLAIMED_AGAIN_MS,
-      );
+      const key = `unclaimed ${routed.workflowId}`;
+      this.#notices.raise(key, error, consumers.slice(0, 1), undefined, UNCLAIMED_AGAIN_MS);
     }
   }
 
