@@ -24,8 +24,15 @@ import { downloadMessage, type Resumable } from './download';
 import type { DurableInboxOptions } from './durable-inbox-types';
 import type { IncomingRows } from './incoming-rows';
 import type { InboxRouter } from './inbox-router';
-import { asMeshError, DEFAULT_MAX_DELIVERIES, FULL_PAGE, inboxPages, isGone } from './inbox-rules';
-import { UNCLAIMED_AGAIN_MS, unclaimedError } from './inbox-rules';
+import {
+  asMeshError,
+  DEFAULT_MAX_DELIVERIES,
+  FULL_PAGE,
+  inboxPages,
+  isGone,
+  UNCLAIMED_AGAIN_MS,
+  unclaimedError,
+} from './inbox-rules';
 import type { InboxConsumer } from './inbox-types';
 import { ListedMessages, type ListedMessage } from './listed';
 import type { Notices } from './notices';
