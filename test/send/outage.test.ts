@@ -43,13 +43,18 @@ describe('outbox: an outage', () => {
     );
     const before = memory();
     gate.open();
-    clock.advance(10 * MINUTE);
     let most = 0;
+    let accepted = -1;
     await eventually(
       'empty outboxes',
       async () => {
         most = Math.max(most, memory());
-        return (await counts()).every(({ messages }) => messages.accepted === MESSAGES / 4);
+        const now = (await counts()).reduce((sum, { messages }) => sum + messages.accepted, 0);
+        // An attempt that was under way when MESH came back fails late, and waits for its next one by the clock.
+        if (now === accepted) clock.advance(10 * MINUTE);
+        accepted = now;
+        await sleep(500);
+        return accepted === MESSAGES;
       },
       19 * MINUTE,
     );
