@@ -8,7 +8,7 @@ import { basename, join } from 'node:path';
 import { ROOT } from './node-red';
 import { audit } from './release/audit';
 import { writeBill } from './release/bill-of-materials';
-import { tryInstalls } from './release/installs';
+import { tryInstalls, tryUpload } from './release/installs';
 import { command, succeeded } from './release/run';
 import { scorecard } from './release/scorecard';
 import { missing, pack, strays, type Tarball } from './release/tarball';
@@ -62,6 +62,7 @@ async function main(): Promise<void> {
     await part('scorecard', checkScorecard);
     await part('licences and SBOM', async () => `${await writeBill(release)} packages, each licence allowed`);
     await part('audit', audit);
+    await part('upload in the editor', () => tryUpload(tarball.path, folder));
     await part('installs', async () => (await tryInstalls(tarball.path, folder)).join('\n  '));
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -2,15 +2,15 @@
  * The tarball installed as a user does it: into Node-RED's user folder, in a path with spaces, by a user who is not root,
  * with no script of any package run. Then Node-RED is started, has to load every node, and to carry a message.
  */
-import { chown, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chown, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { createRequire } from 'node:module';
 import manifest from '../../package.json';
 import { exampleFlows, NODE_RED_PACKAGES, RealNodeRed, type NodeRedMajor } from '../node-red';
 import { npm, succeeded } from './run';
 
-/** The oldest that package.json allows, and the newest of each line. */
-const NODE_JS = [manifest.engines.node.replace('>=', ''), '22', '24'];
+/** The oldest that package.json allows, and the newest 24. */
+const NODE_JS = [manifest.engines.node.replace('>=', ''), '24'];
 const MAJORS: NodeRedMajor[] = ['4', '5'];
 const QUIET = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'];
 const NOBODY = 65534;
@@ -64,6 +64,24 @@ async function tryOne({ major, userDir, home, ...program }: Trial): Promise<stri
     const [, nodeJsIs = '?'] = /Node\.js\s+version: (v\S+)/.exec(log) ?? [];
     const [, nodeRedIs = '?'] = /Node-RED version: (v\S+)/.exec(log) ?? [];
     return `Node-RED ${nodeRedIs} on Node.js ${nodeJsIs}, user ${uid}: every node loads, a message is sent`;
+  } finally {
+    await nodeRed.stop();
+  }
+}
+
+/** The way of docs/first-steps.md: uploaded in the editor's palette manager, and there without a restart. */
+export async function tryUpload(tarball: string, folder: string): Promise<string> {
+  const userDir = await ownFolder(join(folder, 'user of the editor'), {});
+  await writeFile(join(userDir, 'package.json'), '{"name":"node-red-project","version":"0.0.1","private":true}');
+  const nodeRed = await RealNodeRed.start({ userDir, installed: true, flows: [] });
+  try {
+    const form = new FormData();
+    form.append('tarball', new Blob([await readFile(tarball)]), basename(tarball));
+    const response = await fetch(`${nodeRed.url}/nodes`, { method: 'POST', body: form });
+    if (!response.ok) throw new Error(`The upload was answered ${response.status}:\n${nodeRed.log().slice(-2000)}`);
+    const lost = await notLoaded(nodeRed);
+    if (lost.length > 0) throw new Error(`not loaded after the upload: ${lost.join(', ')}`);
+    return 'every node loads without a restart';
   } finally {
     await nodeRed.stop();
   }

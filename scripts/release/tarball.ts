@@ -1,5 +1,6 @@
 /** The tarball that users install: packed, and looked through for what does not belong there and what is missing. */
 import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import manifest from '../../package.json';
 import { ROOT } from '../node-red';
@@ -60,7 +61,7 @@ const sourceOf = (file: string): string => file.replace(/^nodes\/icons\//, 'icon
 
 const SECRETS: Array<[string, RegExp]> = [
   ['a private key', /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\s*(?:\\n)?[A-Za-z0-9+/=]{20}/],
-  ['a path of this machine', new RegExp(`${escaped(ROOT)}|${escaped(process.env['HOME'] ?? ROOT)}/`)],
+  ['a path of this machine', new RegExp(`${escaped(ROOT)}|${escaped(homedir().length > 1 ? homedir() : ROOT)}/`)],
 ];
 
 function escaped(text: string): string {
