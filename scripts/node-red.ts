@@ -31,6 +31,8 @@ export interface NodeRedOptions {
   settings?: string;
   /** True where the package is installed in the user folder already, e.g. from a tarball. Default: it is linked there. */
   installed?: boolean;
+  /** Another Node.js and Node-RED (its red.js) than ours, as another user. */
+  program?: { node: string; red: string; uid?: number; gid?: number };
   /** Where Node-RED's log goes. Default: kept, and given back by `log()`. */
   log?: 'inherit';
 }
@@ -74,8 +76,10 @@ export class RealNodeRed {
   static async start(options: NodeRedOptions): Promise<RealNodeRed> {
     const port = options.port ?? (await freePort());
     prepareUserDir(options, port);
-    const red = join(dirname(require.resolve(`${NODE_RED_PACKAGES[options.major ?? '5']}/package.json`)), 'red.js');
-    const child = spawn(process.execPath, [red, '--userDir', options.userDir, '--settings', settingsFile(options)], {
+    const bundled = dirname(require.resolve(`${NODE_RED_PACKAGES[options.major ?? '5']}/package.json`));
+    const { node, red, ...user } = options.program ?? { node: process.execPath, red: join(bundled, 'red.js') };
+    const child = spawn(node, [red, '--userDir', options.userDir, '--settings', settingsFile(options)], {
+      ...user,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', options.log ?? 'pipe', options.log ?? 'pipe'],
     });

@@ -1,0 +1,95 @@
+/** What the documents say of files and tests is there. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '../../scripts/node-red';
+import { anchors, brokenCitation, brokenLink, citations, markdownFiles, relativeLinks, textOf } from './markdown';
+
+/** Links to what is still to be made. An entry that has become true fails the test: take it out then. */
+const NOT_YET = new Set([
+  'docs/performance.md: performance.svg',
+  'docs/README.md: conformance.md',
+  'docs/README.md: monitoring.md',
+]);
+
+const links = markdownFiles().flatMap((file) => relativeLinks(textOf(file)).map((target) => ({ file, target })));
+
+describe('documents', () => {
+  it('are found, with their links, headings and cited tests', () => {
+    assert.ok(markdownFiles().includes('README.md'));
+    assert.ok(markdownFiles().includes('docs/safety/hazard-log.md'));
+    assert.ok(links.length > 50);
+    assert.deepEqual(anchors('# A `b`: C, D’s\n```\n# none\n```\n## A b c ds'), ['a-b-c-ds', 'a-b-c-ds-1']);
+    assert.match(brokenLink('README.md', 'docs/none.md') ?? '', /no such file/);
+    assert.match(brokenLink('README.md', 'CONTRIBUTING.md#none') ?? '', /no such heading/);
+    const cited = citations('`test/docs/docs.test.ts` “documents”, “no such\ntitle”; `test/none.test.ts`');
+    assert.deepEqual(cited.flatMap(brokenCitation), [
+      'test/docs/docs.test.ts: “no such title”',
+      'test/none.test.ts: no such file',
+    ]);
+  });
+
+  it('link to what is there', () => {
+    const isExpected = ({ file, target }: { file: string; target: string }): boolean =>
+      NOT_YET.has(`${file}: ${target}`);
+    assert.deepEqual(
+      links.flatMap((link) => (isExpected(link) ? [] : (brokenLink(link.file, link.target) ?? []))),
+      [],
+    );
+  });
+
+  it('link to nothing on the list of what is still to be made that has been made', () => {
+    const made = links.filter(
+      ({ file, target }) => NOT_YET.has(`${file}: ${target}`) && brokenLink(file, target) === undefined,
+    );
+    assert.deepEqual(made, []);
+  });
+
+  it('cite tests that are there, by titles that they have', () => {
+    const all = markdownFiles().flatMap((file) =>
+      citations(textOf(file)).flatMap((one) => brokenCitation(one).map((what) => `${file}: ${what}`)),
+    );
+    assert.deepEqual(all, []);
+  });
+
+  it('name files of lib and nodes that are there', () => {
+    const named = markdownFiles().flatMap((file) =>
+      [...textOf(file).matchAll(/`((?:lib|nodes|scripts)\/[\w/.-]+\.(?:ts|html|json))`/g)].map(([, path = '']) => ({
+        file,
+        path,
+      })),
+    );
+    assert.ok(named.length > 10);
+    assert.deepEqual(
+      named.filter(({ path }) => !existsSync(join(ROOT, path))),
+      [],
+    );
+  });
+});
+
+describe('the hazard log', () => {
+  const sections = textOf('docs/safety/hazard-log.md')
+    .split(/^(?=### H\d+ )/m)
+    .slice(1);
+
+  it('has a test, a residual risk and something to do for the organisation with each hazard', () => {
+    assert.ok(sections.length >= 12);
+    for (const section of sections) {
+      const [title = ''] = section.split('\n');
+      assert.ok(
+        citations(section).some(({ titles }) => titles.length > 0),
+        `${title}: no test`,
+      );
+      for (const row of ['Causes', 'Effect', 'Controls', 'Shown by', 'Residual', 'To do']) {
+        assert.match(section, new RegExp(`^\\*\\*${row}\\.\\*\\* \\S`, 'm'), `${title}: ${row}`);
+      }
+      assert.match(section, /\| initial +\| .*\n\| residual +\| /, `${title}: the scores to be filled in`);
+    }
+  });
+
+  it('numbers its hazards from 1', () =>
+    assert.deepEqual(
+      sections.map((section) => /^### H(\d+) /.exec(section)?.[1]),
+      sections.map((_, index) => String(index + 1)),
+    ));
+});
