@@ -5,8 +5,12 @@
  * A kill at any point: the delivery is recorded before `deliver` is called. Before the record, the message is delivered as
  * if for the first time; after it, again with a higher count. A file that was written before the record is written again
  * under the same name.
+ *
+ * The first deliveries of several small messages are recorded in one commit, and handed over one after the other. What a kill
+ * has in flight comes one by one after that: a message that kills the process takes no others with it to their last delivery.
  */
 import type { MeshError } from '../errors';
+import { INLINE_BYTES } from '../payload/stored-payload';
 import type { Incoming } from '../store/store';
 import type { ReceivedMessage } from '../types';
 import type { Clock } from '../clock';
@@ -17,13 +21,15 @@ import { asMeshError, type deliveryKinds } from './inbox-rules';
 import type { InboxConsumer, MeshAnswer } from './inbox-types';
 import type { Routed } from './listed';
 import type { Notices } from './notices';
-import type { AnswerSettler } from './answer-settler';
+import { ackIn, type AnswerSettler } from './answer-settler';
 import type { ReportSettler } from './report-settler';
 import { headersOf, storedDelivery, type DeliveryTarget } from './stored-delivery';
 import type { Turns } from './turns';
 
 /** Rows that are read at once, without their payloads. */
 const PAGE = 50;
+/** First deliveries of small messages that are recorded together. */
+const TOGETHER = 16;
 /** After the store or the folder failed (milliseconds). */
 const AGAIN_AFTER_MS = 30_000;
 /** After the consumer did not take a message (milliseconds). */
@@ -54,15 +60,28 @@ export interface DeliveryLaneParts {
   onChange: () => void;
 }
 
-type Waiting = Pick<Incoming, 'messageId' | 'workflowId' | 'messageType'>;
+/** A message whose delivery is about to be recorded. */
+interface Ready {
+  row: Incoming;
+  received: ReceivedMessage;
+}
+
+/** The same, and what became of the record. */
+interface Recorded {
+  received: ReceivedMessage;
+  flight: Flight;
+  record: PromiseSettledResult<Incoming | undefined>;
+}
 
 /** The lane of one consumer. */
 export class DeliveryLane {
   readonly #consumer: InboxConsumer;
   readonly #parts: DeliveryLaneParts;
   readonly #again: Alarm;
+  /** How deliveries ended, being committed. */
+  readonly #settling = new Set<Promise<void>>();
   /** Read and not yet delivered, oldest first; all of them this consumer's. */
-  #read: Waiting[] = [];
+  #read: Incoming[] = [];
   /** The last row that was read: what comes later is behind it. */
   #after: string | undefined;
   /** Counts the resets. */
@@ -86,7 +105,7 @@ export class DeliveryLane {
     this.#woken = true;
     // What failed is not tried again with every message that comes: a large file may have been copied in vain.
     if (this.#run || this.#closed || this.#again.time !== undefined) return;
-    this.#run = this.#work()
+    this.#run = this.#workThrough()
       .catch((error: unknown) => this.#failed(asMeshError(error)))
       .finally(() => {
         this.#run = undefined;
@@ -109,12 +128,22 @@ export class DeliveryLane {
     await this.#run;
   }
 
+  /** Until nothing is left to deliver, and what was delivered is committed. */
+  async #workThrough(): Promise<void> {
+    try {
+      await this.#work();
+    } finally {
+      await Promise.all(this.#settling);
+    }
+  }
+
   async #work(): Promise<void> {
     const { flights, notices } = this.#parts;
     while (this.#woken && !this.#closed) {
       this.#woken = false;
       while (!this.#closed && flights.of(this.#consumer) < this.#consumer.maxInFlight) {
         const due = flights.nextDue((flight) => this.#claims(flight));
+        if (!due && (await this.#deliverTogether())) continue;
         const next = due ?? (await this.#nextWaiting());
         if (!next) break;
         const row = await this.#parts.rows.get(next.messageId);
@@ -130,7 +159,7 @@ export class DeliveryLane {
   }
 
   /** The oldest that waits for its first delivery; it stays the next one until it is taken off. */
-  async #nextWaiting(): Promise<Waiting | undefined> {
+  async #nextWaiting(): Promise<Incoming | undefined> {
     const { rows, isUnderWay } = this.#parts;
     if (rows.waiting.count((routed) => this.#claims(routed)) === 0) return undefined;
     while (this.#read.length === 0) {
@@ -143,6 +172,83 @@ export class DeliveryLane {
     }
     const [next] = this.#read;
     return next && !isUnderWay(next.messageId) ? next : undefined;
+  }
+
+  /** The first of what waits, as far as they are small, and new, and nothing has to be settled first. */
+  #smallOnes(): Incoming[] {
+    if (this.#consumer.folder !== undefined) return [];
+    const room = this.#consumer.maxInFlight - this.#parts.flights.of(this.#consumer);
+    const end = this.#read.findIndex((row) => !isSmall(row) || this.#parts.isUnderWay(row.messageId));
+    return this.#read.slice(0, Math.min(TOGETHER, room, end < 0 ? Infinity : end));
+  }
+
+  /** Delivers several small messages, of which the next waits for no commit of the one before; false if there are none. */
+  async #deliverTogether(): Promise<boolean> {
+    const { rows, flights, clock, leaseMs, turns, notices } = this.#parts;
+    if (!(await this.#nextWaiting())) return false;
+    const epoch = this.#epoch;
+    const chosen = this.#smallOnes();
+    if (chosen.length < 2) return false;
+    const endTurn = await turns.next();
+    let recorded: Recorded[];
+    try {
+      const ready = await this.#readyOnes(await Promise.all(chosen.map(({ messageId }) => rows.get(messageId))));
+      if (ready.length === 0 || epoch !== this.#epoch || this.#closed) return false;
+      const begun = ready.map(({ row }) => flights.begin(row, this.#consumer));
+      const records = await Promise.allSettled(ready.map(({ row }) => rows.deliver(row, clock.now() + leaseMs)));
+      recorded = ready.map(({ received }, i) => ({
+        received,
+        flight: begun[i] as Flight,
+        record: records[i] as PromiseSettledResult<Incoming | undefined>,
+      }));
+    } finally {
+      endTurn();
+    }
+    const handled = new Set(recorded.map(({ flight }) => flight.messageId));
+    this.#read = this.#read.filter(({ messageId }) => !handled.has(messageId));
+    for (const each of recorded) await this.#handOverNext(each);
+    const failed = recorded.find(({ record }) => record.status === 'rejected')?.record;
+    if (failed?.status === 'rejected') throw failed.reason;
+    notices.over('delivery');
+    return true;
+  }
+
+  /** Up to the first that is not as it was listed: it is looked at by itself. */
+  async #readyOnes(fresh: ReadonlyArray<Incoming | undefined>): Promise<Ready[]> {
+    const ready: Ready[] = [];
+    for (const row of fresh) {
+      const isNew = row && DELIVERABLE.includes(row.state) && isSmall(row) && !this.#parts.flights.get(row.messageId);
+      if (!isNew || !this.#claims(row)) break;
+      try {
+        ready.push({ row, received: await storedDelivery(row, { ...this.#parts.target, folder: undefined }) });
+      } catch {
+        // By itself it is parked, or told.
+        break;
+      }
+    }
+    return ready;
+  }
+
+  async #handOverNext({ received, flight, record }: Recorded): Promise<void> {
+    const { flights, rows } = this.#parts;
+    const delivered = record.status === 'fulfilled' ? record.value : undefined;
+    if (!delivered) {
+      // Not recorded, or settled meanwhile.
+      flight.running = false;
+      flights.delete(flight.messageId);
+      return;
+    }
+    if (this.#closed || !this.#claims(delivered)) {
+      await rows.notDelivered(delivered);
+      flights.delete(flight.messageId);
+      return;
+    }
+    this.#parts.onChange();
+    const error = await this.#handOver(delivered, received, undefined);
+    const settling: Promise<void> = this.#delivered(flight, delivered, error)
+      .catch((thrown: unknown) => this.#failed(asMeshError(thrown, flight.messageId)))
+      .finally(() => this.#settling.delete(settling));
+    this.#settling.add(settling);
   }
 
   #claims(routed: Routed): boolean {
@@ -240,4 +346,9 @@ export class DeliveryLane {
     this.#parts.notices.raise('delivery', error, [this.#consumer], error.messageId);
     this.#again.set(this.#parts.clock.now() + AGAIN_AFTER_MS);
   }
+}
+
+/** Its payload is in its row, it was never delivered, and nothing has to be settled before it is. */
+function isSmall({ size, deliveryCount, messageType, recognised }: Incoming): boolean {
+  return size <= INLINE_BYTES && deliveryCount === 0 && messageType === 'DATA' && !ackIn(recognised);
 }

@@ -88,14 +88,18 @@ export class OutgoingTable {
     if (lookups(filter).length === 0) {
       for (const each of mailbox === undefined ? this.#mailboxes.all() : [mailbox]) {
         for (const state of new Set(filter.states ?? OUTGOING_STATES)) {
-          const found = this.#statements.all(
-            `${SELECT} INDEXED BY outgoing_state WHERE mailbox = ? AND state = ? AND id > ? ORDER BY id LIMIT ?`,
-            each,
-            state,
-            after,
-            page.limit,
-          );
-          rows.push(...found);
+          for (const blocked of [0, 1]) {
+            const found = this.#statements.all(
+              `${SELECT} INDEXED BY outgoing_state
+                WHERE mailbox = ? AND state = ? AND blocked = ? AND id > ? ORDER BY id LIMIT ?`,
+              each,
+              state,
+              blocked,
+              after,
+              page.limit,
+            );
+            rows.push(...found);
+          }
         }
       }
       rows.sort((one, other) => (String(one['id']) < String(other['id']) ? -1 : 1));
@@ -158,7 +162,7 @@ export class OutgoingTable {
     if (mailbox === undefined) return [];
     return this.#statements
       .all(
-        `${SELECT} INDEXED BY outgoing_sendable
+        `${SELECT} INDEXED BY outgoing_state
           WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND id > ? AND next_attempt_at <= ?
           ORDER BY id LIMIT ?`,
         mailbox,
@@ -172,9 +176,16 @@ export class OutgoingTable {
   nextSendTime(mailboxKey: string): number | undefined {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return undefined;
+    // Those that were set aside come before it in the index, and are few.
+    const now = this.#statements.get(
+      `SELECT 1 FROM outgoing INDEXED BY outgoing_state
+        WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at = 0 LIMIT 1`,
+      mailbox,
+    );
+    if (now) return 0;
     const row = this.#statements.get(
       `SELECT next_attempt_at FROM outgoing INDEXED BY outgoing_wake
-        WHERE mailbox = ? AND state = 'queued' AND blocked = 0 ORDER BY next_attempt_at LIMIT 1`,
+        WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at > 0 ORDER BY next_attempt_at LIMIT 1`,
       mailbox,
     );
     return row && Number(row['next_attempt_at']);
