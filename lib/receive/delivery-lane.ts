@@ -10,26 +10,24 @@
  * has in flight comes one by one after that: a message that kills the process takes no others with it to their last delivery.
  */
 import type { MeshError } from '../errors';
-import { INLINE_BYTES } from '../payload/stored-payload';
 import type { Incoming } from '../store/store';
 import type { ReceivedMessage } from '../types';
 import type { Clock } from '../clock';
 import { Alarm } from './alarm';
 import type { Flight, Flights } from './flights';
+import { isSmall, recordTogether, TOGETHER, type Recorded } from './first-deliveries';
 import { DELIVERABLE, type IncomingRows } from './incoming-rows';
 import { asMeshError, type deliveryKinds } from './inbox-rules';
 import type { InboxConsumer, MeshAnswer } from './inbox-types';
 import type { Routed } from './listed';
 import type { Notices } from './notices';
-import { ackIn, type AnswerSettler } from './answer-settler';
+import type { AnswerSettler } from './answer-settler';
 import type { ReportSettler } from './report-settler';
 import { headersOf, storedDelivery, type DeliveryTarget } from './stored-delivery';
 import type { Turns } from './turns';
 
 /** Rows that are read at once, without their payloads. */
 const PAGE = 50;
-/** First deliveries of small messages that are recorded together. */
-const TOGETHER = 16;
 /** After the store or the folder failed (milliseconds). */
 const AGAIN_AFTER_MS = 30_000;
 /** After the consumer did not take a message (milliseconds). */
@@ -58,19 +56,6 @@ export interface DeliveryLaneParts {
   /** A lease begins. */
   onLease: () => void;
   onChange: () => void;
-}
-
-/** A message whose delivery is about to be recorded. */
-interface Ready {
-  row: Incoming;
-  received: ReceivedMessage;
-}
-
-/** The same, and what became of the record. */
-interface Recorded {
-  received: ReceivedMessage;
-  flight: Flight;
-  record: PromiseSettledResult<Incoming | undefined>;
 }
 
 /** The lane of one consumer. */
@@ -184,49 +169,20 @@ export class DeliveryLane {
 
   /** Delivers several small messages, of which the next waits for no commit of the one before; false if there are none. */
   async #deliverTogether(): Promise<boolean> {
-    const { rows, flights, clock, leaseMs, turns, notices } = this.#parts;
     if (!(await this.#nextWaiting())) return false;
     const epoch = this.#epoch;
     const chosen = this.#smallOnes();
     if (chosen.length < 2) return false;
-    const endTurn = await turns.next();
-    let recorded: Recorded[];
-    try {
-      const ready = await this.#readyOnes(await Promise.all(chosen.map(({ messageId }) => rows.get(messageId))));
-      if (ready.length === 0 || epoch !== this.#epoch || this.#closed) return false;
-      const begun = ready.map(({ row }) => flights.begin(row, this.#consumer));
-      const records = await Promise.allSettled(ready.map(({ row }) => rows.deliver(row, clock.now() + leaseMs)));
-      recorded = ready.map(({ received }, i) => ({
-        received,
-        flight: begun[i] as Flight,
-        record: records[i] as PromiseSettledResult<Incoming | undefined>,
-      }));
-    } finally {
-      endTurn();
-    }
+    const isWanted = (row: Incoming): boolean => epoch === this.#epoch && !this.#closed && this.#claims(row);
+    const recorded = await recordTogether(chosen, this.#consumer, { ...this.#parts, isWanted });
+    if (recorded.length === 0) return false;
     const handled = new Set(recorded.map(({ flight }) => flight.messageId));
     this.#read = this.#read.filter(({ messageId }) => !handled.has(messageId));
     for (const each of recorded) await this.#handOverNext(each);
     const failed = recorded.find(({ record }) => record.status === 'rejected')?.record;
     if (failed?.status === 'rejected') throw failed.reason;
-    notices.over('delivery');
+    this.#parts.notices.over('delivery');
     return true;
-  }
-
-  /** Up to the first that is not as it was listed: it is looked at by itself. */
-  async #readyOnes(fresh: ReadonlyArray<Incoming | undefined>): Promise<Ready[]> {
-    const ready: Ready[] = [];
-    for (const row of fresh) {
-      const isNew = row && DELIVERABLE.includes(row.state) && isSmall(row) && !this.#parts.flights.get(row.messageId);
-      if (!isNew || !this.#claims(row)) break;
-      try {
-        ready.push({ row, received: await storedDelivery(row, { ...this.#parts.target, folder: undefined }) });
-      } catch {
-        // By itself it is parked, or told.
-        break;
-      }
-    }
-    return ready;
   }
 
   async #handOverNext({ received, flight, record }: Recorded): Promise<void> {
@@ -346,9 +302,4 @@ export class DeliveryLane {
     this.#parts.notices.raise('delivery', error, [this.#consumer], error.messageId);
     this.#again.set(this.#parts.clock.now() + AGAIN_AFTER_MS);
   }
-}
-
-/** Its payload is in its row, it was never delivered, and nothing has to be settled before it is. */
-function isSmall({ size, deliveryCount, messageType, recognised }: Incoming): boolean {
-  return size <= INLINE_BYTES && deliveryCount === 0 && messageType === 'DATA' && !ackIn(recognised);
 }

@@ -20,6 +20,8 @@ import type {
 import { attempt, PARK_AFTER, type AttemptParts, type Ending } from './attempt';
 import { Interrupted } from './interrupted';
 import { settleLate } from './late-answer';
+import { quietly, takeFrom } from './claimed-ahead';
+import { heldUnknown } from './held-unknown';
 import { intent, NextUp, type Candidate } from './next-up';
 import type { Outbox } from './outbox';
 import type { OutboxState } from './outbox-types';
@@ -383,25 +385,6 @@ export class OutboxWorker {
       // Whoever listens cannot stop the mail.
     }
   }
-}
-
-/** Of what is unknown, how many a person has to decide about: the rest is being looked for. Counted up to 1,000. */
-async function heldUnknown(store: Store, mailbox: string): Promise<number> {
-  const unknown = await store.listOutgoing({ mailbox, states: ['unknown'] }, { limit: 1000 });
-  return unknown.filter(({ nextTrackAt }) => nextTrackAt === null).length;
-}
-
-/** What is claimed ahead may fail while nobody awaits it yet. */
-function quietly<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
-}
-
-/** Awaits it; from then on it is nobody's. */
-async function takeFrom<T>(promise: Promise<T>, forget: () => void): Promise<T> {
-  const value = await promise;
-  forget();
-  return value;
 }
 
 /** The row with what the attempt has made of it. What an answer has settled meanwhile is told where it was settled. */
