@@ -1,13 +1,14 @@
 /** The first deliveries of several small messages, recorded in one commit before any of them is handed over. */
 import { INLINE_BYTES } from '../payload/stored-payload';
 import type { Incoming } from '../store/store';
+import type { Clock } from '../clock';
 import type { ReceivedMessage } from '../types';
 import { ackIn } from './answer-settler';
-import type { DeliveryLaneParts } from './delivery-lane';
-import type { Flight } from './flights';
-import { DELIVERABLE } from './incoming-rows';
+import type { Flight, Flights } from './flights';
+import { DELIVERABLE, type IncomingRows } from './incoming-rows';
 import type { InboxConsumer } from './inbox-types';
-import { storedDelivery } from './stored-delivery';
+import { storedDelivery, type DeliveryTarget } from './stored-delivery';
+import type { Turns } from './turns';
 
 /** As many at once: more payloads of at most 64 KiB are not in memory. */
 export const TOGETHER = 16;
@@ -20,7 +21,14 @@ export interface Recorded {
 }
 
 /** What it works with. */
-interface Parts extends Pick<DeliveryLaneParts, 'rows' | 'flights' | 'clock' | 'leaseMs' | 'turns' | 'target'> {
+interface Parts {
+  rows: IncomingRows;
+  flights: Flights;
+  clock: Clock;
+  /** Payloads are held in memory by one lane at a time. */
+  turns: Turns;
+  target: Omit<DeliveryTarget, 'folder'>;
+  leaseMs: number;
   /** Whether it is still to be delivered here. */
   isWanted: (row: Incoming) => boolean;
 }
