@@ -10,8 +10,11 @@ export interface Address {
 }
 
 export const MAILBOX = '/messageexchange/X26ABC1';
-/** The limits show a constant one: computing it is part of what the library does. */
-export const AUTHORIZATION = { authorization: 'NHSMESH X26ABC1:0:0:202601010000:0', 'mex-from': 'X26ABC1' };
+/** The limits show a constant one, as long as a real one: computing it is part of what the library does. */
+export const AUTHORIZATION = {
+  authorization: `NHSMESH X26ABC1:00000000-0000-4000-8000-000000000000:0:202601010000:${'0'.repeat(64)}`,
+  'mex-from': 'X26ABC1',
+};
 
 /** One connection, kept alive: what the library uses. */
 export function bareAgent({ ca, cert, key }: Address): Agent {

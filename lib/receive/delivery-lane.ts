@@ -5,6 +5,9 @@
  * A kill at any point: the delivery is recorded before `deliver` is called. Before the record, the message is delivered as
  * if for the first time; after it, again with a higher count. A file that was written before the record is written again
  * under the same name.
+ *
+ * The first deliveries of several small messages are recorded in one commit, and handed over one after the other. What a kill
+ * has in flight comes one by one after that: a message that kills the process takes no others with it to their last delivery.
  */
 import type { MeshError } from '../errors';
 import type { Incoming } from '../store/store';
@@ -12,6 +15,7 @@ import type { ReceivedMessage } from '../types';
 import type { Clock } from '../clock';
 import { Alarm } from './alarm';
 import type { Flight, Flights } from './flights';
+import { isSmall, recordTogether, TOGETHER, type Recorded } from './first-deliveries';
 import { DELIVERABLE, type IncomingRows } from './incoming-rows';
 import { asMeshError, type deliveryKinds } from './inbox-rules';
 import type { InboxConsumer, MeshAnswer } from './inbox-types';
@@ -54,15 +58,15 @@ export interface DeliveryLaneParts {
   onChange: () => void;
 }
 
-type Waiting = Pick<Incoming, 'messageId' | 'workflowId' | 'messageType'>;
-
 /** The lane of one consumer. */
 export class DeliveryLane {
   readonly #consumer: InboxConsumer;
   readonly #parts: DeliveryLaneParts;
   readonly #again: Alarm;
+  /** How deliveries ended, being committed. */
+  readonly #settling = new Set<Promise<void>>();
   /** Read and not yet delivered, oldest first; all of them this consumer's. */
-  #read: Waiting[] = [];
+  #read: Incoming[] = [];
   /** The last row that was read: what comes later is behind it. */
   #after: string | undefined;
   /** Counts the resets. */
@@ -86,7 +90,7 @@ export class DeliveryLane {
     this.#woken = true;
     // What failed is not tried again with every message that comes: a large file may have been copied in vain.
     if (this.#run || this.#closed || this.#again.time !== undefined) return;
-    this.#run = this.#work()
+    this.#run = this.#workThrough()
       .catch((error: unknown) => this.#failed(asMeshError(error)))
       .finally(() => {
         this.#run = undefined;
@@ -109,12 +113,22 @@ export class DeliveryLane {
     await this.#run;
   }
 
+  /** Until nothing is left to deliver, and what was delivered is committed. */
+  async #workThrough(): Promise<void> {
+    try {
+      await this.#work();
+    } finally {
+      await Promise.all(this.#settling);
+    }
+  }
+
   async #work(): Promise<void> {
     const { flights, notices } = this.#parts;
     while (this.#woken && !this.#closed) {
       this.#woken = false;
       while (!this.#closed && flights.of(this.#consumer) < this.#consumer.maxInFlight) {
         const due = flights.nextDue((flight) => this.#claims(flight));
+        if (!due && (await this.#deliverTogether())) continue;
         const next = due ?? (await this.#nextWaiting());
         if (!next) break;
         const row = await this.#parts.rows.get(next.messageId);
@@ -130,7 +144,7 @@ export class DeliveryLane {
   }
 
   /** The oldest that waits for its first delivery; it stays the next one until it is taken off. */
-  async #nextWaiting(): Promise<Waiting | undefined> {
+  async #nextWaiting(): Promise<Incoming | undefined> {
     const { rows, isUnderWay } = this.#parts;
     if (rows.waiting.count((routed) => this.#claims(routed)) === 0) return undefined;
     while (this.#read.length === 0) {
@@ -143,6 +157,54 @@ export class DeliveryLane {
     }
     const [next] = this.#read;
     return next && !isUnderWay(next.messageId) ? next : undefined;
+  }
+
+  /** The first of what waits, as far as they are small, and new, and nothing has to be settled first. */
+  #smallOnes(): Incoming[] {
+    if (this.#consumer.folder !== undefined) return [];
+    const room = this.#consumer.maxInFlight - this.#parts.flights.of(this.#consumer);
+    const end = this.#read.findIndex((row) => !isSmall(row) || this.#parts.isUnderWay(row.messageId));
+    return this.#read.slice(0, Math.min(TOGETHER, room, end < 0 ? Infinity : end));
+  }
+
+  /** Delivers several small messages, of which the next waits for no commit of the one before; false if there are none. */
+  async #deliverTogether(): Promise<boolean> {
+    if (!(await this.#nextWaiting())) return false;
+    const epoch = this.#epoch;
+    const chosen = this.#smallOnes();
+    if (chosen.length < 2) return false;
+    const isWanted = (row: Incoming): boolean => epoch === this.#epoch && !this.#closed && this.#claims(row);
+    const recorded = await recordTogether(chosen, this.#consumer, { ...this.#parts, isWanted });
+    if (recorded.length === 0) return false;
+    const handled = new Set(recorded.map(({ flight }) => flight.messageId));
+    this.#read = this.#read.filter(({ messageId }) => !handled.has(messageId));
+    for (const each of recorded) await this.#handOverNext(each);
+    const failed = recorded.find(({ record }) => record.status === 'rejected')?.record;
+    if (failed?.status === 'rejected') throw failed.reason;
+    this.#parts.notices.over('delivery');
+    return true;
+  }
+
+  async #handOverNext({ received, flight, record }: Recorded): Promise<void> {
+    const { flights, rows } = this.#parts;
+    const delivered = record.status === 'fulfilled' ? record.value : undefined;
+    if (!delivered) {
+      // Not recorded, or settled meanwhile.
+      flight.running = false;
+      flights.delete(flight.messageId);
+      return;
+    }
+    if (this.#closed || !this.#claims(delivered)) {
+      await rows.notDelivered(delivered);
+      flights.delete(flight.messageId);
+      return;
+    }
+    this.#parts.onChange();
+    const error = await this.#handOver(delivered, received, undefined);
+    const settling: Promise<void> = this.#delivered(flight, delivered, error)
+      .catch((thrown: unknown) => this.#failed(asMeshError(thrown, flight.messageId)))
+      .finally(() => this.#settling.delete(settling));
+    this.#settling.add(settling);
   }
 
   #claims(routed: Routed): boolean {

@@ -96,6 +96,15 @@ export class IncomingRows {
     return delivered;
   }
 
+  /** Its first delivery was recorded, and nobody is there any more to take it: it waits as before. */
+  async notDelivered(row: Incoming): Promise<void> {
+    const state = row.acknowledgedAt === null ? 'spooled' : 'acknowledged';
+    const note = { event: 'not delivered', time: this.#clock.now() };
+    const change = { state, deliveryCount: row.deliveryCount - 1, leaseUntil: null } as const;
+    const waits = await this.#change(row.messageId, ['delivered'], change, note);
+    if (waits?.deliveryCount === 0) this.waiting.add(row);
+  }
+
   /** What its payload was recognised as, or has settled: whatever became of the message meanwhile. */
   async recognised(messageId: string, recognised: Incoming['recognised']): Promise<void> {
     await this.#change(messageId, ['spooled', 'acknowledged', 'delivered', 'done', 'parked'], { recognised });

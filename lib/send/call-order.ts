@@ -1,5 +1,8 @@
 /** Calls that take their time side by side, and take their last step in the order in which they came. */
 
+import { createHash } from 'node:crypto';
+import type { OutgoingMessage } from '../types';
+
 /** The place of one call. */
 export interface Place {
   /** Resolves when every earlier call of the lane has left. */
@@ -25,4 +28,9 @@ export class CallOrder {
     this.#last.set(lane, mine);
     return { turn, leave: resolve };
   }
+}
+
+/** Hashed: a recipient's address may carry demographics, and a lane is compared, never read. */
+export function laneOf({ to, workflowId }: Pick<OutgoingMessage, 'to' | 'workflowId'>): string {
+  return createHash('sha256').update(`${to}\n${workflowId}`).digest('base64url').slice(0, 22);
 }

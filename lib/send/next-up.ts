@@ -1,5 +1,5 @@
 /**
- * What the worker sends next: read from the store a few rows at a time, and the first of them with its plan, so that its
+ * What the worker sends next: read from the store a few rows at a time, and the first of them with their plans, so that an
  * intent can be committed together with the end of another message.
  */
 import { AbortedError } from '../errors';
@@ -29,12 +29,18 @@ export interface NextUpParts extends AttemptParts {
 
 /** Rows that are read at once, up to 64 KiB of payload each. */
 const BATCH = 16;
+/** Candidates that are ready: while the intent of one is committed, the next one is not waited for. */
+const READY = 2;
+/** More than the worker has under way: what a read may still show as queued although it was taken. */
+const TAKEN = 8;
 
 /** The queue's head, in memory. */
 export class NextUp {
   readonly #parts: NextUpParts;
   #rows: Outgoing[] = [];
-  #first: Candidate | undefined;
+  readonly #ready: Candidate[] = [];
+  /** The ids that were taken last. */
+  #taken: string[] = [];
   #preparing: Promise<void> | undefined;
 
   constructor(parts: NextUpParts) {
@@ -45,23 +51,34 @@ export class NextUp {
   async clear(): Promise<void> {
     await this.#preparing?.catch(() => undefined);
     this.#rows = [];
-    this.#first = undefined;
+    this.#ready.length = 0;
+    this.#taken = [];
   }
 
   /** The next candidate, if it is ready by now. */
   takeReady(): Candidate | undefined {
-    const first = this.#first;
-    this.#first = undefined;
+    const first = this.#ready.shift();
+    if (first) this.#taken = [...this.#taken.slice(1 - TAKEN), first.row.id];
     return first;
   }
 
   /** Has the next candidate ready when it resolves, unless there is nothing to send. Throws what the store throws. */
   async prepare(): Promise<void> {
-    if (this.#first) return;
-    this.#preparing ??= this.#next()
-      .then((candidate) => void (this.#first = candidate))
-      .finally(() => (this.#preparing = undefined));
-    await this.#preparing;
+    const isEnough = this.#ready.length > 0;
+    if (this.#ready.length < READY) this.#preparing ??= this.#fill().finally(() => (this.#preparing = undefined));
+    // What fails is tried again by whoever needs it.
+    if (isEnough) this.#preparing?.catch(() => undefined);
+    else await this.#preparing;
+  }
+
+  async #fill(): Promise<void> {
+    // While sending fails, each is chosen anew.
+    const wanted = this.#parts.backoff.isFailing ? 1 : READY;
+    while (this.#ready.length < wanted) {
+      const candidate = await this.#next();
+      if (!candidate) return;
+      this.#ready.push(candidate);
+    }
   }
 
   async #next(): Promise<Candidate | undefined> {
@@ -95,7 +112,9 @@ export class NextUp {
     const { store, mailbox, clock, backoff } = this.#parts;
     const { isFailing, passOver } = backoff;
     const limit = isFailing ? 2 : BATCH;
-    const due = await store.nextToSend(mailbox, clock.now(), limit);
+    const isHere = (id: string): boolean => this.#taken.includes(id) || this.#ready.some(({ row }) => row.id === id);
+    const read = await store.nextToSend(mailbox, clock.now(), limit + (isFailing ? 0 : READY));
+    const due = read.filter(({ id }) => !isHere(id));
     if (!isFailing) return due;
     const chosen = (passOver === undefined ? undefined : due.find(({ id }) => id !== passOver)) ?? due[0];
     return chosen ? [chosen] : [];

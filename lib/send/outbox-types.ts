@@ -126,30 +126,30 @@ export type StoredEnvelope = Envelope & Deadlines & { answering?: Answering };
 export function outboxMessage(row: Outgoing): OutboxMessage {
   const iso = (time: number | null): string | undefined =>
     time === null || time === 0 ? undefined : new Date(time).toISOString();
-  const fields = {
+  const message: OutboxMessage = {
     id: row.id,
-    localId: row.localId === row.id ? row.localId : undefined,
     workflowId: row.workflowId,
-    messageId: row.messageId ?? undefined,
     state: row.state,
     bytes: row.size,
     chunksSent: row.chunksSent,
-    totalChunks: row.plan?.totalChunks,
     attempts: row.attempts,
     infrastructure: row.infrastructure,
     business: row.business,
     queuedAt: new Date(row.queuedAt).toISOString(),
-    acceptedAt: iso(row.acceptedAt),
-    settledAt: iso(row.settledAt),
-    nextAttemptAt: iso(row.nextAttemptAt),
-    resendOf: row.resendOf ?? undefined,
-    error: row.error ?? undefined,
-    serviceDesk: serviceDeskText(row),
     held: row.state === 'parked' || (row.state === 'unknown' && row.nextTrackAt === null),
   };
-  return Object.fromEntries(
-    Object.entries(fields).filter(([, value]) => value !== undefined),
-  ) as unknown as OutboxMessage;
+  if (row.localId === row.id) message.localId = row.localId;
+  if (row.messageId !== null) message.messageId = row.messageId;
+  if (row.plan) message.totalChunks = row.plan.totalChunks;
+  const [acceptedAt, settledAt, nextAttemptAt] = [iso(row.acceptedAt), iso(row.settledAt), iso(row.nextAttemptAt)];
+  if (acceptedAt !== undefined) message.acceptedAt = acceptedAt;
+  if (settledAt !== undefined) message.settledAt = settledAt;
+  if (nextAttemptAt !== undefined) message.nextAttemptAt = nextAttemptAt;
+  if (row.resendOf !== null) message.resendOf = row.resendOf;
+  if (row.error) message.error = row.error;
+  const serviceDesk = serviceDeskText(row);
+  if (serviceDesk !== undefined) message.serviceDesk = serviceDesk;
+  return message;
 }
 
 const MESH_KEEPS_MS = 30 * 24 * 60 * 60 * 1000;

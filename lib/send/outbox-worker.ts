@@ -20,6 +20,8 @@ import type {
 import { attempt, PARK_AFTER, type AttemptParts, type Ending } from './attempt';
 import { Interrupted } from './interrupted';
 import { settleLate } from './late-answer';
+import { quietly, takeFrom } from './claimed-ahead';
+import { heldUnknown } from './held-unknown';
 import { intent, NextUp, type Candidate } from './next-up';
 import type { Outbox } from './outbox';
 import type { OutboxState } from './outbox-types';
@@ -86,7 +88,7 @@ export class OutboxWorker {
       ...parts,
       backoff: this.#backoff,
       stopping: this.#stopping.signal,
-      end: (row, ending) => this.#change(row.id, ['queued'], ending),
+      end: (row, ending) => this.#change(row, ['queued'], ending),
     });
     parts.outbox.onChange = () => this.#wakeUp();
     parts.outbox.onEvent(({ event, message }) => {
@@ -219,19 +221,19 @@ export class OutboxWorker {
       await this.#next.prepare();
       const candidate = this.#next.takeReady();
       if (!candidate || this.#mayNotSend) return undefined;
-      const [row] = await this.#interrupted.intending(candidate.row, () =>
-        store.changeTogether([intent(candidate, clock.now())]),
-      );
+      const transition = intent(candidate, clock.now());
+      const [isMade] = await this.#interrupted.intending(candidate.row, () => store.changeTogether([transition]));
       // Not there any more: dropped in between.
-      if (row) return this.#claimed(row, candidate);
+      if (isMade) return this.#claimed(candidate, transition);
     }
     return undefined;
   }
 
-  #claimed(row: Outgoing, { row: { payload }, plan }: Candidate): Claimed {
+  /** Its state was `queued`, so that nobody else had changed it: the row is what was read, with our change. */
+  #claimed({ row, plan }: Candidate, { change }: OutgoingTransition): Claimed {
     // While it goes out, the one after it is read and planned.
     if (!this.#backoff.isFailing) void quietly(this.#next.prepare());
-    return { ...row, payload, plan };
+    return { ...row, ...change, plan };
   }
 
   async #giveBack(row: Outgoing): Promise<void> {
@@ -277,12 +279,13 @@ export class OutboxWorker {
       note: noteOf(ending, now),
     };
     try {
-      const [ended, claimed] = await this.#interrupted.intending(after.row, () =>
-        store.changeTogether([end, intent(after, now)]),
+      const begin = intent(after, now);
+      const [isEnded, isClaimed] = await this.#interrupted.intending(after.row, () =>
+        store.changeTogether([end, begin]),
       );
-      if (ended) outbox.tell(ending.event, ended);
+      if (isEnded) outbox.tell(ending.event, changed(row, ending));
       else await this.#settleLate(row, ending);
-      return claimed ? this.#claimed(claimed, after) : 'none';
+      return isClaimed ? this.#claimed(after, begin) : 'none';
     } catch {
       // By itself, then, and as often as it takes: it is what MESH has answered.
       return undefined;
@@ -303,7 +306,7 @@ export class OutboxWorker {
     const row = await this.#persist(() => this.#parts.store.getOutgoing(id));
     if (!row) return;
     const isHopeless = row.attempts >= PARK_AFTER;
-    await this.#change(id, ['queued'], {
+    await this.#change(row, ['queued'], {
       change: isHopeless ? { state: 'parked' } : { nextAttemptAt: clock.now() + asideMs(row.attempts) },
       event: isHopeless ? 'parked' : 'set aside',
       detail: { attempts: row.attempts },
@@ -311,19 +314,19 @@ export class OutboxWorker {
   }
 
   /** Only if this attempt is the last: another instance may have judged it, and begun the next one. */
-  #changeAttempt({ id, attempts }: Outgoing, ending: Ending): Promise<Outgoing | undefined> {
-    return this.#change(id, ['sending'], ending, attempts);
+  #changeAttempt(row: Outgoing, ending: Ending): Promise<boolean> {
+    return this.#change(row, ['sending'], ending, row.attempts);
   }
 
-  /** The row as it is then, without its payload; undefined if it was in another state. Never rejects. */
-  async #change(id: string, from: OutgoingState[], ending: Ending, attempt?: number): Promise<Outgoing | undefined> {
+  /** Whether it was made: false if the message was in another state. Never rejects. */
+  async #change(row: Outgoing, from: OutgoingState[], ending: Ending, attempt?: number): Promise<boolean> {
     const { store, outbox, clock } = this.#parts;
     const { change } = ending;
     const note = noteOf(ending, clock.now());
-    const transition = { id, from, change, note, ...(attempt === undefined ? {} : { attempt }) };
-    const [changed] = (await this.#persist(() => store.changeTogether([transition]))) ?? [];
-    if (changed) outbox.tell(ending.event, changed);
-    return changed;
+    const transition = { id: row.id, from, change, note, ...(attempt === undefined ? {} : { attempt }) };
+    const [isMade = false] = (await this.#persist(() => store.changeTogether([transition]))) ?? [];
+    if (isMade) outbox.tell(ending.event, changed(row, ending));
+    return isMade;
   }
 
   /**
@@ -384,24 +387,8 @@ export class OutboxWorker {
   }
 }
 
-/** Of what is unknown, how many a person has to decide about: the rest is being looked for. Counted up to 1,000. */
-async function heldUnknown(store: Store, mailbox: string): Promise<number> {
-  const unknown = await store.listOutgoing({ mailbox, states: ['unknown'] }, { limit: 1000 });
-  return unknown.filter(({ nextTrackAt }) => nextTrackAt === null).length;
-}
-
-/** What is claimed ahead may fail while nobody awaits it yet. */
-function quietly<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
-}
-
-/** Awaits it; from then on it is nobody's. */
-async function takeFrom<T>(promise: Promise<T>, forget: () => void): Promise<T> {
-  const value = await promise;
-  forget();
-  return value;
-}
+/** The row with what the attempt has made of it. What an answer has settled meanwhile is told where it was settled. */
+const changed = (row: Outgoing, { change }: Ending): Outgoing => ({ ...row, ...change });
 
 function noteOf({ event, detail }: Ending, time: number): LedgerNote {
   return { event, time, ...(detail ? { detail } : {}) };

@@ -2,9 +2,8 @@
  * The durable outbox of one mailbox. From the moment that `enqueue` resolves, a message survives kills, restarts and days
  * without MESH; the worker sends it, once.
  */
-import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
-import { AbortedError, InvalidMessageError, NotFoundError, NotSentError } from '../errors';
+import { AbortedError, InvalidMessageError } from '../errors';
 import { answersAsked, type Wanted } from '../acks/asks';
 import { identifySource } from '../acks/identify-source';
 import { isAckWorkflow, loadProfiles, type WorkflowProfiles } from '../acks/profiles';
@@ -23,11 +22,10 @@ import type {
   OutgoingState,
   Page,
   Store,
-  StoredError,
 } from '../store/store';
 import type { OutgoingMessage } from '../types';
 import type { Clock } from '../clock';
-import { CallOrder, type Place } from './call-order';
+import { CallOrder, laneOf, type Place } from './call-order';
 import { deadlineRules, type DeadlineRules, type WorkflowDeadlines } from './deadlines';
 import {
   outboxMessage,
@@ -38,6 +36,7 @@ import {
   type OutboxEventDetails,
   type StoredEnvelope,
 } from './outbox-types';
+import { notSent, notThere } from './outbox-errors';
 import { messageToResend, RESENDABLE } from './resend';
 import { Room } from './room';
 
@@ -384,32 +383,3 @@ export class Outbox {
 const NOTHING_ASKED: Wanted = { infrastructure: false, business: false };
 const ACCEPTED = new Set<OutgoingState>(['accepted', 'acknowledged', 'undelivered']);
 const ENDED = new Set<OutgoingState>(['rejected', 'closed']);
-
-const NOT_SENT: StoredError = { code: 'MESH_NOT_SENT', message: 'It was not sent.' };
-const CLOSED: StoredError = {
-  code: 'MESH_NOT_SENT',
-  message: 'The message was given up: dropped, sent again as a new one, or gone with a sandbox.',
-};
-
-function notSent({ id, state, error = NOT_SENT, messageId }: OutboxMessage): NotSentError {
-  // What failed before is not why a message is closed: somebody has decided.
-  const { code, message, advice, meshCode, event, description } = state === 'closed' ? CLOSED : error;
-  return new NotSentError(code, `${message} (outbox id ${id})`, {
-    ...(advice ? { advice } : {}),
-    ...(meshCode ? { meshCode } : {}),
-    ...(event ? { event } : {}),
-    ...(description ? { description } : {}),
-    ...(messageId ? { messageId } : {}),
-  });
-}
-
-function notThere(id: string): NotFoundError {
-  return new NotFoundError(`Message ${id} is not in the outbox of this mailbox, or its payload is not kept any more.`, {
-    advice: 'Send it again from where it came from.',
-  });
-}
-
-/** Hashed: a recipient's address may carry demographics, and a lane is compared, never read. */
-function laneOf({ to, workflowId }: Pick<OutgoingMessage, 'to' | 'workflowId'>): string {
-  return createHash('sha256').update(`${to}\n${workflowId}`).digest('base64url').slice(0, 22);
-}

@@ -300,10 +300,10 @@ export interface Store {
   ): Promise<Outgoing | undefined>;
 
   /**
-   * Several changes in one commit, each as `changeOutgoing` does it: all of them, or where it throws none. Gives each message as
-   * it is now, its payload left out (null), or undefined where it was in another state. At most one change for each message.
+   * Several changes in one commit, each as `changeOutgoing` does it: all of them, or where it throws none. Gives of each whether
+   * it was made: false where the message was in another state. At most one change for each message.
    */
-  changeTogether(transitions: readonly OutgoingTransition[]): Promise<Array<Outgoing | undefined>>;
+  changeTogether(transitions: readonly OutgoingTransition[]): Promise<boolean[]>;
 
   /** Adds a received message; false if it is there already (then nothing changes). */
   addIncoming(message: NewIncoming, note: LedgerNote): Promise<boolean>;
@@ -327,6 +327,10 @@ export interface Store {
    * one owner.
    */
   endLostDeliveries(mailbox: string, now: number): Promise<string[]>;
+  /**
+   * Changes a message if it is in one of `from`; gives it as it is now, its payload left out (null), or undefined if it was
+   * otherwise or is not there. The note goes into the ledger with it.
+   */
   changeIncoming(
     mailbox: string,
     messageId: string,

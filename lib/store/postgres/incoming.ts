@@ -158,9 +158,8 @@ export async function changeIncoming(
         UPDATE incoming SET ${['message_id = message_id', ...assignments].join(', ')}
           WHERE mailbox = ${MAILBOX} AND message_id = ? AND state = ANY(?::text[]) RETURNING *)
         ${payload.sql} ${note ? `, line AS (${LINE})` : ''}
-      SELECT ${COLUMNS}, ${change.payload === undefined ? 'p.bytes' : 'NULL::bytea AS bytes'}
-        ${told.length > 0 ? ', pg_notify(?, ?)::text AS told' : ''}
-        FROM changed AS i ${change.payload === undefined ? 'LEFT JOIN incoming_payload AS p ON p.seq = i.seq' : ''}`,
+      SELECT ${COLUMNS}, NULL::bytea AS bytes ${told.length > 0 ? ', pg_notify(?, ?)::text AS told' : ''}
+        FROM changed AS i`,
     ...values,
     mailbox,
     messageId,
@@ -170,9 +169,7 @@ export async function changeIncoming(
     ...told,
   );
   const [row] = rows;
-  if (!row) return undefined;
-  if (change.payload === undefined) return whole(row, mailbox);
-  return incomingOf(parseIncoming(row), mailbox, change.payload);
+  return row && incomingOf(parseIncoming(row), mailbox, null);
 }
 
 /** Of which instances something is in flight, this one apart; '' for what was brought from another store. */

@@ -263,17 +263,18 @@ export async function changeOutgoing(
   return outgoingOf(parseOutgoing(row), String(row['mailbox_key']), change.payload);
 }
 
-/** Without their payloads. The statements go out one behind the other, within one transaction. */
-export function changeTogether(
+/** Whether each was made. The statements go out one behind the other, within one transaction. */
+export async function changeTogether(
   queries: Queries,
   transitions: readonly OutgoingTransition[],
   tell: Tell,
-): Promise<Array<Outgoing | undefined>> {
-  return Promise.all(
+): Promise<boolean[]> {
+  const rows = await Promise.all(
     transitions.map(({ id, from, attempt, change, note }) =>
       changeOutgoing(queries, id, from, change, { note, attempt, bare: true, tell }),
     ),
   );
+  return rows.map((row) => row !== undefined);
 }
 
 /** What ended with another instance of the sandbox: what is under way, and what still awaits an answer. */

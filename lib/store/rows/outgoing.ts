@@ -142,6 +142,30 @@ export function newOutgoingValues(mailbox: number, message: NewOutgoing): SqlVal
   ];
 }
 
+/** The message as it is right after its INSERT. */
+export function queuedOutgoing(message: NewOutgoing): Outgoing {
+  return {
+    infrastructure: 'not-asked',
+    business: 'not-asked',
+    collectBy: null,
+    infrastructureBy: null,
+    businessBy: null,
+    ...message,
+    state: 'queued',
+    plan: null,
+    chunksSent: 0,
+    messageId: null,
+    attempts: 0,
+    nextAttemptAt: 0,
+    firstAttemptAt: null,
+    acceptedAt: null,
+    settledAt: null,
+    nextTrackAt: null,
+    tracked: 0,
+    error: null,
+  };
+}
+
 const CHANGES: Record<Exclude<keyof OutgoingChange, 'payload'>, string> = {
   state: 'state',
   plan: 'plan',

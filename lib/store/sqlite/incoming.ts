@@ -155,7 +155,7 @@ export class IncomingTable {
     if (mailbox === undefined || from.length === 0) return undefined;
     const { assignments: sets, values } = incomingChange(change);
     const row = this.#statements.get(
-      `UPDATE incoming SET ${['message_id = message_id', ...sets].join(', ')}
+      `UPDATE incoming SET ${sets.join(', ') || 'delivery_count = delivery_count'}
         WHERE mailbox = ? AND message_id = ? AND +state IN (${marks(from)}) RETURNING ${INCOMING_COLUMNS}`,
       ...values,
       mailbox,
@@ -169,7 +169,7 @@ export class IncomingTable {
       this.#payloads.add(seq, change.payload);
     }
     if (note) this.#ledger.add(mailbox, 'in', messageId, messageId, note);
-    return this.#whole(row);
+    return this.#of(row, false);
   }
 
   /** What another instance of the sandbox gave and the flow is not done with is done. */

@@ -32,6 +32,8 @@ import type { Statements } from './statements';
 
 const PENDING: readonly string[] = ['queued', 'sending', 'unknown', 'parked'] satisfies OutgoingState[];
 const SELECT = `SELECT ${OUTGOING_COLUMNS} FROM outgoing`;
+/** What a line of the ledger, and a payload, need of their row. */
+const KEYS = 'seq, mailbox, message_id';
 
 /** `?, ?, ?` */
 export const marks = (values: readonly unknown[]): string => values.map(() => '?').join(', ');
@@ -49,7 +51,8 @@ export class OutgoingTable {
     this.#payloads = new Payloads(statements, 'outgoing');
   }
 
-  enqueue(message: NewOutgoing, note: LedgerNote): { message: Outgoing; isNew: boolean } {
+  /** Gives the message that has its key already; undefined where this one was added. */
+  enqueue(message: NewOutgoing, note: LedgerNote): Outgoing | undefined {
     const mailbox = this.#mailboxes.number(message.mailbox);
     if (message.onceKey !== null) {
       const first = this.#statements.get(
@@ -57,19 +60,18 @@ export class OutgoingTable {
         message.onceKey,
         mailbox,
       );
-      if (first) return { message: this.#whole(first), isNew: false };
+      if (first) return this.#whole(first);
     }
     const values = newOutgoingValues(mailbox, message);
     const row = this.#statements.get(
       `INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) VALUES (${marks(values)})
-        ON CONFLICT (id) DO NOTHING RETURNING ${OUTGOING_COLUMNS}`,
+        ON CONFLICT (id) DO NOTHING RETURNING seq`,
       ...values,
     );
     if (!row) throw new InvalidMessageError('The outbox has a message of this id already.');
-    const parsed = parseOutgoing(row);
-    this.#payloads.add(parsed.seq, message.payload);
+    this.#payloads.add(Number(row['seq']), message.payload);
     this.#ledger.add(mailbox, 'out', message.id, null, note);
-    return { message: outgoingOf(parsed, message.mailbox, message.payload), isNew: true };
+    return undefined;
   }
 
   get(id: string): Outgoing | undefined {
@@ -86,14 +88,18 @@ export class OutgoingTable {
     if (lookups(filter).length === 0) {
       for (const each of mailbox === undefined ? this.#mailboxes.all() : [mailbox]) {
         for (const state of new Set(filter.states ?? OUTGOING_STATES)) {
-          const found = this.#statements.all(
-            `${SELECT} INDEXED BY outgoing_state WHERE mailbox = ? AND state = ? AND id > ? ORDER BY id LIMIT ?`,
-            each,
-            state,
-            after,
-            page.limit,
-          );
-          rows.push(...found);
+          for (const blocked of [0, 1]) {
+            const found = this.#statements.all(
+              `${SELECT} INDEXED BY outgoing_state
+                WHERE mailbox = ? AND state = ? AND blocked = ? AND id > ? ORDER BY id LIMIT ?`,
+              each,
+              state,
+              blocked,
+              after,
+              page.limit,
+            );
+            rows.push(...found);
+          }
         }
       }
       rows.sort((one, other) => (String(one['id']) < String(other['id']) ? -1 : 1));
@@ -156,7 +162,7 @@ export class OutgoingTable {
     if (mailbox === undefined) return [];
     return this.#statements
       .all(
-        `${SELECT} INDEXED BY outgoing_sendable
+        `${SELECT} INDEXED BY outgoing_state
           WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND id > ? AND next_attempt_at <= ?
           ORDER BY id LIMIT ?`,
         mailbox,
@@ -170,9 +176,16 @@ export class OutgoingTable {
   nextSendTime(mailboxKey: string): number | undefined {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return undefined;
+    // Those that were set aside come before it in the index, and are few.
+    const now = this.#statements.get(
+      `SELECT 1 FROM outgoing INDEXED BY outgoing_state
+        WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at = 0 LIMIT 1`,
+      mailbox,
+    );
+    if (now) return 0;
     const row = this.#statements.get(
       `SELECT next_attempt_at FROM outgoing INDEXED BY outgoing_wake
-        WHERE mailbox = ? AND state = 'queued' AND blocked = 0 ORDER BY next_attempt_at LIMIT 1`,
+        WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at > 0 ORDER BY next_attempt_at LIMIT 1`,
       mailbox,
     );
     return row && Number(row['next_attempt_at']);
@@ -214,35 +227,39 @@ export class OutgoingTable {
     note: LedgerNote | undefined,
     outcomes: OutcomeCondition = {},
   ): Outgoing | undefined {
-    const parsed = this.#change(id, from, change, note, outcomes);
-    return parsed && this.#of(parsed, change.payload ?? this.#payloads.read(parsed.seq, parsed));
+    const row = this.#change(OUTGOING_COLUMNS, id, from, change, note, outcomes);
+    if (!row) return undefined;
+    const parsed = parseOutgoing(row);
+    return this.#of(parsed, change.payload ?? this.#payloads.read(parsed.seq, parsed));
   }
 
-  /** Without their payloads. */
-  changeTogether(transitions: readonly OutgoingTransition[]): Array<Outgoing | undefined> {
-    return transitions.map(({ id, from, attempt, change, note }) => {
-      const parsed = this.#change(id, from, change, note, {}, attempt);
-      return parsed && this.#of(parsed, null);
-    });
+  /** Whether each was made. Rows are not read back: that costs as much as the change. */
+  changeTogether(transitions: readonly OutgoingTransition[]): boolean[] {
+    return transitions.map(
+      ({ id, from, attempt, change, note }) => this.#change(KEYS, id, from, change, note, {}, attempt) !== undefined,
+    );
   }
 
+  /** Gives the columns that are asked for, KEYS at the least. */
   #change(
+    columns: string,
     id: string,
     from: readonly OutgoingState[],
     change: OutgoingChange,
     note: LedgerNote | undefined,
     { infrastructure, business }: OutcomeCondition,
     attempt?: number,
-  ): OutgoingRow | undefined {
+  ): Row | undefined {
     if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
     const { assignments, values } = outgoingChange(change);
     const settled =
       (infrastructure ? ` AND +infrastructure IN (${marks(infrastructure)})` : '') +
       (business ? ` AND +business IN (${marks(business)})` : '') +
       (attempt === undefined ? '' : ' AND attempts = ?');
+    // A column that is set is written into all its indexes, changed or not: so none that is in any, where nothing changes.
     const row = this.#statements.get(
-      `UPDATE outgoing SET ${['id = id', ...assignments].join(', ')}
-        WHERE id = ? AND +state IN (${marks(from)})${settled} RETURNING ${OUTGOING_COLUMNS}`,
+      `UPDATE outgoing SET ${assignments.join(', ') || 'tracked = tracked'}
+        WHERE id = ? AND +state IN (${marks(from)})${settled} RETURNING ${columns}`,
       ...values,
       id,
       ...from,
@@ -251,13 +268,13 @@ export class OutgoingTable {
       ...(attempt === undefined ? [] : [attempt]),
     );
     if (!row) return undefined;
-    const parsed = parseOutgoing(row);
     if (change.payload !== undefined) {
-      this.#payloads.remove(parsed.seq);
-      this.#payloads.add(parsed.seq, change.payload);
+      this.#payloads.remove(Number(row['seq']));
+      this.#payloads.add(Number(row['seq']), change.payload);
     }
-    if (note) this.#ledger.add(parsed.mailbox, 'out', id, parsed.message_id, note);
-    return parsed;
+    const messageId = row['message_id'] === null ? null : String(row['message_id']);
+    if (note) this.#ledger.add(Number(row['mailbox']), 'out', id, messageId, note);
+    return row;
   }
 
   /** What ended with another instance of the sandbox: what is under way, and what still awaits an answer. */

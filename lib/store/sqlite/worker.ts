@@ -41,24 +41,26 @@ function start(
     test.commitDelayMs ?? 0,
   );
 
-  port?.on('message', (message: Request | typeof CLOSE) => {
-    const waiting = [message];
-    while (waiting.length < MOST_TOGETHER && waiting.at(-1) !== CLOSE) {
-      const next = port && receiveMessageOnPort(port);
-      if (!next) break;
-      waiting.push(next.message as Request | typeof CLOSE);
-    }
-    const requests = waiting.filter((each) => each !== CLOSE);
-    if (requests.length > 0) {
-      const answers = commits.run(requests);
+  port?.on('message', (message: Request[] | typeof CLOSE) => {
+    const waiting: Request[] = [];
+    let next: typeof message | undefined = message;
+    for (; next !== undefined && next !== CLOSE; next = received(waiting.length)) waiting.push(...next);
+    while (waiting.length > 0) {
+      const answers = commits.run(waiting.splice(0, MOST_TOGETHER));
       post({ answers }, buffersOf(answers));
     }
-    if (waiting.at(-1) !== CLOSE) return;
+    if (next !== CLOSE) return;
     opened.close();
     post({ closed: true });
     port?.close();
   });
   post({ opened: true });
+}
+
+/** The next message, if one has come already and there is room for it in this commit. */
+function received(waiting: number): Request[] | typeof CLOSE | undefined {
+  if (waiting >= MOST_TOGETHER || !port) return undefined;
+  return receiveMessageOnPort(port)?.message as Request[] | typeof CLOSE | undefined;
 }
 
 /** The memory of payloads, which is handed over rather than copied. */

@@ -141,39 +141,40 @@ export function describeEnqueue(store: UseStore): void {
   describe('changeTogether', () => {
     const note = { event: 'changed', time: T };
 
-    it('makes several changes, each with its line in the ledger, and leaves payloads out', async () => {
+    it('makes several changes, each with its line in the ledger', async () => {
       const [one, other] = [await enqueued(store()), await enqueued(store())];
-      const [first, second] = await store().changeTogether([
+      const changed = await store().changeTogether([
         { id: one, from: ['queued'], change: { state: 'accepted', messageId: 'M9' }, note },
         { id: other, from: ['queued'], change: { state: 'sending', attempts: 1 }, note },
       ]);
-      assert.equal(first?.state, 'accepted');
-      assert.equal(second?.state, 'sending');
-      assert.equal(second.payload, null);
-      assert.notEqual((await store().getOutgoing(other))?.payload, null);
-      assert.equal((await store().history(first.mailbox, other)).at(-1)?.event, 'changed');
+      assert.deepEqual(changed, [true, true]);
+      const [first, second] = [await store().getOutgoing(one), await store().getOutgoing(other)];
+      assert.deepEqual([first?.state, first?.messageId], ['accepted', 'M9']);
+      assert.deepEqual([second?.state, second?.attempts], ['sending', 1]);
+      assert.notEqual(second?.payload, null);
+      const [line] = (await store().history(MAILBOX, 'M9')).slice(-1);
+      assert.deepEqual([line?.event, line?.reference, line?.messageId], ['changed', one, 'M9']);
+      assert.equal((await store().history(MAILBOX, other)).at(-1)?.event, 'changed');
     });
 
-    it('gives undefined in the place of one that was in another state, and changes the other', async () => {
+    it('gives false in the place of one that was in another state, and changes the other', async () => {
       const [one, other] = [await enqueued(store()), await enqueued(store())];
       const changed = await store().changeTogether([
         { id: one, from: ['sending'], change: { state: 'accepted' }, note },
         { id: other, from: ['queued'], change: { state: 'sending' }, note },
       ]);
-      assert.equal(changed[0], undefined);
-      assert.equal(changed[1]?.state, 'sending');
+      assert.deepEqual(changed, [false, true]);
       assert.equal((await store().getOutgoing(one))?.state, 'queued');
+      assert.equal((await store().getOutgoing(other))?.state, 'sending');
     });
 
     it('changes nothing where a later attempt was begun than the one that is meant', async () => {
       const id = await enqueued(store());
       await store().changeOutgoing(id, ['queued'], { state: 'sending', attempts: 2 });
       const change = { state: 'accepted' } as const;
-      assert.deepEqual(await store().changeTogether([{ id, from: ['sending'], attempt: 1, change, note }]), [
-        undefined,
-      ]);
-      const [second] = await store().changeTogether([{ id, from: ['sending'], attempt: 2, change, note }]);
-      assert.equal(second?.state, 'accepted');
+      assert.deepEqual(await store().changeTogether([{ id, from: ['sending'], attempt: 1, change, note }]), [false]);
+      assert.deepEqual(await store().changeTogether([{ id, from: ['sending'], attempt: 2, change, note }]), [true]);
+      assert.equal((await store().getOutgoing(id))?.state, 'accepted');
     });
 
     it('makes none of them where one fails', async () => {
