@@ -72,7 +72,7 @@ export async function sqliteSide(folder: string): Promise<Side> {
 
 /** The store of a database. ConfigurationError while a Node-RED has it open; one that starts meanwhile waits. */
 export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> {
-  const connections = new Connections({ url, schema });
+  const connections = await Connections.make({ url, schema });
   const client: Client = await connections.single();
   const queries = queriesOn(client);
   const close = async (): Promise<void> => {

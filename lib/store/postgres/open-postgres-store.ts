@@ -29,7 +29,7 @@ export interface PostgresStore extends Store {
  *   store; StorageError if it cannot be reached.
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
-  const connections = new Connections({ schema: 'mesh', ...options });
+  const connections = await Connections.make({ schema: 'mesh', ...options });
   const own = randomUUID();
   const notices = new Notices(connections, own);
   try {
