@@ -20,6 +20,13 @@ export interface StateOptions {
   /** Where large payloads are; with `url` a folder that all processes share. Default: `spool` in the folder. */
   spoolFolder?: string;
   /**
+   * Where payloads over 64 KiB are kept, with `url`: in `spoolFolder` (default), or in slices in the database, so that the
+   * processes need share no folder. What was kept in a shared `spoolFolder` before is still found there, if it is given.
+   */
+  largePayloads?: 'folder' | 'database';
+  /** The largest payload (bytes) that is kept in the database; a larger one is a TooLargeError. Default 256 MiB. */
+  largePayloadLimit?: number;
+  /**
    * So long (milliseconds) an operation waits for a PostgreSQL that is away, before it fails: an enqueueing is either safe or an
    * error. Default 10,000.
    */
@@ -45,11 +52,19 @@ const RETENTION: Retention = {
   rowsMs: 100 * DAY,
   ledgerMs: 400 * DAY,
 };
+/** A few of MESH's largest requests (100 MB): a database is no place for extracts of gigabytes. */
+const PAYLOAD_LIMIT = 256 * 1024 ** 2;
 const PURGE_EVERY_MS = 60 * 60 * 1000;
 
 /** Opens the state. Throws ConfigurationError where another process uses it, StorageError where it cannot be written. */
 export async function openState(options: StateOptions): Promise<State> {
-  const { folder, url, schema, patienceMs, retention, spoolFolder = join(folder, 'spool') } = options;
+  const { folder, url, schema, patienceMs, retention, spoolFolder } = options;
+  const inDatabase = options.largePayloads === 'database';
+  if (inDatabase && url === undefined) {
+    throw new ConfigurationError('Large payloads can be kept in the database only where the store is PostgreSQL.', {
+      advice: 'Set the URL of the store too, or leave large payloads in the folder.',
+    });
+  }
   const store =
     url === undefined
       ? await openSqliteStore({ folder })
@@ -59,10 +74,16 @@ export async function openState(options: StateOptions): Promise<State> {
           ...(patienceMs === undefined ? {} : { patienceMs }),
         });
   try {
-    const spool = await Spool.open(spoolFolder, { isShared: store.isShared });
+    // With the payloads in the database, a folder of one's own has only what is being downloaded.
+    const isShared = store.isShared && !(inDatabase && spoolFolder === undefined);
+    const spool = await Spool.open(spoolFolder ?? join(folder, 'spool'), {
+      isShared,
+      slices: store.slices,
+      ...(inDatabase ? { inDatabase, limitBytes: options.largePayloadLimit ?? PAYLOAD_LIMIT } : {}),
+    });
     const scratch = store.isShared ? await Spool.open(join(folder, 'scratch')) : spool;
-    if (store.isShared) await checkShared(store, spool);
-    await spool.removeOrphans(await store.spoolNames(), store.isShared ? DAY : 0);
+    if (isShared) await checkShared(store, spool);
+    await spool.removeOrphans(await store.spoolNames(), isShared ? DAY : 0);
     if (scratch !== spool) await scratch.removeOrphans(new Set());
     const purge = async (): Promise<void> => {
       const { spoolNames } = await store.purge(Date.now(), { ...RETENTION, ...retention });
@@ -80,7 +101,7 @@ export async function openState(options: StateOptions): Promise<State> {
       async close() {
         clearInterval(timer);
         await first;
-        if (store.isShared) await spool.removeProbe(store.id);
+        if (isShared) await spool.removeProbe(store.id);
         await store.close();
       },
     };

@@ -32,8 +32,8 @@ export interface PayloadSource {
  */
 const PIECE_BYTES = 512 * 1024;
 
-/** Opens what a caller gave. Throws InvalidMessageError for what cannot be a payload, PayloadError for a file that is not readable. */
-export async function openPayload(payload: Payload): Promise<PayloadSource> {
+/** Opens what a caller gave, or gives what is open already. Throws InvalidMessageError for what cannot be a payload, PayloadError for a file that is not readable. */
+export async function openPayload(payload: Payload | { source: PayloadSource }): Promise<PayloadSource> {
   const source = await sourceOf(payload);
   if (source.size === 0) {
     throw new InvalidMessageError('The payload is empty. Nothing was sent.', {
@@ -43,11 +43,12 @@ export async function openPayload(payload: Payload): Promise<PayloadSource> {
   return source;
 }
 
-async function sourceOf(payload: Payload): Promise<PayloadSource> {
+async function sourceOf(payload: Payload | { source: PayloadSource }): Promise<PayloadSource> {
   if (payload instanceof Uint8Array) return bytesSource(payload);
   if (typeof payload === 'string') return bytesSource(Buffer.from(payload, 'utf8'), 'text/plain; charset=utf-8');
   if (typeof payload === 'object' && payload !== null) {
     if ('file' in payload && typeof payload.file === 'string') return fileSource(payload.file);
+    if ('source' in payload && typeof payload.source?.open === 'function') return payload.source;
     if ('json' in payload) return bytesSource(jsonBytes(payload.json), 'application/json');
   }
   throw new InvalidMessageError('The payload is neither bytes, text, { file } nor { json }. Nothing was sent.', {

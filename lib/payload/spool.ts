@@ -5,12 +5,27 @@
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StorageError } from '../errors';
+import { StorageError, TooLargeError } from '../errors';
+import type { PayloadSlices } from '../store/store';
 import { withoutPath } from './file-error';
 import { partialNames } from './partial-files';
+import { slicedSource } from './sliced-source';
+import { fileSourceAt, statFile, type PayloadSource } from './source';
 
 /** How an instance shows that it uses the folder. */
 const PROBE = 'probe-';
+
+/** How an instance uses its folder. */
+export interface SpoolOptions {
+  /** Other processes write into it too. */
+  isShared?: boolean;
+  /** Where payloads may be instead of in the folder. */
+  slices?: PayloadSlices | undefined;
+  /** New payloads go into the slices, and the folder has only what is being downloaded. */
+  inDatabase?: boolean;
+  /** The largest payload that is taken (bytes). */
+  limitBytes?: number;
+}
 
 /** A spool folder. */
 export class Spool {
@@ -18,17 +33,24 @@ export class Spool {
   readonly inUse = new Set<string>();
   /** Other processes write into the folder too. */
   readonly isShared: boolean;
+  /** Payloads are kept in the database. */
+  readonly inDatabase: boolean;
+  readonly #limitBytes: number;
+  readonly #slices: PayloadSlices | undefined;
   readonly #folder: string;
 
-  private constructor(folder: string, isShared: boolean) {
+  private constructor(folder: string, options: SpoolOptions) {
     this.#folder = folder;
-    this.isShared = isShared;
+    this.isShared = options.isShared ?? false;
+    this.#slices = options.slices;
+    this.inDatabase = options.inDatabase ?? false;
+    this.#limitBytes = options.limitBytes ?? Infinity;
   }
 
   /** Opens the folder, and makes it (0700) if it is not there. Throws StorageError. */
-  static async open(folder: string, { isShared = false } = {}): Promise<Spool> {
+  static async open(folder: string, options: SpoolOptions = {}): Promise<Spool> {
     await storing(() => mkdir(folder, { recursive: true, mode: 0o700 }));
-    return new Spool(folder, isShared);
+    return new Spool(folder, options);
   }
 
   /** Absolute path of a spooled file. */
@@ -36,8 +58,49 @@ export class Spool {
     return join(this.#folder, name);
   }
 
-  /** Writes a file and gives its bytes, once they are on the disk. What fails leaves nothing behind. Throws StorageError. */
+  /** Throws TooLargeError for a payload that is larger than this spool takes: so many bytes of it are there, or announced. */
+  checkSize(bytes: number, messageId?: string): void {
+    if (bytes <= this.#limitBytes) return;
+    const limit = Math.round(this.#limitBytes / 1024 ** 2);
+    throw new TooLargeError(`The payload is larger than ${limit} MiB, too large to be kept in the database.`, {
+      ...(messageId === undefined ? {} : { messageId }),
+      advice:
+        'Raise largePayloadLimitMiB in settings.js if the database has the room, or keep large payloads in a folder that all ' +
+        'instances share (spoolFolder).',
+    });
+  }
+
+  /** Writes a payload and gives its bytes, once they are safe. What fails leaves nothing behind. Throws StorageError. */
   async write(name: string, pieces: AsyncIterable<Buffer>): Promise<number> {
+    if (this.inDatabase && this.#slices) return await this.#slices.write(name, pieces);
+    return await this.#writeFile(name, pieces);
+  }
+
+  /** A file that was written here as a whole is kept where payloads are. Throws StorageError; the file is gone then. */
+  async keep(name: string): Promise<void> {
+    if (!this.inDatabase) return;
+    const path = this.path(name);
+    try {
+      const stamp = await statFile(path);
+      await this.write(name, fileSourceAt(path, stamp).open(0, stamp.size, 'reuse'));
+    } finally {
+      await rm(path, { force: true }).catch(() => undefined);
+    }
+  }
+
+  /** A kept payload; `size` is the one of its row. Throws PayloadError where it is in neither place. */
+  async source(name: string, size: number): Promise<PayloadSource> {
+    const path = this.path(name);
+    try {
+      return fileSourceAt(path, { ...(await statFile(path)), size });
+    } catch (error) {
+      // The setting may have been another one when it was kept.
+      if (this.#slices && (await this.#slices.has(name))) return slicedSource(this.#slices, name, size);
+      throw error;
+    }
+  }
+
+  async #writeFile(name: string, pieces: AsyncIterable<Buffer>): Promise<number> {
     const path = this.path(name);
     // Outside: a file that is there already is somebody's, and stays.
     const handle = await storing(() => open(path, 'wx', 0o600));
@@ -71,9 +134,13 @@ export class Spool {
     }
   }
 
-  /** Deletes files that no row refers to any more. One that is gone already is fine. */
+  /** Deletes what no row refers to any more. One that is gone already is fine. */
   async remove(names: Iterable<string>): Promise<void> {
-    for (const name of names) await rm(this.path(name), { force: true }).catch(() => undefined);
+    const all = [...names];
+    for (const name of all) await rm(this.path(name), { force: true }).catch(() => undefined);
+    // Were it to fail, the store's own purge removes them.
+    const payloads = all.filter((name) => !/^(part|probe)-/.test(name));
+    if (this.#slices && payloads.length > 0) await this.#slices.remove(payloads).catch(() => undefined);
   }
 
   /**

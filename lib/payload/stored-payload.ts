@@ -19,9 +19,15 @@ export interface Placed {
 
 /**
  * Where a payload will be: small ones in their row, large ones in the spool under `name`; a file of the user's is
- * referenced, or copied if `copyFile`. Nothing is written yet. Throws InvalidMessageError, PayloadError.
+ * referenced, or copied if `copyFile`, and into a database always. Nothing is written yet. Throws InvalidMessageError,
+ * PayloadError, TooLargeError for what the spool does not take.
  */
-export async function placePayload(payload: Payload, spool: Spool, name: string, copyFile: boolean): Promise<Placed> {
+export async function placePayload(
+  payload: Payload | { source: PayloadSource },
+  spool: Spool,
+  name: string,
+  copyFile: boolean,
+): Promise<Placed> {
   const source = await openPayload(payload);
   if (source.size <= INLINE_BYTES) {
     return {
@@ -30,12 +36,14 @@ export async function placePayload(payload: Payload, spool: Spool, name: string,
       keep: async () => ({ kind: 'inline', bytes: await readAll(source) }),
     };
   }
-  if (typeof payload === 'object' && 'file' in payload && !copyFile) {
+  // Another instance may be the one that sends it: without a folder in common it has no file of this one.
+  if (typeof payload === 'object' && 'file' in payload && !copyFile && !spool.inDatabase) {
     // Of the same moment as the size of the row. An absolute path: the next start may have another working directory.
     const path = resolve(payload.file);
     const stamp = await statFile(path);
     return { source: fileSourceAt(path, stamp), ownBytes: 0, keep: async () => ({ kind: 'file', path, ...stamp }) };
   }
+  spool.checkSize(source.size);
   return {
     source,
     ownBytes: source.size,
@@ -57,6 +65,5 @@ export async function readAll(source: PayloadSource): Promise<Buffer> {
 export async function openStored(stored: StoredPayload, size: number, spool: Spool): Promise<PayloadSource> {
   if (stored.kind === 'inline') return bytesSource(stored.bytes);
   if (stored.kind === 'file') return fileSourceAt(stored.path, stored);
-  const path = spool.path(stored.name);
-  return fileSourceAt(path, { ...(await statFile(path)), size });
+  return await spool.source(stored.name, size);
 }

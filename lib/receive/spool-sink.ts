@@ -101,7 +101,8 @@ export class SpoolSink implements PayloadSink {
       this.#pieces.push(piece);
       return;
     }
-    const { room, message } = this.#parts;
+    const { room, message, spool } = this.#parts;
+    spool.checkSize(this.#bytes, message.messageId);
     const hasRoom = room.has(piece.length);
     if (hasRoom !== true && !(await hasRoom)) throw new NoRoomError(message.messageId, false);
     room.take(piece.length);
@@ -135,6 +136,7 @@ export class SpoolSink implements PayloadSink {
   async spooled(): Promise<SpooledPayload> {
     try {
       const { payload, bytes, sha256 } = await this.finish();
+      if (!payload) await this.#parts.spool.keep(this.#name);
       const stored: StoredPayload = payload ? { kind: 'inline', bytes: payload } : { kind: 'spool', name: this.#name };
       return { stored, size: bytes, sha256 };
     } finally {

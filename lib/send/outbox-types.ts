@@ -1,7 +1,11 @@
 /** What the durable outbox takes and tells. */
 import { readMailboxKey, type Outgoing, type Outcome, type OutgoingState, type StoredError } from '../store/store';
-import type { OutgoingMessage } from '../types';
+import type { PayloadSource } from '../payload/source';
+import type { OutgoingMessage, Payload } from '../types';
 import type { Deadlines } from './deadlines';
+
+/** A message for the outbox; a payload that the store has already comes as its source. */
+export type Enqueued = Omit<OutgoingMessage, 'payload'> & { payload: Payload | { source: PayloadSource } };
 
 /** A message for the outbox, and how it is to be treated. */
 export interface EnqueueOptions extends Partial<Deadlines> {

@@ -348,9 +348,11 @@ export class OutboxWorker {
   /** How long there is nothing to do (milliseconds). */
   async #untilNext(): Promise<number> {
     const { store, mailbox, clock } = this.#parts;
-    await this.#tellState();
+    // Every change that another instance tells wakes this one: were each counted, every message would be, on every instance.
+    const tellIn = store.isShared ? TELL_EVERY_MS - Math.abs(clock.now() - this.#toldAt) : 0;
+    if (tellIn <= 0) await this.#tellState();
     const now = clock.now();
-    const longest = store.isShared ? SHARED_WAIT_MS : LONGEST_WAIT_MS;
+    const longest = tellIn > 0 ? tellIn : store.isShared ? SHARED_WAIT_MS : LONGEST_WAIT_MS;
     if (!this.#lease.held) return longest;
     const until = now < this.#backoff.pausedUntil ? this.#backoff.pausedUntil : await store.nextSendTime(mailbox);
     const next = Math.min(until ?? Infinity, this.#interrupted.nextTime ?? Infinity);

@@ -29,6 +29,7 @@ import { CallOrder, laneOf, type Place } from './call-order';
 import { deadlineRules, type DeadlineRules, type WorkflowDeadlines } from './deadlines';
 import {
   outboxMessage,
+  type Enqueued,
   type EnqueueOptions,
   type OutboxEvent,
   type OutboxLimits,
@@ -114,10 +115,7 @@ export class Outbox {
    * order in which they were made, awaited or not: a large payload is not overtaken by a small one. Throws InvalidMessageError or PayloadError for what
    * cannot be sent, OutboxFullError or StorageError where there is no room; then nothing was taken.
    */
-  async enqueue(
-    message: OutgoingMessage,
-    options: EnqueueOptions = {},
-  ): Promise<{ message: OutboxMessage; isNew: boolean }> {
+  async enqueue(message: Enqueued, options: EnqueueOptions = {}): Promise<{ message: OutboxMessage; isNew: boolean }> {
     const place = this.#order.enter(laneOf(message));
     try {
       return await this.#enqueue(uuidv7(), message, options, place);
@@ -128,7 +126,7 @@ export class Outbox {
 
   async #enqueue(
     id: string,
-    message: OutgoingMessage,
+    message: Enqueued,
     options: EnqueueOptions,
     place: Place,
   ): Promise<{ message: OutboxMessage; isNew: boolean }> {

@@ -3,8 +3,7 @@ import { InvalidMessageError, PayloadError } from '../errors';
 import { openStored, readAll } from '../payload/stored-payload';
 import type { Spool } from '../payload/spool';
 import type { Outcome, Outgoing, OutgoingState } from '../store/store';
-import type { OutgoingMessage } from '../types';
-import type { EnqueueOptions, StoredEnvelope } from './outbox-types';
+import type { Enqueued, EnqueueOptions, StoredEnvelope } from './outbox-types';
 
 /** What may be sent again, whatever was answered. */
 const FAILED: readonly OutgoingState[] = ['undelivered', 'rejected', 'unknown', 'parked', 'closed'];
@@ -30,7 +29,7 @@ export function mayHaveArrived(row: Pick<Outgoing, 'state'>): boolean {
 export async function messageToResend(
   row: Outgoing,
   spool: Spool,
-): Promise<{ message: OutgoingMessage; options: EnqueueOptions }> {
+): Promise<{ message: Enqueued; options: EnqueueOptions }> {
   if (!isResendable(row)) {
     throw new InvalidMessageError(`Message ${row.id} is ${row.state}: it is not sent again.`, {
       advice:
@@ -61,14 +60,16 @@ export async function messageToResend(
   return {
     message: {
       ...fields,
-      // An empty one, so that the name of a spooled file does not become the message's.
+      // An empty one, so that the name of a file does not become the message's.
       fileName: fileName ?? '',
       // A caller's own local id goes with the message; one of ours is made anew.
       ...(localId === row.id ? {} : { localId }),
       payload:
         payload.kind === 'inline'
           ? await readAll(source)
-          : { file: payload.kind === 'file' ? payload.path : spool.path(payload.name) },
+          : payload.kind === 'file'
+            ? { file: payload.path }
+            : { source },
     },
     options: {
       resendOf: row.id,

@@ -238,6 +238,17 @@ export interface Retention {
   ledgerMs: number;
 }
 
+/** Large payloads in the store itself, by names that are never used again. What a method has resolved for is committed. */
+export interface PayloadSlices {
+  /** Gives its bytes. What fails leaves nothing behind, or what the retention removes. Throws StorageError, and what `pieces` throws. */
+  write(name: string, pieces: AsyncIterable<Buffer>): Promise<number>;
+  /** The bytes from `start` up to, not including, `end`; fewer where they are not there. */
+  read(name: string, start: number, end: number): AsyncIterable<Buffer>;
+  has(name: string): Promise<boolean>;
+  /** Removes them. One that is not there is fine. */
+  remove(names: readonly string[]): Promise<void>;
+}
+
 /** Of what there is to be one for each mailbox (DESIGN.md, rule 3). */
 export type Role = 'sender' | 'poller';
 
@@ -252,6 +263,8 @@ export type OtherChange =
 export interface Store {
   /** Whether other processes may have it open too. */
   readonly isShared: boolean;
+  /** Where large payloads may be kept, if it can: what is written and named by no row is removed by `purge`, a day later. */
+  readonly slices?: PayloadSlices;
   /** Of this opening of the store, among those of all processes that share it. */
   readonly id: string;
   /** The ids of the others that live, or did a minute ago; none where the store has one owner. */

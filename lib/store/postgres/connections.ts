@@ -1,6 +1,6 @@
 /** The connections to the database: one small pool, TLS, and the settings of each session. */
 import { readFileSync } from 'node:fs';
-import { Client, type ClientBase, type ClientConfig, Pool, type PoolClient, TypeOverrides, types } from 'pg';
+import type { Client, ClientBase, ClientConfig, Pool, PoolClient } from 'pg';
 import { ConfigurationError } from '../../errors';
 import { asMeshError, isAway, isCollision } from './failures';
 import { type Queries, queriesOn, type Watch } from './queries';
@@ -33,6 +33,9 @@ const AGAIN_AFTER_MS = 250;
 
 const SCHEMA = /^[a-z_][a-z0-9_]{0,62}$/;
 
+/** The driver. */
+type Driver = typeof import('pg');
+
 /** A pool whose sessions are set up, and that tries again while the database is away. */
 export class Connections {
   readonly schema: string;
@@ -40,17 +43,26 @@ export class Connections {
   readonly #options: ConnectionOptions;
   readonly #config: ClientConfig;
   readonly #pool: Pool;
+  readonly #driver: Driver;
 
-  /** Connects to nothing yet. Throws ConfigurationError for options that cannot work. */
-  constructor(options: ConnectionOptions) {
+  /**
+   * Connects to nothing yet. The driver is loaded here, where it is needed: a Node-RED with SQLite does without it. Throws
+   * ConfigurationError for options that cannot work.
+   */
+  static async make(options: ConnectionOptions): Promise<Connections> {
+    return new Connections(options, await import('pg'));
+  }
+
+  private constructor(options: ConnectionOptions, driver: Driver) {
     if (!SCHEMA.test(options.schema)) {
       throw new ConfigurationError('The schema of the store may have lower-case letters, digits and _ only.');
     }
     this.schema = options.schema;
     this.#options = options;
     this.patienceMs = options.patienceMs ?? 10_000;
-    this.#config = clientConfig(options);
-    this.#pool = new Pool({
+    this.#driver = driver;
+    this.#config = clientConfig(options, driver);
+    this.#pool = new driver.Pool({
       ...this.#config,
       max: options.connections ?? 3,
       // An open store does not keep a program alive; what waits for an answer does.
@@ -65,7 +77,7 @@ export class Connections {
 
   /** A connection of one's own, e.g. to listen on. Close it with `end`. */
   async single(): Promise<Client> {
-    const client = new Client(this.#config);
+    const client = new this.#driver.Client(this.#config);
     client.on('error', () => undefined);
     try {
       await client.connect();
@@ -123,7 +135,7 @@ export class Connections {
   }
 }
 
-function clientConfig(options: ConnectionOptions): ClientConfig {
+function clientConfig(options: ConnectionOptions, { TypeOverrides, types }: Driver): ClientConfig {
   const url = parsed(options.url);
   const ssl = tls(url, options.ca);
   for (const name of ['sslmode', 'sslrootcert']) url.searchParams.delete(name);

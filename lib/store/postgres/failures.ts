@@ -26,10 +26,17 @@ export function isCollision(error: unknown): boolean {
   return ['40001', '40P01', '55P03'].includes(sqlState(error) ?? '');
 }
 
-function isConnectionError(error: unknown): boolean {
+/** The server is not who its certificate has to say, or has none: trying again mends nothing. */
+function isUntrusted(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  const { code = '' } = error as { code?: string };
+  return /^(CERT_|DEPTH_|SELF_|UNABLE_TO_|ERR_TLS_CERT)/.test(code) || /does not support SSL/.test(error.message);
+}
+
+function isConnectionError(error: unknown): boolean {
+  if (!(error instanceof Error) || isUntrusted(error)) return false;
   const code = (error as { code?: unknown }).code;
-  if (typeof code === 'string' && /^(E[A-Z]+|ERR_SSL|ERR_TLS|CERT_|DEPTH_|SELF_|UNABLE_)/.test(code)) return true;
+  if (typeof code === 'string' && /^(E[A-Z]+|ERR_SSL|ERR_TLS)/.test(code)) return true;
   return /connection|timeout|not queryable|socket/i.test(error.message);
 }
 
@@ -39,6 +46,17 @@ export function asMeshError(error: unknown): MeshError {
   const state = sqlState(error);
   const said = error instanceof Error ? error.message : String(error);
   const cause = new Error(state === undefined ? said : `${state}: ${said}`);
+  if (isUntrusted(error)) {
+    return new ConfigurationError(
+      'The server of the store’s database does not prove who it is: its certificate is missing, or not trusted.',
+      {
+        cause,
+        advice:
+          'Name the authority that signed it (PEM) as sslrootcert in the store’s URL, and the host as the certificate has it; ' +
+          'see that it has not expired and that the server has TLS switched on (ssl = on).',
+      },
+    );
+  }
   if (isAway(error)) {
     return new StorageError('The database of the store cannot be reached.', {
       cause,

@@ -12,6 +12,12 @@ const AGAIN_AFTER_MS = 2000;
 /** A connection that is dead and does not know it: asked so often. */
 const ALIVE_EVERY_MS = 30_000;
 
+/** Whether a connection keeps the program alive: the driver's types do not have it. */
+interface KeepsAlive {
+  ref(): void;
+  unref(): void;
+}
+
 /** Hears for one store. */
 export class Notices {
   readonly #connections: Connections;
@@ -38,14 +44,14 @@ export class Notices {
       await client.end();
       return;
     }
-    // Does not keep a program alive. Its types do not have it.
-    (client as unknown as { unref(): void }).unref();
     const queries = queriesOn(client);
     const alive = (): Promise<void> => stillAlive(queries, this.#own);
     await alive();
     await showPresence(queries, this.#connections.schema, this.#own);
     this.#timer = setInterval(() => void alive().catch(() => client.end()), ALIVE_EVERY_MS);
     this.#timer.unref();
+    // Listening does not keep a program alive.
+    (client as Client & KeepsAlive).unref();
   }
 
   /** Calls `listener` for what others do with the mailbox; gives a function that ends it. */
@@ -58,6 +64,8 @@ export class Notices {
   async close(): Promise<void> {
     this.#closing.abort();
     clearInterval(this.#timer);
+    // Whoever closes waits for it, though.
+    (this.#client as (Client & KeepsAlive) | undefined)?.ref();
     await this.#client?.end().catch(() => undefined);
   }
 

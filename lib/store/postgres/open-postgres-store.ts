@@ -14,6 +14,7 @@ import { Notices } from './notices';
 import * as outgoing from './outgoing';
 import type { Queries } from './queries';
 import { purgeSlice, spoolNames } from './retention';
+import { removeUnnamed, slicesIn } from './slices';
 
 export type PostgresStoreOptions = Omit<ConnectionOptions, 'schema'> & Partial<Pick<ConnectionOptions, 'schema'>>;
 
@@ -29,7 +30,7 @@ export interface PostgresStore extends Store {
  *   store; StorageError if it cannot be reached.
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
-  const connections = new Connections({ schema: 'mesh', ...options });
+  const connections = await Connections.make({ schema: 'mesh', ...options });
   const own = randomUUID();
   const notices = new Notices(connections, own);
   try {
@@ -70,6 +71,7 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
   };
   return {
     isShared: true,
+    slices: slicesIn(connections),
     id: own,
     others: () => connections.use((q) => others(q, own)),
     mailboxes: () => read((q) => mailboxKeys(q)),
@@ -113,7 +115,11 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
         ]);
         return closed[0] + closed[1];
       }),
-    purge: (now, retention) => purge(commits, now, retention),
+    purge: async (now, retention) => {
+      const purged = await purge(commits, now, retention);
+      await removeUnnamed(connections);
+      return purged;
+    },
     spoolNames: () => read((q) => spoolNames(q)),
     // Beside the rest: a lease must not end because a commit takes long.
     lease: async (mailbox, role, ms) => {

@@ -1,7 +1,8 @@
 /** A SQLite store and its spool, brought to PostgreSQL and back. */
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { ConfigurationError, StorageError } from '../../../lib/errors';
 import { copyStore } from '../../../lib/store/copy/copy-store';
 import { postgresSide, type Side, sqliteSide } from '../../../lib/store/copy/side';
@@ -106,6 +107,26 @@ describe('a store that is copied', () => {
     assert.equal((await again.countOutgoing(MAILBOX)).messages.queued, 604);
     await enqueued(again);
     await failure(ConfigurationError, openPostgresStore({ url: places.url, schema: places.schema }));
+  }).timeout(60_000);
+
+  it('has its large payloads in the database where that is wanted, and brings them back', async () => {
+    const places = await filled();
+    const large = Buffer.alloc(3_000_000, 'large');
+    await writeFile(join(places.spool, 'out-1'), large);
+    const inDatabase = { say: () => undefined, toSpool: undefined, fromSpool: places.spool };
+    await withSides(places, async ({ sqlite, postgres }) => {
+      // A run before was killed in the middle of it.
+      await postgres.slices?.write('out-1', Readable.from([large.subarray(0, 1_500_000)]));
+      await copyStore({ from: sqlite, to: postgres, ...inDatabase });
+    });
+    const back = { ...places, folder: await emptyFolder() };
+    const spool = join(back.folder, 'spool');
+    await withSides(back, async ({ sqlite, postgres }) => {
+      await copyStore({ from: postgres, to: sqlite, ...inDatabase, fromSpool: undefined, toSpool: spool });
+    });
+    assert.ok((await readFile(join(spool, 'out-1'))).equals(large));
+    assert.equal(await readFile(join(spool, 'in-1'), 'utf8'), 'payload of in-1');
+    assert.deepEqual((await readdir(spool)).sort(), ['in-1', 'out-1']);
   }).timeout(60_000);
 
   it('goes on where it was broken off, and cannot be opened meanwhile', async () => {

@@ -50,6 +50,28 @@ describe('a mailbox of two instances', () => {
     assert.equal(senders.length, 1, 'one sender');
   }).timeout(30_000);
 
+  it('is not counted anew at every notice of what the other takes', async () => {
+    const sandbox = await tlsSandbox();
+    const [first, second] = await two();
+    const { store } = second;
+    let counts = 0;
+    const countOutgoing: Store['countOutgoing'] = (mailbox) => {
+      counts += 1;
+      return store.countOutgoing(mailbox);
+    };
+    const one = outboxAt(sandbox, { state: first });
+    one.start();
+    const waits = outboxAt(sandbox, { state: { ...second, store: { ...store, countOutgoing } } });
+    waits.start();
+    const began = performance.now();
+    const ids: string[] = [];
+    for (let i = 0; i < 100; i += 1) ids.push((await one.outbox.enqueue(letter())).message.id);
+    await Promise.all(ids.map((id) => one.outbox.accepted(id)));
+    const seconds = (performance.now() - began) / 1000;
+    // Of 300 changes of the other it is told, and counts once a second.
+    assert.ok(counts <= 4 + seconds * 1.2, `${counts} counts in ${seconds} s`);
+  }).timeout(60_000);
+
   it('is taken over when the one that sends is closed', async () => {
     const sandbox = await tlsSandbox();
     const [first, second] = await two();

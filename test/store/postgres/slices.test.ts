@@ -1,0 +1,236 @@
+/** Large payloads in slices in PostgreSQL: several instances, each with a folder of its own. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { assert as holds, asyncProperty, integer } from 'fast-check';
+import { ConfigurationError, openState, TooLargeError, type State, type StateOptions } from '../../../lib/index';
+import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
+import { SLICE_BYTES } from '../../../lib/store/postgres/slices';
+import type { PayloadSlices } from '../../../lib/store/store';
+import { afterThisTest, emptyFolder } from '../../support/cleanup';
+import { consumer } from '../../support/consumer';
+import { failure } from '../../support/failure';
+import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../../support/outboxes';
+import { dropSchema, newSchema, onServer, postgresUrl } from '../../support/postgres';
+import { DAY, enqueued, received, T } from '../contract/support';
+
+const MIB = 1024 ** 2;
+
+interface Instance {
+  state: State;
+  folder: string;
+}
+
+/** Instances on one schema, with nothing else in common. */
+async function instances(count: number, options: Partial<StateOptions> = {}): Promise<Instance[]> {
+  const [url, schema] = [await postgresUrl(), newSchema()];
+  afterThisTest(() => dropSchema(schema));
+  const made: Instance[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const folder = await emptyFolder();
+    const state = await openState({ folder, url, schema, largePayloads: 'database', ...options });
+    afterThisTest(() => state.close());
+    made.push({ state, folder });
+  }
+  return made;
+}
+
+async function two(options: Partial<StateOptions> = {}): Promise<[Instance, Instance]> {
+  const [one, other] = await instances(2, options);
+  assert.ok(one && other);
+  return [one, other];
+}
+
+const filesOf = async ({ folder }: Instance): Promise<string[]> => await readdir(join(folder, 'spool'));
+
+describe('large payloads in PostgreSQL', function () {
+  this.timeout(60_000);
+
+  it('are sent by another instance than the one that took them, a file that only the first has among them', async () => {
+    const sandbox = await tlsSandbox();
+    const [first, second] = await two();
+    const sender = outboxAt(sandbox, { state: first.state });
+    const taker = outboxAt(sandbox, { state: second.state });
+    sender.start();
+    const { message: warm } = await sender.outbox.enqueue(letter());
+    await sender.outbox.accepted(warm.id);
+    taker.start();
+    const bytes = randomBytes(2 * MIB + 17);
+    const file = join(await emptyFolder(), 'extract.csv');
+    await writeFile(file, bytes);
+    for (const payload of [bytes, { file }]) {
+      const { message } = await taker.outbox.enqueue({ ...letter(), payload });
+      await taker.outbox.accepted(message.id);
+      assert.ok(sender.eventsOf(message.id).includes('accepted'), 'the other instance sends it');
+    }
+    const bob = outboxAt(sandbox, { state: await stateIn(), mailboxId: 'X26ABC2' });
+    for (const messageId of (await bob.listInbox()).messageIds.slice(1)) {
+      const { payload } = await bob.receive(messageId);
+      assert.ok(payload?.equals(bytes));
+    }
+    assert.deepEqual([await filesOf(first), await filesOf(second)], [[], []], 'nothing is left in their folders');
+  });
+
+  it('are delivered by one instance and, when that is gone, from the database by another', async () => {
+    const sandbox = await tlsSandbox();
+    const [first, second] = await two();
+    const bob = { mailboxId: 'X26ABC2' };
+    const [one, other] = [
+      outboxAt(sandbox, { state: first.state, ...bob }),
+      outboxAt(sandbox, { state: second.state, ...bob }),
+    ];
+    const bytes = randomBytes(3 * MIB + 1);
+    await outboxAt(sandbox, { state: await stateIn() }).send(letter(bytes));
+    const [leaves, stays] = [one.inbox({ minimumIntervalMs: 0 }), other.inbox({ minimumIntervalMs: 0 })];
+    afterThisTest(() => stays.close());
+    const [before, after] = [consumer(), consumer()];
+    leaves.add(before);
+    leaves.poll();
+    await eventually('it is delivered', () => before.deliveries.length === 1, 30_000);
+    assert.deepEqual(await filesOf(first), []);
+    stays.add(after);
+    await leaves.close();
+    await one.close();
+    await first.state.close();
+    await eventually('it is delivered again', () => after.deliveries.length === 1, 30_000);
+    assert.ok(after.deliveries[0]?.received.payload?.equals(bytes));
+  });
+
+  it('are sent again when a person asks for it', async () => {
+    const sandbox = await tlsSandbox();
+    const [{ state }] = await two();
+    const mailbox = outboxAt(sandbox, { state });
+    const bytes = randomBytes(MIB);
+    const { message } = await mailbox.outbox.enqueue(letter(bytes));
+    const note = { event: 'rejected', time: Date.now() };
+    await state.store.changeOutgoing(message.id, ['queued'], { state: 'rejected', settledAt: Date.now() }, note);
+    const again = await mailbox.outbox.resend(message.id);
+    mailbox.start();
+    const { messageId = '' } = await mailbox.outbox.accepted(again.id);
+    const { payload } = await outboxAt(sandbox, { state: await stateIn(), mailboxId: 'X26ABC2' }).receive(messageId);
+    assert.ok(payload?.equals(bytes));
+  });
+
+  it('over the limit are refused in words, and stay at MESH where they are received', async () => {
+    const sandbox = await tlsSandbox();
+    const [{ state }] = await two({ largePayloadLimit: MIB });
+    const mailbox = outboxAt(sandbox, { state, mailboxId: 'X26ABC2' });
+    const refused = await failure(TooLargeError, mailbox.outbox.enqueue(letter(randomBytes(MIB + 1))));
+    assert.match(refused.message, /larger than 1 MiB, too large to be kept in the database/);
+    assert.match(refused.advice ?? '', /largePayloadLimitMiB/);
+    const sent = await outboxAt(sandbox, { state: await stateIn() }).send(letter(randomBytes(MIB + 1)));
+    const inbox = mailbox.inbox({ minimumIntervalMs: 0 });
+    afterThisTest(() => inbox.close());
+    const one = consumer();
+    inbox.add(one);
+    inbox.poll();
+    await eventually('a person is told', () => one.parkedOnes.length === 1, 30_000);
+    assert.equal(one.parkedOnes[0]?.messageId, sent.messageId);
+    assert.match(one.parkedOnes[0]?.error?.message ?? '', /larger than 1 MiB/);
+    assert.equal(sandbox.messages()[0]?.status, 'accepted', 'MESH still has it');
+  });
+
+  it('that are kept in a shared folder are still found after the setting is changed', async () => {
+    const sandbox = await tlsSandbox();
+    const [url, schema, spoolFolder] = [await postgresUrl(), newSchema(), await emptyFolder()];
+    afterThisTest(() => dropSchema(schema));
+    const bytes = randomBytes(MIB);
+    const open = async (largePayloads: 'folder' | 'database'): Promise<State> => {
+      const state = await openState({ folder: await emptyFolder(), url, schema, spoolFolder, largePayloads });
+      afterThisTest(() => state.close());
+      return state;
+    };
+    const before = await open('folder');
+    const { message } = await outboxAt(sandbox, { state: before }).outbox.enqueue(letter(bytes));
+    await before.close();
+    const mailbox = outboxAt(sandbox, { state: await open('database') });
+    mailbox.start();
+    const { message: next } = await mailbox.outbox.enqueue(letter(bytes));
+    for (const { id } of [message, next]) await mailbox.outbox.accepted(id);
+    assert.deepEqual(
+      (await readdir(spoolFolder)).filter((name) => !name.startsWith('probe-')),
+      [message.id],
+    );
+  });
+
+  it('need a store in PostgreSQL', async () => {
+    const refused = await failure(
+      ConfigurationError,
+      openState({ folder: await emptyFolder(), largePayloads: 'database' }),
+    );
+    assert.match(refused.message, /only where the store is PostgreSQL/);
+  });
+});
+
+describe('slices', function () {
+  this.timeout(60_000);
+  let slices: PayloadSlices;
+  let schema: string;
+  let store: Awaited<ReturnType<typeof openPostgresStore>>;
+
+  beforeEach(async () => {
+    schema = newSchema();
+    store = await openPostgresStore({ url: await postgresUrl(), schema });
+    afterThisTest(async () => {
+      await store.close();
+      await dropSchema(schema);
+    });
+    assert.ok(store.slices);
+    slices = store.slices;
+  });
+
+  async function* pieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
+    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+  }
+
+  const read = async (name: string, start: number, end: number): Promise<Buffer> => {
+    const found: Buffer[] = [];
+    for await (const piece of slices.read(name, start, end)) found.push(piece);
+    return Buffer.concat(found);
+  };
+
+  it('give any part of what was written, whatever pieces it came in', async () => {
+    const bytes = randomBytes(2 * SLICE_BYTES + 1000);
+    for (const size of [bytes.length, 700_001]) {
+      const name = `of ${size}`;
+      assert.equal(await slices.write(name, pieces(bytes, size)), bytes.length);
+      const place = integer({ min: 0, max: bytes.length });
+      await holds(
+        asyncProperty(place, place, async (one, other) => {
+          const [start, end] = [Math.min(one, other), Math.max(one, other)];
+          assert.ok((await read(name, start, end)).equals(bytes.subarray(start, end)));
+        }),
+        { numRuns: 8 },
+      );
+    }
+  });
+
+  it('of a payload whose source breaks off are removed', async () => {
+    const broken = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.alloc(2 * SLICE_BYTES);
+      throw new Error('broken off');
+    };
+    await assert.rejects(slices.write('broken', broken()), /broken off/);
+    assert.equal(await slices.has('broken'), false);
+    assert.equal((await read('broken', 0, 10)).length, 0);
+  });
+
+  it('of a payload that a kill left unfinished are removed by the retention a day later, those of a row never', async () => {
+    for (const name of ['unfinished', 'begun just now', 'sent', 'received']) {
+      await slices.write(name, pieces(Buffer.alloc(100_000, 1), 50_000));
+    }
+    await enqueued(store, { payload: { kind: 'spool', name: 'sent' } });
+    await received(store, 'delivered', {}, { payload: { kind: 'spool', name: 'received' } });
+    await onServer(
+      `UPDATE "${schema}".payload SET begun_at = now() - interval '25 hours' WHERE name <> 'begun just now'`,
+    );
+    await store.purge(T, { settledPayloadMs: DAY, unsettledPayloadMs: 30 * DAY, rowsMs: 30 * DAY, ledgerMs: 30 * DAY });
+    const there = await Promise.all(
+      ['unfinished', 'begun just now', 'sent', 'received'].map((name) => slices.has(name)),
+    );
+    assert.deepEqual(there, [false, true, true, true]);
+    await slices.remove(['sent', 'not there']);
+    assert.equal(await slices.has('sent'), false);
+  });
+});
