@@ -12,6 +12,19 @@ export interface RunOptions {
   /** Properties by node id, e.g. a shorter interval. */
   changes?: Record<string, object>;
   env?: Record<string, string>;
+  /** Nodes beside the example's, e.g. a sender of what is broken. */
+  beside?: unknown[];
+}
+
+/**
+ * For MESH_TEST_CLOCK: as `fastClock`, but in the middle of a week, so that working days go by at any time. It is behind the
+ * real time.
+ */
+export function weekdayClock(speed: number): string {
+  const day = 24 * 60 * 60 * 1000;
+  const sinceWednesday = (new Date().getUTCDay() + 4) % 7;
+  const wednesday = Math.floor(Date.now() / day) * day - (sinceWednesday + 7) * day;
+  return `${Date.now()},${wednesday},${speed}`;
 }
 
 /** Starts in its own user folder; {@link restart} keeps it. */
@@ -35,7 +48,7 @@ export class ExampleRun {
       }
       await run.#begin([]);
       // Flows are deployed, as only so they bring their credentials.
-      await run.nodeRed.deploy(await exampleOn(sandbox, name, options.changes));
+      await run.nodeRed.deploy([...(await exampleOn(sandbox, name, options.changes)), ...(options.beside ?? [])]);
       return run;
     } catch (error) {
       await run.end();
