@@ -40,7 +40,7 @@ for (const major of MAJORS) {
 
     before(async () => {
       port = await freePort();
-      const quick = { interval: 0.02 };
+      const quick = { interval: 0.005 };
       run = await ExampleRun.start('hl7-to-itk3-letter', {
         major,
         changes: {

@@ -82,8 +82,8 @@ for (const major of MAJORS) {
           'pa-gpsystem': { d: true },
           'pa-gp': { retries: 0 },
           'pa-send': { businessWithinWorkingDays: '0.02' },
-          'pa-inbox': { interval: 5 },
-          'pa-answers': { interval: 5 },
+          'pa-inbox': { interval: 1 },
+          'pa-answers': { interval: 1 },
           // Seconds.
           'example-x26abc9': { leaseMinutes: 10, maxDeliveries: 1000 },
         },
