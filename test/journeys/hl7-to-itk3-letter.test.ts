@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { fhirXmlToObject } from '../../lib/index';
+import { freePort } from '../../scripts/node-red';
+import { Sender } from '../mllp/support';
+import { ExampleRun } from './example-run';
+import { MAJORS } from './support';
+
+const LETTER = 'TOC_FHIR_IP_DISCH';
+
+function hl7(type: string, controlId: string, more: string, pid = '9990000018^^^NHS^NH'): Buffer {
+  const head = `MSH|^~\\&|PAS|X26|MESH|X26|20260716113000||${type}|${controlId}|P|2.4\rEVN|A03|20260716113000\r`;
+  return Buffer.from(`${head}PID|1||${pid}~EX1^^^X26^PI||TESTPATIENT^EXAMPLE^^^MS||19700101|F\r${more}`);
+}
+const VISIT = `PV1|1|I|WARD1||||C9^CONSULTANT^EXAMPLE${'|'.repeat(12)}V1${'|'.repeat(25)}20260710093000|20260716110000\r`;
+const discharge = (controlId: string, pid?: string): Buffer => hl7('ADT^A03^ADT_A03', controlId, VISIT, pid);
+const letter = (controlId: string): Buffer =>
+  hl7('MDM^T02^MDM_T02', controlId, `${VISIT}TXA|1|DS\rOBX|1|TX|||Salt \\T\\ sugar < 5||||||F\r`);
+
+interface Resource {
+  resourceType: string;
+  [property: string]: unknown;
+}
+interface Bundle {
+  entry: Array<{ resource: Resource & Bundle }>;
+}
+
+/** The FHIR resources of a letter: its message, and in it its document. */
+function resources(xml: unknown): Record<string, Resource> {
+  const message = fhirXmlToObject(String(xml)) as unknown as Bundle;
+  const outer = message.entry.map(({ resource }) => resource);
+  const inner = outer.find(({ resourceType }) => resourceType === 'Bundle')?.entry.map(({ resource }) => resource);
+  return Object.fromEntries([...outer, ...(inner ?? [])].map((each) => [each.resourceType, each]));
+}
+
+for (const major of MAJORS) {
+  describe(`the example hl7-to-itk3-letter in a real Node-RED ${major}`, function () {
+    this.timeout(90_000);
+    let run: ExampleRun;
+    let port: number;
+
+    before(async () => {
+      port = await freePort();
+      const quick = { interval: 0.005 };
+      run = await ExampleRun.start('hl7-to-itk3-letter', {
+        major,
+        changes: {
+          'hl7-letters': { env: [{ name: 'MLLP_PORT', value: String(port), type: 'str' }] },
+          'hl-answers': quick,
+          'hl-practice': quick,
+        },
+      });
+      await run.green('hl-in', 'hl-practice', 'hl-answers');
+    });
+    after(() => run?.end());
+
+    const send = async (...messages: Buffer[]): Promise<Sender> => {
+      const pas = await Sender.connect(port);
+      pas.send(...messages);
+      await pas.answered(messages.length);
+      return pas;
+    };
+    const change = (wanted: string): Promise<unknown> =>
+      run.nodeRed.debug('hl-change', 30_000, (value) => value === wanted);
+    const received = (fits: RegExp): Promise<unknown> =>
+      run.nodeRed.debug('hl-received', 30_000, (value) => fits.test(String(value)));
+
+    it('makes a discharge and a letter ITK3 documents, and both are answered', async () => {
+      const pas = await send(discharge('1'), letter('2'));
+      assert.deepEqual(pas.answers, ['AA 1', 'AA 2']);
+      const first = resources(await received(/Admitted/));
+      const names = ['Bundle', 'Composition', 'Encounter', 'MessageHeader', 'Organization', 'Patient', 'Practitioner'];
+      assert.deepEqual(Object.keys(first).toSorted(), names);
+      assert.deepEqual(first['Patient']?.['identifier'], [
+        { system: 'https://fhir.nhs.uk/Id/nhs-number', value: '9990000018' },
+      ]);
+      assert.equal(first['Patient']?.['birthDate'], '1970-01-01');
+      const period = first['Encounter']?.['period'] as { end: string };
+      assert.equal(period.end, '2026-07-16T11:00:00+01:00');
+      assert.match(String(await received(/Salt/)), /<p>Salt &amp; sugar &lt; 5<\/p>/);
+      for (const level of ['infrastructure positive', 'business positive']) {
+        await change(level);
+        await change(level);
+      }
+      assert.equal(run.sent(LETTER).length, 2);
+      assert.equal(run.sent(`${LETTER}_ACK`).length, 4);
+    });
+
+    it('sends a repeat of the same control id once, and accepts what is no letter without sending it', async () => {
+      const before = run.sent(LETTER).length;
+      const pas = await send(discharge('3'), hl7('ADT^A01^ADT_A01', '4', VISIT), discharge('3'));
+      assert.deepEqual(pas.answers, ['AA 3', 'AA 4', 'AA 3']);
+      await change('business positive');
+      assert.equal(run.sent(LETTER).length, before + 1);
+    });
+
+    it('refuses what lacks something with AR and the reason, and tells it; nothing is sent', async () => {
+      const before = run.sent(LETTER).length;
+      const unread = Buffer.from(discharge('7').toString().replace('|P|2.4', '|P|2.4||||||KLINGON'));
+      const pas = await send(discharge('5', 'EX9^^^X26^PI'), hl7('MDM^T02', '6', VISIT), unread);
+      assert.deepEqual(pas.answers, ['AR 5', 'AR 6', 'AR 7']);
+      assert.match(pas.texts[0] ?? '', /NHS number \(PID-3\) missing/);
+      assert.match(pas.texts[1] ?? '', /letter \(OBX-5\) missing/);
+      assert.match(pas.texts[2] ?? '', /character set/);
+      const told = [await run.nodeRed.debug('hl-alert'), await run.nodeRed.debug('hl-alert')] as Array<{
+        what: string;
+        controlId: string;
+      }>;
+      assert.deepEqual(
+        told.map(({ controlId }) => controlId),
+        ['5', '6'],
+      );
+      assert.doesNotMatch(JSON.stringify(told), /TESTPATIENT/);
+      assert.equal(run.sent(LETTER).length, before);
+    });
+
+    it('tells a letter that the practice refused, with its code', async () => {
+      await send(discharge('8', '9990000026^^^NHS^NH'));
+      const isIt = (value: unknown): boolean => /30002/.test((value as { what: string }).what);
+      const alert = (await run.nodeRed.debug('hl-alert', 30_000, isIt)) as { what: string; messageId: string };
+      assert.match(alert.what, /^business negative 30002 Patient not known here/);
+      assert.equal(alert.messageId, run.sent(LETTER).at(-1)?.messageId);
+    });
+
+    it('accepts while MESH is away, is stopped, and sends each letter once when both are back', async () => {
+      const before = run.sent(LETTER).length;
+      run.meshAway('X26ABC6');
+      const pas = await send(discharge('10'), letter('11'));
+      assert.deepEqual(pas.answers, ['AA 10', 'AA 11']);
+      // A kill could leave what was on the wire unknown, and held: test:crash has that.
+      await run.stop();
+      assert.equal(run.sent(LETTER).length, before);
+      run.sandbox.clearFaults();
+      await run.restart();
+      await run.green('hl-in');
+      const again = await send(letter('11'), discharge('12'));
+      assert.deepEqual(again.answers, ['AA 11', 'AA 12']);
+      for (let answered = 0; answered < 3; answered += 1) await change('business positive');
+      assert.equal(run.sent(LETTER).length, before + 3);
+    });
+  });
+}
