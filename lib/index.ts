@@ -8,6 +8,8 @@ export {
   type Mailbox,
 } from './mailbox';
 export { forgottenMailboxes, type ForgottenMailbox } from './forgotten-mailboxes';
+export type { ClockSkew, MailboxHealth, Regular } from './health';
+export type { ClientCertificate } from './client/client-certificate';
 export { openState, type State, type StateOptions } from './state';
 export { ENVIRONMENTS, type MailboxOptions, type ProxyOptions, type TlsOptions } from './config';
 export type {
@@ -15,6 +17,7 @@ export type {
   InboxConsumer,
   InboxPoller,
   InboxRules,
+  InboxState,
   MeshAnswer,
   ParkedMessage,
   PollerState,
