@@ -414,8 +414,9 @@ class DurableInbox implements InboxPoller {
   }
 
   state(): InboxState {
+    const lanesAreBusy = [...this.#lanes.values()].some((lane) => lane.isBusy);
     return {
-      polling: this.#run !== undefined || this.#teller.isBusy || this.#lanesAreBusy(),
+      polling: this.#run !== undefined || this.#teller.isBusy || lanesAreBusy,
       inFlight: this.#flights.size,
       waiting: this.#rows.waiting.count(() => true),
       unclaimed: this.#collector.listed.unclaimed + this.#rows.waiting.count((each) => !this.#router.claim(each)),
@@ -434,10 +435,6 @@ class DurableInbox implements InboxPoller {
     for (const listener of this.#listeners) listener();
     const whole = this.state();
     for (const consumer of this.#router.consumers) consumer.changed?.(this.#stateOf(consumer, whole));
-  }
-
-  #lanesAreBusy(): boolean {
-    return [...this.#lanes.values()].some((lane) => lane.isBusy);
   }
 
   #stateOf(consumer: InboxConsumer, whole: InboxState): PollerState {

@@ -4,10 +4,11 @@ import { ConfigurationError } from '../../errors';
 import { whyMoved } from '../rows/moved';
 import { first } from './migrations/001-first';
 import { answers } from './migrations/002-answers';
+import { overview } from './migrations/005-overview';
 import { lockClass } from './locks';
 
 /** All of them, in order. Only ever added to. */
-export const MIGRATIONS: readonly string[] = [first, answers];
+export const MIGRATIONS: readonly string[] = [first, answers, overview];
 
 /**
  * Brings the schema to the newest version: each migration in a transaction of its own together with its number. Several

@@ -6,9 +6,10 @@ import { first } from './migrations/001-first';
 import { untold } from './migrations/002-untold';
 import { plan } from './migrations/003-plan';
 import { answers } from './migrations/004-answers';
+import { overview } from './migrations/006-overview';
 
 /** All of them, in order. Only ever added to. */
-export const MIGRATIONS: readonly string[] = [first, untold, plan, answers];
+export const MIGRATIONS: readonly string[] = [first, untold, plan, answers, overview];
 
 /** The version that a database is of; 0 for an empty one. */
 export function versionOf(database: DatabaseSync): number {
