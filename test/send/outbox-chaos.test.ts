@@ -5,7 +5,6 @@ import { StorageError, type State } from '../../lib/index';
 import type { Store } from '../../lib/store/store';
 import { scaledClock, steppedClock } from '../support/clocks';
 import { mailboxAt } from '../support/mailboxes';
-import { gateTo } from '../support/mesh-gate';
 import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
 
 const MINUTE = 60_000;
@@ -151,65 +150,4 @@ describe('outbox: chaos', () => {
     assert.equal((await mailbox.outbox.accepted(message.id)).state, 'accepted');
     assert.equal(server.messages().length, 1);
   });
-
-  it('MESH away for a day, 10,000 messages of four mailboxes: all arrive, in order, once; memory stays bounded', async function () {
-    this.timeout(300_000);
-    const senders = ['X26ABC1', 'X26ABC2', 'X26ABC3', 'X26ABC4'];
-    const server = await tlsSandbox();
-    server.addMailbox({ mailboxId: 'X26ABC4', password: 'password' });
-    const gate = await gateTo(server);
-    const clock = steppedClock();
-    const state = await stateIn();
-    const mailboxes = senders.map((mailboxId) => {
-      const mailbox = outboxAt(gate, { state, clock, mailboxId, compression: 'never' });
-      // They would be most of the memory.
-      mailbox.events.push = () => 0;
-      return { mailbox, ids: [] as string[] };
-    });
-    gate.shut();
-    for (const { mailbox } of mailboxes) mailbox.start();
-    for (let hour = 0; hour < 25; hour += 1) {
-      for (const { mailbox, ids } of mailboxes) {
-        const taken = await Promise.all(
-          Array.from({ length: 100 }, (_, index) => mailbox.outbox.enqueue(letter(`${hour} ${index}`))),
-        );
-        ids.push(...taken.map(({ message }) => message.id));
-      }
-      clock.advance(60 * MINUTE);
-      await sleep(1);
-    }
-    const counts = () => Promise.all(mailboxes.map(({ mailbox }) => state.store.countOutgoing(mailbox.storeKey)));
-    assert.equal(
-      (await counts()).reduce((sum, { messages }) => sum + messages.queued, 0),
-      10_000,
-    );
-    const before = memory();
-    gate.open();
-    clock.advance(10 * MINUTE);
-    let most = 0;
-    await eventually(
-      'empty outboxes',
-      async () => {
-        most = Math.max(most, memory());
-        return (await counts()).every(({ messages }) => messages.accepted === 2500);
-      },
-      280_000,
-    );
-    const arrived = server.messages();
-    assert.equal(arrived.length, 10_000);
-    for (const { ids } of mailboxes) {
-      const mine = new Set(ids);
-      assert.deepEqual(
-        arrived.flatMap(({ localId = '' }) => (mine.has(localId) ? [localId] : [])),
-        ids,
-      );
-    }
-    assert.ok(most - before < 300e6, `${most - before} bytes more`);
-  });
 });
-
-/** Bytes of the heap and beside it, the sandbox's own 10,000 messages included. */
-function memory(): number {
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}

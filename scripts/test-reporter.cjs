@@ -1,0 +1,18 @@
+/** Mocha's dots, and beside them what scripts/test.ts wants to know: the files with failures, and the slowest tests. */
+'use strict';
+const { writeFileSync } = require('node:fs');
+const { reporters } = require('mocha');
+
+module.exports = class extends reporters.Dot {
+  constructor(runner, options) {
+    super(runner, options);
+    const failed = [];
+    const slow = [];
+    runner.on('fail', (test) => failed.push({ file: test.file ?? test.parent?.file ?? '', title: test.fullTitle() }));
+    runner.on('test end', (test) => slow.push({ ms: test.duration ?? 0, title: test.fullTitle() }));
+    runner.on('end', () => {
+      slow.sort((a, b) => b.ms - a.ms);
+      writeFileSync(process.env.MESH_TEST_REPORT, JSON.stringify({ failed, slow: slow.slice(0, 15) }));
+    });
+  }
+};

@@ -1,0 +1,49 @@
+/** The package in the editor, in a real browser. */
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { exampleFlows, ROOT } from '../../scripts/node-red';
+import { MAJORS } from '../journeys/support';
+import { Editor, needsChromium } from './support';
+
+const EXAMPLES = readdirSync(join(ROOT, 'examples'))
+  .filter((file) => file.endsWith('.json'))
+  .map((file) => basename(file, '.json'));
+
+for (const major of MAJORS) {
+  describe(`the editor of Node-RED ${major}`, function () {
+    needsChromium(this);
+    let editor: Editor;
+    before(async () => {
+      editor = await Editor.open({ major, flows: exampleFlows('first-message') });
+    });
+    after(() => editor.close());
+
+    it('shows the first message’s flow and every node of the package in the palette', async () => {
+      const ours = await editor.page
+        .locator('#red-ui-palette .red-ui-palette-node[data-palette-type^="mesh-"]')
+        .count();
+      assert.ok(ours >= 13, `${ours} nodes`);
+      assert.ok((await editor.page.locator('.red-ui-flow-node').count()) > 3);
+      await editor.picture(`editor-${major}`);
+    });
+
+    for (const type of ['mesh-send', 'mesh-poll']) {
+      it(`opens the edit dialog of a new ${type}`, async () => {
+        const tray = await editor.edit(await editor.add(type));
+        assert.ok(await tray.locator('#node-input-mailbox').count());
+        await editor.cancel();
+      });
+    }
+
+    for (const name of EXAMPLES) {
+      it(`imports the example ${name} by Node-RED's examples menu, and deploys it`, async () => {
+        await editor.reload();
+        await editor.importExample(name);
+        await editor.deploy();
+      });
+    }
+
+    it('shows no error on the console', () => editor.noErrors());
+  });
+}

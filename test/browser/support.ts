@@ -1,0 +1,286 @@
+/**
+ * The editor of a real Node-RED in a real browser: Chromium, headless, by playwright-core. A test opens the editor with
+ * flows, works in it as a person would, and ends with `noErrors`.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Suite } from 'mocha';
+import { chromium, type Browser, type Locator, type Page } from 'playwright-core';
+import { ROOT, type NodeRedMajor, type NodeRedOptions, type RealNodeRed } from '../../scripts/node-red';
+import { startNodeRed } from '../journeys/support';
+
+/** Where a Chromium usually is; MESH_TEST_CHROMIUM names another. */
+const CHROMIUMS = [
+  process.env['MESH_TEST_CHROMIUM'] ?? '',
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
+  'C:\\Program Files (x86)\\Microsoft\\Edge\\Application\\msedge.exe',
+];
+
+export type Theme = 'light' | 'dark';
+
+/** The themes that a Node-RED has by itself: 4.1 has no dark one. */
+export const THEMES: Record<NodeRedMajor, Theme[]> = { '4': ['light'], '5': ['light', 'dark'] };
+
+let browser: Browser | undefined;
+
+/** Skips a suite where there is no Chromium, saying so; never in CI. */
+export function needsChromium(suite: Suite): void {
+  suite.timeout(120_000);
+  suite.beforeAll('a Chromium', function () {
+    if (chromiumPath() || process.env['CI'] === 'true') return;
+    console.log('    skipped: no Chromium found; install one or name it in MESH_TEST_CHROMIUM');
+    this.skip();
+  });
+  suite.afterAll('close the browser', async () => {
+    await browser?.close();
+    browser = undefined;
+  });
+}
+
+function chromiumPath(): string | undefined {
+  return CHROMIUMS.find((path) => path !== '' && existsSync(path));
+}
+
+async function theBrowser(): Promise<Browser> {
+  const executablePath = chromiumPath();
+  assert.ok(executablePath, 'no Chromium: apt-get install chromium, or name one in MESH_TEST_CHROMIUM');
+  browser ??= await chromium.launch({
+    executablePath,
+    // Chromium's own sandbox does not run as root, as in most containers. The rest keeps it off the network.
+    args: [
+      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+      '--disable-gpu',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
+    ],
+  });
+  return browser;
+}
+
+/** The editor of one Node-RED, open in a page. */
+export class Editor {
+  /** What the console showed as an error, and what the page threw. */
+  readonly errors: string[] = [];
+
+  private constructor(
+    readonly nodeRed: RealNodeRed,
+    readonly page: Page,
+    readonly theme: Theme,
+    readonly close: () => Promise<void>,
+  ) {}
+
+  /**
+   * Starts a Node-RED with `flows` and opens its editor. `theme` dark needs Node-RED 5.
+   * @param options as for the journeys' `startNodeRed`, and the page's theme and size
+   */
+  static async open(
+    options: Omit<NodeRedOptions, 'userDir'> & {
+      userDir?: string;
+      theme?: Theme;
+      size?: { width: number; height: number };
+    },
+  ): Promise<Editor> {
+    const { nodeRed, done } = await startNodeRed(options);
+    try {
+      const theme = options.theme ?? 'light';
+      const context = await (
+        await theBrowser()
+      ).newContext({
+        viewport: options.size ?? { width: 1400, height: 900 },
+        colorScheme: theme,
+        locale: 'en-GB',
+        acceptDownloads: true,
+      });
+      // Node-RED 5 keeps the choice of theme in the browser.
+      await context.addInitScript((chosen) => localStorage.setItem('view-dark-theme', chosen), theme);
+      const page = await context.newPage();
+      // What does not come within this does not come.
+      page.setDefaultTimeout(15_000);
+      const editor = new Editor(nodeRed, page, theme, async () => {
+        await context.close();
+        await done();
+      });
+      page.on('pageerror', (error) => editor.errors.push(`thrown: ${error.message}`));
+      page.on('console', (message) => {
+        if (message.type() === 'error') editor.errors.push(`${message.text()} (${message.location().url})`);
+      });
+      await page.goto(nodeRed.url);
+      await editor.#loaded();
+      return editor;
+    } catch (error) {
+      await done();
+      throw error;
+    }
+  }
+
+  async #loaded(): Promise<void> {
+    await this.page.waitForFunction(
+      () => {
+        const { RED } = globalThis as unknown as { RED?: EditorGlobal };
+        return RED?.nodes?.getType?.('mesh-config') !== undefined && document.querySelector('#red-ui-header') !== null;
+      },
+      undefined,
+      { timeout: 60_000 },
+    );
+    await this.page.locator('#red-ui-main-container, #red-ui-workspace').first().waitFor();
+    await this.page.locator('#red-ui-loading-progress').waitFor({ state: 'hidden' });
+  }
+
+  /** Opens a node's edit dialog and gives the tray it stands in. */
+  async edit(id: string): Promise<Locator> {
+    await this.page.evaluate((node) => {
+      const { RED } = globalThis as unknown as { RED: EditorGlobal };
+      RED.editor.edit(RED.nodes.node(node));
+    }, id);
+    return this.#tray();
+  }
+
+  /** Opens the edit dialog of a config node, or of a new one of this type. */
+  async editConfig(type: string, id = '_ADD_'): Promise<Locator> {
+    await this.page.evaluate(
+      ([ofType, ofId]) => {
+        const { RED } = globalThis as unknown as { RED: EditorGlobal };
+        RED.editor.editConfig('', ofType, ofId);
+      },
+      [type, id] as const,
+    );
+    return this.#tray();
+  }
+
+  /** Puts a new node of a type on the open tab, with its defaults, as dragging it from the palette does. Gives its id. */
+  async add(type: string): Promise<string> {
+    return this.page.evaluate((ofType) => {
+      const { RED } = globalThis as unknown as { RED: EditorGlobal };
+      const [node] = RED.view.importNodes(
+        [{ id: `new-${ofType}`, type: ofType, x: 700, y: 100 + 40 * Math.floor(Math.random() * 10), wires: [] }],
+        { generateIds: false, addFlow: false, touchImport: true, notify: false },
+      )?.nodes ?? [undefined];
+      const id = node?.id ?? `new-${ofType}`;
+      RED.view.redraw(true);
+      return id;
+    }, type);
+  }
+
+  async #tray(): Promise<Locator> {
+    const tray = this.page.locator('.red-ui-tray').last();
+    await tray.locator('.red-ui-tray-body form, .red-ui-tray-body .form-row').first().waitFor();
+    // The tray slides in; a click on what still moves goes astray.
+    await this.page.waitForFunction(() => {
+      const last = [...document.querySelectorAll('.red-ui-tray')].at(-1);
+      const right = last?.getBoundingClientRect().right ?? Infinity;
+      return right <= (last?.parentElement?.getBoundingClientRect().right ?? 0) + 1;
+    });
+    return tray;
+  }
+
+  /** Presses the open dialog's Done (or Add, Update) and waits until it is gone. */
+  async done(): Promise<void> {
+    const before = await this.page.locator('.red-ui-tray').count();
+    await this.page
+      .locator('.red-ui-tray')
+      .last()
+      .locator('#node-dialog-ok, #node-config-dialog-ok, .red-ui-tray-toolbar button.primary')
+      .first()
+      .click();
+    await this.page.waitForFunction((count) => document.querySelectorAll('.red-ui-tray').length < count, before);
+  }
+
+  /** Presses the open dialog's Cancel and waits until it is gone. */
+  async cancel(): Promise<void> {
+    const before = await this.page.locator('.red-ui-tray').count();
+    await this.page
+      .locator('.red-ui-tray')
+      .last()
+      .locator('#node-dialog-cancel, #node-config-dialog-cancel')
+      .first()
+      .click();
+    await this.page.waitForFunction((count) => document.querySelectorAll('.red-ui-tray').length < count, before);
+  }
+
+  /** Loads the editor anew; what is not deployed is gone. */
+  async reload(): Promise<void> {
+    await this.page.reload();
+    await this.#loaded();
+  }
+
+  /** Imports an example of this package as a person does: menu, Import, Examples. It gets a tab of its own. */
+  async importExample(name: string): Promise<void> {
+    await this.page.evaluate(() => {
+      const { RED } = globalThis as unknown as { RED: EditorGlobal };
+      RED.actions.invoke('core:show-examples-import-dialog');
+    });
+    const tree = this.page.locator('#red-ui-clipboard-dialog-import-tab-examples');
+    await tree.getByText('node-red-nhs-mesh').click();
+    await tree.getByText(name, { exact: true }).click();
+    await this.page.locator('#red-ui-clipboard-dialog-ok').click();
+    await this.page.locator('#red-ui-clipboard-dialog').waitFor({ state: 'hidden' });
+  }
+
+  /** Deploys what is in the editor and waits until Node-RED has it. */
+  async deploy(): Promise<void> {
+    await this.page.evaluate(() => {
+      const { RED } = globalThis as unknown as { RED: EditorGlobal };
+      RED.actions.invoke('core:deploy-flows');
+    });
+    await this.page.locator('#red-ui-header-button-deploy.disabled').waitFor();
+  }
+
+  /** Faults that axe-core calls serious or critical in a part of the page, each in a line; the colours of this theme included. */
+  async seriousFaults(selector: string): Promise<string[]> {
+    await this.page.evaluate(axeSource());
+    return this.page.evaluate(async (within) => {
+      const { axe } = globalThis as unknown as { axe: Axe };
+      const { violations } = await axe.run(within);
+      return violations
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id}: ${help}: ${html}`));
+    }, selector);
+  }
+
+  /**
+   * Keeps a picture of a part of the page in docs/pictures where MESH_PICTURES=1 asks for it; so a test run leaves the tree
+   * as it was.
+   */
+  async picture(name: string, part: Locator | Page = this.page): Promise<void> {
+    if (process.env['MESH_PICTURES'] !== '1') return;
+    const path = join(ROOT, 'docs', 'pictures', `${name}.png`);
+    mkdirSync(dirname(path), { recursive: true });
+    await part.screenshot({ path, animations: 'disabled' });
+  }
+
+  /** Fails if the console showed an error or the page threw one. */
+  noErrors(): void {
+    // Node-RED 5 asks its project for news at a start; here is no network.
+    const ours = this.errors.filter(
+      (error) => !/nodered\.org|ERR_INTERNET_DISCONNECTED|ERR_NAME_NOT_RESOLVED/.test(error),
+    );
+    assert.deepEqual(ours, []);
+  }
+}
+
+let axe: string | undefined;
+const axeSource = (): string => (axe ??= readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));
+
+interface Axe {
+  run(within: string): Promise<{
+    violations: Array<{ id: string; impact: string | null; help: string; nodes: Array<{ html: string }> }>;
+  }>;
+}
+
+/** What the tests use of the editor's own global. */
+interface EditorGlobal {
+  nodes: { node(id: string): unknown; getType(type: string): unknown };
+  editor: { edit(node: unknown): void; editConfig(name: string, type: string, id: string): void };
+  view: {
+    redraw(force: boolean): void;
+    importNodes(nodes: object[], options: object): { nodes?: Array<{ id: string }> } | undefined;
+  };
+  actions: { invoke(name: string): void };
+}
