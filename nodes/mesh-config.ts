@@ -10,6 +10,7 @@ import { readMailboxSettings, type MeshConfigCredentials, type MeshConfigDef } f
 import type { MeshConfigNode } from './shared/mailbox-user';
 import { openFromSettings } from './shared/open-mailbox';
 import { cleanError } from './shared/report-error';
+import { tellSidebar } from './shared/sidebar-news';
 import { sharedText } from './shared/texts';
 
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
@@ -20,6 +21,7 @@ export = function (RED: NodeAPI): void {
     const open = (): Promise<OpenedMailbox> => openMailboxOf(RED, this, def);
     const connection = new Connection({
       open,
+      changed: () => tellSidebar(RED, this.id),
       closing: (ending) => releaseClaims(this.id, ending),
       log: {
         connected: () => this.log(sharedText(RED, 'log.connected')),
