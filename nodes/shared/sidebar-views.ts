@@ -75,7 +75,7 @@ async function snapshot(RED: NodeAPI, { id, name, connection }: KnownMailbox): P
     // At most two are under way: whoever shows their progress needs no more.
     mailbox.outbox.list({ states: ['sending'] }, { limit: 3 }),
   ]);
-  const { lastPoll, nextPoll, ...inbox } = poller.state();
+  const { polling, inFlight, waiting, unclaimed, progress = null } = poller.state();
   return {
     ...common,
     mailboxId: mailbox.mailboxId,
@@ -83,7 +83,7 @@ async function snapshot(RED: NodeAPI, { id, name, connection }: KnownMailbox): P
     payload: payloadNeedsUser(environment) && !hasAdminAuth(RED) ? 'no-admin-auth' : 'permission',
     health: mailbox.health(),
     counts: { sent: counts.sent.messages, received: counts.attention },
-    inbox,
+    inbox: { polling, inFlight, waiting, unclaimed, progress },
     transfers: sending.filter(({ totalChunks = 1 }) => totalChunks > 1),
   };
 }

@@ -72,7 +72,8 @@ class Sidebar {
   }
 
   #soon() {
-    this.#due ??= setTimeout(() => {
+    if (this.#due !== undefined) return;
+    this.#due = setTimeout(() => {
       this.#due = undefined;
       void this.refresh();
     }, NEWS_EVERY_MS);
