@@ -4,9 +4,11 @@ import { ackWorkflows, loadProfiles, type WorkflowProfiles } from './acks/profil
 import { MeshClient, type InboxQuery } from './client/client';
 import { createTransport, type Transport } from './client/transport';
 import { readMailboxOptions, type MailboxConfig, type MailboxOptions } from './config';
+import { Desk } from './desk';
 import { holdOpen } from './forgotten-mailboxes';
+import { HealthRecorder, type MailboxHealth } from './health';
 import { createDurableInbox } from './receive/durable-inbox';
-import type { DurableInboxOptions } from './receive/durable-inbox-types';
+import type { DurableInboxOptions, InboxClient } from './receive/durable-inbox-types';
 import { Scratch } from './payload/scratch';
 import type { InboxPoller, InboxRules } from './receive/inbox-types';
 import { receiveMessage, type ReceiveOptions } from './receive/receive-message';
@@ -88,6 +90,10 @@ export interface DurableMailbox extends Mailbox {
   readonly outbox: Outbox;
   /** Its key in the store. */
   readonly storeKey: string;
+  /** For operators: what its messages are, and what became of each. */
+  readonly desk: Desk;
+  /** How it is, so far as this process has seen. */
+  health(): MailboxHealth;
   /** Begins to send and to follow what the store holds. Call it once; the one sender of this mailbox is this process. */
   start(): void;
   /** Told whenever the number of waiting or held messages, or a pause, changes; gives a function that ends it. */
@@ -123,11 +129,13 @@ export function openMailbox(options: MailboxOptions): Mailbox;
 export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): Mailbox {
   const { state, instance, limits, deadlines, profiles, odsCode, clock, ...rest } = options;
   const config = readMailboxOptions(rest);
-  const transport = createTransport(config);
+  const names = { mailboxId: config.mailboxId, url: config.url.href.replace(/\/+$/, '') };
+  const health = new HealthRecorder(names, config.tls, clock ?? systemClock);
+  const transport = health.watched(createTransport(config));
   const client = new MeshClient(config, transport);
-  const mailbox = plainMailbox(config, client, transport);
+  const mailbox = plainMailbox(config, client, transport, health);
   if (!state) return mailbox;
-  return durableMailbox(config, client, mailbox, {
+  return durableMailbox(config, client, mailbox, health, {
     state,
     ...(instance === undefined ? {} : { instance }),
     ...(limits ? { limits } : {}),
@@ -138,7 +146,12 @@ export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): 
   });
 }
 
-function plainMailbox(config: MailboxConfig, client: MeshClient, transport: Transport): Mailbox {
+function plainMailbox(
+  config: MailboxConfig,
+  client: MeshClient,
+  transport: Transport,
+  health: HealthRecorder,
+): Mailbox {
   const closing = new AbortController();
   const signalOf = (call?: CallOptions): AbortSignal =>
     call?.signal ? AbortSignal.any([call.signal, closing.signal]) : closing.signal;
@@ -146,7 +159,7 @@ function plainMailbox(config: MailboxConfig, client: MeshClient, transport: Tran
   return {
     mailboxId: config.mailboxId,
     url: config.url.href.replace(/\/+$/, ''),
-    handshake: (call) => client.handshake(signalOf(call)),
+    handshake: (call) => health.handshaking(client.handshake(signalOf(call))),
     listInbox: (query) => client.listInbox(query, signalOf(query)),
     async *inboxMessageIds(query = {}) {
       const seen = new Set<string | undefined>();
@@ -179,6 +192,7 @@ function durableMailbox(
   config: MailboxConfig,
   client: MeshClient,
   mailbox: Mailbox,
+  health: HealthRecorder,
   options: DurableOptions,
 ): DurableMailbox {
   const { state, instance, limits, deadlines = [], profiles = loadProfiles(), odsCode, clock = systemClock } = options;
@@ -213,11 +227,15 @@ function durableMailbox(
     settleWaitMs,
   });
   const follower = new Follower({ ...common, client, outbox, lease });
+  const inboxClient = watchedInbox(client, health);
   let release: (() => void) | undefined;
+  let inbox: InboxPoller | undefined;
   return {
     ...mailbox,
     outbox,
     storeKey,
+    desk: new Desk({ ...common, outbox, scratch: state.scratch }),
+    health: () => health.snapshot(inbox?.state().nextPoll),
     start() {
       release ??= holdOpen(state, storeKey);
       lease.start();
@@ -238,11 +256,11 @@ function durableMailbox(
         wish,
       ),
     inbox: (rules) =>
-      createDurableInbox({
+      (inbox = createDurableInbox({
         businessAcknowledgementWorkflows: ackWorkflows(profiles),
         ...rules,
         freshStart: isFirstInbox(state, storeKey),
-        client,
+        client: inboxClient,
         mailboxId: mailbox.mailboxId,
         url: mailbox.url,
         store,
@@ -257,7 +275,7 @@ function durableMailbox(
         profiles,
         ...(store.isShared ? { lease: (told: (held: boolean) => void) => leaseFor('poller', told) } : {}),
         clock,
-      }),
+      })),
     async close() {
       await Promise.all([worker.stop(), follower.stop()]);
       await lease.stop();
@@ -266,6 +284,16 @@ function durableMailbox(
       release = () => undefined;
       await mailbox.close();
     },
+  };
+}
+
+/** The inbox's endpoints, its lists noted. */
+function watchedInbox(client: MeshClient, health: HealthRecorder): InboxClient {
+  return {
+    listInbox: (query, signal) => health.polling(client.listInbox(query, signal)),
+    head: (messageId, signal) => client.head(messageId, signal),
+    download: (messageId, chunk, consume, signal) => client.download(messageId, chunk, consume, signal),
+    acknowledge: (messageId, signal) => client.acknowledge(messageId, signal),
   };
 }
 

@@ -10,6 +10,7 @@ import { readMailboxSettings, type MeshConfigCredentials, type MeshConfigDef } f
 import type { MeshConfigNode } from './shared/mailbox-user';
 import { openFromSettings } from './shared/open-mailbox';
 import { cleanError } from './shared/report-error';
+import { tellSidebar } from './shared/sidebar-news';
 import { sharedText } from './shared/texts';
 
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
@@ -21,6 +22,7 @@ export = function (RED: NodeAPI): void {
     const connection = new Connection({
       open,
       openAgain: (error) => (error instanceof MailboxTaken ? error.freed : undefined),
+      changed: () => tellSidebar(RED, this.id),
       closing: (ending) => releaseClaims(this.id, ending),
       log: {
         connected: () => this.log(sharedText(RED, 'log.connected')),

@@ -3,7 +3,7 @@
  * payloads in the spool. The collector fills the store from MESH, one lane for each consumer empties it into the flow, and
  * `acknowledge` ends a message. They meet in the store only, so that MESH never waits for a flow, nor a flow for MESH.
  */
-import { AbortedError, InvalidMessageError, NotFoundError, type MeshError } from '../errors';
+import { AbortedError, type MeshError } from '../errors';
 import type { Progress } from '../types';
 import { wakefulClock, type Clock } from '../clock';
 import { ALWAYS_HELD } from '../store/mailbox-lease';
@@ -21,11 +21,13 @@ import {
   DEFAULT_LEASE_MS,
   DEFAULT_MAX_DELIVERIES,
   deliveryKinds,
+  notParkedError,
+  pollerState,
   storedUnclaimedError,
   tellIfIdle,
   UNCLAIMED_AGAIN_MS,
 } from './inbox-rules';
-import type { InboxConsumer, InboxPoller, ParkedMessage, PollerState } from './inbox-types';
+import type { InboxConsumer, InboxPoller, InboxState, ParkedMessage, PollerState } from './inbox-types';
 import type { Routed } from './listed';
 import { MeshTeller } from './mesh-teller';
 import { Notices } from './notices';
@@ -65,6 +67,7 @@ class DurableInbox implements InboxPoller {
   readonly #lanes = new Map<InboxConsumer, DeliveryLane>();
   /** Lanes of consumers that have gone, whose last delivery is not through. */
   readonly #leaving = new Set<Promise<void>>();
+  readonly #listeners = new Set<() => void>();
   #loading: Promise<void> | undefined;
   #loaded = false;
   /** Counts the times that the lease was taken or lost. */
@@ -202,7 +205,8 @@ class DurableInbox implements InboxPoller {
     const row = await this.#rows.unpark(messageId, maxDeliveries);
     if (!row) {
       // Not even the download came whole: it is in MESH's inbox, and is fetched once more.
-      if (!this.#collector.listed.giveAnotherTry(messageId)) throw await this.#notParked(messageId);
+      if (!this.#collector.listed.giveAnotherTry(messageId))
+        throw notParkedError(messageId, (await this.#rows.known([messageId])).get(messageId));
       this.#takeWanted = true;
       this.#start();
       return;
@@ -212,17 +216,6 @@ class DurableInbox implements InboxPoller {
     this.#resetLanes();
     this.#wakeLanes();
     this.#changed();
-  }
-
-  async #notParked(messageId: string): Promise<MeshError> {
-    const state = (await this.#rows.known([messageId])).get(messageId);
-    if (state === undefined) {
-      return new NotFoundError(`Message ${messageId} was not received by this mailbox, or not lately.`, { messageId });
-    }
-    return new InvalidMessageError(`Message ${messageId} is not parked, but ${state}. It is not delivered again.`, {
-      messageId,
-      advice: 'Only parked messages can be delivered again on request.',
-    });
   }
 
   async close(): Promise<void> {
@@ -420,27 +413,36 @@ class DurableInbox implements InboxPoller {
     this.#schedule.plan(this.#router.consumers.map((consumer) => consumer.intervalMs));
   }
 
-  #changed(): void {
-    const unclaimed = this.#collector.listed.unclaimed + this.#rows.waiting.count((each) => !this.#router.claim(each));
-    const polling = this.#run !== undefined || this.#teller.isBusy || this.#lanesAreBusy();
-    for (const consumer of this.#router.consumers) consumer.changed?.(this.#stateOf(consumer, polling, unclaimed));
-  }
-
-  #lanesAreBusy(): boolean {
-    return [...this.#lanes.values()].some((lane) => lane.isBusy);
-  }
-
-  #stateOf(consumer: InboxConsumer, polling: boolean, unclaimed: number): PollerState {
-    const { nextPoll } = this.#schedule;
-    const isMine = (routed: Routed): boolean => this.#router.claim(routed) === consumer;
+  state(): InboxState {
+    const lanesAreBusy = [...this.#lanes.values()].some((lane) => lane.isBusy);
     return {
-      polling,
+      polling: this.#run !== undefined || this.#teller.isBusy || lanesAreBusy,
+      inFlight: this.#flights.size,
+      waiting: this.#rows.waiting.count(() => true),
+      unclaimed: this.#collector.listed.unclaimed + this.#rows.waiting.count((each) => !this.#router.claim(each)),
+      lastPoll: this.#lastPoll,
+      nextPoll: this.#schedule.nextPoll,
+      progress: this.#progress?.progress,
+    };
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+    const whole = this.state();
+    for (const consumer of this.#router.consumers) consumer.changed?.(this.#stateOf(consumer, whole));
+  }
+
+  #stateOf(consumer: InboxConsumer, whole: InboxState): PollerState {
+    const isMine = (routed: Routed): boolean => this.#router.claim(routed) === consumer;
+    return pollerState(whole, {
       inFlight: this.#flights.of(consumer),
       waiting: this.#rows.waiting.count(isMine),
-      unclaimed,
-      ...(this.#lastPoll === undefined ? {} : { lastPoll: new Date(this.#lastPoll).toISOString() }),
-      ...(nextPoll === undefined ? {} : { nextPoll: new Date(nextPoll).toISOString() }),
-      ...(this.#progress?.consumer === consumer ? { progress: this.#progress.progress } : {}),
-    };
+      progress: this.#progress?.consumer === consumer ? this.#progress.progress : undefined,
+    });
   }
 }

@@ -1,11 +1,11 @@
 /** What holds for every poller, wherever it keeps its state. */
 import { ConfigurationError, GoneError, InvalidMessageError, MeshError, NotFoundError } from '../errors';
 import { workflowsMatcher } from '../protocol/workflow-filter';
-import type { Incoming } from '../store/store';
+import type { Incoming, IncomingState } from '../store/store';
 import type { InboxPage, MessageHeaders } from '../types';
 import { ackIn } from './answer-settler';
 import type { InboxRouter } from './inbox-router';
-import type { Delivery, InboxConsumer } from './inbox-types';
+import type { Delivery, InboxConsumer, InboxState, PollerState } from './inbox-types';
 
 /** Version 1 has no links: a full page means that there may be more (list_messages). */
 export const FULL_PAGE = 500;
@@ -93,4 +93,33 @@ export function storedUnclaimedError({ workflowId }: Pick<MessageHeaders, 'workf
     `Received messages of workflow ${workflowId} are kept, and no node takes this workflow any more.`,
     { mailboxId, advice: 'Add the workflow to a mesh-poll node: it then gets them.' },
   );
+}
+
+/** Why a message is not delivered again on request. `state` is undefined where the store does not have it. */
+export function notParkedError(messageId: string, state: IncomingState | undefined): MeshError {
+  if (state === undefined) {
+    return new NotFoundError(`Message ${messageId} was not received by this mailbox, or not lately.`, { messageId });
+  }
+  return new InvalidMessageError(`Message ${messageId} is not parked, but ${state}. It is not delivered again.`, {
+    messageId,
+    advice: 'Only parked messages can be delivered again on request.',
+  });
+}
+
+/** How the inbox stands for one consumer: what is its own, and what is everybody's. */
+export function pollerState(
+  whole: InboxState,
+  mine: Pick<InboxState, 'inFlight' | 'waiting' | 'progress'>,
+): PollerState {
+  const { polling, unclaimed, lastPoll, nextPoll } = whole;
+  const { inFlight, waiting, progress } = mine;
+  return {
+    polling,
+    inFlight,
+    waiting,
+    unclaimed,
+    ...(lastPoll === undefined ? {} : { lastPoll: new Date(lastPoll).toISOString() }),
+    ...(nextPoll === undefined ? {} : { nextPoll: new Date(nextPoll).toISOString() }),
+    ...(progress === undefined ? {} : { progress }),
+  };
 }

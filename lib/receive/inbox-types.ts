@@ -76,6 +76,24 @@ export interface PollerState {
   progress?: Progress;
 }
 
+/** How the inbox of a mailbox stands, whoever uses it. */
+export interface InboxState {
+  /** It lists, downloads, delivers or tells MESH now. */
+  polling: boolean;
+  /** Delivered, and the flow is not done with it. */
+  inFlight: number;
+  /** Stored, and not yet delivered. */
+  waiting: number;
+  /** Messages that no consumer claims. */
+  unclaimed: number;
+  /** When the inbox was last listed and everything taken (milliseconds since 1970); undefined: not since this process began. */
+  lastPoll: number | undefined;
+  /** Milliseconds since 1970; undefined where none is planned here. */
+  nextPoll: number | undefined;
+  /** Of the download under way. */
+  progress: Progress | undefined;
+}
+
 /** A message that is kept, and not delivered any more unless somebody asks for it. */
 export interface ParkedMessage {
   message: MessageHeaders;
@@ -116,6 +134,10 @@ export interface InboxPoller {
    * NotFoundError for a message that is not there, InvalidMessageError for one that is not parked.
    */
   redeliver(messageId: string): Promise<void>;
+  /** How it stands now. */
+  state(): InboxState;
+  /** Told whenever that changes, often while it works; gives a function that ends it. */
+  onChange(listener: () => void): () => void;
   /** Ends polling; what is in flight stays in the MESH inbox. Waits for the step under way. */
   close(): Promise<void>;
 }

@@ -23,7 +23,6 @@ import type {
   Page,
   Store,
 } from '../store/store';
-import type { OutgoingMessage } from '../types';
 import type { Clock } from '../clock';
 import { CallOrder, laneOf, type Place } from './call-order';
 import { deadlineRules, type DeadlineRules, type WorkflowDeadlines } from './deadlines';

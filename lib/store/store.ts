@@ -5,6 +5,7 @@
  *
  * Times are milliseconds since 1970, UTC. A `mailbox` is the key of one mailbox in one environment (see mailboxKey).
  */
+import type { Overview } from './overview';
 
 /** What is sent: DESIGN.md, "Words". `parked` waits for a person; `closed` ended without MESH, e.g. dropped by a person. */
 export type OutgoingState =
@@ -260,7 +261,7 @@ export type OtherChange =
   { kind: 'out'; id: string } | { kind: 'in'; messageId: string } | { kind: 'lease' } | { kind: 'missed' };
 
 /** The state of all mailboxes of one Node-RED (SQLite), or of several (PostgreSQL). */
-export interface Store {
+export interface Store extends Overview {
   /** Whether other processes may have it open too. */
   readonly isShared: boolean;
   /** Where large payloads may be kept, if it can: what is written and named by no row is removed by `purge`, a day later. */

@@ -12,6 +12,7 @@ import { describeInbox } from './contract/inbox';
 import { describeLedger } from './contract/ledger';
 import { describeOutcomes } from './contract/outcomes';
 import { describeOutbox } from './contract/outbox';
+import { describeOverview } from './contract/overview';
 import { describeRetention } from './contract/retention';
 import { MAILBOX, note, outgoing } from './contract/support';
 
@@ -43,6 +44,7 @@ export function describeStore(name: string, open: () => Promise<Opened>): void {
     describeOutcomes(store);
     describeAnswers(store);
     describeLedger(store);
+    describeOverview(store);
     describeRetention(store);
 
     describe('close', () => {

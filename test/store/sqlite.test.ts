@@ -27,8 +27,8 @@ describeStore('SQLite', async () => {
 });
 
 describe('query plans of SQLite', () => {
-  // Of a handful of rows, whatever the store holds: the mailboxes of one Node-RED.
-  const tiny = /^SCAN mailbox$/;
+  // Of a handful of rows, whatever the store holds: the mailboxes of one Node-RED; what a limit inside has let through.
+  const tiny = /^SCAN mailbox$|^SCAN \(subquery-\d+\)$/;
   // A key is there once in each mailbox: sorting these few is no cost.
   const sorted = /INDEXED BY outgoing_once/;
 

@@ -5,10 +5,11 @@ import { whyMoved } from '../rows/moved';
 import { first } from './migrations/001-first';
 import { answers } from './migrations/002-answers';
 import { slices } from './migrations/003-slices';
+import { overview } from './migrations/004-overview';
 import { lockClass } from './locks';
 
 /** All of them, in order. Only ever added to. */
-export const MIGRATIONS: readonly string[] = [first, answers, slices];
+export const MIGRATIONS: readonly string[] = [first, answers, slices, overview];
 
 /**
  * Brings the schema to the newest version: each migration in a transaction of its own together with its number. Several

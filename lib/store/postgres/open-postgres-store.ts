@@ -12,6 +12,7 @@ import { mailboxKeys, makeMailboxes } from './mailboxes';
 import { migrate } from './migrations';
 import { Notices } from './notices';
 import * as outgoing from './outgoing';
+import * as overview from './overview';
 import type { Queries } from './queries';
 import { purgeSlice, spoolNames } from './retention';
 import { removeUnnamed, slicesIn } from './slices';
@@ -107,6 +108,11 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
     note: (entry) => add(entry.mailbox, (q) => ledger.addLine(q, entry)),
     history: (mailbox, reference) => read((q) => ledger.history(q, mailbox, reference)),
     ledger: (mailbox, times, page) => read((q) => ledger.between(q, mailbox, times, page)),
+    recentOutgoing: (mailbox, states, page) => read((q) => overview.recentOutgoing(q, mailbox, states, page)),
+    recentIncoming: (mailbox, states, page) => read((q) => overview.recentIncoming(q, mailbox, states, page)),
+    overdueOutgoing: (mailbox, page) => read((q) => overview.overdueOutgoing(q, mailbox, page)),
+    attention: (mailbox, limit) => read((q) => overview.attention(q, mailbox, limit)),
+    activity: (mailbox, between) => read((q) => overview.activity(q, mailbox, between)),
     closeOtherInstances: (mailbox, instance, note) =>
       write({ mailboxes: [mailbox] }, async (q) => {
         const closed = await Promise.all([

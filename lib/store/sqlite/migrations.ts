@@ -7,9 +7,10 @@ import { untold } from './migrations/002-untold';
 import { plan } from './migrations/003-plan';
 import { answers } from './migrations/004-answers';
 import { fewerIndexes } from './migrations/005-fewer-indexes';
+import { overview } from './migrations/006-overview';
 
 /** All of them, in order. Only ever added to. */
-export const MIGRATIONS: readonly string[] = [first, untold, plan, answers, fewerIndexes];
+export const MIGRATIONS: readonly string[] = [first, untold, plan, answers, fewerIndexes, overview];
 
 /** The version that a database is of; 0 for an empty one. */
 export function versionOf(database: DatabaseSync): number {

@@ -18,6 +18,8 @@ import { IncomingTable } from './incoming';
 import { Ledger } from './ledger';
 import type { Mailboxes } from './mailboxes';
 import { OutgoingTable } from './outgoing';
+import { OverviewTables } from './overview';
+import type { RecentPage } from '../overview';
 import { Purge } from './retention';
 import type { Statements } from './statements';
 
@@ -49,6 +51,11 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'listIncoming',
   'untoldIncoming',
   'dueDeliveries',
+  'recentOutgoing',
+  'recentIncoming',
+  'overdueOutgoing',
+  'attention',
+  'activity',
   'history',
   'ledger',
   'spoolNames',
@@ -61,6 +68,7 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
   const outgoing = new OutgoingTable(statements, mailboxes, ledger);
   const incoming = new IncomingTable(statements, mailboxes, ledger);
   const purge = new Purge(statements, mailboxes);
+  const overview = new OverviewTables(statements, mailboxes);
   return {
     mailboxes: () => mailboxes.keys(),
     enqueue: (message: NewOutgoing, note: LedgerNote) => outgoing.enqueue(message, note),
@@ -101,6 +109,13 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     history: (mailbox: string, reference: string) => ledger.history(mailbox, reference),
     ledger: (mailbox: string, between: { from: number; to: number }, page: Page) =>
       ledger.between(mailbox, between.from, between.to, page),
+    recentOutgoing: (mailbox: string, states: readonly OutgoingState[], page: RecentPage) =>
+      overview.recentOutgoing(mailbox, states, page),
+    recentIncoming: (mailbox: string, states: readonly IncomingState[], page: RecentPage) =>
+      overview.recentIncoming(mailbox, states, page),
+    overdueOutgoing: (mailbox: string, page: RecentPage) => overview.overdueOutgoing(mailbox, page),
+    attention: (mailbox: string, limit: number) => overview.attention(mailbox, limit),
+    activity: (mailbox: string, between: { from: number; to: number }) => overview.activity(mailbox, between),
     closeOtherInstances: (mailboxKey: string, instance: string, note: LedgerNote) => {
       const mailbox = mailboxes.find(mailboxKey);
       if (mailbox === undefined) return 0;

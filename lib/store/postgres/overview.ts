@@ -1,0 +1,111 @@
+/** What a person who looks at a mailbox asks: see lib/store/overview.ts. Nothing here writes. */
+import { INCOMING_COLUMNS, incomingOf, parseIncoming } from '../rows/incoming';
+import { OUTGOING_COLUMNS, outgoingOf, parseOutgoing } from '../rows/outgoing';
+import { activityOf, activitySums, ATTENTION_STATES, IS_OVERDUE } from '../rows/overview';
+import type { Activity, Attention, RecentPage } from '../overview';
+import type { Incoming, IncomingState, Outgoing, OutgoingState } from '../store';
+import { MAILBOX } from './mailboxes';
+import type { Queries } from './queries';
+
+/** Behind every id: ids and these are compared byte by byte (COLLATE "C"). */
+const LAST = '\u{10FFFF}';
+
+/** Each state is an index range that is read backwards: as many rows as the page has, however many there are. */
+export async function recentOutgoing(
+  queries: Queries,
+  mailbox: string,
+  states: readonly OutgoingState[],
+  { limit, before = LAST }: RecentPage,
+): Promise<Outgoing[]> {
+  const rows = await queries.rows(
+    `SELECT o.* FROM unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
+        SELECT ${OUTGOING_COLUMNS} FROM outgoing
+          WHERE mailbox = ${MAILBOX} AND state = s.state AND id < ? ORDER BY id DESC LIMIT ?
+      ) AS o ORDER BY o.id DESC LIMIT ?`,
+    [...new Set(states)],
+    mailbox,
+    before,
+    limit,
+    limit,
+  );
+  return rows.map((row) => outgoingOf(parseOutgoing(row), mailbox, null));
+}
+
+export async function recentIncoming(
+  queries: Queries,
+  mailbox: string,
+  states: readonly IncomingState[],
+  { limit, before }: RecentPage,
+): Promise<Incoming[]> {
+  const start =
+    before === undefined
+      ? '(?::float8, ?)'
+      : `(coalesce((SELECT received_at FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), -1), ?)`;
+  const rows = await queries.rows(
+    `SELECT i.* FROM unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
+        SELECT ${INCOMING_COLUMNS} FROM incoming
+          WHERE mailbox = ${MAILBOX} AND state = s.state AND (received_at, message_id) < ${start}
+          ORDER BY received_at DESC, message_id DESC LIMIT ?
+      ) AS i ORDER BY i.received_at DESC, i.message_id DESC LIMIT ?`,
+    [...new Set(states)],
+    mailbox,
+    ...(before === undefined ? [Number.MAX_SAFE_INTEGER, LAST] : [mailbox, before, before]),
+    limit,
+    limit,
+  );
+  return rows.map((row) => incomingOf(parseIncoming(row), mailbox, null));
+}
+
+export async function overdueOutgoing(
+  queries: Queries,
+  mailbox: string,
+  { limit, before = LAST }: RecentPage,
+): Promise<Outgoing[]> {
+  const rows = await queries.rows(
+    `SELECT ${OUTGOING_COLUMNS} FROM outgoing
+      WHERE mailbox = ${MAILBOX} AND ${IS_OVERDUE} AND id < ? ORDER BY id DESC LIMIT ?`,
+    mailbox,
+    before,
+    limit,
+  );
+  return rows.map((row) => outgoingOf(parseOutgoing(row), mailbox, null));
+}
+
+export async function attention(queries: Queries, mailbox: string, limit: number): Promise<Attention> {
+  const received = ATTENTION_STATES.map(
+    (state) => `(SELECT count(*) FROM (SELECT 1 FROM incoming WHERE mailbox = ${MAILBOX} AND state = '${state}'
+        LIMIT ?) AS each_${state}) AS ${state}`,
+  );
+  const [row] = await queries.rows(
+    `SELECT (SELECT count(*) FROM (SELECT 1 FROM outgoing WHERE mailbox = ${MAILBOX} AND ${IS_OVERDUE} LIMIT ?) AS late)
+        AS overdue, ${received.join(', ')}`,
+    ...Array.from({ length: 1 + received.length }, () => [mailbox, limit]).flat(),
+  );
+  const number = (column: keyof Attention): number => Number(row?.[column] ?? 0);
+  return {
+    overdue: number('overdue'),
+    spooled: number('spooled'),
+    acknowledged: number('acknowledged'),
+    delivered: number('delivered'),
+    parked: number('parked'),
+  };
+}
+
+/** LATERAL with its limit: a line looks its message up by the index, however many lines the planner expects. */
+export async function activity(
+  queries: Queries,
+  mailbox: string,
+  { from, to }: { from: number; to: number },
+): Promise<Activity> {
+  const [row] = await queries.rows(
+    `SELECT ${activitySums(`(l.detail::json ->> 'bytes')::float8`)}
+      FROM ledger AS l LEFT JOIN LATERAL (
+        SELECT size, accepted_at FROM outgoing WHERE id = l.reference LIMIT 1
+      ) AS o ON true
+      WHERE l.mailbox = ${MAILBOX} AND l.time >= ? AND l.time < ?`,
+    mailbox,
+    from,
+    to,
+  );
+  return activityOf(row);
+}

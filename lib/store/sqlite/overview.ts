@@ -1,0 +1,124 @@
+/** What a person who looks at a mailbox asks: see lib/store/overview.ts. Nothing here writes. */
+import { INCOMING_COLUMNS, incomingOf, parseIncoming } from '../rows/incoming';
+import { OUTGOING_COLUMNS, outgoingOf, parseOutgoing } from '../rows/outgoing';
+import { activityOf, activitySums, ATTENTION_STATES, IS_OVERDUE, NO_ATTENTION } from '../rows/overview';
+import type { Row } from '../rows/parse';
+import type { Activity, Attention, RecentPage } from '../overview';
+import type { Incoming, IncomingState, Outgoing, OutgoingState } from '../store';
+import type { Mailboxes } from './mailboxes';
+import type { Statements } from './statements';
+
+/** Behind every id. */
+const LAST = '\u{10FFFF}';
+
+export class OverviewTables {
+  readonly #statements: Statements;
+  readonly #mailboxes: Mailboxes;
+
+  constructor(statements: Statements, mailboxes: Mailboxes) {
+    this.#statements = statements;
+    this.#mailboxes = mailboxes;
+  }
+
+  /** Each state is an index range that is read backwards: as many rows as the page has, however many there are. */
+  recentOutgoing(key: string, states: readonly OutgoingState[], { limit, before = LAST }: RecentPage): Outgoing[] {
+    const mailbox = this.#mailboxes.find(key);
+    if (mailbox === undefined) return [];
+    return [...new Set(states)]
+      .flatMap((state) =>
+        this.#statements.all(
+          `SELECT ${OUTGOING_COLUMNS} FROM outgoing INDEXED BY outgoing_state
+            WHERE mailbox = ? AND state = ? AND id < ? ORDER BY id DESC LIMIT ?`,
+          mailbox,
+          state,
+          before,
+          limit,
+        ),
+      )
+      .map((row) => this.#outgoing(row, key))
+      .sort((one, other) => (one.id > other.id ? -1 : 1))
+      .slice(0, limit);
+  }
+
+  recentIncoming(key: string, states: readonly IncomingState[], { limit, before }: RecentPage): Incoming[] {
+    const mailbox = this.#mailboxes.find(key);
+    if (mailbox === undefined) return [];
+    const start = this.#start(mailbox, before);
+    return [...new Set(states)]
+      .flatMap((state) =>
+        this.#statements.all(
+          `SELECT ${INCOMING_COLUMNS} FROM incoming INDEXED BY incoming_state
+            WHERE mailbox = ? AND state = ? AND (received_at, message_id) < (?, ?)
+            ORDER BY received_at DESC, message_id DESC LIMIT ?`,
+          mailbox,
+          state,
+          ...start,
+          limit,
+        ),
+      )
+      .map((row) => incomingOf(parseIncoming(row), key, null))
+      .sort((one, other) => other.receivedAt - one.receivedAt || (one.messageId > other.messageId ? -1 : 1))
+      .slice(0, limit);
+  }
+
+  overdueOutgoing(key: string, { limit, before = LAST }: RecentPage): Outgoing[] {
+    const mailbox = this.#mailboxes.find(key);
+    if (mailbox === undefined) return [];
+    return this.#statements
+      .all(
+        `SELECT ${OUTGOING_COLUMNS} FROM outgoing INDEXED BY outgoing_is_overdue
+          WHERE mailbox = ? AND ${IS_OVERDUE} AND id < ? ORDER BY id DESC LIMIT ?`,
+        mailbox,
+        before,
+        limit,
+      )
+      .map((row) => this.#outgoing(row, key));
+  }
+
+  attention(key: string, limit: number): Attention {
+    const mailbox = this.#mailboxes.find(key);
+    if (mailbox === undefined) return { ...NO_ATTENTION };
+    const counted = { ...NO_ATTENTION };
+    counted.overdue = this.#count(`outgoing INDEXED BY outgoing_is_overdue WHERE mailbox = ? AND ${IS_OVERDUE}`, [
+      mailbox,
+      limit,
+    ]);
+    for (const state of ATTENTION_STATES) {
+      const those = 'incoming INDEXED BY incoming_state WHERE mailbox = ? AND state = ?';
+      counted[state] = this.#count(those, [mailbox, state, limit]);
+    }
+    return counted;
+  }
+
+  activity(key: string, { from, to }: { from: number; to: number }): Activity {
+    const mailbox = this.#mailboxes.find(key);
+    if (mailbox === undefined) return activityOf(undefined);
+    const row = this.#statements.get(
+      `SELECT ${activitySums(`json_extract(l.detail, '$.bytes')`)}
+        FROM ledger AS l INDEXED BY ledger_time LEFT JOIN outgoing AS o ON o.id = l.reference
+        WHERE l.mailbox = ? AND l.time >= ? AND l.time < ?`,
+      mailbox,
+      from,
+      to,
+    );
+    return activityOf(row);
+  }
+
+  /** Of what the index gives, up to a limit. */
+  #count(those: string, values: Array<string | number>): number {
+    const row = this.#statements.get(`SELECT count(*) AS found FROM (SELECT 1 FROM ${those} LIMIT ?)`, ...values);
+    return Number(row?.['found'] ?? 0);
+  }
+
+  /** Behind the time of receipt and the id of the last row of the page before; at the end where it is gone. */
+  #start(mailbox: number, before: string | undefined): [number, string] {
+    if (before === undefined) return [Number.MAX_SAFE_INTEGER, LAST];
+    const sql = 'SELECT received_at FROM incoming WHERE mailbox = ? AND message_id = ?';
+    const last = this.#statements.get(sql, mailbox, before);
+    return last ? [Number(last['received_at']), before] : [-1, ''];
+  }
+
+  #outgoing(row: Row, key: string): Outgoing {
+    return outgoingOf(parseOutgoing(row), key, null);
+  }
+}

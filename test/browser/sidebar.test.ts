@@ -1,0 +1,159 @@
+/** The MESH sidebar in a real browser: what an operator does at night, by hand and by keyboard. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Locator } from 'playwright-core';
+import { startSandbox, type Sandbox } from '../../lib/sandbox';
+import { MAJORS, mailboxOn, sendAndPollFlow } from '../journeys/support';
+import { Editor, needsChromium, THEMES } from './support';
+
+/** Would show itself if a field were put into the page as HTML. */
+const HOSTILE = '<img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script>';
+const HOSTILE_FILE = `../..\\"><img src=x onerror=hacked=1>.txt`;
+
+for (const major of MAJORS) {
+  for (const theme of THEMES[major]) {
+    describe(`the MESH sidebar in Node-RED ${major}, ${theme}`, function () {
+      needsChromium(this);
+      let sandbox: Sandbox;
+      let editor: Editor;
+      let sidebar: Locator;
+
+      before(async () => {
+        sandbox = await startSandbox({ protocol: 'https' });
+        editor = await Editor.open({ major, theme, flows: [], size: { width: 1400, height: 1300 } });
+        await editor.nodeRed.deploy([
+          ...sendAndPollFlow('X26ABC1', 'X26ABC2'),
+          ...(await mailboxOn(sandbox, 'X26ABC1', { config: { maxRequestMb: 0.3, chunkMb: 0.1 } })),
+          ...(await mailboxOn(sandbox, 'X26ABC2')),
+        ]);
+        await editor.reload();
+        sidebar = editor.page.locator('.mesh-sidebar');
+        await editor.page.evaluate(() =>
+          (globalThis as unknown as { RED: { actions: { invoke(name: string): void } } }).RED.actions.invoke(
+            'mesh:show-sidebar',
+          ),
+        );
+        await sidebar.locator('.mesh-counts').waitFor();
+      });
+      after(async () => {
+        await editor?.close();
+        await sandbox?.close();
+      });
+
+      const choose = async (mailboxId: string): Promise<void> => {
+        await sidebar.locator('.mesh-toolbar select').selectOption({ label: `${mailboxId} · ${mailboxId}` });
+        await sidebar.locator('.mesh-head strong', { hasText: mailboxId }).waitFor();
+      };
+      const send = async (fields: { to: string; subject?: string; name?: string; bytes?: Buffer }): Promise<void> => {
+        await sidebar.getByRole('button', { name: 'Send a file' }).click();
+        await sidebar.getByLabel('Recipient').fill(fields.to);
+        await sidebar.getByLabel('Workflow id').fill('TEST_WORKFLOW');
+        await sidebar.getByLabel('Subject').fill(fields.subject ?? '');
+        await sidebar.locator('input[type=file]').setInputFiles({
+          name: fields.name ?? 'letter.txt',
+          mimeType: 'text/html',
+          buffer: fields.bytes ?? Buffer.from('Dear colleague'),
+        });
+        await sidebar.getByRole('button', { name: 'Send', exact: true }).click();
+        await sidebar.getByText('The message is in the outbox.').waitFor();
+      };
+
+      it('shows how the mailbox is', async () => {
+        await choose('X26ABC1');
+        await sidebar.locator('.mesh-connection', { hasText: 'connected' }).waitFor();
+        await sidebar.locator('.mesh-facts dd', { hasText: /until .* days\)/ }).waitFor();
+        assert.match(await sidebar.locator('.mesh-facts').first().innerText(), /Last handshake\s+\d+ s ago/);
+      });
+
+      it('sends a file with hostile names, and none of them runs', async () => {
+        await send({ to: 'X26ABC2', subject: HOSTILE, name: HOSTILE_FILE.replaceAll(/[/\\]/g, '_') });
+        const row = sidebar.locator('.mesh-row', { hasText: 'accepted' });
+        await row.first().waitFor();
+        await row.first().click();
+        await sidebar.getByRole('button', { name: 'Show names' }).click();
+        await sidebar.locator('.mesh-detail dd', { hasText: HOSTILE }).waitFor();
+        assert.equal(await editor.page.evaluate(() => 'hacked' in globalThis), false);
+        await sidebar.locator('.mesh-timeline', { hasText: 'composed' }).waitFor();
+      });
+
+      it('polls on request, and downloads what was received under a safe name', async () => {
+        await choose('X26ABC2');
+        await sidebar.getByRole('button', { name: 'Poll now' }).click();
+        await sidebar.getByRole('alertdialog').getByRole('button', { name: 'Poll now' }).click();
+        await sidebar.getByRole('button', { name: 'Received', exact: true }).click();
+        await sidebar.locator('.mesh-row', { hasText: 'done' }).first().click();
+        const downloading = editor.page.waitForEvent('download');
+        await sidebar.getByRole('button', { name: 'Download' }).click();
+        const download = await downloading;
+        assert.ok(!/[/\\<>"]/.test(download.suggestedFilename()), download.suggestedFilename());
+        assert.equal(await readFile(await download.path(), 'utf8'), 'Dear colleague');
+      });
+
+      it('resends what did not arrive, by keyboard alone', async () => {
+        await choose('X26ABC1');
+        await send({ to: 'X26NOBODY' });
+        const count = sidebar.getByRole('button', { name: /^Not delivered: 1\./ });
+        await count.waitFor();
+        await count.focus();
+        const { keyboard } = editor.page;
+        await keyboard.press('Enter');
+        const row = sidebar.locator('.mesh-row', { hasText: 'rejected' });
+        await row.waitFor();
+        await row.focus();
+        await keyboard.press('Enter');
+        const resend = sidebar.getByRole('button', { name: 'Resend' });
+        await resend.focus();
+        await keyboard.press('Enter');
+        const question = sidebar.getByRole('alertdialog');
+        await question.waitFor();
+        // It can be left without doing it.
+        await keyboard.press('Escape');
+        await question.waitFor({ state: 'detached' });
+        await resend.focus();
+        await keyboard.press('Enter');
+        await question.waitFor();
+        await keyboard.press('Tab');
+        await keyboard.press('Enter');
+        await sidebar.getByRole('button', { name: /^Not delivered: 2\./ }).waitFor();
+      });
+
+      it('shows how far a chunked upload is', async () => {
+        sandbox.fault({ operation: 'send_chunk', times: Infinity, effect: { kind: 'delay', ms: 400 } });
+        await send({ to: 'X26ABC2', bytes: randomBytes(1_000_000) });
+        const bar = sidebar.locator('.mesh-transfers [role=progressbar]');
+        await bar.waitFor();
+        await editor.page.waitForFunction(() => {
+          const now = document.querySelector('.mesh-transfers [role=progressbar]')?.getAttribute('aria-valuetext');
+          return now !== null && now !== undefined && /\/s, .* left/.test(now);
+        });
+        sandbox.clearFaults();
+        await sidebar.locator('.mesh-row', { hasText: 'accepted' }).nth(1).waitFor();
+      });
+
+      it('finds a message by its id, and none by its subject', async () => {
+        await sidebar.locator('.mesh-row').first().click();
+        const id = await sidebar.locator('.mesh-detail dd').first().innerText();
+        await sidebar.getByRole('searchbox').fill(id);
+        await editor.page.waitForFunction(() => document.querySelectorAll('.mesh-row').length === 1);
+        await sidebar.getByRole('searchbox').fill('globalThis');
+        await sidebar.getByText('Nothing was found so far.').waitFor();
+        await sidebar.getByRole('searchbox').fill('');
+        await sidebar.locator('.mesh-row').nth(2).waitFor();
+      });
+
+      it('has no serious fault of accessibility, and a picture', async () => {
+        await sidebar.locator('.mesh-row').first().click();
+        await sidebar.locator('.mesh-timeline').waitFor();
+        await sidebar.locator('.mesh-charts svg').first().waitFor();
+        await editor.picture(`sidebar-${major}-${theme}`, sidebar);
+        await sidebar.getByRole('button', { name: 'Send a file' }).click();
+        assert.deepEqual(await editor.seriousFaults('.mesh-sidebar'), []);
+      });
+
+      it('shows no error on the console', () => {
+        editor.noErrors();
+      });
+    });
+  }
+}
