@@ -17,7 +17,18 @@ import type { SandboxMessage } from '../lib/sandbox';
 import { LEASE_MS } from '../lib/store/mailbox-lease';
 import { startPostgres, type TestPostgres } from '../test/support/postgres-server';
 import { Instance, leases, SandboxProcess, type Lease } from './cluster-parts';
-import { enqueue, judge, listOutbox, newKey, report, runScript, say, seeded, startReceiver } from './crash-parts';
+import {
+  enqueue,
+  judge,
+  listOutbox,
+  newKey,
+  report,
+  runScript,
+  say,
+  sayTotal,
+  seeded,
+  startReceiver,
+} from './crash-parts';
 import type { Handed, Key } from './crash-parts';
 
 const { values: options } = parseArgs({
@@ -249,9 +260,9 @@ function sentTwice(messages: readonly SandboxMessage[]): string[] {
 }
 
 async function main(): Promise<boolean> {
-  let isGood = true;
-  for (const count of (options.instances ?? '').split(',').map(Number)) isGood = (await run(count)) && isGood;
-  return isGood;
+  const runs: boolean[] = [];
+  for (const count of options.instances.split(',').map(Number)) runs.push(await run(count));
+  return sayTotal(runs);
 }
 
 runScript(main, `Seed ${SEED}`);

@@ -193,8 +193,14 @@ export function report({ counts, faults }: ReturnType<typeof judge>, how: string
     `${counts.keys} keys (${counts.repeated} repeated): ${counts.once} once at MESH, ${counts.held} held, ${counts.twice} twice, ` +
       `${counts.lost} lost; ${counts.redelivered} redelivered with their count. ${how}`,
   );
-  say(`Tests: ${faults.length === 0 ? 1 : 0} passed, ${faults.length} failed, 0 skipped`);
   return faults.length === 0;
+}
+
+/** The line that scripts/test.ts ends with, for runs that were good or not. */
+export function sayTotal(runs: readonly boolean[]): boolean {
+  const passed = runs.filter(Boolean).length;
+  say(`Tests: ${passed} passed, ${runs.length - passed} failed, 0 skipped`);
+  return passed === runs.length;
 }
 
 /** mulberry32: the same moments for the same seed, as far as a process can be killed at the same moment. */

@@ -23,6 +23,7 @@ import {
   report,
   runScript,
   say,
+  sayTotal,
   seeded,
   startReceiver,
 } from './crash-parts';
@@ -75,7 +76,7 @@ async function main(): Promise<boolean> {
     const held = await harness.settle(handed);
     const maxHeld = 2 * KILLS + harness.keys.length * 0.1;
     const judged = judge({ keys: harness.keys, messages: sandbox.messages(), handed, held, maxHeld });
-    const isGood = report(judged, `Seed ${SEED}, ${KILLS} kills, ${options.store}.`);
+    const isGood = sayTotal([report(judged, `Seed ${SEED}, ${KILLS} kills, ${options.store}.`)]);
     if (options.json) {
       const { counts, faults } = judged;
       say(JSON.stringify({ seed: SEED, kills: KILLS, store: options.store, ...counts, faults: faults.length }));

@@ -25,6 +25,9 @@ const SEED = `
   INSERT INTO incoming_payload SELECT seq, 'hello' FROM incoming WHERE payload_kind = 'inline';
   INSERT INTO ledger (time, mailbox, direction, reference, message_id, event, detail)
     SELECT i, 1 + i % 2, 'out', 'id-' || i / 4, 'M' || i / 4, 'event', '{}' FROM generate_series(1, 80000) AS i;
+  INSERT INTO payload (name, begun_at)
+    SELECT 'name-' || i, now() - i * interval '1 minute' FROM generate_series(1, 40000) AS i;
+  INSERT INTO payload_slice (name, number, bytes) SELECT name, 0, 'hello' FROM payload;
   ANALYZE`;
 
 interface Node {
