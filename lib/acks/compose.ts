@@ -14,6 +14,7 @@ import { requireOdsCode } from './ods-code';
 import { ackWorkflowOf, isAckWorkflow, type WorkflowProfiles } from './profiles';
 import type { Recognised } from './recognise';
 import type { KeptRequest } from './request';
+import { fillTemplate, needsMessage } from './template';
 import type { AckForm, AckLevel } from './types';
 
 /** What the receiver wants to tell the sender. */
@@ -209,8 +210,11 @@ function notOfForm(what: string, answer: string): InvalidMessageError {
   });
 }
 
+/** What only a flow could fill is left out: then it is ours, and unique. */
 function localIdOf(template: string | undefined, context: AnswerContext): { localId?: string } {
-  if (template === undefined) return {};
-  const needsOds = template.includes('{odsCode}');
-  return { localId: needsOds ? template.replaceAll('{odsCode}', requireOdsCode(context)) : template };
+  if (template === undefined || needsMessage(template)) return {};
+  const { mailboxId, workflowId } = context;
+  const value = (name: string): string | undefined =>
+    name === 'odsCode' ? requireOdsCode(context) : { mailboxId, workflowId }[name];
+  return { localId: fillTemplate(template, 'local id', value) };
 }

@@ -1,9 +1,11 @@
 /** Workflow profiles: how messages of a workflow are addressed, answered and limited. Shipped ones: DOMAIN.md section 3. */
 import { z } from 'zod';
 import { ConfigurationError } from '../errors';
+import { isTemplate } from './template';
 import { ACK_FORMS } from './types';
 
 const workflowId = z.string().trim().min(1).max(300);
+const template = z.string().refine(isTemplate, 'may have {odsCode}, {mailboxId}, {workflowId} and {msg.…} in it');
 
 /** How a recipient is named. */
 const ROUTINGS = ['mailbox', 'GPPROVIDER', 'lookup'] as const;
@@ -24,9 +26,9 @@ const profileSchema = z.strictObject({
   /** Working days (Monday to Friday) within which the business answer must be there. */
   businessWorkingDays: z.number().positive().max(1000).optional(),
   /** `Mex-Subject` of what is sent, where the flow gives none: a template, see fillTemplate. */
-  subject: z.string().max(500).optional(),
+  subject: template.max(500).optional(),
   /** `Mex-LocalID`, likewise; what is prescribed is not unique. */
-  localId: z.string().max(300).optional(),
+  localId: template.max(300).optional(),
   /**
    * What `to` is: a mailbox; `GPPROVIDER`: MESH finds the practice by the patient's demographics in `Mex-To`, which is then
    * patient data; `lookup`: an ODS code, whose mailbox for the workflow MESH's directory tells.
