@@ -46,6 +46,7 @@ export type { Answer } from './store/settle-outcome';
 export type { AnswerWish, Unanswered } from './acks/compose';
 export type { Answered } from './send/answerer';
 export { identify, type Identified } from './acks/identify';
+export { gpProviderAddress, type PatientTrace, type PreparedMessage } from './send/by-profile';
 export { loadProfiles, SHIPPED_PROFILES, type WorkflowProfile, type WorkflowProfiles } from './acks/profiles';
 export { ACK_FORMS, type AckForm, type AckLevel, type AckResult, type ReceivedAck } from './acks/types';
 export { ITK3_CODES, type Itk3Code } from './acks/itk3/codes';

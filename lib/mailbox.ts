@@ -14,6 +14,7 @@ import type { InboxPoller, InboxRules } from './receive/inbox-types';
 import { receiveMessage, type ReceiveOptions } from './receive/receive-message';
 import { systemClock, type Clock } from './clock';
 import { answerMessage, type Answered } from './send/answerer';
+import { prepareByProfile, type PreparedMessage } from './send/by-profile';
 import { profileDeadlines, type WorkflowDeadlines } from './send/deadlines';
 import { Follower } from './send/follower';
 import { Outbox } from './send/outbox';
@@ -88,12 +89,23 @@ export type InboxOptions = InboxRules & Pick<DurableInboxOptions, 'meshAcknowled
 /** A mailbox whose outbox survives kills, restarts and days without MESH. */
 export interface DurableMailbox extends Mailbox {
   readonly outbox: Outbox;
+  /** How messages of each workflow are addressed, answered and limited. */
+  readonly profiles: WorkflowProfiles;
   /** Its key in the store. */
   readonly storeKey: string;
   /** For operators: what its messages are, and what became of each. */
   readonly desk: Desk;
   /** How it is, so far as this process has seen. */
   health(): MailboxHealth;
+  /**
+   * The message as its workflow's profile prescribes it, for the outbox: recipient, subject, local id, chunks. `property` gives
+   * what a flow's message has at a path, for templates. Throws InvalidMessageError, NotFoundError or ConfigurationError where that cannot
+   * be told, and what a look-up throws.
+   */
+  prepare(
+    message: OutgoingMessage,
+    options?: CallOptions & { property?: (path: string) => string | undefined },
+  ): Promise<PreparedMessage>;
   /** Begins to send and to follow what the store holds. Call it once; the one sender of this mailbox is this process. */
   start(): void;
   /** Told whenever the number of waiting or held messages, or a pause, changes; gives a function that ends it. */
@@ -233,9 +245,18 @@ function durableMailbox(
   return {
     ...mailbox,
     outbox,
+    profiles,
     storeKey,
     desk: new Desk({ ...common, outbox, scratch: state.scratch }),
     health: () => health.snapshot(inbox?.state().nextPoll),
+    prepare: (message, { property = () => undefined, ...call } = {}) =>
+      prepareByProfile(message, {
+        profile: profiles.find(message.workflowId),
+        mailboxId: mailbox.mailboxId,
+        ...(odsCode ? { odsCode } : {}),
+        property,
+        lookup: (organisation, workflowId) => mailbox.lookup(organisation, workflowId, call),
+      }),
     start() {
       release ??= holdOpen(state, storeKey);
       lease.start();

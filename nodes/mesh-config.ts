@@ -8,9 +8,10 @@ import { durableState } from './shared/durable-state';
 import { lookForForgotten } from './shared/forgotten-watch';
 import { readMailboxSettings, type MeshConfigCredentials, type MeshConfigDef } from './shared/mailbox-settings';
 import type { MeshConfigNode } from './shared/mailbox-user';
-import { openFromSettings } from './shared/open-mailbox';
+import { openFromSettings, readProfiles } from './shared/open-mailbox';
 import { cleanError } from './shared/report-error';
 import { tellSidebar } from './shared/sidebar-news';
+import { textSetting } from './shared/settings';
 import { sharedText } from './shared/texts';
 
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
@@ -30,6 +31,8 @@ export = function (RED: NodeAPI): void {
       },
     });
     this.connection = connection;
+    this.profiles = async () =>
+      readProfiles({ profilesFile: textSetting(RED, def.profilesFile), profiles: textSetting(RED, def.profiles) });
     this.register = (user: ConnectionUser) => connection.register(user);
     this.deregister = (user: ConnectionUser, done: () => void) => void connection.deregister(user).then(done, done);
     this.on('close', (_removed: boolean, done: () => void) => void connection.close().then(done, done));

@@ -7,6 +7,7 @@ import {
   type Outbox,
   type OutboxMessage,
   type OutgoingMessage,
+  type PreparedMessage,
 } from '../lib/index';
 import { MailboxUser } from './shared/mailbox-user';
 import { InOrder } from './shared/in-order';
@@ -59,7 +60,13 @@ interface MeshSendDef extends NodeDef {
 
 /** What a msg asks for: a message to send, or something to be done with one that is in the outbox. */
 type Order =
-  | { kind: 'send'; message: OutgoingMessage; onceKey: string; asks: NonNullable<EnqueueOptions['asks']> }
+  | {
+      kind: 'send';
+      message: OutgoingMessage;
+      onceKey: string;
+      asks: NonNullable<EnqueueOptions['asks']>;
+      prepared: Pick<PreparedMessage, 'localIdIsShared' | 'recommendedMb'>;
+    }
   | { kind: 'resend'; id: string }
   | { kind: 'drop'; id: string };
 
@@ -71,6 +78,7 @@ interface Taken {
 
 /** The outbox writes more than this into a file first: meanwhile what comes after must not overtake it. */
 const SMALL_BYTES = 32 * 1024;
+const MB = 1_000_000;
 
 export = function (RED: NodeAPI): void {
   function MeshSend(this: Node, def: MeshSendDef): void {
@@ -90,6 +98,12 @@ export = function (RED: NodeAPI): void {
       })
       .catch(() => undefined);
 
+    /** It is sent all the same: the receiver decides. */
+    const tooLargeFor = ({ bytes, workflowId }: OutboxMessage, most: number | undefined): string | undefined =>
+      most === undefined || bytes <= most * MB
+        ? undefined
+        : RED._('mesh-send.warning.large', { workflowId, most, size: (bytes / MB).toFixed(1) });
+
     const take = async (outbox: Outbox, order: Order): Promise<Taken> => {
       if (order.kind === 'drop') return { message: await outbox.drop(order.id), more: {} };
       if (order.kind === 'resend') {
@@ -102,21 +116,31 @@ export = function (RED: NodeAPI): void {
         ...(order.onceKey !== '' && { onceKey: order.onceKey }),
         strictOrder: def.strictOrder === true,
         copyFile: def.copyFile === true,
-        localIdIsShared: def.localIdShared === true,
+        localIdIsShared: def.localIdShared === true || order.prepared.localIdIsShared,
         asks: order.asks,
         ...deadlineSettings(RED, def),
       });
       const { to, localId = message.localId } = order.message;
-      const more = { to, ...(localId !== undefined && { localId }), ...(!isNew && { repeated: true as const }) };
+      const warning = isNew ? tooLargeFor(message, order.prepared.recommendedMb) : undefined;
+      if (warning !== undefined) this.warn(`${warning} (${message.id})`);
+      const repeated = !isNew && { repeated: true as const };
+      const more = {
+        to,
+        ...(localId !== undefined && { localId }),
+        ...repeated,
+        ...(warning !== undefined && { warning }),
+      };
       return { message, more };
     };
 
     /** In the order of arrival; small messages share their way to the disk. Closing the node waits for it. */
     const takeInTurn = (msg: NodeMessageInFlow): Promise<{ order: Order; taken: Taken }> =>
-      mailbox.run(async ({ mailbox: { outbox } }) => {
+      mailbox.run(async ({ mailbox: opened }, signal) => {
         const { order, taking } = await arrivals.add(async () => {
-          const next = await fromFlow(RED, this, def, msg);
-          const begun = take(outbox, next);
+          const next = await fromFlow(RED, this, def, msg, (message) =>
+            opened.prepare(message, { signal, property: (path) => propertyOf(RED, msg, path) }),
+          );
+          const begun = take(opened.outbox, next);
           begun.catch(() => undefined);
           if (!isSmall(next)) await begun.catch(() => undefined);
           return { order: next, taking: begun };
@@ -174,7 +198,16 @@ export = function (RED: NodeAPI): void {
   RED.nodes.registerType('mesh-send', MeshSend);
 };
 
-async function fromFlow(RED: NodeAPI, node: Node, def: MeshSendDef, msg: NodeMessageInFlow): Promise<Order> {
+/** As its workflow's profile wants it. */
+type Prepare = (message: OutgoingMessage) => Promise<PreparedMessage>;
+
+async function fromFlow(
+  RED: NodeAPI,
+  node: Node,
+  def: MeshSendDef,
+  msg: NodeMessageInFlow,
+  prepare: Prepare,
+): Promise<Order> {
   const settings = settingsObject(RED, msg['meshSend']);
   const resend = asText(RED, settings['resend'], 'resend');
   const drop = asText(RED, settings['drop'], 'drop');
@@ -193,9 +226,10 @@ async function fromFlow(RED: NodeAPI, node: Node, def: MeshSendDef, msg: NodeMes
   });
   const payload = outgoingPayload(RED, value, def.payloadIs === 'file' ? 'file' : 'content');
   const { compression, chunks, checksum } = def;
-  const message = outgoingMessage(RED, { ...fields, checksum }, msg['meshSend'], payload, { compression, chunks });
+  const given = outgoingMessage(RED, { ...fields, checksum }, msg['meshSend'], payload, { compression, chunks });
+  const { message, ...prepared } = await prepare(given);
   const asks = askedFor(RED, def.asks, settings['asks']);
-  return { kind: 'send', message, onceKey: await readOnceKey(RED, node, def, msg, settings), asks };
+  return { kind: 'send', message, onceKey: await readOnceKey(RED, node, def, msg, settings), asks, prepared };
 }
 
 /** Empty where none is wanted. A key that is wanted and not there is an error: the message might be a repeat. */
@@ -211,6 +245,18 @@ async function readOnceKey(
   const key = (await evaluateText(RED, node, msg, input)) || asText(RED, settings[field], field);
   if (key === '' && (def.onceKey ?? '') !== '') throw new InvalidMessageError(RED._('mesh-send.error.no-key'));
   return key;
+}
+
+/** What a profile's template names of the message. */
+function propertyOf(RED: NodeAPI, msg: NodeMessageInFlow, path: string): string | undefined {
+  let value: unknown;
+  try {
+    value = RED.util.getMessageProperty(msg, path);
+  } catch {
+    // msg.a.b where msg.a is missing throws in Node-RED: to us, there is no value.
+    return undefined;
+  }
+  return asText(RED, value, `msg.${path}`);
 }
 
 function isSmall(order: Order): boolean {

@@ -1,17 +1,20 @@
 /** The answer to a received message, decided and written: which form, which code, on which workflow; or why there is none. */
 import { randomInt } from 'node:crypto';
-import { ConfigurationError, InvalidMessageError } from '../errors';
+import { InvalidMessageError } from '../errors';
 import { componentAt } from '../formats/edifact/interchange';
 import { acknowledgeHl7, ACK_CODES, type AckCode } from '../formats/hl7/acknowledge';
 import { writeHl7 } from '../formats/hl7/message';
+import { isMarkedAsAnswer, subjectOfAnswer } from './answer-mark';
 import { answersAsked } from './asks';
 import { buildItk3Response } from './itk3/build';
 import { findItk3Code, levelOf } from './itk3/codes';
 import { checkMayFollow } from './itk3/read';
 import { buildNhsAck } from './nhsack/nhsack';
+import { requireOdsCode } from './ods-code';
 import { ackWorkflowOf, isAckWorkflow, type WorkflowProfiles } from './profiles';
 import type { Recognised } from './recognise';
 import type { KeptRequest } from './request';
+import { fillTemplate, needsMessage } from './template';
 import type { AckForm, AckLevel } from './types';
 
 /** What the receiver wants to tell the sender. */
@@ -35,7 +38,11 @@ export interface AnswerWish {
 
 /** What is known of the message that is answered: from the store, never from a flow. */
 export interface AnswerContext {
+  /** MESH's. */
+  messageId: string;
   workflowId: string;
+  /** `Mex-Subject` as it came. */
+  subject?: unknown;
   recognised: Recognised | undefined;
   /** It is a copy of a request that came before. */
   isDuplicate: boolean;
@@ -61,6 +68,8 @@ export interface ComposedAnswer {
   contentType?: string;
   /** Where the profile prescribes one: not unique then. */
   localId?: string;
+  /** Of the form `custom`: what tells every receiver that it is an answer. */
+  subject?: string;
 }
 
 /**
@@ -69,9 +78,9 @@ export interface ComposedAnswer {
  */
 export function composeAnswer(wish: AnswerWish, context: AnswerContext): ComposedAnswer | { unanswered: Unanswered } {
   const { workflowId, recognised, profiles, isDuplicate } = context;
-  if ((recognised && recognised.kind !== 'request') || isAckWorkflow(profiles, workflowId)) {
+  if (recognised && recognised.kind !== 'request') return { unanswered: 'acknowledgement' };
+  if (isMarkedAsAnswer(context.subject) || isAckWorkflow(profiles, workflowId))
     return { unanswered: 'acknowledgement' };
-  }
   const request = recognised?.request;
   const profile = profiles.find(workflowId);
   const form = wish.form === 'profile' ? (profile?.form ?? request?.form ?? 'none') : wish.form;
@@ -97,7 +106,8 @@ export function composeAnswer(wish: AnswerWish, context: AnswerContext): Compose
       advice: 'Give the answer’s payload to the node, as the workflow’s specification has it.',
     });
   }
-  return { ...common, form, code: wish.code ?? wish.outcome, payload: wish.custom };
+  const code = wish.code ?? wish.outcome;
+  return { ...common, form, code, payload: wish.custom, subject: subjectOfAnswer(context.messageId) };
 }
 
 type Written = Pick<ComposedAnswer, 'code' | 'payload' | 'contentType'>;
@@ -200,18 +210,11 @@ function notOfForm(what: string, answer: string): InvalidMessageError {
   });
 }
 
+/** What only a flow could fill is left out: then it is ours, and unique. */
 function localIdOf(template: string | undefined, context: AnswerContext): { localId?: string } {
-  if (template === undefined) return {};
-  const needsOds = template.includes('{odsCode}');
-  return { localId: needsOds ? template.replaceAll('{odsCode}', requireOdsCode(context)) : template };
-}
-
-/** Mailbox ids of GP practices and trusts begin with the code of their organisation: `X26OT001`, `A12345HC001`. */
-function requireOdsCode({ odsCode, mailboxId }: AnswerContext): string {
-  const code = odsCode || /^([A-Z0-9]{3,8}?)(?:OT|HC)\d{3}$/.exec(mailboxId)?.[1];
-  if (code) return code;
-  throw new ConfigurationError('The answer names our organisation, and its ODS code is not known.', {
-    mailboxId,
-    advice: 'Give the ODS code in the mailbox’s settings.',
-  });
+  if (template === undefined || needsMessage(template)) return {};
+  const { mailboxId, workflowId } = context;
+  const value = (name: string): string | undefined =>
+    name === 'odsCode' ? requireOdsCode(context) : { mailboxId, workflowId }[name];
+  return { localId: fillTemplate(template, 'local id', value) };
 }

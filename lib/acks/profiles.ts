@@ -1,9 +1,14 @@
 /** Workflow profiles: how messages of a workflow are addressed, answered and limited. Shipped ones: DOMAIN.md section 3. */
 import { z } from 'zod';
 import { ConfigurationError } from '../errors';
+import { isTemplate } from './template';
 import { ACK_FORMS } from './types';
 
 const workflowId = z.string().trim().min(1).max(300);
+const template = z.string().refine(isTemplate, 'may have {odsCode}, {mailboxId}, {workflowId} and {msg.…} in it');
+
+/** How a recipient is named. */
+const ROUTINGS = ['mailbox', 'GPPROVIDER', 'lookup'] as const;
 
 /** One workflow. What is not given is not known, and nothing is assumed. */
 const profileSchema = z.strictObject({
@@ -14,15 +19,21 @@ const profileSchema = z.strictObject({
   /** What its requests ask for (ITK3's InfAckRequested and BusAckRequested; for the other forms, business). */
   infAck: z.boolean().default(false),
   busAck: z.boolean().default(false),
+  /** Hours within which the recipient must have collected it; after them it is overdue. */
+  collectHours: z.number().positive().max(120).optional(),
   /** Hours within which the infrastructure answer must be there; after them it is overdue. */
   infrastructureHours: z.number().positive().max(10_000).optional(),
   /** Working days (Monday to Friday) within which the business answer must be there. */
   businessWorkingDays: z.number().positive().max(1000).optional(),
-  /** `Mex-Subject` and `Mex-LocalID`; `{odsCode}` is the sender's ODS code. */
-  subject: z.string().max(500).optional(),
-  localId: z.string().max(300).optional(),
-  /** `GPPROVIDER`: MESH finds the practice by the patient's demographics in `Mex-To`, which is then patient data. */
-  routing: z.enum(['mailbox', 'GPPROVIDER']).default('mailbox'),
+  /** `Mex-Subject` of what is sent, where the flow gives none: a template, see fillTemplate. */
+  subject: template.max(500).optional(),
+  /** `Mex-LocalID`, likewise; what is prescribed is not unique. */
+  localId: template.max(300).optional(),
+  /**
+   * What `to` is: a mailbox; `GPPROVIDER`: MESH finds the practice by the patient's demographics in `Mex-To`, which is then
+   * patient data; `lookup`: an ODS code, whose mailbox for the workflow MESH's directory tells.
+   */
+  routing: z.enum(ROUTINGS).default('mailbox'),
   /** Whether receivers take chunked messages: MESH UI and old clients do not. */
   chunks: z.boolean().optional(),
   /** Size in MB that receivers should not be sent more than. */
@@ -87,7 +98,7 @@ const overrideSchema = profileSchema.partial().extend({
   workflowId,
   infAck: z.boolean().optional(),
   busAck: z.boolean().optional(),
-  routing: z.enum(['mailbox', 'GPPROVIDER']).optional(),
+  routing: z.enum(ROUTINGS).optional(),
 });
 const fileSchema = z.strictObject({ profiles: z.array(overrideSchema).max(10_000) });
 
@@ -120,30 +131,45 @@ export function ackWorkflows(profiles: WorkflowProfiles): string[] {
 }
 
 /**
- * The shipped profiles, extended and overridden by the text of a user's file: `{"profiles": [{"workflowId": …}, …]}`.
+ * The shipped profiles, extended and overridden by the texts of a user's tables, each `{"profiles": [{"workflowId": …}, …]}`; of
+ * two that name a workflow the later one counts, field by field.
  * @throws ConfigurationError that tells which row and field is wrong
  */
-export function loadProfiles(file?: string): WorkflowProfiles {
+export function loadProfiles(...tables: readonly string[]): WorkflowProfiles {
   const rows = new Map(SHIPPED_PROFILES.map((profile) => [profile.workflowId, profile]));
-  for (const [index, change] of (file === undefined ? [] : parseFile(file)).entries()) {
-    const merged = profileSchema.safeParse({ ...rows.get(change.workflowId), ...change });
-    if (!merged.success) throw wrong(['profiles', index, ...(merged.error.issues[0]?.path ?? [])], merged.error);
-    rows.set(change.workflowId, consistent(merged.data, index));
+  for (const table of tables) {
+    for (const [index, change] of parseTable(table).entries()) {
+      const merged = profileSchema.safeParse({ ...rows.get(change.workflowId), ...change });
+      if (!merged.success) throw wrong(['profiles', index, ...(merged.error.issues[0]?.path ?? [])], merged.error);
+      rows.set(change.workflowId, consistent(merged.data, index));
+    }
   }
   const all = [...rows.values()];
-  return {
+  const profiles: WorkflowProfiles = {
     all: () => all,
     find: (id) => rows.get(id),
     answeredOn: (id) => all.filter(({ ackWorkflowId }) => ackWorkflowId === id),
   };
+  checkNoLoop(profiles);
+  return profiles;
 }
 
-function parseFile(file: string): Array<z.output<typeof overrideSchema>> {
+/** What comes on a workflow of acknowledgements is never answered: a profile that wants it to be would be kept in silence. */
+function checkNoLoop(profiles: WorkflowProfiles): void {
+  const loop = profiles.all().find((each) => each.ackWorkflowId !== null && isAckWorkflow(profiles, each.workflowId));
+  if (!loop) return;
+  throw new ConfigurationError(
+    `Workflow profiles: ${loop.workflowId} is a workflow of acknowledgements, and an acknowledgement has no answer.`,
+    { advice: 'Set its ackWorkflowId to null and its form to none, or give the other workflow another ackWorkflowId.' },
+  );
+}
+
+function parseTable(table: string): Array<z.output<typeof overrideSchema>> {
   let json: unknown;
   try {
-    json = JSON.parse(file.replace(/^\uFEFF/, ''));
+    json = JSON.parse(table.replace(/^\uFEFF/, ''));
   } catch {
-    throw new ConfigurationError('The file of workflow profiles is not JSON.', {
+    throw new ConfigurationError('The table of workflow profiles is not JSON.', {
       advice:
         'Write {"profiles": [{"workflowId": "MY_WORKFLOW", "ackWorkflowId": "MY_WORKFLOW_ACK", "form": "custom"}]}.',
     });
@@ -176,5 +202,5 @@ function wrong(path: readonly PropertyKey[], what: z.ZodError | string): Configu
     .join('')
     .replace(/^\./, '');
   const why = typeof what === 'string' ? what : (what.issues[0]?.message ?? 'is wrong');
-  return new ConfigurationError(`Workflow profiles: ${where === '' ? 'the file' : where}: ${why}.`);
+  return new ConfigurationError(`Workflow profiles: ${where === '' ? 'the table' : where}: ${why}.`);
 }

@@ -54,6 +54,8 @@ export async function answerMessage(parts: AnswererParts, messageId: string, wis
   if (row.messageType === 'REPORT') return { answered: false, why: 'acknowledgement' };
   const earlier = await givenAnswers(parts, messageId);
   const composed = composeAnswer(wish, {
+    messageId,
+    subject: row.headers['subject'],
     workflowId: row.workflowId,
     recognised: (row.recognised ?? undefined) as Recognised | undefined,
     isDuplicate: await isDuplicate(parts, row),
@@ -65,11 +67,18 @@ export async function answerMessage(parts: AnswererParts, messageId: string, wis
     now: new Date(clock.now()),
   });
   if ('unanswered' in composed) return { answered: false, why: composed.unanswered };
-  const { level, form, workflowId, payload, contentType, localId } = composed;
+  const { level, form, workflowId, payload, contentType, localId, subject } = composed;
   const before = earlier.get(level);
   if (before) return { answered: true, ...before, workflowId, form, level, repeated: true };
   const { message, isNew } = await outbox.enqueue(
-    { to: senderOf(row), workflowId, payload, ...(contentType && { contentType }), ...(localId && { localId }) },
+    {
+      to: senderOf(row),
+      workflowId,
+      payload,
+      ...(contentType && { contentType }),
+      ...(localId && { localId }),
+      ...(subject && { subject }),
+    },
     {
       onceKey: onceKey(messageId, level),
       localIdIsShared: localId !== undefined,

@@ -71,7 +71,13 @@ export function deadlineRules(workflows: readonly WorkflowDeadlines[] = []): Dea
 /** Those of the workflow profiles that say how long an answer may take. */
 export function profileDeadlines(profiles: WorkflowProfiles): WorkflowDeadlines[] {
   const found: WorkflowDeadlines[] = [];
-  for (const { workflowId: workflow, infrastructureHours: hours, businessWorkingDays: days } of profiles.all()) {
+  for (const {
+    workflowId: workflow,
+    collectHours,
+    infrastructureHours: hours,
+    businessWorkingDays: days,
+  } of profiles.all()) {
+    if (collectHours !== undefined) found.push({ workflow, collectWithinMs: collectHours * HOUR });
     if (hours !== undefined) found.push({ workflow, infrastructureWithinMs: hours * HOUR });
     if (days !== undefined) found.push({ workflow, businessWithinWorkingDays: days });
   }

@@ -23,6 +23,7 @@ export interface MeshConfigDef extends NodeDef {
   meshAcknowledge?: string;
   odsCode?: string;
   profilesFile?: string;
+  profiles?: string;
 }
 
 /** As stored encrypted, apart from the flow file. */
@@ -51,6 +52,8 @@ export interface MailboxSettings {
   odsCode: string;
   /** Path of the user's workflow profiles; empty: the shipped ones. */
   profilesFile: string;
+  /** Workflow profiles of the editor's list, as JSON of an array; empty: none. They go before those of the file. */
+  profiles: string;
 }
 
 const NHS_INTERVAL_MS = 5 * 60 * 1000;
@@ -85,6 +88,7 @@ export function readMailboxSettings(
     meshAcknowledge: choiceSetting(RED, 'meshAcknowledge', def.meshAcknowledge, ['when-spooled', 'when-done']),
     odsCode: textSetting(RED, def.odsCode).toUpperCase(),
     profilesFile: textSetting(RED, def.profilesFile),
+    profiles: textSetting(RED, def.profiles),
   };
 }
 

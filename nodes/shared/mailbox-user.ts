@@ -1,6 +1,6 @@
 /** What a node needs of its mailbox: registration, the mailbox's status, and calls that end when the node is closed. */
 import type { Node, NodeAPI, NodeStatus } from 'node-red';
-import { ConfigurationError, type OutboxMessage, type OutboxState } from '../../lib/index';
+import { ConfigurationError, type OutboxMessage, type OutboxState, type WorkflowProfiles } from '../../lib/index';
 import { alarmError } from './alarm-error';
 import type { Connection, ConnectionState, ConnectionUser, OpenedMailbox } from './connection';
 import type { MeshConfigCredentials } from './mailbox-settings';
@@ -13,6 +13,8 @@ import { sharedText } from './texts';
 /** The mesh-config node at runtime. register and deregister are as core mqtt has them. */
 export interface MeshConfigNode extends Node<Required<MeshConfigCredentials>> {
   readonly connection: Connection;
+  /** The workflow profiles as its settings have them. Rejects where they are wrong. */
+  profiles(): Promise<WorkflowProfiles>;
   register(user: ConnectionUser): void;
   deregister(user: ConnectionUser, done: () => void): void;
 }

@@ -19,7 +19,7 @@ export interface MeshSent {
   repeated?: true;
   /** The outbox id of the message that this one repeats on purpose. */
   resendOf?: string;
-  /** Of a resend: the recipient may have the first one already. */
+  /** Of a resend: the recipient may have the first one already. Else: larger than its receivers should be sent. */
   warning?: string;
 }
 

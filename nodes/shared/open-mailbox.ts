@@ -24,7 +24,7 @@ export async function openFromSettings(
     state,
     ...testClock(),
     ...settings.sending,
-    profiles: await readProfiles(settings.profilesFile),
+    profiles: await readProfiles(settings),
     ...(settings.odsCode !== '' && { odsCode: settings.odsCode }),
     application,
   });
@@ -38,16 +38,26 @@ export async function openFromSettings(
   return { mailbox, poller, environment: settings.environment };
 }
 
-/** The shipped profiles, with those of the user's file. */
-async function readProfiles(file: string): Promise<WorkflowProfiles> {
-  if (file === '') return loadProfiles();
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+/**
+ * The shipped profiles, with those of the user's file and of the editor's list.
+ * @throws ConfigurationError where the file cannot be read or something in either is wrong
+ */
+export async function readProfiles({
+  profilesFile,
+  profiles,
+}: Pick<MailboxSettings, 'profilesFile' | 'profiles'>): Promise<WorkflowProfiles> {
+  const tables = profilesFile === '' ? [] : [await readProfilesFile(profilesFile)];
+  if (profiles !== '') tables.push(`{"profiles":${profiles}}`);
+  return loadProfiles(...tables);
+}
+
+async function readProfilesFile(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;
     throw new ConfigurationError(`The file of workflow profiles cannot be read (${code}).`, {
       advice: 'Check its path in the mailbox’s settings, as this server sees it, and that Node-RED may read it.',
     });
   });
-  return loadProfiles(text);
 }
 
 function meshAccess(settings: MailboxSettings): MailboxOptions {

@@ -1,6 +1,12 @@
 /** From a flow's message and mesh-send's fields to what is sent. The node's own value wins; msg.meshSend fills blanks. */
 import type { NodeAPI } from 'node-red';
-import { InvalidMessageError, type OutgoingMessage, type Payload } from '../../lib/index';
+import {
+  gpProviderAddress,
+  InvalidMessageError,
+  type OutgoingMessage,
+  type PatientTrace,
+  type Payload,
+} from '../../lib/index';
 import { numberSetting } from './settings';
 import { asText } from './typed-input';
 import { sharedText } from './texts';
@@ -38,6 +44,7 @@ export function outgoingMessage(
     const text = own || asText(RED, fromMessage[field], field);
     if (text !== '') texts[field] = text;
   }
+  texts['to'] ??= addressByPatient(RED, fromMessage['patient']);
   for (const field of ['to', 'workflowId']) {
     if (texts[field] === undefined) throw new InvalidMessageError(RED._('mesh-send.error.missing', { field }));
   }
@@ -46,6 +53,19 @@ export function outgoingMessage(
   );
   const wire = { ...readOnTheWire(RED, fromMessage), ...readOnTheWire(RED, onTheWire) };
   return { ...texts, ...marks, ...wire, payload } as OutgoingMessage;
+}
+
+/** msg.meshSend.patient, where MESH is to find the patient's practice. */
+function addressByPatient(RED: NodeAPI, patient: unknown): string | undefined {
+  if (patient === undefined || patient === null) return undefined;
+  if (typeof patient !== 'object') throw new InvalidMessageError(RED._('mesh-send.error.patient'));
+  const part = (field: keyof PatientTrace): string =>
+    asText(RED, (patient as Record<string, unknown>)[field], `patient.${field}`);
+  return gpProviderAddress({
+    nhsNumber: part('nhsNumber'),
+    birthDate: part('birthDate'),
+    surname: part('surname'),
+  });
 }
 
 /** `content`: bytes as they are, text as UTF-8, objects as JSON. `file`: a path. Anything else is told, not guessed. */

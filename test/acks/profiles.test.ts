@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { ConfigurationError } from '../../lib/errors';
+import { profileDeadlines } from '../../lib/send/deadlines';
 import { loadProfiles, SHIPPED_PROFILES } from '../../lib/acks/profiles';
 
 const file = (...profiles: object[]): string => JSON.stringify({ profiles });
@@ -31,10 +32,23 @@ describe('workflow profiles', () => {
     assert.equal(profiles.answeredOn('BACK').length, 1);
   });
 
+  it('of several tables: the later one counts, field by field', () => {
+    const profiles = loadProfiles(
+      file({ workflowId: 'MINE', ackWorkflowId: 'BACK', form: 'hl7v2', recommendedMb: 2 }),
+      file({ workflowId: 'MINE', form: 'custom', collectHours: 4 }),
+    );
+    const { form, ackWorkflowId, recommendedMb, collectHours } = profiles.find('MINE') ?? {};
+    assert.deepEqual([form, ackWorkflowId, recommendedMb, collectHours], ['custom', 'BACK', 2, 4]);
+    assert.deepEqual(
+      profileDeadlines(profiles).filter(({ workflow }) => workflow === 'MINE'),
+      [{ workflow: 'MINE', collectWithinMs: 4 * 3_600_000 }],
+    );
+  });
+
   it('tell which row and field of the file is wrong', () => {
     const wrong: Array<[string, RegExp]> = [
       ['{', /not JSON/],
-      ['[]', /the file/],
+      ['[]', /the table/],
       [file({ form: 'itk3' }), /profiles\[0\]\.workflowId/],
       [file({ workflowId: 'A' }), /profiles\[0\]\.ackWorkflowId/],
       [
@@ -45,6 +59,14 @@ describe('workflow profiles', () => {
         file({ workflowId: 'A', ackWorkflowId: 'A', form: 'custom' }),
         /profiles\[0\]\.ackWorkflowId: is the workflow itself/,
       ],
+      [
+        file(
+          { workflowId: 'A', ackWorkflowId: 'B', form: 'custom' },
+          { workflowId: 'B', ackWorkflowId: 'A', form: 'custom' },
+        ),
+        /A is a workflow of acknowledgements/,
+      ],
+      [file({ workflowId: 'A_ACK', ackWorkflowId: 'B', form: 'custom' }), /A_ACK is a workflow of acknowledgements/],
       [file({ workflowId: 'A', ackWorkflowId: null, form: 'none', busAck: true }), /asks for an answer/],
       [
         file({ workflowId: 'TOC_FHIR_IP_DISCH' }, { workflowId: 'TOC_FHIR_IP_DISCH' }),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { InvalidMessageError, NotFoundError, type AnswerWish, type Delivery } from '../../lib/index';
 import { failure } from '../support/failure';
+import { loadProfiles, type WorkflowProfiles } from '../../lib/acks/profiles';
 import { readItk3Response } from '../../lib/acks/itk3/read';
 import { itk3Request, MEDRPT } from './fixtures';
 import { outcomes, party, sent, twoParties, type Party } from './support';
@@ -335,5 +336,31 @@ describe('an acknowledgement', () => {
     // Four requests, at most two answers to each, four forwarded by hand.
     const all = (await Promise.all(parties.map((one) => one.outbox.list({})))).flat();
     assert.ok(all.length <= 4 + 8 + 4, `${all.length} messages`);
+  });
+
+  it('of a form of its own is not answered either, where each takes the other’s answers for requests', async () => {
+    const table = (workflowId: string, ackWorkflowId: string): WorkflowProfiles =>
+      loadProfiles(JSON.stringify({ profiles: [{ workflowId, ackWorkflowId, form: 'custom', busAck: true }] }));
+    // Two organisations, two tables: there is a loop in neither, but in both together.
+    const { server, state, lab } = await twoParties({ profiles: table('ORDER', 'RECEIPT') });
+    const practice = party(server, { state, mailboxId: 'X26ABC3', profiles: table('RECEIPT', 'ORDER') }, 'X26ABC1');
+    await practice.sendOne('order', 'ORDER');
+    let answers = 0;
+    for (let round = 0; round < 4; round += 1) {
+      for (const one of [lab, practice]) {
+        const before = one.taken.deliveries.length;
+        await one.collect();
+        for (const messageId of one.taken.ids().slice(before)) {
+          for (const form of ['profile', 'custom'] as const) {
+            const answered = await one.answer(messageId, accept('business', { form, custom: 'received' }));
+            if (answered.answered && answered.repeated !== true) answers += 1;
+          }
+        }
+        await sent(one);
+      }
+    }
+    assert.equal(answers, 1);
+    const subject = practice.taken.deliveries.at(-1)?.received.message.subject ?? '';
+    assert.equal(subject, `Acknowledgement of MESH message ${lab.taken.ids()[0]}`);
   });
 });

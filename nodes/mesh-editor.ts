@@ -1,0 +1,74 @@
+/**
+ * Editor plugin: what the edit dialogs share (mesh-editor.html), and what they ask of the runtime. None of it is patient data.
+ *
+ * - `GET mesh/profiles?mailbox=ID`, permission `mesh.read`: the workflow profiles in force for a deployed mailbox; the shipped ones
+ *   where it is not deployed yet.
+ * - `POST mesh/lookup` with `{mailbox, odsCode, workflowId}`, permission `mesh.write`: asks MESH's directory in the mailbox's
+ *   name. It changes nothing, but it is a request with the mailbox's credentials: who may only read flows has no use of it.
+ */
+import type { NodeAPI } from 'node-red';
+import { ConfigurationError, InvalidMessageError, loadProfiles, MeshError, type MailboxAddress } from '../lib/index';
+import type { MeshConfigNode } from './shared/mailbox-user';
+import { passingUser } from './shared/passing-user';
+import { errorDetails } from './shared/report-error';
+import { sharedText } from './shared/texts';
+
+/** As an Express handler of Node-RED's admin API has them. */
+interface AdminRequest {
+  query: Record<string, unknown>;
+  body?: unknown;
+}
+interface AdminResponse {
+  status(code: number): AdminResponse;
+  json(body: unknown): void;
+}
+
+export = function (RED: NodeAPI): void {
+  RED.plugins.registerPlugin('nhs-mesh-editor', { type: 'nhs-mesh-editor' });
+
+  const answer =
+    (work: (request: AdminRequest) => Promise<unknown>) => (request: AdminRequest, response: AdminResponse) =>
+      void work(request).then(
+        (body) => response.json(body),
+        (error: unknown) => response.status(error instanceof MeshError ? 400 : 500).json(errorDetails(RED, error)),
+      );
+
+  const mayRead = RED.auth.needsPermission('mesh.read');
+  const mayWrite = RED.auth.needsPermission('mesh.write');
+  RED.httpAdmin.get(
+    '/mesh/profiles',
+    mayRead,
+    answer(async ({ query }) => ({ profiles: await profilesOf(RED, text(query['mailbox'])) })) as never,
+  );
+  RED.httpAdmin.post(
+    '/mesh/lookup',
+    mayWrite,
+    answer(async ({ body }) => ({ mailboxes: await lookUp(RED, (body ?? {}) as Record<string, unknown>) })) as never,
+  );
+};
+
+const text = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
+
+/** Only of what is deployed: a path that is typed in would be a way to look into the server's files. */
+async function profilesOf(RED: NodeAPI, id: string): Promise<object[]> {
+  const config = deployed(RED, id);
+  const profiles = config === undefined ? loadProfiles() : await config.profiles().catch(() => loadProfiles());
+  return [...profiles.all()];
+}
+
+async function lookUp(RED: NodeAPI, body: Record<string, unknown>): Promise<MailboxAddress[]> {
+  const [odsCode, workflowId] = [text(body['odsCode']), text(body['workflowId'])];
+  const config = deployed(RED, text(body['mailbox']));
+  if (config === undefined) throw new ConfigurationError(sharedText(RED, 'error.not-deployed'));
+  if (workflowId === '') throw new InvalidMessageError(sharedText(RED, 'error.lookup-workflow'));
+  return passingUser(config, ({ mailbox }, signal) =>
+    odsCode === ''
+      ? mailbox.searchWorkflow(workflowId, { signal })
+      : mailbox.lookup(odsCode.toUpperCase(), workflowId, { signal }),
+  );
+}
+
+function deployed(RED: NodeAPI, id: string): MeshConfigNode | undefined {
+  const node = id === '' ? null : (RED.nodes.getNode(id) as MeshConfigNode | null);
+  return node?.type === 'mesh-config' && typeof node.profiles === 'function' ? node : undefined;
+}
