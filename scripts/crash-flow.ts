@@ -1,5 +1,7 @@
 /** The flow of the crash and cluster tests: what comes in over HTTP is sent, what is received goes out over HTTP. */
 
+import { mllpFront } from './crash-mllp';
+
 /** Where the flow's two ends are. */
 export interface CrashFlowOptions {
   meshUrl: string;
@@ -8,6 +10,8 @@ export interface CrashFlowOptions {
   receiverPort: number;
   /** Folder for received files. */
   inbox: string;
+  /** Keys come over MLLP too, to this port. */
+  mllpPort?: number;
 }
 
 type FlowNode = { id: string; type: string; [property: string]: unknown };
@@ -17,7 +21,7 @@ type FlowNode = { id: string; type: string; [property: string]: unknown };
  * received is acknowledged when the receiver answers `ok`, or when its `msg.mesh` comes to `POST /acknowledge`, on this or
  * another instance. What is told to Catch without a message of the flow goes to the receiver's `/alarm`.
  */
-export function crashFlow({ meshUrl, sharedKey, receiverPort, inbox }: CrashFlowOptions): FlowNode[] {
+export function crashFlow({ meshUrl, sharedKey, receiverPort, inbox, mllpPort }: CrashFlowOptions): FlowNode[] {
   const mailbox = (id: string): FlowNode => ({
     id: `mailbox-${id}`,
     type: 'mesh-config',
@@ -200,6 +204,9 @@ export function crashFlow({ meshUrl, sharedKey, receiverPort, inbox }: CrashFlow
       wires: [[]],
     },
     { id: 'ack', type: 'mesh-ack', version: 1, mailbox: 'mailbox-X26ABC2', wires: [[]] },
+    ...(mllpPort === undefined
+      ? []
+      : mllpFront(mllpPort, { ...send, payloadIs: 'content', workflowId: 'TEST_WORKFLOW' })),
   ];
   const tab = 'crash';
   return [

@@ -5,6 +5,8 @@
  *
  * The sandbox runs in this process, Node-RED in its own. Node-RED's waits are shortened by a clock that runs faster; it
  * stays behind the real one, so that no upload seems older than its attempt.
+ *
+ * `--front mllp`: the keys come over MLLP, each as the MSH-10 of a message that a sender repeats until it has its AA.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,6 +16,7 @@ import { parseArgs } from 'node:util';
 import { startSandbox, type Sandbox } from '../lib/sandbox';
 import { startPostgres, type TestPostgres } from '../test/support/postgres-server';
 import { crashFlow } from './crash-flow';
+import { enqueueOverMllp, mllpMessage } from './crash-mllp';
 import {
   enqueue,
   judge,
@@ -35,6 +38,7 @@ const { values: options } = parseArgs({
     kills: { type: 'string', default: '40' },
     seed: { type: 'string' },
     store: { type: 'string', default: 'sqlite' },
+    front: { type: 'string', default: 'http' },
     json: { type: 'boolean' },
   },
 });
@@ -61,7 +65,9 @@ async function main(): Promise<boolean> {
   });
   const postgres = options.store === 'postgres' ? await startPostgres() : undefined;
   const harness = new Harness(folder, sandbox, receiver.port, postgres);
-  say(`Seed ${SEED}, ${KILLS} kills, tracking lags ${trackingLagMs} ms (clock × ${CLOCK_SPEED}), ${options.store}.`);
+  say(
+    `Seed ${SEED}, ${KILLS} kills, tracking lags ${trackingLagMs} ms (clock × ${CLOCK_SPEED}), ${options.store}, ${options.front} in front.`,
+  );
   try {
     await harness.start();
     const producers = [1, 2, 3].map(() => harness.produce());
@@ -96,6 +102,7 @@ class Harness {
   #nodeRed: RealNodeRed | undefined;
   #producing = true;
   #port = 0;
+  #mllpPort = 0;
   readonly #anchor = Date.now();
 
   constructor(
@@ -107,6 +114,7 @@ class Harness {
 
   async start(): Promise<void> {
     this.#port ||= await freePort();
+    this.#mllpPort ||= await freePort();
     // Behind the real time for an hour of running.
     const begin = this.#anchor - 3_600_000 * CLOCK_SPEED;
     this.#nodeRed = await RealNodeRed.start({
@@ -126,6 +134,7 @@ class Harness {
         sharedKey: this.sandbox.sharedKey,
         receiverPort: this.receiverPort,
         inbox: join(this.folder, 'received'),
+        mllpPort: this.#mllpPort,
       }),
     );
   }
@@ -146,6 +155,13 @@ class Harness {
   /** One key after the other; each is repeated, with the same key, until Node-RED has confirmed it. */
   async produce(): Promise<void> {
     while (this.#producing) {
+      if (options.front === 'mllp') {
+        const { key, message } = mllpMessage(this.keys.length);
+        this.keys.push(key);
+        await enqueueOverMllp(key, message, this.#mllpPort);
+        await sleep(random() * 150);
+        continue;
+      }
       const kind = (['small', 'small', 'chunked', 'file'] as const)[Math.floor(random() * 4)] ?? 'small';
       const { key, payload } = await newKey(this.keys.length, kind, this.folder);
       this.keys.push(key);

@@ -1,10 +1,15 @@
 /**
- * `npm start`: a Node-RED 5 with this package and its first flows, on the built-in sandbox. Its user folder is .node-red in
- * the clone; what you change there stays. PORT chooses the port (1880).
+ * `npm start`: a Node-RED 5 with this package, a list of its flows and the first two of them, on the built-in sandbox. Its
+ * user folder is .node-red in the clone; what you change there stays. PORT chooses the port (1880).
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { exampleFlows, freePort, RealNodeRed, ROOT } from './node-red';
+import { welcomeFlow } from './welcome';
+
+/** The others are imported by a click: the welcome tab says how. */
+const IMPORTED = ['first-message', 'file-transfer'];
+const PACKAGE = '@mesh-flows/node-red-nhs-mesh';
 
 async function main(): Promise<number> {
   const userDir = join(ROOT, '.node-red');
@@ -20,7 +25,7 @@ async function main(): Promise<number> {
     userDir,
     port,
     log: 'inherit',
-    ...(isFirst ? { flows: exampleFlows('first-message', 'file-transfer') } : {}),
+    ...(isFirst ? { flows: [...welcomeFlow(PACKAGE, IMPORTED), ...exampleFlows(...IMPORTED)] } : {}),
     env: {
       // What the file transfer example sends and where it saves; set your own to try others.
       MESH_EXAMPLE_FILE: process.env['MESH_EXAMPLE_FILE'] ?? join(ROOT, 'README.md'),
@@ -29,7 +34,7 @@ async function main(): Promise<number> {
   });
   process.stdout.write(
     `\n  NHS MESH for Node-RED is running: ${nodeRed.url}\n` +
-      '  Press the buttons of the flow "First message" and watch the debug sidebar. Ctrl-C ends it.\n\n',
+      '  The tab "Welcome" lists every flow; press the buttons of "First message". Ctrl-C ends it.\n\n',
   );
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void nodeRed.stop());
   return nodeRed.ended();

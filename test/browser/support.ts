@@ -36,10 +36,13 @@ export function needsChromium(suite: Suite): void {
     console.log('    skipped: no Chromium found; install one or name it in MESH_TEST_CHROMIUM');
     this.skip();
   });
-  suite.afterAll('close the browser', async () => {
-    await browser?.close();
-    browser = undefined;
-  });
+  suite.afterAll('close the browser', closeBrowser);
+}
+
+/** Where there is no suite that does it. */
+export async function closeBrowser(): Promise<void> {
+  await browser?.close();
+  browser = undefined;
 }
 
 function chromiumPath(): string | undefined {

@@ -7,11 +7,21 @@ import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { dataFor, exampleOn, expireAll, startWebhook, until, type Webhook } from './example-support';
 import { MAJORS, mailboxOn, sendAndPollFlow, startNodeRed } from './support';
 
+const CODES = 'https://fhir.nhs.uk/STU3/CodeSystem/ITK-ResponseCodes-1';
 const XML = (code: string, letter: string): string =>
-  `<Bundle><MessageHeader><response>\n <identifier value="${letter}"/></response></MessageHeader>` +
-  `<OperationOutcome><issue><details><coding><code value="${code}"/></coding></details></issue></OperationOutcome></Bundle>`;
+  `<Bundle xmlns="http://hl7.org/fhir"><type value="message"/><entry><resource><MessageHeader><response>` +
+  `<identifier value="${letter}"/><code value="ok"/></response></MessageHeader></resource></entry><entry><resource>` +
+  `<OperationOutcome><issue><details><coding><system value="${CODES}"/><code value="${code}"/></coding></details></issue>` +
+  `</OperationOutcome></resource></entry></Bundle>`;
 const JSON_ANSWER = (code: string, letter: string): string =>
-  JSON.stringify({ response: { identifier: letter }, issue: [{ details: { coding: [{ code }] } }] });
+  JSON.stringify({
+    resourceType: 'Bundle',
+    type: 'message',
+    entry: [
+      { resource: { resourceType: 'MessageHeader', response: { identifier: letter, code: 'ok' } } },
+      { resource: { resourceType: 'OperationOutcome', issue: [{ details: { coding: [{ system: CODES, code }] } }] } },
+    ],
+  });
 
 for (const major of MAJORS) {
   describe(`the alerts in a real Node-RED ${major}`, function () {
@@ -23,17 +33,25 @@ for (const major of MAJORS) {
     let folder: string;
     const ended: Array<() => Promise<void>> = [];
 
-    const start = async (overdueHours = '12'): Promise<void> => {
+    const start = async (overdueHours = '12', clock = ''): Promise<void> => {
       const env = {
         MESH_ALERT_WEBHOOK: webhook.url,
         MESH_LETTERS_FOLDER: join(folder, 'letters'),
         MESH_FALLBACK_FOLDER: join(folder, 'fallback'),
         OVERDUE_HOURS: overdueHours,
+        MESH_TEST_CLOCK: clock,
       };
       const started = await startNodeRed({ major, ...(userDir && { userDir }), env });
       ({ nodeRed, userDir } = started);
       ended.push(started.done);
-      const quick = { 'al-check': { repeat: '1' }, 'al-pause': { timeout: '1', timeoutUnits: 'seconds' } };
+      const second = { timeout: '1', timeoutUnits: 'seconds' };
+      const quick = {
+        'al-check': { repeat: '1' },
+        'al-pause': second,
+        'al-latepause': second,
+        // Half a second of that test's clock.
+        'al-send': { infrastructureWithinHours: 0.5 },
+      };
       await nodeRed.deploy([
         ...(await exampleOn(sandbox, 'alerts', quick)),
         // The practice, which answers.
@@ -149,6 +167,15 @@ for (const major of MAJORS) {
       );
     });
 
+    it('tell an answer that cannot be read, and acknowledge it', async () => {
+      const before = dataFor(sandbox, 'X26ABC1').length;
+      await answer('<Bundle xmlns="http://hl7.org/fhir"/>');
+      await poll(before + 1);
+      const alert = await told('negative');
+      assert.equal(alert['code'], undefined);
+      await nodeRed.debug('al-acked', 30_000, (value) => value === alert['messageId']);
+    });
+
     it('tell a refused letter that was not kept, and never take its name for a path', async () => {
       const before = dataFor(sandbox, 'X26ABC1').length;
       await answer(XML('30002', '../../nobody'));
@@ -166,6 +193,21 @@ for (const major of MAJORS) {
       await until('its alert', () =>
         webhook.told.find((alert) => alert['kind'] === 'overdue' && alert['messageId'] === messageId),
       );
+    });
+
+    it('tell a letter whose answer did not come, until the webhook has taken it', async () => {
+      await nodeRed.stop();
+      await start('12', `${Date.now()},${Date.now() - 3_600_000 * 3600},3600`);
+      webhook.refuse = true;
+      await nodeRed.inject('al-letter', [
+        { p: 'payload', v: 'A letter', vt: 'str' },
+        { p: 'meshSend', v: '{"to":"X26ABC2","workflowId":"TEST_WORKFLOW","asks":"infrastructure"}', vt: 'json' },
+      ]);
+      const refused = webhook.refused;
+      await until('an attempt', () => webhook.refused > refused);
+      webhook.refuse = false;
+      const alert = await told('unanswered');
+      assert.equal(alert['overdue'], 'infrastructure');
     });
   });
 }

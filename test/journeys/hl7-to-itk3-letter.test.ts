@@ -74,6 +74,7 @@ for (const major of MAJORS) {
         { system: 'https://fhir.nhs.uk/Id/nhs-number', value: '9990000018' },
       ]);
       assert.equal(first['Patient']?.['birthDate'], '1970-01-01');
+      assert.match(JSON.stringify(first['MessageHeader']), /"SenderReference","valueString":"1"/);
       const period = first['Encounter']?.['period'] as { end: string };
       assert.equal(period.end, '2026-07-16T11:00:00+01:00');
       assert.match(String(await received(/Salt/)), /<p>Salt &amp; sugar &lt; 5<\/p>/);

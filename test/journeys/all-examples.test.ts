@@ -1,0 +1,71 @@
+/** What holds for every file of examples/: it can be imported by itself, and is found and explained. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { exampleFlows, ROOT } from '../../scripts/node-red';
+import { examples, welcomeFlow } from '../../scripts/welcome';
+
+/** Of first steps: README.md has them. */
+const WITHOUT_RECIPE = new Set(['first-message', 'file-transfer']);
+/** Their recipe is that of the flow they are used in. */
+const recipeOf = (name: string): string => (name.startsWith('subflow-') ? 'subflows' : name);
+
+describe('the example flows', () => {
+  for (const { name } of examples()) {
+    const nodes = exampleFlows(name);
+    const ids = new Set(nodes.map(({ id }) => id));
+
+    it(`${name} has in it whatever it refers to`, () => {
+      for (const node of nodes) {
+        const wires = ((node['wires'] ?? []) as string[][]).flat();
+        const refers = [...wires, node['z'], node['g'], node['mailbox']].filter((id) => id !== undefined && id !== '');
+        const type = node.type.startsWith('subflow:') ? [node.type.slice('subflow:'.length)] : [];
+        for (const id of [...refers, ...type]) assert.ok(ids.has(String(id)), `${node.id} refers to ${String(id)}`);
+      }
+    });
+
+    it(`${name} is explained, has no code, and no secret`, () => {
+      const tab = nodes.find(({ type }) => type === 'tab');
+      if (tab) {
+        assert.ok(nodes.some(({ type, info }) => type === 'comment' && typeof info === 'string' && info !== ''));
+      }
+      const text = JSON.stringify(nodes);
+      assert.doesNotMatch(text, /"type":"(function|exec)"|"credentials"|"password"|"sharedKey"/);
+    });
+
+    it(`${name} has its recipe and its picture`, () => {
+      if (WITHOUT_RECIPE.has(name)) return;
+      const recipe = join(ROOT, 'docs', 'recipes', `${recipeOf(name)}.md`);
+      assert.ok(existsSync(recipe), recipe);
+      assert.match(readFileSync(recipe, 'utf8'), new RegExp(`\\(pictures/${recipeOf(name)}\\.png\\)`));
+      assert.ok(existsSync(join(ROOT, 'docs', 'recipes', 'pictures', `${recipeOf(name)}.png`)));
+    });
+  }
+
+  it('share no id but those of a whole subflow or mailbox that is the same', () => {
+    const seen = new Map<string, string>();
+    for (const { name } of examples()) {
+      for (const node of exampleFlows(name)) {
+        const text = JSON.stringify(node);
+        if (seen.has(node.id)) {
+          const isShared =
+            node.type === 'mesh-config' || node.type === 'subflow' || String(node['z']).startsWith('mesh-');
+          assert.ok(isShared, `${node.id} is in ${name} and another`);
+          if (node.type !== 'mesh-config') assert.equal(text, seen.get(node.id), `${node.id} of ${name} differs`);
+        }
+        seen.set(node.id, text);
+      }
+    }
+  });
+
+  it('are all in the list of the welcome tab, with what they are for', () => {
+    const flow = welcomeFlow('the-pack', ['first-message']) as Array<{ id: string; name?: string; info?: string }>;
+    for (const { name, title, info } of examples()) {
+      const line = flow.find(({ id }) => id === `welcome-${name}`);
+      assert.ok(line?.name?.startsWith(`${name}: ${title}`), name);
+      assert.ok(info.length > 40, `${name} does not say what it is for`);
+    }
+    assert.equal(flow.length, examples().length + 2);
+    assert.match(flow.find(({ id }) => id === 'welcome-how')?.name ?? '', /Import > Examples > the-pack/);
+  });
+});
