@@ -20,6 +20,7 @@ export = function (RED: NodeAPI): void {
     const open = (): Promise<OpenedMailbox> => openMailboxOf(RED, this, def);
     const connection = new Connection({
       open,
+      openAgain: (error) => (error instanceof MailboxTaken ? error.freed : undefined),
       closing: (ending) => releaseClaims(this.id, ending),
       log: {
         connected: () => this.log(sharedText(RED, 'log.connected')),
@@ -43,10 +44,13 @@ export = function (RED: NodeAPI): void {
 /** When the first user registers, not in the constructor: the TLS and proxy nodes are certainly there by then. */
 async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfigDef): Promise<OpenedMailbox> {
   const settings = readMailboxSettings(RED, def, node.credentials);
-  if (!(await claimMailbox(settings.environment, settings.mailboxId, node.id))) {
-    throw new ConfigurationError(sharedText(RED, 'error.mailbox-twice', { mailboxId: settings.mailboxId }), {
-      advice: sharedText(RED, 'advice.mailbox-twice'),
-    });
+  const claim = await claimMailbox(settings.environment, settings.mailboxId, node.id);
+  if (!claim.isMine) {
+    throw new MailboxTaken(
+      sharedText(RED, 'error.mailbox-twice', { mailboxId: settings.mailboxId }),
+      sharedText(RED, 'advice.mailbox-twice'),
+      claim.freed,
+    );
   }
   const { version } = RED.settings as { version?: string };
   const state = await durableState(RED);
@@ -54,4 +58,17 @@ async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfig
   // A store that cannot be asked tells so itself.
   void lookForForgotten(RED, node, state).catch(() => undefined);
   return opened;
+}
+
+/** Another config node of this Node-RED has the mailbox. */
+class MailboxTaken extends ConfigurationError {
+  constructor(
+    message: string,
+    advice: string,
+    /** Resolves when that node is gone. Hidden, as a Catch node gets the error's own properties. */
+    readonly freed: Promise<void>,
+  ) {
+    super(message, { advice });
+    Object.defineProperty(this, 'freed', { enumerable: false });
+  }
 }

@@ -1,10 +1,11 @@
 /** File operations that a kill cannot leave half done, and errors that name no file. */
-import { readdir, rm, stat, mkdir, open } from 'node:fs/promises';
+import { readdir, rm, stat, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { StorageError } from '../errors';
 import { withoutPath } from '../payload/file-error';
 import { syncFolder } from '../payload/file-sink';
 import { patientRename } from '../payload/patient-rename';
+import { writeWholeFile } from '../payload/whole-file';
 
 /** Runs a file operation; its failure is a StorageError without the path, which may carry a patient's name. */
 export async function onDisk<T>(operation: () => Promise<T>): Promise<T> {
@@ -32,15 +33,8 @@ const ADVICE: Record<string, string> = {
 
 /** Writes a whole file or none: a temporary one beside it, fsync, rename. What was there is replaced. */
 export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
-  const temporary = `${path}.part`;
-  const handle = await open(temporary, 'w', 0o660);
-  try {
-    await handle.writeFile(content);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await moveFile(temporary, path);
+  await writeWholeFile(path, content, { suffix: '.part', mode: 0o660 });
+  await syncFolder(dirname(path));
 }
 
 /** Moves a file within one file system, durably. What was there is replaced. */

@@ -5,10 +5,11 @@
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { MessageHeaders } from '../types';
 import { patientRename } from './patient-rename';
+import { writeWholeFile } from './whole-file';
 
 /** Where they are: the part of a Spool that is needed here. */
 interface Place {
@@ -58,14 +59,8 @@ export class PartialFiles {
   /** Makes the note durable; its bytes have to be so already. */
   async save(partial: PartialDownload): Promise<void> {
     const path = this.#place.path(this.#name(partial.message.messageId));
-    const handle = await open(`${path}.new`, 'w', 0o600);
-    try {
-      await handle.writeFile(JSON.stringify({ ...partial, mailbox: this.#mailbox }));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await patientRename(`${path}.new`, path);
+    const note = JSON.stringify({ ...partial, mailbox: this.#mailbox });
+    await writeWholeFile(path, note, { suffix: '.new', mode: 0o600 });
     await this.#place.sync();
     (await this.#noted()).add(partial.message.messageId);
   }

@@ -4,25 +4,32 @@
  */
 interface Claim {
   configId: string;
+  /** Resolves when the mailbox is free again. */
+  freed: PromiseWithResolvers<void>;
   /** Set when its owner is closed: resolves when nothing of it runs any more. */
   ending?: Promise<unknown>;
 }
 
 const claims = new Map<string, Claim>();
 
+/** What {@link claimMailbox} found: `freed` resolves when the config node that has the mailbox is gone. */
+export type MailboxClaim = { isMine: true } | { isMine: false; freed: Promise<void> };
+
 /**
- * Resolves to false if another config node has that mailbox of that environment. Waits for a former owner to end: it may
- * still be sending when Node-RED has given up waiting for it.
+ * Claims a mailbox of an environment for a config node. Waits for a former owner to end: it may still be sending when
+ * Node-RED has given up waiting for it.
  */
-export async function claimMailbox(environment: string, mailboxId: string, configId: string): Promise<boolean> {
+export async function claimMailbox(environment: string, mailboxId: string, configId: string): Promise<MailboxClaim> {
   const key = `${environment} ${mailboxId}`;
   for (;;) {
     const claim = claims.get(key);
     if (claim === undefined) {
-      claims.set(key, { configId });
-      return true;
+      claims.set(key, { configId, freed: Promise.withResolvers() });
+      return { isMine: true };
     }
-    if (claim.ending === undefined) return claim.configId === configId;
+    if (claim.ending === undefined) {
+      return claim.configId === configId ? { isMine: true } : { isMine: false, freed: claim.freed.promise };
+    }
     await claim.ending;
   }
 }
@@ -38,4 +45,5 @@ export function releaseClaims(configId: string, ending: Promise<unknown>): void 
 async function freeAfter(ending: Promise<unknown>, key: string, claim: Claim): Promise<void> {
   await ending;
   if (claims.get(key) === claim) claims.delete(key);
+  claim.freed.resolve();
 }

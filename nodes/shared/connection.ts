@@ -46,8 +46,10 @@ export interface OpenedMailbox {
 }
 
 export interface ConnectionOptions {
-  /** Called once, when the first user comes. Rejects if the configuration is wrong. */
+  /** Called when the first user comes. Rejects if the configuration is wrong. */
   open(): Promise<OpenedMailbox>;
+  /** When `open`, which rejected with this, is worth calling again. Default: never, another configuration is needed. */
+  openAgain?(error: unknown): Promise<void> | undefined;
   /** Called once, when the closing begins; `ending` resolves when nothing runs any more, and never rejects. */
   closing?(ending: Promise<void>): void;
   /** Told once for each change, not for each attempt. */
@@ -189,8 +191,15 @@ export class Connection {
     } catch (error) {
       this.#change({ kind: 'unusable', error });
       this.#options.log.failed(error);
+      void this.#options.openAgain?.(error)?.then(() => this.#reopen());
       throw error;
     }
+  }
+
+  #reopen(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#opened = undefined;
+    if (this.#users.size > 0) this.#open().catch(() => undefined);
   }
 
   #handshakeSucceeded(mailbox: DurableMailbox): void {

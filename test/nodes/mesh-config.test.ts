@@ -294,6 +294,20 @@ describe('mesh-config', () => {
     assert.match(logText(), /has two configurations/);
   });
 
+  it('lets the second configuration of a mailbox have it as soon as the first is gone, without a deploy of its own', async () => {
+    const rest: Flow = [{ id: 'sent', type: 'helper' }, ...CATCH];
+    const second: Flow = [sandboxConfig('d', 'X26ABC1'), sender('d', 'second')];
+    await deploy([sandboxConfig('c', 'X26ABC1'), sender('c'), ...second, ...rest]);
+    const errors = new Recorder('caught');
+    receive('second', { payload: 'x' });
+    assert.match((await errors.get(1)).error.message, /has two configurations/);
+    await redeploy([...second, ...rest], 'nodes');
+    const sent = new Recorder('sent');
+    await until(() => /Connected to MESH .*"id":"d"/.test(logText()), 'the second mailbox to connect');
+    receive('second', { payload: 'x' });
+    await sent.get(1);
+  });
+
   it('lets another configuration have the mailbox when the first is gone', async () => {
     const rest: Flow = [{ id: 'sent', type: 'helper' }, ...CATCH];
     await deploy([sandboxConfig('c', 'X26ABC1'), sender('c'), ...rest]);
