@@ -10,6 +10,8 @@ export {
 export { forgottenMailboxes, type ForgottenMailbox } from './forgotten-mailboxes';
 export type { ClockSkew, MailboxHealth, Regular } from './health';
 export type { ClientCertificate } from './client/client-certificate';
+export { checkConnection, type CheckOptions } from './check/check-connection';
+export { CHECK_STEPS, type CheckOutcome, type CheckStep, type CheckStepName } from './check/steps';
 export { openState, type State, type StateOptions } from './state';
 export { ENVIRONMENTS, type MailboxOptions, type ProxyOptions, type TlsOptions } from './config';
 export type {
