@@ -13,6 +13,8 @@ import { sharedText } from './texts';
 /** The mesh-config node at runtime. register and deregister are as core mqtt has them. */
 export interface MeshConfigNode extends Node<Required<MeshConfigCredentials>> {
   readonly connection: Connection;
+  /** `sandbox`, `integration`, `live` or a URL; undefined where what is configured cannot be read. */
+  readonly environment: string | undefined;
   register(user: ConnectionUser): void;
   deregister(user: ConnectionUser, done: () => void): void;
 }
@@ -121,8 +123,14 @@ export class MailboxUser implements ConnectionUser {
 
 /** Also undefined where the id is some other node's, as after a careless import. */
 function findConfig(RED: NodeAPI, id: string | undefined): MeshConfigNode | undefined {
-  const node = id === undefined || id === '' ? null : (RED.nodes.getNode(id) as MeshConfigNode | null);
-  return node?.type === 'mesh-config' && typeof node.register === 'function' ? node : undefined;
+  const node: unknown = id === undefined || id === '' ? null : RED.nodes.getNode(id);
+  return isMailboxNode(node) ? node : undefined;
+}
+
+/** Whether this is a mesh-config node, running. */
+export function isMailboxNode(node: unknown): node is MeshConfigNode {
+  const found = node as Partial<MeshConfigNode> | null;
+  return found?.type === 'mesh-config' && typeof found.register === 'function';
 }
 
 /** The usual: a node that only uses its mailbox, and has nothing else to close. */
