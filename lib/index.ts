@@ -8,6 +8,9 @@ export {
   type Mailbox,
 } from './mailbox';
 export { forgottenMailboxes, type ForgottenMailbox } from './forgotten-mailboxes';
+export type { Desk, DeskMessage, DeskPage, DeskPayload, DeskQuery, PrivateFields } from './desk';
+export { COUNTED_TO } from './desk';
+export type { Activity, Attention } from './store/overview';
 export type { ClockSkew, MailboxHealth, Regular } from './health';
 export type { ClientCertificate } from './client/client-certificate';
 export { checkConnection, type CheckOptions } from './check/check-connection';
@@ -52,7 +55,7 @@ export { buildItk3Response, type Itk3ResponseOptions } from './acks/itk3/build';
 export { readItk3Request, readItk3Response, type Itk3Request } from './acks/itk3/read';
 export { buildNhsAck, readNhsAck, NHSACK_STATUSES, type NhsAckOptions, type NhsAckStatus } from './acks/nhsack/nhsack';
 export { readHl7Ack } from './acks/hl7v2/read';
-export type { LedgerEntry, Outcome, OutgoingState, Retention, StoredError } from './store/store';
+export type { LedgerEntry, Outcome, OutgoingCounts, OutgoingState, Retention, StoredError } from './store/store';
 export type { Clock } from './clock';
 export { CHARSETS, type Charset } from './formats/charset';
 export { readHl7, writeHl7, type Hl7Message, type Hl7Options } from './formats/hl7/message';

@@ -4,6 +4,7 @@ import { ackWorkflows, loadProfiles, type WorkflowProfiles } from './acks/profil
 import { MeshClient, type InboxQuery } from './client/client';
 import { createTransport, type Transport } from './client/transport';
 import { readMailboxOptions, type MailboxConfig, type MailboxOptions } from './config';
+import { Desk } from './desk';
 import { holdOpen } from './forgotten-mailboxes';
 import { HealthRecorder, type MailboxHealth } from './health';
 import { createDurableInbox } from './receive/durable-inbox';
@@ -89,6 +90,8 @@ export interface DurableMailbox extends Mailbox {
   readonly outbox: Outbox;
   /** Its key in the store. */
   readonly storeKey: string;
+  /** For operators: what its messages are, and what became of each. */
+  readonly desk: Desk;
   /** How it is, so far as this process has seen. */
   health(): MailboxHealth;
   /** Begins to send and to follow what the store holds. Call it once; the one sender of this mailbox is this process. */
@@ -231,6 +234,7 @@ function durableMailbox(
     ...mailbox,
     outbox,
     storeKey,
+    desk: new Desk({ ...common, outbox, scratch: state.scratch }),
     health: () => health.snapshot(inbox?.state().nextPoll),
     start() {
       release ??= holdOpen(state, storeKey);

@@ -14,8 +14,10 @@ import {
 } from './shared/mailbox-settings';
 import type { MeshConfigNode } from './shared/mailbox-user';
 import { addConnectionCheck } from './shared/connection-check';
+import { addMonitoring } from './shared/monitoring';
 import { openFromSettings } from './shared/open-mailbox';
 import { cleanError } from './shared/report-error';
+import { tellSidebar } from './shared/sidebar-news';
 import { sharedText } from './shared/texts';
 
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
@@ -28,6 +30,7 @@ export = function (RED: NodeAPI): void {
     const connection = new Connection({
       open,
       openAgain: (error) => (error instanceof MailboxTaken ? error.freed : undefined),
+      changed: () => tellSidebar(RED, this.id),
       closing: (ending) => releaseClaims(this.id, ending),
       log: {
         connected: () => this.log(sharedText(RED, 'log.connected')),
@@ -41,6 +44,7 @@ export = function (RED: NodeAPI): void {
   }
 
   addConnectionCheck(RED);
+  addMonitoring(RED);
   const credentials = { password: { type: 'password' }, sharedKey: { type: 'password' } } as const;
   RED.nodes.registerType<Mutable<MeshConfigNode>, MeshConfigDef, object, Required<MeshConfigCredentials>>(
     'mesh-config',

@@ -43,6 +43,8 @@ export interface ConnectionUser {
 export interface OpenedMailbox {
   mailbox: DurableMailbox;
   poller: InboxPoller;
+  /** `sandbox`, `integration`, `live` or a URL. */
+  environment: string;
 }
 
 export interface ConnectionOptions {
@@ -52,6 +54,8 @@ export interface ConnectionOptions {
   openAgain?(error: unknown): Promise<void> | undefined;
   /** Called once, when the closing begins; `ending` resolves when nothing runs any more, and never rejects. */
   closing?(ending: Promise<void>): void;
+  /** Something of the mailbox changed, often while it works: for whoever looks at it. */
+  changed?(): void;
   /** Told once for each change, not for each attempt. */
   log: { connected(): void; failed(error: unknown): void };
 }
@@ -96,6 +100,17 @@ export class Connection {
 
   get state(): ConnectionState {
     return this.#state;
+  }
+
+  /** How the sending stands; undefined before it was told. */
+  get sending(): OutboxState | undefined {
+    return this.#watch.state;
+  }
+
+  /** The open mailbox; undefined where no node uses it, or its configuration is wrong, or it is being closed. */
+  async opened(): Promise<OpenedMailbox | undefined> {
+    if (this.#closing.signal.aborted) return undefined;
+    return this.#opened?.catch(() => undefined);
   }
 
   /** The first user opens the mailbox. */
@@ -181,6 +196,7 @@ export class Connection {
       const { mailbox } = opened;
       mailbox.onSending((state) => this.#sendingChanged(state));
       mailbox.outbox.onEvent((event) => this.#happened(event));
+      opened.poller.onChange(() => this.#options.changed?.());
       if (!this.#closing.signal.aborted) mailbox.start();
       this.#handshaking = keepHandshaking(
         mailbox,
@@ -218,6 +234,7 @@ export class Connection {
   #change(state: ConnectionState): void {
     const before = this.#state.kind;
     this.#state = state;
+    this.#options.changed?.();
     if (state.kind === before || this.#closing.signal.aborted) return;
     if (state.kind === 'connected') {
       this.#lastFailure = '';
@@ -230,11 +247,13 @@ export class Connection {
     // That MESH is there again need not wait for the next handshake.
     if (happening.event === 'accepted' && this.#state.kind === 'disconnected') this.#change({ kind: 'connected' });
     this.#watch.happened(happening);
+    this.#options.changed?.();
   }
 
   #sendingChanged(told: OutboxState): void {
     if (this.#closing.signal.aborted) return;
     const state = this.#watch.changed(told);
+    this.#options.changed?.();
     for (const user of this.#users.keys()) user.sendingChanged(state);
   }
 

@@ -86,4 +86,4 @@ function sharedStore(RED: NodeAPI): { url?: string; spoolFolder?: string; patien
   };
 }
 
-const SETTINGS = new Set(['storeUrl', 'spoolFolder', 'storePatienceSeconds']);
+const SETTINGS = new Set(['storeUrl', 'spoolFolder', 'storePatienceSeconds', 'metrics']);

@@ -35,7 +35,7 @@ export async function openFromSettings(
     leaseMs: settings.leaseMs,
     maxDeliveries: settings.maxDeliveries,
   });
-  return { mailbox, poller };
+  return { mailbox, poller, environment: settings.environment };
 }
 
 /** The shipped profiles, with those of the user's file. */

@@ -1,0 +1,12 @@
+/** mesh-sidebar: the operator's window on the mailboxes, a plugin of the editor. Here are its admin endpoints. */
+import type { NodeAPI } from 'node-red';
+import { actionEndpoints } from './shared/sidebar-actions';
+import { payloadEndpoints } from './shared/sidebar-payloads';
+import { viewEndpoints } from './shared/sidebar-views';
+
+export = function (RED: NodeAPI): void {
+  RED.plugins.registerPlugin('mesh-sidebar', { type: 'mesh-sidebar' });
+  viewEndpoints(RED);
+  actionEndpoints(RED);
+  payloadEndpoints(RED);
+};

@@ -1,0 +1,73 @@
+/** Composes and sends a file, as the MESH web UI does. */
+import { mailboxPath, upload } from './api.js';
+import { button, el, replace, text } from './dom.js';
+import { forgetProgress, progressBar } from './overview.js';
+
+let made = 0;
+
+function field(label, input) {
+  made += 1;
+  input.id = `mesh-compose-${made}`;
+  return el('div', { class: 'mesh-field' }, el('label', { for: input.id, text: label }), input);
+}
+
+/** @param sent told when a message is in the outbox */
+export function composeForm(id, { sent, close }) {
+  const input = (props) => el('input', { type: 'text', autocomplete: 'off', ...props });
+  const to = input({ required: true, maxlength: '100' });
+  const workflowId = input({ required: true, maxlength: '300' });
+  const subject = input({ maxlength: '500' });
+  const file = el('input', { type: 'file', required: true });
+  const told = el('div', { 'aria-live': 'polite' });
+  const send = button(text('compose.send'), {
+    icon: 'paper-plane',
+    type: 'submit',
+    class: 'red-ui-button red-ui-button-small primary',
+  });
+  const form = el(
+    'form',
+    {
+      class: 'mesh-compose',
+      'aria-label': text('compose.title'),
+      onsubmit: (event) => {
+        event.preventDefault();
+        void submit();
+      },
+      onkeydown: (event) => {
+        if (event.key === 'Escape') close();
+      },
+    },
+    field(text('compose.to'), to),
+    field(text('compose.workflow'), workflowId),
+    field(text('compose.subject'), subject),
+    field(text('compose.file'), file),
+    told,
+    el('div', { class: 'mesh-actions' }, button(text('cancel'), { onclick: close }), send),
+  );
+
+  async function submit() {
+    const [chosen] = file.files;
+    if (!chosen) return;
+    const message = {
+      to: to.value.trim(),
+      workflowId: workflowId.value.trim(),
+      subject: subject.value.trim(),
+      fileName: chosen.name,
+    };
+    const key = `upload ${(made += 1)}`;
+    send.disabled = true;
+    try {
+      const show = (done, total) => replace(told, progressBar(key, text('progress.uploading'), done, total));
+      show(0, chosen.size);
+      await upload(`${mailboxPath(id)}/compose`, message, chosen, show);
+      sent();
+    } catch (error) {
+      send.disabled = false;
+      const words = error.known ? [error.message, error.advice].filter(Boolean).join(' ') : text(error.message);
+      replace(told, el('div', { class: 'mesh-error', role: 'alert', text: words }));
+    }
+    forgetProgress(key);
+  }
+
+  return { element: form, focus: () => to.focus() };
+}

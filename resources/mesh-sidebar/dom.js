@@ -1,0 +1,87 @@
+/** Elements and texts of the sidebar. Data only ever becomes text: nothing here takes HTML. */
+const { RED } = globalThis;
+const CATALOGUE = '@mesh-flows/node-red-nhs-mesh/mesh-sidebar:mesh-sidebar.';
+
+/** A text of locales/<lang>/mesh-sidebar.json. Values are put in here, for i18next would escape them a second time. */
+export function text(key, values = {}) {
+  const found = RED._(CATALOGUE + key);
+  return found.replaceAll(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+/** An element. `props`: class, text, on<event>, dataset, and attributes; null and false are left out. */
+export function el(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === 'class') element.className = value;
+    else if (name === 'text') element.textContent = value;
+    else if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? '' : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** A small button as Node-RED has them. `icon` is a Font Awesome name; without a visible text the label is for readers. */
+export function button(label, { icon, iconOnly = false, ...props } = {}) {
+  const mark = icon ? el('i', { class: `fa fa-${icon}`, 'aria-hidden': 'true' }) : null;
+  return el(
+    'button',
+    {
+      type: 'button',
+      class: 'red-ui-button red-ui-button-small',
+      ...(iconOnly ? { 'aria-label': label, title: label } : {}),
+      ...props,
+    },
+    mark,
+    iconOnly ? null : el('span', { text: mark ? ` ${label}` : label }),
+  );
+}
+
+/** Puts other children in; keeps the focus on what has the same data-key. */
+export function replace(parent, ...children) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  parent.replaceChildren(...children.flat().filter(Boolean));
+  if (focused) parent.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
+export function bytes(count) {
+  let value = count;
+  let unit = 0;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
+}
+
+/** 40 s, 12 min, 3.5 h, 12 d. */
+export function span(ms) {
+  const seconds = Math.abs(ms) / 1000;
+  const [value, unit] =
+    seconds < 90
+      ? [Math.round(seconds), 's']
+      : seconds < 5400
+        ? [Math.round(seconds / 60), 'min']
+        : seconds < 172_800
+          ? [Math.round(seconds / 360) / 10, 'h']
+          : [Math.round(seconds / 86_400), 'd'];
+  return `${value} ${unit}`;
+}
+
+/** 4 min ago, in 12 s; with the whole time for whoever points at it. */
+export function ago(iso, now = Date.now()) {
+  if (!iso) return el('span', { class: 'mesh-none', text: text('unknown') });
+  const ms = now - Date.parse(iso);
+  const words = ms >= 0 ? text('ago', { span: span(ms) }) : text('in', { span: span(ms) });
+  return el('time', { datetime: iso, title: new Date(iso).toLocaleString(), text: words });
+}
+
+/** The time today, else the day. */
+export function moment(iso) {
+  const time = new Date(iso);
+  const today = new Date().toDateString() === time.toDateString();
+  const words = today ? time.toLocaleTimeString() : time.toLocaleDateString([], { day: 'numeric', month: 'short' });
+  return el('time', { datetime: iso, title: time.toLocaleString(), text: words });
+}

@@ -1,0 +1,262 @@
+/** The MESH sidebar: puts its parts together and keeps them up to date while somebody looks. */
+import { download, get, mailboxPath, may, post } from './api.js';
+import { charts } from './charts.js';
+import { composeForm } from './compose.js';
+import { button, el, replace, text } from './dom.js';
+import { Messages } from './messages.js';
+import { overview } from './overview.js';
+
+const { RED } = globalThis;
+const TOPIC = 'mesh/mailbox';
+/** Times grow old, and news may be missed. */
+const EVERY_MS = 15_000;
+const NEWS_EVERY_MS = 700;
+const CHARTS_EVERY_MS = 60_000;
+
+class Sidebar {
+  #id;
+  #timer;
+  #due;
+  #chartsAt = 0;
+  #refreshing = false;
+  #again = false;
+  #chooser = el('select', { 'aria-label': text('mailbox'), onchange: () => this.#choose(this.#chooser.value) });
+  #composeButton = button(text('compose.title'), {
+    icon: 'pencil-square-o',
+    iconOnly: true,
+    'aria-expanded': 'false',
+    onclick: () => this.#compose(),
+  });
+  #composeArea = el('div');
+  #told = el('div', { class: 'mesh-told', role: 'status' });
+  #overview = el('section', { class: 'mesh-overview', 'aria-label': text('overview') });
+  #charts = el('section', { 'aria-label': text('chart.title') });
+  #messages = new Messages();
+  #ledger = this.#ledgerTools();
+  #body = el(
+    'div',
+    { class: 'mesh-body' },
+    this.#composeArea,
+    this.#told,
+    this.#overview,
+    this.#charts,
+    this.#messages.element,
+    this.#ledger,
+  );
+  #empty = el('p', { class: 'mesh-hint mesh-empty', text: text('empty'), hidden: true });
+
+  constructor(element) {
+    element.append(
+      el('div', { class: 'red-ui-sidebar-header mesh-toolbar' }, this.#chooser, this.#composeButton),
+      this.#empty,
+      this.#body,
+    );
+    RED.comms.subscribe(TOPIC, (_topic, { id }) => this.#news(id));
+    RED.events.on('runtime-state', () => this.#soon());
+  }
+
+  /** Somebody looks. */
+  shown() {
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => void this.refresh(), EVERY_MS);
+    void this.refresh();
+  }
+
+  hidden() {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #news(id) {
+    if (this.#timer !== undefined && (id === this.#id || this.#id === undefined)) this.#soon();
+  }
+
+  #soon() {
+    if (this.#due !== undefined) return;
+    this.#due = setTimeout(() => {
+      this.#due = undefined;
+      void this.refresh();
+    }, NEWS_EVERY_MS);
+  }
+
+  async refresh() {
+    // One at a time: a slow store is not asked more often because it is slow.
+    if (this.#refreshing) {
+      this.#again = true;
+      return;
+    }
+    this.#refreshing = true;
+    try {
+      await this.#refresh();
+    } catch (error) {
+      this.#tell(error.known ? error.message : text(error.message ?? 'failed'), 'error');
+    }
+    this.#refreshing = false;
+    if (!this.#again) return;
+    this.#again = false;
+    this.#soon();
+  }
+
+  async #refresh() {
+    const { mailboxes } = await get('mesh/mailboxes');
+    this.#empty.hidden = mailboxes.length > 0;
+    this.#body.hidden = mailboxes.length === 0;
+    const options = mailboxes.map(({ id, name, mailboxId }) =>
+      el('option', { value: id, text: [mailboxId, name].filter(Boolean).join(' · ') || id }),
+    );
+    this.#chooser.replaceChildren(...options);
+    this.#chooser.hidden = mailboxes.length === 0;
+    const mailbox =
+      mailboxes.find(({ id }) => id === this.#id) ?? mailboxes.find(({ health }) => health) ?? mailboxes[0];
+    this.#composeButton.hidden = !mailbox?.health || !may('mesh.payload');
+    if (!mailbox) return;
+    if (this.#id !== mailbox.id) this.#chartsAt = 0;
+    this.#id = mailbox.id;
+    this.#chooser.value = mailbox.id;
+    replace(
+      this.#overview,
+      overview(mailbox, {
+        mayWrite: may('mesh.write'),
+        onChoose: (direction, filter) => this.#messages.show(direction, filter),
+        onAct: (action) => void this.#act(action),
+      }),
+    );
+    for (const part of [this.#charts, this.#messages.element, this.#ledger]) part.hidden = !mailbox.health;
+    if (!mailbox.health) return;
+    this.#messages.mailbox(mailbox.id);
+    await this.#messages.refresh();
+    if (Date.now() - this.#chartsAt < CHARTS_EVERY_MS) return;
+    this.#chartsAt = Date.now();
+    replace(this.#charts, charts(await get(`${mailboxPath(mailbox.id)}/activity`)));
+  }
+
+  #choose(id) {
+    this.#id = id;
+    this.#chartsAt = 0;
+    this.#closeCompose();
+    void this.refresh();
+  }
+
+  /** A poll and a handshake change nothing that could not be repeated; still a person has to mean it. */
+  async #act(action) {
+    if (!(await this.#confirmed(text(`confirm.${action}`), text(`action.${action}`)))) return;
+    try {
+      const answer = await post(`${mailboxPath(this.#id)}/actions`, { action });
+      const later = answer.nextPoll ? text('poll-later', { time: new Date(answer.nextPoll).toLocaleTimeString() }) : '';
+      this.#tell(later || text(`${action}-done`));
+    } catch (error) {
+      this.#tell(error.known ? [error.message, error.advice].filter(Boolean).join(' ') : text(error.message), 'error');
+    }
+    this.#soon();
+  }
+
+  #confirmed(question, yes) {
+    const before = document.activeElement;
+    return new Promise((resolve) => {
+      const end = (answer) => {
+        replace(this.#told);
+        if (before?.dataset.key) this.#body.querySelector(`[data-key="${before.dataset.key}"]`)?.focus();
+        resolve(answer);
+      };
+      const confirm = el(
+        'div',
+        {
+          class: 'mesh-confirm',
+          role: 'alertdialog',
+          'aria-label': question,
+          onkeydown: ({ key }) => key === 'Escape' && end(false),
+        },
+        el('p', { text: question }),
+        el(
+          'div',
+          { class: 'mesh-actions' },
+          button(text('cancel'), { onclick: () => end(false) }),
+          button(yes, { class: 'red-ui-button red-ui-button-small primary', onclick: () => end(true) }),
+        ),
+      );
+      replace(this.#told, confirm);
+      confirm.querySelector('button').focus();
+    });
+  }
+
+  #tell(words, level = 'hint') {
+    const notice = el('div', { class: `mesh-${level}`, text: words });
+    replace(this.#told, notice);
+    if (level === 'hint') setTimeout(() => notice.remove(), 8000);
+  }
+
+  #compose() {
+    if (this.#composeArea.firstChild) {
+      this.#closeCompose();
+      return;
+    }
+    const form = composeForm(this.#id, {
+      close: () => this.#closeCompose(),
+      sent: () => {
+        this.#closeCompose();
+        this.#tell(text('compose.sent'));
+        this.#messages.show('out', 'all');
+        this.#soon();
+      },
+    });
+    this.#composeArea.replaceChildren(form.element);
+    this.#composeButton.setAttribute('aria-expanded', 'true');
+    form.focus();
+  }
+
+  #closeCompose() {
+    if (!this.#composeArea.firstChild) return;
+    this.#composeArea.replaceChildren();
+    this.#composeButton.setAttribute('aria-expanded', 'false');
+    this.#composeButton.focus();
+  }
+
+  #ledgerTools() {
+    const days = el(
+      'select',
+      { 'aria-label': text('ledger.period') },
+      [1, 7, 30, 400].map((each) => el('option', { value: String(each), text: text(`ledger.days-${each}`) })),
+    );
+    const save = (format) => async () => {
+      try {
+        await download(`${mailboxPath(this.#id)}/ledger?format=${format}&days=${days.value}`);
+      } catch (error) {
+        this.#tell(error.message, 'error');
+      }
+    };
+    return el(
+      'div',
+      { class: 'mesh-tools mesh-ledger', role: 'group', 'aria-label': text('ledger.title') },
+      el('span', { text: text('ledger.title') }),
+      days,
+      button(text('ledger.csv'), { icon: 'download', onclick: save('csv') }),
+      button(text('ledger.jsonl'), { icon: 'download', onclick: save('jsonl') }),
+    );
+  }
+}
+
+/** Called by the plugin as soon as the editor knows it. */
+function addSidebar() {
+  const content = el('div', { class: 'mesh-sidebar' });
+  let sidebar;
+  RED.sidebar.addTab({
+    id: 'mesh',
+    label: text('tab'),
+    name: text('name'),
+    iconClass: 'fa fa-envelope-o',
+    content,
+    closeable: true,
+    pinned: true,
+    enableOnEdit: true,
+    onchange: () => {
+      sidebar ??= new Sidebar(content);
+      sidebar.shown();
+    },
+    onremove: () => sidebar?.hidden(),
+  });
+  RED.actions.add('mesh:show-sidebar', () => RED.sidebar.show('mesh'));
+  const looked = new IntersectionObserver(([entry]) => (entry.isIntersecting ? sidebar?.shown() : sidebar?.hidden()));
+  looked.observe(content);
+}
+
+if (may('mesh.read')) RED.plugins.registerPlugin('mesh-sidebar', { type: 'mesh-sidebar', onadd: addSidebar });

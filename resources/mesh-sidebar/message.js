@@ -1,0 +1,258 @@
+/** One message: what is known of it, what happened to it, what may be done with it. */
+import { download, get, may, messagePath, post } from './api.js';
+import { bytes, button, el, replace, span, text } from './dom.js';
+import { forgetProgress, progressBar } from './overview.js';
+
+const PRIVATE = ['from', 'to', 'subject', 'fileName', 'localId', 'partnerId'];
+/** Timelines of long uploads are shortened in the middle: chunk after chunk is no news. */
+const CHUNKS_SHOWN = 3;
+
+export class MessageDetail {
+  #mailbox;
+  #message;
+  #changed;
+  #timeline = [];
+  #privateFields;
+  #confirming;
+  #failure;
+  #busy;
+  element = el('div', { class: 'mesh-detail' });
+
+  /** @param changed told when an action has changed something; gets the reference of a message that came of it */
+  constructor(mailbox, message, changed) {
+    this.#mailbox = mailbox;
+    this.#message = message;
+    this.#changed = changed;
+  }
+
+  get reference() {
+    return this.#message.reference;
+  }
+
+  async refresh() {
+    try {
+      const { message, timeline } = await get(messagePath(this.#mailbox, this.#message));
+      this.#message = message;
+      this.#timeline = timeline;
+    } catch (error) {
+      this.#failure = error;
+    }
+    this.#render();
+  }
+
+  #render() {
+    const { error, serviceDesk } = this.#message;
+    replace(
+      this.element,
+      this.#facts(),
+      error ? trouble(error) : null,
+      serviceDesk
+        ? el('details', {}, el('summary', { text: text('detail.service-desk') }), el('pre', { text: serviceDesk }))
+        : null,
+      this.#timeline.length > 0 ? timeline(this.#timeline) : null,
+      this.#busy ?? null,
+      this.#failure
+        ? trouble({
+            message: this.#failure.known ? this.#failure.message : text(this.#failure.message),
+            advice: this.#failure.advice,
+          })
+        : null,
+      this.#confirming ? this.#confirmation() : this.#actions(),
+    );
+  }
+
+  #facts() {
+    const {
+      reference,
+      messageId,
+      bytes: size,
+      totalChunks,
+      attempts,
+      deliveryCount,
+      linkedMessageId,
+      statusCode,
+      resendOf,
+    } = this.#message;
+    const { infrastructure, business } = this.#message;
+    const facts = [
+      [text('detail.message-id'), messageId],
+      [text('detail.reference'), reference === messageId ? undefined : reference],
+      [text('detail.size'), bytes(size)],
+      [text('detail.chunks'), totalChunks > 1 ? `${this.#message.chunksSent} / ${totalChunks}` : undefined],
+      [text('detail.attempts'), attempts > 1 ? attempts : undefined],
+      [text('detail.deliveries'), deliveryCount > 1 ? deliveryCount : undefined],
+      [text('detail.infrastructure'), outcome(infrastructure)],
+      [text('detail.business'), outcome(business)],
+      [text('detail.linked'), linkedMessageId],
+      [text('detail.status-code'), statusCode],
+      [text('detail.resend-of'), resendOf],
+      ...PRIVATE.map((name) => [text(`detail.${name}`), this.#privateFields?.[name]]),
+    ];
+    return el(
+      'dl',
+      { class: 'mesh-facts' },
+      facts
+        .filter(([, value]) => value !== undefined && value !== null && value !== '')
+        .flatMap(([term, value]) => [el('dt', { text: term }), el('dd', { text: String(value) })]),
+    );
+  }
+
+  #actions() {
+    const mayWrite = may('mesh.write');
+    const mayLook = may('mesh.payload');
+    const { actions, kind } = this.#message;
+    const icons = { resend: 'repeat', drop: 'trash-o', acknowledge: 'check', redeliver: 'share' };
+    return el(
+      'div',
+      { class: 'mesh-actions' },
+      mayLook && !this.#privateFields
+        ? button(text('detail.show'), { icon: 'eye', 'data-key': 'show', onclick: () => void this.#show() })
+        : null,
+      mayLook && kind === 'data'
+        ? button(text('detail.download'), {
+            icon: 'download',
+            'data-key': 'download',
+            onclick: () => void this.#download(),
+          })
+        : null,
+      mayWrite
+        ? actions.map((action) =>
+            button(text(`action.${action}`), {
+              icon: icons[action],
+              'data-key': `action-${action}`,
+              onclick: () => this.#ask(action),
+            }),
+          )
+        : null,
+    );
+  }
+
+  #ask(action) {
+    this.#confirming = action;
+    this.#failure = undefined;
+    this.#render();
+    this.element.querySelector('.mesh-confirm button')?.focus();
+  }
+
+  #confirmation() {
+    const action = this.#confirming;
+    const label = text(`confirm.${action}`);
+    const close = () => {
+      this.#confirming = undefined;
+      this.#render();
+      this.element.querySelector(`[data-key="action-${action}"]`)?.focus();
+    };
+    return el(
+      'div',
+      {
+        class: 'mesh-confirm',
+        role: 'alertdialog',
+        'aria-label': label,
+        onkeydown: (event) => {
+          if (event.key !== 'Escape') return;
+          event.stopPropagation();
+          close();
+        },
+      },
+      el('p', { text: label }),
+      el(
+        'div',
+        { class: 'mesh-actions' },
+        button(text('cancel'), { onclick: close }),
+        button(text(`action.${action}`), {
+          class: 'red-ui-button red-ui-button-small primary',
+          onclick: () => void this.#act(action),
+        }),
+      ),
+    );
+  }
+
+  async #act(action) {
+    this.#confirming = undefined;
+    try {
+      const { reference } = await post(`${messagePath(this.#mailbox, this.#message)}/actions`, { action });
+      this.#failure = undefined;
+      this.#changed(reference);
+    } catch (error) {
+      this.#failure = error;
+      this.#render();
+    }
+  }
+
+  async #show() {
+    try {
+      this.#privateFields = await get(`${messagePath(this.#mailbox, this.#message)}/private`);
+      this.#failure = undefined;
+      await this.refresh();
+    } catch (error) {
+      this.#failure = error;
+      this.#render();
+    }
+  }
+
+  async #download() {
+    const key = `download ${this.reference}`;
+    this.#failure = undefined;
+    const show = (done, total) => {
+      this.#busy = progressBar(key, text('progress.downloading'), done, total || this.#message.bytes);
+      this.#render();
+    };
+    try {
+      await download(`${messagePath(this.#mailbox, this.#message)}/payload`, show);
+    } catch (error) {
+      this.#failure = error;
+    }
+    forgetProgress(key);
+    this.#busy = undefined;
+    this.#render();
+  }
+}
+
+const outcome = (value) => (!value || value === 'not-asked' ? undefined : text(`outcome.${value}`));
+
+function trouble({ message, advice }) {
+  return el(
+    'div',
+    { class: 'mesh-trouble' },
+    el('i', { class: 'fa fa-exclamation-triangle', 'aria-hidden': 'true' }),
+    el('div', {}, el('div', { text: message }), advice ? el('div', { class: 'mesh-advice', text: advice }) : null),
+  );
+}
+
+/** What happened, in order; `detail` in the ledger's own words. */
+function timeline(lines) {
+  const items = [];
+  const chunks = lines.filter(({ event }) => event === 'chunk').length;
+  let seen = 0;
+  lines.forEach((line, index) => {
+    if (line.event === 'chunk') {
+      seen += 1;
+      if (chunks > 2 * CHUNKS_SHOWN && seen > CHUNKS_SHOWN && seen <= chunks - CHUNKS_SHOWN) {
+        if (seen === CHUNKS_SHOWN + 1)
+          items.push(
+            el('li', {
+              class: 'mesh-hint',
+              text: text('detail.chunks-left-out', { chunks: chunks - 2 * CHUNKS_SHOWN }),
+            }),
+          );
+        return;
+      }
+    }
+    const before = lines[index - 1];
+    const after = before ? ` (+${span(line.time - before.time)})` : '';
+    const detail = Object.entries(line.detail)
+      .filter(([, value]) => value !== null && value !== '')
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ');
+    items.push(
+      el(
+        'li',
+        {},
+        el('time', { datetime: new Date(line.time).toISOString(), text: new Date(line.time).toLocaleString() }),
+        el('span', { class: 'mesh-event', text: line.event + after }),
+        detail ? el('span', { class: 'mesh-hint', text: detail }) : null,
+      ),
+    );
+  });
+  return el('ol', { class: 'mesh-timeline', 'aria-label': text('detail.timeline') }, items);
+}

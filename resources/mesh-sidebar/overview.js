@@ -1,0 +1,202 @@
+/** How one mailbox is: its connection, what waits, what needs somebody, what is being transferred. */
+import { ago, bytes, button, el, span, text } from './dom.js';
+
+const COUNTED_TO = 1000;
+const DAY_MS = 86_400_000;
+/** MESH refuses a token that is two hours off; a clock that is a minute off is already not kept by anybody. */
+const SKEW_WARNING_MS = 60_000;
+const SKEW_ERROR_MS = 30 * 60_000;
+
+const many = (count) => (count > COUNTED_TO ? `${COUNTED_TO}+` : String(count));
+
+function environmentName(environment) {
+  if (['sandbox', 'integration', 'live'].includes(environment)) return text(`environment.${environment}`);
+  return environment ? text('environment.other') : '';
+}
+
+function row(term, value, level) {
+  return [el('dt', { text: term }), el('dd', { class: level ? `mesh-${level}` : null }, value)];
+}
+
+function regular({ lastSucceeded, lastFailed, error }) {
+  if (!error) return [ago(lastSucceeded), undefined];
+  return [el('span', {}, text('failed'), ' ', ago(lastFailed)), 'error'];
+}
+
+function clock(skew) {
+  if (!skew) return [text('unknown'), 'none'];
+  const off = Math.max(0, Math.abs(skew.ms) - skew.uncertaintyMs);
+  const words =
+    off < 1000 ? text('clock.right') : text(skew.ms > 0 ? 'clock.behind' : 'clock.ahead', { span: span(off) });
+  return [words, off > SKEW_ERROR_MS ? 'error' : off > SKEW_WARNING_MS ? 'warning' : undefined];
+}
+
+function certificate(found) {
+  if (!found) return [text('certificate.none'), 'none'];
+  const days = Math.floor((Date.parse(found.validTo) - Date.now()) / DAY_MS);
+  const date = new Date(found.validTo).toLocaleDateString();
+  if (days < 0) return [text('certificate.expired', { date }), 'error'];
+  return [text('certificate.until', { date, days }), days <= 7 ? 'error' : days <= 60 ? 'warning' : undefined];
+}
+
+/** What is told first: something that keeps the mailbox from working. */
+function troubles({ connection, sending, health }) {
+  const found = [connection.error, sending?.storeError, sending?.paused?.error, health?.poll.error].filter(Boolean);
+  const seen = new Set();
+  return found
+    .filter(({ message }) => !seen.has(message) && seen.add(message))
+    .map(({ message, advice }) =>
+      el(
+        'div',
+        { class: 'mesh-trouble', role: 'alert' },
+        el('i', { class: 'fa fa-exclamation-triangle', 'aria-hidden': 'true' }),
+        el('div', {}, el('div', { text: message }), advice ? el('div', { class: 'mesh-advice', text: advice }) : null),
+      ),
+    );
+}
+
+/** Counts that lead to the messages behind them. */
+function counts({ counts: { sent, received }, inbox }, onChoose) {
+  const chips = [
+    ['waiting-out', 'out', 'waiting', sent.queued + sent.sending],
+    ['under-way', 'out', 'underway', sent.accepted],
+    ['overdue', 'out', 'overdue', received.overdue, 'warning'],
+    ['unknown', 'out', 'unknown', sent.unknown, 'error'],
+    ['parked-out', 'out', 'parked', sent.parked, 'error'],
+    ['undelivered', 'out', 'undelivered', sent.undelivered + sent.rejected, 'error'],
+    ['waiting-in', 'in', 'waiting', received.spooled + received.acknowledged],
+    ['in-flight', 'in', 'inflight', Math.max(inbox.inFlight, received.delivered)],
+    ['parked-in', 'in', 'parked', received.parked, 'error'],
+  ];
+  return el(
+    'div',
+    { class: 'mesh-counts', role: 'group', 'aria-label': text('counts.label') },
+    chips.map(([key, direction, filter, count, level]) =>
+      el(
+        'button',
+        {
+          type: 'button',
+          class: `mesh-count ${count > 0 && level ? `mesh-${level}` : ''} ${count === 0 ? 'mesh-zero' : ''}`,
+          'data-key': `count-${key}`,
+          'aria-label': text('counts.show', { what: text(`counts.${key}`), count: many(count) }),
+          onclick: () => onChoose(direction, filter),
+        },
+        el('b', { text: many(count) }),
+        el('span', { text: text(`counts.${key}`) }),
+      ),
+    ),
+  );
+}
+
+/** When and how far each transfer was first seen: its rate is what has come since. */
+const firstSeen = new Map();
+
+export function progressBar(key, title, done, total) {
+  const now = Date.now();
+  const first = firstSeen.get(key) ?? { at: now, done };
+  firstSeen.set(key, first);
+  const rate = now > first.at ? ((done - first.done) * 1000) / (now - first.at) : 0;
+  const percent = total > 0 ? Math.min(100, Math.round((done / total) * 100)) : 0;
+  const words = [
+    total > 0 ? text('progress.of', { done: bytes(done), total: bytes(total) }) : bytes(done),
+    rate > 0 ? text('progress.rate', { rate: bytes(rate) }) : '',
+    rate > 0 && total > done ? text('progress.left', { span: span(((total - done) / rate) * 1000) }) : '',
+  ].filter(Boolean);
+  return el(
+    'div',
+    { class: 'mesh-progress' },
+    el('div', { class: 'mesh-progress-title', text: title }),
+    el(
+      'div',
+      {
+        class: 'mesh-bar',
+        role: 'progressbar',
+        'aria-label': title,
+        'aria-valuemin': '0',
+        'aria-valuemax': '100',
+        ...(total > 0 ? { 'aria-valuenow': String(percent) } : {}),
+        'aria-valuetext': words.join(', '),
+      },
+      Object.assign(el('div'), { style: `width:${total > 0 ? percent : 100}%` }),
+    ),
+    el('div', { class: 'mesh-progress-words', text: words.join(' · ') }),
+  );
+}
+
+export const forgetProgress = (key) => firstSeen.delete(key);
+
+function transfers({ id, transfers: sending, inbox }) {
+  const bars = sending.map((message) => {
+    const done = Math.round((message.bytes * message.chunksSent) / message.totalChunks);
+    const title = text('progress.sending', {
+      workflow: message.workflowId,
+      chunk: message.chunksSent,
+      chunks: message.totalChunks,
+    });
+    return progressBar(`out ${message.id}`, title, done, message.bytes);
+  });
+  const { progress } = inbox;
+  const key = `in ${id}`;
+  if (progress && progress.totalChunks > 1) {
+    const title = text('progress.receiving', { chunk: progress.chunk, chunks: progress.totalChunks });
+    const total = Math.round((progress.bytes / Math.max(1, progress.chunk)) * progress.totalChunks);
+    bars.push(progressBar(key, title, progress.bytes, total));
+  } else forgetProgress(key);
+  return bars;
+}
+
+export function overview(mailbox, { mayWrite, onChoose, onAct }) {
+  const { connection, health, environment, mailboxId, inbox, name } = mailbox;
+  const head = el(
+    'div',
+    { class: 'mesh-head' },
+    el('span', { class: `mesh-dot mesh-dot-${connection.kind}`, 'aria-hidden': 'true' }),
+    el('strong', { text: mailboxId ?? name ?? '' }),
+    environment
+      ? el('span', {
+          class: `mesh-badge ${environment === 'live' ? 'mesh-env-live' : ''}`,
+          text: environmentName(environment),
+        })
+      : null,
+    el('span', { class: 'mesh-connection', text: text(`connection.${connection.kind}`) }),
+  );
+  if (!health)
+    return [
+      head,
+      ...troubles(mailbox),
+      connection.kind === 'idle' ? el('p', { class: 'mesh-hint', text: text('idle') }) : null,
+    ];
+  const act = (action, icon) =>
+    mayWrite
+      ? button(text(`action.${action}`), {
+          icon,
+          iconOnly: true,
+          'data-key': `do-${action}`,
+          onclick: () => onAct(action),
+        })
+      : null;
+  const handshake = regular(health.handshake);
+  const poll = regular(health.poll);
+  const withAct = ([value, level], button) => [
+    el('span', { class: 'mesh-with-act' }, el('span', {}, value), button),
+    level,
+  ];
+  return [
+    head,
+    ...troubles(mailbox),
+    el(
+      'dl',
+      { class: 'mesh-facts' },
+      ...row(text('fact.handshake'), ...withAct(handshake, act('handshake', 'handshake-o'))),
+      ...row(text('fact.poll'), ...withAct(poll, act('poll', 'refresh'))),
+      ...row(
+        text('fact.next-poll'),
+        health.poll.next ? ago(health.poll.next) : text(inbox.polling ? 'polling' : 'no-poll'),
+      ),
+      ...row(text('fact.clock'), ...clock(health.clockSkew)),
+      ...row(text('fact.certificate'), ...certificate(health.certificate)),
+    ),
+    counts(mailbox, onChoose),
+    el('div', { class: 'mesh-transfers' }, transfers(mailbox)),
+  ];
+}

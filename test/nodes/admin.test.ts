@@ -1,0 +1,308 @@
+/** The admin endpoints of a real Node-RED: who is let in, what is told to whom, and who is named for it. */
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import type { LedgerEntry } from '../../lib/index';
+import { attachment } from '../../nodes/shared/sidebar-payloads';
+import type { NodeRedMajor, RealNodeRed } from '../../scripts/node-red';
+import { sendAndPollFlow, startNodeRed, text } from '../journeys/support';
+import { pause } from './support';
+
+const MAJOR = (process.env['NODE_RED'] ?? '5') as NodeRedMajor;
+const { hashSync } = createRequire(require.resolve('node-red/package.json'))('bcryptjs') as {
+  hashSync(this: void, password: string, rounds: number): string;
+};
+
+const USERS = { reader: ['mesh.read', 'status.read'], operator: ['mesh.read', 'mesh.write'], clerk: '*' };
+const users = Object.entries(USERS).map(([username, permissions]) => ({
+  username,
+  password: hashSync('secret', 4),
+  permissions,
+}));
+
+const sandboxMailbox = (mailboxId: string) => ({
+  id: `mailbox-${mailboxId}`,
+  type: 'mesh-config',
+  name: mailboxId,
+  version: 1,
+  environment: 'sandbox',
+  mailboxId,
+});
+/** Not this machine's: for all that we know a proxy before Live. */
+const REMOTE = {
+  ...sandboxMailbox('X26ABC9'),
+  environment: 'https://mesh.invalid',
+  credentials: { password: 'MARKED-PASSWORD', sharedKey: 'MARKED-KEY' },
+};
+const FLOWS = [
+  ...sendAndPollFlow('X26ABC1', 'X26ABC2'),
+  sandboxMailbox('X26ABC1'),
+  sandboxMailbox('X26ABC2'),
+  REMOTE,
+  { id: 'track9', type: 'mesh-track', z: 'tab', x: 1, y: 1, version: 1, mailbox: REMOTE.id, wires: [[], []] },
+];
+
+const BOX = '/mesh/mailboxes/mailbox-X26ABC1';
+const READ = ['/mesh/mailboxes', `${BOX}/activity`, `${BOX}/messages`, `${BOX}/messages/out/x`, `${BOX}/ledger`];
+const WRITE = [`${BOX}/actions`, `${BOX}/messages/out/x/actions`];
+const PAYLOAD = [`${BOX}/messages/out/x/private`, `${BOX}/messages/out/x/payload`];
+
+interface Call {
+  user?: string;
+  method?: string;
+  headers?: Record<string, string | undefined>;
+  body?: unknown;
+}
+
+describe('the admin endpoints', function () {
+  this.timeout(60_000);
+  let nodeRed: RealNodeRed;
+  let done: () => Promise<void>;
+  const tokens = new Map<string, string>();
+
+  /** As the editor asks, unless headers say otherwise. */
+  async function call(path: string, { user, method = 'GET', headers = {}, body }: Call = {}): Promise<Response> {
+    const all: Record<string, string | undefined> = {
+      'node-red-api-version': 'v2',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(user === undefined ? {} : { authorization: `Bearer ${tokens.get(user)}` }),
+      ...headers,
+    };
+    const sent = Object.fromEntries(
+      Object.entries(all).filter((pair): pair is [string, string] => pair[1] !== undefined),
+    );
+    const isBytes = typeof body === 'string';
+    return fetch(nodeRed.url + path, {
+      method,
+      headers: sent,
+      ...(body === undefined ? {} : { body: isBytes ? body : JSON.stringify(body) }),
+    });
+  }
+
+  const compose = (user: string | undefined, box: string, message: object, payload = 'MARKED-PAYLOAD') =>
+    call(`/mesh/mailboxes/${box}/compose`, {
+      ...(user === undefined ? {} : { user }),
+      method: 'POST',
+      headers: {
+        'content-type': 'application/octet-stream',
+        'mesh-message': encodeURIComponent(JSON.stringify(message)),
+      },
+      body: payload,
+    });
+
+  async function list(user: string, box: string, direction: string) {
+    const answer = await call(`/mesh/mailboxes/${box}/messages?direction=${direction}`, { user });
+    return ((await answer.json()) as { messages: Array<{ reference: string; state: string; error?: unknown }> })
+      .messages;
+  }
+
+  async function until(what: string, fact: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + 20_000; !(await fact()); await pause(50)) {
+      if (Date.now() > end) throw new Error(`in vain waited for: ${what}`);
+    }
+  }
+
+  describe('with adminAuth', () => {
+    before(async () => {
+      const settings = `adminAuth: { type: 'credentials', users: ${JSON.stringify(users)} },`;
+      ({ nodeRed, done } = await startNodeRed({ major: MAJOR, flows: FLOWS, settings }));
+      for (const username of Object.keys(USERS)) {
+        const answer = await fetch(`${nodeRed.url}/auth/token`, {
+          method: 'POST',
+          body: new URLSearchParams({
+            client_id: 'node-red-admin',
+            grant_type: 'password',
+            scope: '',
+            username,
+            password: 'secret',
+          }),
+        });
+        tokens.set(username, ((await answer.json()) as { access_token: string }).access_token);
+      }
+      await until('the mailboxes to be open', async () => (await call(READ[2] ?? '', { user: 'reader' })).ok);
+    });
+    after(() => done());
+
+    it('answer 401 to nobody, and to a user without the permission', async () => {
+      const asked: Array<[string, string | undefined]> = [
+        ...[...READ, ...WRITE, ...PAYLOAD].map((path): [string, undefined] => [path, undefined]),
+        ...[...WRITE, ...PAYLOAD].map((path): [string, string] => [path, 'reader']),
+        ...PAYLOAD.map((path): [string, string] => [path, 'operator']),
+      ];
+      for (const [path, user] of asked) {
+        const post = WRITE.includes(path) ? { method: 'POST', body: { action: 'poll' } } : {};
+        const answer = await call(path, { ...(user ? { user } : {}), ...post });
+        assert.equal(answer.status, 401, `${path} for ${user ?? 'nobody'}`);
+        assert.ok(!(await answer.text()).includes('X26ABC'), path);
+      }
+      for (const user of [undefined, 'reader', 'operator']) {
+        assert.equal((await compose(user, 'mailbox-X26ABC1', { to: 'X26ABC2', workflowId: 'W' })).status, 401);
+      }
+      assert.deepEqual(await list('reader', 'mailbox-X26ABC1', 'out'), []);
+    });
+
+    it('answer 403 to what another site can have a browser send', async () => {
+      for (const path of [...READ, ...PAYLOAD]) {
+        const without = await call(path, { user: 'clerk', headers: { 'node-red-api-version': undefined } });
+        assert.equal(without.status, 403, path);
+        const cross = await call(path, { user: 'clerk', headers: { 'sec-fetch-site': 'cross-site' } });
+        assert.equal(cross.status, 403, path);
+      }
+      for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']) {
+        for (const path of [...WRITE, `${BOX}/compose`]) {
+          const answer = await call(path, {
+            user: 'clerk',
+            method: 'POST',
+            headers: { 'content-type': type },
+            body: 'x=1',
+          });
+          assert.equal(answer.status, 403, `${path} as ${type}`);
+        }
+      }
+    });
+
+    it('take a file, and tell readers neither its names nor its payload nor a secret', async () => {
+      const message = {
+        to: 'X26ABC2',
+        workflowId: 'TEST_WORKFLOW',
+        subject: 'MARKED-SUBJECT',
+        fileName: 'MARKED-FILE.txt',
+      };
+      const taken = await compose('clerk', 'mailbox-X26ABC1', message);
+      assert.equal(taken.status, 200, await taken.clone().text());
+      const { reference } = (await taken.json()) as { reference: string };
+      await until(
+        'its acceptance',
+        async () => (await list('reader', 'mailbox-X26ABC1', 'out'))[0]?.state === 'accepted',
+      );
+      const poll = await call('/mesh/mailboxes/mailbox-X26ABC2/actions', {
+        user: 'operator',
+        method: 'POST',
+        body: { action: 'poll' },
+      });
+      assert.deepEqual(await poll.json(), { started: true });
+      await until('its receipt', async () => (await list('reader', 'mailbox-X26ABC2', 'in'))[0]?.state === 'done');
+      const [received] = await list('reader', 'mailbox-X26ABC2', 'in');
+      const inbox = '/mesh/mailboxes/mailbox-X26ABC2';
+      const answers = [
+        ...READ.map((path) => path.replace('/out/x', `/out/${reference}`)),
+        `${inbox}/messages?direction=in&search=MARKED`,
+        `${inbox}/messages/in/${received?.reference}`,
+        `${inbox}/ledger?format=jsonl`,
+        `${BOX}/messages?search=MARKED-SUBJECT`,
+      ];
+      for (const path of answers) {
+        const answer = await call(path, { user: 'reader' });
+        assert.equal(answer.status, 200, path);
+        assert.ok(!/MARKED/.test(await answer.text()), path);
+        assert.equal(answer.headers.get('cache-control'), 'no-store');
+      }
+      assert.ok(!/MARKED/.test(nodeRed.log()));
+
+      const fields = await call(`${inbox}/messages/in/${received?.reference}/private`, { user: 'clerk' });
+      const { subject, fileName } = (await fields.json()) as { subject: string; fileName: string };
+      assert.deepEqual([subject, fileName], ['MARKED-SUBJECT', 'MARKED-FILE.txt']);
+      const payload = await call(`${inbox}/messages/in/${received?.reference}/payload`, { user: 'clerk' });
+      assert.equal(await payload.text(), 'MARKED-PAYLOAD');
+      assert.equal(payload.headers.get('content-type'), 'application/octet-stream');
+      assert.match(payload.headers.get('content-disposition') ?? '', /^attachment; filename="MARKED-FILE.txt"/);
+
+      const events = async (path: string): Promise<string[]> => {
+        const { timeline } = (await (await call(path, { user: 'reader' })).json()) as { timeline: LedgerEntry[] };
+        return timeline
+          .filter(({ detail }) => 'user' in detail)
+          .map(({ event, detail }) => `${event} ${detail['user']}`);
+      };
+      assert.deepEqual(await events(`${BOX}/messages/out/${reference}`), ['composed clerk']);
+      assert.deepEqual(await events(`${inbox}/messages/in/${received?.reference}`), [
+        'looked at clerk',
+        'downloaded clerk',
+      ]);
+    });
+
+    it('refuse what cannot be done in words, and note nothing of it', async () => {
+      const [sent] = await list('reader', 'mailbox-X26ABC1', 'out');
+      const path = `${BOX}/messages/out/${sent?.reference}`;
+      for (const action of ['resend', 'drop', 'acknowledge', '', undefined]) {
+        const answer = await call(`${path}/actions`, { user: 'operator', method: 'POST', body: { action } });
+        assert.equal(answer.status, 400, String(action));
+        assert.match(((await answer.json()) as { error: { message: string } }).error.message, /\.$/);
+      }
+      const unknown = await call(`${BOX}/messages/in/no-such/actions`, {
+        user: 'operator',
+        method: 'POST',
+        body: { action: 'acknowledge' },
+      });
+      assert.equal(unknown.status, 404);
+      assert.equal((await compose('clerk', 'mailbox-X26ABC1', { to: '', workflowId: 'W' })).status, 400);
+      assert.equal((await compose('clerk', 'mailbox-X26ABC1', { to: 'X26ABC2', workflowId: 'W' }, '')).status, 400);
+      assert.equal((await call('/mesh/mailboxes/no-such/messages', { user: 'reader' })).status, 404);
+    });
+
+    it('let a user with a name see messages of any mailbox', async () => {
+      // Credentials come by a deploy, not by a flow file.
+      assert.ok((await call('/flows', { user: 'clerk', method: 'POST', body: { flows: FLOWS } })).ok);
+      const path = `/mesh/mailboxes/${REMOTE.id}/messages/out/x/private`;
+      await until('its mailbox', async () =>
+        /not in the store/.test(await (await call(path, { user: 'clerk' })).text()),
+      );
+    });
+  });
+
+  describe('without adminAuth', () => {
+    before(async () => {
+      ({ nodeRed, done } = await startNodeRed({ major: MAJOR }));
+      await nodeRed.deploy(FLOWS);
+      for (const id of ['mailbox-X26ABC1', REMOTE.id]) {
+        await until('the mailboxes to be open', async () => (await call(`/mesh/mailboxes/${id}/messages`)).ok);
+      }
+    });
+    after(() => done());
+
+    it('show, download and compose nothing of a mailbox that is not this machine’s sandbox', async () => {
+      const box = `/mesh/mailboxes/${REMOTE.id}`;
+      const answers = [
+        await call(`${box}/messages/out/x/private`),
+        await call(`${box}/messages/in/x/payload`),
+        await compose(undefined, REMOTE.id, { to: 'X26ABC2', workflowId: 'W' }),
+      ];
+      for (const answer of answers) {
+        assert.equal(answer.status, 403);
+        assert.match(await answer.text(), /adminAuth/);
+      }
+      assert.equal((await compose(undefined, 'mailbox-X26ABC1', { to: 'X26ABC2', workflowId: 'W' })).status, 200);
+    });
+
+    it('still want the editor’s header', async () => {
+      assert.equal((await call('/mesh/mailboxes', { headers: { 'node-red-api-version': undefined } })).status, 403);
+    });
+
+    it('tell no secret of a mailbox that does not work', async () => {
+      await nodeRed.inject('go', text('x'));
+      const answer = await (await call('/mesh/mailboxes')).text();
+      assert.match(answer, /X26ABC9/);
+      assert.ok(!/MARKED/.test(answer));
+    });
+  });
+
+  it('give a download a name that leaves neither the header nor the folder', () => {
+    const hostile = [
+      '../../etc/passwd',
+      '..\\..\\x.exe',
+      'a"\r\nSet-Cookie: x=1\r\n.txt',
+      'ü‮fdp.exe',
+      '...',
+      '',
+      '\u0000',
+      `${'a'.repeat(149)}😀😀`,
+      "it's (1).txt",
+    ];
+    for (const name of hostile) {
+      const header = attachment(name, '20260101_AB');
+      assert.match(header, /^attachment; filename="[\w.\- ]+"; filename\*=UTF-8''[\w.%~!-]+$/, JSON.stringify(name));
+      const [, encoded = ''] = /UTF-8''(.*)$/.exec(header) ?? [];
+      assert.ok(!/[/\\\r\n\0\u202e]|^\./.test(decodeURIComponent(encoded)), header);
+    }
+    assert.match(attachment('letter.pdf', 'x'), /filename="letter.pdf"/);
+    assert.match(attachment('', 'x'), /filename="x.dat"/);
+  });
+});
