@@ -13,6 +13,8 @@ export { COUNTED_TO } from './desk';
 export type { Activity, Attention } from './store/overview';
 export type { ClockSkew, MailboxHealth, Regular } from './health';
 export type { ClientCertificate } from './client/client-certificate';
+export { checkConnection, type CheckOptions } from './check/check-connection';
+export { CHECK_STEPS, type CheckOutcome, type CheckStep, type CheckStepName } from './check/steps';
 export { openState, type State, type StateOptions } from './state';
 export { ENVIRONMENTS, type MailboxOptions, type ProxyOptions, type TlsOptions } from './config';
 export type {

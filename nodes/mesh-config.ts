@@ -6,8 +6,15 @@ import { claimMailbox, releaseClaims } from './shared/claims';
 import { Connection, type ConnectionUser, type OpenedMailbox } from './shared/connection';
 import { durableState } from './shared/durable-state';
 import { lookForForgotten } from './shared/forgotten-watch';
-import { readMailboxSettings, type MeshConfigCredentials, type MeshConfigDef } from './shared/mailbox-settings';
+import {
+  readEnvironment,
+  readMailboxSettings,
+  type MeshConfigCredentials,
+  type MeshConfigDef,
+} from './shared/mailbox-settings';
 import type { MeshConfigNode } from './shared/mailbox-user';
+import { addConnectionCheck } from './shared/connection-check';
+import { addMonitoring } from './shared/monitoring';
 import { openFromSettings, readProfiles } from './shared/open-mailbox';
 import { cleanError } from './shared/report-error';
 import { tellSidebar } from './shared/sidebar-news';
@@ -19,6 +26,7 @@ type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 export = function (RED: NodeAPI): void {
   function MeshConfig(this: Mutable<MeshConfigNode>, def: MeshConfigDef): void {
     RED.nodes.createNode(this, def);
+    this.environment = environmentOf(RED, def);
     const open = (): Promise<OpenedMailbox> => openMailboxOf(RED, this, def);
     const connection = new Connection({
       open,
@@ -38,6 +46,8 @@ export = function (RED: NodeAPI): void {
     this.on('close', (_removed: boolean, done: () => void) => void connection.close().then(done, done));
   }
 
+  addConnectionCheck(RED);
+  addMonitoring(RED);
   const credentials = { password: { type: 'password' }, sharedKey: { type: 'password' } } as const;
   RED.nodes.registerType<Mutable<MeshConfigNode>, MeshConfigDef, object, Required<MeshConfigCredentials>>(
     'mesh-config',
@@ -45,6 +55,15 @@ export = function (RED: NodeAPI): void {
     { credentials },
   );
 };
+
+/** What cannot be read is told when the mailbox is opened. */
+function environmentOf(RED: NodeAPI, def: MeshConfigDef): string | undefined {
+  try {
+    return readEnvironment(RED, def.environment);
+  } catch {
+    return undefined;
+  }
+}
 
 /** When the first user registers, not in the constructor: the TLS and proxy nodes are certainly there by then. */
 async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfigDef): Promise<OpenedMailbox> {

@@ -20,7 +20,7 @@ interface Suite {
 const SUITES: Suite[] = [
   {
     name: 'lib',
-    files: 'test/{protocol,client,payload,send,receive,mllp,folders,formats,acks,architecture,docs}/**/*.test.ts',
+    files: 'test/{protocol,client,payload,send,receive,mllp,folders,formats,acks,check,architecture,docs}/**/*.test.ts',
   },
   { name: 'store', files: 'test/store/**/*.test.ts' },
   { name: 'sandbox', files: 'test/sandbox/**/*.test.ts' },

@@ -190,7 +190,8 @@ function authenticationAdvice(response: TransportResponse): string {
   return 'Check the mailbox id, its password and the shared key, that all are of this environment, the client certificate, and that the mailbox is not disabled.';
 }
 
-function codeOf(cause: unknown): string {
+/** OpenSSL's, the system's or undici's name for why a connection failed. */
+export function codeOf(cause: unknown): string {
   if (!(cause instanceof Error)) return 'unknown';
   // An abort's DOMException has a number there.
   const code: unknown = (cause as NodeJS.ErrnoException).code;
@@ -230,6 +231,11 @@ const UNKNOWN_ISSUER = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
 ]);
+
+/** Whether the code means that the server's certificate is signed by a CA that is not trusted here. */
+export function isIssuerCode(code: string): boolean {
+  return UNKNOWN_ISSUER.has(code);
+}
 
 /** Whether this failure is an unknown issuer, so that it is worth finding out which one. */
 export function isUnknownIssuer(failure: TransportFailure): boolean {
@@ -286,6 +292,9 @@ function connectionAdvice(code: string): string {
   if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET') {
     // Some servers say no to a missing client certificate by closing, without a TLS alert.
     return 'The connection was closed: check network, firewall and proxy, and that the client certificate for this environment is configured.';
+  }
+  if (code === 'UND_ERR_HEADERS_TIMEOUT') {
+    return 'The server took the request and gave no answer: check the address of the environment, and whether a firewall or proxy holds it back.';
   }
   return 'Check network, firewall and proxy; it will be tried again.';
 }

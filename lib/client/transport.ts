@@ -144,7 +144,11 @@ function countSent(dispatch: Dispatcher.Dispatch): Dispatcher.Dispatch {
   };
 }
 
-function tlsOptions(tls: TlsOptions, url: URL): TlsOptions & { minVersion: 'TLSv1.2'; rejectUnauthorized: true } {
+/** Certificates and rules of every connection to MESH. Throws ConfigurationError for certificates that cannot be used. */
+export function tlsOptions(
+  tls: TlsOptions,
+  url: URL,
+): TlsOptions & { minVersion: 'TLSv1.2'; rejectUnauthorized: true } {
   if (url.protocol === 'https:') checkCertificates(tls);
   return {
     ...tls,

@@ -94,6 +94,8 @@ const SETTINGS = z.strictObject({
   largePayloads: z.enum(['folder', 'database']).optional(),
   largePayloadLimitMiB: z.number().positive().optional(),
   storePatienceSeconds: z.number().default(10),
+  // Read by monitoring.ts.
+  metrics: z.boolean().optional(),
 });
 
 function badSettings(RED: NodeAPI): ConfigurationError {

@@ -65,8 +65,7 @@ export function readMailboxSettings(
   credentials: MeshConfigCredentials,
 ): MailboxSettings {
   const environment = readEnvironment(RED, def.environment);
-  const mailboxId = textSetting(RED, def.mailboxId).toUpperCase();
-  if (mailboxId === '') throw new ConfigurationError(sharedText(RED, 'error.no-mailbox-id'));
+  const mailboxId = mailboxAddress(RED, def.mailboxId);
   const isSandbox = environment === 'sandbox';
   const tls = isSandbox ? undefined : readTls(RED, textSetting(RED, def.tls));
   const proxy = isSandbox ? undefined : readProxy(RED, textSetting(RED, def.proxy));
@@ -105,8 +104,15 @@ function readSending(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['sending
   };
 }
 
+/** The mailbox's id, in upper case. */
+export function mailboxAddress(RED: NodeAPI, value: unknown): string {
+  const mailboxId = textSetting(RED, value).toUpperCase();
+  if (mailboxId === '') throw new ConfigurationError(sharedText(RED, 'error.no-mailbox-id'));
+  return mailboxId;
+}
+
 /** A name in any case, or a URL. Plain http only on this machine: passwords' tokens and letters would be readable. */
-function readEnvironment(RED: NodeAPI, value: unknown): string {
+export function readEnvironment(RED: NodeAPI, value: unknown): string {
   const text = textSetting(RED, value);
   if (/^(sandbox|integration|live|)$/i.test(text)) return text.toLowerCase() || 'sandbox';
   const url = URL.canParse(text) ? new URL(text) : undefined;

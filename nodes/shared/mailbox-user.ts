@@ -15,6 +15,8 @@ export interface MeshConfigNode extends Node<Required<MeshConfigCredentials>> {
   readonly connection: Connection;
   /** The workflow profiles as its settings have them. Rejects where they are wrong. */
   profiles(): Promise<WorkflowProfiles>;
+  /** `sandbox`, `integration`, `live` or a URL; undefined where what is configured cannot be read. */
+  readonly environment: string | undefined;
   register(user: ConnectionUser): void;
   deregister(user: ConnectionUser, done: () => void): void;
 }
@@ -123,8 +125,14 @@ export class MailboxUser implements ConnectionUser {
 
 /** Also undefined where the id is some other node's, as after a careless import. */
 function findConfig(RED: NodeAPI, id: string | undefined): MeshConfigNode | undefined {
-  const node = id === undefined || id === '' ? null : (RED.nodes.getNode(id) as MeshConfigNode | null);
-  return node?.type === 'mesh-config' && typeof node.register === 'function' ? node : undefined;
+  const node: unknown = id === undefined || id === '' ? null : RED.nodes.getNode(id);
+  return isMailboxNode(node) ? node : undefined;
+}
+
+/** Whether this is a mesh-config node, running. */
+export function isMailboxNode(node: unknown): node is MeshConfigNode {
+  const found = node as Partial<MeshConfigNode> | null;
+  return found?.type === 'mesh-config' && typeof found.register === 'function';
 }
 
 /** The usual: a node that only uses its mailbox, and has nothing else to close. */

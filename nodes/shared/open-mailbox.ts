@@ -60,13 +60,16 @@ async function readProfilesFile(file: string): Promise<string> {
   });
 }
 
-function meshAccess(settings: MailboxSettings): MailboxOptions {
+/** A mailbox at MESH, or at a sandbox of another process. */
+export function meshAccess(
+  settings: Pick<MailboxSettings, 'environment' | 'mailboxId' | 'password' | 'sharedKey' | 'tls' | 'proxy'>,
+): MailboxOptions {
   const { environment, mailboxId, password, sharedKey, tls, proxy } = settings;
   return { environment, mailboxId, password, sharedKey, ...(tls && { tls }), ...(proxy && { proxy }) };
 }
 
 /** With the sandbox's instance: what was sent to one that is gone is not waited for. */
-async function sandboxAccess(mailboxId: string): Promise<MailboxOptions & { instance: string }> {
+export async function sandboxAccess(mailboxId: string): Promise<MailboxOptions & { instance: string }> {
   const sandbox = await builtInSandbox();
   const { password } = sandboxMailbox(sandbox, mailboxId);
   const { url, sharedKey, ca, instance } = sandbox;

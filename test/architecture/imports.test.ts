@@ -120,6 +120,12 @@ describe('imports', () => {
     );
   });
 
+  it('of check are no payload, store, send or receive: it leaves nothing behind', () =>
+    assert.deepEqual(
+      strays('lib/check/', (name) => !below(name, 'payload', 'store', 'send', 'receive')),
+      [],
+    ));
+
   it('of mllp are node’s own, errors and mllp: it knows nothing of MESH', () =>
     assert.deepEqual(
       strays('lib/mllp/', (name) => name.startsWith('node:') || name === 'lib/errors.ts' || below(name, 'mllp')),

@@ -1,0 +1,90 @@
+/** The step of our own client certificate: nothing is sent for it. */
+import { createSecureContext } from 'node:tls';
+import { clientCertificate } from '../client/client-certificate';
+import { codeOf } from '../client/failures';
+import { ENVIRONMENTS, type MailboxConfig } from '../config';
+import { passed, skipped, warned, type Finding } from './steps';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** NHS England needs some weeks to issue a new one. */
+const SOON_MS = 60 * DAY_MS;
+const RENEW = 'Ask for a new one from the issuer of this environment, and put it into the TLS configuration.';
+
+/** `local_id.ods_code.api.mesh-client.nhs.uk` (mesh-api.yaml, "Get a TLS certificate"). */
+const COMMON_NAME = /^[^.]+\.([^.]+)\.api\.mesh-client\.nhs\.uk$/i;
+
+export function checkOwnCertificate(config: Pick<MailboxConfig, 'url' | 'tls' | 'mailboxId'>): Finding {
+  const { url, tls, mailboxId } = config;
+  if (url.protocol === 'http:') return skipped('Not used: the address begins with http.');
+  if (tls.cert === undefined && tls.pfx === undefined && tls.key === undefined) return none(url);
+  const problem = problemOf(tls);
+  if (problem) return problem;
+  const certificate = clientCertificate(tls);
+  if (!certificate) return fail('The client certificate cannot be read.', 'Check that the file is PEM, or PFX.');
+  const { commonName, validFrom, validTo } = certificate;
+  const [from, to, name] = [day(validFrom), day(validTo), printable(commonName)];
+  if (Date.parse(validTo) <= Date.now()) return fail(`The client certificate ${name} expired on ${to}.`, RENEW);
+  if (Date.parse(validFrom) > Date.now()) {
+    return fail(`The client certificate ${name} is not valid before ${from}.`, 'Check this machine’s clock.');
+  }
+  const odsCode = COMMON_NAME.exec(commonName)?.[1];
+  if (odsCode === undefined) {
+    return warned(
+      `The client certificate ${name} is valid until ${to}, but its name is not of MESH’s form.`,
+      'MESH’s certificates are named local_id.ods_code.api.mesh-client.nhs.uk: check that it is the right one.',
+    );
+  }
+  if (!mailboxId.startsWith(odsCode.toUpperCase())) {
+    return warned(
+      `The client certificate ${name} is valid until ${to}, but names another organisation than mailbox ${mailboxId}.`,
+      'Check that it was issued for this mailbox’s organisation; another one’s works only where both belong together.',
+    );
+  }
+  if (Date.parse(validTo) - Date.now() < SOON_MS) {
+    return warned(`The client certificate ${name} expires on ${to}.`, RENEW);
+  }
+  return passed(`The client certificate ${name} belongs to its key and is valid until ${to}.`);
+}
+
+function none(url: URL): Finding {
+  const isNhs = Object.values(ENVIRONMENTS).some((environment) => new URL(environment).host === url.host);
+  return isNhs
+    ? fail('There is no client certificate, and MESH asks for one.', 'Choose a TLS configuration that has it.')
+    : skipped('There is no client certificate; NHS England’s environments ask for one.');
+}
+
+/** In the order in which a person would look. */
+function problemOf(tls: MailboxConfig['tls']): Finding | undefined {
+  if (tls.pfx === undefined && (tls.cert === undefined || tls.key === undefined)) {
+    const missing = tls.cert === undefined ? 'certificate' : 'private key';
+    return fail(`The client certificate’s ${missing} is missing.`, 'Give both the certificate and its private key.');
+  }
+  try {
+    createSecureContext(tls);
+    return undefined;
+  } catch (cause) {
+    if (codeOf(cause).includes('KEY_VALUES_MISMATCH')) {
+      return fail(
+        'The private key does not belong to the client certificate.',
+        'Use the key that the certificate’s signing request was made with.',
+      );
+    }
+    return fail(
+      'The client certificate, its key or the CA cannot be used.',
+      'Check that the files are PEM (or PFX) and that the passphrase is right.',
+    );
+  }
+}
+
+function fail(text: string, advice: string): Finding {
+  return { outcome: 'failed', text, advice };
+}
+
+/** For a text, not for a machine. */
+export function day(time: string | number): string {
+  return new Date(time).toISOString().slice(0, 10);
+}
+
+function printable(name: string): string {
+  return name === '' ? '(without a name)' : name.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);
+}

@@ -1,0 +1,119 @@
+/**
+ * `GET /mesh/health` (JSON) and `GET /mesh/metrics` (Prometheus' text) for monitoring systems, behind Node-RED's own
+ * authentication with `mesh.read`. Off unless settings.js says `mesh: { metrics: true }` or the environment MESH_METRICS=1.
+ * No secret and no patient data: mailbox ids, states, times and counts.
+ */
+import type { NodeAPI } from 'node-red';
+import type { Gauge, Registry } from 'prom-client';
+import type { MailboxHealth } from '../../lib/index';
+import { adminEndpoint } from './admin';
+import { safeHeaders } from './admin-answer';
+import { knownMailboxes, type KnownMailbox } from './sidebar-mailboxes';
+
+export function addMonitoring(RED: NodeAPI): void {
+  if (!isOn(RED)) return;
+  const monitored = { method: 'get', permission: 'mesh.read', forMonitors: true } as const;
+  adminEndpoint(RED, { ...monitored, path: '/mesh/health' }, async () => {
+    const mailboxes = await Promise.all(knownMailboxes(RED).map((known) => measure(known)));
+    const isWell = mailboxes.every(({ connection }) => connection === 'connected' || connection === 'idle');
+    return { status: isWell ? 'ok' : 'failing', mailboxes };
+  });
+  adminEndpoint(RED, { ...monitored, path: '/mesh/metrics' }, async ({ response }) => {
+    const mailboxes = await Promise.all(knownMailboxes(RED).map((known) => measure(known)));
+    const { contentType, text } = await exposition(mailboxes);
+    safeHeaders(response);
+    response.set('Content-Type', contentType).send(text);
+    return undefined;
+  });
+}
+
+function isOn(RED: NodeAPI): boolean {
+  const { mesh = {} } = RED.settings as { mesh?: { metrics?: unknown } };
+  return mesh.metrics === undefined ? process.env['MESH_METRICS'] === '1' : mesh.metrics === true;
+}
+
+/** What is told of one mailbox; without `health` where none is open. */
+interface Measured {
+  mailboxId: string;
+  name: string;
+  connection: string;
+  health?: MailboxHealth;
+  outbox?: { waiting: number; held: number; paused: boolean; byState: Record<string, number> };
+  inbox?: { waiting: number; inFlight: number; unclaimed: number; parked: number };
+  overdue?: number;
+}
+
+async function measure({ name, connection }: KnownMailbox): Promise<Measured> {
+  const opened = await connection.opened();
+  if (!opened) return { mailboxId: '', name, connection: connection.state.kind };
+  const { mailbox, poller } = opened;
+  const { sent, attention } = await mailbox.desk.counts();
+  const { waiting, inFlight, unclaimed } = poller.state();
+  const { sending } = connection;
+  return {
+    mailboxId: mailbox.mailboxId,
+    name,
+    connection: connection.state.kind,
+    health: mailbox.health(),
+    outbox: {
+      waiting: sending?.waiting ?? 0,
+      held: sending?.held ?? 0,
+      paused: sending?.paused !== undefined,
+      byState: sent.messages,
+    },
+    inbox: { waiting, inFlight, unclaimed, parked: attention.parked },
+    overdue: attention.overdue,
+  };
+}
+
+/** prom-client is loaded by the first who asks. The values are made anew for each answer: nothing is kept between them. */
+async function exposition(mailboxes: Measured[]): Promise<{ contentType: string; text: string }> {
+  const prometheus = await import('prom-client');
+  const registry = new prometheus.Registry();
+  const gauge = gauges(registry, prometheus.Gauge);
+  const now = Date.now();
+  for (const each of mailboxes) {
+    const { health, outbox, inbox } = each;
+    const of = { mailbox: each.mailboxId || each.name };
+    gauge('mesh_connected', '1 if the last handshake succeeded.', of, each.connection === 'connected' ? 1 : 0);
+    if (!health || !outbox || !inbox) continue;
+    gauge('mesh_outbox_waiting', 'Messages not yet accepted by MESH.', of, outbox.waiting);
+    gauge('mesh_outbox_held', 'Messages held for a person, unknown or parked.', of, outbox.held);
+    gauge('mesh_outbox_paused', '1 while nothing is sent.', of, outbox.paused ? 1 : 0);
+    for (const [state, count] of Object.entries(outbox.byState)) {
+      gauge('mesh_outbox_messages', 'Messages in the outbox, by state.', { ...of, state }, count);
+    }
+    gauge('mesh_overdue', 'Sent messages not collected or answered in time (counted to 1001).', of, each.overdue ?? 0);
+    gauge('mesh_inbox_waiting', 'Received messages not yet delivered to a flow.', of, inbox.waiting);
+    gauge('mesh_inbox_in_flight', 'Messages that a flow is not done with.', of, inbox.inFlight);
+    gauge('mesh_inbox_unclaimed', 'Messages that no node claims.', of, inbox.unclaimed);
+    gauge('mesh_inbox_parked', 'Received messages that are parked (counted to 1001).', of, inbox.parked);
+    const age = (name: string, help: string, time: string | null): void => {
+      if (time !== null) gauge(name, help, of, (now - Date.parse(time)) / 1000);
+    };
+    age('mesh_last_poll_age_seconds', 'Since the inbox was last listed.', health.poll.lastSucceeded);
+    age('mesh_last_handshake_age_seconds', 'Since the last good handshake.', health.handshake.lastSucceeded);
+    if (health.certificate) {
+      const left = (Date.parse(health.certificate.validTo) - now) / 1000;
+      gauge('mesh_certificate_expires_seconds', 'Until the client certificate expires.', of, left);
+    }
+    if (health.clockSkew) {
+      gauge('mesh_clock_skew_seconds', 'The server’s clock minus ours.', of, health.clockSkew.ms / 1000);
+    }
+  }
+  return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+type SetGauge = (name: string, help: string, labels: Record<string, string>, value: number) => void;
+
+function gauges(registry: Registry, Kind: typeof Gauge): SetGauge {
+  const made = new Map<string, Gauge>();
+  return (name, help, labels, value) => {
+    let gauge = made.get(name);
+    if (!gauge) {
+      gauge = new Kind({ name, help, labelNames: Object.keys(labels), registers: [registry] });
+      made.set(name, gauge);
+    }
+    gauge.set(labels, value);
+  };
+}

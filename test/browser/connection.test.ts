@@ -1,0 +1,83 @@
+/** "Test connection" in a mailbox's dialog, before anything is deployed. */
+import assert from 'node:assert/strict';
+import type { Locator } from 'playwright-core';
+import { startSandbox, type Sandbox } from '../../lib/sandbox';
+import { MAJORS, mailboxOn } from '../journeys/support';
+import { Editor, needsChromium, THEMES } from './support';
+
+/** Presses the button, waits for the verdict and gives the steps with one outcome. */
+async function tested(tray: Locator, outcome: string): Promise<string[]> {
+  await tray.getByRole('button', { name: 'Test connection' }).click();
+  await tray.getByRole('status').filter({ hasText: 'The connection' }).waitFor();
+  await tray.page().waitForFunction(() => document.querySelectorAll('#mesh-test-connection li').length > 0);
+  return tray
+    .locator(`li[data-outcome="${outcome}"]`)
+    .evaluateAll((items) => items.map((item) => item.getAttribute('data-step') ?? ''));
+}
+
+for (const major of MAJORS) {
+  for (const theme of THEMES[major]) {
+    describe(`test connection in Node-RED ${major}, ${theme}`, function () {
+      needsChromium(this);
+      let sandbox: Sandbox;
+      let editor: Editor;
+      before(async () => {
+        sandbox = await startSandbox({ clientCertificate: 'required' });
+        const flows = [
+          { id: 'tab', type: 'tab', label: 'test' },
+          ...(await mailboxOn(sandbox, 'X26ABC1')),
+          { id: 'send', type: 'mesh-send', z: 'tab', mailbox: 'mailbox-X26ABC1', x: 100, y: 100, wires: [] },
+        ];
+        editor = await Editor.open({ major, theme, flows: [] });
+        await editor.nodeRed.deploy(flows);
+        await editor.reload();
+      });
+      after(async () => {
+        await editor.close();
+        await sandbox.close();
+      });
+
+      it('is green with what is deployed, its stored password and key included, and has no serious fault', async () => {
+        const tray = await editor.editConfig('mesh-config', 'mailbox-X26ABC1');
+        await tray.locator('#mesh-test-connection-workflow').fill('TEST_WORKFLOW');
+        assert.deepEqual(await tested(tray, 'failed'), []);
+        assert.deepEqual(await tested(tray, 'skipped'), ['proxy']);
+        await editor.picture(`test-connection-${major}-${theme}`);
+        assert.deepEqual(await editor.seriousFaults('#mesh-test-connection'), []);
+        await editor.cancel();
+      });
+
+      for (const [what, fields, step] of [
+        ['another shared key', { sharedKey: 'other' }, 'handshake'],
+        ['another password', { password: 'other' }, 'handshake'],
+        ['another mailbox', { mailboxId: 'X26NONE' }, 'handshake'],
+        ['an unknown name', { environment: 'https://mesh.invalid', password: 'p', sharedKey: 'k' }, 'name'],
+        ['a port that refuses', { environment: 'https://127.0.0.1:1', password: 'p', sharedKey: 'k' }, 'tcp'],
+        // The stored password goes to nobody but whom it was deployed for.
+        ['another address and the stored password', { environment: 'https://127.0.0.1:1' }, 'settings'],
+      ] as const) {
+        it(`shows ${step} in red for ${what}, typed and not deployed`, async () => {
+          const tray = await editor.editConfig('mesh-config', 'mailbox-X26ABC1');
+          for (const [field, value] of Object.entries(fields)) {
+            await tray.locator(`#node-config-input-${field}`).fill(value);
+          }
+          assert.deepEqual(await tested(tray, 'failed'), [step]);
+          const advice = await tray.locator(`li[data-step="${step}"] em`).textContent();
+          assert.ok(advice !== null && advice.length > 10);
+          await editor.picture(`test-connection-failed-${step}-${major}-${theme}`);
+          assert.deepEqual(await editor.seriousFaults('#mesh-test-connection'), []);
+          await editor.cancel();
+        });
+      }
+
+      it('tests a new mailbox of the built-in sandbox', async () => {
+        const tray = await editor.editConfig('mesh-config');
+        await tray.locator('#node-config-input-mailboxId').fill('X26ABC2');
+        assert.deepEqual(await tested(tray, 'failed'), []);
+        await editor.cancel();
+      });
+
+      it('shows no error on the console', () => editor.noErrors());
+    });
+  }
+}
