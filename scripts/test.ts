@@ -20,7 +20,8 @@ interface Suite {
 const SUITES: Suite[] = [
   {
     name: 'lib',
-    files: 'test/{protocol,client,payload,send,receive,mllp,folders,formats,acks,architecture}/**/*.test.ts',
+    files:
+      'test/{protocol,client,payload,send,receive,mllp,folders,formats,acks,architecture,cli,conformance,specification}/**/*.test.ts',
   },
   { name: 'store', files: 'test/store/**/*.test.ts' },
   { name: 'sandbox', files: 'test/sandbox/**/*.test.ts' },

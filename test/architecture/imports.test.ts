@@ -85,9 +85,9 @@ describe('imports', () => {
       [],
     ));
 
-  it('of lib never reach into the sandbox, but for its own', () =>
+  it('of lib never reach into the sandbox, but for its own and the command line, which starts one', () =>
     assert.deepEqual(
-      strays('lib/', (name, file) => !below(name, 'sandbox') || below(file, 'sandbox')),
+      strays('lib/', (name, file) => !below(name, 'sandbox') || below(file, 'sandbox', 'cli')),
       [],
     ));
 
@@ -119,6 +119,21 @@ describe('imports', () => {
       [],
     );
   });
+
+  it('of conformance are node’s own, conformance and the library’s index: it proves what users get', () =>
+    assert.deepEqual(
+      strays(
+        'lib/conformance/',
+        (name) => name.startsWith('node:') || name === 'lib/index.ts' || below(name, 'conformance'),
+      ),
+      [],
+    ));
+
+  it('of the command line are its own: nothing in lib needs it', () =>
+    assert.deepEqual(
+      strays('', (name, file) => !below(name, 'cli') || below(file, 'cli')),
+      [],
+    ));
 
   it('of mllp are node’s own, errors and mllp: it knows nothing of MESH', () =>
     assert.deepEqual(
