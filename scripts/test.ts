@@ -20,8 +20,9 @@ interface Suite {
 const SUITES: Suite[] = [
   {
     name: 'lib',
-    files: 'test/{protocol,client,payload,send,receive,mllp,folders,formats,acks,check,architecture,docs}/**/*.test.ts',
+    files: 'test/{protocol,client,payload,send,receive,mllp,folders,formats,acks,architecture}/**/*.test.ts',
   },
+  { name: 'tools', files: 'test/{check,cli,conformance,docs,specification}/**/*.test.ts' },
   { name: 'store', files: 'test/store/**/*.test.ts' },
   { name: 'sandbox', files: 'test/sandbox/**/*.test.ts' },
   { name: 'nodes on Node-RED 5', files: 'test/nodes/**/*.test.ts', env: { NODE_RED: '5' } },

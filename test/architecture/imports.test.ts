@@ -85,9 +85,9 @@ describe('imports', () => {
       [],
     ));
 
-  it('of lib never reach into the sandbox, but for its own', () =>
+  it('of lib never reach into the sandbox, but for its own and the command line, which starts one', () =>
     assert.deepEqual(
-      strays('lib/', (name, file) => !below(name, 'sandbox') || below(file, 'sandbox')),
+      strays('lib/', (name, file) => !below(name, 'sandbox') || below(file, 'sandbox', 'cli')),
       [],
     ));
 
@@ -123,6 +123,21 @@ describe('imports', () => {
   it('of check are no payload, store, send or receive: it leaves nothing behind', () =>
     assert.deepEqual(
       strays('lib/check/', (name) => !below(name, 'payload', 'store', 'send', 'receive')),
+      [],
+    ));
+
+  it('of conformance are node’s own, conformance and the library’s index: it proves what users get', () =>
+    assert.deepEqual(
+      strays(
+        'lib/conformance/',
+        (name) => name.startsWith('node:') || name === 'lib/index.ts' || below(name, 'conformance'),
+      ),
+      [],
+    ));
+
+  it('of the command line are its own: nothing in lib needs it', () =>
+    assert.deepEqual(
+      strays('', (name, file) => !below(name, 'cli') || below(file, 'cli')),
       [],
     ));
 

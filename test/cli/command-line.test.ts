@@ -1,0 +1,167 @@
+/** `nhs-mesh` as a program of its own, as a person runs it. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { once } from 'node:events';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { conformance } from '../../lib/cli/conformance';
+import { commonName } from '../../lib/cli/signing-request';
+import { packageVersion } from '../../lib/config';
+import { afterThisTest, emptyFolder } from '../support/cleanup';
+
+const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
+const NAME = 'SERVER001.X26.api.mesh-client.nhs.uk';
+
+interface Ended {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+function start(args: string[], env: Record<string, string> = {}): ReturnType<typeof spawn> {
+  const child = spawn(process.execPath, ['--require', 'tsx/cjs', PROGRAM, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  afterThisTest(() => child.kill());
+  return child;
+}
+
+async function run(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+  const child = start(args, env);
+  const texts = { out: '', err: '' };
+  child.stdout?.on('data', (piece: Buffer) => (texts.out += piece.toString()));
+  child.stderr?.on('data', (piece: Buffer) => (texts.err += piece.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, ...texts };
+}
+
+describe('nhs-mesh', function () {
+  // A process of its own each time: on a busy machine its start alone takes seconds.
+  this.timeout(120_000);
+
+  it('tells its commands, and each command its options', async () => {
+    const { code, out } = await run(['--help']);
+    assert.equal(code, 0);
+    for (const name of ['sandbox', 'csr', 'conformance']) {
+      assert.match(out, new RegExp(`^  ${name} `, 'm'));
+      const help = await run([name, '--help']);
+      assert.deepEqual([help.code, help.err], [0, '']);
+      assert.match(help.out, /^Usage: /);
+    }
+    assert.match(out, /nhs-mesh-store/);
+  });
+
+  it('tells its version', async () => assert.equal((await run(['--version'])).out, `${packageVersion()}\n`));
+
+  it('ends with 2 and its commands for none and for an unknown one', async () => {
+    assert.equal((await run([])).code, 2);
+    const { code, err } = await run(['constructor']);
+    assert.equal(code, 2);
+    assert.match(err, /^There is no command of that name\.\n\nUsage: /);
+  });
+
+  it('starts the sandbox and tells how to connect to it', async () => {
+    const child = start(['sandbox', '--port', '0']);
+    let out = '';
+    child.stdout?.on('data', (piece: Buffer) => (out += piece.toString()));
+    while (!out.includes('Ctrl+C')) await once(child.stdout as NodeJS.ReadableStream, 'data');
+    assert.match(out, /^MESH sandbox on https:\/\/127\.0\.0\.1:\d+\n/);
+    assert.match(out, /\nmailbox X26ABC1 /);
+    assert.match(out, /\nTo connect: environment https:/);
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  });
+
+  describe('csr', () => {
+    it('writes a key for its owner’s eyes only, and a request for its common name, signed by it', async () => {
+      const folder = await emptyFolder();
+      const { code, out, err } = await run(['csr', '--local-id', 'SERVER001', '--ods', 'x26', '--folder', folder]);
+      assert.deepEqual([code, err], [0, '']);
+      assert.deepEqual(await readdir(folder), [`${NAME}.csr`, `${NAME}.key`]);
+      assert.ok(out.includes(NAME));
+      if (process.platform !== 'win32') assert.equal((await stat(join(folder, `${NAME}.key`))).mode & 0o777, 0o600);
+      const key = createPrivateKey(await readFile(join(folder, `${NAME}.key`)));
+      assert.equal(key.asymmetricKeyDetails?.modulusLength, 2048);
+      await import('reflect-metadata');
+      const { Pkcs10CertificateRequest } = await import('@peculiar/x509');
+      const request = new Pkcs10CertificateRequest(await readFile(join(folder, `${NAME}.csr`), 'utf8'));
+      assert.equal(request.subject, `CN=${NAME}`);
+      assert.ok(await request.verify());
+      const own = createPublicKey(key).export({ type: 'spki', format: 'der' });
+      assert.ok(own.equals(Buffer.from(request.publicKey.rawData)));
+    });
+
+    it('encrypts the key with MESH_KEY_PASSPHRASE', async () => {
+      const folder = await emptyFolder();
+      const args = ['csr', '--local-id', 'SERVER001', '--ods', 'X26', '--folder', folder];
+      const { out } = await run(args, { MESH_KEY_PASSPHRASE: 'a secret' });
+      assert.ok(!out.includes('a secret'));
+      const pem = await readFile(join(folder, `${NAME}.key`));
+      assert.throws(() => createPrivateKey(pem));
+      createPrivateKey({ key: pem, passphrase: 'a secret' });
+    });
+
+    for (const existing of ['key', 'csr']) {
+      it(`overwrites no ${existing}, and leaves nothing behind`, async () => {
+        const folder = await emptyFolder();
+        await writeFile(join(folder, `${NAME}.${existing}`), 'precious');
+        const { code, err } = await run(['csr', '--local-id', 'SERVER001', '--ods', 'X26', '--folder', folder]);
+        assert.equal(code, 2);
+        assert.match(err, /is there already; nothing was overwritten/);
+        assert.deepEqual(await readdir(folder), [`${NAME}.${existing}`]);
+        assert.equal(await readFile(join(folder, `${NAME}.${existing}`), 'utf8'), 'precious');
+      });
+    }
+
+    it('refuses names that make no common name', () => {
+      for (const localId of ['a/b', '..', 'a.b', 'ü', '-a', '', 'x'.repeat(40)]) {
+        assert.throws(() => commonName({ localId, odsCode: 'X26' }), { code: 'MESH_CONFIGURATION' });
+      }
+      assert.throws(() => commonName({ localId: 'A', odsCode: 'X/26' }), { code: 'MESH_CONFIGURATION' });
+      assert.equal(commonName({ localId: 'SERVER001', odsCode: 'x26' }), NAME);
+    });
+  });
+
+  describe('conformance', () => {
+    it('writes page and data of a run on the built-in sandbox', async () => {
+      const out = join(await emptyFolder(), 'new');
+      const ended = await run(['conformance', '--out', out, '--items', '201,401,701,703,705,802']);
+      assert.deepEqual([ended.code, ended.err], [0, '']);
+      const { items } = JSON.parse(await readFile(join(out, 'conformance-evidence.json'), 'utf8')) as {
+        items: Array<{ verdict: string }>;
+      };
+      assert.deepEqual(
+        items.map(({ verdict }) => verdict),
+        Array.from({ length: 6 }, () => 'passed'),
+      );
+      assert.match(await readFile(join(out, 'conformance-evidence.html'), 'utf8'), /^<!doctype html>/);
+    });
+
+    it('is not run on Live', async () => {
+      for (const environment of ['live', 'LIVE', 'https://mesh-sync.spineservices.nhs.uk']) {
+        const args = ['--environment', environment, '--mailbox', 'A', '--workflow', 'W'];
+        await assert.rejects(conformance(args), /not made on Live/);
+      }
+    });
+
+    it('names the option or variable that is missing', async () => {
+      const names = ['MESH_PASSWORD', 'MESH_SHARED_KEY'];
+      const before = names.map((name) => [name, process.env[name]] as const);
+      afterThisTest(() => {
+        for (const [name, value] of before) {
+          if (value === undefined) delete process.env[name];
+          else process.env[name] = value;
+        }
+      });
+      for (const name of names) delete process.env[name];
+      const args = ['--environment', 'integration', '--workflow', 'W', '--mailbox', 'M-1'];
+      await assert.rejects(conformance(args.slice(0, 4)), /--workflow and one or two --mailbox/);
+      await assert.rejects(conformance(args), /MESH_SHARED_KEY/);
+      process.env['MESH_SHARED_KEY'] = 'k';
+      await assert.rejects(conformance(args), /MESH_PASSWORD_M_1 nor MESH_PASSWORD/);
+      await assert.rejects(conformance([...args, '--nonsense']), /nonsense/);
+    });
+  });
+});
