@@ -278,7 +278,7 @@ describe('the admin endpoints', function () {
       assert.match(script.headers.get('content-type') ?? '', /javascript/);
       const html = await (await call('/plugins', { headers: { accept: 'text/html' } })).text();
       assert.match(html, /mesh-sidebar\/main\.js/);
-      const texts = await (await call('/plugins/messages?lng=en-GB')).text();
+      const texts = await (await call('/plugins/messages?lng=en-US')).text();
       assert.match(texts, /Poll now/);
     });
 
