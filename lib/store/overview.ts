@@ -1,5 +1,4 @@
 /** What a person who looks at a mailbox asks of its store: newest first, a page at a time, and never a count over everything. */
-import type { Incoming, IncomingState, Outgoing, OutgoingState } from './store';
 
 /** Pages of a list, newest first. */
 export interface RecentPage {
@@ -28,21 +27,4 @@ export interface Activity {
   received: { messages: number; bytes: number };
   /** From accepted to acknowledged (milliseconds), of those that were acknowledged in this span. */
   collected: { messages: number; totalMs: number; longestMs: number };
-}
-
-/** A part of the store. */
-export interface Overview {
-  /** What was sent, in these states, newest first by id. Payloads are left out (null). */
-  recentOutgoing(mailbox: string, states: readonly OutgoingState[], page: RecentPage): Promise<Outgoing[]>;
-  /** What was received, in these states, newest `receivedAt` first. Payloads are left out (null). */
-  recentIncoming(mailbox: string, states: readonly IncomingState[], page: RecentPage): Promise<Incoming[]>;
-  /**
-   * What was sent and is overdue, newest first: accepted and not collected in time, or an answer `overdue`; not any more once it
-   * is undelivered, rejected or closed. Payloads are left out (null).
-   */
-  overdueOutgoing(mailbox: string, page: RecentPage): Promise<Outgoing[]>;
-  /** What may need somebody, each counted up to `limit`. */
-  attention(mailbox: string, limit: number): Promise<Attention>;
-  /** What the ledger says of a span (`to` excluded). As long as the span has lines: ask for an hour, not for a month. */
-  activity(mailbox: string, between: { from: number; to: number }): Promise<Activity>;
 }

@@ -5,7 +5,7 @@
  *
  * Times are milliseconds since 1970, UTC. A `mailbox` is the key of one mailbox in one environment (see mailboxKey).
  */
-import type { Overview } from './overview';
+import type { Activity, Attention, RecentPage } from './overview';
 
 /** What is sent: DESIGN.md, "Words". `parked` waits for a person; `closed` ended without MESH, e.g. dropped by a person. */
 export type OutgoingState =
@@ -261,7 +261,7 @@ export type OtherChange =
   { kind: 'out'; id: string } | { kind: 'in'; messageId: string } | { kind: 'lease' } | { kind: 'missed' };
 
 /** The state of all mailboxes of one Node-RED (SQLite), or of several (PostgreSQL). */
-export interface Store extends Overview {
+export interface Store {
   /** Whether other processes may have it open too. */
   readonly isShared: boolean;
   /** Where large payloads may be kept, if it can: what is written and named by no row is removed by `purge`, a day later. */
@@ -359,6 +359,20 @@ export interface Store extends Overview {
   history(mailbox: string, reference: string): Promise<LedgerEntry[]>;
   /** The ledger of a mailbox between two times (`to` excluded), in order of time, for an export. */
   ledger(mailbox: string, between: { from: number; to: number }, page: Page): Promise<LedgerEntry[]>;
+
+  /** What was sent, in these states, newest first by id. Payloads are left out (null). */
+  recentOutgoing(mailbox: string, states: readonly OutgoingState[], page: RecentPage): Promise<Outgoing[]>;
+  /** What was received, in these states, newest `receivedAt` first. Payloads are left out (null). */
+  recentIncoming(mailbox: string, states: readonly IncomingState[], page: RecentPage): Promise<Incoming[]>;
+  /**
+   * What was sent and is overdue, newest first: accepted and not collected in time, or an answer `overdue`; not any more once it
+   * is undelivered, rejected or closed. Payloads are left out (null).
+   */
+  overdueOutgoing(mailbox: string, page: RecentPage): Promise<Outgoing[]>;
+  /** What may need somebody, each counted up to `limit`. */
+  attention(mailbox: string, limit: number): Promise<Attention>;
+  /** What the ledger says of a span (`to` excluded). As long as the span has lines: ask for an hour, not for a month. */
+  activity(mailbox: string, between: { from: number; to: number }): Promise<Activity>;
 
   /**
    * Closes what belongs to another instance of the sandbox than this one: its messages went with it. What was sent and is

@@ -272,6 +272,16 @@ describe('the admin endpoints', function () {
       assert.equal((await compose(undefined, 'mailbox-X26ABC1', { to: 'X26ABC2', workflowId: 'W' })).status, 200);
     });
 
+    it('serve the sidebar’s script, texts and plugin to an editor', async () => {
+      const name = '@mesh-flows/node-red-nhs-mesh';
+      const script = await call(`/resources/${name}/mesh-sidebar/main.js`);
+      assert.match(script.headers.get('content-type') ?? '', /javascript/);
+      const html = await (await call('/plugins', { headers: { accept: 'text/html' } })).text();
+      assert.match(html, /mesh-sidebar\/main\.js/);
+      const texts = await (await call('/plugins/messages?lng=en-US')).text();
+      assert.match(texts, /Poll now/);
+    });
+
     it('still want the editor’s header', async () => {
       assert.equal((await call('/mesh/mailboxes', { headers: { 'node-red-api-version': undefined } })).status, 403);
     });
