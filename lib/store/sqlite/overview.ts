@@ -24,13 +24,16 @@ export class OverviewTables {
   recentOutgoing(key: string, states: readonly OutgoingState[], { limit, before = LAST }: RecentPage): Outgoing[] {
     const mailbox = this.#mailboxes.find(key);
     if (mailbox === undefined) return [];
+    // Blocked rows stand apart in the index, so that the sender reads past none of them.
     return [...new Set(states)]
-      .flatMap((state) =>
+      .flatMap((state) => [0, 1].map((blocked) => [state, blocked] as const))
+      .flatMap(([state, blocked]) =>
         this.#statements.all(
           `SELECT ${OUTGOING_COLUMNS} FROM outgoing INDEXED BY outgoing_state
-            WHERE mailbox = ? AND state = ? AND id < ? ORDER BY id DESC LIMIT ?`,
+            WHERE mailbox = ? AND state = ? AND blocked = ? AND id < ? ORDER BY id DESC LIMIT ?`,
           mailbox,
           state,
+          blocked,
           before,
           limit,
         ),
