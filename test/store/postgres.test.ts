@@ -26,7 +26,9 @@ describe('query plans of PostgreSQL', () => {
     const schema = newSchema();
     afterThisTest(() => dropSchema(schema));
     await (await openPostgresStore({ url, schema })).close();
-    return (await slowStatements(url, schema, asked, seqScans)).map(({ sql }) => sql);
+    const found = await slowStatements(url, schema, asked, seqScans);
+    // Once an hour every name in payload, and no more than the names, is looked at.
+    return found.filter(({ scans }) => scans.some((table) => table !== 'payload')).map(({ sql }) => sql);
   };
 
   it('have an index for every statement that the contract uses', async () =>
