@@ -1,7 +1,8 @@
 /**
- * Node-RED looks for a node's .html, its locales/ and its icons/ beside the built .js: tsc does not copy them, this does.
+ * Node-RED looks for a node's .html, its locales/ and its icons/ beside the built .js: tsc does not copy them, this does. Nor
+ * does tsc remove what it built of a source that is gone, which would be published.
  */
-import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const root = resolve(__dirname, '..');
@@ -12,3 +13,8 @@ for (const name of readdirSync(join(root, 'nodes'))) {
 }
 cpSync(join(root, 'nodes', 'locales'), join(target, 'locales'), { recursive: true });
 cpSync(join(root, 'icons'), join(target, 'icons'), { recursive: true });
+
+for (const file of readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })) {
+  const source = file.replace(/\.(js|js\.map|d\.ts)$/, '.ts');
+  if (source !== file && !existsSync(join(root, source))) rmSync(join(root, 'dist', file));
+}
