@@ -28,6 +28,8 @@ export interface Settings {
   plotMessages: number;
   /** Messages of the flow in Node-RED. */
   flow: number;
+  /** Messages over MLLP. */
+  mllpMessages: number;
   /** The NHS clients that take part. */
   peers: readonly Peer[];
   /** Says to a person how far it is. */
@@ -46,6 +48,7 @@ export const FULL = {
   storePart: 1,
   plotMessages: 300,
   flow: 10_000,
+  mllpMessages: 20_000,
 };
 
 /** Judges no times: shows in CI that every figure comes out and that the bytes were right. */
@@ -61,6 +64,7 @@ export const SMOKE: typeof FULL = {
   storePart: 0.02,
   plotMessages: 3,
   flow: 50,
+  mllpMessages: 40,
 };
 
 /** Runs `work` with an empty folder, and removes it. */

@@ -3,6 +3,7 @@ import { growth } from './growth';
 import { receiveCsv, receiveRandom } from './large-receive';
 import { sendCsv, sendCsvFastest, sendRandom } from './large-send';
 import { eventLoop, flow } from './node-red';
+import { mllp } from './mllp';
 import { plot } from './plot';
 import { rss, rss20G } from './rss';
 import { smallDurableSend, smallReceive, smallSend } from './small';
@@ -23,6 +24,7 @@ export const PARTS = {
   flow,
   growth,
   store,
+  mllp,
   plot,
 } as const;
 

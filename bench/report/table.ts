@@ -1,5 +1,6 @@
 /** The figures for a person, as Markdown tables: the same on the terminal and in docs/performance.md. */
 import type { Comparison, Standing } from '../harness/compare';
+import type { StoreFigures } from '../parts/store';
 import type { Results } from '../parts';
 import { COMPARISONS } from './json';
 
@@ -98,20 +99,26 @@ export function otherFigures(results: Results): string {
     parts.push(rows([['growth, CPU for each message', 'few', 'many', 'ratio'], ...lines]));
   }
   if (results.store) {
-    const { empty, full, megabytes } = results.store;
-    const lines = empty.map((each, i) => [
-      each.operation,
+    const { store } = results;
+    const title = ({ backEnd, instances }: StoreFigures): string =>
+      backEnd === 'sqlite' ? 'SQLite' : `PostgreSQL, ${instances === 1 ? 'one' : instances}`;
+    const lines = (store[0]?.empty ?? []).map(({ operation }, i) =>
+      [operation].concat(
+        store.flatMap(({ empty, full }) => [empty[i], full[i]].map((each) => number(each?.perSecond ?? Number.NaN))),
+      ),
+    );
+    const head = ['store, operations a second', ...store.flatMap((each) => [title(each), `${each.ledgerRows} lines`])];
+    const sizes = store.map((each) => `${title(each)}: ${each.megabytes} MB`).join('; ');
+    parts.push(`${rows([head, ...lines])}\n\nAt the end the database has, ${sizes}.`);
+  }
+  if (results.mllp) {
+    const lines = results.mllp.map((each) => [
+      each.what,
+      String(each.connections),
       number(each.perSecond),
-      number(full[i]?.perSecond ?? Number.NaN),
-      each.commitsPerOperation.toFixed(3),
+      number(each.ofBare),
     ]);
-    const head = [
-      'store, operations a second',
-      'empty ledger',
-      `${full[0]?.ledgerRows ?? 0} lines`,
-      'commits for each',
-    ];
-    parts.push(`${rows([head, ...lines])}\n\nmesh.db has ${megabytes} MB at the end.`);
+    parts.push(rows([['MLLP, messages a second', 'connections', 'a second', 'of the bare loop'], ...lines]));
   }
   if (results.plot) {
     const lines = results.plot.send.map((sent, i) => {

@@ -20,8 +20,11 @@ export interface TestPostgres {
   remove(): Promise<void>;
 }
 
-/** Starts a server of one's own, with TLS if it has a certificate. */
-export async function startPostgres(options: { tls?: Pair } = {}): Promise<TestPostgres> {
+/**
+ * Starts a server of one's own, with TLS if it has a certificate. Unless `fsync` asks for it, commits do not wait for the disk:
+ * that only matters when the machine dies, and no test does that; kills of processes lose nothing without it.
+ */
+export async function startPostgres(options: { tls?: Pair; fsync?: boolean } = {}): Promise<TestPostgres> {
   const folder = mkdtempSync(join(tmpdir(), 'mesh-postgres-'));
   const user = unprivileged();
   if (user) chownSync(folder, user.uid, user.gid);
@@ -54,12 +57,11 @@ export async function startPostgres(options: { tls?: Pair } = {}): Promise<TestP
   let said = '';
   const kill = (): void => void child?.kill('SIGKILL');
   const start = async (): Promise<void> => {
-    // fsync only matters when the machine dies, and no test does that; kills of processes lose nothing without it.
     const settings = [
       'listen_addresses=127.0.0.1',
       `port=${port}`,
       `unix_socket_directories=${folder}`,
-      'fsync=off',
+      `fsync=${options.fsync ? 'on' : 'off'}`,
       ...tls,
     ];
     child = spawn(join(bin, 'postgres'), ['-D', data, ...settings.flatMap((each) => ['-c', each])], {

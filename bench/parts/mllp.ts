@@ -1,19 +1,20 @@
 /**
- * What MLLP costs here: `npx tsx bench/mllp.ts [--json] [--messages 20000]`. Messages of 2 KB answered by AA, on loopback,
- * one in flight on each connection, beside a bare loop (sockets that count end blocks and write a fixed answer: what the
- * machine can do at most) and beside @medplum/hl7. Read the ratios: the figures themselves are the machine's.
+ * What MLLP costs: messages of 2 KB answered by AA, on loopback, one in flight on each connection, beside a bare loop (sockets
+ * that look for end blocks and write a fixed answer: what the machine can do at most) and beside @medplum/hl7.
  */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { Hl7Message } from '@medplum/core';
 import { Hl7Client, Hl7Server } from '@medplum/hl7';
-import { buildAcknowledgement, MllpClient, MllpServer } from '../lib/mllp';
-import { frame } from '../lib/mllp/framing';
+import { buildAcknowledgement, MllpClient, MllpServer } from '../../lib/mllp';
+import { frame } from '../../lib/mllp/framing';
+import type { Settings } from '../settings';
 
 const FS = 0x1c;
 const CONNECTIONS = [1, 20];
 
-interface Figure {
+/** What one of them came to. */
+export interface Figure {
   what: string;
   connections: number;
   messages: number;
@@ -132,29 +133,14 @@ async function measure(contestant: Contestant, connections: number, messages: nu
   return (each * connections) / seconds;
 }
 
-async function main(): Promise<void> {
-  const at = process.argv.indexOf('--messages');
-  const messages = at > 0 ? Number(process.argv[at + 1]) : 20_000;
+export async function mllp({ mllpMessages }: Settings): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const connections of CONNECTIONS) {
-    const base = await measure(bare, connections, messages);
+    const base = await measure(bare, connections, mllpMessages);
     for (const contestant of [bare, ours, medplum]) {
-      const perSecond = contestant === bare ? base : await measure(contestant, connections, messages);
-      figures.push({ what: contestant.what, connections, messages, perSecond, ofBare: perSecond / base });
+      const perSecond = contestant === bare ? base : await measure(contestant, connections, mllpMessages);
+      figures.push({ what: contestant.what, connections, messages: mllpMessages, perSecond, ofBare: perSecond / base });
     }
   }
-  for (const { what, connections, perSecond, ofBare } of figures) {
-    const line = [
-      what.padEnd(14),
-      `${connections} connections`.padStart(16),
-      `${Math.round(perSecond)}/s`.padStart(10),
-    ];
-    console.log(`${line.join('')}   ${ofBare.toFixed(2)} of the bare loop`);
-  }
-  if (process.argv.includes('--json')) console.log(JSON.stringify({ bench: 'mllp', figures }));
+  return figures;
 }
-
-main().catch((error: unknown) => {
-  console.error(error);
-  process.exitCode = 1;
-});

@@ -1,0 +1,25 @@
+/** One process that has a store open, as one Node-RED has, and runs its operations when it is asked. */
+import { openPostgresStore } from '../../lib/store/postgres/open-postgres-store';
+import { openSqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
+import { serve } from '../harness/serve';
+import { measure, operations, type CountedStore, type Operation } from '../parts/store-operations';
+
+let store: CountedStore | undefined;
+let list: Operation[] = [];
+
+serve({
+  open: async ({ place, mailbox }: { place: { folder?: string; url?: string }; mailbox: string }) => {
+    store =
+      place.url === undefined
+        ? await openSqliteStore({ folder: place.folder ?? '' })
+        : await openPostgresStore({ url: place.url });
+    list = operations(store, mailbox);
+    return { operations: list.length };
+  },
+  measure: ({ index, part }: { index: number; part: number }) => {
+    const operation = list[index];
+    if (!store || !operation) throw new Error('open it first');
+    return measure(store, operation, part);
+  },
+  close: () => store?.close(),
+});
