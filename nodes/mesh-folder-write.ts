@@ -33,6 +33,8 @@ export = function (RED: NodeAPI): void {
   function MeshFolderWrite(this: Node, def: MeshFolderWriteDef): void {
     RED.nodes.createNode(this, def);
     let number = 0;
+    // One, or more where the setting is a variable that changes: it looks through its old marks once a day.
+    const inFolders = new Map<string, InFolder>();
 
     const write = async (folder: string, msg: NodeMessageInFlow): Promise<Place> => {
       const pair = fieldsOf(msg['meshFolder']);
@@ -52,7 +54,9 @@ export = function (RED: NodeAPI): void {
       const mesh = fieldsOf(msg['mesh']);
       if (text(mesh['messageId']) === '') throw invalid('no-message');
       const message = mesh as unknown as MessageHeaders;
-      await new InFolder(folder).write({
+      const inFolder = inFolders.get(folder) ?? new InFolder(folder);
+      inFolders.set(folder, inFolder);
+      await inFolder.write({
         message,
         ...(message.messageType !== 'REPORT' && { payload: payloadOf(msg) }),
       });

@@ -43,6 +43,14 @@ export class Exchange {
     this.#transport = transport;
   }
 
+  /**
+   * How long the small body of an answer may take as a whole (milliseconds): twice what may pass between two of its pieces,
+   * so that a body that stops is told as that.
+   */
+  get answerMs(): number {
+    return 2 * this.config.timeouts.bodyMs;
+  }
+
   /** A GET whose answer is small JSON. */
   get<T>(
     operation: string,
@@ -61,7 +69,7 @@ export class Exchange {
       ...(messageId ? { messageId } : {}),
     };
     return this.run(call, signal, async (response) => {
-      const body = await readJson(response.body);
+      const body = await readJson(response.body, this.answerMs);
       try {
         return read(body);
       } catch (cause) {
@@ -105,7 +113,9 @@ export class Exchange {
         }
         mayHaveArrived ||= isUncertain(response.status);
         // The status says enough if the body breaks off.
-        throw failureOfStatus(context, response, await readJson(response.body).catch(() => undefined));
+        const body = await readJson(response.body, this.answerMs).catch(() => undefined);
+        letGo(response);
+        throw failureOfStatus(context, response, body);
       } catch (error) {
         if (!(error instanceof TransportFailure)) throw error;
         mayHaveArrived ||= error.requestSent;

@@ -28,13 +28,13 @@ export async function handshake(exchange: Exchange, signal?: AbortSignal): Promi
   };
   await exchange.run(call, signal, async (response) => {
     // A 200 with an errorCode in its body has been seen (DOMAIN.md 1.3).
-    const answer = readError(await readJson(response.body));
+    const answer = readError(await readJson(response.body, exchange.answerMs));
     if (answer.code === undefined) return;
     throw new AuthenticationError(`MESH answered the handshake with its error code ${answer.code}.`, {
       ...detailsOf(exchange.contextOf(call, signal)),
       meshCode: answer.code,
       ...(answer.event ? { event: answer.event } : {}),
-      ...(answer.description ? { description: answer.description } : {}),
+      ...(answer.description ? { description: answer.description.slice(0, 300) } : {}),
       advice: adviceFor('api', answer.event, answer.code),
     });
   });

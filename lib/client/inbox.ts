@@ -4,6 +4,7 @@ import { readInbox } from '../protocol/answers';
 import { endpoints } from '../protocol/endpoints';
 import { readMessageHeaders } from '../protocol/message-headers';
 import type { InboxPage, MessageHeaders } from '../types';
+import { drain } from './body';
 import type { Call, Exchange } from './exchange';
 import type { TransportResponse } from './transport';
 import { wholeBody, type Body } from './whole-body';
@@ -56,7 +57,7 @@ export function head(exchange: Exchange, messageId: string, signal?: AbortSignal
     expected: [200],
   };
   return exchange.run(call, signal, async (response) => {
-    await response.body.dump();
+    await drain(response.body, exchange.answerMs);
     return headersOf(exchange, response, messageId);
   });
 }
@@ -106,7 +107,7 @@ export function acknowledge(exchange: Exchange, messageId: string, signal?: Abor
     path: endpoints.acknowledge(exchange.config.mailboxId, messageId),
     expected: [200],
   };
-  return exchange.run(call, signal, (response) => response.body.dump());
+  return exchange.run(call, signal, (response) => drain(response.body, exchange.answerMs));
 }
 
 /** The headers, if they are those of the message that was asked for: another one's must never be acknowledged for it. */

@@ -3,7 +3,7 @@ import { ProtocolError } from '../errors';
 import { readMessageId } from '../protocol/answers';
 import { formatChunkRange, type ChunkRange } from '../protocol/chunk-range';
 import { endpoints } from '../protocol/endpoints';
-import { readJson } from './body';
+import { drain, readJson } from './body';
 import type { Call, Exchange } from './exchange';
 import { detailsOf, unknownOutcome } from './failures';
 import type { RequestBody } from './transport';
@@ -39,12 +39,15 @@ export function sendMessage(
     expected: [200, 202],
   };
   return exchange.run(call, signal, async (response) => {
-    const messageId = readMessageId(await readJson(response.body));
+    const messageId = readMessageId(await readJson(response.body, exchange.answerMs));
     if (messageId !== undefined) return messageId;
     const context = exchange.contextOf(call, signal);
     throw single
       ? unknownOutcome(context, 'MESH accepted it, but its answer has no message id', detailsOf(context))
-      : new ProtocolError('MESH accepted the first chunk, but its answer has no message id.', detailsOf(context));
+      : new ProtocolError('MESH accepted the first chunk, but its answer has no message id.', {
+          ...detailsOf(context),
+          advice: 'Check the address of the environment: this may be another server, or a proxy’s page.',
+        });
   });
 }
 
@@ -68,7 +71,7 @@ export function sendChunk(exchange: Exchange, messageId: string, upload: Upload,
   return exchange.run(
     call,
     signal,
-    (response) => response.body.dump(),
+    (response) => drain(response.body, exchange.answerMs),
     (attempt) => (chunk === totalChunks && attempt > 1 ? [423] : []),
   );
 }

@@ -19,10 +19,11 @@ export interface Incoming {
 const CONTROL = 'control';
 /** What was handed over is remembered for so long (milliseconds): a message is delivered again for days at most. */
 const REMEMBER_MS = 31 * 24 * 60 * 60 * 1000;
+const FORGET_EVERY_MS = 24 * 60 * 60 * 1000;
 
 export class InFolder {
   readonly #root: string;
-  #forgotten = false;
+  #forgottenAt = -Infinity;
 
   /** `root` has the folders `in` and `temp`; they are made where they are not there. */
   constructor(root: string) {
@@ -50,12 +51,15 @@ export class InFolder {
   }
 
   async #forget(marks: string): Promise<void> {
-    if (this.#forgotten) return;
-    this.#forgotten = true;
-    const before = Date.now() - REMEMBER_MS;
+    const now = Date.now();
+    if (now - this.#forgottenAt < FORGET_EVERY_MS) return;
+    this.#forgottenAt = now;
     for (const name of await folderNames(marks)) {
-      const { mtimeMs } = await stat(join(marks, name));
-      if (mtimeMs < before) await removeFolder(join(marks, name));
+      // Gone meanwhile: a message that is handed over beside this one has its mark renamed.
+      const found = await stat(join(marks, name)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
+      if (found && found.mtimeMs < now - REMEMBER_MS) await removeFolder(join(marks, name));
     }
   }
 }

@@ -2,7 +2,7 @@
  * What HL7 v2 and EDIFACT share as objects: segments by their names, each with its place and its text as it came. A part
  * that nobody changed is written as it came, byte for byte; only what was changed is built anew.
  */
-import { InvalidMessageError } from '../errors';
+import { InvalidMessageError, UnreadableError } from '../errors';
 
 /** A segment as a flow sees it. Plain JSON. */
 export interface SegmentObject {
@@ -49,6 +49,9 @@ export function segmentsInOrder(from: Record<string, unknown>): PlacedSegment[] 
   return placed.sort((one, other) => (one.at === other.at ? 0 : one.at - other.at));
 }
 
+/** No segment of either standard has a thousand fields. */
+const MOST_FIELDS = 999;
+
 /** Highest number of the keys `<letter>1`, `<letter>2`, … of an object. */
 export function highest(letter: string, of: Record<string, unknown>): number {
   let found = 0;
@@ -56,9 +59,17 @@ export function highest(letter: string, of: Record<string, unknown>): number {
     const number = key.startsWith(letter) && /^[1-9]\d{0,4}$/.test(key.slice(1)) ? Number(key.slice(1)) : 0;
     if (number > found && of[key] !== undefined) found = number;
   }
-  // A key such as f99999 would write 99,999 separators: no segment of either standard has a thousand fields.
-  if (found > 999) throw new InvalidMessageError(`There is no ${letter}${found}: at most ${letter}999.`);
+  // A key such as f99999 would write 99,999 separators.
+  if (found > MOST_FIELDS) {
+    throw new InvalidMessageError(`There is no ${letter}${found}: at most ${letter}${MOST_FIELDS}.`);
+  }
   return found;
+}
+
+/** @throws UnreadableError for a field that {@link highest} would not let be written again. */
+export function checkField(number: number, format: string): void {
+  if (number > MOST_FIELDS)
+    throw new UnreadableError(`A segment has more than ${MOST_FIELDS} fields: no ${format} has.`);
 }
 
 /** Whether two plain values are the same, whatever the order of their keys. */

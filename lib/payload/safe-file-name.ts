@@ -13,7 +13,7 @@ const MAX_NAME_BYTES = 150;
  */
 export function safeFileName(messageId: string, fileName: string | undefined): string {
   const id = notADevice(messageId.replace(/[^\w.-]/g, '_').slice(0, 100));
-  const last = (fileName ?? '').split(/[/\\]/).at(-1) ?? '';
+  const last = withoutMiddle((fileName ?? '').split(/[/\\]/).at(-1) ?? '');
   const name = shorten(
     last
       .normalize('NFC')
@@ -23,6 +23,11 @@ export function safeFileName(messageId: string, fileName: string | undefined): s
   );
   if (name === '') return `${id}.dat`;
   return `${id}_${notADevice(name)}`;
+}
+
+/** Only its two ends can stay: what follows costs the square of a name's length where that is all blanks. */
+function withoutMiddle(name: string): string {
+  return name.length > 1000 ? name.slice(0, 500) + name.slice(-500) : name;
 }
 
 function notADevice(name: string): string {

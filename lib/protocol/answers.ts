@@ -29,10 +29,11 @@ export function readInbox(body: unknown): InboxPage {
 
 const sentAnswer = z.object({ message_id: text, messageID: text, messageId: text });
 
-/** send_message, send_chunk: MESH's id of the message. Undefined if the answer has none. */
+/** send_message: MESH's id of the message. Undefined if the answer has none, or one that nobody could ask for again. */
 export function readMessageId(body: unknown): string | undefined {
   const answer = sentAnswer.safeParse(body).data;
-  return answer?.message_id || answer?.messageID || answer?.messageId || undefined;
+  const id = answer?.message_id || answer?.messageID || answer?.messageId;
+  return id && id === inFewWords(id) ? id : undefined;
 }
 
 const trackingAnswer = z.object({
@@ -157,12 +158,17 @@ export function readError(body: unknown): ErrorAnswer {
   const first: Partial<z.infer<typeof detail>> = details[0] ?? {};
   const fields = details.flatMap((entry) => ('loc' in entry ? (entry.loc ?? []).filter(isName) : []));
   return defined({
-    code: answer.errorCode || first.code || undefined,
-    event: answer.errorEvent || first.event || undefined,
+    code: inFewWords(answer.errorCode || first.code),
+    event: inFewWords(answer.errorEvent || first.event),
     description: answer.errorDescription || first.msg || undefined,
     fields: fields.length > 0 ? fields.join(' ').slice(0, 200) : undefined,
-    messageId: answer.message_id || answer.messageID || undefined,
+    messageId: inFewWords(answer.message_id || answer.messageID),
   });
+}
+
+/** Codes and ids go into logs, lists and the store: no book, and no control characters, whoever answers. */
+function inFewWords(said: string | null | undefined): string | undefined {
+  return said?.slice(0, 100).replaceAll(/\p{Cc}/gu, '?') || undefined;
 }
 
 function isName(part: unknown): part is string {

@@ -184,6 +184,17 @@ describe('the folders of the MESH Client', () => {
       assert.deepEqual(await names('in'), []);
     });
 
+    it('takes many messages at once, of several writers', async () => {
+      const writer = async (lane: number): Promise<void> => {
+        for (let number = 0; number < 15; number += 1) {
+          const message = { ...RECEIVED, messageId: `ID_${lane}_${number}` };
+          await new InFolder(root).write({ message, payload: Buffer.from('x') });
+        }
+      };
+      await Promise.all(Array.from({ length: 8 }, (_, lane) => writer(lane)));
+      assert.equal((await names('in')).length, 240);
+    });
+
     it('takes no message id for a path', async () => {
       await new InFolder(root).write({ message: { ...RECEIVED, messageId: '../../etc/x' }, payload: Buffer.from('x') });
       assert.deepEqual(await names('in'), ['x.ctl', 'x.dat']);

@@ -11,6 +11,8 @@ import {
   type Interchange,
 } from '../../lib/formats/edifact/interchange';
 import type { SegmentObject } from '../../lib/formats/segments';
+import { edifactText } from '../support/arbitraries';
+import { thrown } from '../support/failure';
 import { haveSamples, NO_SAMPLES, samplesIn } from '../support/samples';
 
 const MEDRPT = `UNA:+.? '
@@ -132,19 +134,8 @@ describe('EDIFACT', () => {
   });
 
   it('made of anything throws the documented error or comes back byte for byte', () => {
-    const piece = fc.oneof(
-      fc.constantFrom("UNH+1+X'", 'NAD+', "UNT+2+1'", "UNZ+1+1'", "UNG+1'", '+', ':', '?', "'", "?'", '\n', '*'),
-      fc.string({ maxLength: 5 }),
-    );
-    const text = fc
-      .tuple(
-        fc.constantFrom('', "UNA:+.? '", 'UNA|*.! ~'),
-        fc.constantFrom("UNB+UNOC:3+A'", "UNB+UNOW:4+A'"),
-        fc.array(piece, { maxLength: 30 }),
-      )
-      .map(([una, unb, pieces]) => una + unb + pieces.join(''));
     fc.assert(
-      fc.property(fc.oneof(text, fc.string()), (payload) => {
+      fc.property(fc.oneof(edifactText, fc.string()), (payload) => {
         let read: Interchange;
         try {
           read = readEdifact(payload);
@@ -156,6 +147,16 @@ describe('EDIFACT', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('whose UNT has no reference, in whatever syntax, is written without it; one with 1,000 elements is not read', () => {
+    for (const text of ["UNB+UNOC:3'UNH+1'UNT+2'UNZ+1'", 'UNA|*.! ~UNB*UNOC|3~UNH*1~UNT*2~']) {
+      assert.equal(writeEdifact(readEdifact(text)), text);
+    }
+    const long = (count: number): string => `UNB${'+'.repeat(count)}X'`;
+    assert.equal(writeEdifact(readEdifact(long(999))), long(999));
+    thrown(UnreadableError, () => readEdifact(long(1000)));
+    assert.equal(writeEdifact({ UNB: { e1: 'UNOC' } as never }), "UNB+UNOC'UNZ+0'");
   });
 
   it('reads back every text that was put into a component', () => {

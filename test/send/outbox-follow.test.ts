@@ -74,7 +74,12 @@ describe('outbox: tracking to the end', () => {
         kind: 'status',
         status: 200,
         after: true,
-        body: { message_id: 'X', status: 'Undeliverable', status_code: '14', status_event: 'TRANSFER' },
+        body: {
+          message_id: server.messages()[0]?.messageId,
+          status: 'Undeliverable',
+          status_code: '14',
+          status_event: 'TRANSFER',
+        },
       },
     });
     await pass(6 * MINUTE);

@@ -114,7 +114,7 @@ export function writeEdifact(interchange: Interchange): string | Buffer {
   const una = typeof interchange.una === 'string' ? interchange.una : '';
   const syntax = syntaxToWrite(una, interchange);
   let out = una;
-  for (const { name, segment } of inOrder(interchange))
+  for (const { name, segment } of inOrder(interchange, syntax))
     out += toText(name, segment, rawOf(name, segment, syntax), syntax);
   if (interchange.charset === undefined) return out;
   return encode(out, interchange.charset);
@@ -126,20 +126,22 @@ function syntaxToWrite(una: string, interchange: Interchange): Syntax {
   } catch {
     throw new InvalidMessageError('The una of the interchange is not usable.');
   }
-  const [unb] = interchange.UNB ?? [];
-  const version = isObject(unb?.['e1']) ? unb['e1']['c2'] : undefined;
+  const unb: unknown = Array.isArray(interchange.UNB) ? interchange.UNB[0] : interchange.UNB;
+  const identifier = isObject(unb) ? unb['e1'] : undefined;
+  const version = isObject(identifier) ? identifier['c2'] : undefined;
   return version === '4' ? { ...DEFAULT_SYNTAX, repetition: '*' } : DEFAULT_SYNTAX;
 }
 
 /** Every segment: the envelope's and each message's, a message as a whole where its UNH is. */
-function inOrder(interchange: Interchange): PlacedSegment[] {
+function inOrder(interchange: Interchange, syntax: Syntax): PlacedSegment[] {
   const messages = interchange.messages ?? [];
   if (!Array.isArray(messages)) throw new InvalidMessageError('The messages of an interchange are an array.');
-  const blocks = messages.map((message) => completed(message));
+  const blocks = messages.map((message) => completed(message, syntax));
   const { UNB, UNZ, ...others } = interchange;
   const envelope = segmentsInOrder({ UNB: UNB ?? [] });
   if (envelope.length !== 1) throw new InvalidMessageError('An EDIFACT interchange has one UNB.');
-  const end = trailer('UNZ', UNZ, envelope[0], [String(messages.length), componentAt(envelope[0]?.segment, 5)]);
+  const values = [String(messages.length), componentAt(envelope[0]?.segment, 5)];
+  const end = trailer('UNZ', UNZ, envelope[0], values, syntax);
   const groups = segmentsInOrder(others).map((placed) => [placed]);
   const place = (block: PlacedSegment[]): number => block[0]?.segment.at ?? Number.POSITIVE_INFINITY;
   const middle = [...blocks, ...groups].sort((one, other) =>
@@ -149,7 +151,7 @@ function inOrder(interchange: Interchange): PlacedSegment[] {
 }
 
 /** A message's segments, UNH first and UNT last, UNT filled in where it is not. */
-function completed(message: EdifactMessage): PlacedSegment[] {
+function completed(message: EdifactMessage, syntax: Syntax): PlacedSegment[] {
   if (!isObject(message))
     throw new InvalidMessageError('A message of an EDIFACT interchange is an object of segments.');
   const { UNH, UNT, ...body } = message;
@@ -157,7 +159,7 @@ function completed(message: EdifactMessage): PlacedSegment[] {
   if (head.length !== 1) throw new InvalidMessageError('Every message of an EDIFACT interchange has one UNH.');
   const inside = segmentsInOrder(body);
   const count = String(head.length + inside.length + 1);
-  return [...head, ...inside, ...trailer('UNT', UNT, head[0], [count, componentAt(head[0]?.segment, 1)])];
+  return [...head, ...inside, ...trailer('UNT', UNT, head[0], [count, componentAt(head[0]?.segment, 1)], syntax)];
 }
 
 /**
@@ -169,13 +171,15 @@ function trailer(
   given: SegmentObject[] | undefined,
   head: PlacedSegment | undefined,
   values: string[],
+  syntax: Syntax,
 ): PlacedSegment[] {
   const end = segmentsInOrder({ [tag]: given ?? (head?.segment.raw === undefined ? [{}] : []) });
   return end.map(({ name, segment }) => {
-    const was = rawOf(tag, segment, DEFAULT_SYNTAX);
+    const was = rawOf(tag, segment, syntax);
     const filled = { ...segment };
     values.forEach((text, index) => {
-      const missing = segment[`e${index + 1}`] === undefined && (was === undefined || was.elements[index] !== '');
+      const missing =
+        segment[`e${index + 1}`] === undefined && (was === undefined || (was.elements[index] ?? '') !== '');
       if (missing) filled[`e${index + 1}`] = { c1: text };
     });
     return { name, segment: filled };

@@ -1,7 +1,7 @@
 /** One EDIFACT segment: its text to an object of elements and back. */
 import { InvalidMessageError, UnreadableError } from '../../errors';
 import type { ValueBudget } from '../limits';
-import { highest, isObject, same, type SegmentObject } from '../segments';
+import { checkField, highest, isObject, same, type SegmentObject } from '../segments';
 import { releaseText, splitReleased, unrelease, type Syntax } from './syntax';
 
 /** A segment's text in its parts: tag, texts of element 1, 2, …, and the white space after its terminator. */
@@ -24,7 +24,9 @@ export function toObject({ elements }: RawSegment, syntax: Syntax, budget: Value
   const segment: SegmentObject = {};
   elements.forEach((text, index) => {
     const element = readElement(text, syntax, budget);
-    if (element !== undefined) segment[`e${index + 1}`] = element;
+    if (element === undefined) return;
+    checkField(index + 1, 'EDIFACT segment');
+    segment[`e${index + 1}`] = element;
   });
   return segment;
 }

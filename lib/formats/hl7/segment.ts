@@ -1,7 +1,7 @@
 /** One HL7 v2 segment: its text to an object of fields and back. */
 import { InvalidMessageError } from '../../errors';
 import { splitBounded, type ValueBudget } from '../limits';
-import { highest, isObject, same, type SegmentObject } from '../segments';
+import { checkField, highest, isObject, same, type SegmentObject } from '../segments';
 import { DEFAULT_ENCODING, escapeText, HEADERS, separatorsOf, unescape, type Separators } from './separators';
 
 /** One repeat of a field: `c1`, `c2`, …; a component with subcomponents is `{s1, s2, …}`. What is empty is not there. */
@@ -48,7 +48,9 @@ export function toObject(raw: RawSegment, budget: ValueBudget): SegmentObject {
   budget.spend(raw.fields.length, 'HL7 v2');
   raw.fields.forEach((text, index) => {
     const field = readField(raw, index, text, budget);
-    if (field !== undefined) segment[`f${index + 1}`] = field;
+    if (field === undefined) return;
+    checkField(index + 1, 'HL7 segment');
+    segment[`f${index + 1}`] = field;
   });
   return segment;
 }

@@ -1,0 +1,64 @@
+/** Runs slices of targets in a thread of its own, whose memory is bounded, and that can be ended when it hangs. */
+import { parentPort, workerData } from 'node:worker_threads';
+import * as fc from 'fast-check';
+import { ACKS } from './acks';
+import { EDGES } from './edges';
+import { FORMATS } from './formats';
+import { PROTOCOL } from './protocol';
+import type { Target } from './target';
+
+/** What the thread is asked. */
+export interface Slice {
+  target: number;
+  seed: number;
+  /** Undefined: only the input at `path`. */
+  ms?: number;
+  path?: string;
+}
+
+/** What it answers. */
+export interface Done {
+  runs: number;
+  errors: Record<string, number>;
+  failure?: { path: string; input: string; error: string };
+}
+
+export const TARGETS: readonly Target[] = [...FORMATS, ...ACKS, ...PROTOCOL, ...EDGES];
+
+async function run({ target, seed, ms, path }: Slice, running: Int32Array): Promise<Done> {
+  const errors: Record<string, number> = {};
+  let runs = 0;
+  const property = TARGETS[target]?.property((name) => (errors[name] = (errors[name] ?? 0) + 1));
+  if (!property) throw new Error('no such target');
+  // Counted where the other thread can see it: which input hangs.
+  property.beforeEach(() => {
+    Atomics.store(running, 0, runs);
+    runs += 1;
+  });
+  const details = await fc.check(property, {
+    seed,
+    ...(path === undefined ? { numRuns: 1_000_000 } : { path, numRuns: 1 }),
+    ...(ms === undefined ? {} : { interruptAfterTimeLimit: ms, markInterruptAsFailure: false }),
+  });
+  if (!details.failed) return { runs, errors };
+  const error = details.errorInstance;
+  const failure = {
+    path: details.counterexamplePath ?? '',
+    input: fc.stringify(details.counterexample).slice(0, 1000),
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  };
+  return { runs, errors, failure };
+}
+
+const running = new Int32Array(
+  (workerData as { running: SharedArrayBuffer } | null)?.running ?? new SharedArrayBuffer(4),
+);
+async function answer(slice: Slice): Promise<void> {
+  const done = await run(slice, running);
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
+  parentPort?.postMessage(done);
+}
+
+parentPort?.on('message', (slice: Slice) => {
+  void answer(slice);
+});
