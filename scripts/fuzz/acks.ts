@@ -94,6 +94,7 @@ export const ACKS: Target[] = [
         profiles,
         mailboxId: 'X26ABC1',
         odsCode: 'X26',
+        messageId: 'M1',
         now,
       };
       const answer = composeAnswer(
