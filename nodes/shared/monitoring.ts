@@ -5,10 +5,10 @@
  */
 import type { NodeAPI } from 'node-red';
 import type { Gauge, Registry } from 'prom-client';
-import type { MailboxHealth } from '../../lib/index';
 import { adminEndpoint } from './admin';
 import { safeHeaders } from './admin-answer';
-import { knownMailboxes, type KnownMailbox } from './sidebar-mailboxes';
+import { measure, type Measured, type Unmeasured } from './measure';
+import { knownMailboxes } from './sidebar-mailboxes';
 
 export function addMonitoring(RED: NodeAPI): void {
   if (!isOn(RED)) return;
@@ -32,62 +32,31 @@ function isOn(RED: NodeAPI): boolean {
   return mesh.metrics === undefined ? process.env['MESH_METRICS'] === '1' : mesh.metrics === true;
 }
 
-/** What is told of one mailbox; without `health` where none is open. */
-interface Measured {
-  mailboxId: string;
-  name: string;
-  connection: string;
-  health?: MailboxHealth;
-  outbox?: { waiting: number; held: number; paused: boolean; byState: Record<string, number> };
-  inbox?: { waiting: number; inFlight: number; unclaimed: number; parked: number };
-  overdue?: number;
-}
-
-async function measure({ name, connection }: KnownMailbox): Promise<Measured> {
-  const opened = await connection.opened();
-  if (!opened) return { mailboxId: '', name, connection: connection.state.kind };
-  const { mailbox, poller } = opened;
-  const { sent, attention } = await mailbox.desk.counts();
-  const { waiting, inFlight, unclaimed } = poller.state();
-  const { sending } = connection;
-  return {
-    mailboxId: mailbox.mailboxId,
-    name,
-    connection: connection.state.kind,
-    health: mailbox.health(),
-    outbox: {
-      waiting: sending?.waiting ?? 0,
-      held: sending?.held ?? 0,
-      paused: sending?.paused !== undefined,
-      byState: sent.messages,
-    },
-    inbox: { waiting, inFlight, unclaimed, parked: attention.parked },
-    overdue: attention.overdue,
-  };
-}
-
 /** prom-client is loaded by the first who asks. The values are made anew for each answer: nothing is kept between them. */
-async function exposition(mailboxes: Measured[]): Promise<{ contentType: string; text: string }> {
+async function exposition(mailboxes: Array<Measured | Unmeasured>): Promise<{ contentType: string; text: string }> {
   const prometheus = await import('prom-client');
   const registry = new prometheus.Registry();
   const gauge = gauges(registry, prometheus.Gauge);
   const now = Date.now();
   for (const each of mailboxes) {
-    const { health, outbox, inbox } = each;
     const of = { mailbox: each.mailboxId || each.name };
     gauge('mesh_connected', '1 if the last handshake succeeded.', of, each.connection === 'connected' ? 1 : 0);
-    if (!health || !outbox || !inbox) continue;
+    if (!('health' in each)) continue;
+    const { health, outbox, inbox } = each;
     gauge('mesh_outbox_waiting', 'Messages not yet accepted by MESH.', of, outbox.waiting);
     gauge('mesh_outbox_held', 'Messages held for a person, unknown or parked.', of, outbox.held);
     gauge('mesh_outbox_paused', '1 while nothing is sent.', of, outbox.paused ? 1 : 0);
     for (const [state, count] of Object.entries(outbox.byState)) {
       gauge('mesh_outbox_messages', 'Messages in the outbox, by state.', { ...of, state }, count);
     }
-    gauge('mesh_overdue', 'Sent messages not collected or answered in time (counted to 1001).', of, each.overdue ?? 0);
+    gauge('mesh_overdue', 'Sent messages not collected or answered in time (counted to 1001).', of, each.overdue);
     gauge('mesh_inbox_waiting', 'Received messages not yet delivered to a flow.', of, inbox.waiting);
     gauge('mesh_inbox_in_flight', 'Messages that a flow is not done with.', of, inbox.inFlight);
     gauge('mesh_inbox_unclaimed', 'Messages that no node claims.', of, inbox.unclaimed);
     gauge('mesh_inbox_parked', 'Received messages that are parked (counted to 1001).', of, inbox.parked);
+    if (each.freeBytes !== null) {
+      gauge('mesh_disk_free_bytes', 'Bytes left where large payloads are kept.', of, each.freeBytes);
+    }
     const age = (name: string, help: string, time: string | null): void => {
       if (time !== null) gauge(name, help, of, (now - Date.parse(time)) / 1000);
     };
