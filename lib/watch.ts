@@ -105,9 +105,9 @@ export function alertsBetween(before: readonly Condition[], now: readonly Condit
     if (known?.stage === condition.stage) return [];
     return [{ event: known ? 'changed' : 'raised', ...condition }];
   });
-  const over = before
-    .filter(({ kind }) => now.every((condition) => condition.kind !== kind))
-    .map((condition): Alert => ({ event: 'recovered', ...condition }));
+  const over = before.flatMap((condition): Alert[] =>
+    now.some(({ kind }) => kind === condition.kind) ? [] : [{ event: 'recovered', ...condition }],
+  );
   return [...raised, ...over];
 }
 

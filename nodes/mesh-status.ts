@@ -41,7 +41,10 @@ export = function (RED: NodeAPI): void {
     RED.nodes.createNode(this, def);
     // Its own mailbox is opened by it; of all mailboxes, those that other nodes use are watched.
     const user = def.all !== 'one' ? undefined : new WatchingUser(RED, this, def.mailbox);
-    const show = (status: NodeStatus): void => (user ? user.show(status) : void this.status(status));
+    const show = (status: NodeStatus): void => {
+      if (user) user.show(status);
+      else this.status(status);
+    };
     let settings: Settings;
     try {
       settings = readSettings(RED, def);
@@ -55,15 +58,13 @@ export = function (RED: NodeAPI): void {
 
     const watch = new HealthWatch(RED, () => mailboxes(RED, def), settings);
     let isClosed = false;
-    const look = (): void =>
-      void watch
-        .look()
-        .then((alerts) => {
-          if (isClosed) return;
-          for (const alert of alerts) this.send([{ topic: alert.mailboxId, payload: alert }, null] as never);
-          show(statusOf(RED, watch.known()));
-        })
-        .catch((error: unknown) => this.error(cleanError(RED, error)));
+    const tellChanges = async (): Promise<void> => {
+      const alerts = await watch.look();
+      if (isClosed) return;
+      for (const alert of alerts) this.send([{ topic: alert.mailboxId, payload: alert }, null] as never);
+      show(statusOf(RED, watch.known()));
+    };
+    const look = (): void => void tellChanges().catch((error: unknown) => this.error(cleanError(RED, error)));
     if (user) user.look = look;
     const timer = setInterval(look, settings.everyMs);
     // Other nodes of the deploy are made first.
@@ -113,9 +114,9 @@ type Fill = 'green' | 'yellow' | 'red';
 
 /** Yellow too where nothing is known yet. */
 function fillOf(watched: readonly WatchedMailbox[]): Fill {
-  const fills = watched.map(({ status }) => status);
-  if (fills.includes('red')) return 'red';
-  return fills.includes('yellow') ? 'yellow' : 'green';
+  const fills = new Set(watched.map(({ status }) => status));
+  if (fills.has('red')) return 'red';
+  return fills.has('yellow') ? 'yellow' : 'green';
 }
 
 function statusOf(RED: NodeAPI, watched: readonly WatchedMailbox[]): NodeStatus {

@@ -22,7 +22,7 @@ const failing = (ms: number): Regular => ({
   lastSucceeded: null,
   lastFailed: at(-MINUTE),
   failingSince: at(-ms),
-  error: { code: 'MESH_CONNECTION', message: 'MESH cannot be reached.' } as never,
+  error: { code: 'MESH_CONNECTION', message: 'MESH cannot be reached.' },
 });
 
 function observed(health: Partial<MailboxHealth> = {}, rest: Partial<Observed> = {}): Observed {

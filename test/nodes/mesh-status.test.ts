@@ -42,7 +42,7 @@ async function boxAt(
 }
 
 const alertsOf = (recorder: Recorder): MailboxAlert[] =>
-  recorder.messages.map(({ payload }) => payload as unknown as MailboxAlert);
+  recorder.messages.map(({ payload }) => payload as MailboxAlert);
 const told = (recorder: Recorder): string[] =>
   alertsOf(recorder).map(({ event, kind, stage }) => `${event} ${kind} ${stage}`);
 
@@ -84,7 +84,7 @@ describe('mesh-status', () => {
     gate.shut();
     receive('poll', {});
     const { payload, topic } = await changes.get(1, 20_000);
-    const { mailboxId, id, severity, text, advice } = payload as unknown as MailboxAlert;
+    const { mailboxId, id, severity, text, advice } = payload as MailboxAlert;
     assert.deepEqual([topic, mailboxId, id, severity], ['X26ABC1', 'X26ABC1', 'box', 'critical']);
     assert.ok(text && advice);
     await until(() => statuses.some(({ fill, text }) => fill === 'red' && text === 'polling stopped'), 'red');
@@ -153,15 +153,8 @@ describe('mesh-status', () => {
     ]);
     const changes = new Recorder('changes');
     await changes.get(2);
-    assert.deepEqual(
-      alertsOf(changes)
-        .map(({ mailboxId, kind }) => [mailboxId, kind])
-        .toSorted(),
-      [
-        ['X26ABC1', 'disk'],
-        ['X26ABC2', 'disk'],
-      ],
-    );
+    const found = alertsOf(changes).map(({ mailboxId, kind }) => `${mailboxId} ${kind}`);
+    assert.deepEqual(new Set(found), new Set(['X26ABC1 disk', 'X26ABC2 disk']));
     assert.equal((await present()).mailboxes.length, 2);
   });
 
