@@ -91,10 +91,17 @@ export function withUserDir(folder: string | undefined): void {
   userDir = folder;
 }
 
+let meshSettings: object | undefined;
+
+/** From the next `deploy` on, settings.js has this as `mesh`. */
+export function withMeshSettings(mesh: object | undefined): void {
+  meshSettings = mesh;
+}
+
 function withTexts(node: NodeModule): NodeModule {
   return (RED) => {
     RED._ = translate;
-    (RED as { settings: object }).settings = { userDir };
+    (RED as { settings: object }).settings = { userDir, mesh: meshSettings };
     node(RED);
   };
 }
