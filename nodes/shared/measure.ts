@@ -1,5 +1,5 @@
 /** How a mailbox stands now, in numbers: for monitoring systems and mesh-status. Mailbox ids, states, times and counts only. */
-import type { MailboxHealth } from '../../lib/index';
+import type { MailboxHealth, Traffic } from '../../lib/index';
 import type { KnownMailbox } from './sidebar-mailboxes';
 
 /** Of a mailbox that is not open only these are known. */
@@ -16,6 +16,7 @@ export interface Measured extends Omit<Unmeasured, 'mailboxId'> {
   outbox: { waiting: number; held: number; paused: boolean; byState: Record<string, number> };
   inbox: { waiting: number; inFlight: number; unclaimed: number; parked: number };
   overdue: number;
+  traffic: Traffic;
   /** Null where the disk cannot be asked. */
   freeBytes: number | null;
   oldestUntold: { messageId: string; since: string } | null;
@@ -46,6 +47,7 @@ export async function measure({ name, connection }: KnownMailbox): Promise<Measu
     },
     inbox: { waiting, inFlight, unclaimed, parked: attention.parked },
     overdue: attention.overdue,
+    traffic: mailbox.traffic(),
     freeBytes,
     oldestUntold,
   };

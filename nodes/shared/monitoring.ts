@@ -4,7 +4,8 @@
  * No secret and no patient data: mailbox ids, states, times and counts.
  */
 import type { NodeAPI } from 'node-red';
-import type { Gauge, Registry } from 'prom-client';
+import type { Counter, Gauge, Registry } from 'prom-client';
+import { LATENCY_BOUNDS } from '../../lib/index';
 import { adminEndpoint } from './admin';
 import { safeHeaders } from './admin-answer';
 import { measure, type Measured, type Unmeasured } from './measure';
@@ -70,6 +71,7 @@ async function exposition(mailboxes: Array<Measured | Unmeasured>): Promise<{ co
       gauge('mesh_clock_skew_seconds', 'The server’s clock minus ours.', of, health.clockSkew.ms / 1000);
     }
   }
+  addTraffic(registry, prometheus, mailboxes);
   return { contentType: registry.contentType, text: await registry.metrics() };
 }
 
@@ -85,4 +87,49 @@ function gauges(registry: Registry, Kind: typeof Gauge): SetGauge {
     }
     gauge.set(labels, value);
   };
+}
+
+const LATENCY = 'mesh_collected_seconds';
+
+/** What went through each mailbox. The counts are the library's: a histogram of prom-client could only be told one by one. */
+function addTraffic(
+  registry: Registry,
+  prometheus: { Counter: typeof Counter; Gauge: typeof Gauge },
+  mailboxes: Array<Measured | Unmeasured>,
+): void {
+  const open = mailboxes.filter((each) => 'health' in each);
+  const count = (name: string, help: string, of: (traffic: Measured['traffic']) => number): void => {
+    const counter = new prometheus.Counter({ name, help, labelNames: ['mailbox'], registers: [registry] });
+    for (const { mailboxId, traffic } of open) counter.inc({ mailbox: mailboxId }, of(traffic));
+  };
+  count('mesh_sent_messages_total', 'Accepted by MESH since the mailbox was opened.', ({ sent }) => sent.messages);
+  count('mesh_sent_bytes_total', 'Their payloads, before compression.', ({ sent }) => sent.bytes);
+  count('mesh_received_messages_total', 'Stored since the mailbox was opened.', ({ received }) => received.messages);
+  count('mesh_received_bytes_total', 'Their payloads, decompressed.', ({ received }) => received.bytes);
+  const help = 'From accepted to acknowledged by the recipient, as it was seen here.';
+  const latency = new prometheus.Gauge({ name: LATENCY, help, registers: [registry] });
+  const plain = latency.get.bind(latency);
+  // prom-client declares its types as numbers, and has them as texts.
+  latency.get = async () => ({ ...(await plain()), type: 'histogram' as never, values: open.flatMap(latencyOf) });
+}
+
+/** The lines of one mailbox; each bucket has those before it. */
+function latencyOf({ mailboxId: mailbox, traffic: { collected } }: Measured): LatencyLine[] {
+  let below = 0;
+  const buckets = LATENCY_BOUNDS.map((le, at): LatencyLine => {
+    below += collected.buckets[at] ?? 0;
+    return { metricName: `${LATENCY}_bucket`, labels: { mailbox, le }, value: below };
+  });
+  return [
+    ...buckets,
+    { metricName: `${LATENCY}_bucket`, labels: { mailbox, le: '+Inf' }, value: collected.messages },
+    { metricName: `${LATENCY}_sum`, labels: { mailbox }, value: collected.totalSeconds },
+    { metricName: `${LATENCY}_count`, labels: { mailbox }, value: collected.messages },
+  ];
+}
+
+interface LatencyLine {
+  metricName: string;
+  labels: Record<string, string | number>;
+  value: number;
 }
