@@ -176,6 +176,35 @@ describe('mesh-status', () => {
     assert.equal(alertsOf(changes)[0]?.count, 1);
   });
 
+  it('tells that a received message, of which MESH was not told, nears its fifth day', async () => {
+    const send = { to: 'X26ABC1', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
+    const flow = [
+      sandboxConfig('box', 'X26ABC1', { meshAcknowledge: 'when-done' }),
+      { id: 'send', type: 'mesh-send', mailbox: 'box', wires: [['sent']], ...send },
+      { id: 'sent', type: 'helper' },
+      { id: 'poll', type: 'mesh-poll', mailbox: 'box', interval: 0, wires: [['data'], [], [], []] },
+      { id: 'data', type: 'helper' },
+      ...watcher(),
+    ];
+    await deploy(flow);
+    const [sent, data] = [new Recorder('sent'), new Recorder('data')];
+    receive('send', { payload: 'x' });
+    await sent.get(1);
+    receive('poll', {});
+    const { mesh } = await data.get(1);
+    assert.deepEqual((await present()).mailboxes[0]?.conditions, []);
+
+    const now = Date.now();
+    process.env['MESH_TEST_CLOCK'] = `${now},${now + 4 * DAY + DAY / 10},1`;
+    try {
+      await redeploy(flow);
+      const changes = new Recorder('changes');
+      await until(() => told(changes).includes(`raised unacknowledged ${mesh.messageId}`), 'the alert');
+    } finally {
+      delete process.env['MESH_TEST_CLOCK'];
+    }
+  });
+
   it('tells of a mailbox whose configuration is wrong, without a secret', async () => {
     const credentials = { box: { password: 'marked-password', sharedKey: '' } };
     const box = { id: 'box', type: 'mesh-config', environment: 'integration', mailboxId: 'X26ABC1', version: 1 };
