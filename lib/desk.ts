@@ -66,6 +66,26 @@ export class Desk {
     return { sent, attention };
   }
 
+  /** Bytes that may still be written where large payloads are kept. Throws StorageError. */
+  freeBytes(): Promise<number> {
+    return this.#parts.spool.freeBytes();
+  }
+
+  /**
+   * The received message that has waited longest for MESH to be told of it: MESH takes it out of the inbox five days after it came
+   * there. `since` (ISO 8601 UTC) is MESH's own time where that is earlier than ours.
+   */
+  async oldestUntold(): Promise<{ messageId: string; since: string } | null> {
+    const { store, mailbox } = this.#parts;
+    const [oldest] = await store.untoldIncoming(mailbox, { limit: 1 });
+    if (!oldest) return null;
+    const { messageId, receivedAt, headers } = oldest;
+    const { statusTimestamp: stamp } = headers;
+    const atMesh = typeof stamp === 'string' ? Date.parse(stamp) : NaN;
+    const since = Number.isNaN(atMesh) ? receivedAt : Math.min(atMesh, receivedAt);
+    return { messageId, since: new Date(since).toISOString() };
+  }
+
   /** A page of messages, newest first; a search looks at so many rows at most, and says where to go on. */
   list(query: DeskQuery): Promise<DeskPage> {
     return deskList(this.#parts.store, this.#parts.mailbox, query);

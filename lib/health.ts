@@ -15,6 +15,8 @@ import type { StoredError } from './store/store';
 export interface Regular {
   lastSucceeded: string | null;
   lastFailed: string | null;
+  /** The first failure since it last went well; null after a success. */
+  failingSince: string | null;
   /** Why, of the last failure; null again after a success. */
   error: StoredError | null;
 }
@@ -112,18 +114,20 @@ export class HealthRecorder {
   async #noted<T>(work: Promise<T>, note: (end: (before: Regular) => Regular) => void): Promise<T> {
     try {
       const result = await work;
-      note((before) => ({ ...before, lastSucceeded: iso(this.#clock.now()), error: null }));
+      note((before) => ({ ...before, lastSucceeded: iso(this.#clock.now()), failingSince: null, error: null }));
       return result;
     } catch (error) {
       if (!(error instanceof AbortedError)) {
-        note((before) => ({ ...before, lastFailed: iso(this.#clock.now()), error: storedError(error) }));
+        const lastFailed = iso(this.#clock.now());
+        const told = storedError(error);
+        note((before) => ({ ...before, lastFailed, failingSince: before.failingSince ?? lastFailed, error: told }));
       }
       throw error;
     }
   }
 }
 
-const NOTHING_YET: Regular = { lastSucceeded: null, lastFailed: null, error: null };
+const NOTHING_YET: Regular = { lastSucceeded: null, lastFailed: null, failingSince: null, error: null };
 
 function iso(time: number | undefined): string | null {
   return time === undefined ? null : new Date(time).toISOString();

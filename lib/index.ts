@@ -12,6 +12,9 @@ export type { Desk, DeskMessage, DeskPage, DeskPayload, DeskQuery, PrivateFields
 export { COUNTED_TO } from './desk';
 export type { Activity, Attention } from './store/overview';
 export type { ClockSkew, MailboxHealth, Regular } from './health';
+export { LATENCY_BOUNDS, type Traffic } from './traffic';
+export { alertsBetween, judge, severityOf } from './watch';
+export type { Alert, Condition, ConditionKind, Observed, Severity, WatchLimits } from './watch';
 export type { ClientCertificate } from './client/client-certificate';
 export { checkConnection, type CheckOptions } from './check/check-connection';
 export { CHECK_STEPS, type CheckOutcome, type CheckStep, type CheckStepName } from './check/steps';

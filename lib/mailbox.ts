@@ -23,6 +23,7 @@ import { OutboxWorker } from './send/outbox-worker';
 import { settleAnswer } from './send/settle-answer';
 import { sendMessage, type SendOptions } from './send/send-message';
 import type { State } from './state';
+import { TrafficRecorder, type Traffic } from './traffic';
 import { LEASE_MS, MailboxLease } from './store/mailbox-lease';
 import type { Answer } from './store/settle-outcome';
 import { mailboxKey, type Role } from './store/store';
@@ -97,6 +98,8 @@ export interface DurableMailbox extends Mailbox {
   readonly desk: Desk;
   /** How it is, so far as this process has seen. */
   health(): MailboxHealth;
+  /** What went through it since it was opened. */
+  traffic(): Traffic;
   /**
    * The message as its workflow's profile prescribes it, for the outbox: recipient, subject, local id, chunks. `property` gives
    * what a flow's message has at a path, for templates. Throws InvalidMessageError, NotFoundError or ConfigurationError where that cannot
@@ -240,6 +243,8 @@ function durableMailbox(
   });
   const follower = new Follower({ ...common, client, outbox, lease });
   const inboxClient = watchedInbox(client, health);
+  const traffic = new TrafficRecorder();
+  outbox.onEvent((event) => traffic.happened(event));
   let release: (() => void) | undefined;
   let inbox: InboxPoller | undefined;
   return {
@@ -249,6 +254,7 @@ function durableMailbox(
     storeKey,
     desk: new Desk({ ...common, outbox, scratch: state.scratch }),
     health: () => health.snapshot(inbox?.state().nextPoll),
+    traffic: () => traffic.snapshot(),
     prepare: (message, { property = () => undefined, ...call } = {}) =>
       prepareByProfile(message, {
         profile: profiles.find(message.workflowId),
@@ -292,6 +298,7 @@ function durableMailbox(
         maxExpandedBytes: config.maxExpandedBytes,
         checkChecksum: config.checkChecksum,
         settleReport: (report) => follower.settleReport(report),
+        stored: (bytes) => traffic.received(bytes),
         settleAnswer: (ack, by) => settleAnswer({ ...common, outbox }, ack, by),
         profiles,
         ...(store.isShared ? { lease: (told: (held: boolean) => void) => leaseFor('poller', told) } : {}),

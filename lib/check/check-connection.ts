@@ -12,7 +12,7 @@ import { systemClock } from '../clock';
 import { readMailboxOptions, type MailboxConfig, type MailboxOptions, type ProxyOptions } from '../config';
 import { MeshError } from '../errors';
 import { HealthRecorder, type ClockSkew } from '../health';
-import { MAX_CLOCK_SKEW_MS } from '../protocol/authorization';
+import { MAX_CLOCK_SKEW_MS, NOTABLE_CLOCK_SKEW_MS } from '../protocol/authorization';
 import { checkOwnCertificate, day } from './own-certificate';
 import { openTcp, openTls, openTlsToProxy, openTunnel, peerOf, resolveName } from './reach';
 import { Checklist, failed, passed, skipped, warned, type CheckStep, type CheckStepName, type Finding } from './steps';
@@ -184,14 +184,11 @@ async function talk(
   }
 }
 
-/** Warned of in time: a clock that drifts goes on drifting. */
-const NOTABLE_SKEW_MS = 5 * 60 * 1000;
-
 function clockFinding(skew: ClockSkew | null): Finding {
   if (skew === null) return skipped('Not known: the server gave no time.');
   const ms = Math.abs(skew.ms);
   const minutes = Math.round(ms / 60_000);
-  if (ms <= NOTABLE_SKEW_MS) return passed('This machine’s clock and the server’s agree.');
+  if (ms <= NOTABLE_CLOCK_SKEW_MS) return passed('This machine’s clock and the server’s agree.');
   const text = `This machine’s clock is ${minutes} minutes ${skew.ms > 0 ? 'behind' : 'ahead of'} the server’s.`;
   if (ms > MAX_CLOCK_SKEW_MS - 60_000) {
     return { outcome: 'failed', text, advice: 'Set the clock right (NTP): MESH refuses what is two hours off.' };

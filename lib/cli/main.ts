@@ -20,6 +20,10 @@ const COMMANDS: Record<string, Command> = {
     about: 'a private key and the signing request for a MESH client certificate',
     run: (args) => (require('./csr') as typeof import('./csr')).csr(args),
   },
+  check: {
+    about: 'tests the connection to MESH, step by step',
+    run: (args) => (require('./check') as typeof import('./check')).check(args),
+  },
   conformance: {
     about: 'runs NHS England’s assurance catalogue and writes an evidence pack',
     run: (args) => (require('./conformance') as typeof import('./conformance')).conformance(args),

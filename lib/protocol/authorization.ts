@@ -12,6 +12,9 @@ export const AUTHORIZATION_SCHEME = 'NHSMESH';
 /** A server refuses a token whose timestamp is further than this from its own clock (milliseconds). */
 export const MAX_CLOCK_SKEW_MS = 2 * 60 * 60 * 1000;
 
+/** From here on a person is told (milliseconds): a clock that drifts goes on drifting. */
+export const NOTABLE_CLOCK_SKEW_MS = 5 * 60 * 1000;
+
 /** What a token says, without what only the two sides know. */
 export interface AuthorizationToken {
   mailboxId: string;

@@ -53,6 +53,8 @@ export interface DurableInboxOptions extends InboxRules {
   lease?: (changed: (held: boolean) => void) => Held & { start(): void; stop(): Promise<void> };
   /** Settles the sent message that an acknowledgement answers, before it is delivered. */
   settleAnswer?: SettleAnswer;
+  /** Told of each message, with its bytes, as soon as it is in the store. */
+  stored?: (bytes: number) => void;
   /** Tells acknowledgements and requests by workflow. Default: the shipped ones. */
   profiles?: WorkflowProfiles;
   /** Default: the machine's. */

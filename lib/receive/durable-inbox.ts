@@ -100,7 +100,7 @@ class DurableInbox implements InboxPoller {
       clock,
       poll: () => void this.poll(),
     });
-    this.#rows = new IncomingRows(store, storeKey, clock);
+    this.#rows = new IncomingRows(store, storeKey, clock, options.stored);
     this.#flights = new Flights(() => clock.now());
     this.#leases = new Alarm(clock, () => this.#leaseEnded());
     this.#reports = new ReportSettler(options.settleReport);

@@ -20,12 +20,14 @@ export class IncomingRows {
   readonly #store: Store;
   readonly #key: string;
   readonly #clock: Clock;
+  readonly #stored: (bytes: number) => void;
   #lastReceived = 0;
 
-  constructor(store: Store, key: string, clock: Clock) {
+  constructor(store: Store, key: string, clock: Clock, stored: (bytes: number) => void = () => undefined) {
     this.#store = store;
     this.#key = key;
     this.#clock = clock;
+    this.#stored = stored;
   }
 
   get(messageId: string): Promise<Incoming | undefined> {
@@ -68,6 +70,7 @@ export class IncomingRows {
     const detail = { bytes: row.size, workflowId: row.workflowId };
     if (!(await this.#store.addIncoming(row, { event: 'spooled', time: receivedAt, detail }))) return undefined;
     this.waiting.add(row);
+    this.#stored(row.size);
     return row;
   }
 

@@ -6,14 +6,21 @@
  * settings.js, or MESH_STORE_URL, MESH_SPOOL_FOLDER and MESH_LARGE_PAYLOADS in the environment, name their PostgreSQL and
  * the folder that they share for large payloads, or have those in the database as well (`largePayloads: 'database'`). It is a property of the runtime, as
  * contextStorage is, and no credential of a mesh-config: all mailboxes share one state, and a deploy that changed the URL
- * would leave what waits in the outbox behind.
+ * would leave what waits in the outbox behind. `mesh: { retention }` says for how many days what has ended is kept.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
-import { ConfigurationError, MeshError, openState, type State, type StateOptions } from '../../lib/index';
+import {
+  ConfigurationError,
+  MeshError,
+  openState,
+  type Retention,
+  type State,
+  type StateOptions,
+} from '../../lib/index';
 import { sharedText } from './texts';
 
 const KEY = Symbol.for('@mesh-flows/node-red-nhs-mesh/durable-state');
@@ -51,7 +58,7 @@ async function open(RED: NodeAPI, folder: string): Promise<State> {
     // Only test helpers are without a user folder; nothing of theirs has to be remembered.
     return await openState({
       folder: folder === '' ? await mkdtemp(join(tmpdir(), 'node-red-mesh-')) : folder,
-      ...sharedStore(RED),
+      ...stateSettings(RED),
     });
   } catch (error) {
     if (error instanceof ConfigurationError) throw error;
@@ -64,27 +71,56 @@ async function open(RED: NodeAPI, folder: string): Promise<State> {
 }
 
 /**
- * Where a store that is shared is, and how long a flow waits for it; the URL has a password in it and is told to nobody.
- * Settings go before the environment.
+ * Where a store that is shared is, how long a flow waits for it, and how long what has ended is kept; the URL has a password in
+ * it and is told to nobody. Settings go before the environment.
  */
-function sharedStore(RED: NodeAPI): Omit<StateOptions, 'folder'> {
+function stateSettings(RED: NodeAPI): Omit<StateOptions, 'folder'> {
   const { mesh = {} } = RED.settings as { mesh?: unknown };
   const { MESH_STORE_URL, MESH_SPOOL_FOLDER, MESH_LARGE_PAYLOADS } = process.env;
   const settings = SETTINGS.safeParse(mesh);
-  if (!settings.success) throw badSettings(RED);
+  if (!settings.success) {
+    const isOfRetention = settings.error.issues.some(({ path }) => path[0] === 'retention');
+    throw badSettings(RED, isOfRetention ? 'retention-settings' : 'store-settings');
+  }
   const {
     storeUrl = MESH_STORE_URL ?? '',
     spoolFolder = MESH_SPOOL_FOLDER ?? '',
     largePayloads = MESH_LARGE_PAYLOADS || 'folder',
     largePayloadLimitMiB,
     storePatienceSeconds,
+    retention,
   } = settings.data;
-  if (largePayloads !== 'folder' && largePayloads !== 'database') throw badSettings(RED);
+  if (largePayloads !== 'folder' && largePayloads !== 'database') throw badSettings(RED, 'store-settings');
   return {
     largePayloads,
+    ...(retention && { retention: inMilliseconds(retention) }),
     ...(storeUrl === '' ? {} : { url: storeUrl, patienceMs: storePatienceSeconds * 1000 }),
     ...(spoolFolder === '' ? {} : { spoolFolder }),
     ...(largePayloadLimitMiB === undefined ? {} : { largePayloadLimit: largePayloadLimitMiB * 1024 ** 2 }),
+  };
+}
+
+/** What MESH itself forgets after: until then a message may have to be sent again, or its answer may come. */
+const LEAST_DAYS = 30;
+const days = (least: number): z.ZodOptional<z.ZodNumber> => z.number().min(least).optional();
+
+/** Days, with fractions. What is left out is kept as long as lib/state.ts has it. */
+const RETENTION = z.strictObject({
+  settledPayloadDays: days(0),
+  unsettledPayloadDays: days(LEAST_DAYS),
+  rowDays: days(LEAST_DAYS),
+  ledgerDays: days(1),
+});
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+function inMilliseconds(retention: z.infer<typeof RETENTION>): Partial<Retention> {
+  const { settledPayloadDays, unsettledPayloadDays, rowDays, ledgerDays } = retention;
+  return {
+    ...(settledPayloadDays !== undefined && { settledPayloadMs: settledPayloadDays * DAY_MS }),
+    ...(unsettledPayloadDays !== undefined && { unsettledPayloadMs: unsettledPayloadDays * DAY_MS }),
+    ...(rowDays !== undefined && { rowsMs: rowDays * DAY_MS }),
+    ...(ledgerDays !== undefined && { ledgerMs: ledgerDays * DAY_MS }),
   };
 }
 
@@ -94,12 +130,11 @@ const SETTINGS = z.strictObject({
   largePayloads: z.enum(['folder', 'database']).optional(),
   largePayloadLimitMiB: z.number().positive().optional(),
   storePatienceSeconds: z.number().default(10),
+  retention: RETENTION.optional(),
   // Read by monitoring.ts.
   metrics: z.boolean().optional(),
 });
 
-function badSettings(RED: NodeAPI): ConfigurationError {
-  return new ConfigurationError(sharedText(RED, 'error.store-settings'), {
-    advice: sharedText(RED, 'advice.store-settings'),
-  });
+function badSettings(RED: NodeAPI, which: 'store-settings' | 'retention-settings'): ConfigurationError {
+  return new ConfigurationError(sharedText(RED, `error.${which}`), { advice: sharedText(RED, `advice.${which}`) });
 }

@@ -4,11 +4,12 @@
  * No secret and no patient data: mailbox ids, states, times and counts.
  */
 import type { NodeAPI } from 'node-red';
-import type { Gauge, Registry } from 'prom-client';
-import type { MailboxHealth } from '../../lib/index';
+import type { Counter, Gauge, Registry } from 'prom-client';
+import { LATENCY_BOUNDS } from '../../lib/index';
 import { adminEndpoint } from './admin';
 import { safeHeaders } from './admin-answer';
-import { knownMailboxes, type KnownMailbox } from './sidebar-mailboxes';
+import { measure, type Measured, type Unmeasured } from './measure';
+import { knownMailboxes } from './sidebar-mailboxes';
 
 export function addMonitoring(RED: NodeAPI): void {
   if (!isOn(RED)) return;
@@ -32,62 +33,31 @@ function isOn(RED: NodeAPI): boolean {
   return mesh.metrics === undefined ? process.env['MESH_METRICS'] === '1' : mesh.metrics === true;
 }
 
-/** What is told of one mailbox; without `health` where none is open. */
-interface Measured {
-  mailboxId: string;
-  name: string;
-  connection: string;
-  health?: MailboxHealth;
-  outbox?: { waiting: number; held: number; paused: boolean; byState: Record<string, number> };
-  inbox?: { waiting: number; inFlight: number; unclaimed: number; parked: number };
-  overdue?: number;
-}
-
-async function measure({ name, connection }: KnownMailbox): Promise<Measured> {
-  const opened = await connection.opened();
-  if (!opened) return { mailboxId: '', name, connection: connection.state.kind };
-  const { mailbox, poller } = opened;
-  const { sent, attention } = await mailbox.desk.counts();
-  const { waiting, inFlight, unclaimed } = poller.state();
-  const { sending } = connection;
-  return {
-    mailboxId: mailbox.mailboxId,
-    name,
-    connection: connection.state.kind,
-    health: mailbox.health(),
-    outbox: {
-      waiting: sending?.waiting ?? 0,
-      held: sending?.held ?? 0,
-      paused: sending?.paused !== undefined,
-      byState: sent.messages,
-    },
-    inbox: { waiting, inFlight, unclaimed, parked: attention.parked },
-    overdue: attention.overdue,
-  };
-}
-
 /** prom-client is loaded by the first who asks. The values are made anew for each answer: nothing is kept between them. */
-async function exposition(mailboxes: Measured[]): Promise<{ contentType: string; text: string }> {
+async function exposition(mailboxes: Array<Measured | Unmeasured>): Promise<{ contentType: string; text: string }> {
   const prometheus = await import('prom-client');
   const registry = new prometheus.Registry();
   const gauge = gauges(registry, prometheus.Gauge);
   const now = Date.now();
   for (const each of mailboxes) {
-    const { health, outbox, inbox } = each;
     const of = { mailbox: each.mailboxId || each.name };
     gauge('mesh_connected', '1 if the last handshake succeeded.', of, each.connection === 'connected' ? 1 : 0);
-    if (!health || !outbox || !inbox) continue;
+    if (!('health' in each)) continue;
+    const { health, outbox, inbox } = each;
     gauge('mesh_outbox_waiting', 'Messages not yet accepted by MESH.', of, outbox.waiting);
     gauge('mesh_outbox_held', 'Messages held for a person, unknown or parked.', of, outbox.held);
     gauge('mesh_outbox_paused', '1 while nothing is sent.', of, outbox.paused ? 1 : 0);
     for (const [state, count] of Object.entries(outbox.byState)) {
       gauge('mesh_outbox_messages', 'Messages in the outbox, by state.', { ...of, state }, count);
     }
-    gauge('mesh_overdue', 'Sent messages not collected or answered in time (counted to 1001).', of, each.overdue ?? 0);
+    gauge('mesh_overdue', 'Sent messages not collected or answered in time (counted to 1001).', of, each.overdue);
     gauge('mesh_inbox_waiting', 'Received messages not yet delivered to a flow.', of, inbox.waiting);
     gauge('mesh_inbox_in_flight', 'Messages that a flow is not done with.', of, inbox.inFlight);
     gauge('mesh_inbox_unclaimed', 'Messages that no node claims.', of, inbox.unclaimed);
     gauge('mesh_inbox_parked', 'Received messages that are parked (counted to 1001).', of, inbox.parked);
+    if (each.freeBytes !== null) {
+      gauge('mesh_disk_free_bytes', 'Bytes left where large payloads are kept.', of, each.freeBytes);
+    }
     const age = (name: string, help: string, time: string | null): void => {
       if (time !== null) gauge(name, help, of, (now - Date.parse(time)) / 1000);
     };
@@ -101,6 +71,7 @@ async function exposition(mailboxes: Measured[]): Promise<{ contentType: string;
       gauge('mesh_clock_skew_seconds', 'The server’s clock minus ours.', of, health.clockSkew.ms / 1000);
     }
   }
+  addTraffic(registry, prometheus, mailboxes);
   return { contentType: registry.contentType, text: await registry.metrics() };
 }
 
@@ -116,4 +87,49 @@ function gauges(registry: Registry, Kind: typeof Gauge): SetGauge {
     }
     gauge.set(labels, value);
   };
+}
+
+const LATENCY = 'mesh_collected_seconds';
+
+/** What went through each mailbox. The counts are the library's: a histogram of prom-client could only be told one by one. */
+function addTraffic(
+  registry: Registry,
+  prometheus: { Counter: typeof Counter; Gauge: typeof Gauge },
+  mailboxes: Array<Measured | Unmeasured>,
+): void {
+  const open = mailboxes.filter((each) => 'health' in each);
+  const count = (name: string, help: string, of: (traffic: Measured['traffic']) => number): void => {
+    const counter = new prometheus.Counter({ name, help, labelNames: ['mailbox'], registers: [registry] });
+    for (const { mailboxId, traffic } of open) counter.inc({ mailbox: mailboxId }, of(traffic));
+  };
+  count('mesh_sent_messages_total', 'Accepted by MESH since the mailbox was opened.', ({ sent }) => sent.messages);
+  count('mesh_sent_bytes_total', 'Their payloads, before compression.', ({ sent }) => sent.bytes);
+  count('mesh_received_messages_total', 'Stored since the mailbox was opened.', ({ received }) => received.messages);
+  count('mesh_received_bytes_total', 'Their payloads, decompressed.', ({ received }) => received.bytes);
+  const help = 'From accepted to acknowledged by the recipient, as it was seen here.';
+  const latency = new prometheus.Gauge({ name: LATENCY, help, registers: [registry] });
+  const plain = latency.get.bind(latency);
+  // prom-client declares its types as numbers, and has them as texts.
+  latency.get = async () => ({ ...(await plain()), type: 'histogram' as never, values: open.flatMap(latencyOf) });
+}
+
+/** The lines of one mailbox; each bucket has those before it. */
+function latencyOf({ mailboxId: mailbox, traffic: { collected } }: Measured): LatencyLine[] {
+  let below = 0;
+  const buckets = LATENCY_BOUNDS.map((le, at): LatencyLine => {
+    below += collected.buckets[at] ?? 0;
+    return { metricName: `${LATENCY}_bucket`, labels: { mailbox, le }, value: below };
+  });
+  return [
+    ...buckets,
+    { metricName: `${LATENCY}_bucket`, labels: { mailbox, le: '+Inf' }, value: collected.messages },
+    { metricName: `${LATENCY}_sum`, labels: { mailbox }, value: collected.totalSeconds },
+    { metricName: `${LATENCY}_count`, labels: { mailbox }, value: collected.messages },
+  ];
+}
+
+interface LatencyLine {
+  metricName: string;
+  labels: Record<string, string | number>;
+  value: number;
 }

@@ -5,9 +5,11 @@ import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CHECK_STEPS } from '../../lib/index';
 import { conformance } from '../../lib/cli/conformance';
 import { commonName } from '../../lib/cli/signing-request';
 import { packageVersion } from '../../lib/config';
+import { startSandbox } from '../../lib/sandbox';
 import { afterThisTest, emptyFolder } from '../support/cleanup';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
@@ -44,7 +46,7 @@ describe('nhs-mesh', function () {
   it('tells its commands, and each command its options', async () => {
     const { code, out } = await run(['--help']);
     assert.equal(code, 0);
-    for (const name of ['sandbox', 'csr', 'conformance']) {
+    for (const name of ['sandbox', 'csr', 'check', 'conformance']) {
       assert.match(out, new RegExp(`^  ${name} `, 'm'));
       const help = await run([name, '--help']);
       assert.deepEqual([help.code, help.err], [0, '']);
@@ -121,6 +123,53 @@ describe('nhs-mesh', function () {
       }
       assert.throws(() => commonName({ localId: 'A', odsCode: 'X/26' }), { code: 'MESH_CONFIGURATION' });
       assert.equal(commonName({ localId: 'SERVER001', odsCode: 'x26' }), NAME);
+    });
+  });
+
+  describe('check', () => {
+    /** A sandbox in this process, and how to reach its first mailbox. */
+    async function reachable(): Promise<{ args: string[]; env: Record<string, string> }> {
+      const sandbox = await startSandbox();
+      afterThisTest(() => sandbox.close());
+      const ca = join(await emptyFolder(), 'ca.pem');
+      await writeFile(ca, sandbox.ca ?? '');
+      const [box] = sandbox.mailboxes;
+      assert.ok(box);
+      return {
+        args: ['check', '--environment', sandbox.url, '--mailbox', box.mailboxId, '--ca', ca],
+        env: { MESH_SHARED_KEY: sandbox.sharedKey, MESH_PASSWORD: box.password },
+      };
+    }
+    const outcomes = (out: string): string[] =>
+      [...out.matchAll(/^(\w+) +([\w-]+): /gm)].map(([, outcome, step]) => `${step} ${outcome}`);
+
+    it('tells each step, and ends with 0 where all went well', async () => {
+      const { args, env } = await reachable();
+      const { code, out, err } = await run(args, env);
+      assert.deepEqual([code, err], [0, ''], out);
+      const told = outcomes(out);
+      assert.deepEqual(
+        told.map((each) => each.split(' ')[0]),
+        [...CHECK_STEPS],
+      );
+      assert.ok(told.includes('handshake passed') && told.includes('workflow skipped'));
+    });
+
+    it('ends with 1 and the advice where a step fails, without a secret or colours for a file', async () => {
+      const { args, env } = await reachable();
+      const { code, out, err } = await run([...args, '--workflow', 'WF'], { ...env, MESH_PASSWORD: 'marked-secret' });
+      assert.equal(code, 1);
+      assert.deepEqual(
+        outcomes(out).filter((each) => !/passed|skipped/.test(each)),
+        ['handshake failed'],
+      );
+      assert.match(out, /^failed +handshake: .*\n {2,}\S.*password/m);
+      for (const none of ['marked-secret', '\u001B']) assert.ok(!(out + err).includes(none));
+    });
+
+    it('names what is missing', async () => {
+      const { code, err } = await run(['check', '--environment', 'integration']);
+      assert.deepEqual([code, err.startsWith('--mailbox is needed.')], [2, true]);
     });
   });
 

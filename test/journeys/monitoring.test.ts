@@ -2,16 +2,35 @@
 import assert from 'node:assert/strict';
 import { MAJORS, startNodeRed } from './support';
 
+const HELLO = [{ p: 'payload', v: 'hello', vt: 'str' }];
+const TO_ITSELF = {
+  to: 'X26ABC1',
+  toType: 'str',
+  workflowId: 'WF',
+  workflowIdType: 'str',
+  subject: 'marked-subject',
+  subjectType: 'str',
+};
+/** It sends one message to itself, and fetches it. */
 const FLOWS = [
   { id: 'tab', type: 'tab', label: 'test' },
   { id: 'box', type: 'mesh-config', environment: 'sandbox', mailboxId: 'X26ABC1', version: 1 },
-  { id: 'send', type: 'mesh-send', z: 'tab', mailbox: 'box', x: 100, y: 100, wires: [] },
+  { id: 'inject', type: 'inject', z: 'tab', x: 0, y: 0, once: true, onceDelay: 0.1, props: HELLO, wires: [['send']] },
+  { id: 'send', type: 'mesh-send', z: 'tab', mailbox: 'box', x: 100, y: 100, wires: [['poll']], ...TO_ITSELF },
+  { id: 'poll', type: 'mesh-poll', z: 'tab', mailbox: 'box', interval: 0, x: 200, y: 100, wires: [[], [], [], []] },
 ];
 const SETTINGS = `
   mesh: { metrics: true },
   adminAuth: { type: 'credentials', users: [], tokens: async (token) =>
     token === 'may' ? { username: 'prometheus', permissions: ['mesh.read'] }
     : token === 'may-not' ? { username: 'other', permissions: ['flows.read'] } : null },`;
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 30_000; !(await isSo());) {
+    assert.ok(Date.now() < end, 'waited in vain');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
 
 describe('monitoring', function () {
   this.timeout(90_000);
@@ -25,18 +44,31 @@ describe('monitoring', function () {
           assert.equal((await ask(path)).status, 401);
           assert.equal((await ask(path, 'may-not')).status, 401);
         }
-        let text = '';
-        const end = Date.now() + 30_000;
-        while (!text.includes('mesh_connected{mailbox="X26ABC1"} 1') && Date.now() < end) {
+        const metrics = async (): Promise<string> => {
           const answer = await ask('metrics', 'may');
           assert.match(answer.headers.get('content-type') ?? '', /^text\/plain;.*version=0\.0\.4/);
-          text = await answer.text();
-          await new Promise((resolve) => setTimeout(resolve, 100));
-        }
+          return answer.text();
+        };
+        await until(async () => (await metrics()).includes('mesh_connected{mailbox="X26ABC1"} 1'));
+        let text = await metrics();
         assert.match(text, /mesh_connected\{mailbox="X26ABC1"\} 1/);
         assert.match(text, /mesh_outbox_waiting\{mailbox="X26ABC1"\} 0/);
         assert.match(text, /mesh_last_handshake_age_seconds\{mailbox="X26ABC1"\} \d/);
-        assert.doesNotMatch(text, /TestKey|password/);
+        assert.match(text, /mesh_disk_free_bytes\{mailbox="X26ABC1"\} [1-9]/);
+        await until(async () => (await metrics()).includes('mesh_received_messages_total{mailbox="X26ABC1"} 1'));
+        text = await metrics();
+        for (const line of [
+          'mesh_sent_messages_total{mailbox="X26ABC1"} 1',
+          'mesh_sent_bytes_total{mailbox="X26ABC1"} 5',
+          'mesh_received_bytes_total{mailbox="X26ABC1"} 5',
+          '# TYPE mesh_collected_seconds histogram',
+          'mesh_collected_seconds_bucket{mailbox="X26ABC1",le="60"} 0',
+          'mesh_collected_seconds_bucket{mailbox="X26ABC1",le="+Inf"} 0',
+          'mesh_collected_seconds_count{mailbox="X26ABC1"} 0',
+        ]) {
+          assert.ok(text.includes(`${line}\n`), `${line}\n${text}`);
+        }
+        assert.doesNotMatch(text, /TestKey|password|marked-subject|hello/);
         const health = (await (await ask('health', 'may')).json()) as { status: string };
         assert.equal(health.status, 'ok');
       } finally {

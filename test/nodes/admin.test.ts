@@ -43,7 +43,7 @@ const FLOWS = [
 
 const BOX = '/mesh/mailboxes/mailbox-X26ABC1';
 const READ = ['/mesh/mailboxes', `${BOX}/activity`, `${BOX}/messages`, `${BOX}/messages/out/x`, `${BOX}/ledger`];
-const WRITE = [`${BOX}/actions`, `${BOX}/messages/out/x/actions`];
+const WRITE = [`${BOX}/actions`, `${BOX}/messages/out/x/actions`, '/mesh/check'];
 const PAYLOAD = [`${BOX}/messages/out/x/private`, `${BOX}/messages/out/x/payload`];
 
 interface Call {
@@ -249,6 +249,22 @@ describe('the admin endpoints', function () {
   });
 
   describe('without adminAuth', () => {
+    it('take stored credentials to no other address than the one that they are for', async () => {
+      for (const environment of ['https://localhost:1', 'https://mesh.invalid:8443', 'live']) {
+        const typed = { id: REMOTE.id, mailboxId: 'X26ABC9', password: '__PWRD__', sharedKey: '__PWRD__', environment };
+        const answer = await call('/mesh/check', { method: 'POST', body: typed });
+        const text = await answer.text();
+        assert.equal(answer.status, 200);
+        const { steps } = JSON.parse(text) as { steps: Array<{ step: string; outcome: string; text: string }> };
+        assert.deepEqual(
+          steps.map(({ step, outcome }) => `${step} ${outcome}`),
+          ['settings failed'],
+          `${environment} ${text}`,
+        );
+        assert.ok(!/MARKED/.test(text));
+      }
+    });
+
     before(async () => {
       ({ nodeRed, done } = await startNodeRed({ major: MAJOR }));
       await nodeRed.deploy(FLOWS);

@@ -16,6 +16,7 @@ import meshMllpOut = require('../../nodes/mesh-mllp-out');
 import meshMllpResponse = require('../../nodes/mesh-mllp-response');
 import meshPoll = require('../../nodes/mesh-poll');
 import meshSend = require('../../nodes/mesh-send');
+import meshStatus = require('../../nodes/mesh-status');
 import meshTrack = require('../../nodes/mesh-track');
 import type { Tracking } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox';
@@ -33,6 +34,7 @@ export const NODE_NAMES = [
   'mesh-poll',
   'mesh-ack',
   'mesh-track',
+  'mesh-status',
   'mesh-lookup',
   'mesh-mllp-in',
   'mesh-mllp-response',
@@ -89,10 +91,17 @@ export function withUserDir(folder: string | undefined): void {
   userDir = folder;
 }
 
+let meshSettings: object | undefined;
+
+/** From the next `deploy` on, settings.js has this as `mesh`. */
+export function withMeshSettings(mesh: object | undefined): void {
+  meshSettings = mesh;
+}
+
 function withTexts(node: NodeModule): NodeModule {
   return (RED) => {
     RED._ = translate;
-    (RED as { settings: object }).settings = { userDir };
+    (RED as { settings: object }).settings = { userDir, mesh: meshSettings };
     node(RED);
   };
 }
@@ -106,6 +115,7 @@ const meshNodes = [
   meshPoll,
   meshAck,
   meshTrack,
+  meshStatus,
   meshLookup,
   ...converters,
   ...mllpNodes,

@@ -1,0 +1,228 @@
+/** The watchdog in a real Node-RED: mailboxes that are well, stop, recover, and expire. */
+import { strict as assert } from 'node:assert';
+import type { MailboxAlert, WatchedMailbox } from '../../nodes/shared/health-watch';
+import { hostileMesh } from '../support/hostile-mesh';
+import { gateTo } from '../support/mesh-gate';
+import { builtInSandbox, closeBuiltInSandbox, deploy, logText, receive, Recorder, redeploy } from './support';
+import { sandboxConfig, statusesOf, stop, takeMissingTexts, until, type Flow } from './support';
+
+const DAY = 24 * 60 * 60 * 1000;
+const TLS = { id: 'tls', type: 'tls-config', cert: '', key: '', ca: '', verifyservercert: true };
+
+/** Watches `box`, and looks each second: failures tell at once, and no disk is too full. */
+const watcher = (settings: object = {}): Flow => [
+  {
+    id: 'status',
+    type: 'mesh-status',
+    all: 'one',
+    mailbox: 'box',
+    wires: [['changes'], ['answers']],
+    ...FAST,
+    ...settings,
+  },
+  { id: 'changes', type: 'helper' },
+  { id: 'answers', type: 'helper' },
+];
+const FAST = { stoppedMinutes: 0, minFreeGb: 0, everySeconds: 1 };
+
+/** A mailbox at another address than the built-in sandbox's own, with its certificates. */
+async function boxAt(
+  url: string,
+  tls: { ca: string; cert?: string; key?: string },
+): Promise<{ flow: Flow; credentials: Record<string, Record<string, string>> }> {
+  const sandbox = await builtInSandbox();
+  const password = sandbox.mailboxes.find(({ mailboxId }) => mailboxId === 'X26ABC1')?.password ?? '';
+  return {
+    flow: [TLS, { id: 'box', type: 'mesh-config', environment: url, mailboxId: 'X26ABC1', tls: 'tls', version: 1 }],
+    credentials: {
+      box: { password, sharedKey: sandbox.sharedKey },
+      tls: { cadata: tls.ca, certdata: tls.cert ?? '', keydata: tls.key ?? '' },
+    },
+  };
+}
+
+const alertsOf = (recorder: Recorder): MailboxAlert[] =>
+  recorder.messages.map(({ payload }) => payload as MailboxAlert);
+const told = (recorder: Recorder): string[] =>
+  alertsOf(recorder).map(({ event, kind, stage }) => `${event} ${kind} ${stage}`);
+
+async function present(): Promise<{ status: string; mailboxes: WatchedMailbox[] }> {
+  const answers = new Recorder('answers');
+  receive('status', {});
+  return (await answers.get(1)).payload as never;
+}
+
+describe('mesh-status', () => {
+  afterEach(async () => {
+    await stop();
+    assert.deepEqual(takeMissingTexts(), []);
+  });
+  after(closeBuiltInSandbox);
+
+  it('is green and says nothing while all is well, and answers with the health when asked', async () => {
+    await deploy([sandboxConfig('box', 'X26ABC1'), ...watcher()]);
+    const [changes, statuses] = [new Recorder('changes'), statusesOf('status')];
+    await until(() => statuses.some(({ fill, text }) => fill === 'green' && text === 'well'), 'the status');
+    const { status, mailboxes } = await present();
+    assert.equal(status, 'green');
+    const [box] = mailboxes;
+    assert.ok(box && 'health' in box);
+    assert.deepEqual([box.mailboxId, box.status, box.conditions], ['X26ABC1', 'green', []]);
+    assert.ok(box.health.handshake.lastSucceeded !== null && (box.freeBytes ?? 0) > 0);
+    assert.deepEqual(JSON.parse(JSON.stringify(mailboxes)), mailboxes);
+    assert.equal(changes.messages.length, 0);
+  });
+
+  it('tells once that polling has stopped when MESH is cut off, and once that it is well again', async () => {
+    const gate = await gateTo(await sandboxWithCa());
+    const { flow, credentials } = await boxAt(gate.url, gate);
+    const poll = { id: 'poll', type: 'mesh-poll', mailbox: 'box', interval: 0, wires: [[], [], [], []] };
+    await deploy([...flow, poll, ...watcher()], credentials);
+    const [changes, statuses] = [new Recorder('changes'), statusesOf('status')];
+    await until(() => statuses.some(({ fill }) => fill === 'green'), 'the first look');
+
+    gate.shut();
+    receive('poll', {});
+    const { payload, topic } = await changes.get(1, 20_000);
+    const { mailboxId, id, severity, text, advice } = payload as MailboxAlert;
+    assert.deepEqual([topic, mailboxId, id, severity], ['X26ABC1', 'X26ABC1', 'box', 'critical']);
+    assert.ok(text && advice);
+    await until(() => statuses.some(({ fill, text }) => fill === 'red' && text === 'polling stopped'), 'red');
+    const looks = statuses.length;
+    await until(() => statuses.length > looks + 1, 'two more looks');
+    assert.deepEqual(told(changes), ['raised polling stopped']);
+
+    gate.open();
+    receive('poll', {});
+    await changes.get(2, 20_000);
+    assert.deepEqual(told(changes), ['raised polling stopped', 'recovered polling stopped']);
+    await until(() => statuses.at(-1)?.fill === 'green', 'green again');
+  });
+
+  it('tells that handshakes fail from the start', async () => {
+    const gate = await gateTo(await sandboxWithCa());
+    gate.shut();
+    const { flow, credentials } = await boxAt(gate.url, gate);
+    await deploy([...flow, ...watcher()], credentials);
+    const changes = new Recorder('changes');
+    await changes.get(1, 20_000);
+    assert.deepEqual(told(changes), ['raised handshake stopped']);
+  });
+
+  for (const [days, stage] of [
+    [59, '60'],
+    [29, '30'],
+    [6, '7'],
+  ] as const) {
+    it(`warns of a client certificate that ends in ${days} days, and again after a deploy`, async () => {
+      const sandbox = await sandboxWithCa();
+      const pair = await sandbox.clientCertificate({ notAfter: new Date(Date.now() + days * DAY + DAY / 2) });
+      const { flow, credentials } = await boxAt(sandbox.url, { ca: sandbox.ca, ...pair });
+      const all = [...flow, ...watcher()];
+      await deploy(all, credentials);
+      const changes = new Recorder('changes');
+      await changes.get(1);
+      assert.deepEqual(told(changes), [`raised certificate ${stage}`]);
+      assert.match(alertsOf(changes)[0]?.text ?? '', new RegExp(`in ${days} days`));
+      await redeploy(all, 'full', credentials);
+      const again = new Recorder('changes');
+      await again.get(1);
+      assert.deepEqual(told(again), [`raised certificate ${stage}`]);
+    });
+  }
+
+  it('warns of a clock that differs from MESH’s', async () => {
+    const date = new Date(Date.now() - 3 * 60 * 60 * 1000).toUTCString();
+    const mesh = await hostileMesh(() => ({ status: 200, headers: { date }, body: Buffer.from('{}') }));
+    const { flow, credentials } = await boxAt(mesh.url, mesh);
+    await deploy([...flow, ...watcher()], credentials);
+    const changes = new Recorder('changes');
+    await until(() => told(changes).includes('raised clock refused'), 'the alert');
+    assert.match(alertsOf(changes).find(({ kind }) => kind === 'clock')?.text ?? '', /180 minutes ahead of MESH’s/);
+  });
+
+  it('warns of a disk with less room than its limit, of all mailboxes that are in use', async () => {
+    const send = { type: 'mesh-send', to: 'X26ABC2', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
+    await deploy([
+      sandboxConfig('box', 'X26ABC1'),
+      sandboxConfig('other', 'X26ABC2'),
+      sandboxConfig('unused', 'X26ABC3'),
+      { id: 'one', mailbox: 'box', ...send },
+      { id: 'two', mailbox: 'other', ...send },
+      ...watcher({ all: 'all', mailbox: '', minFreeGb: 1e6 }),
+    ]);
+    const changes = new Recorder('changes');
+    await changes.get(2);
+    const found = alertsOf(changes).map(({ mailboxId, kind }) => `${mailboxId} ${kind}`);
+    assert.deepEqual(new Set(found), new Set(['X26ABC1 disk', 'X26ABC2 disk']));
+    assert.equal((await present()).mailboxes.length, 2);
+  });
+
+  it('tells that messages are in the inbox that no node takes', async () => {
+    const send = { to: 'X26ABC1', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
+    await deploy([
+      sandboxConfig('box', 'X26ABC1'),
+      { id: 'send', type: 'mesh-send', mailbox: 'box', wires: [['sent']], ...send },
+      { id: 'sent', type: 'helper' },
+      { id: 'poll', type: 'mesh-poll', mailbox: 'box', interval: 0, workflows: 'OTHER', wires: [[], [], [], []] },
+      ...watcher(),
+    ]);
+    const [sent, changes] = [new Recorder('sent'), new Recorder('changes')];
+    receive('send', { payload: 'x' });
+    await sent.get(1);
+    receive('poll', {});
+    await changes.get(1);
+    assert.deepEqual(told(changes), ['raised unclaimed some']);
+    assert.equal(alertsOf(changes)[0]?.count, 1);
+  });
+
+  it('tells that a received message, of which MESH was not told, nears its fifth day', async () => {
+    const send = { to: 'X26ABC1', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
+    const flow = [
+      sandboxConfig('box', 'X26ABC1', { meshAcknowledge: 'when-done' }),
+      { id: 'send', type: 'mesh-send', mailbox: 'box', wires: [['sent']], ...send },
+      { id: 'sent', type: 'helper' },
+      { id: 'poll', type: 'mesh-poll', mailbox: 'box', interval: 0, wires: [['data'], [], [], []] },
+      { id: 'data', type: 'helper' },
+      ...watcher(),
+    ];
+    await deploy(flow);
+    const [sent, data] = [new Recorder('sent'), new Recorder('data')];
+    receive('send', { payload: 'x' });
+    await sent.get(1);
+    receive('poll', {});
+    const { mesh } = await data.get(1);
+    assert.deepEqual((await present()).mailboxes[0]?.conditions, []);
+
+    const now = Date.now();
+    process.env['MESH_TEST_CLOCK'] = `${now},${now + 4 * DAY + DAY / 10},1`;
+    try {
+      await redeploy(flow);
+      const changes = new Recorder('changes');
+      await until(() => told(changes).includes(`raised unacknowledged ${mesh.messageId}`), 'the alert');
+    } finally {
+      delete process.env['MESH_TEST_CLOCK'];
+    }
+  });
+
+  it('tells of a mailbox whose configuration is wrong, without a secret', async () => {
+    const credentials = { box: { password: 'marked-password', sharedKey: '' } };
+    const box = { id: 'box', type: 'mesh-config', environment: 'integration', mailboxId: 'X26ABC1', version: 1 };
+    await deploy([box, ...watcher()], credentials);
+    const changes = new Recorder('changes');
+    await changes.get(1);
+    assert.deepEqual(told(changes), ['raised configuration failed']);
+    assert.doesNotMatch(JSON.stringify(changes.messages) + logText(), /marked-password/);
+  });
+
+  it('says which of its own settings is wrong, and does nothing else', async () => {
+    await deploy([sandboxConfig('box', 'X26ABC1'), ...watcher({ everySeconds: 0 })]);
+    await until(() => /Look every.*1.*86400/.test(logText()), 'the error');
+  });
+});
+
+async function sandboxWithCa(): Promise<Awaited<ReturnType<typeof builtInSandbox>> & { ca: string }> {
+  const sandbox = await builtInSandbox();
+  assert.ok(sandbox.ca !== undefined);
+  return sandbox as typeof sandbox & { ca: string };
+}

@@ -1,0 +1,82 @@
+/** How long what has ended is kept, as settings.js says it. */
+import { strict as assert } from 'node:assert';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { closeBuiltInSandbox, deploy, receive, Recorder, sandboxConfig, stop } from './support';
+import { logText, takeMissingTexts, until, withMeshSettings, withUserDir, type Flow } from './support';
+import { isMailboxNode } from '../../nodes/shared/mailbox-user';
+import { helper } from './helper';
+
+const TO = { to: 'X26ABC1', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
+const FLOW: Flow = [
+  sandboxConfig('box', 'X26ABC1'),
+  { id: 'send', type: 'mesh-send', mailbox: 'box', wires: [['sent']], ...TO },
+  { id: 'sent', type: 'helper' },
+  { id: 'poll', type: 'mesh-poll', mailbox: 'box', interval: 0, wires: [['ack'], [], [], []] },
+  { id: 'ack', type: 'mesh-ack', mailbox: 'box', wires: [['acked']] },
+  { id: 'acked', type: 'helper' },
+];
+
+describe('mesh.retention in settings.js', () => {
+  let userDir = '';
+  beforeEach(async () => {
+    userDir = await mkdtemp(join(tmpdir(), 'mesh-user-dir-'));
+    withUserDir(userDir);
+  });
+  afterEach(async () => {
+    await stop();
+    withUserDir(undefined);
+    withMeshSettings(undefined);
+    await rm(userDir, { recursive: true });
+    assert.deepEqual(takeMissingTexts(), []);
+  });
+  after(closeBuiltInSandbox);
+
+  /** Whether the payload is still there. */
+  async function isKept(messageId: string): Promise<boolean> {
+    const box = helper.getNode('box');
+    assert.ok(isMailboxNode(box));
+    const { mailbox } = (await box.connection.opened()) ?? {};
+    assert.ok(mailbox);
+    return mailbox.desk.payload('in', messageId).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  it('ends the keeping of a done message’s payload at the next start', async () => {
+    await deploy(FLOW);
+    const [sent, acked] = [new Recorder('sent'), new Recorder('acked')];
+    receive('send', { payload: 'x' });
+    const { messageId } = (await sent.get(1)).meshSent;
+    receive('poll', {});
+    await acked.get(1);
+    assert.equal(await isKept(messageId), true);
+    await stop();
+
+    await deploy(FLOW);
+    assert.equal(await isKept(messageId), true, 'by default it is kept for a week');
+    await stop();
+
+    withMeshSettings({ retention: { settledPayloadDays: 0 } });
+    await deploy(FLOW);
+    for (const end = Date.now() + 8000; await isKept(messageId);) assert.ok(Date.now() < end, 'still kept');
+  });
+
+  for (const retention of [
+    { unsettledPayloadDays: 29 },
+    { rowDays: 29 },
+    { settledPayloadDays: -1 },
+    { ledgerDays: 0 },
+    { ledgerDays: '400' },
+    { payloadDays: 7 },
+    7,
+  ]) {
+    it(`refuses ${JSON.stringify(retention)} in words, and opens no mailbox`, async () => {
+      withMeshSettings({ retention });
+      await deploy(FLOW);
+      await until(() => /mesh\.retention may have settledPayloadDays/.test(logText()), 'the error');
+    });
+  }
+});
