@@ -16,13 +16,16 @@ describe('the health of a mailbox', () => {
     const server = await sandbox();
     const { handshake, poll, lastAnswer, clockSkew, certificate, mailboxId, url } = (await mailboxAt(server)).health();
     const nothing = { lastSucceeded: null, lastFailed: null, error: null };
-    assert.deepEqual({ handshake, poll, lastAnswer, clockSkew, certificate }, {
-      handshake: nothing,
-      poll: { ...nothing, next: null },
-      lastAnswer: null,
-      clockSkew: null,
-      certificate: null,
-    });
+    assert.deepEqual(
+      { handshake, poll, lastAnswer, clockSkew, certificate },
+      {
+        handshake: nothing,
+        poll: { ...nothing, next: null },
+        lastAnswer: null,
+        clockSkew: null,
+        certificate: null,
+      },
+    );
     assert.deepEqual([mailboxId, new URL(url).origin], ['X26ABC1', new URL(server.url).origin]);
   });
 
