@@ -56,6 +56,8 @@ for (const major of MAJORS) {
         // The stored password goes to nobody but whom it was deployed for.
         ['another address and the stored password', { environment: 'https://127.0.0.1:1' }, 'settings'],
       ] as const) {
+        // What is asked is the same in every theme: one red step shows what it looks like there.
+        if (theme === 'dark' && what !== 'another shared key') continue;
         it(`shows ${step} in red for ${what}, typed and not deployed`, async () => {
           const tray = await editor.editConfig('mesh-config', 'mailbox-X26ABC1');
           for (const [field, value] of Object.entries(fields)) {
