@@ -42,7 +42,7 @@ for (const major of MAJORS) {
         await tray.locator('#mesh-test-connection-workflow').fill('TEST_WORKFLOW');
         assert.deepEqual(await tested(tray, 'failed'), []);
         assert.deepEqual(await tested(tray, 'skipped'), ['proxy']);
-        await editor.picture(`test-connection-${major}-${theme}`);
+        if (major === '5' && theme === 'light') await editor.picture('test-connection', tray);
         assert.deepEqual(await editor.seriousFaults('#mesh-test-connection'), []);
         await editor.cancel();
       });
@@ -66,7 +66,9 @@ for (const major of MAJORS) {
           assert.deepEqual(await tested(tray, 'failed'), [step]);
           const advice = await tray.locator(`li[data-step="${step}"] em`).textContent();
           assert.ok(advice !== null && advice.length > 10);
-          await editor.picture(`test-connection-failed-${step}-${major}-${theme}`);
+          if (major === '5' && theme === 'light' && what === 'a port that refuses') {
+            await editor.picture('test-connection-failed', tray);
+          }
           assert.deepEqual(await editor.seriousFaults('#mesh-test-connection'), []);
           await editor.cancel();
         });

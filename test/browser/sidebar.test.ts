@@ -150,12 +150,10 @@ for (const major of MAJORS) {
         const download = await downloading;
         assert.equal(download.suggestedFilename(), 'mesh-ledger.jsonl');
         const ledger = await readFile(await download.path(), 'utf8');
-        const events = ledger
-          .split('\n')
-          .filter(Boolean)
-          .map((line) => (JSON.parse(line) as { event: string }).event);
+        const lines = ledger.split('\n').filter(Boolean);
+        const events = new Set(lines.map((line) => (JSON.parse(line) as { event: string }).event));
         for (const event of ['composed', 'rejected', 'resent', 'dropped', 'drop asked for']) {
-          assert.ok(events.includes(event), event);
+          assert.ok(events.has(event), event);
         }
         assert.ok(!ledger.includes('hacked') && !ledger.includes('picture.jpg'));
       });
