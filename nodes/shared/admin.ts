@@ -10,11 +10,14 @@
  *   the token is a header already. Refused with 403.
  * - Where a message may be of a patient (every mailbox but those of a sandbox on this machine) `mesh.payload` needs a user with
  *   a name: refused with 403 where adminAuth is off, or for its anonymous default user.
+ * - A browser's own download can carry neither token nor header: it shows a ticket (download-tickets.ts), which it got from the
+ *   same guard, for the same path and permission, at `POST <path>/ticket`.
  */
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
 import { sendError, sendJson } from './admin-answer';
 import { ForbiddenError } from './admin-errors';
+import { DownloadTickets } from './download-tickets';
 
 export type MeshPermission = 'mesh.read' | 'mesh.write' | 'mesh.payload';
 
@@ -28,6 +31,11 @@ export interface AdminEndpoint {
   body?: 'json' | 'stream';
   /** For monitoring systems, which send no header of the editor's: a GET whose answer no other site's script can read. */
   forMonitors?: boolean;
+  /**
+   * Of a GET that a browser may download by itself, with a ticket. Called before one is given: what it throws is answered there,
+   * where somebody reads it.
+   */
+  download?: (request: AdminRequest) => Promise<unknown>;
 }
 
 /** A request that has passed the guard. */
@@ -50,15 +58,50 @@ export type AdminHandler = (request: AdminRequest) => Promise<unknown>;
 
 /** Adds an endpoint behind the guard. A thrown error is answered with its code, message and advice, without its cause. */
 export function adminEndpoint(RED: NodeAPI, endpoint: AdminEndpoint, handler: AdminHandler): void {
-  const { method, path, permission } = endpoint;
+  const { method, path, permission, download } = endpoint;
+  const tickets = download && ticketsFor(RED, endpoint, download);
   RED.httpAdmin[method](
     path,
+    (raw: Request, response: Response, next: NextFunction) => {
+      const { ticket } = raw.query;
+      if (!tickets || ticket === undefined) next();
+      else void withTicket(RED, tickets, raw, response, handler);
+    },
     crossSiteGuard(endpoint),
     RED.auth.needsPermission(permission),
     (raw: Request, response: Response) => {
       void answer(RED, raw, response, handler);
     },
   );
+}
+
+/** Adds `POST <path>/ticket`, behind the same guard. */
+function ticketsFor(
+  RED: NodeAPI,
+  { path, permission }: AdminEndpoint,
+  check: (request: AdminRequest) => Promise<unknown>,
+): DownloadTickets {
+  const tickets = new DownloadTickets();
+  adminEndpoint(RED, { method: 'post', path: `${path}/ticket`, permission }, async (request) => {
+    await check(request);
+    const { raw, user } = request;
+    return { ticket: tickets.give({ path: raw.path.replace(/\/ticket$/, ''), user }) };
+  });
+  return tickets;
+}
+
+/** In the name of the user whom the ticket was given to. Any other is answered with 403, without a reason. */
+async function withTicket(
+  RED: NodeAPI,
+  tickets: DownloadTickets,
+  raw: Request,
+  response: Response,
+  handler: AdminHandler,
+): Promise<void> {
+  const { ticket } = raw.query;
+  const found = typeof ticket === 'string' ? tickets.take(ticket, raw.path) : undefined;
+  if (isOtherSite(raw) || !found) response.status(403).end();
+  else await run(RED, raw, response, handler, found.user);
 }
 
 /**
@@ -92,27 +135,37 @@ const EDITOR_HEADER = 'node-red-api-version';
 
 function crossSiteGuard({ method, body = 'json', forMonitors = false }: AdminEndpoint) {
   return (raw: Request, response: Response, next: NextFunction): void => {
-    const site = raw.get('sec-fetch-site');
-    const isOtherSite = site !== undefined && site !== 'same-origin' && site !== 'none';
     const hasHeader = raw.get(EDITOR_HEADER) !== undefined || (forMonitors && method === 'get');
     const type = body === 'json' ? 'application/json' : 'application/octet-stream';
-    if (isOtherSite || !hasHeader || (method === 'post' && !raw.is(type))) response.status(403).end();
+    if (isOtherSite(raw) || !hasHeader || (method === 'post' && !raw.is(type))) response.status(403).end();
     else next();
   };
 }
 
+function isOtherSite(raw: Request): boolean {
+  const site = raw.get('sec-fetch-site');
+  return site !== undefined && site !== 'same-origin' && site !== 'none';
+}
+
 async function answer(RED: NodeAPI, raw: Request, response: Response, handler: AdminHandler): Promise<void> {
+  const user = userOf(raw);
+  // Node-RED lets a request without a user pass if a strategy does: never here.
+  if (user === undefined && hasAdminAuth(RED)) response.status(401).end();
+  else await run(RED, raw, response, handler, user?.name);
+}
+
+async function run(
+  RED: NodeAPI,
+  raw: Request,
+  response: Response,
+  handler: AdminHandler,
+  user: string | undefined,
+): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   try {
-    const user = userOf(raw);
-    // Node-RED lets a request without a user pass if a strategy does: never here.
-    if (user === undefined && hasAdminAuth(RED)) {
-      response.status(401).end();
-      return;
-    }
     const request: AdminRequest = {
-      user: user?.name,
+      user,
       params: texts(raw.params),
       query: texts(raw.query),
       body: (raw.body as unknown) ?? {},

@@ -25,11 +25,15 @@ export function payloadEndpoints(RED: NodeAPI): void {
     return fields;
   });
 
-  adminEndpoint(RED, { ...payload, method: 'get', path: `${MESSAGE}/payload` }, async (request) => {
+  const payloadOf = async (request: AdminRequest) => {
     const { mailbox, environment } = await openedMailbox(RED, request);
     requireNamedUser(RED, request, environment);
     const { direction, reference } = messageOf(request);
-    const found = await mailbox.desk.payload(direction, reference);
+    return { mailbox, direction, reference, found: await mailbox.desk.payload(direction, reference) };
+  };
+  const file = { ...payload, method: 'get', path: `${MESSAGE}/payload`, download: payloadOf } as const;
+  adminEndpoint(RED, file, async (request) => {
+    const { mailbox, direction, reference, found } = await payloadOf(request);
     await mailbox.desk.note(direction, reference, 'downloaded', request.user);
     const { response, signal } = request;
     safeHeaders(response);

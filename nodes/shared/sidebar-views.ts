@@ -1,7 +1,7 @@
 /** What the sidebar shows with `mesh.read`: no subject, file name, local id, address or payload is in any of these answers. */
 import type { NodeAPI } from 'node-red';
 import { ledgerHead, ledgerLine, NotFoundError, type LedgerFormat } from '../../lib/index';
-import { adminEndpoint, hasAdminAuth, payloadNeedsUser } from './admin';
+import { adminEndpoint, hasAdminAuth, payloadNeedsUser, type AdminRequest } from './admin';
 import { safeHeaders } from './admin-answer';
 import type { ConnectionState } from './connection';
 import { errorDetails } from './report-error';
@@ -43,7 +43,12 @@ export function viewEndpoints(RED: NodeAPI): void {
     return found;
   });
 
-  adminEndpoint(RED, { ...read, path: `${MAILBOX}/ledger` }, async (request) => {
+  const ledger = {
+    ...read,
+    path: `${MAILBOX}/ledger`,
+    download: (request: AdminRequest) => openedMailbox(RED, request),
+  };
+  adminEndpoint(RED, ledger, async (request) => {
     const { mailbox } = await openedMailbox(RED, request);
     const format: LedgerFormat = request.query['format'] === 'jsonl' ? 'jsonl' : 'csv';
     const days = Math.min(MOST_DAYS, Math.max(1, Number(request.query['days']) || 1));

@@ -1,4 +1,6 @@
 /** The admin endpoints. By RED's own $.ajax: it adds the user's token and the header that no other site can send. */
+import { el } from './dom.js';
+
 const { RED, $ } = globalThis;
 
 /** What was answered instead; `message` and `advice` are for a person. */
@@ -46,45 +48,16 @@ export function upload(url, message, file, onProgress) {
   });
 }
 
-/** Fetches what only this user may have, and hands it to the browser's downloads under the name that the server gives. */
-export async function download(url, onProgress = () => undefined) {
-  let name = '';
-  const blob = await new Promise((resolve, reject) => {
-    $.ajax({
-      url,
-      xhrFields: { responseType: 'blob' },
-      xhr: () => {
-        const xhr = $.ajaxSettings.xhr();
-        xhr.addEventListener('progress', ({ loaded, total }) => onProgress(loaded, total));
-        return xhr;
-      },
-      success: (data, _status, xhr) => {
-        const given = xhr.getResponseHeader('content-disposition') ?? '';
-        const encoded = /filename\*=UTF-8''([^;]+)/.exec(given)?.[1];
-        name = encoded ? decodeURIComponent(encoded) : (/filename="([^"]*)"/.exec(given)?.[1] ?? 'message.dat');
-        resolve(data);
-      },
-      error: (xhr) => {
-        // jQuery reads no JSON out of a blob.
-        const answer = xhr.response;
-        if (!(answer instanceof Blob)) {
-          reject(new Refused(xhr));
-          return;
-        }
-        answer
-          .text()
-          .then((body) => reject(new Refused({ status: xhr.status, responseJSON: JSON.parse(body) })))
-          .catch(() => reject(new Refused({ status: xhr.status })));
-      },
-    });
-  });
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
+/**
+ * Has the browser download what only this user may have, straight to the disk: its own request cannot carry the user's token, so
+ * it shows a ticket, which is good once.
+ */
+export async function download(url, query = {}) {
+  const { ticket } = await post(`${url}/ticket`, {});
+  const link = el('a', { href: `${url}?${new URLSearchParams({ ...query, ticket })}`, download: '', hidden: true });
   document.body.append(link);
   link.click();
   link.remove();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 export const may = (permission) => RED.user.hasPermission(permission);

@@ -3,6 +3,7 @@ import { mailboxPath, upload } from './api.js';
 import { button, el, replace, text } from './dom.js';
 import { forgetProgress, progressBar } from './overview.js';
 
+const { RED } = globalThis;
 let made = 0;
 
 function field(label, input) {
@@ -68,6 +69,9 @@ export function composeForm(id, { sent, close }) {
     }
     forgetProgress(key);
   }
+
+  // Of the profiles in force for this mailbox, as in the edit dialogs.
+  RED.nhsMesh?.workflowList(workflowId, el('input', { type: 'hidden', value: id }));
 
   return { element: form, focus: () => to.focus() };
 }

@@ -2,9 +2,12 @@
 const { RED } = globalThis;
 const CATALOGUE = '@mesh-flows/node-red-nhs-mesh/mesh-sidebar:mesh-sidebar.';
 
-/** A text of locales/<lang>/mesh-sidebar.json. Values are put in here, for i18next would escape them a second time. */
-export function text(key, values = {}) {
-  const found = RED._(CATALOGUE + key);
+/**
+ * A text of locales/<lang>/mesh-sidebar.json. Values are put in here, for i18next would escape them a second time.
+ * @param otherwise what is given where there is no such text
+ */
+export function text(key, values = {}, otherwise) {
+  const found = RED._(CATALOGUE + key, otherwise === undefined ? undefined : { defaultValue: otherwise });
   return found.replaceAll(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 

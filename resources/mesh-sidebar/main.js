@@ -219,9 +219,9 @@ class Sidebar {
     );
     const save = (format) => async () => {
       try {
-        await download(`${mailboxPath(this.#id)}/ledger?format=${format}&days=${days.value}`);
+        await download(`${mailboxPath(this.#id)}/ledger`, { format, days: days.value });
       } catch (error) {
-        this.#tell(error.message, 'error');
+        this.#tell(error.known ? error.message : text(error.message), 'error');
       }
     };
     return el(

@@ -1,7 +1,6 @@
 /** One message: what is known of it, what happened to it, what may be done with it. */
 import { download, get, may, messagePath, post } from './api.js';
 import { bytes, button, el, replace, span, text } from './dom.js';
-import { forgetProgress, progressBar } from './overview.js';
 
 const PRIVATE = ['from', 'to', 'subject', 'fileName', 'localId', 'partnerId'];
 /** Timelines of long uploads are shortened in the middle: chunk after chunk is no news. */
@@ -15,7 +14,6 @@ export class MessageDetail {
   #privateFields;
   #confirming;
   #failure;
-  #busy;
   element = el('div', { class: 'mesh-detail' });
 
   /** @param changed told when an action has changed something; gets the reference of a message that came of it */
@@ -50,7 +48,6 @@ export class MessageDetail {
         ? el('details', {}, el('summary', { text: text('detail.service-desk') }), el('pre', { text: serviceDesk }))
         : null,
       this.#timeline.length > 0 ? timeline(this.#timeline) : null,
-      this.#busy ?? null,
       this.#failure
         ? trouble({
             message: this.#failure.known ? this.#failure.message : text(this.#failure.message),
@@ -191,19 +188,12 @@ export class MessageDetail {
   }
 
   async #download() {
-    const key = `download ${this.reference}`;
     this.#failure = undefined;
-    const show = (done, total) => {
-      this.#busy = progressBar(key, text('progress.downloading'), done, total || this.#message.bytes);
-      this.#render();
-    };
     try {
-      await download(`${messagePath(this.#mailbox, this.#message)}/payload`, show);
+      await download(`${messagePath(this.#mailbox, this.#message)}/payload`);
     } catch (error) {
       this.#failure = error;
     }
-    forgetProgress(key);
-    this.#busy = undefined;
     this.#render();
   }
 }
@@ -219,7 +209,10 @@ function trouble({ message, advice }) {
   );
 }
 
-/** What happened, in order; `detail` in the ledger's own words. */
+/** The catalogue's text for a word of the ledger; the word itself where it has none. Ids and numbers are no words. */
+const word = (group, value) => text(`${group}.${String(value).replaceAll(/[ .:]/g, '-')}`, {}, String(value));
+
+/** What happened, in order. */
 function timeline(lines) {
   const items = [];
   const chunks = lines.filter(({ event }) => event === 'chunk').length;
@@ -242,14 +235,14 @@ function timeline(lines) {
     const after = before ? ` (+${span(line.time - before.time)})` : '';
     const detail = Object.entries(line.detail)
       .filter(([, value]) => value !== null && value !== '')
-      .map(([name, value]) => `${name} ${value}`)
+      .map(([name, value]) => `${word('ledger-detail', name)} ${word('ledger-value', value)}`)
       .join(', ');
     items.push(
       el(
         'li',
         {},
         el('time', { datetime: new Date(line.time).toISOString(), text: new Date(line.time).toLocaleString() }),
-        el('span', { class: 'mesh-event', text: line.event + after }),
+        el('span', { class: 'mesh-event', text: word('ledger-event', line.event) + after }),
         detail ? el('span', { class: 'mesh-hint', text: detail }) : null,
       ),
     );

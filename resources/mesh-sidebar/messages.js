@@ -32,6 +32,8 @@ export class Messages {
   #search = '';
   #messages = [];
   #next;
+  /** How many are shown. */
+  #pages = 1;
   #searchedTo;
   #open;
   #asked = 0;
@@ -86,6 +88,7 @@ export class Messages {
   show(direction, filter) {
     this.#direction = direction;
     this.#filter = filter;
+    this.#pages = 1;
     this.#open = undefined;
     for (const [each, tab] of Object.entries(this.#tabs)) {
       tab.classList.toggle('selected', each === direction);
@@ -100,32 +103,44 @@ export class Messages {
   #searchFor(words) {
     if (words === this.#search) return;
     this.#search = words;
+    this.#pages = 1;
     void this.refresh();
   }
 
-  /** Asks for the newest again; what is open stays open. Further pages are asked for anew by whoever wants them. */
+  /** Asks for as many of the newest again as are shown; what is open stays open. */
   async refresh() {
     if (!this.#id) return;
-    await this.#load(undefined);
+    await this.#load({ pages: this.#pages });
     await this.#open?.refresh();
   }
 
-  async #load(before) {
+  /** Loads `pages` from `before` on; without it from the newest on, in place of what is shown. */
+  async #load({ before, pages }) {
     const asked = (this.#asked += 1);
     const wanted = { direction: this.#direction, filter: this.#filter, search: this.#search };
+    const messages = before ? [...this.#messages] : [];
+    let page = { next: before };
+    let read = 0;
     try {
-      const page = await get(`${mailboxPath(this.#id)}/messages`, before ? { ...wanted, before } : wanted);
-      // Another filter was chosen meanwhile.
-      if (asked !== this.#asked) return;
-      // A page behind the first stays where it is when the first comes anew.
-      const kept = before ? this.#messages : [];
-      this.#messages = [...kept, ...page.messages];
-      this.#next = page.next;
-      this.#searchedTo = page.searchedTo;
-      this.#render();
+      do {
+        page = await get(`${mailboxPath(this.#id)}/messages`, page.next ? { ...wanted, before: page.next } : wanted);
+        // Another filter was chosen meanwhile.
+        if (asked !== this.#asked) return;
+        messages.push(...page.messages);
+        read += 1;
+      } while (page.next && read < pages);
     } catch (error) {
-      if (asked === this.#asked) replace(this.#foot, el('span', { class: 'mesh-error', text: error.message }));
+      if (asked === this.#asked) {
+        const words = error.known ? error.message : text(error.message);
+        replace(this.#foot, el('span', { class: 'mesh-error', text: words }));
+      }
+      return;
     }
+    this.#messages = messages;
+    this.#pages = before ? this.#pages + read : read;
+    this.#next = page.next;
+    this.#searchedTo = page.searchedTo;
+    this.#render();
   }
 
   #render() {
@@ -138,7 +153,7 @@ export class Messages {
     const more = this.#next
       ? button(text(this.#search ? 'list.search-on' : 'list.more'), {
           'data-key': 'more',
-          onclick: () => void this.#load(this.#next),
+          onclick: () => void this.#load({ before: this.#next, pages: 1 }),
         })
       : null;
     const words =

@@ -42,7 +42,7 @@ for (const major of MAJORS) {
         await tray.locator('#mesh-test-connection-workflow').fill('TEST_WORKFLOW');
         assert.deepEqual(await tested(tray, 'failed'), []);
         assert.deepEqual(await tested(tray, 'skipped'), ['proxy']);
-        await editor.picture(`test-connection-${major}-${theme}`);
+        if (major === '5' && theme === 'light') await editor.picture('test-connection', tray);
         assert.deepEqual(await editor.seriousFaults('#mesh-test-connection'), []);
         await editor.cancel();
       });
@@ -56,6 +56,8 @@ for (const major of MAJORS) {
         // The stored password goes to nobody but whom it was deployed for.
         ['another address and the stored password', { environment: 'https://127.0.0.1:1' }, 'settings'],
       ] as const) {
+        // What is asked is the same in every theme: one red step shows what it looks like there.
+        if (theme === 'dark' && what !== 'another shared key') continue;
         it(`shows ${step} in red for ${what}, typed and not deployed`, async () => {
           const tray = await editor.editConfig('mesh-config', 'mailbox-X26ABC1');
           for (const [field, value] of Object.entries(fields)) {
@@ -64,7 +66,9 @@ for (const major of MAJORS) {
           assert.deepEqual(await tested(tray, 'failed'), [step]);
           const advice = await tray.locator(`li[data-step="${step}"] em`).textContent();
           assert.ok(advice !== null && advice.length > 10);
-          await editor.picture(`test-connection-failed-${step}-${major}-${theme}`);
+          if (major === '5' && theme === 'light' && what === 'a port that refuses') {
+            await editor.picture('test-connection-failed', tray);
+          }
           assert.deepEqual(await editor.seriousFaults('#mesh-test-connection'), []);
           await editor.cancel();
         });

@@ -11,6 +11,8 @@ import { Editor, needsChromium, THEMES } from './support';
 const HOSTILE = '<img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script>';
 const HOSTILE_FILE = `../..\\"><img src=x onerror=hacked=1>.txt`;
 
+const NO_TEXT = Buffer.from([0xff, 0xfe, 0xff]);
+
 for (const major of MAJORS) {
   for (const theme of THEMES[major]) {
     describe(`the MESH sidebar in Node-RED ${major}, ${theme}`, function () {
@@ -23,7 +25,8 @@ for (const major of MAJORS) {
         sandbox = await startSandbox({ protocol: 'https' });
         editor = await Editor.open({ major, theme, flows: [], size: { width: 1400, height: 1300 } });
         await editor.nodeRed.deploy([
-          ...sendAndPollFlow('X26ABC1', 'X26ABC2'),
+          // A letter that is no text cannot be delivered: it is parked.
+          ...sendAndPollFlow('X26ABC1', 'X26ABC2', { poll: { payloadAs: 'text' } }),
           ...(await mailboxOn(sandbox, 'X26ABC1', { config: { maxRequestMb: 0.3, chunkMb: 0.1 } })),
           ...(await mailboxOn(sandbox, 'X26ABC2')),
         ]);
@@ -59,6 +62,12 @@ for (const major of MAJORS) {
         await sidebar.getByText('The message is in the outbox.').waitFor();
       };
 
+      /** Presses a button of the open message, and says yes. */
+      const act = async (name: string): Promise<void> => {
+        await sidebar.locator('.mesh-detail').getByRole('button', { name, exact: true }).click();
+        await sidebar.getByRole('alertdialog').getByRole('button', { name, exact: true }).click();
+      };
+
       it('shows how the mailbox is', async () => {
         await choose('X26ABC1');
         await sidebar.locator('.mesh-connection', { hasText: 'connected' }).waitFor();
@@ -78,6 +87,8 @@ for (const major of MAJORS) {
       });
 
       it('polls on request, and downloads what was received under a safe name', async () => {
+        await send({ to: 'X26ABC2', name: 'picture.jpg', bytes: NO_TEXT });
+        await sidebar.locator('.mesh-row', { hasText: 'accepted' }).nth(1).waitFor();
         await choose('X26ABC2');
         await sidebar.getByRole('button', { name: 'Poll now' }).click();
         await sidebar.getByRole('alertdialog').getByRole('button', { name: 'Poll now' }).click();
@@ -88,6 +99,17 @@ for (const major of MAJORS) {
         const download = await downloading;
         assert.ok(!/[/\\<>"]/.test(download.suggestedFilename()), download.suggestedFilename());
         assert.equal(await readFile(await download.path(), 'utf8'), 'Dear colleague');
+      });
+
+      it('delivers a parked message again, and acknowledges it, each after a question', async () => {
+        const parked = sidebar.locator('.mesh-row', { hasText: 'parked' });
+        await parked.first().click();
+        await act('Deliver again');
+        await sidebar.locator('.mesh-timeline', { hasText: 'redelivery asked for' }).waitFor();
+        await sidebar.getByRole('button', { name: 'Acknowledge' }).waitFor();
+        await act('Acknowledge');
+        await sidebar.locator('.mesh-timeline', { hasText: 'acknowledgement asked for' }).waitFor();
+        await parked.waitFor({ state: 'detached' });
       });
 
       it('resends what did not arrive, by keyboard alone', async () => {
@@ -116,6 +138,24 @@ for (const major of MAJORS) {
         await keyboard.press('Tab');
         await keyboard.press('Enter');
         await sidebar.getByRole('button', { name: /^Not delivered: 2\./ }).waitFor();
+      });
+
+      it('drops what is given up, and exports the ledger that tells of it without names', async () => {
+        await sidebar.locator('.mesh-row', { hasText: 'rejected' }).first().click();
+        await act('Drop');
+        await sidebar.locator('.mesh-timeline', { hasText: 'drop asked for' }).waitFor();
+        await sidebar.getByRole('button', { name: /^Not delivered: 1\./ }).waitFor();
+        const downloading = editor.page.waitForEvent('download');
+        await sidebar.getByRole('button', { name: 'JSON lines' }).click();
+        const download = await downloading;
+        assert.equal(download.suggestedFilename(), 'mesh-ledger.jsonl');
+        const ledger = await readFile(await download.path(), 'utf8');
+        const lines = ledger.split('\n').filter(Boolean);
+        const events = new Set(lines.map((line) => (JSON.parse(line) as { event: string }).event));
+        for (const event of ['composed', 'rejected', 'resent', 'dropped', 'drop asked for']) {
+          assert.ok(events.has(event), event);
+        }
+        assert.ok(!ledger.includes('hacked') && !ledger.includes('picture.jpg'));
       });
 
       it('shows how far a chunked upload is', async () => {

@@ -161,8 +161,19 @@ export class Editor {
   async add(type: string): Promise<string> {
     return this.page.evaluate((ofType) => {
       const { RED } = globalThis as unknown as { RED: EditorGlobal };
+      const { defaults = {} } = RED.nodes.getType(ofType) as { defaults?: Record<string, { value?: unknown }> };
+      const values = Object.fromEntries(Object.entries(defaults).map(([name, { value }]) => [name, value]));
       const [node] = RED.view.importNodes(
-        [{ id: `new-${ofType}`, type: ofType, x: 700, y: 100 + 40 * Math.floor(Math.random() * 10), wires: [] }],
+        [
+          {
+            ...values,
+            id: `new-${ofType}`,
+            type: ofType,
+            x: 700,
+            y: 100 + 40 * Math.floor(Math.random() * 10),
+            wires: [],
+          },
+        ],
         { generateIds: false, addFlow: false, touchImport: true, notify: false },
       )?.nodes ?? [undefined];
       const id = node?.id ?? `new-${ofType}`;
@@ -232,7 +243,8 @@ export class Editor {
       const { RED } = globalThis as unknown as { RED: EditorGlobal };
       RED.actions.invoke('core:deploy-flows');
     });
-    await this.page.locator('#red-ui-header-button-deploy.disabled').waitFor();
+    // A node may take up to 15 s to close.
+    await this.page.locator('#red-ui-header-button-deploy.disabled').waitFor({ timeout: 60_000 });
   }
 
   /** Faults that axe-core calls serious or critical in a part of the page, each in a line; the colours of this theme included. */

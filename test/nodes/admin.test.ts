@@ -44,6 +44,7 @@ const FLOWS = [
 const BOX = '/mesh/mailboxes/mailbox-X26ABC1';
 const READ = ['/mesh/mailboxes', `${BOX}/activity`, `${BOX}/messages`, `${BOX}/messages/out/x`, `${BOX}/ledger`];
 const WRITE = [`${BOX}/actions`, `${BOX}/messages/out/x/actions`, '/mesh/check'];
+const TICKETS = { reader: `${BOX}/ledger/ticket`, clerk: `${BOX}/messages/out/x/payload/ticket` };
 const PAYLOAD = [`${BOX}/messages/out/x/private`, `${BOX}/messages/out/x/payload`];
 
 interface Call {
@@ -217,6 +218,52 @@ describe('the admin endpoints', function () {
         'looked at clerk',
         'downloaded clerk',
       ]);
+    });
+
+    it('give a ticket for a download, to who may have it, good once and in that user’s name', async () => {
+      const [received] = await list('reader', 'mailbox-X26ABC2', 'in');
+      const message = `/mesh/mailboxes/mailbox-X26ABC2/messages/in/${received?.reference}`;
+      const post = { method: 'POST', body: {} };
+      const ticketFor = async (path: string, user: string): Promise<string> => {
+        const answer = await call(`${path}/ticket`, { ...post, user });
+        assert.equal(answer.status, 200, path);
+        return ((await answer.json()) as { ticket: string }).ticket;
+      };
+      // As a browser fetches a link: without token and header.
+      const shown = (path: string, ticket: string, headers: Record<string, string> = {}): Promise<Response> =>
+        fetch(`${nodeRed.url}${path}?days=1&ticket=${ticket}`, { headers });
+
+      for (const user of [undefined, 'reader', 'operator']) {
+        const answer = await call(`${message}/payload/ticket`, { ...post, ...(user ? { user } : {}) });
+        assert.equal(answer.status, 401, String(user));
+      }
+      for (const [user, path] of Object.entries(TICKETS)) {
+        const plain = { user, method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'x' };
+        assert.equal((await call(path, plain)).status, 403, path);
+        const without = { ...post, user, headers: { 'node-red-api-version': undefined } };
+        assert.equal((await call(path, without)).status, 403, path);
+      }
+      assert.equal((await call(TICKETS.clerk, { ...post, user: 'clerk' })).status, 404, 'no such message');
+
+      const ticket = await ticketFor(`${message}/payload`, 'clerk');
+      const first = await shown(`${message}/payload`, ticket, { 'sec-fetch-site': 'same-origin' });
+      assert.equal(await first.text(), 'MARKED-PAYLOAD');
+      assert.match(first.headers.get('content-disposition') ?? '', /^attachment/);
+      const replayed = await shown(`${message}/payload`, ticket);
+      assert.deepEqual([replayed.status, await replayed.text()], [403, '']);
+
+      const other = await ticketFor(`${BOX}/ledger`, 'reader');
+      assert.equal((await shown(`${message}/payload`, other)).status, 403, 'a ledger’s ticket opens no message');
+      const site = await ticketFor(`${message}/payload`, 'clerk');
+      assert.equal((await shown(`${message}/payload`, site, { 'sec-fetch-site': 'cross-site' })).status, 403);
+      assert.equal((await shown(`${message}/payload`, 'guessed')).status, 403);
+
+      const csv = await (await shown(`${BOX}/ledger`, await ticketFor(`${BOX}/ledger`, 'reader'))).text();
+      assert.match(csv, /composed/);
+      assert.ok(!/MARKED/.test(csv));
+      const { timeline } = (await (await call(message, { user: 'reader' })).json()) as { timeline: LedgerEntry[] };
+      const downloads = timeline.filter(({ event }) => event === 'downloaded').map(({ detail }) => detail['user']);
+      assert.deepEqual(downloads, ['clerk', 'clerk']);
     });
 
     it('refuse what cannot be done in words, and note nothing of it', async () => {

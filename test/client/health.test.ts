@@ -1,0 +1,89 @@
+/** What a mailbox tells of itself to the sidebar, the health endpoint and the metrics. */
+import assert from 'node:assert/strict';
+import { afterThisTest } from '../support/cleanup';
+import { failure } from '../support/failure';
+import { sandbox } from '../support/mailboxes';
+import { outboxAt, stateIn } from '../support/outboxes';
+import { startSandbox, type Sandbox } from '../../lib/sandbox/index';
+import type { DurableMailbox } from '../../lib/index';
+import type { TlsOptions } from '../../lib/config';
+
+const mailboxAt = async (server: Sandbox, tls?: TlsOptions): Promise<DurableMailbox> =>
+  outboxAt(server, { state: await stateIn(), ...(tls ? { tls } : {}) });
+
+describe('the health of a mailbox', () => {
+  it('knows nothing before the first request, and guesses nothing', async () => {
+    const server = await sandbox();
+    const { handshake, poll, lastAnswer, clockSkew, certificate, mailboxId, url } = (await mailboxAt(server)).health();
+    const nothing = { lastSucceeded: null, lastFailed: null, error: null };
+    assert.deepEqual(
+      { handshake, poll, lastAnswer, clockSkew, certificate },
+      {
+        handshake: nothing,
+        poll: { ...nothing, next: null },
+        lastAnswer: null,
+        clockSkew: null,
+        certificate: null,
+      },
+    );
+    assert.deepEqual([mailboxId, new URL(url).origin], ['X26ABC1', new URL(server.url).origin]);
+  });
+
+  it('has the time of a handshake, of MESH’s answer, and the clocks’ difference within its uncertainty', async () => {
+    const mailbox = await mailboxAt(await sandbox());
+    const before = Date.now();
+    await mailbox.handshake();
+    const { handshake, lastAnswer, clockSkew } = mailbox.health();
+    for (const time of [handshake.lastSucceeded, lastAnswer, clockSkew?.at]) {
+      assert.ok(time && Date.parse(time) >= before && Date.parse(time) <= Date.now(), String(time));
+    }
+    assert.deepEqual([handshake.lastFailed, handshake.error], [null, null]);
+    // The sandbox has this machine's clock.
+    assert.ok(clockSkew && Math.abs(clockSkew.ms) <= clockSkew.uncertaintyMs + 1, JSON.stringify(clockSkew));
+    assert.ok(clockSkew.uncertaintyMs >= 500);
+  });
+
+  it('keeps why the last handshake failed, without a secret, until one succeeds', async () => {
+    const server = await sandbox();
+    const mailbox = await mailboxAt(server);
+    await mailbox.handshake();
+    const { lastSucceeded } = mailbox.health().handshake;
+    server.fault({ operation: 'handshake', times: Infinity, effect: { kind: 'status', status: 403 } });
+    const error = await failure(Error, mailbox.handshake());
+    const failed = mailbox.health().handshake;
+    assert.equal(failed.lastSucceeded, lastSucceeded, 'the last success stays');
+    assert.ok(failed.lastFailed);
+    assert.equal(failed.error?.code, (error as { code?: string }).code);
+    assert.ok(!/TestKey|password:/.test(JSON.stringify(failed)));
+    server.clearFaults();
+    await mailbox.handshake();
+    const again = mailbox.health().handshake;
+    assert.equal(again.error, null);
+    assert.equal(again.lastFailed, failed.lastFailed, 'when it failed last is still known');
+  });
+
+  it('is not blamed for a handshake that was broken off here', async () => {
+    const mailbox = await mailboxAt(await sandbox());
+    await failure(Error, mailbox.handshake({ signal: AbortSignal.abort() }));
+    const { handshake } = mailbox.health();
+    assert.deepEqual([handshake.lastFailed, handshake.error], [null, null]);
+  });
+
+  it('names its certificate and until when it is good', async () => {
+    const server = await startSandbox({ clientCertificate: 'required' });
+    afterThisTest(() => server.close());
+    const client = await server.clientCertificate();
+    const tls = { ca: server.ca ?? '', cert: client.cert, key: client.key };
+    const { certificate } = (await mailboxAt(server, tls)).health();
+    assert.ok(certificate);
+    assert.ok(Date.parse(certificate.validFrom) <= Date.now() && Date.parse(certificate.validTo) > Date.now());
+    assert.ok(!JSON.stringify(certificate).includes('PRIVATE'));
+  });
+
+  it('is a snapshot: what happens later changes nothing in it', async () => {
+    const mailbox = await mailboxAt(await sandbox());
+    const before = mailbox.health();
+    await mailbox.handshake();
+    assert.equal(before.handshake.lastSucceeded, null);
+  });
+});
