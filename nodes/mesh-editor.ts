@@ -7,44 +7,20 @@
  *   name. It changes nothing, but it is a request with the mailbox's credentials: who may only read flows has no use of it.
  */
 import type { NodeAPI } from 'node-red';
-import { ConfigurationError, InvalidMessageError, loadProfiles, MeshError, type MailboxAddress } from '../lib/index';
+import { ConfigurationError, InvalidMessageError, loadProfiles, type MailboxAddress } from '../lib/index';
+import { adminEndpoint } from './shared/admin';
 import type { MeshConfigNode } from './shared/mailbox-user';
 import { passingUser } from './shared/passing-user';
-import { errorDetails } from './shared/report-error';
 import { sharedText } from './shared/texts';
-
-/** As an Express handler of Node-RED's admin API has them. */
-interface AdminRequest {
-  query: Record<string, unknown>;
-  body?: unknown;
-}
-interface AdminResponse {
-  status(code: number): AdminResponse;
-  json(body: unknown): void;
-}
 
 export = function (RED: NodeAPI): void {
   RED.plugins.registerPlugin('nhs-mesh-editor', { type: 'nhs-mesh-editor' });
-
-  const answer =
-    (work: (request: AdminRequest) => Promise<unknown>) => (request: AdminRequest, response: AdminResponse) =>
-      void work(request).then(
-        (body) => response.json(body),
-        (error: unknown) => response.status(error instanceof MeshError ? 400 : 500).json(errorDetails(RED, error)),
-      );
-
-  const mayRead = RED.auth.needsPermission('mesh.read');
-  const mayWrite = RED.auth.needsPermission('mesh.write');
-  RED.httpAdmin.get(
-    '/mesh/profiles',
-    mayRead,
-    answer(async ({ query }) => ({ profiles: await profilesOf(RED, text(query['mailbox'])) })) as never,
-  );
-  RED.httpAdmin.post(
-    '/mesh/lookup',
-    mayWrite,
-    answer(async ({ body }) => ({ mailboxes: await lookUp(RED, (body ?? {}) as Record<string, unknown>) })) as never,
-  );
+  adminEndpoint(RED, { method: 'get', path: '/mesh/profiles', permission: 'mesh.read' }, async ({ query }) => ({
+    profiles: await profilesOf(RED, text(query['mailbox'])),
+  }));
+  adminEndpoint(RED, { method: 'post', path: '/mesh/lookup', permission: 'mesh.write' }, async ({ body }) => ({
+    mailboxes: await lookUp(RED, (body ?? {}) as Record<string, unknown>),
+  }));
 };
 
 const text = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');

@@ -181,7 +181,8 @@ for (const major of MAJORS) {
         await editor.deploy();
         // Until the flows have started anew, the node is not there.
         await until(async () => {
-          const answer = await fetch(`${editor.nodeRed.url}/mesh/profiles?mailbox=${config}`);
+          const headers = { 'node-red-api-version': 'v2' };
+          const answer = await fetch(`${editor.nodeRed.url}/mesh/profiles?mailbox=${config}`, { headers });
           const { profiles } = (await answer.json()) as { profiles: Array<{ workflowId: string }> };
           return profiles.some(({ workflowId }) => workflowId === 'ORDERS');
         });

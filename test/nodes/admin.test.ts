@@ -42,8 +42,15 @@ const FLOWS = [
 ];
 
 const BOX = '/mesh/mailboxes/mailbox-X26ABC1';
-const READ = ['/mesh/mailboxes', `${BOX}/activity`, `${BOX}/messages`, `${BOX}/messages/out/x`, `${BOX}/ledger`];
-const WRITE = [`${BOX}/actions`, `${BOX}/messages/out/x/actions`, '/mesh/check'];
+const READ = [
+  '/mesh/mailboxes',
+  `${BOX}/activity`,
+  `${BOX}/messages`,
+  `${BOX}/messages/out/x`,
+  `${BOX}/ledger`,
+  '/mesh/profiles',
+];
+const WRITE = [`${BOX}/actions`, `${BOX}/messages/out/x/actions`, '/mesh/check', '/mesh/lookup'];
 const TICKETS = { reader: `${BOX}/ledger/ticket`, clerk: `${BOX}/messages/out/x/payload/ticket` };
 const PAYLOAD = [`${BOX}/messages/out/x/private`, `${BOX}/messages/out/x/payload`];
 
