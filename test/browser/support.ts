@@ -235,6 +235,8 @@ export class Editor {
     await tree.getByText(name, { exact: true }).click();
     await this.page.locator('#red-ui-clipboard-dialog-ok').click();
     await this.page.locator('#red-ui-clipboard-dialog').waitFor({ state: 'hidden' });
+    // The dialog closes before the example has come from the server.
+    await this.page.locator('#red-ui-header-button-deploy:not(.disabled)').waitFor();
   }
 
   /** Deploys what is in the editor and waits until Node-RED has it. */
@@ -244,7 +246,7 @@ export class Editor {
       RED.actions.invoke('core:deploy-flows');
     });
     // A node may take up to 15 s to close.
-    await this.page.locator('#red-ui-header-button-deploy.disabled').waitFor({ timeout: 60_000 });
+    await this.page.locator('#red-ui-header-button-deploy.disabled').waitFor({ timeout: 30_000 });
   }
 
   /** Faults that axe-core calls serious or critical in a part of the page, each in a line; the colours of this theme included. */
