@@ -28,8 +28,8 @@ import type { Turns } from './turns';
 
 /** Rows that are read at once, without their payloads. */
 const PAGE = 50;
-/** After the store or the folder failed (milliseconds). */
-const AGAIN_AFTER_MS = 30_000;
+/** After the store or the folder failed (milliseconds): a database that moves is back in seconds, a full disk is not. */
+const AGAIN_AFTER_MS = { first: 2000, most: 30_000 };
 /** After the consumer did not take a message (milliseconds). */
 const REFUSED_MS = 5 * 60_000;
 
@@ -74,6 +74,8 @@ export class DeliveryLane {
   #run: Promise<void> | undefined;
   #woken = false;
   #closed = false;
+  /** In a row. */
+  #failures = 0;
 
   constructor(consumer: InboxConsumer, parts: DeliveryLaneParts) {
     this.#consumer = consumer;
@@ -120,6 +122,7 @@ export class DeliveryLane {
     } finally {
       await Promise.all(this.#settling);
     }
+    this.#failures = 0;
   }
 
   async #work(): Promise<void> {
@@ -300,6 +303,8 @@ export class DeliveryLane {
   #failed(error: MeshError): void {
     if (this.#closed) return;
     this.#parts.notices.raise('delivery', error, [this.#consumer], error.messageId);
-    this.#again.set(this.#parts.clock.now() + AGAIN_AFTER_MS);
+    const { first, most } = AGAIN_AFTER_MS;
+    this.#again.set(this.#parts.clock.now() + Math.min(most, first * 2 ** this.#failures));
+    this.#failures += 1;
   }
 }
