@@ -15,7 +15,7 @@ describe('the health of a mailbox', () => {
   it('knows nothing before the first request, and guesses nothing', async () => {
     const server = await sandbox();
     const { handshake, poll, lastAnswer, clockSkew, certificate, mailboxId, url } = (await mailboxAt(server)).health();
-    const nothing = { lastSucceeded: null, lastFailed: null, error: null };
+    const nothing = { lastSucceeded: null, lastFailed: null, failingSince: null, error: null };
     assert.deepEqual(
       { handshake, poll, lastAnswer, clockSkew, certificate },
       {
