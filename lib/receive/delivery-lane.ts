@@ -117,12 +117,14 @@ export class DeliveryLane {
 
   /** Until nothing is left to deliver, and what was delivered is committed. */
   async #workThrough(): Promise<void> {
+    const failures = this.#failures;
     try {
       await this.#work();
     } finally {
       await Promise.all(this.#settling);
     }
-    this.#failures = 0;
+    // A delivery whose end could not be committed has counted as one.
+    if (this.#failures === failures) this.#failures = 0;
   }
 
   async #work(): Promise<void> {
