@@ -148,7 +148,7 @@ export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): 
   const health = new HealthRecorder(names, config.tls, clock ?? systemClock);
   const transport = health.watched(createTransport(config));
   const client = new MeshClient(config, transport);
-  const mailbox = plainMailbox(config, client, transport, health);
+  const mailbox = plainMailbox(config, names, client, transport, health);
   if (!state) return mailbox;
   return durableMailbox(config, client, mailbox, health, {
     state,
@@ -163,6 +163,7 @@ export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): 
 
 function plainMailbox(
   config: MailboxConfig,
+  names: Pick<Mailbox, 'mailboxId' | 'url'>,
   client: MeshClient,
   transport: Transport,
   health: HealthRecorder,
@@ -172,8 +173,7 @@ function plainMailbox(
     call?.signal ? AbortSignal.any([call.signal, closing.signal]) : closing.signal;
 
   return {
-    mailboxId: config.mailboxId,
-    url: config.url.href.replace(/\/+$/, ''),
+    ...names,
     handshake: (call) => health.handshaking(client.handshake(signalOf(call))),
     listInbox: (query) => client.listInbox(query, signalOf(query)),
     async *inboxMessageIds(query = {}) {

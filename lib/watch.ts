@@ -2,6 +2,7 @@
  * What a person has to know of a mailbox, judged from what was seen of it: for mesh-status. Pure: nothing is asked, and the same
  * always gives the same. No secret, no patient data: ids, times and counts.
  */
+import { CERTIFICATE_SOON_DAYS } from './client/client-certificate';
 import type { MailboxHealth, Regular } from './health';
 import { MAX_CLOCK_SKEW_MS, NOTABLE_CLOCK_SKEW_MS } from './protocol/authorization';
 
@@ -72,7 +73,7 @@ const HANDSHAKE_EVERY_MS = 25 * 60 * 60 * 1000;
 /** A day before MESH takes a message out of the inbox: it does so after five. */
 const NEARS_DAY_FIVE_MS = 4 * DAY_MS;
 /** In days, the least first. */
-const CERTIFICATE_STAGES = [7, 30, 60] as const;
+const CERTIFICATE_STAGES = [7, 30, CERTIFICATE_SOON_DAYS] as const;
 
 /** Everything that is the matter. */
 export function judge(observed: Observed, limits: WatchLimits): Condition[] {

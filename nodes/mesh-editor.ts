@@ -9,7 +9,7 @@
 import type { NodeAPI } from 'node-red';
 import { ConfigurationError, InvalidMessageError, loadProfiles, type MailboxAddress } from '../lib/index';
 import { adminEndpoint } from './shared/admin';
-import type { MeshConfigNode } from './shared/mailbox-user';
+import { findConfig } from './shared/mailbox-user';
 import { passingUser } from './shared/passing-user';
 import { sharedText } from './shared/texts';
 
@@ -27,14 +27,14 @@ const text = (value: unknown): string => (typeof value === 'string' ? value.trim
 
 /** Only of what is deployed: a path that is typed in would be a way to look into the server's files. */
 async function profilesOf(RED: NodeAPI, id: string): Promise<object[]> {
-  const config = deployed(RED, id);
+  const config = findConfig(RED, id);
   const profiles = config === undefined ? loadProfiles() : await config.profiles().catch(() => loadProfiles());
   return [...profiles.all()];
 }
 
 async function lookUp(RED: NodeAPI, body: Record<string, unknown>): Promise<MailboxAddress[]> {
   const [odsCode, workflowId] = [text(body['odsCode']), text(body['workflowId'])];
-  const config = deployed(RED, text(body['mailbox']));
+  const config = findConfig(RED, text(body['mailbox']));
   if (config === undefined) throw new ConfigurationError(sharedText(RED, 'error.not-deployed'));
   if (workflowId === '') throw new InvalidMessageError(sharedText(RED, 'error.lookup-workflow'));
   return passingUser(config, ({ mailbox }, signal) =>
@@ -42,9 +42,4 @@ async function lookUp(RED: NodeAPI, body: Record<string, unknown>): Promise<Mail
       ? mailbox.searchWorkflow(workflowId, { signal })
       : mailbox.lookup(odsCode.toUpperCase(), workflowId, { signal }),
   );
-}
-
-function deployed(RED: NodeAPI, id: string): MeshConfigNode | undefined {
-  const node = id === '' ? null : (RED.nodes.getNode(id) as MeshConfigNode | null);
-  return node?.type === 'mesh-config' && typeof node.profiles === 'function' ? node : undefined;
 }

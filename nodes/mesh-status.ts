@@ -7,7 +7,7 @@ import { cleanError } from './shared/report-error';
 import { onInput } from './shared/on-input';
 import { setProperty } from './shared/set-property';
 import { numberSetting, textSetting } from './shared/settings';
-import { knownMailboxes, type KnownMailbox } from './shared/sidebar-mailboxes';
+import { knownMailboxes, type KnownMailbox } from './shared/known-mailboxes';
 import { errorStatus, shortCount } from './shared/status';
 import type { ConnectionState } from './shared/connection';
 

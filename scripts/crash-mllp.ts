@@ -1,8 +1,7 @@
 /** The crash test's sender over MLLP, and its way into the outbox: AA once the message is there, AE where it cannot be. */
 import { createHash, randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { MllpClient } from '../lib/index';
-import type { Key } from './crash-parts';
+import { untilConfirmed, type Key } from './crash-parts';
 
 type FlowNode = { id: string; type: string; [property: string]: unknown };
 
@@ -15,21 +14,17 @@ export function mllpMessage(index: number): { key: Key; message: string } {
 }
 
 /** Sends a message, again and again and with the same MSH-10, until it has its AA. */
-export async function enqueueOverMllp(key: Key, message: string, port: number): Promise<void> {
-  while (key.confirmed === undefined) {
-    key.attempts += 1;
+export function enqueueOverMllp(key: Key, message: string, port: number): Promise<void> {
+  return untilConfirmed(key, async () => {
     const client = new MllpClient({ host: '127.0.0.1', port, answerWithinMs: 5000 });
     try {
       const { isPositive, text } = await client.send(Buffer.from(message));
       const [id, localId] = text.split(' ');
-      if (isPositive && id && localId) key.confirmed = { id, localId };
-      else await sleep(200);
-    } catch {
-      await sleep(100);
+      return isPositive && id && localId ? { id, localId } : undefined;
     } finally {
       client.close();
     }
-  }
+  });
 }
 
 /** `send`: the fields of the crash flow's mesh-send. The AA's text names the message in the outbox, so that it can be judged. */

@@ -9,13 +9,19 @@ import type { Sandbox, SandboxMessage } from '../lib/sandbox';
 
 export type Kind = 'small' | 'chunked' | 'file';
 
+/** What the outbox says of a message that it has. */
+export interface Confirmation {
+  id: string;
+  localId: string;
+}
+
 /** A message with its "once per key" key. */
 export interface Key {
   key: string;
   kind: Kind;
   sha256: string;
   /** What the outbox answered; missing while it is not confirmed. */
-  confirmed?: { id: string; localId: string };
+  confirmed?: Confirmation;
   attempts: number;
 }
 
@@ -47,18 +53,13 @@ export async function newKey(index: number, kind: Kind, folder: string): Promise
   return { key, payload: path };
 }
 
-/** Enqueues a key, again and again and with the same key, until a Node-RED has confirmed it; `port` is asked each time. */
-export async function enqueue(key: Key, payload: string, port: () => number): Promise<void> {
+/** Offers a key, again and again, until a Node-RED has confirmed it; `offer` gives undefined where it was refused. */
+export async function untilConfirmed(key: Key, offer: () => Promise<Confirmation | undefined>): Promise<void> {
   while (key.confirmed === undefined) {
     key.attempts += 1;
     try {
-      const response = await fetch(`http://127.0.0.1:${port()}/enqueue`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ key: key.key, kind: key.kind, payload }),
-        signal: AbortSignal.timeout(5000),
-      });
-      if (response.ok) key.confirmed = (await response.json()) as { id: string; localId: string };
+      const confirmed = await offer();
+      if (confirmed) key.confirmed = confirmed;
       else await sleep(200);
     } catch {
       await sleep(100);
@@ -66,11 +67,52 @@ export async function enqueue(key: Key, payload: string, port: () => number): Pr
   }
 }
 
+/** Enqueues a key over HTTP until it is confirmed; `port` is asked each time. */
+export function enqueue(key: Key, payload: string, port: () => number): Promise<void> {
+  return untilConfirmed(key, async () => {
+    const response = await fetch(`http://127.0.0.1:${port()}/enqueue`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ key: key.key, kind: key.kind, payload }),
+      signal: AbortSignal.timeout(5000),
+    });
+    return response.ok ? ((await response.json()) as Confirmation) : undefined;
+  });
+}
+
 /** `waiting`, `unknown` or `held` messages of the outbox, as mesh-track lists them. */
 export async function listOutbox(port: number, what: string): Promise<ListedMessage[]> {
   const response = await fetch(`http://127.0.0.1:${port}/list?what=${what}`);
   if (!response.ok) throw new Error(`list ${what}: status ${response.status}: ${await response.text()}`);
   return (await response.json()) as ListedMessage[];
+}
+
+/** Messages that nobody has collected yet. */
+export const uncollected = (sandbox: Pick<Sandbox, 'messages'>): number =>
+  sandbox.messages().reduce((sum, { status }) => sum + (status === 'accepted' ? 1 : 0), 0);
+
+/** What is not settled: nothing of it is left when `moving` is 0. */
+export interface Unsettled {
+  moving: number;
+  waiting: number;
+  unknown: number;
+  open: number;
+  /** The local ids of those that are held for a person. */
+  held: () => Promise<Set<string>>;
+}
+
+/** Asks Node-RED and MESH once. */
+export async function unsettled(port: number, sandbox: Pick<Sandbox, 'messages'>): Promise<Unsettled> {
+  const waiting = await listOutbox(port, 'waiting');
+  const unknown = await listOutbox(port, 'unknown');
+  const open = uncollected(sandbox);
+  return {
+    moving: waiting.length + unknown.filter(({ held }) => !held).length + open,
+    waiting: waiting.length,
+    unknown: unknown.length,
+    open,
+    held: async () => new Set([...unknown, ...(await listOutbox(port, 'held'))].map(({ localId }) => localId)),
+  };
 }
 
 /** So much of everything that MESH does is dropped before its effect, as much after it, and as much is answered 503. */
@@ -180,8 +222,8 @@ export function judge({ keys, messages, handed, held, maxHeld, toldTwice = new S
     }
     if (found.length === 1) counts.once += 1;
   }
-  const uncollected = messages.filter((message) => message.status === 'accepted').length;
-  if (uncollected > 0) faults.push(`${uncollected} messages were not collected`);
+  const left = messages.filter((message) => message.status === 'accepted').length;
+  if (left > 0) faults.push(`${left} messages were not collected`);
   if (counts.held > maxHeld) faults.push('more are held than kills and lost answers explain');
   return { counts, faults };
 }

@@ -20,7 +20,6 @@ import { enqueueOverMllp, mllpMessage } from './crash-mllp';
 import {
   enqueue,
   judge,
-  listOutbox,
   makeFaulty,
   newKey,
   report,
@@ -29,8 +28,9 @@ import {
   sayTotal,
   seeded,
   startReceiver,
+  unsettled,
 } from './crash-parts';
-import type { Handed, Key, ListedMessage } from './crash-parts';
+import type { Handed, Key } from './crash-parts';
 import { freePort, RealNodeRed } from './node-red';
 
 const { values: options } = parseArgs({
@@ -174,23 +174,14 @@ class Harness {
   async settle(handed: Handed[]): Promise<Set<string>> {
     const end = Date.now() + SETTLE_MS;
     for (;;) {
-      const waiting = await this.#list('waiting');
-      const unknown = await this.#list('unknown');
-      const open = this.sandbox.messages().filter((message) => message.status === 'accepted').length;
-      const undone = unknown.filter((message) => !message.held).length + waiting.length + open;
-      if (undone === 0 || Date.now() > end) {
-        if (undone > 0) say(`Not settled after ${SETTLE_MS / 1000} s: ${waiting.length} wait, ${open} not collected.`);
-        return new Set([...unknown, ...(await this.#list('held'))].map((message) => message.localId));
+      const { moving, waiting, unknown, open, held } = await unsettled(this.#port, this.sandbox);
+      if (moving === 0 || Date.now() > end) {
+        if (moving > 0) say(`Not settled after ${SETTLE_MS / 1000} s: ${waiting} wait, ${open} not collected.`);
+        return held();
       }
-      say(
-        `Settling: ${waiting.length} wait, ${unknown.length} unknown, ${open} not collected, ${handed.length} handed over.`,
-      );
+      say(`Settling: ${waiting} wait, ${unknown} unknown, ${open} not collected, ${handed.length} handed over.`);
       await sleep(3000);
     }
-  }
-
-  #list(what: string): Promise<ListedMessage[]> {
-    return listOutbox(this.#port, what);
   }
 }
 

@@ -13,14 +13,16 @@ import { crashFlow } from './crash-flow';
 import {
   enqueue,
   judge,
-  listOutbox,
   makeFaulty,
   newKey,
   report,
   runScript,
   say,
+  sayTotal,
   seeded,
   startReceiver,
+  uncollected,
+  unsettled,
   type Handed,
   type Key,
 } from './crash-parts';
@@ -70,7 +72,7 @@ async function main(): Promise<boolean> {
     const expected = keys.reduce((sum, { kind }) => sum + { small: 0, file: 1, chunked: 2 }[kind], 0) + 4;
     const files = measures.at(-1)?.files ?? 0;
     if (files > expected) judged.faults.push(`${files} files where ${expected} are accounted for`);
-    return report(judged, `Seed ${SEED}, ${MINUTES} minutes.`);
+    return sayTotal([report(judged, `Seed ${SEED}, ${MINUTES} minutes.`)]);
   } finally {
     await nodeRed.stop();
     receiver.close();
@@ -108,7 +110,7 @@ async function sendUntil(
   sandbox: Sandbox,
 ): Promise<void> {
   while (Date.now() < end) {
-    while (openAt(sandbox) > MOST_OPEN && Date.now() < end) await sleep(500);
+    while (uncollected(sandbox) > MOST_OPEN && Date.now() < end) await sleep(500);
     const kind = (['small', 'small', 'small', 'chunked', 'file'] as const)[Math.floor(random() * 5)] ?? 'small';
     const { key, payload } = await newKey(keys.length, kind, folder);
     keys.push(key);
@@ -142,22 +144,17 @@ function print(measures: readonly Measure[]): void {
   say(`at the end:     ${inWords(measures.at(-1))}`);
 }
 
-/** Messages that nobody has collected yet. */
-const openAt = (sandbox: Sandbox): number =>
-  sandbox.messages().reduce((sum, { status }) => sum + (status === 'accepted' ? 1 : 0), 0);
-
 /** Waits until nothing moves any more; gives the local ids that are held for a person. */
 async function settled(nodeRed: RealNodeRed, sandbox: Sandbox): Promise<Set<string>> {
   const port = Number(new URL(nodeRed.url).port);
   let [least, since] = [Infinity, Date.now()];
   for (;;) {
-    const [waiting, unknown] = [await listOutbox(port, 'waiting'), await listOutbox(port, 'unknown')];
-    const open = openAt(sandbox);
-    const moving = waiting.length + unknown.filter(({ held }) => !held).length + open;
-    if (moving === 0) return new Set([...unknown, ...(await listOutbox(port, 'held'))].map(({ localId }) => localId));
+    const { moving, waiting, unknown, open, held } = await unsettled(port, sandbox);
+    if (moving === 0) return held();
     if (moving < least) [least, since] = [moving, Date.now()];
-    if (Date.now() - since > STILL_MS)
-      throw new Error(`Not settled: ${waiting.length} wait, ${unknown.length} unknown, ${open} open.`);
+    if (Date.now() - since > STILL_MS) {
+      throw new Error(`Not settled: ${waiting} wait, ${unknown} unknown, ${open} open.`);
+    }
     await sleep(2000);
   }
 }

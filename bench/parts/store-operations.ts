@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { mailboxKey, type NewOutgoing, type Store } from '../../lib/store/store';
 
-const NOW = Date.now();
+/** When the bench began: seeded lines are older. */
+export const BENCH_NOW = Date.now();
 const AT_ONCE = 64;
 /** Ids are made as the outbox makes them: they sort by time, and the row of `instance` is nobody else's. */
 let made = 0;
@@ -16,9 +17,6 @@ export type CountedStore = Store & { statistics(): Promise<{ commits: number }> 
 
 /** The mailbox of one of several instances. */
 export const benchMailbox = (instance: number): string => mailboxKey('https://localhost:8700', `X26ABC${instance}`);
-
-/** When the bench began: seeded lines are older. */
-export const BENCH_NOW = NOW;
 
 function message(mailbox: string, size: number): NewOutgoing {
   made += 1;
@@ -35,7 +33,7 @@ function message(mailbox: string, size: number): NewOutgoing {
     workflowId: 'WORKFLOW_1',
     envelope: { to: 'X26ABC9', subject: 'A letter', fileName: 'letter.xml' },
     size,
-    queuedAt: NOW,
+    queuedAt: BENCH_NOW,
     resendOf: null,
     answerReference: null,
     payload: { kind: 'inline', bytes: randomBytes(size) },
@@ -79,20 +77,20 @@ export async function measure(store: CountedStore, operation: Operation, part: n
 
 /** What is measured, in this order: later ones need what earlier ones made. */
 export function operations(store: Store, mailbox: string): Operation[] {
-  const enqueue = (size: number) => () => store.enqueue(message(mailbox, size), { event: 'queued', time: NOW });
+  const enqueue = (size: number) => () => store.enqueue(message(mailbox, size), { event: 'queued', time: BENCH_NOW });
   const claimed: string[] = [];
   let last: string | undefined;
   const claim = async (): Promise<void> => {
-    const [next] = await store.nextToSend(mailbox, NOW, 1, last);
+    const [next] = await store.nextToSend(mailbox, BENCH_NOW, 1, last);
     if (!next) throw new Error('Nothing to claim');
     last = next.id;
-    const note = { event: 'attempt', time: NOW };
+    const note = { event: 'attempt', time: BENCH_NOW };
     await store.changeOutgoing(next.id, ['queued'], { state: 'sending', attempts: 1 }, note);
     claimed.push(next.id);
   };
   const settle = (): Promise<unknown> => {
-    const change = { state: 'acknowledged', messageId: `M${claimed.length}`, settledAt: NOW } as const;
-    return store.changeOutgoing(claimed.pop() ?? '', ['sending'], change, { event: 'acknowledged', time: NOW });
+    const change = { state: 'acknowledged', messageId: `M${claimed.length}`, settledAt: BENCH_NOW } as const;
+    return store.changeOutgoing(claimed.pop() ?? '', ['sending'], change, { event: 'acknowledged', time: BENCH_NOW });
   };
   // What a poll asks: which of a page of the inbox are here already.
   const page = Array.from({ length: 500 }, (_, index) => `M-${index}`);
@@ -105,7 +103,12 @@ export function operations(store: Store, mailbox: string): Operation[] {
     { name: 'settle, one by one', count: 1000, atOnce: 1, once: settle },
     { name: 'settle, 64 at a time', count: 1000, atOnce: AT_ONCE, once: settle },
     { name: 'poll state (500 ids known?)', count: 500, atOnce: 1, once: () => store.knownIncoming(mailbox, page) },
-    { name: 'dueTracking (nothing due)', count: 2000, atOnce: 1, once: () => store.dueTracking(mailbox, NOW, 10) },
+    {
+      name: 'dueTracking (nothing due)',
+      count: 2000,
+      atOnce: 1,
+      once: () => store.dueTracking(mailbox, BENCH_NOW, 10),
+    },
     { name: 'countOutgoing', count: 2000, atOnce: 1, once: () => store.countOutgoing(mailbox) },
     { name: 'history', count: 1000, atOnce: 1, once: () => store.history(mailbox, 'M-5000') },
   ];
@@ -121,6 +124,6 @@ export function seedLedger(folder: string, rows: number): void {
         INSERT INTO ledger (time, mailbox, direction, reference, message_id, event, detail)
         SELECT ? + i, 1, 'out', 'seeded-' || (i / 4), iif(i % 4 > 1, 'M-' || (i / 4), NULL), 'event', '{"status":202}' FROM n`,
     )
-    .run(rows, NOW - 2 * rows);
+    .run(rows, BENCH_NOW - 2 * rows);
   database.close();
 }

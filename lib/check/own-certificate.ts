@@ -1,13 +1,11 @@
 /** The step of our own client certificate: nothing is sent for it. */
 import { createSecureContext } from 'node:tls';
-import { clientCertificate } from '../client/client-certificate';
+import { CERTIFICATE_SOON_DAYS, clientCertificate } from '../client/client-certificate';
 import { codeOf } from '../client/failures';
 import { ENVIRONMENTS, type MailboxConfig } from '../config';
 import { passed, skipped, warned, type Finding } from './steps';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** NHS England needs some weeks to issue a new one. */
-const SOON_MS = 60 * DAY_MS;
 const RENEW = 'Ask for a new one from the issuer of this environment, and put it into the TLS configuration.';
 
 /** `local_id.ods_code.api.mesh-client.nhs.uk` (mesh-api.yaml, "Get a TLS certificate"). */
@@ -40,7 +38,7 @@ export function checkOwnCertificate(config: Pick<MailboxConfig, 'url' | 'tls' | 
       'Check that it was issued for this mailbox’s organisation; another one’s works only where both belong together.',
     );
   }
-  if (Date.parse(validTo) - Date.now() < SOON_MS) {
+  if (Date.parse(validTo) - Date.now() < CERTIFICATE_SOON_DAYS * DAY_MS) {
     return warned(`The client certificate ${name} expires on ${to}.`, RENEW);
   }
   return passed(`The client certificate ${name} belongs to its key and is valid until ${to}.`);

@@ -13,6 +13,9 @@ export interface ClientCertificate {
   validTo: string;
 }
 
+/** From so many days before its end a certificate is told to be near it: NHS England needs some weeks to issue a new one. */
+export const CERTIFICATE_SOON_DAYS = 60;
+
 /**
  * The certificate of PEM or PFX alike: a socket that is never connected reads it, since Node has no other reader for PFX.
  * Undefined where there is none, or it cannot be read.

@@ -8,7 +8,7 @@ import type { NodeAPI } from 'node-red';
 import { checkConnection, ConfigurationError, type CheckStep, type MailboxOptions } from '../../lib/index';
 import { adminEndpoint, type AdminRequest } from './admin';
 import { mailboxAddress, readEnvironment, type MeshConfigCredentials } from './mailbox-settings';
-import { isMailboxNode } from './mailbox-user';
+import { findConfig } from './mailbox-user';
 import { meshAccess, sandboxAccess } from './open-mailbox';
 import { errorDetails } from './report-error';
 import { sharedText } from './texts';
@@ -71,8 +71,8 @@ async function optionsOf(RED: NodeAPI, body: unknown, typed: Texts, notes: strin
 function credentialsOf(RED: NodeAPI, typed: Texts, environment: string): Required<MeshConfigCredentials> {
   const found = { password: typed['password'] ?? '', sharedKey: typed['sharedKey'] ?? '' };
   if (found.password !== STORED && found.sharedKey !== STORED) return found;
-  const node = RED.nodes.getNode(typed['id'] ?? '');
-  if (!isMailboxNode(node) || node.environment !== environment) {
+  const node = findConfig(RED, typed['id']);
+  if (node?.environment !== environment) {
     throw new ConfigurationError(sharedText(RED, 'check.retype'), { advice: sharedText(RED, 'check.retype-advice') });
   }
   const { password, sharedKey }: MeshConfigCredentials = node.credentials;

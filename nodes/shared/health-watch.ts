@@ -3,7 +3,7 @@ import type { NodeAPI } from 'node-red';
 import { alertsBetween, judge, severityOf, type Alert, type Condition, type WatchLimits } from '../../lib/index';
 import { measure, type Measured, type Unmeasured } from './measure';
 import { errorDetails } from './report-error';
-import type { KnownMailbox } from './sidebar-mailboxes';
+import type { KnownMailbox } from './known-mailboxes';
 import { testClock } from './test-clock';
 
 /** A mailbox as it was last seen. Plain JSON. */

@@ -123,8 +123,8 @@ export class MailboxUser implements ConnectionUser {
   }
 }
 
-/** Also undefined where the id is some other node's, as after a careless import. */
-function findConfig(RED: NodeAPI, id: string | undefined): MeshConfigNode | undefined {
+/** The mesh-config node with this id, running. Undefined also where the id is some other node's, as after a careless import. */
+export function findConfig(RED: NodeAPI, id: string | undefined): MeshConfigNode | undefined {
   const node: unknown = id === undefined || id === '' ? null : RED.nodes.getNode(id);
   return isMailboxNode(node) ? node : undefined;
 }

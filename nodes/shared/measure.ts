@@ -1,6 +1,6 @@
 /** How a mailbox stands now, in numbers: for monitoring systems and mesh-status. Mailbox ids, states, times and counts only. */
 import type { MailboxHealth, Traffic } from '../../lib/index';
-import type { KnownMailbox } from './sidebar-mailboxes';
+import type { KnownMailbox } from './known-mailboxes';
 
 /** Of a mailbox that is not open only these are known. */
 export interface Unmeasured {

@@ -9,7 +9,7 @@ import { LATENCY_BOUNDS } from '../../lib/index';
 import { adminEndpoint } from './admin';
 import { safeHeaders } from './admin-answer';
 import { measure, type Measured, type Unmeasured } from './measure';
-import { knownMailboxes } from './sidebar-mailboxes';
+import { knownMailboxes } from './known-mailboxes';
 
 export function addMonitoring(RED: NodeAPI): void {
   if (!isOn(RED)) return;

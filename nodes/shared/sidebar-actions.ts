@@ -3,7 +3,7 @@ import type { NodeAPI } from 'node-red';
 import { InvalidMessageError } from '../../lib/index';
 import { adminEndpoint, type AdminRequest } from './admin';
 import type { OpenedMailbox } from './connection';
-import { messageOf, openedMailbox } from './sidebar-mailboxes';
+import { messageOf, openedMailbox } from './sidebar-paths';
 import { sharedText } from './texts';
 
 export function actionEndpoints(RED: NodeAPI): void {

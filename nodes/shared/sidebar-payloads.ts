@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { InvalidMessageError, type OutgoingMessage } from '../../lib/index';
 import { adminEndpoint, requireNamedUser, type AdminRequest } from './admin';
 import { safeHeaders } from './admin-answer';
-import { messageOf, openedMailbox } from './sidebar-mailboxes';
+import { messageOf, openedMailbox } from './sidebar-paths';
 import { drained } from './sidebar-views';
 import { sharedText } from './texts';
 

@@ -6,7 +6,8 @@ import { safeHeaders } from './admin-answer';
 import type { ConnectionState } from './connection';
 import { errorDetails } from './report-error';
 import { dayOf } from './sidebar-activity';
-import { knownMailboxes, messageOf, openedMailbox, type KnownMailbox } from './sidebar-mailboxes';
+import { knownMailboxes, type KnownMailbox } from './known-mailboxes';
+import { messageOf, openedMailbox } from './sidebar-paths';
 
 const MAILBOX = '/mesh/mailboxes/:id';
 const MOST_DAYS = 400;

@@ -3,9 +3,9 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { checkConnection, CHECK_STEPS, type CheckStep, type CheckStepName, type MailboxOptions } from '../../lib/index';
 import { authority } from '../support/certificates';
-import { afterThisTest } from '../support/cleanup';
 import { connectProxy } from '../support/connect-proxy';
 import { hostileMesh } from '../support/hostile-mesh';
+import { listening } from '../support/listening';
 import { sandbox } from '../support/mailboxes';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -38,21 +38,8 @@ function onlyFailure(steps: CheckStep[], step: CheckStepName): CheckStep {
 }
 
 /** A server that takes connections and is told what comes. */
-async function tcpServer(took: (socket: Socket) => void): Promise<number> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket.on('error', () => undefined));
-    took(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  afterThisTest(
-    () =>
-      new Promise((resolve) => {
-        server.close(resolve);
-        for (const socket of sockets) socket.destroy();
-      }),
-  );
-  return (server.address() as AddressInfo).port;
+function tcpServer(took: (socket: Socket) => void): Promise<number> {
+  return listening(createServer(took));
 }
 
 describe('the test of a connection', () => {

@@ -3,12 +3,12 @@
  * an error of the library's own, with bounded memory, and its connection is let go. Downloads are in test/receive.
  */
 import assert from 'node:assert/strict';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { MeshError, ProtocolError, UnknownOutcomeError, type Mailbox, type MailboxOptions } from '../../lib/index';
-import { afterThisTest } from '../support/cleanup';
 import { everythingSaid, failure } from '../support/failure';
 import { hostileMesh } from '../support/hostile-mesh';
+import { listening } from '../support/listening';
 import { mailboxAt, until } from '../support/mailboxes';
 
 const SECRET = 'MARKpassword';
@@ -51,8 +51,6 @@ async function rawServer(say: (write: (piece: string | Buffer) => Promise<void>)
   const sockets = new Set<Socket>();
   let sent = 0;
   const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
     const write = async (piece: string | Buffer): Promise<void> => {
       if (socket.destroyed) throw new Error('closed');
       await new Promise<void>((resolve) => socket.write(piece, () => resolve()));
@@ -60,12 +58,7 @@ async function rawServer(say: (write: (piece: string | Buffer) => Promise<void>)
     };
     socket.once('data', () => void say(write).catch(() => undefined));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  afterThisTest(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(server, sockets);
   return { url: `http://127.0.0.1:${port}`, ca: undefined, open: () => sockets.size, sent: () => sent };
 }
 

@@ -1,7 +1,7 @@
 /** What is done again, and what never is (DESIGN.md, rule 1; DOMAIN.md 1.10). */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { withRetry } from '../../lib/client/retry';
 import {
@@ -15,7 +15,8 @@ import {
   type Mailbox,
 } from '../../lib/index';
 import type { Sandbox, SandboxFaultEffect } from '../../lib/sandbox/index';
-import { afterThisTest, emptyFolder } from '../support/cleanup';
+import { emptyFolder } from '../support/cleanup';
+import { listening } from '../support/listening';
 import { failure } from '../support/failure';
 import { hostileMesh } from '../support/hostile-mesh';
 import { mailboxAt, operations, sandbox } from '../support/mailboxes';
@@ -304,21 +305,16 @@ describe('the POST of a chunk', () => {
 
 /** Passes bytes on until it is told to send some of its own to the client. */
 async function relayTo(port: number): Promise<{ port: number; inject: (bytes: Buffer) => void }> {
-  const sockets: Socket[] = [];
+  const sockets = new Set<Socket>();
   const clients: Socket[] = [];
   const server = createServer((client) => {
     const target = connect(port, '127.0.0.1');
     client.pipe(target).pipe(client);
-    for (const socket of [client, target]) sockets.push(socket.on('error', () => undefined));
+    sockets.add(target.on('error', () => undefined));
     clients.push(client);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  afterThisTest(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
   return {
-    port: (server.address() as AddressInfo).port,
+    port: await listening(server, sockets),
     inject: (bytes) => clients.forEach((client) => client.write(bytes)),
   };
 }

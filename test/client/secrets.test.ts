@@ -1,12 +1,13 @@
 /** Secrets and patient data never enter errors (DESIGN.md, rule 9): marked values are looked for in all that an error says. */
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { openMailbox, type Mailbox, type MailboxOptions, type OutgoingMessage } from '../../lib/index';
 import type { SandboxFaultEffect } from '../../lib/sandbox/index';
-import { afterThisTest, emptyFolder } from '../support/cleanup';
+import { emptyFolder } from '../support/cleanup';
+import { listening } from '../support/listening';
 import { everythingSaid, failure } from '../support/failure';
 import { hostileMesh, type Answer } from '../support/hostile-mesh';
 import { mailboxAt, sandbox } from '../support/mailboxes';
@@ -102,12 +103,8 @@ describe('no error says a secret or a patient’s data', () => {
     ['HTTP with a body that is no chunk', `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nXX${MARK}\r\n${MARK}`],
   ] as const) {
     it(`where the server speaks ${what}, and its words have the data`, async () => {
-      const server = createServer((socket) =>
-        socket.on('error', () => undefined).once('data', () => socket.end(words)),
-      );
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      afterThisTest(() => server.close());
-      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const server = createServer((socket) => socket.once('data', () => socket.end(words)));
+      const url = `http://127.0.0.1:${await listening(server)}`;
       for (const [name, call] of Object.entries(CALLS)) {
         const mailbox = mailboxAt(
           { url, ca: undefined },

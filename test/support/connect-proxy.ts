@@ -1,7 +1,7 @@
 /** An HTTP proxy that knows CONNECT only, and asks for credentials if it is given some. */
 import { createServer } from 'node:http';
-import { connect, type AddressInfo, type Socket } from 'node:net';
-import { afterThisTest } from './cleanup';
+import { connect, type Socket } from 'node:net';
+import { listening } from './listening';
 
 /** A running one. */
 export interface ConnectProxy {
@@ -18,10 +18,6 @@ export async function connectProxy(credentials?: string): Promise<ConnectProxy> 
   let refused = 0;
   const sockets = new Set<Socket>();
   const server = createServer((_request, response) => response.writeHead(405).end());
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
-  });
   server.on('connect', (request, client: Socket) => {
     const wanted = credentials && `Basic ${Buffer.from(credentials).toString('base64')}`;
     if (wanted && request.headers['proxy-authorization'] !== wanted) {
@@ -39,16 +35,9 @@ export async function connectProxy(credentials?: string): Promise<ConnectProxy> 
     target.on('error', () => client.destroy()).on('close', () => client.destroy());
     client.on('close', () => target.destroy());
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  afterThisTest(
-    () =>
-      new Promise((resolve) => {
-        server.close(resolve);
-        for (const socket of sockets) socket.destroy();
-      }),
-  );
+  const port = await listening(server, sockets);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     tunnels,
     refused: () => refused,
   };

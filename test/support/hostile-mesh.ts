@@ -4,9 +4,9 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type ServerOptions } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
-import { afterThisTest } from './cleanup';
+import type { Socket } from 'node:net';
 import { serverCertificate } from './certificates';
+import { listening } from './listening';
 
 /** What it answers to one request. */
 export interface Answer {
@@ -64,19 +64,7 @@ export async function hostileMesh(
     if (told === 'break') request.socket.destroy();
     else await write(response, told);
   }
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  afterThisTest(
-    () =>
-      new Promise((resolve) => {
-        server.close(resolve);
-        for (const socket of sockets) socket.destroy();
-      }),
-  );
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(server, sockets);
   const count = (method: string): number => seen.filter((one) => one.method === method).length;
   return { url: `https://127.0.0.1:${port}`, port, ca, seen, count, connections: () => sockets.size };
 }

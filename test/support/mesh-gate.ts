@@ -1,10 +1,10 @@
 /** What stands between us and MESH: a TCP gate that can be shut, and a proxy that breaks off what a test names. */
 import type { IncomingMessage } from 'node:http';
 import { createServer, request as forward } from 'node:https';
-import { connect, createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer as createTcpServer, type Socket } from 'node:net';
 import type { Sandbox } from '../../lib/sandbox/index';
 import { serverCertificate } from './certificates';
-import { afterThisTest } from './cleanup';
+import { listening } from './listening';
 
 /** A gate. */
 export interface Gate {
@@ -24,8 +24,6 @@ export async function gateTo(sandbox: Sandbox & { ca: string }): Promise<Gate> {
   const { port, protocol } = new URL(sandbox.url);
   const server = createTcpServer((socket) => {
     knocks += 1;
-    sockets.add(socket);
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
     if (!isOpen) {
       socket.destroy();
       return;
@@ -35,9 +33,9 @@ export async function gateTo(sandbox: Sandbox & { ca: string }): Promise<Gate> {
     socket.on('close', () => target.destroy());
     socket.pipe(target).pipe(socket);
   });
-  await listening(server, sockets);
+  const gate = await listening(server, sockets);
   return {
-    url: `${protocol}//127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${protocol}//127.0.0.1:${gate}`,
     ca: sandbox.ca,
     shut() {
       isOpen = false;
@@ -59,7 +57,6 @@ export async function judgeBefore(
   judge: (request: IncomingMessage) => Judgement,
 ): Promise<{ url: string; ca: string }> {
   const { ca, server: pair } = await serverCertificate();
-  const sockets = new Set<Socket>();
   const server = createServer(pair, (request, response) => {
     const judgement = judge(request);
     if (judgement === 'break') {
@@ -78,21 +75,5 @@ export async function judgeBefore(
     onward.on('error', () => response.destroy());
     request.on('error', () => onward.destroy()).pipe(onward);
   });
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
-  });
-  await listening(server, sockets);
-  return { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, ca };
-}
-
-async function listening(server: Server, sockets: Set<Socket>): Promise<void> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  afterThisTest(
-    () =>
-      new Promise((resolve) => {
-        server.close(resolve);
-        for (const socket of sockets) socket.destroy();
-      }),
-  );
+  return { url: `https://127.0.0.1:${await listening(server)}`, ca };
 }
