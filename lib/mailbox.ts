@@ -1,4 +1,5 @@
 /** openMailbox(options): the only place where the parts are wired together. */
+import { join } from 'node:path';
 import type { AnswerWish } from './acks/compose';
 import { ackWorkflows, loadProfiles, type WorkflowProfiles } from './acks/profiles';
 import { MeshClient, type InboxQuery } from './client/client';
@@ -20,6 +21,7 @@ import { Follower } from './send/follower';
 import { Outbox } from './send/outbox';
 import type { OutboxLimits, OutboxState } from './send/outbox-types';
 import { OutboxWorker } from './send/outbox-worker';
+import { SendMarks } from './send/send-marks';
 import { settleAnswer } from './send/settle-answer';
 import { sendMessage, type SendOptions } from './send/send-message';
 import type { State } from './state';
@@ -240,6 +242,8 @@ function durableMailbox(
     scratch,
     lease,
     settleWaitMs,
+    // Where others send too, they could not read them.
+    ...(store.isShared ? {} : { openMarks: () => SendMarks.open(join(state.folder, 'sending'), storeKey) }),
   });
   const follower = new Follower({ ...common, client, outbox, lease });
   const inboxClient = watchedInbox(client, health);

@@ -36,6 +36,8 @@ export interface StateOptions {
 
 /** The durable state of one process. */
 export interface State {
+  /** This process's own. */
+  readonly folder: string;
   readonly store: Store;
   readonly spool: Spool;
   /** For what can be made again: this process's own, and empty at its start. */
@@ -95,6 +97,7 @@ export async function openState(options: StateOptions): Promise<State> {
     // A Node-RED that is restarted every night has to purge as well.
     const first = purge().catch(() => undefined);
     return {
+      folder,
       store,
       spool,
       scratch,

@@ -113,7 +113,8 @@ export function unknown(row: Outgoing, error: StoredError, now: number): Ending 
   return { change: { state: 'unknown', error, nextTrackAt, tracked: 0 }, event: 'unknown' };
 }
 
-function accepted(row: Outgoing, messageId: string, now: number): Ending {
+/** MESH has it. `now`: when it said so. */
+export function accepted(row: Outgoing, messageId: string, now: number): Ending {
   return { change: acceptedChange(row, messageId, now), event: 'accepted', detail: { messageId } };
 }
 

@@ -5,7 +5,8 @@
  */
 import type { Clock } from '../clock';
 import type { Outgoing, Store, StoredError } from '../store/store';
-import { unknown, type Ending } from './attempt';
+import { accepted, unknown, type Ending } from './attempt';
+import type { Mark, SendMarks } from './send-marks';
 
 const PAGE = 100;
 
@@ -29,11 +30,11 @@ export class Interrupted {
     this.#end = end;
   }
 
-  /** Commits the intent to send a row: should the answer to that be lost, it is known here that nothing was sent. */
-  async intending<T>({ id, attempts }: Outgoing, commit: () => Promise<T>): Promise<T> {
-    this.#claiming.set(id, attempts + 1);
+  /** Commits the intent to send rows: should the answer to that be lost, it is known here that nothing was sent. */
+  async intending<T>(rows: readonly Outgoing[], commit: () => Promise<T>): Promise<T> {
+    for (const { id, attempts } of rows) this.#claiming.set(id, attempts + 1);
     const committed = await commit();
-    this.#claiming.delete(id);
+    for (const { id } of rows) this.#claiming.delete(id);
     return committed;
   }
 
@@ -48,8 +49,11 @@ export class Interrupted {
     return first && first.at + this.#waitMs;
   }
 
-  /** Judges what has waited for long enough. Call it while nothing is on the wire here. Throws what the store throws. */
-  async judge(isOver: () => boolean): Promise<void> {
+  /**
+   * Judges what has waited for long enough, by its mark where there are `marks`. Call it while nothing is on the wire here. Throws
+   * what the store throws.
+   */
+  async judge(isOver: () => boolean, marks?: SendMarks): Promise<void> {
     const { store, mailbox, clock } = this.#parts;
     const waiting = new Map<string, { attempts: number; at: number }>();
     let after = '';
@@ -59,15 +63,16 @@ export class Interrupted {
       after = rows.at(-1)?.id ?? after;
       for (const row of rows) {
         const { id, attempts } = row;
-        if (this.#claiming.get(id) === attempts) {
-          await this.#end(row, { change: { state: 'queued', attempts: attempts - 1 }, event: 'not begun' });
+        const mark = marks?.of(row);
+        if (this.#claiming.get(id) === attempts || mark === 'not begun') {
+          await this.#end(row, NOT_BEGUN(row));
           this.#claiming.delete(id);
           continue;
         }
         const before = this.#seen.get(id);
         const since = before?.attempts === attempts ? before : { attempts, at: clock.now() };
         if (clock.now() - since.at < this.#waitMs) waiting.set(id, since);
-        else await this.#end(row, interruptedEnding(row, clock.now()));
+        else await this.#end(row, interruptedEnding(row, mark, clock.now()));
       }
     }
     this.#seen.clear();
@@ -80,8 +85,15 @@ const INTERRUPTED: StoredError = {
   message: 'The process ended while the message was being sent.',
 };
 
-/** A chunked message goes on where it was. */
-function interruptedEnding(row: Outgoing, now: number): Ending {
-  if ((row.plan?.totalChunks ?? 1) === 1) return unknown(row, INTERRUPTED, now);
+/** As if it had not been tried. */
+export const NOT_BEGUN = ({ attempts }: Outgoing): Ending => ({
+  change: { state: 'queued', attempts: attempts - 1 },
+  event: 'not begun',
+});
+
+/** A chunked message goes on where it was; of a whole one MESH's answer may be known. */
+function interruptedEnding(row: Outgoing, mark: Mark | undefined, now: number): Ending {
+  if (mark?.is === 'accepted' && mark.messageId !== undefined) return accepted(row, mark.messageId, mark.at);
+  if ((row.plan?.totalChunks ?? 1) === 1 && mark?.is !== 'free') return unknown(row, INTERRUPTED, now);
   return { change: { state: 'queued', nextAttemptAt: 0 }, event: 'interrupted' };
 }

@@ -29,10 +29,8 @@ export interface NextUpParts extends AttemptParts {
 
 /** Rows that are read at once, up to 64 KiB of payload each. */
 const BATCH = 16;
-/** Candidates that are ready: while the intent of one is committed, the next one is not waited for. */
-const READY = 2;
 /** More than the worker has under way: what a read may still show as queued although it was taken. */
-const TAKEN = 8;
+const TAKEN = 32;
 
 /** The queue's head, in memory. */
 export class NextUp {
@@ -42,6 +40,8 @@ export class NextUp {
   /** The ids that were taken last. */
   #taken: string[] = [];
   #preparing: Promise<void> | undefined;
+  /** Candidates that are to be ready: while the intents of some are committed, the next are not waited for. */
+  #wanted = 2;
 
   constructor(parts: NextUpParts) {
     this.#parts = parts;
@@ -55,6 +55,11 @@ export class NextUp {
     this.#taken = [];
   }
 
+  /** Whether there is a candidate by now. */
+  get isReady(): boolean {
+    return this.#ready.length > 0;
+  }
+
   /** The next candidate, if it is ready by now. */
   takeReady(): Candidate | undefined {
     const first = this.#ready.shift();
@@ -64,17 +69,23 @@ export class NextUp {
 
   /** Has the next candidate ready when it resolves, unless there is nothing to send. Throws what the store throws. */
   async prepare(): Promise<void> {
-    const isEnough = this.#ready.length > 0;
-    if (this.#ready.length < READY) this.#preparing ??= this.#fill().finally(() => (this.#preparing = undefined));
-    // What fails is tried again by whoever needs it.
-    if (isEnough) this.#preparing?.catch(() => undefined);
-    else await this.#preparing;
+    if (!this.isReady) await this.#prepare();
+  }
+
+  /** Begins to have so many ready. What fails is tried again by whoever needs it. */
+  prepareAhead(wanted: number): void {
+    this.#wanted = wanted;
+    if (this.#ready.length < wanted) this.#prepare().catch(() => undefined);
+  }
+
+  #prepare(): Promise<void> {
+    this.#preparing ??= this.#fill().finally(() => (this.#preparing = undefined));
+    return this.#preparing;
   }
 
   async #fill(): Promise<void> {
     // While sending fails, each is chosen anew.
-    const wanted = this.#parts.backoff.isFailing ? 1 : READY;
-    while (this.#ready.length < wanted) {
+    while (this.#ready.length < (this.#parts.backoff.isFailing ? 1 : this.#wanted)) {
       const candidate = await this.#next();
       if (!candidate) return;
       this.#ready.push(candidate);
@@ -113,7 +124,7 @@ export class NextUp {
     const { isFailing, passOver } = backoff;
     const limit = isFailing ? 2 : BATCH;
     const isHere = (id: string): boolean => this.#taken.includes(id) || this.#ready.some(({ row }) => row.id === id);
-    const read = await store.nextToSend(mailbox, clock.now(), limit + (isFailing ? 0 : READY));
+    const read = await store.nextToSend(mailbox, clock.now(), limit + (isFailing ? 0 : this.#ready.length));
     const due = read.filter(({ id }) => !isHere(id));
     if (!isFailing) return due;
     const chosen = (passOver === undefined ? undefined : due.find(({ id }) => id !== passOver)) ?? due[0];

@@ -2,30 +2,23 @@
  * Sends what waits in the outbox of one mailbox, in order, one request at a time. The one sender of its mailbox: whoever
  * runs it has made sure that there is no other (DESIGN.md, rule 3).
  *
- * At most two intents are committed ahead: while one message is on the wire, the next one's row already says `sending`. A
- * kill can therefore make two messages unknown, and no more. How one ended and the intent of the one after the next share a
- * commit, so that in a steady flow each message costs one, while another is on the wire.
+ * Before a message goes out its intent is committed, of the next ones too (in-hand.ts); and it is marked as begun
+ * (send-marks.ts), so that a kill makes one message unknown: the one on the wire. A store that several instances share has no marks:
+ * there one intent is ahead, and a kill can make two messages unknown.
  */
 import { AbortedError } from '../errors';
 import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
-import type {
-  LedgerNote,
-  Outgoing,
-  OutgoingChange,
-  OutgoingState,
-  OutgoingTransition,
-  SendPlan,
-  Store,
-} from '../store/store';
+import type { LedgerNote, Outgoing, OutgoingChange, OutgoingState, OutgoingTransition, Store } from '../store/store';
 import { attempt, PARK_AFTER, type AttemptParts, type Ending } from './attempt';
-import { Interrupted } from './interrupted';
+import { InHand, type Claimed, type Ended } from './in-hand';
+import { Interrupted, NOT_BEGUN } from './interrupted';
 import { settleLate } from './late-answer';
-import { quietly, takeFrom } from './claimed-ahead';
 import { heldUnknown } from './held-unknown';
-import { intent, NextUp, type Candidate } from './next-up';
+import { NextUp } from './next-up';
 import type { Outbox } from './outbox';
 import type { OutboxState } from './outbox-types';
 import { asideMs, SendBackoff } from './send-backoff';
+import type { SendMarks } from './send-marks';
 import { storedError } from './stored-error';
 import type { ChunkSent } from './transfer';
 
@@ -44,6 +37,8 @@ export interface WorkerParts extends AttemptParts {
    * request, in which another instance may still get MESH's answer. Default 0, for a store that has one owner.
    */
   settleWaitMs?: number;
+  /** Opens the marks of what is being sent (send-marks.ts). Default: there are none, as for a store that has several owners. */
+  openMarks?: () => Promise<SendMarks>;
   /** Told whenever waiting, held or paused change. */
   changed: (state: OutboxState) => void;
 }
@@ -59,8 +54,9 @@ const STORE_WAIT_MS = 10 * SECOND;
 /** While messages go out one after the other, the state is told at most so often. */
 const TELL_EVERY_MS = SECOND;
 
-/** A row whose intent is committed. */
-type Claimed = Outgoing & { plan: SendPlan };
+/** Intents that are committed ahead: more share a commit, and a power cut makes more messages unknown. Without marks, a kill too. */
+const AHEAD = 8;
+const AHEAD_WITHOUT_MARKS = 1;
 
 /** The sender of one mailbox. */
 export class OutboxWorker {
@@ -70,6 +66,8 @@ export class OutboxWorker {
   readonly #backoff = new SendBackoff();
   readonly #interrupted: Interrupted;
   readonly #next: NextUp;
+  readonly #inHand: InHand;
+  #marks: SendMarks | undefined;
   /** No more is begun. */
   readonly #stopping = new AbortController();
   /** What is under way is broken off. */
@@ -89,6 +87,17 @@ export class OutboxWorker {
       backoff: this.#backoff,
       stopping: this.#stopping.signal,
       end: (row, ending) => this.#change(row, ['queued'], ending),
+    });
+    this.#inHand = new InHand({
+      ...parts,
+      next: this.#next,
+      interrupted: this.#interrupted,
+      most: parts.openMarks ? AHEAD : AHEAD_WITHOUT_MARKS,
+      mayNotSend: () => this.#mayNotSend,
+      isFailing: () => this.#backoff.isFailing,
+      transition: (ended) => this.#transition(ended),
+      settled: (ended, isMade) => this.#settled(ended, isMade),
+      settleAlone: (ended) => this.#settleAlone(ended),
     });
     parts.outbox.onChange = () => this.#wakeUp();
     parts.outbox.onEvent(({ event, message }) => {
@@ -123,6 +132,8 @@ export class OutboxWorker {
     const timer = setTimeout(() => this.#breaking.abort(), graceMs);
     await this.#running;
     clearTimeout(timer);
+    await this.#marks?.close();
+    this.#marks = undefined;
   }
 
   /** Never rejects. */
@@ -155,34 +166,25 @@ export class OutboxWorker {
     if (instance !== null) {
       await store.closeOtherInstances(mailbox, instance, { event: 'sandbox restarted', time: clock.now() });
     }
-    await this.#interrupted.judge(() => this.#isStopping || !this.#lease.held);
+    this.#marks ??= await this.#parts.openMarks?.();
+    const isOver = (): boolean => this.#isStopping || !this.#lease.held;
+    await this.#interrupted.judge(isOver, this.#marks);
+    if (!isOver()) await this.#marks?.renew();
   }
 
   /** Sends everything that may be sent now. Throws what the store throws, once nothing is under way any more. */
   async #sendAll(): Promise<void> {
     if (this.#mayNotSend || !(await this.#isMeshThere())) return;
     await this.#next.clear();
-    let settling: Promise<void> = Promise.resolve();
-    let ahead: Promise<Claimed | undefined> | undefined;
     try {
-      let row = await this.#claim();
-      while (row && !this.#mayNotSend) {
-        // The intent after this one, but no third: the one before has to be settled first.
-        if (!this.#backoff.isFailing) ahead ??= quietly(this.#claim());
+      for (let row = await this.#inHand.next(); row; row = await this.#inHand.next()) {
+        this.#markBegun(row);
         const ending = await this.#attempt(row);
-        const next: Claimed | undefined = await ahead;
-        // From here on `row` waits to be settled and `next` is claimed: the one after it shares the commit if it is ready.
-        const after = next && !this.#backoff.isFailing && !this.#mayNotSend ? this.#next.takeReady() : undefined;
-        const settled = this.#settle(row, ending, after);
-        settling = settled.then(() => undefined);
-        ahead = quietly(settled.then((claimed) => (claimed === 'none' ? this.#claim() : claimed)));
-        row = next ?? (await takeFrom(ahead, () => (ahead = undefined)));
+        this.#marks?.ended(row, ending, this.#parts.clock.now());
+        this.#inHand.ended({ row, ending });
       }
-      if (row) await this.#giveBack(row);
     } finally {
-      await settling;
-      const more = await ahead?.catch(() => undefined);
-      if (more) await this.#giveBack(more);
+      for (const row of await this.#inHand.finish()) await this.#changeAttempt(row, NOT_BEGUN(row));
     }
   }
 
@@ -214,31 +216,14 @@ export class OutboxWorker {
     }
   }
 
-  /** The next row, its intent and plan committed; undefined if there is nothing to send, or nothing may be sent. */
-  async #claim(): Promise<Claimed | undefined> {
-    const { store, clock } = this.#parts;
-    while (!this.#mayNotSend) {
-      await this.#next.prepare();
-      const candidate = this.#next.takeReady();
-      if (!candidate || this.#mayNotSend) return undefined;
-      const transition = intent(candidate, clock.now());
-      const [isMade] = await this.#interrupted.intending(candidate.row, () => store.changeTogether([transition]));
-      // Not there any more: dropped in between.
-      if (isMade) return this.#claimed(candidate, transition);
+  /** Without the mark nothing goes out. Throws StorageError. */
+  #markBegun(row: Claimed): void {
+    try {
+      this.#marks?.begun(row, this.#parts.clock.now());
+    } catch (error) {
+      this.#inHand.ended({ row, ending: NOT_BEGUN(row) });
+      throw error;
     }
-    return undefined;
-  }
-
-  /** Its state was `queued`, so that nobody else had changed it: the row is what was read, with our change. */
-  #claimed({ row, plan }: Candidate, { change }: OutgoingTransition): Claimed {
-    // While it goes out, the one after it is read and planned.
-    if (!this.#backoff.isFailing) void quietly(this.#next.prepare());
-    return { ...row, ...change, plan };
-  }
-
-  async #giveBack(row: Outgoing): Promise<void> {
-    const change: OutgoingChange = { state: 'queued', attempts: row.attempts - 1 };
-    await this.#changeAttempt(row, { change, event: 'not begun' });
   }
 
   #attempt(row: Claimed): Promise<Ending> {
@@ -252,44 +237,28 @@ export class OutboxWorker {
     return attempt(this.#parts, this.#backoff, row, this.#breaking.signal, onChunk);
   }
 
-  /**
-   * Commits how an attempt ended, and with it the intent of `after`, if there is one. Gives the row that is claimed by that;
-   * `none` where the next has to be claimed yet. Never rejects.
-   */
-  async #settle(row: Outgoing, ending: Ending, after: Candidate | undefined): Promise<Claimed | 'none'> {
-    const claimed = after && (await this.#settleAndClaim(row, ending, after));
-    if (!claimed && !(await this.#changeAttempt(row, ending))) await this.#settleLate(row, ending);
+  async #settleAlone({ row, ending }: Ended): Promise<void> {
+    const [isMade = false] =
+      (await this.#persist(() => this.#parts.store.changeTogether([this.#transition({ row, ending })]))) ?? [];
+    await this.#settled({ row, ending }, isMade);
+  }
+
+  /** Only if this attempt is the last: another instance may have judged it, and begun the next one. */
+  #transition({ row, ending }: Ended): OutgoingTransition {
+    const note = noteOf(ending, this.#parts.clock.now());
+    return { id: row.id, from: ['sending'], attempt: row.attempts, change: ending.change, note };
+  }
+
+  /** Never rejects. */
+  async #settled({ row, ending }: Ended, isMade: boolean): Promise<void> {
+    if (isMade) this.#parts.outbox.tell(ending.event, changed(row, ending));
+    else await this.#settleLate(row, ending);
+    this.#marks?.settled(row);
     if (ending.change.state !== 'queued') await this.#parts.scratch.remove(row.id);
     const trouble = this.#backoff.takeConvicted();
     if (trouble !== undefined) await this.#setAside(trouble);
     if (Math.abs(this.#parts.clock.now() - this.#toldAt) >= TELL_EVERY_MS)
       await this.#tellState().catch(() => undefined);
-    return claimed || 'none';
-  }
-
-  /** Undefined where the store did not take it, so that neither has happened; 'none' where the second one was gone. */
-  async #settleAndClaim(row: Outgoing, ending: Ending, after: Candidate): Promise<Claimed | 'none' | undefined> {
-    const { store, outbox, clock } = this.#parts;
-    const now = clock.now();
-    const end: OutgoingTransition = {
-      id: row.id,
-      from: ['sending'],
-      attempt: row.attempts,
-      change: ending.change,
-      note: noteOf(ending, now),
-    };
-    try {
-      const begin = intent(after, now);
-      const [isEnded, isClaimed] = await this.#interrupted.intending(after.row, () =>
-        store.changeTogether([end, begin]),
-      );
-      if (isEnded) outbox.tell(ending.event, changed(row, ending));
-      else await this.#settleLate(row, ending);
-      return isClaimed ? this.#claimed(after, begin) : 'none';
-    } catch {
-      // By itself, then, and as often as it takes: it is what MESH has answered.
-      return undefined;
-    }
   }
 
   /** Another instance has judged it meanwhile, and here is MESH's answer. */

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { StorageError } from '../../lib/errors';
 import type { Sandbox } from '../../lib/sandbox/index';
+import type { Store } from '../../lib/store/store';
 import { afterThisTest, emptyFolder } from '../support/cleanup';
 import { steppedClock } from '../support/clocks';
 import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
@@ -117,6 +119,86 @@ describe('outbox: kill -9', () => {
     });
     assert.ok(mailbox.eventsOf(id).includes('unknown'));
     assert.ok(uploads(server).length <= 1);
+  });
+});
+
+describe('outbox: kill -9 with several intents committed ahead', () => {
+  /** Five letters; the first POST hangs, and the intent of the second is committed; then the kill. */
+  async function killed() {
+    const server = await tlsSandbox();
+    const folder = await emptyFolder();
+    const ca = join(folder, 'ca.pem');
+    await writeFile(ca, server.ca);
+    const stateFolder = join(folder, 'state');
+    const state = await stateIn(stateFolder);
+    const calm = outboxAt(server, { state });
+    const ids: string[] = [];
+    for (let count = 0; count < 5; count += 1)
+      ids.push((await calm.outbox.enqueue(letter(`letter ${count}`))).message.id);
+    await calm.close();
+    await state.close();
+    server.fault({ operation: 'send_message', times: 1, effect: { kind: 'delay', ms: 60_000 } });
+    const { child, told } = sender(server, stateFolder, ca);
+    await eventually('the first on its way', () => told().includes('sending'));
+    // The intent of the second is committed while the first is on the wire, and the child tells nothing of it.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await kill(child);
+    return { server, stateFolder, ids };
+  }
+
+  async function sendingIn(folder: string): Promise<number> {
+    const state = await stateIn(folder);
+    const [mailbox = ''] = await state.store.mailboxes();
+    const { messages } = await state.store.countOutgoing(mailbox);
+    await state.close();
+    return messages.sending;
+  }
+
+  it('only what was on the wire is unknown: the rest is known not to have been begun, and goes', async () => {
+    const { server, stateFolder, ids } = await killed();
+    assert.equal(await sendingIn(stateFolder), 2);
+    const { mailbox } = await restart(server, stateFolder);
+    await Promise.all(ids.slice(1).map((id) => mailbox.outbox.accepted(id)));
+    assert.equal((await mailbox.outbox.get(ids[0] ?? ''))?.state, 'unknown');
+    assert.ok(mailbox.eventsOf(ids[1] ?? '').includes('not begun'));
+    assert.deepEqual(
+      server.messages().map(({ localId }) => localId),
+      ids.slice(1),
+    );
+  });
+
+  it('after a power cut, of which the marks know nothing, both are unknown', async () => {
+    const { server, stateFolder, ids } = await killed();
+    await rm(join(stateFolder, 'sending'), { recursive: true });
+    const { mailbox } = await restart(server, stateFolder);
+    await Promise.all(ids.slice(2).map((id) => mailbox.outbox.accepted(id)));
+    for (const id of ids.slice(0, 2)) assert.equal((await mailbox.outbox.get(id))?.state, 'unknown');
+  });
+
+  it('an answer of MESH that the store did not take before the end is known at the next start', async () => {
+    const server = await tlsSandbox();
+    const state = await stateIn();
+    let isFull = false;
+    const store = new Proxy(state.store, {
+      get(target, name: keyof Store) {
+        if (name === 'changeTogether' && isFull) return () => Promise.reject(new StorageError('The disk is full.'));
+        const value: unknown = target[name];
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const rough = outboxAt(server, { state: { ...state, store } });
+    const { message } = await rough.outbox.enqueue(letter());
+    rough.outbox.onEvent(({ event }) => (isFull ||= event === 'sending'));
+    rough.start();
+    await eventually('MESH has it', () => server.messages()[0]?.status === 'accepted');
+    await eventually('the store is full', () => rough.states.some(({ storeError }) => storeError !== undefined));
+    await rough.close();
+    const next = outboxAt(server, { state });
+    next.start();
+    await next.outbox.accepted(message.id);
+    assert.equal((await next.outbox.get(message.id))?.messageId, server.messages()[0]?.messageId);
+    assert.equal(server.messages().length, 1);
+    assert.ok(!server.requests().some(({ operation }) => operation.startsWith('tracking')));
   });
 });
 

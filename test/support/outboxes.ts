@@ -3,7 +3,8 @@ import { openMailbox, openState, type DurableMailbox, type OutboxEvent, type Sta
 import type { DurableOptions, MailboxOptions, OutboxState } from '../../lib/index';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../lib/sandbox/index';
 import { Spool } from '../../lib/payload/spool';
-import { openSqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
+import type { TestOptions } from '../../lib/store/sqlite/database';
+import { openSqliteStore, type SqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
 import { join } from 'node:path';
 import { serverCertificate } from './certificates';
 import { afterThisTest, emptyFolder } from './cleanup';
@@ -24,12 +25,15 @@ export async function stateIn(folder?: string): Promise<State> {
 }
 
 /** A state whose store may grow by so many pages only. */
-export async function smallState(spareMaxPages: number): Promise<State> {
+export const smallState = (spareMaxPages: number): Promise<State> => stateWith({ spareMaxPages });
+
+/** A state whose store is slow or small. */
+export async function stateWith(test: TestOptions): Promise<State & { store: SqliteStore }> {
   const folder = await emptyFolder();
-  const store = await openSqliteStore({ folder, test: { spareMaxPages } });
+  const store = await openSqliteStore({ folder, test });
   afterThisTest(() => store.close());
   const spool = await Spool.open(join(folder, 'spool'));
-  return { store, spool, scratch: spool, close: () => store.close() };
+  return { folder, store, spool, scratch: spool, close: () => store.close() };
 }
 
 /** A mailbox with what it told. */

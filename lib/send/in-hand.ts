@@ -1,0 +1,143 @@
+/**
+ * What the worker has in hand: the rows that go next, their intents committed, and how those before them ended, as long as the
+ * store does not have it yet. One commit takes all that has ended and the intents of what goes next; meanwhile the sender goes
+ * on. So a slow wire has one intent ahead and a commit for each message, and where the disk is the slower one, several share it.
+ */
+import type { Clock } from '../clock';
+import type { Outgoing, OutgoingTransition, SendPlan, Store } from '../store/store';
+import type { Ending } from './attempt';
+import type { Interrupted } from './interrupted';
+import { intent, type Candidate, type NextUp } from './next-up';
+
+/** A row whose intent is committed. */
+export type Claimed = Outgoing & { plan: SendPlan };
+
+/** A row, and how its attempt ended. */
+export interface Ended {
+  row: Claimed;
+  ending: Ending;
+}
+
+/** What it needs. */
+export interface InHandParts {
+  store: Store;
+  clock: Clock;
+  next: NextUp;
+  interrupted: Interrupted;
+  /** Intents that are committed ahead at most. */
+  most: number;
+  /** Nothing more is to be begun. */
+  mayNotSend: () => boolean;
+  /** One at a time, and none ahead. */
+  isFailing: () => boolean;
+  transition: (ended: Ended) => OutgoingTransition;
+  /** The store has decided about how one ended: `false` where another instance has judged it before. Never rejects. */
+  settled: (ended: Ended, isMade: boolean) => Promise<void>;
+  /** Commits it by itself, as often as it takes, and tells. Never rejects. */
+  settleAlone: (ended: Ended) => Promise<void>;
+}
+
+export class InHand {
+  readonly #parts: InHandParts;
+  #claimed: Claimed[] = [];
+  #ended: Ended[] = [];
+  #committing: Promise<void> | undefined;
+  /** Intents that are to be ahead: as many as go out while a commit is made. */
+  #ahead = 1;
+  /** What a commit failed with, until the sender hears of it. */
+  #failed: { error: unknown } | undefined;
+
+  constructor(parts: InHandParts) {
+    this.#parts = parts;
+  }
+
+  /** The next row to send; undefined if there is none, or nothing may be sent. Throws what the store throws. */
+  async next(): Promise<Claimed | undefined> {
+    const { mayNotSend, next, most } = this.#parts;
+    if (this.#claimed.length === 0 && this.#committing && !this.#parts.isFailing())
+      this.#ahead = Math.min(most, this.#ahead + 1);
+    while (this.#claimed.length === 0 && !this.#failed && !mayNotSend()) {
+      if (!this.#committing) await next.prepare();
+      if (mayNotSend() || !(this.#committing || next.isReady)) break;
+      await this.#commit();
+    }
+    if (this.#failed) throw this.#failed.error;
+    if (mayNotSend()) return undefined;
+    const row = this.#claimed.shift();
+    if (row) this.#goOn();
+    return row;
+  }
+
+  /** Takes how one ended to the store. */
+  ended(one: Ended): void {
+    this.#ended.push(one);
+    this.#goOn();
+  }
+
+  /** Everything that has ended is in the store; gives the rows that were not begun. Never rejects. */
+  async finish(): Promise<Claimed[]> {
+    while (this.#committing || this.#ended.length > 0) await this.#commit();
+    this.#failed = undefined;
+    return this.#claimed.splice(0);
+  }
+
+  /** Commits what there is, unless that is being done. */
+  #goOn(): void {
+    const { next, isFailing, mayNotSend } = this.#parts;
+    const isOneWanted = this.#claimed.length === 0 && !this.#failed && !isFailing() && !mayNotSend();
+    if (this.#ended.length > 0 || (isOneWanted && next.isReady)) void this.#commit();
+  }
+
+  /** Never rejects: the sender hears of what fails when it needs the next row. */
+  #commit(): Promise<void> {
+    this.#committing ??= this.#commitAll()
+      .catch((error: unknown) => void (this.#failed = { error }))
+      .finally(() => {
+        this.#committing = undefined;
+        this.#goOn();
+      });
+    return this.#committing;
+  }
+
+  async #commitAll(): Promise<void> {
+    const { store, clock, interrupted } = this.#parts;
+    const ended = this.#ended.splice(0);
+    const begun = this.#candidates(ended.length > 0);
+    const now = clock.now();
+    const intents = begun.map((candidate) => intent(candidate, now));
+    const transitions = [...ended.map((one) => this.#parts.transition(one)), ...intents];
+    if (transitions.length === 0) return;
+    let made: boolean[];
+    try {
+      const rows = begun.map(({ row }) => row);
+      made = await interrupted.intending(rows, () => store.changeTogether(transitions));
+    } catch (error) {
+      // What MESH has answered, by itself then.
+      for (const one of ended) await this.#parts.settleAlone(one);
+      throw error;
+    }
+    // More than went out meanwhile.
+    if (this.#claimed.length > 1) this.#ahead = Math.max(1, this.#ahead - 1);
+    for (const [i, { row, plan }] of begun.entries()) {
+      // Not there any more: dropped in between. Its state was `queued`, so that nobody else had changed it: the row is what was
+      // read, with our change.
+      if (made[ended.length + i]) this.#claimed.push({ ...row, ...intents[i]?.change, plan });
+    }
+    for (const [i, one] of ended.entries()) await this.#parts.settled(one, made[i] ?? false);
+  }
+
+  /** While sending fails, one, and only by itself. */
+  #candidates(isSettling: boolean): Candidate[] {
+    const { next, mayNotSend, isFailing } = this.#parts;
+    if (mayNotSend() || this.#failed || (isFailing() && isSettling)) return [];
+    const lacks = (isFailing() ? 1 : this.#ahead) - this.#claimed.length;
+    const candidates: Candidate[] = [];
+    while (candidates.length < lacks) {
+      const candidate = next.takeReady();
+      if (!candidate) break;
+      candidates.push(candidate);
+    }
+    if (!isFailing()) next.prepareAhead(this.#ahead + 1);
+    return candidates;
+  }
+}

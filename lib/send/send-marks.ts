@@ -1,0 +1,181 @@
+/**
+ * What a kill would make us forget of the messages whose intent is committed: which of them were begun, and what MESH has
+ * answered. An intent in the store says only that a message may have been sent; these marks say of each, in a write that is not
+ * waited for, whether its POST was begun. A file that a process has written survives its kill (the kernel has it), but not a power
+ * cut: so a mark that is there is believed, and that there is none is believed only while the machine has run on since.
+ *
+ * With them a kill leaves one message unknown, however many intents are committed ahead; a power cut leaves those.
+ */
+import { createHash } from 'node:crypto';
+import { writeSync } from 'node:fs';
+import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
+import { uptime } from 'node:os';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { z } from 'zod';
+import { StorageError } from '../errors';
+import type { Outgoing } from '../store/store';
+import type { Ending } from './attempt';
+
+/** Bytes of a mark: within a page, so that a kill leaves it whole or not there. */
+const SLOT = 256;
+/** Marks that are kept: more than a worker has begun and not settled in the store. */
+const SLOTS = 32;
+/** The machine's clock may be set a little meanwhile (milliseconds). */
+const SAME_BOOT_MS = 5000;
+
+const head = z.object({ version: z.literal(1), boot: z.union([z.string(), z.number()]) });
+const mark = z.object({
+  /** Of two marks of a message the later one counts. */
+  sequence: z.number(),
+  id: z.string(),
+  attempt: z.number(),
+  /** `begun`: nobody knows whether MESH has it. `free`: MESH has answered, and has not got it. */
+  is: z.enum(['begun', 'accepted', 'free']),
+  messageId: z.string().exactOptional(),
+  at: z.number(),
+});
+
+/** What is known of an attempt. */
+export type Mark = z.output<typeof mark>;
+
+/** The marks of one mailbox. One process at a time: its store's lock sees to that. */
+export class SendMarks {
+  readonly #file: FileHandle;
+  /** By message. */
+  readonly #marks = new Map<string, { slot: number; mark: Mark }>();
+  /** Whether a message without a mark was not begun. */
+  #isComplete: boolean;
+  /** Of the last mark: its slot is the rest when it is divided by SLOTS. */
+  #sequence = 0;
+
+  private constructor(file: FileHandle, written: Buffer, boot: string | number) {
+    this.#file = file;
+    const first = head.safeParse(read(written, 0));
+    this.#isComplete = first.success && isSame(first.data.boot, boot);
+    for (let slot = 1; slot <= SLOTS; slot += 1) {
+      const bytes = written.subarray(slot * SLOT, (slot + 1) * SLOT);
+      if (bytes.every((byte) => byte === 0)) continue;
+      const one = mark.safeParse(read(written, slot));
+      // It may have been any message's.
+      if (!one.success) this.#isComplete = false;
+      else if (one.data.sequence > (this.#marks.get(one.data.id)?.mark.sequence ?? 0))
+        this.#marks.set(one.data.id, { slot, mark: one.data });
+    }
+  }
+
+  /** Those of a mailbox (its key in the store), in a folder that is made (0700) if it is not there. Throws StorageError. */
+  static async open(folder: string, mailbox: string): Promise<SendMarks> {
+    const name = createHash('sha256').update(mailbox).digest('hex').slice(0, 32);
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const path = join(folder, name);
+      const file = await open(path, 'a', 0o600).then(async (made) => {
+        await made.close();
+        return open(path, 'r+');
+      });
+      return new SendMarks(file, await file.readFile(), await bootOfMachine());
+    } catch (cause) {
+      throw notWritten(cause);
+    }
+  }
+
+  /** What is known of the last attempt at a message; `not begun` where it is sure; undefined where nothing is known. */
+  of({ id, attempts }: Outgoing): Mark | 'not begun' | undefined {
+    const found = this.#marks.get(id)?.mark;
+    if (found?.attempt === attempts) return found;
+    return this.#isComplete ? 'not begun' : undefined;
+  }
+
+  /** Everything that was begun is settled in the store: starts anew. Throws StorageError. */
+  async renew(): Promise<void> {
+    try {
+      this.#isComplete = false;
+      this.#sequence = 0;
+      this.#marks.clear();
+      const whole = Buffer.alloc((SLOTS + 1) * SLOT);
+      await this.#file.write(whole, 0, whole.length, 0);
+      // The marks are gone before the head says that the lack of one means something.
+      await this.#file.datasync();
+      const boot = await bootOfMachine();
+      await this.#file.write(slotOf({ version: 1, boot }), 0, SLOT, 0);
+      this.#isComplete = true;
+    } catch (cause) {
+      throw notWritten(cause);
+    }
+  }
+
+  /** Before the first byte goes out. Throws StorageError. */
+  begun({ id, attempts }: Outgoing, at: number): void {
+    this.#sequence += 1;
+    const slot = (this.#sequence % SLOTS) + 1;
+    this.#write(slot, { sequence: this.#sequence, id, attempt: attempts, is: 'begun', at });
+  }
+
+  /** What the attempt has come to, for the time until the store has it. Never throws: `begun` stands then. */
+  ended({ id }: Outgoing, { change }: Ending, at: number): void {
+    const begun = this.#marks.get(id);
+    if (!begun || change.state === 'unknown') return;
+    const { messageId, state } = change;
+    const now = { ...begun.mark, at };
+    try {
+      if (state === 'accepted' && typeof messageId === 'string')
+        this.#write(begun.slot, { ...now, is: 'accepted', messageId });
+      else if (state !== 'accepted') this.#write(begun.slot, { ...now, is: 'free' });
+    } catch {
+      // What was begun is asked for at MESH.
+    }
+  }
+
+  /** The store has what became of it. */
+  settled({ id }: Outgoing): void {
+    this.#marks.delete(id);
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  #write(slot: number, one: Mark): void {
+    try {
+      // Synchronous: 256 bytes into the kernel's memory, about 10 µs; a thread of libuv's pool would take longer to wake up.
+      writeSync(this.#file.fd, slotOf(one), 0, SLOT, slot * SLOT);
+    } catch (cause) {
+      throw notWritten(cause);
+    }
+    this.#marks.set(one.id, { slot, mark: one });
+  }
+}
+
+function slotOf(value: object): Buffer {
+  const json = JSON.stringify(value);
+  const slot = Buffer.alloc(SLOT, ' ');
+  slot.write(`${json}${crc32(json).toString(16).padStart(8, '0')}`);
+  return slot;
+}
+
+/** Undefined where it is not whole. */
+function read(written: Buffer, slot: number): unknown {
+  const text = written.toString('utf8', slot * SLOT, (slot + 1) * SLOT).trimEnd();
+  const json = text.slice(0, -8);
+  if (crc32(json) !== Number.parseInt(text.slice(-8), 16)) return undefined;
+  return JSON.parse(json);
+}
+
+/** Linux names each start of the machine; elsewhere its time has to do. */
+async function bootOfMachine(): Promise<string | number> {
+  const id = await readFile('/proc/sys/kernel/random/boot_id', 'latin1').catch(() => '');
+  return id.trim() || Date.now() - uptime() * 1000;
+}
+
+function isSame(one: string | number, other: string | number): boolean {
+  if (typeof one === 'string' || typeof other === 'string') return one === other;
+  return Math.abs(one - other) < SAME_BOOT_MS;
+}
+
+function notWritten(cause: unknown): StorageError {
+  return new StorageError('What is being sent could not be noted on the disk.', {
+    cause,
+    advice: 'See that the disk is not full and that the user of Node-RED may write the folder of the store.',
+  });
+}

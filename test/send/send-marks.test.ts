@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Ending } from '../../lib/send/attempt';
+import { SendMarks } from '../../lib/send/send-marks';
+import type { Outgoing } from '../../lib/store/store';
+import { emptyFolder } from '../support/cleanup';
+
+const row = (id: string, attempts = 1): Outgoing => ({ id, attempts }) as Outgoing;
+const ACCEPTED: Ending = { change: { state: 'accepted', messageId: 'M1' }, event: 'accepted' };
+const RETRY: Ending = { change: { state: 'queued' }, event: 'retry' };
+const UNKNOWN: Ending = { change: { state: 'unknown' }, event: 'unknown' };
+
+/** Marks of one that was begun, one that MESH has accepted and one that it has refused, as a kill leaves them. */
+async function left() {
+  const folder = await emptyFolder();
+  const marks = await SendMarks.open(folder, 'mailbox');
+  await marks.renew();
+  for (const [id, ending] of [['begun'], ['accepted', ACCEPTED], ['free', RETRY], ['lost', UNKNOWN]] as const) {
+    marks.begun(row(id), 1000);
+    if (ending) marks.ended(row(id), ending, 2000);
+  }
+  await marks.close();
+  const [name = ''] = await readdir(folder);
+  return { folder, path: join(folder, name) };
+}
+
+async function opened(folder: string): Promise<Record<string, unknown>> {
+  const marks = await SendMarks.open(folder, 'mailbox');
+  const is = (id: string, attempts = 1): unknown => {
+    const found = marks.of(row(id, attempts));
+    return typeof found === 'object' ? found.is : found;
+  };
+  const all = {
+    begun: is('begun'),
+    accepted: is('accepted'),
+    free: is('free'),
+    lost: is('lost'),
+    other: is('other'),
+    nextAttempt: is('begun', 2),
+  };
+  await marks.close();
+  return all;
+}
+
+describe('marks of what is being sent', () => {
+  it('after a kill they say what was begun, what MESH has said, and that nothing else was begun', async () => {
+    const { folder } = await left();
+    assert.deepEqual(await opened(folder), {
+      begun: 'begun',
+      accepted: 'accepted',
+      free: 'free',
+      lost: 'begun',
+      other: 'not begun',
+      nextAttempt: 'not begun',
+    });
+  });
+
+  it('after another start of the machine, what is not there means nothing', async () => {
+    const { folder, path } = await left();
+    const written = await readFile(path);
+    const whole = Buffer.concat([Buffer.alloc(256, ' '), written.subarray(256)]);
+    await writeFile(path, whole);
+    assert.deepEqual(await opened(folder), {
+      begun: 'begun',
+      accepted: 'accepted',
+      free: 'free',
+      lost: 'begun',
+      other: undefined,
+      nextAttempt: undefined,
+    });
+  });
+
+  it('a mark that is not whole may have been any message of them', async () => {
+    const { folder, path } = await left();
+    const written = await readFile(path);
+    // The first mark is in the slot after the first.
+    written[2 * 256 + 40] = 0x21;
+    await writeFile(path, written);
+    const { begun, other, accepted } = await opened(folder);
+    assert.deepEqual({ begun, other, accepted }, { begun: undefined, other: undefined, accepted: 'accepted' });
+  });
+
+  it('a folder that is new says nothing until they are renewed, and then that nothing was begun', async () => {
+    const folder = await emptyFolder();
+    const marks = await SendMarks.open(folder, 'mailbox');
+    assert.equal(marks.of(row('one')), undefined);
+    await marks.renew();
+    assert.equal(marks.of(row('one')), 'not begun');
+    await marks.close();
+    assert.equal((await opened(folder))['other'], 'not begun');
+  });
+
+  it('of several attempts at a message the last one counts, wherever its mark is', async () => {
+    const folder = await emptyFolder();
+    const marks = await SendMarks.open(folder, 'mailbox');
+    await marks.renew();
+    for (let count = 0; count < 40; count += 1) {
+      if (count === 20) marks.begun(row('one', 1), 1);
+      else marks.begun(row(count === 39 ? 'one' : `m${count}`, count === 39 ? 2 : 1), 1);
+    }
+    await marks.close();
+    const again = await SendMarks.open(folder, 'mailbox');
+    assert.equal((again.of(row('one', 2)) as { is: string }).is, 'begun');
+    await again.close();
+  });
+
+  it('its file is for its owner only, and names no mailbox', async () => {
+    const { path } = await left();
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    assert.ok(!path.includes('mailbox'));
+  });
+
+  it('more messages than it has marks: the last ones are known', async () => {
+    const folder = await emptyFolder();
+    const marks = await SendMarks.open(folder, 'mailbox');
+    await marks.renew();
+    for (let count = 0; count < 100; count += 1) {
+      marks.begun(row(`m${count}`), 1);
+      marks.settled(row(`m${count}`));
+    }
+    await marks.close();
+    const again = await SendMarks.open(folder, 'mailbox');
+    assert.equal((again.of(row('m99')) as { is: string }).is, 'begun');
+    assert.equal((again.of(row('m70')) as { is: string }).is, 'begun');
+    await again.close();
+  });
+});
