@@ -153,5 +153,5 @@ function isUncertain(status: number): boolean {
 
 /** What was not read to its end would keep its connection busy for good. Harmless for what was. */
 function letGo(response: TransportResponse): void {
-  response.body.on('error', () => undefined).destroy();
+  if (!response.body.hasEnded) response.body.cancel(new Error('not wanted'));
 }
