@@ -28,7 +28,8 @@ export async function readJson(body: IncomingBody, ms: number): Promise<unknown>
   }
   if (bytes === 0) return undefined;
   try {
-    return JSON.parse(Buffer.concat(all).toString('utf8'));
+    const [first] = all;
+    return JSON.parse((all.length === 1 && first ? first : Buffer.concat(all)).toString('utf8'));
   } catch {
     return undefined;
   }

@@ -25,10 +25,10 @@ export interface TransportRequest {
   /** Path and query below the server's address. */
   path: string;
   headers: Record<string, string>;
-  body?: RequestBody;
+  body?: RequestBody | undefined;
   /** Instead of the mailbox's (milliseconds). */
-  headersMs?: number;
-  signal?: AbortSignal;
+  headersMs?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** What came back. The body has to be read to its end or cancelled. */
@@ -92,31 +92,27 @@ export function createTransport(
         ...proxyAuthorization(proxy),
       })
     : new Agent({ ...common, connect });
+  const { origin } = url;
   const base = url.pathname.replace(/\/+$/, '');
 
   return {
-    async request({ method, path, headers, body, headersMs, signal }) {
-      const exchange = new OneExchange(signal);
-      try {
-        return await exchange.answer((handler) =>
-          dispatcher.dispatch(
-            {
-              origin: url.origin,
-              path: base + path,
-              method,
-              headers: body ? { ...headers, 'content-length': String(body.bytes) } : headers,
-              // undici takes any async iterable here (its documentation says so), its types do not.
-              body: body ? (body.whole ?? (body.open() as unknown as Readable)) : null,
-              headersTimeout: headersMs ?? timeouts.headersMs,
-            },
-            handler,
-          ),
+    request({ method, path, headers, body, headersMs = timeouts.headersMs, signal }) {
+      return new Promise((resolve, reject) => {
+        const whole = body?.whole;
+        dispatcher.dispatch(
+          {
+            origin,
+            path: base + path,
+            method,
+            // Of a whole body undici knows the length.
+            headers: body && !whole ? { ...headers, 'content-length': String(body.bytes) } : headers,
+            // undici takes any async iterable here (its documentation says so), its types do not.
+            body: whole ?? (body?.open() as unknown as Readable | undefined) ?? null,
+            headersTimeout: headersMs,
+          },
+          new OneExchange(body?.bytes, signal, resolve, reject),
         );
-      } catch (error) {
-        // The payload itself could not be read: undici broke the request off, so MESH got less than it was promised.
-        if (error instanceof MeshError) throw error;
-        throw new TransportFailure(error, body === undefined || exchange.sentBytes >= body.bytes);
-      }
+      });
     },
     close: () => dispatcher.destroy(),
   };
@@ -124,27 +120,27 @@ export function createTransport(
 
 /** What undici tells of one request, straight to who waits for it: its own `request` makes a stream of every answer. */
 class OneExchange implements Dispatcher.DispatchHandler {
-  /** Body bytes that were written to the connection. */
-  sentBytes = 0;
+  readonly #bodyBytes: number | undefined;
   readonly #signal: AbortSignal | undefined;
+  readonly #answered: (response: TransportResponse) => void;
+  readonly #failed: (error: unknown) => void;
+  /** Body bytes that were written to the connection. */
+  #sentBytes = 0;
   #controller: Dispatcher.DispatchController | undefined;
-  #answered: ((response: TransportResponse) => void) | undefined;
-  #failed: ((error: unknown) => void) | undefined;
   #body: IncomingBody | undefined;
 
-  constructor(signal: AbortSignal | undefined) {
+  constructor(
+    bodyBytes: number | undefined,
+    signal: AbortSignal | undefined,
+    answered: (response: TransportResponse) => void,
+    failed: (error: unknown) => void,
+  ) {
+    this.#bodyBytes = bodyBytes;
     this.#signal = signal;
-  }
-
-  /** Resolves when the headers are there. */
-  answer(dispatch: (handler: Dispatcher.DispatchHandler) => unknown): Promise<TransportResponse> {
-    return new Promise((resolve, reject) => {
-      if (this.#signal?.aborted) throw this.#signal.reason;
-      this.#answered = resolve;
-      this.#failed = reject;
-      this.#signal?.addEventListener('abort', this.#abort);
-      dispatch(this);
-    });
+    this.#answered = answered;
+    this.#failed = failed;
+    if (signal?.aborted) this.#abort();
+    else signal?.addEventListener('abort', this.#abort);
   }
 
   /** undici has it now, on a connection. */
@@ -154,7 +150,7 @@ class OneExchange implements Dispatcher.DispatchHandler {
   }
 
   onBodySent(piece: Uint8Array): void {
-    this.sentBytes += piece.byteLength;
+    this.#sentBytes += piece.byteLength;
   }
 
   onResponseStart(
@@ -165,7 +161,7 @@ class OneExchange implements Dispatcher.DispatchHandler {
     // "Early hints" and the like: the answer is still to come.
     if (status < 200) return;
     this.#body = new IncomingBody(controller);
-    this.#answered?.({ status, headers, body: this.#body });
+    this.#answered({ status, headers, body: this.#body });
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, piece: Buffer): void {
@@ -180,16 +176,22 @@ class OneExchange implements Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.#signal?.removeEventListener('abort', this.#abort);
     this.#body?.fail(error);
-    // Has no effect after an answer.
-    this.#failed?.(error);
+    this.#fail(error);
   }
 
   /** A request that is not on a connection yet is given up at once, and never sent. */
   readonly #abort = (): void => {
     const reason: Error = this.#signal?.reason ?? new Error('aborted');
     if (this.#controller) this.#controller.abort(reason);
-    else this.#failed?.(reason);
+    else this.#fail(reason);
   };
+
+  /** Without effect after an answer. */
+  #fail(error: Error): void {
+    // The payload itself could not be read: undici broke the request off, so MESH got less than it was promised.
+    if (error instanceof MeshError) this.#failed(error);
+    else this.#failed(new TransportFailure(error, this.#bodyBytes === undefined || this.#sentBytes >= this.#bodyBytes));
+  }
 }
 
 /** Certificates and rules of every connection to MESH. Throws ConfigurationError for certificates that cannot be used. */
