@@ -4,8 +4,12 @@
  * for a POST of 2 kB, 50 µs without it).
  */
 
-/** Bytes that are read before anybody takes them; beyond, the socket waits. */
-const AHEAD_BYTES = 2 * 1024 * 1024;
+/**
+ * Bytes that are read before anybody takes them; beyond, the socket waits. They are hashed in one turn of the event loop:
+ * measured, receiving 256 MiB of random bytes, with 2 MiB here its delay has a p99 of 10.1 ms and garbage collection takes 80 ms
+ * in all, with 512 KiB 6.3 and 56 ms, at the same speed.
+ */
+const AHEAD_BYTES = 512 * 1024;
 
 /** What can be done with the connection that it comes from; harmless when the answer has ended. */
 export interface Wire {
