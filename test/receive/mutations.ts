@@ -19,14 +19,14 @@ interface Mutation {
 const CHUNK = 'receive/incoming-chunk.ts';
 const EXPAND = 'payload/expand.ts';
 const DOWNLOAD = 'receive/download.ts';
-const BODY = 'client/whole-body.ts';
+const TRANSPORT = 'client/transport.ts';
 
 const MUTATIONS: Mutation[] = [
   {
     case: 'a chunked body that breaks off',
-    file: BODY,
-    check: 'failure ??= brokenOff(context, cause);',
-    without: 'void cause; ended = true;',
+    file: TRANSPORT,
+    check: 'this.#body?.fail(error);',
+    without: 'this.#body?.end();',
   },
   { case: 'a plain body without a length', file: CHUNK, check: '  checkEnd(download);', without: '  void checkEnd;' },
   {
