@@ -9,14 +9,20 @@ import { TransportFailure, withoutContent, type TransportResponse } from './tran
 /** Bytes that are read before anybody takes them; beyond, the socket waits. */
 const AHEAD_BYTES = 2 * 1024 * 1024;
 
+/**
+ * A body that comes slower than this (bytes a second) all through the time that may pass between two of its pieces is given up:
+ * one that drips would hold the mailbox's one connection for good. The slowest line that carries MESH at all has ten times that.
+ */
+const LEAST_RATE = 100;
+
 /** A body to be read once. */
 export interface Body extends AsyncIterable<Buffer[]> {
   /** Ends the reading with this error, at once and not with the next bytes: they may never come. */
   cancel(error: Error): void;
 }
 
-/** Starts to read the body. It gives what has come since it was last asked, in the pieces of the wire, uncopied. */
-export function wholeBody(response: TransportResponse, context: RequestContext): Body {
+/** Starts to read the body; `ms` is what may pass between two of its pieces. It gives what has come since it was last asked, in the pieces of the wire, uncopied. */
+export function wholeBody(response: TransportResponse, context: RequestContext, ms: number): Body {
   const { body } = response;
   let pieces: Buffer[] = [];
   let bytes = 0;
@@ -24,15 +30,36 @@ export function wholeBody(response: TransportResponse, context: RequestContext):
   let failure: Error | undefined;
   let wake: (() => void) | undefined;
   let waking = false;
+  // Of the time since the last look.
+  let came = 0;
+  let waited = false;
 
   const wakeNow = (): void => {
     wake?.();
     wake = undefined;
   };
+  /** Where nobody took what came the sender is not to blame. */
+  const isTooSlow = (): boolean => {
+    const slow = !waited && !body.isPaused() && came < (ms / 1000) * LEAST_RATE;
+    came = 0;
+    waited = body.isPaused();
+    return slow;
+  };
+  const cancel = (error: Error): void => {
+    failure ??= error;
+    body.destroy();
+    wakeNow();
+  };
+  const looks = setInterval(() => {
+    if (isTooSlow()) {
+      cancel(brokenOff(context, undefined, 'came too slowly to go on with'));
+    }
+  }, ms);
   body
     .on('data', (piece: Buffer) => {
       pieces.push(piece);
       bytes += piece.length;
+      came += piece.length;
       if (bytes >= AHEAD_BYTES) body.pause();
       if (waking || !wake) return;
       // A TLS record has 16 KiB at most, and several come in one read of the socket: they are handed on together.
@@ -51,16 +78,13 @@ export function wholeBody(response: TransportResponse, context: RequestContext):
       wakeNow();
     })
     .once('close', () => {
+      clearInterval(looks);
       if (!ended) failure ??= brokenOff(context, undefined);
       wakeNow();
     });
 
   return {
-    cancel(error) {
-      failure ??= error;
-      body.destroy();
-      wakeNow();
-    },
+    cancel,
     async *[Symbol.asyncIterator]() {
       for (;;) {
         if (failure) throw failure;
@@ -68,7 +92,10 @@ export function wholeBody(response: TransportResponse, context: RequestContext):
           const taken = pieces;
           pieces = [];
           bytes = 0;
-          if (body.isPaused()) body.resume();
+          if (body.isPaused()) {
+            waited = true;
+            body.resume();
+          }
           yield taken;
         } else if (ended) {
           return;
@@ -80,9 +107,9 @@ export function wholeBody(response: TransportResponse, context: RequestContext):
   };
 }
 
-function brokenOff(context: RequestContext, cause: unknown): Error {
+function brokenOff(context: RequestContext, cause: unknown, how = 'broke off before its end'): Error {
   if (context.signal?.aborted) return failureOfTransport(context, new TransportFailure(cause, false));
-  return new DownloadError(`The download broke off before its end. Message ${context.messageId}: ${context.purpose}.`, {
+  return new DownloadError(`The download ${how}. Message ${context.messageId}: ${context.purpose}.`, {
     ...detailsOf(context),
     cause: withoutContent(cause),
     advice: 'Nothing is lost: it is still in the inbox and will be fetched again.',

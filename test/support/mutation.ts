@@ -12,13 +12,15 @@ export interface Mutation {
   /** The check, as it stands there, and what stands in its place: at every place where it stands. */
   check: string;
   without: string;
+  /** A second guard against the same: both have to go. */
+  also?: Mutation;
 }
 
 /**
  * Whether a command (arguments of this Node.js) fails with the fault. The file is put back, also at Ctrl+C: the child gets that
  * too and ends.
  */
-export function isFound({ file, check, without }: Mutation, args: readonly string[]): boolean {
+export function isFound({ file, check, without, also }: Mutation, args: readonly string[]): boolean {
   const path = join(ROOT, file);
   const before = readFileSync(path, 'utf8');
   if (!before.includes(check)) throw new Error(`${file} has no such check: ${check}`);
@@ -26,6 +28,7 @@ export function isFound({ file, check, without }: Mutation, args: readonly strin
   process.on('SIGINT', keep);
   try {
     writeFileSync(path, before.replaceAll(check, without));
+    if (also) return isFound(also, args);
     return spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'ignore' }).status !== 0;
   } finally {
     writeFileSync(path, before);
