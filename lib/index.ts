@@ -37,6 +37,7 @@ export type { ReceiveOptions } from './receive/receive-message';
 export type { SendOptions } from './send/send-message';
 export type { Outbox } from './send/outbox';
 export { mayHaveArrived } from './send/resend';
+export { notADevice } from './payload/safe-file-name';
 export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export';
 export type {
   EnqueueOptions,
