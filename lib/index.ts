@@ -13,7 +13,7 @@ export { COUNTED_TO } from './desk';
 export type { Activity, Attention } from './store/overview';
 export type { ClockSkew, MailboxHealth, Regular } from './health';
 export { LATENCY_BOUNDS, type Traffic } from './traffic';
-export { alertsBetween, judge, severityOf } from './watch';
+export { alertsBetween, judge, levelsOf, severityOf } from './watch';
 export type { Alert, Condition, ConditionKind, Observed, Severity, WatchLimits } from './watch';
 export type { ClientCertificate } from './client/client-certificate';
 export { checkConnection, type CheckOptions } from './check/check-connection';
