@@ -95,7 +95,7 @@ export function download<T>(
       message,
       chunkRange: header('mex-chunk-range'),
       header,
-      body: wholeBody(response, context),
+      body: wholeBody(response, context, exchange.config.timeouts.bodyMs),
     });
   });
 }

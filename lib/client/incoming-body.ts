@@ -25,6 +25,9 @@ export class IncomingBody {
   #pieces: Buffer[] = [];
   #bytes = 0;
   #isPaused = false;
+  /** Since the last look. */
+  #came = 0;
+  #waited = false;
   #hasEnded = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
@@ -49,6 +52,14 @@ export class IncomingBody {
     }
   }
 
+  /** The bytes that have come since the last look, and whether the wire had to wait for the reader meanwhile. */
+  look(): { bytes: number; waited: boolean } {
+    const look = { bytes: this.#came, waited: this.#waited };
+    this.#came = 0;
+    this.#waited = this.#isPaused;
+    return look;
+  }
+
   /** Ends the reading with this error, at once and not with the next bytes: they may never come. Harmless at the end. */
   cancel(error: Error): void {
     if (this.hasEnded) return;
@@ -60,8 +71,10 @@ export class IncomingBody {
   push(piece: Buffer): void {
     this.#pieces.push(piece);
     this.#bytes += piece.length;
+    this.#came += piece.length;
     if (this.#bytes >= AHEAD_BYTES) {
       this.#isPaused = true;
+      this.#waited = true;
       this.#wire.pause();
     }
     if (this.#isWaking || !this.#wake) return;
