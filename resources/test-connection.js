@@ -77,6 +77,8 @@
         .done(({ steps, notes }) => {
           status.text([verdict(steps), ...notes].join(' '));
           list.append(steps.map(row));
+          // What is to be done may be below the edge of the dialog.
+          list.find('[data-outcome=failed]')[0]?.scrollIntoView({ block: 'nearest' });
         })
         .fail(({ status: code }) => status.text(text(code === 401 || code === 403 ? 'refused' : 'unreachable')))
         .always(() => test === tests && button.prop('disabled', false));
