@@ -35,7 +35,7 @@ function way(from: keyof typeof CLIENTS, through: keyof typeof SERVERS, to: keyo
   const ours = [from, through, to].filter((name) => name.startsWith('our ')).map((name) => name.slice(4));
   return {
     what: `Payloads from ${from} through ${through} to ${to}`,
-    ours: [...new Set(ours)].join(', '),
+    ours: [...new Set(ours)].sort().join(', '),
     theirs,
     tests: new RegExp(
       `^What one client sends.*( from ${from} through ${through} to ${to} |: ${from}, ${through}, ${to}$)`,
