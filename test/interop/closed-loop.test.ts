@@ -26,6 +26,8 @@ interface Answer {
 interface Change {
   event: string;
   id: string;
+  /** The outcome, as it is stored. */
+  business: string;
 }
 
 describe('The closed loop through the official sandbox', function () {
@@ -54,8 +56,10 @@ describe('The closed loop through the official sandbox', function () {
       return lists.every(({ messageIds }) => messageIds.length === 0);
     });
 
-  const business = (id: string, result: string): Promise<Change> =>
-    taken<Change>('change', (change) => change.event === `business ${result}` && change.id === id);
+  async function business(id: string, result: string): Promise<void> {
+    const change = await taken<Change>('change', ({ event, id: of }) => event === `business ${result}` && of === id);
+    assert.equal(change.business, result);
+  }
 
   describe('a letter (ITK3)', () => {
     before(async () => {
