@@ -64,6 +64,8 @@ export function composeForm(id, { sent, close }) {
       sent();
     } catch (error) {
       send.disabled = false;
+      // A disabled button has lost the focus.
+      if (!form.contains(document.activeElement)) send.focus();
       const words = error.known ? [error.message, error.advice].filter(Boolean).join(' ') : text(error.message);
       replace(told, el('div', { class: 'mesh-error', role: 'alert', text: words }));
     }
