@@ -35,7 +35,10 @@ export function composeForm(id, { sent, close }) {
         void submit();
       },
       onkeydown: (event) => {
-        if (event.key === 'Escape') close();
+        if (event.key !== 'Escape') return;
+        // Node-RED's own keys look for the parents of what is gone then.
+        event.stopPropagation();
+        close();
       },
     },
     field(text('compose.to'), to),

@@ -166,7 +166,12 @@ class Sidebar {
           class: 'mesh-confirm',
           role: 'alertdialog',
           'aria-label': question,
-          onkeydown: ({ key }) => key === 'Escape' && end(false),
+          onkeydown: (event) => {
+            if (event.key !== 'Escape') return;
+            // Node-RED's own keys look for the parents of what is gone then.
+            event.stopPropagation();
+            end(false);
+          },
         },
         el('p', { text: question }),
         el(

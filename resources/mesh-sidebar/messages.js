@@ -153,10 +153,7 @@ export class Messages {
   #render() {
     const open = this.#open && this.#messages.some(({ reference }) => reference === this.#open.reference);
     if (!open) this.#open = undefined;
-    replace(
-      this.#list,
-      this.#messages.map((message) => this.#row(message)),
-    );
+    replace(this.#list, () => this.#messages.map((message) => this.#row(message)));
     const more = this.#next
       ? button(text(this.#search ? 'list.search-on' : 'list.more'), {
           'data-key': 'more',
