@@ -36,9 +36,14 @@ async function main(): Promise<void> {
       'payloads-in-database': { type: 'boolean', default: false },
       by: { type: 'string', default: '' },
       force: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
     },
     allowPositionals: true,
   });
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return;
+  }
   const { MESH_STORE_URL: url = '' } = process.env;
   const { folder, spool, 'payloads-in-database': inDatabase } = values;
   const [direction, reference = ''] = positionals;

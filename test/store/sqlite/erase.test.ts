@@ -28,6 +28,14 @@ function command(...args: string[]): { status: number | null; said: string } {
   return { status: run.status, said: run.stdout + run.stderr };
 }
 
+describe('nhs-mesh-store', () => {
+  it('tells its options when asked, and ends well', () => {
+    const { status, said } = command('--help');
+    assert.equal(status, 0, said);
+    assert.match(said, /^nhs-mesh-store erase ID --by NAME/);
+  });
+});
+
 describe('erasing a message in SQLite', () => {
   erasure(place);
 
