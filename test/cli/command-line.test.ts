@@ -13,7 +13,7 @@ import { startSandbox } from '../../lib/sandbox';
 import { afterThisTest, emptyFolder } from '../support/cleanup';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
-const COPY_PROGRAM = join(__dirname, '../../lib/store/copy-cli.ts');
+const STORE_PROGRAM = join(__dirname, '../../lib/store/store-cli.ts');
 const NAME = 'SERVER001.X26.api.mesh-client.nhs.uk';
 
 interface Ended {
@@ -56,11 +56,11 @@ describe('nhs-mesh', function () {
     assert.match(out, /nhs-mesh-store/);
   });
 
-  it('leaves the copying of stores to nhs-mesh-store, which tells its options, and its usage for one that it does not know', async () => {
-    const help = await run(['--help'], {}, COPY_PROGRAM);
+  it('leaves stores to nhs-mesh-store, which tells its options, and its usage for one that it does not know', async () => {
+    const help = await run(['--help'], {}, STORE_PROGRAM);
     assert.deepEqual([help.code, help.err], [0, '']);
     assert.match(help.out, /^Usage: nhs-mesh-store /);
-    const unknown = await run(['--folders', 'x'], {}, COPY_PROGRAM);
+    const unknown = await run(['--folders', 'x'], {}, STORE_PROGRAM);
     assert.deepEqual([unknown.code, unknown.out], [1, '']);
     assert.match(unknown.err, /'--folders'[\s\S]*Usage: nhs-mesh-store /);
   });
