@@ -239,11 +239,16 @@ export class Editor {
     });
     const tree = this.page.locator('#red-ui-clipboard-dialog-import-tab-examples');
     await tree.getByText('node-red-nhs-mesh').click();
-    await tree.getByText(name, { exact: true }).click();
-    await this.page.locator('#red-ui-clipboard-dialog-ok').click();
+    const ok = this.page.locator('#red-ui-clipboard-dialog-ok');
+    // A click on a tree that is still unfolding chooses nothing.
+    for (let tries = 0; tries < 10 && !(await ok.isEnabled()); tries += 1) {
+      await tree.getByText(name, { exact: true }).click();
+      await this.page.waitForTimeout(100 * tries);
+    }
+    await ok.click();
     await this.page.locator('#red-ui-clipboard-dialog').waitFor({ state: 'hidden' });
     // The dialog closes before the example has come from the server.
-    await this.page.locator('#red-ui-header-button-deploy:not(.disabled)').waitFor();
+    await this.page.locator('#red-ui-header-button-deploy:not(.disabled)').waitFor({ timeout: 60_000 });
   }
 
   /** Deploys what is in the editor and waits until Node-RED has it. */
