@@ -220,6 +220,17 @@ export class Editor {
     await this.page.waitForFunction((count) => document.querySelectorAll('.red-ui-tray').length < count, before);
   }
 
+  /** Opens the MESH sidebar by its action, as its keyboard shortcut does, and waits until it shows a mailbox. */
+  async showSidebar(): Promise<Locator> {
+    const sidebar = this.page.locator('.mesh-sidebar');
+    await this.page.evaluate(() => {
+      const { RED } = globalThis as unknown as { RED: EditorGlobal };
+      RED.actions.invoke('mesh:show-sidebar');
+    });
+    await sidebar.locator('.mesh-counts').waitFor();
+    return sidebar;
+  }
+
   /** Cancels whatever dialogs are open. */
   async cancelAll(): Promise<void> {
     while ((await this.page.locator('.red-ui-tray').count()) > 0) await this.cancel();
