@@ -10,7 +10,7 @@
  * has in flight comes one by one after that: a message that kills the process takes no others with it to their last delivery.
  */
 import type { MeshError } from '../errors';
-import type { Incoming } from '../store/store';
+import type { Incoming, IncomingStanding } from '../store/store';
 import type { ReceivedMessage } from '../types';
 import type { Clock } from '../clock';
 import { Alarm } from './alarm';
@@ -66,7 +66,7 @@ export class DeliveryLane {
   /** How deliveries ended, being committed. */
   readonly #settling = new Set<Promise<void>>();
   /** Read and not yet delivered, oldest first; all of them this consumer's. */
-  #read: Incoming[] = [];
+  #read: IncomingStanding[] = [];
   /** The last row that was read: what comes later is behind it. */
   #after: string | undefined;
   /** Counts the resets. */
@@ -136,7 +136,8 @@ export class DeliveryLane {
         if (!due && (await this.#deliverTogether())) continue;
         const next = due ?? (await this.#nextWaiting());
         if (!next) break;
-        const row = await this.#parts.rows.get(next.messageId);
+        const { rows } = this.#parts;
+        const row = await (due ? rows.get(next.messageId) : rows.take(next.messageId));
         if (row && DELIVERABLE.includes(row.state)) {
           if (!flights.isHeld(row.messageId)) await this.#deliver(row);
         } else if (due) {
@@ -149,7 +150,7 @@ export class DeliveryLane {
   }
 
   /** The oldest that waits for its first delivery; it stays the next one until it is taken off. */
-  async #nextWaiting(): Promise<Incoming | undefined> {
+  async #nextWaiting(): Promise<IncomingStanding | undefined> {
     const { rows, isUnderWay } = this.#parts;
     if (rows.waiting.count((routed) => this.#claims(routed)) === 0) return undefined;
     while (this.#read.length === 0) {
@@ -165,7 +166,7 @@ export class DeliveryLane {
   }
 
   /** The first of what waits, as far as they are small, and new, and nothing has to be settled first. */
-  #smallOnes(): Incoming[] {
+  #smallOnes(): IncomingStanding[] {
     if (this.#consumer.folder !== undefined) return [];
     const room = this.#consumer.maxInFlight - this.#parts.flights.of(this.#consumer);
     const end = this.#read.findIndex((row) => !isSmall(row) || this.#parts.isUnderWay(row.messageId));
@@ -178,7 +179,7 @@ export class DeliveryLane {
     const epoch = this.#epoch;
     const chosen = this.#smallOnes();
     if (chosen.length < 2) return false;
-    const isWanted = (row: Incoming): boolean => epoch === this.#epoch && !this.#closed && this.#claims(row);
+    const isWanted = (row: Routed): boolean => epoch === this.#epoch && !this.#closed && this.#claims(row);
     const recorded = await recordTogether(chosen, this.#consumer, { ...this.#parts, isWanted });
     if (recorded.length === 0) return false;
     const handled = new Set(recorded.map(({ flight }) => flight.messageId));

@@ -193,7 +193,7 @@ class DurableInbox implements InboxPoller {
   }
 
   async *parked(): AsyncGenerator<ParkedMessage> {
-    for await (const row of this.#rows.all(['parked'])) {
+    for await (const row of this.#rows.parked()) {
       const { deliveryCount, error } = row;
       if (error) yield { message: headersOf(row), error, deliveryCount };
     }

@@ -1,6 +1,6 @@
 /** The first deliveries of several small messages, recorded in one commit before any of them is handed over. */
 import { INLINE_BYTES } from '../payload/stored-payload';
-import type { Incoming } from '../store/store';
+import type { Incoming, IncomingStanding } from '../store/store';
 import type { Clock } from '../clock';
 import type { ReceivedMessage } from '../types';
 import { ackIn } from './answer-settler';
@@ -34,20 +34,20 @@ interface Parts {
 }
 
 /** Its payload is in its row, it was never delivered, and nothing has to be settled before it is. */
-export function isSmall({ size, deliveryCount, messageType, recognised }: Incoming): boolean {
+export function isSmall({ size, deliveryCount, messageType, recognised }: IncomingStanding): boolean {
   return size <= INLINE_BYTES && deliveryCount === 0 && messageType === 'DATA' && !ackIn(recognised);
 }
 
 /** Records them, up to the first that is not as it was listed: that one is looked at by itself. Each is in flight from here on. */
 export async function recordTogether(
-  listed: readonly Incoming[],
+  listed: readonly IncomingStanding[],
   consumer: InboxConsumer,
   parts: Parts,
 ): Promise<Recorded[]> {
   const { rows, flights, clock, leaseMs, turns } = parts;
   const endTurn = await turns.next();
   try {
-    const fresh = await Promise.all(listed.map(({ messageId }) => rows.get(messageId)));
+    const fresh = await Promise.all(listed.map(({ messageId }) => rows.take(messageId)));
     const ready = (await readyOnes(fresh, parts)).filter(({ row }) => parts.isWanted(row));
     const begun = ready.map(({ row }) => flights.begin(row, consumer));
     const records = await Promise.allSettled(ready.map(({ row }) => rows.deliver(row, clock.now() + leaseMs)));

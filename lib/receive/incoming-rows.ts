@@ -5,6 +5,7 @@
 import type { MeshError } from '../errors';
 import type { Incoming, IncomingStanding, IncomingState, NewIncoming, Page, Store, StoredError } from '../store/store';
 import type { Clock } from '../clock';
+import { RecentRows } from '../store/recent-rows';
 import { Waiting } from './waiting';
 
 /** What waits for its first delivery, whether MESH has been told or not. */
@@ -17,6 +18,8 @@ const PAGE = 500;
 /** Rows of the store, and how many wait. */
 export class IncomingRows {
   readonly waiting = new Waiting();
+  /** Small ones that were stored here and not handed over. */
+  readonly #recent = new RecentRows<Incoming>();
   readonly #store: Store;
   readonly #key: string;
   readonly #clock: Clock;
@@ -38,14 +41,24 @@ export class IncomingRows {
     return this.#store.knownIncoming(this.#key, messageIds);
   }
 
-  /** What waits for its first delivery, oldest first, without payloads. `after` is a message id. */
-  listWaiting(limit: number, after: string | undefined): Promise<Incoming[]> {
-    return this.#store.listIncoming(this.#key, WAITING, after === undefined ? { limit } : { limit, after });
+  /** The row with its payload, for a first delivery: as it was stored where that was a moment ago, else as it is now. */
+  async take(messageId: string): Promise<Incoming | undefined> {
+    return this.#recent.take(messageId) ?? (await this.get(messageId));
   }
 
-  /** All rows in these states. Rows may be changed on the way. */
-  all(states: readonly IncomingState[]): AsyncGenerator<Incoming> {
-    return pages((page) => this.#store.listIncoming(this.#key, states, page));
+  /** What waits for its first delivery, oldest first. `after` is a message id. */
+  listWaiting(limit: number, after: string | undefined): Promise<IncomingStanding[]> {
+    return this.#store.standingIncoming(this.#key, WAITING, after === undefined ? { limit } : { limit, after });
+  }
+
+  /** All in these states. They may be changed on the way. */
+  all(states: readonly IncomingState[]): AsyncGenerator<IncomingStanding> {
+    return pages((page) => this.#store.standingIncoming(this.#key, states, page));
+  }
+
+  /** All that is parked, as rows without payloads. */
+  parked(): AsyncGenerator<Incoming> {
+    return pages((page) => this.#store.listIncoming(this.#key, ['parked'], page));
   }
 
   /** All of which MESH has not been told. They may be told on the way. */
@@ -71,6 +84,7 @@ export class IncomingRows {
     if (!(await this.#store.addIncoming(row, { event: 'spooled', time: receivedAt, detail }))) return undefined;
     this.waiting.add(row);
     this.#stored(row.size);
+    if (row.payload?.kind === 'inline') this.#recent.add(row.messageId, justStored(row));
     return row;
   }
 
@@ -86,12 +100,12 @@ export class IncomingRows {
     }
   }
 
-  /** It is being delivered. Undefined if it was settled meanwhile. */
+  /** It is being delivered; for the first time only if it was not before. Undefined if it was settled meanwhile. */
   async deliver(row: Incoming, leaseUntil: number): Promise<Incoming | undefined> {
     const deliveryCount = row.deliveryCount + 1;
     const standing = await this.#change(
       row.messageId,
-      DELIVERABLE,
+      row.deliveryCount === 0 ? WAITING : DELIVERABLE,
       { state: 'delivered', deliveryCount, leaseUntil },
       { event: 'delivered', time: this.#clock.now(), detail: { deliveryCount } },
     );
@@ -178,6 +192,7 @@ export class IncomingRows {
     change: Parameters<Store['changeIncoming']>[3],
     note?: Parameters<Store['changeIncoming']>[4],
   ): Promise<IncomingStanding | undefined> {
+    if (change.state !== 'acknowledged') this.#recent.forget(messageId);
     return this.#store.changeIncoming(this.#key, messageId, from, change, note);
   }
 }
@@ -188,9 +203,24 @@ const TOO_OFTEN: StoredError = {
   advice: 'Look at why the flow does not reach its mesh-ack node.',
 };
 
+/** The row as it is right after its INSERT. */
+function justStored(row: NewIncoming): Incoming {
+  return {
+    requestKey: null,
+    recognised: null,
+    ...row,
+    state: 'spooled',
+    acknowledgedAt: null,
+    deliveryCount: 0,
+    leaseUntil: null,
+    settledAt: null,
+    error: null,
+  };
+}
+
 /** Every row of a list, a page at a time. */
-async function* pages(list: (page: Page) => Promise<Incoming[]>): AsyncGenerator<Incoming> {
-  let page: Incoming[];
+async function* pages<Row extends { messageId: string }>(list: (page: Page) => Promise<Row[]>): AsyncGenerator<Row> {
+  let page: Row[];
   let after: string | undefined;
   do {
     page = await list({ limit: PAGE, ...(after ? { after } : {}) });

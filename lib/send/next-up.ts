@@ -3,11 +3,11 @@
  * intent can be committed together with the end of another message.
  */
 import { AbortedError } from '../errors';
+import type { RecentRows } from '../store/recent-rows';
 import type { Outgoing, OutgoingTransition, SendPlan, Store } from '../store/store';
 import type { Clock } from '../clock';
 import { isUnsendable, planOf, type AttemptParts, type Ending } from './attempt';
 import type { SendBackoff } from './send-backoff';
-import type { JustQueued } from './just-queued';
 import { storedError } from './stored-error';
 
 /** A row that may be sent, and how. */
@@ -23,7 +23,7 @@ export interface NextUpParts extends AttemptParts {
   mailbox: string;
   backoff: SendBackoff;
   /** Rows that need not be read. Undefined where others send too: one of them may have tried it meanwhile. */
-  justQueued: JustQueued | undefined;
+  justQueued: RecentRows<Outgoing> | undefined;
   /** No more is begun. */
   stopping: AbortSignal;
   /** Commits how a queued message ended that cannot be sent at all. */
@@ -129,7 +129,7 @@ export class NextUp {
     const limit = isFailing ? 2 : BATCH + this.#ready.length;
     if (justQueued && !isFailing) {
       const ids = (await store.idsToSend(mailbox, clock.now(), limit + TAKEN)).filter(isNew);
-      const rows = justQueued.take(ids);
+      const rows = justQueued.takeFirst(ids);
       if (rows.length > 0 || ids.length === 0) return rows;
     }
     const read = await store.nextToSend(mailbox, clock.now(), limit);

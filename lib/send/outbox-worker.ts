@@ -8,11 +8,11 @@
  */
 import { AbortedError } from '../errors';
 import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
+import { RecentRows } from '../store/recent-rows';
 import type { LedgerNote, Outgoing, OutgoingChange, OutgoingState, OutgoingTransition, Store } from '../store/store';
 import { attempt, PARK_AFTER, type AttemptParts, type Ending } from './attempt';
 import { InHand, type Claimed, type Ended } from './in-hand';
 import { Interrupted, notBegun } from './interrupted';
-import { JustQueued } from './just-queued';
 import { settleLate } from './late-answer';
 import { heldUnknown } from './held-unknown';
 import { NextUp } from './next-up';
@@ -66,7 +66,7 @@ export class OutboxWorker {
   readonly #settleWaitMs: number;
   readonly #backoff = new SendBackoff();
   readonly #interrupted: Interrupted;
-  readonly #justQueued: JustQueued | undefined;
+  readonly #justQueued: RecentRows<Outgoing> | undefined;
   readonly #next: NextUp;
   readonly #inHand: InHand;
   #marks: SendMarks | undefined;
@@ -84,7 +84,7 @@ export class OutboxWorker {
     this.#lease = parts.lease ?? ALWAYS_HELD;
     this.#settleWaitMs = parts.settleWaitMs ?? 0;
     this.#interrupted = new Interrupted(parts, this.#settleWaitMs, (row, ending) => this.#changeAttempt(row, ending));
-    this.#justQueued = parts.store.isShared ? undefined : new JustQueued();
+    this.#justQueued = parts.store.isShared ? undefined : new RecentRows();
     this.#next = new NextUp({
       ...parts,
       backoff: this.#backoff,
@@ -104,7 +104,7 @@ export class OutboxWorker {
       settleAlone: (ended) => this.#settleAlone(ended),
     });
     parts.outbox.onChange = () => this.#wakeUp();
-    parts.outbox.onQueued = (row) => this.#justQueued?.add(row);
+    parts.outbox.onQueued = (row) => this.#justQueued?.add(row.id, row);
     parts.outbox.onEvent(({ event, message }) => {
       if (event !== 'queued') this.#justQueued?.forget(message.id);
       if (event === 'dropped') void parts.scratch.remove(message.id);

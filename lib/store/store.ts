@@ -186,6 +186,8 @@ export type IncomingStanding = Pick<
   | 'deliveryCount'
   | 'leaseUntil'
   | 'error'
+  | 'size'
+  | 'recognised'
 >;
 
 /** One line of the ledger: what happened to which message. Never a payload, nor patient data, nor a free text of a user's. */
@@ -342,7 +344,9 @@ export interface Store {
   firstIncomingRequest(mailbox: string, requestKey: string): Promise<Incoming | undefined>;
   /** Those of the ids that the store knows, with their state. */
   knownIncoming(mailbox: string, messageIds: readonly string[]): Promise<Map<string, IncomingState>>;
-  /** Oldest first by `receivedAt`; a page's `after` is a message id. Payloads are left out (null). */
+  /** How those of these states stand, oldest first by `receivedAt`; a page's `after` is a message id. */
+  standingIncoming(mailbox: string, states: readonly IncomingState[], page: Page): Promise<IncomingStanding[]>;
+  /** The same, as rows. Payloads are left out (null). */
   listIncoming(mailbox: string, states: readonly IncomingState[], page: Page): Promise<Incoming[]>;
   /**
    * What MESH has not been told of (`acknowledgedAt` is null), whatever its state, oldest first by `receivedAt`; a page's

@@ -12,6 +12,7 @@ import {
   type Mailbox,
 } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
+import type { Store } from '../../lib/store/store';
 import { emptyFolder } from '../support/cleanup';
 import { consumer, idle, pollAndWait, type TestConsumer } from '../support/consumer';
 import { failure } from '../support/failure';
@@ -107,6 +108,32 @@ describe('the durable inbox', () => {
     assert.equal((await rowsOf(server, state))[0]?.sha256, sha256(body));
     assert.ok(one.states.some(({ progress }) => progress?.totalChunks === 5));
     assert.equal((await spoolFiles(state)).length, 1, 'and nothing else is left in the spool');
+  });
+
+  it('hands over small messages that it has just stored without reading them back, every byte of them', async () => {
+    const payloads = Array.from({ length: 30 }, () => noise(2000));
+    for (const payload of payloads) await send('WF', payload);
+    let read = 0;
+    const store: Store = {
+      ...state.store,
+      getIncoming(...args) {
+        read += 1;
+        return state.store.getIncoming(...args);
+      },
+    };
+    const one = consumer({ acknowledge: 'after-delivery' });
+    const inbox = inboxOf(server, { ...state, store });
+    inbox.add(one);
+    await pollAndWait(inbox, one);
+    assert.deepEqual(
+      one.deliveries.map(({ received }) => received.payload?.toString('hex')),
+      payloads.map((payload) => payload.toString('hex')),
+    );
+    assert.deepEqual(
+      await statesOf(server, state),
+      payloads.map(() => 'done'),
+    );
+    assert.equal(read, 0);
   });
 
   it('does not download again what it has, however often it polls', async () => {

@@ -102,9 +102,30 @@ export async function listIncoming(
   states: readonly IncomingState[],
   page: Page,
 ): Promise<Incoming[]> {
-  const rows = await queries.rows(
+  const rows = await inStates(queries, INCOMING_COLUMNS, mailbox, states, page);
+  return rows.map((row) => incomingOf(parseIncoming(row), mailbox, null));
+}
+
+export async function standingIncoming(
+  queries: Queries,
+  mailbox: string,
+  states: readonly IncomingState[],
+  page: Page,
+): Promise<IncomingStanding[]> {
+  const rows = await inStates(queries, STANDING_COLUMNS, mailbox, states, page);
+  return rows.map((row) => standingOf(parseStanding(row)));
+}
+
+function inStates(
+  queries: Queries,
+  columns: string,
+  mailbox: string,
+  states: readonly IncomingState[],
+  page: Page,
+): Promise<Row[]> {
+  return queries.rows(
     `SELECT i.* FROM unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
-        SELECT ${INCOMING_COLUMNS} FROM incoming
+        SELECT ${columns} FROM incoming
           WHERE mailbox = ${MAILBOX} AND state = s.state AND ${AFTER}
           ORDER BY received_at, message_id LIMIT ?
       ) AS i ORDER BY i.received_at, i.message_id LIMIT ?`,
@@ -114,7 +135,6 @@ export async function listIncoming(
     page.limit,
     page.limit,
   );
-  return rows.map((row) => incomingOf(parseIncoming(row), mailbox, null));
 }
 
 export async function untoldIncoming(queries: Queries, mailbox: string, page: Page): Promise<Incoming[]> {

@@ -95,6 +95,7 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
     getIncoming: (mailbox, messageId) => read((q) => incoming.getIncoming(q, mailbox, messageId)),
     firstIncomingRequest: (mailbox, requestKey) => read((q) => incoming.firstIncomingRequest(q, mailbox, requestKey)),
     knownIncoming: (mailbox, messageIds) => read((q) => incoming.knownIncoming(q, mailbox, messageIds)),
+    standingIncoming: (mailbox, states, page) => read((q) => incoming.standingIncoming(q, mailbox, states, page)),
     listIncoming: (mailbox, states, page) => read((q) => incoming.listIncoming(q, mailbox, states, page)),
     untoldIncoming: (mailbox, page) => read((q) => incoming.untoldIncoming(q, mailbox, page)),
     dueDeliveries: (mailbox, now, limit) => read((q) => incoming.dueDeliveries(q, mailbox, now, limit)),

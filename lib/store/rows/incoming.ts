@@ -62,6 +62,8 @@ const standing = schema.pick({
   delivery_count: true,
   lease_until: true,
   error: true,
+  size: true,
+  recognised: true,
 });
 
 /** The columns that say how a message stands. */
@@ -79,6 +81,7 @@ export function standingOf(before: z.output<typeof standing>, change: IncomingCh
     deliveryCount = before.delivery_count,
     leaseUntil = before.lease_until,
     error = before.error,
+    recognised = before.recognised,
   } = change;
   return {
     messageId: before.message_id,
@@ -90,6 +93,8 @@ export function standingOf(before: z.output<typeof standing>, change: IncomingCh
     deliveryCount,
     leaseUntil,
     error,
+    size: before.size,
+    recognised,
   };
 }
 

@@ -93,13 +93,24 @@ export class IncomingTable {
   }
 
   list(mailboxKey: string, states: readonly IncomingState[], page: Page): Incoming[] {
+    return this.#inStates(INCOMING_COLUMNS, mailboxKey, states, page).map((row) => this.#of(row, false));
+  }
+
+  standing(mailboxKey: string, states: readonly IncomingState[], page: Page): IncomingStanding[] {
+    return this.#inStates(STANDING_COLUMNS, mailboxKey, states, page).map((row) => standingOf(parseStanding(row)));
+  }
+
+  #inStates(columns: string, mailboxKey: string, states: readonly IncomingState[], page: Page): Row[] {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return [];
     const start = this.#start(mailbox, page);
+    const after = (one: Row, other: Row): number =>
+      Number(one['received_at']) - Number(other['received_at']) ||
+      (String(one['message_id']) < String(other['message_id']) ? -1 : 1);
     return [...new Set(states)]
       .flatMap((state) =>
         this.#statements.all(
-          `${SELECT} INDEXED BY incoming_state
+          `SELECT ${columns} FROM incoming INDEXED BY incoming_state
             WHERE mailbox = ? AND state = ? AND (received_at, message_id) > (?, ?)
             ORDER BY received_at, message_id LIMIT ?`,
           mailbox,
@@ -108,8 +119,7 @@ export class IncomingTable {
           page.limit,
         ),
       )
-      .map((row) => this.#of(row, false))
-      .sort((one, other) => one.receivedAt - other.receivedAt || (one.messageId < other.messageId ? -1 : 1))
+      .sort(after)
       .slice(0, page.limit);
   }
 

@@ -64,6 +64,7 @@ function storeOn(connection: Connection): SqliteStore {
     getIncoming: (mailbox, messageId) => call('getIncoming', [mailbox, messageId]),
     firstIncomingRequest: (mailbox, requestKey) => call('firstIncomingRequest', [mailbox, requestKey]),
     knownIncoming: (mailbox, messageIds) => call('knownIncoming', [mailbox, messageIds]),
+    standingIncoming: (mailbox, states, page) => call('standingIncoming', [mailbox, states, page]),
     listIncoming: (mailbox, states, page) => call('listIncoming', [mailbox, states, page]),
     untoldIncoming: (mailbox, page) => call('untoldIncoming', [mailbox, page]),
     dueDeliveries: (mailbox, now, limit) => call('dueDeliveries', [mailbox, now, limit]),

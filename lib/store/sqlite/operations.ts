@@ -49,6 +49,7 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'getIncoming',
   'firstIncomingRequest',
   'knownIncoming',
+  'standingIncoming',
   'listIncoming',
   'untoldIncoming',
   'dueDeliveries',
@@ -95,6 +96,8 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     getIncoming: (mailbox: string, messageId: string) => incoming.get(mailbox, messageId),
     firstIncomingRequest: (mailbox: string, requestKey: string) => incoming.firstRequest(mailbox, requestKey),
     knownIncoming: (mailbox: string, messageIds: readonly string[]) => incoming.known(mailbox, messageIds),
+    standingIncoming: (mailbox: string, states: readonly IncomingState[], page: Page) =>
+      incoming.standing(mailbox, states, page),
     listIncoming: (mailbox: string, states: readonly IncomingState[], page: Page) =>
       incoming.list(mailbox, states, page),
     untoldIncoming: (mailbox: string, page: Page) => incoming.untold(mailbox, page),

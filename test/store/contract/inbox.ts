@@ -1,7 +1,27 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import type { Incoming, IncomingChange } from '../../../lib/store/store';
+import type { Incoming, IncomingChange, IncomingStanding } from '../../../lib/store/store';
 import { everyPage, incoming, MAILBOX, messageIds, note, OTHER, received, T, type UseStore } from './support';
+
+/** What a list and a change tell of a message. */
+function standingOf(row: Incoming): IncomingStanding {
+  const { messageId, workflowId, messageType, receivedAt, state, acknowledgedAt, deliveryCount, leaseUntil, error } =
+    row;
+  const { size, recognised } = row;
+  const kept = { size, recognised };
+  return {
+    messageId,
+    workflowId,
+    messageType,
+    receivedAt,
+    state,
+    acknowledgedAt,
+    deliveryCount,
+    leaseUntil,
+    error,
+    ...kept,
+  };
+}
 
 export function describeInbox(store: UseStore): void {
   describe('addIncoming', () => {
@@ -84,14 +104,13 @@ export function describeInbox(store: UseStore): void {
         leaseUntil: T + 2,
         settledAt: T + 3,
         error: { code: 'C', message: 'm' },
+        recognised: { kind: 'request' },
       };
       const before = await store().getIncoming(MAILBOX, messageId);
       const standing = await store().changeIncoming(MAILBOX, messageId, ['spooled'], change, note('parked'));
       const after = await store().getIncoming(MAILBOX, messageId);
       assert.deepEqual(after, { ...before, ...change });
-      const { workflowId, messageType, receivedAt } = incoming();
-      const { payload: _payload, settledAt: _settledAt, ...told } = change;
-      assert.deepEqual(standing, { messageId, workflowId, messageType, receivedAt, ...told });
+      assert.deepEqual(standing, after && standingOf(after));
     });
 
     it('leaves alone what is in another state, in another mailbox or not there', async () => {
@@ -139,7 +158,7 @@ export function describeInbox(store: UseStore): void {
       assert.deepEqual(await store().dueDeliveries('never used', T, 9), []));
   });
 
-  describe('listIncoming', () => {
+  describe('listIncoming, and standingIncoming alike,', () => {
     it('gives every row of the states once, oldest first, without payloads, over pages of any size', async () => {
       const all: string[] = [];
       for (let i = 0; i < 20; i += 1) {
@@ -157,9 +176,20 @@ export function describeInbox(store: UseStore): void {
         );
         assert.deepEqual(messageIds(pages.flat()), all);
         assert.ok(pages.flat().every(({ payload }) => payload === null));
+        const standing = await everyPage(
+          limit,
+          (row: IncomingStanding) => row.messageId,
+          (page) => store().standingIncoming(MAILBOX, ['parked', 'done'], page),
+        );
+        assert.deepEqual(
+          standing,
+          pages.map((page) => page.map(standingOf)),
+        );
       }
       assert.equal((await store().listIncoming(MAILBOX, ['parked'], { limit: 50 })).length, 10);
       assert.deepEqual(await store().listIncoming(MAILBOX, [], { limit: 50 }), []);
+      assert.deepEqual(await store().standingIncoming(MAILBOX, [], { limit: 50 }), []);
+      assert.deepEqual(await store().standingIncoming('never used', ['done'], { limit: 50 }), []);
       assert.deepEqual(await store().listIncoming('never used', ['done'], { limit: 50 }), []);
     });
   });

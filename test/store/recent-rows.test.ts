@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
-import { JustQueued } from '../../lib/send/just-queued';
+import { RecentRows } from '../../lib/store/recent-rows';
 import type { Outgoing } from '../../lib/store/store';
 import { letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
 
-const row = (id: string, bytes = 10): Outgoing =>
-  ({ id, payload: { kind: 'inline', bytes: new Uint8Array(bytes) } }) as Outgoing;
+const row = (id = 'small', bytes = 10): Pick<Outgoing, 'id' | 'payload'> => ({
+  id,
+  payload: { kind: 'inline', bytes: new Uint8Array(bytes) },
+});
 const MIB = 1024 * 1024;
 
-describe('messages that were just queued', () => {
-  it('are sent as they were taken, in order, without being read back from the store', async () => {
+describe('rows that were just stored', () => {
+  it('of messages to be sent: they are sent as they were taken, in order, without being read back from the store', async () => {
     const server = await tlsSandbox();
     const state = await stateIn();
     const read: number[] = [];
@@ -52,35 +54,35 @@ describe('messages that were just queued', () => {
   });
 
   it('are held up to 8 MiB; what is beyond is left to the store', () => {
-    const held = new JustQueued();
-    for (let i = 0; i < 20; i += 1) held.add(row(`m${i}`, MIB - 1024));
-    assert.equal(held.take(Array.from({ length: 20 }, (_, i) => `m${i}`)).length, 8);
-    held.add(row('small'));
+    const held = new RecentRows<Pick<Outgoing, 'id' | 'payload'>>();
+    for (let i = 0; i < 20; i += 1) held.add(`m${i}`, row(`m${i}`, MIB - 1024));
+    assert.equal(held.takeFirst(Array.from({ length: 20 }, (_, i) => `m${i}`)).length, 8);
+    held.add('small', row());
     assert.deepEqual(
-      held.take(['small']).map(({ id }) => id),
+      held.takeFirst(['small']).map(({ id }) => id),
       ['small'],
     );
   });
 
   it('are given once, from the first on, as far as they are held', () => {
-    const held = new JustQueued();
-    for (const id of ['a', 'b', 'd']) held.add(row(id));
+    const held = new RecentRows<Pick<Outgoing, 'id' | 'payload'>>();
+    for (const id of ['a', 'b', 'd']) held.add(id, row(id));
     assert.deepEqual(
-      held.take(['a', 'b', 'c', 'd']).map(({ id }) => id),
+      held.takeFirst(['a', 'b', 'c', 'd']).map(({ id }) => id),
       ['a', 'b'],
     );
-    assert.deepEqual(held.take(['a']), []);
+    assert.deepEqual(held.takeFirst(['a']), []);
     held.forget('d');
-    assert.deepEqual(held.take(['d']), []);
+    assert.deepEqual(held.takeFirst(['d']), []);
   });
 
   it('make room for others when they are forgotten', () => {
-    const held = new JustQueued();
+    const held = new RecentRows<Pick<Outgoing, 'id' | 'payload'>>();
     for (let i = 0; i < 30; i += 1) {
-      held.add(row('big', 5 * MIB));
+      held.add('big', row('big', 5 * MIB));
       held.forget('big');
     }
-    held.add(row('last', 5 * MIB));
-    assert.equal(held.take(['last']).length, 1);
+    held.add('last', row('last', 5 * MIB));
+    assert.equal(held.takeFirst(['last']).length, 1);
   });
 });
