@@ -1,18 +1,26 @@
 /** "Test connection" in a mailbox's dialog, before anything is deployed. */
 import assert from 'node:assert/strict';
 import type { Locator } from 'playwright-core';
+import { CHECK_STEPS } from '../../lib/index';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { MAJORS, mailboxOn } from '../journeys/support';
+import { at, FAILING } from './failing-connections';
 import { Editor, needsChromium, THEMES } from './support';
 
 /** Presses the button, waits for the verdict and gives the steps with one outcome. */
 async function tested(tray: Locator, outcome: string): Promise<string[]> {
   await tray.getByRole('button', { name: 'Test connection' }).click();
-  await tray.getByRole('status').filter({ hasText: 'The connection' }).waitFor();
+  await tray.getByRole('status').filter({ hasText: 'The connection' }).waitFor({ timeout: 60_000 });
   await tray.page().waitForFunction(() => document.querySelectorAll('#mesh-test-connection li').length > 0);
   return tray
     .locator(`li[data-outcome="${outcome}"]`)
     .evaluateAll((items) => items.map((item) => item.getAttribute('data-step') ?? ''));
+}
+
+/** In the page: changes config nodes as a person does who has pressed Update and not deployed. */
+function change(nodes: Record<string, object>): void {
+  const { RED } = globalThis as unknown as { RED: { nodes: { node(id: string): object } } };
+  for (const [id, fields] of Object.entries(nodes)) Object.assign(RED.nodes.node(id), fields, { changed: true });
 }
 
 for (const major of MAJORS) {
@@ -26,6 +34,7 @@ for (const major of MAJORS) {
         const flows = [
           { id: 'tab', type: 'tab', label: 'test' },
           ...(await mailboxOn(sandbox, 'X26ABC1')),
+          { id: 'proxy', type: 'http proxy', name: '', url: 'http://127.0.0.1:1', noproxy: [], credentials: {} },
           { id: 'send', type: 'mesh-send', z: 'tab', mailbox: 'mailbox-X26ABC1', x: 100, y: 100, wires: [] },
         ];
         editor = await Editor.open({ major, theme, flows: [] });
@@ -70,6 +79,38 @@ for (const major of MAJORS) {
             await editor.picture('test-connection-failed', tray);
           }
           assert.deepEqual(await editor.seriousFaults('#mesh-test-connection'), []);
+          await editor.cancel();
+        });
+      }
+
+      for (const { what, failed = [], warned = [], make } of theme === 'light' ? FAILING : []) {
+        it(`shows ${[...failed, ...warned].join(' and ')} for ${what}, its advice in sight, and nothing green after`, async () => {
+          const typed = await make(sandbox);
+          await editor.page.evaluate(change, { 'tls-X26ABC1': { credentials: typed.tls }, proxy: typed.proxy ?? {} });
+          const tray = await editor.editConfig('mesh-config', 'mailbox-X26ABC1');
+          for (const [field, value] of Object.entries(at(typed))) {
+            await tray.locator(`#node-config-input-${field}`).fill(value);
+          }
+          if (typed.proxy) await tray.locator('select#node-config-input-proxy').selectOption('proxy');
+          await tray.locator('#mesh-test-connection-workflow').fill(typed.workflow ?? '');
+          assert.deepEqual(await tested(tray, 'failed'), failed);
+          if (warned.length > 0) assert.deepEqual(await tested(tray, 'warned'), warned);
+          const [first = 'settings'] = [...failed, ...warned];
+          const advice = tray.locator(`li[data-step="${first}"] em`);
+          assert.ok(((await advice.textContent()) ?? '').length > 10);
+          if (failed.length > 0) {
+            const box = await advice.boundingBox();
+            const body = await tray.locator('.red-ui-tray-body').boundingBox();
+            assert.ok(box && body && box.y >= body.y && box.y + box.height <= body.y + body.height, 'out of sight');
+            const later = CHECK_STEPS.slice(CHECK_STEPS.indexOf(first) + 1);
+            const green = await tray
+              .locator('li[data-outcome="passed"]')
+              .evaluateAll((items) => items.map((item) => item.getAttribute('data-step')));
+            assert.deepEqual(
+              later.filter((step) => green.includes(step)),
+              [],
+            );
+          }
           await editor.cancel();
         });
       }
