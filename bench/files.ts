@@ -55,6 +55,16 @@ export function repeatedRandomFile(bytes: number): string {
   });
 }
 
+/** The chunks of a message of so many random bytes that repeat: what a server can serve without having them. */
+export function repeatedParts(bytes: number): Part[] {
+  const file = randomFile(64 * MIB);
+  return Array.from({ length: Math.ceil(bytes / CHUNK_BYTES) }, (_, i) => ({
+    file,
+    start: 0,
+    end: Math.min(CHUNK_BYTES, bytes - i * CHUNK_BYTES),
+  }));
+}
+
 /** An extract as an NHS trust sends them: appointments, one a line. 32 MiB of rows, repeated far beyond zlib's window. */
 export function csvFile(bytes: number): string {
   return once(`csv-${bytes}.csv`, (handle) => {

@@ -95,7 +95,10 @@ export interface MailboxOptions {
     connectMs?: number;
     /** From the last byte sent to the answer's headers (milliseconds). Default 120,000. */
     headersMs?: number;
-    /** Between two pieces of the answer's body; twice this for all of it, but for a download's (milliseconds). Default 120,000. */
+    /**
+     * Between two pieces of the answer's body; twice this for all of it, but for a download's, which may not come slower than
+     * 100 bytes a second for as long as this (milliseconds). Default 120,000.
+     */
     bodyMs?: number;
   };
   retry?: {

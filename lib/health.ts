@@ -56,7 +56,8 @@ export class HealthRecorder {
   #handshake = NOTHING_YET;
   #poll = NOTHING_YET;
   #lastAnswer: number | undefined;
-  #skew: ClockSkew | null = null;
+  /** Its time in milliseconds: written out for each answer it would cost as much as all else here. */
+  #skew: (Omit<ClockSkew, 'at'> & { at: number }) | null = null;
 
   constructor(names: { mailboxId: string; url: string }, tls: TlsOptions, clock: Clock) {
     this.#names = names;
@@ -71,7 +72,7 @@ export class HealthRecorder {
       handshake: { ...this.#handshake },
       poll: { ...this.#poll, next: iso(nextPoll) },
       lastAnswer: iso(this.#lastAnswer),
-      clockSkew: this.#skew,
+      clockSkew: this.#skew && { ...this.#skew, at: new Date(this.#skew.at).toISOString() },
       certificate: this.#certificate,
     };
   }
@@ -108,7 +109,7 @@ export class HealthRecorder {
     if (Number.isNaN(server) || ended - began > SLOWEST_FOR_CLOCK_MS || ended < began) return;
     // The header is the server's second, cut off: half a second more is the middle of it.
     const ms = Math.round(server + 500 - (began + ended) / 2);
-    this.#skew = { ms, uncertaintyMs: Math.ceil(500 + (ended - began) / 2), at: new Date(ended).toISOString() };
+    this.#skew = { ms, uncertaintyMs: Math.ceil(500 + (ended - began) / 2), at: ended };
   }
 
   async #noted<T>(work: Promise<T>, note: (end: (before: Regular) => Regular) => void): Promise<T> {

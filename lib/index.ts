@@ -13,7 +13,7 @@ export { COUNTED_TO } from './desk';
 export type { Activity, Attention } from './store/overview';
 export type { ClockSkew, MailboxHealth, Regular } from './health';
 export { LATENCY_BOUNDS, type Traffic } from './traffic';
-export { alertsBetween, judge, severityOf } from './watch';
+export { alertsBetween, judge, levelsOf, severityOf } from './watch';
 export type { Alert, Condition, ConditionKind, Observed, Severity, WatchLimits } from './watch';
 export type { ClientCertificate } from './client/client-certificate';
 export { checkConnection, type CheckOptions } from './check/check-connection';
@@ -37,6 +37,7 @@ export type { ReceiveOptions } from './receive/receive-message';
 export type { SendOptions } from './send/send-message';
 export type { Outbox } from './send/outbox';
 export { mayHaveArrived } from './send/resend';
+export { notADevice } from './payload/safe-file-name';
 export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export';
 export type {
   EnqueueOptions,

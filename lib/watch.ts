@@ -88,6 +88,11 @@ export function judge(observed: Observed, limits: WatchLimits): Condition[] {
   ].filter((condition) => condition !== undefined);
 }
 
+/** How bad the certificate and the clock are, where they are shown beside their values; null where nothing is the matter. */
+export function levelsOf(observed: Pick<Observed, 'now' | 'health'>): Record<'certificate' | 'clock', Severity | null> {
+  return { certificate: certificate(observed)?.severity ?? null, clock: clock(observed)?.severity ?? null };
+}
+
 /** The worst; undefined where nothing is the matter. */
 export function severityOf(conditions: readonly Condition[]): Severity | undefined {
   if (conditions.some(({ severity }) => severity === 'critical')) return 'critical';
@@ -155,7 +160,7 @@ function because(text: string, { error }: Regular): string {
   return error === null ? text : `${text} ${error.message}`;
 }
 
-function certificate({ now, health }: Observed): Condition | undefined {
+function certificate({ now, health }: Pick<Observed, 'now' | 'health'>): Condition | undefined {
   const until = timeOf(health.certificate?.validTo);
   if (until === undefined) return undefined;
   const time = iso(until);
@@ -172,7 +177,7 @@ function certificate({ now, health }: Observed): Condition | undefined {
   return { kind, stage: String(days), severity: days === 7 ? 'critical' : 'warning', text, advice, time };
 }
 
-function clock({ health: { clockSkew: skew } }: Observed): Condition | undefined {
+function clock({ health: { clockSkew: skew } }: Pick<Observed, 'health'>): Condition | undefined {
   if (skew === null) return undefined;
   const off = Math.abs(skew.ms) - skew.uncertaintyMs;
   if (off <= NOTABLE_CLOCK_SKEW_MS) return undefined;

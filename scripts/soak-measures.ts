@@ -1,6 +1,7 @@
 /** What the soak test measures of a running Node-RED, and how it tells growth from noise. */
 import { readdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { median } from './median';
 import type { RealNodeRed } from './node-red';
 
 /** One look at Node-RED. */
@@ -57,8 +58,6 @@ export async function measure(nodeRed: RealNodeRed, storeFolder: string): Promis
   };
 }
 
-const middle = (numbers: readonly number[]): number =>
-  numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? 0;
 const least = (numbers: readonly number[]): number => Math.min(...numbers);
 
 /**
@@ -67,9 +66,9 @@ const least = (numbers: readonly number[]): number => Math.min(...numbers);
  */
 const ALLOWED = {
   heap: { of: least, share: 0.1, more: 4_000_000 },
-  rss: { of: middle, share: 0.1, more: 16_000_000 },
-  handles: { of: middle, share: 0, more: 10 },
-  descriptors: { of: middle, share: 0, more: 10 },
+  rss: { of: median, share: 0.1, more: 16_000_000 },
+  handles: { of: median, share: 0, more: 10 },
+  descriptors: { of: median, share: 0, more: 10 },
 } satisfies Partial<Record<keyof Measure, object>>;
 
 /** Growth in words, one line for each measure that grew; the first third is warming up. */

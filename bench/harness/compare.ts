@@ -1,4 +1,5 @@
 /** Contestants side by side: limit, ours, peers, limit, ours, peers …, each in its own process, and what that comes to. */
+import { median } from '../../scripts/median';
 import type { Child } from './child';
 import type { Work } from './serve';
 
@@ -50,14 +51,6 @@ export interface Comparison {
   /** True where the server could not sustain three times our rate: what was measured is partly the server. */
   serverLimited: boolean;
   rounds: number;
-}
-
-/** The middle one. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }
 
 const amount = (unit: Unit, work: Work): number => (unit === 'MiB' ? work.bytes / 2 ** 20 : work.messages);

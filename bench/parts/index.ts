@@ -2,7 +2,7 @@
 import { growth } from './growth';
 import { receiveCsv, receiveRandom } from './large-receive';
 import { sendCsv, sendCsvFastest, sendRandom } from './large-send';
-import { eventLoop, flow } from './node-red';
+import { eventLoop, eventLoop20G, flow } from './node-red';
 import { mllp } from './mllp';
 import { plot } from './plot';
 import { rss, rss20G } from './rss';
@@ -21,6 +21,7 @@ export const PARTS = {
   rss,
   rss20G,
   eventLoop,
+  eventLoop20G,
   flow,
   growth,
   store,

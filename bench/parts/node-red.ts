@@ -1,9 +1,19 @@
 /** In a real Node-RED: how long its event loop is held up by a large transfer, and what a flow of small messages costs. */
 import type { Profiler } from 'node:inspector';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { freePort, RealNodeRed } from '../../scripts/node-red';
-import { csvFile, gzippedPartsOf, MIB, partsOf, randomFile, readPart, type Part } from '../files';
+import {
+  csvFile,
+  gzippedPartsOf,
+  MIB,
+  partsOf,
+  randomFile,
+  readPart,
+  repeatedParts,
+  repeatedRandomFile,
+  type Part,
+} from '../files';
 import type { BenchServer } from '../harness/server';
 import { fileFlow, messagesFlow } from '../node-red/flows';
 import { accounts, type Account } from '../node-red/profile';
@@ -62,47 +72,88 @@ export interface NodeTransfer {
 
 const payload = (value: string) => [{ p: 'payload', v: value, vt: 'str' }];
 
-/** Sends and receives a large file of each kind. */
-export async function eventLoop(settings: Settings, server: BenchServer): Promise<NodeTransfer[]> {
-  const { large, warmUp } = settings;
-  return withFolder(async (folder) => {
+/** What the flow of files can be asked for. */
+interface Transfers {
+  send: (file: string) => Promise<void>;
+  /** Throws where what was received is not what `expected` finds right. */
+  receive: (parts: readonly Part[], encoding: 'gzip' | undefined, expected: Expected) => Promise<void>;
+  observed: (what: string, transfer: () => Promise<void>) => Promise<NodeTransfer>;
+}
+
+type Expected = (saved: string) => Promise<boolean>;
+
+/** Runs `work` with a Node-RED that sends and receives files, after one of each. */
+async function withTransfers<T>(
+  { warmUp }: Settings,
+  server: BenchServer,
+  work: (transfers: Transfers) => Promise<T>,
+): Promise<T> {
+  return withFolder((folder) => {
     const inbox = join(folder, 'inbox');
     mkdirSync(inbox);
     return withNodeRed(folder, fileFlow(server.address, inbox), async ({ nodeRed, hook }) => {
       let messages = 0;
-      const send = async (file: string): Promise<void> => {
-        await nodeRed.inject('go', payload(file));
-        await nodeRed.debug('sent', PATIENCE_MS);
+      const transfers: Transfers = {
+        async send(file) {
+          await nodeRed.inject('go', payload(file));
+          await nodeRed.debug('sent', PATIENCE_MS);
+        },
+        async receive(parts, encoding, expected) {
+          await server.clearInbox();
+          await server.prepare(`NODES_${(messages += 1)}`, parts, encoding);
+          await nodeRed.inject('look');
+          await nodeRed.debug('done', PATIENCE_MS);
+          const [received] = readdirSync(inbox);
+          const saved = join(inbox, received ?? '');
+          if (received === undefined || !(await expected(saved))) throw new Error('mesh-poll received other bytes');
+          rmSync(saved);
+        },
+        async observed(what, transfer) {
+          const { idleMiB } = await hook<{ idleMiB: number }>('start');
+          await transfer();
+          const { p99Ms, maxMs, peakMiB } = await hook<HookFigures>('stop');
+          return { what, p99Ms, maxMs, idleMiB, aboveIdleMiB: peakMiB - idleMiB };
+        },
       };
-      const receive = async (file: string, parts: readonly Part[], encoding?: 'gzip'): Promise<void> => {
-        await server.clearInbox();
-        await server.prepare(`NODES_${(messages += 1)}`, parts, encoding);
-        await nodeRed.inject('look');
-        await nodeRed.debug('done', PATIENCE_MS);
-        const [received] = readdirSync(inbox);
-        const saved = join(inbox, received ?? '');
-        if (!existsSync(saved) || (await sha256Of(saved)) !== (await sha256Of(file))) {
-          throw new Error('mesh-poll received other bytes');
-        }
-        rmSync(saved);
-      };
-      const observed = async (what: string, transfer: () => Promise<void>): Promise<NodeTransfer> => {
-        const { idleMiB } = await hook<{ idleMiB: number }>('start');
-        await transfer();
-        const { p99Ms, maxMs, peakMiB } = await hook<HookFigures>('stop');
-        return { what, p99Ms, maxMs, idleMiB, aboveIdleMiB: peakMiB - idleMiB };
-      };
-      const [random, csv, before] = [randomFile(large), csvFile(large), csvFile(warmUp)];
-      await send(before);
-      await receive(before, await gzippedPartsOf(before), 'gzip');
-      const zipped = await gzippedPartsOf(csv);
-      return [
-        await observed('send random', () => send(random)),
-        await observed('send CSV', () => send(csv)),
-        await observed('receive random', () => receive(random, partsOf(random))),
-        await observed('receive CSV', () => receive(csv, zipped, 'gzip')),
-      ];
+      const before = csvFile(warmUp);
+      await transfers.send(before);
+      await transfers.receive(await gzippedPartsOf(before), 'gzip', sameAs(before));
+      return work(transfers);
     });
+  });
+}
+
+const sameAs =
+  (file: string): Expected =>
+  async (saved) =>
+    (await sha256Of(saved)) === (await sha256Of(file));
+
+/** Sends and receives a large file of each kind. */
+export async function eventLoop(settings: Settings, server: BenchServer): Promise<NodeTransfer[]> {
+  const [random, csv] = [randomFile(settings.large), csvFile(settings.large)];
+  const zipped = await gzippedPartsOf(csv);
+  return withTransfers(settings, server, async ({ send, receive, observed }) => [
+    await observed('send1G random', () => send(random)),
+    await observed('send1G CSV', () => send(csv)),
+    await observed('receive1G random', () => receive(partsOf(random), undefined, sameAs(random))),
+    await observed('receive1G CSV', () => receive(zipped, 'gzip', sameAs(csv))),
+  ]);
+}
+
+/** Sends and receives 20 GiB of random bytes; the server serves the same bytes again and again. */
+export async function eventLoop20G(settings: Settings, server: BenchServer): Promise<NodeTransfer[]> {
+  const { huge } = settings;
+  return withTransfers(settings, server, async ({ send, receive, observed }) => {
+    const file = repeatedRandomFile(huge);
+    try {
+      const sent = await observed('send20G random', () => send(file));
+      // Gone before as much again is written.
+      rmSync(file);
+      const whole: Expected = async (saved) => statSync(saved).size === huge;
+      return [sent, await observed('receive20G random', () => receive(repeatedParts(huge), undefined, whole))];
+    } finally {
+      rmSync(file, { force: true });
+    }
   });
 }
 

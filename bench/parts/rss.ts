@@ -2,12 +2,12 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  CHUNK_BYTES,
   csvFile,
   gzippedPartsOf,
   MIB,
   partsOf,
   randomFile,
+  repeatedParts,
   repeatedRandomFile,
   type Part,
 } from '../files';
@@ -108,14 +108,9 @@ export async function rss20G({ huge, warmUp }: Settings, server: BenchServer): P
   const file = repeatedRandomFile(huge);
   try {
     const sent = await send(server, 'send20G random', before, file, huge);
-    const chunks = Math.ceil(huge / CHUNK_BYTES);
-    const parts = Array.from({ length: chunks }, (_, i): Part => {
-      const size = Math.min(CHUNK_BYTES, huge - i * CHUNK_BYTES);
-      return { file: randomFile(64 * MIB), start: 0, end: size };
-    });
     // Gone before as much again is written.
     rmSync(file);
-    return [sent, await receive(server, 'receive20G random', partsOf(before), parts, undefined, huge)];
+    return [sent, await receive(server, 'receive20G random', partsOf(before), repeatedParts(huge), undefined, huge)];
   } finally {
     rmSync(file, { force: true });
   }

@@ -32,10 +32,13 @@ function comparison(row: Comparison): object {
   };
 }
 
-/** The worst of those whose name begins so; null where none was measured. */
-function worst(memories: readonly Memory[], name: string): number | null {
-  const values = memories.filter(({ what }) => what.startsWith(name)).map(({ aboveIdleMiB }) => aboveIdleMiB);
-  return values.length === 0 ? null : round(Math.max(...values));
+/** The worst of each size and way; null where none was measured. */
+function sizes(memories: ReadonlyArray<Pick<Memory, 'what' | 'aboveIdleMiB'>>): Record<string, number | null> {
+  const worst = (name: string): number | null => {
+    const values = memories.filter(({ what }) => what.startsWith(name)).map(({ aboveIdleMiB }) => aboveIdleMiB);
+    return values.length === 0 ? null : round(Math.max(...values));
+  };
+  return Object.fromEntries(['send1G', 'receive1G', 'send20G', 'receive20G'].map((name) => [name, worst(name)]));
 }
 
 /** Only what was run is in it; null is what could not be measured. */
@@ -47,17 +50,18 @@ export function toJson(results: Results): object {
   }
   if (results.rss || results.rss20G) {
     const memories = [...(results.rss ?? []), ...(results.rss20G ?? [])];
-    const names = ['send1G', 'receive1G', 'send20G', 'receive20G'];
-    json['rssMiB'] = Object.fromEntries(names.map((name) => [name, worst(memories, name)]));
+    json['rssMiB'] = sizes(memories);
     json['rssDetails'] = memories;
   }
-  if (results.eventLoop) {
-    const { eventLoop } = results;
-    const of = (way: string, field: 'p99Ms' | 'aboveIdleMiB'): number =>
-      round(Math.max(...eventLoop.filter(({ what }) => what.startsWith(way)).map((each) => each[field])));
-    json['eventLoopP99Ms'] = { send: of('send', 'p99Ms'), receive: of('receive', 'p99Ms') };
-    json['rssMiBInNodeRed'] = { send1G: of('send', 'aboveIdleMiB'), receive1G: of('receive', 'aboveIdleMiB') };
-    json['eventLoopDetails'] = eventLoop;
+  if (results.eventLoop || results.eventLoop20G) {
+    const transfers = [...(results.eventLoop ?? []), ...(results.eventLoop20G ?? [])];
+    const delays = (way: string): number | null => {
+      const values = transfers.filter(({ what }) => what.startsWith(way)).map(({ p99Ms }) => p99Ms);
+      return values.length === 0 ? null : round(Math.max(...values));
+    };
+    json['eventLoopP99Ms'] = { send: delays('send'), receive: delays('receive') };
+    json['rssMiBInNodeRed'] = sizes(transfers);
+    json['eventLoopDetails'] = transfers;
   }
   if (results.growth) {
     const { inbox, ledger } = results.growth;

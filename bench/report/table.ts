@@ -69,8 +69,9 @@ export function otherFigures(results: Results): string {
     ]);
     parts.push(rows([['memory', 'idle MiB', 'peak above idle MiB', 'MiB/s'], ...lines]));
   }
-  if (results.eventLoop) {
-    const lines = results.eventLoop.map((each) => [
+  const transfers = [...(results.eventLoop ?? []), ...(results.eventLoop20G ?? [])];
+  if (transfers.length > 0) {
+    const lines = transfers.map((each) => [
       each.what,
       number(each.p99Ms),
       number(each.maxMs),

@@ -89,11 +89,11 @@ export class Exchange {
     read: (response: TransportResponse) => Promise<T>,
     alsoExpected: (attempt: number) => readonly number[] = () => [],
   ): Promise<T> {
-    const context = this.contextOf(call, signal);
     const { retry } = this.config;
-    const policy = { ...retry, attempts: Math.min(retry.attempts, call.attempts ?? Infinity) };
+    const policy =
+      call.attempts === undefined ? retry : { ...retry, attempts: Math.min(retry.attempts, call.attempts) };
     let mayHaveArrived = false;
-    return withRetry(policy, signal, async (attempt) => {
+    const done = withRetry(policy, signal, async (attempt) => {
       try {
         const response = await this.#transport.request({
           method: call.method,
@@ -104,25 +104,32 @@ export class Exchange {
             ...call.headers,
             Authorization: authorizationToken(this.config),
           },
-          ...(call.body ? { body: call.body } : {}),
-          ...(call.headersMs === undefined ? {} : { headersMs: call.headersMs }),
-          ...(signal ? { signal } : {}),
+          body: call.body,
+          headersMs: call.headersMs,
+          signal,
         });
         if (call.expected.includes(response.status) || alsoExpected(attempt).includes(response.status)) {
-          return await read(response).finally(() => letGo(response));
+          try {
+            return await read(response);
+          } finally {
+            letGo(response);
+          }
         }
         mayHaveArrived ||= isUncertain(response.status);
         // The status says enough if the body breaks off.
         const body = await readJson(response.body, this.answerMs).catch(() => undefined);
         letGo(response);
-        throw failureOfStatus(context, response, body);
+        throw failureOfStatus(this.contextOf(call, signal), response, body);
       } catch (error) {
         if (!(error instanceof TransportFailure)) throw error;
         mayHaveArrived ||= error.requestSent;
-        throw failureOfTransport(context, error, await this.#issuerMissing(error));
+        throw failureOfTransport(this.contextOf(call, signal), error, await this.#issuerMissing(error));
       }
-    }).catch((error: unknown) => {
-      if (!call.completes || !mayHaveArrived || error instanceof PayloadError) throw error;
+    });
+    if (!call.completes) return done;
+    return done.catch((error: unknown) => {
+      if (!mayHaveArrived || error instanceof PayloadError) throw error;
+      const context = this.contextOf(call, signal);
       throw unknownOutcome(context, 'the answer to its last chunk was lost', { ...detailsOf(context), cause: error });
     });
   }
@@ -153,5 +160,5 @@ function isUncertain(status: number): boolean {
 
 /** What was not read to its end would keep its connection busy for good. Harmless for what was. */
 function letGo(response: TransportResponse): void {
-  response.body.on('error', () => undefined).destroy();
+  if (!response.body.hasEnded) response.body.cancel(new Error('not wanted'));
 }

@@ -86,13 +86,16 @@ export function download<T>(
   const context = exchange.contextOf(call, signal);
   return exchange.run(call, signal, (response) => {
     const message = headersOf(exchange, response, messageId);
-    const header = (name: string): string | undefined => [response.headers[name] ?? []].flat().join(', ') || undefined;
+    const header = (name: string): string | undefined => {
+      const value = response.headers[name];
+      return (Array.isArray(value) ? value.join(', ') : value) || undefined;
+    };
     return consume({
       status: response.status as 200 | 206,
       message,
       chunkRange: header('mex-chunk-range'),
       header,
-      body: wholeBody(response, context),
+      body: wholeBody(response, context, exchange.config.timeouts.bodyMs),
     });
   });
 }

@@ -7,6 +7,7 @@ import { createSecureContext, getCACertificates, rootCertificates } from 'node:t
 import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 import type { MailboxConfig, ProxyOptions, TlsOptions } from '../config';
 import { ConfigurationError, MeshError } from '../errors';
+import { IncomingBody } from './incoming-body';
 
 /** A body whose size is known and that can be read again for another attempt. */
 export interface RequestBody {
@@ -24,17 +25,17 @@ export interface TransportRequest {
   /** Path and query below the server's address. */
   path: string;
   headers: Record<string, string>;
-  body?: RequestBody;
+  body?: RequestBody | undefined;
   /** Instead of the mailbox's (milliseconds). */
-  headersMs?: number;
-  signal?: AbortSignal;
+  headersMs?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
-/** What came back. The body has to be read to its end or destroyed. */
+/** What came back. The body has to be read to its end or cancelled. */
 export interface TransportResponse {
   status: number;
   headers: Record<string, string | string[] | undefined>;
-  body: Dispatcher.ResponseData['body'];
+  body: IncomingBody;
 }
 
 /** Why a request got no answer. */
@@ -81,7 +82,7 @@ export function createTransport(
     bodyTimeout: timeouts.bodyMs,
   } as const;
   const proxy = config.proxy && !bypassesProxy(url, config.proxy.noProxy ?? []) ? config.proxy : undefined;
-  const agent: Dispatcher = proxy
+  const dispatcher: Dispatcher = proxy
     ? new ProxyAgent({
         ...common,
         uri: proxy.url,
@@ -91,57 +92,106 @@ export function createTransport(
         ...proxyAuthorization(proxy),
       })
     : new Agent({ ...common, connect });
-  const dispatcher = agent.compose(countSent);
+  const { origin } = url;
   const base = url.pathname.replace(/\/+$/, '');
 
   return {
-    async request({ method, path, headers, body, headersMs, signal }) {
-      const sent: Sent = { bytes: 0 };
-      try {
-        const options: RequestOptions = {
-          [SENT]: sent,
-          origin: url.origin,
-          path: base + path,
-          method,
-          headers: body ? { ...headers, 'content-length': String(body.bytes) } : headers,
-          // undici takes any async iterable here (its documentation says so), its types do not.
-          body: body ? (body.whole ?? (body.open() as unknown as Readable)) : null,
-          headersTimeout: headersMs ?? timeouts.headersMs,
-          ...(signal ? { signal } : {}),
-        };
-        const response = await dispatcher.request(options);
-        return { status: response.statusCode, headers: response.headers, body: response.body };
-      } catch (error) {
-        // The payload itself could not be read: undici broke the request off, so MESH got less than it was promised.
-        if (error instanceof MeshError) throw error;
-        throw new TransportFailure(error, body === undefined || sent.bytes >= body.bytes);
-      }
+    request({ method, path, headers, body, headersMs = timeouts.headersMs, signal }) {
+      return new Promise((resolve, reject) => {
+        const whole = body?.whole;
+        dispatcher.dispatch(
+          {
+            origin,
+            path: base + path,
+            method,
+            // Of a whole body undici knows the length.
+            headers: body && !whole ? { ...headers, 'content-length': String(body.bytes) } : headers,
+            // undici takes any async iterable here (its documentation says so), its types do not.
+            body: whole ?? (body?.open() as unknown as Readable | undefined) ?? null,
+            headersTimeout: headersMs,
+          },
+          new OneExchange(body?.bytes, signal, resolve, reject),
+        );
+      });
     },
     close: () => dispatcher.destroy(),
   };
 }
 
-/** Body bytes that were written to the connection. */
-interface Sent {
-  bytes: number;
-}
+/** What undici tells of one request, straight to who waits for it: its own `request` makes a stream of every answer. */
+class OneExchange implements Dispatcher.DispatchHandler {
+  readonly #bodyBytes: number | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #answered: (response: TransportResponse) => void;
+  readonly #failed: (error: unknown) => void;
+  /** Body bytes that were written to the connection. */
+  #sentBytes = 0;
+  #controller: Dispatcher.DispatchController | undefined;
+  #body: IncomingBody | undefined;
 
-const SENT = Symbol('sent');
-type RequestOptions = Dispatcher.RequestOptions & { [SENT]: Sent };
+  constructor(
+    bodyBytes: number | undefined,
+    signal: AbortSignal | undefined,
+    answered: (response: TransportResponse) => void,
+    failed: (error: unknown) => void,
+  ) {
+    this.#bodyBytes = bodyBytes;
+    this.#signal = signal;
+    this.#answered = answered;
+    this.#failed = failed;
+    if (signal?.aborted) this.#abort();
+    else signal?.addEventListener('abort', this.#abort);
+  }
 
-/** undici tells its handler of every piece that it has written to the socket, and nobody else. */
-function countSent(dispatch: Dispatcher.Dispatch): Dispatcher.Dispatch {
-  return (options, handler) => {
-    const sent = (options as Partial<RequestOptions>)[SENT];
-    if (sent) {
-      Object.assign(handler, {
-        onBodySent(piece: Uint8Array) {
-          sent.bytes += piece.byteLength;
-        },
-      });
-    }
-    return dispatch(options, handler);
+  /** undici has it now, on a connection. */
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#signal?.aborted) this.#abort();
+  }
+
+  onBodySent(piece: Uint8Array): void {
+    this.#sentBytes += piece.byteLength;
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: TransportResponse['headers'],
+  ): void {
+    // "Early hints" and the like: the answer is still to come.
+    if (status < 200) return;
+    this.#body = new IncomingBody(controller);
+    this.#answered({ status, headers, body: this.#body });
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, piece: Buffer): void {
+    this.#body?.push(piece);
+  }
+
+  onResponseEnd(): void {
+    this.#signal?.removeEventListener('abort', this.#abort);
+    this.#body?.end();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#signal?.removeEventListener('abort', this.#abort);
+    this.#body?.fail(error);
+    this.#fail(error);
+  }
+
+  /** A request that is not on a connection yet is given up at once, and never sent. */
+  readonly #abort = (): void => {
+    const reason: Error = this.#signal?.reason ?? new Error('aborted');
+    if (this.#controller) this.#controller.abort(reason);
+    else this.#fail(reason);
   };
+
+  /** Without effect after an answer. */
+  #fail(error: Error): void {
+    // The payload itself could not be read: undici broke the request off, so MESH got less than it was promised.
+    if (error instanceof MeshError) this.#failed(error);
+    else this.#failed(new TransportFailure(error, this.#bodyBytes === undefined || this.#sentBytes >= this.#bodyBytes));
+  }
 }
 
 /** Certificates and rules of every connection to MESH. Throws ConfigurationError for certificates that cannot be used. */

@@ -1,13 +1,16 @@
 /**
- * The body of an answer, read ahead of who uses it: so the socket goes on while earlier bytes are expanded, hashed and
+ * The body of a message or chunk, read ahead of who uses it: so the socket goes on while earlier bytes are expanded, hashed and
  * written. Its break is a `safe` DownloadError: the chunk is fetched again.
  */
 import { DownloadError } from '../errors';
 import { detailsOf, failureOfTransport, type RequestContext } from './failures';
 import { TransportFailure, withoutContent, type TransportResponse } from './transport';
 
-/** Bytes that are read before anybody takes them; beyond, the socket waits. */
-const AHEAD_BYTES = 2 * 1024 * 1024;
+/**
+ * A body that comes slower than this (bytes a second) all through the time that may pass between two of its pieces is given up:
+ * one that drips would hold the mailbox's one connection for good. The slowest line that carries MESH at all has ten times that.
+ */
+const LEAST_RATE = 100;
 
 /** A body to be read once. */
 export interface Body extends AsyncIterable<Buffer[]> {
@@ -15,74 +18,44 @@ export interface Body extends AsyncIterable<Buffer[]> {
   cancel(error: Error): void;
 }
 
-/** Starts to read the body. It gives what has come since it was last asked, in the pieces of the wire, uncopied. */
-export function wholeBody(response: TransportResponse, context: RequestContext): Body {
-  const { body } = response;
-  let pieces: Buffer[] = [];
-  let bytes = 0;
-  let ended = false;
-  let failure: Error | undefined;
-  let wake: (() => void) | undefined;
-  let waking = false;
-
-  const wakeNow = (): void => {
-    wake?.();
-    wake = undefined;
+/**
+ * The body, with errors that name its message; `ms` is what may pass between two of its pieces. It gives what has come since it was
+ * last asked, uncopied.
+ */
+export function wholeBody({ body }: TransportResponse, context: RequestContext, ms: number): Body {
+  let cancelled: Error | undefined;
+  const cancel = (error: Error): void => {
+    cancelled ??= error;
+    body.cancel(error);
   };
-  body
-    .on('data', (piece: Buffer) => {
-      pieces.push(piece);
-      bytes += piece.length;
-      if (bytes >= AHEAD_BYTES) body.pause();
-      if (waking || !wake) return;
-      // A TLS record has 16 KiB at most, and several come in one read of the socket: they are handed on together.
-      waking = true;
-      setImmediate(() => {
-        waking = false;
-        wakeNow();
-      });
-    })
-    .once('end', () => {
-      ended = true;
-      wakeNow();
-    })
-    .once('error', (cause: unknown) => {
-      failure ??= brokenOff(context, cause);
-      wakeNow();
-    })
-    .once('close', () => {
-      if (!ended) failure ??= brokenOff(context, undefined);
-      wakeNow();
-    });
-
+  /** Where nobody took what came the sender is not to blame. */
+  const isTooSlow = (): boolean => {
+    const { bytes, waited } = body.look();
+    return !waited && bytes < (ms / 1000) * LEAST_RATE;
+  };
+  // A small one is mostly here with its headers.
+  const looks = body.hasEnded ? undefined : setInterval(look, ms).unref();
+  function look(): void {
+    if (body.hasEnded) clearInterval(looks);
+    else if (isTooSlow()) cancel(brokenOff(context, undefined, 'came too slowly to go on with'));
+  }
   return {
-    cancel(error) {
-      failure ??= error;
-      body.destroy();
-      wakeNow();
-    },
+    cancel,
     async *[Symbol.asyncIterator]() {
-      for (;;) {
-        if (failure) throw failure;
-        if (bytes > 0) {
-          const taken = pieces;
-          pieces = [];
-          bytes = 0;
-          if (body.isPaused()) body.resume();
-          yield taken;
-        } else if (ended) {
-          return;
-        } else {
-          await new Promise<void>((resolve) => (wake = resolve));
-        }
+      try {
+        for (let pieces = await body.read(); pieces; pieces = await body.read()) yield pieces;
+      } catch (cause) {
+        throw cancelled ?? brokenOff(context, cause);
+      } finally {
+        clearInterval(looks);
       }
     },
   };
 }
 
-function brokenOff(context: RequestContext, cause: unknown): Error {
+function brokenOff(context: RequestContext, cause: unknown, how = 'broke off before its end'): Error {
   if (context.signal?.aborted) return failureOfTransport(context, new TransportFailure(cause, false));
-  return new DownloadError(`The download broke off before its end. Message ${context.messageId}: ${context.purpose}.`, {
+  return new DownloadError(`The download ${how}. Message ${context.messageId}: ${context.purpose}.`, {
     ...detailsOf(context),
     cause: withoutContent(cause),
     advice: 'Nothing is lost: it is still in the inbox and will be fetched again.',

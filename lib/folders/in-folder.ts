@@ -9,6 +9,7 @@ import type { MessageHeaders } from '../types';
 import { writeControlFile, type ControlFields, type StatusRecord } from './control-file';
 import { clientFolders, folderNames, isThere, moveFile, onDisk, removeFolder, writeWhole } from './files';
 import { patientRename } from '../payload/patient-rename';
+import { notADevice } from '../payload/safe-file-name';
 
 /** A received message: its headers, and for data its payload, in memory or in a file that is moved away. */
 export interface Incoming {
@@ -120,11 +121,10 @@ function controlOf(message: MessageHeaders): [ControlFields, StatusRecord] {
   return [fields, status];
 }
 
-/** MESH's ids are letters, digits and underscores. Never a path, whatever was sent. */
+/** MESH's ids are letters, digits and underscores. Never a path or a device, whatever was sent. */
 function safeId(messageId: string): string {
-  return (
-    basename(messageId)
-      .replaceAll(/[^\w-]/g, '_')
-      .slice(0, 100) || '_'
-  );
+  const id = basename(messageId)
+    .replaceAll(/[^\w-]/g, '_')
+    .slice(0, 100);
+  return notADevice(id || '_');
 }

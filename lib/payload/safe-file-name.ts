@@ -30,7 +30,8 @@ function withoutMiddle(name: string): string {
   return name.length > 1000 ? name.slice(0, 500) + name.slice(-500) : name;
 }
 
-function notADevice(name: string): string {
+/** The name, or where Windows would take it for a device (`CON`, `nul.txt`) another one. */
+export function notADevice(name: string): string {
   return DEVICE.test(name) ? `_${name}` : name;
 }
 

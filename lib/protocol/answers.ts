@@ -182,5 +182,10 @@ function readSuccess(value: boolean | string | null | undefined): boolean | unde
 
 /** The object without its undefined fields: exactOptionalPropertyTypes tells "missing" from "undefined". */
 export function defined<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+  const result: Partial<T> = {};
+  for (const name of Object.keys(fields) as Array<keyof T>) {
+    const value = fields[name];
+    if (value !== undefined) result[name] = value;
+  }
+  return result as T;
 }

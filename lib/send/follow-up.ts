@@ -62,6 +62,15 @@ export function isSameMessage(row: Outgoing, found: Tracking): boolean {
   );
 }
 
+/**
+ * Whether what MESH says of the message id that it gave is about another message of ours: then that id came with an answer that
+ * was not for this one (a proxy that keeps answers), and nothing of it settles this one. It becomes overdue.
+ */
+export function isAnother(row: Outgoing, found: Tracking): boolean {
+  if (!row.localIdIsUnique || found.localId === undefined) return false;
+  return found.localId.toUpperCase() !== row.localId.toUpperCase();
+}
+
 /** When to look again for a message that MESH does not know (yet); undefined: often enough, it is held. */
 export function nextLookup(row: Outgoing, now: number): number | undefined {
   const wait = LOOKUPS_MS[row.tracked + 1];

@@ -19,6 +19,7 @@ import type { Clock } from '../clock';
 import {
   acceptedChange,
   ASK_AGAIN_MS,
+  isAnother,
   isSameMessage,
   nextLookup,
   notYet,
@@ -232,6 +233,7 @@ export class Follower {
       // Tracking lags by minutes after the acceptance, and ends after 30 days.
       if (!isAnswer(error)) throw error;
     }
+    if (found && isAnother(row, found)) found = undefined;
     const { change, event } = (found && trackedEnd(found, now)) ?? notYet(row, now);
     await this.#settle(row, ['accepted'], change, event);
   }

@@ -22,6 +22,6 @@ export function ledgerLine(entry: LedgerEntry, format: LedgerFormat): string {
 
 /** RFC 4180; and a spreadsheet must not take an id for a formula. */
 function cell(text: string): string {
-  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const harmless = /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }

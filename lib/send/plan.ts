@@ -59,7 +59,7 @@ export async function decidePlan(
 ): Promise<SendPlan> {
   const { size } = source;
   const { maxRequestBytes, chunkBytes, chunks } = rules;
-  const checksum = await checksumFor(source, rules.checksum, signal);
+  const checksum = rules.checksum === 'none' ? undefined : await checksumFor(source, rules.checksum, signal);
   const { encoding, isOne } =
     size <= maxRequestBytes
       ? { encoding: await encodingOfOne(source, rules, scratch, name, signal), isOne: true }
@@ -145,12 +145,7 @@ function gzipFitsIn(bytes: number): number {
   return bytes < 1_000_000 ? bytes : bytes - Math.ceil(bytes / 2000) - 100;
 }
 
-async function checksumFor(
-  source: PayloadSource,
-  wanted: string,
-  signal: AbortSignal | undefined,
-): Promise<string | undefined> {
-  if (wanted === 'none') return undefined;
+async function checksumFor(source: PayloadSource, wanted: string, signal: AbortSignal | undefined): Promise<string> {
   const isAlgorithm = (CHECKSUMS as readonly string[]).includes(wanted);
   return isAlgorithm ? checksumOf(unlessAborted(source, signal), wanted as ChecksumAlgorithm) : wanted;
 }

@@ -16,6 +16,9 @@ export interface SendOptions {
   onProgress?: (progress: Progress) => void;
 }
 
+/** In a scratch of its own a message needs no name of its own. */
+const NAME = 'message';
+
 /**
  * Sends a message, in one request if it fits, else in chunks, and resolves when MESH has accepted it. Throws
  * InvalidMessageError, PayloadError or TooLargeError before anything is sent; UnknownOutcomeError where MESH may have
@@ -38,12 +41,11 @@ export async function sendMessage(
   };
   // What MESH would refuse is refused before a large payload is looked at.
   const headers = outgoingHeaders(config.mailboxId, envelope);
-  const name = randomUUID();
   let chunks = 1;
   const messageId = await withTemporaryScratch(async (scratch) => {
-    const plan = await decidePlan(source, rulesOf(config, message), scratch, scratchName(name, 1), signal);
+    const plan = await decidePlan(source, rulesOf(config, message), scratch, scratchName(NAME, 1), signal);
     chunks = plan.totalChunks;
-    const transfer = { source, headers: withChecksum(headers, plan.checksum), plan, scratch, name };
+    const transfer = { source, headers: withChecksum(headers, plan.checksum), plan, scratch, name: NAME };
     return transferChunks(client, transfer, signal, ({ chunk, totalChunks, bytes }) =>
       onProgress?.({ chunk, totalChunks, bytes, totalBytes: source.size }),
     );

@@ -45,7 +45,8 @@ export async function transferChunks(
     for (const [index, slice] of slices.entries()) {
       const range = { chunk: index + 1, totalChunks: slices.length };
       if (range.chunk <= (done?.chunks ?? 0)) continue;
-      const upload = { range, body: await bodies.take(index), contentEncoding } as const;
+      const body = contentEncoding ? await bodies.take(index) : plainBody(source, slice);
+      const upload = { range, body, contentEncoding } as const;
       if (range.chunk === 1) messageId = await client.sendMessage(headers, upload, signal);
       else await client.sendChunk(messageId, upload, signal);
       await onChunk({ ...range, bytes: slice.end, messageId });
@@ -58,7 +59,7 @@ export async function transferChunks(
 }
 
 /**
- * The bodies of the chunks, made ready ahead: while one is on the wire, the next two are compressed, each in a thread of
+ * The gzipped bodies of the chunks, made ready ahead: while one is on the wire, the next two are compressed, each in a thread of
  * zlib's own. How many are held, the one on the wire included, is bounded by their size.
  */
 class BodiesAhead {
@@ -75,10 +76,9 @@ class BodiesAhead {
 
   /** The body of a chunk, from index 0 on and in order; what comes after it is begun. */
   async take(index: number): Promise<ReadyBody> {
-    const { source, plan } = this.#transfer;
+    const { source } = this.#transfer;
     const slice = this.#slices[index];
     if (!slice) throw new RangeError('There is no such chunk.');
-    if (plan.encoding === 'identity') return plainBody(source, slice);
     // At first nothing is on the wire yet, and both threads are free.
     for (let next = index; next < index + Math.max(1, this.#ahead); next += 1) void this.#begin(next);
     const body = await this.#begin(index);
@@ -89,6 +89,7 @@ class BodiesAhead {
 
   /** Waits for what is under way: its files are in use, and its memory. */
   async stop(): Promise<void> {
+    if (this.#ready.size === 0) return;
     await Promise.allSettled(this.#ready.values());
     this.#ready.clear();
   }

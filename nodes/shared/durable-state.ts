@@ -12,7 +12,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NodeAPI } from 'node-red';
-import { z } from 'zod';
+import type { z } from 'zod';
 import {
   ConfigurationError,
   MeshError,
@@ -21,6 +21,7 @@ import {
   type State,
   type StateOptions,
 } from '../../lib/index';
+import { meshSettings, SETTINGS, type RETENTION } from './mesh-settings';
 import { sharedText } from './texts';
 
 const KEY = Symbol.for('@mesh-flows/node-red-nhs-mesh/durable-state');
@@ -75,9 +76,8 @@ async function open(RED: NodeAPI, folder: string): Promise<State> {
  * it and is told to nobody. Settings go before the environment.
  */
 function stateSettings(RED: NodeAPI): Omit<StateOptions, 'folder'> {
-  const { mesh = {} } = RED.settings as { mesh?: unknown };
   const { MESH_STORE_URL, MESH_SPOOL_FOLDER, MESH_LARGE_PAYLOADS } = process.env;
-  const settings = SETTINGS.safeParse(mesh);
+  const settings = SETTINGS.safeParse(meshSettings(RED));
   if (!settings.success) {
     const isOfRetention = settings.error.issues.some(({ path }) => path[0] === 'retention');
     throw badSettings(RED, isOfRetention ? 'retention-settings' : 'store-settings');
@@ -100,18 +100,6 @@ function stateSettings(RED: NodeAPI): Omit<StateOptions, 'folder'> {
   };
 }
 
-/** What MESH itself forgets after: until then a message may have to be sent again, or its answer may come. */
-const LEAST_DAYS = 30;
-const days = (least: number): z.ZodOptional<z.ZodNumber> => z.number().min(least).optional();
-
-/** Days, with fractions. What is left out is kept as long as lib/state.ts has it. */
-const RETENTION = z.strictObject({
-  settledPayloadDays: days(0),
-  unsettledPayloadDays: days(LEAST_DAYS),
-  rowDays: days(LEAST_DAYS),
-  ledgerDays: days(1),
-});
-
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 function inMilliseconds(retention: z.infer<typeof RETENTION>): Partial<Retention> {
@@ -123,17 +111,6 @@ function inMilliseconds(retention: z.infer<typeof RETENTION>): Partial<Retention
     ...(ledgerDays !== undefined && { ledgerMs: ledgerDays * DAY_MS }),
   };
 }
-
-const SETTINGS = z.strictObject({
-  storeUrl: z.string().optional(),
-  spoolFolder: z.string().optional(),
-  largePayloads: z.enum(['folder', 'database']).optional(),
-  largePayloadLimitMiB: z.number().positive().optional(),
-  storePatienceSeconds: z.number().default(10),
-  retention: RETENTION.optional(),
-  // Read by monitoring.ts.
-  metrics: z.boolean().optional(),
-});
 
 function badSettings(RED: NodeAPI, which: 'store-settings' | 'retention-settings'): ConfigurationError {
   return new ConfigurationError(sharedText(RED, `error.${which}`), { advice: sharedText(RED, `advice.${which}`) });

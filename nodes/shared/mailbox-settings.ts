@@ -20,6 +20,8 @@ export interface MeshConfigDef extends NodeDef {
   compression?: string;
   compressionLevel?: number | string;
   checksum?: string;
+  checkChecksum?: string;
+  maxExpandedGb?: number | string;
   meshAcknowledge?: string;
   odsCode?: string;
   profilesFile?: string;
@@ -42,6 +44,8 @@ export interface MailboxSettings {
   proxy?: MailboxOptions['proxy'];
   /** How what is sent goes over the wire; what is blank has the library's default. */
   sending: Pick<MailboxOptions, 'compression' | 'compressionLevel' | 'maxRequestBytes' | 'chunkBytes' | 'checksum'>;
+  /** What is taken of what is received; what is blank has the library's default. */
+  receiving: Pick<MailboxOptions, 'maxExpandedBytes' | 'checkChecksum'>;
   minimumIntervalMs: number;
   leftToOthers: string[];
   leaseMs: number;
@@ -58,6 +62,7 @@ export interface MailboxSettings {
 
 const NHS_INTERVAL_MS = 5 * 60 * 1000;
 const MB = 1_000_000;
+const GB = 1_000_000_000;
 
 export function readMailboxSettings(
   RED: NodeAPI,
@@ -80,6 +85,7 @@ export function readMailboxSettings(
     ...(tls && { tls }),
     ...(proxy && { proxy }),
     sending: readSending(RED, def),
+    receiving: readReceiving(RED, def),
     minimumIntervalMs: isNhs(environment) ? NHS_INTERVAL_MS : 0,
     leftToOthers: listSetting(RED, def.leftToOthers),
     leaseMs: numberSetting(RED, 'leaseMinutes', def.leaseMinutes, { fallback: 60, least: 0.001, most: 7200 }) * 60_000,
@@ -101,6 +107,14 @@ function readSending(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['sending
     ...(maxRequestMb > 0 && { maxRequestBytes: Math.round(maxRequestMb * MB) }),
     ...(chunkMb > 0 && { chunkBytes: Math.round(chunkMb * MB) }),
     checksum: choiceSetting(RED, 'checksum', def.checksum, ['none', 'md5', 'sha256']),
+  };
+}
+
+function readReceiving(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['receiving'] {
+  const maxExpandedGb = numberSetting(RED, 'maxExpandedGb', def.maxExpandedGb, { fallback: 0, least: 0, most: 1000 });
+  return {
+    checkChecksum: choiceSetting(RED, 'checkChecksum', def.checkChecksum, ['check', 'ignore']) === 'check',
+    ...(maxExpandedGb > 0 && { maxExpandedBytes: Math.max(1, Math.round(maxExpandedGb * GB)) }),
   };
 }
 

@@ -10,9 +10,10 @@ import { adminEndpoint } from './admin';
 import { safeHeaders } from './admin-answer';
 import { measure, type Measured, type Unmeasured } from './measure';
 import { knownMailboxes } from './known-mailboxes';
+import { wantsMetrics } from './mesh-settings';
 
 export function addMonitoring(RED: NodeAPI): void {
-  if (!isOn(RED)) return;
+  if (!wantsMetrics(RED)) return;
   const monitored = { method: 'get', permission: 'mesh.read', forMonitors: true } as const;
   adminEndpoint(RED, { ...monitored, path: '/mesh/health' }, async () => {
     const mailboxes = await Promise.all(knownMailboxes(RED).map((known) => measure(known)));
@@ -26,11 +27,6 @@ export function addMonitoring(RED: NodeAPI): void {
     response.set('Content-Type', contentType).send(text);
     return undefined;
   });
-}
-
-function isOn(RED: NodeAPI): boolean {
-  const { mesh = {} } = RED.settings as { mesh?: { metrics?: unknown } };
-  return mesh.metrics === undefined ? process.env['MESH_METRICS'] === '1' : mesh.metrics === true;
 }
 
 /** prom-client is loaded by the first who asks. The values are made anew for each answer: nothing is kept between them. */

@@ -24,6 +24,7 @@ export async function openFromSettings(
     state,
     ...testClock(),
     ...settings.sending,
+    ...settings.receiving,
     profiles: await readProfiles(settings),
     ...(settings.odsCode !== '' && { odsCode: settings.odsCode }),
     application,

@@ -4,7 +4,7 @@
  */
 import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
-import { InvalidMessageError, type OutgoingMessage } from '../../lib/index';
+import { InvalidMessageError, notADevice, type OutgoingMessage } from '../../lib/index';
 import { adminEndpoint, requireNamedUser, type AdminRequest } from './admin';
 import { safeHeaders } from './admin-answer';
 import { messageOf, openedMailbox } from './sidebar-paths';
@@ -97,11 +97,12 @@ function composed(RED: NodeAPI, { raw }: AdminRequest): Omit<OutgoingMessage, 'p
 export function attachment(fileName: string | undefined, reference: string): string {
   const base = (fileName ?? '').split(/[/\\]/).at(-1) ?? '';
   const cleaned = base.normalize('NFC').replaceAll(/[\p{C}"*:<>?|%;\\/]/gu, '');
-  const name =
-    cleaned
-      .replace(/^[.\s]+|[.\s]+$/g, '')
-      .slice(0, 150)
-      .toWellFormed() || `${reference.replaceAll(/[^\w-]/g, '')}.dat`;
+  const short = cleaned
+    .replace(/^[.\s]+/, '')
+    .slice(0, 150)
+    .toWellFormed()
+    .replace(/[.\s]+$/, '');
+  const name = notADevice(short || `${reference.replaceAll(/[^\w-]/g, '')}.dat`);
   const plain = name.replaceAll(/[^\w.\- ]/g, '_');
   const encoded = encodeURIComponent(name).replaceAll(/['()]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;

@@ -1,6 +1,6 @@
 /** What the sidebar shows with `mesh.read`: no subject, file name, local id, address or payload is in any of these answers. */
 import type { NodeAPI } from 'node-red';
-import { ledgerHead, ledgerLine, NotFoundError, type LedgerFormat } from '../../lib/index';
+import { ledgerHead, ledgerLine, levelsOf, NotFoundError, type LedgerFormat } from '../../lib/index';
 import { adminEndpoint, hasAdminAuth, payloadNeedsUser, type AdminRequest } from './admin';
 import { safeHeaders } from './admin-answer';
 import type { ConnectionState } from './connection';
@@ -81,13 +81,15 @@ async function snapshot(RED: NodeAPI, { id, name, connection }: KnownMailbox): P
     // At most two are under way: whoever shows their progress needs no more.
     mailbox.outbox.list({ states: ['sending'] }, { limit: 3 }),
   ]);
+  const health = mailbox.health();
   const { polling, inFlight, waiting, unclaimed, progress = null } = poller.state();
   return {
     ...common,
     mailboxId: mailbox.mailboxId,
     environment,
     payload: payloadNeedsUser(environment) && !hasAdminAuth(RED) ? 'no-admin-auth' : 'permission',
-    health: mailbox.health(),
+    health,
+    levels: levelsOf({ now: Date.now(), health }),
     counts: { sent: counts.sent.messages, received: counts.attention },
     inbox: { polling, inFlight, waiting, unclaimed, progress },
     transfers: sending.filter(({ totalChunks = 1 }) => totalChunks > 1),

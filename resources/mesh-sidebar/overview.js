@@ -3,9 +3,8 @@ import { ago, bytes, button, el, span, text } from './dom.js';
 
 const COUNTED_TO = 1000;
 const DAY_MS = 86_400_000;
-/** MESH refuses a token that is two hours off; a clock that is a minute off is already not kept by anybody. */
-const SKEW_WARNING_MS = 60_000;
-const SKEW_ERROR_MS = 30 * 60_000;
+/** How the server judges it (lib/watch.ts), as it is shown. */
+const LEVELS = { warning: 'warning', critical: 'error' };
 
 const many = (count) => (count > COUNTED_TO ? `${COUNTED_TO}+` : String(count));
 
@@ -23,20 +22,20 @@ function regular({ lastSucceeded, lastFailed, error }) {
   return [el('span', {}, text('failed'), ' ', ago(lastFailed)), 'error'];
 }
 
-function clock(skew) {
+function clock(skew, level) {
   if (!skew) return [text('unknown'), 'none'];
   const off = Math.max(0, Math.abs(skew.ms) - skew.uncertaintyMs);
   const words =
     off < 1000 ? text('clock.right') : text(skew.ms > 0 ? 'clock.behind' : 'clock.ahead', { span: span(off) });
-  return [words, off > SKEW_ERROR_MS ? 'error' : off > SKEW_WARNING_MS ? 'warning' : undefined];
+  return [words, LEVELS[level]];
 }
 
-function certificate(found) {
+function certificate(found, level) {
   if (!found) return [text('certificate.none'), 'none'];
   const days = Math.floor((Date.parse(found.validTo) - Date.now()) / DAY_MS);
   const date = new Date(found.validTo).toLocaleDateString();
   if (days < 0) return [text('certificate.expired', { date }), 'error'];
-  return [text('certificate.until', { date, days }), days <= 7 ? 'error' : days <= 60 ? 'warning' : undefined];
+  return [text('certificate.until', { date, days }), LEVELS[level]];
 }
 
 /** What is told first: something that keeps the mailbox from working. */
@@ -146,7 +145,7 @@ function transfers({ id, transfers: sending, inbox }) {
 }
 
 export function overview(mailbox, { mayWrite, onChoose, onAct }) {
-  const { connection, health, environment, mailboxId, inbox, name } = mailbox;
+  const { connection, health, environment, mailboxId, inbox, name, levels } = mailbox;
   const head = el(
     'div',
     { class: 'mesh-head' },
@@ -193,8 +192,8 @@ export function overview(mailbox, { mayWrite, onChoose, onAct }) {
         text('fact.next-poll'),
         health.poll.next ? ago(health.poll.next) : text(inbox.polling ? 'polling' : 'no-poll'),
       ),
-      ...row(text('fact.clock'), ...clock(health.clockSkew)),
-      ...row(text('fact.certificate'), ...certificate(health.certificate)),
+      ...row(text('fact.clock'), ...clock(health.clockSkew, levels.clock)),
+      ...row(text('fact.certificate'), ...certificate(health.certificate, levels.certificate)),
     ),
     counts(mailbox, onChoose),
     el('div', { class: 'mesh-transfers' }, transfers(mailbox)),

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { readMailboxOptions, type MailboxOptions } from '../../lib/config';
-import { ConfigurationError, InvalidMessageError, StorageError } from '../../lib/errors';
+import { ConfigurationError, InvalidMessageError } from '../../lib/errors';
 import { readControlFile, writeControlFile } from '../../lib/folders/control-file';
 import { buildAcknowledgement } from '../../lib/mllp/acknowledgement';
 import { decodeText, encodeText } from '../../lib/mllp/charset';
@@ -14,11 +14,6 @@ import { frame, FrameReader } from '../../lib/mllp/framing';
 import { readAcknowledgement, readHeader } from '../../lib/mllp/header';
 import { readCommandLine } from '../../lib/sandbox/cli-options';
 import { readMailboxFile, readWorkflowFile } from '../../lib/sandbox/mailboxes';
-import { INCOMING_COLUMN_NAMES, parseIncoming } from '../../lib/store/rows/incoming';
-import { ledgerEntry } from '../../lib/store/rows/ledger';
-import { OUTGOING_COLUMN_NAMES, parseOutgoing } from '../../lib/store/rows/outgoing';
-import type { Row } from '../../lib/store/rows/parse';
-import { sqliteSide, TABLES } from '../../lib/store/copy/side';
 import { hl7Text, mutated, POISON } from '../../test/support/arbitraries';
 import { controlText } from '../../test/folders/letters';
 import { ADT, HL7_ACK, ORU } from './inputs';
@@ -76,6 +71,16 @@ const options = fc.record(
 );
 const LINES =
   '{"mailbox_id":"X26ABC1","password":"MARK9434765919","active":true}\n{"workflow_id":"W","senders":["A"],"receivers":["B"]}\n';
+const mailboxLine = fc.record(
+  {
+    mailbox_id: fc.string({ minLength: 1 }),
+    password: fc.string({ minLength: 1, unit: 'grapheme' }),
+    mailbox_name: fc.string({ unit: 'grapheme' }),
+    ods_code: fc.string(),
+    active: fc.boolean(),
+  },
+  { requiredKeys: ['mailbox_id', 'password'] },
+);
 const flags = fc.constantFrom(
   '--port',
   '--host',
@@ -91,18 +96,6 @@ const flags = fc.constantFrom(
   '-x',
   `--mailboxes=${folder}`,
 );
-
-const column = fc.oneof(
-  fc.string(),
-  fc.double(),
-  fc.constant(null),
-  fc.json(),
-  fc.constantFrom('queued', 'spooled', 'DATA', 'in', 'inline', 1, 0, '{}'),
-  fc.constant(new Uint8Array(3)),
-);
-const rowOf = (columns: readonly string[]): fc.Arbitrary<Row> =>
-  fc.record(Object.fromEntries(columns.map((name) => [name, column]))) as fc.Arbitrary<Row>;
-const rows = fc.tuple(rowOf(OUTGOING_COLUMN_NAMES), rowOf(INCOMING_COLUMN_NAMES), rowOf(TABLES.ledger));
 
 function readFrames(pieces: Buffer[]): string[] {
   const reader = new FrameReader(500);
@@ -134,6 +127,15 @@ export const EDGES: Target[] = [
       [bytes],
     );
   }),
+  target(
+    'mllp: of a frame that is begun again the last beginning counts',
+    fc.array(fc.string({ unit: fc.constantFrom('a', '|', '\r', '\u000b', 'M', 'S') }), { minLength: 1, maxLength: 5 }),
+    [],
+    (texts) => {
+      const begun = texts.map((text) => `\u000bMSH|${text.replaceAll('\u000bMS', '')}`);
+      assert.deepEqual(readFrames([Buffer.from(`${begun.join('')}\u001c\r`, 'latin1')]), [begun.at(-1)?.slice(1)]);
+    },
+  ),
   target(
     'mllp: header, acknowledgement and characters',
     fc.tuple(message, charset, fc.string({ unit: 'binary' })),
@@ -178,26 +180,19 @@ export const EDGES: Target[] = [
     );
     await readWorkflowFile(inFolder('lines.jsonl'));
   }),
+  target('sandbox: its files say what they say', fc.array(mailboxLine, { maxLength: 6 }), [], async (lines) => {
+    const ending = lines.length % 2 === 0 ? '\n' : '\r\n';
+    writeFileSync(inFolder('lines.jsonl'), `\uFEFF${lines.map((line) => JSON.stringify(line) + ending).join(ending)}`);
+    const read = await readMailboxFile(inFolder('lines.jsonl'));
+    assert.deepEqual(
+      read.map((each) => [each.mailboxId, each.password, each.name, each.active, each.odsCode]),
+      lines.map((line) => [line.mailbox_id, line.password, line.mailbox_name, line.active, line.ods_code]),
+    );
+  }),
   target(
     'sandbox: its command line',
     fc.array(fc.oneof(flags, fc.string()), { maxLength: 6 }),
     [ConfigurationError],
     (words) => readCommandLine(words, {}),
-  ),
-  target('store: rows', rows, [StorageError], ([outgoing, incoming, ledger]) => {
-    unless(StorageError, () => parseOutgoing(outgoing));
-    unless(StorageError, () => parseIncoming(incoming));
-    ledgerEntry(ledger, String);
-  }),
-  target(
-    'store: a file to copy that is none',
-    fc.uint8Array({ maxLength: 200 }),
-    [ConfigurationError, StorageError],
-    async (bytes) => {
-      for (const ending of ['', '-wal', '-shm']) rmSync(inFolder(`mesh.db${ending}`), { force: true });
-      writeFileSync(inFolder('mesh.db'), Buffer.concat([Buffer.from('SQLite format 3\0'), bytes]));
-      const side = await sqliteSide(folder);
-      await side.close();
-    },
   ),
 ];

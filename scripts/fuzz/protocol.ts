@@ -15,7 +15,7 @@ import { outgoingHeaders, readMessageHeaders } from '../../lib/protocol/message-
 import { isoFromMesh, readMeshTime } from '../../lib/protocol/time';
 import { workflowMatcher, workflowsMatcher } from '../../lib/protocol/workflow-filter';
 import { mutated, POISON } from '../../test/support/arbitraries';
-import { target, type Target } from './target';
+import { target, thrownBy, type Target } from './target';
 
 const TIMES = [
   '20260401120000',
@@ -71,7 +71,86 @@ const message = fc.record(
   { requiredKeys: ['to', 'workflowId', 'localId', 'contentType'] },
 );
 
+/** What MESH takes in each header: printable Latin-1, up to its length, and no URL where it is an address. */
+const printable = (maxLength: number): fc.Arbitrary<string> =>
+  fc.string({
+    unit: fc
+      .integer({ min: 0x20, max: 0xff })
+      .filter((code) => code < 0x7f || code > 0x9f)
+      .map((code) => String.fromCharCode(code)),
+    maxLength,
+    size: 'max',
+  });
+const address = (maxLength: number): fc.Arbitrary<string> =>
+  printable(maxLength).filter((text) => text.trim() !== '' && !/^\s*https?:/i.test(text));
+const taken = fc.record(
+  {
+    to: address(100),
+    workflowId: address(300),
+    localId: printable(300),
+    contentType: printable(100),
+    subject: printable(500),
+    fileName: printable(300),
+    partnerId: printable(500),
+    checksum: fc.stringMatching(/^[A-Za-z0-9 :-]{0,100}$/).filter((text) => !/^\s*https?:/i.test(text)),
+  },
+  { requiredKeys: ['to', 'workflowId', 'localId', 'contentType'] },
+);
+const LENGTHS = {
+  to: 100,
+  workflowId: 300,
+  localId: 300,
+  subject: 500,
+  fileName: 300,
+  partnerId: 500,
+  checksum: 100,
+  contentType: 100,
+};
+type Sent = keyof typeof LENGTHS;
+/** A field with a fault that MESH refuses. */
+const refused = fc
+  .constantFrom(...(Object.keys(LENGTHS) as Sent[]))
+  .chain((field) =>
+    fc.tuple(
+      fc.constant(field),
+      fc.constantFrom(
+        'a\u0000',
+        'a\rb',
+        'a\nb',
+        'a\tb',
+        '\u001b',
+        '\u007f',
+        '\u0085',
+        '\u0100',
+        '“',
+        '😀',
+        'x'.repeat(LENGTHS[field] + 1),
+      ),
+    ),
+  );
+
 export const PROTOCOL: Target[] = [
+  target('protocol: headers that MESH takes are sent as they are', taken, [], (values) => {
+    const headers = outgoingHeaders('X26ABC1', values);
+    for (const [name, text] of Object.entries(headers)) validateHeaderValue(name, text);
+    const lower = Object.fromEntries(Object.entries(headers).map(([name, text]) => [name.toLowerCase(), text]));
+    const read = readMessageHeaders(lower, '', 'ID');
+    for (const name of Object.keys(values) as Sent[]) {
+      const expected = values[name] === '' ? undefined : values[name];
+      // A message without a content type of its own has that of the answer.
+      if (name !== 'contentType' || expected !== undefined) assert.equal(read[name], expected, name);
+    }
+  }),
+  target(
+    'protocol: one header that MESH refuses is named',
+    fc.tuple(taken, refused),
+    [InvalidMessageError],
+    ([values, [field, value]]) => {
+      const said = thrownBy(InvalidMessageError, () => outgoingHeaders('X26ABC1', { ...values, [field]: value }));
+      assert.ok(said?.message.startsWith(`${field} (`), `${field}: ${said?.message}`);
+      throw said;
+    },
+  ),
   target('protocol: headers of a received message', headers, [], (received) => {
     const read = readMessageHeaders(received, 'X26ABC1', 'ID');
     assert.deepEqual([read.mailboxId, read.messageId], ['X26ABC1', 'ID']);
@@ -104,9 +183,10 @@ export const PROTOCOL: Target[] = [
   }),
   target(
     'protocol: chunk range',
-    fc.tuple(header, fc.integer({ min: 1, max: 500_000_000 }), fc.nat(400_000_000)),
+    fc.tuple(header, fc.integer({ min: 1, max: 500_000_000 }), fc.nat(400_000_000), fc.nat(3), fc.nat(3)),
     [],
-    ([text, chunk, more]) => {
+    ([text, chunk, more, one, all]) => {
+      assert.equal(parseChunkRange(`${one}:${all}`) !== undefined, one >= 1 && one <= all);
       const read = parseChunkRange(text);
       assert.ok(read === undefined || (read.chunk >= 1 && read.chunk <= read.totalChunks));
       const range = { chunk, totalChunks: chunk + more };

@@ -59,3 +59,17 @@ export function unless<Result>(documented: Documented, work: () => Result): Resu
     throw error;
   }
 }
+
+/** The error of this class that it throws, or undefined where it throws none; what else is thrown is thrown on. */
+export function thrownBy<Thrown extends Error>(
+  documented: abstract new (...details: never[]) => Thrown,
+  work: () => unknown,
+): Thrown | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof documented) return error;
+    throw error;
+  }
+}

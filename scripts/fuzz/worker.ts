@@ -4,7 +4,10 @@ import * as fc from 'fast-check';
 import { ACKS } from './acks';
 import { EDGES } from './edges';
 import { FORMATS } from './formats';
+import { MEANING } from './meaning';
 import { PROTOCOL } from './protocol';
+import { SETTINGS } from './settings';
+import { STORE } from './store';
 import type { Target } from './target';
 
 /** What the thread is asked. */
@@ -23,7 +26,15 @@ export interface Done {
   failure?: { path: string; input: string; error: string };
 }
 
-export const TARGETS: readonly Target[] = [...FORMATS, ...ACKS, ...PROTOCOL, ...EDGES];
+export const TARGETS: readonly Target[] = [
+  ...FORMATS,
+  ...ACKS,
+  ...PROTOCOL,
+  ...EDGES,
+  ...SETTINGS,
+  ...MEANING,
+  ...STORE,
+];
 
 async function run({ target, seed, ms, path }: Slice, running: Int32Array): Promise<Done> {
   const errors: Record<string, number> = {};

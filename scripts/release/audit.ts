@@ -13,7 +13,7 @@ export async function audit(): Promise<string> {
   const { stdout } = await npm(['audit', '--omit', 'dev', '--json', '--audit']);
   const { vulnerabilities } = readReport(stdout);
   if (vulnerabilities === undefined)
-    return 'not asked: this npm registry has no audit; ask one that has before publishing';
+    return 'skipped: this npm registry has no audit; ask one that has before publishing';
   const open = Object.entries(vulnerabilities).flatMap(([name, { severity, via }]) =>
     via
       .filter((one) => typeof one !== 'string')

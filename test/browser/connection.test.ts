@@ -46,6 +46,9 @@ for (const major of MAJORS) {
         await sandbox.close();
       });
 
+      // A dialog that a failed test has left would be in the next one's way.
+      afterEach(() => editor.cancelAll());
+
       it('is green with what is deployed, its stored password and key included, and has no serious fault', async () => {
         const tray = await editor.editConfig('mesh-config', 'mailbox-X26ABC1');
         await tray.locator('#mesh-test-connection-workflow').fill('TEST_WORKFLOW');

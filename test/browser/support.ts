@@ -218,6 +218,11 @@ export class Editor {
     await this.page.waitForFunction((count) => document.querySelectorAll('.red-ui-tray').length < count, before);
   }
 
+  /** Cancels whatever dialogs are open. */
+  async cancelAll(): Promise<void> {
+    while ((await this.page.locator('.red-ui-tray').count()) > 0) await this.cancel();
+  }
+
   /** Loads the editor anew; what is not deployed is gone. */
   async reload(): Promise<void> {
     await this.page.reload();

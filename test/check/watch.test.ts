@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {
   alertsBetween,
   judge,
+  levelsOf,
   severityOf,
   type Condition,
   type MailboxHealth,
@@ -116,6 +117,13 @@ describe('the judgement of a mailbox', () => {
       assert.deepEqual(told(observed({ clockSkew })), expected);
     });
   }
+
+  it('gives the levels of certificate and clock as it judges them', () => {
+    const certificate = { commonName: 'x', validFrom: at(-DAY), validTo: at(7 * DAY) };
+    const clockSkew = { ms: 10 * MINUTE, uncertaintyMs: 0, at: at(0) };
+    assert.deepEqual(levelsOf(observed()), { certificate: null, clock: null });
+    assert.deepEqual(levelsOf(observed({ certificate, clockSkew })), { certificate: 'critical', clock: 'warning' });
+  });
 
   it('finds the disk running out below the limit', () => {
     assert.deepEqual(told(observed({}, { freeBytes: 2 * GIB })), []);

@@ -41,6 +41,21 @@ describe('an AbortSignal', () => {
       assert.equal(server.seen.length, 1);
     });
 
+    it(`ends ${name} while it waits for the only connection, and lets no request out`, async () => {
+      const server = await hostileMesh(() => 'hang');
+      const mailbox = mailboxAt(server, { maxRequestBytes: 1, chunkBytes: 1 });
+      const [first, second] = [new AbortController(), new AbortController()];
+      const busy = failure(AbortedError, mailbox.head('OTHER', { signal: first.signal }));
+      await until('the first request to arrive', () => server.seen.length === 1);
+      const waiting = failure(AbortedError, call(mailbox, second.signal));
+      await new Promise((resolve) => setImmediate(resolve));
+      second.abort();
+      await waiting;
+      first.abort();
+      await busy;
+      assert.equal(server.seen.length, 1);
+    });
+
     it(`ends ${name} while it waits for its next attempt`, async () => {
       const server = await hostileMesh(() => ({ status: 503, headers: { 'retry-after': 30 } }));
       const ending = new AbortController();

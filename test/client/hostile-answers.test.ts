@@ -108,6 +108,8 @@ describe('a hostile server’s answer', () => {
         await write('HTTP/1.1 200 OK\r\n');
         for (;;) await write(line);
       });
+      const error = await failure(MeshError, call('handshake', mailboxAt(server, quick)));
+      assert.match(error.message, /HEADERS?_OVERFLOW/);
       await allEnd(server);
       assert.ok(server.sent() < 16_000_000, `${server.sent()} bytes of headers were taken`);
     });

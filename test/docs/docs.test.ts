@@ -1,6 +1,6 @@
 /** What the documents say of files and tests is there. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../../scripts/node-red';
 import { anchors, brokenCitation, brokenLink, citations, markdownFiles, relativeLinks, textOf } from './markdown';
@@ -88,4 +88,42 @@ describe('the hazard log', () => {
       sections.map((section) => /^### H(\d+) /.exec(section)?.[1]),
       sections.map((_, index) => String(index + 1)),
     ));
+});
+
+describe('the threat model', () => {
+  const rows = textOf('docs/security/threat-model.md')
+    .split(/^## Threats$/m)[1]
+    ?.split('\n')
+    .filter((line) => line.startsWith('|'))
+    .slice(2);
+
+  it('has a test with each threat that the pack does something about', () => {
+    assert.ok(rows && rows.length >= 18);
+    const bare: string[] = [];
+    for (const row of rows) {
+      const [, threat = '', , does = '', shown = ''] = row.split('|').map((cell) => cell.trim());
+      const isTested = citations(shown).length > 0 || /npm run [\w:]+/.test(shown);
+      if (!isTested) bare.push(`${threat}: ${does}`);
+    }
+    assert.deepEqual(bare, []);
+  });
+});
+
+describe('the version', () => {
+  const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+  const { name, version } = JSON.parse(read('package.json')) as { name: string; version: string };
+
+  it('is the same in package.json, in the lock file and as the newest of the changes', () => {
+    const lock = JSON.parse(read('package-lock.json')) as {
+      version: string;
+      packages: Record<string, { version: string }>;
+    };
+    assert.deepEqual([lock.version, lock.packages['']?.version], [version, version]);
+    const [, newest, date = ''] = /^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)$/m.exec(textOf('CHANGELOG.md')) ?? [];
+    assert.equal(newest, version);
+    assert.equal(new Date(date).toISOString().slice(0, 10), date);
+  });
+
+  it('is that of the conformance evidence', () =>
+    assert.ok(read('docs/conformance-evidence.html').includes(`(${name}), version ${version}, run on `)));
 });

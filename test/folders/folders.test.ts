@@ -195,9 +195,11 @@ describe('the folders of the MESH Client', () => {
       assert.equal((await names('in')).length, 240);
     });
 
-    it('takes no message id for a path', async () => {
+    it('takes no message id for a path or a device', async () => {
       await new InFolder(root).write({ message: { ...RECEIVED, messageId: '../../etc/x' }, payload: Buffer.from('x') });
       assert.deepEqual(await names('in'), ['x.ctl', 'x.dat']);
+      await new InFolder(root).write({ message: { ...RECEIVED, messageId: 'NUL' }, payload: Buffer.from('x') });
+      assert.deepEqual(await names('in'), ['_NUL.ctl', '_NUL.dat', 'x.ctl', 'x.dat']);
     });
   });
 

@@ -30,6 +30,9 @@ const NAMES: Record<string, string> = {
   'a template': `\${${MARK}} {{constructor}} __proto__`,
   'a change of direction': `\u202e${MARK}fdp.exe\u2066`,
   'a formula': `=cmd|'/C calc'!${MARK}`,
+  'a formula and a cell': `@SUM(1)","${MARK}`,
+  'a header of its own': `x"; filename="${MARK}.exe`,
+  'an encoded line': `${MARK}%0d%0aSet-Cookie: a=b`,
 };
 
 for (const major of MAJORS) {
@@ -105,7 +108,8 @@ for (const major of MAJORS) {
         'content-type': 'application/octet-stream',
         'mex-from': 'X26ABC3',
         'mex-to': to,
-        'mex-workflowid': text,
+        // A workflow id is shown to whoever may see the lists, and may have no mark.
+        'mex-workflowid': text.replaceAll(MARK, 'W'),
         'mex-localid': text,
         'mex-subject': text,
         'mex-filename': text,
@@ -178,6 +182,63 @@ for (const major of MAJORS) {
         assert.ok(!JSON.stringify(status).includes(MARK), id);
       }
       assert.ok(!nodeRed.log().includes(MARK), 'the log');
+    });
+
+    /** As the editor asks. */
+    const ask = async (path: string): Promise<Response> => {
+      const headers = { 'node-red-api-version': 'v2' };
+      const response = await fetch(`${nodeRed.url}/mesh/mailboxes/mailbox-X26ABC1${path}`, { headers });
+      assert.equal(response.status, 200, path);
+      assert.equal(response.headers.get('x-content-type-options'), 'nosniff');
+      assert.match(response.headers.get('content-security-policy') ?? '', /default-src 'none'; sandbox/);
+      assert.equal(response.headers.get('set-cookie'), null);
+      return response;
+    };
+
+    it('is in no list, timeline or export of the sidebar, and what is private is JSON and nothing else', async () => {
+      const list = await ask('/messages?direction=in');
+      assert.match(list.headers.get('content-type') ?? '', /^application\/json/);
+      const text = await list.text();
+      assert.ok(!text.includes(MARK));
+      const { messages } = JSON.parse(text) as { messages: Array<{ reference: string; workflowId: string }> };
+      assert.equal(messages.length, Object.keys(NAMES).length);
+      const subjects = new Set<string>();
+      for (const { reference } of messages) {
+        assert.ok(!(await (await ask(`/messages/in/${reference}`)).text()).includes(MARK));
+        const fields = await ask(`/messages/in/${reference}/private`);
+        assert.match(fields.headers.get('content-type') ?? '', /^application\/json/);
+        const { subject = '' } = (await fields.json()) as { subject?: string };
+        subjects.add(subject);
+      }
+      assert.ok(
+        [...subjects].some((subject) => subject.includes('<img src=x')),
+        'it is kept as it came',
+      );
+      for (const format of ['csv', 'jsonl']) {
+        const ledger = await (await ask(`/ledger?format=${format}`)).text();
+        assert.ok(ledger.split('\n').length > messages.length);
+        assert.ok(!ledger.includes(MARK), format);
+      }
+      const found = await ask(`/messages?direction=in&search=${encodeURIComponent(MARK)}`);
+      assert.deepEqual(((await found.json()) as { messages: unknown[] }).messages, []);
+    });
+
+    it('gives downloads a name that is no path, device, header or script, and a type that no browser runs', async () => {
+      const { messages } = (await (await ask('/messages?direction=in')).json()) as {
+        messages: Array<{ reference: string }>;
+      };
+      for (const { reference } of messages) {
+        const response = await ask(`/messages/in/${reference}/payload`);
+        assert.equal(await response.text(), `${MARK} is the payload`);
+        assert.equal(response.headers.get('content-type'), 'application/octet-stream');
+        const header = response.headers.get('content-disposition') ?? '';
+        const [, plain = '', encoded = ''] =
+          /^attachment; filename="([\w.\- ]{1,150})"; filename\*=UTF-8''([\w.%~!-]+)$/.exec(header) ?? [];
+        for (const name of [plain, decodeURIComponent(encoded)]) {
+          assert.doesNotMatch(name, /[/\\<>:"|?*%;\p{C}]|^\.|[. ]$|^$/u, header);
+          assert.doesNotMatch(name, /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i, header);
+        }
+      }
     });
   });
 }

@@ -382,6 +382,9 @@ describe('the admin endpoints', function () {
       const [, encoded = ''] = /UTF-8''(.*)$/.exec(header) ?? [];
       assert.ok(!/[/\\\r\n\0\u202e]|^\./.test(decodeURIComponent(encoded)), header);
     }
+    for (const device of ['CON', 'nul.txt', 'Com1.pdf', '<NUL>', 'LPT9 . ']) {
+      assert.match(attachment(device, 'x'), /filename="_\w/, device);
+    }
     assert.match(attachment('letter.pdf', 'x'), /filename="letter.pdf"/);
     assert.match(attachment('', 'x'), /filename="x.dat"/);
   });

@@ -265,6 +265,8 @@ describe('mesh-config', () => {
     ['an environment that is none', { environment: 'production' }, /environment must be/],
     ['http to another machine', { environment: 'http://mesh.example' }, /environment must be/],
     ['a missing mailbox id', { mailboxId: '' }, /has no id/],
+    ['a largest message that is no number', { maxExpandedGb: 'all' }, /maxExpandedGb must be a number/],
+    ['a rule for checksums that there is not', { checkChecksum: 'maybe' }, /checkChecksum must be one of/],
     ['a lease that is no number', { leaseMinutes: 'an hour' }, /leaseMinutes must be a number/],
     ['no deliveries at all', { maxDeliveries: 0 }, /maxDeliveries/],
     ['a compression that is none', { compression: 'zip' }, /compression must be one of: auto, always, never/],

@@ -232,6 +232,34 @@ describe('mesh-poll', () => {
     });
   }
 
+  it('parks what expands to more than the mailbox takes, and MESH still has it', async () => {
+    await deploy(pollFlow({}, { maxExpandedGb: '0.000001' }));
+    const [large] = await fill(['WF', 'x'.repeat(1001)], ['WF', 'y'.repeat(1000)]);
+    const [data, parked] = [new Recorder('data'), new Recorder('parked')];
+    receive('poll', {});
+    assert.equal(String((await data.get(1)).payload), 'y'.repeat(1000));
+    const msg = await parked.get(1);
+    assert.deepEqual([msg.error.code, msg.mesh.messageId], ['MESH_TOO_LARGE', large]);
+    assert.deepEqual(await inbox(), [large]);
+  });
+
+  for (const [checkChecksum, output] of [
+    ['check', 'parked'],
+    ['ignore', 'data'],
+  ] as const) {
+    it(`what does not fit its checksum goes to ${output} where checksums are set to "${checkChecksum}"`, async () => {
+      await deploy(pollFlow({}, { checkChecksum, maxDeliveries: 1 }));
+      const sent = new Recorder('sent');
+      receive('send', { payload: 'letter', meshSend: { workflowId: 'WF', checksum: '0'.repeat(32) } });
+      await sent.get(1);
+      const out = new Recorder(output);
+      receive('poll', {});
+      const { error, payload } = await out.get(1);
+      if (output === 'parked') assert.equal(error.code, 'MESH_DOWNLOAD');
+      else assert.equal(String(payload), 'letter');
+    });
+  }
+
   it('saves payloads into a folder, under names of its own', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'mesh-poll-'));
     await deploy(pollFlow({ payloadAs: 'file', folder }));

@@ -1,6 +1,6 @@
 /**
  * What a hostile server may answer in the place of a message, each by the chunk that it is asked for. Nothing of it may pass for
- * one. Which check finds which is in mutations.ts, which takes each of them out and sees its case fail.
+ * one. Which check finds which is in test/mutations.ts, which takes each of them out and sees its case fail.
  */
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';

@@ -4,7 +4,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { DownloadError, TooLargeError, type Mailbox, type MailboxOptions } from '../../lib/index';
-import { emptyFolder } from '../support/cleanup';
+import { MeshClient } from '../../lib/client/client';
+import { createTransport } from '../../lib/client/transport';
+import { readMailboxOptions } from '../../lib/config';
+import { afterThisTest, emptyFolder } from '../support/cleanup';
 import { everythingSaid, failure } from '../support/failure';
 import { hostileMesh, type Answer, type HostileMesh } from '../support/hostile-mesh';
 import { mailboxAt } from '../support/mailboxes';
@@ -33,6 +36,16 @@ async function servingTo(
   return { server, mailbox: mailboxAt(server, { retry: { attempts: 2, baseMs: 1 }, ...options }) };
 }
 
+/** The client alone, whose user takes the body as it likes. */
+function clientAt({ url, ca }: HostileMesh, bodyMs: number): MeshClient {
+  const timeouts = { bodyMs };
+  const login = { mailboxId: 'X26ABC1', password: 'password', sharedKey: 'TestKey' };
+  const config = readMailboxOptions({ environment: url, ...login, tls: { ca }, timeouts, retry: { attempts: 1 } });
+  const transport = createTransport(config);
+  afterThisTest(() => transport.close());
+  return new MeshClient(config, transport);
+}
+
 describe('a hostile server', () => {
   for (const [what, answers] of Object.entries(hostileCases(TEXT))) {
     for (const where of ['memory', 'a folder'] as const) {
@@ -58,6 +71,71 @@ describe('a hostile server', () => {
     const mailbox = mailboxAt(server, { timeouts: { bodyMs: 100 }, retry: { attempts: 1 } });
     await failure(DownloadError, mailbox.receive('MID'));
     await mailbox.listInbox();
+  });
+
+  it('a body that drips is given up, and its connection is let go', async () => {
+    const drops = Array.from({ length: 10_000 }, () => Buffer.from('x'));
+    const { server } = await serving({ headers: { 'content-length': 10_000 }, body: drops, every: 20 });
+    const mailbox = mailboxAt(server, { timeouts: { bodyMs: 400 }, retry: { attempts: 1 } });
+    const error = await failure(DownloadError, mailbox.receive('MID'));
+    assert.match(error.message, /too slowly/);
+    assert.deepEqual(await mailbox.listInbox(), { messageIds: [] });
+  });
+
+  it('a slow reader is no slow sender: what waits here is not given up', async () => {
+    const body = randomBytes(6_000_000);
+    const { server } = await serving({ headers: { 'content-length': body.length }, body });
+    const client = clientAt(server, 100);
+    let bytes = 0;
+    await client.download('MID', 1, async (download) => {
+      for await (const pieces of download.body) {
+        for (const piece of pieces) bytes += piece.length;
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
+    });
+    assert.equal(bytes, body.length);
+  });
+
+  for (const where of ['memory', 'a folder'] as const) {
+    it(`a body without an end is too large, with memory bounded and nothing left (${where})`, async () => {
+      const limit = 50_000_000;
+      const piece = Buffer.alloc(1_000_000, 'x');
+      const { server, mailbox } = await servingTo(
+        { maxExpandedBytes: limit, maxBufferBytes: limit * 2 },
+        { body: Array.from({ length: 2000 }, () => piece), every: 0 },
+      );
+      const folder = await emptyFolder();
+      const before = process.memoryUsage().rss;
+      await failure(TooLargeError, mailbox.receive('MID', where === 'memory' ? {} : { folder }));
+      const grown = process.memoryUsage().rss - before;
+      assert.ok(grown < limit * 6, `grown by ${grown} bytes`);
+      assert.deepEqual(await readdir(folder), []);
+      assert.equal(server.count('PUT'), 0);
+    });
+  }
+
+  it('a body that comes faster than it is taken waits at the sender', async () => {
+    const piece = Buffer.alloc(1_000_000, 'x');
+    let written = 0;
+    const { server } = await serving({
+      body: Array.from({ length: 200 }, () => piece),
+      every: 0,
+      onWritten: (bytes) => (written += bytes),
+    });
+    const client = clientAt(server, 60_000);
+    await failure(
+      DownloadError,
+      client.download('MID', 1, async (download) => {
+        // Nobody takes anything until the sender has stopped getting rid of it.
+        for (let last = -1; last !== written;) {
+          last = written;
+          await new Promise((resolve) => setTimeout(resolve, 300));
+        }
+        download.body.cancel(new DownloadError('enough', {}));
+        for await (const pieces of download.body) void pieces;
+      }),
+    );
+    assert.ok(written < 50_000_000, `${written} bytes were taken`);
   });
 
   it('more bytes than Content-Length are cut or an error, and are no answer to the next request', async () => {

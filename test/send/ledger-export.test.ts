@@ -24,6 +24,22 @@ describe('the ledger as text', () => {
     );
   });
 
+  it('is one line of six cells whatever an id is, and none of them begins a formula', () => {
+    const cells = (line: string): string[] =>
+      [...line.slice(0, -2).matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",\r\n]*))/g)].map(
+        ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? '',
+      );
+    for (const id of ['=cmd', '+1', '-1', '@SUM(1)', '\t=1', '\r=1', '\n=1', 'a"b', 'a,b', 'a\r\n=1,2', '"=1', ',=1']) {
+      const line = ledgerLine({ ...entry, reference: id, messageId: id, event: id, detail: { id } }, 'csv');
+      assert.ok(line.endsWith('\r\n'));
+      const read = cells(line);
+      assert.equal(read.length, 6, JSON.stringify(line));
+      for (const cell of read) assert.doesNotMatch(cell, /^[=+\-@\t\r\n]/, JSON.stringify(line));
+      for (const cell of read.slice(2, 5)) assert.ok(cell === id || cell === `'${id}`);
+      assert.deepEqual(JSON.parse(read[5] ?? ''), { id });
+    }
+  });
+
   it('is JSON, one event a line', () => {
     assert.equal(ledgerHead('jsonl'), '');
     assert.deepEqual(JSON.parse(ledgerLine(entry, 'jsonl')), {

@@ -65,6 +65,21 @@ describe('outbox: tracking to the end', () => {
     assert.deepEqual(mailbox.eventsOf(id), ['queued', 'sending', 'accepted', 'acknowledged']);
   });
 
+  it('an answer that was given for another message (replayed) settles nothing: what MESH never had becomes overdue', async () => {
+    const { server, sendOne, pass, stateOf, bob, mailbox, outbox } = await start();
+    const first = await sendOne();
+    const body = { message_id: first.messageId };
+    server.fault({ operation: 'send_message', effect: { kind: 'status', status: 202, body } });
+    const second = await sendOne();
+    assert.equal(second.messageId, first.messageId);
+    assert.equal(server.messages().length, 1);
+    await bob.acknowledge(first.messageId);
+    await pass(13 * HOUR, 30 * MINUTE);
+    await eventually('overdue', () => mailbox.eventsOf(second.id).includes('overdue'));
+    assert.deepEqual([await stateOf(first.id), await stateOf(second.id)], ['acknowledged', 'accepted']);
+    assert.equal((await outbox.get(second.id))?.state, 'accepted');
+  });
+
   it('tracking says that it was not delivered', async () => {
     const { server, sendOne, pass, stateOf, outbox } = await start();
     const { id } = await sendOne();

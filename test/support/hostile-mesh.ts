@@ -15,6 +15,10 @@ export interface Answer {
   headers?: Record<string, string | number>;
   /** Written piece by piece, with a moment in between. */
   body?: Buffer | Buffer[];
+  /** Between two pieces (milliseconds). Default 2. */
+  every?: number;
+  /** Told of each piece that the socket has taken. */
+  onWritten?: (bytes: number) => void;
   /**
    * After the body: `end` it properly (default), `break` the connection, or `hang` without another byte. `close`: no length is
    * given at all, and the end of the connection ends the body.
@@ -71,14 +75,16 @@ export async function hostileMesh(
 
 async function write(
   response: ServerResponse,
-  { status = 200, headers = {}, body = [], ending }: Answer,
+  { status = 200, headers = {}, body = [], ending, every = 2, onWritten }: Answer,
 ): Promise<void> {
   if (ending === 'close') response.useChunkedEncodingByDefault = false;
   response.writeHead(status, headers);
   response.flushHeaders();
   for (const piece of [body].flat()) {
+    if (response.destroyed) return;
     await new Promise<void>((resolve) => response.write(piece, () => resolve()));
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    onWritten?.(piece.length);
+    await new Promise((resolve) => setTimeout(resolve, every));
   }
   if (ending === 'break') response.destroy();
   else if (ending !== 'hang') response.end();

@@ -27,8 +27,20 @@ export const TABLES = {
 } as const satisfies Record<string, readonly string[]>;
 export type TableName = keyof typeof TABLES;
 
+/** A statement with `?` for its values, the same text in both. Names of tables and columns are ours. */
+export interface Change {
+  sql: string;
+  values: ReadonlyArray<Row[string]>;
+}
+
 /** One store, that nobody else has open until it is closed. */
 export interface Side {
+  /** The rows whose column has this value. */
+  rows(table: TableName, column: string, value: string): Promise<Row[]>;
+  /** In one commit. */
+  together(changes: readonly Change[]): Promise<void>;
+  /** Overwrites or frees what was deleted, as far as the store itself can. */
+  scrub(): Promise<void>;
   /** Rows behind a key, in order of it. */
   page(table: TableName, after: number, limit: number): Promise<Row[]>;
   /** In one commit. */
@@ -47,6 +59,8 @@ export interface Side {
 const keyOf = (table: TableName): string => TABLES[table][0] ?? 'seq';
 const insertText = (table: TableName, between = ''): string =>
   `INSERT INTO ${table} (${TABLES[table].join(', ')}) ${between} VALUES (${TABLES[table].map(() => '?').join(', ')})`;
+const whereText = (table: TableName, column: string): string =>
+  `SELECT ${TABLES[table].join(', ')} FROM ${table} WHERE ${column} = ? ORDER BY ${keyOf(table)}`;
 const pageText = (table: TableName): string =>
   `SELECT ${TABLES[table].join(', ')} FROM ${table} WHERE ${keyOf(table)} > ? ORDER BY ${keyOf(table)} LIMIT ?`;
 
@@ -57,6 +71,19 @@ export async function sqliteSide(folder: string): Promise<Side> {
   const marked = statements.get('SELECT version FROM schema_version WHERE version > ?', SQLITE_MIGRATIONS.length);
   return {
     marked: marked && Number(marked['version']),
+    rows: async (table, column, value) => statements.all(whereText(table, column), value),
+    async together(changes) {
+      database.exec('BEGIN');
+      try {
+        for (const { sql, values } of changes) statements.run(sql, ...(values as SQLInputValue[]));
+        database.exec('COMMIT');
+      } catch (error) {
+        database.exec('ROLLBACK');
+        throw error;
+      }
+    },
+    // secure_delete has overwritten it in the pages; the log still has them as they were.
+    scrub: async () => void statements.all('PRAGMA wal_checkpoint(TRUNCATE)'),
     page: async (table, after, limit) => statements.all(pageText(table), after, limit),
     async insert(table, rows) {
       database.exec('BEGIN');
@@ -104,6 +131,20 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
   return {
     marked: found && Number(found['version']),
     slices: slicesIn(connections),
+    rows: (table, column, value) => queries.rows(whereText(table, column), value),
+    async together(changes) {
+      await queries.rows('BEGIN');
+      try {
+        for (const { sql, values } of changes) await queries.rows(sql, ...(values as Value[]));
+        await queries.rows('COMMIT');
+      } catch (error) {
+        await queries.rows('ROLLBACK');
+        throw error;
+      }
+    },
+    async scrub() {
+      for (const table of Object.keys(TABLES)) await client.query(`VACUUM ${schema}.${table}`);
+    },
     page: (table, after, limit) => queries.rows(pageText(table), after, limit),
     async insert(table, rows) {
       const text = insertText(table, 'OVERRIDING SYSTEM VALUE');

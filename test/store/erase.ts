@@ -1,0 +1,179 @@
+/** Erasing one message, in either back end: `open` gives the store, `side` the same one when nobody has it open. */
+import assert from 'node:assert/strict';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigurationError, InvalidMessageError, NotFoundError } from '../../lib/errors';
+import type { Side } from '../../lib/store/copy/side';
+import { eraseMessage, type Erasure } from '../../lib/store/erase';
+import type { Outgoing, Store } from '../../lib/store/store';
+import { failure } from '../support/failure';
+import { enqueued, inState, MAILBOX, OTHER, received, T } from './contract/support';
+
+/** Stands wherever a patient may. */
+export const MARK = 'MARK9434765919';
+
+/** One back end, empty. */
+export interface Place {
+  spool: string;
+  open(): Promise<Store>;
+  side(): Promise<Side>;
+}
+
+const ENDED = { settledAt: T, messageId: 'MESH1' } as const;
+const named = {
+  onceKey: `once ${MARK}`,
+  localId: MARK,
+  lane: MARK,
+  envelope: { to: `GPPROVIDER_${MARK}`, subject: MARK, fileName: MARK, workflowId: 'WORKFLOW_1' },
+  payload: { kind: 'inline', bytes: Buffer.from(MARK.repeat(50)) },
+} as const;
+const headers = { messageId: 'IN1', from: 'X26ABC9', workflowId: 'WF', subject: MARK, fileName: MARK, localId: MARK };
+
+/** Erases with the store closed, as the command does. */
+export async function erased(place: Place, reference: string, more: Partial<Erasure> = {}): Promise<string[]> {
+  const side = await place.side();
+  try {
+    return await eraseMessage(side, {
+      reference,
+      by: 'IG-2026-17',
+      force: false,
+      now: T + 5,
+      spool: place.spool,
+      ...more,
+    });
+  } finally {
+    await side.close();
+  }
+}
+
+async function withStore<T>(place: Place, use: (store: Store) => Promise<T>): Promise<T> {
+  const store = await place.open();
+  try {
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}
+
+export function erasure(newPlace: () => Promise<Place>): void {
+  it('takes payload and names of a message that was sent, keeps ids, states and times, and says by whom in the ledger', async () => {
+    const place = await newPlace();
+    const [id, other] = await withStore(place, async (store) => {
+      const error = { code: 'C', message: 'm', description: MARK };
+      return [await inState(store, 'undelivered', { ...ENDED, error }, named), await enqueued(store)];
+    });
+    const before = await withStore(place, (store) => store.getOutgoing(other));
+    const [line] = await erased(place, id);
+    assert.match(line ?? '', new RegExp(`^Sent message ${id}: payload and names erased`));
+    await withStore(place, async (store) => {
+      const row = (await store.getOutgoing(id)) as Outgoing;
+      assert.ok(!JSON.stringify(row).includes(MARK));
+      assert.deepEqual([row.payload, row.onceKey, row.state, row.messageId], [null, null, 'undelivered', 'MESH1']);
+      assert.deepEqual([row.queuedAt, row.settledAt, row.size, row.error], [T, T, 5, { code: 'C', message: 'm' }]);
+      const last = (await store.history(MAILBOX, id)).at(-1);
+      assert.deepEqual([last?.event, last?.time, last?.messageId], ['erased', T + 5, 'MESH1']);
+      assert.deepEqual(last?.detail, { user: 'IG-2026-17', state: 'undelivered', forced: false });
+      assert.deepEqual(await store.getOutgoing(other), before, 'another message is as it was');
+      // The store goes on, and its retention too.
+      const retention = { settledPayloadMs: 0, unsettledPayloadMs: 0, rowsMs: 0, ledgerMs: 9e12 };
+      assert.equal((await store.purge(T + 10, retention)).rows, 1);
+    });
+  });
+
+  it('takes a received message’s, by MESH’s id, from the spool too', async () => {
+    const place = await newPlace();
+    await mkdir(place.spool, { recursive: true });
+    for (const name of ['in-1', 'in-2']) await writeFile(join(place.spool, name), MARK);
+    await withStore(place, async (store) => {
+      const payload = { kind: 'spool', name: 'in-1' } as const;
+      await received(store, 'done', { settledAt: T }, { messageId: 'IN1', headers, payload });
+      await received(store, 'done', { settledAt: T }, { payload: { kind: 'spool', name: 'in-2' } });
+    });
+    await erased(place, 'IN1');
+    assert.deepEqual(await readdir(place.spool), ['in-2']);
+    await withStore(place, async (store) => {
+      const row = await store.getIncoming(MAILBOX, 'IN1');
+      assert.ok(!JSON.stringify(row).includes(MARK));
+      assert.deepEqual([row?.payload, row?.state, row?.headers['from']], [null, 'done', 'X26ABC9']);
+      assert.equal((await store.history(MAILBOX, 'IN1')).at(-1)?.event, 'erased');
+      assert.deepEqual([...(await store.knownIncoming(MAILBOX, ['IN1'])).values()], ['done'], 'it is not taken twice');
+    });
+  });
+
+  it('takes both rows of a message that was sent and received here, and names what repeats it', async () => {
+    const place = await newPlace();
+    const [first, second] = await withStore(place, async (store) => {
+      const sent = await inState(store, 'acknowledged', ENDED, named);
+      await received(store, 'done', { settledAt: T }, { messageId: 'MESH1', mailbox: OTHER, headers });
+      return [sent, await inState(store, 'acknowledged', { ...ENDED, messageId: 'MESH2' }, { resendOf: sent })];
+    });
+    const said = await erased(place, 'MESH1');
+    assert.match(
+      said.join('\n'),
+      new RegExp(`Sent message ${first}.*\\nReceived message MESH1.*\\nMessage ${second} has`),
+    );
+  });
+
+  for (const state of ['queued', 'sending', 'unknown', 'parked', 'accepted'] as const) {
+    it(`refuses what is ${state}, saying what would follow; with --force nothing is sent any more`, async () => {
+      const place = await newPlace();
+      const id = await withStore(place, (store) => inState(store, state, { messageId: 'MESH1' }, named));
+      const error = await failure(InvalidMessageError, erased(place, id));
+      assert.match(error.message, new RegExp(`Nothing was erased. Message ${id} is ${state}.*(sent|collected)`));
+      assert.match(error.advice ?? '', /--force/);
+      assert.deepEqual(
+        (await withStore(place, (store) => store.getOutgoing(id)))?.localId,
+        MARK,
+        'nothing was changed',
+      );
+      await erased(place, id, { force: true });
+      await withStore(place, async (store) => {
+        const row = await store.getOutgoing(id);
+        assert.equal(row?.state, state === 'accepted' ? 'accepted' : 'closed');
+        assert.equal(row?.payload, null);
+        assert.deepEqual(await store.nextToSend(MAILBOX, T + 9e9, 10), []);
+        assert.equal((await store.history(MAILBOX, id)).at(-1)?.detail['forced'], true);
+        assert.equal((await store.countOutgoing(MAILBOX)).pendingBytes, 0);
+      });
+    });
+  }
+
+  it('refuses what still awaits its answer, and what the flow has not finished with', async () => {
+    const place = await newPlace();
+    const id = await withStore(place, async (store) => {
+      await received(store, 'delivered', { leaseUntil: T + 9 }, { messageId: 'IN1', headers });
+      return inState(store, 'acknowledged', ENDED, { ...named, business: 'awaited' });
+    });
+    assert.match((await failure(InvalidMessageError, erased(place, id))).message, /awaits an answer/);
+    assert.match((await failure(InvalidMessageError, erased(place, 'IN1'))).message, /would never get it/);
+    await erased(place, 'IN1', { force: true });
+    await withStore(place, async (store) => {
+      assert.equal((await store.getIncoming(MAILBOX, 'IN1'))?.state, 'done');
+      assert.deepEqual(await store.dueDeliveries(MAILBOX, T + 9e9, 10), []);
+    });
+  });
+
+  it('keeps a large payload that another message has too, says so, and takes it with that one', async () => {
+    const place = await newPlace();
+    await mkdir(place.spool, { recursive: true });
+    await writeFile(join(place.spool, 'out-1'), MARK);
+    const payload = { kind: 'spool', name: 'out-1' } as const;
+    const ids = await withStore(place, async (store) => [
+      await inState(store, 'acknowledged', ENDED, { payload }),
+      await inState(store, 'acknowledged', { ...ENDED, messageId: 'MESH2' }, { payload }),
+    ]);
+    assert.match((await erased(place, ids[0] ?? '')).join(' '), /kept for it: erase that one as well/);
+    assert.deepEqual(await readdir(place.spool), ['out-1']);
+    await erased(place, ids[1] ?? '');
+    assert.deepEqual(await readdir(place.spool), []);
+  });
+
+  it('may be done twice; an id that is not there, and nobody who asks, are refused', async () => {
+    const place = await newPlace();
+    const id = await withStore(place, (store) => inState(store, 'rejected', { settledAt: T }, named));
+    await erased(place, id);
+    await erased(place, id);
+    await failure(NotFoundError, erased(place, id.slice(0, -1)));
+    await failure(ConfigurationError, erased(place, id, { by: ' \n ' }));
+  });
+}

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
+import { ConfigurationError } from '../../../lib/errors';
+import { postgresSide } from '../../../lib/store/copy/side';
+import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
+import { afterThisTest, emptyFolder } from '../../support/cleanup';
+import { failure } from '../../support/failure';
+import { dropSchema, newSchema, postgresUrl } from '../../support/postgres';
+import { inState, T } from '../contract/support';
+import { erased, erasure, type Place } from '../erase';
+
+async function place(): Promise<Place> {
+  const [spool, url, schema] = [await emptyFolder(), await postgresUrl(), newSchema()];
+  afterThisTest(() => dropSchema(schema));
+  return { spool, open: () => openPostgresStore({ url, schema }), side: () => postgresSide(url, schema) };
+}
+
+describe('erasing a message in PostgreSQL', function () {
+  this.timeout(60_000);
+  erasure(place);
+
+  it('takes a large payload out of the database, and asks for the folder where it is in one', async () => {
+    const here = await place();
+    const payload = { kind: 'spool', name: 'out-1' } as const;
+    const store = await here.open();
+    const id = await inState(store, 'undelivered', { settledAt: T }, { payload });
+    await store.close();
+    const error = await failure(ConfigurationError, erased(here, id, { spool: undefined }));
+    assert.match(error.advice ?? '', /--spool/);
+    const side = await here.side();
+    await side.slices?.write('out-1', Readable.from([Buffer.alloc(3_000_000, 'x')]));
+    await side.close();
+    await erased(here, id, { spool: undefined });
+    const after = await here.side();
+    assert.equal(await after.slices?.has('out-1'), false);
+    await after.close();
+  });
+
+  it('is refused while a Node-RED uses the database', async () => {
+    const here = await place();
+    const store = await here.open();
+    const id = await inState(store, 'undelivered', { settledAt: T });
+    const error = await failure(ConfigurationError, erased(here, id));
+    assert.match(error.message, /uses the store in the database/);
+    await store.close();
+  });
+});
