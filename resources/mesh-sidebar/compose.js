@@ -35,7 +35,10 @@ export function composeForm(id, { sent, close }) {
         void submit();
       },
       onkeydown: (event) => {
-        if (event.key === 'Escape') close();
+        if (event.key !== 'Escape') return;
+        // Node-RED's own keys look for the parents of what is gone then.
+        event.stopPropagation();
+        close();
       },
     },
     field(text('compose.to'), to),
@@ -64,6 +67,8 @@ export function composeForm(id, { sent, close }) {
       sent();
     } catch (error) {
       send.disabled = false;
+      // A disabled button has lost the focus.
+      if (!form.contains(document.activeElement)) send.focus();
       const words = error.known ? [error.message, error.advice].filter(Boolean).join(' ') : text(error.message);
       replace(told, el('div', { class: 'mesh-error', role: 'alert', text: words }));
     }

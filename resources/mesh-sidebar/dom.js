@@ -41,10 +41,14 @@ export function button(label, { icon, iconOnly = false, ...props } = {}) {
   );
 }
 
-/** Puts other children in; keeps the focus on what has the same data-key. */
+/**
+ * Puts other children in; keeps the focus on what has the same data-key. A function's children are made here: what takes an
+ * element of the page into a new parent takes the focus from it.
+ */
 export function replace(parent, ...children) {
   const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
-  parent.replaceChildren(...children.flat().filter(Boolean));
+  const made = children.map((child) => (typeof child === 'function' ? child() : child));
+  parent.replaceChildren(...made.flat().filter(Boolean));
   if (focused) parent.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 

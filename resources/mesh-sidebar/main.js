@@ -104,7 +104,9 @@ class Sidebar {
     const options = mailboxes.map(({ id, name, mailboxId }) =>
       el('option', { value: id, text: [mailboxId, name].filter(Boolean).join(' · ') || id }),
     );
-    this.#chooser.replaceChildren(...options);
+    // An open list of choices would close with every news.
+    const names = (each) => [...each].map(({ value, text: words }) => `${value} ${words}`).join('\n');
+    if (names(options) !== names(this.#chooser.options)) this.#chooser.replaceChildren(...options);
     this.#chooser.hidden = mailboxes.length === 0;
     const mailbox =
       mailboxes.find(({ id }) => id === this.#id) ?? mailboxes.find(({ health }) => health) ?? mailboxes[0];
@@ -117,7 +119,7 @@ class Sidebar {
       this.#overview,
       overview(mailbox, {
         mayWrite: may('mesh.write'),
-        onChoose: (direction, filter) => this.#messages.show(direction, filter),
+        onChoose: (direction, filter) => void this.#messages.show(direction, filter),
         onAct: (action) => void this.#act(action),
       }),
     );
@@ -164,7 +166,12 @@ class Sidebar {
           class: 'mesh-confirm',
           role: 'alertdialog',
           'aria-label': question,
-          onkeydown: ({ key }) => key === 'Escape' && end(false),
+          onkeydown: (event) => {
+            if (event.key !== 'Escape') return;
+            // Node-RED's own keys look for the parents of what is gone then.
+            event.stopPropagation();
+            end(false);
+          },
         },
         el('p', { text: question }),
         el(
@@ -195,7 +202,7 @@ class Sidebar {
       sent: () => {
         this.#closeCompose();
         this.#tell(text('compose.sent'));
-        this.#messages.show('out', 'all');
+        void this.#messages.show('out', 'all');
         this.#soon();
       },
     });
@@ -206,9 +213,12 @@ class Sidebar {
 
   #closeCompose() {
     if (!this.#composeArea.firstChild) return;
+    // Sending has disabled its button, which has lost the focus then; whoever is elsewhere stays there.
+    const { activeElement } = document;
+    const within = this.#composeArea.contains(activeElement) || activeElement === document.body;
     this.#composeArea.replaceChildren();
     this.#composeButton.setAttribute('aria-expanded', 'false');
-    this.#composeButton.focus();
+    if (within) this.#composeButton.focus();
   }
 
   #ledgerTools() {

@@ -14,6 +14,7 @@ export class MessageDetail {
   #privateFields;
   #confirming;
   #failure;
+  #serviceDeskOpen = false;
   element = el('div', { class: 'mesh-detail' });
 
   /** @param changed told when an action has changed something; gets the reference of a message that came of it */
@@ -45,7 +46,12 @@ export class MessageDetail {
       this.#facts(),
       error ? trouble(error) : null,
       serviceDesk
-        ? el('details', {}, el('summary', { text: text('detail.service-desk') }), el('pre', { text: serviceDesk }))
+        ? el(
+            'details',
+            { open: this.#serviceDeskOpen, ontoggle: ({ target }) => (this.#serviceDeskOpen = target.open) },
+            el('summary', { 'data-key': 'service-desk', text: text('detail.service-desk') }),
+            el('pre', { text: serviceDesk }),
+          )
         : null,
       this.#timeline.length > 0 ? timeline(this.#timeline) : null,
       this.#failure
@@ -56,6 +62,12 @@ export class MessageDetail {
         : null,
       this.#confirming ? this.#confirmation() : this.#actions(),
     );
+  }
+
+  /** What was pressed may be gone: then its message's row, so that the way goes on from there. */
+  #focus(key) {
+    const within = this.element.querySelector(`[data-key="${key}"]`);
+    (within ?? this.element.parentElement?.querySelector('.mesh-row'))?.focus();
   }
 
   #facts() {
@@ -128,7 +140,7 @@ export class MessageDetail {
     this.#confirming = action;
     this.#failure = undefined;
     this.#render();
-    this.element.querySelector('.mesh-confirm button')?.focus();
+    this.#focus('cancel');
   }
 
   #confirmation() {
@@ -137,7 +149,7 @@ export class MessageDetail {
     const close = () => {
       this.#confirming = undefined;
       this.#render();
-      this.element.querySelector(`[data-key="action-${action}"]`)?.focus();
+      this.#focus(`action-${action}`);
     };
     return el(
       'div',
@@ -155,8 +167,9 @@ export class MessageDetail {
       el(
         'div',
         { class: 'mesh-actions' },
-        button(text('cancel'), { onclick: close }),
+        button(text('cancel'), { 'data-key': 'cancel', onclick: close }),
         button(text(`action.${action}`), {
+          'data-key': 'confirm',
           class: 'red-ui-button red-ui-button-small primary',
           onclick: () => void this.#act(action),
         }),
@@ -169,10 +182,13 @@ export class MessageDetail {
     try {
       const { reference } = await post(`${messagePath(this.#mailbox, this.#message)}/actions`, { action });
       this.#failure = undefined;
+      this.#render();
+      this.#focus('row');
       this.#changed(reference);
     } catch (error) {
       this.#failure = error;
       this.#render();
+      this.#focus(`action-${action}`);
     }
   }
 
@@ -181,6 +197,7 @@ export class MessageDetail {
       this.#privateFields = await get(`${messagePath(this.#mailbox, this.#message)}/private`);
       this.#failure = undefined;
       await this.refresh();
+      this.#focus('download');
     } catch (error) {
       this.#failure = error;
       this.#render();

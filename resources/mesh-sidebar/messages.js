@@ -43,7 +43,7 @@ export class Messages {
   #tabs = { out: this.#tab('out'), in: this.#tab('in') };
   #filters = el('select', {
     'aria-label': text('list.filter'),
-    onchange: () => this.show(this.#direction, this.#filters.value),
+    onchange: () => void this.show(this.#direction, this.#filters.value),
   });
   #searchField = el('input', {
     type: 'search',
@@ -74,14 +74,14 @@ export class Messages {
       type: 'button',
       class: 'red-ui-button red-ui-button-small toggle',
       text: text(`list.${direction}`),
-      onclick: () => this.show(direction, 'all'),
+      onclick: () => void this.show(direction, 'all'),
     });
   }
 
   mailbox(id) {
     if (id === this.#id) return;
     this.#id = id;
-    this.show('out', 'all');
+    void this.show('out', 'all');
   }
 
   /** Shows the messages of a direction and a filter, from the newest on. */
@@ -97,7 +97,7 @@ export class Messages {
     const options = FILTERS[direction].map((each) => el('option', { value: each, text: text(`filter.${each}`) }));
     this.#filters.replaceChildren(...options);
     this.#filters.value = filter;
-    void this.refresh();
+    return this.refresh();
   }
 
   #searchFor(words) {
@@ -143,17 +143,21 @@ export class Messages {
     this.#render();
   }
 
+  /** The focus goes to the first of the new ones where no more follow: the button is gone then. */
+  async #more() {
+    const shown = this.#messages.length;
+    await this.#load({ before: this.#next, pages: 1 });
+    if (!this.#next) this.#list.querySelectorAll('.mesh-row')[Math.min(shown, this.#messages.length - 1)]?.focus();
+  }
+
   #render() {
     const open = this.#open && this.#messages.some(({ reference }) => reference === this.#open.reference);
     if (!open) this.#open = undefined;
-    replace(
-      this.#list,
-      this.#messages.map((message) => this.#row(message)),
-    );
+    replace(this.#list, () => this.#messages.map((message) => this.#row(message)));
     const more = this.#next
       ? button(text(this.#search ? 'list.search-on' : 'list.more'), {
           'data-key': 'more',
-          onclick: () => void this.#load({ before: this.#next, pages: 1 }),
+          onclick: () => void this.#more(),
         })
       : null;
     const words =
@@ -199,9 +203,15 @@ export class Messages {
     this.#render();
   }
 
+  /** What came of an action is at the top of the sent ones; a keyboard goes on there. */
   async #changed(reference) {
-    if (reference) this.show('out', 'all');
-    else await this.refresh();
+    if (!reference) {
+      await this.refresh();
+      return;
+    }
+    const within = this.element.contains(document.activeElement);
+    await this.show('out', 'all');
+    if (within) this.#list.querySelector(`[data-key="row-${CSS.escape(reference)}"]`)?.focus();
   }
 }
 

@@ -1,0 +1,138 @@
+/** Every admin endpoint of this package, as the editor's own router has it: a new one cannot be forgotten here. */
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NodeRedMajor, RealNodeRed } from '../../scripts/node-red';
+import { startNodeRed } from '../journeys/support';
+
+const MAJOR = (process.env['NODE_RED'] ?? '5') as NodeRedMajor;
+/** A path that only the test's Node-RED answers. */
+const ROUTES = '/routes-of-the-router';
+/** Routes of Node-RED's own nodes. */
+const NODE_RED_S_OWN = /^\/(inject|debug|udp-ports|routes-of)/;
+
+/**
+ * A node of the test's Node-RED that tells the routes of RED.httpAdmin, which all nodes and plugins share. Runs in that process, so
+ * it is text. Express 4 and 5 name the router differently.
+ */
+const TELL_ROUTES = `module.exports = (RED) => {
+  RED.httpAdmin.get('${ROUTES}', (_request, response) => {
+    const { stack } = RED.httpAdmin._router ?? RED.httpAdmin.router;
+    const routes = stack.map(({ route, name }) => ({ path: String(route?.path ?? name), methods: Object.keys(route?.methods ?? {}) }));
+    response.json(routes);
+  });
+};`;
+
+/** Without one of our permissions, however much else of Node-RED's; and with ours but one. */
+const TOKENS = {
+  stranger: ['flows.read', 'flows.write', 'nodes.read', 'nodes.write', 'settings.read', 'status.read'],
+  reader: ['mesh.read'],
+  writer: ['mesh.write'],
+  clerk: ['mesh.payload'],
+};
+type Token = keyof typeof TOKENS;
+const SETTINGS = `
+  mesh: { metrics: true },
+  adminAuth: { type: 'credentials', users: [], tokens: async (token) => {
+    const permissions = (${JSON.stringify(TOKENS)})[token];
+    return permissions ? { username: token, permissions } : null;
+  } },`;
+
+const MAILBOX = '/mesh/mailboxes/:id';
+const MESSAGE = `${MAILBOX}/messages/:direction/:reference`;
+/** Who gets past the guard, and nobody else does. */
+const EXPECTED: Record<string, Token> = {
+  'get /mesh/health': 'reader',
+  'get /mesh/metrics': 'reader',
+  'get /mesh/mailboxes': 'reader',
+  'get /mesh/profiles': 'reader',
+  [`get ${MAILBOX}/activity`]: 'reader',
+  [`get ${MAILBOX}/ledger`]: 'reader',
+  [`post ${MAILBOX}/ledger/ticket`]: 'reader',
+  [`get ${MAILBOX}/messages`]: 'reader',
+  [`get ${MESSAGE}`]: 'reader',
+  'post /mesh/check': 'writer',
+  'post /mesh/lookup': 'writer',
+  [`post ${MAILBOX}/actions`]: 'writer',
+  [`post ${MESSAGE}/actions`]: 'writer',
+  [`post ${MAILBOX}/compose`]: 'clerk',
+  [`get ${MESSAGE}/private`]: 'clerk',
+  [`get ${MESSAGE}/payload`]: 'clerk',
+  [`post ${MESSAGE}/payload/ticket`]: 'clerk',
+};
+
+interface Route {
+  method: string;
+  path: string;
+}
+
+describe('every admin endpoint', function () {
+  this.timeout(60_000);
+  let nodeRed: RealNodeRed;
+  let done: () => Promise<void>;
+  let routes: Route[];
+
+  before(async () => {
+    const flows = [{ id: 'box', type: 'mesh-config', environment: 'sandbox', mailboxId: 'X26ABC1', version: 1 }];
+    const userDir = await mkdtemp(join(tmpdir(), 'mesh-routes-'));
+    await mkdir(join(userDir, 'nodes'));
+    await writeFile(join(userDir, 'nodes', 'routes.js'), TELL_ROUTES);
+    await writeFile(join(userDir, 'nodes', 'routes.html'), '');
+    ({ nodeRed, done } = await startNodeRed({ major: MAJOR, flows, settings: SETTINGS, userDir }));
+    const all = (await (await fetch(nodeRed.url + ROUTES)).json()) as Array<{ path: string; methods: string[] }>;
+    // Nothing else in this Node-RED has its routes there but Node-RED's own nodes (inject, debug), which bring no more.
+    routes = all
+      .filter(({ path }) => !NODE_RED_S_OWN.test(path))
+      .flatMap(({ path, methods }) => methods.map((method) => ({ method, path })));
+  });
+  after(() => done());
+
+  /** As the editor asks, so that only the token is missing. */
+  const ask = ({ method, path }: Route, token: string | undefined): Promise<Response> =>
+    fetch(nodeRed.url + path.replace(':id', 'box').replace(':direction', 'out').replace(':reference', 'x'), {
+      method,
+      headers: {
+        'node-red-api-version': 'v2',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(method === 'post'
+          ? { 'content-type': path.endsWith('/compose') ? 'application/octet-stream' : 'application/json' }
+          : {}),
+      },
+      ...(method === 'post' ? { body: '{}' } : {}),
+    });
+
+  it('is known here, with the permission that it needs', () => {
+    assert.deepEqual(
+      routes.map(({ method, path }) => `${method} ${path}`).toSorted(),
+      Object.keys(EXPECTED).toSorted(),
+    );
+  });
+
+  it('answers 401 or 403 without a token, with one that is none, and with each that lacks the permission', async () => {
+    for (const route of routes) {
+      const allowed = EXPECTED[`${route.method} ${route.path}`];
+      const lacking = Object.keys(TOKENS).filter((token) => token !== allowed);
+      for (const token of [undefined, 'invented', ...lacking]) {
+        const answer = await ask(route, token);
+        const what = `${route.method} ${route.path} for ${token ?? 'nobody'}`;
+        assert.ok([401, 403].includes(answer.status), `${what}: ${answer.status}`);
+        assert.ok(!(await answer.text()).includes('X26ABC'), what);
+      }
+    }
+  });
+
+  it('lets pass who has it: the guard, and nothing else, said no', async () => {
+    for (const route of routes) {
+      const { status } = await ask(route, EXPECTED[`${route.method} ${route.path}`]);
+      assert.ok(status !== 401 && status !== 403, `${route.method} ${route.path}: ${status}`);
+    }
+  });
+
+  it('gives no message away for a ticket that is none', async () => {
+    for (const route of routes.filter(({ method }) => method === 'get')) {
+      const answer = await ask({ ...route, path: `${route.path}?ticket=invented` }, undefined);
+      assert.ok([401, 403].includes(answer.status), `${route.path}: ${answer.status}`);
+    }
+  });
+});
