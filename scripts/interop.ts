@@ -1,11 +1,14 @@
 /**
  * `npm run test:interop`: makes a Python virtual environment with NHS England's own sandbox and client, pinned, and runs
- * the tests in test/interop with it. What is missing is said in words, with how to get it.
+ * the tests in test/interop with it. What is missing is said in words, with how to get it. With `--docs`, what a whole green run
+ * has shown becomes the table in docs/interoperation.md; all other arguments go to mocha.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { writeMatrix, type TestResult } from './interop-matrix';
 
 const ROOT = resolve(__dirname, '..');
 const REQUIREMENTS = join(ROOT, 'test', 'interop', 'requirements.txt');
@@ -110,14 +113,18 @@ function lastLines(output: string): string {
 }
 
 /** Runs the tests; arguments are handed on to mocha, e.g. `--grep paging`. Ends with a summary line. */
-async function runTests(): Promise<number> {
+async function runTests(args: readonly string[], results: string): Promise<number> {
   const mocha = join(ROOT, 'node_modules', 'mocha', 'bin', 'mocha.js');
   // Named here, because arguments replace the list of .mocharc.json.
   const required = ['tsx/cjs', './test/interop/support/hooks.ts'].flatMap((name) => ['--require', name]);
   const child = spawn(
     process.execPath,
-    [mocha, '--reporter', 'spec', ...required, 'test/interop/**/*.test.ts', ...process.argv.slice(2)],
-    { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, MESH_INTEROP_PYTHON: PYTHON } },
+    [mocha, '--reporter', 'spec', ...required, 'test/interop/**/*.test.ts', ...args],
+    {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, MESH_INTEROP_PYTHON: PYTHON, MESH_INTEROP_RESULTS: results },
+    },
   );
   let output = '';
   child.stdout.on('data', (piece: Buffer) => {
@@ -140,7 +147,21 @@ async function main(): Promise<number> {
     console.error(`npm run test:interop cannot run. ${error.message}\n${error.howToGetIt}`);
     return 1;
   }
-  return runTests();
+  const args = process.argv.slice(2);
+  const others = args.filter((argument) => argument !== '--docs');
+  const folder = mkdtempSync(join(tmpdir(), 'mesh-interop-run-'));
+  try {
+    const results = join(folder, 'results.json');
+    const started = Date.now();
+    const code = await runTests(others, results);
+    if (code === 0 && others.length < args.length) {
+      const all = JSON.parse(readFileSync(results, 'utf8')) as TestResult[];
+      writeMatrix(all, PYTHON, (Date.now() - started) / 1000);
+    }
+    return code;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 main().then(

@@ -1,7 +1,8 @@
 /** Writes the figures of a run between the markers of docs/performance.md. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
+import { replacePart } from '../../scripts/docs-part';
 import type { Results } from '../parts';
 import type { Settings } from '../settings';
 import { svg } from './svg';
@@ -9,15 +10,12 @@ import { comparisonTable, otherFigures } from './table';
 
 const DOCS = resolve(__dirname, '..', '..', 'docs');
 const FILE = join(DOCS, 'performance.md');
-const [BEGIN, END] = ['<!-- figures: begin, written by npm run bench -- --docs -->', '<!-- figures: end -->'];
+const MARKERS = ['<!-- figures: begin, written by npm run bench -- --docs -->', '<!-- figures: end -->'] as const;
 
 /** Replaces all that was there. */
 export function writeDocs(results: Results, settings: Settings): void {
-  const text = readFileSync(FILE, 'utf8');
-  const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
-  if (from < 0 || to < from) throw new Error('docs/performance.md has lost its markers');
   const figures = [machine(settings), comparisonTable(results), otherFigures(results)].filter(Boolean).join('\n\n');
-  writeFileSync(FILE, `${text.slice(0, from + BEGIN.length)}\n\n${figures}\n\n${text.slice(to)}`);
+  replacePart(FILE, MARKERS, figures);
 }
 
 /** Draws docs/performance.svg. */

@@ -2,17 +2,10 @@
 import type { Comparison, Standing } from '../harness/compare';
 import type { StoreFigures } from '../parts/store';
 import type { Results } from '../parts';
+import { markdownTable } from '../../scripts/docs-part';
 import { COMPARISONS } from './json';
 
 const number = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2));
-const rows = (lines: readonly string[][]): string => {
-  const [head = [], ...rest] = lines;
-  const widths = head.map((_, i) => Math.max(3, ...lines.map((line) => line[i]?.length ?? 0)));
-  const text = (line: readonly string[]): string =>
-    `| ${line.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
-  return [text(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rest.map(text)].join('\n');
-};
-
 const standing = ({ perSecond, cpuMs }: Standing, { unit }: Comparison): string =>
   `${number(perSecond)}/s, ${unit === 'MiB' ? `${number(cpuMs)} ms` : `${number(cpuMs * 1000)} µs`}`;
 
@@ -53,7 +46,7 @@ export function comparisonTable(results: Results): string {
     'to the fastest',
     'server busy',
   ];
-  return rows([head, ...lines]);
+  return markdownTable([head, ...lines]);
 }
 
 /** Memory, event loop, flow, growth. */
@@ -67,7 +60,7 @@ export function otherFigures(results: Results): string {
       number(each.aboveIdleMiB),
       number(each.perSecond),
     ]);
-    parts.push(rows([['memory', 'idle MiB', 'peak above idle MiB', 'MiB/s'], ...lines]));
+    parts.push(markdownTable([['memory', 'idle MiB', 'peak above idle MiB', 'MiB/s'], ...lines]));
   }
   const transfers = [...(results.eventLoop ?? []), ...(results.eventLoop20G ?? [])];
   if (transfers.length > 0) {
@@ -79,7 +72,7 @@ export function otherFigures(results: Results): string {
       number(each.aboveIdleMiB),
     ]);
     const head = ['in Node-RED', 'event loop p99 ms', 'largest ms', 'idle MiB', 'peak above idle MiB'];
-    parts.push(rows([head, ...lines]));
+    parts.push(markdownTable([head, ...lines]));
   }
   if (results.flow) {
     const { messages, perSecond, p99Ms, shares, cpuSeconds } = results.flow;
@@ -87,7 +80,7 @@ export function otherFigures(results: Results): string {
     const cells = Object.entries(shares).map(([name, share]) => [name, `${(share * 100).toFixed(0)} %`]);
     parts.push(
       `Flow of ${messages} messages: ${number(perSecond)} a second, event loop p99 ${number(p99Ms)} ms, ` +
-        `${number((total / messages) * 1e6)} µs of CPU for each.\n\n${rows([['CPU of the flow', 'share'], ...cells])}`,
+        `${number((total / messages) * 1e6)} µs of CPU for each.\n\n${markdownTable([['CPU of the flow', 'share'], ...cells])}`,
     );
   }
   if (results.growth) {
@@ -97,7 +90,7 @@ export function otherFigures(results: Results): string {
       `${many.of}: ${number(many.cpuMicroseconds)} µs`,
       number(ratio),
     ]);
-    parts.push(rows([['growth, CPU for each message', 'few', 'many', 'ratio'], ...lines]));
+    parts.push(markdownTable([['growth, CPU for each message', 'few', 'many', 'ratio'], ...lines]));
   }
   if (results.store) {
     const { store } = results;
@@ -110,7 +103,7 @@ export function otherFigures(results: Results): string {
     );
     const head = ['store, operations a second', ...store.flatMap((each) => [title(each), `${each.ledgerRows} lines`])];
     const sizes = store.map((each) => `${title(each)}: ${each.megabytes} MB`).join('; ');
-    parts.push(`${rows([head, ...lines])}\n\nAt the end the database has, ${sizes}.`);
+    parts.push(`${markdownTable([head, ...lines])}\n\nAt the end the database has, ${sizes}.`);
   }
   if (results.mllp) {
     const lines = results.mllp.map((each) => [
@@ -119,7 +112,7 @@ export function otherFigures(results: Results): string {
       number(each.perSecond),
       number(each.ofBare),
     ]);
-    parts.push(rows([['MLLP, messages a second', 'connections', 'a second', 'of the bare loop'], ...lines]));
+    parts.push(markdownTable([['MLLP, messages a second', 'connections', 'a second', 'of the bare loop'], ...lines]));
   }
   if (results.plot) {
     const lines = results.plot.send.map((sent, i) => {
@@ -127,7 +120,7 @@ export function otherFigures(results: Results): string {
       return [sent.bytes, sent.perSecond, sent.aboveIdleMiB, got?.perSecond ?? 0, got?.aboveIdleMiB ?? 0].map(number);
     });
     const head = ['bytes', 'send MiB/s', 'send MiB above idle', 'receive MiB/s', 'receive MiB above idle'];
-    parts.push(rows([head, ...lines]));
+    parts.push(markdownTable([head, ...lines]));
   }
   return parts.join('\n\n');
 }

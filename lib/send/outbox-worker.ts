@@ -167,9 +167,10 @@ export class OutboxWorker {
       await store.closeOtherInstances(mailbox, instance, { event: 'sandbox restarted', time: clock.now() });
     }
     this.#marks ??= await this.#parts.openMarks?.();
+    await this.#marks?.compare((id) => store.getOutgoing(id));
     const isOver = (): boolean => this.#isStopping || !this.#lease.held;
     await this.#interrupted.judge(isOver, this.#marks);
-    if (!isOver()) await this.#marks?.renew();
+    if (!isOver()) await this.#marks?.renew(clock.now());
   }
 
   /** Sends everything that may be sent now. Throws what the store throws, once nothing is under way any more. */

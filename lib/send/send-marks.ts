@@ -24,7 +24,7 @@ const SLOTS = 32;
 /** The machine's clock may be set a little meanwhile (milliseconds). */
 const SAME_BOOT_MS = 5000;
 
-const head = z.object({ version: z.literal(1), boot: z.union([z.string(), z.number()]) });
+const head = z.object({ version: z.literal(1), boot: z.union([z.string(), z.number()]), since: z.number() });
 const mark = z.object({
   /** Of two marks of a message the later one counts. */
   sequence: z.number(),
@@ -44,8 +44,9 @@ export class SendMarks {
   readonly #file: FileHandle;
   /** By message. */
   readonly #marks = new Map<string, { slot: number; mark: Mark }>();
-  /** Whether a message without a mark was not begun. */
+  /** Whether a message without a mark was not begun, if its first intent is not older than `#since`. */
   #isComplete: boolean;
+  #since: number;
   /** Of the last mark: its slot is the rest when it is divided by SLOTS. */
   #sequence = 0;
 
@@ -53,6 +54,7 @@ export class SendMarks {
     this.#file = file;
     const first = head.safeParse(read(written, 0));
     this.#isComplete = first.success && isSame(first.data.boot, boot);
+    this.#since = first.success ? first.data.since : Infinity;
     for (let slot = 1; slot <= SLOTS; slot += 1) {
       const bytes = written.subarray(slot * SLOT, (slot + 1) * SLOT);
       if (bytes.every((byte) => byte === 0)) continue;
@@ -81,14 +83,26 @@ export class SendMarks {
   }
 
   /** What is known of the last attempt at a message; `not begun` where it is sure; undefined where nothing is known. */
-  of({ id, attempts }: Outgoing): Mark | 'not begun' | undefined {
+  of({ id, attempts, firstAttemptAt }: Outgoing): Mark | 'not begun' | undefined {
     const found = this.#marks.get(id)?.mark;
     if (found?.attempt === attempts) return found;
-    return this.#isComplete ? 'not begun' : undefined;
+    return this.#isComplete && (firstAttemptAt ?? 0) >= this.#since ? 'not begun' : undefined;
   }
 
-  /** Everything that was begun is settled in the store: starts anew. Throws StorageError. */
-  async renew(): Promise<void> {
+  /**
+   * Compares the marks with the store: where it knows less than they do, it is an older one that was put back, and what it calls
+   * `sending` may have been sent since by the one in whose place it is. Then the lack of a mark means nothing. Throws what `get`
+   * throws.
+   */
+  async compare(get: (id: string) => Promise<Outgoing | undefined>): Promise<void> {
+    for (const [id, { mark: one }] of this.#marks) {
+      const row = await get(id);
+      if (!row || row.attempts < one.attempt) this.#isComplete = false;
+    }
+  }
+
+  /** Everything that was begun is settled in the store: starts anew, at this time. Throws StorageError. */
+  async renew(since: number): Promise<void> {
     try {
       this.#isComplete = false;
       this.#sequence = 0;
@@ -98,8 +112,9 @@ export class SendMarks {
       // The marks are gone before the head says that the lack of one means something.
       await this.#file.datasync();
       const boot = await bootOfMachine();
-      await this.#file.write(slotOf({ version: 1, boot }), 0, SLOT, 0);
+      await this.#file.write(slotOf({ version: 1, boot, since }), 0, SLOT, 0);
       this.#isComplete = true;
+      this.#since = since;
     } catch (cause) {
       throw notWritten(cause);
     }

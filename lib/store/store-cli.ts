@@ -13,8 +13,8 @@ import { postgresSide, type Side, sqliteSide } from './copy/side';
 import { eraseMessage, type Erasure } from './erase';
 import { FILE_NAME } from './sqlite/database';
 
-const USAGE = `nhs-mesh-store erase ID --by NAME [--force] [--folder FOLDER | --spool FOLDER]
-nhs-mesh-store to-postgres|to-sqlite --folder FOLDER (--spool FOLDER | --payloads-in-database)
+const USAGE = `Usage: nhs-mesh-store erase ID --by NAME [--force] [--folder FOLDER | --spool FOLDER]
+       nhs-mesh-store to-postgres|to-sqlite --folder FOLDER (--spool FOLDER | --payloads-in-database)
 
   --folder  of SQLite: "mesh" in the Node-RED user folder; its payloads are in "spool" in it
   --spool   where the large payloads of the PostgreSQL store are: the folder that all Node-REDs share
@@ -29,16 +29,11 @@ nhs-mesh-store to-postgres|to-sqlite --folder FOLDER (--spool FOLDER | --payload
 MESH_STORE_URL names the database. Stop every Node-RED first. It may be broken off and run again.`;
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    options: {
-      folder: { type: 'string' },
-      spool: { type: 'string' },
-      'payloads-in-database': { type: 'boolean', default: false },
-      by: { type: 'string', default: '' },
-      force: { type: 'boolean', default: false },
-    },
-    allowPositionals: true,
-  });
+  const { values, positionals } = commandLine();
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return;
+  }
   const { MESH_STORE_URL: url = '' } = process.env;
   const { folder, spool, 'payloads-in-database': inDatabase } = values;
   const [direction, reference = ''] = positionals;
@@ -66,6 +61,25 @@ async function main(): Promise<void> {
   } finally {
     await sqlite?.close();
     await postgres?.close();
+  }
+}
+
+/** Throws ConfigurationError with the usage for what the program does not know. */
+function commandLine() {
+  try {
+    return parseArgs({
+      options: {
+        folder: { type: 'string' },
+        spool: { type: 'string' },
+        'payloads-in-database': { type: 'boolean', default: false },
+        by: { type: 'string', default: '' },
+        force: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    throw new ConfigurationError(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
   }
 }
 

@@ -35,7 +35,9 @@ interface Packed {
 /** What users need, and nothing else. */
 const NEEDED: RegExp[] = [
   /^package\.json$/,
-  /^(README|CHANGELOG|SECURITY)\.md$/,
+  /^(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md$/,
+  // Without their pictures, which would treble the tarball.
+  /^docs\/[\w/-]+\.(md|html|svg)$/,
   /^LICENSE$/,
   /^dist\/(lib|nodes)\/[\w/.-]+\.(js|js\.map|d\.ts)$/,
   /^dist\/nodes\/[\w-]+\.html$/,
@@ -79,7 +81,11 @@ export function missing(files: readonly string[]): string[] {
     ...nodes,
     ...nodes.map((file) => file.replace(/\.js$/, '.html')),
     'README.md',
+    'docs/README.md',
+    'docs/first-steps.md',
+    'docs/conformance-evidence.html',
     'CHANGELOG.md',
+    'CONTRIBUTING.md',
     'LICENSE',
     'SECURITY.md',
   ].map((file) => file.replace(/^\.\//, ''));

@@ -84,6 +84,13 @@ for (const major of MAJORS) {
         const row = sidebar.locator('.mesh-row', { hasText: 'accepted' });
         await row.first().waitFor();
         await row.first().click();
+        await sidebar.getByRole('button', { name: 'Show names' }).waitFor();
+        // Its statuses, the list, the open message: nothing of the patient in the page, nor in the log, until it is asked for.
+        for (const shown of [await editor.page.content(), editor.nodeRed.log()]) {
+          for (const marked of ['hacked', 'Dear colleague', 'TestKey', 'PRIVATE KEY']) {
+            assert.ok(!shown.includes(marked), `“${marked}” is shown`);
+          }
+        }
         await sidebar.getByRole('button', { name: 'Show names' }).click();
         await sidebar.locator('.mesh-detail dd', { hasText: HOSTILE }).waitFor();
         assert.equal(await editor.page.evaluate(() => 'hacked' in globalThis), false);

@@ -88,6 +88,8 @@ export class Editor {
       userDir?: string;
       theme?: Theme;
       size?: { width: number; height: number };
+      /** For a Node-RED into which the package is still to be installed. */
+      withoutPack?: boolean;
     },
   ): Promise<Editor> {
     const { nodeRed, done } = await startNodeRed(options);
@@ -115,7 +117,7 @@ export class Editor {
         if (message.type() === 'error') editor.errors.push(`${message.text()} (${message.location().url})`);
       });
       await page.goto(nodeRed.url);
-      await editor.#loaded();
+      await editor.#loaded(options.withoutPack === true ? 'inject' : 'mesh-config');
       return editor;
     } catch (error) {
       await done();
@@ -123,13 +125,13 @@ export class Editor {
     }
   }
 
-  async #loaded(): Promise<void> {
+  async #loaded(type = 'mesh-config'): Promise<void> {
     await this.page.waitForFunction(
-      () => {
+      (wanted) => {
         const { RED } = globalThis as unknown as { RED?: EditorGlobal };
-        return RED?.nodes?.getType?.('mesh-config') !== undefined && document.querySelector('#red-ui-header') !== null;
+        return RED?.nodes?.getType?.(wanted) !== undefined && document.querySelector('#red-ui-header') !== null;
       },
-      undefined,
+      type,
       { timeout: 60_000 },
     );
     await this.page.locator('#red-ui-main-container, #red-ui-workspace').first().waitFor();

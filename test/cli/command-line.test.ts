@@ -13,6 +13,7 @@ import { startSandbox } from '../../lib/sandbox';
 import { afterThisTest, emptyFolder } from '../support/cleanup';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
+const STORE_PROGRAM = join(__dirname, '../../lib/store/store-cli.ts');
 const NAME = 'SERVER001.X26.api.mesh-client.nhs.uk';
 
 interface Ended {
@@ -21,8 +22,8 @@ interface Ended {
   err: string;
 }
 
-function start(args: string[], env: Record<string, string> = {}): ReturnType<typeof spawn> {
-  const child = spawn(process.execPath, ['--require', 'tsx/cjs', PROGRAM, ...args], {
+function start(args: string[], env: Record<string, string> = {}, program: string = PROGRAM): ReturnType<typeof spawn> {
+  const child = spawn(process.execPath, ['--require', 'tsx/cjs', program, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -30,8 +31,8 @@ function start(args: string[], env: Record<string, string> = {}): ReturnType<typ
   return child;
 }
 
-async function run(args: string[], env: Record<string, string> = {}): Promise<Ended> {
-  const child = start(args, env);
+async function run(args: string[], env: Record<string, string> = {}, program: string = PROGRAM): Promise<Ended> {
+  const child = start(args, env, program);
   const texts = { out: '', err: '' };
   child.stdout?.on('data', (piece: Buffer) => (texts.out += piece.toString()));
   child.stderr?.on('data', (piece: Buffer) => (texts.err += piece.toString()));
@@ -53,6 +54,15 @@ describe('nhs-mesh', function () {
       assert.match(help.out, /^Usage: /);
     }
     assert.match(out, /nhs-mesh-store/);
+  });
+
+  it('leaves stores to nhs-mesh-store, which tells its options, and its usage for one that it does not know', async () => {
+    const help = await run(['--help'], {}, STORE_PROGRAM);
+    assert.deepEqual([help.code, help.err], [0, '']);
+    assert.match(help.out, /^Usage: nhs-mesh-store /);
+    const unknown = await run(['--folders', 'x'], {}, STORE_PROGRAM);
+    assert.deepEqual([unknown.code, unknown.out], [1, '']);
+    assert.match(unknown.err, /'--folders'[\s\S]*Usage: nhs-mesh-store /);
   });
 
   it('tells its version', async () => assert.equal((await run(['--version'])).out, `${packageVersion()}\n`));

@@ -124,6 +124,34 @@ describe('The official client and our sandbox', function () {
       assert.equal(message.encrypted, true);
     });
 
+    it('chunks that it compresses reach our client, and its tracking tells when they were acknowledged', async () => {
+      const { path: file, sha256 } = await payloadFile(3_000_000, 'random');
+      const sending = { file, compress: true, maxChunkBytes: 1_000_000, fields: { workflow_id: WORKFLOW } };
+      const messageId = await bob.send({ to: 'X26ABC2', ...sending });
+      assert.equal((await bob.track(messageId))['status'], 'accepted');
+      const received = await ourAlice.receive(messageId);
+      assert.equal(received.sha256, sha256);
+      assert.equal(received.message.totalChunks, 3);
+      assert.equal(received.message.contentEncoding, 'gzip');
+      await ourAlice.acknowledge(messageId);
+      assert.equal((await bob.track(messageId))['status'], 'acknowledged');
+    });
+
+    it('chunks that we compress reach it, and our tracking tells when it has acknowledged them', async () => {
+      const { path: file, sha256 } = await payloadFile(3_000_000, 'random');
+      const inChunks = server.mailbox('X26ABC1', { maxRequestBytes: 1_100_000, chunkBytes: 1_000_000 });
+      const message = { to: 'X26ABC2', workflowId: WORKFLOW, payload: { file } };
+      const { messageId, chunks } = await inChunks.send({ ...message, compression: 'always' });
+      assert.equal(chunks, 3);
+      assert.equal((await ourBob.track(messageId)).status, 'accepted');
+      const received = await alice.receive(messageId, await freshFile());
+      assert.equal(received.sha256, sha256);
+      assert.equal(received.headers['total-chunks'], '3');
+      assert.equal(received.headers['content-compressed'], 'Y');
+      await alice.acknowledge(messageId);
+      assert.equal((await ourBob.track(messageId)).status, 'acknowledged');
+    });
+
     it('an unregistered recipient is a MeshError with code 12', async () => {
       const { path: file } = await payloadFile(1, 'random');
       const refused = bob.send({ to: 'X26NOBODY', file, fields: { workflow_id: WORKFLOW } });

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { exampleFlows } from '../../scripts/node-red';
 import type { Sandbox, SandboxMessage } from '../../lib/sandbox';
-import { mailboxOn } from './support';
+import { mailboxOn, type MailboxServer } from './support';
 
 type FlowNode = ReturnType<typeof exampleFlows>[number];
 
@@ -13,7 +13,7 @@ type FlowNode = ReturnType<typeof exampleFlows>[number];
  * e.g. a shorter interval.
  */
 export async function exampleOn(
-  sandbox: Sandbox,
+  sandbox: MailboxServer,
   name: string,
   changes: Record<string, object> = {},
 ): Promise<FlowNode[]> {

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { promisify } from 'node:util';
+import { ROOT } from '../../scripts/node-red';
 import { notLoaded } from '../../scripts/release/installs';
 import { missing, pack, strays, type Tarball } from '../../scripts/release/tarball';
+import { relativeLinks, textOf } from '../docs/markdown';
 import { MAJORS, startNodeRed } from './support';
 
 const run = promisify(execFile);
@@ -29,6 +32,21 @@ describe('the packed tarball', function () {
     const wrong = ['test/a.test.ts', 'dist/lib/no-such-file.js', 'dist/lib/store/mesh.db', 'examples/key.pem'];
     assert.equal(strays(wrong).length, wrong.length);
     assert.ok(missing(packed.files.filter((file) => file !== 'dist/nodes/mesh-send.html')).length === 1);
+  });
+
+  it('holds the documents, and README and documents link to nothing but pictures that is not in it', () => {
+    const texts = packed.files.filter((file) => file.endsWith('.md'));
+    assert.ok(texts.includes('README.md') && texts.includes('docs/recipes/alerts.md'));
+    const dead = texts.flatMap((file) =>
+      relativeLinks(textOf(file))
+        .map((target) => posix.join(posix.dirname(file), target.split('#')[0] || posix.basename(file)))
+        .filter((target) => !packed.files.some((one) => one === target || one.startsWith(`${target}/`)))
+        // What is not even here yet is for test/docs.
+        .filter((target) => existsSync(join(ROOT, target)))
+        .filter((target) => !/\/pictures\/[\w-]+\.png$/.test(target))
+        .map((target) => `${file}: ${target}`),
+    );
+    assert.deepEqual(dead, []);
   });
 
   after(() => rm(folder, { recursive: true, force: true }));

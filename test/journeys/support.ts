@@ -25,9 +25,12 @@ export async function startNodeRed(
   };
 }
 
+/** What a mailbox's nodes have to know of a server: ours, or another one. */
+export type MailboxServer = Pick<Sandbox, 'url' | 'ca' | 'sharedKey' | 'clientCertificate'>;
+
 /** A mailbox on a sandbox that runs outside Node-RED, over mutual TLS. Fields and credentials may be replaced. */
 export async function mailboxOn(
-  sandbox: Sandbox,
+  sandbox: MailboxServer,
   mailboxId: string,
   changes: { config?: object; credentials?: object; tls?: object } = {},
 ): Promise<FlowNode[]> {

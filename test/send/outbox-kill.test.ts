@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm, writeFile } from 'node:fs/promises';
+import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StorageError } from '../../lib/errors';
 import type { Sandbox } from '../../lib/sandbox/index';
@@ -173,6 +173,26 @@ describe('outbox: kill -9 with several intents committed ahead', () => {
     const { mailbox } = await restart(server, stateFolder);
     await Promise.all(ids.slice(2).map((id) => mailbox.outbox.accepted(id)));
     for (const id of ids.slice(0, 2)) assert.equal((await mailbox.outbox.get(id))?.state, 'unknown');
+  });
+
+  it('a store that is put back as it was at the kill does not send again what was being sent then, without asking', async () => {
+    const { server, stateFolder, ids } = await killed();
+    const backup = await emptyFolder();
+    const files = ['mesh.db', 'mesh.db-wal'];
+    for (const name of files) await copyFile(join(stateFolder, name), join(backup, name));
+    const state = await stateIn(stateFolder);
+    const went = outboxAt(server, { state });
+    went.start();
+    await Promise.all(ids.slice(1).map((id) => went.outbox.accepted(id)));
+    await went.close();
+    await state.close();
+    for (const name of files) await copyFile(join(backup, name), join(stateFolder, name));
+    const { mailbox } = await restart(server, stateFolder);
+    await Promise.all(ids.slice(2).map((id) => mailbox.outbox.accepted(id)));
+    // What was queued then is sent again, as with any old backup; of what was `sending` the marks know MESH's answer.
+    const [sent, ...again] = server.messages().filter(({ localId }) => localId === ids[1]);
+    assert.deepEqual(again, []);
+    assert.equal((await mailbox.outbox.get(ids[1] ?? ''))?.messageId, sent?.messageId);
   });
 
   it('an answer of MESH that the store did not take before the end is known at the next start', async () => {

@@ -6,7 +6,9 @@ import { SendMarks } from '../../lib/send/send-marks';
 import type { Outgoing } from '../../lib/store/store';
 import { emptyFolder } from '../support/cleanup';
 
-const row = (id: string, attempts = 1): Outgoing => ({ id, attempts }) as Outgoing;
+const SINCE = 500;
+const row = (id: string, attempts = 1, firstAttemptAt = 1000): Outgoing =>
+  ({ id, attempts, firstAttemptAt }) as Outgoing;
 const ACCEPTED: Ending = { change: { state: 'accepted', messageId: 'M1' }, event: 'accepted' };
 const RETRY: Ending = { change: { state: 'queued' }, event: 'retry' };
 const UNKNOWN: Ending = { change: { state: 'unknown' }, event: 'unknown' };
@@ -15,7 +17,7 @@ const UNKNOWN: Ending = { change: { state: 'unknown' }, event: 'unknown' };
 async function left() {
   const folder = await emptyFolder();
   const marks = await SendMarks.open(folder, 'mailbox');
-  await marks.renew();
+  await marks.renew(SINCE);
   for (const [id, ending] of [['begun'], ['accepted', ACCEPTED], ['free', RETRY], ['lost', UNKNOWN]] as const) {
     marks.begun(row(id), 1000);
     if (ending) marks.ended(row(id), ending, 2000);
@@ -71,6 +73,28 @@ describe('marks of what is being sent', () => {
     });
   });
 
+  it('of what was first tried before they were begun, they know nothing', async () => {
+    const { folder } = await left();
+    const marks = await SendMarks.open(folder, 'mailbox');
+    assert.equal(marks.of(row('other', 1, SINCE)), 'not begun');
+    assert.equal(marks.of(row('other', 2, SINCE - 1)), undefined);
+    await marks.close();
+  });
+
+  for (const [what, stored] of [
+    ['has not heard of a message', undefined],
+    ['knows an earlier attempt only', row('begun', 0)],
+  ] as const) {
+    it(`beside a store that ${what}, which is an older one that was put back, only what is there means something`, async () => {
+      const { folder } = await left();
+      const marks = await SendMarks.open(folder, 'mailbox');
+      await marks.compare(async (id) => (id === 'begun' ? stored : row(id)));
+      assert.equal(marks.of(row('other')), undefined);
+      assert.equal((marks.of(row('accepted')) as { is: string }).is, 'accepted');
+      await marks.close();
+    });
+  }
+
   it('a mark that is not whole may have been any message of them', async () => {
     const { folder, path } = await left();
     const written = await readFile(path);
@@ -85,7 +109,7 @@ describe('marks of what is being sent', () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
     assert.equal(marks.of(row('one')), undefined);
-    await marks.renew();
+    await marks.renew(SINCE);
     assert.equal(marks.of(row('one')), 'not begun');
     await marks.close();
     assert.equal((await opened(folder))['other'], 'not begun');
@@ -94,7 +118,7 @@ describe('marks of what is being sent', () => {
   it('of several attempts at a message the last one counts, wherever its mark is', async () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
-    await marks.renew();
+    await marks.renew(SINCE);
     for (let count = 0; count < 40; count += 1) {
       if (count === 20) marks.begun(row('one', 1), 1);
       else marks.begun(row(count === 39 ? 'one' : `m${count}`, count === 39 ? 2 : 1), 1);
@@ -114,7 +138,7 @@ describe('marks of what is being sent', () => {
   it('more messages than it has marks: the last ones are known', async () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
-    await marks.renew();
+    await marks.renew(SINCE);
     for (let count = 0; count < 100; count += 1) {
       marks.begun(row(`m${count}`), 1);
       marks.settled(row(`m${count}`));

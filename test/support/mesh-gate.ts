@@ -48,13 +48,20 @@ export async function gateTo(sandbox: Sandbox & { ca: string }): Promise<Gate> {
   };
 }
 
-/** What the proxy does with a request: hands it on, breaks it off before its body, or answers a status. */
-export type Judgement = 'pass' | 'break' | number;
+/**
+ * What the proxy does with a request: hands it on, breaks it off before its body, answers a status, never answers it (`hold`:
+ * the server has not seen it; `swallow`: it has, and has answered).
+ */
+export type Judgement = 'pass' | 'break' | 'hold' | 'swallow' | number;
 
-/** An HTTPS proxy in front of the sandbox that judges each request by its head. */
+/** Where the proxy hands requests on. `cert` and `key`: for a server that wants a client certificate. */
+export type Judged = Pick<Sandbox, 'url'> & { ca: string; cert?: string; key?: string };
+
+/** An HTTPS proxy in front of the sandbox that judges each request by its head. `answered`: told when the server has. */
 export async function judgeBefore(
-  sandbox: Sandbox & { ca: string },
+  sandbox: Judged,
   judge: (request: IncomingMessage) => Judgement,
+  answered: (request: IncomingMessage) => void = () => undefined,
 ): Promise<{ url: string; ca: string }> {
   const { ca, server: pair } = await serverCertificate();
   const server = createServer(pair, (request, response) => {
@@ -63,12 +70,19 @@ export async function judgeBefore(
       request.socket.destroy();
       return;
     }
-    if (judgement !== 'pass') {
+    if (judgement === 'hold') return;
+    if (typeof judgement === 'number') {
       request.resume().on('end', () => response.writeHead(judgement).end('{}'));
       return;
     }
     const { method, url, headers } = request;
-    const onward = forward(new URL(url ?? '/', sandbox.url), { method, headers, ca: sandbox.ca }, (answer) => {
+    const { ca: theirs, cert, key } = sandbox;
+    const onward = forward(new URL(url ?? '/', sandbox.url), { method, headers, ca: theirs, cert, key }, (answer) => {
+      answered(request);
+      if (judgement === 'swallow') {
+        answer.resume();
+        return;
+      }
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });

@@ -63,6 +63,6 @@ describe('erasing a message in SQLite', () => {
     assert.equal(done.status, 0, done.said);
     assert.match(done.said, /payload and names erased[^]*Backups/);
     assert.match(command('erase', id, '--folder', join(here.folder, 'elsewhere'), '--by', 'x').said, /no store in/);
-    assert.match(command('erase').said, /^nhs-mesh-store erase ID --by NAME/);
+    assert.match(command('erase').said, /^Usage: nhs-mesh-store erase ID --by NAME/);
   });
 });

@@ -1,0 +1,159 @@
+/**
+ * docs/first-steps.md, click by click in an editor that has never seen the package: from the tarball to the first message,
+ * and to a mailbox of Integration as far as one comes without NHS England. What the document prints in bold is what is
+ * pressed and read here: a name that the editor does not have, or that nobody presses, fails.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Locator } from 'playwright-core';
+import { pack } from '../../scripts/release/tarball';
+import { textOf } from '../docs/markdown';
+import { MAJORS } from '../journeys/support';
+import { Editor, needsChromium } from './support';
+
+const PACKAGE = '@mesh-flows/node-red-nhs-mesh';
+
+/** What a section of the document prints in bold, each name once, and those that a test has not yet pressed or read. */
+class Names {
+  readonly #left: Set<string>;
+  readonly #all: ReadonlySet<string>;
+
+  constructor(heading: string) {
+    const [, section = ''] = textOf('docs/first-steps.md').split(new RegExp(`^## ${heading}$`, 'm'));
+    const [text = ''] = section.split(/^## /m);
+    this.#all = new Set([...text.matchAll(/\*\*([^*]+)\*\*/g)].map(([, name = '']) => name.replaceAll(/\s+/g, ' ')));
+    this.#left = new Set(this.#all);
+  }
+
+  /** The name itself, if the document has it. */
+  of(name: string): string {
+    assert.ok(this.#all.has(name), `docs/first-steps.md does not say “${name}”`);
+    this.#left.delete(name);
+    return name;
+  }
+
+  nothingLeft(): void {
+    assert.deepEqual([...this.#left], [], 'the document names what nobody presses or reads here');
+  }
+}
+
+for (const major of MAJORS) {
+  describe(`first steps in Node-RED ${major}, as the document says`, function () {
+    needsChromium(this);
+    // The palette installs with npm, which may take its time.
+    this.timeout(300_000);
+    let folder: string;
+    let tarball: string;
+    let editor: Editor;
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'mesh-first-steps-'));
+      tarball = (await pack(folder)).path;
+      editor = await Editor.open({ major, installed: true, withoutPack: true });
+    });
+    after(async () => {
+      await editor.close();
+      await rm(folder, { recursive: true, force: true });
+    });
+
+    const menu = async (item: string): Promise<void> => {
+      await editor.page.locator('#red-ui-header-button-sidemenu').click();
+      await editor.page.locator('#red-ui-header-button-sidemenu-submenu').getByText(item, { exact: true }).click();
+    };
+    const node = (label: string): Locator =>
+      editor.page.locator('.red-ui-flow-node', { has: editor.page.getByText(label, { exact: true }) }).first();
+    const press = (label: string): Promise<void> => node(label).locator('.red-ui-flow-node-button-button').click();
+    const debugged = (label: string): Locator =>
+      editor.page
+        .locator('.red-ui-debug-msg')
+        .filter({ hasText: `node: ${label}` })
+        .last();
+    const button = (name: string): Locator => editor.page.getByRole('button', { name, exact: true });
+
+    it('installs the tarball by the palette manager, without a restart', async () => {
+      const names = new Names('Install');
+      const { page } = editor;
+      await menu(names.of('Manage palette'));
+      await page.locator('.red-ui-tab').getByText(names.of('Install'), { exact: true }).click();
+      const upload = page.locator('.red-ui-palette-editor-upload-button');
+      await upload.hover();
+      await page.getByText(names.of('Upload module tgz file')).waitFor();
+      const [chooser] = await Promise.all([page.waitForEvent('filechooser'), upload.click()]);
+      await chooser.setFiles(tarball);
+      await button(names.of('Upload')).click();
+      const added = page.locator('.red-ui-notification', { hasText: names.of('Nodes added to palette') });
+      // The editor loads nodes and plugins by themselves; the nodes need the one plugin.
+      for (const one of ['mesh-send', 'nhs-mesh-editor']) {
+        await added.getByText(one, { exact: true }).waitFor({ timeout: 240_000 });
+      }
+      await button(names.of('Close')).first().click();
+      const category = page.locator('.red-ui-palette-category', {
+        has: page.getByText(names.of('MESH'), { exact: true }),
+      });
+      await category.locator('[data-palette-type="mesh-send"]').waitFor();
+      names.nothingLeft();
+    });
+
+    it('comes in three clicks to the first message: sent, received, acknowledged and tracked', async () => {
+      const names = new Names('Three clicks to the first message');
+      const { page } = editor;
+      await menu(names.of('Import'));
+      const dialog = page.locator('#red-ui-clipboard-dialog');
+      await dialog.getByRole('link', { name: names.of('Examples') }).click();
+      const tree = dialog.locator('#red-ui-clipboard-dialog-import-tab-examples');
+      await tree.getByText(names.of(PACKAGE), { exact: true }).click();
+      await tree.getByText(names.of('first-message'), { exact: true }).click();
+      await button(names.of('Import')).click();
+      await page.locator('.red-ui-tab').getByText(names.of('First message'), { exact: true }).click();
+      await page.locator('#red-ui-header-button-deploy', { hasText: names.of('Deploy') }).click();
+      await node('Send to X26ABC2').getByText(names.of('connected')).waitFor({ timeout: 60_000 });
+      if (major === '4') await page.locator('#red-ui-sidebar .red-ui-tab-link-button:has(.fa-bug)').click();
+      await press(names.of('HL7 v2 ADT'));
+      for (const name of ['Accepted by MESH', 'Received', 'Acknowledged']) await debugged(names.of(name)).waitFor();
+      assert.match((await debugged('Accepted by MESH').textContent()) ?? '', /messageId/);
+      await press(names.of('Track what was sent last'));
+      await debugged(names.of('Tracking')).filter({ hasText: 'acknowledged' }).waitFor();
+      await press(names.of('Poll now'));
+      await node('Inbox of X26ABC2')
+        .getByText(/^polled at/)
+        .waitFor();
+      names.nothingLeft();
+    });
+
+    it('opens a mailbox for Integration, and its test says what is missing', async () => {
+      const names = new Names('What to change for Integration');
+      const { page } = editor;
+      await node(names.of('Send to X26ABC2')).waitFor();
+      const tray = await editor.edit('fm-send');
+      await tray.locator('#node-input-btn-mailbox-edit').click();
+      const mailbox = page.locator('.red-ui-tray', { has: page.locator('#node-config-input-mailboxId') });
+      const field = (name: string): Locator => mailbox.getByLabel(name, { exact: true });
+      await field(names.of('Environment')).selectOption({ label: names.of('Integration') });
+      await field(names.of('Mailbox')).fill('X26OT001');
+      await field(names.of('Password')).fill('password');
+      await field(names.of('Shared key')).fill('shared key');
+      for (const name of ['TLS', 'Proxy']) {
+        await mailbox
+          .locator('.form-row', { hasText: new RegExp(`^\\s*${names.of(name)}`) })
+          .locator('button, a')
+          .last()
+          .waitFor();
+      }
+      await button(names.of('Test connection')).click();
+      const failed = mailbox.locator('li[data-outcome="failed"]', { hasText: names.of('Client certificate') });
+      await failed.waitFor();
+      assert.match((await failed.locator('em').textContent()) ?? '', /TLS configuration/);
+      await mailbox.getByText(names.of('Advanced'), { exact: true }).click();
+      await field(names.of('One request up to')).fill('19');
+      await mailbox.getByRole('button', { name: names.of('Update') }).click();
+      await page
+        .locator('.red-ui-tray')
+        .last()
+        .getByRole('button', { name: names.of('Done') })
+        .click();
+      await page.locator('#red-ui-header-button-deploy:not(.disabled)', { hasText: names.of('Deploy') }).waitFor();
+      names.nothingLeft();
+    });
+  });
+}
