@@ -65,7 +65,7 @@ export class Interrupted {
         const { id, attempts } = row;
         const mark = marks?.of(row);
         if (this.#claiming.get(id) === attempts || mark === 'not begun') {
-          await this.#end(row, NOT_BEGUN(row));
+          await this.#end(row, notBegun(row));
           this.#claiming.delete(id);
           continue;
         }
@@ -86,7 +86,7 @@ const INTERRUPTED: StoredError = {
 };
 
 /** As if it had not been tried. */
-export const NOT_BEGUN = ({ attempts }: Outgoing): Ending => ({
+export const notBegun = ({ attempts }: Outgoing): Ending => ({
   change: { state: 'queued', attempts: attempts - 1 },
   event: 'not begun',
 });

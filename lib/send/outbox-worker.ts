@@ -11,7 +11,7 @@ import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
 import type { LedgerNote, Outgoing, OutgoingChange, OutgoingState, OutgoingTransition, Store } from '../store/store';
 import { attempt, PARK_AFTER, type AttemptParts, type Ending } from './attempt';
 import { InHand, type Claimed, type Ended } from './in-hand';
-import { Interrupted, NOT_BEGUN } from './interrupted';
+import { Interrupted, notBegun } from './interrupted';
 import { settleLate } from './late-answer';
 import { heldUnknown } from './held-unknown';
 import { NextUp } from './next-up';
@@ -185,7 +185,7 @@ export class OutboxWorker {
         this.#inHand.ended({ row, ending });
       }
     } finally {
-      for (const row of await this.#inHand.finish()) await this.#changeAttempt(row, NOT_BEGUN(row));
+      for (const row of await this.#inHand.finish()) await this.#changeAttempt(row, notBegun(row));
     }
   }
 
@@ -222,7 +222,7 @@ export class OutboxWorker {
     try {
       this.#marks?.begun(row, this.#parts.clock.now());
     } catch (error) {
-      this.#inHand.ended({ row, ending: NOT_BEGUN(row) });
+      this.#inHand.ended({ row, ending: notBegun(row) });
       throw error;
     }
   }
@@ -239,9 +239,7 @@ export class OutboxWorker {
   }
 
   async #settleAlone({ row, ending }: Ended): Promise<void> {
-    const [isMade = false] =
-      (await this.#persist(() => this.#parts.store.changeTogether([this.#transition({ row, ending })]))) ?? [];
-    await this.#settled({ row, ending }, isMade);
+    await this.#settled({ row, ending }, await this.#make(this.#transition({ row, ending })));
   }
 
   /** Only if this attempt is the last: another instance may have judged it, and begun the next one. */
@@ -290,12 +288,23 @@ export class OutboxWorker {
 
   /** Whether it was made: false if the message was in another state. Never rejects. */
   async #change(row: Outgoing, from: OutgoingState[], ending: Ending, attempt?: number): Promise<boolean> {
-    const { store, outbox, clock } = this.#parts;
+    const { outbox, clock } = this.#parts;
     const { change } = ending;
     const note = noteOf(ending, clock.now());
-    const transition = { id: row.id, from, change, note, ...(attempt === undefined ? {} : { attempt }) };
-    const [isMade = false] = (await this.#persist(() => store.changeTogether([transition]))) ?? [];
+    const isMade = await this.#make({
+      id: row.id,
+      from,
+      change,
+      note,
+      ...(attempt === undefined ? {} : { attempt }),
+    });
     if (isMade) outbox.tell(ending.event, changed(row, ending));
+    return isMade;
+  }
+
+  /** As often as it takes. Whether it was made; false where this is stopped meanwhile. Never rejects. */
+  async #make(transition: OutgoingTransition): Promise<boolean> {
+    const [isMade = false] = (await this.#persist(() => this.#parts.store.changeTogether([transition]))) ?? [];
     return isMade;
   }
 

@@ -7,7 +7,7 @@
  * With them a kill leaves one message unknown, however many intents are committed ahead; a power cut leaves those.
  */
 import { createHash } from 'node:crypto';
-import { writeSync } from 'node:fs';
+import { constants, writeSync } from 'node:fs';
 import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
@@ -71,11 +71,8 @@ export class SendMarks {
     const name = createHash('sha256').update(mailbox).digest('hex').slice(0, 32);
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      const path = join(folder, name);
-      const file = await open(path, 'a', 0o600).then(async (made) => {
-        await made.close();
-        return open(path, 'r+');
-      });
+      // Made if it is not there, and kept as it is.
+      const file = await open(join(folder, name), constants.O_RDWR | constants.O_CREAT, 0o600);
       return new SendMarks(file, await file.readFile(), await bootOfMachine());
     } catch (cause) {
       throw notWritten(cause);

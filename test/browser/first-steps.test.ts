@@ -52,6 +52,10 @@ for (const major of MAJORS) {
       tarball = (await pack(folder)).path;
       editor = await Editor.open({ major, installed: true, withoutPack: true });
     });
+    afterEach('tell what the editor said', async function () {
+      if (this.currentTest?.state !== 'failed') return;
+      console.log(await editor.page.locator('.red-ui-notification').allTextContents());
+    });
     after(async () => {
       await editor.close();
       await rm(folder, { recursive: true, force: true });

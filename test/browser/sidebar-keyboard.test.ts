@@ -24,13 +24,7 @@ for (const major of MAJORS) {
         ...(await mailboxOn(sandbox, 'X26ABC2')),
       ]);
       await editor.reload();
-      sidebar = editor.page.locator('.mesh-sidebar');
-      await editor.page.evaluate(() =>
-        (globalThis as unknown as { RED: { actions: { invoke(name: string): void } } }).RED.actions.invoke(
-          'mesh:show-sidebar',
-        ),
-      );
-      await sidebar.locator('.mesh-counts').waitFor();
+      sidebar = await editor.showSidebar();
     });
     after(async () => {
       await editor?.close();

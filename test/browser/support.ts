@@ -220,6 +220,17 @@ export class Editor {
     await this.page.waitForFunction((count) => document.querySelectorAll('.red-ui-tray').length < count, before);
   }
 
+  /** Opens the MESH sidebar by its action, as its keyboard shortcut does, and waits until it shows a mailbox. */
+  async showSidebar(): Promise<Locator> {
+    const sidebar = this.page.locator('.mesh-sidebar');
+    await this.page.evaluate(() => {
+      const { RED } = globalThis as unknown as { RED: EditorGlobal };
+      RED.actions.invoke('mesh:show-sidebar');
+    });
+    await sidebar.locator('.mesh-counts').waitFor();
+    return sidebar;
+  }
+
   /** Cancels whatever dialogs are open. */
   async cancelAll(): Promise<void> {
     while ((await this.page.locator('.red-ui-tray').count()) > 0) await this.cancel();
@@ -239,11 +250,16 @@ export class Editor {
     });
     const tree = this.page.locator('#red-ui-clipboard-dialog-import-tab-examples');
     await tree.getByText('node-red-nhs-mesh').click();
-    await tree.getByText(name, { exact: true }).click();
-    await this.page.locator('#red-ui-clipboard-dialog-ok').click();
+    const ok = this.page.locator('#red-ui-clipboard-dialog-ok');
+    // A click on a tree that is still unfolding chooses nothing.
+    for (let tries = 0; tries < 10 && !(await ok.isEnabled()); tries += 1) {
+      await tree.getByText(name, { exact: true }).click();
+      await this.page.waitForTimeout(100 * tries);
+    }
+    await ok.click();
     await this.page.locator('#red-ui-clipboard-dialog').waitFor({ state: 'hidden' });
     // The dialog closes before the example has come from the server.
-    await this.page.locator('#red-ui-header-button-deploy:not(.disabled)').waitFor();
+    await this.page.locator('#red-ui-header-button-deploy:not(.disabled)').waitFor({ timeout: 60_000 });
   }
 
   /** Deploys what is in the editor and waits until Node-RED has it. */

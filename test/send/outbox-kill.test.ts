@@ -12,7 +12,8 @@ import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/ou
 
 const MINUTE = 60_000;
 
-async function prepare(payload: string | Buffer) {
+/** A folder whose outbox has these messages, that nobody sends yet. */
+async function prepare(...payloads: Array<string | Buffer>) {
   const server = await tlsSandbox();
   const folder = await emptyFolder();
   const ca = join(folder, 'ca.pem');
@@ -20,10 +21,11 @@ async function prepare(payload: string | Buffer) {
   const stateFolder = join(folder, 'state');
   const state = await stateIn(stateFolder);
   const mailbox = outboxAt(server, { state });
-  const { message } = await mailbox.outbox.enqueue(letter(payload));
+  const ids: string[] = [];
+  for (const payload of payloads) ids.push((await mailbox.outbox.enqueue(letter(payload))).message.id);
   await mailbox.close();
   await state.close();
-  return { server, stateFolder, ca, id: message.id };
+  return { server, stateFolder, ca, ids, id: ids[0] ?? '' };
 }
 
 /** Starts the sender, and gives the events that it told so far. */
@@ -125,18 +127,8 @@ describe('outbox: kill -9', () => {
 describe('outbox: kill -9 with several intents committed ahead', () => {
   /** Five letters; the first POST hangs, and the intent of the second is committed; then the kill. */
   async function killed() {
-    const server = await tlsSandbox();
-    const folder = await emptyFolder();
-    const ca = join(folder, 'ca.pem');
-    await writeFile(ca, server.ca);
-    const stateFolder = join(folder, 'state');
-    const state = await stateIn(stateFolder);
-    const calm = outboxAt(server, { state });
-    const ids: string[] = [];
-    for (let count = 0; count < 5; count += 1)
-      ids.push((await calm.outbox.enqueue(letter(`letter ${count}`))).message.id);
-    await calm.close();
-    await state.close();
+    const payloads = Array.from({ length: 5 }, (_, count) => `letter ${count}`);
+    const { server, stateFolder, ca, ids } = await prepare(...payloads);
     server.fault({ operation: 'send_message', times: 1, effect: { kind: 'delay', ms: 60_000 } });
     const { child, told } = sender(server, stateFolder, ca);
     await eventually('the first on its way', () => told().includes('sending'));

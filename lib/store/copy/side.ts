@@ -64,34 +64,40 @@ const whereText = (table: TableName, column: string): string =>
 const pageText = (table: TableName): string =>
   `SELECT ${TABLES[table].join(', ')} FROM ${table} WHERE ${keyOf(table)} > ? ORDER BY ${keyOf(table)} LIMIT ?`;
 
+/** Does it all in one transaction, or nothing of it. */
+async function inOneCommit(run: (sql: string) => unknown, work: () => Promise<void>): Promise<void> {
+  await run('BEGIN');
+  try {
+    await work();
+    await run('COMMIT');
+  } catch (error) {
+    await run('ROLLBACK');
+    throw error;
+  }
+}
+
 /** The store of a folder. ConfigurationError while a Node-RED has it open. */
 export async function sqliteSide(folder: string): Promise<Side> {
   const database = openDatabase(folder, { withMark: true });
   const statements = new Statements(database);
+  const run = (sql: string): void => database.exec(sql);
   const marked = statements.get('SELECT version FROM schema_version WHERE version > ?', SQLITE_MIGRATIONS.length);
   return {
     marked: marked && Number(marked['version']),
     rows: async (table, column, value) => statements.all(whereText(table, column), value),
-    async together(changes) {
-      database.exec('BEGIN');
-      try {
+    together: (changes) =>
+      inOneCommit(run, async () => {
         for (const { sql, values } of changes) statements.run(sql, ...(values as SQLInputValue[]));
-        database.exec('COMMIT');
-      } catch (error) {
-        database.exec('ROLLBACK');
-        throw error;
-      }
-    },
+      }),
     // secure_delete has overwritten it in the pages; the log still has them as they were.
     scrub: async () => void statements.all('PRAGMA wal_checkpoint(TRUNCATE)'),
     page: async (table, after, limit) => statements.all(pageText(table), after, limit),
-    async insert(table, rows) {
-      database.exec('BEGIN');
-      for (const row of rows) {
-        statements.run(insertText(table), ...TABLES[table].map((column) => row[column] as SQLInputValue));
-      }
-      database.exec('COMMIT');
-    },
+    insert: (table, rows) =>
+      inOneCommit(run, async () => {
+        for (const row of rows) {
+          statements.run(insertText(table), ...TABLES[table].map((column) => row[column] as SQLInputValue));
+        }
+      }),
     last: async (table) => Number(statements.get(`SELECT max(${keyOf(table)}) AS last FROM ${table}`)?.['last'] ?? 0),
     async mark(version) {
       statements.run('DELETE FROM schema_version WHERE version > ?', SQLITE_MIGRATIONS.length);
@@ -124,6 +130,7 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
     await close();
     throw error;
   }
+  const run = (sql: string): Promise<unknown> => queries.rows(sql);
   const [found] = await queries.rows(
     'SELECT version FROM schema_version WHERE version > ?',
     POSTGRES_MIGRATIONS.length,
@@ -132,16 +139,10 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
     marked: found && Number(found['version']),
     slices: slicesIn(connections),
     rows: (table, column, value) => queries.rows(whereText(table, column), value),
-    async together(changes) {
-      await queries.rows('BEGIN');
-      try {
+    together: (changes) =>
+      inOneCommit(run, async () => {
         for (const { sql, values } of changes) await queries.rows(sql, ...(values as Value[]));
-        await queries.rows('COMMIT');
-      } catch (error) {
-        await queries.rows('ROLLBACK');
-        throw error;
-      }
-    },
+      }),
     async scrub() {
       for (const table of Object.keys(TABLES)) await client.query(`VACUUM ${schema}.${table}`);
     },
@@ -149,17 +150,16 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
     async insert(table, rows) {
       const text = insertText(table, 'OVERRIDING SYSTEM VALUE');
       const overridden = table.endsWith('_payload') ? insertText(table) : text;
-      await queries.rows('BEGIN');
-      await Promise.all(
-        rows.map((row) => queries.rows(overridden, ...TABLES[table].map((column) => row[column] as Value))),
-      );
-      if (!table.endsWith('_payload')) {
+      await inOneCommit(run, async () => {
+        await Promise.all(
+          rows.map((row) => queries.rows(overridden, ...TABLES[table].map((column) => row[column] as Value))),
+        );
+        if (table.endsWith('_payload')) return;
         const key = keyOf(table);
         await queries.rows(
           `SELECT setval(pg_get_serial_sequence('${schema}.${table}', '${key}'), max(${key}))::text AS next FROM ${table}`,
         );
-      }
-      await queries.rows('COMMIT');
+      });
     },
     async last(table) {
       const [row] = await queries.rows(`SELECT coalesce(max(${keyOf(table)}), 0) AS last FROM ${table}`);
