@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import type { Locator } from 'playwright-core';
 import { CHECK_STEPS } from '../../lib/index';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { MAJORS, mailboxOn } from '../journeys/support';
+import { mailboxOn } from '../journeys/support';
 import { at, FAILING } from './failing-connections';
-import { Editor, needsChromium, THEMES } from './support';
+import { Editor, MAJORS, needsChromium, THEMES } from './support';
 
 /** Presses the button, waits for the verdict and gives the steps with one outcome. */
 async function tested(tray: Locator, outcome: string): Promise<string[]> {
@@ -37,7 +37,9 @@ for (const major of MAJORS) {
           { id: 'proxy', type: 'http proxy', name: '', url: 'http://127.0.0.1:1', noproxy: [], credentials: {} },
           { id: 'send', type: 'mesh-send', z: 'tab', mailbox: 'mailbox-X26ABC1', x: 100, y: 100, wires: [] },
         ];
-        editor = await Editor.open({ major, theme, flows: [] });
+        // A server that hangs is waited for 2 s, not 10.
+        const env = { MESH_TEST_CLOCK: `${Date.now()},${Date.now()},5` };
+        editor = await Editor.open({ major, theme, flows: [], env });
         await editor.nodeRed.deploy(flows);
         await editor.reload();
       });

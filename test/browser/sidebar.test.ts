@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Locator } from 'playwright-core';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { MAJORS, mailboxOn, sendAndPollFlow } from '../journeys/support';
-import { Editor, needsChromium, THEMES } from './support';
+import { mailboxOn, sendAndPollFlow } from '../journeys/support';
+import { Editor, MAJORS, needsChromium, THEMES } from './support';
 
 /** Would show itself if a field were put into the page as HTML. */
 const HOSTILE = '<img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script>';
