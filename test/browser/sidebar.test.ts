@@ -215,7 +215,8 @@ for (const major of MAJORS) {
         await sidebar.getByRole('button', { name: 'X26ABC2' }).press('Enter');
         assert.equal(await sidebar.getByLabel('Recipient').inputValue(), 'X26ABC2');
         assert.deepEqual(await editor.seriousFaults('.mesh-compose'), []);
-        if (theme === 'light') await editor.picture(`sidebar-compose-${major}`, sidebar.locator('.mesh-compose'));
+        if (major === '5' && theme === 'light')
+          await editor.picture('sidebar-compose-5', sidebar.locator('.mesh-compose'));
         await sidebar.getByRole('button', { name: 'Cancel' }).click();
       });
 
