@@ -79,11 +79,9 @@ export async function measure(store: CountedStore, operation: Operation, part: n
 export function operations(store: Store, mailbox: string): Operation[] {
   const enqueue = (size: number) => () => store.enqueue(message(mailbox, size), { event: 'queued', time: BENCH_NOW });
   const claimed: string[] = [];
-  let last: string | undefined;
   const claim = async (): Promise<void> => {
-    const [next] = await store.nextToSend(mailbox, BENCH_NOW, 1, last);
+    const [next] = await store.nextToSend(mailbox, BENCH_NOW, 1);
     if (!next) throw new Error('Nothing to claim');
-    last = next.id;
     const note = { event: 'attempt', time: BENCH_NOW };
     await store.changeOutgoing(next.id, ['queued'], { state: 'sending', attempts: 1 }, note);
     claimed.push(next.id);

@@ -1,5 +1,5 @@
 /** What was delivered and is not done: in flight until its lease ends, then due again. As many as the flows may hold. */
-import type { Incoming } from '../store/store';
+import type { Incoming, IncomingStanding } from '../store/store';
 import type { InboxConsumer } from './inbox-types';
 import type { Routed } from './listed';
 
@@ -50,7 +50,7 @@ export class Flights {
   }
 
   /** It was delivered some time, by whomever. */
-  add({ messageId, receivedAt, workflowId, messageType }: Incoming, leaseUntil: number): Flight {
+  add({ messageId, receivedAt, workflowId, messageType }: IncomingStanding, leaseUntil: number): Flight {
     const known = this.#flights.get(messageId);
     if (known) return known;
     const flight: Flight = {

@@ -3,7 +3,7 @@
  * none of them goes back: spooled, acknowledged, delivered (again and again), done; or parked on the way, and done after.
  */
 import type { MeshError } from '../errors';
-import type { Incoming, IncomingState, NewIncoming, Page, Store, StoredError } from '../store/store';
+import type { Incoming, IncomingStanding, IncomingState, NewIncoming, Page, Store, StoredError } from '../store/store';
 import type { Clock } from '../clock';
 import { Waiting } from './waiting';
 
@@ -89,14 +89,15 @@ export class IncomingRows {
   /** It is being delivered. Undefined if it was settled meanwhile. */
   async deliver(row: Incoming, leaseUntil: number): Promise<Incoming | undefined> {
     const deliveryCount = row.deliveryCount + 1;
-    const delivered = await this.#change(
+    const standing = await this.#change(
       row.messageId,
       DELIVERABLE,
       { state: 'delivered', deliveryCount, leaseUntil },
       { event: 'delivered', time: this.#clock.now(), detail: { deliveryCount } },
     );
-    if (delivered && row.deliveryCount === 0) this.waiting.add(row, -1);
-    return delivered;
+    if (!standing) return undefined;
+    if (row.deliveryCount === 0) this.waiting.add(row, -1);
+    return { ...row, ...standing };
   }
 
   /** Its first delivery was recorded, and nobody is there any more to take it: it waits as before. */
@@ -124,7 +125,7 @@ export class IncomingRows {
   }
 
   /** The flow is done with it. Undefined if it was before, or the store does not know it. */
-  async settle(messageId: string): Promise<Incoming | undefined> {
+  async settle(messageId: string): Promise<IncomingStanding | undefined> {
     const settledAt = this.#clock.now();
     const change = { state: 'done', settledAt, leaseUntil: null } as const;
     const row = await this.#change(messageId, UNFINISHED, change, { event: 'done', time: settledAt });
@@ -145,7 +146,7 @@ export class IncomingRows {
   }
 
   /** Somebody wants a parked one delivered again, at least once. Undefined if it is not parked. */
-  async unpark(messageId: string, maxDeliveries: number): Promise<Incoming | undefined> {
+  async unpark(messageId: string, maxDeliveries: number): Promise<IncomingStanding | undefined> {
     const row = await this.get(messageId);
     if (row?.state !== 'parked') return undefined;
     const time = this.#clock.now();
@@ -159,7 +160,7 @@ export class IncomingRows {
   }
 
   /** It is not delivered any more. Undefined if it was settled meanwhile. */
-  async park(row: Incoming, error: MeshError | undefined): Promise<Incoming | undefined> {
+  async park(row: Incoming, error: MeshError | undefined): Promise<IncomingStanding | undefined> {
     const stored = error ? storedError(error) : TOO_OFTEN;
     const parked = await this.#change(
       row.messageId,
@@ -176,7 +177,7 @@ export class IncomingRows {
     from: readonly IncomingState[],
     change: Parameters<Store['changeIncoming']>[3],
     note?: Parameters<Store['changeIncoming']>[4],
-  ): Promise<Incoming | undefined> {
+  ): Promise<IncomingStanding | undefined> {
     return this.#store.changeIncoming(this.#key, messageId, from, change, note);
   }
 }

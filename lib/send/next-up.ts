@@ -7,6 +7,7 @@ import type { Outgoing, OutgoingTransition, SendPlan, Store } from '../store/sto
 import type { Clock } from '../clock';
 import { isUnsendable, planOf, type AttemptParts, type Ending } from './attempt';
 import type { SendBackoff } from './send-backoff';
+import type { JustQueued } from './just-queued';
 import { storedError } from './stored-error';
 
 /** A row that may be sent, and how. */
@@ -21,6 +22,8 @@ export interface NextUpParts extends AttemptParts {
   clock: Clock;
   mailbox: string;
   backoff: SendBackoff;
+  /** Rows that need not be read. Undefined where others send too: one of them may have tried it meanwhile. */
+  justQueued: JustQueued | undefined;
   /** No more is begun. */
   stopping: AbortSignal;
   /** Commits how a queued message ended that cannot be sent at all. */
@@ -120,12 +123,17 @@ export class NextUp {
 
   /** While sending fails, one at a time, and in a suspect's place the one behind it. */
   async #read(): Promise<Outgoing[]> {
-    const { store, mailbox, clock, backoff } = this.#parts;
+    const { store, mailbox, clock, backoff, justQueued } = this.#parts;
     const { isFailing, passOver } = backoff;
-    const limit = isFailing ? 2 : BATCH;
-    const isHere = (id: string): boolean => this.#taken.includes(id) || this.#ready.some(({ row }) => row.id === id);
-    const read = await store.nextToSend(mailbox, clock.now(), limit + (isFailing ? 0 : this.#ready.length));
-    const due = read.filter(({ id }) => !isHere(id));
+    const isNew = (id: string): boolean => !this.#taken.includes(id) && !this.#ready.some(({ row }) => row.id === id);
+    const limit = isFailing ? 2 : BATCH + this.#ready.length;
+    if (justQueued && !isFailing) {
+      const ids = (await store.idsToSend(mailbox, clock.now(), limit + TAKEN)).filter(isNew);
+      const rows = justQueued.take(ids);
+      if (rows.length > 0 || ids.length === 0) return rows;
+    }
+    const read = await store.nextToSend(mailbox, clock.now(), limit);
+    const due = read.filter(({ id }) => isNew(id));
     if (!isFailing) return due;
     const chosen = (passOver === undefined ? undefined : due.find(({ id }) => id !== passOver)) ?? due[0];
     return chosen ? [chosen] : [];

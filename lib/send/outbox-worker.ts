@@ -12,6 +12,7 @@ import type { LedgerNote, Outgoing, OutgoingChange, OutgoingState, OutgoingTrans
 import { attempt, PARK_AFTER, type AttemptParts, type Ending } from './attempt';
 import { InHand, type Claimed, type Ended } from './in-hand';
 import { Interrupted, notBegun } from './interrupted';
+import { JustQueued } from './just-queued';
 import { settleLate } from './late-answer';
 import { heldUnknown } from './held-unknown';
 import { NextUp } from './next-up';
@@ -65,6 +66,7 @@ export class OutboxWorker {
   readonly #settleWaitMs: number;
   readonly #backoff = new SendBackoff();
   readonly #interrupted: Interrupted;
+  readonly #justQueued: JustQueued | undefined;
   readonly #next: NextUp;
   readonly #inHand: InHand;
   #marks: SendMarks | undefined;
@@ -82,9 +84,11 @@ export class OutboxWorker {
     this.#lease = parts.lease ?? ALWAYS_HELD;
     this.#settleWaitMs = parts.settleWaitMs ?? 0;
     this.#interrupted = new Interrupted(parts, this.#settleWaitMs, (row, ending) => this.#changeAttempt(row, ending));
+    this.#justQueued = parts.store.isShared ? undefined : new JustQueued();
     this.#next = new NextUp({
       ...parts,
       backoff: this.#backoff,
+      justQueued: this.#justQueued,
       stopping: this.#stopping.signal,
       end: (row, ending) => this.#change(row, ['queued'], ending),
     });
@@ -100,7 +104,9 @@ export class OutboxWorker {
       settleAlone: (ended) => this.#settleAlone(ended),
     });
     parts.outbox.onChange = () => this.#wakeUp();
+    parts.outbox.onQueued = (row) => this.#justQueued?.add(row);
     parts.outbox.onEvent(({ event, message }) => {
+      if (event !== 'queued') this.#justQueued?.forget(message.id);
       if (event === 'dropped') void parts.scratch.remove(message.id);
     });
   }

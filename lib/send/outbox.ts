@@ -76,6 +76,8 @@ export class Outbox {
   readonly #waiting = new Map<string, Set<(message: OutboxMessage) => void>>();
   /** Called after everything that happens to a message, so that the worker does not have to look by itself. */
   onChange: () => void = () => undefined;
+  /** Called with each row that was queued here, before its event is told. */
+  onQueued: (row: Outgoing) => void = () => undefined;
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
@@ -153,7 +155,10 @@ export class Outbox {
       place.leave();
       return adding;
     });
-    if (isNew) this.tell('queued', row);
+    if (isNew) {
+      this.onQueued(row);
+      this.tell('queued', row);
+    }
     return { message: outboxMessage(row), isNew };
   }
 

@@ -49,6 +49,8 @@ export class SendMarks {
   #since: number;
   /** Of the last mark: its slot is the rest when it is divided by SLOTS. */
   #sequence = 0;
+  /** How an attempt ended, not written yet: with the next one's beginning it is one write, and nearly always that is at once. */
+  #due: { slot: number; mark: Mark } | undefined;
 
   private constructor(file: FileHandle, written: Buffer, boot: string | number) {
     this.#file = file;
@@ -104,6 +106,7 @@ export class SendMarks {
       this.#isComplete = false;
       this.#sequence = 0;
       this.#marks.clear();
+      this.#due = undefined;
       const whole = Buffer.alloc((SLOTS + 1) * SLOT);
       await this.#file.write(whole, 0, whole.length, 0);
       // The marks are gone before the head says that the lack of one means something.
@@ -121,19 +124,43 @@ export class SendMarks {
   begun({ id, attempts }: Outgoing, at: number): void {
     this.#sequence += 1;
     const slot = (this.#sequence % SLOTS) + 1;
-    this.#write(slot, { sequence: this.#sequence, id, attempt: attempts, is: 'begun', at });
+    const begun: Mark = { sequence: this.#sequence, id, attempt: attempts, is: 'begun', at };
+    const before = this.#due;
+    if (before?.slot === slot - 1) {
+      this.#due = undefined;
+      this.#write(before.slot, before.mark, begun);
+    } else {
+      this.#writeDue();
+      this.#write(slot, begun);
+    }
+    this.#marks.set(id, { slot, mark: begun });
   }
 
-  /** What the attempt has come to, for the time until the store has it. Never throws: `begun` stands then. */
+  /**
+   * What the attempt has come to, for the time until the store has it: written within this turn of the event loop. Never throws:
+   * `begun` stands then.
+   */
   ended({ id }: Outgoing, { change }: Ending, at: number): void {
     const begun = this.#marks.get(id);
     if (!begun || change.state === 'unknown') return;
     const { messageId, state } = change;
     const now = { ...begun.mark, at };
+    let ended: Mark;
+    if (state === 'accepted' && typeof messageId === 'string') ended = { ...now, is: 'accepted', messageId };
+    else if (state !== 'accepted') ended = { ...now, is: 'free' };
+    else return;
+    this.#writeDue();
+    this.#due = { slot: begun.slot, mark: ended };
+    this.#marks.set(id, this.#due);
+    setImmediate(() => this.#writeDue());
+  }
+
+  #writeDue(): void {
+    const due = this.#due;
+    this.#due = undefined;
+    if (!due) return;
     try {
-      if (state === 'accepted' && typeof messageId === 'string')
-        this.#write(begun.slot, { ...now, is: 'accepted', messageId });
-      else if (state !== 'accepted') this.#write(begun.slot, { ...now, is: 'free' });
+      this.#write(due.slot, due.mark);
     } catch {
       // What was begun is asked for at MESH.
     }
@@ -145,17 +172,19 @@ export class SendMarks {
   }
 
   async close(): Promise<void> {
+    this.#writeDue();
     await this.#file.close();
   }
 
-  #write(slot: number, one: Mark): void {
+  /** Marks one behind the other, from a slot on. A kill between two pages leaves the first of them. */
+  #write(slot: number, ...marks: Mark[]): void {
+    const bytes = marks.length === 1 && marks[0] ? slotOf(marks[0]) : Buffer.concat(marks.map(slotOf));
     try {
-      // Synchronous: 256 bytes into the kernel's memory, about 10 µs; a thread of libuv's pool would take longer to wake up.
-      writeSync(this.#file.fd, slotOf(one), 0, SLOT, slot * SLOT);
+      // Synchronous: a page of the kernel's memory, about 10 µs; a thread of libuv's pool would take longer to wake up.
+      writeSync(this.#file.fd, bytes, 0, bytes.length, slot * SLOT);
     } catch (cause) {
       throw notWritten(cause);
     }
-    this.#marks.set(one.id, { slot, mark: one });
   }
 }
 

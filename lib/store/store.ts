@@ -174,6 +174,20 @@ export type IncomingChange = Partial<
   >
 >;
 
+/** How a received message stands: its row without what it carries. */
+export type IncomingStanding = Pick<
+  Incoming,
+  | 'messageId'
+  | 'workflowId'
+  | 'messageType'
+  | 'receivedAt'
+  | 'state'
+  | 'acknowledgedAt'
+  | 'deliveryCount'
+  | 'leaseUntil'
+  | 'error'
+>;
+
 /** One line of the ledger: what happened to which message. Never a payload, nor patient data, nor a free text of a user's. */
 export interface LedgerEntry {
   readonly sequence: number;
@@ -285,9 +299,11 @@ export interface Store {
   countOutgoing(mailbox: string): Promise<OutgoingCounts>;
   /**
    * What may be sent now, oldest first: queued, `nextAttemptAt` reached, and for strict order nothing earlier of its lane
-   * unfinished. `after` skips up to an id, for a second intent while the first is under way.
+   * unfinished.
    */
-  nextToSend(mailbox: string, now: number, limit: number, after?: string): Promise<Outgoing[]>;
+  nextToSend(mailbox: string, now: number, limit: number): Promise<Outgoing[]>;
+  /** The ids of what `nextToSend` gives, for who has the rows. */
+  idsToSend(mailbox: string, now: number, limit: number): Promise<string[]>;
   /**
    * The earliest `nextAttemptAt` of what is queued, so that a worker knows when to wake; undefined if nothing is. What strict
    * order holds back does not count: not the time, but the settling of another message lets it go.
@@ -342,8 +358,8 @@ export interface Store {
    */
   endLostDeliveries(mailbox: string, now: number): Promise<string[]>;
   /**
-   * Changes a message if it is in one of `from`; gives it as it is now, its payload left out (null), or undefined if it was
-   * otherwise or is not there. The note goes into the ledger with it.
+   * Changes a message if it is in one of `from`; gives how it stands now, or undefined if it was otherwise or is not there.
+   * The note goes into the ledger with it.
    */
   changeIncoming(
     mailbox: string,
@@ -351,7 +367,7 @@ export interface Store {
     from: readonly IncomingState[],
     change: IncomingChange,
     note?: LedgerNote,
-  ): Promise<Incoming | undefined>;
+  ): Promise<IncomingStanding | undefined>;
 
   /** A line of the ledger that goes with no change. */
   note(entry: Omit<LedgerEntry, 'sequence'>): Promise<void>;

@@ -47,10 +47,10 @@ describe('outbox: order', () => {
     assert.deepEqual(arrived(server), ids);
   });
 
-  /** The most that the store calls `sending` at any time, while 150 messages go out. */
-  async function mostSending(server: Sandbox & { ca: string }, state: State): Promise<number> {
+  /** The most that the store calls `sending` at any time, while so many messages go out. */
+  async function mostSending(server: Sandbox & { ca: string }, state: State, count: number): Promise<number> {
     const mailbox = outboxAt(server, { state });
-    const ids = await queue(mailbox, 150);
+    const ids = await queue(mailbox, count);
     let most = 0;
     const looking = (async () => {
       while (arrived(server).length < ids.length) {
@@ -67,14 +67,14 @@ describe('outbox: order', () => {
 
   it('where the wire is slower than the disk, at most two messages are being sent at any time', async () => {
     const server = await tlsSandbox();
-    server.fault({ operation: 'send_message', times: Infinity, effect: { kind: 'delay', ms: 20 } });
-    assert.equal(await mostSending(server, await stateIn()), 2);
+    server.fault({ operation: 'send_message', times: Infinity, effect: { kind: 'delay', ms: 60 } });
+    assert.equal(await mostSending(server, await stateIn(), 60), 2);
   });
 
   it('where the disk is slower, several share a commit: more are being sent, and still few', async () => {
     const server = await tlsSandbox();
     const state = await stateWith({ commitDelayMs: 30 });
-    const most = await mostSending(server, state);
+    const most = await mostSending(server, state, 150);
     const { commits } = await state.store.statistics();
     assert.ok(most > 4 && most <= 18, `${most}`);
     assert.ok(commits < 100, `${commits} commits for 150 messages`);

@@ -129,6 +129,29 @@ describe('marks of what is being sent', () => {
     await again.close();
   });
 
+  it('how one ended is in the file in the next turn of the event loop, and at the latest when the next one begins', async () => {
+    const folder = await emptyFolder();
+    const marks = await SendMarks.open(folder, 'mailbox');
+    await marks.renew(SINCE);
+    const written = async (id: string): Promise<unknown> => {
+      const again = await SendMarks.open(folder, 'mailbox');
+      const found = again.of(row(id));
+      await again.close();
+      return typeof found === 'object' ? found.is : found;
+    };
+    // More than there are slots, so that ends and beginnings are also not side by side.
+    for (let count = 0; count < 70; count += 1) {
+      marks.begun(row(`m${count}`), 1);
+      if (count > 0)
+        assert.equal(await written(`m${count - 1}`), 'accepted', `m${count - 1}, before its turn has ended`);
+      assert.equal(await written(`m${count}`), 'begun');
+      marks.ended(row(`m${count}`), ACCEPTED, 2);
+    }
+    await new Promise(setImmediate);
+    assert.equal(await written('m69'), 'accepted');
+    await marks.close();
+  });
+
   it('its file is for its owner only, and names no mailbox', async () => {
     const { path } = await left();
     assert.equal((await stat(path)).mode & 0o777, 0o600);

@@ -56,8 +56,8 @@ describe('query plans of SQLite', () => {
     const triggers = database.prepare(`SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'`).all();
     assert.equal(triggers.length, 6);
     for (const { name, sql } of triggers) {
-      const body = /\bBEGIN\b([^]*)END$/.exec(String(sql))?.[1] ?? '';
-      for (const statement of body.split(';').filter((each) => each.trim() !== '')) {
+      const [, when = '', body = ''] = /(?:\bWHEN\b([^]*?))?\bBEGIN\b([^]*)END$/.exec(String(sql)) ?? [];
+      for (const statement of [`SELECT ${when || 1}`, ...body.split(';').filter((each) => each.trim() !== '')]) {
         const plan = database.prepare(`EXPLAIN QUERY PLAN ${statement.replaceAll(/\b(?:OLD|NEW)\.\w+/g, '?')}`).all();
         const scans = plan.filter((row) => /SCAN (?!CONSTANT)/.test(String(row['detail'])));
         assert.deepEqual(scans, [], `${String(name)}: ${statement}`);

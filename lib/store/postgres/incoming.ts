@@ -8,10 +8,21 @@ import {
   newIncomingValues,
   parseIncoming,
   parseIncomingState,
+  parseStanding,
+  STANDING_COLUMNS,
+  standingOf,
 } from '../rows/incoming';
 import type { Row } from '../rows/parse';
 import { payloadOf } from '../rows/payload';
-import type { Incoming, IncomingChange, IncomingState, LedgerNote, NewIncoming, Page } from '../store';
+import type {
+  Incoming,
+  IncomingChange,
+  IncomingStanding,
+  IncomingState,
+  LedgerNote,
+  NewIncoming,
+  Page,
+} from '../store';
 import { ledgerLine, lineValues } from './ledger';
 import { MAILBOX } from './mailboxes';
 import type { Tell } from './outgoing';
@@ -143,7 +154,7 @@ export async function changeIncoming(
   change: IncomingChange,
   note: LedgerNote | undefined,
   tell: Tell,
-): Promise<Incoming | undefined> {
+): Promise<IncomingStanding | undefined> {
   if (from.length === 0) return undefined;
   const { assignments, values } = incomingChange(change);
   const payload = payloadParts('incoming', change.payload);
@@ -158,7 +169,7 @@ export async function changeIncoming(
         UPDATE incoming SET ${['message_id = message_id', ...assignments].join(', ')}
           WHERE mailbox = ${MAILBOX} AND message_id = ? AND state = ANY(?::text[]) RETURNING *)
         ${payload.sql} ${note ? `, line AS (${LINE})` : ''}
-      SELECT ${COLUMNS}, NULL::bytea AS bytes ${told.length > 0 ? ', pg_notify(?, ?)::text AS told' : ''}
+      SELECT ${STANDING_COLUMNS} ${told.length > 0 ? ', pg_notify(?, ?)::text AS told' : ''}
         FROM changed AS i`,
     ...values,
     mailbox,
@@ -169,7 +180,7 @@ export async function changeIncoming(
     ...told,
   );
   const [row] = rows;
-  return row && incomingOf(parseIncoming(row), mailbox, null);
+  return row && standingOf(parseStanding(row));
 }
 
 /** Of which instances something is in flight, this one apart; '' for what was brought from another store. */

@@ -82,7 +82,8 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
     findByAnswerReference: (mailbox, reference, limit) =>
       read((q) => outgoing.findByAnswerReference(q, mailbox, reference, limit)),
     countOutgoing: (mailbox) => read((q) => outgoing.countOutgoing(q, mailbox)),
-    nextToSend: (mailbox, now, limit, after) => read((q) => outgoing.nextToSend(q, mailbox, now, limit, after)),
+    idsToSend: (mailbox, now, limit) => read((q) => outgoing.idsToSend(q, mailbox, now, limit)),
+    nextToSend: (mailbox, now, limit) => read((q) => outgoing.nextToSend(q, mailbox, now, limit)),
     nextSendTime: (mailbox) => read((q) => outgoing.nextSendTime(q, mailbox)),
     dueTracking: (mailbox, now, limit) => read((q) => outgoing.dueTracking(q, mailbox, now, limit)),
     dueOverdue: (mailbox, now, limit) => read((q) => outgoing.dueOverdue(q, mailbox, now, limit)),

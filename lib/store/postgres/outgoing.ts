@@ -161,22 +161,26 @@ export async function countOutgoing(queries: Queries, mailbox: string): Promise<
   return { messages, pendingBytes };
 }
 
-export async function nextToSend(
-  queries: Queries,
-  mailbox: string,
-  now: number,
-  limit: number,
-  after = '',
-): Promise<Outgoing[]> {
+export async function nextToSend(queries: Queries, mailbox: string, now: number, limit: number): Promise<Outgoing[]> {
   const rows = await queries.rows(
-    `${WHOLE} WHERE o.mailbox = ${MAILBOX} AND o.state = 'queued' AND o.blocked = 0 AND o.id > ? AND o.next_attempt_at <= ?
+    `${WHOLE} WHERE o.mailbox = ${MAILBOX} AND o.state = 'queued' AND o.blocked = 0 AND o.next_attempt_at <= ?
       ORDER BY o.id LIMIT ?`,
     mailbox,
-    after,
     now,
     limit,
   );
   return rows.map((row) => whole(row, mailbox));
+}
+
+export async function idsToSend(queries: Queries, mailbox: string, now: number, limit: number): Promise<string[]> {
+  const rows = await queries.rows(
+    `SELECT id FROM outgoing
+      WHERE mailbox = ${MAILBOX} AND state = 'queued' AND blocked = 0 AND next_attempt_at <= ? ORDER BY id LIMIT ?`,
+    mailbox,
+    now,
+    limit,
+  );
+  return rows.map((row) => String(row['id']));
 }
 
 export async function nextSendTime(queries: Queries, mailbox: string): Promise<number | undefined> {

@@ -1,6 +1,6 @@
 /** A row of `incoming`, and the message that it is. Both back ends name and type their columns alike. */
 import { z } from 'zod';
-import type { Incoming, IncomingChange, IncomingState, NewIncoming, StoredPayload } from '../store';
+import type { Incoming, IncomingChange, IncomingStanding, IncomingState, NewIncoming, StoredPayload } from '../store';
 import { assignments } from './changes';
 import { json, object, parse, type Row, type SqlValue, storedError, time } from './parse';
 import { payloadColumns, payloadValues } from './payload';
@@ -49,6 +49,48 @@ export function parseIncoming(row: Row): IncomingRow {
 /** Of a row of which only the state was read. */
 export function parseIncomingState(row: Row): IncomingState {
   return parse(schema.pick({ state: true }), 'incoming', row).state;
+}
+
+const standing = schema.pick({
+  seq: true,
+  message_id: true,
+  workflow_id: true,
+  message_type: true,
+  received_at: true,
+  state: true,
+  acknowledged_at: true,
+  delivery_count: true,
+  lease_until: true,
+  error: true,
+});
+
+/** The columns that say how a message stands. */
+export const STANDING_COLUMNS = Object.keys(standing.shape).join(', ');
+
+export function parseStanding(row: Row): z.output<typeof standing> {
+  return parse(standing, 'incoming', row);
+}
+
+/** How it stands after a change. */
+export function standingOf(before: z.output<typeof standing>, change: IncomingChange = {}): IncomingStanding {
+  const {
+    state = before.state,
+    acknowledgedAt = before.acknowledged_at,
+    deliveryCount = before.delivery_count,
+    leaseUntil = before.lease_until,
+    error = before.error,
+  } = change;
+  return {
+    messageId: before.message_id,
+    workflowId: before.workflow_id,
+    messageType: before.message_type,
+    receivedAt: before.received_at,
+    state,
+    acknowledgedAt,
+    deliveryCount,
+    leaseUntil,
+    error,
+  };
 }
 
 export function incomingOf(parsed: IncomingRow, mailbox: string, payload: StoredPayload | null): Incoming {

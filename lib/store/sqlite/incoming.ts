@@ -7,9 +7,20 @@ import {
   newIncomingValues,
   parseIncoming,
   parseIncomingState,
+  parseStanding,
+  STANDING_COLUMNS,
+  standingOf,
 } from '../rows/incoming';
 import type { Row } from '../rows/parse';
-import type { Incoming, IncomingChange, IncomingState, LedgerNote, NewIncoming, Page } from '../store';
+import type {
+  Incoming,
+  IncomingChange,
+  IncomingStanding,
+  IncomingState,
+  LedgerNote,
+  NewIncoming,
+  Page,
+} from '../store';
 import type { Ledger } from './ledger';
 import type { Mailboxes } from './mailboxes';
 import { marks } from './outgoing';
@@ -34,14 +45,14 @@ export class IncomingTable {
   add(message: NewIncoming, note: LedgerNote): boolean {
     const mailbox = this.#mailboxes.number(message.mailbox);
     const values = newIncomingValues(message);
-    const row = this.#statements.get(
+    const seq = this.#statements.insert(
       `INSERT INTO incoming (mailbox, ${NEW_INCOMING_COLUMNS}) VALUES (?, ${marks(values)})
-        ON CONFLICT (mailbox, message_id) DO NOTHING RETURNING seq`,
+        ON CONFLICT (mailbox, message_id) DO NOTHING`,
       mailbox,
       ...values,
     );
-    if (!row) return false;
-    this.#payloads.add(Number(row['seq']), message.payload);
+    if (seq === undefined) return false;
+    this.#payloads.add(seq, message.payload);
     this.#ledger.add(mailbox, 'in', message.messageId, message.messageId, note);
     return true;
   }
@@ -144,32 +155,33 @@ export class IncomingTable {
       .map((row) => this.#whole(row));
   }
 
+  /** Nobody comes between the look at the row and its change: this connection is the only one. */
   change(
     mailboxKey: string,
     messageId: string,
     from: readonly IncomingState[],
     change: IncomingChange,
     note: LedgerNote | undefined,
-  ): Incoming | undefined {
+  ): IncomingStanding | undefined {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined || from.length === 0) return undefined;
-    const { assignments: sets, values } = incomingChange(change);
     const row = this.#statements.get(
-      `UPDATE incoming SET ${sets.join(', ') || 'delivery_count = delivery_count'}
-        WHERE mailbox = ? AND message_id = ? AND +state IN (${marks(from)}) RETURNING ${INCOMING_COLUMNS}`,
-      ...values,
+      `SELECT ${STANDING_COLUMNS} FROM incoming WHERE mailbox = ? AND message_id = ? AND +state IN (${marks(from)})`,
       mailbox,
       messageId,
       ...from,
     );
     if (!row) return undefined;
+    const before = parseStanding(row);
+    const { assignments, values } = incomingChange(change);
+    if (assignments.length > 0)
+      this.#statements.run(`UPDATE incoming SET ${assignments.join(', ')} WHERE seq = ?`, ...values, before.seq);
     if (change.payload !== undefined) {
-      const seq = Number(row['seq']);
-      this.#payloads.remove(seq);
-      this.#payloads.add(seq, change.payload);
+      this.#payloads.remove(before.seq);
+      this.#payloads.add(before.seq, change.payload);
     }
     if (note) this.#ledger.add(mailbox, 'in', messageId, messageId, note);
-    return this.#of(row, false);
+    return standingOf(before, change);
   }
 
   /** What another instance of the sandbox gave and the flow is not done with is done. */

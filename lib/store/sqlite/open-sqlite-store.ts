@@ -52,7 +52,8 @@ function storeOn(connection: Connection): SqliteStore {
     listOutgoing: (filter, page) => call('listOutgoing', [filter, page]),
     findByAnswerReference: (mailbox, reference, limit) => call('findByAnswerReference', [mailbox, reference, limit]),
     countOutgoing: (mailbox) => call('countOutgoing', [mailbox]),
-    nextToSend: (mailbox, now, limit, after) => call('nextToSend', [mailbox, now, limit, after]),
+    nextToSend: (mailbox, now, limit) => call('nextToSend', [mailbox, now, limit]),
+    idsToSend: (mailbox, now, limit) => call('idsToSend', [mailbox, now, limit]),
     nextSendTime: (mailbox) => call('nextSendTime', [mailbox]),
     dueTracking: (mailbox, now, limit) => call('dueTracking', [mailbox, now, limit]),
     dueOverdue: (mailbox, now, limit) => call('dueOverdue', [mailbox, now, limit]),
@@ -128,6 +129,9 @@ function buffersOf(args: readonly unknown[]): ArrayBuffer[] {
   });
 }
 
+/** Calls in a message. 64 callers enqueue a fifth faster than with all in one; fewer than 8 cost more than they gain. */
+const AT_ONCE = 16;
+
 interface Pending {
   resolve(value: unknown): void;
   reject(error: MeshError): void;
@@ -175,10 +179,14 @@ class Connection {
     const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
     if (this.#unposted.length === 0) setImmediate(() => this.#post());
     this.#unposted.push({ id, name, args });
+    if (this.#unposted.length >= AT_ONCE) this.#post();
     return (await answer) as ReturnType<Operations[N]>;
   }
 
-  /** What was called in one turn of the event loop goes in one message: a message costs more than a call (about 50 µs). */
+  /**
+   * What was called in one turn of the event loop goes in one message: a message costs more than a call (about 50 µs). Of many
+   * calls the first go ahead, so that the worker and this thread work at the same time.
+   */
   #post(): void {
     const requests = this.#unposted;
     this.#unposted = [];

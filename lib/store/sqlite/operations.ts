@@ -42,6 +42,7 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'findByAnswerReference',
   'countOutgoing',
   'nextToSend',
+  'idsToSend',
   'nextSendTime',
   'dueTracking',
   'dueOverdue',
@@ -77,8 +78,8 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     findByAnswerReference: (mailbox: string, answerReference: string, limit: number) =>
       outgoing.findByAnswerReference(mailbox, answerReference, limit),
     countOutgoing: (mailbox: string) => outgoing.count(mailbox),
-    nextToSend: (mailbox: string, now: number, limit: number, after?: string) =>
-      outgoing.nextToSend(mailbox, now, limit, after),
+    nextToSend: (mailbox: string, now: number, limit: number) => outgoing.nextToSend(mailbox, now, limit),
+    idsToSend: (mailbox: string, now: number, limit: number) => outgoing.idsToSend(mailbox, now, limit),
     nextSendTime: (mailbox: string) => outgoing.nextSendTime(mailbox),
     dueTracking: (mailbox: string, now: number, limit: number) => outgoing.dueTracking(mailbox, now, limit),
     dueOverdue: (mailbox: string, now: number, limit: number) => outgoing.dueOverdue(mailbox, now, limit),

@@ -32,9 +32,6 @@ import type { Statements } from './statements';
 
 const PENDING: readonly string[] = ['queued', 'sending', 'unknown', 'parked'] satisfies OutgoingState[];
 const SELECT = `SELECT ${OUTGOING_COLUMNS} FROM outgoing`;
-/** What a line of the ledger, and a payload, need of their row. */
-const KEYS = 'seq, mailbox, message_id';
-
 /** `?, ?, ?` */
 export const marks = (values: readonly unknown[]): string => values.map(() => '?').join(', ');
 
@@ -63,13 +60,12 @@ export class OutgoingTable {
       if (first) return this.#whole(first);
     }
     const values = newOutgoingValues(mailbox, message);
-    const row = this.#statements.get(
-      `INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) VALUES (${marks(values)})
-        ON CONFLICT (id) DO NOTHING RETURNING seq`,
+    const seq = this.#statements.insert(
+      `INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) VALUES (${marks(values)}) ON CONFLICT (id) DO NOTHING`,
       ...values,
     );
-    if (!row) throw new InvalidMessageError('The outbox has a message of this id already.');
-    this.#payloads.add(Number(row['seq']), message.payload);
+    if (seq === undefined) throw new InvalidMessageError('The outbox has a message of this id already.');
+    this.#payloads.add(seq, message.payload);
     this.#ledger.add(mailbox, 'out', message.id, null, note);
     return undefined;
   }
@@ -157,20 +153,34 @@ export class OutgoingTable {
     return { messages, pendingBytes };
   }
 
-  nextToSend(mailboxKey: string, now: number, limit: number, after = ''): Outgoing[] {
+  nextToSend(mailboxKey: string, now: number, limit: number): Outgoing[] {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return [];
     return this.#statements
       .all(
         `${SELECT} INDEXED BY outgoing_state
-          WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND id > ? AND next_attempt_at <= ?
+          WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at <= ?
           ORDER BY id LIMIT ?`,
         mailbox,
-        after,
         now,
         limit,
       )
       .map((row) => this.#whole(row));
+  }
+
+  /** All of it is in the index. */
+  idsToSend(mailboxKey: string, now: number, limit: number): string[] {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return [];
+    return this.#statements
+      .all(
+        `SELECT id FROM outgoing INDEXED BY outgoing_state
+          WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at <= ? ORDER BY id LIMIT ?`,
+        mailbox,
+        now,
+        limit,
+      )
+      .map((row) => String(row['id']));
   }
 
   nextSendTime(mailboxKey: string): number | undefined {
@@ -219,7 +229,7 @@ export class OutgoingTable {
       .map((row) => this.#bare(row));
   }
 
-  /** One statement: nobody can come between the look at the state and the change. */
+  /** Gives the message as it is now. */
   change(
     id: string,
     from: readonly OutgoingState[],
@@ -227,54 +237,51 @@ export class OutgoingTable {
     note: LedgerNote | undefined,
     outcomes: OutcomeCondition = {},
   ): Outgoing | undefined {
-    const row = this.#change(OUTGOING_COLUMNS, id, from, change, note, outcomes);
-    if (!row) return undefined;
-    const parsed = parseOutgoing(row);
-    return this.#of(parsed, change.payload ?? this.#payloads.read(parsed.seq, parsed));
+    return this.#change(id, from, change, note, outcomes) ? this.get(id) : undefined;
   }
 
   /** Whether each was made. Rows are not read back: that costs as much as the change. */
   changeTogether(transitions: readonly OutgoingTransition[]): boolean[] {
-    return transitions.map(
-      ({ id, from, attempt, change, note }) => this.#change(KEYS, id, from, change, note, {}, attempt) !== undefined,
-    );
+    return transitions.map(({ id, from, attempt, change, note }) => this.#change(id, from, change, note, {}, attempt));
   }
 
-  /** Gives the columns that are asked for, KEYS at the least. */
+  /**
+   * Whether it was made. Nobody comes between the look at the row and its change: this connection is the only one. A RETURNING
+   * would open a temporary table each time, which costs about as much as the look.
+   */
   #change(
-    columns: string,
     id: string,
     from: readonly OutgoingState[],
     change: OutgoingChange,
     note: LedgerNote | undefined,
     { infrastructure, business }: OutcomeCondition,
     attempt?: number,
-  ): Row | undefined {
-    if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
-    const { assignments, values } = outgoingChange(change);
+  ): boolean {
+    if ([from, infrastructure, business].some((each) => each?.length === 0)) return false;
     const settled =
       (infrastructure ? ` AND +infrastructure IN (${marks(infrastructure)})` : '') +
       (business ? ` AND +business IN (${marks(business)})` : '') +
       (attempt === undefined ? '' : ' AND attempts = ?');
-    // A column that is set is written into all its indexes, changed or not: so none that is in any, where nothing changes.
     const row = this.#statements.get(
-      `UPDATE outgoing SET ${assignments.join(', ') || 'tracked = tracked'}
-        WHERE id = ? AND +state IN (${marks(from)})${settled} RETURNING ${columns}`,
-      ...values,
+      `SELECT seq, mailbox, message_id FROM outgoing WHERE id = ? AND +state IN (${marks(from)})${settled}`,
       id,
       ...from,
       ...(infrastructure ?? []),
       ...(business ?? []),
       ...(attempt === undefined ? [] : [attempt]),
     );
-    if (!row) return undefined;
+    if (!row) return false;
+    const seq = Number(row['seq']);
+    const { assignments, values } = outgoingChange(change);
+    if (assignments.length > 0)
+      this.#statements.run(`UPDATE outgoing SET ${assignments.join(', ')} WHERE seq = ?`, ...values, seq);
     if (change.payload !== undefined) {
-      this.#payloads.remove(Number(row['seq']));
-      this.#payloads.add(Number(row['seq']), change.payload);
+      this.#payloads.remove(seq);
+      this.#payloads.add(seq, change.payload);
     }
-    const messageId = row['message_id'] === null ? null : String(row['message_id']);
-    if (note) this.#ledger.add(Number(row['mailbox']), 'out', id, messageId, note);
-    return row;
+    const before = row['message_id'] === null ? null : String(row['message_id']);
+    if (note) this.#ledger.add(Number(row['mailbox']), 'out', id, change.messageId ?? before, note);
+    return true;
   }
 
   /** What ended with another instance of the sandbox: what is under way, and what still awaits an answer. */

@@ -26,6 +26,12 @@ export class Statements {
     return Number(this.#statement(sql).run(...values).changes);
   }
 
+  /** The `seq` of the row that an INSERT has added; undefined where `ON CONFLICT` let it add none. */
+  insert(sql: string, ...values: SQLInputValue[]): number | undefined {
+    const { changes, lastInsertRowid } = this.#statement(sql).run(...values);
+    return changes === 0 ? undefined : Number(lastInsertRowid);
+  }
+
   /** For statements that have no result and no values. */
   exec(sql: string): void {
     this.#database.exec(sql);
