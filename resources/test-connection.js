@@ -77,8 +77,8 @@
         .done(({ steps, notes }) => {
           status.text([verdict(steps), ...notes].join(' '));
           list.append(steps.map(row));
-          // What is to be done may be below the edge of the dialog.
-          list.find('[data-outcome=failed]')[0]?.scrollIntoView({ block: 'nearest' });
+          // The dialog is often shorter than the list: what is wrong is brought into sight, its advice included.
+          list.children('[data-outcome="failed"]').get(0)?.scrollIntoView({ block: 'center' });
         })
         .fail(({ status: code }) => status.text(text(code === 401 || code === 403 ? 'refused' : 'unreachable')))
         .always(() => test === tests && button.prop('disabled', false));

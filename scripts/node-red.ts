@@ -142,6 +142,11 @@ export class RealNodeRed {
     }
   }
 
+  /** The last status of each node that has one. */
+  statuses(): ReadonlyMap<string, NodeStatus> {
+    return this.#statuses;
+  }
+
   /**
    * Replaces the flows, as the editor's Deploy does, and waits until they have started; credentials stand in the nodes'
    * `credentials`.

@@ -28,7 +28,8 @@ const SUITES: Suite[] = [
   { name: 'nodes on Node-RED 5', files: 'test/nodes/**/*.test.ts', env: { NODE_RED: '5' } },
   { name: 'nodes on Node-RED 4.1', files: 'test/nodes/**/*.test.ts', env: { NODE_RED: '4' } },
   { name: 'journeys', files: 'test/journeys/**/*.test.ts' },
-  { name: 'browser', files: 'test/browser/**/*.test.ts', isLonger: true },
+  { name: 'browser on Node-RED 5', files: 'test/browser/**/*.test.ts', env: { NODE_RED: '5' }, isLonger: true },
+  { name: 'browser on Node-RED 4.1', files: 'test/browser/**/*.test.ts', env: { NODE_RED: '4' }, isLonger: true },
   // The same test as in lib, with as many messages as a day brings.
   { name: 'outage', files: 'test/send/outage.test.ts', env: { MESH_OUTAGE_MESSAGES: '10000' }, isLonger: true },
 ];

@@ -221,7 +221,7 @@ function explained(cause: unknown, config: MailboxConfig, host: string, issuer?:
   if (cause instanceof MeshError) return cause;
   const context = {
     operation: 'connection test',
-    purpose: 'The test ends here.',
+    purpose: 'The test ends here',
     mailboxId: config.mailboxId,
     repeatable: true,
     host,

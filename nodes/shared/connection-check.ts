@@ -11,12 +11,15 @@ import { mailboxAddress, readEnvironment, type MeshConfigCredentials } from './m
 import { findConfig } from './mailbox-user';
 import { meshAccess, sandboxAccess } from './open-mailbox';
 import { errorDetails } from './report-error';
+import { testClock } from './test-clock';
 import { sharedText } from './texts';
 import { readProxy, readTls } from './tls-and-proxy';
 
 /** What the editor shows for a credential that it does not know. */
 const STORED = '__PWRD__';
 const LONGEST = 100_000;
+/** No step takes longer (milliseconds): who waits in front of the dialog wants to know by then. */
+const STEP_MS = 10_000;
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -38,7 +41,9 @@ async function check(RED: NodeAPI, request: AdminRequest): Promise<Answer> {
   try {
     const options = await optionsOf(RED, request.body, typed, notes);
     const workflowId = (typed['workflowId'] ?? '').trim();
-    return { steps: await checkConnection(options, { workflowId, signal: request.signal }), notes };
+    const { speed = 1 } = testClock().clock ?? {};
+    const stepMs = STEP_MS / speed;
+    return { steps: await checkConnection(options, { workflowId, signal: request.signal, stepMs }), notes };
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     const { message, advice } = errorDetails(RED, error);

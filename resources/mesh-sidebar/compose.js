@@ -6,10 +6,17 @@ import { forgetProgress, progressBar } from './overview.js';
 const { RED } = globalThis;
 let made = 0;
 
-function field(label, input) {
+function field(label, input, ...beside) {
   made += 1;
   input.id = `mesh-compose-${made}`;
-  return el('div', { class: 'mesh-field' }, el('label', { for: input.id, text: label }), input);
+  return el('div', { class: 'mesh-field' }, el('label', { for: input.id, text: label }), input, ...beside);
+}
+
+/** The dialogs' own search in MESH's directory: its button and its panel. */
+function mailboxSearch(options) {
+  const { open, panel } = RED.nhsMesh?.directory(options) ?? {};
+  open?.addClass('red-ui-button-small');
+  return [open?.[0], panel?.[0]];
 }
 
 /** @param sent told when a message is in the outbox */
@@ -24,6 +31,12 @@ export function composeForm(id, { sent, close }) {
     icon: 'paper-plane',
     type: 'submit',
     class: 'red-ui-button red-ui-button-small primary',
+  });
+  // As in the edit dialogs, whose script Node-RED has loaded.
+  const [search, panel] = mailboxSearch({
+    mailbox: () => id,
+    workflowId: () => workflowId.value.trim(),
+    choose: (mailboxId) => (to.value = mailboxId),
   });
   const form = el(
     'form',
@@ -41,7 +54,8 @@ export function composeForm(id, { sent, close }) {
         close();
       },
     },
-    field(text('compose.to'), to),
+    field(text('compose.to'), to, search),
+    panel,
     field(text('compose.workflow'), workflowId),
     field(text('compose.subject'), subject),
     field(text('compose.file'), file),
@@ -75,7 +89,7 @@ export function composeForm(id, { sent, close }) {
     forgetProgress(key);
   }
 
-  // Of the profiles in force for this mailbox, as in the edit dialogs.
+  // Of the profiles in force for this mailbox.
   RED.nhsMesh?.workflowList(workflowId, el('input', { type: 'hidden', value: id }));
 
   return { element: form, focus: () => to.focus() };

@@ -37,6 +37,8 @@ export class Messages {
   #searchedTo;
   #open;
   #asked = 0;
+  /** While more is loaded. */
+  #adding;
   #timer;
   #list = el('ul', { class: 'mesh-list', 'aria-label': text('list.label') });
   #foot = el('div', { class: 'mesh-foot', 'aria-live': 'polite' });
@@ -97,18 +99,24 @@ export class Messages {
     const options = FILTERS[direction].map((each) => el('option', { value: each, text: text(`filter.${each}`) }));
     this.#filters.replaceChildren(...options);
     this.#filters.value = filter;
-    return this.refresh();
+    return this.#again();
   }
 
   #searchFor(words) {
     if (words === this.#search) return;
     this.#search = words;
     this.#pages = 1;
-    void this.refresh();
+    void this.#again();
   }
 
   /** Asks for as many of the newest again as are shown; what is open stays open. */
   async refresh() {
+    // Who has asked for more gets it first: the same question anew would drop the answer.
+    await this.#adding;
+    await this.#again();
+  }
+
+  async #again() {
     if (!this.#id) return;
     await this.#load({ pages: this.#pages });
     await this.#open?.refresh();
@@ -146,7 +154,8 @@ export class Messages {
   /** The focus goes to the first of the new ones where no more follow: the button is gone then. */
   async #more() {
     const shown = this.#messages.length;
-    await this.#load({ before: this.#next, pages: 1 });
+    this.#adding = this.#load({ before: this.#next, pages: 1 });
+    await this.#adding;
     if (!this.#next) this.#list.querySelectorAll('.mesh-row')[Math.min(shown, this.#messages.length - 1)]?.focus();
   }
 
@@ -160,12 +169,11 @@ export class Messages {
           onclick: () => void this.#more(),
         })
       : null;
-    const words =
-      this.#searchedTo && this.#next
-        ? text('list.searched-to', { time: new Date(this.#searchedTo).toLocaleString() })
-        : '';
     const none = this.#messages.length === 0 ? text(this.#search ? 'list.not-found' : 'list.none') : '';
-    replace(this.#foot, none || words ? el('span', { class: 'mesh-hint', text: none || words }) : null, more);
+    // How far it has come is to be seen too while nothing is found.
+    const to = this.#searchedTo && this.#next ? new Date(this.#searchedTo).toLocaleString() : '';
+    const words = [none, to && text('list.searched-to', { time: to })].filter(Boolean).join(' ');
+    replace(this.#foot, words ? el('span', { class: 'mesh-hint', text: words }) : null, more);
   }
 
   #row(message) {

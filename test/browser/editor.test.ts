@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { exampleFlows, ROOT } from '../../scripts/node-red';
-import { MAJORS } from '../journeys/support';
-import { Editor, needsChromium } from './support';
+import { Editor, MAJORS, needsChromium } from './support';
 
 const EXAMPLES = readdirSync(join(ROOT, 'examples'))
   .filter((file) => file.endsWith('.json'))
@@ -25,7 +24,6 @@ for (const major of MAJORS) {
         .count();
       assert.ok(ours >= 13, `${ours} nodes`);
       assert.ok((await editor.page.locator('.red-ui-flow-node').count()) > 3);
-      if (major === '5') await editor.picture('editor');
     });
 
     for (const name of EXAMPLES) {

@@ -10,8 +10,7 @@ import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
 import { pack } from '../../scripts/release/tarball';
 import { textOf } from '../docs/markdown';
-import { MAJORS } from '../journeys/support';
-import { Editor, needsChromium } from './support';
+import { Editor, MAJORS, needsChromium } from './support';
 
 const PACKAGE = '@mesh-flows/node-red-nhs-mesh';
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import type { FileChooser, Locator } from 'playwright-core';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { MAJORS, mailboxOn, sendAndPollFlow } from '../journeys/support';
-import { Editor, needsChromium } from './support';
+import { mailboxOn, sendAndPollFlow, text } from '../journeys/support';
+import { Editor, MAJORS, needsChromium } from './support';
 
 /** More than all fields of the sidebar. */
 const MOST_TABS = 120;
@@ -107,9 +107,8 @@ for (const major of MAJORS) {
       const question = sidebar.getByRole('alertdialog');
       await focusComesTo(question.getByRole('button', { name: 'Cancel' }));
       // News that come meanwhile take nothing away.
-      const asked = editor.page.waitForResponse((answer) => answer.url().includes('/messages/out/'), {
-        timeout: 40_000,
-      });
+      const asked = editor.page.waitForResponse((answer) => answer.url().includes('/messages/out/'));
+      await editor.nodeRed.inject('go', text('Dear colleague'));
       await asked;
       await focusComesTo(question.getByRole('button', { name: 'Cancel' }));
       await press('Escape');

@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Locator } from 'playwright-core';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { MAJORS, mailboxOn, sendAndPollFlow } from '../journeys/support';
-import { Editor, needsChromium, THEMES } from './support';
+import { mailboxOn, sendAndPollFlow } from '../journeys/support';
+import { Editor, MAJORS, needsChromium, THEMES } from './support';
 
 /** Would show itself if a field were put into the page as HTML. */
 const HOSTILE = '<img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script>';
@@ -24,9 +24,13 @@ for (const major of MAJORS) {
       before(async () => {
         sandbox = await startSandbox({ protocol: 'https' });
         editor = await Editor.open({ major, theme, flows: [], size: { width: 1400, height: 1300 } });
+        // A letter that is no text cannot be delivered: it is parked.
+        const flow = sendAndPollFlow('X26ABC1', 'X26ABC2', { poll: { payloadAs: 'text' } });
+        const poll = flow.find(({ id }) => id === 'poll');
         await editor.nodeRed.deploy([
-          // A letter that is no text cannot be delivered: it is parked.
-          ...sendAndPollFlow('X26ABC1', 'X26ABC2', { poll: { payloadAs: 'text' } }),
+          ...flow,
+          // The sender looks into its own inbox too: MESH allows one poll in so many minutes for each.
+          { ...poll, id: 'poll-own', mailbox: 'mailbox-X26ABC1', payloadAs: 'buffer', wires: [[], [], [], []] },
           ...(await mailboxOn(sandbox, 'X26ABC1', { config: { maxRequestMb: 0.3, chunkMb: 0.1 } })),
           ...(await mailboxOn(sandbox, 'X26ABC2')),
         ]);
@@ -161,7 +165,7 @@ for (const major of MAJORS) {
 
       it('shows how far a chunked upload is', async () => {
         sandbox.fault({ operation: 'send_chunk', times: Infinity, effect: { kind: 'delay', ms: 400 } });
-        await send({ to: 'X26ABC2', bytes: randomBytes(1_000_000) });
+        await send({ to: 'X26ABC1', bytes: randomBytes(1_000_000) });
         const bar = sidebar.locator('.mesh-transfers [role=progressbar]');
         await bar.waitFor();
         await editor.page.waitForFunction(() => {
@@ -169,7 +173,51 @@ for (const major of MAJORS) {
           return now !== null && now !== undefined && /\/s, .* left/.test(now);
         });
         sandbox.clearFaults();
-        await sidebar.locator('.mesh-row', { hasText: 'accepted' }).nth(1).waitFor();
+        await sidebar.locator('.mesh-row', { hasText: /accepted.*1\.0 MB/ }).waitFor();
+      });
+
+      it('shows how far a chunked download from MESH is', async () => {
+        sandbox.fault({ operation: 'retrieve_chunk', times: Infinity, effect: { kind: 'delay', ms: 400 } });
+        await sidebar.getByRole('button', { name: 'Poll now' }).click();
+        await sidebar.getByRole('alertdialog').getByRole('button', { name: 'Poll now' }).click();
+        await sidebar.getByRole('progressbar', { name: /^Receiving, chunk \d+ of 10 done/ }).waitFor();
+        await editor.page.waitForFunction(() => {
+          const now = document.querySelector('.mesh-transfers [role=progressbar]')?.getAttribute('aria-valuetext');
+          return now !== null && now !== undefined && /\/s, .* left/.test(now);
+        });
+        sandbox.clearFaults();
+        await sidebar.locator('.mesh-transfers [role=progressbar]').waitFor({ state: 'detached' });
+      });
+
+      it('suggests the workflows of the profiles, and finds a recipient in MESH’s directory, by keyboard', async () => {
+        const { page } = editor;
+        await sidebar.getByRole('button', { name: 'Send a file' }).click();
+        const workflow = sidebar.getByLabel('Workflow id');
+        await workflow.pressSequentially('gpconnect_send');
+        await page
+          .locator('.red-ui-autoComplete-container')
+          .getByText('GPCONNECT_SEND_DOCUMENT', { exact: true })
+          .waitFor();
+        await page.keyboard.press('Enter');
+        assert.equal(await workflow.inputValue(), 'GPCONNECT_SEND_DOCUMENT');
+        await workflow.fill('TEST_WORKFLOW');
+        const open = sidebar.getByRole('button', { name: 'Search MESH for the mailbox' });
+        await open.press('Enter');
+        await page.keyboard.type('X99');
+        await page.keyboard.press('Enter');
+        await sidebar.getByText('MESH knows no mailbox').waitFor();
+        // Leaves the search, and not the form.
+        await page.keyboard.press('Escape');
+        await sidebar.getByLabel('ODS code').waitFor({ state: 'hidden' });
+        await page.keyboard.press('Enter');
+        await sidebar.getByLabel('ODS code').fill('x26');
+        await page.keyboard.press('Enter');
+        await sidebar.getByRole('button', { name: 'X26ABC2' }).press('Enter');
+        assert.equal(await sidebar.getByLabel('Recipient').inputValue(), 'X26ABC2');
+        assert.deepEqual(await editor.seriousFaults('.mesh-compose'), []);
+        if (major === '5' && theme === 'light')
+          await editor.picture('sidebar-compose-5', sidebar.locator('.mesh-compose'));
+        await sidebar.getByRole('button', { name: 'Cancel' }).click();
       });
 
       it('finds a message by its id, and none by its subject', async () => {

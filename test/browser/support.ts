@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import type { Suite } from 'mocha';
 import { chromium, type Browser, type Locator, type Page } from 'playwright-core';
 import { ROOT, type NodeRedMajor, type NodeRedOptions, type RealNodeRed } from '../../scripts/node-red';
-import { startNodeRed } from '../journeys/support';
+import { MAJORS as BOTH, startNodeRed } from '../journeys/support';
 
 /** Where a Chromium usually is; MESH_TEST_CHROMIUM names another. */
 const CHROMIUMS = [
@@ -20,6 +20,9 @@ const CHROMIUMS = [
   'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
   'C:\\Program Files (x86)\\Microsoft\\Edge\\Application\\msedge.exe',
 ];
+
+/** One of them where the suite names it (scripts/test.ts runs the two side by side), else both. */
+export const MAJORS = BOTH.filter((major) => (process.env['NODE_RED'] ?? major) === major);
 
 export type Theme = 'light' | 'dark';
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NodeRedMajor, RealNodeRed } from '../../scripts/node-red';
 import { startNodeRed } from '../journeys/support';
+import { ADMIN_ROUTES } from './admin-routes';
 
 const MAJOR = (process.env['NODE_RED'] ?? '5') as NodeRedMajor;
 /** A path that only the test's Node-RED answers. */
@@ -31,36 +32,12 @@ const TOKENS = {
   writer: ['mesh.write'],
   clerk: ['mesh.payload'],
 };
-type Token = keyof typeof TOKENS;
 const SETTINGS = `
   mesh: { metrics: true },
   adminAuth: { type: 'credentials', users: [], tokens: async (token) => {
     const permissions = (${JSON.stringify(TOKENS)})[token];
     return permissions ? { username: token, permissions } : null;
   } },`;
-
-const MAILBOX = '/mesh/mailboxes/:id';
-const MESSAGE = `${MAILBOX}/messages/:direction/:reference`;
-/** Who gets past the guard, and nobody else does. */
-const EXPECTED: Record<string, Token> = {
-  'get /mesh/health': 'reader',
-  'get /mesh/metrics': 'reader',
-  'get /mesh/mailboxes': 'reader',
-  'get /mesh/profiles': 'reader',
-  [`get ${MAILBOX}/activity`]: 'reader',
-  [`get ${MAILBOX}/ledger`]: 'reader',
-  [`post ${MAILBOX}/ledger/ticket`]: 'reader',
-  [`get ${MAILBOX}/messages`]: 'reader',
-  [`get ${MESSAGE}`]: 'reader',
-  'post /mesh/check': 'writer',
-  'post /mesh/lookup': 'writer',
-  [`post ${MAILBOX}/actions`]: 'writer',
-  [`post ${MESSAGE}/actions`]: 'writer',
-  [`post ${MAILBOX}/compose`]: 'clerk',
-  [`get ${MESSAGE}/private`]: 'clerk',
-  [`get ${MESSAGE}/payload`]: 'clerk',
-  [`post ${MESSAGE}/payload/ticket`]: 'clerk',
-};
 
 interface Route {
   method: string;
@@ -105,13 +82,13 @@ describe('every admin endpoint', function () {
   it('is known here, with the permission that it needs', () => {
     assert.deepEqual(
       routes.map(({ method, path }) => `${method} ${path}`).toSorted(),
-      Object.keys(EXPECTED).toSorted(),
+      Object.keys(ADMIN_ROUTES).toSorted(),
     );
   });
 
   it('answers 401 or 403 without a token, with one that is none, and with each that lacks the permission', async () => {
     for (const route of routes) {
-      const allowed = EXPECTED[`${route.method} ${route.path}`];
+      const allowed = ADMIN_ROUTES[`${route.method} ${route.path}`];
       const lacking = Object.keys(TOKENS).filter((token) => token !== allowed);
       for (const token of [undefined, 'invented', ...lacking]) {
         const answer = await ask(route, token);
@@ -124,7 +101,7 @@ describe('every admin endpoint', function () {
 
   it('lets pass who has it: the guard, and nothing else, said no', async () => {
     for (const route of routes) {
-      const { status } = await ask(route, EXPECTED[`${route.method} ${route.path}`]);
+      const { status } = await ask(route, ADMIN_ROUTES[`${route.method} ${route.path}`]);
       assert.ok(status !== 401 && status !== 403, `${route.method} ${route.path}: ${status}`);
     }
   });

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import type { RealNodeRed } from '../../scripts/node-red';
+import { startSandbox, type Sandbox } from '../../lib/sandbox';
+import { exampleOn, fastClock } from './example-support';
+import { MAJORS, startNodeRed } from './support';
+
+for (const major of MAJORS) {
+  describe(`the watchdog in a real Node-RED ${major}`, function () {
+    this.timeout(60_000);
+    let sandbox: Sandbox;
+    let nodeRed: RealNodeRed;
+    let done: () => Promise<void>;
+
+    before(async () => {
+      sandbox = await startSandbox({ clientCertificate: 'required' });
+      ({ nodeRed, done } = await startNodeRed({ major, env: { MESH_TEST_CLOCK: fastClock() } }));
+      // At the first failure, and more room than a disk has.
+      const watch = { stoppedMinutes: 0, everySeconds: 1, minFreeGb: 1_000_000 };
+      await nodeRed.deploy(await exampleOn(sandbox, 'watchdog', { 'wd-status': watch }));
+    });
+    after(async () => {
+      await done?.();
+      await sandbox?.close();
+    });
+
+    const told = async (debug: string, kind: string): Promise<{ event: string; advice: string }> =>
+      (await nodeRed.debug(debug, 30_000, (value) => (value as { kind: string }).kind === kind)) as {
+        event: string;
+        advice: string;
+      };
+
+    it('calls somebody for what cannot wait, with what to do', async () => {
+      const { event, advice } = await told('wd-critical', 'disk');
+      assert.equal(event, 'raised');
+      assert.ok(advice);
+    });
+
+    it('answers how it is now', async () => {
+      await nodeRed.inject('wd-now');
+      const health = (await nodeRed.debug('wd-health', 30_000)) as { status: string };
+      assert.equal(health.status, 'red');
+    });
+
+    it('tells that polling has stopped, and that it goes on again', async () => {
+      sandbox.fault({ operation: 'list_messages', times: Infinity, effect: { kind: 'status', status: 503 } });
+      assert.equal((await told('wd-critical', 'polling')).event, 'raised');
+      sandbox.clearFaults();
+      assert.equal((await told('wd-well', 'polling')).event, 'recovered');
+    });
+  });
+}

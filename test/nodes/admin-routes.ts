@@ -1,0 +1,24 @@
+/** Every admin endpoint of this package; admin-endpoints.test.ts holds it against the router, so that none can be forgotten. */
+
+const MAILBOX = '/mesh/mailboxes/:id';
+const MESSAGE = `${MAILBOX}/messages/:direction/:reference`;
+/** Who gets past the guard, and nobody else does: reader has mesh.read, writer mesh.write, clerk mesh.payload. */
+export const ADMIN_ROUTES: Record<string, 'reader' | 'writer' | 'clerk'> = {
+  'get /mesh/health': 'reader',
+  'get /mesh/metrics': 'reader',
+  'get /mesh/mailboxes': 'reader',
+  'get /mesh/profiles': 'reader',
+  [`get ${MAILBOX}/activity`]: 'reader',
+  [`get ${MAILBOX}/ledger`]: 'reader',
+  [`post ${MAILBOX}/ledger/ticket`]: 'reader',
+  [`get ${MAILBOX}/messages`]: 'reader',
+  [`get ${MESSAGE}`]: 'reader',
+  'post /mesh/check': 'writer',
+  'post /mesh/lookup': 'writer',
+  [`post ${MAILBOX}/actions`]: 'writer',
+  [`post ${MESSAGE}/actions`]: 'writer',
+  [`post ${MAILBOX}/compose`]: 'clerk',
+  [`get ${MESSAGE}/private`]: 'clerk',
+  [`get ${MESSAGE}/payload`]: 'clerk',
+  [`post ${MESSAGE}/payload/ticket`]: 'clerk',
+};
