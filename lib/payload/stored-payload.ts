@@ -56,6 +56,8 @@ export async function placePayload(
 
 /** All bytes of a small payload. */
 export async function readAll(source: PayloadSource): Promise<Buffer> {
+  // Copied: they may be a caller's, who goes on to use them.
+  if (source.bytes) return Buffer.from(source.bytes);
   const pieces: Buffer[] = [];
   for await (const piece of source.open(0, source.size)) pieces.push(piece);
   return Buffer.concat(pieces);

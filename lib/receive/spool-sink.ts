@@ -1,5 +1,5 @@
 /** Where a payload goes while it is downloaded into the store: into memory as long as it is small, then into the spool. */
-import { createHash, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { NoRoomError, type DiskRoom } from '../payload/disk-room';
 import { fileSink, resumedFileSink, type FileSink } from '../payload/file-sink';
 import type { PartialDownload, PartialFiles } from '../payload/partial-files';
@@ -119,7 +119,7 @@ export class SpoolSink implements PayloadSink {
 
   digest(algorithm: string): string {
     if (this.#file) return this.#file.digest(algorithm);
-    return createHash(algorithm).update(Buffer.concat(this.#pieces)).digest('hex');
+    return hash(algorithm, Buffer.concat(this.#pieces), 'hex');
   }
 
   async finish(): Promise<{ bytes: number; sha256: string; payload?: Buffer; file?: string }> {
@@ -129,7 +129,7 @@ export class SpoolSink implements PayloadSink {
       return this.#file.finish();
     }
     const payload = Buffer.concat(this.#pieces);
-    return { payload, bytes: payload.length, sha256: this.digest('sha256') };
+    return { payload, bytes: payload.length, sha256: hash('sha256', payload, 'hex') };
   }
 
   /** Finishes: in the row what is small, else in the spool, fsynced with its folder. */

@@ -353,8 +353,6 @@ export interface Store {
    * `after` is a message id. Payloads are left out (null).
    */
   untoldIncoming(mailbox: string, page: Page): Promise<Incoming[]>;
-  /** What may be delivered now, oldest `receivedAt` first: acknowledged, or delivered with its lease ended. */
-  dueDeliveries(mailbox: string, now: number, limit: number): Promise<Incoming[]>;
   /**
    * Ends the leases of what was delivered by an instance that is not there any more, so that it is due at once; gives the
    * message ids. Of what a living instance has delivered, even one that is paused, the lease holds. None where the store has

@@ -149,7 +149,6 @@ export function erasure(newPlace: () => Promise<Place>): void {
     await erased(place, 'IN1', { force: true });
     await withStore(place, async (store) => {
       assert.equal((await store.getIncoming(MAILBOX, 'IN1'))?.state, 'done');
-      assert.deepEqual(await store.dueDeliveries(MAILBOX, T + 9e9, 10), []);
     });
   });
 

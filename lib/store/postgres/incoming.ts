@@ -149,23 +149,6 @@ export async function untoldIncoming(queries: Queries, mailbox: string, page: Pa
   return rows.map((row) => incomingOf(parseIncoming(row), mailbox, null));
 }
 
-export async function dueDeliveries(
-  queries: Queries,
-  mailbox: string,
-  now: number,
-  limit: number,
-): Promise<Incoming[]> {
-  const rows = await queries.rows(
-    `${WHOLE} WHERE i.mailbox = ${MAILBOX} AND i.state IN ('acknowledged', 'delivered')
-        AND (i.state = 'acknowledged' OR i.lease_until <= ?)
-      ORDER BY i.received_at, i.message_id LIMIT ?`,
-    mailbox,
-    now,
-    limit,
-  );
-  return rows.map((row) => whole(row, mailbox));
-}
-
 export async function changeIncoming(
   queries: Queries,
   mailbox: string,

@@ -6,10 +6,11 @@ import { first } from './migrations/001-first';
 import { answers } from './migrations/002-answers';
 import { slices } from './migrations/003-slices';
 import { overview } from './migrations/004-overview';
+import { noDue } from './migrations/005-no-due';
 import { lockClass } from './locks';
 
 /** All of them, in order. Only ever added to. */
-export const MIGRATIONS: readonly string[] = [first, answers, slices, overview];
+export const MIGRATIONS: readonly string[] = [first, answers, slices, overview, noDue];
 
 /**
  * Brings the schema to the newest version: each migration in a transaction of its own together with its number. Several

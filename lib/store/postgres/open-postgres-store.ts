@@ -98,7 +98,6 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
     standingIncoming: (mailbox, states, page) => read((q) => incoming.standingIncoming(q, mailbox, states, page)),
     listIncoming: (mailbox, states, page) => read((q) => incoming.listIncoming(q, mailbox, states, page)),
     untoldIncoming: (mailbox, page) => read((q) => incoming.untoldIncoming(q, mailbox, page)),
-    dueDeliveries: (mailbox, now, limit) => read((q) => incoming.dueDeliveries(q, mailbox, now, limit)),
     endLostDeliveries: async (mailbox, now) => {
       const found = await read((q) => incoming.deliverers(q, mailbox, own, now));
       const lost = found.length === 0 ? [] : await read((q) => gone(q, connections.schema, found));

@@ -149,22 +149,6 @@ export class IncomingTable {
     return last ? [Number(last['received_at']), after] : [-1, ''];
   }
 
-  dueDeliveries(mailboxKey: string, now: number, limit: number): Incoming[] {
-    const mailbox = this.#mailboxes.find(mailboxKey);
-    if (mailbox === undefined) return [];
-    return this.#statements
-      .all(
-        `${SELECT} INDEXED BY incoming_due
-          WHERE mailbox = ? AND state IN ('acknowledged', 'delivered')
-            AND (state = 'acknowledged' OR lease_until <= ?)
-          ORDER BY received_at, message_id LIMIT ?`,
-        mailbox,
-        now,
-        limit,
-      )
-      .map((row) => this.#whole(row));
-  }
-
   /** Nobody comes between the look at the row and its change: this connection is the only one. */
   change(
     mailboxKey: string,

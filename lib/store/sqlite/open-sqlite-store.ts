@@ -67,7 +67,6 @@ function storeOn(connection: Connection): SqliteStore {
     standingIncoming: (mailbox, states, page) => call('standingIncoming', [mailbox, states, page]),
     listIncoming: (mailbox, states, page) => call('listIncoming', [mailbox, states, page]),
     untoldIncoming: (mailbox, page) => call('untoldIncoming', [mailbox, page]),
-    dueDeliveries: (mailbox, now, limit) => call('dueDeliveries', [mailbox, now, limit]),
     endLostDeliveries: async () => [],
     changeIncoming: (mailbox, messageId, from, change, note) =>
       call('changeIncoming', [mailbox, messageId, from, withOwnBytes(change), note]),

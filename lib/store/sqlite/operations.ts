@@ -52,7 +52,6 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'standingIncoming',
   'listIncoming',
   'untoldIncoming',
-  'dueDeliveries',
   'recentOutgoing',
   'recentIncoming',
   'overdueOutgoing',
@@ -101,7 +100,6 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     listIncoming: (mailbox: string, states: readonly IncomingState[], page: Page) =>
       incoming.list(mailbox, states, page),
     untoldIncoming: (mailbox: string, page: Page) => incoming.untold(mailbox, page),
-    dueDeliveries: (mailbox: string, now: number, limit: number) => incoming.dueDeliveries(mailbox, now, limit),
     changeIncoming: (
       mailbox: string,
       messageId: string,

@@ -135,29 +135,6 @@ export function describeInbox(store: UseStore): void {
     });
   });
 
-  describe('dueDeliveries', () => {
-    it('gives what is acknowledged, oldest first, with its payload', async () => {
-      const late = await received(store(), 'acknowledged', {}, { receivedAt: T + 1 });
-      const early = await received(store(), 'acknowledged');
-      for (const state of ['spooled', 'done', 'parked'] as const) await received(store(), state);
-      await received(store(), 'acknowledged', {}, { mailbox: OTHER });
-      const rows = await store().dueDeliveries(MAILBOX, T, 9);
-      assert.deepEqual(messageIds(rows), [early, late]);
-      assert.equal(rows[0]?.payload?.kind, 'inline');
-      assert.deepEqual(messageIds(await store().dueDeliveries(MAILBOX, T, 1)), [early]);
-    });
-
-    it('gives what is delivered again when its lease ends, to the millisecond', async () => {
-      const messageId = await received(store(), 'delivered', { leaseUntil: T + 100 });
-      await received(store(), 'delivered', { leaseUntil: null });
-      assert.deepEqual(await store().dueDeliveries(MAILBOX, T + 99, 9), []);
-      assert.deepEqual(messageIds(await store().dueDeliveries(MAILBOX, T + 100, 9)), [messageId]);
-    });
-
-    it('gives nothing of a mailbox that was never used', async () =>
-      assert.deepEqual(await store().dueDeliveries('never used', T, 9), []));
-  });
-
   describe('listIncoming, and standingIncoming alike,', () => {
     it('gives every row of the states once, oldest first, without payloads, over pages of any size', async () => {
       const all: string[] = [];
