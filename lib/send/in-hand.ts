@@ -37,13 +37,22 @@ export interface InHandParts {
   settleAlone: (ended: Ended) => Promise<void>;
 }
 
+/** After so many commits in which more was ahead than went out meanwhile, one fewer is: each time that one is lacking costs a wait. */
+const TO_SPARE = 16;
+
+/** Where several share a commit, so many candidates more are made ready: a read of the next rows waits for a commit. */
+const READ_AHEAD = 8;
+
 export class InHand {
   readonly #parts: InHandParts;
   #claimed: Claimed[] = [];
   #ended: Ended[] = [];
   #committing: Promise<void> | undefined;
+  #isGoingOn = false;
   /** Intents that are to be ahead: as many as go out while a commit is made. */
   #ahead = 1;
+  /** Commits since the sender last had to wait for one, after which more than one was left. */
+  #commitsToSpare = 0;
   /** What a commit failed with, until the sender hears of it. */
   #failed: { error: unknown } | undefined;
 
@@ -54,8 +63,10 @@ export class InHand {
   /** The next row to send; undefined if there is none, or nothing may be sent. Throws what the store throws. */
   async next(): Promise<Claimed | undefined> {
     const { mayNotSend, next, most } = this.#parts;
-    if (this.#claimed.length === 0 && this.#committing && !this.#parts.isFailing())
+    if (this.#claimed.length === 0 && this.#committing && !this.#parts.isFailing()) {
       this.#ahead = Math.min(most, this.#ahead + 1);
+      this.#commitsToSpare = 0;
+    }
     while (this.#claimed.length === 0 && !this.#failed && !mayNotSend()) {
       if (!this.#committing) await next.prepare();
       if (mayNotSend() || !(this.#committing || next.isReady)) break;
@@ -64,14 +75,14 @@ export class InHand {
     if (this.#failed) throw this.#failed.error;
     if (mayNotSend()) return undefined;
     const row = this.#claimed.shift();
-    if (row) this.#goOn();
+    if (row) this.#goOnSoon();
     return row;
   }
 
   /** Takes how one ended to the store. */
   ended(one: Ended): void {
     this.#ended.push(one);
-    this.#goOn();
+    this.#goOnSoon();
   }
 
   /** Everything that has ended is in the store; gives the rows that were not begun. Never rejects. */
@@ -79,6 +90,18 @@ export class InHand {
     while (this.#committing || this.#ended.length > 0) await this.#commit();
     this.#failed = undefined;
     return this.#claimed.splice(0);
+  }
+
+  /** Goes on when the next message is on the wire (undici writes it in an immediate): until its answer comes there is time. */
+  #goOnSoon(): void {
+    if (this.#isGoingOn) return;
+    this.#isGoingOn = true;
+    setImmediate(() =>
+      setImmediate(() => {
+        this.#isGoingOn = false;
+        this.#goOn();
+      }),
+    );
   }
 
   /** Commits what there is, unless that is being done. */
@@ -116,8 +139,11 @@ export class InHand {
       for (const one of ended) await this.#parts.settleAlone(one);
       throw error;
     }
-    // More than went out meanwhile.
-    if (this.#claimed.length > 1) this.#ahead = Math.max(1, this.#ahead - 1);
+    if (this.#claimed.length > 1) this.#commitsToSpare += 1;
+    if (this.#commitsToSpare >= TO_SPARE) {
+      this.#ahead = Math.max(1, this.#ahead - 1);
+      this.#commitsToSpare = 0;
+    }
     for (const [i, { row, plan }] of begun.entries()) {
       // Not there any more: dropped in between. Its state was `queued`, so that nobody else had changed it: the row is what was
       // read, with our change.
@@ -137,7 +163,7 @@ export class InHand {
       if (!candidate) break;
       candidates.push(candidate);
     }
-    if (!isFailing()) next.prepareAhead(this.#ahead + 1);
+    if (!isFailing()) next.prepareAhead(this.#ahead + (this.#ahead > 1 ? READ_AHEAD : 1));
     return candidates;
   }
 }

@@ -56,7 +56,7 @@ const STORE_WAIT_MS = 10 * SECOND;
 const TELL_EVERY_MS = SECOND;
 
 /** Intents that are committed ahead: more share a commit, and a power cut makes more messages unknown. Without marks, a kill too. */
-const AHEAD = 8;
+const AHEAD = 16;
 const AHEAD_WITHOUT_MARKS = 1;
 
 /** The sender of one mailbox. */
