@@ -213,5 +213,21 @@ for (const major of MAJORS) {
       const alert = await told('unanswered');
       assert.equal(alert['overdue'], 'infrastructure');
     });
+
+    it('say in the log that the webhook cannot be reached, and do not alert that by the webhook', async () => {
+      await webhook.close();
+      await nodeRed.stop();
+      await start();
+      await nodeRed.inject('al-letter', [
+        { p: 'payload', v: 'A letter', vt: 'str' },
+        { p: 'meshSend', v: '{"to":"","workflowId":""}', vt: 'json' },
+      ]);
+      assert.match(String(await nodeRed.debug('al-unreachable')), /ECONNREFUSED/);
+      // What is known of before the next check, and again by it.
+      await nodeRed.inject('al-wrong');
+      await nodeRed.debug('al-nottaken');
+      assert.match(nodeRed.log(), /ECONNREFUSED/);
+      assert.doesNotMatch(nodeRed.log(), /maximum number of catches/);
+    });
   });
 }
