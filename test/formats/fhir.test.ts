@@ -80,6 +80,21 @@ describe('FHIR XML and JSON', () => {
     );
   });
 
+  it('refuse a narrative with an entity that is no HTML, though a JavaScript object has a property of that name', () => {
+    for (const name of ['__proto__', 'constructor', 'toString']) {
+      const div = `<div xmlns="http://www.w3.org/1999/xhtml">a &${name}; b</div>`;
+      const resource = { resourceType: 'Basic', text: { status: 'generated', div }, code: { text: 'x' } };
+      assert.throws(() => fhirJsonToXml(resource), { code: 'MESH_UNREADABLE', message: /not well-formed XHTML/ });
+    }
+  });
+
+  it('refuse a character set that is none, though a JavaScript object has a property of that name', () => {
+    for (const name of ['__proto__', 'constructor']) {
+      const xml = Buffer.from(`<?xml version="1.0" encoding="${name}"?><Basic xmlns="http://hl7.org/fhir"/>`);
+      assert.throws(() => fhirXmlToObject(xml), { code: 'MESH_UNREADABLE', message: /character set/ });
+    }
+  });
+
   it('differ by release: R4 has what STU3 has not, and the other way round', () => {
     const r4 = '{"resourceType":"MessageHeader","eventCoding":{"code":"x"},"source":{"endpoint":"y"}}';
     assert.equal(fhirXmlToJson(fhirJsonToXml(r4, { release: 'R4' }), { release: 'R4' }), r4);

@@ -149,6 +149,8 @@ describe('mesh-track that follows', () => {
     assert.match((await caught.get(1)).error.message, /held, waiting, queued/);
     receive('track', { meshTrack: 'held' });
     assert.match((await caught.get(2)).error.message, /must be an object/);
+    receive('track', { meshTrack: { list: 'constructor' } });
+    assert.match((await caught.get(3)).error.message, /held, waiting, queued/);
   });
 });
 
