@@ -13,7 +13,7 @@ export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--size MIB
   --smoke   tiny: judges no times, shows that every figure comes out and that the bytes were right
   --json    one object on the last line
   --plot    measures throughput and memory against size, and writes docs/performance.svg
-  --docs    writes the figures into docs/performance.md
+  --docs    records each part in bench/recorded.json and docs/performance.md, as soon as it is done
   --profile folder for CPU profiles (.cpuprofile) of the library's processes; they cost speed
   --clean   removes the generated files, and does nothing else`;
 

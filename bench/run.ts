@@ -11,7 +11,7 @@ import { findPeers } from './peers/install';
 import { FULL, SMOKE, type Settings } from './settings';
 import { comparisonTable, otherFigures } from './report/table';
 import { requireFigures, toJson } from './report/json';
-import { writeDocs, writePicture } from './report/docs';
+import { record, writePicture } from './report/docs';
 
 /** Free space that the files of a part need (GiB), with some room. */
 const NEEDED_GIB: { [Name in PartName]?: number } & { other: number } = { rss20G: 45, eventLoop20G: 45, other: 8 };
@@ -46,10 +46,10 @@ async function main(): Promise<void> {
     }
     say(`${name} …`);
     await runPart(name, part, settings, results);
+    if (args.docs) record(name, results[name], settings);
   }
   console.log(['', comparisonTable(results), otherFigures(results)].filter(Boolean).join('\n\n'));
   if (results.plot && !args.smoke) writePicture(results.plot);
-  if (args.docs) writeDocs(results, settings);
   const json = toJson(results);
   if (args.smoke) requireFigures(json, 'the result');
   if (args.json) console.log(JSON.stringify(json));

@@ -16,6 +16,8 @@ export interface Settings {
   warmUp: number;
   /** Small messages of a round. */
   small: number;
+  /** Rounds of small messages before those that count: what a process runs for months is compiled and at its speed. */
+  smallWarmUps: number;
   /** Bytes of a small message. */
   smallBytes: number;
   /** Messages in the inbox, few and many. */
@@ -42,6 +44,7 @@ export const FULL = {
   huge: 20 * 1024 * MIB,
   warmUp: 128 * MIB,
   small: 2000,
+  smallWarmUps: 5,
   smallBytes: 2000,
   inbox: [1000, 100_000] as [number, number],
   ledgerRows: 1_000_000,
@@ -59,6 +62,7 @@ export const SMOKE: typeof FULL = {
   huge: 8 * MIB,
   warmUp: 2 * MIB,
   small: 50,
+  smallWarmUps: 1,
   inbox: [20, 100],
   ledgerRows: 2000,
   storePart: 0.02,

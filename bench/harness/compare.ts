@@ -7,7 +7,8 @@ import type { Work } from './serve';
 export interface Contestant {
   /** Ours is called `library`. */
   name: string;
-  role: 'limit' | 'ours' | 'peer';
+  /** A `variant` is a peer with other settings than its own: shown, and no figure is made of it. */
+  role: 'limit' | 'ours' | 'peer' | 'variant';
   child: Child;
   /** Does one round. Throws if what came out is wrong. */
   round: (round: number) => Promise<Work>;

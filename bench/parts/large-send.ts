@@ -59,12 +59,14 @@ async function peerSenders(
 ): Promise<Contestant[]> {
   const contestants: Contestant[] = [];
   for (const peer of settings.peers) {
+    if (peer.isVariant && compress) continue;
     const child = peer.start();
     await child.ask('connect', server.address);
     await server.reset({ verify: true });
     await child.ask('send', { file, compress });
     await checkBytes(server, file, peer.name);
-    contestants.push({ name: peer.name, role: 'peer', child, round: () => child.ask('send', { file, compress }) });
+    const role = peer.isVariant ? 'variant' : 'peer';
+    contestants.push({ name: peer.name, role, child, round: () => child.ask('send', { file, compress }) });
   }
   return contestants;
 }

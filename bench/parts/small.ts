@@ -7,6 +7,9 @@ import type { BenchServer } from '../harness/server';
 import type { Work } from '../harness/serve';
 import { withFolder, type Settings } from '../settings';
 
+/** For each round of large messages: these take a second at most, and the machine's noise is in every one. */
+const ROUNDS = 3;
+
 /** An inbox or outbox for each contestant and round: what was received once is not delivered again. */
 let filled = 0;
 
@@ -31,17 +34,21 @@ async function run(settings: Settings, server: BenchServer, job: Job): Promise<C
     await server.clearInbox();
     const limit = contestant('undici', 'limit', Child.script('limits/undici-small.ts'), limitJob);
     const ours = contestant('library', 'ours', Child.script('contestants/small.ts'), job);
-    const peers = settings.peers.map((peer) => contestant(peer.name, 'peer', peer.start(), limitJob));
+    const peers = settings.peers
+      .filter(({ isVariant }) => !isVariant)
+      .map((peer) => contestant(peer.name, 'peer', peer.start(), limitJob));
     const all = [limit, ours, ...peers];
     try {
       for (const each of all) {
         await each.child.ask('connect', server.address);
         if (each === ours) await each.child.ask('connectDurable', { ...server.address, folder: join(folder, 'state') });
-        await server.reset();
-        await each.round(0);
+        for (let warmUp = 1; warmUp <= settings.smallWarmUps; warmUp += 1) {
+          await server.reset();
+          await each.round(0);
+        }
       }
       const control = { reset: () => server.reset(), figures: () => server.figures() };
-      const comparison = await compare('message', all, settings.rounds, control);
+      const comparison = await compare('message', all, ROUNDS * settings.rounds, control);
       await ours.child.ask('close');
       return comparison;
     } finally {

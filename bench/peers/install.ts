@@ -22,13 +22,18 @@ export interface Peer {
   start: () => Child;
   /** Takes what it receives for text, whole in memory. */
   receivesText: boolean;
+  /** Another setting of a client, which makes a difference only where large messages are sent: it takes no part elsewhere. */
+  isVariant?: boolean;
 }
 
-const PEERS: Array<Peer & { isThere: () => boolean; install: () => void }> = [
-  {
-    name: 'Python client',
+/** A peer, and how it comes here. */
+type Installed = Peer & { isThere: () => boolean; install: () => void };
+
+function pythonClient(name: string, ...args: string[]): Installed {
+  return {
+    name,
     receivesText: false,
-    start: () => Child.program('Python client', PYTHON, [join(__dirname, 'python.py')]),
+    start: () => Child.program(name, PYTHON, [join(__dirname, 'python.py'), ...args]),
     isThere: () => existsSync(join(VENV, 'complete')),
     install() {
       rmSync(VENV, { recursive: true, force: true });
@@ -37,7 +42,12 @@ const PEERS: Array<Peer & { isThere: () => boolean; install: () => void }> = [
       run(PYTHON, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...only, 'mesh-client']);
       writeFileSync(join(VENV, 'complete'), '');
     },
-  },
+  };
+}
+
+const PEERS: Installed[] = [
+  pythonClient('Python client'),
+  { ...pythonClient('Python client, no retries', 'no-retries'), isVariant: true },
   {
     name: 'JavaScript client',
     receivesText: true,

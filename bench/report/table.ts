@@ -14,10 +14,10 @@ export function comparisonTable(results: Results): string {
   const lines = COMPARISONS.flatMap((name) => {
     const row = results[name];
     if (!row) return [];
-    const by = (role: Standing['role']): string =>
+    const by = (...roles: Array<Standing['role']>): string =>
       row.standings
-        .filter((each) => each.role === role)
-        .map((each) => `${role === 'ours' ? '' : `${each.name}: `}${standing(each, row)}`)
+        .filter((each) => roles.includes(each.role))
+        .map((each) => `${each.role === 'ours' ? '' : `${each.name}: `}${standing(each, row)}`)
         .join('; ') || '-';
     const extra = 'ratio' in row ? ` (level ${row.level}, ${(row.ratio * 100).toFixed(1)} %)` : '';
     return [
@@ -28,7 +28,7 @@ export function comparisonTable(results: Results): string {
         by('limit'),
         row.toLimit === null ? '-' : number(row.toLimit),
         row.spread === null ? '-' : row.spread.map(number).join(' to '),
-        by('peer'),
+        by('peer', 'variant'),
         row.toPeer === null ? '-' : number(row.toPeer),
         `${(row.serverShare * 100).toFixed(0)} %${row.serverLimited ? ' (limited)' : ''}`,
       ],

@@ -27,6 +27,8 @@ export interface FileSinkOptions {
   also?: string | undefined;
   /** Name of the file until it is whole, in the same folder. Default: a hidden one of its own. */
   temporary?: string;
+  /** Told of each piece that was written: its memory may be used again. */
+  onWritten?: (piece: Buffer) => void;
 }
 
 /**
@@ -235,6 +237,8 @@ export class FileSink implements PayloadSink {
       this.#written += bytesWritten;
       left = after(left, bytesWritten);
     }
+    const { onWritten } = this.#options;
+    if (onWritten) for (const piece of pieces) onWritten(piece);
   }
 
   /** Its failure is one of the file: what was written is not safe. */

@@ -20,9 +20,10 @@ export interface PayloadSource {
   readonly bytes?: Buffer;
   /**
    * The bytes from `start` up to, not including, `end`, in pieces. Throws PayloadError if they are not there any more. With
-   * `reuse` a piece's memory is used again for a later one: only for who is done with it when asking for the next.
+   * `reuse` a piece's memory is used again for a later one: only for who is done with it when asking for the next. Who is done
+   * with it later gives it back to a PieceMemory.
    */
-  open(start: number, end: number, memory?: 'reuse'): AsyncIterable<Buffer>;
+  open(start: number, end: number, memory?: 'reuse' | PieceMemory): AsyncIterable<Buffer>;
 }
 
 /**
@@ -31,6 +32,24 @@ export interface PayloadSource {
  * memory of its own; 256 KiB in two buffers that are used again 630.
  */
 const PIECE_BYTES = 512 * 1024;
+
+/** Memory that goes round between who reads pieces and who is done with them, so that they leave no garbage, however many they are. */
+export class PieceMemory {
+  readonly #own = new Set<ArrayBufferLike>();
+  readonly #free: Buffer[] = [];
+
+  /** As large as that at least, if it is always asked for the same (bytes). */
+  take(bytes: number): Buffer {
+    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(bytes);
+    this.#own.add(buffer.buffer);
+    return buffer;
+  }
+
+  /** Nobody needs this piece any more. Without effect for what is not from here. */
+  give({ buffer }: Buffer): void {
+    if (this.#own.delete(buffer)) this.#free.push(Buffer.from(buffer));
+  }
+}
 
 /** Opens what a caller gave, or gives what is open already. Throws InvalidMessageError for what cannot be a payload, PayloadError for a file that is not readable. */
 export async function openPayload(payload: Payload | { source: PayloadSource }): Promise<PayloadSource> {
@@ -106,7 +125,7 @@ export function fileSourceAt(path: string, first: FileStamp): PayloadSource {
       });
       try {
         await checkUnchanged(handle, first);
-        yield* slices(handle, first, start, end, memory === 'reuse');
+        yield* slices(handle, first, start, end, memory);
       } finally {
         await handle.close();
       }
@@ -120,10 +139,11 @@ async function* slices(
   first: FileStamp,
   start: number,
   end: number,
-  reuse: boolean,
+  memory: 'reuse' | PieceMemory | undefined,
 ): AsyncGenerator<Buffer> {
-  const fresh = (): Buffer => Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, end - start));
-  const buffers = reuse ? [fresh(), fresh()] : undefined;
+  const bytes = Math.min(PIECE_BYTES, end - start);
+  const fresh = (): Buffer => (memory instanceof PieceMemory ? memory.take(bytes) : Buffer.allocUnsafeSlow(bytes));
+  const buffers = memory === 'reuse' ? [fresh(), fresh()] : undefined;
   let count = 0;
   const read = (at: number): Promise<Buffer> | undefined => {
     if (at >= end) return undefined;

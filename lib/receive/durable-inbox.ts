@@ -4,7 +4,6 @@
  * `acknowledge` ends a message. They meet in the store only, so that MESH never waits for a flow, nor a flow for MESH.
  */
 import { AbortedError, type MeshError } from '../errors';
-import type { Progress } from '../types';
 import { wakefulClock, type Clock } from '../clock';
 import { ALWAYS_HELD } from '../store/mailbox-lease';
 import { Alarm } from './alarm';
@@ -16,19 +15,18 @@ import { AnswerSettler } from './answer-settler';
 import { Flights } from './flights';
 import { IncomingRows } from './incoming-rows';
 import { InboxRouter } from './inbox-router';
+import { InboxWatchers } from './inbox-watchers';
 import {
   asMeshError,
   DEFAULT_LEASE_MS,
   DEFAULT_MAX_DELIVERIES,
   deliveryKinds,
   notParkedError,
-  pollerState,
   storedUnclaimedError,
   tellIfIdle,
   UNCLAIMED_AGAIN_MS,
 } from './inbox-rules';
-import type { InboxConsumer, InboxPoller, InboxState, ParkedMessage, PollerState } from './inbox-types';
-import type { Routed } from './listed';
+import type { InboxConsumer, InboxPoller, InboxState, ParkedMessage } from './inbox-types';
 import { MeshTeller } from './mesh-teller';
 import { Notices } from './notices';
 import { PollSchedule } from './poll-schedule';
@@ -57,6 +55,7 @@ class DurableInbox implements InboxPoller {
   readonly #schedule: PollSchedule;
   readonly #rows: IncomingRows;
   readonly #flights: Flights;
+  readonly #watchers: InboxWatchers;
   readonly #leases: Alarm;
   readonly #teller: MeshTeller;
   readonly #reports: ReportSettler;
@@ -67,7 +66,6 @@ class DurableInbox implements InboxPoller {
   readonly #lanes = new Map<InboxConsumer, DeliveryLane>();
   /** Lanes of consumers that have gone, whose last delivery is not through. */
   readonly #leaving = new Set<Promise<void>>();
-  readonly #listeners = new Set<() => void>();
   #loading: Promise<void> | undefined;
   #loaded = false;
   /** Counts the times that the lease was taken or lost. */
@@ -82,7 +80,6 @@ class DurableInbox implements InboxPoller {
   #toldBefore = 0;
   /** When the inbox was listed, and everything taken, without a failure. */
   #lastPoll: number | undefined;
-  #progress: { consumer: InboxConsumer; progress: Progress } | undefined;
 
   constructor(options: DurableInboxOptions) {
     const { client, mailboxId, url, store, storeKey, minimumIntervalMs, clock = wakefulClock } = options;
@@ -102,6 +99,12 @@ class DurableInbox implements InboxPoller {
     });
     this.#rows = new IncomingRows(store, storeKey, clock, options.stored);
     this.#flights = new Flights(() => clock.now());
+    this.#watchers = new InboxWatchers({
+      router: this.#router,
+      waiting: this.#rows.waiting,
+      flights: this.#flights,
+      state: () => this.state(),
+    });
     this.#leases = new Alarm(clock, () => this.#leaseEnded());
     this.#reports = new ReportSettler(options.settleReport);
     this.#answers = new AnswerSettler({ ...options, rows: this.#rows, router: this.#router });
@@ -125,10 +128,7 @@ class DurableInbox implements InboxPoller {
       answers: this.#answers,
       teller: this.#teller,
       onStored: () => this.#wakeLanes(),
-      onProgress: (consumer, progress) => {
-        this.#progress = consumer && progress && { consumer, progress };
-        if (progress) this.#changed();
-      },
+      onProgress: (consumer, progress) => this.#watchers.downloading(consumer, progress),
     });
   }
 
@@ -215,7 +215,7 @@ class DurableInbox implements InboxPoller {
     // It comes before what the lanes have read.
     this.#resetLanes();
     this.#wakeLanes();
-    this.#changed();
+    this.#watchers.tell();
   }
 
   async close(): Promise<void> {
@@ -244,7 +244,8 @@ class DurableInbox implements InboxPoller {
         // Asked for while the last steps ran.
         if (this.#listWanted || this.#takeWanted) this.#start();
       });
-    this.#changed();
+    // At once: who has asked for it sees that it polls.
+    this.#watchers.tell();
   }
 
   async #work(): Promise<void> {
@@ -422,27 +423,15 @@ class DurableInbox implements InboxPoller {
       unclaimed: this.#collector.listed.unclaimed + this.#rows.waiting.count((each) => !this.#router.claim(each)),
       lastPoll: this.#lastPoll,
       nextPoll: this.#schedule.nextPoll,
-      progress: this.#progress?.progress,
+      progress: this.#watchers.progress,
     };
   }
 
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#watchers.onChange(listener);
   }
 
   #changed(): void {
-    for (const listener of this.#listeners) listener();
-    const whole = this.state();
-    for (const consumer of this.#router.consumers) consumer.changed?.(this.#stateOf(consumer, whole));
-  }
-
-  #stateOf(consumer: InboxConsumer, whole: InboxState): PollerState {
-    const isMine = (routed: Routed): boolean => this.#router.claim(routed) === consumer;
-    return pollerState(whole, {
-      inFlight: this.#flights.of(consumer),
-      waiting: this.#rows.waiting.count(isMine),
-      progress: this.#progress?.consumer === consumer ? this.#progress.progress : undefined,
-    });
+    this.#watchers.changed();
   }
 }

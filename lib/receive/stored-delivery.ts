@@ -1,10 +1,10 @@
 /** A stored message as its consumer gets it: as a file of the flow's own, or as a Buffer. */
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { PayloadError, StorageError, TooLargeError } from '../errors';
 import { fileSink } from '../payload/file-sink';
 import { safeFileName } from '../payload/safe-file-name';
-import type { PayloadSource } from '../payload/source';
+import { PieceMemory, type PayloadSource } from '../payload/source';
 import type { Spool } from '../payload/spool';
 import { openStored } from '../payload/stored-payload';
 import type { Incoming } from '../store/store';
@@ -53,13 +53,10 @@ export function headersOf(row: Pick<Incoming, 'headers'>): MessageHeaders {
 
 async function inMemory(row: Incoming, source: PayloadSource): Promise<{ payload: Buffer }> {
   const payload = Buffer.allocUnsafeSlow(row.size);
-  if (source.bytes) {
-    source.bytes.copy(payload);
-    check(row, source.bytes.length, hash('sha256', payload, 'hex'));
-    return { payload };
-  }
-  let at = 0;
-  for await (const piece of checked(row, source)) at += piece.copy(payload, at);
+  let bytes = 0;
+  if (source.bytes) bytes = source.bytes.copy(payload);
+  else for await (const piece of source.open(0, row.size)) bytes += piece.copy(payload, bytes);
+  check(row, source.bytes?.length ?? bytes, hash('sha256', payload, 'hex'));
   return { payload };
 }
 
@@ -69,29 +66,17 @@ async function inMemory(row: Incoming, source: PayloadSource): Promise<{ payload
  */
 async function intoFolder(row: Incoming, source: PayloadSource, folder: string): Promise<{ file: string }> {
   const file = join(folder, safeFileName(row.messageId, headersOf(row).fileName));
+  const memory = new PieceMemory();
   // The same message, delivered again, takes the place of its predecessor if that is still there.
-  const sink = await fileSink(file, { replace: true });
+  const sink = await fileSink(file, { replace: true, onWritten: (piece) => memory.give(piece) });
   try {
-    for await (const piece of checked(row, source)) await sink.write(piece);
+    for await (const piece of source.open(0, row.size, memory)) await sink.write(piece);
+    check(row, sink.place.bytes, sink.place.sha256);
     const written = await sink.finish();
     return { file: written.file ?? file };
   } finally {
     await sink.discard();
   }
-}
-
-/** The payload's pieces; fails after the last of them if they are not what was received. */
-async function* checked(row: Incoming, source: PayloadSource): AsyncGenerator<Buffer> {
-  const sum = createHash('sha256');
-  let bytes = 0;
-  if (row.size > 0) {
-    for await (const piece of source.open(0, row.size)) {
-      sum.update(piece);
-      bytes += piece.length;
-      yield piece;
-    }
-  }
-  check(row, bytes, sum.digest('hex'));
 }
 
 /** Throws PayloadError. */

@@ -1,6 +1,7 @@
 import '../../lib/store/sqlite/quiet';
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { migrate } from '../../lib/store/sqlite/migrations';
 import { openSqliteStore, type SqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
@@ -14,12 +15,23 @@ async function rememberPlans(store: SqliteStore): Promise<void> {
   for (const { sql, plan } of await store.queryPlans()) plans.set(sql, plan);
 }
 
+/** The column that the index has, and what it is kept equal to. */
+function assertLimits(folder: string): void {
+  const database = new DatabaseSync(join(folder, 'mesh.db'));
+  const stale = database.prepare('SELECT id FROM outgoing WHERE overdue_by IS NOT overdue_at').all();
+  database.close();
+  assert.deepEqual(stale, [], 'messages whose overdue_by is not their overdue_at');
+}
+
 describeStore('SQLite', async () => {
   const folder = await emptyFolder();
   const open = async (): Promise<SqliteStore> => {
     const store = await openSqliteStore({ folder });
     let closing: Promise<void> | undefined;
-    const close = (): Promise<void> => (closing ??= rememberPlans(store).then(() => store.close()));
+    const close = (): Promise<void> =>
+      (closing ??= rememberPlans(store)
+        .then(() => store.close())
+        .then(() => assertLimits(folder)));
     // Once closed, or closed right after the call: as the store itself.
     return { ...store, close: () => (closing ? store.close() : close()) };
   };
@@ -54,7 +66,7 @@ describe('query plans of SQLite', () => {
     const database = new DatabaseSync(':memory:');
     migrate(database);
     const triggers = database.prepare(`SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'`).all();
-    assert.equal(triggers.length, 6);
+    assert.equal(triggers.length, 8);
     for (const { name, sql } of triggers) {
       const [, when = '', body = ''] = /(?:\bWHEN\b([^]*?))?\bBEGIN\b([^]*)END$/.exec(String(sql)) ?? [];
       for (const statement of [`SELECT ${when || 1}`, ...body.split(';').filter((each) => each.trim() !== '')]) {
