@@ -1,4 +1,4 @@
-/** A small picture: two panels over the size of a message, logarithmic: throughput, and memory above idle. */
+/** A small picture: two panels over the size of a message: throughput, logarithmic, and memory above idle. */
 
 /** One size. */
 export interface Point {
@@ -22,17 +22,34 @@ const sizeName = (bytes: number): string =>
       ? `${Math.round(bytes / 1e6)} MB`
       : `${Math.round(bytes / 1e3)} kB`;
 
+/** The lines of an axis, and where a value stands between the lowest (0) and the highest (1). */
+interface Axis {
+  lines: number[];
+  at: (value: number) => number;
+}
+
 /** The powers of ten around the values. */
-function decades(values: readonly number[]): { from: number; to: number } {
+function logarithmic(values: readonly number[]): Axis {
   const positive = values.map((value) => Math.max(value, 0.1));
   const from = Math.floor(Math.log10(Math.min(...positive)));
-  return { from, to: Math.max(from + 1, Math.ceil(Math.log10(Math.max(...positive)))) };
+  const to = Math.max(from + 1, Math.ceil(Math.log10(Math.max(...positive))));
+  return {
+    lines: Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i)),
+    at: (value) => (Math.log10(Math.max(value, 0.1)) - from) / (to - from),
+  };
+}
+
+/** From 0 on: nothing above idle is a value. */
+function linear(values: readonly number[]): Axis {
+  const step = 10 ** Math.floor(Math.log10(Math.max(...values, 2) / 2));
+  const steps = Math.max(1, Math.ceil(Math.max(...values) / step));
+  return { lines: Array.from({ length: steps + 1 }, (_, i) => i * step), at: (value) => value / (steps * step) };
 }
 
 /** The whole picture, as text. */
 export function svg(send: readonly Point[], receive: readonly Point[]): string {
-  const top = panel(40, 'MiB a second', send, receive, (point) => point.perSecond);
-  const bottom = panel(310, 'Memory above idle, MiB', send, receive, (point) => point.aboveIdleMiB);
+  const top = panel(40, 'MiB a second', logarithmic, send, receive, (point) => point.perSecond);
+  const bottom = panel(310, 'Memory above idle, MiB', linear, send, receive, (point) => point.aboveIdleMiB);
   const legend =
     `<text x="${PANEL.left}" y="20" fill="${SEND}">send (library)</text>` +
     `<text x="${PANEL.left + 120}" y="20" fill="${RECEIVE}">receive to a file (library)</text>`;
@@ -49,24 +66,22 @@ ${bottom}
 function panel(
   top: number,
   title: string,
+  axisOf: (values: readonly number[]) => Axis,
   send: readonly Point[],
   receive: readonly Point[],
   value: (point: Point) => number,
 ): string {
   const sizes = send.map(({ bytes }) => Math.log10(bytes));
   const [first, last] = [Math.min(...sizes), Math.max(...sizes)];
-  const { from, to } = decades([...send, ...receive].map(value));
+  const axis = axisOf([...send, ...receive].map(value));
   const x = (bytes: number): string =>
     (PANEL.left + (PANEL.width * (Math.log10(bytes) - first)) / (last - first || 1)).toFixed(1);
-  const y = (each: number): string =>
-    (top + PANEL.height - (PANEL.height * (Math.log10(Math.max(each, 0.1)) - from)) / (to - from)).toFixed(1);
-  const grid = Array.from({ length: to - from + 1 }, (_, i) => {
-    const at = 10 ** (from + i);
-    return (
+  const y = (each: number): string => (top + PANEL.height * (1 - axis.at(each))).toFixed(1);
+  const grid = axis.lines.map(
+    (at) =>
       `<line x1="${PANEL.left}" x2="${PANEL.left + PANEL.width}" y1="${y(at)}" y2="${y(at)}" stroke="#d8dde0"/>` +
-      `<text x="${PANEL.left - 8}" y="${y(at)}" text-anchor="end" dominant-baseline="middle">${at}</text>`
-    );
-  });
+      `<text x="${PANEL.left - 8}" y="${y(at)}" text-anchor="end" dominant-baseline="middle">${at}</text>`,
+  );
   const names = send.map(
     ({ bytes }) =>
       `<text x="${x(bytes)}" y="${top + PANEL.height + 18}" text-anchor="middle">${sizeName(bytes)}</text>`,

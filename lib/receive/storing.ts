@@ -8,17 +8,22 @@ const AT_ONCE = 64;
 
 /** What is under way. */
 export class Storing {
-  readonly #underWay = new Set<Promise<void>>();
+  #underWay = 0;
+  /** Who waits until there is less. No Promise.race: it would leave a reaction on each of them for each message. */
+  readonly #waiting: Array<() => void> = [];
   #failed: { error: unknown } | undefined;
 
   /** Begins at once, and resolves when there is room for another. Throws what an earlier one threw. */
   async add(work: () => Promise<void>): Promise<void> {
     this.#throwFailure();
-    const underWay: Promise<void> = work()
+    this.#underWay += 1;
+    void work()
       .catch((error: unknown) => void (this.#failed ??= { error }))
-      .finally(() => this.#underWay.delete(underWay));
-    this.#underWay.add(underWay);
-    while (this.#underWay.size >= AT_ONCE) await Promise.race(this.#underWay);
+      .finally(() => {
+        this.#underWay -= 1;
+        for (const wake of this.#waiting.splice(0)) wake();
+      });
+    await this.#untilFewerThan(AT_ONCE);
     this.#throwFailure();
   }
 
@@ -27,9 +32,13 @@ export class Storing {
     try {
       return await run();
     } finally {
-      await Promise.all(this.#underWay);
+      await this.#untilFewerThan(1);
       this.#throwFailure();
     }
+  }
+
+  async #untilFewerThan(most: number): Promise<void> {
+    while (this.#underWay >= most) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   #throwFailure(): void {

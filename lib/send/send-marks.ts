@@ -49,6 +49,8 @@ export class SendMarks {
   #since: number;
   /** Of the last mark: its slot is the rest when it is divided by SLOTS. */
   #sequence = 0;
+  /** For what is written: it is written at once. */
+  readonly #bytes = Buffer.alloc(2 * SLOT);
   /** How an attempt ended, not written yet: with the next one's beginning it is one write, and nearly always that is at once. */
   #due: { slot: number; mark: Mark } | undefined;
 
@@ -176,9 +178,10 @@ export class SendMarks {
     await this.#file.close();
   }
 
-  /** Marks one behind the other, from a slot on. A kill between two pages leaves the first of them. */
+  /** One mark or two, one behind the other, from a slot on. A kill between two pages leaves the first of them. */
   #write(slot: number, ...marks: Mark[]): void {
-    const bytes = marks.length === 1 && marks[0] ? slotOf(marks[0]) : Buffer.concat(marks.map(slotOf));
+    const bytes = this.#bytes.subarray(0, marks.length * SLOT);
+    for (const [i, one] of marks.entries()) writeSlot(bytes.subarray(i * SLOT, (i + 1) * SLOT), one);
     try {
       // Synchronous: a page of the kernel's memory, about 10 µs; a thread of libuv's pool would take longer to wake up.
       writeSync(this.#file.fd, bytes, 0, bytes.length, slot * SLOT);
@@ -189,10 +192,14 @@ export class SendMarks {
 }
 
 function slotOf(value: object): Buffer {
-  const json = JSON.stringify(value);
-  const slot = Buffer.alloc(SLOT, ' ');
-  slot.write(`${json}${crc32(json).toString(16).padStart(8, '0')}`);
+  const slot = Buffer.alloc(SLOT);
+  writeSlot(slot, value);
   return slot;
+}
+
+function writeSlot(slot: Buffer, value: object): void {
+  const json = JSON.stringify(value);
+  slot.fill(' ', slot.write(`${json}${crc32(json).toString(16).padStart(8, '0')}`));
 }
 
 /** Undefined where it is not whole. */

@@ -121,11 +121,15 @@ function withBytes(message: NewOutgoing): NewOutgoing {
   return { ...message, payload: { kind: 'inline', bytes: new Uint8Array(buffer, byteOffset, byteLength) } };
 }
 
+/** Of a payload that is smaller (bytes) a copy costs less than handing over its memory. */
+const WORTH_HANDING_OVER = 16 * 1024;
+
 /** The memory that `withOwnBytes` has made: handed over rather than copied once more. */
 function buffersOf(args: readonly unknown[]): ArrayBuffer[] {
   return args.flatMap((arg) => {
     const payload = (arg as { payload?: StoredPayload | null } | null | undefined)?.payload;
-    return payload?.kind === 'inline' ? [payload.bytes.buffer as ArrayBuffer] : [];
+    const isLarge = payload?.kind === 'inline' && payload.bytes.length >= WORTH_HANDING_OVER;
+    return isLarge ? [payload.bytes.buffer as ArrayBuffer] : [];
   });
 }
 
