@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
 import { exampleFlows, ROOT } from '../../scripts/node-red';
-import { Editor, MAJORS, needsChromium, THEMES } from './support';
+import { Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from './support';
 
 const { 'node-red': parts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   'node-red': { nodes: Record<string, string> };
@@ -91,10 +91,7 @@ for (const major of MAJORS) {
           .getByRole('textbox');
         await workflow.fill('');
         await workflow.pressSequentially('gpconnect_send');
-        await page
-          .locator('.red-ui-autoComplete-container')
-          .getByText('GPCONNECT_SEND_DOCUMENT', { exact: true })
-          .waitFor();
+        await suggestedFirst(page, 'GPCONNECT_SEND_DOCUMENT');
         await keyboard.press('Enter');
         assert.equal(await workflow.inputValue(), 'GPCONNECT_SEND_DOCUMENT');
         await workflow.fill('TEST_WORKFLOW');
@@ -143,10 +140,7 @@ for (const major of MAJORS) {
         await keyboard.type('X26ABC2');
         await tabTo('#node-input-workflowId');
         await keyboard.type('gpconnect');
-        await page
-          .locator('.red-ui-autoComplete-container')
-          .getByText('GPCONNECT_SEND_DOCUMENT', { exact: true })
-          .waitFor();
+        await suggestedFirst(page, 'GPCONNECT_SEND_DOCUMENT');
         await keyboard.press('ArrowDown');
         await keyboard.press('Enter');
         await keyboard.press('Control+Enter');

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import type { Locator } from 'playwright-core';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { mailboxOn, sendAndPollFlow } from '../journeys/support';
-import { Editor, MAJORS, needsChromium, THEMES } from './support';
+import { Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from './support';
 
 /** Would show itself if a field were put into the page as HTML. */
 const HOSTILE = '<img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script>';
@@ -194,10 +194,7 @@ for (const major of MAJORS) {
         await sidebar.getByRole('button', { name: 'Send a file' }).click();
         const workflow = sidebar.getByLabel('Workflow id');
         await workflow.pressSequentially('gpconnect_send');
-        await page
-          .locator('.red-ui-autoComplete-container')
-          .getByText('GPCONNECT_SEND_DOCUMENT', { exact: true })
-          .waitFor();
+        await suggestedFirst(page, 'GPCONNECT_SEND_DOCUMENT');
         await page.keyboard.press('Enter');
         assert.equal(await workflow.inputValue(), 'GPCONNECT_SEND_DOCUMENT');
         await workflow.fill('TEST_WORKFLOW');

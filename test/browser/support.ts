@@ -48,6 +48,17 @@ export async function closeBrowser(): Promise<void> {
   browser = undefined;
 }
 
+/**
+ * The first suggestion below a field is this workflow. The suggestions for the first letters are shown for a moment too, and
+ * Enter takes the first of what is shown.
+ */
+export async function suggestedFirst(page: Page, workflowId: string): Promise<void> {
+  await page.waitForFunction((wanted) => {
+    const first = document.querySelector('.red-ui-autoComplete-container li');
+    return [...(first?.querySelectorAll('div') ?? [])].some((each) => each.textContent === wanted);
+  }, workflowId);
+}
+
 function chromiumPath(): string | undefined {
   return CHROMIUMS.find((path) => path !== '' && existsSync(path));
 }
