@@ -27,11 +27,13 @@ async function main(): Promise<void> {
     return;
   }
   const say = (line: string): void => console.error(line);
+  const clients = args.peers ? findPeers(true, say) : args.smoke ? [] : findPeers(false, say);
   const settings: Settings = {
     ...(args.smoke ? SMOKE : FULL),
     ...(args.rounds === undefined ? {} : { rounds: args.rounds }),
     ...(args.size === undefined ? {} : { large: args.size * MIB }),
-    peers: args.peers ? findPeers(true, say) : args.smoke ? [] : findPeers(false, say),
+    peers: clients.filter(({ role }) => role === 'peer'),
+    variants: clients.filter(({ role }) => role === 'variant'),
     say,
   };
   Child.profiles = args.profile;

@@ -34,6 +34,8 @@ export interface Settings {
   mllpMessages: number;
   /** The NHS clients that take part. */
   peers: readonly Peer[];
+  /** The same with other settings: only where they make a difference, which is where a large message is sent as it is. */
+  variants: readonly Peer[];
   /** Says to a person how far it is. */
   say: (line: string) => void;
 }

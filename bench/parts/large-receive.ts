@@ -66,7 +66,6 @@ async function receive(
       await ours.ask('connect', server.address);
       await add('library', 'ours', ours, (file) => ours.ask('receive', { messageId: MESSAGE, file }));
       for (const peer of settings.peers) {
-        if (peer.isVariant) continue;
         // Holds the message in one string, which cannot be random bytes, nor longer than V8's strings.
         if (peer.receivesText && (!encoding || settings.large >= 512 * 2 ** 20)) continue;
         const child = peer.start();

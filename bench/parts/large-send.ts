@@ -58,15 +58,14 @@ async function peerSenders(
   compress: boolean,
 ): Promise<Contestant[]> {
   const contestants: Contestant[] = [];
-  for (const peer of settings.peers) {
-    if (peer.isVariant && compress) continue;
+  for (const peer of [...settings.peers, ...(compress ? [] : settings.variants)]) {
     const child = peer.start();
     await child.ask('connect', server.address);
     await server.reset({ verify: true });
     await child.ask('send', { file, compress });
     await checkBytes(server, file, peer.name);
-    const role = peer.isVariant ? 'variant' : 'peer';
-    contestants.push({ name: peer.name, role, child, round: () => child.ask('send', { file, compress }) });
+    const { name, role } = peer;
+    contestants.push({ name, role, child, round: () => child.ask('send', { file, compress }) });
   }
   return contestants;
 }

@@ -34,9 +34,7 @@ async function run(settings: Settings, server: BenchServer, job: Job): Promise<C
     await server.clearInbox();
     const limit = contestant('undici', 'limit', Child.script('limits/undici-small.ts'), limitJob);
     const ours = contestant('library', 'ours', Child.script('contestants/small.ts'), job);
-    const peers = settings.peers
-      .filter(({ isVariant }) => !isVariant)
-      .map((peer) => contestant(peer.name, 'peer', peer.start(), limitJob));
+    const peers = settings.peers.map((peer) => contestant(peer.name, 'peer', peer.start(), limitJob));
     const all = [limit, ours, ...peers];
     try {
       for (const each of all) {

@@ -22,16 +22,17 @@ export interface Peer {
   start: () => Child;
   /** Takes what it receives for text, whole in memory. */
   receivesText: boolean;
-  /** Another setting of a client, which makes a difference only where large messages are sent: it takes no part elsewhere. */
-  isVariant?: boolean;
+  /** A variant is a client with other settings than its own. */
+  role: 'peer' | 'variant';
 }
 
 /** A peer, and how it comes here. */
 type Installed = Peer & { isThere: () => boolean; install: () => void };
 
-function pythonClient(name: string, ...args: string[]): Installed {
+function pythonClient(name: string, role: Peer['role'], ...args: string[]): Installed {
   return {
     name,
+    role,
     receivesText: false,
     start: () => Child.program(name, PYTHON, [join(__dirname, 'python.py'), ...args]),
     isThere: () => existsSync(join(VENV, 'complete')),
@@ -46,10 +47,11 @@ function pythonClient(name: string, ...args: string[]): Installed {
 }
 
 const PEERS: Installed[] = [
-  pythonClient('Python client'),
-  { ...pythonClient('Python client, no retries', 'no-retries'), isVariant: true },
+  pythonClient('Python client', 'peer'),
+  pythonClient('Python client, no retries', 'variant', 'no-retries'),
   {
     name: 'JavaScript client',
+    role: 'peer',
     receivesText: true,
     start: () =>
       Child.program('JavaScript client', process.execPath, [join(__dirname, 'javascript.mjs'), JAVASCRIPT_CLIENT]),

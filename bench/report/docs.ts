@@ -31,7 +31,7 @@ function writeDocs(recorded: Recorded): void {
   const results = Object.fromEntries(Object.entries(recorded).map(([name, { result }]) => [name, result])) as Results;
   const runs = new Map<string, string[]>();
   for (const [name, { run }] of Object.entries(recorded)) runs.set(run, [...(runs.get(run) ?? []), `\`${name}\``]);
-  const where = [...runs].map(([run, names]) => `- ${run} ${names.join(', ')}.`).join('\n');
+  const where = [...runs].map(([run, names]) => `- ${run}: ${names.join(', ')}.`).join('\n');
   replacePart(FILE, MARKERS, [where, comparisonTable(results), otherFigures(results)].filter(Boolean).join('\n\n'));
 }
 
@@ -44,5 +44,5 @@ function machine({ rounds }: Settings): string {
   const model = cpus()[0]?.model.trim() ?? 'unknown processor';
   const memory = Math.round(totalmem() / 1024 ** 3);
   const day = new Date().toISOString().slice(0, 10);
-  return `${day}, Node.js ${process.version}, ${process.platform}, ${availableParallelism()} × ${model}, ${memory} GiB; ${rounds} rounds:`;
+  return `${day}, Node.js ${process.version}, ${process.platform}, ${availableParallelism()} × ${model}, ${memory} GiB; ${rounds} rounds`;
 }

@@ -25,8 +25,8 @@ const OTHERS =
   'omicron:3bf pi:3c0 rho:3c1 sigmaf:3c2 sigma:3c3 tau:3c4 upsilon:3c5 phi:3c6 chi:3c7 psi:3c8 omega:3c9 thetasym:3d1 ' +
   'upsih:3d2 piv:3d6';
 
-/** Name to character: a map, as an object would have `__proto__` and `constructor` too. */
-export const HTML_ENTITIES: ReadonlyMap<string, string> = new Map([
+/** Name to character. */
+export const HTML_ENTITIES: Readonly<Record<string, string>> = Object.fromEntries([
   ...LATIN.split(' ').map((name, index) => [name, String.fromCharCode(0xa0 + index)] as const),
   ...OTHERS.split(' ').map((pair) => {
     const [name = '', point = ''] = pair.split(':');
@@ -37,7 +37,7 @@ export const HTML_ENTITIES: ReadonlyMap<string, string> = new Map([
 /** A text whose named entities are character references, as XML can have them. */
 export function asReferences(text: string): string {
   return text.replaceAll(/&(\w+);/g, (entity, name: string) => {
-    const char = HTML_ENTITIES.get(name);
+    const char = Object.hasOwn(HTML_ENTITIES, name) ? HTML_ENTITIES[name] : undefined;
     return char === undefined ? entity : `&#${char.charCodeAt(0)};`;
   });
 }

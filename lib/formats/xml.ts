@@ -44,7 +44,7 @@ export function parseXml(payload: string | Buffer): XmlElement {
   parser.on('text', (value) => builder.text(value));
   parser.on('cdata', (value) => builder.text(value));
   // Narrative may use HTML's named entities (FHIR, Narrative.div), though XML does not know them.
-  Object.assign(parser.ENTITIES, Object.fromEntries(HTML_ENTITIES));
+  Object.assign(parser.ENTITIES, HTML_ENTITIES);
   parser.write(text).close();
   if (!builder.root) throw new UnreadableError('The payload is not XML.');
   return builder.root;
@@ -124,14 +124,14 @@ function startTag(tag: SaxesTagNS, declaration: string): string {
 }
 
 /** Names of XML declarations that are read. */
-const ENCODINGS: ReadonlyMap<string, Charset> = new Map([
-  ['utf-8', 'utf-8'],
-  ['utf8', 'utf-8'],
-  ['us-ascii', 'ascii'],
-  ['iso-8859-1', 'iso-8859-1'],
-  ['latin1', 'iso-8859-1'],
-  ['windows-1252', 'windows-1252'],
-]);
+const ENCODINGS: Readonly<Record<string, Charset>> = {
+  'utf-8': 'utf-8',
+  utf8: 'utf-8',
+  'us-ascii': 'ascii',
+  'iso-8859-1': 'iso-8859-1',
+  latin1: 'iso-8859-1',
+  'windows-1252': 'windows-1252',
+};
 
 function decodeXml(bytes: Buffer): string {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString('utf16le');
@@ -143,7 +143,8 @@ function decodeXml(bytes: Buffer): string {
   const declared = /^\s*(?:\xEF\xBB\xBF)?<\?xml[^>]*?\sencoding\s*=\s*["']([\w.-]{1,40})["']/.exec(
     bytes.subarray(0, 200).toString('latin1'),
   )?.[1];
-  const charset = ENCODINGS.get((declared ?? 'utf-8').toLowerCase());
+  const name = (declared ?? 'utf-8').toLowerCase();
+  const charset = Object.hasOwn(ENCODINGS, name) ? ENCODINGS[name] : undefined;
   if (charset === undefined) throw new UnreadableError('The XML is in a character set that is not supported here.');
   return decode(bytes, charset);
 }

@@ -142,12 +142,10 @@ async function* slices(
   memory: 'reuse' | PieceMemory | undefined,
 ): AsyncGenerator<Buffer> {
   const bytes = Math.min(PIECE_BYTES, end - start);
-  const fresh = (): Buffer => (memory instanceof PieceMemory ? memory.take(bytes) : Buffer.allocUnsafeSlow(bytes));
-  const buffers = memory === 'reuse' ? [fresh(), fresh()] : undefined;
-  let count = 0;
+  const pool = memory === 'reuse' ? new PieceMemory() : memory;
   const read = (at: number): Promise<Buffer> | undefined => {
     if (at >= end) return undefined;
-    const buffer = buffers?.[count++ % 2] ?? fresh();
+    const buffer = pool?.take(bytes) ?? Buffer.allocUnsafeSlow(bytes);
     const reading = readPiece(handle, buffer, at, Math.min(buffer.length, end - at));
     // Nobody awaits it if the consumer has enough.
     reading.catch(() => undefined);
@@ -163,6 +161,7 @@ async function* slices(
       // Once more before the last piece is given away: whoever uploads it has then sent less than was announced.
       if (!next) await checkUnchanged(handle, first);
       yield piece;
+      if (memory === 'reuse') pool?.give(piece);
     }
   } finally {
     // The file is closed, and the memory let go, when nothing is read any more.

@@ -36,19 +36,6 @@ export type HeaderField = keyof typeof HEADER_RULES;
  */
 export function headerProblem(rule: HeaderRule, value: string): string | undefined {
   if (value.length > rule.maxLength) return `has ${value.length} characters; MESH takes at most ${rule.maxLength}`;
-  const problem = PRINTABLE.test(value) ? undefined : unprintable(value);
-  if (problem) return problem;
-  if (rule.noUrl && /^\s*https?:\/\//i.test(value)) return 'is a URL, which MESH refuses';
-  if (rule.characters && !rule.characters.test(value)) {
-    return 'has characters other than letters, digits, space, colon, hyphen and slash';
-  }
-  return undefined;
-}
-
-/** Of Latin-1. */
-const PRINTABLE = /^[\x20-\x7e\xa0-\xff]*$/;
-
-function unprintable(value: string): string | undefined {
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   const control = /[\u0000-\u001f\u007f-\u009f]/.exec(value);
   if (control) {
@@ -57,6 +44,10 @@ function unprintable(value: string): string | undefined {
   const outside = /[\u0100-\u{10ffff}]/u.exec(value);
   if (outside) {
     return `has a character outside Latin-1 at position ${outside.index + 1}; HTTP headers cannot carry it`;
+  }
+  if (rule.noUrl && /^\s*https?:\/\//i.test(value)) return 'is a URL, which MESH refuses';
+  if (rule.characters && !rule.characters.test(value)) {
+    return 'has characters other than letters, digits, space, colon, hyphen and slash';
   }
   return undefined;
 }

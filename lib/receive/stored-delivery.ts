@@ -53,10 +53,10 @@ export function headersOf(row: Pick<Incoming, 'headers'>): MessageHeaders {
 
 async function inMemory(row: Incoming, source: PayloadSource): Promise<{ payload: Buffer }> {
   const payload = Buffer.allocUnsafeSlow(row.size);
-  let bytes = 0;
-  if (source.bytes) bytes = source.bytes.copy(payload);
+  let bytes = source.bytes?.length ?? 0;
+  if (source.bytes) source.bytes.copy(payload);
   else for await (const piece of source.open(0, row.size)) bytes += piece.copy(payload, bytes);
-  check(row, source.bytes?.length ?? bytes, hash('sha256', payload, 'hex'));
+  check(row, bytes, hash('sha256', payload, 'hex'));
   return { payload };
 }
 
@@ -71,7 +71,8 @@ async function intoFolder(row: Incoming, source: PayloadSource, folder: string):
   const sink = await fileSink(file, { replace: true, onWritten: (piece) => memory.give(piece) });
   try {
     for await (const piece of source.open(0, row.size, memory)) await sink.write(piece);
-    check(row, sink.place.bytes, sink.place.sha256);
+    const { bytes, sha256 } = sink.place;
+    check(row, bytes, sha256);
     const written = await sink.finish();
     return { file: written.file ?? file };
   } finally {

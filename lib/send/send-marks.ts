@@ -114,7 +114,7 @@ export class SendMarks {
       // The marks are gone before the head says that the lack of one means something.
       await this.#file.datasync();
       const boot = await bootOfMachine();
-      await this.#file.write(slotOf({ version: 1, boot, since }), 0, SLOT, 0);
+      await this.#file.write(inSlot(Buffer.alloc(SLOT), { version: 1, boot, since }), 0, SLOT, 0);
       this.#isComplete = true;
       this.#since = since;
     } catch (cause) {
@@ -181,7 +181,7 @@ export class SendMarks {
   /** One mark or two, one behind the other, from a slot on. A kill between two pages leaves the first of them. */
   #write(slot: number, ...marks: Mark[]): void {
     const bytes = this.#bytes.subarray(0, marks.length * SLOT);
-    for (const [i, one] of marks.entries()) writeSlot(bytes.subarray(i * SLOT, (i + 1) * SLOT), one);
+    for (const [i, one] of marks.entries()) inSlot(bytes.subarray(i * SLOT, (i + 1) * SLOT), one);
     try {
       // Synchronous: a page of the kernel's memory, about 10 µs; a thread of libuv's pool would take longer to wake up.
       writeSync(this.#file.fd, bytes, 0, bytes.length, slot * SLOT);
@@ -191,15 +191,10 @@ export class SendMarks {
   }
 }
 
-function slotOf(value: object): Buffer {
-  const slot = Buffer.alloc(SLOT);
-  writeSlot(slot, value);
-  return slot;
-}
-
-function writeSlot(slot: Buffer, value: object): void {
+/** The slot, filled with the value and its checksum. */
+function inSlot(slot: Buffer, value: object): Buffer {
   const json = JSON.stringify(value);
-  slot.fill(' ', slot.write(`${json}${crc32(json).toString(16).padStart(8, '0')}`));
+  return slot.fill(' ', slot.write(`${json}${crc32(json).toString(16).padStart(8, '0')}`));
 }
 
 /** Undefined where it is not whole. */

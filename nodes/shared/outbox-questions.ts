@@ -23,16 +23,11 @@ const STATES = [
   'closed',
 ] as const satisfies readonly OutgoingState[];
 
-interface List {
-  readonly states: readonly OutgoingState[];
-  readonly isMeant: (message: OutboxMessage) => boolean;
-}
-
 /** The lists that are no state: which states they are in, and which of those are meant. */
-const LISTS: ReadonlyMap<string, List> = new Map<string, List>([
-  ['held', { states: ['unknown', 'parked'], isMeant: ({ held }) => held }],
-  ['waiting', { states: ['queued', 'sending', 'unknown'], isMeant: ({ held }) => !held }],
-]);
+const LISTS: Record<string, { states: readonly OutgoingState[]; isMeant: (message: OutboxMessage) => boolean }> = {
+  held: { states: ['unknown', 'parked'], isMeant: ({ held }) => held },
+  waiting: { states: ['queued', 'sending', 'unknown'], isMeant: ({ held }) => !held },
+};
 
 const MOST = 10_000;
 const PAGE = 500;
@@ -75,9 +70,10 @@ async function ledgerText(RED: NodeAPI, outbox: Outbox, asked: unknown): Promise
 
 async function listed(RED: NodeAPI, outbox: Outbox, name: string): Promise<OutboxMessage[]> {
   const state = STATES.find((candidate) => candidate === name);
-  const list = state === undefined ? LISTS.get(name) : { states: [state], isMeant: () => true };
+  const other = Object.hasOwn(LISTS, name) ? LISTS[name] : undefined;
+  const list = state === undefined ? other : { states: [state], isMeant: () => true };
   if (list === undefined) {
-    const lists = [...LISTS.keys(), ...STATES].join(', ');
+    const lists = [...Object.keys(LISTS), ...STATES].join(', ');
     throw new InvalidMessageError(RED._('mesh-track.error.no-list', { lists }));
   }
   const found: OutboxMessage[] = [];

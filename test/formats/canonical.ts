@@ -10,7 +10,7 @@ interface Item {
 /** `sorted`: children of FHIR elements sorted by name, for documents that have them in an order of their own. */
 export function canonical(xml: string, { sorted = false } = {}): string {
   const parser = new SaxesParser({ xmlns: true });
-  Object.assign(parser.ENTITIES, Object.fromEntries(HTML_ENTITIES));
+  Object.assign(parser.ENTITIES, HTML_ENTITIES);
   const root: Item = { head: '', children: [] };
   const open = [root];
   parser.on('opentag', (tag) => {

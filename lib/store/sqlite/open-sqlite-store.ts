@@ -136,9 +136,6 @@ function buffersOf(args: readonly unknown[]): ArrayBuffer[] {
 /** Calls in a message. 64 callers enqueue a fifth faster than with all in one; fewer than 8 cost more than they gain. */
 const AT_ONCE = 16;
 
-/** Messages that the worker has not answered: one that it works on and one that it goes on with. A third would only lie there. */
-const UNANSWERED = 1;
-
 interface Pending {
   resolve(value: unknown): void;
   reject(error: MeshError): void;
@@ -151,8 +148,6 @@ class Connection {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #unposted: Request[] = [];
-  /** The last call of each message that the worker has not answered. */
-  readonly #unanswered: number[] = [];
   #nextId = 1;
   #closing: Promise<void> | undefined;
   #gone: MeshError | undefined;
@@ -186,15 +181,15 @@ class Connection {
     if (this.#gone) throw this.#gone;
     const id = this.#nextId++;
     const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
-    if (this.#unposted.length === 0) setImmediate(() => this.#postSoon());
+    if (this.#unposted.length === 0) setImmediate(() => this.#postIfIdle());
     this.#unposted.push({ id, name, args });
     if (this.#unposted.length >= AT_ONCE) this.#post();
     return (await answer) as ReturnType<Operations[N]>;
   }
 
-  /** While the worker has enough to do, calls wait for its next answer, and go in one message then. */
-  #postSoon(): void {
-    if (this.#unanswered.length < UNANSWERED) this.#post();
+  /** While the worker has calls to answer, others wait until it has, and go in one message then: they share a commit. */
+  #postIfIdle(): void {
+    if (this.#pending.size === this.#unposted.length) this.#post();
   }
 
   /**
@@ -204,15 +199,13 @@ class Connection {
   #post(): void {
     const requests = this.#unposted;
     this.#unposted = [];
-    const last = requests.at(-1);
-    if (this.#gone || !last) return;
+    if (this.#gone || requests.length === 0) return;
     try {
       this.#worker.postMessage(
         requests,
         requests.flatMap(({ args }) => buffersOf(args)),
       );
       this.#worker.ref();
-      this.#unanswered.push(last.id);
     } catch (cause) {
       const [first] = requests;
       if (requests.length > 1) {
@@ -250,10 +243,7 @@ class Connection {
       if ('error' in answer) pending?.reject(received(answer.error));
       else pending?.resolve(answer.value);
     }
-    // It answers in order.
-    const answered = answers.at(-1)?.id ?? 0;
-    while ((this.#unanswered[0] ?? Infinity) <= answered) this.#unanswered.shift();
-    this.#postSoon();
+    this.#postIfIdle();
   }
 }
 
