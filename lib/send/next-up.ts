@@ -31,9 +31,9 @@ export interface NextUpParts extends AttemptParts {
 }
 
 /** Rows that are read at once, up to 64 KiB of payload each. */
-const BATCH = 16;
+const BATCH = 64;
 /** More than the worker has under way: what a read may still show as queued although it was taken. */
-const TAKEN = 32;
+const TAKEN = 96;
 
 /** The queue's head, in memory. */
 export class NextUp {
@@ -66,7 +66,7 @@ export class NextUp {
   /** The next candidate, if it is ready by now. */
   takeReady(): Candidate | undefined {
     const first = this.#ready.shift();
-    if (first) this.#taken = [...this.#taken.slice(1 - TAKEN), first.row.id];
+    if (first && this.#taken.push(first.row.id) > TAKEN) this.#taken.shift();
     return first;
   }
 

@@ -19,7 +19,7 @@ import { NextUp } from './next-up';
 import type { Outbox } from './outbox';
 import type { OutboxState } from './outbox-types';
 import { asideMs, SendBackoff } from './send-backoff';
-import type { SendMarks } from './send-marks';
+import { MOST_AHEAD, type SendMarks } from './send-marks';
 import { storedError } from './stored-error';
 import type { ChunkSent } from './transfer';
 
@@ -55,8 +55,7 @@ const STORE_WAIT_MS = 10 * SECOND;
 /** While messages go out one after the other, the state is told at most so often. */
 const TELL_EVERY_MS = SECOND;
 
-/** Intents that are committed ahead: more share a commit, and a power cut makes more messages unknown. Without marks, a kill too. */
-const AHEAD = 16;
+/** Without marks a kill makes unknown what is ahead. With them only a power cut does: more ahead share a commit. */
 const AHEAD_WITHOUT_MARKS = 1;
 
 /** The sender of one mailbox. */
@@ -96,7 +95,7 @@ export class OutboxWorker {
       ...parts,
       next: this.#next,
       interrupted: this.#interrupted,
-      most: parts.openMarks ? AHEAD : AHEAD_WITHOUT_MARKS,
+      most: parts.openMarks ? MOST_AHEAD : AHEAD_WITHOUT_MARKS,
       mayNotSend: () => this.#mayNotSend,
       isFailing: () => this.#backoff.isFailing,
       transition: (ended) => this.#transition(ended),

@@ -19,12 +19,16 @@ import type { Ending } from './attempt';
 
 /** Bytes of a mark: within a page, so that a kill leaves it whole or not there. */
 const SLOT = 256;
-/** Marks that are kept: more than a worker has begun and not settled in the store. */
-const SLOTS = 32;
+/** Intents that may be ahead. Begun and not settled in the store are as many, and the one on the wire. */
+export const MOST_AHEAD = 32;
+/** Marks that are kept. One that was written over would be one that was never made, and its message sent twice. */
+const SLOTS = 2 * MOST_AHEAD;
+/** A release that knows only version 1 has 32 slots: to it, the lack of a mark of ours means nothing. */
+const VERSION = 2;
 /** The machine's clock may be set a little meanwhile (milliseconds). */
 const SAME_BOOT_MS = 5000;
 
-const head = z.object({ version: z.literal(1), boot: z.union([z.string(), z.number()]), since: z.number() });
+const head = z.object({ version: z.union([z.literal(1), z.literal(VERSION)]), boot: z.union([z.string(), z.number()]), since: z.number() });
 const mark = z.object({
   /** Of two marks of a message the later one counts. */
   sequence: z.number(),
@@ -114,7 +118,7 @@ export class SendMarks {
       // The marks are gone before the head says that the lack of one means something.
       await this.#file.datasync();
       const boot = await bootOfMachine();
-      await this.#file.write(inSlot(Buffer.alloc(SLOT), { version: 1, boot, since }), 0, SLOT, 0);
+      await this.#file.write(inSlot(Buffer.alloc(SLOT), { version: VERSION, boot, since }), 0, SLOT, 0);
       this.#isComplete = true;
       this.#since = since;
     } catch (cause) {

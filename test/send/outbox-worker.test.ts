@@ -80,6 +80,20 @@ describe('outbox: order', () => {
     assert.ok(commits < 100, `${commits} commits for 150 messages`);
   });
 
+  for (const fast of [90, 94, 98]) {
+    it(`and while number ${fast + 1} of them is long on the wire, the store hears that MESH has accepted those before it`, async () => {
+      const server = await tlsSandbox();
+      const state = await stateWith({ commitDelayMs: 30 });
+      server.fault({ operation: 'send_message', after: fast, times: 1, effect: { kind: 'delay', ms: 3000 } });
+      const mailbox = outboxAt(server, { state });
+      await queue(mailbox, 130);
+      mailbox.start();
+      await eventually('all before it', () => arrived(server).length === fast);
+      const accepted = async () => (await state.store.countOutgoing(mailbox.storeKey)).messages.accepted;
+      await eventually(`${fast} accepted`, async () => (await accepted()) === fast, 1500);
+    });
+  }
+
   for (const strictOrder of [false, true]) {
     it(`a parked message is ${strictOrder ? 'waited for' : 'overtaken'} with strictOrder ${strictOrder}`, async () => {
       const server = await tlsSandbox();

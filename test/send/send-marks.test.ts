@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import type { Ending } from '../../lib/send/attempt';
-import { SendMarks } from '../../lib/send/send-marks';
+import { MOST_AHEAD, SendMarks } from '../../lib/send/send-marks';
 import type { Outgoing } from '../../lib/store/store';
 import { emptyFolder } from '../support/cleanup';
 
@@ -127,6 +128,29 @@ describe('marks of what is being sent', () => {
     const again = await SendMarks.open(folder, 'mailbox');
     assert.equal((again.of(row('one', 2)) as { is: string }).is, 'begun');
     await again.close();
+  });
+
+  it('are there of all that may be begun before the store has heard of the first', async () => {
+    const folder = await emptyFolder();
+    const marks = await SendMarks.open(folder, 'mailbox');
+    await marks.renew(SINCE);
+    const ids = Array.from({ length: MOST_AHEAD + 1 }, (_, count) => `m${count}`);
+    for (const id of ids) marks.begun(row(id), 1);
+    await marks.close();
+    const again = await SendMarks.open(folder, 'mailbox');
+    assert.deepEqual(ids.filter((id) => again.of(row(id)) === 'not begun'), []);
+    await again.close();
+  });
+
+  it('of the release before, which has half as many, are understood', async () => {
+    const { folder, path } = await left();
+    const written = await readFile(path);
+    const head = JSON.stringify({ ...JSON.parse(written.toString('utf8', 0, 256).trimEnd().slice(0, -8)), version: 1 });
+    written.fill(' ', 0, 256);
+    written.write(`${head}${crc32(head).toString(16).padStart(8, '0')}`);
+    await writeFile(path, written.subarray(0, 33 * 256));
+    const { begun, accepted, other } = await opened(folder);
+    assert.deepEqual({ begun, accepted, other }, { begun: 'begun', accepted: 'accepted', other: 'not begun' });
   });
 
   it('how one ended is in the file in the next turn of the event loop, and at the latest when the next one begins', async () => {
