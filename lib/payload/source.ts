@@ -35,8 +35,14 @@ const PIECE_BYTES = 512 * 1024;
 
 /** Memory that goes round between who reads pieces and who is done with them, so that they leave no garbage, however many they are. */
 export class PieceMemory {
+  /** Of each piece but the last (bytes). */
+  readonly pieceBytes: number;
   readonly #own = new Set<ArrayBufferLike>();
   readonly #free: Buffer[] = [];
+
+  constructor(pieceBytes = PIECE_BYTES) {
+    this.pieceBytes = pieceBytes;
+  }
 
   /** As large as that at least, if it is always asked for the same (bytes). */
   take(bytes: number): Buffer {
@@ -141,8 +147,8 @@ async function* slices(
   end: number,
   memory: 'reuse' | PieceMemory | undefined,
 ): AsyncGenerator<Buffer> {
-  const bytes = Math.min(PIECE_BYTES, end - start);
   const pool = memory === 'reuse' ? new PieceMemory() : memory;
+  const bytes = Math.min(pool?.pieceBytes ?? PIECE_BYTES, end - start);
   const read = (at: number): Promise<Buffer> | undefined => {
     if (at >= end) return undefined;
     const buffer = pool?.take(bytes) ?? Buffer.allocUnsafeSlow(bytes);

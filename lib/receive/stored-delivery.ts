@@ -51,6 +51,12 @@ export function headersOf(row: Pick<Incoming, 'headers'>): MessageHeaders {
   return row.headers as unknown as MessageHeaders;
 }
 
+/**
+ * A file is copied in pieces of so many bytes. What a piece leaves behind (promises, about 2 KiB) fills V8's young generation
+ * before it is collected: of 20 GiB in pieces of 512 KiB 80 MiB were left. One piece is hashed in about 2 ms.
+ */
+const COPIED_BYTES = 2 * 1024 * 1024;
+
 async function inMemory(row: Incoming, source: PayloadSource): Promise<{ payload: Buffer }> {
   const payload = Buffer.allocUnsafeSlow(row.size);
   let bytes = source.bytes?.length ?? 0;
@@ -66,7 +72,7 @@ async function inMemory(row: Incoming, source: PayloadSource): Promise<{ payload
  */
 async function intoFolder(row: Incoming, source: PayloadSource, folder: string): Promise<{ file: string }> {
   const file = join(folder, safeFileName(row.messageId, headersOf(row).fileName));
-  const memory = new PieceMemory();
+  const memory = new PieceMemory(COPIED_BYTES);
   // The same message, delivered again, takes the place of its predecessor if that is still there.
   const sink = await fileSink(file, { replace: true, onWritten: (piece) => memory.give(piece) });
   try {
