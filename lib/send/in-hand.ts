@@ -58,6 +58,7 @@ export class InHand {
   #ahead = 1;
   /** Commits since the sender last had to wait for one, during which it used less than half of what was left. */
   #commitsToSpare = 0;
+  /** Only while nothing is being committed: each commit ends it. */
   #patience: NodeJS.Timeout | undefined;
   /** What a commit failed with, until the sender hears of it. */
   #failed: { error: unknown } | undefined;
@@ -112,6 +113,7 @@ export class InHand {
 
   /** Commits what there is, unless that is being done or enough is ahead to wait for more that ends. */
   #goOn(): void {
+    if (this.#committing) return;
     const { next, isFailing, mayNotSend } = this.#parts;
     const isOneWanted = this.#claimed.length === 0 && !this.#failed && !isFailing() && !mayNotSend();
     if (this.#ended.length === 0 && !(isOneWanted && next.isReady)) return;

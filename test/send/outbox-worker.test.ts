@@ -94,6 +94,19 @@ describe('outbox: order', () => {
     });
   }
 
+  it('also of one that was accepted while a commit was made that waited for no more', async () => {
+    const server = await tlsSandbox();
+    const state = await stateWith({ commitDelayMs: 30 });
+    server.fault({ operation: 'send_message', after: 90, times: 4, effect: { kind: 'delay', ms: 22 } });
+    server.fault({ operation: 'send_message', after: 90, times: 1, effect: { kind: 'delay', ms: 3000 } });
+    const mailbox = outboxAt(server, { state });
+    await queue(mailbox, 130);
+    mailbox.start();
+    await eventually('all before it', () => arrived(server).length === 94);
+    const accepted = async () => (await state.store.countOutgoing(mailbox.storeKey)).messages.accepted;
+    await eventually('94 accepted', async () => (await accepted()) === 94, 1500);
+  });
+
   for (const strictOrder of [false, true]) {
     it(`a parked message is ${strictOrder ? 'waited for' : 'overtaken'} with strictOrder ${strictOrder}`, async () => {
       const server = await tlsSandbox();
