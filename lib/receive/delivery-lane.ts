@@ -15,7 +15,7 @@ import type { ReceivedMessage } from '../types';
 import type { Clock } from '../clock';
 import { Alarm } from './alarm';
 import type { Flight, Flights } from './flights';
-import { isSmall, recordTogether, TOGETHER, type Recorded } from './first-deliveries';
+import { isSmall, recordTogether, type Recorded } from './first-deliveries';
 import { DELIVERABLE, type IncomingRows } from './incoming-rows';
 import { asMeshError, type deliveryKinds } from './inbox-rules';
 import type { InboxConsumer, MeshAnswer } from './inbox-types';
@@ -24,6 +24,7 @@ import type { Notices } from './notices';
 import type { AnswerSettler } from './answer-settler';
 import type { ReportSettler } from './report-settler';
 import { headersOf, storedDelivery, type DeliveryTarget } from './stored-delivery';
+import { PAYLOADS_AT_ONCE } from './storing';
 import type { Turns } from './turns';
 
 /** Rows that are read at once, without their payloads. */
@@ -170,7 +171,7 @@ export class DeliveryLane {
     if (this.#consumer.folder !== undefined) return [];
     const room = this.#consumer.maxInFlight - this.#parts.flights.of(this.#consumer);
     const end = this.#read.findIndex((row) => !isSmall(row) || this.#parts.isUnderWay(row.messageId));
-    return this.#read.slice(0, Math.min(TOGETHER, room, end < 0 ? Infinity : end));
+    return this.#read.slice(0, Math.min(PAYLOADS_AT_ONCE, room, end < 0 ? Infinity : end));
   }
 
   /** Delivers several small messages, of which the next waits for no commit of the one before; false if there are none. */

@@ -10,12 +10,6 @@ import type { InboxConsumer } from './inbox-types';
 import { storedDelivery, type DeliveryTarget } from './stored-delivery';
 import type { Turns } from './turns';
 
-/**
- * As many at once: more payloads of at most 64 KiB are not in memory. As many as are stored at once (storing.ts): with
- * fewer, the lane waits for commits that the storing has shared.
- */
-export const TOGETHER = 64;
-
 /** A message, and what became of the record of its delivery: undefined where it was settled meanwhile. */
 export interface Recorded {
   received: ReceivedMessage;

@@ -4,7 +4,7 @@
  */
 
 /** As many payloads of at most 64 KiB are in memory at once. */
-const AT_ONCE = 64;
+export const PAYLOADS_AT_ONCE = 64;
 
 /** What is under way. */
 export class Storing {
@@ -23,7 +23,7 @@ export class Storing {
         this.#underWay -= 1;
         for (const wake of this.#waiting.splice(0)) wake();
       });
-    await this.#untilFewerThan(AT_ONCE);
+    await this.#untilFewerThan(PAYLOADS_AT_ONCE);
     this.#throwFailure();
   }
 

@@ -8,6 +8,7 @@ import type { Outgoing, OutgoingTransition, SendPlan, Store } from '../store/sto
 import type { Clock } from '../clock';
 import { isUnsendable, planOf, type AttemptParts, type Ending } from './attempt';
 import type { SendBackoff } from './send-backoff';
+import { MOST_AHEAD } from './send-marks';
 import { storedError } from './stored-error';
 
 /** A row that may be sent, and how. */
@@ -33,7 +34,7 @@ export interface NextUpParts extends AttemptParts {
 /** Rows that are read at once, up to 64 KiB of payload each. */
 const BATCH = 64;
 /** More than the worker has under way: what a read may still show as queued although it was taken. */
-const TAKEN = 96;
+const TAKEN = 3 * MOST_AHEAD;
 
 /** The queue's head, in memory. */
 export class NextUp {

@@ -28,7 +28,7 @@ const VERSION = 2;
 /** The machine's clock may be set a little meanwhile (milliseconds). */
 const SAME_BOOT_MS = 5000;
 
-const head = z.object({ version: z.union([z.literal(1), z.literal(VERSION)]), boot: z.union([z.string(), z.number()]), since: z.number() });
+const head = z.object({ version: z.literal([1, VERSION]), boot: z.union([z.string(), z.number()]), since: z.number() });
 const mark = z.object({
   /** Of two marks of a message the later one counts. */
   sequence: z.number(),

@@ -120,9 +120,11 @@ describe('marks of what is being sent', () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
     await marks.renew(SINCE);
-    for (let count = 0; count < 40; count += 1) {
-      if (count === 20) marks.begun(row('one', 1), 1);
-      else marks.begun(row(count === 39 ? 'one' : `m${count}`, count === 39 ? 2 : 1), 1);
+    // The last one comes round to a slot before that of the first.
+    const last = 2 * MOST_AHEAD + 7;
+    for (let count = 0; count <= last; count += 1) {
+      if (count === last - 19) marks.begun(row('one', 1), 1);
+      else marks.begun(row(count === last ? 'one' : `m${count}`, count === last ? 2 : 1), 1);
     }
     await marks.close();
     const again = await SendMarks.open(folder, 'mailbox');
@@ -138,7 +140,10 @@ describe('marks of what is being sent', () => {
     for (const id of ids) marks.begun(row(id), 1);
     await marks.close();
     const again = await SendMarks.open(folder, 'mailbox');
-    assert.deepEqual(ids.filter((id) => again.of(row(id)) === 'not begun'), []);
+    assert.deepEqual(
+      ids.filter((id) => again.of(row(id)) === 'not begun'),
+      [],
+    );
     await again.close();
   });
 
