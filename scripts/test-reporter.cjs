@@ -3,6 +3,9 @@
 const { writeFileSync } = require('node:fs');
 const { reporters } = require('mocha');
 
+/** From the last test to the end of the process. */
+const ENDS_WITHIN_MS = 60_000;
+
 module.exports = class extends reporters.Dot {
   constructor(runner, options) {
     super(runner, options);
@@ -13,6 +16,13 @@ module.exports = class extends reporters.Dot {
     runner.on('end', () => {
       slow.sort((a, b) => b.ms - a.ms);
       writeFileSync(process.env.MESH_TEST_REPORT, JSON.stringify({ failed, slow: slow.slice(0, 15) }));
+      // A server or a timer that nobody has ended holds the process, and CI would wait for it until its own time is over.
+      setTimeout(() => {
+        console.error(
+          `The tests have ended, but not their process: held by ${process.getActiveResourcesInfo().join(', ')}`,
+        );
+        process.exit(1);
+      }, ENDS_WITHIN_MS).unref();
     });
   }
 };
