@@ -21,7 +21,9 @@ module.exports = class extends reporters.Dot {
         console.error(
           `The tests have ended, but not their process: held by ${process.getActiveResourcesInfo().join(', ')}`,
         );
-        process.exit(1);
+        // Mocha sets its own code when the process exits; this listener comes after.
+        process.once('exit', () => (process.exitCode = 1));
+        process.exit();
       }, ENDS_WITHIN_MS).unref();
     });
   }
