@@ -243,8 +243,8 @@ const MUTATIONS: Taken[] = [
     case: 'in one call that is tried again',
     test: 'test/client/tokens.test.ts',
     file: 'lib/client/exchange.ts',
-    check: 'Authorization: authorizationToken(this.config)',
-    without: 'Authorization: ((this as never as { once?: string }).once ??= authorizationToken(this.config))',
+    check: 'Authorization: this.#tokens.take()',
+    without: 'Authorization: ((this as never as { once?: string }).once ??= this.#tokens.take())',
   },
   {
     case: 'whose error code, event and id are books',

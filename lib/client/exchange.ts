@@ -4,7 +4,6 @@
  */
 import type { MailboxConfig } from '../config';
 import { PayloadError, ProtocolError } from '../errors';
-import { authorizationToken } from '../protocol/authorization';
 import { ACCEPT } from '../protocol/endpoints';
 import { readJson } from './body';
 import {
@@ -17,6 +16,7 @@ import {
 } from './failures';
 import { missingIssuer } from './missing-issuer';
 import { withRetry } from './retry';
+import { TokensAhead } from './tokens-ahead';
 import { TransportFailure, type Transport, type TransportRequest, type TransportResponse } from './transport';
 
 /** A request, and what its failure is called. */
@@ -37,10 +37,12 @@ export interface Call extends Omit<TransportRequest, 'headers' | 'signal'> {
 export class Exchange {
   readonly config: MailboxConfig;
   readonly #transport: Transport;
+  readonly #tokens: TokensAhead;
 
   constructor(config: MailboxConfig, transport: Transport) {
     this.config = config;
     this.#transport = transport;
+    this.#tokens = new TokensAhead(config);
   }
 
   /**
@@ -102,7 +104,7 @@ export class Exchange {
             Accept: ACCEPT,
             'User-Agent': this.config.userAgent,
             ...call.headers,
-            Authorization: authorizationToken(this.config),
+            Authorization: this.#tokens.take(),
           },
           body: call.body,
           headersMs: call.headersMs,
