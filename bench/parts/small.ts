@@ -16,20 +16,27 @@ let filled = 0;
 type Job = 'smallSend' | 'smallDurableSend' | 'smallReceive';
 
 async function run(settings: Settings, server: BenchServer, job: Job): Promise<Comparison> {
-  const { small: count, smallBytes: bytes } = settings;
+  const { small: count, smallRunUp, smallBytes: bytes } = settings;
   const file = csvFile(MIB);
   const limitJob = job === 'smallDurableSend' ? 'smallSend' : job;
-  const contestant = (name: string, role: Contestant['role'], child: Child, command: string): Contestant => ({
-    name,
-    role,
-    child,
-    async round() {
-      if (job === 'smallReceive') await server.fill(count, `SMALL${(filled += 1)}`, file, bytes);
-      const work = await child.ask<Work>(command, { count, file, bytes });
-      await check(server, job, work, { count, bytes }, name);
+  const contestant = (name: string, role: Contestant['role'], child: Child, command: string): Contestant => {
+    const done = async (wanted: number): Promise<Work> => {
+      await server.reset();
+      if (job === 'smallReceive') await server.fill(wanted, `SMALL${(filled += 1)}`, file, bytes);
+      const work = await child.ask<Work>(command, { count: wanted, file, bytes });
+      await check(server, job, work, { count: wanted, bytes }, name);
       return work;
-    },
-  });
+    };
+    return {
+      name,
+      role,
+      child,
+      async round() {
+        await done(smallRunUp);
+        return done(count);
+      },
+    };
+  };
   return withFolder(async (folder) => {
     await server.clearInbox();
     const limit = contestant('undici', 'limit', Child.script('limits/undici-small.ts'), limitJob);
@@ -41,7 +48,6 @@ async function run(settings: Settings, server: BenchServer, job: Job): Promise<C
         await each.child.ask('connect', server.address);
         if (each === ours) await each.child.ask('connectDurable', { ...server.address, folder: join(folder, 'state') });
         for (let warmUp = 1; warmUp <= settings.smallWarmUps; warmUp += 1) {
-          await server.reset();
           await each.round(0);
         }
       }

@@ -61,10 +61,11 @@ async function inMemory(row: Incoming, source: PayloadSource): Promise<{ payload
 }
 
 /**
- * A file is copied in pieces of so many bytes. The promises of each piece fill V8's young generation before they are collected:
- * of 20 GiB in pieces of 512 KiB they took 80 MiB. One piece is hashed in about 2 ms.
+ * A file is copied in pieces of so many bytes, three of them in memory. Each leaves about 9 KiB of promises, and where nothing else
+ * asks for memory V8 collects them only when there are 64 MiB: of 20 GiB in pieces of 2 MiB they took 44 MiB. One piece is hashed
+ * in about 6 ms.
  */
-const COPIED_BYTES = 2 * 1024 * 1024;
+const COPIED_BYTES = 8 * 1024 * 1024;
 
 /**
  * A copy and no hard link: the file is the flow's, which may write into it or move it over a network, while the spool's is
