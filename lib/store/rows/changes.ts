@@ -8,13 +8,15 @@ export function assignments(
   columns: Record<string, string>,
   change: OutgoingChange | IncomingChange,
 ): { assignments: string[]; values: SqlValue[] } {
-  const given = Object.entries(columns)
-    .map(([key, column]) => ({ column, value: change[key as keyof typeof change] as unknown }))
-    .filter(({ value }) => value !== undefined);
-  const names = given.map(({ column }) => `${column} = ?`);
-  const values = given.map(({ value }) =>
-    typeof value === 'object' && value !== null ? JSON.stringify(value) : (value as SqlValue),
-  );
+  const names: string[] = [];
+  const values: SqlValue[] = [];
+  // One pass and no lists in between: every change of every message comes through here.
+  for (const key in columns) {
+    const value = change[key as keyof typeof change] as unknown;
+    if (value === undefined) continue;
+    names.push(`${columns[key]} = ?`);
+    values.push(typeof value === 'object' && value !== null ? JSON.stringify(value) : (value as SqlValue));
+  }
   if (change.payload === undefined) return { assignments: names, values };
   return {
     assignments: [...names, 'payload_kind = ?', 'payload_name = ?', 'payload_file = ?'],
