@@ -63,12 +63,19 @@ async function open(RED: NodeAPI, folder: string): Promise<State> {
     });
   } catch (error) {
     if (error instanceof ConfigurationError) throw error;
-    const reason = error instanceof MeshError ? error.message : sharedText(RED, 'error.state-unexpected');
+    const own = error instanceof MeshError ? error : undefined;
+    const reason = own?.message ?? sharedText(RED, 'error.state-unexpected', { name: nameOf(error) });
     throw new ConfigurationError(sharedText(RED, 'error.state', { folder, reason }), {
       cause: error,
-      advice: sharedText(RED, 'advice.state'),
+      advice: own?.advice ?? sharedText(RED, 'advice.state'),
     });
   }
+}
+
+/** The system's name for it (EACCES), or its class: never its text, which may have a URL with a password in it. */
+function nameOf(error: unknown): string {
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
+  return [code, name].find((each): each is string => typeof each === 'string') ?? typeof error;
 }
 
 /**
