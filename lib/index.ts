@@ -7,18 +7,25 @@ export {
   type InboxOptions,
   type Mailbox,
 } from './mailbox';
-export { forgottenMailboxes, type ForgottenMailbox } from './forgotten-mailboxes';
-export type { Desk, DeskMessage, DeskPage, DeskPayload, DeskQuery, PrivateFields } from './desk';
-export { COUNTED_TO } from './desk';
+export { forgottenMailboxes, type ForgottenMailbox } from './monitor/forgotten-mailboxes';
+export type {
+  OperatorView,
+  MessageView,
+  MessagePage,
+  ViewedPayload,
+  MessageQuery,
+  PrivateFields,
+} from './operator/mailbox-view';
+export { COUNTED_TO } from './operator/mailbox-view';
 export type { Activity, Attention } from './store/overview';
-export type { ClockSkew, MailboxHealth, Regular } from './health';
-export { LATENCY_BOUNDS, type Traffic } from './traffic';
-export { alertsBetween, judge, levelsOf, severityOf } from './watch';
-export type { Alert, Condition, ConditionKind, Observed, Severity, WatchLimits } from './watch';
+export type { ClockSkew, MailboxHealth, RecurringTask } from './monitor/health';
+export { LATENCY_BOUNDS, type Traffic } from './monitor/traffic';
+export { alertsBetween, conditionsOf, levelsOf, severityOf } from './monitor/conditions';
+export type { Alert, Condition, ConditionKind, Observed, Severity, WatchLimits } from './monitor/conditions';
 export type { ClientCertificate } from './client/client-certificate';
 export { checkConnection, type CheckOptions } from './check/check-connection';
 export { CHECK_STEPS, type CheckOutcome, type CheckStep, type CheckStepName } from './check/steps';
-export { openState, type State, type StateOptions } from './state';
+export { openStorage, type Storage, type StorageOptions } from './storage';
 export { ENVIRONMENTS, type MailboxOptions, type ProxyOptions, type TlsOptions } from './config';
 export type {
   Delivery,
@@ -49,9 +56,9 @@ export type {
 } from './send/outbox-types';
 export type { Deadlines, WorkflowDeadlines } from './send/deadlines';
 export type { Answer } from './store/settle-outcome';
-export type { AnswerWish, Unanswered } from './acks/compose';
+export type { AcknowledgementRequest, Unanswered } from './acks/compose';
 export type { Answered } from './send/answerer';
-export { identify, type Identified } from './acks/identify';
+export { parseAcknowledgement, type ParsedPayload } from './acks/parse-acknowledgement';
 export { gpProviderAddress, type PatientTrace, type PreparedMessage } from './send/by-profile';
 export { loadProfiles, SHIPPED_PROFILES, type WorkflowProfile, type WorkflowProfiles } from './acks/profiles';
 export { ACK_FORMS, type AckForm, type AckLevel, type AckResult, type ReceivedAck } from './acks/types';

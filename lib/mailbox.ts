@@ -1,13 +1,13 @@
 /** openMailbox(options): the only place where the parts are wired together. */
 import { join } from 'node:path';
-import type { AnswerWish } from './acks/compose';
+import type { AcknowledgementRequest } from './acks/compose';
 import { ackWorkflows, loadProfiles, type WorkflowProfiles } from './acks/profiles';
 import { MeshClient, type InboxQuery } from './client/client';
 import { createTransport, type Transport } from './client/transport';
 import { readMailboxOptions, type MailboxConfig, type MailboxOptions } from './config';
-import { Desk } from './desk';
-import { holdOpen } from './forgotten-mailboxes';
-import { HealthRecorder, type MailboxHealth } from './health';
+import { OperatorView } from './operator/mailbox-view';
+import { holdOpen } from './monitor/forgotten-mailboxes';
+import { HealthRecorder, type MailboxHealth } from './monitor/health';
 import { createDurableInbox } from './receive/durable-inbox';
 import type { DurableInboxOptions, InboxClient } from './receive/durable-inbox-types';
 import { Scratch } from './payload/scratch';
@@ -24,8 +24,8 @@ import { OutboxWorker } from './send/outbox-worker';
 import { SendMarks } from './send/send-marks';
 import { settleAnswer } from './send/settle-answer';
 import { sendMessage, type SendOptions } from './send/send-message';
-import type { State } from './state';
-import { TrafficRecorder, type Traffic } from './traffic';
+import type { Storage } from './storage';
+import { TrafficRecorder, type Traffic } from './monitor/traffic';
 import { LEASE_MS, MailboxLease } from './store/mailbox-lease';
 import type { Answer } from './store/settle-outcome';
 import { mailboxKey, type Role } from './store/store';
@@ -71,8 +71,8 @@ export interface Mailbox {
 
 /** What makes a mailbox durable. */
 export interface DurableOptions {
-  /** Opened by openState; several mailboxes share one. */
-  state: State;
+  /** Opened by openStorage; several mailboxes share one. */
+  storage: Storage;
   /** Of the sandbox that this is, so that its messages end with it. */
   instance?: string;
   limits?: OutboxLimits;
@@ -97,7 +97,7 @@ export interface DurableMailbox extends Mailbox {
   /** Its key in the store. */
   readonly storeKey: string;
   /** For operators: what its messages are, and what became of each. */
-  readonly desk: Desk;
+  readonly operator: OperatorView;
   /** How it is, so far as this process has seen. */
   health(): MailboxHealth;
   /** What went through it since it was opened. */
@@ -134,7 +134,7 @@ export interface DurableMailbox extends Mailbox {
    * durable; mark the message as done after that, or the answer may be lost. An acknowledgement is never answered. Throws
    * NotFoundError for a message that the store does not have, InvalidMessageError for an answer that cannot be given.
    */
-  answer(messageId: string, wish: AnswerWish): Promise<Answered>;
+  answer(messageId: string, wish: AcknowledgementRequest): Promise<Answered>;
 }
 
 /** Beyond lease and time-outs (milliseconds): clocks differ, and an answer has to be stored. */
@@ -144,16 +144,16 @@ const SETTLE_MARGIN_MS = 10_000;
 export function openMailbox(options: MailboxOptions & DurableOptions): DurableMailbox;
 export function openMailbox(options: MailboxOptions): Mailbox;
 export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): Mailbox {
-  const { state, instance, limits, deadlines, profiles, odsCode, clock, ...rest } = options;
+  const { storage, instance, limits, deadlines, profiles, odsCode, clock, ...rest } = options;
   const config = readMailboxOptions(rest);
   const names = { mailboxId: config.mailboxId, url: config.url.href.replace(/\/+$/, '') };
   const health = new HealthRecorder(names, config.tls, clock ?? systemClock);
   const transport = health.watched(createTransport(config));
   const client = new MeshClient(config, transport);
   const mailbox = plainMailbox(config, names, client, transport, health);
-  if (!state) return mailbox;
+  if (!storage) return mailbox;
   return durableMailbox(config, client, mailbox, health, {
-    state,
+    storage,
     ...(instance === undefined ? {} : { instance }),
     ...(limits ? { limits } : {}),
     ...(deadlines ? { deadlines } : {}),
@@ -212,8 +212,16 @@ function durableMailbox(
   health: HealthRecorder,
   options: DurableOptions,
 ): DurableMailbox {
-  const { state, instance, limits, deadlines = [], profiles = loadProfiles(), odsCode, clock = systemClock } = options;
-  const { store, spool } = state;
+  const {
+    storage,
+    instance,
+    limits,
+    deadlines = [],
+    profiles = loadProfiles(),
+    odsCode,
+    clock = systemClock,
+  } = options;
+  const { store, spool } = storage;
   // A built-in sandbox has another port at each start; what its predecessor had is closed under the same key.
   const storeKey = mailboxKey(instance === undefined ? mailbox.url : 'sandbox', mailbox.mailboxId);
   const common = { store, spool, clock, mailbox: storeKey, instance: instance ?? null };
@@ -232,7 +240,7 @@ function durableMailbox(
   const lease = leaseFor('sender', () => worker.leaseChanged());
   const { connectMs, headersMs } = config.timeouts;
   const settleWaitMs = store.isShared ? LEASE_MS + connectMs + headersMs + SETTLE_MARGIN_MS : 0;
-  const scratch = new Scratch(state.scratch);
+  const scratch = new Scratch(storage.scratch);
   const worker: OutboxWorker = new OutboxWorker({
     ...common,
     client,
@@ -243,7 +251,7 @@ function durableMailbox(
     lease,
     settleWaitMs,
     // Where others send too, they could not read them.
-    ...(store.isShared ? {} : { openMarks: () => SendMarks.open(join(state.folder, 'sending'), storeKey) }),
+    ...(store.isShared ? {} : { openMarks: () => SendMarks.open(join(storage.folder, 'sending'), storeKey) }),
   });
   const follower = new Follower({ ...common, client, outbox, lease });
   const inboxClient = watchedInbox(client, health);
@@ -256,7 +264,7 @@ function durableMailbox(
     outbox,
     profiles,
     storeKey,
-    desk: new Desk({ ...common, outbox, scratch: state.scratch }),
+    operator: new OperatorView({ ...common, outbox, scratch: storage.scratch }),
     health: () => health.snapshot(inbox?.state().nextPoll),
     traffic: () => traffic.snapshot(),
     prepare: (message, { property = () => undefined, ...call } = {}) =>
@@ -268,7 +276,7 @@ function durableMailbox(
         lookup: (organisation, workflowId) => mailbox.lookup(organisation, workflowId, call),
       }),
     start() {
-      release ??= holdOpen(state, storeKey);
+      release ??= holdOpen(storage, storeKey);
       lease.start();
       worker.start();
       follower.start();
@@ -290,7 +298,7 @@ function durableMailbox(
       (inbox = createDurableInbox({
         businessAcknowledgementWorkflows: ackWorkflows(profiles),
         ...rules,
-        freshStart: isFirstInbox(state, storeKey),
+        freshStart: isFirstInbox(storage, storeKey),
         client: inboxClient,
         mailboxId: mailbox.mailboxId,
         url: mailbox.url,
@@ -330,12 +338,12 @@ function watchedInbox(client: MeshClient, health: HealthRecorder): InboxClient {
 }
 
 /** Mailboxes whose inbox this process has opened, by state. */
-const opened = new WeakMap<State, Set<string>>();
+const opened = new WeakMap<Storage, Set<string>>();
 
 /** What an earlier process had in flight died with it; what an earlier inbox of this one had, a flow may still be busy with. */
-function isFirstInbox(state: State, storeKey: string): boolean {
-  const keys = opened.get(state) ?? new Set();
-  opened.set(state, keys);
+function isFirstInbox(storage: Storage, storeKey: string): boolean {
+  const keys = opened.get(storage) ?? new Set();
+  opened.set(storage, keys);
   if (keys.has(storeKey)) return false;
   keys.add(storeKey);
   return true;

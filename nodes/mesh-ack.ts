@@ -4,8 +4,8 @@
  */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { InvalidMessageError, type Answered } from '../lib/index';
-import { answerWish } from './shared/answer-wish';
-import { useMailbox } from './shared/mailbox-user';
+import { answerWish } from './receive/acknowledgement-request';
+import { useMailbox } from './mailbox/mailbox-user';
 import { onInput } from './shared/on-input';
 
 interface MeshAckDef extends NodeDef {

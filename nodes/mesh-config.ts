@@ -2,22 +2,22 @@
 /* oxlint-disable promise/no-callback-in-promise -- done() is how Node-RED is told, and it comes last. */
 import type { NodeAPI } from 'node-red';
 import { ConfigurationError } from '../lib/index';
-import { claimMailbox, releaseClaims } from './shared/claims';
-import { Connection, type ConnectionUser, type OpenedMailbox } from './shared/connection';
-import { durableState } from './shared/durable-state';
-import { lookForForgotten } from './shared/forgotten-watch';
+import { claimMailbox, releaseClaims } from './mailbox/mailbox-claims';
+import { Connection, type ConnectionUser, type OpenedMailbox } from './mailbox/connection';
+import { storageOf } from './mailbox/storage-place';
+import { lookForForgotten } from './mailbox/forgotten-mailboxes';
 import {
   readEnvironment,
   readMailboxSettings,
   type MeshConfigCredentials,
   type MeshConfigDef,
-} from './shared/mailbox-settings';
-import type { MeshConfigNode } from './shared/mailbox-user';
-import { addConnectionCheck } from './shared/connection-check';
-import { addMonitoring } from './shared/monitoring';
-import { openFromSettings, readProfiles } from './shared/open-mailbox';
+} from './mailbox/mailbox-settings';
+import type { MeshConfigNode } from './mailbox/mailbox-user';
+import { addConnectionCheck } from './admin/connection-check';
+import { addMonitoring } from './admin/monitoring';
+import { openFromSettings, readProfiles } from './mailbox/open-mailbox';
 import { cleanError } from './shared/report-error';
-import { tellSidebar } from './shared/sidebar-news';
+import { tellSidebar } from './admin/sidebar-news';
 import { textSetting } from './shared/settings';
 import { sharedText } from './shared/texts';
 
@@ -77,7 +77,7 @@ async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfig
     );
   }
   const { version } = RED.settings as { version?: string };
-  const state = await durableState(RED);
+  const state = await storageOf(RED);
   const opened = await openFromSettings(settings, state, version === undefined ? 'Node-RED' : `Node-RED/${version}`);
   // A store that cannot be asked tells so itself.
   void lookForForgotten(RED, node, state).catch(() => undefined);

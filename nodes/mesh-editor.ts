@@ -8,9 +8,9 @@
  */
 import type { NodeAPI } from 'node-red';
 import { ConfigurationError, InvalidMessageError, loadProfiles, type MailboxAddress } from '../lib/index';
-import { adminEndpoint } from './shared/admin';
-import { findConfig } from './shared/mailbox-user';
-import { passingUser } from './shared/passing-user';
+import { adminEndpoint } from './admin/endpoints';
+import { findConfig } from './mailbox/mailbox-user';
+import { withTemporaryUser } from './admin/with-temporary-user';
 import { sharedText } from './shared/texts';
 
 export = function (RED: NodeAPI): void {
@@ -37,7 +37,7 @@ async function lookUp(RED: NodeAPI, body: Record<string, unknown>): Promise<Mail
   const config = findConfig(RED, text(body['mailbox']));
   if (config === undefined) throw new ConfigurationError(sharedText(RED, 'error.not-deployed'));
   if (workflowId === '') throw new InvalidMessageError(sharedText(RED, 'error.lookup-workflow'));
-  return passingUser(config, ({ mailbox }, signal) =>
+  return withTemporaryUser(config, ({ mailbox }, signal) =>
     odsCode === ''
       ? mailbox.searchWorkflow(workflowId, { signal })
       : mailbox.lookup(odsCode.toUpperCase(), workflowId, { signal }),

@@ -2,7 +2,7 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import { ConfigurationError, OutFolder, type FolderProblem, type OutgoingPair, type ScanOptions } from '../lib/index';
 import { FolderError } from './shared/errors';
-import { useMailbox } from './shared/mailbox-user';
+import { useMailbox } from './mailbox/mailbox-user';
 import { onInput } from './shared/on-input';
 import { cleanError } from './shared/report-error';
 import { numberSetting, textSetting } from './shared/settings';

@@ -1,7 +1,7 @@
 /** mesh-lookup: finds the mailbox of an organisation for a workflow, or every mailbox that receives a workflow. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { InvalidMessageError, NotFoundError, type MailboxAddress } from '../lib/index';
-import { useMailbox } from './shared/mailbox-user';
+import { useMailbox } from './mailbox/mailbox-user';
 import { onInput } from './shared/on-input';
 import { setProperty } from './shared/set-property';
 import { evaluateText } from './shared/typed-input';

@@ -2,8 +2,8 @@
 /* oxlint-disable promise/no-callback-in-promise -- done() is how Node-RED is told, and it comes last. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { ConfigurationError, MllpListenError, MllpServer, type MeshError, type MllpServerOptions } from '../lib/index';
-import { MllpInbound, type InboundSettings } from './shared/mllp-inbound';
-import { CHARSETS } from './shared/mllp-payload';
+import { MllpInbound, type InboundSettings } from './mllp/inbound';
+import { CHARSETS } from './mllp/payload';
 import { cleanError } from './shared/report-error';
 import { choiceSetting, numberSetting, textSetting } from './shared/settings';
 import { errorStatus } from './shared/status';

@@ -10,7 +10,7 @@ import {
   type MllpClientState,
   type MllpSent,
 } from '../lib/index';
-import { CHARSETS, messageBytes } from './shared/mllp-payload';
+import { CHARSETS, messageBytes } from './mllp/payload';
 import { onInput } from './shared/on-input';
 import { cleanError, errorIsOver, showsError } from './shared/report-error';
 import { choiceSetting, numberSetting, textSetting } from './shared/settings';

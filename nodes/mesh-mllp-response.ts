@@ -1,8 +1,8 @@
 /** mesh-mllp-response: answers the sender of an HL7 v2 message that mesh-mllp-in has received. */
 import type { Node, NodeAPI, NodeDef, NodeMessageInFlow } from 'node-red';
 import { buildAcknowledgement, MllpMessageError } from '../lib/index';
-import { messageBytes } from './shared/mllp-payload';
-import { pendingRequest, type PendingRequest } from './shared/mllp-requests';
+import { messageBytes } from './mllp/payload';
+import { pendingRequest, type PendingRequest } from './mllp/requests';
 import { onInput } from './shared/on-input';
 import { choiceSetting } from './shared/settings';
 import { evaluateText } from './shared/typed-input';

@@ -1,11 +1,11 @@
 /** mesh-poll: hands what arrives in the mailbox to the flow. Outputs: data, reports, business acknowledgements, parked. */
 import type { Node, NodeAPI } from 'node-red';
-import { inboxConsumer, tellParked } from './shared/inbox-consumer';
-import { MailboxUser } from './shared/mailbox-user';
+import { inboxConsumer, tellParked } from './receive/inbox-consumer';
+import { MailboxUser } from './mailbox/mailbox-user';
 import { onInput } from './shared/on-input';
-import { readPollOrder } from './shared/poll-orders';
-import { PollStatus } from './shared/poll-status';
-import { readPollSettings, type MeshPollDef } from './shared/poll-settings';
+import { readPollOrder } from './receive/poll-orders';
+import { PollStatus } from './receive/poll-status';
+import { readPollSettings, type MeshPollDef } from './receive/poll-settings';
 import { cleanError } from './shared/report-error';
 import { shortCount } from './shared/status';
 

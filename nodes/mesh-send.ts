@@ -9,19 +9,19 @@ import {
   type OutgoingMessage,
   type PreparedMessage,
 } from '../lib/index';
-import { MailboxUser } from './shared/mailbox-user';
-import { InOrder } from './shared/in-order';
-import { meshSent, type MeshSent } from './shared/mesh-sent';
+import { MailboxUser } from './mailbox/mailbox-user';
+import { InOrder } from './send/in-order';
+import { meshSent, type MeshSent } from './send/mesh-sent';
 import { onInput } from './shared/on-input';
-import { askedFor, deadlineSettings, type Asked } from './shared/deadline-settings';
+import { askedFor, deadlineSettings, type Asked } from './send/deadline-settings';
 import {
   outgoingMessage,
   outgoingPayload,
   SEND_FIELDS,
   settingsObject,
   type SendFields,
-} from './shared/outgoing-message';
-import { SendStatus } from './shared/send-status';
+} from './send/outgoing-message';
+import { SendStatus } from './send/send-status';
 import { choiceSetting } from './shared/settings';
 import { asText, evaluate, evaluateText } from './shared/typed-input';
 

@@ -1,8 +1,8 @@
 /** mesh-sidebar: the operator's window on the mailboxes, a plugin of the editor. Here are its admin endpoints. */
 import type { NodeAPI } from 'node-red';
-import { actionEndpoints } from './shared/sidebar-actions';
-import { payloadEndpoints } from './shared/sidebar-payloads';
-import { viewEndpoints } from './shared/sidebar-views';
+import { actionEndpoints } from './admin/sidebar-actions';
+import { payloadEndpoints } from './admin/sidebar-payloads';
+import { viewEndpoints } from './admin/sidebar-views';
 
 export = function (RED: NodeAPI): void {
   RED.plugins.registerPlugin('mesh-sidebar', { type: 'mesh-sidebar' });

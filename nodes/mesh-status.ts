@@ -1,15 +1,15 @@
 /** mesh-status: the watchdog. Tells each change in the health of one mailbox or of all, and the present health when asked. */
 import type { Node, NodeAPI, NodeDef, NodeStatus } from 'node-red';
 import type { Condition } from '../lib/index';
-import { MailboxUser } from './shared/mailbox-user';
-import { HealthWatch, type WatchedMailbox } from './shared/health-watch';
+import { MailboxUser } from './mailbox/mailbox-user';
+import { HealthWatch, type WatchedMailbox } from './admin/condition-reporter';
 import { cleanError } from './shared/report-error';
 import { onInput } from './shared/on-input';
 import { setProperty } from './shared/set-property';
 import { numberSetting, textSetting } from './shared/settings';
-import { knownMailboxes, type KnownMailbox } from './shared/known-mailboxes';
+import { knownMailboxes, type KnownMailbox } from './admin/known-mailboxes';
 import { errorStatus, shortCount } from './shared/status';
-import type { ConnectionState } from './shared/connection';
+import type { ConnectionState } from './mailbox/connection';
 
 interface MeshStatusDef extends NodeDef {
   version?: number;

@@ -1,10 +1,10 @@
 /** mesh-track: what became of what was sent: MESH asked, the outbox asked, or each change told by itself. */
 import type { Node, NodeAPI, NodeDef, NodeMessageInFlow, NodeStatusFill } from 'node-red';
 import { InvalidMessageError, type OutboxEvent } from '../lib/index';
-import { useMailbox, type MailboxUser } from './shared/mailbox-user';
+import { useMailbox, type MailboxUser } from './mailbox/mailbox-user';
 import { onInput } from './shared/on-input';
-import { askOutbox } from './shared/outbox-questions';
-import { needsAttention } from './shared/sending-watch';
+import { askOutbox } from './send/outbox-questions';
+import { needsAttention } from './mailbox/send-alarms';
 import { setProperty } from './shared/set-property';
 import { shortCount } from './shared/status';
 import { evaluateText } from './shared/typed-input';

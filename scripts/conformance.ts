@@ -7,7 +7,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Findings } from '../lib/conformance/types';
-import { ROOT } from './node-red';
+import { ROOT } from '../test/harness/node-red';
 
 const folder = mkdtempSync(join(tmpdir(), 'mesh-conformance-'));
 try {

@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exampleFlows, RealNodeRed } from './node-red';
+import { exampleFlows, RealNodeRed } from '../test/harness/node-red';
 
 const LARGE_FILE_BYTES = 250_000_000;
 

@@ -4,9 +4,9 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { closeBrowser, Editor } from '../test/browser/support';
-import { exampleFlows, ROOT } from './node-red';
-import { examples } from './welcome';
+import { closeBrowser, Editor } from '../test/harness/browser';
+import { exampleFlows, ROOT } from '../test/harness/node-red';
+import { examples } from '../test/harness/welcome';
 
 const FOLDER = join(ROOT, 'docs', 'recipes', 'pictures');
 /** The subflows as a palette would have them: one of each, on a tab of their own. */

@@ -5,13 +5,13 @@
 import { chmod, copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { ROOT } from './node-red';
+import { ROOT } from '../test/harness/node-red';
 import { audit } from './release/audit';
 import { writeBill } from './release/bill-of-materials';
-import { tryInstalls, tryUpload } from './release/installs';
-import { command, succeeded } from './release/run';
+import { tryInstalls, tryUpload } from '../test/harness/installs';
+import { command, succeeded } from '../test/harness/command';
 import { scorecard } from './release/scorecard';
-import { missing, pack, strays, type Tarball } from './release/tarball';
+import { missing, pack, strays, type Tarball } from '../test/harness/tarball';
 
 const lines: string[] = [];
 let failed = 0;

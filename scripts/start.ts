@@ -4,8 +4,8 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { exampleFlows, freePort, RealNodeRed, ROOT } from './node-red';
-import { welcomeFlow } from './welcome';
+import { exampleFlows, freePort, RealNodeRed, ROOT } from '../test/harness/node-red';
+import { welcomeFlow } from '../test/harness/welcome';
 
 /** The others are imported by a click: the welcome tab says how. */
 const IMPORTED = ['first-message', 'file-transfer'];

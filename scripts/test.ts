@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { ROOT } from './node-red';
+import { ROOT } from '../test/harness/node-red';
 
 interface Suite {
   name: string;
@@ -20,7 +20,7 @@ interface Suite {
 const SUITES: Suite[] = [
   {
     name: 'lib',
-    files: 'test/{protocol,client,payload,send,receive,mllp,folders,formats,acks,architecture}/**/*.test.ts',
+    files: 'test/{protocol,client,payload,send,receive,mllp,folders,formats,acks,monitor,architecture}/**/*.test.ts',
   },
   { name: 'tools', files: 'test/{check,cli,conformance,docs,specification}/**/*.test.ts' },
   { name: 'store', files: 'test/store/**/*.test.ts' },

@@ -4,7 +4,7 @@ import type * as Library from '../../lib/index';
 import type { Address } from '../harness/connection';
 
 // eslint-disable-next-line typescript/no-require-imports
-export const { openMailbox, openState } = require(join(__dirname, '../../dist/lib/index.js')) as typeof Library;
+export const { openMailbox, openStorage } = require(join(__dirname, '../../dist/lib/index.js')) as typeof Library;
 
 /** Options of a mailbox at the bench's server; defaults are what is measured. */
 export function mailboxOptions(

@@ -1,16 +1,16 @@
 /** The library with small messages: sent at once, sent through the durable outbox, received by the durable inbox. */
-import type { DurableMailbox, InboxConsumer, InboxPoller, Mailbox, State } from '../../lib/index';
+import type { DurableMailbox, InboxConsumer, InboxPoller, Mailbox, Storage } from '../../lib/index';
 import { readPart } from '../files';
 import type { Address } from '../harness/connection';
 import { measured, serve } from '../harness/serve';
-import { mailboxOptions, openMailbox, openState } from './library';
+import { mailboxOptions, openMailbox, openStorage } from './library';
 
 /** Messages that a flow hands over at the same time, as a file of many lines does. */
 const AT_ONCE = 64;
 
 let mailbox: Mailbox;
 let durable: DurableMailbox;
-let state: State;
+let storage: Storage;
 let inbox: InboxPoller;
 
 interface Batch {
@@ -81,15 +81,15 @@ serve({
     mailbox = openMailbox(mailboxOptions(address));
   },
   async connectDurable({ folder, ...address }: Address & { folder: string }) {
-    state = await openState({ folder });
-    durable = openMailbox({ ...mailboxOptions(address), state });
+    storage = await openStorage({ folder });
+    durable = openMailbox({ ...mailboxOptions(address), storage });
     durable.start();
     inbox = durable.inbox({ minimumIntervalMs: 1 });
   },
   async close() {
     await inbox.close();
     await durable.close();
-    await state.close();
+    await storage.close();
   },
   smallSend: ({ count, file, bytes }: Batch) => {
     const payload = readPart({ file, start: 0, end: bytes });

@@ -2,7 +2,7 @@
 import type { Profiler } from 'node:inspector';
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { freePort, RealNodeRed } from '../../scripts/node-red';
+import { freePort, RealNodeRed } from '../../test/harness/node-red';
 import {
   csvFile,
   gzippedPartsOf,

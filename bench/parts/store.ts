@@ -5,7 +5,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { startPostgres } from '../../test/support/postgres-server';
+import { startPostgres } from '../../test/harness/postgres-server';
 import { Child } from '../harness/child';
 import { withFolder, type Settings } from '../settings';
 import { BENCH_NOW, benchMailbox, seedLedger, type Figure } from './store-operations';

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
-import { replacePart } from '../../scripts/docs-part';
+import { replacePart } from '../../test/harness/docs-part';
 import type { PartName, Results } from '../parts';
 import type { Settings } from '../settings';
 import { svg } from './svg';

@@ -2,7 +2,7 @@
 import type { Comparison, Standing } from '../harness/compare';
 import type { StoreFigures } from '../parts/store';
 import type { Results } from '../parts';
-import { markdownTable } from '../../scripts/docs-part';
+import { markdownTable } from '../../test/harness/docs-part';
 import { COMPARISONS } from './json';
 
 const number = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2));

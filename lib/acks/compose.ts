@@ -12,13 +12,13 @@ import { checkMayFollow } from './itk3/read';
 import { buildNhsAck } from './nhsack/nhsack';
 import { requireOdsCode } from './ods-code';
 import { ackWorkflowOf, isAckWorkflow, type WorkflowProfiles } from './profiles';
-import type { Recognised } from './recognise';
+import type { Classification } from './classify';
 import type { KeptRequest } from './request';
 import { fillTemplate, needsMessage } from './template';
 import type { AckForm, AckLevel } from './types';
 
 /** What the receiver wants to tell the sender. */
-export interface AnswerWish {
+export interface AcknowledgementRequest {
   /**
    * `profile`: as the message's flags and its workflow's profile want it, or not at all. Else this form, asked for or not; but an
    * acknowledgement is never answered.
@@ -43,7 +43,7 @@ export interface AnswerContext {
   workflowId: string;
   /** `Mex-Subject` as it came. */
   subject?: unknown;
-  recognised: Recognised | undefined;
+  classification: Classification | undefined;
   /** It is a copy of a request that came before. */
   isDuplicate: boolean;
   /** The codes of the answers that were given to it, oldest first. */
@@ -76,12 +76,15 @@ export interface ComposedAnswer {
  * @throws InvalidMessageError for a wish that the form cannot express, or an answer that may not follow those given;
  *   ConfigurationError where the ODS code is missing
  */
-export function composeAnswer(wish: AnswerWish, context: AnswerContext): ComposedAnswer | { unanswered: Unanswered } {
-  const { workflowId, recognised, profiles, isDuplicate } = context;
-  if (recognised && recognised.kind !== 'request') return { unanswered: 'acknowledgement' };
+export function composeAnswer(
+  wish: AcknowledgementRequest,
+  context: AnswerContext,
+): ComposedAnswer | { unanswered: Unanswered } {
+  const { workflowId, classification, profiles, isDuplicate } = context;
+  if (classification && classification.kind !== 'request') return { unanswered: 'acknowledgement' };
   if (isMarkedAsAnswer(context.subject) || isAckWorkflow(profiles, workflowId))
     return { unanswered: 'acknowledgement' };
-  const request = recognised?.request;
+  const request = classification?.request;
   const profile = profiles.find(workflowId);
   const form = wish.form === 'profile' ? (profile?.form ?? request?.form ?? 'none') : wish.form;
   const answerOn = ackWorkflowOf(profiles, workflowId) ?? (wish.form === 'profile' ? undefined : `${workflowId}_ACK`);
@@ -112,7 +115,7 @@ export function composeAnswer(wish: AnswerWish, context: AnswerContext): Compose
 
 type Written = Pick<ComposedAnswer, 'code' | 'payload' | 'contentType'>;
 
-function itk3(wish: AnswerWish, request: KeptRequest | undefined, context: AnswerContext): Written {
+function itk3(wish: AcknowledgementRequest, request: KeptRequest | undefined, context: AnswerContext): Written {
   const { mailboxId, now, given, isDuplicate } = context;
   if (wish.outcome === 'partial') throw new InvalidMessageError('ITK3 knows no partial answer: accept or reject it.');
   const isPositive = wish.outcome === 'accepted';
@@ -148,7 +151,7 @@ function itk3(wish: AnswerWish, request: KeptRequest | undefined, context: Answe
   return { code: row.code, payload, contentType: format === 'xml' ? 'application/xml' : 'application/json' };
 }
 
-function nhsAck(wish: AnswerWish, request: KeptRequest | undefined, { now }: AnswerContext): Written {
+function nhsAck(wish: AcknowledgementRequest, request: KeptRequest | undefined, { now }: AnswerContext): Written {
   if (request?.form !== 'nhsack') throw notOfForm('an EDIFACT interchange with a reference', 'NHSACK');
   if (wish.level !== 'business') throw new InvalidMessageError('NHSACK is a business answer: it has no other level.');
   const { interchange, fault } = request;
@@ -171,7 +174,11 @@ function nhsAck(wish: AnswerWish, request: KeptRequest | undefined, { now }: Ans
 }
 
 /** UNH references of an interchange's messages that are rejected, each with its reason. */
-function rejectedMessages(wish: AnswerWish, references: readonly string[], reason: string): Record<string, string> {
+function rejectedMessages(
+  wish: AcknowledgementRequest,
+  references: readonly string[],
+  reason: string,
+): Record<string, string> {
   if (wish.outcome === 'accepted') return {};
   const given = wish.rejected ?? {};
   if (wish.outcome === 'rejected') {
@@ -184,7 +191,7 @@ function rejectedMessages(wish: AnswerWish, references: readonly string[], reaso
   });
 }
 
-function hl7(wish: AnswerWish, request: KeptRequest | undefined, { now }: AnswerContext): Written {
+function hl7(wish: AcknowledgementRequest, request: KeptRequest | undefined, { now }: AnswerContext): Written {
   if (request?.form !== 'hl7v2') throw notOfForm('an HL7 v2 message with a control id', 'HL7 acknowledgement');
   if (wish.outcome === 'partial') throw new InvalidMessageError('An HL7 acknowledgement is not partial.');
   const mode = wish.level === 'business' ? 'A' : 'C';

@@ -11,7 +11,7 @@ import { bypassesProxy, createTransport, TransportFailure } from '../client/tran
 import { systemClock } from '../clock';
 import { readMailboxOptions, type MailboxConfig, type MailboxOptions, type ProxyOptions } from '../config';
 import { MeshError } from '../errors';
-import { HealthRecorder, type ClockSkew } from '../health';
+import { HealthRecorder, type ClockSkew } from '../monitor/health';
 import { MAX_CLOCK_SKEW_MS, NOTABLE_CLOCK_SKEW_MS } from '../protocol/authorization';
 import { checkOwnCertificate, day } from './own-certificate';
 import { openTcp, openTls, openTlsToProxy, openTunnel, peerOf, resolveName } from './reach';

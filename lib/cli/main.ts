@@ -14,7 +14,7 @@ interface Command {
 const COMMANDS: Record<string, Command> = {
   sandbox: {
     about: 'a MESH server on this machine, for trying and testing',
-    run: (args) => (require('../sandbox/run-cli') as typeof import('../sandbox/run-cli')).runSandbox(args),
+    run: (args) => (require('./sandbox') as typeof import('./sandbox')).runSandbox(args),
   },
   csr: {
     about: 'a private key and the signing request for a MESH client certificate',
@@ -28,6 +28,10 @@ const COMMANDS: Record<string, Command> = {
     about: 'runs NHS England’s assurance catalogue and writes an evidence pack',
     run: (args) => (require('./conformance') as typeof import('./conformance')).conformance(args),
   },
+  store: {
+    about: 'copies a store between SQLite and PostgreSQL; erases one message',
+    run: (args) => (require('./store') as typeof import('./store')).store(args),
+  },
 };
 
 const USAGE = `Usage: nhs-mesh <command> [options]
@@ -36,8 +40,7 @@ ${Object.entries(COMMANDS)
   .map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`)
   .join('\n')}
 
-nhs-mesh <command> --help tells the options of each. nhs-mesh --version tells the version.
-A store is copied between SQLite and PostgreSQL by a program of its own: nhs-mesh-store.
+nhs-mesh <command> --help lists the options of a command. nhs-mesh --version prints the version.
 `;
 
 async function main(args: string[]): Promise<number> {

@@ -114,13 +114,13 @@ export class Exchange {
           try {
             return await read(response);
           } finally {
-            letGo(response);
+            discardBody(response);
           }
         }
         mayHaveArrived ||= isUncertain(response.status);
         // The status says enough if the body breaks off.
         const body = await readJson(response.body, this.answerMs).catch(() => undefined);
-        letGo(response);
+        discardBody(response);
         throw failureOfStatus(this.contextOf(call, signal), response, body);
       } catch (error) {
         if (!(error instanceof TransportFailure)) throw error;
@@ -161,6 +161,6 @@ function isUncertain(status: number): boolean {
 }
 
 /** What was not read to its end would keep its connection busy for good. Harmless for what was. */
-function letGo(response: TransportResponse): void {
+function discardBody(response: TransportResponse): void {
   if (!response.body.hasEnded) response.body.cancel(new Error('not wanted'));
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { StorageError } from '../errors';
 import { withoutPath } from '../payload/file-error';
 import { syncFolder } from '../payload/file-sink';
-import { patientRename } from '../payload/patient-rename';
+import { renameWithRetry } from '../payload/rename-with-retry';
 import { writeWholeFile } from '../payload/whole-file';
 
 /** Runs a file operation; its failure is a StorageError without the path, which may carry a patient's name. */
@@ -39,7 +39,7 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
 
 /** Moves a file within one file system, durably. What was there is replaced. */
 export async function moveFile(from: string, to: string): Promise<void> {
-  await patientRename(from, to);
+  await renameWithRetry(from, to);
   await syncFolder(dirname(to));
 }
 

@@ -8,7 +8,7 @@ import { basename, join, resolve } from 'node:path';
 import type { MessageHeaders } from '../types';
 import { writeControlFile, type ControlFields, type StatusRecord } from './control-file';
 import { clientFolders, folderNames, isThere, moveFile, onDisk, removeFolder, writeWhole } from './files';
-import { patientRename } from '../payload/patient-rename';
+import { renameWithRetry } from '../payload/rename-with-retry';
 import { notADevice } from '../payload/safe-file-name';
 
 /** A received message: its headers, and for data its payload, in memory or in a file that is moved away. */
@@ -79,7 +79,7 @@ async function place(payload: Uint8Array | { file: string }, temporary: string, 
   if (payload instanceof Uint8Array) {
     await writeWhole(temporary, payload);
   } else {
-    await patientRename(payload.file, temporary).catch(async (error: unknown) => {
+    await renameWithRetry(payload.file, temporary).catch(async (error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
       await copyFile(payload.file, temporary);
     });

@@ -9,7 +9,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { StorageError } from '../errors';
 import { Digests } from './digests';
 import { withoutPath } from './file-error';
-import { patientRename } from './patient-rename';
+import { renameWithRetry } from './rename-with-retry';
 import type { PayloadSink, Written } from './sink';
 
 /** Written at once (bytes), if so much is there: small writes cost a thread's round trip each. */
@@ -180,7 +180,7 @@ export class FileSink implements PayloadSink {
       if (!this.#options.replace && (await exists(this.#target))) {
         throw Object.assign(new Error('exists'), { code: 'EEXIST' });
       }
-      await patientRename(this.#temporary, this.#target);
+      await renameWithRetry(this.#temporary, this.#target);
       await syncFolder(dirname(this.#target));
     });
     return { file: this.#target, bytes: this.#bytes, sha256: this.#digests.hex() };

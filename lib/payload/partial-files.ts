@@ -8,7 +8,7 @@ import { constants } from 'node:fs';
 import { copyFile, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { MessageHeaders } from '../types';
-import { patientRename } from './patient-rename';
+import { renameWithRetry } from './rename-with-retry';
 import { writeWholeFile } from './whole-file';
 
 /** Where they are: the part of a Spool that is needed here. */
@@ -71,7 +71,7 @@ export class PartialFiles {
     const to = this.#place.path(data);
     try {
       if (this.#place.isShared) await takeCopy(from, to);
-      else await patientRename(from, to);
+      else await renameWithRetry(from, to);
     } catch {
       return false;
     }
@@ -124,7 +124,7 @@ export async function partialNames(folder: string): Promise<Set<string>> {
  */
 async function takeCopy(from: string, to: string): Promise<void> {
   const taken = `${to}.taken`;
-  await patientRename(from, taken);
+  await renameWithRetry(from, taken);
   await copyFile(taken, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
   await rm(taken, { force: true });
 }

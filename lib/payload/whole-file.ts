@@ -1,6 +1,6 @@
 /** A small file, whole or not at all. */
 import { open } from 'node:fs/promises';
-import { patientRename } from './patient-rename';
+import { renameWithRetry } from './rename-with-retry';
 
 /**
  * Writes `content` to `path` by way of `<path><suffix>`: fsync, then rename, so that a kill leaves the old file or the new
@@ -21,5 +21,5 @@ export async function writeWholeFile(
   } finally {
     await handle.close();
   }
-  await patientRename(temporary, path);
+  await renameWithRetry(temporary, path);
 }

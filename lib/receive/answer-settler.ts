@@ -2,9 +2,9 @@
  * A received acknowledgement settles what it answers, before the flow hears of it and once: what it has settled is written into
  * its row. One that answers nothing that was sent from here, or cannot be read, is raised, and delivered all the same.
  */
-import { identifySource } from '../acks/identify-source';
+import { parseSource } from '../acks/parse-source';
 import { loadProfiles, type WorkflowProfiles } from '../acks/profiles';
-import { recognise, requestKey, type KeptAck, type Recognised, type Settled } from '../acks/recognise';
+import { classify, requestKey, type KeptAck, type Classification, type Settled } from '../acks/classify';
 import type { ReceivedAck } from '../acks/types';
 import { InvalidMessageError, type MeshError } from '../errors';
 import { openStored } from '../payload/stored-payload';
@@ -33,7 +33,7 @@ export interface AnswerSettlerParts {
 }
 
 /** What a row keeps of what its payload is. */
-export type KeptContent = Required<Pick<Incoming, 'recognised' | 'requestKey'>>;
+export type KeptContent = Required<Pick<Incoming, 'classification' | 'requestKey'>>;
 
 export class AnswerSettler {
   readonly #parts: AnswerSettlerParts;
@@ -47,26 +47,26 @@ export class AnswerSettler {
 
   /** Looks into a payload that was downloaded, unless it is large. */
   async look(headers: MessageHeaders, payload: SpooledPayload | undefined): Promise<KeptContent> {
-    if (headers.messageType === 'REPORT' || !payload) return { recognised: null, requestKey: null };
+    if (headers.messageType === 'REPORT' || !payload) return { classification: null, requestKey: null };
     const source = await openStored(payload.stored, payload.size, this.#parts.spool);
-    const found = recognise(await identifySource(source), headers.workflowId, this.#profiles);
-    return { recognised: found ? { ...found } : null, requestKey: requestKey(found, headers.from) };
+    const found = classify(await parseSource(source), headers.workflowId, this.#profiles);
+    return { classification: found ? { ...found } : null, requestKey: requestKey(found, headers.from) };
   }
 
   /** Settles what a stored acknowledgement answers, if that was not done yet. Throws what the store throws. */
   async settle(
     messageId: string,
     headers: MessageHeaders,
-    recognised: Incoming['recognised'],
+    classification: Incoming['classification'],
   ): Promise<MeshAnswer | undefined> {
-    const kept = ackIn(recognised);
+    const kept = ackIn(classification);
     if (!kept) return undefined;
     if (kept.settled !== undefined) return answerOf(kept);
     const { rows, router } = this.#parts;
     const ack = kept.kind === 'acknowledgement' ? kept.ack : undefined;
     const settled = (ack && (await this.#settle(ack, headers))) ?? null;
     const now: KeptAck = { ...kept, settled };
-    await rows.recognised(messageId, { ...now });
+    await rows.classification(messageId, { ...now });
     if (settled === null) {
       const consumer = router.claim(headers) ?? router.consumers[0];
       consumer?.failed(problem(headers, ack), messageId);
@@ -86,8 +86,8 @@ export class AnswerSettler {
 }
 
 /** The acknowledgement that a row holds. */
-export function ackIn(recognised: Incoming['recognised']): KeptAck | undefined {
-  const kept = recognised as Recognised | null;
+export function ackIn(classification: Incoming['classification']): KeptAck | undefined {
+  const kept = classification as Classification | null;
   return kept === null || kept.kind === 'request' ? undefined : kept;
 }
 

@@ -16,7 +16,7 @@ import {
   UnavailableError,
   type MeshError,
 } from '../errors';
-import { DiskRoom, NoRoomError } from '../payload/disk-room';
+import { DiskSpace, NoSpaceError } from '../payload/disk-space';
 import { PartialFiles } from '../payload/partial-files';
 import type { IncomingState } from '../store/store';
 import type { MessageHeaders, Progress } from '../types';
@@ -42,7 +42,7 @@ import type { AnswerSettler, KeptContent } from './answer-settler';
 import type { ReportSettler } from './report-settler';
 import { SpoolSink, type SpooledPayload } from './spool-sink';
 import { Storing } from './storing';
-import type { MeshTeller } from './mesh-teller';
+import type { MeshAcknowledger } from './mesh-acknowledger';
 
 /** So often in a row a message keeps the rest waiting when MESH cannot give it out. */
 const STUMBLES = 3;
@@ -55,7 +55,7 @@ export interface CollectorParts {
   notices: Notices;
   reports: ReportSettler;
   answers: AnswerSettler;
-  teller: MeshTeller;
+  teller: MeshAcknowledger;
   /** Ends requests. */
   signal: AbortSignal;
   /** Whether the inbox may still be polled. */
@@ -70,7 +70,7 @@ export interface CollectorParts {
 export class Collector {
   readonly listed = new ListedMessages();
   readonly #parts: CollectorParts;
-  readonly #room: DiskRoom;
+  readonly #room: DiskSpace;
   readonly #partials: PartialFiles;
   readonly #storing = new Storing();
   /** What is being stored and MESH being told of: not to be delivered yet. */
@@ -81,7 +81,7 @@ export class Collector {
   constructor(parts: CollectorParts) {
     this.#parts = parts;
     const { spool, storeKey, minFreeBytes } = parts.options;
-    this.#room = new DiskRoom(() => spool.freeBytes(), minFreeBytes);
+    this.#room = new DiskSpace(() => spool.freeBytes(), minFreeBytes);
     this.#partials = new PartialFiles(spool, storeKey);
   }
 
@@ -207,7 +207,7 @@ export class Collector {
   async #receive(message: ListedMessage, consumer: InboxConsumer): Promise<void> {
     const { notices, answers } = this.#parts;
     const { messageId } = message;
-    await this.#checkRoom();
+    await this.#checkSpace();
     let downloaded: { headers: MessageHeaders; payload: SpooledPayload | undefined };
     try {
       downloaded = await this.#download(messageId, consumer);
@@ -267,7 +267,7 @@ export class Collector {
       if (teller.whenSpooled) teller.owe(messageId);
       this.listed.delete(messageId);
       if (headers.messageType === 'REPORT') await reports.settle(headers);
-      await answers.settle(messageId, headers, content.recognised);
+      await answers.settle(messageId, headers, content.classification);
       if (teller.whenSpooled) await teller.tellNow(messageId);
     } finally {
       this.#underWay.delete(messageId);
@@ -303,9 +303,9 @@ export class Collector {
   }
 
   /** What the disk has no room for stays in MESH's inbox, and the store can still write. */
-  async #checkRoom(): Promise<void> {
-    const hasRoom = this.#room.has(0);
-    if (hasRoom === true || (await hasRoom)) return;
+  async #checkSpace(): Promise<void> {
+    const hasSpace = this.#room.has(0);
+    if (hasSpace === true || (await hasSpace)) return;
     throw new StorageError('The disk is nearly full: received messages stay in the MESH inbox.', {
       mailboxId: this.#parts.options.mailboxId,
       advice: 'Make room on the disk of the state folder. MESH keeps messages for five days.',
@@ -321,10 +321,10 @@ export class Collector {
       return;
     }
     // MESH is away or does not let us in, or the disk is full: the next message would fare no better.
-    const isItsOwn = error instanceof DownloadError || error instanceof NoRoomError;
+    const isItsOwn = error instanceof DownloadError || error instanceof NoSpaceError;
     if (!isItsOwn && (error.retry !== 'never' || isOurs(error))) throw error;
     // What only waits for room on the disk, and costs nothing to ask for, is never given up.
-    if (!(error instanceof NoRoomError && error.wasKnown)) message.failures += 1;
+    if (!(error instanceof NoSpaceError && error.wasKnown)) message.failures += 1;
     message.failedIn = this.listed.list;
     if (error.retry === 'never' || message.failures >= (options.maxDeliveries ?? DEFAULT_MAX_DELIVERIES)) {
       message.gaveUp = true;

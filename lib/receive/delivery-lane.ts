@@ -10,11 +10,11 @@
  * has in flight comes one by one after that: a message that kills the process takes no others with it to their last delivery.
  */
 import type { MeshError } from '../errors';
-import type { Incoming, IncomingStanding } from '../store/store';
+import type { Incoming, IncomingSummary } from '../store/store';
 import type { ReceivedMessage } from '../types';
 import type { Clock } from '../clock';
 import { Alarm } from './alarm';
-import type { Flight, Flights } from './flights';
+import type { Lease, Leases } from './leases';
 import { isSmall, recordTogether, type Recorded } from './first-deliveries';
 import { DELIVERABLE, type IncomingRows } from './incoming-rows';
 import { asMeshError, type deliveryKinds } from './inbox-rules';
@@ -37,7 +37,7 @@ const REFUSED_MS = 5 * 60_000;
 /** What a lane works with. */
 export interface DeliveryLaneParts {
   rows: IncomingRows;
-  flights: Flights;
+  flights: Leases;
   notices: Notices;
   reports: ReportSettler;
   answers: AnswerSettler;
@@ -67,7 +67,7 @@ export class DeliveryLane {
   /** How deliveries ended, being committed. */
   readonly #settling = new Set<Promise<void>>();
   /** Read and not yet delivered, oldest first; all of them this consumer's. */
-  #read: IncomingStanding[] = [];
+  #read: IncomingSummary[] = [];
   /** The last row that was read: what comes later is behind it. */
   #after: string | undefined;
   /** Counts the resets. */
@@ -151,7 +151,7 @@ export class DeliveryLane {
   }
 
   /** The oldest that waits for its first delivery; it stays the next one until it is taken off. */
-  async #nextWaiting(): Promise<IncomingStanding | undefined> {
+  async #nextWaiting(): Promise<IncomingSummary | undefined> {
     const { rows, isUnderWay } = this.#parts;
     if (rows.waiting.count((routed) => this.#claims(routed)) === 0) return undefined;
     while (this.#read.length === 0) {
@@ -167,7 +167,7 @@ export class DeliveryLane {
   }
 
   /** The first of what waits, as far as they are small, and new, and nothing has to be settled first. */
-  #smallOnes(): IncomingStanding[] {
+  #smallOnes(): IncomingSummary[] {
     if (this.#consumer.folder !== undefined) return [];
     const room = this.#consumer.maxInFlight - this.#parts.flights.of(this.#consumer);
     const end = this.#read.findIndex((row) => !isSmall(row) || this.#parts.isUnderWay(row.messageId));
@@ -226,7 +226,7 @@ export class DeliveryLane {
       return;
     }
     if (row.messageType === 'REPORT' && row.deliveryCount === 0) await reports.settle(headersOf(row));
-    const answer = await answers.settle(messageId, headersOf(row), row.recognised);
+    const answer = await answers.settle(messageId, headersOf(row), row.classification);
     const folder = this.#consumer.folder;
     const endTurn = folder === undefined ? await turns.next() : () => undefined;
     try {
@@ -274,7 +274,7 @@ export class DeliveryLane {
     answer: MeshAnswer | undefined,
   ): Promise<MeshError | undefined> {
     try {
-      const kind = this.#parts.kindOf(received.message, row.recognised);
+      const kind = this.#parts.kindOf(received.message, row.classification);
       const { deliveryCount } = row;
       await this.#consumer.deliver({ received, kind, deliveryCount, ...(answer && { answer }) });
       return undefined;
@@ -283,7 +283,7 @@ export class DeliveryLane {
     }
   }
 
-  async #delivered(flight: Flight, row: Incoming, error: MeshError | undefined): Promise<void> {
+  async #delivered(flight: Lease, row: Incoming, error: MeshError | undefined): Promise<void> {
     const { flights, clock, leaseMs, settle, onLease } = this.#parts;
     flight.running = false;
     flight.refused = error?.retry === 'safe';

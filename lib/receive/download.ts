@@ -8,7 +8,7 @@
  */
 import type { Download, MeshClient } from '../client/client';
 import { GoneError, NotFoundError, TooLargeError } from '../errors';
-import { NoRoomError } from '../payload/disk-room';
+import { NoSpaceError } from '../payload/disk-space';
 import { asItIs, BrokenGzip, gunzipped, type Expander } from '../payload/expand';
 import type { PayloadSink } from '../payload/sink';
 import { readChecksum } from '../protocol/checksum';
@@ -80,7 +80,7 @@ export async function downloadMessage(
 }
 
 /** After these nothing of what was fetched can be of use again; or its place on the disk is needed. */
-const USELESS = [ChangedError, TooLargeError, NotFoundError, GoneError, NoRoomError];
+const USELESS = [ChangedError, TooLargeError, NotFoundError, GoneError, NoSpaceError];
 
 /** A request for the next chunk, made while this one is still expanded. */
 interface Ahead {

@@ -9,10 +9,10 @@ import { ALWAYS_HELD } from '../store/mailbox-lease';
 import { Alarm } from './alarm';
 import { Collector } from './collector';
 import { DeliveryLane } from './delivery-lane';
-import type { OtherChange } from '../store/store';
+import type { RemoteChange } from '../store/store';
 import type { DurableInboxOptions } from './durable-inbox-types';
 import { AnswerSettler } from './answer-settler';
-import { Flights } from './flights';
+import { Leases } from './leases';
 import { IncomingRows } from './incoming-rows';
 import { InboxRouter } from './inbox-router';
 import { InboxWatchers } from './inbox-watchers';
@@ -27,7 +27,7 @@ import {
   UNCLAIMED_AGAIN_MS,
 } from './inbox-rules';
 import type { InboxConsumer, InboxPoller, InboxState, ParkedMessage } from './inbox-types';
-import { MeshTeller } from './mesh-teller';
+import { MeshAcknowledger } from './mesh-acknowledger';
 import { Notices } from './notices';
 import { PollSchedule } from './poll-schedule';
 import { ReportSettler } from './report-settler';
@@ -54,10 +54,10 @@ class DurableInbox implements InboxPoller {
   readonly #notices = new Notices(() => this.#clock.now());
   readonly #schedule: PollSchedule;
   readonly #rows: IncomingRows;
-  readonly #flights: Flights;
+  readonly #flights: Leases;
   readonly #watchers: InboxWatchers;
   readonly #leases: Alarm;
-  readonly #teller: MeshTeller;
+  readonly #teller: MeshAcknowledger;
   readonly #reports: ReportSettler;
   readonly #answers: AnswerSettler;
   readonly #collector: Collector;
@@ -88,7 +88,7 @@ class DurableInbox implements InboxPoller {
     // Where there are other instances the store knows which of them are gone.
     this.#freshStart = options.freshStart && !store.isShared;
     this.#lease = options.lease?.((held) => this.#leaseChanged(held)) ?? ONE_OWNER;
-    this.#stopHearing = store.onOther(storeKey, (change) => this.#other(change));
+    this.#stopHearing = store.onRemoteChange(storeKey, (change) => this.#other(change));
     this.#router = new InboxRouter(options.leftToOthers ?? []);
     this.#kindOf = deliveryKinds(options.businessAcknowledgementWorkflows);
     this.#schedule = new PollSchedule({
@@ -98,7 +98,7 @@ class DurableInbox implements InboxPoller {
       poll: () => void this.poll(),
     });
     this.#rows = new IncomingRows(store, storeKey, clock, options.stored);
-    this.#flights = new Flights(() => clock.now());
+    this.#flights = new Leases(() => clock.now());
     this.#watchers = new InboxWatchers({
       router: this.#router,
       waiting: this.#rows.waiting,
@@ -110,7 +110,7 @@ class DurableInbox implements InboxPoller {
     this.#answers = new AnswerSettler({ ...options, rows: this.#rows, router: this.#router });
     const shared = { rows: this.#rows, router: this.#router, notices: this.#notices, signal: this.#closing.signal };
     const mayPoll = (): boolean => this.#lease.held;
-    this.#teller = new MeshTeller({
+    this.#teller = new MeshAcknowledger({
       ...shared,
       client,
       whenSpooled: options.meshAcknowledge !== 'when-done',
@@ -324,7 +324,7 @@ class DurableInbox implements InboxPoller {
   }
 
   /** The flow was done with a message on another instance. */
-  #other(change: OtherChange): void {
+  #other(change: RemoteChange): void {
     if (!this.#loaded || this.#closed) return;
     const look = change.kind === 'in' ? this.#doneElsewhere(change.messageId) : undefined;
     // What is not heard is found when a lease ends, or when the lane comes to it.

@@ -1,10 +1,10 @@
 /** The first deliveries of several small messages, recorded in one commit before any of them is handed over. */
 import { INLINE_BYTES } from '../payload/stored-payload';
-import type { Incoming, IncomingStanding } from '../store/store';
+import type { Incoming, IncomingSummary } from '../store/store';
 import type { Clock } from '../clock';
 import type { ReceivedMessage } from '../types';
 import { ackIn } from './answer-settler';
-import type { Flight, Flights } from './flights';
+import type { Lease, Leases } from './leases';
 import { DELIVERABLE, type IncomingRows } from './incoming-rows';
 import type { InboxConsumer } from './inbox-types';
 import { storedDelivery, type DeliveryTarget } from './stored-delivery';
@@ -13,14 +13,14 @@ import type { Turns } from './turns';
 /** A message, and what became of the record of its delivery: undefined where it was settled meanwhile. */
 export interface Recorded {
   received: ReceivedMessage;
-  flight: Flight;
+  flight: Lease;
   record: PromiseSettledResult<Incoming | undefined>;
 }
 
 /** What it works with. */
 interface Parts {
   rows: IncomingRows;
-  flights: Flights;
+  flights: Leases;
   clock: Clock;
   /** Payloads are held in memory by one lane at a time. */
   turns: Turns;
@@ -31,13 +31,13 @@ interface Parts {
 }
 
 /** Its payload is in its row, it was never delivered, and nothing has to be settled before it is. */
-export function isSmall({ size, deliveryCount, messageType, recognised }: IncomingStanding): boolean {
-  return size <= INLINE_BYTES && deliveryCount === 0 && messageType === 'DATA' && !ackIn(recognised);
+export function isSmall({ size, deliveryCount, messageType, classification }: IncomingSummary): boolean {
+  return size <= INLINE_BYTES && deliveryCount === 0 && messageType === 'DATA' && !ackIn(classification);
 }
 
 /** Records them, up to the first that is not as it was listed: that one is looked at by itself. Each is in flight from here on. */
 export async function recordTogether(
-  listed: readonly IncomingStanding[],
+  listed: readonly IncomingSummary[],
   consumer: InboxConsumer,
   parts: Parts,
 ): Promise<Recorded[]> {
@@ -50,7 +50,7 @@ export async function recordTogether(
     const records = await Promise.allSettled(ready.map(({ row }) => rows.deliver(row, clock.now() + leaseMs)));
     return ready.map(({ received }, i) => ({
       received,
-      flight: begun[i] as Flight,
+      flight: begun[i] as Lease,
       record: records[i] as PromiseSettledResult<Incoming | undefined>,
     }));
   } finally {

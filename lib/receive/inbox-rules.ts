@@ -36,12 +36,12 @@ export function deliveryKinds(
   businessAcknowledgementWorkflows: readonly string[] = ['*_ACK'],
 ): (
   message: Pick<MessageHeaders, 'messageType' | 'workflowId'>,
-  recognised?: Incoming['recognised'],
+  classification?: Incoming['classification'],
 ) => Delivery['kind'] {
   const isBusinessAcknowledgement = workflowsMatcher(businessAcknowledgementWorkflows);
-  return ({ messageType, workflowId }, recognised = null) => {
+  return ({ messageType, workflowId }, classification = null) => {
     if (messageType === 'REPORT') return 'report';
-    const ack = ackIn(recognised);
+    const ack = ackIn(classification);
     if (ack && !('isData' in ack)) return 'business-acknowledgement';
     return isBusinessAcknowledgement(workflowId) ? 'business-acknowledgement' : 'data';
   };

@@ -1,6 +1,6 @@
 /** Who is told how the inbox stands: those who listen, and each consumer of its own part. */
 import type { Progress } from '../types';
-import type { Flights } from './flights';
+import type { Leases } from './leases';
 import type { InboxRouter } from './inbox-router';
 import { pollerState } from './inbox-rules';
 import type { InboxConsumer, InboxState } from './inbox-types';
@@ -10,7 +10,7 @@ import type { Waiting } from './waiting';
 export interface InboxWatchersParts {
   router: InboxRouter<InboxConsumer>;
   waiting: Waiting;
-  flights: Flights;
+  flights: Leases;
   state: () => InboxState;
 }
 

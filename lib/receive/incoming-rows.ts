@@ -3,7 +3,7 @@
  * none of them goes back: spooled, acknowledged, delivered (again and again), done; or parked on the way, and done after.
  */
 import type { MeshError } from '../errors';
-import type { Incoming, IncomingStanding, IncomingState, NewIncoming, Page, Store, StoredError } from '../store/store';
+import type { Incoming, IncomingSummary, IncomingState, NewIncoming, Page, Store, StoredError } from '../store/store';
 import type { Clock } from '../clock';
 import { RecentRows } from '../store/recent-rows';
 import { Waiting } from './waiting';
@@ -47,13 +47,13 @@ export class IncomingRows {
   }
 
   /** What waits for its first delivery, oldest first. `after` is a message id. */
-  listWaiting(limit: number, after: string | undefined): Promise<IncomingStanding[]> {
-    return this.#store.standingIncoming(this.#key, WAITING, after === undefined ? { limit } : { limit, after });
+  listWaiting(limit: number, after: string | undefined): Promise<IncomingSummary[]> {
+    return this.#store.incomingSummaries(this.#key, WAITING, after === undefined ? { limit } : { limit, after });
   }
 
   /** All in these states. They may be changed on the way. */
-  all(states: readonly IncomingState[]): AsyncGenerator<IncomingStanding> {
-    return pages((page) => this.#store.standingIncoming(this.#key, states, page));
+  all(states: readonly IncomingState[]): AsyncGenerator<IncomingSummary> {
+    return pages((page) => this.#store.incomingSummaries(this.#key, states, page));
   }
 
   /** All that is parked, as rows without payloads. */
@@ -63,7 +63,7 @@ export class IncomingRows {
 
   /** All of which MESH has not been told. They may be told on the way. */
   untold(): AsyncGenerator<Incoming> {
-    return pages((page) => this.#store.untoldIncoming(this.#key, page));
+    return pages((page) => this.#store.unacknowledgedIncoming(this.#key, page));
   }
 
   /** Counts what waits, before anything else. New ones come behind them, even if the clock was set back. */
@@ -124,8 +124,8 @@ export class IncomingRows {
   }
 
   /** What its payload was recognised as, or has settled: whatever became of the message meanwhile. */
-  async recognised(messageId: string, recognised: Incoming['recognised']): Promise<void> {
-    await this.#change(messageId, ['spooled', 'acknowledged', 'delivered', 'done', 'parked'], { recognised });
+  async classification(messageId: string, classification: Incoming['classification']): Promise<void> {
+    await this.#change(messageId, ['spooled', 'acknowledged', 'delivered', 'done', 'parked'], { classification });
   }
 
   /** The lease of an earlier process has no one to hold it. */
@@ -139,7 +139,7 @@ export class IncomingRows {
   }
 
   /** The flow is done with it. Undefined if it was before, or the store does not know it. */
-  async settle(messageId: string): Promise<IncomingStanding | undefined> {
+  async settle(messageId: string): Promise<IncomingSummary | undefined> {
     const settledAt = this.#clock.now();
     const change = { state: 'done', settledAt, leaseUntil: null } as const;
     const row = await this.#change(messageId, UNFINISHED, change, { event: 'done', time: settledAt });
@@ -160,7 +160,7 @@ export class IncomingRows {
   }
 
   /** Somebody wants a parked one delivered again, at least once. Undefined if it is not parked. */
-  async unpark(messageId: string, maxDeliveries: number): Promise<IncomingStanding | undefined> {
+  async unpark(messageId: string, maxDeliveries: number): Promise<IncomingSummary | undefined> {
     const row = await this.get(messageId);
     if (row?.state !== 'parked') return undefined;
     const time = this.#clock.now();
@@ -174,7 +174,7 @@ export class IncomingRows {
   }
 
   /** It is not delivered any more. Undefined if it was settled meanwhile. */
-  async park(row: Incoming, error: MeshError | undefined): Promise<IncomingStanding | undefined> {
+  async park(row: Incoming, error: MeshError | undefined): Promise<IncomingSummary | undefined> {
     const stored = error ? storedError(error) : TOO_OFTEN;
     const parked = await this.#change(
       row.messageId,
@@ -191,7 +191,7 @@ export class IncomingRows {
     from: readonly IncomingState[],
     change: Parameters<Store['changeIncoming']>[3],
     note?: Parameters<Store['changeIncoming']>[4],
-  ): Promise<IncomingStanding | undefined> {
+  ): Promise<IncomingSummary | undefined> {
     if (change.state !== 'acknowledged') this.#recent.forget(messageId);
     return this.#store.changeIncoming(this.#key, messageId, from, change, note);
   }
@@ -207,7 +207,7 @@ const TOO_OFTEN: StoredError = {
 function justStored(row: NewIncoming): Incoming {
   return {
     requestKey: null,
-    recognised: null,
+    classification: null,
     ...row,
     state: 'spooled',
     acknowledgedAt: null,

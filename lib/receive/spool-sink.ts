@@ -1,6 +1,6 @@
 /** Where a payload goes while it is downloaded into the store: into memory as long as it is small, then into the spool. */
 import { hash, randomUUID } from 'node:crypto';
-import { NoRoomError, type DiskRoom } from '../payload/disk-room';
+import { NoSpaceError, type DiskSpace } from '../payload/disk-space';
 import { fileSink, resumedFileSink, type FileSink } from '../payload/file-sink';
 import type { PartialDownload, PartialFiles } from '../payload/partial-files';
 import type { PayloadSink } from '../payload/sink';
@@ -22,7 +22,7 @@ export interface SpooledPayload {
 export interface SpoolSinkParts {
   spool: Spool;
   partials: PartialFiles;
-  room: DiskRoom;
+  room: DiskSpace;
   /** Headers of the first chunk. */
   message: MessageHeaders;
   /** One more digest: see Digests. */
@@ -50,10 +50,10 @@ export class SpoolSink implements PayloadSink {
     this.#parts = parts;
   }
 
-  /** For a message whose download begins; `atLeast` bytes will come. Throws NoRoomError where the disk has not so many. */
+  /** For a message whose download begins; `atLeast` bytes will come. Throws NoSpaceError where the disk has not so many. */
   static async begin(parts: SpoolSinkParts, atLeast: number): Promise<SpoolSink> {
-    const hasRoom = parts.room.has(atLeast);
-    if (hasRoom !== true && !(await hasRoom)) throw new NoRoomError(parts.message.messageId, true);
+    const hasSpace = parts.room.has(atLeast);
+    if (hasSpace !== true && !(await hasSpace)) throw new NoSpaceError(parts.message.messageId, true);
     return new SpoolSink(parts);
   }
 
@@ -103,8 +103,8 @@ export class SpoolSink implements PayloadSink {
     }
     const { room, message, spool } = this.#parts;
     spool.checkSize(this.#bytes, message.messageId);
-    const hasRoom = room.has(piece.length);
-    if (hasRoom !== true && !(await hasRoom)) throw new NoRoomError(message.messageId, false);
+    const hasSpace = room.has(piece.length);
+    if (hasSpace !== true && !(await hasSpace)) throw new NoSpaceError(message.messageId, false);
     room.take(piece.length);
     this.#file ??= await this.#toFile();
     await this.#file.write(piece);

@@ -1,7 +1,7 @@
 /** Answers received messages: the business acknowledgement, through the durable outbox, once for each message and level. */
-import { composeAnswer, type AnswerWish, type Unanswered } from '../acks/compose';
+import { composeAnswer, type AcknowledgementRequest, type Unanswered } from '../acks/compose';
 import type { WorkflowProfiles } from '../acks/profiles';
-import type { Recognised } from '../acks/recognise';
+import type { Classification } from '../acks/classify';
 import type { AckForm, AckLevel } from '../acks/types';
 import type { Clock } from '../clock';
 import { InvalidMessageError, NotFoundError } from '../errors';
@@ -42,7 +42,11 @@ const LEVELS: readonly AckLevel[] = ['infrastructure', 'business'];
  * durable: only then may the message be done. The same level again gives the first answer.
  * @throws NotFoundError for a message that the store does not have; what composeAnswer and the outbox throw
  */
-export async function answerMessage(parts: AnswererParts, messageId: string, wish: AnswerWish): Promise<Answered> {
+export async function answerMessage(
+  parts: AnswererParts,
+  messageId: string,
+  wish: AcknowledgementRequest,
+): Promise<Answered> {
   const { store, outbox, clock, mailbox, mailboxId, odsCode, profiles } = parts;
   const row = await store.getIncoming(mailbox, messageId);
   if (!row) {
@@ -57,7 +61,7 @@ export async function answerMessage(parts: AnswererParts, messageId: string, wis
     messageId,
     subject: row.headers['subject'],
     workflowId: row.workflowId,
-    recognised: (row.recognised ?? undefined) as Recognised | undefined,
+    classification: (row.classification ?? undefined) as Classification | undefined,
     isDuplicate: await isDuplicate(parts, row),
     // What is asked for again is not checked against itself.
     given: earlier.has(wish.level) ? [] : [...earlier.values()].map(({ code }) => code),

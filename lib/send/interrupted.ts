@@ -53,7 +53,7 @@ export class Interrupted {
    * Judges what has waited for long enough, by its mark where there are `marks`. Call it while nothing is on the wire here. Throws
    * what the store throws.
    */
-  async judge(isOver: () => boolean, marks?: SendMarks): Promise<void> {
+  async recoverInterrupted(isOver: () => boolean, marks?: SendMarks): Promise<void> {
     const { store, mailbox, clock } = this.#parts;
     const waiting = new Map<string, { attempts: number; at: number }>();
     let after = '';

@@ -2,7 +2,7 @@
  * Sends what waits in the outbox of one mailbox, in order, one request at a time. The one sender of its mailbox: whoever
  * runs it has made sure that there is no other (DESIGN.md, rule 3).
  *
- * Before a message goes out its intent is committed, of the next ones too (in-hand.ts); and it is marked as begun
+ * Before a message goes out its intent is committed, of the next ones too (commit-batcher.ts); and it is marked as begun
  * (send-marks.ts), so that a kill makes one message unknown: the one on the wire. A store that several instances share has no marks:
  * there one intent is ahead, and a kill can make two messages unknown.
  */
@@ -11,11 +11,11 @@ import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
 import { RecentRows } from '../store/recent-rows';
 import type { LedgerNote, Outgoing, OutgoingChange, OutgoingState, OutgoingTransition, Store } from '../store/store';
 import { attempt, PARK_AFTER, type AttemptParts, type Ending } from './attempt';
-import { InHand, type Claimed, type Ended } from './in-hand';
+import { CommitBatcher, type Claimed, type Ended } from './commit-batcher';
 import { Interrupted, notBegun } from './interrupted';
 import { settleLate } from './late-answer';
 import { heldUnknown } from './held-unknown';
-import { NextUp } from './next-up';
+import { SendQueue } from './send-queue';
 import type { Outbox } from './outbox';
 import type { OutboxState } from './outbox-types';
 import { asideMs, SendBackoff } from './send-backoff';
@@ -66,8 +66,8 @@ export class OutboxWorker {
   readonly #backoff = new SendBackoff();
   readonly #interrupted: Interrupted;
   readonly #justQueued: RecentRows<Outgoing> | undefined;
-  readonly #next: NextUp;
-  readonly #inHand: InHand;
+  readonly #next: SendQueue;
+  readonly #inHand: CommitBatcher;
   #marks: SendMarks | undefined;
   /** No more is begun. */
   readonly #stopping = new AbortController();
@@ -84,14 +84,14 @@ export class OutboxWorker {
     this.#settleWaitMs = parts.settleWaitMs ?? 0;
     this.#interrupted = new Interrupted(parts, this.#settleWaitMs, (row, ending) => this.#changeAttempt(row, ending));
     this.#justQueued = parts.store.isShared ? undefined : new RecentRows();
-    this.#next = new NextUp({
+    this.#next = new SendQueue({
       ...parts,
       backoff: this.#backoff,
       justQueued: this.#justQueued,
       stopping: this.#stopping.signal,
       end: (row, ending) => this.#change(row, ['queued'], ending),
     });
-    this.#inHand = new InHand({
+    this.#inHand = new CommitBatcher({
       ...parts,
       next: this.#next,
       interrupted: this.#interrupted,
@@ -174,7 +174,7 @@ export class OutboxWorker {
     this.#marks ??= await this.#parts.openMarks?.();
     await this.#marks?.compare((id) => store.getOutgoing(id));
     const isOver = (): boolean => this.#isStopping || !this.#lease.held;
-    await this.#interrupted.judge(isOver, this.#marks);
+    await this.#interrupted.recoverInterrupted(isOver, this.#marks);
     if (!isOver()) await this.#marks?.renew(clock.now());
   }
 
@@ -259,7 +259,7 @@ export class OutboxWorker {
     else await this.#settleLate(row, ending);
     this.#marks?.settled(row);
     if (ending.change.state !== 'queued') await this.#parts.scratch.remove(row.id);
-    const trouble = this.#backoff.takeConvicted();
+    const trouble = this.#backoff.takePoisonMessage();
     if (trouble !== undefined) await this.#setAside(trouble);
     if (Math.abs(this.#parts.clock.now() - this.#toldAt) >= TELL_EVERY_MS)
       await this.#tellState().catch(() => undefined);
@@ -309,7 +309,7 @@ export class OutboxWorker {
 
   /** As often as it takes. Whether it was made; false where this is stopped meanwhile. Never rejects. */
   async #make(transition: OutgoingTransition): Promise<boolean> {
-    const [isMade = false] = (await this.#persist(() => this.#parts.store.changeTogether([transition]))) ?? [];
+    const [isMade = false] = (await this.#persist(() => this.#parts.store.changeBatch([transition]))) ?? [];
     return isMade;
   }
 

@@ -5,7 +5,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { AbortedError, InvalidMessageError } from '../errors';
 import { answersAsked, type Wanted } from '../acks/asks';
-import { identifySource } from '../acks/identify-source';
+import { parseSource } from '../acks/parse-source';
 import { isAckWorkflow, loadProfiles, type WorkflowProfiles } from '../acks/profiles';
 import { keyOfRequest } from '../acks/request';
 import type { PayloadSource } from '../payload/source';
@@ -15,7 +15,7 @@ import { outgoingHeaders } from '../protocol/message-headers';
 import type {
   LedgerEntry,
   NewOutgoing,
-  OtherChange,
+  RemoteChange,
   Outgoing,
   OutgoingChange,
   OutgoingFilter,
@@ -38,7 +38,7 @@ import {
 } from './outbox-types';
 import { notSent, notThere } from './outbox-errors';
 import { messageToResend, RESENDABLE } from './resend';
-import { Room } from './room';
+import { OutboxQuota } from './outbox-quota';
 
 /** What an outbox is made of. */
 export interface OutboxParts {
@@ -66,7 +66,7 @@ interface Answers {
 /** Takes messages in, and answers for them until they are settled. */
 export class Outbox {
   readonly #parts: OutboxParts;
-  readonly #room: Room;
+  readonly #room: OutboxQuota;
   readonly #stopHearing: () => void;
   readonly #order = new CallOrder();
   readonly #deadlines: DeadlineRules;
@@ -81,10 +81,10 @@ export class Outbox {
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
-    this.#room = new Room(parts, parts.limits);
+    this.#room = new OutboxQuota(parts, parts.limits);
     this.#deadlines = deadlineRules(parts.deadlines);
     this.#profiles = parts.profiles ?? loadProfiles();
-    this.#stopHearing = parts.store.onOther(parts.mailbox, (change) => this.#other(change));
+    this.#stopHearing = parts.store.onRemoteChange(parts.mailbox, (change) => this.#other(change));
   }
 
   /** Hears no more of what other instances do. */
@@ -93,7 +93,7 @@ export class Outbox {
   }
 
   /** Another instance sends, and whoever waits here has to know. Events are told where they happen, and only there. */
-  #other(change: OtherChange): void {
+  #other(change: RemoteChange): void {
     if (change.kind === 'out') this.#lookAgain([change.id]);
     if (change.kind === 'missed') this.#lookAgain([...this.#waiting.keys()]);
     if (change.kind === 'out' || change.kind === 'missed') this.onChange();
@@ -171,9 +171,7 @@ export class Outbox {
 
   /** By what an answer will name the message, and which are awaited. An answer is not itself answered. */
   async #answers(source: PayloadSource, workflowId: string, options: EnqueueOptions): Promise<Answers> {
-    const { request, acknowledgement, unreadableAcknowledgement } = options.answering
-      ? {}
-      : await identifySource(source);
+    const { request, acknowledgement, unreadableAcknowledgement } = options.answering ? {} : await parseSource(source);
     const reference = keyOfRequest(request);
     const { asks } = options;
     if (asks !== 'automatic') {

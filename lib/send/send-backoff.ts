@@ -83,7 +83,7 @@ export class SendBackoff {
   }
 
   /** The message that has been found out to be the trouble, once: it has to be set aside. */
-  takeConvicted(): string | undefined {
+  takePoisonMessage(): string | undefined {
     const id = this.#convicted;
     this.#convicted = undefined;
     return id;

@@ -1,6 +1,6 @@
 /** An acknowledgement that came back settles what it answers: found by the reference that it names, never by a local id alone. */
 import { answerKey, type ReceivedAck } from '../acks/types';
-import type { Settled } from '../acks/recognise';
+import type { Settled } from '../acks/classify';
 import type { Clock } from '../clock';
 import { settleOutcome } from '../store/settle-outcome';
 import type { Outcome, Outgoing, OutgoingState, Store } from '../store/store';

@@ -53,7 +53,7 @@ export class MailboxLease implements Held {
     if (!this.#store.isShared || this.#stopping) return;
     const stopping = new AbortController();
     this.#stopping = stopping;
-    const stopHearing = this.#store.onOther(this.#mailbox, ({ kind }) => {
+    const stopHearing = this.#store.onRemoteChange(this.#mailbox, ({ kind }) => {
       if (kind === 'lease' || kind === 'missed') this.#wake();
     });
     this.#running = this.#running.then(() => this.#run(stopping.signal)).finally(stopHearing);

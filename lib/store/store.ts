@@ -149,8 +149,8 @@ export interface Incoming {
   readonly receivedAt: number;
   /** The same for every copy of a request by the same sender; null where it is none that can be read. */
   readonly requestKey: string | null;
-  /** What its payload was recognised as (Recognised of lib/acks): ids, codes and flags only. */
-  recognised: Record<string, unknown> | null;
+  /** What its payload was classification as (Classification of lib/acks): ids, codes and flags only. */
+  classification: Record<string, unknown> | null;
   state: IncomingState;
   payload: StoredPayload | null;
   /** MESH has been told that it was collected. */
@@ -165,17 +165,17 @@ export interface Incoming {
 export type NewIncoming = Pick<
   Incoming,
   'mailbox' | 'messageId' | 'instance' | 'workflowId' | 'messageType' | 'headers' | 'size' | 'sha256' | 'receivedAt'
-> & { payload: StoredPayload | null } & Partial<Pick<Incoming, 'requestKey' | 'recognised'>>;
+> & { payload: StoredPayload | null } & Partial<Pick<Incoming, 'requestKey' | 'classification'>>;
 
 export type IncomingChange = Partial<
   Pick<
     Incoming,
-    'state' | 'payload' | 'acknowledgedAt' | 'deliveryCount' | 'leaseUntil' | 'settledAt' | 'error' | 'recognised'
+    'state' | 'payload' | 'acknowledgedAt' | 'deliveryCount' | 'leaseUntil' | 'settledAt' | 'error' | 'classification'
   >
 >;
 
 /** How a received message stands: its row without what it carries. */
-export type IncomingStanding = Pick<
+export type IncomingSummary = Pick<
   Incoming,
   | 'messageId'
   | 'workflowId'
@@ -187,7 +187,7 @@ export type IncomingStanding = Pick<
   | 'leaseUntil'
   | 'error'
   | 'size'
-  | 'recognised'
+  | 'classification'
 >;
 
 /** One line of the ledger: what happened to which message. Never a payload, nor patient data, nor a free text of a user's. */
@@ -273,7 +273,7 @@ export type Role = 'sender' | 'poller';
  * What another instance did with a mailbox: changed the state of a message that is sent, was done with one that was
  * received, or gave its leases back. `missed`: it was not heard for a while, so anything may have been.
  */
-export type OtherChange =
+export type RemoteChange =
   { kind: 'out'; id: string } | { kind: 'in'; messageId: string } | { kind: 'lease' } | { kind: 'missed' };
 
 /** The state of all mailboxes of one Node-RED (SQLite), or of several (PostgreSQL). */
@@ -285,7 +285,7 @@ export interface Store {
   /** Of this opening of the store, among those of all processes that share it. */
   readonly id: string;
   /** The ids of the others that live, or did a minute ago; none where the store has one owner. */
-  others(): Promise<string[]>;
+  otherInstances(): Promise<string[]>;
   /** The keys of all mailboxes that ever sent or received anything here. */
   mailboxes(): Promise<string[]>;
   /**
@@ -335,7 +335,7 @@ export interface Store {
    * Several changes in one commit, each as `changeOutgoing` does it: all of them, or where it throws none. Gives of each whether
    * it was made: false where the message was in another state. At most one change for each message.
    */
-  changeTogether(transitions: readonly OutgoingTransition[]): Promise<boolean[]>;
+  changeBatch(transitions: readonly OutgoingTransition[]): Promise<boolean[]>;
 
   /** Adds a received message; false if it is there already (then nothing changes). */
   addIncoming(message: NewIncoming, note: LedgerNote): Promise<boolean>;
@@ -345,14 +345,14 @@ export interface Store {
   /** Those of the ids that the store knows, with their state. */
   knownIncoming(mailbox: string, messageIds: readonly string[]): Promise<Map<string, IncomingState>>;
   /** How those of these states stand, oldest first by `receivedAt`; a page's `after` is a message id. */
-  standingIncoming(mailbox: string, states: readonly IncomingState[], page: Page): Promise<IncomingStanding[]>;
+  incomingSummaries(mailbox: string, states: readonly IncomingState[], page: Page): Promise<IncomingSummary[]>;
   /** The same, as rows. Payloads are left out (null). */
   listIncoming(mailbox: string, states: readonly IncomingState[], page: Page): Promise<Incoming[]>;
   /**
    * What MESH has not been told of (`acknowledgedAt` is null), whatever its state, oldest first by `receivedAt`; a page's
    * `after` is a message id. Payloads are left out (null).
    */
-  untoldIncoming(mailbox: string, page: Page): Promise<Incoming[]>;
+  unacknowledgedIncoming(mailbox: string, page: Page): Promise<Incoming[]>;
   /**
    * Ends the leases of what was delivered by an instance that is not there any more, so that it is due at once; gives the
    * message ids. Of what a living instance has delivered, even one that is paused, the lease holds. None where the store has
@@ -369,7 +369,7 @@ export interface Store {
     from: readonly IncomingState[],
     change: IncomingChange,
     note?: LedgerNote,
-  ): Promise<IncomingStanding | undefined>;
+  ): Promise<IncomingSummary | undefined>;
 
   /** A line of the ledger that goes with no change. */
   note(entry: Omit<LedgerEntry, 'sequence'>): Promise<void>;
@@ -408,7 +408,7 @@ export interface Store {
    */
   lease(mailbox: string, role: Role, ms: number): Promise<boolean>;
   /** Calls `listener` when another instance has changed something of the mailbox; gives a function that ends it. */
-  onOther(mailbox: string, listener: (change: OtherChange) => void): () => void;
+  onRemoteChange(mailbox: string, listener: (change: RemoteChange) => void): () => void;
   /** Waits for what is under way and closes. Repeatable. */
   close(): Promise<void>;
 }

@@ -4,7 +4,7 @@
  */
 import type { NodeAPI, NodeStatus, NodeStatusFill, NodeStatusShape } from 'node-red';
 import { MeshError, type StoredError } from '../../lib/index';
-import type { ConnectionState } from './connection';
+import type { ConnectionState } from '../mailbox/connection';
 import { sharedText } from './texts';
 
 /** Texts of errors that have a word of their own; any other code is `failed`. */

@@ -3,7 +3,7 @@ import { ago, bytes, button, el, span, text } from './dom.js';
 
 const COUNTED_TO = 1000;
 const DAY_MS = 86_400_000;
-/** How the server judges it (lib/watch.ts), as it is shown. */
+/** How the server judges it (lib/monitor/conditions.ts), as it is shown. */
 const LEVELS = { warning: 'warning', critical: 'error' };
 
 const many = (count) => (count > COUNTED_TO ? `${COUNTED_TO}+` : String(count));

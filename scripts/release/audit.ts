@@ -1,5 +1,5 @@
 /** Known weaknesses of what users install. */
-import { npm } from './run';
+import { npm } from '../../test/harness/command';
 
 /** Advisories that do not concern this package, each with the reason; nothing is here without one. */
 const REASONED: Record<string, string> = {};

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import manifest from '../../package.json';
-import { npm, succeeded } from './run';
+import { npm, succeeded } from '../../test/harness/command';
 
 /** Licences that a trust may take without asking; another one stops the release until somebody has. */
 const ALLOWED = new Set(['MIT', 'ISC', '0BSD', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0']);

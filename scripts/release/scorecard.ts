@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import manifest from '../../package.json';
-import { NODE_RED_PACKAGES, ROOT } from '../node-red';
+import { NODE_RED_PACKAGES, ROOT } from '../../test/harness/node-red';
 
 /** More count against a package. */
 const FEW_DEPENDENCIES = 6;

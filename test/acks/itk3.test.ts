@@ -5,7 +5,7 @@ import { ITK3_CODES } from '../../lib/acks/itk3/codes';
 import { answersWanted, checkMayFollow, readItk3Request, readItk3Response } from '../../lib/acks/itk3/read';
 import { fhirXmlToJson } from '../../lib/formats/fhir/from-xml';
 import { fhirJsonToXml } from '../../lib/formats/fhir/to-xml';
-import { haveSamples, sample, samplesIn } from '../support/samples';
+import { haveSamples, sample, samplesIn } from '../harness/samples';
 import { itk3Request } from './fixtures';
 
 const options = { mailboxId: 'X26ABC2', odsCode: 'X26', now: new Date('2026-04-01T11:00:00Z') };

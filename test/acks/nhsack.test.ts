@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { InvalidMessageError, UnreadableError } from '../../lib/errors';
 import { asksForNhsAck, buildNhsAck, interchangeFault, isNhsAck, readNhsAck } from '../../lib/acks/nhsack/nhsack';
 import { readEdifact } from '../../lib/formats/edifact/interchange';
-import { haveSamples, sample } from '../support/samples';
+import { haveSamples, sample } from '../harness/samples';
 import { MEDRPT } from './fixtures';
 
 const now = new Date('2026-07-01T11:00:00Z');

@@ -2,24 +2,24 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadProfiles, type AnswerWish } from '../../lib/index';
-import { IDENTIFY_BYTES } from '../../lib/acks/identify-source';
+import { loadProfiles, type AcknowledgementRequest } from '../../lib/index';
+import { PARSE_BYTES } from '../../lib/acks/parse-source';
 import { limitsFrom } from '../../lib/send/deadlines';
-import { emptyFolder } from '../support/cleanup';
-import { outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+import { emptyFolder } from '../harness/cleanup';
+import { outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 import { itk3Request, MEDRPT } from './fixtures';
 import { outcomes, party, sent, twoParties } from './support';
 
 const TOC = 'TOC_FHIR_IP_DISCH';
-const ACCEPTED: AnswerWish = { form: 'profile', level: 'business', outcome: 'accepted' };
+const ACCEPTED: AcknowledgementRequest = { form: 'profile', level: 'business', outcome: 'accepted' };
 
 describe('a restart', () => {
   it('between the answer and the end of the message: it is delivered again, and answered once', async () => {
     const server = await tlsSandbox();
     const folder = await emptyFolder();
-    const lab = party(server, { state: await stateIn() });
-    const before = await stateIn(folder);
-    const practice = party(server, { state: before, mailboxId: 'X26ABC2' });
+    const lab = party(server, { storage: await storageIn() });
+    const before = await storageIn(folder);
+    const practice = party(server, { storage: before, mailboxId: 'X26ABC2' });
     const { id } = await lab.sendOne(itk3Request(), TOC);
     await practice.collect();
     const [messageId = ''] = practice.taken.ids();
@@ -28,7 +28,7 @@ describe('a restart', () => {
     await practice.close();
     await before.close();
 
-    const again = party(server, { state: await stateIn(folder), mailboxId: 'X26ABC2' });
+    const again = party(server, { storage: await storageIn(folder), mailboxId: 'X26ABC2' });
     await again.collect();
     assert.deepEqual([again.taken.ids(), again.taken.deliveries[0]?.deliveryCount], [[messageId], 2]);
     const second = await again.answer(messageId, ACCEPTED);
@@ -49,9 +49,9 @@ describe('a restart', () => {
   it('between an acknowledgement’s commit and what it settles: it is settled before it is delivered', async () => {
     const server = await tlsSandbox();
     const folder = await emptyFolder();
-    const before = await stateIn(folder);
-    const lab = party(server, { state: before });
-    const practice = party(server, { state: await stateIn(), mailboxId: 'X26ABC2' });
+    const before = await storageIn(folder);
+    const lab = party(server, { storage: before });
+    const practice = party(server, { storage: await storageIn(), mailboxId: 'X26ABC2' });
     const { id } = await lab.sendOne(MEDRPT, 'PATH_MEDRPT_V3');
     await practice.collect();
     await practice.answer(practice.taken.ids()[0] ?? '', ACCEPTED);
@@ -60,15 +60,15 @@ describe('a restart', () => {
     const [messageId = ''] = lab.taken.ids();
     // As a kill leaves it: in the row, and nothing settled.
     const row = await before.store.getIncoming(lab.storeKey, messageId);
-    const { settled, ...recognised } = row?.recognised ?? {};
+    const { settled, ...classification } = row?.classification ?? {};
     assert.deepEqual((settled as { id: string }).id, id);
-    await before.store.changeIncoming(lab.storeKey, messageId, ['delivered'], { recognised });
+    await before.store.changeIncoming(lab.storeKey, messageId, ['delivered'], { classification });
     await before.store.changeOutgoing(id, ['accepted', 'acknowledged'], { business: 'awaited' });
     await lab.poller.close();
     await lab.close();
     await before.close();
 
-    const again = party(server, { state: await stateIn(folder) });
+    const again = party(server, { storage: await storageIn(folder) });
     await again.collect();
     assert.equal(again.taken.deliveries[0]?.answer?.sentId, id);
     assert.deepEqual(await outcomes(again, id), ['not-asked', 'positive']);
@@ -78,7 +78,7 @@ describe('a restart', () => {
 
 describe('the outbox', () => {
   it('knows by what an answer names a message, from memory, a file and the spool, but not of a large one', async () => {
-    const { lab, state } = await twoParties();
+    const { lab, storage } = await twoParties();
     const file = join(await emptyFolder(), 'request.xml');
     const padded = (bytes: number): string => itk3Request({ extra: `<!--${'x'.repeat(bytes)}-->` });
     await writeFile(file, padded(100_000));
@@ -87,13 +87,13 @@ describe('the outbox', () => {
       [Buffer.from(MEDRPT), 'nhsack 77 LAB'],
       [{ file }, 'itk3 msg-1'],
       [padded(200_000), 'itk3 msg-1'],
-      [padded(IDENTIFY_BYTES), null],
+      [padded(PARSE_BYTES), null],
       ['a letter', null],
       [{ json: { resourceType: 'Bundle' } }, null],
     ] as const;
     for (const [payload, reference] of cases) {
       const { message } = await lab.outbox.enqueue({ to: 'X26ABC2', workflowId: 'W', payload });
-      assert.equal((await state.store.getOutgoing(message.id))?.answerReference, reference);
+      assert.equal((await storage.store.getOutgoing(message.id))?.answerReference, reference);
       // Nothing is awaited that nobody asked to await.
       assert.deepEqual(await outcomes(lab, message.id), ['not-asked', 'not-asked']);
     }
@@ -109,8 +109,8 @@ describe('the outbox', () => {
         ],
       }),
     );
-    const state = await stateIn();
-    const mailbox = outboxAt(await tlsSandbox(), { state, profiles });
+    const storage = await storageIn();
+    const mailbox = outboxAt(await tlsSandbox(), { storage, profiles });
     const asked = async (payload: string, workflowId: string): Promise<string> => {
       const message = { to: 'X26ABC2', workflowId, payload };
       const { message: taken } = await mailbox.outbox.enqueue(message, { asks: 'automatic' });
@@ -130,7 +130,7 @@ describe('the outbox', () => {
 
     const request = { to: 'X26ABC2', workflowId: TOC, payload: itk3Request() };
     const { message } = await mailbox.outbox.enqueue(request, { asks: 'automatic' });
-    const row = await state.store.getOutgoing(message.id);
+    const row = await storage.store.getOutgoing(message.id);
     assert.ok(row);
     assert.equal(limitsFrom(row, 0).infrastructureBy, 3 * 3_600_000);
     // 1 January 1970 was a Thursday.
@@ -138,14 +138,14 @@ describe('the outbox', () => {
   });
 
   it('of a message that was sent again, the one that arrived is settled', async () => {
-    const { lab, practice, state } = await twoParties();
+    const { lab, practice, storage } = await twoParties();
     const lost = await lab.sendOne(itk3Request(), TOC);
-    await state.store.changeOutgoing(lost.id, ['accepted', 'acknowledged'], { state: 'undelivered' });
+    await storage.store.changeOutgoing(lost.id, ['accepted', 'acknowledged'], { state: 'undelivered' });
     const again = await lab.outbox.resend(lost.id);
     await lab.outbox.accepted(again.id);
     assert.deepEqual(await outcomes(lab, again.id), ['awaited', 'awaited']);
     const later = await lab.sendOne(itk3Request(), TOC);
-    await state.store.changeOutgoing(later.id, ['accepted', 'acknowledged'], { state: 'closed' });
+    await storage.store.changeOutgoing(later.id, ['accepted', 'acknowledged'], { state: 'closed' });
     await practice.collect();
     await practice.answer(practice.taken.ids()[0] ?? '', { ...ACCEPTED, level: 'infrastructure' });
     await sent(practice);

@@ -1,10 +1,10 @@
 /** Two durable mailboxes at a sandbox, each with its inbox, that send each other requests and answers. */
-import type { DurableMailbox, InboxPoller, MailboxOptions, OutboxMessage, State } from '../../lib/index';
+import type { DurableMailbox, InboxPoller, MailboxOptions, OutboxMessage, Storage } from '../../lib/index';
 import type { DurableOptions } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
-import { afterThisTest } from '../support/cleanup';
-import { consumer, idle, type TestConsumer } from '../support/consumer';
-import { eventually, outboxAt, stateIn, tlsSandbox, type TestOutbox } from '../support/outboxes';
+import { afterThisTest } from '../harness/cleanup';
+import { consumer, idle, type TestConsumer } from '../harness/consumer';
+import { eventually, outboxAt, storageIn, tlsSandbox, type TestOutbox } from '../harness/outboxes';
 
 export interface Party extends TestOutbox {
   readonly poller: InboxPoller;
@@ -15,15 +15,15 @@ export interface Party extends TestOutbox {
   sendOne(payload: string | Buffer, workflowId: string, options?: object): Promise<OutboxMessage>;
 }
 
-export type PartyOptions = Partial<MailboxOptions & DurableOptions> & { state: State };
+export type PartyOptions = Partial<MailboxOptions & DurableOptions> & { storage: Storage };
 
 /** X26ABC1 and X26ABC2, as their ids are, with an ODS code. */
 export async function twoParties(options: Partial<DurableOptions> = {}) {
   const server = await tlsSandbox();
-  const state = await stateIn();
-  const lab = party(server, { state, ...options });
-  const practice = party(server, { state, mailboxId: 'X26ABC2', ...options });
-  return { server, state, lab, practice };
+  const storage = await storageIn();
+  const lab = party(server, { storage, ...options });
+  const practice = party(server, { storage: storage, mailboxId: 'X26ABC2', ...options });
+  return { server, storage, lab, practice };
 }
 
 export function party(server: Sandbox & { ca: string }, options: PartyOptions, to = otherOf(options)): Party {

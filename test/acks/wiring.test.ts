@@ -1,7 +1,7 @@
 /** The closed loop over a real sandbox: what is sent, its answers, and what they settle. */
 import assert from 'node:assert/strict';
-import { InvalidMessageError, NotFoundError, type AnswerWish, type Delivery } from '../../lib/index';
-import { failure } from '../support/failure';
+import { InvalidMessageError, NotFoundError, type AcknowledgementRequest, type Delivery } from '../../lib/index';
+import { failure } from '../harness/failure';
 import { loadProfiles, type WorkflowProfiles } from '../../lib/acks/profiles';
 import { readItk3Response } from '../../lib/acks/itk3/read';
 import { itk3Request, MEDRPT } from './fixtures';
@@ -11,20 +11,27 @@ const TOC = 'TOC_FHIR_IP_DISCH';
 const PATH = 'PATH_MEDRPT_V3';
 const ADT = 'MSH|^~\\&|A|B|C|D|20260401||ADT^A01|M-1|P|2.4|||AL|AL\rPID|||1||SMITH\r';
 
-const accept = (level: AnswerWish['level'] = 'business', more: Partial<AnswerWish> = {}): AnswerWish => ({
+const accept = (
+  level: AcknowledgementRequest['level'] = 'business',
+  more: Partial<AcknowledgementRequest> = {},
+): AcknowledgementRequest => ({
   form: 'profile',
   level,
   outcome: 'accepted',
   ...more,
 });
-const reject = (level: AnswerWish['level'], code: string, more: Partial<AnswerWish> = {}): AnswerWish => ({
+const reject = (
+  level: AcknowledgementRequest['level'],
+  code: string,
+  more: Partial<AcknowledgementRequest> = {},
+): AcknowledgementRequest => ({
   ...accept(level, more),
   outcome: 'rejected',
   code,
 });
 
 /** Answers the last message that the party received, and lets the answer arrive. */
-async function answerLast(by: Party, at: Party, wish: AnswerWish): Promise<Delivery | undefined> {
+async function answerLast(by: Party, at: Party, wish: AcknowledgementRequest): Promise<Delivery | undefined> {
   const messageId = by.taken.ids().at(-1) ?? '';
   await by.answer(messageId, wish);
   await sent(by);
@@ -108,18 +115,18 @@ describe('the closed loop', () => {
   });
 
   it('what the store keeps of a request has no patient in it', async () => {
-    const { lab, practice, state } = await twoParties();
+    const { lab, practice, storage } = await twoParties();
     await lab.sendOne(ADT, 'ANY_WORKFLOW');
     await practice.collect();
-    const row = await state.store.getIncoming(practice.storeKey, practice.taken.ids()[0] ?? '');
-    assert.equal(row?.recognised?.['kind'], 'request');
-    assert.doesNotMatch(JSON.stringify(row?.recognised), /SMITH|PID/);
+    const row = await storage.store.getIncoming(practice.storeKey, practice.taken.ids()[0] ?? '');
+    assert.equal(row?.classification?.['kind'], 'request');
+    assert.doesNotMatch(JSON.stringify(row?.classification), /SMITH|PID/);
   });
 
   it('a late answer settles what is overdue; a negative one is final; a repeated one tells nothing', async () => {
-    const { lab, practice, state } = await twoParties();
+    const { lab, practice, storage } = await twoParties();
     const { id } = await lab.sendOne(itk3Request(), TOC);
-    await state.store.changeOutgoing(id, ['accepted', 'acknowledged'], { infrastructure: 'overdue' });
+    await storage.store.changeOutgoing(id, ['accepted', 'acknowledged'], { infrastructure: 'overdue' });
     await practice.collect();
     await answerLast(practice, lab, reject('infrastructure', '20009'));
     assert.deepEqual(await outcomes(lab, id), ['negative', 'awaited']);
@@ -166,8 +173,8 @@ describe('the closed loop', () => {
   });
 
   it('a control id counts only from whom it was sent to', async () => {
-    const { server, state, lab } = await twoParties();
-    const third = party(server, { state, mailboxId: 'X26ABC3' }, 'X26ABC1');
+    const { server, storage, lab } = await twoParties();
+    const third = party(server, { storage, mailboxId: 'X26ABC3' }, 'X26ABC1');
     const { id } = await lab.sendOne(ADT, 'ANY_WORKFLOW');
     await third.sendOne('MSH|^~\\&|C|D|A|B|20260401||ACK|9|P|2.4\rMSA|AA|M-1\r', 'ANY_WORKFLOW');
     await lab.collect();
@@ -342,8 +349,8 @@ describe('an acknowledgement', () => {
     const table = (workflowId: string, ackWorkflowId: string): WorkflowProfiles =>
       loadProfiles(JSON.stringify({ profiles: [{ workflowId, ackWorkflowId, form: 'custom', busAck: true }] }));
     // Two organisations, two tables: there is a loop in neither, but in both together.
-    const { server, state, lab } = await twoParties({ profiles: table('ORDER', 'RECEIPT') });
-    const practice = party(server, { state, mailboxId: 'X26ABC3', profiles: table('RECEIPT', 'ORDER') }, 'X26ABC1');
+    const { server, storage, lab } = await twoParties({ profiles: table('ORDER', 'RECEIPT') });
+    const practice = party(server, { storage, mailboxId: 'X26ABC3', profiles: table('RECEIPT', 'ORDER') }, 'X26ABC1');
     await practice.sendOne('order', 'ORDER');
     let answers = 0;
     for (let round = 0; round < 4; round += 1) {

@@ -5,7 +5,7 @@ import { CHECK_STEPS } from '../../lib/index';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { mailboxOn } from '../journeys/support';
 import { at, FAILING } from './failing-connections';
-import { Editor, MAJORS, needsChromium, THEMES } from './support';
+import { Editor, MAJORS, needsChromium, THEMES } from '../harness/browser';
 
 /** Presses the button, waits for the verdict and gives the steps with one outcome. */
 async function tested(tray: Locator, outcome: string): Promise<string[]> {

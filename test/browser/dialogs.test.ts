@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
-import { exampleFlows, ROOT } from '../../scripts/node-red';
-import { Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from './support';
+import { exampleFlows, ROOT } from '../harness/node-red';
+import { Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from '../harness/browser';
 
 const { 'node-red': parts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   'node-red': { nodes: Record<string, string> };

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { exampleFlows, ROOT } from '../../scripts/node-red';
-import { Editor, MAJORS, needsChromium } from './support';
+import { exampleFlows, ROOT } from '../harness/node-red';
+import { Editor, MAJORS, needsChromium } from '../harness/browser';
 
 const EXAMPLES = readdirSync(join(ROOT, 'examples'))
   .filter((file) => file.endsWith('.json'))

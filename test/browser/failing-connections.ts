@@ -2,11 +2,11 @@
 import { createServer } from 'node:net';
 import type { CheckStepName } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox';
-import { authority } from '../support/certificates';
-import { connectProxy } from '../support/connect-proxy';
-import { hostileMesh } from '../support/hostile-mesh';
-import { listening } from '../support/listening';
-import { sandbox as plainSandbox } from '../support/mailboxes';
+import { authority } from '../harness/certificates';
+import { connectProxy } from '../harness/connect-proxy';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { listening } from '../harness/listening';
+import { sandbox as plainSandbox } from '../harness/mailboxes';
 
 const DAY = 24 * 60 * 60 * 1000;
 const HOUR = DAY / 24;

@@ -8,9 +8,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
-import { pack } from '../../scripts/release/tarball';
+import { pack } from '../harness/tarball';
 import { textOf } from '../docs/markdown';
-import { Editor, MAJORS, needsChromium } from './support';
+import { Editor, MAJORS, needsChromium } from '../harness/browser';
 
 const PACKAGE = '@mesh-flows/node-red-nhs-mesh';
 

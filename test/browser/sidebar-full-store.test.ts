@@ -10,7 +10,7 @@ import type { Locator } from 'playwright-core';
 import '../../lib/store/sqlite/quiet';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { mailboxOn, sendAndPollFlow, startNodeRed } from '../journeys/support';
-import { Editor, MAJORS, needsChromium } from './support';
+import { Editor, MAJORS, needsChromium } from '../harness/browser';
 
 const MAJOR = '4';
 const MESSAGES = Number(process.env['MESH_STORE_MESSAGES'] ?? '100000');

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { FileChooser, Locator } from 'playwright-core';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { mailboxOn, sendAndPollFlow, text } from '../journeys/support';
-import { Editor, MAJORS, needsChromium } from './support';
+import { Editor, MAJORS, needsChromium } from '../harness/browser';
 
 /** More than all fields of the sidebar. */
 const MOST_TABS = 120;

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import type { Locator } from 'playwright-core';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { mailboxOn, sendAndPollFlow } from '../journeys/support';
-import { Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from './support';
+import { Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from '../harness/browser';
 
 /** Would show itself if a field were put into the page as HTML. */
 const HOSTILE = '<img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script>';

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { checkConnection, CHECK_STEPS, type CheckStep, type CheckStepName, type MailboxOptions } from '../../lib/index';
-import { authority } from '../support/certificates';
-import { connectProxy } from '../support/connect-proxy';
-import { hostileMesh } from '../support/hostile-mesh';
-import { listening } from '../support/listening';
-import { sandbox } from '../support/mailboxes';
+import { authority } from '../harness/certificates';
+import { connectProxy } from '../harness/connect-proxy';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { listening } from '../harness/listening';
+import { sandbox } from '../harness/mailboxes';
 
 const DAY = 24 * 60 * 60 * 1000;
 const SECRETS = { password: 'password', sharedKey: 'TestKey' };

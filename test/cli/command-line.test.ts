@@ -10,10 +10,9 @@ import { conformance } from '../../lib/cli/conformance';
 import { commonName } from '../../lib/cli/signing-request';
 import { packageVersion } from '../../lib/config';
 import { startSandbox } from '../../lib/sandbox';
-import { afterThisTest, emptyFolder } from '../support/cleanup';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
-const STORE_PROGRAM = join(__dirname, '../../lib/store/store-cli.ts');
 const NAME = 'SERVER001.X26.api.mesh-client.nhs.uk';
 
 interface Ended {
@@ -22,8 +21,8 @@ interface Ended {
   err: string;
 }
 
-function start(args: string[], env: Record<string, string> = {}, program: string = PROGRAM): ReturnType<typeof spawn> {
-  const child = spawn(process.execPath, ['--require', 'tsx/cjs', program, ...args], {
+function start(args: string[], env: Record<string, string> = {}): ReturnType<typeof spawn> {
+  const child = spawn(process.execPath, ['--require', 'tsx/cjs', PROGRAM, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -31,8 +30,8 @@ function start(args: string[], env: Record<string, string> = {}, program: string
   return child;
 }
 
-async function run(args: string[], env: Record<string, string> = {}, program: string = PROGRAM): Promise<Ended> {
-  const child = start(args, env, program);
+async function run(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+  const child = start(args, env);
   const texts = { out: '', err: '' };
   child.stdout?.on('data', (piece: Buffer) => (texts.out += piece.toString()));
   child.stderr?.on('data', (piece: Buffer) => (texts.err += piece.toString()));
@@ -47,22 +46,28 @@ describe('nhs-mesh', function () {
   it('tells its commands, and each command its options', async () => {
     const { code, out } = await run(['--help']);
     assert.equal(code, 0);
-    for (const name of ['sandbox', 'csr', 'check', 'conformance']) {
+    for (const name of ['sandbox', 'csr', 'check', 'conformance', 'store']) {
       assert.match(out, new RegExp(`^  ${name} `, 'm'));
       const help = await run([name, '--help']);
       assert.deepEqual([help.code, help.err], [0, '']);
       assert.match(help.out, /^Usage: /);
     }
-    assert.match(out, /nhs-mesh-store/);
   });
 
-  it('leaves stores to nhs-mesh-store, which tells its options, and its usage for one that it does not know', async () => {
-    const help = await run(['--help'], {}, STORE_PROGRAM);
-    assert.deepEqual([help.code, help.err], [0, '']);
-    assert.match(help.out, /^Usage: nhs-mesh-store /);
-    const unknown = await run(['--folders', 'x'], {}, STORE_PROGRAM);
-    assert.deepEqual([unknown.code, unknown.out], [1, '']);
-    assert.match(unknown.err, /'--folders'[\s\S]*Usage: nhs-mesh-store /);
+  it('refuses store arguments that are missing or unknown, each by name, with exit code 2', async () => {
+    const refused = async (...args: string[]): Promise<string> => {
+      const { code, out, err } = await run(['store', ...args]);
+      assert.deepEqual([code, out], [2, '']);
+      assert.match(err, /nhs-mesh store --help/);
+      return err;
+    };
+    assert.match(await refused('copy', '--folders', 'x'), /'--folders'/);
+    assert.match(await refused(), /copy or erase is needed/);
+    assert.match(await refused('move'), /no action move/);
+    assert.match(await refused('copy', '--folder', 'x', '--spool', 'y'), /--to has to be postgres or sqlite/);
+    assert.match(await refused('copy', '--to', 'postgres', '--spool', 'y'), /--folder is needed/);
+    assert.match(await refused('copy', '--to', 'postgres', '--folder', 'x'), /--spool or --payloads-in-database/);
+    assert.match(await refused('erase'), /The id of the message is needed/);
   });
 
   it('tells its version', async () => assert.equal((await run(['--version'])).out, `${packageVersion()}\n`));

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { AbortedError, MeshError, UnknownOutcomeError, type Mailbox } from '../../lib/index';
-import { allOf } from '../support/all-of';
-import { emptyFolder } from '../support/cleanup';
-import { failure } from '../support/failure';
-import { hostileMesh } from '../support/hostile-mesh';
-import { mailboxAt, operations, sandbox, until } from '../support/mailboxes';
+import { allOf } from '../harness/all-of';
+import { emptyFolder } from '../harness/cleanup';
+import { failure } from '../harness/failure';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { mailboxAt, operations, sandbox, until } from '../harness/mailboxes';
 
 const MESSAGE = { to: 'X26ABC2', workflowId: 'WF', payload: 'x' };
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readMailboxOptions, type MailboxOptions } from '../../lib/config';
 import { ConfigurationError, openMailbox } from '../../lib/index';
-import { authority } from '../support/certificates';
-import { everythingSaid, thrown } from '../support/failure';
+import { authority } from '../harness/certificates';
+import { everythingSaid, thrown } from '../harness/failure';
 
 const MARK = 'MARK7f3a';
 const good: MailboxOptions = {

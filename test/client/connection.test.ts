@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { bypassesProxy } from '../../lib/client/transport';
 import { ConnectionError, UnavailableError } from '../../lib/index';
-import { afterThisTest } from '../support/cleanup';
-import { connectProxy } from '../support/connect-proxy';
-import { everythingSaid, failure } from '../support/failure';
-import { hostileMesh } from '../support/hostile-mesh';
-import { mailboxAt, sandbox } from '../support/mailboxes';
+import { afterThisTest } from '../harness/cleanup';
+import { connectProxy } from '../harness/connect-proxy';
+import { everythingSaid, failure } from '../harness/failure';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { mailboxAt, sandbox } from '../harness/mailboxes';
 
 const once = { attempts: 1 };
 

@@ -1,15 +1,15 @@
 /** What a mailbox tells of itself to the sidebar, the health endpoint and the metrics. */
 import assert from 'node:assert/strict';
-import { afterThisTest } from '../support/cleanup';
-import { failure } from '../support/failure';
-import { sandbox } from '../support/mailboxes';
-import { outboxAt, stateIn } from '../support/outboxes';
+import { afterThisTest } from '../harness/cleanup';
+import { failure } from '../harness/failure';
+import { sandbox } from '../harness/mailboxes';
+import { outboxAt, storageIn } from '../harness/outboxes';
 import { startSandbox, type Sandbox } from '../../lib/sandbox/index';
 import type { DurableMailbox } from '../../lib/index';
 import type { TlsOptions } from '../../lib/config';
 
 const mailboxAt = async (server: Sandbox, tls?: TlsOptions): Promise<DurableMailbox> =>
-  outboxAt(server, { state: await stateIn(), ...(tls ? { tls } : {}) });
+  outboxAt(server, { storage: await storageIn(), ...(tls ? { tls } : {}) });
 
 describe('the health of a mailbox', () => {
   it('knows nothing before the first request, and guesses nothing', async () => {

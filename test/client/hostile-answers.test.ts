@@ -6,10 +6,10 @@ import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { MeshError, ProtocolError, UnknownOutcomeError, type Mailbox, type MailboxOptions } from '../../lib/index';
-import { everythingSaid, failure } from '../support/failure';
-import { hostileMesh } from '../support/hostile-mesh';
-import { listening } from '../support/listening';
-import { mailboxAt, until } from '../support/mailboxes';
+import { everythingSaid, failure } from '../harness/failure';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { listening } from '../harness/listening';
+import { mailboxAt, until } from '../harness/mailboxes';
 
 const SECRET = 'MARKpassword';
 const quick: Partial<MailboxOptions> = {

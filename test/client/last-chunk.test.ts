@@ -1,8 +1,8 @@
 /** Once the last chunk may have arrived, nobody may say that the message was not sent. */
 import assert from 'node:assert/strict';
 import { AbortedError, ConnectionError, UnknownOutcomeError } from '../../lib/index';
-import { failure } from '../support/failure';
-import { mailboxAt, sandbox } from '../support/mailboxes';
+import { failure } from '../harness/failure';
+import { mailboxAt, sandbox } from '../harness/mailboxes';
 
 const chunked = {
   to: 'X26ABC2',

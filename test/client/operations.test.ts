@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { AuthenticationError, GoneError, LocalIdNotUniqueError, NotFoundError, RejectedError } from '../../lib/index';
 import type { Mailbox } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
-import { allOf } from '../support/all-of';
-import { failure } from '../support/failure';
-import { hostileMesh } from '../support/hostile-mesh';
-import { mailboxAt, operations, sandbox } from '../support/mailboxes';
+import { allOf } from '../harness/all-of';
+import { failure } from '../harness/failure';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { mailboxAt, operations, sandbox } from '../harness/mailboxes';
 
 const MAILBOXES = [
   { mailboxId: 'X26ABC1', password: 'password', name: 'One', odsCode: 'X26' },

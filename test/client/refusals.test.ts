@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { AuthenticationError, DownloadError, NotFoundError } from '../../lib/index';
 import { ProtocolError, RejectedError, UnknownOutcomeError } from '../../lib/index';
-import { allOf } from '../support/all-of';
-import { failure } from '../support/failure';
-import { hostileMesh } from '../support/hostile-mesh';
-import { mailboxAt, operations, sandbox } from '../support/mailboxes';
+import { allOf } from '../harness/all-of';
+import { failure } from '../harness/failure';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { mailboxAt, operations, sandbox } from '../harness/mailboxes';
 
 const HOUR = 60 * 60 * 1000;
 

@@ -15,11 +15,11 @@ import {
   type Mailbox,
 } from '../../lib/index';
 import type { Sandbox, SandboxFaultEffect } from '../../lib/sandbox/index';
-import { emptyFolder } from '../support/cleanup';
-import { listening } from '../support/listening';
-import { failure } from '../support/failure';
-import { hostileMesh } from '../support/hostile-mesh';
-import { mailboxAt, operations, sandbox } from '../support/mailboxes';
+import { emptyFolder } from '../harness/cleanup';
+import { listening } from '../harness/listening';
+import { failure } from '../harness/failure';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { mailboxAt, operations, sandbox } from '../harness/mailboxes';
 
 const MESSAGE = { to: 'X26ABC2', workflowId: 'WF', payload: 'four' } as const;
 const REFUSALS = [425, 429, 503];

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { openMailbox, type Mailbox, type MailboxOptions, type OutgoingMessage } from '../../lib/index';
 import type { SandboxFaultEffect } from '../../lib/sandbox/index';
-import { emptyFolder } from '../support/cleanup';
-import { listening } from '../support/listening';
-import { everythingSaid, failure } from '../support/failure';
-import { hostileMesh, type Answer } from '../support/hostile-mesh';
-import { mailboxAt, sandbox } from '../support/mailboxes';
+import { emptyFolder } from '../harness/cleanup';
+import { listening } from '../harness/listening';
+import { everythingSaid, failure } from '../harness/failure';
+import { hostileMesh, type Answer } from '../harness/hostile-mesh';
+import { mailboxAt, sandbox } from '../harness/mailboxes';
 
 const MARK = 'MARK9434765919';
 const secrets: Partial<MailboxOptions> = {

@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AuthenticationError, ConnectionError, MeshError, TlsError } from '../../lib/index';
-import { authority } from '../support/certificates';
-import { emptyFolder } from '../support/cleanup';
-import { failure, thrown } from '../support/failure';
-import { hostileMesh } from '../support/hostile-mesh';
-import { mailboxAt, sandbox } from '../support/mailboxes';
+import { authority } from '../harness/certificates';
+import { emptyFolder } from '../harness/cleanup';
+import { failure, thrown } from '../harness/failure';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { mailboxAt, sandbox } from '../harness/mailboxes';
 
 const DAY = 24 * 60 * 60 * 1000;
 const ok = (): { body: Buffer } => ({ body: Buffer.from('{}') });

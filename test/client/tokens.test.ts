@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { parseAuthorizationToken } from '../../lib/protocol/authorization';
 import { AuthenticationError } from '../../lib/index';
-import { failure } from '../support/failure';
-import { hostileMesh } from '../support/hostile-mesh';
-import { mailboxAt, operations, sandbox } from '../support/mailboxes';
+import { failure } from '../harness/failure';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { mailboxAt, operations, sandbox } from '../harness/mailboxes';
 
 describe('each attempt has a token of its own', () => {
   it('in one call that is tried again', async () => {

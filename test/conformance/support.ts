@@ -2,7 +2,7 @@
 import { runConformance } from '../../lib/conformance/run';
 import type { ConformanceOptions, Findings, ItemResult } from '../../lib/conformance/types';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { afterThisTest } from '../support/cleanup';
+import { afterThisTest } from '../harness/cleanup';
 
 export const MARK = 'MARK5551212';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT } from '../../scripts/node-red';
+import { ROOT } from '../harness/node-red';
 import { anchors, brokenCitation, brokenLink, citations, markdownFiles, relativeLinks, textOf } from './markdown';
 
 /** Links to what is still to be made. An entry that has become true fails the test: take it out then. */

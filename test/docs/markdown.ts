@@ -1,7 +1,7 @@
 /** What the Markdown of this repository says about other files: its links, its headings and the tests that it cites. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { ROOT } from '../../scripts/node-red';
+import { ROOT } from '../harness/node-red';
 
 const FOLDERS = ['', 'docs', 'examples', '.github'];
 

@@ -11,9 +11,9 @@ import {
   type Interchange,
 } from '../../lib/formats/edifact/interchange';
 import type { SegmentObject } from '../../lib/formats/segments';
-import { edifactText } from '../support/arbitraries';
-import { thrown } from '../support/failure';
-import { haveSamples, NO_SAMPLES, samplesIn } from '../support/samples';
+import { edifactText } from '../harness/arbitraries';
+import { thrown } from '../harness/failure';
+import { haveSamples, NO_SAMPLES, samplesIn } from '../harness/samples';
 
 const MEDRPT = `UNA:+.? '
 UNB+UNOC:3+LAB:80+GP:80+260401:1200+77++MEDRPT++1'

@@ -3,8 +3,8 @@ import * as fc from 'fast-check';
 import { UnreadableError } from '../../lib/errors';
 import { fhirXmlToJson, fhirXmlToObject } from '../../lib/formats/fhir/from-xml';
 import { fhirJsonToXml } from '../../lib/formats/fhir/to-xml';
-import { fhirPatient, fhirXmlText } from '../support/arbitraries';
-import { haveSamples, NO_SAMPLES, sample, samplesIn } from '../support/samples';
+import { fhirPatient, fhirXmlText } from '../harness/arbitraries';
+import { haveSamples, NO_SAMPLES, sample, samplesIn } from '../harness/samples';
 import { canonical } from './canonical';
 
 const DIV =

@@ -6,9 +6,9 @@ import { InvalidMessageError, UnreadableError } from '../../lib/errors';
 import { acknowledgeHl7 } from '../../lib/formats/hl7/acknowledge';
 import { readHl7, textAt, writeHl7, type Hl7Message } from '../../lib/formats/hl7/message';
 import type { SegmentObject } from '../../lib/formats/segments';
-import { hl7Text } from '../support/arbitraries';
-import { thrown } from '../support/failure';
-import { haveSamples, NO_SAMPLES, samplesIn } from '../support/samples';
+import { hl7Text } from '../harness/arbitraries';
+import { thrown } from '../harness/failure';
+import { haveSamples, NO_SAMPLES, samplesIn } from '../harness/samples';
 
 const ADT = [
   'MSH|^~\\&|PAS|TRUST|MESH|GP|20260401120000||ADT^A01|M-1|P|2.4',

@@ -3,7 +3,7 @@
  * but for their mailboxes, in a real Node-RED. Positive and negative outcomes come back to what was sent.
  */
 import assert from 'node:assert/strict';
-import { freePort, type RealNodeRed } from '../../scripts/node-red';
+import { freePort, type RealNodeRed } from '../harness/node-red';
 import { exampleOn, until } from '../journeys/example-support';
 import { startNodeRed } from '../journeys/support';
 import { forNodes } from './support/for-nodes';

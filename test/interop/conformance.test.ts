@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Findings, PendingMessage } from '../../lib/conformance/types';
-import { ROOT } from '../../scripts/node-red';
+import { ROOT } from '../harness/node-red';
 import { officialSandbox, PASSWORD, SHARED_KEY, workFolder, type Server } from './support/servers';
 
 const [BOB, ALICE, WORKFLOW] = ['X26ABC1', 'X26ABC2', 'TEST_WORKFLOW'];

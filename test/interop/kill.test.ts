@@ -7,11 +7,11 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RealNodeRed } from '../../scripts/node-red';
+import { RealNodeRed } from '../harness/node-red';
 import { fastClock, until } from '../journeys/example-support';
 import { mailboxOn, sendAndPollFlow, text } from '../journeys/support';
-import { afterThisTest, emptyFolder } from '../support/cleanup';
-import { judgeBefore, type Judgement } from '../support/mesh-gate';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { decideBefore, type Decision } from '../harness/mesh-gate';
 import { forNodes } from './support/for-nodes';
 import { freshFile, payloadFile, sha256OfFile } from './support/payloads';
 import { officialSandbox, type Server } from './support/servers';
@@ -23,7 +23,7 @@ const MB = 1_000_000;
 interface World {
   nodeRed: () => RealNodeRed;
   /** Waits for this request, holds or swallows it, waits for `and`, and kills. What was asked before is forgotten. */
-  killAt: (what: string, how: Judgement, and?: () => Promise<boolean>) => Promise<void>;
+  killAt: (what: string, how: Decision, and?: () => Promise<boolean>) => Promise<void>;
   restart: () => Promise<void>;
   /** Chunks of a broken-off download that are on the disk and noted there. */
   noted: () => Promise<number>;
@@ -40,12 +40,12 @@ describe('A Node-RED that is killed, on the official sandbox', function () {
   beforeEach(() => server.reset());
 
   async function world(): Promise<World> {
-    let last = { what: 'nothing', how: 'pass' as Judgement, came: false };
+    let last = { what: 'nothing', how: 'pass' as Decision, came: false };
     let asked: string[] = [];
     const { ca, cert, key } = server.tls;
     const named = ({ method, url = '' }: IncomingMessage): string =>
       `${method} ${url.replace(/^\/messageexchange\/\w+/, '').replace(/[0-9A-F]{32}/, 'ID')}`;
-    const proxy = await judgeBefore(
+    const proxy = await decideBefore(
       { url: server.url, ca, cert, key },
       (request) => {
         const name = named(request);

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RealNodeRed } from '../../scripts/node-red';
+import type { RealNodeRed } from '../harness/node-red';
 import { fastClock } from '../journeys/example-support';
 import { mailboxOn, startNodeRed } from '../journeys/support';
 import { forNodes, mailboxTab } from './support/for-nodes';

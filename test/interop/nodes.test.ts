@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RealNodeRed } from '../../scripts/node-red';
+import { RealNodeRed } from '../harness/node-red';
 import type { Mailbox, SentMessage } from '../../lib';
 import { payloadFile, sha256OfFile } from './support/payloads';
 import { officialSandbox, PASSWORD, SHARED_KEY, workFolder, type Server } from './support/servers';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { openMailbox, openState, type Delivery, type Mailbox, type MailboxOptions } from '../../lib';
+import { openMailbox, openStorage, type Delivery, type Mailbox, type MailboxOptions } from '../../lib';
 import { officialSandbox, PASSWORD, SHARED_KEY, workFolder, type Server } from './support/servers';
 
 const WORKFLOW = 'TEST_WORKFLOW';
@@ -234,8 +234,8 @@ describe('Our client and the official sandbox', function () {
       const business = await alice.send({ to: 'X26ABC1', workflowId: 'TEST_WORKFLOW_ACK', payload: 'fine' });
       const data = await alice.send({ to: 'X26ABC1', workflowId: WORKFLOW, payload: 'an answer' });
       const reportId = await report({ linked_message_id: messageId });
-      const state = await openState({ folder: join(await workFolder(), 'state') });
-      const durable = server.durable('X26ABC1', state);
+      const storage = await openStorage({ folder: join(await workFolder(), 'state') });
+      const durable = server.durable('X26ABC1', storage);
       const poller = durable.inbox({ minimumIntervalMs: 0 });
       const deliveries: Delivery[] = [];
       const unreadable: string[] = [];
@@ -269,7 +269,7 @@ describe('Our client and the official sandbox', function () {
       assert.deepEqual((await bob.listInbox()).messageIds, []);
       await poller.close();
       await durable.close();
-      await state.close();
+      await storage.close();
     });
   });
 

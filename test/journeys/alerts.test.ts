@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RealNodeRed } from '../../scripts/node-red';
+import type { RealNodeRed } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { dataFor, exampleOn, expireAll, startWebhook, until, type Webhook } from './example-support';
 import { MAJORS, mailboxOn, sendAndPollFlow, startNodeRed } from './support';

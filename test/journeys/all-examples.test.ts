@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exampleFlows, ROOT } from '../../scripts/node-red';
-import { examples, welcomeFlow } from '../../scripts/welcome';
+import { exampleFlows, ROOT } from '../harness/node-red';
+import { examples, welcomeFlow } from '../harness/welcome';
 
 /** Of first steps: README.md has them. */
 const WITHOUT_RECIPE = new Set(['first-message', 'file-transfer']);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, type RealNodeRed } from '../../scripts/node-red';
+import { freePort, type RealNodeRed } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { MAJORS, mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from './support';
 

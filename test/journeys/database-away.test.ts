@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import type { RealNodeRed } from '../../scripts/node-red';
-import { startPostgres, type TestPostgres } from '../support/postgres-server';
+import type { RealNodeRed } from '../harness/node-red';
+import { startPostgres, type TestPostgres } from '../harness/postgres-server';
 import { mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from './support';
 
 const SPEED = 60;

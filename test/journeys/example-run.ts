@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exampleFlows, RealNodeRed, type NodeRedMajor } from '../../scripts/node-red';
+import { exampleFlows, RealNodeRed, type NodeRedMajor } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { exampleOn, until } from './example-support';
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import { exampleFlows } from '../../scripts/node-red';
+import { exampleFlows } from '../harness/node-red';
 import type { Sandbox, SandboxMessage } from '../../lib/sandbox';
 import { mailboxOn, type MailboxServer } from './support';
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exampleFlows, type RealNodeRed } from '../../scripts/node-red';
+import { exampleFlows, type RealNodeRed } from '../harness/node-red';
 import { MAJORS, startNodeRed, type Caught } from './support';
 
 interface Mesh {

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, open, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import type { RealNodeRed } from '../../scripts/node-red';
+import type { RealNodeRed } from '../harness/node-red';
 import { mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from './support';
 
 const MB = 1024 ** 2;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { fhirXmlToObject } from '../../lib/index';
-import { freePort } from '../../scripts/node-red';
+import { freePort } from '../harness/node-red';
 import { Sender } from '../mllp/support';
 import { ExampleRun } from './example-run';
 import { MAJORS } from './support';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { authorizationToken } from '../../lib/protocol/authorization';
-import type { RealNodeRed } from '../../scripts/node-red';
+import type { RealNodeRed } from '../harness/node-red';
 import { dataFor, until } from './example-support';
 import { mailboxOn, sendAndPollFlow, startNodeRed, MAJORS } from './support';
 

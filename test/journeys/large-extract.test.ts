@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RealNodeRed } from '../../scripts/node-red';
+import type { RealNodeRed } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { dataFor, exampleOn, fastClock, until } from './example-support';
 import { MAJORS, startNodeRed } from './support';

@@ -3,7 +3,7 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RealNodeRed } from '../../scripts/node-red';
+import type { RealNodeRed } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { controlText, LETTER } from '../folders/letters';
 import { dataFor, exampleOn, expireAll, fastClock, until } from './example-support';

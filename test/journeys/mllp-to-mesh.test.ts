@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { exampleFlows, freePort, RealNodeRed } from '../../scripts/node-red';
+import { exampleFlows, freePort, RealNodeRed } from '../harness/node-red';
 import { adt, Sender } from '../mllp/support';
-import { afterThisTest, emptyFolder } from '../support/cleanup';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { MAJORS, mailboxOn, startNodeRed, type Caught } from './support';
 
 interface Sent {

@@ -5,9 +5,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
 import { promisify } from 'node:util';
-import { ROOT } from '../../scripts/node-red';
-import { notLoaded } from '../../scripts/release/installs';
-import { missing, pack, strays, type Tarball } from '../../scripts/release/tarball';
+import { ROOT } from '../harness/node-red';
+import { notLoaded } from '../harness/installs';
+import { missing, pack, strays, type Tarball } from '../harness/tarball';
 import { relativeLinks, textOf } from '../docs/markdown';
 import { MAJORS, startNodeRed } from './support';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import { freePort } from '../../scripts/node-red';
+import { freePort } from '../harness/node-red';
 import { frame } from '../../lib/mllp/framing';
 import { ack, accepts, Receiver, Sender } from '../mllp/support';
 import { until } from './example-support';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { exampleFlows, type RealNodeRed } from '../../scripts/node-red';
+import { exampleFlows, type RealNodeRed } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { dataFor, exampleOn, fastClock, until } from './example-support';
 import { MAJORS, mailboxOn, sendAndPollFlow, startNodeRed } from './support';

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RealNodeRed, type NodeRedMajor, type NodeRedOptions } from '../../scripts/node-red';
+import { RealNodeRed, type NodeRedMajor, type NodeRedOptions } from '../harness/node-red';
 import type { Sandbox } from '../../lib/sandbox';
 
 export const MAJORS: NodeRedMajor[] = ['5', '4'];

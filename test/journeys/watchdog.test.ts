@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { RealNodeRed } from '../../scripts/node-red';
+import type { RealNodeRed } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { exampleOn, fastClock } from './example-support';
 import { MAJORS, startNodeRed } from './support';

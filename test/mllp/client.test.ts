@@ -13,9 +13,9 @@ import {
   MllpTlsError,
 } from '../../lib/mllp/errors';
 import { frame } from '../../lib/mllp/framing';
-import { authority } from '../support/certificates';
-import { afterThisTest } from '../support/cleanup';
-import { everythingSaid, failure } from '../support/failure';
+import { authority } from '../harness/certificates';
+import { afterThisTest } from '../harness/cleanup';
+import { everythingSaid, failure } from '../harness/failure';
 import { accepts, acceptAll, ack, adt, listening, Receiver, until } from './support';
 
 const FAST = { backOffMs: { first: 5, most: 20 } };

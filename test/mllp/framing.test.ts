@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { frame, FrameReader } from '../../lib/mllp/framing';
 import { MllpFrameError, MllpMessageError } from '../../lib/mllp/errors';
-import { thrown } from '../support/failure';
+import { thrown } from '../harness/failure';
 
 const FIRST = Buffer.from('MSH|^~\\&|PAS|X26|||20260115||ADT^A01|1|P|2.4\rPID|||Ünal 李\r');
 const SECOND = Buffer.from('MSH|^~\\&|PAS|X26|||20260115||ADT^A02|2|P|2.4\r');

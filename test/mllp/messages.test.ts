@@ -3,7 +3,7 @@ import { buildAcknowledgement } from '../../lib/mllp/acknowledgement';
 import { charsetOf, decodeText, encodeText } from '../../lib/mllp/charset';
 import { MllpMessageError } from '../../lib/mllp/errors';
 import { readAcknowledgement, readHeader } from '../../lib/mllp/header';
-import { thrown } from '../support/failure';
+import { thrown } from '../harness/failure';
 
 const TIME = new Date('2026-01-15T09:30:00Z');
 const MESSAGE = Buffer.from(

@@ -5,9 +5,9 @@ import { ConfigurationError } from '../../lib/errors';
 import { MllpListenError, MllpMessageError } from '../../lib/mllp/errors';
 import { frame } from '../../lib/mllp/framing';
 import { MllpServer } from '../../lib/mllp/server';
-import { authority } from '../support/certificates';
-import { afterThisTest } from '../support/cleanup';
-import { failure, thrown } from '../support/failure';
+import { authority } from '../harness/certificates';
+import { afterThisTest } from '../harness/cleanup';
+import { failure, thrown } from '../harness/failure';
 import { acceptAll, ack, adt, listening, Sender, until } from './support';
 
 describe('an MLLP server', function () {

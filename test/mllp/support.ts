@@ -7,7 +7,7 @@ import { frame, FrameReader } from '../../lib/mllp/framing';
 import { readAcknowledgement, readHeader } from '../../lib/mllp/header';
 import { MllpServer, type MllpServerOptions } from '../../lib/mllp/server';
 import type { MllpRequest, Remote } from '../../lib/mllp/server-connection';
-import { afterThisTest } from '../support/cleanup';
+import { afterThisTest } from '../harness/cleanup';
 
 /** An ADT message with this control id. */
 export function adt(controlId: string, more = ''): Buffer {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NodeRedMajor, RealNodeRed } from '../../scripts/node-red';
+import type { NodeRedMajor, RealNodeRed } from '../harness/node-red';
 import { startNodeRed } from '../journeys/support';
 import { ADMIN_ROUTES } from './admin-routes';
 

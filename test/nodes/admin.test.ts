@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import type { LedgerEntry } from '../../lib/index';
-import { attachment } from '../../nodes/shared/sidebar-payloads';
-import type { NodeRedMajor, RealNodeRed } from '../../scripts/node-red';
+import { attachment } from '../../nodes/admin/sidebar-payloads';
+import type { NodeRedMajor, RealNodeRed } from '../harness/node-red';
 import { sendAndPollFlow, startNodeRed, text } from '../journeys/support';
 import { pause } from './support';
 

@@ -1,6 +1,6 @@
 /** Tickets for downloads, without a Node-RED: each is good once, for a while, for one path. */
 import assert from 'node:assert/strict';
-import { DownloadTickets, TICKET_MS } from '../../nodes/shared/download-tickets';
+import { DownloadTickets, TICKET_MS } from '../../nodes/admin/download-tickets';
 
 describe('a download ticket', () => {
   let now = 0;

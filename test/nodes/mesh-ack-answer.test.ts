@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Answered, MeshAnswer } from '../../lib/index';
 import { itk3Request, MEDRPT } from '../acks/fixtures';
-import { emptyFolder } from '../support/cleanup';
+import { emptyFolder } from '../harness/cleanup';
 import { change, closeBuiltInSandbox, deploy, receive, Recorder, redeploy } from './support';
 import { sandboxConfig, stop, takeMissingTexts, until, withUserDir, type Flow, type Msg } from './support';
 

@@ -1,10 +1,10 @@
 /** The MLLP nodes in a Node-RED runtime, with real senders and receivers on sockets. */
 import { strict as assert } from 'node:assert';
 import { frame } from '../../lib/mllp/framing';
-import { pendingCount } from '../../nodes/shared/mllp-requests';
+import { pendingCount } from '../../nodes/mllp/requests';
 import { accepts, ack, adt, listening, Receiver, Sender } from '../mllp/support';
-import { authority } from '../support/certificates';
-import { freePort } from '../../scripts/node-red';
+import { authority } from '../harness/certificates';
+import { freePort } from '../harness/node-red';
 import {
   change,
   deploy,

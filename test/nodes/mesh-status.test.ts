@@ -1,8 +1,8 @@
 /** The watchdog in a real Node-RED: mailboxes that are well, stop, recover, and expire. */
 import { strict as assert } from 'node:assert';
-import type { MailboxAlert, WatchedMailbox } from '../../nodes/shared/health-watch';
-import { hostileMesh } from '../support/hostile-mesh';
-import { gateTo } from '../support/mesh-gate';
+import type { MailboxAlert, WatchedMailbox } from '../../nodes/admin/condition-reporter';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { gateTo } from '../harness/mesh-gate';
 import { builtInSandbox, closeBuiltInSandbox, deploy, logText, receive, Recorder, redeploy } from './support';
 import { sandboxConfig, statusesOf, stop, takeMissingTexts, until, type Flow } from './support';
 

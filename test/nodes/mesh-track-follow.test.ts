@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openMailbox, openState } from '../../lib/index';
+import { openMailbox, openStorage } from '../../lib/index';
 import { builtInSandbox, closeBuiltInSandbox, deploy, helper, logText, pause, receive, Recorder } from './support';
 import { logEntries } from './support';
 import { redeploy, sandboxConfig, statusesOf, stop, takeMissingTexts, until, withUserDir, type Flow } from './support';
@@ -188,12 +188,12 @@ describe('the state folder', () => {
   it('tells once of messages that wait for a mailbox which no mesh-config opens any more', async () => {
     process.env['MESH_TEST_CLOCK'] = `${Date.now()},${Date.now()},1000`;
     try {
-      const state = await openState({ folder: join(userDir, 'mesh') });
+      const storage = await openStorage({ folder: join(userDir, 'mesh') });
       const environment = 'https://localhost:1';
-      const before = openMailbox({ state, environment, mailboxId: 'X26OLD1', password: 'p', sharedKey: 's' });
+      const before = openMailbox({ storage, environment, mailboxId: 'X26OLD1', password: 'p', sharedKey: 's' });
       await before.outbox.enqueue({ to: 'X26ABC2', workflowId: 'WF', payload: 'x' });
       await before.close();
-      await state.close();
+      await storage.close();
       withUserDir(userDir);
       await deploy(trackFlow({}));
       const warnings = (): string[] => logEntries().filter((entry) => entry.includes('X26OLD1'));
@@ -212,7 +212,7 @@ describe('the state folder', () => {
 
   it('of another Node-RED is refused in words, at every node and at Catch, until it is free', async () => {
     withUserDir(userDir);
-    const other = await openState({ folder: join(userDir, 'mesh') });
+    const other = await openStorage({ folder: join(userDir, 'mesh') });
     await deploy(trackFlow({}));
     const [statuses, caught] = [statusesOf('track'), new Recorder('caught')];
     receive('send', { payload: 'x' });

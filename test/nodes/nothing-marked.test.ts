@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import type { NodeRedMajor, RealNodeRed } from '../../scripts/node-red';
+import type { NodeRedMajor, RealNodeRed } from '../harness/node-red';
 import { mailboxOn, sendAndPollFlow, startNodeRed } from '../journeys/support';
 import { until } from '../journeys/example-support';
 import { ADMIN_ROUTES } from './admin-routes';

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RealNodeRed, type NodeRedMajor } from '../../scripts/node-red';
+import { RealNodeRed, type NodeRedMajor } from '../harness/node-red';
 import { NODE_NAMES, ROOT } from './support';
 
 const PACKAGE = '@mesh-flows/node-red-nhs-mesh';

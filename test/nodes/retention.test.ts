@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closeBuiltInSandbox, deploy, receive, Recorder, sandboxConfig, stop } from './support';
 import { logText, takeMissingTexts, until, withMeshSettings, withUserDir, type Flow } from './support';
-import { isMailboxNode } from '../../nodes/shared/mailbox-user';
+import { isMailboxNode } from '../../nodes/mailbox/mailbox-user';
 import { helper } from './helper';
 
 const TO = { to: 'X26ABC1', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
@@ -39,7 +39,7 @@ describe('mesh.retention in settings.js', () => {
     assert.ok(isMailboxNode(box));
     const { mailbox } = (await box.connection.opened()) ?? {};
     assert.ok(mailbox);
-    return mailbox.desk.payload('in', messageId).then(
+    return mailbox.operator.payload('in', messageId).then(
       () => true,
       () => false,
     );

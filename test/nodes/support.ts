@@ -20,10 +20,10 @@ import meshStatus = require('../../nodes/mesh-status');
 import meshTrack = require('../../nodes/mesh-track');
 import type { Tracking } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox';
-import type { MeshProperty } from '../../nodes/shared/received-message';
-import { builtInSandbox, closeBuiltInSandbox } from '../../nodes/shared/built-in-sandbox';
-import { closeDurableStates } from '../../nodes/shared/durable-state';
-import type { MeshSent } from '../../nodes/shared/mesh-sent';
+import type { MeshProperty } from '../../nodes/receive/received-message';
+import { builtInSandbox, closeBuiltInSandbox } from '../../nodes/mailbox/built-in-sandbox';
+import { closeDurableStates } from '../../nodes/mailbox/storage-place';
+import type { MeshSent } from '../../nodes/send/mesh-sent';
 
 /** NODE_RED=4 runs the same tests on Node-RED 4.1. */
 const PACKAGE = process.env['NODE_RED'] === '4' ? 'node-red-4' : 'node-red';

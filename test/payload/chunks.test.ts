@@ -6,8 +6,8 @@ import { gzippedBody, IN_MEMORY_BYTES, plainBody, splitPayload } from '../../lib
 import { Scratch } from '../../lib/payload/scratch';
 import { openPayload, type PayloadSource } from '../../lib/payload/source';
 import { Spool } from '../../lib/payload/spool';
-import { allOf } from '../support/all-of';
-import { emptyFolder } from '../support/cleanup';
+import { allOf } from '../harness/all-of';
+import { emptyFolder } from '../harness/cleanup';
 
 describe('splitting a payload', () => {
   for (const [size, max, ends] of [

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { StorageError, TooLargeError } from '../../lib/index';
 import { fileSink } from '../../lib/payload/file-sink';
 import { bufferSink, type PayloadSink } from '../../lib/payload/sink';
-import { afterThisTest, emptyFolder } from '../support/cleanup';
-import { everythingSaid, failure } from '../support/failure';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { everythingSaid, failure } from '../harness/failure';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const MARK = 'MARKpatient';

@@ -3,9 +3,9 @@ import { appendFile, chmod, rename, truncate, unlink, utimes, writeFile } from '
 import { join } from 'node:path';
 import { InvalidMessageError, PayloadError, type Payload } from '../../lib/index';
 import { openPayload, type PayloadSource } from '../../lib/payload/source';
-import { allOf } from '../support/all-of';
-import { emptyFolder } from '../support/cleanup';
-import { everythingSaid, failure } from '../support/failure';
+import { allOf } from '../harness/all-of';
+import { emptyFolder } from '../harness/cleanup';
+import { everythingSaid, failure } from '../harness/failure';
 
 const MARK = 'MARKpatient';
 

@@ -3,8 +3,8 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StorageError } from '../../lib/index';
 import { Spool } from '../../lib/payload/spool';
-import { everythingSaid, failure } from '../support/failure';
-import { emptyFolder } from '../support/cleanup';
+import { everythingSaid, failure } from '../harness/failure';
+import { emptyFolder } from '../harness/cleanup';
 
 async function* pieces(...texts: string[]): AsyncGenerator<Buffer> {
   for (const text of texts) yield Buffer.from(text);

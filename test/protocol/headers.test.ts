@@ -7,7 +7,7 @@ import {
   readMessageHeaders,
   type HeaderValues,
 } from '../../lib/protocol/message-headers';
-import { everythingSaid, thrown } from '../support/failure';
+import { everythingSaid, thrown } from '../harness/failure';
 
 // DOMAIN.md 1.11 and mesh-api.yaml, send_message.
 const LIMITS: Record<HeaderField, number> = {

@@ -4,24 +4,24 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { consumer, idle, pollAndWait } from '../support/consumer';
-import { emptyFolder } from '../support/cleanup';
-import { mailboxAt, until } from '../support/mailboxes';
-import { hostileMesh } from '../support/hostile-mesh';
+import { consumer, idle, pollAndWait } from '../harness/consumer';
+import { emptyFolder } from '../harness/cleanup';
+import { mailboxAt, until } from '../harness/mailboxes';
+import { hostileMesh } from '../harness/hostile-mesh';
 import {
   inboxOf,
   keyOf,
   noise,
   sha256,
-  stateIn,
+  storageIn,
   statesOf,
   world,
   type Server,
-  type StateFolder,
+  type StorageFolder,
 } from './durable-support';
 
 /** Puts so many messages into the store that MESH has been told of, a thousand commits at once. */
-async function fill(server: Server, state: StateFolder, count: number, bytes: Buffer): Promise<void> {
+async function fill(server: Server, storage: StorageFolder, count: number, bytes: Buffer): Promise<void> {
   const mailbox = keyOf(server);
   const sum = sha256(bytes);
   for (let from = 0; from < count; from += 1000) {
@@ -40,11 +40,14 @@ async function fill(server: Server, state: StateFolder, count: number, bytes: Bu
         const payload = { kind: 'inline', bytes } as const;
         const rest = { instance: null, workflowId: 'W', messageType: 'DATA', size: bytes.length, sha256: sum } as const;
         const receivedAt = from + index + 1;
-        await state.store.addIncoming(
+        await storage.store.addIncoming(
           { mailbox, messageId, headers, payload, receivedAt, ...rest },
           { event: 'spooled', time: 1 },
         );
-        await state.store.changeIncoming(mailbox, messageId, ['spooled'], { state: 'acknowledged', acknowledgedAt: 1 });
+        await storage.store.changeIncoming(mailbox, messageId, ['spooled'], {
+          state: 'acknowledged',
+          acknowledgedAt: 1,
+        });
       }),
     );
   }
@@ -55,8 +58,8 @@ describe('a full durable inbox', () => {
     this.timeout(120_000);
     const server = await hostileMesh(() => ({ body: Buffer.from('{"messages":[]}') }));
     const drain = async (count: number): Promise<number> => {
-      const state = await stateIn(await emptyFolder());
-      await fill(server, state, count, noise(20_000));
+      const storage = await storageIn(await emptyFolder());
+      await fill(server, storage, count, noise(20_000));
       let delivered = 0;
       let most = 0;
       // Other tests of this process may have left some.
@@ -66,7 +69,7 @@ describe('a full durable inbox', () => {
         delivered += 1;
         if (delivered % 500 === 0) most = Math.max(most, process.memoryUsage().arrayBuffers - before);
       };
-      const inbox = inboxOf(server, state, {});
+      const inbox = inboxOf(server, storage, {});
       const began = performance.now();
       inbox.add(one);
       await until('all', () => delivered === count, 100_000);
@@ -75,9 +78,9 @@ describe('a full durable inbox', () => {
       if (process.env['MESH_FIGURES'])
         console.log(`${count}: ${each.toFixed(2)} ms each, ${Math.round(most / 1e6)} MB of buffers`);
       assert.ok(most < 30e6, `${most} bytes of 60 MB in memory`);
-      assert.ok((await statesOf(server, state)).every((each) => each === 'done'));
+      assert.ok((await statesOf(server, storage)).every((each) => each === 'done'));
       await inbox.close();
-      await state.store.close();
+      await storage.store.close();
       return each;
     };
     await drain(100);
@@ -89,7 +92,7 @@ describe('a full durable inbox', () => {
 
   it('delivers a message of 300 MB into a folder without holding it', async function () {
     this.timeout(120_000);
-    const { server, alice, state } = await world();
+    const { server, alice, storage } = await world();
     const piece = Buffer.from('A line like many others, and then another one.\n'.repeat(200_000));
     const file = join(await emptyFolder(), 'large.bin');
     const hash = createHash('sha256');
@@ -101,7 +104,7 @@ describe('a full durable inbox', () => {
     await alice.close();
     await sender.send({ to: 'X26ABC2', workflowId: 'WF', payload: { file } });
     const one = consumer({ folder: await emptyFolder() });
-    const inbox = inboxOf(server, state);
+    const inbox = inboxOf(server, storage);
     inbox.add(one);
     let most = 0;
     const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().arrayBuffers)), 20);

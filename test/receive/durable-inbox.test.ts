@@ -13,10 +13,10 @@ import {
 } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
 import type { Store } from '../../lib/store/store';
-import { emptyFolder } from '../support/cleanup';
-import { consumer, idle, pollAndWait, type TestConsumer } from '../support/consumer';
-import { failure } from '../support/failure';
-import { mailboxAt, operations, until } from '../support/mailboxes';
+import { emptyFolder } from '../harness/cleanup';
+import { consumer, idle, pollAndWait, type TestConsumer } from '../harness/consumer';
+import { failure } from '../harness/failure';
+import { mailboxAt, operations, until } from '../harness/mailboxes';
 import {
   eventsOf,
   inboxOf,
@@ -27,14 +27,14 @@ import {
   spoolFiles,
   statesOf,
   world,
-  type StateFolder,
+  type StorageFolder,
 } from './durable-support';
 
 describe('the durable inbox', () => {
   let server: Sandbox;
   let alice: Mailbox;
-  let state: StateFolder;
-  beforeEach(async () => ({ server, alice, state } = await world()));
+  let storage: StorageFolder;
+  beforeEach(async () => ({ server, alice, storage } = await world()));
 
   const send = async (workflowId = 'WF', payload: Buffer | string = workflowId, fileName?: string): Promise<string> =>
     (await alice.send({ to: 'X26ABC2', workflowId, payload, ...(fileName ? { fileName } : {}) })).messageId;
@@ -51,7 +51,7 @@ describe('the durable inbox', () => {
   it('stores, tells MESH, delivers in the order of the inbox, and is done when the flow says so', async () => {
     const ids = await many(12);
     const one = consumer();
-    const inbox = inboxOf(server, state);
+    const inbox = inboxOf(server, storage);
     inbox.add(one);
     await pollAndWait(inbox, one);
     assert.deepEqual(one.ids(), ids);
@@ -62,17 +62,17 @@ describe('the durable inbox', () => {
     assert.ok(one.deliveries.every(({ received, kind }) => received.payload?.toString() === 'WF' && kind === 'data'));
     assert.ok(statuses().every((status) => status === 'acknowledged'));
     assert.deepEqual(
-      await statesOf(server, state),
+      await statesOf(server, storage),
       ids.map(() => 'delivered'),
     );
     assert.equal(one.states.at(-1)?.inFlight, 12);
     for (const id of ids) await inbox.acknowledge(id);
     assert.deepEqual(
-      await statesOf(server, state),
+      await statesOf(server, storage),
       ids.map(() => 'done'),
     );
     assert.equal(one.states.at(-1)?.inFlight, 0);
-    assert.deepEqual(await eventsOf(server, state, ids[0] ?? ''), ['spooled', 'acknowledged', 'delivered', 'done']);
+    assert.deepEqual(await eventsOf(server, storage, ids[0] ?? ''), ['spooled', 'acknowledged', 'delivered', 'done']);
     assert.equal(count('acknowledge_message'), 12, 'MESH is told once');
     assert.equal(count('head_message'), 0);
   });
@@ -82,15 +82,15 @@ describe('the durable inbox', () => {
     const bodies = sizes.map(noise);
     for (const body of bodies) await send('WF', body);
     const one = consumer();
-    const inbox = inboxOf(server, state);
+    const inbox = inboxOf(server, storage);
     inbox.add(one);
     await pollAndWait(inbox, one);
     assert.deepEqual(
       one.deliveries.map(({ received }) => [received.bytes, received.sha256, sha256(received.payload ?? noise(1))]),
       bodies.map((body) => [body.length, sha256(body), sha256(body)]),
     );
-    assert.equal((await spoolFiles(state)).length, 2);
-    const file = await stat(join(state.folder, 'spool', (await spoolFiles(state))[0] ?? ''));
+    assert.equal((await spoolFiles(storage)).length, 2);
+    const file = await stat(join(storage.folder, 'spool', (await spoolFiles(storage))[0] ?? ''));
     if (process.platform !== 'win32') assert.equal(file.mode & 0o777, 0o600);
   });
 
@@ -101,13 +101,13 @@ describe('the durable inbox', () => {
     server.fault({ operation: 'retrieve_message', effect: { kind: 'truncate', bytes: 70_000 } });
     server.fault({ operation: 'retrieve_chunk', after: 1, effect: { kind: 'truncate', bytes: 5000 } });
     const one = consumer();
-    const inbox = inboxOf(server, state, { attempts: 3 });
+    const inbox = inboxOf(server, storage, { attempts: 3 });
     inbox.add(one);
     await pollAndWait(inbox, one);
     assert.equal(sha256(one.deliveries[0]?.received.payload ?? noise(1)), sha256(body));
-    assert.equal((await rowsOf(server, state))[0]?.sha256, sha256(body));
+    assert.equal((await rowsOf(server, storage))[0]?.sha256, sha256(body));
     assert.ok(one.states.some(({ progress }) => progress?.totalChunks === 5));
-    assert.equal((await spoolFiles(state)).length, 1, 'and nothing else is left in the spool');
+    assert.equal((await spoolFiles(storage)).length, 1, 'and nothing else is left in the spool');
   });
 
   it('hands over small messages that it has just stored without reading them back, every byte of them', async () => {
@@ -115,14 +115,14 @@ describe('the durable inbox', () => {
     for (const payload of payloads) await send('WF', payload);
     let read = 0;
     const store: Store = {
-      ...state.store,
+      ...storage.store,
       getIncoming(...args) {
         read += 1;
-        return state.store.getIncoming(...args);
+        return storage.store.getIncoming(...args);
       },
     };
     const one = consumer({ acknowledge: 'after-delivery' });
-    const inbox = inboxOf(server, { ...state, store });
+    const inbox = inboxOf(server, { ...storage, store });
     inbox.add(one);
     await pollAndWait(inbox, one);
     assert.deepEqual(
@@ -130,7 +130,7 @@ describe('the durable inbox', () => {
       payloads.map((payload) => payload.toString('hex')),
     );
     assert.deepEqual(
-      await statesOf(server, state),
+      await statesOf(server, storage),
       payloads.map(() => 'done'),
     );
     assert.equal(read, 0);
@@ -139,7 +139,7 @@ describe('the durable inbox', () => {
   it('does not download again what it has, however often it polls', async () => {
     await many(3);
     const one = consumer();
-    const inbox = inboxOf(server, state);
+    const inbox = inboxOf(server, storage);
     inbox.add(one);
     for (let n = 0; n < 5; n += 1) await pollAndWait(inbox, one);
     for (let n = 0; n < 20; n += 1) inbox.poll();
@@ -151,7 +151,7 @@ describe('the durable inbox', () => {
   it('takes everything out of MESH, and gives the consumer no more than it takes', async () => {
     const ids = await many(7);
     const one = consumer({ maxInFlight: 3 });
-    const inbox = inboxOf(server, state);
+    const inbox = inboxOf(server, storage);
     inbox.add(one);
     await pollAndWait(inbox, one);
     assert.deepEqual(one.ids(), ids.slice(0, 3));
@@ -179,10 +179,10 @@ describe('the durable inbox', () => {
         if (received.message.messageId === ids[1]) throw new ConnectionError('not now');
       },
     });
-    const inbox = inboxOf(server, state);
+    const inbox = inboxOf(server, storage);
     inbox.add(one);
     await pollAndWait(inbox, one);
-    assert.deepEqual(await statesOf(server, state), ['done', 'delivered', 'done']);
+    assert.deepEqual(await statesOf(server, storage), ['done', 'delivered', 'done']);
     assert.equal(one.failures[0]?.messageId, ids[1]);
     assert.deepEqual([one.states.at(-1)?.inFlight, one.states.at(-1)?.waiting], [1, 0]);
   });
@@ -191,7 +191,7 @@ describe('the durable inbox', () => {
     const [id = ''] = await many(1);
     let release = (): void => undefined;
     const one = consumer({ deliver: () => new Promise<void>((resolve) => (release = resolve)) });
-    const inbox = inboxOf(server, state, { leaseMs: 20 });
+    const inbox = inboxOf(server, storage, { leaseMs: 20 });
     inbox.add(one);
     inbox.poll();
     await until('the delivery', () => one.deliveries.length === 1);
@@ -201,7 +201,7 @@ describe('the durable inbox', () => {
     release();
     await idle(one);
     assert.equal(one.deliveries.length, 1);
-    assert.deepEqual(await statesOf(server, state), ['done']);
+    assert.deepEqual(await statesOf(server, storage), ['done']);
   });
 
   describe('acknowledging', () => {
@@ -209,7 +209,7 @@ describe('the durable inbox', () => {
       const [id = ''] = await many(1);
       server.fault({ operation: 'acknowledge_message', effect: { kind: 'status', status: 503 } });
       const one = consumer();
-      const inbox = inboxOf(server, state, { leaseMs: 30 });
+      const inbox = inboxOf(server, storage, { leaseMs: 30 });
       inbox.add(one);
       await pollAndWait(inbox, one);
       await until('the second delivery', () => one.deliveries.length === 2);
@@ -217,7 +217,7 @@ describe('the durable inbox', () => {
       await inbox.acknowledge(id);
       await sleep(80);
       assert.deepEqual(counts(one), [1, 2]);
-      assert.deepEqual(await statesOf(server, state), ['done']);
+      assert.deepEqual(await statesOf(server, storage), ['done']);
       await pollAndWait(inbox, one);
       assert.deepEqual(statuses(), ['acknowledged']);
       assert.deepEqual(counts(one), [1, 2]);
@@ -225,7 +225,7 @@ describe('the durable inbox', () => {
 
     it('what the store does not know tells MESH, and says what MESH says', async () => {
       const [id = ''] = await many(1);
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       await inbox.acknowledge(id);
       assert.deepEqual(statuses(), ['acknowledged']);
       await failure(NotFoundError, inbox.acknowledge('20990101000000000000_ABCDEF'));
@@ -234,12 +234,12 @@ describe('the durable inbox', () => {
     it('a parked message settles it', async () => {
       const [id = ''] = await many(1);
       const one = consumer({ deliver: () => Promise.reject(new PayloadError('never')) });
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(one);
       await pollAndWait(inbox, one);
-      assert.deepEqual(await statesOf(server, state), ['parked']);
+      assert.deepEqual(await statesOf(server, storage), ['parked']);
       await inbox.acknowledge(id);
-      assert.deepEqual(await statesOf(server, state), ['done']);
+      assert.deepEqual(await statesOf(server, storage), ['done']);
       assert.equal(one.states.at(-1)?.waiting, 0);
     });
   });
@@ -249,16 +249,16 @@ describe('the durable inbox', () => {
       const [id = ''] = await many(1);
       server.fault({ operation: 'acknowledge_message', times: 2, effect: { kind: 'status', status: 503 } });
       const one = consumer();
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(one);
       await pollAndWait(inbox, one);
       assert.deepEqual(one.ids(), [id]);
       assert.deepEqual(statuses(), ['accepted']);
-      assert.equal((await rowsOf(server, state))[0]?.acknowledgedAt, null);
+      assert.equal((await rowsOf(server, storage))[0]?.acknowledgedAt, null);
       await inbox.acknowledge(id);
       for (let n = 0; n < 2; n += 1) await pollAndWait(inbox, one);
       assert.deepEqual(statuses(), ['acknowledged']);
-      assert.notEqual((await rowsOf(server, state))[0]?.acknowledgedAt, null);
+      assert.notEqual((await rowsOf(server, storage))[0]?.acknowledgedAt, null);
       assert.equal(one.deliveries.length, 1);
       assert.equal(one.failures.length, 1, 'told once');
       assert.equal(count('retrieve_message'), 1);
@@ -268,7 +268,7 @@ describe('the durable inbox', () => {
       await many(5);
       server.fault({ operation: 'acknowledge_message', times: Infinity, effect: { kind: 'status', status: 403 } });
       const one = consumer();
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(one);
       await pollAndWait(inbox, one);
       assert.equal(one.deliveries.length, 5);
@@ -286,21 +286,21 @@ describe('the durable inbox', () => {
       await many(2);
       server.fault({ operation: 'acknowledge_message', effect: { kind: 'drop', when: 'after' } });
       const one = consumer();
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(one);
       for (let n = 0; n < 2; n += 1) await pollAndWait(inbox, one);
       assert.equal(one.deliveries.length, 2);
-      assert.ok((await rowsOf(server, state)).every(({ acknowledgedAt }) => acknowledgedAt !== null));
+      assert.ok((await rowsOf(server, storage)).every(({ acknowledgedAt }) => acknowledgedAt !== null));
     });
 
     it('because the message is gone there counts as told', async () => {
       await many(1);
       server.fault({ operation: 'acknowledge_message', effect: { kind: 'status', status: 410 } });
       const one = consumer();
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(one);
       await pollAndWait(inbox, one);
-      assert.notEqual((await rowsOf(server, state))[0]?.acknowledgedAt, null);
+      assert.notEqual((await rowsOf(server, storage))[0]?.acknowledgedAt, null);
       assert.deepEqual(one.failures, []);
     });
   });
@@ -311,7 +311,7 @@ describe('the durable inbox', () => {
     it('leaves the message in MESH until then', async () => {
       const ids = await many(2);
       const one = consumer();
-      const inbox = inboxOf(server, state, whenDone);
+      const inbox = inboxOf(server, storage, whenDone);
       inbox.add(one);
       for (let n = 0; n < 3; n += 1) await pollAndWait(inbox, one);
       assert.deepEqual(one.ids(), ids);
@@ -321,7 +321,7 @@ describe('the durable inbox', () => {
       await until('MESH to be told', () => statuses()[0] === 'acknowledged');
       await idle(one);
       assert.deepEqual(statuses(), ['acknowledged', 'accepted']);
-      const [first, second] = await rowsOf(server, state);
+      const [first, second] = await rowsOf(server, storage);
       assert.deepEqual([first?.state, second?.state], ['done', 'delivered']);
       assert.notEqual(first?.acknowledgedAt, null);
       assert.equal(second?.acknowledgedAt, null);
@@ -331,7 +331,7 @@ describe('the durable inbox', () => {
     it('tells the flow that it is done though MESH is away, and MESH later', async () => {
       const [id = ''] = await many(1);
       const one = consumer();
-      const inbox = inboxOf(server, state, { ...whenDone, leaseMs: 30 });
+      const inbox = inboxOf(server, storage, { ...whenDone, leaseMs: 30 });
       inbox.add(one);
       await pollAndWait(inbox, one);
       server.fault({ operation: 'acknowledge_message', effect: { kind: 'drop', when: 'before' } });
@@ -347,20 +347,20 @@ describe('the durable inbox', () => {
     it('tells MESH after a restart what it could not be told before', async () => {
       const [id = ''] = await many(1);
       const one = consumer({ acknowledge: 'after-delivery' });
-      const inbox = inboxOf(server, state, whenDone);
+      const inbox = inboxOf(server, storage, whenDone);
       server.fault({ operation: 'acknowledge_message', effect: { kind: 'drop', when: 'before' } });
       inbox.add(one);
       await pollAndWait(inbox, one);
       await inbox.close();
-      await state.reopen();
+      await storage.reopen();
       assert.deepEqual(statuses(), ['accepted']);
       const after = consumer();
-      const again = inboxOf(server, state, whenDone);
+      const again = inboxOf(server, storage, whenDone);
       again.add(after);
       await pollAndWait(again, after);
       assert.deepEqual(statuses(), ['acknowledged']);
       assert.deepEqual(after.deliveries, []);
-      assert.deepEqual(await eventsOf(server, state, id), ['spooled', 'delivered', 'done', 'acknowledged']);
+      assert.deepEqual(await eventsOf(server, storage, id), ['spooled', 'delivered', 'done', 'acknowledged']);
     });
   });
 
@@ -372,7 +372,7 @@ describe('the durable inbox', () => {
       await send('WF', small, '../../etc/small.txt');
       const id = await send('WF', large, 'large.bin');
       const one = consumer({ folder });
-      const inbox = inboxOf(server, state, { leaseMs: 150 });
+      const inbox = inboxOf(server, storage, { leaseMs: 150 });
       inbox.add(one);
       await pollAndWait(inbox, one);
       assert.equal((await readdir(folder)).length, 2);
@@ -388,7 +388,7 @@ describe('the durable inbox', () => {
       assert.deepEqual(await readFile(second?.received.file ?? ''), large);
       await inbox.acknowledge(id);
       assert.equal((await readdir(folder)).length, 2);
-      assert.equal((await spoolFiles(state)).length, 1);
+      assert.equal((await spoolFiles(storage)).length, 1);
     });
 
     it('that cannot be written is told, and tried again; MESH has been told all the same', async () => {
@@ -402,7 +402,7 @@ describe('the durable inbox', () => {
         sleep: (_: number, signal: AbortSignal) => sleep(5, undefined, { signal }).catch(() => undefined),
       };
       const one = consumer({ folder });
-      const inbox = inboxOf(server, state, { clock });
+      const inbox = inboxOf(server, storage, { clock });
       inbox.add(one);
       await pollAndWait(inbox, one);
       assert.ok(one.failures[0]?.error instanceof StorageError);
@@ -418,7 +418,7 @@ describe('the durable inbox', () => {
   it('leaves in MESH what the disk has no room for, and says so', async () => {
     await many(2);
     const one = consumer();
-    const inbox = inboxOf(server, state, { minFreeBytes: 1e18 });
+    const inbox = inboxOf(server, storage, { minFreeBytes: 1e18 });
     inbox.add(one);
     for (let n = 0; n < 2; n += 1) await pollAndWait(inbox, one);
     assert.deepEqual(statuses(), ['accepted', 'accepted']);
@@ -432,12 +432,12 @@ describe('the durable inbox', () => {
   it('parks what is too large for a Buffer, and what is damaged in the spool, and delivers the rest', async () => {
     const ids = [await send('WF', noise(90_000)), await send('WF', noise(70_000)), await send('WF', 'fine')];
     const one = consumer({ maxInFlight: 0 });
-    const inbox = inboxOf(server, state, { maxBufferBytes: 80_000 });
+    const inbox = inboxOf(server, storage, { maxBufferBytes: 80_000 });
     inbox.add(one);
     await pollAndWait(inbox, one);
-    const row = await state.store.getIncoming(keyOf(server), ids[1] ?? '');
+    const row = await storage.store.getIncoming(keyOf(server), ids[1] ?? '');
     assert.ok(row?.payload?.kind === 'spool');
-    await writeFile(state.spool.path(row.payload.name), noise(70_000));
+    await writeFile(storage.spool.path(row.payload.name), noise(70_000));
     inbox.remove(one);
     const two = consumer();
     inbox.add(two);
@@ -450,7 +450,7 @@ describe('the durable inbox', () => {
       ],
     );
     assert.deepEqual(two.ids(), ids.slice(2));
-    assert.deepEqual(await statesOf(server, state), ['parked', 'parked', 'delivered']);
+    assert.deepEqual(await statesOf(server, storage), ['parked', 'parked', 'delivered']);
   });
 
   it('of a REPORT stores the headers, settles what it names, tells MESH, and then delivers it', async () => {
@@ -462,11 +462,11 @@ describe('the durable inbox', () => {
     const one = consumer({ deliver: async ({ kind }) => void steps.push(kind) });
     const settleReport = async ({ linkedMessageId }: { linkedMessageId?: string }): Promise<void> =>
       void steps.push(`settled ${linkedMessageId}`);
-    const inbox = inboxOf(server, state, { settleReport });
+    const inbox = inboxOf(server, storage, { settleReport });
     inbox.add(one);
     for (let n = 0; n < 2; n += 1) await pollAndWait(inbox, one);
     assert.deepEqual(steps, [`settled ${failed.messageId}`, 'report']);
-    const [row] = await rowsOf(server, state);
+    const [row] = await rowsOf(server, storage);
     assert.deepEqual([row?.messageType, row?.size, row?.state], ['REPORT', 0, 'delivered']);
     assert.notEqual(row?.acknowledgedAt, null);
     assert.equal(one.deliveries[0]?.received.payload, undefined);
@@ -479,11 +479,11 @@ describe('the durable inbox', () => {
     server.clock.advance(-5 * 24 * 60 * 60 * 1000 - 1000);
     let settled = 0;
     const one = consumer();
-    const inbox = inboxOf(server, state, { leftToOthers: ['THEIRS'], settleReport: async () => (settled += 1) });
+    const inbox = inboxOf(server, storage, { leftToOthers: ['THEIRS'], settleReport: async () => (settled += 1) });
     inbox.add(one);
     for (let n = 0; n < 3; n += 1) await pollAndWait(inbox, one);
     assert.equal(settled, 1);
-    assert.deepEqual(await rowsOf(server, state), []);
+    assert.deepEqual(await rowsOf(server, storage), []);
     assert.equal(count('acknowledge_message'), 0);
   });
 
@@ -492,7 +492,7 @@ describe('the durable inbox', () => {
       await sent(...Array.from({ length: 60 }, () => 'BUSY'), 'RARE', 'RARE_ACK');
       const busy = consumer({ workflows: ['BUSY'], maxInFlight: 1 });
       const rare = consumer({ workflows: ['RARE*'] });
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(busy);
       inbox.add(rare);
       await pollAndWait(inbox, busy);
@@ -508,7 +508,7 @@ describe('the durable inbox', () => {
       }
       assert.deepEqual(
         busy.ids(),
-        (await rowsOf(server, state)).slice(0, 60).map(({ messageId }) => messageId),
+        (await rowsOf(server, storage)).slice(0, 60).map(({ messageId }) => messageId),
       );
     });
 
@@ -520,7 +520,7 @@ describe('the durable inbox', () => {
         deliver: () => new Promise<void>((resolve) => (release = resolve)),
       });
       const fast = consumer({ workflows: ['FAST'] });
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(slow);
       inbox.add(fast);
       inbox.poll();
@@ -532,7 +532,7 @@ describe('the durable inbox', () => {
     it('leaves in MESH what is left to others, and what nobody takes, and says the latter once', async () => {
       const [, mine = ''] = await sent('THEIRS_1', 'MINE', 'STRAY', 'STRAY');
       const one = consumer({ workflows: ['MINE'] });
-      const inbox = inboxOf(server, state, { leftToOthers: ['THEIRS_*'] });
+      const inbox = inboxOf(server, storage, { leftToOthers: ['THEIRS_*'] });
       inbox.add(one);
       for (let n = 0; n < 3; n += 1) await pollAndWait(inbox, one);
       assert.deepEqual(one.ids(), [mine]);
@@ -554,7 +554,7 @@ describe('the durable inbox', () => {
       await sent('A', 'A', 'B');
       const a = consumer({ workflows: ['A'], maxInFlight: 1 });
       const b = consumer({ workflows: ['B'] });
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(a);
       inbox.add(b);
       await pollAndWait(inbox, a);
@@ -570,7 +570,7 @@ describe('the durable inbox', () => {
 
     it('without any consumer nothing is taken, and the first that comes gets it without another list', async () => {
       const ids = await many(2);
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.poll();
       await until('the list', () => count('list_messages') === 1);
       await sleep(20);
@@ -587,7 +587,7 @@ describe('the durable inbox', () => {
     it('is told once, fetched again at each list, parked after so many times, and the others come', async () => {
       const ids = await many(2);
       const one = consumer();
-      const inbox = inboxOf(server, state, { maxDeliveries: 3 });
+      const inbox = inboxOf(server, storage, { maxDeliveries: 3 });
       inbox.add(one);
       for (let n = 0; n < 5; n += 1) {
         if (n < 3) server.fault({ operation: 'retrieve_message', effect: { kind: 'truncate', bytes: 5 } });
@@ -602,13 +602,13 @@ describe('the durable inbox', () => {
       assert.ok(one.parkedOnes[0]?.error instanceof DownloadError);
       assert.deepEqual(statuses(), ['accepted', 'acknowledged']);
       assert.equal(count('retrieve_message'), 4);
-      assert.deepEqual(await spoolFiles(state), []);
+      assert.deepEqual(await spoolFiles(storage), []);
     });
 
     it('is delivered when it can be', async () => {
       const ids = await many(1);
       const one = consumer();
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(one);
       server.fault({ operation: 'retrieve_message', effect: { kind: 'corrupt' } });
       await pollAndWait(inbox, one);
@@ -620,7 +620,7 @@ describe('the durable inbox', () => {
     it('because we are not let in is not its fault', async () => {
       const ids = await many(2);
       const one = consumer();
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(one);
       server.fault({ operation: 'retrieve_message', effect: { kind: 'status', status: 403 } });
       await pollAndWait(inbox, one);
@@ -633,12 +633,12 @@ describe('the durable inbox', () => {
     it('because somebody else took it is forgotten', async () => {
       const [id = ''] = await many(1);
       const one = consumer();
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(one);
       server.fault({ operation: 'retrieve_message', effect: { kind: 'status', status: 410 } });
       await pollAndWait(inbox, one);
       assert.equal(one.failures[0]?.messageId, id);
-      assert.deepEqual(await rowsOf(server, state), []);
+      assert.deepEqual(await rowsOf(server, storage), []);
     });
   });
 
@@ -646,7 +646,7 @@ describe('the durable inbox', () => {
     it('is told once, what is stored is delivered all the same, and the rest when it is back', async () => {
       const ids = await many(4);
       const one = consumer({ maxInFlight: 1 });
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(one);
       server.fault({ operation: 'retrieve_message', after: 2, effect: { kind: 'status', status: 503 } });
       await pollAndWait(inbox, one);
@@ -671,7 +671,7 @@ describe('the durable inbox', () => {
     it('for one message only does not hold up the rest for good: at the third time they are delivered', async () => {
       const ids = await many(3);
       const one = consumer();
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       server.fault({ operation: 'retrieve_message', times: 3, effect: { kind: 'status', status: 500 } });
       inbox.add(one);
       await pollAndWait(inbox, one);
@@ -691,7 +691,7 @@ describe('the durable inbox', () => {
       ids.push(...(await Promise.all(Array.from({ length: 100 }, () => many(1)))).flat());
     }
     const one = consumer({ acknowledge: 'after-delivery', maxInFlight: 10 });
-    const inbox = inboxOf(server, state, { minimumIntervalMs: 60_000 });
+    const inbox = inboxOf(server, storage, { minimumIntervalMs: 60_000 });
     inbox.add(one);
     const began = performance.now();
     inbox.poll();
@@ -705,14 +705,14 @@ describe('the durable inbox', () => {
     assert.equal(new Set(ids).size, 600);
     assert.ok(statuses().every((status) => status === 'acknowledged'));
     assert.equal(count('list_messages'), 2, 'two pages');
-    assert.ok((await statesOf(server, state)).every((each) => each === 'done'));
+    assert.ok((await statesOf(server, storage)).every((each) => each === 'done'));
   });
 
   it('closing waits for the delivery under way, and delivers nothing more', async () => {
     await many(3);
     let done = false;
     const one = consumer({ deliver: async () => void (await sleep(50), (done = true)) });
-    const inbox = inboxOf(server, state);
+    const inbox = inboxOf(server, storage);
     inbox.add(one);
     inbox.poll();
     await until('the first delivery', () => one.deliveries.length === 1);

@@ -10,10 +10,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sandbox } from '../../lib/sandbox/index';
-import { afterThisTest, emptyFolder } from '../support/cleanup';
-import { mailboxAt, sandbox, until } from '../support/mailboxes';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { mailboxAt, sandbox, until } from '../harness/mailboxes';
 import type { ChildOptions, ChildReport } from './durable-child';
-import { noise, rowsOf, sha256, spoolFiles, stateIn } from './durable-support';
+import { noise, rowsOf, sha256, spoolFiles, storageIn } from './durable-support';
 
 const KILLS = Number(process.env['MESH_KILLS'] ?? 8);
 const SEED = Number(process.env['MESH_SEED'] ?? Date.now() % 1_000_000);
@@ -71,12 +71,16 @@ describe('the durable inbox that is killed', () => {
       last.kill('SIGTERM');
       await once(last, 'close');
 
-      const state = await stateIn(folder);
-      const rows = await rowsOf(server, state);
+      const storage = await storageIn(folder);
+      const rows = await rowsOf(server, storage);
       assert.deepEqual(rows.map(({ messageId }) => messageId).sort(), [...sums.keys()].sort(), 'each is there once');
       assert.ok(rows.every((row) => row.state === 'done'));
       for (const row of rows) assert.equal(row.sha256, sums.get(row.messageId));
-      assert.equal((await spoolFiles(state)).length, rows.filter(({ size }) => size > 64 * 1024).length, 'no orphans');
+      assert.equal(
+        (await spoolFiles(storage)).length,
+        rows.filter(({ size }) => size > 64 * 1024).length,
+        'no orphans',
+      );
 
       let again = 0;
       for (const [messageId, sum] of sums) {

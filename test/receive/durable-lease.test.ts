@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConnectionError, InvalidMessageError, PayloadError, type Mailbox } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
-import { consumer, idle, pollAndWait, type TestConsumer } from '../support/consumer';
-import { until } from '../support/mailboxes';
-import { eventsOf, inboxOf, rowsOf, statesOf, world, type StateFolder } from './durable-support';
+import { consumer, idle, pollAndWait, type TestConsumer } from '../harness/consumer';
+import { until } from '../harness/mailboxes';
+import { eventsOf, inboxOf, rowsOf, statesOf, world, type StorageFolder } from './durable-support';
 
 const HOUR = 60 * 60 * 1000;
 
@@ -26,10 +26,10 @@ function standingClock(): {
 describe('a lease of the durable inbox', () => {
   let server: Sandbox;
   let alice: Mailbox;
-  let state: StateFolder;
+  let storage: StorageFolder;
   let clock: ReturnType<typeof standingClock>;
   beforeEach(async () => {
-    ({ server, alice, state } = await world());
+    ({ server, alice, storage } = await world());
     clock = standingClock();
   });
   const many = async (count: number, workflowId = 'WF'): Promise<string[]> => {
@@ -44,7 +44,7 @@ describe('a lease of the durable inbox', () => {
   it('of an hour ends after an hour: the message comes from the store again, with its count, until it is parked', async () => {
     const [id = ''] = await many(1);
     const one = consumer();
-    const inbox = inboxOf(server, state, { clock, maxDeliveries: 3 });
+    const inbox = inboxOf(server, storage, { clock, maxDeliveries: 3 });
     inbox.add(one);
     await pollAndWait(inbox, one);
     for (const deliveries of [2, 3]) {
@@ -60,13 +60,13 @@ describe('a lease of the durable inbox', () => {
     await idle(one);
     assert.deepEqual(counts(one), [1, 2, 3]);
     assert.deepEqual(one.parkedOnes, [{ messageId: id, error: undefined, deliveryCount: 3 }]);
-    assert.equal((await rowsOf(server, state))[0]?.error?.code, 'MESH_NOT_ACKNOWLEDGED');
+    assert.equal((await rowsOf(server, storage))[0]?.error?.code, 'MESH_NOT_ACKNOWLEDGED');
     clock.pass(10 * HOUR);
     await pollAndWait(inbox, one);
     await sleep(30);
     assert.equal(one.deliveries.length, 3);
     assert.equal(server.requests().filter(({ operation }) => operation === 'retrieve_message').length, 1);
-    assert.deepEqual(await eventsOf(server, state, id), [
+    assert.deepEqual(await eventsOf(server, storage, id), [
       'spooled',
       'acknowledged',
       'delivered',
@@ -79,7 +79,7 @@ describe('a lease of the durable inbox', () => {
   it('does not end for what is done in time, and the others come again in their order, before what waits', async () => {
     const ids = await many(5);
     const one = consumer({ maxInFlight: 3 });
-    const inbox = inboxOf(server, state, { clock });
+    const inbox = inboxOf(server, storage, { clock });
     inbox.add(one);
     await pollAndWait(inbox, one);
     await inbox.acknowledge(ids[1] ?? '');
@@ -100,7 +100,7 @@ describe('a lease of the durable inbox', () => {
     await many(1);
     let release = (): void => undefined;
     const one = consumer({ deliver: () => new Promise<void>((resolve) => (release = resolve)) });
-    const inbox = inboxOf(server, state, { clock });
+    const inbox = inboxOf(server, storage, { clock });
     inbox.add(one);
     inbox.poll();
     await until('the delivery', () => one.deliveries.length === 1);
@@ -123,7 +123,7 @@ describe('a lease of the durable inbox', () => {
     const one = consumer({
       deliver: () => (refuse ? Promise.reject(new ConnectionError('later')) : Promise.resolve()),
     });
-    const inbox = inboxOf(server, state, { clock });
+    const inbox = inboxOf(server, storage, { clock });
     inbox.add(one);
     for (let n = 0; n < 2; n += 1) await pollAndWait(inbox, one);
     assert.equal(one.deliveries.length, 1);
@@ -146,14 +146,14 @@ describe('a lease of the durable inbox', () => {
           if (received.message.messageId === ids[0]) throw error;
         },
       });
-      const inbox = inboxOf(server, state, { clock });
+      const inbox = inboxOf(server, storage, { clock });
       inbox.add(one);
       await pollAndWait(inbox, one);
       assert.deepEqual(one.ids(), ids);
       assert.equal(one.parkedOnes[0]?.messageId, ids[0]);
       assert.equal(one.parkedOnes[0]?.deliveryCount, 1);
       assert.ok(one.parkedOnes[0]?.error instanceof kind);
-      assert.deepEqual(await statesOf(server, state), ['parked', 'delivered']);
+      assert.deepEqual(await statesOf(server, storage), ['parked', 'delivered']);
     });
   }
 
@@ -161,7 +161,7 @@ describe('a lease of the durable inbox', () => {
     it('still holds, for the same inbox and for a new one, until it ends', async () => {
       const ids = await many(2);
       const before = consumer();
-      const inbox = inboxOf(server, state, { clock });
+      const inbox = inboxOf(server, storage, { clock });
       inbox.add(before);
       await pollAndWait(inbox, before);
       inbox.remove(before);
@@ -171,7 +171,7 @@ describe('a lease of the durable inbox', () => {
       assert.deepEqual(after.ids(), []);
       await inbox.close();
       const next = consumer();
-      const again = inboxOf(server, state, { clock, freshStart: false });
+      const again = inboxOf(server, storage, { clock, freshStart: false });
       again.add(next);
       await pollAndWait(again, next);
       assert.deepEqual(next.ids(), []);
@@ -184,7 +184,7 @@ describe('a lease of the durable inbox', () => {
     it('does not hold what waited for the consumer that went: the next one gets it', async () => {
       const ids = await many(3);
       const before = consumer({ maxInFlight: 1 });
-      const inbox = inboxOf(server, state, { clock });
+      const inbox = inboxOf(server, storage, { clock });
       inbox.add(before);
       await pollAndWait(inbox, before);
       inbox.remove(before);
@@ -197,7 +197,7 @@ describe('a lease of the durable inbox', () => {
     it('parked messages stay parked', async () => {
       await many(1);
       const before = consumer({ deliver: () => Promise.reject(new PayloadError('no')) });
-      const inbox = inboxOf(server, state, { clock });
+      const inbox = inboxOf(server, storage, { clock });
       inbox.add(before);
       await pollAndWait(inbox, before);
       inbox.remove(before);
@@ -212,17 +212,17 @@ describe('a lease of the durable inbox', () => {
     it('is free at once: what was in flight comes again with its count, what waited for the first time, in order', async () => {
       const ids = await many(6);
       const before = consumer({ maxInFlight: 3 });
-      const inbox = inboxOf(server, state, { clock });
+      const inbox = inboxOf(server, storage, { clock });
       inbox.add(before);
       await pollAndWait(inbox, before);
       await inbox.acknowledge(ids[0] ?? '');
       await until('the fourth', () => before.deliveries.length === 4);
       await inbox.close();
-      await state.reopen();
+      await storage.reopen();
       // The machine's clock was set back.
       clock.pass(-5 * HOUR);
       const after = consumer();
-      const again = inboxOf(server, state, { clock });
+      const again = inboxOf(server, storage, { clock });
       again.add(after);
       await until('five', () => after.deliveries.length === 5);
       await idle(after);
@@ -231,20 +231,20 @@ describe('a lease of the durable inbox', () => {
       await pollAndWait(again, after);
       assert.deepEqual(after.ids().slice(5), late);
       for (const id of [...ids, ...late]) await again.acknowledge(id);
-      assert.deepEqual([...new Set(await statesOf(server, state))], ['done']);
+      assert.deepEqual([...new Set(await statesOf(server, storage))], ['done']);
     });
 
     it('counts deliveries on: what was delivered often enough is parked', async () => {
       await many(1);
       for (let start = 1; start <= 3; start += 1) {
         const one = consumer();
-        const inbox = inboxOf(server, state, { clock, maxDeliveries: 2 });
+        const inbox = inboxOf(server, storage, { clock, maxDeliveries: 2 });
         inbox.add(one);
         await pollAndWait(inbox, one);
         assert.deepEqual(counts(one), start <= 2 ? [start] : []);
         assert.equal(one.parkedOnes.length, start <= 2 ? 0 : 1);
         await inbox.close();
-        await state.reopen();
+        await storage.reopen();
       }
     });
 
@@ -252,15 +252,15 @@ describe('a lease of the durable inbox', () => {
       await many(2);
       server.fault({ operation: 'acknowledge_message', times: 2, effect: { kind: 'status', status: 503 } });
       const one = consumer({ maxInFlight: 1 });
-      const inbox = inboxOf(server, state, { clock });
+      const inbox = inboxOf(server, storage, { clock });
       inbox.add(one);
       await pollAndWait(inbox, one);
-      assert.deepEqual(await statesOf(server, state), ['delivered', 'spooled']);
+      assert.deepEqual(await statesOf(server, storage), ['delivered', 'spooled']);
       await inbox.close();
-      await state.reopen();
+      await storage.reopen();
       // Only with what the store says: the inbox may not be listed yet.
       const after = consumer();
-      const again = inboxOf(server, state, { clock, minimumIntervalMs: HOUR });
+      const again = inboxOf(server, storage, { clock, minimumIntervalMs: HOUR });
       again.add(after);
       server.clearFaults();
       assert.equal(again.poll().started, false);

@@ -2,17 +2,17 @@
 import assert from 'node:assert/strict';
 import { InvalidMessageError, NotFoundError, UnavailableError, type InboxPoller, type Mailbox } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
-import { steppedClock } from '../support/clocks';
-import { consumer, pollAndWait, type TestConsumer } from '../support/consumer';
-import { failure } from '../support/failure';
-import { operations, until } from '../support/mailboxes';
-import { eventsOf, inboxOf, keyOf, rowsOf, statesOf, world, type StateFolder } from './durable-support';
+import { steppedClock } from '../harness/clocks';
+import { consumer, pollAndWait, type TestConsumer } from '../harness/consumer';
+import { failure } from '../harness/failure';
+import { operations, until } from '../harness/mailboxes';
+import { eventsOf, inboxOf, keyOf, rowsOf, statesOf, world, type StorageFolder } from './durable-support';
 
 describe('the durable inbox', () => {
   let server: Sandbox;
   let alice: Mailbox;
-  let state: StateFolder;
-  beforeEach(async () => ({ server, alice, state } = await world()));
+  let storage: StorageFolder;
+  beforeEach(async () => ({ server, alice, storage } = await world()));
 
   const send = async (workflowId = 'WF', payload = 'letter'): Promise<string> =>
     (await alice.send({ to: 'X26ABC2', workflowId, payload })).messageId;
@@ -28,7 +28,7 @@ describe('the durable inbox', () => {
       const [messageId, other] = [await send(), await send()];
       const clock = steppedClock();
       const one = consumer();
-      const inbox = inboxOf(server, state, { clock, maxDeliveries: 2, leaseMs: 60_000 });
+      const inbox = inboxOf(server, storage, { clock, maxDeliveries: 2, leaseMs: 60_000 });
       inbox.add(one);
       await pollAndWait(inbox, one);
       await inbox.acknowledge(other);
@@ -36,7 +36,7 @@ describe('the durable inbox', () => {
         clock.advance(61_000);
         await until('the next', () => one.deliveries.length + one.parkedOnes.length === count + 1);
       }
-      assert.deepEqual(await statesOf(server, state), ['parked', 'done']);
+      assert.deepEqual(await statesOf(server, storage), ['parked', 'done']);
       assert.deepEqual(
         (await listParked(inbox)).map((each) => [each.message.messageId, each.error.code, each.deliveryCount]),
         [[messageId, 'MESH_NOT_ACKNOWLEDGED', 2]],
@@ -46,26 +46,26 @@ describe('the durable inbox', () => {
       assert.deepEqual(await listParked(inbox), []);
       assert.deepEqual(counts(one), [1, 1, 2, 2]);
       await inbox.acknowledge(messageId);
-      assert.deepEqual(await statesOf(server, state), ['done', 'done']);
-      assert.ok((await eventsOf(server, state, messageId)).includes('redelivery asked for'));
+      assert.deepEqual(await statesOf(server, storage), ['done', 'done']);
+      assert.ok((await eventsOf(server, storage, messageId)).includes('redelivery asked for'));
     });
 
     it('that was never delivered is, after a restart and ahead of what waits; and can be parked again', async () => {
       const one = consumer({ maxInFlight: 1 });
       const messageId = await send('WF', 'too large for a Buffer');
-      let inbox = inboxOf(server, state, { maxBufferBytes: 10 });
+      let inbox = inboxOf(server, storage, { maxBufferBytes: 10 });
       inbox.add(one);
       await pollAndWait(inbox, one);
-      assert.deepEqual(await statesOf(server, state), ['parked']);
+      assert.deepEqual(await statesOf(server, storage), ['parked']);
       await inbox.redeliver(messageId);
       await until('parked again', () => one.parkedOnes.length === 2);
       await inbox.close();
-      await state.reopen();
+      await storage.reopen();
 
       const blocker = await send();
       const later = await send();
       const other = consumer({ maxInFlight: 1 });
-      inbox = inboxOf(server, state);
+      inbox = inboxOf(server, storage);
       inbox.add(other);
       await pollAndWait(inbox, other);
       assert.deepEqual(other.ids(), [blocker]);
@@ -76,14 +76,14 @@ describe('the durable inbox', () => {
         await until('the next', () => other.ids().includes(id === blocker ? messageId : later));
       }
       assert.deepEqual(other.ids(), [blocker, messageId, later]);
-      assert.deepEqual(await statesOf(server, state), ['done', 'done', 'done']);
+      assert.deepEqual(await statesOf(server, storage), ['done', 'done', 'done']);
       assert.equal(other.states.at(-1)?.waiting, 0);
     });
 
     it('is fetched again where not even its download came whole', async () => {
       const messageId = await send();
       const one = consumer();
-      const inbox = inboxOf(server, state, { maxDeliveries: 1 });
+      const inbox = inboxOf(server, storage, { maxDeliveries: 1 });
       server.fault({ operation: 'retrieve_message', effect: { kind: 'truncate', bytes: 5 } });
       inbox.add(one);
       await pollAndWait(inbox, one);
@@ -98,7 +98,7 @@ describe('the durable inbox', () => {
     it('is the only one that can be asked for', async () => {
       const messageId = await send();
       const one = consumer();
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(one);
       await pollAndWait(inbox, one);
       assert.match(
@@ -124,7 +124,7 @@ describe('the durable inbox', () => {
           if (refuses) throw refusal();
         },
       });
-      const inbox = inboxOf(server, state, { clock, maxDeliveries: 2 });
+      const inbox = inboxOf(server, storage, { clock, maxDeliveries: 2 });
       inbox.add(one);
       await pollAndWait(inbox, one);
       for (let tries = 2; tries <= 5; tries += 1) {
@@ -137,13 +137,13 @@ describe('the durable inbox', () => {
       await until('the last try', () => one.deliveries.length === 6);
       assert.deepEqual([...new Set(counts(one))], [1, 2]);
       await inbox.acknowledge(messageId);
-      assert.deepEqual(await statesOf(server, state), ['done']);
+      assert.deepEqual(await statesOf(server, storage), ['done']);
     });
 
     it('is the next consumer’s at once, in this process’s next inbox too', async () => {
       const messageId = await send();
       const [refusing, taking] = [consumer({ deliver: () => Promise.reject(refusal()) }), consumer()];
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(refusing);
       await pollAndWait(inbox, refusing);
       inbox.remove(refusing);
@@ -153,12 +153,12 @@ describe('the durable inbox', () => {
       await inbox.close();
 
       const other = await send();
-      const again = inboxOf(server, state, { freshStart: false });
+      const again = inboxOf(server, storage, { freshStart: false });
       again.add(refusing);
       await pollAndWait(again, refusing);
       await again.close();
       const last = consumer();
-      const third = inboxOf(server, state, { freshStart: false });
+      const third = inboxOf(server, storage, { freshStart: false });
       third.add(last);
       await until('the delivery', () => last.ids().includes(other));
       assert.deepEqual(last.ids(), [other], 'and not what the one before has in flight');
@@ -172,22 +172,22 @@ describe('the durable inbox', () => {
     it(`a kill between MESH’s acknowledgement and our commit is made good at the next start, where MESH ${what}`, async () => {
       const messageId = await send();
       const one = consumer();
-      const inbox = inboxOf(server, state);
+      const inbox = inboxOf(server, storage);
       inbox.add(one);
       await pollAndWait(inbox, one);
       await inbox.acknowledge(messageId);
       await inbox.close();
-      await state.store.changeIncoming(keyOf(server), messageId, ['done'], { acknowledgedAt: null });
-      await state.reopen();
+      await storage.store.changeIncoming(keyOf(server), messageId, ['done'], { acknowledgedAt: null });
+      await storage.reopen();
       if (gone) server.fault({ operation: 'acknowledge_message', effect: { kind: 'status', status: 410 } });
       const before = operations(server, 'acknowledge_message').length;
-      const next = inboxOf(server, state);
+      const next = inboxOf(server, storage);
       const other = consumer();
       next.add(other);
       await pollAndWait(next, other);
       assert.equal(operations(server, 'acknowledge_message').length, before + 1);
-      assert.notEqual((await rowsOf(server, state))[0]?.acknowledgedAt, null);
-      assert.deepEqual([await statesOf(server, state), other.ids()], [['done'], []]);
+      assert.notEqual((await rowsOf(server, storage))[0]?.acknowledgedAt, null);
+      assert.deepEqual([await statesOf(server, storage), other.ids()], [['done'], []]);
     });
   }
 
@@ -195,7 +195,7 @@ describe('the durable inbox', () => {
     await send('NOBODYS');
     const clock = steppedClock();
     const one = consumer({ workflows: ['MINE'] });
-    const inbox = inboxOf(server, state, { clock });
+    const inbox = inboxOf(server, storage, { clock });
     inbox.add(one);
     await pollAndWait(inbox, one);
     clock.advance(50 * 60_000);

@@ -12,14 +12,14 @@ import type { DurableInboxOptions } from '../../lib/receive/durable-inbox-types'
 import type { Sandbox } from '../../lib/sandbox/index';
 import { openSqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
 import { mailboxKey, type Incoming, type Store } from '../../lib/store/store';
-import { afterThisTest, emptyFolder } from '../support/cleanup';
-import { mailboxAt, sandbox } from '../support/mailboxes';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { mailboxAt, sandbox } from '../harness/mailboxes';
 
 /** A server to receive from. */
 export type Server = Pick<Sandbox, 'url' | 'ca'>;
 
-/** Where a process keeps its state, and what it opens there. */
-export interface StateFolder {
+/** Where a process keeps its storage, and what it opens there. */
+export interface StorageFolder {
   folder: string;
   store: Store;
   spool: Spool;
@@ -28,35 +28,35 @@ export interface StateFolder {
 }
 
 /** Sandbox over TLS, sender, and state in an empty folder. */
-export async function world(): Promise<{ server: Sandbox; alice: Mailbox; state: StateFolder }> {
+export async function world(): Promise<{ server: Sandbox; alice: Mailbox; storage: StorageFolder }> {
   const server = await sandbox({ protocol: 'https' });
   const alice = mailboxAt(server);
-  return { server, alice, state: await stateIn(await emptyFolder()) };
+  return { server, alice, storage: await storageIn(await emptyFolder()) };
 }
 
-export async function stateIn(folder: string): Promise<StateFolder> {
+export async function storageIn(folder: string): Promise<StorageFolder> {
   const open = async (): Promise<{ store: Store; spool: Spool }> => {
     const store = await openSqliteStore({ folder });
     const spool = await Spool.open(join(folder, 'spool'));
     await spool.removeOrphans(await store.spoolNames());
     return { store, spool };
   };
-  const state: StateFolder = {
+  const storage: StorageFolder = {
     folder,
     ...(await open()),
     async reopen() {
-      await state.store.close();
-      Object.assign(state, await open());
+      await storage.store.close();
+      Object.assign(storage, await open());
     },
   };
-  afterThisTest(() => state.store.close());
-  return state;
+  afterThisTest(() => storage.store.close());
+  return storage;
 }
 
 export type InboxOptions = Partial<DurableInboxOptions> & { attempts?: number };
 
 /** An inbox for X26ABC2 that may list as often as it likes; closed after the test. */
-export function inboxOf(server: Server, state: StateFolder, options: InboxOptions = {}): InboxPoller {
+export function inboxOf(server: Server, storage: StorageFolder, options: InboxOptions = {}): InboxPoller {
   const { attempts = 1, ...rest } = options;
   const config = readMailboxOptions({
     environment: server.url,
@@ -72,8 +72,8 @@ export function inboxOf(server: Server, state: StateFolder, options: InboxOption
     client: new MeshClient(config, transport),
     mailboxId: config.mailboxId,
     url: server.url,
-    store: state.store,
-    spool: state.spool,
+    store: storage.store,
+    spool: storage.spool,
     storeKey: keyOf(server),
     maxBufferBytes: config.maxBufferBytes,
     maxExpandedBytes: config.maxExpandedBytes,
@@ -88,23 +88,23 @@ export function inboxOf(server: Server, state: StateFolder, options: InboxOption
 export const keyOf = (server: Server): string => mailboxKey(server.url, 'X26ABC2');
 
 /** All rows, oldest first, without payloads. */
-export function rowsOf(server: Server, state: StateFolder): Promise<Incoming[]> {
-  return state.store.listIncoming(keyOf(server), ['spooled', 'acknowledged', 'delivered', 'done', 'parked'], {
+export function rowsOf(server: Server, storage: StorageFolder): Promise<Incoming[]> {
+  return storage.store.listIncoming(keyOf(server), ['spooled', 'acknowledged', 'delivered', 'done', 'parked'], {
     limit: 100_000,
   });
 }
 
 /** `<state>` of each row, oldest first. */
-export async function statesOf(server: Server, state: StateFolder): Promise<string[]> {
-  return (await rowsOf(server, state)).map((row) => row.state);
+export async function statesOf(server: Server, storage: StorageFolder): Promise<string[]> {
+  return (await rowsOf(server, storage)).map((row) => row.state);
 }
 
 /** The events of a message in the ledger. */
-export async function eventsOf(server: Server, state: StateFolder, messageId: string): Promise<string[]> {
-  return (await state.store.history(keyOf(server), messageId)).map(({ event }) => event);
+export async function eventsOf(server: Server, storage: StorageFolder, messageId: string): Promise<string[]> {
+  return (await storage.store.history(keyOf(server), messageId)).map(({ event }) => event);
 }
 
-export const spoolFiles = (state: StateFolder): Promise<string[]> => readdir(join(state.folder, 'spool'));
+export const spoolFiles = (storage: StorageFolder): Promise<string[]> => readdir(join(storage.folder, 'spool'));
 
 /** Bytes that gzip cannot shrink. */
 export const noise = (bytes: number): Buffer => randomBytes(bytes);

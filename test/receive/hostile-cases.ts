@@ -1,10 +1,10 @@
 /**
  * What a hostile server may answer in the place of a message, each by the chunk that it is asked for. Nothing of it may pass for
- * one. Which check finds which is in test/mutations.ts, which takes each of them out and sees its case fail.
+ * one. Which check finds which is in test/receive/mutations.ts, which takes each of them out and sees its case fail.
  */
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import type { Answer } from '../support/hostile-mesh';
+import type { Answer } from '../harness/hostile-mesh';
 
 export const gzip = { 'content-encoding': 'gzip' };
 export const range = (text: string): Record<string, string> => ({ 'mex-chunk-range': text });

@@ -2,11 +2,19 @@
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
 import { DownloadError, StorageError, TooLargeError } from '../../lib/index';
-import { emptyFolder } from '../support/cleanup';
-import { consumer, pollAndWait, type TestConsumer } from '../support/consumer';
-import { hostileMesh, type Answer, type HostileMesh } from '../support/hostile-mesh';
+import { emptyFolder } from '../harness/cleanup';
+import { consumer, pollAndWait, type TestConsumer } from '../harness/consumer';
+import { hostileMesh, type Answer, type HostileMesh } from '../harness/hostile-mesh';
 import { gzip, hostileCases } from './hostile-cases';
-import { inboxOf, noise, rowsOf, spoolFiles, stateIn, type InboxOptions, type StateFolder } from './durable-support';
+import {
+  inboxOf,
+  noise,
+  rowsOf,
+  spoolFiles,
+  storageIn,
+  type InboxOptions,
+  type StorageFolder,
+} from './durable-support';
 
 /** Lists MID and a good message after it, until they are acknowledged. */
 function listing(chunks: readonly Answer[]): Promise<HostileMesh> {
@@ -24,22 +32,22 @@ function listing(chunks: readonly Answer[]): Promise<HostileMesh> {
 async function collected(
   chunks: readonly Answer[],
   options: InboxOptions = {},
-): Promise<{ server: HostileMesh; state: StateFolder; one: TestConsumer }> {
+): Promise<{ server: HostileMesh; storage: StorageFolder; one: TestConsumer }> {
   const server = await listing(chunks);
-  const state = await stateIn(await emptyFolder());
+  const storage = await storageIn(await emptyFolder());
   const one = consumer();
-  const inbox = inboxOf(server, state, { maxDeliveries: 2, ...options });
+  const inbox = inboxOf(server, storage, { maxDeliveries: 2, ...options });
   inbox.add(one);
   await pollAndWait(inbox, one);
   await pollAndWait(inbox, one);
   await inbox.close();
-  return { server, state, one };
+  return { server, storage, one };
 }
 
-async function assertNothingOfIt({ server, state, one }: Awaited<ReturnType<typeof collected>>): Promise<void> {
+async function assertNothingOfIt({ server, storage, one }: Awaited<ReturnType<typeof collected>>): Promise<void> {
   assert.deepEqual(one.ids(), ['GOOD']);
   assert.deepEqual(
-    (await rowsOf(server, state)).map(({ messageId }) => messageId),
+    (await rowsOf(server, storage)).map(({ messageId }) => messageId),
     ['GOOD'],
   );
   const told = server.seen.filter(({ method }) => method === 'PUT').map(({ path }) => path.split('/').at(-3));
@@ -59,7 +67,7 @@ describe('a hostile server, and the durable inbox', () => {
       assert.ok(result.one.parkedOnes[0]?.error instanceof DownloadError);
       // A chunk that was whole may wait for the next attempt; nothing else is left.
       assert.deepEqual(
-        (await spoolFiles(result.state)).filter((name) => !name.startsWith('part-')),
+        (await spoolFiles(result.storage)).filter((name) => !name.startsWith('part-')),
         [],
       );
     });
@@ -70,7 +78,7 @@ describe('a hostile server, and the durable inbox', () => {
     await assertNothingOfIt(result);
     assert.ok(result.one.parkedOnes[0]?.error instanceof TooLargeError);
     assert.equal(result.server.seen.filter(({ path }) => path.endsWith('/MID')).length, 1);
-    assert.deepEqual(await spoolFiles(result.state), []);
+    assert.deepEqual(await spoolFiles(result.storage), []);
   });
 
   it('what the disk has no room for waits in MESH, is told, and the next message comes', async () => {

@@ -7,10 +7,10 @@ import { DownloadError, TooLargeError, type Mailbox, type MailboxOptions } from 
 import { MeshClient } from '../../lib/client/client';
 import { createTransport } from '../../lib/client/transport';
 import { readMailboxOptions } from '../../lib/config';
-import { afterThisTest, emptyFolder } from '../support/cleanup';
-import { everythingSaid, failure } from '../support/failure';
-import { hostileMesh, type Answer, type HostileMesh } from '../support/hostile-mesh';
-import { mailboxAt } from '../support/mailboxes';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { everythingSaid, failure } from '../harness/failure';
+import { hostileMesh, type Answer, type HostileMesh } from '../harness/hostile-mesh';
+import { mailboxAt } from '../harness/mailboxes';
 import { chunkOf, gzip, hostileCases, range, spoilt } from './hostile-cases';
 
 const TEXT = Buffer.from('The whole message, of some length, MARKpatient');

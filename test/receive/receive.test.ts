@@ -4,9 +4,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DownloadError, StorageError, TooLargeError, type Progress } from '../../lib/index';
-import { emptyFolder } from '../support/cleanup';
-import { failure } from '../support/failure';
-import { operations, sandbox, twoMailboxesAt } from '../support/mailboxes';
+import { emptyFolder } from '../harness/cleanup';
+import { failure } from '../harness/failure';
+import { operations, sandbox, twoMailboxesAt } from '../harness/mailboxes';
 
 const CHUNK = 100_000;
 const DAY = 24 * 60 * 60 * 1000;

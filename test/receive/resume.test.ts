@@ -6,24 +6,24 @@ import { readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Mailbox } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
-import { afterThisTest, emptyFolder } from '../support/cleanup';
-import { consumer, pollAndWait } from '../support/consumer';
-import { mailboxAt, sandbox, until } from '../support/mailboxes';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { consumer, pollAndWait } from '../harness/consumer';
+import { mailboxAt, sandbox, until } from '../harness/mailboxes';
 import type { ChildOptions } from './durable-child';
-import { inboxOf, noise, rowsOf, sha256, spoolFiles, stateIn, type StateFolder } from './durable-support';
+import { inboxOf, noise, rowsOf, sha256, spoolFiles, storageIn, type StorageFolder } from './durable-support';
 
 const CHUNK = 100_000;
 
 describe('a download that broke off in chunk 4', () => {
   let server: Sandbox;
   let alice: Mailbox;
-  let state: StateFolder;
+  let storage: StorageFolder;
   let payload: Buffer;
   let messageId: string;
   beforeEach(async () => {
     server = await sandbox({ protocol: 'https' });
     alice = mailboxAt(server, { maxRequestBytes: CHUNK, chunkBytes: CHUNK, compression: 'never' });
-    state = await stateIn(await emptyFolder());
+    storage = await storageIn(await emptyFolder());
     payload = noise(5 * CHUNK + 1);
     ({ messageId } = await alice.send({ to: 'X26ABC2', workflowId: 'WF', payload }));
     // Chunks 2 and 3 come.
@@ -47,29 +47,29 @@ describe('a download that broke off in chunk 4', () => {
   };
   const collect = async (): Promise<void> => {
     const one = consumer();
-    const inbox = inboxOf(server, state);
+    const inbox = inboxOf(server, storage);
     inbox.add(one);
     await pollAndWait(inbox, one);
     await inbox.close();
   };
   const isWhole = async (): Promise<void> => {
-    const [row] = await rowsOf(server, state);
+    const [row] = await rowsOf(server, storage);
     assert.equal(row?.sha256, sha256(payload));
-    const [name, ...more] = await spoolFiles(state);
+    const [name, ...more] = await spoolFiles(storage);
     assert.match(name ?? '', /^in-/);
     assert.deepEqual(more, [], 'nothing of the partial download is left');
-    assert.equal(sha256(await readFile(join(state.folder, 'spool', name ?? ''))), sha256(payload));
+    assert.equal(sha256(await readFile(join(storage.folder, 'spool', name ?? ''))), sha256(payload));
     assert.equal(server.messages()[0]?.status, 'acknowledged');
   };
   const spooled = async (ending: RegExp): Promise<string> =>
-    join(state.folder, 'spool', (await spoolFiles(state)).find((name) => ending.test(name)) ?? '');
+    join(storage.folder, 'spool', (await spoolFiles(storage)).find((name) => ending.test(name)) ?? '');
   const DATA = /^part-[0-9a-f-]{36}$/;
   const NOTE = /\.json$/;
 
   it('goes on with chunk 4 at the next poll', async () => {
     await collect();
     assert.deepEqual(asked(), [1, 2, 3, 4]);
-    assert.deepEqual(await rowsOf(server, state), []);
+    assert.deepEqual(await rowsOf(server, storage), []);
     server.clearFaults();
     await collect();
     assert.deepEqual(asked(), [4, 5, 6]);
@@ -78,10 +78,10 @@ describe('a download that broke off in chunk 4', () => {
 
   it('goes on with chunk 4 after a restart, and again if it breaks off again', async () => {
     await collect();
-    await state.reopen();
+    await storage.reopen();
     await collect();
     assert.deepEqual(asked(), [1, 2, 3, 4, 4]);
-    await state.reopen();
+    await storage.reopen();
     server.clearFaults();
     await collect();
     assert.deepEqual(asked(), [4, 5, 6]);
@@ -112,7 +112,7 @@ describe('a download that broke off in chunk 4', () => {
     const noted = JSON.parse(await readFile(note, 'utf8')) as { message: { totalChunks: number } };
     noted.message.totalChunks = 7;
     await writeFile(note, JSON.stringify(noted));
-    await state.reopen();
+    await storage.reopen();
     asked();
     server.clearFaults();
     await collect();
@@ -122,32 +122,32 @@ describe('a download that broke off in chunk 4', () => {
 
   it('leaves nothing behind when the message is not in the inbox any more', async () => {
     await collect();
-    assert.equal((await spoolFiles(state)).length, 2);
+    assert.equal((await spoolFiles(storage)).length, 2);
     await mailboxAt(server, { mailboxId: 'X26ABC2' }).acknowledge(messageId);
-    await state.reopen();
+    await storage.reopen();
     await collect();
-    assert.deepEqual(await spoolFiles(state), []);
+    assert.deepEqual(await spoolFiles(storage), []);
   });
 
   it('leaves nothing behind after five days, when MESH has it no more', async () => {
     await collect();
     const old = Date.now() / 1000 - 5 * 24 * 3600 - 60;
     await utimes(await spooled(NOTE), old, old);
-    await state.reopen();
-    assert.deepEqual(await spoolFiles(state), []);
+    await storage.reopen();
+    assert.deepEqual(await spoolFiles(storage), []);
   });
 
   it('because the process was killed goes on with chunk 4', async function () {
     this.timeout(60_000);
     server.clearFaults();
     server.fault({ operation: 'retrieve_chunk', after: 2, times: 1, effect: { kind: 'delay', ms: 600_000 } });
-    await state.store.close();
+    await storage.store.close();
     const caFile = join(await emptyFolder(), 'ca.pem');
     await writeFile(caFile, server.ca ?? '');
     const options: ChildOptions = {
       url: server.url,
       caFile,
-      folder: state.folder,
+      folder: storage.folder,
       meshAcknowledge: 'when-spooled',
     };
     const receiver = (): ReturnType<typeof spawn> => {
@@ -176,7 +176,7 @@ describe('a download that broke off in chunk 4', () => {
       asked().filter((chunk) => chunk < 4),
       [],
     );
-    await state.reopen();
+    await storage.reopen();
     await isWhole();
   });
 });

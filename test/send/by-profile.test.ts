@@ -9,8 +9,8 @@ import {
   type OutgoingMessage,
   type WorkflowProfiles,
 } from '../../lib/index';
-import { failure } from '../support/failure';
-import { eventually, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+import { failure } from '../harness/failure';
+import { eventually, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 
 const table = (...profiles: object[]): WorkflowProfiles =>
   loadProfiles(
@@ -30,7 +30,7 @@ describe('sending by a workflow’s profile', () => {
       subject: 'Letter {msg.letter.kind} of {odsCode}',
       localId: '{odsCode}',
     });
-    const mailbox = outboxAt(await tlsSandbox(), { state: await stateIn(), profiles, odsCode: 'X26' });
+    const mailbox = outboxAt(await tlsSandbox(), { storage: await storageIn(), profiles, odsCode: 'X26' });
     const property = (path: string): string | undefined => ({ 'letter.kind': 'discharge' })[path];
     const filled = await mailbox.prepare(message('LETTER'), { property });
     assert.equal(filled.message.subject, 'Letter discharge of X26');
@@ -44,10 +44,10 @@ describe('sending by a workflow’s profile', () => {
   });
 
   it('GP Connect has the sender’s ODS code as local id; without one it is told, not guessed', async () => {
-    const [server, state] = [await tlsSandbox(), await stateIn()];
-    const filled = await outboxAt(server, { state, odsCode: 'A81001' }).prepare(message('GPCONNECT_SEND_DOCUMENT'));
+    const [server, storage] = [await tlsSandbox(), await storageIn()];
+    const filled = await outboxAt(server, { storage, odsCode: 'A81001' }).prepare(message('GPCONNECT_SEND_DOCUMENT'));
     assert.equal(filled.message.localId, 'A81001');
-    await failure(ConfigurationError, outboxAt(server, { state }).prepare(message('GPCONNECT_SEND_DOCUMENT')));
+    await failure(ConfigurationError, outboxAt(server, { storage }).prepare(message('GPCONNECT_SEND_DOCUMENT')));
   });
 
   it('looks the mailbox up where the profile says so: one, none, several', async () => {
@@ -56,7 +56,7 @@ describe('sending by a workflow’s profile', () => {
     const server = await tlsSandbox({
       workflows: [{ workflowId: 'TEST_WORKFLOW', senders: all, receivers: all }],
     });
-    const mailbox = outboxAt(server, { state: await stateIn(), profiles });
+    const mailbox = outboxAt(server, { storage: await storageIn(), profiles });
     const found = await mailbox.prepare(message('TEST_WORKFLOW', { to: 'x27' }));
     assert.equal(found.message.to, 'X26ABC3');
     const none = await failure(NotFoundError, mailbox.prepare(message('TEST_WORKFLOW', { to: 'Z99' })));
@@ -66,7 +66,7 @@ describe('sending by a workflow’s profile', () => {
   });
 
   it('routes by the patient only where the profile says so, and no error names the patient', async () => {
-    const mailbox = outboxAt(await tlsSandbox(), { state: await stateIn(), odsCode: 'X26' });
+    const mailbox = outboxAt(await tlsSandbox(), { storage: await storageIn(), odsCode: 'X26' });
     const to = gpProviderAddress({ nhsNumber: '943 476 5919', birthDate: '1939-01-09', surname: 'Wensley' });
     assert.equal(to, 'GPPROVIDER_9434765919_19390109_Wensley');
     assert.equal((await mailbox.prepare(message('TOC_FHIR_IP_DISCH', { to }))).message.to, to);
@@ -83,7 +83,7 @@ describe('sending by a workflow’s profile', () => {
 
   it('holds a message that needs chunks where its receivers take none, with advice', async () => {
     const profiles = table({ workflowId: 'SMALL', chunks: false });
-    const mailbox = outboxAt(await tlsSandbox(), { state: await stateIn(), profiles, maxRequestBytes: 20_000 });
+    const mailbox = outboxAt(await tlsSandbox(), { storage: await storageIn(), profiles, maxRequestBytes: 20_000 });
     mailbox.start();
     const large = await mailbox.prepare(message('SMALL', { payload: randomBytes(50_000) }));
     const { message: taken } = await mailbox.outbox.enqueue(large.message);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { ConfigurationError, InvalidMessageError } from '../../lib/errors';
 import { afterWorkingDays, deadlineRules } from '../../lib/send/deadlines';
-import { thrown } from '../support/failure';
+import { thrown } from '../harness/failure';
 
 const HOUR = 3_600_000;
 const at = (time: string): number => Date.parse(`${time}:00Z`);

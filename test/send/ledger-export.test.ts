@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { ledgerHead, ledgerLine } from '../../lib/index';
-import { steppedClock } from '../support/clocks';
-import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
-import { emptyFolder } from '../support/cleanup';
+import { steppedClock } from '../harness/clocks';
+import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { emptyFolder } from '../harness/cleanup';
 
 const entry = {
   sequence: 1,
@@ -54,9 +54,9 @@ describe('the ledger as text', () => {
 
   it('has every event of a mailbox, page after page, and an undelivered one has what the service desk needs', async () => {
     const server = await tlsSandbox();
-    const state = await stateIn(await emptyFolder());
+    const storage = await storageIn(await emptyFolder());
     const clock = steppedClock((ms) => server.clock.advance(ms));
-    const mailbox = outboxAt(server, { state, clock });
+    const mailbox = outboxAt(server, { storage, clock });
     const ids: string[] = [];
     for (let n = 0; n < 300; n += 1) ids.push((await mailbox.outbox.enqueue(letter(`letter ${n}`))).message.id);
     mailbox.start();

@@ -1,9 +1,9 @@
 /** DESIGN.md, "The two straight lines": what is queued while MESH is away goes when it is back. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { steppedClock } from '../support/clocks';
-import { gateTo } from '../support/mesh-gate';
-import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+import { steppedClock } from '../harness/clocks';
+import { gateTo } from '../harness/mesh-gate';
+import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 
 const MINUTE = 60_000;
 /** `npm run test:outage` makes it 10,000, what a day brings. */
@@ -17,9 +17,9 @@ describe('outbox: an outage', () => {
     server.addMailbox({ mailboxId: 'X26ABC4', password: 'password' });
     const gate = await gateTo(server);
     const clock = steppedClock();
-    const state = await stateIn();
+    const storage = await storageIn();
     const mailboxes = senders.map((mailboxId) => {
-      const mailbox = outboxAt(gate, { state, clock, mailboxId, compression: 'never' });
+      const mailbox = outboxAt(gate, { storage, clock, mailboxId, compression: 'never' });
       // They would be most of the memory.
       mailbox.events.push = () => 0;
       return { mailbox, ids: [] as string[] };
@@ -36,7 +36,7 @@ describe('outbox: an outage', () => {
       clock.advance(60 * MINUTE);
       await sleep(1);
     }
-    const counts = () => Promise.all(mailboxes.map(({ mailbox }) => state.store.countOutgoing(mailbox.storeKey)));
+    const counts = () => Promise.all(mailboxes.map(({ mailbox }) => storage.store.countOutgoing(mailbox.storeKey)));
     assert.equal(
       (await counts()).reduce((sum, { messages }) => sum + messages.queued, 0),
       MESSAGES,

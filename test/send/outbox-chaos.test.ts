@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StorageError, type State } from '../../lib/index';
+import { StorageError, type Storage } from '../../lib/index';
 import type { Store } from '../../lib/store/store';
-import { scaledClock, steppedClock } from '../support/clocks';
-import { mailboxAt } from '../support/mailboxes';
-import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+import { scaledClock, steppedClock } from '../harness/clocks';
+import { mailboxAt } from '../harness/mailboxes';
+import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 
 const MINUTE = 60_000;
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** The same state, but some of its store's calls fail: before or after they have happened. */
-function failingState(state: State, fails: (name: string) => 'before' | 'after' | undefined): State {
-  const store = new Proxy(state.store, {
+function failingState(storage: Storage, fails: (name: string) => 'before' | 'after' | undefined): Storage {
+  const store = new Proxy(storage.store, {
     get(target, name: keyof Store) {
       // No calls that wait for the disk.
-      if (name === 'isShared' || name === 'id' || name === 'onOther') return target[name];
+      if (name === 'isShared' || name === 'id' || name === 'onRemoteChange') return target[name];
       const method = target[name] as (...args: unknown[]) => Promise<unknown>;
       return async (...args: unknown[]): Promise<unknown> => {
         const when = fails(name);
@@ -26,17 +26,17 @@ function failingState(state: State, fails: (name: string) => 'before' | 'after' 
       };
     },
   });
-  return { ...state, store };
+  return { ...storage, store };
 }
 
 describe('outbox: chaos', () => {
   it('300 messages, lost requests, lost answers, 503, 20 restarts: each is at MESH once, or held where MESH has none', async function () {
     this.timeout(60_000);
     const server = await tlsSandbox();
-    const state = await stateIn();
+    const storage = await storageIn();
     const clock = scaledClock(600);
     const open = () =>
-      outboxAt(server, { state, clock, maxRequestBytes: 20_000, chunkBytes: 20_000, compression: 'never' });
+      outboxAt(server, { storage, clock, maxRequestBytes: 20_000, chunkBytes: 20_000, compression: 'never' });
     let mailbox = open();
     const wanted = new Map<string, string>();
     for (let count = 0; count < 300; count += 1) {
@@ -60,7 +60,7 @@ describe('outbox: chaos', () => {
     await eventually(
       'an end of everything',
       async () => {
-        const { messages } = await state.store.countOutgoing(mailbox.storeKey);
+        const { messages } = await storage.store.countOutgoing(mailbox.storeKey);
         const open = messages.queued + messages.sending;
         return open === 0 && (await mailbox.outbox.list({ states: ['unknown'] }, { limit: 1000 })).every((m) => m.held);
       },
@@ -96,14 +96,14 @@ describe('outbox: chaos', () => {
     it(`a store that fails ${when} every tenth call in the worker loses nothing and sends nothing twice`, async function () {
       this.timeout(30_000);
       const server = await tlsSandbox();
-      const state = await stateIn();
+      const storage = await storageIn();
       const clock = steppedClock();
-      const calm = outboxAt(server, { state, clock });
+      const calm = outboxAt(server, { storage, clock });
       for (let count = 0; count < 100; count += 1) await calm.outbox.enqueue(letter(`letter ${count}`));
       let calls = 0;
       const rough = outboxAt(server, {
         clock,
-        state: failingState(state, () => (++calls % 10 === 0 ? when : undefined)),
+        storage: failingState(storage, () => (++calls % 10 === 0 ? when : undefined)),
       });
       rough.start();
       await eventually(
@@ -132,10 +132,10 @@ describe('outbox: chaos', () => {
 
   it('what MESH has accepted while the store is full is settled when there is room, and not sent again', async () => {
     const server = await tlsSandbox();
-    const state = await stateIn();
+    const storage = await storageIn();
     const clock = steppedClock();
     let isFull = false;
-    const mailbox = outboxAt(server, { clock, state: failingState(state, () => (isFull ? 'before' : undefined)) });
+    const mailbox = outboxAt(server, { clock, storage: failingState(storage, () => (isFull ? 'before' : undefined)) });
     const { message } = await mailbox.outbox.enqueue(letter());
     server.fault({ operation: 'send_message', effect: { kind: 'delay', ms: 100 } });
     mailbox.outbox.onEvent(({ event }) => {
@@ -143,7 +143,7 @@ describe('outbox: chaos', () => {
     });
     mailbox.start();
     await eventually('a store error', () => mailbox.states.at(-1)?.storeError);
-    assert.equal((await state.store.getOutgoing(message.id))?.state, 'sending');
+    assert.equal((await storage.store.getOutgoing(message.id))?.state, 'sending');
     clock.advance(MINUTE);
     isFull = false;
     clock.advance(MINUTE);

@@ -4,9 +4,9 @@ import { join, relative } from 'node:path';
 import { InvalidMessageError, NotSentError, OutboxFullError, PayloadError, StorageError } from '../../lib/index';
 import { INLINE_BYTES } from '../../lib/payload/stored-payload';
 import type { SqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
-import { emptyFolder } from '../support/cleanup';
-import { failure } from '../support/failure';
-import { letter, outboxAt, smallState, stateIn, tlsSandbox } from '../support/outboxes';
+import { emptyFolder } from '../harness/cleanup';
+import { failure } from '../harness/failure';
+import { letter, outboxAt, smallStorage, storageIn, tlsSandbox } from '../harness/outboxes';
 
 const BIG = Buffer.alloc(INLINE_BYTES + 1, 'b');
 /** Nobody listens there: these tests send nothing. */
@@ -14,11 +14,11 @@ const nowhere = { url: 'https://127.0.0.1:1', ca: undefined };
 
 async function unsent(options: object = {}) {
   const folder = await emptyFolder();
-  const state = await stateIn(folder);
-  const mailbox = outboxAt(nowhere, { state, ...options });
+  const storage = await storageIn(folder);
+  const mailbox = outboxAt(nowhere, { storage, ...options });
   const spooled = (): Promise<string[]> => readdir(join(folder, 'spool'));
   const stored = async (): Promise<number> => (await mailbox.outbox.list({})).length;
-  return { folder, state, mailbox, outbox: mailbox.outbox, spooled, stored };
+  return { folder, storage, mailbox, outbox: mailbox.outbox, spooled, stored };
 }
 
 describe('outbox: enqueue', () => {
@@ -53,9 +53,9 @@ describe('outbox: enqueue', () => {
   });
 
   it('keeps 64 KiB in the row, and spools one byte more for its owner only', async () => {
-    const { outbox, state, folder, spooled } = await unsent();
+    const { outbox, storage, folder, spooled } = await unsent();
     const small = await outbox.enqueue(letter(BIG.subarray(1)));
-    assert.equal((await state.store.getOutgoing(small.message.id))?.payload?.kind, 'inline');
+    assert.equal((await storage.store.getOutgoing(small.message.id))?.payload?.kind, 'inline');
     assert.deepEqual(await spooled(), []);
     const large = await outbox.enqueue(letter(BIG));
     assert.deepEqual(await spooled(), [large.message.id]);
@@ -75,7 +75,7 @@ describe('outbox: enqueue', () => {
   });
 
   it('keeps the order of calls for one recipient and workflow, however long each payload takes; others pass', async () => {
-    const { outbox, state, mailbox } = await unsent();
+    const { outbox, storage, mailbox } = await unsent();
     const order: string[] = [];
     const enqueue = async (name: string, payload: Buffer | string, more: object = {}): Promise<void> => {
       const { message } = await outbox.enqueue(letter(payload, more));
@@ -94,7 +94,7 @@ describe('outbox: enqueue', () => {
     const results = await Promise.allSettled(calls);
     assert.equal(results.filter(({ status }) => status === 'rejected').length, 1);
     assert.deepEqual(order, ['other lane', 'large', 'small', 'after it']);
-    const queued = (await state.store.ledger(mailbox.storeKey, { from: 0, to: 9e15 }, { limit: 9 })).map(
+    const queued = (await storage.store.ledger(mailbox.storeKey, { from: 0, to: 9e15 }, { limit: 9 })).map(
       ({ reference }) => names.get(reference),
     );
     assert.deepEqual(queued, order);
@@ -112,14 +112,14 @@ describe('outbox: enqueue', () => {
   it('once per key: after a restart a repeat gives what became of the first one', async () => {
     const server = await tlsSandbox();
     const folder = await emptyFolder();
-    const before = await stateIn(folder);
-    const one = outboxAt(server, { state: before });
+    const before = await storageIn(folder);
+    const one = outboxAt(server, { storage: before });
     one.start();
     const { message } = await one.outbox.enqueue(letter(), { onceKey: 'k' });
     const { messageId } = await one.outbox.accepted(message.id);
     await one.close();
     await before.close();
-    const other = outboxAt(server, { state: await stateIn(folder) });
+    const other = outboxAt(server, { storage: await storageIn(folder) });
     const again = await other.outbox.enqueue(letter(), { onceKey: 'k' });
     assert.equal(again.isNew, false);
     assert.equal((await other.outbox.accepted(again.message.id)).messageId, messageId);
@@ -150,8 +150,8 @@ describe('outbox: enqueue', () => {
   });
 
   it('200 at once share commits and stay within 250 ms (p99)', async () => {
-    const { outbox, state } = await unsent();
-    const store = state.store as SqliteStore;
+    const { outbox, storage } = await unsent();
+    const store = storage.store as SqliteStore;
     const before = (await store.statistics()).commits;
     const times = await Promise.all(
       Array.from({ length: 200 }, async () => {
@@ -177,8 +177,8 @@ describe('outbox: enqueue', () => {
 
   it('a full store refuses clearly, and goes on when there is room', async () => {
     const server = await tlsSandbox();
-    const state = await smallState(60);
-    const mailbox = outboxAt(server, { state });
+    const storage = await smallStorage(60);
+    const mailbox = outboxAt(server, { storage });
     const taken: string[] = [];
     const error = await failure(
       StorageError,
@@ -201,9 +201,9 @@ describe('outbox: files of the user', () => {
     const folder = await emptyFolder();
     const file = join(folder, 'letter.txt');
     await writeFile(file, BIG);
-    const state = await stateIn(join(folder, 'state'));
-    const mailbox = outboxAt(server, { state, ...options });
-    return { server, file, state, mailbox, outbox: mailbox.outbox };
+    const storage = await storageIn(join(folder, 'state'));
+    const mailbox = outboxAt(server, { storage, ...options });
+    return { server, file, storage, mailbox, outbox: mailbox.outbox };
   }
 
   it('are referenced, and parked when they changed before they were sent', async () => {
@@ -259,9 +259,9 @@ describe('outbox: files of the user', () => {
   });
 
   it('are found by an absolute path, whatever the working directory', async () => {
-    const { file, state, outbox } = await withFile();
+    const { file, storage, outbox } = await withFile();
     const { message } = await outbox.enqueue({ ...letter(), payload: { file: relative(process.cwd(), file) } });
-    const payload = (await state.store.getOutgoing(message.id))?.payload;
+    const payload = (await storage.store.getOutgoing(message.id))?.payload;
     assert.equal(payload?.kind === 'file' && payload.path, file);
   });
 });

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { InvalidMessageError } from '../../lib/index';
 import type { MessageHeaders, OutboxMessage } from '../../lib/index';
 import { afterWorkingDays } from '../../lib/send/deadlines';
-import { mailboxAt } from '../support/mailboxes';
-import { steppedClock } from '../support/clocks';
-import { failure } from '../support/failure';
-import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+import { mailboxAt } from '../harness/mailboxes';
+import { steppedClock } from '../harness/clocks';
+import { failure } from '../harness/failure';
+import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -13,8 +13,8 @@ const HOUR = 60 * MINUTE;
 async function start() {
   const server = await tlsSandbox();
   const clock = steppedClock();
-  const state = await stateIn();
-  const mailbox = outboxAt(server, { state, clock });
+  const storage = await storageIn();
+  const mailbox = outboxAt(server, { storage, clock });
   mailbox.start();
   const bob = mailboxAt(server, { mailboxId: 'X26ABC2' });
   const sendOne = async (options: object = {}): Promise<{ id: string; messageId: string }> => {
@@ -30,7 +30,7 @@ async function start() {
   };
   const tracked = (): number => server.requests().filter(({ operation }) => operation.startsWith('tracking')).length;
   const stateOf = async (id: string): Promise<string | undefined> => (await mailbox.outbox.get(id))?.state;
-  return { server, clock, state, mailbox, outbox: mailbox.outbox, bob, sendOne, pass, tracked, stateOf };
+  return { server, clock, storage, mailbox, outbox: mailbox.outbox, bob, sendOne, pass, tracked, stateOf };
 }
 
 const report = (linkedMessageId: string, more: Partial<MessageHeaders> = {}): MessageHeaders => ({
@@ -170,11 +170,11 @@ describe('outbox: tracking to the end', () => {
   });
 
   it('an answer that has come in time is not overdue, even where its limit was left', async () => {
-    const { mailbox, sendOne, pass, state, outbox } = await start();
+    const { mailbox, sendOne, pass, storage, outbox } = await start();
     const { id } = await sendOne({ asks: { infrastructure: true }, collectWithinMs: 20 * HOUR });
     const { localId = '' } = (await outbox.get(id)) ?? {};
     await mailbox.settleOutcome({ localId }, { kind: 'infrastructure', outcome: 'positive' });
-    await state.store.changeOutgoing(id, ['accepted'], { infrastructureBy: 1 });
+    await storage.store.changeOutgoing(id, ['accepted'], { infrastructureBy: 1 });
     await pass(30 * HOUR, HOUR);
     await eventually('collection overdue', () => mailbox.events.some(({ overdue }) => overdue === 'collection'));
     assert.equal((await outbox.get(id))?.infrastructure, 'positive');
@@ -185,7 +185,7 @@ describe('outbox: tracking to the end', () => {
     const server = await tlsSandbox();
     const clock = steppedClock();
     const deadlines = [{ workflow: 'TEST_*', collectWithinMs: HOUR, infrastructureWithinMs: 2 * HOUR }];
-    const mailbox = outboxAt(server, { state: await stateIn(), clock, deadlines });
+    const mailbox = outboxAt(server, { storage: await storageIn(), clock, deadlines });
     const { message } = await mailbox.outbox.enqueue(letter(), { asks: { infrastructure: true } });
     clock.advance(24 * HOUR);
     mailbox.start();
@@ -321,9 +321,9 @@ describe('outbox: resend and drop', () => {
   });
 
   it('neither touches a message of another mailbox', async () => {
-    const { outbox, state, server, sendOne } = await start();
+    const { outbox, storage, server, sendOne } = await start();
     const { id } = await sendOne();
-    const other = outboxAt(server, { state, mailboxId: 'X26ABC3' });
+    const other = outboxAt(server, { storage, mailboxId: 'X26ABC3' });
     assert.equal(await other.outbox.get(id), undefined);
     await assert.rejects(other.outbox.drop(id));
     await assert.rejects(other.outbox.resend(id));
@@ -351,8 +351,8 @@ describe('outbox: what is written down', () => {
   it('neither the ledger nor an event nor a state carries patient data or secrets', async () => {
     const server = await tlsSandbox();
     const clock = steppedClock();
-    const state = await stateIn();
-    const mailbox = outboxAt(server, { state, clock, password: 'MARKED-password' });
+    const storage = await storageIn();
+    const mailbox = outboxAt(server, { storage, clock, password: 'MARKED-password' });
     const { outbox } = mailbox;
     mailbox.start();
     const marked = {
@@ -365,7 +365,7 @@ describe('outbox: what is written down', () => {
     const { message } = await outbox.enqueue(letter('MARKED-payload', marked), { onceKey: 'MARKED-key' });
     await eventually('a pause', () => mailbox.states.at(-1)?.paused);
     await mailbox.close();
-    const good = outboxAt(server, { state, clock });
+    const good = outboxAt(server, { storage, clock });
     good.start();
     await eventually('rejected', () => good.eventsOf(message.id).includes('rejected'));
     await good.outbox.resend(message.id);
@@ -375,7 +375,7 @@ describe('outbox: what is written down', () => {
       ...good.events,
       ...good.states,
       ...(await good.outbox.list({})),
-      ...(await state.store.ledger(good.storeKey, { from: 0, to: 9e15 }, { limit: 1000 })),
+      ...(await storage.store.ledger(good.storeKey, { from: 0, to: 9e15 }, { limit: 1000 })),
     ];
     assert.ok(found.length > 10);
     assert.doesNotMatch(JSON.stringify(found), /MARKED/i);
@@ -383,11 +383,11 @@ describe('outbox: what is written down', () => {
 
   it('what was under way at another instance of the sandbox is closed as "sandbox restarted"', async () => {
     const server = await tlsSandbox();
-    const state = await stateIn();
-    const one = outboxAt(server, { state, instance: 'one' });
+    const storage = await storageIn();
+    const one = outboxAt(server, { storage, instance: 'one' });
     const queued = await one.outbox.enqueue(letter());
     await one.close();
-    const other = outboxAt(server, { state, instance: 'two' });
+    const other = outboxAt(server, { storage, instance: 'two' });
     other.start();
     const fresh = await other.outbox.enqueue(letter());
     await other.outbox.accepted(fresh.message.id);

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { StorageError } from '../../lib/errors';
 import type { Sandbox } from '../../lib/sandbox/index';
 import type { Store } from '../../lib/store/store';
-import { afterThisTest, emptyFolder } from '../support/cleanup';
-import { steppedClock } from '../support/clocks';
-import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { steppedClock } from '../harness/clocks';
+import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 
 const MINUTE = 60_000;
 
@@ -19,12 +19,12 @@ async function prepare(...payloads: Array<string | Buffer>) {
   const ca = join(folder, 'ca.pem');
   await writeFile(ca, server.ca);
   const stateFolder = join(folder, 'state');
-  const state = await stateIn(stateFolder);
-  const mailbox = outboxAt(server, { state });
+  const storage = await storageIn(stateFolder);
+  const mailbox = outboxAt(server, { storage });
   const ids: string[] = [];
   for (const payload of payloads) ids.push((await mailbox.outbox.enqueue(letter(payload))).message.id);
   await mailbox.close();
-  await state.close();
+  await storage.close();
   return { server, stateFolder, ca, ids, id: ids[0] ?? '' };
 }
 
@@ -56,7 +56,7 @@ const uploads = (server: Sandbox): string[] =>
 /** The next start, with a clock that can be moved. */
 async function restart(server: Sandbox & { ca: string }, folder: string) {
   const clock = steppedClock((ms) => server.clock.advance(ms));
-  const mailbox = outboxAt(server, { state: await stateIn(folder), clock });
+  const mailbox = outboxAt(server, { storage: await storageIn(folder), clock });
   mailbox.start();
   return { mailbox, clock };
 }
@@ -139,10 +139,10 @@ describe('outbox: kill -9 with several intents committed ahead', () => {
   }
 
   async function sendingIn(folder: string): Promise<number> {
-    const state = await stateIn(folder);
-    const [mailbox = ''] = await state.store.mailboxes();
-    const { messages } = await state.store.countOutgoing(mailbox);
-    await state.close();
+    const storage = await storageIn(folder);
+    const [mailbox = ''] = await storage.store.mailboxes();
+    const { messages } = await storage.store.countOutgoing(mailbox);
+    await storage.close();
     return messages.sending;
   }
 
@@ -172,12 +172,12 @@ describe('outbox: kill -9 with several intents committed ahead', () => {
     const backup = await emptyFolder();
     const files = ['mesh.db', 'mesh.db-wal'];
     for (const name of files) await copyFile(join(stateFolder, name), join(backup, name));
-    const state = await stateIn(stateFolder);
-    const went = outboxAt(server, { state });
+    const storage = await storageIn(stateFolder);
+    const went = outboxAt(server, { storage });
     went.start();
     await Promise.all(ids.slice(1).map((id) => went.outbox.accepted(id)));
     await went.close();
-    await state.close();
+    await storage.close();
     for (const name of files) await copyFile(join(backup, name), join(stateFolder, name));
     const { mailbox } = await restart(server, stateFolder);
     await Promise.all(ids.slice(2).map((id) => mailbox.outbox.accepted(id)));
@@ -189,23 +189,23 @@ describe('outbox: kill -9 with several intents committed ahead', () => {
 
   it('an answer of MESH that the store did not take before the end is known at the next start', async () => {
     const server = await tlsSandbox();
-    const state = await stateIn();
+    const storage = await storageIn();
     let isFull = false;
-    const store = new Proxy(state.store, {
+    const store = new Proxy(storage.store, {
       get(target, name: keyof Store) {
-        if (name === 'changeTogether' && isFull) return () => Promise.reject(new StorageError('The disk is full.'));
+        if (name === 'changeBatch' && isFull) return () => Promise.reject(new StorageError('The disk is full.'));
         const value: unknown = target[name];
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-    const rough = outboxAt(server, { state: { ...state, store } });
+    const rough = outboxAt(server, { storage: { ...storage, store } });
     const { message } = await rough.outbox.enqueue(letter());
     rough.outbox.onEvent(({ event }) => (isFull ||= event === 'sending'));
     rough.start();
     await eventually('MESH has it', () => server.messages()[0]?.status === 'accepted');
     await eventually('the store is full', () => rough.states.some(({ storeError }) => storeError !== undefined));
     await rough.close();
-    const next = outboxAt(server, { state });
+    const next = outboxAt(server, { storage });
     next.start();
     await next.outbox.accepted(message.id);
     assert.equal((await next.outbox.get(message.id))?.messageId, server.messages()[0]?.messageId);
@@ -217,8 +217,8 @@ describe('outbox: kill -9 with several intents committed ahead', () => {
 describe('outbox: stop', () => {
   it('lets a POST that is under way end, and leaves the rest for the next start', async () => {
     const server = await tlsSandbox();
-    const state = await stateIn();
-    const mailbox = outboxAt(server, { state });
+    const storage = await storageIn();
+    const mailbox = outboxAt(server, { storage });
     server.fault({ operation: 'send_message', effect: { kind: 'delay', ms: 300 } });
     const taken = [await mailbox.outbox.enqueue(letter('1')), await mailbox.outbox.enqueue(letter('2'))];
     mailbox.start();
@@ -226,7 +226,7 @@ describe('outbox: stop', () => {
     await mailbox.close();
     const states = await Promise.all(taken.map(async ({ message }) => (await mailbox.outbox.get(message.id))?.state));
     assert.deepEqual(states, ['accepted', 'queued']);
-    const other = outboxAt(server, { state });
+    const other = outboxAt(server, { storage });
     other.start();
     await other.outbox.accepted(taken[1]?.message.id ?? '');
     assert.equal(server.messages().length, 2);
@@ -234,8 +234,8 @@ describe('outbox: stop', () => {
 
   it('breaks off after five seconds what does not end: unknown', async () => {
     const server = await tlsSandbox();
-    const state = await stateIn();
-    const mailbox = outboxAt(server, { state });
+    const storage = await storageIn();
+    const mailbox = outboxAt(server, { storage });
     server.fault({ operation: 'send_message', effect: { kind: 'delay', ms: 30_000 } });
     const { message } = await mailbox.outbox.enqueue(letter());
     mailbox.start();
@@ -262,7 +262,7 @@ describe('outbox: stop', () => {
 
   it('a wait that was ended before it began is an error, and no unhandled rejection', async () => {
     const server = await tlsSandbox();
-    const mailbox = outboxAt(server, { state: await stateIn() });
+    const mailbox = outboxAt(server, { storage: await storageIn() });
     const { message } = await mailbox.outbox.enqueue(letter());
     await assert.rejects(mailbox.outbox.accepted(message.id, AbortSignal.abort()), { code: 'MESH_ABORTED' });
   });

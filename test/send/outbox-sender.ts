@@ -1,9 +1,9 @@
 /** A process of its own that sends what is in a folder, until it is killed. Arguments: folder, URL, file of the CA. */
 import { readFileSync } from 'node:fs';
-import { openMailbox, openState } from '../../lib/index';
+import { openMailbox, openStorage } from '../../lib/index';
 
 async function main([folder = '', url = '', ca = '']: string[]): Promise<void> {
-  const state = await openState({ folder });
+  const storage = await openStorage({ folder });
   const mailbox = openMailbox({
     environment: url,
     mailboxId: 'X26ABC1',
@@ -14,11 +14,11 @@ async function main([folder = '', url = '', ca = '']: string[]): Promise<void> {
     maxRequestBytes: 100_000,
     chunkBytes: 100_000,
     compression: 'never',
-    state,
+    storage,
   });
   mailbox.outbox.onEvent(({ event }) => process.stdout.write(`${event}\n`));
   mailbox.start();
-  process.stdin.on('end', () => void mailbox.close().then(() => state.close()));
+  process.stdin.on('end', () => void mailbox.close().then(() => storage.close()));
   process.stdin.resume();
 }
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { NotSentError, type OutgoingMessage } from '../../lib/index';
 import type { SandboxOptions } from '../../lib/sandbox/index';
-import { mailboxAt } from '../support/mailboxes';
-import { steppedClock } from '../support/clocks';
-import { failure } from '../support/failure';
-import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+import { mailboxAt } from '../harness/mailboxes';
+import { steppedClock } from '../harness/clocks';
+import { failure } from '../harness/failure';
+import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 
 const MINUTE = 60_000;
 const LOST = { kind: 'drop', when: 'after' } as const;
@@ -14,8 +14,8 @@ const NOT_THERE = { kind: 'status', status: 500 } as const;
 async function start(options: SandboxOptions = {}) {
   const server = await tlsSandbox(options);
   const clock = steppedClock((ms) => server.clock.advance(ms));
-  const state = await stateIn();
-  const mailbox = outboxAt(server, { state, clock });
+  const storage = await storageIn();
+  const mailbox = outboxAt(server, { storage, clock });
   /** Until the follower has come to a rest; at most an hour. */
   const minutes = async (count: number): Promise<void> => {
     for (let minute = 0; minute < count; minute += 1) {
@@ -25,7 +25,7 @@ async function start(options: SandboxOptions = {}) {
   };
   const lookups = (): number =>
     server.requests().filter(({ operation }) => operation === 'tracking_by_local_id').length;
-  return { server, clock, state, mailbox, outbox: mailbox.outbox, minutes, lookups };
+  return { server, clock, storage, mailbox, outbox: mailbox.outbox, minutes, lookups };
 }
 
 async function lose(

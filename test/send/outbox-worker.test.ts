@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { NotSentError, type DurableMailbox, type State } from '../../lib/index';
+import { NotSentError, type DurableMailbox, type Storage } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
-import { emptyFolder } from '../support/cleanup';
-import { steppedClock } from '../support/clocks';
-import { failure } from '../support/failure';
-import { gateTo, judgeBefore } from '../support/mesh-gate';
-import { operations } from '../support/mailboxes';
-import { eventually, letter, outboxAt, stateIn, stateWith, tlsSandbox } from '../support/outboxes';
+import { emptyFolder } from '../harness/cleanup';
+import { steppedClock } from '../harness/clocks';
+import { failure } from '../harness/failure';
+import { gateTo, decideBefore } from '../harness/mesh-gate';
+import { operations } from '../harness/mailboxes';
+import { eventually, letter, outboxAt, storageIn, storageWith, tlsSandbox } from '../harness/outboxes';
 
 const MINUTE = 60_000;
 
@@ -40,7 +40,7 @@ async function passTime(clock: { advance(ms: number): void }, what: string, fact
 describe('outbox: order', () => {
   it('500 messages of one recipient and workflow arrive in the order in which they were enqueued', async () => {
     const server = await tlsSandbox();
-    const mailbox = outboxAt(server, { state: await stateIn() });
+    const mailbox = outboxAt(server, { storage: await storageIn() });
     mailbox.start();
     const ids = await queue(mailbox, 500);
     await allAccepted(mailbox, ids);
@@ -48,13 +48,13 @@ describe('outbox: order', () => {
   });
 
   /** The most that the store calls `sending` at any time, while so many messages go out. */
-  async function mostSending(server: Sandbox & { ca: string }, state: State, count: number): Promise<number> {
-    const mailbox = outboxAt(server, { state });
+  async function mostSending(server: Sandbox & { ca: string }, storage: Storage, count: number): Promise<number> {
+    const mailbox = outboxAt(server, { storage });
     const ids = await queue(mailbox, count);
     let most = 0;
     const looking = (async () => {
       while (arrived(server).length < ids.length) {
-        const { messages } = await state.store.countOutgoing(mailbox.storeKey);
+        const { messages } = await storage.store.countOutgoing(mailbox.storeKey);
         most = Math.max(most, messages.sending);
       }
     })();
@@ -68,14 +68,14 @@ describe('outbox: order', () => {
   it('where the wire is slower than the disk, at most two messages are being sent at any time', async () => {
     const server = await tlsSandbox();
     server.fault({ operation: 'send_message', times: Infinity, effect: { kind: 'delay', ms: 60 } });
-    assert.equal(await mostSending(server, await stateIn(), 60), 2);
+    assert.equal(await mostSending(server, await storageIn(), 60), 2);
   });
 
   it('where the disk is slower, several share a commit: more are being sent, and still few', async () => {
     const server = await tlsSandbox();
-    const state = await stateWith({ commitDelayMs: 30 });
-    const most = await mostSending(server, state, 150);
-    const { commits } = await state.store.statistics();
+    const storage = await storageWith({ commitDelayMs: 30 });
+    const most = await mostSending(server, storage, 150);
+    const { commits } = await storage.store.statistics();
     assert.ok(most > 4 && most <= 34, `${most}`);
     assert.ok(commits < 100, `${commits} commits for 150 messages`);
   });
@@ -83,34 +83,34 @@ describe('outbox: order', () => {
   for (const fast of [90, 94, 98]) {
     it(`and while number ${fast + 1} of them is long on the wire, the store hears that MESH has accepted those before it`, async () => {
       const server = await tlsSandbox();
-      const state = await stateWith({ commitDelayMs: 30 });
+      const storage = await storageWith({ commitDelayMs: 30 });
       server.fault({ operation: 'send_message', after: fast, times: 1, effect: { kind: 'delay', ms: 3000 } });
-      const mailbox = outboxAt(server, { state });
+      const mailbox = outboxAt(server, { storage });
       await queue(mailbox, 130);
       mailbox.start();
       await eventually('all before it', () => arrived(server).length === fast);
-      const accepted = async () => (await state.store.countOutgoing(mailbox.storeKey)).messages.accepted;
+      const accepted = async () => (await storage.store.countOutgoing(mailbox.storeKey)).messages.accepted;
       await eventually(`${fast} accepted`, async () => (await accepted()) === fast, 1500);
     });
   }
 
   it('also of one that was accepted while a commit was made that waited for no more', async () => {
     const server = await tlsSandbox();
-    const state = await stateWith({ commitDelayMs: 30 });
+    const storage = await storageWith({ commitDelayMs: 30 });
     server.fault({ operation: 'send_message', after: 90, times: 4, effect: { kind: 'delay', ms: 22 } });
     server.fault({ operation: 'send_message', after: 90, times: 1, effect: { kind: 'delay', ms: 3000 } });
-    const mailbox = outboxAt(server, { state });
+    const mailbox = outboxAt(server, { storage });
     await queue(mailbox, 130);
     mailbox.start();
     await eventually('all before it', () => arrived(server).length === 94);
-    const accepted = async () => (await state.store.countOutgoing(mailbox.storeKey)).messages.accepted;
+    const accepted = async () => (await storage.store.countOutgoing(mailbox.storeKey)).messages.accepted;
     await eventually('94 accepted', async () => (await accepted()) === 94, 1500);
   });
 
   for (const strictOrder of [false, true]) {
     it(`a parked message is ${strictOrder ? 'waited for' : 'overtaken'} with strictOrder ${strictOrder}`, async () => {
       const server = await tlsSandbox();
-      const mailbox = outboxAt(server, { state: await stateIn() });
+      const mailbox = outboxAt(server, { storage: await storageIn() });
       const file = `${await emptyFolder()}/letter`;
       const { writeFile, appendFile } = await import('node:fs/promises');
       await writeFile(file, 'x'.repeat(100_000));
@@ -132,7 +132,7 @@ describe('outbox: order', () => {
 
   it('with strict order 50 messages go out one by one, without a pause', async () => {
     const server = await tlsSandbox();
-    const mailbox = outboxAt(server, { state: await stateIn() });
+    const mailbox = outboxAt(server, { storage: await storageIn() });
     const ids = await queue(mailbox, 50, {}, { strictOrder: true });
     mailbox.start();
     await allAccepted(mailbox, ids);
@@ -145,7 +145,7 @@ describe('outbox: MESH is away', () => {
     const server = await tlsSandbox();
     const gate = await gateTo(server);
     const clock = steppedClock();
-    const mailbox = outboxAt(gate, { state: await stateIn(), clock });
+    const mailbox = outboxAt(gate, { storage: await storageIn(), clock });
     gate.shut();
     const ids = await queue(mailbox, 40);
     mailbox.start();
@@ -172,7 +172,7 @@ describe('outbox: MESH is away', () => {
     it(`${status} is waited out, in order, and blamed on no message`, async () => {
       const server = await tlsSandbox();
       const clock = steppedClock();
-      const mailbox = outboxAt(server, { state: await stateIn(), clock });
+      const mailbox = outboxAt(server, { storage: await storageIn(), clock });
       server.fault({ operation: 'send_message', times: 10, effect: { kind: 'status', status } });
       const ids = await queue(mailbox, 10);
       mailbox.start();
@@ -184,15 +184,15 @@ describe('outbox: MESH is away', () => {
 
   it('a wrong password pauses without spending messages; the right one goes on at once', async () => {
     const server = await tlsSandbox();
-    const state = await stateIn();
-    const wrong = outboxAt(server, { state, password: 'wrong' });
+    const storage = await storageIn();
+    const wrong = outboxAt(server, { storage, password: 'wrong' });
     const ids = await queue(wrong, 5);
     wrong.start();
     await eventually('a pause', () => wrong.states.at(-1)?.paused);
     assert.equal(wrong.states.at(-1)?.paused?.error.code, 'MESH_AUTHENTICATION');
     assert.equal(operations(server).length, 1);
     await wrong.close();
-    const right = outboxAt(server, { state });
+    const right = outboxAt(server, { storage });
     right.start();
     await allAccepted(right, ids);
     assert.deepEqual(arrived(server), ids);
@@ -202,7 +202,7 @@ describe('outbox: MESH is away', () => {
     const server = await tlsSandbox();
     const clock = steppedClock();
     server.fault({ operation: '*', times: Infinity, effect: { kind: 'status', status: 503 } });
-    const mailbox = outboxAt(server, { state: await stateIn(), clock });
+    const mailbox = outboxAt(server, { storage: await storageIn(), clock });
     const ids = await queue(mailbox, 2);
     mailbox.start();
     await eventually('a pause', () => mailbox.states.at(-1)?.paused);
@@ -223,8 +223,8 @@ describe('outbox: MESH is away', () => {
   it('an answer that is lost again and again makes few messages unknown, not the whole queue', async () => {
     const server = await tlsSandbox();
     const clock = steppedClock();
-    const proxy = await judgeBefore(server, () => 502);
-    const mailbox = outboxAt(proxy, { state: await stateIn(), clock });
+    const proxy = await decideBefore(server, () => 502);
+    const mailbox = outboxAt(proxy, { storage: await storageIn(), clock });
     await queue(mailbox, 30);
     mailbox.start();
     for (let minute = 0; minute < 60; minute += 1) {
@@ -243,11 +243,11 @@ describe('outbox: one message is the trouble', () => {
       const server = await tlsSandbox();
       const clock = steppedClock();
       let poison = '';
-      const proxy = await judgeBefore(server, ({ headers }) =>
+      const proxy = await decideBefore(server, ({ headers }) =>
         headers['mex-localid'] === poison && headers['mex-chunk-range'] ? trouble : 'pass',
       );
       const mailbox = outboxAt(proxy, {
-        state: await stateIn(),
+        storage: await storageIn(),
         clock,
         maxRequestBytes: 50,
         chunkBytes: 50,
@@ -271,7 +271,7 @@ describe('outbox: one message is the trouble', () => {
 
   it('a rejected one is settled, and the next one goes', async () => {
     const server = await tlsSandbox();
-    const mailbox = outboxAt(server, { state: await stateIn() });
+    const mailbox = outboxAt(server, { storage: await storageIn() });
     const [bad = ''] = await queue(mailbox, 1, { to: 'X26NOBODY' });
     const [good = ''] = await queue(mailbox, 1);
     mailbox.start();
@@ -293,8 +293,8 @@ describe('outbox: chunks', () => {
 
   it('stopped in between, it goes on with the first chunk that was not sent', async () => {
     const server = await tlsSandbox();
-    const state = await stateIn();
-    const one = outboxAt(server, { state, maxRequestBytes: 100, chunkBytes: 100, compression: 'never' });
+    const storage = await storageIn();
+    const one = outboxAt(server, { storage, maxRequestBytes: 100, chunkBytes: 100, compression: 'never' });
     const { message } = await one.outbox.enqueue(letter(big));
     const stopped = new Promise<void>((resolve) => {
       one.outbox.onEvent(({ event, message: { chunksSent } }) => {
@@ -304,7 +304,7 @@ describe('outbox: chunks', () => {
     one.start();
     await stopped;
     // Another size now: the plan of the first attempt holds.
-    const other = outboxAt(server, { state, maxRequestBytes: 70, chunkBytes: 70, compression: 'never' });
+    const other = outboxAt(server, { storage, maxRequestBytes: 70, chunkBytes: 70, compression: 'never' });
     other.start();
     await other.outbox.accepted(message.id);
     assert.deepEqual(chunksSeen(server), ['1', '2', '3', '4', '5']);
@@ -313,9 +313,9 @@ describe('outbox: chunks', () => {
 
   it('an upload that MESH has forgotten starts again from its first chunk', async () => {
     const server = await tlsSandbox();
-    const state = await stateIn();
+    const storage = await storageIn();
     const clock = steppedClock();
-    const one = outboxAt(server, { state, maxRequestBytes: 100, chunkBytes: 100, compression: 'never', clock });
+    const one = outboxAt(server, { storage, maxRequestBytes: 100, chunkBytes: 100, compression: 'never', clock });
     const { message } = await one.outbox.enqueue(letter(big));
     server.fault({ operation: 'send_chunk', effect: { kind: 'status', status: 404 } });
     one.start();
@@ -336,7 +336,7 @@ describe('outbox: chunks', () => {
       const server = await tlsSandbox();
       const clock = steppedClock();
       const mailbox = outboxAt(server, {
-        state: await stateIn(),
+        storage: await storageIn(),
         maxRequestBytes: 100,
         chunkBytes: 100,
         compression: 'never',
@@ -356,7 +356,7 @@ describe('outbox: chunks', () => {
     const server = await tlsSandbox();
     const clock = steppedClock();
     const mailbox = outboxAt(server, {
-      state: await stateIn(),
+      storage: await storageIn(),
       maxRequestBytes: 100,
       chunkBytes: 100,
       compression: 'never',

@@ -11,11 +11,11 @@ import { openPayload, type PayloadSource } from '../../lib/payload/source';
 import { Spool } from '../../lib/payload/spool';
 import { decidePlan, type SendingRules } from '../../lib/send/plan';
 import { transferChunks } from '../../lib/send/transfer';
-import { afterThisTest, emptyFolder } from '../support/cleanup';
-import { failure } from '../support/failure';
-import { hostileMesh } from '../support/hostile-mesh';
-import { mailboxAt } from '../support/mailboxes';
-import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { failure } from '../harness/failure';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { mailboxAt } from '../harness/mailboxes';
+import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 
 const KIB = 1024;
 const RULES: SendingRules = {
@@ -97,7 +97,7 @@ describe('one request or chunks', () => {
 
   it('in the outbox it is parked with advice, and the rest goes on', async () => {
     const server = await tlsSandbox();
-    const mailbox = outboxAt(server, { state: await stateIn(), maxRequestBytes: 100_000 });
+    const mailbox = outboxAt(server, { storage: await storageIn(), maxRequestBytes: 100_000 });
     const held = await mailbox.outbox.enqueue(letter(randomBytes(100_001), { chunks: 'never' }));
     const next = await mailbox.outbox.enqueue(letter('next'));
     mailbox.start();
@@ -146,7 +146,7 @@ describe('a checksum', () => {
       const options = mailboxes ? { checksum: mailboxes } : {};
       const message = letter('Hello World', own ? { checksum: own } : {});
       await mailboxAt(server, options).send(message);
-      const mailbox = outboxAt(server, { state: await stateIn(), ...options });
+      const mailbox = outboxAt(server, { storage: await storageIn(), ...options });
       mailbox.start();
       await mailbox.outbox.accepted((await mailbox.outbox.enqueue(message)).message.id);
       assert.deepEqual(
@@ -177,20 +177,20 @@ describe('a frozen plan', () => {
     const server = await tlsSandbox();
     const folder = await emptyFolder();
     server.fault({ operation: 'send_chunk', after: 1, times: 1, effect: { kind: 'status', status: 503 } });
-    const state = await stateIn(folder);
-    const before = outboxAt(server, { state, ...cut, compression: 'always', compressionLevel: 9 });
+    const storage = await storageIn(folder);
+    const before = outboxAt(server, { storage, ...cut, compression: 'always', compressionLevel: 9 });
     const { message } = await before.outbox.enqueue(letter(payload));
     before.start();
     await eventually('a failure', () => before.eventsOf(message.id).includes('retry'));
     const plan = { encoding: 'gzip', level: 9, chunkBytes: 20_000, totalChunks: 5 };
-    const row = await state.store.getOutgoing(message.id);
+    const row = await storage.store.getOutgoing(message.id);
     assert.deepEqual({ ...row?.plan, ...plan }, row?.plan);
     assert.equal(row?.chunksSent, 2);
     await before.close();
-    await state.close();
+    await storage.close();
 
     const after = outboxAt(server, {
-      state: await stateIn(folder),
+      storage: await storageIn(folder),
       compression: 'never',
       compressionLevel: 1,
       maxRequestBytes: 70_000,

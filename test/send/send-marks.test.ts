@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import type { Ending } from '../../lib/send/attempt';
 import { MOST_AHEAD, SendMarks } from '../../lib/send/send-marks';
 import type { Outgoing } from '../../lib/store/store';
-import { emptyFolder } from '../support/cleanup';
+import { emptyFolder } from '../harness/cleanup';
 
 const SINCE = 500;
 const row = (id: string, attempts = 1, firstAttemptAt = 1000): Outgoing =>

@@ -5,10 +5,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { InvalidMessageError, PayloadError, type OutgoingMessage, type Progress } from '../../lib/index';
-import { emptyFolder } from '../support/cleanup';
-import { failure } from '../support/failure';
-import { hostileMesh } from '../support/hostile-mesh';
-import { mailboxAt, operations, sandbox } from '../support/mailboxes';
+import { emptyFolder } from '../harness/cleanup';
+import { failure } from '../harness/failure';
+import { hostileMesh } from '../harness/hostile-mesh';
+import { mailboxAt, operations, sandbox } from '../harness/mailboxes';
 
 const accepting = (): { status: number; body: Buffer } => ({ status: 202, body: Buffer.from('{"message_id":"MID"}') });
 

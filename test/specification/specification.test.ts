@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { startSandbox } from '../../lib/sandbox';
-import { afterThisTest } from '../support/cleanup';
+import { afterThisTest } from '../harness/cleanup';
 import { ANSWERS, REQUESTS } from './deviations';
 import { Specification } from './openapi';
 import { recorderFor, type Recorded } from './recorder';

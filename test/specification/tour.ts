@@ -1,7 +1,7 @@
 /** Everything that our client can ask, and what else the sandbox can be asked, in both versions. */
 import { openMailbox, type Mailbox } from '../../lib';
 import type { Sandbox } from '../../lib/sandbox';
-import { afterThisTest } from '../support/cleanup';
+import { afterThisTest } from '../harness/cleanup';
 import { call } from '../sandbox/support';
 
 const WORKFLOW = 'TEST_WORKFLOW';

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { AbortedError } from '../../lib/errors';
 import type { Store } from '../../lib/store/store';
-import { failure } from '../support/failure';
+import { failure } from '../harness/failure';
 import { describeAnswers } from './contract/answers';
 import { describeEnqueue } from './contract/enqueue';
 import { describeInbox } from './contract/inbox';

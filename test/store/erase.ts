@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigurationError, InvalidMessageError, NotFoundError } from '../../lib/errors';
-import type { Side } from '../../lib/store/copy/side';
-import { eraseMessage, type Erasure } from '../../lib/store/erase';
+import type { Side } from '../../lib/store/tools/side';
+import { eraseMessage, type Erasure } from '../../lib/store/tools/erase';
 import type { Outgoing, Store } from '../../lib/store/store';
-import { failure } from '../support/failure';
+import { failure } from '../harness/failure';
 import { enqueued, inState, MAILBOX, OTHER, received, T } from './contract/support';
 
 /** Stands wherever a patient may. */

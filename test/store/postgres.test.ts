@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { openPostgresStore } from '../../lib/store/postgres/open-postgres-store';
-import { afterThisTest } from '../support/cleanup';
-import { dropSchema, newSchema, postgresUrl } from '../support/postgres';
+import { afterThisTest } from '../harness/cleanup';
+import { dropSchema, newSchema, postgresUrl } from '../harness/postgres';
 import { describeStore } from './contract';
 import { slowStatements } from './postgres/plans';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { RecentRows } from '../../lib/store/recent-rows';
 import type { Outgoing } from '../../lib/store/store';
-import { letter, outboxAt, stateIn, tlsSandbox } from '../support/outboxes';
+import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 
 const row = (id = 'small', bytes = 10): Pick<Outgoing, 'id' | 'payload'> => ({
   id,
@@ -12,15 +12,15 @@ const MIB = 1024 * 1024;
 describe('rows that were just stored', () => {
   it('of messages to be sent: they are sent as they were taken, in order, without being read back from the store', async () => {
     const server = await tlsSandbox();
-    const state = await stateIn();
+    const storage = await storageIn();
     const read: number[] = [];
     const mailbox = outboxAt(server, {
-      state: {
-        ...state,
+      storage: {
+        ...storage,
         store: {
-          ...state.store,
+          ...storage.store,
           async nextToSend(...args) {
-            const rows = await state.store.nextToSend(...args);
+            const rows = await storage.store.nextToSend(...args);
             read.push(rows.length);
             return rows;
           },
@@ -42,7 +42,7 @@ describe('rows that were just stored', () => {
       arrived.map(({ localId }) => localId),
       ids,
     );
-    const recipient = outboxAt(server, { state: await stateIn(), mailboxId: 'X26ABC2' });
+    const recipient = outboxAt(server, { storage: await storageIn(), mailboxId: 'X26ABC2' });
     for (const [i, { messageId }] of arrived.entries()) {
       const received = await recipient.receive(messageId);
       assert.equal(received.payload?.toString(), `letter ${String(i).padStart(2, '0')}`);

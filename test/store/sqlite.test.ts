@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { migrate } from '../../lib/store/sqlite/migrations';
 import { openSqliteStore, type SqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
-import { emptyFolder } from '../support/cleanup';
+import { emptyFolder } from '../harness/cleanup';
 import { describeStore } from './contract';
 
 /** Every statement of every test of the contract, with its plan. */

@@ -1,6 +1,6 @@
 /** 703: what is not collected in five days comes back as a REPORT. 803: it reaches a person. */
 import { join } from 'node:path';
-import { openMailbox, openState, type DurableMailbox, type InboxPoller, type OutboxEvent } from '../../index';
+import { openMailbox, openStorage, type DurableMailbox, type InboxPoller, type OutboxEvent } from '../../index';
 import { NeedsPerson, type Item, type Note } from '../item';
 import type { Stage } from '../stage';
 import { LATER } from './refusals';
@@ -64,13 +64,13 @@ export const undeliveredHandling: Item = {
     }
     const [own] = stage.options.mailboxes;
     if (!own) return;
-    const state = await openState({ folder: join(stage.folder, 'state') });
-    const durable = openMailbox({ ...stage.options.connection, ...own, state });
+    const storage = await openStorage({ folder: join(stage.folder, 'state') });
+    const durable = openMailbox({ ...stage.options.connection, ...own, storage });
     try {
       await handled(stage, note, durable);
     } finally {
       await durable.close();
-      await state.close();
+      await storage.close();
     }
   },
 };

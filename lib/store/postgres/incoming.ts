@@ -14,15 +14,7 @@ import {
 } from '../rows/incoming';
 import type { Row } from '../rows/parse';
 import { payloadOf } from '../rows/payload';
-import type {
-  Incoming,
-  IncomingChange,
-  IncomingStanding,
-  IncomingState,
-  LedgerNote,
-  NewIncoming,
-  Page,
-} from '../store';
+import type { Incoming, IncomingChange, IncomingSummary, IncomingState, LedgerNote, NewIncoming, Page } from '../store';
 import { ledgerLine, lineValues } from './ledger';
 import { MAILBOX } from './mailboxes';
 import type { Tell } from './outgoing';
@@ -106,12 +98,12 @@ export async function listIncoming(
   return rows.map((row) => incomingOf(parseIncoming(row), mailbox, null));
 }
 
-export async function standingIncoming(
+export async function incomingSummaries(
   queries: Queries,
   mailbox: string,
   states: readonly IncomingState[],
   page: Page,
-): Promise<IncomingStanding[]> {
+): Promise<IncomingSummary[]> {
   const rows = await inStates(queries, STANDING_COLUMNS, mailbox, states, page);
   return rows.map((row) => standingOf(parseStanding(row)));
 }
@@ -137,7 +129,7 @@ function inStates(
   );
 }
 
-export async function untoldIncoming(queries: Queries, mailbox: string, page: Page): Promise<Incoming[]> {
+export async function unacknowledgedIncoming(queries: Queries, mailbox: string, page: Page): Promise<Incoming[]> {
   const rows = await queries.rows(
     `SELECT ${INCOMING_COLUMNS} FROM incoming
       WHERE mailbox = ${MAILBOX} AND acknowledged_at IS NULL AND ${AFTER}
@@ -157,7 +149,7 @@ export async function changeIncoming(
   change: IncomingChange,
   note: LedgerNote | undefined,
   tell: Tell,
-): Promise<IncomingStanding | undefined> {
+): Promise<IncomingSummary | undefined> {
   if (from.length === 0) return undefined;
   const { assignments, values } = incomingChange(change);
   const payload = payloadParts('incoming', change.payload);

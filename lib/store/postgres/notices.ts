@@ -3,7 +3,7 @@
  * missed while that connection is broken, so whoever listens looks by himself now and then, and after a break at once.
  */
 import type { Client, Notification } from 'pg';
-import type { OtherChange } from '../store';
+import type { RemoteChange } from '../store';
 import type { Connections } from './connections';
 import { showPresence, stillAlive } from './instances';
 import { queriesOn } from './queries';
@@ -22,7 +22,7 @@ interface KeepsAlive {
 export class Notices {
   readonly #connections: Connections;
   readonly #own: string;
-  readonly #listeners = new Map<string, Set<(change: OtherChange) => void>>();
+  readonly #listeners = new Map<string, Set<(change: RemoteChange) => void>>();
   readonly #closing = new AbortController();
   #client: Client | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -55,7 +55,7 @@ export class Notices {
   }
 
   /** Calls `listener` for what others do with the mailbox; gives a function that ends it. */
-  on(mailbox: string, listener: (change: OtherChange) => void): () => void {
+  on(mailbox: string, listener: (change: RemoteChange) => void): () => void {
     const listeners = this.#listeners.get(mailbox) ?? new Set();
     this.#listeners.set(mailbox, listeners.add(listener));
     return () => listeners.delete(listener);
@@ -91,12 +91,12 @@ export class Notices {
     if (change) for (const listener of listeners) listener(change);
   }
 
-  #tellAll(change: OtherChange): void {
+  #tellAll(change: RemoteChange): void {
     for (const listeners of this.#listeners.values()) for (const listener of listeners) listener(change);
   }
 }
 
-function changeOf(kind: string | undefined, subject: string): OtherChange | undefined {
+function changeOf(kind: string | undefined, subject: string): RemoteChange | undefined {
   if (kind === 'out') return { kind, id: subject };
   if (kind === 'in') return { kind, messageId: subject };
   // Whoever waits for a lease asks for it; that it is another role's does no harm.

@@ -74,7 +74,7 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
     isShared: true,
     slices: slicesIn(connections),
     id: own,
-    others: () => connections.use((q) => others(q, own)),
+    otherInstances: () => connections.use((q) => others(q, own)),
     mailboxes: () => read((q) => mailboxKeys(q)),
     enqueue: (message, note) => add(message.mailbox, (q) => outgoing.enqueue(q, message, note, tell)),
     getOutgoing: (id) => read((q) => outgoing.getOutgoing(q, id)),
@@ -89,15 +89,15 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
     dueOverdue: (mailbox, now, limit) => read((q) => outgoing.dueOverdue(q, mailbox, now, limit)),
     changeOutgoing: (id, from, change, note, outcomes) =>
       write({ ids: [id] }, (q) => outgoing.changeOutgoing(q, id, from, change, { note, outcomes, tell })),
-    changeTogether: (transitions) =>
-      write({ ids: transitions.map(({ id }) => id) }, (q) => outgoing.changeTogether(q, transitions, tell)),
+    changeBatch: (transitions) =>
+      write({ ids: transitions.map(({ id }) => id) }, (q) => outgoing.changeBatch(q, transitions, tell)),
     addIncoming: (message, note) => add(message.mailbox, (q) => incoming.addIncoming(q, message, note)),
     getIncoming: (mailbox, messageId) => read((q) => incoming.getIncoming(q, mailbox, messageId)),
     firstIncomingRequest: (mailbox, requestKey) => read((q) => incoming.firstIncomingRequest(q, mailbox, requestKey)),
     knownIncoming: (mailbox, messageIds) => read((q) => incoming.knownIncoming(q, mailbox, messageIds)),
-    standingIncoming: (mailbox, states, page) => read((q) => incoming.standingIncoming(q, mailbox, states, page)),
+    incomingSummaries: (mailbox, states, page) => read((q) => incoming.incomingSummaries(q, mailbox, states, page)),
     listIncoming: (mailbox, states, page) => read((q) => incoming.listIncoming(q, mailbox, states, page)),
-    untoldIncoming: (mailbox, page) => read((q) => incoming.untoldIncoming(q, mailbox, page)),
+    unacknowledgedIncoming: (mailbox, page) => read((q) => incoming.unacknowledgedIncoming(q, mailbox, page)),
     endLostDeliveries: async (mailbox, now) => {
       const found = await read((q) => incoming.deliverers(q, mailbox, own, now));
       const lost = found.length === 0 ? [] : await read((q) => gone(q, connections.schema, found));
@@ -136,7 +136,7 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
         return await takeLease(q, mailbox, role, own, ms);
       });
     },
-    onOther: (mailbox, listener) => notices.on(mailbox, listener),
+    onRemoteChange: (mailbox, listener) => notices.on(mailbox, listener),
     close: () => (closing ??= close()),
     statistics: async () => ({ ...commits.statistics }),
   };

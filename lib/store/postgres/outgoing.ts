@@ -268,7 +268,7 @@ export async function changeOutgoing(
 }
 
 /** Whether each was made. The statements go out one behind the other, within one transaction. */
-export async function changeTogether(
+export async function changeBatch(
   queries: Queries,
   transitions: readonly OutgoingTransition[],
   tell: Tell,

@@ -1,6 +1,6 @@
 /** A row of `incoming`, and the message that it is. Both back ends name and type their columns alike. */
 import { z } from 'zod';
-import type { Incoming, IncomingChange, IncomingStanding, IncomingState, NewIncoming, StoredPayload } from '../store';
+import type { Incoming, IncomingChange, IncomingSummary, IncomingState, NewIncoming, StoredPayload } from '../store';
 import { assignments } from './changes';
 import { json, object, parse, type Row, type SqlValue, storedError, time } from './parse';
 import { payloadColumns, payloadValues } from './payload';
@@ -25,7 +25,7 @@ const schema = z.object({
   sha256: z.string(),
   received_at: z.number(),
   request_key: z.string().nullable(),
-  recognised: json(object).nullable(),
+  classification: json(object).nullable(),
   state: z.enum(INCOMING_STATES),
   ...payloadColumns,
   acknowledged_at: time,
@@ -63,7 +63,7 @@ const standing = schema.pick({
   lease_until: true,
   error: true,
   size: true,
-  recognised: true,
+  classification: true,
 });
 
 /** The columns that say how a message stands. */
@@ -74,14 +74,14 @@ export function parseStanding(row: Row): z.output<typeof standing> {
 }
 
 /** How it stands after a change. */
-export function standingOf(before: z.output<typeof standing>, change: IncomingChange = {}): IncomingStanding {
+export function standingOf(before: z.output<typeof standing>, change: IncomingChange = {}): IncomingSummary {
   const {
     state = before.state,
     acknowledgedAt = before.acknowledged_at,
     deliveryCount = before.delivery_count,
     leaseUntil = before.lease_until,
     error = before.error,
-    recognised = before.recognised,
+    classification = before.classification,
   } = change;
   return {
     messageId: before.message_id,
@@ -94,7 +94,7 @@ export function standingOf(before: z.output<typeof standing>, change: IncomingCh
     leaseUntil,
     error,
     size: before.size,
-    recognised,
+    classification,
   };
 }
 
@@ -110,7 +110,7 @@ export function incomingOf(parsed: IncomingRow, mailbox: string, payload: Stored
     sha256: parsed.sha256,
     receivedAt: parsed.received_at,
     requestKey: parsed.request_key,
-    recognised: parsed.recognised,
+    classification: parsed.classification,
     state: parsed.state,
     payload,
     acknowledgedAt: parsed.acknowledged_at,
@@ -123,7 +123,7 @@ export function incomingOf(parsed: IncomingRow, mailbox: string, payload: Stored
 
 /** What an INSERT sets after `mailbox`; the columns' defaults are the other start values. */
 export const NEW_INCOMING_COLUMNS = `message_id, instance, workflow_id, message_type, headers, size, sha256, received_at,
-  request_key, recognised, state, payload_kind, payload_name, payload_file`;
+  request_key, classification, state, payload_kind, payload_name, payload_file`;
 
 export function newIncomingValues(message: NewIncoming): SqlValue[] {
   return [
@@ -136,7 +136,7 @@ export function newIncomingValues(message: NewIncoming): SqlValue[] {
     message.sha256,
     message.receivedAt,
     message.requestKey ?? null,
-    message.recognised ? JSON.stringify(message.recognised) : null,
+    message.classification ? JSON.stringify(message.classification) : null,
     'spooled',
     ...payloadValues(message.payload),
   ];
@@ -149,7 +149,7 @@ const CHANGES: Record<Exclude<keyof IncomingChange, 'payload'>, string> = {
   leaseUntil: 'lease_until',
   settledAt: 'settled_at',
   error: 'error',
-  recognised: 'recognised',
+  classification: 'classification',
 };
 
 /** The assignments of an UPDATE, and their values. */

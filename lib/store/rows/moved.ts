@@ -10,12 +10,12 @@ export function whyMoved(version: number): { message: string; advice: string } |
   if (version === COPYING) {
     return {
       message: 'A store is being copied to this one, and it is not whole yet.',
-      advice: 'Run nhs-mesh-store once more, to its end.',
+      advice: 'Run nhs-mesh store once more, to its end.',
     };
   }
   if (version !== MOVED) return undefined;
   return {
     message: 'This store was copied to another one, and is used no more.',
-    advice: 'Use the other one. To come back, copy it back with nhs-mesh-store into an empty place.',
+    advice: 'Use the other one. To come back, copy it back with nhs-mesh store into an empty place.',
   };
 }

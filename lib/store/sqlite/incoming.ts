@@ -12,15 +12,7 @@ import {
   standingOf,
 } from '../rows/incoming';
 import type { Row } from '../rows/parse';
-import type {
-  Incoming,
-  IncomingChange,
-  IncomingStanding,
-  IncomingState,
-  LedgerNote,
-  NewIncoming,
-  Page,
-} from '../store';
+import type { Incoming, IncomingChange, IncomingSummary, IncomingState, LedgerNote, NewIncoming, Page } from '../store';
 import type { Ledger } from './ledger';
 import type { Mailboxes } from './mailboxes';
 import { marks } from './outgoing';
@@ -96,7 +88,7 @@ export class IncomingTable {
     return this.#inStates(INCOMING_COLUMNS, mailboxKey, states, page).map((row) => this.#of(row, false));
   }
 
-  standing(mailboxKey: string, states: readonly IncomingState[], page: Page): IncomingStanding[] {
+  standing(mailboxKey: string, states: readonly IncomingState[], page: Page): IncomingSummary[] {
     return this.#inStates(STANDING_COLUMNS, mailboxKey, states, page).map((row) => standingOf(parseStanding(row)));
   }
 
@@ -156,7 +148,7 @@ export class IncomingTable {
     from: readonly IncomingState[],
     change: IncomingChange,
     note: LedgerNote | undefined,
-  ): IncomingStanding | undefined {
+  ): IncomingSummary | undefined {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined || from.length === 0) return undefined;
     const row = this.#statements.get(

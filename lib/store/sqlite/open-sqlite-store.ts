@@ -41,7 +41,7 @@ function storeOn(connection: Connection): SqliteStore {
   return {
     isShared: false,
     id: 'sqlite',
-    others: async () => [],
+    otherInstances: async () => [],
     async enqueue(message, note) {
       const first = await call('enqueue', [withOwnBytes(message), note]);
       // Its row is what it was made of: it does not have to come back from the worker.
@@ -59,14 +59,14 @@ function storeOn(connection: Connection): SqliteStore {
     dueOverdue: (mailbox, now, limit) => call('dueOverdue', [mailbox, now, limit]),
     changeOutgoing: (id, from, change, note, outcomes) =>
       call('changeOutgoing', [id, from, withOwnBytes(change), note, outcomes]),
-    changeTogether: (transitions) => call('changeTogether', [transitions]),
+    changeBatch: (transitions) => call('changeBatch', [transitions]),
     addIncoming: (message, note) => call('addIncoming', [withOwnBytes(message), note]),
     getIncoming: (mailbox, messageId) => call('getIncoming', [mailbox, messageId]),
     firstIncomingRequest: (mailbox, requestKey) => call('firstIncomingRequest', [mailbox, requestKey]),
     knownIncoming: (mailbox, messageIds) => call('knownIncoming', [mailbox, messageIds]),
-    standingIncoming: (mailbox, states, page) => call('standingIncoming', [mailbox, states, page]),
+    incomingSummaries: (mailbox, states, page) => call('incomingSummaries', [mailbox, states, page]),
     listIncoming: (mailbox, states, page) => call('listIncoming', [mailbox, states, page]),
-    untoldIncoming: (mailbox, page) => call('untoldIncoming', [mailbox, page]),
+    unacknowledgedIncoming: (mailbox, page) => call('unacknowledgedIncoming', [mailbox, page]),
     endLostDeliveries: async () => [],
     changeIncoming: (mailbox, messageId, from, change, note) =>
       call('changeIncoming', [mailbox, messageId, from, withOwnBytes(change), note]),
@@ -83,7 +83,7 @@ function storeOn(connection: Connection): SqliteStore {
     spoolNames: () => call('spoolNames', []),
     // The file has one owner, and so has every mailbox.
     lease: async () => true,
-    onOther: () => () => undefined,
+    onRemoteChange: () => () => undefined,
     close: () => connection.close(),
     statistics: () => call('statistics', []),
     queryPlans: () => call('queryPlans', []),

@@ -49,9 +49,9 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'getIncoming',
   'firstIncomingRequest',
   'knownIncoming',
-  'standingIncoming',
+  'incomingSummaries',
   'listIncoming',
-  'untoldIncoming',
+  'unacknowledgedIncoming',
   'recentOutgoing',
   'recentIncoming',
   'overdueOutgoing',
@@ -90,16 +90,16 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
       note?: LedgerNote,
       outcomes?: OutcomeCondition,
     ) => outgoing.change(id, from, change, note, outcomes),
-    changeTogether: (transitions: readonly OutgoingTransition[]) => outgoing.changeTogether(transitions),
+    changeBatch: (transitions: readonly OutgoingTransition[]) => outgoing.changeBatch(transitions),
     addIncoming: (message: NewIncoming, note: LedgerNote) => incoming.add(message, note),
     getIncoming: (mailbox: string, messageId: string) => incoming.get(mailbox, messageId),
     firstIncomingRequest: (mailbox: string, requestKey: string) => incoming.firstRequest(mailbox, requestKey),
     knownIncoming: (mailbox: string, messageIds: readonly string[]) => incoming.known(mailbox, messageIds),
-    standingIncoming: (mailbox: string, states: readonly IncomingState[], page: Page) =>
+    incomingSummaries: (mailbox: string, states: readonly IncomingState[], page: Page) =>
       incoming.standing(mailbox, states, page),
     listIncoming: (mailbox: string, states: readonly IncomingState[], page: Page) =>
       incoming.list(mailbox, states, page),
-    untoldIncoming: (mailbox: string, page: Page) => incoming.untold(mailbox, page),
+    unacknowledgedIncoming: (mailbox: string, page: Page) => incoming.untold(mailbox, page),
     changeIncoming: (
       mailbox: string,
       messageId: string,

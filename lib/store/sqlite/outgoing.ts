@@ -241,7 +241,7 @@ export class OutgoingTable {
   }
 
   /** Whether each was made. Rows are not read back: that costs as much as the change. */
-  changeTogether(transitions: readonly OutgoingTransition[]): boolean[] {
+  changeBatch(transitions: readonly OutgoingTransition[]): boolean[] {
     return transitions.map(({ id, from, attempt, change, note }) => this.#change(id, from, change, note, {}, attempt));
   }
 

@@ -1,9 +1,9 @@
 /**
  * Given to mocha with --require: ends the servers and clients that the tests started, and leaves what became of each test in the
- * file that scripts/interop.ts names, for the table in docs/interoperation.md.
+ * file that test/interop/run.ts names, for the table in docs/interoperation.md.
  */
 import { writeFileSync } from 'node:fs';
-import type { TestResult } from '../../../scripts/interop-matrix';
+import type { TestResult } from './matrix';
 import { stopServers } from './servers';
 
 const results: TestResult[] = [];

@@ -1,4 +1,4 @@
-/** The Python of the virtual environment that scripts/interop.ts made. */
+/** The Python of the virtual environment that test/interop/run.ts made. */
 import { join } from 'node:path';
 
 const ROOT = join(__dirname, '..', '..', '..');

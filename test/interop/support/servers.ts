@@ -5,7 +5,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openMailbox, type DurableMailbox, type Mailbox, type MailboxOptions, type State } from '../../../lib';
+import { openMailbox, type DurableMailbox, type Mailbox, type MailboxOptions, type Storage } from '../../../lib';
 import { startSandbox } from '../../../lib/sandbox';
 import { makeCertificateAuthority } from '../../../lib/sandbox/certificates';
 import { OfficialClient } from './official-client';
@@ -33,7 +33,7 @@ export interface Server {
   /** Our client. Closed by {@link stopServers}. */
   mailbox(mailboxId: string, options?: Partial<MailboxOptions>): Mailbox;
   /** A mailbox that keeps its state. */
-  durable(mailboxId: string, state: State): DurableMailbox;
+  durable(mailboxId: string, storage: Storage): DurableMailbox;
   /** The official client; one for each mailbox is kept. */
   official(mailboxId: string): OfficialClient;
   /** An official client with other credentials, to be closed by who made it. */
@@ -118,8 +118,8 @@ function reachable(name: Server['name'], url: string, tls: Certificates): Server
     name,
     url,
     tls,
-    durable(mailboxId, state) {
-      const mailbox = openMailbox({ ...access(mailboxId), state });
+    durable(mailboxId, storage) {
+      const mailbox = openMailbox({ ...access(mailboxId), storage });
       closers.push(() => mailbox.close());
       return mailbox;
     },

@@ -26,23 +26,23 @@ export function describeAnswers(store: UseStore): void {
 
   describe('firstIncomingRequest', () => {
     it('gives the first of a key that was received, done or not, without its payload', async () => {
-      const recognised = { kind: 'request', form: 'itk3' };
-      const later = await received(store(), 'spooled', {}, { requestKey: 'k', recognised, receivedAt: T + 2 });
-      const first = await received(store(), 'done', {}, { requestKey: 'k', recognised, receivedAt: T + 1 });
+      const classification = { kind: 'request', form: 'itk3' };
+      const later = await received(store(), 'spooled', {}, { requestKey: 'k', classification, receivedAt: T + 2 });
+      const first = await received(store(), 'done', {}, { requestKey: 'k', classification, receivedAt: T + 1 });
       await received(store(), 'spooled', {}, { requestKey: 'k', mailbox: OTHER });
       await received(store(), 'spooled', {}, { requestKey: 'l' });
       const found = await store().firstIncomingRequest(MAILBOX, 'k');
-      assert.deepEqual([found?.messageId, found?.payload, found?.recognised], [first, null, recognised]);
-      assert.deepEqual((await store().getIncoming(MAILBOX, later))?.recognised, recognised);
+      assert.deepEqual([found?.messageId, found?.payload, found?.classification], [first, null, classification]);
+      assert.deepEqual((await store().getIncoming(MAILBOX, later))?.classification, classification);
       assert.equal(await store().firstIncomingRequest(MAILBOX, 'none'), undefined);
     });
 
-    it('what was recognised may be changed, and nothing else with it', async () => {
-      const messageId = await received(store(), 'spooled', {}, { requestKey: 'k', recognised: { kind: 'answer' } });
+    it('what was classification may be changed, and nothing else with it', async () => {
+      const messageId = await received(store(), 'spooled', {}, { requestKey: 'k', classification: { kind: 'answer' } });
       const before = await store().getIncoming(MAILBOX, messageId);
-      const recognised = { kind: 'answer', settled: { id: 'x', texts: ['"', 'ü'] } };
-      assert.ok(await store().changeIncoming(MAILBOX, messageId, ['spooled'], { recognised }));
-      assert.deepEqual(await store().getIncoming(MAILBOX, messageId), { ...before, recognised });
+      const classification = { kind: 'answer', settled: { id: 'x', texts: ['"', 'ü'] } };
+      assert.ok(await store().changeIncoming(MAILBOX, messageId, ['spooled'], { classification }));
+      assert.deepEqual(await store().getIncoming(MAILBOX, messageId), { ...before, classification });
     });
   });
 }

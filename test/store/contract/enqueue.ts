@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { InvalidMessageError } from '../../../lib/errors';
 import type { OutgoingChange } from '../../../lib/store/store';
-import { failure } from '../../support/failure';
+import { failure } from '../../harness/failure';
 import { enqueued, everyPage, ids, inState, MAILBOX, note, OTHER, outgoing, T, type UseStore } from './support';
 
 export function describeEnqueue(store: UseStore): void {
@@ -138,12 +138,12 @@ export function describeEnqueue(store: UseStore): void {
       assert.equal(await store().getOutgoing('no such'), undefined));
   });
 
-  describe('changeTogether', () => {
+  describe('changeBatch', () => {
     const note = { event: 'changed', time: T };
 
     it('makes several changes, each with its line in the ledger', async () => {
       const [one, other] = [await enqueued(store()), await enqueued(store())];
-      const changed = await store().changeTogether([
+      const changed = await store().changeBatch([
         { id: one, from: ['queued'], change: { state: 'accepted', messageId: 'M9' }, note },
         { id: other, from: ['queued'], change: { state: 'sending', attempts: 1 }, note },
       ]);
@@ -159,7 +159,7 @@ export function describeEnqueue(store: UseStore): void {
 
     it('gives false in the place of one that was in another state, and changes the other', async () => {
       const [one, other] = [await enqueued(store()), await enqueued(store())];
-      const changed = await store().changeTogether([
+      const changed = await store().changeBatch([
         { id: one, from: ['sending'], change: { state: 'accepted' }, note },
         { id: other, from: ['queued'], change: { state: 'sending' }, note },
       ]);
@@ -172,8 +172,8 @@ export function describeEnqueue(store: UseStore): void {
       const id = await enqueued(store());
       await store().changeOutgoing(id, ['queued'], { state: 'sending', attempts: 2 });
       const change = { state: 'accepted' } as const;
-      assert.deepEqual(await store().changeTogether([{ id, from: ['sending'], attempt: 1, change, note }]), [false]);
-      assert.deepEqual(await store().changeTogether([{ id, from: ['sending'], attempt: 2, change, note }]), [true]);
+      assert.deepEqual(await store().changeBatch([{ id, from: ['sending'], attempt: 1, change, note }]), [false]);
+      assert.deepEqual(await store().changeBatch([{ id, from: ['sending'], attempt: 2, change, note }]), [true]);
       assert.equal((await store().getOutgoing(id))?.state, 'accepted');
     });
 
@@ -181,7 +181,7 @@ export function describeEnqueue(store: UseStore): void {
       const [one, other] = [await enqueued(store()), await enqueued(store())];
       const impossible = { state: null } as unknown as OutgoingChange;
       await assert.rejects(
-        store().changeTogether([
+        store().changeBatch([
           { id: one, from: ['queued'], change: { state: 'accepted' }, note },
           { id: other, from: ['queued'], change: impossible, note },
         ]),

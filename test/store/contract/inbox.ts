@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import type { Incoming, IncomingChange, IncomingStanding } from '../../../lib/store/store';
+import type { Incoming, IncomingChange, IncomingSummary } from '../../../lib/store/store';
 import { everyPage, incoming, MAILBOX, messageIds, note, OTHER, received, T, type UseStore } from './support';
 
 /** What a list and a change tell of a message. */
-function standingOf(row: Incoming): IncomingStanding {
+function standingOf(row: Incoming): IncomingSummary {
   const { messageId, workflowId, messageType, receivedAt, state, acknowledgedAt, deliveryCount, leaseUntil, error } =
     row;
-  const { size, recognised } = row;
-  const kept = { size, recognised };
+  const { size, classification } = row;
+  const kept = { size, classification };
   return {
     messageId,
     workflowId,
@@ -38,7 +38,7 @@ export function describeInbox(store: UseStore): void {
         settledAt: null,
         error: null,
         requestKey: null,
-        recognised: null,
+        classification: null,
       });
     });
 
@@ -104,7 +104,7 @@ export function describeInbox(store: UseStore): void {
         leaseUntil: T + 2,
         settledAt: T + 3,
         error: { code: 'C', message: 'm' },
-        recognised: { kind: 'request' },
+        classification: { kind: 'request' },
       };
       const before = await store().getIncoming(MAILBOX, messageId);
       const standing = await store().changeIncoming(MAILBOX, messageId, ['spooled'], change, note('parked'));
@@ -135,7 +135,7 @@ export function describeInbox(store: UseStore): void {
     });
   });
 
-  describe('listIncoming, and standingIncoming alike,', () => {
+  describe('listIncoming, and incomingSummaries alike,', () => {
     it('gives every row of the states once, oldest first, without payloads, over pages of any size', async () => {
       const all: string[] = [];
       for (let i = 0; i < 20; i += 1) {
@@ -155,8 +155,8 @@ export function describeInbox(store: UseStore): void {
         assert.ok(pages.flat().every(({ payload }) => payload === null));
         const standing = await everyPage(
           limit,
-          (row: IncomingStanding) => row.messageId,
-          (page) => store().standingIncoming(MAILBOX, ['parked', 'done'], page),
+          (row: IncomingSummary) => row.messageId,
+          (page) => store().incomingSummaries(MAILBOX, ['parked', 'done'], page),
         );
         assert.deepEqual(
           standing,
@@ -165,8 +165,8 @@ export function describeInbox(store: UseStore): void {
       }
       assert.equal((await store().listIncoming(MAILBOX, ['parked'], { limit: 50 })).length, 10);
       assert.deepEqual(await store().listIncoming(MAILBOX, [], { limit: 50 }), []);
-      assert.deepEqual(await store().standingIncoming(MAILBOX, [], { limit: 50 }), []);
-      assert.deepEqual(await store().standingIncoming('never used', ['done'], { limit: 50 }), []);
+      assert.deepEqual(await store().incomingSummaries(MAILBOX, [], { limit: 50 }), []);
+      assert.deepEqual(await store().incomingSummaries('never used', ['done'], { limit: 50 }), []);
       assert.deepEqual(await store().listIncoming('never used', ['done'], { limit: 50 }), []);
     });
   });

@@ -55,7 +55,7 @@ export function describeOutcomes(store: UseStore): void {
     });
   });
 
-  describe('untoldIncoming', () => {
+  describe('unacknowledgedIncoming', () => {
     it('gives what MESH has not been told of, whatever its state, once, oldest first, without payloads', async () => {
       const wanted: string[] = [];
       for (const [index, state] of (['done', 'spooled', 'parked', 'delivered', 'done'] as const).entries()) {
@@ -67,14 +67,14 @@ export function describeOutcomes(store: UseStore): void {
         const pages = await everyPage<Incoming>(
           limit,
           (row) => row.messageId,
-          (page) => store().untoldIncoming(MAILBOX, page),
+          (page) => store().unacknowledgedIncoming(MAILBOX, page),
         );
         assert.deepEqual(messageIds(pages.flat()), wanted);
         assert.ok(pages.flat().every(({ payload }) => payload === null));
       }
       await store().changeIncoming(MAILBOX, wanted[0] ?? '', ['done'], { acknowledgedAt: T });
-      assert.equal((await store().untoldIncoming(MAILBOX, { limit: 99 })).length, 4);
-      assert.deepEqual(await store().untoldIncoming('never used', { limit: 9 }), []);
+      assert.equal((await store().unacknowledgedIncoming(MAILBOX, { limit: 99 })).length, 4);
+      assert.deepEqual(await store().unacknowledgedIncoming('never used', { limit: 9 }), []);
     });
   });
 

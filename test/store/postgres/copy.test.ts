@@ -4,14 +4,14 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ConfigurationError, StorageError } from '../../../lib/errors';
-import { copyStore } from '../../../lib/store/copy/copy-store';
-import { postgresSide, type Side, sqliteSide } from '../../../lib/store/copy/side';
+import { copyStore } from '../../../lib/store/tools/copy-store';
+import { postgresSide, type Side, sqliteSide } from '../../../lib/store/tools/side';
 import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
 import { openSqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
 import type { Store } from '../../../lib/store/store';
-import { afterThisTest, emptyFolder } from '../../support/cleanup';
-import { failure } from '../../support/failure';
-import { dropSchema, newSchema, postgresUrl } from '../../support/postgres';
+import { afterThisTest, emptyFolder } from '../../harness/cleanup';
+import { failure } from '../../harness/failure';
+import { dropSchema, newSchema, postgresUrl } from '../../harness/postgres';
 import { enqueued, inState, MAILBOX, OTHER, received, T } from '../contract/support';
 
 interface Places {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ROOT } from '../../../scripts/node-red';
-import { afterThisTest, emptyFolder } from '../../support/cleanup';
-import { dropSchema, newSchema, postgresUrl } from '../../support/postgres';
+import { ROOT } from '../../harness/node-red';
+import { afterThisTest, emptyFolder } from '../../harness/cleanup';
+import { dropSchema, newSchema, postgresUrl } from '../../harness/postgres';
 
 const run = promisify(execFile);
 
@@ -12,8 +12,8 @@ const run = promisify(execFile);
 async function isDriverLoaded(options: { url?: string; schema?: string } = {}): Promise<boolean> {
   const state = JSON.stringify({ folder: await emptyFolder(), ...options });
   const script = `
-    const { openState } = require(${JSON.stringify(join(ROOT, 'lib', 'index.ts'))});
-    openState(${state}).then((state) => state.close()).then(() => {
+    const { openStorage } = require(${JSON.stringify(join(ROOT, 'lib', 'index.ts'))});
+    openStorage(${state}).then((state) => storage.close()).then(() => {
       const files = Object.keys(require.cache).map((file) => file.replaceAll('\\\\', '/'));
       process.stdout.write(String(files.some((file) => /node_modules\\/(pg|pg-pool|pg-protocol)\\//.test(file))));
     });`;

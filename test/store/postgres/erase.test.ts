@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { ConfigurationError } from '../../../lib/errors';
-import { postgresSide } from '../../../lib/store/copy/side';
+import { postgresSide } from '../../../lib/store/tools/side';
 import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
-import { afterThisTest, emptyFolder } from '../../support/cleanup';
-import { failure } from '../../support/failure';
-import { dropSchema, newSchema, postgresUrl } from '../../support/postgres';
+import { afterThisTest, emptyFolder } from '../../harness/cleanup';
+import { failure } from '../../harness/failure';
+import { dropSchema, newSchema, postgresUrl } from '../../harness/postgres';
 import { inState, T } from '../contract/support';
 import { erased, erasure, type Place } from '../erase';
 

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { ConfigurationError, StorageError } from '../../../lib/errors';
 import { openPostgresStore, type PostgresStore } from '../../../lib/store/postgres/open-postgres-store';
-import type { OtherChange } from '../../../lib/store/store';
-import { afterThisTest } from '../../support/cleanup';
-import { failure } from '../../support/failure';
-import { eventually } from '../../support/outboxes';
-import { dropSchema, newSchema, onServer, postgresUrl, startPostgres } from '../../support/postgres';
+import type { RemoteChange } from '../../../lib/store/store';
+import { afterThisTest } from '../../harness/cleanup';
+import { failure } from '../../harness/failure';
+import { eventually } from '../../harness/outboxes';
+import { dropSchema, newSchema, onServer, postgresUrl, startPostgres } from '../../harness/postgres';
 import {
   enqueued,
   ids,
@@ -182,10 +182,10 @@ describe('leases of mailboxes', () => {
 describe('what others do', () => {
   it('is heard: enqueued, changed, done, a lease given back; and what is one’s own is not', async () => {
     const [one, other] = await two();
-    const heard: OtherChange[] = [];
-    const own: OtherChange[] = [];
-    one.onOther(MAILBOX, (change) => heard.push(change));
-    other.onOther(MAILBOX, (change) => own.push(change));
+    const heard: RemoteChange[] = [];
+    const own: RemoteChange[] = [];
+    one.onRemoteChange(MAILBOX, (change) => heard.push(change));
+    other.onRemoteChange(MAILBOX, (change) => own.push(change));
     const id = await enqueued(other);
     await enqueued(other, { mailbox: OTHER });
     await other.changeOutgoing(id, ['queued'], { attempts: 1 });
@@ -201,8 +201,8 @@ describe('what others do', () => {
 
   it('is heard again after the connection broke, and that something was missed', async () => {
     const [one, other] = await two();
-    const heard: OtherChange[] = [];
-    one.onOther(MAILBOX, (change) => heard.push(change));
+    const heard: RemoteChange[] = [];
+    one.onRemoteChange(MAILBOX, (change) => heard.push(change));
     await onServer(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE application_name = 'nhs-mesh'`);
     await eventually('it is told', () => heard.some(({ kind }) => kind === 'missed'));

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
-import { afterThisTest } from '../../support/cleanup';
-import { dropSchema, newSchema, postgresUrl } from '../../support/postgres';
+import { afterThisTest } from '../../harness/cleanup';
+import { dropSchema, newSchema, postgresUrl } from '../../harness/postgres';
 import { ids, MAILBOX, note, outgoing } from '../contract/support';
 
 /** The name under which the store prepares COMMIT. */

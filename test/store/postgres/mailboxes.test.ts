@@ -1,32 +1,32 @@
 /** Mailboxes that several instances have open on one PostgreSQL, at a real sandbox. */
 import assert from 'node:assert/strict';
-import { ConfigurationError, openState, type State } from '../../../lib/index';
+import { ConfigurationError, openStorage, type Storage } from '../../../lib/index';
 import { systemClock } from '../../../lib/clock';
 import { Interrupted } from '../../../lib/send/interrupted';
 import { settleLate } from '../../../lib/send/late-answer';
 import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
 import type { Store } from '../../../lib/store/store';
-import { afterThisTest, emptyFolder } from '../../support/cleanup';
-import { consumer } from '../../support/consumer';
-import { failure } from '../../support/failure';
-import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../../support/outboxes';
-import { dropSchema, newSchema, postgresUrl } from '../../support/postgres';
+import { afterThisTest, emptyFolder } from '../../harness/cleanup';
+import { consumer } from '../../harness/consumer';
+import { failure } from '../../harness/failure';
+import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../../harness/outboxes';
+import { dropSchema, newSchema, postgresUrl } from '../../harness/postgres';
 import { inState, MAILBOX } from '../contract/support';
 
 /** States of several instances: one schema, one spool folder. */
-async function states(count: number): Promise<State[]> {
+async function states(count: number): Promise<Storage[]> {
   const [url, schema, spoolFolder] = [await postgresUrl(), newSchema(), await emptyFolder()];
   afterThisTest(() => dropSchema(schema));
-  const made: State[] = [];
+  const made: Storage[] = [];
   for (let i = 0; i < count; i += 1) {
-    const state = await openState({ folder: await emptyFolder(), url, schema, spoolFolder });
-    afterThisTest(() => state.close());
-    made.push(state);
+    const storage = await openStorage({ folder: await emptyFolder(), url, schema, spoolFolder });
+    afterThisTest(() => storage.close());
+    made.push(storage);
   }
   return made;
 }
 
-async function two(): Promise<[State, State]> {
+async function two(): Promise<[Storage, Storage]> {
   const [one, other] = await states(2);
   assert.ok(one && other);
   return [one, other];
@@ -35,7 +35,7 @@ async function two(): Promise<[State, State]> {
 describe('a mailbox of two instances', () => {
   it('sends what either takes, through one of them, once, and both learn of it', async () => {
     const sandbox = await tlsSandbox();
-    const [one, other] = (await two()).map((state) => outboxAt(sandbox, { state }));
+    const [one, other] = (await two()).map((storage) => outboxAt(sandbox, { storage }));
     assert.ok(one && other);
     for (const mailbox of [one, other]) mailbox.start();
     const bytes = Buffer.alloc(100_000, 7);
@@ -59,9 +59,9 @@ describe('a mailbox of two instances', () => {
       counts += 1;
       return store.countOutgoing(mailbox);
     };
-    const one = outboxAt(sandbox, { state: first });
+    const one = outboxAt(sandbox, { storage: first });
     one.start();
-    const waits = outboxAt(sandbox, { state: { ...second, store: { ...store, countOutgoing } } });
+    const waits = outboxAt(sandbox, { storage: { ...second, store: { ...store, countOutgoing } } });
     waits.start();
     const began = performance.now();
     const ids: string[] = [];
@@ -75,11 +75,11 @@ describe('a mailbox of two instances', () => {
   it('is taken over when the one that sends is closed', async () => {
     const sandbox = await tlsSandbox();
     const [first, second] = await two();
-    const one = outboxAt(sandbox, { state: first });
+    const one = outboxAt(sandbox, { storage: first });
     one.start();
     const { message } = await one.outbox.enqueue(letter());
     await one.outbox.accepted(message.id);
-    const other = outboxAt(sandbox, { state: second });
+    const other = outboxAt(sandbox, { storage: second });
     other.start();
     const queued = await other.outbox.enqueue(letter());
     await other.outbox.accepted(queued.message.id);
@@ -93,11 +93,11 @@ describe('a mailbox of two instances', () => {
 
   it('delivers once, on the instance that polls; mesh-ack works on the other, and lets the next one come', async () => {
     const sandbox = await tlsSandbox();
-    const opened = (await two()).map((state) => outboxAt(sandbox, { state, mailboxId: 'X26ABC2' }));
+    const opened = (await two()).map((state) => outboxAt(sandbox, { storage: state, mailboxId: 'X26ABC2' }));
     const [one, other] = opened.map((mailbox) => mailbox.inbox({ minimumIntervalMs: 0 }));
     assert.ok(one && other);
     for (const inbox of [one, other]) afterThisTest(() => inbox.close());
-    const alice = outboxAt(sandbox, { state: await stateIn() });
+    const alice = outboxAt(sandbox, { storage: await storageIn() });
     for (const text of ['first', 'second']) await alice.send(letter(text));
     const [polls, waits] = [consumer({ maxInFlight: 1 }), consumer({ maxInFlight: 1 })];
     one.add(polls);
@@ -120,8 +120,11 @@ describe('a mailbox of two instances', () => {
     const sandbox = await tlsSandbox();
     const [first, second] = await two();
     const bob = { mailboxId: 'X26ABC2' };
-    const [one, other] = [outboxAt(sandbox, { state: first, ...bob }), outboxAt(sandbox, { state: second, ...bob })];
-    await outboxAt(sandbox, { state: await stateIn() }).send(letter());
+    const [one, other] = [
+      outboxAt(sandbox, { storage: first, ...bob }),
+      outboxAt(sandbox, { storage: second, ...bob }),
+    ];
+    await outboxAt(sandbox, { storage: await storageIn() }).send(letter());
     const [leaves, stays] = [one.inbox({ minimumIntervalMs: 0 }), other.inbox({ minimumIntervalMs: 0 })];
     afterThisTest(() => stays.close());
     const [before, after] = [consumer(), consumer()];
@@ -139,7 +142,7 @@ describe('a mailbox of two instances', () => {
   it('cannot be opened where the spool folder is not shared: the error says so', async () => {
     const [url, schema] = [await postgresUrl(), newSchema()];
     afterThisTest(() => dropSchema(schema));
-    const open = async () => openState({ folder: await emptyFolder(), url, schema });
+    const open = async () => openStorage({ folder: await emptyFolder(), url, schema });
     const first = await open();
     const error = await failure(ConfigurationError, open());
     assert.match(error.message, /spool folder is not the one/);
@@ -165,17 +168,17 @@ describe('what was left in the sending', () => {
     const clock = { ...systemClock, now: () => now };
     const parts = { store: shared, mailbox: MAILBOX, clock };
     const interrupted = new Interrupted(parts, 500, async (row) => void judged.push(row.id));
-    await interrupted.judge(() => false);
+    await interrupted.recoverInterrupted(() => false);
     now += 499;
-    await interrupted.judge(() => false);
+    await interrupted.recoverInterrupted(() => false);
     assert.deepEqual([judged, interrupted.nextTime], [[], 1500]);
     // Another attempt of another instance.
     await shared.changeOutgoing(id, ['sending'], { attempts: 2 });
     now += 1;
-    await interrupted.judge(() => false);
+    await interrupted.recoverInterrupted(() => false);
     assert.deepEqual(judged, []);
     now += 500;
-    await interrupted.judge(() => false);
+    await interrupted.recoverInterrupted(() => false);
     assert.deepEqual(judged, [id]);
   });
 

@@ -4,39 +4,39 @@ import { randomBytes } from 'node:crypto';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert as holds, asyncProperty, integer } from 'fast-check';
-import { ConfigurationError, openState, TooLargeError, type State, type StateOptions } from '../../../lib/index';
+import { ConfigurationError, openStorage, TooLargeError, type Storage, type StorageOptions } from '../../../lib/index';
 import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
 import { SLICE_BYTES } from '../../../lib/store/postgres/slices';
 import type { PayloadSlices } from '../../../lib/store/store';
-import { afterThisTest, emptyFolder } from '../../support/cleanup';
-import { consumer } from '../../support/consumer';
-import { failure } from '../../support/failure';
-import { eventually, letter, outboxAt, stateIn, tlsSandbox } from '../../support/outboxes';
-import { dropSchema, newSchema, onServer, postgresUrl } from '../../support/postgres';
+import { afterThisTest, emptyFolder } from '../../harness/cleanup';
+import { consumer } from '../../harness/consumer';
+import { failure } from '../../harness/failure';
+import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../../harness/outboxes';
+import { dropSchema, newSchema, onServer, postgresUrl } from '../../harness/postgres';
 import { DAY, enqueued, received, T } from '../contract/support';
 
 const MIB = 1024 ** 2;
 
 interface Instance {
-  state: State;
+  storage: Storage;
   folder: string;
 }
 
 /** Instances on one schema, with nothing else in common. */
-async function instances(count: number, options: Partial<StateOptions> = {}): Promise<Instance[]> {
+async function instances(count: number, options: Partial<StorageOptions> = {}): Promise<Instance[]> {
   const [url, schema] = [await postgresUrl(), newSchema()];
   afterThisTest(() => dropSchema(schema));
   const made: Instance[] = [];
   for (let i = 0; i < count; i += 1) {
     const folder = await emptyFolder();
-    const state = await openState({ folder, url, schema, largePayloads: 'database', ...options });
-    afterThisTest(() => state.close());
-    made.push({ state, folder });
+    const storage = await openStorage({ folder, url, schema, largePayloads: 'database', ...options });
+    afterThisTest(() => storage.close());
+    made.push({ storage, folder });
   }
   return made;
 }
 
-async function two(options: Partial<StateOptions> = {}): Promise<[Instance, Instance]> {
+async function two(options: Partial<StorageOptions> = {}): Promise<[Instance, Instance]> {
   const [one, other] = await instances(2, options);
   assert.ok(one && other);
   return [one, other];
@@ -50,8 +50,8 @@ describe('large payloads in PostgreSQL', function () {
   it('are sent by another instance than the one that took them, a file that only the first has among them', async () => {
     const sandbox = await tlsSandbox();
     const [first, second] = await two();
-    const sender = outboxAt(sandbox, { state: first.state });
-    const taker = outboxAt(sandbox, { state: second.state });
+    const sender = outboxAt(sandbox, { storage: first.storage });
+    const taker = outboxAt(sandbox, { storage: second.storage });
     sender.start();
     const { message: warm } = await sender.outbox.enqueue(letter());
     await sender.outbox.accepted(warm.id);
@@ -64,7 +64,7 @@ describe('large payloads in PostgreSQL', function () {
       await taker.outbox.accepted(message.id);
       assert.ok(sender.eventsOf(message.id).includes('accepted'), 'the other instance sends it');
     }
-    const bob = outboxAt(sandbox, { state: await stateIn(), mailboxId: 'X26ABC2' });
+    const bob = outboxAt(sandbox, { storage: await storageIn(), mailboxId: 'X26ABC2' });
     for (const messageId of (await bob.listInbox()).messageIds.slice(1)) {
       const { payload } = await bob.receive(messageId);
       assert.ok(payload?.equals(bytes));
@@ -77,11 +77,11 @@ describe('large payloads in PostgreSQL', function () {
     const [first, second] = await two();
     const bob = { mailboxId: 'X26ABC2' };
     const [one, other] = [
-      outboxAt(sandbox, { state: first.state, ...bob }),
-      outboxAt(sandbox, { state: second.state, ...bob }),
+      outboxAt(sandbox, { storage: first.storage, ...bob }),
+      outboxAt(sandbox, { storage: second.storage, ...bob }),
     ];
     const bytes = randomBytes(3 * MIB + 1);
-    await outboxAt(sandbox, { state: await stateIn() }).send(letter(bytes));
+    await outboxAt(sandbox, { storage: await storageIn() }).send(letter(bytes));
     const [leaves, stays] = [one.inbox({ minimumIntervalMs: 0 }), other.inbox({ minimumIntervalMs: 0 })];
     afterThisTest(() => stays.close());
     const [before, after] = [consumer(), consumer()];
@@ -92,34 +92,36 @@ describe('large payloads in PostgreSQL', function () {
     stays.add(after);
     await leaves.close();
     await one.close();
-    await first.state.close();
+    await first.storage.close();
     await eventually('it is delivered again', () => after.deliveries.length === 1, 30_000);
     assert.ok(after.deliveries[0]?.received.payload?.equals(bytes));
   });
 
   it('are sent again when a person asks for it', async () => {
     const sandbox = await tlsSandbox();
-    const [{ state }] = await two();
-    const mailbox = outboxAt(sandbox, { state });
+    const [{ storage }] = await two();
+    const mailbox = outboxAt(sandbox, { storage });
     const bytes = randomBytes(MIB);
     const { message } = await mailbox.outbox.enqueue(letter(bytes));
     const note = { event: 'rejected', time: Date.now() };
-    await state.store.changeOutgoing(message.id, ['queued'], { state: 'rejected', settledAt: Date.now() }, note);
+    await storage.store.changeOutgoing(message.id, ['queued'], { state: 'rejected', settledAt: Date.now() }, note);
     const again = await mailbox.outbox.resend(message.id);
     mailbox.start();
     const { messageId = '' } = await mailbox.outbox.accepted(again.id);
-    const { payload } = await outboxAt(sandbox, { state: await stateIn(), mailboxId: 'X26ABC2' }).receive(messageId);
+    const { payload } = await outboxAt(sandbox, { storage: await storageIn(), mailboxId: 'X26ABC2' }).receive(
+      messageId,
+    );
     assert.ok(payload?.equals(bytes));
   });
 
   it('over the limit are refused in words, and stay at MESH where they are received', async () => {
     const sandbox = await tlsSandbox();
-    const [{ state }] = await two({ largePayloadLimit: MIB });
-    const mailbox = outboxAt(sandbox, { state, mailboxId: 'X26ABC2' });
+    const [{ storage }] = await two({ largePayloadLimit: MIB });
+    const mailbox = outboxAt(sandbox, { storage: storage, mailboxId: 'X26ABC2' });
     const refused = await failure(TooLargeError, mailbox.outbox.enqueue(letter(randomBytes(MIB + 1))));
     assert.match(refused.message, /larger than 1 MiB, too large to be kept in the database/);
     assert.match(refused.advice ?? '', /largePayloadLimitMiB/);
-    const sent = await outboxAt(sandbox, { state: await stateIn() }).send(letter(randomBytes(MIB + 1)));
+    const sent = await outboxAt(sandbox, { storage: await storageIn() }).send(letter(randomBytes(MIB + 1)));
     const inbox = mailbox.inbox({ minimumIntervalMs: 0 });
     afterThisTest(() => inbox.close());
     const one = consumer();
@@ -136,15 +138,15 @@ describe('large payloads in PostgreSQL', function () {
     const [url, schema, spoolFolder] = [await postgresUrl(), newSchema(), await emptyFolder()];
     afterThisTest(() => dropSchema(schema));
     const bytes = randomBytes(MIB);
-    const open = async (largePayloads: 'folder' | 'database'): Promise<State> => {
-      const state = await openState({ folder: await emptyFolder(), url, schema, spoolFolder, largePayloads });
-      afterThisTest(() => state.close());
-      return state;
+    const open = async (largePayloads: 'folder' | 'database'): Promise<Storage> => {
+      const storage = await openStorage({ folder: await emptyFolder(), url, schema, spoolFolder, largePayloads });
+      afterThisTest(() => storage.close());
+      return storage;
     };
     const before = await open('folder');
-    const { message } = await outboxAt(sandbox, { state: before }).outbox.enqueue(letter(bytes));
+    const { message } = await outboxAt(sandbox, { storage: before }).outbox.enqueue(letter(bytes));
     await before.close();
-    const mailbox = outboxAt(sandbox, { state: await open('database') });
+    const mailbox = outboxAt(sandbox, { storage: await open('database') });
     mailbox.start();
     const { message: next } = await mailbox.outbox.enqueue(letter(bytes));
     for (const { id } of [message, next]) await mailbox.outbox.accepted(id);
@@ -157,7 +159,7 @@ describe('large payloads in PostgreSQL', function () {
   it('need a store in PostgreSQL', async () => {
     const refused = await failure(
       ConfigurationError,
-      openState({ folder: await emptyFolder(), largePayloads: 'database' }),
+      openStorage({ folder: await emptyFolder(), largePayloads: 'database' }),
     );
     assert.match(refused.message, /only where the store is PostgreSQL/);
   });

@@ -4,11 +4,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigurationError } from '../../../lib/errors';
 import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
-import { authority, type Authority } from '../../support/certificates';
-import { afterThisTest, emptyFolder } from '../../support/cleanup';
-import { failure } from '../../support/failure';
-import { postgresUrl } from '../../support/postgres';
-import { startPostgres, type TestPostgres } from '../../support/postgres-server';
+import { authority, type Authority } from '../../harness/certificates';
+import { afterThisTest, emptyFolder } from '../../harness/cleanup';
+import { failure } from '../../harness/failure';
+import { postgresUrl } from '../../harness/postgres';
+import { startPostgres, type TestPostgres } from '../../harness/postgres-server';
 
 describe('TLS to PostgreSQL', function () {
   this.timeout(60_000);

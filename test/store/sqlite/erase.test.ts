@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sqliteSide } from '../../../lib/store/copy/side';
+import { sqliteSide } from '../../../lib/store/tools/side';
 import { openSqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
-import { emptyFolder } from '../../support/cleanup';
+import { emptyFolder } from '../../harness/cleanup';
 import { inState, T } from '../contract/support';
 import { erased, erasure, MARK, type Place } from '../erase';
 
@@ -20,8 +20,8 @@ async function place(): Promise<Place & { folder: string }> {
 
 /** The command, as a person calls it. */
 function command(...args: string[]): { status: number | null; said: string } {
-  const cli = join(__dirname, '..', '..', '..', 'lib', 'store', 'store-cli.ts');
-  const run = spawnSync(process.execPath, ['--require', require.resolve('tsx/cjs'), cli, ...args], {
+  const cli = join(__dirname, '..', '..', '..', 'lib', 'cli', 'main.ts');
+  const run = spawnSync(process.execPath, ['--require', require.resolve('tsx/cjs'), cli, 'store', ...args], {
     encoding: 'utf8',
     env: { ...process.env, MESH_STORE_URL: '' },
   });
@@ -54,7 +54,7 @@ describe('erasing a message in SQLite', () => {
     const id = await inState(store, 'undelivered', { settledAt: T });
     const flags = ['--folder', here.folder, '--by', 'IG-2026-17'];
     const refused = command('erase', id, ...flags);
-    assert.equal(refused.status, 1);
+    assert.equal(refused.status, 2);
     assert.match(refused.said, /Another Node-RED uses the store/);
     await store.close();
     const nobody = command('erase', id, '--folder', here.folder);
@@ -63,6 +63,6 @@ describe('erasing a message in SQLite', () => {
     assert.equal(done.status, 0, done.said);
     assert.match(done.said, /payload and names erased[^]*Backups/);
     assert.match(command('erase', id, '--folder', join(here.folder, 'elsewhere'), '--by', 'x').said, /no store in/);
-    assert.match(command('erase').said, /^Usage: nhs-mesh-store erase ID --by NAME/);
+    assert.match(command('erase').said, /The id of the message is needed/);
   });
 });

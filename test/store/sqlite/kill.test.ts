@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openSqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
-import { emptyFolder } from '../../support/cleanup';
+import { emptyFolder } from '../../harness/cleanup';
 import { MAILBOX } from '../contract/support';
 
 const tsx = createRequire(__filename).resolve('tsx/cjs');

@@ -6,8 +6,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { StorageError } from '../../../lib/errors';
 import type { TestOptions } from '../../../lib/store/sqlite/database';
 import { openSqliteStore, type SqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
-import { afterThisTest, emptyFolder } from '../../support/cleanup';
-import { failure } from '../../support/failure';
+import { afterThisTest, emptyFolder } from '../../harness/cleanup';
+import { failure } from '../../harness/failure';
 import { DAY, enqueued, MAILBOX, note, outgoing, T } from '../contract/support';
 
 async function opened(test: TestOptions = {}, folder?: string): Promise<SqliteStore> {

@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import '../../../lib/store/sqlite/quiet';
-import { deskList } from '../../../lib/desk-list';
+import { listMessages } from '../../../lib/operator/message-list';
 import { openSqliteStore, type SqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
-import { afterThisTest, emptyFolder } from '../../support/cleanup';
+import { afterThisTest, emptyFolder } from '../../harness/cleanup';
 import { enqueued, MAILBOX, received, T } from '../contract/support';
 
 /** More than three answers of a search look at. */
@@ -59,20 +59,20 @@ describe(`a store of ${ROWS} messages each way`, function () {
       const seen = new Set<string>();
       let before: string | undefined;
       for (let page = 0; page < 5; page += 1) {
-        const found = await deskList(store, MAILBOX, { direction, ...(before ? { before } : {}) });
+        const found = await listMessages(store, MAILBOX, { direction, ...(before ? { before } : {}) });
         assert.equal(found.messages.length, 50);
         for (const { reference } of found.messages) seen.add(reference);
         before = found.next;
       }
       assert.equal(seen.size, 250);
       const filter = direction === 'out' ? 'undelivered' : 'parked';
-      const failed = await deskList(store, MAILBOX, { direction, filter, limit: 100 });
+      const failed = await listMessages(store, MAILBOX, { direction, filter, limit: 100 });
       assert.equal(failed.messages.length, 100);
       assert.equal(failed.next, undefined);
     }
     assert.equal((await store.attention(MAILBOX, 50)).parked, 50);
 
-    const [exact] = (await deskList(counting, MAILBOX, { direction: 'out', search: 'M5' })).messages;
+    const [exact] = (await listMessages(counting, MAILBOX, { direction: 'out', search: 'M5' })).messages;
     assert.equal(exact?.messageId, 'M5');
     assert.equal(rows, 0, 'a whole id is looked up');
 
@@ -80,7 +80,7 @@ describe(`a store of ${ROWS} messages each way`, function () {
     let found = 0;
     for (let asked = 0; asked < ROWS / 1000 && found === 0; asked += 1) {
       rows = 0;
-      const page = await deskList(counting, MAILBOX, {
+      const page = await listMessages(counting, MAILBOX, {
         direction: 'out',
         search: 'rare',
         ...(before ? { before } : {}),

@@ -10,8 +10,8 @@ import { ConfigurationError, StorageError } from '../../../lib/errors';
 import { openDatabase } from '../../../lib/store/sqlite/database';
 import { migrate, MIGRATIONS, versionOf } from '../../../lib/store/sqlite/migrations';
 import { openSqliteStore, type SqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
-import { afterThisTest, emptyFolder } from '../../support/cleanup';
-import { failure, thrown } from '../../support/failure';
+import { afterThisTest, emptyFolder } from '../../harness/cleanup';
+import { failure, thrown } from '../../harness/failure';
 import { enqueued, MAILBOX } from '../contract/support';
 
 async function opened(folder: string): Promise<SqliteStore> {

@@ -4,6 +4,6 @@ export const answers = `
   CREATE INDEX outgoing_answer ON outgoing (mailbox, answer_reference, id) WHERE answer_reference IS NOT NULL;
 
   ALTER TABLE incoming ADD COLUMN request_key TEXT;
-  ALTER TABLE incoming ADD COLUMN recognised TEXT;
+  ALTER TABLE incoming ADD COLUMN classification TEXT;
   CREATE INDEX incoming_request ON incoming (mailbox, request_key, received_at, message_id) WHERE request_key IS NOT NULL;
 `;

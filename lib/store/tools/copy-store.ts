@@ -1,0 +1,104 @@
+/**
+ * Brings everything that one store holds, its spooled payloads included, to another one of either kind. Broken off at any
+ * point, it goes on where it was when it is run again: rows go over in order of their keys, and neither store can be used
+ * meanwhile. At the end both are read once more and compared; only then the new one may be used, and the old one no more.
+ */
+import { createHash } from 'node:crypto';
+import { ConfigurationError, StorageError } from '../../errors';
+import { COPYING, MOVED } from '../rows/moved';
+import { copyPayload, payloadPlace } from './copy-payloads';
+import { type Side, TABLES, type TableName } from './side';
+
+/** Both ends, and the folders where their large payloads are; where none is given, in the database. */
+export interface StoreCopy {
+  from: Side;
+  to: Side;
+  fromSpool: string | undefined;
+  toSpool: string | undefined;
+  /** Told what was done. */
+  say: (line: string) => void;
+}
+
+const PAGE = 500;
+const names = Object.keys(TABLES) as TableName[];
+
+/** Throws ConfigurationError where the stores are not fit for it, StorageError where what arrived is not what was there. */
+export async function copyStore({ from, to, fromSpool, toSpool, say }: StoreCopy): Promise<void> {
+  if (from.marked === COPYING) throw new ConfigurationError('The store to copy from is not whole itself.');
+  if (from.marked === MOVED && to.marked === undefined) {
+    throw new ConfigurationError('The store to copy from was copied before, and is used no more.');
+  }
+  if (to.marked !== COPYING && (await sizes(to)).some((last) => last > 0)) {
+    throw new ConfigurationError('The store to copy to is not empty.', {
+      advice: 'Move its mesh.db away, or drop its schema, if what it holds is of no more use.',
+    });
+  }
+  await to.mark(COPYING);
+  for (const table of names) await copyTable(table, from, to);
+  const payloads = await copyPayloads({ from, to, fromSpool, toSpool, say });
+  for (const table of names) {
+    const [there, here] = [await digest(from, table), await digest(to, table)];
+    if (there.sha256 !== here.sha256 || there.rows !== here.rows) {
+      throw new StorageError(`Table ${table} is not the same in both stores: ${there.rows} rows, and ${here.rows}.`, {
+        advice: 'The old store is as it was. Empty the new one and copy once more.',
+      });
+    }
+    say(`${table}: ${here.rows} rows, SHA-256 ${here.sha256}`);
+  }
+  say(`large payloads: ${payloads}`);
+  // In this order: between the two, neither can be used, and the next run mends that.
+  await from.mark(MOVED);
+  await to.mark(undefined);
+}
+
+function sizes(side: Side): Promise<number[]> {
+  return Promise.all(names.map((table) => side.last(table)));
+}
+
+async function copyTable(table: TableName, from: Side, to: Side): Promise<void> {
+  for (let after = await to.last(table); ;) {
+    const rows = await from.page(table, after, PAGE);
+    const last = rows.at(-1);
+    if (!last) return;
+    await to.insert(table, rows);
+    after = Number(last[TABLES[table][0]]);
+  }
+}
+
+async function* everyRow(side: Side, table: TableName) {
+  for (let after = 0; ;) {
+    const rows = await side.page(table, after, PAGE);
+    yield* rows;
+    const last = rows.at(-1);
+    if (!last) return;
+    after = Number(last[TABLES[table][0]]);
+  }
+}
+
+async function digest(side: Side, table: TableName): Promise<{ rows: number; sha256: string }> {
+  const hash = createHash('sha256');
+  let rows = 0;
+  for await (const row of everyRow(side, table)) {
+    rows += 1;
+    const values = TABLES[table].map((column) => {
+      const value = row[column];
+      return value instanceof Uint8Array ? createHash('sha256').update(value).digest('hex') : value;
+    });
+    hash.update(JSON.stringify(values)).update('\n');
+  }
+  return { rows, sha256: hash.digest('hex') };
+}
+
+/** How many. */
+async function copyPayloads({ from, to, fromSpool, toSpool }: StoreCopy): Promise<number> {
+  const [source, target] = [payloadPlace(fromSpool, from.slices), payloadPlace(toSpool, to.slices)];
+  let payloads = 0;
+  for (const table of ['outgoing', 'incoming'] as const) {
+    for await (const row of everyRow(from, table)) {
+      if (typeof row['payload_name'] !== 'string') continue;
+      payloads += 1;
+      if (fromSpool === undefined || fromSpool !== toSpool) await copyPayload(row['payload_name'], source, target);
+    }
+  }
+  return payloads;
+}

@@ -1,0 +1,112 @@
+/** What the sidebar shows with `mesh.read`: no subject, file name, local id, address or payload is in any of these answers. */
+import type { NodeAPI } from 'node-red';
+import { ledgerHead, ledgerLine, levelsOf, NotFoundError, type LedgerFormat } from '../../lib/index';
+import { adminEndpoint, hasAdminAuth, payloadNeedsUser, type AdminRequest } from './endpoints';
+import { safeHeaders } from './answer';
+import type { ConnectionState } from '../mailbox/connection';
+import { errorDetails } from '../shared/report-error';
+import { dayOf } from './sidebar-activity';
+import { knownMailboxes, type KnownMailbox } from './known-mailboxes';
+import { messageOf, openedMailbox } from './sidebar-paths';
+
+const MAILBOX = '/mesh/mailboxes/:id';
+const MOST_DAYS = 400;
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+export function viewEndpoints(RED: NodeAPI): void {
+  const read = { method: 'get', permission: 'mesh.read' } as const;
+
+  adminEndpoint(RED, { ...read, path: '/mesh/mailboxes' }, async () => ({
+    now: new Date().toISOString(),
+    mailboxes: await Promise.all(knownMailboxes(RED).map((known) => snapshot(RED, known))),
+  }));
+
+  adminEndpoint(RED, { ...read, path: `${MAILBOX}/activity` }, async (request) =>
+    dayOf((await openedMailbox(RED, request)).mailbox),
+  );
+
+  adminEndpoint(RED, { ...read, path: `${MAILBOX}/messages` }, async (request) => {
+    const { mailbox } = await openedMailbox(RED, request);
+    const { direction, filter, search, before } = request.query;
+    return mailbox.operator.list({
+      direction: direction === 'in' ? 'in' : 'out',
+      ...(filter === undefined ? {} : { filter }),
+      ...(search === undefined ? {} : { search: search.slice(0, 200) }),
+      ...(before === undefined ? {} : { before }),
+    });
+  });
+
+  adminEndpoint(RED, { ...read, path: `${MAILBOX}/messages/:direction/:reference` }, async (request) => {
+    const { mailbox } = await openedMailbox(RED, request);
+    const { direction, reference } = messageOf(request);
+    const found = await mailbox.operator.message(direction, reference);
+    if (!found) throw new NotFoundError('This message is not in the store of this mailbox, or not any more.');
+    return found;
+  });
+
+  const ledger = {
+    ...read,
+    path: `${MAILBOX}/ledger`,
+    download: (request: AdminRequest) => openedMailbox(RED, request),
+  };
+  adminEndpoint(RED, ledger, async (request) => {
+    const { mailbox } = await openedMailbox(RED, request);
+    const format: LedgerFormat = request.query['format'] === 'jsonl' ? 'jsonl' : 'csv';
+    const days = Math.min(MOST_DAYS, Math.max(1, Number(request.query['days']) || 1));
+    const { response, signal } = request;
+    safeHeaders(response);
+    response.set({
+      'Content-Type': format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson; charset=utf-8',
+      'Content-Disposition': `attachment; filename="mesh-ledger.${format}"`,
+    });
+    response.write(ledgerHead(format));
+    const now = Date.now();
+    for await (const line of mailbox.outbox.ledger({ from: now - days * DAY_MS, to: now + 1 })) {
+      if (signal.aborted) return undefined;
+      if (!response.write(ledgerLine(line, format))) await drained(response, signal);
+    }
+    response.end();
+    return undefined;
+  });
+}
+
+/** How a mailbox is now. What is not known is null. */
+async function snapshot(RED: NodeAPI, { id, name, connection }: KnownMailbox): Promise<object> {
+  const common = { id, name, connection: connectionView(RED, connection.state), sending: connection.sending ?? null };
+  const opened = await connection.opened();
+  if (!opened) return common;
+  const { mailbox, poller, environment } = opened;
+  const [counts, sending] = await Promise.all([
+    mailbox.operator.counts(),
+    // At most two are under way: whoever shows their progress needs no more.
+    mailbox.outbox.list({ states: ['sending'] }, { limit: 3 }),
+  ]);
+  const health = mailbox.health();
+  const { polling, inFlight, waiting, unclaimed, progress = null } = poller.state();
+  return {
+    ...common,
+    mailboxId: mailbox.mailboxId,
+    environment,
+    payload: payloadNeedsUser(environment) && !hasAdminAuth(RED) ? 'no-admin-auth' : 'permission',
+    health,
+    levels: levelsOf({ now: Date.now(), health }),
+    counts: { sent: counts.sent.messages, received: counts.attention },
+    inbox: { polling, inFlight, waiting, unclaimed, progress },
+    transfers: sending.filter(({ totalChunks = 1 }) => totalChunks > 1),
+  };
+}
+
+function connectionView(RED: NodeAPI, state: ConnectionState): object {
+  return 'error' in state ? { kind: state.kind, error: errorDetails(RED, state.error) } : { kind: state.kind };
+}
+
+/** Resolves when more can be written, or nobody reads any more. */
+export function drained(
+  response: { once(event: 'drain', listener: () => void): unknown },
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve) => {
+    response.once('drain', resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,148 @@
+/** The mesh-config node's properties, checked. What openMailbox checks itself is not checked again here. */
+import type { NodeAPI, NodeDef } from 'node-red';
+import { ConfigurationError, type MailboxOptions } from '../../lib/index';
+import { choiceSetting, listSetting, numberSetting, textSetting } from '../shared/settings';
+import { readProxy, readTls } from '../shared/tls-and-proxy';
+import { sharedText } from '../shared/texts';
+
+/** As stored in the flow file. Numbers may be strings: they may come from the environment. */
+export interface MeshConfigDef extends NodeDef {
+  version?: number;
+  environment?: string;
+  mailboxId?: string;
+  tls?: string;
+  proxy?: string;
+  leftToOthers?: string;
+  leaseMinutes?: number | string;
+  maxDeliveries?: number | string;
+  maxRequestMb?: number | string;
+  chunkMb?: number | string;
+  compression?: string;
+  compressionLevel?: number | string;
+  checksum?: string;
+  checkChecksum?: string;
+  maxExpandedGb?: number | string;
+  meshAcknowledge?: string;
+  odsCode?: string;
+  profilesFile?: string;
+  profiles?: string;
+}
+
+/** As stored encrypted, apart from the flow file. */
+export interface MeshConfigCredentials {
+  password?: string;
+  sharedKey?: string;
+}
+
+export interface MailboxSettings {
+  /** `sandbox`, `integration`, `live` or a URL. */
+  environment: string;
+  mailboxId: string;
+  password: string;
+  sharedKey: string;
+  tls?: MailboxOptions['tls'];
+  proxy?: MailboxOptions['proxy'];
+  /** How what is sent goes over the wire; what is blank has the library's default. */
+  sending: Pick<MailboxOptions, 'compression' | 'compressionLevel' | 'maxRequestBytes' | 'chunkBytes' | 'checksum'>;
+  /** What is taken of what is received; what is blank has the library's default. */
+  receiving: Pick<MailboxOptions, 'maxExpandedBytes' | 'checkChecksum'>;
+  minimumIntervalMs: number;
+  leftToOthers: string[];
+  leaseMs: number;
+  maxDeliveries: number;
+  /** When MESH is told that a message was collected. */
+  meshAcknowledge: 'when-spooled' | 'when-done';
+  /** Of our organisation; empty: read from the mailbox id, where that has it. */
+  odsCode: string;
+  /** Path of the user's workflow profiles; empty: the shipped ones. */
+  profilesFile: string;
+  /** Workflow profiles of the editor's list, as JSON of an array; empty: none. They go before those of the file. */
+  profiles: string;
+}
+
+const NHS_INTERVAL_MS = 5 * 60 * 1000;
+const MB = 1_000_000;
+const GB = 1_000_000_000;
+
+export function readMailboxSettings(
+  RED: NodeAPI,
+  def: MeshConfigDef,
+  credentials: MeshConfigCredentials,
+): MailboxSettings {
+  const environment = readEnvironment(RED, def.environment);
+  const mailboxId = mailboxAddress(RED, def.mailboxId);
+  const isSandbox = environment === 'sandbox';
+  const tls = isSandbox ? undefined : readTls(RED, textSetting(RED, def.tls));
+  const proxy = isSandbox ? undefined : readProxy(RED, textSetting(RED, def.proxy));
+  if (tls === undefined && isNhs(environment)) {
+    throw new ConfigurationError(sharedText(RED, 'error.no-certificate'));
+  }
+  return {
+    environment,
+    mailboxId,
+    password: isSandbox ? '' : secret(RED, 'password', credentials.password),
+    sharedKey: isSandbox ? '' : secret(RED, 'sharedKey', credentials.sharedKey),
+    ...(tls && { tls }),
+    ...(proxy && { proxy }),
+    sending: readSending(RED, def),
+    receiving: readReceiving(RED, def),
+    minimumIntervalMs: isNhs(environment) ? NHS_INTERVAL_MS : 0,
+    leftToOthers: listSetting(RED, def.leftToOthers),
+    leaseMs: numberSetting(RED, 'leaseMinutes', def.leaseMinutes, { fallback: 60, least: 0.001, most: 7200 }) * 60_000,
+    maxDeliveries: numberSetting(RED, 'maxDeliveries', def.maxDeliveries, { fallback: 5, least: 1, most: 1000 }),
+    meshAcknowledge: choiceSetting(RED, 'meshAcknowledge', def.meshAcknowledge, ['when-spooled', 'when-done']),
+    odsCode: textSetting(RED, def.odsCode).toUpperCase(),
+    profilesFile: textSetting(RED, def.profilesFile),
+    profiles: textSetting(RED, def.profiles),
+  };
+}
+
+function readSending(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['sending'] {
+  const maxRequestMb = numberSetting(RED, 'maxRequestMb', def.maxRequestMb, { fallback: 0, least: 0, most: 100 });
+  const chunkMb = numberSetting(RED, 'chunkMb', def.chunkMb, { fallback: 0, least: 0, most: 100 });
+  const level = numberSetting(RED, 'compressionLevel', def.compressionLevel, { fallback: 0, least: 0, most: 9 });
+  return {
+    compression: choiceSetting(RED, 'compression', def.compression, ['auto', 'always', 'never']),
+    ...(level >= 1 && { compressionLevel: Math.round(level) }),
+    ...(maxRequestMb > 0 && { maxRequestBytes: Math.round(maxRequestMb * MB) }),
+    ...(chunkMb > 0 && { chunkBytes: Math.round(chunkMb * MB) }),
+    checksum: choiceSetting(RED, 'checksum', def.checksum, ['none', 'md5', 'sha256']),
+  };
+}
+
+function readReceiving(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['receiving'] {
+  const maxExpandedGb = numberSetting(RED, 'maxExpandedGb', def.maxExpandedGb, { fallback: 0, least: 0, most: 1000 });
+  return {
+    checkChecksum: choiceSetting(RED, 'checkChecksum', def.checkChecksum, ['check', 'ignore']) === 'check',
+    ...(maxExpandedGb > 0 && { maxExpandedBytes: Math.max(1, Math.round(maxExpandedGb * GB)) }),
+  };
+}
+
+/** The mailbox's id, in upper case. */
+export function mailboxAddress(RED: NodeAPI, value: unknown): string {
+  const mailboxId = textSetting(RED, value).toUpperCase();
+  if (mailboxId === '') throw new ConfigurationError(sharedText(RED, 'error.no-mailbox-id'));
+  return mailboxId;
+}
+
+/** A name in any case, or a URL. Plain http only on this machine: passwords' tokens and letters would be readable. */
+export function readEnvironment(RED: NodeAPI, value: unknown): string {
+  const text = textSetting(RED, value);
+  if (/^(sandbox|integration|live|)$/i.test(text)) return text.toLowerCase() || 'sandbox';
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isLocal = url !== undefined && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal)) return text.replace(/\/+$/, '');
+  throw new ConfigurationError(sharedText(RED, 'error.environment'));
+}
+
+/** Where MESH's own limits hold: once in five minutes, and a client certificate. */
+export function isNhs(environment: string): boolean {
+  if (environment === 'integration' || environment === 'live') return true;
+  return URL.canParse(environment) && /(spineservices|(^|\.)ncrs)\.nhs\.uk$/.test(new URL(environment).hostname);
+}
+
+/** Not trimmed: a password may begin or end with a space. */
+function secret(RED: NodeAPI, field: 'password' | 'sharedKey', value: string | undefined): string {
+  if (textSetting(RED, value) === '') throw new ConfigurationError(sharedText(RED, `error.no-${field}`));
+  return String(value);
+}

@@ -1,0 +1,78 @@
+/** From checked settings to an open mailbox and its inbox, in the sandbox or at MESH. */
+import { readFile } from 'node:fs/promises';
+import {
+  ConfigurationError,
+  loadProfiles,
+  openMailbox,
+  type MailboxOptions,
+  type Storage,
+  type WorkflowProfiles,
+} from '../../lib/index';
+import { testClock } from './test-clock';
+import { builtInSandbox, sandboxMailbox } from './built-in-sandbox';
+import type { OpenedMailbox } from './connection';
+import type { MailboxSettings } from './mailbox-settings';
+
+/** @param application goes into the user agent, so that MESH's support can tell what called. */
+export async function openFromSettings(
+  settings: MailboxSettings,
+  storage: Storage,
+  application: string,
+): Promise<OpenedMailbox> {
+  const mailbox = openMailbox({
+    ...(settings.environment === 'sandbox' ? await sandboxAccess(settings.mailboxId) : meshAccess(settings)),
+    storage,
+    ...testClock(),
+    ...settings.sending,
+    ...settings.receiving,
+    profiles: await readProfiles(settings),
+    ...(settings.odsCode !== '' && { odsCode: settings.odsCode }),
+    application,
+  });
+  const poller = mailbox.inbox({
+    meshAcknowledge: settings.meshAcknowledge,
+    minimumIntervalMs: settings.minimumIntervalMs,
+    leftToOthers: settings.leftToOthers,
+    leaseMs: settings.leaseMs,
+    maxDeliveries: settings.maxDeliveries,
+  });
+  return { mailbox, poller, environment: settings.environment };
+}
+
+/**
+ * The shipped profiles, with those of the user's file and of the editor's list.
+ * @throws ConfigurationError where the file cannot be read or something in either is wrong
+ */
+export async function readProfiles({
+  profilesFile,
+  profiles,
+}: Pick<MailboxSettings, 'profilesFile' | 'profiles'>): Promise<WorkflowProfiles> {
+  const tables = profilesFile === '' ? [] : [await readProfilesFile(profilesFile)];
+  if (profiles !== '') tables.push(`{"profiles":${profiles}}`);
+  return loadProfiles(...tables);
+}
+
+async function readProfilesFile(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigurationError(`The file of workflow profiles cannot be read (${code}).`, {
+      advice: 'Check its path in the mailbox’s settings, as this server sees it, and that Node-RED may read it.',
+    });
+  });
+}
+
+/** A mailbox at MESH, or at a sandbox of another process. */
+export function meshAccess(
+  settings: Pick<MailboxSettings, 'environment' | 'mailboxId' | 'password' | 'sharedKey' | 'tls' | 'proxy'>,
+): MailboxOptions {
+  const { environment, mailboxId, password, sharedKey, tls, proxy } = settings;
+  return { environment, mailboxId, password, sharedKey, ...(tls && { tls }), ...(proxy && { proxy }) };
+}
+
+/** With the sandbox's instance: what was sent to one that is gone is not waited for. */
+export async function sandboxAccess(mailboxId: string): Promise<MailboxOptions & { instance: string }> {
+  const sandbox = await builtInSandbox();
+  const { password } = sandboxMailbox(sandbox, mailboxId);
+  const { url, sharedKey, ca, instance } = sandbox;
+  return { instance, environment: url, mailboxId, password, sharedKey, ...(ca !== undefined && { tls: { ca } }) };
+}

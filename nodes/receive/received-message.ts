@@ -1,0 +1,71 @@
+/** From what the poller delivers to the message that leaves mesh-poll. */
+import type { NodeAPI, NodeMessage } from 'node-red';
+import type { Delivery, MessageHeaders } from '../../lib/index';
+import { DecodingError } from '../shared/errors';
+
+/** How mesh-poll hands out the payload of data and business acknowledgements. */
+export type PayloadForm = 'buffer' | 'text' | 'json' | 'file';
+
+/** `msg.mesh`: plain JSON, so that it survives cloning, storing and a restart. Nothing overwrites it. */
+export type MeshProperty = MessageHeaders & { deliveryCount: number; bytes: number; sha256: string; file?: string };
+
+/** @throws DecodingError where the payload is not what `form` says; its text never quotes the payload. */
+export function receivedMessage(
+  RED: NodeAPI,
+  { received, kind, deliveryCount, answer }: Delivery,
+  form: PayloadForm,
+  charset: string,
+): NodeMessage {
+  const { message, bytes, sha256, file } = received;
+  const mesh: MeshProperty = { ...message, deliveryCount, bytes, sha256, ...(file !== undefined && { file }) };
+  const msg = { topic: message.workflowId, mesh, ...(answer && { meshAnswer: answer }) };
+  if (kind === 'report') return { ...msg, payload: reportPayload(message) };
+  if (file !== undefined) return { ...msg, payload: file, filename: file };
+  const payload = received.payload ?? Buffer.alloc(0);
+  if (form === 'buffer' || form === 'file') return { ...msg, payload };
+  const text = decode(RED, payload, form === 'json' ? 'utf-8' : charset, message);
+  return { ...msg, payload: form === 'json' ? parse(RED, text, message) : text };
+}
+
+/** What a person needs to know of a message that failed, without reading headers. */
+function reportPayload(message: MessageHeaders): Record<string, unknown> {
+  const { linkedMessageId, statusCode, statusEvent, statusDescription, advice } = message;
+  return {
+    linkedMessageId,
+    code: statusCode,
+    event: statusEvent,
+    description: statusDescription,
+    ...(advice !== undefined && { advice }),
+  };
+}
+
+/** TextDecoder takes iso-8859-1 for windows-1252; pathology's UNOC is the real one, of which every byte is valid. */
+function decode(RED: NodeAPI, payload: Buffer, charset: string, message: MessageHeaders): string {
+  if (charset === 'iso-8859-1') return payload.toString('latin1');
+  try {
+    return new TextDecoder(charset, { fatal: true }).decode(payload);
+  } catch {
+    throw decodingError(RED, 'not-text', message, { charset });
+  }
+}
+
+function parse(RED: NodeAPI, text: string, message: MessageHeaders): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw decodingError(RED, 'not-json', message);
+  }
+}
+
+function decodingError(
+  RED: NodeAPI,
+  key: string,
+  { messageId, mailboxId }: MessageHeaders,
+  values: Record<string, string> = {},
+): DecodingError {
+  return new DecodingError(RED._(`mesh-poll.error.${key}`, values), {
+    messageId,
+    mailboxId,
+    advice: RED._(`mesh-poll.advice.${key}`),
+  });
+}

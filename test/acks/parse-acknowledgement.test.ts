@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import { UnreadableError } from '../../lib/errors';
+import { parseAcknowledgement } from '../../lib/acks/parse-acknowledgement';
+import { buildItk3Response } from '../../lib/acks/itk3/build';
+import { loadProfiles } from '../../lib/acks/profiles';
+import { classify } from '../../lib/acks/classify';
+import { keyOfRequest } from '../../lib/acks/request';
+import { readHl7Ack } from '../../lib/acks/hl7v2/read';
+import { readItk3Request, readItk3Response } from '../../lib/acks/itk3/read';
+import { buildNhsAck, readNhsAck } from '../../lib/acks/nhsack/nhsack';
+import { readEdifact } from '../../lib/formats/edifact/interchange';
+import { fhirXmlToJson } from '../../lib/formats/fhir/from-xml';
+import { acknowledgeHl7 } from '../../lib/formats/hl7/acknowledge';
+import { readHl7, writeHl7 } from '../../lib/formats/hl7/message';
+import { itk3Request, MEDRPT } from './fixtures';
+
+const now = new Date('2026-04-01T11:00:00Z');
+const ADT = 'MSH|^~\\&|A|B|C|D|20260401||ADT^A01|M-1|P|2.4\rPID|||1\r';
+
+describe('a payload', () => {
+  it('that is a request tells the reference that its answer will name', () => {
+    for (const payload of [itk3Request(), fhirXmlToJson(itk3Request()), Buffer.from(`\uFEFF${itk3Request()}`)]) {
+      assert.equal(keyOfRequest(parseAcknowledgement(payload).request), 'itk3 msg-1');
+      assert.deepEqual(parseAcknowledgement(payload).request?.asks, { infrastructure: true, business: true });
+    }
+    assert.equal(keyOfRequest(parseAcknowledgement(MEDRPT).request), 'nhsack 77 LAB');
+    assert.deepEqual(parseAcknowledgement(MEDRPT).request?.asks, { business: true });
+    assert.equal(keyOfRequest(parseAcknowledgement(Buffer.from(ADT)).request), 'hl7v2 M-1');
+    assert.deepEqual(parseAcknowledgement(Buffer.from(ADT)).request?.asks, {});
+  });
+
+  it('that is a request is kept without what is about a patient, and can be answered from that alone', () => {
+    const adt = parseAcknowledgement(Buffer.from(ADT.replace('||1', '||1||SMITH^JOHN'))).request;
+    assert.ok(adt?.form === 'hl7v2');
+    assert.doesNotMatch(JSON.stringify(adt), /SMITH|PID/);
+    const kept = JSON.parse(JSON.stringify(adt)) as typeof adt;
+    assert.equal(readHl7Ack(writeHl7(acknowledgeHl7(kept.message, { now }))).answers, 'M-1');
+
+    const report = parseAcknowledgement(MEDRPT.replace('BGM+LSR', "NAD+PAT+++SMITH'BGM+LSR")).request;
+    assert.ok(report?.form === 'nhsack');
+    assert.doesNotMatch(JSON.stringify(report), /SMITH|NAD/);
+    const whole = { controlReference: '1', now };
+    const fromKept = buildNhsAck((JSON.parse(JSON.stringify(report)) as typeof report).interchange, whole);
+    assert.equal(fromKept, buildNhsAck(readEdifact(MEDRPT), whole));
+  });
+
+  it('that pretends to a huge header is not kept', () => {
+    const profiles = loadProfiles();
+    const huge = 'x'.repeat(100_000);
+    const kept = (payload: string) => classify(parseAcknowledgement(payload), 'W', profiles);
+    assert.equal(kept(ADT)?.kind, 'request');
+    assert.equal(kept(ADT.replace('|A|', `|${huge}|`)), undefined);
+    assert.equal(kept(MEDRPT.replace('GP:80', `${huge}:80`)), undefined);
+    const messages = Array.from({ length: 50_000 }, (_, index) => `UNH+${index}+MEDRPT:0:1:RT:NHS003'UNT+2+${index}'`);
+    const many = kept(MEDRPT.replace(/UNH[^]*(?=UNZ)/, messages.join('')));
+    assert.ok(many?.kind === 'request' && JSON.stringify(many).length < 100_000);
+    const ack = writeHl7(acknowledgeHl7(readHl7(ADT), { now })) as string;
+    assert.equal(kept(ack)?.kind, 'acknowledgement');
+    assert.equal(kept(ack.replace(/M-1/, huge))?.kind, 'unreadable-acknowledgement');
+  });
+
+  it('that is an acknowledgement tells what it answers and how, whatever workflow it came on', () => {
+    const itk3 = buildItk3Response(readItk3Request(itk3Request()), {
+      code: '30002',
+      mailboxId: 'X',
+      odsCode: 'Y',
+      now,
+    });
+    assert.equal(parseAcknowledgement(itk3).acknowledgement?.answers, 'msg-1');
+    const { answers, sender } =
+      parseAcknowledgement(buildNhsAck(readEdifact(MEDRPT), { controlReference: '1', now })).acknowledgement ?? {};
+    assert.deepEqual([answers, sender], ['77', 'LAB']);
+    const ack = writeHl7(acknowledgeHl7(readHl7(ADT), { now, code: 'AR', text: 'SMITH is not here' }));
+    const found = parseAcknowledgement(ack);
+    assert.deepEqual(found.acknowledgement, {
+      form: 'hl7v2',
+      answers: 'M-1',
+      level: 'business',
+      result: 'negative',
+      code: 'AR',
+      meaning: 'Application reject',
+    });
+    assert.equal(JSON.stringify(found).includes('SMITH'), false);
+    assert.deepEqual(Object.keys(parseAcknowledgement(itk3.replace('30002', '39999'))), ['unreadableAcknowledgement']);
+  });
+
+  it('that is neither is nothing', () => {
+    for (const payload of [
+      '',
+      'hello',
+      '{}',
+      '<a/>',
+      '<Bundle xmlns="http://hl7.org/fhir"/>',
+      'UNB',
+      'MSH|^~\\&|',
+      Buffer.alloc(100_000_000),
+      Buffer.from([0xff, 0xfe, 0x3c]),
+    ]) {
+      assert.deepEqual(parseAcknowledgement(payload), {});
+    }
+  });
+
+  it('made of anything is never more than identified, and every reader throws the documented error', () => {
+    const seeds = [itk3Request(), MEDRPT, ADT, writeHl7(acknowledgeHl7(readHl7(ADT), { now })) as string];
+    const mutated = fc
+      .tuple(fc.constantFrom(...seeds), fc.nat(1500), fc.nat(20), fc.string({ maxLength: 5 }))
+      .map(([seed, at, cut, put]) => seed.slice(0, at) + put + seed.slice(at + cut));
+    fc.assert(
+      fc.property(fc.oneof(mutated, fc.json(), fc.string()), (payload) => {
+        parseAcknowledgement(payload);
+        parseAcknowledgement(Buffer.from(payload));
+        for (const read of [readItk3Request, readItk3Response, readNhsAck, readHl7Ack]) {
+          try {
+            read(payload);
+          } catch (error) {
+            assert.ok(error instanceof UnreadableError, String(error));
+          }
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeCertificateAuthority } from '../../lib/sandbox/certificates';
+import { readCommandLine } from '../../lib/cli/sandbox-options';
+import type { SandboxOptions } from '../../lib/sandbox';
+
+const CLI = join(__dirname, '../../lib/cli/main.ts');
+
+function run(...args: string[]): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, ['--require', 'tsx/cjs', CLI, 'sandbox', ...args]);
+}
+
+async function finished(
+  child: ChildProcessWithoutNullStreams,
+): Promise<{ code: number | null; out: string; err: string }> {
+  const [out, err] = [texts(child.stdout), texts(child.stderr)];
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out: out(), err: err() };
+}
+
+function texts(stream: NodeJS.ReadableStream): () => string {
+  let text = '';
+  stream.on('data', (data: Buffer) => (text += data.toString()));
+  return () => text;
+}
+
+async function options(...args: string[]): Promise<SandboxOptions> {
+  const read = await readCommandLine(args, {});
+  if (read.help) throw new Error('help');
+  return read.options;
+}
+
+describe('sandbox: command line', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'mesh-sandbox-test-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  it('starts, tells its address, mailboxes and key, writes its CA, and ends on SIGTERM', async () => {
+    const caOut = join(folder, 'ca.pem');
+    const child = run('--port', '0', '--ca-out', caOut);
+    const out = texts(child.stdout);
+    while (!out().includes('Ctrl+C')) await once(child.stdout, 'data');
+    const url = /https:\/\/127\.0\.0\.1:\d+/.exec(out())?.[0] ?? '';
+    assert.match(out(), /shared key: TestKey\nmailbox X26ABC1 \(TESTMB1\)\n/);
+    assert.ok(!out().includes('password'));
+    const health = request(`${url}/health`, { ca: await readFile(caOut) }).end();
+    const [response] = (await once(health, 'response')) as [{ statusCode: number; resume(): void }];
+    response.resume();
+    assert.equal(response.statusCode, 200);
+    child.kill('SIGTERM');
+    assert.deepEqual(await once(child, 'exit'), [0, null]);
+  });
+
+  it('prints its options with --help', async () => {
+    const { code, out } = await finished(run('--help'));
+    assert.equal(code, 0);
+    for (const name of [
+      'port',
+      'host',
+      'http',
+      'tls-cert',
+      'tls-key',
+      'client-cert',
+      'ca-out',
+      'shared-key',
+      'mailboxes',
+      'workflows',
+      'restrict-workflows',
+      'admin',
+    ]) {
+      assert.ok(out.includes(`--${name} `), name);
+    }
+  });
+
+  it('ends with 2 and a sentence, and no stack, for a bad option', async () => {
+    const { code, out, err } = await finished(run('--port', 'http'));
+    assert.deepEqual([code, out, err], [2, '', '--port has to be a number from 0 to 65535, not http.\n']);
+  });
+
+  it('listens on port 8700 over https unless told otherwise', async () => {
+    assert.deepEqual(await options(), {
+      host: '127.0.0.1',
+      port: 8700,
+      protocol: 'https',
+      admin: false,
+      restrictWorkflows: false,
+    });
+  });
+
+  it('reads every option', async () => {
+    const path = (name: string): string => join(folder, name);
+    await writeFile(path('m'), '{"mailbox_id": "A1", "password": "p"}');
+    await writeFile(path('w'), '{"workflow_id": "W", "senders": [], "receivers": []}');
+    const { cert, key } = await (await makeCertificateAuthority()).serverCertificate('localhost');
+    await Promise.all([writeFile(path('cert'), cert), writeFile(path('key'), key)]);
+    const files = [
+      '--mailboxes',
+      path('m'),
+      '--workflows',
+      path('w'),
+      '--tls-cert',
+      path('cert'),
+      '--tls-key',
+      path('key'),
+    ];
+    const others = [
+      '--port',
+      '1',
+      '--host',
+      '::1',
+      '--shared-key',
+      'k',
+      '--client-cert',
+      'required',
+      '--admin',
+      '--restrict-workflows',
+    ];
+    assert.deepEqual(await options(...files, ...others), {
+      host: '::1',
+      port: 1,
+      protocol: 'https',
+      admin: true,
+      restrictWorkflows: true,
+      clientCertificate: 'required',
+      sharedKey: 'k',
+      mailboxes: [{ mailboxId: 'A1', password: 'p' }],
+      workflows: [{ workflowId: 'W', senders: [], receivers: [] }],
+      tls: { cert, key },
+    });
+    assert.equal((await options('--http')).protocol, 'http');
+    const fromEnvironment = await readCommandLine([], { MESH_SHARED_KEY: 'secret' });
+    assert.equal(!fromEnvironment.help && fromEnvironment.options.sharedKey, 'secret');
+  });
+
+  it('refuses what makes no sense', async () => {
+    const wrong: Array<[RegExp, ...string[]]> = [
+      [/--port/, '--port', '65536'],
+      [/--client-cert/, '--client-cert', 'maybe'],
+      [/together/, '--tls-cert', 'x'],
+      [/together/, '--tls-key', 'x'],
+      [/--http/, '--http', '--ca-out', 'x'],
+      [/nothing cannot be read/, '--mailboxes', 'nothing'],
+      [/nothing cannot be read/, '--tls-cert', 'nothing', '--tls-key', 'nothing'],
+      [/--colour/, '--colour'],
+      [/positional|argument/i, 'word'],
+      [/--port/, '--port'],
+    ];
+    for (const [message, ...args] of wrong) {
+      await assert.rejects(readCommandLine(args, {}), { code: 'MESH_CONFIGURATION', message }, args.join(' '));
+    }
+  });
+
+  it('ends with 2 when its CA cannot be written or its port is taken', async () => {
+    const first = await finished(run('--port', '0', '--ca-out', join(folder, 'no', 'ca.pem')));
+    assert.deepEqual([first.code, /cannot be written \(ENOENT\)/.test(first.err)], [2, true]);
+    const second = await finished(run('--http', '--host', '192.0.2.1'));
+    assert.deepEqual([second.code, /cannot listen/.test(second.err)], [2, true]);
+  });
+});

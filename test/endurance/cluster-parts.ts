@@ -1,0 +1,156 @@
+/** The processes of the cluster test: a MESH, a PostgreSQL, and Node-REDs that are killed, paused and started again. */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import type { SandboxMessage } from '../../lib/sandbox';
+import type { Answer, Asked } from './cluster-sandbox';
+import { crashFlow } from './crash-flow';
+import { freePort, RealNodeRed } from '../harness/node-red';
+
+/** A sandbox in a process of its own. */
+export class SandboxProcess {
+  private constructor(
+    readonly url: string,
+    readonly sharedKey: string,
+    private readonly child: ChildProcess,
+  ) {}
+
+  /** `probability` is that of each kind of fault (makeFaulty). */
+  static async start(trackingLagMs: number, probability: number): Promise<SandboxProcess> {
+    const child = fork(join(__dirname, 'cluster-sandbox.ts'), [String(trackingLagMs), String(probability)]);
+    const [started] = (await once(child, 'message')) as [Answer];
+    if (!('url' in started)) throw new Error('the sandbox did not start');
+    return new SandboxProcess(started.url, started.sharedKey, child);
+  }
+
+  async messages(): Promise<SandboxMessage[]> {
+    const answer = await this.#ask({ ask: 'messages' });
+    return 'messages' in answer ? answer.messages : [];
+  }
+
+  async clearFaults(): Promise<void> {
+    await this.#ask({ ask: 'clear-faults' });
+  }
+
+  async close(): Promise<void> {
+    const exit = once(this.child, 'exit');
+    this.child.disconnect();
+    await exit;
+  }
+
+  async #ask(asked: Asked): Promise<Answer> {
+    this.child.send(asked);
+    const [answer] = (await once(this.child, 'message')) as [Answer];
+    return answer;
+  }
+}
+
+/** What every instance has in common. */
+export interface ClusterPlaces {
+  folder: string;
+  storeUrl: string;
+  meshUrl: string;
+  sharedKey: string;
+  receiverPort: number;
+  /** MESH_TEST_CLOCK. */
+  clock: string;
+}
+
+/** One Node-RED of the cluster. */
+export class Instance {
+  readonly name: string;
+  readonly #places: ClusterPlaces;
+  readonly #spool: string;
+  #port = 0;
+  #nodeRed: RealNodeRed | undefined;
+  /** Ids of its store: one for each start. */
+  readonly ids = new Set<string>();
+  /** It answers. */
+  runs = false;
+
+  constructor(name: string, places: ClusterPlaces) {
+    this.name = name;
+    this.#places = places;
+    this.#spool = join(places.folder, 'spool');
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** One instance at a time: its store's id is known by the probe that it writes. */
+  async start(): Promise<void> {
+    const { folder, storeUrl, clock, meshUrl, sharedKey, receiverPort } = this.#places;
+    this.#port ||= await freePort();
+    const before = await this.#probes();
+    this.#nodeRed = await RealNodeRed.start({
+      userDir: join(folder, this.name),
+      port: this.#port,
+      flows: [],
+      env: { MESH_TEST_CLOCK: clock, MESH_STORE_URL: storeUrl, MESH_SPOOL_FOLDER: this.#spool },
+    });
+    await this.#nodeRed.deploy(crashFlow({ meshUrl, sharedKey, receiverPort, inbox: join(folder, 'received') }));
+    for (const end = Date.now() + 30_000; Date.now() < end; await sleep(50)) {
+      const probe = [...(await this.#probes())].find((name) => !before.has(name));
+      if (probe === undefined) continue;
+      this.ids.add(probe.replace('probe-', ''));
+      this.runs = true;
+      return;
+    }
+    throw new Error(`${this.name} did not open its store:\n${this.#nodeRed.log().slice(-3000)}`);
+  }
+
+  async kill(): Promise<void> {
+    this.runs = false;
+    await this.#nodeRed?.stop('SIGKILL');
+  }
+
+  /** SIGSTOP, and after `ms` SIGCONT. */
+  async pause(ms: number): Promise<void> {
+    this.runs = false;
+    process.kill(this.#nodeRed?.pid ?? 0, 'SIGSTOP');
+    await sleep(ms);
+    process.kill(this.#nodeRed?.pid ?? 0, 'SIGCONT');
+    this.runs = true;
+  }
+
+  async stop(): Promise<void> {
+    this.runs = false;
+    await this.#nodeRed?.stop();
+  }
+
+  log(): string {
+    return this.#nodeRed?.log() ?? '';
+  }
+
+  async #probes(): Promise<Set<string>> {
+    const names = await readdir(this.#spool).catch(() => []);
+    return new Set(names.filter((name) => name.startsWith('probe-')));
+  }
+}
+
+/** Who holds a lease of which mailbox now. */
+export interface Lease {
+  mailbox: string;
+  role: string;
+  owner: string;
+}
+
+/** The leases that have not ended. */
+export async function leases(storeUrl: string): Promise<Lease[]> {
+  const client = new Client({ connectionString: storeUrl });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<Lease>(
+      `SELECT m.key AS mailbox, l.role, l.owner FROM mesh.mailbox_lease AS l JOIN mesh.mailbox AS m ON m.id = l.mailbox
+        WHERE l.until > clock_timestamp()`,
+    );
+    return rows;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * `npm run test:cluster -- --instances 2,3 --messages N --seed S`: real Node-REDs that share a PostgreSQL and a spool folder
+ * send and receive N messages, against a MESH in a process of its own that drops connections and answers 503. Meanwhile
+ * PostgreSQL is restarted and once killed, the sender is killed, and paused (SIGSTOP) for less than its lease, for longer
+ * than its lease, and for longer than the settle wait. A tenth of what is received is acknowledged on another instance than
+ * the one that delivered it. At the end every key is at MESH once, or held where nobody can know; what was sent twice after
+ * the longest pause was told; and everything was handed to a flow, again only with a higher count.
+ *
+ * Waits are shortened by a clock that runs faster (see crash.ts); the leases, which go by the database's clock, with it.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { SandboxMessage } from '../../lib/sandbox';
+import { LEASE_MS } from '../../lib/store/mailbox-lease';
+import { startPostgres, type TestPostgres } from '../harness/postgres-server';
+import { Instance, leases, SandboxProcess, type Lease } from './cluster-parts';
+import {
+  enqueue,
+  verifyKeys,
+  listOutbox,
+  newKey,
+  report,
+  runScript,
+  say,
+  sayTotal,
+  seeded,
+  startReceiver,
+} from './crash-parts';
+import type { Handed, Key } from './crash-parts';
+
+const { values: options } = parseArgs({
+  options: {
+    instances: { type: 'string', default: '2,3' },
+    messages: { type: 'string', default: '5000' },
+    seed: { type: 'string' },
+    json: { type: 'boolean' },
+  },
+});
+
+const MESSAGES = Number(options.messages);
+const SEED = options.seed ?? String(Date.now() % 1_000_000);
+const random = seeded(Number(SEED));
+/** So much faster than the real time. */
+const CLOCK_SPEED = 20;
+const FAULTS = 0.01;
+/** So much of what is received is not acknowledged at first. */
+const FORGOTTEN = 0.01;
+/** Real milliseconds. The settle wait is lease, time-outs of 140 s and 10 s, by the faster clock (lib/mailbox.ts). */
+const LEASE = LEASE_MS / CLOCK_SPEED;
+const SETTLE_WAIT = (LEASE_MS + 150_000) / CLOCK_SPEED;
+/** At the end the harness waits until everything is settled, or nothing has moved for so long (milliseconds). */
+const END_MS = 60_000;
+const PRODUCERS = 8;
+
+class Cluster {
+  readonly keys: Key[] = [];
+  readonly handed: Handed[] = [];
+  readonly toldTwice = new Set<string>();
+  readonly takeovers: number[] = [];
+  readonly instances: Instance[] = [];
+  elsewhere = 0;
+
+  constructor(
+    private readonly folder: string,
+    private readonly postgres: TestPostgres,
+    private readonly sandbox: SandboxProcess,
+  ) {}
+
+  async start(count: number, receiverPort: number): Promise<void> {
+    const anchor = Date.now();
+    const begin = anchor - 3_600_000 * CLOCK_SPEED;
+    for (let index = 1; index <= count; index += 1) {
+      const { url: meshUrl, sharedKey } = this.sandbox;
+      const clock = `${anchor},${begin},${CLOCK_SPEED}`;
+      const places = { folder: this.folder, storeUrl: this.postgres.url, meshUrl, sharedKey, receiverPort, clock };
+      const instance = new Instance(`node-red-${index}`, places);
+      this.instances.push(instance);
+      await instance.start();
+    }
+  }
+
+  /** Keys one after the other, each to any instance that runs, until there are enough. */
+  async produce(): Promise<void> {
+    while (this.keys.length < MESSAGES) {
+      const kind = (['chunked', 'file'] as const)[Math.floor(random() * 20)] ?? 'small';
+      const index = this.keys.length;
+      const made = newKey(index, kind, this.folder);
+      // Counted before anything is awaited: there are several producers.
+      this.keys.length += 1;
+      const { key, payload } = await made;
+      this.keys[index] = key;
+      await enqueue(key, payload, () => this.any().port);
+    }
+  }
+
+  any(): Instance {
+    const running = this.instances.filter(({ runs }) => runs);
+    const [first] = this.instances;
+    const chosen = running[Math.floor(random() * running.length)] ?? first;
+    if (!chosen) throw new Error('no instance was started');
+    return chosen;
+  }
+
+  /** What a flow has received: every tenth is acknowledged elsewhere. */
+  take(handed: Handed, mesh: Record<string, unknown>): string {
+    this.handed.push(handed);
+    // A flow that breaks off: delivered again when the lease ends.
+    if (handed.deliveryCount === 1 && random() < FORGOTTEN) return 'forgotten';
+    if (random() > 0.1) return 'ok';
+    this.elsewhere += 1;
+    fetch(`http://127.0.0.1:${this.any().port}/acknowledge`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(mesh),
+      signal: AbortSignal.timeout(10_000),
+      // It is delivered again then.
+    }).catch(() => undefined);
+    return 'elsewhere';
+  }
+
+  /** So many (0 to 1) of the messages were confirmed. */
+  async reached(part: number): Promise<void> {
+    while (this.keys.filter((key) => key?.confirmed).length < MESSAGES * part) await sleep(50);
+  }
+
+  /** Who sends from the mailbox now, waited for. */
+  async sender(): Promise<{ instance: Instance; held: Lease[] }> {
+    for (;;) {
+      const held = await leases(this.postgres.url).catch((): Lease[] => []);
+      const owner = held.find(({ mailbox, role }) => role === 'sender' && mailbox.endsWith('X26ABC1'))?.owner ?? '';
+      const instance = this.instances.find(({ ids, runs }) => runs && ids.has(owner));
+      if (instance) return { instance, held };
+      await sleep(20);
+    }
+  }
+
+  /** How long it takes until none of these leases is its owner's any more (milliseconds); told and kept. */
+  async takenOver(from: Instance, held: readonly Lease[], why: string): Promise<void> {
+    const began = performance.now();
+    const lost = held.filter(({ owner }) => from.ids.has(owner));
+    const isTaken = (now: readonly Lease[]): boolean =>
+      lost.every(({ mailbox, role }) =>
+        now.some((each) => each.mailbox === mailbox && each.role === role && !from.ids.has(each.owner)),
+      );
+    while (!isTaken(await leases(this.postgres.url).catch(() => []))) await sleep(20);
+    const took = Math.round(performance.now() - began);
+    this.takeovers.push(took);
+    say(`  ${from.name} ${why}: its ${lost.length} leases were taken over after ${took} ms.`);
+  }
+
+  /** Waits until nothing moves any more; gives what is at MESH and the local ids that nobody can know of. */
+  async settle(): Promise<{ messages: SandboxMessage[]; held: Set<string> }> {
+    let least = Infinity;
+    for (let end = 0; ; await sleep(1000)) {
+      const messages = await this.sandbox.messages();
+      const atMesh = new Set(messages.flatMap(({ localId, status }) => (status === 'uploading' ? [] : [localId])));
+      const { port } = this.any();
+      const unknown = await listOutbox(port, 'unknown');
+      const lost = new Set(unknown.map(({ localId }) => localId));
+      const waiting = (await listOutbox(port, 'waiting')).filter(({ localId }) => !lost.has(localId));
+      // What MESH has is found; what it has not is asked for for 40 minutes, and then held.
+      const found = unknown.filter(({ localId }) => atMesh.has(localId));
+      const open = messages.filter(({ status }) => status === 'accepted').length;
+      const given = new Set(this.handed.map(({ messageId }) => messageId));
+      const due = messages.filter(({ status, messageId }) => status === 'acknowledged' && !given.has(messageId)).length;
+      const undone = waiting.length + found.length + open + due;
+      if (undone < least) end = Date.now() + END_MS;
+      least = Math.min(least, undone);
+      if (undone > 0 && Date.now() < end) continue;
+      if (undone > 0)
+        say(`Not settled: ${waiting.length} wait, ${found.length} unknown, ${open} + ${due} not received.`);
+      const held = [...unknown, ...(await listOutbox(port, 'held'))];
+      return { messages, held: new Set(held.map(({ localId }) => localId)) };
+    }
+  }
+}
+
+async function run(count: number): Promise<boolean> {
+  const folder = await mkdtemp(join(tmpdir(), 'mesh-cluster-'));
+  const postgres = await startPostgres();
+  const sandbox = await SandboxProcess.start(500, FAULTS);
+  const cluster = new Cluster(folder, postgres, sandbox);
+  const receiver = await startReceiver(
+    (handed, mesh) => cluster.take(handed, mesh),
+    (code, id) => void (code === 'MESH_DUPLICATE' && cluster.toldTwice.add(id)),
+  );
+  const began = performance.now();
+  say(`${count} instances, ${MESSAGES} messages, seed ${SEED}; lease ${LEASE} ms, settle wait ${SETTLE_WAIT} ms.`);
+  try {
+    await cluster.start(count, receiver.port);
+    const producing = Promise.all(Array.from({ length: PRODUCERS }, () => cluster.produce()));
+    const twiceBefore = await disturb(cluster, postgres, sandbox);
+    await producing;
+    await sandbox.clearFaults();
+    const { messages, held } = await cluster.settle();
+    const { keys, handed, toldTwice } = cluster;
+    const verified = verifyKeys({ keys, messages, handed, held, maxHeld: 20 + keys.length * FAULTS * 5, toldTwice });
+    verified.faults.push(...twiceBefore.map((localId) => `${localId} was sent twice though no pause was that long`));
+    const seconds = Math.round((performance.now() - began) / 1000);
+    return report(
+      verified,
+      `${toldTwice.size} told to be twice, ${cluster.elsewhere} acknowledged on another instance, takeovers after ` +
+        `${cluster.takeovers.join(', ')} ms. ${count} instances, ${seconds} s, seed ${SEED}.`,
+    );
+  } finally {
+    await Promise.all(cluster.instances.map((instance) => instance.stop()));
+    receiver.close();
+    await sandbox.close();
+    await postgres.remove();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Everything that befalls them, in turn; gives the local ids that were sent twice before the longest pause. */
+async function disturb(cluster: Cluster, postgres: TestPostgres, sandbox: SandboxProcess): Promise<string[]> {
+  await cluster.reached(0.1);
+  say('  PostgreSQL is restarted.');
+  await postgres.end('SIGINT');
+  await postgres.start();
+
+  await cluster.reached(0.2);
+  const brief = await cluster.sender();
+  say(`  ${brief.instance.name} is paused for less than its lease.`);
+  await brief.instance.pause(LEASE * 0.6);
+
+  await cluster.reached(0.35);
+  const dead = await cluster.sender();
+  await dead.instance.kill();
+  await cluster.takenOver(dead.instance, dead.held, 'was killed');
+  await dead.instance.start();
+
+  await cluster.reached(0.5);
+  const slow = await cluster.sender();
+  const pausing = slow.instance.pause(LEASE + SETTLE_WAIT / 2);
+  await cluster.takenOver(slow.instance, slow.held, 'is paused for longer than its lease');
+  await pausing;
+
+  await cluster.reached(0.65);
+  say('  PostgreSQL is killed.');
+  await postgres.end('SIGKILL');
+  await sleep(1000);
+  await postgres.start();
+
+  await cluster.reached(0.8);
+  const twice = sentTwice(await sandbox.messages());
+  const gone = await cluster.sender();
+  const sleeping = gone.instance.pause(LEASE + SETTLE_WAIT * 1.3);
+  await cluster.takenOver(gone.instance, gone.held, 'is paused for longer than the settle wait');
+  await sleeping;
+  return twice;
+}
+
+function sentTwice(messages: readonly SandboxMessage[]): string[] {
+  const whole = messages.filter(({ status, localId }) => status !== 'uploading' && localId !== undefined);
+  const byLocalId = Map.groupBy(whole, ({ localId }) => localId);
+  return [...byLocalId].flatMap(([localId = '', found]) => (found.length > 1 ? [localId] : []));
+}
+
+async function main(): Promise<boolean> {
+  const runs: boolean[] = [];
+  for (const count of options.instances.split(',').map(Number)) runs.push(await run(count));
+  return sayTotal(runs);
+}
+
+runScript(main, `Seed ${SEED}`);

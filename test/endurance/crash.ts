@@ -1,0 +1,188 @@
+/**
+ * `npm run test:crash -- --kills N --seed S`: a real Node-RED is killed with SIGKILL at random moments while it sends, sends
+ * in chunks, polls, saves files and acknowledges, against a MESH that drops connections and answers 503. At the end every
+ * key is at MESH exactly once, or held where nobody can know; every message that MESH gave away was handed to the flow.
+ *
+ * The sandbox runs in this process, Node-RED in its own. Node-RED's waits are shortened by a clock that runs faster; it
+ * stays behind the real one, so that no upload seems older than its attempt.
+ *
+ * `--front mllp`: the keys come over MLLP, each as the MSH-10 of a message that a sender repeats until it has its AA.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { startSandbox, type Sandbox } from '../../lib/sandbox';
+import { startPostgres, type TestPostgres } from '../harness/postgres-server';
+import { crashFlow } from './crash-flow';
+import { enqueueOverMllp, mllpMessage } from './crash-mllp';
+import {
+  enqueue,
+  verifyKeys,
+  makeFaulty,
+  newKey,
+  report,
+  runScript,
+  say,
+  sayTotal,
+  seeded,
+  startReceiver,
+  unsettled,
+} from './crash-parts';
+import type { Handed, Key } from './crash-parts';
+import { freePort, RealNodeRed } from '../harness/node-red';
+
+const { values: options } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '40' },
+    seed: { type: 'string' },
+    store: { type: 'string', default: 'sqlite' },
+    front: { type: 'string', default: 'http' },
+    json: { type: 'boolean' },
+  },
+});
+
+const KILLS = Number(options.kills);
+const SEED = options.seed ?? String(Date.now() % 1_000_000);
+/** So much faster than the real time. */
+const CLOCK_SPEED = 60;
+/** How long the harness may wait at the end for everything to be settled (milliseconds). */
+const SETTLE_MS = 180_000;
+/** In each step of a message's way, so much is dropped, and so much answered 503. */
+const FAULTS = 0.05;
+const random = seeded(Number(SEED));
+
+async function main(): Promise<boolean> {
+  const folder = await mkdtemp(join(tmpdir(), 'mesh-crash-'));
+  const trackingLagMs = Math.round((random() * 180_000) / CLOCK_SPEED);
+  const sandbox = await startSandbox({ protocol: 'http', trackingLagMs });
+  makeFaulty(sandbox, FAULTS);
+  const handed: Handed[] = [];
+  const receiver = await startReceiver((each) => {
+    handed.push(each);
+    return 'ok';
+  });
+  const postgres = options.store === 'postgres' ? await startPostgres() : undefined;
+  const harness = new Harness(folder, sandbox, receiver.port, postgres);
+  say(
+    `Seed ${SEED}, ${KILLS} kills, tracking lags ${trackingLagMs} ms (clock × ${CLOCK_SPEED}), ${options.store}, ${options.front} in front.`,
+  );
+  try {
+    await harness.start();
+    const producers = [1, 2, 3].map(() => harness.produce());
+    for (let kill = 1; kill <= KILLS; kill += 1) {
+      await sleep(100 + random() * 1500);
+      await harness.kill();
+      if (kill % 10 === 0) say(`${kill} kills, ${harness.keys.length} keys, ${handed.length} handed over.`);
+    }
+    harness.stopProducing();
+    await Promise.all(producers);
+    sandbox.clearFaults();
+    const held = await harness.settle(handed);
+    const maxHeld = 2 * KILLS + harness.keys.length * 0.1;
+    const verified = verifyKeys({ keys: harness.keys, messages: sandbox.messages(), handed, held, maxHeld });
+    const isGood = sayTotal([report(verified, `Seed ${SEED}, ${KILLS} kills, ${options.store}.`)]);
+    if (options.json) {
+      const { counts, faults } = verified;
+      say(JSON.stringify({ seed: SEED, kills: KILLS, store: options.store, ...counts, faults: faults.length }));
+    }
+    return isGood;
+  } finally {
+    await harness.stop();
+    receiver.close();
+    await sandbox.close();
+    await postgres?.remove();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+class Harness {
+  readonly keys: Key[] = [];
+  #nodeRed: RealNodeRed | undefined;
+  #producing = true;
+  #port = 0;
+  #mllpPort = 0;
+  readonly #anchor = Date.now();
+
+  constructor(
+    private readonly folder: string,
+    private readonly sandbox: Sandbox,
+    private readonly receiverPort: number,
+    private readonly postgres: TestPostgres | undefined,
+  ) {}
+
+  async start(): Promise<void> {
+    this.#port ||= await freePort();
+    this.#mllpPort ||= await freePort();
+    // Behind the real time for an hour of running.
+    const begin = this.#anchor - 3_600_000 * CLOCK_SPEED;
+    this.#nodeRed = await RealNodeRed.start({
+      userDir: join(this.folder, 'node-red'),
+      port: this.#port,
+      flows: [],
+      env: {
+        MESH_TEST_CLOCK: `${this.#anchor},${begin},${CLOCK_SPEED}`,
+        ...(this.postgres
+          ? { MESH_STORE_URL: this.postgres.url, MESH_SPOOL_FOLDER: join(this.folder, 'shared-spool') }
+          : {}),
+      },
+    });
+    await this.#nodeRed.deploy(
+      crashFlow({
+        meshUrl: this.sandbox.url,
+        sharedKey: this.sandbox.sharedKey,
+        receiverPort: this.receiverPort,
+        inbox: join(this.folder, 'received'),
+        mllpPort: this.#mllpPort,
+      }),
+    );
+  }
+
+  async kill(): Promise<void> {
+    await this.#nodeRed?.stop('SIGKILL');
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#nodeRed?.stop();
+  }
+
+  stopProducing(): void {
+    this.#producing = false;
+  }
+
+  /** One key after the other; each is repeated, with the same key, until Node-RED has confirmed it. */
+  async produce(): Promise<void> {
+    while (this.#producing) {
+      if (options.front === 'mllp') {
+        const { key, message } = mllpMessage(this.keys.length);
+        this.keys.push(key);
+        await enqueueOverMllp(key, message, this.#mllpPort);
+        await sleep(random() * 150);
+        continue;
+      }
+      const kind = (['small', 'small', 'chunked', 'file'] as const)[Math.floor(random() * 4)] ?? 'small';
+      const { key, payload } = await newKey(this.keys.length, kind, this.folder);
+      this.keys.push(key);
+      await enqueue(key, payload, () => this.#port);
+      await sleep(random() * 150);
+    }
+  }
+
+  /** Waits until nothing moves any more; gives the local ids that are held for a person. */
+  async settle(handed: Handed[]): Promise<Set<string>> {
+    const end = Date.now() + SETTLE_MS;
+    for (;;) {
+      const { moving, waiting, unknown, open, held } = await unsettled(this.#port, this.sandbox);
+      if (moving === 0 || Date.now() > end) {
+        if (moving > 0) say(`Not settled after ${SETTLE_MS / 1000} s: ${waiting} wait, ${open} not collected.`);
+        return held();
+      }
+      say(`Settling: ${waiting} wait, ${unknown} unknown, ${open} not collected, ${handed.length} handed over.`);
+      await sleep(3000);
+    }
+  }
+}
+
+runScript(main, `Seed ${SEED}`);

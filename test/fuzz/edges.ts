@@ -1,0 +1,198 @@
+/** What else comes from outside: MLLP, control files, settings, the sandbox's files, and rows of a store. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { readMailboxOptions, type MailboxOptions } from '../../lib/config';
+import { ConfigurationError, InvalidMessageError } from '../../lib/errors';
+import { readControlFile, writeControlFile } from '../../lib/folders/control-file';
+import { buildAcknowledgement } from '../../lib/mllp/acknowledgement';
+import { decodeText, encodeText } from '../../lib/mllp/charset';
+import { MllpFrameError, MllpMessageError } from '../../lib/mllp/errors';
+import { frame, FrameReader } from '../../lib/mllp/framing';
+import { readAcknowledgement, readHeader } from '../../lib/mllp/header';
+import { readCommandLine } from '../../lib/cli/sandbox-options';
+import { readMailboxFile, readWorkflowFile } from '../../lib/sandbox/mailboxes';
+import { hl7Text, mutated, POISON } from '../harness/arbitraries';
+import { controlText } from '../folders/letters';
+import { ADT, HL7_ACK, ORU } from './inputs';
+import { MARK, target, unless, type Target } from './target';
+
+const folder = mkdtempSync(join(tmpdir(), 'mesh-fuzz-'));
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+const inFolder = (name: string): string => join(folder, name);
+
+const packets = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom('\u000b', '\u001c\r', '\u001c', '\r', '\n', `\u000b${ADT}\u001c\r`),
+      fc.string({ unit: 'binary', maxLength: 30 }),
+      mutated(ADT),
+    ),
+    { maxLength: 12 },
+  )
+  .map((pieces) => Buffer.from(pieces.join(''), 'latin1'));
+const cuts = fc.array(fc.nat(400), { maxLength: 30 });
+const message = fc.oneof(mutated(ADT, ORU, HL7_ACK), hl7Text);
+const charset = fc.constantFrom('utf-8' as const, 'iso-8859-1' as const, 'windows-1252' as const);
+
+const CONTROL = controlText({ Subject: MARK });
+const legal = fc
+  .string({
+    unit: fc.constantFrom('a', 'Z', '0', ' ', '<', '>', '&', '"', '\u00e9', '\u00a0', '€', '😀', ']'),
+    maxLength: 20,
+  })
+  .map((text) => text.trim());
+
+/** Options that nearly fit: each of the right kind or of any. */
+const anyOr = <T>(right: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
+  fc.oneof({ weight: 4, arbitrary: right }, { weight: 1, arbitrary: fc.anything() });
+const options = fc.record(
+  {
+    environment: anyOr(
+      fc.oneof(
+        fc.constantFrom('integration', 'live', 'https://localhost:8700'),
+        fc.webUrl(),
+        fc.constantFrom(...POISON),
+      ),
+    ),
+    mailboxId: anyOr(fc.constantFrom('X26ABC1', ...POISON)),
+    password: fc.oneof(fc.constant(MARK), fc.constant(undefined)),
+    sharedKey: anyOr(fc.constant(MARK)),
+    proxy: anyOr(fc.record({ url: fc.constantFrom('http://p:1', MARK), password: fc.constant(MARK) })),
+    tls: anyOr(fc.record({ passphrase: fc.constant(MARK) })),
+    timeouts: anyOr(fc.record({ connectMs: fc.double() })),
+    retry: anyOr(fc.record({ attempts: fc.integer() })),
+    chunkBytes: anyOr(fc.double()),
+    application: anyOr(fc.constantFrom(...POISON, MARK)),
+  },
+  { requiredKeys: [] },
+);
+const LINES =
+  '{"mailbox_id":"X26ABC1","password":"MARK9434765919","active":true}\n{"workflow_id":"W","senders":["A"],"receivers":["B"]}\n';
+const mailboxLine = fc.record(
+  {
+    mailbox_id: fc.string({ minLength: 1 }),
+    password: fc.string({ minLength: 1, unit: 'grapheme' }),
+    mailbox_name: fc.string({ unit: 'grapheme' }),
+    ods_code: fc.string(),
+    active: fc.boolean(),
+  },
+  { requiredKeys: ['mailbox_id', 'password'] },
+);
+const flags = fc.constantFrom(
+  '--port',
+  '--host',
+  '--http',
+  '--client-cert',
+  '--shared-key',
+  '--admin',
+  '--help',
+  '0',
+  '8700',
+  'none',
+  '--',
+  '-x',
+  `--mailboxes=${folder}`,
+);
+
+function readFrames(pieces: Buffer[]): string[] {
+  const reader = new FrameReader(500);
+  return [...pieces.flatMap((piece) => reader.push(piece)), ...reader.finish()].map(({ bytes, isTooLarge }) =>
+    isTooLarge ? 'too large' : bytes.toString('latin1'),
+  );
+}
+
+export const EDGES: Target[] = [
+  target(
+    'mllp: any cut into packets gives the same frames',
+    fc.tuple(packets, cuts),
+    [MllpFrameError],
+    ([stream, at]) => {
+      const borders = [0, ...at.map((each) => each % (stream.length + 1)).toSorted((a, b) => a - b), stream.length];
+      const pieces = borders.slice(1).map((end, index) => stream.subarray(borders[index], end));
+      const whole = unless(MllpFrameError, () => readFrames([stream]));
+      assert.deepEqual(
+        unless(MllpFrameError, () => readFrames(pieces)),
+        whole,
+      );
+    },
+  ),
+  target('mllp: what is framed comes out', message, [MllpMessageError], (text) => {
+    const bytes = Buffer.from(text);
+    const frames = new FrameReader(1_000_000).push(frame(bytes));
+    assert.deepEqual(
+      frames.map((each) => each.bytes),
+      [bytes],
+    );
+  }),
+  target(
+    'mllp: of a frame that is begun again the last beginning counts',
+    fc.array(fc.string({ unit: fc.constantFrom('a', '|', '\r', '\u000b', 'M', 'S') }), { minLength: 1, maxLength: 5 }),
+    [],
+    (texts) => {
+      const begun = texts.map((text) => `\u000bMSH|${text.replaceAll('\u000bMS', '')}`);
+      assert.deepEqual(readFrames([Buffer.from(`${begun.join('')}\u001c\r`, 'latin1')]), [begun.at(-1)?.slice(1)]);
+    },
+  ),
+  target(
+    'mllp: header, acknowledgement and characters',
+    fc.tuple(message, charset, fc.string({ unit: 'binary' })),
+    [MllpMessageError],
+    ([text, fallback, reason]) => {
+      const bytes = Buffer.from(text);
+      const header = readHeader(bytes);
+      readAcknowledgement(bytes);
+      const answer = buildAcknowledgement(header, { code: 'AE', text: reason });
+      // A separator or a charset that no sender means may spoil what is read back, but not the writing.
+      if (header?.separator === '|' && !/[\r\n]/.test(header.controlId) && answer.length < 16_384)
+        assert.equal(readAcknowledgement(answer)?.controlId, header.controlId);
+      const read = decodeText(bytes, header?.charset ?? '', fallback);
+      assert.deepEqual(encodeText(read, header?.charset ?? '', fallback), bytes);
+    },
+  ),
+  target('folders: control file', mutated(CONTROL, `\uFEFF${CONTROL}`), [InvalidMessageError], (text) => {
+    for (const bytes of [Buffer.from(text), Buffer.from(text, 'latin1'), Buffer.from(`\uFEFF${text}`, 'utf16le')])
+      readControlFile(bytes);
+  }),
+  target(
+    'folders: a control file that is written is read',
+    fc.dictionary(fc.stringMatching(/^[A-Za-z_]{1,20}$/), legal, { maxKeys: 20 }),
+    [],
+    (fields) => {
+      const expected = { ...fields };
+      // Elements that mean nothing to a MESH Client, and something else to JavaScript, are left out.
+      for (const name of ['StatusRecord', '__proto__']) delete expected[name];
+      assert.deepEqual({ ...readControlFile(Buffer.from(writeControlFile(expected))) }, expected);
+      writeControlFile(fields, { time: 'never', event: '\u0000', success: false, code: '<', description: '\uD800' });
+    },
+  ),
+  target('settings of a mailbox', options, [ConfigurationError], (given) => {
+    const { url, mailboxId } = readMailboxOptions(given as unknown as MailboxOptions);
+    assert.match(url.protocol, /^https?:$/);
+    assert.match(mailboxId, /^[A-Z0-9_-]+$/);
+  }),
+  target('sandbox: its files', fc.oneof(mutated(LINES), fc.json()), [ConfigurationError], async (text) => {
+    writeFileSync(inFolder('lines.jsonl'), text);
+    await readMailboxFile(inFolder('lines.jsonl')).catch((error: unknown) =>
+      assert.ok(error instanceof ConfigurationError, String(error)),
+    );
+    await readWorkflowFile(inFolder('lines.jsonl'));
+  }),
+  target('sandbox: its files say what they say', fc.array(mailboxLine, { maxLength: 6 }), [], async (lines) => {
+    const ending = lines.length % 2 === 0 ? '\n' : '\r\n';
+    writeFileSync(inFolder('lines.jsonl'), `\uFEFF${lines.map((line) => JSON.stringify(line) + ending).join(ending)}`);
+    const read = await readMailboxFile(inFolder('lines.jsonl'));
+    assert.deepEqual(
+      read.map((each) => [each.mailboxId, each.password, each.name, each.active, each.odsCode]),
+      lines.map((line) => [line.mailbox_id, line.password, line.mailbox_name, line.active, line.ods_code]),
+    );
+  }),
+  target(
+    'sandbox: its command line',
+    fc.array(fc.oneof(flags, fc.string()), { maxLength: 6 }),
+    [ConfigurationError],
+    (words) => readCommandLine(words, {}),
+  ),
+];

@@ -1,0 +1,173 @@
+/**
+ * `npm run test:interop`: makes a Python virtual environment with NHS England's own sandbox and client, pinned, and runs
+ * the tests in test/interop with it. What is missing is said in words, with how to get it. With `--docs`, what a whole green run
+ * has shown becomes the table in docs/interoperation.md; all other arguments go to mocha.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { writeMatrix, type TestResult } from './support/matrix';
+
+const ROOT = resolve(__dirname, '..', '..');
+const REQUIREMENTS = join(ROOT, 'test', 'interop', 'requirements.txt');
+const VENV = join(ROOT, '.venv-interop');
+const PYTHON = join(VENV, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python']));
+/** What the environment was made of; written last, so that a half-made one is made anew. */
+const STAMP = join(VENV, 'made-of.txt');
+
+/** What the pinned mesh-sandbox runs on: 3.11 up to, not including, 3.14. */
+const OLDEST = [3, 11] as const;
+const TOO_NEW = [3, 14] as const;
+const CANDIDATES = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python'];
+
+const HOW_TO_GET_PYTHON =
+  'Install Python 3.11, 3.12 or 3.13 with its venv module. Debian, Ubuntu: apt-get install python3 python3-venv. ' +
+  'Fedora, RHEL: dnf install python3. macOS: brew install python@3.13. Windows: winget install Python.Python.3.13';
+const HOW_TO_REACH_PYPI =
+  'pip needs the Python Package Index or a mirror of it: check network and proxy (HTTPS_PROXY), or name the mirror in ' +
+  'PIP_INDEX_URL or in pip’s own configuration.';
+
+/** What ends this script: a sentence for a person, no stack. */
+class Missing extends Error {
+  constructor(
+    what: string,
+    readonly howToGetIt: string,
+  ) {
+    super(what);
+  }
+}
+
+interface Outcome {
+  ok: boolean;
+  output: string;
+}
+
+function run(command: string, args: readonly string[]): Outcome {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  return { ok: status === 0, output: error ? error.message : `${stdout}${stderr}`.trim() };
+}
+
+/** A Python of a fitting version, by the names that it usually has. */
+function findPython(): string {
+  const seen: string[] = [];
+  for (const candidate of CANDIDATES) {
+    const { ok, output } = run(candidate, ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])']);
+    if (!ok) continue;
+    const version = output.split('.').map(Number);
+    if (!isBefore(version, OLDEST) && isBefore(version, TOO_NEW)) return candidate;
+    seen.push(`${candidate} is ${output}`);
+  }
+  const what =
+    seen.length === 0 ? 'There is no Python here.' : `No Python here is of a version that fits: ${seen.join(', ')}.`;
+  throw new Missing(what, HOW_TO_GET_PYTHON);
+}
+
+function isBefore(
+  [major = 0, minor = 0]: readonly number[],
+  [otherMajor, otherMinor]: readonly [number, number],
+): boolean {
+  return major < otherMajor || (major === otherMajor && minor < otherMinor);
+}
+
+/** Makes the virtual environment, unless the one that is there was made of the same requirements by the same Python. */
+function prepareEnvironment(): void {
+  const python = findPython();
+  const requirements = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex');
+  const madeOf = `${requirements} ${run(python, ['--version']).output}\n`;
+  if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === madeOf && run(PYTHON, ['--version']).ok) return;
+
+  console.log('Making a Python environment with NHS England’s mesh-sandbox and mesh-client …');
+  rmSync(VENV, { recursive: true, force: true });
+  const made = run(python, ['-m', 'venv', VENV]);
+  if (!made.ok) {
+    throw new Missing(`${python} cannot make a virtual environment.\n${lastLines(made.output)}`, HOW_TO_GET_PYTHON);
+  }
+  const installed = run(PYTHON, [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--no-input',
+    '--only-binary=:all:',
+    '--requirement',
+    REQUIREMENTS,
+  ]);
+  if (!installed.ok) {
+    throw new Missing(
+      `pip cannot install NHS England’s software (test/interop/requirements.txt).\n${lastLines(installed.output)}`,
+      HOW_TO_REACH_PYPI,
+    );
+  }
+  writeFileSync(STAMP, madeOf);
+}
+
+function lastLines(output: string): string {
+  return output
+    .split('\n')
+    .slice(-5)
+    .map((line) => `  ${line}`)
+    .join('\n');
+}
+
+/** Runs the tests; arguments are handed on to mocha, e.g. `--grep paging`. Ends with a summary line. */
+async function runTests(args: readonly string[], results: string): Promise<number> {
+  const mocha = join(ROOT, 'node_modules', 'mocha', 'bin', 'mocha.js');
+  // Named here, because arguments replace the list of .mocharc.json.
+  const required = ['tsx/cjs', './test/interop/support/hooks.ts'].flatMap((name) => ['--require', name]);
+  const child = spawn(
+    process.execPath,
+    [mocha, '--reporter', 'spec', ...required, 'test/interop/**/*.test.ts', ...args],
+    {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, MESH_INTEROP_PYTHON: PYTHON, MESH_INTEROP_RESULTS: results },
+    },
+  );
+  let output = '';
+  child.stdout.on('data', (piece: Buffer) => {
+    output += piece.toString();
+    process.stdout.write(piece);
+  });
+  const code = await new Promise<number>((resolve) => child.once('close', (exit) => resolve(exit ?? 1)));
+  const count = (word: string): number => Number(new RegExp(`^  (\\d+) ${word}`, 'm').exec(output)?.[1] ?? 0);
+  const [passed, failed, skipped] = [count('passing'), count('failing'), count('pending')];
+  process.stdout.write(`Tests: ${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+  // Where nothing ran, nothing was shown.
+  return passed === 0 && code === 0 ? 1 : code;
+}
+
+async function main(): Promise<number> {
+  try {
+    prepareEnvironment();
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    console.error(`npm run test:interop cannot run. ${error.message}\n${error.howToGetIt}`);
+    return 1;
+  }
+  const args = process.argv.slice(2);
+  const others = args.filter((argument) => argument !== '--docs');
+  const folder = mkdtempSync(join(tmpdir(), 'mesh-interop-run-'));
+  try {
+    const results = join(folder, 'results.json');
+    const started = Date.now();
+    const code = await runTests(others, results);
+    if (code === 0 && others.length < args.length) {
+      const all = JSON.parse(readFileSync(results, 'utf8')) as TestResult[];
+      writeMatrix(all, PYTHON, (Date.now() - started) / 1000);
+    }
+    return code;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+main().then(
+  (code) => (process.exitCode = code),
+  (error: unknown) => {
+    console.error(error);
+    process.exitCode = 1;
+  },
+);

@@ -1,0 +1,293 @@
+/**
+ * Each check against a hostile server, and the test that finds it missing: takes the check out, and sees that test fail.
+ * `npx tsx test/receive/mutations.ts [words of a case]`; it changes files of lib while it runs, and puts them back.
+ */
+import { tryAll, type Mutation } from '../harness/mutation';
+
+interface Taken extends Mutation {
+  /** Words of the title of the test. */
+  case: string;
+  /** Default: test/receive/hostile.test.ts. */
+  test?: string;
+}
+
+const CHUNK = 'lib/receive/incoming-chunk.ts';
+const EXPAND = 'lib/payload/expand.ts';
+const DOWNLOAD = 'lib/receive/download.ts';
+const BODY = 'lib/client/whole-body.ts';
+
+const ANSWERS = 'test/client/hostile-answers.test.ts';
+const TLS = 'test/client/tls.test.ts';
+const TRANSPORT = 'lib/client/transport.ts';
+
+const MUTATIONS: Taken[] = [
+  {
+    case: 'a chunked body that breaks off',
+    file: TRANSPORT,
+    check: 'this.#body?.fail(error);',
+    without: 'this.#body?.end();',
+  },
+  { case: 'a plain body without a length', file: CHUNK, check: '  checkEnd(download);', without: '  void checkEnd;' },
+  {
+    case: 'a gzip that ends too early',
+    file: EXPAND,
+    check: ".once('error', (cause) =>",
+    without:
+      ".once('error', (cause) => { void cause; this.#ended = true; this.#wakeNow(); }) .once('never', (cause) =>",
+  },
+  {
+    case: 'a gzip with a wrong checksum',
+    file: EXPAND,
+    check: ".once('error', (cause) =>",
+    without:
+      ".once('error', (cause) => { void cause; this.#ended = true; this.#wakeNow(); }) .once('never', (cause) =>",
+  },
+  {
+    case: 'zeros after the gzip',
+    file: EXPAND,
+    check: 'this.#gunzip.bytesWritten >= this.#compressed - this.#ahead',
+    without: 'this.#ahead >= 0',
+  },
+  {
+    case: 'a wrong checksum in a gzip, and then nothing more',
+    file: DOWNLOAD,
+    check: '(error) => body.cancel(error)',
+    without: '() => undefined',
+  },
+  {
+    case: 'zeros after a gzip, and then nothing more',
+    file: EXPAND,
+    check: '    this.#ahead -= bytes;\n    this.#checkRead();',
+    without: '    this.#ahead -= bytes;',
+  },
+  {
+    case: 'a chunk that is found broken while the next one hangs',
+    file: DOWNLOAD,
+    check: 'this.#dropAhead(chunk);',
+    without: 'void chunk;',
+  },
+  {
+    case: 'an unknown encoding',
+    file: CHUNK,
+    check: '  checkEncoding(download.message);',
+    without: '  void checkEncoding;',
+  },
+  { case: 'chunk 1 once more, as the last', file: CHUNK, check: 'range.chunk !== chunk', without: 'false' },
+  {
+    case: 'a total that becomes larger',
+    file: CHUNK,
+    check: 'totalBefore !== undefined && totalChunks !== totalBefore',
+    without: 'totalBefore === 0',
+  },
+  {
+    case: 'status 206 at the last chunk',
+    file: CHUNK,
+    check: 'status === 206 && chunk === totalChunks',
+    without: 'status === 206 && chunk === 0',
+  },
+  {
+    case: 'status 200 before a chunk that is there',
+    file: CHUNK,
+    check: 'status === 200 && chunk < totalChunks',
+    without: 'status === 200 && chunk < 0',
+  },
+  {
+    case: 'a chunk range that cannot be read',
+    file: CHUNK,
+    check: "parseChunkRange(chunkRange ?? '');",
+    without: "(parseChunkRange(chunkRange ?? '') ?? { chunk, totalChunks: chunk });",
+  },
+  {
+    case: 'another Mex-Total-Chunks than its range',
+    file: CHUNK,
+    check: 'said !== undefined && said.trim() !== String(totalChunks)',
+    without: "said === ''",
+  },
+  {
+    case: 'a second chunk of another sender',
+    file: CHUNK,
+    check: '  if (first) checkSame(download.message, first);',
+    without: '  void checkSame;',
+  },
+  {
+    case: 'a second chunk that MESH does not have',
+    file: DOWNLOAD,
+    check: 'if (chunk > 1 && error instanceof NotFoundError)',
+    without: 'if (chunk < 1 && error instanceof NotFoundError)',
+  },
+  {
+    case: 'a REPORT where chunk 2 was asked for',
+    file: CHUNK,
+    check: 'if (chunk > 1 || hasSink) throw',
+    without: 'if (chunk < 1 && hasSink) throw',
+  },
+  { case: 'an MD5 that is not', file: DOWNLOAD, check: '    this.#checkChecksum();\n', without: '' },
+  {
+    case: 'a payload larger than the limit is too large',
+    file: DOWNLOAD,
+    check: 'this.#bytes + bytes > maxExpandedBytes',
+    without: 'this.#bytes + bytes < 0',
+  },
+  {
+    case: 'a chunk that expands absurdly',
+    file: DOWNLOAD,
+    check: 'bytes > wireBytes * MAX_RATIO',
+    without: 'bytes < 0',
+  },
+  {
+    case: 'a body shorter than its Content-Length',
+    file: TRANSPORT,
+    check: 'this.#body?.fail(error);',
+    without: 'this.#body?.end();',
+  },
+  {
+    case: 'garbage after the gzip, later',
+    file: EXPAND,
+    check: ".once('error', (cause) =>",
+    without:
+      ".once('error', (cause) => { void cause; this.#ended = true; this.#wakeNow(); }) .once('never', (cause) =>",
+  },
+  {
+    // As if only the first member were read.
+    case: 'several gzips one after another',
+    file: EXPAND,
+    check: 'createGunzip({ chunkSize: PIECE_BYTES })',
+    without:
+      "(() => { const raw = require('node:zlib').createInflateRaw(); const write = raw.write.bind(raw); let head = 10; raw.write = (piece, done) => { const cut = Math.min(head, piece.length); head -= cut; return write(piece.subarray(cut), done); }; return raw; })()",
+  },
+  {
+    case: 'a body that stops without a break',
+    file: TRANSPORT,
+    check: 'bodyTimeout: timeouts.bodyMs',
+    without: 'bodyTimeout: 0',
+    also: { file: BODY, check: 'else if (isTooSlow())', without: 'else if (ms < 0)' },
+  },
+  { case: 'a body that drips', file: BODY, check: 'else if (isTooSlow())', without: 'else if (ms < 0)' },
+  {
+    case: 'a body without an end',
+    file: DOWNLOAD,
+    check: 'this.#bytes + bytes > maxExpandedBytes',
+    without: 'this.#bytes + bytes < 0',
+  },
+  {
+    case: 'a body that comes faster than it is taken',
+    file: 'lib/client/incoming-body.ts',
+    check: '      this.#wire.pause();',
+    without: '',
+  },
+  {
+    case: 'headers drip',
+    test: ANSWERS,
+    file: TRANSPORT,
+    check: 'timeouts.headersMs',
+    without: '0',
+  },
+  ...['endless headers (many)', 'endless headers (one)'].map((title) => ({
+    case: title,
+    test: ANSWERS,
+    file: TRANSPORT,
+    check: 'allowH2: false,',
+    without: 'allowH2: false, maxHeaderSize: 1_000_000_000,',
+  })),
+  {
+    case: '200 OK whose body drips',
+    test: ANSWERS,
+    file: 'lib/client/body.ts',
+    check: 'timer = setTimeout(() => reject(new TransportFailure(tooSlow(), true)), ms);',
+    without: 'void tooSlow; timer = undefined;',
+  },
+  {
+    case: '200 OK with an endless body',
+    test: ANSWERS,
+    file: 'lib/client/body.ts',
+    check: 'else resolve();',
+    without: 'else pieces.push(piece);',
+  },
+  {
+    // As if it were expanded, as fetch does.
+    case: 'that is a zip bomb',
+    test: ANSWERS,
+    file: 'lib/client/body.ts',
+    check: 'if (bytes <= MAX_JSON_BYTES) pieces.push(piece);',
+    without: 'if (bytes <= MAX_JSON_BYTES) pieces.push(Buffer.alloc(piece.length * 1000, 1));',
+  },
+  {
+    case: 'that leads elsewhere',
+    test: ANSWERS,
+    file: TRANSPORT,
+    check: 'agent.compose(countSent)',
+    without: "agent.compose(countSent, require('undici').interceptors.redirect({ maxRedirections: 5 }))",
+  },
+  {
+    case: 'to another question',
+    test: ANSWERS,
+    file: 'lib/client/tracking.ts',
+    check: 'told === undefined || told.toUpperCase() === asked.toUpperCase()',
+    without: 'told !== asked || told === asked',
+  },
+  {
+    case: 'to another question',
+    test: ANSWERS,
+    file: 'lib/client/inbox.ts',
+    check: "typeof named === 'string' && named.toUpperCase() !== messageId.toUpperCase()",
+    without: "named === ''",
+  },
+  {
+    case: 'was given for another message',
+    test: 'test/send/outbox-follow.test.ts',
+    file: 'lib/send/follower.ts',
+    check: 'if (found && isAnother(row, found)) found = undefined;',
+    without: 'void isAnother;',
+  },
+  {
+    case: 'in one call that is tried again',
+    test: 'test/client/tokens.test.ts',
+    file: 'lib/client/exchange.ts',
+    check: 'Authorization: this.#tokens.take()',
+    without: 'Authorization: ((this as never as { once?: string }).once ??= this.#tokens.take())',
+  },
+  {
+    case: 'whose error code, event and id are books',
+    test: ANSWERS,
+    file: 'lib/protocol/answers.ts',
+    check: "said?.slice(0, 100).replaceAll(/\\p{Cc}/gu, '?') || undefined",
+    without: 'said || undefined',
+  },
+  ...['an unknown issuer', 'another host name', 'has expired is refused', 'are trusted, and not everybody'].map(
+    (title) => ({
+      case: title,
+      test: TLS,
+      file: TRANSPORT,
+      check: 'rejectUnauthorized: true,',
+      without: 'rejectUnauthorized: false,',
+    }),
+  ),
+  {
+    case: 'TLS 1.1 at most',
+    test: TLS,
+    file: TRANSPORT,
+    check: "minVersion: 'TLSv1.2',",
+    without: "minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0',",
+  },
+  {
+    case: 'cannot bring control characters',
+    test: TLS,
+    file: 'lib/client/missing-issuer.ts',
+    check: ".replace(/[^\\x20-\\x7e]/g, '?')",
+    without: '',
+  },
+];
+
+tryAll(
+  MUTATIONS,
+  ({ case: title }) => title,
+  ({ case: title, test = 'test/receive/hostile.test.ts' }) => [
+    require.resolve('mocha/bin/mocha.js'),
+    '--timeout',
+    '8000',
+    '--exit',
+    '-f',
+    title,
+    test,
+  ],
+);
