@@ -14,7 +14,7 @@ import { Scratch } from './payload/scratch';
 import type { InboxPoller, InboxRules } from './receive/inbox-types';
 import { receiveMessage, type ReceiveOptions } from './receive/receive-message';
 import { systemClock, type Clock } from './clock';
-import { answerMessage, type Answered } from './send/answerer';
+import { answerMessage, type SentAcknowledgement } from './send/acknowledgement-sender';
 import { prepareByProfile, type PreparedMessage } from './send/by-profile';
 import { profileDeadlines, type WorkflowDeadlines } from './send/deadlines';
 import { Follower } from './send/follower';
@@ -22,7 +22,7 @@ import { Outbox } from './send/outbox';
 import type { OutboxLimits, OutboxState } from './send/outbox-types';
 import { OutboxWorker } from './send/outbox-worker';
 import { SendMarks } from './send/send-marks';
-import { settleAnswer } from './send/settle-answer';
+import { settleAcknowledgement } from './send/settle-acknowledgement';
 import { sendMessage, type SendOptions } from './send/send-message';
 import type { Storage } from './storage';
 import { TrafficRecorder, type Traffic } from './monitor/traffic';
@@ -134,7 +134,7 @@ export interface DurableMailbox extends Mailbox {
    * durable; mark the message as done after that, or the answer may be lost. An acknowledgement is never answered. Throws
    * NotFoundError for a message that the store does not have, InvalidMessageError for an answer that cannot be given.
    */
-  answer(messageId: string, wish: AcknowledgementRequest): Promise<Answered>;
+  answer(messageId: string, wish: AcknowledgementRequest): Promise<SentAcknowledgement>;
 }
 
 /** Beyond lease and time-outs (milliseconds): clocks differ, and an answer has to be stored. */
@@ -311,7 +311,7 @@ function durableMailbox(
         checkChecksum: config.checkChecksum,
         settleReport: (report) => follower.settleReport(report),
         stored: (bytes) => traffic.received(bytes),
-        settleAnswer: (ack, by) => settleAnswer({ ...common, outbox }, ack, by),
+        settleAcknowledgement: (ack, by) => settleAcknowledgement({ ...common, outbox }, ack, by),
         profiles,
         ...(store.isShared ? { lease: (told: (held: boolean) => void) => leaseFor('poller', told) } : {}),
         clock,

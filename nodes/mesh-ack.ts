@@ -3,7 +3,7 @@
  * acknowledgement to its sender.
  */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { InvalidMessageError, type Answered } from '../lib/index';
+import { InvalidMessageError, type SentAcknowledgement } from '../lib/index';
 import { answerWish } from './receive/acknowledgement-request';
 import { useMailbox } from './mailbox/mailbox-user';
 import { onInput } from './shared/on-input';
@@ -28,7 +28,7 @@ export = function (RED: NodeAPI): void {
     let done = 0;
 
     onInput(RED, this, async (msg, send) => {
-      const answered = await mailbox.run(async (opened): Promise<Answered | undefined> => {
+      const answered = await mailbox.run(async (opened): Promise<SentAcknowledgement | undefined> => {
         const messageId = receivedId(RED, msg['mesh'], opened.mailbox.mailboxId);
         const wish = await answerWish(RED, this, def, msg);
         mailbox.show({ fill: 'blue', shape: 'dot', text: RED._('mesh-ack.status.acknowledging') });

@@ -5,7 +5,7 @@ import { ConfigurationError } from '../lib/index';
 import { claimMailbox, releaseClaims } from './mailbox/mailbox-claims';
 import { Connection, type ConnectionUser, type OpenedMailbox } from './mailbox/connection';
 import { storageOf } from './mailbox/storage-place';
-import { lookForForgotten } from './mailbox/forgotten-mailboxes';
+import { reportForgottenMailboxes } from './mailbox/forgotten-mailboxes';
 import {
   readEnvironment,
   readMailboxSettings,
@@ -17,7 +17,7 @@ import { addConnectionCheck } from './admin/connection-check';
 import { addMonitoring } from './admin/monitoring';
 import { openFromSettings, readProfiles } from './mailbox/open-mailbox';
 import { cleanError } from './shared/report-error';
-import { tellSidebar } from './admin/sidebar-news';
+import { notifySidebar } from './admin/sidebar-news';
 import { textSetting } from './shared/settings';
 import { sharedText } from './shared/texts';
 
@@ -31,7 +31,7 @@ export = function (RED: NodeAPI): void {
     const connection = new Connection({
       open,
       openAgain: (error) => (error instanceof MailboxTaken ? error.freed : undefined),
-      changed: () => tellSidebar(RED, this.id),
+      changed: () => notifySidebar(RED, this.id),
       closing: (ending) => releaseClaims(this.id, ending),
       log: {
         connected: () => this.log(sharedText(RED, 'log.connected')),
@@ -80,7 +80,7 @@ async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfig
   const state = await storageOf(RED);
   const opened = await openFromSettings(settings, state, version === undefined ? 'Node-RED' : `Node-RED/${version}`);
   // A store that cannot be asked tells so itself.
-  void lookForForgotten(RED, node, state).catch(() => undefined);
+  void reportForgottenMailboxes(RED, node, state).catch(() => undefined);
   return opened;
 }
 

@@ -2,7 +2,7 @@
 import type { Node, NodeAPI, NodeDef, NodeStatus } from 'node-red';
 import type { Condition } from '../lib/index';
 import { MailboxUser } from './mailbox/mailbox-user';
-import { HealthWatch, type WatchedMailbox } from './admin/condition-reporter';
+import { ConditionReporter, type WatchedMailbox } from './admin/condition-reporter';
 import { cleanError } from './shared/report-error';
 import { onInput } from './shared/on-input';
 import { setProperty } from './shared/set-property';
@@ -56,7 +56,7 @@ export = function (RED: NodeAPI): void {
       return;
     }
 
-    const watch = new HealthWatch(RED, () => mailboxes(RED, def), settings);
+    const watch = new ConditionReporter(RED, () => mailboxes(RED, def), settings);
     let isClosed = false;
     const tellChanges = async (): Promise<void> => {
       const alerts = await watch.look();

@@ -35,7 +35,7 @@ function message(mailbox: string, size: number): NewOutgoing {
     size,
     queuedAt: BENCH_NOW,
     resendOf: null,
-    answerReference: null,
+    acknowledgementReference: null,
     payload: { kind: 'inline', bytes: randomBytes(size) },
   };
 }

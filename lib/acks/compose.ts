@@ -4,8 +4,8 @@ import { InvalidMessageError } from '../errors';
 import { componentAt } from '../formats/edifact/interchange';
 import { acknowledgeHl7, ACK_CODES, type AckCode } from '../formats/hl7/acknowledge';
 import { writeHl7 } from '../formats/hl7/message';
-import { isMarkedAsAnswer, subjectOfAnswer } from './answer-mark';
-import { answersAsked } from './asks';
+import { isMarkedAsAcknowledgement, subjectOfAcknowledgement } from './acknowledgement-mark';
+import { acknowledgementsRequested } from './requested';
 import { buildItk3Response } from './itk3/build';
 import { findItk3Code, levelOf } from './itk3/codes';
 import { checkMayFollow } from './itk3/read';
@@ -37,7 +37,7 @@ export interface AcknowledgementRequest {
 }
 
 /** What is known of the message that is answered: from the store, never from a flow. */
-export interface AnswerContext {
+export interface AcknowledgementContext {
   /** MESH's. */
   messageId: string;
   workflowId: string;
@@ -56,10 +56,10 @@ export interface AnswerContext {
 }
 
 /** Why nothing was answered: it is an acknowledgement; its workflow has no answer; none is asked for; a copy was answered. */
-export type Unanswered = 'acknowledgement' | 'no-answer' | 'not-asked' | 'duplicate';
+export type NoAcknowledgement = 'acknowledgement' | 'no-answer' | 'not-asked' | 'duplicate';
 
 /** The answer, ready for the outbox. */
-export interface ComposedAnswer {
+export interface ComposedAcknowledgement {
   workflowId: string;
   form: Exclude<AckForm, 'none'>;
   level: AckLevel;
@@ -76,13 +76,13 @@ export interface ComposedAnswer {
  * @throws InvalidMessageError for a wish that the form cannot express, or an answer that may not follow those given;
  *   ConfigurationError where the ODS code is missing
  */
-export function composeAnswer(
+export function composeAcknowledgement(
   wish: AcknowledgementRequest,
-  context: AnswerContext,
-): ComposedAnswer | { unanswered: Unanswered } {
+  context: AcknowledgementContext,
+): ComposedAcknowledgement | { unanswered: NoAcknowledgement } {
   const { workflowId, classification, profiles, isDuplicate } = context;
   if (classification && classification.kind !== 'request') return { unanswered: 'acknowledgement' };
-  if (isMarkedAsAnswer(context.subject) || isAckWorkflow(profiles, workflowId))
+  if (isMarkedAsAcknowledgement(context.subject) || isAckWorkflow(profiles, workflowId))
     return { unanswered: 'acknowledgement' };
   const request = classification?.request;
   const profile = profiles.find(workflowId);
@@ -90,7 +90,8 @@ export function composeAnswer(
   const answerOn = ackWorkflowOf(profiles, workflowId) ?? (wish.form === 'profile' ? undefined : `${workflowId}_ACK`);
   if (form === 'none' || answerOn === undefined) return { unanswered: 'no-answer' };
   const ofForm = request?.form === form ? request : undefined;
-  const wanted = wish.form === 'profile' ? answersAsked(ofForm, profile) : { infrastructure: true, business: true };
+  const wanted =
+    wish.form === 'profile' ? acknowledgementsRequested(ofForm, profile) : { infrastructure: true, business: true };
   // A copy is told once that it is one, where that can be said; its first is answered as it was worked on.
   const level = isDuplicate && form === 'itk3' ? 'infrastructure' : wish.level;
   if (isDuplicate && (form !== 'itk3' || !wanted.infrastructure)) return { unanswered: 'duplicate' };
@@ -110,12 +111,16 @@ export function composeAnswer(
     });
   }
   const code = wish.code ?? wish.outcome;
-  return { ...common, form, code, payload: wish.custom, subject: subjectOfAnswer(context.messageId) };
+  return { ...common, form, code, payload: wish.custom, subject: subjectOfAcknowledgement(context.messageId) };
 }
 
-type Written = Pick<ComposedAnswer, 'code' | 'payload' | 'contentType'>;
+type Written = Pick<ComposedAcknowledgement, 'code' | 'payload' | 'contentType'>;
 
-function itk3(wish: AcknowledgementRequest, request: KeptRequest | undefined, context: AnswerContext): Written {
+function itk3(
+  wish: AcknowledgementRequest,
+  request: KeptRequest | undefined,
+  context: AcknowledgementContext,
+): Written {
   const { mailboxId, now, given, isDuplicate } = context;
   if (wish.outcome === 'partial') throw new InvalidMessageError('ITK3 knows no partial answer: accept or reject it.');
   const isPositive = wish.outcome === 'accepted';
@@ -151,7 +156,11 @@ function itk3(wish: AcknowledgementRequest, request: KeptRequest | undefined, co
   return { code: row.code, payload, contentType: format === 'xml' ? 'application/xml' : 'application/json' };
 }
 
-function nhsAck(wish: AcknowledgementRequest, request: KeptRequest | undefined, { now }: AnswerContext): Written {
+function nhsAck(
+  wish: AcknowledgementRequest,
+  request: KeptRequest | undefined,
+  { now }: AcknowledgementContext,
+): Written {
   if (request?.form !== 'nhsack') throw notOfForm('an EDIFACT interchange with a reference', 'NHSACK');
   if (wish.level !== 'business') throw new InvalidMessageError('NHSACK is a business answer: it has no other level.');
   const { interchange, fault } = request;
@@ -191,7 +200,7 @@ function rejectedMessages(
   });
 }
 
-function hl7(wish: AcknowledgementRequest, request: KeptRequest | undefined, { now }: AnswerContext): Written {
+function hl7(wish: AcknowledgementRequest, request: KeptRequest | undefined, { now }: AcknowledgementContext): Written {
   if (request?.form !== 'hl7v2') throw notOfForm('an HL7 v2 message with a control id', 'HL7 acknowledgement');
   if (wish.outcome === 'partial') throw new InvalidMessageError('An HL7 acknowledgement is not partial.');
   const mode = wish.level === 'business' ? 'A' : 'C';
@@ -218,7 +227,7 @@ function notOfForm(what: string, answer: string): InvalidMessageError {
 }
 
 /** What only a flow could fill is left out: then it is ours, and unique. */
-function localIdOf(template: string | undefined, context: AnswerContext): { localId?: string } {
+function localIdOf(template: string | undefined, context: AcknowledgementContext): { localId?: string } {
   if (template === undefined || needsMessage(template)) return {};
   const { mailboxId, workflowId } = context;
   const value = (name: string): string | undefined =>

@@ -7,7 +7,7 @@ import { textAt, type Hl7Message } from '../formats/hl7/message';
 import { isObject, type SegmentObject } from '../formats/segments';
 import type { Itk3Request } from './itk3/read';
 import { asksForNhsAck, interchangeFault } from './nhsack/nhsack';
-import { answerKey, type RequestIds } from './types';
+import { acknowledgementKey, type RequestIds } from './types';
 
 /** What a request says that it wants; undefined where it does not say, or it cannot be read. */
 export interface Asked {
@@ -28,7 +28,7 @@ export type KeptRequest = Partial<Pick<RequestIds, 'reference' | 'sender'>> & { 
 export function keyOfRequest(request: KeptRequest | undefined): string | null {
   if (request?.reference === undefined) return null;
   const { form, reference, sender } = request;
-  return answerKey({ form, reference, ...(sender === undefined ? {} : { sender }) });
+  return acknowledgementKey({ form, reference, ...(sender === undefined ? {} : { sender }) });
 }
 
 /** Longer than any identifier: then it is none. */

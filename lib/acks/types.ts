@@ -21,7 +21,7 @@ export interface RequestIds {
 }
 
 /** How a store looks a message up by what answers it: the same text for the request and for its acknowledgement. */
-export function answerKey({ form, reference, sender }: RequestIds): string {
+export function acknowledgementKey({ form, reference, sender }: RequestIds): string {
   return [form, reference, ...(sender === undefined ? [] : [sender])].join(' ');
 }
 

@@ -1,5 +1,5 @@
 /** Who takes what: endpointlookup and workflowsearch. */
-import { readMailboxes } from '../protocol/answers';
+import { readMailboxes } from '../protocol/responses';
 import { endpoints } from '../protocol/endpoints';
 import type { MailboxAddress } from '../types';
 import type { Exchange } from './exchange';

@@ -13,7 +13,7 @@ import {
 import { MessageCompleteError, NotFoundError, ProtocolError, RejectedError, TlsError } from '../errors';
 import { UnavailableError, UnknownOutcomeError, type MeshErrorDetails } from '../errors';
 import { MAX_CLOCK_SKEW_MS } from '../protocol/authorization';
-import { readError } from '../protocol/answers';
+import { readError } from '../protocol/responses';
 import { adviceFor, findErrorCode } from '../protocol/error-codes';
 import type { TransportFailure, TransportResponse } from './transport';
 

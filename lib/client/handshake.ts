@@ -1,7 +1,7 @@
 /** handshake. */
 import { arch, release, type, version } from 'node:os';
 import { AuthenticationError } from '../errors';
-import { readError } from '../protocol/answers';
+import { readError } from '../protocol/responses';
 import { endpoints } from '../protocol/endpoints';
 import { adviceFor } from '../protocol/error-codes';
 import { readJson } from './body';

@@ -1,6 +1,6 @@
 /** What is received: list_messages, head_message, retrieve_message, retrieve_chunk and acknowledge_message. */
 import { DownloadError } from '../errors';
-import { readInbox } from '../protocol/answers';
+import { readInbox } from '../protocol/responses';
 import { endpoints } from '../protocol/endpoints';
 import { readMessageHeaders } from '../protocol/message-headers';
 import type { InboxPage, MessageHeaders } from '../types';

@@ -1,6 +1,6 @@
 /** What is sent: send_message and send_chunk. */
 import { ProtocolError } from '../errors';
-import { readMessageId } from '../protocol/answers';
+import { readMessageId } from '../protocol/responses';
 import { formatChunkRange, type ChunkRange } from '../protocol/chunk-range';
 import { endpoints } from '../protocol/endpoints';
 import { drain, readJson } from './body';

@@ -1,5 +1,5 @@
 /** What became of what was sent: tracking_by_message_id and tracking_by_local_id. */
-import { readTracking } from '../protocol/answers';
+import { readTracking } from '../protocol/responses';
 import { endpoints } from '../protocol/endpoints';
 import type { Tracking } from '../types';
 import type { Exchange } from './exchange';

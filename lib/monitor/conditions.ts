@@ -61,7 +61,7 @@ export interface Observed {
 }
 
 /** From when on it is the matter. */
-export interface WatchLimits {
+export interface ConditionLimits {
   /** Polling or handshakes failing, or a poll late, for longer than this (milliseconds). 0: at once. */
   stoppedMs: number;
   minFreeBytes: number;
@@ -76,7 +76,7 @@ const NEARS_DAY_FIVE_MS = 4 * DAY_MS;
 const CERTIFICATE_STAGES = [7, 30, CERTIFICATE_SOON_DAYS] as const;
 
 /** Everything that is the matter. */
-export function conditionsOf(observed: Observed, limits: WatchLimits): Condition[] {
+export function conditionsOf(observed: Observed, limits: ConditionLimits): Condition[] {
   return [
     handshake(observed, limits),
     polling(observed, limits),
@@ -117,7 +117,7 @@ export function alertsBetween(before: readonly Condition[], now: readonly Condit
   return [...raised, ...over];
 }
 
-function handshake({ now, watchedSince, health }: Observed, { stoppedMs }: WatchLimits): Condition | undefined {
+function handshake({ now, watchedSince, health }: Observed, { stoppedMs }: ConditionLimits): Condition | undefined {
   const since = failingSince(health.handshake, now, stoppedMs);
   const last = timeOf(health.handshake.lastSucceeded) ?? watchedSince;
   if (since === undefined && now - last <= HANDSHAKE_EVERY_MS) return undefined;
@@ -131,7 +131,7 @@ function handshake({ now, watchedSince, health }: Observed, { stoppedMs }: Watch
   };
 }
 
-function polling({ now, health }: Observed, { stoppedMs }: WatchLimits): Condition | undefined {
+function polling({ now, health }: Observed, { stoppedMs }: ConditionLimits): Condition | undefined {
   const since = failingSince(health.poll, now, stoppedMs);
   // Where none is planned nobody polls here, or messages are being fetched.
   const next = timeOf(health.poll.next);
@@ -193,7 +193,7 @@ function clock({ health: { clockSkew: skew } }: Pick<Observed, 'health'>): Condi
   };
 }
 
-function disk({ freeBytes }: Observed, { minFreeBytes }: WatchLimits): Condition | undefined {
+function disk({ freeBytes }: Observed, { minFreeBytes }: ConditionLimits): Condition | undefined {
   if (freeBytes === null || freeBytes >= minFreeBytes) return undefined;
   return {
     kind: 'disk',

@@ -4,7 +4,7 @@
  */
 import { InvalidMessageError } from '../errors';
 import type { MessageHeaders, OutgoingMessage } from '../types';
-import { defined } from './answers';
+import { defined } from './responses';
 import { parseChunkRange } from './chunk-range';
 import { adviceFor } from './error-codes';
 import { HEADER_RULES, headerProblem, type HeaderField } from './header-rules';

@@ -38,7 +38,7 @@ import { ListedMessages, type ListedMessage } from './listed';
 import type { Notices } from './notices';
 import { readChecksum } from '../protocol/checksum';
 import { NOTHING } from './receive-message';
-import type { AnswerSettler, KeptContent } from './answer-settler';
+import type { AcknowledgementSettler, KeptContent } from './acknowledgement-settler';
 import type { ReportSettler } from './report-settler';
 import { SpoolSink, type SpooledPayload } from './spool-sink';
 import { Storing } from './storing';
@@ -54,7 +54,7 @@ export interface CollectorParts {
   router: InboxRouter<InboxConsumer>;
   notices: Notices;
   reports: ReportSettler;
-  answers: AnswerSettler;
+  answers: AcknowledgementSettler;
   teller: MeshAcknowledger;
   /** Ends requests. */
   signal: AbortSignal;

@@ -21,7 +21,7 @@ import { asMeshError, type deliveryKinds } from './inbox-rules';
 import type { InboxConsumer, MeshAnswer } from './inbox-types';
 import type { Routed } from './listed';
 import type { Notices } from './notices';
-import type { AnswerSettler } from './answer-settler';
+import type { AcknowledgementSettler } from './acknowledgement-settler';
 import type { ReportSettler } from './report-settler';
 import { headersOf, storedDelivery, type DeliveryTarget } from './stored-delivery';
 import { PAYLOADS_AT_ONCE } from './storing';
@@ -40,7 +40,7 @@ export interface DeliveryLaneParts {
   flights: Leases;
   notices: Notices;
   reports: ReportSettler;
-  answers: AnswerSettler;
+  answers: AcknowledgementSettler;
   clock: Clock;
   /** Payloads are held in memory by one lane at a time. */
   turns: Turns;

@@ -6,7 +6,7 @@ import type { Held } from '../store/mailbox-lease';
 import type { Store } from '../store/store';
 import type { MessageHeaders } from '../types';
 import type { Clock } from '../clock';
-import type { SettleAnswer } from './answer-settler';
+import type { SettleAcknowledgement } from './acknowledgement-settler';
 import type { InboxRules } from './inbox-types';
 
 /** The endpoints that an inbox uses. */
@@ -52,7 +52,7 @@ export interface DurableInboxOptions extends InboxRules {
    */
   lease?: (changed: (held: boolean) => void) => Held & { start(): void; stop(): Promise<void> };
   /** Settles the sent message that an acknowledgement answers, before it is delivered. */
-  settleAnswer?: SettleAnswer;
+  settleAcknowledgement?: SettleAcknowledgement;
   /** Told of each message, with its bytes, as soon as it is in the store. */
   stored?: (bytes: number) => void;
   /** Tells acknowledgements and requests by workflow. Default: the shipped ones. */

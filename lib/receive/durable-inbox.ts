@@ -11,11 +11,11 @@ import { Collector } from './collector';
 import { DeliveryLane } from './delivery-lane';
 import type { RemoteChange } from '../store/store';
 import type { DurableInboxOptions } from './durable-inbox-types';
-import { AnswerSettler } from './answer-settler';
+import { AcknowledgementSettler } from './acknowledgement-settler';
 import { Leases } from './leases';
 import { IncomingRows } from './incoming-rows';
 import { InboxRouter } from './inbox-router';
-import { InboxWatchers } from './inbox-watchers';
+import { InboxListeners } from './inbox-listeners';
 import {
   asMeshError,
   DEFAULT_LEASE_MS,
@@ -55,11 +55,11 @@ class DurableInbox implements InboxPoller {
   readonly #schedule: PollSchedule;
   readonly #rows: IncomingRows;
   readonly #flights: Leases;
-  readonly #watchers: InboxWatchers;
+  readonly #watchers: InboxListeners;
   readonly #leases: Alarm;
   readonly #teller: MeshAcknowledger;
   readonly #reports: ReportSettler;
-  readonly #answers: AnswerSettler;
+  readonly #answers: AcknowledgementSettler;
   readonly #collector: Collector;
   readonly #turns = new Turns();
   readonly #kindOf: ReturnType<typeof deliveryKinds>;
@@ -99,7 +99,7 @@ class DurableInbox implements InboxPoller {
     });
     this.#rows = new IncomingRows(store, storeKey, clock, options.stored);
     this.#flights = new Leases(() => clock.now());
-    this.#watchers = new InboxWatchers({
+    this.#watchers = new InboxListeners({
       router: this.#router,
       waiting: this.#rows.waiting,
       flights: this.#flights,
@@ -107,7 +107,7 @@ class DurableInbox implements InboxPoller {
     });
     this.#leases = new Alarm(clock, () => this.#leaseEnded());
     this.#reports = new ReportSettler(options.settleReport);
-    this.#answers = new AnswerSettler({ ...options, rows: this.#rows, router: this.#router });
+    this.#answers = new AcknowledgementSettler({ ...options, rows: this.#rows, router: this.#router });
     const shared = { rows: this.#rows, router: this.#router, notices: this.#notices, signal: this.#closing.signal };
     const mayPoll = (): boolean => this.#lease.held;
     this.#teller = new MeshAcknowledger({

@@ -3,7 +3,7 @@ import { INLINE_BYTES } from '../payload/stored-payload';
 import type { Incoming, IncomingSummary } from '../store/store';
 import type { Clock } from '../clock';
 import type { ReceivedMessage } from '../types';
-import { ackIn } from './answer-settler';
+import { ackIn } from './acknowledgement-settler';
 import type { Lease, Leases } from './leases';
 import { DELIVERABLE, type IncomingRows } from './incoming-rows';
 import type { InboxConsumer } from './inbox-types';

@@ -3,7 +3,7 @@ import { ConfigurationError, GoneError, InvalidMessageError, MeshError, NotFound
 import { workflowsMatcher } from '../protocol/workflow-filter';
 import type { Incoming, IncomingState } from '../store/store';
 import type { InboxPage, MessageHeaders } from '../types';
-import { ackIn } from './answer-settler';
+import { ackIn } from './acknowledgement-settler';
 import type { InboxRouter } from './inbox-router';
 import type { Delivery, InboxConsumer, InboxState, PollerState } from './inbox-types';
 

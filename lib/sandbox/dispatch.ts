@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorAnswer, json, type Answer } from './answer';
+import { errorAnswer, json, type Answer } from './response';
 import { authorise } from './authorization';
 import { clientCertificateProblem, type ClientCertificateMode } from './client-certificates';
 import type { SandboxContext } from './context';
@@ -10,7 +10,7 @@ import { forbidden, Refusal } from './refusal';
 import { sweep } from './reports';
 import { acceptedVersion, type ApiVersion, type SandboxRequest } from './request';
 import type { Match, Router } from './router';
-import { discard, openBody, sendAnswer, type ReadyAnswer } from './send-answer';
+import { discard, openBody, sendAnswer, type ReadyAcknowledgement } from './send-response';
 import type { SandboxFaultEffect, SandboxRequestRecord } from './types';
 
 /** What a request has become so far. */
@@ -37,7 +37,7 @@ export function dispatcher(
   async function handle(raw: IncomingMessage, response: ServerResponse): Promise<void> {
     const progress: Progress = { operation: 'unknown', version: 1 };
     let record: SandboxRequestRecord | undefined;
-    let ready: ReadyAnswer | undefined;
+    let ready: ReadyAcknowledgement | undefined;
     try {
       const toError = (error: unknown): Answer =>
         errorAnswer(error, progress.version, context.messages.newId(context.clock.ms()));

@@ -1,5 +1,5 @@
 /** Which endpoint a path belongs to. */
-import type { Answer } from './answer';
+import type { Answer } from './response';
 import type { SandboxContext } from './context';
 import type { AuthorisedRequest, SandboxRequest } from './request';
 

@@ -3,7 +3,7 @@ import { createServer as createHttpServer, type RequestListener, type Server } f
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { ConfigurationError } from '../errors';
-import { json } from './answer';
+import { json } from './response';
 
 /** How the server is to be reached. */
 export interface ListenOptions {

@@ -93,14 +93,14 @@ export interface OutboxEvent {
   /** Of `overdue`: what has not come in time. */
   overdue?: Overdue;
   /** Of an acknowledgement (`infrastructure positive`, `business negative` …): what it says. */
-  answer?: ToldAnswer;
+  answer?: AcknowledgementMeaning;
 }
 
 /** What an event tells beside the message. */
 export type OutboxEventDetails = Pick<OutboxEvent, 'overdue' | 'answer'>;
 
 /** An acknowledgement's code, and what it means. */
-export interface ToldAnswer {
+export interface AcknowledgementMeaning {
   code: string;
   meaning: string;
 }

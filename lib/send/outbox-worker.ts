@@ -13,7 +13,7 @@ import type { LedgerNote, Outgoing, OutgoingChange, OutgoingState, OutgoingTrans
 import { attempt, PARK_AFTER, type AttemptParts, type Ending } from './attempt';
 import { CommitBatcher, type Claimed, type Ended } from './commit-batcher';
 import { Interrupted, notBegun } from './interrupted';
-import { settleLate } from './late-answer';
+import { settleLate } from './late-response';
 import { heldUnknown } from './held-unknown';
 import { SendQueue } from './send-queue';
 import type { Outbox } from './outbox';

@@ -4,7 +4,7 @@
  */
 import { v7 as uuidv7 } from 'uuid';
 import { AbortedError, InvalidMessageError } from '../errors';
-import { answersAsked, type Wanted } from '../acks/asks';
+import { acknowledgementsRequested, type RequestedAcknowledgements } from '../acks/requested';
 import { parseSource } from '../acks/parse-source';
 import { isAckWorkflow, loadProfiles, type WorkflowProfiles } from '../acks/profiles';
 import { keyOfRequest } from '../acks/request';
@@ -60,7 +60,7 @@ export interface OutboxParts {
 /** What is known of the answers to a message. */
 interface Answers {
   reference: string | null;
-  asks: Wanted;
+  asks: RequestedAcknowledgements;
 }
 
 /** Takes messages in, and answers for them until they are settled. */
@@ -179,7 +179,7 @@ export class Outbox {
     }
     const isAnswer = options.answering ?? acknowledgement ?? unreadableAcknowledgement;
     const isAsked = isAnswer === undefined && !isAckWorkflow(this.#profiles, workflowId);
-    const automatic = isAsked ? answersAsked(request, this.#profiles.find(workflowId)) : NOTHING_ASKED;
+    const automatic = isAsked ? acknowledgementsRequested(request, this.#profiles.find(workflowId)) : NOTHING_ASKED;
     return { reference, asks: automatic };
   }
 
@@ -206,7 +206,7 @@ export class Outbox {
       size,
       queuedAt: clock.now(),
       resendOf: options.resendOf ?? null,
-      answerReference: reference,
+      acknowledgementReference: reference,
       infrastructure: asks.infrastructure ? 'awaited' : 'not-asked',
       business: asks.business ? 'awaited' : 'not-asked',
       payload,
@@ -380,6 +380,6 @@ export class Outbox {
   }
 }
 
-const NOTHING_ASKED: Wanted = { infrastructure: false, business: false };
+const NOTHING_ASKED: RequestedAcknowledgements = { infrastructure: false, business: false };
 const ACCEPTED = new Set<OutgoingState>(['accepted', 'acknowledged', 'undelivered']);
 const ENDED = new Set<OutgoingState>(['rejected', 'closed']);

@@ -70,8 +70,8 @@ export interface Outgoing {
   readonly queuedAt: number;
   /** The `id` of the message that this one repeats. */
   readonly resendOf: string | null;
-  /** What an acknowledgement of it will name (answerKey of lib/acks); null where nobody knows. */
-  readonly answerReference: string | null;
+  /** What an acknowledgement of it will name (acknowledgementKey of lib/acks); null where nobody knows. */
+  readonly acknowledgementReference: string | null;
   state: OutgoingState;
   payload: StoredPayload | null;
   plan: SendPlan | null;
@@ -115,7 +115,7 @@ type FixedFields =
   | 'size'
   | 'queuedAt'
   | 'resendOf'
-  | 'answerReference';
+  | 'acknowledgementReference';
 
 /** What enqueueing needs; the rest has its start values (state `queued`). */
 export type NewOutgoing = Pick<Outgoing, FixedFields> & { payload: StoredPayload } & Partial<
@@ -149,7 +149,7 @@ export interface Incoming {
   readonly receivedAt: number;
   /** The same for every copy of a request by the same sender; null where it is none that can be read. */
   readonly requestKey: string | null;
-  /** What its payload was classification as (Classification of lib/acks): ids, codes and flags only. */
+  /** The classification of its payload (Classification of lib/acks): ids, codes and flags only. */
   classification: Record<string, unknown> | null;
   state: IncomingState;
   payload: StoredPayload | null;
@@ -296,8 +296,8 @@ export interface Store {
   getOutgoing(id: string): Promise<Outgoing | undefined>;
   /** Payloads are left out (null): a list may be long. */
   listOutgoing(filter: OutgoingFilter, page: Page): Promise<Outgoing[]>;
-  /** What was sent under this `answerReference`, newest first; payloads are left out (null). */
-  findByAnswerReference(mailbox: string, answerReference: string, limit: number): Promise<Outgoing[]>;
+  /** What was sent under this `acknowledgementReference`, newest first; payloads are left out (null). */
+  findByAcknowledgementReference(mailbox: string, acknowledgementReference: string, limit: number): Promise<Outgoing[]>;
   countOutgoing(mailbox: string): Promise<OutgoingCounts>;
   /**
    * What may be sent now, oldest first: queued, `nextAttemptAt` reached, and for strict order nothing earlier of its lane

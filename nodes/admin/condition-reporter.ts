@@ -1,6 +1,13 @@
 /** Looks at mailboxes again and again, and tells what has changed: for mesh-status. What counts as what is lib/monitor/conditions.ts's. */
 import type { NodeAPI } from 'node-red';
-import { alertsBetween, conditionsOf, severityOf, type Alert, type Condition, type WatchLimits } from '../../lib/index';
+import {
+  alertsBetween,
+  conditionsOf,
+  severityOf,
+  type Alert,
+  type Condition,
+  type ConditionLimits,
+} from '../../lib/index';
 import { measure, type Measured, type Unmeasured } from './measure';
 import { errorDetails } from '../shared/report-error';
 import type { KnownMailbox } from './known-mailboxes';
@@ -23,17 +30,17 @@ export interface MailboxAlert extends Alert {
   name: string;
 }
 
-export class HealthWatch {
+export class ConditionReporter {
   readonly #RED: NodeAPI;
   readonly #mailboxes: () => KnownMailbox[];
-  readonly #limits: WatchLimits;
+  readonly #limits: ConditionLimits;
   readonly #since = now();
   /** By id of the mesh-config node. */
   #seen = new Map<string, WatchedMailbox>();
   #looking: Promise<MailboxAlert[]> | undefined;
 
   /** @param mailboxes asked for at each look: a deploy changes them */
-  constructor(RED: NodeAPI, mailboxes: () => KnownMailbox[], limits: WatchLimits) {
+  constructor(RED: NodeAPI, mailboxes: () => KnownMailbox[], limits: ConditionLimits) {
     this.#RED = RED;
     this.#mailboxes = mailboxes;
     this.#limits = limits;

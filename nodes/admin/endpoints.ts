@@ -15,7 +15,7 @@
  */
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
-import { sendError, sendJson } from './answer';
+import { sendError, sendJson } from './response';
 import { ForbiddenError } from './errors';
 import { DownloadTickets } from './download-tickets';
 

@@ -7,7 +7,7 @@ import type { NodeAPI } from 'node-red';
 import type { Counter, Gauge, Registry } from 'prom-client';
 import { LATENCY_BOUNDS } from '../../lib/index';
 import { adminEndpoint } from './endpoints';
-import { safeHeaders } from './answer';
+import { safeHeaders } from './response';
 import { measure, type Measured, type Unmeasured } from './measure';
 import { knownMailboxes } from './known-mailboxes';
 import { wantsMetrics } from '../mailbox/runtime-settings';

@@ -12,7 +12,7 @@ const NEWS_EVERY_MS = 500;
 const due = new Map<string, NodeJS.Timeout>();
 
 /** Soon, and once for all that happens until then. */
-export function tellSidebar(RED: NodeAPI, id: string): void {
+export function notifySidebar(RED: NodeAPI, id: string): void {
   if (due.has(id)) return;
   const timer = setTimeout(() => {
     due.delete(id);

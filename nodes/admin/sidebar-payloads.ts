@@ -6,7 +6,7 @@ import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
 import { InvalidMessageError, notADevice, type OutgoingMessage } from '../../lib/index';
 import { adminEndpoint, requireNamedUser, type AdminRequest } from './endpoints';
-import { safeHeaders } from './answer';
+import { safeHeaders } from './response';
 import { messageOf, openedMailbox } from './sidebar-paths';
 import { drained } from './sidebar-views';
 import { sharedText } from '../shared/texts';

@@ -2,7 +2,7 @@
 import type { NodeAPI } from 'node-red';
 import { ledgerHead, ledgerLine, levelsOf, NotFoundError, type LedgerFormat } from '../../lib/index';
 import { adminEndpoint, hasAdminAuth, payloadNeedsUser, type AdminRequest } from './endpoints';
-import { safeHeaders } from './answer';
+import { safeHeaders } from './response';
 import type { ConnectionState } from '../mailbox/connection';
 import { errorDetails } from '../shared/report-error';
 import { dayOf } from './sidebar-activity';

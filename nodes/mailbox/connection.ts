@@ -12,8 +12,8 @@ import {
   type OutboxState,
 } from '../../lib/index';
 import { keepHandshaking } from './handshakes';
-import { SendingWatch, type Alarm } from './send-alarms';
-import { within } from './wait-at-most';
+import { SendAlarms, type Alarm } from './send-alarms';
+import { waitAtMost } from './wait-at-most';
 
 /** Node-RED gives up after 15 s. What is being sent has 5 s to end, which the outbox itself sees to. */
 const POLLER_GRACE_MS = 1_000;
@@ -77,7 +77,7 @@ class Registration {
 
   end(): Promise<void> {
     this.closing.abort();
-    this.#ended ??= within(USER_CLOSE_MS, Promise.allSettled(this.pending));
+    this.#ended ??= waitAtMost(USER_CLOSE_MS, Promise.allSettled(this.pending));
     return this.#ended;
   }
 }
@@ -86,7 +86,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #users = new Map<ConnectionUser, Registration>();
   readonly #closing = new AbortController();
-  readonly #watch = new SendingWatch((alarm) => this.#raise(alarm));
+  readonly #watch = new SendAlarms((alarm) => this.#raise(alarm));
   #opened: Promise<OpenedMailbox> | undefined;
   #handshaking: Promise<void> = Promise.resolve();
   #state: ConnectionState = { kind: 'idle' };
@@ -156,7 +156,7 @@ export class Connection {
     if (this.#closed === undefined) {
       const ending = this.#close().catch(() => undefined);
       this.#options.closing?.(ending);
-      this.#closed = within(CLOSE_MS, ending);
+      this.#closed = waitAtMost(CLOSE_MS, ending);
     }
     return this.#closed;
   }
@@ -168,7 +168,7 @@ export class Connection {
     // the mailbox; the acknowledgement after a delivery gets a moment, or the message would come again.
     const pollerClosed = opened?.poller.close().catch(() => undefined);
     await Promise.allSettled([
-      pollerClosed && within(POLLER_GRACE_MS, pollerClosed),
+      pollerClosed && waitAtMost(POLLER_GRACE_MS, pollerClosed),
       this.#handshaking,
       ...[...this.#users.values()].map((registration) => registration.end()),
     ]);

@@ -13,7 +13,7 @@ const told = new WeakMap<Storage, Set<string>>();
 const looks = new WeakMap<Storage, object>();
 
 /** Looks in ten seconds, unless another config is opened meanwhile. Warns in the name of `node`, in log and sidebar. */
-export async function lookForForgotten(RED: NodeAPI, node: Node, storage: Storage): Promise<void> {
+export async function reportForgottenMailboxes(RED: NodeAPI, node: Node, storage: Storage): Promise<void> {
   const look = {};
   looks.set(storage, look);
   const { clock } = testClock();

@@ -42,7 +42,7 @@ export function isPassing(error: StoredError): boolean {
   return PASSING.has(error.code);
 }
 
-export class SendingWatch {
+export class SendAlarms {
   readonly #raise: (alarm: Alarm) => void;
   readonly #followers = new Set<object>();
   /** Ids of messages that a flow waits for, and how many of them do. */

@@ -215,10 +215,10 @@ class Sidebar {
     if (!this.#composeArea.firstChild) return;
     // Sending has disabled its button, which has lost the focus then; whoever is elsewhere stays there.
     const { activeElement } = document;
-    const within = this.#composeArea.contains(activeElement) || activeElement === document.body;
+    const waitAtMost = this.#composeArea.contains(activeElement) || activeElement === document.body;
     this.#composeArea.replaceChildren();
     this.#composeButton.setAttribute('aria-expanded', 'false');
-    if (within) this.#composeButton.focus();
+    if (waitAtMost) this.#composeButton.focus();
   }
 
   #ledgerTools() {

@@ -66,8 +66,8 @@ export class MessageDetail {
 
   /** What was pressed may be gone: then its message's row, so that the way goes on from there. */
   #focus(key) {
-    const within = this.element.querySelector(`[data-key="${key}"]`);
-    (within ?? this.element.parentElement?.querySelector('.mesh-row'))?.focus();
+    const waitAtMost = this.element.querySelector(`[data-key="${key}"]`);
+    (waitAtMost ?? this.element.parentElement?.querySelector('.mesh-row'))?.focus();
   }
 
   #facts() {

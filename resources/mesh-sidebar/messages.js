@@ -217,9 +217,9 @@ export class Messages {
       await this.refresh();
       return;
     }
-    const within = this.element.contains(document.activeElement);
+    const waitAtMost = this.element.contains(document.activeElement);
     await this.show('out', 'all');
-    if (within) this.#list.querySelector(`[data-key="row-${CSS.escape(reference)}"]`)?.focus();
+    if (waitAtMost) this.#list.querySelector(`[data-key="row-${CSS.escape(reference)}"]`)?.focus();
   }
 }
 

@@ -93,7 +93,7 @@ describe('the outbox', () => {
     ] as const;
     for (const [payload, reference] of cases) {
       const { message } = await lab.outbox.enqueue({ to: 'X26ABC2', workflowId: 'W', payload });
-      assert.equal((await storage.store.getOutgoing(message.id))?.answerReference, reference);
+      assert.equal((await storage.store.getOutgoing(message.id))?.acknowledgementReference, reference);
       // Nothing is awaited that nobody asked to await.
       assert.deepEqual(await outcomes(lab, message.id), ['not-asked', 'not-asked']);
     }

@@ -165,7 +165,7 @@ for (const major of MAJORS) {
         await tray.locator('.red-ui-editableList-addButton').click();
         await tray.getByLabel('Workflow id', { exact: true }).fill('ORDERS');
         await tray.getByLabel('Form of the answer').selectOption('custom');
-        await tray.getByLabel('Answered on').fill('RECEIPTS');
+        await tray.getByLabel('SentAcknowledgement on').fill('RECEIPTS');
         await tray.getByLabel('receivers take no chunks').check();
         await tray.getByLabel('Advised up to (MB)').fill('2.5');
         assert.deepEqual(await faultsOf(editor), []);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { ConfigurationError, InvalidMessageError, UnreadableError } from '../../lib/errors';
-import { composeAnswer } from '../../lib/acks/compose';
+import { composeAcknowledgement } from '../../lib/acks/compose';
 import { readHl7Ack } from '../../lib/acks/hl7v2/read';
 import { parseAcknowledgement } from '../../lib/acks/parse-acknowledgement';
 import { buildItk3Response } from '../../lib/acks/itk3/build';
@@ -97,7 +97,7 @@ export const ACKS: Target[] = [
         messageId: 'M1',
         now,
       };
-      const answer = composeAnswer(
+      const answer = composeAcknowledgement(
         { form, level, outcome, ...(outcome === 'rejected' ? { code: ITK3_CODES[5]?.code ?? '' } : {}) },
         context,
       );

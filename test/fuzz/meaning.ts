@@ -9,7 +9,7 @@ import { buildNhsAck, readNhsAck } from '../../lib/acks/nhsack/nhsack';
 import { componentAt, readEdifact, writeEdifact } from '../../lib/formats/edifact/interchange';
 import { ACK_CODES, acknowledgeHl7 } from '../../lib/formats/hl7/acknowledge';
 import { readHl7, textAt, writeHl7, type Hl7Message } from '../../lib/formats/hl7/message';
-import { readTracking } from '../../lib/protocol/answers';
+import { readTracking } from '../../lib/protocol/responses';
 import { readMessageHeaders } from '../../lib/protocol/message-headers';
 import { readMeshTime } from '../../lib/protocol/time';
 import { itk3Request } from '../acks/fixtures';

@@ -103,7 +103,7 @@ const FAULTS: Fault[] = [
   },
   {
     target: 'protocol: what tracking',
-    file: 'lib/protocol/answers.ts',
+    file: 'lib/protocol/responses.ts',
     check: 'answer.local_id || answer.localId',
     without: 'answer.localId || undefined',
   },

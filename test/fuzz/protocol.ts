@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { InvalidMessageError } from '../../lib/errors';
 import { bypassesProxy } from '../../lib/client/transport';
 import { safeFileName } from '../../lib/payload/safe-file-name';
-import { readError, readInbox, readMailboxes, readMessageId, readTracking } from '../../lib/protocol/answers';
+import { readError, readInbox, readMailboxes, readMessageId, readTracking } from '../../lib/protocol/responses';
 import { authorizationToken, parseAuthorizationToken } from '../../lib/protocol/authorization';
 import { readChecksum } from '../../lib/protocol/checksum';
 import { formatChunkRange, parseChunkRange } from '../../lib/protocol/chunk-range';

@@ -48,7 +48,7 @@ const sentRow = fc.record({
   size: fc.nat(),
   queued_at: fc.nat(),
   resend_of: fc.option(text),
-  answer_reference: fc.option(text),
+  acknowledgement_reference: fc.option(text),
   state: fc.constantFrom(...OUTGOING_STATES),
   payload_kind: fc.constantFrom(null, 'inline', 'spool'),
   payload_name: fc.option(text),

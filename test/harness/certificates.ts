@@ -13,7 +13,7 @@ export interface Pair {
 }
 
 /** What a certificate is to say. */
-export interface Wanted {
+export interface RequestedAcknowledgements {
   commonName?: string;
   /** Names and addresses. Default: localhost and 127.0.0.1. */
   names?: string[];
@@ -24,7 +24,7 @@ export interface Wanted {
 /** A CA. */
 export interface Authority {
   readonly cert: string;
-  issue(wanted?: Wanted): Promise<Pair>;
+  issue(wanted?: RequestedAcknowledgements): Promise<Pair>;
 }
 
 const newKeys = (): Promise<CryptoKeyPair> => crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);

@@ -1,6 +1,6 @@
 /**
  * The requests that both servers are asked, valid ones and others. `difference` names what docs/interoperation.md explains
- * where their answers are not alike; without it, they have to be (see same-answers.test.ts).
+ * where their answers are not alike; without it, they have to be (see same-responses.test.ts).
  */
 import type { RawRequest } from './support/raw-request';
 import { ALICE, BOB, CAROL, HANDSHAKE, tokenOfBob, type Scene, type Version, WORKFLOW } from './support/scene';

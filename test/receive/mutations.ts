@@ -16,7 +16,7 @@ const EXPAND = 'lib/payload/expand.ts';
 const DOWNLOAD = 'lib/receive/download.ts';
 const BODY = 'lib/client/whole-body.ts';
 
-const ANSWERS = 'test/client/hostile-answers.test.ts';
+const ANSWERS = 'test/client/hostile-responses.test.ts';
 const TLS = 'test/client/tls.test.ts';
 const TRANSPORT = 'lib/client/transport.ts';
 
@@ -249,7 +249,7 @@ const MUTATIONS: Taken[] = [
   {
     case: 'whose error code, event and id are books',
     test: ANSWERS,
-    file: 'lib/protocol/answers.ts',
+    file: 'lib/protocol/responses.ts',
     check: "said?.slice(0, 100).replaceAll(/\\p{Cc}/gu, '?') || undefined",
     without: 'said || undefined',
   },

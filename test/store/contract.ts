@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { AbortedError } from '../../lib/errors';
 import type { Store } from '../../lib/store/store';
 import { failure } from '../harness/failure';
-import { describeAnswers } from './contract/answers';
+import { describeAnswers } from './contract/acknowledgements';
 import { describeEnqueue } from './contract/enqueue';
 import { describeInbox } from './contract/inbox';
 import { describeLedger } from './contract/ledger';

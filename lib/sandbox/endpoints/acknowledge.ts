@@ -1,5 +1,5 @@
 /** acknowledge_message: PUT /messageexchange/{mailbox_id}/inbox/{message_id}/status/acknowledged */
-import { empty, json } from '../answer';
+import { empty, json } from '../response';
 import { statusOf } from '../message';
 import type { MailboxHandler, Route } from '../router';
 import { receivedMessage } from './download';

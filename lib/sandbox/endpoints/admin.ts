@@ -3,7 +3,7 @@
  * SandboxOptions.admin is on. Each is there twice: below /admin and below /messageexchange/admin.
  */
 import { z } from 'zod';
-import { empty, json } from '../answer';
+import { empty, json } from '../response';
 import type { SandboxContext } from '../context';
 import { MESSAGE_STATUSES, type Message, type MessageEvent } from '../message';
 import { noSuchMessage, Refusal, ValidationRefusal } from '../refusal';

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { pipeline, type Transform } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
-import { empty, type Answer } from '../answer';
+import { empty, type Answer } from '../response';
 import type { SandboxContext } from '../context';
 import { statusOf, type Message } from '../message';
 import { forbidden, messageGone, noSuchMessage } from '../refusal';

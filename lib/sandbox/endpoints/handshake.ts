@@ -1,5 +1,5 @@
 /** handshake: POST /messageexchange/{mailbox_id} */
-import { empty, json } from '../answer';
+import { empty, json } from '../response';
 import { requiredHeader } from '../request';
 import type { MailboxHandler, Route } from '../router';
 

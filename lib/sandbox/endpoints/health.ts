@@ -1,5 +1,5 @@
 /** Signs of life, without a token. Not in mesh-api.yaml; MESH, its clients and the NHS's sandbox have them. */
-import { json } from '../answer';
+import { json } from '../response';
 import type { Route } from '../router';
 
 const PATHS = ['/health', '/_status', '/_ping', '/healthcheck', '/messageexchange/_ping', '/messageexchange/deepping'];

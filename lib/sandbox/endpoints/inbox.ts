@@ -1,6 +1,6 @@
 /** list_messages and count_messages_in_inbox. */
 import { workflowMatcher } from '../../protocol/workflow-filter';
-import { json } from '../answer';
+import { json } from '../response';
 import type { SandboxContext } from '../context';
 import type { Message } from '../message';
 import { ValidationRefusal } from '../refusal';

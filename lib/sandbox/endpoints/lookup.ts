@@ -1,5 +1,5 @@
 /** The two lookups: get_receiving_mailbox_ids by ODS code and workflow, and by workflow. No token (mesh-api.yaml). */
-import { json } from '../answer';
+import { json } from '../response';
 import type { RegisteredMailbox } from '../mailboxes';
 import { Refusal } from '../refusal';
 import { param, type SandboxRequest } from '../request';

@@ -2,7 +2,7 @@
  * The rich inbox and outbox and the update of the NHS's sandbox. They are not in mesh-api.yaml, so they are there only
  * with the admin endpoints, for test suites that use them; they ask for a token all the same.
  */
-import { empty, json, type Answer } from '../answer';
+import { empty, json, type Answer } from '../response';
 import type { SandboxContext } from '../context';
 import { statusOf, type Message } from '../message';
 import { MESSAGE_EXPIRY_MS } from '../messages';

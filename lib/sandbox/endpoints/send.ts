@@ -1,6 +1,6 @@
 /** send_message: POST /messageexchange/{mailbox_id}/outbox */
 import { parseChunkRange } from '../../protocol/chunk-range';
-import { json, type Answer } from '../answer';
+import { json, type Answer } from '../response';
 import type { StoredBody } from '../bodies';
 import type { SandboxContext } from '../context';
 import type { Message } from '../message';

@@ -1,7 +1,7 @@
 /** Our own admin endpoints: a sandbox in another process is steered by them as one in the same process by its object. */
 import { z } from 'zod';
 import { ConfigurationError } from '../../errors';
-import { json } from '../answer';
+import { json } from '../response';
 import { Refusal } from '../refusal';
 import { jsonBody } from '../request';
 import type { OpenHandler, Route } from '../router';

@@ -1,6 +1,6 @@
 /** tracking_by_message_id, and the deprecated tracking_by_local_id. */
 import { compactSeconds } from '../../protocol/time';
-import { json } from '../answer';
+import { json } from '../response';
 import type { SandboxContext } from '../context';
 import { failureOf, fileNameOf, lastEvent, lastEventOf, statusOf, type Message } from '../message';
 import { noSuchMessage, Refusal } from '../refusal';

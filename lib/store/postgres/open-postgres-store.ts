@@ -79,8 +79,8 @@ function storeOn(connections: Connections, notices: Notices, own: string): Postg
     enqueue: (message, note) => add(message.mailbox, (q) => outgoing.enqueue(q, message, note, tell)),
     getOutgoing: (id) => read((q) => outgoing.getOutgoing(q, id)),
     listOutgoing: (filter, page) => read((q) => outgoing.listOutgoing(q, filter, page)),
-    findByAnswerReference: (mailbox, reference, limit) =>
-      read((q) => outgoing.findByAnswerReference(q, mailbox, reference, limit)),
+    findByAcknowledgementReference: (mailbox, reference, limit) =>
+      read((q) => outgoing.findByAcknowledgementReference(q, mailbox, reference, limit)),
     countOutgoing: (mailbox) => read((q) => outgoing.countOutgoing(q, mailbox)),
     idsToSend: (mailbox, now, limit) => read((q) => outgoing.idsToSend(q, mailbox, now, limit)),
     nextToSend: (mailbox, now, limit) => read((q) => outgoing.nextToSend(q, mailbox, now, limit)),

@@ -94,16 +94,16 @@ export async function getOutgoing(queries: Queries, id: string): Promise<Outgoin
   return row && whole(row);
 }
 
-export async function findByAnswerReference(
+export async function findByAcknowledgementReference(
   queries: Queries,
   mailbox: string,
-  answerReference: string,
+  acknowledgementReference: string,
   limit: number,
 ): Promise<Outgoing[]> {
   const rows = await queries.rows(
-    `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.answer_reference = ? ORDER BY o.id DESC LIMIT ?`,
+    `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.acknowledgement_reference = ? ORDER BY o.id DESC LIMIT ?`,
     mailbox,
-    answerReference,
+    acknowledgementReference,
     limit,
   );
   return rows.map((row) => outgoingOf(parseOutgoing(row), mailbox, null));

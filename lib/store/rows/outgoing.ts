@@ -34,7 +34,7 @@ const schema = z.object({
   size: z.number(),
   queued_at: z.number(),
   resend_of: z.string().nullable(),
-  answer_reference: z.string().nullable(),
+  acknowledgement_reference: z.string().nullable(),
   state: z.enum(OUTGOING_STATES),
   ...payloadColumns,
   plan: json(
@@ -89,7 +89,7 @@ export function outgoingOf(row: OutgoingRow, mailbox: string, payload: StoredPay
     size: row.size,
     queuedAt: row.queued_at,
     resendOf: row.resend_of,
-    answerReference: row.answer_reference,
+    acknowledgementReference: row.acknowledgement_reference,
     state: row.state,
     payload,
     plan: row.plan,
@@ -113,7 +113,7 @@ export function outgoingOf(row: OutgoingRow, mailbox: string, payload: StoredPay
 
 /** What an INSERT sets; the columns' defaults are the other start values. */
 export const NEW_OUTGOING_COLUMNS = `mailbox, id, instance, once_key, lane, strict_order, local_id, local_id_is_unique,
-  workflow_id, envelope, size, queued_at, resend_of, answer_reference, state, infrastructure, business, collect_by,
+  workflow_id, envelope, size, queued_at, resend_of, acknowledgement_reference, state, infrastructure, business, collect_by,
   infrastructure_by, business_by, payload_kind, payload_name, payload_file`;
 
 export function newOutgoingValues(mailbox: number, message: NewOutgoing): SqlValue[] {
@@ -131,7 +131,7 @@ export function newOutgoingValues(mailbox: number, message: NewOutgoing): SqlVal
     message.size,
     message.queuedAt,
     message.resendOf,
-    message.answerReference,
+    message.acknowledgementReference,
     'queued',
     message.infrastructure ?? 'not-asked',
     message.business ?? 'not-asked',

@@ -50,7 +50,8 @@ function storeOn(connection: Connection): SqliteStore {
     mailboxes: () => call('mailboxes', []),
     getOutgoing: (id) => call('getOutgoing', [id]),
     listOutgoing: (filter, page) => call('listOutgoing', [filter, page]),
-    findByAnswerReference: (mailbox, reference, limit) => call('findByAnswerReference', [mailbox, reference, limit]),
+    findByAcknowledgementReference: (mailbox, reference, limit) =>
+      call('findByAcknowledgementReference', [mailbox, reference, limit]),
     countOutgoing: (mailbox) => call('countOutgoing', [mailbox]),
     nextToSend: (mailbox, now, limit) => call('nextToSend', [mailbox, now, limit]),
     idsToSend: (mailbox, now, limit) => call('idsToSend', [mailbox, now, limit]),

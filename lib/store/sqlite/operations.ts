@@ -39,7 +39,7 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'mailboxes',
   'getOutgoing',
   'listOutgoing',
-  'findByAnswerReference',
+  'findByAcknowledgementReference',
   'countOutgoing',
   'nextToSend',
   'idsToSend',
@@ -75,8 +75,8 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     enqueue: (message: NewOutgoing, note: LedgerNote) => outgoing.enqueue(message, note),
     getOutgoing: (id: string) => outgoing.get(id),
     listOutgoing: (filter: OutgoingFilter, page: Page) => outgoing.list(filter, page),
-    findByAnswerReference: (mailbox: string, answerReference: string, limit: number) =>
-      outgoing.findByAnswerReference(mailbox, answerReference, limit),
+    findByAcknowledgementReference: (mailbox: string, acknowledgementReference: string, limit: number) =>
+      outgoing.findByAcknowledgementReference(mailbox, acknowledgementReference, limit),
     countOutgoing: (mailbox: string) => outgoing.count(mailbox),
     nextToSend: (mailbox: string, now: number, limit: number) => outgoing.nextToSend(mailbox, now, limit),
     idsToSend: (mailbox: string, now: number, limit: number) => outgoing.idsToSend(mailbox, now, limit),

@@ -126,15 +126,15 @@ export class OutgoingTable {
     );
   }
 
-  findByAnswerReference(mailboxKey: string, answerReference: string, limit: number): Outgoing[] {
+  findByAcknowledgementReference(mailboxKey: string, acknowledgementReference: string, limit: number): Outgoing[] {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return [];
     return this.#statements
       .all(
         `${SELECT} INDEXED BY outgoing_answer
-          WHERE mailbox = ? AND answer_reference = ? AND answer_reference IS NOT NULL ORDER BY id DESC LIMIT ?`,
+          WHERE mailbox = ? AND acknowledgement_reference = ? AND acknowledgement_reference IS NOT NULL ORDER BY id DESC LIMIT ?`,
         mailbox,
-        answerReference,
+        acknowledgementReference,
         limit,
       )
       .map((row) => this.#bare(row));

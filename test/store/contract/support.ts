@@ -41,7 +41,7 @@ export function outgoing(changes: Partial<NewOutgoing> = {}): NewOutgoing {
     size: 5,
     queuedAt: T,
     resendOf: null,
-    answerReference: null,
+    acknowledgementReference: null,
     payload: { kind: 'inline', bytes: Buffer.from('hello') },
     ...changes,
   };

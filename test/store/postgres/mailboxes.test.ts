@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { ConfigurationError, openStorage, type Storage } from '../../../lib/index';
 import { systemClock } from '../../../lib/clock';
 import { Interrupted } from '../../../lib/send/interrupted';
-import { settleLate } from '../../../lib/send/late-answer';
+import { settleLate } from '../../../lib/send/late-response';
 import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
 import type { Store } from '../../../lib/store/store';
 import { afterThisTest, emptyFolder } from '../../harness/cleanup';

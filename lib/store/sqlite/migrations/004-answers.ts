@@ -1,7 +1,7 @@
 /** Version 4: what an answer will name, of what was sent; what a received payload says of itself, so far as answering needs it. */
 export const answers = `
-  ALTER TABLE outgoing ADD COLUMN answer_reference TEXT;
-  CREATE INDEX outgoing_answer ON outgoing (mailbox, answer_reference, id) WHERE answer_reference IS NOT NULL;
+  ALTER TABLE outgoing ADD COLUMN acknowledgement_reference TEXT;
+  CREATE INDEX outgoing_answer ON outgoing (mailbox, acknowledgement_reference, id) WHERE acknowledgement_reference IS NOT NULL;
 
   ALTER TABLE incoming ADD COLUMN request_key TEXT;
   ALTER TABLE incoming ADD COLUMN classification TEXT;

@@ -7,8 +7,8 @@
 const BEFORE = 'Acknowledgement of MESH message ';
 
 /** `Mex-Subject` of an answer to the message with this MESH id. */
-export const subjectOfAnswer = (messageId: string): string => `${BEFORE}${messageId}`;
+export const subjectOfAcknowledgement = (messageId: string): string => `${BEFORE}${messageId}`;
 
 /** Whether a received message says by its subject that it is an answer. */
-export const isMarkedAsAnswer = (subject: unknown): boolean =>
+export const isMarkedAsAcknowledgement = (subject: unknown): boolean =>
   typeof subject === 'string' && subject.trim().toLowerCase().startsWith(BEFORE.toLowerCase());

@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Answered, MeshAnswer } from '../../lib/index';
+import type { SentAcknowledgement, MeshAnswer } from '../../lib/index';
 import { itk3Request, MEDRPT } from '../acks/fixtures';
 import { emptyFolder } from '../harness/cleanup';
 import { change, closeBuiltInSandbox, deploy, receive, Recorder, redeploy } from './support';
@@ -35,7 +35,7 @@ function flow(workflowId = TOC, ack: object = {}): Flow {
   ];
 }
 
-type Answering = Msg & { meshAnswered: Answered; meshAnswer: MeshAnswer };
+type Answering = Msg & { meshAnswered: SentAcknowledgement; meshAnswer: MeshAnswer };
 
 /** Sends and collects one. */
 async function delivered(payload: string): Promise<Msg> {

@@ -3,7 +3,7 @@ import type { WorkflowProfile } from './profiles';
 import type { KeptRequest } from './request';
 
 /** Both levels, decided. */
-export interface Wanted {
+export interface RequestedAcknowledgements {
   infrastructure: boolean;
   business: boolean;
 }
@@ -12,7 +12,10 @@ export interface Wanted {
  * What is to be answered. A profile without an answer means none, whatever the flags say. Where the flags of an ITK3 request
  * cannot be read they count as set: an answer too many is a smaller harm than a sender who waits.
  */
-export function answersAsked(request: KeptRequest | undefined, profile: WorkflowProfile | undefined): Wanted {
+export function acknowledgementsRequested(
+  request: KeptRequest | undefined,
+  profile: WorkflowProfile | undefined,
+): RequestedAcknowledgements {
   if (profile && (profile.form === 'none' || profile.ackWorkflowId === null)) return NONE;
   const ofProfile = profile ? { infrastructure: profile.infAck, business: profile.busAck } : NONE;
   if (request === undefined) return ofProfile;
@@ -23,4 +26,4 @@ export function answersAsked(request: KeptRequest | undefined, profile: Workflow
   };
 }
 
-const NONE: Wanted = { infrastructure: false, business: false };
+const NONE: RequestedAcknowledgements = { infrastructure: false, business: false };

@@ -7,7 +7,7 @@ import type { InboxConsumer, InboxState } from './inbox-types';
 import type { Waiting } from './waiting';
 
 /** What it needs. */
-export interface InboxWatchersParts {
+export interface InboxListenersParts {
   router: InboxRouter<InboxConsumer>;
   waiting: Waiting;
   flights: Leases;
@@ -15,13 +15,13 @@ export interface InboxWatchersParts {
 }
 
 /** The watchers of one mailbox. */
-export class InboxWatchers {
-  readonly #parts: InboxWatchersParts;
+export class InboxListeners {
+  readonly #parts: InboxListenersParts;
   readonly #listeners = new Set<() => void>();
   #progress: { consumer: InboxConsumer; progress: Progress } | undefined;
   #isDue = false;
 
-  constructor(parts: InboxWatchersParts) {
+  constructor(parts: InboxListenersParts) {
     this.#parts = parts;
   }
 

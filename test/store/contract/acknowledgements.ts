@@ -2,25 +2,25 @@ import assert from 'node:assert/strict';
 import { enqueued, ids, inState, MAILBOX, OTHER, received, T, type UseStore } from './support';
 
 export function describeAnswers(store: UseStore): void {
-  describe('findByAnswerReference', () => {
+  describe('findByAcknowledgementReference', () => {
     it('gives what was sent under a reference, whatever its state, newest first, without payloads', async () => {
-      const first = await enqueued(store(), { answerReference: 'itk3 a' });
-      await enqueued(store(), { answerReference: 'itk3 b' });
+      const first = await enqueued(store(), { acknowledgementReference: 'itk3 a' });
+      await enqueued(store(), { acknowledgementReference: 'itk3 b' });
       await enqueued(store());
-      await enqueued(store(), { answerReference: 'itk3 a', mailbox: OTHER });
-      const second = await inState(store(), 'closed', {}, { answerReference: 'itk3 a' });
-      const found = await store().findByAnswerReference(MAILBOX, 'itk3 a', 9);
+      await enqueued(store(), { acknowledgementReference: 'itk3 a', mailbox: OTHER });
+      const second = await inState(store(), 'closed', {}, { acknowledgementReference: 'itk3 a' });
+      const found = await store().findByAcknowledgementReference(MAILBOX, 'itk3 a', 9);
       assert.deepEqual(ids(found), [second, first]);
       assert.deepEqual(
-        found.map(({ payload, answerReference }) => [payload, answerReference]),
+        found.map(({ payload, acknowledgementReference }) => [payload, acknowledgementReference]),
         [
           [null, 'itk3 a'],
           [null, 'itk3 a'],
         ],
       );
-      assert.deepEqual(ids(await store().findByAnswerReference(MAILBOX, 'itk3 a', 1)), [second]);
-      assert.deepEqual(await store().findByAnswerReference(MAILBOX, 'itk3', 9), []);
-      assert.deepEqual(await store().findByAnswerReference('https://nowhere X', 'itk3 a', 9), []);
+      assert.deepEqual(ids(await store().findByAcknowledgementReference(MAILBOX, 'itk3 a', 1)), [second]);
+      assert.deepEqual(await store().findByAcknowledgementReference(MAILBOX, 'itk3', 9), []);
+      assert.deepEqual(await store().findByAcknowledgementReference('https://nowhere X', 'itk3 a', 9), []);
     });
   });
 

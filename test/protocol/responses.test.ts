@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readError, readInbox, readMailboxes, readMessageId, readTracking } from '../../lib/protocol/answers';
+import { readError, readInbox, readMailboxes, readMessageId, readTracking } from '../../lib/protocol/responses';
 
 const GARBAGE = [undefined, null, '', 'text', 5, [], {}, { messages: 'x' }, { messages: [1] }, { results: 5 }];
 

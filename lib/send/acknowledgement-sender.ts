@@ -1,5 +1,5 @@
 /** Answers received messages: the business acknowledgement, through the durable outbox, once for each message and level. */
-import { composeAnswer, type AcknowledgementRequest, type Unanswered } from '../acks/compose';
+import { composeAcknowledgement, type AcknowledgementRequest, type NoAcknowledgement } from '../acks/compose';
 import type { WorkflowProfiles } from '../acks/profiles';
 import type { Classification } from '../acks/classify';
 import type { AckForm, AckLevel } from '../acks/types';
@@ -9,7 +9,7 @@ import type { Incoming, Outgoing, Store } from '../store/store';
 import type { Outbox } from './outbox';
 import type { StoredEnvelope } from './outbox-types';
 
-export interface AnswererParts {
+export interface AcknowledgementSenderParts {
   store: Store;
   outbox: Outbox;
   clock: Clock;
@@ -21,7 +21,7 @@ export interface AnswererParts {
 }
 
 /** What became of a wish to answer. Plain JSON. */
-export type Answered =
+export type SentAcknowledgement =
   | {
       answered: true;
       /** Of the answer in the outbox. */
@@ -33,20 +33,20 @@ export type Answered =
       /** It was answered on this level before; that answer stands. */
       repeated?: true;
     }
-  | { answered: false; why: Unanswered };
+  | { answered: false; why: NoAcknowledgement };
 
 const LEVELS: readonly AckLevel[] = ['infrastructure', 'business'];
 
 /**
  * Puts the answer to a received message into the outbox, as the store knows the message, after a restart too. Resolves when it is
  * durable: only then may the message be done. The same level again gives the first answer.
- * @throws NotFoundError for a message that the store does not have; what composeAnswer and the outbox throw
+ * @throws NotFoundError for a message that the store does not have; what composeAcknowledgement and the outbox throw
  */
 export async function answerMessage(
-  parts: AnswererParts,
+  parts: AcknowledgementSenderParts,
   messageId: string,
   wish: AcknowledgementRequest,
-): Promise<Answered> {
+): Promise<SentAcknowledgement> {
   const { store, outbox, clock, mailbox, mailboxId, odsCode, profiles } = parts;
   const row = await store.getIncoming(mailbox, messageId);
   if (!row) {
@@ -57,7 +57,7 @@ export async function answerMessage(
   }
   if (row.messageType === 'REPORT') return { answered: false, why: 'acknowledgement' };
   const earlier = await givenAnswers(parts, messageId);
-  const composed = composeAnswer(wish, {
+  const composed = composeAcknowledgement(wish, {
     messageId,
     subject: row.headers['subject'],
     workflowId: row.workflowId,
@@ -110,7 +110,7 @@ const onceKey = (messageId: string, level: AckLevel): string => `answer:${messag
 
 /** The answers that were given to a message, infrastructure first. */
 async function givenAnswers(
-  { store, mailbox }: AnswererParts,
+  { store, mailbox }: AcknowledgementSenderParts,
   messageId: string,
 ): Promise<Map<AckLevel, { id: string; code: string }>> {
   const given = new Map<AckLevel, { id: string; code: string }>();
@@ -124,7 +124,7 @@ async function givenAnswers(
 const codeOf = ({ envelope }: Outgoing): string => (envelope as Partial<StoredEnvelope>).answering?.code ?? '';
 
 /** The same request of the same sender came before, as another message. */
-async function isDuplicate({ store, mailbox }: AnswererParts, row: Incoming): Promise<boolean> {
+async function isDuplicate({ store, mailbox }: AcknowledgementSenderParts, row: Incoming): Promise<boolean> {
   if (row.requestKey === null) return false;
   const first = await store.firstIncomingRequest(mailbox, row.requestKey);
   return first !== undefined && first.messageId !== row.messageId;

@@ -18,29 +18,29 @@ import type { SpooledPayload } from './spool-sink';
 import { Turns } from './turns';
 
 /** Settles an acknowledgement; undefined where it answers nothing that was sent. */
-export type SettleAnswer = (
+export type SettleAcknowledgement = (
   ack: ReceivedAck,
   by: Pick<MessageHeaders, 'from' | 'messageId'>,
 ) => Promise<Settled | undefined>;
 
-export interface AnswerSettlerParts {
+export interface AcknowledgementSettlerParts {
   rows: IncomingRows;
   router: InboxRouter<InboxConsumer>;
   spool: Spool;
   profiles?: WorkflowProfiles;
   /** Default: nothing was ever sent. */
-  settleAnswer?: SettleAnswer;
+  settleAcknowledgement?: SettleAcknowledgement;
 }
 
 /** What a row keeps of what its payload is. */
 export type KeptContent = Required<Pick<Incoming, 'classification' | 'requestKey'>>;
 
-export class AnswerSettler {
-  readonly #parts: AnswerSettlerParts;
+export class AcknowledgementSettler {
+  readonly #parts: AcknowledgementSettlerParts;
   readonly #profiles: WorkflowProfiles;
   readonly #turns = new Turns();
 
-  constructor(parts: AnswerSettlerParts) {
+  constructor(parts: AcknowledgementSettlerParts) {
     this.#parts = parts;
     this.#profiles = parts.profiles ?? loadProfiles();
   }
@@ -78,7 +78,7 @@ export class AnswerSettler {
   async #settle(ack: ReceivedAck, headers: MessageHeaders): Promise<Settled | undefined> {
     const endTurn = await this.#turns.next();
     try {
-      return await this.#parts.settleAnswer?.(ack, headers);
+      return await this.#parts.settleAcknowledgement?.(ack, headers);
     } finally {
       endTurn();
     }

@@ -1,5 +1,5 @@
 /** An acknowledgement that came back settles what it answers: found by the reference that it names, never by a local id alone. */
-import { answerKey, type ReceivedAck } from '../acks/types';
+import { acknowledgementKey, type ReceivedAck } from '../acks/types';
 import type { Settled } from '../acks/classify';
 import type { Clock } from '../clock';
 import { settleOutcome } from '../store/settle-outcome';
@@ -7,7 +7,7 @@ import type { Outcome, Outgoing, OutgoingState, Store } from '../store/store';
 import type { MessageHeaders } from '../types';
 import type { Outbox } from './outbox';
 
-export interface SettleAnswerParts {
+export interface SettleAcknowledgementParts {
   store: Store;
   outbox: Outbox;
   clock: Clock;
@@ -25,15 +25,15 @@ const DUPLICATE_CODES = new Set(['20007', '20008']);
  * Settles the outcome of the message that an acknowledgement answers, and gives which one; undefined where this mailbox's outbox
  * has none that it can be. The same again changes nothing; a negative one is final.
  */
-export async function settleAnswer(
-  { store, outbox, clock, mailbox }: SettleAnswerParts,
+export async function settleAcknowledgement(
+  { store, outbox, clock, mailbox }: SettleAcknowledgementParts,
   ack: ReceivedAck,
   by: Pick<MessageHeaders, 'from' | 'messageId'>,
 ): Promise<Settled | undefined> {
   const { form, answers, sender, level, result, code, meaning } = ack;
   if (answers === undefined) return undefined;
-  const key = answerKey({ form, reference: answers, ...(sender === undefined ? {} : { sender }) });
-  const sent = await store.findByAnswerReference(mailbox, key, LOOKED_AT);
+  const key = acknowledgementKey({ form, reference: answers, ...(sender === undefined ? {} : { sender }) });
+  const sent = await store.findByAcknowledgementReference(mailbox, key, LOOKED_AT);
   const row = answered(sent, ack, by.from);
   if (!row) return undefined;
   const detail = { code, by: by.messageId };

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Answer } from './answer';
+import type { Answer } from './response';
 import type { SandboxFaultEffect } from './types';
 
 /**
@@ -21,19 +21,19 @@ export async function discard(raw: IncomingMessage, maxBytes: number, response: 
 }
 
 /** Opens the body, for what has to be known before any header is sent: whether it can be. Rejects with a refusal. */
-export async function openBody(raw: IncomingMessage, answer: Answer): Promise<ReadyAnswer> {
+export async function openBody(raw: IncomingMessage, answer: Answer): Promise<ReadyAcknowledgement> {
   const { status, headers, body } = answer;
   if (body === undefined || raw.method === 'HEAD') return { status, headers };
   return { status, headers, body: typeof body === 'function' ? await body() : body };
 }
 
 /** An answer whose body is open. */
-export type ReadyAnswer = Omit<Answer, 'body'> & { body?: Buffer | Readable };
+export type ReadyAcknowledgement = Omit<Answer, 'body'> & { body?: Buffer | Readable };
 
 /** Sends the answer; rejects if the connection, or the body that is sent, breaks. */
 export async function sendAnswer(
   response: ServerResponse,
-  answer: ReadyAnswer,
+  answer: ReadyAcknowledgement,
   effect: SandboxFaultEffect | undefined,
 ): Promise<void> {
   const { body } = answer;
