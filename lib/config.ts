@@ -1,6 +1,6 @@
 /**
- * Options in, typed configuration out. Everything that `openMailbox` is given passes through here once; what is wrong
- * gets a ConfigurationError that names the option and never repeats its value, which may be a secret.
+ * Parses the options of `openMailbox`, once, into a typed configuration. An error names the option and never repeats
+ * its value, which may be a secret.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,10 +15,10 @@ export const ENVIRONMENTS = {
   live: 'https://mesh-sync.spineservices.nhs.uk',
 } as const;
 
-/** One request may carry 100 MB (mesh-api.yaml, send_message). */
+/** The largest body of one request: 100 MB (mesh-api.yaml, send_message). */
 export const MAX_REQUEST_BYTES = 100_000_000;
 
-/** Certificates and keys, as Node's tls module takes them. Verification cannot be switched off. */
+/** Certificates and keys, in the forms that Node's tls module accepts. Verification cannot be switched off. */
 export interface TlsOptions {
   /** PEM of the CA certificates to trust. Default: Node's own and the operating system's. */
   ca?: string | Buffer | Array<string | Buffer>;
@@ -28,27 +28,27 @@ export interface TlsOptions {
   key?: string | Buffer;
   /** PKCS#12 file instead of cert and key. */
   pfx?: Buffer;
-  /** Of the key or the PKCS#12 file. */
+  /** Passphrase of the key or the PKCS#12 file. */
   passphrase?: string;
-  /** Host name to verify instead of the URL's (SNI). */
+  /** Host name to send (SNI) and verify instead of the URL's. */
   servername?: string;
 }
 
-/** An HTTP proxy between here and MESH. */
+/** An HTTP proxy on the way to MESH. */
 export interface ProxyOptions {
   /** `http://host:port` or `https://host:port`. */
   url: string;
   username?: string;
   password?: string;
-  /** Hosts that are reached directly: `host`, `.domain`, `*.domain`, `host:port` or `*`. */
+  /** Hosts to connect to directly: `host`, `.domain`, `*.domain`, `host:port` or `*`. */
   noProxy?: readonly string[];
 }
 
-/** Everything that one mailbox needs. */
+/** The options of one mailbox. */
 export interface MailboxOptions {
-  /** `integration`, `live`, or the URL of another MESH, e.g. a sandbox. */
+  /** `integration`, `live`, or the URL of another MESH server, e.g. a sandbox. */
   environment: string;
-  /** The mailbox id; upper case is made of it. */
+  /** The mailbox id; converted to upper case. */
   mailboxId: string;
   /** The mailbox's own password. */
   password: string;
@@ -56,68 +56,77 @@ export interface MailboxOptions {
   sharedKey: string;
   tls?: TlsOptions;
   proxy?: ProxyOptions;
-  /** Whether payloads are compressed on the way, unless a message says otherwise. Default `auto`. */
+  /** Whether payloads are compressed in transit, unless a message sets its own. Default `auto`. */
   compression?: Compression;
-  /** zlib's, 1 (fastest) to 9 (smallest). Default 3, see lib/payload/gzip.ts. */
+  /** zlib's level, 1 (fastest) to 9 (smallest). Default 3, see lib/payload/gzip.ts. */
   compressionLevel?: number;
   /**
-   * What one request may carry, compressed or not (bytes). What fits goes as one request. Default and most 100,000,000, MESH's
-   * own; one NHS client notes 19,000,000 where MESH is reached over the internet and not HSCN (DOMAIN.md 1.8).
+   * The largest body of one request, compressed or not (bytes). A payload that fits is sent as one request. Default and
+   * maximum 100,000,000, MESH's own limit; one NHS client notes 19,000,000 when MESH is reached over the internet
+   * instead of HSCN (docs/mesh.md, Chunks).
    */
   maxRequestBytes?: number;
   /**
-   * What does not fit one request is sent in chunks of this size (bytes, uncompressed), less where that would not fit one
-   * request itself. Default 20,000,000, as the NHS Java client; MESH wants more than 5 MB. Up to three are held in memory.
+   * The size of chunks (bytes, uncompressed) of a payload that does not fit one request; smaller if a chunk would not
+   * fit one request itself. Default 20,000,000, as in the NHS Java client; MESH requires more than 5 MB. At most three
+   * chunks are held in memory.
    */
   chunkBytes?: number;
-  /** Whether what does not fit one request may go in chunks, unless a message says otherwise. Default `allowed`. */
+  /**
+   * Whether a payload that does not fit one request may be sent in chunks, unless a message sets its own. Default
+   * `allowed`.
+   */
   chunks?: Chunking;
   /**
-   * Checksum that goes with each message, unless it says otherwise. Default `none`: TLS and MESH's own checks guard the way; a
-   * checksum costs one more reading of the payload, and is for receivers who compare it.
+   * The checksum sent with each message, unless a message sets its own. Default `none`: TLS and MESH's own checks
+   * protect the transfer. A checksum reads the payload once more and helps only receivers that compare it.
    */
   checksum?: 'none' | 'md5' | 'sha256';
-  /** The largest payload (bytes, expanded) that `receive` holds in memory; a larger one has to go to a file. Default 256 MiB. */
+  /**
+   * The largest payload (bytes, expanded) that `receive` holds in memory; a larger one must go to a file. Default 256
+   * MiB.
+   */
   maxBufferBytes?: number;
   /**
-   * The largest payload (bytes, expanded) that is received at all: a larger one is a TooLargeError, so that a small message
-   * cannot fill the disk. One chunk that reaches a twentieth of it may not be more than 200 times its size on the way. Default
-   * 200,000,000,000: MESH takes messages up to 100 GB.
+   * The largest payload (bytes, expanded) that is received at all; a larger one is a TooLargeError, so that a small
+   * message cannot fill the disk. A chunk that expands to a twentieth of it may expand at most 200-fold. Default
+   * 200,000,000,000: MESH accepts messages up to 100 GB.
    */
   maxExpandedBytes?: number;
   /**
-   * Whether a received payload has to fit its `Mex-Content-Checksum`, where the algorithm can be told: MD5, SHA-1 or SHA-2 in
-   * hexadecimal. Default true; false where a sender's checksum is of something else than the payload.
+   * Whether a received payload must match its `Mex-Content-Checksum` when the algorithm is known: MD5, SHA-1 or SHA-2
+   * in hexadecimal. Default true; set false if a sender's checksum covers something other than the payload.
    */
   checkChecksum?: boolean;
   timeouts?: {
-    /** To connect, TLS included (milliseconds). Default 20,000. */
+    /** Time to connect, TLS included (milliseconds). Default 20,000. */
     connectMs?: number;
-    /** From the last byte sent to the answer's headers (milliseconds). Default 120,000. */
+    /** Time from the last byte sent to the response's headers (milliseconds). Default 120,000. */
     headersMs?: number;
     /**
-     * Between two pieces of the answer's body; twice this for all of it, but for a download's, which may not come slower than
-     * 100 bytes a second for as long as this (milliseconds). Default 120,000.
+     * Time between two pieces of the response's body (milliseconds); twice this for the whole body. A download has no
+     * such total limit, but is given up if it stays below 100 bytes a second for this long. Default 120,000.
      */
     bodyMs?: number;
   };
   retry?: {
-    /** Attempts in all for what is safe to repeat. Default 5; 1 switches retries off. */
+    /** Number of attempts when repeating is safe. Default 5; 1 switches retries off. */
     attempts?: number;
-    /** The first wait is random below this (milliseconds), and doubles. Default 500. */
+    /** The first wait is random below this (milliseconds); the bound doubles with each attempt. Default 500. */
     baseMs?: number;
-    /** No wait is longer (milliseconds). Default 30,000. */
+    /** The longest wait (milliseconds). Default 30,000. */
     capMs?: number;
   };
   /**
-   * Requests under way at once. Default 1: NHS England's assurance asks for one thread for each mailbox (DOMAIN.md 1.13).
+   * Concurrent requests. Default 1: NHS England's assurance asks for one thread for each mailbox (docs/mesh.md,
+   * Assurance).
    */
   connections?: number;
-  /** Name and version of the application, e.g. `my-app/1.2`; goes into User-Agent and Mex-ClientVersion. */
+  /** Name and version of the application, e.g. `my-app/1.2`; sent in User-Agent and Mex-ClientVersion. */
   application?: string;
 }
 
-/** {@link MailboxOptions} with every default filled in. */
+/** {@link MailboxOptions} with defaults applied. */
 export interface MailboxConfig {
   url: URL;
   mailboxId: string;
@@ -149,7 +158,7 @@ const schema = z.object({
   mailboxId: z
     .string()
     .trim()
-    .regex(/^[A-Za-z0-9_-]{1,100}$/, 'may only have letters, digits, _ and -'),
+    .regex(/^[A-Za-z0-9_-]{1,100}$/, 'may only contain letters, digits, _ and -'),
   password: z.string().min(1, 'is missing'),
   sharedKey: z.string().min(1, 'is missing'),
   tls: z
@@ -165,7 +174,7 @@ const schema = z.object({
     .default({}),
   proxy: z
     .object({
-      url: z.url({ protocol: /^https?$/, error: 'has to be an http:// or https:// URL' }),
+      url: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }),
       username: z.string().optional(),
       password: z.string().optional(),
       noProxy: z.array(z.string()).optional(),
@@ -201,17 +210,20 @@ const schema = z.object({
   connections: z.number().int().min(1).max(100).default(1),
   application: z
     .string()
-    .regex(/^[\x20-\x7e]{0,100}$/, 'may only have printable ASCII')
+    .regex(/^[\x20-\x7e]{0,100}$/, 'may only contain printable ASCII')
     .default(''),
 });
 
-/** Checks the options and fills in the defaults. Throws ConfigurationError, which names every wrong option at once. */
+/**
+ * Checks the options and applies the defaults.
+ * @throws ConfigurationError that names every invalid option
+ */
 export function readMailboxOptions(options: MailboxOptions): MailboxConfig {
   const parsed = schema.safeParse(options);
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
     throw new ConfigurationError(`The mailbox cannot be opened. ${problems.join('; ')}`, {
-      advice: 'Correct the options that are named.',
+      advice: 'Correct the options named above.',
     });
   }
   const { environment, application, proxy, tls, ...rest } = parsed.data;
@@ -239,7 +251,7 @@ function environmentUrl(environment: string): URL {
     url.password !== ''
   ) {
     throw new ConfigurationError('environment: is neither integration, live nor an http(s) URL without credentials', {
-      advice: 'Choose an environment, or give the address of a MESH server, e.g. https://localhost:8700.',
+      advice: 'Choose an environment, or enter the address of a MESH server, e.g. https://localhost:8700.',
     });
   }
   return url;
@@ -247,14 +259,14 @@ function environmentUrl(environment: string): URL {
 
 let version: string | undefined;
 
-/** The version in this package's package.json, found from lib/ as well as from dist/lib/. */
+/** Returns the version in this package's package.json, found from lib/ as well as from dist/lib/. */
 export function packageVersion(): string {
   for (const path of ['../package.json', '../../package.json']) {
     if (version !== undefined) break;
     try {
       version = (JSON.parse(readFileSync(join(__dirname, path), 'utf8')) as { version: string }).version;
     } catch {
-      // Not there: one level up, then.
+      // Not in this folder: try one level up.
     }
   }
   return version ?? '0';

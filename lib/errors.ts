@@ -1,48 +1,48 @@
 /**
- * Every error that this library throws on purpose. One class for each thing that a caller can do something different
- * about; `code` is the stable name to switch on, `advice` one sentence that tells a person what to do.
+ * Every error that this library throws on purpose. Each class is one case that a caller can handle differently; `code`
+ * is the stable name to switch on, `advice` says what to do next.
  *
  * No error carries a payload, a password, a shared key, a subject, a local id or a recipient address: GP Connect
- * prescribes demographics in `Mex-To` and `Mex-Subject`, and errors end in logs (DESIGN.md, rule 9).
+ * prescribes demographics in `Mex-To` and `Mex-Subject`, and errors end up in logs (docs/design.md, rule 12).
  */
 
 /**
  * What a caller may do after an error.
- * - `safe`: doing the same again cannot send anything twice.
- * - `unsafe`: MESH may already have done it; ask (track) before you repeat.
- * - `never`: the same request will fail the same way; something has to be changed first.
+ * - `safe`: repeating the request cannot send anything twice.
+ * - `unsafe`: MESH may already have acted; track the message before repeating the request.
+ * - `never`: the same request will fail the same way; something must be changed first.
  */
 export type Retry = 'safe' | 'unsafe' | 'never';
 
-/** What an error may tell besides its message. Every field is optional and free of patient data and secrets. */
+/** What an error carries besides its message. Every field is optional and free of patient data and secrets. */
 export interface MeshErrorDetails {
-  /** The error below this one, for developers. Never shown to users by the nodes. */
+  /** The underlying error, for developers. The nodes never show it to users. */
   cause?: unknown;
-  /** One sentence for a person: what to do now. */
+  /** What to do next, for the person who reads the error. */
   advice?: string;
-  /** The mailbox on whose behalf the request was made. */
+  /** The mailbox that made the request. */
   mailboxId?: string;
-  /** MESH's id of the message, where there is one. */
+  /** MESH's id of the message, if known. */
   messageId?: string;
-  /** HTTP status that MESH answered. */
+  /** HTTP status of MESH's response. */
   status?: number;
   /** MESH's own error code, e.g. `12` or `EPL-151`. */
   meshCode?: string;
-  /** MESH's event (the step) that the code belongs to, e.g. `SEND`. The same code means other things elsewhere. */
+  /** MESH's event (step) that the code belongs to, e.g. `SEND`. */
   event?: string;
   /** MESH's own description of its code. */
   description?: string;
-  /** Milliseconds that MESH asked us to wait (`Retry-After`). */
+  /** How long MESH asked us to wait (`Retry-After`, milliseconds). */
   retryAfterMs?: number;
   /** The operation of mesh-api.yaml that failed, e.g. `send_message`. */
   operation?: string;
 }
 
-/** The base of every error here. Also thrown by itself for none of the cases below: never. */
+/** The base class of every error here. */
 export abstract class MeshError extends Error {
   /** Stable name of the kind of error, e.g. `MESH_REJECTED`. An own property, so that Node-RED's Catch copies it. */
   readonly code: string;
-  /** Whether the same may be done again. */
+  /** Whether the request may be repeated. */
   readonly retry: Retry;
   readonly advice?: string;
   readonly mailboxId?: string;
@@ -64,28 +64,30 @@ export abstract class MeshError extends Error {
   }
 }
 
-/** An option of {@link openMailbox} or `startSandbox` is missing or wrong. */
+/** An option of {@link openMailbox}, `startSandbox` or the command line is missing or invalid. */
 export class ConfigurationError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_CONFIGURATION', 'never', message, details);
   }
 }
 
-/** A message cannot be sent as it is: a missing recipient, a header that MESH would refuse, an empty payload. */
+/** The message cannot be sent as it is: no recipient, a header that MESH would refuse, an empty payload. */
 export class InvalidMessageError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_INVALID_MESSAGE', 'never', message, details);
   }
 }
 
-/** The payload cannot be read: the file is not there, is no file, is not readable, or changed while it was sent. */
+/**
+ * The payload cannot be read: the file is missing, is not a regular file, is unreadable, or changed while it was sent.
+ */
 export class PayloadError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_PAYLOAD', 'never', message, details);
   }
 }
 
-/** MESH was not reached, or the connection broke where repeating is harmless. */
+/** MESH could not be reached, or the connection broke at a point where repeating is harmless. */
 export class ConnectionError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_CONNECTION', 'safe', message, details);
@@ -99,49 +101,49 @@ export class TlsError extends MeshError {
   }
 }
 
-/** 403: MESH does not accept this mailbox, password, shared key or clock, or the mailbox is disabled. */
+/** 403: MESH refuses this mailbox, password, shared key or clock, or the mailbox is disabled. */
 export class AuthenticationError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_AUTHENTICATION', 'never', message, details);
   }
 }
 
-/** 400 or 417: MESH understood the request and refuses it. `meshCode`, `event` and `description` say why. */
+/** 400 or 417: MESH understood the request and refused it. `meshCode`, `event` and `description` say why. */
 export class RejectedError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_REJECTED', 'never', message, details);
   }
 }
 
-/** 404: MESH has no such message (for this mailbox). */
+/** 404: MESH has no such message for this mailbox. */
 export class NotFoundError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_NOT_FOUND', 'never', message, details);
   }
 }
 
-/** 410: the message was there and is gone: expired, or failed. */
+/** 410: MESH had the message, but it has expired or failed. */
 export class GoneError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_GONE', 'never', message, details);
   }
 }
 
-/** 423: all chunks of the message are there already; MESH takes no more. */
+/** 423: MESH already has every chunk of the message and accepts no more. */
 export class MessageCompleteError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_MESSAGE_COMPLETE', 'never', message, details);
   }
 }
 
-/** 300: several messages carry this local id, so it names none of them. */
+/** 300: several messages have this local id, so it identifies none of them. */
 export class LocalIdNotUniqueError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_LOCAL_ID_NOT_UNIQUE', 'never', message, details);
   }
 }
 
-/** 425, 429, 500, 502, 503 or 504 after every attempt: MESH did not do it now. */
+/** 425, 429, 500, 502, 503 or 504 after the last attempt: MESH cannot process the request at the moment. */
 export class UnavailableError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_UNAVAILABLE', 'safe', message, details);
@@ -149,8 +151,8 @@ export class UnavailableError extends MeshError {
 }
 
 /**
- * The answer to a whole message's POST was lost: MESH may have accepted it or not. Nobody may repeat it blindly
- * (DESIGN.md, rule 1). Track it by its local id before you send it again.
+ * The response to a whole message's POST was lost: MESH may or may not have accepted it. It must not be repeated
+ * blindly (docs/design.md, rule 1): track it by its local id before sending it again.
  */
 export class UnknownOutcomeError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
@@ -158,7 +160,9 @@ export class UnknownOutcomeError extends MeshError {
   }
 }
 
-/** What was downloaded is not whole: a short body, a broken gzip, a missing or unexpected chunk. Not acknowledged. */
+/**
+ * The download is incomplete or corrupt: a short body, a broken gzip, a missing or unexpected chunk. Not acknowledged.
+ */
 export class DownloadError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_DOWNLOAD', 'safe', message, details);
@@ -166,8 +170,8 @@ export class DownloadError extends MeshError {
 }
 
 /**
- * The message is larger than the limit: received, for what may be held in memory or expanded (not acknowledged); to be sent,
- * for one request where it may not go in chunks (nothing was sent).
+ * The message is larger than a limit. Receiving: larger than may be held in memory or expanded (not acknowledged).
+ * Sending: larger than one request when chunks are not allowed (nothing was sent).
  */
 export class TooLargeError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
@@ -175,7 +179,7 @@ export class TooLargeError extends MeshError {
   }
 }
 
-/** A received file could not be written: no such folder, no permission, disk full. Not acknowledged. */
+/** A received file could not be written: folder missing, no permission, disk full. Not acknowledged. */
 export class StorageError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_STORAGE', 'safe', message, details);
@@ -183,8 +187,8 @@ export class StorageError extends MeshError {
 }
 
 /**
- * A payload is not what it should be: no HL7 v2, EDIFACT, FHIR or acknowledgement that can be read, or one beyond the
- * limits that keep a hostile payload from filling the memory. Nothing of the payload is in the text.
+ * A payload cannot be parsed as HL7 v2, EDIFACT, FHIR or an acknowledgement, or exceeds the limits that keep a hostile
+ * payload from filling the memory. The message text quotes nothing of the payload.
  */
 export class UnreadableError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
@@ -192,21 +196,21 @@ export class UnreadableError extends MeshError {
   }
 }
 
-/** MESH answered something that the specification does not have. */
+/** The response is not one that the specification allows. */
 export class ProtocolError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_PROTOCOL', 'never', message, details);
   }
 }
 
-/** The caller's AbortSignal, or the mailbox's close, ended the operation before anything could have taken effect. */
+/** The caller's AbortSignal or the mailbox's close ended the operation before it could have taken effect. */
 export class AbortedError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_ABORTED', 'safe', message, details);
   }
 }
 
-/** The outbox takes no more: too many messages or bytes wait, or the disk is nearly full. Nothing was taken. */
+/** The outbox is full: too many messages or bytes are queued, or the disk is nearly full. Nothing was queued. */
 export class OutboxFullError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_OUTBOX_FULL', 'safe', message, details);
@@ -214,8 +218,8 @@ export class OutboxFullError extends MeshError {
 }
 
 /**
- * A message of the outbox is not sent as it is: MESH rejected it, its payload cannot be read any more, it was dropped, or
- * nobody can tell whether it was sent. `code` is that of the failure itself, e.g. `MESH_REJECTED`.
+ * A queued message was not sent: MESH rejected it, its payload can no longer be read, it was dropped, or its outcome is
+ * unknown. `code` is that of the failure itself, e.g. `MESH_REJECTED`.
  */
 export class NotSentError extends MeshError {
   constructor(code: string, message: string, details?: MeshErrorDetails) {

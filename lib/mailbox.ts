@@ -1,4 +1,4 @@
-/** openMailbox(options): the only place where the parts are wired together. */
+/** `openMailbox(options)`: the only place where the parts of a mailbox are wired together. */
 import { join } from 'node:path';
 import type { AcknowledgementRequest } from './acks/compose';
 import { ackWorkflows, loadProfiles, type WorkflowProfiles } from './acks/profiles';
@@ -6,15 +6,15 @@ import { MeshClient, type InboxQuery } from './client/client';
 import { createTransport, type Transport } from './client/transport';
 import { readMailboxOptions, type MailboxConfig, type MailboxOptions } from './config';
 import { OperatorView } from './operator/mailbox-view';
-import { holdOpen } from './monitor/forgotten-mailboxes';
+import { markOpen } from './monitor/forgotten-mailboxes';
 import { HealthRecorder, type MailboxHealth } from './monitor/health';
 import { createDurableInbox } from './receive/durable-inbox';
 import type { DurableInboxOptions, InboxClient } from './receive/durable-inbox-types';
 import { Scratch } from './payload/scratch';
 import type { InboxPoller, InboxRules } from './receive/inbox-types';
 import { receiveMessage, type ReceiveOptions } from './receive/receive-message';
-import { systemClock, type Clock } from './clock';
-import { answerMessage, type SentAcknowledgement } from './send/acknowledgement-sender';
+import { machineMs, systemClock, type Clock } from './clock';
+import { sendAcknowledgement, type SentAcknowledgement } from './send/acknowledgement-sender';
 import { prepareByProfile, type PreparedMessage } from './send/by-profile';
 import { profileDeadlines, type WorkflowDeadlines } from './send/deadlines';
 import { Follower } from './send/follower';
@@ -27,45 +27,52 @@ import { sendMessage, type SendOptions } from './send/send-message';
 import type { Storage } from './storage';
 import { TrafficRecorder, type Traffic } from './monitor/traffic';
 import { LEASE_MS, MailboxLease } from './store/mailbox-lease';
-import type { Answer } from './store/settle-outcome';
-import { mailboxKey, type Role } from './store/store';
+import { mailboxKey, type LeaseRole } from './store/store';
 import type { InboxPage, MailboxAddress, MessageHeaders, OutgoingMessage, ReceivedMessage } from './types';
 import type { SentMessage, Tracking } from './types';
 
-/** Every call can be ended; it then throws AbortedError, or UnknownOutcomeError where MESH may already have acted. */
+/**
+ * Options of every call. An aborted call throws AbortedError, or UnknownOutcomeError when MESH may already have acted.
+ */
 export interface CallOptions {
   signal?: AbortSignal;
 }
 
-/** One MESH mailbox. All methods throw the errors of this library only, and may be called side by side. */
+/** One MESH mailbox. All methods throw only the errors of this library, and may be called concurrently. */
 export interface Mailbox {
-  /** In upper case. */
+  /** The mailbox id, in upper case. */
   readonly mailboxId: string;
-  /** Of the environment, without a slash at its end. */
+  /** URL of the environment, without a slash at its end. */
   readonly url: string;
-  /** Tells MESH that this mailbox is alive, and whether the credentials fit. Once at start and every 24 hours. */
+  /**
+   * Validates the mailbox at MESH (handshake): once at start, then every 24 hours. Rejects if MESH refuses the
+   * credentials.
+   */
   handshake(options?: CallOptions): Promise<void>;
-  /** One page of message ids, oldest first. List at most every five minutes unless there are more. */
+  /** Returns one page of message ids, oldest first. List at most every five minutes, unless there are more pages. */
   listInbox(options?: CallOptions & InboxQuery): Promise<InboxPage>;
-  /** All message ids in the inbox, page after page. */
+  /** Yields all message ids in the inbox, page by page. */
   inboxMessageIds(options?: CallOptions & Omit<InboxQuery, 'continueFrom'>): AsyncGenerator<string>;
-  /** A message's headers without its payload. */
+  /** Returns a message's headers without its payload. */
   head(messageId: string, options?: CallOptions): Promise<MessageHeaders>;
-  /** A message with its payload, checked to be whole. Acknowledge it when it is safe where it belongs. */
+  /** Downloads a message and checks that its payload is complete. Acknowledge it once it is stored safely. */
   receive(messageId: string, options?: CallOptions & ReceiveOptions): Promise<ReceivedMessage>;
-  /** Takes the message out of the inbox. MESH then tells the sender that it was collected. */
+  /** Acknowledges a message: MESH removes it from the inbox and marks it as collected for its sender. */
   acknowledge(messageId: string, options?: CallOptions): Promise<void>;
-  /** Sends a message and resolves when MESH has accepted it, which is not yet its delivery: track it. */
+  /** Sends a message. Resolves when MESH has accepted it, which is not yet its delivery: track it. */
   send(message: OutgoingMessage, options?: CallOptions & SendOptions): Promise<SentMessage>;
-  /** What became of a sent message. MESH asks not to do this often: hours are normal. */
+  /** Returns MESH's tracking of a sent message. MESH asks clients not to track often: intervals of hours are normal. */
   track(messageId: string, options?: CallOptions): Promise<Tracking>;
-  /** The same by our own reference. Deprecated by MESH; throws LocalIdNotUniqueError where it names several. */
+  /**
+   * Returns MESH's tracking by the sender's own reference. Deprecated by MESH.
+   * @throws LocalIdNotUniqueError when several messages have it
+   */
   trackByLocalId(localId: string, options?: CallOptions): Promise<Tracking>;
-  /** The mailboxes of an organisation (ODS code) that take a workflow. */
+  /** Returns the mailboxes of an organisation (ODS code) that accept a workflow. */
   lookup(odsCode: string, workflowId: string, options?: CallOptions): Promise<MailboxAddress[]>;
-  /** All mailboxes that take a workflow. */
+  /** Returns all mailboxes that accept a workflow. */
   searchWorkflow(workflowId: string, options?: CallOptions): Promise<MailboxAddress[]>;
-  /** Ends what is under way and closes all connections. Repeatable. */
+  /** Aborts all calls and closes all connections. Repeatable. */
   close(): Promise<void>;
 }
 
@@ -73,74 +80,81 @@ export interface Mailbox {
 export interface DurableOptions {
   /** Opened by openStorage; several mailboxes share one. */
   storage: Storage;
-  /** Of the sandbox that this is, so that its messages end with it. */
+  /** Id of the sandbox that the mailbox belongs to: its messages are closed when another instance starts. */
   instance?: string;
   limits?: OutboxLimits;
-  /** By when what is sent has to be collected and answered, by workflow. Default: 12 hours, 24 hours, 2 working days. */
+  /** Deadlines of sent messages, by workflow. Default: 12 hours, 24 hours, 2 working days. */
   deadlines?: readonly WorkflowDeadlines[];
-  /** How messages of each workflow are answered. Default: loadProfiles(). */
+  /** How messages of each workflow are addressed and acknowledged. Default: loadProfiles(). */
   profiles?: WorkflowProfiles;
-  /** ODS code of the organisation whose mailbox it is: answers name it. Default: read from the mailbox id, where that has it. */
+  /**
+   * ODS code of the mailbox's organisation, named in acknowledgements. Default: the one in the mailbox id, if there is
+   * one.
+   */
   odsCode?: string;
-  /** For tests. */
+  /** Default: the system clock. */
   clock?: Clock;
 }
 
-/** How to receive durably. */
+/** How the durable inbox receives. */
 export type InboxOptions = InboxRules & Pick<DurableInboxOptions, 'meshAcknowledge' | 'minFreeBytes'>;
 
 /** A mailbox whose outbox survives kills, restarts and days without MESH. */
 export interface DurableMailbox extends Mailbox {
   readonly outbox: Outbox;
-  /** How messages of each workflow are addressed, answered and limited. */
+  /** How messages of each workflow are addressed, acknowledged and limited. */
   readonly profiles: WorkflowProfiles;
-  /** Its key in the store. */
+  /** The mailbox's key in the store. */
   readonly storeKey: string;
-  /** For operators: what its messages are, and what became of each. */
+  /** The operator view: the mailbox's messages, and what happened to each. */
   readonly operator: OperatorView;
-  /** How it is, so far as this process has seen. */
+  /** Returns the mailbox's health, as this process has seen it. */
   health(): MailboxHealth;
-  /** What went through it since it was opened. */
+  /** Returns the traffic since the mailbox was opened. */
   traffic(): Traffic;
   /**
-   * The message as its workflow's profile prescribes it, for the outbox: recipient, subject, local id, chunks. `property` gives
-   * what a flow's message has at a path, for templates. Throws InvalidMessageError, NotFoundError or ConfigurationError where that cannot
-   * be told, and what a look-up throws.
+   * Returns the message as its workflow's profile prescribes it, for the outbox: recipient, subject, local id, chunks.
+   * Templates read the flow's message through `property`, which returns the value at a path.
+   * @throws InvalidMessageError, NotFoundError or ConfigurationError when a prescribed value cannot be determined; what
+   *   a look-up throws
    */
   prepare(
     message: OutgoingMessage,
     options?: CallOptions & { property?: (path: string) => string | undefined },
   ): Promise<PreparedMessage>;
-  /** Begins to send and to follow what the store holds. Call it once; the one sender of this mailbox is this process. */
+  /**
+   * Starts sending and following the messages in the store. Call it once: this process must be the mailbox's only
+   * sender.
+   */
   start(): void;
-  /** Told whenever the number of waiting or held messages, or a pause, changes; gives a function that ends it. */
+  /** Calls `listener` when the state of the sending changes. Returns a function that unsubscribes it. */
   onSending(listener: (state: OutboxState) => void): () => void;
-  /** Ends a pause: the mailbox has been mended. */
+  /** Ends a pause, e.g. once the cause has been fixed. */
   resumeSending(): void;
   /**
-   * The durable inbox: what it receives is in the store before MESH is told that it was collected. Make one for each
+   * Creates the durable inbox: a message is in the store before it is acknowledged to MESH. Create one for each
    * mailbox, and close it before the mailbox.
    */
   inbox(options: InboxOptions): InboxPoller;
-  /** Settles the message that a REPORT names. False if the outbox does not have it. */
+  /** Settles the message that a REPORT names. Returns false if the outbox does not have it. */
   settleReport(report: MessageHeaders): Promise<boolean>;
   /**
-   * Settles an outcome of the message that an acknowledgement answers, however late. False if the outbox does not have it, or
-   * has several of that local id. The same answer again changes nothing; a negative one is final.
+   * Sends the business acknowledgement of a received message to its sender, through the outbox. Resolves when the
+   * acknowledgement is durable: mark the message as done only after that, or a kill may lose the acknowledgement.
+   * Acknowledgements are never acknowledged.
+   * @throws NotFoundError when the store does not have the message; InvalidMessageError when it cannot be acknowledged
+   *   as requested
    */
-  settleOutcome(reference: { messageId: string } | { localId: string }, answer: Answer): Promise<boolean>;
-  /**
-   * Answers a received message: the business acknowledgement, through the outbox, to its sender. Resolves when the answer is
-   * durable; mark the message as done after that, or the answer may be lost. An acknowledgement is never answered. Throws
-   * NotFoundError for a message that the store does not have, InvalidMessageError for an answer that cannot be given.
-   */
-  answer(messageId: string, wish: AcknowledgementRequest): Promise<SentAcknowledgement>;
+  sendAcknowledgement(messageId: string, request: AcknowledgementRequest): Promise<SentAcknowledgement>;
 }
 
-/** Beyond lease and time-outs (milliseconds): clocks differ, and an answer has to be stored. */
+/** Added to the lease and the time-outs (milliseconds), because clocks differ and a response has to be stored. */
 const SETTLE_MARGIN_MS = 10_000;
 
-/** Opens a mailbox; connects only when something is asked of it. Throws ConfigurationError for options that cannot work. */
+/**
+ * Opens a mailbox. It connects at the first call that needs MESH.
+ * @throws ConfigurationError when the options cannot work
+ */
 export function openMailbox(options: MailboxOptions & DurableOptions): DurableMailbox;
 export function openMailbox(options: MailboxOptions): Mailbox;
 export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): Mailbox {
@@ -148,7 +162,7 @@ export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): 
   const config = readMailboxOptions(rest);
   const names = { mailboxId: config.mailboxId, url: config.url.href.replace(/\/+$/, '') };
   const health = new HealthRecorder(names, config.tls, clock ?? systemClock);
-  const transport = health.watched(createTransport(config));
+  const transport = health.observe(createTransport(config));
   const client = new MeshClient(config, transport);
   const mailbox = plainMailbox(config, names, client, transport, health);
   if (!storage) return mailbox;
@@ -176,12 +190,12 @@ function plainMailbox(
 
   return {
     ...names,
-    handshake: (call) => health.handshaking(client.handshake(signalOf(call))),
+    handshake: (call) => health.recordHandshake(client.handshake(signalOf(call))),
     listInbox: (query) => client.listInbox(query, signalOf(query)),
     async *inboxMessageIds(query = {}) {
       const seen = new Set<string | undefined>();
       let from: string | undefined;
-      // A server that gives a place again would have us here for ever.
+      // A server that repeats a continuation would make this loop for ever.
       while (!seen.has(from)) {
         seen.add(from);
         const page = await client.listInbox({ ...query, ...(from ? { continueFrom: from } : {}) }, signalOf(query));
@@ -222,7 +236,7 @@ function durableMailbox(
     clock = systemClock,
   } = options;
   const { store, spool } = storage;
-  // A built-in sandbox has another port at each start; what its predecessor had is closed under the same key.
+  // A built-in sandbox has another port at each start; the key stays, so that its predecessor's messages are closed.
   const storeKey = mailboxKey(instance === undefined ? mailbox.url : 'sandbox', mailbox.mailboxId);
   const common = { store, spool, clock, mailbox: storeKey, instance: instance ?? null };
   const outbox = new Outbox({
@@ -234,9 +248,9 @@ function durableMailbox(
   });
   const listeners = new Set<(state: OutboxState) => void>();
   const changed = (sending: OutboxState): void => listeners.forEach((listener) => listener(sending));
-  // The store's leases go by the database's clock, whatever a test's own does.
-  const leaseFor = (role: Role, told: (held: boolean) => void): MailboxLease =>
-    new MailboxLease(store, storeKey, role, told, LEASE_MS / (clock.speed ?? 1));
+  // Leases are kept by the database's clock, whichever clock the mailbox has.
+  const leaseFor = (role: LeaseRole, onChange: (held: boolean) => void): MailboxLease =>
+    new MailboxLease(store, storeKey, role, onChange, machineMs(LEASE_MS));
   const lease = leaseFor('sender', () => worker.leaseChanged());
   const { connectMs, headersMs } = config.timeouts;
   const settleWaitMs = store.isShared ? LEASE_MS + connectMs + headersMs + SETTLE_MARGIN_MS : 0;
@@ -250,13 +264,13 @@ function durableMailbox(
     scratch,
     lease,
     settleWaitMs,
-    // Where others send too, they could not read them.
+    // Other instances that share the store could not read the marks of this one.
     ...(store.isShared ? {} : { openMarks: () => SendMarks.open(join(storage.folder, 'sending'), storeKey) }),
   });
   const follower = new Follower({ ...common, client, outbox, lease });
-  const inboxClient = watchedInbox(client, health);
+  const inboxClient = recordedInbox(client, health);
   const traffic = new TrafficRecorder();
-  outbox.onEvent((event) => traffic.happened(event));
+  outbox.onEvent((event) => traffic.recordEvent(event));
   let release: (() => void) | undefined;
   let inbox: InboxPoller | undefined;
   return {
@@ -276,7 +290,7 @@ function durableMailbox(
         lookup: (organisation, workflowId) => mailbox.lookup(organisation, workflowId, call),
       }),
     start() {
-      release ??= holdOpen(storage, storeKey);
+      release ??= markOpen(storage, storeKey);
       lease.start();
       worker.start();
       follower.start();
@@ -287,12 +301,11 @@ function durableMailbox(
     },
     resumeSending: () => worker.resume(),
     settleReport: (report) => follower.settleReport(report),
-    settleOutcome: (reference, answer) => follower.settleOutcome(reference, answer),
-    answer: (messageId, wish) =>
-      answerMessage(
+    sendAcknowledgement: (messageId, request) =>
+      sendAcknowledgement(
         { ...common, outbox, profiles, mailboxId: mailbox.mailboxId, ...(odsCode ? { odsCode } : {}) },
         messageId,
-        wish,
+        request,
       ),
     inbox: (rules) =>
       (inbox = createDurableInbox({
@@ -310,10 +323,12 @@ function durableMailbox(
         maxExpandedBytes: config.maxExpandedBytes,
         checkChecksum: config.checkChecksum,
         settleReport: (report) => follower.settleReport(report),
-        stored: (bytes) => traffic.received(bytes),
+        onStored: (bytes) => traffic.recordReceived(bytes),
         settleAcknowledgement: (ack, by) => settleAcknowledgement({ ...common, outbox }, ack, by),
         profiles,
-        ...(store.isShared ? { lease: (told: (held: boolean) => void) => leaseFor('poller', told) } : {}),
+        ...(store.isShared
+          ? { pollerLease: (onChanged: (held: boolean) => void) => leaseFor('poller', onChanged) }
+          : {}),
         clock,
       })),
     async close() {
@@ -327,20 +342,23 @@ function durableMailbox(
   };
 }
 
-/** The inbox's endpoints, its lists noted. */
-function watchedInbox(client: MeshClient, health: HealthRecorder): InboxClient {
+/** Returns the inbox's endpoints, recording each list for the health. */
+function recordedInbox(client: MeshClient, health: HealthRecorder): InboxClient {
   return {
-    listInbox: (query, signal) => health.polling(client.listInbox(query, signal)),
+    listInbox: (query, signal) => health.recordPoll(client.listInbox(query, signal)),
     head: (messageId, signal) => client.head(messageId, signal),
     download: (messageId, chunk, consume, signal) => client.download(messageId, chunk, consume, signal),
     acknowledge: (messageId, signal) => client.acknowledge(messageId, signal),
   };
 }
 
-/** Mailboxes whose inbox this process has opened, by state. */
+/** Keys of the mailboxes whose inbox this process has opened, by storage. */
 const opened = new WeakMap<Storage, Set<string>>();
 
-/** What an earlier process had in flight died with it; what an earlier inbox of this one had, a flow may still be busy with. */
+/**
+ * Whether no inbox of this mailbox was opened in this process before. An earlier process's deliveries ended with it; a
+ * flow may still be busy with a delivery of an earlier inbox of this process.
+ */
 function isFirstInbox(storage: Storage, storeKey: string): boolean {
   const keys = opened.get(storage) ?? new Set();
   opened.set(storage, keys);

@@ -1,4 +1,4 @@
-/** Where a process keeps what it may not forget: one store and one spool, shared by all its mailboxes. */
+/** The durable storage of a process: one store and one spool, shared by all its mailboxes. */
 import { join } from 'node:path';
 import { Spool } from './payload/spool';
 import { ConfigurationError } from './errors';
@@ -6,64 +6,70 @@ import { openPostgresStore } from './store/postgres/open-postgres-store';
 import { openSqliteStore } from './store/sqlite/open-sqlite-store';
 import type { Retention, Store } from './store/store';
 
-/** How to keep it. */
+/** Where and how the storage is kept. */
 export interface StorageOptions {
-  /** Made if it is not there; used by one process at a time. */
+  /** The storage folder, created if needed. Only one process may use it at a time. */
   folder: string;
   /**
-   * Of a PostgreSQL that several processes share (`postgres://user:password@host/database?sslmode=verify-full`): then all
-   * that is small is there, and large payloads in `spoolFolder`. Default: SQLite in the folder.
+   * URL of a PostgreSQL database that several processes share
+   * (`postgres://user:password@host/database?sslmode=verify-full`). Rows and small payloads are kept there, large
+   * payloads in `spoolFolder`. Default: SQLite in the folder.
    */
   url?: string;
-  /** The schema of its tables. Default `mesh`. */
+  /** Schema of the tables in PostgreSQL. Default `mesh`. */
   schema?: string;
-  /** Where large payloads are; with `url` a folder that all processes share. Default: `spool` in the folder. */
+  /** Folder for large payloads; with `url`, one that all processes share. Default: `spool` in the folder. */
   spoolFolder?: string;
   /**
-   * Where payloads over 64 KiB are kept, with `url`: in `spoolFolder` (default), or in slices in the database, so that the
-   * processes need share no folder. What was kept in a shared `spoolFolder` before is still found there, if it is given.
+   * Where payloads over 64 KiB are kept, with `url`: in `spoolFolder` (default), or in slices in the database, so that
+   * the processes need not share a folder. Payloads kept in a shared `spoolFolder` before are still found there, if it
+   * is given.
    */
   largePayloads?: 'folder' | 'database';
-  /** The largest payload (bytes) that is kept in the database; a larger one is a TooLargeError. Default 256 MiB. */
+  /** The largest payload kept in the database (bytes); a larger one is a TooLargeError. Default 256 MiB. */
   largePayloadLimit?: number;
   /**
-   * So long (milliseconds) an operation waits for a PostgreSQL that is away, before it fails: an enqueueing is either safe or an
-   * error. Default 10,000.
+   * For how long an operation waits for a PostgreSQL that is unavailable, before it fails (milliseconds): `enqueue`
+   * either stores the message or reports an error. Default 10,000.
    */
   patienceMs?: number;
   retention?: Partial<Retention>;
 }
 
-/** The durable state of one process. */
+/** The open storage of one process. */
 export interface Storage {
-  /** This process's own. */
+  /** The process's own storage folder. */
   readonly folder: string;
   readonly store: Store;
   readonly spool: Spool;
-  /** For what can be made again: this process's own, and empty at its start. */
+  /** Files that can be made again. The process's own, and empty at its start. */
   readonly scratch: Spool;
-  /** Waits for what is under way and closes. Close the mailboxes first. */
+  /** Waits for operations in progress, then closes. Close the mailboxes first. */
   close(): Promise<void>;
 }
 
 const DAY = 24 * 60 * 60 * 1000;
-/** At least 30 days for what may have to be sent again: MESH itself forgets after 30. */
+/** Payloads that may have to be sent again are kept for more than 30 days, after which MESH itself deletes messages. */
 const RETENTION: Retention = {
   settledPayloadMs: 7 * DAY,
   unsettledPayloadMs: 35 * DAY,
   rowsMs: 100 * DAY,
   ledgerMs: 400 * DAY,
 };
-/** A few of MESH's largest requests (100 MB): a database is no place for extracts of gigabytes. */
+/** A few times MESH's largest request (100 MB): a database is no place for extracts of gigabytes. */
 const PAYLOAD_LIMIT = 256 * 1024 ** 2;
 const PURGE_EVERY_MS = 60 * 60 * 1000;
 
-/** Opens the state. Throws ConfigurationError where another process uses it, StorageError where it cannot be written. */
+/**
+ * Opens the storage, deletes orphaned payloads and starts the hourly purge.
+ * @throws ConfigurationError when another process uses it, or the options do not fit together; StorageError when it
+ *   cannot be written
+ */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { folder, url, schema, patienceMs, retention, spoolFolder } = options;
   const inDatabase = options.largePayloads === 'database';
   if (inDatabase && url === undefined) {
-    throw new ConfigurationError('Large payloads can be kept in the database only where the store is PostgreSQL.', {
+    throw new ConfigurationError('Large payloads can be kept in the database only if the store is PostgreSQL.', {
       advice: 'Set the URL of the store too, or leave large payloads in the folder.',
     });
   }
@@ -76,7 +82,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
           ...(patienceMs === undefined ? {} : { patienceMs }),
         });
   try {
-    // With the payloads in the database, a folder of one's own has only what is being downloaded.
+    // With the payloads in the database, a process's own folder has only the downloads in progress.
     const isShared = store.isShared && !(inDatabase && spoolFolder === undefined);
     const spool = await Spool.open(spoolFolder ?? join(folder, 'spool'), {
       isShared,
@@ -91,10 +97,10 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       const { spoolNames } = await store.purge(Date.now(), { ...RETENTION, ...retention });
       await spool.remove(spoolNames);
     };
-    // A purge that fails (disk busy) is made good by the next one.
+    // If a purge fails (disk busy), the next one catches up.
     const timer = setInterval(() => void purge().catch(() => undefined), PURGE_EVERY_MS);
     timer.unref();
-    // A Node-RED that is restarted every night has to purge as well.
+    // Purges at the start too, for a Node-RED that is restarted every night.
     const first = purge().catch(() => undefined);
     return {
       folder,
@@ -114,14 +120,17 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   }
 }
 
-/** A payload that one instance spools has to be found by the one that sends or delivers it. */
+/**
+ * Checks that all instances use one spool folder: a payload that one spools must be found by the one that sends or
+ * delivers it.
+ */
 async function checkShared(store: Store, spool: Spool): Promise<void> {
-  const missing = await spool.missingFrom(store.id, await store.otherInstances());
+  const missing = await spool.instancesElsewhere(store.id, await store.otherInstances());
   if (missing.length === 0) return;
   await spool.removeProbe(store.id);
   throw new ConfigurationError('The spool folder is not the one that other instances of this store use.', {
     advice:
-      'Give every instance that shares the PostgreSQL store the same shared folder (e.g. an NFS mount) as its spool folder. ' +
-      'If an instance with another folder was stopped just now, try again in two minutes.',
+      'Give every instance that shares the PostgreSQL store the same shared spool folder (e.g. an NFS mount). ' +
+      'If an instance with another folder was stopped a moment ago, try again in two minutes.',
   });
 }

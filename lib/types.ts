@@ -1,44 +1,42 @@
-/**
- * The shapes that the library's users meet: what is sent, what is received, what became of it. All of them are plain
- * JSON but for the payloads.
- */
+/** The types of messages that users of the library send, receive and track. All are plain JSON, except for payloads. */
 
-/** What a flow hands over to be sent. A file path is given as `{ file }`, so that text is never mistaken for one. */
+/** A payload to send. A file path is passed as `{ file }`, so that text is never mistaken for a path. */
 export type Payload = Uint8Array | string | { file: string } | { json: unknown };
 
 /**
- * Whether a payload is compressed on the way (`Content-Encoding: gzip`). `auto` looks at samples of it and leaves alone what does
- * not shrink by a tenth, or has less than 12 KiB; `always` compresses all but what would then no longer fit one request;
- * `never` sends the bytes as they are. One decision for the whole message: MESH refuses a changed encoding.
+ * Whether a payload is compressed for transfer (`Content-Encoding: gzip`). `auto` compresses samples of it, and sends a
+ * payload uncompressed if it does not shrink by a tenth or has less than 12 KiB; `always` compresses, unless the
+ * compressed payload would no longer fit one request; `never` sends the bytes as they are. The decision holds for the
+ * whole message: MESH refuses a changed encoding.
  */
 export type Compression = 'auto' | 'always' | 'never';
 
 /**
- * Whether a message that does not fit one request may go in chunks. `never`: its receivers cannot take chunks (MESH UI and old
- * MESH clients); then it is not sent at all, and a person is told.
+ * Whether a message that does not fit one request may be sent in chunks. `never`: its recipients cannot receive chunks
+ * (MESH UI and old MESH clients); such a message is not sent, and needs a decision.
  */
 export type Chunking = 'allowed' | 'never';
 
-/** One message to be sent. The limits are MESH's own, in characters (mesh-api.yaml, send_message). */
+/** A message to send. The limits are MESH's, in characters (mesh-api.yaml, send_message). */
 export interface OutgoingMessage {
   /** Recipient's mailbox id, or a routing address of GP Connect and Transfer of Care. At most 100. `Mex-To` */
   to: string;
-  /** What kind of message this is, agreed with the recipient. At most 300. `Mex-WorkflowID` */
+  /** Workflow id: the kind of message, agreed with the recipient. At most 300. `Mex-WorkflowID` */
   workflowId: string;
-  /** The payload. May not be empty: MESH refuses it. */
+  /** The payload. Must not be empty: MESH refuses an empty one. */
   payload: Payload;
-  /** Our own reference, at most 300; no patient data. A unique one is generated if none is given. `Mex-LocalID` */
+  /** The sender's own reference, at most 300; no patient data. Default: a unique generated one. `Mex-LocalID` */
   localId?: string;
   /** At most 500. `Mex-Subject` */
   subject?: string;
-  /** At most 300; the file's own name where the payload is a file. `Mex-FileName` */
+  /** At most 300. Default: the file's own name, if the payload is a file. `Mex-FileName` */
   fileName?: string;
-  /** MIME type of the payload when decoded; guessed from the kind of payload if not given. `Content-Type` */
+  /** MIME type of the decoded payload. Default: by the kind of payload. `Content-Type` */
   contentType?: string;
   /**
-   * `md5` or `sha256`: calculated over the payload before compression, in hexadecimal; the payload is read once more for it.
-   * `none`: no checksum. Any other text is the sender's own and passed on as it is: letters, digits, space, `:`, `-`, `/`; at
-   * most 100. Default: the mailbox's setting. `Mex-Content-Checksum`
+   * `md5` or `sha256`: calculated over the payload before compression, in hexadecimal, which reads the payload once
+   * more. `none`: no checksum. Any other text is the sender's own checksum and is sent as it is: letters, digits,
+   * space, `:`, `-`, `/`; at most 100. Default: the mailbox's setting. `Mex-Content-Checksum`
    */
   checksum?: string;
   /** `Mex-PartnerID`, at most 500 (used by NEMS for subscription tags). */
@@ -47,26 +45,26 @@ export interface OutgoingMessage {
   compression?: Compression;
   /** Default: the mailbox's setting. */
   chunks?: Chunking;
-  /** Size of a chunk, where it needs chunks (bytes, uncompressed). Default: the mailbox's setting. */
+  /** Size of a chunk, if the message needs chunks (bytes, uncompressed). Default: the mailbox's setting. */
   chunkBytes?: number;
-  /** True where the application compressed the payload itself. Only a mark for the receiver. `Mex-Content-Compressed` */
+  /** True if the application compressed the payload itself. Only informs the recipient. `Mex-Content-Compressed` */
   compressed?: boolean;
-  /** True where the application encrypted the payload itself. Only a mark for the receiver. `Mex-Content-Encrypted` */
+  /** True if the application encrypted the payload itself. Only informs the recipient. `Mex-Content-Encrypted` */
   encrypted?: boolean;
 }
 
-/** How far a transfer is; given to `onProgress` after each chunk. */
+/** Progress of a transfer, passed to `onProgress` after each chunk. */
 export interface Progress {
-  /** Chunks done so far. */
+  /** Chunks transferred so far. */
   chunk: number;
   totalChunks: number;
-  /** Payload bytes (uncompressed) done so far. */
+  /** Payload bytes transferred so far, uncompressed. */
   bytes: number;
-  /** Payload bytes in all, where known (always when sending). */
+  /** All payload bytes, if known (always when sending). */
   totalBytes?: number;
 }
 
-/** What MESH answered to a message that it accepted. */
+/** A message that MESH has accepted. */
 export interface SentMessage {
   /** MESH's id of the message: track it by this. */
   messageId: string;
@@ -79,12 +77,12 @@ export interface SentMessage {
   status: 'accepted';
 }
 
-/** What MESH says about a message by its headers (retrieve_message, head_message). */
+/** A message's headers at MESH (retrieve_message, head_message). */
 export interface MessageHeaders {
   /** The mailbox that received it. */
   mailboxId: string;
   messageId: string;
-  /** REPORT is no data: `linkedMessageId` names the message that failed. */
+  /** A REPORT has no payload: its `linkedMessageId` names the message that failed. */
   messageType: 'DATA' | 'REPORT';
   /** Sender's mailbox; empty for a REPORT. `Mex-From` */
   from: string;
@@ -92,18 +90,18 @@ export interface MessageHeaders {
   workflowId: string;
   localId?: string;
   subject?: string;
-  /** As the sender gave it. Hostile: never use it as a path. */
+  /** As the sender wrote it. Hostile: never use it as a path. */
   fileName?: string;
   contentType?: string;
   partnerId?: string;
   checksum?: string;
-  /** `Mex-Content-Compressed: Y`. Without a content encoding the application compressed its file itself. */
+  /** `Mex-Content-Compressed: Y`. Without a content encoding, the application compressed its file itself. */
   compressed?: boolean;
   encrypted?: boolean;
-  /** `gzip` if MESH holds the bytes compressed; the library has expanded what it delivers. */
+  /** `gzip` if MESH keeps the bytes compressed. The library decompresses the payloads that it delivers. */
   contentEncoding?: string;
   totalChunks: number;
-  /** Of a REPORT: the message that failed. `Mex-LinkedMsgID` */
+  /** For a REPORT: the message that failed. `Mex-LinkedMsgID` */
   linkedMessageId?: string;
   /** `Mex-StatusCode`, e.g. `00` or `14`. */
   statusCode?: string;
@@ -112,23 +110,25 @@ export interface MessageHeaders {
   statusSuccess?: boolean;
   /** ISO 8601 UTC. */
   statusTimestamp?: string;
-  /** Of a REPORT: what the code means and what to do. */
+  /** For a REPORT: what the status code means and what to do. */
   advice?: string;
 }
 
-/** A downloaded message. Exactly one of `payload` and `file` is set for DATA; neither for a REPORT. */
+/** A downloaded message. For DATA exactly one of `payload` and `file` is set; for a REPORT neither. */
 export interface ReceivedMessage {
   message: MessageHeaders;
   payload?: Buffer;
   /** Absolute path of the file that was written. */
   file?: string;
-  /** Payload bytes, expanded. */
+  /** Payload bytes, decompressed. */
   bytes: number;
-  /** SHA-256 of the expanded payload, hex. */
+  /** SHA-256 of the decompressed payload, hexadecimal. */
   sha256: string;
 }
 
-/** What becomes of a sent message (tracking, mesh-api.yaml). Times are ISO 8601 UTC where MESH's own can be read. */
+/**
+ * MESH's tracking of a sent message (mesh-api.yaml, tracking). Times are ISO 8601 UTC where MESH's own can be parsed.
+ */
 export interface Tracking {
   messageId: string;
   /** Lower case, e.g. `accepted`, `acknowledged`, `uploading`, `error`, `undeliverable`. */
@@ -159,9 +159,9 @@ export interface Tracking {
 /** One page of the inbox. */
 export interface InboxPage {
   messageIds: string[];
-  /** Give it to the next call's `continueFrom`; missing on the last page. */
+  /** Pass it to the next call as `continueFrom`; missing on the last page. */
   continueFrom?: string;
-  /** Only an indication, says MESH. */
+  /** An approximation, according to MESH. */
   approximateCount?: number;
 }
 

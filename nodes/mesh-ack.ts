@@ -1,11 +1,12 @@
 /**
- * mesh-ack: the flow is done with a received message, and MESH removes it from the inbox; and, where wanted, the business
- * acknowledgement to its sender.
+ * mesh-ack: marks a received message as done, so that it is not delivered again, and sends a business acknowledgement to its sender
+ * if the node asks for one.
  */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { InvalidMessageError, type SentAcknowledgement } from '../lib/index';
-import { answerWish } from './receive/acknowledgement-request';
 import { useMailbox } from './mailbox/mailbox-user';
+import { acknowledgementRequest } from './receive/acknowledgement-request';
+import { meshAnswered } from './receive/mesh-answered';
 import { onInput } from './shared/on-input';
 
 interface MeshAckDef extends NodeDef {
@@ -28,18 +29,18 @@ export = function (RED: NodeAPI): void {
     let done = 0;
 
     onInput(RED, this, async (msg, send) => {
-      const answered = await mailbox.run(async (opened): Promise<SentAcknowledgement | undefined> => {
+      const sent = await mailbox.run(async (opened): Promise<SentAcknowledgement | undefined> => {
         const messageId = receivedId(RED, msg['mesh'], opened.mailbox.mailboxId);
-        const wish = await answerWish(RED, this, def, msg);
+        const request = await acknowledgementRequest(RED, this, def, msg);
         mailbox.show({ fill: 'blue', shape: 'dot', text: RED._('mesh-ack.status.acknowledging') });
-        // In this order: a kill in between has the message delivered again, and its answer is given once.
-        const given = wish && (await opened.mailbox.answer(messageId, wish));
+        // In this order: after a kill in between the message is delivered again, and acknowledged once.
+        const acknowledgement = request && (await opened.mailbox.sendAcknowledgement(messageId, request));
         if (def.finish !== false) await opened.poller.acknowledge(messageId);
-        return given;
+        return acknowledgement;
       });
       done += 1;
-      if (answered) msg['meshAnswered'] = answered;
-      const word = answered === undefined ? 'acknowledged' : answered.answered ? 'answered' : 'not-answered';
+      if (sent) msg['meshAnswered'] = meshAnswered(sent);
+      const word = sent === undefined ? 'acknowledged' : sent.sent ? 'answered' : 'not-answered';
       mailbox.show({ fill: 'green', shape: 'dot', text: RED._(`mesh-ack.status.${word}`, { done }) });
       send(msg);
     });
@@ -48,7 +49,10 @@ export = function (RED: NodeAPI): void {
   RED.nodes.registerType('mesh-ack', MeshAck);
 };
 
-/** An acknowledgement at the wrong mailbox would be refused by MESH at best; at worst it hides the mistake. */
+/**
+ * Returns the id of the received message.
+ * @throws InvalidMessageError when there is none, or another mailbox received the message: MESH would refuse to acknowledge it
+ */
 function receivedId(RED: NodeAPI, mesh: unknown, mailboxId: string): string {
   const received = typeof mesh === 'object' && mesh !== null ? (mesh as Record<string, unknown>) : {};
   const messageId = received['messageId'];

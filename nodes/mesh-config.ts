@@ -1,11 +1,12 @@
-/** mesh-config: one mailbox. The config node that every other node of this package refers to. */
-/* oxlint-disable promise/no-callback-in-promise -- done() is how Node-RED is told, and it comes last. */
+/** mesh-config: one mailbox. Every other MESH node refers to such a config node. */
+/* oxlint-disable promise/no-callback-in-promise -- Node-RED's done() is a callback, and it comes last. */
 import type { NodeAPI } from 'node-red';
 import { ConfigurationError } from '../lib/index';
-import { claimMailbox, releaseClaims } from './mailbox/mailbox-claims';
+import { addConnectionCheck } from './admin/connection-check';
+import { addMonitoring } from './admin/monitoring';
+import { notifySidebar } from './admin/sidebar-notifications';
 import { Connection, type ConnectionUser, type OpenedMailbox } from './mailbox/connection';
-import { storageOf } from './mailbox/storage-place';
-import { reportForgottenMailboxes } from './mailbox/forgotten-mailboxes';
+import { claimMailbox, releaseClaims } from './mailbox/mailbox-claims';
 import {
   readEnvironment,
   readMailboxSettings,
@@ -13,11 +14,10 @@ import {
   type MeshConfigDef,
 } from './mailbox/mailbox-settings';
 import type { MeshConfigNode } from './mailbox/mailbox-user';
-import { addConnectionCheck } from './admin/connection-check';
-import { addMonitoring } from './admin/monitoring';
 import { openFromSettings, readProfiles } from './mailbox/open-mailbox';
+import { storageOf } from './mailbox/storage-place';
+import { reportForgottenMailboxes } from './monitor/forgotten-mailboxes';
 import { cleanError } from './shared/report-error';
-import { notifySidebar } from './admin/sidebar-news';
 import { textSetting } from './shared/settings';
 import { sharedText } from './shared/texts';
 
@@ -56,7 +56,7 @@ export = function (RED: NodeAPI): void {
   );
 };
 
-/** What cannot be read is told when the mailbox is opened. */
+/** Undefined for a wrong setting, which is reported when the mailbox opens. */
 function environmentOf(RED: NodeAPI, def: MeshConfigDef): string | undefined {
   try {
     return readEnvironment(RED, def.environment);
@@ -65,7 +65,7 @@ function environmentOf(RED: NodeAPI, def: MeshConfigDef): string | undefined {
   }
 }
 
-/** When the first user registers, not in the constructor: the TLS and proxy nodes are certainly there by then. */
+/** Opens the mailbox when its first user registers. By then, unlike in the constructor, the TLS and proxy nodes exist. */
 async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfigDef): Promise<OpenedMailbox> {
   const settings = readMailboxSettings(RED, def, node.credentials);
   const claim = await claimMailbox(settings.environment, settings.mailboxId, node.id);
@@ -77,19 +77,19 @@ async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfig
     );
   }
   const { version } = RED.settings as { version?: string };
-  const state = await storageOf(RED);
-  const opened = await openFromSettings(settings, state, version === undefined ? 'Node-RED' : `Node-RED/${version}`);
-  // A store that cannot be asked tells so itself.
-  void reportForgottenMailboxes(RED, node, state).catch(() => undefined);
+  const storage = await storageOf(RED);
+  const opened = await openFromSettings(settings, storage, version === undefined ? 'Node-RED' : `Node-RED/${version}`);
+  // The mailbox itself reports a store that fails.
+  void reportForgottenMailboxes(RED, node, storage).catch(() => undefined);
   return opened;
 }
 
-/** Another config node of this Node-RED has the mailbox. */
+/** Another config node of this Node-RED uses the mailbox. */
 class MailboxTaken extends ConfigurationError {
   constructor(
     message: string,
     advice: string,
-    /** Resolves when that node is gone. Hidden, as a Catch node gets the error's own properties. */
+    /** Resolves when that node is gone. Not enumerable, because Catch nodes get the error's own properties. */
     readonly freed: Promise<void>,
   ) {
     super(message, { advice });

@@ -1,4 +1,4 @@
-/** mesh-edifact: an EDIFACT interchange to an object and back. */
+/** mesh-edifact: converts an EDIFACT interchange to an object and back. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { readEdifact, writeEdifact } from '../lib/index';
 import { convertProperty } from './shared/converter';

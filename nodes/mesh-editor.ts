@@ -1,16 +1,17 @@
 /**
- * Editor plugin: what the edit dialogs share (mesh-editor.html), and what they ask of the runtime. None of it is patient data.
+ * Editor plugin: the common part of the edit dialogs (mesh-editor.html), and the endpoints that they use. No response has patient
+ * data.
  *
- * - `GET mesh/profiles?mailbox=ID`, permission `mesh.read`: the workflow profiles in force for a deployed mailbox; the shipped ones
- *   where it is not deployed yet.
- * - `POST mesh/lookup` with `{mailbox, odsCode, workflowId}`, permission `mesh.write`: asks MESH's directory in the mailbox's
- *   name. It changes nothing, but it is a request with the mailbox's credentials: who may only read flows has no use of it.
+ * - `GET mesh/profiles?mailbox=ID`, permission `mesh.read`: the workflow profiles of a deployed mailbox, or the shipped ones before
+ *   it is deployed.
+ * - `POST mesh/lookup` with `{mailbox, odsCode, workflowId}`, permission `mesh.write`: searches MESH's directory. It changes
+ *   nothing, but it is a request with the mailbox's credentials, which a user who may only read flows must not send.
  */
 import type { NodeAPI } from 'node-red';
 import { ConfigurationError, InvalidMessageError, loadProfiles, type MailboxAddress } from '../lib/index';
 import { adminEndpoint } from './admin/endpoints';
-import { findConfig } from './mailbox/mailbox-user';
 import { withTemporaryUser } from './admin/with-temporary-user';
+import { findConfig } from './mailbox/mailbox-user';
 import { sharedText } from './shared/texts';
 
 export = function (RED: NodeAPI): void {
@@ -25,7 +26,7 @@ export = function (RED: NodeAPI): void {
 
 const text = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
 
-/** Only of what is deployed: a path that is typed in would be a way to look into the server's files. */
+/** Reads the profiles of deployed mailboxes only: an endpoint that took a path would expose the server's files. */
 async function profilesOf(RED: NodeAPI, id: string): Promise<object[]> {
   const config = findConfig(RED, id);
   const profiles = config === undefined ? loadProfiles() : await config.profiles().catch(() => loadProfiles());

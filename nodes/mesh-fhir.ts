@@ -1,4 +1,4 @@
-/** mesh-fhir: FHIR XML to JSON, and FHIR JSON (a text or an object) to XML. */
+/** mesh-fhir: converts FHIR XML to JSON, and FHIR JSON (text or an object) to XML. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { fhirJsonToXml, fhirXmlToJson, fhirXmlToObject, type FhirRelease } from '../lib/index';
 import { convertProperty } from './shared/converter';
@@ -24,7 +24,7 @@ export = function (RED: NodeAPI): void {
   RED.nodes.registerType('mesh-fhir', MeshFhir);
 };
 
-/** JSON of FHIR is an object; everything else is read as XML, whose errors then tell. */
+/** True for text that starts a JSON object. Anything else is read as XML, which reports what is wrong with it. */
 function isJson(text: string | Buffer): boolean {
   return /^\uFEFF?\s*\{/.test(text.slice(0, 1000).toString());
 }

@@ -1,8 +1,8 @@
-/** mesh-folder-read: takes what a system drops into the MESH Client's out folder, for mesh-send to send. */
+/** mesh-folder-read: reads the files that a system places in the MESH Client's out folder, for mesh-send. */
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import { ConfigurationError, OutFolder, type FolderProblem, type OutgoingPair, type ScanOptions } from '../lib/index';
-import { FolderError } from './shared/errors';
 import { useMailbox } from './mailbox/mailbox-user';
+import { FolderError } from './shared/errors';
 import { onInput } from './shared/on-input';
 import { cleanError } from './shared/report-error';
 import { numberSetting, textSetting } from './shared/settings';
@@ -31,81 +31,81 @@ export = function (RED: NodeAPI): void {
     const mailbox = useMailbox(RED, this, def.mailbox);
     let timer: NodeJS.Timeout | undefined;
     let scanning: Promise<void> | undefined;
-    /** Code of the error that has been told: a folder that is away is told once, not at every look. */
-    let told: string | undefined;
+    /** Code of the last error that was reported: a missing folder is reported once, not at every scan. */
+    let reported: string | undefined;
     let closed = false;
 
-    const look = async ({ folder, ...options }: Settings): Promise<{ isUnsettled: boolean }> => {
-      // The mailbox first: what could not be sent is not taken.
+    const scan = async ({ folder, ...options }: Settings): Promise<{ isUnsettled: boolean }> => {
+      // The mailbox first: without it, no file is taken.
       const mailboxId = await mailbox.run(async (opened) => opened.mailbox.mailboxId);
       const outFolder = OutFolder.at(folder);
-      const scan = await outFolder.scan(options);
+      const result = await outFolder.scan(options);
       const ours: OutgoingPair[] = [];
-      for (const pair of scan.offered) {
+      for (const pair of result.offered) {
         if (isOf(mailboxId, pair)) ours.push(pair);
         else await refuse(outFolder, pair);
       }
       if (closed) {
         outFolder.restart();
-        return scan;
+        return result;
       }
-      told = undefined;
-      const text = RED._('mesh-folder-read.status.in-flight', { number: shortCount(scan.inFlight) });
-      mailbox.show(scan.inFlight > 0 ? { fill: 'blue', shape: 'dot', text } : { fill: 'green', shape: 'dot', text });
-      for (const problem of scan.problems) tell(problem);
+      reported = undefined;
+      const text = RED._('mesh-folder-read.status.in-flight', { number: shortCount(result.inFlight) });
+      mailbox.show(result.inFlight > 0 ? { fill: 'blue', shape: 'dot', text } : { fill: 'green', shape: 'dot', text });
+      for (const problem of result.problems) report(problem);
       for (const pair of ours) this.send(outgoing(pair));
-      return scan;
+      return result;
     };
 
-    /** Sent in another mailbox's name, it would come from the wrong organisation. */
+    /** Refuses a pair that names another mailbox as its sender: it would come from the wrong organisation. */
     const refuse = async (outFolder: OutFolder, { id }: OutgoingPair): Promise<void> => {
       const problem = folderError('other-mailbox');
       const time = new Date().toISOString();
       const status = { time, event: 'COLLECT', success: false, code: '', description: problem.message };
       await outFolder.settle(id, { folder: 'failed', status });
-      tell({ kind: 'unreadable', error: problem });
+      report({ kind: 'unreadable', error: problem });
     };
 
-    const tell = ({ kind, error }: FolderProblem): void => {
+    const report = ({ kind, error }: FolderProblem): void => {
       const problem = error ?? folderError(kind);
       mailbox.show(errorStatus(RED, problem));
       this.error(cleanError(RED, problem), { meshFolder: { problem: kind } });
     };
 
-    const lookNow = (settings: Settings): Promise<void> => {
-      scanning ??= look(settings)
-        .then((scan) => again(settings, scan.isUnsettled))
+    const scanNow = (settings: Settings): Promise<void> => {
+      scanning ??= scan(settings)
+        .then((result) => scheduleNext(settings, result.isUnsettled))
         .catch((error: unknown) => {
-          again(settings, false);
+          scheduleNext(settings, false);
           throw error;
         })
         .finally(() => (scanning = undefined));
       return scanning;
     };
 
-    const again = (settings: Settings, isUnsettled: boolean): void => {
+    const scheduleNext = (settings: Settings, isUnsettled: boolean): void => {
       clearTimeout(timer);
       if (closed || settings.intervalMs === 0) return;
       const pause = isUnsettled ? Math.min(settings.intervalMs, settings.settledForMs + 100) : settings.intervalMs;
       timer = setTimeout(() => {
-        lookNow(settings).catch(failed);
+        scanNow(settings).catch(failed);
       }, pause);
     };
 
     const failed = (error: unknown): void => {
       const clean = cleanError(RED, error);
-      if (closed || clean.code === told) return;
-      told = clean.code;
+      if (closed || clean.code === reported) return;
+      reported = clean.code;
       mailbox.show(errorStatus(RED, error));
       this.error(clean, {});
     };
 
-    /** After every deploy: a flow that was stopped has forgotten what it was given. */
+    /** Offers all files again after every deploy, since a flow that was stopped has lost its messages. */
     const started = (): void => {
       try {
         const settings = readSettings(RED, def);
         OutFolder.at(settings.folder).restart();
-        lookNow(settings).catch(failed);
+        scanNow(settings).catch(failed);
       } catch (error) {
         mailbox.fault(error);
         failed(error);
@@ -114,7 +114,7 @@ export = function (RED: NodeAPI): void {
     RED.events.on('flows:started', started);
 
     onInput(RED, this, async () => {
-      await lookNow(readSettings(RED, def));
+      await scanNow(readSettings(RED, def));
     });
 
     this.on('close', () => {
@@ -138,7 +138,7 @@ function isOf(mailboxId: string, { control }: OutgoingPair): boolean {
   return from === '' || from.toUpperCase() === mailboxId.toUpperCase();
 }
 
-/** What mesh-send needs stands on msg.meshSend, as any flow would put it there. */
+/** Returns the message for mesh-send, with its settings on msg.meshSend as in any flow. */
 function outgoing({ id, stem, file, control }: OutgoingPair): NodeMessage {
   const compression = { Y: 'always', N: 'never' }[(control['Compress'] ?? '').toUpperCase()];
   const meshSend = {
@@ -159,13 +159,13 @@ function outgoing({ id, stem, file, control }: OutgoingPair): NodeMessage {
 function readSettings(RED: NodeAPI, def: MeshFolderReadDef): Settings {
   const folder = textSetting(RED, def.folder);
   if (folder === '') throw new ConfigurationError(RED._('mesh-folder-read.error.no-folder'));
-  const seconds = (field: 'interval' | 'settledFor' | 'patience', fallback: number, least: number): number =>
-    numberSetting(RED, field, def[field], { fallback, least, most: DAY_SECONDS }) * 1000;
+  const seconds = (field: 'interval' | 'settledFor' | 'patience', fallback: number, min: number): number =>
+    numberSetting(RED, field, def[field], { fallback, min, max: DAY_SECONDS }) * 1000;
   return {
     folder,
     intervalMs: seconds('interval', 10, 0),
     settledForMs: seconds('settledFor', 1, 0.1),
     patienceMs: seconds('patience', 300, 0.1),
-    maxInFlight: numberSetting(RED, 'maxInFlight', def.maxInFlight, { fallback: 50, least: 1, most: 1000 }),
+    maxInFlight: numberSetting(RED, 'maxInFlight', def.maxInFlight, { fallback: 50, min: 1, max: 1000 }),
   };
 }

@@ -1,10 +1,11 @@
-/** mesh-folder-write: the MESH Client's in, sent and failed folders, by what the message is. */
+/** mesh-folder-write: writes received messages to the MESH Client's in folder, and moves sent files to sent or failed. */
 import type { Node, NodeAPI, NodeDef, NodeMessageInFlow } from 'node-red';
 import {
   ConfigurationError,
   InFolder,
   InvalidMessageError,
   OutFolder,
+  UNACCEPTED_STATUSES,
   type MessageHeaders,
   type PairOutcome,
 } from '../lib/index';
@@ -19,21 +20,19 @@ interface MeshFolderWriteDef extends NodeDef {
 
 type Fields = Record<string, unknown>;
 
-/** What became of it, on msg.meshFolder. `out`: it will be offered again. */
+/** Where the files are now, on msg.meshFolder. `out`: they will be offered again. */
 type Place = 'in' | 'sent' | 'failed' | 'out';
 
-/** What cannot be put into the outbox now is offered again after this time. */
-const AGAIN_MS = 60_000;
-/** Nothing was put into the outbox, and nothing will be: the message itself is wrong. */
+/** The wait before a message that the outbox could not take is offered again. */
+const RETRY_MS = 60_000;
+/** Errors of a message that never reaches the outbox: it is wrong itself. */
 const NEVER = new Set(['MESH_INVALID_MESSAGE', 'MESH_PAYLOAD']);
-/** It was, and has ended there without MESH's acceptance, or waits for a person. */
-const ENDED = new Set(['rejected', 'parked', 'dropped', 'unknown']);
 
 export = function (RED: NodeAPI): void {
   function MeshFolderWrite(this: Node, def: MeshFolderWriteDef): void {
     RED.nodes.createNode(this, def);
     let number = 0;
-    // One, or more where the setting is a variable that changes: it looks through its old marks once a day.
+    // Usually one; more if a variable in the setting changes. Each checks its old claims once a day.
     const inFolders = new Map<string, InFolder>();
 
     const write = async (folder: string, msg: NodeMessageInFlow): Promise<Place> => {
@@ -43,7 +42,7 @@ export = function (RED: NodeAPI): void {
       const outcome = outcomeOf(msg);
       const outFolder = OutFolder.at(folder);
       if (outcome === undefined) {
-        outFolder.offerAgain(id, AGAIN_MS);
+        outFolder.offerAgain(id, RETRY_MS);
         return 'out';
       }
       await outFolder.settle(id, outcome);
@@ -63,7 +62,7 @@ export = function (RED: NodeAPI): void {
       return 'in';
     };
 
-    /** Text would have been decoded: its bytes are gone. */
+    /** Refuses text: decoding has lost its bytes. */
     const payloadOf = (msg: NodeMessageInFlow): Uint8Array | { file: string } => {
       const { payload } = msg as { payload?: unknown };
       if (payload instanceof Uint8Array) return payload;
@@ -82,10 +81,10 @@ export = function (RED: NodeAPI): void {
         const status = { time, event: 'TRANSFER', success: true, code: '00', description: 'Accepted by MESH' };
         return { folder: 'sent', fields: { DTSId: messageId, IsCompressed: 'N' }, status };
       }
-      const isOver = ENDED.has(text(sent['status'])) || (text(sent['status']) === '' && NEVER.has(text(error['code'])));
+      const isOver = UNACCEPTED_STATUSES.has(text(sent['status'])) || (text(sent['status']) === '' && NEVER.has(text(error['code'])));
       if (!isOver) return undefined;
-      const held = sent['status'] === 'unknown' || sent['status'] === 'parked' ? sent['status'] : undefined;
-      const warning = held === undefined ? '' : ` ${RED._(`mesh-folder-write.control.${held}`)}`;
+      const undecided = sent['status'] === 'unknown' || sent['status'] === 'parked' ? sent['status'] : undefined;
+      const warning = undecided === undefined ? '' : ` ${RED._(`mesh-folder-write.control.${undecided}`)}`;
       const description = text(error['message']) + warning;
       return {
         folder: 'failed',
@@ -122,7 +121,7 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** MESH's own code as the error tells it, e.g. `(code 12)`. */
+/** Returns MESH's code from an error's text, e.g. `(code 12)`. */
 function meshCode(message: string): string {
   return /\bcode ([\w-]{1,8})\b/.exec(message)?.[1] ?? '';
 }

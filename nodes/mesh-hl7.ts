@@ -1,4 +1,4 @@
-/** mesh-hl7: HL7 v2 text or bytes to an object and back; or the acknowledgement of a message. */
+/** mesh-hl7: converts HL7 v2 text or bytes to an object and back, or builds the acknowledgement of a message. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { acknowledgeHl7, readHl7, writeHl7, type AckCode, type Charset, type Hl7Message } from '../lib/index';
 import { convertProperty } from './shared/converter';

@@ -45,7 +45,7 @@ export = function (RED: NodeAPI): void {
   RED.nodes.registerType('mesh-lookup', MeshLookup);
 };
 
-/** Who wants one mailbox is going to send to it: none is an error, not an empty recipient. */
+/** @throws NotFoundError when there is none: a flow that wants one mailbox will send to it */
 function firstOf(RED: NodeAPI, found: MailboxAddress[]): MailboxAddress {
   const [first] = found;
   if (first !== undefined) return first;

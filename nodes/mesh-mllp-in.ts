@@ -1,5 +1,5 @@
-/** mesh-mllp-in: receives HL7 v2 over MLLP. The sender has its answer when mesh-mllp-response gives it. */
-/* oxlint-disable promise/no-callback-in-promise -- done() is how Node-RED is told, and it comes last. */
+/** mesh-mllp-in: receives HL7 v2 over MLLP. The sender gets its response from mesh-mllp-response. */
+/* oxlint-disable promise/no-callback-in-promise -- Node-RED's done() is a callback, and it comes last. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { ConfigurationError, MllpListenError, MllpServer, type MeshError, type MllpServerOptions } from '../lib/index';
 import { MllpInbound, type InboundSettings } from './mllp/inbound';
@@ -24,7 +24,7 @@ interface MeshMllpInDef extends NodeDef {
   maxMb?: number | string;
 }
 
-/** A port may still be in use by a program that is just ending. */
+/** The wait before another attempt to listen: a program that is ending may still use the port. */
 const LISTEN_AGAIN_MS = 10_000;
 
 export = function (RED: NodeAPI): void {
@@ -35,24 +35,27 @@ export = function (RED: NodeAPI): void {
     let timer: NodeJS.Timeout | undefined;
     let closed = false;
     let connections = 0;
-    let isTold = false;
+    let isReported = false;
 
     const showConnections = (): void => {
       if (closed || server === undefined) return;
       const text = RED._(`mesh-mllp-in.status.${connections === 0 ? 'listening' : 'connected'}`, { connections });
       this.status({ fill: 'green', shape: connections === 0 ? 'ring' : 'dot', text });
     };
-    const problem = (error: MeshError): void => {
+    const showError = (error: MeshError): void => {
       if (!closed) this.status(errorStatus(RED, error, error instanceof MllpListenError && !server ? 'ring' : 'dot'));
     };
 
     const start = async (): Promise<void> => {
-      const taking = new MllpInbound(RED, this, inboundSettings(RED, def), { problem, answered: showConnections });
+      const requests = new MllpInbound(RED, this, inboundSettings(RED, def), {
+        showError,
+        onResponse: showConnections,
+      });
       const opened = await MllpServer.listen({
         ...serverSettings(RED, def),
-        onRequest: (request) => taking.take(request),
+        onRequest: (request) => requests.take(request),
         onProblem: (error) => {
-          problem(error);
+          showError(error);
           this.error(cleanError(RED, error), {});
         },
         onConnections: (count) => {
@@ -60,17 +63,17 @@ export = function (RED: NodeAPI): void {
           showConnections();
         },
       });
-      [server, inbound] = [opened, taking];
+      [server, inbound] = [opened, requests];
       showConnections();
     };
 
-    /** Never rejects. Told once: the next try may be the one that works. */
+    /** Never rejects. Reports a failure once, and tries again when the port is in use. */
     const tryToStart = (): Promise<void> =>
       start().catch((error: unknown) => {
         if (closed) return;
-        problem(error as MeshError);
-        if (!isTold) this.error(cleanError(RED, error), {});
-        isTold = true;
+        showError(error as MeshError);
+        if (!isReported) this.error(cleanError(RED, error), {});
+        isReported = true;
         if (!(error instanceof MllpListenError)) return;
         timer = setTimeout(() => {
           starting = tryToStart();
@@ -97,14 +100,14 @@ function inboundSettings(RED: NodeAPI, def: MeshMllpInDef): InboundSettings {
   return {
     payloadAs: choiceSetting(RED, 'payloadAs', def.payloadAs, ['text', 'buffer']),
     charset: choiceSetting(RED, 'charset', def.charset, CHARSETS),
-    answerWithinMs: numberSetting(RED, 'timeout', def.timeout, { fallback: 20, least: 0.01, most: 3600 }) * 1000,
+    responseTimeoutMs: numberSetting(RED, 'timeout', def.timeout, { fallback: 20, min: 0.01, max: 3600 }) * 1000,
     onTimeout: choiceSetting(RED, 'onTimeout', def.onTimeout, ['AE', 'AR', 'close']),
   };
 }
 
 function serverSettings(RED: NodeAPI, def: MeshMllpInDef): Omit<MllpServerOptions, 'onRequest'> {
-  const whole = (field: 'port' | 'maxInFlight' | 'maxConnections', fallback: number, least: number, most: number) =>
-    Math.trunc(numberSetting(RED, field, def[field], { fallback, least, most }));
+  const whole = (field: 'port' | 'maxInFlight' | 'maxConnections', fallback: number, min: number, max: number) =>
+    Math.trunc(numberSetting(RED, field, def[field], { fallback, min, max }));
   const port = whole('port', 0, 1, 65_535);
   if (port === 0) throw new ConfigurationError(RED._('mesh-mllp-in.error.no-port'));
   const tls = readTls(RED, textSetting(RED, def.tls));
@@ -115,6 +118,6 @@ function serverSettings(RED: NodeAPI, def: MeshMllpInDef): Omit<MllpServerOption
     ...(tls && { tls: { ...tls, clientCertificate } }),
     maxInFlight: whole('maxInFlight', 1, 1, 1000),
     maxConnections: whole('maxConnections', 100, 1, 10_000),
-    maxBytes: numberSetting(RED, 'maxMb', def.maxMb, { fallback: 20, least: 0.001, most: 500 }) * 1024 * 1024,
+    maxBytes: numberSetting(RED, 'maxMb', def.maxMb, { fallback: 20, min: 0.001, max: 500 }) * 1024 * 1024,
   };
 }

@@ -1,10 +1,10 @@
-/** mesh-mllp-out: sends HL7 v2 over MLLP and waits for the answer. Outputs: answered positively, answered negatively. */
+/** mesh-mllp-out: sends HL7 v2 over MLLP and waits for the acknowledgement. Outputs: accepted, refused. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import {
   ConfigurationError,
-  decodeText,
+  decodeHl7Text,
   MllpClient,
-  readHeader,
+  readHl7Header,
   type DefaultCharset,
   type MllpClientOptions,
   type MllpClientState,
@@ -12,7 +12,7 @@ import {
 } from '../lib/index';
 import { CHARSETS, messageBytes } from './mllp/payload';
 import { onInput } from './shared/on-input';
-import { cleanError, errorIsOver, showsError } from './shared/report-error';
+import { cleanError, clearError, showsError } from './shared/report-error';
 import { choiceSetting, numberSetting, textSetting } from './shared/settings';
 import { errorStatus, sharedStatus } from './shared/status';
 import { readTls } from './shared/tls-and-proxy';
@@ -29,7 +29,7 @@ interface MeshMllpOutDef extends NodeDef {
   maxQueued?: number | string;
 }
 
-/** `msg.mllpSent`: what was sent, and what the receiver said. Plain JSON; msg.mllp stays that of the received message. */
+/** `msg.mllpSent`: the acknowledgement of the sent message. Plain JSON; msg.mllp still belongs to the received message. */
 interface MllpSentProperty {
   /** MSH-10. */
   controlId: string;
@@ -37,7 +37,7 @@ interface MllpSentProperty {
   code: string;
   /** MSA-3. */
   text: string;
-  /** The whole answer. */
+  /** The whole acknowledgement. */
   answer: string;
   /** How often the message was sent. */
   attempts: number;
@@ -59,12 +59,12 @@ export = function (RED: NodeAPI): void {
       if (closed || state === 'idle') return;
       const [fill, shape] = STATES[state];
       this.status(sharedStatus(RED, fill, shape, state));
-      errorIsOver(this);
+      clearError(this);
     };
     const opened = openClient(RED, def, {
       onState: (now) => {
         state = now;
-        // That it tries again does not hide why it failed.
+        // Another attempt does not hide the error of the last one.
         if (now !== 'connecting' || !showsError(this)) show();
       },
       onIgnored: (error) => this.warn(cleanError(RED, error).message),
@@ -80,10 +80,10 @@ export = function (RED: NodeAPI): void {
       try {
         sent = await opened.client.send(messageBytes(RED, msg.payload, opened.charset));
       } catch (error) {
-        if (closed) return 'unanswered';
+        if (closed) return 'unfinished';
         throw error;
       }
-      if (closed) return 'unanswered';
+      if (closed) return 'unfinished';
       Object.assign(msg, { mllpSent: sentProperty(sent, opened.charset) });
       if (sent.isPositive) {
         if (showsError(this) || state !== 'connected') show();
@@ -127,8 +127,8 @@ function openClient(
 function clientSettings(RED: NodeAPI, def: MeshMllpOutDef): MllpClientOptions {
   const number = (
     field: 'port' | 'timeout' | 'retries' | 'connections' | 'maxQueued',
-    [fallback, least, most]: [number, number, number],
-  ): number => numberSetting(RED, field, def[field], { fallback, least, most });
+    [fallback, min, max]: [number, number, number],
+  ): number => numberSetting(RED, field, def[field], { fallback, min, max });
   const host = textSetting(RED, def.host);
   const port = Math.trunc(number('port', [0, 1, 65_535]));
   if (host === '' || port === 0) throw new ConfigurationError(RED._('mesh-mllp-out.error.no-host'));
@@ -137,7 +137,7 @@ function clientSettings(RED: NodeAPI, def: MeshMllpOutDef): MllpClientOptions {
     host,
     port,
     ...(tls && { tls }),
-    answerWithinMs: number('timeout', [30, 0.01, 3600]) * 1000,
+    acknowledgementTimeoutMs: number('timeout', [30, 0.01, 3600]) * 1000,
     retries: Math.trunc(number('retries', [0, 0, 100_000])),
     connections: Math.trunc(number('connections', [1, 1, 100])),
     maxQueued: Math.trunc(number('maxQueued', [1000, 1, 100_000])),
@@ -154,10 +154,10 @@ function sentProperty({ bytes, controlId, code, text, attempts }: MllpSent, char
   };
 }
 
-/** The receiver has answered, whatever its characters: an answer is no reason to fail. */
-function readable(part: Buffer, answer: Buffer, charset: DefaultCharset): string {
+/** Decodes part of an acknowledgement. Characters that are not valid do not turn it into an error. */
+function readable(part: Buffer, acknowledgement: Buffer, charset: DefaultCharset): string {
   try {
-    return decodeText(part, readHeader(answer)?.charset ?? '', charset);
+    return decodeHl7Text(part, readHl7Header(acknowledgement)?.charset ?? '', charset);
   } catch {
     return part.toString('latin1');
   }

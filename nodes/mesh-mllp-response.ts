@@ -1,6 +1,6 @@
-/** mesh-mllp-response: answers the sender of an HL7 v2 message that mesh-mllp-in has received. */
+/** mesh-mllp-response: responds to the sender of an HL7 v2 message that mesh-mllp-in received. */
 import type { Node, NodeAPI, NodeDef, NodeMessageInFlow } from 'node-red';
-import { buildAcknowledgement, MllpMessageError } from '../lib/index';
+import { buildHl7Ack, MllpMessageError } from '../lib/index';
 import { messageBytes } from './mllp/payload';
 import { pendingRequest, type PendingRequest } from './mllp/requests';
 import { onInput } from './shared/on-input';
@@ -19,7 +19,7 @@ export = function (RED: NodeAPI): void {
     RED.nodes.createNode(this, def);
     let answered = 0;
 
-    /** Harmless, but whoever built the flow should know. */
+    /** Harmless, but a sign of a fault in the flow. */
     const warn = (key: 'late' | 'gone'): void => {
       this.status({ fill: 'yellow', shape: 'dot', text: RED._(`mesh-mllp-response.status.${key}`) });
       this.warn(RED._(`mesh-mllp-response.warning.${key}`));
@@ -27,14 +27,14 @@ export = function (RED: NodeAPI): void {
 
     onInput(RED, this, async (msg) => {
       const requestId = requestIdOf(RED, msg);
-      const answer = await answerFor(RED, this, def, msg, pendingRequest(requestId));
-      // Looked up again: while the text was evaluated its time may have run out.
+      const response = await responseFor(RED, this, def, msg, pendingRequest(requestId));
+      // The request may have timed out while the text was evaluated.
       const request = pendingRequest(requestId);
-      if (request === undefined || answer === undefined) {
+      if (request === undefined || response === undefined) {
         warn('late');
         return;
       }
-      if (request.answer(answer) !== 'sent') {
+      if (request.respond(response) !== 'sent') {
         warn('gone');
         return;
       }
@@ -54,7 +54,7 @@ function requestIdOf(RED: NodeAPI, msg: NodeMessageInFlow): string {
   });
 }
 
-async function answerFor(
+async function responseFor(
   RED: NodeAPI,
   node: Node,
   def: MeshMllpResponseDef,
@@ -65,5 +65,5 @@ async function answerFor(
   const code = choiceSetting(RED, 'answer', def.answer, ['AA', 'AE', 'AR', 'payload']);
   if (code === 'payload') return messageBytes(RED, msg.payload, request.charset);
   const text = await evaluateText(RED, node, msg, { field: 'text', value: def.text, type: def.textType });
-  return buildAcknowledgement(request.header, { code, text });
+  return buildHl7Ack(request.header, { code, text });
 }

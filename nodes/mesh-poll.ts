@@ -1,11 +1,11 @@
-/** mesh-poll: hands what arrives in the mailbox to the flow. Outputs: data, reports, business acknowledgements, parked. */
+/** mesh-poll: delivers received messages to the flow. Outputs: data, reports, business acknowledgements, parked. */
 import type { Node, NodeAPI } from 'node-red';
-import { inboxConsumer, tellParked } from './receive/inbox-consumer';
 import { MailboxUser } from './mailbox/mailbox-user';
-import { onInput } from './shared/on-input';
-import { readPollOrder } from './receive/poll-orders';
-import { PollStatus } from './receive/poll-status';
+import { emitParked, inboxConsumer } from './receive/inbox-consumer';
+import { readPollCommand } from './receive/poll-command';
 import { readPollSettings, type MeshPollDef } from './receive/poll-settings';
+import { PollStatus } from './receive/poll-status';
+import { onInput } from './shared/on-input';
 import { cleanError } from './shared/report-error';
 import { shortCount } from './shared/status';
 
@@ -14,7 +14,7 @@ export = function (RED: NodeAPI): void {
     RED.nodes.createNode(this, def);
     const mailbox = new MailboxUser(RED, this, def.mailbox);
     const status = new PollStatus(RED, mailbox);
-    /** Takes this node's part of the inbox; replaced by what gives it back. */
+    /** Removes this node's consumer from the poller; does nothing before it was added. */
     let leave = (): void => undefined;
     let closed = false;
 
@@ -26,7 +26,7 @@ export = function (RED: NodeAPI): void {
         leave = () => poller.remove(consumer);
       });
     };
-    // Told now, and to each input again: nobody may have to press a button to hear that nothing is received.
+    // A failure is reported now, not only at the next input: without a consumer the node receives nothing.
     const joined = join();
     joined.catch((error: unknown) => {
       if (closed) return;
@@ -36,24 +36,24 @@ export = function (RED: NodeAPI): void {
 
     onInput(RED, this, async (msg) => {
       await joined;
-      const order = readPollOrder(RED, msg['meshPoll']);
+      const command = readPollCommand(RED, msg['meshPoll']);
       await mailbox.run(async ({ poller }) => {
-        if (order.kind === 'redeliver') {
-          await poller.redeliver(order.messageId);
+        if (command.kind === 'redeliver') {
+          await poller.redeliver(command.messageId);
           return;
         }
-        if (order.kind === 'list-parked') {
+        if (command.kind === 'list-parked') {
           let parked = 0;
           for await (const message of poller.parked()) {
-            tellParked(RED, this, message);
+            emitParked(RED, this, message);
             parked += 1;
           }
           const text = RED._('mesh-poll.status.parked', { parked: shortCount(parked) });
           mailbox.show({ fill: parked > 0 ? 'yellow' : 'green', shape: 'dot', text });
           return;
         }
-        const answer = poller.poll();
-        if (!answer.started) status.postponed(answer.nextPoll);
+        const poll = poller.poll();
+        if (!poll.started) status.postponed(poll.nextPoll);
       });
     });
 

@@ -1,8 +1,10 @@
-/** mesh-send: puts a message into the mailbox's outbox, from where it is sent to another mailbox, once and in order. */
+/** mesh-send: puts a message into the outbox, which sends it to another mailbox, once and in order. */
 import type { Node, NodeAPI, NodeDef, NodeMessageInFlow } from 'node-red';
 import {
+  MAY_STILL_BE_ACCEPTED,
   InvalidMessageError,
   mayHaveArrived,
+  SerialQueue,
   type EnqueueOptions,
   type Outbox,
   type OutboxMessage,
@@ -10,10 +12,8 @@ import {
   type PreparedMessage,
 } from '../lib/index';
 import { MailboxUser } from './mailbox/mailbox-user';
-import { InOrder } from './send/in-order';
-import { meshSent, type MeshSent } from './send/mesh-sent';
-import { onInput } from './shared/on-input';
-import { askedFor, deadlineSettings, type Asked } from './send/deadline-settings';
+import { meshSent, type MeshSent } from './mailbox/mesh-sent';
+import { deadlineSettings, requestedAcknowledgements, type Requested } from './send/acknowledgement-settings';
 import {
   outgoingMessage,
   outgoingPayload,
@@ -22,6 +22,7 @@ import {
   type SendFields,
 } from './send/outgoing-message';
 import { SendStatus } from './send/send-status';
+import { onInput } from './shared/on-input';
 import { choiceSetting } from './shared/settings';
 import { asText, evaluate, evaluateText } from './shared/typed-input';
 
@@ -53,30 +54,30 @@ interface MeshSendDef extends NodeDef {
   onceKeyType?: string;
   strictOrder?: boolean;
   collectWithinHours?: number | string;
-  asks?: Asked;
+  asks?: Requested;
   infrastructureWithinHours?: number | string;
   businessWithinWorkingDays?: number | string;
 }
 
-/** What a msg asks for: a message to send, or something to be done with one that is in the outbox. */
-type Order =
+/** A command in a flow's message: send a new message, or resend or drop one of the outbox. */
+type Command =
   | {
       kind: 'send';
       message: OutgoingMessage;
       onceKey: string;
-      asks: NonNullable<EnqueueOptions['asks']>;
+      requested: NonNullable<EnqueueOptions['requestedAcknowledgements']>;
       prepared: Pick<PreparedMessage, 'localIdIsShared' | 'recommendedMb'>;
     }
   | { kind: 'resend'; id: string }
   | { kind: 'drop'; id: string };
 
-/** What the outbox made of it. */
+/** The result of a command: the message in the outbox, and more for msg.meshSent. */
 interface Taken {
   message: OutboxMessage;
   more: Pick<MeshSent, 'to' | 'localId' | 'repeated' | 'warning'>;
 }
 
-/** The outbox writes more than this into a file first: meanwhile what comes after must not overtake it. */
+/** The outbox first writes a larger payload into a file, and later messages must not overtake it meanwhile. */
 const SMALL_BYTES = 32 * 1024;
 const MB = 1_000_000;
 
@@ -85,43 +86,43 @@ export = function (RED: NodeAPI): void {
     RED.nodes.createNode(this, def);
     const status = new SendStatus(RED, this);
     const mailbox = new MailboxUser(RED, this, def.mailbox, status);
-    // Fields may take their time to evaluate (an expression, a context store): nobody overtakes meanwhile.
-    const arrivals = new InOrder();
+    // Evaluating fields (an expression, a context store) takes time, and no later message may overtake.
+    const arrivals = new SerialQueue();
     let waiting = 0;
-    let stopWatching = (): void => undefined;
+    let stopListening = (): void => undefined;
 
-    // A mailbox that cannot be used has told so itself, and tells each input again.
+    // A mailbox that cannot be used reports that itself, and again for each input.
     mailbox
       .run(async ({ mailbox: { outbox } }) => {
-        stopWatching = outbox.onEvent((event) => status.happened(event));
-        if (mailbox.isClosed) stopWatching();
+        stopListening = outbox.onEvent((event) => status.happened(event));
+        if (mailbox.isClosed) stopListening();
       })
       .catch(() => undefined);
 
-    /** It is sent all the same: the receiver decides. */
-    const tooLargeFor = ({ bytes, workflowId }: OutboxMessage, most: number | undefined): string | undefined =>
-      most === undefined || bytes <= most * MB
+    /** Returns a warning for a message above the recommended size. It is sent nevertheless. */
+    const sizeWarning = ({ bytes, workflowId }: OutboxMessage, max: number | undefined): string | undefined =>
+      max === undefined || bytes <= max * MB
         ? undefined
-        : RED._('mesh-send.warning.large', { workflowId, most, size: (bytes / MB).toFixed(1) });
+        : RED._('mesh-send.warning.large', { workflowId, max, size: (bytes / MB).toFixed(1) });
 
-    const take = async (outbox: Outbox, order: Order): Promise<Taken> => {
-      if (order.kind === 'drop') return { message: await outbox.drop(order.id), more: {} };
-      if (order.kind === 'resend') {
-        const first = await outbox.get(order.id);
-        const message = await outbox.resend(order.id);
+    const run = async (outbox: Outbox, command: Command): Promise<Taken> => {
+      if (command.kind === 'drop') return { message: await outbox.drop(command.id), more: {} };
+      if (command.kind === 'resend') {
+        const first = await outbox.get(command.id);
+        const message = await outbox.resend(command.id);
         const warning = first && mayHaveArrived(first) ? RED._('mesh-send.warning.duplicate') : undefined;
         return { message, more: warning === undefined ? {} : { warning } };
       }
-      const { message, isNew } = await outbox.enqueue(order.message, {
-        ...(order.onceKey !== '' && { onceKey: order.onceKey }),
+      const { message, isNew } = await outbox.enqueue(command.message, {
+        ...(command.onceKey !== '' && { onceKey: command.onceKey }),
         strictOrder: def.strictOrder === true,
         copyFile: def.copyFile === true,
-        localIdIsShared: def.localIdShared === true || order.prepared.localIdIsShared,
-        asks: order.asks,
+        localIdIsShared: def.localIdShared === true || command.prepared.localIdIsShared,
+        requestedAcknowledgements: command.requested,
         ...deadlineSettings(RED, def),
       });
-      const { to, localId = message.localId } = order.message;
-      const warning = isNew ? tooLargeFor(message, order.prepared.recommendedMb) : undefined;
+      const { to, localId = message.localId } = command.message;
+      const warning = isNew ? sizeWarning(message, command.prepared.recommendedMb) : undefined;
       if (warning !== undefined) this.warn(`${warning} (${message.id})`);
       const repeated = !isNew && { repeated: true as const };
       const more = {
@@ -133,27 +134,27 @@ export = function (RED: NodeAPI): void {
       return { message, more };
     };
 
-    /** In the order of arrival; small messages share their way to the disk. Closing the node waits for it. */
-    const takeInTurn = (msg: NodeMessageInFlow): Promise<{ order: Order; taken: Taken }> =>
+    /** Runs commands in the order of arrival; small messages share a commit. Closing the node waits for them. */
+    const runInOrder = (msg: NodeMessageInFlow): Promise<{ command: Command; taken: Taken }> =>
       mailbox.run(async ({ mailbox: opened }, signal) => {
-        const { order, taking } = await arrivals.add(async () => {
-          const next = await fromFlow(RED, this, def, msg, (message) =>
+        const { command, running } = await arrivals.run(async () => {
+          const next = await readCommand(RED, this, def, msg, (message) =>
             opened.prepare(message, { signal, property: (path) => propertyOf(RED, msg, path) }),
           );
-          const begun = take(opened.outbox, next);
+          const begun = run(opened.outbox, next);
           begun.catch(() => undefined);
           if (!isSmall(next)) await begun.catch(() => undefined);
-          return { order: next, taking: begun };
+          return { command: next, running: begun };
         });
-        return { order, taken: await taking };
+        return { command, taken: await running };
       });
 
-    /** The message as it stands when the flow may go on; rejects if it cannot be sent. */
-    const settled = async ({ message, more }: Taken, order: Order): Promise<OutboxMessage> => {
-      if (order.kind === 'drop') return message;
-      const isQueued = ['queued', 'sending'].includes(message.state) || (message.state === 'unknown' && !message.held);
+    /** Returns the message once the flow may continue; rejects when it cannot be sent. */
+    const settled = async ({ message, more }: Taken, command: Command): Promise<OutboxMessage> => {
+      if (command.kind === 'drop') return message;
+      const isQueued = MAY_STILL_BE_ACCEPTED.includes(message.state) && !message.needsDecision;
       const confirm = choiceSetting(RED, 'confirm', def.confirm, ['accepted', 'queued']);
-      // A repeat of one that failed fails as that did, at once.
+      // A repeat of a failed message fails like that one, at once.
       if (confirm === 'queued' && (isQueued || !more.repeated)) return message;
       return mailbox.accepted(message.id);
     };
@@ -162,27 +163,27 @@ export = function (RED: NodeAPI): void {
       let taken: Taken | undefined;
       waiting += 1;
       try {
-        const { order, ...result } = await takeInTurn(msg);
+        const { command, ...result } = await runInOrder(msg);
         taken = result.taken;
         status.queued(taken.message);
-        const message = await settled(taken, order);
+        const message = await settled(taken, command);
         msg['meshSent'] = meshSent(message, taken.more);
-        if (order.kind === 'drop')
+        if (command.kind === 'drop')
           mailbox.show({ fill: 'grey', shape: 'dot', text: RED._('mesh-send.status.dropped') });
       } catch (error) {
-        // It is in the outbox, and goes on without the flow.
-        if (taken !== undefined && mailbox.isClosed) return 'unanswered';
+        // The outbox has the message, and sends it without the flow.
+        if (taken !== undefined && mailbox.isClosed) return 'unfinished';
         if (taken !== undefined) msg['meshSent'] = await failed(taken);
         throw error;
       } finally {
         waiting -= 1;
       }
-      if (mailbox.isClosed) return 'unanswered';
+      if (mailbox.isClosed) return 'unfinished';
       send(msg);
       return undefined;
     });
 
-    /** What a flow behind Catch needs to resend or drop it. */
+    /** Returns what a flow behind Catch needs to resend or drop the message. */
     const failed = async ({ message: { id, ...first }, more }: Taken): Promise<MeshSent> => {
       const now = await mailbox.run(({ mailbox: { outbox } }) => outbox.get(id)).catch(() => undefined);
       return meshSent(now ?? { id, ...first }, more);
@@ -190,7 +191,7 @@ export = function (RED: NodeAPI): void {
 
     this.on('close', (_removed: boolean, done: () => void) => {
       if (waiting > 0) this.log(RED._('mesh-send.log.waiting', { number: waiting }));
-      stopWatching();
+      stopListening();
       mailbox.close(done);
     });
   }
@@ -198,16 +199,17 @@ export = function (RED: NodeAPI): void {
   RED.nodes.registerType('mesh-send', MeshSend);
 };
 
-/** As its workflow's profile wants it. */
+/** Completes a message by its workflow's profile. */
 type Prepare = (message: OutgoingMessage) => Promise<PreparedMessage>;
 
-async function fromFlow(
+/** @throws InvalidMessageError when the message is not a valid command */
+async function readCommand(
   RED: NodeAPI,
   node: Node,
   def: MeshSendDef,
   msg: NodeMessageInFlow,
   prepare: Prepare,
-): Promise<Order> {
+): Promise<Command> {
   const settings = settingsObject(RED, msg['meshSend']);
   const resend = asText(RED, settings['resend'], 'resend');
   const drop = asText(RED, settings['drop'], 'drop');
@@ -226,13 +228,16 @@ async function fromFlow(
   });
   const payload = outgoingPayload(RED, value, def.payloadIs === 'file' ? 'file' : 'content');
   const { compression, chunks, checksum } = def;
-  const given = outgoingMessage(RED, { ...fields, checksum }, msg['meshSend'], payload, { compression, chunks });
-  const { message, ...prepared } = await prepare(given);
-  const asks = askedFor(RED, def.asks, settings['asks']);
-  return { kind: 'send', message, onceKey: await readOnceKey(RED, node, def, msg, settings), asks, prepared };
+  const fromFlow = outgoingMessage(RED, { ...fields, checksum }, msg['meshSend'], payload, { compression, chunks });
+  const { message, ...prepared } = await prepare(fromFlow);
+  const requested = requestedAcknowledgements(RED, def.asks, settings['asks']);
+  return { kind: 'send', message, onceKey: await readOnceKey(RED, node, def, msg, settings), requested, prepared };
 }
 
-/** Empty where none is wanted. A key that is wanted and not there is an error: the message might be a repeat. */
+/**
+ * Returns the key for "once per key"; empty when the node has none.
+ * @throws InvalidMessageError when the node has one but the message does not: it might be a repeat
+ */
 async function readOnceKey(
   RED: NodeAPI,
   node: Node,
@@ -247,21 +252,21 @@ async function readOnceKey(
   return key;
 }
 
-/** What a profile's template names of the message. */
+/** Returns the value of a message property that a profile's template names. */
 function propertyOf(RED: NodeAPI, msg: NodeMessageInFlow, path: string): string | undefined {
   let value: unknown;
   try {
     value = RED.util.getMessageProperty(msg, path);
   } catch {
-    // msg.a.b where msg.a is missing throws in Node-RED: to us, there is no value.
+    // Node-RED throws for msg.a.b when msg.a is missing; here that is no value.
     return undefined;
   }
   return asText(RED, value, `msg.${path}`);
 }
 
-function isSmall(order: Order): boolean {
-  if (order.kind !== 'send') return false;
-  const { payload } = order.message;
+function isSmall(command: Command): boolean {
+  if (command.kind !== 'send') return false;
+  const { payload } = command.message;
   if (typeof payload === 'string') return payload.length <= SMALL_BYTES;
   if (payload instanceof Uint8Array) return payload.length <= SMALL_BYTES;
   return false;

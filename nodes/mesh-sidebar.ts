@@ -1,4 +1,4 @@
-/** mesh-sidebar: the operator's window on the mailboxes, a plugin of the editor. Here are its admin endpoints. */
+/** mesh-sidebar: the plugin of the editor that shows operators their mailboxes. This file adds its admin endpoints. */
 import type { NodeAPI } from 'node-red';
 import { actionEndpoints } from './admin/sidebar-actions';
 import { payloadEndpoints } from './admin/sidebar-payloads';

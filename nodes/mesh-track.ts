@@ -1,10 +1,11 @@
-/** mesh-track: what became of what was sent: MESH asked, the outbox asked, or each change told by itself. */
+/** mesh-track: the outcome of sent messages, by asking MESH, by querying the outbox, or by following every change. */
 import type { Node, NodeAPI, NodeDef, NodeMessageInFlow, NodeStatusFill } from 'node-red';
 import { InvalidMessageError, type OutboxEvent } from '../lib/index';
 import { useMailbox, type MailboxUser } from './mailbox/mailbox-user';
-import { onInput } from './shared/on-input';
-import { askOutbox } from './send/outbox-questions';
 import { needsAttention } from './mailbox/send-alarms';
+import { queryOutbox } from './send/outbox-queries';
+import { trackedMessage } from './send/tracked-message';
+import { onInput } from './shared/on-input';
 import { setProperty } from './shared/set-property';
 import { shortCount } from './shared/status';
 import { evaluateText } from './shared/typed-input';
@@ -19,9 +20,9 @@ interface MeshTrackDef extends NodeDef {
   follow?: boolean;
 }
 
-/** The rest is neither good nor bad news yet. */
+/** Colours by MESH's status. Any other status is not final yet, and blue. */
 const FILLS: Record<string, NodeStatusFill> = { acknowledged: 'green', error: 'red', undeliverable: 'red' };
-/** Fixed for ever: flows are wired to the positions. The first is for answers and changes. */
+/** The positions of outputs never change: flows are wired to them. The first one has results and changes. */
 const ATTENTION_OUTPUT = 1;
 
 export = function (RED: NodeAPI): void {
@@ -32,7 +33,7 @@ export = function (RED: NodeAPI): void {
 
     onInput(RED, this, async (msg, send) => {
       const { result, fill, text } = await mailbox.run(async (opened, signal) => {
-        const listed = await askOutbox(RED, opened.mailbox.outbox, msg['meshTrack']);
+        const listed = await queryOutbox(RED, opened.mailbox.outbox, msg['meshTrack']);
         if (listed) {
           const found = RED._('mesh-track.status.found', { found: shortCount(listed.length) });
           return { result: listed, fill: 'green' as const, text: found };
@@ -55,20 +56,25 @@ export = function (RED: NodeAPI): void {
   RED.nodes.registerType('mesh-track', MeshTrack);
 };
 
-/** Tells each change of the outbox. Where nothing is wired to what needs attention, that stays an alarm at Catch. */
+/** Reports every change of the outbox. Without a wire at the second output, alarms still go to Catch nodes. */
 function follow(RED: NodeAPI, node: Node, mailbox: MailboxUser): void {
   const { wires = [] } = node as Node & { wires?: unknown[][] };
   const isWired = (wires[ATTENTION_OUTPUT]?.length ?? 0) > 0;
   const stops: Array<() => void> = isWired ? [mailbox.follow()] : [];
   let alarms = 0;
 
-  const tell = (happening: OutboxEvent): void => {
-    const { event, message, overdue, answer } = happening;
-    const payload = { event, ...(overdue && { overdue }), ...(answer && { answer }), ...message };
-    // A flow may change what it gets: each output has its own.
-    const told = () => ({ topic: message.workflowId, payload: { ...payload } });
-    const isAlarm = needsAttention(happening);
-    node.send([told(), isAlarm ? told() : null]);
+  const report = (outboxEvent: OutboxEvent): void => {
+    const { event, message, overdue, acknowledgement } = outboxEvent;
+    const payload = {
+      event,
+      ...(overdue && { overdue }),
+      ...(acknowledgement && { answer: acknowledgement }),
+      ...trackedMessage(message),
+    };
+    // Each output gets an object of its own, since a flow may change it.
+    const msg = () => ({ topic: message.workflowId, payload: { ...payload } });
+    const isAlarm = needsAttention(outboxEvent);
+    node.send([msg(), isAlarm ? msg() : null]);
     if (!isAlarm) return;
     alarms += 1;
     const text = RED._('mesh-track.status.attention', { alarms: shortCount(alarms) });
@@ -76,16 +82,16 @@ function follow(RED: NodeAPI, node: Node, mailbox: MailboxUser): void {
   };
   mailbox
     .run(async (opened) => {
-      const stop = opened.mailbox.outbox.onEvent(tell);
+      const stop = opened.mailbox.outbox.onEvent(report);
       if (mailbox.isClosed) stop();
       else stops.push(stop);
     })
-    // A mailbox that cannot be used has told so itself.
+    // A mailbox that cannot be used has reported that itself.
     .catch(() => undefined);
   node.on('close', () => stops.forEach((stop) => stop()));
 }
 
-/** The field; where that is empty, what was sent in this flow, then (by message id) what was received. */
+/** Returns the field's value; if empty, the id of the message sent in this flow, then (by message id) of the received one. */
 async function readReference(RED: NodeAPI, node: Node, def: MeshTrackDef, msg: NodeMessageInFlow): Promise<string> {
   const field = def.by === 'localId' ? 'localId' : 'messageId';
   const candidates =

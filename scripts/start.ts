@@ -4,8 +4,9 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { exampleFlows, freePort, RealNodeRed, ROOT } from '../test/harness/node-red';
+import { exampleFlows, RealNodeRed, ROOT } from '../test/harness/node-red';
 import { welcomeFlow } from '../test/harness/welcome';
+import { freePort } from '../test/harness/ports';
 
 /** The others are imported by a click: the welcome tab says how. */
 const IMPORTED = ['first-message', 'file-transfer'];

@@ -45,15 +45,15 @@ function receiveAll(count: number): Promise<number> {
   return new Promise((resolve, reject) => {
     let delivered = 0;
     let bytes = 0;
-    let inFlight = 0;
+    let leased = 0;
     const end = (): void => {
-      if (delivered < count || inFlight > 0) return;
+      if (delivered < count || leased > 0) return;
       inbox.remove(consumer);
       resolve(bytes);
     };
     const consumer: InboxConsumer = {
       workflows: [],
-      maxInFlight: 100,
+      maxLeases: 100,
       intervalMs: 0,
       acknowledge: 'after-delivery',
       async deliver({ received }) {
@@ -63,7 +63,7 @@ function receiveAll(count: number): Promise<number> {
       parked: (_message, error) => reject(error ?? new Error('a message was parked')),
       failed: reject,
       changed(now) {
-        ({ inFlight } = now);
+        ({ leased } = now);
         end();
       },
     };

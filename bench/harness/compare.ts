@@ -1,5 +1,5 @@
 /** Contestants side by side: limit, ours, peers, limit, ours, peers …, each in its own process, and what that comes to. */
-import { median } from './median';
+import { median } from '../../test/harness/median';
 import type { Child } from './child';
 import type { Work } from './serve';
 

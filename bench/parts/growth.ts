@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { csvFile, MIB } from '../files';
 import { Child } from '../harness/child';
-import { median } from '../harness/median';
+import { median } from '../../test/harness/median';
 import type { BenchServer } from '../harness/server';
 import type { Work } from '../harness/serve';
 import { withFolder, type Settings } from '../settings';

@@ -6,7 +6,8 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { Hl7Message } from '@medplum/core';
 import { Hl7Client, Hl7Server } from '@medplum/hl7';
-import { buildAcknowledgement, MllpClient, MllpServer } from '../../lib/mllp';
+import { buildHl7Ack } from '../../lib/formats/hl7/acknowledge';
+import { MllpClient, MllpServer } from '../../lib/mllp';
 import { frame } from '../../lib/mllp/framing';
 import type { Settings } from '../settings';
 
@@ -77,7 +78,7 @@ const ours: Contestant = {
   async open(connections) {
     const server = await MllpServer.listen({
       port: 0,
-      onRequest: (request) => void request.answer(buildAcknowledgement(request.header, { code: 'AA' })),
+      onRequest: (request) => void request.respond(buildHl7Ack(request.header, { code: 'AA' })),
     });
     const clients = Array.from({ length: connections }, () => new MllpClient({ host: '127.0.0.1', port: server.port }));
     return {

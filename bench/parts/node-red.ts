@@ -2,7 +2,7 @@
 import type { Profiler } from 'node:inspector';
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { freePort, RealNodeRed } from '../../test/harness/node-red';
+import { RealNodeRed } from '../../test/harness/node-red';
 import {
   csvFile,
   gzippedPartsOf,
@@ -15,6 +15,7 @@ import {
   type Part,
 } from '../files';
 import type { BenchServer } from '../harness/server';
+import { freePort } from '../../test/harness/ports';
 import { fileFlow, messagesFlow } from '../node-red/flows';
 import { accounts, type Account } from '../node-red/profile';
 import { withFolder, type Settings } from '../settings';

@@ -1,4 +1,7 @@
-/** Workflow profiles: how messages of a workflow are addressed, answered and limited. Shipped ones: DOMAIN.md section 3. */
+/**
+ * Workflow profiles: how messages of a workflow are addressed, answered and limited. Shipped ones: docs/mesh.md,
+ * Workflow ids.
+ */
 import { z } from 'zod';
 import { ConfigurationError } from '../errors';
 import { isTemplate } from './template';

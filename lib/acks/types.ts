@@ -4,7 +4,7 @@
 export const ACK_FORMS = ['itk3', 'nhsack', 'hl7v2', 'custom', 'none'] as const;
 export type AckForm = (typeof ACK_FORMS)[number];
 
-/** The two outcomes of a message (DESIGN.md, "Words"): could it be taken in, and what became of it. */
+/** The two outcomes of a message (docs/design.md, States and outcomes): could it be taken in, and what became of it. */
 export type AckLevel = 'infrastructure' | 'business';
 export type AckResult = 'positive' | 'partial' | 'negative';
 

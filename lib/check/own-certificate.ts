@@ -1,4 +1,4 @@
-/** The step of our own client certificate: nothing is sent for it. */
+/** The step for our own client certificate; it needs no connection. */
 import { createSecureContext } from 'node:tls';
 import { CERTIFICATE_SOON_DAYS, clientCertificate } from '../client/client-certificate';
 import { codeOf } from '../client/failures';
@@ -6,14 +6,15 @@ import { ENVIRONMENTS, type MailboxConfig } from '../config';
 import { passed, skipped, warned, type Finding } from './steps';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const RENEW = 'Ask for a new one from the issuer of this environment, and put it into the TLS configuration.';
+const RENEW = 'Request a new one for this environment, and put it into the TLS configuration.';
 
 /** `local_id.ods_code.api.mesh-client.nhs.uk` (mesh-api.yaml, "Get a TLS certificate"). */
 const COMMON_NAME = /^[^.]+\.([^.]+)\.api\.mesh-client\.nhs\.uk$/i;
 
+/** Checks that the certificate can be used, belongs to its key, is within its dates and names this organisation. */
 export function checkOwnCertificate(config: Pick<MailboxConfig, 'url' | 'tls' | 'mailboxId'>): Finding {
   const { url, tls, mailboxId } = config;
-  if (url.protocol === 'http:') return skipped('Not used: the address begins with http.');
+  if (url.protocol === 'http:') return skipped('Not needed: the address begins with http.');
   if (tls.cert === undefined && tls.pfx === undefined && tls.key === undefined) return none(url);
   const problem = problemOf(tls);
   if (problem) return problem;
@@ -28,14 +29,14 @@ export function checkOwnCertificate(config: Pick<MailboxConfig, 'url' | 'tls' | 
   const odsCode = COMMON_NAME.exec(commonName)?.[1];
   if (odsCode === undefined) {
     return warned(
-      `The client certificate ${name} is valid until ${to}, but its name is not of MESH’s form.`,
+      `The client certificate ${name} is valid until ${to}, but its name does not have MESH’s form.`,
       'MESH’s certificates are named local_id.ods_code.api.mesh-client.nhs.uk: check that it is the right one.',
     );
   }
   if (!mailboxId.startsWith(odsCode.toUpperCase())) {
     return warned(
-      `The client certificate ${name} is valid until ${to}, but names another organisation than mailbox ${mailboxId}.`,
-      'Check that it was issued for this mailbox’s organisation; another one’s works only where both belong together.',
+      `The client certificate ${name} is valid until ${to}, but names another organisation than ${mailboxId}’s.`,
+      'Check that it was issued for this mailbox’s organisation; another’s works only if the two belong together.',
     );
   }
   if (Date.parse(validTo) - Date.now() < CERTIFICATE_SOON_DAYS * DAY_MS) {
@@ -47,15 +48,18 @@ export function checkOwnCertificate(config: Pick<MailboxConfig, 'url' | 'tls' | 
 function none(url: URL): Finding {
   const isNhs = Object.values(ENVIRONMENTS).some((environment) => new URL(environment).host === url.host);
   return isNhs
-    ? fail('There is no client certificate, and MESH asks for one.', 'Choose a TLS configuration that has it.')
-    : skipped('There is no client certificate; NHS England’s environments ask for one.');
+    ? fail('There is no client certificate, and MESH requires one.', 'Choose a TLS configuration that has it.')
+    : skipped('There is no client certificate; NHS England’s environments require one.');
 }
 
-/** In the order in which a person would look. */
+/** Returns what makes the certificate unusable, in the order in which a person would check. */
 function problemOf(tls: MailboxConfig['tls']): Finding | undefined {
   if (tls.pfx === undefined && (tls.cert === undefined || tls.key === undefined)) {
     const missing = tls.cert === undefined ? 'certificate' : 'private key';
-    return fail(`The client certificate’s ${missing} is missing.`, 'Give both the certificate and its private key.');
+    return fail(
+      `The client certificate’s ${missing} is missing.`,
+      'Configure both the certificate and its private key.',
+    );
   }
   try {
     createSecureContext(tls);
@@ -64,7 +68,7 @@ function problemOf(tls: MailboxConfig['tls']): Finding | undefined {
     if (codeOf(cause).includes('KEY_VALUES_MISMATCH')) {
       return fail(
         'The private key does not belong to the client certificate.',
-        'Use the key that the certificate’s signing request was made with.',
+        'Use the key from which the certificate’s signing request was made.',
       );
     }
     return fail(
@@ -78,7 +82,7 @@ function fail(text: string, advice: string): Finding {
   return { outcome: 'failed', text, advice };
 }
 
-/** For a text, not for a machine. */
+/** Formats a date for a text: `2026-01-31`. */
 export function day(time: string | number): string {
   return new Date(time).toISOString().slice(0, 10);
 }

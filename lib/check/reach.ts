@@ -1,4 +1,4 @@
-/** The connections of the test, one layer after the other, as the transport makes them all at once. */
+/** The connections of the test, one layer after another; the transport makes them all at once. */
 import { lookup } from 'node:dns/promises';
 import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -7,35 +7,44 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { tlsOptions } from '../client/transport';
 import type { ProxyOptions, TlsOptions } from '../config';
 
-/** Whom a connection goes to. */
-export interface Peer {
+/** The other end of a connection. */
+interface Peer {
   host: string;
   port: number;
 }
 
-/** Of a URL; an IPv6 address without its brackets. */
+/** Returns the peer of a URL; an IPv6 address loses its brackets. */
 export function peerOf(url: URL): Peer {
   const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80));
   return { host: url.hostname.replace(/^\[|\]$/g, ''), port };
 }
 
-/** How many addresses the name has. Rejects with the resolver's error. */
+/**
+ * Returns the number of addresses of a name.
+ * @throws Error of the resolver, or ETIMEDOUT
+ */
 export async function resolveName({ host }: Peer, signal: AbortSignal): Promise<number> {
-  // The system's resolver cannot be ended; whoever waits for it can.
-  return (await Promise.race([lookup(host, { all: true }), ended(signal)])).length;
+  // The system's resolver cannot be cancelled; waiting for it can.
+  return (await Promise.race([lookup(host, { all: true }), rejectOnAbort(signal)])).length;
 }
 
-/** A TCP connection. Rejects with the system's error. */
+/**
+ * Opens a TCP connection.
+ * @throws Error of the system, or ETIMEDOUT
+ */
 export function openTcp({ host, port }: Peer, signal: AbortSignal): Promise<Socket> {
-  return settled(connect({ host, port }), 'connect', signal);
+  return whenReady(connect({ host, port }), 'connect', signal);
 }
 
-/** A TLS connection to an https proxy, by the roots that Node trusts. */
+/** Opens a TLS connection to an https proxy, verified against Node's own roots. */
 export function openTlsToProxy(socket: Socket, { host }: Peer, signal: AbortSignal): Promise<TLSSocket> {
-  return settled(connectTls({ socket, host, ...nameFor(host), rejectUnauthorized: true }), 'secureConnect', signal);
+  return whenReady(connectTls({ socket, host, ...nameFor(host), rejectUnauthorized: true }), 'secureConnect', signal);
 }
 
-/** A tunnel to `target`. Rejects with an error as undici words it, so that failures.ts understands it. */
+/**
+ * Opens a tunnel to `target`.
+ * @throws Error in undici's words for a refusal, which failures.ts recognises
+ */
 export function openTunnel(proxy: ProxyOptions, through: Socket, target: Peer, signal: AbortSignal): Promise<Duplex> {
   const host = target.host.includes(':') ? `[${target.host}]` : target.host;
   const path = `${host}:${target.port}`;
@@ -60,8 +69,8 @@ export function openTunnel(proxy: ProxyOptions, through: Socket, target: Peer, s
 }
 
 /**
- * The TLS connection to MESH, verified as every other is; without a tunnel on a TCP connection of its own. Rejects with
- * OpenSSL's or Node's error.
+ * Opens the TLS connection to MESH, verified like every other; without a tunnel, on a TCP connection of its own.
+ * @throws Error of OpenSSL or Node, or ETIMEDOUT
  */
 export function openTls(
   { host, port }: Peer,
@@ -69,39 +78,39 @@ export function openTls(
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   const options = { ...nameFor(host), host, port, ...tlsOptions(tls, url), ...(tunnel && { socket: tunnel }) };
-  return settled(connectTls(options), 'secureConnect', signal);
+  return whenReady(connectTls(options), 'secureConnect', signal);
 }
 
-/** An address is no name to ask for (SNI). */
+/** Returns the name for SNI; an IP address has none. */
 function nameFor(host: string): { servername?: string } {
   return /^[\d.]+$|:/.test(host) ? {} : { servername: host };
 }
 
-/** The socket when it is ready; destroyed if that fails, or takes longer than the signal allows. */
-function settled<Made extends Socket>(socket: Made, event: string, signal: AbortSignal): Promise<Made> {
+/** Returns the socket when it is ready; destroys it if it fails or the signal aborts first. */
+function whenReady<S extends Socket>(socket: S, event: string, signal: AbortSignal): Promise<S> {
   return new Promise((resolve, reject) => {
-    const end = (error: Error): void => {
-      signal.removeEventListener('abort', late);
+    const fail = (error: Error): void => {
+      signal.removeEventListener('abort', onAbort);
       socket.destroy();
       reject(error);
     };
-    const late = (): void => end(timedOut());
-    signal.addEventListener('abort', late, { once: true });
-    // Later errors are the next step's to tell.
-    socket.on('error', end).once('close', () => end(Object.assign(new Error('closed'), { code: 'ECONNRESET' })));
+    const onAbort = (): void => fail(timedOut());
+    signal.addEventListener('abort', onAbort, { once: true });
+    // The listeners stay: later errors belong to the next step, and must not be unhandled here.
+    socket.on('error', fail).once('close', () => fail(Object.assign(new Error('closed'), { code: 'ECONNRESET' })));
     socket.once(event, () => {
-      signal.removeEventListener('abort', late);
+      signal.removeEventListener('abort', onAbort);
       resolve(socket);
     });
   });
 }
 
-function ended(signal: AbortSignal): Promise<never> {
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(timedOut()), { once: true });
   });
 }
 
 function timedOut(): Error {
-  return Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' });
+  return Object.assign(new Error('no response in time'), { code: 'ETIMEDOUT' });
 }

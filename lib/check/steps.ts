@@ -1,11 +1,11 @@
-/** What the test of a connection tells: one step after the other, each in words that a person can act on. */
+/** The steps of the connection test and their outcomes, in words that a person can act on. */
 import { MeshError } from '../errors';
 
-/** In the order in which they are tried. */
+/** The steps, in the order of the test. */
 export const CHECK_STEPS = [
-  /** The options can be read. */
+  /** The options are valid. */
   'settings',
-  /** Our own client certificate: dates, its key, its name. */
+  /** Our own client certificate: dates, key and name. */
   'certificate',
   /** The name of the server, or of the proxy where there is one. */
   'name',
@@ -13,49 +13,49 @@ export const CHECK_STEPS = [
   'tcp',
   /** The proxy opens a tunnel to the server. */
   'proxy',
-  /** TLS 1.2 or later is spoken, and our certificate not refused. */
+  /** The server speaks TLS 1.2 or later and accepts our certificate. */
   'tls',
-  /** A CA that we trust has signed the server's certificate. */
+  /** A CA that is trusted here has signed the server's certificate. */
   'authority',
   /** The server's certificate is within its dates. */
   'server-certificate',
-  /** It is for this host name. */
+  /** The server's certificate is for this host name. */
   'host-name',
   /** Our clock and the server's agree (mesh-api.yaml, "MESH Authorization header": two hours). */
   'clock',
-  /** MESH takes the token: mailbox id, password and shared key fit. */
+  /** MESH accepts the token: mailbox id, password and shared key are right. */
   'handshake',
-  /** Who receives the workflow. */
+  /** The mailboxes that receive the workflow. */
   'workflow',
 ] as const;
 
 export type CheckStepName = (typeof CHECK_STEPS)[number];
 
-/** `warned`: it works, and somebody should look at it. `skipped`: not needed, or not tried because an earlier one failed. */
+/** `warned`: it works, but needs attention. `skipped`: not needed, or not tried because an earlier step failed. */
 export type CheckOutcome = 'passed' | 'warned' | 'failed' | 'skipped';
 
-/** One step. No secret in it, and nothing of what a server said but names in its certificate. */
+/** The result of one step. It has no secret, and nothing that a server sent except the names in its certificate. */
 export interface CheckStep {
   step: CheckStepName;
   outcome: CheckOutcome;
-  /** What was found, a sentence. */
+  /** The finding, a sentence. */
   text: string;
-  /** What to do about it, a sentence; where there is something to do. */
+  /** What to do, a sentence; missing if nothing needs to be done. */
   advice?: string;
 }
 
-/** What a step found. */
+/** The result of a step, without its name. */
 export type Finding = Omit<CheckStep, 'step'>;
 
 export const passed = (text: string): Finding => ({ outcome: 'passed', text });
 export const skipped = (text: string): Finding => ({ outcome: 'skipped', text });
 export const warned = (text: string, advice: string): Finding => ({ outcome: 'warned', text, advice });
 
-/** An error of this library in its own words. Any other is told by its kind only: its text may quote anything. */
+/** Makes a finding of an error. Only an error of this library keeps its text: any other may quote anything. */
 export function failed(error: unknown): Finding {
   if (!(error instanceof MeshError)) {
     const kind = error instanceof Error ? error.name : typeof error;
-    return { outcome: 'failed', text: `This went wrong unexpectedly (${kind}).`, advice: 'Please report it.' };
+    return { outcome: 'failed', text: `An unexpected error occurred (${kind}).`, advice: 'Please report it.' };
   }
   const { message, advice } = error;
   return { outcome: 'failed', text: message, ...(advice === undefined ? {} : { advice }) };
@@ -63,32 +63,32 @@ export function failed(error: unknown): Finding {
 
 const NOT_TRIED = 'Not tried: an earlier step failed.';
 
-/** Collects the steps; each is told as soon as it is known. */
+/** Collects the steps and reports each one as it is added. */
 export class Checklist {
   readonly #steps: CheckStep[] = [];
-  readonly #told: (step: CheckStep) => void;
+  readonly #onStep: (step: CheckStep) => void;
 
-  constructor(told: (step: CheckStep) => void) {
-    this.#told = told;
+  constructor(onStep: (step: CheckStep) => void) {
+    this.#onStep = onStep;
   }
 
-  /** Gives whether the next step is worth trying. */
+  /** Adds a step; returns whether the next one is worth trying. */
   add(step: CheckStepName, finding: Finding): boolean {
-    const one: CheckStep = { step, ...finding };
-    this.#steps.push(one);
-    this.#told(one);
+    const added: CheckStep = { step, ...finding };
+    this.#steps.push(added);
+    this.#onStep(added);
     return finding.outcome !== 'failed';
   }
 
-  /** The step that was being tried ended with this. */
-  break(error: unknown): void {
+  /** Adds an error as the finding of the first missing step. */
+  addFailure(error: unknown): void {
     const known = new Set(this.#steps.map(({ step }) => step));
     const next = CHECK_STEPS.find((step) => !known.has(step));
     if (next) this.add(next, failed(error));
   }
 
-  /** All steps in their order; what was not tried says so. */
-  end(): CheckStep[] {
+  /** Adds the missing steps as not tried, and returns all steps in order. */
+  finish(): CheckStep[] {
     const known = new Set(this.#steps.map(({ step }) => step));
     for (const step of CHECK_STEPS) if (!known.has(step)) this.add(step, skipped(NOT_TRIED));
     return this.#steps.toSorted((one, other) => CHECK_STEPS.indexOf(one.step) - CHECK_STEPS.indexOf(other.step));

@@ -7,29 +7,30 @@ import { evidencePage } from '../conformance/evidence-page';
 import { runConformance } from '../conformance/run';
 import type { ConformanceOptions, Findings, PendingMessage } from '../conformance/types';
 import { startSandbox, type Sandbox } from '../sandbox/index';
-import { CONNECTION_OPTIONS, CONNECTION_USAGE, connectionOf, mailboxOf } from './mailbox-arguments';
+import type { Command } from './command';
+import { CONNECTION_OPTIONS, CONNECTION_USAGE, connectionOf, mailboxOf } from './connection-options';
 import { readOptions } from './options';
 
 const USAGE = `Usage: nhs-mesh conformance [options]
 
-Runs NHS England's assurance catalogue (201 to 803) with this package's own client and writes conformance-evidence.html and
-conformance-evidence.json. Without --environment it runs on the built-in sandbox, where five days pass at once. It sends some
-630 synthetic messages, and touches no others. Exit code 1: an item failed.
+Runs NHS England's assurance catalogue (items 201 to 803) with this package's own client and writes
+conformance-evidence.html and conformance-evidence.json. Without --environment it runs on the built-in sandbox, where
+five days pass at once. It sends about 630 synthetic messages and touches no others. Exit code 1: an item failed.
 
-  --out FOLDER          where the two files go (default: here); made if it is not there
-  --items LIST          only these, e.g. 201,202,802
-  --large-bytes NUMBER  size of the chunked message (default 210000000; the catalogue asks for more than 200 MB)
-  --drain NUMBER        messages of 601 (default 600, as the catalogue has it)
+  --out FOLDER          folder for the two files (default: the current folder); created if missing
+  --items LIST          only these items, e.g. 201,202,802
+  --large-bytes NUMBER  size of the chunked message (default 210000000; the catalogue requires more than 200 MB)
+  --drain NUMBER        number of messages for 601 (default 600, the catalogue's number)
 
-For another MESH than the sandbox:
+For a MESH server other than the built-in sandbox:
 
   --environment NAME    integration, or the URL of a sandbox; not live
-  --mailbox ID          sends, and receives if it is the only one; a second one receives
-  --workflow ID         that the first may send and the second receive
-  --disabled-mailbox ID one that NHS England has disabled, for 701
-  --unregistered ID     a recipient that there is not, for 702 (default X26NOSUCHMBOX)
-  --continue FILE       the JSON file of a run more than five days ago: for 703 and 705
-  --no-list-limit       list as often as is useful, for sandboxes (default: every five minutes at most, as MESH wants it)
+  --mailbox ID          the sender; give a second one for the recipient, or the first receives as well
+  --workflow ID         a workflow that the first mailbox may send and the second receive
+  --disabled-mailbox ID a mailbox that NHS England has disabled, for 701
+  --unregistered ID     a recipient that does not exist, for 702 (default X26NOSUCHMBOX)
+  --continue FILE       the JSON file of a run more than five days ago, for 703 and 705
+  --no-list-limit       lists inboxes without a pause, for sandboxes (default: at most every five minutes, as MESH asks)
 ${CONNECTION_USAGE}`;
 
 const OPTIONS = {
@@ -44,48 +45,45 @@ const OPTIONS = {
   items: { type: 'string' },
   'large-bytes': { type: 'string' },
   drain: { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
 } as const;
 
 type Values = ReturnType<typeof readOptions<typeof OPTIONS>>;
 
-/** Gives 1 if an item failed. Throws ConfigurationError, and what the first handshake throws. */
-export async function conformance(args: string[]): Promise<number> {
-  const values = readOptions(args, OPTIONS, 'conformance');
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  const common = await commonOptions(values);
-  let sandbox: Sandbox | undefined;
-  try {
-    let options: ConformanceOptions;
-    if (values.environment === undefined) {
-      sandbox = await startSandbox();
-      options = await sandboxOptions(sandbox, common);
-    } else options = await meshOptions(values, common);
-    const findings = await runConformance(options, packageVersion());
-    await writePack(values.out ?? '.', findings);
-    return findings.items.some(({ verdict }) => verdict === 'failed') ? 1 : 0;
-  } finally {
-    await sandbox?.close();
-  }
-}
+export const conformance: Command = {
+  usage: USAGE,
+  async run(args) {
+    const values = readOptions(args, OPTIONS);
+    const common = commonOptions(values);
+    let sandbox: Sandbox | undefined;
+    try {
+      let options: ConformanceOptions;
+      if (values.environment === undefined) {
+        sandbox = await startSandbox();
+        options = await sandboxOptions(sandbox, common);
+      } else options = await meshOptions(values, common);
+      const findings = await runConformance(options, packageVersion());
+      await writePack(values.out ?? '.', findings);
+      return findings.items.some(({ verdict }) => verdict === 'failed') ? 1 : 0;
+    } finally {
+      await sandbox?.close();
+    }
+  },
+};
 
-type Common = Pick<ConformanceOptions, 'items' | 'largeBytes' | 'drainMessages' | 'say'>;
+type CommonOptions = Pick<ConformanceOptions, 'items' | 'largeBytes' | 'drainMessages' | 'onProgress'>;
 
-async function commonOptions(values: Values): Promise<Common> {
+function commonOptions(values: Values): CommonOptions {
   const { items, 'large-bytes': large, drain } = values;
   return {
-    say: (line) => process.stdout.write(`${line}\n`),
+    onProgress: (line) => process.stdout.write(`${line}\n`),
     ...(items === undefined ? {} : { items: items.split(',').map((id) => id.trim()) }),
     ...(large === undefined ? {} : { largeBytes: positive('large-bytes', large) }),
     ...(drain === undefined ? {} : { drainMessages: positive('drain', drain) }),
   };
 }
 
-/** Everything that the catalogue needs is there: two mailboxes, one that is disabled, and a clock. */
-async function sandboxOptions(sandbox: Sandbox, common: Common): Promise<ConformanceOptions> {
+/** Returns the options for a sandbox: two mailboxes, a disabled one, and a clock that can be moved. */
+async function sandboxOptions(sandbox: Sandbox, common: CommonOptions): Promise<ConformanceOptions> {
   const [first, second, third] = sandbox.mailboxes;
   if (!first || !second || !third) throw new ConfigurationError('The sandbox has too few mailboxes.');
   sandbox.setMailboxActive(third.mailboxId, false);
@@ -108,16 +106,15 @@ async function sandboxOptions(sandbox: Sandbox, common: Common): Promise<Conform
 
 const LIVE_HOSTS = new Set([new URL(ENVIRONMENTS.live).hostname, 'mesh-sync.national.ncrs.nhs.uk']);
 
-async function meshOptions(values: Values, common: Common): Promise<ConformanceOptions> {
+async function meshOptions(values: Values, common: CommonOptions): Promise<ConformanceOptions> {
   const { environment = '', workflow, mailbox = [], unregistered, 'disabled-mailbox': disabled } = values;
   const isLive = environment.toLowerCase() === 'live' || LIVE_HOSTS.has(URL.parse(environment)?.hostname ?? '');
-  if (isLive)
-    throw new ConfigurationError('Evidence is not made on Live: use Integration (Path to Live) or a sandbox.');
-  if (workflow === undefined || mailbox.length === 0 || mailbox.length > 2) {
-    throw new ConfigurationError('--workflow and one or two --mailbox are needed.', {
-      advice: 'nhs-mesh conformance --help tells the options.',
-    });
+  if (isLive) {
+    throw new ConfigurationError('--environment must not be Live: use Integration (Path to Live) or a sandbox.');
   }
+  if (workflow === undefined) throw new ConfigurationError('--workflow is required.');
+  if (mailbox.length === 0) throw new ConfigurationError('--mailbox is required.');
+  if (mailbox.length > 2) throw new ConfigurationError('--mailbox may be used at most twice.');
   return {
     ...common,
     connection: await connectionOf(values),
@@ -139,16 +136,16 @@ async function pendingOf(path: string): Promise<PendingMessage> {
   try {
     ({ pending } = JSON.parse(text) as { pending?: PendingMessage });
   } catch {
-    // Said below.
+    // Reported below.
   }
   const { messageId, from, to, acceptedAt } = pending ?? {};
   if ([messageId, from, to, acceptedAt].every((value) => typeof value === 'string')) return pending as PendingMessage;
-  throw new ConfigurationError('The file of --continue is not the JSON of a run that left a message to expire.');
+  throw new ConfigurationError('The file of --continue is not the JSON file of a run that left a message to expire.');
 }
 
 function positive(option: string, text: string): number {
   if (/^[1-9]\d{0,11}$/.test(text)) return Number(text);
-  throw new ConfigurationError(`--${option} has to be a whole number above 0.`);
+  throw new ConfigurationError(`--${option} must be a whole number above 0, not ${text}.`);
 }
 
 async function writePack(folder: string, findings: Findings): Promise<void> {
@@ -159,7 +156,7 @@ async function writePack(folder: string, findings: Findings): Promise<void> {
     await writeFile(data, `${JSON.stringify(findings, undefined, 2)}\n`);
   } catch (error) {
     throw new ConfigurationError(
-      `The pack cannot be written to --out (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`,
+      `The evidence pack cannot be written to --out (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`,
     );
   }
   process.stdout.write(`Evidence pack: ${page}\n               ${data}\n`);

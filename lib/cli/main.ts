@@ -1,36 +1,30 @@
 #!/usr/bin/env node
-/** `npx nhs-mesh <command>`: what is needed beside Node-RED, from the first certificate to the evidence for assurance. */
+/** `npx nhs-mesh <command>`: the tools beside Node-RED, from the first certificate to the evidence for assurance. */
 import { packageVersion } from '../config';
-import { MeshError } from '../errors';
+import { ConfigurationError, MeshError } from '../errors';
+import type { Command } from './command';
 
-// Each command is loaded when it is asked for: help and a signing request need nothing of the client.
-
-interface Command {
-  about: string;
-  /** Gives the exit code; undefined is 0. Throws MeshError for what a person can put right. */
-  run(args: string[]): Promise<number | void>;
-}
-
-const COMMANDS: Record<string, Command> = {
+/** Each command's summary and its file, which is loaded on use: most commands need little of the library. */
+const COMMANDS: Record<string, { about: string; load(): Command }> = {
   sandbox: {
-    about: 'a MESH server on this machine, for trying and testing',
-    run: (args) => (require('./sandbox') as typeof import('./sandbox')).runSandbox(args),
+    about: 'runs a MESH server on this machine, for demos and tests',
+    load: () => (require('./sandbox') as typeof import('./sandbox')).sandbox,
   },
   csr: {
-    about: 'a private key and the signing request for a MESH client certificate',
-    run: (args) => (require('./csr') as typeof import('./csr')).csr(args),
+    about: 'makes a private key and the signing request for a MESH client certificate',
+    load: () => (require('./csr') as typeof import('./csr')).csr,
   },
   check: {
     about: 'tests the connection to MESH, step by step',
-    run: (args) => (require('./check') as typeof import('./check')).check(args),
+    load: () => (require('./check') as typeof import('./check')).check,
   },
   conformance: {
     about: 'runs NHS England’s assurance catalogue and writes an evidence pack',
-    run: (args) => (require('./conformance') as typeof import('./conformance')).conformance(args),
+    load: () => (require('./conformance') as typeof import('./conformance')).conformance,
   },
   store: {
     about: 'copies a store between SQLite and PostgreSQL; erases one message',
-    run: (args) => (require('./store') as typeof import('./store')).store(args),
+    load: () => (require('./store') as typeof import('./store')).store,
   },
 };
 
@@ -43,9 +37,10 @@ ${Object.entries(COMMANDS)
 nhs-mesh <command> --help lists the options of a command. nhs-mesh --version prints the version.
 `;
 
-async function main(args: string[]): Promise<number> {
-  const [name, ...rest] = args;
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+const isHelp = (argument: string): boolean => argument === '--help' || argument === '-h';
+
+async function main([name, ...args]: string[]): Promise<number> {
+  if (name === undefined || name === 'help' || isHelp(name)) {
     process.stdout.write(USAGE);
     return name === undefined ? 2 : 0;
   }
@@ -53,20 +48,28 @@ async function main(args: string[]): Promise<number> {
     process.stdout.write(`${packageVersion()}\n`);
     return 0;
   }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command) return (await command.run(rest)) ?? 0;
-  process.stderr.write(`There is no command of that name.\n\n${USAGE}`);
-  return 2;
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name]?.load() : undefined;
+  if (!command) {
+    process.stderr.write(`There is no command '${name}'.\n\n${USAGE}`);
+    return 2;
+  }
+  if (args.some(isHelp)) {
+    process.stdout.write(command.usage);
+    return 0;
+  }
+  try {
+    return (await command.run(args)) ?? 0;
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    const hint = error instanceof ConfigurationError ? `nhs-mesh ${name} --help lists the options.` : undefined;
+    process.stderr.write(`${[error.message, error.advice, hint].filter(Boolean).join('\n')}\n`);
+    return 2;
+  }
 }
 
 main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
   (error: unknown) => {
-    if (error instanceof MeshError) {
-      process.stderr.write(`${[error.message, error.advice].filter(Boolean).join('\n')}\n`);
-      process.exitCode = 2;
-      return;
-    }
     process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     process.exitCode = 1;
   },

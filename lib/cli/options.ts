@@ -1,4 +1,4 @@
-/** How every command reads its arguments. */
+/** Parses the arguments of every command. */
 import { readFile } from 'node:fs/promises';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { ConfigurationError } from '../errors';
@@ -7,30 +7,40 @@ type Options = NonNullable<ParseArgsConfig['options']>;
 type Parsed<T extends Options> = ReturnType<typeof parseArgs<{ args: string[]; options: T; allowPositionals: true }>>;
 
 /**
- * Returns the options' values and what stands beside them.
- * @throws ConfigurationError for an option that the command does not have; it names the option and the command's help
+ * Returns the values of the options, and the other arguments.
+ * @throws ConfigurationError for an unknown option or one without its value; it names the option
  */
-export function readArguments<T extends Options>(args: string[], options: T, command: string): Parsed<T> {
+export function readArguments<T extends Options>(args: string[], options: T): Parsed<T> {
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
-    throw new ConfigurationError(error instanceof Error ? error.message : String(error), {
-      advice: `nhs-mesh ${command} --help lists the options.`,
-    });
+    const message = error instanceof Error ? error.message : String(error);
+    // Node also explains how to pass such a text as an argument; no command takes one.
+    throw new ConfigurationError(message.replace(/\. To specify a positional argument .*$/s, '.'));
   }
 }
 
-/** {@link readArguments} of a command that takes options only. @throws ConfigurationError also for any other argument */
-export function readOptions<T extends Options>(args: string[], options: T, command: string): Parsed<T>['values'] {
-  const { values, positionals } = readArguments(args, options, command);
-  if (positionals.length === 0) return values;
-  throw new ConfigurationError(`${command} takes no argument ${String(positionals[0])}.`, {
-    advice: `nhs-mesh ${command} --help lists the options.`,
-  });
+/**
+ * Returns the values of the options, for a command without other arguments.
+ * @throws ConfigurationError like {@link readArguments}, and for any other argument
+ */
+export function readOptions<T extends Options>(args: string[], options: T): Parsed<T>['values'] {
+  const { values, positionals } = readArguments(args, options);
+  refuseArguments(positionals);
+  return values;
 }
 
-/** Returns a file's bytes. @throws ConfigurationError that names the option */
-export async function fileOf(option: string, path: string): Promise<Buffer> {
+/** @throws ConfigurationError that names the first of the arguments, if there is any */
+export function refuseArguments(positionals: readonly string[]): void {
+  const [first] = positionals;
+  if (first !== undefined) throw new ConfigurationError(`Unexpected argument '${first}'.`);
+}
+
+/**
+ * Returns the bytes of the file that an option names.
+ * @throws ConfigurationError that names the option, when the file cannot be read
+ */
+export async function readOptionFile(option: string, path: string): Promise<Buffer> {
   return readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigurationError(`The file of --${option} cannot be read (${error.code ?? error.name}).`);
   });

@@ -1,50 +1,141 @@
-/** The sandbox in the foreground, as `npx nhs-mesh sandbox` and `npm run sandbox` start it. */
+/** `nhs-mesh sandbox`: runs the sandbox in the foreground; `npm run sandbox` starts it the same way. */
 import { writeFile } from 'node:fs/promises';
 import { ConfigurationError } from '../errors';
-import { readCommandLine, USAGE } from './sandbox-options';
+import { readMailboxFile, readWorkflowFile } from '../sandbox/mailboxes';
 import { DEFAULT_SHARED_KEY, startSandbox } from '../sandbox/start';
-import type { Sandbox } from '../sandbox/types';
+import type { Sandbox, SandboxOptions } from '../sandbox/types';
+import type { Command } from './command';
+import { readOptionFile, readOptions } from './options';
 
-/** Starts it and returns; SIGINT and SIGTERM end it. Throws ConfigurationError for a bad option or an address that is taken. */
-export async function runSandbox(args: string[]): Promise<void> {
-  const request = await readCommandLine(args);
-  if (request.help) {
-    process.stdout.write(USAGE);
-    return;
+const USAGE = `Usage: nhs-mesh sandbox [options]
+
+Runs a MESH server on this machine, for demos and tests. Ctrl+C stops it; it keeps nothing.
+
+  --port NUMBER          port to listen on (default 8700; 0: any free one)
+  --host ADDRESS         address to listen on (default 127.0.0.1: this machine only)
+  --http                 plain HTTP (default: HTTPS with a throw-away certificate)
+  --tls-cert FILE        the server's own certificate, PEM; needs --tls-key
+  --tls-key FILE         the certificate's private key, PEM
+  --client-cert MODE     none, optional (default) or required
+  --ca-out FILE          writes the throw-away CA's certificate to this file, for clients
+  --shared-key KEY       the environment's shared key (default: the variable MESH_SHARED_KEY, or TestKey)
+  --mailboxes FILE       mailboxes.jsonl (default: X26ABC1, X26ABC2 and X26ABC3 with the password "password")
+  --workflows FILE       workflows.jsonl
+  --restrict-workflows   refuses senders and recipients that a workflow does not list (417, codes 16 and 17)
+  --admin                adds the test endpoints under /admin, open to everyone who can reach the port
+  -h, --help             this text
+`;
+
+const OPTIONS = {
+  port: { type: 'string' },
+  host: { type: 'string' },
+  http: { type: 'boolean' },
+  'tls-cert': { type: 'string' },
+  'tls-key': { type: 'string' },
+  'client-cert': { type: 'string' },
+  'ca-out': { type: 'string' },
+  'shared-key': { type: 'string' },
+  mailboxes: { type: 'string' },
+  workflows: { type: 'string' },
+  'restrict-workflows': { type: 'boolean' },
+  admin: { type: 'boolean' },
+} as const;
+
+export const sandbox: Command = {
+  usage: USAGE,
+  /** Starts the sandbox and returns; SIGINT and SIGTERM stop it. */
+  async run(args) {
+    const { options, caOut } = await readSandboxOptions(args);
+    const server = await startSandbox(options);
+    try {
+      if (caOut !== undefined && server.ca !== undefined) await writeCa(caOut, server.ca);
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.close());
+    process.stdout.write(greeting(server, caOut));
+  },
+};
+
+/**
+ * Reads the arguments and the files that they name.
+ * @throws ConfigurationError for an argument that is unknown or wrong, or a file that cannot be read
+ */
+export async function readSandboxOptions(
+  args: string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<{ options: SandboxOptions; caOut?: string }> {
+  const values = readOptions(args, OPTIONS);
+  const isHttps = values.http !== true;
+  if (!isHttps && (values['tls-cert'] ?? values['tls-key'] ?? values['ca-out'])) {
+    throw new ConfigurationError('--tls-cert, --tls-key and --ca-out cannot be used with --http.');
   }
-  const sandbox = await startSandbox(request.options);
-  try {
-    if (request.caOut !== undefined && sandbox.ca !== undefined) await writeCa(request.caOut, sandbox.ca);
-  } catch (error) {
-    await sandbox.close();
-    throw error;
+  const options: SandboxOptions = {
+    host: values.host ?? '127.0.0.1',
+    port: portNumber(values.port ?? '8700'),
+    protocol: isHttps ? 'https' : 'http',
+    admin: values.admin ?? false,
+    restrictWorkflows: values['restrict-workflows'] ?? false,
+  };
+  const mode = values['client-cert'];
+  if (mode !== undefined) options.clientCertificate = clientCertificateMode(mode);
+  const sharedKey = values['shared-key'] ?? env['MESH_SHARED_KEY'];
+  if (sharedKey !== undefined) options.sharedKey = sharedKey;
+  if (values.mailboxes !== undefined) options.mailboxes = await readMailboxFile(values.mailboxes);
+  if (values.workflows !== undefined) options.workflows = await readWorkflowFile(values.workflows);
+  const tls = await tlsPair(values['tls-cert'], values['tls-key']);
+  if (tls) options.tls = tls;
+  const caOut = values['ca-out'];
+  if (caOut === undefined) return { options };
+  if (tls) throw new ConfigurationError('--ca-out cannot be used with --tls-cert: there is no throw-away CA.');
+  return { options, caOut };
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  throw new ConfigurationError(`--port must be a number from 0 to 65535, not ${text}.`);
+}
+
+function clientCertificateMode(text: string): 'none' | 'optional' | 'required' {
+  if (text === 'none' || text === 'optional' || text === 'required') return text;
+  throw new ConfigurationError(`--client-cert must be none, optional or required, not ${text}.`);
+}
+
+async function tlsPair(cert?: string, key?: string): Promise<{ cert: string; key: string } | undefined> {
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) {
+    throw new ConfigurationError('--tls-cert and --tls-key must be used together.');
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void sandbox.close());
-  process.stdout.write(greeting(sandbox, request.caOut));
+  return {
+    cert: (await readOptionFile('tls-cert', cert)).toString('utf8'),
+    key: (await readOptionFile('tls-key', key)).toString('utf8'),
+  };
 }
 
 async function writeCa(path: string, ca: string): Promise<void> {
   await writeFile(path, ca).catch((error: NodeJS.ErrnoException) => {
-    throw new ConfigurationError(`${path} cannot be written (${error.code ?? error.name}).`);
+    throw new ConfigurationError(`The file of --ca-out cannot be written (${error.code ?? error.name}).`);
   });
 }
 
-/** Never the shared key itself unless it is the one that everybody knows, and no password. */
-function greeting(sandbox: Sandbox, caOut: string | undefined): string {
-  const known = sandbox.sharedKey === DEFAULT_SHARED_KEY;
-  const isHttps = sandbox.ca !== undefined;
+/** Returns what the user needs to connect. It shows no password, and the shared key only if it is the default one. */
+function greeting(server: Sandbox, caOut: string | undefined): string {
+  const isDefaultKey = server.sharedKey === DEFAULT_SHARED_KEY;
+  const isHttps = server.ca !== undefined;
   const lines = [
-    `MESH sandbox on ${sandbox.url}`,
-    `shared key: ${known ? sandbox.sharedKey : 'as given'}`,
-    ...sandbox.mailboxes.map(({ mailboxId, name }) => `mailbox ${mailboxId}${name ? ` (${name})` : ''}`),
+    `MESH sandbox on ${server.url}`,
+    `shared key: ${isDefaultKey ? server.sharedKey : 'as configured'}`,
+    ...server.mailboxes.map(({ mailboxId, name }) => `mailbox ${mailboxId}${name ? ` (${name})` : ''}`),
     ...(caOut === undefined ? [] : [`CA certificate in ${caOut}`]),
-    `To connect: environment ${sandbox.url}, a mailbox of these${isHttps ? caNote(caOut) : ''}.`,
-    'Ctrl+C ends it; nothing is kept.',
+    `To connect: environment ${server.url}, one of these mailboxes${isHttps ? caNote(caOut) : ''}.`,
+    'Ctrl+C stops it; nothing is kept.',
   ];
   return `${lines.join('\n')}\n`;
 }
 
 function caNote(caOut: string | undefined): string {
   if (caOut !== undefined) return `, and ${caOut} as the CA to trust`;
-  return ', and its CA certificate as the one to trust (--ca-out FILE writes it)';
+  return ', and its CA certificate as the CA to trust (--ca-out FILE writes it)';
 }

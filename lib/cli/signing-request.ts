@@ -1,49 +1,52 @@
 /**
- * A private key and the request that NHS England signs. The library is the one that makes the sandbox's certificates; it is
- * loaded only here. Source: mesh-api.yaml, "Get a TLS certificate".
+ * Makes a private key and the signing request for NHS England, with the library that makes the sandbox's certificates;
+ * it is loaded on use. Source: mesh-api.yaml, "Get a TLS certificate".
  */
 import { createPrivateKey } from 'node:crypto';
 import { ConfigurationError } from '../errors';
 
-/** What the certificate is to be for. */
+/** Options of {@link makeSigningRequest}. */
 export interface SigningRequestOptions {
   /** A name of this machine or system, e.g. `SERVER001`, or the mailbox id: letters, digits and hyphens. */
   localId: string;
-  /** ODS code of the organisation, e.g. `X26`. */
+  /** The organisation's ODS code, e.g. `X26`. */
   odsCode: string;
-  /** RSA, bits. */
+  /** Size of the RSA key (bits). */
   bits: 2048 | 3072 | 4096;
-  /** Encrypts the key (AES-256). Default: it is not encrypted, and only the file's mode protects it. */
+  /** Encrypts the key (AES-256). Default: none; only the file's mode protects the key. */
   passphrase?: string;
 }
 
-/** Both PEM. */
-export interface SigningRequest {
+/** A private key and its signing request, both PEM. */
+interface SigningRequest {
   commonName: string;
   key: string;
   csr: string;
 }
 
-/** X.520: a common name has at most 64 characters. */
+/** The longest common name (characters; X.520). */
 const MAX_COMMON_NAME = 64;
 
-/** `local_id.ods_code.api.mesh-client.nhs.uk`. Throws ConfigurationError for parts that make no such name. */
+/**
+ * Returns `local_id.ods_code.api.mesh-client.nhs.uk`.
+ * @throws ConfigurationError when a part is invalid or the name would be too long
+ */
 export function commonName({ localId, odsCode }: Pick<SigningRequestOptions, 'localId' | 'odsCode'>): string {
   if (!/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(localId)) {
-    throw new ConfigurationError('--local-id may only have letters, digits and hyphens, e.g. SERVER001.');
+    throw new ConfigurationError('--local-id may only contain letters, digits and hyphens, e.g. SERVER001.');
   }
   if (!/^[A-Za-z0-9]{3,10}$/.test(odsCode)) {
-    throw new ConfigurationError('--ods has to be an ODS code: letters and digits, e.g. X26.');
+    throw new ConfigurationError('--ods must be an ODS code: letters and digits, e.g. X26.');
   }
   const name = `${localId}.${odsCode.toUpperCase()}.api.mesh-client.nhs.uk`;
   if (name.length <= MAX_COMMON_NAME) return name;
   throw new ConfigurationError(
-    `The common name would have ${name.length} characters; a certificate takes ${MAX_COMMON_NAME}.`,
-    { advice: `Give a --local-id of at most ${MAX_COMMON_NAME - name.length + localId.length} characters.` },
+    `The common name would have ${name.length} characters; a certificate allows ${MAX_COMMON_NAME}.`,
+    { advice: `Use a --local-id of at most ${MAX_COMMON_NAME - name.length + localId.length} characters.` },
   );
 }
 
-/** Makes both; the key has never been anywhere else. */
+/** Makes a new key and its signing request; neither is written anywhere. */
 export async function makeSigningRequest(options: SigningRequestOptions): Promise<SigningRequest> {
   const name = commonName(options);
   await import('reflect-metadata');

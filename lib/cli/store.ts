@@ -1,33 +1,36 @@
 /**
- * `nhs-mesh store copy|erase`: copies a SQLite store and its spool to PostgreSQL or back, and erases one message. The database is
- * that of MESH_STORE_URL: other users of the machine can read a command line.
+ * `nhs-mesh store copy|erase`: copies a SQLite store and its spool to PostgreSQL or back, and erases one message. The
+ * address of the database comes from MESH_STORE_URL: other users of the machine can read a command line.
  */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ConfigurationError } from '../errors';
-import { readArguments } from './options';
-import { copyStore } from '../store/tools/copy-store';
-import { postgresSide, type Side, sqliteSide } from '../store/tools/side';
-import { eraseMessage, type Erasure } from '../store/tools/erase';
 import { FILE_NAME } from '../store/sqlite/database';
+import { copyStore } from '../store/tools/copy-store';
+import { eraseMessage, type Erasure } from '../store/tools/erase';
+import { postgresSide, type Side, sqliteSide } from '../store/tools/side';
+import type { Command } from './command';
+import { readArguments, refuseArguments } from './options';
 
 const USAGE = `Usage: nhs-mesh store copy --to postgres|sqlite --folder FOLDER (--spool FOLDER | --payloads-in-database)
        nhs-mesh store erase ID --by NAME [--force] [--folder FOLDER | --spool FOLDER]
 
-  copy      copies a SQLite store to PostgreSQL, or back. The old store is kept and refuses to open afterwards
-  erase     removes the payload and the names of one message, by our id or MESH's, and records it in the ledger. With --folder
-            from SQLite, else from the database, where --spool names the folder of its large payloads, if that is a folder
+  copy            copies a SQLite store to PostgreSQL, or back. The old store is kept, but cannot be opened again
+  erase           removes the payload and the names of one message, given by our id or MESH's, and records that in the
+                  ledger. Needs --folder for a SQLite store; for PostgreSQL, --spool if large payloads are in a folder
 
-  --to      the store to copy to: postgres or sqlite
-  --folder  of SQLite: "mesh" in the Node-RED user folder; its payloads are in "spool" in it
-  --spool   where the large payloads of the PostgreSQL store are: the folder that all Node-REDs share
+  --to NAME       the store to copy to: postgres or sqlite
+  --folder FOLDER the SQLite store: "mesh" in the Node-RED user folder; its payloads are in "spool" in that folder
+  --spool FOLDER  the large payloads of the PostgreSQL store: the folder that all Node-RED instances share
   --payloads-in-database
-            they are in the database (largePayloads: 'database'); on the way back with --spool, if some are still there
-  --by      who asked for the erasure, for the ledger: a name or a case number of yours, not the patient's
-  --force   also erases a message that is not finished: it is not sent or delivered any more
-  --help    this text
+                  the large payloads are in the database (largePayloads: 'database'); when copying to SQLite, add
+                  --spool if some are still in the folder
+  --by NAME       who asked for the erasure, for the ledger: a name or case number of yours, not the patient's
+  --force         also erases an unfinished message, which is then no longer sent or delivered
+  -h, --help      this text
 
-The environment variable MESH_STORE_URL names the database. Stop every Node-RED first. An interrupted run may be repeated.
+The environment variable MESH_STORE_URL holds the address of the database. Stop every Node-RED first. An interrupted run
+can be repeated.
 `;
 
 const OPTIONS = {
@@ -37,41 +40,39 @@ const OPTIONS = {
   'payloads-in-database': { type: 'boolean', default: false },
   by: { type: 'string', default: '' },
   force: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h' },
 } as const;
 
-/**
- * Runs `nhs-mesh store`.
- * @throws ConfigurationError for arguments that are missing or unknown, and what opening a store throws
- */
-export async function store(args: string[]): Promise<void> {
-  const { values, positionals } = readArguments(args, OPTIONS, 'store');
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return;
-  }
-  const [action, reference = ''] = positionals;
-  if (action !== 'copy' && action !== 'erase')
-    throw wrong(action === undefined ? 'copy or erase is needed.' : `There is no action ${action}.`);
-  const { MESH_STORE_URL: url = '' } = process.env;
-  const { to, folder, spool } = values;
-  if (action === 'erase') {
-    if (reference === '') throw wrong('The id of the message is needed.');
-    if (folder === undefined && url === '')
-      throw wrong('Either --folder or the environment variable MESH_STORE_URL is needed.');
-    await erase({ reference, by: values.by, force: values.force, now: Date.now() }, { folder, spool, url });
-    return;
-  }
-  if (to !== 'postgres' && to !== 'sqlite') throw wrong('--to has to be postgres or sqlite.');
-  if (folder === undefined) throw wrong('--folder is needed.');
-  if (spool === undefined && !values['payloads-in-database'])
-    throw wrong('--spool or --payloads-in-database is needed.');
-  if (url === '') throw wrong('The environment variable MESH_STORE_URL is not set.');
-  await copy({ to, folder: resolve(folder), spool, inDatabase: values['payloads-in-database'], url });
-}
-
-const wrong = (message: string): ConfigurationError =>
-  new ConfigurationError(message, { advice: 'nhs-mesh store --help lists the options.' });
+export const store: Command = {
+  usage: USAGE,
+  async run(args) {
+    const { values, positionals } = readArguments(args, OPTIONS);
+    const [action, ...rest] = positionals;
+    const { MESH_STORE_URL: url = '' } = process.env;
+    const { to, folder, spool } = values;
+    if (action === 'copy') {
+      refuseArguments(rest);
+      if (to !== 'postgres' && to !== 'sqlite') throw new ConfigurationError('--to must be postgres or sqlite.');
+      if (folder === undefined) throw new ConfigurationError('--folder is required.');
+      if (spool === undefined && !values['payloads-in-database']) {
+        throw new ConfigurationError('--spool or --payloads-in-database is required.');
+      }
+      if (url === '') throw new ConfigurationError('The environment variable MESH_STORE_URL is not set.');
+      await copy({ to, folder: resolve(folder), spool, inDatabase: values['payloads-in-database'], url });
+    } else if (action === 'erase') {
+      const [reference = '', ...more] = rest;
+      refuseArguments(more);
+      if (reference === '') throw new ConfigurationError('The id of the message is required.');
+      if (folder === undefined && url === '') {
+        throw new ConfigurationError('--folder or the environment variable MESH_STORE_URL is required.');
+      }
+      await erase({ reference, by: values.by, force: values.force, now: Date.now() }, { folder, spool, url });
+    } else {
+      throw new ConfigurationError(
+        action === undefined ? 'copy or erase is required.' : `There is no action '${action}'.`,
+      );
+    }
+  },
+};
 
 interface Copy {
   to: 'postgres' | 'sqlite';
@@ -93,15 +94,15 @@ async function copy({ to, folder, spool, inDatabase, url }: Copy): Promise<void>
       to === 'postgres'
         ? { from: sqlite, to: postgres, fromSpool: own, toSpool: inDatabase ? undefined : shared }
         : { from: postgres, to: sqlite, fromSpool: shared, toSpool: own };
-    await copyStore({ ...sides, say: (line) => process.stdout.write(`${line}\n`) });
-    process.stdout.write('Done. The old store is kept as it was, and cannot be used any more.\n');
+    await copyStore({ ...sides, report: (line) => process.stdout.write(`${line}\n`) });
+    process.stdout.write('Done. The old store is kept unchanged, but cannot be opened again.\n');
   } finally {
     await sqlite?.close();
     await postgres?.close();
   }
 }
 
-/** In SQLite where a folder is given, else in the database. */
+/** Erases a message in the SQLite store of the folder, or in the database if there is no folder. */
 async function erase(
   what: Omit<Erasure, 'spool'>,
   { folder, spool, url }: { folder: string | undefined; spool: string | undefined; url: string },
@@ -113,7 +114,7 @@ async function erase(
   const place = folder === undefined ? spool && resolve(spool) : join(resolve(folder), 'spool');
   try {
     for (const line of await eraseMessage(side, { ...what, spool: place })) process.stdout.write(`${line}\n`);
-    process.stdout.write('Backups, the database’s log and what flows or the other end have kept are not touched.\n');
+    process.stdout.write('Backups, the database’s log, and copies kept by flows or the other party are not changed.\n');
   } finally {
     await side.close();
   }

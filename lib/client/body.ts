@@ -1,19 +1,20 @@
-/** Reads the small bodies of MESH's answers: JSON, or nothing. What drips or does not end is given up. */
+/** Reads the small bodies of MESH's responses: JSON, or nothing. A body that drips or does not end is given up. */
 import type { IncomingBody } from './incoming-body';
 import { TransportFailure } from './transport';
 
-/** A page of 5,000 ids takes about 150 KiB; nothing that MESH answers as JSON comes near this (bytes). */
+/** The largest JSON body (bytes). A page of 5,000 ids takes about 150 KiB; no JSON response of MESH comes near this. */
 const MAX_JSON_BYTES = 8 * 1024 * 1024;
 
 /**
- * The body as JSON; undefined if it is empty, is no JSON (MESH answers some faults in XML), or is larger than 8 MiB. Throws
- * TransportFailure if it breaks off, or is not whole in `ms` (undici's own time-out begins anew with each byte): then the
- * answer is lost. Leaves what was not read to the caller.
+ * Reads the body as JSON; undefined if it is empty, not JSON (MESH returns some faults as XML) or larger than 8 MiB.
+ * The caller discards what was not read.
+ * @throws TransportFailure when the body breaks off or is incomplete after `ms` (undici's own time-out restarts with
+ * each byte): the response is then lost
  */
 export async function readJson(body: IncomingBody, ms: number): Promise<unknown> {
   const all: Buffer[] = [];
   let bytes = 0;
-  // What came with its headers needs none.
+  // A body that came with its headers needs no timer.
   const timer = body.hasEnded ? undefined : setTimeout(() => body.cancel(tooSlow()), ms);
   try {
     for (let pieces = await body.read(); pieces; pieces = await body.read()) {
@@ -35,11 +36,14 @@ export async function readJson(body: IncomingBody, ms: number): Promise<unknown>
   }
 }
 
-/** Where the status is the whole answer: what comes after it is read while it is little and quick, so that the connection can stay. */
+/**
+ * Reads and drops a body whose status says everything, so that the connection can be reused. Gives up, without an
+ * error, on a body that is large or slow.
+ */
 export async function drain(body: IncomingBody, ms: number): Promise<void> {
   await readJson(body, ms).catch(() => undefined);
 }
 
 function tooSlow(): Error {
-  return Object.assign(new Error('The answer was too slow.'), { code: 'ETIMEDOUT' });
+  return Object.assign(new Error('The response was too slow.'), { code: 'ETIMEDOUT' });
 }

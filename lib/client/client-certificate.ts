@@ -1,11 +1,11 @@
-/** What a person has to know of the client certificate: whose it is, and until when it is good. */
+/** Reads our client certificate: its name and its dates. */
 import { Duplex } from 'node:stream';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import type { TlsOptions } from '../config';
 
-/** Our own certificate, as MESH sees it. */
+/** Our client certificate, as MESH sees it. */
 export interface ClientCertificate {
-  /** Its common name; empty where it has none. */
+  /** The common name; empty if it has none. */
   commonName: string;
   /** ISO 8601 UTC. */
   validFrom: string;
@@ -13,12 +13,12 @@ export interface ClientCertificate {
   validTo: string;
 }
 
-/** From so many days before its end a certificate is told to be near it: NHS England needs some weeks to issue a new one. */
+/** A certificate with fewer days left expires soon: NHS England needs some weeks to issue a new one. */
 export const CERTIFICATE_SOON_DAYS = 60;
 
 /**
- * The certificate of PEM or PFX alike: a socket that is never connected reads it, since Node has no other reader for PFX.
- * Undefined where there is none, or it cannot be read.
+ * Reads the certificate from PEM or PFX, through a socket that is never connected: Node has no other reader for PFX.
+ * Returns undefined if there is none or it cannot be read.
  */
 export function clientCertificate(tls: TlsOptions): ClientCertificate | undefined {
   if (tls.cert === undefined && tls.pfx === undefined) return undefined;
@@ -32,7 +32,7 @@ export function clientCertificate(tls: TlsOptions): ClientCertificate | undefine
     const names = [subject.CN].flat();
     return { commonName: names[0] ?? '', validFrom: new Date(from).toISOString(), validTo: new Date(to).toISOString() };
   } catch {
-    // What cannot be used at all is told when the mailbox is opened.
+    // openMailbox reports a certificate that cannot be used.
     return undefined;
   } finally {
     socket?.destroy();

@@ -1,4 +1,4 @@
-/** One method per endpoint of mesh-api.yaml, on one mailbox. Each is in the file of its group. */
+/** One method for each endpoint of mesh-api.yaml, on one mailbox. Each is implemented in the file of its group. */
 import type { MailboxConfig } from '../config';
 import type { InboxPage, MailboxAddress, MessageHeaders, Tracking } from '../types';
 import { lookup, searchWorkflow } from './directory';
@@ -12,7 +12,10 @@ import type { Transport } from './transport';
 export type { Download, InboxQuery } from './inbox';
 export type { Upload } from './outbox';
 
-/** The client of one mailbox. Every method throws the errors of errors.ts and nothing else. */
+/**
+ * The client of one mailbox.
+ * @throws MeshError from every method, and nothing else
+ */
 export class MeshClient {
   readonly #exchange: Exchange;
 
@@ -20,7 +23,7 @@ export class MeshClient {
     this.#exchange = new Exchange(config, transport);
   }
 
-  /** Tells MESH that the mailbox is alive, and finds out whether it lets us in. handshake: once every 24 hours. */
+  /** handshake: shows MESH that the mailbox is in use, and checks our credentials. Once every 24 hours. */
   handshake(signal?: AbortSignal): Promise<void> {
     return handshake(this.#exchange, signal);
   }
@@ -30,14 +33,14 @@ export class MeshClient {
     return listInbox(this.#exchange, query, signal);
   }
 
-  /** head_message: a message's headers without its body. */
+  /** head_message: the headers of a message without its body. */
   head(messageId: string, signal?: AbortSignal): Promise<MessageHeaders> {
     return head(this.#exchange, messageId, signal);
   }
 
   /**
-   * retrieve_message (chunk 1) and retrieve_chunk. `consume` reads the body to its end; if the body breaks, or `consume`
-   * throws a `safe` error, chunk and `consume` are tried again from the start of this chunk.
+   * retrieve_message (chunk 1) and retrieve_chunk. `consume` reads the body to its end; if the body breaks off or
+   * `consume` throws a `safe` error, the chunk is requested and consumed again from its start.
    */
   download<T>(
     messageId: string,
@@ -54,16 +57,18 @@ export class MeshClient {
   }
 
   /**
-   * send_message: a whole message, or the first chunk of several. Gives MESH's id. A whole message is never sent again where
-   * MESH may have it already: then this throws UnknownOutcomeError.
+   * send_message: sends a whole message, or the first chunk of several, and returns MESH's id. A whole message that
+   * MESH may already have is never sent again.
+   * @throws UnknownOutcomeError when MESH may already have the whole message
    */
   sendMessage(headers: Record<string, string>, upload: Upload, signal?: AbortSignal): Promise<string> {
     return sendMessage(this.#exchange, headers, upload, signal);
   }
 
   /**
-   * send_chunk: chunk 2 or later. A 423 for the last chunk, when an earlier attempt's answer was lost, means that it had
-   * arrived: MESH says that the message is complete (DESIGN.md, rule 1). Where its answer stays lost: UnknownOutcomeError.
+   * send_chunk: sends chunk 2 or later. A 423 for the last chunk, after an attempt whose response was lost, means that
+   * the chunk had arrived: MESH reports the message as complete (docs/design.md, rule 1).
+   * @throws UnknownOutcomeError when the response to the last chunk stays lost
    */
   sendChunk(messageId: string, upload: Upload, signal?: AbortSignal): Promise<void> {
     return sendChunk(this.#exchange, messageId, upload, signal);
@@ -74,7 +79,10 @@ export class MeshClient {
     return track(this.#exchange, messageId, signal);
   }
 
-  /** tracking_by_local_id (deprecated by MESH). Throws LocalIdNotUniqueError where several messages carry the id. */
+  /**
+   * tracking_by_local_id (deprecated by MESH).
+   * @throws LocalIdNotUniqueError when several messages have the id
+   */
   trackByLocalId(localId: string, signal?: AbortSignal): Promise<Tracking> {
     return trackByLocalId(this.#exchange, localId, signal);
   }
@@ -84,7 +92,7 @@ export class MeshClient {
     return lookup(this.#exchange, odsCode, workflowId, signal);
   }
 
-  /** workflowsearch: the mailboxes that take a workflow. */
+  /** workflowsearch: the mailboxes that receive a workflow. */
   searchWorkflow(workflowId: string, signal?: AbortSignal): Promise<MailboxAddress[]> {
     return searchWorkflow(this.#exchange, workflowId, signal);
   }

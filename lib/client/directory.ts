@@ -1,4 +1,4 @@
-/** Who takes what: endpointlookup and workflowsearch. */
+/** The directory of mailboxes: endpointlookup and workflowsearch. */
 import { readMailboxes } from '../protocol/responses';
 import { endpoints } from '../protocol/endpoints';
 import type { MailboxAddress } from '../types';
@@ -15,7 +15,7 @@ export function lookup(
   return exchange.get('endpointlookup', 'No mailbox was looked up', path, readMailboxes, signal);
 }
 
-/** workflowsearch: the mailboxes that take a workflow. */
+/** workflowsearch: the mailboxes that receive a workflow. */
 export function searchWorkflow(
   exchange: Exchange,
   workflowId: string,

@@ -1,6 +1,6 @@
 /**
- * One exchange with MESH: token, request, answer, read; done again by the policy in retry.ts where it failed safely. What every
- * endpoint has in common.
+ * One exchange with MESH, as every endpoint makes it: token, request, response, read; repeated by the policy in
+ * retry.ts after a failure that is safe to repeat.
  */
 import type { MailboxConfig } from '../config';
 import { PayloadError, ProtocolError } from '../errors';
@@ -11,24 +11,30 @@ import {
   failureOfStatus,
   failureOfTransport,
   isUnknownIssuer,
+  OTHER_SERVER_ADVICE,
   unknownOutcome,
   type RequestContext,
 } from './failures';
 import { missingIssuer } from './missing-issuer';
 import { withRetry } from './retry';
-import { TokensAhead } from './tokens-ahead';
+import { TokenPool } from './token-pool';
 import { TransportFailure, type Transport, type TransportRequest, type TransportResponse } from './transport';
 
-/** A request, and what its failure is called. */
+/** A request, and the words for its failure. */
 export interface Call extends Omit<TransportRequest, 'headers' | 'signal'> {
+  /** The operation's name in mesh-api.yaml. */
   operation: string;
+  /** What did not happen, a sentence without a full stop, e.g. `The inbox was not listed`. */
   purpose: string;
   messageId?: string;
   headers?: Record<string, string>;
+  /** Default true; see {@link RequestContext}. */
   repeatable?: boolean;
-  /** With this request MESH has the whole message: if it may have arrived, giving up is no proof that it was not sent. */
+  /**
+   * This request completes the message at MESH: if it may have arrived, the last failure leaves the outcome unknown.
+   */
   completes?: boolean;
-  /** At most so many attempts, whatever the mailbox's retry policy. */
+  /** Maximum number of attempts, if lower than the mailbox's own. */
   attempts?: number;
   expected: readonly number[];
 }
@@ -37,23 +43,23 @@ export interface Call extends Omit<TransportRequest, 'headers' | 'signal'> {
 export class Exchange {
   readonly config: MailboxConfig;
   readonly #transport: Transport;
-  readonly #tokens: TokensAhead;
+  readonly #tokens: TokenPool;
 
   constructor(config: MailboxConfig, transport: Transport) {
     this.config = config;
     this.#transport = transport;
-    this.#tokens = new TokensAhead(config);
+    this.#tokens = new TokenPool(config);
   }
 
   /**
-   * How long the small body of an answer may take as a whole (milliseconds): twice what may pass between two of its pieces,
-   * so that a body that stops is told as that.
+   * Time limit for the whole of a small body (milliseconds): twice the limit between two pieces, so that a body that
+   * stops is reported as one that stopped.
    */
-  get answerMs(): number {
+  get smallBodyMs(): number {
     return 2 * this.config.timeouts.bodyMs;
   }
 
-  /** A GET whose answer is small JSON. */
+  /** Makes a GET request whose response is small JSON. */
   get<T>(
     operation: string,
     purpose: string,
@@ -71,20 +77,24 @@ export class Exchange {
       ...(messageId ? { messageId } : {}),
     };
     return this.run(call, signal, async (response) => {
-      const body = await readJson(response.body, this.answerMs);
+      const body = await readJson(response.body, this.smallBodyMs);
       try {
         return read(body);
       } catch (cause) {
-        throw new ProtocolError(`The answer to ${operation} is not what MESH answers. ${purpose}.`, {
+        throw new ProtocolError(`The response to ${operation} is not one of MESH’s. ${purpose}.`, {
           ...detailsOf(this.contextOf(call, signal)),
           cause,
-          advice: 'Check the address of the environment: this may be another server, or a proxy’s page.',
+          advice: OTHER_SERVER_ADVICE,
         });
       }
     });
   }
 
-  /** Throws the errors of errors.ts and nothing else. `alsoExpected` are statuses that are a success in a later attempt. */
+  /**
+   * Runs the call and returns what `read` makes of its response. `alsoExpected` returns further statuses that count as
+   * success at that attempt.
+   * @throws MeshError only
+   */
   run<T>(
     call: Call,
     signal: AbortSignal | undefined,
@@ -95,7 +105,7 @@ export class Exchange {
     const policy =
       call.attempts === undefined ? retry : { ...retry, attempts: Math.min(retry.attempts, call.attempts) };
     let mayHaveArrived = false;
-    const done = withRetry(policy, signal, async (attempt) => {
+    const result = withRetry(policy, signal, async (attempt) => {
       try {
         const response = await this.#transport.request({
           method: call.method,
@@ -118,8 +128,8 @@ export class Exchange {
           }
         }
         mayHaveArrived ||= isUncertain(response.status);
-        // The status says enough if the body breaks off.
-        const body = await readJson(response.body, this.answerMs).catch(() => undefined);
+        // If the body breaks off, the status is enough.
+        const body = await readJson(response.body, this.smallBodyMs).catch(() => undefined);
         discardBody(response);
         throw failureOfStatus(this.contextOf(call, signal), response, body);
       } catch (error) {
@@ -128,20 +138,20 @@ export class Exchange {
         throw failureOfTransport(this.contextOf(call, signal), error, await this.#issuerMissing(error));
       }
     });
-    if (!call.completes) return done;
-    return done.catch((error: unknown) => {
+    if (!call.completes) return result;
+    return result.catch((error: unknown) => {
       if (!mayHaveArrived || error instanceof PayloadError) throw error;
       const context = this.contextOf(call, signal);
-      throw unknownOutcome(context, 'the answer to its last chunk was lost', { ...detailsOf(context), cause: error });
+      throw unknownOutcome(context, 'the response to its last chunk was lost', { ...detailsOf(context), cause: error });
     });
   }
 
-  /** Which CA is missing, if that is what failed. A proxy's tunnel cannot be asked. */
+  /** Returns the name of the missing CA, if an unknown issuer caused the failure. Not available through a proxy. */
   async #issuerMissing(failure: TransportFailure): Promise<string | undefined> {
     return isUnknownIssuer(failure) && !this.config.proxy ? missingIssuer(this.config.url) : undefined;
   }
 
-  /** What the request is about, for an error. */
+  /** Returns the request's context for an error. */
   contextOf(call: Call, signal: AbortSignal | undefined): RequestContext {
     return {
       operation: call.operation,
@@ -155,12 +165,12 @@ export class Exchange {
   }
 }
 
-/** MESH may have done what it was asked: a fault after the effect looks like one before it. */
+/** Returns whether MESH may have acted on the request: a fault after the effect looks like one before it. */
 function isUncertain(status: number): boolean {
   return status < 300 || status === 500 || status === 502 || status === 504;
 }
 
-/** What was not read to its end would keep its connection busy for good. Harmless for what was. */
+/** Cancels a body that was not read to its end, which would keep its connection busy for good. */
 function discardBody(response: TransportResponse): void {
-  if (!response.body.hasEnded) response.body.cancel(new Error('not wanted'));
+  if (!response.body.hasEnded) response.body.cancel(new Error('discarded'));
 }

@@ -1,6 +1,6 @@
 /**
- * What went wrong, told to a person: from a status MESH answered, or from a request that got no answer, to one of the
- * library's errors with its `retry` and its advice. The only place where that is decided.
+ * Turns the status of a response, or a request without a response, into one of the library's errors with its `retry`
+ * and its advice. No other file decides this.
  */
 import {
   AbortedError,
@@ -17,15 +17,15 @@ import { readError } from '../protocol/responses';
 import { adviceFor, findErrorCode } from '../protocol/error-codes';
 import type { TransportFailure, TransportResponse } from './transport';
 
-/** What the request was about, for the error's text. */
+/** What a request was for; the error's text is made from it. */
 export interface RequestContext {
   /** The operation's name in mesh-api.yaml. */
   operation: string;
-  /** What was attempted, as in "could not be sent". */
+  /** What did not happen, a sentence without a full stop, e.g. `The inbox was not listed`. */
   purpose: string;
   mailboxId: string;
   messageId?: string;
-  /** False only for the POST of a whole message: repeating it may send it twice (DOMAIN.md 1.10). */
+  /** False only for the POST of a whole message: repeating it may send it twice (docs/mesh.md, Sending). */
   repeatable: boolean;
   /** Host and port, for connection errors. */
   host: string;
@@ -33,33 +33,38 @@ export interface RequestContext {
   signal?: AbortSignal;
 }
 
-const UNKNOWN_ADVICE =
-  'Do not send it again blindly. Track it by its local id; MESH may take many minutes to know it. Not found after an hour, ask the recipient or the service desk before you send it again.';
+/** The advice for a response that MESH would not send. */
+export const OTHER_SERVER_ADVICE =
+  'Check the environment’s address: another server, or a proxy with a page of its own, may have responded.';
 
-/** The error for an answer with a status that is no success. `body` is its JSON, if it had any. */
+const UNKNOWN_OUTCOME_ADVICE =
+  'Do not resend it blindly. Track it by its local id; MESH may take many minutes to list it. If it is not found ' +
+  'after an hour, ask the recipient or the service desk before you send it again.';
+
+/** Returns the error for a response whose status is not a success. `body` is its JSON, if any. */
 export function failureOfStatus(context: RequestContext, response: TransportResponse, body: unknown): MeshError {
   const { status } = response;
-  const answer = readError(body);
+  const { code, event, description, fields, messageId } = readError(body);
   const details: MeshErrorDetails = {
     ...detailsOf(context),
     status,
-    ...(answer.messageId ? { messageId: answer.messageId } : {}),
-    ...(answer.code ? { meshCode: answer.code } : {}),
-    ...(answer.event ? { event: answer.event } : {}),
-    ...(answer.description ? { description: answer.description.slice(0, 300) } : {}),
-    ...(answer.code ? { advice: adviceFor('api', answer.event, answer.code) } : {}),
+    ...(messageId ? { messageId } : {}),
+    ...(code ? { meshCode: code } : {}),
+    ...(event ? { event } : {}),
+    ...(description ? { description: description.slice(0, 300) } : {}),
+    ...(code ? { advice: adviceFor(code) } : {}),
   };
-  const meaning = answer.code ? findErrorCode('api', answer.event, answer.code)?.meaning : undefined;
-  // Our words for its code, and the names of fields: MESH's own description may repeat a recipient with demographics.
-  const said = answer.code ? `: ${meaning ?? 'see its description'} (MESH code ${answer.code.slice(0, 40)})` : '';
-  const why = said || (answer.fields ? `: ${answer.fields}` : '');
+  const meaning = code ? findErrorCode(code)?.meaning : undefined;
+  // Our own words for the code, and the names of fields: MESH's description may repeat a recipient with demographics.
+  const codeText = code ? `: ${meaning ?? 'see its description'} (MESH code ${code.slice(0, 40)})` : '';
+  const why = codeText || (fields ? `: ${fields}` : '');
   const subject = about(context);
 
   switch (status) {
     case 300:
-      return new LocalIdNotUniqueError('Several messages carry this local id, so MESH cannot tell which is meant.', {
+      return new LocalIdNotUniqueError('Several messages have this local id, so it does not identify one of them.', {
         ...details,
-        advice: 'Track by the message id that MESH gave when the message was sent.',
+        advice: 'Track by the message id that MESH returned when the message was sent.',
       });
     case 401:
     case 403:
@@ -71,68 +76,68 @@ export function failureOfStatus(context: RequestContext, response: TransportResp
         },
       );
     case 404:
-      return new NotFoundError(`MESH does not know what was asked for${said}. ${subject}.`, {
-        advice: adviceFor('api', undefined, '20'),
+      return new NotFoundError(`MESH did not find what was requested${codeText}. ${subject}.`, {
+        advice: adviceFor('20'),
         ...details,
       });
     case 407:
-      return new ConnectionError(`The proxy wants other credentials (status 407). ${subject}.`, details);
+      return new ConnectionError(`The proxy refused our credentials (status 407). ${subject}.`, details);
     case 410:
-      return new GoneError(`The message is gone: it expired, failed, or was acknowledged before. ${subject}.`, {
+      return new GoneError(`The message is gone: it expired, failed or was already acknowledged. ${subject}.`, {
         ...details,
         advice: 'If it was never received, ask the sender to send it again.',
       });
     case 423:
       return new MessageCompleteError(`MESH already has every chunk of this message. ${subject}.`, {
         ...details,
-        advice: 'Track the message: it is on its way.',
+        advice: 'Track the message: MESH has accepted it.',
       });
     case 425:
     case 429:
     case 503:
-      return new UnavailableError(`MESH asks to come back later (status ${status}). ${subject}.`, {
+      return new UnavailableError(`MESH asked us to try again later (status ${status}). ${subject}.`, {
         ...details,
         ...retryAfter(response),
-        advice: 'Nothing is wrong here; try again later.',
+        advice: 'Nothing is wrong at this end; try again later.',
       });
     case 500:
     case 502:
     case 504:
-      if (!context.repeatable) return unknownOutcome(context, `MESH answered status ${status}`, { ...details, status });
-      return new UnavailableError(`MESH has a fault of its own (status ${status}). ${subject}.`, {
+      if (!context.repeatable) return unknownOutcome(context, `MESH returned status ${status}`, { ...details, status });
+      return new UnavailableError(`MESH has an internal fault (status ${status}). ${subject}.`, {
         ...details,
         ...retryAfter(response),
-        advice: 'Try again later; if it lasts, look at NHS England’s service status.',
+        advice: 'Try again later; if the fault persists, check NHS England’s service status.',
       });
     default:
       if (status >= 400 && status < 500) {
-        return new RejectedError(`MESH refused it (status ${status})${why}. ${subject}.`, {
-          advice: 'Correct what MESH names, then send again.',
+        return new RejectedError(`MESH rejected the request (status ${status})${why}. ${subject}.`, {
+          advice: 'Correct what MESH names, then send it again.',
           ...details,
         });
       }
       if (!context.repeatable && (status >= 500 || status < 300)) {
-        return unknownOutcome(context, `it answered status ${status}`, details);
+        return unknownOutcome(context, `it returned status ${status}`, details);
       }
-      return new ProtocolError(`Something answered status ${status}, which MESH never does. ${subject}.`, {
+      return new ProtocolError(`The server returned status ${status}, which MESH never does. ${subject}.`, {
         ...details,
-        advice: 'Check the address of the environment: this may be another server, or a proxy’s page.',
+        advice: OTHER_SERVER_ADVICE,
       });
   }
 }
 
-/** The error for a request without an answer. `issuer` is the name of the CA that is missing, where that is known. */
+/** Returns the error for a request without a response. `issuer` is the name of the missing CA, if known. */
 export function failureOfTransport(context: RequestContext, failure: TransportFailure, issuer?: string): MeshError {
   const cause = failure.cause;
   const details = { ...detailsOf(context), cause };
   const code = codeOf(cause);
-  // Once the body is out, only MESH's refusal of our certificate is proof that nothing was done with it.
+  // Once the body is sent, only MESH's refusal of our certificate proves that it had no effect.
   const mayHaveActed = !context.repeatable && failure.requestSent && !isCertificateAlert(code);
   if (isTlsFailure(code) && !mayHaveActed) return tlsFailure(context, code, cause, issuer);
   if (!context.repeatable && failure.requestSent) {
-    return unknownOutcome(context, `the connection ended before MESH answered (${code})`, details);
+    return unknownOutcome(context, `the connection ended before MESH responded (${code})`, details);
   }
-  if (context.signal?.aborted) return new AbortedError(`The operation was ended. ${about(context)}.`, details);
+  if (context.signal?.aborted) return new AbortedError(`The operation was cancelled. ${about(context)}.`, details);
   const proxyStatus = refusalOfProxy(cause);
   if (proxyStatus !== undefined) {
     return new ConnectionError(`The proxy refused the connection (status ${proxyStatus}). ${about(context)}.`, {
@@ -141,25 +146,25 @@ export function failureOfTransport(context: RequestContext, failure: TransportFa
       advice:
         proxyStatus === '407'
           ? 'Check the proxy’s user name and password.'
-          : 'Check the proxy: it has to let CONNECT through to this host and port.',
+          : 'Check the proxy: it must allow CONNECT to this host and port.',
     });
   }
-  return new ConnectionError(`${context.host} was not reached (${code}). ${about(context)}.`, {
+  return new ConnectionError(`${context.host} could not be reached (${code}). ${about(context)}.`, {
     ...details,
     advice: connectionAdvice(code),
   });
 }
 
-/** The error for a whole message's POST whose answer is lost or unreadable. */
+/** Returns the error for a whole message's POST whose response is lost or unreadable. */
 export function unknownOutcome(context: RequestContext, why: string, details: MeshErrorDetails): UnknownOutcomeError {
   return new UnknownOutcomeError(`It is not known whether MESH accepted the message: ${why}.`, {
     ...detailsOf(context),
     ...details,
-    advice: UNKNOWN_ADVICE,
+    advice: UNKNOWN_OUTCOME_ADVICE,
   });
 }
 
-/** The parts of a context that every error carries. */
+/** Returns the parts of a context that every error carries. */
 export function detailsOf(context: RequestContext): MeshErrorDetails {
   return {
     operation: context.operation,
@@ -187,13 +192,16 @@ function authenticationAdvice(response: TransportResponse): string {
     const minutes = Math.round(Math.abs(skew) / 60_000);
     return `This machine’s clock is ${minutes} minutes ${skew > 0 ? 'behind' : 'ahead of'} MESH’s: set it right (NTP).`;
   }
-  return 'Check the mailbox id, its password and the shared key, that all are of this environment, the client certificate, and that the mailbox is not disabled.';
+  return (
+    'Check the mailbox id, its password and the shared key, that all of them belong to this environment, the client ' +
+    'certificate, and that the mailbox is not disabled.'
+  );
 }
 
-/** OpenSSL's, the system's or undici's name for why a connection failed. */
+/** Returns the name that OpenSSL, the system or undici has for why a connection failed. */
 export function codeOf(cause: unknown): string {
   if (!(cause instanceof Error)) return 'unknown';
-  // An abort's DOMException has a number there.
+  // The `code` of an abort's DOMException is a number.
   const code: unknown = (cause as NodeJS.ErrnoException).code;
   const own = typeof code === 'string' ? code : undefined;
   if (own === 'UND_ERR_SOCKET' || own === undefined) {
@@ -223,7 +231,7 @@ const TLS_CODES = new Set([
   'EPROTO',
 ]);
 
-/** The codes that mean: nobody here knows who signed the server's certificate. */
+/** The codes for a server certificate whose issuer is not trusted here. */
 const UNKNOWN_ISSUER = new Set([
   'UNABLE_TO_GET_ISSUER_CERT',
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
@@ -232,22 +240,25 @@ const UNKNOWN_ISSUER = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
 ]);
 
-/** Whether the code means that the server's certificate is signed by a CA that is not trusted here. */
+/** Returns whether the code means that a CA that is not trusted here signed the server's certificate. */
 export function isIssuerCode(code: string): boolean {
   return UNKNOWN_ISSUER.has(code);
 }
 
-/** Whether this failure is an unknown issuer, so that it is worth finding out which one. */
+/** Returns whether the failure is an unknown issuer, which missing-issuer.ts can name. */
 export function isUnknownIssuer(failure: TransportFailure): boolean {
   return UNKNOWN_ISSUER.has(codeOf(failure.cause));
 }
 
-/** The server's last word on our client certificate, said before it reads a request. */
+/**
+ * Returns whether the code is the TLS alert that refuses our client certificate; the server sends it before it reads a
+ * request.
+ */
 function isCertificateAlert(code: string): boolean {
   return code.includes('ALERT') && /CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED/.test(code);
 }
 
-/** The status with which a proxy refused the tunnel: undici says it in words only. */
+/** Returns the status with which a proxy refused the tunnel: undici has it in the error's message only. */
 function refusalOfProxy(cause: unknown): string | undefined {
   if (!(cause instanceof Error)) return undefined;
   return /^Proxy (?:response|Authentication Required) \((\d{3})\)/.exec(cause.message)?.[1];
@@ -258,7 +269,7 @@ function isTlsFailure(code: string): boolean {
 }
 
 function tlsFailure(context: RequestContext, code: string, cause: unknown, issuer: string | undefined): TlsError {
-  const missing = issuer === undefined ? '' : ` The CA that is missing: ${issuer}.`;
+  const missing = issuer === undefined ? '' : ` The missing CA: ${issuer}.`;
   return new TlsError(`The secure connection to ${context.host} failed (${code}). ${about(context)}.${missing}`, {
     ...detailsOf(context),
     cause,
@@ -268,33 +279,48 @@ function tlsFailure(context: RequestContext, code: string, cause: unknown, issue
 
 function tlsAdvice(code: string): string {
   if (UNKNOWN_ISSUER.has(code)) {
-    return 'The server’s certificate is signed by a CA that is not trusted here. NHS England’s environments use their own roots: give their root and sub CA certificates as CA in the TLS configuration.';
+    return (
+      'The server’s certificate is signed by a CA that is not trusted here. NHS England’s environments use their own ' +
+      'roots: add their root and sub-CA certificates as CA in the TLS configuration.'
+    );
   }
   if (isCertificateAlert(code)) {
-    return 'The server refused our client certificate: check that it is the one issued for this environment, that it has not expired, and that it comes with its private key.';
+    return (
+      'The server refused our client certificate: check that it is the one issued for this environment, that it has ' +
+      'not expired, and that its private key is configured with it.'
+    );
   }
-  if (code === 'CERT_HAS_EXPIRED') return 'The server’s certificate has expired; check this machine’s clock, too.';
+  if (code === 'CERT_HAS_EXPIRED') return 'The server’s certificate has expired; also check this machine’s clock.';
   if (code === 'CERT_NOT_YET_VALID') return 'The server’s certificate is not valid yet: check this machine’s clock.';
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'HOSTNAME_MISMATCH') {
-    return 'The server’s certificate is for another host name: check the address of the environment, and that no proxy breaks TLS open.';
+    return (
+      'The server’s certificate is for another host name: check the environment’s address, and that no proxy ' +
+      'intercepts TLS.'
+    );
   }
-  return 'Check the address, the certificates, and that no proxy breaks TLS open. MESH speaks TLS 1.2 or later.';
+  return 'Check the address, the certificates, and that no proxy intercepts TLS. MESH requires TLS 1.2 or later.';
 }
 
 function connectionAdvice(code: string): string {
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return 'The host name cannot be resolved: check the address, the network’s DNS, and whether a proxy is needed.';
   }
-  if (code === 'ECONNREFUSED') return 'Nothing listens there: check address and port, firewall and proxy.';
+  if (code === 'ECONNREFUSED') return 'Nothing listens there: check the address, port, firewall and proxy.';
   if (code.startsWith('UND_ERR_CONNECT_TIMEOUT') || code === 'ETIMEDOUT') {
-    return 'No answer to the connection: check firewall, network and proxy.';
+    return 'The connection timed out: check the firewall, network and proxy.';
   }
   if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET') {
-    // Some servers say no to a missing client certificate by closing, without a TLS alert.
-    return 'The connection was closed: check network, firewall and proxy, and that the client certificate for this environment is configured.';
+    // Some servers refuse a missing client certificate by closing the connection, without a TLS alert.
+    return (
+      'The connection was closed: check the network, firewall and proxy, and that the client certificate for this ' +
+      'environment is configured.'
+    );
   }
   if (code === 'UND_ERR_HEADERS_TIMEOUT') {
-    return 'The server took the request and gave no answer: check the address of the environment, and whether a firewall or proxy holds it back.';
+    return (
+      'The server received the request but sent no response: check the environment’s address, and whether a firewall ' +
+      'or proxy holds the request back.'
+    );
   }
-  return 'Check network, firewall and proxy; it will be tried again.';
+  return 'Check the network, firewall and proxy. The request will be tried again.';
 }

@@ -1,4 +1,4 @@
-/** handshake. */
+/** The operation handshake. */
 import { arch, release, type, version } from 'node:os';
 import { AuthenticationError } from '../errors';
 import { readError } from '../protocol/responses';
@@ -8,7 +8,7 @@ import { readJson } from './body';
 import type { Call, Exchange } from './exchange';
 import { detailsOf } from './failures';
 
-/** Tells MESH that the mailbox is alive, and finds out whether it lets us in. handshake: once every 24 hours. */
+/** handshake: shows MESH that the mailbox is in use, and checks our credentials. Once every 24 hours. */
 export async function handshake(exchange: Exchange, signal?: AbortSignal): Promise<void> {
   const call: Call = {
     operation: 'handshake',
@@ -21,21 +21,21 @@ export async function handshake(exchange: Exchange, signal?: AbortSignal): Promi
       'Mex-OSVersion': `${release()} ${version()}`.slice(0, 200),
       'Mex-OSArchitecture': arch(),
     },
-    // It waits in the way of everything else, and is repeated by whoever wants it.
+    // Few and short attempts: every other request waits for the handshake, and its callers repeat it themselves.
     attempts: 2,
     headersMs: Math.min(30_000, exchange.config.timeouts.headersMs),
     expected: [200],
   };
   await exchange.run(call, signal, async (response) => {
-    // A 200 with an errorCode in its body has been seen (DOMAIN.md 1.3).
-    const answer = readError(await readJson(response.body, exchange.answerMs));
-    if (answer.code === undefined) return;
-    throw new AuthenticationError(`MESH answered the handshake with its error code ${answer.code}.`, {
+    // A 200 with an errorCode in its body has been seen (docs/mesh.md, Addresses and environments).
+    const { code, event, description } = readError(await readJson(response.body, exchange.smallBodyMs));
+    if (code === undefined) return;
+    throw new AuthenticationError(`MESH refused the handshake (MESH code ${code}).`, {
       ...detailsOf(exchange.contextOf(call, signal)),
-      meshCode: answer.code,
-      ...(answer.event ? { event: answer.event } : {}),
-      ...(answer.description ? { description: answer.description.slice(0, 300) } : {}),
-      advice: adviceFor('api', answer.event, answer.code),
+      meshCode: code,
+      ...(event ? { event } : {}),
+      ...(description ? { description: description.slice(0, 300) } : {}),
+      advice: adviceFor(code),
     });
   });
 }

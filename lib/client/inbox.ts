@@ -1,4 +1,4 @@
-/** What is received: list_messages, head_message, retrieve_message, retrieve_chunk and acknowledge_message. */
+/** The inbox: list_messages, head_message, retrieve_message, retrieve_chunk and acknowledge_message. */
 import { DownloadError } from '../errors';
 import { readInbox } from '../protocol/responses';
 import { endpoints } from '../protocol/endpoints';
@@ -7,28 +7,28 @@ import type { InboxPage, MessageHeaders } from '../types';
 import { drain } from './body';
 import type { Call, Exchange } from './exchange';
 import type { TransportResponse } from './transport';
-import { wholeBody, type Body } from './whole-body';
+import { downloadBody, type DownloadBody } from './download-body';
 
-/** What can be asked of a page of the inbox. */
+/** The parameters of one page of the inbox. */
 export interface InboxQuery {
   /** 10 to 5000; MESH's default is 500. */
   maxResults?: number;
-  /** From the page before. */
+  /** The previous page's {@link InboxPage.continueFrom}. */
   continueFrom?: string;
   /** One pattern in MESH's own form, e.g. `!*_ACK*`. */
   workflowFilter?: string;
 }
 
-/** A message or chunk under way to us: its headers, and the body to be read once. */
+/** A message or chunk that is being downloaded: its headers, and a body that can be read once. */
 export interface Download {
   status: 200 | 206;
   message: MessageHeaders;
-  /** As MESH gave it; undefined where the header is missing. */
+  /** The `Mex-Chunk-Range` header, unparsed; undefined if it is missing. */
   chunkRange: string | undefined;
-  /** Any header, by its name in lower case; undefined where it is missing. */
+  /** Returns any header by its lower-case name; undefined if it is missing. */
   header: (name: string) => string | undefined;
-  /** Bytes on the wire, encoded as `message.contentEncoding` says; read ahead. */
-  body: Body;
+  /** The bytes on the wire, encoded as in `message.contentEncoding`; read ahead. */
+  body: DownloadBody;
 }
 
 /** list_messages: one page of message ids, oldest first. */
@@ -46,25 +46,25 @@ export function listInbox(exchange: Exchange, query: InboxQuery = {}, signal?: A
   );
 }
 
-/** head_message: a message's headers without its body. */
+/** head_message: the headers of a message without its body. */
 export function head(exchange: Exchange, messageId: string, signal?: AbortSignal): Promise<MessageHeaders> {
   const call: Call = {
     operation: 'head_message',
-    purpose: 'Its headers were not fetched',
+    purpose: 'The headers were not fetched',
     messageId,
     method: 'HEAD',
     path: endpoints.message(exchange.config.mailboxId, messageId),
     expected: [200],
   };
   return exchange.run(call, signal, async (response) => {
-    await drain(response.body, exchange.answerMs);
+    await drain(response.body, exchange.smallBodyMs);
     return headersOf(exchange, response, messageId);
   });
 }
 
 /**
- * retrieve_message (chunk 1) and retrieve_chunk. `consume` reads the body to its end; if the body breaks, or `consume`
- * throws a `safe` error, chunk and `consume` are tried again from the start of this chunk.
+ * retrieve_message (chunk 1) and retrieve_chunk. `consume` reads the body to its end; if the body breaks off or
+ * `consume` throws a `safe` error, the chunk is requested and consumed again from its start.
  */
 export function download<T>(
   exchange: Exchange,
@@ -76,7 +76,7 @@ export function download<T>(
   const { mailboxId } = exchange.config;
   const call: Call = {
     operation: chunk === 1 ? 'retrieve_message' : 'retrieve_chunk',
-    purpose: 'It was not downloaded, and not acknowledged',
+    purpose: 'It was neither downloaded nor acknowledged',
     messageId,
     method: 'GET',
     path: chunk === 1 ? endpoints.message(mailboxId, messageId) : endpoints.messageChunk(mailboxId, messageId, chunk),
@@ -95,7 +95,7 @@ export function download<T>(
       message,
       chunkRange: header('mex-chunk-range'),
       header,
-      body: wholeBody(response, context, exchange.config.timeouts.bodyMs),
+      body: downloadBody(response, context, exchange.config.timeouts.bodyMs),
     });
   });
 }
@@ -110,17 +110,20 @@ export function acknowledge(exchange: Exchange, messageId: string, signal?: Abor
     path: endpoints.acknowledge(exchange.config.mailboxId, messageId),
     expected: [200],
   };
-  return exchange.run(call, signal, (response) => drain(response.body, exchange.answerMs));
+  return exchange.run(call, signal, (response) => drain(response.body, exchange.smallBodyMs));
 }
 
-/** The headers, if they are those of the message that was asked for: another one's must never be acknowledged for it. */
+/**
+ * Parses the headers of the requested message.
+ * @throws DownloadError when they are another message's: that must never be acknowledged in place of this one
+ */
 function headersOf(exchange: Exchange, response: TransportResponse, messageId: string): MessageHeaders {
   const named = response.headers['mex-messageid'];
   if (typeof named === 'string' && named.toUpperCase() !== messageId.toUpperCase()) {
-    throw new DownloadError(`Message ${messageId} was asked for, and another one came. It was not acknowledged.`, {
+    throw new DownloadError(`The response for message ${messageId} is another message. It was not acknowledged.`, {
       messageId,
       mailboxId: exchange.config.mailboxId,
-      advice: 'Look for a proxy that keeps answers; the message is still in the inbox.',
+      advice: 'Look for a proxy that caches responses; the message is still in the inbox.',
     });
   }
   return readMessageHeaders(response.headers, exchange.config.mailboxId, messageId);

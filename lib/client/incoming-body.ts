@@ -1,48 +1,51 @@
 /**
- * The body of an answer on its way to us, read ahead of who uses it, in the pieces of the wire. Not a stream of Node's: for a
- * small answer that costs as much as everything else that the client does (measured with undici's own reader: 98 µs of CPU
- * for a POST of 2 kB, 50 µs without it).
+ * The body of a response while it arrives, read ahead of its reader in the pieces that undici delivers. It is not a
+ * Node stream: for a small response a stream costs as much as everything else that the client does (measured with
+ * undici's own reader: 98 µs of CPU for a POST of 2 kB, 50 µs without it).
  */
 
 /**
- * Bytes that are read before anybody takes them; beyond, the socket waits. They are hashed in one turn of the event loop:
- * measured, receiving 256 MiB of random bytes, with 2 MiB here its delay has a p99 of 10.1 ms and garbage collection takes 80 ms
- * in all, with 512 KiB 6.3 and 56 ms, at the same speed.
+ * The bytes that are read ahead; beyond them, the socket waits. They are hashed in one turn of the event loop: measured
+ * while receiving 256 MiB of random bytes, with 2 MiB here its delay has a p99 of 10.1 ms and garbage collection takes
+ * 80 ms in all, with 512 KiB 6.3 and 56 ms, at the same speed.
  */
-const AHEAD_BYTES = 512 * 1024;
+const READ_AHEAD_BYTES = 512 * 1024;
 
-/** What can be done with the connection that it comes from; harmless when the answer has ended. */
-export interface Wire {
+/** Controls the connection of a response; without effect once the response has ended. */
+interface Connection {
   pause(): void;
   resume(): void;
-  /** Breaks the connection off. */
+  /** Breaks the connection. */
   abort(reason: Error): void;
 }
 
-/** A body to be read once, by one reader. */
+/** A body that one reader reads once. */
 export class IncomingBody {
-  readonly #wire: Wire;
+  readonly #connection: Connection;
   #pieces: Buffer[] = [];
   #bytes = 0;
   #isPaused = false;
-  /** Since the last look. */
-  #came = 0;
+  /** Bytes since the last {@link takeProgress}. */
+  #arrivedBytes = 0;
   #waited = false;
   #hasEnded = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
   #isWaking = false;
 
-  constructor(wire: Wire) {
-    this.#wire = wire;
+  constructor(connection: Connection) {
+    this.#connection = connection;
   }
 
-  /** Whether nothing more will come: a small body mostly comes with its headers. */
+  /** Whether no more bytes will arrive. A small body usually arrives with its headers. */
   get hasEnded(): boolean {
     return this.#hasEnded || this.#failure !== undefined;
   }
 
-  /** Gives what has come since it was last asked, uncopied; undefined at the end. Throws what broke it, at once. */
+  /**
+   * Returns the bytes that have arrived since the last call, uncopied; undefined at the end.
+   * @throws Error at once, when the body has broken off or was cancelled
+   */
   async read(): Promise<Buffer[] | undefined> {
     for (;;) {
       if (this.#failure) throw this.#failure;
@@ -52,33 +55,33 @@ export class IncomingBody {
     }
   }
 
-  /** The bytes that have come since the last look, and whether the wire had to wait for the reader meanwhile. */
-  look(): { bytes: number; waited: boolean } {
-    const look = { bytes: this.#came, waited: this.#waited };
-    this.#came = 0;
+  /** Returns the bytes that have arrived since the last call, and whether the socket had to wait for the reader. */
+  takeProgress(): { bytes: number; waited: boolean } {
+    const progress = { bytes: this.#arrivedBytes, waited: this.#waited };
+    this.#arrivedBytes = 0;
     this.#waited = this.#isPaused;
-    return look;
+    return progress;
   }
 
-  /** Ends the reading with this error, at once and not with the next bytes: they may never come. Harmless at the end. */
+  /** Fails the reader at once, not with the next bytes: they may never arrive. Without effect at the end. */
   cancel(error: Error): void {
     if (this.hasEnded) return;
     this.fail(error);
-    this.#wire.abort(error);
+    this.#connection.abort(error);
   }
 
-  /** The transport's: a piece has come. */
+  /** Called by the transport when a piece has arrived. */
   push(piece: Buffer): void {
     this.#pieces.push(piece);
     this.#bytes += piece.length;
-    this.#came += piece.length;
-    if (this.#bytes >= AHEAD_BYTES) {
+    this.#arrivedBytes += piece.length;
+    if (this.#bytes >= READ_AHEAD_BYTES) {
       this.#isPaused = true;
       this.#waited = true;
-      this.#wire.pause();
+      this.#connection.pause();
     }
     if (this.#isWaking || !this.#wake) return;
-    // A TLS record has 16 KiB at most, and several come in one read of the socket: they are handed on together.
+    // A TLS record has at most 16 KiB, and one read of the socket returns several: the reader gets them together.
     this.#isWaking = true;
     setImmediate(() => {
       this.#isWaking = false;
@@ -86,13 +89,13 @@ export class IncomingBody {
     });
   }
 
-  /** The transport's: that was all. */
+  /** Called by the transport at the end of the body. */
   end(): void {
     this.#hasEnded = true;
     this.#wakeNow();
   }
 
-  /** The transport's: it broke off. */
+  /** Called by the transport when the body breaks off. */
   fail(error: Error): void {
     this.#failure ??= error;
     this.#wakeNow();
@@ -104,7 +107,7 @@ export class IncomingBody {
     this.#bytes = 0;
     if (this.#isPaused) {
       this.#isPaused = false;
-      this.#wire.resume();
+      this.#connection.resume();
     }
     return taken;
   }

@@ -1,14 +1,14 @@
 /**
- * "Unable to get local issuer certificate" is the commonest start of a MESH connection, and never says which issuer. This
- * asks the server for its chain once more, on a connection of its own, only to read who signed it.
+ * "Unable to get local issuer certificate" is the commonest error of a first MESH connection, and does not name the
+ * issuer. This opens a second connection only to read who signed the server's chain.
  */
 import type { Duplex } from 'node:stream';
 import { connect, type DetailedPeerCertificate } from 'node:tls';
 
 /**
- * The name of the CA that is missing, e.g. `CN=NHS INT Authentication G2`; undefined if it cannot be found out within
- * five seconds. No client certificate and not one byte of a request is sent on this connection.
- * @param tunnel a proxy's, to this URL; without one, a connection is made
+ * Returns the name of the missing CA, e.g. `CN=NHS INT Authentication G2`; undefined if it cannot be determined within
+ * five seconds. This connection sends no client certificate and no byte of a request.
+ * @param tunnel a proxy's tunnel to this URL; without one, a direct connection is opened
  */
 export function missingIssuer(url: URL, tunnel?: Duplex): Promise<string | undefined> {
   return new Promise((resolve) => {
@@ -17,7 +17,7 @@ export function missingIssuer(url: URL, tunnel?: Duplex): Promise<string | undef
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: Number(url.port || 443),
       servername: /^[\d.]+$|:/.test(url.hostname) ? '' : url.hostname,
-      // Reading the chain of a server that is not trusted is the point; the connection ends right after it.
+      // The point is to read the chain of a server that is not trusted; the connection ends right after that.
       rejectUnauthorized: false,
     });
     const finish = (issuer?: string): void => {
@@ -32,16 +32,18 @@ export function missingIssuer(url: URL, tunnel?: Duplex): Promise<string | undef
 
 function topIssuer(certificate: DetailedPeerCertificate): string | undefined {
   let top = certificate;
-  // A self-signed root names itself as its issuer; a chain that ends early has no issuerCertificate.
+  // A self-signed root is its own issuer; a chain that ends early has no issuerCertificate.
   while (top.issuerCertificate && top.issuerCertificate !== top) top = top.issuerCertificate;
   return nameOf(top.issuer);
 }
 
-/** What a certificate says whose it is or who signed it, e.g. `CN=NHS INT Authentication G2`; undefined where it says nothing. */
+/**
+ * Formats the name of a certificate's subject or issuer, e.g. `CN=NHS INT Authentication G2`; undefined if it is empty.
+ */
 export function nameOf(name: NodeJS.Dict<string | string[]> | undefined): string | undefined {
   if (!name) return undefined;
   const parts = ['CN', 'OU', 'O'].filter((key) => name[key] !== undefined).map((key) => `${key}=${String(name[key])}`);
-  // The name comes from a server that nobody vouches for: shortened, and without control characters.
+  // The server is not trusted: shorten its name and drop control characters.
   return parts.length === 0
     ? undefined
     : parts

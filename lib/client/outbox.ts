@@ -1,24 +1,25 @@
-/** What is sent: send_message and send_chunk. */
+/** The outbox: send_message and send_chunk. */
 import { ProtocolError } from '../errors';
 import { readMessageId } from '../protocol/responses';
 import { formatChunkRange, type ChunkRange } from '../protocol/chunk-range';
 import { endpoints } from '../protocol/endpoints';
 import { drain, readJson } from './body';
 import type { Call, Exchange } from './exchange';
-import { detailsOf, unknownOutcome } from './failures';
+import { detailsOf, OTHER_SERVER_ADVICE, unknownOutcome } from './failures';
 import type { RequestBody } from './transport';
 
 /** A chunk, or a whole message as its only chunk. */
 export interface Upload {
   range: ChunkRange;
   body: RequestBody;
-  /** `gzip` if the body is compressed. May not change within a message. */
+  /** `gzip` if the body is compressed. The same for every chunk of a message. */
   contentEncoding: 'gzip' | undefined;
 }
 
 /**
- * send_message: a whole message, or the first chunk of several. Gives MESH's id. A whole message is never sent again where
- * MESH may have it already: then this throws UnknownOutcomeError.
+ * * send_message: sends a whole message, or the first chunk of several, and returns MESH's id. A whole message that
+ * MESH may already have is never sent again.
+ * @throws UnknownOutcomeError when MESH may already have the whole message
  */
 export function sendMessage(
   exchange: Exchange,
@@ -34,26 +35,27 @@ export function sendMessage(
     path: endpoints.outbox(exchange.config.mailboxId),
     headers: { ...headers, ...uploadHeaders(upload) },
     body: upload.body,
-    // The first chunk of several may be repeated: MESH waits for the others, and the orphan is never delivered.
+    // The first chunk of several may be repeated: MESH waits for the others and never delivers the orphan.
     repeatable: !single,
     expected: [200, 202],
   };
   return exchange.run(call, signal, async (response) => {
-    const messageId = readMessageId(await readJson(response.body, exchange.answerMs));
+    const messageId = readMessageId(await readJson(response.body, exchange.smallBodyMs));
     if (messageId !== undefined) return messageId;
     const context = exchange.contextOf(call, signal);
     throw single
-      ? unknownOutcome(context, 'MESH accepted it, but its answer has no message id', detailsOf(context))
-      : new ProtocolError('MESH accepted the first chunk, but its answer has no message id.', {
+      ? unknownOutcome(context, 'MESH accepted it, but its response has no message id', detailsOf(context))
+      : new ProtocolError('MESH accepted the first chunk, but its response has no message id.', {
           ...detailsOf(context),
-          advice: 'Check the address of the environment: this may be another server, or a proxy’s page.',
+          advice: OTHER_SERVER_ADVICE,
         });
   });
 }
 
 /**
- * send_chunk: chunk 2 or later. A 423 for the last chunk, when an earlier attempt's answer was lost, means that it had
- * arrived: MESH says that the message is complete (DESIGN.md, rule 1). Where its answer stays lost: UnknownOutcomeError.
+ * send_chunk: sends chunk 2 or later. A 423 for the last chunk, after an attempt whose response was lost, means that
+ * the chunk had arrived: MESH reports the message as complete (docs/design.md, rule 1).
+ * @throws UnknownOutcomeError when the response to the last chunk stays lost
  */
 export function sendChunk(exchange: Exchange, messageId: string, upload: Upload, signal?: AbortSignal): Promise<void> {
   const { chunk, totalChunks } = upload.range;
@@ -71,7 +73,7 @@ export function sendChunk(exchange: Exchange, messageId: string, upload: Upload,
   return exchange.run(
     call,
     signal,
-    (response) => drain(response.body, exchange.answerMs),
+    (response) => drain(response.body, exchange.smallBodyMs),
     (attempt) => (chunk === totalChunks && attempt > 1 ? [423] : []),
   );
 }

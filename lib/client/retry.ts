@@ -1,26 +1,27 @@
 /**
- * The one place that decides whether and when something is tried again. It sits above authorization, so that every attempt
- * gets a token of its own (DESIGN.md, rule 2), and reads little but the error's `retry`.
+ * Decides whether and when a request is tried again; no other file does. Retry sits above authorization, so that every
+ * attempt gets its own token (docs/design.md, rule 3), and reads little besides the error's `retry`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AbortedError, MeshError, StorageError } from '../errors';
 
-/** How often and how fast. */
-export interface RetryPolicy {
-  /** Attempts in all. */
+/** The number of attempts and the waits between them. */
+interface RetryPolicy {
+  /** Maximum number of attempts. */
   attempts: number;
-  /** The first wait is random below this (milliseconds), and the bound doubles with each attempt. */
+  /** The first wait is random below this (milliseconds); the bound doubles with each attempt. */
   baseMs: number;
-  /** No wait of our own is longer (milliseconds). */
+  /** The longest wait of our own (milliseconds). */
   capMs: number;
 }
 
-/** MESH may ask for a longer wait than anyone should be kept for: then the error is given back with `retryAfterMs`. */
-const LONGEST_RETRY_AFTER_MS = 60_000;
+/** The longest `Retry-After` that we wait for; for a longer one the error is thrown with its `retryAfterMs`. */
+const MAX_RETRY_AFTER_MS = 60_000;
 
 /**
- * Runs `attempt` (numbered from 1) until it succeeds, its error is not `safe`, or the attempts are used up; throws the last
- * error. Waits in between: as long as MESH said (`Retry-After`), else exponential with full jitter. An abort ends the wait.
+ * Runs `attempt` (numbered from 1) until it succeeds, its error is not `safe`, or the attempts are used up. Waits in
+ * between as long as MESH asked (`Retry-After`), else exponentially with full jitter. An abort ends the wait.
+ * @throws MeshError of the last attempt; AbortedError when the wait was aborted
  */
 export async function withRetry<T>(
   policy: RetryPolicy,
@@ -34,7 +35,7 @@ export async function withRetry<T>(
       const wait = waitBefore(error, number, policy);
       if (wait === undefined || signal?.aborted) throw error;
       await sleep(wait, undefined, signal ? { signal } : {}).catch(() => {
-        throw new AbortedError('The operation was ended while it waited for its next attempt.', { cause: error });
+        throw new AbortedError('The operation was cancelled while it waited for its next attempt.', { cause: error });
       });
     }
   }
@@ -42,11 +43,11 @@ export async function withRetry<T>(
 
 function waitBefore(error: unknown, attempt: number, policy: RetryPolicy): number | undefined {
   if (!(error instanceof MeshError) || error.retry !== 'safe' || error instanceof AbortedError) return undefined;
-  // A disk is no better a moment later, and each attempt would fetch the chunk again.
+  // The disk is no better a moment later, and each attempt would download the chunk again.
   if (error instanceof StorageError) return undefined;
   if (attempt >= policy.attempts) return undefined;
   if (error.retryAfterMs !== undefined) {
-    return error.retryAfterMs <= LONGEST_RETRY_AFTER_MS ? error.retryAfterMs : undefined;
+    return error.retryAfterMs <= MAX_RETRY_AFTER_MS ? error.retryAfterMs : undefined;
   }
   return Math.random() * Math.min(policy.capMs, policy.baseMs * 2 ** (attempt - 1));
 }

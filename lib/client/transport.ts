@@ -1,6 +1,6 @@
 /**
- * HTTPS to one MESH server: the only file that imports undici. It knows nothing of MESH but that answers are either small
- * JSON or large bodies; what an answer means is the client's business.
+ * HTTPS to one MESH server: the only file that imports undici. It knows nothing about MESH; what a response means is
+ * the client's business.
  */
 import type { Readable } from 'node:stream';
 import { createSecureContext, getCACertificates, rootCertificates } from 'node:tls';
@@ -9,13 +9,13 @@ import type { MailboxConfig, ProxyOptions, TlsOptions } from '../config';
 import { ConfigurationError, MeshError } from '../errors';
 import { IncomingBody } from './incoming-body';
 
-/** A body whose size is known and that can be read again for another attempt. */
+/** A request body of known size that can be read again for another attempt. */
 export interface RequestBody {
-  /** Bytes, exactly: sent as Content-Length. */
+  /** The exact size, sent as Content-Length. */
   readonly bytes: number;
-  /** All of them, where they are few: they go out in one write. */
+  /** The whole body, if it is small enough for one write. */
   readonly whole?: Buffer;
-  /** A piece's memory may be used again as soon as the next is asked for. */
+  /** Starts a new read. The memory of a piece may be reused once the next piece is requested. */
   open(): AsyncIterable<Buffer>;
 }
 
@@ -26,33 +26,33 @@ export interface TransportRequest {
   path: string;
   headers: Record<string, string>;
   body?: RequestBody | undefined;
-  /** Instead of the mailbox's (milliseconds). */
+  /** Overrides the mailbox's `timeouts.headersMs` (milliseconds). */
   headersMs?: number | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** What came back. The body has to be read to its end or cancelled. */
+/** One HTTP response. Its body must be read to the end or cancelled. */
 export interface TransportResponse {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   body: IncomingBody;
 }
 
-/** Why a request got no answer. */
+/** A request got no response; `cause` says why. */
 export class TransportFailure extends Error {
   /**
-   * True if the server may have got the whole request. False is certain: the connection never stood, or fewer body bytes
-   * were handed to it than Content-Length announced.
+   * True if the server may have received the whole request. False is certain: no connection was made, or fewer body
+   * bytes were written to it than Content-Length announced.
    */
   readonly requestSent: boolean;
 
   constructor(cause: unknown, requestSent: boolean) {
-    super('no answer', { cause: withoutContent(cause) });
+    super('no response', { cause: withoutContent(cause) });
     this.requestSent = requestSent;
   }
 }
 
-/** The error without the bytes that it stumbled over: undici's parser hands them on, and they may be patient data. */
+/** Removes the bytes that undici's parser attaches to its errors: they may be patient data. */
 export function withoutContent(error: unknown): unknown {
   for (let each = error; each instanceof Error; each = each.cause) {
     if ('data' in each) delete each.data;
@@ -62,13 +62,19 @@ export function withoutContent(error: unknown): unknown {
 
 /** A connection to one server, kept alive between requests. */
 export interface Transport {
-  /** Throws TransportFailure where there is no answer. Redirects are not followed: a token is good for one address. */
+  /**
+   * Makes one request. Redirects are not followed: a token is valid for one address.
+   * @throws TransportFailure when there is no response; MeshError when the request body cannot be read
+   */
   request(request: TransportRequest): Promise<TransportResponse>;
-  /** Breaks what is under way and closes every connection. */
+  /** Breaks requests in progress and closes every connection. */
   close(): Promise<void>;
 }
 
-/** Opens nothing yet: connections are made when they are needed. Throws ConfigurationError for unusable certificates. */
+/**
+ * Makes the transport of one mailbox; it connects when a request needs a connection.
+ * @throws ConfigurationError when the certificates cannot be used
+ */
 export function createTransport(
   config: Pick<MailboxConfig, 'url' | 'tls' | 'proxy' | 'timeouts' | 'connections'>,
 ): Transport {
@@ -104,13 +110,13 @@ export function createTransport(
             origin,
             path: base + path,
             method,
-            // Of a whole body undici knows the length.
+            // undici knows the length of a whole body.
             headers: body && !whole ? { ...headers, 'content-length': String(body.bytes) } : headers,
             // undici takes any async iterable here (its documentation says so), its types do not.
             body: whole ?? (body?.open() as unknown as Readable | undefined) ?? null,
             headersTimeout: headersMs,
           },
-          new OneExchange(body?.bytes, signal, resolve, reject),
+          new ResponseHandler(body?.bytes, signal, resolve, reject),
         );
       });
     },
@@ -118,13 +124,13 @@ export function createTransport(
   };
 }
 
-/** What undici tells of one request, straight to who waits for it: its own `request` makes a stream of every answer. */
-class OneExchange implements Dispatcher.DispatchHandler {
+/** Settles one request from undici's events. undici's own `request` would make a stream of every response. */
+class ResponseHandler implements Dispatcher.DispatchHandler {
   readonly #bodyBytes: number | undefined;
   readonly #signal: AbortSignal | undefined;
-  readonly #answered: (response: TransportResponse) => void;
-  readonly #failed: (error: unknown) => void;
-  /** Body bytes that were written to the connection. */
+  readonly #resolve: (response: TransportResponse) => void;
+  readonly #reject: (error: unknown) => void;
+  /** Body bytes written to the connection. */
   #sentBytes = 0;
   #controller: Dispatcher.DispatchController | undefined;
   #body: IncomingBody | undefined;
@@ -132,18 +138,18 @@ class OneExchange implements Dispatcher.DispatchHandler {
   constructor(
     bodyBytes: number | undefined,
     signal: AbortSignal | undefined,
-    answered: (response: TransportResponse) => void,
-    failed: (error: unknown) => void,
+    resolve: (response: TransportResponse) => void,
+    reject: (error: unknown) => void,
   ) {
     this.#bodyBytes = bodyBytes;
     this.#signal = signal;
-    this.#answered = answered;
-    this.#failed = failed;
+    this.#resolve = resolve;
+    this.#reject = reject;
     if (signal?.aborted) this.#abort();
     else signal?.addEventListener('abort', this.#abort);
   }
 
-  /** undici has it now, on a connection. */
+  /** Called when undici has assigned the request to a connection. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     if (this.#signal?.aborted) this.#abort();
@@ -158,10 +164,10 @@ class OneExchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: TransportResponse['headers'],
   ): void {
-    // "Early hints" and the like: the answer is still to come.
+    // An informational status, e.g. "early hints": the response itself follows.
     if (status < 200) return;
     this.#body = new IncomingBody(controller);
-    this.#answered({ status, headers, body: this.#body });
+    this.#resolve({ status, headers, body: this.#body });
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, piece: Buffer): void {
@@ -179,22 +185,25 @@ class OneExchange implements Dispatcher.DispatchHandler {
     this.#fail(error);
   }
 
-  /** A request that is not on a connection yet is given up at once, and never sent. */
+  /** Aborts the request; one that is not yet on a connection is never sent. */
   readonly #abort = (): void => {
     const reason: Error = this.#signal?.reason ?? new Error('aborted');
     if (this.#controller) this.#controller.abort(reason);
     else this.#fail(reason);
   };
 
-  /** Without effect after an answer. */
+  /** Rejects the request; without effect after a response. */
   #fail(error: Error): void {
-    // The payload itself could not be read: undici broke the request off, so MESH got less than it was promised.
-    if (error instanceof MeshError) this.#failed(error);
-    else this.#failed(new TransportFailure(error, this.#bodyBytes === undefined || this.#sentBytes >= this.#bodyBytes));
+    // The payload could not be read: undici broke the request off, so MESH received less than Content-Length announced.
+    if (error instanceof MeshError) this.#reject(error);
+    else this.#reject(new TransportFailure(error, this.#bodyBytes === undefined || this.#sentBytes >= this.#bodyBytes));
   }
 }
 
-/** Certificates and rules of every connection to MESH. Throws ConfigurationError for certificates that cannot be used. */
+/**
+ * Returns the TLS options of every connection to MESH.
+ * @throws ConfigurationError when the certificates cannot be used
+ */
 export function tlsOptions(
   tls: TlsOptions,
   url: URL,
@@ -208,11 +217,14 @@ export function tlsOptions(
   };
 }
 
-/** Fails now, with a sentence, rather than at the first request with OpenSSL's words. */
+/**
+ * Checks the certificates now, rather than at the first request with OpenSSL's words.
+ * @throws ConfigurationError when they cannot be used
+ */
 function checkCertificates(tls: TlsOptions): void {
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     throw new ConfigurationError('tls: a client certificate needs both its certificate and its private key', {
-      advice: 'Give both, or a PFX file that holds both.',
+      advice: 'Configure both, or a PFX file with both.',
     });
   }
   try {
@@ -220,14 +232,16 @@ function checkCertificates(tls: TlsOptions): void {
   } catch (cause) {
     throw new ConfigurationError('tls: the certificate, its key or the CA cannot be used', {
       cause,
-      advice: 'Check that the files are PEM (or PFX), that the key belongs to the certificate, and its passphrase.',
+      advice: 'Check that the files are PEM (or PFX), that the key belongs to the certificate, and the passphrase.',
     });
   }
 }
 
 let defaultCa: string[] | undefined;
 
-/** Node's own roots and the operating system's: NHS England's environments use roots that neither browsers nor Node ship. */
+/**
+ * Returns the roots of Node and of the operating system: NHS England's own roots ship with neither browsers nor Node.
+ */
 function trustedByDefault(): string[] {
   defaultCa ??= [...new Set([...rootCertificates, ...getCACertificates('system')])];
   return defaultCa;
@@ -239,7 +253,7 @@ function proxyAuthorization(proxy: ProxyOptions): { token?: string } {
   return { token: `Basic ${pair}` };
 }
 
-/** Whether the server is on the list of those that are reached without the proxy. */
+/** Returns whether a connection to the server bypasses the proxy. */
 export function bypassesProxy(url: URL, noProxy: readonly string[]): boolean {
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
   return noProxy
@@ -247,8 +261,8 @@ export function bypassesProxy(url: URL, noProxy: readonly string[]): boolean {
     .filter((entry) => entry !== '')
     .some((entry) => {
       if (entry === '*') return true;
-      const [, host = '', wantedPort] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
-      if (wantedPort !== undefined && wantedPort !== port) return false;
+      const [, host = '', exceptionPort] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
+      if (exceptionPort !== undefined && exceptionPort !== port) return false;
       const suffix = host.replace(/^\*/, '');
       return suffix.startsWith('.')
         ? url.hostname.endsWith(suffix) || url.hostname === suffix.slice(1)

@@ -1,6 +1,6 @@
 /**
- * The assurance catalogue as a supplier's public note lists it (DOMAIN.md 1), in the order in which it is run: 802 judges all the
- * others' requests and so comes last.
+ * The assurance catalogue as a supplier's public note lists it (docs/mesh.md, Assurance), in the order of the run: 802
+ * checks the requests of all other items and so comes last.
  */
 import type { Item } from './item';
 import { adherence } from './items/adherence';
@@ -12,6 +12,7 @@ import { disabledMailbox, goneMessage, unknownMessage, unregisteredRecipient } f
 import { sendCompressed, sendPlain } from './items/send';
 import { undeliveredHandling, undeliveredReport } from './items/undelivered';
 
+/** The items, in the order of the run. */
 export const CATALOGUE: readonly Item[] = [
   sendPlain,
   sendCompressed,

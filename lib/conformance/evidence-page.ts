@@ -1,4 +1,4 @@
-/** The evidence pack as one page: nothing is loaded, nothing runs, and it prints. */
+/** The evidence pack as one printable page that loads nothing and runs no script. */
 import { markup, type Markup } from './html';
 import { STYLE } from './evidence-style';
 import type { Check, Exchange, Findings, ItemResult, Verdict } from './types';
@@ -6,7 +6,7 @@ import type { Check, Exchange, Findings, ItemResult, Verdict } from './types';
 const VERDICTS: readonly Verdict[] = ['passed', 'failed', 'not possible here', 'needs a person'];
 const SYMBOLS: Record<Verdict, string> = { passed: '✓', failed: '✗', 'not possible here': '–', 'needs a person': '…' };
 
-/** The whole page, from the findings alone. */
+/** Returns the whole page, from the findings alone. */
 export function evidencePage(findings: Findings): string {
   return `<!doctype html>\n${page(findings).text}\n`;
 }
@@ -32,7 +32,9 @@ ${about(findings)}
 ${summary(findings)}
 ${findings.items.map(section)}
 </main>
-<footer><p>All messages are synthetic. Tokens are left out; no password, key or payload is in this file. Times are UTC.</p></footer>
+<footer>
+<p>All messages are synthetic. Tokens are redacted; this file has no password, key or payload. Times are UTC.</p>
+</footer>
 </body>
 </html>`;
 }
@@ -43,11 +45,11 @@ function about(findings: Findings): Markup {
     ['Environment', `${findings.environment}, ${findings.url}`],
     ['Mailboxes', findings.mailboxIds.join(', ')],
     ['Workflow', findings.workflowId],
-    ['Begun and ended', `${findings.startedAt} to ${findings.finishedAt}`],
+    ['Started and finished', `${findings.startedAt} to ${findings.finishedAt}`],
     ['Node.js', findings.node],
     ['Operating system', findings.system],
   ];
-  if (pending) rows.push(['Waiting for MESH’s five days', `${pending.messageId}, accepted ${pending.acceptedAt}`]);
+  if (pending) rows.push(['Message left to expire', `${pending.messageId}, accepted ${pending.acceptedAt}`]);
   return markup`<table class="about"><caption>The run</caption><tbody>
 ${rows.map(([name, value]) => markup`<tr><th scope="row">${name}</th><td>${value}</td></tr>`)}
 </tbody></table>`;
@@ -57,10 +59,14 @@ function summary({ items }: Findings): Markup {
   const counts = VERDICTS.map((verdict) => `${items.filter((item) => item.verdict === verdict).length} ${verdict}`);
   return markup`<h2>Result</h2>
 <p>${counts.join(', ')}.</p>
-<table><thead><tr><th scope="col">Item</th><th scope="col">What is shown</th><th scope="col">Result</th></tr></thead><tbody>
+<table>
+<thead><tr><th scope="col">Item</th><th scope="col">Requirement</th><th scope="col">Result</th></tr></thead>
+<tbody>
 ${items.map(
   (item) =>
-    markup`<tr><td><a href="#item-${item.id}">${item.id}</a></td><td>${item.title}</td><td>${verdictMark(item)}</td></tr>`,
+    markup`<tr>
+<td><a href="#item-${item.id}">${item.id}</a></td><td>${item.title}</td><td>${verdictMark(item)}</td>
+</tr>`,
 )}
 </tbody></table>`;
 }
@@ -82,17 +88,21 @@ ${exchanges(item)}
 }
 
 function checks(all: readonly Check[]): Markup {
-  return markup`<table><thead><tr><th scope="col">Looked at</th><th scope="col">So</th><th scope="col">Seen</th></tr></thead><tbody>
-${all.map(({ what, ok, seen }) => markup`<tr><td>${what}</td><td>${ok ? 'yes' : 'NO'}</td><td class="seen">${seen}</td></tr>`)}
+  return markup`<table>
+<thead><tr><th scope="col">Check</th><th scope="col">Met</th><th scope="col">Observed</th></tr></thead>
+<tbody>
+${all.map(
+  ({ what, ok, seen }) => markup`<tr><td>${what}</td><td>${ok ? 'yes' : 'NO'}</td><td class="seen">${seen}</td></tr>`,
+)}
 </tbody></table>`;
 }
 
 function exchanges({ exchanges: shown, exchangeCount }: ItemResult): Markup {
-  if (shown.length === 0) return markup`<p>No request was made for it.</p>`;
+  if (shown.length === 0) return markup`<p>This item made no request.</p>`;
   const left = exchangeCount - shown.length;
-  const note = left > 0 ? ` The first and last ${shown.length / 2} of them are shown.` : '';
-  return markup`<h3>Requests and answers</h3>
-<p>${exchangeCount} in all.${note}</p>
+  const omission = left > 0 ? ` The first and the last ${shown.length / 2} are shown.` : '';
+  return markup`<h3>Requests and responses</h3>
+<p>${exchangeCount} in total.${omission}</p>
 ${shown.map(exchange)}`;
 }
 
@@ -104,6 +114,6 @@ function exchange(each: Exchange): Markup {
   return markup`<article><h4>${number}. ${method} ${path}</h4>
 <p class="when">${facts}</p>
 <pre>${lines(each.requestHeaders, each.requestBytes)}</pre>
-<p><strong>${status === 0 ? 'No answer' : status}</strong></p>
+<p><strong>${status === 0 ? 'No response' : status}</strong></p>
 <pre>${lines(each.responseHeaders, each.responseBytes)}</pre></article>`;
 }

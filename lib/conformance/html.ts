@@ -1,13 +1,13 @@
-/** HTML in which every value is escaped: there is no way to put one in that is not. */
+/** HTML in which every value is escaped; there is no way to insert an unescaped one. */
 
-/** Markup that was made here. */
+/** Markup made by {@link markup}. */
 export class Markup {
   constructor(readonly text: string) {}
 }
 
 type Value = string | number | Markup | readonly Markup[] | undefined;
 
-/** Tag of template literals: what is put in is escaped, unless it was made by this tag itself. */
+/** Tag for template literals: escapes every value except markup made by this tag. */
 export function markup(parts: TemplateStringsArray, ...values: readonly Value[]): Markup {
   return new Markup(parts.map((part, index) => (index === 0 ? '' : textOf(values[index - 1])) + part).join(''));
 }
@@ -19,7 +19,7 @@ function textOf(value: Value): string {
   return escaped(String(value));
 }
 
-/** Control characters cannot stand in HTML, not even as references: they are shown as their symbols (U+2400 and on). */
+/** Escapes a text. HTML allows no control characters, not even as references: they become their symbols (U+2400 on). */
 function escaped(text: string): string {
   return (
     text

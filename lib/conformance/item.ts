@@ -1,12 +1,12 @@
 /** An item of the assurance catalogue. */
-import type { Note } from './note';
-import type { Stage } from './stage';
+import type { Evidence } from './evidence';
+import type { RunContext } from './run-context';
 
 export interface Item {
-  /** Of the catalogue, e.g. `201`. */
+  /** Its number in the catalogue, e.g. `201`. */
   readonly id: string;
   readonly title: string;
-  run(stage: Stage, note: Note): Promise<void>;
+  run(context: RunContext, evidence: Evidence): Promise<void>;
 }
 
-export { NeedsPerson, Note, NotPossibleHere } from './note';
+export { NeedsPerson, Evidence, NotPossibleHere } from './evidence';

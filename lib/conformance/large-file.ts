@@ -1,4 +1,4 @@
-/** A file for 501 and 502: text that shrinks by a quarter only, so that it needs several chunks compressed as well. */
+/** The file for 501 and 502: text that gzip shrinks only by a quarter, so that it still needs several chunks. */
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -13,7 +13,7 @@ export interface LargeFile {
 
 const PIECE_BYTES = 3 * 256 * 1024;
 
-/** Writes exactly `bytes` bytes to a new file. */
+/** Writes a new file of exactly `bytes` bytes. */
 export async function makeLargeFile(path: string, bytes: number): Promise<LargeFile> {
   const random = createCipheriv('aes-128-ctr', randomBytes(16), randomBytes(16));
   const zeros = Buffer.alloc(PIECE_BYTES);
@@ -32,7 +32,7 @@ export async function makeLargeFile(path: string, bytes: number): Promise<LargeF
   return { path, bytes, md5: hash.digest('hex') };
 }
 
-/** MD5 of a file, hexadecimal: read again from the disk, and so not what the receiver says that it was. */
+/** Returns the MD5 of a file in hexadecimal, read from the disk instead of trusting the receiver's own digest. */
 export async function md5Of(path: string): Promise<string> {
   const hash = createHash('md5');
   await pipeline(createReadStream(path), hash);

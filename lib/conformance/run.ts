@@ -1,75 +1,75 @@
-/** Runs the catalogue: the straight line from the first handshake to the findings. */
+/** Runs the catalogue, from the first handshake to the findings. */
 import { release, type as systemType } from 'node:os';
 import { ConfigurationError, MeshError } from '../index';
 import { CATALOGUE } from './catalogue';
-import { NeedsPerson, Note, NotPossibleHere, type Item } from './item';
-import { openStage, type Stage } from './stage';
+import { NeedsPerson, Evidence, NotPossibleHere, type Item } from './item';
+import { openRunContext, type RunContext } from './run-context';
 import type { ConformanceOptions, Findings, ItemResult, Verdict } from './types';
 
-/** Of more exchanges than this in one item the first and last are shown. */
+/** The number of exchanges shown for an item; of more, the first and the last ones. */
 const SHOWN = 12;
 
 /**
- * Runs the items that are asked for, each on messages of its own making; no other message of a mailbox is downloaded or
- * acknowledged, but for REPORTs about them. Throws ConfigurationError for options that cannot work, and what the first handshake
- * throws; after that everything that goes wrong is a finding.
+ * Runs the requested items, each on messages of its own. No other message of a mailbox is downloaded or
+ * acknowledged, except REPORTs about these. After the first handshake every error becomes a finding.
+ * @throws ConfigurationError for invalid options, and MeshError when the first handshake fails
  */
 export async function runConformance(options: ConformanceOptions, version: string): Promise<Findings> {
-  const items = wantedItems(options.items);
+  const items = selectItems(options.items);
   const startedAt = new Date().toISOString();
-  const stage = await openStage(options);
+  const context = await openRunContext(options);
   try {
-    for (const mailbox of stage.mailboxes) await mailbox.handshake();
-    const handshakes = stage.wire.all.length;
+    for (const mailbox of context.mailboxes) await mailbox.handshake();
+    const handshakes = context.wire.all.length;
     const results: ItemResult[] = [];
     for (const item of items) {
       options.signal?.throwIfAborted();
-      options.say?.(`${item.id}  ${item.title}`);
-      const result = await runItem(item, stage, item.id === '802' ? handshakes : 0);
-      options.say?.(`     ${result.verdict}${result.reason === undefined ? '' : `: ${result.reason}`}`);
+      options.onProgress?.(`${item.id}  ${item.title}`);
+      const result = await runItem(item, context, item.id === '802' ? handshakes : 0);
+      options.onProgress?.(`     ${result.verdict}${result.reason === undefined ? '' : `: ${result.reason}`}`);
       results.push(result);
     }
-    const pending = await stage.pendingNow?.catch(() => undefined);
+    const pending = await context.pendingNow?.catch(() => undefined);
     return {
       product: 'NHS MESH for Node-RED (@mesh-flows/node-red-nhs-mesh)',
       version,
       node: process.version,
       system: `${systemType()} ${release()} ${process.arch}`,
       environment: options.environmentName,
-      url: stage.sender.url,
+      url: context.sender.url,
       mailboxIds: [
-        ...stage.mailboxes.map(({ mailboxId }) => mailboxId),
+        ...context.mailboxes.map(({ mailboxId }) => mailboxId),
         ...(options.disabled ? [options.disabled.mailboxId] : []),
       ],
       workflowId: options.workflowId,
       startedAt,
       finishedAt: new Date().toISOString(),
       items: results.sort((one, other) => one.id.localeCompare(other.id)),
-      ...(pending && !stage.isDue(pending) ? { pending } : {}),
+      ...(pending && !context.isDue(pending) ? { pending } : {}),
     };
   } finally {
-    await stage.close();
+    await context.close();
   }
 }
 
-function wantedItems(ids: readonly string[] | undefined): readonly Item[] {
+function selectItems(ids: readonly string[] | undefined): readonly Item[] {
   if (!ids) return CATALOGUE;
   const unknown = ids.find((id) => !CATALOGUE.some((item) => item.id === id));
   if (unknown === undefined) return CATALOGUE.filter(({ id }) => ids.includes(id));
   const all = CATALOGUE.map(({ id }) => id).sort();
-  throw new ConfigurationError('The catalogue has no such item.', { advice: `There are: ${all.join(', ')}.` });
+  throw new ConfigurationError(`The catalogue has no item ${unknown}.`, { advice: `The items are ${all.join(', ')}.` });
 }
 
-/** `before`: so many exchanges of the run's beginning are this item's as well. */
-async function runItem(item: Item, stage: Stage, before: number): Promise<ItemResult> {
+/** Runs one item. `before` is the number of exchanges at the start of the run that belong to it as well. */
+async function runItem(item: Item, context: RunContext, before: number): Promise<ItemResult> {
   const startedAt = new Date().toISOString();
-  const first = stage.wire.all.length;
-  const note = new Note();
-  const { verdict, reason } = await item.run(stage, note).then(
-    () => judged(note),
-    (error: unknown) => thrown(note, error),
+  const first = context.wire.all.length;
+  const evidence = new Evidence();
+  const { verdict, reason } = await item.run(context, evidence).then(
+    () => assess(evidence),
+    (error: unknown) => assessError(evidence, error),
   );
-  const own = [...stage.wire.all.slice(0, before), ...stage.wire.all.slice(first)];
+  const own = [...context.wire.all.slice(0, before), ...context.wire.all.slice(first)];
   const sample = own.length <= SHOWN ? own : [...own.slice(0, SHOWN / 2), ...own.slice(-SHOWN / 2)];
   return {
     id: item.id,
@@ -78,30 +78,33 @@ async function runItem(item: Item, stage: Stage, before: number): Promise<ItemRe
     ...(reason === undefined ? {} : { reason }),
     startedAt,
     finishedAt: new Date().toISOString(),
-    messageIds: note.messageIds,
-    checks: note.checks,
-    exchanges: stage.wire.shown(sample),
+    messageIds: evidence.messageIds,
+    checks: evidence.checks,
+    exchanges: context.wire.shown(sample),
     exchangeCount: own.length,
   };
 }
 
-interface Judgement {
+interface Assessment {
   verdict: Verdict;
   reason?: string;
 }
 
-function judged({ checks, short }: Note): Judgement {
-  const wrong = checks.filter(({ ok }) => !ok);
-  if (wrong.length > 0) return { verdict: 'failed', reason: `Not so: ${wrong.map(({ what }) => what).join('; ')}.` };
-  if (checks.length === 0) return { verdict: 'failed', reason: 'Nothing was looked at.' };
-  return short === undefined ? { verdict: 'passed' } : { verdict: 'not possible here', reason: short };
+function assess({ checks, shortfall }: Evidence): Assessment {
+  const failed = checks.filter(({ ok }) => !ok);
+  if (failed.length > 0) return { verdict: 'failed', reason: `Not met: ${failed.map(({ what }) => what).join('; ')}.` };
+  if (checks.length === 0) return { verdict: 'failed', reason: 'No check was made.' };
+  return shortfall === undefined ? { verdict: 'passed' } : { verdict: 'not possible here', reason: shortfall };
 }
 
-/** The library's errors say what happened without secrets or patient data; of others only the name is kept. */
-function thrown(note: Note, error: unknown): Judgement {
-  if (note.checks.some(({ ok }) => !ok)) return judged(note);
+/** Assesses an item that ended with an error. Only this library's errors keep their text: others may quote anything. */
+function assessError(evidence: Evidence, error: unknown): Assessment {
+  if (evidence.checks.some(({ ok }) => !ok)) return assess(evidence);
   if (error instanceof NotPossibleHere) return { verdict: 'not possible here', reason: error.message };
   if (error instanceof NeedsPerson) return { verdict: 'needs a person', reason: error.message };
   if (error instanceof MeshError) return { verdict: 'failed', reason: [error.message, error.advice].join(' ').trim() };
-  return { verdict: 'failed', reason: error instanceof Error ? `${error.name} in the run itself.` : 'It broke off.' };
+  return {
+    verdict: 'failed',
+    reason: error instanceof Error ? `The run itself failed (${error.name}).` : 'The run itself failed.',
+  };
 }

@@ -1,48 +1,50 @@
-/** What the conformance run is given and what it finds. The findings are plain JSON: the pack is written from them alone. */
+/** The options and findings of a conformance run. The findings are plain JSON; the pack is written from them alone. */
 import type { MailboxOptions } from '../index';
 
-/** Credentials of one mailbox of the environment. */
-export type ConformanceMailbox = Pick<MailboxOptions, 'mailboxId' | 'password'>;
+/** One mailbox of the environment, with its password. */
+type ConformanceMailbox = Pick<MailboxOptions, 'mailboxId' | 'password'>;
 
-/** Moves the clock of a sandbox, whose messages expire at once then; absent where MESH's own time has to pass. */
-export interface TimeTravel {
-  /** Milliseconds, also negative ones. */
+/** Moves the clock of a sandbox, whose messages then expire at once. */
+interface TimeTravel {
+  /** Moves the clock by so many milliseconds; negative moves it back. */
   advance(ms: number): void;
 }
 
-/** Where and with what to run. */
+/** Options of {@link runConformance}. */
 export interface ConformanceOptions {
-  /** Everything of openMailbox but the mailbox itself: environment, sharedKey, tls, proxy … */
+  /** The options of openMailbox except the mailbox itself: environment, sharedKey, tls, proxy … */
   connection: Omit<MailboxOptions, 'mailboxId' | 'password'>;
-  /** Test mailboxes, up to two: the first sends, the second receives. One alone sends to itself. */
+  /** One or two test mailboxes: the first sends, the second receives. A single one sends to itself. */
   mailboxes: readonly ConformanceMailbox[];
-  /** One that MESH has disabled, for 701. */
+  /** A mailbox that MESH has disabled, for 701. */
   disabled?: ConformanceMailbox;
   /** A workflow id that the first may send and the second receive. */
   workflowId: string;
-  /** A recipient that there is not, for 702. Default `X26NOSUCHMBOX`. */
+  /** A recipient that does not exist, for 702. Default `X26NOSUCHMBOX`. */
   unregistered?: string;
-  /** Items to run, e.g. `201`. Default: all. */
+  /** The items to run, e.g. `201`. Default: all. */
   items?: readonly string[];
-  /** Size of the chunked message (bytes). Default 210,000,000: the catalogue asks for more than 200 MB. */
+  /** Size of the chunked message (bytes). Default 210,000,000: the catalogue requires more than 200 MB. */
   largeBytes?: number;
-  /** How many messages 601 drains. Default 600: the catalogue's number. */
+  /** The number of messages for 601. Default 600, the catalogue's number. */
   drainMessages?: number;
-  /** Never list an inbox more often (milliseconds). Default 5 minutes, MESH's rule; a sandbox has none. */
+  /**
+   * The minimum time between two listings of an inbox (milliseconds). Default 5 minutes, MESH's rule; 0 for a sandbox.
+   */
   minimumListMs?: number;
-  /** Wait so long (milliseconds) for what was sent to be in the inbox. Default 30 minutes. */
+  /** How long to wait for a sent message to arrive in the inbox (milliseconds). Default 30 minutes. */
   deliveryMs?: number;
-  /** What an earlier run left for MESH's five days: its findings' `pending`. */
+  /** The message that an earlier run left to expire: the `pending` of its findings. */
   pending?: PendingMessage;
   timeTravel?: TimeTravel;
-  /** In the pack, e.g. `built-in sandbox`. */
+  /** The environment's name in the pack, e.g. `the built-in sandbox`. */
   environmentName: string;
-  /** Told as each item begins and ends. */
-  say?: (line: string) => void;
+  /** Called with a line of text as each item begins and ends. */
+  onProgress?: (line: string) => void;
   signal?: AbortSignal;
 }
 
-/** A message that nobody collects, so that MESH reports it after five days. */
+/** A message that is left uncollected, so that MESH reports it after five days. */
 export interface PendingMessage {
   messageId: string;
   /** The mailbox that gets the REPORT. */
@@ -52,55 +54,55 @@ export interface PendingMessage {
   acceptedAt: string;
 }
 
-/** How an item ended. */
+/** The result of an item. */
 export type Verdict = 'passed' | 'failed' | 'not possible here' | 'needs a person';
 
-/** One thing that an item has looked at. */
+/** One check of an item. */
 export interface Check {
   what: string;
   ok: boolean;
-  /** What was seen; for a check that failed, beside what was expected. */
+  /** The observed value. */
   seen?: string;
 }
 
-/** A request and its answer, without secrets. */
+/** A request and its response, without secrets. */
 export interface Exchange {
-  /** In the order of the run. */
+  /** Its position in the run, from 1. */
   number: number;
   /** ISO 8601 UTC. */
   at: string;
-  /** Until the end of the answer; missing where none came. */
+  /** Time to the end of the response; missing if there was none. */
   milliseconds?: number;
   method: string;
   path: string;
   requestHeaders: Array<[name: string, value: string]>;
-  /** Body bytes that were sent. */
+  /** Bytes of the request's body. */
   requestBytes: number;
-  /** 0 where no answer came. */
+  /** 0 if there was no response. */
   status: number;
   responseHeaders: Array<[name: string, value: string]>;
-  /** Body bytes that came. */
+  /** Bytes of the response's body. */
   responseBytes: number;
   tls?: string;
 }
 
-/** What an item of the catalogue came to. */
+/** The result of one item of the catalogue, with its evidence. */
 export interface ItemResult {
   id: string;
   title: string;
   verdict: Verdict;
-  /** Why, where it is not `passed`; what is left to a person. */
+  /** Why the verdict is not `passed`, and what a person must do. */
   reason?: string;
   startedAt: string;
   finishedAt: string;
   messageIds: string[];
   checks: Check[];
   exchanges: Exchange[];
-  /** Exchanges of the item in all: of many alike only the first and last are in `exchanges`. */
+  /** The number of exchanges of the item; `exchanges` has only the first and the last of many. */
   exchangeCount: number;
 }
 
-/** All of a run. */
+/** The findings of a run. */
 export interface Findings {
   product: string;
   version: string;

@@ -1,23 +1,24 @@
 /**
- * What goes over the wire, from the HTTP client's own diagnostics channels (undici's documentation, "Diagnostics Channel"): the
- * evidence is what was sent, not what the library says that it has sent. Secrets are dropped before anything is kept.
+ * Records the traffic from the HTTP client's own diagnostics channels (undici's documentation, "Diagnostics Channel"):
+ * the evidence is what was sent, not what the library claims to have sent. Secrets are dropped before anything is
+ * recorded.
  */
 import { createHash } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { TLSSocket } from 'node:tls';
 import type { Exchange } from './types';
 
-/** An exchange with what only the checks need. */
+/** An exchange, with fields that only the checks need. */
 export interface WireExchange extends Exchange {
   mailboxId: string;
-  /** A digest of the token, to see whether it was used before. */
+  /** A digest of the token, to find out whether it was used before. */
   tokenDigest: string | undefined;
-  /** The mailbox and time that the token names. */
+  /** The mailbox and time in the token. */
   token: { mailboxId: string; timestamp: string } | undefined;
   startedMs: number;
-  /** Undefined while it is under way. */
+  /** Undefined while the exchange is in progress. */
   endedMs: number | undefined;
-  /** Of the server's chain and name, by this side. */
+  /** Whether this side verified the server's chain and name. */
   verified: boolean | undefined;
   tlsProtocol: string | undefined;
 }
@@ -39,7 +40,7 @@ interface Headers {
   response: { statusCode: number; headers: Buffer[] };
 }
 
-/** Values of these may be a patient's, or a person's own words: shown for messages of this run only. */
+/** Headers that may have patient data or free text: their values are shown only for messages of this run. */
 const PERSONAL = new Set([
   'mex-to',
   'mex-subject',
@@ -50,25 +51,25 @@ const PERSONAL = new Set([
 ]);
 const SECRET = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
 
-/** Listens from its making to `close`. */
+/** Records every exchange with one server until `close`. */
 export class WireLog {
   readonly all: WireExchange[] = [];
-  /** Messages of this run, and reports about them. */
+  /** The ids of this run's messages and of reports about them. */
   readonly own = new Set<string>();
-  readonly #under = new Map<UndiciRequest, WireExchange>();
+  readonly #inProgress = new Map<UndiciRequest, WireExchange>();
   readonly #origin: string;
   readonly #listeners: Array<[string, (message: unknown) => void]>;
 
-  /** `url`: exchanges with other servers are not looked at. */
+  /** Exchanges with servers other than that of `url` are ignored. */
   constructor(url: string) {
     this.#origin = new URL(url).origin;
     this.#listeners = [
-      ['undici:client:sendHeaders', (message) => this.#sent(message as SendHeaders)],
-      ['undici:request:bodyChunkSent', (message) => this.#counted(message as Chunk, 'requestBytes')],
-      ['undici:request:bodyChunkReceived', (message) => this.#counted(message as Chunk, 'responseBytes')],
-      ['undici:request:headers', (message) => this.#answered(message as Headers)],
-      ['undici:request:trailers', (message) => this.#ended(message as { request: UndiciRequest })],
-      ['undici:request:error', (message) => this.#ended(message as { request: UndiciRequest })],
+      ['undici:client:sendHeaders', (message) => this.#requestSent(message as SendHeaders)],
+      ['undici:request:bodyChunkSent', (message) => this.#bytesPassed(message as Chunk, 'requestBytes')],
+      ['undici:request:bodyChunkReceived', (message) => this.#bytesPassed(message as Chunk, 'responseBytes')],
+      ['undici:request:headers', (message) => this.#responseStarted(message as Headers)],
+      ['undici:request:trailers', (message) => this.#exchangeEnded(message as { request: UndiciRequest })],
+      ['undici:request:error', (message) => this.#exchangeEnded(message as { request: UndiciRequest })],
     ];
     for (const [name, listener] of this.#listeners) subscribe(name, listener);
   }
@@ -77,7 +78,7 @@ export class WireLog {
     for (const [name, listener] of this.#listeners) unsubscribe(name, listener);
   }
 
-  /** Exchanges as they may be shown. */
+  /** Returns the exchanges as they may be published. */
   shown(exchanges: readonly WireExchange[]): Exchange[] {
     return exchanges.map((exchange) => {
       const { mailboxId: _1, tokenDigest: _2, token: _3, startedMs: _4, endedMs: _5, verified: _6, ...rest } = exchange;
@@ -88,7 +89,7 @@ export class WireLog {
     });
   }
 
-  #sent({ request, headers, socket }: SendHeaders): void {
+  #requestSent({ request, headers, socket }: SendHeaders): void {
     if (String(request.origin) !== this.#origin) return;
     const [start = '', ...lines] = headers.split('\r\n').filter((line) => line !== '');
     const [method = '', path = ''] = start.split(' ');
@@ -114,11 +115,11 @@ export class WireLog {
       ...tlsOf(socket),
     };
     this.all.push(exchange);
-    this.#under.set(request, exchange);
+    this.#inProgress.set(request, exchange);
   }
 
-  #answered({ request, response }: Headers): void {
-    const exchange = this.#under.get(request);
+  #responseStarted({ request, response }: Headers): void {
+    const exchange = this.#inProgress.get(request);
     if (!exchange) return;
     exchange.status = response.statusCode;
     const texts = response.headers.map((text) => text.toString('latin1'));
@@ -127,15 +128,15 @@ export class WireLog {
       .map(withoutSecret);
   }
 
-  #counted({ request, chunk }: Chunk, direction: 'requestBytes' | 'responseBytes'): void {
-    const exchange = this.#under.get(request);
+  #bytesPassed({ request, chunk }: Chunk, direction: 'requestBytes' | 'responseBytes'): void {
+    const exchange = this.#inProgress.get(request);
     if (exchange) exchange[direction] += Buffer.byteLength(chunk);
   }
 
-  #ended({ request }: { request: UndiciRequest }): void {
-    const exchange = this.#under.get(request);
+  #exchangeEnded({ request }: { request: UndiciRequest }): void {
+    const exchange = this.#inProgress.get(request);
     if (!exchange) return;
-    this.#under.delete(request);
+    this.#inProgress.delete(request);
     exchange.endedMs = Date.now();
     exchange.milliseconds = exchange.endedMs - exchange.startedMs;
   }
@@ -146,7 +147,7 @@ function pairOf(line: string): [string, string] {
   return [line.slice(0, colon), line.slice(colon + 1).trim()];
 }
 
-/** Of a token its scheme and mailbox stay; the hash could be tried against guessed passwords. */
+/** Redacts a token except its scheme and mailbox: guessed passwords could be tested against the hash. */
 function withoutSecret([name, value]: [string, string]): [string, string] {
   if (!SECRET.has(name.toLowerCase())) return [name, value];
   const mailbox = /^NHSMESH ([^:]{1,100}):/.exec(value)?.[1];

@@ -1,25 +1,26 @@
 /**
- * Pairs of the out folder that are ours: each in a folder of its own, `temp/out/<id>`, until it is in `sent` or `failed`.
- * The id is the pair's for good, so that a message is put into the outbox once however often Node-RED is killed: the
- * renames below are the only steps, each of them is done or not, and `open` goes on with whatever it finds.
+ * Claimed pairs of the out folder: each is in a folder of its own, `temp/out/<id>`, until it is in `sent` or `failed`.
+ * A pair keeps its id, so that its message is put into the outbox once, however often Node-RED is killed: the renames
+ * below are the only steps, each is atomic, and `open` continues from whatever it finds.
  */
 import { mkdir, readFile, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
+import { SerialQueue } from '../store/serial-queue';
 import { readControlFile, writeControlFile, type ControlFields, type StatusRecord } from './control-file';
-import { fileNames, folderNames, isThere, moveFile, onDisk, removeFolder, writeWhole } from './files';
+import { fileNames, folderNames, pathExists, moveFile, onDisk, removeFolder, writeWhole } from './files';
 
-/** The two files of a message, by their names in one folder. */
+/** The names of a message's two files in one folder. */
 export interface PairNames {
-  /** Without `.ctl`, as it was written. */
+  /** The control file's name without `.ctl`. */
   stem: string;
   dat: string;
   ctl: string;
 }
 
-/** A pair that nobody else writes to any more. */
+/** A pair that no other program writes to any more. */
 export interface Claim extends PairNames {
-  /** For good: what was once put into the outbox under it is not put there again. */
+  /** Permanent: a pair that was put into the outbox under it is not put there again. */
   id: string;
   /** Absolute path of the `.dat`. */
   file: string;
@@ -29,24 +30,24 @@ export interface Claim extends PairNames {
 /** How a pair ended. */
 export interface PairOutcome {
   folder: 'sent' | 'failed';
-  /** Added to the control file, or instead of what it says. */
+  /** Fields that are added to the control file, or replace its own. */
   fields?: ControlFields;
   status: StatusRecord;
 }
 
-/** As committed in `outcome.json`: from then on a pair is on its way to its folder. */
+/** The content of `outcome.json`. Once it is written, the pair is on its way to its folder. */
 interface Decision {
   folder: PairOutcome['folder'];
-  /** Of the files there. */
+  /** The files' name there, without ending. */
   stem: string;
-  /** Where the `.ctl` could not be read: it is kept beside the new one. */
+  /** True if the `.ctl` could not be read: it is kept beside the new one. */
   keepOriginal: boolean;
 }
 
 const DECISION = 'outcome.json';
 const NEW_CONTROL = 'outcome.control';
 
-/** Which folders a pair moves between. */
+/** The folders between which a pair moves. */
 export interface ClaimFolders {
   out: string;
   sent: string;
@@ -54,31 +55,40 @@ export interface ClaimFolders {
   temp: string;
 }
 
-/** The claimed pairs of one mailbox. One per folder and process: see `OutFolder.at`. */
+/** The claimed pairs of one mailbox. One instance for each folder and process: see `OutFolder.at`. */
 export class Claims {
   readonly #folders: ClaimFolders;
   readonly #root: string;
-  /** One step at a time: two that end at once may not choose the same name, and nothing recovers what is under way. */
-  #last: Promise<unknown> = Promise.resolve();
+  /**
+   * One step at a time: two pairs that end together must not choose the same name, and `open` must not recover a
+   * running step.
+   */
+  readonly #queue = new SerialQueue();
 
   constructor(folders: ClaimFolders) {
     this.#folders = folders;
     this.#root = join(folders.temp, 'out');
   }
 
-  /** Takes a pair out of the out folder. Undefined where it cannot be moved, e.g. since a program still has it open. */
+  /**
+   * Moves a pair out of the out folder. Returns undefined if it cannot be moved, e.g. because a program still has it
+   * open.
+   */
   take(pair: PairNames): Promise<Claim | undefined> {
-    return this.#inTurn(() => this.#take(pair));
+    return this.#run(() => this.#take(pair));
   }
 
-  /** Gives a pair back whose writer was not done with it after all. */
+  /** Moves a pair back whose writer had not finished after all. */
   release(id: string): Promise<void> {
-    return this.#inTurn(() => this.#putBack(id));
+    return this.#run(() => this.#putBack(id));
   }
 
-  /** Every claimed pair that has not ended, oldest first. What a kill has left half done is done, or undone, first. */
+  /**
+   * Returns every claimed pair that has not ended, oldest first. Steps that a kill interrupted are first completed or
+   * undone.
+   */
   open(): Promise<Claim[]> {
-    return this.#inTurn(async () => {
+    return this.#run(async () => {
       const claims: Claim[] = [];
       for (const id of (await folderNames(this.#root)).toSorted()) {
         const claim = await this.#recover(id);
@@ -89,17 +99,15 @@ export class Claims {
   }
 
   /**
-   * Moves a pair into `sent` or `failed`, the status added to its control file: first the `.dat`, then the `.ctl`. A pair
-   * that has ended before is left alone. No file there is replaced: a name that is taken gets a number.
+   * Moves a pair into `sent` or `failed`, with the status added to its control file: first the `.dat`, then the `.ctl`.
+   * A pair that has ended is ignored. No file there is replaced: if a name is taken, a number is added.
    */
   settle(id: string, outcome: PairOutcome): Promise<void> {
-    return this.#inTurn(() => this.#settle(id, outcome));
+    return this.#run(() => this.#settle(id, outcome));
   }
 
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(() => onDisk(work));
-    this.#last = result.catch(() => undefined);
-    return result;
+  #run<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#queue.run(() => onDisk(work));
   }
 
   async #take({ stem, dat, ctl }: PairNames): Promise<Claim | undefined> {
@@ -134,14 +142,14 @@ export class Claims {
     await this.#carryOut(folder);
   }
 
-  /** Each file moves once: a program that takes what is in `sent` away never sees it come back. */
+  /** Moves each file once: a program that removes files from `sent` never sees one come back. */
   async #carryOut(folder: string): Promise<void> {
     const decision = JSON.parse(await readFile(join(folder, DECISION), 'utf8')) as Decision;
     const { dat, ctl } = pairIn(await fileNames(folder));
     const target = join(this.#folders[decision.folder], decision.stem);
     if (dat !== undefined) await moveFile(join(folder, dat), `${target}.dat`);
     if (ctl !== undefined && decision.keepOriginal) await moveFile(join(folder, ctl), `${target}.ctl.original`);
-    if (await isThere(join(folder, NEW_CONTROL))) await moveFile(join(folder, NEW_CONTROL), `${target}.ctl`);
+    if (await pathExists(join(folder, NEW_CONTROL))) await moveFile(join(folder, NEW_CONTROL), `${target}.ctl`);
     await removeFolder(folder);
   }
 
@@ -154,7 +162,7 @@ export class Claims {
     }
     const { stem, dat, ctl } = pairIn(names);
     if (stem !== undefined && dat !== undefined && ctl !== undefined) return this.#claim(id, { stem, dat, ctl });
-    // Killed between the two renames: nothing has been sent.
+    // The process was killed between the two renames: nothing was sent.
     await this.#putBack(id);
     return undefined;
   }
@@ -164,18 +172,21 @@ export class Claims {
     return { id, ...names, file: join(folder, names.dat), control: await readFile(join(folder, names.ctl)) };
   }
 
-  /** Back into the out folder; where that has a new file of the name, into `failed`, so that neither is lost. */
+  /**
+   * Moves a pair back into the out folder; if that has a new file of the same name, into `failed`, so that neither is
+   * lost.
+   */
   async #putBack(id: string): Promise<void> {
     const folder = join(this.#root, id);
     const names = await fileNames(folder);
-    const taken = await Promise.all(names.map((name) => isThere(join(this.#folders.out, name))));
+    const taken = await Promise.all(names.map((name) => pathExists(join(this.#folders.out, name))));
     if (taken.includes(true)) {
       const status = {
         time: new Date().toISOString(),
         event: 'COLLECT',
         success: false,
         code: '',
-        description: 'Not sent: a new file of the same name was written over it while it was being collected.',
+        description: 'Not sent: a new file of the same name was written while it was being collected.',
       };
       await this.#settle(id, { folder: 'failed', status });
       return;
@@ -185,9 +196,9 @@ export class Claims {
   }
 
   async #freeStem(target: PairOutcome['folder'], stem: string): Promise<string> {
-    const there = new Set((await fileNames(this.#folders[target])).map((name) => name.toLowerCase()));
+    const taken = new Set((await fileNames(this.#folders[target])).map((name) => name.toLowerCase()));
     const isFree = (name: string): boolean =>
-      ['.dat', '.ctl'].every((ending) => !there.has(`${name}${ending}`.toLowerCase()));
+      ['.dat', '.ctl'].every((ending) => !taken.has(`${name}${ending}`.toLowerCase()));
     for (let number = 1; ; number += 1) {
       const name = number === 1 ? stem : `${stem}.${number}`;
       if (isFree(name)) return name;
@@ -195,13 +206,13 @@ export class Claims {
   }
 }
 
-/** Open in another program (Windows), or taken away meanwhile. */
+/** Codes of a file that is open in another program (Windows), or was removed meanwhile. */
 const BUSY = new Set(['EBUSY', 'EPERM', 'EACCES', 'ENOENT']);
 
-/** Where the `.ctl` could not be read. */
+/** The fields of a new control file if the old one could not be read. */
 const MINIMUM: ControlFields = { Version: '1.0', AddressType: 'DTS', MessageType: 'Data' };
 
-/** The pair among the names of a claim's folder; any of it may be missing. */
+/** Finds the pair among the names in a claim's folder. Either file may be missing. */
 function pairIn(names: string[]): Partial<PairNames> {
   const dat = names.find((name) => /\.dat$/i.test(name));
   const ctl = names.find((name) => /\.ctl$/i.test(name));
@@ -209,7 +220,7 @@ function pairIn(names: string[]): Partial<PairNames> {
   return { ...(stem !== undefined && { stem }), ...(dat !== undefined && { dat }), ...(ctl !== undefined && { ctl }) };
 }
 
-/** Undefined where they cannot be read. */
+/** Returns the control file's fields; undefined if it cannot be read. */
 async function controlFields(path: string): Promise<ControlFields | undefined> {
   try {
     return readControlFile(await readFile(path));
@@ -218,7 +229,7 @@ async function controlFields(path: string): Promise<ControlFields | undefined> {
   }
 }
 
-/** Size and time of both files: while they change, somebody writes. Undefined where one is gone. */
+/** Returns the size and time of the files, which change while a program writes; undefined if one is gone. */
 export async function pairStamp(paths: string[]): Promise<string | undefined> {
   try {
     const stats = await Promise.all(paths.map((path) => stat(path)));

@@ -1,14 +1,14 @@
 /**
- * The MESH Client's control file (`.ctl`): the XML that stands beside a `.dat`, read leniently and written as the client
- * does. Elements are flat but for StatusRecord, and their order means nothing.
+ * The MESH Client's control file (`.ctl`): the XML beside a `.dat`. It is read leniently, and written as the client
+ * writes it. Its elements are flat, except for StatusRecord, and their order has no meaning.
  */
 import { SaxesParser } from 'saxes';
 import { InvalidMessageError } from '../errors';
 
-/** Elements of DTSControl by name, without StatusRecord; in the order of the file. Values are trimmed. */
+/** The elements of DTSControl by name, without StatusRecord, in the order of the file. Values are trimmed. */
 export type ControlFields = Record<string, string>;
 
-/** What became of a message, in the client's words. */
+/** The outcome of a message, in the client's terms. */
 export interface StatusRecord {
   /** ISO 8601 UTC. */
   time: string;
@@ -20,12 +20,12 @@ export interface StatusRecord {
   description: string;
 }
 
-/** A `.ctl` of a few hundred bytes is usual. */
-export const MAX_CONTROL_BYTES = 64 * 1024;
+/** The largest `.ctl` that is read (bytes). A few hundred bytes are usual. */
+const MAX_CONTROL_BYTES = 64 * 1024;
 
 /**
- * Reads a `.ctl` that somebody wants to have sent.
- * @throws InvalidMessageError where it is not a whole DTSControl, without quoting it
+ * Reads the `.ctl` of a message to send.
+ * @throws InvalidMessageError when it is not a complete DTSControl; the error does not quote it
  */
 export function readControlFile(bytes: Buffer): ControlFields {
   if (bytes.length > MAX_CONTROL_BYTES) throw unreadable(`it is larger than ${MAX_CONTROL_BYTES} bytes`);
@@ -40,7 +40,7 @@ export function readControlFile(bytes: Buffer): ControlFields {
     throw unreadable('it has a document type declaration');
   });
   parser.on('opentag', ({ name }) => {
-    if (path.length === 0 && name !== 'DTSControl') throw unreadable('it is no DTSControl');
+    if (path.length === 0 && name !== 'DTSControl') throw unreadable('it is not a DTSControl');
     path.push(name);
     text = '';
   });
@@ -55,7 +55,7 @@ export function readControlFile(bytes: Buffer): ControlFields {
   return fields;
 }
 
-/** Writes a `.ctl`. Characters that XML cannot have become a question mark. */
+/** Returns the text of a `.ctl`. Characters that XML does not allow become question marks. */
 export function writeControlFile(fields: ControlFields, status?: StatusRecord): string {
   const line = (indent: string, name: string, value: string): string =>
     `${indent}<${name}>${escapeText(value)}</${name}>`;
@@ -75,7 +75,7 @@ export function writeControlFile(fields: ControlFields, status?: StatusRecord): 
   return ['<DTSControl>', ...lines, '</DTSControl>', ''].join('\n');
 }
 
-/** `yyyyMMddHHmmss`, in UTC as MESH's own times are. */
+/** Formats a time as `yyyyMMddHHmmss`, in UTC like MESH's own times. */
 function controlTime(iso: string): string {
   const time = new Date(iso);
   return (Number.isNaN(time.getTime()) ? new Date() : time).toISOString().replaceAll(/\D/g, '').slice(0, 14);
@@ -87,7 +87,7 @@ function escapeText(value: string): string {
   return legal.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
-/** UTF-8, UTF-16 by its mark, or, where the bytes are no UTF-8, windows-1252: a PAS on Windows writes what it has. */
+/** Decodes UTF-16 by its byte order mark, otherwise UTF-8, otherwise windows-1252, which a PAS on Windows may write. */
 function decode(bytes: Buffer): string {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder('utf-16be').decode(bytes);
@@ -100,6 +100,6 @@ function decode(bytes: Buffer): string {
 
 function unreadable(reason: string): InvalidMessageError {
   return new InvalidMessageError(`The control file (.ctl) cannot be read: ${reason}.`, {
-    advice: 'Correct what writes it, and put the .dat and then the .ctl into the out folder again.',
+    advice: 'Correct the program that writes it, then put the .dat and after it the .ctl into the out folder again.',
   });
 }

@@ -1,4 +1,4 @@
-/** File operations that a kill cannot leave half done, and errors that name no file. */
+/** File operations that a kill cannot leave half done, with errors that do not name files. */
 import { readdir, rm, stat, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { StorageError } from '../errors';
@@ -7,7 +7,10 @@ import { syncFolder } from '../payload/file-sink';
 import { renameWithRetry } from '../payload/rename-with-retry';
 import { writeWholeFile } from '../payload/whole-file';
 
-/** Runs a file operation; its failure is a StorageError without the path, which may carry a patient's name. */
+/**
+ * Runs a file operation.
+ * @throws StorageError when it fails, without the path, which may contain a patient's name
+ */
 export async function onDisk<T>(operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
@@ -24,26 +27,27 @@ export async function onDisk<T>(operation: () => Promise<T>): Promise<T> {
 }
 
 const ADVICE: Record<string, string> = {
-  EACCES: 'Let the user who runs Node-RED read, write and delete in the folders.',
-  EPERM: 'Let the user who runs Node-RED read, write and delete in the folders; or another program has the file open.',
-  EXDEV: 'Have in, out, sent, failed and temp on one file system: a move between two cannot be made safe.',
-  ENOENT: 'The folder is not there: check its path, and that its drive is connected.',
-  ENOSPC: 'The disk is full: make room.',
+  EACCES: 'Allow the user who runs Node-RED to read, write and delete in the folders.',
+  EPERM:
+    'Allow the user who runs Node-RED to read, write and delete in the folders; or another program has the file open.',
+  EXDEV: 'Put in, out, sent, failed and temp on one file system: a move between file systems is not safe.',
+  ENOENT: 'The folder does not exist: check its path, and that its drive is connected.',
+  ENOSPC: 'The disk is full: free some space.',
 };
 
-/** Writes a whole file or none: a temporary one beside it, fsync, rename. What was there is replaced. */
+/** Writes a file atomically and durably, by way of a temporary file beside it. An existing file is replaced. */
 export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   await writeWholeFile(path, content, { suffix: '.part', mode: 0o660 });
   await syncFolder(dirname(path));
 }
 
-/** Moves a file within one file system, durably. What was there is replaced. */
+/** Moves a file within one file system, durably. An existing file is replaced. */
 export async function moveFile(from: string, to: string): Promise<void> {
   await renameWithRetry(from, to);
   await syncFolder(dirname(to));
 }
 
-/** Names in a folder, files only; none where the folder is not there. */
+/** Returns the names of the files in a folder; none if the folder does not exist. */
 export async function fileNames(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
@@ -52,7 +56,7 @@ export async function fileNames(folder: string): Promise<string[]> {
   return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
 }
 
-/** Names of the folders in a folder; none where it is not there. */
+/** Returns the names of the folders in a folder; none if it does not exist. */
 export async function folderNames(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
@@ -61,8 +65,8 @@ export async function folderNames(folder: string): Promise<string[]> {
   return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
 }
 
-/** Whether there is a file or folder of this path. */
-export async function isThere(path: string): Promise<boolean> {
+/** Whether a file or folder exists. */
+export async function pathExists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
     (error: unknown) => {
@@ -72,20 +76,20 @@ export async function isThere(path: string): Promise<boolean> {
   );
 }
 
-/** Removes a folder and what is in it. */
+/** Removes a folder with its content. */
 export async function removeFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
 }
 
 /**
- * The folders of one mailbox, made where they are not there. The client's installations have them as `in` or `IN`: the one
- * that is there is used.
+ * Returns the folders of one mailbox, creating those that do not exist. Installations of the client name them `in` or
+ * `IN`: an existing one is used.
  */
 export async function clientFolders(root: string): Promise<Record<'in' | 'out' | 'sent' | 'failed' | 'temp', string>> {
   await mkdir(root, { recursive: true });
-  const there = await folderNames(root);
+  const existing = await folderNames(root);
   const place = async (name: string): Promise<string> => {
-    const folder = join(root, there.find((found) => found.toLowerCase() === name) ?? name);
+    const folder = join(root, existing.find((found) => found.toLowerCase() === name) ?? name);
     await mkdir(folder, { recursive: true });
     return folder;
   };

@@ -1,24 +1,27 @@
 /**
- * The in folder of a mailbox, as the MESH Client fills it: `<messageId>.dat` and then `<messageId>.ctl`; of a REPORT the
- * `.ctl` alone. Each message is handed over once, whatever happens between that and its acknowledgement: the one rename
- * that hands it over is what a restart looks for.
+ * The in folder of a mailbox, filled as the MESH Client does: `<messageId>.dat` and then `<messageId>.ctl`; for a
+ * REPORT only the `.ctl`. Each message is handed over once, whatever happens before it is acknowledged: a single rename
+ * hands it over, and a redelivery checks for that.
  */
 import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { MessageHeaders } from '../types';
 import { writeControlFile, type ControlFields, type StatusRecord } from './control-file';
-import { clientFolders, folderNames, isThere, moveFile, onDisk, removeFolder, writeWhole } from './files';
+import { clientFolders, folderNames, pathExists, moveFile, onDisk, removeFolder, writeWhole } from './files';
 import { renameWithRetry } from '../payload/rename-with-retry';
-import { notADevice } from '../payload/safe-file-name';
+import { avoidDeviceName } from '../payload/safe-file-name';
 
-/** A received message: its headers, and for data its payload, in memory or in a file that is moved away. */
-export interface Incoming {
+/**
+ * A message for the in folder: its headers, and for data its payload, in memory or in a file that is moved into the
+ * folder.
+ */
+export interface InFolderMessage {
   message: MessageHeaders;
   payload?: Uint8Array | { file: string };
 }
 
 const CONTROL = 'control';
-/** What was handed over is remembered for so long (milliseconds): a message is delivered again for days at most. */
+/** For how long a handed-over message is remembered (milliseconds): redeliveries come within days. */
 const REMEMBER_MS = 31 * 24 * 60 * 60 * 1000;
 const FORGET_EVERY_MS = 24 * 60 * 60 * 1000;
 
@@ -26,22 +29,25 @@ export class InFolder {
   readonly #root: string;
   #forgottenAt = -Infinity;
 
-  /** `root` has the folders `in` and `temp`; they are made where they are not there. */
+  /** `root` has the folders `in` and `temp`, which are created if needed. */
   constructor(root: string) {
     this.#root = resolve(root);
   }
 
-  /** Hands a message over. `isNew` is false for one that was handed over before. Throws StorageError. */
-  write({ message, payload }: Incoming): Promise<{ isNew: boolean }> {
+  /**
+   * Hands a message over. `isNew` is false if it was handed over before.
+   * @throws StorageError
+   */
+  write({ message, payload }: InFolderMessage): Promise<{ isNew: boolean }> {
     return onDisk(async () => {
       const folders = await clientFolders(this.#root);
       const name = safeId(message.messageId);
       const marks = join(folders.temp, 'in');
       await this.#forget(marks);
       const mark = join(marks, name);
-      // Begun and not handed over has its control file in it; handed over has not.
-      const isBegun = await isThere(mark);
-      const isHandedOver = isBegun && !(await isThere(join(mark, CONTROL)));
+      // The mark has the control file in it until the message is handed over.
+      const isBegun = await pathExists(mark);
+      const isHandedOver = isBegun && !(await pathExists(join(mark, CONTROL)));
       if (isHandedOver) return { isNew: false };
       if (payload !== undefined)
         await place(payload, join(folders.temp, `${name}.dat.part`), join(folders.in, `${name}.dat`));
@@ -56,7 +62,7 @@ export class InFolder {
     if (now - this.#forgottenAt < FORGET_EVERY_MS) return;
     this.#forgottenAt = now;
     for (const name of await folderNames(marks)) {
-      // Gone meanwhile: a message that is handed over beside this one has its mark renamed.
+      // It may be gone: a message that is being handed over at the same time has its mark renamed.
       const found = await stat(join(marks, name)).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error;
       });
@@ -65,7 +71,7 @@ export class InFolder {
   }
 }
 
-/** The mark appears together with the control file in it. */
+/** Creates the mark, atomically with the control file in it. */
 async function begin(mark: string, control: string): Promise<void> {
   const beginning = `${mark}.part`;
   await removeFolder(beginning);
@@ -74,7 +80,7 @@ async function begin(mark: string, control: string): Promise<void> {
   await moveFile(beginning, mark);
 }
 
-/** The whole payload under its name, or nothing. A file is moved; over the bounds of a file system, copied. */
+/** Puts the complete payload into place, or nothing. A file is moved, or copied if it is on another file system. */
 async function place(payload: Uint8Array | { file: string }, temporary: string, target: string): Promise<void> {
   if (payload instanceof Uint8Array) {
     await writeWhole(temporary, payload);
@@ -87,7 +93,7 @@ async function place(payload: Uint8Array | { file: string }, temporary: string, 
   await moveFile(temporary, target);
 }
 
-/** The client's own order. What MESH does not say is there, and empty. */
+/** Returns the control file's fields in the client's order, and its status. Fields that MESH does not set are empty. */
 function controlOf(message: MessageHeaders): [ControlFields, StatusRecord] {
   const isReport = message.messageType === 'REPORT';
   const address = (mailboxId: string): string => (mailboxId === '' ? '' : `${mailboxId.toLowerCase()}@dts.nhs.uk`);
@@ -101,7 +107,7 @@ function controlOf(message: MessageHeaders): [ControlFields, StatusRecord] {
     To_ESMTP: address(message.to || message.mailboxId),
     Subject: message.subject ?? '',
     LocalId: message.localId ?? '',
-    // Of a report: the message that failed, as it stands in the .ctl in `sent`.
+    // For a report: the message that failed, which is the id in its .ctl in `sent`.
     DTSId: (isReport ? message.linkedMessageId : undefined) ?? message.messageId,
     PartnerId: message.partnerId ?? '',
     Compress: 'N',
@@ -121,10 +127,13 @@ function controlOf(message: MessageHeaders): [ControlFields, StatusRecord] {
   return [fields, status];
 }
 
-/** MESH's ids are letters, digits and underscores. Never a path or a device, whatever was sent. */
+/**
+ * Makes an id safe as a file name. MESH's ids have letters, digits and underscores; no other id may become a path or a
+ * device.
+ */
 function safeId(messageId: string): string {
   const id = basename(messageId)
     .replaceAll(/[^\w-]/g, '_')
     .slice(0, 100);
-  return notADevice(id || '_');
+  return avoidDeviceName(id || '_');
 }

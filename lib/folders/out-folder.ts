@@ -1,6 +1,7 @@
 /**
- * The out folder of a mailbox, as the MESH Client reads it: a `.dat` and then a `.ctl` of the same name are one message.
- * What is still being written is left alone. What is whole is claimed and offered, until it is settled.
+ * The out folder of a mailbox, read as the MESH Client does: a `.dat` and then a `.ctl` of the same name are one
+ * message. Files that are still being written are left alone. A complete pair is claimed, and offered until it is
+ * settled.
  */
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -9,48 +10,51 @@ import { Claims, pairStamp, type Claim, type PairNames, type PairOutcome } from 
 import { readControlFile, type ControlFields } from './control-file';
 import { clientFolders, fileNames, onDisk } from './files';
 
-/** A message of the out folder, to be put into the outbox. */
+/** A message of the out folder, for the outbox. */
 export interface OutgoingPair {
-  /** The pair's for good: the key under which it is put into the outbox once. */
+  /** Permanent: the key under which the pair is put into the outbox once. */
   id: string;
-  /** Of both files, without their endings. */
+  /** The name of both files, without their endings. */
   stem: string;
   /** Absolute path of the payload. */
   file: string;
   control: ControlFields;
 }
 
-/** Something about the out folder that a person has to know. Names are left out: they may be patients'. */
+/** A problem in the out folder that needs a person. File names are left out: they may contain patients' names. */
 export interface FolderProblem {
-  /** A `.ctl` without `.dat`, a `.dat` without `.ctl`: still there. `unreadable`: the pair was moved to `failed`. */
+  /**
+   * `no-dat`: a `.ctl` without `.dat`, still there. `no-ctl`: the reverse. `unreadable`: the pair was moved to
+   * `failed`.
+   */
   kind: 'no-dat' | 'no-ctl' | 'unreadable';
-  /** Why it is unreadable. */
+  /** Why the pair is unreadable. */
   error?: MeshError;
 }
 
-/** How to look. */
+/** How the out folder is scanned. */
 export interface ScanOptions {
-  /** A pair is whole when neither file has changed for so long (milliseconds). */
+  /** A pair is complete when neither file has changed for this time (milliseconds). */
   settledForMs: number;
-  /** One half without the other, or a `.ctl` that cannot be read, is given so long before it is told (milliseconds). */
+  /** How long half a pair, or a `.ctl` that cannot be read, may stay before it is reported (milliseconds). */
   patienceMs: number;
-  /** Pairs offered and not settled, at most. The rest stays in the out folder. */
+  /** Pairs offered and not settled at most. The rest stays in the out folder. */
   maxInFlight: number;
 }
 
-/** What a look at the out folder came to. */
+/** The result of a scan. */
 export interface Scan {
-  /** To be sent now, in the order of their `.ctl`. */
+  /** Pairs to send now, in the order of their `.ctl` files. */
   offered: OutgoingPair[];
-  /** Each is told once. */
+  /** New problems: each is reported once. */
   problems: FolderProblem[];
-  /** Offered and not settled. */
+  /** Pairs offered and not settled. */
   inFlight: number;
-  /** True where something may be whole soon, and is worth another look. */
+  /** True if a pair may be complete soon, so that another scan is worthwhile. */
   isUnsettled: boolean;
 }
 
-/** What was offered and never settled is offered again after this time: a flow may have lost it. */
+/** A pair that was offered and not settled is offered again after this time: a flow may have lost it. */
 const OFFER_MS = 60 * 60 * 1000;
 
 const shared = new Map<string, OutFolder>();
@@ -58,16 +62,16 @@ const shared = new Map<string, OutFolder>();
 export class OutFolder {
   readonly #root: string;
   #claims: Promise<{ claims: Claims; out: string }> | undefined;
-  /** By claim: when it is to be offered again, if it has not been settled. */
+  /** By claim id: when the pair is offered again unless it has been settled. */
   readonly #offers = new Map<string, number>();
-  /** By name in the out folder: its stamp, and since when that has been so. */
-  #seen = new Map<string, { stamp: string; since: number; told: boolean }>();
+  /** By name in the out folder: the stamp, since when it has been so, and whether a problem was reported. */
+  #seen = new Map<string, { stamp: string; since: number; isReported: boolean }>();
 
   private constructor(root: string) {
     this.#root = root;
   }
 
-  /** The one of this process for a mailbox's folder, which has `in`, `out`, `sent`, `failed` and `temp`. */
+  /** Returns this process's one instance for a mailbox's folder, which has `in`, `out`, `sent`, `failed` and `temp`. */
   static at(root: string): OutFolder {
     const path = resolve(root);
     const found = shared.get(path) ?? new OutFolder(path);
@@ -75,24 +79,30 @@ export class OutFolder {
     return found;
   }
 
-  /** Whatever was offered is offered again: those to whom it was offered may have forgotten. */
+  /** Offers every pair again: the flow that it was offered to may have lost it in a restart. */
   restart(): void {
     this.#offers.clear();
   }
 
-  /** Offers a pair again after `delayMs`: it could not be put into the outbox now. */
+  /** Offers a pair again after `delayMs` (milliseconds): it could not be put into the outbox now. */
   offerAgain(id: string, delayMs: number): void {
     this.#offers.set(id, performance.now() + delayMs);
   }
 
-  /** Moves an offered pair to `sent` or `failed`. Repeatable; throws StorageError. */
+  /**
+   * Moves an offered pair to `sent` or `failed`. Repeatable.
+   * @throws StorageError
+   */
   async settle(id: string, outcome: PairOutcome): Promise<void> {
     const { claims } = await this.#opened();
     await claims.settle(id, outcome);
     this.#offers.delete(id);
   }
 
-  /** Looks once. Throws StorageError where the folders cannot be used. */
+  /**
+   * Scans the folder once.
+   * @throws StorageError when the folders cannot be used
+   */
   async scan(options: ScanOptions): Promise<Scan> {
     const { claims, out } = await this.#opened();
     const scan: Scan = { offered: [], problems: [], inFlight: 0, isUnsettled: false };
@@ -100,27 +110,27 @@ export class OutFolder {
     const ids = new Set(open.map(({ id }) => id));
     for (const id of this.#offers.keys()) if (!ids.has(id)) this.#offers.delete(id);
     for (const claim of open) await this.#offer(claim, claims, scan);
-    const room = options.maxInFlight - open.length;
-    await this.#collect({ claims, out, room, options }, scan);
+    const maxClaims = options.maxInFlight - open.length;
+    await this.#collect({ claims, out, maxClaims, options }, scan);
     scan.inFlight = this.#offers.size;
     return scan;
   }
 
   async #collect(
-    { claims, out, room, options }: { claims: Claims; out: string; room: number; options: ScanOptions },
+    { claims, out, maxClaims, options }: { claims: Claims; out: string; maxClaims: number; options: ScanOptions },
     scan: Scan,
   ): Promise<void> {
-    let left = room;
+    let left = maxClaims;
     for (const entry of await this.#observe(out)) {
       const quietMs = performance.now() - entry.since;
       const isPatienceOver = quietMs >= options.patienceMs;
       if (entry.pair === undefined) {
-        if (isPatienceOver) this.#tellOnce(entry, { kind: entry.isControl ? 'no-dat' : 'no-ctl' }, scan);
+        if (isPatienceOver) this.#reportOnce(entry, { kind: entry.isControl ? 'no-dat' : 'no-ctl' }, scan);
         continue;
       }
       if (left <= 0) continue;
       const isWhole = quietMs >= options.settledForMs;
-      // A .ctl that cannot be read may be one that is still being written, slowly.
+      // A .ctl that cannot be read may still be being written, slowly.
       if (!isWhole || !(isPatienceOver || (await isReadable(join(out, entry.pair.ctl))))) {
         scan.isUnsettled = true;
         continue;
@@ -137,7 +147,7 @@ export class OutFolder {
     }
   }
 
-  /** Puts a claim among the offered, unless it has been, or its `.ctl` cannot be read: then it has failed. */
+  /** Offers a claimed pair, unless it is offered already. A pair whose `.ctl` cannot be read fails. */
   async #offer(claim: Claim, claims: Claims, scan: Scan): Promise<void> {
     const again = this.#offers.get(claim.id);
     if (again !== undefined && performance.now() < again) return;
@@ -154,7 +164,7 @@ export class OutFolder {
     }
   }
 
-  /** What is in the out folder, pairs and halves, the oldest control file first. */
+  /** Returns the pairs and half pairs in the out folder, the oldest control file first. */
   async #observe(out: string): Promise<Seen[]> {
     const names = await onDisk(() => fileNames(out));
     const byName = new Map(names.map((name) => [name.toLowerCase(), name]));
@@ -171,17 +181,17 @@ export class OutFolder {
       const stamp = await onDisk(() => pairStamp(files.map((file) => join(out, file))));
       if (stamp === undefined) continue;
       const old = before.get(name);
-      const seen = old?.stamp === stamp ? old : { stamp, since: performance.now(), told: false };
+      const seen = old?.stamp === stamp ? old : { stamp, since: performance.now(), isReported: false };
       this.#seen.set(name, seen);
       found.push({ name, isControl, stamp, since: seen.since, ...(pair && { pair }) });
     }
     return found.toSorted((one, two) => controlTime(one) - controlTime(two) || (one.name < two.name ? -1 : 1));
   }
 
-  #tellOnce({ name }: Seen, problem: FolderProblem, scan: Scan): void {
+  #reportOnce({ name }: Seen, problem: FolderProblem, scan: Scan): void {
     const seen = this.#seen.get(name);
-    if (seen === undefined || seen.told) return;
-    seen.told = true;
+    if (seen === undefined || seen.isReported) return;
+    seen.isReported = true;
     scan.problems.push(problem);
   }
 
@@ -197,7 +207,7 @@ export class OutFolder {
   }
 }
 
-/** A file of the out folder, with its other half where that is there. */
+/** A file of the out folder, with its pair if the other half exists. */
 interface Seen {
   name: string;
   isControl: boolean;
@@ -206,7 +216,7 @@ interface Seen {
   pair?: PairNames;
 }
 
-/** The time of the last file of the stamp, which is the control file's. */
+/** Returns the time of the stamp's last file, which is the control file. */
 function controlTime({ stamp }: Seen): number {
   return Number(stamp.split(' ').at(-1));
 }

@@ -1,12 +1,12 @@
-/** One connection to a receiver, with at most one message in flight: an answer belongs to it, or to nothing. */
+/** One connection to a receiver, with at most one message in flight: an acknowledgement belongs to it, or to nothing. */
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { MeshError } from '../errors';
-import { readAcknowledgement } from './header';
-import { MllpClosedError, MllpConnectionError, MllpFrameError, MllpNoAnswerError, MllpTlsError } from './errors';
+import { readMsa } from '../formats/hl7/header';
+import { MllpClosedError, MllpConnectionError, MllpFrameError, MllpNoAcknowledgementError, MllpTlsError } from './errors';
 import { frame, FrameReader } from './framing';
 
-/** Certificates for the connection. PEM, or PFX. The server's is always verified. */
+/** Certificates of the connection, PEM or PFX. The server's certificate is always verified. */
 export interface MllpClientTls {
   cert?: string | Buffer;
   key?: string | Buffer;
@@ -22,32 +22,32 @@ export interface ClientConnectionOptions {
   port: number;
   tls?: MllpClientTls;
   /** Milliseconds. */
-  connectWithinMs: number;
-  /** From the sending of a message to its answer (milliseconds). */
-  answerWithinMs: number;
-  /** Largest answer, in bytes. */
+  connectTimeoutMs: number;
+  /** From sending a message to its acknowledgement (milliseconds). */
+  acknowledgementTimeoutMs: number;
+  /** Largest acknowledgement, in bytes. */
   maxBytes: number;
-  /** Something came that is no answer to what is in flight. It was ignored. */
+  /** The receiver sent something that does not acknowledge the message in flight. It was ignored. */
   onIgnored: (error: MeshError) => void;
-  /** The connection is gone, for whatever reason. */
+  /** The connection has ended, for whatever reason. */
   onClosed: () => void;
 }
 
-/** What a receiver answered. */
-export interface MllpAnswer {
-  /** As it came, without its frame. */
+/** A receiver's acknowledgement. */
+export interface MllpAcknowledgement {
+  /** As received, without the frame. */
   bytes: Buffer;
   /** MSA-1: AA, AE, AR, or CA, CE, CR. */
   code: string;
   /** MSA-2. */
   controlId: string;
-  /** MSA-3. May have patient data: it is the receiver's. */
+  /** MSA-3. The receiver wrote it: it may have patient data. */
   text: string;
 }
 
 interface InFlight {
   controlId: string;
-  resolve: (answer: MllpAnswer) => void;
+  resolve: (acknowledgement: MllpAcknowledgement) => void;
   reject: (error: MeshError) => void;
   timer: NodeJS.Timeout;
 }
@@ -66,32 +66,37 @@ export class ClientConnection {
     socket.setKeepAlive(true, 60_000);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('error', () => undefined);
-    socket.on('close', () => this.#closed());
+    socket.on('close', () => this.#onClose());
   }
 
-  /** Resolves when connected, with TLS after the handshake. @throws MllpConnectionError, MllpTlsError, MllpClosedError */
+  /**
+   * Resolves when connected; with TLS, after the handshake.
+   * @throws MllpConnectionError when the receiver cannot be reached
+   * @throws MllpTlsError when the handshake fails
+   * @throws MllpClosedError when `signal` is aborted
+   */
   static open(options: ClientConnectionOptions, signal: AbortSignal): Promise<ClientConnection> {
     const { host, port, tls } = options;
     return new Promise((resolve, reject) => {
       const socket = tls ? connectTls({ ...tls, host, port }) : connect({ host, port });
       let isConnected = false;
-      const end = (error: MeshError): void => {
+      const fail = (error: MeshError): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', abort);
         socket.destroy();
         reject(error);
       };
-      const abort = (): void => end(new MllpClosedError('The client was closed.'));
-      const failed = (error: NodeJS.ErrnoException): void => end(connectError(error, isConnected));
-      const timer = setTimeout(() => end(notConnected('ETIMEDOUT')), options.connectWithinMs);
+      const abort = (): void => fail(new MllpClosedError('The client was closed.'));
+      const onError = (error: NodeJS.ErrnoException): void => fail(connectError(error, isConnected));
+      const timer = setTimeout(() => fail(notConnected('ETIMEDOUT')), options.connectTimeoutMs);
       signal.addEventListener('abort', abort);
       if (signal.aborted) abort();
-      socket.once('error', failed);
+      socket.once('error', onError);
       socket.once('connect', () => (isConnected = true));
       socket.once(tls ? 'secureConnect' : 'connect', () => {
         clearTimeout(timer);
         signal.removeEventListener('abort', abort);
-        socket.off('error', failed);
+        socket.off('error', onError);
         resolve(new ClientConnection(socket, options));
       });
     });
@@ -101,41 +106,43 @@ export class ClientConnection {
     return this.#socket.writable && !this.#socket.destroyed;
   }
 
-  /** Resolves with the answer whose MSA-2 is this control id. @throws MllpNoAnswerError: it may have arrived */
-  exchange(message: Uint8Array, controlId: string): Promise<MllpAnswer> {
+  /**
+   * Sends a message, and resolves with the acknowledgement whose MSA-2 is this control id.
+   * @throws MllpNoAcknowledgementError when none comes: the message may have arrived
+   * @throws MllpClosedError when the connection is closed here
+   */
+  exchange(message: Uint8Array, controlId: string): Promise<MllpAcknowledgement> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#end(noAnswer('no answer came in time'));
-      }, this.#options.answerWithinMs);
+        this.#end(noAcknowledgement('no acknowledgement came in time'));
+      }, this.#options.acknowledgementTimeoutMs);
       this.#inFlight = { controlId, resolve, reject, timer };
       this.#socket.write(frame(message));
     });
   }
 
-  /** Hangs up. What is in flight rejects: nobody knows whether it arrived. */
+  /** Closes the connection. The message in flight rejects: whether it arrived is not known. */
   close(): void {
-    this.#end(new MllpClosedError('The node was stopped before the message was answered.'));
+    this.#end(new MllpClosedError('The node was stopped before the message was acknowledged.'));
   }
 
   #read(chunk: Buffer): void {
     try {
-      // An FS is the end here, with or without CR: only one answer is awaited, and it is recognised by its MSA.
-      for (const { bytes } of [...this.#reader.push(chunk), ...this.#reader.finish()]) this.#answered(bytes);
+      // FS ends a frame here, with or without CR: only one acknowledgement is awaited, and its MSA identifies it.
+      for (const { bytes } of [...this.#reader.push(chunk), ...this.#reader.finish()]) this.#settle(bytes);
     } catch {
-      this.#options.onIgnored(new MllpFrameError('The receiver broke the MLLP framing. It was hung up on.'));
-      this.#end(noAnswer('its answer could not be read'));
+      this.#options.onIgnored(new MllpFrameError('The receiver broke the MLLP framing. The connection was closed.'));
+      this.#end(noAcknowledgement('its acknowledgement could not be read'));
     }
   }
 
-  #answered(bytes: Buffer): void {
-    const answer = readAcknowledgement(bytes);
-    if (answer === undefined || answer.controlId !== this.#inFlight?.controlId || !/^[AC][AER]$/.test(answer.code)) {
+  #settle(bytes: Buffer): void {
+    const msa = readMsa(bytes);
+    if (msa === undefined || msa.controlId !== this.#inFlight?.controlId || !/^[AC][AER]$/.test(msa.code)) {
       this.#options.onIgnored(
         new MllpFrameError(
-          'The receiver sent something that is not the answer to the message in flight. It was ignored.',
-          {
-            advice: 'Its MSA-1 has to be AA, AE or AR, and its MSA-2 the message’s MSH-10.',
-          },
+          'The receiver sent something that does not acknowledge the message in flight. It was ignored.',
+          { advice: 'An acknowledgement has AA, AE or AR in MSA-1, and the message’s MSH-10 in MSA-2.' },
         ),
       );
       return;
@@ -143,21 +150,21 @@ export class ClientConnection {
     const { resolve, timer } = this.#inFlight;
     this.#inFlight = undefined;
     clearTimeout(timer);
-    resolve({ bytes, ...answer });
+    resolve({ bytes, ...msa });
   }
 
-  #closed(): void {
-    this.#fail(noAnswer('the receiver hung up'));
+  #onClose(): void {
+    this.#reject(noAcknowledgement('the receiver closed the connection'));
     this.#options.onClosed();
   }
 
-  /** A late answer must not be taken for that of the next message: so the connection ends with the wait. */
+  /** Ends the connection with the wait, or a late acknowledgement could be taken for that of the next message. */
   #end(error: MeshError): void {
-    this.#fail(error);
+    this.#reject(error);
     this.#socket.destroy();
   }
 
-  #fail(error: MeshError): void {
+  #reject(error: MeshError): void {
     const inFlight = this.#inFlight;
     this.#inFlight = undefined;
     if (inFlight === undefined) return;
@@ -166,9 +173,9 @@ export class ClientConnection {
   }
 }
 
-function noAnswer(reason: string): MllpNoAnswerError {
-  return new MllpNoAnswerError(`The message was sent, but ${reason}. The receiver may have it or not.`, {
-    advice: 'Look at the receiver before it is sent again, unless the receiver recognises repeats by MSH-10.',
+function noAcknowledgement(reason: string): MllpNoAcknowledgementError {
+  return new MllpNoAcknowledgementError(`The message was sent, but ${reason}. The receiver may have it or not.`, {
+    advice: 'Check the receiver before sending the message again, unless it recognises repeats by MSH-10.',
   });
 }
 

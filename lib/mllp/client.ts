@@ -1,20 +1,20 @@
 /**
- * Sends HL7 v2 over MLLP: a bounded queue, one or more connections with one message in flight each. With one connection
- * (the default) messages arrive in the order in which they were given.
+ * Sends HL7 v2 over MLLP: a bounded queue, and one or more connections with one message in flight each. With one connection
+ * (the default) messages arrive in the order in which they were queued.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MeshError } from '../errors';
+import { readHl7Header } from '../formats/hl7/header';
 import {
   ClientConnection,
   type ClientConnectionOptions,
-  type MllpAnswer,
+  type MllpAcknowledgement,
   type MllpClientTls,
 } from './client-connection';
 import { MllpClosedError, MllpMessageError, MllpQueueFullError } from './errors';
 import { frame } from './framing';
-import { readHeader } from './header';
 
-/** `idle`: nothing was to be sent yet. */
+/** `idle`: there has been nothing to send yet. */
 export type MllpClientState = 'idle' | 'connecting' | 'connected' | 'disconnected';
 
 export interface MllpClientOptions {
@@ -23,41 +23,41 @@ export interface MllpClientOptions {
   tls?: MllpClientTls;
   /** Default 1, which keeps the order. */
   connections?: number;
-  /** Messages that may wait or be in flight. Default 1000. */
+  /** Maximum number of messages that are queued or in flight. Default 1000. */
   maxQueued?: number;
   /**
-   * How often a message is tried again after it could not be sent, or was not answered. Default 0. With more, a receiver
-   * may get a message twice whose answer was lost: it has to recognise repeats by MSH-10.
+   * How often a message that could not be sent, or was not acknowledged, is sent again. Default 0. With more, a receiver may
+   * get a message twice whose acknowledgement was lost: it has to recognise repeats by MSH-10.
    */
   retries?: number;
-  /** Default 10 s (milliseconds). */
-  connectWithinMs?: number;
-  /** Default 30 s (milliseconds). */
-  answerWithinMs?: number;
-  /** The wait before the next try, doubled with each failure in a row. Default 500 ms to 30 s (milliseconds). */
-  backOffMs?: { first: number; most: number };
-  /** Largest answer, in bytes. Default 1 MiB. */
-  maxAnswerBytes?: number;
+  /** Milliseconds. Default 10 s. */
+  connectTimeoutMs?: number;
+  /** From sending a message to its acknowledgement (milliseconds). Default 30 s. */
+  acknowledgementTimeoutMs?: number;
+  /** The wait before a connection's next attempt (milliseconds): doubles with each failure in a row. Default 500 ms to 30 s. */
+  backOffMs?: { first: number; maximum: number };
+  /** Largest acknowledgement, in bytes. Default 1 MiB. */
+  maxAcknowledgementBytes?: number;
   onState?: (state: MllpClientState) => void;
-  /** The receiver sent something that nobody waits for. */
+  /** The receiver sent something that does not acknowledge a message in flight. */
   onIgnored?: (error: MeshError) => void;
 }
 
-/** An answer, and how often the message was sent for it. */
-export interface MllpSent extends MllpAnswer {
+/** An acknowledgement, and how often the message was sent for it. */
+export interface MllpSent extends MllpAcknowledgement {
   attempts: number;
   /** AA or CA. */
   isPositive: boolean;
 }
 
-interface Waiting {
+interface Queued {
   message: Uint8Array;
   controlId: string;
   resolve: (sent: MllpSent) => void;
   reject: (error: MeshError) => void;
 }
 
-/** One of the connections, and what it does. */
+/** One of the connections, with its state. */
 interface Line {
   connection?: ClientConnection;
   isBusy: boolean;
@@ -67,7 +67,7 @@ interface Line {
 export class MllpClient {
   readonly #options: MllpClientOptions;
   readonly #connection: ClientConnectionOptions;
-  readonly #queue: Waiting[] = [];
+  readonly #queue: Queued[] = [];
   readonly #lines: Line[];
   readonly #closing = new AbortController();
   #size = 0;
@@ -80,36 +80,39 @@ export class MllpClient {
       host: options.host,
       port: options.port,
       ...(options.tls && { tls: options.tls }),
-      connectWithinMs: options.connectWithinMs ?? 10_000,
-      answerWithinMs: options.answerWithinMs ?? 30_000,
-      maxBytes: options.maxAnswerBytes ?? 1024 * 1024,
+      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+      acknowledgementTimeoutMs: options.acknowledgementTimeoutMs ?? 30_000,
+      maxBytes: options.maxAcknowledgementBytes ?? 1024 * 1024,
       onIgnored: (error) => options.onIgnored?.(error),
-      onClosed: () => this.#showState(),
+      onClosed: () => this.#showConnections(),
     };
   }
 
-  /** Messages that wait or are in flight. */
+  /** Number of messages that are queued or in flight. */
   get size(): number {
     return this.#size;
   }
 
   /**
-   * Resolves with the answer, positive or negative. @throws MllpMessageError, MllpQueueFullError: nothing was taken;
-   * MllpConnectionError, MllpTlsError: not sent; MllpNoAnswerError: sent, not answered; MllpClosedError.
+   * Queues a message, and resolves with its acknowledgement, positive or negative.
+   * @throws MllpMessageError when the message is unfit for MLLP, and MllpQueueFullError when the queue is full: not queued
+   * @throws MllpConnectionError or MllpTlsError when the receiver cannot be reached: not sent
+   * @throws MllpNoAcknowledgementError when the message was sent and not acknowledged
+   * @throws MllpClosedError when the client is closed first
    */
   async send(message: Buffer): Promise<MllpSent> {
     if (this.#closing.signal.aborted) throw closed();
-    const controlId = readHeader(message)?.controlId;
+    const controlId = readHl7Header(message)?.controlId;
     if (!controlId) {
       throw new MllpMessageError('The message has no MSH-10 (message control id), or no MSH at its beginning.', {
-        advice: 'Give it one: the answer is matched by it.',
+        advice: 'Set one: the acknowledgement is matched by it.',
       });
     }
     frame(message);
-    const most = this.#options.maxQueued ?? 1000;
-    if (this.#size >= most) {
-      throw new MllpQueueFullError(`${most} messages wait for the receiver already. This one was not taken.`, {
-        advice: 'See why the receiver is slow or away; then send it again.',
+    const maximum = this.#options.maxQueued ?? 1000;
+    if (this.#size >= maximum) {
+      throw new MllpQueueFullError(`${maximum} messages wait for the receiver already. This one was not queued.`, {
+        advice: 'Find out why the receiver is slow or cannot be reached; then send the message again.',
       });
     }
     this.#size += 1;
@@ -123,14 +126,14 @@ export class MllpClient {
     }
   }
 
-  /** Hangs up. What waits or is in flight rejects with MllpClosedError. */
+  /** Closes the connections. Messages that are queued or in flight reject with MllpClosedError. */
   close(): void {
     this.#closing.abort();
-    for (const waiting of this.#queue.splice(0)) waiting.reject(closed());
+    for (const queued of this.#queue.splice(0)) queued.reject(closed());
     for (const line of this.#lines) line.connection?.close();
   }
 
-  /** Sets every idle line to work, as long as there is something for it. */
+  /** Starts every idle line, as long as the queue has something for it. */
   #start(): void {
     for (const line of this.#lines) {
       if (line.isBusy || this.#queue.length === 0) continue;
@@ -139,7 +142,7 @@ export class MllpClient {
     }
   }
 
-  /** Never rejects: each message's error goes to whoever sent it. */
+  /** Never rejects: each message's error goes to its sender. */
   async #work(line: Line): Promise<void> {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       try {
@@ -151,17 +154,17 @@ export class MllpClient {
     line.isBusy = false;
   }
 
-  async #sendOne(line: Line, { message, controlId }: Waiting): Promise<MllpSent> {
+  async #sendOne(line: Line, { message, controlId }: Queued): Promise<MllpSent> {
     for (let attempt = 1; ; attempt += 1) {
       await this.#backOff(line);
       try {
         const connection = await this.#connected(line);
-        const answer = await connection.exchange(message, controlId);
+        const acknowledgement = await connection.exchange(message, controlId);
         line.failures = 0;
-        return { ...answer, attempts: attempt, isPositive: answer.code.endsWith('A') };
+        return { ...acknowledgement, attempts: attempt, isPositive: acknowledgement.code.endsWith('A') };
       } catch (error) {
         line.failures += 1;
-        this.#showState();
+        this.#showConnections();
         if (this.#closing.signal.aborted || attempt > (this.#options.retries ?? 0)) throw error;
       }
     }
@@ -169,8 +172,8 @@ export class MllpClient {
 
   async #backOff(line: Line): Promise<void> {
     if (line.failures === 0) return;
-    const { first, most } = this.#options.backOffMs ?? { first: 500, most: 30_000 };
-    const ms = Math.min(most, first * 2 ** Math.min(line.failures - 1, 20));
+    const { first, maximum } = this.#options.backOffMs ?? { first: 500, maximum: 30_000 };
+    const ms = Math.min(maximum, first * 2 ** Math.min(line.failures - 1, 20));
     await delay(ms, undefined, { signal: this.#closing.signal }).catch(() => undefined);
     if (this.#closing.signal.aborted) throw closed();
   }
@@ -178,22 +181,22 @@ export class MllpClient {
   async #connected(line: Line): Promise<ClientConnection> {
     if (line.connection?.isOpen) return line.connection;
     delete line.connection;
-    this.#tell('connecting');
+    this.#setState('connecting');
     line.connection = await ClientConnection.open(this.#connection, this.#closing.signal);
     if (this.#closing.signal.aborted) {
       line.connection.close();
       throw closed();
     }
-    this.#showState();
+    this.#showConnections();
     return line.connection;
   }
 
-  #showState(): void {
+  #showConnections(): void {
     if (this.#closing.signal.aborted) return;
-    this.#tell(this.#lines.some((line) => line.connection?.isOpen) ? 'connected' : 'disconnected');
+    this.#setState(this.#lines.some((line) => line.connection?.isOpen) ? 'connected' : 'disconnected');
   }
 
-  #tell(state: MllpClientState): void {
+  #setState(state: MllpClientState): void {
     if (state === this.#state) return;
     this.#state = state;
     this.#options.onState?.(state);

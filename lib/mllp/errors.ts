@@ -1,21 +1,21 @@
-/** What can go wrong with MLLP. No error carries a message, a control id, or anything else of a message's content. */
+/** The errors of MLLP. None carries a message, a control id, or anything else of a message's content. */
 import { MeshError, type MeshErrorDetails } from '../errors';
 
-/** The far side broke the framing: too many bytes, or an end block in the middle of a message. */
+/** The far side broke the framing: too many bytes, or an end block inside a message. */
 export class MllpFrameError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MLLP_FRAME', 'never', message, details);
   }
 }
 
-/** A message is not fit for MLLP: no HL7 v2, no control id, bytes that MLLP reserves, characters that its set has not. */
+/** A message is unfit for MLLP: not HL7 v2, no control id, bytes that MLLP reserves, characters that its set lacks. */
 export class MllpMessageError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MLLP_INVALID_MESSAGE', 'never', message, details);
   }
 }
 
-/** The port cannot be listened on: in use, not allowed, or not an address of this machine. */
+/** The server cannot listen: the port is in use, not allowed, or the address is not one of this machine. */
 export class MllpListenError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MLLP_LISTEN', 'safe', message, details);
@@ -36,21 +36,21 @@ export class MllpTlsError extends MeshError {
   }
 }
 
-/** The message was sent, and no answer to it came: the receiver may have it or not. */
-export class MllpNoAnswerError extends MeshError {
+/** The message was sent, and no acknowledgement came: the receiver may have it or not. */
+export class MllpNoAcknowledgementError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MLLP_NO_ANSWER', 'unsafe', message, details);
   }
 }
 
-/** Too many messages wait to be sent. This one was not taken. */
+/** The queue of messages to send is full. This one was not queued. */
 export class MllpQueueFullError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MLLP_QUEUE_FULL', 'safe', message, details);
   }
 }
 
-/** The client was closed before the message was answered. `unsafe` where it was on its way. */
+/** The client was closed before the message was acknowledged. `unsafe`: it may have been sent. */
 export class MllpClosedError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MLLP_CLOSED', 'unsafe', message, details);

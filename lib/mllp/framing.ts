@@ -2,12 +2,12 @@
  * MLLP's frames (HL7 v2 Appendix C, "Minimal Lower Layer Protocol", release 1): VT, the message, FS CR. Bytes in, bytes
  * out: nothing is decoded, as a character may be split over packets. Pure: time and sockets are the connection's.
  *
- * What real senders do, and what is made of it:
- * - no CR after FS: the frame is held until more comes, or `finish()` says that nothing does;
- * - line breaks or other bytes between frames: skipped, and counted in `ignoredBytes` where they are no line breaks;
- * - a frame begun again before its end: what came before the second VT with its MSH was never whole, and is dropped;
- * - a single VT in a text (Word's line break, pasted): belongs to the message;
- * - an FS in the midst of a message: an error. Cutting there would hand on a part as the whole.
+ * What real senders do, and how the reader treats it:
+ * - no CR after FS: the frame is kept until more bytes come, or the caller says with `finish()` that none do;
+ * - line breaks or other bytes between frames: skipped; all but line breaks are counted in `ignoredBytes`;
+ * - a frame restarted before its end (a second VT with MSH): the first part was never whole, and is dropped;
+ * - a single VT in a text (Word's line break, pasted): part of the message;
+ * - an FS inside a message: an error. Cutting there would pass on a part as the whole.
  */
 import { MllpFrameError, MllpMessageError } from './errors';
 
@@ -19,26 +19,30 @@ const START = Buffer.from([VT]);
 const END = Buffer.from([FS, CR]);
 const RESTART = Buffer.from('\u000bMSH', 'latin1');
 
-/** Of a message that is too large this much is kept, so that it can be refused by its MSH. */
+/** Bytes kept of a message that is too large, so that it can be refused by its MSH. */
 const KEPT_OF_TOO_LARGE = 4096;
 
-/** The content of a frame. `isTooLarge`: only its beginning. */
+/** The content of a frame. */
 export interface Frame {
   bytes: Buffer;
+  /** `bytes` is only the beginning of the message. */
   isTooLarge: boolean;
 }
 
-/** A message in its frame. @throws MllpMessageError where it contains a byte that frames it. */
+/**
+ * Returns a message in its frame.
+ * @throws MllpMessageError when it contains a byte that MLLP reserves for framing
+ */
 export function frame(message: Uint8Array): Buffer {
   if (message.includes(VT) || message.includes(FS)) {
     throw new MllpMessageError('The message contains a byte that MLLP reserves (0x0B or 0x1C).', {
-      advice: 'Remove it: the receiver would take the message for two, or for a part of it.',
+      advice: 'Remove it: the receiver would read two messages, or a part of one.',
     });
   }
   return Buffer.concat([START, message, END]);
 }
 
-/** Puts the frames of one connection together, however its bytes are cut into packets. */
+/** Reassembles the frames of one connection, however its bytes are cut into packets. */
 export class FrameReader {
   readonly #maxBytes: number;
   #state: 'between' | 'inside' | 'ended' = 'between';
@@ -47,27 +51,25 @@ export class FrameReader {
   #isTooLarge = false;
   #ignored = 0;
 
-  /** `maxBytes`: of one message, without its frame. */
+  /** @param maxBytes largest message, without its frame */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes outside of frames so far, line breaks not counted: a sender without VT shows here. */
+  /** Bytes outside frames so far, except line breaks: a sender that writes no VT shows here. */
   get ignoredBytes(): number {
     return this.#ignored;
   }
 
-  /** True if a message has ended with FS, and its CR has not come: `finish()` may be called after a moment. */
+  /** True when a message has ended with FS and its CR has not come: call `finish()` if it does not come soon. */
   get awaitsCarriageReturn(): boolean {
     return this.#state === 'ended';
   }
 
-  /** True in the midst of a message. */
-  get isInside(): boolean {
-    return this.#state !== 'between';
-  }
-
-  /** The frames that are complete with these bytes. @throws MllpFrameError; the connection is of no use after that. */
+  /**
+   * Returns the frames that these bytes complete.
+   * @throws MllpFrameError when the framing is broken; the connection cannot be used after that
+   */
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];
     let at = 0;
@@ -87,12 +89,12 @@ export class FrameReader {
     return frames;
   }
 
-  /** Nothing comes after the FS: the frame ends without its CR. */
+  /** Ends a frame whose FS was followed by nothing. */
   finish(): Frame[] {
     return this.#state === 'ended' ? [this.#take()] : [];
   }
 
-  /** From `at` to the first byte of a message. */
+  /** Returns the position of the first byte of the next message. */
   #skip(chunk: Buffer, at: number): number {
     const start = chunk.indexOf(VT, at);
     const end = start < 0 ? chunk.length : start;
@@ -112,14 +114,14 @@ export class FrameReader {
       return;
     }
     this.#pieces.push(piece);
-    // A sender of single bytes would else keep an object for each.
+    // Otherwise a sender of single bytes would cost an object for each.
     if (this.#pieces.length >= 1024) this.#pieces = [Buffer.concat(this.#pieces)];
   }
 
   #requireEnd(next: number | undefined): void {
     if (next === CR || next === LF || next === VT) return;
-    throw new MllpFrameError('A message has an end block (0x1C) in its midst.', {
-      advice: 'Ask the sender to remove it: MLLP reserves it for the end. Nothing was accepted of this message.',
+    throw new MllpFrameError('A message has an end block (0x1C) inside it.', {
+      advice: 'Ask the sender to remove it: MLLP reserves it for the end. No part of this message was accepted.',
     });
   }
 

@@ -1,56 +1,59 @@
 /**
- * One sender. Its messages are handed on in order, at most `maxInFlight` at a time; while one waits for that, the socket
- * is not read, and TCP lets the sender wait. The same while it does not read our answers.
+ * One sender's connection. Its messages are passed on in order, at most `maxInFlight` at a time. While one waits for that, or
+ * the sender does not read our responses, the socket is not read, and TCP makes the sender wait.
  */
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { MeshError } from '../errors';
-import { buildAcknowledgement } from './acknowledgement';
+import { buildHl7Ack } from '../formats/hl7/acknowledge';
+import { readHl7Header, type Hl7Header } from '../formats/hl7/header';
 import { MllpFrameError, MllpMessageError } from './errors';
 import { frame, FrameReader, type Frame } from './framing';
-import { readHeader, type MessageHeader } from './header';
 
 /** Where a message came from. Plain JSON. */
 export interface Remote {
   address: string;
   port: number;
-  /** Common name of the client certificate, where one was asked for. */
+  /** Common name of the client certificate, if the server required one. */
   certificate?: string;
 }
 
-/** What became of an answer: `sent` to the socket; `answered` before; or `gone`, as the sender has hung up. */
-export type AnswerOutcome = 'sent' | 'answered' | 'gone';
+/** What happened to a response: `sent` to the socket; a `duplicate` of one; or `gone`, as the sender has disconnected. */
+export type ResponseOutcome = 'sent' | 'duplicate' | 'gone';
 
-/** A message that waits for its answer. */
+/** A message that waits for its response. */
 export interface MllpRequest {
-  /** As it came, without its frame. */
+  /** As received, without the frame. */
   readonly bytes: Buffer;
-  readonly header: MessageHeader;
+  readonly header: Hl7Header;
   readonly remote: Remote;
-  /** Sends the answer. Only the first counts. @throws MllpMessageError where it has bytes that MLLP reserves. */
-  answer(message: Uint8Array): AnswerOutcome;
-  /** Closes the connection without an answer: the sender has to repeat the message. */
+  /**
+   * Sends the response, usually an acknowledgement. Only the first one is sent.
+   * @throws MllpMessageError when it has bytes that MLLP reserves
+   */
+  respond(message: Uint8Array): ResponseOutcome;
+  /** Closes the connection without a response: the sender has to repeat the message. */
   abandon(): void;
 }
 
-/** What a connection needs of its server. */
+/** What a connection needs from its server. */
 export interface ConnectionOptions {
   maxInFlight: number;
   maxBytes: number;
-  /** How long an FS waits for its CR (milliseconds). */
-  carriageReturnWithinMs: number;
+  /** How long to wait for the CR after an FS (milliseconds). */
+  carriageReturnTimeoutMs: number;
   onRequest: (request: MllpRequest) => void;
-  /** A message is not in flight any more. */
-  onAnswered: () => void;
-  /** A message was refused, or the sender's framing is wrong. It was answered or its connection closed. */
+  /** A message is no longer in flight. */
+  onSettled: () => void;
+  /** A message was refused and so acknowledged, or the sender broke the framing and its connection was closed. */
   onProblem: (error: MeshError, remote: Remote) => void;
 }
 
-/** Answers that the sender has not read yet, before its messages are not read either (bytes). */
-const MOST_UNREAD = 64 * 1024;
+/** Bytes of responses that the sender has not read before its messages are not read either. */
+const MAX_UNREAD_RESPONSES = 64 * 1024;
 
-/** How long what is written may take to leave when the server closes (milliseconds). */
-export const LAST_WORDS_MS = 500;
+/** How long written responses may take to leave when the connection closes (milliseconds). */
+export const FLUSH_MS = 500;
 
 export class ServerConnection {
   readonly remote: Remote;
@@ -61,7 +64,7 @@ export class ServerConnection {
   #inFlight = 0;
   #hasEnded = false;
   #isClosing = false;
-  #toldIgnored = false;
+  #hasReportedIgnored = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, options: ConnectionOptions) {
@@ -72,28 +75,28 @@ export class ServerConnection {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    socket.on('drain', () => this.#goOn());
-    socket.on('end', () => this.#ended());
-    // What it was does not matter here: 'close' follows, and whoever has no answer repeats its message.
+    socket.on('drain', () => this.#proceed());
+    socket.on('end', () => this.#onEnd());
+    // The error itself does not matter: 'close' follows, and a sender without a response repeats its message.
     socket.on('error', () => undefined);
     socket.on('close', () => clearTimeout(this.#timer));
   }
 
-  /** True while a message of it is in flight. */
+  /** True while a message of this sender is in flight. */
   get isWaiting(): boolean {
     return this.#inFlight > 0;
   }
 
-  /** Bytes of messages that wait to be handed on. */
+  /** Bytes of messages that wait to be passed on. */
   get unread(): number {
     return this.#waiting.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
-  /** Ends the connection. Answers already given still leave; who waits for one gets none, and has to repeat. */
+  /** Ends the connection. Responses already sent still leave; a sender without a response has to repeat its message. */
   close(): void {
     this.#isClosing = true;
     this.#waiting.length = 0;
-    const timer = setTimeout(() => this.#socket.destroy(), LAST_WORDS_MS);
+    const timer = setTimeout(() => this.#socket.destroy(), FLUSH_MS);
     this.#socket.once('close', () => clearTimeout(timer));
     this.#socket.resume();
     this.#socket.destroySoon();
@@ -110,109 +113,106 @@ export class ServerConnection {
       return;
     }
     if (this.#reader.awaitsCarriageReturn)
-      this.#timer = setTimeout(() => this.#finish(), this.#options.carriageReturnWithinMs);
-    if (this.#reader.ignoredBytes > 0 && !this.#toldIgnored) this.#tellIgnored();
-    this.#goOn();
+      this.#timer = setTimeout(() => this.#finishFrame(), this.#options.carriageReturnTimeoutMs);
+    if (this.#reader.ignoredBytes > 0 && !this.#hasReportedIgnored) this.#reportIgnored();
+    this.#proceed();
   }
 
-  #finish(): void {
+  #finishFrame(): void {
     if (this.#isClosing) return;
     this.#waiting.push(...this.#reader.finish());
-    this.#goOn();
+    this.#proceed();
   }
 
-  #ended(): void {
+  #onEnd(): void {
     this.#hasEnded = true;
     clearTimeout(this.#timer);
-    this.#finish();
+    this.#finishFrame();
   }
 
-  #goOn(): void {
+  /** Passes on what may be in flight, and reads the socket unless something still waits. */
+  #proceed(): void {
     while (this.#waiting.length > 0 && this.#inFlight < this.#options.maxInFlight && !this.#isUnread) {
       const next = this.#waiting.shift();
-      if (next !== undefined) this.#handOn(next);
+      if (next !== undefined) this.#passOn(next);
     }
     if (this.#socket.destroyed || this.#isClosing) return;
     if (this.#waiting.length > 0 || this.#isUnread) this.#socket.pause();
     else this.#socket.resume();
-    // A sender that closes its side after the last message still reads the answers.
+    // A sender that closes its side after the last message still reads the responses.
     if (this.#hasEnded && this.#waiting.length === 0 && this.#inFlight === 0) this.#socket.end();
   }
 
   get #isUnread(): boolean {
-    return this.#socket.writableLength > MOST_UNREAD;
+    return this.#socket.writableLength > MAX_UNREAD_RESPONSES;
   }
 
-  #handOn({ bytes, isTooLarge }: Frame): void {
-    const header = readHeader(bytes);
+  #passOn({ bytes, isTooLarge }: Frame): void {
+    const header = readHl7Header(bytes);
     if (isTooLarge || header === undefined) {
       const error = isTooLarge ? tooLarge(this.#options.maxBytes) : noHeader();
-      this.#write(buildAcknowledgement(header, { code: 'AR', text: error.message }));
+      this.#write(frame(buildHl7Ack(header, { code: 'AR', text: error.message })));
       this.#options.onProblem(error, this.remote);
       return;
     }
     this.#inFlight += 1;
-    let isOver = false;
-    const over = (): boolean => {
-      if (isOver) return false;
-      isOver = true;
+    let isSettled = false;
+    const settle = (): boolean => {
+      if (isSettled) return false;
+      isSettled = true;
       this.#inFlight -= 1;
-      this.#options.onAnswered();
+      this.#options.onSettled();
       return true;
     };
     this.#options.onRequest({
       bytes,
       header,
       remote: this.remote,
-      answer: (message) => {
+      respond: (message) => {
         const framed = frame(message);
-        if (!over()) return 'answered';
-        const outcome = this.#writeFrame(framed);
-        this.#goOn();
+        if (!settle()) return 'duplicate';
+        const outcome = this.#write(framed);
+        this.#proceed();
         return outcome;
       },
       abandon: () => {
-        if (over()) this.close();
+        if (settle()) this.close();
       },
     });
   }
 
-  #write(message: Uint8Array): void {
-    this.#writeFrame(frame(message));
-  }
-
-  #writeFrame(framed: Buffer): AnswerOutcome {
+  #write(framed: Buffer): ResponseOutcome {
     if (!this.#socket.writable) return 'gone';
     this.#socket.write(framed);
     return 'sent';
   }
 
-  #tellIgnored(): void {
-    this.#toldIgnored = true;
-    const error = new MllpFrameError('A sender sends bytes outside of MLLP frames. They are ignored.', {
+  #reportIgnored(): void {
+    this.#hasReportedIgnored = true;
+    const error = new MllpFrameError('A sender sends bytes outside MLLP frames. They are ignored.', {
       advice:
-        'See that it begins each message with 0x0B and ends it with 0x1C 0x0D; else its messages are not received.',
+        'Check that it begins each message with 0x0B and ends it with 0x1C 0x0D; otherwise its messages are not received.',
     });
     this.#options.onProblem(error, this.remote);
   }
 }
 
 function tooLarge(maxBytes: number): MllpFrameError {
-  return new MllpFrameError(`A message was larger than ${maxBytes} bytes, and was refused.`, {
+  return new MllpFrameError(`A message is larger than ${maxBytes} bytes and was refused.`, {
     advice: 'Raise the limit if such messages are expected.',
   });
 }
 
 function noHeader(): MllpMessageError {
-  return new MllpMessageError('Something came that does not begin with an MSH, and was refused.', {
-    advice: 'Only HL7 v2 messages are taken, each in a frame of its own; batches (FHS, BHS) are not.',
+  return new MllpMessageError('A message does not begin with MSH and was refused.', {
+    advice: 'Only HL7 v2 messages are accepted, each in its own frame; batches (FHS, BHS) are not.',
   });
 }
 
 function remoteOf(socket: Socket): Remote {
   const remote: Remote = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
   if (!(socket instanceof TLSSocket)) return remote;
-  // Empty where the client showed none.
+  // Empty if the client showed no certificate.
   const name: string | string[] | undefined = socket.getPeerCertificate()?.subject?.CN;
   return name === undefined ? remote : { ...remote, certificate: [name].flat()[0] ?? '' };
 }

@@ -1,19 +1,19 @@
-/** Receives HL7 v2 over MLLP, on TCP or TLS. What a message becomes, and how it is answered, is the caller's. */
+/** Receives HL7 v2 over MLLP, on TCP or TLS. The caller processes each message and responds to it. */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { ConfigurationError, type MeshError } from '../errors';
 import { MllpListenError, MllpTlsError } from './errors';
-import { LAST_WORDS_MS, ServerConnection, type MllpRequest, type Remote } from './server-connection';
+import { FLUSH_MS, ServerConnection, type MllpRequest, type Remote } from './server-connection';
 
-/** The server's certificate, and whether clients have to show one. PEM, or PFX. */
+/** The server's certificate, PEM or PFX, and whether clients have to show one. */
 export interface MllpServerTls {
   cert?: string | Buffer;
   key?: string | Buffer;
   pfx?: string | Buffer;
   passphrase?: string;
-  /** Who issues the clients' certificates. */
+  /** The issuers of the clients' certificates. */
   ca?: string | Buffer | Array<string | Buffer>;
-  /** Default: required. Then `ca` is needed too: without it Node.js would trust every public issuer. */
+  /** Default `required`, which needs `ca`: without it Node.js would trust every public issuer. */
   clientCertificate?: 'required' | 'none';
 }
 
@@ -22,39 +22,39 @@ export interface MllpServerOptions {
   /** The address to listen on. Default 127.0.0.1: this machine only. */
   host?: string;
   tls?: MllpServerTls;
-  /** Messages of one connection that may wait for their answers at the same time. Default 1, which keeps the order. */
+  /** Maximum number of one connection's messages that wait for a response. Default 1, which keeps the order. */
   maxInFlight?: number;
-  /** Default 100. Who comes after that is hung up on. */
+  /** Default 100. Further senders are disconnected. */
   maxConnections?: number;
   /** Largest message, in bytes. Default 20 MiB. */
   maxBytes?: number;
-  /** How long an FS without CR is held before it is taken for the end (milliseconds). Default 200. */
-  carriageReturnWithinMs?: number;
+  /** How long to wait for the CR after an FS before the message is taken as ended (milliseconds). Default 200. */
+  carriageReturnTimeoutMs?: number;
   onRequest: (request: MllpRequest) => void;
-  /** Something was refused or ignored; without a sender where it is not known. */
+  /** A message or sender was refused, or bytes were ignored. `remote` is missing when the sender is not known. */
   onProblem?: (error: MeshError, remote?: Remote) => void;
-  /** How many senders are connected now. */
+  /** Called with the number of connected senders whenever it changes. */
   onConnections?: (count: number) => void;
 }
 
-export const DEFAULT_MAX_BYTES = 20 * 1024 * 1024;
+const DEFAULT_MAX_BYTES = 20 * 1024 * 1024;
 
 export class MllpServer {
   readonly #server: Server;
   readonly #connections = new Set<ServerConnection>();
   /**
-   * Senders that have hung up while a message of theirs was in flight. They count as connected until it is answered, or
-   * one that comes and goes could fill the memory.
+   * Senders that disconnected while a message of theirs was in flight. They count as connected until it is settled, or a
+   * sender that connects again and again could fill the memory.
    */
   readonly #gone = new Set<ServerConnection>();
-  /** Those in the TLS handshake too: the server would wait for them when it closes. */
+  /** Every socket, also those in the TLS handshake: the server would wait for them when it closes. */
   readonly #sockets = new Set<Socket>();
   readonly #options: MllpServerOptions;
 
   private constructor(options: MllpServerOptions) {
     this.#options = options;
     const accept = (socket: Socket): void => this.#accept(socket);
-    // Half-open: a sender that closes its side after the last message still gets its answer.
+    // Half-open: a sender that closes its side after the last message still gets its response.
     this.#server = options.tls
       ? createTlsServer({ ...tlsOptions(options.tls), allowHalfOpen: true, handshakeTimeout: 15_000 }, accept)
       : createServer({ allowHalfOpen: true }, accept);
@@ -63,23 +63,27 @@ export class MllpServer {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
-    this.#server.on('drop', () => this.#tooMany());
+    this.#server.on('drop', () => this.#reportTooMany());
     this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
-      // Of a certificate that is not trusted Node.js tells only here: to the server, it looks like a hang-up.
+      // Node.js reports an untrusted certificate only here: to the server, the client seems to disconnect.
       const { authorizationError } = socket as { authorizationError?: unknown };
-      this.#refused(typeof authorizationError === 'string' ? authorizationError : error.code);
+      this.#reportRefused(typeof authorizationError === 'string' ? authorizationError : error.code);
     });
   }
 
-  /** Resolves when it listens. @throws MllpListenError, ConfigurationError */
+  /**
+   * Resolves when the server listens.
+   * @throws MllpListenError when it cannot
+   * @throws ConfigurationError when a certificate is missing
+   */
   static async listen(options: MllpServerOptions): Promise<MllpServer> {
     const server = new MllpServer(options);
     await new Promise<void>((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException): void => reject(listenError(error, options.port));
-      server.#server.once('error', failed);
+      const onError = (error: NodeJS.ErrnoException): void => reject(listenError(error, options.port));
+      server.#server.once('error', onError);
       server.#server.listen({ port: options.port, host: options.host ?? '127.0.0.1' }, () => {
-        server.#server.off('error', failed);
-        // An error of accept(), e.g. too many open files: the next one may go.
+        server.#server.off('error', onError);
+        // An error of accept(), e.g. too many open files: the next connection may succeed.
         server.#server.on('error', (error) => options.onProblem?.(listenError(error, options.port)));
         resolve();
       });
@@ -87,22 +91,22 @@ export class MllpServer {
     return server;
   }
 
-  /** The port that it listens on: of use where 0 was asked for. */
+  /** The port that the server listens on: chosen by the system if the option was 0. */
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** How many senders are connected. */
+  /** Number of connected senders. */
   get connections(): number {
     return this.#connections.size;
   }
 
-  /** Bytes of whole messages that were read and not handed on yet. A bounded number, whatever the senders do. */
+  /** Bytes of whole messages that were read and not passed on yet: bounded, whatever the senders do. */
   get unread(): number {
     return [...this.#connections].reduce((sum, connection) => sum + connection.unread, 0);
   }
 
-  /** Hangs up on everyone. Nobody gets an answer that was not given: they have to repeat. */
+  /** Disconnects every sender. Those without a response have to repeat their messages. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -110,7 +114,7 @@ export class MllpServer {
     for (const connection of this.#connections) connection.close();
     const timer = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
-    }, 2 * LAST_WORDS_MS);
+    }, 2 * FLUSH_MS);
     await closed;
     clearTimeout(timer);
   }
@@ -119,16 +123,16 @@ export class MllpServer {
     const { onRequest, onProblem, maxInFlight = 1, maxBytes = DEFAULT_MAX_BYTES } = this.#options;
     if (this.#connections.size + this.#gone.size >= this.#server.maxConnections) {
       socket.destroy();
-      this.#tooMany();
+      this.#reportTooMany();
       return;
     }
     const connection = new ServerConnection(socket, {
       maxInFlight,
       maxBytes,
-      carriageReturnWithinMs: this.#options.carriageReturnWithinMs ?? 200,
+      carriageReturnTimeoutMs: this.#options.carriageReturnTimeoutMs ?? 200,
       onRequest,
       onProblem: (error, remote) => onProblem?.(error, remote),
-      onAnswered: () => {
+      onSettled: () => {
         if (!connection.isWaiting) this.#gone.delete(connection);
       },
     });
@@ -141,24 +145,22 @@ export class MllpServer {
     this.#options.onConnections?.(this.#connections.size);
   }
 
-  #tooMany(): void {
+  #reportTooMany(): void {
     this.#options.onProblem?.(
       new MllpListenError(
-        `A sender was hung up on: ${this.#server.maxConnections} are connected already, or left messages that are not answered yet.`,
-        {
-          advice: 'Raise the number of connections, or see why there are so many.',
-        },
+        `A sender was disconnected: ${this.#server.maxConnections} are connected already, or left messages without a response.`,
+        { advice: 'Raise the maximum number of connections, or find out why there are so many.' },
       ),
     );
   }
 
-  /** A client that hangs up in the handshake, as port scanners and load balancers do, is no news. */
-  #refused(code = ''): void {
+  /** A client that disconnects in the handshake, as port scanners and load balancers do, is not reported. */
+  #reportRefused(code = ''): void {
     if (code === 'ECONNRESET' || code === 'EPIPE') return;
     const reason = /^[A-Z][A-Z0-9_]+$/.test(code) ? ` (${code})` : '';
     this.#options.onProblem?.(
       new MllpTlsError(`A sender was refused in the TLS handshake${reason}.`, {
-        advice: 'See that it uses TLS, and shows a certificate of the issuer that the TLS configuration names.',
+        advice: 'Check that it uses TLS, and shows a certificate from the issuer that the TLS configuration names.',
       }),
     );
   }
@@ -166,12 +168,12 @@ export class MllpServer {
 
 function tlsOptions({ clientCertificate = 'required', ...tls }: MllpServerTls): object {
   if (!tls.pfx && !(tls.cert && tls.key)) {
-    throw new ConfigurationError('To listen with TLS, a certificate and its key are needed.');
+    throw new ConfigurationError('Listening with TLS needs a certificate and its key.');
   }
   if (clientCertificate === 'none') return tls;
   if (!tls.ca) {
-    throw new ConfigurationError('To require client certificates, the certificate of their issuer (CA) is needed.', {
-      advice: 'Without it, anybody with a certificate of any public issuer could connect.',
+    throw new ConfigurationError('Requiring client certificates needs the certificate of their issuer (CA).', {
+      advice: 'Without it, anyone with a certificate from any public issuer could connect.',
     });
   }
   return { ...tls, requestCert: true, rejectUnauthorized: true };
@@ -179,10 +181,10 @@ function tlsOptions({ clientCertificate = 'required', ...tls }: MllpServerTls): 
 
 function listenError(error: NodeJS.ErrnoException, port: number): MeshError {
   const advice: Partial<Record<string, string>> = {
-    EADDRINUSE: 'Another program, or another node, listens on it. Choose another port, or end the other one.',
-    EACCES: 'Ports below 1024 need the right to bind them. Choose a higher one.',
-    EADDRNOTAVAIL: 'The address is not one of this machine. Choose 0.0.0.0 for all addresses, or 127.0.0.1.',
+    EADDRINUSE: 'Another program or node listens on it. Choose another port, or stop that one.',
+    EACCES: 'Ports below 1024 need a privilege to listen on. Choose a higher port.',
+    EADDRNOTAVAIL: 'This machine does not have that address. Choose 0.0.0.0 for all addresses, or 127.0.0.1.',
   };
   const known = advice[error.code ?? ''] ?? 'Check the address and the port.';
-  return new MllpListenError(`Port ${port} cannot be listened on (${error.code ?? error.name}).`, { advice: known });
+  return new MllpListenError(`Cannot listen on port ${port} (${error.code ?? error.name}).`, { advice: known });
 }

@@ -1,139 +1,149 @@
 /**
- * What a person has to know of a mailbox, judged from what was seen of it: for mesh-status. Pure: nothing is asked, and the same
- * always gives the same. No secret, no patient data: ids, times and counts.
+ * Finds the conditions of a mailbox that a person has to know of, from an observation of it: for mesh-status. Pure: it
+ * asks nothing, and the same observation always has the same result. No secret and no patient data, only ids, times and
+ * counts.
  */
 import { CERTIFICATE_SOON_DAYS } from '../client/client-certificate';
 import type { MailboxHealth, RecurringTask } from './health';
 import { MAX_CLOCK_SKEW_MS, NOTABLE_CLOCK_SKEW_MS } from '../protocol/authorization';
 
-/** What can be the matter. */
-export const CONDITION_KINDS = [
+export type ConditionKind =
   /** The configuration is wrong, or the store cannot be opened: nothing works. */
-  'configuration',
-  /** The store cannot be asked. */
-  'store',
-  'handshake',
-  'polling',
-  'certificate',
-  'clock',
-  'disk',
-  /** MESH has not been told of a received message, and soon takes it out of the inbox. */
-  'unacknowledged',
-  'held',
-  'unknown',
-  'overdue',
-  'parked',
-  'unclaimed',
-] as const;
-export type ConditionKind = (typeof CONDITION_KINDS)[number];
+  | 'configuration'
+  /** The store cannot be read. */
+  | 'store'
+  | 'handshake'
+  | 'polling'
+  | 'certificate'
+  | 'clock'
+  | 'disk'
+  /** A received message is not acknowledged to MESH, which will soon remove it from the inbox. */
+  | 'unacknowledged'
+  /** Messages in the outbox need a decision. */
+  | 'held'
+  | 'unknown'
+  | 'overdue'
+  | 'parked'
+  | 'unclaimed';
 
 /** `critical`: something does not work, or will not within days. */
 export type Severity = 'warning' | 'critical';
 
-/** One thing that is the matter. */
+/** One problem of a mailbox. */
 export interface Condition {
   kind: ConditionKind;
-  /** Which of the kind's steps: another one is news, the same one is not. */
+  /** A step within the kind: a new stage is reported, the same one is not. */
   stage: string;
   severity: Severity;
-  /** What it is, a sentence. */
+  /** The problem, in a sentence. */
   text: string;
-  /** What to do, a sentence. */
+  /** What to do, in a sentence. */
   advice: string;
-  /** Of what is counted. */
+  /** How many messages, for kinds that are counted. */
   count?: number;
   messageId?: string;
   /** Since or until when; ISO 8601 UTC. */
   time?: string;
 }
 
-/** What was seen. */
-export interface Observed {
+/** What was observed of a mailbox at one moment. */
+export interface Observation {
   /** Milliseconds since 1970. */
   now: number;
-  /** When the watching began: what has not happened since counts from here. Milliseconds since 1970. */
-  watchedSince: number;
+  /** When monitoring began (milliseconds since 1970): what has not happened since then counts from here. */
+  monitoredSince: number;
   health: MailboxHealth;
-  /** Where large payloads are; null where it cannot be told. */
+  /** Free space where large payloads are kept; null if it is not known. */
   freeBytes: number | null;
   oldestUnacknowledged: { messageId: string; since: string } | null;
   counts: Record<'held' | 'unknown' | 'overdue' | 'parked' | 'unclaimed', number>;
 }
 
-/** From when on it is the matter. */
+/** Limits beyond which an observation becomes a condition. */
 export interface ConditionLimits {
-  /** Polling or handshakes failing, or a poll late, for longer than this (milliseconds). 0: at once. */
+  /** How long polls or handshakes may fail, or a poll may be late (milliseconds). 0: not at all. */
   stoppedMs: number;
   minFreeBytes: number;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** MESH wants one every 24 hours (mesh-api.yaml, "Handshake"); an hour for what comes between. */
+const MINUTE_MS = 60 * 1000;
+/** MESH wants a handshake every 24 hours (mesh-api.yaml, "Handshake"); one hour of tolerance. */
 const HANDSHAKE_EVERY_MS = 25 * 60 * 60 * 1000;
-/** A day before MESH takes a message out of the inbox: it does so after five. */
-const NEARS_DAY_FIVE_MS = 4 * DAY_MS;
-/** In days, the least first. */
+/** One day before MESH removes a message from the inbox, which it does after five. */
+const EXPIRING_SOON_MS = 4 * DAY_MS;
+/** Days before the certificate expires, in ascending order. */
 const CERTIFICATE_STAGES = [7, 30, CERTIFICATE_SOON_DAYS] as const;
 
-/** Everything that is the matter. */
-export function conditionsOf(observed: Observed, limits: ConditionLimits): Condition[] {
+/** Returns all conditions of an observation. */
+export function findConditions(observation: Observation, limits: ConditionLimits): Condition[] {
   return [
-    handshake(observed, limits),
-    polling(observed, limits),
-    certificate(observed),
-    clock(observed),
-    disk(observed, limits),
-    unacknowledged(observed),
-    ...Object.entries(COUNTED).map(([kind, told]) => counted(kind as keyof typeof COUNTED, observed, told)),
+    handshake(observation, limits),
+    polling(observation, limits),
+    certificate(observation),
+    clock(observation),
+    disk(observation, limits),
+    unacknowledged(observation),
+    ...Object.entries(COUNTED).map(([kind, texts]) => counted(kind as keyof typeof COUNTED, observation, texts)),
   ].filter((condition) => condition !== undefined);
 }
 
-/** How bad the certificate and the clock are, where they are shown beside their values; null where nothing is the matter. */
-export function levelsOf(observed: Pick<Observed, 'now' | 'health'>): Record<'certificate' | 'clock', Severity | null> {
-  return { certificate: certificate(observed)?.severity ?? null, clock: clock(observed)?.severity ?? null };
+/**
+ * Returns the severity of certificate and clock, to be shown beside their values; null if nothing is wrong with them.
+ */
+export function certificateAndClockSeverity(
+  observation: Pick<Observation, 'now' | 'health'>,
+): Record<'certificate' | 'clock', Severity | null> {
+  return {
+    certificate: certificate(observation)?.severity ?? null,
+    clock: clock(observation)?.severity ?? null,
+  };
 }
 
-/** The worst; undefined where nothing is the matter. */
-export function severityOf(conditions: readonly Condition[]): Severity | undefined {
+/** Returns the highest severity; undefined if there is no condition. */
+export function worstSeverity(conditions: readonly Condition[]): Severity | undefined {
   if (conditions.some(({ severity }) => severity === 'critical')) return 'critical';
   return conditions.length > 0 ? 'warning' : undefined;
 }
 
-/** A change that is told: a condition that is new, has another stage, or is over (then as it was last). */
+/** A condition that is new, has another stage, or is over (with its last text). */
 export interface Alert extends Condition {
   event: 'raised' | 'changed' | 'recovered';
 }
 
-/** What has changed between two looks, once each. */
-export function alertsBetween(before: readonly Condition[], now: readonly Condition[]): Alert[] {
+/** Returns an alert for each change between two sets of conditions. */
+export function findAlerts(before: readonly Condition[], now: readonly Condition[]): Alert[] {
   const raised = now.flatMap((condition): Alert[] => {
     const known = before.find(({ kind }) => kind === condition.kind);
     if (known?.stage === condition.stage) return [];
     return [{ event: known ? 'changed' : 'raised', ...condition }];
   });
-  const over = before.flatMap((condition): Alert[] =>
+  const recovered = before.flatMap((condition): Alert[] =>
     now.some(({ kind }) => kind === condition.kind) ? [] : [{ event: 'recovered', ...condition }],
   );
-  return [...raised, ...over];
+  return [...raised, ...recovered];
 }
 
-function handshake({ now, watchedSince, health }: Observed, { stoppedMs }: ConditionLimits): Condition | undefined {
+function handshake(
+  { now, monitoredSince, health }: Observation,
+  { stoppedMs }: ConditionLimits,
+): Condition | undefined {
   const since = failingSince(health.handshake, now, stoppedMs);
-  const last = timeOf(health.handshake.lastSucceeded) ?? watchedSince;
+  const last = timeOf(health.handshake.lastSucceeded) ?? monitoredSince;
   if (since === undefined && now - last <= HANDSHAKE_EVERY_MS) return undefined;
   return {
     kind: 'handshake',
     stage: 'stopped',
     severity: 'critical',
-    text: because('Handshakes with MESH have stopped.', health.handshake),
-    advice: 'Test the connection in the mailbox’s settings: it tells which step fails.',
+    text: withError('Handshakes with MESH have stopped.', health.handshake),
+    advice: 'Test the connection in the mailbox’s settings: the test shows which step fails.',
     time: iso(since ?? last),
   };
 }
 
-function polling({ now, health }: Observed, { stoppedMs }: ConditionLimits): Condition | undefined {
+function polling({ now, health }: Observation, { stoppedMs }: ConditionLimits): Condition | undefined {
   const since = failingSince(health.poll, now, stoppedMs);
-  // Where none is planned nobody polls here, or messages are being fetched.
+  // No poll is planned while none of this process polls, or while messages are being downloaded.
   const next = timeOf(health.poll.next);
   const late = next !== undefined && now - next > Math.max(stoppedMs, MINUTE_MS) ? next : undefined;
   const from = since ?? late;
@@ -142,30 +152,30 @@ function polling({ now, health }: Observed, { stoppedMs }: ConditionLimits): Con
     kind: 'polling',
     stage: 'stopped',
     severity: 'critical',
-    text: because('The inbox is not being polled.', health.poll),
-    advice: 'Mend it within five days: MESH then takes messages out of the inbox, and tells their senders.',
+    text: withError('The inbox is not being polled.', health.poll),
+    advice:
+      'Fix this within five days: after that, MESH removes messages from the inbox and reports them to their senders ' +
+      'as undelivered.',
     time: iso(from),
   };
 }
-
-const MINUTE_MS = 60 * 1000;
 
 function failingSince({ failingSince: since }: RecurringTask, now: number, stoppedMs: number): number | undefined {
   const time = timeOf(since);
   return time !== undefined && now - time >= stoppedMs ? time : undefined;
 }
 
-/** An error of ours tells no secret; its advice is for the log. */
-function because(text: string, { error }: RecurringTask): string {
+/** Appends the error's message, which holds no secret; its advice is in the log. */
+function withError(text: string, { error }: RecurringTask): string {
   return error === null ? text : `${text} ${error.message}`;
 }
 
-function certificate({ now, health }: Pick<Observed, 'now' | 'health'>): Condition | undefined {
+function certificate({ now, health }: Pick<Observation, 'now' | 'health'>): Condition | undefined {
   const until = timeOf(health.certificate?.validTo);
   if (until === undefined) return undefined;
   const time = iso(until);
   const kind = 'certificate';
-  const advice = 'Renew it: NHS England names five working days for signing (docs/operating.md, Certificate renewal).';
+  const advice = 'Renew it: signing takes NHS England five working days (docs/operating.md, Certificate renewal).';
   if (until <= now) {
     const text = `The client certificate expired on ${time.slice(0, 10)}.`;
     return { kind, stage: 'expired', severity: 'critical', text, advice, time };
@@ -177,7 +187,7 @@ function certificate({ now, health }: Pick<Observed, 'now' | 'health'>): Conditi
   return { kind, stage: String(days), severity: days === 7 ? 'critical' : 'warning', text, advice, time };
 }
 
-function clock({ health: { clockSkew: skew } }: Pick<Observed, 'health'>): Condition | undefined {
+function clock({ health: { clockSkew: skew } }: Pick<Observation, 'health'>): Condition | undefined {
   if (skew === null) return undefined;
   const off = Math.abs(skew.ms) - skew.uncertaintyMs;
   if (off <= NOTABLE_CLOCK_SKEW_MS) return undefined;
@@ -188,58 +198,63 @@ function clock({ health: { clockSkew: skew } }: Pick<Observed, 'health'>): Condi
     stage: isRefused ? 'refused' : 'drifts',
     severity: isRefused ? 'critical' : 'warning',
     text: `This machine’s clock is ${minutes} minutes ${skew.ms > 0 ? 'behind' : 'ahead of'} MESH’s.`,
-    advice: 'Set the clock right (NTP): MESH refuses what is two hours off.',
+    advice: 'Correct the clock (NTP): MESH refuses requests whose time is two hours off.',
     time: skew.at,
   };
 }
 
-function disk({ freeBytes }: Observed, { minFreeBytes }: ConditionLimits): Condition | undefined {
+function disk({ freeBytes }: Observation, { minFreeBytes }: ConditionLimits): Condition | undefined {
   if (freeBytes === null || freeBytes >= minFreeBytes) return undefined;
   return {
     kind: 'disk',
     stage: 'low',
     severity: 'critical',
-    text: `The disk of the state folder has ${Math.floor(freeBytes / 1024 ** 2)} MiB left.`,
-    advice: 'Make room: at 512 MiB nothing is taken or fetched any more.',
+    text: `The disk of the storage folder has ${Math.floor(freeBytes / 1024 ** 2)} MiB left.`,
+    advice: 'Free disk space: below 512 MiB nothing is queued or received any more.',
   };
 }
 
-function unacknowledged({ now, oldestUnacknowledged: oldest }: Observed): Condition | undefined {
-  if (oldest === null || now - Date.parse(oldest.since) < NEARS_DAY_FIVE_MS) return undefined;
+function unacknowledged({ now, oldestUnacknowledged: oldest }: Observation): Condition | undefined {
+  if (oldest === null || now - Date.parse(oldest.since) < EXPIRING_SOON_MS) return undefined;
   return {
     kind: 'unacknowledged',
     stage: oldest.messageId,
     severity: 'critical',
     text: 'A received message has not been acknowledged to MESH for four days.',
-    advice: 'See that its flow ends with a mesh-ack: after five days MESH tells the sender that it was not collected.',
+    advice:
+      'Make sure that its flow ends with a mesh-ack: after five days MESH reports it to the sender as not collected.',
     messageId: oldest.messageId,
     time: oldest.since,
   };
 }
 
+/** Text and advice of the kinds that are counted. */
 const COUNTED = {
-  held: ['Messages to be sent are held for a person.', 'Ask mesh-track for {list: "held"}; resend or drop each.'],
+  held: [
+    'Messages in the outbox need a decision.',
+    'List them with mesh-track ({list: "held"}), then resend or drop each one.',
+  ],
   unknown: [
-    'Of messages it is not known whether MESH has them.',
-    'They are looked up at MESH by themselves; those that are held then need a person.',
+    'It is not known whether MESH has some of the sent messages.',
+    'The outbox looks them up at MESH by itself; those that MESH does not know then need a decision.',
   ],
   overdue: [
-    'Sent messages were not collected or not answered in time.',
-    'Ring the recipient; a late answer still counts.',
+    'Sent messages were not collected, or not acknowledged by their recipients, in time.',
+    'Ring the recipient; a late acknowledgement still counts.',
   ],
   parked: [
-    'Received messages are parked: their flow did not end, or could not read them.',
+    'Received messages are parked: the flow did not finish them, or they could not be delivered to it.',
     'Find out why, then ask mesh-poll to redeliver them.',
   ],
   unclaimed: [
-    'Messages wait in the inbox that no node takes.',
-    'Give their workflow to a mesh-poll within five days, or to those left to others.',
+    'No node takes some of the messages in the inbox.',
+    'Add their workflow to a mesh-poll, or to the mailbox’s workflows handled elsewhere, within five days.',
   ],
 } as const;
 
 function counted(
   kind: keyof typeof COUNTED,
-  { counts }: Observed,
+  { counts }: Observation,
   [text, advice]: readonly [string, string],
 ): Condition | undefined {
   const count = counts[kind];

@@ -1,43 +1,45 @@
 /**
- * Messages wait under the key of their mailbox, which is its URL and id: where somebody changes either, nobody would ever
- * send what waits under the old one, and nobody would hear of it.
+ * Finds mailboxes whose queued messages nothing would ever send. A message is queued under its mailbox's key, which
+ * consists of URL and id: if either is changed in the configuration, the messages under the old key stay behind
+ * unnoticed.
  */
 import type { Storage } from '../storage';
 import { readMailboxKey } from '../store/store';
 
-/** A mailbox with messages that wait to be sent, and that nobody has open. */
+/** A mailbox with messages to send that is not open anywhere. */
 export interface ForgottenMailbox {
-  /** Of the environment. */
+  /** URL of the environment. */
   url: string;
   mailboxId: string;
-  /** Queued, under way or unknown. */
+  /** Messages that are queued, sending or unknown. */
   waiting: number;
 }
 
-/** How often each key is open, by storage. */
-const open = new WeakMap<Storage, Map<string, number>>();
+/** How many times each key is open, by storage. */
+const openCounts = new WeakMap<Storage, Map<string, number>>();
 
-/** The mailbox is open from now on; gives what closes it, to be called once. */
-export function holdOpen(storage: Storage, storeKey: string): () => void {
-  const counts = open.get(storage) ?? new Map<string, number>();
-  open.set(storage, counts);
+/** Marks a mailbox as open. Returns a function that ends this, to be called once. */
+export function markOpen(storage: Storage, storeKey: string): () => void {
+  const counts = openCounts.get(storage) ?? new Map<string, number>();
+  openCounts.set(storage, counts);
   const add = (by: number): unknown => counts.set(storeKey, (counts.get(storeKey) ?? 0) + by);
   add(1);
   return () => add(-1);
 }
 
 /**
- * Which mailboxes have messages that wait, and are not open in this process, nor in another that shares the storage. Ask some seconds after those that are wanted
- * have been opened. What a built-in sandbox had is left out: it went with the sandbox.
+ * Returns the mailboxes with messages to send that are open neither in this process nor in another instance on the same
+ * storage. Call it some seconds after the configured mailboxes have been opened. Messages of a built-in sandbox do not
+ * count: they ended with it.
  */
-export async function forgottenMailboxes(storage: Storage): Promise<ForgottenMailbox[]> {
+export async function findForgottenMailboxes(storage: Storage): Promise<ForgottenMailbox[]> {
   const forgotten: ForgottenMailbox[] = [];
   for (const key of await storage.store.mailboxes()) {
     const { url, mailboxId } = readMailboxKey(key);
-    if ((open.get(storage)?.get(key) ?? 0) > 0 || !URL.canParse(url)) continue;
+    if ((openCounts.get(storage)?.get(key) ?? 0) > 0 || !URL.canParse(url)) continue;
     const { queued, sending, unknown } = (await storage.store.countOutgoing(key)).messages;
     const waiting = queued + sending + unknown;
-    // Nobody's, if its lease can be had: given back at once.
+    // If its lease can be taken, no other instance has it open; a lease of 0 ms is returned at once.
     if (waiting > 0 && (!storage.store.isShared || (await storage.store.lease(key, 'sender', 0))))
       forgotten.push({ url, mailboxId, waiting });
   }

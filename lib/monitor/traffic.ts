@@ -1,38 +1,40 @@
 /**
- * What went through an open mailbox, counted since it was opened: for metrics. Each instance that shares a store counts what it did
- * itself, so that the sum over instances is right.
+ * Counts the traffic of an open mailbox since it was opened: for metrics. Each instance that shares a store counts only
+ * its own work, so that the sum over all instances is right.
  */
 import type { OutboxEvent } from '../send/outbox-types';
 
-/** Upper bounds of the latency's buckets (seconds): minutes are usual, hours normal, after five days MESH gives up. */
+/** Upper bounds of the latency buckets (seconds): minutes are usual, hours normal, after five days MESH gives up. */
 export const LATENCY_BOUNDS = [60, 300, 900, 3600, 14_400, 43_200, 86_400, 172_800, 432_000] as const;
 
-/** A snapshot. */
+/** The counts at one moment. */
 export interface Traffic {
   /** Accepted by MESH. */
   sent: { messages: number; bytes: number };
-  /** Safe in the store. */
+  /** Durable in the store. */
   received: { messages: number; bytes: number };
-  /** From accepted to acknowledged, as it was seen here; MESH is asked now and then. `buckets` has a count for each bound, not summed up. */
+  /**
+   * Latency from accepted to collected, as seen here: MESH is asked at intervals. `buckets` has one count for each
+   * bound, not cumulative.
+   */
   collected: { messages: number; totalSeconds: number; buckets: readonly number[] };
 }
 
-/** Told of what happens; counts it. */
 export class TrafficRecorder {
   readonly #sent = { messages: 0, bytes: 0 };
   readonly #received = { messages: 0, bytes: 0 };
   readonly #buckets: number[] = LATENCY_BOUNDS.map(() => 0);
   readonly #collected = { messages: 0, totalSeconds: 0 };
 
-  /** An event of the outbox. */
-  happened({ event, message }: OutboxEvent): void {
+  /** Counts an event of the outbox. */
+  recordEvent({ event, message }: OutboxEvent): void {
     if (event === 'accepted' || event === 'adopted') {
       this.#sent.messages += 1;
       this.#sent.bytes += message.bytes;
     }
     const { acceptedAt, settledAt } = message;
     if (event === 'acknowledged' && acceptedAt !== undefined && settledAt !== undefined) {
-      // A clock that was set back between the two makes no negative time.
+      // The clock may have been set back in between.
       const seconds = Math.max(0, (Date.parse(settledAt) - Date.parse(acceptedAt)) / 1000);
       const bucket = LATENCY_BOUNDS.findIndex((bound) => seconds <= bound);
       if (bucket !== -1) this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + 1;
@@ -41,8 +43,8 @@ export class TrafficRecorder {
     }
   }
 
-  /** A received message of so many bytes is safe. */
-  received(bytes: number): void {
+  /** Counts a received message of this size (bytes) that has been stored. */
+  recordReceived(bytes: number): void {
     this.#received.messages += 1;
     this.#received.bytes += bytes;
   }

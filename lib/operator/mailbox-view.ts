@@ -1,10 +1,11 @@
 /**
- * What an operator does at a mailbox beside the flows: looks through its messages, opens one, sends a file, puts a name to it
- * in the ledger. Reads the store only; what acts on a message is the outbox's and the inbox's.
+ * What an operator sees and does at a mailbox beside the flows: looks through its messages, opens one, sends a file,
+ * records names in the ledger. It reads the store only; the outbox and the inbox act on messages.
  *
- * Which fields may be of a patient, and are therefore apart (`PrivateFields`): subject, file name, the caller's own local id and
- * partner id are free text; the other side's address too, since GP Connect and Transfer of Care put NHS number, date of birth and
- * surname into `Mex-To`. All else is MESH's, ours, or agreed beforehand (workflow id), and names nobody.
+ * Fields that may hold personal details are kept apart (`PrivateFields`): subject, file name, the caller's local id and
+ * partner id are free text; so is the other side's address, since GP Connect and Transfer of Care put NHS number, date
+ * of birth and surname into `Mex-To`. All other fields are MESH's or ours, or agreed beforehand (workflow id), and name
+ * nobody.
  */
 import { randomUUID } from 'node:crypto';
 import { InvalidMessageError, NotFoundError, OutboxFullError, PayloadError, TooLargeError } from '../errors';
@@ -14,8 +15,7 @@ import type { Spool } from '../payload/spool';
 import { openStored } from '../payload/stored-payload';
 import type { Outbox } from '../send/outbox';
 import type { EnqueueOptions, OutboxMessage } from '../send/outbox-types';
-import type { Activity, Attention } from '../store/overview';
-import type { LedgerEntry, OutgoingCounts, Store, StoredPayload } from '../store/store';
+import type { Activity, Attention, LedgerEntry, OutgoingCounts, Store, StoredPayload } from '../store/store';
 import { toMessageView, privateFields, type MessageView, type PrivateFields } from './message-view';
 import { listMessages, type MessagePage, type MessageQuery } from './message-list';
 import type { OutgoingMessage } from '../types';
@@ -23,11 +23,10 @@ import type { OutgoingMessage } from '../types';
 export type { MessageView, PrivateFields } from './message-view';
 export type { MessageFilter, MessagePage, MessageQuery } from './message-list';
 
-/** What a desk is made of. */
-export interface OperatorViewParts {
+interface OperatorViewParts {
   store: Store;
   spool: Spool;
-  /** Where an upload is until the outbox has it. */
+  /** Holds an upload until the outbox has taken it. */
   scratch: Spool;
   clock: Clock;
   /** Key of the mailbox in the store. */
@@ -35,19 +34,19 @@ export interface OperatorViewParts {
   outbox: Outbox;
 }
 
-/** A payload that is kept, to be read as it comes. */
+/** A stored payload, to be read as a stream. */
 export interface ViewedPayload {
   size: number;
-  /** As the sender gave it. Hostile. */
+  /** The sender's file name. Hostile. */
   fileName?: string;
-  /** Throws PayloadError if it is not there any more, or has changed. */
+  /** @throws PayloadError when the payload has been removed or changed */
   open(): AsyncIterable<Buffer>;
 }
 
-/** `attention` counts this far: a person needs no more than "1,000 and more". */
-export const COUNTED_TO = 1000;
-/** An upload larger than this (bytes) is none of a browser's. */
-const LARGEST_UPLOAD = 20 * 1024 ** 3;
+/** `attention` counts up to this number: a person needs no more than "1,000 and more". */
+const MAX_COUNTED = 1000;
+/** Maximum size of an upload from a browser (bytes). */
+const MAX_UPLOAD_BYTES = 20 * 1024 ** 3;
 
 export class OperatorView {
   readonly #parts: OperatorViewParts;
@@ -56,24 +55,27 @@ export class OperatorView {
     this.#parts = parts;
   }
 
-  /** How many there are, without counting what is over. */
+  /** Returns the numbers of messages by state; finished ones are not counted. */
   async counts(): Promise<{ sent: OutgoingCounts; attention: Attention }> {
     const { store, mailbox } = this.#parts;
     const [sent, attention] = await Promise.all([
       store.countOutgoing(mailbox),
-      store.attention(mailbox, COUNTED_TO + 1),
+      store.attention(mailbox, MAX_COUNTED + 1),
     ]);
     return { sent, attention };
   }
 
-  /** Bytes that may still be written where large payloads are kept. Throws StorageError. */
+  /**
+   * Returns the free space (bytes) where large payloads are kept.
+   * @throws StorageError when the disk cannot be read
+   */
   freeBytes(): Promise<number> {
     return this.#parts.spool.freeBytes();
   }
 
   /**
-   * The received message that has waited longest for MESH to be told of it: MESH takes it out of the inbox five days after it came
-   * there. `since` (ISO 8601 UTC) is MESH's own time where that is earlier than ours.
+   * Returns the received message whose acknowledgement to MESH has been missing longest: MESH removes a message from
+   * the inbox after five days. `since` (ISO 8601 UTC) is MESH's own time, if that is earlier than ours.
    */
   async oldestUnacknowledged(): Promise<{ messageId: string; since: string } | null> {
     const { store, mailbox } = this.#parts;
@@ -86,12 +88,12 @@ export class OperatorView {
     return { messageId, since: new Date(since).toISOString() };
   }
 
-  /** A page of messages, newest first; a search looks at so many rows at most, and says where to go on. */
+  /** Returns a page of messages, newest first. A search reads a limited number of rows, and says where to continue. */
   list(query: MessageQuery): Promise<MessagePage> {
     return listMessages(this.#parts.store, this.#parts.mailbox, query);
   }
 
-  /** A message and everything that ever happened to it. Undefined if the store does not have it. */
+  /** Returns a message and its ledger entries; undefined if the store does not have it. */
   async message(
     direction: 'in' | 'out',
     reference: string,
@@ -100,37 +102,43 @@ export class OperatorView {
     const found = await this.#find(direction, reference);
     if (!found) return undefined;
     const history = await store.history(mailbox, reference);
-    // Of a mailbox that writes to itself the history has both sides.
-    return { message: found.message, timeline: history.filter((line) => line.direction === direction) };
+    // The history of a message that a mailbox sends to itself has both directions.
+    return { message: found.message, timeline: history.filter((entry) => entry.direction === direction) };
   }
 
-  /** What may be of a patient. Whoever shows it has a permission and a name for it. */
+  /**
+   * Returns the fields that may hold personal details. The caller has checked the permission, and records who views
+   * them.
+   */
   async privateFields(direction: 'in' | 'out', reference: string): Promise<PrivateFields> {
     return (await this.#get(direction, reference)).fields;
   }
 
-  /** The payload, where it is still kept. Throws NotFoundError, PayloadError. */
+  /**
+   * Returns the payload.
+   * @throws NotFoundError when the store does not have the message, PayloadError when its payload is not kept
+   */
   async payload(direction: 'in' | 'out', reference: string): Promise<ViewedPayload> {
     const { message, fields, payload } = await this.#get(direction, reference);
     if (payload === null || message.kind === 'report') {
-      throw new PayloadError('The payload of this message is not kept any more, or it has none.', {
-        advice: 'A settled message’s payload is kept for a week.',
+      throw new PayloadError('The payload of this message has been removed, or it never had one.', {
+        advice: 'The payload of a settled message is kept for a week.',
       });
     }
     const source = await openStored(payload, message.bytes, this.#parts.spool);
     return {
       size: message.bytes,
       ...(fields.fileName === undefined ? {} : { fileName: fields.fileName }),
-      open: () => (message.bytes === 0 ? nothing() : source.open(0, message.bytes)),
+      open: () => (message.bytes === 0 ? emptyPayload() : source.open(0, message.bytes)),
     };
   }
 
-  /** What went through the mailbox in a span. */
+  /** Returns the mailbox's traffic in a time span (milliseconds since 1970). */
   activity(between: { from: number; to: number }): Promise<Activity> {
     return this.#parts.store.activity(this.#parts.mailbox, between);
   }
 
-  /** A line of the ledger: what a person did with a message. `user` is undefined where Node-RED asks for none. */
+  /** Adds a ledger entry: what a person did with a message. `user` is undefined if Node-RED requires no login. */
   async note(direction: 'in' | 'out', reference: string, event: string, user: string | undefined): Promise<void> {
     const { store, mailbox, clock } = this.#parts;
     const messageId = direction === 'in' ? reference : ((await store.getOutgoing(reference))?.messageId ?? null);
@@ -139,41 +147,45 @@ export class OperatorView {
   }
 
   /**
-   * Takes a message whose payload comes as a stream, into the spool and then into the outbox; never whole in memory.
-   * @param announced bytes that are to come: the stream has to have exactly so many
-   * @throws InvalidMessageError, TooLargeError, OutboxFullError, StorageError; then nothing was taken
+   * Sends a message whose payload is a stream: by way of the spool to the outbox, never whole in memory. After an error
+   * nothing is queued.
+   * @param announcedBytes the exact size of the stream
+   * @throws InvalidMessageError when the message is invalid, or the stream has another size
+   * @throws TooLargeError when the upload is too large
+   * @throws OutboxFullError when disk space or quota is exhausted
+   * @throws StorageError when the disk cannot be written
    */
   async sendStream(
     message: Omit<OutgoingMessage, 'payload'>,
     stream: AsyncIterable<Buffer>,
-    announced: number,
+    announcedBytes: number,
     options: EnqueueOptions = {},
   ): Promise<OutboxMessage> {
     const { scratch, outbox } = this.#parts;
-    if (announced === 0) throw new InvalidMessageError('An empty file is not sent: MESH refuses it.');
-    if (announced > LARGEST_UPLOAD) {
+    if (announcedBytes === 0) throw new InvalidMessageError('An empty file is not sent: MESH refuses it.');
+    if (announcedBytes > MAX_UPLOAD_BYTES) {
       throw new TooLargeError('The file is too large to be sent from the editor.', {
-        advice: 'Send it by a flow, with mesh send and the path of the file.',
+        advice: 'Send it from a flow, with mesh send and the path of the file.',
       });
     }
-    // For a moment it is there twice.
-    if ((await scratch.freeBytes()) < 2 * announced + MIN_FREE_BYTES) {
-      throw new OutboxFullError('The disk has too little room left for this file.', {
-        advice: 'Make room on the disk of the outbox.',
+    // For a moment the file is on the disk twice.
+    if ((await scratch.freeBytes()) < 2 * announcedBytes + MIN_FREE_BYTES) {
+      throw new OutboxFullError('The disk has too little space left for this file.', {
+        advice: 'Free space on the disk of the outbox.',
       });
     }
     const name = `upload-${randomUUID()}`;
     scratch.inUse.add(name);
     try {
-      const bytes = await scratch.write(name, atMost(announced, stream));
-      if (bytes !== announced) throw new InvalidMessageError('The upload broke off. Nothing was sent.');
+      const bytes = await scratch.write(name, limited(announcedBytes, stream));
+      if (bytes !== announcedBytes) throw new InvalidMessageError('The upload ended early. Nothing was sent.');
       const payload = { file: scratch.path(name) };
-      // An empty file name, so that the upload's own does not become the message's.
-      const taken = await outbox.enqueue(
+      // An empty file name, so that the spooled file's name does not become the message's.
+      const queued = await outbox.enqueue(
         { ...message, fileName: message.fileName ?? '', payload },
         { ...options, copyFile: true },
       );
-      return taken.message;
+      return queued.message;
     } finally {
       await scratch.remove([name]);
       scratch.inUse.delete(name);
@@ -183,7 +195,7 @@ export class OperatorView {
   async #get(direction: 'in' | 'out', reference: string): Promise<Found> {
     const found = await this.#find(direction, reference);
     if (found) return found;
-    throw new NotFoundError('This message is not in the store of this mailbox, or not any more.');
+    throw new NotFoundError('This message is not in the store of this mailbox, or has been removed from it.');
   }
 
   async #find(direction: 'in' | 'out', reference: string): Promise<Found | undefined> {
@@ -201,14 +213,14 @@ interface Found {
 }
 
 // eslint-disable-next-line no-empty-function -- an empty payload has no pieces
-async function* nothing(): AsyncGenerator<Buffer> {}
+async function* emptyPayload(): AsyncGenerator<Buffer> {}
 
-/** A sender that goes on after what it announced is cut off. */
-async function* atMost(bytes: number, stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+/** Passes a stream on, and ends it with an error once it exceeds its announced size. */
+async function* limited(bytes: number, stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let left = bytes;
   for await (const piece of stream) {
     left -= piece.length;
-    if (left < 0) throw new InvalidMessageError('More came than was announced. Nothing was sent.');
+    if (left < 0) throw new InvalidMessageError('The upload is larger than announced. Nothing was sent.');
     yield piece;
   }
 }

@@ -1,22 +1,23 @@
-/** A message as an operator sees it, sent or received; and apart from it what may be of a patient (see mailbox-view.ts). */
+/** A sent or received message as an operator sees it, with personal details kept apart (see mailbox-view.ts). */
+import { RECEIVED_STATES, SENT_STATES } from '../message-states';
 import { outboxMessage } from '../send/outbox-types';
 import { isResendable } from '../send/resend';
 import type { Incoming, IncomingState, Outcome, Outgoing, OutgoingState, StoredError } from '../store/store';
 
-/** Plain JSON; times are ISO 8601 UTC. Names nobody. */
+/** Plain JSON without personal details; times are ISO 8601 UTC. */
 export interface MessageView {
   direction: 'in' | 'out';
-  /** Our id of what was sent, MESH's of what was received. */
+  /** Our id of a sent message, MESH's id of a received one. */
   reference: string;
   messageId?: string;
   workflowId: string;
   kind: 'data' | 'report';
   state: OutgoingState | IncomingState;
   bytes: number;
-  /** When it was put into the outbox, or received. */
+  /** When it was queued or received. */
   time: string;
   acceptedAt?: string;
-  /** Of what was received: when MESH was told. */
+  /** When a received message was acknowledged to MESH. */
   acknowledgedAt?: string;
   settledAt?: string;
   nextAttemptAt?: string;
@@ -26,19 +27,19 @@ export interface MessageView {
   deliveryCount?: number;
   infrastructure?: Outcome;
   business?: Outcome;
-  /** Only a person can tell what to do. */
-  held: boolean;
+  /** The message needs a decision of a person. */
+  needsDecision: boolean;
   error?: StoredError;
   serviceDesk?: string;
   resendOf?: string;
-  /** Of a REPORT: the message that failed, and how. */
+  /** The message that a REPORT names, and the code of its failure. */
   linkedMessageId?: string;
   statusCode?: string;
-  /** What may be done with it. */
+  /** What an operator may do with it. */
   actions: Array<'resend' | 'drop' | 'acknowledge' | 'redeliver'>;
 }
 
-/** What may be of a patient. Hostile where it was received. */
+/** Fields that may hold personal details. Hostile in a received message. */
 export interface PrivateFields {
   from?: string;
   to?: string;
@@ -48,14 +49,12 @@ export interface PrivateFields {
   partnerId?: string;
 }
 
-/** A row of the store, whichever. */
 export function toMessageView(row: Outgoing | Incoming): MessageView {
   return 'id' in row ? sentMessage(row) : receivedMessage(row);
 }
 
 function sentMessage(row: Outgoing): MessageView {
   const { id, bytes, queuedAt, localId: _localId, ...rest } = outboxMessage(row);
-  const droppable = ['queued', 'unknown', 'parked', 'rejected', 'undelivered'].includes(row.state);
   return {
     ...rest,
     direction: 'out',
@@ -63,13 +62,14 @@ function sentMessage(row: Outgoing): MessageView {
     kind: 'data',
     bytes,
     time: queuedAt,
-    actions: [...(isResendable(row) ? (['resend'] as const) : []), ...(droppable ? (['drop'] as const) : [])],
+    actions: [...(isResendable(row) ? (['resend'] as const) : []), ...(SENT_STATES[row.state].droppable ? (['drop'] as const) : [])],
   };
 }
 
 function receivedMessage(row: Incoming): MessageView {
   const { linkedMessageId, statusCode } = row.headers;
-  const actions: MessageView['actions'] = row.state === 'done' ? [] : ['acknowledge'];
+  const { final, needsDecision } = RECEIVED_STATES[row.state];
+  const actions: MessageView['actions'] = final ? [] : ['acknowledge'];
   return {
     direction: 'in',
     reference: row.messageId,
@@ -82,11 +82,11 @@ function receivedMessage(row: Incoming): MessageView {
     ...(row.acknowledgedAt === null ? {} : { acknowledgedAt: iso(row.acknowledgedAt) }),
     ...(row.settledAt === null ? {} : { settledAt: iso(row.settledAt) }),
     deliveryCount: row.deliveryCount,
-    held: row.state === 'parked',
+    needsDecision,
     ...(row.error === null ? {} : { error: row.error }),
     ...(isCode(linkedMessageId) ? { linkedMessageId } : {}),
     ...(isCode(statusCode) ? { statusCode } : {}),
-    actions: row.state === 'parked' ? ['redeliver', ...actions] : actions,
+    actions: needsDecision ? ['redeliver', ...actions] : actions,
   };
 }
 
@@ -99,7 +99,7 @@ export function privateFields(row: Outgoing | Incoming): PrivateFields {
 
 const iso = (time: number): string => new Date(time).toISOString();
 
-/** A header of MESH's own that has the form of an id or a code: nothing else may come through where no names may. */
+/** Accepts MESH's own ids and codes only: no name may get into a view without personal details. */
 function isCode(value: unknown): value is string {
   return typeof value === 'string' && /^[\w-]{1,100}$/.test(value);
 }

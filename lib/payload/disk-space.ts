@@ -1,29 +1,29 @@
-/** Whether the disk has room: some of it always stays free, so that the store can still write. */
+/** Disk space for payloads. Some always stays free, so that the store can still write. */
 import { StorageError } from '../errors';
 
-/** Bytes that stay free by default. */
+/** Default for the bytes that stay free. */
 export const MIN_FREE_BYTES = 512 * 1024 ** 2;
 
-/** The disk is asked again after so many bytes, or so much time (milliseconds): others write to it as well. */
+/** The disk is asked again after this many bytes, or after this time (milliseconds): other programs write to it too. */
 const ASK_BYTES = 64 * 1024 ** 2;
 const ASK_MS = 1000;
 
-/** The disk has no room for one message; a smaller one may still find some. */
+/** There is not enough disk space for one message; there may be enough for a smaller one. */
 export class NoSpaceError extends StorageError {
   override readonly name = 'StorageError';
-  /** Nothing, or not much, was downloaded in vain. */
+  /** True if the lack of space was noticed before the download, so that little or nothing was downloaded in vain. */
   readonly wasKnown: boolean;
 
   constructor(messageId: string, wasKnown: boolean) {
-    super(`The disk has no room for message ${messageId}: it stays in the MESH inbox.`, {
+    super(`There is not enough disk space for message ${messageId}: it stays in the MESH inbox.`, {
       messageId,
-      advice: 'Make room on the disk of the state folder. MESH keeps messages for five days.',
+      advice: 'Free space on the disk of the storage folder. MESH keeps messages for five days.',
     });
     this.wasKnown = wasKnown;
   }
 }
 
-/** The room on a disk for what is written piece by piece. */
+/** The space on one disk, for payloads that are written piece by piece. */
 export class DiskSpace {
   readonly #freeBytes: () => Promise<number>;
   readonly #minFreeBytes: number;
@@ -31,21 +31,24 @@ export class DiskSpace {
   #takenSince = 0;
   #askedAt = -Infinity;
 
-  /** `freeBytes` asks the disk. */
+  /** `freeBytes` asks the operating system for the free bytes. */
   constructor(freeBytes: () => Promise<number>, minFreeBytes = MIN_FREE_BYTES) {
     this.#freeBytes = freeBytes;
     this.#minFreeBytes = minFreeBytes;
   }
 
-  /** Whether so many bytes may be written now; true at once where the disk need not be asked. Throws what asking throws. */
+  /**
+   * Whether this many bytes may be written now; `true` at once if the disk need not be asked.
+   * @throws what `freeBytes` throws
+   */
   has(bytes: number): true | Promise<boolean> {
     const isOld = this.#takenSince >= ASK_BYTES || performance.now() - this.#askedAt >= ASK_MS;
-    // Near its limit it is asked each time.
+    // Near the limit the disk is asked each time.
     if (!isOld && this.#spare - this.#takenSince - bytes >= 2 * ASK_BYTES) return true;
     return this.#ask(bytes);
   }
 
-  /** So many bytes are written. */
+  /** Records that this many bytes are being written. */
   take(bytes: number): void {
     this.#takenSince += bytes;
   }

@@ -1,31 +1,37 @@
 /**
- * The two ways in which a chunk's bytes become the payload's: as they are, or out of gzip (RFC 1952, any number of members).
- * zlib works in its own threads, with some of the input ahead of it; the output goes to `write` in order.
+ * Turns a chunk's bytes into the payload's: unchanged, or decompressed from gzip (RFC 1952, any number of members).
+ * zlib works in its own threads, with some of the input queued; the output goes to `write` in order.
  */
 import { createGunzip } from 'node:zlib';
 
-/** Takes a chunk's bytes as they came. */
+/** Takes a chunk's bytes as they arrive. */
 export interface Expander {
-  /** Resolves when it can take more. Throws what is wrong with the bytes, or with `write`. */
+  /**
+   * Resolves when it can take more.
+   * @throws BrokenGzipError when the bytes are wrong; what `write` throws
+   */
   take(pieces: Buffer[]): Promise<void>;
-  /** That was all. Resolves when everything was written. Throws as `take`, and for what is missing. */
+  /**
+   * Ends the input. Resolves when everything was written.
+   * @throws BrokenGzipError when the bytes are wrong or incomplete; what `write` throws
+   */
   end(): Promise<void>;
-  /** Ends in between, and resolves when nothing is written any more. Repeatable, harmless after `end`. */
+  /** Aborts, and resolves when nothing is written any more. Repeatable, and harmless after `end`. */
   close(): Promise<void>;
 }
 
-/** Gzip was wrong: its cause says how. */
-export class BrokenGzip extends Error {}
+/** The gzip is broken; `cause` is zlib's error, if there is one. */
+export class BrokenGzipError extends Error {}
 
-/** Compressed bytes that wait for zlib; beyond, whoever gives them has to wait. */
+/** Compressed bytes queued for zlib at most; beyond that, `take` waits. */
 const AHEAD_BYTES = 1024 * 1024;
-/** Input of one job of zlib's thread, if there is so much (bytes). */
+/** Input of one job of zlib's thread, if as much has arrived (bytes). */
 const JOB_BYTES = 128 * 1024;
-/** Its output: what is hashed on the main thread at once (bytes). */
+/** Output of one job, which is hashed on the main thread in one go (bytes). */
 const PIECE_BYTES = 256 * 1024;
 
-/** Bytes as they are. */
-export function asItIs(write: (piece: Buffer) => Promise<void>): Expander {
+/** Returns an expander that passes the bytes on unchanged. */
+export function identityExpander(write: (piece: Buffer) => Promise<void>): Expander {
   return {
     async take(pieces) {
       for (const piece of pieces) await write(piece);
@@ -35,17 +41,21 @@ export function asItIs(write: (piece: Buffer) => Promise<void>): Expander {
   };
 }
 
-/** Expands gzip. `failed` is called at once when something is wrong, and not with the next bytes: they may never come. */
-export function gunzipped(write: (piece: Buffer) => Promise<void>, failed: (error: Error) => void): Expander {
-  return new Gunzipped(write, failed);
+/**
+ * Returns an expander for gzip. `failed` is called as soon as something is wrong: the next bytes, and `take`, may never
+ * come.
+ */
+export function gzipExpander(write: (piece: Buffer) => Promise<void>, failed: (error: Error) => void): Expander {
+  return new GzipExpander(write, failed);
 }
 
-class Gunzipped implements Expander {
+class GzipExpander implements Expander {
   readonly #gunzip = createGunzip({ chunkSize: PIECE_BYTES });
   readonly #write: (piece: Buffer) => Promise<void>;
   readonly #failed: (error: Error) => void;
-  /** Given to zlib; and those of them that it has not done with. */
+  /** Bytes passed to zlib. */
   #compressed = 0;
+  /** Bytes passed to zlib that it has not processed yet. */
   #ahead = 0;
   #failure: Error | undefined;
   #ended = false;
@@ -61,7 +71,7 @@ class Gunzipped implements Expander {
         this.#ended = true;
         this.#wakeNow();
       })
-      .once('error', (cause) => this.#fail(new BrokenGzip('its gzip is broken', { cause })));
+      .once('error', (cause) => this.#fail(new BrokenGzipError('its gzip is broken', { cause })));
   }
 
   async take(pieces: Buffer[]): Promise<void> {
@@ -96,7 +106,7 @@ class Gunzipped implements Expander {
 
   async #writePiece(piece: Buffer): Promise<void> {
     try {
-      // A moment later: zlib is at its next piece while this one is hashed.
+      // Yields once, so that zlib works on the next piece while this one is hashed.
       await Promise.resolve();
       await this.#write(piece);
       this.#gunzip.resume();
@@ -111,10 +121,10 @@ class Gunzipped implements Expander {
     if (this.#ahead < AHEAD_BYTES) this.#wakeNow();
   }
 
-  /** zlib stops in silence at zeros after the last member: it has then read less than there was. */
+  /** zlib stops silently at zeros after the last member; it has then read less than it was passed. */
   #checkRead(): void {
     if (this.#gunzip.bytesWritten >= this.#compressed - this.#ahead) return;
-    this.#fail(new BrokenGzip('there is something after the end of its gzip'));
+    this.#fail(new BrokenGzipError('there are bytes after the end of its gzip'));
   }
 
   #fail(error: unknown): void {
@@ -135,7 +145,7 @@ class Gunzipped implements Expander {
   }
 }
 
-/** Pieces of the wire are at most 16 KiB: together they are worth a thread's round trip. */
+/** Joins pieces into jobs. A piece from the wire has at most 16 KiB: only several are worth a thread's round trip. */
 function* jobs(pieces: Buffer[]): Generator<Buffer> {
   let some: Buffer[] = [];
   let bytes = 0;

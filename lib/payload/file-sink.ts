@@ -1,6 +1,6 @@
 /**
- * A received payload in a file: under a temporary name until it is whole. Hashing is done where the bytes come, writing
- * behind it in the background, in large pieces and in order.
+ * Writes a received payload to a file, under a temporary name until it is complete. Bytes are hashed as they arrive,
+ * and written in the background, in large pieces and in order.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -12,28 +12,31 @@ import { withoutPath } from './file-error';
 import { renameWithRetry } from './rename-with-retry';
 import type { PayloadSink, Written } from './sink';
 
-/** Written at once (bytes), if so much is there: small writes cost a thread's round trip each. */
+/** Bytes that are collected for one write: each small write costs a thread's round trip. */
 const WRITE_BYTES = 1024 * 1024;
-/** Bytes that wait to be written; beyond, whoever writes has to wait. */
+/** Bytes queued to be written at most; beyond that, `write` waits. */
 const BEHIND_BYTES = 4 * 1024 * 1024;
-/** After so many bytes the disk is asked to begin: the last fsync then has little left to do. */
+/** Bytes after which a sync starts in the background, so that the final fsync has little left to do. */
 const SYNC_BYTES = 64 * 1024 * 1024;
 
-/** What a file sink may have. */
+/** How a file sink writes. */
 export interface FileSinkOptions {
-  /** An existing file gives way (the same message, received again); else it is a StorageError. */
+  /**
+   * True: an existing file is replaced (the same message, received again). False: an existing file is a StorageError.
+   */
   replace: boolean;
-  /** One more digest: see Digests. */
+  /** One more digest algorithm: see Digests. */
   also?: string | undefined;
-  /** Name of the file until it is whole, in the same folder. Default: a hidden one of its own. */
+  /** Name of the file until it is complete, in the same folder. Default: a unique hidden name. */
   temporary?: string;
-  /** Told of each piece that was written: its memory may be used again. */
+  /** Called with each piece that was written: its memory may be reused. */
   onWritten?: (piece: Buffer) => void;
 }
 
 /**
- * Writes to `file` by way of a temporary file beside it, fsync, rename: whoever watches the folder sees the whole file or
- * none. The folder is made if it is not there. Throws StorageError.
+ * Opens a sink that writes to `file` by way of a temporary file beside it, fsync and rename: whoever watches the folder
+ * sees the complete file or none. The folder is created if needed.
+ * @throws StorageError
  */
 export async function fileSink(file: string, options: FileSinkOptions): Promise<FileSink> {
   const target = resolve(file);
@@ -42,7 +45,7 @@ export async function fileSink(file: string, options: FileSinkOptions): Promise<
     folder,
     options.temporary ?? `.${basename(target).slice(0, 50)}.${randomBytes(6).toString('hex')}.part`,
   );
-  const handle = await storing(async () => {
+  const handle = await asStorageError(async () => {
     await mkdir(folder, { recursive: true });
     if (!options.replace && (await exists(target))) throw Object.assign(new Error('exists'), { code: 'EEXIST' });
     return open(temporary, 'wx', 0o600);
@@ -51,10 +54,10 @@ export async function fileSink(file: string, options: FileSinkOptions): Promise<
 }
 
 /**
- * Goes on with a temporary file that an earlier sink left: `bytes` of it, which must have this SHA-256. Undefined if it is not
- * there as it was left.
+ * Opens a sink that continues a temporary file of an earlier sink: its first `bytes`, which must have this SHA-256.
+ * Returns undefined if the file is missing or has changed.
  */
-export async function resumedFileSink(
+export async function resumeFileSink(
   file: string,
   options: FileSinkOptions & { temporary: string },
   left: { bytes: number; sha256: string },
@@ -78,23 +81,24 @@ export async function resumedFileSink(
       return new FileSink(handle, temporary, target, options, { bytes, digests });
     }
   } catch {
-    // Not to be read: as good as not there.
+    // A file that cannot be read counts as missing.
   }
   await handle.close();
   return undefined;
 }
 
-/** Made by fileSink and resumedFileSink. */
+/** Created by fileSink and resumeFileSink. */
 export class FileSink implements PayloadSink {
   readonly #handle: FileHandle;
   readonly #temporary: string;
   readonly #target: string;
   readonly #options: FileSinkOptions;
   #digests: Digests;
-  /** Taken. */
+  /** Bytes taken. */
   #bytes: number;
-  /** Written, and on the disk. */
+  /** Bytes written to the file. */
   #written: number;
+  /** Bytes that are on the disk. */
   #synced: number;
   #mark: { bytes: number; digests: Digests };
   #waiting: Buffer[] = [];
@@ -129,7 +133,7 @@ export class FileSink implements PayloadSink {
   async restartChunk(): Promise<void> {
     await this.#settled();
     const { bytes, digests } = this.#mark;
-    await storing(() => this.#handle.truncate(bytes));
+    await asStorageError(() => this.#handle.truncate(bytes));
     this.#bytes = bytes;
     this.#written = bytes;
     this.#synced = Math.min(this.#synced, bytes);
@@ -152,12 +156,15 @@ export class FileSink implements PayloadSink {
     return this.#digests.hex(algorithm);
   }
 
-  /** So many bytes were taken, with this SHA-256. */
+  /** The bytes taken so far, and their SHA-256. */
   get place(): { bytes: number; sha256: string } {
     return { bytes: this.#bytes, sha256: this.#digests.hex() };
   }
 
-  /** Resolves when the first so many bytes, up to the end of a whole chunk, are on the disk. Throws StorageError. */
+  /**
+   * Resolves when the first `bytes`, up to the end of a whole chunk, are on the disk.
+   * @throws StorageError
+   */
   async sync(bytes: number): Promise<void> {
     while (this.#written < bytes && !this.#failure) {
       this.#writeBehind();
@@ -166,7 +173,7 @@ export class FileSink implements PayloadSink {
     await this.#syncing;
     if (this.#failure) throw this.#failure;
     const written = this.#written;
-    await storing(() => this.#handle.datasync());
+    await asStorageError(() => this.#handle.datasync());
     this.#synced = Math.max(this.#synced, written);
   }
 
@@ -174,7 +181,7 @@ export class FileSink implements PayloadSink {
     await this.#settled();
     await this.#syncing;
     if (this.#failure) throw this.#failure;
-    await storing(async () => {
+    await asStorageError(async () => {
       await this.#handle.sync();
       await this.#close();
       if (!this.#options.replace && (await exists(this.#target))) {
@@ -186,7 +193,7 @@ export class FileSink implements PayloadSink {
     return { file: this.#target, bytes: this.#bytes, sha256: this.#digests.hex() };
   }
 
-  /** Closes the temporary file and leaves it where it is. */
+  /** Closes the temporary file and keeps it. */
   async leave(): Promise<void> {
     await this.#settled().catch(() => undefined);
     await this.#syncing;
@@ -200,7 +207,7 @@ export class FileSink implements PayloadSink {
     await rm(this.#temporary, { force: true }).catch(() => undefined);
   }
 
-  /** Everything that was taken has been written. */
+  /** Resolves when every byte taken has been written. */
   async #settled(): Promise<void> {
     while (this.#waitingBytes > 0 && !this.#failure) {
       this.#writeBehind();
@@ -233,18 +240,18 @@ export class FileSink implements PayloadSink {
   async #writePieces(pieces: Buffer[]): Promise<void> {
     let left = pieces;
     while (left.length > 0) {
-      const { bytesWritten } = await storing(() => this.#handle.writev(left, this.#written));
+      const { bytesWritten } = await asStorageError(() => this.#handle.writev(left, this.#written));
       this.#written += bytesWritten;
-      left = after(left, bytesWritten);
+      left = remaining(left, bytesWritten);
     }
     const { onWritten } = this.#options;
     if (onWritten) for (const piece of pieces) onWritten(piece);
   }
 
-  /** Its failure is one of the file: what was written is not safe. */
+  /** A sync that fails fails the sink: the written bytes are not safe. */
   #syncBehind(): void {
     const written = this.#written;
-    this.#syncing ??= storing(() => this.#handle.datasync())
+    this.#syncing ??= asStorageError(() => this.#handle.datasync())
       .then(() => void (this.#synced = written))
       .catch((error: unknown) => void (this.#failure ??= error as StorageError))
       .finally(() => (this.#syncing = undefined));
@@ -257,8 +264,8 @@ export class FileSink implements PayloadSink {
   }
 }
 
-/** One write may take less than it was given, e.g. when the disk is nearly full: what is left of it. */
-function after(pieces: Buffer[], bytes: number): Buffer[] {
+/** Returns what is left to write. One writev may write less than all pieces, e.g. when the disk is nearly full. */
+function remaining(pieces: Buffer[], bytes: number): Buffer[] {
   let skip = bytes;
   const left: Buffer[] = [];
   for (const piece of pieces) {
@@ -268,7 +275,7 @@ function after(pieces: Buffer[], bytes: number): Buffer[] {
   return left;
 }
 
-/** The rename itself is durable once its folder is. Windows cannot open a folder, and needs no such thing. */
+/** Makes a rename in the folder durable. Windows cannot open a folder, and does not need this. */
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, constants.O_RDONLY);
@@ -286,8 +293,11 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Runs a file operation; its failure is a StorageError without the path, which may carry a patient's name. */
-async function storing<T>(operation: () => Promise<T>): Promise<T> {
+/**
+ * Runs a file operation.
+ * @throws StorageError when it fails, without the path, which may contain a patient's name
+ */
+async function asStorageError<T>(operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (error) {
@@ -301,14 +311,13 @@ async function storing<T>(operation: () => Promise<T>): Promise<T> {
 }
 
 const STORAGE_ADVICE: Record<string, string> = {
-  EACCES: 'Let the user who runs this process write to the folder.',
-  EPERM:
-    'Let the user who runs this process write to the folder. On Windows: see that no other program has the file open.',
+  EACCES: 'Allow the user who runs this process to write to the folder.',
+  EPERM: 'Allow the user who runs this process to write to the folder. On Windows: close programs that use the file.',
   EBUSY: 'Another program has the file open: close it, or exclude the folder from its scans.',
   EROFS: 'The folder is on a read-only file system: choose another.',
-  ENOSPC: 'The disk is full: make room.',
-  EDQUOT: 'The quota is used up: make room.',
-  EEXIST: 'A file of this name is there already: give another name, or move the old one away.',
-  ENOTDIR: 'A part of the folder’s path is a file: choose another folder.',
+  ENOSPC: 'The disk is full: free some space.',
+  EDQUOT: 'The disk quota is used up: free some space.',
+  EEXIST: 'A file with this name exists already: choose another name, or move the old file.',
+  ENOTDIR: 'Part of the folder’s path is a file: choose another folder.',
   ENAMETOOLONG: 'The path is too long: choose a folder nearer to the root.',
 };

@@ -1,19 +1,20 @@
-/** Compression, piece by piece, in zlib's own threads: Node's event loop only hands pieces to and fro. */
+/** Compresses piece by piece, in zlib's own threads: the event loop only passes pieces along. */
 import { once } from 'node:events';
 import { createGzip, type Gzip } from 'node:zlib';
 
 /**
- * zlib's level unless the mailbox says otherwise. Measured with Node 24's zlib, one thread, 8 MiB each of CSV, HL7 v2 and FHIR
- * XML (MiB/s, and input to output): level 1 77, 160, 261 (2.8, 5.3, 9.4); level 3 61, 136, 263 (2.9, 5.5, 9.7); level 4 60,
- * 103, 181 (2.9, 5.6, 10.1); level 6 27, 63, 134 (3.1, 6.0, 10.7); level 9 14, 33, 36 (3.1, 6.3, 11.2). Level 3 costs half of
- * zlib's own default, 6, for 8 to 10 % more bytes on the wire; level 4 costs up to 45 % more than 3 and saves 1 to 3 %.
+ * zlib's level, unless the mailbox sets another. Measured with Node 24's zlib, one thread, 8 MiB each of CSV, HL7 v2
+ * and FHIR XML (MiB/s, and input to output): level 1 77, 160, 261 (2.8, 5.3, 9.4); level 3 61, 136, 263 (2.9, 5.5,
+ * 9.7); level 4 60, 103, 181 (2.9, 5.6, 10.1); level 6 27, 63, 134 (3.1, 6.0, 10.7); level 9 14, 33, 36 (3.1, 6.3,
+ * 11.2). Level 3 costs half of zlib's own default, 6, for 8 to 10 % more bytes on the wire; level 4 costs up to 45 %
+ * more than 3 and saves 1 to 3 %.
  */
 export const DEFAULT_LEVEL = 3;
 
-/** Output comes in buffers of this size: each costs a turn of a thread (bytes). */
+/** Size of the output buffers (bytes): each costs a thread's round trip. */
 const OUTPUT_BYTES = 256 * 1024;
 
-/** One gzip of the pieces. A piece's memory may be used again as soon as the next is asked for. */
+/** Yields the gzip of the pieces. A piece's memory may be reused as soon as the next one is requested. */
 export async function* gzipped(pieces: AsyncIterable<Buffer>, level: number): AsyncGenerator<Buffer> {
   const gzip = createGzip({ level, chunkSize: OUTPUT_BYTES });
   const ready: Buffer[] = [];
@@ -38,19 +39,20 @@ function write(gzip: Gzip, piece: Buffer): Promise<void> {
   });
 }
 
-/** Parts of a payload that are looked at, spread evenly from its first byte to its last, and the bytes of each. */
+/** Samples of a payload, spread evenly from its first byte to its last, and the bytes of each. */
 const SAMPLES = 8;
 const SAMPLE_BYTES = 64 * 1024;
 
-/** What can be opened at any byte: a payload. */
+/** A payload that can be opened at any byte. */
 interface Openable {
   readonly size: number;
   open(start: number, end: number): AsyncIterable<Buffer>;
 }
 
 /**
- * Compressed bytes for each byte of the payload: exact up to 512 KiB, beyond that estimated from eight samples of 64 KiB. The
- * best and the worst of them do not count: a header that compresses, or a tail that does not, shall not decide.
+ * Returns the compressed bytes for each byte of the payload: exact up to 512 KiB, beyond that estimated from eight
+ * samples of 64 KiB. The best and the worst sample do not count, so that a header that compresses well, or a tail that
+ * does not, cannot decide.
  */
 export async function compressedShare(source: Openable, level: number): Promise<number> {
   const { size } = source;

@@ -1,7 +1,8 @@
 /**
- * What is there of a message whose download was broken off, so that it goes on at the first missing chunk, after a kill too:
- * two files of the spool folder. `part-<uuid>` has the bytes; `part-<hash of the message>.json` says how many of them are on
- * the disk, in whole chunks, and with which SHA-256. It is written after those bytes were synced, and replaced as a whole.
+ * Partial downloads, which continue at the first missing chunk, after a kill too. Each has two files in the spool
+ * folder. `part-<uuid>` has the bytes; the note, `part-<hash of the message>.json`, says how many of them are on the
+ * disk, in whole chunks, and with which SHA-256. The note is written after those bytes were synced, and is replaced as
+ * a whole.
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -11,7 +12,7 @@ import type { MessageHeaders } from '../types';
 import { renameWithRetry } from './rename-with-retry';
 import { writeWholeFile } from './whole-file';
 
-/** Where they are: the part of a Spool that is needed here. */
+/** The part of a Spool that partial files need. */
 interface Place {
   path(name: string): string;
   sync(): Promise<void>;
@@ -22,16 +23,18 @@ interface Place {
 
 /** A download that can be resumed. */
 export interface PartialDownload {
-  /** Headers of the first chunk. */
+  /** The headers of the first chunk. */
   message: MessageHeaders;
-  /** Name of the file with its bytes. */
+  /** Name of the file with the bytes. */
   data: string;
   chunks: number;
   bytes: number;
   sha256: string;
 }
 
-/** MESH keeps a message for five days (DOMAIN.md 1.7); what is left of an older one is of no use. */
+/**
+ * MESH keeps a message for five days (docs/mesh.md, Expiry and retention); the rest of an older one is useless.
+ */
 const KEPT_MS = 5 * 24 * 60 * 60 * 1000;
 const NOTE = /^part-[0-9a-f]{40}\.json$/;
 const DATA = /^part-[0-9a-f-]{36}$/;
@@ -40,23 +43,23 @@ const DATA = /^part-[0-9a-f-]{36}$/;
 export class PartialFiles {
   readonly #place: Place;
   readonly #mailbox: string;
-  /** Message ids that have a note: read once, so that most messages need no look at the disk. */
+  /** Message ids that have a note: read once, so that most messages need no disk access. */
   #ids: Promise<Set<string>> | undefined;
 
-  /** `mailbox` is its key in the store. */
+  /** `mailbox`: its key in the store. */
   constructor(place: Place, mailbox: string) {
     this.#place = place;
     this.#mailbox = mailbox;
   }
 
-  /** What there is of a message, if nobody in this process is busy with it. */
+  /** Returns the partial download of a message; undefined if there is none, or this process is writing to it. */
   async find(messageId: string): Promise<PartialDownload | undefined> {
     if (!(await this.#noted()).has(messageId)) return undefined;
     const found = await readNote(this.#place.path(this.#name(messageId)));
     return found && !this.#place.inUse.has(found.data) ? found : undefined;
   }
 
-  /** Makes the note durable; its bytes have to be so already. */
+  /** Makes the note durable. The bytes must be durable already. */
   async save(partial: PartialDownload): Promise<void> {
     const path = this.#place.path(this.#name(partial.message.messageId));
     const note = JSON.stringify({ ...partial, mailbox: this.#mailbox });
@@ -65,7 +68,10 @@ export class PartialFiles {
     (await this.#noted()).add(partial.message.messageId);
   }
 
-  /** Takes the bytes over under another name: of two who resume the same download, one gets them. False for the other. */
+  /**
+   * Takes the bytes over under another name. Of two that resume the same download only one succeeds; returns false to
+   * the other.
+   */
   async claim(partial: PartialDownload, data: string): Promise<boolean> {
     const from = this.#place.path(partial.data);
     const to = this.#place.path(data);
@@ -79,12 +85,12 @@ export class PartialFiles {
     return true;
   }
 
-  /** Another process has written meanwhile. */
-  lookAgain(): void {
+  /** Forgets which notes there are: another process may have written some. */
+  refresh(): void {
     this.#ids = undefined;
   }
 
-  /** Forgets a message: the note, and the bytes if it still has any. */
+  /** Deletes the note of a message, and its bytes unless they are in use. */
   async remove(messageId: string): Promise<void> {
     const name = this.#name(messageId);
     const found = await readNote(this.#place.path(name));
@@ -92,7 +98,9 @@ export class PartialFiles {
     (await this.#noted()).delete(messageId);
   }
 
-  /** Forgets what is not in the inbox any more: taken by somebody else, or expired. */
+  /**
+   * Deletes the partial downloads of messages that are no longer in the inbox: collected by another system, or expired.
+   */
   async keepOnly(isListed: (messageId: string) => boolean): Promise<void> {
     for (const messageId of await this.#noted()) if (!isListed(messageId)) await this.remove(messageId);
   }
@@ -105,22 +113,23 @@ export class PartialFiles {
     return this.#ids;
   }
 
-  /** A message id is MESH's, and never becomes a path. */
+  /** Name of a message's note. A message id is hashed: it comes from outside, and never becomes a path. */
   #name(messageId: string): string {
     const hash = createHash('sha256').update(`${this.#mailbox}\n${messageId.toUpperCase()}`);
     return `part-${hash.digest('hex').slice(0, 40)}.json`;
   }
 }
 
-/** Names of a spool folder's files that a restart must leave: notes of the last five days, and their bytes. */
+/** Returns the files of a spool folder that a restart must keep: notes of the last five days, and their bytes. */
 export async function partialNames(folder: string): Promise<Set<string>> {
   const notes = await notesIn(folder);
   return new Set(notes.flatMap(({ name, data }) => [name, data]));
 }
 
 /**
- * The process that wrote the file may only be paused, and write on when it goes on: it keeps what it has open, and nobody else
- * has that. A copy-on-write file system shares the bytes. The rename decides between two who want it.
+ * Copies the bytes. The process that wrote the file may only be paused, and go on writing later: it keeps its open
+ * file, and the copy is ours alone. A copy-on-write file system shares the bytes. The rename decides between two that
+ * want them.
  */
 async function takeCopy(from: string, to: string): Promise<void> {
   const taken = `${to}.taken`;
@@ -143,7 +152,7 @@ async function readNote(path: string): Promise<Note | undefined> {
     const note = { ...(JSON.parse(await readFile(path, 'utf8')) as Note), name: basename(path) };
     return DATA.test(note.data) && note.message.messageId.length > 0 ? note : undefined;
   } catch {
-    // Not there, or cut off by a full disk: as good as not there.
+    // A note that is missing, or was cut off by a full disk, counts as missing.
     return undefined;
   }
 }

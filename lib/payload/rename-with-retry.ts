@@ -1,16 +1,17 @@
-/** Renaming where others may have the file open for a moment. The one place that renames (docs/windows.md). */
+/** Renames files that other programs may have open for a moment. The only place that renames (docs/windows.md). */
 import { rename as fsRename } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * On Windows a file that anybody has open (a virus scanner, an indexer, a backup, whoever reads the one that gives way) cannot
- * be renamed or replaced: MoveFileEx then says "access denied" or "sharing violation". Elsewhere these codes are for good.
+ * Errors that may pass. On Windows a file that any program has open (a virus scanner, an indexer, a backup, a reader of
+ * the file being replaced) cannot be renamed or replaced: MoveFileEx then fails with "access denied" or "sharing
+ * violation". On other systems these codes are permanent.
  */
 const PASSING = new Set(['EPERM', 'EACCES', 'EBUSY']);
-/** Together 2.5 seconds: scanners let go sooner, and a folder without permission should be told soon (milliseconds). */
+/** 2.5 seconds in all (milliseconds): scanners close files sooner, and a missing permission should be reported soon. */
 const WAITS_MS = [10, 20, 40, 80, 160, 320, 640, 1230];
 
-/** What tests put in the place of the system's own. */
+/** The system functions, which tests replace. */
 export interface RenameParts {
   rename(from: string, to: string): Promise<void>;
   wait(ms: number): Promise<unknown>;
@@ -23,7 +24,10 @@ const SYSTEM: RenameParts = {
   platform: process.platform,
 };
 
-/** Renames, over a file that is there; on Windows several times if need be. Throws the last error of the file system. */
+/**
+ * Renames a file, replacing an existing one; on Windows it retries.
+ * @throws the last error of the file system
+ */
 export async function renameWithRetry(from: string, to: string, parts: RenameParts = SYSTEM): Promise<void> {
   const waits = parts.platform === 'win32' ? WAITS_MS : [];
   for (const ms of waits) {

@@ -1,6 +1,7 @@
 /**
- * What was compressed before it is sent, where that is too much to hold in memory: files in the spool, or in a temporary folder
- * where there is no store. They can be made again from the payload, so no row names them: a start deletes them as orphans.
+ * Keeps compressed bodies that are too large for memory until they are sent: files in the spool, or in a temporary
+ * folder where there is no store. They can be made again from the payload, so no row names them, and the next start
+ * deletes them as orphans.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,17 +9,17 @@ import { join } from 'node:path';
 import { fileSourceAt, statFile } from './source';
 import { Spool } from './spool';
 
-/** Bytes that are ready to be sent, as often as it takes. */
+/** A body that is ready to be sent, as often as it takes. */
 export interface ReadyBody {
-  /** Exactly. */
+  /** Exact size (bytes). */
   readonly bytes: number;
-  /** All of them, where they are few. */
+  /** All bytes, if the body is small. */
   readonly whole?: Buffer;
-  /** A piece's memory may be used again as soon as the next is asked for. */
+  /** Yields the bytes. A piece's memory may be reused as soon as the next one is requested. */
   open(): AsyncIterable<Buffer>;
 }
 
-/** Files by name; those of one message begin with its id. */
+/** Files by name; the names of one message begin with its id. */
 export class Scratch {
   readonly #spool: () => Promise<Spool>;
   readonly #bodies = new Map<string, ReadyBody>();
@@ -27,12 +28,15 @@ export class Scratch {
     this.#spool = typeof spool === 'function' ? spool : () => Promise.resolve(spool);
   }
 
-  /** What this process has written under the name. */
+  /** Returns what this process has written under the name. */
   find(name: string): ReadyBody | undefined {
     return this.#bodies.get(name);
   }
 
-  /** Writes a file. What fails leaves nothing behind. Throws StorageError, and what `pieces` throws. */
+  /**
+   * Writes a file. A failure leaves nothing behind.
+   * @throws StorageError; what `pieces` throws
+   */
   async write(name: string, pieces: AsyncIterable<Buffer>): Promise<ReadyBody> {
     const spool = await this.#spool();
     await spool.remove([name]);
@@ -44,7 +48,7 @@ export class Scratch {
     return body;
   }
 
-  /** Deletes what is there of one message, or one file. Never throws. */
+  /** Deletes all files whose names begin with the prefix. Never throws. */
   async remove(prefix: string): Promise<void> {
     const names = [...this.#bodies.keys()].filter((name) => name.startsWith(prefix));
     if (names.length === 0) return;
@@ -53,7 +57,10 @@ export class Scratch {
   }
 }
 
-/** Runs `work` with a scratch in the system's temporary folder; makes its folder (0700) only if needed, and deletes it. */
+/**
+ * Runs `work` with a scratch in the system's temporary folder. Creates its folder (0700) only if needed, and deletes
+ * it.
+ */
 export async function withTemporaryScratch<T>(work: (scratch: Scratch) => Promise<T>): Promise<T> {
   let folder: string | undefined;
   const scratch = new Scratch(async () => {

@@ -1,11 +1,11 @@
 /**
- * Where a received payload goes: into memory, or into a file (file-sink.ts). Both can go back to the start of a chunk, so that
- * a broken chunk can be fetched again.
+ * Sinks for a received payload: memory (here) or a file (file-sink.ts). Both can go back to the start of a chunk, so
+ * that a broken chunk can be downloaded again.
  */
 import { TooLargeError } from '../errors';
 import { Digests } from './digests';
 
-/** What a whole payload came to. */
+/** A complete payload as a sink wrote it. */
 export interface Written {
   payload?: Buffer;
   /** Absolute path. */
@@ -15,30 +15,32 @@ export interface Written {
   sha256: string;
 }
 
-/** Takes the expanded bytes of one message, chunk by chunk. */
+/** Takes the decompressed bytes of one message, chunk by chunk. */
 export interface PayloadSink {
-  /** Remembers this place. */
+  /** Marks the start of a chunk. */
   beginChunk(): void;
-  /** Forgets everything since the last `beginChunk`. */
+  /** Discards everything since the last `beginChunk`. */
   restartChunk(): Promise<void>;
   /**
-   * Takes a piece, which belongs to the sink from now on. Resolves when it can take more, which may be before the piece is
-   * written: what fails later is thrown by a later call.
+   * Takes a piece, which then belongs to the sink. Resolves when it can take more, which may be before the piece is
+   * written: a later call throws an error that occurs after that.
    */
   write(piece: Buffer): Promise<void>;
-  /** So many chunks are there as a whole, with the last one that was begun: what can be resumed makes a note of it. */
+  /** Called when this many chunks are complete, including the last one begun. A sink that can be resumed notes it. */
   chunksDone?(chunks: number): void;
-  /** The hexadecimal digest of all bytes so far, by SHA-256 or the algorithm that the sink was made for. */
+  /**
+   * Returns the digest of all bytes so far, in hexadecimal: SHA-256, or the algorithm that the sink was created with.
+   */
   digest(algorithm: string): string;
-  /** Makes it durable and gives what was written. */
+  /** Makes the payload durable and returns it. */
   finish(): Promise<Written>;
-  /** The download broke off and may be resumed: keeps what is worth keeping. Default: discard. */
+  /** Called when the download is interrupted and may be resumed: keeps what can be used again. Default: discard. */
   suspend?(): Promise<void>;
-  /** Leaves nothing behind. Repeatable; harmless after `finish`. */
+  /** Deletes everything. Repeatable, and harmless after `finish`. */
   discard(): Promise<void>;
 }
 
-/** Holds the payload in memory, at most `maxBytes` of it: beyond, TooLargeError. `also`: see Digests. */
+/** Returns a sink in memory for at most `maxBytes`; `write` throws TooLargeError beyond that. `also`: see Digests. */
 export function bufferSink(maxBytes: number, also?: string): PayloadSink {
   let pieces: Buffer[] = [];
   let bytes = 0;
@@ -46,7 +48,7 @@ export function bufferSink(maxBytes: number, also?: string): PayloadSink {
   let mark: { pieces: number; bytes: number; digests: Digests } | undefined;
   return {
     beginChunk() {
-      // The first chunk begins where everything does.
+      // The first chunk starts with nothing to go back to.
       mark = bytes === 0 ? undefined : { pieces: pieces.length, bytes, digests: digests.copy() };
     },
     async restartChunk() {
@@ -58,7 +60,7 @@ export function bufferSink(maxBytes: number, also?: string): PayloadSink {
       bytes += piece.length;
       if (bytes > maxBytes) {
         throw new TooLargeError(`The message is larger than ${maxBytes} bytes, too large to be held in memory.`, {
-          advice: 'Have it saved to a folder instead of delivered as a Buffer, or raise maxBufferBytes.',
+          advice: 'Save it to a folder instead of receiving it as a Buffer, or raise maxBufferBytes.',
         });
       }
       pieces.push(piece);

@@ -1,9 +1,12 @@
-/** A large payload that is kept in the database, in slices. */
+/** A large payload that is kept in slices in the database. */
 import { PayloadError } from '../errors';
 import type { PayloadSlices } from '../store/store';
 import type { PayloadSource } from './source';
 
-/** `size` is the one of its row. Reading throws PayloadError where slices are missing, StorageError while the database is away. */
+/**
+ * Returns the source of a sliced payload; `size` is the one in its row. Reading throws PayloadError when slices are
+ * missing, and StorageError while the database is unavailable.
+ */
 export function slicedSource(slices: PayloadSlices, name: string, size: number): PayloadSource {
   return {
     size,
@@ -14,7 +17,7 @@ export function slicedSource(slices: PayloadSlices, name: string, size: number):
         at += piece.length;
         yield piece;
       }
-      if (at < end) throw new PayloadError('The payload is not whole in the database any more.');
+      if (at < end) throw new PayloadError('The payload is no longer complete in the database.');
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
- * A payload that can be opened again at any byte, whatever it came from: so a retry or a resumed upload reads the same
- * bytes, and memory does not grow with size.
+ * Payloads that can be opened again at any byte, wherever they come from: a retry or a resumed upload reads the same
+ * bytes, and memory does not grow with the payload.
  */
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -8,34 +8,38 @@ import { InvalidMessageError, PayloadError } from '../errors';
 import type { Payload } from '../types';
 import { withoutPath } from './file-error';
 
-/** Bytes with a known size. */
+/** A payload with a known size. */
 export interface PayloadSource {
   /** Bytes. */
   readonly size: number;
-  /** MIME type that goes with the kind of payload. */
+  /** MIME type for this kind of payload. */
   readonly contentType: string;
-  /** The file's own name, where there is a file. */
+  /** The file's own name, if the payload is a file. */
   readonly fileName?: string;
-  /** All bytes, where they are in memory. */
+  /** All bytes, if they are in memory. */
   readonly bytes?: Buffer;
   /**
-   * The bytes from `start` up to, not including, `end`, in pieces. Throws PayloadError if they are not there any more. With
-   * `reuse` a piece's memory is used again for a later one: only for who is done with it when asking for the next. Who is done
-   * with it later gives it back to a PieceMemory.
+   * Yields the bytes from `start` up to, but not including, `end`, in pieces. With `reuse` a piece's memory is reused
+   * for a later piece, so the consumer must be done with it when it requests the next. A consumer that is done later
+   * returns the piece to a PieceMemory.
+   * @throws PayloadError when the bytes are not there any more
    */
   open(start: number, end: number, memory?: 'reuse' | PieceMemory): AsyncIterable<Buffer>;
 }
 
 /**
- * Pieces in which bodies are handed on (bytes): small enough for fairness (encrypting one takes less than a millisecond),
- * large enough for speed. Measured, uploading over TLS on loopback (MiB/s): 64 KiB 295, 256 KiB 450, 1 MiB 570, each in
- * memory of its own; 256 KiB in two buffers that are used again 630.
+ * Size of the pieces (bytes): small enough for fairness (encrypting one takes less than a millisecond), large enough
+ * for speed. Measured, uploading over TLS on loopback (MiB/s): 64 KiB 295, 256 KiB 450, 1 MiB 570, each in memory of
+ * its own; 256 KiB in two buffers that are reused 630.
  */
 const PIECE_BYTES = 512 * 1024;
 
-/** Memory that goes round between who reads pieces and who is done with them, so that they leave no garbage, however many they are. */
+/**
+ * Memory that circulates between the reader of pieces and their consumer, so that any number of pieces leaves no
+ * garbage.
+ */
 export class PieceMemory {
-  /** Of each piece but the last (bytes). */
+  /** Size of each piece but the last (bytes). */
   readonly pieceBytes: number;
   readonly #own = new Set<ArrayBufferLike>();
   readonly #free: Buffer[] = [];
@@ -44,20 +48,23 @@ export class PieceMemory {
     this.pieceBytes = pieceBytes;
   }
 
-  /** As large as that at least, if it is always asked for the same (bytes). */
+  /** Returns a buffer of this size (bytes), provided that every call requests the same size. */
   take(bytes: number): Buffer {
     const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(bytes);
     this.#own.add(buffer.buffer);
     return buffer;
   }
 
-  /** Nobody needs this piece any more. Without effect for what is not from here. */
-  give({ buffer }: Buffer): void {
+  /** Takes a piece back that is no longer needed. Ignores buffers that are not from here. */
+  release({ buffer }: Buffer): void {
     if (this.#own.delete(buffer)) this.#free.push(Buffer.from(buffer));
   }
 }
 
-/** Opens what a caller gave, or gives what is open already. Throws InvalidMessageError for what cannot be a payload, PayloadError for a file that is not readable. */
+/**
+ * Returns the source of a caller's payload; a source is returned as it is.
+ * @throws InvalidMessageError when the payload is empty or of no known kind; PayloadError when its file cannot be read
+ */
 export async function openPayload(payload: Payload | { source: PayloadSource }): Promise<PayloadSource> {
   const source = await sourceOf(payload);
   if (source.size === 0) {
@@ -77,7 +84,7 @@ async function sourceOf(payload: Payload | { source: PayloadSource }): Promise<P
     if ('json' in payload) return bytesSource(jsonBytes(payload.json), 'application/json');
   }
   throw new InvalidMessageError('The payload is neither bytes, text, { file } nor { json }. Nothing was sent.', {
-    advice: 'Give a Buffer, a string, an object or a file path.',
+    advice: 'Pass a Buffer, a string, an object or a file path.',
   });
 }
 
@@ -86,15 +93,15 @@ function jsonBytes(value: unknown): Buffer {
   try {
     text = JSON.stringify(value);
   } catch {
-    // Node's own error repeats names out of the object: they may be patient data.
+    // Node's own error repeats names from the object, which may be patient data.
     throw new InvalidMessageError('The payload cannot be written as JSON. Nothing was sent.', {
-      advice: 'Remove what refers back to itself, and BigInt values.',
+      advice: 'Remove circular references and BigInt values.',
     });
   }
   return Buffer.from(text ?? '', 'utf8');
 }
 
-/** Bytes in memory. */
+/** Returns the source of bytes in memory. */
 export function bytesSource(bytes: Uint8Array, contentType = 'application/octet-stream'): PayloadSource {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return {
@@ -107,7 +114,7 @@ export function bytesSource(bytes: Uint8Array, contentType = 'application/octet-
   };
 }
 
-/** What tells one state of a file from another. */
+/** Identifies one state of a file. */
 export interface FileStamp {
   /** Bytes. */
   size: number;
@@ -119,7 +126,10 @@ async function fileSource(path: string): Promise<PayloadSource> {
   return fileSourceAt(path, await statFile(path));
 }
 
-/** A file is referenced, not copied: so it is checked at every opening that it is still the one that was stamped. */
+/**
+ * Returns the source of a file. It is referenced, not copied: every opening checks that the file still has the stamp
+ * `first`.
+ */
 export function fileSourceAt(path: string, first: FileStamp): PayloadSource {
   return {
     size: first.size,
@@ -153,7 +163,7 @@ async function* slices(
     if (at >= end) return undefined;
     const buffer = pool?.take(bytes) ?? Buffer.allocUnsafeSlow(bytes);
     const reading = readPiece(handle, buffer, at, Math.min(buffer.length, end - at));
-    // Nobody awaits it if the consumer has enough.
+    // Nothing awaits it if the consumer stops early.
     reading.catch(() => undefined);
     return reading;
   };
@@ -164,13 +174,14 @@ async function* slices(
       const piece = await next;
       at += piece.length;
       next = read(at);
-      // Once more before the last piece is given away: whoever uploads it has then sent less than was announced.
+      // Checks once more before the last piece is yielded: an upload has then sent less than it announced, and fails
+      // safely.
       if (!next) await checkUnchanged(handle, first);
       yield piece;
-      if (memory === 'reuse') pool?.give(piece);
+      if (memory === 'reuse') pool?.release(piece);
     }
   } finally {
-    // The file is closed, and the memory let go, when nothing is read any more.
+    // The file must not be closed, nor the memory reused, while a read is in progress.
     await next?.catch(() => undefined);
   }
 }
@@ -188,12 +199,16 @@ async function checkUnchanged(handle: FileHandle, first: FileStamp): Promise<voi
     throw unreadable(cause);
   });
   if (now.size === first.size && now.mtimeMs === first.mtimeMs && now.ino === first.ino) return;
-  throw new PayloadError('The file was changed while it was being sent, so what was sent so far is of no use.', {
-    advice: 'Send it again when whoever writes it has finished; write to another name first and rename.',
+  throw new PayloadError('The file was changed while it was being sent, so the part that was sent is useless.', {
+    advice:
+      'Send it again when it is complete. A program that writes such files should rename them when they are complete.',
   });
 }
 
-/** The file's stamp. Throws PayloadError if it is not there, or is no file. */
+/**
+ * Returns the file's stamp.
+ * @throws PayloadError when it does not exist, or is not a file
+ */
 export async function statFile(path: string): Promise<FileStamp> {
   try {
     const found = await stat(path);
@@ -202,17 +217,17 @@ export async function statFile(path: string): Promise<FileStamp> {
     throw unreadable(cause);
   }
   throw new PayloadError('The path given as payload is not a file. Nothing was sent.', {
-    advice: 'Give the path of a file.',
+    advice: 'Pass the path of a file.',
   });
 }
 
-/** The path itself is left out of the text: file names carry patients' names. */
+/** Returns the error of a file that cannot be read, without its path: file names contain patients' names. */
 function unreadable(error: unknown): PayloadError {
   const cause = withoutPath(error);
   const { code } = cause;
   const advice =
     code === 'ENOENT'
-      ? 'There is no such file: check the path, as this server sees it.'
+      ? 'There is no such file: check the path as seen from this server.'
       : 'Check that the user who runs this process may read the file.';
   return new PayloadError(`The file given as payload cannot be read (${code}).`, { cause, advice });
 }

@@ -1,6 +1,6 @@
 /**
- * The folder where payloads wait that are too large for a row: one file each, named by us, readable by its owner only,
- * on the disk before the row that refers to it is committed.
+ * The folder for payloads that are too large for a row: one file each, named by us, readable by its owner only, and on
+ * the disk before the row that refers to it is committed.
  */
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
@@ -12,28 +12,28 @@ import { partialNames } from './partial-files';
 import { slicedSource } from './sliced-source';
 import { fileSourceAt, statFile, type PayloadSource } from './source';
 
-/** How an instance shows that it uses the folder. */
+/** Prefix of the file by which an instance shows that it uses the folder. */
 const PROBE = 'probe-';
 
-/** How an instance uses its folder. */
+/** How an instance uses its spool folder. */
 export interface SpoolOptions {
-  /** Other processes write into it too. */
+  /** True if other processes write into the folder too. Default false. */
   isShared?: boolean;
-  /** Where payloads may be instead of in the folder. */
+  /** The database's slices, where payloads may be instead of in the folder. */
   slices?: PayloadSlices | undefined;
-  /** New payloads go into the slices, and the folder has only what is being downloaded. */
+  /** True if new payloads go into the slices, and the folder has only the downloads in progress. Default false. */
   inDatabase?: boolean;
-  /** The largest payload that is taken (bytes). */
+  /** The largest payload that is accepted (bytes). Default: no limit. */
   limitBytes?: number;
 }
 
 /** A spool folder. */
 export class Spool {
-  /** Names that somebody in this process writes to. */
+  /** Names of the files that this process is writing to. */
   readonly inUse = new Set<string>();
-  /** Other processes write into the folder too. */
+  /** True if other processes write into the folder too. */
   readonly isShared: boolean;
-  /** Payloads are kept in the database. */
+  /** True if payloads are kept in the database. */
   readonly inDatabase: boolean;
   readonly #limitBytes: number;
   readonly #slices: PayloadSlices | undefined;
@@ -47,36 +47,48 @@ export class Spool {
     this.#limitBytes = options.limitBytes ?? Infinity;
   }
 
-  /** Opens the folder, and makes it (0700) if it is not there. Throws StorageError. */
+  /**
+   * Opens the folder, and creates it (0700) if needed.
+   * @throws StorageError
+   */
   static async open(folder: string, options: SpoolOptions = {}): Promise<Spool> {
-    await storing(() => mkdir(folder, { recursive: true, mode: 0o700 }));
+    await asStorageError(() => mkdir(folder, { recursive: true, mode: 0o700 }));
     return new Spool(folder, options);
   }
 
-  /** Absolute path of a spooled file. */
+  /** Returns the path of a spooled file. */
   path(name: string): string {
     return join(this.#folder, name);
   }
 
-  /** Throws TooLargeError for a payload that is larger than this spool takes: so many bytes of it are there, or announced. */
+  /**
+   * Checks the size of a payload, as far as it has arrived or is announced (bytes).
+   * @throws TooLargeError when this spool does not accept it
+   */
   checkSize(bytes: number, messageId?: string): void {
     if (bytes <= this.#limitBytes) return;
     const limit = Math.round(this.#limitBytes / 1024 ** 2);
     throw new TooLargeError(`The payload is larger than ${limit} MiB, too large to be kept in the database.`, {
       ...(messageId === undefined ? {} : { messageId }),
       advice:
-        'Raise largePayloadLimitMiB in settings.js if the database has the room, or keep large payloads in a folder that all ' +
-        'instances share (spoolFolder).',
+        'Raise largePayloadLimitMiB in settings.js if the database has the space, or keep large payloads in a folder ' +
+        'that all instances share (spoolFolder).',
     });
   }
 
-  /** Writes a payload and gives its bytes, once they are safe. What fails leaves nothing behind. Throws StorageError. */
+  /**
+   * Writes a payload durably, and returns its size (bytes). A failure leaves nothing behind.
+   * @throws StorageError; what `pieces` throws
+   */
   async write(name: string, pieces: AsyncIterable<Buffer>): Promise<number> {
     if (this.inDatabase && this.#slices) return await this.#slices.write(name, pieces);
     return await this.#writeFile(name, pieces);
   }
 
-  /** A file that was written here as a whole is kept where payloads are. Throws StorageError; the file is gone then. */
+  /**
+   * Moves a complete file of the folder to where payloads are kept. The file is gone afterwards, also after a failure.
+   * @throws StorageError
+   */
   async keep(name: string): Promise<void> {
     if (!this.inDatabase) return;
     const path = this.path(name);
@@ -88,13 +100,16 @@ export class Spool {
     }
   }
 
-  /** A kept payload; `size` is the one of its row. Throws PayloadError where it is in neither place. */
+  /**
+   * Returns the source of a kept payload; `size` is the one in its row.
+   * @throws PayloadError when it is in neither place
+   */
   async source(name: string, size: number): Promise<PayloadSource> {
     const path = this.path(name);
     try {
       return fileSourceAt(path, { ...(await statFile(path)), size });
     } catch (error) {
-      // The setting may have been another one when it was kept.
+      // The setting may have been different when the payload was kept.
       if (this.#slices && (await this.#slices.has(name))) return slicedSource(this.#slices, name, size);
       throw error;
     }
@@ -102,16 +117,16 @@ export class Spool {
 
   async #writeFile(name: string, pieces: AsyncIterable<Buffer>): Promise<number> {
     const path = this.path(name);
-    // Outside: a file that is there already is somebody's, and stays.
-    const handle = await storing(() => open(path, 'wx', 0o600));
+    // Outside the try: an existing file belongs to another message, and stays.
+    const handle = await asStorageError(() => open(path, 'wx', 0o600));
     try {
       let bytes = 0;
       try {
         for await (const piece of pieces) {
-          await storing(() => handle.writeFile(piece));
+          await asStorageError(() => handle.writeFile(piece));
           bytes += piece.length;
         }
-        await storing(() => handle.sync());
+        await asStorageError(() => handle.sync());
       } finally {
         await handle.close();
       }
@@ -123,29 +138,29 @@ export class Spool {
     }
   }
 
-  /** Makes new names in the folder durable. Windows cannot open a folder, and needs no such thing. */
+  /** Makes new names in the folder durable. Windows cannot open a folder, and does not need this. */
   async sync(): Promise<void> {
     if (process.platform === 'win32') return;
-    const handle = await storing(() => open(this.#folder, constants.O_RDONLY));
+    const handle = await asStorageError(() => open(this.#folder, constants.O_RDONLY));
     try {
-      await storing(() => handle.sync());
+      await asStorageError(() => handle.sync());
     } finally {
       await handle.close();
     }
   }
 
-  /** Deletes what no row refers to any more. One that is gone already is fine. */
+  /** Deletes payloads that no row refers to any more. Names that do not exist are ignored. */
   async remove(names: Iterable<string>): Promise<void> {
     const all = [...names];
     for (const name of all) await rm(this.path(name), { force: true }).catch(() => undefined);
-    // Were it to fail, the store's own purge removes them.
+    // If this fails, the store's purge removes them.
     const payloads = all.filter((name) => !/^(part|probe)-/.test(name));
     if (this.#slices && payloads.length > 0) await this.#slices.remove(payloads).catch(() => undefined);
   }
 
   /**
-   * Deletes what a kill left between spooling and committing, but for downloads that can be resumed; in a folder that others
-   * write to as well only what is older than `ageMs` (milliseconds). Gives how many.
+   * Deletes the files that a kill left between spooling and committing, except for downloads that can be resumed. In a
+   * folder that other processes write to, deletes only files older than `ageMs` (milliseconds). Returns their number.
    */
   async removeOrphans(known: ReadonlySet<string>, ageMs = 0): Promise<number> {
     const resumable = await partialNames(this.#folder);
@@ -159,43 +174,43 @@ export class Spool {
   }
 
   /**
-   * Shows that this instance writes into the folder, and looks whether the others do: those of which nothing is here write
-   * somewhere else.
+   * Shows by a file that this instance writes into the folder. Returns the other instances that have no such file here,
+   * because they write into another folder.
    */
-  async missingFrom(own: string, others: readonly string[]): Promise<string[]> {
-    await storing(() => writeFile(this.path(`${PROBE}${own}`), '', { mode: 0o600 }));
+  async instancesElsewhere(own: string, others: readonly string[]): Promise<string[]> {
+    await asStorageError(() => writeFile(this.path(`${PROBE}${own}`), '', { mode: 0o600 }));
     await this.sync();
-    const names = new Set(await storing(() => readdir(this.#folder)));
+    const names = new Set(await asStorageError(() => readdir(this.#folder)));
     return others.filter((other) => !names.has(`${PROBE}${other}`));
   }
 
-  /** Takes the sign of this instance away. */
+  /** Deletes this instance's file. */
   async removeProbe(own: string): Promise<void> {
     await this.remove([`${PROBE}${own}`]);
   }
 
-  /** Milliseconds since it was written last; 0 if it is not there any more. */
+  /** Returns the milliseconds since a file was last written; 0 if it no longer exists. */
   async #age(name: string): Promise<number> {
     const found = await stat(this.path(name)).catch(() => undefined);
     return found === undefined ? 0 : Date.now() - found.mtimeMs;
   }
 
-  /** Bytes that an ordinary user may still write on this disk. */
+  /** Returns the bytes that an ordinary user may still write on this disk. */
   async freeBytes(): Promise<number> {
-    const { bavail, bsize } = await storing(() => statfs(this.#folder));
+    const { bavail, bsize } = await asStorageError(() => statfs(this.#folder));
     return bavail * bsize;
   }
 }
 
-async function storing<T>(operation: () => Promise<T>): Promise<T> {
+async function asStorageError<T>(operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (error) {
     const cause = withoutPath(error);
     const isFull = cause.code === 'ENOSPC' || cause.code === 'EDQUOT';
-    throw new StorageError(`The spool folder could not be written (${cause.code}). The message was not taken.`, {
+    throw new StorageError(`The spool folder could not be written (${cause.code}). The message was not stored.`, {
       cause,
-      advice: isFull ? 'The disk is full: make room.' : 'Check the folder’s permissions and the disk.',
+      advice: isFull ? 'The disk is full: free some space.' : 'Check the folder’s permissions and the disk.',
     });
   }
 }

@@ -1,26 +1,29 @@
-/** Payloads on their way into the store and out of it again. */
+/** Decides where a payload is stored, and opens stored payloads. */
 import { resolve } from 'node:path';
 import type { StoredPayload } from '../store/store';
 import type { Payload } from '../types';
 import { bytesSource, fileSourceAt, openPayload, statFile, type PayloadSource } from './source';
 import type { Spool } from './spool';
 
-/** Larger ones are spooled (bytes): DESIGN.md, rule 5. */
+/** Payloads larger than this are spooled (bytes): docs/design.md, rule 8. */
 export const INLINE_BYTES = 64 * 1024;
 
-/** A payload whose place is decided. */
+/** A payload and where it will be stored. */
 export interface Placed {
   source: PayloadSource;
-  /** How many bytes of it the store and the spool will hold. */
+  /** How many of its bytes the store and the spool will hold. */
   ownBytes: number;
-  /** Makes it durable. What fails leaves nothing behind. Throws PayloadError, StorageError. */
+  /**
+   * Makes the payload durable. A failure leaves nothing behind.
+   * @throws PayloadError or StorageError
+   */
   keep(): Promise<StoredPayload>;
 }
 
 /**
- * Where a payload will be: small ones in their row, large ones in the spool under `name`; a file of the user's is
- * referenced, or copied if `copyFile`, and into a database always. Nothing is written yet. Throws InvalidMessageError,
- * PayloadError, TooLargeError for what the spool does not take.
+ * Decides where a payload is stored: a small one in its row, a large one in the spool under `name`. A user's file is
+ * referenced, or copied if `copyFile` is set or the spool is in the database. Nothing is written yet.
+ * @throws InvalidMessageError; PayloadError; TooLargeError when the spool does not accept it
  */
 export async function placePayload(
   payload: Payload | { source: PayloadSource },
@@ -36,9 +39,10 @@ export async function placePayload(
       keep: async () => ({ kind: 'inline', bytes: await readAll(source) }),
     };
   }
-  // Another instance may be the one that sends it: without a folder in common it has no file of this one.
+  // With the spool in the database another instance may send it, which cannot read files of this one.
   if (typeof payload === 'object' && 'file' in payload && !copyFile && !spool.inDatabase) {
-    // Of the same moment as the size of the row. An absolute path: the next start may have another working directory.
+    // Stamped at the same moment as the row's size. The path is absolute: the next start may have another working
+    // directory.
     const path = resolve(payload.file);
     const stamp = await statFile(path);
     return { source: fileSourceAt(path, stamp), ownBytes: 0, keep: async () => ({ kind: 'file', path, ...stamp }) };
@@ -54,16 +58,19 @@ export async function placePayload(
   };
 }
 
-/** All bytes of a small payload. */
+/** Returns all bytes of a small payload. */
 export async function readAll(source: PayloadSource): Promise<Buffer> {
-  // Copied: they may be a caller's, who goes on to use them.
+  // Copied: the bytes may belong to a caller, who may change them.
   if (source.bytes) return Buffer.from(source.bytes);
   const pieces: Buffer[] = [];
   for await (const piece of source.open(0, source.size)) pieces.push(piece);
   return Buffer.concat(pieces);
 }
 
-/** A kept payload, to be read again. `size` is the one of its row. Reading throws PayloadError if it is not there any more. */
+/**
+ * Returns the source of a stored payload; `size` is the one in its row. Reading throws PayloadError if it no longer
+ * exists.
+ */
 export async function openStored(stored: StoredPayload, size: number, spool: Spool): Promise<PayloadSource> {
   if (stored.kind === 'inline') return bytesSource(stored.bytes);
   if (stored.kind === 'file') return fileSourceAt(stored.path, stored);

@@ -1,12 +1,13 @@
-/** A small file, whole or not at all. */
+/** Writes a small file atomically. */
 import { open } from 'node:fs/promises';
 import { renameWithRetry } from './rename-with-retry';
 
 /**
- * Writes `content` to `path` by way of `<path><suffix>`: fsync, then rename, so that a kill leaves the old file or the new
- * one. What was there is replaced. The folder's own fsync, which makes the rename durable, is the caller's: he may have
- * several. Rejects with the system's error.
- * @param mode of a new file
+ * Writes `content` to `path` by way of `<path><suffix>`, fsync and rename, so that a kill leaves the old file or the
+ * new one. An existing file is replaced. The caller syncs the folder, which makes the rename durable, once for several
+ * files.
+ * @param mode permissions of a new file
+ * @throws the system's error
  */
 export async function writeWholeFile(
   path: string,

@@ -1,22 +1,22 @@
 /**
- * The `Authorization` header of MESH: `NHSMESH <mailbox>:<nonce>:<nonce count>:<timestamp>:<hash>`, where hash is the
- * HMAC-SHA256, keyed by the environment's shared key, of `mailbox:nonce:nonce count:password:timestamp`. A token is good
- * for one request; a reused one gets 403. Source: mesh-api.yaml, "MESH Authorization header".
+ * MESH's `Authorization` header: `NHSMESH <mailbox>:<nonce>:<nonce count>:<timestamp>:<hash>`, where hash is the
+ * HMAC-SHA256, keyed by the environment's shared key, of `mailbox:nonce:nonce count:password:timestamp`. A token is
+ * valid for one request; a reused one gets 403. Source: mesh-api.yaml, "MESH Authorization header".
  */
 import { createHmac, randomUUID } from 'node:crypto';
 import { compactMinutes } from './time';
 
-/** The scheme's name, followed by one space and not by a colon. */
-export const AUTHORIZATION_SCHEME = 'NHSMESH';
+/** The scheme's name; one space follows it, not a colon. */
+const AUTHORIZATION_SCHEME = 'NHSMESH';
 
-/** A server refuses a token whose timestamp is further than this from its own clock (milliseconds). */
+/** The largest difference between a token's timestamp and the server's clock that the server accepts (milliseconds). */
 export const MAX_CLOCK_SKEW_MS = 2 * 60 * 60 * 1000;
 
-/** From here on a person is told (milliseconds): a clock that drifts goes on drifting. */
+/** The clock skew from which we warn (milliseconds): a clock that drifts keeps drifting. */
 export const NOTABLE_CLOCK_SKEW_MS = 5 * 60 * 1000;
 
-/** What a token says, without what only the two sides know. */
-export interface AuthorizationToken {
+/** The parts of a token. The password and the shared key are in its hash only. */
+interface AuthorizationToken {
   mailboxId: string;
   nonce: string;
   nonceCount: string;
@@ -26,15 +26,15 @@ export interface AuthorizationToken {
   hash: string;
 }
 
-/** Who signs. */
+/** The mailbox that signs, and the secrets it signs with. */
 export interface Credentials {
-  /** Taken in upper case, as MESH asks for it. */
+  /** Used in upper case, as MESH requires. */
   mailboxId: string;
   password: string;
   sharedKey: string;
 }
 
-/** The hash of a token's other parts, hexadecimal in lower case. */
+/** Returns the hash of a token's other parts, in lower-case hexadecimal. */
 export function authorizationHash(
   credentials: Credentials,
   token: Omit<AuthorizationToken, 'hash' | 'mailboxId'>,
@@ -50,8 +50,8 @@ export function authorizationHash(
 }
 
 /**
- * The value of the `Authorization` header for one request. Make a new one for every attempt, retries included.
- * `nonce`, `nonceCount` and `now` are for tests with fixed vectors.
+ * Returns the value of the `Authorization` header for one request. Every attempt needs a new one, retries included.
+ * `nonce`, `nonceCount` and `now` have defaults; tests with fixed vectors set them.
  */
 export function authorizationToken(
   credentials: Credentials,
@@ -65,7 +65,7 @@ export function authorizationToken(
 
 const lastMinute = { number: Number.NaN, text: '' };
 
-/** Written anew once a minute: it costs as much as the hash. */
+/** Formats the timestamp once a minute: formatting costs as much as the hash. */
 function minutesOf(now: Date): string {
   const number = Math.floor(now.getTime() / 60_000);
   if (number !== lastMinute.number) Object.assign(lastMinute, { number, text: compactMinutes(now) });
@@ -74,7 +74,7 @@ function minutesOf(now: Date): string {
 
 const TOKEN = new RegExp(`^${AUTHORIZATION_SCHEME} ([^:\\s]+):([^:\\s]+):(\\d+):(\\d{12}):([0-9a-fA-F]{64})$`);
 
-/** Reads an `Authorization` header; undefined if it is none of MESH's. Checks the form only, not the hash. */
+/** Parses an `Authorization` header; undefined unless it has MESH's form. The hash is not verified. */
 export function parseAuthorizationToken(header: string): AuthorizationToken | undefined {
   const match = TOKEN.exec(header.trim());
   if (!match) return undefined;

@@ -1,28 +1,29 @@
 /**
- * `Mex-Content-Checksum`: "checksum of the original message contents, as provided by the message sender" (mesh-api.yaml,
- * retrieve_message). MESH passes it on and names no algorithm: it is told by the sender's own prefix, or by the length.
+ * `Mex-Content-Checksum`: "checksum of the original message contents, as provided by the message sender"
+ * (mesh-api.yaml, retrieve_message). MESH passes it on and names no algorithm: the sender's own prefix or the length
+ * identifies it.
  */
 
-/** A checksum that can be checked. */
+/** A checksum that can be verified. */
 export interface Checksum {
-  /** As node:crypto has it. */
+  /** Named as node:crypto names it. */
   algorithm: 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512';
-  /** In lower case. */
+  /** Lower case. */
   hex: string;
 }
 
-/** Digits of each algorithm's hexadecimal form. */
+/** Number of hexadecimal digits of each algorithm. */
 const DIGITS: Record<Checksum['algorithm'], number> = { md5: 32, sha1: 40, sha256: 64, sha384: 96, sha512: 128 };
 
 /**
- * After the name either a separator, with or without spaces, or spaces: no run of them can be cut in two ways, which for a header of
- * nothing but spaces would take the square of its length.
+ * The name is followed by a separator, with or without spaces, or by spaces alone. No run of spaces matches in two
+ * ways: for a header of nothing but spaces that would take time quadratic in its length.
  */
 const CHECKSUM = /^\s*(?:(md5|sha-?\d{1,3})(?:\s*[:\-/]\s*|\s+))?([0-9a-f]+)\s*$/i;
 
 /**
- * Reads the header: hexadecimal digits, alone or after the algorithm's name (`SHA-256:…`, `md5 …`, `sha256-…`). Undefined
- * for everything else, e.g. a name that the digits do not fit: that is then no checksum of a kind that we know.
+ * Parses the header: hexadecimal digits, alone or after the algorithm's name (`SHA-256:…`, `md5 …`, `sha256-…`).
+ * Returns undefined for anything else, such as a name that does not match the number of digits.
  */
 export function readChecksum(text: string | undefined): Checksum | undefined {
   const [, name, hex = ''] = CHECKSUM.exec(text ?? '') ?? [];

@@ -1,17 +1,17 @@
 /** `Mex-Chunk-Range: i:n`, chunk i of n, both counted from 1. Source: mesh-api.yaml, send_message and send_chunk. */
 
-/** Chunk `chunk` of `totalChunks`. */
+/** The position of a chunk: `chunk` of `totalChunks`. */
 export interface ChunkRange {
   chunk: number;
   totalChunks: number;
 }
 
-/** Writes the header's value. */
+/** Returns the header's value. */
 export function formatChunkRange({ chunk, totalChunks }: ChunkRange): string {
   return `${chunk}:${totalChunks}`;
 }
 
-/** Reads the header's value; undefined unless it is `i:n` with 1 <= i <= n, in digits, of at most 20 characters. */
+/** Parses the header's value; undefined unless it is `i:n` with 1 <= i <= n, in digits, of at most 20 characters. */
 export function parseChunkRange(text: string): ChunkRange | undefined {
   if (text.length > 20) return undefined;
   const match = /^\s*(\d+)\s*:\s*(\d+)\s*$/.exec(text);

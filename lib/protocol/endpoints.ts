@@ -1,6 +1,6 @@
-/** The paths of mesh-api.yaml, each named by its operation. Ids are escaped: they may come from a flow. */
+/** The paths of mesh-api.yaml, one for each operation. Ids are escaped: they may come from a flow. */
 
-/** Half a surrogate pair cannot be escaped, and names nothing at MESH. */
+/** Replaces a lone surrogate, which encodeURIComponent throws on; no id at MESH has one. */
 const escape = (part: string): string => encodeURIComponent(part.toWellFormed());
 const mailboxPath = (mailboxId: string): string => `/messageexchange/${escape(mailboxId)}`;
 
@@ -27,5 +27,7 @@ export const endpoints = {
   workflowSearch: (workflowId: string): string => `/messageexchange/workflowsearch/${escape(workflowId)}`,
 } as const;
 
-/** Version 2 answers; older servers answer version 1 all the same, and both are read. mesh-api.yaml, "API Versioning" */
+/**
+ * Asks for version 2 responses. Older servers return version 1 anyway; both are read. mesh-api.yaml, "API Versioning"
+ */
 export const ACCEPT = 'application/vnd.mesh.v2+json';

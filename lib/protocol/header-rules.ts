@@ -1,20 +1,20 @@
 /**
- * What MESH takes in the headers of a message. Limits are in characters. Sources: mesh-api.yaml, send_message (limits);
- * DOMAIN.md 1.11 (control characters, URLs, characters of a checksum).
+ * The values that MESH accepts in a message's headers. Limits are in characters. Sources: mesh-api.yaml, send_message
+ * (limits); docs/mesh.md, Limits (control characters, URLs, characters of a checksum).
  */
 
 /** The rule of one header. */
 export interface HeaderRule {
-  /** As the specification spells it; MESH reads it in any case. */
+  /** Spelt as in the specification; MESH ignores its case. */
   readonly header: string;
   readonly maxLength: number;
-  /** No `http://` or `https://` at the start. */
+  /** The value must not begin with `http://` or `https://`. */
   readonly noUrl?: boolean;
-  /** Characters that are allowed, if not all printable ones of Latin-1. */
+  /** The allowed characters; all printable ones of Latin-1 if missing. */
   readonly characters?: RegExp;
 }
 
-/** The rules by the name that this library gives the field. */
+/** The rules, by this library's name for the field. */
 export const HEADER_RULES = {
   to: { header: 'Mex-To', maxLength: 100, noUrl: true },
   workflowId: { header: 'Mex-WorkflowID', maxLength: 300, noUrl: true },
@@ -27,12 +27,12 @@ export const HEADER_RULES = {
   chunkRange: { header: 'Mex-Chunk-Range', maxLength: 20 },
 } as const satisfies Record<string, HeaderRule>;
 
-/** A field of a message that becomes a header. */
+/** A field of a message that is sent as a header. */
 export type HeaderField = keyof typeof HEADER_RULES;
 
 /**
- * What is wrong with a header's value, as the end of a sentence that begins with the header's name; undefined if MESH
- * takes it. The value itself is never repeated: it may be patient data.
+ * Returns what is wrong with a header's value, as the end of a sentence that begins with the header's name; undefined
+ * if MESH accepts it. The value itself is never repeated: it may be patient data.
  */
 export function headerProblem(rule: HeaderRule, value: string): string | undefined {
   if (value.length > rule.maxLength) return `has ${value.length} characters; MESH takes at most ${rule.maxLength}`;

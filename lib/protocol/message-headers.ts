@@ -1,5 +1,5 @@
 /**
- * The headers of a message, both ways: what is asked for becomes `Mex-*` headers, what MESH sends becomes
+ * The headers of a message in both directions: an outgoing message becomes `Mex-*` headers, MESH's headers become
  * {@link MessageHeaders}. Source: mesh-api.yaml, send_message, retrieve_message and "Asynchronous error reporting".
  */
 import { InvalidMessageError } from '../errors';
@@ -10,15 +10,15 @@ import { adviceFor } from './error-codes';
 import { HEADER_RULES, headerProblem, type HeaderField } from './header-rules';
 import { isoFromMesh } from './time';
 
-/** Headers by their names in lower case, as an HTTP client hands them over. */
-export type ReceivedHeaders = Record<string, string | string[] | undefined>;
+/** Headers by their lower-case names, as undici returns them. */
+type ReceivedHeaders = Record<string, string | string[] | undefined>;
 
-/** The part of a message that goes into headers, everything decided. */
+/** The fields of a message that are sent as headers, with defaults applied. */
 export type HeaderValues = Omit<OutgoingMessage, 'payload' | 'compression'> & { localId: string; contentType: string };
 
 /**
- * The headers of send_message but for chunk range, encoding and authorization.
- * Throws InvalidMessageError that names the first header that MESH would refuse, and never repeats its value.
+ * Returns the headers of send_message except chunk range, encoding and authorization.
+ * @throws InvalidMessageError for the first header that MESH would refuse; it names the header, never its value
  */
 export function outgoingHeaders(mailboxId: string, message: HeaderValues): Record<string, string> {
   requireText(message.to, 'to', 'Give the recipient’s mailbox id, or look it up by ODS code with mesh-lookup.');
@@ -37,26 +37,32 @@ export function outgoingHeaders(mailboxId: string, message: HeaderValues): Recor
     const value = message[field];
     if (value !== undefined && value !== '') headers[HEADER_RULES[field].header] = checkedHeader(field, value);
   }
-  // MESH answers Content-Type `application/octet-stream` for a chunked message; this one reaches the receiver.
+  // MESH returns Content-Type `application/octet-stream` for a chunked message; this header reaches the receiver.
   headers['Mex-Content-Type'] = message.contentType;
   if (message.compressed) headers['Mex-Content-Compressed'] = 'Y';
   if (message.encrypted) headers['Mex-Content-Encrypted'] = 'Y';
   return headers;
 }
 
-/** The same headers with a checksum, if there is one: it is known only when the payload has been read. Throws InvalidMessageError. */
+/**
+ * Adds the checksum, if there is one: it is known only once the payload has been read.
+ * @throws InvalidMessageError when MESH would refuse the checksum
+ */
 export function withChecksum(headers: Record<string, string>, checksum: string | undefined): Record<string, string> {
   if (checksum === undefined || checksum === '') return headers;
   return { ...headers, [HEADER_RULES.checksum.header]: checkedHeader('checksum', checksum) };
 }
 
-/** The value, if MESH takes it in this header. Throws InvalidMessageError. */
+/**
+ * Returns the value unchanged.
+ * @throws InvalidMessageError when MESH would refuse it in this header
+ */
 export function checkedHeader(field: HeaderField, value: string): string {
   const rule = HEADER_RULES[field];
   const problem = headerProblem(rule, value);
   if (problem === undefined) return value;
   throw new InvalidMessageError(`${field} (${rule.header}) ${problem}. Nothing was sent.`, {
-    advice: `Correct ${field}: replace typographic quotes and letters outside Latin-1, and remove line breaks and tabs.`,
+    advice: `Correct ${field}: replace typographic quotes and characters outside Latin-1; remove line breaks and tabs.`,
   });
 }
 
@@ -65,7 +71,10 @@ function requireText(value: string | undefined, field: HeaderField, advice: stri
   throw new InvalidMessageError(`${field} (${HEADER_RULES[field].header}) is missing. Nothing was sent.`, { advice });
 }
 
-/** Reads the headers of retrieve_message, retrieve_chunk and head_message. `mailboxId` and `messageId` are what was asked for. */
+/**
+ * Parses the headers of retrieve_message, retrieve_chunk and head_message. `mailboxId` and `messageId` are the
+ * requested ones.
+ */
 export function readMessageHeaders(headers: ReceivedHeaders, mailboxId: string, messageId: string): MessageHeaders {
   const get = (name: string): string | undefined => {
     const value = headers[name];
@@ -101,7 +110,7 @@ export function readMessageHeaders(headers: ReceivedHeaders, mailboxId: string, 
     statusDescription: get('mex-statusdescription'),
     statusSuccess: success === undefined ? undefined : success.toUpperCase() === 'SUCCESS',
     statusTimestamp: statusTimestamp === undefined ? undefined : isoFromMesh(statusTimestamp),
-    advice: messageType === 'REPORT' && statusCode ? adviceFor('api', statusEvent, statusCode) : undefined,
+    advice: messageType === 'REPORT' && statusCode ? adviceFor(statusCode) : undefined,
   });
 }
 

@@ -1,6 +1,6 @@
 /**
- * The bodies of MESH's answers, read liberally: version 2 as mesh-api.yaml has it, version 1 as older servers answer.
- * Unknown fields are ignored, null counts as missing. Each reader gives this library's own shape.
+ * The bodies of MESH's responses, read liberally: version 2 as in mesh-api.yaml, version 1 as older servers return it.
+ * Unknown fields are ignored, null counts as missing. Each reader returns this library's own type.
  */
 import { z } from 'zod';
 import { isoFromMesh } from './time';
@@ -9,34 +9,37 @@ import type { InboxPage, MailboxAddress, Tracking } from '../types';
 const text = z.string().nullish();
 const number = z.number().nullish();
 
-const inboxAnswer = z.object({
+const inboxResponse = z.object({
   messages: z.array(z.string().min(1)),
   links: z.object({ next: text }).nullish(),
   approx_inbox_count: number,
 });
 
-/** list_messages. Throws ZodError for anything that has no list of ids. */
+/**
+ * Reads list_messages.
+ * @throws ZodError when the body has no list of ids
+ */
 export function readInbox(body: unknown): InboxPage {
-  const answer = inboxAnswer.parse(body);
-  const next = answer.links?.next;
+  const response = inboxResponse.parse(body);
+  const next = response.links?.next;
   const continueFrom = next ? new URLSearchParams(next.split('?')[1] ?? '').get('continue_from') : undefined;
   return defined({
-    messageIds: answer.messages,
+    messageIds: response.messages,
     continueFrom: continueFrom || undefined,
-    approximateCount: answer.approx_inbox_count ?? undefined,
+    approximateCount: response.approx_inbox_count ?? undefined,
   });
 }
 
-const sentAnswer = z.object({ message_id: text, messageID: text, messageId: text });
+const sentResponse = z.object({ message_id: text, messageID: text, messageId: text });
 
-/** send_message: MESH's id of the message. Undefined if the answer has none, or one that nobody could ask for again. */
+/** Reads MESH's message id from send_message; undefined if it is missing, too long or has control characters. */
 export function readMessageId(body: unknown): string | undefined {
-  const answer = sentAnswer.safeParse(body).data;
-  const id = answer?.message_id || answer?.messageID || answer?.messageId;
-  return id && id === inFewWords(id) ? id : undefined;
+  const response = sentResponse.safeParse(body).data;
+  const id = response?.message_id || response?.messageID || response?.messageId;
+  return id && id === sanitised(id) ? id : undefined;
 }
 
-const trackingAnswer = z.object({
+const trackingResponse = z.object({
   message_id: text,
   messageId: text,
   local_id: text,
@@ -77,47 +80,53 @@ const trackingAnswer = z.object({
   failureDiagnostic: text,
 });
 
-/** tracking_by_message_id, tracking_by_local_id. Throws ZodError for an answer without a message id. */
+/**
+ * Reads tracking_by_message_id and tracking_by_local_id.
+ * @throws ZodError when the body has no message id
+ */
 export function readTracking(body: unknown): Tracking {
-  const answer = trackingAnswer.parse(body);
-  const messageId = answer.message_id || answer.messageId;
+  const response = trackingResponse.parse(body);
+  const messageId = response.message_id || response.messageId;
   if (!messageId)
     throw new z.ZodError([{ code: 'custom', path: ['message_id'], message: 'missing', input: undefined }]);
   const time = (value: string | null | undefined): string | undefined => (value ? isoFromMesh(value) : undefined);
   return defined({
     messageId,
-    status: (answer.status ?? '').toLowerCase(),
-    localId: answer.local_id || answer.localId || undefined,
-    workflowId: answer.workflow_id || answer.workflowId || undefined,
-    fileName: answer.filename || answer.fileName || undefined,
-    subject: answer.subject || undefined,
-    expiryTime: time(answer.expiry_time ?? answer.expiryTime),
-    uploadTimestamp: time(answer.upload_timestamp ?? answer.uploadTimestamp),
-    downloadTimestamp: time(answer.downloadTimestamp),
-    recipient: answer.recipient || undefined,
-    recipientName: answer.recipient_name || answer.recipientName || undefined,
-    recipientOdsCode: answer.recipient_ods_code || answer.meshRecipientOdsCode || undefined,
-    recipientOrgCode: answer.recipient_org_code || answer.recipientOrgCode || undefined,
-    recipientOrgName: answer.recipient_org_name || answer.recipientOrgName || undefined,
-    statusSuccess: readSuccess(answer.status_success ?? answer.statusSuccess),
-    statusEvent: answer.status_event || answer.statusEvent || undefined,
-    statusCode: answer.status_code || answer.statusCode || undefined,
-    statusDescription: answer.status_description || answer.statusDescription || undefined,
-    statusTimestamp: time(answer.status_timestamp ?? answer.statusTimestamp),
-    fileSize: answer.fileSize ?? undefined,
-    totalChunks: answer.chunkCount ?? undefined,
-    linkedMessageId: answer.linkedMsgId || undefined,
-    failureDiagnostic: answer.failureDiagnostic || undefined,
+    status: (response.status ?? '').toLowerCase(),
+    localId: response.local_id || response.localId || undefined,
+    workflowId: response.workflow_id || response.workflowId || undefined,
+    fileName: response.filename || response.fileName || undefined,
+    subject: response.subject || undefined,
+    expiryTime: time(response.expiry_time ?? response.expiryTime),
+    uploadTimestamp: time(response.upload_timestamp ?? response.uploadTimestamp),
+    downloadTimestamp: time(response.downloadTimestamp),
+    recipient: response.recipient || undefined,
+    recipientName: response.recipient_name || response.recipientName || undefined,
+    recipientOdsCode: response.recipient_ods_code || response.meshRecipientOdsCode || undefined,
+    recipientOrgCode: response.recipient_org_code || response.recipientOrgCode || undefined,
+    recipientOrgName: response.recipient_org_name || response.recipientOrgName || undefined,
+    statusSuccess: readSuccess(response.status_success ?? response.statusSuccess),
+    statusEvent: response.status_event || response.statusEvent || undefined,
+    statusCode: response.status_code || response.statusCode || undefined,
+    statusDescription: response.status_description || response.statusDescription || undefined,
+    statusTimestamp: time(response.status_timestamp ?? response.statusTimestamp),
+    fileSize: response.fileSize ?? undefined,
+    totalChunks: response.chunkCount ?? undefined,
+    linkedMessageId: response.linkedMsgId || undefined,
+    failureDiagnostic: response.failureDiagnostic || undefined,
   });
 }
 
-const lookupAnswer = z.object({
+const lookupResponse = z.object({
   results: z.array(z.object({ mailbox_id: text, address: text, mailbox_name: text, description: text })),
 });
 
-/** endpointlookup, workflowsearch. Throws ZodError for anything that has no list of results. */
+/**
+ * Reads endpointlookup and workflowsearch.
+ * @throws ZodError when the body has no list of results
+ */
 export function readMailboxes(body: unknown): MailboxAddress[] {
-  return lookupAnswer
+  return lookupResponse
     .parse(body)
     .results.map((row) => ({
       mailboxId: row.mailbox_id || row.address || '',
@@ -126,19 +135,19 @@ export function readMailboxes(body: unknown): MailboxAddress[] {
     .filter((row) => row.mailboxId !== '');
 }
 
-/** What an error's body says, whichever version it has. */
-export interface ErrorAnswer {
+/** The body of an error response, of version 1 or 2. */
+interface ErrorResponse {
   code?: string;
   event?: string;
-  /** MESH's own words. They may repeat what was sent: never for a log. */
+  /** MESH's own words. They may repeat what was sent and must never be logged. */
   description?: string;
-  /** Of a 400: the names of the fields that it refuses. */
+  /** The names of the fields that a 400 refuses, separated by spaces. */
   fields?: string;
   messageId?: string;
 }
 
 const detail = z.object({ event: text, code: text, msg: text, loc: z.array(z.unknown()).nullish() });
-const errorAnswer = z.object({
+const errorResponse = z.object({
   errorCode: text,
   errorEvent: text,
   errorDescription: text,
@@ -148,27 +157,27 @@ const errorAnswer = z.object({
 });
 
 /**
- * The error in a body: version 1 `errorCode`, version 2 `detail[]`, or the list of fields of a 400. Empty if there is none.
- * The offending values that some servers repeat in a 400 are left out: they may be patient data.
+ * Reads the error in a body: version 1 `errorCode`, version 2 `detail[]`, or the fields of a 400. Empty if there is
+ * none. The offending values that some servers repeat in a 400 are left out: they may be patient data.
  */
-export function readError(body: unknown): ErrorAnswer {
-  const answer = errorAnswer.safeParse(body).data;
-  if (!answer) return {};
-  const details = typeof answer.detail === 'string' ? [{ msg: answer.detail }] : [answer.detail ?? []].flat();
+export function readError(body: unknown): ErrorResponse {
+  const response = errorResponse.safeParse(body).data;
+  if (!response) return {};
+  const details = typeof response.detail === 'string' ? [{ msg: response.detail }] : [response.detail ?? []].flat();
   const first: Partial<z.infer<typeof detail>> = details[0] ?? {};
   const fields = details.flatMap((entry) => ('loc' in entry ? (entry.loc ?? []).filter(isName) : []));
   return defined({
-    code: inFewWords(answer.errorCode || first.code),
-    event: inFewWords(answer.errorEvent || first.event),
-    description: answer.errorDescription || first.msg || undefined,
+    code: sanitised(response.errorCode || first.code),
+    event: sanitised(response.errorEvent || first.event),
+    description: response.errorDescription || first.msg || undefined,
     fields: fields.length > 0 ? fields.join(' ').slice(0, 200) : undefined,
-    messageId: inFewWords(answer.message_id || answer.messageID),
+    messageId: sanitised(response.message_id || response.messageID),
   });
 }
 
-/** Codes and ids go into logs, lists and the store: no book, and no control characters, whoever answers. */
-function inFewWords(said: string | null | undefined): string | undefined {
-  return said?.slice(0, 100).replaceAll(/\p{Cc}/gu, '?') || undefined;
+/** Cuts a code or id to 100 characters without control characters: it goes into logs, lists and the store. */
+function sanitised(value: string | null | undefined): string | undefined {
+  return value?.slice(0, 100).replaceAll(/\p{Cc}/gu, '?') || undefined;
 }
 
 function isName(part: unknown): part is string {
@@ -180,7 +189,7 @@ function readSuccess(value: boolean | string | null | undefined): boolean | unde
   return value ?? undefined;
 }
 
-/** The object without its undefined fields: exactOptionalPropertyTypes tells "missing" from "undefined". */
+/** Returns the object without its undefined fields: exactOptionalPropertyTypes distinguishes missing from undefined. */
 export function defined<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
   const result: Partial<T> = {};
   for (const name of Object.keys(fields) as Array<keyof T>) {

@@ -1,23 +1,23 @@
 /**
- * MESH writes times in three ways: `yyyyMMddHHmm` in the token, `yyyyMMddHHmmss` in headers and version 1 tracking, ISO
- * 8601 (often without a zone) in version 2 tracking. All of them are UTC. Source: mesh-api.yaml, "MESH Authorization
+ * MESH writes times in three forms: `yyyyMMddHHmm` in the token, `yyyyMMddHHmmss` in headers and version 1 tracking,
+ * ISO 8601 (often without a zone) in version 2 tracking. All are UTC. Source: mesh-api.yaml, "MESH Authorization
  * header" and tracking_by_message_id.
  */
 
 const COMPACT = /^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?(\d{0,6})$/;
 const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
 
-/** A time as the token has it: `yyyyMMddHHmm`, UTC. */
+/** Formats a time as in the token: `yyyyMMddHHmm`, UTC. */
 export function compactMinutes(time: Date): string {
   return time.toISOString().replace(/\D/g, '').slice(0, 12);
 }
 
-/** A time as headers and version 1 answers have it: `yyyyMMddHHmmss`, UTC. */
+/** Formats a time as in headers and version 1 responses: `yyyyMMddHHmmss`, UTC. */
 export function compactSeconds(time: Date): string {
   return time.toISOString().replace(/\D/g, '').slice(0, 14);
 }
 
-/** Reads any of MESH's three forms. Takes no other text for a time, and no date that does not exist: undefined. */
+/** Parses any of MESH's three forms; undefined for any other text and for a date that does not exist. */
 export function readMeshTime(text: string): Date | undefined {
   const compact = COMPACT.exec(text);
   const iso = compact
@@ -28,12 +28,12 @@ export function readMeshTime(text: string): Date | undefined {
   return Number.isNaN(time.getTime()) || !dayExists(iso.slice(0, 10)) ? undefined : time;
 }
 
-/** False for 31 February, which would roll over into March. */
+/** Returns false for 31 February, which Date would roll over into March. */
 function dayExists(day: string): boolean {
   return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day);
 }
 
-/** The time as ISO 8601 UTC where it can be read, else the text as it came: better odd than lost. */
+/** Returns the time as ISO 8601 UTC, or the text unchanged if it cannot be parsed: better odd than lost. */
 export function isoFromMesh(text: string): string {
   return readMeshTime(text)?.toISOString() ?? text;
 }

@@ -1,21 +1,21 @@
 /**
- * Workflow patterns, as the inbox's `workflow_filter` has them: `W` equals, `W*` begins with, `*W*` contains, and the
- * same after a `!` for the opposite. Source: mesh-api.yaml, list_messages.
+ * Workflow patterns, as in the inbox's `workflow_filter`: `W` equals, `W*` begins with, `*W*` contains; a leading `!`
+ * negates the pattern. Source: mesh-api.yaml, list_messages.
  */
 
-/** Says whether a workflow id fits. */
+/** Returns whether a workflow id matches. */
 export type WorkflowMatcher = (workflowId: string) => boolean;
 
 /**
- * One pattern. Beyond MESH's own forms `*W` (ends with) is understood too, because people write `*_ACK` for the
- * acknowledgement workflows; it is never sent to MESH. Empty: everything fits.
+ * Compiles one pattern. Besides MESH's own forms it accepts `*W` (ends with), because people write `*_ACK` for the
+ * acknowledgement workflows; that form is never sent to MESH. An empty pattern matches everything.
  */
 export function workflowMatcher(pattern: string): WorkflowMatcher {
   const trimmed = pattern.trim();
   if (trimmed === '') return () => true;
   if (trimmed.startsWith('!')) {
-    const opposite = workflowMatcher(trimmed.slice(1));
-    return (workflowId) => !opposite(workflowId);
+    const excluded = workflowMatcher(trimmed.slice(1));
+    return (workflowId) => !excluded(workflowId);
   }
   const open = trimmed.startsWith('*');
   const close = trimmed.endsWith('*');
@@ -27,13 +27,14 @@ export function workflowMatcher(pattern: string): WorkflowMatcher {
 }
 
 /**
- * Several patterns: a workflow fits if any of the plain ones does (or there is none), and every one with `!`.
- * `TOC_*, !*_ACK` is everything of Transfer of Care but its acknowledgements.
+ * Compiles several patterns: a workflow matches if any plain pattern does (or there is none) and every pattern with `!`
+ * does. `TOC_*, !*_ACK` is all of Transfer of Care except its acknowledgements.
  */
 export function workflowsMatcher(patterns: readonly string[]): WorkflowMatcher {
-  const wanted = patterns.filter((pattern) => pattern.trim() !== '');
-  const plain = wanted.filter((pattern) => !pattern.trim().startsWith('!')).map(workflowMatcher);
-  const opposite = wanted.filter((pattern) => pattern.trim().startsWith('!')).map(workflowMatcher);
+  const given = patterns.map((pattern) => pattern.trim()).filter((pattern) => pattern !== '');
+  const plain = given.filter((pattern) => !pattern.startsWith('!')).map(workflowMatcher);
+  const negated = given.filter((pattern) => pattern.startsWith('!')).map(workflowMatcher);
   return (workflowId) =>
-    (plain.length === 0 || plain.some((fits) => fits(workflowId))) && opposite.every((fits) => fits(workflowId));
+    (plain.length === 0 || plain.some((matches) => matches(workflowId))) &&
+    negated.every((matches) => matches(workflowId));
 }

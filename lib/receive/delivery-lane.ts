@@ -1,61 +1,65 @@
 /**
- * From the store to one consumer: oldest first, one `deliver` at a time, no more in flight than it takes. Every consumer has
- * a lane of its own, so that none waits for another.
+ * Delivers stored messages to one consumer: oldest first, one `deliver` at a time, never more leases than the consumer
+ * allows. Every consumer has its own lane, so that none waits for another.
  *
- * A kill at any point: the delivery is recorded before `deliver` is called. Before the record, the message is delivered as
- * if for the first time; after it, again with a higher count. A file that was written before the record is written again
- * under the same name.
+ * A kill at any point: each delivery is recorded before `deliver` is called. A message killed before its record is
+ * delivered as if for the first time, after it with a higher count. A file written before the record is written again
+ * under its name.
  *
- * The first deliveries of several small messages are recorded in one commit, and handed over one after the other. What a kill
- * has in flight comes one by one after that: a message that kills the process takes no others with it to their last delivery.
+ * The first deliveries of several small messages are recorded in one commit, then handed over one after the other.
+ * After a kill their redeliveries come one by one, so that a message that kills the process does not use up the
+ * deliveries of others.
  */
 import type { MeshError } from '../errors';
+import { DELIVERABLE } from '../message-states';
+import type { SerialQueue } from '../store/serial-queue';
 import type { Incoming, IncomingSummary } from '../store/store';
 import type { ReceivedMessage } from '../types';
 import type { Clock } from '../clock';
-import { Alarm } from './alarm';
-import type { Lease, Leases } from './leases';
-import { isSmall, recordTogether, type Recorded } from './first-deliveries';
-import { DELIVERABLE, type IncomingRows } from './incoming-rows';
-import { asMeshError, type deliveryKinds } from './inbox-rules';
-import type { InboxConsumer, MeshAnswer } from './inbox-types';
-import type { Routed } from './listed';
-import type { Notices } from './notices';
 import type { AcknowledgementSettler } from './acknowledgement-settler';
+import { isBatchable, recordBatch, type RecordedDelivery } from './delivery-batch';
+import type { DeliveryLease, DeliveryLeases } from './delivery-leases';
+import type { RoutingKey } from './inbox-router';
+import { toMeshError, type deliveryClassifier } from './inbox-rules';
+import type { DeliveredAcknowledgement, InboxConsumer } from './inbox-types';
+import type { IncomingRows } from './incoming-rows';
+import type { ProblemNotifier } from './problem-notifier';
 import type { ReportSettler } from './report-settler';
-import { headersOf, storedDelivery, type DeliveryTarget } from './stored-delivery';
-import { PAYLOADS_AT_ONCE } from './storing';
-import type { Turns } from './turns';
+import { headersOf, readStoredMessage, type DeliveryTarget } from './stored-message';
+import { MAX_PAYLOADS_IN_MEMORY } from './storing-tasks';
+import { WakeTimer } from './wake-timer';
 
-/** Rows that are read at once, without their payloads. */
+/** Rows that are listed at once, without their payloads. */
 const PAGE = 50;
-/** After the store or the folder failed (milliseconds): a database that moves is back in seconds, a full disk is not. */
-const AGAIN_AFTER_MS = { first: 2000, most: 30_000 };
-/** After the consumer did not take a message (milliseconds). */
-const REFUSED_MS = 5 * 60_000;
+/**
+ * Back-off after the store or the folder failed (milliseconds): a database that moves is back in seconds, a full disk
+ * is not.
+ */
+const RETRY_MS = { first: 2000, max: 30_000 };
+/** Wait after the consumer refused a message (milliseconds). */
+const REFUSED_RETRY_MS = 5 * 60_000;
 
-/** What a lane works with. */
-export interface DeliveryLaneParts {
+interface DeliveryLaneParts {
   rows: IncomingRows;
-  flights: Leases;
-  notices: Notices;
+  leases: DeliveryLeases;
+  problems: ProblemNotifier;
   reports: ReportSettler;
-  answers: AcknowledgementSettler;
+  acknowledgements: AcknowledgementSettler;
   clock: Clock;
-  /** Payloads are held in memory by one lane at a time. */
-  turns: Turns;
+  /** One lane at a time holds payloads in memory. */
+  payloadQueue: SerialQueue;
   target: Omit<DeliveryTarget, 'folder'>;
   leaseMs: number;
   maxDeliveries: number;
-  kindOf: ReturnType<typeof deliveryKinds>;
-  /** Whether the message is this consumer's. */
-  claims: (routed: Routed, consumer: InboxConsumer) => boolean;
-  /** The message is being stored, and may not be delivered yet. */
-  isUnderWay: (messageId: string) => boolean;
-  /** The consumer is done with it by itself. */
+  classifyDelivery: ReturnType<typeof deliveryClassifier>;
+  /** Returns whether messages of this workflow and type go to this consumer. */
+  claims: (key: RoutingKey, consumer: InboxConsumer) => boolean;
+  /** Returns whether the message is still being stored, and must not be delivered yet. */
+  isBeingStored: (messageId: string) => boolean;
+  /** Ends a message whose consumer acknowledges after delivery. */
   settle: (messageId: string) => Promise<void>;
-  /** A lease begins. */
-  onLease: () => void;
+  /** Called when a lease starts. */
+  onLeaseStarted: () => void;
   onChange: () => void;
 }
 
@@ -63,38 +67,38 @@ export interface DeliveryLaneParts {
 export class DeliveryLane {
   readonly #consumer: InboxConsumer;
   readonly #parts: DeliveryLaneParts;
-  readonly #again: Alarm;
-  /** How deliveries ended, being committed. */
+  readonly #retryTimer: WakeTimer;
+  /** Commits of deliveries that have ended. */
   readonly #settling = new Set<Promise<void>>();
-  /** Read and not yet delivered, oldest first; all of them this consumer's. */
-  #read: IncomingSummary[] = [];
-  /** The last row that was read: what comes later is behind it. */
+  /** Pending deliveries of this consumer that are listed and not yet delivered, oldest first. */
+  #listed: IncomingSummary[] = [];
+  /** Id of the last listed row: later rows sort behind it. */
   #after: string | undefined;
   /** Counts the resets. */
   #epoch = 0;
   #run: Promise<void> | undefined;
   #woken = false;
   #closed = false;
-  /** In a row. */
+  /** Consecutive failures. */
   #failures = 0;
 
   constructor(consumer: InboxConsumer, parts: DeliveryLaneParts) {
     this.#consumer = consumer;
     this.#parts = parts;
-    this.#again = new Alarm(parts.clock, () => this.wake());
+    this.#retryTimer = new WakeTimer(parts.clock, () => this.wake());
   }
 
   get isBusy(): boolean {
     return this.#run !== undefined;
   }
 
-  /** There may be something to deliver. */
+  /** Starts a run: there may be something to deliver. */
   wake(): void {
     this.#woken = true;
-    // What failed is not tried again with every message that comes: a large file may have been copied in vain.
-    if (this.#run || this.#closed || this.#again.time !== undefined) return;
-    this.#run = this.#workThrough()
-      .catch((error: unknown) => this.#failed(asMeshError(error)))
+    // New messages do not shorten the back-off: a failed attempt may have copied a large file in vain.
+    if (this.#run || this.#closed || this.#retryTimer.time !== undefined) return;
+    this.#run = this.#runToEnd()
+      .catch((error: unknown) => this.#failed(toMeshError(error)))
       .finally(() => {
         this.#run = undefined;
         this.#parts.onChange();
@@ -102,213 +106,213 @@ export class DeliveryLane {
       });
   }
 
-  /** Other consumers have come or gone: every row may be somebody else's. */
+  /** Forgets what is listed: the consumers have changed, and any row may belong to another one. */
   reset(): void {
-    this.#read = [];
+    this.#listed = [];
     this.#after = undefined;
     this.#epoch += 1;
   }
 
-  /** Delivers no more. Resolves when the delivery under way is through. */
+  /** Stops delivering. Resolves when the current delivery has ended. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#again.clear();
+    this.#retryTimer.clear();
     await this.#run;
   }
 
-  /** Until nothing is left to deliver, and what was delivered is committed. */
-  async #workThrough(): Promise<void> {
+  /** Delivers until nothing is pending or due, and everything delivered is committed. */
+  async #runToEnd(): Promise<void> {
     const failures = this.#failures;
     try {
-      await this.#work();
+      await this.#deliverAll();
     } finally {
       await Promise.all(this.#settling);
     }
-    // A delivery whose end could not be committed has counted as one.
+    // A failed commit of a delivery's end has raised the count.
     if (this.#failures === failures) this.#failures = 0;
   }
 
-  async #work(): Promise<void> {
-    const { flights, notices } = this.#parts;
+  async #deliverAll(): Promise<void> {
+    const { leases, problems, rows } = this.#parts;
     while (this.#woken && !this.#closed) {
       this.#woken = false;
-      while (!this.#closed && flights.of(this.#consumer) < this.#consumer.maxInFlight) {
-        const due = flights.nextDue((flight) => this.#claims(flight));
-        if (!due && (await this.#deliverTogether())) continue;
-        const next = due ?? (await this.#nextWaiting());
+      while (!this.#closed && leases.heldBy(this.#consumer) < this.#consumer.maxLeases) {
+        const due = leases.nextDue((lease) => this.#claims(lease));
+        if (!due && (await this.#deliverBatch())) continue;
+        const next = due ?? (await this.#nextPending());
         if (!next) break;
-        const { rows } = this.#parts;
         const row = await (due ? rows.get(next.messageId) : rows.take(next.messageId));
         if (row && DELIVERABLE.includes(row.state)) {
-          if (!flights.isHeld(row.messageId)) await this.#deliver(row);
+          if (!leases.isHeld(row.messageId)) await this.#deliver(row);
         } else if (due) {
-          flights.delete(next.messageId);
+          leases.delete(next.messageId);
         }
-        if (!due && this.#read[0] === next) this.#read.shift();
-        notices.over('delivery');
+        if (!due && this.#listed[0] === next) this.#listed.shift();
+        problems.clear('delivery');
       }
     }
   }
 
-  /** The oldest that waits for its first delivery; it stays the next one until it is taken off. */
-  async #nextWaiting(): Promise<IncomingSummary | undefined> {
-    const { rows, isUnderWay } = this.#parts;
-    if (rows.waiting.count((routed) => this.#claims(routed)) === 0) return undefined;
-    while (this.#read.length === 0) {
+  /** Returns the oldest pending delivery of this consumer, and leaves it first in the list. */
+  async #nextPending(): Promise<IncomingSummary | undefined> {
+    const { rows, isBeingStored } = this.#parts;
+    if (rows.pending.count((key) => this.#claims(key)) === 0) return undefined;
+    while (this.#listed.length === 0) {
       const epoch = this.#epoch;
-      const page = await rows.listWaiting(PAGE, this.#after);
+      const page = await rows.listPending(PAGE, this.#after);
       if (epoch !== this.#epoch) continue;
       this.#after = page.at(-1)?.messageId ?? this.#after;
-      this.#read = page.filter((row) => this.#claims(row));
+      this.#listed = page.filter((row) => this.#claims(row));
       if (page.length < PAGE) break;
     }
-    const [next] = this.#read;
-    return next && !isUnderWay(next.messageId) ? next : undefined;
+    const [next] = this.#listed;
+    return next && !isBeingStored(next.messageId) ? next : undefined;
   }
 
-  /** The first of what waits, as far as they are small, and new, and nothing has to be settled first. */
-  #smallOnes(): IncomingSummary[] {
+  /** Returns the first pending deliveries, up to one that cannot be delivered in a batch. */
+  #nextBatch(): IncomingSummary[] {
     if (this.#consumer.folder !== undefined) return [];
-    const room = this.#consumer.maxInFlight - this.#parts.flights.of(this.#consumer);
-    const end = this.#read.findIndex((row) => !isSmall(row) || this.#parts.isUnderWay(row.messageId));
-    return this.#read.slice(0, Math.min(PAYLOADS_AT_ONCE, room, end < 0 ? Infinity : end));
+    const free = this.#consumer.maxLeases - this.#parts.leases.heldBy(this.#consumer);
+    const end = this.#listed.findIndex((row) => !isBatchable(row) || this.#parts.isBeingStored(row.messageId));
+    return this.#listed.slice(0, Math.min(MAX_PAYLOADS_IN_MEMORY, free, end < 0 ? Infinity : end));
   }
 
-  /** Delivers several small messages, of which the next waits for no commit of the one before; false if there are none. */
-  async #deliverTogether(): Promise<boolean> {
-    if (!(await this.#nextWaiting())) return false;
+  /** Delivers several small messages without a commit between them; false if fewer than two are pending. */
+  async #deliverBatch(): Promise<boolean> {
+    if (!(await this.#nextPending())) return false;
     const epoch = this.#epoch;
-    const chosen = this.#smallOnes();
-    if (chosen.length < 2) return false;
-    const isWanted = (row: Routed): boolean => epoch === this.#epoch && !this.#closed && this.#claims(row);
-    const recorded = await recordTogether(chosen, this.#consumer, { ...this.#parts, isWanted });
+    const batch = this.#nextBatch();
+    if (batch.length < 2) return false;
+    const isWanted = (row: RoutingKey): boolean => epoch === this.#epoch && !this.#closed && this.#claims(row);
+    const recorded = await recordBatch(batch, this.#consumer, { ...this.#parts, isWanted });
     if (recorded.length === 0) return false;
-    const handled = new Set(recorded.map(({ flight }) => flight.messageId));
-    this.#read = this.#read.filter(({ messageId }) => !handled.has(messageId));
-    for (const each of recorded) await this.#handOverNext(each);
+    const handled = new Set(recorded.map(({ lease }) => lease.messageId));
+    this.#listed = this.#listed.filter(({ messageId }) => !handled.has(messageId));
+    for (const each of recorded) await this.#deliverRecorded(each);
     const failed = recorded.find(({ record }) => record.status === 'rejected')?.record;
     if (failed?.status === 'rejected') throw failed.reason;
-    this.#parts.notices.over('delivery');
+    this.#parts.problems.clear('delivery');
     return true;
   }
 
-  async #handOverNext({ received, flight, record }: Recorded): Promise<void> {
-    const { flights, rows } = this.#parts;
-    const delivered = record.status === 'fulfilled' ? record.value : undefined;
-    if (!delivered) {
-      // Not recorded, or settled meanwhile.
-      flight.running = false;
-      flights.delete(flight.messageId);
+  async #deliverRecorded({ received, lease, record }: RecordedDelivery): Promise<void> {
+    const { leases, rows } = this.#parts;
+    const row = record.status === 'fulfilled' ? record.value : undefined;
+    if (!row) {
+      // The record failed, or the message was settled meanwhile.
+      lease.delivering = false;
+      leases.delete(lease.messageId);
       return;
     }
-    if (this.#closed || !this.#claims(delivered)) {
-      await rows.notDelivered(delivered);
-      flights.delete(flight.messageId);
+    if (this.#closed || !this.#claims(row)) {
+      await rows.undeliver(row);
+      leases.delete(lease.messageId);
       return;
     }
     this.#parts.onChange();
-    const error = await this.#handOver(delivered, received, undefined);
-    const settling: Promise<void> = this.#delivered(flight, delivered, error)
-      .catch((thrown: unknown) => this.#failed(asMeshError(thrown, flight.messageId)))
+    const error = await this.#handOver(row, received, undefined);
+    const settling: Promise<void> = this.#afterDelivery(lease, row, error)
+      .catch((thrown: unknown) => this.#failed(toMeshError(thrown, lease.messageId)))
       .finally(() => this.#settling.delete(settling));
     this.#settling.add(settling);
   }
 
-  #claims(routed: Routed): boolean {
-    return this.#parts.claims(routed, this.#consumer);
+  #claims(key: RoutingKey): boolean {
+    return this.#parts.claims(key, this.#consumer);
   }
 
   async #deliver(row: Incoming): Promise<void> {
-    const { flights, rows, reports, answers, leaseMs, maxDeliveries, clock, turns } = this.#parts;
+    const { leases, rows, reports, acknowledgements, leaseMs, maxDeliveries, clock, payloadQueue } = this.#parts;
     const { messageId } = row;
     if (row.deliveryCount >= maxDeliveries) {
       await this.#park(row, undefined);
       return;
     }
     if (row.messageType === 'REPORT' && row.deliveryCount === 0) await reports.settle(headersOf(row));
-    const answer = await answers.settle(messageId, headersOf(row), row.classification);
+    const acknowledgement = await acknowledgements.settle(messageId, headersOf(row), row.classification);
     const folder = this.#consumer.folder;
-    const endTurn = folder === undefined ? await turns.next() : () => undefined;
+    const place = folder === undefined ? payloadQueue.enter() : undefined;
     try {
+      await place?.turn;
       let received: ReceivedMessage;
       try {
-        received = await storedDelivery(row, { ...this.#parts.target, folder });
+        received = await readStoredMessage(row, { ...this.#parts.target, folder });
       } catch (thrown) {
-        const error = asMeshError(thrown, messageId);
-        // The folder cannot be written now: nothing is wrong with the message.
+        const error = toMeshError(thrown, messageId);
+        // The folder cannot be written for now: nothing is wrong with the message.
         if (error.retry !== 'never') throw error;
         await this.#park(row, error);
         return;
       }
-      // While a large file was copied the consumer may have gone, or another one may have come and taken it.
-      if (this.#closed || !this.#claims(row) || flights.isHeld(messageId)) return;
-      const isNew = flights.get(messageId) === undefined;
-      const flight = flights.begin(row, this.#consumer);
+      // While a large file was copied, the consumer may have been removed, or another one may have taken the message.
+      if (this.#closed || !this.#claims(row) || leases.isHeld(messageId)) return;
+      const isNew = leases.get(messageId) === undefined;
+      const lease = leases.begin(row, this.#consumer);
       let delivered: Incoming | undefined;
       try {
         delivered = await rows.deliver(row, clock.now() + leaseMs);
       } catch (error) {
-        // Not recorded: it is where it was.
-        flight.running = false;
-        if (isNew) flights.delete(messageId);
+        // The delivery is not recorded: the message stays as it was.
+        lease.delivering = false;
+        if (isNew) leases.delete(messageId);
         throw error;
       }
       if (!delivered) {
-        flights.delete(messageId);
+        leases.delete(messageId);
         return;
       }
       this.#parts.onChange();
-      const delivering = this.#handOver(delivered, received, answer);
-      // From here on it is the flow that holds the payload.
-      endTurn();
-      await this.#delivered(flight, delivered, await delivering);
+      const delivering = this.#handOver(delivered, received, acknowledgement);
+      // From here on the flow holds the payload.
+      place?.leave();
+      await this.#afterDelivery(lease, delivered, await delivering);
     } finally {
-      endTurn();
+      place?.leave();
     }
   }
 
-  /** Gives the error of a delivery that was not taken. */
+  /** Calls the consumer's `deliver`; resolves with the error that it threw. */
   async #handOver(
     row: Incoming,
     received: ReceivedMessage,
-    answer: MeshAnswer | undefined,
+    acknowledgement: DeliveredAcknowledgement | undefined,
   ): Promise<MeshError | undefined> {
     try {
-      const kind = this.#parts.kindOf(received.message, row.classification);
+      const kind = this.#parts.classifyDelivery(received.message, row.classification);
       const { deliveryCount } = row;
-      await this.#consumer.deliver({ received, kind, deliveryCount, ...(answer && { answer }) });
+      await this.#consumer.deliver({ received, kind, deliveryCount, ...(acknowledgement && { acknowledgement }) });
       return undefined;
     } catch (thrown) {
-      return asMeshError(thrown, row.messageId);
+      return toMeshError(thrown, row.messageId);
     }
   }
 
-  async #delivered(flight: Lease, row: Incoming, error: MeshError | undefined): Promise<void> {
-    const { flights, clock, leaseMs, settle, onLease } = this.#parts;
-    flight.running = false;
-    flight.refused = error?.retry === 'safe';
-    flight.leaseUntil = clock.now() + (flight.refused ? Math.min(REFUSED_MS, leaseMs) : leaseMs);
-    onLease();
-    // The flow may have been done with it while deliver() ran.
-    if (flights.get(row.messageId) !== flight) return;
+  async #afterDelivery(lease: DeliveryLease, row: Incoming, error: MeshError | undefined): Promise<void> {
+    const { leases, rows, clock, leaseMs, settle, onLeaseStarted } = this.#parts;
+    lease.delivering = false;
+    lease.refused = error?.retry === 'safe';
+    lease.leaseUntil = clock.now() + (lease.refused ? Math.min(REFUSED_RETRY_MS, leaseMs) : leaseMs);
+    onLeaseStarted();
+    // The flow may have acknowledged the message while `deliver` ran.
+    if (leases.get(row.messageId) !== lease) return;
     if (error?.retry === 'never') await this.#park(row, error);
-    if (flight.refused) await this.#parts.rows.refused(row);
+    if (lease.refused) await rows.refused(row);
     if (error && error.retry !== 'never') this.#consumer.failed(error, row.messageId);
     else if (!error && this.#consumer.acknowledge === 'after-delivery') await settle(row.messageId);
   }
 
   async #park(row: Incoming, error: MeshError | undefined): Promise<void> {
     const parked = await this.#parts.rows.park(row, error);
-    this.#parts.flights.delete(row.messageId);
+    this.#parts.leases.delete(row.messageId);
     if (parked) this.#consumer.parked(headersOf(row), error, row.deliveryCount);
   }
 
-  /** The store or the folder: tried again soon. */
+  /** The store or the folder failed: the next run follows after a back-off. */
   #failed(error: MeshError): void {
     if (this.#closed) return;
-    this.#parts.notices.raise('delivery', error, [this.#consumer], error.messageId);
-    const { first, most } = AGAIN_AFTER_MS;
-    this.#again.set(this.#parts.clock.now() + Math.min(most, first * 2 ** this.#failures));
+    this.#parts.problems.raise('delivery', error, [this.#consumer], error.messageId);
+    const { first, max } = RETRY_MS;
+    this.#retryTimer.set(this.#parts.clock.now() + Math.min(max, first * 2 ** this.#failures));
     this.#failures += 1;
   }
 }

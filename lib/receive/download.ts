@@ -1,65 +1,69 @@
 /**
- * All chunks of one message, checked, expanded, in order into a sink. Lengths are never trusted: what is short, broken,
- * missing or too many is a DownloadError, and nothing is delivered.
+ * Downloads all chunks of one message, checks and expands them, and writes them to a sink in order. Lengths are never
+ * trusted: a short, broken, missing or surplus chunk is a DownloadError, and nothing is delivered.
  *
- * Several things go on at once, each with a bounded buffer before it: the socket is read ahead (whole-body.ts), zlib expands
- * in its threads (expand.ts), the file is written behind (file-sink.ts); and as soon as a chunk's body has ended, the next
- * one is asked for, while the tail of this one is still expanded. Buffers are bounded by bytes, whatever a chunk's size.
+ * Several stages run at once, each behind a bounded buffer: the socket is read ahead (download-body.ts), zlib expands
+ * in its threads (expand.ts), the file is written behind (file-sink.ts). As soon as a chunk's body has ended, the next
+ * chunk is requested, while the tail of this one is still expanding. Buffers are bounded by bytes, whatever the size of
+ * a chunk.
  */
 import type { Download, MeshClient } from '../client/client';
 import { GoneError, NotFoundError, TooLargeError } from '../errors';
 import { NoSpaceError } from '../payload/disk-space';
-import { asItIs, BrokenGzip, gunzipped, type Expander } from '../payload/expand';
+import { identityExpander, BrokenGzipError, gzipExpander, type Expander } from '../payload/expand';
 import type { PayloadSink } from '../payload/sink';
 import { readChecksum } from '../protocol/checksum';
 import type { MessageHeaders, Progress } from '../types';
 import { broken, changed, ChangedError, checkChunk, isReport, tooLarge } from './incoming-chunk';
 
-/** How to download. */
 export interface DownloadOptions {
   signal?: AbortSignal;
   /** Called after each chunk. */
   onProgress?: (progress: Progress) => void;
 }
 
-/** The rules of a mailbox for what it downloads. */
-export interface DownloadRules {
+/** A mailbox's rules for its downloads. */
+interface DownloadRules {
   /** A larger payload (bytes, expanded) is a TooLargeError. */
   maxExpandedBytes: number;
-  /** Whether `Mex-Content-Checksum` has to fit where its algorithm can be told. Default true. */
+  /** Whether to verify `Mex-Content-Checksum` when its algorithm is known. Default true. */
   checkChecksum?: boolean;
 }
 
-/** Chunks that an earlier download left, to go on from. */
+/** The chunks of an earlier download, from which this one resumes. */
 export interface Resumable {
   /** Headers of the first chunk. */
   message: MessageHeaders;
   chunks: number;
-  /** Bytes that are in the sink. */
+  /** Bytes in the sink. */
   bytes: number;
   sink: PayloadSink;
 }
 
-/** What to download, and where to. */
-export interface DownloadTarget {
+/** Where to write the payload. */
+interface DownloadTarget {
   /**
-   * Asked once, when the headers of the first chunk are there. `atLeast`: so many bytes will come (0 where that cannot be told).
-   * `also`: the algorithm of the message's own checksum, to be computed beside SHA-256.
+   * Called once, with the headers of the first chunk. `minimumBytes`: the payload has at least this size (0 if
+   * unknown). `also`: the algorithm of the message's own checksum, to be computed beside SHA-256.
    */
-  sinkFor: (message: MessageHeaders, atLeast: number, also: string | undefined) => Promise<PayloadSink>;
+  sinkFor: (message: MessageHeaders, minimumBytes: number, also: string | undefined) => Promise<PayloadSink>;
   resume?: Resumable;
 }
 
-/** One chunk may reach this share of the limit whatever its ratio; beyond, it may not have been compressed absurdly. */
-const FREE_SHARE = 1 / 20;
-/** Real data reaches 20 to 1; a bomb has up to 1032 to 1, deflate's own limit (zlib's technical details). */
+/** A chunk may reach this share of maxExpandedBytes whatever its compression ratio; above it, MAX_RATIO applies. */
+const UNCHECKED_SHARE = 1 / 20;
+/** Real data reaches 20 to 1; a zip bomb up to 1032 to 1, the limit of deflate (zlib's technical details). */
 const MAX_RATIO = 200;
-/** What a REPORT has for a body is read, so that its connection lives on, up to so many bytes. */
-const REPORT_BYTES = 64 * 1024;
+/** A REPORT's body is read up to this many bytes, so that its connection can be reused. */
+const MAX_REPORT_BYTES = 64 * 1024;
 
 /**
- * Downloads a message. Gives the headers of the first chunk and the sink, which still has to be finished; no sink for a
- * REPORT. What fails is discarded, or suspended where it can be resumed.
+ * Downloads a message. Returns the headers of the first chunk and the sink, which the caller finishes; no sink for a
+ * REPORT. A failed download is discarded, or suspended if it can be resumed.
+ * @throws DownloadError when the message is incomplete or broken
+ * @throws TooLargeError when it is larger than the rules allow
+ * @throws NotFoundError or GoneError when MESH does not have it
+ * @throws StorageError when the sink fails
  */
 export async function downloadMessage(
   client: Pick<MeshClient, 'download'>,
@@ -73,17 +77,17 @@ export async function downloadMessage(
     return await download.run();
   } catch (error) {
     await download.end(error);
-    // What was resumed is not of this message any more: it is fetched from its beginning.
+    // The message has changed since the earlier download: start from chunk 1.
     if (!target.resume || !(error instanceof ChangedError)) throw error;
     return downloadMessage(client, messageId, { sinkFor: target.sinkFor }, rules, options);
   }
 }
 
-/** After these nothing of what was fetched can be of use again; or its place on the disk is needed. */
-const USELESS = [ChangedError, TooLargeError, NotFoundError, GoneError, NoSpaceError];
+/** After these errors the downloaded chunks are useless, or their disk space is needed. */
+const NOT_RESUMABLE = [ChangedError, TooLargeError, NotFoundError, GoneError, NoSpaceError];
 
-/** A request for the next chunk, made while this one is still expanded. */
-interface Ahead {
+/** A request for the next chunk, made while this one is still expanding. */
+interface AheadRequest {
   abort: AbortController;
   done: Promise<void>;
 }
@@ -96,9 +100,9 @@ class MessageDownload {
   readonly #options: DownloadOptions;
   #message: MessageHeaders | undefined;
   #sink: PayloadSink | undefined;
-  /** By chunk: at most the one after the one that is taken, and that one itself. */
-  readonly #ahead = new Map<number, Ahead>();
-  /** Of the payload, in whole chunks. */
+  /** By chunk number: at most the current chunk and the next. */
+  readonly #ahead = new Map<number, AheadRequest>();
+  /** Payload bytes of the complete chunks. */
   #bytes = 0;
 
   constructor(
@@ -125,19 +129,19 @@ class MessageDownload {
       this.#ahead.delete(chunk);
     }
     this.#checkChecksum();
-    // The loop above has run at least once, and every way through it sets the headers.
+    // The loop above has run at least once, and every path through it sets the headers.
     return { message: this.#message as MessageHeaders, sink: this.#sink };
   }
 
-  /** Lets go of what a failed download holds. What cannot be of use again is not kept. */
+  /** Ends a failed download: suspends its sink if it can be resumed, otherwise discards it. */
   async end(error: unknown): Promise<void> {
     this.#dropAhead(0);
-    const useless = USELESS.some((each) => error instanceof each);
-    if (this.#sink?.suspend && !useless) await this.#sink.suspend();
+    const isResumable = !NOT_RESUMABLE.some((each) => error instanceof each);
+    if (this.#sink?.suspend && isResumable) await this.#sink.suspend();
     else await this.#sink?.discard();
   }
 
-  /** Resolves when the chunk is in the sink; into which it goes when the one `before` is. */
+  /** Resolves when the chunk is in the sink. Writing starts when `before`, the previous chunk, has resolved. */
   async #fetch(chunk: number, before: Promise<void> | undefined, signal: AbortSignal | undefined): Promise<void> {
     let began = false;
     const downloaded = this.#client.download(
@@ -146,7 +150,7 @@ class MessageDownload {
       async (download) => {
         if (isReport(download, chunk, this.#sink !== undefined)) {
           this.#message = download.message;
-          await readSome(download.body, REPORT_BYTES);
+          await drain(download.body, MAX_REPORT_BYTES);
           return;
         }
         checkChunk(download, chunk, this.#message);
@@ -161,7 +165,7 @@ class MessageDownload {
       signal,
     );
     await downloaded.catch((error: unknown) => {
-      // The message is there, or was a moment ago: one of its chunks is not.
+      // MESH has the message, or had it a moment ago, but not this chunk.
       if (chunk > 1 && error instanceof NotFoundError)
         throw changed(this.#messageId, `MESH has no chunk ${chunk} of it`);
       throw error;
@@ -170,12 +174,12 @@ class MessageDownload {
 
   #newSink({ message, header }: Download): Promise<PayloadSink> {
     const length = Number(header('content-length') ?? 0);
-    // The last chunk may be the small one, the first is not.
-    const atLeast = message.totalChunks > 1 ? length * (message.totalChunks - 1) : length;
-    return this.#target.sinkFor(message, atLeast, this.#checksum()?.algorithm);
+    // Only the last chunk may be smaller than the others.
+    const minimumBytes = message.totalChunks > 1 ? length * (message.totalChunks - 1) : length;
+    return this.#target.sinkFor(message, minimumBytes, this.#checksum()?.algorithm);
   }
 
-  /** Writes one chunk, expanded if need be. */
+  /** Writes one chunk, expanded if it is compressed. */
   async #takeChunk({ message, body }: Download, chunk: number, sink: PayloadSink): Promise<void> {
     let bytes = 0;
     let wireBytes = 0;
@@ -185,9 +189,9 @@ class MessageDownload {
       return sink.write(piece);
     };
     const expander: Expander =
-      message.contentEncoding === 'gzip' ? gunzipped(write, (error) => body.cancel(error)) : asItIs(write);
+      message.contentEncoding === 'gzip' ? gzipExpander(write, (error) => body.cancel(error)) : identityExpander(write);
     const taken = Promise.withResolvers<void>();
-    // Only the chunk that was asked for ahead waits for it.
+    // Only the chunk that is requested ahead waits for this promise.
     taken.promise.catch(() => undefined);
     try {
       for await (const pieces of body) {
@@ -199,15 +203,15 @@ class MessageDownload {
       this.#bytes += bytes;
       sink.chunksDone?.(chunk);
       this.#options.onProgress?.({ chunk, totalChunks: message.totalChunks, bytes: this.#bytes });
-      // Only now: the next chunk goes into the same sink.
+      // Not earlier: the next chunk goes into the same sink.
       taken.resolve();
     } catch (error) {
-      // The connection is needed to fetch this chunk again.
+      // The retry of this chunk needs the connection.
       this.#dropAhead(chunk);
       taken.reject(error);
-      throw error instanceof BrokenGzip ? broken(this.#messageId, error.message, error.cause) : error;
+      throw error instanceof BrokenGzipError ? broken(this.#messageId, error.message, error.cause) : error;
     } finally {
-      // The sink may go back or be discarded only when nobody writes to it.
+      // The sink may be rewound or discarded only after the last write.
       await expander.close();
     }
   }
@@ -217,7 +221,7 @@ class MessageDownload {
     const abort = new AbortController();
     const { signal } = this.#options;
     const done = this.#fetch(chunk, before, signal ? AbortSignal.any([signal, abort.signal]) : abort.signal);
-    // Whoever waits for it is told; if nobody does, it was dropped.
+    // `run` handles the rejection; if it does not wait, the request was dropped.
     done.catch(() => undefined);
     this.#ahead.set(chunk, { abort, done });
   }
@@ -230,11 +234,11 @@ class MessageDownload {
     }
   }
 
-  /** Throws TooLargeError for what is too much of a message, or out of proportion in one chunk. */
+  /** @throws TooLargeError when the message exceeds its limit, or one chunk its compression ratio */
   #checkSize(bytes: number, wireBytes: number): void {
     const { maxExpandedBytes } = this.#rules;
     if (this.#bytes + bytes > maxExpandedBytes) throw tooLarge(this.#messageId, `more than ${maxExpandedBytes} bytes`);
-    if (bytes > maxExpandedBytes * FREE_SHARE && bytes > wireBytes * MAX_RATIO) {
+    if (bytes > maxExpandedBytes * UNCHECKED_SHARE && bytes > wireBytes * MAX_RATIO) {
       throw tooLarge(this.#messageId, `more than ${MAX_RATIO} times its size on the way`);
     }
   }
@@ -248,16 +252,16 @@ class MessageDownload {
     if (!checksum || !this.#sink || this.#sink.digest(checksum.algorithm) === checksum.hex) return;
     throw changed(
       this.#messageId,
-      `its ${checksum.algorithm.toUpperCase()} is not the one that the sender gave`,
-      'It is still in the inbox. Ask the sender what its checksum is of; checkChecksum: false takes messages without it.',
+      `its ${checksum.algorithm.toUpperCase()} is not the one that the sender declared`,
+      'It is still in the inbox. Ask the sender what the checksum covers; checkChecksum: false does not verify it.',
     );
   }
 }
 
-async function readSome(body: AsyncIterable<Buffer[]>, atMost: number): Promise<void> {
+async function drain(body: AsyncIterable<Buffer[]>, maxBytes: number): Promise<void> {
   let bytes = 0;
   for await (const pieces of body) {
     for (const piece of pieces) bytes += piece.length;
-    if (bytes > atMost) return;
+    if (bytes > maxBytes) return;
   }
 }

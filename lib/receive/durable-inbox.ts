@@ -1,152 +1,157 @@
 /**
- * The durable inbox of one mailbox (DESIGN.md, "In"): the same poller to those who use it, with its state in the store and
- * payloads in the spool. The collector fills the store from MESH, one lane for each consumer empties it into the flow, and
- * `acknowledge` ends a message. They meet in the store only, so that MESH never waits for a flow, nor a flow for MESH.
+ * The durable inbox of one mailbox (docs/design.md, The line in): a poller whose state is in the store and whose
+ * payloads are in the spool. The collector fills the store from MESH, one lane for each consumer delivers from it to
+ * the flow, and `acknowledge` ends a message. They meet only in the store, so that MESH never waits for a flow, nor a
+ * flow for MESH.
  */
 import { AbortedError, type MeshError } from '../errors';
 import { wakefulClock, type Clock } from '../clock';
 import { ALWAYS_HELD } from '../store/mailbox-lease';
-import { Alarm } from './alarm';
-import { Collector } from './collector';
+import { SerialQueue } from '../store/serial-queue';
+import { WakeTimer } from './wake-timer';
+import { InboxCollector } from './inbox-collector';
 import { DeliveryLane } from './delivery-lane';
 import type { RemoteChange } from '../store/store';
 import type { DurableInboxOptions } from './durable-inbox-types';
 import { AcknowledgementSettler } from './acknowledgement-settler';
-import { Leases } from './leases';
+import { DeliveryLeases } from './delivery-leases';
 import { IncomingRows } from './incoming-rows';
 import { InboxRouter } from './inbox-router';
 import { InboxListeners } from './inbox-listeners';
 import {
-  asMeshError,
+  toMeshError,
   DEFAULT_LEASE_MS,
   DEFAULT_MAX_DELIVERIES,
-  deliveryKinds,
+  deliveryClassifier,
   notParkedError,
   storedUnclaimedError,
-  tellIfIdle,
-  UNCLAIMED_AGAIN_MS,
+  warnIfShadowed,
+  UNCLAIMED_REPEAT_MS,
 } from './inbox-rules';
 import type { InboxConsumer, InboxPoller, InboxState, ParkedMessage } from './inbox-types';
 import { MeshAcknowledger } from './mesh-acknowledger';
-import { Notices } from './notices';
+import { ProblemNotifier } from './problem-notifier';
 import { PollSchedule } from './poll-schedule';
 import { ReportSettler } from './report-settler';
-import { headersOf } from './stored-delivery';
-import { Turns } from './turns';
+import { headersOf } from './stored-message';
 
-/** Makes a durable inbox; it begins when a consumer is added. One for each mailbox, and closed before its store is. */
+/**
+ * Creates the durable inbox of a mailbox, which starts when a consumer is added. Create one for each mailbox, and close
+ * it before its store.
+ */
 export function createDurableInbox(options: DurableInboxOptions): InboxPoller {
   return new DurableInbox(options);
 }
 
-/** The lease of a store that nobody else has. */
-const ONE_OWNER = { ...ALWAYS_HELD, start: () => undefined, stop: async () => undefined };
+/** The mailbox's lease when this instance is the store's only owner. */
+const SOLE_OWNER = { ...ALWAYS_HELD, start: () => undefined, stop: async () => undefined };
 
 class DurableInbox implements InboxPoller {
   readonly #options: DurableInboxOptions;
-  readonly #lease: ReturnType<NonNullable<DurableInboxOptions['lease']>>;
-  readonly #stopHearing: () => void;
-  /** What an earlier process had in flight is not freed twice. */
+  /** The mailbox's lease: the right of one instance to poll and to deliver. */
+  readonly #pollerLease: ReturnType<NonNullable<DurableInboxOptions['pollerLease']>>;
+  readonly #stopListening: () => void;
+  /** True until the leases of an earlier process have been ended, once. */
   #freshStart: boolean;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #router: InboxRouter<InboxConsumer>;
-  readonly #notices = new Notices(() => this.#clock.now());
+  readonly #problems = new ProblemNotifier(() => this.#clock.now());
   readonly #schedule: PollSchedule;
   readonly #rows: IncomingRows;
-  readonly #flights: Leases;
-  readonly #watchers: InboxListeners;
-  readonly #leases: Alarm;
-  readonly #teller: MeshAcknowledger;
+  readonly #leases: DeliveryLeases;
+  readonly #listeners: InboxListeners;
+  readonly #leaseTimer: WakeTimer;
+  readonly #acknowledger: MeshAcknowledger;
   readonly #reports: ReportSettler;
-  readonly #answers: AcknowledgementSettler;
-  readonly #collector: Collector;
-  readonly #turns = new Turns();
-  readonly #kindOf: ReturnType<typeof deliveryKinds>;
+  readonly #acknowledgements: AcknowledgementSettler;
+  readonly #collector: InboxCollector;
+  readonly #payloadQueue = new SerialQueue();
+  readonly #classifyDelivery: ReturnType<typeof deliveryClassifier>;
   readonly #lanes = new Map<InboxConsumer, DeliveryLane>();
-  /** Lanes of consumers that have gone, whose last delivery is not through. */
+  /** Lanes of removed consumers whose last delivery is still running. */
   readonly #leaving = new Set<Promise<void>>();
   #loading: Promise<void> | undefined;
   #loaded = false;
-  /** Counts the times that the lease was taken or lost. */
+  /** Counts how often the mailbox's lease was taken or lost. */
   #term = 0;
   #run: Promise<void> | undefined;
   #listWanted = false;
-  /** A consumer has come: what was listed may be its. */
+  /** The consumers have changed, or someone polls: messages of earlier lists are to be taken. */
   #takeWanted = false;
   /** The last page of the inbox was full. */
   #moreInInbox = false;
-  /** How many MESH had been told of before the last list. */
-  #toldBefore = 0;
-  /** When the inbox was listed, and everything taken, without a failure. */
+  /** The acknowledger's count before the last list. */
+  #acknowledgedBeforeList = 0;
+  /** When the inbox was last listed, and everything taken, without a failure. */
   #lastPoll: number | undefined;
 
   constructor(options: DurableInboxOptions) {
     const { client, mailboxId, url, store, storeKey, minimumIntervalMs, clock = wakefulClock } = options;
     this.#options = options;
     this.#clock = clock;
-    // Where there are other instances the store knows which of them are gone.
+    // With several instances, the store knows which of them have gone.
     this.#freshStart = options.freshStart && !store.isShared;
-    this.#lease = options.lease?.((held) => this.#leaseChanged(held)) ?? ONE_OWNER;
-    this.#stopHearing = store.onRemoteChange(storeKey, (change) => this.#other(change));
-    this.#router = new InboxRouter(options.leftToOthers ?? []);
-    this.#kindOf = deliveryKinds(options.businessAcknowledgementWorkflows);
+    this.#pollerLease = options.pollerLease?.((held) => this.#pollerLeaseChanged(held)) ?? SOLE_OWNER;
+    this.#stopListening = store.onRemoteChange(storeKey, (change) => this.#remoteChange(change));
+    this.#router = new InboxRouter(options.workflowsHandledElsewhere ?? []);
+    this.#classifyDelivery = deliveryClassifier(options.businessAcknowledgementWorkflows);
     this.#schedule = new PollSchedule({
       key: `${url} ${mailboxId}`,
       minimumIntervalMs,
       clock,
       poll: () => void this.poll(),
     });
-    this.#rows = new IncomingRows(store, storeKey, clock, options.stored);
-    this.#flights = new Leases(() => clock.now());
-    this.#watchers = new InboxListeners({
+    this.#rows = new IncomingRows(store, storeKey, clock, options.onStored);
+    this.#leases = new DeliveryLeases(() => clock.now());
+    this.#listeners = new InboxListeners({
       router: this.#router,
-      waiting: this.#rows.waiting,
-      flights: this.#flights,
+      pending: this.#rows.pending,
+      leases: this.#leases,
       state: () => this.state(),
     });
-    this.#leases = new Alarm(clock, () => this.#leaseEnded());
+    this.#leaseTimer = new WakeTimer(clock, () => this.#leaseEnded());
     this.#reports = new ReportSettler(options.settleReport);
-    this.#answers = new AcknowledgementSettler({ ...options, rows: this.#rows, router: this.#router });
-    const shared = { rows: this.#rows, router: this.#router, notices: this.#notices, signal: this.#closing.signal };
-    const mayPoll = (): boolean => this.#lease.held;
-    this.#teller = new MeshAcknowledger({
+    this.#acknowledgements = new AcknowledgementSettler({ ...options, rows: this.#rows, router: this.#router });
+    const shared = { rows: this.#rows, router: this.#router, problems: this.#problems, signal: this.#closing.signal };
+    const mayPoll = (): boolean => this.#pollerLease.held;
+    this.#acknowledger = new MeshAcknowledger({
       ...shared,
       client,
       whenSpooled: options.meshAcknowledge !== 'when-done',
-      onFailed: (error) => this.#failed(asMeshError(error)),
+      onFailed: (error) => this.#failed(toMeshError(error)),
       onIdle: () => {
-        this.#listMore();
+        this.#listMoreWhenDone();
         this.#changed();
       },
     });
-    this.#collector = new Collector({
+    this.#collector = new InboxCollector({
       ...shared,
       mayPoll,
       options,
       reports: this.#reports,
-      answers: this.#answers,
-      teller: this.#teller,
+      acknowledgements: this.#acknowledgements,
+      acknowledger: this.#acknowledger,
       onStored: () => this.#wakeLanes(),
-      onProgress: (consumer, progress) => this.#watchers.downloading(consumer, progress),
+      onProgress: (consumer, progress) => this.#listeners.downloading(consumer, progress),
     });
   }
 
   add(consumer: InboxConsumer): void {
     this.#router.add(consumer);
-    tellIfIdle(consumer, this.#router, this.#options.mailboxId);
+    warnIfShadowed(consumer, this.#router, this.#options.mailboxId);
     this.#lanes.set(consumer, this.#lane(consumer));
     this.#resetLanes();
-    this.#notices.forget();
+    this.#problems.clearAll();
     this.#takeWanted = true;
-    this.#lease.start();
+    this.#pollerLease.start();
     if (consumer.intervalMs > 0) this.poll();
     else this.#start();
   }
 
   remove(consumer: InboxConsumer): void {
     this.#router.remove(consumer);
-    this.#flights.release(consumer);
+    this.#leases.release(consumer);
     const lane = this.#lanes.get(consumer);
     this.#lanes.delete(consumer);
     if (lane) {
@@ -158,9 +163,9 @@ class DurableInbox implements InboxPoller {
       this.#planNext();
       if (this.#loaded) this.#wakeLanes();
     } else {
-      // Nobody is left to list for: another instance may have somebody.
+      // Without consumers this instance has nothing to list for; another one may take over.
       this.#schedule.clear();
-      void this.#lease.stop();
+      void this.#pollerLease.stop();
     }
   }
 
@@ -173,21 +178,22 @@ class DurableInbox implements InboxPoller {
   }
 
   /**
-   * The flow is done with the message: from here on it is never delivered again, whatever MESH says. Late and repeated calls
-   * are harmless. What the store does not know is acknowledged at MESH; only then can this throw errors of MESH.
+   * Ends a message that the flow has finished: it is never delivered again, whatever MESH says. Late and repeated calls
+   * are harmless. A message that the store does not know is acknowledged to MESH; only then can this throw errors of
+   * MESH.
    */
   async acknowledge(messageId: string): Promise<void> {
-    // Any instance may be done with it; the one that polls counts what it has in flight.
-    if (this.#lease.held) await this.#load();
+    // The flow may finish on any instance; the one that polls counts the leases.
+    if (this.#pollerLease.held) await this.#load();
     const row = await this.#rows.settle(messageId);
     if (row) {
-      this.#flights.delete(messageId);
-      if (row.acknowledgedAt === null) this.#teller.owe(messageId);
+      this.#leases.delete(messageId);
+      if (row.acknowledgedAt === null) this.#acknowledger.acknowledgeLater(messageId);
     } else if (!(await this.#rows.known([messageId])).has(messageId)) {
       await this.#options.client.acknowledge(messageId, this.#closing.signal);
     }
-    this.#teller.wake();
-    this.#listMore();
+    this.#acknowledger.wake();
+    this.#listMoreWhenDone();
     this.#wakeLanes();
     this.#changed();
   }
@@ -204,79 +210,81 @@ class DurableInbox implements InboxPoller {
     const { maxDeliveries = DEFAULT_MAX_DELIVERIES } = this.#options;
     const row = await this.#rows.unpark(messageId, maxDeliveries);
     if (!row) {
-      // Not even the download came whole: it is in MESH's inbox, and is fetched once more.
-      if (!this.#collector.listed.giveAnotherTry(messageId))
+      // A message parked during its download is still in MESH's inbox, and is downloaded again.
+      if (!this.#collector.listed.retry(messageId))
         throw notParkedError(messageId, (await this.#rows.known([messageId])).get(messageId));
       this.#takeWanted = true;
       this.#start();
       return;
     }
-    if (row.state === 'delivered') this.#flights.add(row, 0);
-    // It comes before what the lanes have read.
+    if (row.state === 'delivered') this.#leases.add(row, 0);
+    // It sorts before what the lanes have listed.
     this.#resetLanes();
     this.#wakeLanes();
-    this.#watchers.tell();
+    this.#listeners.notify();
   }
 
   async close(): Promise<void> {
     this.#schedule.close();
-    this.#leases.clear();
-    this.#stopHearing();
+    this.#leaseTimer.clear();
+    this.#stopListening();
     this.#closing.abort(new AbortedError('The inbox was closed.'));
     await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
-    await Promise.all([this.#run, this.#loading?.catch(() => undefined), this.#teller.close(), ...this.#leaving]);
-    await this.#lease.stop();
+    await Promise.all([this.#run, this.#loading?.catch(() => undefined), this.#acknowledger.close(), ...this.#leaving]);
+    await this.#pollerLease.stop();
   }
 
   get #closed(): boolean {
     return this.#closing.signal.aborted;
   }
 
-  /** One at a time: assurance asks for one thread for each mailbox (DOMAIN.md 1.13). */
+  /** Starts a run. One at a time: assurance requires one thread for each mailbox (docs/mesh.md, Assurance). */
   #start(): void {
-    if (this.#run || this.#closed || !this.#lease.held) return;
+    if (this.#run || this.#closed || !this.#pollerLease.held) return;
     this.#run = this.#work()
-      .catch((error: unknown) => this.#failed(asMeshError(error)))
+      .catch((error: unknown) => this.#failed(toMeshError(error)))
       .finally(() => {
         this.#run = undefined;
         this.#planNext();
         this.#changed();
-        // Asked for while the last steps ran.
+        // Requested while the last steps ran.
         if (this.#listWanted || this.#takeWanted) this.#start();
       });
-    // At once: who has asked for it sees that it polls.
-    this.#watchers.tell();
+    // At once: the caller of `poll` sees that it runs.
+    this.#listeners.notify();
   }
 
   async #work(): Promise<void> {
     do {
-      const listing = this.#listWanted;
-      // Before anything can fail: a run that failed is not begun again at once.
+      const isList = this.#listWanted;
+      // Before anything can fail: a failed run is not restarted at once.
       this.#listWanted = false;
       this.#takeWanted = false;
       await this.#load();
-      for (const messageId of await this.#rows.freeLost()) this.#flights.free(messageId);
+      for (const messageId of await this.#rows.expireLostLeases()) this.#leases.expire(messageId);
       this.#raiseUnclaimed();
-      // What is stored does not wait for MESH.
+      // Stored messages do not wait for MESH.
       this.#wakeLanes();
-      await this.#teller.tellOwed();
+      await this.#acknowledger.retryAll();
       await this.#collector.takeListed();
-      if (listing && this.#lease.held) await this.#list();
-    } while ((this.#takeWanted || this.#listWanted) && !this.#closed && this.#lease.held);
-    this.#notices.wentWell();
+      if (isList && this.#pollerLease.held) await this.#list();
+    } while ((this.#takeWanted || this.#listWanted) && !this.#closed && this.#pollerLease.held);
+    this.#problems.runSucceeded();
   }
 
   async #list(): Promise<void> {
     this.#schedule.listed();
-    this.#toldBefore = this.#teller.told;
+    this.#acknowledgedBeforeList = this.#acknowledger.acknowledged;
     this.#moreInInbox = await this.#collector.list();
     this.#lastPoll = this.#schedule.lastListed;
-    // What MESH was told of has made room for more; without that, the same page would come for ever.
-    const isEmptying = this.#moreInInbox && this.#teller.told > this.#toldBefore;
-    if (isEmptying && this.#teller.whenSpooled) this.#listWanted = true;
+    // Acknowledged messages leave the list and show more; without any, MESH would return the same page for ever.
+    const isEmptying = this.#moreInInbox && this.#acknowledger.acknowledged > this.#acknowledgedBeforeList;
+    if (isEmptying && this.#acknowledger.whenSpooled) this.#listWanted = true;
   }
 
-  /** What the store holds from before: counted, its leases taken over or ended, and what MESH was not told remembered. */
+  /**
+   * Loads the state of earlier processes from the store, once: pending deliveries, leases, missing acknowledgements.
+   */
   #load(): Promise<void> {
     this.#loading ??= this.#loadAll().catch((error: unknown) => {
       this.#loading = undefined;
@@ -291,30 +299,30 @@ class DurableInbox implements InboxPoller {
     const term = this.#term;
     await this.#rows.count();
     for await (const row of this.#rows.all(['delivered'])) {
-      this.#flights.add(row, freshStart ? 0 : (row.leaseUntil ?? 0));
-      if (freshStart) await this.#rows.free(row.messageId);
+      this.#leases.add(row, freshStart ? 0 : (row.leaseUntil ?? 0));
+      if (freshStart) await this.#rows.expireLease(row.messageId);
     }
-    // Also what is done and was told, if a kill came between the telling and our commit: MESH does not list it any more.
-    for await (const row of this.#rows.untold()) {
+    // Includes messages acknowledged just before a kill, without our commit: MESH no longer lists those.
+    for await (const row of this.#rows.unacknowledged()) {
       if (row.instance !== instance) continue;
-      if (this.#teller.whenSpooled || row.state === 'done') this.#teller.owe(row.messageId);
+      if (this.#acknowledger.whenSpooled || row.state === 'done') this.#acknowledger.acknowledgeLater(row.messageId);
     }
-    // The lease was lost meanwhile.
+    // The mailbox's lease changed hands meanwhile.
     if (term !== this.#term) return;
     this.#freshStart = false;
     this.#loaded = true;
-    this.#planLeases();
+    this.#scheduleLeaseEnd();
   }
 
-  /** Begins where another instance has stopped, or leaves everything to it; what is under way here ends by itself. */
-  #leaseChanged(held: boolean): void {
+  /** Takes over from another instance, or stops in its favour; requests under way here end by themselves. */
+  #pollerLeaseChanged(held: boolean): void {
     this.#term += 1;
     this.#loading = undefined;
     this.#loaded = false;
-    this.#flights.clear();
     this.#leases.clear();
+    this.#leaseTimer.clear();
     this.#resetLanes();
-    this.#collector.lookAgain();
+    this.#collector.refresh();
     if (held && this.#lanes.size > 0) {
       if (this.#router.consumers.some(({ intervalMs }) => intervalMs > 0)) this.poll();
       this.#takeWanted = true;
@@ -323,22 +331,22 @@ class DurableInbox implements InboxPoller {
     this.#changed();
   }
 
-  /** The flow was done with a message on another instance. */
-  #other(change: RemoteChange): void {
+  /** Another instance changed a message: the flow may have finished it there. */
+  #remoteChange(change: RemoteChange): void {
     if (!this.#loaded || this.#closed) return;
-    const look = change.kind === 'in' ? this.#doneElsewhere(change.messageId) : undefined;
-    // What is not heard is found when a lease ends, or when the lane comes to it.
-    look?.catch(() => undefined);
+    const check = change.kind === 'in' ? this.#checkSettled(change.messageId) : undefined;
+    // A missed change is found when the lease ends, or when the lane reaches the message.
+    check?.catch(() => undefined);
   }
 
-  async #doneElsewhere(messageId: string): Promise<void> {
+  async #checkSettled(messageId: string): Promise<void> {
     const row = await this.#rows.get(messageId);
     if (row?.state !== 'done') return;
-    this.#rows.settledElsewhere(row);
-    this.#flights.delete(messageId);
-    if (row.acknowledgedAt === null) this.#teller.owe(messageId);
-    this.#teller.wake();
-    this.#listMore();
+    this.#rows.countSettled(row);
+    this.#leases.delete(messageId);
+    if (row.acknowledgedAt === null) this.#acknowledger.acknowledgeLater(messageId);
+    this.#acknowledger.wake();
+    this.#listMoreWhenDone();
     this.#wakeLanes();
     this.#changed();
   }
@@ -347,25 +355,25 @@ class DurableInbox implements InboxPoller {
     const { spool, maxBufferBytes, leaseMs = DEFAULT_LEASE_MS, maxDeliveries = DEFAULT_MAX_DELIVERIES } = this.#options;
     return new DeliveryLane(consumer, {
       rows: this.#rows,
-      flights: this.#flights,
-      notices: this.#notices,
+      leases: this.#leases,
+      problems: this.#problems,
       reports: this.#reports,
-      answers: this.#answers,
+      acknowledgements: this.#acknowledgements,
       clock: this.#clock,
-      turns: this.#turns,
+      payloadQueue: this.#payloadQueue,
       target: { spool, maxBufferBytes },
       leaseMs,
       maxDeliveries,
-      kindOf: this.#kindOf,
-      claims: (routed, one) => this.#lease.held && this.#router.claim(routed) === one,
-      isUnderWay: (messageId) => this.#collector.isUnderWay(messageId),
+      classifyDelivery: this.#classifyDelivery,
+      claims: (key, claimant) => this.#pollerLease.held && this.#router.claim(key) === claimant,
+      isBeingStored: (messageId) => this.#collector.isBeingStored(messageId),
       settle: (messageId) => this.acknowledge(messageId),
-      onLease: () => this.#planLeases(),
+      onLeaseStarted: () => this.#scheduleLeaseEnd(),
       onChange: () => this.#changed(),
     });
   }
 
-  /** Not before it is known what is in flight. */
+  /** Wakes the lanes, but not before the leases are loaded. */
   #wakeLanes(): void {
     if (this.#loaded) for (const lane of this.#lanes.values()) lane.wake();
   }
@@ -374,40 +382,40 @@ class DurableInbox implements InboxPoller {
     for (const lane of this.#lanes.values()) lane.reset();
   }
 
-  #planLeases(): void {
-    const next = this.#flights.nextEnd();
-    if (next !== undefined && !this.#closed) this.#leases.setAtLatest(next);
+  #scheduleLeaseEnd(): void {
+    const next = this.#leases.nextEnd();
+    if (next !== undefined && !this.#closed) this.#leaseTimer.setAtLatest(next);
   }
 
   #leaseEnded(): void {
-    this.#planLeases();
+    this.#scheduleLeaseEnd();
     this.#wakeLanes();
     this.#changed();
   }
 
-  /** The last page was full, and all that it had is done: there may be more. */
-  #listMore(): void {
-    if (!this.#moreInInbox || this.#teller.isBusy || this.#flights.size > 0) return;
-    if (this.#teller.told === this.#toldBefore) return;
-    if (this.#rows.waiting.count(() => true) > 0) return;
+  /** Lists again after a full page whose messages are all finished: there may be more. */
+  #listMoreWhenDone(): void {
+    if (!this.#moreInInbox || this.#acknowledger.isBusy || this.#leases.size > 0) return;
+    if (this.#acknowledger.acknowledged === this.#acknowledgedBeforeList) return;
+    if (this.#rows.pending.count(() => true) > 0) return;
     this.#moreInInbox = false;
     this.#listWanted = true;
     this.#start();
   }
 
-  /** Stored for a consumer that is not there any more: kept, and told. */
+  /** Reports stored messages whose consumer has been removed: they are kept. */
   #raiseUnclaimed(): void {
     const { consumers } = this.#router;
-    for (const routed of this.#rows.waiting.workflows()) {
-      if (consumers.length === 0 || this.#router.claim(routed)) continue;
-      const error = storedUnclaimedError(routed, this.#options.mailboxId);
-      const key = `unclaimed ${routed.workflowId}`;
-      this.#notices.raise(key, error, consumers.slice(0, 1), undefined, UNCLAIMED_AGAIN_MS);
+    for (const key of this.#rows.pending.keys()) {
+      if (consumers.length === 0 || this.#router.claim(key)) continue;
+      const error = storedUnclaimedError(key, this.#options.mailboxId);
+      const cause = `unclaimed ${key.workflowId}`;
+      this.#problems.raise(cause, error, consumers.slice(0, 1), undefined, UNCLAIMED_REPEAT_MS);
     }
   }
 
   #failed(error: MeshError): void {
-    if (!this.#closed) this.#notices.failed(error, this.#router.consumers);
+    if (!this.#closed) this.#problems.runFailed(error, this.#router.consumers);
   }
 
   #planNext(): void {
@@ -417,21 +425,21 @@ class DurableInbox implements InboxPoller {
   state(): InboxState {
     const lanesAreBusy = [...this.#lanes.values()].some((lane) => lane.isBusy);
     return {
-      polling: this.#run !== undefined || this.#teller.isBusy || lanesAreBusy,
-      inFlight: this.#flights.size,
-      waiting: this.#rows.waiting.count(() => true),
-      unclaimed: this.#collector.listed.unclaimed + this.#rows.waiting.count((each) => !this.#router.claim(each)),
+      polling: this.#run !== undefined || this.#acknowledger.isBusy || lanesAreBusy,
+      leased: this.#leases.size,
+      pending: this.#rows.pending.count(() => true),
+      unclaimed: this.#collector.listed.unclaimed + this.#rows.pending.count((key) => !this.#router.claim(key)),
       lastPoll: this.#lastPoll,
       nextPoll: this.#schedule.nextPoll,
-      progress: this.#watchers.progress,
+      progress: this.#listeners.progress,
     };
   }
 
   onChange(listener: () => void): () => void {
-    return this.#watchers.onChange(listener);
+    return this.#listeners.onChange(listener);
   }
 
   #changed(): void {
-    this.#watchers.changed();
+    this.#listeners.notifySoon();
   }
 }

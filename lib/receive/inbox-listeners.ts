@@ -1,39 +1,38 @@
-/** Who is told how the inbox stands: those who listen, and each consumer of its own part. */
+/** Notifies of changes of the inbox's state: its listeners of the whole, and each consumer of its own part. */
 import type { Progress } from '../types';
-import type { Leases } from './leases';
+import type { DeliveryLeases } from './delivery-leases';
 import type { InboxRouter } from './inbox-router';
 import { pollerState } from './inbox-rules';
 import type { InboxConsumer, InboxState } from './inbox-types';
-import type { Waiting } from './waiting';
+import type { PendingCounts } from './pending-counts';
 
-/** What it needs. */
-export interface InboxListenersParts {
+interface InboxListenersParts {
   router: InboxRouter<InboxConsumer>;
-  waiting: Waiting;
-  flights: Leases;
+  pending: PendingCounts;
+  leases: DeliveryLeases;
   state: () => InboxState;
 }
 
-/** The watchers of one mailbox. */
+/** The listeners of one mailbox. */
 export class InboxListeners {
   readonly #parts: InboxListenersParts;
   readonly #listeners = new Set<() => void>();
-  #progress: { consumer: InboxConsumer; progress: Progress } | undefined;
-  #isDue = false;
+  #download: { consumer: InboxConsumer; progress: Progress } | undefined;
+  #isScheduled = false;
 
   constructor(parts: InboxListenersParts) {
     this.#parts = parts;
   }
 
-  /** Of the download under way. */
+  /** Progress of the current download. */
   get progress(): Progress | undefined {
-    return this.#progress?.progress;
+    return this.#download?.progress;
   }
 
-  /** A chunk of a consumer's message has come; undefined at the end of the download. */
+  /** Records that a chunk of a consumer's message was received; undefined at the end of the download. */
   downloading(consumer: InboxConsumer | undefined, progress: Progress | undefined): void {
-    this.#progress = consumer && progress && { consumer, progress };
-    if (progress) this.changed();
+    this.#download = consumer && progress && { consumer, progress };
+    if (progress) this.notifySoon();
   }
 
   onChange(listener: () => void): () => void {
@@ -41,28 +40,27 @@ export class InboxListeners {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Tells at the end of this turn of the event loop: much happens to many messages in one. */
-  changed(): void {
-    if (this.#isDue) return;
-    this.#isDue = true;
+  /** Notifies once, at the end of this turn of the event loop, in which many messages may change. */
+  notifySoon(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
     setImmediate(() => {
-      this.#isDue = false;
-      this.tell();
+      this.#isScheduled = false;
+      this.notify();
     });
   }
 
-  /** Tells now. */
-  tell(): void {
-    const { router, waiting, flights, state } = this.#parts;
+  notify(): void {
+    const { router, pending, leases, state } = this.#parts;
     for (const listener of this.#listeners) listener();
-    const whole = state();
+    const inbox = state();
     for (const consumer of router.consumers) {
-      const mine = {
-        inFlight: flights.of(consumer),
-        waiting: waiting.count((routed) => router.claim(routed) === consumer),
-        progress: this.#progress?.consumer === consumer ? this.#progress.progress : undefined,
+      const own = {
+        leased: leases.heldBy(consumer),
+        pending: pending.count((key) => router.claim(key) === consumer),
+        progress: this.#download?.consumer === consumer ? this.#download.progress : undefined,
       };
-      consumer.changed?.(pollerState(whole, mine));
+      consumer.changed?.(pollerState(inbox, own));
     }
   }
 }

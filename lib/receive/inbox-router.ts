@@ -1,37 +1,41 @@
 /**
- * Which consumer of a mailbox gets a message. One poller lists everything and splits here, by workflow: a REPORT carries the
- * workflow of the message that failed, so a filter at MESH would hide it (DESIGN.md, "One poller lists everything").
+ * Decides which consumer of a mailbox gets a message. One poller lists everything and splits here, by workflow: a
+ * REPORT carries the workflow of the message that failed, so a filter at MESH would hide it (docs/design.md, The line
+ * in).
  */
 import { workflowsMatcher, type WorkflowMatcher } from '../protocol/workflow-filter';
 import type { MessageHeaders } from '../types';
 
-/** Who gets it; `others` is left in the inbox on purpose, `nobody` is a fault that has to be raised. */
-export type Route<C> = { to: C } | 'others' | 'nobody';
+/** What decides which consumer gets a message. */
+export type RoutingKey = Pick<MessageHeaders, 'workflowId' | 'messageType'>;
 
-/** What a consumer says about the workflows that it wants. Empty: all that no other consumer names. */
+/** `elsewhere` stays in the inbox on purpose; `unclaimed` is a fault that has to be raised. */
+export type Route<C> = { to: C } | 'elsewhere' | 'unclaimed';
+
+/** The workflows that a consumer wants. Empty: all that no other consumer names. */
 export interface Claims {
   readonly workflows: readonly string[];
 }
 
 /** Routes for the consumers of one mailbox, in the order in which they were added. */
 export class InboxRouter<C extends Claims> {
-  readonly #consumers: Array<{ consumer: C; fits: WorkflowMatcher; named: boolean }> = [];
-  readonly #leftToOthers: WorkflowMatcher;
+  readonly #consumers: Array<{ consumer: C; matches: WorkflowMatcher; isNamed: boolean }> = [];
+  readonly #isHandledElsewhere: WorkflowMatcher;
 
-  /** `leftToOthers`: patterns of what another system collects from the same mailbox. */
-  constructor(leftToOthers: readonly string[]) {
-    const named = leftToOthers.some((pattern) => pattern.trim() !== '');
-    this.#leftToOthers = named ? workflowsMatcher(leftToOthers) : () => false;
-    this.splits = named;
+  /** `workflowsHandledElsewhere`: patterns of what another system collects from the same mailbox. */
+  constructor(workflowsHandledElsewhere: readonly string[]) {
+    const isNamed = workflowsHandledElsewhere.some((pattern) => pattern.trim() !== '');
+    this.#isHandledElsewhere = isNamed ? workflowsMatcher(workflowsHandledElsewhere) : () => false;
+    this.splits = isNamed;
   }
 
-  /** False while every message goes to the same consumer, so that nobody has to ask MESH (HEAD) for its workflow first. */
+  /** False while every message goes to the same consumer: then MESH need not be asked (HEAD) for its workflow first. */
   splits: boolean;
 
   add(consumer: C): void {
-    const named = consumer.workflows.some((pattern) => pattern.trim() !== '');
-    this.#consumers.push({ consumer, fits: workflowsMatcher(consumer.workflows), named });
-    this.splits ||= named;
+    const isNamed = consumer.workflows.some((pattern) => pattern.trim() !== '');
+    this.#consumers.push({ consumer, matches: workflowsMatcher(consumer.workflows), isNamed });
+    this.splits ||= isNamed;
   }
 
   remove(consumer: C): void {
@@ -44,21 +48,24 @@ export class InboxRouter<C extends Claims> {
     return this.#consumers.map((entry) => entry.consumer);
   }
 
-  /** The consumer that takes what nobody names. A second one would never get anything. */
+  /** The consumer that takes the workflows that no consumer names: the first one, so that a second one gets nothing. */
   get fallback(): C | undefined {
-    return this.#consumers.find((entry) => !entry.named)?.consumer;
+    return this.#consumers.find((entry) => !entry.isNamed)?.consumer;
   }
 
-  /** Where a message goes. A REPORT that nobody claims goes to the first consumer all the same: somebody has to hear of it. */
-  route(message: Pick<MessageHeaders, 'workflowId' | 'messageType'>): Route<C> {
-    if (this.#leftToOthers(message.workflowId)) return 'others';
+  /** Returns where a listed message goes. */
+  route(message: RoutingKey): Route<C> {
+    if (this.#isHandledElsewhere(message.workflowId)) return 'elsewhere';
     const to = this.claim(message);
-    return to ? { to } : 'nobody';
+    return to ? { to } : 'unclaimed';
   }
 
-  /** The consumer of a message that was taken out of MESH's inbox already, so that no other system can have it. */
-  claim(message: Pick<MessageHeaders, 'workflowId' | 'messageType'>): C | undefined {
-    const claimed = this.#consumers.find((entry) => entry.named && entry.fits(message.workflowId))?.consumer;
+  /**
+   * Returns the consumer of a stored message, which has left MESH's inbox, so that no other system can have it. A
+   * REPORT that no consumer claims goes to the first one: it must not go unnoticed.
+   */
+  claim(message: RoutingKey): C | undefined {
+    const claimed = this.#consumers.find((entry) => entry.isNamed && entry.matches(message.workflowId))?.consumer;
     return claimed ?? this.fallback ?? (message.messageType === 'REPORT' ? this.consumers[0] : undefined);
   }
 }

@@ -1,118 +1,125 @@
-/** What the poller and those who want something from it say to each other. */
+/** The interface between the poller of a mailbox and its consumers. */
 import type { MeshError } from '../errors';
 import type { StoredError } from '../store/store';
 import type { MessageHeaders, Progress, ReceivedMessage } from '../types';
 
-/** A message that is handed over. */
+/** One delivery of a received message to a consumer. */
 export interface Delivery {
   received: ReceivedMessage;
-  /** By message type, and for acknowledgements of the business kind by workflow or content. */
+  /** By message type; business acknowledgements by workflow or content. */
   kind: 'data' | 'report' | 'business-acknowledgement';
-  /** What an acknowledgement of the business kind says, where it could be read. */
-  answer?: MeshAnswer;
-  /** 1 at first; more after the lease ran out without an acknowledgement. */
+  /** What a business acknowledgement says, if it could be read. */
+  acknowledgement?: DeliveredAcknowledgement;
+  /** 1 for the first delivery, higher for each redelivery after the lease ended without an acknowledgement. */
   deliveryCount: number;
 }
 
-/** An acknowledgement of something that was sent. Plain JSON. */
-export interface MeshAnswer {
-  /** The reference that it names: MessageHeader.id, UNB's control reference, MSH-10. */
+/** What a received business acknowledgement says, and which sent message it settled. Plain JSON. */
+export interface DeliveredAcknowledgement {
+  /** The reference that it names: MessageHeader.id, the control reference of UNB, MSH-10. */
   answers?: string;
   level: 'infrastructure' | 'business';
   result: 'positive' | 'partial' | 'negative';
   code: string;
-  /** What the code means, from the standard's table. */
+  /** The code's meaning, from the standard's table. */
   meaning: string;
-  /** The message in our outbox that it has settled; missing where there is none. */
+  /** Our id of the sent message that it settled; missing if it settled none. */
   sentId?: string;
   /** MESH's id of that message. */
   sentMessageId?: string;
 }
 
-/** One who wants messages of the inbox, e.g. a mesh-poll node. */
+/** A consumer of received messages, such as a mesh-poll node. */
 export interface InboxConsumer {
-  /** Workflow patterns (`W`, `W*`, `*W`, `*W*`, and `!` before them). Empty: everything that no other consumer names. */
+  /**
+   * Workflow patterns (`W`, `W*`, `*W`, `*W*`, each also after `!`). Empty: everything that no other consumer names.
+   */
   readonly workflows: readonly string[];
-  /** Most messages delivered and not yet acknowledged, reports included. */
-  readonly maxInFlight: number;
-  /** List the inbox this often (milliseconds); 0: only when `poll` is called. */
+  /** Maximum number of messages, reports included, that are delivered and not yet acknowledged. */
+  readonly maxLeases: number;
+  /** Interval between lists of the inbox (milliseconds); 0: list only when `poll` is called. */
   readonly intervalMs: number;
-  /** Save payloads into this folder under a safe name, instead of into a Buffer. */
+  /** Folder for payloads, saved under a safe name; without it they are delivered as Buffers. */
   readonly folder?: string;
-  /** `flow`: someone calls `acknowledge`. `after-delivery`: the poller does, as soon as `deliver` has resolved. */
+  /** `flow`: the flow calls `acknowledge`. `after-delivery`: the poller does, as soon as `deliver` has resolved. */
   readonly acknowledge: 'flow' | 'after-delivery';
   /**
-   * Hands the message over. A throw leaves it unacknowledged: parked if the error's `retry` is `never`; if it is `safe` it
-   * was not taken, which does not count, and is tried again in five minutes or when the consumers change; else it is in
-   * flight until its lease runs out.
+   * Hands a message to the flow. If it throws, the error's `retry` decides: `never` parks the message; `safe` means
+   * that the consumer refused it, which does not count as a delivery, and it is tried again after five minutes or when
+   * the consumers change; with any other value its lease runs.
    */
   deliver(delivery: Delivery): Promise<void>;
-  /** The message is not delivered any more: too often already, or it cannot be. `message` is what is known of it. */
+  /** The message was parked: delivered too often, or undeliverable. `message` holds the headers that are known. */
   parked(
     message: Partial<MessageHeaders> & { messageId: string },
     error: MeshError | undefined,
     deliveryCount: number,
   ): void;
-  /** Something failed, or a message is claimed by nobody. Called once for each cause, not for each attempt. */
+  /** Reports a failure, or an unclaimed message. Called once for each cause, not for each attempt. */
   failed(error: MeshError, messageId?: string): void;
-  /** Something of the state changed. */
+  /** Called whenever the state changes. */
   changed?(state: PollerState): void;
 }
 
-/** How things stand, for one consumer. */
+/** The state of the inbox as one consumer sees it. */
 export interface PollerState {
   polling: boolean;
-  /** Delivered and not yet acknowledged. */
-  inFlight: number;
-  /** Listed and not yet downloaded. */
-  waiting: number;
-  /** Messages of the mailbox that nobody claims. */
+  /** Messages delivered to this consumer and not yet acknowledged. */
+  leased: number;
+  /** Stored messages for this consumer with a pending delivery. */
+  pending: number;
+  /** Messages of the mailbox that no consumer claims. */
   unclaimed: number;
-  /** The last poll that went well; ISO 8601 UTC. */
+  /** The last successful poll; ISO 8601 UTC. */
   lastPoll?: string;
   /** ISO 8601 UTC. */
   nextPoll?: string;
-  /** Of the download under way. */
+  /** Progress of the current download, if it is this consumer's. */
   progress?: Progress;
 }
 
-/** How the inbox of a mailbox stands, whoever uses it. */
+/** The state of a mailbox's inbox, over all consumers. */
 export interface InboxState {
-  /** It lists, downloads, delivers or tells MESH now. */
+  /** True while it lists, downloads, delivers or acknowledges. */
   polling: boolean;
-  /** Delivered, and the flow is not done with it. */
-  inFlight: number;
-  /** Stored, and not yet delivered. */
-  waiting: number;
+  /** Messages delivered and not yet acknowledged by the flow. */
+  leased: number;
+  /** Stored messages with a pending delivery. */
+  pending: number;
   /** Messages that no consumer claims. */
   unclaimed: number;
-  /** When the inbox was last listed and everything taken (milliseconds since 1970); undefined: not since this process began. */
+  /**
+   * When the inbox was last listed and everything taken (milliseconds since 1970); undefined: not yet in this process.
+   */
   lastPoll: number | undefined;
-  /** Milliseconds since 1970; undefined where none is planned here. */
+  /** Milliseconds since 1970; undefined if no poll is planned in this process. */
   nextPoll: number | undefined;
-  /** Of the download under way. */
+  /** Progress of the current download. */
   progress: Progress | undefined;
 }
 
-/** A message that is kept, and not delivered any more unless somebody asks for it. */
+/** A message that is kept, and delivered again only on request. */
 export interface ParkedMessage {
   message: MessageHeaders;
-  /** Why; `MESH_NOT_ACKNOWLEDGED` where it was delivered as often as it may be. */
+  /** Why it was parked; `MESH_NOT_ACKNOWLEDGED` after the maximum number of deliveries. */
   error: StoredError;
   deliveryCount: number;
 }
 
-/** How to poll. */
+/** How to poll a mailbox. */
 export interface InboxRules {
-  /** Never list more often (milliseconds), but for full pages: 5 minutes for Integration and Live (DOMAIN.md 1.4). */
+  /**
+   * Minimum interval between lists (milliseconds), full pages excepted: 5 minutes for Integration and Live
+   * (docs/mesh.md, Polling and inbox).
+   */
   minimumIntervalMs: number;
-  /** Patterns of workflows that another system collects from this mailbox: left alone. */
-  leftToOthers?: readonly string[];
+  /** Patterns of workflows that another system collects from this mailbox: their messages stay in MESH. */
+  workflowsHandledElsewhere?: readonly string[];
   /** Default `*_ACK`, MESH's convention. */
   businessAcknowledgementWorkflows?: readonly string[];
-  /** What is not acknowledged within this time after its delivery is delivered again (milliseconds). Default 1 hour. */
+  /** A delivered message that is not acknowledged within this time (milliseconds) is redelivered. Default 1 hour. */
   leaseMs?: number;
-  /** Then it is parked. Default 5. */
+  /** After this number of deliveries a message is parked. Default 5. */
   maxDeliveries?: number;
 }
 
@@ -120,24 +127,26 @@ export interface InboxRules {
 export interface InboxPoller {
   add(consumer: InboxConsumer): void;
   remove(consumer: InboxConsumer): void;
-  /** Lists and drains now or, where that would be more often than MESH allows, at the next allowed time. */
+  /** Lists and drains the inbox: now, or at the next time that MESH's minimum interval allows. */
   poll(): { started: true } | { started: false; nextPoll: Date };
   /**
-   * The receiver is done with the message: takes it out of the inbox and out of flight. Repeatable, also for messages that
-   * this poller does not know. If MESH cannot be told now, this throws, and the poller tells it later by itself.
+   * Ends a message: the flow has finished it. Repeatable. A message that the store does not know is acknowledged to
+   * MESH.
+   * @throws MeshError of the store; of MESH only for a message that the store does not know. Where MESH cannot be
+   *   reached for a stored message, the poller acknowledges it later by itself.
    */
   acknowledge(messageId: string): Promise<void>;
-  /** What is parked in the store, oldest first. */
+  /** The parked messages in the store, oldest first. */
   parked(): AsyncGenerator<ParkedMessage>;
   /**
-   * Delivers a parked message again, to whoever takes its workflow by now: once at least, with a higher `deliveryCount`. Throws
-   * NotFoundError for a message that is not there, InvalidMessageError for one that is not parked.
+   * Delivers a parked message again, at least once and with a higher `deliveryCount`, to the consumer that now takes
+   * its workflow.
+   * @throws NotFoundError when there is no such message, InvalidMessageError when it is not parked
    */
   redeliver(messageId: string): Promise<void>;
-  /** How it stands now. */
   state(): InboxState;
-  /** Told whenever that changes, often while it works; gives a function that ends it. */
+  /** Calls `listener` whenever the state changes, often during work. Returns a function that removes it. */
   onChange(listener: () => void): () => void;
-  /** Ends polling; what is in flight stays in the MESH inbox. Waits for the step under way. */
+  /** Stops polling and waits for the current step. Leases run on in the store. */
   close(): Promise<void>;
 }

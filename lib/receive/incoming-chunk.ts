@@ -1,32 +1,32 @@
 /**
- * What one answer to retrieve_message or retrieve_chunk must be, before its body is looked at: every header that could show
- * that it is not the chunk that was asked for. Sources: mesh-api.yaml; DOMAIN.md 1.8.
+ * Checks a response to retrieve_message or retrieve_chunk before its body is read: every header that can show that it
+ * is not the chunk that was requested. Sources: mesh-api.yaml; docs/mesh.md, Chunks.
  */
 import type { Download } from '../client/client';
 import { DownloadError, TooLargeError } from '../errors';
 import { parseChunkRange } from '../protocol/chunk-range';
 import type { MessageHeaders } from '../types';
 
-/** What was downloaded so far is of no use: MESH, or the message, is not what it was when that was fetched. */
+/** The chunks downloaded so far are useless: MESH now serves another message, or the same one changed. */
 export class ChangedError extends DownloadError {
   override readonly name = 'DownloadError';
 }
 
-/** What is told of a download that is not whole. */
+/** For an incomplete or broken download. */
 export function broken(messageId: string, why: string, cause?: unknown): DownloadError {
   return new DownloadError(text(messageId, why), details(messageId, cause));
 }
 
-/** The same, where nothing that was fetched may be used any more. */
+/** For a message that changed during its download: none of its chunks may be used again. */
 export function changed(messageId: string, why: string, advice?: string): ChangedError {
   return new ChangedError(text(messageId, why), { ...details(messageId), ...(advice === undefined ? {} : { advice }) });
 }
 
-/** The message is larger than the mailbox takes. */
+/** For a message that expands beyond the mailbox’s limit. */
 export function tooLarge(messageId: string, limit: string): TooLargeError {
   return new TooLargeError(`Message ${messageId} was not received: it expands to ${limit}. It was not acknowledged.`, {
     messageId,
-    advice: 'If the sender really sends so much, raise maxExpandedBytes; else ask the sender what it sent.',
+    advice: 'If the sender really sends so much, raise maxExpandedBytes; otherwise ask the sender what it sent.',
   });
 }
 
@@ -42,15 +42,22 @@ function details(messageId: string, cause?: unknown): { messageId: string; cause
   };
 }
 
-/** A REPORT has neither chunks nor a payload. Throws where one comes in the place of a chunk. */
+/**
+ * Returns whether the response is a REPORT, which has neither chunks nor a payload.
+ * @throws ChangedError when a REPORT comes in place of a chunk
+ */
 export function isReport(download: Download, chunk: number, hasSink: boolean): boolean {
   const { message } = download;
   if (message.messageType !== 'REPORT') return false;
-  if (chunk > 1 || hasSink) throw changed(message.messageId, 'MESH sent a report in the place of a chunk');
+  if (chunk > 1 || hasSink) throw changed(message.messageId, 'MESH sent a report in place of a chunk');
   return true;
 }
 
-/** Throws unless this is chunk `chunk` of the message whose first chunk had the headers `first`, and its end can be told. */
+/**
+ * Checks that this is chunk `chunk` of the message whose first chunk had the headers `first`, and that its end is
+ * detectable.
+ * @throws DownloadError when it is not, or its end is not
+ */
 export function checkChunk(download: Download, chunk: number, first: MessageHeaders | undefined): void {
   const { messageId } = download.message;
   checkRange(download, messageId, chunk, first?.totalChunks);
@@ -59,10 +66,10 @@ export function checkChunk(download: Download, chunk: number, first: MessageHead
   checkEnd(download);
 }
 
-/** 206 while more chunks follow, 200 at the last; the range names the chunk that was asked for, of as many as before. */
+/** Status 206 while more chunks follow, 200 for the last; the range names the requested chunk and the same total. */
 function checkRange(download: Download, messageId: string, chunk: number, totalBefore: number | undefined): void {
   const { status, chunkRange } = download;
-  const said = download.header('mex-total-chunks');
+  const declaredTotal = download.header('mex-total-chunks');
   const range =
     chunkRange === undefined && chunk === 1 && status === 200
       ? { chunk: 1, totalChunks: 1 }
@@ -70,13 +77,13 @@ function checkRange(download: Download, messageId: string, chunk: number, totalB
   if (range === undefined) throw broken(messageId, 'MESH sent a chunk range that cannot be read, or none');
   const { totalChunks } = range;
   if (range.chunk !== chunk) {
-    throw broken(messageId, `MESH sent chunk ${range.chunk} where chunk ${chunk} was asked for`);
+    throw broken(messageId, `MESH sent chunk ${range.chunk} where chunk ${chunk} was requested`);
   }
   if (totalBefore !== undefined && totalChunks !== totalBefore) {
     throw changed(messageId, `MESH sent chunk ${chunk} of ${totalChunks} after chunks of ${totalBefore}`);
   }
-  if (said !== undefined && said.trim() !== String(totalChunks)) {
-    throw broken(messageId, `MESH sent a chunk of ${totalChunks} with another number of chunks beside it`);
+  if (declaredTotal !== undefined && declaredTotal.trim() !== String(totalChunks)) {
+    throw broken(messageId, `MESH sent a chunk of ${totalChunks} with a different Mex-Total-Chunks`);
   }
   if (status === 206 && chunk === totalChunks) {
     throw broken(messageId, 'MESH sent status 206 (more to come) for the last chunk');
@@ -86,28 +93,26 @@ function checkRange(download: Download, messageId: string, chunk: number, totalB
   }
 }
 
-/** Of one message, whatever else the answers to its chunks leave out. */
-const SAME = ['from', 'workflowId', 'localId', 'fileName', 'checksum'] as const;
+/** Headers that all chunks of one message share, except where a response omits them. */
+const SHARED = ['from', 'workflowId', 'localId', 'fileName', 'checksum'] as const;
 
 function checkSame(message: MessageHeaders, first: MessageHeaders): void {
-  const other = SAME.find((name) => {
+  const different = SHARED.find((name) => {
     const [now, before] = [message[name], first[name]];
     return now !== undefined && now !== '' && before !== undefined && before !== '' && now !== before;
   });
-  if (other !== undefined) throw changed(message.messageId, `MESH sent a chunk with another ${other} than the first`);
+  if (different !== undefined)
+    throw changed(message.messageId, `MESH sent a chunk with another ${different} than the first chunk`);
 }
 
 function checkEncoding({ contentEncoding, messageId }: MessageHeaders): void {
   if (contentEncoding === undefined || contentEncoding === 'identity' || contentEncoding === 'gzip') return;
-  throw broken(messageId, `it is encoded as ${contentEncoding.slice(0, 40)}, which MESH does not have`);
+  throw broken(messageId, `it is encoded as ${contentEncoding.slice(0, 40)}, which MESH does not use`);
 }
 
-/** A plain body that ends with its connection may have been cut off anywhere; a gzip knows its own end. */
+/** A plain body that ends with its connection may have been cut off anywhere; a gzip body marks its own end. */
 function checkEnd({ message, header }: Download): void {
   if (message.contentEncoding === 'gzip' || header('content-length') !== undefined) return;
   if (/\bchunked\b/i.test(header('transfer-encoding') ?? '')) return;
-  throw broken(
-    message.messageId,
-    'its length cannot be told: there is neither a Content-Length nor a chunked encoding',
-  );
+  throw broken(message.messageId, 'its length is unknown: there is neither a Content-Length nor a chunked encoding');
 }

@@ -1,36 +1,33 @@
 /**
- * The rows of one mailbox's received messages, and their few transitions. Each is one commit with its line in the ledger;
- * none of them goes back: spooled, acknowledged, delivered (again and again), done; or parked on the way, and done after.
+ * The rows of one mailbox's received messages, and their few transitions. Each is one commit with its entry in the
+ * ledger. States only advance: spooled, acknowledged, delivered (again and again), done; or parked on the way, and then
+ * done.
  */
 import type { MeshError } from '../errors';
+import { DELIVERABLE, INCOMING_STATES, PAST_DELIVERY, PENDING_DELIVERY, UNFINISHED } from '../message-states';
 import type { Incoming, IncomingSummary, IncomingState, NewIncoming, Page, Store, StoredError } from '../store/store';
 import type { Clock } from '../clock';
 import { RecentRows } from '../store/recent-rows';
-import { Waiting } from './waiting';
+import { PendingCounts } from './pending-counts';
 
-/** What waits for its first delivery, whether MESH has been told or not. */
-const WAITING: readonly IncomingState[] = ['spooled', 'acknowledged'];
-/** What may be delivered, if no lease holds it. */
-export const DELIVERABLE: readonly IncomingState[] = [...WAITING, 'delivered'];
-const UNFINISHED: readonly IncomingState[] = [...DELIVERABLE, 'parked'];
 const PAGE = 500;
 
-/** Rows of the store, and how many wait. */
 export class IncomingRows {
-  readonly waiting = new Waiting();
-  /** Small ones that were stored here and not handed over. */
+  /** Counts of pending deliveries. */
+  readonly pending = new PendingCounts();
+  /** Small messages that this process has just stored and not yet delivered. */
   readonly #recent = new RecentRows<Incoming>();
   readonly #store: Store;
   readonly #key: string;
   readonly #clock: Clock;
-  readonly #stored: (bytes: number) => void;
+  readonly #onStored: (bytes: number) => void;
   #lastReceived = 0;
 
-  constructor(store: Store, key: string, clock: Clock, stored: (bytes: number) => void = () => undefined) {
+  constructor(store: Store, key: string, clock: Clock, onStored: (bytes: number) => void = () => undefined) {
     this.#store = store;
     this.#key = key;
     this.#clock = clock;
-    this.#stored = stored;
+    this.#onStored = onStored;
   }
 
   get(messageId: string): Promise<Incoming | undefined> {
@@ -41,148 +38,160 @@ export class IncomingRows {
     return this.#store.knownIncoming(this.#key, messageIds);
   }
 
-  /** The row with its payload, for a first delivery: as it was stored where that was a moment ago, else as it is now. */
+  /**
+   * Returns the row with its payload for a first delivery: from memory if it was just stored, otherwise from the store.
+   */
   async take(messageId: string): Promise<Incoming | undefined> {
     return this.#recent.take(messageId) ?? (await this.get(messageId));
   }
 
-  /** What waits for its first delivery, oldest first. `after` is a message id. */
-  listWaiting(limit: number, after: string | undefined): Promise<IncomingSummary[]> {
-    return this.#store.incomingSummaries(this.#key, WAITING, after === undefined ? { limit } : { limit, after });
+  /** Lists pending deliveries, oldest first. `after` is a message id. */
+  listPending(limit: number, after: string | undefined): Promise<IncomingSummary[]> {
+    return this.#store.incomingSummaries(
+      this.#key,
+      PENDING_DELIVERY,
+      after === undefined ? { limit } : { limit, after },
+    );
   }
 
-  /** All in these states. They may be changed on the way. */
+  /** All rows in these states. They may be changed during the iteration. */
   all(states: readonly IncomingState[]): AsyncGenerator<IncomingSummary> {
     return pages((page) => this.#store.incomingSummaries(this.#key, states, page));
   }
 
-  /** All that is parked, as rows without payloads. */
+  /** All parked rows, without payloads. */
   parked(): AsyncGenerator<Incoming> {
     return pages((page) => this.#store.listIncoming(this.#key, ['parked'], page));
   }
 
-  /** All of which MESH has not been told. They may be told on the way. */
-  untold(): AsyncGenerator<Incoming> {
+  /** All rows that are not acknowledged to MESH. They may be acknowledged during the iteration. */
+  unacknowledged(): AsyncGenerator<Incoming> {
     return pages((page) => this.#store.unacknowledgedIncoming(this.#key, page));
   }
 
-  /** Counts what waits, before anything else. New ones come behind them, even if the clock was set back. */
+  /** Counts the pending deliveries. Called first: new messages sort behind them, even after the clock was set back. */
   async count(): Promise<void> {
-    this.waiting.clear();
-    for await (const row of this.all(WAITING)) {
-      this.waiting.add(row);
+    this.pending.clear();
+    for await (const row of this.all(PENDING_DELIVERY)) {
+      this.pending.add(row);
       this.#lastReceived = Math.max(this.#lastReceived, row.receivedAt);
     }
   }
 
-  /** The message is ours now. False if it is there already. Times of receipt never repeat: they are the order. */
+  /**
+   * Stores a message; undefined if the store has it already. No two have the same time of receipt, which is their
+   * order.
+   */
   async add(message: Omit<NewIncoming, 'mailbox' | 'receivedAt'>): Promise<NewIncoming | undefined> {
     const receivedAt = Math.max(this.#clock.now(), this.#lastReceived + 1);
     this.#lastReceived = receivedAt;
     const row: NewIncoming = { ...message, mailbox: this.#key, receivedAt };
     const detail = { bytes: row.size, workflowId: row.workflowId };
     if (!(await this.#store.addIncoming(row, { event: 'spooled', time: receivedAt, detail }))) return undefined;
-    this.waiting.add(row);
-    this.#stored(row.size);
-    if (row.payload?.kind === 'inline') this.#recent.add(row.messageId, justStored(row));
+    this.pending.add(row);
+    this.#onStored(row.size);
+    if (row.payload?.kind === 'inline') this.#recent.add(row.messageId, asStored(row));
     return row;
   }
 
-  /** MESH has been told. Where the flow was faster, the state is another one already and stays so. */
-  async told(messageId: string): Promise<void> {
+  /** Records the acknowledgement to MESH. If the flow was faster, the later state stays. */
+  async acknowledged(messageId: string): Promise<void> {
     const acknowledgedAt = this.#clock.now();
     const note = { event: 'acknowledged', time: acknowledgedAt };
     const change = { state: 'acknowledged', acknowledgedAt } as const;
     if (await this.#change(messageId, ['spooled'], change, note)) return;
     const row = await this.get(messageId);
     if (row?.acknowledgedAt === null) {
-      await this.#change(messageId, ['delivered', 'done', 'parked'], { acknowledgedAt }, note);
+      await this.#change(messageId, PAST_DELIVERY, { acknowledgedAt }, note);
     }
   }
 
-  /** It is being delivered; for the first time only if it was not before. Undefined if it was settled meanwhile. */
+  /** Records a delivery before it happens. Undefined if the message was settled meanwhile. */
   async deliver(row: Incoming, leaseUntil: number): Promise<Incoming | undefined> {
     const deliveryCount = row.deliveryCount + 1;
-    const standing = await this.#change(
+    const changed = await this.#change(
       row.messageId,
-      row.deliveryCount === 0 ? WAITING : DELIVERABLE,
+      row.deliveryCount === 0 ? PENDING_DELIVERY : DELIVERABLE,
       { state: 'delivered', deliveryCount, leaseUntil },
       { event: 'delivered', time: this.#clock.now(), detail: { deliveryCount } },
     );
-    if (!standing) return undefined;
-    if (row.deliveryCount === 0) this.waiting.add(row, -1);
-    return { ...row, ...standing };
+    if (!changed) return undefined;
+    if (row.deliveryCount === 0) this.pending.add(row, -1);
+    return { ...row, ...changed };
   }
 
-  /** Its first delivery was recorded, and nobody is there any more to take it: it waits as before. */
-  async notDelivered(row: Incoming): Promise<void> {
+  /** Takes back a recorded first delivery whose consumer is gone: the delivery is pending as before. */
+  async undeliver(row: Incoming): Promise<void> {
     const state = row.acknowledgedAt === null ? 'spooled' : 'acknowledged';
     const note = { event: 'not delivered', time: this.#clock.now() };
     const change = { state, deliveryCount: row.deliveryCount - 1, leaseUntil: null } as const;
-    const waits = await this.#change(row.messageId, ['delivered'], change, note);
-    if (waits?.deliveryCount === 0) this.waiting.add(row);
+    const changed = await this.#change(row.messageId, ['delivered'], change, note);
+    if (changed?.deliveryCount === 0) this.pending.add(row);
   }
 
-  /** What its payload was recognised as, or has settled: whatever became of the message meanwhile. */
-  async classification(messageId: string, classification: Incoming['classification']): Promise<void> {
-    await this.#change(messageId, ['spooled', 'acknowledged', 'delivered', 'done', 'parked'], { classification });
+  /** Records the payload's classification, or what it has settled, in whatever state the message is. */
+  async setClassification(messageId: string, classification: Incoming['classification']): Promise<void> {
+    await this.#change(messageId, INCOMING_STATES, { classification });
   }
 
-  /** The lease of an earlier process has no one to hold it. */
-  async free(messageId: string): Promise<void> {
+  /** Ends the lease of an earlier process. */
+  async expireLease(messageId: string): Promise<void> {
     await this.#change(messageId, ['delivered'], { leaseUntil: this.#clock.now() });
   }
 
-  /** Those of which the instance that delivered them is gone: due at once. */
-  freeLost(): Promise<string[]> {
+  /** Ends the leases of instances that have gone, and returns the message ids: they are due at once. */
+  expireLostLeases(): Promise<string[]> {
     return this.#store.endLostDeliveries(this.#key, this.#clock.now());
   }
 
-  /** The flow is done with it. Undefined if it was before, or the store does not know it. */
+  /** Records that the flow has finished a message. Undefined if that is recorded, or the store does not know it. */
   async settle(messageId: string): Promise<IncomingSummary | undefined> {
     const settledAt = this.#clock.now();
     const change = { state: 'done', settledAt, leaseUntil: null } as const;
     const row = await this.#change(messageId, UNFINISHED, change, { event: 'done', time: settledAt });
-    // Parked ones have an error; they do not wait.
-    if (row?.deliveryCount === 0 && row.error === null) this.waiting.add(row, -1);
+    this.countSettled(row);
     return row;
   }
 
-  /** Another instance settled it. */
-  settledElsewhere(row: Incoming): void {
-    if (row.deliveryCount === 0 && row.error === null) this.waiting.add(row, -1);
+  /** Takes a settled message off the pending count, whether this or another instance settled it. */
+  countSettled(row: IncomingSummary | undefined): void {
+    // A parked message has an error, and is not pending.
+    if (row?.deliveryCount === 0 && row.error === null) this.pending.add(row, -1);
   }
 
-  /** The consumer did not take it: due again at once where nobody holds it, and not counted but for the first time. */
+  /**
+   * Records that the consumer refused a delivery: due at once if no consumer holds it, and counted only if it is the
+   * first.
+   */
   async refused({ messageId, deliveryCount }: Incoming): Promise<void> {
     const change = { deliveryCount: Math.max(1, deliveryCount - 1), leaseUntil: this.#clock.now() };
     await this.#change(messageId, ['delivered'], change);
   }
 
-  /** Somebody wants a parked one delivered again, at least once. Undefined if it is not parked. */
+  /** Makes a parked message deliverable again, at least once. Undefined if it is not parked. */
   async unpark(messageId: string, maxDeliveries: number): Promise<IncomingSummary | undefined> {
     const row = await this.get(messageId);
     if (row?.state !== 'parked') return undefined;
     const time = this.#clock.now();
     const deliveryCount = Math.min(row.deliveryCount, maxDeliveries - 1);
-    const waits = row.acknowledgedAt === null ? 'spooled' : 'acknowledged';
-    const state = deliveryCount > 0 ? 'delivered' : waits;
+    const pendingState = row.acknowledgedAt === null ? 'spooled' : 'acknowledged';
+    const state = deliveryCount > 0 ? 'delivered' : pendingState;
     const change = { state, deliveryCount, leaseUntil: deliveryCount > 0 ? time : null, error: null } as const;
     const unparked = await this.#change(messageId, ['parked'], change, { event: 'redelivery asked for', time });
-    if (unparked && deliveryCount === 0) this.waiting.add(unparked);
+    if (unparked && deliveryCount === 0) this.pending.add(unparked);
     return unparked;
   }
 
-  /** It is not delivered any more. Undefined if it was settled meanwhile. */
+  /** Parks a message. Undefined if it was settled meanwhile. */
   async park(row: Incoming, error: MeshError | undefined): Promise<IncomingSummary | undefined> {
-    const stored = error ? storedError(error) : TOO_OFTEN;
+    const stored = error ? storedError(error) : NOT_ACKNOWLEDGED;
     const parked = await this.#change(
       row.messageId,
       DELIVERABLE,
       { state: 'parked', leaseUntil: null, error: stored },
       { event: 'parked', time: this.#clock.now(), detail: { deliveryCount: row.deliveryCount, code: stored.code } },
     );
-    if (parked?.deliveryCount === 0) this.waiting.add(parked, -1);
+    if (parked?.deliveryCount === 0) this.pending.add(parked, -1);
     return parked;
   }
 
@@ -197,14 +206,14 @@ export class IncomingRows {
   }
 }
 
-const TOO_OFTEN: StoredError = {
+const NOT_ACKNOWLEDGED: StoredError = {
   code: 'MESH_NOT_ACKNOWLEDGED',
-  message: 'The message was delivered as often as it may be, and the flow never said that it was done with it.',
-  advice: 'Look at why the flow does not reach its mesh-ack node.',
+  message: 'The message was delivered the maximum number of times, and the flow never acknowledged it.',
+  advice: 'Find out why the flow does not reach its mesh-ack node.',
 };
 
 /** The row as it is right after its INSERT. */
-function justStored(row: NewIncoming): Incoming {
+function asStored(row: NewIncoming): Incoming {
   return {
     requestKey: null,
     classification: null,

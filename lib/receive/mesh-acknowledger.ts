@@ -1,78 +1,80 @@
 /**
- * Tells MESH what was collected (the acknowledge PUT), and again what it could not be told.
+ * Acknowledges received messages to MESH (PUT .../status/acknowledged), and retries what failed.
  *
- * What has to be told again needs no list of its own on the disk: MESH's inbox lists it for as long as MESH does not know.
- * The set here only makes it sooner.
+ * Retries need no list of their own on the disk: MESH's inbox lists a message for as long as MESH has no
+ * acknowledgement. The set in memory only makes them sooner.
  */
+import { SerialQueue } from '../store/serial-queue';
 import type { IncomingRows } from './incoming-rows';
 import type { InboxRouter } from './inbox-router';
-import { asMeshError, isGone } from './inbox-rules';
+import { isGone, toMeshError } from './inbox-rules';
 import type { InboxClient } from './durable-inbox-types';
 import type { InboxConsumer } from './inbox-types';
-import type { Notices } from './notices';
-import { Turns } from './turns';
+import type { ProblemNotifier } from './problem-notifier';
 
-/** Beyond so many, those that come later are told after a list. */
-const REMEMBERED = 10_000;
+/** Above this number, later messages are acknowledged when a list of the inbox shows them. */
+const MAX_REMEMBERED = 10_000;
 
-/** What a teller works with. */
-export interface MeshAcknowledgerParts {
+interface MeshAcknowledgerParts {
   client: InboxClient;
   rows: IncomingRows;
   router: InboxRouter<InboxConsumer>;
-  notices: Notices;
+  problems: ProblemNotifier;
   signal: AbortSignal;
-  /** MESH is told as soon as a message is stored; else when the flow is done with it. */
+  /** True: acknowledge as soon as a message is stored. False: when the flow has finished it. */
   whenSpooled: boolean;
-  /** The store failed while MESH was told in the background. */
+  /** Called when the store fails during a run in the background. */
   onFailed: (error: unknown) => void;
-  /** The telling in the background has ended. */
+  /** Called when a run in the background has ended. */
   onIdle: () => void;
 }
 
-/** Tells MESH, for one mailbox. */
+/** Acknowledges the messages of one mailbox. */
 export class MeshAcknowledger {
   readonly whenSpooled: boolean;
   readonly #parts: MeshAcknowledgerParts;
-  readonly #pending = new Set<string>();
+  readonly #unacknowledged = new Set<string>();
+  /** An acknowledgement failed: none is tried until the next poll. */
   #failed = false;
-  #told = 0;
+  #acknowledged = 0;
   #run: Promise<void> | undefined;
-  /** What MESH is being told now: nobody else tells it meanwhile. */
-  readonly #telling = new Map<string, Promise<void>>();
+  /** The messages being acknowledged: a second caller waits for the first one's request. */
+  readonly #underWay = new Map<string, Promise<void>>();
   /** Requests go one after the other; the commits that follow them do not wait for each other. */
-  readonly #turns = new Turns();
+  readonly #queue = new SerialQueue();
 
   constructor(parts: MeshAcknowledgerParts) {
     this.#parts = parts;
     this.whenSpooled = parts.whenSpooled;
   }
 
-  /** What is stored now will be told at once: nothing has failed in this run. */
-  get tells(): boolean {
+  /**
+   * True if a message that is stored now is acknowledged at once: no acknowledgement has failed since the last poll.
+   */
+  get acknowledgesAtOnce(): boolean {
     return this.whenSpooled && !this.#failed;
   }
 
-  /** How many MESH was told of, ever. */
-  get told(): number {
-    return this.#told;
+  /** How many messages this inbox has acknowledged. */
+  get acknowledged(): number {
+    return this.#acknowledged;
   }
 
-  /** Whether it tells in the background. */
+  /** True during a run in the background. */
   get isBusy(): boolean {
     return this.#run !== undefined;
   }
 
-  /** It has to be told some time. */
-  owe(messageId: string): void {
-    if (this.#pending.size < REMEMBERED) this.#pending.add(messageId);
+  /** Remembers a message to acknowledge in the next run. */
+  acknowledgeLater(messageId: string): void {
+    if (this.#unacknowledged.size < MAX_REMEMBERED) this.#unacknowledged.add(messageId);
   }
 
-  /** Tells what is owed, in the background; not if MESH could not be told lately: then it waits for the next poll. */
+  /** Starts a run in the background; not after a failure, which waits for the next poll. */
   wake(): void {
     const { signal, onFailed, onIdle } = this.#parts;
     if (this.#run || this.#failed || signal.aborted) return;
-    this.#run = this.#tellAll()
+    this.#run = this.#acknowledgeAll()
       .catch((error: unknown) => onFailed(error))
       .finally(() => {
         this.#run = undefined;
@@ -80,64 +82,67 @@ export class MeshAcknowledger {
       });
   }
 
-  /** A poll begins: MESH may be there again. Tells what is owed, as far as that goes. Throws what the store throws. */
-  async tellOwed(): Promise<void> {
+  /**
+   * Acknowledges everything that is remembered, until one fails. Called at the start of a poll, when MESH may be back.
+   * @throws StorageError when the store fails
+   */
+  async retryAll(): Promise<void> {
     await this.#run;
     this.#failed = false;
-    await this.#tellAll();
+    await this.#acknowledgeAll();
   }
 
-  /** Resolves when nothing is told in the background. */
+  /** Resolves when the run in the background has ended. */
   async close(): Promise<void> {
     await this.#run;
   }
 
-  async #tellAll(): Promise<void> {
+  async #acknowledgeAll(): Promise<void> {
     while (!this.#failed) {
-      const [messageId] = this.#pending;
+      const [messageId] = this.#unacknowledged;
       if (messageId === undefined) return;
-      await this.#tell(messageId);
+      await this.#acknowledge(messageId);
     }
   }
 
-  /** Tells MESH, unless that has failed since the last poll: then, and if it fails, it is owed. Throws what the store throws. */
-  async tellNow(messageId: string): Promise<void> {
-    this.owe(messageId);
-    if (!this.#failed) await this.#tell(messageId);
+  /**
+   * Acknowledges a message now; after a failure since the last poll, and if this fails, it is only remembered.
+   * @throws StorageError when the store fails
+   */
+  async acknowledgeNow(messageId: string): Promise<void> {
+    this.acknowledgeLater(messageId);
+    if (!this.#failed) await this.#acknowledge(messageId);
   }
 
-  #tell(messageId: string): Promise<void> {
-    const telling =
-      this.#telling.get(messageId) ?? this.#tellOnce(messageId).finally(() => this.#telling.delete(messageId));
-    this.#telling.set(messageId, telling);
-    return telling;
+  #acknowledge(messageId: string): Promise<void> {
+    const underWay =
+      this.#underWay.get(messageId) ??
+      this.#requestAndCommit(messageId).finally(() => this.#underWay.delete(messageId));
+    this.#underWay.set(messageId, underWay);
+    return underWay;
   }
 
-  async #tellOnce(messageId: string): Promise<void> {
-    const { rows, notices } = this.#parts;
-    const endTurn = await this.#turns.next();
-    try {
-      if (this.#failed || !(await this.#request(messageId))) return;
-    } finally {
-      endTurn();
-    }
-    await rows.told(messageId);
-    this.#pending.delete(messageId);
-    this.#told += 1;
-    notices.over('acknowledge');
+  async #requestAndCommit(messageId: string): Promise<void> {
+    const { rows, problems } = this.#parts;
+    const isAcknowledged = await this.#queue.run(async () => !this.#failed && (await this.#request(messageId)));
+    if (!isAcknowledged) return;
+    await rows.acknowledged(messageId);
+    this.#unacknowledged.delete(messageId);
+    this.#acknowledged += 1;
+    problems.clear('acknowledge');
   }
 
-  /** Whether MESH knows now. */
+  /** Returns whether MESH now has the acknowledgement. */
   async #request(messageId: string): Promise<boolean> {
-    const { client, router, notices, signal } = this.#parts;
+    const { client, router, problems, signal } = this.#parts;
     try {
       await client.acknowledge(messageId, signal);
       return true;
     } catch (error) {
-      // What is gone from MESH needs no telling.
+      // A message that has left MESH needs no acknowledgement.
       if (isGone(error)) return true;
       this.#failed = true;
-      if (!signal.aborted) notices.raise('acknowledge', asMeshError(error), router.consumers, messageId);
+      if (!signal.aborted) problems.raise('acknowledge', toMeshError(error), router.consumers, messageId);
       return false;
     }
   }

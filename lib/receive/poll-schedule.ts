@@ -1,80 +1,82 @@
-/** When an inbox may be listed, and when it is: as seldom as MESH asks for, whoever asks and however often. */
+/** Plans the lists of one inbox, never more often than MESH allows, however often a poll is requested. */
 import type { Clock } from '../clock';
-import { Alarm } from './alarm';
+import { WakeTimer } from './wake-timer';
 
-/** When each mailbox was last listed, by its address: a deploy makes a new poller, and may not list again at once. */
+/** When each mailbox was last listed, by its address: a deploy makes a new poller, which may not list again at once. */
 const lastListed = new Map<string, number>();
 
-/** What a schedule needs to know. */
-export interface PollScheduleOptions {
+interface PollScheduleOptions {
   /** Address of the mailbox: environment and mailbox id. */
   key: string;
-  /** Never list more often (milliseconds). */
+  /** Minimum interval between lists (milliseconds). */
   minimumIntervalMs: number;
   clock: Clock;
-  /** Asks for a list. */
+  /** Called when a planned list is due. */
   poll: () => void;
 }
 
 /** The schedule of one poller. */
 export class PollSchedule {
   readonly #options: PollScheduleOptions;
-  readonly #alarm: Alarm;
+  readonly #timer: WakeTimer;
   #closed = false;
 
   constructor(options: PollScheduleOptions) {
     this.#options = options;
-    this.#alarm = new Alarm(options.clock, options.poll);
+    this.#timer = new WakeTimer(options.clock, options.poll);
   }
 
-  /** When the inbox was last listed, by this poller or one before it. */
+  /** When the inbox was last listed, by this poller or an earlier one of this process. */
   get lastListed(): number | undefined {
     return lastListed.get(this.#options.key);
   }
 
   get nextPoll(): number | undefined {
-    return this.#alarm.time;
+    return this.#timer.time;
   }
 
-  /** The inbox is being listed. */
+  /** Records that the inbox is listed now. */
   listed(): void {
     lastListed.set(this.#options.key, this.#options.clock.now());
   }
 
-  /** Undefined if the inbox may be listed now; else when it may, and then it will be. */
+  /**
+   * Returns undefined if the inbox may be listed now; otherwise plans a list for the first allowed time, and returns
+   * it.
+   */
   postponed(): Date | undefined {
     const now = this.#options.clock.now();
-    // The clock was set back: without this, nothing would be listed until it is where it was.
+    // After the clock was set back, nothing would be listed until it reached its old time.
     if (this.lastListed !== undefined && this.lastListed > now) lastListed.set(this.#options.key, now);
     const allowed = (this.lastListed ?? -Infinity) + this.#options.minimumIntervalMs;
     if (now >= allowed) return undefined;
-    this.#at(allowed);
+    this.#planAt(allowed);
     return new Date(allowed);
   }
 
-  /** The next list is due after the shortest of these intervals (milliseconds); 0 has no part in it. */
+  /** Plans the next list after the shortest of these intervals (milliseconds); an interval of 0 does not count. */
   plan(intervals: readonly number[]): void {
     const shortest = Math.min(...intervals.filter((interval) => interval > 0));
     if (shortest === Infinity) return;
     const interval = Math.max(shortest, this.#options.minimumIntervalMs);
-    this.#at((this.lastListed ?? this.#options.clock.now()) + interval);
+    this.#planAt((this.lastListed ?? this.#options.clock.now()) + interval);
   }
 
-  /** No list is planned any more. */
+  /** Cancels the planned list. */
   clear(): void {
-    this.#alarm.clear();
+    this.#timer.clear();
   }
 
-  /** Nothing is planned from now on. */
+  /** Cancels the planned list, and plans no other. */
   close(): void {
     this.#closed = true;
     this.clear();
   }
 
-  #at(time: number): void {
+  #planAt(time: number): void {
     if (this.#closed) return;
-    const planned = this.#alarm.time;
+    const planned = this.#timer.time;
     if (planned !== undefined && planned <= time && planned > this.#options.clock.now()) return;
-    this.#alarm.set(time);
+    this.#timer.set(time);
   }
 }

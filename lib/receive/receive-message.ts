@@ -1,4 +1,4 @@
-/** One message in: the straight line, up to the acknowledgement, which is the caller's. */
+/** Receives one message; acknowledging it is left to the caller. */
 import { join } from 'node:path';
 import type { MeshClient } from '../client/client';
 import type { MailboxConfig } from '../config';
@@ -8,20 +8,24 @@ import { bufferSink } from '../payload/sink';
 import type { ReceivedMessage } from '../types';
 import { downloadMessage, type DownloadOptions } from './download';
 
-/** How to receive. Without `file` and `folder` the payload comes as a Buffer. */
+/** How to receive a message. Without `file` and `folder` the payload is returned as a Buffer. */
 export interface ReceiveOptions extends DownloadOptions {
-  /** Write the payload to this file, which may not be there yet. */
+  /** Write the payload to this file, which must not exist. */
   file?: string;
-  /** Write the payload into this folder, named by message id and the sender's file name made safe. */
+  /** Write the payload to this folder, named by the message id and the sender's file name, made safe. */
   folder?: string;
 }
 
-/** What a REPORT comes to. */
-export const NOTHING = { bytes: 0, sha256: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855' };
+/** Size and SHA-256 of a REPORT, which has no payload. */
+export const EMPTY_PAYLOAD = { bytes: 0, sha256: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855' };
 
 /**
- * Downloads a message and checks that it is whole; it stays in the MESH inbox until it is acknowledged. A REPORT has no
- * payload. Throws DownloadError, TooLargeError, StorageError, NotFoundError or GoneError; nothing is left behind then.
+ * Downloads a message and checks that it is complete; it stays in the MESH inbox until it is acknowledged. A REPORT has
+ * no payload. An error leaves no file behind.
+ * @throws DownloadError when the message is incomplete or broken
+ * @throws TooLargeError when it is larger than the mailbox's limits
+ * @throws StorageError when the file cannot be written
+ * @throws NotFoundError or GoneError when MESH does not have the message
  */
 export async function receiveMessage(
   client: MeshClient,
@@ -43,7 +47,7 @@ export async function receiveMessage(
     config,
     options,
   );
-  if (sink === undefined) return { message, ...NOTHING };
+  if (sink === undefined) return { message, ...EMPTY_PAYLOAD };
   try {
     return { message, ...(await sink.finish()) };
   } finally {

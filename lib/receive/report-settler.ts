@@ -1,8 +1,8 @@
-/** A REPORT settles the message that it names, once, before the flow hears of it. */
+/** Settles the sent message that a REPORT names, once, before the REPORT is delivered. */
 import type { MessageHeaders } from '../types';
 
-/** Beyond so many, a REPORT that nobody has taken yet may settle its message a second time, which changes nothing. */
-const REMEMBERED = 10_000;
+/** Above this number an undelivered REPORT may settle its message a second time, which changes nothing. */
+const MAX_REMEMBERED = 10_000;
 
 /** Settles reports through the callback that knows the outbox. */
 export class ReportSettler {
@@ -13,11 +13,11 @@ export class ReportSettler {
     this.#settle = settle;
   }
 
-  /** Throws what the callback throws; then it was not settled, and is tried again before the delivery. */
+  /** @throws what the callback throws: the report is then not settled, and is tried again before its delivery */
   async settle(report: MessageHeaders): Promise<void> {
     if (this.#settled.has(report.messageId)) return;
     await this.#settle(report);
-    const [oldest] = this.#settled.size >= REMEMBERED ? this.#settled : [];
+    const [oldest] = this.#settled.size >= MAX_REMEMBERED ? this.#settled : [];
     if (oldest !== undefined) this.#settled.delete(oldest);
     this.#settled.add(report.messageId);
   }

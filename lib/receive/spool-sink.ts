@@ -1,7 +1,7 @@
-/** Where a payload goes while it is downloaded into the store: into memory as long as it is small, then into the spool. */
+/** The sink of a payload that is downloaded into the store: in memory while it is small, then in the spool. */
 import { hash, randomUUID } from 'node:crypto';
 import { NoSpaceError, type DiskSpace } from '../payload/disk-space';
-import { fileSink, resumedFileSink, type FileSink } from '../payload/file-sink';
+import { fileSink, resumeFileSink, type FileSink } from '../payload/file-sink';
 import type { PartialDownload, PartialFiles } from '../payload/partial-files';
 import type { PayloadSink } from '../payload/sink';
 import type { Spool } from '../payload/spool';
@@ -9,7 +9,7 @@ import { INLINE_BYTES } from '../payload/stored-payload';
 import type { StoredPayload } from '../store/store';
 import type { MessageHeaders } from '../types';
 
-/** A payload that is safe now: whatever is in the spool is on the disk. */
+/** A durable payload: what is in the spool has been fsynced. */
 export interface SpooledPayload {
   stored: StoredPayload;
   /** Bytes. */
@@ -18,29 +18,28 @@ export interface SpooledPayload {
   sha256: string;
 }
 
-/** What a sink works with. */
-export interface SpoolSinkParts {
+interface SpoolSinkParts {
   spool: Spool;
   partials: PartialFiles;
-  room: DiskSpace;
+  diskSpace: DiskSpace;
   /** Headers of the first chunk. */
   message: MessageHeaders;
-  /** One more digest: see Digests. */
+  /** The algorithm of one more digest beside SHA-256: see Digests. */
   also: string | undefined;
 }
 
 /**
- * A sink for one message. `spooled` finishes it and says what the row is to hold. Writing throws StorageError. What is
- * discarded leaves nothing behind. What is suspended, or killed, is resumed from the chunks that were noted; without any
- * such note it is discarded, and what a kill leaves is no row's and goes at the next start.
+ * A sink for one message. `spooled` finishes it and returns what its row has to hold. A discarded sink leaves nothing
+ * behind. A suspended one, or one whose process was killed, is resumed from the chunks of its last note; without a note
+ * it is discarded, and the next start removes the file that a kill leaves, since no row names it.
  */
 export class SpoolSink implements PayloadSink {
   readonly #parts: SpoolSinkParts;
-  /** Names of its own for each download: a second one of the same message never writes into the first one's file. */
+  /** Unique for each download, so that two downloads of one message never write to the same file. */
   readonly #id = randomUUID();
   #pieces: Buffer[] = [];
   #bytes = 0;
-  #mark = 0;
+  #chunkStart = 0;
   #file: FileSink | undefined;
   #due: Omit<PartialDownload, 'message' | 'data'> | undefined;
   #noting: Promise<void> | undefined;
@@ -50,22 +49,25 @@ export class SpoolSink implements PayloadSink {
     this.#parts = parts;
   }
 
-  /** For a message whose download begins; `atLeast` bytes will come. Throws NoSpaceError where the disk has not so many. */
-  static async begin(parts: SpoolSinkParts, atLeast: number): Promise<SpoolSink> {
-    const hasSpace = parts.room.has(atLeast);
+  /**
+   * Creates the sink of a new download of at least `minimumBytes`.
+   * @throws NoSpaceError when the disk does not have that much space
+   */
+  static async begin(parts: SpoolSinkParts, minimumBytes: number): Promise<SpoolSink> {
+    const hasSpace = parts.diskSpace.has(minimumBytes);
     if (hasSpace !== true && !(await hasSpace)) throw new NoSpaceError(parts.message.messageId, true);
     return new SpoolSink(parts);
   }
 
-  /** Goes on with what is left of an earlier download. Undefined if it is not there as it was left. */
+  /** Resumes an earlier download. Undefined if its file is not as the note describes it. */
   static async resume(parts: SpoolSinkParts, partial: PartialDownload): Promise<SpoolSink | undefined> {
     const { spool, partials, also } = parts;
     const sink = new SpoolSink(parts);
-    // In use before the first moment in which somebody else could find it.
+    // Marked before another process could find and remove it.
     spool.inUse.add(sink.#data);
     const options = { replace: false, also, temporary: sink.#data };
     const isMine = await partials.claim(partial, sink.#data);
-    const file = isMine ? await resumedFileSink(spool.path(sink.#name), options, partial) : undefined;
+    const file = isMine ? await resumeFileSink(spool.path(sink.#name), options, partial) : undefined;
     sink.#hasNote = isMine;
     if (!file) {
       await sink.discard();
@@ -85,33 +87,34 @@ export class SpoolSink implements PayloadSink {
   }
 
   beginChunk(): void {
-    this.#mark = this.#bytes;
+    this.#chunkStart = this.#bytes;
     this.#file?.beginChunk();
   }
 
   async restartChunk(): Promise<void> {
     if (this.#file) await this.#file.restartChunk();
-    else this.#pieces = [Buffer.concat(this.#pieces).subarray(0, this.#mark)];
-    this.#bytes = this.#mark;
+    else this.#pieces = [Buffer.concat(this.#pieces).subarray(0, this.#chunkStart)];
+    this.#bytes = this.#chunkStart;
   }
 
+  /** @throws StorageError when the disk is full or cannot be written, TooLargeError above the spool's limit */
   async write(piece: Buffer): Promise<void> {
     this.#bytes += piece.length;
     if (this.#bytes <= INLINE_BYTES && !this.#file) {
       this.#pieces.push(piece);
       return;
     }
-    const { room, message, spool } = this.#parts;
+    const { diskSpace, message, spool } = this.#parts;
     spool.checkSize(this.#bytes, message.messageId);
-    const hasSpace = room.has(piece.length);
+    const hasSpace = diskSpace.has(piece.length);
     if (hasSpace !== true && !(await hasSpace)) throw new NoSpaceError(message.messageId, false);
-    room.take(piece.length);
+    diskSpace.take(piece.length);
     this.#file ??= await this.#toFile();
     await this.#file.write(piece);
   }
 
   chunksDone(chunks: number): void {
-    // Not after the last chunk: something has to be fetched to see that the message is still the same.
+    // Not after the last chunk: at least one chunk has to be downloaded to see that the message is still the same.
     if (!this.#file || chunks >= this.#parts.message.totalChunks) return;
     this.#due = { chunks, ...this.#file.place };
     this.#note(this.#file);
@@ -132,7 +135,7 @@ export class SpoolSink implements PayloadSink {
     return { payload, bytes: payload.length, sha256: hash('sha256', payload, 'hex') };
   }
 
-  /** Finishes: in the row what is small, else in the spool, fsynced with its folder. */
+  /** Finishes the payload: in the row if it is small, otherwise in the spool, fsynced with its folder. */
   async spooled(): Promise<SpooledPayload> {
     try {
       const { payload, bytes, sha256 } = await this.finish();
@@ -161,10 +164,10 @@ export class SpoolSink implements PayloadSink {
     this.#hasNote = false;
   }
 
-  /** In the background, one at a time. Without a note the chunks are only fetched again: its failure fails nothing. */
+  /** Saves notes in the background, one at a time. A failure is ignored: the chunks are only downloaded again. */
   #note(file: FileSink): void {
     const { partials, message } = this.#parts;
-    const noteAll = async (): Promise<void> => {
+    const saveNotes = async (): Promise<void> => {
       for (let due = this.#due; due; due = this.#due) {
         this.#due = undefined;
         await file.sync(due.bytes);
@@ -172,23 +175,23 @@ export class SpoolSink implements PayloadSink {
         this.#hasNote = true;
       }
     };
-    this.#noting ??= noteAll()
+    this.#noting ??= saveNotes()
       .catch(() => undefined)
       .finally(() => (this.#noting = undefined));
   }
 
-  /** What is in memory goes first, with the same place to go back to. */
+  /** Moves the payload from memory to a file, with the same start of the current chunk. */
   async #toFile(): Promise<FileSink> {
     const { spool, also } = this.#parts;
     spool.inUse.add(this.#data);
     const file = await fileSink(spool.path(this.#name), { replace: false, also, temporary: this.#data });
-    // Known before it is written to, so that it is discarded if that fails.
+    // Set before the first write, so that a failed write discards it.
     this.#file = file;
     const before = Buffer.concat(this.#pieces);
     this.#pieces = [];
-    await file.write(before.subarray(0, this.#mark));
+    await file.write(before.subarray(0, this.#chunkStart));
     file.beginChunk();
-    await file.write(before.subarray(this.#mark));
+    await file.write(before.subarray(this.#chunkStart));
     return file;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Checks the `Authorization` header of a request. Every failure is 403; the description says which rule it broke, which
- * the real MESH does not tell a stranger. Source: mesh-api.yaml, "MESH Authorization header".
+ * Checks the `Authorization` header of a request. Every failure is 403; the description says which rule was broken,
+ * which the real MESH does not disclose. Source: mesh-api.yaml, "MESH Authorization header".
  */
 import { timingSafeEqual } from 'node:crypto';
 import { authorizationHash, MAX_CLOCK_SKEW_MS, parseAuthorizationToken } from '../protocol/authorization';
@@ -10,8 +10,9 @@ import type { RegisteredMailbox } from './mailboxes';
 import { forbidden } from './refusal';
 
 /**
- * The mailbox of the path, if the token is its own, fresh and unused; uses the token up. `pathMailboxId` may be in any
- * case, the one in the token must be in capitals. Throws the 403 refusal.
+ * Returns the mailbox of the path if the token is its own, fresh and unused, and marks the token as used.
+ * `pathMailboxId` may be in any case; the id in the token must be in capitals.
+ * @throws Refusal 403 for any other token
  */
 export function authorise(
   context: SandboxContext,
@@ -38,7 +39,7 @@ export function authorise(
   return mailbox;
 }
 
-/** The token's time has whole minutes only, so the last minute before the limit counts as within it. */
+/** Returns whether the time is within the limit. A token has whole minutes, so a started minute counts. */
 function isFresh(time: number, now: number): boolean {
   return time <= now + MAX_CLOCK_SKEW_MS && time >= now - MAX_CLOCK_SKEW_MS - 60_000;
 }

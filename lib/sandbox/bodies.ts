@@ -1,6 +1,6 @@
 /**
- * Where the bytes of messages are kept: small ones in memory, others in temporary files, written as they come in with
- * the upload's own back-pressure. Never a whole large body in memory.
+ * Keeps the bytes of messages: small bodies in memory, others in temporary files, written as they arrive with the
+ * upload's own back-pressure. A large body is never in memory as a whole.
  */
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -10,40 +10,43 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { bodyTooLarge } from './refusal';
 
-/** Bodies up to this size stay in memory … */
+/** The largest body kept in memory (bytes). */
 const IN_MEMORY_BYTES = 64 * 1024;
-/** … while all of them together are no more than this. */
+/** The largest total of the bodies in memory (bytes). */
 const ALL_IN_MEMORY_BYTES = 64 * 1024 * 1024;
 
-/** The bytes of one request, kept. */
+/** The stored body of one request. */
 export interface StoredBody {
-  /** Bytes, as uploaded. */
+  /** Size as uploaded (bytes). */
   readonly size: number;
-  /** A new stream of the bytes in slices; rejects (ENOENT) if they were deleted. */
+  /**
+   * Returns a new stream of the bytes.
+   * @throws Error when they were deleted
+   */
   open(): Promise<Readable>;
-  /** Never rejects; harmless when repeated. */
+  /** Deletes the bytes. Never rejects; may be repeated. */
   delete(): Promise<void>;
 }
 
-/** Keeps bodies until they are deleted or the store is closed. */
+/** Stores bodies until they are deleted or the store is closed. */
 export class BodyStore {
   readonly #parent: string;
   #folder: Promise<string> | undefined;
   #inMemory = 0;
-  /** Uploads that are coming in, and files that are there: while there are any, the folder is in use. */
+  /** The number of uploads in progress and of files; while either is above 0, the folder is in use. */
   #writing = 0;
   #files = 0;
   #onExit: (() => void) | undefined;
   #closed = false;
 
-  /** `parent`: the folder below which a folder of the store's own is made when the first large body comes. */
+  /** The first large body makes a folder of the store's own below `parent`. */
   constructor(parent = tmpdir()) {
     this.#parent = parent;
   }
 
   /**
-   * Reads a request's body to its end. Rejects with a 413 refusal when there are more than `maxBytes`, and with the
-   * stream's error when it breaks off; nothing is kept then. Does not destroy the source.
+   * Reads and stores a request's body. Does not destroy the source.
+   * @throws Refusal 413 for more than `maxBytes`, and the stream's error when it breaks off; nothing is stored then
    */
   async write(source: Readable, maxBytes: number): Promise<StoredBody> {
     const slices: Buffer[] = [];
@@ -74,17 +77,17 @@ export class BodyStore {
     return file ?? this.#memoryBody(Buffer.concat(slices));
   }
 
-  /** Removes the folder if nothing is in it any more; bodies themselves are deleted one by one. */
+  /** Removes the folder if it is empty; bodies are deleted one by one. */
   async tidy(): Promise<void> {
     if (this.#folder === undefined || this.#writing > 0 || this.#files > 0) return;
     const folder = this.#folder;
-    // At once, so that an upload that begins now makes a folder of its own.
+    // Set before the removal, so that an upload that begins now makes a new folder.
     this.#folder = undefined;
     this.#forgetExit();
     await rmdir(await folder).catch(() => undefined);
   }
 
-  /** Removes the folder with everything in it. */
+  /** Removes the folder and everything in it. */
   async close(): Promise<void> {
     this.#closed = true;
     const folder = await this.#folder?.catch(() => undefined);
@@ -111,11 +114,11 @@ export class BodyStore {
   }
 
   #ownFolder(): Promise<string> {
-    // What is still coming in then has no effect; a new folder would stay behind.
+    // An upload still in progress has no effect now; a new folder would be left behind.
     if (this.#closed) return Promise.reject(new Error('The sandbox is closed.'));
     this.#folder ??= mkdtemp(join(this.#parent, 'mesh-sandbox-')).then(
       (folder) => {
-        // For a process that ends without close(): what was uploaded must not stay behind.
+        // If the process ends without close(), the uploads must not be left behind.
         this.#onExit = () => rmSync(folder, { recursive: true, force: true });
         process.once('exit', this.#onExit);
         return folder;
@@ -149,7 +152,7 @@ class FileBody implements StoredBody {
     this.#onDelete = onDelete;
   }
 
-  /** The name is ours alone: nothing that a client sent becomes part of a path. */
+  /** Makes a file with a name of our own: nothing that a client sent becomes part of a path. */
   static async create(folder: string, onDelete: () => void): Promise<FileBody> {
     const path = join(folder, randomUUID());
     return new FileBody(path, await open(path, 'wx', 0o600), onDelete);
@@ -167,7 +170,7 @@ class FileBody implements StoredBody {
   }
 
   async open(): Promise<Readable> {
-    // Opened here and not by the stream, so that a deleted body is an error before any header was sent.
+    // Opened here and not by the stream, so that a deleted body is an error before any header is sent.
     const handle = await open(this.#path, 'r');
     return handle.createReadStream();
   }

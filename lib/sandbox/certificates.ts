@@ -1,6 +1,6 @@
 /**
- * Throw-away certificates: a CA for this one sandbox, its server certificate, and client certificates. ECDSA P-256, made
- * in some milliseconds. The library is loaded only when certificates are made: on http nobody needs it.
+ * Makes throw-away certificates: a CA for one sandbox, its server certificate, and client certificates, in ECDSA P-256
+ * and a few milliseconds. The library is loaded on use: a sandbox on http does not need it.
  */
 import { isIP } from 'node:net';
 import type { ClientCertificateOptions, PemPair } from './types';
@@ -9,16 +9,16 @@ const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DEFAULT_COMMON_NAME = 'sandbox.X26.api.mesh-client.nhs.uk';
 
-/** A CA that lives as long as the sandbox. */
+/** A CA that exists as long as the sandbox. */
 export interface CertificateAuthority {
-  /** Its certificate, PEM. */
+  /** The CA's own certificate, PEM. */
   readonly cert: string;
-  /** A certificate for localhost, 127.0.0.1, ::1 and, if it is another one, `host`. */
+  /** Issues a certificate for localhost, 127.0.0.1, ::1 and, if different, `host`. */
   serverCertificate(host: string): Promise<PemPair>;
   clientCertificate(options?: ClientCertificateOptions): Promise<PemPair>;
 }
 
-/** Makes a CA. A second one is the foreign CA that tests need. */
+/** Makes a CA. Tests use a second one as a foreign CA. */
 export async function makeCertificateAuthority(name = 'MESH sandbox CA'): Promise<CertificateAuthority> {
   await import('reflect-metadata');
   const x509 = await import('@peculiar/x509');
@@ -79,7 +79,7 @@ export async function makeCertificateAuthority(name = 'MESH sandbox CA'): Promis
 
 function altNames(host: string): Array<{ type: 'dns' | 'ip'; value: string }> {
   const names = new Set(['localhost', '127.0.0.1', '::1', host]);
-  // Addresses to listen on everywhere are nobody's name.
+  // The addresses for "listen on every interface" are not names.
   for (const everywhere of ['0.0.0.0', '::', '']) names.delete(everywhere);
   return [...names].map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value }));
 }

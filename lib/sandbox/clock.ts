@@ -2,12 +2,12 @@
 import { ConfigurationError } from '../errors';
 import type { SandboxClockControl } from './types';
 
-/** Goes on like the real clock, at a distance that tests choose. */
+/** A clock that runs like the real one, at an offset that tests choose. */
 export class SandboxClock implements SandboxClockControl {
   #offsetMs = 0;
   readonly #onMove: () => void;
 
-  /** `onMove` is called after every set and advance. */
+  /** Calls `onMove` after every set and advance. */
   constructor(onMove: () => void) {
     this.#onMove = onMove;
   }
@@ -16,13 +16,13 @@ export class SandboxClock implements SandboxClockControl {
     return new Date(this.ms());
   }
 
-  /** As milliseconds since 1970. */
+  /** Returns the time as milliseconds since 1970. */
   ms(): number {
     return Date.now() + this.#offsetMs;
   }
 
   set(time: Date): void {
-    if (Number.isNaN(time.getTime())) throw new ConfigurationError('The time for the sandbox’s clock is no time.');
+    if (Number.isNaN(time.getTime())) throw new ConfigurationError('The time for the sandbox’s clock is not valid.');
     this.#move(time.getTime() - Date.now());
   }
 

@@ -1,4 +1,4 @@
-/** What the endpoints share. */
+/** The state that the endpoints share. */
 import type { BodyStore } from './bodies';
 import type { SandboxClock } from './clock';
 import type { Faults } from './faults';

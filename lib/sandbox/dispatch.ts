@@ -1,8 +1,8 @@
-/** The way of every request: find its endpoint, check certificate and token, let a fault strike, act, answer. */
+/** Handles every request: finds its endpoint, checks certificate and token, applies a fault, acts, and responds. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorAnswer, json, type Answer } from './response';
+import { errorResponse, json, type SandboxResponse } from './response';
 import { authorise } from './authorization';
 import { clientCertificateProblem, type ClientCertificateMode } from './client-certificates';
 import type { SandboxContext } from './context';
@@ -10,10 +10,10 @@ import { forbidden, Refusal } from './refusal';
 import { sweep } from './reports';
 import { acceptedVersion, type ApiVersion, type SandboxRequest } from './request';
 import type { Match, Router } from './router';
-import { discard, openBody, sendAnswer, type ReadyAcknowledgement } from './send-response';
+import { discard, openBody, sendResponse, type OpenResponse } from './send-response';
 import type { SandboxFaultEffect, SandboxRequestRecord } from './types';
 
-/** What a request has become so far. */
+/** What is known of a request so far. */
 interface Progress {
   operation: string;
   mailboxId?: string;
@@ -21,7 +21,7 @@ interface Progress {
   effect?: SandboxFaultEffect | undefined;
 }
 
-/** Makes the listener of the HTTP server. Never rejects; `closing` ends the delays of faults. */
+/** Returns the listener of the HTTP server. It never rejects; `closing` ends the delays of faults. */
 export function dispatcher(
   context: SandboxContext,
   router: Router,
@@ -29,7 +29,7 @@ export function dispatcher(
   closing: AbortSignal,
 ): (raw: IncomingMessage, response: ServerResponse) => void {
   return (raw, response) => {
-    // A connection that breaks while we answer is the client's right.
+    // A client may break the connection while we respond.
     response.on('error', () => undefined);
     void handle(raw, response);
   };
@@ -37,28 +37,28 @@ export function dispatcher(
   async function handle(raw: IncomingMessage, response: ServerResponse): Promise<void> {
     const progress: Progress = { operation: 'unknown', version: 1 };
     let record: SandboxRequestRecord | undefined;
-    let ready: ReadyAcknowledgement | undefined;
+    let ready: OpenResponse | undefined;
     try {
-      const toError = (error: unknown): Answer =>
-        errorAnswer(error, progress.version, context.messages.newId(context.clock.ms()));
-      const answer = await answerTo(raw, progress).catch((error: unknown) =>
-        // Nobody is there to read an answer where the request itself broke off.
-        raw.destroyed && !raw.complete ? undefined : toError(error),
+      const toResponse = (error: unknown): SandboxResponse =>
+        errorResponse(error, progress.version, context.messages.newId(context.clock.ms()));
+      const result = await respond(raw, progress).catch((error: unknown) =>
+        // If the request itself broke off, there is no client to respond to.
+        raw.destroyed && !raw.complete ? undefined : toResponse(error),
       );
-      const final = withEffect(answer, progress.effect);
+      const final = withEffect(result, progress.effect);
       if (final) await discard(raw, context.maxRequestBytes, response);
       if (!final || raw.socket.destroyed) {
         log(raw, progress, 0);
         raw.socket.destroy();
         return;
       }
-      ready = await openBody(raw, final).catch((error: unknown) => openBody(raw, toError(error)));
-      // Before the answer goes out: who has it finds the request in the log.
+      ready = await openBody(raw, final).catch((error: unknown) => openBody(raw, toResponse(error)));
+      // Logged before the response is sent, so that whoever has the response finds the request in the log.
       record = log(raw, progress, ready.status);
-      await sendAnswer(response, ready, progress.effect);
+      await sendResponse(response, ready, progress.effect);
     } catch {
       raw.socket.destroy();
-      // Else the file behind it stays open until it is garbage.
+      // Otherwise the file of the body stays open until it is garbage-collected.
       if (ready?.body instanceof Readable) ready.body.destroy();
       if (record) record.status = 0;
       else log(raw, progress, 0);
@@ -72,17 +72,20 @@ export function dispatcher(
     return record;
   }
 
-  /** Undefined: the connection is to be broken instead. */
-  async function answerTo(raw: IncomingMessage, progress: Progress): Promise<Answer | undefined> {
-    // Whatever is refused is answered in the version that was asked for, if that can be read at all.
+  /**
+   * Returns the response; undefined to break the connection instead.
+   * @throws Refusal, or any error of the endpoint
+   */
+  async function respond(raw: IncomingMessage, progress: Progress): Promise<SandboxResponse | undefined> {
+    // A refusal has the requested version, if that can be read.
     progress.version = versionOrFirst(raw.headers.accept);
     const { path, query } = splitUrl(raw.url ?? '');
     const found = router.find(raw.method ?? '', path);
     if (found === 'no such path') return json(404, { detail: 'Not Found' });
     if (!('route' in found)) {
-      const answer = json(405, { detail: 'Method Not Allowed' });
-      answer.headers['Allow'] = [...new Set(found.allow)].join(', ');
-      return answer;
+      const response = json(405, { detail: 'Method Not Allowed' });
+      response.headers['Allow'] = [...new Set(found.allow)].join(', ');
+      return response;
     }
     const { route, params } = found;
     progress.operation = route.operation;
@@ -94,7 +97,7 @@ export function dispatcher(
     const act = authorised(found, raw, query);
     if (route.access === 'open' && !route.faults) return act();
 
-    const effect = context.faults.strike(route.operation, progress.mailboxId);
+    const effect = context.faults.effectOn(route.operation, progress.mailboxId);
     progress.effect = effect;
     if (effect?.kind === 'drop' && effect.when === 'before') return undefined;
     if (effect?.kind === 'status' && effect.after !== true) return json(effect.status, {});
@@ -102,8 +105,11 @@ export function dispatcher(
     return act();
   }
 
-  /** Checks token and version; gives back what does the endpoint's work. */
-  function authorised({ route, params }: Match, raw: IncomingMessage, query: string): () => Promise<Answer> {
+  /**
+   * Checks token and version, and returns a function that does the endpoint's work.
+   * @throws Refusal for either
+   */
+  function authorised({ route, params }: Match, raw: IncomingMessage, query: string): () => Promise<SandboxResponse> {
     const request = (): SandboxRequest => {
       const version = acceptedVersion(raw.headers.accept);
       return { raw, headers: raw.headers, params, query: new URLSearchParams(query), version };
@@ -118,11 +124,14 @@ export function dispatcher(
   }
 }
 
-/** What a fault makes of an answer after the request took effect. */
-function withEffect(answer: Answer | undefined, effect: SandboxFaultEffect | undefined): Answer | undefined {
+/** Applies a fault to the response of a request that has taken effect; undefined to break the connection. */
+function withEffect(
+  response: SandboxResponse | undefined,
+  effect: SandboxFaultEffect | undefined,
+): SandboxResponse | undefined {
   if (effect?.kind === 'drop') return undefined;
-  if (effect?.kind !== 'status' || answer === undefined) return answer;
-  // A body that was to be opened never is.
+  if (effect?.kind !== 'status' || response === undefined) return response;
+  // The original body is never opened.
   const body = typeof effect.body === 'string' ? effect.body : JSON.stringify(effect.body ?? {});
   const type = typeof effect.body === 'string' ? 'text/plain' : 'application/json';
   const bytes = Buffer.from(body);

@@ -20,7 +20,7 @@ const effectSchema = z.discriminatedUnion('kind', [
 const faultSchema = z.strictObject({
   operation: z.string().min(1),
   mailboxId: z.string().min(1).optional(),
-  // Infinity is no JSON: over HTTP it is written null.
+  // JSON has no Infinity: over HTTP it is null.
   times: z
     .union([z.int().min(1), z.literal(Infinity)])
     .nullable()
@@ -33,11 +33,14 @@ const faultSchema = z.strictObject({
 
 type ArmedFault = z.output<typeof faultSchema>;
 
-/** The faults that are armed, in the order in which they were given. */
+/** The armed faults, in the order in which they were added. */
 export class Faults {
   #armed: ArmedFault[] = [];
 
-  /** Arms a SandboxFault, which may come from outside. Throws ConfigurationError if it makes no sense. */
+  /**
+   * Arms a SandboxFault, which may come over HTTP.
+   * @throws ConfigurationError when it is not valid
+   */
   add(fault: unknown): void {
     const result = faultSchema.safeParse(fault);
     if (!result.success) {
@@ -51,8 +54,8 @@ export class Faults {
     this.#armed = [];
   }
 
-  /** The effect on this request of the first fault that fits it; counts it. */
-  strike(operation: string, mailboxId: string | undefined): SandboxFaultEffect | undefined {
+  /** Returns the effect of the first fault that matches the request, and counts it. */
+  effectOn(operation: string, mailboxId: string | undefined): SandboxFaultEffect | undefined {
     for (const fault of this.#armed) {
       if (fault.operation !== '*' && fault.operation !== operation) continue;
       if (fault.mailboxId !== undefined && fault.mailboxId.toUpperCase() !== mailboxId) continue;
@@ -69,7 +72,7 @@ export class Faults {
   }
 }
 
-/** Without the undefined fields that zod's optional ones may have. */
+/** Removes the undefined fields that zod leaves for optional ones. */
 function effectOf(fault: ArmedFault): SandboxFaultEffect {
   return Object.fromEntries(
     Object.entries(fault.effect).filter(([, value]) => value !== undefined),

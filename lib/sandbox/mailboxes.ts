@@ -1,42 +1,45 @@
-/** The sandbox's mailboxes and workflows, and the files that they can be read from. */
+/** The sandbox's mailboxes and workflows, and the files they can be read from. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { ConfigurationError } from '../errors';
 import type { SandboxMailbox, SandboxWorkflow } from './types';
 
-/** The mailboxes that the NHS's sandbox begins with. */
+/** The mailboxes that the NHS's sandbox starts with. */
 export const DEFAULT_MAILBOXES: readonly SandboxMailbox[] = [
   { mailboxId: 'X26ABC1', name: 'TESTMB1', billingEntity: 'England', odsCode: 'X26', orgCode: 'X26' },
   { mailboxId: 'X26ABC2', name: 'TESTMB2', billingEntity: 'Wales', odsCode: 'X26', orgCode: 'X26' },
   { mailboxId: 'X26ABC3', name: 'TESTMB3', billingEntity: 'England', odsCode: 'X27', orgCode: 'X27' },
 ].map((mailbox) => Object.assign(mailbox, { password: 'password' }));
 
-/** The workflows that the NHS's sandbox begins with. */
+/** The workflows that the NHS's sandbox starts with. */
 export const DEFAULT_WORKFLOWS: readonly SandboxWorkflow[] = [
   { workflowId: 'TEST_WORKFLOW', senders: ['X26ABC1'], receivers: ['X26ABC2'] },
   { workflowId: 'TEST_WORKFLOW_ACK', senders: ['X26ABC2'], receivers: ['X26ABC1', 'X26ABC3'] },
   { workflowId: 'TEST_WORKFLOW2', senders: ['X26ABC1'], receivers: ['X26ABC1', 'X26ABC2', 'X26ABC3'] },
 ];
 
-/** A mailbox with all that has a default filled in. */
+/** A mailbox with defaults applied. */
 export type RegisteredMailbox = SandboxMailbox & { name: string; active: boolean };
 
-// What would break the token, the path or a header. Everything else that a mailbox may be called is MESH's affair.
+// Excludes only characters that would break the token, the path or a header.
 const MAILBOX_ID = /^(?!.*[:/\\%?#])[!-~]{1,100}$/;
 
 /** The mailboxes by id. */
 export class Mailboxes {
   readonly #byId = new Map<string, RegisteredMailbox>();
 
-  /** Throws ConfigurationError if an id is impossible, given twice, or without a password. */
+  /** @throws ConfigurationError when an id is malformed, listed twice, or has no password */
   constructor(mailboxes: readonly SandboxMailbox[]) {
     for (const mailbox of mailboxes) {
-      if (this.get(mailbox.mailboxId)) throw new ConfigurationError(`Mailbox ${mailbox.mailboxId} is there twice.`);
+      if (this.get(mailbox.mailboxId)) throw new ConfigurationError(`Mailbox ${mailbox.mailboxId} is listed twice.`);
       this.add(mailbox);
     }
   }
 
-  /** Adds a mailbox or replaces the one with its id. Throws ConfigurationError. */
+  /**
+   * Adds a mailbox or replaces the one with its id.
+   * @throws ConfigurationError for a malformed id or an empty password
+   */
   add(mailbox: SandboxMailbox): void {
     if (!MAILBOX_ID.test(mailbox.mailboxId)) throw new ConfigurationError('A mailbox id is empty or malformed.');
     if (mailbox.password === '') throw new ConfigurationError(`Mailbox ${mailbox.mailboxId} has an empty password.`);
@@ -49,19 +52,19 @@ export class Mailboxes {
     });
   }
 
-  /** In any case of letters. */
+  /** Finds a mailbox by its id in any case. */
   get(mailboxId: string): RegisteredMailbox | undefined {
     return this.#byId.get(mailboxId.toUpperCase());
   }
 
-  /** Throws ConfigurationError if there is no such mailbox. */
+  /** @throws ConfigurationError for an unknown mailbox */
   setActive(mailboxId: string, active: boolean): void {
     const mailbox = this.get(mailboxId);
     if (!mailbox) throw new ConfigurationError(`The sandbox has no mailbox ${mailboxId}.`);
     mailbox.active = active;
   }
 
-  /** Copies, so that nobody changes a password unseen. */
+  /** Returns copies, so that callers cannot change a password here. */
   list(): SandboxMailbox[] {
     return structuredClone([...this.#byId.values()]);
   }
@@ -98,15 +101,18 @@ const workflowLine = z
   }));
 
 /**
- * Reads a `mailboxes.jsonl` as the NHS's sandbox has it: one JSON object a line, with mailbox_id and password, and
- * optionally mailbox_name, billing_entity, ods_code, org_code, org_name, active. Throws ConfigurationError that names
- * the file and the line, and never repeats a line: passwords are in it.
+ * Reads a `mailboxes.jsonl` of the NHS's sandbox: one JSON object a line, with mailbox_id and password, and optionally
+ * mailbox_name, billing_entity, ods_code, org_code, org_name, active.
+ * @throws ConfigurationError that names the file and the line, and never repeats a line: it may have a password
  */
 export function readMailboxFile(path: string): Promise<SandboxMailbox[]> {
   return readLines(path, mailboxLine);
 }
 
-/** Reads a `workflows.jsonl`: one JSON object a line, with workflow_id, senders and receivers. Throws as above. */
+/**
+ * Reads a `workflows.jsonl`: one JSON object a line, with workflow_id, senders and receivers.
+ * @throws ConfigurationError that names the file and the line
+ */
 export function readWorkflowFile(path: string): Promise<SandboxWorkflow[]> {
   return readLines(path, workflowLine);
 }
@@ -131,7 +137,7 @@ function parseLine<T>(line: string, schema: z.ZodType<T>, where: string): T {
   try {
     json = JSON.parse(line);
   } catch {
-    throw new ConfigurationError(`${where}: this is no JSON object.`);
+    throw new ConfigurationError(`${where}: not a JSON object.`);
   }
   const result = schema.safeParse(json);
   if (result.success) return result.data;

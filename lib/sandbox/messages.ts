@@ -1,4 +1,4 @@
-/** All messages of the sandbox, by id, inbox, and sender's local id. In memory, bounded. */
+/** All messages of the sandbox, by id, by inbox and by the sender's local id. In memory, bounded. */
 import type { BodyStore } from './bodies';
 import { MessageIds } from './message-ids';
 import { statusOf, type Message, type MessageEvent } from './message';
@@ -10,12 +10,12 @@ export const INBOX_EXPIRY_MS = 5 * DAY_MS;
 export const MESSAGE_EXPIRY_MS = 30 * DAY_MS;
 const MAX_FINISHED = 100_000;
 
-/** The messages. Only this class changes a message's status, so that inboxes and bounds are right. */
+/** The messages. Only this class changes a message's status, so that inboxes and bounds stay consistent. */
 export class Messages {
   readonly #byId = new Map<string, Message>();
-  /** Mailbox id to its accepted messages, oldest first. */
+  /** From a mailbox id to its accepted messages, oldest first. */
   readonly #inboxes = new Map<string, Map<string, Message>>();
-  /** `MAILBOX localId` to messages of that sender. */
+  /** From `MAILBOX localId` to the messages of that sender. */
   readonly #byLocalId = new Map<string, Set<Message>>();
   /** Finished messages in the order in which they were finished. */
   readonly #finished = new Set<Message>();
@@ -31,13 +31,13 @@ export class Messages {
     this.#maxFinished = maxFinished;
   }
 
-  /** An id for a new message. */
+  /** Returns an id for a new message. */
   newId(now: number): string {
     const id = this.#ids.next(now);
     return this.#byId.has(id) ? this.newId(now) : id;
   }
 
-  /** Takes a message in; into the inbox too if it is accepted already. */
+  /** Adds a message; an accepted one goes into its inbox. */
   add(message: Message): void {
     this.#byId.set(message.messageId, message);
     if (message.details.localId !== '' && message.from !== '') {
@@ -54,12 +54,12 @@ export class Messages {
     return this.#byId.get(messageId);
   }
 
-  /** Oldest first. */
+  /** Returns all messages, oldest first. */
   all(): Iterable<Message> {
     return this.#byId.values();
   }
 
-  /** Accepted messages of a mailbox, oldest first. */
+  /** Returns the accepted messages of a mailbox, oldest first. */
   inbox(mailboxId: string): Iterable<Message> {
     return this.#inboxes.get(mailboxId)?.values() ?? [];
   }
@@ -68,13 +68,13 @@ export class Messages {
     return this.#inboxes.get(mailboxId)?.size ?? 0;
   }
 
-  /** Messages that a mailbox sent with this local id and still knows. */
+  /** Returns the messages that a mailbox sent with this local id and still knows. */
   withLocalId(mailboxId: string, localId: string): Message[] {
     const found = this.#byLocalId.get(localIdKey(mailboxId, localId)) ?? [];
     return [...found].filter((message) => message.hiddenFrom !== 'sender');
   }
 
-  /** Records what happened to a message, and moves it in or out of its inbox accordingly. */
+  /** Records an event, and moves the message into or out of its inbox accordingly. */
   record(message: Message, event: MessageEvent): void {
     message.events.push(event);
     this.#inboxes.get(message.to)?.delete(message.messageId);
@@ -94,25 +94,25 @@ export class Messages {
     this.deleteBytes(message);
   }
 
-  /** Deletes the bytes of a message at once; what is known about it stays. */
+  /** Deletes the bytes of a message; its record stays. */
   deleteBytes(message: Message): void {
     for (const chunk of message.chunks) void chunk.delete();
   }
 
-  /** Whether {@link expired} can have anything at this sandbox time (ms). Cheap: asked at every request. */
+  /** Returns whether {@link expired} may find anything at this sandbox time (ms). Cheap enough for every request. */
   isSweepDue(now: number): boolean {
     return now >= this.#nextExpiry;
   }
 
-  /** What is due by now: messages that leave their inbox, and messages that are to be forgotten. */
+  /** Returns the messages that must leave their inbox by now, and those that must be forgotten. */
   expired(now: number): { uncollected: Message[]; old: Message[] } {
     const uncollected: Message[] = [];
     const old: Message[] = [];
     this.#nextExpiry = Infinity;
     for (const message of this.#byId.values()) {
-      const waiting = statusOf(message) === 'accepted';
-      if (waiting && message.inboxExpiry <= now) uncollected.push(message);
-      else if (waiting) this.#noteExpiry(message.inboxExpiry);
+      const inInbox = statusOf(message) === 'accepted';
+      if (inInbox && message.inboxExpiry <= now) uncollected.push(message);
+      else if (inInbox) this.#noteExpiry(message.inboxExpiry);
       const end = message.uploadedAt + MESSAGE_EXPIRY_MS;
       if (end <= now) old.push(message);
       else this.#noteExpiry(end);
@@ -131,7 +131,7 @@ export class Messages {
     await this.#bodies.tidy();
   }
 
-  /** Makes one mailbox forget what it sent and received. The other side of each message goes on knowing it. */
+  /** Makes one mailbox forget its messages. The other side of each message still knows it. */
   resetMailbox(mailboxId: string): void {
     for (const message of this.#byId.values()) {
       const sent = message.from === mailboxId;
@@ -149,7 +149,7 @@ export class Messages {
     }
   }
 
-  /** Puts a message where its status says. */
+  /** Puts a message into the list for its status. */
   #place(message: Message): void {
     const status = statusOf(message);
     if (status === 'uploading') return;
@@ -162,7 +162,7 @@ export class Messages {
       this.#noteExpiry(message.inboxExpiry);
       return;
     }
-    // An acknowledged message cannot be downloaded again; an undeliverable one may be put back within its 30 days.
+    // An acknowledged message cannot be downloaded again; an undeliverable one may be restored within its 30 days.
     if (status === 'acknowledged') this.deleteBytes(message);
     this.#finished.add(message);
     for (const oldest of this.#finished) {

@@ -1,12 +1,12 @@
 /**
- * What the sandbox refuses, and with which status, event, code and words. Sources: mesh-api.yaml "Error codes" and the
- * responses of each operation; where those are silent, the behaviour of the NHS's own sandbox.
+ * The sandbox's refusals, with status, event, code and description. Sources: mesh-api.yaml, "Error codes" and the
+ * responses of each operation; where these say nothing, the behaviour of the NHS's own sandbox.
  */
 
-/** Thrown by an endpoint to end a request; the dispatcher turns it into a version 1 or 2 answer. */
+/** Thrown by an endpoint to end a request; the dispatcher turns it into a response of version 1 or 2. */
 export class Refusal extends Error {
   readonly status: number;
-  /** MESH's event (step), code, and the id of the message that it is about; empty where it has none. */
+  /** MESH's event (step) and code, empty if there is none; and the id of the message, if any. */
   readonly event: string;
   readonly code: string;
   readonly messageId: string | undefined;
@@ -28,14 +28,14 @@ export class Refusal extends Error {
   }
 }
 
-/** One problem of a 400 validation answer (mesh-api.yaml, HTTPValidationError). */
+/** One problem of a 400 validation error (mesh-api.yaml, HTTPValidationError). */
 export interface ValidationProblem {
   loc: Array<string | number>;
   msg: string;
   type: string;
 }
 
-/** 400: a parameter or header is missing, too long or not of its type. Same body in versions 1 and 2. */
+/** 400: a parameter or header is missing, too long or of the wrong type. Versions 1 and 2 have the same body. */
 export class ValidationRefusal extends Error {
   readonly problems: ValidationProblem[];
 
@@ -46,10 +46,10 @@ export class ValidationRefusal extends Error {
   }
 }
 
-/** 403, whatever the reason; the description says which. */
+/** 403 for any reason; the description gives it. */
 export const forbidden = (description: string): Refusal => new Refusal(403, description);
 
-/** 404 with code 20: no such message (for this mailbox). */
+/** 404 with code 20: this mailbox has no such message. */
 export const noSuchMessage = (messageId?: string): Refusal =>
   new Refusal(404, 'Message does not exist', {
     event: 'RECEIVE',
@@ -57,7 +57,7 @@ export const noSuchMessage = (messageId?: string): Refusal =>
     ...(messageId === undefined ? {} : { messageId }),
   });
 
-/** 410: acknowledged, expired, failed, or not all there yet. */
+/** 410: the message was acknowledged, expired, failed, or is still being uploaded. */
 export const messageGone = (messageId: string): Refusal =>
   new Refusal(410, 'Message no longer available for download', {
     event: 'SEND',
@@ -65,18 +65,18 @@ export const messageGone = (messageId: string): Refusal =>
     messageId,
   });
 
-/** 417: refused by send_message or send_chunk. */
+/** 417: send_message or send_chunk rejects the message. */
 export const rejected = (event: string, code: string, description: string, messageId?: string): Refusal =>
   new Refusal(417, description, { event, code, ...(messageId === undefined ? {} : { messageId }) });
 
-/** 417: `Mex-Chunk-Range` is missing, malformed, or not the chunk that is due. */
+/** 417: `Mex-Chunk-Range` is missing, malformed, or not that of the next chunk. */
 export const badChunkRange = (messageId?: string): Refusal =>
   rejected('SEND', 'InvalidHeaderChunks', 'Invalid chunk values sent in mex-Chunk-Range header', messageId);
 
-/** 417: no bytes in the body. */
+/** 417: the body is empty. */
 export const emptyBody = (messageId?: string): Refusal =>
   rejected('COLLECT', '02', 'Data file is missing or inaccessible.', messageId);
 
-/** 413: more bytes than one request may have. */
+/** 413: the body is larger than one request may be. */
 export const bodyTooLarge = (maxBytes: number): Refusal =>
   new Refusal(413, `The body is larger than ${maxBytes} bytes, the most that MESH takes in one request`);

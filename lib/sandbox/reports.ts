@@ -1,19 +1,19 @@
 /**
- * REPORT messages, and the expiry that makes them: what nobody acknowledges for five days leaves the inbox, and its
- * sender gets a REPORT with code 14 (mesh-api.yaml, "Message expiration" and "Asynchronous error reporting").
+ * REPORT messages and the expiry that causes them: a message that is not acknowledged for five days leaves the inbox,
+ * and its sender gets a REPORT with code 14 (mesh-api.yaml, "Message expiration" and "Asynchronous error reporting").
  */
 import type { SandboxContext } from './context';
 import { lastEventOf, type Message, type MessageDetails, type MessageEvent } from './message';
 import { INBOX_EXPIRY_MS } from './messages';
 
-/** What a REPORT is made of. */
-export interface ReportParts {
+/** The parts of a REPORT. */
+interface ReportParts {
   /** The mailbox that gets it. */
   to: string;
-  /** `Mex-To`: the intended receiver of the message that failed. */
+  /** `Mex-To`: the intended recipient of the message that failed. */
   toHeader?: string;
   details: Partial<MessageDetails>;
-  /** What is reported; its `at` is the time of the error. */
+  /** The reported failure; its `at` is the time of the error. */
   failure: MessageEvent;
 }
 
@@ -39,7 +39,7 @@ export function addReport(context: SandboxContext, parts: ReportParts): Message 
   return report;
 }
 
-/** Deals with everything that is due by the sandbox's clock. Cheap when nothing is. */
+/** Expires and forgets the messages that are due by the sandbox's clock. Cheap if none is. */
 export function sweep(context: SandboxContext): void {
   const now = context.clock.ms();
   if (!context.messages.isSweepDue(now)) return;
@@ -54,7 +54,7 @@ function expire(context: SandboxContext, message: Message, now: number): void {
     ? 'Message not collected by recipient after 5 days'
     : 'Message was not collected as the mailbox is deactivated';
   const failure = { status: 'undeliverable', at: now, event: 'SEND', code: '14', description } as const;
-  // Nobody is told about an uncollected REPORT: it has no sender.
+  // An uncollected REPORT is not reported: it has no sender.
   if (context.mailboxes.get(message.from)) {
     const { workflowId, localId, subject } = message.details;
     const report = addReport(context, {
@@ -68,7 +68,7 @@ function expire(context: SandboxContext, message: Message, now: number): void {
   context.messages.record(message, failure);
 }
 
-/** Sandbox time (ms) of the acceptance, or of the upload where that is not over. */
+/** Returns the sandbox time (ms) of the acceptance, or the start of an unfinished upload. */
 export function acceptedAt(message: Message): number {
   return lastEventOf(message, 'accepted')?.at ?? message.uploadedAt;
 }

@@ -1,9 +1,9 @@
-/** What was asked of the sandbox, for tests. */
+/** The log of requests, for tests. */
 import type { SandboxRequestRecord } from './types';
 
 const MAX_RECORDS = 10_000;
 
-/** The last requests, newest last. */
+/** Keeps the last requests, newest last. */
 export class RequestLog {
   #records: SandboxRequestRecord[] = [];
   readonly #max: number;
@@ -14,7 +14,7 @@ export class RequestLog {
 
   add(record: SandboxRequestRecord): void {
     this.#records.push(record);
-    // Cut in halves and not one by one: shifting ten thousand elements at every request would be felt.
+    // Cut by half and not one by one: shifting ten thousand elements at every request would be slow.
     if (this.#records.length >= this.#max * 2) this.#records = this.#records.slice(-this.#max);
   }
 

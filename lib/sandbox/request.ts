@@ -1,65 +1,71 @@
-/** One request, as far as it was understood. */
+/** A parsed request. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { RegisteredMailbox } from './mailboxes';
 import { Refusal, ValidationRefusal } from './refusal';
 
-/** Version of the answer that the client asked for (mesh-api.yaml, "API Versioning"). */
+/** The version of the response that the client requested (mesh-api.yaml, "API Versioning"). */
 export type ApiVersion = 1 | 2;
 
-/** What an endpoint gets to see. */
+/** The request that an endpoint receives. */
 export interface SandboxRequest {
-  /** The body is read from here. */
+  /** The source of the body. */
   readonly raw: IncomingMessage;
   readonly headers: IncomingHttpHeaders;
-  /** Parts of the path by name, percent-decoded. Hostile: none of them may become part of a file's path. */
+  /** Named parts of the path, percent-decoded. Hostile: they must never become part of a file path. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly version: ApiVersion;
 }
 
-/** A request that has shown a good token. */
+/** A request with a valid token. */
 export interface AuthorisedRequest extends SandboxRequest {
   readonly mailbox: RegisteredMailbox;
 }
 
 /**
- * The version that an `Accept` header asks for: 2 or 1 if it names MESH's media type so, else 1. Throws the 400 refusal
- * for any other version.
+ * Returns the version that an `Accept` header requests: 2 or 1 if it names MESH's media type, else 1.
+ * @throws Refusal 400 for any other version
  */
 export function acceptedVersion(accept: string | undefined): ApiVersion {
-  const wanted = (accept ?? '')
+  const requested = (accept ?? '')
     .split(/[,;]/)
     .map((part) => part.trim().toLowerCase())
     .find((part) => part.includes('vnd.mesh'));
-  if (wanted === undefined || wanted === 'application/vnd.mesh.v1+json') return 1;
-  if (wanted === 'application/vnd.mesh.v2+json') return 2;
+  if (requested === undefined || requested === 'application/vnd.mesh.v1+json') return 1;
+  if (requested === 'application/vnd.mesh.v2+json') return 2;
   throw new Refusal(400, 'Accept header api format incorrect');
 }
 
-/** A header's value, trimmed; empty if it is not there. Characters are bytes (Latin-1), as Node hands them over. */
+/** Returns a header's value, trimmed; empty if missing. Its characters are bytes (Latin-1), as Node returns them. */
 export function header(request: SandboxRequest, name: string): string {
   const value = request.headers[name.toLowerCase()];
   return (Array.isArray(value) ? value.join(', ') : (value ?? '')).trim();
 }
 
-/** A header that has to be there. Throws the 400 refusal. */
+/**
+ * Returns a required header.
+ * @throws ValidationRefusal (400) when it is missing
+ */
 export function requiredHeader(request: SandboxRequest, name: string): string {
   const value = header(request, name);
   if (value === '') throw missing('header', name.toLowerCase());
   return value;
 }
 
-/** A parameter of the path in capitals: message ids are read in any case. */
+/** Returns a parameter of the path in capitals: message ids may be in any case. */
 export function upperParam(request: SandboxRequest, name: string): string {
   return param(request, name).toUpperCase();
 }
 
-/** A parameter of the path. */
+/** Returns a parameter of the path. */
 export function param(request: SandboxRequest, name: string): string {
   return request.params[name] ?? '';
 }
 
-/** A whole number from the query or path within its limits. Throws the 400 refusal. */
+/**
+ * Parses a whole number of the query or path.
+ * @throws ValidationRefusal (400) when it is invalid or out of its limits
+ */
 export function integer(
   text: string | null | undefined,
   where: { loc: [string, string]; min: number; max: number; fallback?: number },
@@ -80,7 +86,10 @@ export function integer(
   return value;
 }
 
-/** A text from the query within its limits, in characters; undefined if it is not there. Throws the 400 refusal. */
+/**
+ * Returns a text of the query; undefined if missing. Limits are in characters.
+ * @throws ValidationRefusal (400) when it is shorter or longer than its limits
+ */
 export function queryText(request: SandboxRequest, name: string, min: number, max: number): string | undefined {
   const value = request.query.get(name);
   if (value === null) return undefined;
@@ -90,12 +99,15 @@ export function queryText(request: SandboxRequest, name: string, min: number, ma
   throw new ValidationRefusal({ loc: ['query', name], msg, type });
 }
 
-/** The problem of something that has to be there. */
+/** Returns the refusal for a missing header or parameter. */
 export function missing(where: 'header' | 'query', name: string): ValidationRefusal {
   return new ValidationRefusal({ loc: [where, name], msg: 'Field required', type: 'missing' });
 }
 
-/** Reads a small JSON body, as the admin endpoints have it. Throws the 400 refusal; at most 1 MB. */
+/**
+ * Reads a JSON body of an admin endpoint.
+ * @throws Refusal 413 for more than 1 MB, ValidationRefusal (400) for no JSON
+ */
 export async function jsonBody(request: SandboxRequest): Promise<unknown> {
   const slices: Buffer[] = [];
   let size = 0;

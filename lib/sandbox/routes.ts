@@ -1,4 +1,4 @@
-/** Every endpoint, in the order in which they are looked at: fixed paths before those with a name in the same place. */
+/** Every endpoint in the order of the search: fixed paths before those with a parameter in the same place. */
 import { acknowledgeRoutes } from './endpoints/acknowledge';
 import { adminRoutes } from './endpoints/admin';
 import { downloadRoutes } from './endpoints/download';
@@ -13,7 +13,7 @@ import { steeringRoutes } from './endpoints/steering';
 import { trackingRoutes } from './endpoints/tracking';
 import { Router } from './router';
 
-/** `admin`: with the endpoints for tests. */
+/** Makes the router; `admin` adds the test endpoints. */
 export function makeRouter(admin: boolean): Router {
   return new Router([
     ...healthRoutes,

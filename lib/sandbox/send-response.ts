@@ -1,13 +1,13 @@
-/** Writes an answer to the connection, with what a fault does to its body. */
+/** Writes a response to the connection, with a fault's effect on its body. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Answer } from './response';
+import type { SandboxResponse } from './response';
 import type { SandboxFaultEffect } from './types';
 
 /**
- * Reads what is left of a request's body and drops it, so that the client has written all of it when the answer comes;
- * many report a broken connection otherwise. After `maxBytes` more the connection is closed after the answer instead.
+ * Reads and drops the rest of a request's body, so that the client has written all of it when the response arrives;
+ * many clients report a broken connection otherwise. After `maxBytes` more, the response closes the connection instead.
  */
 export async function discard(raw: IncomingMessage, maxBytes: number, response: ServerResponse): Promise<void> {
   if (raw.readableEnded || raw.destroyed) return;
@@ -20,35 +20,41 @@ export async function discard(raw: IncomingMessage, maxBytes: number, response: 
   }
 }
 
-/** Opens the body, for what has to be known before any header is sent: whether it can be. Rejects with a refusal. */
-export async function openBody(raw: IncomingMessage, answer: Answer): Promise<ReadyAcknowledgement> {
-  const { status, headers, body } = answer;
+/**
+ * Opens the body before any header is sent.
+ * @throws Refusal when it cannot be opened
+ */
+export async function openBody(raw: IncomingMessage, response: SandboxResponse): Promise<OpenResponse> {
+  const { status, headers, body } = response;
   if (body === undefined || raw.method === 'HEAD') return { status, headers };
   return { status, headers, body: typeof body === 'function' ? await body() : body };
 }
 
-/** An answer whose body is open. */
-export type ReadyAcknowledgement = Omit<Answer, 'body'> & { body?: Buffer | Readable };
+/** A response whose body is open. */
+export type OpenResponse = Omit<SandboxResponse, 'body'> & { body?: Buffer | Readable };
 
-/** Sends the answer; rejects if the connection, or the body that is sent, breaks. */
-export async function sendAnswer(
-  response: ServerResponse,
-  answer: ReadyAcknowledgement,
+/**
+ * Sends the response.
+ * @throws Error when the connection or the body breaks off
+ */
+export async function sendResponse(
+  connection: ServerResponse,
+  response: OpenResponse,
   effect: SandboxFaultEffect | undefined,
 ): Promise<void> {
-  const { body } = answer;
-  response.statusCode = answer.status;
-  for (const [name, value] of Object.entries(answer.headers)) {
-    if (value !== undefined) response.setHeader(name, value);
+  const { body } = response;
+  connection.statusCode = response.status;
+  for (const [name, value] of Object.entries(response.headers)) {
+    if (value !== undefined) connection.setHeader(name, value);
   }
   if (effect?.kind === 'truncate') {
-    await truncated(response, streamOf(body), effect);
+    await writeTruncated(connection, streamOf(body), effect);
   } else if (effect?.kind === 'corrupt') {
-    await pipeline(streamOf(body), flipper(), response);
+    await pipeline(streamOf(body), corrupter(), connection);
   } else if (body instanceof Readable) {
-    await pipeline(body, response);
+    await pipeline(body, connection);
   } else {
-    await whole(response, body);
+    await writeWhole(connection, body);
   }
 }
 
@@ -57,21 +63,21 @@ function streamOf(body: Buffer | Readable | undefined): Readable {
   return Readable.from(body === undefined ? [] : [body], { objectMode: false });
 }
 
-async function whole(response: ServerResponse, body: Buffer | undefined): Promise<void> {
+async function writeWhole(response: ServerResponse, body: Buffer | undefined): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     response.once('close', resolve).once('error', reject);
     response.end(body);
   });
 }
 
-/** Sends so many bytes and breaks the connection. */
-async function truncated(response: ServerResponse, source: Readable, { bytes }: { bytes: number }): Promise<void> {
+/** Sends the first bytes and breaks the connection. */
+async function writeTruncated(response: ServerResponse, source: Readable, { bytes }: { bytes: number }): Promise<void> {
   let left = bytes;
   response.flushHeaders();
   for await (const slice of source as AsyncIterable<Buffer>) {
     const part = slice.subarray(0, left);
     left -= part.length;
-    // The callback says that it has left the process: destroying before would lose what is to arrive.
+    // Wait until the bytes have left the process: destroying the socket earlier would lose them.
     if (part.length > 0) await new Promise<void>((resolve) => response.write(part, () => resolve()));
     if (left <= 0) break;
   }
@@ -79,8 +85,8 @@ async function truncated(response: ServerResponse, source: Readable, { bytes }: 
   response.destroy();
 }
 
-/** Flips the bits of one byte in the middle of every slice, on a copy. */
-function flipper(): Transform {
+/** Flips the bits of one byte in the middle of a copy of every slice. */
+function corrupter(): Transform {
   return new Transform({
     transform(slice: Buffer, _encoding, done): void {
       const copy = Buffer.from(slice);

@@ -1,33 +1,36 @@
-/** The HTTP(S) server below the sandbox: listening, malformed requests, closing. */
+/** The sandbox's HTTP(S) server: listening, malformed requests, closing. */
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { ConfigurationError } from '../errors';
 import { json } from './response';
 
-/** How the server is to be reached. */
+/** The address and certificates of the server. */
 export interface ListenOptions {
   host: string;
   port: number;
-  /** Missing: plain HTTP. */
+  /** Plain HTTP if missing. */
   tls?: { cert: string; key: string; clientCa?: string };
 }
 
-/** A server that listens. */
-export interface ListeningServer {
+/** A listening server. */
+interface ListeningServer {
   readonly url: string;
   unref(): void;
-  /** Ends every connection at once. */
+  /** Stops listening and ends every connection at once. */
   close(): Promise<void>;
 }
 
-/** Starts to listen. Throws ConfigurationError if the address is taken or not ours, or the certificate is none. */
+/**
+ * Starts to listen.
+ * @throws ConfigurationError when the address cannot be used or the certificate is not valid
+ */
 export async function listen(options: ListenOptions, listener: RequestListener): Promise<ListeningServer> {
   const server = createServer(options, listener);
-  // An upload of 100 MB over a slow line takes its time; Node's default is 5 minutes.
+  // An upload of 100 MB over a slow line takes long; Node's default is 5 minutes.
   server.requestTimeout = 30 * 60 * 1000;
   server.keepAliveTimeout = 60 * 1000;
-  server.on('clientError', answerMalformed);
+  server.on('clientError', respondToMalformed);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
@@ -61,29 +64,32 @@ function createServer({ tls }: ListenOptions, listener: RequestListener): Server
       {
         cert,
         key,
-        // "TLS 1.2 or later": DOMAIN.md 1.2.
+        // "TLS 1.2 or later": docs/mesh.md, Addresses and environments.
         minVersion: 'TLSv1.2',
-        // Refused by an answer that says why: see client-certificates.ts.
+        // Checked after the handshake: see client-certificates.ts.
         ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: false }),
       },
       listener,
     );
   } catch (cause) {
-    throw new ConfigurationError('The certificate or key of the sandbox is not valid PEM, or they do not fit.', {
-      cause,
-    });
+    throw new ConfigurationError(
+      'The sandbox’s certificate or key is not valid PEM, or the key does not belong to it.',
+      {
+        cause,
+      },
+    );
   }
 }
 
-/** An address that a client on this machine can use. */
+/** Returns an address that a client on this machine can use. */
 function reachableHost(host: string): string {
   if (host === '0.0.0.0' || host === '') return '127.0.0.1';
   if (host === '::') return '[::1]';
   return host.includes(':') ? `[${host}]` : host;
 }
 
-/** What Node's parser refuses never becomes a request: control characters in a header end here. */
-function answerMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+/** Responds to what Node's parser refuses, e.g. control characters in a header; it never becomes a request. */
+function respondToMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
@@ -96,12 +102,11 @@ function answerMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
     errorDescription: 'MalformedControlFile',
   });
   const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
-  socket.end(
-    Buffer.concat([
-      Buffer.from(
-        `HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${bytes.length}\r\n\r\n`,
-      ),
-      bytes,
-    ]),
-  );
+  const head = [
+    `HTTP/1.1 ${status} ${text}`,
+    'Connection: close',
+    'Content-Type: application/json',
+    `Content-Length: ${bytes.length}`,
+  ];
+  socket.end(Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), bytes]));
 }

@@ -1,4 +1,4 @@
-/** Starts a sandbox: the only place where its parts are wired together. */
+/** Starts a sandbox from its parts. */
 import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { ConfigurationError } from '../errors';
@@ -19,14 +19,17 @@ import type { Sandbox, SandboxOptions } from './types';
 import { UsedTokens } from './used-tokens';
 import { Workflows } from './workflows';
 
-/** The environment's shared key if none is given; the sandbox of the NHS uses the same in its tests. */
+/** The default shared key; the NHS's sandbox uses the same in its tests. */
 export const DEFAULT_SHARED_KEY = 'TestKey';
 /** "The largest data payload the MESH API accepts in a single request is 100MB" (send_message); the smaller reading. */
 const MAX_REQUEST_BYTES = 100 * 1000 * 1000;
-/** Expiry is looked for at every request, and so often where none comes. */
+/** Time between checks for expiry while there are no requests; each request checks as well. */
 const SWEEP_INTERVAL_MS = 60 * 1000;
 
-/** Starts a sandbox. Throws ConfigurationError for a bad option or an address that is taken. */
+/**
+ * Starts a sandbox.
+ * @throws ConfigurationError for an invalid option or an address that cannot be used
+ */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const context = makeContext(options);
   const host = options.host ?? '127.0.0.1';
@@ -54,9 +57,9 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     get mailboxes() {
       return context.mailboxes.list();
     },
-    async clientCertificate(wanted) {
-      if (!https) throw new ConfigurationError('On http there are no client certificates.');
-      return (await authority()).clientCertificate(wanted);
+    async clientCertificate(certificate) {
+      if (!https) throw new ConfigurationError('A sandbox on http has no client certificates.');
+      return (await authority()).clientCertificate(certificate);
     },
     clock: context.clock,
     fault: (fault) => context.faults.add(fault),
@@ -87,7 +90,7 @@ function makeContext(options: SandboxOptions): SandboxContext {
   const sharedKey = options.sharedKey ?? DEFAULT_SHARED_KEY;
   if (sharedKey === '') throw new ConfigurationError('The shared key is empty.');
   const maxRequestBytes = options.maxRequestBytes ?? MAX_REQUEST_BYTES;
-  if (!(maxRequestBytes > 0)) throw new ConfigurationError('maxRequestBytes has to be above 0.');
+  if (!(maxRequestBytes > 0)) throw new ConfigurationError('maxRequestBytes must be above 0.');
   const bodies = new BodyStore(options.spoolDir);
   const context: SandboxContext = {
     clock: new SandboxClock(() => sweep(context)),
@@ -112,10 +115,10 @@ async function checkFolder(path: string): Promise<void> {
     (entry) => entry.isDirectory(),
     () => false,
   );
-  if (!isFolder) throw new ConfigurationError(`spoolDir ${path} is no folder.`);
+  if (!isFolder) throw new ConfigurationError(`spoolDir ${path} is not a folder.`);
 }
 
-/** Made once, when somebody needs it. */
+/** Returns a function that makes the CA on first use. */
 function lazyAuthority(): () => Promise<CertificateAuthority> {
   let authority: Promise<CertificateAuthority> | undefined;
   return () => (authority ??= makeCertificateAuthority());

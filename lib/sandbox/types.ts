@@ -1,89 +1,93 @@
-/** The shapes that users of the sandbox meet: its options, its faults and what {@link startSandbox} gives back. */
+/** The public types of the sandbox: its options, its faults and what {@link startSandbox} returns. */
 
 /** One mailbox of the sandbox. */
 export interface SandboxMailbox {
-  /** Taken in capitals, as MESH has it. */
+  /** Converted to capitals, as at MESH. */
   mailboxId: string;
   password: string;
-  /** Default: empty. Endpoint lookup shows it. */
+  /** The name in lookups. Default: empty. */
   name?: string;
   odsCode?: string;
   orgCode?: string;
   orgName?: string;
   billingEntity?: string;
-  /** Default true. A mailbox that is not active gets 403 for everything; messages to it are taken and expire. */
+  /** Default true. An inactive mailbox gets 403 for every request; messages to it are accepted and expire. */
   active?: boolean;
 }
 
-/** Who may send and who may receive a workflow. Both lists hold mailbox ids. */
+/** The mailboxes that may send and receive a workflow, by id. */
 export interface SandboxWorkflow {
   workflowId: string;
   senders: string[];
   receivers: string[];
 }
 
-/** Options of {@link startSandbox}. None is needed. */
+/** Options of {@link startSandbox}, all optional. */
 export interface SandboxOptions {
   /** Address to listen on. Default `127.0.0.1`: reachable from this machine only. */
   host?: string;
-  /** Default 0: any free one. */
+  /** Default 0: any free port. */
   port?: number;
   /** Default `https`. */
   protocol?: 'https' | 'http';
   /** The server's certificate and key, PEM. Default: made at start under a throw-away CA. */
   tls?: { cert: string; key: string };
   /**
-   * Default `optional`: verified against the sandbox's own CA where one is presented. `none`: not asked for. A client
-   * certificate that is missing where `required`, expired, or of another CA gets 403 with the reason.
+   * Default `optional`: a certificate that is presented is verified against the sandbox's own CA. `none`: certificates
+   * are not requested. A certificate that is expired, of another CA, or missing although `required`, gets 403 with the
+   * reason.
    */
   clientCertificate?: 'none' | 'optional' | 'required';
-  /** The environment's shared key. Default `TestKey`, as in the sandbox of the NHS. */
+  /** The environment's shared key. Default `TestKey`, as in the NHS's sandbox. */
   sharedKey?: string;
-  /** Default: X26ABC1, X26ABC2 and X26ABC3, password `password`, as in the sandbox of the NHS. */
+  /** Default: X26ABC1, X26ABC2 and X26ABC3 with the password `password`, as in the NHS's sandbox. */
   mailboxes?: SandboxMailbox[];
-  /** Default: the three workflows of the sandbox of the NHS. */
+  /** Default: the three workflows of the NHS's sandbox. */
   workflows?: SandboxWorkflow[];
-  /** Default false: any workflow between any mailboxes. True: 417 with code 16 or 17 where a workflow has no such pair. */
+  /**
+   * Default false: any workflow between any mailboxes. True: 417 with code 16 or 17 for a pair that a workflow does not
+   * list.
+   */
   restrictWorkflows?: boolean;
-  /** Default false. True: the test endpoints (`/admin/…`) answer, without any authorization. */
+  /** Default false. True enables the test endpoints (`/admin/…`), without any authorization. */
   admin?: boolean;
-  /** Bodies over 64 KiB are kept in a fresh folder below this one, removed on close. Default `os.tmpdir()`. */
+  /** Bodies over 64 KiB are kept in a new folder below this one, removed on close. Default `os.tmpdir()`. */
   spoolDir?: string;
-  /** How long tracking does not know a message after its upload began, in ms of sandbox time. Default 0. */
+  /** How long after the start of its upload tracking does not know a message (ms of sandbox time). Default 0. */
   trackingLagMs?: number;
-  /** Largest body of one request in bytes; above it 413. Default 100,000,000 ("100MB", mesh-api.yaml, send_message). */
+  /** The largest body of one request (bytes); a larger one gets 413. Default 100,000,000 ("100MB", mesh-api.yaml). */
   maxRequestBytes?: number;
-  /** How many finished messages are remembered before the oldest are forgotten. Default 100,000. */
+  /** The number of finished messages to remember; the oldest are forgotten. Default 100,000. */
   maxFinishedMessages?: number;
 }
 
-/** What a {@link SandboxFault} does to the request that it strikes. */
+/** What a {@link SandboxFault} does to a request. */
 export type SandboxFaultEffect =
-  /** Answers this status. `after`: the request took effect first (its real answer is lost). */
+  /** Responds with this status. `after`: the request takes effect first, and its real response is lost. */
   | { kind: 'status'; status: number; headers?: Record<string, string>; body?: unknown; after?: boolean }
-  /** Goes on after so many (real) milliseconds. */
+  /** Continues after so many (real) milliseconds. */
   | { kind: 'delay'; ms: number }
-  /** Destroys the connection before or after the request took effect. */
+  /** Breaks the connection before or after the request takes effect. */
   | { kind: 'drop'; when: 'before' | 'after' }
-  /** Sends only so many bytes of the answer's body and then breaks the connection. */
+  /** Sends only so many bytes of the response's body and then breaks the connection. */
   | { kind: 'truncate'; bytes: number }
-  /** Flips bytes in the answer's body. */
+  /** Flips bytes in the response's body. */
   | { kind: 'corrupt' };
 
 /**
- * A fault on demand. Of several, the first that fits a request strikes it. Faults strike after authorization, so the
- * struck request has used up its token, and never the admin and health endpoints.
+ * A fault on demand. The first fault that matches a request applies. Faults apply after authorization, so the request's
+ * token is used up, and never to the admin and health endpoints.
  */
 export interface SandboxFault {
   /** An {@link SandboxOperation} such as `send_message`, or `*` for all of them. */
   operation: string;
-  /** Only requests of this mailbox. Default: of any. */
+  /** Only for requests of this mailbox. Default: any. */
   mailboxId?: string;
-  /** How often it strikes; default 1; Infinity for always. */
+  /** How often it applies; default 1; Infinity for always. */
   times?: number;
-  /** 0 to 1; default 1. */
+  /** The probability that it applies, 0 to 1; default 1. */
   probability?: number;
-  /** Skip the first n requests that fit; default 0. */
+  /** Skips the first n matching requests; default 0. */
   after?: number;
   effect: SandboxFaultEffect;
 }
@@ -111,7 +115,7 @@ export interface SandboxMessage {
   messageId: string;
   /** Empty for a REPORT. */
   from: string;
-  /** The mailbox in whose inbox it is or was. */
+  /** The mailbox whose inbox has or had it. */
   to: string;
   workflowId: string;
   localId?: string;
@@ -119,7 +123,7 @@ export interface SandboxMessage {
   status: string;
   messageType: 'DATA' | 'REPORT';
   totalChunks: number;
-  /** As uploaded, that is compressed where a Content-Encoding was given. */
+  /** Size as uploaded, so compressed if it had a Content-Encoding. */
   bytes: number;
 }
 
@@ -128,9 +132,9 @@ export interface SandboxRequestRecord {
   /** A {@link SandboxOperation}, `admin`, `ping`, `rich_inbox`, `rich_outbox`, `update` or `unknown`. */
   operation: string;
   method: string;
-  /** Path and query as they came. */
+  /** Path and query as received. */
   path: string;
-  /** 0 if no answer was sent: the connection broke, or a fault broke it. */
+  /** 0 if no response was sent: the connection broke, or a fault broke it. */
   status: number;
   mailboxId?: string;
 }
@@ -141,51 +145,60 @@ export interface PemPair {
   key: string;
 }
 
-/** How a client certificate is to be made. */
+/** Options of a client certificate. */
 export interface ClientCertificateOptions {
   /** Default `sandbox.X26.api.mesh-client.nhs.uk` (mesh-api.yaml, "Get a TLS certificate"). */
   commonName?: string;
-  /** Default in one year. A time in the past makes an expired certificate. */
+  /** Default: in one year. A past time makes an expired certificate. */
   notAfter?: Date;
 }
 
-/** The sandbox's clock: goes on like the real one, from wherever it was set. */
+/** The sandbox's clock: it runs like the real one from the time it was set to. */
 export interface SandboxClockControl {
   now(): Date;
-  /** Messages that expire by this are dealt with at once. */
+  /** Sets the time; messages that expire by it are handled at once. */
   set(time: Date): void;
-  /** Milliseconds, also negative ones. */
+  /** Moves the clock by so many milliseconds; negative moves it back. */
   advance(ms: number): void;
 }
 
 /** A running sandbox. */
 export interface Sandbox {
-  /** E.g. `https://127.0.0.1:40123`, without a slash at the end. */
+  /** E.g. `https://127.0.0.1:40123`, without a trailing slash. */
   readonly url: string;
-  /** Different for every sandbox that was ever started. */
+  /** Unique for every sandbox ever started. */
   readonly instance: string;
   readonly sharedKey: string;
-  /** PEM of the CA that signed the server's certificate; undefined on http and where `tls` was given. */
+  /** PEM of the CA that signed the server's certificate; undefined on http and with the option `tls`. */
   readonly ca: string | undefined;
   readonly mailboxes: SandboxMailbox[];
-  /** A client certificate signed by the sandbox's CA. Throws ConfigurationError on http. */
+  /**
+   * Issues a client certificate signed by the sandbox's CA.
+   * @throws ConfigurationError on http
+   */
   clientCertificate(options?: ClientCertificateOptions): Promise<PemPair>;
   readonly clock: SandboxClockControl;
-  /** Arms a fault. Throws ConfigurationError if it makes no sense. */
+  /**
+   * Arms a fault.
+   * @throws ConfigurationError when it is not valid
+   */
   fault(fault: SandboxFault): void;
   clearFaults(): void;
-  /** Every message accepted or uploading that is still remembered, oldest first. */
+  /** Returns every message that is still remembered, oldest first. */
   messages(): SandboxMessage[];
-  /** Every request that was answered or broken off, newest last; the last 10,000. */
+  /** Returns the last 10,000 requests, newest last, including those without a response. */
   requests(): SandboxRequestRecord[];
-  /** Adds a mailbox, or replaces the settings of the one with the same id. Throws ConfigurationError. */
+  /**
+   * Adds a mailbox, or replaces the one with the same id.
+   * @throws ConfigurationError for a malformed id or an empty password
+   */
   addMailbox(mailbox: SandboxMailbox): void;
-  /** Throws ConfigurationError if there is no such mailbox. */
+  /** @throws ConfigurationError for an unknown mailbox */
   setMailboxActive(mailboxId: string, active: boolean): void;
   /** Forgets all messages, or those of one mailbox. Mailboxes, faults, clock and used tokens stay. */
   reset(mailboxId?: string): Promise<void>;
-  /** Lets the process end although the sandbox is running. */
+  /** Lets the process end while the sandbox is running. */
   unref(): void;
-  /** Ends all connections and removes the spool. Harmless when repeated. */
+  /** Ends all connections and removes the spool. May be repeated. */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Who may send and receive what: for the restriction of send_message and for the two lookups. */
+/** The senders and receivers of workflows, for the restriction of send_message and for the two lookups. */
 import type { Mailboxes, RegisteredMailbox } from './mailboxes';
 import { rejected } from './refusal';
 import type { SandboxWorkflow } from './types';
@@ -15,7 +15,7 @@ export class Workflows {
     }
   }
 
-  /** Mailboxes registered to receive a workflow, in the order of the workflow's list. */
+  /** Returns the mailboxes that receive a workflow, in the order of its list. */
   receivers(workflowId: string): RegisteredMailbox[] {
     const found: RegisteredMailbox[] = [];
     for (const mailboxId of this.#byId.get(workflowId)?.receivers ?? []) {
@@ -25,7 +25,7 @@ export class Workflows {
     return found;
   }
 
-  /** Throws the refusal 417 with code 17 or 16 (mesh-api.yaml, "Error codes"). */
+  /** @throws Refusal 417 with code 17 or 16 when the pair is not allowed (mesh-api.yaml, "Error codes") */
   checkAllowed(workflowId: string, sender: string, recipient: string): void {
     const workflow = this.#byId.get(workflowId);
     if (!workflow?.receivers.has(recipient)) throw rejected('SEND', '17', 'Workflow ID not registered for mailbox');

@@ -1,4 +1,4 @@
-/** Answers received messages: the business acknowledgement, through the durable outbox, once for each message and level. */
+/** Sends the business acknowledgement of a received message through the durable outbox, once for each level. */
 import { composeAcknowledgement, type AcknowledgementRequest, type NoAcknowledgement } from '../acks/compose';
 import type { WorkflowProfiles } from '../acks/profiles';
 import type { Classification } from '../acks/classify';
@@ -20,60 +20,61 @@ export interface AcknowledgementSenderParts {
   odsCode?: string;
 }
 
-/** What became of a wish to answer. Plain JSON. */
+/** What became of the request to acknowledge a message. Plain JSON. */
 export type SentAcknowledgement =
   | {
-      answered: true;
-      /** Of the answer in the outbox. */
+      sent: true;
+      /** The acknowledgement's id in the outbox. */
       id: string;
       workflowId: string;
       form: Exclude<AckForm, 'none'>;
       level: AckLevel;
       code: string;
-      /** It was answered on this level before; that answer stands. */
+      /** This level was acknowledged before: the first acknowledgement stands. */
       repeated?: true;
     }
-  | { answered: false; why: NoAcknowledgement };
+  | { sent: false; why: NoAcknowledgement };
 
 const LEVELS: readonly AckLevel[] = ['infrastructure', 'business'];
 
 /**
- * Puts the answer to a received message into the outbox, as the store knows the message, after a restart too. Resolves when it is
- * durable: only then may the message be done. The same level again gives the first answer.
- * @throws NotFoundError for a message that the store does not have; what composeAcknowledgement and the outbox throw
+ * Puts the acknowledgement of a received message into the outbox, from what the store knows of the message (after a
+ * restart too). Resolves when it is durable; only then may the message be marked as done. A second request for the same
+ * level returns the first acknowledgement.
+ * @throws NotFoundError when the store does not have the message; what composeAcknowledgement and the outbox throw
  */
-export async function answerMessage(
+export async function sendAcknowledgement(
   parts: AcknowledgementSenderParts,
   messageId: string,
-  wish: AcknowledgementRequest,
+  request: AcknowledgementRequest,
 ): Promise<SentAcknowledgement> {
   const { store, outbox, clock, mailbox, mailboxId, odsCode, profiles } = parts;
   const row = await store.getIncoming(mailbox, messageId);
   if (!row) {
-    throw new NotFoundError(`Message ${messageId} is not in the store, so it cannot be answered.`, {
+    throw new NotFoundError(`Message ${messageId} is not in the store, so it cannot be acknowledged.`, {
       messageId,
-      advice: 'Answer messages that this mailbox has received, within 100 days.',
+      advice: 'Acknowledge messages that this mailbox has received in the last 100 days.',
     });
   }
-  if (row.messageType === 'REPORT') return { answered: false, why: 'acknowledgement' };
-  const earlier = await givenAnswers(parts, messageId);
-  const composed = composeAcknowledgement(wish, {
+  if (row.messageType === 'REPORT') return { sent: false, why: 'acknowledgement' };
+  const earlier = await earlierAcknowledgements(parts, messageId);
+  const composed = composeAcknowledgement(request, {
     messageId,
     subject: row.headers['subject'],
     workflowId: row.workflowId,
     classification: (row.classification ?? undefined) as Classification | undefined,
     isDuplicate: await isDuplicate(parts, row),
-    // What is asked for again is not checked against itself.
-    given: earlier.has(wish.level) ? [] : [...earlier.values()].map(({ code }) => code),
+    // A repeated request is not checked against its own first acknowledgement.
+    given: earlier.has(request.level) ? [] : [...earlier.values()].map(({ code }) => code),
     profiles,
     mailboxId,
     ...(odsCode === undefined ? {} : { odsCode }),
     now: new Date(clock.now()),
   });
-  if ('unanswered' in composed) return { answered: false, why: composed.unanswered };
+  if ('unanswered' in composed) return { sent: false, why: composed.unanswered };
   const { level, form, workflowId, payload, contentType, localId, subject } = composed;
   const before = earlier.get(level);
-  if (before) return { answered: true, ...before, workflowId, form, level, repeated: true };
+  if (before) return { sent: true, ...before, workflowId, form, level, repeated: true };
   const { message, isNew } = await outbox.enqueue(
     {
       to: senderOf(row),
@@ -86,7 +87,7 @@ export async function answerMessage(
     {
       onceKey: onceKey(messageId, level),
       localIdIsShared: localId !== undefined,
-      answering: { messageId, level, code: composed.code },
+      acknowledgementOf: { messageId, level, code: composed.code },
     },
   );
   const { code } = composed;
@@ -96,7 +97,7 @@ export async function answerMessage(
     await store.note({ ...entry, time: clock.now(), event: 'answered', detail });
   }
   return {
-    answered: true,
+    sent: true,
     id: message.id,
     workflowId,
     form,
@@ -106,33 +107,35 @@ export async function answerMessage(
   };
 }
 
-const onceKey = (messageId: string, level: AckLevel): string => `answer:${messageId}:${level}`;
+const onceKey = (messageId: string, level: AckLevel): string => `acknowledgement:${messageId}:${level}`;
 
-/** The answers that were given to a message, infrastructure first. */
-async function givenAnswers(
+/** The acknowledgements already sent for a message, infrastructure first. */
+async function earlierAcknowledgements(
   { store, mailbox }: AcknowledgementSenderParts,
   messageId: string,
 ): Promise<Map<AckLevel, { id: string; code: string }>> {
-  const given = new Map<AckLevel, { id: string; code: string }>();
+  const found = new Map<AckLevel, { id: string; code: string }>();
   for (const level of LEVELS) {
     const [row] = await store.listOutgoing({ mailbox, onceKey: onceKey(messageId, level) }, { limit: 1 });
-    if (row) given.set(level, { id: row.id, code: codeOf(row) });
+    if (row) found.set(level, { id: row.id, code: codeOf(row) });
   }
-  return given;
+  return found;
 }
 
-const codeOf = ({ envelope }: Outgoing): string => (envelope as Partial<StoredEnvelope>).answering?.code ?? '';
+const codeOf = ({ envelope }: Outgoing): string => (envelope as Partial<StoredEnvelope>).acknowledgementOf?.code ?? '';
 
-/** The same request of the same sender came before, as another message. */
+/** Whether the same sender sent the same request before, as another message. */
 async function isDuplicate({ store, mailbox }: AcknowledgementSenderParts, row: Incoming): Promise<boolean> {
   if (row.requestKey === null) return false;
   const first = await store.firstIncomingRequest(mailbox, row.requestKey);
   return first !== undefined && first.messageId !== row.messageId;
 }
 
-/** As MESH has it: a payload may name anybody. */
+/** The sender that MESH names. The payload is not trusted for it: it may name anyone. */
 function senderOf({ headers, messageId }: Incoming): string {
   const { from } = headers;
   if (typeof from === 'string' && from !== '') return from;
-  throw new InvalidMessageError('MESH named no sender of the message, so nobody can be answered.', { messageId });
+  throw new InvalidMessageError('MESH named no sender of the message, so there is no mailbox to acknowledge it to.', {
+    messageId,
+  });
 }

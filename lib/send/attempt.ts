@@ -1,4 +1,4 @@
-/** One attempt at one message, and what it comes to. */
+/** One attempt to send one message, and how it ends. */
 import type { MeshClient } from '../client/client';
 import type { MailboxConfig } from '../config';
 import type { Clock } from '../clock';
@@ -35,19 +35,20 @@ export interface AttemptParts {
   clock: Clock;
 }
 
-/** How an attempt ended: what its row becomes, and what the ledger says. */
+/** How an attempt ended: the change to its row, and the line for the ledger. */
 export interface Ending {
   change: OutgoingChange;
   event: string;
   detail?: NonNullable<LedgerNote['detail']>;
 }
 
-/** A message that alone fails so often is parked. */
+/** A poison message is parked after this many attempts. */
 export const PARK_AFTER = 12;
 
 /**
- * How a message is cut and encoded: as its row says, or decided now. Throws PayloadError or TooLargeError where it cannot be
- * sent, StorageError, or AbortedError.
+ * Returns the plan of a message (how it is cut and encoded): the one in its row, or one decided now.
+ * @throws PayloadError or TooLargeError when the message cannot be sent; StorageError; AbortedError when the signal
+ *   aborts
  */
 export async function planOf(row: Outgoing, parts: AttemptParts, signal: AbortSignal): Promise<SendPlan> {
   if (row.plan) return row.plan;
@@ -62,8 +63,8 @@ async function payloadOf(row: Outgoing, spool: Spool): Promise<PayloadSource> {
 }
 
 /**
- * Sends what is left of the message. Never throws: whatever happens is an ending, and the back-off has been told.
- * `onChunk` saves each chunk but the last; the next one waits for it.
+ * Sends what is left of a message. Never throws: every result is an ending, and `backoff` has been informed of it.
+ * `onChunk` saves each chunk but the last; the next chunk waits for it.
  */
 export async function attempt(
   parts: AttemptParts,
@@ -77,7 +78,7 @@ export async function attempt(
   let { chunksSent, messageId } = row;
   try {
     const source = await payloadOf(row, spool);
-    const { checksum: _asked, ...envelope } = row.envelope as unknown as Envelope;
+    const { checksum: _requested, ...envelope } = row.envelope as unknown as Envelope;
     const headers = withChecksum(outgoingHeaders(config.mailboxId, envelope), plan.checksum);
     const done = messageId === null ? {} : { done: { chunks: chunksSent, messageId } };
     messageId = await transferChunks(
@@ -86,34 +87,34 @@ export async function attempt(
       signal,
       async (sent) => {
         ({ chunk: chunksSent, messageId } = sent);
-        backoff.answered(row.id);
+        backoff.responseReceived(row.id);
         if (sent.chunk < sent.totalChunks) await onChunk(sent);
       },
     );
     return accepted(row, messageId, clock.now());
   } catch (error) {
-    // The answer to the last chunk was lost when an earlier process ended; MESH says that it has them all.
+    // The response to the last chunk was lost when an earlier process ended; MESH now says that it has every chunk.
     if (error instanceof MessageCompleteError && messageId !== null && chunksSent === plan.totalChunks - 1) {
-      backoff.answered(row.id);
+      backoff.responseReceived(row.id);
       return accepted(row, messageId, clock.now());
     }
     return failed(row, error, { chunksSent, totalChunks: plan.totalChunks }, backoff, clock.now());
   }
 }
 
-/** What no waiting mends: a person has to. */
+/** Whether waiting cannot help, so that a person has to act. */
 export function isUnsendable(thrown: unknown): boolean {
   return thrown instanceof PayloadError || thrown instanceof TooLargeError;
 }
 
-/** Nobody knows whether MESH has it. */
+/** The ending of an attempt after which it is not known whether MESH has the message. */
 export function unknown(row: Outgoing, error: StoredError, now: number): Ending {
-  // Where the local id is not ours alone, MESH cannot be asked: a person has to.
+  // MESH cannot be asked by a shared local id: the message needs a decision at once.
   const nextTrackAt = row.localIdIsUnique ? now + FIRST_LOOKUP_MS : null;
   return { change: { state: 'unknown', error, nextTrackAt, tracked: 0 }, event: 'unknown' };
 }
 
-/** MESH has it. `now`: when it said so. */
+/** The ending of an attempt that MESH accepted at `now`. */
 export function accepted(row: Outgoing, messageId: string, now: number): Ending {
   return { change: acceptedChange(row, messageId, now), event: 'accepted', detail: { messageId } };
 }
@@ -130,25 +131,26 @@ function failed(
   const change: OutgoingChange = { state: 'queued', nextAttemptAt: 0, error };
 
   if (thrown instanceof UnknownOutcomeError && totalChunks === 1) {
-    // The next one may fare the same, and 10,000 unknown messages are no use to anybody: so this is a failure of MESH's.
-    backoff.away(thrown, now);
+    // The next message may fare the same, and 10,000 unknown messages help no one: this counts as a failure of MESH.
+    backoff.meshUnavailable(thrown, now);
     return unknown(row, error, now);
   }
   if (thrown instanceof AbortedError) return { change: { ...change, error: null }, event: 'interrupted' };
   if (thrown instanceof RejectedError || thrown instanceof InvalidMessageError) {
-    if (thrown instanceof RejectedError) backoff.answered(row.id);
+    if (thrown instanceof RejectedError) backoff.responseReceived(row.id);
     return { change: { state: 'rejected', error, settledAt: now }, event: 'rejected', detail };
   }
   if (isUnsendable(thrown)) return { change: { state: 'parked', error }, event: 'parked', detail };
 
-  // The lost answer to a last chunk is asked for again: if MESH has it, it says so (423).
-  backoff.failed(row.id, thrown, now);
+  // After a lost response to the last chunk, that chunk is sent again: MESH responds 423 if it has it.
+  backoff.attemptFailed(row.id, thrown, now);
   if (!(thrown instanceof NotFoundError || thrown instanceof GoneError) || chunksSent === 0) {
     return { change, event: 'retry', detail };
   }
-  // MESH does not know the upload any more. An earlier attempt may have sent the last chunk, and it was delivered since.
+  // MESH no longer knows the upload. An earlier attempt may have sent the last chunk, and the message was delivered
+  // since.
   if (chunksSent === totalChunks - 1) return unknown(row, error, now);
-  // Else it has forgotten it: from the first chunk, then, which is safe: it never delivers an orphan.
+  // Otherwise MESH has forgotten it. Starting again from the first chunk is safe: MESH never delivers an orphan.
   const restart = { ...change, chunksSent: 0, messageId: null };
   if (row.attempts < PARK_AFTER) return { change: restart, event: 'restarted', detail };
   return { change: { ...restart, state: 'parked' }, event: 'parked', detail };

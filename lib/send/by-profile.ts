@@ -1,44 +1,45 @@
-/** What a workflow's profile says about sending: how the recipient is named, subject, local id, chunks and size. */
+/** Prepares a message by its workflow's profile: recipient, subject, local id, chunks and recommended size. */
 import type { WorkflowProfile } from '../acks/profiles';
 import { requireOdsCode } from '../acks/ods-code';
 import { fillTemplate } from '../acks/template';
 import { InvalidMessageError, NotFoundError } from '../errors';
 import type { MailboxAddress, OutgoingMessage } from '../types';
 
-/** What is known where a message is made. */
+/** What the preparation of a message needs. */
 export interface ProfileParts {
   profile: WorkflowProfile | undefined;
   mailboxId: string;
   odsCode?: string;
-  /** What the flow's message has at `{msg.a.b}`: asked with `a.b`. */
+  /** Returns the flow message's value for `{msg.a.b}`; called with `a.b`. */
   property(path: string): string | undefined;
-  /** The directory: the mailboxes of an organisation that take a workflow. */
+  /** Returns the mailboxes of an organisation that accept a workflow (endpoint look-up). */
   lookup(odsCode: string, workflowId: string): Promise<MailboxAddress[]>;
 }
 
-/** A message as its workflow's profile has it. */
+/** A message as its workflow's profile prescribes it. */
 export interface PreparedMessage {
   message: OutgoingMessage;
-  /** The local id is prescribed, and not unique. */
+  /** True if the profile prescribed the local id, which is then not unique. */
   localIdIsShared: boolean;
-  /** More than this its receivers should not be sent (MB of 1,000,000 bytes). */
+  /** The largest size that its recipients should be sent (MB of 1,000,000 bytes). */
   recommendedMb?: number;
 }
 
-/** MESH finds the practice by what follows. */
+/** Prefix of an address by which MESH finds the patient's practice. */
 const BY_PATIENT = 'GPPROVIDER_';
 
 /**
- * Fills what the message lacks and its workflow's profile prescribes; what the message has, stays. Without a profile it is as it
- * came.
- * @throws InvalidMessageError where something that is needed is not there, or the recipient cannot be told; NotFoundError where
- *   the directory has none; what the look-up throws; ConfigurationError without the ODS code that a template names
+ * Returns the message with the fields filled in that it lacks and its workflow's profile prescribes. Without a profile
+ * it is unchanged.
+ * @throws InvalidMessageError when a value that a template needs is missing, or the recipient is ambiguous;
+ *   NotFoundError when the look-up finds no recipient; what the look-up throws; ConfigurationError when a template
+ *   needs the ODS code and it is unknown
  */
 export async function prepareByProfile(message: OutgoingMessage, parts: ProfileParts): Promise<PreparedMessage> {
   const { profile } = parts;
   if (!profile) return { message, localIdIsShared: false };
-  const filled = (what: string, template: string): string =>
-    fillTemplate(template, what, (name) => valueOf(name, message, parts));
+  const filled = (field: string, template: string): string =>
+    fillTemplate(template, field, (name) => valueOf(name, message, parts));
   const { subject, localId, chunks, recommendedMb } = profile;
   const prescribesLocalId = localId !== undefined && !message.localId;
   return {
@@ -60,15 +61,15 @@ function valueOf(name: string, { workflowId }: OutgoingMessage, parts: ProfilePa
   return name === 'workflowId' ? workflowId : parts.property(name.replace(/^msg\./, ''));
 }
 
-/** No error names it: an address by the patient is patient data. */
+/** Returns the recipient's mailbox. No error names the address: it may contain patient data. */
 async function recipientOf(
   { to, workflowId }: OutgoingMessage,
   { routing }: WorkflowProfile,
   parts: ProfileParts,
 ): Promise<string> {
   if (to.toUpperCase().startsWith(BY_PATIENT) && routing !== 'GPPROVIDER') {
-    throw new InvalidMessageError(`MESH routes no message of workflow ${workflowId} by the patient.`, {
-      advice: 'Address it to a mailbox; or, if it is routed so, set the routing of its profile to GPPROVIDER.',
+    throw new InvalidMessageError(`Messages of workflow ${workflowId} are not routed by the patient.`, {
+      advice: 'Address it to a mailbox; or, if MESH does route it, set the routing of its profile to GPPROVIDER.',
     });
   }
   if (routing !== 'lookup') return to;
@@ -80,17 +81,17 @@ async function recipientOf(
       `MESH knows no mailbox of that organisation for workflow ${workflowId}. Nothing was sent.`,
       {
         advice:
-          'The profile of the workflow has the recipient looked up: check that it is an ODS code, and ask the organisation.',
+          'The profile of the workflow looks the recipient up: check that it is an ODS code, and ask the organisation.',
       },
     );
   }
   throw new InvalidMessageError(
-    `The organisation has ${found.length} mailboxes for workflow ${workflowId}, and it is not known which is meant. Nothing was sent.`,
-    { advice: 'Ask the organisation which one it is, and address that; the profile of the workflow has it looked up.' },
+    `The organisation has ${found.length} mailboxes for workflow ${workflowId}. Nothing was sent.`,
+    { advice: 'Ask the organisation which one it is, and address that; the profile of the workflow looks it up.' },
   );
 }
 
-/** What MESH routes to a patient's practice by. */
+/** The details by which MESH finds a patient's practice. */
 export interface PatientTrace {
   /** Ten digits, the last of them a check digit; spaces are allowed. */
   nhsNumber: string;
@@ -100,9 +101,9 @@ export interface PatientTrace {
 }
 
 /**
- * `Mex-To` by the patient: `GPPROVIDER_<NHS number>_<date of birth, yyyymmdd>_<surname>` (Transfer of Care and GP Connect
- * specifications). It is patient data.
- * @throws InvalidMessageError that tells which part is wrong, never what it is
+ * Returns `Mex-To` by the patient: `GPPROVIDER_<NHS number>_<date of birth, yyyymmdd>_<surname>` (Transfer of Care and
+ * GP Connect specifications). The address is patient data.
+ * @throws InvalidMessageError when a part is wrong; it names the part, never its value
  */
 export function gpProviderAddress({ nhsNumber, birthDate, surname }: PatientTrace): string {
   const number = nhsNumber.replaceAll(' ', '');
@@ -110,11 +111,11 @@ export function gpProviderAddress({ nhsNumber, birthDate, surname }: PatientTrac
   const name = surname.trim();
   if (!isNhsNumber(number)) throw notUsable('NHS number', 'It has ten digits, the last of them a check digit.');
   if (!/^\d{8}$/.test(date) || !isDate(date)) throw notUsable('date of birth', 'Write it as YYYY-MM-DD.');
-  if (name === '') throw notUsable('surname', 'Give the surname as it is registered.');
+  if (name === '') throw notUsable('surname', 'Enter the surname as it is registered.');
   return `${BY_PATIENT}${number}_${date}_${name}`;
 }
 
-/** Modulus 11 over the first nine digits, as the NHS Data Dictionary has it. */
+/** Checks the check digit: modulus 11 over the first nine digits (NHS Data Dictionary, NHS NUMBER). */
 function isNhsNumber(number: string): boolean {
   if (!/^\d{10}$/.test(number)) return false;
   const sum = number

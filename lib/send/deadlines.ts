@@ -1,6 +1,6 @@
 /**
- * By when what was sent has to be collected and answered, counted from its acceptance by MESH. There is no "never": what
- * nobody collects or answers is told, late at the latest.
+ * The deadlines of sent messages: by when each has to be collected and acknowledged, counted from its acceptance by
+ * MESH. There is no "never": every message that is not collected or acknowledged is reported in the end.
  */
 import type { WorkflowProfiles } from '../acks/profiles';
 import { ConfigurationError, InvalidMessageError } from '../errors';
@@ -10,24 +10,24 @@ import type { Outgoing, OutgoingChange } from '../store/store';
 const HOUR = 60 * 60 * 1000;
 const DAY = 24 * HOUR;
 
-/** How long a message may take. Each is told as overdue once, and settles all the same when it comes late. */
+/** How long each step may take. What is missing is reported as overdue once; when it comes late, it still settles. */
 export interface Deadlines {
-  /** Until the recipient has collected it (milliseconds). Default 12 hours. */
+  /** Time for the recipient to collect the message (milliseconds). Default 12 hours. */
   collectWithinMs: number;
-  /** Until its infrastructure acknowledgement has come, where one is asked for (milliseconds). Default 24 hours. */
+  /** Time for the infrastructure acknowledgement, where one is requested (milliseconds). Default 24 hours. */
   infrastructureWithinMs: number;
   /**
-   * Until its business acknowledgement has come, where one is asked for (working days, Monday to Friday; a half is allowed).
-   * Default 2. Bank holidays are not known here: over Christmas and Easter it may be told early.
+   * Time for the business acknowledgement, where one is requested (working days, Monday to Friday; half days are
+   * allowed). Default 2. Bank holidays count as working days, so over Christmas and Easter it may be reported early.
    */
   businessWithinWorkingDays: number;
 }
 
-/** The deadlines of a workflow. What is left out is that of a pattern that fits, or the default. */
+/** The deadlines of a workflow. A missing one comes from the next pattern that matches, otherwise from the defaults. */
 export interface WorkflowDeadlines extends Partial<Deadlines> {
   /**
-   * Its id, or a pattern: `W*`, `*W`, `*W*`, or `!` before any of them; empty for all. An exact id goes before patterns, and
-   * of two patterns the first.
+   * The workflow's id, or a pattern: `W*`, `*W`, `*W*`, each with or without a leading `!`; empty for all. An exact id
+   * takes precedence over patterns, and the first pattern over later ones.
    */
   workflow: string;
 }
@@ -39,12 +39,13 @@ const DEFAULTS: Deadlines = {
 };
 const FIELDS = ['collectWithinMs', 'infrastructureWithinMs', 'businessWithinWorkingDays'] as const;
 
-/** Finds a message's deadlines. */
+/** Returns a message's deadlines: its `own` first. */
 export type DeadlineRules = (workflowId: string, own: Partial<Deadlines>) => Deadlines;
 
 /**
- * The rules of a mailbox: a message's own deadlines first, then those of its workflow, then the defaults. Throws
- * ConfigurationError for a deadline that is not a positive number; the rules throw InvalidMessageError for a message's own.
+ * Returns the rules of a mailbox: a message's own deadlines first, then those of its workflow, then the defaults. The
+ * rules throw InvalidMessageError when a message's own deadline is not a positive number.
+ * @throws ConfigurationError when a workflow's deadline is not a positive number
  */
 export function deadlineRules(workflows: readonly WorkflowDeadlines[] = []): DeadlineRules {
   for (const each of workflows) {
@@ -68,7 +69,7 @@ export function deadlineRules(workflows: readonly WorkflowDeadlines[] = []): Dea
   };
 }
 
-/** Those of the workflow profiles that say how long an answer may take. */
+/** Returns the deadlines that the workflow profiles prescribe. */
 export function profileDeadlines(profiles: WorkflowProfiles): WorkflowDeadlines[] {
   const found: WorkflowDeadlines[] = [];
   for (const {
@@ -86,7 +87,7 @@ export function profileDeadlines(profiles: WorkflowProfiles): WorkflowDeadlines[
 
 const MUST = 'must be a number greater than 0.';
 
-/** Not a number would be stored as no deadline at all, in silence. */
+/** NaN would be stored as no deadline at all, silently. */
 function wrongField(deadlines: Partial<Deadlines>): string | undefined {
   return FIELDS.find((field) => {
     const value: unknown = deadlines[field];
@@ -94,7 +95,7 @@ function wrongField(deadlines: Partial<Deadlines>): string | undefined {
   });
 }
 
-/** The limits of a row that MESH accepts now (milliseconds since 1970). */
+/** Returns the due times of a row that MESH accepts now (milliseconds since 1970). */
 export function limitsFrom(
   row: Outgoing,
   now: number,
@@ -111,8 +112,8 @@ export function limitsFrom(
 }
 
 /**
- * The time after so many working days: all hours of Monday to Friday count, those of Saturday and Sunday do not. Friday
- * 15:00 and two days are Tuesday 15:00; from a Saturday it is the end of Tuesday. Days are those of UTC.
+ * Returns the time a number of working days later: all hours of Monday to Friday count, those of Saturday and Sunday do
+ * not. Friday 15:00 plus two days is Tuesday 15:00; from a Saturday it is the end of Tuesday. Days are those of UTC.
  */
 export function afterWorkingDays(from: number, days: number): number {
   let left = days * DAY;

@@ -1,6 +1,6 @@
 /**
- * What becomes of a message after its POST: found again if the answer was lost, tracked until it is collected or is not,
- * overdue if nobody collects it. Decisions only; follower.ts acts on them.
+ * What happens to a message after its POST: it is looked up if MESH's response was lost, tracked until it is collected
+ * or undelivered, and overdue if it is not collected. This file only decides; follower.ts acts.
  */
 import { MAX_CLOCK_SKEW_MS } from '../protocol/authorization';
 import type { Outgoing, OutgoingChange, StoredError } from '../store/store';
@@ -13,8 +13,8 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /**
- * When MESH is asked whether it has a message whose answer was lost, after the first time: its tracking lags by minutes.
- * Together 40 minutes; then a person has to decide.
+ * Waits before each look-up of a message whose response was lost, because MESH's tracking lags by minutes. 40 minutes
+ * in all; after that the message needs a decision.
  */
 const LOOKUPS_MS = [1, 2, 3, 4, 10, 20].map((minutes) => minutes * MINUTE);
 export const FIRST_LOOKUP_MS = LOOKUPS_MS[0] ?? MINUTE;
@@ -22,12 +22,12 @@ const FIRST_TRACK_MS = 5 * MINUTE;
 const LONGEST_TRACK_MS = 6 * HOUR;
 /** MESH deletes a message after 30 days; its tracking ends with it. */
 const TRACKED_FOR_MS = 31 * DAY;
-/** Clocks differ, and MESH writes seconds only. */
+/** Clocks differ, and MESH's timestamps have seconds only. */
 const CLOCK_TOLERANCE_MS = 5 * MINUTE;
-/** MESH could not be asked, or did not say: again after this. */
+/** The wait after a request that failed. */
 export const ASK_AGAIN_MS = 5 * MINUTE;
 
-/** The change of a message that MESH has accepted. */
+/** Returns the change of a message that MESH accepted at `now`. */
 export function acceptedChange(row: Outgoing, messageId: string, now: number): OutgoingChange {
   return {
     state: 'accepted',
@@ -43,19 +43,20 @@ export function acceptedChange(row: Outgoing, messageId: string, now: number): O
 }
 
 /**
- * Whether what MESH found by the local id is this message: workflow, recipient, file name, and uploaded after our attempt.
- * What MESH does not say is not held against it.
+ * Whether the message that MESH found by the local id is this one: workflow, recipient and file name agree, and it was
+ * uploaded after our attempt. A field that MESH leaves out counts as agreeing.
  */
 export function isSameMessage(row: Outgoing, found: Tracking): boolean {
   const sent = row.envelope as unknown as Envelope;
   const uploaded = found.uploadTimestamp === undefined ? Number.NaN : Date.parse(found.uploadTimestamp);
   const agrees = (wanted: string | undefined, got: string | undefined): boolean =>
     got === undefined || wanted === undefined || wanted === '' || wanted.toUpperCase() === got.toUpperCase();
-  // An id that we have generated names no other message: then the clocks may differ as far as MESH lets us in at all.
+  // A local id that we generated names no other message, so the clocks may differ as far as MESH's authorization
+  // allows.
   const tolerance = row.localId === row.id ? MAX_CLOCK_SKEW_MS : CLOCK_TOLERANCE_MS;
   return (
     agrees(row.workflowId, found.workflowId) &&
-    // A routing address is resolved by MESH to a mailbox that we do not know.
+    // MESH resolves a routing address to a mailbox that we do not know.
     (sent.to.includes('_') || agrees(sent.to, found.recipient)) &&
     agrees(sent.fileName, found.fileName) &&
     !(uploaded < (row.firstAttemptAt ?? 0) - tolerance)
@@ -63,21 +64,24 @@ export function isSameMessage(row: Outgoing, found: Tracking): boolean {
 }
 
 /**
- * Whether what MESH says of the message id that it gave is about another message of ours: then that id came with an answer that
- * was not for this one (a proxy that keeps answers), and nothing of it settles this one. It becomes overdue.
+ * Whether the tracking of a row's message id describes another message of ours. Then that id came in a response to
+ * another request (from a proxy that caches responses), and nothing settles this message: it becomes overdue.
  */
 export function isAnother(row: Outgoing, found: Tracking): boolean {
   if (!row.localIdIsUnique || found.localId === undefined) return false;
   return found.localId.toUpperCase() !== row.localId.toUpperCase();
 }
 
-/** When to look again for a message that MESH does not know (yet); undefined: often enough, it is held. */
+/** Returns when to look a message up again that MESH does not know (yet); undefined when it needs a decision. */
 export function nextLookup(row: Outgoing, now: number): number | undefined {
   const wait = LOOKUPS_MS[row.tracked + 1];
   return wait === undefined ? undefined : now + wait;
 }
 
-/** What becomes of an accepted message that has no end yet: tracked again, the longer it waits the seldomer. */
+/**
+ * Returns the change of an accepted message that has not ended: the next tracking, which gets rarer as the message
+ * ages.
+ */
 export function notYet(row: Outgoing, now: number): { event?: string; change: OutgoingChange } {
   const age = now - (row.acceptedAt ?? now);
   if (age <= TRACKED_FOR_MS) {
@@ -87,14 +91,14 @@ export function notYet(row: Outgoing, now: number): { event?: string; change: Ou
   const error: StoredError = {
     code: 'MESH_NO_OUTCOME',
     message:
-      'MESH accepted the message, and in 31 days never said whether it was collected. MESH has deleted it by now.',
+      'MESH accepted the message, and in 31 days did not say whether it was collected. MESH has deleted it by now.',
     advice: 'Ask the recipient; if it never arrived, resend it.',
   };
   const change: OutgoingChange = { state: 'closed', error, settledAt: now, nextTrackAt: null, collectBy: null };
   return { event: 'no outcome', change };
 }
 
-/** What tracking says of a message: its end, or undefined while there is none. */
+/** Returns the end that tracking reports for a message; undefined while there is none. */
 export function trackedEnd(found: Tracking, now: number): { event: string; change: OutgoingChange } | undefined {
   const settled = { settledAt: now, nextTrackAt: null, collectBy: null };
   if (found.status === 'acknowledged') return { event: 'acknowledged', change: { state: 'acknowledged', ...settled } };
@@ -109,7 +113,7 @@ export function trackedEnd(found: Tracking, now: number): { event: string; chang
   };
 }
 
-/** The error of a message that did not arrive, with MESH's own code if it gave one. */
+/** Returns the error of a message that did not arrive, with MESH's code if there is one. */
 export function undeliveredError(
   meshCode: string | undefined,
   event: string | undefined,

@@ -1,6 +1,6 @@
 /**
- * Follows every sent message of a mailbox to its end: looks for those whose answer was lost, tracks those that were
- * accepted, and says which are overdue. Seldom, and one request at a time: MESH asks not to track often.
+ * Follows every sent message of a mailbox to its end: looks up the unknown ones at MESH, tracks the accepted ones, and
+ * reports the overdue ones. Rarely, and one request at a time, because MESH asks clients not to track often.
  */
 import type { MeshClient } from '../client/client';
 import {
@@ -11,8 +11,8 @@ import {
   NotFoundError,
   TlsError,
 } from '../errors';
+import { LOOKED_FOR, REPORTABLE, RESPONSE_MISSING } from '../message-states';
 import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
-import { settleOutcome, type Answer } from '../store/settle-outcome';
 import type { Outcome, Outgoing, OutgoingChange, OutgoingState, Store } from '../store/store';
 import type { MessageHeaders, Tracking } from '../types';
 import type { Clock } from '../clock';
@@ -29,7 +29,7 @@ import {
 import type { Outbox } from './outbox';
 import type { Overdue } from './outbox-types';
 
-/** What a follower is made of. */
+/** What a follower needs. */
 export interface FollowerParts {
   client: MeshClient;
   store: Store;
@@ -37,14 +37,14 @@ export interface FollowerParts {
   clock: Clock;
   /** Key of the mailbox in the store. */
   mailbox: string;
-  /** The sender's: one instance follows. Default: always held. */
+  /** The sender's lease: only one instance follows. Default: always held. */
   lease?: Held;
 }
 
 const MINUTE = 60_000;
-/** At most so many requests a minute. */
+/** Requests a minute at most. */
 const BATCH = 60;
-/** Unknown messages that are looked at, held ones included. */
+/** Unknown messages read at once, including those that need a decision. */
 const UNKNOWN_READ = 1000;
 
 /** The follower of one mailbox. */
@@ -57,7 +57,7 @@ export class Follower {
     this.#parts = parts;
   }
 
-  /** Follows until `stop`. */
+  /** Starts following, until `stop`. */
   start(): void {
     this.#running ??= this.#run();
   }
@@ -68,14 +68,14 @@ export class Follower {
   }
 
   /**
-   * A REPORT names the message that did not arrive: settles it at once. False if this mailbox's outbox does not have it
-   * (sent by another system, or before there was an outbox): then only the flow can tell somebody.
+   * Settles the message that a REPORT says did not arrive. Returns false if this mailbox's outbox does not have it
+   * (another system sent it, or it was sent before there was an outbox): then only the flow can report it.
    */
   async settleReport(report: MessageHeaders): Promise<boolean> {
     const { store, mailbox, clock } = this.#parts;
     const messageId = report.linkedMessageId;
     if (messageId === undefined) return false;
-    const row = (await store.listOutgoing({ mailbox, messageId }, { limit: 1 }))[0] ?? (await this.#lost(report));
+    const row = (await store.listOutgoing({ mailbox, messageId }, { limit: 1 }))[0] ?? (await this.#withoutId(report));
     if (!row) return false;
     const now = clock.now();
     const error = undeliveredError(report.statusCode, report.statusEvent, report.statusDescription, report.advice);
@@ -87,33 +87,21 @@ export class Follower {
       nextTrackAt: null,
       collectBy: null,
     };
-    // The same report may come again, and tracking may have been faster: then it has been told already.
-    await this.#settle(row, ['sending', 'accepted', 'unknown'], change, 'undelivered', { report: report.messageId });
+    // The same report may come again, and tracking may have been faster: then this changes nothing.
+    await this.#settle(row, REPORTABLE, change, 'undelivered', { report: report.messageId });
     return true;
   }
 
   /**
-   * An acknowledgement answers the message that `reference` names: settles its outcome at once, however late. False if this
-   * mailbox's outbox does not have it, or has several of that local id.
+   * Finds the message of a report by its local id. A message whose response was lost or is still awaited has no message
+   * id yet, and the report proves that MESH accepted it. That is not so for a chunked message: its first chunk may have
+   * left an orphan, and the report may be about that.
    */
-  async settleOutcome(reference: { messageId: string } | { localId: string }, answer: Answer): Promise<boolean> {
-    const { store, outbox, mailbox, clock } = this.#parts;
-    const [row, ...others] = await store.listOutgoing({ mailbox, ...reference }, { limit: 2 });
-    if (!row || others.length > 0) return false;
-    const settled = await settleOutcome(store, row.id, answer, clock.now());
-    if (settled) outbox.tell(`${answer.kind} ${answer.outcome}`, settled);
-    return true;
-  }
-
-  /**
-   * Of a message whose answer was lost, or is still awaited, we have no id yet; the report is the proof that MESH had
-   * accepted it. Not so of a chunked one: its first chunk may have left an orphan behind, and that may be what is reported.
-   */
-  async #lost(report: MessageHeaders): Promise<Outgoing | undefined> {
+  async #withoutId(report: MessageHeaders): Promise<Outgoing | undefined> {
     const { store, mailbox } = this.#parts;
     if (report.localId === undefined) return undefined;
     const found = await store.listOutgoing(
-      { mailbox, localId: report.localId, states: ['sending', 'unknown'] },
+      { mailbox, localId: report.localId, states: RESPONSE_MISSING },
       { limit: 2 },
     );
     const [lost] = found;
@@ -124,7 +112,7 @@ export class Follower {
   async #run(): Promise<void> {
     const stopping = this.#stopping.signal;
     while (!stopping.aborted) {
-      // What fails here (MESH away, store busy) is tried again in a minute; the rows still say when they are due.
+      // A failure here (MESH unavailable, store busy) is retried in a minute: the rows still say when they are due.
       await this.#followAll().catch(() => undefined);
       if (!stopping.aborted) await this.#parts.clock.sleep(MINUTE, stopping);
     }
@@ -133,7 +121,7 @@ export class Follower {
   async #followAll(): Promise<void> {
     const { store, mailbox, clock, lease = ALWAYS_HELD } = this.#parts;
     if (!lease.held) return;
-    for (const row of await store.dueOverdue(mailbox, clock.now(), BATCH)) await this.#overdue(row);
+    for (const row of await store.dueOverdue(mailbox, clock.now(), BATCH)) await this.#reportOverdue(row);
     for (const row of await this.#due()) {
       if (this.#stopping.signal.aborted || !lease.held) return;
       if (!(await this.#follow(row))) return;
@@ -141,58 +129,67 @@ export class Follower {
   }
 
   /**
-   * What is asked about now. Lost answers have half of the requests: those messages wait for it, and would wait for hours
-   * behind some thousands that were accepted and are only watched.
+   * Returns the messages to ask MESH about now. Unknown messages get half of the requests: they wait for the result,
+   * and would wait for hours behind thousands of accepted ones that are only tracked.
    */
   async #due(): Promise<Outgoing[]> {
     const { store, mailbox, clock } = this.#parts;
     const now = clock.now();
-    const unknown = await store.listOutgoing({ mailbox, states: ['unknown'] }, { limit: UNKNOWN_READ });
+    const unknown = await store.listOutgoing({ mailbox, states: LOOKED_FOR }, { limit: UNKNOWN_READ });
     const lost = unknown.filter(({ nextTrackAt }) => nextTrackAt !== null && nextTrackAt <= now).slice(0, BATCH / 2);
     const due = await store.dueTracking(mailbox, now, BATCH);
     return [...new Map([...lost, ...due].map((row) => [row.id, row])).values()].slice(0, BATCH);
   }
 
-  /** False if MESH cannot be asked now. */
+  /** Asks MESH about a message. Returns false if MESH cannot be asked now. */
   async #follow(row: Outgoing): Promise<boolean> {
     try {
-      if (row.state === 'unknown') await this.#lookFor(row);
+      if (row.state === 'unknown') await this.#lookUp(row);
       else if (row.state === 'accepted') await this.#track(row);
-      // Ended otherwise, e.g. resent.
+      // The message has ended another way, e.g. by a resend.
       else await this.#settle(row, [row.state], { nextTrackAt: null });
       return true;
     } catch (error) {
       if (this.#stopping.signal.aborted) return false;
-      // Another one is asked about first next time: one that MESH stumbles over must not hold up the rest.
+      // Other messages come first next time: one that MESH fails over must not hold up the rest.
       const nextTrackAt = this.#parts.clock.now() + ASK_AGAIN_MS;
       await this.#settle(row, [row.state], { nextTrackAt });
-      return isAnswer(error);
+      return isAboutMessage(error);
     }
   }
 
-  /** DESIGN.md, rule 1: found and the same, it is adopted; not found after a while, a person decides. */
-  async #lookFor(row: Outgoing): Promise<void> {
+  /**
+   * Looks an unknown message up: the same message is adopted; one not found for 40 minutes needs a decision
+   * (docs/design.md, rule 1).
+   */
+  async #lookUp(row: Outgoing): Promise<void> {
     const { client, clock } = this.#parts;
     const now = clock.now();
     if (await this.#isShared(row)) {
-      await this.#hold(row, 'Another message was sent with the same local id, so MESH cannot be asked by it.');
+      await this.#requireDecision(
+        row,
+        'Another message was sent with the same local id, so MESH cannot be asked by it.',
+      );
       return;
     }
     let found: Tracking;
     try {
       found = await client.trackByLocalId(row.localId, this.#stopping.signal);
-      // Of several chunks, and not all of them are there.
-      if (found.status === 'uploading') throw new NotFoundError('MESH has only a part of it.');
+      // MESH has some of its chunks only.
+      if (found.status === 'uploading') throw new NotFoundError('MESH has only a part of the message.');
     } catch (error) {
       if (error instanceof NotFoundError) {
         const next = nextLookup(row, now);
         if (next === undefined)
-          await this.#hold(row, 'MESH does not know it after 40 minutes: probably it was not sent.');
+          await this.#requireDecision(row, 'MESH does not know it after 40 minutes: probably it was not sent.');
         else await this.#settle(row, ['unknown'], { nextTrackAt: next, tracked: row.tracked + 1 });
         return;
       }
       if (error instanceof LocalIdNotUniqueError) {
-        await this.#hold(row, 'MESH has several messages with its local id, so it cannot say whether this is one.');
+        await this.#requireDecision(
+          row,
+          'MESH has several messages with its local id, so it cannot say whether this is one.',
+        );
         return;
       }
       throw error;
@@ -202,11 +199,11 @@ export class Follower {
         messageId: found.messageId,
       });
     } else {
-      await this.#hold(row, 'MESH has another message with its local id.');
+      await this.#requireDecision(row, 'MESH has another message with its local id.');
     }
   }
 
-  /** Whether MESH may know another message of ours by this local id. Callers give their own local ids as they like. */
+  /** Whether MESH may know another message of ours by this local id: callers may use a local id more than once. */
   async #isShared({ id, localId }: Outgoing): Promise<boolean> {
     if (id === localId) return false;
     const { store, mailbox } = this.#parts;
@@ -214,11 +211,12 @@ export class Follower {
     return same.some((other) => other.id !== id && other.attempts > 0 && other.state !== 'rejected');
   }
 
-  async #hold(row: Outgoing, why: string): Promise<void> {
+  /** Ends the look-up: from now on the message needs a decision. */
+  async #requireDecision(row: Outgoing, why: string): Promise<void> {
     const error = {
       code: 'MESH_UNKNOWN_OUTCOME',
       message: `It is not known whether MESH accepted the message. ${why}`,
-      advice: 'Ask the recipient, or MESH’s service desk; then resend it or drop it.',
+      advice: 'Ask the recipient or the MESH service desk; then resend it or drop it.',
     };
     await this.#settle(row, ['unknown'], { nextTrackAt: null, error }, 'held');
   }
@@ -230,38 +228,38 @@ export class Follower {
     try {
       if (row.messageId !== null) found = await client.track(row.messageId, this.#stopping.signal);
     } catch (error) {
-      // Tracking lags by minutes after the acceptance, and ends after 30 days.
-      if (!isAnswer(error)) throw error;
+      // MESH does not know the message: tracking lags the acceptance by minutes, and ends after 30 days.
+      if (!isAboutMessage(error)) throw error;
     }
     if (found && isAnother(row, found)) found = undefined;
     const { change, event } = (found && trackedEnd(found, now)) ?? notYet(row, now);
     await this.#settle(row, ['accepted'], change, event);
   }
 
-  /** Each limit is told once, and only of what has not come meanwhile. */
-  async #overdue(row: Outgoing): Promise<void> {
+  /** Reports each missed deadline once, and only if the message is still waiting for it. */
+  async #reportOverdue(row: Outgoing): Promise<void> {
     const { store, outbox, clock } = this.#parts;
     const now = clock.now();
-    const tell = async (
+    const report = async (
       what: Overdue,
       change: OutgoingChange,
       awaited: Record<string, Outcome[]> = {},
     ): Promise<void> => {
       const note = { event: 'overdue', time: now, detail: { what } };
-      const told = await store.changeOutgoing(row.id, [row.state], change, note, awaited);
-      if (told) outbox.tell('overdue', told, { overdue: what });
+      const changed = await store.changeOutgoing(row.id, [row.state], change, note, awaited);
+      if (changed) outbox.emit('overdue', changed, { overdue: what });
     };
     const isPast = (limit: number | null): boolean => limit !== null && limit <= now;
-    if (isPast(row.collectBy) && row.state !== 'acknowledged') await tell('collection', { collectBy: null });
+    if (isPast(row.collectBy) && row.state !== 'acknowledged') await report('collection', { collectBy: null });
     for (const kind of ['infrastructure', 'business'] as const) {
       if (row[kind] !== 'awaited' || !isPast(row[`${kind}By`])) continue;
-      await tell(kind, { [kind]: 'overdue', [`${kind}By`]: null }, { [kind]: ['awaited'] });
+      await report(kind, { [kind]: 'overdue', [`${kind}By`]: null }, { [kind]: ['awaited'] });
     }
   }
 
   async #settle(
     row: Outgoing,
-    from: OutgoingState[],
+    from: readonly OutgoingState[],
     change: OutgoingChange,
     event?: string,
     detail: Record<string, string> = {},
@@ -269,12 +267,12 @@ export class Follower {
     const { store, outbox, clock } = this.#parts;
     const note = event === undefined ? undefined : { event, time: clock.now(), detail };
     const settled = await store.changeOutgoing(row.id, from, change, note);
-    if (settled && event !== undefined) outbox.tell(event, settled);
+    if (settled && event !== undefined) outbox.emit(event, settled);
   }
 }
 
-/** Whether MESH has said something about this message, and not only that nothing can be asked now. */
-function isAnswer(error: unknown): boolean {
+/** Whether the error is MESH's response about this message, and not a fault that keeps MESH from being asked at all. */
+function isAboutMessage(error: unknown): boolean {
   if (error instanceof AuthenticationError || error instanceof TlsError || error instanceof ConfigurationError)
     return false;
   return error instanceof MeshError && error.retry === 'never';

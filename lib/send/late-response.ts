@@ -1,16 +1,16 @@
 /**
- * MESH's answer to an instance that was paused for so long that others have judged its message. MESH has no fencing, so this
- * can only be noticed: what others did not know is recorded, and what was sent twice is told.
+ * MESH's response to an instance that was paused for so long that another instance has recovered its message. MESH has
+ * no fencing, so this can only be noticed: what the other instance did not know is recorded, and a message that was
+ * sent twice is reported.
  */
-import type { Outgoing, OutgoingState, Store } from '../store/store';
+import { UNSENT } from '../message-states';
+import type { Outgoing, Store } from '../store/store';
 import type { Ending } from './attempt';
 
-/** Nothing has become of it elsewhere that the answer would contradict. */
-const OPEN: readonly OutgoingState[] = ['queued', 'unknown', 'parked'];
-
 /**
- * Records an answer that comes late. Gives what is to be told: `accepted` where nobody knew, `duplicate` where MESH has
- * accepted it under another id as well, or it was given up or sent again meanwhile; undefined where nothing is new.
+ * Records a late response. Returns the event to report: `accepted` where the outcome was open; `duplicate` where MESH
+ * has also accepted the message under another id, or where it was dropped or sent again meanwhile; undefined where
+ * nothing is new.
  */
 export async function settleLate(
   store: Store,
@@ -21,11 +21,11 @@ export async function settleLate(
   const { messageId } = change;
   if (change.state !== 'accepted' || typeof messageId !== 'string') return undefined;
   const present = await store.getOutgoing(row.id);
-  // Gone with its retention; or it is the same, e.g. found at MESH by its local id.
+  // The row is past its retention, or has the same id already, e.g. found at MESH by the local id.
   if (!present || present.messageId === messageId) return undefined;
-  if (present.messageId === null && OPEN.includes(present.state)) {
+  if (present.messageId === null && UNSENT.includes(present.state)) {
     const note = { event: 'accepted', time: now, ...(detail ? { detail } : {}) };
-    const accepted = await store.changeOutgoing(row.id, OPEN, change, note);
+    const accepted = await store.changeOutgoing(row.id, UNSENT, change, note);
     if (accepted) return { event: 'accepted', row: accepted };
     return settleLate(store, row, { change, event: 'accepted', ...(detail ? { detail } : {}) }, now);
   }

@@ -1,17 +1,17 @@
-/** The ledger as text, for the report of an incident: what happened to which message, without payloads or patient data. */
+/** The ledger as text, for an incident report: what happened to which message, without payloads or patient data. */
 import type { LedgerEntry } from '../store/store';
 
-/** CSV opens in a spreadsheet; JSON lines go into other programs. */
+/** CSV for spreadsheets, JSON lines for other programs. */
 export type LedgerFormat = 'csv' | 'jsonl';
 
 const COLUMNS = ['time', 'direction', 'reference', 'messageId', 'event', 'detail'] as const;
 
-/** The first line of a CSV export; JSON lines have none. */
+/** Returns the first line of an export: CSV's column names. JSON lines have none. */
 export function ledgerHead(format: LedgerFormat): string {
   return format === 'csv' ? `${COLUMNS.join(',')}\r\n` : '';
 }
 
-/** One event as a line with its end. Times are ISO 8601 UTC. */
+/** Returns one event as a line, including its line end. Times are ISO 8601 UTC. */
 export function ledgerLine(entry: LedgerEntry, format: LedgerFormat): string {
   const { direction, reference, messageId, event, detail } = entry;
   const line = { time: new Date(entry.time).toISOString(), direction, reference, messageId, event, detail };
@@ -20,7 +20,7 @@ export function ledgerLine(entry: LedgerEntry, format: LedgerFormat): string {
   return `${cells.map(cell).join(',')}\r\n`;
 }
 
-/** RFC 4180; and a spreadsheet must not take an id for a formula. */
+/** A cell by RFC 4180, escaped so that a spreadsheet does not take an id for a formula. */
 function cell(text: string): string {
   const harmless = /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;

@@ -1,4 +1,4 @@
-/** What the outbox says of a message that was not sent, or is not there. */
+/** Errors about a message that was not sent, or is not in the outbox. */
 import { NotFoundError, NotSentError } from '../errors';
 import type { StoredError } from '../store/store';
 import type { OutboxMessage } from './outbox-types';
@@ -6,12 +6,12 @@ import type { OutboxMessage } from './outbox-types';
 const NOT_SENT: StoredError = { code: 'MESH_NOT_SENT', message: 'It was not sent.' };
 const CLOSED: StoredError = {
   code: 'MESH_NOT_SENT',
-  message: 'The message was given up: dropped, sent again as a new one, or gone with a sandbox.',
+  message: 'The message was closed: dropped, sent again as a new one, or ended with a sandbox.',
 };
 
-/** It ended otherwise than by MESH's acceptance. */
+/** Returns the error of a message that ended without being accepted by MESH. */
 export function notSent({ id, state, error = NOT_SENT, messageId }: OutboxMessage): NotSentError {
-  // What failed before is not why a message is closed: somebody has decided.
+  // A closed message was closed by a person or a restart, whatever its last error was.
   const { code, message, advice, meshCode, event, description } = state === 'closed' ? CLOSED : error;
   return new NotSentError(code, `${message} (outbox id ${id})`, {
     ...(advice ? { advice } : {}),
@@ -22,7 +22,7 @@ export function notSent({ id, state, error = NOT_SENT, messageId }: OutboxMessag
   });
 }
 
-/** No message of this outbox. */
+/** Returns the error for an id that this outbox does not have. */
 export function notThere(id: string): NotFoundError {
   return new NotFoundError(`Message ${id} is not in the outbox of this mailbox, or its payload is not kept any more.`, {
     advice: 'Send it again from where it came from.',

@@ -1,5 +1,6 @@
-/** Whether the outbox has room for one more message. What is being taken in counts, so that many at once keep the limits. */
+/** The limits of one outbox. Messages that are just being added count, so that many at once keep the limits too. */
 import { OutboxFullError } from '../errors';
+import { PENDING } from '../message-states';
 import { DiskSpace, MIN_FREE_BYTES } from '../payload/disk-space';
 import type { Spool } from '../payload/spool';
 import type { OutgoingCounts, Store } from '../store/store';
@@ -10,19 +11,19 @@ const DEFAULTS: Required<OutboxLimits> = {
   maxBytes: 20 * 1024 ** 3,
   minFreeBytes: MIN_FREE_BYTES,
 };
-const ADVICE = 'Find out why nothing is sent (status, mesh-track), or raise the limits of the outbox.';
+const ADVICE = 'Find out why messages are not sent (node status, mesh-track), or raise the limits of the outbox.';
 
-/** The room of one mailbox's outbox. */
+/** The quota of one mailbox's outbox. */
 export class OutboxQuota {
   readonly #limits: Required<OutboxLimits>;
   readonly #parts: { store: Store; spool: Spool; mailbox: string };
   readonly #disk: DiskSpace;
-  /** Admitted, and not yet in the store. */
+  /** Messages and bytes admitted and not yet in the store. */
   #messages = 0;
   #bytes = 0;
-  /** Since the start. */
+  /** Messages and bytes added since the start. */
   readonly #added = { messages: 0, bytes: 0 };
-  /** What waited when it was counted last, less what had been added by then. Nothing but adding makes it more. */
+  /** What was pending at the last count, less what had been added by then. Only adding makes it grow. */
   #base: { messages: number; bytes: number } | undefined;
 
   constructor(parts: { store: Store; spool: Spool; mailbox: string }, limits: OutboxLimits = {}) {
@@ -31,19 +32,22 @@ export class OutboxQuota {
     this.#disk = new DiskSpace(() => parts.spool.freeBytes(), this.#limits.minFreeBytes);
   }
 
-  /** Runs `take` if there is room for a message of so many bytes of our own; else throws OutboxFullError. */
-  async take<T>(bytes: number, take: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `add` if the outbox may take a message that needs this many bytes of storage.
+   * @throws OutboxFullError when a limit is reached or the disk is nearly full
+   */
+  async admit<T>(bytes: number, add: () => Promise<T>): Promise<T> {
     const disk = this.#disk.has(this.#bytes + bytes);
     const hasSpace = disk === true || (await disk);
     if (!this.#isKnownToFit(bytes)) await this.#count();
-    // From here to the next await, so that many at once keep the limits.
+    // No await between this check and the counting, so that many at once keep the limits.
     this.#require(bytes);
-    if (!hasSpace) throw full('the disk has too little room left', 'Make room on the disk of the outbox.');
+    if (!hasSpace) throw full('the disk is nearly full', 'Free space on the disk of the outbox.');
     this.#disk.take(bytes);
     this.#messages += 1;
     this.#bytes += bytes;
     try {
-      return await take();
+      return await add();
     } finally {
       this.#messages -= 1;
       this.#bytes -= bytes;
@@ -52,8 +56,8 @@ export class OutboxQuota {
     }
   }
 
-  /** At the most. */
-  get #waiting(): { messages: number; bytes: number } {
+  /** An upper bound of what is pending. */
+  get #pending(): { messages: number; bytes: number } {
     const base = this.#base ?? { messages: 0, bytes: 0 };
     return {
       messages: base.messages + this.#added.messages + this.#messages,
@@ -61,35 +65,35 @@ export class OutboxQuota {
     };
   }
 
-  /** Then the store need not count, which is a round trip for each message. Where others add to it as well, it has to. */
+  /** True if the store need not count, which costs a round trip. Where other instances add messages too, it has to. */
   #isKnownToFit(bytes: number): boolean {
-    const { messages, bytes: waitingBytes } = this.#waiting;
+    const { messages, bytes: pendingBytes } = this.#pending;
     const { maxMessages, maxBytes } = this.#limits;
     const isKnown = this.#base !== undefined && !this.#parts.store.isShared;
-    return isKnown && messages < maxMessages && waitingBytes + bytes <= maxBytes;
+    return isKnown && messages < maxMessages && pendingBytes + bytes <= maxBytes;
   }
 
   async #count(): Promise<void> {
     const { store, mailbox } = this.#parts;
-    // What is added while it is counted may be in it or not: it counts.
+    // A message that is added during the count may be in it or not: it counts twice rather than not at all.
     const before = { ...this.#added };
     const counted = pending(await store.countOutgoing(mailbox));
     this.#base = { messages: counted.messages - before.messages, bytes: counted.bytes - before.bytes };
   }
 
   #require(bytes: number): void {
-    const { messages, bytes: waitingBytes } = this.#waiting;
+    const { messages, bytes: pendingBytes } = this.#pending;
     const { maxMessages, maxBytes } = this.#limits;
-    if (messages >= maxMessages) throw full(`${messages} messages wait`);
-    if (waitingBytes + bytes > maxBytes) throw full(`${waitingBytes} bytes wait, and it has ${bytes} more`);
+    if (messages >= maxMessages) throw full(`${messages} messages are waiting`);
+    if (pendingBytes + bytes > maxBytes)
+      throw full(`${pendingBytes} bytes are waiting, and this message has ${bytes} more`);
   }
 }
 
 function pending({ messages, pendingBytes }: OutgoingCounts): { messages: number; bytes: number } {
-  const { queued, sending, unknown, parked } = messages;
-  return { messages: queued + sending + unknown + parked, bytes: pendingBytes };
+  return { messages: PENDING.reduce((sum, state) => sum + messages[state], 0), bytes: pendingBytes };
 }
 
 function full(why: string, advice = ADVICE): OutboxFullError {
-  return new OutboxFullError(`The outbox is full: ${why}. The message was not taken.`, { advice });
+  return new OutboxFullError(`The outbox is full: ${why}. The message was not added.`, { advice });
 }

@@ -1,59 +1,62 @@
-/** What the durable outbox takes and tells. */
+/** The inputs, messages and events of the durable outbox. */
+import { needsDecision } from './needs-decision';
 import { readMailboxKey, type Outgoing, type Outcome, type OutgoingState, type StoredError } from '../store/store';
 import type { PayloadSource } from '../payload/source';
 import type { OutgoingMessage, Payload } from '../types';
 import type { Deadlines } from './deadlines';
 
-/** A message for the outbox; a payload that the store has already comes as its source. */
+/** A message for the outbox. A payload that the store already has is passed as its source. */
 export type Enqueued = Omit<OutgoingMessage, 'payload'> & { payload: Payload | { source: PayloadSource } };
 
-/** A message for the outbox, and how it is to be treated. */
+/** How the outbox treats a message. */
 export interface EnqueueOptions extends Partial<Deadlines> {
   /**
-   * "Once per key": a second message of the same key is not sent; the first one is given back instead. For senders that
-   * repeat themselves, e.g. an MSH-10 whose ACK was lost.
+   * "Once per key": a second message with the same key is not sent, and the first one is returned instead. For senders
+   * that repeat messages, e.g. an MSH-10 whose ACK was lost.
    */
   onceKey?: string;
-  /** Nothing of the same recipient and workflow may overtake another: what is unknown or parked holds up what follows. */
+  /**
+   * Messages of the same recipient and workflow never overtake each other: an unknown or parked one holds up the next.
+   */
   strictOrder?: boolean;
-  /** Copy a file payload instead of referring to it, so that it may be changed or deleted at once. */
+  /** Copies a file payload instead of referring to it, so that the file may be changed or deleted at once. */
   copyFile?: boolean;
-  /** The local id is not unique (GP Connect prescribes the sender's ODS code): MESH is then never asked by it. */
+  /** The local id is not unique (GP Connect prescribes the sender's ODS code), so MESH is never asked by it. */
   localIdIsShared?: boolean;
-  /** The message that this one repeats. */
+  /** Id of the message that this one repeats. */
   resendOf?: string;
   /**
-   * Which acknowledgements the sender has asked the recipient's system for: each is awaited. `automatic`: those that the message's
-   * own flags ask for, or its workflow's profile. Default: none.
+   * The acknowledgements that the sender requests from the recipient's system; each is awaited. `automatic`: those that
+   * the message's own flags request, otherwise those of its workflow's profile. Default: none.
    */
-  asks?: { infrastructure?: boolean; business?: boolean } | 'automatic';
-  /** The message is itself an answer. */
-  answering?: Answering;
+  requestedAcknowledgements?: { infrastructure?: boolean; business?: boolean } | 'automatic';
+  /** Set when the message is itself a business acknowledgement: what it acknowledges. */
+  acknowledgementOf?: AcknowledgementOf;
 }
 
-/** What an answer answers. */
-export interface Answering {
-  /** MESH's id of the received message. */
+/** What a business acknowledgement acknowledges, and how. */
+interface AcknowledgementOf {
+  /** MESH's id of the received message that is acknowledged. */
   messageId: string;
   level: 'infrastructure' | 'business';
   code: string;
 }
 
-/** When the outbox refuses new messages. */
+/** The limits beyond which the outbox refuses new messages. */
 export interface OutboxLimits {
-  /** Messages not yet accepted. Default 100,000. */
+  /** Messages that MESH has not accepted yet. Default 100,000. */
   maxMessages?: number;
   /** Their payload bytes, in the store and the spool. Default 20 GiB. */
   maxBytes?: number;
-  /** Bytes that have to stay free on the disk. Default 512 MiB. */
+  /** Bytes that must stay free on the disk. Default 512 MiB. */
   minFreeBytes?: number;
 }
 
-/** A message of the outbox, as plain JSON without its payload and without what may be patient data. */
+/** A message of the outbox, as plain JSON, without its payload and without anything that may be patient data. */
 export interface OutboxMessage {
-  /** Ours. */
+  /** The outbox's own id. */
   id: string;
-  /** Only where we have generated it: a caller's own may be patient data (DESIGN.md, rule 9). */
+  /** Present only where the outbox generated it: a caller's own may be patient data (docs/design.md, rule 12). */
   localId?: string;
   workflowId: string;
   messageId?: string;
@@ -72,35 +75,36 @@ export interface OutboxMessage {
   resendOf?: string;
   error?: StoredError;
   /**
-   * Of an undelivered message that MESH still holds (30 days): what the national service desk needs to place it in the
-   * recipient's inbox again (mesh-api.yaml, "Message expiration").
+   * For an undelivered message that MESH still keeps (30 days): the text that the national service desk needs to place
+   * it in the recipient's inbox again (mesh-api.yaml, "Message expiration").
    */
   serviceDesk?: string;
-  /** True where only a person can tell what to do: unknown and not found at MESH, or parked. */
-  held: boolean;
+  /** True if only a person can decide what to do: the message is parked, or unknown and not found at MESH. */
+  needsDecision: boolean;
 }
 
-/** Something happened to a message of the outbox. */
+/** An event of a message of the outbox. */
 export interface OutboxEvent {
   /**
    * `queued`, `sending`, `chunk`, `not begun`, `interrupted`, `restarted`, `retry`, `set aside`, `parked`, `rejected`,
-   * `unknown`, `adopted`, `held`, `accepted`, `acknowledged`, `undelivered`, `overdue`, `no outcome`, `resent`, `dropped`;
-   * and of acknowledgements `infrastructure` or `business` with `positive`, `partial` or `negative` behind it;
-   * `duplicate`: an instance was paused for so long that MESH has accepted the message twice.
+   * `unknown`, `adopted`, `held`, `accepted`, `acknowledged`, `undelivered`, `overdue`, `no outcome`, `resent`,
+   * `dropped`; for an acknowledgement, `infrastructure` or `business` followed by `positive`, `partial` or `negative`;
+   * `duplicate`: an instance was paused for so long that MESH accepted the message twice; `held`: the message is
+   * unknown and from now on needs a decision.
    */
   event: string;
   message: OutboxMessage;
-  /** Of `overdue`: what has not come in time. */
+  /** For `overdue`: what did not come in time. */
   overdue?: Overdue;
-  /** Of an acknowledgement (`infrastructure positive`, `business negative` …): what it says. */
-  answer?: AcknowledgementMeaning;
+  /** For an acknowledgement (`infrastructure positive`, `business negative` …): its code and meaning. */
+  acknowledgement?: AcknowledgementMeaning;
 }
 
-/** What an event tells beside the message. */
-export type OutboxEventDetails = Pick<OutboxEvent, 'overdue' | 'answer'>;
+/** What an event carries beside its name and message. */
+export type OutboxEventDetails = Pick<OutboxEvent, 'overdue' | 'acknowledgement'>;
 
 /** An acknowledgement's code, and what it means. */
-export interface AcknowledgementMeaning {
+interface AcknowledgementMeaning {
   code: string;
   meaning: string;
 }
@@ -108,25 +112,25 @@ export interface AcknowledgementMeaning {
 /** What can be overdue: the message's collection, its infrastructure acknowledgement, its business acknowledgement. */
 export type Overdue = 'collection' | 'infrastructure' | 'business';
 
-/** How the sending of a mailbox stands. */
+/** The state of a mailbox's sending. */
 export interface OutboxState {
-  /** Not yet accepted, the one under way included. */
+  /** Messages queued or being sent. */
   waiting: number;
-  /** Held for a person. */
-  held: number;
-  /** Why nothing is sent now, until when (ISO 8601 UTC). */
+  /** Messages that need a decision: parked, or unknown and not found at MESH. */
+  needsDecision: number;
+  /** Why nothing is sent now, and until when (ISO 8601 UTC). */
   paused?: { error: StoredError; until: string };
   /** The store itself does not work, e.g. the disk is full. */
   storeError?: StoredError;
 }
 
-/** The rest of an outgoing message but for its payload, as it stands in its row. */
+/** An outgoing message without its payload, as it stands in its row. */
 export type Envelope = Omit<OutgoingMessage, 'payload'> & { localId: string; contentType: string };
 
-/** What a row's envelope has beside the message's own headers. */
-export type StoredEnvelope = Envelope & Deadlines & { answering?: Answering };
+/** A row's envelope: the message's own headers, its deadlines, and what it acknowledges. */
+export type StoredEnvelope = Envelope & Deadlines & { acknowledgementOf?: AcknowledgementOf };
 
-/** A row as the outside sees it. */
+/** Returns a row as users of the outbox see it. */
 export function outboxMessage(row: Outgoing): OutboxMessage {
   const iso = (time: number | null): string | undefined =>
     time === null || time === 0 ? undefined : new Date(time).toISOString();
@@ -140,7 +144,7 @@ export function outboxMessage(row: Outgoing): OutboxMessage {
     infrastructure: row.infrastructure,
     business: row.business,
     queuedAt: new Date(row.queuedAt).toISOString(),
-    held: row.state === 'parked' || (row.state === 'unknown' && row.nextTrackAt === null),
+    needsDecision: needsDecision(row),
   };
   if (row.localId === row.id) message.localId = row.localId;
   if (row.messageId !== null) message.messageId = row.messageId;
@@ -158,7 +162,7 @@ export function outboxMessage(row: Outgoing): OutboxMessage {
 
 const MESH_KEEPS_MS = 30 * 24 * 60 * 60 * 1000;
 
-/** No patient data: the desk finds everything by the message id. */
+/** The text carries no patient data: the service desk finds the message by its id. */
 function serviceDeskText(row: Outgoing): string | undefined {
   if (row.state !== 'undelivered' || row.messageId === null || row.acceptedAt === null) return undefined;
   const until = new Date(row.acceptedAt + MESH_KEEPS_MS);

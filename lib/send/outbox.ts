@@ -1,9 +1,19 @@
 /**
- * The durable outbox of one mailbox. From the moment that `enqueue` resolves, a message survives kills, restarts and days
- * without MESH; the worker sends it, once.
+ * The durable outbox of one mailbox. Once `enqueue` resolves, a message survives kills, restarts and days without MESH;
+ * the worker sends it once.
  */
+import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { AbortedError, InvalidMessageError } from '../errors';
+import {
+  ACCEPTED,
+  DROPPABLE_FAILURES,
+  ENDED_UNACCEPTED,
+  ENDED_UNCOLLECTED,
+  MAY_NEED_DECISION,
+  RESENDABLE,
+  UNSENT,
+} from '../message-states';
 import { acknowledgementsRequested, type RequestedAcknowledgements } from '../acks/requested';
 import { parseSource } from '../acks/parse-source';
 import { isAckWorkflow, loadProfiles, type WorkflowProfiles } from '../acks/profiles';
@@ -19,12 +29,11 @@ import type {
   Outgoing,
   OutgoingChange,
   OutgoingFilter,
-  OutgoingState,
   Page,
   Store,
 } from '../store/store';
+import { SerialQueue, type Place } from '../store/serial-queue';
 import type { Clock } from '../clock';
-import { CallOrder, laneOf, type Place } from './call-order';
 import { deadlineRules, type DeadlineRules, type WorkflowDeadlines } from './deadlines';
 import {
   outboxMessage,
@@ -37,10 +46,11 @@ import {
   type StoredEnvelope,
 } from './outbox-types';
 import { notSent, notThere } from './outbox-errors';
-import { messageToResend, RESENDABLE } from './resend';
+import { messageToResend } from './resend';
 import { OutboxQuota } from './outbox-quota';
+import type { OutgoingMessage } from '../types';
 
-/** What an outbox is made of. */
+/** What an outbox needs. */
 export interface OutboxParts {
   store: Store;
   spool: Spool;
@@ -48,76 +58,82 @@ export interface OutboxParts {
   /** Key of the mailbox in the store. */
   mailbox: string;
   mailboxId: string;
-  /** Of the sandbox, if it is one. */
+  /** Id of the sandbox that the mailbox belongs to; null for a real MESH. */
   instance: string | null;
   limits?: OutboxLimits;
-  /** Of its workflows. Default: 12 hours, 24 hours, 2 working days. */
+  /** Deadlines by workflow. Default: 12 hours, 24 hours, 2 working days. */
   deadlines?: readonly WorkflowDeadlines[];
-  /** What each workflow asks for. Default: the shipped ones. */
+  /** The workflow profiles. Default: the shipped ones. */
   profiles?: WorkflowProfiles;
 }
 
-/** What is known of the answers to a message. */
-interface Answers {
+/** The acknowledgements to expect for a message. */
+interface ExpectedAcknowledgements {
+  /** The reference by which an acknowledgement will name the message. */
   reference: string | null;
-  asks: RequestedAcknowledgements;
+  requested: RequestedAcknowledgements;
 }
 
-/** Takes messages in, and answers for them until they are settled. */
+/** Stores messages to be sent, and reports on them until they are settled. */
 export class Outbox {
   readonly #parts: OutboxParts;
-  readonly #room: OutboxQuota;
-  readonly #stopHearing: () => void;
-  readonly #order = new CallOrder();
+  readonly #quota: OutboxQuota;
+  readonly #stopListening: () => void;
+  readonly #queue = new SerialQueue();
   readonly #deadlines: DeadlineRules;
   readonly #profiles: WorkflowProfiles;
   readonly #listeners = new Set<(event: OutboxEvent) => void>();
-  /** Who waits for which message: there may be thousands. */
+  /** Callers of `accepted` by message id: there may be thousands. */
   readonly #waiting = new Map<string, Set<(message: OutboxMessage) => void>>();
-  /** Called after everything that happens to a message, so that the worker does not have to look by itself. */
+  /** Called after every change of a message, so that the worker need not poll the store. */
   onChange: () => void = () => undefined;
-  /** Called with each row that was queued here, before its event is told. */
+  /** Called with each row that this process queued, before its event is emitted. */
   onQueued: (row: Outgoing) => void = () => undefined;
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
-    this.#room = new OutboxQuota(parts, parts.limits);
+    this.#quota = new OutboxQuota(parts, parts.limits);
     this.#deadlines = deadlineRules(parts.deadlines);
     this.#profiles = parts.profiles ?? loadProfiles();
-    this.#stopHearing = parts.store.onRemoteChange(parts.mailbox, (change) => this.#other(change));
+    this.#stopListening = parts.store.onRemoteChange(parts.mailbox, (change) => this.#remoteChange(change));
   }
 
-  /** Hears no more of what other instances do. */
+  /** Stops listening to the changes of other instances. */
   close(): void {
-    this.#stopHearing();
+    this.#stopListening();
   }
 
-  /** Another instance sends, and whoever waits here has to know. Events are told where they happen, and only there. */
-  #other(change: RemoteChange): void {
-    if (change.kind === 'out') this.#lookAgain([change.id]);
-    if (change.kind === 'missed') this.#lookAgain([...this.#waiting.keys()]);
+  /**
+   * Informs callers here of another instance's changes. Events are emitted only by the instance that makes the change.
+   */
+  #remoteChange(change: RemoteChange): void {
+    if (change.kind === 'out') this.#refresh([change.id]);
+    if (change.kind === 'missed') this.#refresh([...this.#waiting.keys()]);
     if (change.kind === 'out' || change.kind === 'missed') this.onChange();
   }
 
-  #lookAgain(ids: readonly string[]): void {
+  #refresh(ids: readonly string[]): void {
     for (const id of ids) {
       const waiting = this.#waiting.get(id);
       if (!waiting) continue;
       this.get(id).then(
         (message) => message && waiting.forEach((look) => look(message)),
-        // The store is away: when it is back it says that something was missed.
+        // The store is unavailable: when it is back, it reports that changes were missed.
         () => undefined,
       );
     }
   }
 
   /**
-   * Takes a message: checked, its payload safe, its row committed. Calls for one recipient and workflow are committed in the
-   * order in which they were made, awaited or not: a large payload is not overtaken by a small one. Throws InvalidMessageError or PayloadError for what
-   * cannot be sent, OutboxFullError or StorageError where there is no room; then nothing was taken.
+   * Adds a message. Resolves when the message is checked, its payload safe and its row committed; if it rejects,
+   * nothing was added. Calls for one recipient and workflow are committed in the order in which they were made, awaited
+   * or not: a large payload is not overtaken by a small one.
+   * @returns the message; `isNew` is false if `onceKey` was used before, and the message is then the first one
+   * @throws InvalidMessageError or PayloadError when the message cannot be sent; OutboxFullError or StorageError when
+   *   it cannot be stored
    */
   async enqueue(message: Enqueued, options: EnqueueOptions = {}): Promise<{ message: OutboxMessage; isNew: boolean }> {
-    const place = this.#order.enter(laneOf(message));
+    const place = this.#queue.enter(laneOf(message));
     try {
       return await this.#enqueue(uuidv7(), message, options, place);
     } finally {
@@ -142,45 +158,52 @@ export class Outbox {
       localId: message.localId || id,
       contentType: fields.contentType || placed.source.contentType,
       ...this.#deadlines(message.workflowId, options),
-      ...(options.answering && { answering: options.answering }),
+      ...(options.acknowledgementOf && { acknowledgementOf: options.acknowledgementOf }),
     };
-    // Before anything is written: MESH would refuse it later all the same.
+    // Checks the headers before anything is written: MESH would refuse bad ones later.
     outgoingHeaders(mailboxId, envelope);
-    const answers = await this.#answers(placed.source, message.workflowId, options);
-    const { message: row, isNew } = await this.#room.take(placed.ownBytes, async () => {
+    const expected = await this.#expectedAcknowledgements(placed.source, message.workflowId, options);
+    const { message: row, isNew } = await this.#quota.admit(placed.ownBytes, async () => {
       const payload = await placed.keep();
       await place.turn;
-      // The store keeps the order of what it is asked: many share a commit.
-      const adding = this.#add(this.#newRow(id, envelope, placed.source.size, payload, options, answers));
+      // The store keeps the order of the calls, and several share a commit: the next caller need not wait for this
+      // one's.
+      const adding = this.#add(this.#newRow(id, envelope, placed.source.size, payload, options, expected));
       place.leave();
       return adding;
     });
     if (isNew) {
       this.onQueued(row);
-      this.tell('queued', row);
+      this.emit('queued', row);
     }
     return { message: outboxMessage(row), isNew };
   }
 
-  /** The message that has this key already. Before its payload is looked at: a repeat may come when there is no room. */
+  /**
+   * Returns the message that has this key already. Checked before the payload: a repeat may come while the outbox is
+   * full.
+   */
   async #first(onceKey: string | undefined): Promise<Outgoing | undefined> {
     if (onceKey === undefined) return undefined;
     const { store, mailbox } = this.#parts;
     return (await store.listOutgoing({ mailbox, onceKey }, { limit: 1 }))[0];
   }
 
-  /** By what an answer will name the message, and which are awaited. An answer is not itself answered. */
-  async #answers(source: PayloadSource, workflowId: string, options: EnqueueOptions): Promise<Answers> {
-    const { request, acknowledgement, unreadableAcknowledgement } = options.answering ? {} : await parseSource(source);
+  /** Reads from the payload which acknowledgements to expect. An acknowledgement is itself never acknowledged. */
+  async #expectedAcknowledgements(
+    source: PayloadSource,
+    workflowId: string,
+    options: EnqueueOptions,
+  ): Promise<ExpectedAcknowledgements> {
+    const { acknowledgementOf, requestedAcknowledgements: requested } = options;
+    const { request, acknowledgement, unreadableAcknowledgement } = acknowledgementOf ? {} : await parseSource(source);
     const reference = keyOfRequest(request);
-    const { asks } = options;
-    if (asks !== 'automatic') {
-      return { reference, asks: { infrastructure: asks?.infrastructure ?? false, business: asks?.business ?? false } };
+    if (requested !== 'automatic') {
+      return { reference, requested: { ...NONE_REQUESTED, ...requested } };
     }
-    const isAnswer = options.answering ?? acknowledgement ?? unreadableAcknowledgement;
-    const isAsked = isAnswer === undefined && !isAckWorkflow(this.#profiles, workflowId);
-    const automatic = isAsked ? acknowledgementsRequested(request, this.#profiles.find(workflowId)) : NOTHING_ASKED;
-    return { reference, asks: automatic };
+    const isAcknowledgement = (acknowledgementOf ?? acknowledgement ?? unreadableAcknowledgement) !== undefined;
+    if (isAcknowledgement || isAckWorkflow(this.#profiles, workflowId)) return { reference, requested: NONE_REQUESTED };
+    return { reference, requested: acknowledgementsRequested(request, this.#profiles.find(workflowId)) };
   }
 
   #newRow(
@@ -189,7 +212,7 @@ export class Outbox {
     size: number,
     payload: NewOutgoing['payload'],
     options: EnqueueOptions,
-    { reference, asks }: Answers,
+    { reference, requested }: ExpectedAcknowledgements,
   ): NewOutgoing {
     const { clock, mailbox, instance } = this.#parts;
     return {
@@ -207,18 +230,18 @@ export class Outbox {
       queuedAt: clock.now(),
       resendOf: options.resendOf ?? null,
       acknowledgementReference: reference,
-      infrastructure: asks.infrastructure ? 'awaited' : 'not-asked',
-      business: asks.business ? 'awaited' : 'not-asked',
+      infrastructure: requested.infrastructure ? 'awaited' : 'not-asked',
+      business: requested.business ? 'awaited' : 'not-asked',
       payload,
     };
   }
 
-  /** Commits a row. What it has spooled goes, unless the row is there. */
+  /** Commits a row. Deletes its spooled payload if the row was not added. */
   async #add(row: NewOutgoing): Promise<{ message: Outgoing; isNew: boolean }> {
     const { store, spool } = this.#parts;
     const { id, payload, size, workflowId, resendOf, queuedAt: time, envelope } = row;
-    const { answering } = envelope as Partial<StoredEnvelope>;
-    const answers = answering && { answers: answering.messageId, level: answering.level, code: answering.code };
+    const { acknowledgementOf: of } = envelope as Partial<StoredEnvelope>;
+    const acknowledged = of && { answers: of.messageId, level: of.level, code: of.code };
     const discard = async (): Promise<void> => {
       if (payload.kind === 'spool') await spool.remove([payload.name]);
     };
@@ -226,19 +249,20 @@ export class Outbox {
       const result = await store.enqueue(row, {
         event: 'queued',
         time,
-        detail: { bytes: size, workflowId, resendOf, ...answers },
+        detail: { bytes: size, workflowId, resendOf, ...acknowledged },
       });
       if (!result.isNew) await discard();
       return result;
     } catch (error) {
-      // A store that stopped may have committed all the same. What is left then goes at the next start.
+      // A store that stopped may have committed all the same. The next start then deletes the payload if the row is not
+      // there.
       const isThere = await store.getOutgoing(id).then(Boolean, () => true);
       if (!isThere) await discard();
       throw error;
     }
   }
 
-  /** A message as it stands; undefined if the outbox never had it, or it is past its retention. */
+  /** Returns a message; undefined if the outbox never had it, or it is past its retention. */
   async get(id: string): Promise<OutboxMessage | undefined> {
     const row = await this.#row(id);
     return row && outboxMessage(row);
@@ -250,17 +274,17 @@ export class Outbox {
   }
 
   /**
-   * Resolves when MESH has accepted the message, however long that takes. Throws NotSentError if it ends otherwise:
-   * rejected, parked, dropped, or held because nobody knows whether it was sent; AbortedError when the signal says so (the
-   * message stays in the outbox).
+   * Resolves when MESH has accepted the message, however long that takes.
+   * @throws NotSentError when it is rejected, parked or dropped, or is unknown and needs a decision; AbortedError when
+   *   the signal aborts (the message stays in the outbox); NotFoundError when the outbox does not have it
    */
   async accepted(id: string, signal?: AbortSignal): Promise<OutboxMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<OutboxMessage>();
-    // It may be rejected before it is awaited.
+    // It may reject before it is awaited.
     promise.catch(() => undefined);
     const look = (message: OutboxMessage): void => {
-      if (message.acceptedAt !== undefined || ACCEPTED.has(message.state)) resolve(message);
-      else if (ENDED.has(message.state) || message.held) reject(notSent(message));
+      if (message.acceptedAt !== undefined || ACCEPTED.includes(message.state)) resolve(message);
+      else if (ENDED_UNACCEPTED.includes(message.state) || message.needsDecision) reject(notSent(message));
     };
     const waiting = this.#waiting.get(id) ?? new Set();
     this.#waiting.set(id, waiting.add(look));
@@ -279,15 +303,15 @@ export class Outbox {
     }
   }
 
-  /** Messages by state, id, local id or key, oldest first. */
+  /** Returns the messages that match the filter, oldest first. */
   async list(filter: Omit<OutgoingFilter, 'mailbox'>, page: Page = { limit: 100 }): Promise<OutboxMessage[]> {
     const rows = await this.#parts.store.listOutgoing({ ...filter, mailbox: this.#parts.mailbox }, page);
     return rows.map(outboxMessage);
   }
 
   /**
-   * Every event of this mailbox, sent and received, between two times (milliseconds since 1970; `to` is not included), oldest
-   * first: for the report of an incident.
+   * Yields every event of this mailbox, sent and received, between two times (milliseconds since 1970; `to` is
+   * excluded), oldest first: for an incident report.
    */
   async *ledger(between: { from: number; to: number }): AsyncGenerator<LedgerEntry> {
     const { store, mailbox } = this.#parts;
@@ -301,44 +325,47 @@ export class Outbox {
     }
   }
 
-  /** Everything that ever happened to a message, by our id or MESH's. */
+  /** Returns every event of a message, by the outbox's id or MESH's, oldest first. */
   history(reference: string): Promise<LedgerEntry[]> {
     return this.#parts.store.history(this.#parts.mailbox, reference);
   }
 
   /**
-   * Sends a message again that did not arrive, as a new one that is linked to it: undelivered, rejected, unknown, parked,
-   * closed, or acknowledged with an answer that is negative, partial or overdue. Asked twice, it gives the first one's result, unless that has failed as well. Throws InvalidMessageError for
-   * one that is on its way, PayloadError if its payload is not kept any more or its file has changed.
+   * Sends a failed message again, as a new message that is linked to it: one that is undelivered, rejected, unknown,
+   * parked or closed, or whose business acknowledgement is negative, partial or overdue. A second call returns the
+   * first call's message, unless that has failed as well.
+   * @throws InvalidMessageError when the message is on its way; PayloadError when its payload is not kept any more or
+   *   its file has changed; NotFoundError when the outbox does not have it
    */
   async resend(id: string): Promise<OutboxMessage> {
     const { store, spool, clock, mailbox } = this.#parts;
     const row = await this.#row(id);
     if (!row) throw notThere(id);
     const { message, options } = await messageToResend(row, spool);
-    // Of two who press the same button, or one whom a kill has made press it again, only one sends.
+    // Two users may press the same button, or one may press it again after a kill: the key makes only one of them send.
     const before = await store.listOutgoing({ mailbox, resendOf: id }, { limit: 1000 });
-    const failed = before.filter(({ state }) => ENDED.has(state) || state === 'undelivered').length;
+    const failed = before.filter(({ state }) => ENDED_UNCOLLECTED.includes(state)).length;
     const again = await this.enqueue(message, { ...options, onceKey: `resend ${id} ${failed}` });
 
     const time = clock.now();
     const close: OutgoingChange = { state: 'closed', settledAt: time, nextTrackAt: null };
-    const isOpen = row.state === 'unknown' || row.state === 'parked';
+    const isOpen = MAY_NEED_DECISION.includes(row.state);
     if (!isOpen && !again.isNew) return again.message;
     const note = { event: 'resent', time, detail: { by: again.message.id } };
     const now = await store.changeOutgoing(id, isOpen ? [row.state] : RESENDABLE, isOpen ? close : {}, note);
     if (now) {
-      this.tell('resent', now);
+      this.emit('resent', now);
       return again.message;
     }
-    // While we were at it, MESH was found to have it.
+    // Meanwhile the message was found at MESH: drops the new one and looks again.
     await this.drop(again.message.id).catch(() => undefined);
     return this.resend(id);
   }
 
   /**
-   * Gives a message up that was not sent (queued, unknown, parked), or puts a failed one aside (rejected, undelivered) that a
-   * person has dealt with: it is closed. Throws InvalidMessageError for any other.
+   * Closes a message: one that was not sent (queued, unknown, parked) is given up, and one that failed (rejected,
+   * undelivered) is marked as dealt with.
+   * @throws InvalidMessageError when the message is in another state; NotFoundError when the outbox does not have it
    */
   async drop(id: string): Promise<OutboxMessage> {
     if (!(await this.#row(id))) throw notThere(id);
@@ -347,39 +374,44 @@ export class Outbox {
     const note = { event: 'dropped', time };
     const { store } = this.#parts;
     const row =
-      (await store.changeOutgoing(id, ['queued', 'unknown', 'parked'], change, note)) ??
-      // Since when it is settled counts for how long its payload is kept.
-      (await store.changeOutgoing(id, ['rejected', 'undelivered'], { state: 'closed' }, note));
+      (await store.changeOutgoing(id, UNSENT, change, note)) ??
+      // settledAt stays: the retention of the payload counts from it.
+      (await store.changeOutgoing(id, DROPPABLE_FAILURES, { state: 'closed' }, note));
     if (!row) {
-      throw new InvalidMessageError(`Message ${id} cannot be dropped: it is on its way, or over.`, {
-        advice: 'What MESH has accepted cannot be taken back.',
+      throw new InvalidMessageError(`Message ${id} cannot be dropped: it is being sent, or has ended.`, {
+        advice: 'A message that MESH has accepted cannot be recalled.',
       });
     }
-    this.tell('dropped', row);
+    this.emit('dropped', row);
     return outboxMessage(row);
   }
 
-  /** Calls `listener` for everything that happens to a message; gives a function that ends it. */
+  /** Calls `listener` for every event of a message. Returns a function that unsubscribes it. */
   onEvent(listener: (event: OutboxEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** For the worker and the tracker: something happened. */
-  tell(event: string, row: Outgoing, details: OutboxEventDetails = {}): void {
-    const told: OutboxEvent = { event, message: outboxMessage(row), ...details };
+  /** Emits an event to the listeners. For the worker and the follower. */
+  emit(event: string, row: Outgoing, details: OutboxEventDetails = {}): void {
+    const emitted: OutboxEvent = { event, message: outboxMessage(row), ...details };
     for (const listener of this.#listeners) {
       try {
-        listener(told);
+        listener(emitted);
       } catch {
-        // Whoever listens cannot stop the mail.
+        // A listener that fails must not stop the sending.
       }
     }
-    for (const waiting of this.#waiting.get(row.id) ?? []) waiting(told.message);
+    for (const waiting of this.#waiting.get(row.id) ?? []) waiting(emitted.message);
     this.onChange();
   }
 }
 
-const NOTHING_ASKED: RequestedAcknowledgements = { infrastructure: false, business: false };
-const ACCEPTED = new Set<OutgoingState>(['accepted', 'acknowledged', 'undelivered']);
-const ENDED = new Set<OutgoingState>(['rejected', 'closed']);
+const NONE_REQUESTED: RequestedAcknowledgements = { infrastructure: false, business: false };
+
+/**
+ * The key of a recipient and workflow. Hashed: an address may carry demographics, and a lane is compared, never read.
+ */
+function laneOf({ to, workflowId }: Pick<OutgoingMessage, 'to' | 'workflowId'>): string {
+  return createHash('sha256').update(`${to}\n${workflowId}`).digest('base64url').slice(0, 22);
+}

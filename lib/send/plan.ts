@@ -1,6 +1,7 @@
 /**
- * How a message goes over the wire: in one request or in chunks, compressed or not. Decided once, before anything is sent, and
- * frozen then: MESH refuses a changed encoding, and a resumed upload has to cut where the first one did.
+ * How a message goes over the wire: in one request or in chunks, compressed or not. The plan is decided once, before
+ * anything is sent, and then frozen: MESH refuses a changed encoding, and a resumed upload has to cut where the first
+ * one did.
  */
 import type { MailboxConfig } from '../config';
 import { AbortedError, TooLargeError } from '../errors';
@@ -11,7 +12,7 @@ import type { PayloadSource } from '../payload/source';
 import type { SendPlan } from '../store/store';
 import type { OutgoingMessage } from '../types';
 
-/** The settings that decide it: of the message, or else of its mailbox. */
+/** The settings that decide the plan: the message's own, otherwise its mailbox's. */
 export type SendingRules = Pick<
   MailboxConfig,
   'compression' | 'compressionLevel' | 'maxRequestBytes' | 'chunkBytes' | 'chunks'
@@ -21,19 +22,20 @@ export type SendingRules = Pick<
 };
 
 /**
- * Smaller payloads are left alone by `auto`: with their headers they go out in the ten segments (of 1,460 bytes) that a
- * connection sends before it waits for an answer (RFC 6928), so that fewer bytes are no sooner there.
+ * `auto` does not compress smaller payloads: with their headers they fit the ten segments (of 1,460 bytes) that a
+ * connection sends before it waits for an acknowledgement (RFC 6928), so fewer bytes would arrive no sooner.
  */
 const WORTH_BYTES = 12 * 1024;
-/** `auto` compresses what shrinks to this share at least. */
+/** `auto` compresses a payload that shrinks to this share or less. */
 const WORTH_SHARE = 0.9;
-/** What does not shrink even to this is not worth an attempt to make it fit one request. */
+/** A payload that does not shrink to this share is not compressed to make it fit one request. */
 const HOPELESS_SHARE = 0.98;
-/** The samples are wrong by less than this factor, or their message is an odd one, and goes in chunks. */
+/** The estimate from samples is taken to be right within this factor; where it is not, the message goes in chunks. */
 const FAR_OVER = 1.5;
 /** Deflate cannot do better than 1,032 to 1. */
 const BEST_SHARE = 1 / 1032;
 
+/** Returns the rules for a message: its own settings first, then its mailbox's. */
 export function rulesOf(config: SendingRules, message: Partial<OutgoingMessage>): SendingRules {
   return {
     compression: message.compression ?? config.compression,
@@ -46,9 +48,10 @@ export function rulesOf(config: SendingRules, message: Partial<OutgoingMessage>)
 }
 
 /**
- * Decides. What is compressed to find out whether it fits is left in the scratch under `name`, and that is what is sent.
- * Throws TooLargeError where it does not fit one request and may not go in chunks, PayloadError, StorageError; AbortedError
- * when the signal says so.
+ * Decides the plan. A payload that was compressed to find out whether it fits stays in the scratch under `name`, to be
+ * sent.
+ * @throws TooLargeError when it does not fit one request and may not go in chunks; PayloadError; StorageError;
+ *   AbortedError when the signal aborts
  */
 export async function decidePlan(
   source: PayloadSource,
@@ -63,17 +66,17 @@ export async function decidePlan(
   const { encoding, isOne } =
     size <= maxRequestBytes
       ? { encoding: await encodingOfOne(source, rules, scratch, name, signal), isOne: true }
-      : await tooLargeAsItIs(source, rules, scratch, name, signal);
+      : await encodingOfLarge(source, rules, scratch, name, signal);
   const level = encoding === 'gzip' ? rules.compressionLevel : 0;
-  const more = checksum === undefined ? {} : { checksum };
-  if (isOne) return { encoding, level, chunkBytes: size, totalChunks: 1, ...more };
+  const withChecksum = checksum === undefined ? {} : { checksum };
+  if (isOne) return { encoding, level, chunkBytes: size, totalChunks: 1, ...withChecksum };
   if (chunks === 'never') throw tooLarge(rules);
-  const most = encoding === 'gzip' ? gzipFitsIn(maxRequestBytes) : maxRequestBytes;
-  const cut = Math.min(chunkBytes, most);
-  return { encoding, level, chunkBytes: cut, totalChunks: Math.ceil(size / cut), ...more };
+  const maxChunkBytes = encoding === 'gzip' ? gzipFitsIn(maxRequestBytes) : maxRequestBytes;
+  const cut = Math.min(chunkBytes, maxChunkBytes);
+  return { encoding, level, chunkBytes: cut, totalChunks: Math.ceil(size / cut), ...withChecksum };
 }
 
-/** Of what goes as one request either way. */
+/** The encoding of a payload that fits one request either way. */
 async function encodingOfOne(
   source: PayloadSource,
   rules: SendingRules,
@@ -87,12 +90,13 @@ async function encodingOfOne(
     if (source.size < WORTH_BYTES) return 'identity';
     if ((await compressedShare(source, compressionLevel)) > WORTH_SHARE) return 'identity';
   }
-  // So close to the limit that gzip might carry it over.
+  // Close to the limit, gzip may make it larger than one request.
   const isClose = source.size > gzipFitsIn(maxRequestBytes);
   return !isClose || (await fits(source, rules, scratch, name, signal)) ? 'gzip' : 'identity';
 }
 
-async function tooLargeAsItIs(
+/** The encoding of a payload that does not fit one request uncompressed, and whether it fits one compressed. */
+async function encodingOfLarge(
   source: PayloadSource,
   rules: SendingRules,
   scratch: Scratch,
@@ -102,7 +106,7 @@ async function tooLargeAsItIs(
   const { compression, compressionLevel, maxRequestBytes, chunks } = rules;
   if (compression === 'never') return { encoding: 'identity', isOne: false };
   const share = await compressedShare(source, compressionLevel);
-  // Where it cannot go otherwise, an estimate is not reason enough to hold it.
+  // Where it may not go in chunks, an estimate is not reason enough to refuse it.
   const mayFit =
     chunks === 'never'
       ? source.size * BEST_SHARE <= maxRequestBytes
@@ -111,7 +115,7 @@ async function tooLargeAsItIs(
   return { encoding: compression === 'always' || share <= WORTH_SHARE ? 'gzip' : 'identity', isOne: false };
 }
 
-/** Compresses the payload into the scratch; false, and nothing is left there, as soon as it is too large. */
+/** Compresses the payload into the scratch. Returns false as soon as it is too large, and leaves nothing there. */
 async function fits(
   source: PayloadSource,
   { compressionLevel, maxRequestBytes }: SendingRules,
@@ -138,22 +142,22 @@ async function fits(
 }
 
 /**
- * The largest payload whose gzip surely fits: incompressible data grows by 5 bytes for each block of at least 16 KiB, and by
- * 18 bytes. Below a megabyte, which is no limit of any MESH, it is not counted.
+ * Returns the largest payload whose gzip is sure to fit: incompressible data grows by 5 bytes for each block of 16 KiB
+ * or more, and by 18 bytes. Below a megabyte, which is no limit of any MESH, the growth is ignored.
  */
 function gzipFitsIn(bytes: number): number {
   return bytes < 1_000_000 ? bytes : bytes - Math.ceil(bytes / 2000) - 100;
 }
 
-async function checksumFor(source: PayloadSource, wanted: string, signal: AbortSignal | undefined): Promise<string> {
-  const isAlgorithm = (CHECKSUMS as readonly string[]).includes(wanted);
-  return isAlgorithm ? checksumOf(unlessAborted(source, signal), wanted as ChecksumAlgorithm) : wanted;
+async function checksumFor(source: PayloadSource, setting: string, signal: AbortSignal | undefined): Promise<string> {
+  const isAlgorithm = (CHECKSUMS as readonly string[]).includes(setting);
+  return isAlgorithm ? checksumOf(unlessAborted(source, signal), setting as ChecksumAlgorithm) : setting;
 }
 
-/** All of the payload's pieces; a large one takes its time. */
+/** Yields the payload's pieces until the signal aborts: a large payload takes a while. */
 async function* unlessAborted(source: PayloadSource, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
   for await (const piece of source.open(0, source.size, 'reuse')) {
-    if (signal?.aborted) throw new AbortedError('The operation was ended before anything was sent.');
+    if (signal?.aborted) throw new AbortedError('The operation was aborted before anything was sent.');
     yield piece;
   }
 }
@@ -161,12 +165,12 @@ async function* unlessAborted(source: PayloadSource, signal: AbortSignal | undef
 function tooLarge({ maxRequestBytes, compression }: SendingRules): TooLargeError {
   const how = compression === 'never' ? '' : ', even compressed';
   return new TooLargeError(
-    `The message does not fit one request of ${maxRequestBytes} bytes${how}, and its receivers take no chunks. Nothing was sent.`,
+    `The message does not fit one request of ${maxRequestBytes} bytes${how}, and chunks are off. Nothing was sent.`,
     {
       advice:
         compression === 'never'
-          ? 'Let it be compressed, send it in parts, or ask the receiver whether chunks can be taken.'
-          : 'Send it in parts, or ask the receiver whether chunks can be taken; over HSCN one request may carry 100 MB.',
+          ? 'Allow compression, send it in parts, or ask the recipient whether they accept chunks.'
+          : 'Send it in parts, or ask the recipient whether they accept chunks; over HSCN a request may have 100 MB.',
     },
   );
 }

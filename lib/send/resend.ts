@@ -1,40 +1,52 @@
-/** A message that did not arrive, once more. */
+/** Which messages a person may send again, and how. */
 import { InvalidMessageError, PayloadError } from '../errors';
+import { SENT_STATES } from '../message-states';
 import { openStored, readAll } from '../payload/stored-payload';
 import type { Spool } from '../payload/spool';
-import type { Outcome, Outgoing, OutgoingState } from '../store/store';
+import type { Outcome, Outgoing } from '../store/store';
 import type { Enqueued, EnqueueOptions, StoredEnvelope } from './outbox-types';
 
-/** What may be sent again, whatever was answered. */
-const FAILED: readonly OutgoingState[] = ['undelivered', 'rejected', 'unknown', 'parked', 'closed'];
-/** Answers that prove that it arrived, and that it was not dealt with. */
+/** Outcomes that prove that the message arrived and was not processed. */
 const REFUSED: ReadonlySet<Outcome> = new Set(['negative', 'partial']);
-/** Every state that something may be sent again from. */
-export const RESENDABLE: readonly OutgoingState[] = [...FAILED, 'accepted', 'acknowledged'];
 
-/** Whether a person may send it again: it failed, was refused by its recipient, or was collected and not answered in time. */
+/**
+ * Whether a message may be sent again: it failed, its recipient refused it, or it was collected and not acknowledged in
+ * time.
+ */
 export function isResendable({ state, infrastructure, business }: Outgoing): boolean {
+  const { resendable } = SENT_STATES[state];
   const outcomes = [infrastructure, business];
-  if (FAILED.includes(state)) return true;
-  if (!RESENDABLE.includes(state)) return false;
-  return outcomes.some((each) => REFUSED.has(each)) || (state === 'acknowledged' && outcomes.includes('overdue'));
+  switch (resendable) {
+    case false:
+      return false;
+    case 'always':
+      return true;
+    case 'if refused':
+      return outcomes.some((each) => REFUSED.has(each));
+    case 'if refused or overdue':
+      return outcomes.some((each) => REFUSED.has(each)) || outcomes.includes('overdue');
+  }
 }
 
-/** Whether the recipient may have it already: MESH never took what is rejected or parked. */
+/** Whether the recipient may have the message already: MESH never accepted one that is rejected or parked. */
 export function mayHaveArrived(row: Pick<Outgoing, 'state'>): boolean {
-  return row.state !== 'rejected' && row.state !== 'parked';
+  return SENT_STATES[row.state].arrived !== 'no';
 }
 
-/** The message to enqueue again. Throws InvalidMessageError where it is on its way, PayloadError where its bytes are gone. */
+/**
+ * Returns the message to enqueue again.
+ * @throws InvalidMessageError when it is on its way; PayloadError when its payload is not kept any more or its file has
+ *   changed
+ */
 export async function messageToResend(
   row: Outgoing,
   spool: Spool,
 ): Promise<{ message: Enqueued; options: EnqueueOptions }> {
   if (!isResendable(row)) {
-    throw new InvalidMessageError(`Message ${row.id} is ${row.state}: it is not sent again.`, {
+    throw new InvalidMessageError(`Message ${row.id} is ${row.state}, so it cannot be sent again.`, {
       advice:
-        'Only what is undelivered, rejected, unknown, parked or dropped can be sent again, and what was collected but ' +
-        'answered negatively, in part or not in time.',
+        'Only a message that is undelivered, rejected, unknown, parked or dropped can be sent again, or one that was ' +
+        'collected and then acknowledged negatively, partially or not in time.',
     });
   }
   const { payload } = row;
@@ -49,20 +61,21 @@ export async function messageToResend(
     collectWithinMs,
     infrastructureWithinMs,
     businessWithinWorkingDays,
-    answering,
+    acknowledgementOf,
     ...fields
   } = row.envelope as unknown as StoredEnvelope;
   const isFile = payload.kind === 'file';
   const source = await openStored(payload, row.size, spool);
-  // A file that changed was never sent: a person who resends it means it as it is now. One that was sent means that one.
-  const meansAsItIs = isFile && row.state === 'parked' && row.error?.code === 'MESH_PAYLOAD';
-  if (isFile && !meansAsItIs) for await (const _first of source.open(0, 1)) break;
+  // A message parked because its file changed was never sent: who resends it means the file as it is now. Otherwise the
+  // file that was sent is meant, and reading it checks that it has not changed.
+  const meansFileAsItIs = isFile && row.state === 'parked' && row.error?.code === 'MESH_PAYLOAD';
+  if (isFile && !meansFileAsItIs) for await (const _first of source.open(0, 1)) break;
   return {
     message: {
       ...fields,
-      // An empty one, so that the name of a file does not become the message's.
+      // Empty rather than missing: otherwise the name of the spooled file would become the message's.
       fileName: fileName ?? '',
-      // A caller's own local id goes with the message; one of ours is made anew.
+      // A caller's own local id is kept; one that the outbox generated is generated anew.
       ...(localId === row.id ? {} : { localId }),
       payload:
         payload.kind === 'inline'
@@ -76,11 +89,14 @@ export async function messageToResend(
       strictOrder: row.strictOrder,
       localIdIsShared: !row.localIdIsUnique,
       copyFile: !isFile,
-      asks: { infrastructure: row.infrastructure !== 'not-asked', business: row.business !== 'not-asked' },
+      requestedAcknowledgements: {
+        infrastructure: row.infrastructure !== 'not-asked',
+        business: row.business !== 'not-asked',
+      },
       collectWithinMs,
       infrastructureWithinMs,
       businessWithinWorkingDays,
-      ...(answering && { answering }),
+      ...(acknowledgementOf && { acknowledgementOf }),
     },
   };
 }

@@ -1,10 +1,11 @@
 /**
- * What a kill would make us forget of the messages whose intent is committed: which of them were begun, and what MESH has
- * answered. An intent in the store says only that a message may have been sent; these marks say of each, in a write that is not
- * waited for, whether its POST was begun. A file that a process has written survives its kill (the kernel has it), but not a power
- * cut: so a mark that is there is believed, and that there is none is believed only while the machine has run on since.
+ * Marks that survive a kill of the process: which of the messages with a committed intent were begun, and how MESH
+ * responded. An intent in the store says only that a message may have been sent; a mark says, in a write that is not
+ * synced, whether its POST was begun. A file that a process has written survives the process (the kernel has it), but
+ * not a power cut. So a mark is always believed, and a missing mark only if the machine has not restarted since.
  *
- * With them a kill leaves one message unknown, however many intents are committed ahead; a power cut leaves those.
+ * With marks, a kill leaves one message unknown, however many intents are committed ahead; a power cut leaves all of
+ * those.
  */
 import { createHash } from 'node:crypto';
 import { constants, writeSync } from 'node:fs';
@@ -17,45 +18,54 @@ import { StorageError } from '../errors';
 import type { Outgoing } from '../store/store';
 import type { Ending } from './attempt';
 
-/** Bytes of a mark: within a page, so that a kill leaves it whole or not there. */
+/** Bytes of a mark: within a page, so that a kill leaves it whole or absent. */
 const SLOT = 256;
-/** Intents that may be ahead. Begun and not settled in the store are as many, and the one on the wire. */
-export const MOST_AHEAD = 32;
-/** Marks that are kept. One that was written over would be one that was never made, and its message sent twice. */
-const SLOTS = 2 * MOST_AHEAD;
-/** A release that knows only version 1 has 32 slots: to it, the lack of a mark of ours means nothing. */
+/**
+ * Intents that may be committed ahead. As many messages again, and the one on the wire, may be begun and not yet
+ * settled.
+ */
+export const MAX_AHEAD = 32;
+/**
+ * Marks that the file has room for. A mark that is overwritten too early reads as missing, and its message is sent
+ * twice.
+ */
+const SLOTS = 2 * MAX_AHEAD;
+/** Version 1 had 32 slots. A reader of version 1 must not believe that a mark is missing from this file. */
 const VERSION = 2;
-/** The machine's clock may be set a little meanwhile (milliseconds). */
+/** Tolerance for an adjusted clock when start times of the machine are compared (milliseconds). */
 const SAME_BOOT_MS = 5000;
 
 const head = z.object({ version: z.literal([1, VERSION]), boot: z.union([z.string(), z.number()]), since: z.number() });
 const mark = z.object({
-  /** Of two marks of a message the later one counts. */
+  /** The mark with the higher sequence counts. */
   sequence: z.number(),
   id: z.string(),
   attempt: z.number(),
-  /** `begun`: nobody knows whether MESH has it. `free`: MESH has answered, and has not got it. */
+  /** `begun`: it is not known whether MESH has the message. `free`: MESH has responded and does not have it. */
   is: z.enum(['begun', 'accepted', 'free']),
   messageId: z.string().exactOptional(),
   at: z.number(),
 });
 
-/** What is known of an attempt. */
+/** What is known about an attempt. */
 export type Mark = z.output<typeof mark>;
 
-/** The marks of one mailbox. One process at a time: its store's lock sees to that. */
+/** The marks of one mailbox. The store's lock ensures that only one process uses them. */
 export class SendMarks {
   readonly #file: FileHandle;
-  /** By message. */
+  /** Marks by message id. */
   readonly #marks = new Map<string, { slot: number; mark: Mark }>();
-  /** Whether a message without a mark was not begun, if its first intent is not older than `#since`. */
+  /** True if a message without a mark was not begun, provided that its first intent is not older than `#since`. */
   #isComplete: boolean;
   #since: number;
-  /** Of the last mark: its slot is the rest when it is divided by SLOTS. */
+  /** Sequence of the last mark: modulo SLOTS it gives the slot. */
   #sequence = 0;
-  /** For what is written: it is written at once. */
+  /** Reused for every write: writes are synchronous. */
   readonly #bytes = Buffer.alloc(2 * SLOT);
-  /** How an attempt ended, not written yet: with the next one's beginning it is one write, and nearly always that is at once. */
+  /**
+   * The mark of an attempt that ended, not written yet. Together with the next attempt's mark it is one write, nearly
+   * always.
+   */
   #due: { slot: number; mark: Mark } | undefined;
 
   private constructor(file: FileHandle, written: Buffer, boot: string | number) {
@@ -67,19 +77,22 @@ export class SendMarks {
       const bytes = written.subarray(slot * SLOT, (slot + 1) * SLOT);
       if (bytes.every((byte) => byte === 0)) continue;
       const one = mark.safeParse(read(written, slot));
-      // It may have been any message's.
+      // A broken mark may have been any message's.
       if (!one.success) this.#isComplete = false;
       else if (one.data.sequence > (this.#marks.get(one.data.id)?.mark.sequence ?? 0))
         this.#marks.set(one.data.id, { slot, mark: one.data });
     }
   }
 
-  /** Those of a mailbox (its key in the store), in a folder that is made (0700) if it is not there. Throws StorageError. */
+  /**
+   * Opens the marks of a mailbox (its key in the store) in a folder, which is created (0700) if needed.
+   * @throws StorageError
+   */
   static async open(folder: string, mailbox: string): Promise<SendMarks> {
     const name = createHash('sha256').update(mailbox).digest('hex').slice(0, 32);
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      // Made if it is not there, and kept as it is.
+      // O_CREAT without O_TRUNC: an existing file keeps its content.
       const file = await open(join(folder, name), constants.O_RDWR | constants.O_CREAT, 0o600);
       return new SendMarks(file, await file.readFile(), await bootOfMachine());
     } catch (cause) {
@@ -87,7 +100,9 @@ export class SendMarks {
     }
   }
 
-  /** What is known of the last attempt at a message; `not begun` where it is sure; undefined where nothing is known. */
+  /**
+   * Returns the mark of a message's last attempt; `not begun` where that is certain; undefined where nothing is known.
+   */
   of({ id, attempts, firstAttemptAt }: Outgoing): Mark | 'not begun' | undefined {
     const found = this.#marks.get(id)?.mark;
     if (found?.attempt === attempts) return found;
@@ -95,9 +110,9 @@ export class SendMarks {
   }
 
   /**
-   * Compares the marks with the store: where it knows less than they do, it is an older one that was put back, and what it calls
-   * `sending` may have been sent since by the one in whose place it is. Then the lack of a mark means nothing. Throws what `get`
-   * throws.
+   * Compares the marks with the store. If the store is behind the marks, an older copy was restored, and a message that
+   * is `sending` in it may have been sent by the store that it replaced: a missing mark then means nothing.
+   * @throws what `get` throws
    */
   async compare(get: (id: string) => Promise<Outgoing | undefined>): Promise<void> {
     for (const [id, { mark: one }] of this.#marks) {
@@ -106,16 +121,19 @@ export class SendMarks {
     }
   }
 
-  /** Everything that was begun is settled in the store: starts anew, at this time. Throws StorageError. */
+  /**
+   * Clears all marks at the time `since`. Call it when every begun message is settled in the store.
+   * @throws StorageError
+   */
   async renew(since: number): Promise<void> {
     try {
       this.#isComplete = false;
       this.#sequence = 0;
       this.#marks.clear();
       this.#due = undefined;
-      const whole = Buffer.alloc((SLOTS + 1) * SLOT);
-      await this.#file.write(whole, 0, whole.length, 0);
-      // The marks are gone before the head says that the lack of one means something.
+      const empty = Buffer.alloc((SLOTS + 1) * SLOT);
+      await this.#file.write(empty, 0, empty.length, 0);
+      // The old marks are gone from the disk before the head says that a missing mark means something.
       await this.#file.datasync();
       const boot = await bootOfMachine();
       await this.#file.write(inSlot(Buffer.alloc(SLOT), { version: VERSION, boot, since }), 0, SLOT, 0);
@@ -126,7 +144,10 @@ export class SendMarks {
     }
   }
 
-  /** Before the first byte goes out. Throws StorageError. */
+  /**
+   * Marks an attempt as begun. Call it before the first byte goes out.
+   * @throws StorageError
+   */
   begun({ id, attempts }: Outgoing, at: number): void {
     this.#sequence += 1;
     const slot = (this.#sequence % SLOTS) + 1;
@@ -143,8 +164,8 @@ export class SendMarks {
   }
 
   /**
-   * What the attempt has come to, for the time until the store has it: written within this turn of the event loop. Never throws:
-   * `begun` stands then.
+   * Marks how an attempt ended, until the store has it. The mark is written within this turn of the event loop. Never
+   * throws: if the write fails, `begun` stands.
    */
   ended({ id }: Outgoing, { change }: Ending, at: number): void {
     const begun = this.#marks.get(id);
@@ -168,11 +189,11 @@ export class SendMarks {
     try {
       this.#write(due.slot, due.mark);
     } catch {
-      // What was begun is asked for at MESH.
+      // The mark stays `begun`: after a kill MESH is asked about the message.
     }
   }
 
-  /** The store has what became of it. */
+  /** Forgets a message whose ending the store has. */
   settled({ id }: Outgoing): void {
     this.#marks.delete(id);
   }
@@ -182,12 +203,13 @@ export class SendMarks {
     await this.#file.close();
   }
 
-  /** One mark or two, one behind the other, from a slot on. A kill between two pages leaves the first of them. */
+  /** Writes one mark, or two in consecutive slots. A kill between two pages leaves the first mark. */
   #write(slot: number, ...marks: Mark[]): void {
     const bytes = this.#bytes.subarray(0, marks.length * SLOT);
     for (const [i, one] of marks.entries()) inSlot(bytes.subarray(i * SLOT, (i + 1) * SLOT), one);
     try {
-      // Synchronous: a page of the kernel's memory, about 10 µs; a thread of libuv's pool would take longer to wake up.
+      // Synchronous: it copies into a page of the kernel, about 10 µs; a thread of libuv's pool would take longer to
+      // wake up.
       writeSync(this.#file.fd, bytes, 0, bytes.length, slot * SLOT);
     } catch (cause) {
       throw notWritten(cause);
@@ -195,13 +217,13 @@ export class SendMarks {
   }
 }
 
-/** The slot, filled with the value and its checksum. */
+/** Fills a slot with a value and its checksum. */
 function inSlot(slot: Buffer, value: object): Buffer {
   const json = JSON.stringify(value);
   return slot.fill(' ', slot.write(`${json}${crc32(json).toString(16).padStart(8, '0')}`));
 }
 
-/** Undefined where it is not whole. */
+/** Returns the value in a slot; undefined if it is broken. */
 function read(written: Buffer, slot: number): unknown {
   const text = written.toString('utf8', slot * SLOT, (slot + 1) * SLOT).trimEnd();
   const json = text.slice(0, -8);
@@ -209,7 +231,7 @@ function read(written: Buffer, slot: number): unknown {
   return JSON.parse(json);
 }
 
-/** Linux names each start of the machine; elsewhere its time has to do. */
+/** Identifies the machine's last start: Linux has an id for it; elsewhere its time is used. */
 async function bootOfMachine(): Promise<string | number> {
   const id = await readFile('/proc/sys/kernel/random/boot_id', 'latin1').catch(() => '');
   return id.trim() || Date.now() - uptime() * 1000;
@@ -221,8 +243,8 @@ function isSame(one: string | number, other: string | number): boolean {
 }
 
 function notWritten(cause: unknown): StorageError {
-  return new StorageError('What is being sent could not be noted on the disk.', {
+  return new StorageError('The mark of the message being sent could not be written to the disk.', {
     cause,
-    advice: 'See that the disk is not full and that the user of Node-RED may write the folder of the store.',
+    advice: 'Check that the disk is not full and that the user who runs Node-RED may write to the folder of the store.',
   });
 }

@@ -1,4 +1,4 @@
-/** One message out: the straight line. */
+/** Sends one message directly, without the durable outbox. */
 import { randomUUID } from 'node:crypto';
 import type { MeshClient } from '../client/client';
 import type { MailboxConfig } from '../config';
@@ -12,17 +12,17 @@ import { scratchName, transferChunks } from './transfer';
 /** How to send. */
 export interface SendOptions {
   signal?: AbortSignal;
-  /** Called after each chunk that MESH has taken. */
+  /** Called after each chunk that MESH accepted. */
   onProgress?: (progress: Progress) => void;
 }
 
-/** In a scratch of its own a message needs no name of its own. */
+/** The message has a scratch of its own, so its name need not be unique. */
 const NAME = 'message';
 
 /**
- * Sends a message, in one request if it fits, else in chunks, and resolves when MESH has accepted it. Throws
- * InvalidMessageError, PayloadError or TooLargeError before anything is sent; UnknownOutcomeError where MESH may have
- * accepted it.
+ * Sends a message, in one request if it fits, otherwise in chunks, and resolves when MESH has accepted it.
+ * @throws InvalidMessageError, PayloadError or TooLargeError before anything is sent; UnknownOutcomeError when MESH may
+ *   have accepted it
  */
 export async function sendMessage(
   client: MeshClient,
@@ -39,7 +39,7 @@ export async function sendMessage(
     localId,
     contentType: fields.contentType || source.contentType,
   };
-  // What MESH would refuse is refused before a large payload is looked at.
+  // Headers that MESH would refuse are refused before a large payload is read.
   const headers = outgoingHeaders(config.mailboxId, envelope);
   let chunks = 1;
   const messageId = await withTemporaryScratch(async (scratch) => {

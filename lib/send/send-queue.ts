@@ -1,6 +1,6 @@
 /**
- * What the worker sends next: read from the store a few rows at a time, and the first of them with their plans, so that an
- * intent can be committed together with the end of another message.
+ * The messages that the worker sends next: a few rows read from the store at a time, the first of them with their
+ * plans, so that an intent can be committed together with the ending of another message.
  */
 import { AbortedError } from '../errors';
 import type { RecentRows } from '../store/recent-rows';
@@ -8,50 +8,53 @@ import type { Outgoing, OutgoingTransition, SendPlan, Store } from '../store/sto
 import type { Clock } from '../clock';
 import { isUnsendable, planOf, type AttemptParts, type Ending } from './attempt';
 import type { SendBackoff } from './send-backoff';
-import { MOST_AHEAD } from './send-marks';
+import { MAX_AHEAD } from './send-marks';
 import { storedError } from './stored-error';
 
-/** A row that may be sent, and how. */
+/** A row that may be sent, with its plan. */
 export interface Candidate {
   row: Outgoing;
   plan: SendPlan;
 }
 
-/** What it needs. */
+/** What a queue needs. */
 export interface SendQueueParts extends AttemptParts {
   store: Store;
   clock: Clock;
   mailbox: string;
   backoff: SendBackoff;
-  /** Rows that need not be read. Undefined where others send too: one of them may have tried it meanwhile. */
+  /**
+   * Rows that need not be read again. Undefined where other instances send too: one of them may have tried a row
+   * meanwhile.
+   */
   justQueued: RecentRows<Outgoing> | undefined;
-  /** No more is begun. */
+  /** Aborts when no attempt may begin any more. */
   stopping: AbortSignal;
-  /** Commits how a queued message ended that cannot be sent at all. */
+  /** Commits the ending of a queued message that cannot be sent at all. */
   end: (row: Outgoing, ending: Ending) => Promise<unknown>;
 }
 
-/** Rows that are read at once, up to 64 KiB of payload each. */
+/** Rows in one read, with up to 64 KiB of payload each. */
 const BATCH = 64;
-/** More than the worker has under way: what a read may still show as queued although it was taken. */
-const TAKEN = 3 * MOST_AHEAD;
+/** Ids that are remembered: more than the worker has in progress. A read may still show a taken row as queued. */
+const TAKEN = 3 * MAX_AHEAD;
 
-/** The queue's head, in memory. */
+/** The head of the outbox's queue, in memory. */
 export class SendQueue {
   readonly #parts: SendQueueParts;
   #rows: Outgoing[] = [];
   readonly #ready: Candidate[] = [];
-  /** The ids that were taken last. */
+  /** Ids of the rows that were taken last. */
   #taken: string[] = [];
   #preparing: Promise<void> | undefined;
-  /** Candidates that are to be ready: while the intents of some are committed, the next are not waited for. */
+  /** Candidates to have ready, so that the next intents need not wait for a read. */
   #wanted = 2;
 
   constructor(parts: SendQueueParts) {
     this.#parts = parts;
   }
 
-  /** Forgets what was read: the store may say otherwise by now. */
+  /** Forgets the rows that were read: the store may have changed since. */
   async clear(): Promise<void> {
     await this.#preparing?.catch(() => undefined);
     this.#rows = [];
@@ -59,24 +62,27 @@ export class SendQueue {
     this.#taken = [];
   }
 
-  /** Whether there is a candidate by now. */
+  /** True if a candidate is ready. */
   get isReady(): boolean {
     return this.#ready.length > 0;
   }
 
-  /** The next candidate, if it is ready by now. */
+  /** Returns the next candidate; undefined if none is ready. */
   takeReady(): Candidate | undefined {
     const first = this.#ready.shift();
     if (first && this.#taken.push(first.row.id) > TAKEN) this.#taken.shift();
     return first;
   }
 
-  /** Has the next candidate ready when it resolves, unless there is nothing to send. Throws what the store throws. */
+  /**
+   * Resolves when a candidate is ready, or there is nothing to send.
+   * @throws what the store throws
+   */
   async prepare(): Promise<void> {
     if (!this.isReady) await this.#prepare();
   }
 
-  /** Begins to have so many ready. What fails is tried again by whoever needs it. */
+  /** Starts to make this many candidates ready. After a failure, `prepare` tries again. */
   prepareAhead(wanted: number): void {
     this.#wanted = wanted;
     if (this.#ready.length < wanted) this.#prepare().catch(() => undefined);
@@ -88,7 +94,7 @@ export class SendQueue {
   }
 
   async #fill(): Promise<void> {
-    // While sending fails, each is chosen anew.
+    // While sending fails, each candidate is chosen when it is needed.
     while (this.#ready.length < (this.#parts.backoff.isFailing ? 1 : this.#wanted)) {
       const candidate = await this.#next();
       if (!candidate) return;
@@ -107,7 +113,7 @@ export class SendQueue {
       } catch (error) {
         if (error instanceof AbortedError) return undefined;
         if (!isUnsendable(error)) {
-          // Nobody overtakes it meanwhile.
+          // Back to the front, so that no other message overtakes it.
           this.#rows.unshift(row);
           throw error;
         }
@@ -122,7 +128,7 @@ export class SendQueue {
     return undefined;
   }
 
-  /** While sending fails, one at a time, and in a suspect's place the one behind it. */
+  /** Reads the next rows. While sending fails: one row, and the one behind the poison candidate in its place. */
   async #read(): Promise<Outgoing[]> {
     const { store, mailbox, clock, backoff, justQueued } = this.#parts;
     const { isFailing, passOver } = backoff;
@@ -141,7 +147,7 @@ export class SendQueue {
   }
 }
 
-/** The intent to send: committed before anything goes over the wire. */
+/** Returns the intent to send a candidate, to be committed before anything goes over the wire. */
 export function intent({ row, plan }: Candidate, now: number): OutgoingTransition {
   const attempt = row.attempts + 1;
   return {

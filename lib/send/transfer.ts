@@ -1,35 +1,40 @@
-/** The chunks of one message, in order, from wherever it was left: what every way of sending has in common. */
+/**
+ * Uploads the chunks of one message in order, from wherever an earlier upload stopped. Every way of sending uses this.
+ */
 import type { MeshClient } from '../client/client';
 import { gzippedBody, plainBody, splitPayload, type Slice } from '../payload/chunks';
 import type { ReadyBody, Scratch } from '../payload/scratch';
 import type { PayloadSource } from '../payload/source';
 import type { SendPlan } from '../store/store';
 
-/** A message that is ready to go. */
+/** A message that is ready to be uploaded. */
 export interface Transfer {
   source: PayloadSource;
-  /** Of send_message, checked. */
+  /** The checked headers for send_message. */
   headers: Record<string, string>;
   plan: SendPlan;
   scratch: Scratch;
-  /** Begins the names of what it puts into the scratch. */
+  /** Prefix of the message's names in the scratch. */
   name: string;
-  /** Where an earlier upload got to; chunk 1 gets the id. */
+  /** Chunks that an earlier upload sent, and the id that MESH returned for chunk 1. */
   done?: { chunks: number; messageId: string };
 }
 
-/** Told after each chunk that MESH has taken; the next one waits for it. */
+/** Called after each chunk that MESH accepted; the next chunk waits for it. */
 export type ChunkSent = (sent: { chunk: number; totalChunks: number; bytes: number; messageId: string }) => unknown;
 
-/** Compressed bytes that are held at the most, the chunk on the wire included (bytes, uncompressed). */
-const HELD_BYTES = 64_000_000;
-/** zlib threads: more would leave none of libuv's four for files and names. */
+/** Compressed bodies kept at most, including the chunk on the wire (bytes, uncompressed). */
+const MAX_BODY_BYTES = 64_000_000;
+/** zlib threads: more would leave none of libuv's four for files and DNS. */
 const COMPRESSORS = 2;
 
-/** The name of a chunk's compressed bytes in the scratch. */
+/** Returns the name of a chunk's compressed bytes in the scratch. */
 export const scratchName = (name: string, chunk: number): string => `${name}.${chunk}.gz`;
 
-/** Sends what is left, and gives MESH's id of the message. Throws what the client throws. */
+/**
+ * Sends the chunks that are left. Returns MESH's id of the message.
+ * @throws what the client throws
+ */
 export async function transferChunks(
   client: MeshClient,
   transfer: Transfer,
@@ -59,8 +64,8 @@ export async function transferChunks(
 }
 
 /**
- * The gzipped bodies of the chunks, made ready ahead: while one is on the wire, the next two are compressed, each in a thread of
- * zlib's own. How many are held, the one on the wire included, is bounded by their size.
+ * Compresses the bodies of the chunks ahead: while one is on the wire, the next two are gzipped, each in a zlib thread
+ * of its own. Their size bounds how many are kept, including the one on the wire.
  */
 class BodiesAhead {
   readonly #slices: readonly Slice[];
@@ -71,15 +76,15 @@ class BodiesAhead {
   constructor(slices: readonly Slice[], transfer: Transfer) {
     this.#slices = slices;
     this.#transfer = transfer;
-    this.#ahead = Math.max(0, Math.min(COMPRESSORS, Math.floor(HELD_BYTES / transfer.plan.chunkBytes) - 1));
+    this.#ahead = Math.max(0, Math.min(COMPRESSORS, Math.floor(MAX_BODY_BYTES / transfer.plan.chunkBytes) - 1));
   }
 
-  /** The body of a chunk, from index 0 on and in order; what comes after it is begun. */
+  /** Returns the body of a chunk and starts the next ones. Call it for each chunk in order. */
   async take(index: number): Promise<ReadyBody> {
     const { source } = this.#transfer;
     const slice = this.#slices[index];
     if (!slice) throw new RangeError('There is no such chunk.');
-    // At first nothing is on the wire yet, and both threads are free.
+    // For the first chunk nothing is on the wire yet, and both threads are free.
     for (let next = index; next < index + Math.max(1, this.#ahead); next += 1) void this.#begin(next);
     const body = await this.#begin(index);
     this.#ready.delete(index);
@@ -87,7 +92,7 @@ class BodiesAhead {
     return body ?? plainBody(source, slice);
   }
 
-  /** Waits for what is under way: its files are in use, and its memory. */
+  /** Waits for the compressions that still run: they use files and memory. */
   async stop(): Promise<void> {
     if (this.#ready.size === 0) return;
     await Promise.allSettled(this.#ready.values());
@@ -100,7 +105,7 @@ class BodiesAhead {
     const { source, plan, scratch, name } = this.#transfer;
     const body =
       this.#ready.get(index) ?? gzippedBody(source, slice, plan.level, scratch, scratchName(name, index + 1));
-    // It may fail while the chunk before it is on the wire, and nobody awaits it yet.
+    // It may fail while the chunk before it is on the wire, when nothing awaits it yet.
     body.catch(() => undefined);
     this.#ready.set(index, body);
     return body;

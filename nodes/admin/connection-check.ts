@@ -1,30 +1,27 @@
 /**
- * `POST /mesh/check`: the test of a connection with what is typed in a mailbox's dialog, before it is deployed.
+ * `POST /mesh/check`: tests a connection with the fields of a mailbox's dialog, before it is deployed.
  *
- * It connects to whatever address it is given: so it needs `mesh.write`, tells nothing of what a server answers but names
- * in its certificate, and takes the stored credentials of a deployed mailbox only to the address that they are for.
+ * It connects to any address, so it needs `mesh.write`, reports nothing of a server's response but the names in its
+ * certificate, and sends the stored credentials of a deployed mailbox only to the address for which they were deployed.
  */
 import type { NodeAPI } from 'node-red';
 import { checkConnection, ConfigurationError, type CheckStep, type MailboxOptions } from '../../lib/index';
-import { adminEndpoint, type AdminRequest } from './endpoints';
 import { mailboxAddress, readEnvironment, type MeshConfigCredentials } from '../mailbox/mailbox-settings';
 import { findConfig } from '../mailbox/mailbox-user';
 import { meshAccess, sandboxAccess } from '../mailbox/open-mailbox';
 import { errorDetails } from '../shared/report-error';
-import { testClock } from '../mailbox/test-clock';
 import { sharedText } from '../shared/texts';
 import { readProxy, readTls } from '../shared/tls-and-proxy';
+import { adminEndpoint, type AdminRequest } from './endpoints';
 
-/** What the editor shows for a credential that it does not know. */
+/** The editor's value for a credential that is stored and unknown to it. */
 const STORED = '__PWRD__';
-const LONGEST = 100_000;
-/** No step takes longer (milliseconds): who waits in front of the dialog wants to know by then. */
-const STEP_MS = 10_000;
+const MAX_TEXT_LENGTH = 100_000;
 
 type Texts = Readonly<Record<string, string>>;
 
-/** What is answered. `notes` say in words what was tested other than typed. */
-interface Answer {
+/** The response. `notes` name what the test used in place of a typed value. */
+interface CheckResult {
   steps: CheckStep[];
   notes: string[];
 }
@@ -35,15 +32,13 @@ export function addConnectionCheck(RED: NodeAPI): void {
   );
 }
 
-async function check(RED: NodeAPI, request: AdminRequest): Promise<Answer> {
+async function check(RED: NodeAPI, request: AdminRequest): Promise<CheckResult> {
   const typed = textsOf(request.body);
   const notes: string[] = [];
   try {
     const options = await optionsOf(RED, request.body, typed, notes);
     const workflowId = (typed['workflowId'] ?? '').trim();
-    const { speed = 1 } = testClock().clock ?? {};
-    const stepMs = STEP_MS / speed;
-    return { steps: await checkConnection(options, { workflowId, signal: request.signal, stepMs }), notes };
+    return { steps: await checkConnection(options, { workflowId, signal: request.signal }), notes };
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     const { message, advice } = errorDetails(RED, error);
@@ -72,7 +67,7 @@ async function optionsOf(RED: NodeAPI, body: unknown, typed: Texts, notes: strin
   return meshAccess({ environment, mailboxId, password, sharedKey, ...(tls && { tls }), ...(proxy && { proxy }) });
 }
 
-/** As typed; where the field still shows its mask, as deployed, and only for the address that they were deployed for. */
+/** Returns the typed credentials, and for a field that shows its mask the deployed one, if the environment is the same. */
 function credentialsOf(RED: NodeAPI, typed: Texts, environment: string): Required<MeshConfigCredentials> {
   const found = { password: typed['password'] ?? '', sharedKey: typed['sharedKey'] ?? '' };
   if (found.password !== STORED && found.sharedKey !== STORED) return found;
@@ -87,7 +82,7 @@ function credentialsOf(RED: NodeAPI, typed: Texts, environment: string): Require
   };
 }
 
-/** Files are read by the deployed node only: a test may not be used to look for files on the server. */
+/** Only a deployed node reads files, so that nobody can use the test to search the server for files. */
 function tlsOf(RED: NodeAPI, body: unknown, typed: Texts, notes: string[]): MailboxOptions['tls'] {
   const id = typed['tls'] ?? '';
   if (id === '') return undefined;
@@ -128,11 +123,11 @@ function partOf(body: unknown, name: string): unknown {
   return (body as Record<string, unknown> | null)?.[name];
 }
 
-/** The texts of a body; whatever else is in it is left out. */
+/** Returns the string properties of a body. */
 function textsOf(body: unknown): Texts {
   if (typeof body !== 'object' || body === null) return {};
   const entries = Object.entries(body).filter(
-    (entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1].length <= LONGEST,
+    (entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1].length <= MAX_TEXT_LENGTH,
   );
   return Object.fromEntries(entries);
 }

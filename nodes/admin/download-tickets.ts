@@ -1,64 +1,64 @@
 /**
- * Tickets for downloads. A browser streams to the disk only what it fetches by itself, as a link or a navigation; such a request
- * can carry neither the user's token nor the editor's header (shared/admin.ts). So a guarded POST, with both, gives a ticket for
- * one file, and the browser's own GET shows it:
+ * Tickets for downloads. A browser streams to disk only what it requests by itself, by a link or a navigation, and such a request
+ * carries neither the user's token nor the editor's header (endpoints.ts). So a guarded POST, which has both, issues a ticket for
+ * one file, and the browser's own GET presents it. A ticket
  *
- * - 256 random bits; of what is kept here only the hash is compared, so that no timing tells one;
- * - good once: it is taken out before anything is done with it, so that of two requests one is refused;
- * - good for half a minute, on this Node-RED, for the file and the user that it was given for and no other;
- * - worth nothing to another site: it cannot read the POST's answer, and knows no ticket.
+ * - has 256 random bits; only hashes are stored and compared, so that timing reveals none;
+ * - works once: it is removed before it is used, so that the second of two requests is refused;
+ * - works for half a minute, on this Node-RED, for one file and one user;
+ * - is of no use to another site, which cannot read the POST's response.
  *
- * It stands in a URL, and so perhaps in a proxy's log: by then it has been used, or is too old.
+ * A ticket is part of a URL, and so perhaps of a proxy's log: by then it has been used or has expired.
  */
 import { createHash, randomBytes } from 'node:crypto';
 
-/** What a ticket is good for. */
+/** The permission that a ticket carries. */
 export interface Ticket {
-  /** Path of the download, below the editor's root. */
+  /** Path of the download below the editor's root. */
   readonly path: string;
-  /** Whose name the ledger gets; undefined where nobody was asked. */
+  /** User for the ledger; undefined when Node-RED has no authentication. */
   readonly user: string | undefined;
 }
 
-/** From click to request it is less than a second; a slow browser may ask somebody for a folder before. */
+/** A request follows the click within a second; a browser that first asks for a folder takes longer. */
 export const TICKET_MS = 30_000;
-/** Each is some hundred bytes; nobody has more clicks open. */
-const MOST = 1000;
+/** Maximum number of unused tickets, of some hundred bytes each. */
+const MAX_OPEN = 1000;
 
 const hashOf = (ticket: string): string => createHash('sha256').update(ticket).digest('hex');
 
-/** Tickets of one process. */
+/** The unused tickets of one endpoint. */
 export class DownloadTickets {
   readonly #open = new Map<string, Ticket & { until: number }>();
   readonly #now: () => number;
 
-  /** @param now milliseconds; a test's own clock */
+  /** @param now steady time in milliseconds, for tests */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 
-  /** A new ticket, as text for a URL. */
-  give({ path, user }: Ticket): string {
-    this.#forget();
+  /** Returns a new ticket, as text for a URL. */
+  issue({ path, user }: Ticket): string {
+    this.#expire();
     const ticket = randomBytes(32).toString('base64url');
     this.#open.set(hashOf(ticket), { path, user, until: this.#now() + TICKET_MS });
     return ticket;
   }
 
-  /** Uses a ticket up. Undefined where it was used already, is too old, or is for another path: then too it is used up. */
-  take(ticket: string, path: string): Ticket | undefined {
-    this.#forget();
+  /** Uses a ticket up. Returns undefined when it was used before, has expired, or is for another path. */
+  redeem(ticket: string, path: string): Ticket | undefined {
+    this.#expire();
     const key = hashOf(ticket);
     const found = this.#open.get(key);
     this.#open.delete(key);
     return found?.path === path ? { path, user: found.user } : undefined;
   }
 
-  #forget(): void {
+  #expire(): void {
     const now = this.#now();
     for (const [key, { until }] of this.#open) {
-      // The oldest is first.
-      if (until > now && this.#open.size < MOST) return;
+      // The oldest comes first.
+      if (until > now && this.#open.size < MAX_OPEN) return;
       this.#open.delete(key);
     }
   }

@@ -1,62 +1,62 @@
 /**
- * The guard of this package's admin endpoints (`/mesh/…` of the editor's server). Every endpoint of ours is made here, so
- * that none can be made without it:
+ * The guard of this package's admin endpoints (`/mesh/…` of the editor's server). All of them are created here, so that none
+ * lacks it:
  *
  * - Node-RED's own authentication and a permission: `mesh.read` shows no patient data, `mesh.write` changes something,
- *   `mesh.payload` looks into a message, downloads or composes one. Node-RED's scope `read` has the first, `write` the second;
- *   `mesh.payload` has to be granted by name, or by `*`. Refused by Node-RED with 401.
- * - Against requests that another site has a browser make: a header that no form and no image can set, which the editor's own
- *   requests have (RED's `$.ajaxSetup`), and a content type that no form can send. This counts where adminAuth is off: else
- *   the token is a header already. Refused with 403.
- * - Where a message may be of a patient (every mailbox but those of a sandbox on this machine) `mesh.payload` needs a user with
- *   a name: refused with 403 where adminAuth is off, or for its anonymous default user.
- * - A browser's own download can carry neither token nor header: it shows a ticket (download-tickets.ts), which it got from the
- *   same guard, for the same path and permission, at `POST <path>/ticket`.
+ *   `mesh.payload` shows, downloads or composes a message. Node-RED's scope `read` includes the first, `write` the second;
+ *   `mesh.payload` has to be granted by name, or by `*`. Node-RED refuses with 401.
+ * - Against requests that another site makes a browser send: a header that no form or image can set and the editor's own
+ *   requests have (RED's `$.ajaxSetup`), and a content type that no form can send. This matters when adminAuth is off, since
+ *   otherwise the token is such a header. Refused with 403.
+ * - Outside a sandbox on this machine a message may concern a patient, and `mesh.payload` needs a named user: refused with 403
+ *   when adminAuth is off, and for its anonymous default user.
+ * - A browser's own download carries neither token nor header. It presents a ticket (download-tickets.ts) that the same guard
+ *   issued for the same path and permission at `POST <path>/ticket`.
  */
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
-import { sendError, sendJson } from './response';
-import { ForbiddenError } from './errors';
 import { DownloadTickets } from './download-tickets';
+import { ForbiddenError } from './errors';
+import { sendError, sendJson } from './response';
 
 export type MeshPermission = 'mesh.read' | 'mesh.write' | 'mesh.payload';
 
-/** What an endpoint is. */
+/** Definition of an endpoint. */
 export interface AdminEndpoint {
   method: 'get' | 'post';
-  /** Below the editor's root, e.g. `/mesh/mailboxes/:id`. */
+  /** Path below the editor's root, e.g. `/mesh/mailboxes/:id`. */
   path: string;
   permission: MeshPermission;
-  /** Of a POST. `json` (default): read and checked by Node-RED's parser. `stream`: whatever comes, as application/octet-stream. */
+  /** Body of a POST. `json` (default): parsed by Node-RED. `stream`: application/octet-stream, unread. */
   body?: 'json' | 'stream';
-  /** For monitoring systems, which send no header of the editor's: a GET whose answer no other site's script can read. */
+  /** Lets a GET omit the editor's header, for monitoring systems. No other site's script can read the response. */
   forMonitors?: boolean;
   /**
-   * Of a GET that a browser may download by itself, with a ticket. Called before one is given: what it throws is answered there,
-   * where somebody reads it.
+   * Allows a browser to download this GET with a ticket. Called before a ticket is issued, so that an error appears in the
+   * response to the script, where the user can read it.
    */
   download?: (request: AdminRequest) => Promise<unknown>;
 }
 
-/** A request that has passed the guard. */
+/** A request that passed the guard. */
 export interface AdminRequest {
-  /** The user's name; undefined where adminAuth is off, and for its anonymous default user. */
+  /** Name of the user; undefined when adminAuth is off, and for its anonymous default user. */
   readonly user: string | undefined;
   readonly params: Readonly<Record<string, string>>;
-  /** The query's texts; a repeated one is left out. */
+  /** Parameters of the query, without repeated ones. */
   readonly query: Readonly<Record<string, string>>;
-  /** Of a JSON body; an empty object where there is none. Not checked. */
+  /** The JSON body, unchecked; an empty object when there is none. */
   readonly body: unknown;
-  /** Aborted when the caller has gone. */
+  /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
   readonly raw: Request;
   readonly response: Response;
 }
 
-/** Gives what is answered as JSON; undefined where it has answered by itself. */
+/** Returns the response, sent as JSON; undefined when the handler has sent it itself. */
 export type AdminHandler = (request: AdminRequest) => Promise<unknown>;
 
-/** Adds an endpoint behind the guard. A thrown error is answered with its code, message and advice, without its cause. */
+/** Adds an endpoint behind the guard. The response to an error has its code, message and advice, but not its cause. */
 export function adminEndpoint(RED: NodeAPI, endpoint: AdminEndpoint, handler: AdminHandler): void {
   const { method, path, permission, download } = endpoint;
   const tickets = download && ticketsFor(RED, endpoint, download);
@@ -70,7 +70,7 @@ export function adminEndpoint(RED: NodeAPI, endpoint: AdminEndpoint, handler: Ad
     crossSiteGuard(endpoint),
     RED.auth.needsPermission(permission),
     (raw: Request, response: Response) => {
-      void answer(RED, raw, response, handler);
+      void respond(RED, raw, response, handler);
     },
   );
 }
@@ -85,12 +85,12 @@ function ticketsFor(
   adminEndpoint(RED, { method: 'post', path: `${path}/ticket`, permission }, async (request) => {
     await check(request);
     const { raw, user } = request;
-    return { ticket: tickets.give({ path: raw.path.replace(/\/ticket$/, ''), user }) };
+    return { ticket: tickets.issue({ path: raw.path.replace(/\/ticket$/, ''), user }) };
   });
   return tickets;
 }
 
-/** In the name of the user whom the ticket was given to. Any other is answered with 403, without a reason. */
+/** Runs the handler as the user to whom the ticket was issued. The response to an invalid ticket is 403 without a reason. */
 async function withTicket(
   RED: NodeAPI,
   tickets: DownloadTickets,
@@ -99,38 +99,38 @@ async function withTicket(
   handler: AdminHandler,
 ): Promise<void> {
   const { ticket } = raw.query;
-  const found = typeof ticket === 'string' ? tickets.take(ticket, raw.path) : undefined;
+  const found = typeof ticket === 'string' ? tickets.redeem(ticket, raw.path) : undefined;
   if (isOtherSite(raw) || !found) response.status(403).end();
   else await run(RED, raw, response, handler, found.user);
 }
 
 /**
- * To be called with a mailbox's environment before a message of it is looked into, downloaded or composed.
- * @param environment as mesh-config has it: `sandbox`, `integration`, `live` or a URL
- * @throws ForbiddenError
+ * Checks that the user may see messages of this environment. Call it before one is shown, downloaded or composed.
+ * @param environment `sandbox`, `integration`, `live` or a URL
+ * @throws ForbiddenError when the environment needs a named user and there is none
  */
 export function requireNamedUser(RED: NodeAPI, request: AdminRequest, environment: string): void {
   if (isLocalSandbox(environment) || request.user !== undefined) return;
   throw new ForbiddenError(hasAdminAuth(RED) ? 'anonymous' : 'no-admin-auth');
 }
 
-/** Whether messages of this mailbox may be shown to somebody of whom Node-RED does not know the name. */
+/** True when messages of this environment are shown only to a user whose name Node-RED knows. */
 export function payloadNeedsUser(environment: string): boolean {
   return !isLocalSandbox(environment);
 }
 
-/** Whether Node-RED asks for a user at all. */
+/** True when Node-RED authenticates its users. */
 export function hasAdminAuth(RED: NodeAPI): boolean {
   return Boolean((RED.settings as { adminAuth?: unknown }).adminAuth);
 }
 
-/** Not only `live` and `integration`: a URL that is not this machine's may be a proxy before them. */
+/** True for a sandbox on this machine. Any other URL may be a proxy in front of `live` or `integration`. */
 function isLocalSandbox(environment: string): boolean {
   if (environment === 'sandbox') return true;
   return URL.canParse(environment) && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(environment).hostname);
 }
 
-/** The header of every request of the editor's own script; a simple request of another site cannot have it. */
+/** A header of every request of the editor's own script, which a simple request of another site cannot have. */
 const EDITOR_HEADER = 'node-red-api-version';
 
 function crossSiteGuard({ method, body = 'json', forMonitors = false }: AdminEndpoint) {
@@ -147,9 +147,9 @@ function isOtherSite(raw: Request): boolean {
   return site !== undefined && site !== 'same-origin' && site !== 'none';
 }
 
-async function answer(RED: NodeAPI, raw: Request, response: Response, handler: AdminHandler): Promise<void> {
+async function respond(RED: NodeAPI, raw: Request, response: Response, handler: AdminHandler): Promise<void> {
   const user = userOf(raw);
-  // Node-RED lets a request without a user pass if a strategy does: never here.
+  // Node-RED accepts a request without a user if a strategy does. These endpoints do not.
   if (user === undefined && hasAdminAuth(RED)) response.status(401).end();
   else await run(RED, raw, response, handler, user?.name);
 }
@@ -180,7 +180,7 @@ async function run(
   }
 }
 
-/** Undefined where nobody has been asked; without a name for adminAuth's default user. */
+/** Undefined without authentication; a user without a name for adminAuth's default user. */
 function userOf(raw: Request): { name: string | undefined } | undefined {
   const { user } = raw as { user?: { username?: unknown; anonymous?: unknown } };
   if (user === undefined || user === null) return undefined;

@@ -1,6 +1,6 @@
-/** What an admin endpoint refuses by itself, beside the errors of the library. */
+/** Errors of the admin endpoints themselves, beside those of the library. */
 
-/** 403: the permission is there, but nobody knows whose it is. */
+/** Status 403: the user has the permission, but no name. */
 export class ForbiddenError extends Error {
   readonly reason: 'no-admin-auth' | 'anonymous';
 
@@ -11,7 +11,7 @@ export class ForbiddenError extends Error {
   }
 }
 
-/** 404: no such mailbox, or it is not open. */
+/** Status 404: there is no such mailbox, or it is not open. */
 export class NoSuchMailboxError extends Error {
   override readonly name = 'NoSuchMailboxError';
 }

@@ -1,16 +1,18 @@
 /**
- * `GET /mesh/health` (JSON) and `GET /mesh/metrics` (Prometheus' text) for monitoring systems, behind Node-RED's own
- * authentication with `mesh.read`. Off unless settings.js says `mesh: { metrics: true }` or the environment MESH_METRICS=1.
- * No secret and no patient data: mailbox ids, states, times and counts.
+ * `GET /mesh/health` (JSON) and `GET /mesh/metrics` (Prometheus' text format) for monitoring systems, behind Node-RED's own
+ * authentication with `mesh.read`. Off unless settings.js has `mesh: { metrics: true }` or the environment MESH_METRICS=1. The
+ * responses have mailbox ids, states, times and counts, but no secret and no patient data.
+ *
+ * A new metric is a line in `exposition` (or `addTraffic`); its value comes from monitor/measure.ts.
  */
 import type { NodeAPI } from 'node-red';
 import type { Counter, Gauge, Registry } from 'prom-client';
-import { LATENCY_BOUNDS } from '../../lib/index';
+import { LATENCY_BOUNDS, systemClock } from '../../lib/index';
+import { knownMailboxes } from '../mailbox/known-mailboxes';
+import { wantsMetrics } from '../mailbox/runtime-settings';
+import { measure, type Measured, type Unmeasured } from '../monitor/measure';
 import { adminEndpoint } from './endpoints';
 import { safeHeaders } from './response';
-import { measure, type Measured, type Unmeasured } from './measure';
-import { knownMailboxes } from './known-mailboxes';
-import { wantsMetrics } from '../mailbox/runtime-settings';
 
 export function addMonitoring(RED: NodeAPI): void {
   if (!wantsMetrics(RED)) return;
@@ -29,39 +31,39 @@ export function addMonitoring(RED: NodeAPI): void {
   });
 }
 
-/** prom-client is loaded by the first who asks. The values are made anew for each answer: nothing is kept between them. */
+/** Loads prom-client at the first request. Every response has a registry of its own, and nothing is kept between them. */
 async function exposition(mailboxes: Array<Measured | Unmeasured>): Promise<{ contentType: string; text: string }> {
   const prometheus = await import('prom-client');
   const registry = new prometheus.Registry();
   const gauge = gauges(registry, prometheus.Gauge);
-  const now = Date.now();
+  const now = systemClock.now();
   for (const each of mailboxes) {
     const of = { mailbox: each.mailboxId || each.name };
     gauge('mesh_connected', '1 if the last handshake succeeded.', of, each.connection === 'connected' ? 1 : 0);
     if (!('health' in each)) continue;
     const { health, outbox, inbox } = each;
     gauge('mesh_outbox_waiting', 'Messages not yet accepted by MESH.', of, outbox.waiting);
-    gauge('mesh_outbox_held', 'Messages held for a person, unknown or parked.', of, outbox.held);
-    gauge('mesh_outbox_paused', '1 while nothing is sent.', of, outbox.paused ? 1 : 0);
+    gauge('mesh_outbox_held', 'Messages that need a decision: unknown or parked.', of, outbox.held);
+    gauge('mesh_outbox_paused', '1 while sending is paused.', of, outbox.paused ? 1 : 0);
     for (const [state, count] of Object.entries(outbox.byState)) {
       gauge('mesh_outbox_messages', 'Messages in the outbox, by state.', { ...of, state }, count);
     }
     gauge('mesh_overdue', 'Sent messages not collected or answered in time (counted to 1001).', of, each.overdue);
-    gauge('mesh_inbox_waiting', 'Received messages not yet delivered to a flow.', of, inbox.waiting);
-    gauge('mesh_inbox_in_flight', 'Messages that a flow is not done with.', of, inbox.inFlight);
+    gauge('mesh_inbox_waiting', 'Received messages with a pending delivery to a flow.', of, inbox.waiting);
+    gauge('mesh_inbox_in_flight', 'Messages delivered to a flow and not yet acknowledged.', of, inbox.inFlight);
     gauge('mesh_inbox_unclaimed', 'Messages that no node claims.', of, inbox.unclaimed);
     gauge('mesh_inbox_parked', 'Received messages that are parked (counted to 1001).', of, inbox.parked);
     if (each.freeBytes !== null) {
-      gauge('mesh_disk_free_bytes', 'Bytes left where large payloads are kept.', of, each.freeBytes);
+      gauge('mesh_disk_free_bytes', 'Free bytes in the folder of large payloads.', of, each.freeBytes);
     }
     const age = (name: string, help: string, time: string | null): void => {
       if (time !== null) gauge(name, help, of, (now - Date.parse(time)) / 1000);
     };
-    age('mesh_last_poll_age_seconds', 'Since the inbox was last listed.', health.poll.lastSucceeded);
-    age('mesh_last_handshake_age_seconds', 'Since the last good handshake.', health.handshake.lastSucceeded);
+    age('mesh_last_poll_age_seconds', 'Time since the inbox was last listed.', health.poll.lastSucceeded);
+    age('mesh_last_handshake_age_seconds', 'Time since the last successful handshake.', health.handshake.lastSucceeded);
     if (health.certificate) {
       const left = (Date.parse(health.certificate.validTo) - now) / 1000;
-      gauge('mesh_certificate_expires_seconds', 'Until the client certificate expires.', of, left);
+      gauge('mesh_certificate_expires_seconds', 'Time until the client certificate expires.', of, left);
     }
     if (health.clockSkew) {
       gauge('mesh_clock_skew_seconds', 'The server’s clock minus ours.', of, health.clockSkew.ms / 1000);
@@ -87,7 +89,7 @@ function gauges(registry: Registry, Kind: typeof Gauge): SetGauge {
 
 const LATENCY = 'mesh_collected_seconds';
 
-/** What went through each mailbox. The counts are the library's: a histogram of prom-client could only be told one by one. */
+/** Adds the traffic of each mailbox. The library counts it: a histogram of prom-client takes only single observations. */
 function addTraffic(
   registry: Registry,
   prometheus: { Counter: typeof Counter; Gauge: typeof Gauge },
@@ -102,14 +104,14 @@ function addTraffic(
   count('mesh_sent_bytes_total', 'Their payloads, before compression.', ({ sent }) => sent.bytes);
   count('mesh_received_messages_total', 'Stored since the mailbox was opened.', ({ received }) => received.messages);
   count('mesh_received_bytes_total', 'Their payloads, decompressed.', ({ received }) => received.bytes);
-  const help = 'From accepted to acknowledged by the recipient, as it was seen here.';
+  const help = 'Time from accepted by MESH to collected by the recipient, as observed here.';
   const latency = new prometheus.Gauge({ name: LATENCY, help, registers: [registry] });
   const plain = latency.get.bind(latency);
-  // prom-client declares its types as numbers, and has them as texts.
+  // prom-client declares its types as numbers, but uses strings.
   latency.get = async () => ({ ...(await plain()), type: 'histogram' as never, values: open.flatMap(latencyOf) });
 }
 
-/** The lines of one mailbox; each bucket has those before it. */
+/** Returns the lines of one mailbox. Each bucket includes the ones below it. */
 function latencyOf({ mailboxId: mailbox, traffic: { collected } }: Measured): LatencyLine[] {
   let below = 0;
   const buckets = LATENCY_BOUNDS.map((le, at): LatencyLine => {

@@ -1,11 +1,11 @@
-/** What the admin endpoints answer: JSON, never kept by a browser or a proxy; errors as a user may see them. */
+/** Responses of the admin endpoints: JSON that no browser or proxy stores, and errors in words for the user. */
 import type { Response } from 'express';
 import type { NodeAPI } from 'node-red';
 import { ForbiddenError, NoSuchMailboxError } from './errors';
 import { errorDetails } from '../shared/report-error';
 import { sharedText } from '../shared/texts';
 
-/** Of errors that the caller can do something about; any other is 500. */
+/** Status by error code, for errors that the caller can act on; any other is 500. */
 const STATUS: Readonly<Record<string, number>> = {
   MESH_NOT_FOUND: 404,
   MESH_INVALID_MESSAGE: 400,
@@ -16,7 +16,7 @@ const STATUS: Readonly<Record<string, number>> = {
   MESH_STORAGE: 507,
 };
 
-/** Headers of every answer: nothing is kept, guessed or run. */
+/** Sets the headers of every response: it is not stored, its type not guessed, and nothing in it runs. */
 export function safeHeaders(response: Response): void {
   response.set({
     'Cache-Control': 'no-store',
@@ -31,7 +31,7 @@ export function sendJson(response: Response, status: number, value: unknown): vo
   response.status(status).json(value);
 }
 
-/** `{ error: { code, message, advice } }`. Once the answer has begun it can only be broken off. */
+/** Sends `{ error: { code, message, advice } }`. A response that has begun is aborted instead. */
 export function sendError(RED: NodeAPI, response: Response, error: unknown): void {
   if (response.headersSent) {
     response.destroy();

@@ -1,10 +1,10 @@
-/** What the sidebar does with `mesh.write`. Each action on a message is in the ledger, with the user. */
+/** Actions of the sidebar, with `mesh.write`. The ledger records each action on a message with the user. */
 import type { NodeAPI } from 'node-red';
 import { InvalidMessageError } from '../../lib/index';
-import { adminEndpoint, type AdminRequest } from './endpoints';
 import type { OpenedMailbox } from '../mailbox/connection';
-import { messageOf, openedMailbox } from './sidebar-paths';
 import { sharedText } from '../shared/texts';
+import { adminEndpoint, type AdminRequest } from './endpoints';
+import { messageOf, openedMailbox } from './sidebar-paths';
 
 export function actionEndpoints(RED: NodeAPI): void {
   const write = { method: 'post', permission: 'mesh.write' } as const;
@@ -18,7 +18,7 @@ export function actionEndpoints(RED: NodeAPI): void {
       }
       case 'handshake':
         await mailbox.handshake({ signal: request.signal });
-        // Whatever kept the outbox waiting is mended.
+        // The cause of the outbox's pause is gone.
         mailbox.resumeSending();
         return { succeeded: true };
       default:
@@ -53,7 +53,7 @@ async function actOn(
     case 'out drop':
       return { state: (await mailbox.outbox.drop(reference)).state };
     case 'in acknowledge':
-      // Only what is in the store: anything else would go to MESH as it is.
+      // Rejects an id that is not in the store: it would go to MESH unchecked.
       await mailbox.operator.privateFields('in', reference);
       await poller.acknowledge(reference);
       return { state: 'done' };

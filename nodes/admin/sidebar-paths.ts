@@ -1,11 +1,14 @@
-/** What the sidebar's endpoints read from their path. */
+/** Reads the parameters in the paths of the sidebar's endpoints. */
 import type { NodeAPI } from 'node-red';
-import { NoSuchMailboxError } from './errors';
-import type { AdminRequest } from './endpoints';
 import type { Connection, OpenedMailbox } from '../mailbox/connection';
 import { findConfig } from '../mailbox/mailbox-user';
+import type { AdminRequest } from './endpoints';
+import { NoSuchMailboxError } from './errors';
 
-/** The mailbox of the path's `:id`. Throws NoSuchMailboxError where none is open. */
+/**
+ * Returns the mailbox of the path's `:id`.
+ * @throws NoSuchMailboxError when no such mailbox is open
+ */
 export async function openedMailbox(
   RED: NodeAPI,
   { params }: AdminRequest,
@@ -16,7 +19,7 @@ export async function openedMailbox(
   return { ...opened, connection };
 }
 
-/** The path's `:direction` and `:reference`. */
+/** Returns the path's `:direction` and `:reference`. */
 export function messageOf({ params }: AdminRequest): { direction: 'in' | 'out'; reference: string } {
   return { direction: params['direction'] === 'in' ? 'in' : 'out', reference: params['reference'] ?? '' };
 }

@@ -1,15 +1,15 @@
 /**
- * What needs `mesh.payload`, because it may be of a patient: looking at a message's names, downloading it, composing one. Each is
- * in the ledger with the user before anything is shown.
+ * Endpoints with `mesh.payload`, because a message may concern a patient: its personal details, its download, and composing one.
+ * The ledger records each use with the user before anything is shown.
  */
 import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
-import { InvalidMessageError, notADevice, type OutgoingMessage } from '../../lib/index';
+import { InvalidMessageError, avoidDeviceName, type OutgoingMessage } from '../../lib/index';
+import { sharedText } from '../shared/texts';
 import { adminEndpoint, requireNamedUser, type AdminRequest } from './endpoints';
 import { safeHeaders } from './response';
 import { messageOf, openedMailbox } from './sidebar-paths';
 import { drained } from './sidebar-views';
-import { sharedText } from '../shared/texts';
 
 const MESSAGE = '/mesh/mailboxes/:id/messages/:direction/:reference';
 
@@ -38,15 +38,15 @@ export function payloadEndpoints(RED: NodeAPI): void {
     const { response, signal } = request;
     safeHeaders(response);
     response.set({
-      // Never the sender's type: a browser may not be told to run it.
+      // Not the sender's content type, with which a browser might run the payload.
       'Content-Type': 'application/octet-stream',
       'Content-Length': String(found.size),
       'Content-Disposition': attachment(found.fileName, reference),
     });
-    for await (const piece of found.open()) {
+    for await (const part of found.open()) {
       if (signal.aborted) return undefined;
-      // A copy: the piece's memory is used again for the next one.
-      if (!response.write(Buffer.from(piece))) await drained(response, signal);
+      // A copy, because the memory is reused for the next part.
+      if (!response.write(Buffer.from(part))) await drained(response, signal);
     }
     response.end();
     return undefined;
@@ -58,11 +58,11 @@ export function payloadEndpoints(RED: NodeAPI): void {
     async (request) => {
       const { mailbox, environment } = await openedMailbox(RED, request);
       requireNamedUser(RED, request, environment);
-      const announced = Number(request.raw.get('content-length'));
+      const contentLength = Number(request.raw.get('content-length'));
       const message = composed(RED, request);
-      if (!Number.isSafeInteger(announced)) throw new InvalidMessageError(sharedText(RED, 'admin.no-length'));
-      const sent = await mailbox.operator.sendStream(message, request.raw as AsyncIterable<Buffer>, announced, {
-        asks: 'automatic',
+      if (!Number.isSafeInteger(contentLength)) throw new InvalidMessageError(sharedText(RED, 'admin.no-length'));
+      const sent = await mailbox.operator.sendStream(message, request.raw as AsyncIterable<Buffer>, contentLength, {
+        requestedAcknowledgements: 'automatic',
       });
       await mailbox.operator.note('out', sent.id, 'composed', request.user);
       return { reference: sent.id };
@@ -70,8 +70,8 @@ export function payloadEndpoints(RED: NodeAPI): void {
   );
 }
 
-const text = (most: number) => z.string().trim().max(most);
-/** The limits are MESH's own: OutgoingMessage. */
+const text = (max: number) => z.string().trim().max(max);
+/** With MESH's limits; see OutgoingMessage. */
 const composedMessage = z.strictObject({
   to: text(100).min(1),
   workflowId: text(300).min(1),
@@ -79,7 +79,10 @@ const composedMessage = z.strictObject({
   fileName: text(300).optional(),
 });
 
-/** In a header, URI-encoded JSON: what stands in a URL ends in the logs of proxies. */
+/**
+ * Reads the message's fields from a header, as URI-encoded JSON: a URL would end up in the logs of proxies.
+ * @throws InvalidMessageError when a field is missing or too long
+ */
 function composed(RED: NodeAPI, { raw }: AdminRequest): Omit<OutgoingMessage, 'payload'> {
   let read: unknown;
   try {
@@ -93,7 +96,10 @@ function composed(RED: NodeAPI, { raw }: AdminRequest): Omit<OutgoingMessage, 'p
   return { to, workflowId, ...(subject === '' ? {} : { subject }), ...(fileName === '' ? {} : { fileName }) };
 }
 
-/** The sender's name without anything that could leave the header or the folder: RFC 6266, with a plain one for old readers. */
+/**
+ * Returns a Content-Disposition (RFC 6266) with the sender's file name, made safe for the header and the folder, and a plain ASCII
+ * name for old browsers.
+ */
 export function attachment(fileName: string | undefined, reference: string): string {
   const base = (fileName ?? '').split(/[/\\]/).at(-1) ?? '';
   const cleaned = base.normalize('NFC').replaceAll(/[\p{C}"*:<>?|%;\\/]/gu, '');
@@ -102,8 +108,8 @@ export function attachment(fileName: string | undefined, reference: string): str
     .slice(0, 150)
     .toWellFormed()
     .replace(/[.\s]+$/, '');
-  const name = notADevice(short || `${reference.replaceAll(/[^\w-]/g, '')}.dat`);
+  const name = avoidDeviceName(short || `${reference.replaceAll(/[^\w-]/g, '')}.dat`);
   const plain = name.replaceAll(/[^\w.\- ]/g, '_');
-  const encoded = encodeURIComponent(name).replaceAll(/['()]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+  const encoded = encodeURIComponent(name).replaceAll(/['()]/g, (char) => `%${char.charCodeAt(0).toString(16)}`);
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }

@@ -1,23 +1,33 @@
-/** What the sidebar shows with `mesh.read`: no subject, file name, local id, address or payload is in any of these answers. */
+/** Views of the sidebar, with `mesh.read`. No response has a subject, file name, local id, address or payload. */
 import type { NodeAPI } from 'node-red';
-import { ledgerHead, ledgerLine, levelsOf, NotFoundError, type LedgerFormat } from '../../lib/index';
-import { adminEndpoint, hasAdminAuth, payloadNeedsUser, type AdminRequest } from './endpoints';
-import { safeHeaders } from './response';
+import {
+  ledgerHead,
+  ledgerLine,
+  certificateAndClockSeverity,
+  NotFoundError,
+  SHOWN_STATES,
+  systemClock,
+  type LedgerFormat,
+} from '../../lib/index';
 import type { ConnectionState } from '../mailbox/connection';
+import { knownMailboxes, type KnownMailbox } from '../mailbox/known-mailboxes';
 import { errorDetails } from '../shared/report-error';
+import { adminEndpoint, hasAdminAuth, payloadNeedsUser, type AdminRequest } from './endpoints';
+import { listedMessage } from './listed-message';
+import { safeHeaders } from './response';
 import { dayOf } from './sidebar-activity';
-import { knownMailboxes, type KnownMailbox } from './known-mailboxes';
 import { messageOf, openedMailbox } from './sidebar-paths';
 
 const MAILBOX = '/mesh/mailboxes/:id';
-const MOST_DAYS = 400;
+const MAX_DAYS = 400;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 export function viewEndpoints(RED: NodeAPI): void {
   const read = { method: 'get', permission: 'mesh.read' } as const;
 
   adminEndpoint(RED, { ...read, path: '/mesh/mailboxes' }, async () => ({
-    now: new Date().toISOString(),
+    now: new Date(systemClock.now()).toISOString(),
+    states: SHOWN_STATES,
     mailboxes: await Promise.all(knownMailboxes(RED).map((known) => snapshot(RED, known))),
   }));
 
@@ -28,20 +38,21 @@ export function viewEndpoints(RED: NodeAPI): void {
   adminEndpoint(RED, { ...read, path: `${MAILBOX}/messages` }, async (request) => {
     const { mailbox } = await openedMailbox(RED, request);
     const { direction, filter, search, before } = request.query;
-    return mailbox.operator.list({
+    const page = await mailbox.operator.list({
       direction: direction === 'in' ? 'in' : 'out',
       ...(filter === undefined ? {} : { filter }),
       ...(search === undefined ? {} : { search: search.slice(0, 200) }),
       ...(before === undefined ? {} : { before }),
     });
+    return { ...page, messages: page.messages.map(listedMessage) };
   });
 
   adminEndpoint(RED, { ...read, path: `${MAILBOX}/messages/:direction/:reference` }, async (request) => {
     const { mailbox } = await openedMailbox(RED, request);
     const { direction, reference } = messageOf(request);
     const found = await mailbox.operator.message(direction, reference);
-    if (!found) throw new NotFoundError('This message is not in the store of this mailbox, or not any more.');
-    return found;
+    if (!found) throw new NotFoundError('This message is not, or no longer, in the store of this mailbox.');
+    return { ...found, message: listedMessage(found.message) };
   });
 
   const ledger = {
@@ -52,7 +63,7 @@ export function viewEndpoints(RED: NodeAPI): void {
   adminEndpoint(RED, ledger, async (request) => {
     const { mailbox } = await openedMailbox(RED, request);
     const format: LedgerFormat = request.query['format'] === 'jsonl' ? 'jsonl' : 'csv';
-    const days = Math.min(MOST_DAYS, Math.max(1, Number(request.query['days']) || 1));
+    const days = Math.min(MAX_DAYS, Math.max(1, Number(request.query['days']) || 1));
     const { response, signal } = request;
     safeHeaders(response);
     response.set({
@@ -60,7 +71,7 @@ export function viewEndpoints(RED: NodeAPI): void {
       'Content-Disposition': `attachment; filename="mesh-ledger.${format}"`,
     });
     response.write(ledgerHead(format));
-    const now = Date.now();
+    const now = systemClock.now();
     for await (const line of mailbox.outbox.ledger({ from: now - days * DAY_MS, to: now + 1 })) {
       if (signal.aborted) return undefined;
       if (!response.write(ledgerLine(line, format))) await drained(response, signal);
@@ -70,7 +81,7 @@ export function viewEndpoints(RED: NodeAPI): void {
   });
 }
 
-/** How a mailbox is now. What is not known is null. */
+/** The state of a mailbox. An unknown value is null. */
 async function snapshot(RED: NodeAPI, { id, name, connection }: KnownMailbox): Promise<object> {
   const common = { id, name, connection: connectionView(RED, connection.state), sending: connection.sending ?? null };
   const opened = await connection.opened();
@@ -78,20 +89,20 @@ async function snapshot(RED: NodeAPI, { id, name, connection }: KnownMailbox): P
   const { mailbox, poller, environment } = opened;
   const [counts, sending] = await Promise.all([
     mailbox.operator.counts(),
-    // At most two are under way: whoever shows their progress needs no more.
+    // At most two are being sent, so that three show the progress of all.
     mailbox.outbox.list({ states: ['sending'] }, { limit: 3 }),
   ]);
   const health = mailbox.health();
-  const { polling, inFlight, waiting, unclaimed, progress = null } = poller.state();
+  const { polling, leased, pending, unclaimed, progress = null } = poller.state();
   return {
     ...common,
     mailboxId: mailbox.mailboxId,
     environment,
     payload: payloadNeedsUser(environment) && !hasAdminAuth(RED) ? 'no-admin-auth' : 'permission',
     health,
-    levels: levelsOf({ now: Date.now(), health }),
+    levels: certificateAndClockSeverity({ now: systemClock.now(), health }),
     counts: { sent: counts.sent.messages, received: counts.attention },
-    inbox: { polling, inFlight, waiting, unclaimed, progress },
+    inbox: { polling, inFlight: leased, waiting: pending, unclaimed, progress },
     transfers: sending.filter(({ totalChunks = 1 }) => totalChunks > 1),
   };
 }
@@ -100,7 +111,7 @@ function connectionView(RED: NodeAPI, state: ConnectionState): object {
   return 'error' in state ? { kind: state.kind, error: errorDetails(RED, state.error) } : { kind: state.kind };
 }
 
-/** Resolves when more can be written, or nobody reads any more. */
+/** Resolves when the response accepts more data, or the client has disconnected. */
 export function drained(
   response: { once(event: 'drain', listener: () => void): unknown },
   signal: AbortSignal,

@@ -1,8 +1,11 @@
-/** One question to a deployed mailbox by somebody who is no node of a flow: the editor. */
+/** Uses a deployed mailbox for one request of the editor, which is no node of a flow. */
 import type { ConnectionUser, OpenedMailbox } from '../mailbox/connection';
 import type { MeshConfigNode } from '../mailbox/mailbox-user';
 
-/** Registers for as long as the question takes. Rejects with the configuration's error where the mailbox cannot be used. */
+/**
+ * Runs `ask` with the open mailbox, registered as a user meanwhile.
+ * @throws ConfigurationError when the mailbox cannot be used
+ */
 export async function withTemporaryUser<Result>(
   config: MeshConfigNode,
   ask: (opened: OpenedMailbox, signal: AbortSignal) => Promise<Result>,

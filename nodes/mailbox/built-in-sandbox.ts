@@ -1,6 +1,6 @@
 /**
- * The sandbox that a mailbox with environment `sandbox` uses: one for the whole process, started by the first that needs
- * it, on loopback. It is kept on globalThis, so that its messages outlive deploys, and reloads of this module.
+ * The sandbox of every mailbox with environment `sandbox`: one for the process, on loopback, started by the first mailbox
+ * that needs it. It stands on globalThis, so that its messages outlive deploys and reloads of this module.
  */
 import { randomBytes } from 'node:crypto';
 import { startSandbox, type Sandbox, type SandboxMailbox } from '../../lib/sandbox';
@@ -8,7 +8,7 @@ import { startSandbox, type Sandbox, type SandboxMailbox } from '../../lib/sandb
 const KEY = Symbol.for('@mesh-flows/node-red-nhs-mesh/built-in-sandbox');
 const processWide = globalThis as { [KEY]?: Promise<Sandbox> | undefined };
 
-/** The running sandbox. A failed start is forgotten, so that the next deploy tries again. */
+/** Returns the running sandbox. A failed start is forgotten, so that the next deploy tries again. */
 export function builtInSandbox(): Promise<Sandbox> {
   processWide[KEY] ??= start().catch((error: unknown) => {
     processWide[KEY] = undefined;
@@ -17,7 +17,7 @@ export function builtInSandbox(): Promise<Sandbox> {
   return processWide[KEY];
 }
 
-/** The sandbox's mailbox of that id, made if it is not there yet. */
+/** Returns the sandbox's mailbox with this id, and adds it when it is missing. */
 export function sandboxMailbox(sandbox: Sandbox, mailboxId: string): SandboxMailbox {
   const known = sandbox.mailboxes.find((mailbox) => mailbox.mailboxId === mailboxId);
   if (known !== undefined) return known;
@@ -26,7 +26,7 @@ export function sandboxMailbox(sandbox: Sandbox, mailboxId: string): SandboxMail
   return mailbox;
 }
 
-/** For tests: in Node-RED the sandbox ends with the process. */
+/** Closes the sandbox, for tests: in Node-RED it ends with the process. */
 export async function closeBuiltInSandbox(): Promise<void> {
   const running = processWide[KEY];
   processWide[KEY] = undefined;
@@ -36,7 +36,7 @@ export async function closeBuiltInSandbox(): Promise<void> {
 
 async function start(): Promise<Sandbox> {
   const sandbox = await startSandbox({ protocol: 'https' });
-  // No reason by itself to keep a process alive that has nothing else to do.
+  // The sandbox alone does not keep the process alive.
   sandbox.unref();
   return sandbox;
 }

@@ -1,7 +1,6 @@
 /**
- * One mailbox as all nodes of a flow share it: one client, one poller, one outbox. mesh-config owns it. Node-RED closes a
- * config node and its users at the same time, and waits 15 seconds: so this class counts what is under way for each user,
- * and ends it.
+ * The mailbox that all nodes of a mesh-config share: one client, one poller, one outbox. Node-RED closes a config node and its
+ * users at the same time and waits 15 seconds, so this class tracks the pending work of each user, and ends it.
  */
 import {
   AbortedError,
@@ -13,29 +12,28 @@ import {
 } from '../../lib/index';
 import { keepHandshaking } from './handshakes';
 import { SendAlarms, type Alarm } from './send-alarms';
-import { waitAtMost } from './wait-at-most';
 
-/** Node-RED gives up after 15 s. What is being sent has 5 s to end, which the outbox itself sees to. */
+// Node-RED gives up after 15 s. The outbox itself limits a request that it is sending to 5 s.
 const POLLER_GRACE_MS = 1_000;
 const USER_CLOSE_MS = 5_000;
 const CLOSE_MS = 12_000;
 
-/** Whether the mailbox can be reached, as its last handshake told. */
+/** The result of the mailbox's last handshake. */
 export type ConnectionState =
   | { kind: 'idle' }
   | { kind: 'connecting' }
   | { kind: 'connected' }
   | { kind: 'disconnected'; error: unknown }
-  /** The configuration is wrong: nothing works until somebody deploys another one. */
+  /** The configuration is wrong: the mailbox works only after another one is deployed. */
   | { kind: 'unusable'; error: unknown };
 
-/** A node that uses the mailbox. */
+/** A user of the mailbox: a node, or for a moment the editor. */
 export interface ConnectionUser {
-  /** True for those that put messages into the outbox: they are the first to tell what becomes of it. */
+  /** True for a node that fills the outbox: it is the first choice to raise an alarm. */
   readonly sends: boolean;
   connectionChanged(state: ConnectionState): void;
   sendingChanged(state: OutboxState): void;
-  /** Tells Catch nodes what concerns the mailbox and no message that is in the flow. */
+  /** Raises an error for Catch nodes that belongs to no message in the flow. */
   raise(alarm: Alarm): void;
 }
 
@@ -48,19 +46,19 @@ export interface OpenedMailbox {
 }
 
 export interface ConnectionOptions {
-  /** Called when the first user comes. Rejects if the configuration is wrong. */
+  /** Opens the mailbox, when the first user registers. Rejects when the configuration is wrong. */
   open(): Promise<OpenedMailbox>;
-  /** When `open`, which rejected with this, is worth calling again. Default: never, another configuration is needed. */
+  /** Resolves when `open`, which rejected with this error, may be called again. Default: never. */
   openAgain?(error: unknown): Promise<void> | undefined;
-  /** Called once, when the closing begins; `ending` resolves when nothing runs any more, and never rejects. */
+  /** Called once, when closing begins. `ending` resolves when all work has ended, and never rejects. */
   closing?(ending: Promise<void>): void;
-  /** Something of the mailbox changed, often while it works: for whoever looks at it. */
+  /** Called for every change that a viewer may want to see: often, while the mailbox works. */
   changed?(): void;
-  /** Told once for each change, not for each attempt. */
+  /** Called once for each change, not for each attempt. */
   log: { connected(): void; failed(error: unknown): void };
 }
 
-/** What one user has under way. */
+/** The pending work of one user. */
 class Registration {
   readonly pending = new Set<Promise<unknown>>();
   readonly closing = new AbortController();
@@ -86,12 +84,12 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #users = new Map<ConnectionUser, Registration>();
   readonly #closing = new AbortController();
-  readonly #watch = new SendAlarms((alarm) => this.#raise(alarm));
+  readonly #alarms = new SendAlarms((alarm) => this.#raise(alarm));
   #opened: Promise<OpenedMailbox> | undefined;
   #handshaking: Promise<void> = Promise.resolve();
   #state: ConnectionState = { kind: 'idle' };
   #closed: Promise<void> | undefined;
-  /** Code of the failure that was logged last. */
+  /** Code of the last failure that was logged. */
   #lastFailure = '';
 
   constructor(options: ConnectionOptions) {
@@ -102,28 +100,28 @@ export class Connection {
     return this.#state;
   }
 
-  /** How the sending stands; undefined before it was told. */
+  /** The last state of the outbox; undefined before the first. */
   get sending(): OutboxState | undefined {
-    return this.#watch.state;
+    return this.#alarms.state;
   }
 
-  /** The open mailbox; undefined where no node uses it, or its configuration is wrong, or it is being closed. */
+  /** Returns the open mailbox; undefined when no node uses it, its configuration is wrong, or it is closing. */
   async opened(): Promise<OpenedMailbox | undefined> {
     if (this.#closing.signal.aborted) return undefined;
     return this.#opened?.catch(() => undefined);
   }
 
-  /** The first user opens the mailbox. */
+  /** Adds a user; the first one opens the mailbox. */
   register(user: ConnectionUser): void {
     if (this.#closing.signal.aborted || this.#users.has(user)) return;
     this.#users.set(user, new Registration());
-    // How it ends is told by the state; each call that needs the mailbox gets the error again.
+    // The state reports a failure, and every call that needs the mailbox rejects with it again.
     this.#open().catch(() => undefined);
     user.connectionChanged(this.#state);
-    if (this.#watch.state) user.sendingChanged(this.#watch.state);
+    if (this.#alarms.state) user.sendingChanged(this.#alarms.state);
   }
 
-  /** Ends what the user has under way. The mailbox stays open: a redeployed node registers again in a moment. */
+  /** Ends the user's pending work. The mailbox stays open: a redeployed node registers again at once. */
   async deregister(user: ConnectionUser): Promise<void> {
     const registration = this.#users.get(user);
     if (registration === undefined) return;
@@ -131,7 +129,10 @@ export class Connection {
     this.#users.delete(user);
   }
 
-  /** Does something with the mailbox on behalf of a user. The signal is aborted when the user is closed. */
+  /**
+   * Runs `work` with the open mailbox on behalf of a user. The signal aborts when the user closes.
+   * @throws AbortedError when the user or the mailbox is closing
+   */
   async run<Result>(
     user: ConnectionUser,
     work: (opened: OpenedMailbox, signal: AbortSignal) => Promise<Result>,
@@ -141,17 +142,17 @@ export class Connection {
     return registration.track(this.#open().then((opened) => work(opened, signal)));
   }
 
-  /** Waits until MESH has accepted a message of the outbox. What becomes of it otherwise is the caller's to tell. */
+  /** Waits until MESH has accepted a message of the outbox. Rejects when that fails, which the caller reports. */
   accepted(user: ConnectionUser, id: string): Promise<OutboxMessage> {
-    return this.run(user, ({ mailbox }, signal) => this.#watch.awaited(id, mailbox.outbox.accepted(id, signal)));
+    return this.run(user, ({ mailbox }, signal) => this.#alarms.awaited(id, mailbox.outbox.accepted(id, signal)));
   }
 
-  /** The user tells what needs attention from now on; gives a function that ends it. */
+  /** Leaves alarms about messages to this user. Returns a function that ends that. */
   follow(user: ConnectionUser): () => void {
-    return this.#watch.follow(user);
+    return this.#alarms.follow(user);
   }
 
-  /** Ends everything; within 12 seconds, whatever hangs. Repeatable. */
+  /** Closes the mailbox within 12 seconds, whatever hangs. Repeatable. */
   close(): Promise<void> {
     if (this.#closed === undefined) {
       const ending = this.#close().catch(() => undefined);
@@ -164,8 +165,8 @@ export class Connection {
   async #close(): Promise<void> {
     this.#closing.abort();
     const opened = await this.#opened?.catch(() => undefined);
-    // The poller first: while others end in peace, nothing new may be delivered. What it is downloading is broken off with
-    // the mailbox; the acknowledgement after a delivery gets a moment, or the message would come again.
+    // The poller closes first, so that it delivers nothing new while the users end. Closing the mailbox aborts a download; an
+    // acknowledgement after a delivery gets a moment, or the message would be delivered again.
     const pollerClosed = opened?.poller.close().catch(() => undefined);
     await Promise.allSettled([
       pollerClosed && waitAtMost(POLLER_GRACE_MS, pollerClosed),
@@ -219,7 +220,7 @@ export class Connection {
   }
 
   #handshakeSucceeded(mailbox: DurableMailbox): void {
-    // Whatever kept the outbox waiting is mended.
+    // The cause of the outbox's pause is gone.
     if (this.#state.kind === 'disconnected') mailbox.resumeSending();
     this.#change({ kind: 'connected' });
   }
@@ -243,25 +244,35 @@ export class Connection {
     for (const user of this.#users.keys()) user.connectionChanged(state);
   }
 
-  #happened(happening: OutboxEvent): void {
-    // That MESH is there again need not wait for the next handshake.
-    if (happening.event === 'accepted' && this.#state.kind === 'disconnected') this.#change({ kind: 'connected' });
-    this.#watch.happened(happening);
+  #happened(event: OutboxEvent): void {
+    // An accepted message proves the connection before the next handshake does.
+    if (event.event === 'accepted' && this.#state.kind === 'disconnected') this.#change({ kind: 'connected' });
+    this.#alarms.happened(event);
     this.#options.changed?.();
   }
 
-  #sendingChanged(told: OutboxState): void {
+  #sendingChanged(latest: OutboxState): void {
     if (this.#closing.signal.aborted) return;
-    const state = this.#watch.changed(told);
+    const state = this.#alarms.changed(latest);
     this.#options.changed?.();
     for (const user of this.#users.keys()) user.sendingChanged(state);
   }
 
-  /** By one node only: Catch nodes would else hear the same thing of each. */
+  /** Raises the alarm by one node only, so that Catch nodes get it once. */
   #raise(alarm: Alarm): void {
     if (this.#closing.signal.aborted) return;
     const users = [...this.#users.keys()];
     const first = users.find((user) => user.sends) ?? users[0];
     first?.raise(alarm);
   }
+}
+
+/** Waits for a promise at most `ms` milliseconds. Never rejects. */
+async function waitAtMost(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise.catch(() => undefined), timeout]);
+  clearTimeout(timer);
 }

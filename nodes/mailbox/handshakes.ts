@@ -1,17 +1,17 @@
-/** MESH wants a handshake at the start and once every 24 hours. It also tells whether the mailbox can be reached. */
+/** MESH requires a handshake at the start and every 24 hours. The handshake also shows whether MESH can be reached. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Mailbox } from '../../lib/index';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const MINUTE_MS = 60 * 1000;
-const MOST_MINUTES = 10;
+const MAX_MINUTES = 10;
 
 export interface HandshakeReport {
   succeeded(): void;
   failed(error: unknown): void;
 }
 
-/** Runs until the signal is aborted; never rejects. A failed handshake is repeated after 1, 2, 4, 8, 10, 10 … minutes. */
+/** Runs until the signal aborts; never rejects. Repeats a failed handshake after 1, 2, 4, 8, 10, 10 … minutes. */
 export async function keepHandshaking(mailbox: Mailbox, report: HandshakeReport, signal: AbortSignal): Promise<void> {
   let minutes = 1;
   while (!signal.aborted) {
@@ -23,10 +23,10 @@ export async function keepHandshaking(mailbox: Mailbox, report: HandshakeReport,
     } catch (error) {
       if (signal.aborted) return;
       pause = minutes * MINUTE_MS;
-      minutes = Math.min(minutes * 2, MOST_MINUTES);
+      minutes = Math.min(minutes * 2, MAX_MINUTES);
       report.failed(error);
     }
-    // Not a reason to keep the process alive; rejects only when aborted.
+    // The wait does not keep the process alive, and rejects only when aborted.
     await delay(pause, undefined, { signal, ref: false }).catch(() => undefined);
   }
 }

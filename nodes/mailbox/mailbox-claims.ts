@@ -1,23 +1,23 @@
 /**
- * Which config node has which mailbox. Two would poll and send against each other: each message would be delivered by
- * either, and acknowledged twice. So the second is refused, in words, rather than let loose.
+ * Assigns each mailbox to one config node. Two would poll and send against each other, deliver the same message twice and
+ * acknowledge it twice, so the second one is refused with an error.
  */
 interface Claim {
   configId: string;
   /** Resolves when the mailbox is free again. */
   freed: PromiseWithResolvers<void>;
-  /** Set when its owner is closed: resolves when nothing of it runs any more. */
+  /** Set when the owner closes: resolves when all its work has ended. */
   ending?: Promise<unknown>;
 }
 
 const claims = new Map<string, Claim>();
 
-/** What {@link claimMailbox} found: `freed` resolves when the config node that has the mailbox is gone. */
+/** The result of {@link claimMailbox}. `freed` resolves when the config node that has the mailbox is gone. */
 export type MailboxClaim = { isMine: true } | { isMine: false; freed: Promise<void> };
 
 /**
- * Claims a mailbox of an environment for a config node. Waits for a former owner to end: it may still be sending when
- * Node-RED has given up waiting for it.
+ * Claims a mailbox of an environment for a config node. Waits until an owner that is closing has ended: it may still be
+ * sending when Node-RED has given up waiting for it.
  */
 export async function claimMailbox(environment: string, mailboxId: string, configId: string): Promise<MailboxClaim> {
   const key = `${environment} ${mailboxId}`;
@@ -34,7 +34,7 @@ export async function claimMailbox(environment: string, mailboxId: string, confi
   }
 }
 
-/** Gives back whatever the config node has claimed, as soon as `ending` has resolved; it never rejects. */
+/** Releases every claim of the config node when `ending` resolves; `ending` must not reject. */
 export function releaseClaims(configId: string, ending: Promise<unknown>): void {
   for (const [key, claim] of claims) {
     if (claim.configId !== configId || claim.ending !== undefined) continue;

@@ -1,11 +1,11 @@
-/** The mesh-config node's properties, checked. What openMailbox checks itself is not checked again here. */
+/** Reads and checks the properties of a mesh-config node, except for what openMailbox checks itself. */
 import type { NodeAPI, NodeDef } from 'node-red';
 import { ConfigurationError, type MailboxOptions } from '../../lib/index';
 import { choiceSetting, listSetting, numberSetting, textSetting } from '../shared/settings';
 import { readProxy, readTls } from '../shared/tls-and-proxy';
 import { sharedText } from '../shared/texts';
 
-/** As stored in the flow file. Numbers may be strings: they may come from the environment. */
+/** The properties as the flow file has them. Numbers may be strings, since they may come from the environment. */
 export interface MeshConfigDef extends NodeDef {
   version?: number;
   environment?: string;
@@ -28,7 +28,7 @@ export interface MeshConfigDef extends NodeDef {
   profiles?: string;
 }
 
-/** As stored encrypted, apart from the flow file. */
+/** The credentials, which Node-RED stores encrypted and apart from the flow file. */
 export interface MeshConfigCredentials {
   password?: string;
   sharedKey?: string;
@@ -42,21 +42,21 @@ export interface MailboxSettings {
   sharedKey: string;
   tls?: MailboxOptions['tls'];
   proxy?: MailboxOptions['proxy'];
-  /** How what is sent goes over the wire; what is blank has the library's default. */
+  /** Compression, chunks and checksums of outgoing messages. The library's default holds for a blank one. */
   sending: Pick<MailboxOptions, 'compression' | 'compressionLevel' | 'maxRequestBytes' | 'chunkBytes' | 'checksum'>;
-  /** What is taken of what is received; what is blank has the library's default. */
+  /** Limits and checks for received messages. The library's default holds for a blank one. */
   receiving: Pick<MailboxOptions, 'maxExpandedBytes' | 'checkChecksum'>;
   minimumIntervalMs: number;
   leftToOthers: string[];
   leaseMs: number;
   maxDeliveries: number;
-  /** When MESH is told that a message was collected. */
+  /** When a received message is acknowledged to MESH. */
   meshAcknowledge: 'when-spooled' | 'when-done';
-  /** Of our organisation; empty: read from the mailbox id, where that has it. */
+  /** ODS code of this organisation; empty: from the mailbox id, if it contains one. */
   odsCode: string;
-  /** Path of the user's workflow profiles; empty: the shipped ones. */
+  /** Path of the user's workflow profiles; empty: only the shipped ones. */
   profilesFile: string;
-  /** Workflow profiles of the editor's list, as JSON of an array; empty: none. They go before those of the file. */
+  /** Workflow profiles from the editor, as a JSON array; empty: none. They take precedence over the file's. */
   profiles: string;
 }
 
@@ -64,6 +64,7 @@ const NHS_INTERVAL_MS = 5 * 60 * 1000;
 const MB = 1_000_000;
 const GB = 1_000_000_000;
 
+/** @throws ConfigurationError when a property or credential is missing or wrong */
 export function readMailboxSettings(
   RED: NodeAPI,
   def: MeshConfigDef,
@@ -88,8 +89,8 @@ export function readMailboxSettings(
     receiving: readReceiving(RED, def),
     minimumIntervalMs: isNhs(environment) ? NHS_INTERVAL_MS : 0,
     leftToOthers: listSetting(RED, def.leftToOthers),
-    leaseMs: numberSetting(RED, 'leaseMinutes', def.leaseMinutes, { fallback: 60, least: 0.001, most: 7200 }) * 60_000,
-    maxDeliveries: numberSetting(RED, 'maxDeliveries', def.maxDeliveries, { fallback: 5, least: 1, most: 1000 }),
+    leaseMs: numberSetting(RED, 'leaseMinutes', def.leaseMinutes, { fallback: 60, min: 0.001, max: 7200 }) * 60_000,
+    maxDeliveries: numberSetting(RED, 'maxDeliveries', def.maxDeliveries, { fallback: 5, min: 1, max: 1000 }),
     meshAcknowledge: choiceSetting(RED, 'meshAcknowledge', def.meshAcknowledge, ['when-spooled', 'when-done']),
     odsCode: textSetting(RED, def.odsCode).toUpperCase(),
     profilesFile: textSetting(RED, def.profilesFile),
@@ -98,9 +99,9 @@ export function readMailboxSettings(
 }
 
 function readSending(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['sending'] {
-  const maxRequestMb = numberSetting(RED, 'maxRequestMb', def.maxRequestMb, { fallback: 0, least: 0, most: 100 });
-  const chunkMb = numberSetting(RED, 'chunkMb', def.chunkMb, { fallback: 0, least: 0, most: 100 });
-  const level = numberSetting(RED, 'compressionLevel', def.compressionLevel, { fallback: 0, least: 0, most: 9 });
+  const maxRequestMb = numberSetting(RED, 'maxRequestMb', def.maxRequestMb, { fallback: 0, min: 0, max: 100 });
+  const chunkMb = numberSetting(RED, 'chunkMb', def.chunkMb, { fallback: 0, min: 0, max: 100 });
+  const level = numberSetting(RED, 'compressionLevel', def.compressionLevel, { fallback: 0, min: 0, max: 9 });
   return {
     compression: choiceSetting(RED, 'compression', def.compression, ['auto', 'always', 'never']),
     ...(level >= 1 && { compressionLevel: Math.round(level) }),
@@ -111,21 +112,27 @@ function readSending(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['sending
 }
 
 function readReceiving(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['receiving'] {
-  const maxExpandedGb = numberSetting(RED, 'maxExpandedGb', def.maxExpandedGb, { fallback: 0, least: 0, most: 1000 });
+  const maxExpandedGb = numberSetting(RED, 'maxExpandedGb', def.maxExpandedGb, { fallback: 0, min: 0, max: 1000 });
   return {
     checkChecksum: choiceSetting(RED, 'checkChecksum', def.checkChecksum, ['check', 'ignore']) === 'check',
     ...(maxExpandedGb > 0 && { maxExpandedBytes: Math.max(1, Math.round(maxExpandedGb * GB)) }),
   };
 }
 
-/** The mailbox's id, in upper case. */
+/**
+ * Returns the mailbox id in upper case.
+ * @throws ConfigurationError when it is blank
+ */
 export function mailboxAddress(RED: NodeAPI, value: unknown): string {
   const mailboxId = textSetting(RED, value).toUpperCase();
   if (mailboxId === '') throw new ConfigurationError(sharedText(RED, 'error.no-mailbox-id'));
   return mailboxId;
 }
 
-/** A name in any case, or a URL. Plain http only on this machine: passwords' tokens and letters would be readable. */
+/**
+ * Returns the environment: `sandbox`, `integration` or `live`, from any case, or a URL without a slash at its end.
+ * @throws ConfigurationError for anything else, and for plain http to another machine: tokens and letters would be readable
+ */
 export function readEnvironment(RED: NodeAPI, value: unknown): string {
   const text = textSetting(RED, value);
   if (/^(sandbox|integration|live|)$/i.test(text)) return text.toLowerCase() || 'sandbox';
@@ -135,13 +142,16 @@ export function readEnvironment(RED: NodeAPI, value: unknown): string {
   throw new ConfigurationError(sharedText(RED, 'error.environment'));
 }
 
-/** Where MESH's own limits hold: once in five minutes, and a client certificate. */
+/** True for an environment of the NHS, where polls are 5 minutes apart and a client certificate is required. */
 export function isNhs(environment: string): boolean {
   if (environment === 'integration' || environment === 'live') return true;
   return URL.canParse(environment) && /(spineservices|(^|\.)ncrs)\.nhs\.uk$/.test(new URL(environment).hostname);
 }
 
-/** Not trimmed: a password may begin or end with a space. */
+/**
+ * Returns a credential untrimmed: a password may begin or end with a space.
+ * @throws ConfigurationError when it is blank
+ */
 function secret(RED: NodeAPI, field: 'password' | 'sharedKey', value: string | undefined): string {
   if (textSetting(RED, value) === '') throw new ConfigurationError(sharedText(RED, `error.no-${field}`));
   return String(value);

@@ -1,36 +1,44 @@
-/** What a node needs of its mailbox: registration, the mailbox's status, and calls that end when the node is closed. */
+/** Connects a node with its mailbox: registration, the mailbox's status, and calls that end when the node closes. */
 import type { Node, NodeAPI, NodeStatus } from 'node-red';
 import { ConfigurationError, type OutboxMessage, type OutboxState, type WorkflowProfiles } from '../../lib/index';
+import { cleanError, clearError, showsError } from '../shared/report-error';
+import { errorStatus } from '../shared/status';
+import { sharedText } from '../shared/texts';
 import { alarmError } from './alarm-error';
 import type { Connection, ConnectionState, ConnectionUser, OpenedMailbox } from './connection';
+import { connectionStatus } from './connection-status';
 import type { MeshConfigCredentials } from './mailbox-settings';
-import { cleanError, errorIsOver, showsError } from '../shared/report-error';
-import type { SendStatus } from '../send/send-status';
 import type { Alarm } from './send-alarms';
-import { connectionStatus, errorStatus } from '../shared/status';
-import { sharedText } from '../shared/texts';
 
-/** The mesh-config node at runtime. register and deregister are as core mqtt has them. */
+/** The mesh-config node at runtime, with register and deregister as in core mqtt. */
 export interface MeshConfigNode extends Node<Required<MeshConfigCredentials>> {
   readonly connection: Connection;
-  /** The workflow profiles as its settings have them. Rejects where they are wrong. */
+  /** Reads the workflow profiles that the settings name. Rejects with ConfigurationError when they are wrong. */
   profiles(): Promise<WorkflowProfiles>;
-  /** `sandbox`, `integration`, `live` or a URL; undefined where what is configured cannot be read. */
+  /** `sandbox`, `integration`, `live` or a URL; undefined when the setting is wrong. */
   readonly environment: string | undefined;
   register(user: ConnectionUser): void;
   deregister(user: ConnectionUser, done: () => void): void;
 }
 
+/** The part of mesh-send that shows the progress of its messages, in place of the mailbox's own status. */
+export interface SendingStatus {
+  attach(user: MailboxUser): void;
+  connectionChanged(state: ConnectionState): void;
+  sendingChanged(state: OutboxState): void;
+}
+
+/** A node that uses a mailbox. */
 export class MailboxUser implements ConnectionUser {
   readonly #RED: NodeAPI;
   readonly #node: Node;
   readonly #config: MeshConfigNode | undefined;
-  readonly #sendStatus: SendStatus | undefined;
+  readonly #sendStatus: SendingStatus | undefined;
   #closed = false;
   #fault: NodeStatus | undefined;
 
-  /** Registers the node with its config node until it is closed. Without one, the node says so. */
-  constructor(RED: NodeAPI, node: Node, configId: string | undefined, sendStatus?: SendStatus) {
+  /** Registers the node with its mesh-config node until it closes. A node without one shows an error status. */
+  constructor(RED: NodeAPI, node: Node, configId: string | undefined, sendStatus?: SendingStatus) {
     this.#RED = RED;
     this.#node = node;
     this.#sendStatus = sendStatus;
@@ -43,17 +51,17 @@ export class MailboxUser implements ConnectionUser {
     sendStatus?.attach(this);
   }
 
-  /** True for a node that puts messages into the outbox: it shows how the sending stands. */
+  /** True for a node that fills the outbox and shows the progress of its messages. */
   get sends(): boolean {
     return this.#sendStatus !== undefined;
   }
 
-  /** True as soon as Node-RED stops the node. */
+  /** True once Node-RED has begun to close the node. */
   get isClosed(): boolean {
     return this.#closed;
   }
 
-  /** False where the mailbox is missing or its configuration wrong: then that is what has been told. */
+  /** False when the mailbox is missing or its configuration is wrong, which the node then shows already. */
   get isUsable(): boolean {
     return this.#config !== undefined && this.#config.connection.state.kind !== 'unusable';
   }
@@ -81,37 +89,40 @@ export class MailboxUser implements ConnectionUser {
     this.#node.error(cleanError(this.#RED, error), msg);
   }
 
-  /** From now on the node shows this, whatever becomes of the mailbox: its own settings are wrong. */
+  /** Shows that the node's own settings are wrong, from now on and whatever the state of the mailbox. */
   fault(error: unknown): void {
     this.#fault = errorStatus(this.#RED, error, 'ring');
     this.show(this.#fault);
   }
 
-  /** Sets the node's status; not after it was closed, when Node-RED has already cleared it. */
+  /** Sets the node's status; does nothing once the node closes, since Node-RED has cleared it by then. */
   show(status: NodeStatus): void {
     if (this.#closed) return;
-    errorIsOver(this.#node);
+    clearError(this.#node);
     this.#node.status(status);
   }
 
-  /** Rejects with the configuration's error where the mailbox cannot be used at all. */
+  /**
+   * Runs `work` with the open mailbox.
+   * @throws ConfigurationError when the mailbox cannot be used at all
+   */
   async run<Result>(work: (opened: OpenedMailbox, signal: AbortSignal) => Promise<Result>): Promise<Result> {
     if (this.#config === undefined) throw this.#noMailbox();
     return this.#config.connection.run(this, work);
   }
 
-  /** Waits until MESH has accepted a message of the outbox. */
+  /** Waits until MESH has accepted a message of the outbox; rejects when that fails. */
   async accepted(id: string): Promise<OutboxMessage> {
     if (this.#config === undefined) throw this.#noMailbox();
     return this.#config.connection.accepted(this, id);
   }
 
-  /** This node tells what needs attention in the outbox from now on; gives a function that ends it. */
+  /** Leaves alarms about the outbox's messages to this node. Returns a function that ends that. */
   follow(): () => void {
     return this.#config?.connection.follow(this) ?? (() => undefined);
   }
 
-  /** For the node's close handler: ends what is under way, then calls done. */
+  /** Ends the node's pending work, then calls `done`: for the node's close handler. */
   close(done: () => void): void {
     this.#closed = true;
     if (this.#config === undefined) done();
@@ -123,19 +134,19 @@ export class MailboxUser implements ConnectionUser {
   }
 }
 
-/** The mesh-config node with this id, running. Undefined also where the id is some other node's, as after a careless import. */
+/** Returns the running mesh-config node with this id; undefined also when the id is another node's, e.g. after an import. */
 export function findConfig(RED: NodeAPI, id: string | undefined): MeshConfigNode | undefined {
   const node: unknown = id === undefined || id === '' ? null : RED.nodes.getNode(id);
   return isMailboxNode(node) ? node : undefined;
 }
 
-/** Whether this is a mesh-config node, running. */
+/** True for a running mesh-config node. */
 export function isMailboxNode(node: unknown): node is MeshConfigNode {
   const found = node as Partial<MeshConfigNode> | null;
   return found?.type === 'mesh-config' && typeof found.register === 'function';
 }
 
-/** The usual: a node that only uses its mailbox, and has nothing else to close. */
+/** Registers a node that has nothing else to close than its mailbox. */
 export function useMailbox(RED: NodeAPI, node: Node, configId: string | undefined): MailboxUser {
   const user = new MailboxUser(RED, node, configId);
   node.on('close', (_removed: boolean, done: () => void) => user.close(done));

@@ -1,4 +1,4 @@
-/** From checked settings to an open mailbox and its inbox, in the sandbox or at MESH. */
+/** Opens a mailbox and its inbox from checked settings, in the sandbox or at MESH. */
 import { readFile } from 'node:fs/promises';
 import {
   ConfigurationError,
@@ -8,12 +8,11 @@ import {
   type Storage,
   type WorkflowProfiles,
 } from '../../lib/index';
-import { testClock } from './test-clock';
 import { builtInSandbox, sandboxMailbox } from './built-in-sandbox';
 import type { OpenedMailbox } from './connection';
 import type { MailboxSettings } from './mailbox-settings';
 
-/** @param application goes into the user agent, so that MESH's support can tell what called. */
+/** @param application part of the user agent, so that MESH's support recognises the caller */
 export async function openFromSettings(
   settings: MailboxSettings,
   storage: Storage,
@@ -22,7 +21,6 @@ export async function openFromSettings(
   const mailbox = openMailbox({
     ...(settings.environment === 'sandbox' ? await sandboxAccess(settings.mailboxId) : meshAccess(settings)),
     storage,
-    ...testClock(),
     ...settings.sending,
     ...settings.receiving,
     profiles: await readProfiles(settings),
@@ -32,7 +30,7 @@ export async function openFromSettings(
   const poller = mailbox.inbox({
     meshAcknowledge: settings.meshAcknowledge,
     minimumIntervalMs: settings.minimumIntervalMs,
-    leftToOthers: settings.leftToOthers,
+    workflowsHandledElsewhere: settings.leftToOthers,
     leaseMs: settings.leaseMs,
     maxDeliveries: settings.maxDeliveries,
   });
@@ -40,8 +38,8 @@ export async function openFromSettings(
 }
 
 /**
- * The shipped profiles, with those of the user's file and of the editor's list.
- * @throws ConfigurationError where the file cannot be read or something in either is wrong
+ * Reads the shipped profiles, those of the user's file and those from the editor.
+ * @throws ConfigurationError when the file cannot be read, or a profile is wrong
  */
 export async function readProfiles({
   profilesFile,
@@ -56,12 +54,12 @@ async function readProfilesFile(file: string): Promise<string> {
   return readFile(file, 'utf8').catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;
     throw new ConfigurationError(`The file of workflow profiles cannot be read (${code}).`, {
-      advice: 'Check its path in the mailbox’s settings, as this server sees it, and that Node-RED may read it.',
+      advice: 'Check its path in the mailbox’s settings, on this server, and that Node-RED may read it.',
     });
   });
 }
 
-/** A mailbox at MESH, or at a sandbox of another process. */
+/** Returns the options for a mailbox at MESH, or at a sandbox in another process. */
 export function meshAccess(
   settings: Pick<MailboxSettings, 'environment' | 'mailboxId' | 'password' | 'sharedKey' | 'tls' | 'proxy'>,
 ): MailboxOptions {
@@ -69,7 +67,7 @@ export function meshAccess(
   return { environment, mailboxId, password, sharedKey, ...(tls && { tls }), ...(proxy && { proxy }) };
 }
 
-/** With the sandbox's instance: what was sent to one that is gone is not waited for. */
+/** Returns the options for a mailbox of the built-in sandbox. `instance` ends the messages of a sandbox that is gone. */
 export async function sandboxAccess(mailboxId: string): Promise<MailboxOptions & { instance: string }> {
   const sandbox = await builtInSandbox();
   const { password } = sandboxMailbox(sandbox, mailboxId);

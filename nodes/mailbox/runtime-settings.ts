@@ -1,26 +1,26 @@
-/** `mesh` of settings.js: what holds for the runtime and all mailboxes. storage-place.ts and monitoring.ts use it. */
+/** `mesh` in settings.js: the settings of the runtime, common to all mailboxes. storage-place.ts and monitoring.ts read them. */
 import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
 
-/** As it stands there, not checked. */
+/** Returns `mesh` unchecked. */
 export function meshSettings(RED: NodeAPI): unknown {
   const { mesh = {} } = RED.settings as { mesh?: unknown };
   return mesh;
 }
 
-/** What MESH itself forgets after: until then a message may have to be sent again, or its answer may come. */
-const LEAST_DAYS = 30;
-const days = (least: number): z.ZodOptional<z.ZodNumber> => z.number().min(least).optional();
+/** MESH keeps track of a message for this long: until then it may have to be resent, or be acknowledged. */
+const MESH_MEMORY_DAYS = 30;
+const days = (min: number): z.ZodOptional<z.ZodNumber> => z.number().min(min).optional();
 
-/** Days, with fractions. What is left out is kept as long as lib/storage.ts has it. */
+/** Days, with fractions. lib/storage.ts has the defaults. */
 export const RETENTION = z.strictObject({
   settledPayloadDays: days(0),
-  unsettledPayloadDays: days(LEAST_DAYS),
-  rowDays: days(LEAST_DAYS),
+  unsettledPayloadDays: days(MESH_MEMORY_DAYS),
+  rowDays: days(MESH_MEMORY_DAYS),
   ledgerDays: days(1),
 });
 
-/** Everything that there is in it. */
+/** All settings. */
 export const SETTINGS = z.strictObject({
   storeUrl: z.string().optional(),
   spoolFolder: z.string().optional(),
@@ -28,13 +28,13 @@ export const SETTINGS = z.strictObject({
   largePayloadLimitMiB: z.number().positive().optional(),
   storePatienceSeconds: z.number().default(10),
   retention: RETENTION.optional(),
-  /** Whether /mesh/health and /mesh/metrics are served: monitoring.ts. */
+  /** Serves /mesh/health and /mesh/metrics (monitoring.ts). */
   metrics: z.boolean().optional(),
 });
 
 /**
- * What `metrics` says, or the environment's MESH_METRICS where it is left out. Whatever else is wrong in the settings: what is
- * monitored is then the more wanted.
+ * True when `metrics`, or without it the environment variable MESH_METRICS, asks for monitoring. A mistake in another setting
+ * does not matter: monitoring is needed all the more then.
  */
 export function wantsMetrics(RED: NodeAPI): boolean {
   const read = z.object({ metrics: SETTINGS.shape.metrics }).safeParse(meshSettings(RED));

@@ -1,71 +1,78 @@
 /**
- * Sees to it that nothing that goes wrong in the outbox stays unheard. What a flow waits for, it is told with its message;
- * what a mesh-track node follows, that node tells; the rest, and the mailbox's own pauses, is an alarm.
+ * Raises an alarm for every fault of the outbox that nobody else reports. A flow that waits for its message gets the error
+ * with it, and a mesh-track node reports what it follows; the rest, and the mailbox's own pauses, are alarms.
  */
-import type { OutboxEvent, OutboxState, StoredError } from '../../lib/index';
+import {
+  ATTENTION_AT_ONCE,
+  ATTENTION_UNACCEPTED,
+  type OutboxEvent,
+  type OutboxState,
+  type StoredError,
+} from '../../lib/index';
 
-/** What Catch nodes have to hear, once for each cause. */
+/** An error for Catch nodes, raised once for each cause. */
 export type Alarm = { kind: 'paused'; error: StoredError; waiting: number } | ({ kind: 'attention' } & OutboxEvent);
 
-/** What is over only when a person has looked at it. */
-const ATTENTION = new Set([
-  'overdue',
-  'undelivered',
+/** Events that need a person's attention. An event that leads to a state has the state's name. */
+const ATTENTION = new Set<string>([
+  ...ATTENTION_AT_ONCE,
   'held',
-  'parked',
-  'rejected',
+  'overdue',
   'duplicate',
   'infrastructure negative',
   'infrastructure partial',
   'business negative',
   'business partial',
 ]);
-/** The message that waits for its acceptance fails with these. */
-const ANSWERED = new Set(['held', 'parked', 'rejected', 'unknown']);
-/** MESH away for a moment is none of a person's business: it is told at this try in vain, after some seconds. */
-const TRIES_BEFORE_ALARM = 2;
-/** MESH has answered: whatever sending waited for is over. */
+/** Events with which a message in a flow, waiting for MESH's acceptance, fails. */
+const FAILS_WAITING_MESSAGE = new Set<string>([...ATTENTION_UNACCEPTED, 'held']);
+/** A moment without MESH needs nobody's attention: the alarm comes at this failed attempt, after some seconds. */
+const ATTEMPTS_BEFORE_ALARM = 2;
+/** Events that prove that MESH responds again, so that a pause is over. */
 const PROGRESS = new Set(['accepted', 'rejected', 'chunk']);
-/** What passes by itself. A lost answer is a connection that broke; the message itself is looked after apart from it. */
+/** Errors that pass by themselves. A lost response is a broken connection; its message is looked up separately. */
 const PASSING = new Set(['MESH_CONNECTION', 'MESH_UNAVAILABLE', 'MESH_UNKNOWN_OUTCOME']);
 
 /**
- * True for `held`, `parked`, `rejected`, `undelivered`, `overdue` and `duplicate`, for answers that are negative or partial, and where nobody can
- * find out what is unknown.
+ * True for `held`, `parked`, `rejected`, `undelivered`, `overdue` and `duplicate`, for a negative or partial acknowledgement,
+ * and for a message that stays unknown after the look-up.
  */
 export function needsAttention({ event, message }: OutboxEvent): boolean {
-  return ATTENTION.has(event) || (event === 'unknown' && message.held);
+  return ATTENTION.has(event) || (event === 'unknown' && message.needsDecision);
 }
 
-/** Whether the pause passes by itself when MESH is there again. */
+/** True for the error of a pause that ends by itself once MESH responds. */
 export function isPassing(error: StoredError): boolean {
   return PASSING.has(error.code);
 }
 
+/** The alarms of one mailbox's outbox. */
 export class SendAlarms {
   readonly #raise: (alarm: Alarm) => void;
   readonly #followers = new Set<object>();
-  /** Ids of messages that a flow waits for, and how many of them do. */
+  /** Number of flows that wait for a message, by its outbox id. */
   readonly #awaited = new Map<string, number>();
   #state: OutboxState | undefined;
-  /** Code of the store's error that has been told. */
+  /** Code of the last store error that was raised. */
   #storeError: string | undefined;
-  #pause: { cause: string; tries: Set<string>; told: boolean; paused: NonNullable<OutboxState['paused']> } | undefined;
+  #pause: { cause: string; attempts: Set<string>; isRaised: boolean; paused: NonNullable<OutboxState['paused']> } | undefined;
 
   constructor(raise: (alarm: Alarm) => void) {
     this.#raise = raise;
   }
 
+  /** The last state of the outbox; undefined before the first. */
   get state(): OutboxState | undefined {
     return this.#state;
   }
 
+  /** Leaves alarms about messages to a follower. Returns a function that ends that. */
   follow(follower: object): () => void {
     this.#followers.add(follower);
     return () => this.#followers.delete(follower);
   }
 
-  /** While `acceptance` is pending, a flow waits for that message. */
+  /** Notes that a flow waits for a message while `acceptance` is pending. */
   async awaited<Result>(id: string, acceptance: Promise<Result>): Promise<Result> {
     this.#awaited.set(id, (this.#awaited.get(id) ?? 0) + 1);
     try {
@@ -77,38 +84,38 @@ export class SendAlarms {
     }
   }
 
-  /** Takes how the sending stands, and gives it as it is to be shown. */
-  changed(told: OutboxState): OutboxState {
-    // Between two tries it is not paused for a moment. That is not yet the end of it.
-    const paused = told.waiting > 0 ? (told.paused ?? this.#pause?.paused) : undefined;
-    this.#state = { ...told, ...(paused && { paused }) };
-    if (paused) this.#isPaused(paused, told.waiting);
+  /** Takes a new state of the outbox. Returns the state to show. */
+  changed(latest: OutboxState): OutboxState {
+    // The outbox is not paused during an attempt, which does not end the pause yet.
+    const paused = latest.waiting > 0 ? (latest.paused ?? this.#pause?.paused) : undefined;
+    this.#state = { ...latest, ...(paused && { paused }) };
+    if (paused) this.#notePause(paused, latest.waiting);
     else this.#pause = undefined;
-    const broken = told.storeError;
-    if (broken && broken.code !== this.#storeError)
-      this.#raise({ kind: 'paused', error: broken, waiting: told.waiting });
-    this.#storeError = broken?.code;
+    const { storeError, waiting } = latest;
+    if (storeError && storeError.code !== this.#storeError) this.#raise({ kind: 'paused', error: storeError, waiting });
+    this.#storeError = storeError?.code;
     return this.#state;
   }
 
-  #isPaused(paused: NonNullable<OutboxState['paused']>, waiting: number): void {
+  #notePause(paused: NonNullable<OutboxState['paused']>, waiting: number): void {
     const { error, until } = paused;
     const cause = isPassing(error) ? 'away' : error.code;
-    const tries = this.#pause?.cause === cause ? this.#pause.tries.add(until) : new Set([until]);
-    let told = this.#pause?.cause === cause && this.#pause.told;
-    if (!told && (!isPassing(error) || tries.size >= TRIES_BEFORE_ALARM)) {
-      told = true;
+    const attempts = this.#pause?.cause === cause ? this.#pause.attempts.add(until) : new Set([until]);
+    let isRaised = this.#pause?.cause === cause && this.#pause.isRaised;
+    if (!isRaised && (!isPassing(error) || attempts.size >= ATTEMPTS_BEFORE_ALARM)) {
+      isRaised = true;
       this.#raise({ kind: 'paused', error, waiting });
     }
-    // A pause may last for days.
-    this.#pause = { cause, tries: told ? new Set() : tries, told, paused };
+    // A pause may last for days, so the attempts are not kept any longer.
+    this.#pause = { cause, attempts: isRaised ? new Set() : attempts, isRaised, paused };
   }
 
-  happened(happening: OutboxEvent): void {
-    const { event, message } = happening;
+  /** Takes an event of the outbox. */
+  happened(outboxEvent: OutboxEvent): void {
+    const { event, message } = outboxEvent;
     if (PROGRESS.has(event)) this.#pause = undefined;
-    if (!needsAttention(happening) || this.#followers.size > 0) return;
-    if (ANSWERED.has(event) && this.#awaited.has(message.id)) return;
-    this.#raise({ kind: 'attention', ...happening });
+    if (!needsAttention(outboxEvent) || this.#followers.size > 0) return;
+    if (FAILS_WAITING_MESSAGE.has(event) && this.#awaited.has(message.id)) return;
+    this.#raise({ kind: 'attention', ...outboxEvent });
   }
 }

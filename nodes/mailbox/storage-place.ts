@@ -1,12 +1,12 @@
 /**
- * Where this Node-RED keeps what it may not forget: `<userDir>/mesh`. One state for each folder and process, opened by the
- * first mailbox that needs it and kept on globalThis: it outlives deploys, and reloads of this module.
+ * Opens the storage of this Node-RED, in `<userDir>/mesh`. The first mailbox that needs it opens it; there is one for each folder
+ * and process, on globalThis, so that it outlives deploys and reloads of this module.
  *
- * Several Node-REDs share one: `mesh: { storeUrl, spoolFolder, largePayloads, largePayloadLimitMiB, storePatienceSeconds }` in
- * settings.js, or MESH_STORE_URL, MESH_SPOOL_FOLDER and MESH_LARGE_PAYLOADS in the environment, name their PostgreSQL and
- * the folder that they share for large payloads, or have those in the database as well (`largePayloads: 'database'`). It is a property of the runtime, as
- * contextStorage is, and no credential of a mesh-config: all mailboxes share one state, and a deploy that changed the URL
- * would leave what waits in the outbox behind. `mesh: { retention }` says for how many days what has ended is kept.
+ * Several Node-REDs may share one: `mesh: { storeUrl, spoolFolder, largePayloads, largePayloadLimitMiB, storePatienceSeconds }` in
+ * settings.js, or MESH_STORE_URL, MESH_SPOOL_FOLDER and MESH_LARGE_PAYLOADS in the environment, name their PostgreSQL and the
+ * shared folder for large payloads, or keep those in the database as well (`largePayloads: 'database'`). Like contextStorage it
+ * belongs to the runtime, not to a mesh-config: all mailboxes share one storage, and a deploy with another URL would leave the
+ * queued messages behind. `mesh: { retention }` sets how many days finished messages are kept.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,68 +21,69 @@ import {
   type Storage,
   type StorageOptions,
 } from '../../lib/index';
-import { meshSettings, SETTINGS, type RETENTION } from './runtime-settings';
 import { sharedText } from '../shared/texts';
+import { meshSettings, SETTINGS, type RETENTION } from './runtime-settings';
 
-const KEY = Symbol.for('@mesh-flows/node-red-nhs-mesh/durable-state');
-/** By folder; '' is the temporary one of a Node-RED without a user folder. */
+const KEY = Symbol.for('@mesh-flows/node-red-nhs-mesh/storage');
+/** Storage by folder; '' is the temporary one of a Node-RED without a user folder. */
 const processWide = globalThis as { [KEY]?: Map<string, Promise<Storage>> };
 
-/** The open state. A failed opening is forgotten, so that the next deploy tries again. */
+/** Returns the open storage. A failed opening is forgotten, so that the next deploy tries again. */
 export function storageOf(RED: NodeAPI): Promise<Storage> {
   const { userDir } = RED.settings as { userDir?: unknown };
   const folder = typeof userDir === 'string' && userDir !== '' ? join(userDir, 'mesh') : '';
-  const states = (processWide[KEY] ??= new Map());
-  const known = states.get(folder);
+  const opened = (processWide[KEY] ??= new Map());
+  const known = opened.get(folder);
   if (known !== undefined) return known;
   const opening = open(RED, folder).catch((error: unknown) => {
-    states.delete(folder);
+    opened.delete(folder);
     throw error;
   });
-  states.set(folder, opening);
+  opened.set(folder, opening);
   return opening;
 }
 
-/** For tests: in Node-RED the state ends with the process. Close the mailboxes first. */
-export async function closeDurableStates(): Promise<void> {
-  const states = [...(processWide[KEY]?.values() ?? [])];
+/** Closes every storage, for tests: in Node-RED they end with the process. Close the mailboxes first. */
+export async function closeStorages(): Promise<void> {
+  const opened = [...(processWide[KEY]?.values() ?? [])];
   processWide[KEY]?.clear();
-  for (const opening of states) {
-    const state = await opening.catch(() => undefined);
-    await state?.close();
+  for (const opening of opened) {
+    const storage = await opening.catch(() => undefined);
+    await storage?.close();
   }
 }
 
-/** Where it cannot be opened no mailbox can be used: that is for a person to mend, whatever the error was. */
+/** @throws ConfigurationError for every failure: without storage no mailbox works, and a person has to fix that */
 async function open(RED: NodeAPI, folder: string): Promise<Storage> {
   try {
-    // Only test helpers are without a user folder; nothing of theirs has to be remembered.
+    // Only test helpers have no user folder, and keep nothing.
     return await openStorage({
       folder: folder === '' ? await mkdtemp(join(tmpdir(), 'node-red-mesh-')) : folder,
-      ...stateSettings(RED),
+      ...storageSettings(RED),
     });
   } catch (error) {
     if (error instanceof ConfigurationError) throw error;
     const own = error instanceof MeshError ? error : undefined;
-    const reason = own?.message ?? sharedText(RED, 'error.state-unexpected', { name: nameOf(error) });
-    throw new ConfigurationError(sharedText(RED, 'error.state', { folder, reason }), {
+    const reason = own?.message ?? sharedText(RED, 'error.storage-unexpected', { name: nameOf(error) });
+    throw new ConfigurationError(sharedText(RED, 'error.storage', { folder, reason }), {
       cause: error,
-      advice: own?.advice ?? sharedText(RED, 'advice.state'),
+      advice: own?.advice ?? sharedText(RED, 'advice.storage'),
     });
   }
 }
 
-/** The system's name for it (EACCES), or its class: never its text, which may have a URL with a password in it. */
+/** Returns the system's code (EACCES) or the error's class, never its text, which may contain a URL with a password. */
 function nameOf(error: unknown): string {
   const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
   return [code, name].find((each): each is string => typeof each === 'string') ?? typeof error;
 }
 
 /**
- * Where a store that is shared is, how long a flow waits for it, and how long what has ended is kept; the URL has a password in
- * it and is told to nobody. Settings go before the environment.
+ * Reads the settings; those of settings.js take precedence over the environment. The URL contains a password and stays out of
+ * every message.
+ * @throws ConfigurationError when a setting is wrong
  */
-function stateSettings(RED: NodeAPI): Omit<StorageOptions, 'folder'> {
+function storageSettings(RED: NodeAPI): Omit<StorageOptions, 'folder'> {
   const { MESH_STORE_URL, MESH_SPOOL_FOLDER, MESH_LARGE_PAYLOADS } = process.env;
   const settings = SETTINGS.safeParse(meshSettings(RED));
   if (!settings.success) {

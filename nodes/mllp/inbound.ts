@@ -1,52 +1,52 @@
-/** From a request of the MLLP server to the message that leaves mesh-mllp-in, and to its end. */
+/** Follows each request of the MLLP server from the message that leaves mesh-mllp-in to its response. */
 import { randomUUID } from 'node:crypto';
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import {
-  buildAcknowledgement,
-  decodeText,
+  buildHl7Ack,
+  decodeHl7Text,
   type DefaultCharset,
   type MeshError,
   type MllpRequest,
 } from '../../lib/index';
 import { NotAnsweredError } from '../shared/errors';
-import { addPending, removePending, type MllpProperty } from './requests';
 import { cleanError } from '../shared/report-error';
+import { addPending, removePending, type MllpProperty } from './requests';
 
-/** How a mesh-mllp-in node hands out what it receives. */
+/** Settings of a mesh-mllp-in node for its messages and responses. */
 export interface InboundSettings {
   payloadAs: 'text' | 'buffer';
   charset: DefaultCharset;
-  /** Milliseconds. */
-  answerWithinMs: number;
-  /** What the sender gets when nobody has answered: a code, or a closed connection. */
+  /** Time for the flow to respond (milliseconds). */
+  responseTimeoutMs: number;
+  /** What the sender gets after that: an acknowledgement with this code, or a closed connection. */
   onTimeout: 'AE' | 'AR' | 'close';
 }
 
-/** The requests of one node. */
+/** The pending requests of one node. */
 export class MllpInbound {
   readonly #RED: NodeAPI;
   readonly #node: Node;
   readonly #settings: InboundSettings;
-  readonly #problem: (error: MeshError) => void;
-  readonly #answered: () => void;
-  /** Ids of what waits for an answer, with the timer of each. */
-  readonly #waiting = new Map<string, NodeJS.Timeout>();
+  readonly #showError: (error: MeshError) => void;
+  readonly #onResponse: () => void;
+  /** The timer of each pending request, by its id. */
+  readonly #timers = new Map<string, NodeJS.Timeout>();
 
-  /** `problem` shows an error on the node; `answered` is called after each answer of the flow. */
+  /** `showError` shows an error as the node's status; `onResponse` is called after each response of the flow. */
   constructor(
     RED: NodeAPI,
     node: Node,
     settings: InboundSettings,
-    { problem, answered }: { problem: (error: MeshError) => void; answered: () => void },
+    { showError, onResponse }: { showError: (error: MeshError) => void; onResponse: () => void },
   ) {
     this.#RED = RED;
     this.#node = node;
     this.#settings = settings;
-    this.#problem = problem;
-    this.#answered = answered;
+    this.#showError = showError;
+    this.#onResponse = onResponse;
   }
 
-  /** Into the flow; or refused at once, where it is not the text that it has to be. */
+  /** Sends the request's message into the flow. A message that is not valid text is rejected at once. */
   take(request: MllpRequest): void {
     const requestId = randomUUID();
     const mllp = mllpProperty(requestId, request);
@@ -54,54 +54,52 @@ export class MllpInbound {
     let payload: string | Buffer;
     try {
       const { payloadAs, charset } = this.#settings;
-      payload = payloadAs === 'buffer' ? request.bytes : decodeText(request.bytes, request.header.charset, charset);
+      payload = payloadAs === 'buffer' ? request.bytes : decodeHl7Text(request.bytes, request.header.charset, charset);
     } catch (error) {
-      const refused = error as MeshError;
-      request.answer(buildAcknowledgement(request.header, { code: 'AR', text: refused.message }));
-      this.#tell(refused, { topic, mllp });
+      const notText = error as MeshError;
+      request.respond(buildHl7Ack(request.header, { code: 'AR', text: notText.message }));
+      this.#report(notText, { topic, mllp });
       return;
     }
-    this.#wait(requestId, request, { topic, mllp });
+    this.#awaitResponse(requestId, request, { topic, mllp });
     this.#node.send({ topic, payload, mllp });
   }
 
-  /** The node is stopped. What waits gets no answer: its connection closes, and the sender repeats it. */
+  /** Forgets the pending requests. Their connections close without a response, and the senders repeat the messages. */
   close(): void {
-    for (const [requestId, timer] of this.#waiting) {
+    for (const [requestId, timer] of this.#timers) {
       clearTimeout(timer);
       removePending(requestId);
     }
-    this.#waiting.clear();
+    this.#timers.clear();
   }
 
-  #wait(requestId: string, request: MllpRequest, msg: NodeMessage): void {
-    const { charset, answerWithinMs } = this.#settings;
-    this.#waiting.set(
-      requestId,
-      setTimeout(() => this.#timeIsUp(requestId, request, msg), answerWithinMs),
-    );
+  #awaitResponse(requestId: string, request: MllpRequest, msg: NodeMessage): void {
+    const { charset, responseTimeoutMs } = this.#settings;
+    const timer = setTimeout(() => this.#timedOut(requestId, request, msg), responseTimeoutMs);
+    this.#timers.set(requestId, timer);
     addPending(requestId, {
       header: request.header,
       charset,
-      answer: (message) => {
-        const outcome = request.answer(message);
+      respond: (message) => {
+        const outcome = request.respond(message);
         this.#forget(requestId);
-        this.#answered();
+        this.#onResponse();
         return outcome;
       },
     });
   }
 
-  #timeIsUp(requestId: string, request: MllpRequest, msg: NodeMessage): void {
+  #timedOut(requestId: string, request: MllpRequest, msg: NodeMessage): void {
     this.#forget(requestId);
-    const { onTimeout, answerWithinMs } = this.#settings;
-    const seconds = answerWithinMs / 1000;
+    const { onTimeout, responseTimeoutMs } = this.#settings;
+    const seconds = responseTimeoutMs / 1000;
     if (onTimeout === 'close') request.abandon();
     else {
       const text = this.#RED._('mesh-mllp-in.error.timeout-answer');
-      request.answer(buildAcknowledgement(request.header, { code: onTimeout, text }));
+      request.respond(buildHl7Ack(request.header, { code: onTimeout, text }));
     }
-    this.#tell(
+    this.#report(
       new NotAnsweredError(this.#RED._('mesh-mllp-in.error.not-answered', { seconds }), {
         advice: this.#RED._('mesh-mllp-in.advice.not-answered'),
       }),
@@ -110,13 +108,13 @@ export class MllpInbound {
   }
 
   #forget(requestId: string): void {
-    clearTimeout(this.#waiting.get(requestId));
-    this.#waiting.delete(requestId);
+    clearTimeout(this.#timers.get(requestId));
+    this.#timers.delete(requestId);
     removePending(requestId);
   }
 
-  #tell(error: MeshError, msg: NodeMessage): void {
-    this.#problem(error);
+  #report(error: MeshError, msg: NodeMessage): void {
+    this.#showError(error);
     this.#node.error(cleanError(this.#RED, error), msg);
   }
 }

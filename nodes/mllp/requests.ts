@@ -1,14 +1,14 @@
 /**
- * HL7 v2 messages that wait for their answer. msg.mllp carries only an id: a socket cannot be cloned, stored or sent
- * through a subflow. One map for all mesh-mllp-in nodes, so that a mesh-mllp-response may be anywhere.
+ * HL7 v2 messages that wait for a response. msg.mllp has only an id, since a socket cannot be cloned, stored or sent through a
+ * subflow. All mesh-mllp-in nodes share one map, so that a mesh-mllp-response may be in any flow.
  */
-import type { AnswerOutcome, DefaultCharset, MessageHeader, Remote } from '../../lib/index';
+import type { DefaultCharset, Hl7Header, Remote, ResponseOutcome } from '../../lib/index';
 
-/** `msg.mllp`: the received message, as plain JSON. */
+/** `msg.mllp`: the received message's header and origin, as plain JSON. */
 export interface MllpProperty {
-  /** For mesh-mllp-response. */
+  /** Id by which mesh-mllp-response finds the request. */
   requestId: string;
-  /** MSH-10: of use as mesh-send's key for "once per key". */
+  /** MSH-10, e.g. as mesh-send's key for "once per key". */
   controlId: string;
   /** MSH-7. */
   messageTime: string;
@@ -26,33 +26,36 @@ export interface MllpProperty {
   remote: Remote;
 }
 
-/** One that waits. */
+/** A request that waits for a response. */
 export interface PendingRequest {
-  readonly header: MessageHeader;
-  /** Where MSH-18 says nothing. */
+  readonly header: Hl7Header;
+  /** The character set when MSH-18 is empty. */
   readonly charset: DefaultCharset;
-  /** Sends the answer and forgets the request. @throws MllpMessageError: then it waits on. */
-  answer(message: Uint8Array): AnswerOutcome;
+  /**
+   * Sends the response and removes the request.
+   * @throws MllpMessageError when it has bytes that MLLP reserves: the request stays pending
+   */
+  respond(message: Uint8Array): ResponseOutcome;
 }
 
 const pending = new Map<string, PendingRequest>();
 
-/** Undefined where it was answered, its time was up, or the node that received it was stopped. */
+/** Returns the request; undefined once it has a response, has timed out, or its mesh-mllp-in has closed. */
 export function pendingRequest(requestId: string): PendingRequest | undefined {
   return pending.get(requestId);
 }
 
-/** From now on it can be answered by its id. */
+/** Adds a request, so that a response to its id can be sent. */
 export function addPending(requestId: string, request: PendingRequest): void {
   pending.set(requestId, request);
 }
 
-/** True if it was there. */
+/** Returns true if the request was pending. */
 export function removePending(requestId: string): boolean {
   return pending.delete(requestId);
 }
 
-/** How many wait, in all nodes. For tests: it has to come back to 0. */
+/** Returns the number of pending requests of all nodes, for tests: it has to return to 0. */
 export function pendingCount(): number {
   return pending.size;
 }

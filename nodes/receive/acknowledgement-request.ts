@@ -1,11 +1,11 @@
-/** mesh-ack's fields and msg.meshAck about the answer to the sender. The node's own value wins; msg.meshAck fills blanks. */
+/** Reads what mesh-ack's fields and msg.meshAck ask for as business acknowledgement. msg.meshAck fills the fields left blank. */
 import type { Node, NodeAPI, NodeMessageInFlow } from 'node-red';
 import { InvalidMessageError, type AcknowledgementRequest } from '../../lib/index';
 import { choiceSetting, textSetting } from '../shared/settings';
 import { asText, evaluate } from '../shared/typed-input';
 
-/** As stored in the flow file. */
-export interface AnswerFields {
+/** The fields as the flow file has them. */
+export interface AcknowledgementFields {
   answer?: string;
   level?: string;
   outcome?: string;
@@ -17,20 +17,23 @@ export interface AnswerFields {
 
 const FORMS = ['none', 'profile', 'itk3', 'nhsack', 'hl7v2', 'custom'] as const;
 
-/** undefined where the sender is not to be answered. */
-export async function answerWish(
+/**
+ * Returns the acknowledgement to send; undefined when none is asked for.
+ * @throws InvalidMessageError when msg.meshAck or the custom payload is not valid
+ */
+export async function acknowledgementRequest(
   RED: NodeAPI,
   node: Node,
-  def: AnswerFields,
+  def: AcknowledgementFields,
   msg: NodeMessageInFlow,
 ): Promise<AcknowledgementRequest | undefined> {
   const form = choiceSetting(RED, 'answer', def.answer, FORMS);
   if (form === 'none') return undefined;
-  const given = meshAck(RED, msg['meshAck']);
+  const fromMessage = meshAck(RED, msg['meshAck']);
   const own = (field: 'level' | 'outcome' | 'code' | 'text'): string =>
-    textSetting(RED, def[field]) || asText(RED, given[field], field);
+    textSetting(RED, def[field]) || asText(RED, fromMessage[field], field);
   const [code, text] = [own('code'), own('text')];
-  const rejected = rejectedMessages(RED, given['rejected']);
+  const rejected = rejectedMessages(RED, fromMessage['rejected']);
   const custom = await customPayload(RED, node, def, msg, form);
   return {
     form,
@@ -49,7 +52,7 @@ function meshAck(RED: NodeAPI, value: unknown): Record<string, unknown> {
   throw new InvalidMessageError(RED._('mesh-ack.error.mesh-ack'));
 }
 
-/** NHSACK: reasons by UNH reference. */
+/** Returns the reasons for rejection by UNH reference, for NHSACK. */
 function rejectedMessages(RED: NodeAPI, value: unknown): Record<string, string> | undefined {
   if (value === undefined || value === null) return undefined;
   const entries = typeof value === 'object' && !Array.isArray(value) ? Object.entries(value) : undefined;
@@ -59,11 +62,11 @@ function rejectedMessages(RED: NodeAPI, value: unknown): Record<string, string> 
   return Object.fromEntries(entries as Array<[string, string]>);
 }
 
-/** Also where the profile may turn out to be of the form "custom". */
+/** Evaluates the custom payload, also for a profile, whose form may be "custom". */
 async function customPayload(
   RED: NodeAPI,
   node: Node,
-  def: AnswerFields,
+  def: AcknowledgementFields,
   msg: NodeMessageInFlow,
   form: (typeof FORMS)[number],
 ): Promise<AcknowledgementRequest['custom']> {

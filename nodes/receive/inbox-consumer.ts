@@ -1,24 +1,25 @@
-/** A mesh-poll node as the mailbox's poller sees it: where deliveries, parked messages and errors go. */
+/** A mesh-poll node as a consumer of the inbox: it sends deliveries and parked messages to outputs, and errors to Catch. */
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import type { Delivery, InboxConsumer, MessageHeaders, ParkedMessage, StoredError } from '../../lib/index';
 import { NotAcknowledgedError, OutputNotWiredError } from '../shared/errors';
+import { cleanError, errorDetails } from '../shared/report-error';
 import type { PollSettings } from './poll-settings';
 import type { PollStatus } from './poll-status';
 import { receivedMessage } from './received-message';
-import { cleanError, errorDetails } from '../shared/report-error';
 
-/** Fixed for ever: flows are wired to the positions. */
+/** The positions never change: flows are wired to them. */
 const OUTPUTS = { data: 0, report: 1, 'business-acknowledgement': 2, parked: 3 } as const;
 type Output = keyof typeof OUTPUTS;
 
+/** Returns the consumer for a node. */
 export function inboxConsumer(RED: NodeAPI, node: Node, settings: PollSettings, status: PollStatus): InboxConsumer {
-  const told = new Set<Output>();
+  const reported = new Set<Output>();
 
-  /** A message that leaves by an output without a wire is gone, and an acknowledgement would make that final. */
+  /** Refuses a delivery to an output without a wire: the message would vanish, and an acknowledgement would make that final. */
   const requireWire = (output: Output, { received }: Delivery): void => {
     if (isWired(node, output)) {
-      // Wires may come without a restart of this node.
-      if (told.delete(output) && told.size === 0) status.solved();
+      // A deploy may add a wire without restarting this node.
+      if (reported.delete(output) && reported.size === 0) status.solved();
       return;
     }
     const { messageId, mailboxId } = received.message;
@@ -28,15 +29,15 @@ export function inboxConsumer(RED: NodeAPI, node: Node, settings: PollSettings, 
       advice: RED._('mesh-poll.advice.not-wired'),
     });
     status.problem(error, 'deploy');
-    // Once for each output, not for each message: a full inbox would else flood the Catch node.
-    if (!told.has(output)) node.error(cleanError(RED, error), { mesh: { mailboxId, messageId } });
-    told.add(output);
+    // Once for each output: one error for each message of a full inbox would flood the Catch node.
+    if (!reported.has(output)) node.error(cleanError(RED, error), { mesh: { mailboxId, messageId } });
+    reported.add(output);
     throw error;
   };
 
   return {
     workflows: settings.workflows,
-    maxInFlight: settings.maxInFlight,
+    maxLeases: settings.maxInFlight,
     intervalMs: settings.intervalMs,
     acknowledge: settings.acknowledge,
     ...(settings.folder !== undefined && { folder: settings.folder }),
@@ -65,11 +66,11 @@ export function inboxConsumer(RED: NodeAPI, node: Node, settings: PollSettings, 
   };
 }
 
-/** A parked message once more, in the form in which it was told when it was parked. */
-export function tellParked(RED: NodeAPI, node: Node, { message, error, deliveryCount }: ParkedMessage): void {
-  const isOurs = error.code === 'MESH_NOT_ACKNOWLEDGED';
-  const why = isOurs ? notAcknowledged(RED, message.messageId, deliveryCount) : error;
-  emit(node, 'parked', parkedMessage(RED, message, why, deliveryCount));
+/** Sends a parked message to its output again, in the form in which it left when it was parked. */
+export function emitParked(RED: NodeAPI, node: Node, { message, error, deliveryCount }: ParkedMessage): void {
+  const isNotAcknowledged = error.code === 'MESH_NOT_ACKNOWLEDGED';
+  const cause = isNotAcknowledged ? notAcknowledged(RED, message.messageId, deliveryCount) : error;
+  emit(node, 'parked', parkedMessage(RED, message, cause, deliveryCount));
 }
 
 function notAcknowledged(RED: NodeAPI, messageId: string, times: number): NotAcknowledgedError {
@@ -86,8 +87,9 @@ function parkedMessage(
   deliveryCount: number,
 ) {
   const { workflowId } = message;
-  const told = error instanceof Error ? errorDetails(RED, error) : error;
-  return { ...(workflowId !== undefined && { topic: workflowId }), mesh: { ...message, deliveryCount }, error: told };
+  const topic = workflowId === undefined ? {} : { topic: workflowId };
+  const details = error instanceof Error ? errorDetails(RED, error) : error;
+  return { ...topic, mesh: { ...message, deliveryCount }, error: details };
 }
 
 function emit(node: Node, output: Output, msg: NodeMessage): void {

@@ -1,10 +1,10 @@
-/** The mesh-poll node's properties, checked. */
+/** Reads and checks the properties of a mesh-poll node. */
 import type { NodeAPI, NodeDef } from 'node-red';
 import { ConfigurationError } from '../../lib/index';
-import type { PayloadForm } from './received-message';
 import { choiceSetting, listSetting, numberSetting, textSetting } from '../shared/settings';
+import type { PayloadForm } from './received-message';
 
-/** As stored in the flow file. Numbers may be strings: they may come from the environment. */
+/** The properties as the flow file has them. Numbers may be strings, since they may come from the environment. */
 export interface MeshPollDef extends NodeDef {
   version?: number;
   mailbox?: string;
@@ -22,21 +22,24 @@ export interface PollSettings {
   workflows: string[];
   payloadAs: PayloadForm;
   charset: string;
-  /** Only where payloads are saved as files. */
+  /** Set only when payloads are saved as files. */
   folder?: string;
   acknowledge: 'flow' | 'after-delivery';
   maxInFlight: number;
 }
 
-/** A week; MESH itself deletes after 5 days what nobody has collected. */
-const MOST_MINUTES = 7 * 24 * 60;
+/** A week. MESH itself removes a message after 5 days in the inbox. */
+const MAX_MINUTES = 7 * 24 * 60;
 
-/** Whether the interval is too short for MESH is for the poller to say: only it knows the environment's limits. */
+/**
+ * Does not check the interval against MESH's minimum: the poller does, which knows the environment.
+ * @throws ConfigurationError when a property is wrong
+ */
 export function readPollSettings(RED: NodeAPI, def: MeshPollDef): PollSettings {
   const payloadAs = choiceSetting<PayloadForm>(RED, 'payloadAs', def.payloadAs, ['buffer', 'text', 'json', 'file']);
   const folder = payloadAs === 'file' ? textSetting(RED, def.folder) : undefined;
   if (folder === '') throw new ConfigurationError(RED._('mesh-poll.error.no-folder'));
-  const limits = { fallback: 5, least: 0, most: MOST_MINUTES };
+  const limits = { fallback: 5, min: 0, max: MAX_MINUTES };
   return {
     intervalMs: numberSetting(RED, 'interval', def.interval, limits) * 60_000,
     workflows: listSetting(RED, def.workflows),
@@ -44,6 +47,6 @@ export function readPollSettings(RED: NodeAPI, def: MeshPollDef): PollSettings {
     charset: choiceSetting(RED, 'charset', def.charset, ['utf-8', 'iso-8859-1', 'windows-1252', 'utf-16le']),
     ...(folder !== undefined && { folder }),
     acknowledge: choiceSetting(RED, 'acknowledge', def.acknowledge, ['flow', 'after-delivery']),
-    maxInFlight: numberSetting(RED, 'maxInFlight', def.maxInFlight, { fallback: 50, least: 1, most: 10_000 }),
+    maxInFlight: numberSetting(RED, 'maxInFlight', def.maxInFlight, { fallback: 50, min: 1, max: 10_000 }),
   };
 }

@@ -1,13 +1,14 @@
-/** What mesh-poll shows: what it is doing, else how many messages wait for mesh-ack, else when it last looked. */
+/** The status of mesh-poll: its activity, else the number of messages that wait for mesh-ack, else the time of the last poll. */
 import type { NodeAPI, NodeStatus } from 'node-red';
-import type { PollerState } from '../../lib/index';
+import { systemClock, type PollerState } from '../../lib/index';
 import type { MailboxUser } from '../mailbox/mailbox-user';
 import { errorStatus } from '../shared/status';
 
+/** The status of one node. */
 export class PollStatus {
   readonly #RED: NodeAPI;
   readonly #user: MailboxUser;
-  /** Stays until the inbox was listed again without another: a moment of red would be seen by nobody. */
+  /** Stays until a poll succeeds without another problem: nobody would notice a moment of red. */
   #problem: { status: NodeStatus; until: 'next-poll' | 'deploy'; since: string } | undefined;
 
   constructor(RED: NodeAPI, user: MailboxUser) {
@@ -15,19 +16,19 @@ export class PollStatus {
     this.#user = user;
   }
 
-  /** @param until `deploy` for what only a change of the flow can mend. */
+  /** @param until `deploy` for a problem that only a change of the flow fixes */
   problem(error: unknown, until: 'next-poll' | 'deploy'): void {
     if (this.#problem?.until === 'deploy') return;
-    this.#problem = { status: errorStatus(this.#RED, error), until, since: new Date().toISOString() };
+    this.#problem = { status: errorStatus(this.#RED, error), until, since: new Date(systemClock.now()).toISOString() };
     this.#user.show(this.#problem.status);
   }
 
-  /** What only a change of the flow could mend has been mended. */
+  /** Clears a problem after a change of the flow has fixed it. */
   solved(): void {
     this.#problem = undefined;
   }
 
-  /** MESH does not want to be asked before. */
+  /** Shows when the next poll is allowed: MESH limits their frequency. */
   postponed(nextPoll: Date): void {
     const time = localTime(nextPoll);
     this.#user.show({ fill: 'yellow', shape: 'dot', text: this.#RED._('mesh-poll.status.postponed', { time }) });
@@ -40,16 +41,16 @@ export class PollStatus {
     this.#user.show(this.#problem?.status ?? this.#activity(state));
   }
 
-  #activity({ polling, inFlight, waiting, unclaimed, progress, lastPoll }: PollerState): NodeStatus {
+  #activity({ polling, leased, pending, unclaimed, progress, lastPoll }: PollerState): NodeStatus {
     if (progress !== undefined && progress.totalChunks > 1) {
       const { chunk, totalChunks } = progress;
       return this.#show('blue', 'chunk', { chunk, total: totalChunks });
     }
-    if (polling && waiting > 0) return this.#show('blue', 'receiving', { waiting });
+    if (polling && pending > 0) return this.#show('blue', 'receiving', { waiting: pending });
     if (polling) return this.#show('blue', 'polling');
-    // They would expire: no green while there are any.
+    // Not green: unclaimed messages would expire.
     if (unclaimed > 0) return this.#show('yellow', 'unclaimed', { unclaimed });
-    if (inFlight > 0) return this.#show('green', 'in-flight', { inFlight });
+    if (leased > 0) return this.#show('green', 'in-flight', { inFlight: leased });
     if (lastPoll === undefined) return this.#show('green', 'idle');
     return this.#show('green', 'polled', { time: localTime(new Date(lastPoll)) });
   }
@@ -59,7 +60,7 @@ export class PollStatus {
   }
 }
 
-/** Hours and minutes of the server's clock. */
+/** Returns hours and minutes in the server's time zone. */
 function localTime(time: Date): string {
   return [time.getHours(), time.getMinutes()].map((part) => String(part).padStart(2, '0')).join(':');
 }

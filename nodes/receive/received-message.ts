@@ -1,24 +1,24 @@
-/** From what the poller delivers to the message that leaves mesh-poll. */
+/** Turns a delivery of the poller into the message that leaves mesh-poll. */
 import type { NodeAPI, NodeMessage } from 'node-red';
 import type { Delivery, MessageHeaders } from '../../lib/index';
 import { DecodingError } from '../shared/errors';
 
-/** How mesh-poll hands out the payload of data and business acknowledgements. */
+/** The form of payloads of data and business acknowledgements. */
 export type PayloadForm = 'buffer' | 'text' | 'json' | 'file';
 
-/** `msg.mesh`: plain JSON, so that it survives cloning, storing and a restart. Nothing overwrites it. */
+/** `msg.mesh`: plain JSON, so that it survives cloning, storing and a restart. No other node overwrites it. */
 export type MeshProperty = MessageHeaders & { deliveryCount: number; bytes: number; sha256: string; file?: string };
 
-/** @throws DecodingError where the payload is not what `form` says; its text never quotes the payload. */
+/** @throws DecodingError when the payload does not have the form; its text never quotes the payload */
 export function receivedMessage(
   RED: NodeAPI,
-  { received, kind, deliveryCount, answer }: Delivery,
+  { received, kind, deliveryCount, acknowledgement }: Delivery,
   form: PayloadForm,
   charset: string,
 ): NodeMessage {
   const { message, bytes, sha256, file } = received;
   const mesh: MeshProperty = { ...message, deliveryCount, bytes, sha256, ...(file !== undefined && { file }) };
-  const msg = { topic: message.workflowId, mesh, ...(answer && { meshAnswer: answer }) };
+  const msg = { topic: message.workflowId, mesh, ...(acknowledgement && { meshAnswer: acknowledgement }) };
   if (kind === 'report') return { ...msg, payload: reportPayload(message) };
   if (file !== undefined) return { ...msg, payload: file, filename: file };
   const payload = received.payload ?? Buffer.alloc(0);
@@ -27,7 +27,7 @@ export function receivedMessage(
   return { ...msg, payload: form === 'json' ? parse(RED, text, message) : text };
 }
 
-/** What a person needs to know of a message that failed, without reading headers. */
+/** Returns the facts about a message that failed, as payload, so that nobody needs to read headers. */
 function reportPayload(message: MessageHeaders): Record<string, unknown> {
   const { linkedMessageId, statusCode, statusEvent, statusDescription, advice } = message;
   return {
@@ -39,7 +39,7 @@ function reportPayload(message: MessageHeaders): Record<string, unknown> {
   };
 }
 
-/** TextDecoder takes iso-8859-1 for windows-1252; pathology's UNOC is the real one, of which every byte is valid. */
+/** TextDecoder decodes iso-8859-1 as windows-1252; pathology's UNOC is the true one, in which every byte is valid. */
 function decode(RED: NodeAPI, payload: Buffer, charset: string, message: MessageHeaders): string {
   if (charset === 'iso-8859-1') return payload.toString('latin1');
   try {

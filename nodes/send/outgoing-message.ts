@@ -1,4 +1,4 @@
-/** From a flow's message and mesh-send's fields to what is sent. The node's own value wins; msg.meshSend fills blanks. */
+/** Makes the message to send from a flow's message and mesh-send's fields. msg.meshSend fills the fields left blank. */
 import type { NodeAPI } from 'node-red';
 import {
   gpProviderAddress,
@@ -8,34 +8,37 @@ import {
   type Payload,
 } from '../../lib/index';
 import { numberSetting } from '../shared/settings';
-import { asText } from '../shared/typed-input';
 import { sharedText } from '../shared/texts';
+import { asText } from '../shared/typed-input';
 
-/** Fields that mesh-send shows; each may also be on msg.meshSend. */
+/** Fields of mesh-send's dialog; each may also be on msg.meshSend. */
 export const SEND_FIELDS = ['to', 'workflowId', 'localId', 'subject', 'fileName', 'contentType'] as const;
 
-/** Rarely needed: only on msg.meshSend. */
+/** Rarely needed fields, only on msg.meshSend. */
 const EXTRA_TEXTS = ['checksum', 'partnerId'] as const;
-const EXTRA_MARKS = ['compressed', 'encrypted'] as const;
+const EXTRA_FLAGS = ['compressed', 'encrypted'] as const;
 
-/** How it goes over the wire: the node's own, or on msg.meshSend. Blank: as the mailbox has it. */
-export type OnTheWire = { compression?: unknown; chunks?: unknown; chunkBytes?: unknown };
-const WIRE_CHOICES: Record<'compression' | 'chunks', readonly string[]> = {
+/** Settings for the transfer, of the node or on msg.meshSend. The mailbox's setting holds for a blank one. */
+export type TransferSettings = { compression?: unknown; chunks?: unknown; chunkBytes?: unknown };
+const TRANSFER_CHOICES: Record<'compression' | 'chunks', readonly string[]> = {
   compression: ['auto', 'always', 'never'],
   chunks: ['allowed', 'never'],
 };
-/** MESH's own for one request. */
+/** MESH's maximum for one request. */
 const MAX_REQUEST_BYTES = 100_000_000;
 
 export type SendFields = Partial<Record<(typeof SEND_FIELDS)[number] | 'checksum', string | undefined>>;
 
-/** @throws InvalidMessageError without the recipient, the workflow id or a payload that can be sent. */
+/**
+ * Returns the message to send.
+ * @throws InvalidMessageError when the recipient or the workflow id is missing, or a setting is wrong
+ */
 export function outgoingMessage(
   RED: NodeAPI,
   fromNode: SendFields,
   meshSend: unknown,
   payload: Payload,
-  onTheWire: OnTheWire,
+  transfer: TransferSettings,
 ): OutgoingMessage {
   const fromMessage = settingsObject(RED, meshSend);
   const texts: Partial<Record<string, string>> = {};
@@ -48,14 +51,14 @@ export function outgoingMessage(
   for (const field of ['to', 'workflowId']) {
     if (texts[field] === undefined) throw new InvalidMessageError(RED._('mesh-send.error.missing', { field }));
   }
-  const marks = Object.fromEntries(
-    EXTRA_MARKS.filter((field) => fromMessage[field] === true).map((key) => [key, true]),
+  const flags = Object.fromEntries(
+    EXTRA_FLAGS.filter((field) => fromMessage[field] === true).map((key) => [key, true]),
   );
-  const wire = { ...readOnTheWire(RED, fromMessage), ...readOnTheWire(RED, onTheWire) };
-  return { ...texts, ...marks, ...wire, payload } as OutgoingMessage;
+  const settings = { ...readTransfer(RED, fromMessage), ...readTransfer(RED, transfer) };
+  return { ...texts, ...flags, ...settings, payload } as OutgoingMessage;
 }
 
-/** msg.meshSend.patient, where MESH is to find the patient's practice. */
+/** Returns the address by which MESH finds the practice of msg.meshSend.patient; undefined without a patient. */
 function addressByPatient(RED: NodeAPI, patient: unknown): string | undefined {
   if (patient === undefined || patient === null) return undefined;
   if (typeof patient !== 'object') throw new InvalidMessageError(RED._('mesh-send.error.patient'));
@@ -68,7 +71,10 @@ function addressByPatient(RED: NodeAPI, patient: unknown): string | undefined {
   });
 }
 
-/** `content`: bytes as they are, text as UTF-8, objects as JSON. `file`: a path. Anything else is told, not guessed. */
+/**
+ * Returns the payload. `content`: bytes unchanged, text as UTF-8, objects as JSON. `file`: the file at a path.
+ * @throws InvalidMessageError for any other value
+ */
 export function outgoingPayload(RED: NodeAPI, value: unknown, payloadIs: 'content' | 'file'): Payload {
   if (payloadIs === 'file') {
     if (typeof value === 'string' && value.trim() !== '') return { file: value };
@@ -79,23 +85,26 @@ export function outgoingPayload(RED: NodeAPI, value: unknown, payloadIs: 'conten
     const key = value === undefined || value === null ? 'no-payload' : 'not-sendable';
     throw new InvalidMessageError(RED._(`mesh-send.error.${key}`, { type: typeof value }));
   }
-  // A stream would be cloned by the next wire, and hang (DESIGN.md, rule 7).
+  // The next wire would clone a stream, which then hangs (docs/design.md, rule 10).
   if ('pipe' in value || 'getReader' in value) throw new InvalidMessageError(RED._('mesh-send.error.stream'));
   return { json: value };
 }
 
-/** msg.meshSend, checked to be an object; empty where there is none. */
+/**
+ * Returns msg.meshSend; an empty object when it is not set.
+ * @throws InvalidMessageError when it is not an object
+ */
 export function settingsObject(RED: NodeAPI, meshSend: unknown): Record<string, unknown> {
   if (meshSend === undefined || meshSend === null) return {};
   if (typeof meshSend === 'object' && !Array.isArray(meshSend)) return meshSend as Record<string, unknown>;
   throw new InvalidMessageError(RED._('mesh-send.error.mesh-send'));
 }
 
-/** What is set and not blank, checked. */
-function readOnTheWire(RED: NodeAPI, settings: OnTheWire): OnTheWire {
-  const found: OnTheWire = {};
-  for (const [field, choices] of Object.entries(WIRE_CHOICES)) {
-    const value = settings[field as keyof typeof WIRE_CHOICES];
+/** Returns the settings that are not blank, checked. */
+function readTransfer(RED: NodeAPI, settings: TransferSettings): TransferSettings {
+  const found: TransferSettings = {};
+  for (const [field, choices] of Object.entries(TRANSFER_CHOICES)) {
+    const value = settings[field as keyof typeof TRANSFER_CHOICES];
     if (value === undefined || value === null || value === '') continue;
     if (!choices.includes(value as string)) {
       throw new InvalidMessageError(sharedText(RED, 'error.choice', { field, choices: choices.join(', ') }));
@@ -106,8 +115,8 @@ function readOnTheWire(RED: NodeAPI, settings: OnTheWire): OnTheWire {
   if (chunkBytes === undefined || chunkBytes === null || chunkBytes === '') return found;
   const bytes = numberSetting(RED, 'chunkBytes', chunkBytes, {
     fallback: 0,
-    least: 1,
-    most: MAX_REQUEST_BYTES,
+    min: 1,
+    max: MAX_REQUEST_BYTES,
   });
   return { ...found, chunkBytes: bytes };
 }

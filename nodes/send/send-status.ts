@@ -1,12 +1,14 @@
-/** What mesh-send shows: a pause, what it is sending, what is held for a person, else how many it has sent. */
+/** The status of mesh-send: a pause, the message being sent, messages that need a decision, else how many it has sent. */
 import type { Node, NodeAPI, NodeStatus } from 'node-red';
-import type { OutboxEvent, OutboxMessage, OutboxState } from '../../lib/index';
+import { type OutboxEvent, type OutboxMessage, type OutboxState, WAITING_TO_SEND } from '../../lib/index';
 import type { ConnectionState } from '../mailbox/connection';
-import { showsError } from '../shared/report-error';
+import { connectionStatus } from '../mailbox/connection-status';
+import type { SendingStatus } from '../mailbox/mailbox-user';
 import { isPassing } from '../mailbox/send-alarms';
-import { connectionStatus, errorStatus, shortCount } from '../shared/status';
+import { showsError } from '../shared/report-error';
+import { errorStatus, shortCount } from '../shared/status';
 
-/** Why sending pauses, where there is a word for it; any other code is `paused`. */
+/** Error codes of a pause that have a status text of their own; any other shows as `paused`. */
 const PAUSES: Partial<Record<string, string>> = {
   MESH_CONNECTION: 'away',
   MESH_UNAVAILABLE: 'away',
@@ -15,16 +17,17 @@ const PAUSES: Partial<Record<string, string>> = {
   MESH_TLS: 'tls',
 };
 
-export class SendStatus {
+/** The status of one node. */
+export class SendStatus implements SendingStatus {
   readonly #RED: NodeAPI;
   readonly #node: Node;
-  /** Set as soon as the node is registered, which already tells it the first states. */
+  /** Set once the node is registered, which calls this object with the first states before. */
   #user: { show(status: NodeStatus): void } | undefined;
-  /** What this node has put into the outbox and MESH has not accepted yet, by id. */
+  /** Ids of messages that this node has put into the outbox and MESH has not accepted yet. */
   readonly #pending = new Set<string>();
   #connection: ConnectionState = { kind: 'idle' };
-  #sending: OutboxState = { waiting: 0, held: 0 };
-  /** What is said of the message that is on the wire. */
+  #sending: OutboxState = { waiting: 0, needsDecision: 0 };
+  /** The status text of the message that is being sent. */
   #current: { id: string; text: string } | undefined;
   #sent = 0;
 
@@ -48,11 +51,12 @@ export class SendStatus {
     this.#update();
   }
 
-  /** This node has put a message into the outbox. */
+  /** Notes a message that this node has put into the outbox. */
   queued({ id, state }: OutboxMessage): void {
-    if (state === 'queued' || state === 'sending') this.#pending.add(id);
+    if (WAITING_TO_SEND.includes(state)) this.#pending.add(id);
   }
 
+  /** Takes an event of the outbox. */
   happened({ event, message }: OutboxEvent): void {
     if (!this.#pending.has(message.id)) return;
     const { id, chunksSent, totalChunks = 1 } = message;
@@ -68,21 +72,21 @@ export class SendStatus {
     }
     if (this.#current?.id === id) this.#current = undefined;
     if (event === 'accepted' || event === 'adopted') this.#sent += 1;
-    if (message.state === 'queued' || (message.state === 'unknown' && !message.held)) return;
+    if (message.state === 'queued' || (message.state === 'unknown' && !message.needsDecision)) return;
     this.#pending.delete(id);
     this.#show(this.#status());
   }
 
-  /** News of the mailbox. They do not hide the error of the last message, unless they are bad themselves. */
+  /** Shows a change of the mailbox. A good one does not hide the error of the last message. */
   #update(): void {
     if (showsError(this.#node) && this.#isWell) return;
     this.#show(this.#status());
   }
 
   get #isWell(): boolean {
-    const { held, paused, storeError } = this.#sending;
+    const { needsDecision, paused, storeError } = this.#sending;
     const isBroken = ['disconnected', 'unusable'].includes(this.#connection.kind);
-    return !isBroken && !storeError && !paused && held === 0;
+    return !isBroken && !storeError && !paused && needsDecision === 0;
   }
 
   #show(status: NodeStatus): void {
@@ -90,7 +94,7 @@ export class SendStatus {
   }
 
   #status(): NodeStatus {
-    const { waiting, held, paused, storeError } = this.#sending;
+    const { waiting, needsDecision, paused, storeError } = this.#sending;
     const text = (key: string, values: Record<string, string | number> = {}): string =>
       this.#RED._(`mesh-send.status.${key}`, values);
     if (this.#connection.kind === 'unusable') return connectionStatus(this.#RED, this.#connection);
@@ -104,7 +108,9 @@ export class SendStatus {
       const reason = PAUSES[paused.error.code] ?? 'paused';
       return { fill, shape: 'ring', text: text(`paused-${reason}`, { waiting: shortCount(waiting) }) };
     }
-    if (held > 0) return { fill: 'yellow', shape: 'dot', text: text('held', { held: shortCount(held) }) };
+    if (needsDecision > 0) {
+      return { fill: 'yellow', shape: 'dot', text: text('held', { held: shortCount(needsDecision) }) };
+    }
     if (waiting > 0) return { fill: 'blue', shape: 'dot', text: text('waiting', { waiting: shortCount(waiting) }) };
     if (this.#connection.kind !== 'connected' || this.#sent === 0) {
       return connectionStatus(this.#RED, this.#connection);

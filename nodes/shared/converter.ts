@@ -1,14 +1,14 @@
-/** What the converter nodes share: a property of the message is read, converted and put back, as core csv, xml and json do. */
+/** The common part of the converter nodes: like core csv, xml and json, they convert one property of the message in place. */
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import { InvalidMessageError } from '../../lib/index';
 import { onInput } from './on-input';
 import { setProperty } from './set-property';
 import { sharedText } from './texts';
 
-/** What can be converted: a text or bytes one way, an object the other. */
+/** A value to convert: text or bytes in one direction, an object in the other. */
 export type Convertible = string | Buffer | Record<string, unknown>;
 
-/** Runs `convert` on the property of every message. A message without the property goes on as it is, as in core nodes. */
+/** Runs `convert` on the property of every message. A message without the property passes unchanged, as in core nodes. */
 export function convertProperty(
   RED: NodeAPI,
   node: Node,

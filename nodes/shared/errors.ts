@@ -1,14 +1,14 @@
-/** Errors that only a flow can make. They are MeshErrors, so that the poller and report-error treat them as such. */
+/** Errors that only nodes raise. They are MeshErrors, so that the poller and report-error treat them alike. */
 import { MeshError, type MeshErrorDetails } from '../../lib/index';
 
-/** A message came for an output of mesh-poll that nothing is wired to. It stays unacknowledged. */
+/** A message arrived for an output of mesh-poll that has no wire. It stays unacknowledged. */
 export class OutputNotWiredError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_OUTPUT_NOT_WIRED', 'safe', message, details);
   }
 }
 
-/** A message was delivered as often as the mailbox allows, and no mesh-ack came. It is parked. */
+/** A message reached the mailbox's maximum number of deliveries without a mesh-ack. It is parked. */
 export class NotAcknowledgedError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_NOT_ACKNOWLEDGED', 'never', message, details);
@@ -22,7 +22,7 @@ export class DecodingError extends MeshError {
   }
 }
 
-/** Nothing is sent for now. The messages are safe in the outbox; `code` is that of the cause. */
+/** Sending is paused. The messages are safe in the outbox; `code` is the code of the cause. */
 export class SendingPausedError extends MeshError {
   constructor(code: string, message: string, details?: MeshErrorDetails) {
     super(code, 'safe', message, details);
@@ -30,7 +30,7 @@ export class SendingPausedError extends MeshError {
 }
 
 /**
- * Something became of a sent message that a person has to know; `code` is that of the failure, MESH_OVERDUE, MESH_NEGATIVE_ANSWER or
+ * A sent message needs a person's attention. `code` is the code of its failure, or MESH_OVERDUE, MESH_NEGATIVE_ANSWER or
  * MESH_DUPLICATE.
  */
 export class AttentionError extends MeshError {
@@ -39,14 +39,14 @@ export class AttentionError extends MeshError {
   }
 }
 
-/** The flow gave no answer to an HL7 v2 message in time. The sender was told so, or was hung up on. */
+/** The flow did not respond to an HL7 v2 message in time. The sender got an error response, or its connection was closed. */
 export class NotAnsweredError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MLLP_NOT_ANSWERED', 'safe', message, details);
   }
 }
 
-/** Something in the MESH Client's folders needs a person. */
+/** A file in the MESH Client's folders needs a person's attention. */
 export class FolderError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_FOLDER', 'never', message, details);

@@ -1,16 +1,16 @@
-/** Puts a result where the node's user wants it. */
+/** Writes a result to the message property that the node's user chose. */
 import type { NodeAPI, NodeMessage } from 'node-red';
 import { InvalidMessageError } from '../../lib/index';
 import { sharedText } from './texts';
 
-/** @throws InvalidMessageError where the property cannot be set, e.g. `payload.x` when the payload is a text. */
+/** @throws InvalidMessageError when the property cannot be set, e.g. `payload.x` while the payload is a string. */
 export function setProperty(RED: NodeAPI, msg: NodeMessage, property: string | undefined, value: unknown): void {
   const path = property === undefined || property === '' ? 'payload' : property;
-  let done = false;
+  let isSet = false;
   try {
-    done = RED.util.setMessageProperty(msg, path, value, true);
+    isSet = RED.util.setMessageProperty(msg, path, value, true);
   } catch {
-    // told below
+    // Raised below, as when Node-RED returns false.
   }
-  if (!done) throw new InvalidMessageError(sharedText(RED, 'error.property'));
+  if (!isSet) throw new InvalidMessageError(sharedText(RED, 'error.property'));
 }

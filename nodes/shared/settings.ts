@@ -1,9 +1,12 @@
-/** Reads values as Node-RED stores them: numbers may be strings, and `${VAR}` stays as it is where VAR is not set. */
+/** Reads settings as Node-RED stores them: numbers may be strings, and `${VAR}` stays literal while VAR is not set. */
 import type { NodeAPI } from 'node-red';
 import { ConfigurationError } from '../../lib/index';
 import { sharedText } from './texts';
 
-/** A text setting, trimmed; empty where there is none. An unset environment variable would else be used as the value. */
+/**
+ * Returns a text setting, trimmed; empty when it is not set.
+ * @throws ConfigurationError when the environment variable that it names is not set
+ */
 export function textSetting(RED: NodeAPI, value: unknown): string {
   const text = typeof value === 'string' || typeof value === 'number' ? String(value).trim() : '';
   const variable = /^\$\{(\S+)\}$/.exec(text)?.[1];
@@ -11,21 +14,27 @@ export function textSetting(RED: NodeAPI, value: unknown): string {
   return text;
 }
 
-/** A number within limits; `fallback` where it is blank. */
+/**
+ * Returns a number within the limits, both included; `fallback` when the setting is blank.
+ * @throws ConfigurationError for any other value
+ */
 export function numberSetting(
   RED: NodeAPI,
   field: string,
   value: unknown,
-  limits: { fallback: number; least: number; most: number },
+  limits: { fallback: number; min: number; max: number },
 ): number {
   const text = textSetting(RED, value);
   if (text === '') return limits.fallback;
   const number = Number(text);
-  if (Number.isFinite(number) && number >= limits.least && number <= limits.most) return number;
-  throw new ConfigurationError(sharedText(RED, 'error.number', { field, least: limits.least, most: limits.most }));
+  if (Number.isFinite(number) && number >= limits.min && number <= limits.max) return number;
+  throw new ConfigurationError(sharedText(RED, 'error.number', { field, min: limits.min, max: limits.max }));
 }
 
-/** One of the values that the editor offers; the first where it is blank. */
+/**
+ * Returns one of the values that the editor offers; the first when the setting is blank.
+ * @throws ConfigurationError for any other value
+ */
 export function choiceSetting<Choice extends string>(
   RED: NodeAPI,
   field: string,
@@ -39,7 +48,7 @@ export function choiceSetting<Choice extends string>(
   throw new ConfigurationError(sharedText(RED, 'error.choice', { field, choices: choices.join(', ') }));
 }
 
-/** A list, separated by commas or line breaks. */
+/** Returns the items of a list that is separated by commas or line breaks. */
 export function listSetting(RED: NodeAPI, value: unknown): string[] {
   return textSetting(RED, value)
     .split(/[,\n]/)

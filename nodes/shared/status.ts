@@ -1,13 +1,12 @@
 /**
- * What a node shows below itself. Under 20 characters each. As core mqtt: yellow ring connecting, green dot connected,
- * red ring disconnected; and blue dot busy, red dot the last message failed.
+ * Statuses of all nodes, under 20 characters each. As in core mqtt a yellow ring is connecting, a green dot connected and a
+ * red ring disconnected; in addition a blue dot is busy, and a red dot means that the last message failed.
  */
 import type { NodeAPI, NodeStatus, NodeStatusFill, NodeStatusShape } from 'node-red';
 import { MeshError, type StoredError } from '../../lib/index';
-import type { ConnectionState } from '../mailbox/connection';
 import { sharedText } from './texts';
 
-/** Texts of errors that have a word of their own; any other code is `failed`. */
+/** Error codes that have a status text of their own; any other code shows as `failed`. */
 const KNOWN_CODES = new Set([
   'MESH_ABORTED',
   'MESH_AUTHENTICATION',
@@ -49,7 +48,7 @@ const KNOWN_CODES = new Set([
   'MESH_UNREADABLE',
 ]);
 
-/** A status of one of the shared words. */
+/** Returns a status with a shared text. */
 export function sharedStatus(
   RED: NodeAPI,
   fill: NodeStatusFill,
@@ -60,7 +59,7 @@ export function sharedStatus(
   return { fill, shape, text: sharedText(RED, `status.${key}`, values) };
 }
 
-/** The status after an error: a dot for one message, a ring where the whole mailbox is out of order. */
+/** Returns the status for an error: a dot when one message failed, a ring when the whole mailbox does not work. */
 export function errorStatus(RED: NodeAPI, error: unknown, shape: NodeStatusShape = 'dot'): NodeStatus {
   if (!(error instanceof MeshError) && !isStored(error)) return sharedStatus(RED, 'red', shape, 'failed');
   if (error.code === 'MESH_REJECTED' && error.meshCode !== undefined && /^[\w-]{1,8}$/.test(error.meshCode)) {
@@ -69,28 +68,12 @@ export function errorStatus(RED: NodeAPI, error: unknown, shape: NodeStatusShape
   return sharedStatus(RED, 'red', shape, KNOWN_CODES.has(error.code) ? error.code : 'failed');
 }
 
-/** The status of every node of a mailbox while none of them is doing anything. */
-export function connectionStatus(RED: NodeAPI, state: ConnectionState): NodeStatus {
-  switch (state.kind) {
-    case 'idle':
-      return {};
-    case 'connecting':
-      return sharedStatus(RED, 'yellow', 'ring', 'connecting');
-    case 'connected':
-      return sharedStatus(RED, 'green', 'dot', 'connected');
-    case 'disconnected':
-      return sharedStatus(RED, 'red', 'ring', 'disconnected');
-    case 'unusable':
-      return errorStatus(RED, state.error, 'ring');
-  }
-}
-
-/** A count in few characters: 12, 9999, 10k. */
+/** Returns a count in few characters: 12, 9999, 10k. */
 export function shortCount(count: number): string {
   return count < 10_000 ? String(count) : `${Math.floor(count / 1000)}k`;
 }
 
-/** An error as the outbox keeps it. */
+/** True for an error as the outbox stores it. */
 function isStored(error: unknown): error is StoredError {
   return typeof error === 'object' && error !== null && !(error instanceof Error) && 'code' in error;
 }

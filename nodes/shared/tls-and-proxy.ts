@@ -1,4 +1,4 @@
-/** The core nodes that hold certificates and the proxy, as openMailbox wants them. */
+/** Reads Node-RED's own configuration nodes for TLS and the proxy, as options for openMailbox. */
 import type { NodeAPI } from 'node-red';
 import { ConfigurationError, type MailboxOptions } from '../../lib/index';
 import { sharedText } from './texts';
@@ -6,7 +6,7 @@ import { sharedText } from './texts';
 type Tls = NonNullable<MailboxOptions['tls']>;
 type Proxy = NonNullable<MailboxOptions['proxy']>;
 
-/** Core's tls-config at runtime (@node-red/nodes/core/network/05-tls.js). 4.1 knows neither `pfx` nor `certType`. */
+/** Core's tls-config at runtime (@node-red/nodes/core/network/05-tls.js). 4.1 has neither `pfx` nor `certType`. */
 interface TlsConfigNode {
   valid?: boolean;
   verifyservercert?: boolean | string;
@@ -21,18 +21,21 @@ interface ProxyNode {
   credentials?: { username?: string; password?: string };
 }
 
-/** Undefined where no tls-config is chosen. Refuses one that would not verify the server. */
+/**
+ * Returns the TLS options of a tls-config; undefined when none is chosen.
+ * @throws ConfigurationError when it is missing or invalid, or does not verify the server's certificate
+ */
 export function readTls(RED: NodeAPI, id: string): Tls | undefined {
   if (id === '') return undefined;
   const node = RED.nodes.getNode(id) as unknown as TlsConfigNode | null;
   if (node === null || typeof node.addTLSOptions !== 'function') {
     throw new ConfigurationError(sharedText(RED, 'error.tls-missing'));
   }
-  // `valid` is false where its files could not be read; it has logged why.
+  // `valid` is false when the node could not read its files; it has logged why.
   if (node.valid === false) throw new ConfigurationError(sharedText(RED, 'error.tls-invalid'));
   if (node.verifyservercert !== true) throw new ConfigurationError(sharedText(RED, 'error.tls-unverified'));
   const options = node.addTLSOptions({}) as Tls;
-  // With PFX, addTLSOptions leaves out the CA that the node has read.
+  // With PFX, addTLSOptions omits the CA that the node has read.
   const ca = options.ca ?? node.ca;
   return {
     ...(ca && { ca }),
@@ -44,7 +47,10 @@ export function readTls(RED: NodeAPI, id: string): Tls | undefined {
   };
 }
 
-/** Undefined where no proxy is chosen. */
+/**
+ * Returns the options of a proxy node; undefined when none is chosen.
+ * @throws ConfigurationError when the node is missing or has no URL
+ */
 export function readProxy(RED: NodeAPI, id: string): Proxy | undefined {
   if (id === '') return undefined;
   const node = RED.nodes.getNode(id) as unknown as ProxyNode | null;

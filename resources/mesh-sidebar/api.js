@@ -1,14 +1,15 @@
-/** The admin endpoints. By RED's own $.ajax: it adds the user's token and the header that no other site can send. */
+/** Requests to the admin endpoints, with RED's own $.ajax: it adds the user's token and a header that no other site can send. */
 import { el } from './dom.js';
 
 const { RED, $ } = globalThis;
 
-/** What was answered instead; `message` and `advice` are for a person. */
-export class Refused extends Error {
+/** A request that failed; `message` and `advice` are meant for a person. */
+export class RequestError extends Error {
   constructor(xhr) {
     const error = xhr.responseJSON?.error;
     super(error?.message ?? (xhr.status === 401 || xhr.status === 403 ? 'refused' : 'failed'));
     this.advice = error?.advice ?? '';
+    /** False if `message` is only the key of a text. */
     this.known = error !== undefined;
     this.status = xhr.status;
   }
@@ -16,21 +17,21 @@ export class Refused extends Error {
 
 function ajax(options) {
   return new Promise((resolve, reject) => {
-    $.ajax({ ...options, success: resolve, error: (xhr) => reject(new Refused(xhr)) });
+    $.ajax({ ...options, success: resolve, error: (xhr) => reject(new RequestError(xhr)) });
   });
 }
 
-const part = encodeURIComponent;
-export const mailboxPath = (id) => `mesh/mailboxes/${part(id)}`;
+const encode = encodeURIComponent;
+export const mailboxPath = (id) => `mesh/mailboxes/${encode(id)}`;
 export const messagePath = (id, { direction, reference }) =>
-  `${mailboxPath(id)}/messages/${direction}/${part(reference)}`;
+  `${mailboxPath(id)}/messages/${direction}/${encode(reference)}`;
 
 export const get = (url, data) => ajax({ url, data, dataType: 'json', cache: false });
 
 export const post = (url, body) =>
   ajax({ url, method: 'POST', data: JSON.stringify(body), contentType: 'application/json', dataType: 'json' });
 
-/** Sends a file as it is on the disk; `onProgress` gets bytes done and in all. */
+/** Uploads a file as it is on the disk; `onProgress` is called with the bytes done and the total. */
 export function upload(url, message, file, onProgress) {
   return ajax({
     url,
@@ -49,8 +50,8 @@ export function upload(url, message, file, onProgress) {
 }
 
 /**
- * Has the browser download what only this user may have, straight to the disk: its own request cannot carry the user's token, so
- * it shows a ticket, which is good once.
+ * Starts a browser download of something that only this user may have. The browser's own request cannot carry the user's token,
+ * so it carries a ticket that is valid once.
  */
 export async function download(url, query = {}) {
   const { ticket } = await post(`${url}/ticket`, {});

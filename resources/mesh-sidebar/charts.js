@@ -1,4 +1,4 @@
-/** Two small charts of the last day, drawn in SVG, with their figures in words for whoever does not see them. */
+/** Three small SVG charts of the last day; their labels give the figures in words for screen readers. */
 import { bytes, el, span, text } from './dom.js';
 
 const WIDTH = 288;
@@ -11,14 +11,14 @@ function svg(tag, attributes, ...children) {
   return element;
 }
 
-/** Bars upward for what was sent, downward for what was received, of one scale. */
+/** Bars upwards for sent and downwards for received messages, on one scale. */
 function mirrored(slots, sent, received, label) {
-  const most = Math.max(1, ...slots.map(sent), ...slots.map(received));
+  const maximum = Math.max(1, ...slots.map(sent), ...slots.map(received));
   const step = WIDTH / slots.length;
   const middle = HEIGHT / 2;
   const bars = slots.flatMap((slot, index) => {
     const bar = (value, up) => {
-      const height = value === 0 ? 0 : Math.max(1.5, (value / most) * (middle - 1));
+      const height = value === 0 ? 0 : Math.max(1.5, (value / maximum) * (middle - 1));
       return svg('rect', {
         class: up ? 'mesh-sent' : 'mesh-received',
         x: (index * step + 0.5).toFixed(1),
@@ -39,10 +39,10 @@ function mirrored(slots, sent, received, label) {
 
 function latency(slots, label) {
   const mean = slots.map(({ collected }) => (collected.messages === 0 ? 0 : collected.totalMs / collected.messages));
-  const most = Math.max(1, ...mean);
+  const maximum = Math.max(1, ...mean);
   const step = WIDTH / slots.length;
   const bars = mean.map((value, index) => {
-    const height = value === 0 ? 0 : Math.max(1.5, (value / most) * (HEIGHT - 2));
+    const height = value === 0 ? 0 : Math.max(1.5, (value / maximum) * (HEIGHT - 2));
     return svg('rect', {
       class: 'mesh-latency',
       x: (index * step + 0.5).toFixed(1),
@@ -61,7 +61,7 @@ function latency(slots, label) {
 
 const sum = (slots, of) => slots.reduce((total, slot) => total + of(slot), 0);
 
-/** Messages, bytes and the time to collection of a day's slots. */
+/** Charts the messages, the bytes and the time to collection of a day's slots. */
 export function charts({ slots }) {
   const sent = sum(slots, (slot) => slot.sent.messages);
   const received = sum(slots, (slot) => slot.received.messages);
@@ -69,21 +69,21 @@ export function charts({ slots }) {
   const receivedBytes = bytes(sum(slots, (slot) => slot.received.bytes));
   const collected = sum(slots, (slot) => slot.collected.messages);
   const mean = collected === 0 ? text('none') : span(sum(slots, (slot) => slot.collected.totalMs) / collected);
-  const figure = (title, figures, picture) =>
-    el('figure', {}, el('figcaption', {}, el('span', { text: title }), figures), picture);
-  const pair = (one, other) =>
+  const figure = (title, figures, chart) =>
+    el('figure', {}, el('figcaption', {}, el('span', { text: title }), figures), chart);
+  const sentAndReceived = (sentValue, receivedValue) =>
     el(
       'span',
       { class: 'mesh-figures' },
-      el('span', { class: 'mesh-key-sent', text: text('chart.sent', { value: one }) }),
-      el('span', { class: 'mesh-key-received', text: text('chart.received', { value: other }) }),
+      el('span', { class: 'mesh-key-sent', text: text('chart.sent', { value: sentValue }) }),
+      el('span', { class: 'mesh-key-received', text: text('chart.received', { value: receivedValue }) }),
     );
   return el(
     'div',
     { class: 'mesh-charts' },
     figure(
       text('chart.messages'),
-      pair(sent, received),
+      sentAndReceived(sent, received),
       mirrored(
         slots,
         (slot) => slot.sent.messages,
@@ -93,7 +93,7 @@ export function charts({ slots }) {
     ),
     figure(
       text('chart.bytes'),
-      pair(sentBytes, receivedBytes),
+      sentAndReceived(sentBytes, receivedBytes),
       mirrored(
         slots,
         (slot) => slot.sent.bytes,
@@ -103,7 +103,7 @@ export function charts({ slots }) {
     ),
     figure(
       text('chart.latency'),
-      el('span', { class: 'mesh-figures', text: text('chart.mean', { value: mean }) }),
+      el('span', { class: 'mesh-figures', text: collected === 0 ? mean : text('chart.mean', { value: mean }) }),
       latency(slots, text('chart.latency-label', { mean, collected })),
     ),
   );

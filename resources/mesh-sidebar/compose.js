@@ -4,35 +4,39 @@ import { button, el, replace, text } from './dom.js';
 import { forgetProgress, progressBar } from './overview.js';
 
 const { RED } = globalThis;
-let made = 0;
+let fields = 0;
+let uploads = 0;
 
 function field(label, input, ...beside) {
-  made += 1;
-  input.id = `mesh-compose-${made}`;
+  fields += 1;
+  input.id = `mesh-compose-${fields}`;
   return el('div', { class: 'mesh-field' }, el('label', { for: input.id, text: label }), input, ...beside);
 }
 
-/** The dialogs' own search in MESH's directory: its button and its panel. */
+/** The edit dialogs' search in MESH's directory: its button and its panel. */
 function mailboxSearch(options) {
-  const { open, panel } = RED.nhsMesh?.directory(options) ?? {};
-  open?.addClass('red-ui-button-small');
-  return [open?.[0], panel?.[0]];
+  const { openButton, panel } = RED.nhsMesh?.directorySearch(options) ?? {};
+  openButton?.addClass('red-ui-button-small');
+  return [openButton?.[0], panel?.[0]];
 }
 
-/** @param sent told when a message is in the outbox */
+/**
+ * Makes the form.
+ * @param options.sent called when a message is in the outbox
+ * @param options.close called when the user cancels
+ */
 export function composeForm(id, { sent, close }) {
   const input = (props) => el('input', { type: 'text', autocomplete: 'off', ...props });
   const to = input({ required: true, maxlength: '100' });
   const workflowId = input({ required: true, maxlength: '300' });
   const subject = input({ maxlength: '500' });
   const file = el('input', { type: 'file', required: true });
-  const told = el('div', { 'aria-live': 'polite' });
+  const status = el('div', { 'aria-live': 'polite' });
   const send = button(text('compose.send'), {
     icon: 'paper-plane',
     type: 'submit',
     class: 'red-ui-button red-ui-button-small primary',
   });
-  // As in the edit dialogs, whose script Node-RED has loaded.
   const [search, panel] = mailboxSearch({
     mailbox: () => id,
     workflowId: () => workflowId.value.trim(),
@@ -49,7 +53,7 @@ export function composeForm(id, { sent, close }) {
       },
       onkeydown: (event) => {
         if (event.key !== 'Escape') return;
-        // Node-RED's own keys look for the parents of what is gone then.
+        // Node-RED's own key handlers would look for the parents of elements that are gone by then.
         event.stopPropagation();
         close();
       },
@@ -59,7 +63,7 @@ export function composeForm(id, { sent, close }) {
     field(text('compose.workflow'), workflowId),
     field(text('compose.subject'), subject),
     field(text('compose.file'), file),
-    told,
+    status,
     el('div', { class: 'mesh-actions' }, button(text('cancel'), { onclick: close }), send),
   );
 
@@ -72,25 +76,25 @@ export function composeForm(id, { sent, close }) {
       subject: subject.value.trim(),
       fileName: chosen.name,
     };
-    const key = `upload ${(made += 1)}`;
+    const key = `upload ${(uploads += 1)}`;
     send.disabled = true;
     try {
-      const show = (done, total) => replace(told, progressBar(key, text('progress.uploading'), done, total));
+      const show = (done, total) => replace(status, progressBar(key, text('progress.uploading'), done, total));
       show(0, chosen.size);
       await upload(`${mailboxPath(id)}/compose`, message, chosen, show);
       sent();
     } catch (error) {
       send.disabled = false;
-      // A disabled button has lost the focus.
+      // The button lost the focus when it was disabled.
       if (!form.contains(document.activeElement)) send.focus();
-      const words = error.known ? [error.message, error.advice].filter(Boolean).join(' ') : text(error.message);
-      replace(told, el('div', { class: 'mesh-error', role: 'alert', text: words }));
+      const message = error.known ? [error.message, error.advice].filter(Boolean).join(' ') : text(error.message);
+      replace(status, el('div', { class: 'mesh-error', role: 'alert', text: message }));
     }
     forgetProgress(key);
   }
 
-  // Of the profiles in force for this mailbox.
-  RED.nhsMesh?.workflowList(workflowId, el('input', { type: 'hidden', value: id }));
+  // From the profiles in force for this mailbox.
+  RED.nhsMesh?.suggestWorkflows(workflowId, el('input', { type: 'hidden', value: id }));
 
   return { element: form, focus: () => to.focus() };
 }

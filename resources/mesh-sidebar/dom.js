@@ -1,17 +1,17 @@
-/** Elements and texts of the sidebar. Data only ever becomes text: nothing here takes HTML. */
+/** Elements and texts of the sidebar. Data only ever becomes text: no function here takes HTML. */
 const { RED } = globalThis;
 const CATALOGUE = '@mesh-flows/node-red-nhs-mesh/mesh-sidebar:mesh-sidebar.';
 
 /**
- * A text of locales/<lang>/mesh-sidebar.json. Values are put in here, for i18next would escape them a second time.
- * @param otherwise what is given where there is no such text
+ * Returns a text of locales/<lang>/mesh-sidebar.json. Values are filled in here, because i18next would escape them a second time.
+ * @param fallback returned if there is no such text
  */
-export function text(key, values = {}, otherwise) {
-  const found = RED._(CATALOGUE + key, otherwise === undefined ? undefined : { defaultValue: otherwise });
+export function text(key, values = {}, fallback) {
+  const found = RED._(CATALOGUE + key, fallback === undefined ? undefined : { defaultValue: fallback });
   return found.replaceAll(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
-/** An element. `props`: class, text, on<event>, dataset, and attributes; null and false are left out. */
+/** Makes an element. `props`: class, text, on<event> and attributes; null, undefined and false are left out. */
 export function el(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -25,7 +25,7 @@ export function el(tag, props = {}, ...children) {
   return element;
 }
 
-/** A small button as Node-RED has them. `icon` is a Font Awesome name; without a visible text the label is for readers. */
+/** Makes a small button in Node-RED's style. `icon` is a Font Awesome name; with `iconOnly` the label is for screen readers. */
 export function button(label, { icon, iconOnly = false, ...props } = {}) {
   const mark = icon ? el('i', { class: `fa fa-${icon}`, 'aria-hidden': 'true' }) : null;
   return el(
@@ -42,8 +42,8 @@ export function button(label, { icon, iconOnly = false, ...props } = {}) {
 }
 
 /**
- * Puts other children in; keeps the focus on what has the same data-key. A function's children are made here: what takes an
- * element of the page into a new parent takes the focus from it.
+ * Replaces the children, and keeps the focus on the element with the same data-key. A child may be a function, called after the
+ * focus was noted: moving an element of the page into a new parent takes the focus from it.
  */
 export function replace(parent, ...children) {
   const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
@@ -77,7 +77,7 @@ export function span(ms) {
   return `${value} ${unit}`;
 }
 
-/** 4 min ago, in 12 s; with the whole time for whoever points at it. */
+/** 4 min ago, in 12 s; the tooltip shows the full time. */
 export function ago(iso, now = Date.now()) {
   if (!iso) return el('span', { class: 'mesh-none', text: text('unknown') });
   const ms = now - Date.parse(iso);
@@ -85,7 +85,7 @@ export function ago(iso, now = Date.now()) {
   return el('time', { datetime: iso, title: new Date(iso).toLocaleString(), text: words });
 }
 
-/** The time today, else the day. */
+/** The time if it is today, otherwise the day. */
 export function moment(iso) {
   const time = new Date(iso);
   const today = new Date().toDateString() === time.toDateString();

@@ -1,4 +1,4 @@
-/** The MESH sidebar: puts its parts together and keeps them up to date while somebody looks. */
+/** The MESH sidebar: assembles its parts and keeps them up to date while it is visible. */
 import { download, get, mailboxPath, may, post } from './api.js';
 import { charts } from './charts.js';
 import { composeForm } from './compose.js';
@@ -8,18 +8,18 @@ import { overview } from './overview.js';
 
 const { RED } = globalThis;
 const TOPIC = 'mesh/mailbox';
-/** Times grow old, and news may be missed. */
-const EVERY_MS = 15_000;
-const NEWS_EVERY_MS = 700;
+/** Displayed ages go stale, and a notification may be missed. */
+const REFRESH_EVERY_MS = 15_000;
+const REFRESH_DELAY_MS = 700;
 const CHARTS_EVERY_MS = 60_000;
 
 class Sidebar {
   #id;
   #timer;
-  #due;
+  #refreshTimer;
   #chartsAt = 0;
   #refreshing = false;
-  #again = false;
+  #refreshAgain = false;
   #chooser = el('select', { 'aria-label': text('mailbox'), onchange: () => this.#choose(this.#chooser.value) });
   #composeButton = button(text('compose.title'), {
     icon: 'pencil-square-o',
@@ -28,7 +28,7 @@ class Sidebar {
     onclick: () => this.#compose(),
   });
   #composeArea = el('div');
-  #told = el('div', { class: 'mesh-told', role: 'status' });
+  #notice = el('div', { class: 'mesh-notice', role: 'status' });
   #overview = el('section', { class: 'mesh-overview', 'aria-label': text('overview') });
   #charts = el('section', { 'aria-label': text('chart.title') });
   #messages = new Messages();
@@ -37,7 +37,7 @@ class Sidebar {
     'div',
     { class: 'mesh-body' },
     this.#composeArea,
-    this.#told,
+    this.#notice,
     this.#overview,
     this.#charts,
     this.#messages.element,
@@ -51,14 +51,13 @@ class Sidebar {
       this.#empty,
       this.#body,
     );
-    RED.comms.subscribe(TOPIC, (_topic, { id }) => this.#news(id));
-    RED.events.on('runtime-state', () => this.#soon());
+    RED.comms.subscribe(TOPIC, (_topic, { id }) => this.#changed(id));
+    RED.events.on('runtime-state', () => this.#refreshSoon());
   }
 
-  /** Somebody looks. */
   shown() {
     clearInterval(this.#timer);
-    this.#timer = setInterval(() => void this.refresh(), EVERY_MS);
+    this.#timer = setInterval(() => void this.refresh(), REFRESH_EVERY_MS);
     void this.refresh();
   }
 
@@ -67,44 +66,44 @@ class Sidebar {
     this.#timer = undefined;
   }
 
-  #news(id) {
-    if (this.#timer !== undefined && (id === this.#id || this.#id === undefined)) this.#soon();
+  #changed(id) {
+    if (this.#timer !== undefined && (id === this.#id || this.#id === undefined)) this.#refreshSoon();
   }
 
-  #soon() {
-    if (this.#due !== undefined) return;
-    this.#due = setTimeout(() => {
-      this.#due = undefined;
+  #refreshSoon() {
+    if (this.#refreshTimer !== undefined) return;
+    this.#refreshTimer = setTimeout(() => {
+      this.#refreshTimer = undefined;
       void this.refresh();
-    }, NEWS_EVERY_MS);
+    }, REFRESH_DELAY_MS);
   }
 
   async refresh() {
-    // One at a time: a slow store is not asked more often because it is slow.
+    // One refresh at a time: slow storage is not queried more often because it is slow.
     if (this.#refreshing) {
-      this.#again = true;
+      this.#refreshAgain = true;
       return;
     }
     this.#refreshing = true;
     try {
       await this.#refresh();
     } catch (error) {
-      this.#tell(error.known ? error.message : text(error.message ?? 'failed'), 'error');
+      this.#showNotice(error.known ? error.message : text(error.message ?? 'failed'), 'error');
     }
     this.#refreshing = false;
-    if (!this.#again) return;
-    this.#again = false;
-    this.#soon();
+    if (!this.#refreshAgain) return;
+    this.#refreshAgain = false;
+    this.#refreshSoon();
   }
 
   async #refresh() {
-    const { mailboxes } = await get('mesh/mailboxes');
+    const { mailboxes, states } = await get('mesh/mailboxes');
     this.#empty.hidden = mailboxes.length > 0;
     this.#body.hidden = mailboxes.length === 0;
     const options = mailboxes.map(({ id, name, mailboxId }) =>
       el('option', { value: id, text: [mailboxId, name].filter(Boolean).join(' · ') || id }),
     );
-    // An open list of choices would close with every news.
+    // Replacing the options would close an open drop-down at every change.
     const names = (each) => [...each].map(({ value, text: words }) => `${value} ${words}`).join('\n');
     if (names(options) !== names(this.#chooser.options)) this.#chooser.replaceChildren(...options);
     this.#chooser.hidden = mailboxes.length === 0;
@@ -118,6 +117,7 @@ class Sidebar {
     replace(
       this.#overview,
       overview(mailbox, {
+        states,
         mayWrite: may('mesh.write'),
         onChoose: (direction, filter) => void this.#messages.show(direction, filter),
         onAct: (action) => void this.#act(action),
@@ -125,7 +125,7 @@ class Sidebar {
     );
     for (const part of [this.#charts, this.#messages.element, this.#ledger]) part.hidden = !mailbox.health;
     if (!mailbox.health) return;
-    this.#messages.mailbox(mailbox.id);
+    this.#messages.mailbox(mailbox.id, states);
     await this.#messages.refresh();
     if (Date.now() - this.#chartsAt < CHARTS_EVERY_MS) return;
     this.#chartsAt = Date.now();
@@ -139,26 +139,31 @@ class Sidebar {
     void this.refresh();
   }
 
-  /** A poll and a handshake change nothing that could not be repeated; still a person has to mean it. */
+  /** A poll or a handshake can be repeated without harm, but it still needs a confirmation. */
   async #act(action) {
     if (!(await this.#confirmed(text(`confirm.${action}`), text(`action.${action}`)))) return;
     try {
-      const answer = await post(`${mailboxPath(this.#id)}/actions`, { action });
-      const later = answer.nextPoll ? text('poll-later', { time: new Date(answer.nextPoll).toLocaleTimeString() }) : '';
-      this.#tell(later || text(`${action}-done`));
+      const response = await post(`${mailboxPath(this.#id)}/actions`, { action });
+      const later = response.nextPoll
+        ? text('poll-later', { time: new Date(response.nextPoll).toLocaleTimeString() })
+        : '';
+      this.#showNotice(later || text(`${action}-done`));
     } catch (error) {
-      this.#tell(error.known ? [error.message, error.advice].filter(Boolean).join(' ') : text(error.message), 'error');
+      this.#showNotice(
+        error.known ? [error.message, error.advice].filter(Boolean).join(' ') : text(error.message),
+        'error',
+      );
     }
-    this.#soon();
+    this.#refreshSoon();
   }
 
-  #confirmed(question, yes) {
-    const before = document.activeElement;
+  #confirmed(question, confirmLabel) {
+    const focused = document.activeElement;
     return new Promise((resolve) => {
-      const end = (answer) => {
-        replace(this.#told);
-        if (before?.dataset.key) this.#body.querySelector(`[data-key="${before.dataset.key}"]`)?.focus();
-        resolve(answer);
+      const end = (isConfirmed) => {
+        replace(this.#notice);
+        if (focused?.dataset.key) this.#body.querySelector(`[data-key="${focused.dataset.key}"]`)?.focus();
+        resolve(isConfirmed);
       };
       const confirm = el(
         'div',
@@ -168,7 +173,7 @@ class Sidebar {
           'aria-label': question,
           onkeydown: (event) => {
             if (event.key !== 'Escape') return;
-            // Node-RED's own keys look for the parents of what is gone then.
+            // Node-RED's own key handlers would look for the parents of elements that are gone by then.
             event.stopPropagation();
             end(false);
           },
@@ -178,17 +183,17 @@ class Sidebar {
           'div',
           { class: 'mesh-actions' },
           button(text('cancel'), { onclick: () => end(false) }),
-          button(yes, { class: 'red-ui-button red-ui-button-small primary', onclick: () => end(true) }),
+          button(confirmLabel, { class: 'red-ui-button red-ui-button-small primary', onclick: () => end(true) }),
         ),
       );
-      replace(this.#told, confirm);
+      replace(this.#notice, confirm);
       confirm.querySelector('button').focus();
     });
   }
 
-  #tell(words, level = 'hint') {
-    const notice = el('div', { class: `mesh-${level}`, text: words });
-    replace(this.#told, notice);
+  #showNotice(message, level = 'hint') {
+    const notice = el('div', { class: `mesh-${level}`, text: message });
+    replace(this.#notice, notice);
     if (level === 'hint') setTimeout(() => notice.remove(), 8000);
   }
 
@@ -201,9 +206,9 @@ class Sidebar {
       close: () => this.#closeCompose(),
       sent: () => {
         this.#closeCompose();
-        this.#tell(text('compose.sent'));
+        this.#showNotice(text('compose.sent'));
         void this.#messages.show('out', 'all');
-        this.#soon();
+        this.#refreshSoon();
       },
     });
     this.#composeArea.replaceChildren(form.element);
@@ -213,12 +218,12 @@ class Sidebar {
 
   #closeCompose() {
     if (!this.#composeArea.firstChild) return;
-    // Sending has disabled its button, which has lost the focus then; whoever is elsewhere stays there.
+    // Sending disabled the button, which lost the focus to the body. A focus elsewhere stays where it is.
     const { activeElement } = document;
-    const waitAtMost = this.#composeArea.contains(activeElement) || activeElement === document.body;
+    const hadFocus = this.#composeArea.contains(activeElement) || activeElement === document.body;
     this.#composeArea.replaceChildren();
     this.#composeButton.setAttribute('aria-expanded', 'false');
-    if (waitAtMost) this.#composeButton.focus();
+    if (hadFocus) this.#composeButton.focus();
   }
 
   #ledgerTools() {
@@ -231,7 +236,7 @@ class Sidebar {
       try {
         await download(`${mailboxPath(this.#id)}/ledger`, { format, days: days.value });
       } catch (error) {
-        this.#tell(error.known ? error.message : text(error.message), 'error');
+        this.#showNotice(error.known ? error.message : text(error.message), 'error');
       }
     };
     return el(
@@ -265,8 +270,10 @@ function addSidebar() {
     onremove: () => sidebar?.hidden(),
   });
   RED.actions.add('mesh:show-sidebar', () => RED.sidebar.show('mesh'));
-  const looked = new IntersectionObserver(([entry]) => (entry.isIntersecting ? sidebar?.shown() : sidebar?.hidden()));
-  looked.observe(content);
+  const visibility = new IntersectionObserver(([entry]) =>
+    entry.isIntersecting ? sidebar?.shown() : sidebar?.hidden(),
+  );
+  visibility.observe(content);
 }
 
 if (may('mesh.read')) RED.plugins.registerPlugin('mesh-sidebar', { type: 'mesh-sidebar', onadd: addSidebar });

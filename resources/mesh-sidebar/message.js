@@ -1,9 +1,9 @@
-/** One message: what is known of it, what happened to it, what may be done with it. */
+/** One open message: its facts, its history and its actions. */
 import { download, get, may, messagePath, post } from './api.js';
 import { bytes, button, el, replace, span, text } from './dom.js';
 
 const PRIVATE = ['from', 'to', 'subject', 'fileName', 'localId', 'partnerId'];
-/** Timelines of long uploads are shortened in the middle: chunk after chunk is no news. */
+/** A long history leaves out the chunks between the first and the last three. */
 const CHUNKS_SHOWN = 3;
 
 export class MessageDetail {
@@ -17,7 +17,7 @@ export class MessageDetail {
   #serviceDeskOpen = false;
   element = el('div', { class: 'mesh-detail' });
 
-  /** @param changed told when an action has changed something; gets the reference of a message that came of it */
+  /** @param changed called after an action, with the reference of the message that it created, if any */
   constructor(mailbox, message, changed) {
     this.#mailbox = mailbox;
     this.#message = message;
@@ -44,7 +44,7 @@ export class MessageDetail {
     replace(
       this.element,
       this.#facts(),
-      error ? trouble(error) : null,
+      error ? fault(error) : null,
       serviceDesk
         ? el(
             'details',
@@ -55,7 +55,7 @@ export class MessageDetail {
         : null,
       this.#timeline.length > 0 ? timeline(this.#timeline) : null,
       this.#failure
-        ? trouble({
+        ? fault({
             message: this.#failure.known ? this.#failure.message : text(this.#failure.message),
             advice: this.#failure.advice,
           })
@@ -64,10 +64,10 @@ export class MessageDetail {
     );
   }
 
-  /** What was pressed may be gone: then its message's row, so that the way goes on from there. */
+  /** Focuses an element, or the message's row if the element is gone, so that the keyboard user continues from there. */
   #focus(key) {
-    const waitAtMost = this.element.querySelector(`[data-key="${key}"]`);
-    (waitAtMost ?? this.element.parentElement?.querySelector('.mesh-row'))?.focus();
+    const element = this.element.querySelector(`[data-key="${key}"]`);
+    (element ?? this.element.parentElement?.querySelector('.mesh-row'))?.focus();
   }
 
   #facts() {
@@ -108,16 +108,16 @@ export class MessageDetail {
 
   #actions() {
     const mayWrite = may('mesh.write');
-    const mayLook = may('mesh.payload');
+    const mayView = may('mesh.payload');
     const { actions, kind } = this.#message;
     const icons = { resend: 'repeat', drop: 'trash-o', acknowledge: 'check', redeliver: 'share' };
     return el(
       'div',
       { class: 'mesh-actions' },
-      mayLook && !this.#privateFields
+      mayView && !this.#privateFields
         ? button(text('detail.show'), { icon: 'eye', 'data-key': 'show', onclick: () => void this.#show() })
         : null,
-      mayLook && kind === 'data'
+      mayView && kind === 'data'
         ? button(text('detail.download'), {
             icon: 'download',
             'data-key': 'download',
@@ -217,7 +217,7 @@ export class MessageDetail {
 
 const outcome = (value) => (!value || value === 'not-asked' ? undefined : text(`outcome.${value}`));
 
-function trouble({ message, advice }) {
+function fault({ message, advice }) {
   return el(
     'div',
     { class: 'mesh-trouble' },
@@ -226,10 +226,10 @@ function trouble({ message, advice }) {
   );
 }
 
-/** The catalogue's text for a word of the ledger; the word itself where it has none. Ids and numbers are no words. */
+/** Returns the catalogue's text for a word of the ledger, or the value itself: ids and numbers have no text. */
 const word = (group, value) => text(`${group}.${String(value).replaceAll(/[ .:]/g, '-')}`, {}, String(value));
 
-/** What happened, in order. */
+/** The history of a message, in order. */
 function timeline(lines) {
   const items = [];
   const chunks = lines.filter(({ event }) => event === 'chunk').length;

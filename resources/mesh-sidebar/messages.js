@@ -1,44 +1,27 @@
-/** The list of messages of one mailbox: sent or received, by state, searched, a page at a time; one of them open. */
+/** The messages of one mailbox: sent or received, filtered by state, searched, a page at a time; one of them may be open. */
 import { get, mailboxPath } from './api.js';
 import { bytes, button, el, moment, replace, text } from './dom.js';
 import { MessageDetail } from './message.js';
 
-const FILTERS = {
-  out: ['all', 'attention', 'waiting', 'underway', 'overdue', 'arrived', 'unknown', 'undelivered', 'parked', 'closed'],
-  in: ['all', 'waiting', 'inflight', 'parked', 'done'],
-};
 const SEARCH_AFTER_MS = 300;
-
-/** What a state looks like: good, bad, under way, over. */
-export const LOOK = {
-  queued: 'waiting',
-  sending: 'busy',
-  accepted: 'busy',
-  acknowledged: 'good',
-  undelivered: 'bad',
-  rejected: 'bad',
-  unknown: 'bad',
-  parked: 'bad',
-  closed: 'over',
-  spooled: 'waiting',
-  delivered: 'busy',
-  done: 'good',
-};
 
 export class Messages {
   #id;
+  /** For each direction: `lists` with their states, and `looks` of the states (lib/message-states.ts). */
+  #states;
   #direction = 'out';
   #filter = 'all';
   #search = '';
   #messages = [];
   #next;
-  /** How many are shown. */
+  /** The number of pages shown. */
   #pages = 1;
   #searchedTo;
   #open;
-  #asked = 0;
-  /** While more is loaded. */
-  #adding;
+  /** Numbers the requests: the response to an older one is dropped. */
+  #request = 0;
+  /** Set while another page is loaded. */
+  #loadingMore;
   #timer;
   #list = el('ul', { class: 'mesh-list', 'aria-label': text('list.label') });
   #foot = el('div', { class: 'mesh-foot', 'aria-live': 'polite' });
@@ -80,13 +63,14 @@ export class Messages {
     });
   }
 
-  mailbox(id) {
+  mailbox(id, states) {
+    this.#states = states;
     if (id === this.#id) return;
     this.#id = id;
     void this.show('out', 'all');
   }
 
-  /** Shows the messages of a direction and a filter, from the newest on. */
+  /** Shows the messages of a direction and a filter, newest first. */
   show(direction, filter) {
     this.#direction = direction;
     this.#filter = filter;
@@ -96,51 +80,52 @@ export class Messages {
       tab.classList.toggle('selected', each === direction);
       tab.setAttribute('aria-pressed', String(each === direction));
     }
-    const options = FILTERS[direction].map((each) => el('option', { value: each, text: text(`filter.${each}`) }));
+    const lists = Object.keys(this.#states[direction].lists);
+    const options = lists.map((each) => el('option', { value: each, text: text(`filter.${each}`) }));
     this.#filters.replaceChildren(...options);
     this.#filters.value = filter;
-    return this.#again();
+    return this.#reload();
   }
 
   #searchFor(words) {
     if (words === this.#search) return;
     this.#search = words;
     this.#pages = 1;
-    void this.#again();
+    void this.#reload();
   }
 
-  /** Asks for as many of the newest again as are shown; what is open stays open. */
+  /** Reloads as many of the newest messages as are shown; the open one stays open. */
   async refresh() {
-    // Who has asked for more gets it first: the same question anew would drop the answer.
-    await this.#adding;
-    await this.#again();
+    // A reload would drop the page that is being loaded.
+    await this.#loadingMore;
+    await this.#reload();
   }
 
-  async #again() {
+  async #reload() {
     if (!this.#id) return;
     await this.#load({ pages: this.#pages });
     await this.#open?.refresh();
   }
 
-  /** Loads `pages` from `before` on; without it from the newest on, in place of what is shown. */
+  /** Loads `pages` pages from `before` on; without it from the newest on, in place of the shown ones. */
   async #load({ before, pages }) {
-    const asked = (this.#asked += 1);
-    const wanted = { direction: this.#direction, filter: this.#filter, search: this.#search };
+    const request = (this.#request += 1);
+    const query = { direction: this.#direction, filter: this.#filter, search: this.#search };
     const messages = before ? [...this.#messages] : [];
     let page = { next: before };
     let read = 0;
     try {
       do {
-        page = await get(`${mailboxPath(this.#id)}/messages`, page.next ? { ...wanted, before: page.next } : wanted);
-        // Another filter was chosen meanwhile.
-        if (asked !== this.#asked) return;
+        page = await get(`${mailboxPath(this.#id)}/messages`, page.next ? { ...query, before: page.next } : query);
+        // Another filter was selected meanwhile.
+        if (request !== this.#request) return;
         messages.push(...page.messages);
         read += 1;
       } while (page.next && read < pages);
     } catch (error) {
-      if (asked === this.#asked) {
-        const words = error.known ? error.message : text(error.message);
-        replace(this.#foot, el('span', { class: 'mesh-error', text: words }));
+      if (request === this.#request) {
+        const message = error.known ? error.message : text(error.message);
+        replace(this.#foot, el('span', { class: 'mesh-error', text: message }));
       }
       return;
     }
@@ -151,11 +136,11 @@ export class Messages {
     this.#render();
   }
 
-  /** The focus goes to the first of the new ones where no more follow: the button is gone then. */
+  /** Loads another page. After the last one the button is gone, so the focus moves to the first new message. */
   async #more() {
     const shown = this.#messages.length;
-    this.#adding = this.#load({ before: this.#next, pages: 1 });
-    await this.#adding;
+    this.#loadingMore = this.#load({ before: this.#next, pages: 1 });
+    await this.#loadingMore;
     if (!this.#next) this.#list.querySelectorAll('.mesh-row')[Math.min(shown, this.#messages.length - 1)]?.focus();
   }
 
@@ -170,7 +155,7 @@ export class Messages {
         })
       : null;
     const none = this.#messages.length === 0 ? text(this.#search ? 'list.not-found' : 'list.none') : '';
-    // How far it has come is to be seen too while nothing is found.
+    // Shows how far back the search has come, even while nothing is found.
     const to = this.#searchedTo && this.#next ? new Date(this.#searchedTo).toLocaleString() : '';
     const words = [none, to && text('list.searched-to', { time: to })].filter(Boolean).join(' ');
     replace(this.#foot, words ? el('span', { class: 'mesh-hint', text: words }) : null, more);
@@ -180,6 +165,7 @@ export class Messages {
     const { reference, state, workflowId, kind } = message;
     const isOpen = this.#open?.reference === reference;
     const stateText = text(`state.${message.direction}.${state}`);
+    const look = this.#states[message.direction].looks[state] ?? 'over';
     const head = el(
       'button',
       {
@@ -189,13 +175,13 @@ export class Messages {
         'data-key': `row-${reference}`,
         onclick: () => this.#toggle(message),
       },
-      el('span', { class: `mesh-mark mesh-look-${LOOK[state] ?? 'over'}`, 'aria-hidden': 'true' }),
+      el('span', { class: `mesh-mark mesh-look-${look}`, 'aria-hidden': 'true' }),
       el('span', {
         class: 'mesh-workflow',
         text: kind === 'report' ? text('list.report', { workflow: workflowId }) : workflowId,
       }),
       moment(message.time),
-      el('span', { class: `mesh-state mesh-look-text-${LOOK[state] ?? 'over'}`, text: stateText }),
+      el('span', { class: `mesh-state mesh-look-text-${look}`, text: stateText }),
       outcomeOf(message),
       el('span', { class: 'mesh-size', text: bytes(message.bytes) }),
     );
@@ -211,15 +197,15 @@ export class Messages {
     this.#render();
   }
 
-  /** What came of an action is at the top of the sent ones; a keyboard goes on there. */
+  /** A message created by an action is at the top of the sent ones; the focus moves there. */
   async #changed(reference) {
     if (!reference) {
       await this.refresh();
       return;
     }
-    const waitAtMost = this.element.contains(document.activeElement);
+    const hadFocus = this.element.contains(document.activeElement);
     await this.show('out', 'all');
-    if (waitAtMost) this.#list.querySelector(`[data-key="row-${CSS.escape(reference)}"]`)?.focus();
+    if (hadFocus) this.#list.querySelector(`[data-key="row-${CSS.escape(reference)}"]`)?.focus();
   }
 }
 

@@ -1,12 +1,13 @@
-/** How one mailbox is: its connection, what waits, what needs somebody, what is being transferred. */
+/** One mailbox at a glance: its connection, its counts of messages, what needs attention, its transfers. */
 import { ago, bytes, button, el, span, text } from './dom.js';
 
-const COUNTED_TO = 1000;
+/** The server counts no further. */
+const MAX_COUNT = 1000;
 const DAY_MS = 86_400_000;
-/** How the server judges it (lib/monitor/conditions.ts), as it is shown. */
+/** The class of each severity (lib/monitor/conditions.ts). */
 const LEVELS = { warning: 'warning', critical: 'error' };
 
-const many = (count) => (count > COUNTED_TO ? `${COUNTED_TO}+` : String(count));
+const limitedCount = (count) => (count > MAX_COUNT ? `${MAX_COUNT}+` : String(count));
 
 function environmentName(environment) {
   if (['sandbox', 'integration', 'live'].includes(environment)) return text(`environment.${environment}`);
@@ -17,16 +18,18 @@ function row(term, value, level) {
   return [el('dt', { text: term }), el('dd', { class: level ? `mesh-${level}` : null }, value)];
 }
 
-function regular({ lastSucceeded, lastFailed, error }) {
+function recurringTask({ lastSucceeded, lastFailed, error }) {
   if (!error) return [ago(lastSucceeded), undefined];
   return [el('span', {}, text('failed'), ' ', ago(lastFailed)), 'error'];
 }
 
 function clock(skew, level) {
   if (!skew) return [text('unknown'), 'none'];
-  const off = Math.max(0, Math.abs(skew.ms) - skew.uncertaintyMs);
+  const difference = Math.max(0, Math.abs(skew.ms) - skew.uncertaintyMs);
   const words =
-    off < 1000 ? text('clock.right') : text(skew.ms > 0 ? 'clock.behind' : 'clock.ahead', { span: span(off) });
+    difference < 1000
+      ? text('clock.right')
+      : text(skew.ms > 0 ? 'clock.behind' : 'clock.ahead', { span: span(difference) });
   return [words, LEVELS[level]];
 }
 
@@ -38,8 +41,8 @@ function certificate(found, level) {
   return [text('certificate.until', { date, days }), LEVELS[level]];
 }
 
-/** What is told first: something that keeps the mailbox from working. */
-function troubles({ connection, sending, health }) {
+/** The faults that keep the mailbox from working, shown first. */
+function faults({ connection, sending, health }) {
   const found = [connection.error, sending?.storeError, sending?.paused?.error, health?.poll.error].filter(Boolean);
   const seen = new Set();
   return found
@@ -54,18 +57,21 @@ function troubles({ connection, sending, health }) {
     );
 }
 
-/** Counts that lead to the messages behind them. */
-function counts({ counts: { sent, received }, inbox }, onChoose) {
+/** Counts of messages by state; each one lists its messages. */
+function counts({ counts: { sent, received }, inbox }, states, onChoose) {
+  const sum = (found, list) => list.reduce((total, state) => total + found[state], 0);
+  const sentIn = (filter) => sum(sent, states.out.lists[filter]);
+  const receivedIn = (filter) => sum(received, states.in.lists[filter]);
   const chips = [
-    ['waiting-out', 'out', 'waiting', sent.queued + sent.sending],
-    ['under-way', 'out', 'underway', sent.accepted],
+    ['waiting-out', 'out', 'waiting', sentIn('waiting')],
+    ['under-way', 'out', 'underway', sentIn('underway')],
     ['overdue', 'out', 'overdue', received.overdue, 'warning'],
-    ['unknown', 'out', 'unknown', sent.unknown, 'error'],
-    ['parked-out', 'out', 'parked', sent.parked, 'error'],
-    ['undelivered', 'out', 'undelivered', sent.undelivered + sent.rejected, 'error'],
-    ['waiting-in', 'in', 'waiting', received.spooled + received.acknowledged],
-    ['in-flight', 'in', 'inflight', Math.max(inbox.inFlight, received.delivered)],
-    ['parked-in', 'in', 'parked', received.parked, 'error'],
+    ['unknown', 'out', 'unknown', sentIn('unknown'), 'error'],
+    ['parked-out', 'out', 'parked', sentIn('parked'), 'error'],
+    ['undelivered', 'out', 'undelivered', sentIn('undelivered'), 'error'],
+    ['waiting-in', 'in', 'waiting', receivedIn('waiting')],
+    ['in-flight', 'in', 'inflight', Math.max(inbox.inFlight, receivedIn('inflight'))],
+    ['parked-in', 'in', 'parked', receivedIn('parked'), 'error'],
   ];
   return el(
     'div',
@@ -77,17 +83,17 @@ function counts({ counts: { sent, received }, inbox }, onChoose) {
           type: 'button',
           class: `mesh-count ${count > 0 && level ? `mesh-${level}` : ''} ${count === 0 ? 'mesh-zero' : ''}`,
           'data-key': `count-${key}`,
-          'aria-label': text('counts.show', { what: text(`counts.${key}`), count: many(count) }),
+          'aria-label': text('counts.show', { what: text(`counts.${key}`), count: limitedCount(count) }),
           onclick: () => onChoose(direction, filter),
         },
-        el('b', { text: many(count) }),
+        el('b', { text: limitedCount(count) }),
         el('span', { text: text(`counts.${key}`) }),
       ),
     ),
   );
 }
 
-/** When and how far each transfer was first seen: its rate is what has come since. */
+/** The time and progress of each transfer when it was first seen; its rate is measured from there. */
 const firstSeen = new Map();
 
 export function progressBar(key, title, done, total) {
@@ -144,7 +150,7 @@ function transfers({ id, transfers: sending, inbox }) {
   return bars;
 }
 
-export function overview(mailbox, { mayWrite, onChoose, onAct }) {
+export function overview(mailbox, { states, mayWrite, onChoose, onAct }) {
   const { connection, health, environment, mailboxId, inbox, name, levels } = mailbox;
   const head = el(
     'div',
@@ -162,10 +168,10 @@ export function overview(mailbox, { mayWrite, onChoose, onAct }) {
   if (!health)
     return [
       head,
-      ...troubles(mailbox),
+      ...faults(mailbox),
       connection.kind === 'idle' ? el('p', { class: 'mesh-hint', text: text('idle') }) : null,
     ];
-  const act = (action, icon) =>
+  const actionButton = (action, icon) =>
     mayWrite
       ? button(text(`action.${action}`), {
           icon,
@@ -174,20 +180,20 @@ export function overview(mailbox, { mayWrite, onChoose, onAct }) {
           onclick: () => onAct(action),
         })
       : null;
-  const handshake = regular(health.handshake);
-  const poll = regular(health.poll);
-  const withAct = ([value, level], button) => [
-    el('span', { class: 'mesh-with-act' }, el('span', {}, value), button),
+  const handshake = recurringTask(health.handshake);
+  const poll = recurringTask(health.poll);
+  const withAction = ([value, level], button) => [
+    el('span', { class: 'mesh-with-action' }, el('span', {}, value), button),
     level,
   ];
   return [
     head,
-    ...troubles(mailbox),
+    ...faults(mailbox),
     el(
       'dl',
       { class: 'mesh-facts' },
-      ...row(text('fact.handshake'), ...withAct(handshake, act('handshake', 'handshake-o'))),
-      ...row(text('fact.poll'), ...withAct(poll, act('poll', 'refresh'))),
+      ...row(text('fact.handshake'), ...withAction(handshake, actionButton('handshake', 'handshake-o'))),
+      ...row(text('fact.poll'), ...withAction(poll, actionButton('poll', 'refresh'))),
       ...row(
         text('fact.next-poll'),
         health.poll.next ? ago(health.poll.next) : text(inbox.polling ? 'polling' : 'no-poll'),
@@ -195,7 +201,7 @@ export function overview(mailbox, { mayWrite, onChoose, onAct }) {
       ...row(text('fact.clock'), ...clock(health.clockSkew, levels.clock)),
       ...row(text('fact.certificate'), ...certificate(health.certificate, levels.certificate)),
     ),
-    counts(mailbox, onChoose),
+    counts(mailbox, states, onChoose),
     el('div', { class: 'mesh-transfers' }, transfers(mailbox)),
   ];
 }

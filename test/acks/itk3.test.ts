@@ -104,7 +104,8 @@ describe('ITK3', () => {
         const reference = /<response>\s*<identifier value="([^"]*)"/.exec(xml)?.[1];
         assert.equal(ack.answers, reference?.startsWith('UNREADABLE') === true ? undefined : reference);
       }
-      // 20009's sample has `structure`, which FHIR's IssueType has as a kind of `invalid`, the code of DOMAIN.md.
+      // 20009's sample has `structure`, which FHIR's IssueType has as a kind of `invalid`, the code in docs/mesh.md,
+      // ITK3 acknowledgements.
       const issue = expected('outcome_code')?.replace('structure', 'invalid');
       const built = buildItk3Response(undefined, { ...options, code: expected('inf_ack_code') ?? '' });
       assert.match(

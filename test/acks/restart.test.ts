@@ -23,7 +23,7 @@ describe('a restart', () => {
     const { id } = await lab.sendOne(itk3Request(), TOC);
     await practice.collect();
     const [messageId = ''] = practice.taken.ids();
-    const first = await practice.answer(messageId, ACCEPTED);
+    const first = await practice.sendAcknowledgement(messageId, ACCEPTED);
     await practice.poller.close();
     await practice.close();
     await before.close();
@@ -31,8 +31,8 @@ describe('a restart', () => {
     const again = party(server, { storage: await storageIn(folder), mailboxId: 'X26ABC2' });
     await again.collect();
     assert.deepEqual([again.taken.ids(), again.taken.deliveries[0]?.deliveryCount], [[messageId], 2]);
-    const second = await again.answer(messageId, ACCEPTED);
-    assert.ok(first.answered && second.answered);
+    const second = await again.sendAcknowledgement(messageId, ACCEPTED);
+    assert.ok(first.sent && second.sent);
     assert.deepEqual([second.id, second.repeated, first.repeated], [first.id, true, undefined]);
     await again.poller.acknowledge(messageId);
     await sent(again);
@@ -41,7 +41,7 @@ describe('a restart', () => {
     assert.deepEqual(await outcomes(lab, id), ['awaited', 'positive']);
 
     // The other level days after: the payload may be gone, the request is not.
-    await again.answer(messageId, { ...ACCEPTED, level: 'business' });
+    await again.sendAcknowledgement(messageId, { ...ACCEPTED, level: 'business' });
     const kept = await again.outbox.list({});
     assert.equal(kept.length, 1);
   });
@@ -54,7 +54,7 @@ describe('a restart', () => {
     const practice = party(server, { storage: await storageIn(), mailboxId: 'X26ABC2' });
     const { id } = await lab.sendOne(MEDRPT, 'PATH_MEDRPT_V3');
     await practice.collect();
-    await practice.answer(practice.taken.ids()[0] ?? '', ACCEPTED);
+    await practice.sendAcknowledgement(practice.taken.ids()[0] ?? '', ACCEPTED);
     await sent(practice);
     await lab.collect();
     const [messageId = ''] = lab.taken.ids();
@@ -70,7 +70,7 @@ describe('a restart', () => {
 
     const again = party(server, { storage: await storageIn(folder) });
     await again.collect();
-    assert.equal(again.taken.deliveries[0]?.answer?.sentId, id);
+    assert.equal(again.taken.deliveries[0]?.acknowledgement?.sentId, id);
     assert.deepEqual(await outcomes(again, id), ['not-asked', 'positive']);
     assert.deepEqual(again.taken.failures, []);
   });
@@ -113,7 +113,7 @@ describe('the outbox', () => {
     const mailbox = outboxAt(await tlsSandbox(), { storage, profiles });
     const asked = async (payload: string, workflowId: string): Promise<string> => {
       const message = { to: 'X26ABC2', workflowId, payload };
-      const { message: taken } = await mailbox.outbox.enqueue(message, { asks: 'automatic' });
+      const { message: taken } = await mailbox.outbox.enqueue(message, { requestedAcknowledgements: 'automatic' });
       return (await outcomes(mailbox, taken.id)).join(' ');
     };
     const both = 'awaited awaited';
@@ -129,7 +129,7 @@ describe('the outbox', () => {
     assert.equal(await asked(response, TOC), 'not-asked not-asked');
 
     const request = { to: 'X26ABC2', workflowId: TOC, payload: itk3Request() };
-    const { message } = await mailbox.outbox.enqueue(request, { asks: 'automatic' });
+    const { message } = await mailbox.outbox.enqueue(request, { requestedAcknowledgements: 'automatic' });
     const row = await storage.store.getOutgoing(message.id);
     assert.ok(row);
     assert.equal(limitsFrom(row, 0).infrastructureBy, 3 * 3_600_000);
@@ -147,10 +147,10 @@ describe('the outbox', () => {
     const later = await lab.sendOne(itk3Request(), TOC);
     await storage.store.changeOutgoing(later.id, ['accepted', 'acknowledged'], { state: 'closed' });
     await practice.collect();
-    await practice.answer(practice.taken.ids()[0] ?? '', { ...ACCEPTED, level: 'infrastructure' });
+    await practice.sendAcknowledgement(practice.taken.ids()[0] ?? '', { ...ACCEPTED, level: 'infrastructure' });
     await sent(practice);
     await lab.collect();
-    assert.equal(lab.taken.deliveries[0]?.answer?.sentId, again.id);
+    assert.equal(lab.taken.deliveries[0]?.acknowledgement?.sentId, again.id);
     assert.deepEqual(await outcomes(lab, again.id), ['positive', 'awaited']);
     assert.deepEqual(await outcomes(lab, later.id), ['awaited', 'awaited']);
   });

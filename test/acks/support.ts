@@ -4,7 +4,8 @@ import type { DurableOptions } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
 import { afterThisTest } from '../harness/cleanup';
 import { consumer, idle, type TestConsumer } from '../harness/consumer';
-import { eventually, outboxAt, storageIn, tlsSandbox, type TestOutbox } from '../harness/outboxes';
+import { outboxAt, storageIn, tlsSandbox, type TestOutbox } from '../harness/outboxes';
+import { eventually } from '../harness/until';
 
 export interface Party extends TestOutbox {
   readonly poller: InboxPoller;
@@ -41,7 +42,7 @@ export function party(server: Sandbox & { ca: string }, options: PartyOptions, t
       await idle(taken, 10_000);
     },
     async sendOne(payload: string | Buffer, workflowId: string, more: object = {}) {
-      const { message } = await mailbox.outbox.enqueue({ to, workflowId, payload }, { asks: 'automatic', ...more });
+      const { message } = await mailbox.outbox.enqueue({ to, workflowId, payload }, { requestedAcknowledgements: 'automatic', ...more });
       return mailbox.outbox.accepted(message.id);
     },
   });

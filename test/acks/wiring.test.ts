@@ -33,7 +33,7 @@ const reject = (
 /** Answers the last message that the party received, and lets the answer arrive. */
 async function answerLast(by: Party, at: Party, wish: AcknowledgementRequest): Promise<Delivery | undefined> {
   const messageId = by.taken.ids().at(-1) ?? '';
-  await by.answer(messageId, wish);
+  await by.sendAcknowledgement(messageId, wish);
   await sent(by);
   await at.collect();
   return at.taken.deliveries.at(-1);
@@ -49,7 +49,7 @@ describe('the closed loop', () => {
 
     const first = await answerLast(practice, lab, accept('infrastructure'));
     assert.equal(first?.kind, 'business-acknowledgement');
-    assert.deepEqual(first?.answer, {
+    assert.deepEqual(first?.acknowledgement, {
       answers: 'msg-1',
       level: 'infrastructure',
       result: 'positive',
@@ -63,10 +63,12 @@ describe('the closed loop', () => {
     assert.deepEqual(await outcomes(lab, id), ['positive', 'awaited']);
 
     const second = await answerLast(practice, lab, reject('business', '30002'));
-    assert.deepEqual([second?.answer?.result, second?.answer?.sentId], ['negative', id]);
+    assert.deepEqual([second?.acknowledgement?.result, second?.acknowledgement?.sentId], ['negative', id]);
     assert.deepEqual(await outcomes(lab, id), ['positive', 'negative']);
     assert.deepEqual(
-      lab.events.filter(({ answer }) => answer).map(({ event, answer }) => [event, answer?.code]),
+      lab.events
+        .filter(({ acknowledgement }) => acknowledgement)
+        .map(({ event, acknowledgement }) => [event, acknowledgement?.code]),
       [
         ['infrastructure positive', '20013'],
         ['business negative', '30002'],
@@ -96,7 +98,7 @@ describe('the closed loop', () => {
     await practice.collect();
     const partial = accept('business', { outcome: 'partial', rejected: { 2: 'Patient not known here' } });
     const answer = await answerLast(practice, lab, partial);
-    assert.deepEqual([answer?.answer?.code, answer?.answer?.result], ['IAP', 'partial']);
+    assert.deepEqual([answer?.acknowledgement?.code, answer?.acknowledgement?.result], ['IAP', 'partial']);
     assert.match(answer?.received.payload?.toString('latin1') ?? '', /NMR\+AGO:2\+MR'FTX\+ERD\+\+\+Patient not known/);
     assert.deepEqual(await outcomes(lab, id), ['not-asked', 'partial']);
     assert.equal(lab.eventsOf(id).at(-1), 'business partial');
@@ -138,11 +140,11 @@ describe('the closed loop', () => {
     await lab.collect();
     assert.equal(lab.taken.deliveries.length, 3);
     assert.deepEqual(
-      lab.taken.deliveries.map((delivery) => delivery.answer?.sentId),
+      lab.taken.deliveries.map((delivery) => delivery.acknowledgement?.sentId),
       [id, id, id],
     );
     assert.deepEqual(await outcomes(lab, id), ['negative', 'awaited']);
-    assert.equal(lab.events.slice(told).filter((event) => event.answer).length, 0);
+    assert.equal(lab.events.slice(told).filter((event) => event.acknowledgement).length, 0);
     const history = (await lab.outbox.history(id)).map(({ event }) => event);
     assert.equal(history.filter((event) => event === 'answer repeated').length, 2);
     assert.deepEqual(lab.taken.failures, []);
@@ -163,7 +165,7 @@ describe('the closed loop', () => {
     const unsettled = lab.taken.ids().slice(1);
     assert.equal(raised.length, 3);
     assert.deepEqual(new Set(raised), new Set(unsettled.map((messageId) => `${messageId} MESH_INVALID_MESSAGE`)));
-    const told = lab.taken.deliveries.map(({ answer: each }) => `${each?.code} ${each?.sentId === undefined}`);
+    const told = lab.taken.deliveries.map(({ acknowledgement: each }) => `${each?.code} ${each?.sentId === undefined}`);
     assert.equal(told[0], '20013 false');
     assert.deepEqual(new Set(told.slice(1)), new Set(['20013 true', 'undefined true']));
     assert.ok(lab.taken.deliveries.every(({ kind }) => kind === 'business-acknowledgement'));
@@ -195,8 +197,8 @@ describe('the closed loop', () => {
       const { id } = await lab.sendOne(payload, workflow);
       assert.deepEqual(await outcomes(lab, id), ['not-asked', 'not-asked']);
       await practice.collect();
-      const answered = await practice.answer(practice.taken.ids().at(-1) ?? '', accept());
-      assert.deepEqual(answered, { answered: false, why });
+      const answered = await practice.sendAcknowledgement(practice.taken.ids().at(-1) ?? '', accept());
+      assert.deepEqual(answered, { sent: false, why });
     }
     assert.equal((await practice.outbox.list({})).length, 0);
   });
@@ -206,11 +208,13 @@ describe('the closed loop', () => {
     await lab.sendOne(itk3Request(), TOC);
     await practice.collect();
     const [messageId = ''] = practice.taken.ids();
-    const all = await Promise.all([1, 2, 3, 4, 5].map(() => practice.answer(messageId, accept('infrastructure'))));
-    assert.equal(new Set(all.map((each) => each.answered && each.id)).size, 1);
-    assert.equal(all.filter((each) => each.answered && each.repeated !== true).length, 1);
-    await practice.answer(messageId, reject('business', '30003'));
-    await practice.answer(messageId, accept('infrastructure'));
+    const all = await Promise.all(
+      [1, 2, 3, 4, 5].map(() => practice.sendAcknowledgement(messageId, accept('infrastructure'))),
+    );
+    assert.equal(new Set(all.map((each) => each.sent && each.id)).size, 1);
+    assert.equal(all.filter((each) => each.sent && each.repeated !== true).length, 1);
+    await practice.sendAcknowledgement(messageId, reject('business', '30003'));
+    await practice.sendAcknowledgement(messageId, accept('infrastructure'));
     assert.equal((await practice.outbox.list({})).length, 2);
     const history = (await practice.outbox.history(messageId)).filter(({ event }) => event === 'answered');
     assert.deepEqual(
@@ -221,10 +225,10 @@ describe('the closed loop', () => {
     await lab.sendOne(itk3Request({ id: 'msg-2' }), TOC);
     await practice.collect();
     const other = practice.taken.ids().at(-1) ?? '';
-    await practice.answer(other, reject('infrastructure', '10001'));
-    await failure(InvalidMessageError, practice.answer(other, accept('business')));
-    await failure(InvalidMessageError, practice.answer(other, reject('business', '20009')));
-    await failure(NotFoundError, practice.answer('NO_SUCH_MESSAGE', accept()));
+    await practice.sendAcknowledgement(other, reject('infrastructure', '10001'));
+    await failure(InvalidMessageError, practice.sendAcknowledgement(other, accept('business')));
+    await failure(InvalidMessageError, practice.sendAcknowledgement(other, reject('business', '20009')));
+    await failure(NotFoundError, practice.sendAcknowledgement('NO_SUCH_MESSAGE', accept()));
     assert.equal((await practice.outbox.list({})).length, 3);
   });
 
@@ -235,13 +239,13 @@ describe('the closed loop', () => {
     await practice.collect();
     const [first = '', second = ''] = practice.taken.ids();
     for (const level of ['infrastructure', 'business'] as const) {
-      const told = await practice.answer(second, accept(level));
-      assert.equal(told.answered && told.code, '20007');
-      await practice.answer(first, accept(level));
+      const told = await practice.sendAcknowledgement(second, accept(level));
+      assert.equal(told.sent && told.code, '20007');
+      await practice.sendAcknowledgement(first, accept(level));
     }
     await sent(practice);
     await lab.collect();
-    const codes = new Set(lab.taken.deliveries.map(({ answer }) => answer?.code));
+    const codes = new Set(lab.taken.deliveries.map(({ acknowledgement }) => acknowledgement?.code));
     assert.deepEqual([lab.taken.deliveries.length, codes], [3, new Set(['20007', '20013', '30001'])]);
     const both = [await outcomes(lab, id), await outcomes(lab, copy.id)].map((each) => each.join(' '));
     assert.deepEqual(new Set(both), new Set(['negative awaited', 'positive positive']));
@@ -249,8 +253,8 @@ describe('the closed loop', () => {
     await lab.sendOne(MEDRPT, PATH);
     await lab.sendOne(MEDRPT, PATH);
     await practice.collect();
-    assert.deepEqual(await practice.answer(practice.taken.ids().at(-1) ?? '', accept()), {
-      answered: false,
+    assert.deepEqual(await practice.sendAcknowledgement(practice.taken.ids().at(-1) ?? '', accept()), {
+      sent: false,
       why: 'duplicate',
     });
   });
@@ -266,7 +270,7 @@ describe('the closed loop', () => {
       `${TOC}_ACK`,
     );
     await lab.collect();
-    assert.equal(lab.taken.deliveries.at(-1)?.answer?.code, '20007');
+    assert.equal(lab.taken.deliveries.at(-1)?.acknowledgement?.code, '20007');
     assert.deepEqual(await outcomes(lab, id), ['positive', 'awaited']);
   });
 
@@ -275,11 +279,11 @@ describe('the closed loop', () => {
     await lab.sendOne('<Bundle><broken', TOC);
     await practice.collect();
     const [messageId = ''] = practice.taken.ids();
-    await failure(InvalidMessageError, practice.answer(messageId, accept('infrastructure')));
+    await failure(InvalidMessageError, practice.sendAcknowledgement(messageId, accept('infrastructure')));
     const { code, ...rest } = reject('infrastructure', '');
     assert.equal(code, '');
-    const answered = await practice.answer(messageId, rest);
-    assert.equal(answered.answered && answered.code, '10009');
+    const answered = await practice.sendAcknowledgement(messageId, rest);
+    assert.equal(answered.sent && answered.code, '10009');
   });
 });
 
@@ -291,8 +295,8 @@ describe('an acknowledgement', () => {
     await practice.collect();
     for (const messageId of practice.taken.ids()) {
       for (const form of ['profile', 'itk3', 'custom'] as const) {
-        const answered = await practice.answer(messageId, accept('business', { form, custom: 'x' }));
-        assert.deepEqual(answered, { answered: false, why: 'acknowledgement' });
+        const answered = await practice.sendAcknowledgement(messageId, accept('business', { form, custom: 'x' }));
+        assert.deepEqual(answered, { sent: false, why: 'acknowledgement' });
       }
     }
     assert.equal(practice.taken.ids().length, 2);
@@ -322,10 +326,10 @@ describe('an acknowledgement', () => {
           for (const form of ['profile', 'itk3', 'nhsack', 'hl7v2', 'custom'] as const) {
             for (const level of ['infrastructure', 'business'] as const) {
               const answered = await one
-                .answer(messageId, accept(level, { form, custom: flagged(itk3Request({ id: 'custom' })) }))
+                .sendAcknowledgement(messageId, accept(level, { form, custom: flagged(itk3Request({ id: 'custom' })) }))
                 .catch(() => undefined);
               if (kind === 'business-acknowledgement') {
-                assert.deepEqual(answered, { answered: false, why: 'acknowledgement' });
+                assert.deepEqual(answered, { sent: false, why: 'acknowledgement' });
               }
             }
           }
@@ -359,8 +363,8 @@ describe('an acknowledgement', () => {
         await one.collect();
         for (const messageId of one.taken.ids().slice(before)) {
           for (const form of ['profile', 'custom'] as const) {
-            const answered = await one.answer(messageId, accept('business', { form, custom: 'received' }));
-            if (answered.answered && answered.repeated !== true) answers += 1;
+            const answered = await one.sendAcknowledgement(messageId, accept('business', { form, custom: 'received' }));
+            if (answered.sent && answered.repeated !== true) answers += 1;
           }
         }
         await sent(one);

@@ -1,10 +1,9 @@
-/** Imports go one way (DESIGN.md, "Tree"). */
+/** Imports go one way (docs/design.md, The house). */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 const ROOT = join(__dirname, '..', '..');
-const LONGEST_FILE = 450;
 
 /** Every file below a folder, as a path from the root with slashes. */
 function filesIn(folder: string): string[] {
@@ -15,7 +14,8 @@ function filesIn(folder: string): string[] {
 
 const text = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 const sources = [...filesIn('lib'), ...filesIn('nodes')].filter((file) => file.endsWith('.ts'));
-const all = new Set(sources);
+const tools = [...filesIn('test'), ...filesIn('scripts'), ...filesIn('bench')].filter((file) => file.endsWith('.ts'));
+const all = new Set([...sources, ...tools]);
 
 /** What a file imports, exports from, requires or imports later: packages as they are, files as paths from the root. */
 function importsOf(file: string): string[] {
@@ -33,7 +33,7 @@ function resolved(file: string, name: string): string {
   return target ?? `${path} (no such file)`;
 }
 
-const imports = new Map(sources.map((file) => [file, importsOf(file)]));
+const imports = new Map([...sources, ...tools].map((file) => [file, importsOf(file)]));
 
 /** Imports of the files below `folder` that are not allowed, each with its file. */
 function strays(folder: string, allowed: (name: string, file: string) => boolean): string[] {
@@ -141,9 +141,9 @@ describe('imports', () => {
       [],
     ));
 
-  it('of mllp are node’s own, errors and mllp: it knows nothing of MESH', () =>
+  it('of mllp are node’s own, errors, formats and mllp: it knows nothing of MESH', () =>
     assert.deepEqual(
-      strays('lib/mllp/', (name) => name.startsWith('node:') || name === 'lib/errors.ts' || below(name, 'mllp')),
+      strays('lib/mllp/', (name) => name.startsWith('node:') || name === 'lib/errors.ts' || below(name, 'mllp', 'formats')),
       [],
     ));
 
@@ -192,6 +192,72 @@ describe('imports', () => {
       [],
     ));
 
+  it('run down the floors of the house (docs/design.md, "The house"), never up', () => {
+    const floors = [
+      /^lib\/(?:errors|types|clock|message-states)\.ts$/,
+      /^lib\/(?:protocol|formats)\//,
+      /^lib\/mllp\//,
+      /^lib\/(?:config\.ts|storage\.ts|client\/|payload\/|store\/|acks\/|folders\/)/,
+      /^lib\/(?:send|receive)\//,
+      /^lib\/(?:operator|monitor|check)\//,
+      /^lib\/mailbox\.ts$/,
+      /^lib\/index\.ts$/,
+      /^(?:nodes|lib\/conformance|lib\/cli)\//,
+    ];
+    const floorOf = (file: string): number => floors.findIndex((floor) => floor.test(file));
+    const isSandbox = (file: string): boolean => file.startsWith('lib/sandbox/');
+    assert.deepEqual(
+      sources.filter((file) => floorOf(file) < 0 && !isSandbox(file)),
+      [],
+    );
+    const up = sources.flatMap((file) =>
+      (imports.get(file) ?? [])
+        .filter((name) => !isSandbox(file) && floorOf(name) > floorOf(file))
+        .map((name) => `${file}: ${name}`),
+    );
+    assert.deepEqual(up, []);
+  });
+
+  it('of the nodes run from mesh-*.ts by admin, send, receive and mllp down to mailbox and shared', () => {
+    const rooms = new Map([
+      ['shared', []],
+      ['mailbox', ['shared']],
+      ['monitor', ['mailbox', 'shared']],
+      ['send', ['mailbox', 'shared']],
+      ['receive', ['mailbox', 'shared']],
+      ['mllp', ['mailbox', 'shared']],
+      ['admin', ['monitor', 'mailbox', 'shared']],
+    ]);
+    const roomOf = (file: string): string | undefined => /^nodes\/([^/]+)\//.exec(file)?.[1];
+    const inNodes = sources.filter((file) => file.startsWith('nodes/'));
+    assert.deepEqual(new Set(inNodes.map(roomOf).filter(Boolean)), new Set(rooms.keys()));
+    assert.deepEqual(
+      inNodes.filter((file) => roomOf(file) === undefined && !/^nodes\/mesh-[\w-]+\.ts$/.test(file)),
+      [],
+    );
+    const wrong = [...rooms].flatMap(([room, below]) =>
+      strays(`nodes/${room}/`, (name) => !name.startsWith('nodes/') || [room, ...below].includes(roomOf(name) ?? '')),
+    );
+    assert.deepEqual(wrong, []);
+  });
+
+  it('of nodes/shared are needed by several rooms: it has at most 12 files', () =>
+    assert.ok(sources.filter((file) => file.startsWith('nodes/shared/')).length <= 12));
+
+  it('of tests and tools run one way: scripts and bench use test/harness, tests use neither, lib and nodes use none', () => {
+    const from = (folders: RegExp, forbidden: RegExp): string[] =>
+      [...sources, ...tools]
+        .filter((file) => folders.test(file))
+        .flatMap((file) =>
+          (imports.get(file) ?? []).filter((name) => forbidden.test(name)).map((name) => `${file}: ${name}`),
+        );
+    assert.deepEqual(from(/^(?:lib|nodes)\//, /^(?:test|scripts|bench)\//), []);
+    assert.deepEqual(from(/^test\//, /^(?:scripts|bench)\//), []);
+    assert.deepEqual(from(/^scripts\//, /^(?:bench\/|test\/(?!harness\/))/), []);
+    assert.deepEqual(from(/^bench\//, /^(?:scripts\/|test\/(?!harness\/))/), []);
+    assert.deepEqual(from(/^test\/harness\//, /^test\/(?!harness\/)/), []);
+  });
+
   it('have no cycle', () => {
     const done = new Set<string>();
     const cycleFrom = (file: string, way: string[]): string[] | undefined => {
@@ -210,13 +276,6 @@ describe('imports', () => {
 });
 
 describe('files', () => {
-  it(`have at most ${LONGEST_FILE} lines`, () => {
-    const long = [...filesIn('lib'), ...filesIn('nodes')]
-      .filter((file) => /\.(ts|html|json)$/.test(file))
-      .filter((file) => text(file).split('\n').length > LONGEST_FILE);
-    assert.deepEqual(long, []);
-  });
-
   it('switch no verification of a server off, but for the one that only asks who signed', () => {
     // The sandbox is a server: it takes every client certificate, and answers 403 with the reason to a bad one.
     const allowed = new Set(['lib/client/missing-issuer.ts', 'lib/sandbox/server.ts']);

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import type { Locator } from 'playwright-core';
 import { CHECK_STEPS } from '../../lib/index';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { mailboxOn } from '../journeys/support';
+import { fastClock } from '../harness/clocks';
+import { mailboxOn } from '../harness/flows';
 import { at, FAILING } from './failing-connections';
 import { Editor, MAJORS, needsChromium, THEMES } from '../harness/browser';
 
@@ -38,8 +39,7 @@ for (const major of MAJORS) {
           { id: 'send', type: 'mesh-send', z: 'tab', mailbox: 'mailbox-X26ABC1', x: 100, y: 100, wires: [] },
         ];
         // A server that hangs is waited for 2 s, not 10.
-        const env = { MESH_TEST_CLOCK: `${Date.now()},${Date.now()},5` };
-        editor = await Editor.open({ major, theme, flows: [], env });
+        editor = await Editor.open({ major, theme, flows: [], clock: fastClock(5, 0) });
         await editor.nodeRed.deploy(flows);
         await editor.reload();
       });
@@ -57,7 +57,7 @@ for (const major of MAJORS) {
         assert.deepEqual(await tested(tray, 'failed'), []);
         assert.deepEqual(await tested(tray, 'skipped'), ['proxy']);
         if (major === '5' && theme === 'light') await editor.picture('test-connection', tray);
-        assert.deepEqual(await editor.seriousFaults('#mesh-test-connection'), []);
+        assert.deepEqual(await editor.seriousViolations('#mesh-test-connection'), []);
         await editor.cancel();
       });
 
@@ -83,7 +83,7 @@ for (const major of MAJORS) {
           if (major === '5' && theme === 'light' && what === 'a port that refuses') {
             await editor.picture('test-connection-failed', tray);
           }
-          assert.deepEqual(await editor.seriousFaults('#mesh-test-connection'), []);
+          assert.deepEqual(await editor.seriousViolations('#mesh-test-connection'), []);
           await editor.cancel();
         });
       }

@@ -17,7 +17,7 @@ const ROWS = '.red-ui-tray:last-child .form-row';
 
 /** Without the hint that Node-RED's own typedInput hangs on its frame where a value is not valid. */
 const faultsOf = async (editor: Editor): Promise<string[]> =>
-  (await editor.seriousFaults(ROWS)).filter(
+  (await editor.seriousViolations(ROWS)).filter(
     (fault) => !/^aria-prohibited-attr: .*class="red-ui-typedInput-input-wrap/.test(fault),
   );
 
@@ -100,7 +100,7 @@ for (const major of MAJORS) {
         await keyboard.press('Enter');
         await keyboard.type('X99');
         await keyboard.press('Enter');
-        await tray.getByText('MESH knows no mailbox').waitFor();
+        await tray.getByText('MESH has no mailbox').waitFor();
         await tray.locator('.mesh-search-ods').fill('x26');
         await keyboard.press('Enter');
         const found = tray.getByRole('button', { name: 'X26ABC2' });
@@ -164,10 +164,10 @@ for (const major of MAJORS) {
         await tray.locator('details.mesh-more summary').first().click();
         await tray.locator('.red-ui-editableList-addButton').click();
         await tray.getByLabel('Workflow id', { exact: true }).fill('ORDERS');
-        await tray.getByLabel('Form of the answer').selectOption('custom');
-        await tray.getByLabel('SentAcknowledgement on').fill('RECEIPTS');
-        await tray.getByLabel('receivers take no chunks').check();
-        await tray.getByLabel('Advised up to (MB)').fill('2.5');
+        await tray.getByLabel('Acknowledgement format').selectOption('custom');
+        await tray.getByLabel('Acknowledgement workflow').fill('RECEIPTS');
+        await tray.getByLabel('receivers accept no chunks').check();
+        await tray.getByLabel('Recommended size (MB)').fill('2.5');
         assert.deepEqual(await faultsOf(editor), []);
         await picture('mesh-config-profiles', tray);
         await editor.done();
@@ -188,7 +188,7 @@ for (const major of MAJORS) {
         tray = await editor.editConfig('mesh-config', config);
         await tray.locator('details.mesh-more summary').first().click();
         assert.equal(await tray.getByLabel('Workflow id', { exact: true }).inputValue(), 'ORDERS');
-        assert.equal(await tray.getByLabel('receivers take no chunks').isChecked(), true);
+        assert.equal(await tray.getByLabel('receivers accept no chunks').isChecked(), true);
         await editor.cancel();
       });
 

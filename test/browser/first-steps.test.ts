@@ -148,7 +148,7 @@ for (const major of MAJORS) {
       await failed.waitFor();
       assert.match((await failed.locator('em').textContent()) ?? '', /TLS configuration/);
       await mailbox.getByText(names.of('Advanced'), { exact: true }).click();
-      await field(names.of('One request up to')).fill('19');
+      await field(names.of('Maximum request')).fill('19');
       await mailbox.getByRole('button', { name: names.of('Update') }).click();
       await page
         .locator('.red-ui-tray')

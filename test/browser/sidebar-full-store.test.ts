@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
 import '../../lib/store/sqlite/quiet';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { mailboxOn, sendAndPollFlow, startNodeRed } from '../journeys/support';
+import { mailboxOn, sendAndPollFlow, startNodeRed } from '../harness/flows';
 import { Editor, MAJORS, needsChromium } from '../harness/browser';
 
 const MAJOR = '4';
@@ -105,7 +105,7 @@ describe(`the MESH sidebar with ${MESSAGES} messages in the store`, function () 
     );
     await rowsAre(PAGE);
     const failed = Math.floor(EACH_WAY / 100);
-    await sidebar.getByRole('button', { name: new RegExp(`^Not delivered: ${failed}\\.`) }).waitFor();
+    await sidebar.getByRole('button', { name: new RegExp(`^Undelivered: ${failed}\\.`) }).waitFor();
     await sidebar.locator('.mesh-charts svg').first().waitFor();
   });
 
@@ -156,9 +156,9 @@ describe(`the MESH sidebar with ${MESSAGES} messages in the store`, function () 
   });
 
   it('shows what was received, and what failed, by the page', async () => {
-    await sidebar.getByRole('button', { name: /^Not delivered: / }).click();
+    await sidebar.getByRole('button', { name: /^Undelivered: / }).click();
     await sidebar
-      .locator('.mesh-row', { hasText: 'not delivered' })
+      .locator('.mesh-row', { hasText: 'undelivered' })
       .nth(PAGE - 1)
       .waitFor();
     await rowsAre(PAGE);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { FileChooser, Locator } from 'playwright-core';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { mailboxOn, sendAndPollFlow, text } from '../journeys/support';
+import { mailboxOn, sendAndPollFlow, text } from '../harness/flows';
 import { Editor, MAJORS, needsChromium } from '../harness/browser';
 
 /** More than all fields of the sidebar. */
@@ -95,7 +95,7 @@ for (const major of MAJORS) {
     });
 
     it('opens the one that did not arrive, and resends it after a question', async () => {
-      await go(button(/^Not delivered: 1\./));
+      await go(button(/^Undelivered: 1\./));
       await press('Enter');
       const row = sidebar.locator('.mesh-row', { hasText: 'rejected' });
       await go(row);
@@ -119,7 +119,7 @@ for (const major of MAJORS) {
       await press('Enter');
       // The new one, at the top of the list.
       await focusComesTo(sidebar.locator('.mesh-row').first());
-      await button(/^Not delivered: 2\./).waitFor();
+      await button(/^Undelivered: 2\./).waitFor();
       await press('Space');
       await sidebar.locator('.mesh-timeline').waitFor();
     });

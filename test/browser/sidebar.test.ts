@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Locator } from 'playwright-core';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { mailboxOn, sendAndPollFlow } from '../journeys/support';
+import { mailboxOn, sendAndPollFlow } from '../harness/flows';
 import { Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from '../harness/browser';
 
 /** Would show itself if a field were put into the page as HTML. */
@@ -78,14 +78,14 @@ for (const major of MAJORS) {
         const row = sidebar.locator('.mesh-row', { hasText: 'accepted' });
         await row.first().waitFor();
         await row.first().click();
-        await sidebar.getByRole('button', { name: 'Show names' }).waitFor();
+        await sidebar.getByRole('button', { name: 'Show personal details' }).waitFor();
         // Its statuses, the list, the open message: nothing of the patient in the page, nor in the log, until it is asked for.
         for (const shown of [await editor.page.content(), editor.nodeRed.log()]) {
           for (const marked of ['hacked', 'Dear colleague', 'TestKey', 'PRIVATE KEY']) {
             assert.ok(!shown.includes(marked), `“${marked}” is shown`);
           }
         }
-        await sidebar.getByRole('button', { name: 'Show names' }).click();
+        await sidebar.getByRole('button', { name: 'Show personal details' }).click();
         await sidebar.locator('.mesh-detail dd', { hasText: HOSTILE }).waitFor();
         assert.equal(await editor.page.evaluate(() => 'hacked' in globalThis), false);
         await sidebar.locator('.mesh-timeline', { hasText: 'composed' }).waitFor();
@@ -109,18 +109,18 @@ for (const major of MAJORS) {
       it('delivers a parked message again, and acknowledges it, each after a question', async () => {
         const parked = sidebar.locator('.mesh-row', { hasText: 'parked' });
         await parked.first().click();
-        await act('Deliver again');
-        await sidebar.locator('.mesh-timeline', { hasText: 'redelivery asked for' }).waitFor();
-        await sidebar.getByRole('button', { name: 'Acknowledge' }).waitFor();
-        await act('Acknowledge');
-        await sidebar.locator('.mesh-timeline', { hasText: 'acknowledgement asked for' }).waitFor();
+        await act('Redeliver');
+        await sidebar.locator('.mesh-timeline', { hasText: 'redelivery requested' }).waitFor();
+        await sidebar.getByRole('button', { name: 'Mark as done' }).waitFor();
+        await act('Mark as done');
+        await sidebar.locator('.mesh-timeline', { hasText: 'marked as done' }).waitFor();
         await parked.waitFor({ state: 'detached' });
       });
 
       it('resends what did not arrive, by keyboard alone', async () => {
         await choose('X26ABC1');
         await send({ to: 'X26NOBODY' });
-        const count = sidebar.getByRole('button', { name: /^Not delivered: 1\./ });
+        const count = sidebar.getByRole('button', { name: /^Undelivered: 1\./ });
         await count.waitFor();
         await count.focus();
         const { keyboard } = editor.page;
@@ -142,14 +142,14 @@ for (const major of MAJORS) {
         await question.waitFor();
         await keyboard.press('Tab');
         await keyboard.press('Enter');
-        await sidebar.getByRole('button', { name: /^Not delivered: 2\./ }).waitFor();
+        await sidebar.getByRole('button', { name: /^Undelivered: 2\./ }).waitFor();
       });
 
       it('drops what is given up, and exports the ledger that tells of it without names', async () => {
         await sidebar.locator('.mesh-row', { hasText: 'rejected' }).first().click();
         await act('Drop');
-        await sidebar.locator('.mesh-timeline', { hasText: 'drop asked for' }).waitFor();
-        await sidebar.getByRole('button', { name: /^Not delivered: 1\./ }).waitFor();
+        await sidebar.locator('.mesh-timeline', { hasText: 'drop requested' }).waitFor();
+        await sidebar.getByRole('button', { name: /^Undelivered: 1\./ }).waitFor();
         const downloading = editor.page.waitForEvent('download');
         await sidebar.getByRole('button', { name: 'JSON lines' }).click();
         const download = await downloading;
@@ -202,7 +202,7 @@ for (const major of MAJORS) {
         await open.press('Enter');
         await page.keyboard.type('X99');
         await page.keyboard.press('Enter');
-        await sidebar.getByText('MESH knows no mailbox').waitFor();
+        await sidebar.getByText('MESH has no mailbox').waitFor();
         // Leaves the search, and not the form.
         await page.keyboard.press('Escape');
         await sidebar.getByLabel('ODS code').waitFor({ state: 'hidden' });
@@ -211,7 +211,7 @@ for (const major of MAJORS) {
         await page.keyboard.press('Enter');
         await sidebar.getByRole('button', { name: 'X26ABC2' }).press('Enter');
         assert.equal(await sidebar.getByLabel('Recipient').inputValue(), 'X26ABC2');
-        assert.deepEqual(await editor.seriousFaults('.mesh-compose'), []);
+        assert.deepEqual(await editor.seriousViolations('.mesh-compose'), []);
         if (major === '5' && theme === 'light')
           await editor.picture('sidebar-compose-5', sidebar.locator('.mesh-compose'));
         await sidebar.getByRole('button', { name: 'Cancel' }).click();
@@ -223,7 +223,7 @@ for (const major of MAJORS) {
         await sidebar.getByRole('searchbox').fill(id);
         await editor.page.waitForFunction(() => document.querySelectorAll('.mesh-row').length === 1);
         await sidebar.getByRole('searchbox').fill('globalThis');
-        await sidebar.getByText('Nothing was found so far.').waitFor();
+        await sidebar.getByText('Nothing found so far.').waitFor();
         await sidebar.getByRole('searchbox').fill('');
         await sidebar.locator('.mesh-row').nth(2).waitFor();
       });
@@ -240,7 +240,7 @@ for (const major of MAJORS) {
         });
         await editor.picture(`sidebar-${major}-${theme}`, sidebar);
         await sidebar.getByRole('button', { name: 'Send a file' }).click();
-        assert.deepEqual(await editor.seriousFaults('.mesh-sidebar'), []);
+        assert.deepEqual(await editor.seriousViolations('.mesh-sidebar'), []);
       });
 
       it('shows no error on the console', () => {

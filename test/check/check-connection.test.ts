@@ -24,7 +24,10 @@ const at = (server: Server, options: Partial<MailboxOptions> = {}): MailboxOptio
 const named = (steps: CheckStep[], outcome: CheckStep['outcome']): CheckStepName[] =>
   steps.filter((each) => each.outcome === outcome).map(({ step }) => step);
 
-/** The one step that failed; nothing before it failed, everything after it was skipped, and it says what to do. */
+/**
+ * Returns the one failed step; asserts that it has advice, that no earlier step failed and that later ones were
+ * skipped.
+ */
 function onlyFailure(steps: CheckStep[], step: CheckStepName): CheckStep {
   assert.deepEqual(
     steps.map((each) => each.step),
@@ -37,23 +40,23 @@ function onlyFailure(steps: CheckStep[], step: CheckStepName): CheckStep {
   return found;
 }
 
-/** A server that takes connections and is told what comes. */
-function tcpServer(took: (socket: Socket) => void): Promise<number> {
-  return listening(createServer(took));
+/** Starts a server that passes each connection to `onConnection`. */
+function tcpServer(onConnection: (socket: Socket) => void): Promise<number> {
+  return listening(createServer(onConnection));
 }
 
-describe('the test of a connection', () => {
-  it('is green from the settings to the workflow where all is well, and sends one handshake and one lookup', async () => {
+describe('the connection test', () => {
+  it('passes from the settings to the workflow if all is well, with one handshake and one lookup', async () => {
     const server = await sandbox({ clientCertificate: 'required' });
     const tls = { ca: server.ca as string, ...(await server.clientCertificate()) };
-    const told: CheckStepName[] = [];
+    const reported: CheckStepName[] = [];
     const steps = await checkConnection(at(server, { tls }), {
       workflowId: 'TEST_WORKFLOW',
-      onStep: ({ step }) => told.push(step),
+      onStep: ({ step }) => reported.push(step),
     });
     assert.deepEqual(named(steps, 'failed'), [], JSON.stringify(steps, null, 1));
     assert.deepEqual(named(steps, 'skipped'), ['proxy']);
-    assert.deepEqual(told, [...CHECK_STEPS]);
+    assert.deepEqual(reported, [...CHECK_STEPS]);
     assert.deepEqual(
       server.requests().map(({ operation }) => operation),
       ['handshake', 'workflow_search'],
@@ -62,18 +65,18 @@ describe('the test of a connection', () => {
     assert.doesNotMatch(JSON.stringify(steps), /TestKey|"password"|PRIVATE/);
   });
 
-  it('stops at settings that cannot be read', async () => {
+  it('stops at invalid settings', async () => {
     onlyFailure(await checkConnection(at({ url: 'ftp://x', ca: undefined })), 'settings');
     const steps = await checkConnection(at({ url: 'https://127.0.0.1:1', ca: undefined }, { password: '' }));
     assert.match(onlyFailure(steps, 'settings').text, /password: is missing/);
   });
 
-  it('stops at a name that nobody knows', async () => {
+  it('stops at a name that cannot be resolved', async () => {
     const steps = await checkConnection(at({ url: 'https://mesh.invalid', ca: undefined }));
     assert.match(onlyFailure(steps, 'name').advice ?? '', /cannot be resolved/);
   });
 
-  it('stops at a port that refuses', async () => {
+  it('stops at a port that refuses connections', async () => {
     const port = await tcpServer((socket) => socket.destroy());
     const closed = await new Promise<number>((resolve) => {
       const server = createServer().listen(0, '127.0.0.1', () => {
@@ -86,7 +89,7 @@ describe('the test of a connection', () => {
     assert.match(onlyFailure(steps, 'tcp').advice ?? '', /Nothing listens there/);
   });
 
-  it('stops at a proxy that refuses, by its answer', async () => {
+  it('stops at a proxy that refuses, with advice for its status', async () => {
     const server = await sandbox({});
     const proxy = await connectProxy('user:right');
     const options = { proxy: { url: proxy.url, username: 'user', password: 'wr0ng-Marked' } };
@@ -98,13 +101,13 @@ describe('the test of a connection', () => {
     assert.equal(open.find(({ step }) => step === 'proxy')?.outcome, 'passed');
   });
 
-  it('stops at a server that speaks no TLS', async () => {
+  it('stops at a server that does not speak TLS', async () => {
     const server = await sandbox();
     const url = server.url.replace('http:', 'https:');
     onlyFailure(await checkConnection(at({ url, ca: undefined })), 'tls');
   });
 
-  it('stops at a CA that is not trusted, and names it, also through a proxy', async () => {
+  it('stops at an untrusted CA and names it, directly and through a proxy', async () => {
     const server = await sandbox({});
     const ca = (await authority('Another CA')).cert;
     const direct = onlyFailure(await checkConnection(at({ url: server.url, ca })), 'authority');
@@ -115,7 +118,7 @@ describe('the test of a connection', () => {
     assert.equal(server.requests().length, 0);
   });
 
-  it('stops at a server’s certificate that has expired', async () => {
+  it('stops at an expired server certificate', async () => {
     const ca = await authority('CA');
     const server = await hostileMesh(() => ({}), await ca.issue({ notAfter: new Date(Date.now() - DAY) }));
     const steps = await checkConnection(at({ url: server.url, ca: ca.cert }));
@@ -130,7 +133,7 @@ describe('the test of a connection', () => {
     assert.equal(server.seen.length, 0);
   });
 
-  it('stops at a client certificate that has expired, before anything is sent', async () => {
+  it('stops at an expired client certificate before it sends anything', async () => {
     const server = await sandbox({ clientCertificate: 'required' });
     const pair = await server.clientCertificate({ notAfter: new Date(Date.now() - DAY) });
     const steps = await checkConnection(at(server, { tls: { ca: server.ca as string, ...pair } }));
@@ -138,22 +141,22 @@ describe('the test of a connection', () => {
     assert.equal(server.requests().length, 0);
   });
 
-  it('stops at a client certificate with another one’s key, and at one without a key', async () => {
+  it('stops at a client certificate with another’s key, and at one without a key', async () => {
     const server = await sandbox({});
     const [one, other] = [await server.clientCertificate(), await server.clientCertificate()];
     const ca = server.ca as string;
     const mixed = await checkConnection(at(server, { tls: { ca, cert: one.cert, key: other.key } }));
     assert.match(onlyFailure(mixed, 'certificate').text, /key does not belong/);
-    const half = await checkConnection(at(server, { tls: { ca, cert: one.cert } }));
-    assert.match(onlyFailure(half, 'certificate').text, /private key is missing/);
+    const incomplete = await checkConnection(at(server, { tls: { ca, cert: one.cert } }));
+    assert.match(onlyFailure(incomplete, 'certificate').text, /private key is missing/);
   });
 
-  it('asks for a client certificate at NHS England’s addresses without asking them', async () => {
+  it('requires a client certificate for NHS England’s addresses without contacting them', async () => {
     const steps = await checkConnection(at({ url: 'live', ca: undefined }));
-    assert.match(onlyFailure(steps, 'certificate').text, /MESH asks for one/);
+    assert.match(onlyFailure(steps, 'certificate').text, /MESH requires one/);
   });
 
-  it('warns of a client certificate of another organisation, of another form, and of one that expires soon', async () => {
+  it('warns of a client certificate that is another organisation’s, has an unusual name or expires soon', async () => {
     const server = await sandbox({});
     const outcomeOf = async (commonName: string, days: number): Promise<CheckStep | undefined> => {
       const pair = await server.clientCertificate({ commonName, notAfter: new Date(Date.now() + days * DAY) });
@@ -162,7 +165,7 @@ describe('the test of a connection', () => {
       return steps.find(({ step }) => step === 'certificate');
     };
     assert.match((await outcomeOf('x.RA9.api.mesh-client.nhs.uk', 300))?.text ?? '', /another organisation/);
-    assert.match((await outcomeOf('something', 300))?.text ?? '', /not of MESH’s form/);
+    assert.match((await outcomeOf('something', 300))?.text ?? '', /does not have MESH’s form/);
     assert.match((await outcomeOf('x.x26.api.mesh-client.nhs.uk', 59))?.text ?? '', /expires on/);
     assert.equal((await outcomeOf('x.x26.api.mesh-client.nhs.uk', 61))?.outcome, 'passed');
   });
@@ -191,7 +194,7 @@ describe('the test of a connection', () => {
     assert.match(onlyFailure(steps, 'handshake').advice ?? '', /client certificate/);
   });
 
-  it('finds the clock that is two hours off, and warns of one that is ten minutes off', async () => {
+  it('fails for a clock that is two hours off, and warns of one that is ten minutes off', async () => {
     const skewed = (ms: number, status: number) =>
       hostileMesh(() => ({
         status,
@@ -206,19 +209,19 @@ describe('the test of a connection', () => {
     assert.deepEqual(named(near, 'warned'), ['clock']);
   });
 
-  it('does not wait for a server that hangs: before TLS, and after it', async () => {
+  it('does not wait for a server that hangs before or after TLS', async () => {
     const port = await tcpServer(() => undefined);
-    const mute = await checkConnection(at({ url: `https://127.0.0.1:${port}`, ca: undefined }), { stepMs: 100 });
-    assert.match(onlyFailure(mute, 'tls').advice ?? '', /No answer/);
+    const silent = await checkConnection(at({ url: `https://127.0.0.1:${port}`, ca: undefined }), { stepMs: 100 });
+    assert.match(onlyFailure(silent, 'tls').advice ?? '', /timed out/);
     const server = await hostileMesh(() => 'hang');
     const steps = await checkConnection(at(server), { stepMs: 500 });
-    assert.match(onlyFailure(steps, 'handshake').advice ?? '', /gave no answer/);
+    assert.match(onlyFailure(steps, 'handshake').advice ?? '', /sent no response/);
     const proxy = await tcpServer(() => undefined);
     const through = at(server, { proxy: { url: `http://127.0.0.1:${proxy}` } });
-    assert.match(onlyFailure(await checkConnection(through, { stepMs: 100 }), 'proxy').advice ?? '', /No answer/);
+    assert.match(onlyFailure(await checkConnection(through, { stepMs: 100 }), 'proxy').advice ?? '', /timed out/);
   });
 
-  it('warns of a workflow that nobody receives', async () => {
+  it('warns of a workflow that no mailbox receives', async () => {
     const server = await sandbox({});
     const steps = await checkConnection(at(server), { workflowId: 'NO_SUCH' });
     assert.deepEqual(named(steps, 'warned'), ['workflow']);

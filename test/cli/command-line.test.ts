@@ -1,4 +1,4 @@
-/** `nhs-mesh` as a program of its own, as a person runs it. */
+/** `nhs-mesh` in a process of its own. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
@@ -13,9 +13,10 @@ import { startSandbox } from '../../lib/sandbox';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
+const COMMANDS = ['sandbox', 'csr', 'check', 'conformance', 'store'];
 const NAME = 'SERVER001.X26.api.mesh-client.nhs.uk';
 
-interface Ended {
+interface Exit {
   code: number | null;
   out: string;
   err: string;
@@ -30,7 +31,7 @@ function start(args: string[], env: Record<string, string> = {}): ReturnType<typ
   return child;
 }
 
-async function run(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+async function run(args: string[], env: Record<string, string> = {}): Promise<Exit> {
   const child = start(args, env);
   const texts = { out: '', err: '' };
   child.stdout?.on('data', (piece: Buffer) => (texts.out += piece.toString()));
@@ -40,46 +41,75 @@ async function run(args: string[], env: Record<string, string> = {}): Promise<En
 }
 
 describe('nhs-mesh', function () {
-  // A process of its own each time: on a busy machine its start alone takes seconds.
+  // Each run is a process: on a busy machine its start alone takes seconds.
   this.timeout(120_000);
 
-  it('tells its commands, and each command its options', async () => {
+  it('lists its commands with --help, -h and help', async () => {
     const { code, out } = await run(['--help']);
     assert.equal(code, 0);
-    for (const name of ['sandbox', 'csr', 'check', 'conformance', 'store']) {
-      assert.match(out, new RegExp(`^  ${name} `, 'm'));
-      const help = await run([name, '--help']);
-      assert.deepEqual([help.code, help.err], [0, '']);
-      assert.match(help.out, /^Usage: /);
-    }
+    for (const name of COMMANDS) assert.match(out, new RegExp(`^  ${name} `, 'm'));
+    for (const argument of ['-h', 'help']) assert.deepEqual(await run([argument]), { code, out, err: '' });
   });
 
-  it('refuses store arguments that are missing or unknown, each by name, with exit code 2', async () => {
-    const refused = async (...args: string[]): Promise<string> => {
-      const { code, out, err } = await run(['store', ...args]);
+  for (const name of COMMANDS) {
+    it(`lists the options of ${name} with --help and -h, also after other arguments`, async () => {
+      const { code, out, err } = await run([name, '--help']);
+      assert.deepEqual([code, err], [0, '']);
+      assert.ok(out.startsWith(`Usage: nhs-mesh ${name} `), out);
+      assert.match(out, /^ {2}-h, --help +this text$/m);
+      for (const args of [['-h'], ['word', '--no-such-option', '-h']]) {
+        assert.deepEqual(await run([name, ...args]), { code, out, err });
+      }
+    });
+
+    it(`names an unknown option of ${name}, with exit code 2 and a hint to its help`, async () => {
+      assert.deepEqual(await run([name, '--no-such-option']), {
+        code: 2,
+        out: '',
+        err: `Unknown option '--no-such-option'.\nnhs-mesh ${name} --help lists the options.\n`,
+      });
+    });
+  }
+
+  for (const [message, ...args] of [
+    [/^Unexpected argument 'word'\.$/, 'check', 'word'],
+    [/^Unexpected argument 'word'\.$/, 'csr', 'word'],
+    [/^Unexpected argument 'word'\.$/, 'conformance', 'word'],
+    [/^Unexpected argument 'word'\.$/, 'sandbox', 'word'],
+    [/^--mailbox is required\.$/, 'check', '--environment', 'integration'],
+    [/^--local-id is required\.$/, 'csr'],
+    [/^--ods is required\.$/, 'csr', '--local-id', 'A'],
+    [/^--bits must be 2048, 3072 or 4096, not 512\.$/, 'csr', '--local-id', 'A', '--ods', 'X26', '--bits', '512'],
+    [/^--drain must be a whole number above 0, not many\.$/, 'conformance', '--drain', 'many'],
+    [/^Unknown option '--folders'/, 'store', 'copy', '--folders', 'x'],
+    [/^copy or erase is required\.$/, 'store'],
+    [/^There is no action 'move'\.$/, 'store', 'move'],
+    [/^Unexpected argument 'word'\.$/, 'store', 'copy', 'word'],
+    [/^Unexpected argument 'word'\.$/, 'store', 'erase', 'ID', 'word'],
+    [/^--to must be postgres or sqlite\.$/, 'store', 'copy', '--folder', 'x', '--spool', 'y'],
+    [/^--folder is required\.$/, 'store', 'copy', '--to', 'postgres', '--spool', 'y'],
+    [/^--spool or --payloads-in-database is required\.$/, 'store', 'copy', '--to', 'postgres', '--folder', 'x'],
+    [/^The id of the message is required\.$/, 'store', 'erase'],
+  ] as Array<[RegExp, string, ...string[]]>) {
+    it(`refuses nhs-mesh ${args.join(' ')}, with exit code 2 and a hint to the command's help`, async () => {
+      const { code, out, err } = await run(args);
       assert.deepEqual([code, out], [2, '']);
-      assert.match(err, /nhs-mesh store --help/);
-      return err;
-    };
-    assert.match(await refused('copy', '--folders', 'x'), /'--folders'/);
-    assert.match(await refused(), /copy or erase is needed/);
-    assert.match(await refused('move'), /no action move/);
-    assert.match(await refused('copy', '--folder', 'x', '--spool', 'y'), /--to has to be postgres or sqlite/);
-    assert.match(await refused('copy', '--to', 'postgres', '--spool', 'y'), /--folder is needed/);
-    assert.match(await refused('copy', '--to', 'postgres', '--folder', 'x'), /--spool or --payloads-in-database/);
-    assert.match(await refused('erase'), /The id of the message is needed/);
-  });
+      const [first = '', ...rest] = err.trimEnd().split('\n');
+      assert.match(first, message);
+      assert.equal(rest.at(-1), `nhs-mesh ${args[0]} --help lists the options.`);
+    });
+  }
 
-  it('tells its version', async () => assert.equal((await run(['--version'])).out, `${packageVersion()}\n`));
+  it('prints its version', async () => assert.equal((await run(['--version'])).out, `${packageVersion()}\n`));
 
-  it('ends with 2 and its commands for none and for an unknown one', async () => {
+  it('ends with 2 and lists its commands if there is no command or an unknown one', async () => {
     assert.equal((await run([])).code, 2);
     const { code, err } = await run(['constructor']);
     assert.equal(code, 2);
-    assert.match(err, /^There is no command of that name\.\n\nUsage: /);
+    assert.match(err, /^There is no command 'constructor'\.\n\nUsage: /);
   });
 
-  it('starts the sandbox and tells how to connect to it', async () => {
+  it('starts the sandbox and says how to connect to it', async () => {
     const child = start(['sandbox', '--port', '0']);
     let out = '';
     child.stdout?.on('data', (piece: Buffer) => (out += piece.toString()));
@@ -92,7 +122,7 @@ describe('nhs-mesh', function () {
   });
 
   describe('csr', () => {
-    it('writes a key for its owner’s eyes only, and a request for its common name, signed by it', async () => {
+    it('writes a key that only its owner can read, and a request for the common name, signed with it', async () => {
       const folder = await emptyFolder();
       const { code, out, err } = await run(['csr', '--local-id', 'SERVER001', '--ods', 'x26', '--folder', folder]);
       assert.deepEqual([code, err], [0, '']);
@@ -121,18 +151,18 @@ describe('nhs-mesh', function () {
     });
 
     for (const existing of ['key', 'csr']) {
-      it(`overwrites no ${existing}, and leaves nothing behind`, async () => {
+      it(`does not overwrite a ${existing}, and leaves nothing behind`, async () => {
         const folder = await emptyFolder();
         await writeFile(join(folder, `${NAME}.${existing}`), 'precious');
         const { code, err } = await run(['csr', '--local-id', 'SERVER001', '--ods', 'X26', '--folder', folder]);
         assert.equal(code, 2);
-        assert.match(err, /is there already; nothing was overwritten/);
+        assert.match(err, /already exists; nothing was overwritten/);
         assert.deepEqual(await readdir(folder), [`${NAME}.${existing}`]);
         assert.equal(await readFile(join(folder, `${NAME}.${existing}`), 'utf8'), 'precious');
       });
     }
 
-    it('refuses names that make no common name', () => {
+    it('refuses parts that do not make a common name', () => {
       for (const localId of ['a/b', '..', 'a.b', 'ü', '-a', '', 'x'.repeat(40)]) {
         assert.throws(() => commonName({ localId, odsCode: 'X26' }), { code: 'MESH_CONFIGURATION' });
       }
@@ -142,8 +172,8 @@ describe('nhs-mesh', function () {
   });
 
   describe('check', () => {
-    /** A sandbox in this process, and how to reach its first mailbox. */
-    async function reachable(): Promise<{ args: string[]; env: Record<string, string> }> {
+    /** Starts a sandbox in this process; returns the arguments and variables for its first mailbox. */
+    async function startReachable(): Promise<{ args: string[]; env: Record<string, string> }> {
       const sandbox = await startSandbox();
       afterThisTest(() => sandbox.close());
       const ca = join(await emptyFolder(), 'ca.pem');
@@ -158,20 +188,20 @@ describe('nhs-mesh', function () {
     const outcomes = (out: string): string[] =>
       [...out.matchAll(/^(\w+) +([\w-]+): /gm)].map(([, outcome, step]) => `${step} ${outcome}`);
 
-    it('tells each step, and ends with 0 where all went well', async () => {
-      const { args, env } = await reachable();
+    it('reports each step, and ends with 0 if all is well', async () => {
+      const { args, env } = await startReachable();
       const { code, out, err } = await run(args, env);
       assert.deepEqual([code, err], [0, ''], out);
-      const told = outcomes(out);
+      const reported = outcomes(out);
       assert.deepEqual(
-        told.map((each) => each.split(' ')[0]),
+        reported.map((each) => each.split(' ')[0]),
         [...CHECK_STEPS],
       );
-      assert.ok(told.includes('handshake passed') && told.includes('workflow skipped'));
+      assert.ok(reported.includes('handshake passed') && reported.includes('workflow skipped'));
     });
 
-    it('ends with 1 and the advice where a step fails, without a secret or colours for a file', async () => {
-      const { args, env } = await reachable();
+    it('ends with 1 and advice if a step fails, without secrets, and without colours in a file', async () => {
+      const { args, env } = await startReachable();
       const { code, out, err } = await run([...args, '--workflow', 'WF'], { ...env, MESH_PASSWORD: 'marked-secret' });
       assert.equal(code, 1);
       assert.deepEqual(
@@ -181,15 +211,10 @@ describe('nhs-mesh', function () {
       assert.match(out, /^failed +handshake: .*\n {2,}\S.*password/m);
       for (const none of ['marked-secret', '\u001B']) assert.ok(!(out + err).includes(none));
     });
-
-    it('names what is missing', async () => {
-      const { code, err } = await run(['check', '--environment', 'integration']);
-      assert.deepEqual([code, err.startsWith('--mailbox is needed.')], [2, true]);
-    });
   });
 
   describe('conformance', () => {
-    it('writes page and data of a run on the built-in sandbox', async () => {
+    it('writes the page and the data of a run on the built-in sandbox', async () => {
       const out = join(await emptyFolder(), 'new');
       const ended = await run(['conformance', '--out', out, '--items', '201,401,701,703,705,802']);
       assert.deepEqual([ended.code, ended.err], [0, '']);
@@ -203,10 +228,10 @@ describe('nhs-mesh', function () {
       assert.match(await readFile(join(out, 'conformance-evidence.html'), 'utf8'), /^<!doctype html>/);
     });
 
-    it('is not run on Live', async () => {
+    it('does not run on Live', async () => {
       for (const environment of ['live', 'LIVE', 'https://mesh-sync.spineservices.nhs.uk']) {
         const args = ['--environment', environment, '--mailbox', 'A', '--workflow', 'W'];
-        await assert.rejects(conformance(args), /not made on Live/);
+        await assert.rejects(conformance.run(args), /--environment must not be Live/);
       }
     });
 
@@ -221,11 +246,13 @@ describe('nhs-mesh', function () {
       });
       for (const name of names) delete process.env[name];
       const args = ['--environment', 'integration', '--workflow', 'W', '--mailbox', 'M-1'];
-      await assert.rejects(conformance(args.slice(0, 4)), /--workflow and one or two --mailbox/);
-      await assert.rejects(conformance(args), /MESH_SHARED_KEY/);
+      await assert.rejects(conformance.run(args.slice(0, 2)), /--workflow is required/);
+      await assert.rejects(conformance.run(args.slice(0, 4)), /--mailbox is required/);
+      await assert.rejects(conformance.run([...args, '--mailbox', 'B', '--mailbox', 'C']), /--mailbox .*at most twice/);
+      await assert.rejects(conformance.run(args), /MESH_SHARED_KEY/);
       process.env['MESH_SHARED_KEY'] = 'k';
-      await assert.rejects(conformance(args), /MESH_PASSWORD_M_1 nor MESH_PASSWORD/);
-      await assert.rejects(conformance([...args, '--nonsense']), /nonsense/);
+      await assert.rejects(conformance.run(args), /MESH_PASSWORD_M_1 nor MESH_PASSWORD/);
+      await assert.rejects(conformance.run([...args, '--nonsense']), /nonsense/);
     });
   });
 });

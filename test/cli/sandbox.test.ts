@@ -6,7 +6,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificateAuthority } from '../../lib/sandbox/certificates';
-import { readCommandLine } from '../../lib/cli/sandbox-options';
+import { readSandboxOptions } from '../../lib/cli/sandbox';
 import type { SandboxOptions } from '../../lib/sandbox';
 
 const CLI = join(__dirname, '../../lib/cli/main.ts');
@@ -30,19 +30,17 @@ function texts(stream: NodeJS.ReadableStream): () => string {
 }
 
 async function options(...args: string[]): Promise<SandboxOptions> {
-  const read = await readCommandLine(args, {});
-  if (read.help) throw new Error('help');
-  return read.options;
+  return (await readSandboxOptions(args, {})).options;
 }
 
-describe('sandbox: command line', () => {
+describe('nhs-mesh sandbox', () => {
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'mesh-sandbox-test-'));
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  it('starts, tells its address, mailboxes and key, writes its CA, and ends on SIGTERM', async () => {
+  it('starts, prints its address, mailboxes and key, writes its CA, and stops on SIGTERM', async () => {
     const caOut = join(folder, 'ca.pem');
     const child = run('--port', '0', '--ca-out', caOut);
     const out = texts(child.stdout);
@@ -79,12 +77,13 @@ describe('sandbox: command line', () => {
     }
   });
 
-  it('ends with 2 and a sentence, and no stack, for a bad option', async () => {
+  it('ends with 2, a sentence and a hint, and no stack, for a wrong option', async () => {
     const { code, out, err } = await finished(run('--port', 'http'));
-    assert.deepEqual([code, out, err], [2, '', '--port has to be a number from 0 to 65535, not http.\n']);
+    const hint = 'nhs-mesh sandbox --help lists the options.\n';
+    assert.deepEqual([code, out, err], [2, '', `--port must be a number from 0 to 65535, not http.\n${hint}`]);
   });
 
-  it('listens on port 8700 over https unless told otherwise', async () => {
+  it('listens on port 8700 over https by default', async () => {
     assert.deepEqual(await options(), {
       host: '127.0.0.1',
       port: 8700,
@@ -135,11 +134,11 @@ describe('sandbox: command line', () => {
       tls: { cert, key },
     });
     assert.equal((await options('--http')).protocol, 'http');
-    const fromEnvironment = await readCommandLine([], { MESH_SHARED_KEY: 'secret' });
-    assert.equal(!fromEnvironment.help && fromEnvironment.options.sharedKey, 'secret');
+    const fromEnvironment = await readSandboxOptions([], { MESH_SHARED_KEY: 'secret' });
+    assert.equal(fromEnvironment.options.sharedKey, 'secret');
   });
 
-  it('refuses what makes no sense', async () => {
+  it('refuses wrong arguments by name', async () => {
     const wrong: Array<[RegExp, ...string[]]> = [
       [/--port/, '--port', '65536'],
       [/--client-cert/, '--client-cert', 'maybe'],
@@ -147,17 +146,17 @@ describe('sandbox: command line', () => {
       [/together/, '--tls-key', 'x'],
       [/--http/, '--http', '--ca-out', 'x'],
       [/nothing cannot be read/, '--mailboxes', 'nothing'],
-      [/nothing cannot be read/, '--tls-cert', 'nothing', '--tls-key', 'nothing'],
+      [/--tls-cert cannot be read/, '--tls-cert', 'nothing', '--tls-key', 'nothing'],
       [/--colour/, '--colour'],
-      [/positional|argument/i, 'word'],
+      [/Unexpected argument 'word'/, 'word'],
       [/--port/, '--port'],
     ];
     for (const [message, ...args] of wrong) {
-      await assert.rejects(readCommandLine(args, {}), { code: 'MESH_CONFIGURATION', message }, args.join(' '));
+      await assert.rejects(readSandboxOptions(args, {}), { code: 'MESH_CONFIGURATION', message }, args.join(' '));
     }
   });
 
-  it('ends with 2 when its CA cannot be written or its port is taken', async () => {
+  it('ends with 2 if its CA cannot be written or it cannot listen', async () => {
     const first = await finished(run('--port', '0', '--ca-out', join(folder, 'no', 'ca.pem')));
     assert.deepEqual([first.code, /cannot be written \(ENOENT\)/.test(first.err)], [2, true]);
     const second = await finished(run('--http', '--host', '192.0.2.1'));

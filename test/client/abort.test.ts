@@ -1,4 +1,4 @@
-/** The caller's AbortSignal and the mailbox's close end what is under way. */
+/** The caller's AbortSignal and the mailbox's close end requests in progress. */
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { AbortedError, MeshError, UnknownOutcomeError, type Mailbox } from '../../lib/index';
@@ -6,7 +6,8 @@ import { allOf } from '../harness/all-of';
 import { emptyFolder } from '../harness/cleanup';
 import { failure } from '../harness/failure';
 import { hostileMesh } from '../harness/hostile-mesh';
-import { mailboxAt, operations, sandbox, until } from '../harness/mailboxes';
+import { mailboxAt, operations, sandbox } from '../harness/mailboxes';
+import { until } from '../harness/until';
 
 const MESSAGE = { to: 'X26ABC2', workflowId: 'WF', payload: 'x' };
 
@@ -26,22 +27,22 @@ const CALLS: Record<string, (mailbox: Mailbox, signal: AbortSignal) => Promise<u
 
 describe('an AbortSignal', () => {
   for (const [name, call] of Object.entries(CALLS)) {
-    it(`ends ${name} while it waits for MESH, and nothing is tried again`, async () => {
+    it(`ends ${name} while it waits for MESH, without another attempt`, async () => {
       const server = await hostileMesh(() => 'hang');
-      const ending = new AbortController();
-      const doing = failure(
+      const aborter = new AbortController();
+      const failing = failure(
         AbortedError,
-        call(mailboxAt(server, { maxRequestBytes: 1, chunkBytes: 1 }), ending.signal),
+        call(mailboxAt(server, { maxRequestBytes: 1, chunkBytes: 1 }), aborter.signal),
       );
       await until('the request to arrive', () => server.seen.length === 1);
-      ending.abort();
-      const error = await doing;
+      aborter.abort();
+      const error = await failing;
       assert.equal(error.code, 'MESH_ABORTED');
       await new Promise((resolve) => setTimeout(resolve, 20));
       assert.equal(server.seen.length, 1);
     });
 
-    it(`ends ${name} while it waits for the only connection, and lets no request out`, async () => {
+    it(`ends ${name} while it waits for the only connection, without sending a request`, async () => {
       const server = await hostileMesh(() => 'hang');
       const mailbox = mailboxAt(server, { maxRequestBytes: 1, chunkBytes: 1 });
       const [first, second] = [new AbortController(), new AbortController()];
@@ -58,19 +59,19 @@ describe('an AbortSignal', () => {
 
     it(`ends ${name} while it waits for its next attempt`, async () => {
       const server = await hostileMesh(() => ({ status: 503, headers: { 'retry-after': 30 } }));
-      const ending = new AbortController();
-      const doing = failure(
+      const aborter = new AbortController();
+      const failing = failure(
         AbortedError,
-        call(mailboxAt(server, { maxRequestBytes: 1, chunkBytes: 1 }), ending.signal),
+        call(mailboxAt(server, { maxRequestBytes: 1, chunkBytes: 1 }), aborter.signal),
       );
       await until('the request to arrive', () => server.seen.length === 1);
       await new Promise((resolve) => setTimeout(resolve, 20));
-      ending.abort();
-      await doing;
+      aborter.abort();
+      await failing;
       assert.equal(server.seen.length, 1);
     });
 
-    it(`that has been aborted before ${name} lets no request out`, async () => {
+    it(`aborted before ${name} lets it send no request`, async () => {
       const server = await hostileMesh(() => ({ body: Buffer.from('{}') }));
       await failure(AbortedError, call(mailboxAt(server, { maxRequestBytes: 1, chunkBytes: 1 }), AbortSignal.abort()));
       assert.equal(server.seen.length, 0);
@@ -79,11 +80,11 @@ describe('an AbortSignal', () => {
 
   it('during the POST of a whole message leaves an unknown outcome', async () => {
     const server = await hostileMesh(() => 'hang');
-    const ending = new AbortController();
-    const doing = failure(UnknownOutcomeError, mailboxAt(server).send(MESSAGE, { signal: ending.signal }));
+    const aborter = new AbortController();
+    const failing = failure(UnknownOutcomeError, mailboxAt(server).send(MESSAGE, { signal: aborter.signal }));
     await until('the message to arrive', () => server.seen.length === 1);
-    ending.abort();
-    assert.equal((await doing).retry, 'unsafe');
+    aborter.abort();
+    assert.equal((await failing).retry, 'unsafe');
   });
 
   it('during a download leaves no file behind, and the next call works', async () => {
@@ -94,31 +95,31 @@ describe('an AbortSignal', () => {
     );
     const folder = await emptyFolder();
     const mailbox = mailboxAt(server);
-    const ending = new AbortController();
-    const doing = failure(AbortedError, mailbox.receive('M', { folder, signal: ending.signal }));
+    const aborter = new AbortController();
+    const failing = failure(AbortedError, mailbox.receive('M', { folder, signal: aborter.signal }));
     await until('the temporary file', async () => (await readdir(folder)).length === 1);
-    ending.abort();
-    await doing;
+    aborter.abort();
+    await failing;
     assert.deepEqual(await readdir(folder), []);
     await mailbox.listInbox();
     assert.equal(server.count('PUT'), 0);
   });
 
-  it('ends one call and leaves the others alone', async () => {
+  it('ends one call and leaves the other calls alone', async () => {
     const server = await sandbox();
     server.fault({ operation: 'handshake', effect: { kind: 'delay', ms: 100 } });
     const mailbox = mailboxAt(server);
-    const ending = new AbortController();
-    const ended = failure(AbortedError, mailbox.handshake({ signal: ending.signal }));
+    const aborter = new AbortController();
+    const ended = failure(AbortedError, mailbox.handshake({ signal: aborter.signal }));
     const waiting = mailbox.listInbox();
-    setTimeout(() => ending.abort(), 20);
+    setTimeout(() => aborter.abort(), 20);
     await ended;
     assert.deepEqual((await waiting).messageIds, []);
   });
 });
 
 describe('closing a mailbox', () => {
-  it('ends what is under way and what waits behind it', async () => {
+  it('ends the request in progress and those that wait behind it', async () => {
     const server = await hostileMesh(() => 'hang');
     const mailbox = mailboxAt(server);
     const calls = [mailbox.listInbox(), mailbox.handshake(), mailbox.track('M')].map((call) =>
@@ -135,10 +136,10 @@ describe('closing a mailbox', () => {
     const effect = { kind: 'status', status: 429, headers: { 'Retry-After': '30' } } as const;
     server.fault({ operation: 'list_messages', effect });
     const mailbox = mailboxAt(server);
-    const doing = failure(AbortedError, mailbox.listInbox());
+    const failing = failure(AbortedError, mailbox.listInbox());
     await until('the first attempt', () => operations(server).length === 1);
     await mailbox.close();
-    await doing;
+    await failing;
   });
 
   it('may be repeated, and every call after it fails', async () => {

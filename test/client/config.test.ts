@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readMailboxOptions, type MailboxOptions } from '../../lib/config';
 import { ConfigurationError, openMailbox } from '../../lib/index';
 import { authority } from '../harness/certificates';
-import { everythingSaid, thrown } from '../harness/failure';
+import { fullErrorText, thrown } from '../harness/failure';
 
 const MARK = 'MARK7f3a';
 const good: MailboxOptions = {
@@ -13,7 +13,7 @@ const good: MailboxOptions = {
 };
 
 describe('the options of a mailbox', () => {
-  it('have defaults for all but four', () => {
+  it('have defaults except for four', () => {
     const config = readMailboxOptions({ ...good, environment: 'https://localhost:8700/mesh/' });
     assert.equal(config.compression, 'auto');
     assert.equal(config.compressionLevel, 3);
@@ -35,10 +35,10 @@ describe('the options of a mailbox', () => {
     assert.equal(url(' LIVE '), 'https://mesh-sync.spineservices.nhs.uk/');
   });
 
-  it('write the mailbox id in capitals and take the blanks off', () =>
+  it('put the mailbox id into capitals and trim it', () =>
     assert.equal(readMailboxOptions({ ...good, mailboxId: ' x26abc1 ' }).mailboxId, 'X26ABC1'));
 
-  it('name the application before this package', () => {
+  it('name the application ahead of this package', () => {
     const config = readMailboxOptions({ ...good, application: 'my-app/1.2' });
     assert.match(config.clientVersion, /^my-app\/1\.2;node-red-nhs-mesh==/);
     assert.ok(config.userAgent.startsWith(config.clientVersion));
@@ -97,19 +97,19 @@ describe('the options of a mailbox', () => {
       assert.match(error.message, new RegExp(`(^|[ ;])${option.replace('.', '\\.')}: `));
       assert.equal(error.code, 'MESH_CONFIGURATION');
       assert.equal(error.retry, 'never');
-      assert.ok(!everythingSaid(error).includes(MARK), 'the value is repeated');
+      assert.ok(!fullErrorText(error).includes(MARK), 'the value is repeated');
     });
   }
 
-  it('all that are wrong are named at once', () => {
+  it('every invalid option is named in one error', () => {
     const error = thrown(ConfigurationError, () => openMailbox({ ...good, password: '', connections: 0 }));
     assert.match(error.message, /password: .*connections: /);
   });
 
-  describe('of TLS', () => {
+  describe('for TLS', () => {
     const secure = { ...good, environment: 'https://127.0.0.1:1' };
 
-    it('a certificate without its key is refused, and a key without its certificate', async () => {
+    it('a certificate without its key, and a key without its certificate, are refused', async () => {
       const { cert, key } = await (await authority('CA')).issue({ usage: 'client' });
       for (const tls of [{ cert }, { key }]) {
         const error = thrown(ConfigurationError, () => openMailbox({ ...secure, tls }));
@@ -117,24 +117,24 @@ describe('the options of a mailbox', () => {
       }
     });
 
-    it('a key of another certificate is refused, without the key', async () => {
+    it('a key of another certificate is refused, and the error does not repeat the key', async () => {
       const ca = await authority('CA');
       const [one, other] = [await ca.issue(), await ca.issue()];
       const error = thrown(ConfigurationError, () =>
         openMailbox({ ...secure, tls: { cert: one.cert, key: other.key } }),
       );
       assert.match(error.message, /^tls: /);
-      assert.ok(!everythingSaid(error).includes(other.key.split('\n')[1] ?? ''));
+      assert.ok(!fullErrorText(error).includes(other.key.split('\n')[1] ?? ''));
     });
 
     for (const [what, tls] of [
-      ['text that is no PEM', { ca: 'x', cert: MARK, key: MARK }],
-      ['bytes that are no PFX', { pfx: Buffer.from(MARK) }],
+      ['text that is not PEM', { ca: 'x', cert: MARK, key: MARK }],
+      ['bytes that are not PFX', { pfx: Buffer.from(MARK) }],
     ] as const) {
       it(`${what} is refused without repeating it`, () => {
         const error = thrown(ConfigurationError, () => openMailbox({ ...secure, tls }));
         assert.match(error.message, /^tls: /);
-        assert.ok(!everythingSaid(error).includes(MARK));
+        assert.ok(!fullErrorText(error).includes(MARK));
       });
     }
   });

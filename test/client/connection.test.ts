@@ -1,18 +1,18 @@
-/** Where there is no connection, or one by way of a proxy. */
+/** Connections that cannot be made, and connections through a proxy. */
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { bypassesProxy } from '../../lib/client/transport';
 import { ConnectionError, UnavailableError } from '../../lib/index';
 import { afterThisTest } from '../harness/cleanup';
 import { connectProxy } from '../harness/connect-proxy';
-import { everythingSaid, failure } from '../harness/failure';
+import { fullErrorText, failure } from '../harness/failure';
 import { hostileMesh } from '../harness/hostile-mesh';
 import { mailboxAt, sandbox } from '../harness/mailboxes';
 
 const once = { attempts: 1 };
 
-/** A server that takes connections and says nothing. */
-async function silence(): Promise<{ port: number; connections: () => number }> {
+/** Starts a server that accepts connections and sends nothing. */
+async function silentServer(): Promise<{ port: number; connections: () => number }> {
   const sockets: Socket[] = [];
   const server = createServer((socket) => sockets.push(socket.on('error', () => undefined)));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -24,14 +24,14 @@ async function silence(): Promise<{ port: number; connections: () => number }> {
 }
 
 describe('a connection', () => {
-  it('to a port where nobody listens is tried again, and the advice says so', async () => {
+  it('to a port where nothing listens is a safe error, and the advice says so', async () => {
     const error = await failure(ConnectionError, mailboxAt({ url: 'https://127.0.0.1:1', ca: undefined }).handshake());
-    assert.match(error.message, /^127\.0\.0\.1:1 was not reached \(ECONNREFUSED\)/);
+    assert.match(error.message, /^127\.0\.0\.1:1 could not be reached \(ECONNREFUSED\)/);
     assert.match(error.advice ?? '', /Nothing listens there/);
     assert.equal(error.retry, 'safe');
   });
 
-  it('to a host that does not exist: the advice speaks of DNS', async () => {
+  it('to a host that does not exist fails with advice about DNS', async () => {
     const error = await failure(
       ConnectionError,
       mailboxAt({ url: 'https://mesh.invalid', ca: undefined }, { retry: once }).handshake(),
@@ -41,7 +41,7 @@ describe('a connection', () => {
   });
 
   it('whose TLS handshake takes too long is given up', async () => {
-    const { port, connections } = await silence();
+    const { port, connections } = await silentServer();
     const mailbox = mailboxAt(
       { url: `https://127.0.0.1:${port}`, ca: undefined },
       { timeouts: { connectMs: 100 }, retry: { attempts: 2, baseMs: 1 } },
@@ -52,7 +52,7 @@ describe('a connection', () => {
     assert.equal(connections(), 2);
   });
 
-  it('without an answer within the time is given up, tried again, and then good', async () => {
+  it('without a response in time is given up, tried again, and then succeeds', async () => {
     const server = await hostileMesh((_request, number) => (number === 1 ? 'hang' : { body: Buffer.from('{}') }));
     await mailboxAt(server, { timeouts: { headersMs: 100 } }).handshake();
     assert.equal(server.seen.length, 2);
@@ -60,7 +60,7 @@ describe('a connection', () => {
     assert.match((await failure(ConnectionError, mailbox.handshake())).message, /HEADERS_TIMEOUT/);
   });
 
-  it('whose answer stops halfway is given up within the time', async () => {
+  it('whose response stops halfway is given up in time', async () => {
     const server = await hostileMesh(() => ({
       headers: { 'content-length': 100 },
       body: Buffer.from('{"messages'),
@@ -71,7 +71,7 @@ describe('a connection', () => {
     assert.match(error.message, /BODY_TIMEOUT|ETIMEDOUT/);
   });
 
-  it('is kept for the next request', async () => {
+  it('is reused for the next request', async () => {
     let connections = 0;
     const server = await hostileMesh(() => ({ body: Buffer.from('{"messages":[]}') }), {
       ALPNCallback: ({ protocols }) => {
@@ -103,7 +103,7 @@ describe('a proxy', () => {
   });
 
   for (const protocol of ['https', 'http'] as const) {
-    it(`gets its credentials, for a server on ${protocol}`, async () => {
+    it(`gets our credentials, for a server on ${protocol}`, async () => {
       const server = await sandbox({ protocol });
       const proxy = await connectProxy('user:pä:ss');
       await mailboxAt(server, { proxy: { url: proxy.url, username: 'user', password: 'pä:ss' } }).handshake();
@@ -111,7 +111,7 @@ describe('a proxy', () => {
       assert.equal(proxy.refused(), 0);
     });
 
-    it(`that refuses its credentials is named as the one who refuses, for a server on ${protocol}`, async () => {
+    it(`that refuses our credentials is named in the error, for a server on ${protocol}`, async () => {
       const server = await sandbox({ protocol });
       const proxy = await connectProxy('user:right');
       const mailbox = mailboxAt(server, {
@@ -121,16 +121,16 @@ describe('a proxy', () => {
       const error = await failure(ConnectionError, mailbox.handshake());
       assert.match(error.message, /proxy.*407/i);
       assert.match(error.advice ?? '', /user name and password/);
-      const said = everythingSaid(error);
+      const text = fullErrorText(error);
       for (const secret of ['MARKwrong', Buffer.from('user:MARKwrong').toString('base64')]) {
-        assert.ok(!said.includes(secret));
+        assert.ok(!text.includes(secret));
       }
       assert.equal(proxy.tunnels.length, 0);
       assert.equal(server.requests().length, 0);
     });
   }
 
-  it('that is not there is a connection error', async () => {
+  it('that cannot be reached is a connection error', async () => {
     const server = await sandbox();
     const mailbox = mailboxAt(server, { proxy: { url: 'http://127.0.0.1:1' }, retry: once });
     const error = await failure(ConnectionError, mailbox.handshake());
@@ -147,7 +147,7 @@ describe('a proxy', () => {
     assert.deepEqual(proxy.tunnels, ['127.0.0.1:1']);
   });
 
-  it('is not asked for a server that is on the list of exceptions', async () => {
+  it('is bypassed for a server on the list of exceptions', async () => {
     const server = await sandbox();
     const proxy = await connectProxy();
     await mailboxAt(server, { proxy: { url: proxy.url, noProxy: ['127.0.0.1'] } }).handshake();
@@ -174,7 +174,7 @@ describe('a proxy', () => {
       assert.equal(bypassesProxy(new URL('https://mesh.nhs.uk/x'), exceptions), bypassed));
   }
 
-  it('of a server that asks to wait has nothing to do with it', async () => {
+  it('is not blamed for a server that asks to wait', async () => {
     const server = await sandbox();
     server.fault({ operation: 'handshake', times: Infinity, effect: { kind: 'status', status: 503 } });
     const proxy = await connectProxy();

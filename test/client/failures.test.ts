@@ -13,7 +13,7 @@ const context: RequestContext = {
 const failed = (code: string, requestSent: boolean): TransportFailure =>
   new TransportFailure(Object.assign(new Error('x'), { code }), requestSent);
 
-describe('a whole message’s POST that got no answer', () => {
+describe('a whole message’s POST without a response', () => {
   for (const [code, requestSent, kind] of [
     ['ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC', true, UnknownOutcomeError],
     ['ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC', false, TlsError],
@@ -30,7 +30,7 @@ describe('a whole message’s POST that got no answer', () => {
       assert.equal(failureOfTransport(context, failed(code, requestSent)).constructor, kind));
   }
 
-  it('because it was aborted, whatever the reason is, is aborted before its last byte and unknown after it', () => {
+  it('that was aborted, whatever the reason, is aborted before its last byte and unknown after it', () => {
     const signal = AbortSignal.abort();
     const dom = new DOMException('x', 'AbortError');
     for (const reason of [dom, 'a text', undefined, 20, { code: 20 }, Object.assign(new Error('x'), { code: 20 })]) {

@@ -1,4 +1,4 @@
-/** What a mailbox tells of itself to the sidebar, the health endpoint and the metrics. */
+/** The health of a mailbox, as the sidebar, the health endpoint and the metrics report it. */
 import assert from 'node:assert/strict';
 import { afterThisTest } from '../harness/cleanup';
 import { failure } from '../harness/failure';
@@ -12,7 +12,7 @@ const mailboxAt = async (server: Sandbox, tls?: TlsOptions): Promise<DurableMail
   outboxAt(server, { storage: await storageIn(), ...(tls ? { tls } : {}) });
 
 describe('the health of a mailbox', () => {
-  it('knows nothing before the first request, and guesses nothing', async () => {
+  it('is unknown before the first request', async () => {
     const server = await sandbox();
     const { handshake, poll, lastAnswer, clockSkew, certificate, mailboxId, url } = (await mailboxAt(server)).health();
     const nothing = { lastSucceeded: null, lastFailed: null, failingSince: null, error: null };
@@ -29,7 +29,7 @@ describe('the health of a mailbox', () => {
     assert.deepEqual([mailboxId, new URL(url).origin], ['X26ABC1', new URL(server.url).origin]);
   });
 
-  it('has the time of a handshake, of MESH’s answer, and the clocks’ difference within its uncertainty', async () => {
+  it('has the times of the last handshake and response, and the clock skew within its uncertainty', async () => {
     const mailbox = await mailboxAt(await sandbox());
     const before = Date.now();
     await mailbox.handshake();
@@ -43,7 +43,7 @@ describe('the health of a mailbox', () => {
     assert.ok(clockSkew.uncertaintyMs >= 500);
   });
 
-  it('keeps why the last handshake failed, without a secret, until one succeeds', async () => {
+  it('keeps the reason of the last failed handshake, without a secret, until one succeeds', async () => {
     const server = await sandbox();
     const mailbox = await mailboxAt(server);
     await mailbox.handshake();
@@ -59,17 +59,17 @@ describe('the health of a mailbox', () => {
     await mailbox.handshake();
     const again = mailbox.health().handshake;
     assert.equal(again.error, null);
-    assert.equal(again.lastFailed, failed.lastFailed, 'when it failed last is still known');
+    assert.equal(again.lastFailed, failed.lastFailed, 'the time of the last failure stays');
   });
 
-  it('is not blamed for a handshake that was broken off here', async () => {
+  it('does not count a handshake that was aborted at this end', async () => {
     const mailbox = await mailboxAt(await sandbox());
     await failure(Error, mailbox.handshake({ signal: AbortSignal.abort() }));
     const { handshake } = mailbox.health();
     assert.deepEqual([handshake.lastFailed, handshake.error], [null, null]);
   });
 
-  it('names its certificate and until when it is good', async () => {
+  it('has the name and dates of the client certificate', async () => {
     const server = await startSandbox({ clientCertificate: 'required' });
     afterThisTest(() => server.close());
     const client = await server.clientCertificate();
@@ -80,7 +80,7 @@ describe('the health of a mailbox', () => {
     assert.ok(!JSON.stringify(certificate).includes('PRIVATE'));
   });
 
-  it('is a snapshot: what happens later changes nothing in it', async () => {
+  it('is a snapshot that later requests do not change', async () => {
     const mailbox = await mailboxAt(await sandbox());
     const before = mailbox.health();
     await mailbox.handshake();

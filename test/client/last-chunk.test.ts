@@ -1,4 +1,4 @@
-/** Once the last chunk may have arrived, nobody may say that the message was not sent. */
+/** Once the last chunk may have arrived, no error may say that the message was not sent. */
 import assert from 'node:assert/strict';
 import { AbortedError, ConnectionError, UnknownOutcomeError } from '../../lib/index';
 import { failure } from '../harness/failure';
@@ -14,12 +14,12 @@ const options = { maxRequestBytes: 100, chunkBytes: 100, retry: { attempts: 2, b
 
 describe('the last chunk of a message', () => {
   for (const [what, effect] of [
-    ['is dropped after its effect, every time', { kind: 'drop', when: 'after' }],
-    ['gets status 502 after its effect, every time', { kind: 'status', status: 502, after: true }],
+    ['is lost after its effect, every time', { kind: 'drop', when: 'after' }],
+    ['has status 502 after its effect, every time', { kind: 'status', status: 502, after: true }],
   ] as const) {
-    it(`whose answer ${what}: the outcome is unknown, and the error has MESH’s id`, async () => {
+    it(`whose response ${what}, has an unknown outcome, and the error has MESH’s id`, async () => {
       const server = await sandbox();
-      // 423 would be the answer to the second attempt, and that is good news: so that one is lost, too.
+      // The second attempt would get 423, which counts as accepted: so its response is lost, too.
       server.fault({ operation: 'send_chunk', after: 1, times: Infinity, effect });
       const error = await failure(UnknownOutcomeError, mailboxAt(server, options).send(chunked));
       assert.equal(error.retry, 'unsafe');
@@ -28,19 +28,19 @@ describe('the last chunk of a message', () => {
     });
   }
 
-  it('that is broken off by its caller: the outcome is unknown', async () => {
+  it('that its caller aborts has an unknown outcome', async () => {
     const server = await sandbox();
     server.fault({ operation: 'send_chunk', after: 1, effect: { kind: 'delay', ms: 2000 } });
-    const ending = new AbortController();
+    const aborter = new AbortController();
     const mailbox = mailboxAt(server, options);
     const sending = mailbox.send(chunked, {
-      signal: ending.signal,
-      onProgress: ({ chunk }) => chunk === 2 && setTimeout(() => ending.abort(), 200),
+      signal: aborter.signal,
+      onProgress: ({ chunk }) => chunk === 2 && setTimeout(() => aborter.abort(), 200),
     });
     await failure(UnknownOutcomeError, sending);
   });
 
-  it('but a chunk before it that fails is no unknown outcome: MESH never delivers an orphan', async () => {
+  it('is the only one with an unknown outcome: MESH never delivers an incomplete message', async () => {
     const server = await sandbox();
     server.fault({ operation: 'send_chunk', times: Infinity, effect: { kind: 'drop', when: 'after' } });
     const error = await failure(ConnectionError, mailboxAt(server, options).send(chunked));

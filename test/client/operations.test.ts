@@ -31,7 +31,7 @@ describe('a mailbox over mutual TLS', () => {
     assert.equal(alice.url, server.url);
   });
 
-  it('shakes hands', async () => {
+  it('makes a handshake', async () => {
     await alice.handshake();
     assert.deepEqual(server.requests(), [
       { operation: 'handshake', method: 'POST', path: '/messageexchange/X26ABC1', status: 200, mailboxId: 'X26ABC1' },
@@ -108,7 +108,7 @@ describe('a mailbox over mutual TLS', () => {
     assert.equal((await alice.trackByLocalId('ours-1')).messageId, sent.messageId);
   });
 
-  it('acknowledges twice without harm', async () => {
+  it('acknowledges a message twice without harm', async () => {
     const { messageId } = await alice.send({ to: 'X26ABC2', workflowId: 'WF', payload: 'x' });
     await bob.acknowledge(messageId);
     await bob.acknowledge(messageId);
@@ -116,7 +116,7 @@ describe('a mailbox over mutual TLS', () => {
     assert.equal(server.messages()[0]?.status, 'acknowledged');
   });
 
-  it('makes a unique local id where none is given', async () => {
+  it('makes a unique local id if none is set', async () => {
     const one = await alice.send({ to: 'X26ABC2', workflowId: 'WF', payload: 'x' });
     const other = await alice.send({ to: 'X26ABC2', workflowId: 'WF', payload: 'x', localId: '' });
     assert.match(one.localId, /^[0-9a-f-]{36}$/);
@@ -142,7 +142,7 @@ describe('a mailbox over mutual TLS', () => {
     assert.deepEqual(await allOf(bob.inboxMessageIds({ maxResults: 10 })), all);
   });
 
-  it('looks mailboxes up by organisation and by workflow', async () => {
+  it('looks up mailboxes by organisation and by workflow', async () => {
     assert.deepEqual(await alice.lookup('X27', 'WF'), [{ mailboxId: 'X26ABC2', name: 'Two' }]);
     assert.deepEqual(await alice.lookup('NONE', 'WF'), []);
     assert.deepEqual(await alice.searchWorkflow('WF'), [
@@ -151,7 +151,7 @@ describe('a mailbox over mutual TLS', () => {
     ]);
   });
 
-  it('a recipient that is not registered is rejected with code 12 and its advice', async () => {
+  it('an unregistered recipient is rejected with code 12 and its advice', async () => {
     const error = await failure(RejectedError, alice.send({ to: 'NOBODY', workflowId: 'WF', payload: 'x' }));
     assert.equal(error.status, 417);
     assert.equal(error.meshCode, '12');
@@ -161,15 +161,18 @@ describe('a mailbox over mutual TLS', () => {
     assert.equal(operations(server).length, 1, 'and is not tried again');
   });
 
-  it('a message that is not there is not found, with code 20 and its advice', async () => {
-    for (const doing of [bob.receive('20200101000000000001_AAAAAA'), bob.acknowledge('20200101000000000001_AAAAAA')]) {
-      const error = await failure(NotFoundError, doing);
+  it('an unknown message is not found, with code 20 and its advice', async () => {
+    for (const request of [
+      bob.receive('20200101000000000001_AAAAAA'),
+      bob.acknowledge('20200101000000000001_AAAAAA'),
+    ]) {
+      const error = await failure(NotFoundError, request);
       assert.equal(error.status, 404);
       assert.equal(error.meshCode, '20');
       assert.equal(error.messageId, '20200101000000000001_AAAAAA');
       assert.match(error.advice ?? '', /acknowledged, it expired/);
     }
-    // A HEAD's answer has no body to say a code in.
+    // The response to a HEAD has no body, so no code.
     const error = await failure(NotFoundError, bob.head('20200101000000000001_AAAAAA'));
     assert.match(error.advice ?? '', /acknowledged, it expired/);
     assert.equal((await failure(NotFoundError, bob.track('20200101000000000001_AAAAAA'))).status, 404);
@@ -183,7 +186,7 @@ describe('a mailbox over mutual TLS', () => {
     assert.ok(error.advice);
   });
 
-  it('a local id of two messages names neither', async () => {
+  it('a local id of two messages identifies neither', async () => {
     for (let n = 0; n < 2; n += 1) await alice.send({ to: 'X26ABC2', workflowId: 'WF', payload: 'x', localId: 'same' });
     const error = await failure(LocalIdNotUniqueError, alice.trackByLocalId('same'));
     assert.equal(error.status, 300);
@@ -195,7 +198,7 @@ describe('a mailbox over mutual TLS', () => {
     await failure(AuthenticationError, alice.receive(messageId));
   });
 
-  it('many calls side by side go one after another, and all succeed', async () => {
+  it('many concurrent calls run one after another, and all succeed', async () => {
     const sent = await Promise.all(
       Array.from({ length: 20 }, (_, n) => alice.send({ to: 'X26ABC2', workflowId: 'WF', payload: `message ${n}` })),
     );
@@ -207,8 +210,8 @@ describe('a mailbox over mutual TLS', () => {
   });
 });
 
-describe('what a mailbox tells MESH', () => {
-  it('says who it is when it shakes hands', async () => {
+describe('a mailbox', () => {
+  it('identifies itself in the handshake', async () => {
     const server = await hostileMesh(() => ({ body: Buffer.from('{}') }));
     await mailboxAt(server, { application: 'my-app/1.2' }).handshake();
     const headers = server.seen[0]?.headers ?? {};
@@ -219,7 +222,7 @@ describe('what a mailbox tells MESH', () => {
     assert.equal(headers['accept'], 'application/vnd.mesh.v2+json');
   });
 
-  it('a handshake that is answered 200 with an error code has failed', async () => {
+  it('a handshake whose 200 has an error code has failed', async () => {
     const server = await hostileMesh(() => ({ body: Buffer.from('{"errorCode":"07","errorDescription":"no"}') }));
     const error = await failure(AuthenticationError, mailboxAt(server).handshake());
     assert.equal(error.meshCode, '07');
@@ -227,7 +230,7 @@ describe('what a mailbox tells MESH', () => {
     assert.equal(server.seen.length, 1);
   });
 
-  it('an address below a path is kept', async () => {
+  it('keeps the path of its address', async () => {
     const server = await hostileMesh(() => ({ body: Buffer.from('{}') }));
     const mailbox = mailboxAt(server, { environment: `${server.url}/gateway/mesh/` });
     await mailbox.handshake();

@@ -1,4 +1,4 @@
-/** What MESH does not let in, and what is no MESH. */
+/** Requests that MESH refuses, and responses that are not MESH's. */
 import assert from 'node:assert/strict';
 import { AuthenticationError, DownloadError, NotFoundError } from '../../lib/index';
 import { ProtocolError, RejectedError, UnknownOutcomeError } from '../../lib/index';
@@ -9,11 +9,11 @@ import { mailboxAt, operations, sandbox } from '../harness/mailboxes';
 
 const HOUR = 60 * 60 * 1000;
 
-describe('MESH does not let in', () => {
+describe('MESH refuses', () => {
   for (const [what, options] of [
     ['a wrong password', { password: 'wrong' }],
     ['a wrong shared key', { sharedKey: 'wrong' }],
-    ['a mailbox that it does not have', { mailboxId: 'X26NONE' }],
+    ['an unknown mailbox', { mailboxId: 'X26NONE' }],
   ] as const) {
     it(`${what}: an authentication error at the first attempt`, async () => {
       const server = await sandbox();
@@ -26,7 +26,7 @@ describe('MESH does not let in', () => {
     });
   }
 
-  it('a disabled mailbox, and lets it in when it is enabled again', async () => {
+  it('a disabled mailbox, until it is enabled again', async () => {
     const server = await sandbox();
     const mailbox = mailboxAt(server);
     server.setMailboxActive('X26ABC1', false);
@@ -41,14 +41,14 @@ describe('MESH does not let in', () => {
     [3, /180 minutes behind MESH’s/],
     [-3, /180 minutes ahead of MESH’s/],
   ] as const) {
-    it(`a clock that is wrong by ${hours} hours: the advice says by how much`, async () => {
+    it(`a clock that is ${hours} hours off, and the advice says by how much`, async () => {
       const date = new Date(Date.now() + hours * HOUR).toUTCString();
       const server = await hostileMesh(() => ({ status: 403, headers: { date } }));
       const error = await failure(AuthenticationError, mailboxAt(server).handshake());
       assert.match(error.advice ?? '', words);
     });
 
-    it(`a token that is ${hours} hours away from its clock`, async () => {
+    it(`a token that is ${hours} hours off its clock`, async () => {
       const server = await sandbox();
       server.clock.advance(hours * HOUR);
       await failure(AuthenticationError, mailboxAt(server).handshake());
@@ -74,13 +74,13 @@ describe('MESH does not let in', () => {
   });
 });
 
-describe('an answer that MESH does not give', () => {
+describe('a response that MESH would not send', () => {
   const page = { headers: { 'content-type': 'text/html' }, body: Buffer.from('<html>Login</html>') };
 
   it('a page instead of the inbox is a protocol error', async () => {
     const server = await hostileMesh(() => page);
     const error = await failure(ProtocolError, mailboxAt(server).listInbox());
-    assert.match(error.advice ?? '', /another server, or a proxy’s page/);
+    assert.match(error.advice ?? '', /another server, or a proxy with a page of its own/);
     assert.equal(server.seen.length, 1);
   });
 
@@ -96,7 +96,7 @@ describe('an answer that MESH does not give', () => {
     await failure(ProtocolError, mailbox.send({ to: 'A', workflowId: 'W', payload: 'xy' }));
   });
 
-  it('a redirect is not followed: a token is good for one address', async () => {
+  it('a redirect is not followed, because a token is valid for one address', async () => {
     const server = await hostileMesh(() => ({ status: 307, headers: { location: '/elsewhere' } }));
     const error = await failure(ProtocolError, mailboxAt(server).listInbox());
     assert.equal(error.status, 307);
@@ -117,7 +117,7 @@ describe('an answer that MESH does not give', () => {
     assert.deepEqual(await mailbox.listInbox(), { messageIds: [] });
   });
 
-  it('the same next page again and again is the last one', async () => {
+  it('a next page that repeats itself ends the list', async () => {
     const server = await hostileMesh(() => ({
       body: Buffer.from('{"messages":["M1"],"links":{"next":"/x?continue_from=same"}}'),
     }));
@@ -125,12 +125,12 @@ describe('an answer that MESH does not give', () => {
     assert.equal(server.seen.length, 2);
   });
 
-  it('an error in XML has its status all the same', async () => {
+  it('an error in XML still has its status', async () => {
     const server = await hostileMesh(() => ({ status: 404, body: Buffer.from('<error/>') }));
     assert.equal((await failure(NotFoundError, mailboxAt(server).track('M'))).status, 404);
   });
 
-  it('an error whose body breaks off has its status all the same', async () => {
+  it('an error whose body breaks off still has its status', async () => {
     const server = await hostileMesh(() => ({
       status: 417,
       headers: { 'content-length': 500 },
@@ -141,17 +141,17 @@ describe('an answer that MESH does not give', () => {
     assert.equal((await failure(RejectedError, send)).status, 417);
   });
 
-  it('an old server’s error of version 1 is read', async () => {
+  it('an older server’s version 1 error is read', async () => {
     const server = await hostileMesh(() => ({
       status: 417,
       body: Buffer.from('{"errorEvent":"SEND","errorCode":"17","errorDescription":"no such workflow"}'),
     }));
     const error = await failure(RejectedError, mailboxAt(server).send({ to: 'A', workflowId: 'W', payload: 'x' }));
     assert.equal(error.meshCode, '17');
-    assert.match(error.advice ?? '', /workflow id’s spelling/);
+    assert.match(error.advice ?? '', /spelling of the workflow id/);
   });
 
-  it('a code that nobody knows gets the service desk, and MESH’s own words only as description', async () => {
+  it('an unknown code has the service desk as advice, and MESH’s own words only as its description', async () => {
     const server = await hostileMesh(() => ({
       status: 417,
       body: Buffer.from('{"errorEvent":"SEND","errorCode":"99","errorDescription":"a new thing"}'),
@@ -160,23 +160,23 @@ describe('an answer that MESH does not give', () => {
     assert.match(error.message, /\(MESH code 99\)/);
     assert.doesNotMatch(error.message, /a new thing/);
     assert.equal(error.description, 'a new thing');
-    assert.match(error.advice ?? '', /99 is not in our table/);
+    assert.match(error.advice ?? '', /99 is not in this package’s table/);
   });
 
-  it('any success but 200 and 202 leaves a whole message unknown', async () => {
+  it('a success other than 200 and 202 leaves the outcome of a whole message unknown', async () => {
     for (const status of [201, 204]) {
       const server = await hostileMesh(() => ({ status }));
       await failure(UnknownOutcomeError, mailboxAt(server).send({ to: 'A', workflowId: 'W', payload: 'x' }));
     }
   });
 
-  it('another message than the one that was asked for is not taken for it', async () => {
+  it('another message than the requested one is refused', async () => {
     const server = await hostileMesh(() => ({
       status: 200,
       headers: { 'mex-messageid': 'M2' },
       body: Buffer.from('x'),
     }));
     const error = await failure(DownloadError, mailboxAt(server).receive('M1'));
-    assert.match(error.message, /M1 was asked for/);
+    assert.match(error.message, /The response for message M1 is another message/);
   });
 });

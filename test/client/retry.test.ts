@@ -1,4 +1,4 @@
-/** What is done again, and what never is (DESIGN.md, rule 1; DOMAIN.md 1.10). */
+/** Which requests are repeated, and which never are (docs/design.md, rule 1; docs/mesh.md, Sending). */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
@@ -30,14 +30,14 @@ const status = (code: number, after = false): SandboxFaultEffect => ({ kind: 'st
 /** Accepted messages at the sandbox. */
 const accepted = (server: Sandbox): number => server.messages().filter((one) => one.status === 'accepted').length;
 
-describe('the policy', () => {
+describe('the retry policy', () => {
   const policy = { attempts: 4, baseMs: 4, capMs: 6 };
 
-  it('gives a result back at once', async () => {
+  it('returns a result at once', async () => {
     assert.equal(await withRetry(policy, undefined, async (number) => number), 1);
   });
 
-  it('counts its attempts and gives the last error back', async () => {
+  it('counts its attempts and throws the last error', async () => {
     const numbers: number[] = [];
     const error = await failure(
       UnavailableError,
@@ -55,9 +55,9 @@ describe('the policy', () => {
     ['unsafe', new UnknownOutcomeError('x')],
     ['not one of ours', new Error('x')],
     ['an abort', new AbortedError('x')],
-    ['a disk’s', new StorageError('x')],
+    ['a storage error', new StorageError('x')],
   ] as const) {
-    it(`does nothing again after an error that is ${what}`, async () => {
+    it(`makes no further attempt after an error that is ${what}`, async () => {
       let attempts = 0;
       await failure(
         Error,
@@ -80,16 +80,16 @@ describe('the policy', () => {
   });
 });
 
-describe('what MESH does not do now', () => {
+describe('a request that MESH cannot process at the moment', () => {
   for (const code of [...REFUSALS, ...BREAKDOWNS]) {
-    it(`a ${code} and then success is success`, async () => {
+    it(`succeeds after a ${code}`, async () => {
       const server = await sandbox();
       server.fault({ operation: 'list_messages', times: 2, effect: status(code) });
       assert.deepEqual((await mailboxAt(server).listInbox()).messageIds, []);
       assert.equal(operations(server).length, 3);
     });
 
-    it(`a ${code} at every attempt is an error that says so`, async () => {
+    it(`fails with status ${code} if every attempt gets it`, async () => {
       const server = await sandbox();
       server.fault({ operation: 'list_messages', times: Infinity, effect: status(code) });
       const error = await failure(UnavailableError, mailboxAt(server).listInbox());
@@ -99,7 +99,7 @@ describe('what MESH does not do now', () => {
     });
   }
 
-  it('Retry-After is honoured, in seconds', async () => {
+  it('waits for a Retry-After in seconds', async () => {
     const server = await sandbox();
     const effect = { kind: 'status', status: 429, headers: { 'Retry-After': '1' } } as const;
     server.fault({ operation: 'list_messages', effect });
@@ -108,7 +108,7 @@ describe('what MESH does not do now', () => {
     assert.ok(Date.now() - began >= 990, `${Date.now() - began} ms`);
   });
 
-  it('a Retry-After that is a date is honoured', async () => {
+  it('reads a Retry-After that is a date', async () => {
     const server = await sandbox();
     const date = new Date(Date.now() + 3_600_000).toUTCString();
     server.fault({
@@ -119,7 +119,7 @@ describe('what MESH does not do now', () => {
     assert.ok(Math.abs((error.retryAfterMs ?? 0) - 3_600_000) < 5000);
   });
 
-  it('a Retry-After that is too long for anyone to be kept is given back at once', async () => {
+  it('fails at once if Retry-After is too long to wait for', async () => {
     const server = await sandbox();
     const effect = { kind: 'status', status: 429, headers: { 'Retry-After': '3600' } } as const;
     server.fault({ operation: 'list_messages', effect });
@@ -129,7 +129,7 @@ describe('what MESH does not do now', () => {
   });
 
   for (const nonsense of ['soon', '-5', '1e999']) {
-    it(`a Retry-After of "${nonsense}" does not stop the next attempt`, async () => {
+    it(`is tried again after a Retry-After of "${nonsense}"`, async () => {
       const server = await sandbox();
       const effect = { kind: 'status', status: 429, headers: { 'Retry-After': nonsense } } as const;
       server.fault({ operation: 'list_messages', effect });
@@ -137,7 +137,7 @@ describe('what MESH does not do now', () => {
     });
   }
 
-  it('a connection that breaks is made again', async () => {
+  it('is made again on a new connection when the old one breaks', async () => {
     const server = await sandbox();
     server.fault({ operation: 'list_messages', effect: { kind: 'drop', when: 'before' } });
     server.fault({ operation: 'list_messages', effect: { kind: 'drop', when: 'after' } });
@@ -145,7 +145,7 @@ describe('what MESH does not do now', () => {
     assert.equal(operations(server).length, 3);
   });
 
-  it('an acknowledgement whose answer is lost is made again', async () => {
+  it('is made again if the response to its acknowledgement is lost', async () => {
     const server = await sandbox();
     const { messageId } = await mailboxAt(server).send(MESSAGE);
     server.fault({ operation: 'acknowledge_message', effect: { kind: 'drop', when: 'after' } });
@@ -156,7 +156,7 @@ describe('what MESH does not do now', () => {
 
 describe('the POST of a whole message', () => {
   for (const code of REFUSALS) {
-    it(`is made again after a ${code}, and the message is there once`, async () => {
+    it(`is made again after a ${code}, and the message arrives once`, async () => {
       const server = await sandbox();
       server.fault({ operation: 'send_message', effect: status(code) });
       await mailboxAt(server).send(MESSAGE);
@@ -168,7 +168,7 @@ describe('the POST of a whole message', () => {
   const lost: Array<[what: string, effect: SandboxFaultEffect]> = [
     ...BREAKDOWNS.map((code): [string, SandboxFaultEffect] => [`a ${code} after the effect`, status(code, true)]),
     ['a break after the effect', { kind: 'drop', when: 'after' }],
-    ['an answer that breaks off', { kind: 'truncate', bytes: 3 }],
+    ['a response that breaks off', { kind: 'truncate', bytes: 3 }],
     ['a 599 after the effect', status(599, true)],
   ];
   for (const [what, effect] of lost) {
@@ -178,13 +178,13 @@ describe('the POST of a whole message', () => {
       const error = await failure(UnknownOutcomeError, mailboxAt(server).send(MESSAGE));
       assert.equal(error.retry, 'unsafe');
       assert.equal(error.operation, 'send_message');
-      assert.match(error.advice ?? '', /Do not send it again blindly/);
+      assert.match(error.advice ?? '', /Do not resend it blindly/);
       assert.equal(accepted(server), 1);
       assert.equal(operations(server).length, 1);
     });
   }
 
-  it('is not made again when the answer does not come in time', async () => {
+  it('is not made again when the response does not come in time', async () => {
     const server = await hostileMesh(() => 'hang');
     const mailbox = mailboxAt(server, { timeouts: { headersMs: 100 } });
     await failure(UnknownOutcomeError, mailbox.send(MESSAGE));
@@ -195,7 +195,7 @@ describe('the POST of a whole message', () => {
     ['no TLS at all', Buffer.from('HTTP/1.1 502 Bad Gateway\r\n\r\n')],
     ['a TLS record that cannot be decrypted', Buffer.concat([Buffer.from('1703030040', 'hex'), Buffer.alloc(64, 7)])],
   ] as const) {
-    it(`is not made again when ${what} comes after the message is out`, async () => {
+    it(`is not made again when ${what} arrives after the message was sent`, async () => {
       const server = await hostileMesh(() => 'hang');
       const relay = await relayTo(server.port);
       const mailbox = mailboxAt({ url: `https://127.0.0.1:${relay.port}`, ca: server.ca });
@@ -207,7 +207,7 @@ describe('the POST of a whole message', () => {
     });
   }
 
-  it('is made again where MESH cannot have got it whole', async () => {
+  it('is made again if MESH cannot have received all of it', async () => {
     const server = await sandbox();
     const file = join(await emptyFolder(), 'large');
     await writeFile(file, Buffer.alloc(30_000_000, 'x'));
@@ -217,12 +217,12 @@ describe('the POST of a whole message', () => {
     assert.equal(operations(server).length, 2);
   });
 
-  it('is made again where there was no connection', async () => {
+  it('is made again if there was no connection', async () => {
     const error = await failure(ConnectionError, mailboxAt({ url: 'http://127.0.0.1:1', ca: undefined }).send(MESSAGE));
     assert.equal(error.retry, 'safe');
   });
 
-  it('that is refused for good is not made again', async () => {
+  it('is not made again after a permanent refusal', async () => {
     const server = await sandbox();
     server.fault({ operation: 'send_message', effect: status(400) });
     await failure(Error, mailboxAt(server).send(MESSAGE));
@@ -240,8 +240,8 @@ describe('the POST of a chunk', () => {
   });
   const SIX = { ...MESSAGE, payload: 'sixsix' };
 
-  /** The message that arrives, whole. */
-  async function arrives(): Promise<void> {
+  /** Asserts that one complete message has arrived. */
+  async function assertArrived(): Promise<void> {
     const receiver = mailboxAt(server, { mailboxId: 'X26ABC2' });
     const { messageIds } = await receiver.listInbox();
     assert.equal(messageIds.length, 1);
@@ -258,11 +258,11 @@ describe('the POST of a chunk', () => {
     ['break after the effect', { kind: 'drop', when: 'after' }],
   ];
   for (const [what, effect] of losses) {
-    it(`the first of several is made again after a ${what}; the orphan is never delivered`, async () => {
+    it(`the first of several is made again after a ${what}, and the orphan is never delivered`, async () => {
       server.fault({ operation: 'send_message', effect });
       await mailbox.send(SIX);
       assert.equal(accepted(server), 1);
-      await arrives();
+      await assertArrived();
     });
 
     for (const [which, after] of [
@@ -274,36 +274,36 @@ describe('the POST of a chunk', () => {
         await mailbox.send(SIX);
         assert.equal(operations(server, 'send_message').length, 1);
         assert.equal(operations(server, 'send_chunk').length, 3);
-        await arrives();
+        await assertArrived();
       });
     }
   }
 
-  it('the last, whose answer was lost, gets 423 and is good: it had arrived', async () => {
+  it('the last, whose response was lost, gets 423 and counts as accepted: it had arrived', async () => {
     server.fault({ operation: 'send_chunk', after: 1, effect: { kind: 'drop', when: 'after' } });
     assert.equal((await mailbox.send(SIX)).chunks, 3);
     assert.deepEqual(
       server.requests().map((request) => request.status),
       [202, 202, 0, 423],
     );
-    await arrives();
+    await assertArrived();
   });
 
-  it('the last gets 423 at the first attempt: an error', async () => {
+  it('the last fails if its first attempt gets 423', async () => {
     server.fault({ operation: 'send_chunk', after: 1, effect: status(423) });
     const error = await failure(MessageCompleteError, mailbox.send(SIX));
     assert.equal(error.status, 423);
     assert.equal(operations(server, 'send_chunk').length, 2);
   });
 
-  it('one in the middle gets 423, even when it is made again: an error', async () => {
+  it('one in the middle fails if it gets 423, even at a later attempt', async () => {
     server.fault({ operation: 'send_chunk', effect: { kind: 'drop', when: 'after' } });
     server.fault({ operation: 'send_chunk', effect: status(423) });
     await failure(MessageCompleteError, mailbox.send(SIX));
   });
 });
 
-/** Passes bytes on until it is told to send some of its own to the client. */
+/** Starts a relay; `inject` sends bytes of its own to the client. */
 async function relayTo(port: number): Promise<{ port: number; inject: (bytes: Buffer) => void }> {
   const sockets = new Set<Socket>();
   const clients: Socket[] = [];

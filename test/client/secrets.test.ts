@@ -1,4 +1,7 @@
-/** Secrets and patient data never enter errors (DESIGN.md, rule 9): marked values are looked for in all that an error says. */
+/**
+ * Secrets and patient data never enter errors (docs/design.md, rule 12): marked values are looked for in all that an
+ * error says.
+ */
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -8,8 +11,8 @@ import { openMailbox, type Mailbox, type MailboxOptions, type OutgoingMessage } 
 import type { SandboxFaultEffect } from '../../lib/sandbox/index';
 import { emptyFolder } from '../harness/cleanup';
 import { listening } from '../harness/listening';
-import { everythingSaid, failure } from '../harness/failure';
-import { hostileMesh, type Answer } from '../harness/hostile-mesh';
+import { fullErrorText, failure } from '../harness/failure';
+import { hostileMesh, type HostileResponse } from '../harness/hostile-mesh';
 import { mailboxAt, sandbox } from '../harness/mailboxes';
 
 const MARK = 'MARK9434765919';
@@ -31,11 +34,11 @@ const message: OutgoingMessage = {
   checksum: `MD5 ${MARK}`,
 };
 
-/** Fails if an error says a marked value, plainly or in one of the ways in which it goes over the wire. */
+/** Fails if an error has a marked value, plainly or in one of its encodings on the wire. */
 function assertSilent(error: Error): void {
-  const said = everythingSaid(error);
+  const text = fullErrorText(error);
   for (const secret of [MARK, Buffer.from(MARK).toString('base64').slice(0, 16), Buffer.from(MARK).toString('hex')]) {
-    assert.ok(!said.includes(secret), `the error says ${secret}: ${said}`);
+    assert.ok(!text.includes(secret), `the error says ${secret}: ${text}`);
   }
 }
 
@@ -51,10 +54,10 @@ const CALLS: Record<string, (mailbox: Mailbox) => Promise<unknown>> = {
   'track by local id': (mailbox) => mailbox.trackByLocalId(`${MARK}local`),
 };
 
-describe('no error says a secret or a patient’s data', () => {
+describe('no error has a secret or patient data', () => {
   const body = Buffer.from(`{"text":"${MARK} received"}`);
   const marked = { 'mex-subject': MARK, 'mex-filename': `${MARK}.pdf`, 'mex-to': MARK, 'mex-localid': MARK };
-  const answers: Record<string, Answer | 'hang' | 'break'> = {
+  const responses: Record<string, HostileResponse | 'hang' | 'break'> = {
     'a 400': {
       status: 400,
       body: Buffer.from(`{"detail":[{"loc":["header","mex-subject"],"msg":"too long","input":"${MARK}"}]}`),
@@ -65,21 +68,21 @@ describe('no error says a secret or a patient’s data', () => {
     'a 500': { status: 500, body },
     'a 503': { status: 503, body },
     'a 302': { status: 302, headers: { location: `/${MARK}` } },
-    'an answer of another kind': { body, headers: { ...marked, 'mex-chunk-range': '7:7' } },
-    'a gzip that is none': { body, headers: { ...marked, 'content-encoding': 'gzip' } },
-    'a gzip with something after it': {
+    'an unexpected response': { body, headers: { ...marked, 'mex-chunk-range': '7:7' } },
+    'a body that is not gzip, declared as gzip': { body, headers: { ...marked, 'content-encoding': 'gzip' } },
+    'a gzip with trailing bytes': {
       body: Buffer.concat([gzipSync(body), body]),
       headers: { ...marked, 'content-encoding': 'gzip' },
     },
-    'an answer that breaks off': { headers: { ...marked, 'content-length': 1000 }, body, ending: 'break' },
-    'an answer that stops': { headers: { ...marked, 'content-length': 1000 }, body, ending: 'hang' },
+    'a response that breaks off': { headers: { ...marked, 'content-length': 1000 }, body, ending: 'break' },
+    'a response that stops': { headers: { ...marked, 'content-length': 1000 }, body, ending: 'hang' },
     'more than Content-Length': { headers: { ...marked, 'content-length': 3 }, body },
-    'no answer': 'hang',
+    'no response': 'hang',
     'a break': 'break',
   };
-  for (const [what, answer] of Object.entries(answers)) {
-    it(`where the server gives ${what}`, async () => {
-      const server = await hostileMesh(() => answer);
+  for (const [what, response] of Object.entries(responses)) {
+    it(`if the server sends ${what}`, async () => {
+      const server = await hostileMesh(() => response);
       const mailbox = mailboxAt(server, { ...secrets, maxRequestBytes: 60, chunkBytes: 60, compression: 'never' });
       let failed = 0;
       await Promise.all(
@@ -98,11 +101,11 @@ describe('no error says a secret or a patient’s data', () => {
   }
 
   for (const [what, words] of [
-    ['no HTTP', `HTTP/1.1 200 OK\r\n${MARK}\r\n\r\n${MARK}`],
+    ['malformed HTTP', `HTTP/1.1 200 OK\r\n${MARK}\r\n\r\n${MARK}`],
     ['another protocol', `220 ${MARK} ESMTP\r\n`],
-    ['HTTP with a body that is no chunk', `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nXX${MARK}\r\n${MARK}`],
+    ['HTTP with a malformed chunk', `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nXX${MARK}\r\n${MARK}`],
   ] as const) {
-    it(`where the server speaks ${what}, and its words have the data`, async () => {
+    it(`if the server speaks ${what} and repeats the data`, async () => {
       const server = createServer((socket) => socket.once('data', () => socket.end(words)));
       const url = `http://127.0.0.1:${await listening(server)}`;
       for (const [name, call] of Object.entries(CALLS)) {
@@ -110,13 +113,13 @@ describe('no error says a secret or a patient’s data', () => {
           { url, ca: undefined },
           { ...secrets, maxRequestBytes: 60, chunkBytes: 60, compression: 'never' },
         );
-        // The answer to a HEAD has no body to be broken.
+        // The response to a HEAD has no body.
         if (name !== 'head' || !words.includes('chunked')) assertSilent(await failure(Error, call(mailbox)));
       }
     });
   }
 
-  it('where there is no server', async () => {
+  it('if there is no server', async () => {
     for (const url of ['https://127.0.0.1:1', 'https://mesh.invalid']) {
       for (const call of Object.values(CALLS)) {
         assertSilent(
@@ -134,7 +137,7 @@ describe('no error says a secret or a patient’s data', () => {
     }
   });
 
-  it('where its CA is not known', async () => {
+  it('if its CA is unknown', async () => {
     const server = await hostileMesh(() => ({}));
     for (const call of Object.values(CALLS)) {
       assertSilent(await failure(Error, call(mailboxAt({ url: server.url, ca: undefined }, { ...secrets }))));
@@ -147,7 +150,7 @@ describe('no error says a secret or a patient’s data', () => {
     { kind: 'truncate', bytes: 2 },
   ];
   for (const effect of effects) {
-    it(`where the answer to a message is lost (${effect.kind})`, async () => {
+    it(`if the response to a message is lost (${effect.kind})`, async () => {
       const server = await sandbox({
         protocol: 'http',
         sharedKey: `${MARK}key`,
@@ -160,7 +163,7 @@ describe('no error says a secret or a patient’s data', () => {
     });
   }
 
-  it('where the sandbox refuses the recipient or the headers', async () => {
+  it('if the sandbox refuses the recipient or the headers', async () => {
     const server = await sandbox({
       protocol: 'http',
       sharedKey: `${MARK}key`,
@@ -170,7 +173,7 @@ describe('no error says a secret or a patient’s data', () => {
     assertSilent(await failure(Error, mailboxAt(server, secrets).trackByLocalId(`${MARK}none`)));
   });
 
-  it('where the message itself is wrong', async () => {
+  it('if the message itself is invalid', async () => {
     const folder = await emptyFolder();
     await mkdir(join(folder, `${MARK}folder`));
     await writeFile(join(folder, `${MARK}empty`), '');
@@ -203,7 +206,7 @@ describe('no error says a secret or a patient’s data', () => {
     for (const each of wrong) assertSilent(await failure(Error, mailbox.send({ ...rest, ...each })));
   });
 
-  it('where a received file cannot be written', async () => {
+  it('if a received file cannot be written', async () => {
     const server = await hostileMesh(() => ({ body, headers: marked }));
     const folder = await emptyFolder();
     await writeFile(join(folder, `${MARK}file`), '');
@@ -214,7 +217,7 @@ describe('no error says a secret or a patient’s data', () => {
     assertSilent(await failure(Error, mailboxAt(server, { ...secrets, maxBufferBytes: 1 }).receive('MID')));
   });
 
-  it('where the call was ended', async () => {
+  it('if the call was aborted', async () => {
     const server = await hostileMesh(() => 'hang');
     const mailbox = mailboxAt(server, { ...secrets, timeouts: {} });
     const signal = AbortSignal.timeout(50);
@@ -222,7 +225,7 @@ describe('no error says a secret or a patient’s data', () => {
     assertSilent(await failure(Error, mailbox.trackByLocalId(`${MARK}local`, { signal })));
   });
 
-  it('where the mailbox cannot be opened', async () => {
+  it('if the mailbox cannot be opened', async () => {
     const good = { environment: 'integration', mailboxId: 'X', password: `${MARK}p`, sharedKey: `${MARK}k` };
     for (const wrong of [
       { environment: `ftp://${MARK}` },

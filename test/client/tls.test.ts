@@ -13,7 +13,7 @@ const DAY = 24 * 60 * 60 * 1000;
 const ok = (): { body: Buffer } => ({ body: Buffer.from('{}') });
 
 describe('TLS', () => {
-  it('a client certificate as PFX with its passphrase is taken', async () => {
+  it('accepts a client certificate as PFX with its passphrase', async () => {
     const server = await sandbox({ clientCertificate: 'required' });
     const folder = await emptyFolder();
     const { cert, key } = await server.clientCertificate();
@@ -30,30 +30,30 @@ describe('TLS', () => {
     assert.match(error.advice ?? '', /passphrase/);
   });
 
-  it('a client certificate as Buffers is taken', async () => {
+  it('accepts a client certificate as Buffers', async () => {
     const server = await sandbox({ clientCertificate: 'required' });
     const { cert, key } = await server.clientCertificate();
     const tls = { ca: [Buffer.from(server.ca as string)], cert: Buffer.from(cert), key: Buffer.from(key) };
     await mailboxAt(server, { tls }).handshake();
   });
 
-  it('an unknown issuer is refused at the first attempt, and the CA that is missing is named', async () => {
+  it('refuses an unknown issuer at the first attempt and names the missing CA', async () => {
     const ca = await authority('NHS Somewhere Root');
     const server = await hostileMesh(ok, await ca.issue());
     const error = await failure(TlsError, mailboxAt(server).handshake());
-    assert.match(error.message, /The CA that is missing: CN=NHS Somewhere Root/);
-    assert.match(error.advice ?? '', /root and sub CA/);
+    assert.match(error.message, /The missing CA: CN=NHS Somewhere Root/);
+    assert.match(error.advice ?? '', /root and sub-CA/);
     assert.equal(error.retry, 'never');
     assert.equal(server.seen.length, 0, 'no request was sent');
   });
 
-  it('without a CA of ours the operating system’s are trusted, and not everybody’s', async () => {
+  it('trusts the operating system’s CAs, and no others, if no CA is configured', async () => {
     const server = await hostileMesh(ok);
     await failure(TlsError, mailboxAt(server, { tls: {} }).handshake());
     assert.equal(server.seen.length, 0);
   });
 
-  it('the CA’s name cannot bring control characters into the error', async () => {
+  it('keeps control characters of the CA’s name out of the error', async () => {
     const ca = await authority('Evil\u001b[31m\nCA');
     const server = await hostileMesh(ok, await ca.issue());
     const error = await failure(TlsError, mailboxAt(server).handshake());
@@ -62,7 +62,7 @@ describe('TLS', () => {
     assert.doesNotMatch(error.message, /[\u0000-\u001f]/);
   });
 
-  it('a certificate for another host name is refused', async () => {
+  it('refuses a certificate for another host name', async () => {
     const ca = await authority('CA');
     const server = await hostileMesh(ok, await ca.issue({ names: ['elsewhere.example'] }));
     const error = await failure(TlsError, mailboxAt({ url: server.url, ca: ca.cert }).handshake());
@@ -71,14 +71,14 @@ describe('TLS', () => {
     assert.equal(server.seen.length, 0);
   });
 
-  it('the name to verify can be given', async () => {
+  it('verifies the configured name instead of the host name', async () => {
     const ca = await authority('CA');
     const server = await hostileMesh(ok, await ca.issue({ names: ['elsewhere.example'] }));
     await mailboxAt(server, { tls: { ca: ca.cert, servername: 'elsewhere.example' } }).handshake();
     await failure(TlsError, mailboxAt(server, { tls: { ca: ca.cert, servername: 'other.example' } }).handshake());
   });
 
-  it('a server certificate that has expired is refused', async () => {
+  it('refuses a server certificate that has expired', async () => {
     const ca = await authority('CA');
     const server = await hostileMesh(ok, await ca.issue({ notAfter: new Date(Date.now() - DAY) }));
     const error = await failure(TlsError, mailboxAt({ url: server.url, ca: ca.cert }).handshake());
@@ -86,7 +86,7 @@ describe('TLS', () => {
     assert.equal(server.seen.length, 0);
   });
 
-  it('a server that speaks TLS 1.1 at most is refused', async () => {
+  it('refuses a server that offers TLS 1.1 at most', async () => {
     const server = await hostileMesh(ok, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' });
     const error = await failure(TlsError, mailboxAt(server).handshake());
     assert.equal(error.retry, 'never');
@@ -94,7 +94,7 @@ describe('TLS', () => {
     assert.equal(server.seen.length, 0);
   });
 
-  it('TLS 1.2 is enough', async () => {
+  it('accepts TLS 1.2', async () => {
     const server = await hostileMesh(ok, { maxVersion: 'TLSv1.2' });
     await mailboxAt(server).handshake();
   });
@@ -104,7 +104,7 @@ describe('TLS', () => {
       ['a missing', undefined],
       ['an expired', -1],
     ] as const) {
-      it(`a server of ${version} that ends the handshake for ${what} client certificate says so`, async () => {
+      it(`has advice if a server on ${version} ends the handshake for ${what} client certificate`, async () => {
         const ca = await authority('CA');
         const server = await hostileMesh(ok, {
           ...(await ca.issue()),
@@ -121,14 +121,14 @@ describe('TLS', () => {
           mailboxAt(server, { tls: { ca: ca.cert, ...pair }, retry: { attempts: 1 } }).handshake(),
         );
         assert.equal(server.seen.length, 0);
-        // Node's own server ends the connection without an alert where it checks the certificate itself.
+        // Node's own server, which checks the certificate itself, ends the connection without an alert.
         if (error instanceof TlsError) assert.match(error.advice ?? '', /refused our client certificate/);
         else assert.ok(error instanceof ConnectionError, error.code);
       });
     }
   }
 
-  it('speaking TLS to a server that does not is an error with advice', async () => {
+  it('has advice if the server does not speak TLS', async () => {
     const server = await sandbox();
     const error = await failure(
       TlsError,
@@ -137,7 +137,7 @@ describe('TLS', () => {
     assert.match(error.advice ?? '', /Check the address/);
   });
 
-  it('a good certificate of a good CA is let in after all these', async () => {
+  it('lets a valid certificate in and refuses one of another CA', async () => {
     const server = await sandbox({ clientCertificate: 'required' });
     const other = await authority('CA');
     const foreign = await other.issue({ usage: 'client' });

@@ -5,8 +5,8 @@ import { failure } from '../harness/failure';
 import { hostileMesh } from '../harness/hostile-mesh';
 import { mailboxAt, operations, sandbox } from '../harness/mailboxes';
 
-describe('each attempt has a token of its own', () => {
-  it('in one call that is tried again', async () => {
+describe('each attempt has its own token', () => {
+  it('within one call that is tried again', async () => {
     const server = await hostileMesh((_request, number) =>
       number < 4 ? { status: 503 } : { body: Buffer.from('{"messages":[]}') },
     );
@@ -18,7 +18,7 @@ describe('each attempt has a token of its own', () => {
     assert.equal(new Set(tokens.map((token) => token?.hash)).size, 4);
   });
 
-  it('so that a server that refuses a token used before lets the second attempt in', async () => {
+  it('so that the second attempt succeeds at a server that refuses used tokens', async () => {
     const server = await sandbox();
     server.fault({ operation: 'list_messages', effect: { kind: 'status', status: 502 } });
     await mailboxAt(server).listInbox();
@@ -28,7 +28,7 @@ describe('each attempt has a token of its own', () => {
     );
   });
 
-  it('and the sandbox does refuse a token that was used before', async () => {
+  it('and the sandbox refuses a used token', async () => {
     const server = await sandbox();
     const stolen = await hostileMesh(() => ({ body: Buffer.from('{"messages":[]}') }));
     await mailboxAt(stolen).listInbox();
@@ -39,7 +39,7 @@ describe('each attempt has a token of its own', () => {
     assert.equal((await again()).status, 403);
   });
 
-  it('a 403 is not tried again with another one', async () => {
+  it('and a 403 is not tried again with another token', async () => {
     const server = await sandbox();
     server.fault({ operation: 'handshake', effect: { kind: 'status', status: 403 } });
     await failure(AuthenticationError, mailboxAt(server).handshake());

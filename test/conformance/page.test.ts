@@ -1,4 +1,4 @@
-/** The evidence page: whatever the findings hold, it is text. */
+/** The evidence page shows whatever the findings have as text. */
 import assert from 'node:assert/strict';
 import { evidencePage } from '../../lib/conformance/evidence-page';
 import type { Findings } from '../../lib/conformance/types';
@@ -56,7 +56,7 @@ describe('the evidence page', () => {
     assert.ok(page.includes('&amp;amp;␀␛'));
   });
 
-  it('loads nothing and runs nothing, by its own policy', () => {
+  it('loads nothing and runs no script, by its own policy', () => {
     const page = evidencePage({ ...findings, items: [] });
     assert.match(page, /Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/);
     assert.ok(!/\s(src|href)="(?!#)/.test(page));

@@ -1,11 +1,11 @@
-/** The conformance run, over real TLS against the sandbox: what it shows, and that it fails where it should. */
+/** The conformance run over real TLS against the sandbox: its findings, and the faults that it must find. */
 import assert from 'node:assert/strict';
 import { openMailbox } from '../../lib';
 import { evidencePage } from '../../lib/conformance/evidence-page';
 import { conformanceSandbox, itemOf, MARK, optionsFor, run } from './support';
 
 describe('the conformance run', () => {
-  it('passes every item of the catalogue on the sandbox, and says where it was run with less than the catalogue asks for', async () => {
+  it('passes every item on the sandbox, and names those run with less than the catalogue requires', async () => {
     const sandbox = await conformanceSandbox();
     const { items } = await run(sandbox);
     assert.deepEqual(
@@ -15,9 +15,9 @@ describe('the conformance run', () => {
         ['202', 'passed', undefined],
         ['401', 'passed', undefined],
         ['402', 'passed', undefined],
-        ['501', 'not possible here', 'the catalogue asks for more than 200 MB.'],
-        ['502', 'not possible here', 'the catalogue asks for more than 200 MB.'],
-        ['601', 'not possible here', 'the catalogue asks for 600.'],
+        ['501', 'not possible here', 'the catalogue requires more than 200 MB.'],
+        ['502', 'not possible here', 'the catalogue requires more than 200 MB.'],
+        ['601', 'not possible here', 'the catalogue requires 600.'],
         ['701', 'passed', undefined],
         ['702', 'passed', undefined],
         ['703', 'passed', undefined],
@@ -35,7 +35,7 @@ describe('the conformance run', () => {
     );
   });
 
-  it('has neither passwords, shared key nor tokens in the pack, and every exchange has its redacted token', async () => {
+  it('keeps passwords, shared key and tokens out of the pack; every exchange has a redacted token', async () => {
     const findings = await run(await conformanceSandbox());
     for (const text of [JSON.stringify(findings), evidencePage(findings)]) {
       assert.ok(!text.includes(MARK));
@@ -50,7 +50,7 @@ describe('the conformance run', () => {
     }
   });
 
-  it('leaves messages of others where they are, and keeps their personal headers out of the pack', async () => {
+  it('leaves other messages in the inbox, and keeps their personal headers out of the pack', async () => {
     const sandbox = await conformanceSandbox();
     const options = optionsFor(sandbox, { items: ['201', '401', '601', '703'] });
     const [sender] = options.mailboxes;
@@ -73,11 +73,11 @@ describe('the conformance run', () => {
     assert.deepEqual(left.map(({ messageId }) => messageId).sort(), ids.sort());
   });
 
-  it('leaves 703, 705 and 803 to a person where no time can be moved, and finishes the first two in a later run', async () => {
+  it('leaves 703, 705 and 803 to a person if time cannot be moved, and finishes two of them later', async () => {
     const sandbox = await conformanceSandbox();
     const items = ['703', '705', '803'];
-    const { timeTravel: _none, ...patient } = optionsFor(sandbox, { items });
-    const first = await run(sandbox, { ...patient, timeTravel: undefined as never });
+    const { timeTravel: _none, ...options } = optionsFor(sandbox, { items });
+    const first = await run(sandbox, { ...options, timeTravel: undefined as never });
     assert.deepEqual(
       first.items.map(({ verdict }) => verdict),
       ['needs a person', 'needs a person', 'needs a person'],
@@ -87,7 +87,7 @@ describe('the conformance run', () => {
     sandbox.clock.advance(-6 * 24 * 3600 * 1000);
     const acceptedAt = new Date(Date.now() - 6 * 24 * 3600 * 1000).toISOString();
     const pending = { ...first.pending, acceptedAt };
-    const second = await run(sandbox, { ...patient, timeTravel: undefined as never, pending });
+    const second = await run(sandbox, { ...options, timeTravel: undefined as never, pending });
     assert.deepEqual(
       second.items.map(({ verdict }) => verdict),
       ['passed', 'passed', 'needs a person'],
@@ -95,7 +95,7 @@ describe('the conformance run', () => {
     assert.equal(second.pending, undefined);
   });
 
-  it('says that 701 is not possible without a disabled mailbox', async () => {
+  it('reports 701 as not possible without a disabled mailbox', async () => {
     const sandbox = await conformanceSandbox();
     const { disabled: _none, ...options } = optionsFor(sandbox, { items: ['701'] });
     const findings = await run(sandbox, { ...options, disabled: undefined as never });
@@ -112,85 +112,81 @@ describe('the conformance run', () => {
     );
   });
 
-  it('ends with the client’s own error where the first handshake is refused', async () => {
+  it('ends with the client’s own error if the first handshake is refused', async () => {
     const sandbox = await conformanceSandbox();
     const mailboxes = [{ mailboxId: 'X26ABC1', password: 'wrong' }];
     await assert.rejects(run(sandbox, { mailboxes }), { code: 'MESH_AUTHENTICATION' });
   });
 
-  it('refuses an item that the catalogue does not have', async () => {
+  it('refuses an item that is not in the catalogue, by its number', async () => {
     const sandbox = await conformanceSandbox();
-    await assert.rejects(run(sandbox, { items: ['999'] }), { code: 'MESH_CONFIGURATION' });
+    await assert.rejects(run(sandbox, { items: ['999'] }), { code: 'MESH_CONFIGURATION', message: /no item 999/ });
   });
 
   describe('fails', () => {
-    const failing: Array<[id: string, why: string, how: Parameters<typeof spoil>[0]]> = [
-      [
-        '202',
-        'where the message is not accepted',
-        { operation: 'send_message', effect: { kind: 'status', status: 400 } },
-      ],
-      ['401', 'where a payload is damaged', { operation: 'retrieve_message', effect: { kind: 'corrupt' } }],
+    const failing: Array<[id: string, why: string, how: Parameters<typeof runWithFault>[0]]> = [
+      ['202', 'if the message is not accepted', { operation: 'send_message', effect: { kind: 'status', status: 400 } }],
+      ['401', 'if a payload is corrupt', { operation: 'retrieve_message', effect: { kind: 'corrupt' } }],
       [
         '402',
-        'where it is not acknowledged',
+        'if the message is not acknowledged',
         { operation: 'acknowledge_message', effect: { kind: 'status', status: 400 } },
       ],
-      ['502', 'where a chunk is damaged', { operation: 'retrieve_chunk', effect: { kind: 'truncate', bytes: 10 } }],
+      ['502', 'if a chunk is truncated', { operation: 'retrieve_chunk', effect: { kind: 'truncate', bytes: 10 } }],
       [
         '601',
-        'where one of the messages is gone',
+        'if one of the messages is gone',
         { operation: 'retrieve_message', after: 5, effect: { kind: 'status', status: 410 } },
       ],
       [
         '702',
-        'where the message is accepted',
+        'if the message is accepted',
         { operation: 'send_message', effect: { kind: 'status', status: 202, body: { message_id: 'A' } } },
       ],
       [
         '704',
-        'where the code is missing',
+        'if the code is missing',
         { operation: 'retrieve_message', effect: { kind: 'status', status: 404, body: {} } },
       ],
       [
         '705',
-        'where the status is another',
+        'if the status is another one',
         { operation: 'retrieve_message', effect: { kind: 'status', status: 404 } },
       ],
     ];
     for (const [id, why, how] of failing) {
       it(`${id} ${why}`, async () => {
-        const findings = await spoil(how, id);
+        const findings = await runWithFault(how, id);
         assert.equal(itemOf(findings, id).verdict, 'failed', JSON.stringify(itemOf(findings, id).checks));
       });
     }
 
-    it('701 where the mailbox is not disabled', async () => {
+    it('701 if the mailbox is not disabled', async () => {
       const sandbox = await conformanceSandbox();
       sandbox.setMailboxActive('X26ABC3', true);
       assert.equal(itemOf(await run(sandbox, { items: ['701'] }), '701').verdict, 'failed');
     });
 
-    it('703 where no REPORT has come', async () => {
+    it('703 if no REPORT has arrived', async () => {
       const sandbox = await conformanceSandbox();
       const findings = await run(sandbox, { items: ['703'], timeTravel: { advance: () => undefined } });
       assert.equal(itemOf(findings, '703').verdict, 'failed');
     });
 
-    it('801 where a mailbox has several requests under way', async () => {
+    it('801 if a mailbox has several requests in progress', async () => {
       const sandbox = await conformanceSandbox();
       const { connection } = optionsFor(sandbox);
       const findings = await run(sandbox, { items: ['801'], connection: { ...connection, connections: 4 } });
-      assert.match(itemOf(findings, '801').reason ?? '', /never more than one request/);
+      assert.match(itemOf(findings, '801').reason ?? '', /no mailbox ever had more than one request/);
     });
 
-    it('802 where a message was downloaded and not acknowledged', async () => {
-      const findings = await spoil(
+    it('802 if a message was downloaded and not acknowledged', async () => {
+      const findings = await runWithFault(
         { operation: 'acknowledge_message', effect: { kind: 'status', status: 400 } },
         '802',
         ['401', '802'],
       );
-      // The run's own clearing up comes after it.
+      // The run acknowledges leftover messages only after its last item.
       assert.equal(itemOf(findings, '802').verdict, 'failed');
     });
   });
@@ -202,8 +198,8 @@ function pendingOf(messageId: string): { messageId: string; from: string; to: st
 
 type Sandbox = Awaited<ReturnType<typeof conformanceSandbox>>;
 
-/** The run of one item on a sandbox that does something wrong once. */
-async function spoil(fault: Parameters<Sandbox['fault']>[0], id: string, items = [id]): ReturnType<typeof run> {
+/** Runs one item on a sandbox with one fault. */
+async function runWithFault(fault: Parameters<Sandbox['fault']>[0], id: string, items = [id]): ReturnType<typeof run> {
   const sandbox = await conformanceSandbox();
   sandbox.fault(fault);
   return run(sandbox, { items });

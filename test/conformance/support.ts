@@ -1,4 +1,4 @@
-/** A sandbox as the conformance run finds it, and the run with little of everything. */
+/** A sandbox for the conformance run, and a run with small amounts. */
 import { runConformance } from '../../lib/conformance/run';
 import type { ConformanceOptions, Findings, ItemResult } from '../../lib/conformance/types';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
@@ -6,7 +6,7 @@ import { afterThisTest } from '../harness/cleanup';
 
 export const MARK = 'MARK5551212';
 
-/** With marked secrets, and a third mailbox that is disabled. */
+/** Starts a sandbox with marked secrets and a third mailbox that is disabled. */
 export async function conformanceSandbox(): Promise<Sandbox> {
   const mailboxes = ['X26ABC1', 'X26ABC2', 'X26ABC3'].map((mailboxId) => ({
     mailboxId,
@@ -18,7 +18,7 @@ export async function conformanceSandbox(): Promise<Sandbox> {
   return sandbox;
 }
 
-/** The options for it; small, so that a test is quick. */
+/** Returns options for the sandbox with small amounts, so that a test is quick. */
 export function optionsFor(sandbox: Sandbox, more: Partial<ConformanceOptions> = {}): ConformanceOptions {
   const [one, two, three] = sandbox.mailboxes.map(({ mailboxId, password }) => ({ mailboxId, password }));
   if (!one || !two || !three) throw new Error('three mailboxes');

@@ -5,10 +5,12 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
+import type { TimeLine } from '../../lib/clock';
 import type { SandboxMessage } from '../../lib/sandbox';
 import type { Answer, Asked } from './cluster-sandbox';
 import { crashFlow } from './crash-flow';
-import { freePort, RealNodeRed } from '../harness/node-red';
+import { RealNodeRed } from '../harness/node-red';
+import { freePort } from '../harness/ports';
 
 /** A sandbox in a process of its own. */
 export class SandboxProcess {
@@ -55,8 +57,7 @@ export interface ClusterPlaces {
   meshUrl: string;
   sharedKey: string;
   receiverPort: number;
-  /** MESH_TEST_CLOCK. */
-  clock: string;
+  clock: TimeLine;
 }
 
 /** One Node-RED of the cluster. */
@@ -90,7 +91,8 @@ export class Instance {
       userDir: join(folder, this.name),
       port: this.#port,
       flows: [],
-      env: { MESH_TEST_CLOCK: clock, MESH_STORE_URL: storeUrl, MESH_SPOOL_FOLDER: this.#spool },
+      clock,
+      env: { MESH_STORE_URL: storeUrl, MESH_SPOOL_FOLDER: this.#spool },
     });
     await this.#nodeRed.deploy(crashFlow({ meshUrl, sharedKey, receiverPort, inbox: join(folder, 'received') }));
     for (const end = Date.now() + 30_000; Date.now() < end; await sleep(50)) {

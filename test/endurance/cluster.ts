@@ -15,6 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { SandboxMessage } from '../../lib/sandbox';
 import { LEASE_MS } from '../../lib/store/mailbox-lease';
+import { fastClock } from '../harness/clocks';
 import { startPostgres, type TestPostgres } from '../harness/postgres-server';
 import { Instance, leases, SandboxProcess, type Lease } from './cluster-parts';
 import {
@@ -70,11 +71,9 @@ class Cluster {
   ) {}
 
   async start(count: number, receiverPort: number): Promise<void> {
-    const anchor = Date.now();
-    const begin = anchor - 3_600_000 * CLOCK_SPEED;
+    const clock = fastClock(CLOCK_SPEED);
     for (let index = 1; index <= count; index += 1) {
       const { url: meshUrl, sharedKey } = this.sandbox;
-      const clock = `${anchor},${begin},${CLOCK_SPEED}`;
       const places = { folder: this.folder, storeUrl: this.postgres.url, meshUrl, sharedKey, receiverPort, clock };
       const instance = new Instance(`node-red-${index}`, places);
       this.instances.push(instance);

@@ -16,7 +16,7 @@ export function mllpMessage(index: number): { key: Key; message: string } {
 /** Sends a message, again and again and with the same MSH-10, until it has its AA. */
 export function enqueueOverMllp(key: Key, message: string, port: number): Promise<void> {
   return untilConfirmed(key, async () => {
-    const client = new MllpClient({ host: '127.0.0.1', port, answerWithinMs: 5000 });
+    const client = new MllpClient({ host: '127.0.0.1', port, acknowledgementTimeoutMs: 5000 });
     try {
       const { isPositive, text } = await client.send(Buffer.from(message));
       const [id, localId] = text.split(' ');

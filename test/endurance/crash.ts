@@ -31,7 +31,9 @@ import {
   unsettled,
 } from './crash-parts';
 import type { Handed, Key } from './crash-parts';
-import { freePort, RealNodeRed } from '../harness/node-red';
+import { fastClock } from '../harness/clocks';
+import { RealNodeRed } from '../harness/node-red';
+import { freePort } from '../harness/ports';
 
 const { values: options } = parseArgs({
   options: {
@@ -103,7 +105,7 @@ class Harness {
   #producing = true;
   #port = 0;
   #mllpPort = 0;
-  readonly #anchor = Date.now();
+  readonly #clock = fastClock(CLOCK_SPEED);
 
   constructor(
     private readonly folder: string,
@@ -115,18 +117,14 @@ class Harness {
   async start(): Promise<void> {
     this.#port ||= await freePort();
     this.#mllpPort ||= await freePort();
-    // Behind the real time for an hour of running.
-    const begin = this.#anchor - 3_600_000 * CLOCK_SPEED;
     this.#nodeRed = await RealNodeRed.start({
       userDir: join(this.folder, 'node-red'),
       port: this.#port,
       flows: [],
-      env: {
-        MESH_TEST_CLOCK: `${this.#anchor},${begin},${CLOCK_SPEED}`,
-        ...(this.postgres
-          ? { MESH_STORE_URL: this.postgres.url, MESH_SPOOL_FOLDER: join(this.folder, 'shared-spool') }
-          : {}),
-      },
+      clock: this.#clock,
+      ...(this.postgres && {
+        env: { MESH_STORE_URL: this.postgres.url, MESH_SPOOL_FOLDER: join(this.folder, 'shared-spool') },
+      }),
     });
     await this.#nodeRed.deploy(
       crashFlow({

@@ -1,7 +1,7 @@
 /** What the soak test measures of a running Node-RED, and how it tells growth from noise. */
 import { readdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { median } from '../../bench/harness/median';
+import { median } from '../harness/median';
 import type { RealNodeRed } from '../harness/node-red';
 
 /** One look at Node-RED. */

@@ -26,6 +26,7 @@ import {
   type Handed,
   type Key,
 } from './crash-parts';
+import { fastClock } from '../harness/clocks';
 import { RealNodeRed } from '../harness/node-red';
 import { growth, measure, measureFlow, MEASURE_SETTINGS, type Measure } from './soak-measures';
 
@@ -89,14 +90,12 @@ async function startNodeRed(folder: string, sandbox: Sandbox, receiverPort: numb
     receiverPort,
     inbox: join(folder, 'received'),
   });
-  const now = Date.now();
-  // Behind the real time to the end, so that no upload seems older than its attempt.
-  const begin = now - (MINUTES + 60) * 60_000 * CLOCK_SPEED;
   const nodeRed = await RealNodeRed.start({
     userDir: join(folder, 'node-red'),
     flows: [],
     settings: MEASURE_SETTINGS,
-    env: { MESH_TEST_CLOCK: `${now},${begin},${CLOCK_SPEED}`, NODE_OPTIONS: '--expose-gc' },
+    clock: fastClock(CLOCK_SPEED, (MINUTES + 60) * 60_000),
+    env: { NODE_OPTIONS: '--expose-gc' },
   });
   await nodeRed.deploy([tab, ...flow, ...measureFlow(tab?.id ?? '')]);
   return nodeRed;

@@ -27,9 +27,9 @@ describe('the folders of the MESH Client', () => {
     await writeFile(join(root, 'out', `${name}.dat`), LETTER);
     await writeFile(join(root, 'out', `${name}.ctl`), control);
   };
-  const LOOK = { settledForMs: 1, patienceMs: 60_000, maxInFlight: 50 };
-  /** Looks until something is offered or told. */
-  const look = async (options = LOOK): Promise<Scan> => {
+  const OPTIONS = { settledForMs: 1, patienceMs: 60_000, maxInFlight: 50 };
+  /** Scans until a pair is offered or a problem reported. */
+  const scanUntil = async (options = OPTIONS): Promise<Scan> => {
     for (const end = Date.now() + 10_000; ;) {
       const scan = await OutFolder.at(root).scan(options);
       if (scan.offered.length > 0 || scan.problems.length > 0 || Date.now() > end) return scan;
@@ -38,13 +38,13 @@ describe('the folders of the MESH Client', () => {
   };
 
   describe('out', () => {
-    it('gives a pair with what its .ctl says, once, and moves it to sent with MESH’s id and a StatusRecord', async () => {
+    it('offers a pair with its fields, once, and moves it to sent with MESH’s id and a StatusRecord', async () => {
       await drop('letter');
-      const [pair] = (await look()).offered;
+      const [pair] = (await scanUntil()).offered;
       assert.ok(pair);
       assert.equal(await readFile(pair.file, 'utf8'), LETTER);
       assert.equal(pair.control['Subject'], 'Discharge & more');
-      assert.deepEqual((await OutFolder.at(root).scan(LOOK)).offered, []);
+      assert.deepEqual((await OutFolder.at(root).scan(OPTIONS)).offered, []);
       await OutFolder.at(root).settle(pair.id, { folder: 'sent', fields: { DTSId: 'M1' }, status: SUCCESS });
       await OutFolder.at(root).settle(pair.id, { folder: 'failed', status: SUCCESS });
       assert.deepEqual(
@@ -62,36 +62,36 @@ describe('the folders of the MESH Client', () => {
       }
     });
 
-    it('leaves alone what is still being written, either half', async () => {
+    it('leaves a pair alone while either half is still being written', async () => {
       await drop('letter');
       for (let grown = 0; grown < 5; grown += 1) {
-        const scan = await OutFolder.at(root).scan({ ...LOOK, settledForMs: 60_000 });
+        const scan = await OutFolder.at(root).scan({ ...OPTIONS, settledForMs: 60_000 });
         assert.deepEqual([scan.offered, scan.isUnsettled], [[], true]);
         await appendFile(join(root, 'out', 'letter.dat'), ' and more');
       }
       assert.deepEqual(await names('out'), ['letter.ctl', 'letter.dat']);
       await writeFile(join(root, 'out', 'letter.ctl'), controlText().slice(0, 60));
-      await OutFolder.at(root).scan(LOOK);
+      await OutFolder.at(root).scan(OPTIONS);
       await sleep(20);
-      assert.deepEqual((await OutFolder.at(root).scan(LOOK)).offered, []);
+      assert.deepEqual((await OutFolder.at(root).scan(OPTIONS)).offered, []);
       await writeFile(join(root, 'out', 'letter.ctl'), controlText());
-      assert.equal((await look()).offered.length, 1);
+      assert.equal((await scanUntil()).offered.length, 1);
     });
 
-    it('tells of half a pair once, leaves it, and takes it when the other half comes', async () => {
+    it('reports half a pair once, leaves it, and claims it when the other half comes', async () => {
       await writeFile(join(root, 'out', 'letter.ctl'), controlText());
       await writeFile(join(root, 'out', 'other.dat'), LETTER);
-      const kinds = (await look({ ...LOOK, patienceMs: 1 })).problems.map(({ kind }) => kind);
+      const kinds = (await scanUntil({ ...OPTIONS, patienceMs: 1 })).problems.map(({ kind }) => kind);
       assert.deepEqual(kinds.toSorted(), ['no-ctl', 'no-dat']);
-      assert.deepEqual((await OutFolder.at(root).scan({ ...LOOK, patienceMs: 1 })).problems, []);
+      assert.deepEqual((await OutFolder.at(root).scan({ ...OPTIONS, patienceMs: 1 })).problems, []);
       await writeFile(join(root, 'out', 'letter.dat'), LETTER);
-      assert.equal((await look()).offered.length, 1);
+      assert.equal((await scanUntil()).offered.length, 1);
       assert.deepEqual(await names('out'), ['other.dat']);
     });
 
-    it('moves what cannot be read to failed with the reason, and keeps the original', async () => {
+    it('moves a pair that cannot be read to failed with the reason, and keeps the original', async () => {
       await drop('letter', '<DTSControl><To_DTS>X26</DTSControl>');
-      const scan = await look({ ...LOOK, patienceMs: 1 });
+      const scan = await scanUntil({ ...OPTIONS, patienceMs: 1 });
       assert.deepEqual(
         scan.problems.map(({ kind }) => kind),
         ['unreadable'],
@@ -102,38 +102,38 @@ describe('the folders of the MESH Client', () => {
       assert.match(await text('failed', 'letter.ctl.original'), /<To_DTS>X26<\/DTSControl>/);
     });
 
-    it('gives two pairs of the same name two places in sent', async () => {
+    it('gives two pairs with the same name different names in sent', async () => {
       for (let number = 0; number < 2; number += 1) {
         await drop('letter');
-        const [pair] = (await look()).offered;
+        const [pair] = (await scanUntil()).offered;
         await OutFolder.at(root).settle(pair?.id ?? '', { folder: 'sent', status: SUCCESS });
       }
       assert.deepEqual(await names('sent'), ['letter.2.ctl', 'letter.2.dat', 'letter.ctl', 'letter.dat']);
     });
 
-    it('takes no more than the flow may have, and the oldest first', async () => {
+    it('claims no more than maxInFlight, the oldest first', async () => {
       for (const name of ['c', 'b', 'a']) {
         await drop(name);
         await sleep(10);
       }
-      const first = await look({ ...LOOK, maxInFlight: 2 });
+      const first = await scanUntil({ ...OPTIONS, maxInFlight: 2 });
       assert.deepEqual(
         first.offered.map(({ stem }) => stem),
         ['c', 'b'],
       );
-      assert.deepEqual((await OutFolder.at(root).scan({ ...LOOK, maxInFlight: 2 })).offered, []);
+      assert.deepEqual((await OutFolder.at(root).scan({ ...OPTIONS, maxInFlight: 2 })).offered, []);
       await OutFolder.at(root).settle(first.offered[0]?.id ?? '', { folder: 'sent', status: SUCCESS });
       assert.deepEqual(
-        (await look({ ...LOOK, maxInFlight: 2 })).offered.map(({ stem }) => stem),
+        (await scanUntil({ ...OPTIONS, maxInFlight: 2 })).offered.map(({ stem }) => stem),
         ['a'],
       );
     });
 
-    it('knows OUT and .DAT in capitals, and uses the folders that are there', async () => {
+    it('recognises OUT and .DAT in capitals, and uses existing folders', async () => {
       await rename(join(root, 'out'), join(root, 'OUT'));
       await writeFile(join(root, 'OUT', 'L.DAT'), LETTER);
       await writeFile(join(root, 'OUT', 'L.ctl'), controlText());
-      assert.equal((await look()).offered.length, 1);
+      assert.equal((await scanUntil()).offered.length, 1);
       assert.ok(!(await names('.')).includes('out'));
     });
   });
@@ -161,7 +161,7 @@ describe('the folders of the MESH Client', () => {
       ]) {
         assert.ok(data.includes(expected), expected);
       }
-      const told = await text('in', 'R1.ctl');
+      const reportText = await text('in', 'R1.ctl');
       for (const expected of [
         '<MessageType>Report<',
         '<DTSId>M1<',
@@ -169,11 +169,11 @@ describe('the folders of the MESH Client', () => {
         '<Status>ERROR<',
         '<StatusCode>14<',
       ]) {
-        assert.ok(told.includes(expected), expected);
+        assert.ok(reportText.includes(expected), expected);
       }
     });
 
-    it('does not write again what was taken away', async () => {
+    it('does not write a message again that was removed', async () => {
       assert.deepEqual(await new InFolder(root).write({ message: RECEIVED, payload: Buffer.from(LETTER) }), {
         isNew: true,
       });
@@ -184,7 +184,7 @@ describe('the folders of the MESH Client', () => {
       assert.deepEqual(await names('in'), []);
     });
 
-    it('takes many messages at once, of several writers', async () => {
+    it('accepts many messages at once from several writers', async () => {
       const writer = async (lane: number): Promise<void> => {
         for (let number = 0; number < 15; number += 1) {
           const message = { ...RECEIVED, messageId: `ID_${lane}_${number}` };
@@ -195,7 +195,7 @@ describe('the folders of the MESH Client', () => {
       assert.equal((await names('in')).length, 240);
     });
 
-    it('takes no message id for a path or a device', async () => {
+    it('does not take a message id for a path or a device', async () => {
       await new InFolder(root).write({ message: { ...RECEIVED, messageId: '../../etc/x' }, payload: Buffer.from('x') });
       assert.deepEqual(await names('in'), ['x.ctl', 'x.dat']);
       await new InFolder(root).write({ message: { ...RECEIVED, messageId: 'NUL' }, payload: Buffer.from('x') });
@@ -213,7 +213,7 @@ describe('the folders of the MESH Client', () => {
       assert.equal(name(Buffer.from(xml, 'latin1')), 'Zoë');
     });
 
-    it('that is none is refused without being quoted', () => {
+    it('that is not one is refused without being quoted', () => {
       for (const bad of [
         '',
         'secret',
@@ -229,7 +229,7 @@ describe('the folders of the MESH Client', () => {
       }
     });
 
-    it('is read as it was written, whatever stands in it', () => {
+    it('is read as it was written, whatever it contains', () => {
       const fields = { Subject: 'a < b & c > "d"', LocalId: 'x\ty' };
       assert.deepEqual(readControlFile(Buffer.from(writeControlFile(fields, SUCCESS))), fields);
       assert.doesNotThrow(() => readControlFile(Buffer.from(writeControlFile({ Subject: 'a\u0000\ud800b' }))));
@@ -239,7 +239,7 @@ describe('the folders of the MESH Client', () => {
   describe('a kill at any rename', function () {
     this.timeout(120_000);
 
-    /** Runs the child; true where it was killed. */
+    /** Runs the child. Returns true if it was killed. */
     const run = async (direction: 'out' | 'in', at: number, when: string): Promise<boolean> => {
       const args = [
         '--import',
@@ -258,7 +258,7 @@ describe('the folders of the MESH Client', () => {
       return signal === 'SIGKILL';
     };
 
-    it('sends a pair under one id, and leaves it in sent, whole and once', async () => {
+    it('sends a pair under one id, and leaves it in sent, complete and once', async () => {
       let kills = 0;
       for (let at = 1; ; at += 1) {
         await drop('letter');
@@ -277,12 +277,12 @@ describe('the folders of the MESH Client', () => {
       assert.ok(kills >= 5, `${kills} kills`);
     });
 
-    it('hands a received message over once, whole', async () => {
+    it('hands a received message over once, complete', async () => {
       let kills = 0;
       for (let at = 1; ; at += 1) {
         if (!(await run('in', at, at % 2 ? 'before' : 'after'))) break;
         kills += 1;
-        // A system that takes away what has a .ctl, at once.
+        // Another system collects a message as soon as its .ctl is there.
         let collected = 0;
         for (let round = 0; round < 2; round += 1) {
           const found = await readdir(join(root, 'in')).catch(() => []);

@@ -1,6 +1,6 @@
 /**
- * A process that works on the folders and kills itself at the given rename: `out|in <root> <rename> <before|after>`. 0: not
- * at all. What was offered is noted in `<root>/offered`, as an outbox would.
+ * A process that uses the folders and kills itself at the given rename: `out|in <root> <rename> <before|after>`; 0 for
+ * never. It notes the offered pairs in `<root>/offered`, as an outbox would.
  */
 import { appendFileSync } from 'node:fs';
 // oxlint-disable-next-line no-namespace -- its rename is replaced: the module under test calls it by this object

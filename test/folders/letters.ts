@@ -1,9 +1,9 @@
-/** What the tests of the folders send and receive. */
+/** The messages of the folder tests. */
 import type { MessageHeaders } from '../../lib/types';
 
 export const LETTER = 'A discharge letter';
 
-/** As a system writes it. Fields may be replaced or added. */
+/** Returns a control file as a system writes it, with some fields replaced or added. */
 export function controlText(fields: Record<string, string> = {}): string {
   const all = {
     Version: '1.0',

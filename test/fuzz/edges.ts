@@ -7,12 +7,12 @@ import * as fc from 'fast-check';
 import { readMailboxOptions, type MailboxOptions } from '../../lib/config';
 import { ConfigurationError, InvalidMessageError } from '../../lib/errors';
 import { readControlFile, writeControlFile } from '../../lib/folders/control-file';
-import { buildAcknowledgement } from '../../lib/mllp/acknowledgement';
-import { decodeText, encodeText } from '../../lib/mllp/charset';
+import { buildHl7Ack } from '../../lib/formats/hl7/acknowledge';
+import { readHl7Header, readMsa } from '../../lib/formats/hl7/header';
+import { decodeHl7Text, encodeHl7Text } from '../../lib/mllp/charset';
 import { MllpFrameError, MllpMessageError } from '../../lib/mllp/errors';
 import { frame, FrameReader } from '../../lib/mllp/framing';
-import { readAcknowledgement, readHeader } from '../../lib/mllp/header';
-import { readCommandLine } from '../../lib/cli/sandbox-options';
+import { readSandboxOptions } from '../../lib/cli/sandbox';
 import { readMailboxFile, readWorkflowFile } from '../../lib/sandbox/mailboxes';
 import { hl7Text, mutated, POISON } from '../harness/arbitraries';
 import { controlText } from '../folders/letters';
@@ -142,14 +142,14 @@ export const EDGES: Target[] = [
     [MllpMessageError],
     ([text, fallback, reason]) => {
       const bytes = Buffer.from(text);
-      const header = readHeader(bytes);
-      readAcknowledgement(bytes);
-      const answer = buildAcknowledgement(header, { code: 'AE', text: reason });
-      // A separator or a charset that no sender means may spoil what is read back, but not the writing.
-      if (header?.separator === '|' && !/[\r\n]/.test(header.controlId) && answer.length < 16_384)
-        assert.equal(readAcknowledgement(answer)?.controlId, header.controlId);
-      const read = decodeText(bytes, header?.charset ?? '', fallback);
-      assert.deepEqual(encodeText(read, header?.charset ?? '', fallback), bytes);
+      const header = readHl7Header(bytes);
+      readMsa(bytes);
+      const acknowledgement = buildHl7Ack(header, { code: 'AE', text: reason });
+      // An odd separator or character set may spoil what is read back, but not the writing.
+      if (header?.separator === '|' && !/[\r\n]/.test(header.controlId) && acknowledgement.length < 16_384)
+        assert.equal(readMsa(acknowledgement)?.controlId, header.controlId);
+      const read = decodeHl7Text(bytes, header?.charset ?? '', fallback);
+      assert.deepEqual(encodeHl7Text(read, header?.charset ?? '', fallback), bytes);
     },
   ),
   target('folders: control file', mutated(CONTROL, `\uFEFF${CONTROL}`), [InvalidMessageError], (text) => {
@@ -193,6 +193,6 @@ export const EDGES: Target[] = [
     'sandbox: its command line',
     fc.array(fc.oneof(flags, fc.string()), { maxLength: 6 }),
     [ConfigurationError],
-    (words) => readCommandLine(words, {}),
+    (words) => readSandboxOptions(words, {}),
   ),
 ];

@@ -38,8 +38,8 @@ const FAULTS: Fault[] = [
   {
     target: 'settings: one wrong field of mesh-config',
     file: 'nodes/shared/settings.ts',
-    check: 'number >= limits.least',
-    without: 'number >= -limits.most',
+    check: 'number >= limits.min',
+    without: 'number >= -limits.max',
   },
   {
     target: 'protocol: headers that MESH takes',
@@ -104,8 +104,8 @@ const FAULTS: Fault[] = [
   {
     target: 'protocol: what tracking',
     file: 'lib/protocol/responses.ts',
-    check: 'answer.local_id || answer.localId',
-    without: 'answer.localId || undefined',
+    check: 'response.local_id || response.localId',
+    without: 'response.localId || undefined',
   },
   {
     target: 'protocol: workflow patterns',

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import type { NodeAPI } from 'node-red';
 import { ENVIRONMENTS, MAX_REQUEST_BYTES, readMailboxOptions, type MailboxOptions } from '../../lib/config';
 import { ConfigurationError } from '../../lib/errors';
-import { deadlineSettings } from '../../nodes/send/deadline-settings';
+import { deadlineSettings } from '../../nodes/send/acknowledgement-settings';
 import { readMailboxSettings } from '../../nodes/mailbox/mailbox-settings';
 import { readPollSettings } from '../../nodes/receive/poll-settings';
 import { POISON } from '../harness/arbitraries';

@@ -8,7 +8,8 @@ import { ConfigurationError, StorageError } from '../../lib/errors';
 import { sqliteSide, TABLES } from '../../lib/store/tools/side';
 import { INCOMING_COLUMN_NAMES, parseIncoming } from '../../lib/store/rows/incoming';
 import { ledgerEntry } from '../../lib/store/rows/ledger';
-import { OUTGOING_COLUMN_NAMES, OUTGOING_STATES, outgoingOf, parseOutgoing } from '../../lib/store/rows/outgoing';
+import { OUTGOING_STATES } from '../../lib/message-states';
+import { OUTGOING_COLUMN_NAMES, outgoingOf, parseOutgoing } from '../../lib/store/rows/outgoing';
 import type { Row } from '../../lib/store/rows/parse';
 import { MARK, target, thrownBy, unless, type Target } from './target';
 

@@ -1,4 +1,4 @@
-/** Everything that an async iterable gives. */
+/** Collects everything that an async iterable yields. */
 export async function allOf<T>(source: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const each of source) all.push(each);

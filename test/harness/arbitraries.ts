@@ -1,17 +1,20 @@
-/** Inputs for property tests and for `npm run test:fuzz`: pieces of the formats in any order, and real inputs, spoilt. */
+/**
+ * Inputs for property tests and for `npm run test:fuzz`: fragments of the formats in any order, and damaged real
+ * inputs.
+ */
 import * as fc from 'fast-check';
 
 const joined = (pieces: fc.Arbitrary<string>, maxLength: number): fc.Arbitrary<string> =>
   fc.array(pieces, { maxLength }).map((found) => found.join(''));
 
 const HL7_PIECES = '|,^,~,\\,&,\r,\n,\r\n,\x1c,MSH|^~\\&|,PID|,OBX|1|,\\F\\,\\X0D\\'.split(',');
-/** An HL7 v2 message of pieces. */
+/** An HL7 v2 message made of fragments. */
 export const hl7Text = joined(fc.oneof(fc.constantFrom(...HL7_PIECES), fc.string({ maxLength: 5 })), 40).map(
   (text) => `MSH|^~\\&|${text}`,
 );
 
 const EDIFACT_PIECES = ["UNH+1+X'", 'NAD+', "UNT+2+1'", "UNZ+1+1'", "UNG+1'", '+', ':', '?', "'", "?'", '\n', '*'];
-/** An EDIFACT interchange of pieces. */
+/** An EDIFACT interchange made of fragments. */
 export const edifactText = fc
   .tuple(
     fc.constantFrom('', "UNA:+.? '", 'UNA|*.! ~'),
@@ -41,12 +44,12 @@ const XML_PIECES = [
   '?>',
   '<id value="1"/>',
 ];
-/** FHIR XML of pieces. */
+/** FHIR XML made of fragments. */
 export const fhirXmlText = joined(fc.oneof(fc.constantFrom(...XML_PIECES), fc.string({ maxLength: 4 })), 20);
 
 const text = fc.string({ minLength: 1, unit: 'grapheme' });
 const extension = fc.record({ url: text, valueString: text });
-/** A Patient as JSON, its texts of any characters. */
+/** A Patient as JSON, with texts of any characters. */
 export const fhirPatient = fc.record(
   {
     resourceType: fc.constant('Patient'),
@@ -66,7 +69,7 @@ export const fhirPatient = fc.record(
   { requiredKeys: ['resourceType'] },
 );
 
-/** Texts that have undone programs before. */
+/** Texts that have broken programs before. */
 export const POISON: readonly string[] = [
   '__proto__',
   'constructor',
@@ -89,7 +92,10 @@ export const POISON: readonly string[] = [
   ' '.repeat(300),
 ];
 
-/** Real inputs with up to five faults: a part cut out, something put in, a part repeated (up to 100,000 characters in all). */
+/**
+ * Real inputs with up to five faults: a part removed, replaced or repeated (up to 100,000 more characters), or a text
+ * inserted.
+ */
 export function mutated(...seeds: string[]): fc.Arbitrary<string> {
   const put = fc.oneof(
     fc.constantFrom(...POISON),

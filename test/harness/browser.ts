@@ -1,6 +1,6 @@
 /**
- * The editor of a real Node-RED in a real browser: Chromium, headless, by playwright-core. A test opens the editor with
- * flows, works in it as a person would, and ends with `noErrors`.
+ * The editor of a real Node-RED in a headless Chromium, driven by playwright-core. A test opens the editor with flows,
+ * uses it as a person would, and ends with `noErrors`.
  */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -8,9 +8,9 @@ import { dirname, join } from 'node:path';
 import type { Suite } from 'mocha';
 import { chromium, type Browser, type Locator, type Page } from 'playwright-core';
 import { ROOT, type NodeRedMajor, type NodeRedOptions, type RealNodeRed } from './node-red';
-import { MAJORS as BOTH, startNodeRed } from '../journeys/support';
+import { MAJORS as BOTH, startNodeRed } from './flows';
 
-/** Where a Chromium usually is; MESH_TEST_CHROMIUM names another. */
+/** The usual paths of a Chromium, after the one that MESH_TEST_CHROMIUM names. */
 const CHROMIUMS = [
   process.env['MESH_TEST_CHROMIUM'] ?? '',
   '/usr/bin/chromium',
@@ -21,21 +21,22 @@ const CHROMIUMS = [
   'C:\\Program Files (x86)\\Microsoft\\Edge\\Application\\msedge.exe',
 ];
 
-const NO_CHROMIUM = 'no Chromium found: install one (apt-get install chromium) or name it in MESH_TEST_CHROMIUM';
+const NO_CHROMIUM = 'no Chromium found: install one (apt-get install chromium) or set MESH_TEST_CHROMIUM to its path';
 
-/** One of them where the suite names it (scripts/test.ts runs the two side by side), else both. */
+/** The major version that NODE_RED names (scripts/test.ts runs the two side by side), else both. */
 export const MAJORS = BOTH.filter((major) => (process.env['NODE_RED'] ?? major) === major);
 
-export type Theme = 'light' | 'dark';
+type Theme = 'light' | 'dark';
 
-/** The themes that a Node-RED has by itself: 4.1 has no dark one. */
+/** The themes that each Node-RED has: 4.1 has no dark theme. */
 export const THEMES: Record<NodeRedMajor, Theme[]> = { '4': ['light'], '5': ['light', 'dark'] };
 
 let browser: Browser | undefined;
 
 /**
- * Skips a suite where there is no Chromium, saying so. In CI that is an error, thrown here, before a server is started that
- * nobody would close. First in its suite: Mocha adds no hook to a suite that is pending already.
+ * Skips a suite and says so if there is no Chromium. Must be called first in the suite: Mocha adds no hook to a pending
+ * suite.
+ * @throws Error in CI when there is no Chromium, before the suite starts a server that would not be closed
  */
 export function needsChromium(suite: Suite): void {
   suite.timeout(120_000);
@@ -47,15 +48,15 @@ export function needsChromium(suite: Suite): void {
   suite.afterAll('close the browser', closeBrowser);
 }
 
-/** Where there is no suite that does it. */
+/** Closes the browser. A suite that called {@link needsChromium} does so itself. */
 export async function closeBrowser(): Promise<void> {
   await browser?.close();
   browser = undefined;
 }
 
 /**
- * The first suggestion below a field is this workflow. The suggestions for the first letters are shown for a moment too, and
- * Enter takes the first of what is shown.
+ * Waits until the first suggestion below a field is this workflow. The suggestions for the first letters are shown
+ * briefly too, and Enter takes the first suggestion shown.
  */
 export async function suggestedFirst(page: Page, workflowId: string): Promise<void> {
   await page.waitForFunction((wanted) => {
@@ -73,7 +74,7 @@ async function theBrowser(): Promise<Browser> {
   assert.ok(executablePath, NO_CHROMIUM);
   browser ??= await chromium.launch({
     executablePath,
-    // Chromium's own sandbox does not run as root, as in most containers. The rest keeps it off the network.
+    // Chromium's own sandbox does not run as root, as in most containers. The other arguments keep it off the network.
     args: [
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
       '--disable-gpu',
@@ -86,9 +87,9 @@ async function theBrowser(): Promise<Browser> {
   return browser;
 }
 
-/** The editor of one Node-RED, open in a page. */
+/** The editor of one Node-RED in a page. */
 export class Editor {
-  /** What the console showed as an error, and what the page threw. */
+  /** Errors in the console, and errors that the page threw. */
   readonly errors: string[] = [];
 
   private constructor(
@@ -100,14 +101,14 @@ export class Editor {
 
   /**
    * Starts a Node-RED with `flows` and opens its editor. `theme` dark needs Node-RED 5.
-   * @param options as for the journeys' `startNodeRed`, and the page's theme and size
+   * @param options those of `startNodeRed`, and the page's theme and size
    */
   static async open(
     options: Omit<NodeRedOptions, 'userDir'> & {
       userDir?: string;
       theme?: Theme;
       size?: { width: number; height: number };
-      /** For a Node-RED into which the package is still to be installed. */
+      /** True for a Node-RED in which the package is not installed yet. */
       withoutPack?: boolean;
     },
   ): Promise<Editor> {
@@ -125,7 +126,6 @@ export class Editor {
       // Node-RED 5 keeps the choice of theme in the browser.
       await context.addInitScript((chosen) => localStorage.setItem('view-dark-theme', chosen), theme);
       const page = await context.newPage();
-      // What does not come within this does not come.
       page.setDefaultTimeout(15_000);
       const editor = new Editor(nodeRed, page, theme, async () => {
         await context.close();
@@ -157,7 +157,7 @@ export class Editor {
     await this.page.locator('#red-ui-loading-progress').waitFor({ state: 'hidden' });
   }
 
-  /** Opens a node's edit dialog and gives the tray it stands in. */
+  /** Opens a node's edit dialog and returns its tray. */
   async edit(id: string): Promise<Locator> {
     await this.page.evaluate((node) => {
       const { RED } = globalThis as unknown as { RED: EditorGlobal };
@@ -166,7 +166,7 @@ export class Editor {
     return this.#tray();
   }
 
-  /** Opens the edit dialog of a config node, or of a new one of this type. */
+  /** Opens the edit dialog of a config node, or of a new one of this type, and returns its tray. */
   async editConfig(type: string, id = '_ADD_'): Promise<Locator> {
     await this.page.evaluate(
       ([ofType, ofId]) => {
@@ -178,7 +178,7 @@ export class Editor {
     return this.#tray();
   }
 
-  /** Puts a new node of a type on the open tab, with its defaults, as dragging it from the palette does. Gives its id. */
+  /** Adds a new node with its defaults to the open tab, as dragging it from the palette does, and returns its id. */
   async add(type: string): Promise<string> {
     return this.page.evaluate((ofType) => {
       const { RED } = globalThis as unknown as { RED: EditorGlobal };
@@ -206,7 +206,7 @@ export class Editor {
   async #tray(): Promise<Locator> {
     const tray = this.page.locator('.red-ui-tray').last();
     await tray.locator('.red-ui-tray-body form, .red-ui-tray-body .form-row').first().waitFor();
-    // The tray slides in; a click on what still moves goes astray.
+    // The tray slides in; a click on a moving element misses it.
     await this.page.waitForFunction(() => {
       const last = [...document.querySelectorAll('.red-ui-tray')].at(-1);
       const right = last?.getBoundingClientRect().right ?? Infinity;
@@ -250,18 +250,18 @@ export class Editor {
     return sidebar;
   }
 
-  /** Cancels whatever dialogs are open. */
+  /** Cancels all open dialogs. */
   async cancelAll(): Promise<void> {
     while ((await this.page.locator('.red-ui-tray').count()) > 0) await this.cancel();
   }
 
-  /** Loads the editor anew; what is not deployed is gone. */
+  /** Reloads the editor; changes that are not deployed are lost. */
   async reload(): Promise<void> {
     await this.page.reload();
     await this.#loaded();
   }
 
-  /** Imports an example of this package as a person does: menu, Import, Examples. It gets a tab of its own. */
+  /** Imports an example of this package as a person does (menu, Import, Examples), into its own tab. */
   async importExample(name: string): Promise<void> {
     await this.page.evaluate(() => {
       const { RED } = globalThis as unknown as { RED: EditorGlobal };
@@ -270,18 +270,18 @@ export class Editor {
     const tree = this.page.locator('#red-ui-clipboard-dialog-import-tab-examples');
     await tree.getByText('node-red-nhs-mesh').click();
     const ok = this.page.locator('#red-ui-clipboard-dialog-ok');
-    // A click on a tree that is still unfolding chooses nothing.
+    // A click on a tree that is still unfolding selects nothing.
     for (let tries = 0; tries < 10 && !(await ok.isEnabled()); tries += 1) {
       await tree.getByText(name, { exact: true }).click();
       await this.page.waitForTimeout(100 * tries);
     }
     await ok.click();
     await this.page.locator('#red-ui-clipboard-dialog').waitFor({ state: 'hidden' });
-    // The dialog closes before the example has come from the server.
+    // The dialog closes before the example has arrived from the server.
     await this.page.locator('#red-ui-header-button-deploy:not(.disabled)').waitFor({ timeout: 60_000 });
   }
 
-  /** Deploys what is in the editor and waits until Node-RED has it. */
+  /** Deploys the flows in the editor and waits until Node-RED has them. */
   async deploy(): Promise<void> {
     await this.page.evaluate(() => {
       const { RED } = globalThis as unknown as { RED: EditorGlobal };
@@ -291,8 +291,10 @@ export class Editor {
     await this.page.locator('#red-ui-header-button-deploy.disabled').waitFor({ timeout: 30_000 });
   }
 
-  /** Faults that axe-core calls serious or critical in a part of the page, each in a line; the colours of this theme included. */
-  async seriousFaults(selector: string): Promise<string[]> {
+  /**
+   * Returns a line for each violation that axe-core rates serious or critical in a part of the page, colours included.
+   */
+  async seriousViolations(selector: string): Promise<string[]> {
     await this.page.evaluate(axeSource());
     return this.page.evaluate(async (within) => {
       const { axe } = globalThis as unknown as { axe: Axe };
@@ -304,8 +306,8 @@ export class Editor {
   }
 
   /**
-   * Keeps a picture of a part of the page in docs/pictures where MESH_PICTURES=1 asks for it; so a test run leaves the tree
-   * as it was.
+   * Saves a picture of a part of the page in docs/pictures, only with MESH_PICTURES=1, so that a usual test run leaves
+   * the tree unchanged.
    */
   async picture(name: string, part: Locator | Page = this.page): Promise<void> {
     if (process.env['MESH_PICTURES'] !== '1') return;
@@ -316,7 +318,7 @@ export class Editor {
 
   /** Fails if the console showed an error or the page threw one. */
   noErrors(): void {
-    // Node-RED 5 asks its project for news at a start; here is no network.
+    // Node-RED 5 asks nodered.org for news when it starts; the tests have no network.
     const ours = this.errors.filter(
       (error) => !/nodered\.org|ERR_INTERNET_DISCONNECTED|ERR_NAME_NOT_RESOLVED/.test(error),
     );
@@ -333,7 +335,7 @@ interface Axe {
   }>;
 }
 
-/** What the tests use of the editor's own global. */
+/** The part of the editor's global `RED` that the tests use. */
 interface EditorGlobal {
   nodes: { node(id: string): unknown; getType(type: string): unknown };
   editor: { edit(node: unknown): void; editConfig(name: string, type: string, id: string): void };

@@ -1,4 +1,4 @@
-/** Certificates for servers and clients of the tests, under a CA of their own. */
+/** Certificates for the tests' servers and clients, issued by the tests' own CAs. */
 import 'reflect-metadata';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
@@ -6,31 +6,31 @@ import * as x509 from '@peculiar/x509';
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** PEM. */
-export interface Pair {
+/** A certificate and its private key, in PEM. */
+export interface CertificateAndKey {
   cert: string;
   key: string;
 }
 
-/** What a certificate is to say. */
-export interface RequestedAcknowledgements {
+/** The contents of a certificate. */
+interface CertificateOptions {
   commonName?: string;
-  /** Names and addresses. Default: localhost and 127.0.0.1. */
+  /** Host names and IP addresses. Default: localhost and 127.0.0.1. */
   names?: string[];
   usage?: 'server' | 'client';
   notAfter?: Date;
 }
 
-/** A CA. */
+/** A certificate authority. `cert` is its own certificate, in PEM. */
 export interface Authority {
   readonly cert: string;
-  issue(wanted?: RequestedAcknowledgements): Promise<Pair>;
+  issue(options?: CertificateOptions): Promise<CertificateAndKey>;
 }
 
 const newKeys = (): Promise<CryptoKeyPair> => crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
 const serial = (): string => `01${Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString('hex')}`;
 
-/** Makes a CA of this name. */
+/** Creates a CA with this name. */
 export async function authority(name: string): Promise<Authority> {
   const keys = await newKeys();
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
@@ -45,7 +45,7 @@ export async function authority(name: string): Promise<Authority> {
   return {
     cert: ca.toString('pem'),
     async issue({ commonName = 'localhost', names = ['localhost', '127.0.0.1'], usage = 'server', notAfter } = {}) {
-      const own = await newKeys();
+      const subjectKeys = await newKeys();
       const cert = await x509.X509CertificateGenerator.create({
         serialNumber: serial(),
         subject: [{ CN: [commonName] }],
@@ -53,7 +53,7 @@ export async function authority(name: string): Promise<Authority> {
         notBefore: new Date(Date.now() - 50 * DAY_MS),
         notAfter: notAfter ?? new Date(Date.now() + 50 * DAY_MS),
         signingAlgorithm: ALGORITHM,
-        publicKey: own.publicKey,
+        publicKey: subjectKeys.publicKey,
         signingKey: keys.privateKey,
         extensions: [
           new x509.ExtendedKeyUsageExtension([
@@ -64,16 +64,19 @@ export async function authority(name: string): Promise<Authority> {
           ),
         ],
       });
-      const key = x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', own.privateKey), 'PRIVATE KEY');
+      const key = x509.PemConverter.encode(
+        await crypto.subtle.exportKey('pkcs8', subjectKeys.privateKey),
+        'PRIVATE KEY',
+      );
       return { cert: cert.toString('pem'), key };
     },
   };
 }
 
-let shared: Promise<{ ca: string; server: Pair }> | undefined;
+let shared: Promise<{ ca: string; server: CertificateAndKey }> | undefined;
 
-/** One CA and one server certificate for all tests that do not care. */
-export function serverCertificate(): Promise<{ ca: string; server: Pair }> {
+/** Returns a CA and a server certificate for localhost, which all tests of the process share. */
+export function serverCertificate(): Promise<{ ca: string; server: CertificateAndKey }> {
   shared ??= authority('Test CA').then(async (ca) => ({ ca: ca.cert, server: await ca.issue() }));
   return shared;
 }

@@ -1,20 +1,20 @@
-/** What a test has opened is closed after it, in reverse order, also when it fails. */
+/** Closes what a test has opened, in reverse order, also when the test fails. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const open: Array<() => unknown> = [];
+const closers: Array<() => unknown> = [];
 
-/** Runs `close` after the test under way. */
+/** Calls `close` after the test under way. */
 export function afterThisTest(close: () => unknown): void {
-  open.push(close);
+  closers.push(close);
 }
 
 afterEach(async () => {
-  for (const close of open.splice(0).toReversed()) await close();
+  for (const close of closers.splice(0).toReversed()) await close();
 });
 
-/** An empty folder, removed after the test. */
+/** Returns the path of an empty folder, which is removed after the test. */
 export async function emptyFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'mesh-test-'));
   afterThisTest(() => rm(folder, { recursive: true, force: true }));

@@ -1,17 +1,35 @@
-/** Clocks for what takes hours. */
+/** Clocks and time lines on which hours pass in seconds. */
+import type { TimeLine } from '../../lib/clock';
 import type { Clock } from '../../lib/index';
 
-/** Goes on like the real one, and jumps. */
-export interface SteppedClock extends Clock {
-  /** Lets so much time pass at once: whoever sleeps shorter wakes. */
+const HOUR_MS = 60 * 60 * 1000;
+const DAY_MS = 24 * HOUR_MS;
+/** A sleeper looks at its clock at least this often (machine time). */
+const LOOK_AGAIN_MS = 60_000;
+
+interface SteppedClock extends Clock {
+  /** Moves the clock forward and wakes whoever was to sleep no longer. */
   advance(ms: number): void;
 }
 
-/** `onAdvance` hears of each jump, e.g. to move a sandbox's clock as well. */
+/**
+ * Returns a clock that runs like the machine's, and jumps. `onAdvance` is called for each jump, e.g. to move a
+ * sandbox's clock.
+ */
 export function steppedClock(onAdvance: (ms: number) => void = () => undefined): SteppedClock {
+  return testClock(1, onAdvance);
+}
+
+/** Returns a clock that runs `speed` times as fast as the machine's. */
+export function scaledClock(speed: number): Clock {
+  return testClock(speed);
+}
+
+function testClock(speed: number, onAdvance: (ms: number) => void = () => undefined): SteppedClock {
+  const start = Date.now();
   let offset = 0;
   const sleepers = new Set<() => void>();
-  const now = (): number => Date.now() + offset;
+  const now = (): number => start + (Date.now() - start) * speed + offset;
   return {
     now,
     sleep(ms, signal) {
@@ -27,7 +45,7 @@ export function steppedClock(onAdvance: (ms: number) => void = () => undefined):
         const look = (): void => {
           clearTimeout(timer);
           if (signal.aborted || now() >= end) done();
-          else timer = setTimeout(look, Math.min(end - now(), 60_000)).unref();
+          else timer = setTimeout(look, Math.min((end - now()) / speed, LOOK_AGAIN_MS)).unref();
         };
         sleepers.add(look);
         signal.addEventListener('abort', done);
@@ -42,21 +60,22 @@ export function steppedClock(onAdvance: (ms: number) => void = () => undefined):
   };
 }
 
-/** So many times as fast as the real one. */
-export function scaledClock(factor: number): Clock {
-  const start = Date.now();
-  return {
-    now: () => start + (Date.now() - start) * factor,
-    sleep: (ms, signal) =>
-      new Promise((resolve) => {
-        if (signal.aborted) return resolve();
-        const done = (): void => {
-          clearTimeout(timer);
-          signal.removeEventListener('abort', done);
-          resolve();
-        };
-        const timer = setTimeout(done, Math.min(Math.max(0, ms) / factor, 60_000));
-        signal.addEventListener('abort', done);
-      }),
-  };
+/**
+ * Returns a time line for a Node-RED, `speed` times as fast as the machine's. It stays behind the machine's time for
+ * `behindMs` of machine time, so that no upload seems older than its attempt. A restarted Node-RED needs the same time
+ * line.
+ */
+export function fastClock(speed = 60, behindMs = HOUR_MS): TimeLine {
+  const now = Date.now();
+  return { machineStart: now, start: now - behindMs * speed, speed };
+}
+
+/**
+ * Returns a time line like {@link fastClock}'s that begins on a Wednesday of the past, so that working days pass at any
+ * time.
+ */
+export function weekdayClock(speed: number): TimeLine {
+  const sinceWednesday = (new Date().getUTCDay() + 4) % 7;
+  const wednesday = Math.floor(Date.now() / DAY_MS) * DAY_MS - (sinceWednesday + 7) * DAY_MS;
+  return { machineStart: Date.now(), start: wednesday, speed };
 }

@@ -1,26 +1,25 @@
-/** An HTTP proxy that knows CONNECT only, and asks for credentials if it is given some. */
+/** An HTTP proxy for CONNECT requests only, with or without credentials. */
 import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { listening } from './listening';
 
-/** A running one. */
-export interface ConnectProxy {
+interface ConnectProxy {
   readonly url: string;
-  /** `host:port` of every tunnel that was opened. */
+  /** The `host:port` of every tunnel that was opened. */
   readonly tunnels: string[];
-  /** How many requests were refused with 407. */
+  /** Returns how many requests were refused with 407. */
   readonly refused: () => number;
 }
 
-/** Starts one. `credentials`: `user:password`. */
+/** Starts a proxy. It refuses requests without these `credentials` (`user:password`), if any. */
 export async function connectProxy(credentials?: string): Promise<ConnectProxy> {
   const tunnels: string[] = [];
   let refused = 0;
   const sockets = new Set<Socket>();
   const server = createServer((_request, response) => response.writeHead(405).end());
   server.on('connect', (request, client: Socket) => {
-    const wanted = credentials && `Basic ${Buffer.from(credentials).toString('base64')}`;
-    if (wanted && request.headers['proxy-authorization'] !== wanted) {
+    const expected = credentials && `Basic ${Buffer.from(credentials).toString('base64')}`;
+    if (expected && request.headers['proxy-authorization'] !== expected) {
       refused += 1;
       client.end('HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n');
       return;

@@ -1,26 +1,29 @@
-/** One who takes messages from a poller and remembers everything that it is told. */
+/** A consumer of a poller that records all its calls. */
 import type { Delivery, InboxConsumer, InboxPoller, MeshError, PollerState } from '../../lib/index';
-import { until } from './mailboxes';
+import { until } from './until';
 
-/** What it was told. */
+/** A consumer, and the calls that it received. */
 export interface TestConsumer extends InboxConsumer {
   readonly deliveries: Delivery[];
-  readonly parkedOnes: Array<{ messageId: string; error: MeshError | undefined; deliveryCount: number }>;
+  readonly parkedMessages: Array<{ messageId: string; error: MeshError | undefined; deliveryCount: number }>;
   readonly failures: Array<{ error: MeshError; messageId: string | undefined }>;
   readonly states: PollerState[];
-  /** Ids in the order of delivery. */
+  /** Returns the message ids in the order of delivery. */
   ids(): string[];
 }
 
-/** Polls only when it is told to, and takes a thousand messages at once, unless `options` say otherwise. */
+/**
+ * Returns a consumer that polls only on demand and takes up to 1,000 messages at a time, unless `options` say
+ * otherwise.
+ */
 export function consumer(options: Partial<InboxConsumer> = {}): TestConsumer {
   const one: TestConsumer = {
     workflows: [],
-    maxInFlight: 1000,
+    maxLeases: 1000,
     intervalMs: 0,
     acknowledge: 'flow',
     deliveries: [],
-    parkedOnes: [],
+    parkedMessages: [],
     failures: [],
     states: [],
     ids: () => one.deliveries.map((delivery) => delivery.received.message.messageId),
@@ -30,20 +33,20 @@ export function consumer(options: Partial<InboxConsumer> = {}): TestConsumer {
       await options.deliver?.(delivery);
     },
     parked: (message, error, deliveryCount) =>
-      void one.parkedOnes.push({ messageId: message.messageId, error, deliveryCount }),
+      void one.parkedMessages.push({ messageId: message.messageId, error, deliveryCount }),
     failed: (error, messageId) => void one.failures.push({ error, messageId }),
     changed: (state) => void one.states.push(state),
   };
   return one;
 }
 
-/** Lists, and waits until everything that comes of it is done. `one` has to be among the poller's consumers. */
+/** Polls, and waits until the poll and its deliveries are done. `one` must be a consumer of the poller. */
 export async function pollAndWait(poller: InboxPoller, one: TestConsumer): Promise<void> {
   poller.poll();
   await idle(one);
 }
 
-/** Waits until the poller of this consumer has nothing to do. */
-export function idle(one: TestConsumer, patienceMs?: number): Promise<void> {
-  return until('the poller to be idle', () => one.states.at(-1)?.polling === false, patienceMs);
+/** Waits until the consumer's poller is idle. */
+export async function idle(one: TestConsumer, patienceMs?: number): Promise<void> {
+  await until('the poller to be idle', () => one.states.at(-1)?.polling === false, patienceMs);
 }

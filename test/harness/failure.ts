@@ -1,45 +1,51 @@
-/** The error of something that has to fail. */
+/** The errors of calls that must fail. */
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 
-// Only its prototype counts: the base class MeshError has a protected constructor.
-type Kind<E> = { prototype: E; name: string; [Symbol.hasInstance](value: unknown): boolean };
+// Only the prototype matters: the base class MeshError has a protected constructor.
+type ErrorClass<E> = { prototype: E; name: string; [Symbol.hasInstance](value: unknown): boolean };
 
-/** The error, which has to be of this class; fails if there is none. */
-export async function failure<E extends Error>(kind: Kind<E>, doing: Promise<unknown>): Promise<E> {
-  const outcome = await doing.then(
+/**
+ * Returns the error with which a promise rejects.
+ * @throws Error when the promise resolves, or rejects with another class
+ */
+export async function failure<E extends Error>(kind: ErrorClass<E>, action: Promise<unknown>): Promise<E> {
+  const outcome = await action.then(
     () => undefined,
     (error: unknown) => ({ error }),
   );
-  assert.ok(outcome, `${kind.name} was expected, and nothing failed`);
+  assert.ok(outcome, `${kind.name} was expected, but nothing failed`);
   if (outcome.error instanceof kind) return outcome.error as E;
   throw new Error(`${kind.name} was expected`, { cause: outcome.error });
 }
 
-/** The same for what fails at once. */
-export function thrown<E extends Error>(kind: Kind<E>, doing: () => unknown): E {
+/**
+ * Returns the error that a function throws.
+ * @throws Error when it throws none, or one of another class
+ */
+export function thrown<E extends Error>(kind: ErrorClass<E>, action: () => unknown): E {
   try {
-    doing();
+    action();
   } catch (error) {
     if (error instanceof kind) return error as E;
     throw new Error(`${kind.name} was expected`, { cause: error });
   }
-  return assert.fail(`${kind.name} was expected, and nothing failed`);
+  return assert.fail(`${kind.name} was expected, but nothing failed`);
 }
 
 /**
- * Everything that an error says, its causes included: messages, stacks, and all own properties, as a log, a Catch
- * node or the console would have them.
+ * Returns all text of an error and its causes: messages, stacks and own properties, as a log, a Catch node or the
+ * console would show them.
  */
-export function everythingSaid(error: unknown): string {
-  const said: string[] = [inspect(error, { depth: 6 })];
+export function fullErrorText(error: unknown): string {
+  const texts: string[] = [inspect(error, { depth: 6 })];
   const seen = new Set<unknown>();
   for (let each: unknown = error; each instanceof Error && !seen.has(each); each = each.cause) {
     seen.add(each);
-    said.push(each.message, each.stack ?? '', ownProperties(each));
-    if (each instanceof AggregateError) said.push(...each.errors.map(everythingSaid));
+    texts.push(each.message, each.stack ?? '', ownProperties(each));
+    if (each instanceof AggregateError) texts.push(...each.errors.map(fullErrorText));
   }
-  return said.join('\n');
+  return texts.join('\n');
 }
 
 function ownProperties(error: Error): string {

@@ -1,72 +1,71 @@
-/**
- * A server that plays MESH as the test wants it, mostly wrongly: it checks no token, and answers whatever it is told to.
- * It remembers every request.
- */
+/** A server that imitates MESH as a test wants it, mostly wrongly. It checks no token and records every request. */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { serverCertificate } from './certificates';
 import { listening } from './listening';
 
-/** What it answers to one request. */
-export interface Answer {
+/** The response to one request. */
+export interface HostileResponse {
   /** Default 200. */
   status?: number;
   headers?: Record<string, string | number>;
-  /** Written piece by piece, with a moment in between. */
+  /** The pieces are written one by one, with a pause after each. */
   body?: Buffer | Buffer[];
-  /** Between two pieces (milliseconds). Default 2. */
+  /** The pause after a piece (milliseconds). Default 2. */
   every?: number;
-  /** Told of each piece that the socket has taken. */
+  /** Called after each piece that the socket has accepted. */
   onWritten?: (bytes: number) => void;
   /**
-   * After the body: `end` it properly (default), `break` the connection, or `hang` without another byte. `close`: no length is
-   * given at all, and the end of the connection ends the body.
+   * What follows the body: `end` ends it properly (default), `break` breaks the connection, `hang` sends nothing more.
+   * With `close` the response has no length, and the end of the connection ends the body.
    */
   ending?: 'end' | 'break' | 'hang' | 'close';
 }
 
-/** A request as it came. */
-export interface Seen {
+/** A request as it arrived. */
+interface RecordedRequest {
   method: string;
   path: string;
   headers: IncomingHttpHeaders;
   body: Buffer;
 }
 
-/** A running one. */
 export interface HostileMesh {
   readonly url: string;
   readonly port: number;
   readonly ca: string;
-  readonly seen: Seen[];
-  /** Requests with this method. */
+  readonly seen: RecordedRequest[];
+  /** Returns the number of requests with this method. */
   count(method: string): number;
-  /** Connections that are open. */
+  /** Returns the number of open connections. */
   connections(): number;
 }
 
-/** `answer` gets each request and its number, from 1, among those of the same method and path; `hang`: no answer at all. */
+/**
+ * Starts the server. `respond` gets each request and its number, from 1, among those with the same method and path. It
+ * returns the response, or `hang` for none, or `break` to break the connection.
+ */
 export async function hostileMesh(
-  answer: (request: Seen, number: number) => Answer | 'hang' | 'break',
+  respond: (request: RecordedRequest, number: number) => HostileResponse | 'hang' | 'break',
   tls: ServerOptions = {},
 ): Promise<HostileMesh> {
   const { ca, server: pair } = await serverCertificate();
-  const seen: Seen[] = [];
+  const seen: RecordedRequest[] = [];
   const sockets = new Set<Socket>();
   const server = createServer({ ...pair, ...tls }, (request, response) => {
-    void respond(request, response).catch(() => request.socket.destroy());
+    void handle(request, response).catch(() => request.socket.destroy());
   });
-  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const pieces: Buffer[] = [];
     for await (const piece of request as AsyncIterable<Buffer>) pieces.push(piece);
     const { method = '', url: path = '', headers } = request;
     const one = { method, path, headers, body: Buffer.concat(pieces) };
     seen.push(one);
-    const told = answer(one, seen.filter((other) => other.method === method && other.path === path).length);
-    if (told === 'hang') return;
-    if (told === 'break') request.socket.destroy();
-    else await write(response, told);
+    const reaction = respond(one, seen.filter((other) => other.method === method && other.path === path).length);
+    if (reaction === 'hang') return;
+    if (reaction === 'break') request.socket.destroy();
+    else await write(response, reaction);
   }
   const port = await listening(server, sockets);
   const count = (method: string): number => seen.filter((one) => one.method === method).length;
@@ -75,7 +74,7 @@ export async function hostileMesh(
 
 async function write(
   response: ServerResponse,
-  { status = 200, headers = {}, body = [], ending, every = 2, onWritten }: Answer,
+  { status = 200, headers = {}, body = [], ending, every = 2, onWritten }: HostileResponse,
 ): Promise<void> {
   if (ending === 'close') response.useChunkedEncodingByDefault = false;
   response.writeHead(status, headers);

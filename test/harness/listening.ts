@@ -1,17 +1,18 @@
 /** A test's own server on a free port of this machine. */
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { afterThisTest } from './cleanup';
+import { listenOn } from './ports';
 
 /**
- * Starts to listen, and gives the port. After the test the server is closed, and every socket that it knows of is destroyed: what
- * is in `sockets` by then (others than its own clients may be), and its clients.
+ * Starts a server and returns its port. After the test the server is closed, and every socket in `sockets` is
+ * destroyed: this function adds the server's clients, and the caller may add others.
  */
 export async function listening(server: Server, sockets: Set<Socket> = new Set()): Promise<number> {
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listenOn(server);
   afterThisTest(
     () =>
       new Promise((resolve) => {
@@ -19,5 +20,5 @@ export async function listening(server: Server, sockets: Set<Socket> = new Set()
         for (const socket of sockets) socket.destroy();
       }),
   );
-  return (server.address() as AddressInfo).port;
+  return port;
 }

@@ -1,27 +1,33 @@
-/** Sandboxes and mailboxes that are closed after the test. Retries come fast, so that tests do. */
+/** Sandboxes and mailboxes that are closed after the test. Retries are fast, so that tests are. */
 import { openMailbox, type Mailbox, type MailboxOptions } from '../../lib/index';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../lib/sandbox/index';
 import { afterThisTest } from './cleanup';
-import type { HostileMesh } from './hostile-mesh';
 
-/** A sandbox with X26ABC1, X26ABC2 and X26ABC3. Without TLS where the test is not about it. */
+/** Starts a sandbox with X26ABC1, X26ABC2 and X26ABC3, by default without TLS. */
 export async function sandbox(options: SandboxOptions = { protocol: 'http' }): Promise<Sandbox> {
   const started = await startSandbox(options);
   afterThisTest(() => started.close());
   return started;
 }
 
-/** X26ABC1, or what `options` say, at a sandbox or another server. */
-export function mailboxAt(
-  server: Pick<Sandbox, 'url' | 'ca'> | Pick<HostileMesh, 'url' | 'ca'>,
-  options: Partial<MailboxOptions> = {},
-): Mailbox {
-  const mailbox = openMailbox({
-    environment: server.url,
+/** The address of a sandbox or another server, and its CA if it has TLS. */
+export type Address = { url: string; ca: string | undefined } | { url: string; ca?: string };
+
+/** Returns the options of X26ABC1 at a server. */
+export function accessTo({ url, ca }: Address): MailboxOptions {
+  return {
+    environment: url,
     mailboxId: 'X26ABC1',
     password: 'password',
     sharedKey: 'TestKey',
-    ...(server.ca === undefined ? {} : { tls: { ca: server.ca } }),
+    ...(ca === undefined ? {} : { tls: { ca } }),
+  };
+}
+
+/** Opens X26ABC1, or the mailbox that `options` name, at a sandbox or another server. */
+export function mailboxAt(server: Address, options: Partial<MailboxOptions> = {}): Mailbox {
+  const mailbox = openMailbox({
+    ...accessTo(server),
     retry: { attempts: 3, baseMs: 2, capMs: 10 },
     ...options,
   });
@@ -29,7 +35,7 @@ export function mailboxAt(
   return mailbox;
 }
 
-/** Sender and receiver at one sandbox. */
+/** Opens a sender's and a receiver's mailbox at one sandbox. */
 export function twoMailboxesAt(
   server: Sandbox,
   options: Partial<MailboxOptions> = {},
@@ -37,17 +43,8 @@ export function twoMailboxesAt(
   return { alice: mailboxAt(server, options), bob: mailboxAt(server, { ...options, mailboxId: 'X26ABC2' }) };
 }
 
-/** The operations that the sandbox has seen, in order. */
+/** Returns the operations that the sandbox has seen, in order; with `operation`, only those. */
 export function operations(server: Sandbox, operation?: string): string[] {
   const all = server.requests().map((request) => request.operation);
   return operation === undefined ? all : all.filter((each) => each === operation);
-}
-
-/** Waits until `fact` holds; fails after two seconds, saying which. */
-export async function until(what: string, fact: () => boolean | Promise<boolean>, patienceMs = 2000): Promise<void> {
-  const end = Date.now() + patienceMs;
-  while (!(await fact())) {
-    if (Date.now() > end) throw new Error(`in vain waited for: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 3));
-  }
 }

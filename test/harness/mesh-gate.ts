@@ -1,4 +1,6 @@
-/** What stands between us and MESH: a TCP gate that can be shut, and a proxy that breaks off what a test names. */
+/**
+ * What stands between us and MESH: a TCP gate that a test can shut, and a proxy that interferes with single requests.
+ */
 import type { IncomingMessage } from 'node:http';
 import { createServer, request as forward } from 'node:https';
 import { connect, createServer as createTcpServer, type Socket } from 'node:net';
@@ -6,24 +8,24 @@ import type { Sandbox } from '../../lib/sandbox/index';
 import { serverCertificate } from './certificates';
 import { listening } from './listening';
 
-/** A gate. */
-export interface Gate {
+interface Gate {
   readonly url: string;
   readonly ca: string;
+  /** Breaks every connection and accepts no new one. */
   shut(): void;
   open(): void;
-  /** Connections that were tried. */
-  readonly knocks: () => number;
+  /** Returns how many connections were tried. */
+  readonly attempts: () => number;
 }
 
-/** Shut, it breaks every connection and takes no new one. */
+/** Starts an open gate in front of a sandbox. */
 export async function gateTo(sandbox: Sandbox & { ca: string }): Promise<Gate> {
   let isOpen = true;
-  let knocks = 0;
+  let attempts = 0;
   const sockets = new Set<Socket>();
   const { port, protocol } = new URL(sandbox.url);
   const server = createTcpServer((socket) => {
-    knocks += 1;
+    attempts += 1;
     if (!isOpen) {
       socket.destroy();
       return;
@@ -33,9 +35,9 @@ export async function gateTo(sandbox: Sandbox & { ca: string }): Promise<Gate> {
     socket.on('close', () => target.destroy());
     socket.pipe(target).pipe(socket);
   });
-  const gate = await listening(server, sockets);
+  const gatePort = await listening(server, sockets);
   return {
-    url: `${protocol}//127.0.0.1:${gate}`,
+    url: `${protocol}//127.0.0.1:${gatePort}`,
     ca: sandbox.ca,
     shut() {
       isOpen = false;
@@ -44,24 +46,28 @@ export async function gateTo(sandbox: Sandbox & { ca: string }): Promise<Gate> {
     open() {
       isOpen = true;
     },
-    knocks: () => knocks,
+    attempts: () => attempts,
   };
 }
 
 /**
- * What the proxy does with a request: hands it on, breaks it off before its body, answers a status, never answers it (`hold`:
- * the server has not seen it; `swallow`: it has, and has answered).
+ * What the proxy does with a request: `pass` forwards it, `break` ends the connection before the body, a number is the
+ * status of the response. The client gets no response after `hold`, which keeps the request from the server, and after
+ * `swallow`, which drops the server's response.
  */
-export type Decision = 'pass' | 'break' | 'hold' | 'swallow' | number;
+export type Interference = 'pass' | 'break' | 'hold' | 'swallow' | number;
 
-/** Where the proxy hands requests on. `cert` and `key`: for a server that wants a client certificate. */
-export type Judged = Pick<Sandbox, 'url'> & { ca: string; cert?: string; key?: string };
+/** The server behind the proxy. `cert` and `key` are for a server that requires a client certificate. */
+type Upstream = Pick<Sandbox, 'url'> & { ca: string; cert?: string; key?: string };
 
-/** An HTTPS proxy in front of the sandbox that judges each request by its head. `answered`: told when the server has. */
-export async function decideBefore(
-  sandbox: Judged,
-  decide: (request: IncomingMessage) => Decision,
-  answered: (request: IncomingMessage) => void = () => undefined,
+/**
+ * Starts an HTTPS proxy in front of a server. `decide` is called with the head of each request, `onResponse` when the
+ * server has responded to it.
+ */
+export async function interceptingProxy(
+  upstream: Upstream,
+  decide: (request: IncomingMessage) => Interference,
+  onResponse: (request: IncomingMessage) => void = () => undefined,
 ): Promise<{ url: string; ca: string }> {
   const { ca, server: pair } = await serverCertificate();
   const server = createServer(pair, (request, response) => {
@@ -76,18 +82,19 @@ export async function decideBefore(
       return;
     }
     const { method, url, headers } = request;
-    const { ca: theirs, cert, key } = sandbox;
-    const onward = forward(new URL(url ?? '/', sandbox.url), { method, headers, ca: theirs, cert, key }, (answer) => {
-      answered(request);
+    const { ca: upstreamCa, cert, key } = upstream;
+    const options = { method, headers, ca: upstreamCa, cert, key };
+    const forwarded = forward(new URL(url ?? '/', upstream.url), options, (received) => {
+      onResponse(request);
       if (decision === 'swallow') {
-        answer.resume();
+        received.resume();
         return;
       }
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
+      response.writeHead(received.statusCode ?? 502, received.headers);
+      received.pipe(response);
     });
-    onward.on('error', () => response.destroy());
-    request.on('error', () => onward.destroy()).pipe(onward);
+    forwarded.on('error', () => response.destroy());
+    request.on('error', () => forwarded.destroy()).pipe(forwarded);
   });
   return { url: `https://127.0.0.1:${await listening(server)}`, ca };
 }

@@ -1,26 +1,25 @@
-/** Takes a check out of a file of this repository, for as long as something is run to see whether it misses it. */
+/** Removes a check from a source file while tests run, to see whether they notice. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT } from './node-red';
 
-const ROOT = join(__dirname, '..', '..');
-
-/** A fault that is made on purpose. */
+/** A deliberate fault. */
 export interface Mutation {
-  /** Below the root, e.g. `lib/payload/expand.ts`. */
+  /** Path from the root, e.g. `lib/payload/expand.ts`. */
   file: string;
-  /** The check, as it stands there, and what stands in its place: at every place where it stands. */
+  /** The check as the source has it, and its replacement. Every occurrence is replaced. */
   check: string;
   without: string;
-  /** A second guard against the same: both have to go. */
+  /** A second guard against the same fault, which is removed as well. */
   also?: Mutation;
 }
 
 /**
- * Whether a command (arguments of this Node.js) fails with the fault. The file is put back, also at Ctrl+C: the child gets that
- * too and ends.
+ * Returns true if a command (arguments of this Node.js) fails with the fault. The file is restored afterwards, also at
+ * Ctrl+C, which ends the child process too.
  */
-export function isFound({ file, check, without, also }: Mutation, args: readonly string[]): boolean {
+function isFound({ file, check, without, also }: Mutation, args: readonly string[]): boolean {
   const path = join(ROOT, file);
   const before = readFileSync(path, 'utf8');
   if (!before.includes(check)) throw new Error(`${file} has no such check: ${check}`);
@@ -36,7 +35,7 @@ export function isFound({ file, check, without, also }: Mutation, args: readonly
   }
 }
 
-/** Tries each, says what is found and what is missed, and ends with an error where one is missed. */
+/** Tries each mutation, or those whose titles contain the command line's words. A missed one sets exit code 1. */
 export function tryAll<Kind extends Mutation>(
   mutations: readonly Kind[],
   titleOf: (mutation: Kind) => string,

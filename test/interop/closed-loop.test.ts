@@ -3,9 +3,11 @@
  * but for their mailboxes, in a real Node-RED. Positive and negative outcomes come back to what was sent.
  */
 import assert from 'node:assert/strict';
-import { freePort, type RealNodeRed } from '../harness/node-red';
-import { exampleOn, until } from '../journeys/example-support';
-import { startNodeRed } from '../journeys/support';
+import type { RealNodeRed } from '../harness/node-red';
+import { exampleOn } from '../harness/examples';
+import { startNodeRed } from '../harness/flows';
+import { freePort } from '../harness/ports';
+import { untilInNodeRed } from '../harness/until';
 import { forNodes } from './support/for-nodes';
 import { officialSandbox, type Server } from './support/servers';
 
@@ -51,7 +53,7 @@ describe('The closed loop through the official sandbox', function () {
 
   /** Everybody is done with everything. */
   const inboxesAreEmpty = (): Promise<unknown> =>
-    until('empty inboxes', async () => {
+    untilInNodeRed('empty inboxes', async () => {
       const lists = await Promise.all(['X26ABC1', 'X26ABC2'].map((id) => server.mailbox(id).listInbox()));
       return lists.every(({ messageIds }) => messageIds.length === 0);
     });

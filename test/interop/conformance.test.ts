@@ -83,17 +83,17 @@ describe('The conformance run on the official sandbox', function () {
     const { code, findings } = await conformance('first-run');
     assert.deepEqual(verdicts(findings), [
       ...['201', '202', '401', '402', '501', '502', '601'].map((id) => [id, 'passed']),
-      ['701', 'not possible here', 'No disabled mailbox was given'],
+      ['701', 'not possible here', 'No disabled mailbox was specified'],
       ['702', 'passed'],
-      ['703', 'needs a person', 'MESH has to keep the message for five days first'],
+      ['703', 'needs a person', 'MESH must first keep the message for five days'],
       ['704', 'passed'],
-      ['705', 'needs a person', 'MESH has to keep the message for five days first'],
+      ['705', 'needs a person', 'MESH must first keep the message for five days'],
       ['801', 'passed'],
       ['802', 'passed'],
       [
         '803',
         'needs a person',
-        'Show a witness what your flow does with an undelivered message (status, Catch, mesh-track, the sidebar)',
+        'Show a witness how your flow handles an undelivered message (status, Catch, mesh-track, the sidebar)',
       ],
     ]);
     assert.equal(code, 0);

@@ -8,10 +8,11 @@ import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RealNodeRed } from '../harness/node-red';
-import { fastClock, until } from '../journeys/example-support';
-import { mailboxOn, sendAndPollFlow, text } from '../journeys/support';
+import { fastClock } from '../harness/clocks';
+import { untilInNodeRed } from '../harness/until';
+import { mailboxOn, sendAndPollFlow, text } from '../harness/flows';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
-import { decideBefore, type Decision } from '../harness/mesh-gate';
+import { interceptingProxy, type Interference } from '../harness/mesh-gate';
 import { forNodes } from './support/for-nodes';
 import { freshFile, payloadFile, sha256OfFile } from './support/payloads';
 import { officialSandbox, type Server } from './support/servers';
@@ -23,7 +24,7 @@ const MB = 1_000_000;
 interface World {
   nodeRed: () => RealNodeRed;
   /** Waits for this request, holds or swallows it, waits for `and`, and kills. What was asked before is forgotten. */
-  killAt: (what: string, how: Decision, and?: () => Promise<boolean>) => Promise<void>;
+  killAt: (what: string, how: Interference, and?: () => Promise<boolean>) => Promise<void>;
   restart: () => Promise<void>;
   /** Chunks of a broken-off download that are on the disk and noted there. */
   noted: () => Promise<number>;
@@ -40,12 +41,12 @@ describe('A Node-RED that is killed, on the official sandbox', function () {
   beforeEach(() => server.reset());
 
   async function world(): Promise<World> {
-    let last = { what: 'nothing', how: 'pass' as Decision, came: false };
+    let last = { what: 'nothing', how: 'pass' as Interference, came: false };
     let asked: string[] = [];
     const { ca, cert, key } = server.tls;
     const named = ({ method, url = '' }: IncomingMessage): string =>
       `${method} ${url.replace(/^\/messageexchange\/\w+/, '').replace(/[0-9A-F]{32}/, 'ID')}`;
-    const proxy = await decideBefore(
+    const proxy = await interceptingProxy(
       { url: server.url, ca, cert, key },
       (request) => {
         const name = named(request);
@@ -59,7 +60,7 @@ describe('A Node-RED that is killed, on the official sandbox', function () {
     const userDir = await mkdtemp(join(tmpdir(), 'mesh-interop-'));
     // What follows a lost answer comes in seconds.
     const start = (options: object): Promise<RealNodeRed> =>
-      RealNodeRed.start({ userDir, env: { MESH_TEST_CLOCK: clock }, ...options });
+      RealNodeRed.start({ userDir, clock, ...options });
     const clock = fastClock();
     let nodeRed = await start({ flows: [] });
     afterThisTest(async () => {
@@ -87,7 +88,7 @@ describe('A Node-RED that is killed, on the official sandbox', function () {
       },
       async killAt(what, how, and = async () => true) {
         last = { what, how, came: false };
-        await until(what, () => last.came && and());
+        await untilInNodeRed(what, () => last.came && and());
         await nodeRed.stop('SIGKILL');
         last = { what: 'nothing', how: 'pass', came: false };
         asked = [];
@@ -101,12 +102,12 @@ describe('A Node-RED that is killed, on the official sandbox', function () {
   /** Of the outbox, by the inject button before mesh-track. */
   async function outbox(nodeRed: RealNodeRed, list: string): Promise<Array<{ messageId?: string }>> {
     await nodeRed.inject('ask', [{ p: 'meshTrack', v: JSON.stringify({ list }), vt: 'json' }]);
-    return (await nodeRed.debug('answer')) as Array<{ messageId?: string }>;
+    return (await nodeRed.debug('tracked')) as Array<{ messageId?: string }>;
   }
 
   /** The outbox is done with one message, and Alice has that one, whole, and no other. */
   async function arrivedOnce(nodeRed: RealNodeRed, sha256: string): Promise<void> {
-    const settled = await until('a settled outbox', async () => {
+    const settled = await untilInNodeRed('a settled outbox', async () => {
       const open = [...(await outbox(nodeRed, 'waiting')), ...(await outbox(nodeRed, 'unknown'))];
       return open.length === 0 ? outbox(nodeRed, 'accepted') : undefined;
     });

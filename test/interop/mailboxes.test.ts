@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RealNodeRed } from '../harness/node-red';
-import { fastClock } from '../journeys/example-support';
-import { mailboxOn, startNodeRed } from '../journeys/support';
+import { fastClock } from '../harness/clocks';
+import { mailboxOn, startNodeRed } from '../harness/flows';
 import { forNodes, mailboxTab } from './support/for-nodes';
 import { payloadFile, sha256OfFile, type PayloadFile } from './support/payloads';
 import { officialSandbox, ourSandbox, workFolder, type Server } from './support/servers';
@@ -52,7 +52,7 @@ for (const [major, name, through] of [
       server = await through();
       await server.reset();
       // What becomes of a message is asked every few minutes.
-      ({ nodeRed, done } = await startNodeRed({ major, env: { MESH_TEST_CLOCK: fastClock() } }));
+      ({ nodeRed, done } = await startNodeRed({ major, clock: fastClock() }));
       const flow: unknown[] = [];
       for (const mailboxId of MAILBOXES) {
         const folder = join(await workFolder(), `${major}-${server.name}-${mailboxId}`.replaceAll(' ', '-'));

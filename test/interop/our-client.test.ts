@@ -242,7 +242,7 @@ describe('Our client and the official sandbox', function () {
       await new Promise<void>((resolve, reject) => {
         poller.add({
           workflows: [],
-          maxInFlight: 10,
+          maxLeases: 10,
           intervalMs: 0,
           acknowledge: 'flow',
           async deliver(delivery) {

@@ -1,13 +1,13 @@
-/** What holds for every file of examples/: it can be imported by itself, and is found and explained. */
+/** Rules for every file of examples/: it can be imported on its own, it is listed, and it is explained. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exampleFlows, ROOT } from '../harness/node-red';
 import { examples, welcomeFlow } from '../harness/welcome';
 
-/** Of first steps: README.md has them. */
+/** Examples for the first steps, which README.md explains. */
 const WITHOUT_RECIPE = new Set(['first-message', 'file-transfer']);
-/** Their recipe is that of the flow they are used in. */
+/** Returns the name of an example's recipe; the subflows share one. */
 const recipeOf = (name: string): string => (name.startsWith('subflow-') ? 'subflows' : name);
 
 describe('the example flows', () => {
@@ -15,16 +15,16 @@ describe('the example flows', () => {
     const nodes = exampleFlows(name);
     const ids = new Set(nodes.map(({ id }) => id));
 
-    it(`${name} has in it whatever it refers to`, () => {
+    it(`${name} contains every node that it refers to`, () => {
       for (const node of nodes) {
         const wires = ((node['wires'] ?? []) as string[][]).flat();
-        const refers = [...wires, node['z'], node['g'], node['mailbox']].filter((id) => id !== undefined && id !== '');
+        const references = [...wires, node['z'], node['g'], node['mailbox']].filter((id) => id !== undefined && id !== '');
         const type = node.type.startsWith('subflow:') ? [node.type.slice('subflow:'.length)] : [];
-        for (const id of [...refers, ...type]) assert.ok(ids.has(String(id)), `${node.id} refers to ${String(id)}`);
+        for (const id of [...references, ...type]) assert.ok(ids.has(String(id)), `${node.id} refers to ${String(id)}`);
       }
     });
 
-    it(`${name} is explained, has no code, and no secret`, () => {
+    it(`${name} is explained and has no code and no secret`, () => {
       const tab = nodes.find(({ type }) => type === 'tab');
       if (tab) {
         assert.ok(nodes.some(({ type, info }) => type === 'comment' && typeof info === 'string' && info !== ''));
@@ -33,7 +33,7 @@ describe('the example flows', () => {
       assert.doesNotMatch(text, /"type":"(function|exec)"|"credentials"|"password"|"sharedKey"/);
     });
 
-    it(`${name} has its recipe and its picture`, () => {
+    it(`${name} has a recipe and a picture`, () => {
       if (WITHOUT_RECIPE.has(name)) return;
       const recipe = join(ROOT, 'docs', 'recipes', `${recipeOf(name)}.md`);
       assert.ok(existsSync(recipe), recipe);
@@ -42,7 +42,7 @@ describe('the example flows', () => {
     });
   }
 
-  it('share no id but those of a whole subflow or mailbox that is the same', () => {
+  it('share no id except those of identical subflows and of mailboxes', () => {
     const seen = new Map<string, string>();
     for (const { name } of examples()) {
       for (const node of exampleFlows(name)) {
@@ -50,7 +50,7 @@ describe('the example flows', () => {
         if (seen.has(node.id)) {
           const isShared =
             node.type === 'mesh-config' || node.type === 'subflow' || String(node['z']).startsWith('mesh-');
-          assert.ok(isShared, `${node.id} is in ${name} and another`);
+          assert.ok(isShared, `${node.id} is in ${name} and in another example`);
           if (node.type !== 'mesh-config') assert.equal(text, seen.get(node.id), `${node.id} of ${name} differs`);
         }
         seen.set(node.id, text);
@@ -58,12 +58,12 @@ describe('the example flows', () => {
     }
   });
 
-  it('are all in the list of the welcome tab, with what they are for', () => {
+  it('are all listed on the welcome tab, with their purpose', () => {
     const flow = welcomeFlow('the-pack', ['first-message']) as Array<{ id: string; name?: string; info?: string }>;
     for (const { name, title, info } of examples()) {
       const line = flow.find(({ id }) => id === `welcome-${name}`);
       assert.ok(line?.name?.startsWith(`${name}: ${title}`), name);
-      assert.ok(info.length > 40, `${name} does not say what it is for`);
+      assert.ok(info.length > 40, `${name} does not say its purpose`);
     }
     assert.equal(flow.length, examples().length + 2);
     assert.match(flow.find(({ id }) => id === 'welcome-how')?.name ?? '', /Import > Examples > the-pack/);

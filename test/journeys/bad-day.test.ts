@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, type RealNodeRed } from '../harness/node-red';
+import type { RealNodeRed } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { MAJORS, mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from './support';
+import { MAJORS, mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from '../harness/flows';
+import { freePort } from '../harness/ports';
 
 for (const major of MAJORS) {
   describe(`a bad day in a real Node-RED ${major}`, function () {
@@ -157,11 +158,11 @@ for (const major of MAJORS) {
       await nodeRed.inject('go', text('a letter'));
       const error = await caught('send');
       assert.equal(error.code, 'MESH_UNKNOWN_OUTCOME');
-      await nodeRed.status('send', (status) => status.text === '1 held');
+      await nodeRed.status('send', (status) => status.text === 'needs decision: 1');
       assert.equal(sandbox.messages().length, 1);
       // Dropped, so that the rest of the day has nothing held.
       await nodeRed.inject('ask', [{ p: 'meshTrack', v: JSON.stringify({ list: 'held' }), vt: 'json' }]);
-      const [held] = (await nodeRed.debug('answer')) as Array<{ id: string }>;
+      const [held] = (await nodeRed.debug('tracked')) as Array<{ id: string }>;
       await nodeRed.inject('go', [{ p: 'meshSend', v: JSON.stringify({ drop: held?.id }), vt: 'json' }]);
       assert.equal(((await nodeRed.debug('sent')) as { status: string }).status, 'dropped');
     });
@@ -182,9 +183,9 @@ for (const major of MAJORS) {
         assert.equal(sent.status, 'queued');
         ids.push(sent.id);
         // From here on a handshake goes first, and nothing is on the wire: a kill makes no message's outcome unknown.
-        if (number === 1) await nodeRed.status('send', ({ text: shown }) => shown === 'away, 1 wait', 30_000);
+        if (number === 1) await nodeRed.status('send', ({ text: shown }) => shown === 'offline, 1 queued', 30_000);
       }
-      await nodeRed.status('send', ({ text: shown }) => shown === `away, ${ids.length} wait`);
+      await nodeRed.status('send', ({ text: shown }) => shown === `offline, ${ids.length} queued`);
       await nodeRed.stop('SIGKILL');
       sandbox.clearFaults();
       assert.equal(sandbox.messages().length, 0);

@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
+import { fastClock } from '../harness/clocks';
 import type { RealNodeRed } from '../harness/node-red';
 import { startPostgres, type TestPostgres } from '../harness/postgres-server';
-import { mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from './support';
+import { mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from '../harness/flows';
 
 const SPEED = 60;
 const TEN_MINUTES = 600_000 / SPEED;
@@ -38,12 +39,11 @@ describe('a database of the store that is away for ten minutes, under a real Nod
 
   /** The place of the store is in settings.js. */
   async function start(storePatienceSeconds: number, largePayloads: object = { spoolFolder }): Promise<void> {
-    const now = Date.now();
     const mesh = { storeUrl: postgres.url, storePatienceSeconds, ...largePayloads };
     ({ nodeRed, done } = await startNodeRed({
       major: '5',
       settings: `mesh: ${JSON.stringify(mesh)},`,
-      env: { MESH_TEST_CLOCK: `${now},${now - 3_600_000 * SPEED},${SPEED}` },
+      clock: fastClock(SPEED),
     }));
     await nodeRed.deploy([
       ...(await mailboxOn(sandbox, 'X26ABC1')),

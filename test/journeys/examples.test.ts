@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exampleFlows, type RealNodeRed } from '../harness/node-red';
-import { MAJORS, startNodeRed, type Caught } from './support';
+import { MAJORS, startNodeRed, type Caught } from '../harness/flows';
 
 interface Mesh {
   messageId: string;

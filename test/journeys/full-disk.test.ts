@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import type { RealNodeRed } from '../harness/node-red';
-import { mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from './support';
+import { mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from '../harness/flows';
 
 const MB = 1024 ** 2;
 /** The outbox and the inbox want this much to stay free. */
@@ -98,10 +98,10 @@ describe('a full disk under a real Node-RED 5', function () {
     await fill(WANTED - 10 * MB);
 
     await nodeRed.inject('go', text('too much'));
-    assert.match((await caught('send', 'MESH_OUTBOX_FULL')).message, /disk has too little room left.*Make room/s);
+    assert.match((await caught('send', 'MESH_OUTBOX_FULL')).message, /disk is nearly full.*Free space/s);
     await nodeRed.status('send', ({ fill: colour, text: shown }) => colour === 'red' && shown === 'outbox full');
     await nodeRed.inject('look');
-    assert.match((await caught('poll', 'MESH_STORAGE')).message, /stay in the MESH inbox.*Make room/s);
+    assert.match((await caught('poll', 'MESH_STORAGE')).message, /stay in the MESH inbox.*Free space/s);
     assert.deepEqual(
       sandbox.messages().map(({ status }) => status),
       ['acknowledged', 'accepted'],

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { fhirXmlToObject } from '../../lib/index';
-import { freePort } from '../harness/node-red';
+import { freePort } from '../harness/ports';
 import { Sender } from '../mllp/support';
-import { ExampleRun } from './example-run';
-import { MAJORS } from './support';
+import { ExampleRun } from '../harness/example-run';
+import { MAJORS } from '../harness/flows';
 
 const LETTER = 'TOC_FHIR_IP_DISCH';
 
@@ -49,14 +49,14 @@ for (const major of MAJORS) {
           'hl-practice': quick,
         },
       });
-      await run.green('hl-in', 'hl-practice', 'hl-answers');
+      await run.untilGreen('hl-in', 'hl-practice', 'hl-answers');
     });
     after(() => run?.end());
 
     const send = async (...messages: Buffer[]): Promise<Sender> => {
       const pas = await Sender.connect(port);
       pas.send(...messages);
-      await pas.answered(messages.length);
+      await pas.received(messages.length);
       return pas;
     };
     const change = (wanted: string): Promise<unknown> =>
@@ -66,7 +66,7 @@ for (const major of MAJORS) {
 
     it('makes a discharge and a letter ITK3 documents, and both are answered', async () => {
       const pas = await send(discharge('1'), letter('2'));
-      assert.deepEqual(pas.answers, ['AA 1', 'AA 2']);
+      assert.deepEqual(pas.responses, ['AA 1', 'AA 2']);
       const first = resources(await received(/Admitted/));
       const names = ['Bundle', 'Composition', 'Encounter', 'MessageHeader', 'Organization', 'Patient', 'Practitioner'];
       assert.deepEqual(Object.keys(first).toSorted(), names);
@@ -89,7 +89,7 @@ for (const major of MAJORS) {
     it('sends a repeat of the same control id once, and accepts what is no letter without sending it', async () => {
       const before = run.sent(LETTER).length;
       const pas = await send(discharge('3'), hl7('ADT^A01^ADT_A01', '4', VISIT), discharge('3'));
-      assert.deepEqual(pas.answers, ['AA 3', 'AA 4', 'AA 3']);
+      assert.deepEqual(pas.responses, ['AA 3', 'AA 4', 'AA 3']);
       await change('business positive');
       assert.equal(run.sent(LETTER).length, before + 1);
     });
@@ -98,7 +98,7 @@ for (const major of MAJORS) {
       const before = run.sent(LETTER).length;
       const unread = Buffer.from(discharge('7').toString().replace('|P|2.4', '|P|2.4||||||KLINGON'));
       const pas = await send(discharge('5', 'EX9^^^X26^PI'), hl7('MDM^T02', '6', VISIT), unread);
-      assert.deepEqual(pas.answers, ['AR 5', 'AR 6', 'AR 7']);
+      assert.deepEqual(pas.responses, ['AR 5', 'AR 6', 'AR 7']);
       assert.match(pas.texts[0] ?? '', /NHS number \(PID-3\) missing/);
       assert.match(pas.texts[1] ?? '', /letter \(OBX-5\) missing/);
       assert.match(pas.texts[2] ?? '', /character set/);
@@ -126,15 +126,15 @@ for (const major of MAJORS) {
       const before = run.sent(LETTER).length;
       run.meshAway('X26ABC6');
       const pas = await send(discharge('10'), letter('11'));
-      assert.deepEqual(pas.answers, ['AA 10', 'AA 11']);
+      assert.deepEqual(pas.responses, ['AA 10', 'AA 11']);
       // A kill could leave what was on the wire unknown, and held: test:crash has that.
       await run.stop();
       assert.equal(run.sent(LETTER).length, before);
       run.sandbox.clearFaults();
       await run.restart();
-      await run.green('hl-in');
+      await run.untilGreen('hl-in');
       const again = await send(letter('11'), discharge('12'));
-      assert.deepEqual(again.answers, ['AA 11', 'AA 12']);
+      assert.deepEqual(again.responses, ['AA 11', 'AA 12']);
       for (let answered = 0; answered < 3; answered += 1) await change('business positive');
       assert.equal(run.sent(LETTER).length, before + 3);
     });

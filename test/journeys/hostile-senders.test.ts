@@ -6,37 +6,38 @@ import { join } from 'node:path';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { authorizationToken } from '../../lib/protocol/authorization';
 import type { RealNodeRed } from '../harness/node-red';
-import { dataFor, until } from './example-support';
-import { mailboxOn, sendAndPollFlow, startNodeRed, MAJORS } from './support';
+import { dataFor } from '../harness/examples';
+import { mailboxOn, sendAndPollFlow, startNodeRed, MAJORS } from '../harness/flows';
+import { untilInNodeRed } from '../harness/until';
 
-/** Stands in every field of every message; a sender could write a patient's name there. */
+/** A mark in every field of every message, where a sender could write a patient's name. */
 const MARK = 'MARK9434765919';
 
-/** What hostile senders put into names and texts. HTTP headers carry bytes: what is not Latin-1 goes as UTF-8, as other clients send it. */
+/** Hostile file names and texts. HTTP headers carry bytes: other clients send characters outside Latin-1 as UTF-8. */
 const NAMES: Record<string, string> = {
-  'a path upwards': `../../../../${MARK}`,
-  'a path of Windows': `..\\..\\${MARK}`,
-  'a whole path': `/tmp/${MARK}/x`,
+  'a path to a parent folder': `../../../../${MARK}`,
+  'a Windows path': `..\\..\\${MARK}`,
+  'an absolute path': `/tmp/${MARK}/x`,
   'a drive': `C:\\${MARK}.dat`,
   'an encoded path': `..%2f..%2f${MARK}`,
   'a device': `CON.${MARK}`,
   'a device with a port': 'COM1.',
   'another device': 'NUL',
-  'dots and blanks at its end': `${MARK}. . .`,
+  'trailing dots and spaces': `${MARK}. . .`,
   'only dots': '..',
   '300 characters': `${MARK}${'n'.repeat(300 - MARK.length)}`,
   tags: `<img src=x onerror=alert(1)>${MARK}.html`,
   'a script': `"'><script>/*${MARK}*/</script>`,
   'a template': `\${${MARK}} {{constructor}} __proto__`,
-  'a change of direction': `\u202e${MARK}fdp.exe\u2066`,
+  'a change of text direction': `\u202e${MARK}fdp.exe\u2066`,
   'a formula': `=cmd|'/C calc'!${MARK}`,
   'a formula and a cell': `@SUM(1)","${MARK}`,
-  'a header of its own': `x"; filename="${MARK}.exe`,
+  'a header': `x"; filename="${MARK}.exe`,
   'an encoded line': `${MARK}%0d%0aSet-Cookie: a=b`,
 };
 
 for (const major of MAJORS) {
-  describe(`what hostile senders sent, in a real Node-RED ${major}`, function () {
+  describe(`a message from a hostile sender, in a real Node-RED ${major}`, function () {
     this.timeout(120_000);
     let sandbox: Sandbox;
     let nodeRed: RealNodeRed;
@@ -55,39 +56,39 @@ for (const major of MAJORS) {
       await rm(root, { recursive: true, force: true });
     });
 
-    /** X26ABC1 saves files; X26ABC2 writes the MESH Client's folder from bytes, and fails a second time with the message. */
+    /** X26ABC1 saves files. X26ABC2 writes the MESH Client's folder, and a second node fails with each message. */
     async function flow(): Promise<object[]> {
       const tabbed = sendAndPollFlow('X26ABC3', 'X26ABC1', {
         poll: { payloadAs: 'file', folder: join(root, 'files') },
       });
-      const other = { z: 'tab', x: 100, y: 100 };
+      const place = { z: 'tab', x: 100, y: 100 };
       const poll = tabbed.find(({ id }) => id === 'poll');
       return [
         ...(await mailboxOn(sandbox, 'X26ABC1')),
         ...(await mailboxOn(sandbox, 'X26ABC2')),
         ...(await mailboxOn(sandbox, 'X26ABC3')),
-        // What is received is not shown in a debug node here: it would be in the log of what we look at.
+        // No debug node shows received messages: the log must have no marks.
         ...tabbed.filter(({ id }) => id !== 'received'),
         {
           ...poll,
-          ...other,
+          ...place,
           id: 'poll2',
           mailbox: 'mailbox-X26ABC2',
           payloadAs: 'buffer',
           wires: [['write', 'bad'], [], [], []],
         },
         {
-          ...other,
+          ...place,
           id: 'write',
           type: 'mesh-folder-write',
           version: 1,
           folder: join(root, 'client'),
           wires: [['ack2']],
         },
-        { ...other, id: 'ack2', type: 'mesh-ack', version: 1, mailbox: 'mailbox-X26ABC2', wires: [[]] },
-        { ...other, id: 'bad', type: 'mesh-hl7', version: 1, property: 'payload', wires: [[]] },
+        { ...place, id: 'ack2', type: 'mesh-ack', version: 1, mailbox: 'mailbox-X26ABC2', wires: [[]] },
+        { ...place, id: 'bad', type: 'mesh-hl7', version: 1, property: 'payload', wires: [[]] },
         {
-          ...other,
+          ...place,
           id: 'look2',
           type: 'inject',
           props: [],
@@ -100,7 +101,7 @@ for (const major of MAJORS) {
       ];
     }
 
-    /** Past the library, which would refuse some of it. */
+    /** Sends without the library, which would refuse some of these values. */
     async function send(to: string, value: string): Promise<void> {
       const text = Buffer.from(value).toString('latin1');
       const headers = {
@@ -108,7 +109,7 @@ for (const major of MAJORS) {
         'content-type': 'application/octet-stream',
         'mex-from': 'X26ABC3',
         'mex-to': to,
-        // A workflow id is shown to whoever may see the lists, and may have no mark.
+        // A workflow id is shown in lists, so it has no mark.
         'mex-workflowid': text.replaceAll(MARK, 'W'),
         'mex-localid': text,
         'mex-subject': text,
@@ -127,26 +128,26 @@ for (const major of MAJORS) {
       assert.equal(status, 202, value);
     }
 
-    const below = async (folder: string): Promise<string[]> =>
+    const filesBelow = async (folder: string): Promise<string[]> =>
       (await readdir(folder, { withFileTypes: true, recursive: true }))
         .filter((entry) => entry.isFile())
         .map(({ name, parentPath }) => join(parentPath, name));
 
-    it('is in its folder under a name of ours, and nowhere else', async () => {
+    it('is stored in its folder under a safe name, and nowhere else', async () => {
       const count = Object.keys(NAMES).length;
       for (const value of Object.values(NAMES)) for (const to of ['X26ABC1', 'X26ABC2']) await send(to, value);
       await nodeRed.inject('look');
       await nodeRed.inject('look2');
-      await until('all acknowledged', () =>
+      await untilInNodeRed('all acknowledged', () =>
         ['X26ABC1', 'X26ABC2'].every(
           (id) =>
             dataFor(sandbox, id).length === count &&
             dataFor(sandbox, id).every(({ status }) => status === 'acknowledged'),
         ),
       );
-      // A message is acknowledged when the store has it, and is in its folder some time after that.
+      // A message is acknowledged once the store has it, and reaches its folder later.
       const namesIn = (...path: string[]): Promise<string[]> => readdir(join(root, ...path)).catch((): string[] => []);
-      await until('all in their folders', async () => {
+      await untilInNodeRed('all in their folders', async () => {
         const [all, pairs] = [await namesIn('files'), await namesIn('client', 'in')];
         return all.length === count && pairs.length === 2 * count && !pairs.some((name) => name.endsWith('.part'));
       });
@@ -159,22 +160,22 @@ for (const major of MAJORS) {
       }
       const expected = dataFor(sandbox, 'X26ABC2').flatMap(({ messageId }) => [`${messageId}.ctl`, `${messageId}.dat`]);
       assert.deepEqual((await readdir(join(root, 'client', 'in'))).toSorted(), expected.toSorted());
-      for (const path of await below(root)) {
+      for (const path of await filesBelow(root)) {
         assert.ok(path.startsWith(join(root, 'files')) || path.startsWith(join(root, 'client')), path);
       }
-      // Marks of a control file are inside its texts, whatever they are.
+      // A control file has the values as text, never as markup.
       for (const name of expected.filter((each) => each.endsWith('.ctl'))) {
         const control = await readFile(join(root, 'client', 'in', name), 'utf8');
         assert.doesNotMatch(control, /<(?:img|script)/);
         assert.equal(control.match(/<\/Subject>/g)?.length, 1);
       }
-      const elsewhere = (await below(root))
+      const elsewhere = (await filesBelow(root))
         .concat(await readdir(tmpdir()))
         .filter((path) => path.includes(MARK) && !path.startsWith(join(root, 'files')));
       assert.deepEqual(elsewhere, []);
     });
 
-    it('is in no log, status or Catch error', async () => {
+    it('appears in no log, status or Catch error', async () => {
       const caught = await nodeRed.debug('error', 30_000, (value) => JSON.stringify(value).includes('"bad"'));
       assert.ok(!JSON.stringify(caught).includes(MARK));
       for (const id of ['poll', 'poll2', 'write', 'bad', 'ack']) {
@@ -184,7 +185,7 @@ for (const major of MAJORS) {
       assert.ok(!nodeRed.log().includes(MARK), 'the log');
     });
 
-    /** As the editor asks. */
+    /** Requests a path of the mailbox's admin endpoints, as the editor does. */
     const ask = async (path: string): Promise<Response> => {
       const headers = { 'node-red-api-version': 'v2' };
       const response = await fetch(`${nodeRed.url}/mesh/mailboxes/mailbox-X26ABC1${path}`, { headers });
@@ -195,7 +196,7 @@ for (const major of MAJORS) {
       return response;
     };
 
-    it('is in no list, timeline or export of the sidebar, and what is private is JSON and nothing else', async () => {
+    it('appears in no list, timeline or export of the sidebar, and its private fields are returned as JSON only', async () => {
       const list = await ask('/messages?direction=in');
       assert.match(list.headers.get('content-type') ?? '', /^application\/json/);
       const text = await list.text();
@@ -212,7 +213,7 @@ for (const major of MAJORS) {
       }
       assert.ok(
         [...subjects].some((subject) => subject.includes('<img src=x')),
-        'it is kept as it came',
+        'the subject is kept as received',
       );
       for (const format of ['csv', 'jsonl']) {
         const ledger = await (await ask(`/ledger?format=${format}`)).text();
@@ -223,7 +224,7 @@ for (const major of MAJORS) {
       assert.deepEqual(((await found.json()) as { messages: unknown[] }).messages, []);
     });
 
-    it('gives downloads a name that is no path, device, header or script, and a type that no browser runs', async () => {
+    it('is downloaded under a name that is no path, device, header or script, with a type that no browser runs', async () => {
       const { messages } = (await (await ask('/messages?direction=in')).json()) as {
         messages: Array<{ reference: string }>;
       };

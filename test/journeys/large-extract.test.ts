@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RealNodeRed } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { dataFor, exampleOn, fastClock, until } from './example-support';
-import { MAJORS, startNodeRed } from './support';
+import { fastClock } from '../harness/clocks';
+import { dataFor, exampleOn } from '../harness/examples';
+import { MAJORS, startNodeRed } from '../harness/flows';
+import { untilInNodeRed } from '../harness/until';
 
 const CONTENT = randomBytes(6_000_000);
 
@@ -24,14 +26,13 @@ for (const major of MAJORS) {
       const env = {
         MESH_EXTRACT_FOLDER: folder,
         MESH_RECEIVED_FOLDER: join(folder, 'received'),
-        MESH_TEST_CLOCK: clock,
       };
-      const started = await startNodeRed({ major, ...(userDir && { userDir }), env });
+      const started = await startNodeRed({ major, ...(userDir && { userDir }), env, clock });
       ({ nodeRed, userDir } = started);
       ended.push(started.done);
       await nodeRed.deploy(
         await exampleOn(sandbox, 'large-extract', {
-          // Six chunks; the buttons alone, so that a test knows when.
+          // Six chunks. Only buttons start the flow.
           'extract-x26abc1': { maxRequestMb: 1, chunkMb: 1 },
           'le-now': { once: false },
           'le-later': { timeout: '1', timeoutUnits: 'seconds' },
@@ -50,7 +51,7 @@ for (const major of MAJORS) {
       await rm(folder, { recursive: true, force: true });
     });
 
-    it('is told when its file is not there, and sent in chunks when it is, through a kill in the middle', async () => {
+    it('raises an alert while its file is missing, then is sent in chunks, across a kill between two chunks', async () => {
       await nodeRed.inject('le-now');
       const error = (await nodeRed.debug('le-tell')) as { code: string };
       assert.equal(error.code, 'MESH_PAYLOAD');
@@ -61,15 +62,15 @@ for (const major of MAJORS) {
       await rename(`${name}.part`, name);
       const chunks = (): number =>
         sandbox.requests().filter(({ operation, status }) => operation === 'send_chunk' && status === 202).length;
-      await until('two chunks', () => chunks() >= 2);
+      await untilInNodeRed('two chunks', () => chunks() >= 2);
       await nodeRed.stop('SIGKILL');
       sandbox.clearFaults();
       await start();
-      await until('accepted', () => dataFor(sandbox, 'X26ABC3').find(({ status }) => status === 'accepted'));
+      await untilInNodeRed('accepted', () => dataFor(sandbox, 'X26ABC3').find(({ status }) => status === 'accepted'));
       assert.equal(dataFor(sandbox, 'X26ABC3').length, 1);
     });
 
-    it('is received into the folder as it was, and acknowledged', async () => {
+    it('is received unchanged into the folder, and acknowledged', async () => {
       await nodeRed.inject('le-pollnow');
       const mesh = (await nodeRed.debug('le-received')) as { file: string; sha256: string; bytes: number };
       assert.equal(mesh.bytes, CONTENT.length);
@@ -87,7 +88,7 @@ for (const major of MAJORS) {
       );
     });
 
-    it('is not sent again on the same day, by a button or a restart', async () => {
+    it('is not sent again on the same day, neither by the button nor by a restart', async () => {
       await nodeRed.inject('le-now');
       const sent = (await nodeRed.debug(
         'le-sent',

@@ -6,8 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RealNodeRed } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { controlText, LETTER } from '../folders/letters';
-import { dataFor, exampleOn, expireAll, fastClock, until } from './example-support';
-import { MAJORS, startNodeRed } from './support';
+import { fastClock } from '../harness/clocks';
+import { dataFor, exampleOn, expireAll } from '../harness/examples';
+import { MAJORS, startNodeRed } from '../harness/flows';
+import { untilInNodeRed } from '../harness/until';
 
 for (const major of MAJORS) {
   describe(`the drop-in for the MESH Client in a real Node-RED ${major}`, function () {
@@ -20,8 +22,8 @@ for (const major of MAJORS) {
     const ended: Array<() => Promise<void>> = [];
 
     const start = async (): Promise<void> => {
-      const env = { MESH_CLIENT_FOLDER: root, MESH_TEST_CLOCK: clock };
-      const started = await startNodeRed({ major, ...(userDir && { userDir }), env });
+      const env = { MESH_CLIENT_FOLDER: root };
+      const started = await startNodeRed({ major, ...(userDir && { userDir }), env, clock });
       ({ nodeRed, userDir } = started);
       ended.push(started.done);
       const quick = { 'mf-read': { interval: 0.2, settledFor: 0.3, patience: 1.5 } };
@@ -51,7 +53,7 @@ for (const major of MAJORS) {
       (await readdir(join(root, folder)).catch((): string[] => [])).toSorted();
     const text = (...path: string[]): Promise<string> => readFile(join(root, ...path), 'utf8');
     const isIn = (folder: string, name: string): Promise<boolean> =>
-      until(`${name} in ${folder}`, async () => (await names(folder)).includes(name));
+      untilInNodeRed(`${name} in ${folder}`, async () => (await names(folder)).includes(name));
     async function drop(name: string, control = controlText(), content = LETTER): Promise<void> {
       await writeFile(join(root, 'out', `${name}.dat`), content);
       await writeFile(join(root, 'out', `${name}.ctl`), control);
@@ -73,7 +75,7 @@ for (const major of MAJORS) {
 
     it('writes what arrives into in, and acknowledges it', async () => {
       await nodeRed.inject('mf-reply');
-      const { messageId } = await until('the letter at MESH', () => dataFor(sandbox, 'X26ABC1')[0]);
+      const { messageId } = await untilInNodeRed('the letter at MESH', () => dataFor(sandbox, 'X26ABC1')[0]);
       await nodeRed.inject('mf-pollnow');
       await isIn('in', `${messageId}.ctl`);
       assert.equal(await text('in', `${messageId}.dat`), 'A letter for you');
@@ -124,14 +126,14 @@ for (const major of MAJORS) {
       sandbox.fault({ operation: 'send_message', times: Infinity, effect: { kind: 'status', status: 503 } });
       for (let number = 0; number < 5; number += 1)
         await drop(`file${number}`, controlText({ LocalId: `PAS-${number}` }));
-      await until('all collected', async () => (await names('out')).length === 0);
+      await untilInNodeRed('all collected', async () => (await names('out')).length === 0);
       await nodeRed.stop('SIGKILL');
       await drop('meanwhile', controlText({ LocalId: 'PAS-5' }));
       sandbox.clearFaults();
       await start();
       const dats = async (folder: string): Promise<string[]> =>
         (await names(folder)).filter((name) => name.endsWith('.dat'));
-      await until('all moved', async () => (await dats('sent')).length + (await dats('failed')).length === 6);
+      await untilInNodeRed('all moved', async () => (await dats('sent')).length + (await dats('failed')).length === 6);
       const localIds = dataFor(sandbox, 'X26ABC2').map(({ localId }) => localId);
       assert.equal(new Set(localIds).size, localIds.length, 'sent twice');
       assert.equal(localIds.length, (await dats('sent')).length);
@@ -150,11 +152,11 @@ for (const major of MAJORS) {
           all.push(`PAS-${kill}-${number}`);
           await drop(`k${kill}${number}`, controlText({ LocalId: `PAS-${kill}-${number}` }));
         }
-        await until('one on its way', () => dataFor(sandbox, 'X26ABC2').length > kill * 6);
+        await untilInNodeRed('one on its way', () => dataFor(sandbox, 'X26ABC2').length > kill * 6);
         await nodeRed.stop('SIGKILL');
         await start();
       }
-      const moved = await until('all moved', async () => {
+      const moved = await untilInNodeRed('all moved', async () => {
         const there = [...(await names('sent')), ...(await names('failed'))].filter((name) => name.endsWith('.dat'));
         return there.length === all.length ? there : undefined;
       });
@@ -182,7 +184,7 @@ for (const major of MAJORS) {
 
     it('killed between a message’s arrival and its acknowledgement: it is in in once', async () => {
       await nodeRed.inject('mf-reply');
-      const { messageId } = await until('the letter at MESH', () => dataFor(sandbox, 'X26ABC1')[0]);
+      const { messageId } = await untilInNodeRed('the letter at MESH', () => dataFor(sandbox, 'X26ABC1')[0]);
       await nodeRed.inject('mf-pollnow');
       await isIn('in', `${messageId}.ctl`);
       await nodeRed.stop('SIGKILL');
@@ -190,7 +192,7 @@ for (const major of MAJORS) {
       await rm(join(root, 'in', `${messageId}.dat`));
       await start();
       await nodeRed.inject('mf-reply');
-      const second = await until('a second one', () =>
+      const second = await untilInNodeRed('a second one', () =>
         dataFor(sandbox, 'X26ABC1').find((one) => one.messageId !== messageId),
       );
       await nodeRed.inject('mf-pollnow');
@@ -203,7 +205,7 @@ for (const major of MAJORS) {
       await isIn('sent', 'letter.ctl');
       const [message] = dataFor(sandbox, 'X26ABC2');
       expireAll(sandbox);
-      const report = await until('the report', () =>
+      const report = await untilInNodeRed('the report', () =>
         sandbox.messages().find(({ to, messageType }) => to === 'X26ABC1' && messageType === 'REPORT'),
       );
       await nodeRed.inject('mf-pollnow');

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { until } from './example-support';
-import { ExampleRun } from './example-run';
-import { MAJORS } from './support';
+import { untilInNodeRed } from '../harness/until';
+import { ExampleRun } from '../harness/example-run';
+import { MAJORS } from '../harness/flows';
 
 const LETTER = 'TOC_FHIR_IP_DISCH';
 
@@ -66,7 +66,7 @@ for (const major of MAJORS) {
           'example-x26abc11': { leaseMinutes: 0.02, maxDeliveries: 1000 },
         },
       });
-      await run.green('fs-poll', 'fs-answers');
+      await run.untilGreen('fs-poll', 'fs-answers');
     });
     after(async () => {
       await run?.end();
@@ -113,7 +113,7 @@ for (const major of MAJORS) {
         await alert(/no FHIR bundle/);
         const isIt = (value: unknown): boolean => (value as { code: string }).code === '10009';
         await run.nodeRed.debug('fs-answered', 30_000, isIt);
-        await until('its answer', () => answers() === before + 1);
+        await untilInNodeRed('its answer', () => answers() === before + 1);
       }
     });
 
@@ -138,10 +138,10 @@ for (const major of MAJORS) {
       const [before, made] = [answers(), server.made.size];
       server.mood = 'lost';
       await run.nodeRed.inject('fs-sendjson');
-      await until('it made', () => server.made.size === made + 1);
+      await untilInNodeRed('it made', () => server.made.size === made + 1);
       server.mood = 'holds';
       const asked = server.asked;
-      await until('it again', () => server.asked > asked);
+      await untilInNodeRed('it again', () => server.asked > asked);
       await run.restart('SIGKILL');
       server.mood = 201;
       await change('business positive');

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { exampleFlows, freePort, RealNodeRed } from '../harness/node-red';
+import { exampleFlows, RealNodeRed } from '../harness/node-red';
 import { adt, Sender } from '../mllp/support';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
-import { MAJORS, mailboxOn, startNodeRed, type Caught } from './support';
+import { MAJORS, mailboxOn, startNodeRed, type Caught } from '../harness/flows';
+import { freePort } from '../harness/ports';
 
 interface Sent {
   state: string;
@@ -80,12 +81,13 @@ for (const major of MAJORS) {
       const sandbox = await sandboxWithBoth();
       const [port, userDir] = [await freePort(), await emptyFolder()];
       const flows = await exampleAt(sandbox, port);
-      // 503 is safe to repeat. A lost answer would not be: then the outbox asks before it sends again (DESIGN.md, rule 1).
+      // 503 is safe to repeat. A lost answer would not be: then the outbox asks before it sends again
+      // (docs/design.md, rule 1).
       sandbox.fault({ operation: '*', mailboxId: 'X26ABC4', times: Infinity, effect: { kind: 'status', status: 503 } });
       const before = await startIn(userDir, flows);
       const pas = await Sender.connect(port);
       pas.send(adt('1'), adt('2'));
-      assert.deepEqual(await pas.answered(2), ['AA 1', 'AA 2']);
+      assert.deepEqual(await pas.received(2), ['AA 1', 'AA 2']);
       // A kill could leave what was on the wire unknown, and held: test:crash has that.
       await before.stop();
       await pas.closed();
@@ -96,7 +98,7 @@ for (const major of MAJORS) {
       // The PAS did not hear of its second message, and repeats it.
       const again = await Sender.connect(port);
       again.send(adt('2'), adt('3'));
-      assert.deepEqual(await again.answered(2), ['AA 2', 'AA 3']);
+      assert.deepEqual(await again.received(2), ['AA 2', 'AA 3']);
       const received = new Set<string>();
       while (received.size < 3) {
         const text = String(await nodeRed.debug('mm-received', 70_000));
@@ -115,7 +117,7 @@ for (const major of MAJORS) {
       const empty = await startIn(userDir, flows);
       const early = await Sender.connect(port);
       early.send(adt('0'));
-      assert.deepEqual(await early.answered(1), ['AA 0']);
+      assert.deepEqual(await early.received(1), ['AA 0']);
       await empty.status('mm-send', ({ text }) => text === '1 sent');
       await empty.stop();
       const database = new DatabaseSync(join(userDir, 'mesh', 'mesh.db'));
@@ -124,7 +126,7 @@ for (const major of MAJORS) {
       const full = await startIn(userDir);
       const pas = await Sender.connect(port);
       pas.send(adt('1'));
-      assert.deepEqual(await pas.answered(1), ['AE 1']);
+      assert.deepEqual(await pas.received(1), ['AE 1']);
       assert.match(pas.texts[0] ?? '', /outbox is full/);
       const error = (await full.debug('mm-error')) as Caught;
       assert.equal(error.code, 'MESH_OUTBOX_FULL');
@@ -136,7 +138,7 @@ for (const major of MAJORS) {
       const nodeRed = await startIn(userDir);
       const repeating = await Sender.connect(port);
       repeating.send(adt(''), adt('1'));
-      assert.deepEqual(await repeating.answered(2), ['AE ', 'AA 1']);
+      assert.deepEqual(await repeating.received(2), ['AE ', 'AA 1']);
       assert.match(repeating.texts[0] ?? '', /key/);
       await nodeRed.status('mm-send', ({ text }) => text === '1 sent');
       assert.equal(sandbox.messages().length, 2);
@@ -151,7 +153,7 @@ for (const major of MAJORS) {
       );
       const pas = await Sender.connect(port);
       pas.send(adt('1'));
-      assert.deepEqual(await pas.answered(1), ['AE 1']);
+      assert.deepEqual(await pas.received(1), ['AE 1']);
       assert.equal(((await nodeRed.debug('mm-error')) as Caught).code, 'MLLP_NOT_ANSWERED');
     });
   });

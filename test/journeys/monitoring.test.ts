@@ -1,6 +1,6 @@
 /** What a monitoring system gets: nothing unless it is switched on, and then only with the permission. */
 import assert from 'node:assert/strict';
-import { MAJORS, startNodeRed } from './support';
+import { MAJORS, startNodeRed } from '../harness/flows';
 
 const HELLO = [{ p: 'payload', v: 'hello', vt: 'str' }];
 const TO_ITSELF = {

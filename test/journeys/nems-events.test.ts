@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startWebhook, until, type Webhook } from './example-support';
-import { ExampleRun } from './example-run';
-import { MAJORS } from './support';
+import { startWebhook, type Webhook } from '../harness/examples';
+import { ExampleRun } from '../harness/example-run';
+import { MAJORS } from '../harness/flows';
+import { untilInNodeRed } from '../harness/until';
 
 for (const major of MAJORS) {
   describe(`the example nems-events in a real Node-RED ${major}`, function () {
@@ -29,7 +30,7 @@ for (const major of MAJORS) {
           'example-x26abc12': { leaseMinutes: 0.02, maxDeliveries: 1000 },
         },
       });
-      await run.green('ne-poll', 'ne-send');
+      await run.untilGreen('ne-poll', 'ne-send');
     });
     after(async () => {
       await run?.end();
@@ -38,7 +39,7 @@ for (const major of MAJORS) {
     });
     beforeEach(() => {
       childHealth.refuse = false;
-      childHealth.told.length = 0;
+      childHealth.received.length = 0;
     });
 
     /** The webhook reads JSON: the event's form does not matter to its routing. */
@@ -49,7 +50,7 @@ for (const major of MAJORS) {
         { p: 'payload', v: JSON.stringify({ event }), vt: 'str' },
         { p: 'meshSend', v: meshSend, vt: 'json' },
       ]);
-      await until('it at MESH', () => run.sandbox.messages().length > before);
+      await untilInNodeRed('it at MESH', () => run.sandbox.messages().length > before);
       return run.sandbox.messages().at(-1)?.messageId ?? '';
     };
     const done = (messageId: string): Promise<unknown> =>
@@ -63,7 +64,7 @@ for (const major of MAJORS) {
       await done(one);
       const both = await send('SUB1|CHILD-HEALTH~~~SUB3|DEMOGRAPHICS', 'both');
       await done(both);
-      assert.deepEqual(childHealth.told, [{ event: 'one' }, { event: 'both' }]);
+      assert.deepEqual(childHealth.received, [{ event: 'one' }, { event: 'both' }]);
       assert.deepEqual(await files('demographics'), [`${both}.xml`]);
       assert.deepEqual(await files('unrouted'), []);
     });
@@ -79,7 +80,7 @@ for (const major of MAJORS) {
         await done(messageId);
       }
       assert.deepEqual((await files('unrouted')).toSorted(), kept.map((messageId) => `${messageId}.xml`).toSorted());
-      assert.deepEqual(childHealth.told, []);
+      assert.deepEqual(childHealth.received, []);
     });
 
     it('with child health away and Node-RED killed: told, delivered again, done when everybody has it', async () => {
@@ -90,7 +91,7 @@ for (const major of MAJORS) {
       await alert(/Child health answered 503/);
       childHealth.refuse = false;
       await done(messageId);
-      assert.deepEqual(childHealth.told, [{ event: 'later' }]);
+      assert.deepEqual(childHealth.received, [{ event: 'later' }]);
       assert.ok((await files('demographics')).includes(`${messageId}.xml`));
     });
 

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
-import { promisify } from 'node:util';
 import { ROOT } from '../harness/node-red';
-import { notLoaded } from '../harness/installs';
+import { npm, run, succeeded } from '../harness/command';
+import { notLoaded, writeProject } from '../harness/installs';
 import { missing, pack, strays, type Tarball } from '../harness/tarball';
 import { relativeLinks, textOf } from '../docs/markdown';
-import { MAJORS, startNodeRed } from './support';
+import { MAJORS, startNodeRed } from '../harness/flows';
 
-const run = promisify(execFile);
 const NAME = '@mesh-flows/node-red-nhs-mesh';
 
 describe('the packed tarball', function () {
@@ -26,7 +24,7 @@ describe('the packed tarball', function () {
     tarball = packed.path;
   });
 
-  it('holds what users need and package.json promises, and nothing else', () => {
+  it('has what users need and package.json promises, and nothing else', () => {
     assert.deepEqual(strays(packed.files), []);
     assert.deepEqual(missing(packed.files), []);
     const wrong = ['test/a.test.ts', 'dist/lib/no-such-file.js', 'dist/lib/store/mesh.db', 'examples/key.pem'];
@@ -34,14 +32,14 @@ describe('the packed tarball', function () {
     assert.ok(missing(packed.files.filter((file) => file !== 'dist/nodes/mesh-send.html')).length === 1);
   });
 
-  it('holds the documents, and README and documents link to nothing but pictures that is not in it', () => {
+  it('has the documents, and only links to pictures lead out of it', () => {
     const texts = packed.files.filter((file) => file.endsWith('.md'));
     assert.ok(texts.includes('README.md') && texts.includes('docs/recipes/alerts.md'));
     const dead = texts.flatMap((file) =>
       relativeLinks(textOf(file))
         .map((target) => posix.join(posix.dirname(file), target.split('#')[0] || posix.basename(file)))
         .filter((target) => !packed.files.some((one) => one === target || one.startsWith(`${target}/`)))
-        // What is not even here yet is for test/docs.
+        // test/docs finds targets that do not exist at all.
         .filter((target) => existsSync(join(ROOT, target)))
         .filter((target) => !/\/pictures\/[\w-]+\.png$/.test(target))
         .map((target) => `${file}: ${target}`),
@@ -51,13 +49,18 @@ describe('the packed tarball', function () {
 
   after(() => rm(folder, { recursive: true, force: true }));
 
+  /** Installs the tarball without running any package's scripts: none may be needed. */
+  async function install(userDir: string): Promise<void> {
+    const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', tarball];
+    succeeded(await npm(args, { cwd: userDir }), 'npm install of the tarball');
+  }
+
   for (const major of MAJORS) {
     it(`installs into an empty user folder of Node-RED ${major}, in a path with a space, and every node loads`, async () => {
       const userDir = join(folder, `user folder ${major}`);
       await mkdir(userDir);
-      await writeFile(join(userDir, 'package.json'), '{"name":"node-red-project","version":"0.0.1","private":true}');
-      // As a user's machine does it: no script of any package may be needed.
-      await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', tarball], { cwd: userDir });
+      await writeProject(userDir);
+      await install(userDir);
       const { nodeRed, done } = await startNodeRed({ major, userDir, installed: true });
       try {
         assert.deepEqual(await notLoaded(nodeRed), []);
@@ -69,11 +72,11 @@ describe('the packed tarball', function () {
     });
   }
 
-  it('is a library too: openMailbox and startSandbox from the package’s root and ./sandbox', async () => {
+  it('is also a library: openMailbox and startSandbox are exported by the package’s root and ./sandbox', async () => {
     const userDir = join(folder, `user folder ${MAJORS[0]} library`);
     await mkdir(userDir);
-    await writeFile(join(userDir, 'package.json'), '{"name":"user","version":"1.0.0","private":true}');
-    await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', tarball], { cwd: userDir });
+    await writeProject(userDir);
+    await install(userDir);
     await writeFile(
       join(userDir, 'use.cjs'),
       `const { openMailbox } = require('${NAME}');
@@ -91,7 +94,7 @@ const { startSandbox } = require('${NAME}/sandbox');
   await Promise.all([alice.close(), bob.close(), sandbox.close()]);
 })();`,
     );
-    const { stdout } = await run(process.execPath, [join(userDir, 'use.cjs')]);
+    const stdout = succeeded(await run(process.execPath, [join(userDir, 'use.cjs')]), 'use.cjs');
     assert.equal(stdout, 'Hello acknowledged\n');
   });
 });

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import { freePort } from '../harness/node-red';
+import { freePort } from '../harness/ports';
 import { frame } from '../../lib/mllp/framing';
 import { ack, accepts, Receiver, Sender } from '../mllp/support';
-import { until } from './example-support';
-import { ExampleRun, weekdayClock } from './example-run';
-import { MAJORS } from './support';
+import { untilInNodeRed } from '../harness/until';
+import { weekdayClock } from '../harness/clocks';
+import { ExampleRun } from '../harness/example-run';
+import { MAJORS } from '../harness/flows';
 
 const REPORT = 'PATH_MEDRPT_V3';
-/** Minutes of Node-RED take so many milliseconds less. */
+/** The package's clock is this many times as fast as the machine's. */
 const SPEED = 300;
 
 function oru(controlId: string, more = "OBX|3|FT|COM^Comment||Salt \\T\\ sugar: it's low||||||F\r"): Buffer {
@@ -20,7 +21,7 @@ function oru(controlId: string, more = "OBX|3|FT|COM^Comment||Salt \\T\\ sugar: 
   );
 }
 
-/** Two reports in one interchange, whole or not. */
+/** Returns an interchange of two reports. It is complete if `count` is 2. */
 function interchange(reference: string, count = '2'): string {
   const message = (unh: number): string =>
     `UNH+${unh}+MEDRPT:0:1:RT:NHS003'BGM+LSR'PNA+PAT+9990000018:OPI+++SU:TESTPATIENT+FO:EXAMPLE'` +
@@ -29,7 +30,7 @@ function interchange(reference: string, count = '2'): string {
   return `${head}${message(1)}${message(2)}UNZ+${count}+${reference}'`;
 }
 
-/** Sends what it is given, as it is, from the laboratory's mailbox. */
+/** A tab that sends the injected payload unchanged from the laboratory's mailbox. */
 const RAW = [
   { id: 'raw-tab', type: 'tab', label: 'raw' },
   { id: 'raw', z: 'raw-tab', type: 'inject', props: [], x: 100, y: 100, wires: [['raw-send']] },
@@ -74,57 +75,57 @@ for (const major of MAJORS) {
       };
       run = await ExampleRun.start('pathology', {
         major,
-        env: { MESH_TEST_CLOCK: weekdayClock(SPEED) },
-        beside: RAW,
+        clock: weekdayClock(SPEED),
+        extraNodes: RAW,
         changes: {
           pathology: { env: Object.entries(variables).map(([name, value]) => ({ name, value, type: 'str' })) },
-          // The tests have their own GP system.
+          // Disabled: the tests have their own GP system.
           'pa-gpsystem': { d: true },
           'pa-gp': { retries: 0 },
           'pa-send': { businessWithinWorkingDays: '0.02' },
           'pa-inbox': { interval: 1 },
           'pa-answers': { interval: 1 },
-          // Seconds.
+          // Two seconds of the machine.
           'example-x26abc9': { leaseMinutes: 10, maxDeliveries: 1000 },
         },
       });
-      await run.green('pa-in', 'pa-inbox', 'pa-answers');
+      await run.untilGreen('pa-in', 'pa-inbox', 'pa-answers');
     });
     after(() => run?.end());
 
     const send = async (...messages: Buffer[]): Promise<Sender> => {
       const lab = await Sender.connect(labPort);
       lab.send(...messages);
-      await lab.answered(messages.length);
+      await lab.received(messages.length);
       return lab;
     };
     const raw = (payload: string): Promise<void> =>
       run.nodeRed.inject('raw', [{ p: 'payload', v: payload, vt: 'str' }]);
     const gpSystem = (react: (message: Buffer, socket: Socket, count: number) => void): Promise<Receiver> =>
       Receiver.listen(react, gpPort);
-    const change = (wanted: string): Promise<unknown> =>
-      run.nodeRed.debug('pa-change', 30_000, (value) => value === wanted);
+    const change = (expected: string): Promise<unknown> =>
+      run.nodeRed.debug('pa-change', 30_000, (value) => value === expected);
     const alert = (fits: RegExp): Promise<unknown> =>
       run.nodeRed.debug('pa-alert', 30_000, (value) => fits.test((value as Alert).what));
-    const answered = async (code: string): Promise<void> => {
+    const acknowledged = async (code: string): Promise<void> => {
       await run.nodeRed.debug('pa-answered', 30_000, (value) => (value as { code: string }).code === code);
     };
 
-    it('brings a report to the GP system, and its NHSACK back', async () => {
+    it('carries a report to the GP system, and its NHSACK back', async () => {
       const gp = await gpSystem(accepts);
       const lab = await send(oru('1'));
-      assert.deepEqual(lab.answers, ['AA 1']);
+      assert.deepEqual(lab.responses, ['AA 1']);
       await change('business positive');
       const [message] = gp.messages.map(String);
       assert.match(message ?? '', /^PID\|1\|\|9990000018\^\^\^NHS\^NH\|\|TESTPATIENT\^EXAMPLE\|\|19700101\|F\r/m);
       assert.match(message ?? '', /OBX\|1\|NM\|42T\.\.\^Serum vitamin B12\|\|1001\|ng\/L\|170-1100\|\|\|\|F\r/);
       assert.match(message ?? '', /OBX\|2\|FT\|COM\^Comment\|\|Salt \\T\\ sugar: it's low\|/);
-      const answer = (await run.nodeRed.debug('pa-answer')) as { code: string; sentMessageId: string };
-      assert.deepEqual([answer.code, answer.sentMessageId], ['IAF', run.sent(REPORT)[0]?.messageId]);
+      const nhsack = (await run.nodeRed.debug('pa-answer')) as { code: string; sentMessageId: string };
+      assert.deepEqual([nhsack.code, nhsack.sentMessageId], ['IAF', run.sent(REPORT)[0]?.messageId]);
       assert.equal(gp.messages.length, 1);
     });
 
-    it('sends a repeat once, and refuses with AR what is no report or lacks something, and tells it', async () => {
+    it('sends a repeated report once, and refuses other messages and incomplete reports with AR and an alert', async () => {
       await gpSystem(accepts);
       const before = run.sent(REPORT).length;
       const lab = await send(
@@ -133,37 +134,37 @@ for (const major of MAJORS) {
         Buffer.from(oru('3').toString().replace('ORU^R01^ORU_R01', 'ADT^A01')),
         Buffer.from(oru('4').toString().replace('9990000018^^^NHS^NH', 'X^^^X26^PI')),
       );
-      assert.deepEqual(lab.answers, ['AA 2', 'AA 2', 'AR 3', 'AR 4']);
+      assert.deepEqual(lab.responses, ['AA 2', 'AA 2', 'AR 3', 'AR 4']);
       await alert(/Only ORU/);
       assert.doesNotMatch(JSON.stringify(await alert(/NHS number/)), /TESTPATIENT/);
       await change('business positive');
       assert.equal(run.sent(REPORT).length, before + 1);
     });
 
-    it('answers for each report of an interchange: what the GP system refuses is told to both sides', async () => {
+    it('acknowledges each report of an interchange: a refusal by the GP system is reported to both sides', async () => {
       const gp = await gpSystem((message, socket, count) => {
         socket.write(frame(ack(message, count === 2 ? 'AR' : 'AA')));
       });
       await raw(interchange('77001'));
       await alert(/GP system refused a report: AR/);
-      await answered('IAP');
+      await acknowledged('IAP');
       await alert(/^business partial IAP/);
       assert.deepEqual(gp.controlIds, ['77001-1', '77001-2']);
     });
 
-    it('answers IRI to an interchange that is cut, and keeps and tells what is no interchange', async () => {
+    it('acknowledges an incomplete interchange with IRI, and keeps any other payload with an alert', async () => {
       await raw(interchange('77002', '3'));
-      await answered('IRI');
+      await acknowledged('IRI');
       await alert(/not whole: IRI/);
       await alert(/^business negative IRI/);
       const before = run.sent(`${REPORT}_ACK`).length;
       await raw('no interchange');
-      const told = (await alert(/not an EDIFACT interchange/)) as Alert;
-      assert.equal(told.messageId, run.sent(REPORT).at(-1)?.messageId);
+      const reported = (await alert(/not an EDIFACT interchange/)) as Alert;
+      assert.equal(reported.messageId, run.sent(REPORT).at(-1)?.messageId);
       assert.equal(run.sent(`${REPORT}_ACK`).length, before);
     });
 
-    it('with the GP system away and Node-RED restarted: told, chased, delivered again, answered once', async () => {
+    it('while the GP system is offline and Node-RED restarts: alerts, chases, redelivers and acknowledges once', async () => {
       const before = run.sent(`${REPORT}_ACK`).length;
       await send(oru('5'));
       await alert(/127\.0\.0\.1|connect|GP/i);
@@ -182,7 +183,7 @@ for (const major of MAJORS) {
       isReady = true;
       await change('business positive');
       assert.equal(new Set(gp.controlIds).size, 1);
-      await until('one NHSACK', () => run.sent(`${REPORT}_ACK`).length === before + 1);
+      await untilInNodeRed('one NHSACK', () => run.sent(`${REPORT}_ACK`).length === before + 1);
     });
   });
 }

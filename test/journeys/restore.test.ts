@@ -1,4 +1,4 @@
-/** docs/operating.md, Backup and Restore, done: the folder `mesh` of a stopped Node-RED, and a Node-RED that starts with its copy. */
+/** Backup and restore as in docs/operating.md: a Node-RED starts with a copy of the folder `mesh` of a stopped Node-RED. */
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import type { RealNodeRed } from '../harness/node-red';
-import { mailboxOn, sendAndPollFlow, startNodeRed, text } from './support';
+import { mailboxOn, sendAndPollFlow, startNodeRed, text } from '../harness/flows';
+import { until } from '../harness/until';
 
-/** Over 64 KiB: a file of the spool. */
+/** Over 64 KiB, so that the payload is a file in the spool. */
 const LARGE = 'large '.repeat(20_000);
 
 interface Received {
@@ -38,7 +39,7 @@ describe('a backup of the folder mesh, restored in another user folder', functio
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** Another Node-RED, with the same flows, in a user folder of this name. */
+  /** Starts a Node-RED with the same flows in the user folder `name`. */
   async function start(name: string): Promise<void> {
     let done: () => Promise<void>;
     ({ nodeRed, done } = await startNodeRed({ major: '5', userDir: join(folder, name) }));
@@ -52,7 +53,7 @@ describe('a backup of the folder mesh, restored in another user folder', functio
 
   const copy = (from: string, to: string): Promise<void> =>
     cp(join(folder, from, 'mesh'), join(folder, to, 'mesh'), { recursive: true });
-  const closeTheWay = (): void =>
+  const makeMeshUnavailable = (): void =>
     sandbox.fault({ operation: '*', times: Infinity, effect: { kind: 'status', status: 503 } });
 
   async function send(payload: string): Promise<string> {
@@ -60,29 +61,25 @@ describe('a backup of the folder mesh, restored in another user folder', functio
     return ((await nodeRed.debug('sent')) as { id: string }).id;
   }
 
-  /** What waits for MESH, the one that is just tried included. */
+  /** Returns the ids of the messages that wait to be sent, including the one being sent. */
   async function waiting(): Promise<string[]> {
     await nodeRed.inject('ask', [{ p: 'meshTrack', v: '{"list":"waiting"}', vt: 'json' }]);
-    return ((await nodeRed.debug('answer')) as Array<{ id: string }>).map(({ id }) => id).toSorted();
+    return ((await nodeRed.debug('tracked')) as Array<{ id: string }>).map(({ id }) => id).toSorted();
   }
 
-  /** Again, if it was just being tried, as the document says. */
+  /** Drops a message. A message that is being sent cannot be dropped, so it tries again, as the document says. */
   async function drop(id: string): Promise<void> {
     for (const end = Date.now() + 60_000; (await waiting()).includes(id); await sleep(200)) {
-      if (Date.now() > end) throw new Error(`${id} is not dropped`);
+      if (Date.now() > end) throw new Error(`${id} was not dropped`);
       await nodeRed.inject('go', [{ p: 'meshSend', v: JSON.stringify({ drop: id }), vt: 'json' }]);
     }
   }
 
-  /** Waits until MESH has so many messages. */
-  async function arrived(count: number): Promise<void> {
-    for (const end = Date.now() + 90_000; sandbox.messages().length < count; await sleep(50)) {
-      if (Date.now() > end)
-        throw new Error(`in vain waited for ${count} messages: ${JSON.stringify(sandbox.messages())}`);
-    }
-  }
+  /** Waits until MESH has `count` messages. */
+  const arrived = (count: number): Promise<unknown> =>
+    until(`${count} messages at MESH`, () => sandbox.messages().length >= count, 90_000);
 
-  it('loses nothing of what was queued and what was received, and sends nothing twice', async () => {
+  it('loses no queued and no received message, and sends none twice', async () => {
     await start('first');
     await nodeRed.inject('close-gate');
     await send('sent and received');
@@ -90,7 +87,7 @@ describe('a backup of the folder mesh, restored in another user folder', functio
     await arrived(2);
     await nodeRed.inject('look');
     const received = [await nodeRed.debug('received'), await nodeRed.debug('received')] as Received[];
-    closeTheWay();
+    makeMeshUnavailable();
     const queued = [await send('queued'), await send(`${LARGE}queued`)];
     assert.deepEqual(await waiting(), queued.toSorted());
 
@@ -103,8 +100,8 @@ describe('a backup of the folder mesh, restored in another user folder', functio
     await nodeRed.inject('look');
     const now: Received[] = [];
     while (now.length < 4) now.push((await nodeRed.debug('received')) as Received);
-    const again = now.filter(({ deliveryCount }) => deliveryCount === 2);
-    assert.deepEqual(again.map(idAndHash).toSorted(), received.map(idAndHash).toSorted());
+    const redelivered = now.filter(({ deliveryCount }) => deliveryCount === 2);
+    assert.deepEqual(redelivered.map(idAndHash).toSorted(), received.map(idAndHash).toSorted());
     for (let left = 4; left > 0; left -= 1) await nodeRed.debug('acked');
     assert.deepEqual(await waiting(), []);
     const messages = sandbox.messages();
@@ -112,9 +109,9 @@ describe('a backup of the folder mesh, restored in another user folder', functio
     assert.ok(messages.every(({ status }) => status === 'acknowledged'));
   });
 
-  it('from before a message was sent: it is queued in it, is dropped while the way to MESH is closed, and never goes twice', async () => {
+  it('a message sent after the backup is queued again, is dropped while MESH is unavailable, and is never sent twice', async () => {
     await start('first');
-    closeTheWay();
+    makeMeshUnavailable();
     const id = await send('sent after the backup');
     await nodeRed.stop();
     await copy('first', 'backup');
@@ -123,12 +120,12 @@ describe('a backup of the folder mesh, restored in another user folder', functio
     await arrived(1);
     await nodeRed.stop();
 
-    closeTheWay();
+    makeMeshUnavailable();
     await start('backup');
     assert.deepEqual(await waiting(), [id]);
     await drop(id);
     sandbox.clearFaults();
-    // What was queued is sent in order: had it still been there, it would have gone before this.
+    // Queued messages are sent in order: the dropped message would have been sent before this one.
     await nodeRed.inject('go', text('the next one'));
     await arrived(2);
     await nodeRed.inject('look');

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { exampleFlows, type RealNodeRed } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { dataFor, exampleOn, fastClock, until } from './example-support';
-import { MAJORS, mailboxOn, sendAndPollFlow, startNodeRed } from './support';
+import { fastClock } from '../harness/clocks';
+import { dataFor, exampleOn } from '../harness/examples';
+import { MAJORS, mailboxOn, sendAndPollFlow, startNodeRed } from '../harness/flows';
+import { untilInNodeRed } from '../harness/until';
 
 for (const major of MAJORS) {
   describe(`several mailboxes in a real Node-RED ${major}`, function () {
@@ -14,8 +16,7 @@ for (const major of MAJORS) {
     const ended: Array<() => Promise<void>> = [];
 
     const start = async (env: Record<string, string>): Promise<void> => {
-      const all = { ...env, MESH_TEST_CLOCK: clock };
-      const started = await startNodeRed({ major, ...(userDir && { userDir }), env: all });
+      const started = await startNodeRed({ major, ...(userDir && { userDir }), env, clock });
       ({ nodeRed, userDir } = started);
       ended.push(started.done);
     };
@@ -51,7 +52,7 @@ for (const major of MAJORS) {
       await nodeRed.inject('sm-letter');
       await nodeRed.inject('sm-result');
       await nodeRed.inject('go', [{ p: 'payload', v: 'something else', vt: 'str' }]);
-      await until('three at MESH', () => sandbox.messages().length === 3);
+      await untilInNodeRed('three at MESH', () => sandbox.messages().length === 3);
       const sent = sandbox.messages().map(({ from, to, workflowId }) => `${from} ${to} ${workflowId}`);
       assert.deepEqual(sent.toSorted(), [
         'X26ABC1 X26ABC2 TEST_WORKFLOW',
@@ -60,7 +61,7 @@ for (const major of MAJORS) {
       ]);
       await nodeRed.inject('sm-pollnow');
       for (const place of ['letters', 'results', 'rest']) await handled(place);
-      await until('all acknowledged', () => sandbox.messages().every(({ status }) => status === 'acknowledged'));
+      await untilInNodeRed('all acknowledged', () => sandbox.messages().every(({ status }) => status === 'acknowledged'));
     });
 
     it('with one mailbox refused and Node-RED killed: the other goes on, somebody is told, nothing is lost or twice', async () => {
@@ -69,14 +70,14 @@ for (const major of MAJORS) {
       await nodeRed.inject('sm-result');
       await nodeRed.debug('sm-tell');
       await nodeRed.inject('go', [{ p: 'payload', v: 'goes on', vt: 'str' }]);
-      await until('the other mailbox’s', () => dataFor(sandbox, 'X26ABC1').length === 1);
+      await untilInNodeRed('the other mailbox’s', () => dataFor(sandbox, 'X26ABC1').length === 1);
       await nodeRed.inject('sm-pollnow');
       await handled('rest');
       await nodeRed.stop('SIGKILL');
       sandbox.setMailboxActive('X26ABC2', true);
       await start(OURS());
       await deploy();
-      await until('the result', () => dataFor(sandbox, 'X26ABC1').find(({ from }) => from === 'X26ABC2'));
+      await untilInNodeRed('the result', () => dataFor(sandbox, 'X26ABC1').find(({ from }) => from === 'X26ABC2'));
       await nodeRed.inject('sm-pollnow');
       await handled('results');
       assert.equal(dataFor(sandbox, 'X26ABC1').length, 2);

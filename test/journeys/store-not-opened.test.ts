@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { mailboxOn, MAJORS, sendAndPollFlow, startNodeRed } from './support';
+import { mailboxOn, MAJORS, sendAndPollFlow, startNodeRed } from '../harness/flows';
 
 describe('a store that cannot be opened', function () {
   this.timeout(60_000);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import type { RealNodeRed } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { exampleOn, fastClock } from './example-support';
-import { MAJORS, startNodeRed } from './support';
+import { fastClock } from '../harness/clocks';
+import { exampleOn } from '../harness/examples';
+import { MAJORS, startNodeRed } from '../harness/flows';
 
 for (const major of MAJORS) {
   describe(`the watchdog in a real Node-RED ${major}`, function () {
@@ -13,7 +14,7 @@ for (const major of MAJORS) {
 
     before(async () => {
       sandbox = await startSandbox({ clientCertificate: 'required' });
-      ({ nodeRed, done } = await startNodeRed({ major, env: { MESH_TEST_CLOCK: fastClock() } }));
+      ({ nodeRed, done } = await startNodeRed({ major, clock: fastClock() }));
       // At the first failure, and more room than a disk has.
       const watch = { stoppedMinutes: 0, everySeconds: 1, minFreeGb: 1_000_000 };
       await nodeRed.deploy(await exampleOn(sandbox, 'watchdog', { 'wd-status': watch }));

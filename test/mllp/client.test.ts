@@ -8,17 +8,17 @@ import {
   MllpClosedError,
   MllpConnectionError,
   MllpMessageError,
-  MllpNoAnswerError,
+  MllpNoAcknowledgementError,
   MllpQueueFullError,
   MllpTlsError,
 } from '../../lib/mllp/errors';
 import { frame } from '../../lib/mllp/framing';
 import { authority } from '../harness/certificates';
 import { afterThisTest } from '../harness/cleanup';
-import { everythingSaid, failure } from '../harness/failure';
+import { fullErrorText, failure } from '../harness/failure';
 import { accepts, acceptAll, ack, adt, listening, Receiver, until } from './support';
 
-const FAST = { backOffMs: { first: 5, most: 20 } };
+const FAST = { backOffMs: { first: 5, maximum: 20 } };
 
 function clientTo(port: number, options: Partial<MllpClientOptions> = {}) {
   const states: string[] = [];
@@ -35,7 +35,7 @@ function clientTo(port: number, options: Partial<MllpClientOptions> = {}) {
   return { client, states, ignored };
 }
 
-/** A port that nobody listens on. */
+/** A port on which nothing listens. */
 async function deadPort(): Promise<number> {
   const receiver = await Receiver.listen(accepts);
   const { port } = receiver;
@@ -70,18 +70,18 @@ describe('an MLLP client', function () {
     assert.equal(client.size, 0);
   });
 
-  it('has as many connections as it is set to', async () => {
+  it('opens as many connections as it is set to', async () => {
     const waiting: Array<() => void> = [];
     const receiver = await Receiver.listen((message, socket) => {
       waiting.push(() => accepts(message, socket));
-      if (waiting.length === 3) for (const answer of waiting.splice(0)) answer();
+      if (waiting.length === 3) for (const acknowledge of waiting.splice(0)) acknowledge();
     });
     const { client } = clientTo(receiver.port, { connections: 3 });
     await Promise.all(['1', '2', '3', '4', '5', '6'].map((id) => client.send(adt(id))));
     assert.equal(receiver.connections, 3);
   });
 
-  it('gives back a negative answer as such, with its text, and does not repeat', async () => {
+  it('returns a negative acknowledgement with its text, and does not repeat the message', async () => {
     const receiver = await Receiver.listen((message, socket) => {
       socket.write(frame(Buffer.from(ack(message, 'AE').toString().replace('MSA|AE|1', 'MSA|AE|1|unknown ward'))));
     });
@@ -91,7 +91,7 @@ describe('an MLLP client', function () {
     assert.equal(receiver.messages.length, 1);
   });
 
-  it('ignores an answer to another message, one without MSA, and one that comes twice', async () => {
+  it('ignores an acknowledgement of another message, a message without MSA, and a repeated acknowledgement', async () => {
     const receiver = await Receiver.listen((message, socket) => {
       socket.write(
         Buffer.concat([frame(ack(adt('other'))), frame(adt('9')), frame(ack(message)), frame(ack(message))]),
@@ -100,10 +100,10 @@ describe('an MLLP client', function () {
     const { client, ignored } = clientTo(receiver.port);
     for (const id of ['1', '2']) assert.equal((await client.send(adt(id))).controlId, id);
     await until(() => ignored.length === 6);
-    assert.match(ignored[0]?.message ?? '', /not the answer to the message in flight/);
+    assert.match(ignored[0]?.message ?? '', /does not acknowledge the message in flight/);
   });
 
-  it('reads an answer that comes byte by byte, and one without the last CR', async () => {
+  it('reads an acknowledgement that comes byte by byte, and one without the last CR', async () => {
     const receiver = await Receiver.listen((message, socket) => {
       socket.setNoDelay(true);
       void (async () => {
@@ -118,43 +118,43 @@ describe('an MLLP client', function () {
     assert.equal((await client.send(adt('2'))).code, 'AA');
   });
 
-  it('says that the outcome is unknown when no answer comes, and hangs up: a late answer belongs to nothing', async () => {
+  it('reports an unknown outcome when no acknowledgement comes, and closes the connection: a late one belongs to nothing', async () => {
     const receiver = await Receiver.listen((message, socket, count) => {
       if (count > 1) accepts(message, socket);
     });
-    const { client } = clientTo(receiver.port, { answerWithinMs: 50 });
-    const error = await failure(MllpNoAnswerError, client.send(adt('1')));
+    const { client } = clientTo(receiver.port, { acknowledgementTimeoutMs: 50 });
+    const error = await failure(MllpNoAcknowledgementError, client.send(adt('1')));
     assert.equal(error.retry, 'unsafe');
-    assert.doesNotMatch(everythingSaid(error), /TESTPATIENT/);
+    assert.doesNotMatch(fullErrorText(error), /TESTPATIENT/);
     assert.equal((await client.send(adt('2'))).attempts, 1);
     assert.equal(receiver.connections, 2);
   });
 
-  it('takes the wrong control id for no answer', async () => {
+  it('ignores an acknowledgement with the wrong control id', async () => {
     const receiver = await Receiver.listen((_message, socket) => void socket.write(frame(ack(adt('other')))));
-    const { client } = clientTo(receiver.port, { answerWithinMs: 50 });
-    await failure(MllpNoAnswerError, client.send(adt('1')));
+    const { client } = clientTo(receiver.port, { acknowledgementTimeoutMs: 50 });
+    await failure(MllpNoAcknowledgementError, client.send(adt('1')));
   });
 
-  it('repeats, where it is set to, after a hang-up and after silence', async () => {
+  it('repeats a message, if it is set to, after a closed connection and after silence', async () => {
     const receiver = await Receiver.listen((message, socket, count) => {
       if (count === 1) socket.destroy();
       else if (count > 2) accepts(message, socket);
     });
-    const { client, states } = clientTo(receiver.port, { retries: 2, answerWithinMs: 100 });
+    const { client, states } = clientTo(receiver.port, { retries: 2, acknowledgementTimeoutMs: 100 });
     assert.equal((await client.send(adt('1'))).attempts, 3);
     assert.deepEqual(receiver.controlIds, ['1', '1', '1']);
     assert.ok(states.includes('disconnected'));
   });
 
-  it('does not repeat by default: after a hang-up it says that nobody knows', async () => {
+  it('does not repeat by default: after a closed connection the outcome is unknown', async () => {
     const receiver = await Receiver.listen((_message, socket) => void socket.destroy());
     const { client } = clientTo(receiver.port);
-    await failure(MllpNoAnswerError, client.send(adt('1')));
+    await failure(MllpNoAcknowledgementError, client.send(adt('1')));
     assert.equal(receiver.messages.length, 1);
   });
 
-  it('connects as soon as a receiver that was down is there', async () => {
+  it('connects as soon as a receiver that was down is up', async () => {
     const port = await deadPort();
     const { client, states } = clientTo(port, { retries: 10_000 });
     const sending = ['1', '2'].map((id) => client.send(adt(id)));
@@ -164,7 +164,7 @@ describe('an MLLP client', function () {
     assert.deepEqual(receiver.controlIds, ['1', '2']);
   });
 
-  it('connects again after the receiver has hung up between two messages', async () => {
+  it('reconnects after the receiver has closed the connection between two messages', async () => {
     const receiver = await Receiver.listen(accepts);
     const { client, states } = clientTo(receiver.port);
     await client.send(adt('1'));
@@ -173,14 +173,14 @@ describe('an MLLP client', function () {
     assert.equal((await client.send(adt('2'))).attempts, 1);
   });
 
-  it('says that nothing was sent when the receiver is not there', async () => {
+  it('reports that nothing was sent when the receiver cannot be reached', async () => {
     const { client } = clientTo(await deadPort());
     const error = await failure(MllpConnectionError, client.send(adt('1')));
     assert.equal(error.retry, 'safe');
     assert.match(error.message, /ECONNREFUSED/);
   });
 
-  it('takes no more than it is set to hold, and goes on when there is room', async () => {
+  it('queues no more than its maximum, and accepts more when the queue has shrunk', async () => {
     const release: Array<() => void> = [];
     const receiver = await Receiver.listen((message, socket) => release.push(() => accepts(message, socket)));
     const { client } = clientTo(receiver.port, { maxQueued: 2 });
@@ -198,38 +198,38 @@ describe('an MLLP client', function () {
     await Promise.all([...sending, third]);
   });
 
-  it('takes nothing without a control id, or with a byte that frames', async () => {
+  it('queues no message without a control id, or with a byte that MLLP reserves', async () => {
     const { client } = clientTo(await deadPort());
     for (const bad of [Buffer.from('PID|1'), adt(''), adt('1', 'a\u001cb')]) {
       const error = await failure(MllpMessageError, client.send(bad));
-      assert.doesNotMatch(everythingSaid(error), /TESTPATIENT/);
+      assert.doesNotMatch(fullErrorText(error), /TESTPATIENT/);
     }
   });
 
-  it('ends what waits, what is in flight and what connects, when it is closed', async () => {
+  it('ends queued messages, those in flight and connection attempts when it is closed', async () => {
     const receiver = await Receiver.listen(() => undefined);
     const { client } = clientTo(receiver.port, { retries: 100 });
     const sending = ['1', '2'].map((id) => failure(MllpClosedError, client.send(adt(id))));
     await until(() => receiver.messages.length === 1);
     client.close();
     const [inFlight] = await Promise.all(sending);
-    assert.match(inFlight?.message ?? '', /before the message was answered/);
+    assert.match(inFlight?.message ?? '', /before the message was acknowledged/);
     await failure(MllpClosedError, client.send(adt('3')));
     await until(() => receiver.sockets.size === 0);
 
-    const away = clientTo(await deadPort(), { retries: 100, backOffMs: { first: 60_000, most: 60_000 } });
-    const trying = failure(MllpClosedError, away.client.send(adt('1')));
-    await until(() => away.states.includes('disconnected'));
-    away.client.close();
+    const unreachable = clientTo(await deadPort(), { retries: 100, backOffMs: { first: 60_000, maximum: 60_000 } });
+    const trying = failure(MllpClosedError, unreachable.client.send(adt('1')));
+    await until(() => unreachable.states.includes('disconnected'));
+    unreachable.client.close();
     await trying;
   });
 
-  it('gives up connecting to somebody who does not shake hands', async () => {
+  it('gives up connecting when the TLS handshake does not finish in time', async () => {
     const server = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(server, 'listening');
     afterThisTest(() => server.close());
     const { port } = server.address() as { port: number };
-    const { client } = clientTo(port, { tls: {}, connectWithinMs: 50 });
+    const { client } = clientTo(port, { tls: {}, connectTimeoutMs: 50 });
     await failure(MllpConnectionError, client.send(adt('1')));
     client.close();
   });
@@ -248,12 +248,12 @@ describe('an MLLP client', function () {
       const error = await failure(MllpTlsError, clientTo(server.port, { tls }).client.send(adt('1')));
       assert.equal(error.retry, 'safe');
     }
-    // With TLS 1.3 a client hears only after the handshake that its certificate is not wanted.
-    const nobody = clientTo(server.port, { tls: { ca: ca.cert } });
-    await failure(MllpNoAnswerError, nobody.client.send(adt('1')));
+    // With TLS 1.3 a client learns only after the handshake that its certificate is missing.
+    const anonymous = clientTo(server.port, { tls: { ca: ca.cert } });
+    await failure(MllpNoAcknowledgementError, anonymous.client.send(adt('1')));
   });
 
-  it('is served by a receiver of another make (@medplum/hl7)', async () => {
+  it('works with a receiver of another make (@medplum/hl7)', async () => {
     const server = new Hl7Server((connection) => {
       connection.addEventListener('message', ({ message }) => connection.send(message.buildAck()));
     });

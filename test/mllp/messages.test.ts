@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { buildAcknowledgement } from '../../lib/mllp/acknowledgement';
-import { charsetOf, decodeText, encodeText } from '../../lib/mllp/charset';
+import { buildHl7Ack } from '../../lib/formats/hl7/acknowledge';
+import { readHl7Header, readMsa, type Hl7Header } from '../../lib/formats/hl7/header';
+import { charsetOf, decodeHl7Text, encodeHl7Text } from '../../lib/mllp/charset';
 import { MllpMessageError } from '../../lib/mllp/errors';
-import { readAcknowledgement, readHeader } from '../../lib/mllp/header';
 import { thrown } from '../harness/failure';
 
 const TIME = new Date('2026-01-15T09:30:00Z');
@@ -10,11 +10,11 @@ const MESSAGE = Buffer.from(
   'MSH|^~\\&|PAS|X26|EPR|X27|20260115093000||ADT^A01^ADT_A01|EX00001|P|2.4|||AL|NE|GBR|8859/1\rPID|1\r',
 );
 
-const header = (text: string): ReturnType<typeof readHeader> => readHeader(Buffer.from(text, 'latin1'));
+const header = (text: string): Hl7Header | undefined => readHl7Header(Buffer.from(text, 'latin1'));
 
 describe('the MSH of a message', () => {
   it('is read by its own separators', () => {
-    assert.deepEqual(readHeader(MESSAGE), {
+    assert.deepEqual(readHl7Header(MESSAGE), {
       separator: '|',
       encoding: '^~\\&',
       sendingApplication: 'PAS',
@@ -36,7 +36,7 @@ describe('the MSH of a message', () => {
     assert.equal(header('MSH|^~\\&|A')?.controlId, '');
   });
 
-  it('is not there in anything else', () => {
+  it('is missing from anything else', () => {
     for (const text of ['', 'MSH', 'FHS|^~\\&|', 'hello', '{"MSH":1}']) assert.equal(header(text), undefined, text);
   });
 });
@@ -45,13 +45,14 @@ describe('an acknowledgement', () => {
   const built = (
     code: 'AA' | 'AE',
     text?: string,
-    request: ReturnType<typeof readHeader> | null = readHeader(MESSAGE),
+    request: Hl7Header | null | undefined = readHl7Header(MESSAGE),
   ): string =>
-    buildAcknowledgement(
-      request ?? undefined,
-      { code, ...(text !== undefined && { text }) },
-      { controlId: 'ID', time: TIME },
-    ).toString('latin1');
+    buildHl7Ack(request ?? undefined, {
+      code,
+      ...(text !== undefined && { text }),
+      controlId: 'ID',
+      now: TIME,
+    }).toString('latin1');
 
   it('exchanges sender and receiver, and refers to MSH-10', () =>
     assert.equal(
@@ -59,7 +60,7 @@ describe('an acknowledgement', () => {
       'MSH|^~\\&|EPR|X27|PAS|X26|20260115093000+0000||ACK^A01|ID|P|2.4||||||8859/1\rMSA|AA|EX00001\r',
     ));
 
-  it('escapes its text, in one line, and in the character set of the request', () => {
+  it('has its text on one line, escaped, in the character set of the message', () => {
     assert.match(
       built('AE', 'a|b^c~d\\e&f\r\nMSA|AA|X'),
       /\rMSA\|AE\|EX00001\|a\\F\\b\\S\\c\\R\\d\\E\\e\\T\\f MSA\\F\\AA\\F\\X\r$/,
@@ -67,7 +68,7 @@ describe('an acknowledgement', () => {
     assert.match(built('AE', 'zurück 李'), /zurück \?\r$/);
   });
 
-  it('speaks in the request’s own separators, and keeps the bytes of its names', () => {
+  it('has the message’s own separators, and keeps the bytes of its names', () => {
     const request = header('MSH#*~\\&#S\u00fc#B#C#D#1##ADT*A01#77#T#2.3');
     assert.equal(
       built('AA', undefined, request),
@@ -75,27 +76,27 @@ describe('an acknowledgement', () => {
     );
   });
 
-  it('can answer something that has no MSH', () =>
+  it('can be built for something that has no MSH', () =>
     assert.match(built('AE', 'no', null), /^MSH\|\^~\\&\|\|\|\|\|.*\|\|ACK\|ID\|P\|2\.4\rMSA\|AE\|\|no\r$/));
 
   it('is read back', () =>
-    assert.deepEqual(readAcknowledgement(buildAcknowledgement(readHeader(MESSAGE), { code: 'AR', text: 'no' })), {
+    assert.deepEqual(readMsa(buildHl7Ack(readHl7Header(MESSAGE), { code: 'AR', text: 'no' })), {
       code: 'AR',
       controlId: 'EX00001',
       text: 'no',
     }));
 
-  it('has a control id of its own each time', () => {
-    const id = (): string | undefined => readHeader(buildAcknowledgement(undefined, { code: 'AA' }))?.controlId;
+  it('has a new control id each time', () => {
+    const id = (): string | undefined => readHl7Header(buildHl7Ack(undefined, { code: 'AA' }))?.controlId;
     assert.match(id() ?? '', /^[0-9A-F]{20}$/);
     assert.notEqual(id(), id());
   });
 
-  it('is not read out of a message without MSA', () => assert.equal(readAcknowledgement(MESSAGE), undefined));
+  it('is not found in a message without MSA', () => assert.equal(readMsa(MESSAGE), undefined));
 });
 
 describe('the character set', () => {
-  it('is what MSH-18 says, else the default', () => {
+  it('is the one in MSH-18, else the default', () => {
     assert.equal(charsetOf('UNICODE UTF-8', 'iso-8859-1'), 'utf-8');
     assert.equal(charsetOf('8859/1', 'utf-8'), 'iso-8859-1');
     assert.equal(charsetOf('8859/15~ISO IR87', 'utf-8'), 'iso-8859-15');
@@ -103,23 +104,23 @@ describe('the character set', () => {
       assert.equal(charsetOf(name, 'utf-8'), 'utf-8', name);
   });
 
-  it('of 8859/1 is the real one, of which every byte comes back', () => {
+  it('8859/1 is the real one: every byte comes back', () => {
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-    assert.deepEqual(encodeText(decodeText(bytes, '8859/1', 'utf-8'), '8859/1', 'utf-8'), bytes);
+    assert.deepEqual(encodeHl7Text(decodeHl7Text(bytes, '8859/1', 'utf-8'), '8859/1', 'utf-8'), bytes);
   });
 
   it('decodes and encodes text the same way', () => {
     for (const charset of ['UNICODE UTF-8', '8859/15', 'WINDOWS-1252']) {
-      assert.equal(decodeText(encodeText('Zoë €', charset, 'utf-8'), charset, 'utf-8'), 'Zoë €', charset);
+      assert.equal(decodeHl7Text(encodeHl7Text('Zoë €', charset, 'utf-8'), charset, 'utf-8'), 'Zoë €', charset);
     }
   });
 
-  it('is not guessed: bytes that are not of it, and characters that it does not have, are errors', () => {
+  it('is not guessed: bytes and characters that it does not have are errors', () => {
     const wrong = thrown(MllpMessageError, () =>
-      decodeText(Buffer.from('Zo\u00eb', 'latin1'), 'UNICODE UTF-8', 'utf-8'),
+      decodeHl7Text(Buffer.from('Zo\u00eb', 'latin1'), 'UNICODE UTF-8', 'utf-8'),
     );
     assert.doesNotMatch(wrong.message + wrong.advice, /Zo/);
-    const missing = thrown(MllpMessageError, () => encodeText('李', '8859/1', 'utf-8'));
+    const missing = thrown(MllpMessageError, () => encodeHl7Text('李', '8859/1', 'utf-8'));
     assert.doesNotMatch(missing.message + missing.advice, /李/);
   });
 });

@@ -1,10 +1,10 @@
-/** Senders and receivers for the tests: bare sockets, so that they can do what no well-made one would. */
+/** Senders and receivers for the tests: bare sockets, so that they can misbehave. */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { buildAcknowledgement } from '../../lib/mllp/acknowledgement';
+import { buildHl7Ack } from '../../lib/formats/hl7/acknowledge';
+import { readHl7Header, readMsa } from '../../lib/formats/hl7/header';
 import { frame, FrameReader } from '../../lib/mllp/framing';
-import { readAcknowledgement, readHeader } from '../../lib/mllp/header';
 import { MllpServer, type MllpServerOptions } from '../../lib/mllp/server';
 import type { MllpRequest, Remote } from '../../lib/mllp/server-connection';
 import { afterThisTest } from '../harness/cleanup';
@@ -18,7 +18,7 @@ export function adt(controlId: string, more = ''): Buffer {
 }
 
 export function ack(message: Buffer, code: 'AA' | 'AE' | 'AR' = 'AA'): Buffer {
-  return buildAcknowledgement(readHeader(message), { code });
+  return buildHl7Ack(readHl7Header(message), { code });
 }
 
 /** Waits for a condition; the test's own time-out ends it. */
@@ -30,23 +30,23 @@ export async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** A sender that writes what it is told, and keeps the answers. */
+/** A sender that writes what the test says, and keeps the responses. */
 export class Sender {
   /** `AA 1`, in the order of arrival. */
-  readonly answers: string[] = [];
+  readonly responses: string[] = [];
   readonly texts: string[] = [];
   readonly messages: Buffer[] = [];
-  /** True when the connection is over. */
+  /** True when the connection has ended. */
   isClosed = false;
   readonly #reader = new FrameReader(10_000_000);
 
   private constructor(readonly socket: Socket) {
     socket.on('data', (chunk: Buffer) => {
       for (const { bytes } of this.#reader.push(chunk)) {
-        const answer = readAcknowledgement(bytes);
+        const msa = readMsa(bytes);
         this.messages.push(bytes);
-        this.answers.push(`${answer?.code} ${answer?.controlId}`);
-        this.texts.push(answer?.text ?? '');
+        this.responses.push(`${msa?.code} ${msa?.controlId}`);
+        this.texts.push(msa?.text ?? '');
       }
     });
     socket.on('error', () => undefined);
@@ -66,10 +66,10 @@ export class Sender {
     this.socket.write(Buffer.concat(messages.map(frame)));
   }
 
-  /** Waits for this many answers. */
-  async answered(count: number): Promise<string[]> {
-    await until(() => this.answers.length >= count);
-    return this.answers;
+  /** Waits for this many responses. */
+  async received(count: number): Promise<string[]> {
+    await until(() => this.responses.length >= count);
+    return this.responses;
   }
 
   async closed(): Promise<void> {
@@ -77,7 +77,7 @@ export class Sender {
   }
 }
 
-/** A server on a free port, with what it was asked and what it complained about. */
+/** A server on a free port, with the requests and the problems that it reported. */
 export async function listening(
   options: Partial<MllpServerOptions> = {},
 ): Promise<{ server: MllpServer; requests: MllpRequest[]; problems: Array<{ error: Error; remote?: Remote }> }> {
@@ -94,14 +94,13 @@ export async function listening(
 }
 
 /** Accepts each message at once. */
-export const acceptAll = { onRequest: (request: MllpRequest) => void request.answer(ack(request.bytes)) };
+export const acceptAll = { onRequest: (request: MllpRequest) => void request.respond(ack(request.bytes)) };
 
-/** A receiver made of a bare socket: what it does with each message is the test's. */
+/** A receiver made of a bare socket: the test decides how it reacts to each message. */
 export class Receiver {
   readonly messages: Buffer[] = [];
   readonly sockets = new Set<Socket>();
   connections = 0;
-  most = 0;
   readonly #server = createServer((socket) => this.#accept(socket));
 
   private constructor(readonly react: (message: Buffer, socket: Socket, count: number) => void) {}
@@ -119,7 +118,7 @@ export class Receiver {
   }
 
   get controlIds(): string[] {
-    return this.messages.map((message) => readHeader(message)?.controlId ?? '');
+    return this.messages.map((message) => readHl7Header(message)?.controlId ?? '');
   }
 
   async close(): Promise<void> {
@@ -132,7 +131,6 @@ export class Receiver {
   #accept(socket: Socket): void {
     this.connections += 1;
     this.sockets.add(socket);
-    this.most = Math.max(this.most, this.sockets.size);
     const reader = new FrameReader(10_000_000);
     socket.on('error', () => undefined);
     socket.on('close', () => this.sockets.delete(socket));
@@ -145,5 +143,5 @@ export class Receiver {
   }
 }
 
-/** A receiver's usual reaction. */
+/** The usual reaction of a receiver. */
 export const accepts = (message: Buffer, socket: Socket): void => void socket.write(frame(ack(message)));

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { forgottenMailboxes } from '../../lib/index';
+import { findForgottenMailboxes } from '../../lib/index';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 
-describe('mailboxes with messages that wait', () => {
-  it('are named with their URL, id and number while nobody has them open, and only then', async () => {
+describe('mailboxes with messages to send', () => {
+  it('are found with URL, id and number of messages while they are not open, and only then', async () => {
     const server = await tlsSandbox();
     const storage = await storageIn();
     const moved = outboxAt({ url: 'https://localhost:1/old', ca: undefined }, { storage, mailboxId: 'X26ABC3' });
@@ -17,12 +17,12 @@ describe('mailboxes with messages that wait', () => {
     await done.close();
 
     const named = [{ url: 'https://localhost:1/old', mailboxId: 'X26ABC3', waiting: 3 }];
-    assert.deepEqual(await forgottenMailboxes(storage), named);
+    assert.deepEqual(await findForgottenMailboxes(storage), named);
     moved.start();
     moved.start();
-    assert.deepEqual(await forgottenMailboxes(storage), []);
+    assert.deepEqual(await findForgottenMailboxes(storage), []);
     await moved.close();
     await moved.close();
-    assert.deepEqual(await forgottenMailboxes(storage), named);
+    assert.deepEqual(await findForgottenMailboxes(storage), named);
   });
 });

@@ -9,20 +9,21 @@ function happening(event: string, afterSeconds = 0): OutboxEvent {
   return { event, message: { bytes: 10, acceptedAt, settledAt } as OutboxEvent['message'] };
 }
 
-describe('the count of what went through a mailbox', () => {
-  it('counts what MESH accepted, or was found to have, once each, and what was stored', () => {
+describe('the traffic of a mailbox', () => {
+  it('counts accepted, adopted and received messages, each once', () => {
     const traffic = new TrafficRecorder();
-    for (const event of ['queued', 'sending', 'accepted', 'adopted', 'undelivered']) traffic.happened(happening(event));
-    traffic.received(7);
+    for (const event of ['queued', 'sending', 'accepted', 'adopted', 'undelivered'])
+      traffic.recordEvent(happening(event));
+    traffic.recordReceived(7);
     const { sent, received, collected } = traffic.snapshot();
     assert.deepEqual(sent, { messages: 2, bytes: 20 });
     assert.deepEqual(received, { messages: 1, bytes: 7 });
     assert.equal(collected.messages, 0);
   });
 
-  it('puts each latency into the bucket of the least bound that is not below it', () => {
+  it('puts each latency into the bucket with the lowest bound that is not below it', () => {
     const traffic = new TrafficRecorder();
-    for (const seconds of [0, 60, 61, 432_000, 432_001, -5]) traffic.happened(happening('acknowledged', seconds));
+    for (const seconds of [0, 60, 61, 432_000, 432_001, -5]) traffic.recordEvent(happening('acknowledged', seconds));
     const { messages, totalSeconds, buckets } = traffic.snapshot().collected;
     assert.deepEqual([messages, totalSeconds], [6, 864_122]);
     assert.deepEqual(buckets, [3, 1, 0, 0, 0, 0, 0, 0, 1]);

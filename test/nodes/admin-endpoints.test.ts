@@ -1,23 +1,23 @@
-/** Every admin endpoint of this package, as the editor's own router has it: a new one cannot be forgotten here. */
+/** Checks every admin endpoint of this package against the editor's own router, so that no test can forget a new one. */
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NodeRedMajor, RealNodeRed } from '../harness/node-red';
-import { startNodeRed } from '../journeys/support';
+import { startNodeRed } from '../harness/flows';
 import { ADMIN_ROUTES } from './admin-routes';
 
 const MAJOR = (process.env['NODE_RED'] ?? '5') as NodeRedMajor;
-/** A path that only the test's Node-RED answers. */
+/** A path that only this test's Node-RED serves. */
 const ROUTES = '/routes-of-the-router';
 /** Routes of Node-RED's own nodes. */
 const NODE_RED_S_OWN = /^\/(inject|debug|udp-ports|routes-of)/;
 
 /**
- * A node of the test's Node-RED that tells the routes of RED.httpAdmin, which all nodes and plugins share. Runs in that process, so
- * it is text. Express 4 and 5 name the router differently.
+ * Source of a node that serves the list of routes of RED.httpAdmin, which all nodes and plugins share. It is text because it runs in
+ * the test's Node-RED. Express 4 and 5 have different names for the router.
  */
-const TELL_ROUTES = `module.exports = (RED) => {
+const SERVE_ROUTES = `module.exports = (RED) => {
   RED.httpAdmin.get('${ROUTES}', (_request, response) => {
     const { stack } = RED.httpAdmin._router ?? RED.httpAdmin.router;
     const routes = stack.map(({ route, name }) => ({ path: String(route?.path ?? name), methods: Object.keys(route?.methods ?? {}) }));
@@ -25,7 +25,7 @@ const TELL_ROUTES = `module.exports = (RED) => {
   });
 };`;
 
-/** Without one of our permissions, however much else of Node-RED's; and with ours but one. */
+/** Tokens with all of Node-RED's permissions but none of ours, and with all of ours but one. */
 const TOKENS = {
   stranger: ['flows.read', 'flows.write', 'nodes.read', 'nodes.write', 'settings.read', 'status.read'],
   reader: ['mesh.read'],
@@ -54,18 +54,18 @@ describe('every admin endpoint', function () {
     const flows = [{ id: 'box', type: 'mesh-config', environment: 'sandbox', mailboxId: 'X26ABC1', version: 1 }];
     const userDir = await mkdtemp(join(tmpdir(), 'mesh-routes-'));
     await mkdir(join(userDir, 'nodes'));
-    await writeFile(join(userDir, 'nodes', 'routes.js'), TELL_ROUTES);
+    await writeFile(join(userDir, 'nodes', 'routes.js'), SERVE_ROUTES);
     await writeFile(join(userDir, 'nodes', 'routes.html'), '');
     ({ nodeRed, done } = await startNodeRed({ major: MAJOR, flows, settings: SETTINGS, userDir }));
     const all = (await (await fetch(nodeRed.url + ROUTES)).json()) as Array<{ path: string; methods: string[] }>;
-    // Nothing else in this Node-RED has its routes there but Node-RED's own nodes (inject, debug), which bring no more.
+    // Node-RED's own nodes (inject, debug) have the only other routes.
     routes = all
       .filter(({ path }) => !NODE_RED_S_OWN.test(path))
       .flatMap(({ path, methods }) => methods.map((method) => ({ method, path })));
   });
   after(() => done());
 
-  /** As the editor asks, so that only the token is missing. */
+  /** A request like the editor's, without a token unless given. */
   const ask = ({ method, path }: Route, token: string | undefined): Promise<Response> =>
     fetch(nodeRed.url + path.replace(':id', 'box').replace(':direction', 'out').replace(':reference', 'x'), {
       method,
@@ -79,37 +79,37 @@ describe('every admin endpoint', function () {
       ...(method === 'post' ? { body: '{}' } : {}),
     });
 
-  it('is known here, with the permission that it needs', () => {
+  it('is listed with the permission that it needs', () => {
     assert.deepEqual(
       routes.map(({ method, path }) => `${method} ${path}`).toSorted(),
       Object.keys(ADMIN_ROUTES).toSorted(),
     );
   });
 
-  it('answers 401 or 403 without a token, with one that is none, and with each that lacks the permission', async () => {
+  it('responds 401 or 403 without a token, with an invalid one, and with every one that lacks the permission', async () => {
     for (const route of routes) {
       const allowed = ADMIN_ROUTES[`${route.method} ${route.path}`];
       const lacking = Object.keys(TOKENS).filter((token) => token !== allowed);
       for (const token of [undefined, 'invented', ...lacking]) {
-        const answer = await ask(route, token);
+        const response = await ask(route, token);
         const what = `${route.method} ${route.path} for ${token ?? 'nobody'}`;
-        assert.ok([401, 403].includes(answer.status), `${what}: ${answer.status}`);
-        assert.ok(!(await answer.text()).includes('X26ABC'), what);
+        assert.ok([401, 403].includes(response.status), `${what}: ${response.status}`);
+        assert.ok(!(await response.text()).includes('X26ABC'), what);
       }
     }
   });
 
-  it('lets pass who has it: the guard, and nothing else, said no', async () => {
+  it('passes a token with the permission: only the guard refuses', async () => {
     for (const route of routes) {
       const { status } = await ask(route, ADMIN_ROUTES[`${route.method} ${route.path}`]);
       assert.ok(status !== 401 && status !== 403, `${route.method} ${route.path}: ${status}`);
     }
   });
 
-  it('gives no message away for a ticket that is none', async () => {
+  it('shows no message for an invalid ticket', async () => {
     for (const route of routes.filter(({ method }) => method === 'get')) {
-      const answer = await ask({ ...route, path: `${route.path}?ticket=invented` }, undefined);
-      assert.ok([401, 403].includes(answer.status), `${route.path}: ${answer.status}`);
+      const response = await ask({ ...route, path: `${route.path}?ticket=invented` }, undefined);
+      assert.ok([401, 403].includes(response.status), `${route.path}: ${response.status}`);
     }
   });
 });

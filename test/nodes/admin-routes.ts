@@ -1,8 +1,8 @@
-/** Every admin endpoint of this package; admin-endpoints.test.ts holds it against the router, so that none can be forgotten. */
+/** Every admin endpoint of this package. admin-endpoints.test.ts compares the list with the router, so that none is missing. */
 
 const MAILBOX = '/mesh/mailboxes/:id';
 const MESSAGE = `${MAILBOX}/messages/:direction/:reference`;
-/** Who gets past the guard, and nobody else does: reader has mesh.read, writer mesh.write, clerk mesh.payload. */
+/** The users whom the guard passes: reader has mesh.read, writer mesh.write, clerk mesh.payload. */
 export const ADMIN_ROUTES: Record<string, 'reader' | 'writer' | 'clerk'> = {
   'get /mesh/health': 'reader',
   'get /mesh/metrics': 'reader',

@@ -1,10 +1,10 @@
-/** The admin endpoints of a real Node-RED: who is let in, what is told to whom, and who is named for it. */
+/** The admin endpoints of a real Node-RED: their permissions, what each response contains, and the user in the ledger. */
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import type { LedgerEntry } from '../../lib/index';
 import { attachment } from '../../nodes/admin/sidebar-payloads';
 import type { NodeRedMajor, RealNodeRed } from '../harness/node-red';
-import { sendAndPollFlow, startNodeRed, text } from '../journeys/support';
+import { sendAndPollFlow, startNodeRed, text } from '../harness/flows';
 import { pause } from './support';
 
 const MAJOR = (process.env['NODE_RED'] ?? '5') as NodeRedMajor;
@@ -27,7 +27,7 @@ const sandboxMailbox = (mailboxId: string) => ({
   environment: 'sandbox',
   mailboxId,
 });
-/** Not this machine's: for all that we know a proxy before Live. */
+/** A mailbox on another machine, perhaps a proxy in front of Live. */
 const REMOTE = {
   ...sandboxMailbox('X26ABC9'),
   environment: 'https://mesh.invalid',
@@ -67,7 +67,7 @@ describe('the admin endpoints', function () {
   let done: () => Promise<void>;
   const tokens = new Map<string, string>();
 
-  /** As the editor asks, unless headers say otherwise. */
+  /** A request like the editor's, unless the headers differ. */
   async function call(path: string, { user, method = 'GET', headers = {}, body }: Call = {}): Promise<Response> {
     const all: Record<string, string | undefined> = {
       'node-red-api-version': 'v2',
@@ -98,8 +98,8 @@ describe('the admin endpoints', function () {
     });
 
   async function list(user: string, box: string, direction: string) {
-    const answer = await call(`/mesh/mailboxes/${box}/messages?direction=${direction}`, { user });
-    return ((await answer.json()) as { messages: Array<{ reference: string; state: string; error?: unknown }> })
+    const response = await call(`/mesh/mailboxes/${box}/messages?direction=${direction}`, { user });
+    return ((await response.json()) as { messages: Array<{ reference: string; state: string; error?: unknown }> })
       .messages;
   }
 
@@ -114,7 +114,7 @@ describe('the admin endpoints', function () {
       const settings = `adminAuth: { type: 'credentials', users: ${JSON.stringify(users)} },`;
       ({ nodeRed, done } = await startNodeRed({ major: MAJOR, flows: FLOWS, settings }));
       for (const username of Object.keys(USERS)) {
-        const answer = await fetch(`${nodeRed.url}/auth/token`, {
+        const response = await fetch(`${nodeRed.url}/auth/token`, {
           method: 'POST',
           body: new URLSearchParams({
             client_id: 'node-red-admin',
@@ -124,13 +124,13 @@ describe('the admin endpoints', function () {
             password: 'secret',
           }),
         });
-        tokens.set(username, ((await answer.json()) as { access_token: string }).access_token);
+        tokens.set(username, ((await response.json()) as { access_token: string }).access_token);
       }
       await until('the mailboxes to be open', async () => (await call(READ[2] ?? '', { user: 'reader' })).ok);
     });
     after(() => done());
 
-    it('answer 401 to nobody, and to a user without the permission', async () => {
+    it('respond 401 without a user, and to a user without the permission', async () => {
       const asked: Array<[string, string | undefined]> = [
         ...[...READ, ...WRITE, ...PAYLOAD].map((path): [string, undefined] => [path, undefined]),
         ...[...WRITE, ...PAYLOAD].map((path): [string, string] => [path, 'reader']),
@@ -138,9 +138,9 @@ describe('the admin endpoints', function () {
       ];
       for (const [path, user] of asked) {
         const post = WRITE.includes(path) ? { method: 'POST', body: { action: 'poll' } } : {};
-        const answer = await call(path, { ...(user ? { user } : {}), ...post });
-        assert.equal(answer.status, 401, `${path} for ${user ?? 'nobody'}`);
-        assert.ok(!(await answer.text()).includes('X26ABC'), path);
+        const response = await call(path, { ...(user ? { user } : {}), ...post });
+        assert.equal(response.status, 401, `${path} for ${user ?? 'nobody'}`);
+        assert.ok(!(await response.text()).includes('X26ABC'), path);
       }
       for (const user of [undefined, 'reader', 'operator']) {
         assert.equal((await compose(user, 'mailbox-X26ABC1', { to: 'X26ABC2', workflowId: 'W' })).status, 401);
@@ -148,7 +148,7 @@ describe('the admin endpoints', function () {
       assert.deepEqual(await list('reader', 'mailbox-X26ABC1', 'out'), []);
     });
 
-    it('answer 403 to what another site can have a browser send', async () => {
+    it('respond 403 to requests that another site can make a browser send', async () => {
       for (const path of [...READ, ...PAYLOAD]) {
         const without = await call(path, { user: 'clerk', headers: { 'node-red-api-version': undefined } });
         assert.equal(without.status, 403, path);
@@ -157,18 +157,18 @@ describe('the admin endpoints', function () {
       }
       for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']) {
         for (const path of [...WRITE, `${BOX}/compose`]) {
-          const answer = await call(path, {
+          const response = await call(path, {
             user: 'clerk',
             method: 'POST',
             headers: { 'content-type': type },
             body: 'x=1',
           });
-          assert.equal(answer.status, 403, `${path} as ${type}`);
+          assert.equal(response.status, 403, `${path} as ${type}`);
         }
       }
     });
 
-    it('take a file, and tell readers neither its names nor its payload nor a secret', async () => {
+    it('accept a file, and show readers neither its names nor its payload nor a secret', async () => {
       const message = {
         to: 'X26ABC2',
         workflowId: 'TEST_WORKFLOW',
@@ -191,18 +191,18 @@ describe('the admin endpoints', function () {
       await until('its receipt', async () => (await list('reader', 'mailbox-X26ABC2', 'in'))[0]?.state === 'done');
       const [received] = await list('reader', 'mailbox-X26ABC2', 'in');
       const inbox = '/mesh/mailboxes/mailbox-X26ABC2';
-      const answers = [
+      const responses = [
         ...READ.map((path) => path.replace('/out/x', `/out/${reference}`)),
         `${inbox}/messages?direction=in&search=MARKED`,
         `${inbox}/messages/in/${received?.reference}`,
         `${inbox}/ledger?format=jsonl`,
         `${BOX}/messages?search=MARKED-SUBJECT`,
       ];
-      for (const path of answers) {
-        const answer = await call(path, { user: 'reader' });
-        assert.equal(answer.status, 200, path);
-        assert.ok(!/MARKED/.test(await answer.text()), path);
-        assert.equal(answer.headers.get('cache-control'), 'no-store');
+      for (const path of responses) {
+        const response = await call(path, { user: 'reader' });
+        assert.equal(response.status, 200, path);
+        assert.ok(!/MARKED/.test(await response.text()), path);
+        assert.equal(response.headers.get('cache-control'), 'no-store');
       }
       assert.ok(!/MARKED/.test(nodeRed.log()));
 
@@ -227,22 +227,22 @@ describe('the admin endpoints', function () {
       ]);
     });
 
-    it('give a ticket for a download, to who may have it, good once and in that user’s name', async () => {
+    it('issue a download ticket to a user with the permission, which works once and in that user’s name', async () => {
       const [received] = await list('reader', 'mailbox-X26ABC2', 'in');
       const message = `/mesh/mailboxes/mailbox-X26ABC2/messages/in/${received?.reference}`;
       const post = { method: 'POST', body: {} };
       const ticketFor = async (path: string, user: string): Promise<string> => {
-        const answer = await call(`${path}/ticket`, { ...post, user });
-        assert.equal(answer.status, 200, path);
-        return ((await answer.json()) as { ticket: string }).ticket;
+        const response = await call(`${path}/ticket`, { ...post, user });
+        assert.equal(response.status, 200, path);
+        return ((await response.json()) as { ticket: string }).ticket;
       };
-      // As a browser fetches a link: without token and header.
+      // Like a browser that follows a link: without token and header.
       const shown = (path: string, ticket: string, headers: Record<string, string> = {}): Promise<Response> =>
         fetch(`${nodeRed.url}${path}?days=1&ticket=${ticket}`, { headers });
 
       for (const user of [undefined, 'reader', 'operator']) {
-        const answer = await call(`${message}/payload/ticket`, { ...post, ...(user ? { user } : {}) });
-        assert.equal(answer.status, 401, String(user));
+        const response = await call(`${message}/payload/ticket`, { ...post, ...(user ? { user } : {}) });
+        assert.equal(response.status, 401, String(user));
       }
       for (const [user, path] of Object.entries(TICKETS)) {
         const plain = { user, method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'x' };
@@ -273,13 +273,13 @@ describe('the admin endpoints', function () {
       assert.deepEqual(downloads, ['clerk', 'clerk']);
     });
 
-    it('refuse what cannot be done in words, and note nothing of it', async () => {
+    it('refuse an impossible action with a text, and record nothing', async () => {
       const [sent] = await list('reader', 'mailbox-X26ABC1', 'out');
       const path = `${BOX}/messages/out/${sent?.reference}`;
       for (const action of ['resend', 'drop', 'acknowledge', '', undefined]) {
-        const answer = await call(`${path}/actions`, { user: 'operator', method: 'POST', body: { action } });
-        assert.equal(answer.status, 400, String(action));
-        assert.match(((await answer.json()) as { error: { message: string } }).error.message, /\.$/);
+        const response = await call(`${path}/actions`, { user: 'operator', method: 'POST', body: { action } });
+        assert.equal(response.status, 400, String(action));
+        assert.match(((await response.json()) as { error: { message: string } }).error.message, /\.$/);
       }
       const unknown = await call(`${BOX}/messages/in/no-such/actions`, {
         user: 'operator',
@@ -292,8 +292,8 @@ describe('the admin endpoints', function () {
       assert.equal((await call('/mesh/mailboxes/no-such/messages', { user: 'reader' })).status, 404);
     });
 
-    it('let a user with a name see messages of any mailbox', async () => {
-      // Credentials come by a deploy, not by a flow file.
+    it('show a named user the messages of any mailbox', async () => {
+      // Only a deploy brings credentials, a flow file does not.
       assert.ok((await call('/flows', { user: 'clerk', method: 'POST', body: { flows: FLOWS } })).ok);
       const path = `/mesh/mailboxes/${REMOTE.id}/messages/out/x/private`;
       await until('its mailbox', async () =>
@@ -303,12 +303,12 @@ describe('the admin endpoints', function () {
   });
 
   describe('without adminAuth', () => {
-    it('take stored credentials to no other address than the one that they are for', async () => {
+    it('send stored credentials only to the address for which they were deployed', async () => {
       for (const environment of ['https://localhost:1', 'https://mesh.invalid:8443', 'live']) {
         const typed = { id: REMOTE.id, mailboxId: 'X26ABC9', password: '__PWRD__', sharedKey: '__PWRD__', environment };
-        const answer = await call('/mesh/check', { method: 'POST', body: typed });
-        const text = await answer.text();
-        assert.equal(answer.status, 200);
+        const response = await call('/mesh/check', { method: 'POST', body: typed });
+        const text = await response.text();
+        assert.equal(response.status, 200);
         const { steps } = JSON.parse(text) as { steps: Array<{ step: string; outcome: string; text: string }> };
         assert.deepEqual(
           steps.map(({ step, outcome }) => `${step} ${outcome}`),
@@ -328,21 +328,21 @@ describe('the admin endpoints', function () {
     });
     after(() => done());
 
-    it('show, download and compose nothing of a mailbox that is not this machine’s sandbox', async () => {
+    it('show, download and compose no message of a mailbox outside this machine’s sandbox', async () => {
       const box = `/mesh/mailboxes/${REMOTE.id}`;
-      const answers = [
+      const responses = [
         await call(`${box}/messages/out/x/private`),
         await call(`${box}/messages/in/x/payload`),
         await compose(undefined, REMOTE.id, { to: 'X26ABC2', workflowId: 'W' }),
       ];
-      for (const answer of answers) {
-        assert.equal(answer.status, 403);
-        assert.match(await answer.text(), /adminAuth/);
+      for (const response of responses) {
+        assert.equal(response.status, 403);
+        assert.match(await response.text(), /adminAuth/);
       }
       assert.equal((await compose(undefined, 'mailbox-X26ABC1', { to: 'X26ABC2', workflowId: 'W' })).status, 200);
     });
 
-    it('serve the sidebar’s script, texts and plugin to an editor', async () => {
+    it('serve the sidebar’s script, texts and plugin to the editor', async () => {
       const name = '@mesh-flows/node-red-nhs-mesh';
       const script = await call(`/resources/${name}/mesh-sidebar/main.js`);
       assert.match(script.headers.get('content-type') ?? '', /javascript/);
@@ -352,19 +352,19 @@ describe('the admin endpoints', function () {
       assert.match(texts, /Poll now/);
     });
 
-    it('still want the editor’s header', async () => {
+    it('still require the editor’s header', async () => {
       assert.equal((await call('/mesh/mailboxes', { headers: { 'node-red-api-version': undefined } })).status, 403);
     });
 
-    it('tell no secret of a mailbox that does not work', async () => {
+    it('reveal no secret of a mailbox that does not work', async () => {
       await nodeRed.inject('go', text('x'));
-      const answer = await (await call('/mesh/mailboxes')).text();
-      assert.match(answer, /X26ABC9/);
-      assert.ok(!/MARKED/.test(answer));
+      const response = await (await call('/mesh/mailboxes')).text();
+      assert.match(response, /X26ABC9/);
+      assert.ok(!/MARKED/.test(response));
     });
   });
 
-  it('give a download a name that leaves neither the header nor the folder', () => {
+  it('give a download a file name that can leave neither the header nor the folder', () => {
     const hostile = [
       '../../etc/passwd',
       '..\\..\\x.exe',

@@ -16,8 +16,8 @@ const flow = (node: Flow[number]): Flow => [
 async function through(msg: object, to = 'out'): Promise<Record<string, unknown>> {
   const out = new Recorder(to);
   helper.getNode('node').receive(msg as NodeMessage);
-  const answer: object = await out.get(1);
-  return answer as Record<string, unknown>;
+  const result: object = await out.get(1);
+  return result as Record<string, unknown>;
 }
 
 describe('the converters', () => {
@@ -32,7 +32,7 @@ describe('the converters', () => {
     ['mesh-edifact', EDIFACT, 'messages[0].BGM[0].e1.c1'],
     ['mesh-fhir', FHIR, 'id'],
   ] as const) {
-    it(`${type} turns a text or Buffer into an object and the object into what it was`, async () => {
+    it(`${type} turns text or a Buffer into an object, and the object back into the same text`, async () => {
       await deploy(flow({ id: 'node', type, property: 'some.thing' }));
       for (const payload of [text, Buffer.from(text)]) {
         const read = await through({ some: { thing: payload } });
@@ -44,20 +44,20 @@ describe('the converters', () => {
       }
     });
 
-    it(`${type} lets a message without the property pass, and tells what it cannot read`, async () => {
+    it(`${type} passes a message without the property, and reports input that it cannot read`, async () => {
       await deploy(flow({ id: 'node', type }));
       assert.equal((await through({ topic: 'x' }))['topic'], 'x');
       const statuses = statusesOf('node');
       const { error } = (await through({ payload: 'SMITH' }, 'caught')) as { error: { code: string; message: string } };
       assert.equal(error.code, 'MESH_UNREADABLE');
       assert.doesNotMatch(error.message, /SMITH/);
-      assert.deepEqual(statuses.at(-1), { fill: 'red', shape: 'dot', text: 'not readable' });
+      assert.deepEqual(statuses.at(-1), { fill: 'red', shape: 'dot', text: 'unreadable' });
       const other = (await through({ payload: 5 }, 'caught')) as { error: { code: string; message: string } };
       assert.equal(other.error.code, 'MESH_INVALID_MESSAGE');
     });
   }
 
-  it('mesh-hl7 makes the acknowledgement or the NAK of a message', async () => {
+  it('mesh-hl7 builds a positive or negative acknowledgement of a message', async () => {
     await deploy(flow({ id: 'node', type: 'mesh-hl7', action: 'AE', ackText: 'why', ackTextType: 'msg' }));
     const { payload } = await through({ payload: HL7, why: 'no such ward' });
     assert.match(
@@ -65,10 +65,10 @@ describe('the converters', () => {
       /^MSH\|\^~\\&\|C\|D\|A\|B\|.*\rMSA\|AE\|M-1\|no such ward\rERR\|\^\^\^207&no such ward\r$/,
     );
     const { error } = (await through({ payload }, 'caught')) as { error: { message: string } };
-    assert.match(error.message, /never answered/);
+    assert.match(error.message, /gets no acknowledgement/);
   });
 
-  it('mesh-fhir gives JSON as a text with every digit, and reads R4', async () => {
+  it('mesh-fhir writes JSON text with every digit, and reads R4', async () => {
     await deploy(flow({ id: 'node', type: 'mesh-fhir', jsonAs: 'text', release: 'R4' }));
     const json = '{"resourceType":"Observation","valueQuantity":{"value":1.50}}';
     const { payload: xml } = await through({ payload: json });

@@ -1,4 +1,4 @@
-/** Tickets for downloads, without a Node-RED: each is good once, for a while, for one path. */
+/** Tickets for downloads, without a Node-RED: each works once, for half a minute, for one path. */
 import assert from 'node:assert/strict';
 import { DownloadTickets, TICKET_MS } from '../../nodes/admin/download-tickets';
 
@@ -6,36 +6,36 @@ describe('a download ticket', () => {
   let now = 0;
   const one = { path: '/mesh/a', user: 'clerk' };
 
-  it('is good once', () => {
+  it('works once', () => {
     const tickets = new DownloadTickets(() => now);
-    const ticket = tickets.give(one);
-    assert.deepEqual(tickets.take(ticket, '/mesh/a'), one);
-    assert.equal(tickets.take(ticket, '/mesh/a'), undefined);
+    const ticket = tickets.issue(one);
+    assert.deepEqual(tickets.redeem(ticket, '/mesh/a'), one);
+    assert.equal(tickets.redeem(ticket, '/mesh/a'), undefined);
   });
 
-  it('is good for half a minute', () => {
+  it('works for half a minute', () => {
     const tickets = new DownloadTickets(() => now);
-    const [first, second] = [tickets.give(one), tickets.give(one)];
+    const [first, second] = [tickets.issue(one), tickets.issue(one)];
     now += TICKET_MS - 1;
-    assert.deepEqual(tickets.take(first, '/mesh/a'), one);
+    assert.deepEqual(tickets.redeem(first, '/mesh/a'), one);
     now += 1;
-    assert.equal(tickets.take(second, '/mesh/a'), undefined);
+    assert.equal(tickets.redeem(second, '/mesh/a'), undefined);
   });
 
-  it('is used up by whoever shows it for something else', () => {
+  it('is used up by a request for another path', () => {
     const tickets = new DownloadTickets(() => now);
-    const ticket = tickets.give(one);
-    assert.equal(tickets.take(ticket, '/mesh/b'), undefined);
-    assert.equal(tickets.take(ticket, '/mesh/a'), undefined);
+    const ticket = tickets.issue(one);
+    assert.equal(tickets.redeem(ticket, '/mesh/b'), undefined);
+    assert.equal(tickets.redeem(ticket, '/mesh/a'), undefined);
   });
 
-  it('is guessed by nobody, and a thousand unused ones leave room for the next', () => {
+  it('has 256 random bits, and the oldest of more than a thousand unused ones is dropped', () => {
     const tickets = new DownloadTickets(() => now);
-    const given = Array.from({ length: 1500 }, () => tickets.give(one));
-    assert.equal(new Set(given).size, 1500);
-    assert.equal(Buffer.from(given[0] ?? '', 'base64url').length, 32);
-    assert.equal(tickets.take(given[0] ?? '', '/mesh/a'), undefined);
-    assert.deepEqual(tickets.take(given[1499] ?? '', '/mesh/a'), one);
-    assert.equal(tickets.take('', '/mesh/a'), undefined);
+    const issued = Array.from({ length: 1500 }, () => tickets.issue(one));
+    assert.equal(new Set(issued).size, 1500);
+    assert.equal(Buffer.from(issued[0] ?? '', 'base64url').length, 32);
+    assert.equal(tickets.redeem(issued[0] ?? '', '/mesh/a'), undefined);
+    assert.deepEqual(tickets.redeem(issued[1499] ?? '', '/mesh/a'), one);
+    assert.equal(tickets.redeem('', '/mesh/a'), undefined);
   });
 });

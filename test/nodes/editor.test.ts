@@ -1,4 +1,4 @@
-/** The editor's half: every html file loads, and agrees with the node's code and with the texts. */
+/** The editor's part of the nodes: every html file loads, and matches the node's code and its texts. */
 import { strict as assert } from 'node:assert';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,11 +23,23 @@ interface Definition {
 
 const read = (...path: string[]): string => readFileSync(join(ROOT, ...path), 'utf8');
 
-/** Where the interface of the stored properties is. */
+/** The files with the interfaces of the stored properties, where that is not the node's own file. */
 const SOURCES: Partial<Record<string, string>> = {
-  'mesh-config': 'shared/mailbox-settings.ts',
-  'mesh-poll': 'shared/poll-settings.ts',
+  'mesh-config': 'mailbox/mailbox-settings.ts',
+  'mesh-poll': 'receive/poll-settings.ts',
 };
+
+/** RED.nhsMesh: the editor plugin's modules add it to the RED of their page. */
+function loadShared(): Record<string, unknown> {
+  const RED: Record<string, unknown> = { _: (key: string) => key };
+  const page = { RED, $: () => ({ on: () => undefined }), document: {} };
+  Object.assign(globalThis, page);
+  require('../../resources/mesh-editor/main.js');
+  for (const name of Object.keys(page)) Reflect.deleteProperty(globalThis, name);
+  return RED['nhsMesh'] as Record<string, unknown>;
+}
+
+const nhsMesh = loadShared();
 
 function load(name: string): { definition: Definition; template: string; type: string } {
   const html = read('nodes', `${name}.html`);
@@ -36,12 +48,9 @@ function load(name: string): { definition: Definition; template: string; type: s
   assert.ok(template?.[2] !== undefined && script?.[1] !== undefined, 'has a template and a script');
   assert.equal(template[1], name);
   let registered: { type: string; definition: Definition } | undefined;
-  const shared = /<script type="text\/javascript">([\s\S]*?)<\/script>/.exec(read('nodes', 'mesh-editor.html'));
-  runInNewContext(`${shared?.[1]};${script[1]}`, {
-    $: () => ({ on: () => undefined }),
-    document: {},
+  runInNewContext(script[1], {
     RED: {
-      events: { on: () => undefined },
+      nhsMesh,
       nodes: {
         registerType: (type: string, definition: Definition) => (registered = { type, definition }),
         node: () => ({ environment: 'live' }),
@@ -54,7 +63,7 @@ function load(name: string): { definition: Definition; template: string; type: s
   return { ...registered, template: template[2] };
 }
 
-/** The names in `interface …Def extends NodeDef { … }`. */
+/** Returns the names in `interface …Def extends NodeDef { … }`. */
 function storedProperties(name: string): string[] {
   const source = read('nodes', SOURCES[name] ?? `${name}.ts`);
   const body = /interface Mesh\w+Def extends NodeDef \{([\s\S]*?)\n\}/.exec(source)?.[1] ?? '';
@@ -66,7 +75,7 @@ for (const name of NODE_NAMES) {
     const { definition, template, type } = load(name);
     const prefix = name === 'mesh-config' ? 'node-config-input-' : 'node-input-';
 
-    it('registers its own type with the category and an icon that is there', () => {
+    it('registers its own type with the category and an existing icon', () => {
       assert.equal(type, name);
       assert.equal(definition.category, name === 'mesh-config' ? 'config' : 'MESH');
       const icon = read('icons', definition.icon ?? `${name}.svg`);
@@ -74,7 +83,7 @@ for (const name of NODE_NAMES) {
       assert.match(icon, /stroke="#fff"/);
     });
 
-    it('stores what the code reads, no more and no less, with version 1', () => {
+    it('stores exactly the properties that the code reads, with version 1', () => {
       const stored = Object.keys(definition.defaults).filter((property) => property !== 'name');
       assert.deepEqual(stored.sort(), storedProperties(name).sort());
       assert.equal(definition.defaults['version']?.value, 1);
@@ -102,13 +111,19 @@ for (const name of NODE_NAMES) {
       }
     });
 
-    it('is unlabelled readably, and has only colours of the theme besides its own', () => {
-      assert.ok(definition.label.call({}).length > 0);
-      assert.equal(definition.label.call({ name: 'mine' }), 'mine');
-      assert.doesNotMatch(template, /#[0-9a-f]{3,6}\b|rgba?\(/i);
+    it('uses only members of RED.nhsMesh that exist', () => {
+      for (const [, member = ''] of read('nodes', `${name}.html`).matchAll(/RED\.nhsMesh\.(\w+)/g)) {
+        assert.equal(typeof nhsMesh[member], 'function', member);
+      }
     });
 
-    it('accepts ${VAR} wherever it validates by itself', () => {
+    it('has a readable label without a name, and uses no inline styles and only colours of the theme', () => {
+      assert.ok(definition.label.call({}).length > 0);
+      assert.equal(definition.label.call({ name: 'mine' }), 'mine');
+      assert.doesNotMatch(template, /#[0-9a-f]{3,6}\b|rgba?\(|\sstyle=/i);
+    });
+
+    it('accepts ${VAR} in every field with its own validator', () => {
       for (const [property, { validate }] of Object.entries(definition.defaults)) {
         if (validate) assert.equal(validate.call({ mailbox: 'm' }, '${VAR}', {}), true, property);
       }
@@ -121,7 +136,7 @@ for (const name of NODE_NAMES) {
       }
     });
 
-    it('has help in the form of the style guide', () => {
+    it('has help that follows the style guide', () => {
       const help = read('nodes', 'locales', 'en-US', `${name}.html`);
       assert.match(help, new RegExp(`data-help-name="${name}"`));
       assert.match(help, /^\s*<p>[^<]{10,120}<\/p>/m);
@@ -142,7 +157,7 @@ for (const name of NODE_NAMES) {
 }
 
 describe('editor: validators and labels', () => {
-  it('mesh-poll refuses intervals under five minutes for live mailboxes, but not 0', () => {
+  it('mesh-poll rejects an interval under five minutes for a live mailbox, but accepts 0', () => {
     const { definition } = load('mesh-poll');
     const validate = definition.defaults['interval']?.validate;
     assert.equal(validate?.call({ mailbox: 'm' }, '0', {}), true);
@@ -152,14 +167,14 @@ describe('editor: validators and labels', () => {
     assert.notEqual(validate?.call({ mailbox: 'm' }, 'often', {}), true);
   });
 
-  it('mesh-poll needs a folder only to save files', () => {
+  it('mesh-poll requires a folder only to save files', () => {
     const validate = load('mesh-poll').definition.defaults['folder']?.validate;
     assert.equal(validate?.call({ payloadAs: 'buffer' }, '', {}), true);
     assert.notEqual(validate?.call({ payloadAs: 'file' }, '', {}), true);
     assert.equal(validate?.call({ payloadAs: 'file' }, '/data', {}), true);
   });
 
-  it('mesh-config takes https everywhere and http on this machine', () => {
+  it('mesh-config accepts https for any host and http for this machine', () => {
     const validate = load('mesh-config').definition.defaults['environment']?.validate;
     for (const good of ['sandbox', 'integration', 'live', 'https://mesh.example:8700', 'http://localhost:8700']) {
       assert.equal(validate?.call({}, good, {}), true, good);
@@ -169,7 +184,7 @@ describe('editor: validators and labels', () => {
     }
   });
 
-  it('mesh-send is labelled by its workflow or recipient', () => {
+  it('mesh-send has its workflow or recipient as label', () => {
     const { definition } = load('mesh-send');
     assert.equal(definition.label.call({ workflowId: 'TOC', workflowIdType: 'str', to: 'X', toType: 'str' }), 'TOC');
     assert.equal(definition.label.call({ workflowId: 'a.b', workflowIdType: 'msg', to: 'X', toType: 'str' }), 'X');
@@ -185,7 +200,7 @@ describe('editor: validators and labels', () => {
     assert.deepEqual(labels, ['data', 'reports', 'business acknowledgements', 'parked']);
   });
 
-  it('en-GB only has what en-US has', () => {
+  it('en-GB has only keys that en-US has', () => {
     for (const name of NODE_NAMES) {
       if (!existsSync(join(ROOT, 'nodes', 'locales', 'en-GB', `${name}.json`))) continue;
       const base = catalogue('en-US', name);

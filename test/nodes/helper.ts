@@ -1,4 +1,4 @@
-/** node-red-node-test-helper has no types: what the tests use of it. */
+/** Types for the part of node-red-node-test-helper that the tests use. */
 import type { Node, NodeAPI } from 'node-red';
 
 interface TestHelper {

@@ -1,8 +1,9 @@
-/** mesh-ack that answers the sender, and what mesh-poll, mesh-track and Catch make of the answer at the other end. */
+/** mesh-ack with a business acknowledgement, and how mesh-poll, mesh-track and Catch report it at the sender. */
 import { strict as assert } from 'node:assert';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SentAcknowledgement, MeshAnswer } from '../../lib/index';
+import type { DeliveredAcknowledgement } from '../../lib/index';
+import type { MeshAnswered } from '../../nodes/receive/mesh-answered';
 import { itk3Request, MEDRPT } from '../acks/fixtures';
 import { emptyFolder } from '../harness/cleanup';
 import { change, closeBuiltInSandbox, deploy, receive, Recorder, redeploy } from './support';
@@ -10,7 +11,7 @@ import { sandboxConfig, stop, takeMissingTexts, until, withUserDir, type Flow, t
 
 const TOC = 'TOC_FHIR_IP_DISCH';
 
-/** X26ABC1 sends, follows and polls; X26ABC2 polls, and answers when told to. */
+/** X26ABC1 sends, follows and polls; X26ABC2 polls, and acknowledges on request. */
 function flow(workflowId = TOC, ack: object = {}): Flow {
   return [
     sandboxConfig('from', 'X26ABC1', { odsCode: 'X26' }),
@@ -18,16 +19,16 @@ function flow(workflowId = TOC, ack: object = {}): Flow {
     { id: 'send', type: 'mesh-send', mailbox: 'from', to: 'X26ABC2', workflowId, wires: [['sent']] },
     { id: 'track', type: 'mesh-track', mailbox: 'from', follow: true, wires: [['changes'], ['attention']] },
     {
-      id: 'answers',
+      id: 'poll-acks',
       type: 'mesh-poll',
       mailbox: 'from',
       interval: 0,
-      wires: [['sent'], ['sent'], ['answer', 'end'], []],
+      wires: [['sent'], ['sent'], ['acknowledgement', 'end'], []],
     },
     { id: 'end', type: 'mesh-ack', mailbox: 'from', answer: 'profile', wires: [['ended']] },
     { id: 'poll', type: 'mesh-poll', mailbox: 'into', interval: 0, wires: [['data'], [], [], []] },
     { id: 'ack', type: 'mesh-ack', mailbox: 'into', answer: 'profile', wires: [['acked']], ...ack },
-    ...['sent', 'changes', 'attention', 'answer', 'ended', 'data', 'acked', 'caught'].map((id) => ({
+    ...['sent', 'changes', 'attention', 'acknowledgement', 'ended', 'data', 'acked', 'caught'].map((id) => ({
       id,
       type: 'helper',
     })),
@@ -35,9 +36,9 @@ function flow(workflowId = TOC, ack: object = {}): Flow {
   ];
 }
 
-type Answering = Msg & { meshAnswered: SentAcknowledgement; meshAnswer: MeshAnswer };
+type Acked = Msg & { meshAnswered: MeshAnswered; meshAnswer: DeliveredAcknowledgement };
 
-/** Sends and collects one. */
+/** Sends a message and collects it. */
 async function delivered(payload: string): Promise<Msg> {
   const [sent, data] = [new Recorder('sent'), new Recorder('data')];
   receive('send', { payload });
@@ -46,23 +47,23 @@ async function delivered(payload: string): Promise<Msg> {
   return data.get(1);
 }
 
-/** Answers it, and lets the answer be collected at the other end, which tries to answer it in turn. */
-async function answer(msg: object): Promise<{ acked: Answering; told: Answering }> {
-  const [acked, told, ended] = [new Recorder('acked'), new Recorder('answer'), new Recorder('ended')];
+/** Acknowledges it, and lets the sender collect the acknowledgement, which it tries to acknowledge in turn. */
+async function acknowledge(msg: object): Promise<{ acked: Acked; received: Acked }> {
+  const [acked, received, ended] = [new Recorder('acked'), new Recorder('acknowledgement'), new Recorder('ended')];
   receive('ack', msg);
-  const done = (await acked.get(1)) as Answering;
-  const look = setInterval(() => receive('answers', {}), 100);
+  const done = (await acked.get(1)) as Acked;
+  const look = setInterval(() => receive('poll-acks', {}), 100);
   try {
-    const settled = (await told.get(1)) as Answering;
-    const { meshAnswered } = (await ended.get(1)) as Answering;
+    const settled = (await received.get(1)) as Acked;
+    const { meshAnswered } = (await ended.get(1)) as Acked;
     assert.deepEqual(meshAnswered, { answered: false, why: 'acknowledgement' });
-    return { acked: done, told: settled };
+    return { acked: done, received: settled };
   } finally {
     clearInterval(look);
   }
 }
 
-describe('mesh-ack that answers', () => {
+describe('mesh-ack with a business acknowledgement', () => {
   afterEach(async () => {
     await stop();
     withUserDir(undefined);
@@ -70,47 +71,47 @@ describe('mesh-ack that answers', () => {
   });
   after(closeBuiltInSandbox);
 
-  it('infrastructure first and business later: each settles what was sent, is told, and negative ones need attention', async () => {
+  it('sends an infrastructure, then a business one: each settles the message, and a negative one needs attention', async () => {
     await deploy(flow());
     const msg = await delivered(itk3Request());
     const [changes, attention] = [new Recorder('changes'), new Recorder('attention')];
-    const first = await answer({ ...msg, payload: 'whatever a flow made of it', meshAck: { level: 'infrastructure' } });
+    const first = await acknowledge({ ...msg, payload: 'whatever a flow made of it', meshAck: { level: 'infrastructure' } });
     assert.equal(first.acked.meshAnswered.answered && first.acked.meshAnswered.code, '20013');
     assert.deepEqual(
-      [first.told.meshAnswer.answers, first.told.meshAnswer.level, first.told.meshAnswer.result],
+      [first.received.meshAnswer.answers, first.received.meshAnswer.level, first.received.meshAnswer.result],
       ['msg-1', 'infrastructure', 'positive'],
     );
-    assert.deepEqual(JSON.parse(JSON.stringify(first.told.meshAnswer)), first.told.meshAnswer);
+    assert.deepEqual(JSON.parse(JSON.stringify(first.received.meshAnswer)), first.received.meshAnswer);
 
-    const second = await answer({ ...msg, meshAck: { outcome: 'rejected', code: '30002' } });
-    assert.equal(second.told.meshAnswer.code, '30002');
-    const { event, answer: said } = (await attention.get(1)).payload as { event: string; answer: { code: string } };
-    assert.deepEqual([event, said.code], ['business negative', '30002']);
-    const told = (): string[] => changes.messages.map(({ payload }) => (payload as { event: string }).event);
-    await until(() => told().includes('infrastructure positive') && told().includes('business negative'), 'changes');
+    const second = await acknowledge({ ...msg, meshAck: { outcome: 'rejected', code: '30002' } });
+    assert.equal(second.received.meshAnswer.code, '30002');
+    const { event, answer: reported } = (await attention.get(1)).payload as { event: string; answer: { code: string } };
+    assert.deepEqual([event, reported.code], ['business negative', '30002']);
+    const events = (): string[] => changes.messages.map(({ payload }) => (payload as { event: string }).event);
+    await until(() => events().includes('infrastructure positive') && events().includes('business negative'), 'changes');
   });
 
-  it('a negative answer goes to Catch where nobody follows', async () => {
+  it('raises a negative one at the sender’s Catch if no mesh-track follows', async () => {
     await deploy(change(flow(), 'track', { follow: false }));
     const msg = await delivered(itk3Request());
     const [caught, acked] = [new Recorder('caught'), new Recorder('acked')];
     receive('ack', { ...msg, meshAck: { outcome: 'rejected', code: '20009', level: 'infrastructure' } });
     await acked.get(1);
-    const look = setInterval(() => receive('answers', {}), 100);
+    const look = setInterval(() => receive('poll-acks', {}), 100);
     await until(() => caught.messages.length > 0, 'the alarm').finally(() => clearInterval(look));
     const { code, message } = caught.messages[0]?.error ?? {};
     assert.equal(code, 'MESH_NEGATIVE_ANSWER');
-    assert.match(message ?? '', /refused by the recipient \(infrastructure .*20009, Payload validation failure/);
+    assert.match(message ?? '', /was rejected by the recipient \(infrastructure .*20009, Payload validation failure/);
   });
 
-  it('in part, with the reasons on msg.meshAck.rejected', async () => {
+  it('accepts in part, with the reasons on msg.meshAck.rejected', async () => {
     await deploy(flow('PATH_MEDRPT_V3', { outcome: 'partial' }));
     const msg = await delivered(MEDRPT);
-    const { told } = await answer({ ...msg, meshAck: { rejected: { 1: 'Patient not known here' } } });
-    assert.deepEqual([told.meshAnswer.code, told.meshAnswer.result], ['IAP', 'partial']);
+    const { received } = await acknowledge({ ...msg, meshAck: { rejected: { 1: 'Patient not known here' } } });
+    assert.deepEqual([received.meshAnswer.code, received.meshAnswer.result], ['IAP', 'partial']);
   });
 
-  it('a wish that cannot be met is an error, and the message stays open', async () => {
+  it('rejects a request that cannot be met, and the message stays open', async () => {
     await deploy(flow());
     const msg = await delivered(itk3Request());
     const caught = new Recorder('caught');
@@ -126,10 +127,10 @@ describe('mesh-ack that answers', () => {
     await caught.get(5);
     const acked = new Recorder('acked');
     receive('ack', { ...msg, meshAck: {} });
-    assert.equal(((await acked.get(1)) as Answering).meshAnswered.answered, true);
+    assert.equal(((await acked.get(1)) as Acked).meshAnswered.answered, true);
   });
 
-  it('a custom payload goes on the acknowledgement workflow of the user’s own profile, also after a restart', async () => {
+  it('sends a custom payload on the acknowledgement workflow of the user’s own profile, also after a restart', async () => {
     const folder = await emptyFolder();
     const profilesFile = join(folder, 'profiles.json');
     const profiles = [{ workflowId: 'OURS', ackWorkflowId: 'OURS_SAID', form: 'custom', busAck: true }];
@@ -140,13 +141,13 @@ describe('mesh-ack that answers', () => {
     await deploy(nodes);
     const msg = await delivered('a request of our own');
     await redeploy(nodes);
-    const { acked, told } = await answer({ ...msg, meshAck: { payload: { thanks: true } } });
+    const { acked, received } = await acknowledge({ ...msg, meshAck: { payload: { thanks: true } } });
     assert.equal(acked.meshAnswered.answered && acked.meshAnswered.workflowId, 'OURS_SAID');
-    assert.equal(String(told.payload), '{"thanks":true}');
-    assert.equal(told.meshAnswer, undefined);
+    assert.equal(String(received.payload), '{"thanks":true}');
+    assert.equal(received.meshAnswer, undefined);
   });
 
-  it('a file of profiles that is not there, or is wrong, is told', async () => {
+  it('reports a file of profiles that is missing or wrong', async () => {
     const folder = await emptyFolder();
     const wrong = join(folder, 'wrong.json');
     await writeFile(wrong, '{"profiles": [{"workflowId": "W", "form": "letter"}]}');

@@ -4,7 +4,7 @@ import type { Tracking } from '../../lib/index';
 import { builtInSandbox, closeBuiltInSandbox, deploy, helper, receive, Recorder } from './support';
 import { sandboxConfig, statusesOf, stop, takeMissingTexts, until, type Flow, type Msg } from './support';
 
-/** mesh-send at X26ABC1, and the node under test at X26ABC1 or X26ABC2. */
+/** mesh-send at X26ABC1, and the tested node at X26ABC1 or X26ABC2. */
 function flowWith(node: Flow[number]): Flow {
   const to = { to: 'X26ABC2', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
   return [
@@ -56,7 +56,7 @@ describe('mesh-ack', () => {
     assert.deepEqual(takeMissingTexts(), []);
   });
 
-  it('ends the message: passes it on, and MESH is told', async () => {
+  it('marks the message as done, passes it on, and it is acknowledged to MESH', async () => {
     await deploy(flowWith(ack));
     const msg = await collect();
     const statuses = statusesOf('ack');
@@ -64,17 +64,17 @@ describe('mesh-ack', () => {
     assert.equal(passed.mesh.messageId, msg.mesh.messageId);
     const sandbox = await builtInSandbox();
     await until(() => sandbox.messages()[0]?.status === 'acknowledged', 'the acknowledgement');
-    assert.deepEqual(statuses.at(-1), { fill: 'green', shape: 'dot', text: '1 acknowledged' });
+    assert.deepEqual(statuses.at(-1), { fill: 'green', shape: 'dot', text: '1 done' });
   });
 
-  it('may be asked twice, and knows messages of before a restart', async () => {
+  it('accepts a repeat, and messages from before a restart', async () => {
     await deploy(flowWith(ack));
     const msg = JSON.parse(JSON.stringify(await collect())) as NodeMessage;
     await through('ack', msg);
     await through('ack', msg);
   });
 
-  it('says what is missing without msg.mesh', async () => {
+  it('reports a missing msg.mesh', async () => {
     await deploy(flowWith(ack));
     const { code, message } = await caught('ack', { payload: 'x' });
     assert.equal(code, 'MESH_INVALID_MESSAGE');
@@ -85,11 +85,11 @@ describe('mesh-ack', () => {
     await deploy(flowWith({ ...ack, mailbox: 'from' }));
     const { code, message } = await caught('ack', await collect());
     assert.equal(code, 'MESH_INVALID_MESSAGE');
-    assert.match(message, /another mailbox/);
+    assert.match(message, /a mailbox other than the one selected/);
     assert.equal((await builtInSandbox()).messages()[0]?.status, 'accepted');
   });
 
-  it('is done also while MESH cannot be told, which is made up for later', async () => {
+  it('succeeds while MESH is unreachable; the acknowledgement to MESH follows later', async () => {
     await deploy(flowWith(ack));
     const msg = await collect();
     const sandbox = await builtInSandbox();
@@ -103,7 +103,7 @@ describe('mesh-ack', () => {
     assert.equal(data.messages.length, 0, 'not delivered again');
   });
 
-  it('says so when no mailbox is chosen', async () => {
+  it('reports that no mailbox is chosen', async () => {
     await deploy(flowWith({ ...ack, mailbox: '' }));
     assert.equal((await caught('ack', { mesh: { messageId: 'x' } })).code, 'MESH_CONFIGURATION');
   });
@@ -125,7 +125,7 @@ describe('mesh-track', () => {
     assert.deepEqual(takeMissingTexts(), []);
   });
 
-  it('tracks what was sent in this flow', async () => {
+  it('tracks the message that was sent in this flow', async () => {
     await deploy(flowWith(track));
     const msg = await send();
     const statuses = statusesOf('track');
@@ -136,7 +136,7 @@ describe('mesh-track', () => {
     assert.deepEqual(statuses.at(-1), { fill: 'blue', shape: 'dot', text: 'accepted' });
   });
 
-  it('stores the result where it is wanted', async () => {
+  it('stores the result in the chosen property', async () => {
     await deploy(flowWith({ ...track, property: 'mesh.tracking' }));
     const passed = await through('track', { ...(await send()), mesh: { subject: 's' } });
     assert.equal(passed.mesh.tracking?.status, 'accepted');
@@ -150,13 +150,13 @@ describe('mesh-track', () => {
     assert.equal(((await through('track', { mesh: { messageId } })).payload as Tracking).messageId, messageId);
   });
 
-  it('takes the id from the field', async () => {
+  it('takes the id from its field', async () => {
     await deploy(flowWith({ ...track, reference: 'which', referenceType: 'msg' }));
     const { messageId } = (await send()).meshSent;
     assert.equal(((await through('track', { which: messageId })).payload as Tracking).messageId, messageId);
   });
 
-  it('tracks by local id, and says when several have it', async () => {
+  it('tracks by local id, and reports when several messages have it', async () => {
     await deploy(flowWith({ ...track, by: 'localId', reference: 'meshSent.localId' }));
     const msg = await send({ meshSend: { localId: 'ours-1' } });
     assert.equal(((await through('track', msg)).payload as Tracking).localId, 'ours-1');
@@ -164,7 +164,7 @@ describe('mesh-track', () => {
     assert.equal((await caught('track', msg)).code, 'MESH_LOCAL_ID_NOT_UNIQUE');
   });
 
-  it('says that there is no id, by either kind', async () => {
+  it('reports a missing id of either kind', async () => {
     await deploy(flowWith(track));
     assert.match((await caught('track', {})).message, /no message id/);
     await stop();
@@ -172,12 +172,12 @@ describe('mesh-track', () => {
     assert.match((await caught('track', { mesh: { messageId: 'x' } })).message, /no local id/);
   });
 
-  it('gives an unknown message to Catch', async () => {
+  it('raises an error at Catch for an unknown message', async () => {
     await deploy(flowWith(track));
     assert.equal((await caught('track', { meshSent: { messageId: 'NOSUCHMESSAGE' } })).code, 'MESH_NOT_FOUND');
   });
 
-  it('says that the property cannot be set', async () => {
+  it('reports a property that cannot be set', async () => {
     await deploy(flowWith({ ...track, property: 'payload.inside' }));
     assert.match((await caught('track', await send())).message, /could not be stored/);
   });
@@ -195,7 +195,7 @@ describe('mesh-lookup', () => {
     result: 'all',
     property: 'payload',
   };
-  /** One that the sandbox has from the start. */
+  /** A mailbox of the sandbox's own. */
   const known = { mailboxId: 'X26ABC2', ods: 'X26', wf: 'TEST_WORKFLOW' };
 
   afterEach(async () => {
@@ -204,26 +204,26 @@ describe('mesh-lookup', () => {
   });
   after(closeBuiltInSandbox);
 
-  it('finds all mailboxes of an organisation, whatever the case of its code', async () => {
+  it('finds all mailboxes of an organisation, in any case of its code', async () => {
     await deploy(flowWith(lookup));
     const { mailboxId, ods, wf } = known;
     const found = (await through('lookup', { ods: ods.toLowerCase(), wf })).payload as Array<{ mailboxId: string }>;
     assert.ok(found.some((address) => address.mailboxId === mailboxId));
   });
 
-  it('gives the first one only, where the flow wants one', async () => {
+  it('returns only the first one if the flow wants one', async () => {
     await deploy(flowWith({ ...lookup, result: 'first' }));
     const { mailboxId, ods, wf } = known;
     assert.equal(((await through('lookup', { ods, wf })).payload as { mailboxId: string }).mailboxId, mailboxId);
   });
 
-  it('searches the workflow where there is no ODS code', async () => {
+  it('searches by workflow without an ODS code', async () => {
     await deploy(flowWith(lookup));
     const { wf } = known;
     assert.ok(Array.isArray((await through('lookup', { wf })).payload));
   });
 
-  it('gives an empty array, or an error with advice, where none is found', async () => {
+  it('returns an empty array, or an error with advice, when none is found', async () => {
     await deploy(flowWith(lookup));
     const statuses = statusesOf('lookup');
     assert.deepEqual((await through('lookup', { ods: 'ZZZ99', wf: 'NO_SUCH' })).payload, []);
@@ -235,7 +235,7 @@ describe('mesh-lookup', () => {
     assert.match(message, /Check the ODS code/);
   });
 
-  it('says that the workflow id is missing', async () => {
+  it('reports a missing workflow id', async () => {
     await deploy(flowWith(lookup));
     assert.match((await caught('lookup', { ods: 'A1' })).message, /no workflow id/);
   });

@@ -30,7 +30,7 @@ function sender(mailbox: string, id = 'send'): Flow[number] {
   return { id, type: 'mesh-send', mailbox, wires: [['sent']], ...to };
 }
 
-/** By openssl: Node.js reads PFX, but does not write it. */
+/** Made by openssl, since Node.js reads PFX but does not write it. */
 async function pfxOf({ cert, key }: { cert: string; key: string }, passphrase: string): Promise<Buffer> {
   const folder = await mkdtemp(join(tmpdir(), 'mesh-pfx-'));
   try {
@@ -45,7 +45,7 @@ async function pfxOf({ cert, key }: { cert: string; key: string }, passphrase: s
 
 const TLS = { id: 'tls', type: 'tls-config', cert: '', key: '', ca: '', verifyservercert: true };
 
-/** A mailbox at the sandbox as if that were a real MESH: with TLS, password and shared key. */
+/** A mailbox of the sandbox with the settings of a real MESH: TLS, password and shared key. */
 async function remote(
   settings: object = {},
 ): Promise<{ flow: Flow; credentials: Record<string, Record<string, string>> }> {
@@ -67,7 +67,7 @@ async function remote(
   };
 }
 
-/** The flow's configuration is wrong: status, one log line, and Catch for each input. */
+/** Deploys a wrong configuration and checks its status, one log line, and an error at Catch for each input. */
 async function refused(flow: Flow, credentials: Record<string, Record<string, string>>): Promise<string> {
   await deploy(flow, credentials);
   const errors = new Recorder('caught');
@@ -75,8 +75,8 @@ async function refused(flow: Flow, credentials: Record<string, Record<string, st
   receive('send', { payload: 'x' });
   const error = (await errors.get(2)).error;
   assert.equal(error.code, 'MESH_CONFIGURATION');
-  const told = logEntries().filter((entry) => entry.includes(error.message) && entry.includes('"mesh-config"'));
-  assert.equal(told.length, 1, 'in the log once');
+  const logged = logEntries().filter((entry) => entry.includes(error.message) && entry.includes('"mesh-config"'));
+  assert.equal(logged.length, 1, 'in the log once');
   return error.message;
 }
 
@@ -97,7 +97,7 @@ describe('mesh-config', () => {
     }
   });
 
-  it('makes one handshake for all nodes, and none for a mailbox without any', async () => {
+  it('makes one handshake for all nodes, and none for a mailbox without nodes', async () => {
     const sandbox = await builtInSandbox();
     const before = sandbox.requests().length;
     await deploy([
@@ -117,7 +117,7 @@ describe('mesh-config', () => {
     assert.equal(shakes().length, 1);
   });
 
-  it('makes a sandbox mailbox that is not there yet', async () => {
+  it('adds a missing mailbox to the sandbox', async () => {
     await deploy([sandboxConfig('c', 'NEWBOX1'), sender('c'), { id: 'sent', type: 'helper' }, ...CATCH]);
     const sent = new Recorder('sent');
     receive('send', { payload: 'x' });
@@ -125,7 +125,7 @@ describe('mesh-config', () => {
     assert.ok((await builtInSandbox()).messages().some(({ from }) => from === 'NEWBOX1'));
   });
 
-  it('keeps the sandbox, and what is in it, at a redeploy', async () => {
+  it('keeps the sandbox and its messages over a redeploy', async () => {
     const flow = [sandboxConfig('c', 'X26ABC1'), sender('c'), { id: 'sent', type: 'helper' }];
     await deploy(flow);
     const { instance } = await builtInSandbox();
@@ -154,7 +154,7 @@ describe('mesh-config', () => {
     }
   });
 
-  it('reaches another MESH with TLS, password and shared key; the mailbox id in any case', async () => {
+  it('connects to another MESH with TLS, password and shared key, and the mailbox id in any case', async () => {
     const { flow, credentials } = await remote();
     await deploy(flow, credentials);
     const sent = new Recorder('sent');
@@ -162,14 +162,14 @@ describe('mesh-config', () => {
     await sent.get(1);
   });
 
-  describe('with a MESH that asks for a client certificate', () => {
+  describe('with a MESH that requires a client certificate', () => {
     let strict: Sandbox;
     before(async () => {
       strict = await startSandbox({ clientCertificate: 'required' });
     });
     after(() => strict.close());
 
-    /** Sends one message with these TLS settings; the error's code, or `sent`. */
+    /** Sends one message with these TLS settings. Returns the error's code, or `sent`. */
     async function outcome(tls: object, secrets: Record<string, string>): Promise<string> {
       const { flow } = await remote({ environment: strict.url });
       const password = strict.mailboxes[0]?.password ?? '';
@@ -181,16 +181,16 @@ describe('mesh-config', () => {
       return errors.messages[0]?.error.code ?? 'sent';
     }
 
-    it('gives certificate and key of the TLS configuration', async () => {
+    it('uses certificate and key of the TLS configuration', async () => {
       const { cert, key } = await strict.clientCertificate();
       assert.equal(await outcome({}, { certdata: cert, keydata: key }), 'sent');
     });
 
-    it('is refused without', async () => {
+    it('is refused without a certificate', async () => {
       assert.notEqual(await outcome({}, {}), 'sent');
     }).timeout(30_000);
 
-    it('takes a PFX with its passphrase, and the CA beside it (Node-RED 5)', async function () {
+    it('uses a PFX with its passphrase, and the CA beside it (Node-RED 5)', async function () {
       if (process.env['NODE_RED'] === '4') this.skip();
       const pfx = await pfxOf(await strict.clientCertificate(), 'open sesame').catch(() => undefined);
       if (pfx === undefined) this.skip();
@@ -199,7 +199,7 @@ describe('mesh-config', () => {
     });
   });
 
-  it('takes settings and credentials from the environment', async () => {
+  it('reads settings and credentials from the environment', async () => {
     const { flow, credentials } = await remote();
     process.env['TEST_PASSWORD'] = credentials['c']?.['password'];
     process.env['TEST_KEY'] = credentials['c']?.['sharedKey'];
@@ -214,7 +214,7 @@ describe('mesh-config', () => {
     await sent.get(1);
   });
 
-  it('names the environment variable that is not set, instead of using its name as the password', async () => {
+  it('names an environment variable that is not set, and does not use its name as the password', async () => {
     const { flow, credentials } = await remote();
     const message = await refused(flow, { ...credentials, c: { password: '${NOT_SET_ANYWHERE}', sharedKey: 'k' } });
     assert.match(message, /NOT_SET_ANYWHERE is not set/);
@@ -224,7 +224,7 @@ describe('mesh-config', () => {
     ['password', { sharedKey: 'k' }],
     ['shared key', { password: 'p' }],
   ] as const) {
-    it(`says that the ${what} is missing`, async () => {
+    it(`reports a missing ${what}`, async () => {
       const { flow, credentials } = await remote();
       assert.match(await refused(flow, { ...credentials, c: credential }), new RegExp(`${what} is missing`));
     });
@@ -236,27 +236,27 @@ describe('mesh-config', () => {
     assert.match(await refused(careless, credentials), /does not verify/);
   });
 
-  it('says that the TLS configuration is not valid', async () => {
+  it('reports a TLS configuration that is not valid', async () => {
     const { flow, credentials } = await remote();
     const { keydata: _without, ...half } = credentials['tls'] ?? {};
     assert.match(await refused(flow, { ...credentials, tls: half }), /not valid/);
   });
 
-  it('says that the TLS configuration or the proxy is gone', async () => {
+  it('reports a TLS configuration or proxy that is gone', async () => {
     const { flow, credentials } = await remote();
     assert.match(
       await refused(
         flow.filter(({ id }) => id !== 'tls'),
         credentials,
       ),
-      /TLS configuration is not there/,
+      /TLS configuration is missing/,
     );
     await stop();
     const proxied = change(flow, 'c', { proxy: 'gone' });
-    assert.match(await refused(proxied, credentials), /proxy of the mailbox is not there/);
+    assert.match(await refused(proxied, credentials), /mailbox.s proxy is missing/);
   });
 
-  it('asks for a client certificate on Integration and Live', async () => {
+  it('requires a client certificate for Integration and Live', async () => {
     const { flow, credentials } = await remote({ environment: 'integration', tls: '' });
     assert.match(await refused(flow, credentials), /client certificate/);
   });
@@ -277,7 +277,7 @@ describe('mesh-config', () => {
     });
   }
 
-  it('takes only the first of two configurations of one mailbox', async () => {
+  it('uses only the first of two configurations of one mailbox', async () => {
     await deploy([
       sandboxConfig('c', 'X26ABC1'),
       sandboxConfig('d', 'x26abc1'),
@@ -296,7 +296,7 @@ describe('mesh-config', () => {
     assert.match(logText(), /has two configurations/);
   });
 
-  it('lets the second configuration of a mailbox have it as soon as the first is gone, without a deploy of its own', async () => {
+  it('hands the mailbox to its second configuration once the first is gone, without another deploy', async () => {
     const rest: Flow = [{ id: 'sent', type: 'helper' }, ...CATCH];
     const second: Flow = [sandboxConfig('d', 'X26ABC1'), sender('d', 'second')];
     await deploy([sandboxConfig('c', 'X26ABC1'), sender('c'), ...second, ...rest]);
@@ -310,7 +310,7 @@ describe('mesh-config', () => {
     await sent.get(1);
   });
 
-  it('lets another configuration have the mailbox when the first is gone', async () => {
+  it('hands the mailbox to another configuration when the first is gone', async () => {
     const rest: Flow = [{ id: 'sent', type: 'helper' }, ...CATCH];
     await deploy([sandboxConfig('c', 'X26ABC1'), sender('c'), ...rest]);
     await redeploy([sandboxConfig('d', 'X26ABC1'), sender('d'), ...rest]);
@@ -319,7 +319,7 @@ describe('mesh-config', () => {
     await sent.get(1);
   });
 
-  it('goes through the proxy, and leaves hosts out', async () => {
+  it('uses the proxy, except for excluded hosts', async () => {
     const { flow, credentials } = await remote({ proxy: 'proxy' });
     const proxy = { id: 'proxy', type: 'http proxy', url: 'http://127.0.0.1:9', noproxy: [] as string[] };
     await deploy([proxy, ...flow], credentials);

@@ -4,7 +4,7 @@ import { frame } from '../../lib/mllp/framing';
 import { pendingCount } from '../../nodes/mllp/requests';
 import { accepts, ack, adt, listening, Receiver, Sender } from '../mllp/support';
 import { authority } from '../harness/certificates';
-import { freePort } from '../harness/node-red';
+import { freePort } from '../harness/ports';
 import {
   change,
   deploy,
@@ -36,7 +36,7 @@ const CATCH: Flow = [
 
 let port = 0;
 
-/** mllp in -> taken; the test answers through `aa`, `ae` or `own`. */
+/** mllp in -> taken; the test responds through `aa`, `ae` or `own`. */
 function inbound(settings: object = {}, more: Flow = []): Flow {
   return [
     { id: 'in', type: 'mesh-mllp-in', port, wires: [['taken']], ...settings },
@@ -77,7 +77,7 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     assert.deepEqual(takeMissingTexts(), []);
   });
 
-  it('hand a message to the flow, as text and plain JSON, and answer when the flow says so', async () => {
+  it('pass a message to the flow as text and plain JSON, and respond when the flow does', async () => {
     const taken = await started(inbound());
     const sender = await Sender.connect(port);
     sender.send(adt('EX1', 'NTE|1||Zoë\r'));
@@ -86,13 +86,13 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     assert.equal(msg.topic, 'ADT^A01^ADT_A01');
     assert.deepEqual(JSON.parse(JSON.stringify(msg.mllp)), msg.mllp);
     assert.deepEqual([msg.mllp.controlId, msg.mllp.remote.address], ['EX1', '127.0.0.1']);
-    assert.deepEqual(sender.answers, []);
-    // As a flow's message is after cloning, storing or a subflow.
+    assert.deepEqual(sender.responses, []);
+    // Like a flow's message after cloning, storing or a subflow.
     receive('aa', JSON.parse(JSON.stringify(msg)) as object);
-    assert.deepEqual(await sender.answered(1), ['AA EX1']);
+    assert.deepEqual(await sender.received(1), ['AA EX1']);
   });
 
-  it('hand on the next message of a connection only after the answer, or as many as set', async () => {
+  it('pass the next message of a connection after the response, or as many at once as set', async () => {
     const taken = await started(inbound({ maxInFlight: 2 }));
     const sender = await Sender.connect(port);
     sender.send(adt('1'), adt('2'), adt('3'));
@@ -101,22 +101,22 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     assert.equal(taken.messages.length, 3);
     receive('ae', await nth(taken, 1));
     receive('aa', await nth(taken, 3));
-    assert.deepEqual(await sender.answered(3), ['AA 2', 'AE 1', 'AA 3']);
+    assert.deepEqual(await sender.received(3), ['AA 2', 'AE 1', 'AA 3']);
   });
 
-  it('answer AE with the error’s text behind a Catch node', async () => {
+  it('respond AE with the error’s text behind a Catch node', async () => {
     const fail: Flow = [{ id: 'fail', type: 'mesh-send', wires: [[]] }];
     const taken = await started(
       change(change(inbound({}, fail), 'in', { wires: [['fail', 'taken']] }), 'catcher', { wires: [['ae', 'caught']] }),
     );
     const sender = await Sender.connect(port);
     sender.send(adt('1'));
-    assert.deepEqual(await sender.answered(1), ['AE 1']);
-    assert.match(sender.texts[0] ?? '', /No mailbox is chosen/);
+    assert.deepEqual(await sender.received(1), ['AE 1']);
+    assert.match(sender.texts[0] ?? '', /No mailbox is selected/);
     assert.equal(taken.messages.length, 1);
   });
 
-  it('send msg.payload as the answer, as it is', async () => {
+  it('send msg.payload unchanged as the response', async () => {
     const taken = await started(inbound());
     const sender = await Sender.connect(port);
     const own = ack(adt('1'), 'AR').toString();
@@ -125,12 +125,12 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
       await nth(taken, sender.messages.length + 1);
       const { mllp } = await nth(taken, sender.messages.length + 1);
       helper.getNode('own').receive({ payload, mllp });
-      await sender.answered(sender.messages.length + 1);
+      await sender.received(sender.messages.length + 1);
     }
     assert.deepEqual(sender.messages, [Buffer.from(own), Buffer.from(own)]);
   });
 
-  it('can still answer after an answer that could not be sent', async () => {
+  it('can respond again after a response that could not be sent', async () => {
     const taken = await started(inbound());
     const caught = new Recorder('caught');
     const sender = await Sender.connect(port);
@@ -140,10 +140,10 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     receive('own', { payload: 'MSH|\u001c', mllp });
     for (const count of [1, 2]) assert.equal((await caught.get(count)).error.code, 'MLLP_INVALID_MESSAGE');
     receive('ae', { mllp });
-    assert.deepEqual(await sender.answered(1), ['AE 1']);
+    assert.deepEqual(await sender.received(1), ['AE 1']);
   });
 
-  it('take a second answer for what it is: harmless, and a warning', async () => {
+  it('treat a second response as harmless, with a warning', async () => {
     const taken = await started(inbound());
     const statuses = statusesOf('ae');
     const sender = await Sender.connect(port);
@@ -155,11 +155,11 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     assert.equal(statuses[0]?.text, 'too late');
     sender.send(adt('2'));
     receive('aa', await nth(taken, 2));
-    assert.deepEqual(await sender.answered(2), ['AA 1', 'AA 2']);
-    assert.match(logText(), /does not wait for an answer any more/);
+    assert.deepEqual(await sender.received(2), ['AA 1', 'AA 2']);
+    assert.match(logText(), /No response was sent: the message had been answered before/);
   });
 
-  it('say that a message came without msg.mllp', async () => {
+  it('report a message without msg.mllp', async () => {
     await started(inbound());
     const caught = new Recorder('caught');
     receive('aa', { payload: 'x' });
@@ -170,7 +170,7 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     ['AE', ['AE 1', 'AA 2']],
     ['AR', ['AR 1', 'AA 2']],
   ] as const) {
-    it(`answer ${onTimeout} when the flow says nothing in time, tell Catch, and take a late answer for harmless`, async () => {
+    it(`respond ${onTimeout} when the flow does not in time, raise an error, and treat a late response as harmless`, async () => {
       const taken = await started(inbound({ timeout: 0.2, onTimeout }));
       const caught = new Recorder('caught');
       const sender = await Sender.connect(port);
@@ -181,19 +181,19 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
       receive('aa', await nth(taken, 1));
       sender.send(adt('2'));
       receive('aa', await nth(taken, 2));
-      assert.deepEqual(await sender.answered(2), expected);
+      assert.deepEqual(await sender.received(2), expected);
     });
   }
 
-  it('hang up instead, where that is chosen', async () => {
+  it('close the connection on time-out, if chosen', async () => {
     await started(inbound({ timeout: 0.1, onTimeout: 'close' }));
     const sender = await Sender.connect(port);
     sender.send(adt('1'));
     await sender.closed();
-    assert.deepEqual(sender.answers, []);
+    assert.deepEqual(sender.responses, []);
   });
 
-  it('warn when the sender has hung up before its answer', async () => {
+  it('warn when the sender has disconnected before its response', async () => {
     const taken = await started(inbound());
     const [statuses, connections] = [statusesOf('aa'), statusesOf('in')];
     const sender = await Sender.connect(port);
@@ -205,7 +205,7 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     await until(() => statuses.at(-1)?.text === 'sender gone', 'the status');
   });
 
-  it('answer nothing to what is in flight at a deploy; the sender sends it again, and then it is answered', async () => {
+  it('send no response to a message in flight at a deploy; the sender repeats it and gets its response', async () => {
     const flow = inbound();
     const taken = await started(flow);
     const sender = await Sender.connect(port);
@@ -213,16 +213,16 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     const before = await nth(taken, 1);
     await redeploy(flow);
     await sender.closed();
-    assert.deepEqual(sender.answers, []);
+    assert.deepEqual(sender.responses, []);
     const again = new Recorder('taken');
     receive('aa', before);
     const second = await Sender.connect(port);
     second.send(adt('1'));
     receive('aa', await nth(again, 1));
-    assert.deepEqual(await second.answered(1), ['AA 1']);
+    assert.deepEqual(await second.received(1), ['AA 1']);
   });
 
-  it('keep a message in flight when only the response node is deployed anew', async () => {
+  it('keep a message in flight when only the response node is redeployed', async () => {
     const flow = inbound();
     const taken = await started(flow);
     const sender = await Sender.connect(port);
@@ -230,10 +230,10 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     const msg = await nth(taken, 1);
     await redeploy(change(flow, 'aa', { answer: 'AR' }), 'nodes');
     receive('aa', msg);
-    assert.deepEqual(await sender.answered(1), ['AR 1']);
+    assert.deepEqual(await sender.received(1), ['AR 1']);
   });
 
-  it('read text in the character set of MSH-18, else in the chosen one; what is not text in it is refused', async () => {
+  it('decode text by MSH-18, else by the chosen character set, and reject bytes that are not text in it', async () => {
     const taken = await started(inbound({ charset: 'utf-8' }));
     const caught = new Recorder('caught');
     const sender = await Sender.connect(port);
@@ -244,13 +244,13 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     assert.match(msg.payload, /Zoë/);
     receive('aa', msg);
     sender.send(latin('2', ''));
-    assert.deepEqual(await sender.answered(2), ['AA 1', 'AR 2']);
+    assert.deepEqual(await sender.received(2), ['AA 1', 'AR 2']);
     const { error } = await caught.get(1);
     assert.equal(error.code, 'MLLP_INVALID_MESSAGE');
     assert.doesNotMatch(logText() + error.message + sender.texts.join(''), /Zo/);
   });
 
-  it('hand on the bytes as they are, as a Buffer', async () => {
+  it('pass on the unchanged bytes as a Buffer', async () => {
     const taken = await started(inbound({ payloadAs: 'buffer' }));
     const sender = await Sender.connect(port);
     const message = Buffer.concat([adt('1'), Buffer.from([0xff, 0xfe, 0x80])]);
@@ -258,10 +258,10 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     const msg = await nth(taken, 1);
     assert.deepEqual(msg.payload, message);
     receive('aa', msg);
-    await sender.answered(1);
+    await sender.received(1);
   });
 
-  it('serve senders with a certificate of the TLS configuration’s CA only', async () => {
+  it('accept only senders with a certificate of the TLS configuration’s CA', async () => {
     const ca = await authority('Test CA');
     const { cert, key } = await ca.issue();
     const tls: Flow = [{ id: 'tls', type: 'tls-config', cert: '', key: '', ca: '', verifyservercert: true }];
@@ -275,19 +275,19 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     const msg = await nth(taken, 1);
     assert.equal(msg.mllp.remote.certificate, 'pas.example');
     receive('aa', msg);
-    assert.deepEqual(await sender.answered(1), ['AA 1']);
+    assert.deepEqual(await sender.received(1), ['AA 1']);
     const stranger = await Sender.connect(port, { ca: ca.cert });
     stranger.send(adt('2'));
     await stranger.closed();
     assert.equal((await caught.get(1)).error.code, 'MLLP_TLS');
   });
 
-  it('say what is wrong with the settings, once, and on the node', async () => {
+  it('report wrong settings, once and as the node’s status', async () => {
     const tls: Flow = [{ id: 'tls', type: 'tls-config', cert: '', key: '', ca: '', verifyservercert: true }];
     for (const [settings, expected] of [
-      [{ port: '' }, /No port/],
+      [{ port: '' }, /no port to listen on/],
       [{ tls: 'tls' }, /certificate and its key/],
-      [{ tls: 'missing' }, /TLS configuration is not there/],
+      [{ tls: 'missing' }, /TLS configuration is missing/],
       [{ charset: 'klingon' }, /charset must be one of/],
     ] as const) {
       await deploy(withoutCatch(inbound(settings, tls)));
@@ -296,10 +296,10 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     }
   });
 
-  it('say that the port is in use', async () => {
+  it('report a port that is in use', async () => {
     const { server } = await listening();
     await deploy(withoutCatch(inbound({ port: server.port })));
-    await until(() => /cannot be listened on \(EADDRINUSE\).*Another program/s.test(logText()), 'the error');
+    await until(() => /Cannot listen on port \d+ \(EADDRINUSE\).*Another program/s.test(logText()), 'the error');
   });
 
   it('keep patient data and control ids out of the log and the status', async () => {
@@ -311,7 +311,7 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     const caught = new Recorder('caught');
     const sender = await Sender.connect(port);
     sender.send(adt('SECRETID1'), adt('SECRETID2', 'x'.repeat(2000)), Buffer.from('PID|TESTPATIENT'));
-    await sender.answered(3);
+    await sender.received(3);
     receive('aa', await nth(taken, 1));
     await caught.get(3);
     await until(() => statuses.some((status) => status.includes('too late')), 'the statuses');
@@ -320,7 +320,7 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     assert.doesNotMatch(logText() + statuses.join(''), /SECRETID2|TESTPATIENT|9990000018/);
   });
 
-  it('answer 10,000 messages of 20 connections', async function () {
+  it('respond to 10,000 messages of 20 connections', async function () {
     this.timeout(60_000);
     await deploy(change(inbound({ maxInFlight: 5 }), 'in', { wires: [['aa']] }));
     await untilListening();
@@ -330,7 +330,7 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     }
     for (const [line, sender] of senders.entries()) {
       const expected = Array.from({ length: 500 }, (_, i) => `AA ${line}-${i}`);
-      assert.deepEqual((await sender.answered(500)).toSorted(), expected.toSorted());
+      assert.deepEqual((await sender.received(500)).toSorted(), expected.toSorted());
     }
     assert.equal(pendingCount(), 0);
   });
@@ -350,7 +350,7 @@ describe('mesh-mllp-out', () => {
     ...more,
   ];
 
-  it('sends text in the character set of its MSH-18, waits for the answer, and keeps the message', async () => {
+  it('sends text in the character set of its MSH-18, waits for the acknowledgement, and keeps the message', async () => {
     const receiver = await Receiver.listen(accepts);
     await deploy(outbound({ port: receiver.port }));
     const accepted = new Recorder('accepted');
@@ -375,7 +375,7 @@ describe('mesh-mllp-out', () => {
     assert.deepEqual(receiver.controlIds, ids);
   });
 
-  it('gives a negative answer to the second output', async () => {
+  it('sends a negative acknowledgement to the second output', async () => {
     const receiver = await Receiver.listen((message, socket) => void socket.write(frame(ack(message, 'AR'))));
     await deploy(outbound({ port: receiver.port, retries: 3 }));
     const [refused, statuses] = [new Recorder('refused'), statusesOf('out')];
@@ -385,7 +385,7 @@ describe('mesh-mllp-out', () => {
     assert.equal(receiver.messages.length, 1);
   });
 
-  it('tells Catch what became of a message that was not answered, not sent, not taken, or is none', async () => {
+  it('raises an error for a message that is not acknowledged, not sent, not queued, or not valid', async () => {
     const silent = await Receiver.listen(() => undefined);
     const { port: dead } = await Receiver.listen(accepts).then(async (receiver) => {
       const { port } = receiver;
@@ -430,7 +430,7 @@ describe('mesh-mllp-out', () => {
     assert.equal(statuses.at(-1)?.text, 'connected');
   });
 
-  it('warns of an answer that belongs to nothing, and goes on', async () => {
+  it('warns about a response that belongs to no message, and continues', async () => {
     const receiver = await Receiver.listen((message, socket) => {
       socket.write(Buffer.concat([frame(ack(adt('other'))), frame(ack(message))]));
     });
@@ -438,10 +438,10 @@ describe('mesh-mllp-out', () => {
     const accepted = new Recorder('accepted');
     receive('out', { payload: adt('1').toString() });
     assert.equal((await nth(accepted, 1)).mllpSent.controlId, '1');
-    assert.match(logText(), /not the answer to the message in flight/);
+    assert.match(logText(), /does not acknowledge the message in flight/);
   });
 
-  it('says at a deploy what it leaves behind, and calls neither output nor Catch for it', async () => {
+  it('warns at a deploy about unacknowledged messages, and sends them to neither an output nor Catch', async () => {
     const silent = await Receiver.listen(() => undefined);
     await deploy(outbound({ port: silent.port, retries: 5 }));
     const outputs = ['accepted', 'refused', 'caught'].map((id) => new Recorder(id));
@@ -456,7 +456,7 @@ describe('mesh-mllp-out', () => {
     assert.equal(silent.messages.length, 1);
   });
 
-  it('shows its certificate, and carries a message to mllp in of the same Node-RED', async () => {
+  it('presents its certificate, and sends a message to mllp in of the same Node-RED', async () => {
     port = await freePort();
     const ca = await authority('Test CA');
     const [server, client] = [await ca.issue(), await ca.issue({ usage: 'client' })];

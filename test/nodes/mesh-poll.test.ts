@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { builtInSandbox, closeBuiltInSandbox, deploy, helper, logText, pause, receive, Recorder } from './support';
 import { change, redeploy, sandboxConfig, statusesOf, stop, takeMissingTexts, until, type Flow } from './support';
 
-/** mesh-send at X26ABC1, as what fills the inbox; mesh-poll at X26ABC2 with a helper for each output. */
+/** mesh-send at X26ABC1 fills the inbox; mesh-poll at X26ABC2 has a helper at each output. */
 function pollFlow(poll: object = {}, config: object = {}, more: Flow = []): Flow {
   return [
     sandboxConfig('from', 'X26ABC1'),
@@ -37,7 +37,7 @@ async function fill(...contents: Array<[workflowId: string, payload: unknown]>):
   return sent.messages.map((msg) => msg.meshSent.messageId);
 }
 
-/** What MESH still has for X26ABC2. */
+/** The messages in X26ABC2's inbox at MESH. */
 async function inbox(): Promise<string[]> {
   return (await builtInSandbox())
     .messages()
@@ -52,7 +52,7 @@ describe('mesh-poll', () => {
   });
   after(closeBuiltInSandbox);
 
-  it('delivers data as Buffers with plain JSON on msg.mesh, when it is safe here and MESH has been told', async () => {
+  it('delivers data as Buffers with plain JSON on msg.mesh, once stored and acknowledged to MESH', async () => {
     await deploy(pollFlow());
     const [messageId] = await fill(['WF', 'hello']);
     const [data, statuses] = [new Recorder('data'), statusesOf('poll')];
@@ -74,7 +74,7 @@ describe('mesh-poll', () => {
     await until(() => statuses.at(-1)?.text === '1 in flight', 'the status');
   });
 
-  it('polls by itself at the interval', async () => {
+  it('polls at its interval', async () => {
     await deploy(pollFlow({ interval: '0.003' }));
     const data = new Recorder('data');
     await fill(['WF', 'one']);
@@ -83,7 +83,7 @@ describe('mesh-poll', () => {
     await data.get(2);
   });
 
-  it('polls only when a message comes in, where the interval is 0', async () => {
+  it('polls only for an input when the interval is 0', async () => {
     await deploy(pollFlow());
     await fill(['WF', 'one']);
     const data = new Recorder('data');
@@ -93,7 +93,7 @@ describe('mesh-poll', () => {
     await data.get(1);
   });
 
-  it('never delivers what is in flight a second time', async () => {
+  it('never delivers a message in flight again', async () => {
     await deploy(pollFlow({ interval: '0.001' }));
     const data = new Recorder('data');
     await fill(['WF', 'one'], ['WF', 'two']);
@@ -105,7 +105,7 @@ describe('mesh-poll', () => {
     assert.equal(data.messages.length, 2);
   });
 
-  it('delivers again after the lease, counting, and parks in the end with Catch and status', async () => {
+  it('delivers again after each lease, with a count, and finally parks with an error and a status', async () => {
     await deploy(pollFlow({}, { leaseMinutes: 0.002, maxDeliveries: 2, meshAcknowledge: 'when-done' }));
     await fill(['WF', 'one']);
     const [data, parked, caught] = [new Recorder('data'), new Recorder('parked'), new Recorder('caught')];
@@ -123,7 +123,7 @@ describe('mesh-poll', () => {
     assert.equal((await inbox()).length, 1, 'stays at MESH');
   });
 
-  it('fetches no more than may be in flight, and goes on when one is acknowledged', async () => {
+  it('delivers at most the maximum in flight, and the next once one is acknowledged', async () => {
     await deploy(pollFlow({ maxInFlight: 2 }));
     await fill(['WF', '1'], ['WF', '2'], ['WF', '3']);
     const data = new Recorder('data');
@@ -135,7 +135,7 @@ describe('mesh-poll', () => {
     assert.equal(String((await data.get(3)).payload), '3');
   });
 
-  it('acknowledges right after delivery, if that is wanted', async () => {
+  it('acknowledges right after delivery, if chosen', async () => {
     await deploy(pollFlow({ acknowledge: 'after-delivery' }));
     await fill(['WF', 'x']);
     const data = new Recorder('data');
@@ -145,7 +145,7 @@ describe('mesh-poll', () => {
     await until(() => sandbox.messages()[0]?.status === 'acknowledged', 'the acknowledgement');
   });
 
-  it('leaves a message in the inbox until the flow is done with it, if that is wanted', async () => {
+  it('leaves a message in the inbox until the flow is done with it, if chosen', async () => {
     await deploy(pollFlow({}, { meshAcknowledge: 'when-done' }));
     const [messageId] = await fill(['WF', 'x']);
     const data = new Recorder('data');
@@ -158,7 +158,7 @@ describe('mesh-poll', () => {
     await until(() => sandbox.messages()[0]?.status === 'acknowledged', 'the acknowledgement');
   });
 
-  it('sends reports and business acknowledgements to outputs of their own', async () => {
+  it('sends reports and business acknowledgements to their own outputs', async () => {
     const report = { id: 'poll2', type: 'mesh-poll', mailbox: 'from', interval: 0, wires: [[], ['report'], [], []] };
     await deploy(pollFlow({}, {}, [report]));
     await fill(['WF_ACK', 'yes']);
@@ -169,7 +169,7 @@ describe('mesh-poll', () => {
     const sandbox = await builtInSandbox();
     const days = 6 * 24 * 3600 * 1000;
     sandbox.clock.advance(days);
-    // Expires what is too old at any request; this one itself is refused, for its token is six days old by then.
+    // Any request makes the sandbox expire old messages; this one is refused, since its token is six days old.
     const requests = sandbox.requests().length;
     receive('poll2', {});
     await until(() => sandbox.requests().length > requests, 'a request');
@@ -186,7 +186,7 @@ describe('mesh-poll', () => {
     assert.equal(data.messages.length, 0);
   });
 
-  it('decodes text in the chosen character set; ISO 8859-1 is the real one', async () => {
+  it('decodes text in the chosen character set, with the true ISO 8859-1', async () => {
     const bytes = Buffer.from([0x4d, 0xfc, 0x80]);
     for (const [charset, expected] of [
       ['iso-8859-1', 'Mü\u0080'],
@@ -213,7 +213,7 @@ describe('mesh-poll', () => {
     ['text that is not in the character set', { payloadAs: 'text' }, Buffer.from([0xff, 0xfe, 0xfd])],
     ['what is not JSON', { payloadAs: 'json' }, 'SECRET-PATIENT {'],
   ] as const) {
-    it(`parks ${what}, tells Catch, and never acknowledges it`, async () => {
+    it(`parks ${what}, raises an error, and never acknowledges it`, async () => {
       await deploy(
         pollFlow({ ...poll, acknowledge: 'after-delivery' }, { leaseMinutes: 0.001, meshAcknowledge: 'when-done' }),
       );
@@ -232,7 +232,7 @@ describe('mesh-poll', () => {
     });
   }
 
-  it('parks what expands to more than the mailbox takes, and MESH still has it', async () => {
+  it('parks a message that expands beyond the mailbox’s maximum, and MESH keeps it', async () => {
     await deploy(pollFlow({}, { maxExpandedGb: '0.000001' }));
     const [large] = await fill(['WF', 'x'.repeat(1001)], ['WF', 'y'.repeat(1000)]);
     const [data, parked] = [new Recorder('data'), new Recorder('parked')];
@@ -247,7 +247,7 @@ describe('mesh-poll', () => {
     ['check', 'parked'],
     ['ignore', 'data'],
   ] as const) {
-    it(`what does not fit its checksum goes to ${output} where checksums are set to "${checkChecksum}"`, async () => {
+    it(`sends a message with a wrong checksum to ${output} if the setting is "${checkChecksum}"`, async () => {
       await deploy(pollFlow({}, { checkChecksum, maxDeliveries: 1 }));
       const sent = new Recorder('sent');
       receive('send', { payload: 'letter', meshSend: { workflowId: 'WF', checksum: '0'.repeat(32) } });
@@ -260,7 +260,7 @@ describe('mesh-poll', () => {
     });
   }
 
-  it('saves payloads into a folder, under names of its own', async () => {
+  it('saves payloads in a folder, under names of its own', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'mesh-poll-'));
     await deploy(pollFlow({ payloadAs: 'file', folder }));
     const sent = new Recorder('sent');
@@ -278,18 +278,18 @@ describe('mesh-poll', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('says that the folder cannot be written, and acknowledges nothing', async () => {
+  it('reports a folder that cannot be written, and acknowledges nothing', async () => {
     const config = { meshAcknowledge: 'when-done' };
     await deploy(pollFlow({ payloadAs: 'file', folder: join(__filename, 'below-a-file') }, config));
     await fill(['WF', 'letter']);
     const [caught, statuses] = [new Recorder('caught'), statusesOf('poll')];
     receive('poll', {});
     assert.equal((await caught.get(1)).error.code, 'MESH_STORAGE');
-    await until(() => statuses.at(-1)?.text === 'cannot save', 'the status');
+    await until(() => statuses.at(-1)?.text === 'storage error', 'the status');
     assert.equal((await inbox()).length, 1);
   });
 
-  it('keeps a message for an output that nothing is wired to, and says so once', async () => {
+  it('keeps a message for an output without a wire, and reports that once', async () => {
     await deploy(
       pollFlow(
         { wires: [[], ['report'], ['acks'], ['parked']], acknowledge: 'after-delivery' },
@@ -309,7 +309,7 @@ describe('mesh-poll', () => {
     assert.equal((await inbox()).length, 2);
   });
 
-  it('tells what is parked, delivers it again on request, and refuses what it does not understand', async () => {
+  it('lists parked messages, delivers one again on request, and rejects an unknown command', async () => {
     await deploy(pollFlow({ payloadAs: 'json' }));
     await fill(['WF', 'no JSON'], ['WF', '{"a": 1}']);
     const [data, parked, caught] = [new Recorder('data'), new Recorder('parked'), new Recorder('caught')];
@@ -336,7 +336,7 @@ describe('mesh-poll', () => {
     assert.equal(data.messages.length, 1);
   });
 
-  it('what came for an output without a wire is delivered as soon as a deploy has wired it', async () => {
+  it('delivers the messages for an output without a wire once a deploy has wired it', async () => {
     const wires = [[], ['report'], ['acks'], ['parked']];
     await deploy(pollFlow({ wires }));
     await fill(['WF', 'a']);
@@ -372,7 +372,7 @@ describe('mesh-poll', () => {
     );
   });
 
-  it('leaves to others what the mailbox says, and raises what nobody claims', async () => {
+  it('skips workflows handled elsewhere, and raises an error for unclaimed messages', async () => {
     await deploy(pollFlow({ workflows: 'MINE' }, { leftToOthers: 'THEIRS*\nELSE' }));
     await fill(['THEIRS_1', 'a'], ['MINE', 'b'], ['NOBODYS', 'c']);
     const [data, caught, statuses] = [new Recorder('data'), new Recorder('caught'), statusesOf('poll')];
@@ -386,7 +386,7 @@ describe('mesh-poll', () => {
     assert.equal(caught.messages.length, 1);
   });
 
-  it('keeps what is in flight over a redeploy, and delivers it again when its lease ends', async () => {
+  it('keeps messages in flight over a redeploy, and delivers them again when their lease ends', async () => {
     const flow = pollFlow({}, { leaseMinutes: 0.02 });
     await deploy(flow);
     await fill(['WF', 'x']);
@@ -403,7 +403,7 @@ describe('mesh-poll', () => {
     assert.equal(again.mesh.deliveryCount, 2);
   });
 
-  it('keeps what is in flight when only the node is redeployed', async () => {
+  it('keeps messages in flight when only the node is redeployed', async () => {
     const flow = pollFlow();
     await deploy(flow);
     await fill(['WF', 'x']);
@@ -419,7 +419,7 @@ describe('mesh-poll', () => {
     assert.equal(String((await data.get(2)).payload), 'y');
   });
 
-  it('is closed in time while a download hangs, and downloads it again afterwards', async () => {
+  it('closes in time while a download hangs, and repeats the download afterwards', async () => {
     const flow = pollFlow();
     await deploy(flow);
     await fill(['WF', 'x']);
@@ -435,7 +435,7 @@ describe('mesh-poll', () => {
     await data.get(1);
   });
 
-  it('tells Catch and status when MESH cannot be listed, and recovers', async () => {
+  it('reports a failed poll at Catch and as status, and recovers', async () => {
     await deploy(pollFlow());
     await fill(['WF', 'x']);
     const sandbox = await builtInSandbox();
@@ -451,12 +451,12 @@ describe('mesh-poll', () => {
   });
 
   for (const [what, poll, expected] of [
-    ['an interval that is no number', { interval: 'often' }, /interval must be a number/],
-    ['a missing folder', { payloadAs: 'file', folder: '' }, /No folder/],
+    ['an interval that is not a number', { interval: 'often' }, /interval must be a number/],
+    ['a missing folder', { payloadAs: 'file', folder: '' }, /no folder to save files in/],
     ['an unknown character set', { charset: 'klingon' }, /charset must be one of/],
-    ['nothing in flight at all', { maxInFlight: 0 }, /maxInFlight/],
+    ['no message in flight', { maxInFlight: 0 }, /maxInFlight/],
   ] as const) {
-    it(`refuses ${what}: in the log, in red, and for each input`, async () => {
+    it(`rejects ${what}: in the log, in red, and for each input`, async () => {
       await deploy(pollFlow(poll));
       const [caught, statuses] = [new Recorder('caught'), statusesOf('poll')];
       receive('poll', {});
@@ -468,14 +468,14 @@ describe('mesh-poll', () => {
     });
   }
 
-  it('says so when its mailbox is missing', async () => {
+  it('reports a missing mailbox', async () => {
     await deploy(pollFlow().filter(({ id }) => id !== 'into'));
     const caught = new Recorder('caught');
     receive('poll', {});
     assert.equal((await caught.get(1)).error.code, 'MESH_CONFIGURATION');
   });
 
-  it('never shows more than 19 characters', async () => {
+  it('never shows a status of more than 19 characters', async () => {
     await deploy(pollFlow({ interval: '0.002' }));
     const statuses = statusesOf('poll');
     await fill(['WF', '1'], ['WF_ACK', '2'], ['WF', '3']);

@@ -38,7 +38,7 @@ describe('mesh-send by profile', () => {
   });
   after(closeBuiltInSandbox);
 
-  it('sends with the subject of the profile, and warns of a size that receivers may refuse', async () => {
+  it('uses the profile’s subject, and warns about a size that receivers may reject', async () => {
     await deploy(flow(LETTER));
     const [sent, got] = [new Recorder('sent'), new Recorder('got')];
     receive('send', { payload: 'x'.repeat(2000), kind: 'Clinic' });
@@ -50,7 +50,7 @@ describe('mesh-send by profile', () => {
     assert.equal((await sent.get(2)).meshSent.warning, undefined);
   });
 
-  it('a message without what the template needs is not sent, and says what', async () => {
+  it('does not send a message that lacks a value of the template, and names it', async () => {
     await deploy(flow(LETTER));
     const caught = new Recorder('caught');
     receive('send', { payload: 'x' });
@@ -59,13 +59,13 @@ describe('mesh-send by profile', () => {
     assert.match(error.message, /msg\.kind/);
   });
 
-  it('GP Connect goes with the prescribed local id; by the patient where msg.meshSend.patient says so', async () => {
+  it('sends GP Connect with the prescribed local id, and to the patient’s practice for msg.meshSend.patient', async () => {
     await deploy(flow({ workflowId: 'GPCONNECT_SEND_DOCUMENT', workflowIdType: 'str' }));
     const [sent, caught] = [new Recorder('sent'), new Recorder('caught')];
     receive('send', { payload: 'x', meshSend: { to: 'X26ABC2' } });
     assert.equal((await sent.get(1)).meshSent.localId, 'X26');
     const patient = { nhsNumber: '9434765919', birthDate: '1939-01-09', surname: 'Wensley' };
-    // The sandbox has no demographics: it refuses the address, which is how it is seen to have been used.
+    // The sandbox has no demographics. Its rejection of the address shows that the address was used.
     receive('send', { payload: 'x', meshSend: { patient } });
     const { error } = await caught.get(1);
     assert.doesNotMatch(`${error.code} ${error.message} ${logText()}`, /9434765919|Wensley/);
@@ -73,7 +73,7 @@ describe('mesh-send by profile', () => {
     assert.match((await caught.get(2)).error.message, /NHS number/);
   });
 
-  it('an own profile that is wrong is told as the mailbox’s configuration', async () => {
+  it('reports a wrong profile as the mailbox’s configuration', async () => {
     await deploy(flow(LETTER, [{ workflowId: 'LETTER', form: 'letter' }]));
     const caught = new Recorder('caught');
     receive('send', { payload: 'x' });

@@ -27,7 +27,7 @@ import {
   type Msg,
 } from './support';
 
-/** A sender, with what it sends collected at the other mailbox as text. */
+/** A sender, and another mailbox that collects its messages as text. */
 function sendFlow(send: object, config: object = {}, poll: object = {}): Flow {
   return [
     sandboxConfig('from', 'X26ABC1', config),
@@ -47,7 +47,7 @@ const TO = { to: 'X26ABC2', toType: 'str', workflowId: 'WF', workflowIdType: 'st
 
 const byText = (a = '', b = ''): number => (a < b ? -1 : 1);
 
-/** Sends one message and returns what arrived at the other mailbox. */
+/** Sends one message. Returns it as it left the sender and as it arrived at the other mailbox. */
 async function sendAndReceive(msg: object): Promise<{ sent: Msg; got: Msg }> {
   const [sent, got] = [new Recorder('sent'), new Recorder('got')];
   helper.getNode('send').receive(msg as NodeMessage);
@@ -95,7 +95,7 @@ describe('mesh-send', () => {
     assert.deepEqual(statuses.at(-1), { fill: 'green', shape: 'dot', text: '1 sent' });
   });
 
-  it('sends Buffers as they are and objects as JSON', async () => {
+  it('sends Buffers unchanged and objects as JSON', async () => {
     await deploy(sendFlow(TO));
     const bytes = Buffer.from([0, 255, 1, 254]);
     assert.deepEqual((await sendAndReceive({ payload: bytes })).got.payload, bytes);
@@ -106,7 +106,7 @@ describe('mesh-send', () => {
     assert.match(got.mesh.contentType ?? '', /json/);
   });
 
-  it('takes each field from message, context, environment or an expression', async () => {
+  it('reads each field from message, context, environment or an expression', async () => {
     process.env['TEST_SUBJECT'] = 'from the environment';
     await deploy(
       sendFlow({
@@ -142,7 +142,7 @@ describe('mesh-send', () => {
     );
   });
 
-  it('lets msg.meshSend fill what is blank, while the node wins', async () => {
+  it('fills blank fields from msg.meshSend; the node’s own value takes precedence', async () => {
     await deploy(sendFlow({ ...TO, to: '', subject: 'of the node', subjectType: 'str' }));
     const meshSend = { to: 'X26ABC2', workflowId: 'OTHER', subject: 'of the message', checksum: 'abc:1' };
     const { got } = await sendAndReceive({ payload: 'x', meshSend });
@@ -151,7 +151,7 @@ describe('mesh-send', () => {
     assert.equal(got.mesh.checksum, 'abc:1');
   });
 
-  it('generates a local id where none is given', async () => {
+  it('generates a local id when none is set', async () => {
     await deploy(sendFlow(TO));
     const { sent, got } = await sendAndReceive({ payload: 'x' });
     assert.ok((sent.meshSent.localId ?? '').length > 8);
@@ -167,12 +167,12 @@ describe('mesh-send', () => {
     it(`compresses as ${what} says: ${zipped ? 'gzip' : 'never'}`, async () => {
       await deploy(sendFlow({ ...TO, compression: node }, { compression: mailbox }));
       await sendAndReceive({ payload: 'x'.repeat(5000), meshSend: { compression: message } });
-      const [held] = (await builtInSandbox()).messages();
-      assert.equal((held?.bytes ?? 0) < 5000, zipped);
+      const [stored] = (await builtInSandbox()).messages();
+      assert.equal((stored?.bytes ?? 0) < 5000, zipped);
     });
   }
 
-  it('sends a file by its path, in chunks, and shows them', async () => {
+  it('sends a file by its path, in chunks, and shows the progress', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'mesh-send-'));
     const file = join(folder, 'letter.bin');
     await writeFile(file, Buffer.alloc(250_000, 7));
@@ -205,14 +205,14 @@ describe('mesh-send', () => {
     });
   }
 
-  it('says which field is missing', async () => {
+  it('names the missing field', async () => {
     await deploy(sendFlow({ ...TO, workflowId: '' }));
     assert.match((await caught({ payload: 'x' })).message, /workflowId/);
   });
 
-  it('refuses fields that are no text, and a broken expression without quoting the message', async () => {
+  it('rejects fields that are not text, and a failed expression without quoting the message', async () => {
     await deploy(sendFlow({ ...TO, subject: 'thing', subjectType: 'msg' }));
-    assert.match((await caught({ payload: 'x', thing: { a: 1 } })).message, /subject must be a text/);
+    assert.match((await caught({ payload: 'x', thing: { a: 1 } })).message, /subject must be a string/);
     await stop();
     await deploy(sendFlow({ ...TO, subject: '$number(payload)', subjectType: 'jsonata' }));
     const { message, code } = await caught({ payload: 'SECRET-PATIENT' });
@@ -220,18 +220,18 @@ describe('mesh-send', () => {
     assert.doesNotMatch(message, /SECRET/);
   });
 
-  it('refuses msg.meshSend that is no object', async () => {
+  it('rejects a msg.meshSend that is not an object', async () => {
     await deploy(sendFlow(TO));
     assert.match((await caught({ payload: 'x', meshSend: 'X26ABC2' })).message, /must be an object/);
   });
 
-  it('tells of a missing file, and of a path that is none', async () => {
+  it('reports a missing file and an invalid path', async () => {
     await deploy(sendFlow({ ...TO, payloadIs: 'file' }));
     assert.equal((await caught({ payload: '/nowhere/letter.pdf' })).code, 'MESH_PAYLOAD');
     assert.match((await caught({ payload: { a: 1 } })).message, /path of a file/);
   });
 
-  it('gives MESH refusals at Catch with code and advice, and in red', async () => {
+  it('reports a rejection by MESH at Catch with code and advice, and in red', async () => {
     await deploy(sendFlow({ ...TO, to: 'X26NOBODY' }));
     const statuses = statusesOf('send');
     const error = await caught({ payload: 'x' });
@@ -241,7 +241,7 @@ describe('mesh-send', () => {
     assert.doesNotMatch(JSON.stringify(error), /X26NOBODY/);
   });
 
-  it('holds a message whose answer was lost and that MESH cannot be asked for, and sends nothing again', async () => {
+  it('does not resend a message whose response was lost when MESH cannot be asked: it needs a decision', async () => {
     await deploy(sendFlow({ ...TO, localId: 'A12345', localIdType: 'str', localIdShared: true }));
     const sandbox = await builtInSandbox();
     sandbox.fault({ operation: 'send_message', times: 9, effect: { kind: 'drop', when: 'after' } });
@@ -258,10 +258,10 @@ describe('mesh-send', () => {
       chunks: 1,
       status: 'unknown',
     });
-    await until(() => statuses.at(-1)?.text === '1 held', 'the status');
-    assert.deepEqual(statuses.at(-1), { fill: 'yellow', shape: 'dot', text: '1 held' });
+    await until(() => statuses.at(-1)?.text === 'needs decision: 1', 'the status');
+    assert.deepEqual(statuses.at(-1), { fill: 'yellow', shape: 'dot', text: 'needs decision: 1' });
     await pause(200);
-    assert.equal(errors.messages.length, 1, 'told once: the flow knows');
+    assert.equal(errors.messages.length, 1, 'one error, for the message in the flow');
 
     receive('track', { meshTrack: { list: 'held' } });
     const tracked = new Recorder('tracked');
@@ -282,7 +282,7 @@ describe('mesh-send', () => {
     await until(() => statuses.at(-1)?.fill === 'green', 'green again');
   });
 
-  it('drops what is held, and then says that it is not there to be dropped', async () => {
+  it('drops a message that needs a decision, and then reports that it cannot be dropped', async () => {
     await deploy(sendFlow({ ...TO, localIdShared: true }));
     const sandbox = await builtInSandbox();
     sandbox.fault({ operation: 'send_message', times: 9, effect: { kind: 'drop', when: 'after' } });
@@ -298,7 +298,7 @@ describe('mesh-send', () => {
     receive('send', { meshSend: { resend: 'no-such-id' } });
     assert.equal((await errors.get(3)).error.code, 'MESH_NOT_FOUND');
     receive('send', { meshSend: { resend: id, drop: id } });
-    assert.match((await errors.get(4)).error.message, /not for both/);
+    assert.match((await errors.get(4)).error.message, /resend or drop, not both/);
     receive('track', { meshTrack: { history: id } });
     const history = (await new Recorder('tracked').get(1)).payload as Array<{ event: string; time: string }>;
     assert.deepEqual(
@@ -308,7 +308,7 @@ describe('mesh-send', () => {
     assert.ok(history.every(({ time }) => !Number.isNaN(Date.parse(time))));
   });
 
-  it('gives a message that is dropped while the flow waits for it to Catch', async () => {
+  it('raises an error for a message that is dropped while the flow waits for it', async () => {
     await deploy(sendFlow(TO));
     const sandbox = await builtInSandbox();
     sandbox.fault({ operation: 'send_message', times: 99, effect: { kind: 'status', status: 403 } });
@@ -325,8 +325,8 @@ describe('mesh-send', () => {
     assert.equal(msg.payload, 'x');
   });
 
-  describe('while MESH is not there', () => {
-    it('says so once at Catch and in the status, and sends when the right password is deployed', async () => {
+  describe('while MESH is unreachable', () => {
+    it('reports that once at Catch and in the status, and sends when the right password is deployed', async () => {
       const sandbox = await builtInSandbox();
       const { cert, key } = await sandbox.clientCertificate();
       const password = sandbox.mailboxes.find(({ mailboxId }) => mailboxId === 'X26ABC1')?.password ?? '';
@@ -344,8 +344,8 @@ describe('mesh-send', () => {
       assert.equal(error.code, 'MESH_AUTHENTICATION');
       assert.match(error.message, /safe in the outbox.*password/s);
       assert.deepEqual([meshSent, nothing], [undefined, undefined]);
-      await until(() => statuses.at(-1)?.text === 'refused, 3 wait', 'the status');
-      assert.deepEqual(statuses.at(-1), { fill: 'red', shape: 'ring', text: 'refused, 3 wait' });
+      await until(() => statuses.at(-1)?.text === 'refused, 3 queued', 'the status');
+      assert.deepEqual(statuses.at(-1), { fill: 'red', shape: 'ring', text: 'refused, 3 queued' });
       await pause(200);
       assert.deepEqual([errors.messages.length, sent.messages.length, sandbox.messages().length], [1, 0, 0]);
 
@@ -358,7 +358,7 @@ describe('mesh-send', () => {
       assert.deepEqual(order, order.toSorted(byText), 'ids of the outbox sort by time');
     });
 
-    it('shows that MESH is away and how many wait, says so once at Catch, and sends in order when it is back', async () => {
+    it('shows that MESH is offline and how many messages are queued, raises one error, and later sends in order', async () => {
       await deploy(sendFlow(TO));
       const sandbox = await builtInSandbox();
       sandbox.fault({ operation: '*', mailboxId: 'X26ABC1', times: Infinity, effect: { kind: 'status', status: 503 } });
@@ -366,10 +366,10 @@ describe('mesh-send', () => {
       for (const payload of ['1', '2']) receive('send', { payload });
       const { error } = await errors.get(1, 30_000);
       assert.equal(error.code, 'MESH_UNAVAILABLE');
-      assert.match(error.message, /safe in the outbox \(2 wait\)/);
-      assert.deepEqual(statuses.at(-1), { fill: 'yellow', shape: 'ring', text: 'away, 2 wait' });
+      assert.match(error.message, /safe in the outbox \(2 queued\)/);
+      assert.deepEqual(statuses.at(-1), { fill: 'yellow', shape: 'ring', text: 'offline, 2 queued' });
       receive('send', { payload: '3' });
-      await until(() => statuses.at(-1)?.text === 'away, 3 wait', 'the backlog');
+      await until(() => statuses.at(-1)?.text === 'offline, 3 queued', 'the backlog');
       sandbox.clearFaults();
       await sent.get(3, 30_000);
       assert.deepEqual(
@@ -381,7 +381,7 @@ describe('mesh-send', () => {
     }).timeout(90_000);
   });
 
-  it('goes on as soon as the message is queued, if that is wanted; failures then come as alarms', async () => {
+  it('continues the flow once the message is queued, if chosen; failures then are alarms', async () => {
     await deploy(sendFlow({ ...TO, to: '', confirm: 'queued' }));
     const [errors, sent] = [new Recorder('caught'), new Recorder('sent')];
     receive('send', { payload: 'x', meshSend: { to: 'X26ABC2' } });
@@ -399,7 +399,7 @@ describe('mesh-send', () => {
     assert.equal(errors.messages.length, 1);
   });
 
-  it('sends once per key: a repeat goes on with the first one’s result, and fails as it failed', async () => {
+  it('sends once per key: a repeat gets the first message’s result, also its failure', async () => {
     await deploy(sendFlow({ ...TO, to: '', onceKey: 'msh10', onceKeyType: 'msg' }));
     const [errors, sent] = [new Recorder('caught'), new Recorder('sent')];
     const meshSend = { to: 'X26ABC2' };
@@ -426,7 +426,7 @@ describe('mesh-send', () => {
     assert.match((await errors.get(3)).error.message, /no key/);
   });
 
-  it('takes the key from msg.meshSend', async () => {
+  it('reads the key from msg.meshSend', async () => {
     await deploy(sendFlow(TO));
     const sent = new Recorder('sent');
     for (const payload of ['a', 'b']) receive('send', { payload, meshSend: { onceKey: 'K' } });
@@ -435,14 +435,14 @@ describe('mesh-send', () => {
   });
 
   for (const copyFile of [true, false]) {
-    it(`a file ${copyFile ? 'may be changed at once if it is copied' : 'that changes is parked'}`, async () => {
+    it(`${copyFile ? 'sends a copied file that changes at once' : 'parks a message whose file changes'}`, async () => {
       const folder = await mkdtemp(join(tmpdir(), 'mesh-send-'));
       const file = join(folder, 'letter.bin');
       await writeFile(file, Buffer.alloc(100_000, 7));
       const sandbox = await builtInSandbox();
       await deploy(sendFlow({ ...TO, payloadIs: 'file', confirm: 'queued', copyFile }));
       const [errors, queued] = [new Recorder('caught'), new Recorder('sent')];
-      // The first one keeps MESH busy while the second one's file is changed.
+      // The first message keeps MESH busy while the second one's file changes.
       sandbox.fault({ operation: 'send_message', times: 1, effect: { kind: 'delay', ms: 600 } });
       receive('send', { payload: __filename });
       receive('send', { payload: file });
@@ -459,7 +459,7 @@ describe('mesh-send', () => {
     });
   }
 
-  it('keeps the order, one at a time, and shows how many wait', async () => {
+  it('sends in order, one at a time, and shows how many are queued', async () => {
     await deploy(sendFlow(TO, {}, { payloadAs: 'text' }));
     const sandbox = await builtInSandbox();
     sandbox.fault({ operation: 'send_message', times: 1, effect: { kind: 'delay', ms: 300 } });
@@ -479,7 +479,7 @@ describe('mesh-send', () => {
     assert.ok(statuses.every(({ text }) => (text ?? '').length < 20));
   });
 
-  it('sends on after a redeploy what waited before it, once and in order', async () => {
+  it('sends queued messages after a redeploy, once and in order', async () => {
     const flow = sendFlow(TO);
     await deploy(flow);
     const sandbox = await builtInSandbox();
@@ -502,7 +502,7 @@ describe('mesh-send', () => {
     assert.equal(errors.messages.length, 0);
   });
 
-  it('loses nothing that was not yet queued when it is closed', async () => {
+  it('loses no message that was not yet queued when it closes', async () => {
     await deploy(sendFlow(TO));
     const numbers = Array.from({ length: 200 }, (_, index) => index);
     for (const number of numbers) receive('send', { payload: { number } });
@@ -511,7 +511,7 @@ describe('mesh-send', () => {
     await until(() => sandbox.messages().length === numbers.length, 'all of them');
   });
 
-  it('breaks off what hangs, within the time that Node-RED gives', async () => {
+  it('aborts a hanging request within Node-RED’s time-out', async () => {
     const flow = sendFlow({ ...TO, localIdShared: true });
     await deploy(flow);
     const sandbox = await builtInSandbox();
@@ -524,10 +524,10 @@ describe('mesh-send', () => {
     const took = Date.now() - start;
     assert.ok(took > 4000 && took < 13_000, `${took} ms`);
     const statuses = statusesOf('send');
-    await until(() => statuses.at(-1)?.text === '1 held', 'the status');
+    await until(() => statuses.at(-1)?.text === 'needs decision: 1', 'the status');
   });
 
-  it('is closed alone when only it is redeployed, and sends on', async () => {
+  it('closes alone when only it is redeployed, and continues to send', async () => {
     const flow = sendFlow(TO);
     await deploy(flow);
     const sent = new Recorder('sent');
@@ -539,7 +539,7 @@ describe('mesh-send', () => {
     await again.get(1);
   });
 
-  it('says so when no mailbox is chosen, and gives the error to each input', async () => {
+  it('reports that no mailbox is chosen, at once and for each input', async () => {
     await deploy(sendFlow(TO).filter(({ id }) => id !== 'from'));
     assert.equal((await caught({ payload: 'x' })).code, 'MESH_CONFIGURATION');
   });

@@ -1,6 +1,7 @@
-/** The watchdog in a real Node-RED: mailboxes that are well, stop, recover, and expire. */
+/** mesh-status in a Node-RED runtime: mailboxes that work, stop, recover, and expire. */
 import { strict as assert } from 'node:assert';
-import type { MailboxAlert, WatchedMailbox } from '../../nodes/admin/condition-reporter';
+import { setClock } from '../../lib/clock';
+import type { MailboxAlert, ObservedMailbox } from '../../nodes/monitor/condition-reporter';
 import { hostileMesh } from '../harness/hostile-mesh';
 import { gateTo } from '../harness/mesh-gate';
 import { builtInSandbox, closeBuiltInSandbox, deploy, logText, receive, Recorder, redeploy } from './support';
@@ -9,23 +10,23 @@ import { sandboxConfig, statusesOf, stop, takeMissingTexts, until, type Flow } f
 const DAY = 24 * 60 * 60 * 1000;
 const TLS = { id: 'tls', type: 'tls-config', cert: '', key: '', ca: '', verifyservercert: true };
 
-/** Watches `box`, and looks each second: failures tell at once, and no disk is too full. */
+/** Monitors `box` every second, with an alert at the first failure and no minimum of disk space. */
 const watcher = (settings: object = {}): Flow => [
   {
     id: 'status',
     type: 'mesh-status',
     all: 'one',
     mailbox: 'box',
-    wires: [['changes'], ['answers']],
+    wires: [['changes'], ['state']],
     ...FAST,
     ...settings,
   },
   { id: 'changes', type: 'helper' },
-  { id: 'answers', type: 'helper' },
+  { id: 'state', type: 'helper' },
 ];
 const FAST = { stoppedMinutes: 0, minFreeGb: 0, everySeconds: 1 };
 
-/** A mailbox at another address than the built-in sandbox's own, with its certificates. */
+/** A mailbox of the built-in sandbox at another address, with its certificates. */
 async function boxAt(
   url: string,
   tls: { ca: string; cert?: string; key?: string },
@@ -43,13 +44,13 @@ async function boxAt(
 
 const alertsOf = (recorder: Recorder): MailboxAlert[] =>
   recorder.messages.map(({ payload }) => payload as MailboxAlert);
-const told = (recorder: Recorder): string[] =>
+const eventsOf = (recorder: Recorder): string[] =>
   alertsOf(recorder).map(({ event, kind, stage }) => `${event} ${kind} ${stage}`);
 
-async function present(): Promise<{ status: string; mailboxes: WatchedMailbox[] }> {
-  const answers = new Recorder('answers');
+async function currentState(): Promise<{ status: string; mailboxes: ObservedMailbox[] }> {
+  const state = new Recorder('state');
   receive('status', {});
-  return (await answers.get(1)).payload as never;
+  return (await state.get(1)).payload as never;
 }
 
 describe('mesh-status', () => {
@@ -59,11 +60,11 @@ describe('mesh-status', () => {
   });
   after(closeBuiltInSandbox);
 
-  it('is green and says nothing while all is well, and answers with the health when asked', async () => {
+  it('is green and silent while all is well, and returns the health on request', async () => {
     await deploy([sandboxConfig('box', 'X26ABC1'), ...watcher()]);
     const [changes, statuses] = [new Recorder('changes'), statusesOf('status')];
-    await until(() => statuses.some(({ fill, text }) => fill === 'green' && text === 'well'), 'the status');
-    const { status, mailboxes } = await present();
+    await until(() => statuses.some(({ fill, text }) => fill === 'green' && text === 'healthy'), 'the status');
+    const { status, mailboxes } = await currentState();
     assert.equal(status, 'green');
     const [box] = mailboxes;
     assert.ok(box && 'health' in box);
@@ -73,7 +74,7 @@ describe('mesh-status', () => {
     assert.equal(changes.messages.length, 0);
   });
 
-  it('tells once that polling has stopped when MESH is cut off, and once that it is well again', async () => {
+  it('reports once that polling has stopped when MESH is cut off, and once that it has recovered', async () => {
     const gate = await gateTo(await sandboxWithCa());
     const { flow, credentials } = await boxAt(gate.url, gate);
     const poll = { id: 'poll', type: 'mesh-poll', mailbox: 'box', interval: 0, wires: [[], [], [], []] };
@@ -90,23 +91,23 @@ describe('mesh-status', () => {
     await until(() => statuses.some(({ fill, text }) => fill === 'red' && text === 'polling stopped'), 'red');
     const looks = statuses.length;
     await until(() => statuses.length > looks + 1, 'two more looks');
-    assert.deepEqual(told(changes), ['raised polling stopped']);
+    assert.deepEqual(eventsOf(changes), ['raised polling stopped']);
 
     gate.open();
     receive('poll', {});
     await changes.get(2, 20_000);
-    assert.deepEqual(told(changes), ['raised polling stopped', 'recovered polling stopped']);
+    assert.deepEqual(eventsOf(changes), ['raised polling stopped', 'recovered polling stopped']);
     await until(() => statuses.at(-1)?.fill === 'green', 'green again');
   });
 
-  it('tells that handshakes fail from the start', async () => {
+  it('reports handshakes that fail from the start', async () => {
     const gate = await gateTo(await sandboxWithCa());
     gate.shut();
     const { flow, credentials } = await boxAt(gate.url, gate);
     await deploy([...flow, ...watcher()], credentials);
     const changes = new Recorder('changes');
     await changes.get(1, 20_000);
-    assert.deepEqual(told(changes), ['raised handshake stopped']);
+    assert.deepEqual(eventsOf(changes), ['raised handshake stopped']);
   });
 
   for (const [days, stage] of [
@@ -114,7 +115,7 @@ describe('mesh-status', () => {
     [29, '30'],
     [6, '7'],
   ] as const) {
-    it(`warns of a client certificate that ends in ${days} days, and again after a deploy`, async () => {
+    it(`warns about a client certificate that expires in ${days} days, and again after a deploy`, async () => {
       const sandbox = await sandboxWithCa();
       const pair = await sandbox.clientCertificate({ notAfter: new Date(Date.now() + days * DAY + DAY / 2) });
       const { flow, credentials } = await boxAt(sandbox.url, { ca: sandbox.ca, ...pair });
@@ -122,26 +123,26 @@ describe('mesh-status', () => {
       await deploy(all, credentials);
       const changes = new Recorder('changes');
       await changes.get(1);
-      assert.deepEqual(told(changes), [`raised certificate ${stage}`]);
+      assert.deepEqual(eventsOf(changes), [`raised certificate ${stage}`]);
       assert.match(alertsOf(changes)[0]?.text ?? '', new RegExp(`in ${days} days`));
       await redeploy(all, 'full', credentials);
       const again = new Recorder('changes');
       await again.get(1);
-      assert.deepEqual(told(again), [`raised certificate ${stage}`]);
+      assert.deepEqual(eventsOf(again), [`raised certificate ${stage}`]);
     });
   }
 
-  it('warns of a clock that differs from MESH’s', async () => {
+  it('warns about a clock that differs from MESH’s', async () => {
     const date = new Date(Date.now() - 3 * 60 * 60 * 1000).toUTCString();
     const mesh = await hostileMesh(() => ({ status: 200, headers: { date }, body: Buffer.from('{}') }));
     const { flow, credentials } = await boxAt(mesh.url, mesh);
     await deploy([...flow, ...watcher()], credentials);
     const changes = new Recorder('changes');
-    await until(() => told(changes).includes('raised clock refused'), 'the alert');
+    await until(() => eventsOf(changes).includes('raised clock refused'), 'the alert');
     assert.match(alertsOf(changes).find(({ kind }) => kind === 'clock')?.text ?? '', /180 minutes ahead of MESH’s/);
   });
 
-  it('warns of a disk with less room than its limit, of all mailboxes that are in use', async () => {
+  it('warns about a disk below its minimum free space, for all mailboxes in use', async () => {
     const send = { type: 'mesh-send', to: 'X26ABC2', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
     await deploy([
       sandboxConfig('box', 'X26ABC1'),
@@ -155,10 +156,10 @@ describe('mesh-status', () => {
     await changes.get(2);
     const found = alertsOf(changes).map(({ mailboxId, kind }) => `${mailboxId} ${kind}`);
     assert.deepEqual(new Set(found), new Set(['X26ABC1 disk', 'X26ABC2 disk']));
-    assert.equal((await present()).mailboxes.length, 2);
+    assert.equal((await currentState()).mailboxes.length, 2);
   });
 
-  it('tells that messages are in the inbox that no node takes', async () => {
+  it('reports unclaimed messages in the inbox', async () => {
     const send = { to: 'X26ABC1', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
     await deploy([
       sandboxConfig('box', 'X26ABC1'),
@@ -172,11 +173,11 @@ describe('mesh-status', () => {
     await sent.get(1);
     receive('poll', {});
     await changes.get(1);
-    assert.deepEqual(told(changes), ['raised unclaimed some']);
+    assert.deepEqual(eventsOf(changes), ['raised unclaimed some']);
     assert.equal(alertsOf(changes)[0]?.count, 1);
   });
 
-  it('tells that a received message, of which MESH was not told, nears its fifth day', async () => {
+  it('reports an unacknowledged message near its fifth day', async () => {
     const send = { to: 'X26ABC1', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
     const flow = [
       sandboxConfig('box', 'X26ABC1', { meshAcknowledge: 'when-done' }),
@@ -192,32 +193,32 @@ describe('mesh-status', () => {
     await sent.get(1);
     receive('poll', {});
     const { mesh } = await data.get(1);
-    assert.deepEqual((await present()).mailboxes[0]?.conditions, []);
+    assert.deepEqual((await currentState()).mailboxes[0]?.conditions, []);
 
     const now = Date.now();
-    process.env['MESH_TEST_CLOCK'] = `${now},${now + 4 * DAY + DAY / 10},1`;
+    setClock({ machineStart: now, start: now + 4 * DAY + DAY / 10, speed: 1 });
     try {
       await redeploy(flow);
       const changes = new Recorder('changes');
-      await until(() => told(changes).includes(`raised unacknowledged ${mesh.messageId}`), 'the alert');
+      await until(() => eventsOf(changes).includes(`raised unacknowledged ${mesh.messageId}`), 'the alert');
     } finally {
-      delete process.env['MESH_TEST_CLOCK'];
+      setClock();
     }
   });
 
-  it('tells of a mailbox whose configuration is wrong, without a secret', async () => {
+  it('reports a wrong configuration of a mailbox, without a secret', async () => {
     const credentials = { box: { password: 'marked-password', sharedKey: '' } };
     const box = { id: 'box', type: 'mesh-config', environment: 'integration', mailboxId: 'X26ABC1', version: 1 };
     await deploy([box, ...watcher()], credentials);
     const changes = new Recorder('changes');
     await changes.get(1);
-    assert.deepEqual(told(changes), ['raised configuration failed']);
+    assert.deepEqual(eventsOf(changes), ['raised configuration failed']);
     assert.doesNotMatch(JSON.stringify(changes.messages) + logText(), /marked-password/);
   });
 
-  it('says which of its own settings is wrong, and does nothing else', async () => {
+  it('reports which of its own settings is wrong, and does nothing else', async () => {
     await deploy([sandboxConfig('box', 'X26ABC1'), ...watcher({ everySeconds: 0 })]);
-    await until(() => /Look every.*1.*86400/.test(logText()), 'the error');
+    await until(() => /Check every.*1.*86400/.test(logText()), 'the error');
   });
 });
 

@@ -1,9 +1,11 @@
-/** What becomes of what was sent, told without being asked; and the state folder itself. */
+/** mesh-track that follows every change of sent messages; and the storage folder itself. */
 import { strict as assert } from 'node:assert';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setClock } from '../../lib/clock';
 import { openMailbox, openStorage } from '../../lib/index';
+import { fastClock } from '../harness/clocks';
 import { builtInSandbox, closeBuiltInSandbox, deploy, helper, logText, pause, receive, Recorder } from './support';
 import { logEntries } from './support';
 import { redeploy, sandboxConfig, statusesOf, stop, takeMissingTexts, until, withUserDir, type Flow } from './support';
@@ -31,7 +33,7 @@ interface Change {
 
 const eventsOf = (recorder: Recorder): string[] => recorder.messages.map(({ payload }) => (payload as Change).event);
 
-/** Nobody collects what was sent; MESH makes a report of it. */
+/** Lets MESH report the messages that nobody has collected. */
 async function sixDaysLater(): Promise<void> {
   const sandbox = await builtInSandbox();
   const days = 6 * 24 * 3600 * 1000;
@@ -50,7 +52,7 @@ describe('mesh-track that follows', () => {
   });
   after(closeBuiltInSandbox);
 
-  it('tells each change of what was sent, and what needs attention at its second output too', async () => {
+  it('reports every change of sent messages, and those that need attention at its second output too', async () => {
     await deploy(trackFlow({ follow: true }));
     const [changes, attention, sent] = [new Recorder('changes'), new Recorder('attention'), new Recorder('sent')];
     const [caught, statuses] = [new Recorder('caught'), statusesOf('track')];
@@ -69,25 +71,25 @@ describe('mesh-track that follows', () => {
     assert.equal((report.payload as { linkedMessageId: string }).linkedMessageId, meshSent.messageId);
     const { event, id, state } = (await attention.get(1)).payload as Change;
     assert.deepEqual([event, id, state], ['undelivered', meshSent.id, 'undelivered']);
-    await until(() => statuses.some(({ fill, text }) => fill === 'red' && text === '1 need a look'), 'the status');
+    await until(() => statuses.some(({ fill, text }) => fill === 'red' && text === '1 need attention'), 'the status');
     assert.equal(eventsOf(changes).at(-1), 'undelivered');
     await pause(100);
     assert.equal(caught.messages.length, 1, 'of the poll with the token of the future only');
 
-    const answer = new Recorder('changes');
+    const results = new Recorder('changes');
     receive('track', { meshTrack: { list: 'undelivered' } });
     assert.deepEqual(
-      ((await answer.get(1)).payload as Change[]).map((message) => message.id),
+      ((await results.get(1)).payload as Change[]).map((message) => message.id),
       [id],
     );
     receive('track', { meshTrack: { history: meshSent.messageId } });
-    const lines = (await answer.get(2)).payload as Array<{ event: string }>;
+    const lines = (await results.get(2)).payload as Array<{ event: string }>;
     assert.deepEqual(
       lines.map((line) => line.event),
       ['queued', 'attempt', 'accepted', 'undelivered'],
     );
     receive('track', { meshTrack: { ledger: { format: 'csv' } } });
-    const [head, ...rows] = ((await answer.get(3)).payload as string).trimEnd().split('\r\n');
+    const [head, ...rows] = ((await results.get(3)).payload as string).trimEnd().split('\r\n');
     assert.equal(head, 'time,direction,reference,messageId,event,detail');
     assert.ok(rows.some((row) => row.includes(`,out,${id},`) && row.includes(',undelivered,')));
   });
@@ -96,7 +98,7 @@ describe('mesh-track that follows', () => {
     ['does not follow', {}],
     ['has nothing wired to its second output', { follow: true, wires: [['changes'], []] }],
   ] as const) {
-    it(`leaves it to Catch where it ${what}`, async () => {
+    it(`leaves alarms to Catch if it ${what}`, async () => {
       await deploy(trackFlow(track));
       const sent = new Recorder('sent');
       receive('send', { payload: 'x' });
@@ -112,37 +114,37 @@ describe('mesh-track that follows', () => {
     });
   }
 
-  describe('by a clock that is 3600 times as fast, from a Monday on', () => {
-    beforeEach(() => (process.env['MESH_TEST_CLOCK'] = `${Date.now()},${Date.parse('2026-11-16T09:00Z')},3600`));
-    afterEach(() => delete process.env['MESH_TEST_CLOCK']);
+  describe('with a clock that runs 3600 times as fast, from a Monday on', () => {
+    beforeEach(() => setClock({ machineStart: Date.now(), start: Date.parse('2026-11-16T09:00Z'), speed: 3600 }));
+    afterEach(() => setClock());
 
-    it('says what is overdue: collection, infrastructure or business acknowledgement', async () => {
+    it('reports an overdue collection, infrastructure or business acknowledgement', async () => {
       const hours = { collectWithinHours: 0.5, infrastructureWithinHours: '1', businessWithinWorkingDays: 0.1 };
       await deploy(trackFlow({ follow: true }, { asks: 'both', ...hours }));
       const [attention, sent] = [new Recorder('attention'), new Recorder('sent')];
       receive('send', { payload: 'x' });
       const { meshSent } = await sent.get(1);
       await attention.get(3);
-      const told = attention.messages.map(({ payload }) => payload as Change & { overdue: string });
+      const reported = attention.messages.map(({ payload }) => payload as Change & { overdue: string });
       assert.deepEqual(
-        told.map(({ event, id, overdue }) => [event, id, overdue]),
+        reported.map(({ event, id, overdue }) => [event, id, overdue]),
         ['collection', 'infrastructure', 'business'].map((what) => ['overdue', meshSent.id, what]),
       );
     });
 
-    it('expects of a message what msg.meshSend says where the node expects nothing, and tells Catch in words', async () => {
+    it('expects the acknowledgements of msg.meshSend if the node requests none, and raises a readable error', async () => {
       await deploy(trackFlow({}, { businessWithinWorkingDays: 0.05 }));
       const caught = new Recorder('caught');
       receive('send', { payload: 'x', meshSend: { asks: 'business' } });
       const { error } = await caught.get(1);
       assert.equal(error.code, 'MESH_OVERDUE');
-      assert.match(error.message, /its business acknowledgement has not come in time\. Ring the recipient/);
+      assert.match(error.message, /its business acknowledgement has not arrived in time\. Ring the recipient/);
       receive('send', { payload: 'x', meshSend: { asks: 'everything' } });
       await until(() => caught.messages.some((each) => /none, infrastructure/.test(each.error.message)), 'the refusal');
     });
   });
 
-  it('says which lists there are', async () => {
+  it('names the lists in the error for an unknown one', async () => {
     await deploy(trackFlow({}));
     const caught = new Recorder('caught');
     receive('track', { meshTrack: { list: 'lost' } });
@@ -154,7 +156,7 @@ describe('mesh-track that follows', () => {
   });
 });
 
-describe('the state folder', () => {
+describe('the storage folder', () => {
   let userDir = '';
   beforeEach(async () => {
     userDir = await mkdtemp(join(tmpdir(), 'mesh-user-dir-'));
@@ -167,7 +169,7 @@ describe('the state folder', () => {
   });
   after(closeBuiltInSandbox);
 
-  it('keeps what waits over the end of the process', async () => {
+  it('keeps queued messages over the end of the process', async () => {
     withUserDir(userDir);
     const sandbox = await builtInSandbox();
     sandbox.setMailboxActive('X26ABC1', false);
@@ -185,8 +187,8 @@ describe('the state folder', () => {
     );
   });
 
-  it('tells once of messages that wait for a mailbox which no mesh-config opens any more', async () => {
-    process.env['MESH_TEST_CLOCK'] = `${Date.now()},${Date.now()},1000`;
+  it('warns once about queued messages of a mailbox that no mesh-config opens any more', async () => {
+    setClock(fastClock(1000, 0));
     try {
       const storage = await openStorage({ folder: join(userDir, 'mesh') });
       const environment = 'https://localhost:1';
@@ -200,26 +202,26 @@ describe('the state folder', () => {
       await until(() => warnings().length > 0, 'the warning');
       assert.match(
         warnings()[0] ?? '',
-        /\(1\) for mailbox X26OLD1 at https:\/\/localhost:1, which no mesh-config opens/,
+        /Mailbox X26OLD1 at https:\/\/localhost:1 has queued messages \(1\), but no mesh-config opens it/,
       );
       await redeploy(trackFlow({ name: 'changed' }));
       await pause(100);
       assert.equal(warnings().length, 1);
     } finally {
-      delete process.env['MESH_TEST_CLOCK'];
+      setClock();
     }
   });
 
-  it('of another Node-RED is refused in words, at every node and at Catch, until it is free', async () => {
+  it('is refused while another Node-RED uses it, with a text at every node and at Catch', async () => {
     withUserDir(userDir);
     const other = await openStorage({ folder: join(userDir, 'mesh') });
     await deploy(trackFlow({}));
     const [statuses, caught] = [statusesOf('track'), new Recorder('caught')];
     receive('send', { payload: 'x' });
-    // mesh-poll tells it by itself, too: nobody has to press a button to hear that nothing is received.
-    const told = (payload: unknown): boolean =>
+    // mesh-poll reports it without an input, too.
+    const isReported = (payload: unknown): boolean =>
       caught.messages.some((msg) => msg.payload === payload && msg.error.code === 'MESH_CONFIGURATION');
-    await until(() => told('x') && told(undefined), 'both errors');
+    await until(() => isReported('x') && isReported(undefined), 'both errors');
     await until(() => statuses.at(-1)?.text === 'check settings', 'the status');
     assert.deepEqual(statuses.at(-1), { fill: 'red', shape: 'ring', text: 'check settings' });
     assert.match(logText(), /"mesh-config"/);
@@ -230,7 +232,7 @@ describe('the state folder', () => {
     await sent.get(1);
   });
 
-  it('that cannot be made is told, with what to do', async () => {
+  it('that cannot be created is reported, with advice', async () => {
     await writeFile(join(userDir, 'mesh'), 'a file where the folder should be');
     withUserDir(userDir);
     await deploy(trackFlow({}));

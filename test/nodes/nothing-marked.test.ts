@@ -1,12 +1,13 @@
 /**
- * Marked secrets and marked patient data, and everything that a real Node-RED tells: each admin endpoint, its errors too, the
- * ledger's export, health and metrics, the statuses, Catch's errors and the log. What may show them shows them: so they are there.
+ * Searches everything that a real Node-RED shows for marked secrets and marked patient data: every admin endpoint with its errors,
+ * the export of the ledger, health and metrics, statuses, errors at Catch and the log. The endpoints that may show the marks do,
+ * which proves that they were there.
  */
 import assert from 'node:assert/strict';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import type { NodeRedMajor, RealNodeRed } from '../harness/node-red';
-import { mailboxOn, sendAndPollFlow, startNodeRed } from '../journeys/support';
-import { until } from '../journeys/example-support';
+import { mailboxOn, sendAndPollFlow, startNodeRed } from '../harness/flows';
+import { untilInNodeRed } from '../harness/until';
 import { ADMIN_ROUTES } from './admin-routes';
 
 const MAJOR = (process.env['NODE_RED'] ?? '5') as NodeRedMajor;
@@ -14,7 +15,7 @@ const MARK = /MARKED|9434765919/;
 const PASSWORD = 'MARKED-PASSWORD';
 const PATIENT = { nhsNumber: '9434765919', birthDate: '1939-01-09', surname: 'MARKED' };
 const NAMES = { subject: 'MARKED-SUBJECT', fileName: 'MARKED-FILE.txt', localId: 'MARKED-LOCAL-ID' };
-/** mesh.payload is for them: mesh.read, which everything else needs at most, never gets there. */
+/** The endpoints that need mesh.payload. All others need no more than mesh.read or mesh.write. */
 const MAY_SHOW = /\/(private|payload)$/;
 
 interface Row {
@@ -22,15 +23,15 @@ interface Row {
   state: string;
 }
 
-describe('what is marked as secret or of a patient', function () {
+describe('marked secrets and patient data', function () {
   this.timeout(60_000);
   let sandbox: Sandbox;
   let nodeRed: RealNodeRed;
   let done: () => Promise<void>;
-  /** A message in each state, of each mailbox; and one that is not there. */
+  /** A message in each state, in each mailbox, and one that does not exist. */
   const messages: Array<{ box: string; direction: 'in' | 'out'; reference: string }> = [];
 
-  /** As the editor asks. */
+  /** A request like the editor's. */
   const ask = (path: string, body?: object | string, headers: Record<string, string> = {}): Promise<Response> =>
     fetch(nodeRed.url + path, {
       headers: {
@@ -53,7 +54,7 @@ describe('what is marked as secret or of a patient', function () {
     const mailboxes = ['X26ABC1', 'X26ABC2', 'X26ABC3'].map((mailboxId) => ({ mailboxId, password: PASSWORD }));
     sandbox = await startSandbox({ protocol: 'https', sharedKey: 'MARKED-KEY', mailboxes });
     const flows = [
-      // What is not JSON is parked.
+      // A payload that is not JSON is parked.
       ...sendAndPollFlow('X26ABC1', 'X26ABC2', { poll: { payloadAs: 'json' }, send: { to: '' } }),
       {
         id: 'watch',
@@ -78,7 +79,7 @@ describe('what is marked as secret or of a patient', function () {
       },
       ...(await mailboxOn(sandbox, 'X26ABC1', { credentials: { password: PASSWORD } })),
       ...(await mailboxOn(sandbox, 'X26ABC2', { credentials: { password: PASSWORD } })),
-      // It is refused.
+      // MESH rejects this one.
       ...(await mailboxOn(sandbox, 'X26ABC3', { credentials: { password: 'MARKED-WRONG' } })),
     ];
     ({ nodeRed, done } = await startNodeRed({ major: MAJOR, settings: 'mesh: { metrics: true },' }));
@@ -94,9 +95,9 @@ describe('what is marked as secret or of a patient', function () {
     await send('MARKED', { patient: PATIENT });
     await send('MARKED', { patient: { ...PATIENT, birthDate: 'MARKED-DATE' } });
     const sent = 'accepted accepted rejected rejected';
-    await until('what is sent', async () => (await states('mailbox-X26ABC1', 'out')) === sent);
+    await untilInNodeRed('what is sent', async () => (await states('mailbox-X26ABC1', 'out')) === sent);
     await nodeRed.inject('look');
-    await until('what is received', async () => (await states('mailbox-X26ABC2', 'in')) === 'done parked');
+    await untilInNodeRed('what is received', async () => (await states('mailbox-X26ABC2', 'in')) === 'done parked');
     for (const [box, direction] of [
       ['mailbox-X26ABC1', 'out'],
       ['mailbox-X26ABC2', 'in'],
@@ -110,7 +111,7 @@ describe('what is marked as secret or of a patient', function () {
     await sandbox?.close();
   });
 
-  /** What is posted where it matters; to anything else, an empty object. */
+  /** Bodies of the requests that need one; any other gets an empty object. */
   const bodiesFor = (path: string, box: string): Array<object | string> => {
     const typed = {
       id: box,
@@ -125,10 +126,10 @@ describe('what is marked as secret or of a patient', function () {
     if (path.endsWith('/actions')) return [{ action: 'handshake' }, { action: 'acknowledge' }, { action: 'none' }];
     return [{}];
   };
-  const marksIn = async (answer: Response): Promise<boolean> =>
-    MARK.test(JSON.stringify([...answer.headers]) + (await answer.text()));
+  const marksIn = async (response: Response): Promise<boolean> =>
+    MARK.test(JSON.stringify([...response.headers]) + (await response.text()));
 
-  it('is in the answers that are for it', async () => {
+  it('are in the responses that may show them', async () => {
     for (const { box, direction, reference } of messages.slice(0, -1)) {
       const path = `/mesh/mailboxes/${box}/messages/${direction}/${reference}`;
       assert.ok(await marksIn(await ask(`${path}/private`)), direction);
@@ -136,7 +137,7 @@ describe('what is marked as secret or of a patient', function () {
     }
   });
 
-  it('is in no other answer of any admin endpoint, whether it succeeds or fails', async () => {
+  it('are in no other response of any admin endpoint, successful or failed', async () => {
     const seen = new Set<number>();
     for (const route of Object.keys(ADMIN_ROUTES)) {
       const [method, pattern = ''] = route.split(' ');
@@ -146,23 +147,23 @@ describe('what is marked as secret or of a patient', function () {
         const forms = pattern.endsWith('/ledger')
           ? ['?days=9', '?format=jsonl&days=9']
           : ['', '?search=X26&direction=in'];
-        const answers =
+        const responses =
           method === 'get'
             ? forms.map((query) => ask(path + query))
             : bodiesFor(path, box).map((body) =>
                 ask(path, body, { 'mesh-message': '%7B%22subject%22%3A%22MARKED%22%7D' }),
               );
-        for (const answer of await Promise.all(answers)) {
-          seen.add(answer.status);
-          assert.ok(!(await marksIn(answer)), `${method} ${path}: ${answer.status}`);
+        for (const response of await Promise.all(responses)) {
+          seen.add(response.status);
+          assert.ok(!(await marksIn(response)), `${method} ${path}: ${response.status}`);
         }
       }
     }
-    // Both kinds were there.
+    // Both kinds were present.
     for (const status of [200, 400, 404]) assert.ok(seen.has(status), [...seen].join(' '));
   });
 
-  it('is in no answer to a ticket that is used, or for something else', async () => {
+  it('are in no response to a ticket that was used or is for another path', async () => {
     const [first] = messages;
     const payload = `/mesh/mailboxes/${first?.box}/messages/${first?.direction}/${first?.reference}/payload`;
     const ledger = `/mesh/mailboxes/${first?.box}/ledger`;
@@ -171,15 +172,15 @@ describe('what is marked as secret or of a patient', function () {
     const used = await ticketFor(payload);
     assert.ok(await marksIn(await fetch(`${nodeRed.url}${payload}?ticket=${used}`)));
     for (const ticket of [used, await ticketFor(ledger), 'MARK']) {
-      const answer = await fetch(`${nodeRed.url}${payload}?ticket=${ticket}`);
-      assert.deepEqual([answer.status, await marksIn(answer)], [403, false]);
+      const response = await fetch(`${nodeRed.url}${payload}?ticket=${ticket}`);
+      assert.deepEqual([response.status, await marksIn(response)], [403, false]);
     }
     const download = await fetch(`${nodeRed.url}${ledger}?days=9&ticket=${await ticketFor(ledger)}`);
     assert.deepEqual([download.status, await marksIn(download)], [200, false]);
   });
 
-  it('is in no status, no error that Catch gets, and not in the log', async () => {
-    // Of the mailbox that there is not, of the patient whom nobody has, and of the birth date that is none.
+  it('are in no status, no error at Catch, and not in the log', async () => {
+    // The errors are about an unknown mailbox, an unknown patient and an invalid birth date.
     for (let errors = 0; errors < 3; errors += 1) assert.ok(!MARK.test(JSON.stringify(await nodeRed.debug('error'))));
     const statuses = nodeRed.statuses();
     for (const id of ['send', 'poll', 'ack', 'watch', 'track3']) assert.ok(statuses.has(id), id);

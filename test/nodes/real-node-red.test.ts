@@ -1,4 +1,4 @@
-/** The built package in a real Node-RED: what node-red-node-test-helper leaves out. Needs `npm run build`. */
+/** The built package in a real Node-RED: the parts that node-red-node-test-helper omits. Needs `npm run build`. */
 import { strict as assert } from 'node:assert';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -80,7 +80,7 @@ describe('in a real Node-RED', function () {
     }
   });
 
-  it('serves the texts, British where they differ', async () => {
+  it('serves the texts, in British English where it differs', async () => {
     for (const name of NODE_NAMES) {
       const texts = (await (await get(`/locales/${PACKAGE}/${name}?lng=en-US`)).json()) as Record<string, unknown>;
       assert.ok(name in texts, name);
@@ -97,18 +97,18 @@ describe('in a real Node-RED', function () {
     assert.equal(msg.payload, 'hello');
     assert.equal(msg.mesh.from, 'X26ABC1');
     await nodeRed.status('send', ({ text }) => text === '1 sent');
-    await nodeRed.status('ack', ({ text }) => text === '1 acknowledged');
+    await nodeRed.status('ack', ({ text }) => text === '1 done');
   });
 
-  it('tells errors in words, and lives on', async () => {
+  it('reports errors with a text, and keeps running', async () => {
     await nodeRed.inject('bad');
-    assert.match(String(await nodeRed.debug('caught')), /must be a text, a Buffer or an object; this one is a number/);
+    assert.match(String(await nodeRed.debug('caught')), /must be a string, a Buffer or an object; this one is a number/);
     await nodeRed.status('send', ({ fill, text }) => fill === 'red' && text === 'message not valid');
     await nodeRed.inject('inject');
     await nodeRed.debug('done');
   });
 
-  it('says what is wrong with a mailbox when it is deployed', async () => {
+  it('reports a wrong mailbox when it is deployed', async () => {
     const live = { id: 'b', type: 'mesh-config', environment: 'live', mailboxId: 'X26ABC2', version: 1 };
     await nodeRed.deploy(FLOW.map((node) => ('id' in node && node.id === 'b' ? live : node)));
     await nodeRed.status(

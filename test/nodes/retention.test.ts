@@ -1,4 +1,4 @@
-/** How long what has ended is kept, as settings.js says it. */
+/** Retention of finished messages, as set in settings.js. */
 import { strict as assert } from 'node:assert';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ describe('mesh.retention in settings.js', () => {
   });
   after(closeBuiltInSandbox);
 
-  /** Whether the payload is still there. */
+  /** True while the payload exists. */
   async function isKept(messageId: string): Promise<boolean> {
     const box = helper.getNode('box');
     assert.ok(isMailboxNode(box));
@@ -45,7 +45,7 @@ describe('mesh.retention in settings.js', () => {
     );
   }
 
-  it('ends the keeping of a done message’s payload at the next start', async () => {
+  it('removes the payload of a done message at the next start', async () => {
     await deploy(FLOW);
     const [sent, acked] = [new Recorder('sent'), new Recorder('acked')];
     receive('send', { payload: 'x' });
@@ -73,10 +73,10 @@ describe('mesh.retention in settings.js', () => {
     { payloadDays: 7 },
     7,
   ]) {
-    it(`refuses ${JSON.stringify(retention)} in words, and opens no mailbox`, async () => {
+    it(`rejects ${JSON.stringify(retention)} with a text, and opens no mailbox`, async () => {
       withMeshSettings({ retention });
       await deploy(FLOW);
-      await until(() => /mesh\.retention may have settledPayloadDays/.test(logText()), 'the error');
+      await until(() => /mesh\.retention may have only: settledPayloadDays/.test(logText()), 'the error');
     });
   }
 });

@@ -1,4 +1,4 @@
-/** Node-RED for tests: which one, with which nodes, and with the real texts. No mocks: the built-in sandbox is real. */
+/** A Node-RED runtime for tests, with all nodes, the real texts and the real built-in sandbox. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Node, NodeAPI, NodeMessage, NodeStatus } from 'node-red';
@@ -22,8 +22,8 @@ import type { Tracking } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox';
 import type { MeshProperty } from '../../nodes/receive/received-message';
 import { builtInSandbox, closeBuiltInSandbox } from '../../nodes/mailbox/built-in-sandbox';
-import { closeDurableStates } from '../../nodes/mailbox/storage-place';
-import type { MeshSent } from '../../nodes/send/mesh-sent';
+import { closeStorages } from '../../nodes/mailbox/storage-place';
+import type { MeshSent } from '../../nodes/mailbox/mesh-sent';
 
 /** NODE_RED=4 runs the same tests on Node-RED 4.1. */
 const PACKAGE = process.env['NODE_RED'] === '4' ? 'node-red-4' : 'node-red';
@@ -47,19 +47,19 @@ export const NODE_NAMES = [
 ] as const;
 
 type NodeModule = (RED: NodeAPI) => void;
-/** Core nodes have no types. */
+/** A flow; core nodes have no types. */
 type Flow = Array<Record<string, unknown> & { id: string; type: string }>;
 
 helper.init(require.resolve(PACKAGE), { logging: { console: { level: 'off' } } });
 
-/** en-US, as a user would see it: the helper's own `_` gives back the key. */
+/** The texts in en-US as a user sees them: the helper's own `_` returns only the key. */
 const catalogues = NODE_NAMES.map((name) => catalogue('en-US', name));
 
 export function catalogue(language: string, name: string): Record<string, unknown> {
   return JSON.parse(readFileSync(join(ROOT, 'nodes', 'locales', language, `${name}.json`), 'utf8')) as never;
 }
 
-/** The text at `mesh-send.status.sent`, or undefined. */
+/** Returns the text at a path such as `mesh-send.status.sent`; undefined when there is none. */
 export function textAt(texts: Record<string, unknown>, key: string): string | undefined {
   const found = key
     .split('.')
@@ -72,12 +72,12 @@ const missingTexts = new Set<string>();
 function translate(key: string, values: Record<string, unknown> = {}): string {
   const path = key.replace(/^.*:/, '');
   const text = catalogues.map((texts) => textAt(texts, path)).find((found) => found !== undefined);
-  // Core nodes ask for texts of their own.
+  // Core nodes look up texts of their own.
   if (text === undefined && path.startsWith('mesh-')) missingTexts.add(key);
   return (text ?? key).replace(/__(\w+)__/g, (_match, name: string) => String(values[name]));
 }
 
-/** Keys that a node asked for and no catalogue has, since the last call. */
+/** Returns the keys that a node looked up in vain since the last call. */
 export function takeMissingTexts(): string[] {
   const keys = [...missingTexts];
   missingTexts.clear();
@@ -86,14 +86,14 @@ export function takeMissingTexts(): string[] {
 
 let userDir: string | undefined;
 
-/** From the next `deploy` on, Node-RED has this user folder; undefined: none, and the state is a temporary one. */
+/** Sets the user folder from the next `deploy` on; undefined: none, and the storage is temporary. */
 export function withUserDir(folder: string | undefined): void {
   userDir = folder;
 }
 
 let meshSettings: object | undefined;
 
-/** From the next `deploy` on, settings.js has this as `mesh`. */
+/** Sets `mesh` of settings.js from the next `deploy` on. */
 export function withMeshSettings(mesh: object | undefined): void {
   meshSettings = mesh;
 }
@@ -123,19 +123,19 @@ const meshNodes = [
 ].map(withTexts);
 const coreNodes = ['05-tls', '06-httpproxy'].map((name) => coreNode(`network/${name}`));
 
-/** A core node of the Node-RED under test. */
+/** Loads a core node of the tested Node-RED. */
 function coreNode(name: string): NodeModule {
   const base = require.resolve(`${PACKAGE}/package.json`);
   const paths = [join(base, '..', 'node_modules'), join(base, '..', '..')];
   return require(require.resolve(`@node-red/nodes/core/${name}.js`, { paths })) as NodeModule;
 }
 
-/** Deploys a flow. Every node is on a tab, so that Catch and Status nodes work. */
+/** Deploys a flow, with every node on a tab, so that Catch and Status nodes work. */
 export async function deploy(flow: Flow, credentials: Record<string, Record<string, string>> = {}): Promise<void> {
   await helper.load([...coreNodes, ...meshNodes], onTab(flow), credentials);
 }
 
-/** Deploys another flow in place of the running one, as the editor does. */
+/** Replaces the running flow by another one, like the editor. */
 export async function redeploy(
   flow: Flow,
   type: 'full' | 'nodes' = 'full',
@@ -151,10 +151,10 @@ function onTab(flow: Flow): Flow {
   return [{ id: 'tab', type: 'tab', label: 'test' }, ...nodes];
 }
 
-/** Stops the flow and forgets what the outbox and the sandbox have. */
+/** Stops the flow and clears the outbox and the sandbox. */
 export async function stop(): Promise<void> {
   await helper.unload();
-  await closeDurableStates();
+  await closeStorages();
   const sandbox = await builtInSandbox();
   sandbox.clearFaults();
   await sandbox.reset();
@@ -162,24 +162,24 @@ export async function stop(): Promise<void> {
 
 export { builtInSandbox, closeBuiltInSandbox, helper };
 
-/** A config node for a mailbox of the built-in sandbox. */
+/** Returns a config node for a mailbox of the built-in sandbox. */
 export function sandboxConfig(id: string, mailboxId: string, settings: object = {}): Flow[number] {
   return { id, type: 'mesh-config', environment: 'sandbox', mailboxId, version: 1, ...settings };
 }
 
-/** What the tests look at; each is there only where a node has set it. */
+/** The properties that the tests read. Each exists only if a node has set it. */
 export type Msg = NodeMessage & {
   mesh: MeshProperty & { tracking?: Tracking };
   meshSent: MeshSent & { messageId: string };
   error: { code: string; message: string; advice?: string };
 };
 
-/** The flow with other settings of one node. */
+/** Returns the flow with other settings of one node. */
 export function change(flow: Flow, id: string, settings: object): Flow {
   return flow.map((node) => Object.assign({}, node, node.id === id && settings));
 }
 
-/** Records what a node gets, from the moment of its making. */
+/** Records every message that a node receives from now on. */
 export class Recorder {
   readonly messages: Msg[] = [];
   readonly #waiting: Array<() => void> = [];
@@ -191,7 +191,7 @@ export class Recorder {
     });
   }
 
-  /** The next message, or the `count`th since the recorder was made. */
+  /** Waits for the `count`th message. */
   async get(count: number, timeoutMs = 8000): Promise<Msg> {
     await until(() => this.messages.length >= count, `message ${count}, got ${this.messages.length}`, timeoutMs);
     const message = this.messages[count - 1];
@@ -200,7 +200,7 @@ export class Recorder {
   }
 }
 
-/** Every status that the node has shown since. */
+/** Returns a list that collects every status of a node from now on. */
 export function statusesOf(id: string): NodeStatus[] {
   const statuses: NodeStatus[] = [];
   helper.getNode(id).on(
@@ -212,7 +212,7 @@ export function statusesOf(id: string): NodeStatus[] {
   return statuses;
 }
 
-/** Waits for a condition; the test fails with what was waited for. */
+/** Waits for a condition. The test fails with `what` when it does not come true. */
 export async function until(condition: () => boolean, what: string, timeoutMs = 8000): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!condition()) {
@@ -231,7 +231,7 @@ export function receive(id: string, msg: object): void {
   helper.getNode(id).receive(structuredClone(msg) as NodeMessage);
 }
 
-/** All that Node-RED has logged since the flow was loaded: one text for each entry, with stack and cause. */
+/** Returns the entries of Node-RED's log since the flow was loaded, with stack and cause. */
 export function logEntries(): string[] {
   return helper
     .log()

@@ -38,7 +38,7 @@ describe('the body of a chunk', () => {
   const slice = { start: 100, end: 2_500_000 };
 
   for (const [what, bodyOf] of [
-    ['as it is', async (source: PayloadSource) => plainBody(source, slice)],
+    ['uncompressed', async (source: PayloadSource) => plainBody(source, slice)],
     ['gzipped', (source: PayloadSource) => gzippedBody(source, slice, 3, noScratch, 'chunk')],
   ] as const) {
     it(`${what} has its size, and can be read again`, async () => {
@@ -52,17 +52,17 @@ describe('the body of a chunk', () => {
     });
   }
 
-  it('is a gzip of its own: each expands without the others', async () => {
+  it('is a gzip of its own, which decompresses without the others', async () => {
     const source = await openPayload('a'.repeat(100) + 'b'.repeat(100));
-    const expanded = [];
+    const decompressed = [];
     for (const each of splitPayload(source.size, 100)) {
       const body = await gzippedBody(source, each, 3, noScratch, 'chunk');
-      expanded.push(gunzipSync(Buffer.concat(await allOf(body.open()))).toString());
+      decompressed.push(gunzipSync(Buffer.concat(await allOf(body.open()))).toString());
     }
-    assert.deepEqual(expanded, ['a'.repeat(100), 'b'.repeat(100)]);
+    assert.deepEqual(decompressed, ['a'.repeat(100), 'b'.repeat(100)]);
   });
 
-  it('above 32 MiB is compressed into a file, once, and in memory below', async () => {
+  it('is compressed into a file, once, above 32 MiB, and in memory below', async () => {
     const spool = await Spool.open(await emptyFolder());
     const scratch = new Scratch(spool);
     const source = await openPayload(Buffer.alloc(IN_MEMORY_BYTES + 1, 'large '));
@@ -77,17 +77,17 @@ describe('the body of a chunk', () => {
     assert.equal(scratch.find('message.1.gz'), undefined);
   });
 
-  it('that is small is given whole, to be written at once; a large one is not', async () => {
+  it('has all its bytes at hand if it is small, for one write; a large one does not', async () => {
     const source = await openPayload(Buffer.alloc(300_000, 'x'));
     assert.equal(plainBody(source, { start: 0, end: 200_000 }).whole?.length, 200_000);
     assert.equal(plainBody(source, { start: 0, end: 300_000 }).whole, undefined);
   });
 });
 
-/** For what may not need one. */
-const noScratch = new Scratch(() => Promise.reject(new Error('A file was wanted.')));
+/** For bodies that must not need a scratch. */
+const noScratch = new Scratch(() => Promise.reject(new Error('A file was requested.')));
 
-/** A piece's memory is used again: so it is copied. */
+/** Copies the pieces, whose memory is reused. */
 async function copiesOf(pieces: AsyncIterable<Buffer>): Promise<Buffer[]> {
   const copies: Buffer[] = [];
   for await (const piece of pieces) copies.push(Buffer.from(piece));

@@ -5,7 +5,7 @@ import { renameWithRetry } from '../../lib/payload/rename-with-retry';
 import { emptyFolder } from '../harness/cleanup';
 
 describe('a rename', () => {
-  /** Fails with each of the codes, then renames; and what happened. */
+  /** Fails with each of the codes, then renames. Returns what happened. */
   async function tried(platform: NodeJS.Platform, codes: string[]) {
     const folder = await emptyFolder();
     const [from, to] = [join(folder, 'a.part'), join(folder, 'a')];
@@ -31,7 +31,7 @@ describe('a rename', () => {
   }
 
   for (const code of ['EPERM', 'EACCES', 'EBUSY']) {
-    it(`that Windows refuses for a moment with ${code} is tried again, and replaces the file`, async () => {
+    it(`that Windows refuses for a moment with ${code} is retried, and replaces the file`, async () => {
       const { failed, tries, content } = await tried('win32', [code, code, 'EBUSY']);
       assert.deepEqual([failed, tries, content], [undefined, 3, 'new']);
     });
@@ -41,12 +41,12 @@ describe('a rename', () => {
     });
   }
 
-  it('that Windows refuses for good fails with its error after 2.5 seconds, and leaves the other file', async () => {
+  it('that Windows keeps refusing fails with its error after 2.5 seconds, and leaves the other file', async () => {
     const codes = Array.from({ length: 20 }, () => 'EPERM');
     assert.deepEqual(await tried('win32', codes), { failed: 'EPERM', waited: 2500, tries: 9, content: 'old' });
   });
 
-  it('that fails for another reason is not tried again on Windows either', async () => {
+  it('that fails for another reason is not retried on Windows either', async () => {
     assert.deepEqual((await tried('win32', ['ENOSPC', 'ENOSPC'])).tries, 1);
   });
 });

@@ -45,7 +45,7 @@ describe('a safe file name', () => {
   });
 
   for (let before = 140; before <= 150; before += 1) {
-    it(`an emoji at the cut, after ${before} letters, is kept or goes as a whole`, () => {
+    it(`an emoji at the cut, after ${before} letters, is kept or removed whole`, () => {
       const name = safeFileName(ID, `${'x'.repeat(before)}😀😀😀😀.pdf`);
       assert.ok(name.isWellFormed());
       assert.ok(name.endsWith('.pdf'));
@@ -53,18 +53,18 @@ describe('a safe file name', () => {
     });
   }
 
-  it('of what looks like an extension of 200 letters is cut too', () => {
+  it('with an “extension” of 200 letters is cut too', () => {
     const name = safeFileName(ID, `a.${'x'.repeat(200)}`);
     assert.ok(Buffer.byteLength(name) <= ID.length + 151);
   });
 
-  it('after the cut has no blank or dot at its end, which Windows would drop', () => {
+  it('after a cut does not end in a blank or dot, which Windows would drop', () => {
     for (const given of [`${'x'.repeat(149)} y`, `${'x'.repeat(149)}. y`, `${'x'.repeat(145)} .pdf${'y'.repeat(20)}`]) {
       assert.doesNotMatch(safeFileName(ID, given), /[. ]$/);
     }
   });
 
-  it('a hostile message id is no path either', () => {
+  it('a hostile message id does not become a path either', () => {
     const name = safeFileName('../../x/..', '../y');
     assert.equal(name, basename(name));
     assert.equal(name, win32.basename(name));
@@ -72,7 +72,7 @@ describe('a safe file name', () => {
     assert.equal(safeFileName('a/../b', 'n'), 'a_.._b_n');
   });
 
-  it('a message id that Windows takes for a device is none with its extension', () => {
+  it('a message id that is a device name on Windows is not one in the file name', () => {
     assert.equal(safeFileName('CON', undefined), '_CON.dat');
     assert.equal(safeFileName('nul.x', 'n'), '_nul.x_n');
   });

@@ -7,7 +7,7 @@ import { StorageError, TooLargeError } from '../../lib/index';
 import { fileSink } from '../../lib/payload/file-sink';
 import { bufferSink, type PayloadSink } from '../../lib/payload/sink';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
-import { everythingSaid, failure } from '../harness/failure';
+import { fullErrorText, failure } from '../harness/failure';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const MARK = 'MARKpatient';
@@ -19,7 +19,7 @@ const sinks: Record<string, () => Promise<PayloadSink>> = {
 
 for (const [where, make] of Object.entries(sinks)) {
   describe(`a payload ${where}`, () => {
-    it('is all that was written, with its hash', async () => {
+    it('has all bytes that were written, and their hash', async () => {
       const sink = await make();
       sink.beginChunk();
       for (const piece of ['one', '', 'two']) await sink.write(Buffer.from(piece));
@@ -32,7 +32,7 @@ for (const [where, make] of Object.entries(sinks)) {
       assert.equal(hash, sha256('onetwothree'));
     });
 
-    it('forgets a chunk that begins again, twice too, whether it is longer or shorter then', async () => {
+    it('discards a chunk that is restarted, even twice, whether it was longer or shorter', async () => {
       const sink = await make();
       sink.beginChunk();
       await sink.write(Buffer.from('first'));
@@ -49,7 +49,7 @@ for (const [where, make] of Object.entries(sinks)) {
       assert.equal(hash, sha256('firstsecond'));
     });
 
-    it('can be discarded again and again', async () => {
+    it('can be discarded repeatedly', async () => {
       const sink = await make();
       await sink.write(Buffer.from('x'));
       await sink.discard();
@@ -59,7 +59,7 @@ for (const [where, make] of Object.entries(sinks)) {
 }
 
 describe('a payload in memory', () => {
-  it('of the limit is taken, and one byte more is too large', async () => {
+  it('up to the limit is accepted, and one byte more is too large', async () => {
     const sink = bufferSink(10);
     sink.beginChunk();
     await sink.write(Buffer.alloc(10));
@@ -71,7 +71,7 @@ describe('a payload in memory', () => {
 });
 
 describe('a payload in a file', () => {
-  it('is hidden until it is whole', async () => {
+  it('is hidden until it is complete', async () => {
     const folder = await emptyFolder();
     const sink = await fileSink(join(folder, 'file'), { replace: false });
     await sink.write(Buffer.from('x'));
@@ -84,7 +84,7 @@ describe('a payload in a file', () => {
     assert.equal(await readFile(join(folder, 'file'), 'utf8'), 'x');
   });
 
-  it('is for nobody but its owner', async () => {
+  it('is for its owner only', async () => {
     const file = join(await emptyFolder(), 'file');
     const before = process.umask(0o000);
     try {
@@ -104,23 +104,23 @@ describe('a payload in a file', () => {
     assert.deepEqual(await readdir(folder), []);
   });
 
-  it('makes its folder', async () => {
+  it('creates its folder', async () => {
     const file = join(await emptyFolder(), 'a', 'b', 'file');
     await (await fileSink(file, { replace: false })).finish();
     assert.equal((await stat(file)).size, 0);
   });
 
-  it('refuses a file that is there, and leaves it alone', async () => {
+  it('refuses to replace an existing file, which stays as it is', async () => {
     const folder = await emptyFolder();
     await writeFile(join(folder, 'file'), 'old');
     const error = await failure(StorageError, fileSink(join(folder, 'file'), { replace: false }));
     assert.match(error.message, /EEXIST/);
-    assert.match(error.advice ?? '', /is there already/);
+    assert.match(error.advice ?? '', /exists already/);
     assert.equal(await readFile(join(folder, 'file'), 'utf8'), 'old');
     assert.deepEqual(await readdir(folder), ['file']);
   });
 
-  it('refuses a file that came while it was written', async () => {
+  it('refuses to replace a file that appeared while it was written', async () => {
     const folder = await emptyFolder();
     const sink = await fileSink(join(folder, 'file'), { replace: false });
     await sink.write(Buffer.from('new'));
@@ -131,7 +131,7 @@ describe('a payload in a file', () => {
     assert.deepEqual(await readdir(folder), ['file']);
   });
 
-  it('takes the place of a file where that is wanted', async () => {
+  it('replaces a file with `replace`', async () => {
     const folder = await emptyFolder();
     await writeFile(join(folder, 'file'), 'old and longer');
     const sink = await fileSink(join(folder, 'file'), { replace: true });
@@ -141,7 +141,7 @@ describe('a payload in a file', () => {
     assert.equal(await readFile(join(folder, 'file'), 'utf8'), 'new');
   });
 
-  it('where a folder has the name is an error, and nothing is left', async () => {
+  it('whose name a folder has is an error, and nothing is left', async () => {
     const folder = await emptyFolder();
     await mkdir(join(folder, 'file'));
     const sink = await fileSink(join(folder, 'file'), { replace: true });
@@ -156,7 +156,7 @@ describe('a payload in a file', () => {
     const error = await failure(StorageError, fileSink(join(folder, MARK, 'file'), { replace: false }));
     assert.match(error.message, /ENOTDIR|EEXIST/);
     assert.ok(error.advice);
-    assert.ok(!everythingSaid(error).includes(MARK), 'the path is repeated');
+    assert.ok(!fullErrorText(error).includes(MARK), 'the path is repeated');
   });
 
   it('whose name is too long is an error, without the name', async () => {
@@ -164,10 +164,10 @@ describe('a payload in a file', () => {
     const opening = fileSink(file, { replace: false }).then((sink) => sink.finish());
     const error = await failure(StorageError, opening);
     assert.match(error.message, /ENAMETOOLONG/);
-    assert.ok(!everythingSaid(error).includes(MARK), 'the name is repeated');
+    assert.ok(!fullErrorText(error).includes(MARK), 'the name is repeated');
   });
 
-  it('with a name as long as a file system takes is written', async () => {
+  it('with the longest name that a file system allows is written', async () => {
     for (const name of ['x'.repeat(255), 'é'.repeat(127), '漢'.repeat(85), '😀'.repeat(63)]) {
       const file = join(await emptyFolder(), name);
       await (await fileSink(file, { replace: false })).finish();
@@ -177,7 +177,7 @@ describe('a payload in a file', () => {
 
   it('in a folder that is read-only is an error with advice', async function () {
     const folder = await emptyFolder();
-    // Root writes everywhere but to a read-only file system.
+    // Root may write everywhere except to a read-only file system.
     if (process.getuid?.() !== 0) await chmod(folder, 0o500);
     else if (!mounted(folder, 'ro')) this.skip();
     const error = await failure(StorageError, fileSink(join(folder, 'file'), { replace: false }));
@@ -187,19 +187,19 @@ describe('a payload in a file', () => {
 
   it('on a disk that is full is an error with advice, and nothing is left', async function () {
     const folder = await emptyFolder();
-    // Only root may mount a small file system of its own.
+    // Only root may mount a small file system.
     if (process.getuid?.() !== 0 || !mounted(folder, 'size=64k')) this.skip();
     const sink = await fileSink(join(folder, 'file'), { replace: false });
     const writing = sink.write(Buffer.alloc(1_000_000)).then(() => sink.finish());
     const error = await failure(StorageError, writing);
     assert.match(error.message, /ENOSPC/);
-    assert.match(error.advice ?? '', /make room/);
+    assert.match(error.advice ?? '', /free some space/);
     await sink.discard();
     assert.deepEqual(await readdir(folder), []);
   });
 });
 
-/** Whether a tmpfs could be mounted there; containers often may not. */
+/** Mounts a tmpfs on the folder. Returns false if that is not allowed, as in many containers. */
 function mounted(folder: string, options: string): boolean {
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder], { stdio: 'ignore' });

@@ -5,7 +5,7 @@ import { InvalidMessageError, PayloadError, type Payload } from '../../lib/index
 import { openPayload, type PayloadSource } from '../../lib/payload/source';
 import { allOf } from '../harness/all-of';
 import { emptyFolder } from '../harness/cleanup';
-import { everythingSaid, failure } from '../harness/failure';
+import { fullErrorText, failure } from '../harness/failure';
 
 const MARK = 'MARKpatient';
 
@@ -74,7 +74,7 @@ describe('a payload', () => {
     ['text', ''],
     ['JSON', { json: undefined }],
   ] as const) {
-    it(`of empty ${what} is refused: MESH takes none`, async () => {
+    it(`of empty ${what} is refused, as MESH would`, async () => {
       const error = await failure(InvalidMessageError, openPayload(payload));
       assert.match(error.message, /is empty. Nothing was sent/);
     });
@@ -90,24 +90,24 @@ describe('a payload', () => {
     ['nothing', undefined],
     ['null', null],
     ['a number', 5],
-    ['an object without a sign of what it is', { text: MARK }],
+    ['an object of no known kind', { text: MARK }],
     ['a list', [MARK]],
-    ['a file that is no path', { file: 5 }],
+    ['a file without a path', { file: 5 }],
   ] as const) {
     it(`that is ${what} is refused`, async () => {
       const error = await failure(InvalidMessageError, openPayload(payload as unknown as Payload));
       assert.ok(error.advice);
-      assert.ok(!everythingSaid(error).includes(MARK));
+      assert.ok(!fullErrorText(error).includes(MARK));
     });
   }
 
-  it('of JSON that refers back to itself is refused in plain words, without its contents', async () => {
+  it('of circular JSON is refused in plain words, without its contents', async () => {
     const circular: Record<string, unknown> = { [MARK]: 1 };
     circular[`${MARK}self`] = circular;
     const error = await failure(InvalidMessageError, openPayload({ json: circular }));
     assert.match(error.message, /cannot be written as JSON. Nothing was sent/);
-    assert.match(error.advice ?? '', /refers back to itself/);
-    assert.ok(!everythingSaid(error).includes(MARK));
+    assert.match(error.advice ?? '', /Remove circular references/);
+    assert.ok(!fullErrorText(error).includes(MARK));
   });
 
   it('of JSON with a BigInt is refused in plain words', async () => {
@@ -127,7 +127,7 @@ describe('a file as payload', () => {
     const error = await failure(PayloadError, openPayload({ file: `${file}.gone` }));
     assert.match(error.message, /ENOENT/);
     assert.match(error.advice ?? '', /no such file/);
-    assert.ok(!everythingSaid(error).includes(MARK), 'the path is repeated');
+    assert.ok(!fullErrorText(error).includes(MARK), 'the path is repeated');
   });
 
   it('that is a folder is an error', async () => {
@@ -139,8 +139,8 @@ describe('a file as payload', () => {
     assert.match((await failure(PayloadError, openPayload({ file: join(file, 'x') }))).message, /ENOTDIR/);
   });
 
-  it('that may not be read is an error with advice', async function () {
-    // Root may read everything: there is nothing to be seen then.
+  it('that the user may not read is an error with advice', async function () {
+    // Root may read everything, so there is nothing to test.
     if (process.getuid?.() === 0) this.skip();
     await chmod(file, 0o000);
     const source = await openPayload({ file });

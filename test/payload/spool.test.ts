@@ -3,7 +3,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StorageError } from '../../lib/index';
 import { Spool } from '../../lib/payload/spool';
-import { everythingSaid, failure } from '../harness/failure';
+import { fullErrorText, failure } from '../harness/failure';
 import { emptyFolder } from '../harness/cleanup';
 
 async function* pieces(...texts: string[]): AsyncGenerator<Buffer> {
@@ -16,7 +16,7 @@ async function spoolIn(): Promise<{ spool: Spool; folder: string }> {
 }
 
 describe('the spool', () => {
-  it('makes its folder and its files for its owner only', async () => {
+  it('creates its folder and its files for its owner only', async () => {
     const { spool, folder } = await spoolIn();
     assert.equal(await spool.write('a', pieces('12', '345')), 5);
     assert.equal((await stat(folder)).mode & 0o777, 0o700);
@@ -24,7 +24,7 @@ describe('the spool', () => {
     assert.equal(await readFile(spool.path('a'), 'utf8'), '12345');
   });
 
-  it('leaves nothing behind of what broke off', async () => {
+  it('leaves nothing behind when a payload breaks off', async () => {
     const { spool, folder } = await spoolIn();
     const breaking = (async function* () {
       yield Buffer.from('half');
@@ -34,7 +34,7 @@ describe('the spool', () => {
     assert.deepEqual(await readdir(folder), []);
   });
 
-  it('deletes orphans, and only those; what is gone already is fine', async () => {
+  it('deletes orphans and nothing else; a name that does not exist is ignored', async () => {
     const { spool, folder } = await spoolIn();
     for (const name of ['known', 'orphan']) await writeFile(join(folder, name), 'x');
     assert.equal(await spool.removeOrphans(new Set(['known', 'gone'])), 1);
@@ -42,11 +42,11 @@ describe('the spool', () => {
     assert.deepEqual(await readdir(folder), ['known']);
   });
 
-  it('a folder that cannot be made or asked is a StorageError without its path', async () => {
+  it('a folder that cannot be created is a StorageError without its path', async () => {
     const { spool, folder } = await spoolIn();
     await writeFile(join(folder, 'MARKED'), 'x');
     const error = await failure(StorageError, Spool.open(join(folder, 'MARKED', 'below')));
-    assert.doesNotMatch(everythingSaid(error), /MARKED/);
+    assert.doesNotMatch(fullErrorText(error), /MARKED/);
     assert.ok((await spool.freeBytes()) > 0);
   });
 

@@ -26,26 +26,26 @@ describe('the authorization token', () => {
     );
   });
 
-  it('writes the mailbox in capitals, in the text and in what is signed', () => {
+  it('has the mailbox in capitals, in its text and in its hash', () => {
     assert.equal(
       authorizationToken({ ...credentials, mailboxId: 'x26abc1' }, fixed),
       authorizationToken(credentials, fixed),
     );
   });
 
-  it('is another one each time', () => {
+  it('is different each time', () => {
     const tokens = new Set(Array.from({ length: 100 }, () => authorizationToken(credentials)));
     assert.equal(tokens.size, 100);
   });
 
-  it('has the time of now', () => {
+  it('has the current time', () => {
     const before = Date.now();
     const timestamp = parseAuthorizationToken(authorizationToken(credentials))?.timestamp ?? '';
     const iso = timestamp.replace(/^(....)(..)(..)(..)(..)$/, '$1-$2-$3T$4:$5Z');
     assert.ok(Math.abs(Date.parse(iso) - before) <= 61_000, timestamp);
   });
 
-  it('is read back into its parts', () => {
+  it('is parsed into its parts', () => {
     assert.deepEqual(parseAuthorizationToken(`NHSMESH X26ABC1:n-1:7:202601311459:${FIRST.toUpperCase()}`), {
       mailboxId: 'X26ABC1',
       nonce: 'n-1',
@@ -67,6 +67,6 @@ describe('the authorization token', () => {
     ['with a hash that is not hexadecimal', `NHSMESH X26ABC1:n:0:202601311459:${'z'.repeat(64)}`],
     ['with something more', `NHSMESH X26ABC1:n:0:202601311459:${FIRST}:more`],
   ] as const) {
-    it(`a header ${what} is no token`, () => assert.equal(parseAuthorizationToken(header), undefined));
+    it(`a header ${what} is not a token`, () => assert.equal(parseAuthorizationToken(header), undefined));
   }
 });

@@ -18,19 +18,19 @@ describe('a sender’s checksum', () => {
   }
 
   for (const text of [undefined, '', `sha-1 ${MD5}`, `md5${MD5}`, `md5::${MD5}`, `${MD5}g`, 'none']) {
-    it(`is of no kind that we know: ${JSON.stringify(text)}`, () => {
+    it(`is of an unknown kind: ${JSON.stringify(text)}`, () => {
       assert.equal(readChecksum(text), undefined);
     });
   }
 
-  // With a pattern that can cut a run of spaces in two ways this takes the square of them, and does not end.
+  // A pattern that matches a run of spaces in two ways would take time quadratic in their number, and never end.
   for (const [what, text] of [
     ['spaces behind the name', `md5${' '.repeat(2_000_000)}!`],
     ['spaces before', `${' '.repeat(2_000_000)}!`],
     ['spaces behind the digits', `${MD5}${' '.repeat(2_000_000)}!`],
     ['digits', `sha-${'1'.repeat(2_000_000)}!`],
   ] as const) {
-    it(`may be two million ${what}, which are looked at once`, () => {
+    it(`may be two million ${what}, read in one pass`, () => {
       assert.equal(readChecksum(text), undefined);
     });
   }

@@ -31,6 +31,6 @@ describe('the chunk range', () => {
     '1:2'.padEnd(21),
     'x:y',
   ]) {
-    it(`"${text}" is none`, () => assert.equal(parseChunkRange(text), undefined));
+    it(`"${text}" is not a chunk range`, () => assert.equal(parseChunkRange(text), undefined));
   }
 });

@@ -16,7 +16,7 @@ describe('the paths of MESH', () => {
     assert.equal(endpoints.workflowSearch('W'), '/messageexchange/workflowsearch/W');
   });
 
-  it('what comes from a flow cannot leave its place', () => {
+  it('keep ids from a flow within their part of the path', () => {
     const hostile = '../../admin?x=1&y#z /é';
     const escaped = '..%2F..%2Fadmin%3Fx%3D1%26y%23z%20%2F%C3%A9';
     assert.equal(endpoints.message('M', hostile), `/messageexchange/M/inbox/${escaped}`);

@@ -7,9 +7,9 @@ import {
   readMessageHeaders,
   type HeaderValues,
 } from '../../lib/protocol/message-headers';
-import { everythingSaid, thrown } from '../harness/failure';
+import { fullErrorText, thrown } from '../harness/failure';
 
-// DOMAIN.md 1.11 and mesh-api.yaml, send_message.
+// docs/mesh.md, Limits and mesh-api.yaml, send_message.
 const LIMITS: Record<HeaderField, number> = {
   to: 100,
   workflowId: 300,
@@ -28,7 +28,7 @@ describe('the rules of headers', () => {
   for (const [field, limit] of Object.entries(LIMITS) as Array<[HeaderField, number]>) {
     const rule: HeaderRule = HEADER_RULES[field];
 
-    it(`${rule.header} takes ${limit} characters and not one more`, () => {
+    it(`${rule.header} allows ${limit} characters and not one more`, () => {
       assert.equal(headerProblem(rule, 'a'.repeat(limit)), undefined);
       assert.match(headerProblem(rule, 'a'.repeat(limit + 1)) ?? '', new RegExp(`${limit + 1}.*at most ${limit}`));
     });
@@ -42,18 +42,18 @@ describe('the rules of headers', () => {
       ['U+007F', '\x7f'],
       ['U+0085', '\x85'],
     ] as const) {
-      it(`${rule.header} takes no ${name}, and says where it is`, () => {
+      it(`${rule.header} refuses ${name}, and says where it is`, () => {
         const problem = headerProblem(rule, `ab${character}c`) ?? '';
         assert.match(problem, new RegExp(`${name.replace('+', '\\+')}.*position 3`));
       });
     }
 
-    it(`${rule.header} takes nothing outside Latin-1`, () => {
+    it(`${rule.header} refuses characters outside Latin-1`, () => {
       assert.match(headerProblem(rule, 'a’b') ?? '', /outside Latin-1 at position 2/);
       assert.match(headerProblem(rule, '😀') ?? '', /outside Latin-1 at position 1/);
     });
 
-    it(`${rule.header} ${NO_URL.has(field) ? 'takes no URL' : 'may be a URL'}`, () => {
+    it(`${rule.header} ${NO_URL.has(field) ? 'refuses a URL' : 'may be a URL'}`, () => {
       const problems = ['http://x', 'HTTPS://x', '  https://x'].map((url) => headerProblem(rule, url));
       assert.deepEqual(
         problems.map((problem) => problem?.includes('URL') ?? false),
@@ -62,10 +62,10 @@ describe('the rules of headers', () => {
     });
   }
 
-  it('a subject may have the letters of Latin-1', () =>
+  it('a subject may have Latin-1 letters', () =>
     assert.equal(headerProblem(HEADER_RULES.subject, 'Zoë Müller £ §'), undefined));
 
-  it('a checksum has letters, digits, space, colon, hyphen and slash only', () => {
+  it('a checksum may only have letters, digits, space, colon, hyphen and slash', () => {
     assert.equal(headerProblem(HEADER_RULES.checksum, 'SHA-256: aZ09 -/'), undefined);
     for (const value of ['a+b', 'a=', 'a_b', 'é', 'a.b']) {
       assert.match(headerProblem(HEADER_RULES.checksum, value) ?? '', /other than letters, digits/, value);
@@ -73,10 +73,10 @@ describe('the rules of headers', () => {
   });
 });
 
-describe('the headers of a message to be sent', () => {
+describe('the headers of an outgoing message', () => {
   const least: HeaderValues = { to: 'X26ABC2', workflowId: 'WF', localId: 'ours', contentType: 'text/plain' };
 
-  it('are the least without options', () => {
+  it('are minimal without options', () => {
     assert.deepEqual(outgoingHeaders('X26ABC1', least), {
       'Mex-From': 'X26ABC1',
       'Mex-MessageType': 'DATA',
@@ -88,7 +88,7 @@ describe('the headers of a message to be sent', () => {
     });
   });
 
-  it('have every option that is given', () => {
+  it('have every option that is set', () => {
     const headers = outgoingHeaders('X26ABC1', {
       ...least,
       subject: 'Zoë',
@@ -106,7 +106,7 @@ describe('the headers of a message to be sent', () => {
     assert.equal(headers['Mex-Content-Encrypted'], 'Y');
   });
 
-  it('do not have what is empty or false', () => {
+  it('leave out options that are empty or false', () => {
     const headers = outgoingHeaders('X26ABC1', { ...least, subject: '', fileName: '', compressed: false });
     assert.deepEqual(headers, outgoingHeaders('X26ABC1', least));
   });
@@ -148,7 +148,7 @@ describe('the headers of a message to be sent', () => {
         assert.ok(error.message.startsWith(`${field} (${HEADER_RULES[field].header})`), error.message);
         assert.match(error.message, /Nothing was sent/);
         assert.equal(error.retry, 'never');
-        assert.ok(!everythingSaid(error).includes(SECRET));
+        assert.ok(!fullErrorText(error).includes(SECRET));
       });
     }
   }
@@ -156,12 +156,12 @@ describe('the headers of a message to be sent', () => {
   it('a URL as recipient is refused without its value', () => {
     const error = thrown(InvalidMessageError, () => checkedHeader('to', `https://${SECRET}`));
     assert.match(error.message, /is a URL/);
-    assert.ok(!everythingSaid(error).includes(SECRET));
+    assert.ok(!fullErrorText(error).includes(SECRET));
   });
 });
 
-describe('the headers of a message that is received', () => {
-  it('of DATA are all there', () => {
+describe('the headers of a received message', () => {
+  it('of DATA are all read', () => {
     const message = readMessageHeaders(
       {
         'mex-messageid': 'MID',
@@ -214,7 +214,7 @@ describe('the headers of a message that is received', () => {
     });
   });
 
-  it('of a REPORT name the message that failed and say what to do', () => {
+  it('of a REPORT name the message that failed, with advice', () => {
     const report = readMessageHeaders(
       {
         'mex-messagetype': 'Report',
@@ -235,7 +235,7 @@ describe('the headers of a message that is received', () => {
     assert.match(report.advice ?? '', /^Ring the recipient/);
   });
 
-  it('that are missing are left out, and the rest has its default', () => {
+  it('that are missing are left out or have a default', () => {
     assert.deepEqual(readMessageHeaders({ 'mex-subject': '' }, 'X26ABC1', 'MID'), {
       mailboxId: 'X26ABC1',
       messageId: 'MID',
@@ -247,6 +247,6 @@ describe('the headers of a message that is received', () => {
     });
   });
 
-  it('given twice are joined', () =>
+  it('that occur twice are joined', () =>
     assert.equal(readMessageHeaders({ 'mex-subject': ['a', 'b'] }, 'M', 'I').subject, 'a, b'));
 });

@@ -3,8 +3,8 @@ import { readError, readInbox, readMailboxes, readMessageId, readTracking } from
 
 const GARBAGE = [undefined, null, '', 'text', 5, [], {}, { messages: 'x' }, { messages: [1] }, { results: 5 }];
 
-describe('the inbox’s answer', () => {
-  it('of version 2 has ids, the next page and a count', () => {
+describe('the response to list_messages', () => {
+  it('has ids, the next page and a count in version 2', () => {
     const next = '/messageexchange/M/inbox?max_results=10&continue_from=abc%3D%3D';
     assert.deepEqual(readInbox({ messages: ['a', 'b'], links: { self: '/x', next }, approx_inbox_count: 7 }), {
       messageIds: ['a', 'b'],
@@ -13,7 +13,7 @@ describe('the inbox’s answer', () => {
     });
   });
 
-  it('of version 1 has ids only', () => assert.deepEqual(readInbox({ messages: ['a'] }), { messageIds: ['a'] }));
+  it('has only ids in version 1', () => assert.deepEqual(readInbox({ messages: ['a'] }), { messageIds: ['a'] }));
 
   for (const [what, links] of [
     ['null', null],
@@ -22,19 +22,19 @@ describe('the inbox’s answer', () => {
     ['with a next that does not say where', { next: '/messageexchange/M/inbox' }],
     ['with a next whose place is empty', { next: '/inbox?continue_from=' }],
   ] as const) {
-    it(`links that are ${what} are the last page`, () =>
+    it(`is the last page if its links are ${what}`, () =>
       assert.deepEqual(readInbox({ messages: [], links, approx_inbox_count: null }), { messageIds: [] }));
   }
 
-  it('unknown fields do no harm', () =>
+  it('may have unknown fields', () =>
     assert.deepEqual(readInbox({ messages: [], internalID: '1', more: {} }), { messageIds: [] }));
 
-  it('without a list of ids is none', () => {
+  it('is refused without a list of ids', () => {
     for (const body of GARBAGE) assert.throws(() => readInbox(body), JSON.stringify(body));
   });
 });
 
-describe('the answer to a message that was sent', () => {
+describe('the response to send_message', () => {
   for (const [body, id] of [
     [{ message_id: 'A' }, 'A'],
     [{ messageID: 'B' }, 'B'],
@@ -44,12 +44,12 @@ describe('the answer to a message that was sent', () => {
     [{ message_id: 5 }, undefined],
     ...GARBAGE.map((garbage) => [garbage, undefined] as const),
   ] as const) {
-    it(`${JSON.stringify(body)} has the id ${id ?? 'of nothing'}`, () => assert.equal(readMessageId(body), id));
+    it(`${JSON.stringify(body)} has the id ${id ?? 'undefined'}`, () => assert.equal(readMessageId(body), id));
   }
 });
 
-describe('the answer to tracking', () => {
-  it('of version 2 is read', () => {
+describe('the response to tracking', () => {
+  it('is read in version 2', () => {
     assert.deepEqual(
       readTracking({
         message_id: 'MID',
@@ -92,7 +92,7 @@ describe('the answer to tracking', () => {
     );
   });
 
-  it('of version 1 is read to the same shape', () => {
+  it('is read in version 1 into the same type', () => {
     assert.deepEqual(
       readTracking({
         messageId: 'MID',
@@ -147,7 +147,7 @@ describe('the answer to tracking', () => {
     );
   });
 
-  it('full of nulls has what is left', () => {
+  it('may have nulls in every other field', () => {
     const nulls = Object.fromEntries(
       ['local_id', 'workflow_id', 'status', 'status_success', 'upload_timestamp', 'fileSize', 'linkedMsgId'].map(
         (name) => [name, null],
@@ -156,7 +156,7 @@ describe('the answer to tracking', () => {
     assert.deepEqual(readTracking({ ...nulls, message_id: 'MID' }), { messageId: 'MID', status: '' });
   });
 
-  it('success is SUCCESS, true or "true"', () => {
+  it('is a success with SUCCESS, true or "true"', () => {
     const success = (status_success: unknown): boolean | undefined =>
       readTracking({ message_id: 'M', status_success }).statusSuccess;
     assert.deepEqual(['SUCCESS', 'success', 'true', true].map(success), [true, true, true, true]);
@@ -164,15 +164,15 @@ describe('the answer to tracking', () => {
     assert.equal(success(null), undefined);
   });
 
-  it('without a message id is none', () => {
+  it('is refused without a message id', () => {
     for (const body of [...GARBAGE, { message_id: null }, { message_id: '' }]) {
       assert.throws(() => readTracking(body), JSON.stringify(body));
     }
   });
 });
 
-describe('the answer to a lookup', () => {
-  it('of version 2 and of version 1 is the same', () => {
+describe('the response to a lookup', () => {
+  it('is read in versions 1 and 2 into the same type', () => {
     const expected = [{ mailboxId: 'X26ABC1', name: 'One' }];
     assert.deepEqual(readMailboxes({ results: [{ mailbox_id: 'X26ABC1', mailbox_name: 'One' }] }), expected);
     assert.deepEqual(
@@ -181,34 +181,34 @@ describe('the answer to a lookup', () => {
     );
   });
 
-  it('may be empty, have nulls, and rows without an address are left out', () => {
+  it('may be empty or have nulls; rows without an address are left out', () => {
     assert.deepEqual(readMailboxes({ results: [] }), []);
     assert.deepEqual(readMailboxes({ results: [{ mailbox_id: 'A', mailbox_name: null }, { mailbox_name: 'none' }] }), [
       { mailboxId: 'A', name: '' },
     ]);
   });
 
-  it('without results is none', () => {
+  it('is refused without results', () => {
     for (const body of GARBAGE) assert.throws(() => readMailboxes(body), JSON.stringify(body));
   });
 });
 
-describe('the body of an error', () => {
-  it('of version 1 is read', () => {
+describe('the body of an error response', () => {
+  it('is read in version 1', () => {
     assert.deepEqual(
       readError({ messageID: 'MID', errorEvent: 'SEND', errorCode: '12', errorDescription: 'Unregistered to address' }),
       { code: '12', event: 'SEND', description: 'Unregistered to address', messageId: 'MID' },
     );
   });
 
-  it('of version 2 is read, as a list and alone', () => {
+  it('is read in version 2, as a list and as a single entry', () => {
     const detail = { event: 'SEND', code: '12', msg: 'Unregistered to address' };
     const expected = { code: '12', event: 'SEND', description: 'Unregistered to address', messageId: 'MID' };
     assert.deepEqual(readError({ message_id: 'MID', detail: [detail] }), expected);
     assert.deepEqual(readError({ message_id: 'MID', detail }), expected);
   });
 
-  it('of a 400 names the field and never its value', () => {
+  it('names the field of a 400 and never its value', () => {
     const body = {
       detail: [
         { loc: ['header', 'mex-subject', 0, { v: 'MARK' }], msg: 'too long', type: 'x', input: 'MARK', ctx: 'MARK' },
@@ -217,10 +217,10 @@ describe('the body of an error', () => {
     assert.deepEqual(readError(body), { description: 'too long', fields: 'header mex-subject' });
   });
 
-  it('of a 404 without more is its text', () =>
+  it('is its text for a plain 404', () =>
     assert.deepEqual(readError({ detail: 'Not Found' }), { description: 'Not Found' }));
 
-  it('full of nulls says nothing', () => {
+  it('says nothing if it is full of nulls', () => {
     assert.deepEqual(readError({ errorCode: null, errorEvent: null, errorDescription: null, detail: null }), {});
     assert.deepEqual(readError({ detail: [{ event: null, code: null, msg: null, loc: null }] }), {});
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { compactMinutes, compactSeconds, isoFromMesh, readMeshTime } from '../../lib/protocol/time';
 
 describe('MESH’s times', () => {
-  it('are written in UTC, cut and not rounded', () => {
+  it('are written in UTC, truncated and not rounded', () => {
     const time = new Date('2026-01-02T03:04:59.999Z');
     assert.equal(compactMinutes(time), '202601020304');
     assert.equal(compactSeconds(time), '20260102030459');
@@ -38,7 +38,7 @@ describe('MESH’s times', () => {
     '1/2/2026',
     '99999999999999',
   ]) {
-    it(`"${text}" is no time, and is handed on as it came`, () => {
+    it(`"${text}" is not a time, and is passed on unchanged`, () => {
       assert.equal(readMeshTime(text), undefined);
       assert.equal(isoFromMesh(text), text);
     });

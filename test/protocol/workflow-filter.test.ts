@@ -16,23 +16,23 @@ describe('workflow patterns', () => {
     ['A.C', ['A.C'], ['ABC']],
     ['!', [], ['', 'anything']],
   ] as const) {
-    it(`"${pattern}" fits ${JSON.stringify(fits)} and not ${JSON.stringify(not)}`, () => {
+    it(`"${pattern}" matches ${JSON.stringify(fits)} and not ${JSON.stringify(not)}`, () => {
       const matcher = workflowMatcher(pattern);
       assert.deepEqual([...fits, ...not].filter(matcher), [...fits]);
     });
   }
 
-  it('of several, one plain one has to fit and every one with ! too', () => {
+  it('match together if any plain one matches and every one with ! does', () => {
     const matcher = workflowsMatcher(['TOC_*', 'GP*', '!*_ACK', '!GPX']);
     const all = ['TOC_1', 'TOC_1_ACK', 'GP1', 'GPX', 'OTHER'];
     assert.deepEqual(all.filter(matcher), ['TOC_1', 'GP1']);
   });
 
-  it('only ones with ! take all others', () => {
+  it('with ! alone match everything else', () => {
     assert.deepEqual(['A', 'B', 'C'].filter(workflowsMatcher(['!A', ' !B '])), ['C']);
   });
 
-  it('none, or only empty ones, take everything', () => {
+  it('match everything if there are none, or only empty ones', () => {
     assert.ok(workflowsMatcher([])('A'));
     assert.ok(workflowsMatcher(['', '  '])('A'));
   });

@@ -1,4 +1,4 @@
-/** A process that receives until it is killed. Its parent has the sandbox, and sends it commands on stdin as JSON lines. */
+/** A process that receives until it is killed, from its parent’s sandbox; it reports on stdout in JSON lines. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { createDurableInbox } from '../../lib/receive/durable-inbox';
 import { openSqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
 import { mailboxKey } from '../../lib/store/store';
 
-/** What the parent says at the start. */
+/** The first argument, as JSON. */
 export interface ChildOptions {
   url: string;
   caFile: string;
@@ -58,7 +58,7 @@ async function main(options: ChildOptions): Promise<void> {
   const say = (report: ChildReport): void => void process.stdout.write(`${JSON.stringify(report)}\n`);
   const consumer = (workflows: string[], folder?: string): InboxConsumer => ({
     workflows,
-    maxInFlight: 4,
+    maxLeases: 4,
     intervalMs: 20,
     acknowledge: 'flow',
     ...(folder === undefined ? {} : { folder }),
@@ -66,7 +66,7 @@ async function main(options: ChildOptions): Promise<void> {
       const { messageId } = received.message;
       const bytes = received.payload ?? (await readFile(received.file ?? ''));
       say({ event: 'delivered', messageId, deliveryCount, sha256: createHash('sha256').update(bytes).digest('hex') });
-      // As a flow with mesh-ack at its end.
+      // As a flow that ends with mesh-ack.
       void sleep(Math.random() * 30)
         .then(() => inbox.acknowledge(messageId))
         .then(() => say({ event: 'done', messageId }))

@@ -1,4 +1,4 @@
-/** Neither the size of a message nor the number of those that wait may fill the memory, or slow each one down. */
+/** Neither the size of a message nor the number of pending ones may fill the memory or slow each one down. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -6,8 +6,9 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { consumer, idle, pollAndWait } from '../harness/consumer';
 import { emptyFolder } from '../harness/cleanup';
-import { mailboxAt, until } from '../harness/mailboxes';
+import { mailboxAt } from '../harness/mailboxes';
 import { hostileMesh } from '../harness/hostile-mesh';
+import { until } from '../harness/until';
 import {
   inboxOf,
   keyOf,
@@ -20,7 +21,7 @@ import {
   type StorageFolder,
 } from './durable-support';
 
-/** Puts so many messages into the store that MESH has been told of, a thousand commits at once. */
+/** Puts `count` acknowledged messages into the store, a thousand commits at once. */
 async function fill(server: Server, storage: StorageFolder, count: number, bytes: Buffer): Promise<void> {
   const mailbox = keyOf(server);
   const sum = sha256(bytes);
@@ -54,7 +55,7 @@ async function fill(server: Server, storage: StorageFolder, count: number, bytes
 }
 
 describe('a full durable inbox', () => {
-  it('of 3,000 messages takes about as long for each as one of 300, and holds none of them in memory', async function () {
+  it('takes about as long for each of 3,000 messages as for each of 300, and holds none in memory', async function () {
     this.timeout(120_000);
     const server = await hostileMesh(() => ({ body: Buffer.from('{"messages":[]}') }));
     const drain = async (count: number): Promise<number> => {
@@ -62,9 +63,9 @@ describe('a full durable inbox', () => {
       await fill(server, storage, count, noise(20_000));
       let delivered = 0;
       let most = 0;
-      // Other tests of this process may have left some.
+      // Earlier tests of this process may have left buffers.
       const before = process.memoryUsage().arrayBuffers;
-      const one = consumer({ acknowledge: 'after-delivery', maxInFlight: 10 });
+      const one = consumer({ acknowledge: 'after-delivery', maxLeases: 10 });
       one.deliver = async () => {
         delivered += 1;
         if (delivered % 500 === 0) most = Math.max(most, process.memoryUsage().arrayBuffers - before);
@@ -90,7 +91,7 @@ describe('a full durable inbox', () => {
     assert.ok(many < few * 4 + 0.5, `${few} ms, then ${many} ms for each`);
   });
 
-  it('delivers a message of 300 MB into a folder without holding it', async function () {
+  it('delivers a message of 300 MB into a folder without holding it in memory', async function () {
     this.timeout(120_000);
     const { server, alice, storage } = await world();
     const piece = Buffer.from('A line like many others, and then another one.\n'.repeat(200_000));
@@ -107,11 +108,11 @@ describe('a full durable inbox', () => {
     const inbox = inboxOf(server, storage);
     inbox.add(one);
     let most = 0;
-    const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().arrayBuffers)), 20);
+    const sampling = setInterval(() => (most = Math.max(most, process.memoryUsage().arrayBuffers)), 20);
     const began = performance.now();
     inbox.poll();
     await until('the delivery', () => one.deliveries.length === 1, 60_000);
-    clearInterval(watch);
+    clearInterval(sampling);
     if (process.env['MESH_FIGURES']) {
       console.log(`300 MB in ${Math.round(performance.now() - began)} ms, ${Math.round(most / 1e6)} MB of buffers`);
     }

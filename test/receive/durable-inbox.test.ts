@@ -1,4 +1,4 @@
-/** The durable inbox in ordinary days: what is stored, in which order, and when MESH is told. */
+/** The durable inbox in normal operation: what it stores, in which order, and when it acknowledges to MESH. */
 import assert from 'node:assert/strict';
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +16,8 @@ import type { Store } from '../../lib/store/store';
 import { emptyFolder } from '../harness/cleanup';
 import { consumer, idle, pollAndWait, type TestConsumer } from '../harness/consumer';
 import { failure } from '../harness/failure';
-import { mailboxAt, operations, until } from '../harness/mailboxes';
+import { mailboxAt, operations } from '../harness/mailboxes';
+import { until } from '../harness/until';
 import {
   eventsOf,
   inboxOf,
@@ -48,7 +49,7 @@ describe('the durable inbox', () => {
   const count = (operation: string): number => operations(server, operation).length;
   const counts = (one: TestConsumer): number[] => one.deliveries.map(({ deliveryCount }) => deliveryCount);
 
-  it('stores, tells MESH, delivers in the order of the inbox, and is done when the flow says so', async () => {
+  it('stores, acknowledges and delivers in the order of the inbox; a message the flow ends is done', async () => {
     const ids = await many(12);
     const one = consumer();
     const inbox = inboxOf(server, storage);
@@ -65,19 +66,19 @@ describe('the durable inbox', () => {
       await statesOf(server, storage),
       ids.map(() => 'delivered'),
     );
-    assert.equal(one.states.at(-1)?.inFlight, 12);
+    assert.equal(one.states.at(-1)?.leased, 12);
     for (const id of ids) await inbox.acknowledge(id);
     assert.deepEqual(
       await statesOf(server, storage),
       ids.map(() => 'done'),
     );
-    assert.equal(one.states.at(-1)?.inFlight, 0);
+    assert.equal(one.states.at(-1)?.leased, 0);
     assert.deepEqual(await eventsOf(server, storage, ids[0] ?? ''), ['spooled', 'acknowledged', 'delivered', 'done']);
-    assert.equal(count('acknowledge_message'), 12, 'MESH is told once');
+    assert.equal(count('acknowledge_message'), 12, 'one acknowledgement for each');
     assert.equal(count('head_message'), 0);
   });
 
-  it('keeps up to 64 KiB in the row and more in the spool, and gives back every byte', async () => {
+  it('keeps payloads up to 64 KiB in the row and larger ones in the spool, byte for byte', async () => {
     const sizes = [1, 64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 700_000];
     const bodies = sizes.map(noise);
     for (const body of bodies) await send('WF', body);
@@ -94,7 +95,7 @@ describe('the durable inbox', () => {
     if (process.platform !== 'win32') assert.equal(file.mode & 0o777, 0o600);
   });
 
-  it('stores a message of several chunks whole, also when a chunk breaks on the way', async () => {
+  it('stores a message of several chunks completely, even if a chunk breaks off', async () => {
     const body = noise(500_000);
     const inChunks = mailboxAt(server, { maxRequestBytes: 100_000, chunkBytes: 100_000, compression: 'never' });
     await inChunks.send({ to: 'X26ABC2', workflowId: 'WF', payload: body });
@@ -107,10 +108,10 @@ describe('the durable inbox', () => {
     assert.equal(sha256(one.deliveries[0]?.received.payload ?? noise(1)), sha256(body));
     assert.equal((await rowsOf(server, storage))[0]?.sha256, sha256(body));
     assert.ok(one.states.some(({ progress }) => progress?.totalChunks === 5));
-    assert.equal((await spoolFiles(storage)).length, 1, 'and nothing else is left in the spool');
+    assert.equal((await spoolFiles(storage)).length, 1, 'nothing else is left in the spool');
   });
 
-  it('hands over small messages that it has just stored without reading them back, every byte of them', async () => {
+  it('delivers small messages that it has just stored without reading them back, byte for byte', async () => {
     const payloads = Array.from({ length: 30 }, () => noise(2000));
     for (const payload of payloads) await send('WF', payload);
     let read = 0;
@@ -136,7 +137,7 @@ describe('the durable inbox', () => {
     assert.equal(read, 0);
   });
 
-  it('does not download again what it has, however often it polls', async () => {
+  it('downloads each message once, however often it polls', async () => {
     await many(3);
     const one = consumer();
     const inbox = inboxOf(server, storage);
@@ -148,9 +149,9 @@ describe('the durable inbox', () => {
     assert.equal(count('retrieve_message'), 3);
   });
 
-  it('takes everything out of MESH, and gives the consumer no more than it takes', async () => {
+  it('takes everything out of MESH, and leases no more to a consumer than its maximum', async () => {
     const ids = await many(7);
-    const one = consumer({ maxInFlight: 3 });
+    const one = consumer({ maxLeases: 3 });
     const inbox = inboxOf(server, storage);
     inbox.add(one);
     await pollAndWait(inbox, one);
@@ -159,19 +160,19 @@ describe('the durable inbox', () => {
       statuses().every((status) => status === 'acknowledged'),
       'MESH does not wait for the flow',
     );
-    assert.deepEqual([one.states.at(-1)?.inFlight, one.states.at(-1)?.waiting], [3, 4]);
+    assert.deepEqual([one.states.at(-1)?.leased, one.states.at(-1)?.pending], [3, 4]);
     for (let n = 0; n < 7; n += 1) {
       await until('the next one', () => one.deliveries.length === Math.min(7, n + 3));
       await inbox.acknowledge(ids[n] ?? '');
     }
     await idle(one);
     assert.deepEqual(one.ids(), ids);
-    assert.ok(one.states.every(({ inFlight }) => inFlight <= 3));
-    assert.equal(one.states.at(-1)?.waiting, 0);
+    assert.ok(one.states.every(({ leased }) => leased <= 3));
+    assert.equal(one.states.at(-1)?.pending, 0);
     assert.equal(count('list_messages'), 1);
   });
 
-  it('is done by itself after the delivery where that is wanted, and not if it was not taken', async () => {
+  it('ends messages after delivery for a consumer that wants it, unless it did not take them', async () => {
     const ids = await many(3);
     const one = consumer({
       acknowledge: 'after-delivery',
@@ -184,10 +185,10 @@ describe('the durable inbox', () => {
     await pollAndWait(inbox, one);
     assert.deepEqual(await statesOf(server, storage), ['done', 'delivered', 'done']);
     assert.equal(one.failures[0]?.messageId, ids[1]);
-    assert.deepEqual([one.states.at(-1)?.inFlight, one.states.at(-1)?.waiting], [1, 0]);
+    assert.deepEqual([one.states.at(-1)?.leased, one.states.at(-1)?.pending], [1, 0]);
   });
 
-  it('delivers nothing again while deliver runs, and a message that is done before deliver ends is done', async () => {
+  it('does not redeliver while deliver runs; a message ended before deliver has ended is done', async () => {
     const [id = ''] = await many(1);
     let release = (): void => undefined;
     const one = consumer({ deliver: () => new Promise<void>((resolve) => (release = resolve)) });
@@ -205,7 +206,7 @@ describe('the durable inbox', () => {
   });
 
   describe('acknowledging', () => {
-    it('late, twice, and before MESH was told is harmless', async () => {
+    it('late, twice, and before the acknowledgement to MESH is harmless', async () => {
       const [id = ''] = await many(1);
       server.fault({ operation: 'acknowledge_message', effect: { kind: 'status', status: 503 } });
       const one = consumer();
@@ -223,7 +224,7 @@ describe('the durable inbox', () => {
       assert.deepEqual(counts(one), [1, 2]);
     });
 
-    it('what the store does not know tells MESH, and says what MESH says', async () => {
+    it('a message that the store does not know goes to MESH, and fails as MESH does', async () => {
       const [id = ''] = await many(1);
       const inbox = inboxOf(server, storage);
       await inbox.acknowledge(id);
@@ -240,12 +241,12 @@ describe('the durable inbox', () => {
       assert.deepEqual(await statesOf(server, storage), ['parked']);
       await inbox.acknowledge(id);
       assert.deepEqual(await statesOf(server, storage), ['done']);
-      assert.equal(one.states.at(-1)?.waiting, 0);
+      assert.equal(one.states.at(-1)?.pending, 0);
     });
   });
 
-  describe('MESH that could not be told', () => {
-    it('is told at a later poll, and the message is delivered once, meanwhile', async () => {
+  describe('a failed acknowledgement to MESH', () => {
+    it('is retried at a later poll, and the message is delivered once meanwhile', async () => {
       const [id = ''] = await many(1);
       server.fault({ operation: 'acknowledge_message', times: 2, effect: { kind: 'status', status: 503 } });
       const one = consumer();
@@ -260,11 +261,11 @@ describe('the durable inbox', () => {
       assert.deepEqual(statuses(), ['acknowledged']);
       assert.notEqual((await rowsOf(server, storage))[0]?.acknowledgedAt, null);
       assert.equal(one.deliveries.length, 1);
-      assert.equal(one.failures.length, 1, 'told once');
+      assert.equal(one.failures.length, 1, 'reported once');
       assert.equal(count('retrieve_message'), 1);
     });
 
-    it('is not hammered: one try for each poll, and the rest is stored all the same', async () => {
+    it('is retried once for each poll, and the other messages are stored all the same', async () => {
       await many(5);
       server.fault({ operation: 'acknowledge_message', times: Infinity, effect: { kind: 'status', status: 403 } });
       const one = consumer();
@@ -282,7 +283,7 @@ describe('the durable inbox', () => {
       assert.equal(one.deliveries.length, 5);
     });
 
-    it('and whose answer was lost is told twice, which changes nothing', async () => {
+    it('whose response was lost is repeated, which changes nothing', async () => {
       await many(2);
       server.fault({ operation: 'acknowledge_message', effect: { kind: 'drop', when: 'after' } });
       const one = consumer();
@@ -293,7 +294,7 @@ describe('the durable inbox', () => {
       assert.ok((await rowsOf(server, storage)).every(({ acknowledgedAt }) => acknowledgedAt !== null));
     });
 
-    it('because the message is gone there counts as told', async () => {
+    it('of a message that has left MESH counts as a success', async () => {
       await many(1);
       server.fault({ operation: 'acknowledge_message', effect: { kind: 'status', status: 410 } });
       const one = consumer();
@@ -305,7 +306,7 @@ describe('the durable inbox', () => {
     });
   });
 
-  describe('with MESH told when the flow is done', () => {
+  describe('with acknowledgement to MESH when the flow is done', () => {
     const whenDone = { meshAcknowledge: 'when-done' } as const;
 
     it('leaves the message in MESH until then', async () => {
@@ -318,7 +319,7 @@ describe('the durable inbox', () => {
       assert.deepEqual(statuses(), ['accepted', 'accepted']);
       assert.equal(count('acknowledge_message'), 0);
       await inbox.acknowledge(ids[0] ?? '');
-      await until('MESH to be told', () => statuses()[0] === 'acknowledged');
+      await until('the acknowledgement', () => statuses()[0] === 'acknowledged');
       await idle(one);
       assert.deepEqual(statuses(), ['acknowledged', 'accepted']);
       const [first, second] = await rowsOf(server, storage);
@@ -328,7 +329,7 @@ describe('the durable inbox', () => {
       assert.equal(count('retrieve_message'), 2);
     });
 
-    it('tells the flow that it is done though MESH is away, and MESH later', async () => {
+    it('ends the message while MESH is unavailable, and acknowledges it later', async () => {
       const [id = ''] = await many(1);
       const one = consumer();
       const inbox = inboxOf(server, storage, { ...whenDone, leaseMs: 30 });
@@ -344,7 +345,7 @@ describe('the durable inbox', () => {
       assert.equal(one.deliveries.length, 1);
     });
 
-    it('tells MESH after a restart what it could not be told before', async () => {
+    it('acknowledges after a restart what failed before it', async () => {
       const [id = ''] = await many(1);
       const one = consumer({ acknowledge: 'after-delivery' });
       const inbox = inboxOf(server, storage, whenDone);
@@ -365,7 +366,7 @@ describe('the durable inbox', () => {
   });
 
   describe('a folder', () => {
-    it('gets the file under its safe name, the flow’s own: the spool’s stays as it was', async () => {
+    it('holds the flow’s own copy under a safe name: the spool’s file stays as it was', async () => {
       const folder = join(await emptyFolder(), 'new');
       const small = Buffer.from('small');
       const large = noise(200_000);
@@ -381,7 +382,7 @@ describe('the durable inbox', () => {
       assert.match(first?.received.file ?? '', /_small\.txt$/);
       assert.deepEqual(await readFile(second?.received.file ?? ''), large);
       assert.equal(second?.received.payload, undefined);
-      // The flow may do with it what it likes.
+      // The flow may change or remove its files.
       await writeFile(second?.received.file ?? '', 'changed');
       await rm(first?.received.file ?? '');
       await until('both again', () => one.deliveries.length === 4);
@@ -391,7 +392,7 @@ describe('the durable inbox', () => {
       assert.equal((await spoolFiles(storage)).length, 1);
     });
 
-    it('that cannot be written is told, and tried again; MESH has been told all the same', async () => {
+    it('that cannot be written is reported and tried again; the message is acknowledged all the same', async () => {
       const parent = await emptyFolder();
       const folder = join(parent, 'file');
       await writeFile(folder, 'in the way');
@@ -415,7 +416,7 @@ describe('the durable inbox', () => {
     });
   });
 
-  it('leaves in MESH what the disk has no room for, and says so', async () => {
+  it('leaves messages in MESH while the disk is full, and reports it', async () => {
     await many(2);
     const one = consumer();
     const inbox = inboxOf(server, storage, { minFreeBytes: 1e18 });
@@ -429,9 +430,9 @@ describe('the durable inbox', () => {
     assert.equal(count('retrieve_message'), 0);
   });
 
-  it('parks what is too large for a Buffer, and what is damaged in the spool, and delivers the rest', async () => {
+  it('parks a message too large for a Buffer or damaged in the spool, and delivers the others', async () => {
     const ids = [await send('WF', noise(90_000)), await send('WF', noise(70_000)), await send('WF', 'fine')];
-    const one = consumer({ maxInFlight: 0 });
+    const one = consumer({ maxLeases: 0 });
     const inbox = inboxOf(server, storage, { maxBufferBytes: 80_000 });
     inbox.add(one);
     await pollAndWait(inbox, one);
@@ -443,7 +444,7 @@ describe('the durable inbox', () => {
     inbox.add(two);
     await pollAndWait(inbox, two);
     assert.deepEqual(
-      two.parkedOnes.map(({ messageId, error }) => [messageId, error?.code]),
+      two.parkedMessages.map(({ messageId, error }) => [messageId, error?.code]),
       [
         [ids[0], 'MESH_TOO_LARGE'],
         [ids[1], 'MESH_PAYLOAD'],
@@ -453,7 +454,7 @@ describe('the durable inbox', () => {
     assert.deepEqual(await statesOf(server, storage), ['parked', 'parked', 'delivered']);
   });
 
-  it('of a REPORT stores the headers, settles what it names, tells MESH, and then delivers it', async () => {
+  it('stores a REPORT’s headers, settles the message it names, acknowledges, and then delivers it', async () => {
     const bob = mailboxAt(server, { mailboxId: 'X26ABC2' });
     const failed = await bob.send({ to: 'X26ABC3', workflowId: 'TOC', payload: 'x' });
     server.clock.advance(5 * 24 * 60 * 60 * 1000 + 1000);
@@ -472,14 +473,17 @@ describe('the durable inbox', () => {
     assert.equal(one.deliveries[0]?.received.payload, undefined);
   });
 
-  it('of a REPORT that is left to others settles what it names, once, and leaves it', async () => {
+  it('settles the message that a REPORT handled elsewhere names, once, and leaves the REPORT in MESH', async () => {
     const bob = mailboxAt(server, { mailboxId: 'X26ABC2' });
     await bob.send({ to: 'X26ABC3', workflowId: 'THEIRS', payload: 'x' });
     server.clock.advance(5 * 24 * 60 * 60 * 1000 + 1000);
     server.clock.advance(-5 * 24 * 60 * 60 * 1000 - 1000);
     let settled = 0;
     const one = consumer();
-    const inbox = inboxOf(server, storage, { leftToOthers: ['THEIRS'], settleReport: async () => (settled += 1) });
+    const inbox = inboxOf(server, storage, {
+      workflowsHandledElsewhere: ['THEIRS'],
+      settleReport: async () => (settled += 1),
+    });
     inbox.add(one);
     for (let n = 0; n < 3; n += 1) await pollAndWait(inbox, one);
     assert.equal(settled, 1);
@@ -488,9 +492,9 @@ describe('the durable inbox', () => {
   });
 
   describe('splitting by workflow', () => {
-    it('gives each consumer its own, and one that is full keeps no other waiting', async () => {
+    it('delivers to each consumer its workflows, and one at its maximum keeps no other waiting', async () => {
       await sent(...Array.from({ length: 60 }, () => 'BUSY'), 'RARE', 'RARE_ACK');
-      const busy = consumer({ workflows: ['BUSY'], maxInFlight: 1 });
+      const busy = consumer({ workflows: ['BUSY'], maxLeases: 1 });
       const rare = consumer({ workflows: ['RARE*'] });
       const inbox = inboxOf(server, storage);
       inbox.add(busy);
@@ -501,7 +505,7 @@ describe('the durable inbox', () => {
         rare.deliveries.map(({ kind }) => kind),
         ['data', 'business-acknowledgement'],
       );
-      assert.deepEqual([busy.states.at(-1)?.waiting, rare.states.at(-1)?.waiting], [59, 0]);
+      assert.deepEqual([busy.states.at(-1)?.pending, rare.states.at(-1)?.pending], [59, 0]);
       for (let n = 0; n < 60; n += 1) {
         await until('the next', () => busy.deliveries.length === n + 1);
         await inbox.acknowledge(busy.ids()[n] ?? '');
@@ -512,7 +516,7 @@ describe('the durable inbox', () => {
       );
     });
 
-    it('a slow delivery of one does not hold up another', async () => {
+    it('a slow delivery to one consumer does not hold up another', async () => {
       await sent('SLOW', 'FAST', 'FAST');
       let release = (): void => undefined;
       const slow = consumer({
@@ -529,10 +533,10 @@ describe('the durable inbox', () => {
       release();
     });
 
-    it('leaves in MESH what is left to others, and what nobody takes, and says the latter once', async () => {
+    it('leaves workflows handled elsewhere and unclaimed ones in MESH, and reports the latter once', async () => {
       const [, mine = ''] = await sent('THEIRS_1', 'MINE', 'STRAY', 'STRAY');
       const one = consumer({ workflows: ['MINE'] });
-      const inbox = inboxOf(server, storage, { leftToOthers: ['THEIRS_*'] });
+      const inbox = inboxOf(server, storage, { workflowsHandledElsewhere: ['THEIRS_*'] });
       inbox.add(one);
       for (let n = 0; n < 3; n += 1) await pollAndWait(inbox, one);
       assert.deepEqual(one.ids(), [mine]);
@@ -540,7 +544,11 @@ describe('the durable inbox', () => {
       assert.match(one.failures[0]?.error.message ?? '', /workflow STRAY .*no node takes this workflow/);
       assert.equal(one.states.at(-1)?.unclaimed, 2);
       assert.deepEqual(statuses(), ['accepted', 'acknowledged', 'accepted', 'accepted']);
-      assert.deepEqual([count('head_message'), count('retrieve_message')], [4, 1], 'asked once, and not downloaded');
+      assert.deepEqual(
+        [count('head_message'), count('retrieve_message')],
+        [4, 1],
+        'one HEAD for each, and no download',
+      );
       const later = consumer({ workflows: ['STRAY'] });
       inbox.add(later);
       await until('the strays', () => later.deliveries.length === 2);
@@ -550,9 +558,9 @@ describe('the durable inbox', () => {
       assert.equal(count('list_messages'), 3);
     });
 
-    it('keeps what was stored for a consumer that is gone, says so, and gives it to the next that takes it', async () => {
+    it('keeps and reports messages stored for a removed consumer, and delivers them to the next one', async () => {
       await sent('A', 'A', 'B');
-      const a = consumer({ workflows: ['A'], maxInFlight: 1 });
+      const a = consumer({ workflows: ['A'], maxLeases: 1 });
       const b = consumer({ workflows: ['B'] });
       const inbox = inboxOf(server, storage);
       inbox.add(a);
@@ -568,7 +576,7 @@ describe('the durable inbox', () => {
       assert.deepEqual(counts(next), [1]);
     });
 
-    it('without any consumer nothing is taken, and the first that comes gets it without another list', async () => {
+    it('takes nothing without a consumer, and delivers to the first one without another list', async () => {
       const ids = await many(2);
       const inbox = inboxOf(server, storage);
       inbox.poll();
@@ -584,7 +592,7 @@ describe('the durable inbox', () => {
   });
 
   describe('a message that cannot be downloaded', () => {
-    it('is told once, fetched again at each list, parked after so many times, and the others come', async () => {
+    it('is reported once, downloaded again at each list, and parked at the maximum; others are delivered', async () => {
       const ids = await many(2);
       const one = consumer();
       const inbox = inboxOf(server, storage, { maxDeliveries: 3 });
@@ -596,16 +604,16 @@ describe('the durable inbox', () => {
       assert.deepEqual(one.ids(), ids.slice(1));
       assert.equal(one.failures.length, 1);
       assert.deepEqual(
-        one.parkedOnes.map(({ messageId }) => messageId),
+        one.parkedMessages.map(({ messageId }) => messageId),
         ids.slice(0, 1),
       );
-      assert.ok(one.parkedOnes[0]?.error instanceof DownloadError);
+      assert.ok(one.parkedMessages[0]?.error instanceof DownloadError);
       assert.deepEqual(statuses(), ['accepted', 'acknowledged']);
       assert.equal(count('retrieve_message'), 4);
       assert.deepEqual(await spoolFiles(storage), []);
     });
 
-    it('is delivered when it can be', async () => {
+    it('is delivered once a download succeeds', async () => {
       const ids = await many(1);
       const one = consumer();
       const inbox = inboxOf(server, storage);
@@ -617,20 +625,20 @@ describe('the durable inbox', () => {
       assert.deepEqual([one.ids(), counts(one)], [ids, [1]]);
     });
 
-    it('because we are not let in is not its fault', async () => {
+    it('because MESH refuses our credentials is not parked', async () => {
       const ids = await many(2);
       const one = consumer();
       const inbox = inboxOf(server, storage);
       inbox.add(one);
       server.fault({ operation: 'retrieve_message', effect: { kind: 'status', status: 403 } });
       await pollAndWait(inbox, one);
-      assert.deepEqual(one.parkedOnes, []);
+      assert.deepEqual(one.parkedMessages, []);
       assert.equal(one.failures[0]?.error.code, 'MESH_AUTHENTICATION');
       await pollAndWait(inbox, one);
       assert.deepEqual(one.ids(), ids);
     });
 
-    it('because somebody else took it is forgotten', async () => {
+    it('because another system collected it is forgotten', async () => {
       const [id = ''] = await many(1);
       const one = consumer();
       const inbox = inboxOf(server, storage);
@@ -642,10 +650,10 @@ describe('the durable inbox', () => {
     });
   });
 
-  describe('MESH that is away', () => {
-    it('is told once, what is stored is delivered all the same, and the rest when it is back', async () => {
+  describe('while MESH is unavailable', () => {
+    it('reports it once, delivers what is stored, and the rest when MESH is back', async () => {
       const ids = await many(4);
-      const one = consumer({ maxInFlight: 1 });
+      const one = consumer({ maxLeases: 1 });
       const inbox = inboxOf(server, storage);
       inbox.add(one);
       server.fault({ operation: 'retrieve_message', after: 2, effect: { kind: 'status', status: 503 } });
@@ -668,7 +676,7 @@ describe('the durable inbox', () => {
       assert.ok(statuses().every((status) => status === 'acknowledged'));
     });
 
-    it('for one message only does not hold up the rest for good: at the third time they are delivered', async () => {
+    it('a message that MESH cannot return holds up the others only until its third attempt', async () => {
       const ids = await many(3);
       const one = consumer();
       const inbox = inboxOf(server, storage);
@@ -678,7 +686,7 @@ describe('the durable inbox', () => {
       await pollAndWait(inbox, one);
       assert.deepEqual(one.ids(), []);
       await pollAndWait(inbox, one);
-      // At the third time the others are taken before it, and then it comes, too: MESH is well again.
+      // At the third attempt the others are taken before it; then it is received too, because MESH has recovered.
       assert.deepEqual(one.ids(), [ids[1], ids[2], ids[0]]);
       assert.ok(one.failures.some(({ messageId }) => messageId === ids[0]));
     });
@@ -690,7 +698,7 @@ describe('the durable inbox', () => {
     for (let batch = 0; batch < 6; batch += 1) {
       ids.push(...(await Promise.all(Array.from({ length: 100 }, () => many(1)))).flat());
     }
-    const one = consumer({ acknowledge: 'after-delivery', maxInFlight: 10 });
+    const one = consumer({ acknowledge: 'after-delivery', maxLeases: 10 });
     const inbox = inboxOf(server, storage, { minimumIntervalMs: 60_000 });
     inbox.add(one);
     const began = performance.now();
@@ -708,7 +716,7 @@ describe('the durable inbox', () => {
     assert.ok((await statesOf(server, storage)).every((each) => each === 'done'));
   });
 
-  it('closing waits for the delivery under way, and delivers nothing more', async () => {
+  it('closing waits for the current delivery, and delivers nothing more', async () => {
     await many(3);
     let done = false;
     const one = consumer({ deliver: async () => void (await sleep(50), (done = true)) });

@@ -1,6 +1,7 @@
 /**
- * The inbox in a process of its own, killed with SIGKILL again and again at random moments, while MESH is faulty. Nothing is
- * lost, nothing is done twice, and MESH is told of everything. `MESH_KILLS` and `MESH_SEED` make it longer or the same again.
+ * The inbox in its own process, killed with SIGKILL at random moments again and again, while MESH is faulty. Nothing is
+ * lost, nothing is done twice, and everything is acknowledged to MESH. `MESH_KILLS` makes it longer, `MESH_SEED`
+ * repeats a run.
  */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -11,16 +12,17 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sandbox } from '../../lib/sandbox/index';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
-import { mailboxAt, sandbox, until } from '../harness/mailboxes';
+import { mailboxAt, sandbox } from '../harness/mailboxes';
+import { until } from '../harness/until';
 import type { ChildOptions, ChildReport } from './durable-child';
 import { noise, rowsOf, sha256, spoolFiles, storageIn } from './durable-support';
 
 const KILLS = Number(process.env['MESH_KILLS'] ?? 8);
 const SEED = Number(process.env['MESH_SEED'] ?? Date.now() % 1_000_000);
 
-describe('the durable inbox that is killed', () => {
+describe('the durable inbox, killed', () => {
   for (const meshAcknowledge of ['when-spooled', 'when-done'] as const) {
-    it(`${KILLS} times loses nothing and does nothing twice, MESH told ${meshAcknowledge} (seed ${SEED})`, async function () {
+    it(`${KILLS} times, loses and repeats nothing, acknowledging ${meshAcknowledge} (seed ${SEED})`, async function () {
       this.timeout(60_000 + KILLS * 5000);
       let seed = SEED;
       const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
@@ -46,7 +48,7 @@ describe('the durable inbox that is killed', () => {
       for (let round = 0; round < KILLS; round += 1) {
         for (let n = 0; n < 8; n += 1) await send();
         const child = receiver(options, (report) => reports.push({ ...report, round }));
-        // Some are killed before they have said anything.
+        // Some processes are killed before they have reported anything.
         if (random() < 0.3) await sleep(200 + random() * 400);
         else await until('it to begin', () => reports.some((each) => each.round === round) || isThrough(), 15_000);
         await sleep(random() * 150);
@@ -60,11 +62,11 @@ describe('the durable inbox that is killed', () => {
 
       server.clearFaults();
       const last = receiver(options, (report) => reports.push({ ...report, round: KILLS }));
-      const isTold = (): boolean => server.messages().every(({ status }) => status === 'acknowledged');
+      const isAcknowledged = (): boolean => server.messages().every(({ status }) => status === 'acknowledged');
       const delivered = (): Set<string> => new Set(reports.map(({ messageId }) => messageId));
       await until(
-        'everything to be delivered, and MESH told',
-        () => isTold() && delivered().size === sums.size,
+        'everything to be delivered and acknowledged',
+        () => isAcknowledged() && delivered().size === sums.size,
         20_000,
       );
       await sleep(200);
@@ -73,7 +75,7 @@ describe('the durable inbox that is killed', () => {
 
       const storage = await storageIn(folder);
       const rows = await rowsOf(server, storage);
-      assert.deepEqual(rows.map(({ messageId }) => messageId).sort(), [...sums.keys()].sort(), 'each is there once');
+      assert.deepEqual(rows.map(({ messageId }) => messageId).sort(), [...sums.keys()].sort(), 'each is stored once');
       assert.ok(rows.every((row) => row.state === 'done'));
       for (const row of rows) assert.equal(row.sha256, sums.get(row.messageId));
       assert.equal(
@@ -87,7 +89,7 @@ describe('the durable inbox that is killed', () => {
         const mine = reports.filter((report) => report.messageId === messageId);
         const deliveries = mine.filter(({ event }) => event === 'delivered');
         for (const delivery of deliveries) assert.equal(delivery.sha256, sum);
-        // Told more than once only with a higher count each time, and never after it was done.
+        // Each redelivery has a higher count, and none follows the end of the message.
         const counts = deliveries.map(({ deliveryCount = 0 }) => deliveryCount);
         assert.deepEqual(
           counts,
@@ -99,16 +101,17 @@ describe('the durable inbox that is killed', () => {
         again += counts.length - 1;
       }
       if (process.env['MESH_FIGURES']) {
-        const untold = rows.filter(({ acknowledgedAt }) => acknowledgedAt === null).length;
+        const unacknowledged = rows.filter(({ acknowledgedAt }) => acknowledgedAt === null).length;
         console.log(
-          `${KILLS} kills, seed ${SEED}: ${sums.size} messages, all done, ${again} redeliveries, ${untold} told without a record`,
+          `${KILLS} kills, seed ${SEED}: ${sums.size} messages, all done, ${again} redeliveries, ` +
+            `${unacknowledged} acknowledged without a record`,
         );
       }
     });
   }
 });
 
-/** 5 % dropped before effect, 5 % after, 5 % refused, some bodies broken. */
+/** Drops 5 % of requests before their effect and 5 % after it, refuses 5 %, and breaks some bodies. */
 function beFaulty(server: Sandbox): void {
   const some = { mailboxId: 'X26ABC2', operation: '*', times: Infinity, probability: 0.05 };
   server.fault({ ...some, effect: { kind: 'drop', when: 'before' } });
@@ -118,17 +121,17 @@ function beFaulty(server: Sandbox): void {
   server.fault({ ...some, operation: 'retrieve_message', effect: { kind: 'corrupt' } });
 }
 
-function receiver(options: ChildOptions, told: (report: ChildReport) => void): ChildProcess {
+function receiver(options: ChildOptions, onReport: (report: ChildReport) => void): ChildProcess {
   const child = spawn(
     process.execPath,
     ['--require', 'tsx/cjs', join(__dirname, 'durable-child.ts'), JSON.stringify(options)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   afterThisTest(() => child.kill('SIGKILL'));
-  // A line that the kill has cut off was not said.
+  // A line that the kill cut off does not count.
   createInterface({ input: child.stdout }).on(
     'line',
-    (line) => line.endsWith('}') && told(JSON.parse(line) as ChildReport),
+    (line) => line.endsWith('}') && onReport(JSON.parse(line) as ChildReport),
   );
   return child;
 }

@@ -1,15 +1,15 @@
-/** Leases of the durable inbox, in scaled time: an hour passes when the test says so. */
+/** Leases of delivered messages, in controlled time: an hour passes when the test says so. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConnectionError, InvalidMessageError, PayloadError, type Mailbox } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
 import { consumer, idle, pollAndWait, type TestConsumer } from '../harness/consumer';
-import { until } from '../harness/mailboxes';
+import { until } from '../harness/until';
 import { eventsOf, inboxOf, rowsOf, statesOf, world, type StorageFolder } from './durable-support';
 
 const HOUR = 60 * 60 * 1000;
 
-/** A clock that stands until it is told to go on. */
+/** A clock that stands still until `pass` moves it. */
 function standingClock(): {
   now: () => number;
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -23,7 +23,7 @@ function standingClock(): {
   };
 }
 
-describe('a lease of the durable inbox', () => {
+describe('the lease of a delivered message', () => {
   let server: Sandbox;
   let alice: Mailbox;
   let storage: StorageFolder;
@@ -41,7 +41,7 @@ describe('a lease of the durable inbox', () => {
   };
   const counts = (one: TestConsumer): number[] => one.deliveries.map(({ deliveryCount }) => deliveryCount);
 
-  it('of an hour ends after an hour: the message comes from the store again, with its count, until it is parked', async () => {
+  it('ends after an hour: the message is redelivered from the store with its count, until it is parked', async () => {
     const [id = ''] = await many(1);
     const one = consumer();
     const inbox = inboxOf(server, storage, { clock, maxDeliveries: 3 });
@@ -56,10 +56,10 @@ describe('a lease of the durable inbox', () => {
     }
     await idle(one);
     clock.pass(HOUR);
-    await until('it to be parked', () => one.parkedOnes.length === 1);
+    await until('it to be parked', () => one.parkedMessages.length === 1);
     await idle(one);
     assert.deepEqual(counts(one), [1, 2, 3]);
-    assert.deepEqual(one.parkedOnes, [{ messageId: id, error: undefined, deliveryCount: 3 }]);
+    assert.deepEqual(one.parkedMessages, [{ messageId: id, error: undefined, deliveryCount: 3 }]);
     assert.equal((await rowsOf(server, storage))[0]?.error?.code, 'MESH_NOT_ACKNOWLEDGED');
     clock.pass(10 * HOUR);
     await pollAndWait(inbox, one);
@@ -76,9 +76,9 @@ describe('a lease of the durable inbox', () => {
     ]);
   });
 
-  it('does not end for what is done in time, and the others come again in their order, before what waits', async () => {
+  it('is over for an ended message; others are redelivered in order, before pending deliveries', async () => {
     const ids = await many(5);
-    const one = consumer({ maxInFlight: 3 });
+    const one = consumer({ maxLeases: 3 });
     const inbox = inboxOf(server, storage, { clock });
     inbox.add(one);
     await pollAndWait(inbox, one);
@@ -93,10 +93,10 @@ describe('a lease of the durable inbox', () => {
       [0, 1, 2, 3, 0, 2, 3].map((index) => ids[index]),
     );
     assert.equal(one.deliveries.length, 7);
-    assert.deepEqual([one.states.at(-1)?.inFlight, one.states.at(-1)?.waiting], [3, 1]);
+    assert.deepEqual([one.states.at(-1)?.leased, one.states.at(-1)?.pending], [3, 1]);
   });
 
-  it('begins when deliver is through', async () => {
+  it('starts when deliver has ended', async () => {
     await many(1);
     let release = (): void => undefined;
     const one = consumer({ deliver: () => new Promise<void>((resolve) => (release = resolve)) });
@@ -117,7 +117,7 @@ describe('a lease of the durable inbox', () => {
     release();
   });
 
-  it('holds what was not taken for now', async () => {
+  it('holds a message that the consumer cannot take for now', async () => {
     const [id = ''] = await many(1);
     let refuse = true;
     const one = consumer({
@@ -132,14 +132,14 @@ describe('a lease of the durable inbox', () => {
     clock.pass(HOUR);
     await until('the second delivery', () => one.deliveries.length === 2);
     assert.deepEqual(counts(one), [1, 2]);
-    assert.deepEqual(one.parkedOnes, []);
+    assert.deepEqual(one.parkedMessages, []);
   });
 
   for (const [what, error, kind] of [
-    ['for good', new PayloadError('never'), PayloadError],
-    ['because the code that takes it fails', new TypeError('oops'), InvalidMessageError],
+    ['the consumer can never take', new PayloadError('never'), PayloadError],
+    ['the consumer’s code fails on', new TypeError('oops'), InvalidMessageError],
   ] as const) {
-    it(`holds nothing that was not taken ${what}: it is parked at once, and the next one comes`, async () => {
+    it(`does not hold a message that ${what}: it is parked at once, and the next one is delivered`, async () => {
       const ids = await many(2);
       const one = consumer({
         deliver: async ({ received }) => {
@@ -150,15 +150,15 @@ describe('a lease of the durable inbox', () => {
       inbox.add(one);
       await pollAndWait(inbox, one);
       assert.deepEqual(one.ids(), ids);
-      assert.equal(one.parkedOnes[0]?.messageId, ids[0]);
-      assert.equal(one.parkedOnes[0]?.deliveryCount, 1);
-      assert.ok(one.parkedOnes[0]?.error instanceof kind);
+      assert.equal(one.parkedMessages[0]?.messageId, ids[0]);
+      assert.equal(one.parkedMessages[0]?.deliveryCount, 1);
+      assert.ok(one.parkedMessages[0]?.error instanceof kind);
       assert.deepEqual(await statesOf(server, storage), ['parked', 'delivered']);
     });
   }
 
   describe('after a redeploy', () => {
-    it('still holds, for the same inbox and for a new one, until it ends', async () => {
+    it('runs on until it ends, in the same inbox and in a new one', async () => {
       const ids = await many(2);
       const before = consumer();
       const inbox = inboxOf(server, storage, { clock });
@@ -181,9 +181,9 @@ describe('a lease of the durable inbox', () => {
       assert.deepEqual([next.ids(), counts(next)], [ids.slice(1), [2]]);
     });
 
-    it('does not hold what waited for the consumer that went: the next one gets it', async () => {
+    it('does not cover pending deliveries of the removed consumer: the next one receives them', async () => {
       const ids = await many(3);
-      const before = consumer({ maxInFlight: 1 });
+      const before = consumer({ maxLeases: 1 });
       const inbox = inboxOf(server, storage, { clock });
       inbox.add(before);
       await pollAndWait(inbox, before);
@@ -209,9 +209,9 @@ describe('a lease of the durable inbox', () => {
   });
 
   describe('after a restart', () => {
-    it('is free at once: what was in flight comes again with its count, what waited for the first time, in order', async () => {
+    it('ends at once: leased messages are redelivered with their count, then pending ones, in order', async () => {
       const ids = await many(6);
-      const before = consumer({ maxInFlight: 3 });
+      const before = consumer({ maxLeases: 3 });
       const inbox = inboxOf(server, storage, { clock });
       inbox.add(before);
       await pollAndWait(inbox, before);
@@ -234,7 +234,7 @@ describe('a lease of the durable inbox', () => {
       assert.deepEqual([...new Set(await statesOf(server, storage))], ['done']);
     });
 
-    it('counts deliveries on: what was delivered often enough is parked', async () => {
+    it('keeps counting deliveries: a message delivered the maximum number of times is parked', async () => {
       await many(1);
       for (let start = 1; start <= 3; start += 1) {
         const one = consumer();
@@ -242,29 +242,29 @@ describe('a lease of the durable inbox', () => {
         inbox.add(one);
         await pollAndWait(inbox, one);
         assert.deepEqual(counts(one), start <= 2 ? [start] : []);
-        assert.equal(one.parkedOnes.length, start <= 2 ? 0 : 1);
+        assert.equal(one.parkedMessages.length, start <= 2 ? 0 : 1);
         await inbox.close();
         await storage.reopen();
       }
     });
 
-    it('MESH is told what it was not told before', async () => {
+    it('missing acknowledgements to MESH are made', async () => {
       await many(2);
       server.fault({ operation: 'acknowledge_message', times: 2, effect: { kind: 'status', status: 503 } });
-      const one = consumer({ maxInFlight: 1 });
+      const one = consumer({ maxLeases: 1 });
       const inbox = inboxOf(server, storage, { clock });
       inbox.add(one);
       await pollAndWait(inbox, one);
       assert.deepEqual(await statesOf(server, storage), ['delivered', 'spooled']);
       await inbox.close();
       await storage.reopen();
-      // Only with what the store says: the inbox may not be listed yet.
+      // From the store alone: the inbox may not be listed yet.
       const after = consumer();
       const again = inboxOf(server, storage, { clock, minimumIntervalMs: HOUR });
       again.add(after);
       server.clearFaults();
       assert.equal(again.poll().started, false);
-      await until('MESH to be told', () => server.messages().every(({ status }) => status === 'acknowledged'));
+      await until('the acknowledgements', () => server.messages().every(({ status }) => status === 'acknowledged'));
       await idle(after);
       assert.deepEqual(counts(after), [2, 1]);
     });

@@ -1,11 +1,12 @@
-/** Parked messages on request, what was not taken, and what MESH may not have been told. */
+/** Parked messages on request, refused deliveries, and acknowledgements whose commit a kill prevented. */
 import assert from 'node:assert/strict';
 import { InvalidMessageError, NotFoundError, UnavailableError, type InboxPoller, type Mailbox } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
 import { steppedClock } from '../harness/clocks';
 import { consumer, pollAndWait, type TestConsumer } from '../harness/consumer';
 import { failure } from '../harness/failure';
-import { operations, until } from '../harness/mailboxes';
+import { operations } from '../harness/mailboxes';
+import { until } from '../harness/until';
 import { eventsOf, inboxOf, keyOf, rowsOf, statesOf, world, type StorageFolder } from './durable-support';
 
 describe('the durable inbox', () => {
@@ -24,7 +25,7 @@ describe('the durable inbox', () => {
   };
 
   describe('a parked message', () => {
-    it('is listed, and delivered again on request with a higher count, once at least', async () => {
+    it('is listed, and redelivered on request at least once, with a higher count', async () => {
       const [messageId, other] = [await send(), await send()];
       const clock = steppedClock();
       const one = consumer();
@@ -34,7 +35,7 @@ describe('the durable inbox', () => {
       await inbox.acknowledge(other);
       for (const count of [2, 3]) {
         clock.advance(61_000);
-        await until('the next', () => one.deliveries.length + one.parkedOnes.length === count + 1);
+        await until('the next', () => one.deliveries.length + one.parkedMessages.length === count + 1);
       }
       assert.deepEqual(await statesOf(server, storage), ['parked', 'done']);
       assert.deepEqual(
@@ -50,44 +51,44 @@ describe('the durable inbox', () => {
       assert.ok((await eventsOf(server, storage, messageId)).includes('redelivery asked for'));
     });
 
-    it('that was never delivered is, after a restart and ahead of what waits; and can be parked again', async () => {
-      const one = consumer({ maxInFlight: 1 });
+    it('that was never delivered can be parked again, or delivered after a restart ahead of later ones', async () => {
+      const one = consumer({ maxLeases: 1 });
       const messageId = await send('WF', 'too large for a Buffer');
       let inbox = inboxOf(server, storage, { maxBufferBytes: 10 });
       inbox.add(one);
       await pollAndWait(inbox, one);
       assert.deepEqual(await statesOf(server, storage), ['parked']);
       await inbox.redeliver(messageId);
-      await until('parked again', () => one.parkedOnes.length === 2);
+      await until('parked again', () => one.parkedMessages.length === 2);
       await inbox.close();
       await storage.reopen();
 
       const blocker = await send();
       const later = await send();
-      const other = consumer({ maxInFlight: 1 });
+      const other = consumer({ maxLeases: 1 });
       inbox = inboxOf(server, storage);
       inbox.add(other);
       await pollAndWait(inbox, other);
       assert.deepEqual(other.ids(), [blocker]);
       await inbox.redeliver(messageId);
-      assert.equal(other.states.at(-1)?.waiting, 2);
+      assert.equal(other.states.at(-1)?.pending, 2);
       for (const id of [blocker, messageId, later]) {
         await inbox.acknowledge(id);
         await until('the next', () => other.ids().includes(id === blocker ? messageId : later));
       }
       assert.deepEqual(other.ids(), [blocker, messageId, later]);
       assert.deepEqual(await statesOf(server, storage), ['done', 'done', 'done']);
-      assert.equal(other.states.at(-1)?.waiting, 0);
+      assert.equal(other.states.at(-1)?.pending, 0);
     });
 
-    it('is fetched again where not even its download came whole', async () => {
+    it('is downloaded again if its download had failed', async () => {
       const messageId = await send();
       const one = consumer();
       const inbox = inboxOf(server, storage, { maxDeliveries: 1 });
       server.fault({ operation: 'retrieve_message', effect: { kind: 'truncate', bytes: 5 } });
       inbox.add(one);
       await pollAndWait(inbox, one);
-      assert.equal(one.parkedOnes.length, 1);
+      assert.equal(one.parkedMessages.length, 1);
       server.clearFaults();
       await pollAndWait(inbox, one);
       assert.deepEqual(one.ids(), []);
@@ -95,7 +96,7 @@ describe('the durable inbox', () => {
       await until('the delivery', () => one.ids().includes(messageId));
     });
 
-    it('is the only one that can be asked for', async () => {
+    it('is the only kind that can be redelivered on request', async () => {
       const messageId = await send();
       const one = consumer();
       const inbox = inboxOf(server, storage);
@@ -112,10 +113,10 @@ describe('the durable inbox', () => {
     });
   });
 
-  describe('what a consumer does not take', () => {
+  describe('a message that a consumer refuses', () => {
     const refusal = () => new UnavailableError('not wired');
 
-    it('does not count as a delivery, however often, and is tried again after five minutes', async () => {
+    it('is tried again after five minutes, and no refusal counts as a delivery', async () => {
       const messageId = await send();
       const clock = steppedClock();
       let refuses = true;
@@ -131,7 +132,7 @@ describe('the durable inbox', () => {
         clock.advance(5 * 60_000 + 1000);
         await until(`try ${tries}`, () => one.deliveries.length === tries);
       }
-      assert.equal(one.parkedOnes.length, 0);
+      assert.equal(one.parkedMessages.length, 0);
       refuses = false;
       clock.advance(5 * 60_000 + 1000);
       await until('the last try', () => one.deliveries.length === 6);
@@ -140,7 +141,7 @@ describe('the durable inbox', () => {
       assert.deepEqual(await statesOf(server, storage), ['done']);
     });
 
-    it('is the next consumer’s at once, in this process’s next inbox too', async () => {
+    it('goes to the next consumer at once, and in this process’s next inbox too', async () => {
       const messageId = await send();
       const [refusing, taking] = [consumer({ deliver: () => Promise.reject(refusal()) }), consumer()];
       const inbox = inboxOf(server, storage);
@@ -161,15 +162,15 @@ describe('the durable inbox', () => {
       const third = inboxOf(server, storage, { freshStart: false });
       third.add(last);
       await until('the delivery', () => last.ids().includes(other));
-      assert.deepEqual(last.ids(), [other], 'and not what the one before has in flight');
+      assert.deepEqual(last.ids(), [other], 'and not what the consumer before it holds');
     });
   });
 
   for (const [what, gone] of [
-    ['knows it still', false],
-    ['has forgotten it', true],
+    ['still has it', false],
+    ['no longer has it', true],
   ] as const) {
-    it(`a kill between MESH’s acknowledgement and our commit is made good at the next start, where MESH ${what}`, async () => {
+    it(`acknowledges a message again after a kill between acknowledgement and commit, when MESH ${what}`, async () => {
       const messageId = await send();
       const one = consumer();
       const inbox = inboxOf(server, storage);
@@ -191,7 +192,7 @@ describe('the durable inbox', () => {
     });
   }
 
-  it('tells of messages that nobody takes again after an hour', async () => {
+  it('reports unclaimed messages again after an hour', async () => {
     await send('NOBODYS');
     const clock = steppedClock();
     const one = consumer({ workflows: ['MINE'] });

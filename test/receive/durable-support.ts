@@ -1,4 +1,4 @@
-/** Durable inboxes on the real sandbox over TLS, with the real store and spool in a folder of their own. */
+/** Durable inboxes on the real sandbox over TLS, with the real store and spool, each in its own folder. */
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,16 +18,16 @@ import { mailboxAt, sandbox } from '../harness/mailboxes';
 /** A server to receive from. */
 export type Server = Pick<Sandbox, 'url' | 'ca'>;
 
-/** Where a process keeps its storage, and what it opens there. */
+/** The storage folder of a process, with its open store and spool. */
 export interface StorageFolder {
   folder: string;
   store: Store;
   spool: Spool;
-  /** As after a restart: closes the store and opens it again, orphans of the spool removed. */
+  /** Closes and opens the store as a restart does, and removes orphans from the spool. */
   reopen(): Promise<void>;
 }
 
-/** Sandbox over TLS, sender, and state in an empty folder. */
+/** A sandbox over TLS, a sender, and storage in an empty folder. */
 export async function world(): Promise<{ server: Sandbox; alice: Mailbox; storage: StorageFolder }> {
   const server = await sandbox({ protocol: 'https' });
   const alice = mailboxAt(server);
@@ -55,7 +55,7 @@ export async function storageIn(folder: string): Promise<StorageFolder> {
 
 export type InboxOptions = Partial<DurableInboxOptions> & { attempts?: number };
 
-/** An inbox for X26ABC2 that may list as often as it likes; closed after the test. */
+/** An inbox for X26ABC2 without a minimum interval; closed after the test. */
 export function inboxOf(server: Server, storage: StorageFolder, options: InboxOptions = {}): InboxPoller {
   const { attempts = 1, ...rest } = options;
   const config = readMailboxOptions({
@@ -94,12 +94,12 @@ export function rowsOf(server: Server, storage: StorageFolder): Promise<Incoming
   });
 }
 
-/** `<state>` of each row, oldest first. */
+/** The state of each row, oldest first. */
 export async function statesOf(server: Server, storage: StorageFolder): Promise<string[]> {
   return (await rowsOf(server, storage)).map((row) => row.state);
 }
 
-/** The events of a message in the ledger. */
+/** The ledger events of a message. */
 export async function eventsOf(server: Server, storage: StorageFolder, messageId: string): Promise<string[]> {
   return (await storage.store.history(keyOf(server), messageId)).map(({ event }) => event);
 }

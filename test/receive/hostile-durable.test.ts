@@ -1,10 +1,12 @@
-/** The same hostile server, and a durable inbox: nothing of it is stored, delivered or acknowledged, and the next message is. */
+/**
+ * A durable inbox and the hostile server: nothing of it is stored, delivered or acknowledged, and the next message is.
+ */
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
 import { DownloadError, StorageError, TooLargeError } from '../../lib/index';
 import { emptyFolder } from '../harness/cleanup';
 import { consumer, pollAndWait, type TestConsumer } from '../harness/consumer';
-import { hostileMesh, type Answer, type HostileMesh } from '../harness/hostile-mesh';
+import { hostileMesh, type HostileResponse, type HostileMesh } from '../harness/hostile-mesh';
 import { gzip, hostileCases } from './hostile-cases';
 import {
   inboxOf,
@@ -17,7 +19,7 @@ import {
 } from './durable-support';
 
 /** Lists MID and a good message after it, until they are acknowledged. */
-function listing(chunks: readonly Answer[]): Promise<HostileMesh> {
+function listing(chunks: readonly HostileResponse[]): Promise<HostileMesh> {
   const left = new Set(['MID', 'GOOD']);
   return hostileMesh(({ method, path }) => {
     const [, id = '', number = '1'] = /\/inbox\/([A-Z]+)(?:\/(\d+))?/.exec(path) ?? [];
@@ -28,9 +30,9 @@ function listing(chunks: readonly Answer[]): Promise<HostileMesh> {
   });
 }
 
-/** Polls twice; gives what became of it. */
+/** Polls twice, and returns the server, the storage and the consumer. */
 async function collected(
-  chunks: readonly Answer[],
+  chunks: readonly HostileResponse[],
   options: InboxOptions = {},
 ): Promise<{ server: HostileMesh; storage: StorageFolder; one: TestConsumer }> {
   const server = await listing(chunks);
@@ -50,22 +52,22 @@ async function assertNothingOfIt({ server, storage, one }: Awaited<ReturnType<ty
     (await rowsOf(server, storage)).map(({ messageId }) => messageId),
     ['GOOD'],
   );
-  const told = server.seen.filter(({ method }) => method === 'PUT').map(({ path }) => path.split('/').at(-3));
-  assert.deepEqual(told, ['GOOD']);
+  const acknowledged = server.seen.filter(({ method }) => method === 'PUT').map(({ path }) => path.split('/').at(-3));
+  assert.deepEqual(acknowledged, ['GOOD']);
 }
 
-describe('a hostile server, and the durable inbox', () => {
-  // Too large for a row.
-  for (const [what, answers] of Object.entries(hostileCases(noise(70_000)))) {
-    it(`${what}: parked after two polls, and the next message comes`, async () => {
-      const result = await collected(answers);
+describe('the durable inbox and a hostile server', () => {
+  // Too large for a row: the payload goes to the spool.
+  for (const [what, responses] of Object.entries(hostileCases(noise(70_000)))) {
+    it(`${what} is parked after two polls, and the next message is delivered`, async () => {
+      const result = await collected(responses);
       await assertNothingOfIt(result);
       assert.deepEqual(
-        result.one.parkedOnes.map(({ messageId, error }) => [messageId, error?.code]),
+        result.one.parkedMessages.map(({ messageId, error }) => [messageId, error?.code]),
         [['MID', 'MESH_DOWNLOAD']],
       );
-      assert.ok(result.one.parkedOnes[0]?.error instanceof DownloadError);
-      // A chunk that was whole may wait for the next attempt; nothing else is left.
+      assert.ok(result.one.parkedMessages[0]?.error instanceof DownloadError);
+      // A complete chunk may be kept for the next attempt; nothing else is left.
       assert.deepEqual(
         (await spoolFiles(result.storage)).filter((name) => !name.startsWith('part-')),
         [],
@@ -73,21 +75,21 @@ describe('a hostile server, and the durable inbox', () => {
     });
   }
 
-  it('what is larger than the limit is parked at once, and its bytes are gone', async () => {
+  it('a message larger than the limit is parked at once, and its bytes are removed', async () => {
     const result = await collected([{ headers: gzip, body: gzipSync(noise(300_000)) }], { maxExpandedBytes: 200_000 });
     await assertNothingOfIt(result);
-    assert.ok(result.one.parkedOnes[0]?.error instanceof TooLargeError);
+    assert.ok(result.one.parkedMessages[0]?.error instanceof TooLargeError);
     assert.equal(result.server.seen.filter(({ path }) => path.endsWith('/MID')).length, 1);
     assert.deepEqual(await spoolFiles(result.storage), []);
   });
 
-  it('what the disk has no room for waits in MESH, is told, and the next message comes', async () => {
+  it('a message that does not fit on the disk stays in MESH and is reported, and the next is delivered', async () => {
     const huge = { headers: { 'content-length': 2 ** 52 }, body: noise(100), ending: 'break' } as const;
     const result = await collected([huge], { maxDeliveries: 1 });
     await assertNothingOfIt(result);
-    assert.deepEqual(result.one.parkedOnes, []);
+    assert.deepEqual(result.one.parkedMessages, []);
     assert.equal(result.one.failures.length, 1);
     assert.ok(result.one.failures[0]?.error instanceof StorageError);
-    assert.match(result.one.failures[0]?.error.message ?? '', /no room for message MID/);
+    assert.match(result.one.failures[0]?.error.message ?? '', /not enough disk space for message MID/);
   });
 });

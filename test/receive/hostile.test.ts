@@ -1,4 +1,4 @@
-/** A server that sends less, more or something else than it says. Nothing of it may pass for a message. */
+/** A server that sends less than it declares, or more, or something else: none of it may pass for a message. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
@@ -8,8 +8,8 @@ import { MeshClient } from '../../lib/client/client';
 import { createTransport } from '../../lib/client/transport';
 import { readMailboxOptions } from '../../lib/config';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
-import { everythingSaid, failure } from '../harness/failure';
-import { hostileMesh, type Answer, type HostileMesh } from '../harness/hostile-mesh';
+import { fullErrorText, failure } from '../harness/failure';
+import { hostileMesh, type HostileResponse, type HostileMesh } from '../harness/hostile-mesh';
 import { mailboxAt } from '../harness/mailboxes';
 import { chunkOf, gzip, hostileCases, range, spoilt } from './hostile-cases';
 
@@ -18,25 +18,25 @@ const GZIP = gzipSync(TEXT);
 const wrongCrc = spoilt(GZIP, 6);
 const chunk = chunkOf(TEXT);
 
-/** Answers chunk n with the n-th answer, or function of the attempt; lists an empty inbox. */
-async function serving(...chunks: Array<Answer | ((attempt: number) => Answer)>): ReturnType<typeof servingTo> {
+/** Responds to chunk n with the n-th entry, or with its function of the attempt; lists an empty inbox. */
+async function serving(...chunks: Array<HostileResponse | ((attempt: number) => HostileResponse)>): ReturnType<typeof servingTo> {
   return servingTo({}, ...chunks);
 }
 
 async function servingTo(
   options: Partial<MailboxOptions>,
-  ...chunks: Array<Answer | ((attempt: number) => Answer)>
+  ...chunks: Array<HostileResponse | ((attempt: number) => HostileResponse)>
 ): Promise<{ server: HostileMesh; mailbox: Mailbox }> {
   const server = await hostileMesh(({ path }, attempt) => {
     const [, number = '1'] = /\/inbox\/MID(?:\/(\d+))?$/.exec(path) ?? [undefined, undefined];
     if (path.endsWith('/inbox')) return { body: Buffer.from('{"messages":[]}') };
-    const answer = chunks[Number(number) - 1] ?? { status: 404 };
-    return typeof answer === 'function' ? answer(attempt) : answer;
+    const response = chunks[Number(number) - 1] ?? { status: 404 };
+    return typeof response === 'function' ? response(attempt) : response;
   });
   return { server, mailbox: mailboxAt(server, { retry: { attempts: 2, baseMs: 1 }, ...options }) };
 }
 
-/** The client alone, whose user takes the body as it likes. */
+/** The client alone: the test reads the body at its own pace. */
 function clientAt({ url, ca }: HostileMesh, bodyMs: number): MeshClient {
   const timeouts = { bodyMs };
   const login = { mailboxId: 'X26ABC1', password: 'password', sharedKey: 'TestKey' };
@@ -47,42 +47,42 @@ function clientAt({ url, ca }: HostileMesh, bodyMs: number): MeshClient {
 }
 
 describe('a hostile server', () => {
-  for (const [what, answers] of Object.entries(hostileCases(TEXT))) {
+  for (const [what, responses] of Object.entries(hostileCases(TEXT))) {
     for (const where of ['memory', 'a folder'] as const) {
-      it(`${what}: a download error, nothing written (${where}) or acknowledged, and the mailbox goes on`, async () => {
-        const { server, mailbox } = await serving(...answers);
+      it(`${what} is a download error: nothing is written (${where}) or acknowledged; the mailbox works`, async () => {
+        const { server, mailbox } = await serving(...responses);
         const folder = await emptyFolder();
         const error = await failure(DownloadError, mailbox.receive('MID', where === 'memory' ? {} : { folder }));
         assert.equal(error.messageId, 'MID');
         assert.equal(error.retry, 'safe');
         assert.ok(error.advice);
         assert.match(error.message, /not acknowledged/);
-        assert.ok(!everythingSaid(error).includes('MARKpatient'));
+        assert.ok(!fullErrorText(error).includes('MARKpatient'));
         assert.deepEqual(await readdir(folder), []);
         assert.equal(server.count('PUT'), 0);
-        // One connection for all: it is not stuck.
+        // The only connection is not stuck.
         assert.deepEqual(await mailbox.listInbox(), { messageIds: [] });
       });
     }
   }
 
-  it('a body that stops without a break is given up in time', async () => {
+  it('a body that stalls is given up in time', async () => {
     const { server } = await serving({ headers: { 'content-length': 1000 }, body: TEXT, ending: 'hang' });
     const mailbox = mailboxAt(server, { timeouts: { bodyMs: 100 }, retry: { attempts: 1 } });
     await failure(DownloadError, mailbox.receive('MID'));
     await mailbox.listInbox();
   });
 
-  it('a body that drips is given up, and its connection is let go', async () => {
+  it('a body that drips is given up, and its connection is released', async () => {
     const drops = Array.from({ length: 10_000 }, () => Buffer.from('x'));
     const { server } = await serving({ headers: { 'content-length': 10_000 }, body: drops, every: 20 });
     const mailbox = mailboxAt(server, { timeouts: { bodyMs: 400 }, retry: { attempts: 1 } });
     const error = await failure(DownloadError, mailbox.receive('MID'));
-    assert.match(error.message, /too slowly/);
+    assert.match(error.message, /too slow/);
     assert.deepEqual(await mailbox.listInbox(), { messageIds: [] });
   });
 
-  it('a slow reader is no slow sender: what waits here is not given up', async () => {
+  it('a slow reader is not taken for a slow sender: a body that waits to be read is not given up', async () => {
     const body = randomBytes(6_000_000);
     const { server } = await serving({ headers: { 'content-length': body.length }, body });
     const client = clientAt(server, 100);
@@ -97,7 +97,7 @@ describe('a hostile server', () => {
   });
 
   for (const where of ['memory', 'a folder'] as const) {
-    it(`a body without an end is too large, with memory bounded and nothing left (${where})`, async () => {
+    it(`an endless body is too large: memory stays bounded and nothing is left (${where})`, async () => {
       const limit = 50_000_000;
       const piece = Buffer.alloc(1_000_000, 'x');
       const { server, mailbox } = await servingTo(
@@ -114,7 +114,7 @@ describe('a hostile server', () => {
     });
   }
 
-  it('a body that comes faster than it is taken waits at the sender', async () => {
+  it('a body that arrives faster than it is read waits at the sender', async () => {
     const piece = Buffer.alloc(1_000_000, 'x');
     let written = 0;
     const { server } = await serving({
@@ -126,7 +126,7 @@ describe('a hostile server', () => {
     await failure(
       DownloadError,
       client.download('MID', 1, async (download) => {
-        // Nobody takes anything until the sender has stopped getting rid of it.
+        // Read nothing until the sender can write no more.
         for (let last = -1; last !== written;) {
           last = written;
           await new Promise((resolve) => setTimeout(resolve, 300));
@@ -138,14 +138,14 @@ describe('a hostile server', () => {
     assert.ok(written < 50_000_000, `${written} bytes were taken`);
   });
 
-  it('more bytes than Content-Length are cut or an error, and are no answer to the next request', async () => {
+  it('bytes beyond Content-Length are cut off or an error, never the response to the next request', async () => {
     const { mailbox } = await serving({ headers: { 'content-length': 10 }, body: TEXT });
     const received = await mailbox.receive('MID').catch((error: unknown) => error as Error);
     if (!(received instanceof Error)) assert.equal(received.bytes, 10);
     assert.deepEqual(await mailbox.listInbox(), { messageIds: [] });
   });
 
-  it('a large body that is not even looked at leaves the one connection free', async () => {
+  it('a large body that is never read leaves the only connection free', async () => {
     for (const wrong of [range('2:2'), { 'content-encoding': 'br' }]) {
       const { mailbox } = await serving({ headers: wrong, body: Buffer.alloc(5_000_000) });
       await failure(DownloadError, mailbox.receive('MID'));
@@ -153,7 +153,7 @@ describe('a hostile server', () => {
     }
   });
 
-  it('several gzips one after another are one payload', async () => {
+  it('several gzip members in a row are one payload', async () => {
     const other = gzipSync('and more');
     for (const body of [Buffer.concat([GZIP, other]), [GZIP, other], [...GZIP].map((byte) => Buffer.from([byte]))]) {
       const { mailbox } = await serving({ headers: gzip, body });
@@ -163,12 +163,12 @@ describe('a hostile server', () => {
     }
   });
 
-  it('the encoding’s name in capitals is the same encoding', async () => {
+  it('an encoding named in capitals is the same encoding', async () => {
     const { mailbox } = await serving({ headers: { 'Content-Encoding': 'GZIP' }, body: GZIP });
     assert.equal((await mailbox.receive('MID')).bytes, TEXT.length);
   });
 
-  it('a body that is broken once and then whole is received, from that chunk', async () => {
+  it('a body that breaks once is received from that chunk on', async () => {
     const whole = randomBytes(300_000);
     const { server, mailbox } = await serving(chunk(1, 2), (attempt) =>
       attempt === 1
@@ -188,7 +188,7 @@ describe('a hostile server', () => {
     );
   });
 
-  it('a chunk that is found broken while the next one hangs is fetched again at once, and then the next', async () => {
+  it('a broken chunk is downloaded again at once, even while the next one hangs', async () => {
     const server = await hostileMesh(({ path }, attempt) => {
       if (path.endsWith('/2')) return attempt === 1 ? 'hang' : chunk(2, 2);
       return chunk(1, 2, { headers: gzip, body: attempt === 1 ? GZIP.subarray(0, -1) : GZIP });
@@ -205,7 +205,7 @@ describe('a hostile server', () => {
     assert.equal(bytes, 0);
   });
 
-  it('ten bad downloads one after another leave the mailbox as good as before', async () => {
+  it('ten bad downloads in a row leave the mailbox usable', async () => {
     const { mailbox } = await serving({
       headers: { ...gzip, 'content-length': 100_000 },
       body: wrongCrc,
@@ -236,7 +236,7 @@ describe('a hostile server', () => {
     await failure(TooLargeError, mailbox.receive('MID'));
   });
 
-  it('a checksum that fits, or whose kind is not known, or that is not to be checked, is no hindrance', async () => {
+  it('a checksum that matches, has an unknown algorithm or is not to be verified is accepted', async () => {
     const fits = [createHash('md5').update(TEXT).digest('hex'), 'sha1-x', 'a note', '12345', 'SHA-256 abcdef'];
     for (const value of fits) {
       const { mailbox } = await serving({ headers: { 'mex-content-checksum': value }, body: TEXT });

@@ -1,11 +1,11 @@
 /**
- * Each check against a hostile server, and the test that finds it missing: takes the check out, and sees that test fail.
- * `npx tsx test/receive/mutations.ts [words of a case]`; it changes files of lib while it runs, and puts them back.
+ * Removes each check against a hostile server, one at a time, and sees its test fail.
+ * `npx tsx test/receive/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
 import { tryAll, type Mutation } from '../harness/mutation';
 
 interface Taken extends Mutation {
-  /** Words of the title of the test. */
+  /** Words from the title of the test. */
   case: string;
   /** Default: test/receive/hostile.test.ts. */
   test?: string;
@@ -14,7 +14,7 @@ interface Taken extends Mutation {
 const CHUNK = 'lib/receive/incoming-chunk.ts';
 const EXPAND = 'lib/payload/expand.ts';
 const DOWNLOAD = 'lib/receive/download.ts';
-const BODY = 'lib/client/whole-body.ts';
+const BODY = 'lib/client/download-body.ts';
 
 const ANSWERS = 'test/client/hostile-responses.test.ts';
 const TLS = 'test/client/tls.test.ts';
@@ -61,7 +61,7 @@ const MUTATIONS: Taken[] = [
     without: '    this.#ahead -= bytes;',
   },
   {
-    case: 'a chunk that is found broken while the next one hangs',
+    case: 'a broken chunk is downloaded again at once, even while the next one hangs',
     file: DOWNLOAD,
     check: 'this.#dropAhead(chunk);',
     without: 'void chunk;',
@@ -72,7 +72,7 @@ const MUTATIONS: Taken[] = [
     check: '  checkEncoding(download.message);',
     without: '  void checkEncoding;',
   },
-  { case: 'chunk 1 once more, as the last', file: CHUNK, check: 'range.chunk !== chunk', without: 'false' },
+  { case: 'chunk 1 again, as the last', file: CHUNK, check: 'range.chunk !== chunk', without: 'false' },
   {
     case: 'a total that becomes larger',
     file: CHUNK,
@@ -86,7 +86,7 @@ const MUTATIONS: Taken[] = [
     without: 'status === 206 && chunk === 0',
   },
   {
-    case: 'status 200 before a chunk that is there',
+    case: 'status 200 before an existing chunk',
     file: CHUNK,
     check: 'status === 200 && chunk < totalChunks',
     without: 'status === 200 && chunk < 0',
@@ -98,13 +98,13 @@ const MUTATIONS: Taken[] = [
     without: "(parseChunkRange(chunkRange ?? '') ?? { chunk, totalChunks: chunk });",
   },
   {
-    case: 'another Mex-Total-Chunks than its range',
+    case: 'a Mex-Total-Chunks that differs from its range',
     file: CHUNK,
-    check: 'said !== undefined && said.trim() !== String(totalChunks)',
-    without: "said === ''",
+    check: 'declaredTotal !== undefined && declaredTotal.trim() !== String(totalChunks)',
+    without: "declaredTotal === ''",
   },
   {
-    case: 'a second chunk of another sender',
+    case: 'a second chunk from another sender',
     file: CHUNK,
     check: '  if (first) checkSame(download.message, first);',
     without: '  void checkSame;',
@@ -116,12 +116,12 @@ const MUTATIONS: Taken[] = [
     without: 'if (chunk < 1 && error instanceof NotFoundError)',
   },
   {
-    case: 'a REPORT where chunk 2 was asked for',
+    case: 'a REPORT where chunk 2 was requested',
     file: CHUNK,
     check: 'if (chunk > 1 || hasSink) throw',
     without: 'if (chunk < 1 && hasSink) throw',
   },
-  { case: 'an MD5 that is not', file: DOWNLOAD, check: '    this.#checkChecksum();\n', without: '' },
+  { case: 'an MD5 that does not match', file: DOWNLOAD, check: '    this.#checkChecksum();\n', without: '' },
   {
     case: 'a payload larger than the limit is too large',
     file: DOWNLOAD,
@@ -149,14 +149,14 @@ const MUTATIONS: Taken[] = [
   },
   {
     // As if only the first member were read.
-    case: 'several gzips one after another',
+    case: 'several gzip members in a row',
     file: EXPAND,
     check: 'createGunzip({ chunkSize: PIECE_BYTES })',
     without:
       "(() => { const raw = require('node:zlib').createInflateRaw(); const write = raw.write.bind(raw); let head = 10; raw.write = (piece, done) => { const cut = Math.min(head, piece.length); head -= cut; return write(piece.subarray(cut), done); }; return raw; })()",
   },
   {
-    case: 'a body that stops without a break',
+    case: 'a body that stalls',
     file: TRANSPORT,
     check: 'bodyTimeout: timeouts.bodyMs',
     without: 'bodyTimeout: 0',
@@ -164,15 +164,15 @@ const MUTATIONS: Taken[] = [
   },
   { case: 'a body that drips', file: BODY, check: 'else if (isTooSlow())', without: 'else if (ms < 0)' },
   {
-    case: 'a body without an end',
+    case: 'an endless body',
     file: DOWNLOAD,
     check: 'this.#bytes + bytes > maxExpandedBytes',
     without: 'this.#bytes + bytes < 0',
   },
   {
-    case: 'a body that comes faster than it is taken',
+    case: 'a body that arrives faster than it is read',
     file: 'lib/client/incoming-body.ts',
-    check: '      this.#wire.pause();',
+    check: '      this.#connection.pause();',
     without: '',
   },
   {
@@ -193,75 +193,79 @@ const MUTATIONS: Taken[] = [
     case: '200 OK whose body drips',
     test: ANSWERS,
     file: 'lib/client/body.ts',
-    check: 'timer = setTimeout(() => reject(new TransportFailure(tooSlow(), true)), ms);',
-    without: 'void tooSlow; timer = undefined;',
+    check: 'setTimeout(() => body.cancel(tooSlow()), ms)',
+    without: '(void tooSlow, undefined)',
   },
   {
     case: '200 OK with an endless body',
     test: ANSWERS,
     file: 'lib/client/body.ts',
-    check: 'else resolve();',
-    without: 'else pieces.push(piece);',
+    check: 'if (bytes > MAX_JSON_BYTES) return undefined;',
+    without: '',
   },
   {
     // As if it were expanded, as fetch does.
     case: 'that is a zip bomb',
     test: ANSWERS,
     file: 'lib/client/body.ts',
-    check: 'if (bytes <= MAX_JSON_BYTES) pieces.push(piece);',
-    without: 'if (bytes <= MAX_JSON_BYTES) pieces.push(Buffer.alloc(piece.length * 1000, 1));',
+    check: 'all.push(...pieces);',
+    without: 'all.push(...pieces.map((piece) => Buffer.alloc(piece.length * 1000, 1)));',
   },
   {
-    case: 'that leads elsewhere',
+    case: 'that redirects is not followed',
     test: ANSWERS,
     file: TRANSPORT,
-    check: 'agent.compose(countSent)',
-    without: "agent.compose(countSent, require('undici').interceptors.redirect({ maxRedirections: 5 }))",
+    check: 'new Agent({ ...common, connect })',
+    without:
+      "new Agent({ ...common, connect }).compose(require('undici').interceptors.redirect({ maxRedirections: 5 }))",
   },
   {
-    case: 'to another question',
+    case: 'about another message is refused',
     test: ANSWERS,
     file: 'lib/client/tracking.ts',
-    check: 'told === undefined || told.toUpperCase() === asked.toUpperCase()',
-    without: 'told !== asked || told === asked',
+    check: 'returned === undefined || returned.toUpperCase() === requested.toUpperCase()',
+    without: 'returned !== requested || returned === requested',
   },
   {
-    case: 'to another question',
+    case: 'about another message is refused',
     test: ANSWERS,
     file: 'lib/client/inbox.ts',
     check: "typeof named === 'string' && named.toUpperCase() !== messageId.toUpperCase()",
     without: "named === ''",
   },
   {
-    case: 'was given for another message',
+    case: 'a replayed response settles nothing',
     test: 'test/send/outbox-follow.test.ts',
     file: 'lib/send/follower.ts',
     check: 'if (found && isAnother(row, found)) found = undefined;',
     without: 'void isAnother;',
   },
   {
-    case: 'in one call that is tried again',
+    case: 'within one call that is tried again',
     test: 'test/client/tokens.test.ts',
     file: 'lib/client/exchange.ts',
     check: 'Authorization: this.#tokens.take()',
     without: 'Authorization: ((this as never as { once?: string }).once ??= this.#tokens.take())',
   },
   {
-    case: 'whose error code, event and id are books',
+    case: 'whose error code, event and id are huge',
     test: ANSWERS,
     file: 'lib/protocol/responses.ts',
-    check: "said?.slice(0, 100).replaceAll(/\\p{Cc}/gu, '?') || undefined",
-    without: 'said || undefined',
+    check: "value?.slice(0, 100).replaceAll(/\\p{Cc}/gu, '?') || undefined",
+    without: 'value || undefined',
   },
-  ...['an unknown issuer', 'another host name', 'has expired is refused', 'are trusted, and not everybody'].map(
-    (title) => ({
-      case: title,
-      test: TLS,
-      file: TRANSPORT,
-      check: 'rejectUnauthorized: true,',
-      without: 'rejectUnauthorized: false,',
-    }),
-  ),
+  ...[
+    'an unknown issuer',
+    'another host name',
+    'server certificate that has expired',
+    'trusts the operating system',
+  ].map((title) => ({
+    case: title,
+    test: TLS,
+    file: TRANSPORT,
+    check: 'rejectUnauthorized: true,',
+    without: 'rejectUnauthorized: false,',
+  })),
   {
     case: 'TLS 1.1 at most',
     test: TLS,
@@ -270,7 +274,7 @@ const MUTATIONS: Taken[] = [
     without: "minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0',",
   },
   {
-    case: 'cannot bring control characters',
+    case: 'keeps control characters',
     test: TLS,
     file: 'lib/client/missing-issuer.ts',
     check: ".replace(/[^\\x20-\\x7e]/g, '?')",

@@ -1,4 +1,4 @@
-/** From one mailbox to the other by way of the sandbox. */
+/** Messages from one mailbox to another through the sandbox. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -18,12 +18,12 @@ describe('receiving what was sent', () => {
       [1, 1],
       [CHUNK - 1, 1],
       [CHUNK, 1],
-      // Compressed it fits one request.
+      // Compressed, it fits into one request.
       [CHUNK + 1, compression === 'always' ? 1 : 2],
       [3 * CHUNK, 3],
       [3 * CHUNK + 1, 4],
     ] as const) {
-      it(`${size} bytes in ${chunks} with compression "${compression}" arrive as they were, in memory and in a file`, async () => {
+      it(`${size} bytes in ${chunks}, ${compression} compressed, arrive unchanged in memory and a file`, async () => {
         const server = await sandbox();
         const { alice, bob } = twoMailboxesAt(server, { maxRequestBytes: CHUNK, chunkBytes: CHUNK, compression });
         // Half of it can be compressed.
@@ -56,7 +56,7 @@ describe('receiving what was sent', () => {
     }
   }
 
-  it('ten megabytes in chunks', async () => {
+  it('ten megabytes in chunks arrive unchanged', async () => {
     const server = await sandbox();
     const { alice, bob } = twoMailboxesAt(server, {
       maxRequestBytes: 3_000_000,
@@ -68,7 +68,7 @@ describe('receiving what was sent', () => {
     assert.equal((await bob.receive(messageId)).sha256, sha256(payload));
   });
 
-  it('a message larger than the limit for memory is too large, at the first attempt; a folder takes it', async () => {
+  it('a message above the memory limit fails at the first attempt, and fits into a folder', async () => {
     const server = await sandbox();
     const { alice, bob } = twoMailboxesAt(server, {
       maxBufferBytes: 1000,
@@ -82,7 +82,7 @@ describe('receiving what was sent', () => {
     const before = operations(server).length;
     const error = await failure(TooLargeError, bob.receive(large.messageId));
     assert.match(error.advice ?? '', /folder/);
-    assert.equal(operations(server).length, before + 2, 'two chunks, and none twice');
+    assert.equal(operations(server).length, before + 2, 'two chunks, none of them twice');
     assert.equal((await bob.receive(large.messageId, { folder: await emptyFolder() })).bytes, 1001);
   });
 
@@ -103,12 +103,12 @@ describe('receiving what was sent', () => {
     const { file, message } = await bob.receive(messageId, { folder });
     assert.equal(file, join(folder, `${messageId}_evil.sh`));
     assert.equal(message.fileName, fileName);
-    // The same message once more takes the place of the first.
+    // Receiving the message again replaces its file.
     await bob.receive(messageId, { folder });
     assert.deepEqual(await readdir(folder), [`${messageId}_evil.sh`]);
   });
 
-  it('a file that is there is not written over, and MESH is not asked again and again', async () => {
+  it('an existing file is not overwritten, and MESH is asked only once', async () => {
     const server = await sandbox();
     const { alice, bob } = twoMailboxesAt(server);
     const { messageId } = await alice.send({ to: 'X26ABC2', workflowId: 'W', payload: 'new' });
@@ -121,7 +121,7 @@ describe('receiving what was sent', () => {
     assert.equal((await bob.receive(messageId, { file: `${file}2` })).file, `${file}2`);
   });
 
-  it('a folder that cannot be is an error, and the next call works', async () => {
+  it('an impossible folder is an error, and the next call works', async () => {
     const server = await sandbox();
     const { alice, bob } = twoMailboxesAt(server, {
       maxRequestBytes: 1_000_000,
@@ -136,13 +136,13 @@ describe('receiving what was sent', () => {
     assert.equal((await bob.receive(messageId, { folder: join(folder, 'good') })).bytes, 5_000_000);
   });
 
-  it('what nobody collects for five days comes back as a REPORT, without a payload', async () => {
+  it('a message not collected for five days comes back as a REPORT without a payload', async () => {
     const server = await sandbox();
     const { alice } = twoMailboxesAt(server);
     const { messageId } = await alice.send({ to: 'X26ABC2', workflowId: 'WF', payload: 'x', localId: 'ours' });
     assert.deepEqual((await alice.listInbox()).messageIds, []);
     server.clock.advance(5 * DAY + 1000);
-    // The token’s clock is ours: the sandbox takes it again when its own is back.
+    // Tokens carry our time: the sandbox accepts them again once its own clock is back.
     server.clock.advance(-5 * DAY - 1000);
     const { messageIds } = await alice.listInbox();
     assert.equal(messageIds.length, 1);
@@ -171,7 +171,7 @@ describe('a download that breaks', () => {
     { kind: 'drop', when: 'after' },
   ] as const) {
     for (const where of ['memory', 'a file'] as const) {
-      it(`(${effect.kind}) once in chunk 2 is fetched again from that chunk, into ${where}`, async () => {
+      it(`(${effect.kind}) once in chunk 2 resumes from that chunk, into ${where}`, async () => {
         const server = await sandbox();
         const { alice, bob } = twoMailboxesAt(server, {
           maxRequestBytes: 1000,
@@ -184,12 +184,12 @@ describe('a download that breaks', () => {
         const received = await bob.receive(messageId, where === 'memory' ? {} : { folder: await emptyFolder() });
         assert.equal(received.sha256, sha256(payload));
         assert.equal(operations(server, 'retrieve_message').length, 1);
-        // Chunk 3 may have been asked for before the end of chunk 2 was expanded.
+        // Chunk 3 may have been requested before the end of chunk 2 was expanded.
         assert.ok([3, 4].includes(operations(server, 'retrieve_chunk').length));
       });
     }
 
-    it(`(${effect.kind}) every time is an error: nothing is written, nothing acknowledged, and later it is received`, async () => {
+    it(`(${effect.kind}) every time is an error: nothing is written or acknowledged, and a retry works`, async () => {
       const server = await sandbox();
       const { alice, bob } = twoMailboxesAt(server, { maxRequestBytes: 1000, chunkBytes: 1000, compression: 'never' });
       const payload = randomBytes(2500);

@@ -1,4 +1,4 @@
-/** Downloads that broke off go on at the first missing chunk: at the next poll, after a restart, and after a kill. */
+/** Interrupted downloads resume at the first missing chunk: at the next poll, after a restart, and after a kill. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,13 +8,14 @@ import type { Mailbox } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { consumer, pollAndWait } from '../harness/consumer';
-import { mailboxAt, sandbox, until } from '../harness/mailboxes';
+import { mailboxAt, sandbox } from '../harness/mailboxes';
+import { until } from '../harness/until';
 import type { ChildOptions } from './durable-child';
 import { inboxOf, noise, rowsOf, sha256, spoolFiles, storageIn, type StorageFolder } from './durable-support';
 
 const CHUNK = 100_000;
 
-describe('a download that broke off in chunk 4', () => {
+describe('a download interrupted in chunk 4', () => {
   let server: Sandbox;
   let alice: Mailbox;
   let storage: StorageFolder;
@@ -26,7 +27,7 @@ describe('a download that broke off in chunk 4', () => {
     storage = await storageIn(await emptyFolder());
     payload = noise(5 * CHUNK + 1);
     ({ messageId } = await alice.send({ to: 'X26ABC2', workflowId: 'WF', payload }));
-    // Chunks 2 and 3 come.
+    // Chunks 2 and 3 arrive.
     server.fault({
       operation: 'retrieve_chunk',
       after: 2,
@@ -35,10 +36,10 @@ describe('a download that broke off in chunk 4', () => {
     });
   });
 
-  /** Chunks that were asked for since the last call, in order. */
+  /** The chunks requested since the last call, in order. */
   let seen = 0;
   beforeEach(() => (seen = 0));
-  const asked = (): number[] => {
+  const requested = (): number[] => {
     const paths = server
       .requests()
       .filter(({ operation }) => operation.startsWith('retrieve_'))
@@ -66,61 +67,61 @@ describe('a download that broke off in chunk 4', () => {
   const DATA = /^part-[0-9a-f-]{36}$/;
   const NOTE = /\.json$/;
 
-  it('goes on with chunk 4 at the next poll', async () => {
+  it('resumes with chunk 4 at the next poll', async () => {
     await collect();
-    assert.deepEqual(asked(), [1, 2, 3, 4]);
+    assert.deepEqual(requested(), [1, 2, 3, 4]);
     assert.deepEqual(await rowsOf(server, storage), []);
     server.clearFaults();
     await collect();
-    assert.deepEqual(asked(), [4, 5, 6]);
+    assert.deepEqual(requested(), [4, 5, 6]);
     await isWhole();
   });
 
-  it('goes on with chunk 4 after a restart, and again if it breaks off again', async () => {
+  it('resumes with chunk 4 after a restart, and again after another interruption', async () => {
     await collect();
     await storage.reopen();
     await collect();
-    assert.deepEqual(asked(), [1, 2, 3, 4, 4]);
+    assert.deepEqual(requested(), [1, 2, 3, 4, 4]);
     await storage.reopen();
     server.clearFaults();
     await collect();
-    assert.deepEqual(asked(), [4, 5, 6]);
+    assert.deepEqual(requested(), [4, 5, 6]);
     await isWhole();
   });
 
-  it('begins anew where a byte on the disk is another one, or missing', async () => {
+  it('restarts if a byte on the disk has changed or is missing', async () => {
     await collect();
     const file = await spooled(DATA);
     const bytes = await readFile(file);
     bytes[CHUNK] = (bytes[CHUNK] ?? 0) ^ 1;
     await writeFile(file, bytes);
     await collect();
-    assert.deepEqual(asked().slice(4, 5), [1], 'changed');
+    assert.deepEqual(requested().slice(4, 5), [1], 'changed');
     server.clearFaults();
     server.fault({ operation: 'retrieve_chunk', after: 2, effect: { kind: 'drop', when: 'before' } });
     await collect();
-    asked();
+    requested();
     await writeFile(await spooled(DATA), bytes.subarray(0, CHUNK));
     await collect();
-    assert.equal(asked()[0], 1, 'missing');
+    assert.equal(requested()[0], 1, 'missing');
     await isWhole();
   });
 
-  it('begins anew where the message is not what it was', async () => {
+  it('restarts if the message has changed', async () => {
     await collect();
     const note = await spooled(NOTE);
     const noted = JSON.parse(await readFile(note, 'utf8')) as { message: { totalChunks: number } };
     noted.message.totalChunks = 7;
     await writeFile(note, JSON.stringify(noted));
     await storage.reopen();
-    asked();
+    requested();
     server.clearFaults();
     await collect();
-    assert.deepEqual(asked(), [4, 1, 2, 3, 4, 5, 6]);
+    assert.deepEqual(requested(), [4, 1, 2, 3, 4, 5, 6]);
     await isWhole();
   });
 
-  it('leaves nothing behind when the message is not in the inbox any more', async () => {
+  it('leaves nothing behind when the message has left the inbox', async () => {
     await collect();
     assert.equal((await spoolFiles(storage)).length, 2);
     await mailboxAt(server, { mailboxId: 'X26ABC2' }).acknowledge(messageId);
@@ -129,7 +130,7 @@ describe('a download that broke off in chunk 4', () => {
     assert.deepEqual(await spoolFiles(storage), []);
   });
 
-  it('leaves nothing behind after five days, when MESH has it no more', async () => {
+  it('leaves nothing behind after five days, when MESH no longer has the message', async () => {
     await collect();
     const old = Date.now() / 1000 - 5 * 24 * 3600 - 60;
     await utimes(await spooled(NOTE), old, old);
@@ -137,7 +138,7 @@ describe('a download that broke off in chunk 4', () => {
     assert.deepEqual(await spoolFiles(storage), []);
   });
 
-  it('because the process was killed goes on with chunk 4', async function () {
+  it('resumes with chunk 4 after its process was killed', async function () {
     this.timeout(60_000);
     server.clearFaults();
     server.fault({ operation: 'retrieve_chunk', after: 2, times: 1, effect: { kind: 'delay', ms: 600_000 } });
@@ -167,13 +168,13 @@ describe('a download that broke off in chunk 4', () => {
     }
     first.kill('SIGKILL');
     await once(first, 'close');
-    asked();
+    requested();
     const second = receiver();
-    await until('MESH to be told', () => server.messages()[0]?.status === 'acknowledged', 30_000);
+    await until('the acknowledgement', () => server.messages()[0]?.status === 'acknowledged', 30_000);
     second.kill('SIGKILL');
     await once(second, 'close');
     assert.deepEqual(
-      asked().filter((chunk) => chunk < 4),
+      requested().filter((chunk) => chunk < 4),
       [],
     );
     await storage.reopen();

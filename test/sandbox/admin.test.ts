@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Sandbox } from '../../lib/sandbox';
-import { acknowledge, call, download, inbox, sandboxFor, send, track, type Reply } from './support';
+import { acknowledge, call, download, inbox, sandboxFor, send, track, type HttpResponse } from './support';
 
-function admin(sandbox: Sandbox, method: string, path: string, body?: unknown): Promise<Reply> {
+function admin(sandbox: Sandbox, method: string, path: string, body?: unknown): Promise<HttpResponse> {
   const text = body === undefined ? {} : { body: JSON.stringify(body) };
   return call(sandbox, path, { method, ...text });
 }
@@ -20,7 +20,7 @@ const REPORT = {
 };
 
 describe('sandbox: admin endpoints', () => {
-  it('has none of them unless they are switched on', async () => {
+  it('does not have them by default', async () => {
     const sandbox = await sandboxFor();
     const paths: Array<[string, string]> = [
       ['DELETE', '/admin/reset'],
@@ -47,14 +47,14 @@ describe('sandbox: admin endpoints', () => {
     for (const path of ['/admin/reset', '/messageexchange/admin/reset']) {
       const sandbox = await sandboxFor({ admin: true });
       const id = await send(sandbox);
-      const reply = await admin(sandbox, 'DELETE', path);
-      assert.deepEqual([reply.status, reply.json()], [200, { message: 'all mailboxes reset' }]);
+      const response = await admin(sandbox, 'DELETE', path);
+      assert.deepEqual([response.status, response.json()], [200, { message: 'all mailboxes reset' }]);
       assert.deepEqual(await inbox(sandbox), []);
       assert.equal((await track(sandbox, id)).status, 404);
     }
   });
 
-  it('resets one mailbox: the other side of its messages goes on knowing them', async () => {
+  it('resets one mailbox, while the other side of its messages still knows them', async () => {
     const sandbox = await sandboxFor({ admin: true });
     const received = await send(sandbox);
     const sent = await send(sandbox, { from: 'X26ABC2', to: 'X26ABC1' });
@@ -113,7 +113,7 @@ describe('sandbox: admin endpoints', () => {
     );
   });
 
-  it('refuses a report that makes no sense', async () => {
+  it('refuses an invalid report', async () => {
     const sandbox = await sandboxFor({ admin: true });
     const statuses = [];
     for (const body of [
@@ -128,10 +128,10 @@ describe('sandbox: admin endpoints', () => {
     assert.equal((await call(sandbox, '/admin/report', { method: 'POST', body: '{' })).status, 400);
   });
 
-  it('adds an event to a message, and moves it in and out of the inbox with it', async () => {
+  it('adds an event to a message, which moves it in or out of the inbox', async () => {
     const sandbox = await sandboxFor({ admin: true });
     const id = await send(sandbox);
-    const add = (status: string, path = `/admin/message/${id}/event`): Promise<Reply> =>
+    const add = (status: string, path = `/admin/message/${id}/event`): Promise<HttpResponse> =>
       admin(sandbox, 'POST', path, { status, code: '14', event: 'SEND', description: 'because' });
     assert.equal((await add('error')).status, 200);
     assert.deepEqual(await inbox(sandbox), []);
@@ -148,7 +148,7 @@ describe('sandbox: admin endpoints', () => {
     assert.equal((await add('error', '/admin/message/NONE/event')).status, 404);
   });
 
-  it('cannot give back the bytes of an acknowledged message: 410', async () => {
+  it('cannot restore the bytes of an acknowledged message: 410', async () => {
     const sandbox = await sandboxFor({ admin: true });
     const id = await send(sandbox);
     await acknowledge(sandbox, id);
@@ -177,7 +177,7 @@ describe('sandbox: admin endpoints', () => {
     assert.equal((await admin(sandbox, 'GET', '/admin/message/NONE')).status, 404);
   });
 
-  it('lists the rich inbox and outbox, newest first, acknowledged messages too', async () => {
+  it('lists the rich inbox and outbox, newest first, with acknowledged messages', async () => {
     const sandbox = await sandboxFor({ admin: true });
     const ids: string[] = [];
     for (let index = 0; index < 12; index += 1) ids.unshift(await send(sandbox));
@@ -225,7 +225,7 @@ describe('sandbox: admin endpoints', () => {
     const moved = (await admin(sandbox, 'POST', '/admin/clock', { advanceMs: 5 * 86_400_000 })).json();
     assert.match(String(moved['now']), /^2027-02-05T11:00:0/);
     assert.match(String((await admin(sandbox, 'GET', '/admin/clock')).json()['now']), /^2027-02-05T11:00:0/);
-    // The first message is forgotten, its report and the second one have expired, the second’s report is there.
+    // The first message is forgotten, its report and the second message have expired, and the second’s report is there.
     assert.deepEqual(
       sandbox.messages().map(({ status }) => status),
       ['undeliverable', 'undeliverable', 'accepted'],

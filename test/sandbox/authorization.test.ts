@@ -9,13 +9,13 @@ const INBOX = '/messageexchange/X26ABC1/inbox';
 async function refusal(
   call_: Promise<{ status: number; body: Buffer; json(): Record<string, unknown> }>,
 ): Promise<string> {
-  const reply = await call_;
-  assert.equal(reply.status, 403);
-  return errorOf(reply as Parameters<typeof errorOf>[0])[2];
+  const response = await call_;
+  assert.equal(response.status, 403);
+  return errorOf(response as Parameters<typeof errorOf>[0])[2];
 }
 
 describe('sandbox: authorization', () => {
-  it('takes a good token', async () => {
+  it('accepts a valid token', async () => {
     const sandbox = await sandboxFor();
     assert.equal((await call(sandbox, INBOX, { as: 'X26ABC1' })).status, 200);
   });
@@ -62,14 +62,14 @@ describe('sandbox: authorization', () => {
       assert.equal(await refusal(call(sandbox, INBOX, options)), 'Invalid Authentication Token');
   });
 
-  it('uses the shared key it was given', async () => {
+  it('uses the configured shared key', async () => {
     const sandbox = await sandboxFor({ sharedKey: 'another' });
     assert.equal(sandbox.sharedKey, 'another');
     assert.equal((await call(sandbox, INBOX, { as: 'X26ABC1' })).status, 403);
     assert.equal((await call(sandbox, INBOX, { as: 'X26ABC1', token: { sharedKey: 'another' } })).status, 200);
   });
 
-  it('refuses a token that was used before, also on another endpoint', async () => {
+  it('refuses a used token, also on another endpoint', async () => {
     const sandbox = await sandboxFor();
     const headers = { Authorization: token('X26ABC1') };
     assert.equal((await call(sandbox, INBOX, { headers })).status, 200);
@@ -77,7 +77,7 @@ describe('sandbox: authorization', () => {
     assert.match(await refusal(call(sandbox, '/messageexchange/X26ABC1/count', { headers })), /Duplicated/);
   });
 
-  it('takes the same nonce with another count, and the same nonce of another mailbox', async () => {
+  it('accepts the same nonce with another count, and from another mailbox', async () => {
     const sandbox = await sandboxFor();
     const nonce = randomUUID();
     for (const count of [0, 1, 2]) {
@@ -88,14 +88,14 @@ describe('sandbox: authorization', () => {
     assert.match(await refusal(call(sandbox, INBOX, { as: 'X26ABC1', token: { nonce, count: 1 } })), /Duplicated/);
   });
 
-  it('uses a token up although the request itself fails', async () => {
+  it('counts a token as used even if the request itself fails', async () => {
     const sandbox = await sandboxFor();
     const headers = { Authorization: token('X26ABC1') };
     assert.equal((await call(sandbox, `${INBOX}/NONE`, { headers })).status, 404);
     assert.match(await refusal(call(sandbox, INBOX, { headers })), /Duplicated/);
   });
 
-  it('does not use up a token that was refused', async () => {
+  it('does not count a refused token as used', async () => {
     const sandbox = await sandboxFor();
     const headers = { Authorization: token('X26ABC1') };
     assert.equal((await call(sandbox, '/messageexchange/X26ABC2/inbox', { headers })).status, 403);
@@ -112,7 +112,7 @@ describe('sandbox: authorization', () => {
     assert.equal(used.use('A', 'n', '1', 4 * HOUR + 3), true, 'the oldest made room');
   });
 
-  it('refuses a clock that is more than two hours away, by the sandbox’s own clock', async () => {
+  it('refuses a token more than two hours off the sandbox’s own clock', async () => {
     const sandbox = await sandboxFor();
     const from = async (ms: number): Promise<number> => {
       const time = new Date(sandbox.clock.now().getTime() + ms);
@@ -142,21 +142,21 @@ describe('sandbox: authorization', () => {
     assert.throws(() => sandbox.setMailboxActive('NOBODY', true), /no mailbox/);
   });
 
-  it('takes the mailbox of the path in any case, and of the token in capitals only', async () => {
+  it('accepts the mailbox id in any case in the path, and only in capitals in the token', async () => {
     const sandbox = await sandboxFor();
     const path = '/messageexchange/x26abc1/inbox';
     assert.equal((await call(sandbox, path, { as: 'X26ABC1' })).status, 200);
     assert.equal((await call(sandbox, path, { headers: { Authorization: token('x26abc1') } })).status, 403);
   });
 
-  it('writes a refused token’s error in version 1 too', async () => {
+  it('reports a refused token in version 1 as well', async () => {
     const sandbox = await sandboxFor();
-    const reply = await call(sandbox, INBOX, { headers: { Accept: V1 } });
-    assert.equal(reply.status, 403);
-    assert.match(String(reply.json()['errorDescription']), /Authorization header/);
+    const response = await call(sandbox, INBOX, { headers: { Accept: V1 } });
+    assert.equal(response.status, 403);
+    assert.match(String(response.json()['errorDescription']), /Authorization header/);
   });
 
-  it('adds a mailbox while it runs', async () => {
+  it('adds a mailbox while it is running', async () => {
     const sandbox = await sandboxFor();
     sandbox.addMailbox({ mailboxId: 'new01', password: 'secret' });
     const path = '/messageexchange/NEW01/inbox';

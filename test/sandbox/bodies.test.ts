@@ -14,14 +14,14 @@ async function bytes(source: Readable): Promise<Buffer> {
   return Buffer.concat((await source.toArray()) as Buffer[]);
 }
 
-describe('sandbox: where bodies are kept', () => {
+describe('sandbox: stored bodies', () => {
   let spoolDir: string;
   beforeEach(async () => {
     spoolDir = await mkdtemp(join(tmpdir(), 'mesh-sandbox-test-'));
   });
   afterEach(() => rm(spoolDir, { recursive: true, force: true }));
 
-  /** Files in the spool's folders. */
+  /** Returns the files in the spool's folders. */
   async function files(): Promise<string[]> {
     const entries = await readdir(spoolDir, { recursive: true, withFileTypes: true });
     return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
@@ -67,15 +67,15 @@ describe('sandbox: where bodies are kept', () => {
     assert.deepEqual(await readdir(spoolDir), []);
   });
 
-  it('goes on with a download whose message is acknowledged meanwhile', async () => {
+  it('continues a download whose message is acknowledged meanwhile', async () => {
     const sandbox = await sandboxFor({ spoolDir });
     const body = Buffer.alloc(8_000_000, 'abc');
     const id = await send(sandbox, { body });
     const downloading = download(sandbox, id, { version: 1 });
     await until(async () => sandbox.requests().length >= 1);
-    const [reply] = await Promise.all([downloading, acknowledge(sandbox, id)]);
-    assert.ok([200, 410].includes(reply.status));
-    if (reply.status === 200) assert.ok(reply.body.equals(body));
+    const [response] = await Promise.all([downloading, acknowledge(sandbox, id)]);
+    assert.ok([200, 410].includes(response.status));
+    if (response.status === 200) assert.ok(response.body.equals(body));
   });
 
   it('keeps nothing of a body that breaks off', async () => {
@@ -91,7 +91,7 @@ describe('sandbox: where bodies are kept', () => {
     await store.close();
   });
 
-  it('keeps small bodies in files too when memory holds 64 MiB of them', async () => {
+  it('keeps small bodies in files once memory holds 64 MiB of them', async () => {
     const store = new BodyStore(spoolDir);
     const small = Buffer.alloc(64 * 1024);
     const bodies = [];
@@ -104,7 +104,7 @@ describe('sandbox: where bodies are kept', () => {
     await store.close();
   });
 
-  it('opens a body as often as wanted, and no more once it is deleted', async () => {
+  it('opens a body any number of times, until it is deleted', async () => {
     const store = new BodyStore(spoolDir);
     for (const content of [LARGE, Buffer.from('small')]) {
       const body = await store.write(Readable.from([content]), 1e9);
@@ -134,7 +134,7 @@ describe('sandbox: where bodies are kept', () => {
     await store.close();
   });
 
-  it('leaves the event loop free while a large message comes and goes', async () => {
+  it('leaves the event loop free while a large message is uploaded and downloaded', async () => {
     const sandbox = await sandboxFor({ spoolDir });
     const body = Buffer.alloc(20_000_000, 'some text ');
     let longest = 0;
@@ -149,7 +149,7 @@ describe('sandbox: where bodies are kept', () => {
     assert.ok(longest < 200, `${longest} ms`);
   });
 
-  it('drops what comes in while it is reset', async () => {
+  it('drops an upload that is in progress during a reset', async () => {
     const sandbox = await sandboxFor({ spoolDir });
     const sending = Promise.all(Array.from({ length: 5 }, () => send(sandbox, { body: Buffer.alloc(2_000_000) })));
     await sandbox.reset();
@@ -160,11 +160,11 @@ describe('sandbox: where bodies are kept', () => {
     }
   });
 
-  it('does not start with a spool folder that is none', async () => {
+  it('does not start if the spool folder is not a folder', async () => {
     await assert.rejects(sandboxFor({ spoolDir: join(spoolDir, 'none') }), { code: 'MESH_CONFIGURATION' });
   });
 
-  it('answers 500 and goes on when it cannot write a body', async () => {
+  it('returns 500 and keeps running if it cannot write a body', async () => {
     const sandbox = await sandboxFor({ spoolDir });
     await rm(spoolDir, { recursive: true });
     await assert.rejects(send(sandbox, { body: LARGE }), /500 .*ENOENT/);

@@ -2,47 +2,58 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { call, download, errorOf, inbox, postChunk, sandboxFor, send, token, track, type Reply } from './support';
+import {
+  call,
+  download,
+  errorOf,
+  inbox,
+  postChunk,
+  sandboxFor,
+  send,
+  token,
+  track,
+  type HttpResponse,
+} from './support';
 
 const FIRST = { headers: { 'Mex-Chunk-Range': '1:3' }, body: 'chunk 1' };
 
-const refused = (reply: Reply): [number, string] => [reply.status, errorOf(reply)[1]];
+const refused = (response: HttpResponse): [number, string] => [response.status, errorOf(response)[1]];
 
 describe('sandbox: chunked messages', () => {
-  it('shows a message to its recipient only when all chunks are there', async () => {
+  it('shows a message to its recipient only when all chunks have arrived', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, FIRST);
     for (const chunk of [2, 3]) {
       assert.deepEqual(await inbox(sandbox), []);
       assert.equal((await download(sandbox, id)).status, 410);
       assert.equal((await track(sandbox, id)).json()['status'], 'uploading');
-      const reply = await postChunk(sandbox, id, chunk, 3);
-      assert.deepEqual([reply.status, reply.json()], [202, { message_id: id }]);
+      const response = await postChunk(sandbox, id, chunk, 3);
+      assert.deepEqual([response.status, response.json()], [202, { message_id: id }]);
     }
     assert.deepEqual(await inbox(sandbox), [id]);
     assert.equal((await track(sandbox, id)).json()['status'], 'accepted');
     assert.equal(sandbox.messages()[0]?.bytes, 21);
   });
 
-  it('answers a chunk in version 1 with its number besides', async () => {
+  it('returns the chunk’s number as well in version 1', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, FIRST);
-    const reply = await postChunk(sandbox, id, 2, 3, { version: 1 });
-    assert.deepEqual(reply.json(), { messageID: id, blockID: 2 });
+    const response = await postChunk(sandbox, id, 2, 3, { version: 1 });
+    assert.deepEqual(response.json(), { messageID: id, blockID: 2 });
   });
 
-  it('gives chunks back one by one: 206 while more follow, 200 at the last', async () => {
+  it('returns chunks one by one, with 206 while more follow and 200 at the last', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, FIRST);
     for (const chunk of [2, 3]) await postChunk(sandbox, id, chunk, 3);
     const got = [];
     for (const path of [id, `${id}/1`, `${id}/2`, `${id}/3`]) {
-      const reply = await download(sandbox, path, { version: 1 });
+      const response = await download(sandbox, path, { version: 1 });
       got.push([
-        reply.status,
-        reply.headers['mex-chunk-range'],
-        reply.headers['mex-total-chunks'],
-        reply.body.toString(),
+        response.status,
+        response.headers['mex-chunk-range'],
+        response.headers['mex-total-chunks'],
+        response.body.toString(),
       ]);
     }
     assert.deepEqual(got, [
@@ -53,7 +64,7 @@ describe('sandbox: chunked messages', () => {
     ]);
   });
 
-  it('has no chunk beyond the last: 404, and none below 1: 400', async () => {
+  it('returns 404 for a chunk beyond the last, and 400 for one below 1', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox);
     assert.equal((await download(sandbox, `${id}/2`)).status, 404);
@@ -62,7 +73,7 @@ describe('sandbox: chunked messages', () => {
     }
   });
 
-  it('sends application/octet-stream for a chunk, whatever the message is', async () => {
+  it('sends application/octet-stream for a chunk, whatever the message’s type', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, { ...FIRST, headers: { ...FIRST.headers, 'Content-Type': 'text/csv' } });
     for (const chunk of [2, 3]) await postChunk(sandbox, id, chunk, 3);
@@ -84,28 +95,28 @@ describe('sandbox: chunked messages', () => {
     assert.equal(sandbox.messages()[0]?.bytes, 7 + 15 + 7);
   });
 
-  it('refuses a chunk before the one that precedes it', async () => {
+  it('refuses a chunk if an earlier one is missing', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, FIRST);
     assert.deepEqual(refused(await postChunk(sandbox, id, 3, 3)), [417, 'InvalidHeaderChunks']);
     assert.equal((await track(sandbox, id)).json()['status'], 'uploading');
   });
 
-  it('refuses a chunk range that is missing, or fits neither the path nor the announced total', async () => {
+  it('refuses a chunk range that is missing, or matches neither the path nor the announced total', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, FIRST);
     for (const range of ['', '3:3', '2:2', '2:4', '2', 'two:3']) {
-      const reply = await postChunk(sandbox, id, 2, 3, { headers: { 'Mex-Chunk-Range': range } });
-      assert.deepEqual(refused(reply), [417, 'InvalidHeaderChunks'], range);
-      assert.equal(reply.json()['message_id'], id);
+      const response = await postChunk(sandbox, id, 2, 3, { headers: { 'Mex-Chunk-Range': range } });
+      assert.deepEqual(refused(response), [417, 'InvalidHeaderChunks'], range);
+      assert.equal(response.json()['message_id'], id);
     }
     assert.deepEqual(refused(await postChunk(sandbox, id, 4, 4)), [417, 'InvalidHeaderChunks']);
     const path = `/messageexchange/X26ABC1/outbox/${id}/two`;
-    const reply = await call(sandbox, path, { method: 'POST', as: 'X26ABC1', body: 'x' });
-    assert.equal(reply.status, 400);
+    const response = await call(sandbox, path, { method: 'POST', as: 'X26ABC1', body: 'x' });
+    assert.equal(response.status, 400);
   });
 
-  it('refuses another content encoding than the first chunk’s', async () => {
+  it('refuses a content encoding that differs from the first chunk’s', async () => {
     const sandbox = await sandboxFor();
     const body = gzipSync('x');
     const gzip = { 'Content-Encoding': 'gzip' };
@@ -122,7 +133,7 @@ describe('sandbox: chunked messages', () => {
     assert.deepEqual(refused(await postChunk(sandbox, id, 2, 3, { body: '' })), [417, '02']);
   });
 
-  it('answers 423 once the message is complete, acknowledged or not chunked at all', async () => {
+  it('returns 423 once the message is complete, acknowledged or not chunked at all', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, FIRST);
     for (const chunk of [2, 3]) await postChunk(sandbox, id, chunk, 3);
@@ -131,7 +142,7 @@ describe('sandbox: chunked messages', () => {
     assert.equal((await postChunk(sandbox, await send(sandbox), 1, 1)).status, 423);
   });
 
-  it('answers 404 for an unknown message and 403 for another sender’s', async () => {
+  it('returns 404 for an unknown message and 403 for another sender’s', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, FIRST);
     assert.deepEqual(refused(await postChunk(sandbox, '20200529155357895317_3573F8', 2, 3)), [404, '20']);
@@ -139,7 +150,7 @@ describe('sandbox: chunked messages', () => {
     assert.deepEqual(await inbox(sandbox), []);
   });
 
-  it('answers 423 to a chunk whose message was completed while its bytes came', async () => {
+  it('returns 423 for a chunk whose message was completed during its upload', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, { ...FIRST, headers: { 'Mex-Chunk-Range': '1:2' } });
     const { hostname, port } = new URL(sandbox.url);
@@ -156,7 +167,7 @@ describe('sandbox: chunked messages', () => {
     assert.equal((await download(sandbox, `${id}/2`, { version: 1 })).body.toString(), 'fast');
   });
 
-  it('completes a message once when its last chunk comes twice at the same time', async () => {
+  it('completes a message once if its last chunk arrives twice at the same time', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, { ...FIRST, headers: { 'Mex-Chunk-Range': '1:2' } });
     const both = await Promise.all([postChunk(sandbox, id, 2, 2), postChunk(sandbox, id, 2, 2)]);

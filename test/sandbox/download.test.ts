@@ -5,30 +5,37 @@ import { acknowledge, call, download, errorOf, inbox, sandboxFor, send, track, V
 const GZIP = { 'Accept-Encoding': 'gzip' };
 
 describe('sandbox: download and acknowledge', () => {
-  it('hands stored gzip on as it is to who accepts gzip', async () => {
+  it('returns stored gzip unchanged to a client that accepts gzip', async () => {
     const sandbox = await sandboxFor();
     const body = gzipSync('the payload');
     const id = await send(sandbox, { body, headers: { 'Content-Encoding': 'gzip' } });
     for (const version of [1, 2] as const) {
-      const reply = await download(sandbox, id, { version, headers: GZIP });
-      assert.ok(reply.body.equals(body));
-      const { 'content-encoding': encoding, 'content-length': length, 'mex-content-compressed': mark } = reply.headers;
+      const response = await download(sandbox, id, { version, headers: GZIP });
+      assert.ok(response.body.equals(body));
+      const {
+        'content-encoding': encoding,
+        'content-length': length,
+        'mex-content-compressed': mark,
+      } = response.headers;
       assert.deepEqual([encoding, length, mark], ['gzip', String(body.length), 'Y']);
     }
   });
 
-  it('expands stored gzip for who does not accept it', async () => {
+  it('expands stored gzip for a client that does not accept it', async () => {
     const sandbox = await sandboxFor();
     const text = Buffer.alloc(1_000_000, 'payload ');
     const id = await send(sandbox, { body: gzipSync(text), headers: { 'Content-Encoding': 'gzip' } });
     for (const headers of [{}, { 'Accept-Encoding': 'gzip;q=0, br' }]) {
-      const reply = await download(sandbox, id, { headers });
-      assert.ok(reply.body.equals(text));
-      assert.deepEqual([reply.headers['content-encoding'], reply.headers['mex-content-compressed']], [undefined, 'N']);
+      const response = await download(sandbox, id, { headers });
+      assert.ok(response.body.equals(text));
+      assert.deepEqual(
+        [response.headers['content-encoding'], response.headers['mex-content-compressed']],
+        [undefined, 'N'],
+      );
     }
   });
 
-  it('compresses what is stored plain in version 2 for who accepts gzip, and not in version 1', async () => {
+  it('compresses an uncompressed body for a client that accepts gzip in version 2, but not in version 1', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, { body: 'plain' });
     const second = await download(sandbox, id, { headers: GZIP });
@@ -39,7 +46,7 @@ describe('sandbox: download and acknowledge', () => {
     assert.equal(first.headers['content-length'], '5');
   });
 
-  it('breaks the connection when what is stored as gzip is none', async () => {
+  it('breaks the connection if a body stored as gzip is not gzip', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, { body: 'no gzip', headers: { 'Content-Encoding': 'gzip' } });
     await assert.rejects(download(sandbox, id));
@@ -55,11 +62,11 @@ describe('sandbox: download and acknowledge', () => {
     assert.equal((await download(sandbox, named)).headers['content-type'], 'text/plain');
   });
 
-  it('answers HEAD with the headers alone, to the sender too', async () => {
+  it('returns only headers for HEAD, also to the sender', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox);
-    const reply = await download(sandbox, id, { method: 'HEAD' });
-    assert.deepEqual([reply.status, reply.body.length, reply.headers['content-type']], [200, 0, V2]);
+    const response = await download(sandbox, id, { method: 'HEAD' });
+    assert.deepEqual([response.status, response.body.length, response.headers['content-type']], [200, 0, V2]);
     const sender = await call(sandbox, `/messageexchange/X26ABC1/inbox/${id}`, { method: 'HEAD', as: 'X26ABC1' });
     assert.equal(sender.headers['mex-messageid'], id);
   });
@@ -70,17 +77,17 @@ describe('sandbox: download and acknowledge', () => {
     assert.equal((await download(sandbox, id.toLowerCase(), { version: 1 })).body.toString(), 'hello');
   });
 
-  it('answers 404 with code 20 for a message that does not exist', async () => {
+  it('returns 404 with code 20 for an unknown message', async () => {
     const sandbox = await sandboxFor();
-    const reply = await download(sandbox, '20200529155357895317_3573F8');
-    assert.deepEqual([reply.status, errorOf(reply)[1]], [404, '20']);
+    const response = await download(sandbox, '20200529155357895317_3573F8');
+    assert.deepEqual([response.status, errorOf(response)[1]], [404, '20']);
     const head = await download(sandbox, '20200529155357895317_3573F8', { method: 'HEAD' });
     assert.deepEqual([head.status, head.body.length], [404, 0]);
     const put = await acknowledge(sandbox, '20200529155357895317_3573F8', { version: 1 });
     assert.deepEqual([put.status, put.json()['errorCode']], [404, '20']);
   });
 
-  it('does not give a message to a third mailbox: 403, and 404 for HEAD', async () => {
+  it('refuses a message to a third mailbox: 403, and 404 for HEAD', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox);
     const path = `/messageexchange/X26ABC3/inbox/${id}`;
@@ -90,17 +97,17 @@ describe('sandbox: download and acknowledge', () => {
     assert.deepEqual(await inbox(sandbox), [id]);
   });
 
-  it('acknowledges: the message leaves the inbox and cannot be downloaded again', async () => {
+  it('removes an acknowledged message from the inbox, and it cannot be downloaded again', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox);
-    const reply = await acknowledge(sandbox, id);
-    assert.deepEqual([reply.status, reply.body.length], [200, 0]);
+    const response = await acknowledge(sandbox, id);
+    assert.deepEqual([response.status, response.body.length], [200, 0]);
     assert.deepEqual(await inbox(sandbox), []);
     for (const path of [id, `${id}/1`]) assert.equal((await download(sandbox, path)).status, 410);
     assert.equal((await download(sandbox, id, { method: 'HEAD' })).status, 410);
   });
 
-  it('acknowledges again without harm, and answers version 1 with the id', async () => {
+  it('acknowledges again without harm, and returns the id in version 1', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox);
     await acknowledge(sandbox, id);
@@ -111,7 +118,7 @@ describe('sandbox: download and acknowledge', () => {
     assert.deepEqual((await track(sandbox, id)).json(), before);
   });
 
-  it('takes ids with dots and slashes for what they are: names of nothing', async () => {
+  it('treats ids with dots and slashes as unknown messages', async () => {
     const sandbox = await sandboxFor();
     await send(sandbox, { body: Buffer.alloc(100_000) });
     for (const id of [

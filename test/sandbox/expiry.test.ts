@@ -22,7 +22,7 @@ describe('sandbox: expiry and reports', () => {
     assert.deepEqual(await inbox(sandbox, 'X26ABC1'), []);
   });
 
-  it('after five days takes it out of the inbox, and it cannot be downloaded any more', async () => {
+  it('removes it from the inbox after five days, and it can no longer be downloaded', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox);
     sandbox.clock.advance(5 * DAY);
@@ -79,7 +79,7 @@ describe('sandbox: expiry and reports', () => {
     );
   });
 
-  it('says so when the recipient’s mailbox is disabled', async () => {
+  it('says in the REPORT if the recipient’s mailbox is disabled', async () => {
     const sandbox = await sandboxFor();
     await send(sandbox);
     sandbox.setMailboxActive('X26ABC2', false);
@@ -98,7 +98,7 @@ describe('sandbox: expiry and reports', () => {
     assert.deepEqual(await inbox(sandbox, 'X26ABC1'), []);
   });
 
-  it('reports an acknowledged message never, and a report about a report never', async () => {
+  it('never reports an acknowledged message or a REPORT', async () => {
     const sandbox = await sandboxFor();
     await acknowledge(sandbox, await send(sandbox));
     await send(sandbox);
@@ -120,7 +120,7 @@ describe('sandbox: expiry and reports', () => {
     assert.deepEqual(await inbox(sandbox), []);
   });
 
-  it('after thirty days has forgotten the message', async () => {
+  it('forgets the message after thirty days', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox);
     sandbox.clock.advance(30 * DAY - MINUTE);
@@ -130,7 +130,7 @@ describe('sandbox: expiry and reports', () => {
     assert.equal((await track(sandbox, id)).status, 404);
   });
 
-  it('reports although the clock jumps over all of it at once', async () => {
+  it('reports even if the clock jumps over all of it at once', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox);
     sandbox.clock.advance(40 * DAY);
@@ -138,7 +138,7 @@ describe('sandbox: expiry and reports', () => {
     assert.equal((await download(sandbox, id)).status, 404);
   });
 
-  it('expires only what is due', async () => {
+  it('expires only messages that are due', async () => {
     const sandbox = await sandboxFor();
     await send(sandbox);
     sandbox.clock.advance(DAY);
@@ -149,7 +149,7 @@ describe('sandbox: expiry and reports', () => {
     assert.deepEqual(await inbox(sandbox), []);
   });
 
-  it('refuses a time that is none', async () => {
+  it('refuses an invalid time', async () => {
     const sandbox = await sandboxFor();
     assert.throws(() => sandbox.clock.set(new Date('never')), /no time/);
     assert.throws(() => sandbox.clock.advance(Number.NaN), /cannot be moved/);
@@ -157,7 +157,7 @@ describe('sandbox: expiry and reports', () => {
     assert.ok(Math.abs(sandbox.clock.now().getTime() - Date.now()) < 1000);
   });
 
-  it('remembers a bounded number of finished messages and all that are not finished', async () => {
+  it('remembers a bounded number of finished messages and every unfinished one', async () => {
     const sandbox = await sandboxFor({ maxFinishedMessages: 2 });
     const waiting = await send(sandbox);
     const ids = [];
@@ -173,7 +173,7 @@ describe('sandbox: expiry and reports', () => {
     assert.equal((await track(sandbox, ids[0] ?? '')).status, 404);
   });
 
-  it('keeps no local id of a message that it has forgotten', async () => {
+  it('forgets the local id of a forgotten message', async () => {
     const messages = new Messages(new BodyStore());
     const details = { workflowId: 'W', localId: 'L' } as Message['details'];
     const message: Message = {

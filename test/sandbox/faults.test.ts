@@ -5,7 +5,7 @@ import { acknowledge, call, download, inbox, post, sandboxFor, send, token } fro
 const INBOX = '/messageexchange/X26ABC1/inbox';
 
 describe('sandbox: faults on demand', () => {
-  it('answers a status instead of acting, once by default', async () => {
+  it('returns a status instead of acting, once by default', async () => {
     const sandbox = await sandboxFor();
     sandbox.fault({
       operation: 'send_message',
@@ -17,7 +17,7 @@ describe('sandbox: faults on demand', () => {
     assert.equal((await post(sandbox)).status, 202);
   });
 
-  it('answers a status after the request took effect', async () => {
+  it('returns a status after the request took effect', async () => {
     const sandbox = await sandboxFor();
     sandbox.fault({ operation: 'send_message', effect: { kind: 'status', status: 502, body: 'lost', after: true } });
     const struck = await post(sandbox);
@@ -44,7 +44,7 @@ describe('sandbox: faults on demand', () => {
     assert.equal(sandbox.messages()[0]?.status, 'acknowledged');
   });
 
-  it('delays a request and then does it', async () => {
+  it('delays a request and then executes it', async () => {
     const sandbox = await sandboxFor();
     sandbox.fault({ operation: 'list_messages', effect: { kind: 'delay', ms: 120 } });
     const start = performance.now();
@@ -52,7 +52,7 @@ describe('sandbox: faults on demand', () => {
     assert.ok(performance.now() - start >= 115);
   });
 
-  it('breaks a download off after so many bytes, with its full length announced', async () => {
+  it('breaks off a download after a number of bytes, with its full length announced', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, { body: Buffer.alloc(200_000, 'x') });
     for (const bytes of [0, 1000, 150_000]) {
@@ -82,7 +82,7 @@ describe('sandbox: faults on demand', () => {
     assert.throws(() => gunzipSync(bad.body));
   });
 
-  it('strikes the operation, mailbox and number of times that were asked for', async () => {
+  it('applies to the chosen operation and mailbox, the chosen number of times', async () => {
     const sandbox = await sandboxFor();
     const effect = { kind: 'status', status: 500 } as const;
     const statuses = async (mailboxId: string, count: number): Promise<number[]> => {
@@ -104,7 +104,7 @@ describe('sandbox: faults on demand', () => {
     assert.deepEqual(await statuses('X26ABC2', 3), [200, 200, 200]);
   });
 
-  it('lets the first of several faults strike', async () => {
+  it('applies the first of several faults', async () => {
     const sandbox = await sandboxFor();
     for (const status of [501, 502]) sandbox.fault({ operation: 'list_messages', effect: { kind: 'status', status } });
     const seen = [];
@@ -112,7 +112,7 @@ describe('sandbox: faults on demand', () => {
     assert.deepEqual(seen, [501, 502, 200]);
   });
 
-  it('uses the token of a struck request up', async () => {
+  it('uses up the token of an affected request', async () => {
     const sandbox = await sandboxFor();
     sandbox.fault({ operation: 'list_messages', effect: { kind: 'status', status: 503 } });
     const headers = { Authorization: token('X26ABC1') };
@@ -120,7 +120,7 @@ describe('sandbox: faults on demand', () => {
     assert.equal((await call(sandbox, INBOX, { headers })).status, 403);
   });
 
-  it('spares the health and admin endpoints, and strikes the lookups', async () => {
+  it('leaves out the health and admin endpoints, and applies to the lookups', async () => {
     const sandbox = await sandboxFor({ admin: true });
     sandbox.fault({ operation: '*', times: Infinity, effect: { kind: 'status', status: 500 } });
     assert.equal((await call(sandbox, '/health')).status, 200);
@@ -128,7 +128,7 @@ describe('sandbox: faults on demand', () => {
     assert.equal((await call(sandbox, '/messageexchange/workflowsearch/W')).status, 500);
   });
 
-  it('refuses a fault that makes no sense', async () => {
+  it('refuses an invalid fault', async () => {
     const sandbox = await sandboxFor();
     const effect = { kind: 'status', status: 500 } as const;
     assert.throws(() => sandbox.fault({ operation: '', effect }), /operation/);

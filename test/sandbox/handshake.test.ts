@@ -5,7 +5,7 @@ const PATH = '/messageexchange/X26ABC1';
 const CLIENT = { 'mex-ClientVersion': 'test==1', 'mex-OSName': 'Linux', 'mex-OSVersion': '#1' };
 
 describe('sandbox: handshake and the Accept header', () => {
-  it('answers a handshake in version 1 with the mailbox, and in version 2 with nothing', async () => {
+  it('returns the mailbox in version 1, and an empty body in version 2', async () => {
     const sandbox = await sandboxFor();
     const first = await call(sandbox, PATH, { method: 'POST', as: 'X26ABC1', version: 1, headers: CLIENT });
     assert.deepEqual([first.status, first.json()], [200, { mailboxId: 'X26ABC1' }]);
@@ -13,18 +13,18 @@ describe('sandbox: handshake and the Accept header', () => {
     assert.deepEqual([second.status, second.body.length], [200, 0]);
   });
 
-  it('wants client version, system and its version', async () => {
+  it('requires the client version, the system and its version', async () => {
     const sandbox = await sandboxFor();
     for (const name of Object.keys(CLIENT)) {
       const headers = Object.fromEntries(Object.entries(CLIENT).filter(([key]) => key !== name));
-      const reply = await call(sandbox, PATH, { method: 'POST', as: 'X26ABC1', headers });
-      assert.equal(reply.status, 400, name);
-      const [problem] = reply.json()['detail'] as Array<{ loc: string[]; msg: string; type: string }>;
+      const response = await call(sandbox, PATH, { method: 'POST', as: 'X26ABC1', headers });
+      assert.equal(response.status, 400, name);
+      const [problem] = response.json()['detail'] as Array<{ loc: string[]; msg: string; type: string }>;
       assert.deepEqual(problem, { loc: ['header', name.toLowerCase()], msg: 'Field required', type: 'missing' });
     }
   });
 
-  it('takes no GET for a handshake unless the test endpoints are on', async () => {
+  it('refuses a handshake by GET unless the test endpoints are enabled', async () => {
     const strict = await sandboxFor();
     const refused = await call(strict, PATH, { as: 'X26ABC1', headers: CLIENT });
     assert.deepEqual([refused.status, refused.headers.allow], [405, 'POST']);
@@ -32,11 +32,11 @@ describe('sandbox: handshake and the Accept header', () => {
     assert.equal((await call(lenient, PATH, { as: 'X26ABC1', headers: CLIENT })).status, 200);
   });
 
-  it('answers version 1 and 2 by the Accept header, in their media types', async () => {
+  it('returns version 1 or 2 by the Accept header, in its media type', async () => {
     const sandbox = await sandboxFor();
     const typeFor = async (accept: string): Promise<string | undefined> => {
-      const reply = await call(sandbox, `${PATH}/inbox`, { as: 'X26ABC1', headers: { Accept: accept } });
-      return reply.headers['content-type'];
+      const response = await call(sandbox, `${PATH}/inbox`, { as: 'X26ABC1', headers: { Accept: accept } });
+      return response.headers['content-type'];
     };
     assert.equal(await typeFor(V2), V2);
     assert.equal(await typeFor('Application/VND.mesh.V2+json; charset=utf-8'), V2);
@@ -51,22 +51,22 @@ describe('sandbox: handshake and the Accept header', () => {
       'application/vnd.mesh.v0+json',
       'application/vnd.mesh+json',
     ]) {
-      const reply = await call(sandbox, `${PATH}/inbox`, { as: 'X26ABC1', headers: { Accept: accept } });
-      assert.equal(reply.status, 400, accept);
-      assert.match(String(reply.json()['errorDescription']), /Accept/);
+      const response = await call(sandbox, `${PATH}/inbox`, { as: 'X26ABC1', headers: { Accept: accept } });
+      assert.equal(response.status, 400, accept);
+      assert.match(String(response.json()['errorDescription']), /Accept/);
     }
   });
 
-  it('answers 404 for a path and 405 for a method that it does not have', async () => {
+  it('returns 404 for an unknown path and 405 for an unknown method', async () => {
     const sandbox = await sandboxFor();
     assert.equal((await call(sandbox, '/messageexchange/X26ABC1/nothing', { as: 'X26ABC1' })).status, 404);
     assert.equal((await call(sandbox, '/', {})).status, 404);
     assert.equal((await call(sandbox, '/messageexchange/%E0%A4%A/inbox', { as: 'X26ABC1' })).status, 404);
-    const reply = await call(sandbox, `${PATH}/inbox`, { method: 'DELETE', as: 'X26ABC1' });
-    assert.deepEqual([reply.status, reply.headers.allow], [405, 'GET']);
+    const response = await call(sandbox, `${PATH}/inbox`, { method: 'DELETE', as: 'X26ABC1' });
+    assert.deepEqual([response.status, response.headers.allow], [405, 'GET']);
   });
 
-  it('gives signs of life without a token', async () => {
+  it('has health checks without a token', async () => {
     const sandbox = await sandboxFor();
     for (const path of [
       '/health',
@@ -76,8 +76,8 @@ describe('sandbox: handshake and the Accept header', () => {
       '/messageexchange/_ping',
       '/messageexchange/deepping',
     ]) {
-      const reply = await call(sandbox, path);
-      assert.deepEqual([reply.status, reply.json()['status']], [200, 'running'], path);
+      const response = await call(sandbox, path);
+      assert.deepEqual([response.status, response.json()['status']], [200, 'running'], path);
     }
   });
 });

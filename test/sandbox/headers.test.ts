@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { download, errorOf, post, raw, sandboxFor, send, token } from './support';
 
-/** Limits of mesh-api.yaml, send_message; the last three as the NHS's sandbox has them. */
+/** The limits of mesh-api.yaml, send_message; the last three are the NHS sandbox's. */
 const LIMITS: Array<[string, number]> = [
   ['Mex-To', 100],
   ['Mex-WorkflowID', 300],
@@ -17,21 +17,21 @@ const LIMITS: Array<[string, number]> = [
 
 describe('sandbox: headers of a message', () => {
   for (const [name, limit] of LIMITS) {
-    it(`takes at most ${limit} characters of ${name}`, async () => {
+    it(`accepts at most ${limit} characters of ${name}`, async () => {
       const sandbox = await sandboxFor();
-      const reply = await post(sandbox, { headers: { [name]: 'A'.repeat(limit + 1) } });
-      const [problem] = reply.json()['detail'] as Array<{ loc: string[]; type: string }>;
+      const response = await post(sandbox, { headers: { [name]: 'A'.repeat(limit + 1) } });
+      const [problem] = response.json()['detail'] as Array<{ loc: string[]; type: string }>;
       assert.deepEqual(
-        [reply.status, problem?.loc, problem?.type],
+        [response.status, problem?.loc, problem?.type],
         [400, ['header', name.toLowerCase()], 'string_too_long'],
       );
       const fits = await post(sandbox, { headers: { [name]: 'A'.repeat(limit) } });
-      // What is long enough may still be no recipient and no range: 417, and not 400.
+      // A value within the limit may still not be a recipient or a range: 417, and not 400.
       assert.equal(fits.status, name === 'Mex-To' || name === 'Mex-Chunk-Range' ? 417 : 202);
     });
   }
 
-  it('takes a Content-Type of any length', async () => {
+  it('accepts a Content-Type of any length', async () => {
     const sandbox = await sandboxFor();
     assert.equal((await post(sandbox, { headers: { 'Content-Type': `text/x;${'a'.repeat(500)}` } })).status, 202);
   });
@@ -40,9 +40,9 @@ describe('sandbox: headers of a message', () => {
     const sandbox = await sandboxFor();
     for (const name of ['Mex-To', 'Mex-WorkflowID', 'Mex-Content-Checksum']) {
       for (const url of ['http://x', 'HTTPS://x']) {
-        const reply = await post(sandbox, { version: 1, headers: { [name]: url } });
-        const { errorEvent, errorCode, fields } = reply.json();
-        assert.deepEqual([reply.status, errorEvent, errorCode, fields], [400, 'TRANSFER', '06', [name]]);
+        const response = await post(sandbox, { version: 1, headers: { [name]: url } });
+        const { errorEvent, errorCode, fields } = response.json();
+        assert.deepEqual([response.status, errorEvent, errorCode, fields], [400, 'TRANSFER', '06', [name]]);
       }
     }
     assert.equal((await post(sandbox, { headers: { 'Mex-Subject': 'http://x' } })).status, 202);
@@ -50,24 +50,25 @@ describe('sandbox: headers of a message', () => {
 
   it('refuses a tab in a header: 400 TRANSFER/06', async () => {
     const sandbox = await sandboxFor();
-    const reply = await post(sandbox, { headers: { 'Mex-Subject': 'a\tb' } });
-    assert.deepEqual([reply.status, ...errorOf(reply).slice(0, 2)], [400, 'TRANSFER', '06']);
+    const response = await post(sandbox, { headers: { 'Mex-Subject': 'a\tb' } });
+    assert.deepEqual([response.status, ...errorOf(response).slice(0, 2)], [400, 'TRANSFER', '06']);
   });
 
   it('refuses every other control character in a header: 400', async () => {
     const sandbox = await sandboxFor();
     for (const code of [0, 1, 7, 8, 11, 12, 14, 27, 31, 127]) {
-      const answer = await raw(
+      const response = await raw(
         sandbox,
-        `POST /messageexchange/X26ABC1/outbox HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: ${token('X26ABC1')}\r\n` +
-          `Mex-To: X26ABC2\r\nMex-WorkflowID: W\r\nMex-Subject: a${String.fromCharCode(code)}b\r\nContent-Length: 1\r\n\r\nx`,
+        'POST /messageexchange/X26ABC1/outbox HTTP/1.1\r\nHost: x\r\nConnection: close\r\n' +
+          `Authorization: ${token('X26ABC1')}\r\nMex-To: X26ABC2\r\nMex-WorkflowID: W\r\n` +
+          `Mex-Subject: a${String.fromCharCode(code)}b\r\nContent-Length: 1\r\n\r\nx`,
       );
-      assert.match(answer, /^HTTP\/1.1 400 [^]*"errorCode":"06"/, `U+${code.toString(16)}`);
+      assert.match(response, /^HTTP\/1.1 400 [^]*"errorCode":"06"/, `U+${code.toString(16)}`);
     }
     assert.deepEqual(sandbox.messages(), []);
   });
 
-  it('takes letters, digits, space, colon, hyphen and slash in a checksum, and nothing else', async () => {
+  it('accepts only letters, digits, space, colon, hyphen and slash in a checksum', async () => {
     const sandbox = await sandboxFor();
     for (const checksum of ['b10a8db1', 'sha256: b10a-8db1', 'sha256/b10']) {
       assert.equal((await post(sandbox, { headers: { 'Mex-Content-Checksum': checksum } })).status, 202, checksum);
@@ -77,7 +78,7 @@ describe('sandbox: headers of a message', () => {
     }
   });
 
-  it('hands every header on to the recipient, bytes above 0x7f too', async () => {
+  it('passes every header on to the recipient, with bytes above 0x7f', async () => {
     const sandbox = await sandboxFor();
     sandbox.clock.set(new Date('2026-01-31T12:00:00.000Z'));
     const given = {

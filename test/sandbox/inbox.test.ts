@@ -17,13 +17,13 @@ interface Page {
 }
 
 async function page(sandbox: Sandbox, path = PATH): Promise<Page> {
-  const reply = await call(sandbox, path, { as: 'X26ABC2' });
-  assert.equal(reply.status, 200, reply.body.toString());
-  return reply.json() as unknown as Page;
+  const response = await call(sandbox, path, { as: 'X26ABC2' });
+  assert.equal(response.status, 200, response.body.toString());
+  return response.json() as unknown as Page;
 }
 
 describe('sandbox: inbox', () => {
-  it('lists in version 2 with links and count, in version 1 the messages alone', async () => {
+  it('lists messages with links and a count in version 2, and messages alone in version 1', async () => {
     const sandbox = await sandboxFor();
     const ids = await fill(sandbox, 3);
     assert.deepEqual(await page(sandbox), { messages: ids, links: { self: PATH }, approx_inbox_count: 3 });
@@ -31,7 +31,7 @@ describe('sandbox: inbox', () => {
     assert.deepEqual(first.json(), { messages: ids });
   });
 
-  it('is empty at first, and nobody else’s', async () => {
+  it('is empty at first, and closed to other mailboxes', async () => {
     const sandbox = await sandboxFor();
     await send(sandbox);
     assert.deepEqual(await inbox(sandbox, 'X26ABC1'), []);
@@ -61,7 +61,7 @@ describe('sandbox: inbox', () => {
     assert.equal((await page(sandbox, `${PATH}?max_results=10`)).links.next, undefined);
   });
 
-  it('goes on where it was although the messages of the last page were acknowledged', async () => {
+  it('continues at its position although the messages of the last page were acknowledged', async () => {
     const sandbox = await sandboxFor();
     const ids = await fill(sandbox, 12);
     const { messages, links } = await page(sandbox, `${PATH}?max_results=10`);
@@ -73,11 +73,11 @@ describe('sandbox: inbox', () => {
     const sandbox = await sandboxFor();
     const ids = await fill(sandbox, 12);
     const query = `?max_results=10&continue_from=${ids[9]}`;
-    const reply = await call(sandbox, PATH + query, { as: 'X26ABC2', version: 1 });
-    assert.deepEqual(reply.json(), { messages: ids.slice(10) });
+    const response = await call(sandbox, PATH + query, { as: 'X26ABC2', version: 1 });
+    assert.deepEqual(response.json(), { messages: ids.slice(10) });
   });
 
-  it('lists 500 without max_results, in both versions', async function () {
+  it('lists 500 messages without max_results, in both versions', async function () {
     const sandbox = await sandboxFor();
     await Promise.all(Array.from({ length: 501 }, () => send(sandbox)));
     const { messages, links } = await page(sandbox);
@@ -88,7 +88,7 @@ describe('sandbox: inbox', () => {
     assert.equal((first.json()['messages'] as string[]).length, 500);
   });
 
-  it('takes max_results from 10 to 5000', async () => {
+  it('accepts max_results from 10 to 5000', async () => {
     const sandbox = await sandboxFor();
     const statuses = [];
     for (const max of ['9', '10', '5000', '5001', 'x', '', '-10', '1e3']) {
@@ -97,7 +97,7 @@ describe('sandbox: inbox', () => {
     assert.deepEqual(statuses, [400, 200, 200, 400, 400, 400, 400, 400]);
   });
 
-  it('refuses a continue_from that it did not give to this mailbox', async () => {
+  it('refuses a continue_from that it did not return to this mailbox', async () => {
     const sandbox = await sandboxFor();
     await fill(sandbox, 11);
     const { links } = await page(sandbox, `${PATH}?max_results=10`);
@@ -142,14 +142,14 @@ describe('sandbox: inbox', () => {
     );
   });
 
-  it('takes a workflow filter of 2 to 255 characters', async () => {
+  it('accepts a workflow filter of 2 to 255 characters', async () => {
     const sandbox = await sandboxFor();
     const status = async (length: number): Promise<number> =>
       (await call(sandbox, `${PATH}?workflow_filter=${'W'.repeat(length)}`, { as: 'X26ABC2' })).status;
     assert.deepEqual([await status(1), await status(2), await status(255), await status(256)], [400, 200, 200, 400]);
   });
 
-  it('counts what is in the inbox', async () => {
+  it('counts the messages in the inbox', async () => {
     const sandbox = await sandboxFor();
     await fill(sandbox, 2);
     const path = '/messageexchange/X26ABC2/count';

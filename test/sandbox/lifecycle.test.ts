@@ -15,19 +15,19 @@ describe('sandbox: starting, closing, logging', () => {
     assert.notEqual(one.url, two.url);
   });
 
-  it('says so when the port is taken or the address is not ours', async () => {
+  it('reports a port that is taken and an address of another machine', async () => {
     const sandbox = await sandboxFor();
     const port = Number(new URL(sandbox.url).port);
     await assert.rejects(sandboxFor({ port }), { code: 'MESH_CONFIGURATION', message: /EADDRINUSE/ });
     await assert.rejects(sandboxFor({ host: '192.0.2.1' }), { code: 'MESH_CONFIGURATION', message: /192\.0\.2\.1/ });
   });
 
-  it('refuses an empty shared key and a limit of nothing', async () => {
+  it('refuses an empty shared key and a limit of 0', async () => {
     await assert.rejects(sandboxFor({ sharedKey: '' }), { code: 'MESH_CONFIGURATION' });
     await assert.rejects(sandboxFor({ maxRequestBytes: 0 }), { code: 'MESH_CONFIGURATION' });
   });
 
-  it('closes at once, although connections are open and a request is being delayed', async () => {
+  it('closes at once with open connections and a delayed request', async () => {
     const sandbox = await startSandbox({ protocol: 'http' });
     sandbox.fault({ operation: 'list_messages', effect: { kind: 'delay', ms: 60_000 } });
     const delayed = call(sandbox, '/messageexchange/X26ABC1/inbox', { as: 'X26ABC1' });
@@ -101,39 +101,39 @@ describe('sandbox: starting, closing, logging', () => {
     assert.equal(new RequestLog().list().length, 0);
   });
 
-  it('gives copies of its mailboxes', async () => {
+  it('returns copies of its mailboxes', async () => {
     const sandbox = await sandboxFor();
     const [first] = sandbox.mailboxes;
     if (first) first.password = 'changed';
     assert.equal((await call(sandbox, '/messageexchange/X26ABC1/inbox', { as: 'X26ABC1' })).status, 200);
   });
 
-  it('answers on a connection that stays open, also after a refusal of an upload', async () => {
+  it('keeps the connection open, also after it refused an upload', async () => {
     const sandbox = await sandboxFor();
     const head = (method: string, path: string): string =>
       `${method} ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: ${token('X26ABC1')}\r\n`;
     const refused = `${head('POST', '/messageexchange/X26ABC2/outbox')}Content-Length: 5\r\n\r\nhello`;
     const good = `${head('GET', '/messageexchange/X26ABC1/inbox')}Connection: close\r\n\r\n`;
-    const answers = await raw(sandbox, refused + good);
-    assert.deepEqual(answers.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 403', 'HTTP/1.1 200']);
+    const responses = await raw(sandbox, refused + good);
+    assert.deepEqual(responses.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 403', 'HTTP/1.1 200']);
   });
 
-  it('answers a refused upload when all of it has come', async () => {
+  it('responds to a refused upload once all of it has arrived', async () => {
     const sandbox = await sandboxFor();
     const { hostname, port } = new URL(sandbox.url);
     const socket = connect(Number(port), hostname);
-    let answer = '';
-    socket.on('data', (data) => (answer += data.toString()));
+    let received = '';
+    socket.on('data', (data) => (received += data.toString()));
     socket.write('POST /messageexchange/X26ABC1/outbox HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello');
     await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.equal(answer, '');
+    assert.equal(received, '');
     socket.write('hello');
     await once(socket, 'data');
-    assert.match(answer, /^HTTP\/1\.1 403 /);
+    assert.match(received, /^HTTP\/1\.1 403 /);
     socket.destroy();
   });
 
-  it('answers headers that are too many with 431', async () => {
+  it('returns 431 for too many headers', async () => {
     const sandbox = await sandboxFor();
     assert.match(
       await raw(sandbox, `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`),
@@ -142,7 +142,7 @@ describe('sandbox: starting, closing, logging', () => {
     assert.match(await raw(sandbox, 'no http at all\r\n\r\n'), /^HTTP\/1.1 400 /);
   });
 
-  it('survives a client that goes away in the middle of a download', async () => {
+  it('survives a client that disconnects in the middle of a download', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, { body: Buffer.alloc(20_000_000) });
     const { hostname, port } = new URL(sandbox.url);

@@ -7,12 +7,12 @@ const search = (workflow: string): string => `/messageexchange/workflowsearch/${
 describe('sandbox: lookup', () => {
   it('finds mailboxes by ODS code and workflow without a token', async () => {
     const sandbox = await sandboxFor();
-    const reply = await call(sandbox, endpoint('X26', 'TEST_WORKFLOW'));
-    assert.deepEqual([reply.status, reply.headers['content-type']], [200, V2]);
-    assert.deepEqual(reply.json(), { results: [{ mailbox_id: 'X26ABC2', mailbox_name: 'TESTMB2' }] });
+    const response = await call(sandbox, endpoint('X26', 'TEST_WORKFLOW'));
+    assert.deepEqual([response.status, response.headers['content-type']], [200, V2]);
+    assert.deepEqual(response.json(), { results: [{ mailbox_id: 'X26ABC2', mailbox_name: 'TESTMB2' }] });
   });
 
-  it('answers version 1 with a query id, and address, description and type', async () => {
+  it('returns a query id, and address, description and type, in version 1', async () => {
     const sandbox = await sandboxFor();
     const { query_id: id, results } = (
       await call(sandbox, endpoint('x27', 'TEST_WORKFLOW_ACK'), { version: 1 })
@@ -21,7 +21,7 @@ describe('sandbox: lookup', () => {
     assert.deepEqual(results, [{ address: 'X26ABC3', description: 'TESTMB3', endpoint_type: 'MESH' }]);
   });
 
-  it('finds nothing for an unknown ODS code or workflow: an empty list', async () => {
+  it('returns an empty list for an unknown ODS code or workflow', async () => {
     const sandbox = await sandboxFor();
     for (const path of [
       endpoint('X99', 'TEST_WORKFLOW'),
@@ -48,18 +48,18 @@ describe('sandbox: lookup', () => {
     }
   });
 
-  it('takes no notice of a token', async () => {
+  it('ignores a token', async () => {
     const sandbox = await sandboxFor();
     const headers = { Authorization: token('X26ABC1', { password: 'wrong' }) };
     assert.equal((await call(sandbox, search('TEST_WORKFLOW'), { headers })).status, 200);
   });
 
-  it('finds mailboxes and workflows that it was given', async () => {
+  it('finds configured mailboxes and workflows', async () => {
     const sandbox = await sandboxFor({
       mailboxes: [{ mailboxId: 'm1', password: 'p', odsCode: 'A1', name: 'One' }],
       workflows: [{ workflowId: 'A/B C', senders: [], receivers: ['M1', 'GONE'] }],
     });
-    const reply = await call(sandbox, endpoint('A1', 'A%2FB%20C'));
-    assert.deepEqual(reply.json(), { results: [{ mailbox_id: 'M1', mailbox_name: 'One' }] });
+    const response = await call(sandbox, endpoint('A1', 'A%2FB%20C'));
+    assert.deepEqual(response.json(), { results: [{ mailbox_id: 'M1', mailbox_name: 'One' }] });
   });
 });

@@ -23,7 +23,7 @@ describe('sandbox: mailbox and workflow files', () => {
     return path;
   }
 
-  it('begins with the mailboxes and workflows of the NHS’s sandbox', () => {
+  it('has the NHS sandbox’s mailboxes and workflows by default', () => {
     assert.deepEqual(
       DEFAULT_MAILBOXES.map(({ mailboxId, password, odsCode }) => [mailboxId, password, odsCode]),
       [
@@ -40,7 +40,8 @@ describe('sandbox: mailbox and workflow files', () => {
 
   it('reads the field names of the NHS’s sandbox, and skips empty lines', async () => {
     const path = await file(
-      '\uFEFF{"mailbox_id": "A1", "mailbox_name": "Name", "billing_entity": "England", "ods_code": "O", "org_code": "G", "org_name": "N", "password": "p", "active": false}\r',
+      '\uFEFF{"mailbox_id": "A1", "mailbox_name": "Name", "billing_entity": "England", "ods_code": "O", ' +
+        '"org_code": "G", "org_name": "N", "password": "p", "active": false}\r',
       '',
       '{"mailbox_id": "A2", "password": "p", "ods_code": null, "unknown": 1}',
       '',
@@ -60,7 +61,7 @@ describe('sandbox: mailbox and workflow files', () => {
     ]);
   });
 
-  it('names the line that is wrong, and never repeats it', async () => {
+  it('names an invalid line, and never repeats it', async () => {
     const good = '{"mailbox_id": "A1", "password": "secret"}';
     const wrong: Array<[string, RegExp]> = [
       ['{"mailbox_id": "A1", "password": secret}', /line 3: this is no JSON/],
@@ -85,11 +86,11 @@ describe('sandbox: mailbox and workflow files', () => {
     await assert.rejects(readWorkflowFile(await file('{"workflow_id": "W", "senders": "A1"}')), /line 1: senders/);
   });
 
-  it('says which file cannot be read', async () => {
+  it('names a file that cannot be read', async () => {
     await assert.rejects(readMailboxFile(join(folder, 'none')), /none cannot be read \(ENOENT\)/);
   });
 
-  it('does not start with a mailbox that is there twice, impossible, or without a password', async () => {
+  it('does not start with a mailbox that is listed twice, malformed or without a password', async () => {
     const start = (...mailboxes: Array<{ mailboxId: string; password: string }>): Promise<unknown> =>
       startSandbox({ protocol: 'http', mailboxes });
     await assert.rejects(start({ mailboxId: 'A1', password: 'p' }, { mailboxId: 'a1', password: 'p' }), /twice/);

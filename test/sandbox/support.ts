@@ -1,4 +1,4 @@
-/** A hand-made MESH client, as small as it can be: the sandbox is tested over real connections, without our own client. */
+/** A minimal MESH client: the sandbox is tested over real connections, without our own client. */
 import { randomUUID } from 'node:crypto';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -6,8 +6,8 @@ import { connect } from 'node:net';
 import { createHmac } from 'node:crypto';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../lib/sandbox';
 
-/** An answer, whole. */
-export interface Reply {
+/** A complete response. */
+export interface HttpResponse {
   status: number;
   headers: IncomingHttpHeaders;
   body: Buffer;
@@ -19,9 +19,9 @@ export interface Call {
   method?: string;
   headers?: Record<string, string>;
   body?: Uint8Array | string;
-  /** 1 or 2 (default 2): the Accept header, unless headers give one. */
+  /** 1 or 2 (default 2), for the Accept header, unless `headers` has one. */
   version?: 1 | 2;
-  /** A token of this mailbox. */
+  /** Sends a token of this mailbox. */
   as?: string;
   token?: TokenParts;
   tls?: { ca?: string | undefined; cert?: string; key?: string };
@@ -38,7 +38,7 @@ export interface TokenParts {
 export const V2 = 'application/vnd.mesh.v2+json';
 export const V1 = 'application/vnd.mesh.v1+json';
 
-/** Made by hand from mesh-api.yaml, and not by lib/protocol: one mistake must not hide the other. */
+/** Makes a token from mesh-api.yaml, without lib/protocol: one mistake must not hide another. */
 export function token(mailboxId: string, parts: TokenParts = {}): string {
   const { password = 'password', sharedKey = 'TestKey', nonce = randomUUID(), count = 1, time = new Date() } = parts;
   const timestamp = time.toISOString().replace(/[-:T]/g, '').slice(0, 12);
@@ -48,8 +48,8 @@ export function token(mailboxId: string, parts: TokenParts = {}): string {
   return `NHSMESH ${mailboxId}:${nonce}:${count}:${timestamp}:${hash}`;
 }
 
-/** One request on a connection of its own. Rejects if the connection breaks before the answer is whole. */
-export function call(sandbox: Sandbox, path: string, options: Call = {}): Promise<Reply> {
+/** Makes one request on its own connection. Rejects if the connection breaks before the response is complete. */
+export function call(sandbox: Sandbox, path: string, options: Call = {}): Promise<HttpResponse> {
   const headers: Record<string, string> = { Accept: options.version === 1 ? V1 : V2, ...options.headers };
   if (options.as !== undefined) {
     headers['Authorization'] ??= token(options.as, { time: sandbox.clock.now(), ...options.token });
@@ -58,7 +58,7 @@ export function call(sandbox: Sandbox, path: string, options: Call = {}): Promis
   return new Promise((resolve, reject) => {
     const make = sandbox.url.startsWith('https') ? httpsRequest : httpRequest;
     const tls = sandbox.url.startsWith('https') ? { ca: sandbox.ca, ...options.tls } : {};
-    // The path is given apart from the URL: parsing would tidy up the hostile ones.
+    // The path is separate from the URL, whose parser would normalise a hostile one.
     const { hostname, port } = new URL(sandbox.url);
     const request = make({
       host: hostname,
@@ -84,12 +84,12 @@ export function call(sandbox: Sandbox, path: string, options: Call = {}): Promis
         });
       });
     });
-    // A text would make Node write the headers in UTF-8 with it, and not in Latin-1.
+    // With a string Node would write the headers in UTF-8, not in Latin-1.
     request.end(options.body === undefined ? undefined : Buffer.from(options.body));
   });
 }
 
-/** Bytes as they are on a plain connection; the answer up to its end. */
+/** Sends raw bytes on a plain connection and returns the whole response. */
 export function raw(sandbox: Sandbox, bytes: Uint8Array | string, { hangUp = false } = {}): Promise<string> {
   const { hostname, port } = new URL(sandbox.url);
   return new Promise((resolve, reject) => {
@@ -97,11 +97,11 @@ export function raw(sandbox: Sandbox, bytes: Uint8Array | string, { hangUp = fal
       if (hangUp) socket.write(bytes, () => setTimeout(() => socket.destroy(), 20));
       else socket.write(bytes);
     });
-    let answer = '';
+    let received = '';
     socket.setEncoding('latin1');
-    socket.on('data', (text: string) => (answer += text));
+    socket.on('data', (text: string) => (received += text));
     socket.on('error', reject);
-    socket.on('close', () => resolve(answer));
+    socket.on('close', () => resolve(received));
   });
 }
 
@@ -114,18 +114,18 @@ export interface Sending {
   headers?: Record<string, string>;
 }
 
-/** send_message from X26ABC1 to X26ABC2, unless told otherwise. */
-export function post(sandbox: Sandbox, sending: Sending = {}): Promise<Reply> {
+/** send_message, by default from X26ABC1 to X26ABC2. */
+export function post(sandbox: Sandbox, sending: Sending = {}): Promise<HttpResponse> {
   const { from = 'X26ABC1', to = 'X26ABC2', workflowId = 'TEST_WORKFLOW', body = 'hello', version = 2 } = sending;
   const headers = { 'Mex-To': to, 'Mex-WorkflowID': workflowId, ...sending.headers };
   return call(sandbox, `/messageexchange/${from}/outbox`, { method: 'POST', as: from, body, version, headers });
 }
 
-/** The same, and its message id. */
+/** Sends a message like {@link post} and returns its id. */
 export async function send(sandbox: Sandbox, sending: Sending = {}): Promise<string> {
-  const reply = await post(sandbox, { ...sending, version: 2 });
-  if (reply.status !== 202) throw new Error(`${reply.status} ${reply.body.toString()}`);
-  return String(reply.json()['message_id']);
+  const response = await post(sandbox, { ...sending, version: 2 });
+  if (response.status !== 202) throw new Error(`${response.status} ${response.body.toString()}`);
+  return String(response.json()['message_id']);
 }
 
 /** send_chunk `chunk` of `total`. */
@@ -135,43 +135,43 @@ export function postChunk(
   chunk: number,
   total: number,
   options: { body?: Uint8Array | string; from?: string; headers?: Record<string, string>; version?: 1 | 2 } = {},
-): Promise<Reply> {
+): Promise<HttpResponse> {
   const { body = `chunk ${chunk}`, from = 'X26ABC1', version = 2 } = options;
   const headers = { 'Mex-Chunk-Range': `${chunk}:${total}`, ...options.headers };
   const path = `/messageexchange/${from}/outbox/${messageId}/${chunk}`;
   return call(sandbox, path, { method: 'POST', as: from, body, headers, version });
 }
 
-/** The ids in an inbox. */
+/** Returns the ids in an inbox. */
 export async function inbox(sandbox: Sandbox, mailboxId = 'X26ABC2', query = ''): Promise<string[]> {
-  const reply = await call(sandbox, `/messageexchange/${mailboxId}/inbox${query}`, { as: mailboxId });
-  return reply.json()['messages'] as string[];
+  const response = await call(sandbox, `/messageexchange/${mailboxId}/inbox${query}`, { as: mailboxId });
+  return response.json()['messages'] as string[];
 }
 
-export function download(sandbox: Sandbox, messageId: string, options: Call = {}): Promise<Reply> {
+export function download(sandbox: Sandbox, messageId: string, options: Call = {}): Promise<HttpResponse> {
   return call(sandbox, `/messageexchange/X26ABC2/inbox/${messageId}`, { as: 'X26ABC2', ...options });
 }
 
-export function acknowledge(sandbox: Sandbox, messageId: string, options: Call = {}): Promise<Reply> {
+export function acknowledge(sandbox: Sandbox, messageId: string, options: Call = {}): Promise<HttpResponse> {
   const path = `/messageexchange/${options.as ?? 'X26ABC2'}/inbox/${messageId}/status/acknowledged`;
   return call(sandbox, path, { method: 'PUT', as: 'X26ABC2', ...options });
 }
 
-export function track(sandbox: Sandbox, messageId: string, options: Call = {}): Promise<Reply> {
+export function track(sandbox: Sandbox, messageId: string, options: Call = {}): Promise<HttpResponse> {
   const path = `/messageexchange/${options.as ?? 'X26ABC1'}/outbox/tracking?messageID=${messageId}`;
   return call(sandbox, path, { as: 'X26ABC1', ...options });
 }
 
-/** The error of version 2: [event, code, words]. */
-export function errorOf(reply: Reply): [string, string, string] {
-  const [first] = reply.json()['detail'] as Array<{ event: string; code: string; msg: string }>;
+/** Returns the error of version 2: event, code, description. */
+export function errorOf(response: HttpResponse): [string, string, string] {
+  const [first] = response.json()['detail'] as Array<{ event: string; code: string; msg: string }>;
   if (!first) throw new Error('no detail');
   return [first.event, first.code, first.msg];
 }
 
 const started: Sandbox[] = [];
 
-/** A sandbox over plain HTTP, closed after the test. */
+/** Starts a sandbox over plain HTTP, closed after the test. */
 export async function sandboxFor(options: SandboxOptions = {}): Promise<Sandbox> {
   const sandbox = await startSandbox({ protocol: 'http', ...options });
   started.push(sandbox);

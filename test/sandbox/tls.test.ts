@@ -3,14 +3,15 @@ import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:tls';
 import { makeCertificateAuthority } from '../../lib/sandbox/certificates';
 import type { Sandbox, SandboxOptions } from '../../lib/sandbox';
-import { call, download, errorOf, sandboxFor, send, type Call, type Reply } from './support';
+import { call, download, errorOf, sandboxFor, send, type Call, type HttpResponse } from './support';
 
 const INBOX = '/messageexchange/X26ABC1/inbox';
 const httpsSandbox = (options: SandboxOptions = {}): Promise<Sandbox> => sandboxFor({ protocol: 'https', ...options });
-const list = (sandbox: Sandbox, tls: Call['tls'] = {}): Promise<Reply> => call(sandbox, INBOX, { as: 'X26ABC1', tls });
+const list = (sandbox: Sandbox, tls: Call['tls'] = {}): Promise<HttpResponse> =>
+  call(sandbox, INBOX, { as: 'X26ABC1', tls });
 
 describe('sandbox: TLS', () => {
-  it('is reached over https by a client that trusts its CA, and by no other', async () => {
+  it('can be reached over https only by a client that trusts its CA', async () => {
     const sandbox = await httpsSandbox();
     assert.match(sandbox.url, /^https:\/\/127\.0\.0\.1:\d+$/);
     assert.equal((await list(sandbox)).status, 200);
@@ -19,7 +20,7 @@ describe('sandbox: TLS', () => {
     await assert.rejects(list(sandbox, { ca }), /certificate|signature/i);
   });
 
-  it('has a certificate for localhost, 127.0.0.1 and ::1, and makes a new CA each time', async () => {
+  it('has a certificate for localhost, 127.0.0.1 and ::1, from a new CA each time', async () => {
     const [one, two] = [await httpsSandbox(), await httpsSandbox()];
     assert.notEqual(one.ca, two.ca);
     assert.notEqual(one.instance, two.instance);
@@ -36,7 +37,7 @@ describe('sandbox: TLS', () => {
     await assert.rejects(protocol(sandbox, 'TLSv1.1'));
   });
 
-  it('takes clients without a certificate by default, and with one of its own CA', async () => {
+  it('accepts clients without a certificate, or with one of its own CA, by default', async () => {
     const sandbox = await httpsSandbox();
     assert.equal((await list(sandbox)).status, 200);
     assert.equal((await list(sandbox, await sandbox.clientCertificate())).status, 200);
@@ -45,34 +46,34 @@ describe('sandbox: TLS', () => {
   it('refuses an expired client certificate with the reason', async () => {
     const sandbox = await httpsSandbox();
     const expired = await sandbox.clientCertificate({ notAfter: new Date(Date.now() - 1000) });
-    const reply = await list(sandbox, expired);
-    assert.deepEqual([reply.status, /CERT_HAS_EXPIRED/.test(errorOf(reply)[2])], [403, true]);
+    const response = await list(sandbox, expired);
+    assert.deepEqual([response.status, /CERT_HAS_EXPIRED/.test(errorOf(response)[2])], [403, true]);
   });
 
   it('refuses a client certificate of another CA, even of the same name', async () => {
     const sandbox = await httpsSandbox();
     const foreign = await makeCertificateAuthority();
-    const reply = await list(sandbox, await foreign.clientCertificate());
-    assert.deepEqual([reply.status, /refused/.test(errorOf(reply)[2])], [403, true]);
+    const response = await list(sandbox, await foreign.clientCertificate());
+    assert.deepEqual([response.status, /refused/.test(errorOf(response)[2])], [403, true]);
   });
 
-  it('wants a client certificate where it is required, for every path', async () => {
+  it('requires a client certificate for every path if configured', async () => {
     const sandbox = await httpsSandbox({ clientCertificate: 'required' });
-    const reply = await list(sandbox);
-    assert.deepEqual([reply.status, /required/.test(errorOf(reply)[2])], [403, true]);
+    const response = await list(sandbox);
+    assert.deepEqual([response.status, /required/.test(errorOf(response)[2])], [403, true]);
     assert.equal((await call(sandbox, '/messageexchange/workflowsearch/W')).status, 403);
     assert.equal((await list(sandbox, await sandbox.clientCertificate())).status, 200);
     const expired = await sandbox.clientCertificate({ notAfter: new Date(0) });
     assert.equal((await list(sandbox, expired)).status, 403);
   });
 
-  it('looks at no client certificate with none', async () => {
+  it('ignores client certificates in mode none', async () => {
     const sandbox = await httpsSandbox({ clientCertificate: 'none' });
     const foreign = await makeCertificateAuthority();
     assert.equal((await list(sandbox, await foreign.clientCertificate())).status, 200);
   });
 
-  it('makes client certificates with the common name that is asked for', async () => {
+  it('makes client certificates with the chosen common name', async () => {
     const sandbox = await httpsSandbox();
     const { cert } = await sandbox.clientCertificate({ commonName: 'a,b+CN=c' });
     assert.equal(new X509Certificate(cert).toLegacyObject().subject.CN, 'a,b+CN=c');
@@ -80,7 +81,7 @@ describe('sandbox: TLS', () => {
     assert.match(standard.subject, /^CN=.*\.X26\.api\.mesh-client\.nhs\.uk$/);
   });
 
-  it('uses the certificate it was given', async () => {
+  it('uses the configured certificate', async () => {
     const authority = await makeCertificateAuthority('Trust CA');
     const sandbox = await httpsSandbox({ tls: await authority.serverCertificate('localhost') });
     assert.equal(sandbox.ca, undefined);
@@ -89,7 +90,7 @@ describe('sandbox: TLS', () => {
     assert.equal((await list(sandbox, { ca: authority.cert, ...pair })).status, 200);
   });
 
-  it('refuses a certificate that is none', async () => {
+  it('refuses an invalid certificate', async () => {
     await assert.rejects(httpsSandbox({ tls: { cert: 'x', key: 'y' } }), { code: 'MESH_CONFIGURATION' });
   });
 
@@ -100,7 +101,7 @@ describe('sandbox: TLS', () => {
     await assert.rejects(sandboxFor({ clientCertificate: 'required' }), { code: 'MESH_CONFIGURATION' });
   });
 
-  it('carries large bodies both ways', async () => {
+  it('carries large bodies in both directions', async () => {
     const sandbox = await httpsSandbox();
     const body = Buffer.alloc(5_000_003, 'abcdefghijk');
     const id = await send(sandbox, { body });
@@ -124,7 +125,7 @@ function peerCertificate(sandbox: Sandbox): Promise<X509Certificate> {
 function protocol(sandbox: Sandbox, version: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'): Promise<string | null> {
   const { hostname, port } = new URL(sandbox.url);
   return new Promise((resolve, reject) => {
-    // Security level 0, so that it is the server and not our own OpenSSL that refuses the old version.
+    // Security level 0, so that the server and not our own OpenSSL refuses the old version.
     const options = { minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0' } as const;
     const socket = connect({ host: hostname, port: Number(port), ca: sandbox.ca, ...options }, () => {
       resolve(socket.getProtocol());

@@ -8,13 +8,13 @@ const byLocalId = (localId: string): string =>
   `/messageexchange/X26ABC1/outbox/tracking/${encodeURIComponent(localId)}`;
 
 describe('sandbox: tracking', () => {
-  it('tells in version 2 what became of a message, with ISO times', async () => {
+  it('reports the outcome of a message in version 2, with ISO times', async () => {
     const sandbox = await sandboxFor();
     sandbox.clock.set(NOON);
     const id = await send(sandbox, LOCAL);
-    const reply = await track(sandbox, id);
-    const { upload_timestamp: uploaded, expiry_time: expiry, status_timestamp: at, ...rest } = reply.json();
-    assert.equal(reply.headers['content-type'], V2);
+    const response = await track(sandbox, id);
+    const { upload_timestamp: uploaded, expiry_time: expiry, status_timestamp: at, ...rest } = response.json();
+    assert.equal(response.headers['content-type'], V2);
     assert.match(String(uploaded), /^2026-01-31T12:00:0\d\.\d{3}Z$/);
     assert.match(String(expiry), /^2026-02-05T12:00:0\d\.\d{3}Z$/);
     assert.equal(at, uploaded);
@@ -36,7 +36,7 @@ describe('sandbox: tracking', () => {
     });
   });
 
-  it('tells in version 1 all fields of the specification, with compact times', async () => {
+  it('reports all fields of the specification in version 1, with compact times', async () => {
     const sandbox = await sandboxFor();
     sandbox.clock.set(NOON);
     const id = await send(sandbox, LOCAL);
@@ -85,7 +85,7 @@ describe('sandbox: tracking', () => {
     });
   });
 
-  it('knows when a message was acknowledged', async () => {
+  it('has the time of the acknowledgement', async () => {
     const sandbox = await sandboxFor();
     sandbox.clock.set(NOON);
     const id = await send(sandbox);
@@ -99,7 +99,7 @@ describe('sandbox: tracking', () => {
     assert.match(String(first['downloadTimestamp']), /^2026013115000\d$/);
   });
 
-  it('answers 404 for what is unknown or another mailbox’s, and 400 without an id', async () => {
+  it('returns 404 for an unknown message or another mailbox’s, and 400 without an id', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox);
     assert.deepEqual(errorOf(await track(sandbox, '20200529155357895317_3573F8'))[1], '20');
@@ -108,15 +108,15 @@ describe('sandbox: tracking', () => {
     assert.equal((await call(sandbox, '/messageexchange/X26ABC1/outbox/tracking', { as: 'X26ABC1' })).status, 400);
   });
 
-  it('finds a message by its local id, in the shape of version 1', async () => {
+  it('finds a message by its local id, with the body of version 1', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, LOCAL);
-    const reply = await call(sandbox, byLocalId('ref 1/2'), { as: 'X26ABC1' });
-    assert.deepEqual([reply.status, reply.json()['messageId']], [200, id]);
-    assert.equal(reply.headers['content-type'], 'application/json');
+    const response = await call(sandbox, byLocalId('ref 1/2'), { as: 'X26ABC1' });
+    assert.deepEqual([response.status, response.json()['messageId']], [200, id]);
+    assert.equal(response.headers['content-type'], 'application/json');
   });
 
-  it('answers 300 where the local id is not unique, 404 where nobody has it', async () => {
+  it('returns 300 for an ambiguous local id, and 404 for an unknown one', async () => {
     const sandbox = await sandboxFor();
     await send(sandbox, LOCAL);
     await send(sandbox, { ...LOCAL, from: 'X26ABC3' });

@@ -10,7 +10,8 @@ import {
   type WorkflowProfiles,
 } from '../../lib/index';
 import { failure } from '../harness/failure';
-import { eventually, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { eventually } from '../harness/until';
 
 const table = (...profiles: object[]): WorkflowProfiles =>
   loadProfiles(
@@ -24,7 +25,7 @@ const message = (workflowId: string, more: Partial<OutgoingMessage> = {}): Outgo
 });
 
 describe('sending by a workflow’s profile', () => {
-  it('fills subject and local id from templates, and leaves what the message has', async () => {
+  it('fills in subject and local id from templates, and keeps those of the message', async () => {
     const profiles = table({
       workflowId: 'LETTER',
       subject: 'Letter {msg.letter.kind} of {odsCode}',
@@ -43,14 +44,14 @@ describe('sending by a workflow’s profile', () => {
     assert.deepEqual(await mailbox.prepare(other), { message: other, localIdIsShared: false });
   });
 
-  it('GP Connect has the sender’s ODS code as local id; without one it is told, not guessed', async () => {
+  it('GP Connect has the sender’s ODS code as local id; without one it is an error, not a guess', async () => {
     const [server, storage] = [await tlsSandbox(), await storageIn()];
     const filled = await outboxAt(server, { storage, odsCode: 'A81001' }).prepare(message('GPCONNECT_SEND_DOCUMENT'));
     assert.equal(filled.message.localId, 'A81001');
     await failure(ConfigurationError, outboxAt(server, { storage }).prepare(message('GPCONNECT_SEND_DOCUMENT')));
   });
 
-  it('looks the mailbox up where the profile says so: one, none, several', async () => {
+  it('looks the mailbox up if the profile says so: one, none, several', async () => {
     const profiles = table({ workflowId: 'TEST_WORKFLOW', routing: 'lookup' });
     const all = ['X26ABC1', 'X26ABC2', 'X26ABC3'];
     const server = await tlsSandbox({
@@ -65,7 +66,7 @@ describe('sending by a workflow’s profile', () => {
     assert.match(several.message, /2 mailboxes/);
   });
 
-  it('routes by the patient only where the profile says so, and no error names the patient', async () => {
+  it('routes by the patient only if the profile says so, and no error names the patient', async () => {
     const mailbox = outboxAt(await tlsSandbox(), { storage: await storageIn(), odsCode: 'X26' });
     const to = gpProviderAddress({ nhsNumber: '943 476 5919', birthDate: '1939-01-09', surname: 'Wensley' });
     assert.equal(to, 'GPPROVIDER_9434765919_19390109_Wensley');
@@ -81,22 +82,22 @@ describe('sending by a workflow’s profile', () => {
     }
   });
 
-  it('holds a message that needs chunks where its receivers take none, with advice', async () => {
+  it('parks a message that needs chunks if its recipients accept none, with advice', async () => {
     const profiles = table({ workflowId: 'SMALL', chunks: false });
     const mailbox = outboxAt(await tlsSandbox(), { storage: await storageIn(), profiles, maxRequestBytes: 20_000 });
     mailbox.start();
     const large = await mailbox.prepare(message('SMALL', { payload: randomBytes(50_000) }));
     const { message: taken } = await mailbox.outbox.enqueue(large.message);
     await eventually('parked', async () => (await mailbox.outbox.get(taken.id))?.state === 'parked');
-    const held = await mailbox.outbox.get(taken.id);
-    assert.equal(held?.error?.code, 'MESH_TOO_LARGE');
-    assert.match(held.error.advice ?? '', /ask the receiver whether chunks/);
-    // The flow may know better.
+    const parked = await mailbox.outbox.get(taken.id);
+    assert.equal(parked?.error?.code, 'MESH_TOO_LARGE');
+    assert.match(parked.error.advice ?? '', /ask the recipient whether they accept chunks/);
+    // The message's own setting takes precedence over the profile.
     const own = await mailbox.prepare(message('SMALL', { chunks: 'allowed' }));
     assert.equal(own.message.chunks, 'allowed');
   });
 
-  it('has templates checked when they are loaded', () => {
+  it('checks templates when they are loaded', () => {
     assert.throws(() => table({ workflowId: 'A', subject: '{surname}' }), {
       code: 'MESH_CONFIGURATION',
       message: /subject/,

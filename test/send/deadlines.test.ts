@@ -15,7 +15,7 @@ describe('deadlines', () => {
     });
   });
 
-  it('are the message’s own, else those of the exact workflow, else of the first pattern, field by field', () => {
+  it('are the message’s own, then those of the exact workflow, then of the first pattern, field by field', () => {
     const rules = deadlineRules([
       { workflow: 'TOC_*', collectWithinMs: 1, infrastructureWithinMs: 10, businessWithinWorkingDays: 1 },
       { workflow: '*', infrastructureWithinMs: 20, businessWithinWorkingDays: 3 },
@@ -28,7 +28,7 @@ describe('deadlines', () => {
     assert.deepEqual(found('PATH'), [12 * HOUR, 20, 3]);
   });
 
-  it('cannot be switched off: what is no positive number is refused', () => {
+  it('cannot be switched off: a value that is not a positive number is refused', () => {
     for (const value of [0, -1, Number.NaN, Infinity, '12']) {
       const wrong = { infrastructureWithinMs: value as number };
       const error = thrown(ConfigurationError, () => deadlineRules([{ workflow: 'W', ...wrong }]));
@@ -47,7 +47,7 @@ describe('deadlines', () => {
     ['2026-11-22T23:59', 1, '2026-11-24T00:00'],
     ['2026-11-18T00:00', 10, '2026-12-02T00:00'],
   ] as const) {
-    it(`${days} working days after ${from} are over at ${until}`, () => {
+    it(`${days} working days after ${from} end at ${until}`, () => {
       assert.equal(new Date(afterWorkingDays(at(from), days)).toISOString().slice(0, 16), until);
     });
   }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { ledgerHead, ledgerLine } from '../../lib/index';
 import { steppedClock } from '../harness/clocks';
-import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 import { emptyFolder } from '../harness/cleanup';
+import { eventually } from '../harness/until';
 
 const entry = {
   sequence: 1,
@@ -16,7 +17,7 @@ const entry = {
 } as const;
 
 describe('the ledger as text', () => {
-  it('is CSV that a spreadsheet reads, and takes no id for a formula', () => {
+  it('is CSV in which a spreadsheet takes no id for a formula', () => {
     assert.equal(ledgerHead('csv'), 'time,direction,reference,messageId,event,detail\r\n');
     assert.equal(
       ledgerLine(entry, 'csv'),
@@ -24,7 +25,7 @@ describe('the ledger as text', () => {
     );
   });
 
-  it('is one line of six cells whatever an id is, and none of them begins a formula', () => {
+  it('is one line of six cells, whatever the id, and no cell begins a formula', () => {
     const cells = (line: string): string[] =>
       [...line.slice(0, -2).matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",\r\n]*))/g)].map(
         ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? '',
@@ -40,7 +41,7 @@ describe('the ledger as text', () => {
     }
   });
 
-  it('is JSON, one event a line', () => {
+  it('is JSON, one event on each line', () => {
     assert.equal(ledgerHead('jsonl'), '');
     assert.deepEqual(JSON.parse(ledgerLine(entry, 'jsonl')), {
       time: '2026-01-15T09:30:00.000Z',
@@ -52,7 +53,7 @@ describe('the ledger as text', () => {
     });
   });
 
-  it('has every event of a mailbox, page after page, and an undelivered one has what the service desk needs', async () => {
+  it('has every event of a mailbox; an undelivered message has the text for the service desk', async () => {
     const server = await tlsSandbox();
     const storage = await storageIn(await emptyFolder());
     const clock = steppedClock((ms) => server.clock.advance(ms));

@@ -1,16 +1,17 @@
-/** DESIGN.md, "The two straight lines": what is queued while MESH is away goes when it is back. */
+/** docs/design.md, The line out: messages queued during an outage of MESH are sent after it. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { steppedClock } from '../harness/clocks';
 import { gateTo } from '../harness/mesh-gate';
-import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { eventually } from '../harness/until';
 
 const MINUTE = 60_000;
-/** `npm run test:outage` makes it 10,000, what a day brings. */
+/** `npm run test:outage` uses 10,000, the messages of a day. */
 const MESSAGES = Number(process.env['MESH_OUTAGE_MESSAGES'] ?? 1000);
 
-describe('outbox: an outage', () => {
-  it(`MESH away for a day, ${MESSAGES} messages of four mailboxes: all arrive, in order, once; memory stays bounded`, async function () {
+describe('outbox: MESH unavailable for a day', () => {
+  it(`${MESSAGES} messages of four mailboxes arrive in order, once; memory stays bounded`, async function () {
     this.timeout(20 * MINUTE);
     const senders = ['X26ABC1', 'X26ABC2', 'X26ABC3', 'X26ABC4'];
     const server = await tlsSandbox();
@@ -20,7 +21,7 @@ describe('outbox: an outage', () => {
     const storage = await storageIn();
     const mailboxes = senders.map((mailboxId) => {
       const mailbox = outboxAt(gate, { storage, clock, mailboxId, compression: 'never' });
-      // They would be most of the memory.
+      // The recorded events would take most of the memory.
       mailbox.events.push = () => 0;
       return { mailbox, ids: [] as string[] };
     });
@@ -43,14 +44,14 @@ describe('outbox: an outage', () => {
     );
     const before = memory();
     gate.open();
-    let most = 0;
+    let maximum = 0;
     let accepted = -1;
     await eventually(
       'empty outboxes',
       async () => {
-        most = Math.max(most, memory());
+        maximum = Math.max(maximum, memory());
         const now = (await counts()).reduce((sum, { messages }) => sum + messages.accepted, 0);
-        // An attempt that was under way when MESH came back fails late, and waits for its next one by the clock.
+        // An attempt in progress when MESH came back fails late, and its retry waits by the clock.
         if (now === accepted) clock.advance(10 * MINUTE);
         accepted = now;
         await sleep(500);
@@ -67,11 +68,11 @@ describe('outbox: an outage', () => {
         ids,
       );
     }
-    assert.ok(most - before < 300e6, `${most - before} bytes more`);
+    assert.ok(maximum - before < 300e6, `${maximum - before} bytes more`);
   });
 });
 
-/** Bytes of the heap and beside it, the sandbox's own 10,000 messages included. */
+/** Bytes of the heap and of external memory, including the sandbox's own messages. */
 function memory(): number {
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;

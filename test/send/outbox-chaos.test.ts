@@ -5,16 +5,17 @@ import { StorageError, type Storage } from '../../lib/index';
 import type { Store } from '../../lib/store/store';
 import { scaledClock, steppedClock } from '../harness/clocks';
 import { mailboxAt } from '../harness/mailboxes';
-import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { eventually } from '../harness/until';
 
 const MINUTE = 60_000;
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-/** The same state, but some of its store's calls fail: before or after they have happened. */
-function failingState(storage: Storage, fails: (name: string) => 'before' | 'after' | undefined): Storage {
+/** The same storage, but some calls of its store fail, before or after they have taken effect. */
+function failingStorage(storage: Storage, fails: (name: string) => 'before' | 'after' | undefined): Storage {
   const store = new Proxy(storage.store, {
     get(target, name: keyof Store) {
-      // No calls that wait for the disk.
+      // These do not access the disk.
       if (name === 'isShared' || name === 'id' || name === 'onRemoteChange') return target[name];
       const method = target[name] as (...args: unknown[]) => Promise<unknown>;
       return async (...args: unknown[]): Promise<unknown> => {
@@ -29,8 +30,8 @@ function failingState(storage: Storage, fails: (name: string) => 'before' | 'aft
   return { ...storage, store };
 }
 
-describe('outbox: chaos', () => {
-  it('300 messages, lost requests, lost answers, 503, 20 restarts: each is at MESH once, or held where MESH has none', async function () {
+describe('outbox: lost requests and responses, 503, a failing store', () => {
+  it('300 messages, 20 restarts: each is at MESH once, or needs a decision and is not there', async function () {
     this.timeout(60_000);
     const server = await tlsSandbox();
     const storage = await storageIn();
@@ -38,11 +39,11 @@ describe('outbox: chaos', () => {
     const open = () =>
       outboxAt(server, { storage, clock, maxRequestBytes: 20_000, chunkBytes: 20_000, compression: 'never' });
     let mailbox = open();
-    const wanted = new Map<string, string>();
+    const expected = new Map<string, string>();
     for (let count = 0; count < 300; count += 1) {
       const payload = randomBytes(count % 20 === 0 ? randomInt(20_001, 90_000) : randomInt(1, 2000));
       const { message } = await mailbox.outbox.enqueue(letter(payload));
-      wanted.set(message.id, sha256(payload));
+      expected.set(message.id, sha256(payload));
     }
     for (const operation of ['send_message', 'send_chunk', 'handshake', 'tracking_by_local_id']) {
       const fault = { operation, times: Infinity, probability: 0.05 };
@@ -58,11 +59,14 @@ describe('outbox: chaos', () => {
     }
     mailbox.start();
     await eventually(
-      'an end of everything',
+      'every message ended',
       async () => {
         const { messages } = await storage.store.countOutgoing(mailbox.storeKey);
         const open = messages.queued + messages.sending;
-        return open === 0 && (await mailbox.outbox.list({ states: ['unknown'] }, { limit: 1000 })).every((m) => m.held);
+        return (
+          open === 0 &&
+          (await mailbox.outbox.list({ states: ['unknown'] }, { limit: 1000 })).every((m) => m.needsDecision)
+        );
       },
       40_000,
     );
@@ -72,12 +76,12 @@ describe('outbox: chaos', () => {
     const bob = mailboxAt(server, { mailboxId: 'X26ABC2' });
     const rows = await mailbox.outbox.list({}, { limit: 1000 });
     assert.equal(rows.length, 300);
-    let held = 0;
+    let undecided = 0;
     for (const row of rows) {
       const there = whole.filter(({ localId }) => localId === row.id);
-      if (row.held) {
-        held += 1;
-        assert.equal(there.length, 0, `held, and MESH has it: ${mailbox.eventsOf(row.id).join(' ')}`);
+      if (row.needsDecision) {
+        undecided += 1;
+        assert.equal(there.length, 0, `needs a decision, and MESH has it: ${mailbox.eventsOf(row.id).join(' ')}`);
         continue;
       }
       assert.equal(row.state, 'accepted');
@@ -86,56 +90,62 @@ describe('outbox: chaos', () => {
         [row.messageId],
       );
       const { payload } = await bob.receive(row.messageId ?? '');
-      assert.equal(sha256(payload ?? Buffer.alloc(0)), wanted.get(row.id));
+      assert.equal(sha256(payload ?? Buffer.alloc(0)), expected.get(row.id));
     }
-    // Whole messages lost before they had an effect: about one in twenty.
-    assert.ok(held < 45, `${held} held`);
+    // Whole messages whose request was lost before it took effect: about one in twenty.
+    assert.ok(undecided < 45, `${undecided} need a decision`);
   });
 
   for (const when of ['before', 'after'] as const) {
-    it(`a store that fails ${when} every tenth call in the worker loses nothing and sends nothing twice`, async function () {
+    it(`a store that fails ${when} every tenth call loses no message and sends none twice`, async function () {
       this.timeout(30_000);
       const server = await tlsSandbox();
       const storage = await storageIn();
       const clock = steppedClock();
-      const calm = outboxAt(server, { storage, clock });
-      for (let count = 0; count < 100; count += 1) await calm.outbox.enqueue(letter(`letter ${count}`));
+      const reliable = outboxAt(server, { storage, clock });
+      for (let count = 0; count < 100; count += 1) await reliable.outbox.enqueue(letter(`letter ${count}`));
       let calls = 0;
-      const rough = outboxAt(server, {
+      const failing = outboxAt(server, {
         clock,
-        storage: failingState(storage, () => (++calls % 10 === 0 ? when : undefined)),
+        storage: failingStorage(storage, () => (++calls % 10 === 0 ? when : undefined)),
       });
-      rough.start();
+      failing.start();
       await eventually(
-        'all gone',
+        'all sent',
         async () => {
           clock.advance(20_000);
-          const left = await calm.outbox.list({ states: ['queued', 'sending', 'unknown'] }, { limit: 1000 });
-          return left.every(({ held }) => held);
+          const left = await reliable.outbox.list({ states: ['queued', 'sending', 'unknown'] }, { limit: 1000 });
+          return left.every(({ needsDecision }) => needsDecision);
         },
         25_000,
       );
       const ids = server.messages().map(({ localId }) => localId);
       assert.equal(new Set(ids).size, ids.length, 'none twice');
-      // A claim that was committed and not confirmed cannot be told from one whose sender was killed.
-      const held = (await calm.outbox.list({ states: ['unknown'] }, { limit: 1000 })).map(({ id }) => id);
-      assert.equal(held.length + ids.length, 100);
-      assert.ok(held.every((id) => !ids.includes(id)));
-      assert.ok(when === 'before' ? held.length === 0 : held.length < 40, `${held.length} held`);
-      assert.ok(rough.states.some(({ storeError }) => storeError?.code === 'MESH_STORAGE'));
-      await eventually('the store to be well again', () => {
+      // An intent that was committed and not confirmed looks like one whose sender was killed.
+      const undecided = (await reliable.outbox.list({ states: ['unknown'] }, { limit: 1000 })).map(({ id }) => id);
+      assert.equal(undecided.length + ids.length, 100);
+      assert.ok(undecided.every((id) => !ids.includes(id)));
+      assert.ok(
+        when === 'before' ? undecided.length === 0 : undecided.length < 40,
+        `${undecided.length} need a decision`,
+      );
+      assert.ok(failing.states.some(({ storeError }) => storeError?.code === 'MESH_STORAGE'));
+      await eventually('no store error', () => {
         clock.advance(20_000);
-        return rough.states.at(-1)?.storeError === undefined;
+        return failing.states.at(-1)?.storeError === undefined;
       });
     });
   }
 
-  it('what MESH has accepted while the store is full is settled when there is room, and not sent again', async () => {
+  it('a message accepted while the store is full is settled once there is space, and is not sent again', async () => {
     const server = await tlsSandbox();
     const storage = await storageIn();
     const clock = steppedClock();
     let isFull = false;
-    const mailbox = outboxAt(server, { clock, storage: failingState(storage, () => (isFull ? 'before' : undefined)) });
+    const mailbox = outboxAt(server, {
+      clock,
+      storage: failingStorage(storage, () => (isFull ? 'before' : undefined)),
+    });
     const { message } = await mailbox.outbox.enqueue(letter());
     server.fault({ operation: 'send_message', effect: { kind: 'delay', ms: 100 } });
     mailbox.outbox.onEvent(({ event }) => {

@@ -9,7 +9,7 @@ import { failure } from '../harness/failure';
 import { letter, outboxAt, smallStorage, storageIn, tlsSandbox } from '../harness/outboxes';
 
 const BIG = Buffer.alloc(INLINE_BYTES + 1, 'b');
-/** Nobody listens there: these tests send nothing. */
+/** Nothing listens there: these tests send nothing. */
 const nowhere = { url: 'https://127.0.0.1:1', ca: undefined };
 
 async function unsent(options: object = {}) {
@@ -38,7 +38,7 @@ describe('outbox: enqueue', () => {
     });
   }
 
-  it('refuses a file whose own name MESH would not take', async () => {
+  it('refuses a file whose name MESH would refuse', async () => {
     const { outbox, folder, stored } = await unsent();
     const file = join(folder, 'Łukasz.pdf');
     await writeFile(file, 'x');
@@ -52,7 +52,7 @@ describe('outbox: enqueue', () => {
     assert.equal(await stored(), 0);
   });
 
-  it('keeps 64 KiB in the row, and spools one byte more for its owner only', async () => {
+  it('keeps 64 KiB in the row, and spools a larger payload in a file for its owner only', async () => {
     const { outbox, storage, folder, spooled } = await unsent();
     const small = await outbox.enqueue(letter(BIG.subarray(1)));
     assert.equal((await storage.store.getOutgoing(small.message.id))?.payload?.kind, 'inline');
@@ -64,7 +64,7 @@ describe('outbox: enqueue', () => {
     assert.ok((await readFile(file)).equals(BIG));
   });
 
-  it('once per key: a repeat gives the first one, leaves nothing behind, and needs no room', async () => {
+  it('once per key: a repeat returns the first message, stores nothing, and needs no quota', async () => {
     const { outbox, spooled, stored } = await unsent({ limits: { maxMessages: 1 } });
     const first = await outbox.enqueue(letter(BIG), { onceKey: 'k' });
     const again = await outbox.enqueue(letter(BIG), { onceKey: 'k' });
@@ -74,7 +74,7 @@ describe('outbox: enqueue', () => {
     assert.deepEqual(await spooled(), [first.message.id]);
   });
 
-  it('keeps the order of calls for one recipient and workflow, however long each payload takes; others pass', async () => {
+  it('keeps the order of calls for one recipient and workflow; other lanes do not wait', async () => {
     const { outbox, storage, mailbox } = await unsent();
     const order: string[] = [];
     const enqueue = async (name: string, payload: Buffer | string, more: object = {}): Promise<void> => {
@@ -100,7 +100,7 @@ describe('outbox: enqueue', () => {
     assert.deepEqual(queued, order);
   });
 
-  it('once per key: of fifty at once one is new, and one file is spooled', async () => {
+  it('once per key: of fifty calls at once one is new, and one file is spooled', async () => {
     const { outbox, spooled, stored } = await unsent();
     const all = await Promise.all(Array.from({ length: 50 }, () => outbox.enqueue(letter(BIG), { onceKey: 'k' })));
     assert.equal(all.filter(({ isNew }) => isNew).length, 1);
@@ -109,7 +109,7 @@ describe('outbox: enqueue', () => {
     assert.equal((await spooled()).length, 1);
   });
 
-  it('once per key: after a restart a repeat gives what became of the first one', async () => {
+  it('once per key: after a restart a repeat returns the first message with its outcome', async () => {
     const server = await tlsSandbox();
     const folder = await emptyFolder();
     const before = await storageIn(folder);
@@ -126,7 +126,7 @@ describe('outbox: enqueue', () => {
     assert.equal(server.messages().length, 1);
   });
 
-  it('the limit of messages holds for many at once', async () => {
+  it('the limit of messages holds for many calls at once', async () => {
     const { outbox, stored } = await unsent({ limits: { maxMessages: 10 } });
     const all = await Promise.allSettled(Array.from({ length: 50 }, () => outbox.enqueue(letter())));
     assert.equal(all.filter(({ status }) => status === 'fulfilled').length, 10);
@@ -134,22 +134,22 @@ describe('outbox: enqueue', () => {
     assert.equal(await stored(), 10);
   });
 
-  it('the limit of bytes holds for many at once and leaves nothing in the spool', async () => {
+  it('the limit of bytes holds for many calls at once, and refused ones leave nothing in the spool', async () => {
     const { outbox, spooled } = await unsent({ limits: { maxBytes: BIG.length * 3 } });
     const all = await Promise.allSettled(Array.from({ length: 9 }, () => outbox.enqueue(letter(BIG))));
     assert.equal(all.filter(({ status }) => status === 'fulfilled').length, 3);
     assert.equal((await spooled()).length, 3);
   });
 
-  it('keeps free what it is told to keep free on the disk', async () => {
+  it('refuses a message when less than minFreeBytes would stay free on the disk', async () => {
     const { outbox, stored, spooled } = await unsent({ limits: { minFreeBytes: Number.MAX_SAFE_INTEGER } });
     const error = await failure(OutboxFullError, outbox.enqueue(letter(BIG)));
-    assert.match(error.advice ?? '', /Make room/);
+    assert.match(error.advice ?? '', /Free space/);
     assert.equal(await stored(), 0);
     assert.deepEqual(await spooled(), []);
   });
 
-  it('200 at once share commits and stay within 250 ms (p99)', async () => {
+  it('200 calls at once share commits and take at most 250 ms (p99)', async () => {
     const { outbox, storage } = await unsent();
     const store = storage.store as SqliteStore;
     const before = (await store.statistics()).commits;
@@ -166,7 +166,7 @@ describe('outbox: enqueue', () => {
     assert.ok(p99 < 250, `p99 ${p99} ms`);
   });
 
-  it('a listener that throws costs neither the message nor its spooled payload', async () => {
+  it('a listener that throws loses neither the message nor its spooled payload', async () => {
     const { outbox, spooled } = await unsent();
     outbox.onEvent(() => {
       throw new Error('listener');
@@ -175,27 +175,27 @@ describe('outbox: enqueue', () => {
     assert.equal((await spooled()).length, 1);
   });
 
-  it('a full store refuses clearly, and goes on when there is room', async () => {
+  it('a full store refuses messages with a clear error, and continues once there is space', async () => {
     const server = await tlsSandbox();
     const storage = await smallStorage(60);
     const mailbox = outboxAt(server, { storage });
-    const taken: string[] = [];
+    const stored: string[] = [];
     const error = await failure(
       StorageError,
       (async () => {
-        for (;;) taken.push((await mailbox.outbox.enqueue(letter(Buffer.alloc(60_000, 'x')))).message.id);
+        for (;;) stored.push((await mailbox.outbox.enqueue(letter(Buffer.alloc(60_000, 'x')))).message.id);
       })(),
     );
     assert.match(error.message, /disk is full/);
-    assert.equal((await mailbox.outbox.list({})).length, taken.length);
-    assert.ok(taken.length > 0);
+    assert.equal((await mailbox.outbox.list({})).length, stored.length);
+    assert.ok(stored.length > 0);
     mailbox.start();
-    for (const id of taken) assert.equal((await mailbox.outbox.accepted(id)).state, 'accepted');
-    assert.equal(server.messages().length, taken.length);
+    for (const id of stored) assert.equal((await mailbox.outbox.accepted(id)).state, 'accepted');
+    assert.equal(server.messages().length, stored.length);
   });
 });
 
-describe('outbox: files of the user', () => {
+describe('outbox: a file as payload', () => {
   async function withFile(options: object = {}) {
     const server = await tlsSandbox();
     const folder = await emptyFolder();
@@ -206,19 +206,19 @@ describe('outbox: files of the user', () => {
     return { server, file, storage, mailbox, outbox: mailbox.outbox };
   }
 
-  it('are referenced, and parked when they changed before they were sent', async () => {
+  it('is referenced, and its message parked when the file changed before it was sent', async () => {
     const { server, file, mailbox, outbox } = await withFile();
     const { message } = await outbox.enqueue({ ...letter(), payload: { file } });
     await appendFile(file, 'more');
     mailbox.start();
     const error = await failure(NotSentError, outbox.accepted(message.id));
     assert.equal(error.code, 'MESH_PAYLOAD');
-    assert.equal((await outbox.get(message.id))?.held, true);
+    assert.equal((await outbox.get(message.id))?.needsDecision, true);
     assert.ok(mailbox.eventsOf(message.id).includes('parked'));
     assert.equal(server.messages().length, 0);
   });
 
-  it('are parked when they change between two chunks, and never arrive', async () => {
+  it('that changes between two chunks parks the message, which never arrives', async () => {
     const { server, file, mailbox, outbox } = await withFile({
       maxRequestBytes: 30_000,
       chunkBytes: 30_000,
@@ -237,7 +237,7 @@ describe('outbox: files of the user', () => {
     assert.ok(server.messages().every(({ status }) => status === 'uploading'));
   });
 
-  it('that were parked for a change are resent as they are now; the parked one is closed', async () => {
+  it('that changed is resent as it is now, and the parked message is closed', async () => {
     const { server, file, mailbox, outbox } = await withFile();
     const { message } = await outbox.enqueue({ ...letter(), payload: { file } });
     await appendFile(file, 'more');
@@ -250,7 +250,7 @@ describe('outbox: files of the user', () => {
     assert.equal((await outbox.get(again.id))?.bytes, BIG.length + 4);
   });
 
-  it('may change at once where they are copied', async () => {
+  it('may change at once if it is copied', async () => {
     const { file, mailbox, outbox } = await withFile();
     const { message } = await outbox.enqueue({ ...letter(), payload: { file } }, { copyFile: true });
     await writeFile(file, 'gone');
@@ -258,7 +258,7 @@ describe('outbox: files of the user', () => {
     assert.equal((await outbox.accepted(message.id)).bytes, BIG.length);
   });
 
-  it('are found by an absolute path, whatever the working directory', async () => {
+  it('is found by an absolute path, whatever the working directory', async () => {
     const { file, storage, outbox } = await withFile();
     const { message } = await outbox.enqueue({ ...letter(), payload: { file: relative(process.cwd(), file) } });
     const payload = (await storage.store.getOutgoing(message.id))?.payload;

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import type { Settled } from '../../lib/acks/classify';
+import type { AckLevel, AckResult } from '../../lib/acks/types';
 import { InvalidMessageError } from '../../lib/index';
 import type { MessageHeaders, OutboxMessage } from '../../lib/index';
 import { afterWorkingDays } from '../../lib/send/deadlines';
+import { settleAcknowledgement } from '../../lib/send/settle-acknowledgement';
 import { mailboxAt } from '../harness/mailboxes';
 import { steppedClock } from '../harness/clocks';
 import { failure } from '../harness/failure';
-import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { eventually } from '../harness/until';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -17,8 +21,8 @@ async function start() {
   const mailbox = outboxAt(server, { storage, clock });
   mailbox.start();
   const bob = mailboxAt(server, { mailboxId: 'X26ABC2' });
-  const sendOne = async (options: object = {}): Promise<{ id: string; messageId: string }> => {
-    const { message } = await mailbox.outbox.enqueue(letter(), options);
+  const sendOne = async (options: object = {}, payload = 'letter'): Promise<{ id: string; messageId: string }> => {
+    const { message } = await mailbox.outbox.enqueue(letter(payload), options);
     const { messageId = '' } = await mailbox.outbox.accepted(message.id);
     return { id: message.id, messageId };
   };
@@ -28,9 +32,16 @@ async function start() {
       await new Promise((resolve) => setTimeout(resolve, 15));
     }
   };
+  /** Settles the message of this control id, as a received HL7 acknowledgement does. */
+  const acknowledge = (answers: string, level: AckLevel, result: AckResult): Promise<Settled | undefined> =>
+    settleAcknowledgement(
+      { store: storage.store, outbox: mailbox.outbox, clock, mailbox: mailbox.storeKey },
+      { form: 'hl7v2', answers, level, result, code: 'AA', meaning: 'accepted' },
+      { from: 'X26ABC2', messageId: 'ACK1' },
+    );
   const tracked = (): number => server.requests().filter(({ operation }) => operation.startsWith('tracking')).length;
   const stateOf = async (id: string): Promise<string | undefined> => (await mailbox.outbox.get(id))?.state;
-  return { server, clock, storage, mailbox, outbox: mailbox.outbox, bob, sendOne, pass, tracked, stateOf };
+  return { server, clock, storage, mailbox, outbox: mailbox.outbox, bob, sendOne, acknowledge, pass, tracked, stateOf };
 }
 
 const report = (linkedMessageId: string, more: Partial<MessageHeaders> = {}): MessageHeaders => ({
@@ -47,10 +58,13 @@ const report = (linkedMessageId: string, more: Partial<MessageHeaders> = {}): Me
   ...more,
 });
 
+/** An HL7 message with this control id (MSH-10). */
+const hl7 = (controlId: string): string => `MSH|^~\\&|A|B|C|D|20260401||ADT^A01|${controlId}|P|2.4\r`;
+
 const pick = ({ infrastructure, business }: Partial<OutboxMessage> = {}) => ({ infrastructure, business });
 
 describe('outbox: tracking to the end', () => {
-  it('a message is acknowledged once its recipient has acknowledged it, and then asked about no more', async () => {
+  it('a message is acknowledged once its recipient has acknowledged it, and is then tracked no more', async () => {
     const { bob, sendOne, pass, stateOf, tracked, mailbox } = await start();
     const { id, messageId } = await sendOne();
     await pass(6 * MINUTE);
@@ -59,13 +73,13 @@ describe('outbox: tracking to the end', () => {
     await bob.acknowledge(messageId);
     await pass(30 * MINUTE, 5 * MINUTE);
     await eventually('acknowledged', async () => (await stateOf(id)) === 'acknowledged');
-    const asked = tracked();
+    const before = tracked();
     await pass(24 * HOUR, HOUR);
-    assert.equal(tracked(), asked);
+    assert.equal(tracked(), before);
     assert.deepEqual(mailbox.eventsOf(id), ['queued', 'sending', 'accepted', 'acknowledged']);
   });
 
-  it('an answer that was given for another message (replayed) settles nothing: what MESH never had becomes overdue', async () => {
+  it('a replayed response settles nothing: a message that MESH never had becomes overdue', async () => {
     const { server, sendOne, pass, stateOf, bob, mailbox, outbox } = await start();
     const first = await sendOne();
     const body = { message_id: first.messageId };
@@ -80,7 +94,7 @@ describe('outbox: tracking to the end', () => {
     assert.equal((await outbox.get(second.id))?.state, 'accepted');
   });
 
-  it('tracking says that it was not delivered', async () => {
+  it('a message is undelivered when tracking says so', async () => {
     const { server, sendOne, pass, stateOf, outbox } = await start();
     const { id } = await sendOne();
     server.fault({
@@ -102,17 +116,17 @@ describe('outbox: tracking to the end', () => {
     assert.equal((await outbox.get(id))?.error?.meshCode, '14');
   });
 
-  it('a report settles it at once; the same report again changes and tells nothing', async () => {
+  it('a report settles its message at once; the same report again changes nothing and emits no event', async () => {
     const { mailbox, sendOne, stateOf } = await start();
     const { id, messageId } = await sendOne();
     assert.equal(await mailbox.settleReport(report(messageId)), true);
     assert.equal(await stateOf(id), 'undelivered');
     assert.equal(await mailbox.settleReport(report(messageId)), true);
     assert.equal(mailbox.eventsOf(id).filter((event) => event === 'undelivered').length, 1);
-    assert.equal(await mailbox.settleReport(report('SOMEBODY_ELSES')), false);
+    assert.equal(await mailbox.settleReport(report('NOT_OURS')), false);
   });
 
-  it('what nobody collects is overdue after 12 hours or its own time, told once; a late collection still settles', async () => {
+  it('a message is overdue after 12 hours or its own deadline, once; a late collection settles it', async () => {
     const { mailbox, bob, sendOne, pass, stateOf } = await start();
     const slow = await sendOne();
     const hasty = await sendOne({ collectWithinMs: 2 * HOUR });
@@ -130,9 +144,10 @@ describe('outbox: tracking to the end', () => {
     await eventually('acknowledged', async () => (await stateOf(slow.id)) === 'acknowledged');
   });
 
-  it('an answer that is asked for is overdue after 24 hours or 2 working days, told once each; a late one still settles', async () => {
-    const { mailbox, sendOne, pass, outbox, clock } = await start();
-    const { id, messageId } = await sendOne({ asks: { infrastructure: true, business: true } });
+  it('an acknowledgement is overdue after 24 hours or 2 working days, once; a late one still settles', async () => {
+    const { mailbox, sendOne, acknowledge, pass, outbox, clock } = await start();
+    const requestedAcknowledgements = { infrastructure: true, business: true };
+    const { id, messageId } = await sendOne({ requestedAcknowledgements }, hl7('C1'));
     await sendOne();
     assert.deepEqual(Object.values(pick(await outbox.get(id))), ['awaited', 'awaited']);
     const overdue = (what: string): number =>
@@ -159,21 +174,18 @@ describe('outbox: tracking to the end', () => {
       .map(({ detail }) => detail['what']);
     assert.deepEqual(whats, ['collection', 'infrastructure', 'business']);
 
-    assert.equal(await mailbox.settleOutcome({ messageId }, { kind: 'business', outcome: 'positive' }), true);
-    assert.equal(await mailbox.settleOutcome({ messageId }, { kind: 'business', outcome: 'positive' }), true);
+    assert.deepEqual(await acknowledge('C1', 'business', 'positive'), { id, messageId });
+    assert.deepEqual(await acknowledge('C1', 'business', 'positive'), { id, messageId });
     assert.equal((await outbox.get(id))?.business, 'positive');
     assert.equal(mailbox.eventsOf(id).filter((event) => event === 'business positive').length, 1);
-    assert.equal(
-      await mailbox.settleOutcome({ messageId: 'NOT_OURS' }, { kind: 'business', outcome: 'positive' }),
-      false,
-    );
+    assert.equal(await acknowledge('NOT_OURS', 'business', 'positive'), undefined);
   });
 
-  it('an answer that has come in time is not overdue, even where its limit was left', async () => {
-    const { mailbox, sendOne, pass, storage, outbox } = await start();
-    const { id } = await sendOne({ asks: { infrastructure: true }, collectWithinMs: 20 * HOUR });
-    const { localId = '' } = (await outbox.get(id)) ?? {};
-    await mailbox.settleOutcome({ localId }, { kind: 'infrastructure', outcome: 'positive' });
+  it('an acknowledgement that came in time is not overdue, even if its deadline stayed in the row', async () => {
+    const { mailbox, sendOne, acknowledge, pass, storage, outbox } = await start();
+    const options = { requestedAcknowledgements: { infrastructure: true }, collectWithinMs: 20 * HOUR };
+    const { id } = await sendOne(options, hl7('C1'));
+    await acknowledge('C1', 'infrastructure', 'positive');
     await storage.store.changeOutgoing(id, ['accepted'], { infrastructureBy: 1 });
     await pass(30 * HOUR, HOUR);
     await eventually('collection overdue', () => mailbox.events.some(({ overdue }) => overdue === 'collection'));
@@ -181,40 +193,40 @@ describe('outbox: tracking to the end', () => {
     assert.ok(!mailbox.events.some(({ overdue }) => overdue === 'infrastructure'));
   });
 
-  it('the deadlines are those of the workflow where the message has none, and counted from the acceptance', async () => {
+  it('a message without deadlines has those of its workflow, counted from its acceptance', async () => {
     const server = await tlsSandbox();
     const clock = steppedClock();
     const deadlines = [{ workflow: 'TEST_*', collectWithinMs: HOUR, infrastructureWithinMs: 2 * HOUR }];
     const mailbox = outboxAt(server, { storage: await storageIn(), clock, deadlines });
-    const { message } = await mailbox.outbox.enqueue(letter(), { asks: { infrastructure: true } });
+    const { message } = await mailbox.outbox.enqueue(letter(), { requestedAcknowledgements: { infrastructure: true } });
     clock.advance(24 * HOUR);
     mailbox.start();
     await mailbox.outbox.accepted(message.id);
-    const told = (): unknown[] => mailbox.events.flatMap(({ overdue }) => overdue ?? []);
+    const reported = (): unknown[] => mailbox.events.flatMap(({ overdue }) => overdue ?? []);
     clock.advance(HOUR / 2);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.deepEqual(told(), []);
-    // It may have looked a moment before: minute by minute.
-    const after = (what: string, count: number): Promise<void> =>
+    assert.deepEqual(reported(), []);
+    // The follower may have checked a moment before: a minute at a time.
+    const after = (what: string, count: number): Promise<unknown> =>
       eventually(what, () => {
         clock.advance(60_000);
-        return told().length === count;
+        return reported().length === count;
       });
     clock.advance(HOUR);
     await after('collection overdue', 1);
     clock.advance(HOUR);
-    await after('answer overdue', 2);
-    assert.deepEqual(told(), ['collection', 'infrastructure']);
+    await after('acknowledgement overdue', 2);
+    assert.deepEqual(reported(), ['collection', 'infrastructure']);
   });
 
-  it('in six days it asks about a message less than forty times', async () => {
+  it('a message is tracked less than forty times in six days', async () => {
     const { sendOne, pass, tracked } = await start();
     await sendOne();
     await pass(6 * 24 * HOUR, HOUR / 2);
-    assert.ok(tracked() >= 20 && tracked() < 40, `asked ${tracked()} times`);
+    assert.ok(tracked() >= 20 && tracked() < 40, `tracked ${tracked()} times`);
   });
 
-  it('what MESH never gives an outcome for is closed after 31 days, and said', async () => {
+  it('a message without an outcome is closed after 31 days, with an event', async () => {
     const { mailbox, sendOne, pass, stateOf, outbox } = await start();
     const { id } = await sendOne();
     await pass(32 * 24 * HOUR, 6 * HOUR);
@@ -223,7 +235,7 @@ describe('outbox: tracking to the end', () => {
     assert.equal((await outbox.accepted(id)).state, 'closed', 'MESH had accepted it');
   });
 
-  it('a wrong password does not make it ask about message after message', async () => {
+  it('with a wrong password it does not ask about message after message', async () => {
     const { server, sendOne, pass, tracked, outbox } = await start();
     for (let count = 0; count < 5; count += 1) await sendOne();
     server.fault({ operation: 'tracking_by_message_id', times: Infinity, effect: { kind: 'status', status: 403 } });
@@ -235,7 +247,7 @@ describe('outbox: tracking to the end', () => {
 });
 
 describe('outbox: resend and drop', () => {
-  it('a resend is a new message that is linked to the first; asked twice it is sent once', async () => {
+  it('a resend is a new message linked to the first; two resends send one message', async () => {
     const { mailbox, server, sendOne, outbox } = await start();
     const { id, messageId } = await sendOne();
     await mailbox.settleReport(report(messageId));
@@ -246,7 +258,7 @@ describe('outbox: resend and drop', () => {
     assert.equal((await outbox.resend(id)).id, one.id);
     assert.equal(server.messages().length, 2);
     assert.equal((await outbox.history(id)).filter(({ event }) => event === 'resent').length, 1);
-    // Where that fails as well, it may be sent once more.
+    // If that fails as well, it may be sent once more.
     await mailbox.settleReport(report(again ?? ''));
     const third = await outbox.resend(id);
     assert.notEqual(third.id, one.id);
@@ -254,7 +266,7 @@ describe('outbox: resend and drop', () => {
     assert.equal(server.messages().length, 3);
   });
 
-  it('the same bytes and headers are sent again, from the spool too, with no name that is ours', async () => {
+  it('a resend has the same bytes and headers, from the spool too, and no file name of ours', async () => {
     const { mailbox, bob, outbox, server } = await start();
     const payload = Buffer.alloc(100_000, 'spooled');
     const { message } = await outbox.enqueue(letter(payload, { subject: 'S', localId: 'own' }));
@@ -264,15 +276,15 @@ describe('outbox: resend and drop', () => {
     const sent = server.messages().map((each) => each.messageId);
     const received = await Promise.all(sent.map((each) => bob.receive(each)));
     assert.equal(received.length, 2);
-    // MESH itself names a file without a name after the message.
-    const told = received.map(({ message: { messageId: own, fileName, subject, localId, contentType } }) => [
+    // MESH names a file without a name after the message.
+    const seen = received.map(({ message: { messageId: own, fileName, subject, localId, contentType } }) => [
       fileName?.replace(own, 'ID'),
       subject,
       localId,
       contentType,
     ]);
-    assert.deepEqual(told[1], told[0]);
-    assert.deepEqual(told[0]?.slice(1, 3), ['S', 'own']);
+    assert.deepEqual(seen[1], seen[0]);
+    assert.deepEqual(seen[0]?.slice(1, 3), ['S', 'own']);
     assert.ok(received.every((each) => each.payload?.equals(payload)));
   });
 
@@ -281,11 +293,11 @@ describe('outbox: resend and drop', () => {
     ['partial', true],
     ['positive', false],
   ] as const) {
-    it(`what the recipient has answered as ${outcome} may ${again ? '' : 'not '}be sent again`, async () => {
-      const { mailbox, outbox, server, sendOne } = await start();
-      const { id, messageId } = await sendOne({ asks: { business: true } });
+    it(`a message that was acknowledged as ${outcome} can ${again ? '' : 'not '}be sent again`, async () => {
+      const { outbox, server, sendOne, acknowledge } = await start();
+      const { id } = await sendOne({ requestedAcknowledgements: { business: true } }, hl7('C1'));
       await failure(InvalidMessageError, outbox.resend(id));
-      await mailbox.settleOutcome({ messageId }, { kind: 'business', outcome });
+      await acknowledge('C1', 'business', outcome);
       if (!again) return void (await failure(InvalidMessageError, outbox.resend(id)));
       await outbox.accepted((await outbox.resend(id)).id);
       assert.equal(server.messages().length, 2);
@@ -293,7 +305,7 @@ describe('outbox: resend and drop', () => {
     });
   }
 
-  it('what is on its way is neither resent nor dropped', async () => {
+  it('a message on its way is neither resent nor dropped', async () => {
     const { outbox, sendOne } = await start();
     const { id } = await sendOne();
     await failure(InvalidMessageError, outbox.resend(id));
@@ -301,7 +313,7 @@ describe('outbox: resend and drop', () => {
     assert.equal((await outbox.list({})).length, 1);
   });
 
-  it('what failed is closed by a person, with its error and the time it was settled, and no more in a list of failures', async () => {
+  it('a failed message that is dropped keeps its error and settled time, and is in no list of failures', async () => {
     const { mailbox, sendOne, outbox } = await start();
     const { id, messageId } = await sendOne();
     await mailbox.settleReport(report(messageId));
@@ -316,11 +328,11 @@ describe('outbox: resend and drop', () => {
       await failure(InvalidMessageError, outbox.drop(each));
     }
     assert.deepEqual(await outbox.list({ states: ['undelivered', 'rejected'] }), []);
-    // The last error was not why it ended.
+    // The last error is not why it ended.
     await assert.rejects(outbox.accepted(rejected.message.id), { code: 'MESH_NOT_SENT' });
   });
 
-  it('neither touches a message of another mailbox', async () => {
+  it('resend and drop do not touch a message of another mailbox', async () => {
     const { outbox, storage, server, sendOne } = await start();
     const { id } = await sendOne();
     const other = outboxAt(server, { storage, mailboxId: 'X26ABC3' });
@@ -331,7 +343,7 @@ describe('outbox: resend and drop', () => {
   });
 });
 
-describe('outbox: what is written down', () => {
+describe('outbox: the ledger', () => {
   it('the history has every event in order', async () => {
     const { outbox, sendOne, bob, pass, stateOf } = await start();
     const { id, messageId } = await sendOne();
@@ -381,7 +393,7 @@ describe('outbox: what is written down', () => {
     assert.doesNotMatch(JSON.stringify(found), /MARKED/i);
   });
 
-  it('what was under way at another instance of the sandbox is closed as "sandbox restarted"', async () => {
+  it('a message of another instance of the sandbox is closed as "sandbox restarted"', async () => {
     const server = await tlsSandbox();
     const storage = await storageIn();
     const one = outboxAt(server, { storage, instance: 'one' });

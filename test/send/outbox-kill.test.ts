@@ -8,11 +8,12 @@ import type { Sandbox } from '../../lib/sandbox/index';
 import type { Store } from '../../lib/store/store';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { steppedClock } from '../harness/clocks';
-import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { eventually } from '../harness/until';
 
 const MINUTE = 60_000;
 
-/** A folder whose outbox has these messages, that nobody sends yet. */
+/** A storage folder whose outbox has these messages, not being sent yet. */
 async function prepare(...payloads: Array<string | Buffer>) {
   const server = await tlsSandbox();
   const folder = await emptyFolder();
@@ -28,8 +29,8 @@ async function prepare(...payloads: Array<string | Buffer>) {
   return { server, stateFolder, ca, ids, id: ids[0] ?? '' };
 }
 
-/** Starts the sender, and gives the events that it told so far. */
-function sender(server: Sandbox, folder: string, ca: string): { child: ChildProcess; told: () => string[] } {
+/** Starts the sender. `events` returns the events it has printed so far. */
+function sender(server: Sandbox, folder: string, ca: string): { child: ChildProcess; events: () => string[] } {
   const script = join(__dirname, 'outbox-sender.ts');
   const child = spawn(process.execPath, ['--import', 'tsx', script, folder, server.url, ca], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -37,7 +38,7 @@ function sender(server: Sandbox, folder: string, ca: string): { child: ChildProc
   afterThisTest(() => child.kill('SIGKILL'));
   let output = '';
   child.stdout?.on('data', (piece: Buffer) => (output += piece.toString()));
-  return { child, told: () => output.split('\n').filter(Boolean) };
+  return { child, events: () => output.split('\n').filter(Boolean) };
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -53,7 +54,7 @@ const uploads = (server: Sandbox): string[] =>
       operation === 'send_message' ? ['1'] : operation === 'send_chunk' ? [path.split('/').at(-1) ?? ''] : [],
     );
 
-/** The next start, with a clock that can be moved. */
+/** The next start, with a clock that the test advances. */
 async function restart(server: Sandbox & { ca: string }, folder: string) {
   const clock = steppedClock((ms) => server.clock.advance(ms));
   const mailbox = outboxAt(server, { storage: await storageIn(folder), clock });
@@ -62,12 +63,12 @@ async function restart(server: Sandbox & { ca: string }, folder: string) {
 }
 
 describe('outbox: kill -9', () => {
-  it('in a chunked upload: the first chunk that was not saved is the next, and it arrives once', async () => {
+  it('in a chunked upload: it continues with the first chunk that was not saved, and arrives once', async () => {
     const { server, stateFolder, ca, id } = await prepare(Buffer.alloc(450_000, 'c'));
-    // Long enough for the kill; if that comes before the third chunk, the next start has to sit it out.
+    // Long enough for the kill; if that comes before the third chunk, the next start has to wait it out.
     server.fault({ operation: 'send_chunk', after: 1, times: 1, effect: { kind: 'delay', ms: 5000 } });
-    const { child, told } = sender(server, stateFolder, ca);
-    await eventually('two chunks', () => told().filter((event) => event === 'chunk').length === 2);
+    const { child, events } = sender(server, stateFolder, ca);
+    await eventually('two chunks', () => events().filter((event) => event === 'chunk').length === 2);
     await kill(child);
     const { mailbox } = await restart(server, stateFolder);
     await mailbox.outbox.accepted(id);
@@ -79,22 +80,22 @@ describe('outbox: kill -9', () => {
     );
   });
 
-  it('while the answer to the last chunk is awaited: 423, and it is accepted', async () => {
+  it('while the response to the last chunk is awaited: 423, and it is accepted', async () => {
     const { server, stateFolder, ca, id } = await prepare(Buffer.alloc(250_000, 'c'));
     server.fault({ operation: 'send_chunk', after: 1, effect: { kind: 'drop', when: 'after' } });
-    const { child, told } = sender(server, stateFolder, ca);
+    const { child, events } = sender(server, stateFolder, ca);
     await eventually('the last chunk', () => server.messages()[0]?.status === 'accepted');
     await kill(child);
-    assert.ok(!told().includes('accepted'));
+    assert.ok(!events().includes('accepted'));
     const { mailbox } = await restart(server, stateFolder);
     await mailbox.outbox.accepted(id);
     assert.equal(server.requests().at(-1)?.status, 423);
     assert.equal(server.messages().length, 1);
   });
 
-  it('after MESH has taken it and before the answer: unknown, adopted, sent once', async () => {
+  it('after MESH has accepted it and before the response: unknown, adopted, sent once', async () => {
     const { server, stateFolder, ca, id } = await prepare('letter');
-    // MESH has it; its answer never comes.
+    // MESH has the message; its response is lost.
     server.fault({ operation: 'send_message', effect: { kind: 'status', status: 500, after: true } });
     const { child } = sender(server, stateFolder, ca);
     await eventually('its POST', () => server.messages().length === 1);
@@ -108,16 +109,16 @@ describe('outbox: kill -9', () => {
     assert.equal(uploads(server).length, 1);
   });
 
-  it('before MESH has taken it: unknown, looked for, held, not sent again', async () => {
+  it('before MESH has accepted it: unknown, looked up, needs a decision, not sent again', async () => {
     const { server, stateFolder, ca, id } = await prepare('letter');
     server.fault({ operation: 'send_message', effect: { kind: 'delay', ms: 60_000 } });
-    const { child, told } = sender(server, stateFolder, ca);
-    await eventually('its intent', () => told().includes('sending'));
+    const { child, events } = sender(server, stateFolder, ca);
+    await eventually('its intent', () => events().includes('sending'));
     await kill(child);
     const { mailbox, clock } = await restart(server, stateFolder);
-    await eventually('held', async () => {
+    await eventually('a decision needed', async () => {
       clock.advance(MINUTE);
-      return (await mailbox.outbox.get(id))?.held;
+      return (await mailbox.outbox.get(id))?.needsDecision;
     });
     assert.ok(mailbox.eventsOf(id).includes('unknown'));
     assert.ok(uploads(server).length <= 1);
@@ -130,9 +131,9 @@ describe('outbox: kill -9 with several intents committed ahead', () => {
     const payloads = Array.from({ length: 5 }, (_, count) => `letter ${count}`);
     const { server, stateFolder, ca, ids } = await prepare(...payloads);
     server.fault({ operation: 'send_message', times: 1, effect: { kind: 'delay', ms: 60_000 } });
-    const { child, told } = sender(server, stateFolder, ca);
-    await eventually('the first on its way', () => told().includes('sending'));
-    // The intent of the second is committed while the first is on the wire, and the child tells nothing of it.
+    const { child, events } = sender(server, stateFolder, ca);
+    await eventually('the first on its way', () => events().includes('sending'));
+    // The intent of the second is committed while the first is on the wire, without an event.
     await new Promise((resolve) => setTimeout(resolve, 500));
     await kill(child);
     return { server, stateFolder, ids };
@@ -146,7 +147,7 @@ describe('outbox: kill -9 with several intents committed ahead', () => {
     return messages.sending;
   }
 
-  it('only what was on the wire is unknown: the rest is known not to have been begun, and goes', async () => {
+  it('only the message on the wire is unknown; the marks show that the others were not begun', async () => {
     const { server, stateFolder, ids } = await killed();
     assert.equal(await sendingIn(stateFolder), 2);
     const { mailbox } = await restart(server, stateFolder);
@@ -159,7 +160,7 @@ describe('outbox: kill -9 with several intents committed ahead', () => {
     );
   });
 
-  it('after a power cut, of which the marks know nothing, both are unknown', async () => {
+  it('after a power cut, which leaves no marks, both are unknown', async () => {
     const { server, stateFolder, ids } = await killed();
     await rm(join(stateFolder, 'sending'), { recursive: true });
     const { mailbox } = await restart(server, stateFolder);
@@ -167,27 +168,28 @@ describe('outbox: kill -9 with several intents committed ahead', () => {
     for (const id of ids.slice(0, 2)) assert.equal((await mailbox.outbox.get(id))?.state, 'unknown');
   });
 
-  it('a store that is put back as it was at the kill does not send again what was being sent then, without asking', async () => {
+  it('a store restored to the moment of the kill does not resend a message that was being sent', async () => {
     const { server, stateFolder, ids } = await killed();
     const backup = await emptyFolder();
     const files = ['mesh.db', 'mesh.db-wal'];
     for (const name of files) await copyFile(join(stateFolder, name), join(backup, name));
     const storage = await storageIn(stateFolder);
-    const went = outboxAt(server, { storage });
-    went.start();
-    await Promise.all(ids.slice(1).map((id) => went.outbox.accepted(id)));
-    await went.close();
+    const first = outboxAt(server, { storage });
+    first.start();
+    await Promise.all(ids.slice(1).map((id) => first.outbox.accepted(id)));
+    await first.close();
     await storage.close();
     for (const name of files) await copyFile(join(backup, name), join(stateFolder, name));
     const { mailbox } = await restart(server, stateFolder);
     await Promise.all(ids.slice(2).map((id) => mailbox.outbox.accepted(id)));
-    // What was queued then is sent again, as with any old backup; of what was `sending` the marks know MESH's answer.
+    // Messages queued at that time are sent again, as with any old backup; for those that were `sending` the marks know
+    // MESH's response.
     const [sent, ...again] = server.messages().filter(({ localId }) => localId === ids[1]);
     assert.deepEqual(again, []);
     assert.equal((await mailbox.outbox.get(ids[1] ?? ''))?.messageId, sent?.messageId);
   });
 
-  it('an answer of MESH that the store did not take before the end is known at the next start', async () => {
+  it('a response of MESH that the store could not save is known at the next start', async () => {
     const server = await tlsSandbox();
     const storage = await storageIn();
     let isFull = false;
@@ -215,24 +217,24 @@ describe('outbox: kill -9 with several intents committed ahead', () => {
 });
 
 describe('outbox: stop', () => {
-  it('lets a POST that is under way end, and leaves the rest for the next start', async () => {
+  it('lets the POST in progress end, and leaves the rest for the next start', async () => {
     const server = await tlsSandbox();
     const storage = await storageIn();
     const mailbox = outboxAt(server, { storage });
     server.fault({ operation: 'send_message', effect: { kind: 'delay', ms: 300 } });
-    const taken = [await mailbox.outbox.enqueue(letter('1')), await mailbox.outbox.enqueue(letter('2'))];
+    const queued = [await mailbox.outbox.enqueue(letter('1')), await mailbox.outbox.enqueue(letter('2'))];
     mailbox.start();
     await eventually('the first on its way', () => mailbox.events.some(({ event }) => event === 'sending'));
     await mailbox.close();
-    const states = await Promise.all(taken.map(async ({ message }) => (await mailbox.outbox.get(message.id))?.state));
+    const states = await Promise.all(queued.map(async ({ message }) => (await mailbox.outbox.get(message.id))?.state));
     assert.deepEqual(states, ['accepted', 'queued']);
     const other = outboxAt(server, { storage });
     other.start();
-    await other.outbox.accepted(taken[1]?.message.id ?? '');
+    await other.outbox.accepted(queued[1]?.message.id ?? '');
     assert.equal(server.messages().length, 2);
   });
 
-  it('breaks off after five seconds what does not end: unknown', async () => {
+  it('aborts a POST that does not end within five seconds: unknown', async () => {
     const server = await tlsSandbox();
     const storage = await storageIn();
     const mailbox = outboxAt(server, { storage });
@@ -249,8 +251,8 @@ describe('outbox: stop', () => {
 
   it('leaves no timer and no listener: the process ends', async () => {
     const { server, stateFolder, ca } = await prepare('letter');
-    const { child, told } = sender(server, stateFolder, ca);
-    await eventually('accepted', () => told().includes('accepted'));
+    const { child, events } = sender(server, stateFolder, ca);
+    await eventually('accepted', () => events().includes('accepted'));
     const gone = once(child, 'exit');
     child.stdin?.end();
     const [code] = (await Promise.race([
@@ -260,7 +262,7 @@ describe('outbox: stop', () => {
     assert.equal(code, 0);
   });
 
-  it('a wait that was ended before it began is an error, and no unhandled rejection', async () => {
+  it('a wait with an aborted signal is an error, not an unhandled rejection', async () => {
     const server = await tlsSandbox();
     const mailbox = outboxAt(server, { storage: await storageIn() });
     const { message } = await mailbox.outbox.enqueue(letter());

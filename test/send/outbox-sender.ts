@@ -1,4 +1,4 @@
-/** A process of its own that sends what is in a folder, until it is killed. Arguments: folder, URL, file of the CA. */
+/** A process that sends the messages in a storage folder until it is killed. Arguments: folder, URL, CA file. */
 import { readFileSync } from 'node:fs';
 import { openMailbox, openStorage } from '../../lib/index';
 

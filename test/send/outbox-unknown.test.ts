@@ -4,19 +4,20 @@ import type { SandboxOptions } from '../../lib/sandbox/index';
 import { mailboxAt } from '../harness/mailboxes';
 import { steppedClock } from '../harness/clocks';
 import { failure } from '../harness/failure';
-import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { eventually } from '../harness/until';
 
 const MINUTE = 60_000;
 const LOST = { kind: 'drop', when: 'after' } as const;
 const NOT_THERE = { kind: 'status', status: 500 } as const;
 
-/** Its clock and the sandbox's go together. */
+/** A mailbox whose clock advances together with the sandbox's. */
 async function start(options: SandboxOptions = {}) {
   const server = await tlsSandbox(options);
   const clock = steppedClock((ms) => server.clock.advance(ms));
   const storage = await storageIn();
   const mailbox = outboxAt(server, { storage, clock });
-  /** Until the follower has come to a rest; at most an hour. */
+  /** Lets minutes pass, one at a time. */
   const minutes = async (count: number): Promise<void> => {
     for (let minute = 0; minute < count; minute += 1) {
       clock.advance(MINUTE);
@@ -43,7 +44,7 @@ async function lose(
 }
 
 describe('outbox: unknown outcomes', () => {
-  it('a lost answer is unknown, found by the local id, and adopted: one message at MESH', async () => {
+  it('a message whose response was lost is found by its local id and adopted: one message at MESH', async () => {
     const all = await start();
     const id = await lose(all, LOST);
     await all.minutes(3);
@@ -55,7 +56,7 @@ describe('outbox: unknown outcomes', () => {
     assert.deepEqual(all.mailbox.eventsOf(id), ['queued', 'sending', 'unknown', 'adopted']);
   });
 
-  it('a lost answer is asked about before what was accepted earlier and is only watched', async () => {
+  it('an unknown message is looked up before messages that were accepted earlier and are only tracked', async () => {
     const all = await start();
     const { outbox, clock, server, mailbox, lookups } = all;
     mailbox.start();
@@ -65,24 +66,24 @@ describe('outbox: unknown outcomes', () => {
     await lose(all, LOST);
     const tracked = (): number => server.requests().filter(({ operation }) => operation.startsWith('tracking')).length;
     const before = tracked();
-    // All 70 are due by now, and so is the lost one: more than are asked about in a minute.
+    // All 70 are due, and so is the unknown one: more than are tracked in a minute.
     clock.advance(20 * MINUTE);
     await eventually('a minute of requests', () => tracked() - before >= 60);
     assert.equal(lookups(), 1);
   });
 
-  it('counts as held only when nobody can find out any more', async () => {
+  it('an unknown message needs a decision only when it is looked up no more', async () => {
     const all = await start();
     const id = await lose(all, NOT_THERE);
     await all.minutes(5);
-    assert.equal((await all.outbox.get(id))?.held, false);
-    assert.deepEqual([...new Set(all.mailbox.states.map(({ held }) => held))], [0]);
+    assert.equal((await all.outbox.get(id))?.needsDecision, false);
+    assert.deepEqual([...new Set(all.mailbox.states.map(({ needsDecision }) => needsDecision))], [0]);
     await all.minutes(50);
-    await eventually('held', () => all.mailbox.states.at(-1)?.held === 1);
-    assert.equal((await all.outbox.get(id))?.held, true);
+    await eventually('a decision needed', () => all.mailbox.states.at(-1)?.needsDecision === 1);
+    assert.equal((await all.outbox.get(id))?.needsDecision, true);
   });
 
-  it('where tracking lags by minutes it is looked for again', async () => {
+  it('while tracking lags by minutes, it is looked up again', async () => {
     const all = await start({ trackingLagMs: 4 * MINUTE });
     const id = await lose(all, LOST);
     await all.minutes(2);
@@ -93,16 +94,16 @@ describe('outbox: unknown outcomes', () => {
     assert.equal(all.server.messages().length, 1);
   });
 
-  it('what MESH does not know after 40 minutes is held for a person, who can resend it', async () => {
+  it('a message that MESH does not know after 40 minutes needs a decision, and can be resent', async () => {
     const all = await start();
     const id = await lose(all, NOT_THERE);
     const waiting = failure(NotSentError, all.outbox.accepted(id));
     await all.minutes(50);
     assert.equal((await waiting).retry, 'unsafe');
-    assert.equal((await all.outbox.get(id))?.held, true);
+    assert.equal((await all.outbox.get(id))?.needsDecision, true);
     assert.equal(all.mailbox.eventsOf(id).filter((event) => event === 'held').length, 1);
     assert.equal(all.lookups(), 6);
-    assert.equal(all.mailbox.states.at(-1)?.held, 1);
+    assert.equal(all.mailbox.states.at(-1)?.needsDecision, 1);
     assert.equal(all.server.messages().length, 0);
     const again = await all.outbox.resend(id);
     await all.outbox.accepted(again.id);
@@ -111,7 +112,7 @@ describe('outbox: unknown outcomes', () => {
     assert.equal(all.server.messages().length, 1);
   });
 
-  it('a held one can be dropped, and is not asked about any more', async () => {
+  it('a dropped message is not looked up any more', async () => {
     const all = await start();
     const id = await lose(all, NOT_THERE);
     await all.outbox.drop(id);
@@ -121,7 +122,7 @@ describe('outbox: unknown outcomes', () => {
     assert.equal((await all.outbox.get(id))?.state, 'closed');
   });
 
-  it('resent while it is looked for, it is not asked about any more', async () => {
+  it('a message that is resent during the look-up is not looked up any more', async () => {
     const all = await start();
     const id = await lose(all, NOT_THERE);
     await all.outbox.resend(id);
@@ -131,57 +132,57 @@ describe('outbox: unknown outcomes', () => {
     assert.equal(all.server.messages().length, 1);
   });
 
-  it('several of its local id at MESH (300): held', async () => {
+  it('several messages with its local id at MESH (300): it needs a decision', async () => {
     const all = await start();
     const other = mailboxAt(all.server);
     await other.send(letter('a', { localId: 'same' }));
     await other.send(letter('b', { localId: 'same' }));
     const id = await lose(all, NOT_THERE, letter('c', { localId: 'same' }));
     await all.minutes(3);
-    assert.equal((await all.outbox.get(id))?.held, true);
+    assert.equal((await all.outbox.get(id))?.needsDecision, true);
     assert.equal(all.lookups(), 1);
   });
 
-  it('a local id that is said to be shared is held at once, and MESH is not asked', async () => {
+  it('a message with a shared local id needs a decision at once, and MESH is not asked', async () => {
     const all = await start();
     const id = await lose(all, LOST, letter('c', { localId: 'A81001' }), { localIdIsShared: true });
-    assert.equal((await all.outbox.get(id))?.held, true);
+    assert.equal((await all.outbox.get(id))?.needsDecision, true);
     await all.minutes(3);
     assert.equal(all.lookups(), 0);
   });
 
-  it('a local id that another message of the outbox has as well is held: it is not adopted for the wrong one', async () => {
+  it('a message that shares its local id with another of the outbox needs a decision', async () => {
     const all = await start();
     const first = await all.outbox.enqueue(letter('a', { localId: 'mine' }));
     all.mailbox.start();
     await all.outbox.accepted(first.message.id);
     const id = await lose(all, NOT_THERE, letter('b', { localId: 'mine' }));
     await all.minutes(3);
-    assert.equal((await all.outbox.get(id))?.held, true);
+    assert.equal((await all.outbox.get(id))?.needsDecision, true);
     assert.equal((await all.outbox.get(id))?.messageId, undefined);
   });
 
   for (const [what, different] of Object.entries({ recipient: { to: 'X26ABC3' }, workflow: { workflowId: 'OTHER' } })) {
-    it(`a message of another ${what} with its local id is not adopted, but held`, async () => {
+    it(`a message of another ${what} with its local id is not adopted: it needs a decision`, async () => {
       const all = await start();
       await mailboxAt(all.server).send(letter('a', { localId: 'mine', ...different }));
       const id = await lose(all, NOT_THERE, letter('b', { localId: 'mine' }));
       await all.minutes(3);
-      assert.equal((await all.outbox.get(id))?.held, true);
+      assert.equal((await all.outbox.get(id))?.needsDecision, true);
       assert.equal((await all.outbox.get(id))?.messageId, undefined);
     });
   }
 
-  it('a message of its local id that MESH had long before is not adopted', async () => {
+  it('a message with its local id that MESH had long before is not adopted', async () => {
     const all = await start();
     await mailboxAt(all.server).send(letter('a', { localId: 'mine' }));
     await all.minutes(20);
     const id = await lose(all, NOT_THERE, letter('b', { localId: 'mine' }));
     await all.minutes(3);
-    assert.equal((await all.outbox.get(id))?.held, true);
+    assert.equal((await all.outbox.get(id))?.needsDecision, true);
   });
 
-  it('one whose lookup MESH stumbles over does not keep the others from being looked for', async () => {
+  it('a message whose look-up fails at MESH does not keep the others from being looked up', async () => {
     const all = await start();
     const first = await lose(all, LOST);
     const second = await lose(all, LOST);
@@ -193,7 +194,7 @@ describe('outbox: unknown outcomes', () => {
     assert.equal((await all.outbox.list({ states: ['accepted'] })).length, 2);
   });
 
-  it('a report settles it by its local id at once', async () => {
+  it('a report settles an unknown message by its local id at once', async () => {
     const all = await start();
     const id = await lose(all, LOST);
     const known = await all.mailbox.settleReport({

@@ -4,9 +4,10 @@ import type { Sandbox } from '../../lib/sandbox/index';
 import { emptyFolder } from '../harness/cleanup';
 import { steppedClock } from '../harness/clocks';
 import { failure } from '../harness/failure';
-import { gateTo, decideBefore } from '../harness/mesh-gate';
+import { gateTo, interceptingProxy } from '../harness/mesh-gate';
 import { operations } from '../harness/mailboxes';
-import { eventually, letter, outboxAt, storageIn, storageWith, tlsSandbox } from '../harness/outboxes';
+import { letter, outboxAt, storageIn, storageWith, tlsSandbox } from '../harness/outboxes';
+import { eventually } from '../harness/until';
 
 const MINUTE = 60_000;
 
@@ -16,19 +17,19 @@ async function queue(
   more: object = {},
   options: object = {},
 ): Promise<string[]> {
-  const taken = await Promise.all(
+  const queued = await Promise.all(
     Array.from({ length: count }, (_, index) => mailbox.outbox.enqueue(letter(`letter ${index}`, more), options)),
   );
-  return taken.map(({ message }) => message.id);
+  return queued.map(({ message }) => message.id);
 }
 
-/** Local ids, which are our ids, in the order in which MESH accepted them. */
+/** Local ids (which are the outbox's ids) in the order in which MESH accepted them. */
 const arrived = (server: Sandbox): string[] => server.messages().map(({ localId }) => localId ?? '');
 
 const allAccepted = (mailbox: DurableMailbox, ids: string[]): Promise<unknown> =>
   Promise.all(ids.map((id) => mailbox.outbox.accepted(id)));
 
-/** Lets time pass until `fact` holds, a minute at a time. */
+/** Lets time pass until `fact` holds, one `step` (milliseconds) at a time. */
 async function passTime(clock: { advance(ms: number): void }, what: string, fact: () => unknown, step = MINUTE) {
   await eventually(what, async () => {
     if (await fact()) return true;
@@ -47,41 +48,41 @@ describe('outbox: order', () => {
     assert.deepEqual(arrived(server), ids);
   });
 
-  /** The most that the store calls `sending` at any time, while so many messages go out. */
-  async function mostSending(server: Sandbox & { ca: string }, storage: Storage, count: number): Promise<number> {
+  /** Returns the maximum number of `sending` messages while `count` messages go out. */
+  async function maxSending(server: Sandbox & { ca: string }, storage: Storage, count: number): Promise<number> {
     const mailbox = outboxAt(server, { storage });
     const ids = await queue(mailbox, count);
-    let most = 0;
-    const looking = (async () => {
+    let maximum = 0;
+    const observing = (async () => {
       while (arrived(server).length < ids.length) {
         const { messages } = await storage.store.countOutgoing(mailbox.storeKey);
-        most = Math.max(most, messages.sending);
+        maximum = Math.max(maximum, messages.sending);
       }
     })();
     mailbox.start();
     await allAccepted(mailbox, ids);
-    await looking;
+    await observing;
     assert.deepEqual(arrived(server), ids);
-    return most;
+    return maximum;
   }
 
-  it('where the wire is slower than the disk, at most two messages are being sent at any time', async () => {
+  it('where the wire is slower than the disk, at most two messages are `sending` at any time', async () => {
     const server = await tlsSandbox();
     server.fault({ operation: 'send_message', times: Infinity, effect: { kind: 'delay', ms: 60 } });
-    assert.equal(await mostSending(server, await storageIn(), 60), 2);
+    assert.equal(await maxSending(server, await storageIn(), 60), 2);
   });
 
-  it('where the disk is slower, several share a commit: more are being sent, and still few', async () => {
+  it('where the disk is slower, several messages share a commit: more are `sending`, but few', async () => {
     const server = await tlsSandbox();
     const storage = await storageWith({ commitDelayMs: 30 });
-    const most = await mostSending(server, storage, 150);
+    const maximum = await maxSending(server, storage, 150);
     const { commits } = await storage.store.statistics();
-    assert.ok(most > 4 && most <= 34, `${most}`);
+    assert.ok(maximum > 4 && maximum <= 34, `${maximum}`);
     assert.ok(commits < 100, `${commits} commits for 150 messages`);
   });
 
   for (const fast of [90, 94, 98]) {
-    it(`and while number ${fast + 1} of them is long on the wire, the store hears that MESH has accepted those before it`, async () => {
+    it(`while number ${fast + 1} takes long on the wire, those before it are settled in the store`, async () => {
       const server = await tlsSandbox();
       const storage = await storageWith({ commitDelayMs: 30 });
       server.fault({ operation: 'send_message', after: fast, times: 1, effect: { kind: 'delay', ms: 3000 } });
@@ -94,7 +95,7 @@ describe('outbox: order', () => {
     });
   }
 
-  it('also of one that was accepted while a commit was made that waited for no more', async () => {
+  it('the same holds for a message accepted during a commit that did not wait for more', async () => {
     const server = await tlsSandbox();
     const storage = await storageWith({ commitDelayMs: 30 });
     server.fault({ operation: 'send_message', after: 90, times: 4, effect: { kind: 'delay', ms: 22 } });
@@ -123,7 +124,7 @@ describe('outbox: order', () => {
       await mailbox.outbox.accepted(other);
       if (strictOrder) {
         assert.equal((await mailbox.outbox.get(second))?.state, 'queued');
-        // Nobody but the drop itself wakes the worker.
+        // Only the drop wakes the worker.
         await mailbox.outbox.drop(first.message.id);
       }
       await mailbox.outbox.accepted(second);
@@ -140,8 +141,8 @@ describe('outbox: order', () => {
   });
 });
 
-describe('outbox: MESH is away', () => {
-  it('it is knocked at ever more seldom, no message is spent, and all go in order when it is back', async () => {
+describe('outbox: MESH is unavailable', () => {
+  it('it is tried less and less often, no message is lost, and all go out in order when it is back', async () => {
     const server = await tlsSandbox();
     const gate = await gateTo(server);
     const clock = steppedClock();
@@ -154,7 +155,7 @@ describe('outbox: MESH is away', () => {
       clock.advance(MINUTE);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    assert.ok(gate.knocks() < 130, `knocked ${gate.knocks()} times in two hours`);
+    assert.ok(gate.attempts() < 130, `${gate.attempts()} connections were tried in two hours`);
     assert.equal(mailbox.states.at(-1)?.waiting, 40);
     const rows = await mailbox.outbox.list({});
     assert.ok(
@@ -164,12 +165,12 @@ describe('outbox: MESH is away', () => {
     gate.open();
     await passTime(clock, 'all sent', () => arrived(server).length === 40);
     assert.deepEqual(arrived(server), ids);
-    await eventually('the backlog to be told', () => mailbox.states.at(-1)?.waiting === 0);
+    await eventually('an empty backlog', () => mailbox.states.at(-1)?.waiting === 0);
     assert.equal(mailbox.states.at(-1)?.paused, undefined);
   });
 
   for (const status of [503, 429]) {
-    it(`${status} is waited out, in order, and blamed on no message`, async () => {
+    it(`${status} is waited out, in order, and makes no message a poison message`, async () => {
       const server = await tlsSandbox();
       const clock = steppedClock();
       const mailbox = outboxAt(server, { storage: await storageIn(), clock });
@@ -182,7 +183,7 @@ describe('outbox: MESH is away', () => {
     });
   }
 
-  it('a wrong password pauses without spending messages; the right one goes on at once', async () => {
+  it('a wrong password pauses the sending after one attempt; with the right one it continues at once', async () => {
     const server = await tlsSandbox();
     const storage = await storageIn();
     const wrong = outboxAt(server, { storage, password: 'wrong' });
@@ -198,7 +199,7 @@ describe('outbox: MESH is away', () => {
     assert.deepEqual(arrived(server), ids);
   });
 
-  it('the pause is told until MESH takes something, also while it is tried again, and then no more', async () => {
+  it('the pause is reported until MESH accepts a message, also during retries, and not after that', async () => {
     const server = await tlsSandbox();
     const clock = steppedClock();
     server.fault({ operation: '*', times: Infinity, effect: { kind: 'status', status: 503 } });
@@ -220,10 +221,10 @@ describe('outbox: MESH is away', () => {
     assert.equal(mailbox.states.at(-1)?.paused, undefined);
   });
 
-  it('an answer that is lost again and again makes few messages unknown, not the whole queue', async () => {
+  it('responses that are lost again and again make few messages unknown, not the whole queue', async () => {
     const server = await tlsSandbox();
     const clock = steppedClock();
-    const proxy = await decideBefore(server, () => 502);
+    const proxy = await interceptingProxy(server, () => 502);
     const mailbox = outboxAt(proxy, { storage: await storageIn(), clock });
     await queue(mailbox, 30);
     mailbox.start();
@@ -232,18 +233,18 @@ describe('outbox: MESH is away', () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     const { length } = await mailbox.outbox.list({ states: ['unknown'] });
-    // What was on the wire, and at the most the one that was committed ahead.
+    // The message on the wire, and at most the one whose intent was committed ahead.
     assert.ok(length === 1 || length === 2, String(length));
   });
 });
 
-describe('outbox: one message is the trouble', () => {
+describe('outbox: a poison message', () => {
   for (const trouble of ['break', 500] as const) {
-    it(`what only it brings about (${trouble}) does not hold up the rest, and parks it in the end`, async () => {
+    it(`that alone fails (${trouble}) does not hold up the rest, and is parked in the end`, async () => {
       const server = await tlsSandbox();
       const clock = steppedClock();
       let poison = '';
-      const proxy = await decideBefore(server, ({ headers }) =>
+      const proxy = await interceptingProxy(server, ({ headers }) =>
         headers['mex-localid'] === poison && headers['mex-chunk-range'] ? trouble : 'pass',
       );
       const mailbox = outboxAt(proxy, {
@@ -259,7 +260,7 @@ describe('outbox: one message is the trouble', () => {
       mailbox.start();
       await passTime(clock, 'the rest', () => arrived(server).length === 20, 1000);
       assert.deepEqual(arrived(server), ids);
-      // Only what others prove parks it.
+      // It is parked only while other messages go out.
       await passTime(clock, 'it is parked', async () => {
         await queue(mailbox, 1);
         return (await mailbox.outbox.get(poison))?.state === 'parked';
@@ -269,7 +270,7 @@ describe('outbox: one message is the trouble', () => {
     });
   }
 
-  it('a rejected one is settled, and the next one goes', async () => {
+  it('that MESH rejects is settled, and the next one goes out', async () => {
     const server = await tlsSandbox();
     const mailbox = outboxAt(server, { storage: await storageIn() });
     const [bad = ''] = await queue(mailbox, 1, { to: 'X26NOBODY' });
@@ -291,7 +292,7 @@ describe('outbox: chunks', () => {
         operation === 'send_message' ? ['1'] : operation === 'send_chunk' ? [path.split('/').at(-1) ?? ''] : [],
       );
 
-  it('stopped in between, it goes on with the first chunk that was not sent', async () => {
+  it('after a stop, the upload continues with the first chunk that was not sent', async () => {
     const server = await tlsSandbox();
     const storage = await storageIn();
     const one = outboxAt(server, { storage, maxRequestBytes: 100, chunkBytes: 100, compression: 'never' });
@@ -303,7 +304,7 @@ describe('outbox: chunks', () => {
     });
     one.start();
     await stopped;
-    // Another size now: the plan of the first attempt holds.
+    // The chunk size is different now: the plan of the first attempt holds.
     const other = outboxAt(server, { storage, maxRequestBytes: 70, chunkBytes: 70, compression: 'never' });
     other.start();
     await other.outbox.accepted(message.id);
@@ -311,7 +312,7 @@ describe('outbox: chunks', () => {
     assert.equal(server.messages().length, 1);
   });
 
-  it('an upload that MESH has forgotten starts again from its first chunk', async () => {
+  it('an upload that MESH has forgotten restarts from its first chunk', async () => {
     const server = await tlsSandbox();
     const storage = await storageIn();
     const clock = steppedClock();
@@ -332,7 +333,7 @@ describe('outbox: chunks', () => {
     { kind: 'drop', when: 'after' },
     { kind: 'status', status: 504, after: true },
   ] as const) {
-    it(`the lost answer to the last chunk (${effect.kind}) is asked for again: 423 means accepted`, async () => {
+    it(`a last chunk whose response is lost (${effect.kind}) is sent again: 423 means accepted`, async () => {
       const server = await tlsSandbox();
       const clock = steppedClock();
       const mailbox = outboxAt(server, {
@@ -352,7 +353,7 @@ describe('outbox: chunks', () => {
     });
   }
 
-  it('a last chunk that MESH knows nothing of any more is unknown, not sent from the start', async () => {
+  it('an upload that MESH has forgotten at its last chunk is unknown, and does not restart', async () => {
     const server = await tlsSandbox();
     const clock = steppedClock();
     const mailbox = outboxAt(server, {

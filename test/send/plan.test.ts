@@ -15,7 +15,8 @@ import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { failure } from '../harness/failure';
 import { hostileMesh } from '../harness/hostile-mesh';
 import { mailboxAt } from '../harness/mailboxes';
-import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { eventually } from '../harness/until';
 
 const KIB = 1024;
 const RULES: SendingRules = {
@@ -26,7 +27,7 @@ const RULES: SendingRules = {
   chunks: 'allowed',
   checksum: 'none',
 };
-/** Shrinks to about 0.5, however long it is. */
+/** Compresses to about half its size, however long it is. */
 const hexadecimal = (bytes: number): Buffer => Buffer.from(randomBytes(bytes / 2).toString('hex'));
 const accepting = (): { status: number; body: Buffer } => ({ status: 202, body: Buffer.from('{"message_id":"MID"}') });
 
@@ -39,21 +40,41 @@ async function decided(payload: Buffer, rules: Partial<SendingRules> = {}) {
 
 describe('one request or chunks', () => {
   for (const [what, payload, rules, expected] of [
-    ['what fits as it is', randomBytes(100_000), {}, { totalChunks: 1, encoding: 'identity', chunkBytes: 100_000 }],
-    ['one byte more of what does not shrink', randomBytes(100_001), {}, { totalChunks: 3, encoding: 'identity' }],
-    ['what fits compressed only', hexadecimal(150_000), {}, { totalChunks: 1, encoding: 'gzip', chunkBytes: 150_000 }],
-    ['what is too large even compressed', hexadecimal(190_000), {}, { totalChunks: 5, encoding: 'gzip' }],
-    ['what is far too large', hexadecimal(600_000), {}, { totalChunks: 15, encoding: 'gzip', level: 3 }],
-    ['what may not be compressed', hexadecimal(150_000), { compression: 'never' }, { totalChunks: 4, level: 0 }],
-    ['what is always compressed', randomBytes(9000), { compression: 'always' }, { totalChunks: 1, encoding: 'gzip' }],
     [
-      'what fits as it is, and would not with gzip',
+      'a payload that fits uncompressed',
+      randomBytes(100_000),
+      {},
+      { totalChunks: 1, encoding: 'identity', chunkBytes: 100_000 },
+    ],
+    ['one byte more that does not shrink', randomBytes(100_001), {}, { totalChunks: 3, encoding: 'identity' }],
+    [
+      'a payload that fits only compressed',
+      hexadecimal(150_000),
+      {},
+      { totalChunks: 1, encoding: 'gzip', chunkBytes: 150_000 },
+    ],
+    ['a payload that is too large even compressed', hexadecimal(190_000), {}, { totalChunks: 5, encoding: 'gzip' }],
+    ['a payload that is far too large', hexadecimal(600_000), {}, { totalChunks: 15, encoding: 'gzip', level: 3 }],
+    [
+      'a payload that may not be compressed',
+      hexadecimal(150_000),
+      { compression: 'never' },
+      { totalChunks: 4, level: 0 },
+    ],
+    [
+      'a payload that is always compressed',
+      randomBytes(9000),
+      { compression: 'always' },
+      { totalChunks: 1, encoding: 'gzip' },
+    ],
+    [
+      'a payload that fits uncompressed and not with gzip',
       randomBytes(1_000_000),
       { compression: 'always', maxRequestBytes: 1_000_000 },
       { totalChunks: 1, encoding: 'identity' },
     ],
     [
-      'chunks of the size of a request, with room for what gzip adds',
+      'chunks of the size of a request, less what gzip may add',
       randomBytes(2_000_000),
       { compression: 'always', maxRequestBytes: 1_000_000, chunkBytes: 1_000_000 },
       { totalChunks: 3, encoding: 'gzip', chunkBytes: 999_400 },
@@ -62,13 +83,13 @@ describe('one request or chunks', () => {
     it(`${what}: ${JSON.stringify(expected)}`, async () => {
       const { body, files, ...plan } = await decided(payload, rules);
       assert.deepEqual({ ...plan, ...expected }, plan);
-      const wasTried = plan.totalChunks === 1 && plan.encoding === 'gzip' && payload.length > 100_000;
-      assert.deepEqual(files, wasTried ? ['m.1.gz'] : [], 'what did not fit leaves nothing behind');
-      assert.equal(body !== undefined, wasTried);
+      const wasCompressed = plan.totalChunks === 1 && plan.encoding === 'gzip' && payload.length > 100_000;
+      assert.deepEqual(files, wasCompressed ? ['m.1.gz'] : [], 'a payload that did not fit leaves nothing behind');
+      assert.equal(body !== undefined, wasCompressed);
     });
   }
 
-  it('what was compressed to find out is what is sent', async () => {
+  it('a payload that was compressed to find out whether it fits is sent as it is', async () => {
     const server = await hostileMesh(accepting);
     const payload = hexadecimal(150_000);
     const mailbox = mailboxAt(server, { maxRequestBytes: 100_000, chunkBytes: 40_000 });
@@ -80,7 +101,7 @@ describe('one request or chunks', () => {
     assert.ok(gunzipSync(server.seen[0].body).equals(payload));
   });
 
-  it('where receivers take no chunks, what fits only compressed still goes; what does not is an error before anything is sent', async () => {
+  it('with chunks `never`, a payload that fits compressed is sent; a larger one is refused at once', async () => {
     const server = await hostileMesh(accepting);
     const mailbox = mailboxAt(server, { maxRequestBytes: 100_000, chunks: 'never' });
     await mailbox.send({ to: 'A', workflowId: 'W', payload: hexadecimal(150_000) });
@@ -92,20 +113,20 @@ describe('one request or chunks', () => {
     assert.match(error.advice ?? '', /in parts/);
     assert.equal(server.seen.length, 1);
     await mailbox.send({ to: 'A', workflowId: 'W', payload: randomBytes(100_001), chunks: 'allowed' });
-    assert.equal(server.seen.length, 3, 'the message’s own setting counts more');
+    assert.equal(server.seen.length, 3, 'the message’s own setting takes precedence');
   });
 
-  it('in the outbox it is parked with advice, and the rest goes on', async () => {
+  it('in the outbox such a message is parked with advice, and the rest goes out', async () => {
     const server = await tlsSandbox();
     const mailbox = outboxAt(server, { storage: await storageIn(), maxRequestBytes: 100_000 });
-    const held = await mailbox.outbox.enqueue(letter(randomBytes(100_001), { chunks: 'never' }));
+    const parked = await mailbox.outbox.enqueue(letter(randomBytes(100_001), { chunks: 'never' }));
     const next = await mailbox.outbox.enqueue(letter('next'));
     mailbox.start();
-    const error = await failure(NotSentError, mailbox.outbox.accepted(held.message.id));
+    const error = await failure(NotSentError, mailbox.outbox.accepted(parked.message.id));
     assert.equal(error.code, 'MESH_TOO_LARGE');
-    assert.match(error.advice ?? '', /ask the receiver/);
+    assert.match(error.advice ?? '', /ask the recipient/);
     await mailbox.outbox.accepted(next.message.id);
-    assert.equal((await mailbox.outbox.get(held.message.id))?.state, 'parked');
+    assert.equal((await mailbox.outbox.get(parked.message.id))?.state, 'parked');
     assert.equal(server.messages().length, 1);
   });
 });
@@ -137,9 +158,9 @@ describe('a checksum', () => {
     ['is none by default', undefined, undefined, undefined],
     ['is the MD5 of mesh-api.yaml’s own example', 'md5', undefined, MD5],
     ['is a SHA-256', undefined, 'sha256', SHA256],
-    ['of a message goes before the mailbox’s', 'sha256', 'md5', MD5],
+    ['of a message takes precedence over the mailbox’s', 'sha256', 'md5', MD5],
     ['may be left out by a message', 'sha256', 'none', undefined],
-    ['of the sender’s own goes as it is', 'md5', 'SHA-1 abc', 'SHA-1 abc'],
+    ['of the sender’s own is sent as it is', 'md5', 'SHA-1 abc', 'SHA-1 abc'],
   ] as const) {
     it(`${what}, with and without the outbox`, async () => {
       const server = await hostileMesh(accepting);
@@ -156,7 +177,7 @@ describe('a checksum', () => {
     });
   }
 
-  it('of a chunked message is of all its bytes before compression, and goes with the first chunk', async () => {
+  it('of a chunked message covers all its bytes before compression, and goes with the first chunk', async () => {
     const server = await hostileMesh(accepting);
     const options = { maxRequestBytes: 5, chunkBytes: 5, compression: 'always', checksum: 'md5' } as const;
     await mailboxAt(server, options).send(letter('Hello World'));
@@ -168,7 +189,7 @@ describe('a checksum', () => {
 });
 
 describe('a frozen plan', () => {
-  it('outlives a restart with every setting changed: the same cuts, encoding, level and checksum', async () => {
+  it('survives a restart with every setting changed: the same cuts, encoding, level and checksum', async () => {
     const payload = hexadecimal(100_000);
     const cut = { maxRequestBytes: 20_000, chunkBytes: 20_000, checksum: 'md5' } as const;
     const whole = await hostileMesh(accepting);
@@ -208,23 +229,23 @@ describe('a frozen plan', () => {
   });
 });
 
-describe('the chunks ahead', () => {
+describe('chunks prepared ahead', () => {
   for (const [chunkBytes, ahead] of [
     [20_000_000, 2],
     [32_000_000, 1],
     [40_000_000, 0],
   ] as const) {
-    it(`of ${chunkBytes / 1e6} MB: while one is on the wire, ${ahead} are read and compressed, and no more`, async () => {
+    it(`of ${chunkBytes / 1e6} MB: while one is on the wire, at most ${ahead} are compressed`, async () => {
       const begun: number[] = [];
-      const ahead0: number[] = [];
+      const aheadAtRequest: number[] = [];
       let sent = 0;
       const server = await hostileMesh(() => {
         sent += 1;
-        ahead0.push(begun.length - sent);
+        aheadAtRequest.push(begun.length - sent);
         return accepting();
       });
       const size = chunkBytes * 5;
-      // Zeros, made as they are read: what counts is when each chunk is opened.
+      // Zeros, created as they are read: the test is about when each chunk is opened.
       const source: PayloadSource = {
         size,
         contentType: 'text/plain',
@@ -250,8 +271,8 @@ describe('the chunks ahead', () => {
       assert.equal(sent, 5);
       assert.equal(begun.length, 5);
       assert.ok(
-        ahead0.every((count) => count <= ahead),
-        `ahead: ${ahead0.join()}`,
+        aheadAtRequest.every((count) => count <= ahead),
+        `ahead: ${aheadAtRequest.join()}`,
       );
     });
   }

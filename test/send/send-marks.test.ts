@@ -3,7 +3,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Ending } from '../../lib/send/attempt';
-import { MOST_AHEAD, SendMarks } from '../../lib/send/send-marks';
+import { MAX_AHEAD, SendMarks } from '../../lib/send/send-marks';
 import type { Outgoing } from '../../lib/store/store';
 import { emptyFolder } from '../harness/cleanup';
 
@@ -14,7 +14,7 @@ const ACCEPTED: Ending = { change: { state: 'accepted', messageId: 'M1' }, event
 const RETRY: Ending = { change: { state: 'queued' }, event: 'retry' };
 const UNKNOWN: Ending = { change: { state: 'unknown' }, event: 'unknown' };
 
-/** Marks of one that was begun, one that MESH has accepted and one that it has refused, as a kill leaves them. */
+/** Marks as a kill leaves them: of messages that were begun, accepted, refused and lost. */
 async function left() {
   const folder = await emptyFolder();
   const marks = await SendMarks.open(folder, 'mailbox');
@@ -46,8 +46,8 @@ async function opened(folder: string): Promise<Record<string, unknown>> {
   return all;
 }
 
-describe('marks of what is being sent', () => {
-  it('after a kill they say what was begun, what MESH has said, and that nothing else was begun', async () => {
+describe('send marks', () => {
+  it('after a kill they show what was begun, how MESH responded, and that nothing else was begun', async () => {
     const { folder } = await left();
     assert.deepEqual(await opened(folder), {
       begun: 'begun',
@@ -59,7 +59,7 @@ describe('marks of what is being sent', () => {
     });
   });
 
-  it('after another start of the machine, what is not there means nothing', async () => {
+  it('after a restart of the machine, a missing mark means nothing', async () => {
     const { folder, path } = await left();
     const written = await readFile(path);
     const whole = Buffer.concat([Buffer.alloc(256, ' '), written.subarray(256)]);
@@ -74,7 +74,7 @@ describe('marks of what is being sent', () => {
     });
   });
 
-  it('of what was first tried before they were begun, they know nothing', async () => {
+  it('for a message first tried before they were renewed, a missing mark means nothing', async () => {
     const { folder } = await left();
     const marks = await SendMarks.open(folder, 'mailbox');
     assert.equal(marks.of(row('other', 1, SINCE)), 'not begun');
@@ -83,10 +83,10 @@ describe('marks of what is being sent', () => {
   });
 
   for (const [what, stored] of [
-    ['has not heard of a message', undefined],
+    ['does not have a message', undefined],
     ['knows an earlier attempt only', row('begun', 0)],
   ] as const) {
-    it(`beside a store that ${what}, which is an older one that was put back, only what is there means something`, async () => {
+    it(`beside a store that ${what}, so that an older copy was restored, a missing mark means nothing`, async () => {
       const { folder } = await left();
       const marks = await SendMarks.open(folder, 'mailbox');
       await marks.compare(async (id) => (id === 'begun' ? stored : row(id)));
@@ -96,17 +96,17 @@ describe('marks of what is being sent', () => {
     });
   }
 
-  it('a mark that is not whole may have been any message of them', async () => {
+  it('a broken mark may have been any message’s', async () => {
     const { folder, path } = await left();
     const written = await readFile(path);
-    // The first mark is in the slot after the first.
+    // Slot 0 is the head, and the first mark is in slot 2.
     written[2 * 256 + 40] = 0x21;
     await writeFile(path, written);
     const { begun, other, accepted } = await opened(folder);
     assert.deepEqual({ begun, other, accepted }, { begun: undefined, other: undefined, accepted: 'accepted' });
   });
 
-  it('a folder that is new says nothing until they are renewed, and then that nothing was begun', async () => {
+  it('in a new folder they show nothing until they are renewed, and then that nothing was begun', async () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
     assert.equal(marks.of(row('one')), undefined);
@@ -120,8 +120,8 @@ describe('marks of what is being sent', () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
     await marks.renew(SINCE);
-    // The last one comes round to a slot before that of the first.
-    const last = 2 * MOST_AHEAD + 7;
+    // The slots wrap around: the second attempt's mark is in a slot before the first attempt's.
+    const last = 2 * MAX_AHEAD + 7;
     for (let count = 0; count <= last; count += 1) {
       if (count === last - 19) marks.begun(row('one', 1), 1);
       else marks.begun(row(count === last ? 'one' : `m${count}`, count === last ? 2 : 1), 1);
@@ -132,11 +132,11 @@ describe('marks of what is being sent', () => {
     await again.close();
   });
 
-  it('are there of all that may be begun before the store has heard of the first', async () => {
+  it('have room for all messages that may be begun before the store settles the first', async () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
     await marks.renew(SINCE);
-    const ids = Array.from({ length: MOST_AHEAD + 1 }, (_, count) => `m${count}`);
+    const ids = Array.from({ length: MAX_AHEAD + 1 }, (_, count) => `m${count}`);
     for (const id of ids) marks.begun(row(id), 1);
     await marks.close();
     const again = await SendMarks.open(folder, 'mailbox');
@@ -147,7 +147,7 @@ describe('marks of what is being sent', () => {
     await again.close();
   });
 
-  it('of the release before, which has half as many, are understood', async () => {
+  it('of version 1, which has half as many slots, are understood', async () => {
     const { folder, path } = await left();
     const written = await readFile(path);
     const head = JSON.stringify({ ...JSON.parse(written.toString('utf8', 0, 256).trimEnd().slice(0, -8)), version: 1 });
@@ -158,7 +158,7 @@ describe('marks of what is being sent', () => {
     assert.deepEqual({ begun, accepted, other }, { begun: 'begun', accepted: 'accepted', other: 'not begun' });
   });
 
-  it('how one ended is in the file in the next turn of the event loop, and at the latest when the next one begins', async () => {
+  it('an ending is in the file by the next turn of the event loop, or when the next attempt begins', async () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
     await marks.renew(SINCE);
@@ -168,7 +168,7 @@ describe('marks of what is being sent', () => {
       await again.close();
       return typeof found === 'object' ? found.is : found;
     };
-    // More than there are slots, so that ends and beginnings are also not side by side.
+    // More than there are slots, so that the marks of an ending and the next beginning are not always adjacent.
     for (let count = 0; count < 70; count += 1) {
       marks.begun(row(`m${count}`), 1);
       if (count > 0)
@@ -181,13 +181,13 @@ describe('marks of what is being sent', () => {
     await marks.close();
   });
 
-  it('its file is for its owner only, and names no mailbox', async () => {
+  it('their file is for its owner only, and names no mailbox', async () => {
     const { path } = await left();
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     assert.ok(!path.includes('mailbox'));
   });
 
-  it('more messages than it has marks: the last ones are known', async () => {
+  it('after more messages than there are slots, the last ones are known', async () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
     await marks.renew(SINCE);

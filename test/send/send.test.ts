@@ -30,18 +30,18 @@ describe('sending', () => {
     assert.equal(gunzipSync(request.body).toString(), payload);
   });
 
-  it('without compression the bytes go as they are', async () => {
+  it('without compression the bytes are sent as they are', async () => {
     const server = await hostileMesh(accepting);
     const mailbox = mailboxAt(server, { compression: 'never' });
     await mailbox.send({ to: 'A', workflowId: 'W', payload: 'plain' });
     await mailbox.send({ to: 'A', workflowId: 'W', payload: 'gzip', compression: 'always' });
     assert.equal(server.seen[0]?.body.toString(), 'plain');
     assert.equal(server.seen[0]?.headers['content-encoding'], undefined);
-    assert.equal(server.seen[1]?.headers['content-encoding'], 'gzip', 'the message’s own setting counts more');
+    assert.equal(server.seen[1]?.headers['content-encoding'], 'gzip', 'the message’s own setting takes precedence');
   });
 
   for (const compression of ['always', 'never'] as const) {
-    it(`a larger one goes in chunks with compression "${compression}", each by itself`, async () => {
+    it(`a larger payload goes in chunks, each encoded by itself (compression "${compression}")`, async () => {
       const server = await hostileMesh(accepting);
       const payload = randomBytes(25);
       const progress: Progress[] = [];
@@ -75,7 +75,7 @@ describe('sending', () => {
     });
   }
 
-  it('a file’s name goes along, unless another is given', async () => {
+  it('the file name is the file’s own, unless another is set', async () => {
     const server = await hostileMesh(accepting);
     const file = join(await emptyFolder(), 'letter.pdf');
     await writeFile(file, 'x');
@@ -88,7 +88,7 @@ describe('sending', () => {
     );
   });
 
-  it('the kind of payload gives the content type, unless another is given', async () => {
+  it('the content type follows the kind of payload, unless another is set', async () => {
     const server = await hostileMesh(accepting);
     const mailbox = mailboxAt(server);
     await mailbox.send({ to: 'A', workflowId: 'W', payload: { json: {} } });
@@ -125,7 +125,7 @@ describe('sending', () => {
   });
 
   for (const compression of ['always', 'never'] as const) {
-    it(`a file that changes between two chunks is an error, and never arrives (compression "${compression}")`, async () => {
+    it(`a file that changes between two chunks never arrives (compression "${compression}")`, async () => {
       const server = await sandbox();
       const file = join(await emptyFolder(), 'growing');
       // Two chunks are read ahead: the change has to come before the fourth.

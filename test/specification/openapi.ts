@@ -1,4 +1,4 @@
-/** The parts of an OpenAPI 3.0 document that are needed to judge a request and its answer. */
+/** Checks requests and responses against an OpenAPI 3.0 document. */
 import Ajv, { type ValidateFunction } from 'ajv';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
@@ -45,19 +45,19 @@ export class Specification {
     this.#paths = document.paths;
   }
 
-  /** Names of all operations, short: without the path that the document repeats in them. */
+  /** The short names of all operations, without the path that the document repeats in them. */
   get operations(): string[] {
     return Object.values(this.#paths).flatMap((methods) =>
       Object.values(methods).map(({ operationId }) => short(operationId)),
     );
   }
 
-  /** The operation that was asked for; undefined if there is none. */
+  /** Returns the name of the requested operation; undefined if there is none. */
   nameOf(recorded: Recorded): string | undefined {
     return this.#find(recorded)?.name;
   }
 
-  /** What the request does otherwise, each as `operation: what`. */
+  /** Returns the deviations of the request, each as `operation: what`. */
   requestDeviations(recorded: Recorded): string[] {
     const found = this.#find(recorded);
     if (!found) return [`no such operation: ${recorded.method}`];
@@ -80,8 +80,8 @@ export class Specification {
     return deviations.map((what) => `${name}: ${what}`);
   }
 
-  /** What the answer does otherwise. */
-  answerDeviations(recorded: Recorded): string[] {
+  /** Returns the deviations of the response. */
+  responseDeviations(recorded: Recorded): string[] {
     const found = this.#find(recorded);
     if (!found) return [];
     const { operation, name } = found;
@@ -113,11 +113,11 @@ export class Specification {
   #find({ method, path }: Recorded): Found | undefined {
     const url = new URL(path, 'http://x');
     const parts = url.pathname.split('/');
-    const fitting = Object.entries(this.#paths)
-      .filter(([template]) => fits(template.split('/'), parts))
-      // Of several that fit, the one with the fewest placeholders is meant.
+    const matching = Object.entries(this.#paths)
+      .filter(([template]) => matches(template.split('/'), parts))
+      // If several match, the one with the fewest placeholders is meant.
       .sort(([one], [other]) => one.split('{').length - other.split('{').length);
-    for (const [template, methods] of fitting) {
+    for (const [template, methods] of matching) {
       const operation = methods[method.toLowerCase()];
       if (!operation) continue;
       const names = template.split('/').entries();
@@ -140,7 +140,7 @@ const FORMATS = {
   'date-time': (text: string) => !Number.isNaN(Date.parse(text)),
 } as const;
 
-function fits(template: readonly string[], parts: readonly string[]): boolean {
+function matches(template: readonly string[], parts: readonly string[]): boolean {
   return (
     template.length === parts.length && template.every((part, index) => part.startsWith('{') || part === parts[index])
   );
@@ -155,7 +155,7 @@ function short(operationId: string): string {
 
 const CLOSED = new Map<Schema, Schema>();
 
-/** The schema with no room for fields that it does not list. */
+/** Returns the schema with unlisted fields forbidden. */
 function closed(schema: Schema): Schema {
   const known = CLOSED.get(schema);
   if (known) return known;

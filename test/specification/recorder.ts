@@ -1,10 +1,10 @@
-/** A proxy in front of the sandbox that keeps every request and answer, whole. Plain HTTP: it is about what is said. */
+/** A proxy in front of the sandbox that records every request and response. Plain HTTP: only the contents matter. */
 import { createServer, request as forward, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Sandbox } from '../../lib/sandbox';
 
 export interface Recorded {
-  /** Whether our client made the request; else the test made it, and only the answer is looked at. */
+  /** Whether our client made the request; otherwise the test made it, and only the response is checked. */
   byClient: boolean;
   method: string;
   path: string;
@@ -28,19 +28,19 @@ export async function recorderFor(sandbox: Sandbox): Promise<Recorder> {
     const { method = '', url: path = '', headers } = incoming;
     let requestBytes = 0;
     incoming.on('data', (piece: Buffer) => (requestBytes += piece.length));
-    const passed = forward({ host: '127.0.0.1', port, method, path, headers }, (answer) => {
+    const forwarded = forward({ host: '127.0.0.1', port, method, path, headers }, (response) => {
       const pieces: Buffer[] = [];
-      answer.on('data', (piece: Buffer) => pieces.push(piece));
-      answer.on('end', () => {
+      response.on('data', (piece: Buffer) => pieces.push(piece));
+      response.on('end', () => {
         const body = Buffer.concat(pieces);
         const byClient = /node-red-nhs-mesh/.test(headers['user-agent'] ?? '');
-        const { statusCode: status = 0, headers: responseHeaders } = answer;
+        const { statusCode: status = 0, headers: responseHeaders } = response;
         all.push({ byClient, method, path, requestHeaders: headers, requestBytes, status, responseHeaders, body });
-        outgoing.writeHead(status, answer.rawHeaders).end(body);
+        outgoing.writeHead(status, response.rawHeaders).end(body);
       });
     });
-    passed.on('error', () => outgoing.destroy());
-    incoming.pipe(passed);
+    forwarded.on('error', () => outgoing.destroy());
+    incoming.pipe(forwarded);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

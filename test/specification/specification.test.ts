@@ -1,10 +1,10 @@
-/** NHS England's specification as a test: every request of our client and every answer of our sandbox. */
+/** Checks every request of our client and every response of our sandbox against NHS England's specification. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { startSandbox } from '../../lib/sandbox';
 import { afterThisTest } from '../harness/cleanup';
-import { ANSWERS, REQUESTS } from './deviations';
+import { REQUESTS, RESPONSES } from './deviations';
 import { Specification } from './openapi';
 import { recorderFor, type Recorded } from './recorder';
 import { clientTour, handTour } from './tour';
@@ -13,7 +13,7 @@ const FILE = process.env['MESH_API_YAML'] ?? join(__dirname, '..', '..', '..', '
 
 const title = existsSync(FILE)
   ? 'mesh-api.yaml'
-  : 'mesh-api.yaml (skipped: the file is not there; get it from NHSDigital/mesh-api-specification and name it in MESH_API_YAML)';
+  : 'mesh-api.yaml (skipped: the file is missing; get it from NHSDigital/mesh-api-specification and set MESH_API_YAML)';
 
 (existsSync(FILE) ? describe : describe.skip)(title, () => {
   let specification: Specification;
@@ -31,25 +31,25 @@ const title = existsSync(FILE)
     return recorder.all;
   }
 
-  it('is kept by every request of our client, but for the reasoned deviations, each of which occurs', async () => {
+  it('is met by every request of our client, except for the listed deviations, each of which occurs', async () => {
     const own = (await tours()).filter(({ byClient }) => byClient);
     const seen = [...new Set(own.flatMap((each) => specification.requestDeviations(each)))].sort();
     assert.deepEqual(seen, Object.keys(REQUESTS).sort());
-    const asked = new Set(own.map((each) => specification.nameOf(each)));
-    // The client counts by listing.
+    const requested = new Set(own.map((each) => specification.nameOf(each)));
+    // The client lists instead of counting.
     assert.deepEqual(
-      specification.operations.filter((name) => !asked.has(name)),
+      specification.operations.filter((name) => !requested.has(name)),
       ['count_messages_in_inbox'],
     );
   });
 
-  it('is kept by every answer of our sandbox, but for the reasoned deviations, each of which occurs', async () => {
+  it('is met by every response of our sandbox, except for the listed deviations, each of which occurs', async () => {
     const all = await tours();
-    const seen = [...new Set(all.flatMap((each) => specification.answerDeviations(each)))].sort();
-    assert.deepEqual(seen, Object.keys(ANSWERS).sort());
-    const asked = new Set(all.map((each) => specification.nameOf(each)));
+    const seen = [...new Set(all.flatMap((each) => specification.responseDeviations(each)))].sort();
+    assert.deepEqual(seen, Object.keys(RESPONSES).sort());
+    const requested = new Set(all.map((each) => specification.nameOf(each)));
     assert.deepEqual(
-      specification.operations.filter((name) => !asked.has(name)),
+      specification.operations.filter((name) => !requested.has(name)),
       [],
     );
   });

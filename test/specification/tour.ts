@@ -1,4 +1,4 @@
-/** Everything that our client can ask, and what else the sandbox can be asked, in both versions. */
+/** Every request that our client can make, and further requests by hand, in both versions. */
 import { openMailbox, type Mailbox } from '../../lib';
 import type { Sandbox } from '../../lib/sandbox';
 import { afterThisTest } from '../harness/cleanup';
@@ -22,7 +22,7 @@ function mailbox(url: string, mailboxId: string, more: object = {}): Mailbox {
 
 const refused = (promise: Promise<unknown>): Promise<unknown> => promise.catch(() => undefined);
 
-/** All methods of a mailbox, what succeeds and what is refused. */
+/** Calls every method of a mailbox, with success and with refusals. */
 export async function clientTour(sandbox: Sandbox, url: string): Promise<void> {
   const alice = mailbox(url, 'X26ABC1', { maxRequestBytes: 3000, chunkBytes: 3000 });
   const bob = mailbox(url, 'X26ABC2');
@@ -80,7 +80,7 @@ export async function clientTour(sandbox: Sandbox, url: string): Promise<void> {
   }
 }
 
-/** Requests by hand, in both versions: only their answers are looked at. */
+/** Makes requests by hand in both versions; only their responses are checked. */
 export async function handTour(sandbox: Sandbox, url: string): Promise<void> {
   const at = { ...sandbox, url, clock: sandbox.clock };
   const [a, b] = ['/messageexchange/X26ABC1', '/messageexchange/X26ABC2'];

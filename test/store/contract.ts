@@ -1,12 +1,12 @@
 /**
- * What every back end of the store must do: each method, each rule of lib/store/store.ts. A back end's own tests call
- * describeStore with a function that opens a new, empty store.
+ * The contract of every back end: each method and each rule of lib/store/roles. A back end's own tests call describeStore with a
+ * function that opens a new, empty store.
  */
 import assert from 'node:assert/strict';
 import { AbortedError } from '../../lib/errors';
 import type { Store } from '../../lib/store/store';
 import { failure } from '../harness/failure';
-import { describeAnswers } from './contract/acknowledgements';
+import { describeAcknowledgements } from './contract/acknowledgements';
 import { describeEnqueue } from './contract/enqueue';
 import { describeInbox } from './contract/inbox';
 import { describeLedger } from './contract/ledger';
@@ -16,12 +16,12 @@ import { describeOverview } from './contract/overview';
 import { describeRetention } from './contract/retention';
 import { MAILBOX, note, outgoing } from './contract/support';
 
-/** A new, empty store, and how to come back to it. */
+/** A new, empty store, and how to open it again. */
 export interface Opened {
   store: Store;
-  /** Opens the same again, after its close. */
+  /** Opens the same store again, after its close. */
   reopen(): Promise<Store>;
-  /** Called after each test, with every store closed. */
+  /** Removes it; called after each test, when every store is closed. */
   remove(): Promise<void>;
 }
 
@@ -42,13 +42,13 @@ export function describeStore(name: string, open: () => Promise<Opened>): void {
     describeOutbox(store);
     describeInbox(store);
     describeOutcomes(store);
-    describeAnswers(store);
+    describeAcknowledgements(store);
     describeLedger(store);
     describeOverview(store);
     describeRetention(store);
 
     describe('close', () => {
-      it('waits for what was asked before it', async () => {
+      it('waits for the operations called before it', async () => {
         const messages = Array.from({ length: 100 }, () => outgoing());
         const enqueuing = Promise.all(messages.map((message) => store().enqueue(message, note('queued'))));
         await store().close();
@@ -58,14 +58,14 @@ export function describeStore(name: string, open: () => Promise<Opened>): void {
         await again.close();
       });
 
-      it('may be repeated, and nothing may be asked after it', async () => {
+      it('may be repeated, and every operation after it fails', async () => {
         await Promise.all([store().close(), store().close()]);
         await store().close();
         await failure(AbortedError, store().countOutgoing(MAILBOX));
         await failure(AbortedError, store().enqueue(outgoing(), note('queued')));
       });
 
-      it('loses nothing that is there', async () => {
+      it('loses nothing', async () => {
         const message = outgoing({ onceKey: 'K' });
         const { message: before } = await store().enqueue(message, note('queued'));
         const history = await store().history(MAILBOX, message.id);

@@ -1,4 +1,4 @@
-/** Erasing one message, in either back end: `open` gives the store, `side` the same one when nobody has it open. */
+/** Erasing one message, in either back end: `open` opens the store, `side` opens it for the tool when it is closed. */
 import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import type { Outgoing, Store } from '../../lib/store/store';
 import { failure } from '../harness/failure';
 import { enqueued, inState, MAILBOX, OTHER, received, T } from './contract/support';
 
-/** Stands wherever a patient may. */
+/** Stands wherever patient data may. */
 export const MARK = 'MARK9434765919';
 
 /** One back end, empty. */
@@ -56,7 +56,7 @@ async function withStore<T>(place: Place, use: (store: Store) => Promise<T>): Pr
 }
 
 export function erasure(newPlace: () => Promise<Place>): void {
-  it('takes payload and names of a message that was sent, keeps ids, states and times, and says by whom in the ledger', async () => {
+  it('erases payload and names of a sent message, keeps ids, states and times, and records the requester in the ledger', async () => {
     const place = await newPlace();
     const [id, other] = await withStore(place, async (store) => {
       const error = { code: 'C', message: 'm', description: MARK };
@@ -73,14 +73,14 @@ export function erasure(newPlace: () => Promise<Place>): void {
       const last = (await store.history(MAILBOX, id)).at(-1);
       assert.deepEqual([last?.event, last?.time, last?.messageId], ['erased', T + 5, 'MESH1']);
       assert.deepEqual(last?.detail, { user: 'IG-2026-17', state: 'undelivered', forced: false });
-      assert.deepEqual(await store.getOutgoing(other), before, 'another message is as it was');
-      // The store goes on, and its retention too.
+      assert.deepEqual(await store.getOutgoing(other), before, 'another message is unchanged');
+      // Store and retention go on.
       const retention = { settledPayloadMs: 0, unsettledPayloadMs: 0, rowsMs: 0, ledgerMs: 9e12 };
       assert.equal((await store.purge(T + 10, retention)).rows, 1);
     });
   });
 
-  it('takes a received message’s, by MESH’s id, from the spool too', async () => {
+  it('erases those of a received message, by MESH’s id, from the spool too', async () => {
     const place = await newPlace();
     await mkdir(place.spool, { recursive: true });
     for (const name of ['in-1', 'in-2']) await writeFile(join(place.spool, name), MARK);
@@ -96,11 +96,15 @@ export function erasure(newPlace: () => Promise<Place>): void {
       assert.ok(!JSON.stringify(row).includes(MARK));
       assert.deepEqual([row?.payload, row?.state, row?.headers['from']], [null, 'done', 'X26ABC9']);
       assert.equal((await store.history(MAILBOX, 'IN1')).at(-1)?.event, 'erased');
-      assert.deepEqual([...(await store.knownIncoming(MAILBOX, ['IN1'])).values()], ['done'], 'it is not taken twice');
+      assert.deepEqual(
+        [...(await store.knownIncoming(MAILBOX, ['IN1'])).values()],
+        ['done'],
+        'it is not accepted twice',
+      );
     });
   });
 
-  it('takes both rows of a message that was sent and received here, and names what repeats it', async () => {
+  it('erases both rows of a message that was sent and received here, and names the message that repeats it', async () => {
     const place = await newPlace();
     const [first, second] = await withStore(place, async (store) => {
       const sent = await inState(store, 'acknowledged', ENDED, named);
@@ -115,7 +119,7 @@ export function erasure(newPlace: () => Promise<Place>): void {
   });
 
   for (const state of ['queued', 'sending', 'unknown', 'parked', 'accepted'] as const) {
-    it(`refuses what is ${state}, saying what would follow; with --force nothing is sent any more`, async () => {
+    it(`refuses a message that is ${state}, naming the consequences; with --force it is never sent`, async () => {
       const place = await newPlace();
       const id = await withStore(place, (store) => inState(store, state, { messageId: 'MESH1' }, named));
       const error = await failure(InvalidMessageError, erased(place, id));
@@ -138,21 +142,21 @@ export function erasure(newPlace: () => Promise<Place>): void {
     });
   }
 
-  it('refuses what still awaits its answer, and what the flow has not finished with', async () => {
+  it('refuses a message that awaits an acknowledgement, and one that the flow has not finished with', async () => {
     const place = await newPlace();
     const id = await withStore(place, async (store) => {
       await received(store, 'delivered', { leaseUntil: T + 9 }, { messageId: 'IN1', headers });
       return inState(store, 'acknowledged', ENDED, { ...named, business: 'awaited' });
     });
-    assert.match((await failure(InvalidMessageError, erased(place, id))).message, /awaits an answer/);
-    assert.match((await failure(InvalidMessageError, erased(place, 'IN1'))).message, /would never get it/);
+    assert.match((await failure(InvalidMessageError, erased(place, id))).message, /awaits an acknowledgement/);
+    assert.match((await failure(InvalidMessageError, erased(place, 'IN1'))).message, /would never receive it/);
     await erased(place, 'IN1', { force: true });
     await withStore(place, async (store) => {
       assert.equal((await store.getIncoming(MAILBOX, 'IN1'))?.state, 'done');
     });
   });
 
-  it('keeps a large payload that another message has too, says so, and takes it with that one', async () => {
+  it('keeps a large payload that another message also has, reports it, and erases it with that message', async () => {
     const place = await newPlace();
     await mkdir(place.spool, { recursive: true });
     await writeFile(join(place.spool, 'out-1'), MARK);
@@ -167,7 +171,7 @@ export function erasure(newPlace: () => Promise<Place>): void {
     assert.deepEqual(await readdir(place.spool), []);
   });
 
-  it('may be done twice; an id that is not there, and nobody who asks, are refused', async () => {
+  it('may be repeated; an unknown id and a missing requester are refused', async () => {
     const place = await newPlace();
     const id = await withStore(place, (store) => inState(store, 'rejected', { settledAt: T }, named));
     await erased(place, id);

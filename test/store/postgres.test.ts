@@ -5,36 +5,36 @@ import { dropSchema, newSchema, postgresUrl } from '../harness/postgres';
 import { describeStore } from './contract';
 import { slowStatements } from './postgres/plans';
 
-/** Every statement of every test of the contract, with values that it was asked with. */
-const asked = new Map<string, unknown[]>();
+/** Every statement of every test of the contract, with parameters that it was run with. */
+const statements = new Map<string, unknown[]>();
 
 describeStore('PostgreSQL', async () => {
   const url = await postgresUrl();
   const schema = newSchema();
-  const watch = (sql: string, values: unknown[]): unknown => asked.set(sql, values);
+  const watch = (sql: string, values: unknown[]): unknown => statements.set(sql, values);
   const open = () => openPostgresStore({ url, schema, watch });
   return { store: await open(), reopen: open, remove: () => dropSchema(schema) };
 });
 
 describe('query plans of PostgreSQL', () => {
-  // Hundreds or thousands of rows by their numbers: of 40,000 it is as cheap to read all.
+  // Hundreds or thousands of rows by their keys: reading all of 40,000 is as cheap.
   const batch = /IN \(\s*SELECT (seq|line)|message_id = ANY/;
 
   const slow = async (seqScans: 'on' | 'off'): Promise<string[]> => {
-    assert.ok(asked.size > 50, `${asked.size} statements`);
+    assert.ok(statements.size > 50, `${statements.size} statements`);
     const url = await postgresUrl();
     const schema = newSchema();
     afterThisTest(() => dropSchema(schema));
     await (await openPostgresStore({ url, schema })).close();
-    const found = await slowStatements(url, schema, asked, seqScans);
-    // Once an hour every name in payload, and no more than the names, is looked at.
+    const found = await slowStatements(url, schema, statements, seqScans);
+    // Once an hour every name in `payload` is read, and only the names.
     return found.filter(({ scans }) => scans.some((table) => table !== 'payload')).map(({ sql }) => sql);
   };
 
   it('have an index for every statement that the contract uses', async () =>
     assert.deepEqual(await slow('off'), [])).timeout(60_000);
 
-  it('scan no table of 40,000 rows, unless for a batch of them', async () =>
+  it('scan no table of 40,000 rows, except for a batch of them', async () =>
     assert.deepEqual(
       (await slow('on')).filter((sql) => !batch.test(sql)),
       [],

@@ -9,8 +9,8 @@ const row = (id = 'small', bytes = 10): Pick<Outgoing, 'id' | 'payload'> => ({
 });
 const MIB = 1024 * 1024;
 
-describe('rows that were just stored', () => {
-  it('of messages to be sent: they are sent as they were taken, in order, without being read back from the store', async () => {
+describe('rows that were just committed', () => {
+  it('are sent as they were enqueued, in order, without being read back from the store', async () => {
     const server = await tlsSandbox();
     const storage = await storageIn();
     const read: number[] = [];
@@ -32,7 +32,7 @@ describe('rows that were just stored', () => {
     for (let i = 0; i < 20; i += 1) {
       payload.write(`letter ${String(i).padStart(2, '0')}`);
       ids.push((await mailbox.outbox.enqueue(letter(payload))).message.id);
-      // It is the flow's again.
+      // The flow may write into it again.
       payload.fill('x');
     }
     mailbox.start();
@@ -48,41 +48,41 @@ describe('rows that were just stored', () => {
       assert.equal(received.payload?.toString(), `letter ${String(i).padStart(2, '0')}`);
     }
     assert.deepEqual(
-      read.filter((rows) => rows > 0),
+      read.filter((count) => count > 0),
       [],
     );
   });
 
-  it('are held up to 8 MiB; what is beyond is left to the store', () => {
-    const held = new RecentRows<Pick<Outgoing, 'id' | 'payload'>>();
-    for (let i = 0; i < 20; i += 1) held.add(`m${i}`, row(`m${i}`, MIB - 1024));
-    assert.equal(held.takeFirst(Array.from({ length: 20 }, (_, i) => `m${i}`)).length, 8);
-    held.add('small', row());
+  it('are kept up to 8 MiB; those beyond are read from the store', () => {
+    const rows = new RecentRows<Pick<Outgoing, 'id' | 'payload'>>();
+    for (let i = 0; i < 20; i += 1) rows.add(`m${i}`, row(`m${i}`, MIB - 1024));
+    assert.equal(rows.takeFirst(Array.from({ length: 20 }, (_, i) => `m${i}`)).length, 8);
+    rows.add('small', row());
     assert.deepEqual(
-      held.takeFirst(['small']).map(({ id }) => id),
+      rows.takeFirst(['small']).map(({ id }) => id),
       ['small'],
     );
   });
 
-  it('are given once, from the first on, as far as they are held', () => {
-    const held = new RecentRows<Pick<Outgoing, 'id' | 'payload'>>();
-    for (const id of ['a', 'b', 'd']) held.add(id, row(id));
+  it('are returned once, from the first on, up to one that is missing', () => {
+    const rows = new RecentRows<Pick<Outgoing, 'id' | 'payload'>>();
+    for (const id of ['a', 'b', 'd']) rows.add(id, row(id));
     assert.deepEqual(
-      held.takeFirst(['a', 'b', 'c', 'd']).map(({ id }) => id),
+      rows.takeFirst(['a', 'b', 'c', 'd']).map(({ id }) => id),
       ['a', 'b'],
     );
-    assert.deepEqual(held.takeFirst(['a']), []);
-    held.forget('d');
-    assert.deepEqual(held.takeFirst(['d']), []);
+    assert.deepEqual(rows.takeFirst(['a']), []);
+    rows.forget('d');
+    assert.deepEqual(rows.takeFirst(['d']), []);
   });
 
-  it('make room for others when they are forgotten', () => {
-    const held = new RecentRows<Pick<Outgoing, 'id' | 'payload'>>();
+  it('no longer count when they are forgotten', () => {
+    const rows = new RecentRows<Pick<Outgoing, 'id' | 'payload'>>();
     for (let i = 0; i < 30; i += 1) {
-      held.add('big', row('big', 5 * MIB));
-      held.forget('big');
+      rows.add('big', row('big', 5 * MIB));
+      rows.forget('big');
     }
-    held.add('last', row('last', 5 * MIB));
-    assert.equal(held.takeFirst(['last']).length, 1);
+    rows.add('last', row('last', 5 * MIB));
+    assert.equal(rows.takeFirst(['last']).length, 1);
   });
 });

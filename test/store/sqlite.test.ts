@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { migrate } from '../../lib/store/sqlite/migrations';
 import { openSqliteStore, type SqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
+import { makeSchema } from '../../lib/store/sqlite/version';
 import { emptyFolder } from '../harness/cleanup';
 import { describeStore } from './contract';
 
@@ -15,12 +15,12 @@ async function rememberPlans(store: SqliteStore): Promise<void> {
   for (const { sql, plan } of await store.queryPlans()) plans.set(sql, plan);
 }
 
-/** The column that the index has, and what it is kept equal to. */
+/** `overdue_by`, which the index has, equals `overdue_at` in every row. */
 function assertLimits(folder: string): void {
   const database = new DatabaseSync(join(folder, 'mesh.db'));
   const stale = database.prepare('SELECT id FROM outgoing WHERE overdue_by IS NOT overdue_at').all();
   database.close();
-  assert.deepEqual(stale, [], 'messages whose overdue_by is not their overdue_at');
+  assert.deepEqual(stale, [], 'messages whose overdue_by differs from their overdue_at');
 }
 
 describeStore('SQLite', async () => {
@@ -32,16 +32,16 @@ describeStore('SQLite', async () => {
       (closing ??= rememberPlans(store)
         .then(() => store.close())
         .then(() => assertLimits(folder)));
-    // Once closed, or closed right after the call: as the store itself.
+    // Repeatable, and may be called right after a call, as that of the store itself.
     return { ...store, close: () => (closing ? store.close() : close()) };
   };
   return { store: await open(), reopen: open, remove: () => rm(folder, { recursive: true, force: true }) };
 });
 
 describe('query plans of SQLite', () => {
-  // Of a handful of rows, whatever the store holds: the mailboxes of one Node-RED; what a limit inside has let through.
+  // A handful of rows, however full the store is: the mailboxes of one Node-RED; rows that an inner limit has let through.
   const tiny = /^SCAN mailbox$|^SCAN \(subquery-\d+\)$/;
-  // A key is there once in each mailbox: sorting these few is no cost.
+  // A key exists once in each mailbox: sorting these few costs nothing.
   const sorted = /INDEXED BY outgoing_once/;
 
   it('of every statement that the contract uses are searches by an index', () => {
@@ -64,7 +64,7 @@ describe('query plans of SQLite', () => {
 
   it('of the triggers’ statements are searches by an index', () => {
     const database = new DatabaseSync(':memory:');
-    migrate(database);
+    makeSchema(database, ':memory:');
     const triggers = database.prepare(`SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'`).all();
     assert.equal(triggers.length, 8);
     for (const { name, sql } of triggers) {

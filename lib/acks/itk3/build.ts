@@ -1,4 +1,4 @@
-/** Builds ITK3 responses (DOMAIN.md section 3, "Shape of the response bundle"). */
+/** Builds ITK3 responses (docs/mesh.md, The response bundle). */
 import { randomUUID } from 'node:crypto';
 import { InvalidMessageError } from '../../errors';
 import { fhirJsonToXml } from '../../formats/fhir/to-xml';

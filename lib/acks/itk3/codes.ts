@@ -1,4 +1,4 @@
-/** ITK3's response codes (CodeSystem ITK-ResponseCodes-1; DOMAIN.md section 3). */
+/** ITK3's response codes (CodeSystem ITK-ResponseCodes-1; docs/mesh.md, ITK3 acknowledgements). */
 import type { AckLevel, AckResult } from '../types';
 
 export interface Itk3Code {
@@ -77,7 +77,10 @@ const ISSUES: ReadonlyArray<[issue: string, codes: string[]]> = [
   ['duplicate', ['20007', '20008']],
 ];
 
-/** `issue.code` of the OperationOutcome (DOMAIN.md section 3). Where it gives none: processing, or for 3xxxx business-rule. */
+/**
+ * `issue.code` of the OperationOutcome (docs/mesh.md, ITK3 acknowledgements). Where it gives none: processing, or for
+ * 3xxxx business-rule.
+ */
 export function issueOf({ code, result }: Itk3Code): string {
   if (result === 'positive') return 'informational';
   const listed = ISSUES.find(([, codes]) => codes.includes(code))?.[0];

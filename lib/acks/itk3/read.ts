@@ -1,4 +1,4 @@
-/** Reads ITK3 messages: what a request asks for, and what a response says (DOMAIN.md section 3). */
+/** Reads ITK3 messages: what a request asks for, and what a response says (docs/mesh.md, ITK3 acknowledgements). */
 import { InvalidMessageError, UnreadableError } from '../../errors';
 import type { ReceivedAck } from '../types';
 import { findItk3Code, levelOf } from './codes';

@@ -1,5 +1,6 @@
 /**
- * NHSACK, the answer to an EDIFACT interchange of pathology or screening (message type NHS001; DOMAIN.md section 3, and the
+ * NHSACK, the answer to an EDIFACT interchange of pathology or screening (message type NHS001; docs/mesh.md, NHSACK,
+ * and the
  * pairs in ../shared/reference/samples/edifact-pathology).
  */
 import { InvalidMessageError, UnreadableError } from '../../errors';

@@ -1,6 +1,6 @@
 /** 801: one thread for each mailbox. */
 import { NotPossibleHere, type Item } from '../item';
-import { mostAtOnce } from '../wire-questions';
+import { maxConcurrent } from '../wire-queries';
 import { NOT_ARRIVED } from './receive';
 
 const AT_ONCE = 10;
@@ -8,22 +8,22 @@ const AT_ONCE = 10;
 export const oneThread: Item = {
   id: '801',
   title: 'One thread for each mailbox',
-  run: async (stage, note) => {
-    const payload = 'Conformance test: one of ten that were asked for at once.\n';
+  run: async (context, evidence) => {
+    const payload = 'Conformance test: one of ten sent at the same time.\n';
     const sent = await Promise.all(
-      Array.from({ length: AT_ONCE }, () => stage.send({ payload, compression: 'never' })),
+      Array.from({ length: AT_ONCE }, () => context.send({ payload, compression: 'never' })),
     );
     const ids = sent.map(({ messageId }) => messageId);
-    ids.forEach((id) => note.message(id));
-    if (!(await stage.arrived(stage.recipient, ids))) throw new NotPossibleHere(NOT_ARRIVED);
+    ids.forEach((id) => evidence.message(id));
+    if (!(await context.arrived(context.recipient, ids))) throw new NotPossibleHere(NOT_ARRIVED);
     await Promise.all(
       ids.map(async (id) => {
-        await stage.recipient.receive(id);
-        await stage.acknowledge(id);
+        await context.recipient.receive(id);
+        await context.acknowledge(id);
       }),
     );
-    const most = mostAtOnce(stage.wire.all);
-    note.check(`${AT_ONCE} sends and ${AT_ONCE} receipts were asked for at the same time`, true);
-    note.check('never more than one request of a mailbox was under way, in the whole run', most === 1, most);
+    const maximum = maxConcurrent(context.wire.all);
+    evidence.check(`${AT_ONCE} messages were sent and received at the same time`, true);
+    evidence.check('no mailbox ever had more than one request in progress, in the whole run', maximum === 1, maximum);
   },
 };

@@ -29,7 +29,7 @@ export interface EdifactMessage {
 
 /**
  * Syntax identifiers (UNB S001, 0001). UNOA and UNOB are read as ISO 8859-1 too: senders declare them and write more, and
- * every byte of it survives. UNOC is ISO 8859-1 (DOMAIN.md); UNOW and UNOY are UTF-8.
+ * every byte of it survives. UNOC is ISO 8859-1 (docs/mesh.md, NHSACK); UNOW and UNOY are UTF-8.
  */
 const CHARSETS: Readonly<Record<string, Charset>> = {
   UNOA: 'iso-8859-1',

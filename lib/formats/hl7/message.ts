@@ -1,52 +1,37 @@
-/** HL7 v2 messages (and batches of them) to an object and back, byte for byte where nothing was changed. */
+/** Converts HL7 v2 messages, and batches of them, to an object and back, byte for byte where nothing was changed. */
 import { InvalidMessageError, UnreadableError } from '../../errors';
-import { decode, encode, type Charset } from '../charset';
+import { decode, encode, type Charset, type DeclaredCharset } from '../charset';
 import { checkSize, ValueBudget } from '../limits';
 import { addSegment, isObject, segmentsInOrder, type SegmentObject } from '../segments';
+import { declaredCharset, parseHl7Header } from './header';
 import { cut, toObject, toText, type RawSegment } from './segment';
-import { HEADERS, type Separators } from './separators';
+import { HEADERS, separatorsOf, type Separators } from './separators';
 
 /**
  * An HL7 v2 message. Every segment is under its name, in an array: `PID[0].f5[0].c1` is PID-5.1 of the first PID. A field
- * (`f1`, …) is an array of repeats, a repeat an object of components (`c1`, …), a component a text, or where it has
- * subcomponents an object of them (`s1`, …). What is empty is not there. MSH-1 and MSH-2 are texts.
+ * (`f1`, …) is an array of repeats, a repeat is an object of components (`c1`, …), and a component is a text, or an object
+ * of subcomponents (`s1`, …) if it has any. Empty parts are left out. MSH-1 and MSH-2 are texts.
  */
 export interface Hl7Message {
-  /** The character set it was read in, where it was read from bytes: then it is written as bytes again. */
-  charset?: Charset;
+  /** The character set of the bytes that it was read from: then it is written as bytes again. */
+  charset?: DeclaredCharset;
   MSH?: SegmentObject[];
   [segment: string]: unknown;
 }
 
 export interface Hl7Options {
-  /** For bytes whose MSH-18 names none. Default `utf-8`. */
+  /** The character set of bytes whose MSH-18 is empty. Default `utf-8`. */
   charset?: Charset | undefined;
 }
 
-/** Names of MSH-18 (HL7 table 0211) and the ones that senders write instead. */
-const CHARSET_NAMES: Readonly<Record<string, Charset>> = {
-  ASCII: 'ascii',
-  'US-ASCII': 'ascii',
-  '8859/1': 'iso-8859-1',
-  'ISO-8859-1': 'iso-8859-1',
-  'ISO8859-1': 'iso-8859-1',
-  'WINDOWS-1252': 'windows-1252',
-  CP1252: 'windows-1252',
-  UNICODE: 'utf-8',
-  'UNICODE UTF-8': 'utf-8',
-  'UTF-8': 'utf-8',
-  UTF8: 'utf-8',
-};
-
 /**
  * Reads a message.
- * @throws UnreadableError where it is no HL7 v2, or not in the character set that it names
+ * @throws UnreadableError when it is not HL7 v2, or not in the character set that it names
  */
 export function readHl7(payload: string | Buffer, options: Hl7Options = {}): Hl7Message {
   checkSize(payload, 'HL7 v2');
   if (typeof payload === 'string') return readText(payload);
-  const declared = declaredCharset(payload.subarray(0, 4096).toString('latin1'));
-  const charset = declared ?? options.charset ?? 'utf-8';
+  const charset = charsetIn(payload.subarray(0, HEAD).toString('latin1'), UnreadableError) ?? options.charset ?? 'utf-8';
   return { charset, ...readText(decode(payload, charset)) };
 }
 
@@ -64,13 +49,13 @@ function readText(text: string): Hl7Message {
 }
 
 /**
- * The segments, each with its terminator. A CR ends a segment; so does a LF before something that looks like a segment:
- * files often come with line feeds, but some senders also write them into texts.
+ * Splits a text into its segments, each with its terminator. A CR ends a segment; so does an LF before something that looks
+ * like a segment: files often have line feeds, but some senders also write them into texts.
  */
 function lines(text: string, budget: ValueBudget): string[] {
   const found: string[][] = [];
   let endedByLineFeed = false;
-  // FS (0x1C) ends an MLLP block that somebody stored with the message.
+  // FS (0x1C) ends an MLLP block that was stored with its message.
   for (const [piece] of text.matchAll(/[^\r\n]+[\r\n]*|[\r\n]+/g)) {
     budget.spend(1, 'HL7 v2');
     const continues = endedByLineFeed && !/^[A-Z][A-Z0-9]{2}(?![A-Za-z0-9 ])/.test(piece);
@@ -92,38 +77,35 @@ function notHl7(index: number): UnreadableError {
     : new UnreadableError(`Segment ${index + 1} of the HL7 message has no segment name.`);
 }
 
-/** What MSH-18 says; undefined where it says nothing. */
-function declaredCharset(beginning: string): Charset | undefined {
-  const end = beginning.search(/[\r\n]/);
-  const header = cut(end < 0 ? beginning : beginning.slice(0, end), undefined);
-  const value = header?.name === 'MSH' ? header.fields[17]?.split(header.separators.repetition ?? '\r')[0] : undefined;
-  return value === undefined ? undefined : charsetNamed(value);
-}
+/** Characters of a message in which MSH-18 is looked for. */
+const HEAD = 4096;
 
-function charsetNamed(value: string): Charset | undefined {
-  if (value.trim() === '') return undefined;
-  const charset = CHARSET_NAMES[value.trim().toUpperCase()];
-  if (charset === undefined) throw new UnreadableError('MSH-18 names a character set that is not supported here.');
+/**
+ * The character set that MSH-18 names; undefined when it is empty.
+ * @throws NotSupported when the name is not known here
+ * @throws UnreadableError when the separators are not usable
+ */
+function charsetIn(
+  head: string,
+  NotSupported: typeof UnreadableError | typeof InvalidMessageError,
+): DeclaredCharset | undefined {
+  const header = parseHl7Header(head.replace(/^[\s\uFEFF]+/, ''));
+  if (header === undefined) return undefined;
+  const charset = declaredCharset(header.charset, separatorsOf(header.separator, header.encoding).repetition);
+  if (charset === 'unknown') throw new NotSupported('MSH-18 names a character set that is not supported here.');
   return charset;
 }
 
 /**
- * Writes a message: bytes where it was read from bytes, else a text. Fields that were not changed are written as they were.
- * @throws InvalidMessageError where the object is no HL7 message, or its character set lacks a character
+ * Writes a message: as bytes if it was read from bytes, else as a text. Unchanged fields are written as they were read.
+ * @throws InvalidMessageError when the object is not an HL7 message, or its character set lacks a character
  */
 export function writeHl7(message: Hl7Message, options: Hl7Options = {}): string | Buffer {
   if (!isObject(message)) throw new InvalidMessageError('An HL7 message is an object of segments.');
   const text = writeText(message);
   if (message.charset === undefined) return text;
-  return encode(text, charsetToWrite(text) ?? message.charset ?? options.charset ?? 'utf-8');
-}
-
-function charsetToWrite(text: string): Charset | undefined {
-  try {
-    return declaredCharset(text.slice(0, 4096));
-  } catch {
-    throw new InvalidMessageError('MSH-18 names a character set that is not supported here.');
-  }
+  const declared = charsetIn(text.slice(0, HEAD), InvalidMessageError);
+  return encode(text, declared ?? message.charset ?? options.charset ?? 'utf-8');
 }
 
 function writeText(message: Hl7Message): string {
@@ -148,7 +130,7 @@ function writeText(message: Hl7Message): string {
   return out;
 }
 
-/** The segment as it was read; undefined where it was not read, or where its text was tampered with. */
+/** The segment as it was read; undefined when it was not read, or its `raw` was tampered with. */
 function rawOf(name: string, segment: SegmentObject, separators: Separators | undefined): RawSegment | undefined {
   if (typeof segment.raw !== 'string') return undefined;
   try {
@@ -159,7 +141,7 @@ function rawOf(name: string, segment: SegmentObject, separators: Separators | un
   }
 }
 
-/** The text of a component of the first segment of this name, e.g. `textAt(message, 'MSH', 9, 2)`; empty where none. */
+/** The text of a component of the first segment of this name, e.g. `textAt(message, 'MSH', 9, 2)`; empty if none. */
 export function textAt(message: Hl7Message, name: string, field: number, component = 1): string {
   const [segment] = (message[name] as SegmentObject[] | undefined) ?? [];
   const repeats = segment?.[`f${field}`];

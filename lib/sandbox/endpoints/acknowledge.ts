@@ -6,7 +6,7 @@ import { receivedMessage } from './download';
 
 const acknowledge: MailboxHandler = (request, context) => {
   const message = receivedMessage(request, context);
-  // Once: what was acknowledged, or has expired, stays as it is, and the answer is the same.
+  // Only once: an acknowledged or expired message stays as it is, and the response is the same.
   if (statusOf(message) === 'accepted') {
     context.messages.record(message, { status: 'acknowledged', at: context.clock.ms() });
   }

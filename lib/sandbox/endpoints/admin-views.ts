@@ -1,11 +1,11 @@
-/** What the admin and rich endpoints show of mailboxes and messages. */
+/** Mailboxes and messages as the admin and rich endpoints show them. */
 import type { SandboxContext } from '../context';
 import type { RegisteredMailbox } from '../mailboxes';
 import { failureOf, fileNameOf, lastEventOf, statusOf, type Message } from '../message';
 import { acceptedAt } from '../reports';
 import type { SandboxMessage } from '../types';
 
-/** Without its password. */
+/** Returns a mailbox without its password. */
 export function mailboxDetails(mailbox: RegisteredMailbox): object {
   return {
     mailbox_id: mailbox.mailboxId,
@@ -63,7 +63,7 @@ export function messageDetails(message: Message, context: SandboxContext): objec
   };
 }
 
-/** One line of the rich inbox and outbox. */
+/** Returns one entry of the rich inbox and outbox. */
 export function richMessage(message: Message, context: SandboxContext): object {
   return {
     message_id: message.messageId,
@@ -82,7 +82,7 @@ export function richMessage(message: Message, context: SandboxContext): object {
   };
 }
 
-/** As Sandbox.messages and /admin/log list it. */
+/** Returns one entry of {@link Sandbox.messages} and /admin/log. */
 export function listedMessage(message: Message): SandboxMessage {
   const { localId } = message.details;
   return {

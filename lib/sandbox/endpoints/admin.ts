@@ -1,6 +1,6 @@
 /**
- * The test endpoints of the NHS's sandbox, so that a test suite written for it runs here. Without a token; only where
- * SandboxOptions.admin is on. Each is there twice: below /admin and below /messageexchange/admin.
+ * The test endpoints of the NHS's sandbox, so that a test suite written for it runs here. They need no token, and exist
+ * only with SandboxOptions.admin. Each has two paths: below /admin and below /messageexchange/admin.
  */
 import { z } from 'zod';
 import { empty, json } from '../response';
@@ -98,7 +98,10 @@ function knownMessage(messageId: string, context: SandboxContext): Message {
   return message;
 }
 
-/** Throws the 400 refusal. */
+/**
+ * Parses a body.
+ * @throws ValidationRefusal (400) when it does not match the schema
+ */
 export function parse<T>(schema: z.ZodType<T>, body: unknown): T {
   const result = schema.safeParse(body);
   if (result.success) return result.data;
@@ -111,7 +114,7 @@ export function parse<T>(schema: z.ZodType<T>, body: unknown): T {
   );
 }
 
-/** An admin endpoint, below both of its roots. */
+/** Returns an admin endpoint under both of its paths. */
 export function adminRoute(method: string, path: string, handler: OpenHandler): Route[] {
   return ['', '/messageexchange'].map((root) => ({
     method,

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { pipeline, type Transform } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
-import { empty, type Answer } from '../response';
+import { empty, type SandboxResponse } from '../response';
 import type { SandboxContext } from '../context';
 import { statusOf, type Message } from '../message';
 import { forbidden, messageGone, noSuchMessage } from '../refusal';
@@ -15,7 +15,7 @@ const headMessage: MailboxHandler = (request, context) => {
   const asRecipient = message?.to === request.mailbox.mailboxId && message.hiddenFrom !== 'recipient';
   const asSender = message?.from === request.mailbox.mailboxId && message.hiddenFrom !== 'sender';
   if (!message || (!asRecipient && !asSender)) throw noSuchMessage();
-  // The sender may look at its message whatever became of it, as in the NHS's sandbox.
+  // As in the NHS's sandbox, the sender may look at its message in any status.
   if (!asSender && statusOf(message) !== 'accepted') throw messageGone(message.messageId);
   const media = request.version === 1 ? 'application/json' : 'application/vnd.mesh.v2+json';
   return empty(200, { ...messageHeaders(message, 1), 'Content-Type': media });
@@ -28,7 +28,7 @@ const retrieveChunk: MailboxHandler = (request, context) => {
   return retrieve(request, context, integer(param(request, 'chunk'), where));
 };
 
-function retrieve(request: AuthorisedRequest, context: SandboxContext, chunk: number): Answer {
+function retrieve(request: AuthorisedRequest, context: SandboxContext, chunk: number): SandboxResponse {
   const message = receivedMessage(request, context);
   if (statusOf(message) !== 'accepted') throw messageGone(message.messageId);
   const headers = messageHeaders(message, chunk);
@@ -52,12 +52,15 @@ function retrieve(request: AuthorisedRequest, context: SandboxContext, chunk: nu
   return {
     status: chunk < message.totalChunks ? 206 : 200,
     headers,
-    // Acknowledged by somebody else in this moment.
+    // Another request may acknowledge the message at this moment.
     body: async () => coded(await body.open().catch(() => Promise.reject(messageGone(message.messageId))), coder),
   };
 }
 
-/** The message, if it is in this mailbox. Throws the refusals 404 and 403. */
+/**
+ * Returns the message of the request.
+ * @throws Refusal 404 for an unknown message, 403 for another mailbox's
+ */
 export function receivedMessage(request: AuthorisedRequest, context: SandboxContext): Message {
   const message = context.messages.get(upperParam(request, 'messageId'));
   if (!message) throw noSuchMessage();
@@ -68,7 +71,7 @@ export function receivedMessage(request: AuthorisedRequest, context: SandboxCont
 
 type Coder = 'expand' | 'compress' | undefined;
 
-/** What is stored compressed is expanded for who cannot read it; version 2 compresses what is stored plain. */
+/** A compressed body is expanded for clients that do not accept gzip; version 2 compresses an uncompressed body. */
 function coderFor(contentEncoding: string, gzipAccepted: boolean, version: 1 | 2): Coder {
   if (contentEncoding === 'gzip') return gzipAccepted ? undefined : 'expand';
   return gzipAccepted && version === 2 ? 'compress' : undefined;
@@ -77,7 +80,7 @@ function coderFor(contentEncoding: string, gzipAccepted: boolean, version: 1 | 2
 function coded(source: Readable, coder: Coder): Readable {
   if (coder === undefined) return source;
   const transform: Transform = coder === 'expand' ? createGunzip() : createGzip();
-  // An error of either stream reaches the reader through the transform: pipeline destroys it.
+  // pipeline destroys the transform on an error of either stream, so the error reaches the reader.
   return pipeline(source, transform, () => undefined);
 }
 

@@ -14,7 +14,7 @@ export const handshakeRoutes: Route[] = [
   { method: 'POST', path, operation: 'handshake', access: 'mailbox', handler: handshake },
 ];
 
-/** As the NHS's sandbox takes it too, where the admin endpoints are on. */
+/** The handshake by GET, which the NHS's sandbox also accepts; only with the admin endpoints. */
 export const handshakeByGet: Route = {
   method: 'GET',
   path,

@@ -1,4 +1,4 @@
-/** Signs of life, without a token. Not in mesh-api.yaml; MESH, its clients and the NHS's sandbox have them. */
+/** Health checks, without a token. They are not in mesh-api.yaml; MESH, its clients and the NHS's sandbox have them. */
 import { json } from '../response';
 import type { Route } from '../router';
 

@@ -7,7 +7,7 @@ import { ValidationRefusal } from '../refusal';
 import { integer, queryText, type AuthorisedRequest } from '../request';
 import type { MailboxHandler, Route } from '../router';
 
-/** mesh-api.yaml, list_messages, parameters. */
+/** The limits of `max_results` (mesh-api.yaml, list_messages). */
 const MAX_RESULTS = { min: 10, max: 5000, fallback: 500 };
 
 const listMessages: MailboxHandler = (request, context) => {
@@ -18,11 +18,11 @@ const listMessages: MailboxHandler = (request, context) => {
   const continueFrom = queryText(request, 'continue_from', 24, 1000);
   const after = continueFrom === undefined ? 0 : startAfter(request, context, continueFrom);
 
-  const fits = workflowMatcher(filter ?? '');
+  const matches = workflowMatcher(filter ?? '');
   const page: Message[] = [];
   let more = false;
   for (const message of context.messages.inbox(mailboxId)) {
-    if (message.position <= after || !fits(message.details.workflowId)) continue;
+    if (message.position <= after || !matches(message.details.workflowId)) continue;
     more = page.length === maxResults;
     if (more) break;
     page.push(message);
@@ -49,8 +49,9 @@ const countMessages: MailboxHandler = (request, context) => {
 };
 
 /**
- * The place in the inbox from which a page goes on. Places and not messages are remembered: those of the last page are
- * acknowledged while the next is asked for. Version 1 names the last message's id; an unknown one begins anew.
+ * Returns the position after which a page starts. Positions are remembered, not messages: those of the previous page
+ * are acknowledged while the next is requested. Version 1 names the last message's id; an unknown id starts from the
+ * beginning.
  */
 function startAfter(request: AuthorisedRequest, context: SandboxContext, text: string): number {
   if (request.version === 1) {
@@ -66,7 +67,7 @@ function startAfter(request: AuthorisedRequest, context: SandboxContext, text: s
   });
 }
 
-/** At least 24 characters, as the parameter must have; says nothing to clients. */
+/** Returns an opaque value of at least 24 characters, the minimum of the parameter. */
 function encode(mailboxId: string, last: Message): string {
   return Buffer.from(`MB#${mailboxId}#MSG#${String(last.position).padStart(12, '0')}`).toString('base64');
 }

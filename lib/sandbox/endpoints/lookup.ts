@@ -6,8 +6,8 @@ import { param, type SandboxRequest } from '../request';
 import type { OpenHandler, Route } from '../router';
 
 const endpointLookup: OpenHandler = (request, context) => {
-  const odsCode = given(request, 'odsCode', 'ods code missing').toUpperCase();
-  const workflowId = given(request, 'workflowId', 'workflow id missing');
+  const odsCode = requiredParam(request, 'odsCode', 'ods code missing').toUpperCase();
+  const workflowId = requiredParam(request, 'workflowId', 'workflow id missing');
   const found = context.workflows
     .receivers(workflowId)
     .filter((mailbox) => (mailbox.odsCode ?? '').trim().toUpperCase() === odsCode);
@@ -18,9 +18,9 @@ const endpointLookup: OpenHandler = (request, context) => {
   });
 };
 
-/** The same body in versions 1 and 2. */
+/** Versions 1 and 2 have the same body. */
 const workflowSearch: OpenHandler = (request, context) => {
-  const workflowId = given(request, 'workflowId', 'workflow id missing');
+  const workflowId = requiredParam(request, 'workflowId', 'workflow id missing');
   return json(200, results(context.workflows.receivers(workflowId)), request.version);
 };
 
@@ -28,7 +28,7 @@ function results(found: readonly RegisteredMailbox[]): object {
   return { results: found.map(({ mailboxId, name }) => ({ mailbox_id: mailboxId, mailbox_name: name })) };
 }
 
-function given(request: SandboxRequest, name: string, problem: string): string {
+function requiredParam(request: SandboxRequest, name: string, problem: string): string {
   const value = param(request, name).trim();
   if (value === '') throw new Refusal(400, problem);
   return value;

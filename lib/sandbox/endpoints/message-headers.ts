@@ -5,7 +5,7 @@ import { compactSeconds } from '../../protocol/time';
 import { failureOf, fileNameOf, lastEvent, type Message } from '../message';
 import { acceptedAt } from '../reports';
 
-/** All Mex headers of a message, but for those that have no value. `chunk` is counted from 1. */
+/** Returns the Mex headers of a message that have a value. `chunk` is counted from 1. */
 export function messageHeaders(message: Message, chunk: number): OutgoingHttpHeaders {
   const { details, type } = message;
   const headers: Record<string, string> = {

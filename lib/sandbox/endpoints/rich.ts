@@ -1,8 +1,8 @@
 /**
- * The rich inbox and outbox and the update of the NHS's sandbox. They are not in mesh-api.yaml, so they are there only
- * with the admin endpoints, for test suites that use them; they ask for a token all the same.
+ * The rich inbox and outbox and the update of the NHS's sandbox. They are not in mesh-api.yaml, so they exist only with
+ * the admin endpoints, for test suites that use them; they still need a token.
  */
-import { empty, json, type Answer } from '../response';
+import { empty, json, type SandboxResponse } from '../response';
 import type { SandboxContext } from '../context';
 import { statusOf, type Message } from '../message';
 import { MESSAGE_EXPIRY_MS } from '../messages';
@@ -29,17 +29,17 @@ const richOutbox: MailboxHandler = (request, context) => {
   return page(request, context, 'outbox', sent, { min: 10, max: 5000 });
 };
 
-/** Newest first. `continue_from` is the last page's last message id, made opaque. */
+/** Returns a page, newest first. `continue_from` is the previous page's last message id in Base64. */
 function page(
   request: AuthorisedRequest,
   context: SandboxContext,
   box: 'inbox' | 'outbox',
   oldestFirst: Message[],
   limits: { min: number; max: number },
-): Answer {
+): SandboxResponse {
   const loc: [string, string] = ['query', 'max_results'];
-  const wanted = integer(request.query.get('max_results'), { loc, ...limits, fallback: DEFAULT_RESULTS });
-  const maxResults = box === 'outbox' ? Math.min(wanted, DEFAULT_RESULTS) : wanted;
+  const requested = integer(request.query.get('max_results'), { loc, ...limits, fallback: DEFAULT_RESULTS });
+  const maxResults = box === 'outbox' ? Math.min(requested, DEFAULT_RESULTS) : requested;
   const from = startTime(request, context);
   const newestFirst = oldestFirst.filter((message) => message.uploadedAt > from).toReversed();
   const continueFrom = queryText(request, 'continue_from', 24, 1000);
@@ -60,7 +60,10 @@ function page(
   return json(200, { valid_at: context.clock.now().toISOString(), messages: listed, links }, 2);
 }
 
-/** In ms; default 30 days ago. Throws the 400 refusal. */
+/**
+ * Returns `start_time` in ms; default 30 days ago.
+ * @throws ValidationRefusal (400) for an invalid time
+ */
 function startTime(request: AuthorisedRequest, context: SandboxContext): number {
   const text = request.query.get('start_time');
   if (text === null) return context.clock.ms() - MESSAGE_EXPIRY_MS;

@@ -27,7 +27,7 @@ const sendChunk: MailboxHandler = async (request, context) => {
 
   const body = await uploadedBody(request, context, messageId);
   try {
-    // Asked again: while the bytes came, the message may have been completed, or forgotten by a reset.
+    // Checked again: during the upload the message may have been completed, or forgotten by a reset.
     if (context.messages.get(messageId) !== message) throw noSuchMessage(messageId);
     checkDue(message, chunk);
   } catch (error) {
@@ -42,7 +42,7 @@ const sendChunk: MailboxHandler = async (request, context) => {
   return sent(messageId, request, { blockID: chunk });
 };
 
-/** 423 once the message is complete; 417 if a chunk before this one is missing ("in the correct order"). */
+/** @throws Refusal 423 once the message is complete, 417 when an earlier chunk is missing ("in the correct order") */
 function checkDue(message: Message, chunk: number): void {
   const { messageId } = message;
   if (statusOf(message) !== 'uploading') {
@@ -51,7 +51,7 @@ function checkDue(message: Message, chunk: number): void {
   if (chunk > message.chunks.length + 1) throw badChunkRange(messageId);
 }
 
-/** The last chunk is there: the recipient sees the message from now on, and its five days begin. */
+/** Completes the message after its last chunk: the recipient now sees it, and its five days begin. */
 function complete(message: Message, context: SandboxContext): void {
   if (statusOf(message) !== 'uploading') return;
   const now = context.clock.ms();

@@ -1,6 +1,6 @@
 /** send_message: POST /messageexchange/{mailbox_id}/outbox */
 import { parseChunkRange } from '../../protocol/chunk-range';
-import { json, type Answer } from '../response';
+import { json, type SandboxResponse } from '../response';
 import type { StoredBody } from '../bodies';
 import type { SandboxContext } from '../context';
 import type { Message } from '../message';
@@ -19,7 +19,7 @@ const sendMessage: MailboxHandler = async (request, context) => {
   if (context.restrictWorkflows) context.workflows.checkAllowed(details.workflowId, mailboxId, to);
 
   const body = await uploadedBody(request, context);
-  // Everything from here on happens at once: a request that broke off has had no effect.
+  // From here on nothing is asynchronous: a request that broke off has had no effect.
   const now = context.clock.ms();
   const message: Message = {
     messageId: context.messages.newId(now),
@@ -39,7 +39,10 @@ const sendMessage: MailboxHandler = async (request, context) => {
   return sent(message.messageId, request);
 };
 
-/** The body of an upload, kept. Throws the refusals 413 and 417 COLLECT/02. */
+/**
+ * Stores the body of an upload.
+ * @throws Refusal 413 for a large body, 417 COLLECT/02 for an empty one
+ */
 export async function uploadedBody(
   request: SandboxRequest,
   context: SandboxContext,
@@ -53,8 +56,8 @@ export async function uploadedBody(
   throw emptyBody(messageId);
 }
 
-/** 202 of send_message and send_chunk. `more`: what version 1 has besides. */
-export function sent(messageId: string, request: SandboxRequest, more: Record<string, unknown> = {}): Answer {
+/** Returns the 202 of send_message and send_chunk. `more` has further fields of version 1. */
+export function sent(messageId: string, request: SandboxRequest, more: Record<string, unknown> = {}): SandboxResponse {
   return request.version === 1 ? json(202, { messageID: messageId, ...more }) : json(202, { message_id: messageId }, 2);
 }
 

@@ -4,16 +4,18 @@ import type { MessageDetails } from '../message';
 import { Refusal, rejected, ValidationRefusal, type ValidationProblem } from '../refusal';
 import { header, missing, type SandboxRequest } from '../request';
 
-/** What the headers of an upload say. */
-export interface SentHeaders {
-  /** In capitals. */
+/** The headers of an upload. */
+interface SentHeaders {
+  /** The recipient, in capitals. */
   to: string;
   /** Empty: not chunked. */
   chunkRange: string;
   details: MessageDetails;
 }
 
-/** Not in header-rules; limits as the NHS's sandbox has them. Content-Type itself has none in mesh-api.yaml. */
+/**
+ * Rules that are not in header-rules.ts, with the NHS sandbox's limits. mesh-api.yaml has no limit for Content-Type.
+ */
 const MORE_RULES: readonly HeaderRule[] = [
   { header: 'Content-Type', maxLength: Infinity },
   { header: 'Mex-Content-Type', maxLength: 100 },
@@ -22,9 +24,10 @@ const MORE_RULES: readonly HeaderRule[] = [
 ];
 
 /**
- * Throws, in this order: 400 for headers that are missing or too long, 400 TRANSFER/06 for control characters and URLs,
- * 400 for characters that a checksum may not have, 400 SEND/08 without a recipient, 417 SEND/07 for a foreign sender,
- * 417 SEND/11 for another type than DATA, 422 for an unknown content encoding.
+ * Reads and checks the headers.
+ * @throws ValidationRefusal or Refusal, in this order: 400 for headers that are missing or too long, 400 TRANSFER/06
+ * for control characters and URLs, 400 for invalid characters in a checksum, 400 SEND/08 without a recipient, 417
+ * SEND/07 for another mailbox's sender, 417 SEND/11 for a type other than DATA, 422 for an unknown content encoding
  */
 export function sentHeaders(request: SandboxRequest, mailboxId: string): SentHeaders {
   const get = (name: string): string => header(request, name);
@@ -53,7 +56,10 @@ export function sentHeaders(request: SandboxRequest, mailboxId: string): SentHea
   };
 }
 
-/** `gzip` or empty. Throws the 422 refusal for others, as the NHS's sandbox does; mesh-api.yaml names only gzip. */
+/**
+ * Returns `gzip` or empty.
+ * @throws Refusal 422 for others, as in the NHS's sandbox; mesh-api.yaml names only gzip
+ */
 export function sentEncoding(request: SandboxRequest): string {
   const encoding = header(request, 'Content-Encoding').toLowerCase();
   if (encoding === '' || encoding === 'gzip') return encoding;
@@ -71,7 +77,7 @@ function checkValues(request: SandboxRequest): void {
       const msg = `String should have at most ${rule.maxLength} characters`;
       tooLong.push({ loc: ['header', rule.header.toLowerCase()], msg, type: 'string_too_long' });
     }
-    // Bytes above 0x7f pass: other clients send UTF-8, and MESH hands it on unread.
+    // Bytes above 0x7f are accepted: other clients send UTF-8, which MESH passes on unread.
     // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
     if (/[\u0000-\u001f\u007f]/.test(value) || (rule.noUrl && /^https?:\/\//i.test(value))) malformed.push(rule.header);
   }

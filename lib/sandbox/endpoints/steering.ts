@@ -1,4 +1,4 @@
-/** Our own admin endpoints: a sandbox in another process is steered by them as one in the same process by its object. */
+/** Our own admin endpoints: they control a sandbox in another process as its object does in the same process. */
 import { z } from 'zod';
 import { ConfigurationError } from '../../errors';
 import { json } from '../response';
@@ -13,7 +13,7 @@ const clockBody = z.union([
   z.strictObject({ advanceMs: z.number() }),
 ]);
 
-/** POST /admin/faults: the JSON of a SandboxFault; `times: null` is always. */
+/** POST /admin/faults: the JSON of a SandboxFault; `times: null` means always. */
 const addFault: OpenHandler = async (request, context) => {
   const fault = await jsonBody(request);
   orRefuse(() => context.faults.add(fault));
@@ -35,7 +35,7 @@ const moveClock: OpenHandler = async (request, context) => {
 
 const readClock: OpenHandler = (_request, context) => json(200, { now: context.clock.now().toISOString() });
 
-/** GET /admin/log: what Sandbox.messages and Sandbox.requests give. */
+/** GET /admin/log: the same lists as Sandbox.messages and Sandbox.requests. */
 const log: OpenHandler = (_request, context) =>
   json(200, { messages: [...context.messages.all()].map(listedMessage), requests: context.log.list() });
 

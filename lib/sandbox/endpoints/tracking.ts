@@ -11,7 +11,7 @@ const trackByMessageId: MailboxHandler = (request, context) => {
   const messageId = (request.query.get('messageID') ?? '').trim().toUpperCase();
   if (messageId === '') throw missing('query', 'messageID');
   const message = context.messages.get(messageId);
-  // Somebody else's message is not there, and not forbidden: as MESH has it.
+  // As at MESH, another mailbox's message is not found rather than forbidden.
   if (!message || message.from !== request.mailbox.mailboxId || message.hiddenFrom === 'sender') throw noSuchMessage();
   if (!isKnown(message, context)) throw noSuchMessage();
   return request.version === 1 ? json(200, trackingV1(message, context)) : json(200, trackingV2(message, context), 2);
@@ -28,7 +28,7 @@ const trackByLocalId: MailboxHandler = (request, context) => {
   return json(200, trackingV1(message, context));
 };
 
-/** MESH's tracking lags: for so long it does not know a message (SandboxOptions.trackingLagMs). */
+/** Returns whether tracking knows the message yet: MESH's tracking lags (SandboxOptions.trackingLagMs). */
 function isKnown(message: Message, context: SandboxContext): boolean {
   return context.clock.ms() >= message.uploadedAt + context.trackingLagMs;
 }
@@ -116,7 +116,7 @@ function smtp(mailboxId: string): string {
   return `${mailboxId.toLowerCase()}@dts.nhs.uk`;
 }
 
-/** What tracking says about how it went. */
+/** Returns the outcome of a message as tracking reports it. */
 function outcomeOf(message: Message): { success: boolean; event: string; code: string; description: string; at: Date } {
   const status = statusOf(message);
   const at = new Date(lastEvent(message).at);

@@ -5,38 +5,35 @@ import { ConfigurationError } from '../../errors';
 import { asMeshError, isAway, isCollision } from './failures';
 import { type Queries, queriesOn, type Watch } from './queries';
 
-/** Where the database is, and how to speak to it. */
+/** The database's address, and how to use it. */
 export interface ConnectionOptions {
   /** `postgres://user:password@host:port/database?sslmode=verify-full`. */
   url: string;
-  /** Authorities (PEM) that have signed the server's certificate. Default: the URL's `sslrootcert`, else Node's own. */
+  /** Certificate authorities (PEM) for the server's certificate. Default: the URL's `sslrootcert`, else Node's own. */
   ca?: string;
-  /** All tables are in it. Made if it is not there. Default `mesh`. */
+  /** The schema of all tables; made if it is not there. Default `mesh`. */
   schema: string;
-  /** Connections at the most, the one that listens apart. Default 3. */
+  /** Maximum number of connections, besides the one that listens. Default 3. */
   connections?: number;
-  /** So long (milliseconds) an operation waits for a database that is away, before it fails. Default 10,000. */
+  /** Milliseconds that an operation waits for a database that cannot be reached, before it fails. Default 10,000. */
   patienceMs?: number;
-  /** For tests. */
+  /** Set by tests only. */
   watch?: Watch;
 }
 
 const CONNECT_MS = 10_000;
-/** A statement that has no answer after this: the server or the way to it is gone, and TCP has not noticed. */
-const ANSWER_MS = 60_000;
-/**
- * A transaction whose client says nothing for so long is ended by the server: a paused Node-RED must not hold its locks.
- */
+/** A statement without a result after this time: the server or the way to it is gone, and TCP has not noticed. */
+const STATEMENT_MS = 60_000;
+/** The server ends a transaction whose client is silent for this time: a paused Node-RED must not hold its locks. */
 const IDLE_IN_TRANSACTION_MS = 10_000;
 const LOCK_MS = 20_000;
-const AGAIN_AFTER_MS = 250;
+const RETRY_AFTER_MS = 250;
 
 const SCHEMA = /^[a-z_][a-z0-9_]{0,62}$/;
 
-/** The driver. */
 type Driver = typeof import('pg');
 
-/** A pool whose sessions are set up, and that tries again while the database is away. */
+/** A pool whose sessions are set up, and that retries while the database cannot be reached. */
 export class Connections {
   readonly schema: string;
   readonly patienceMs: number;
@@ -46,8 +43,8 @@ export class Connections {
   readonly #driver: Driver;
 
   /**
-   * Connects to nothing yet. The driver is loaded here, where it is needed: a Node-RED with SQLite does without it. Throws
-   * ConfigurationError for options that cannot work.
+   * Makes the pool, without connecting. The driver is loaded here: a Node-RED with SQLite does without it.
+   * @throws ConfigurationError when the options cannot work
    */
   static async make(options: ConnectionOptions): Promise<Connections> {
     return new Connections(options, await import('pg'));
@@ -55,7 +52,7 @@ export class Connections {
 
   private constructor(options: ConnectionOptions, driver: Driver) {
     if (!SCHEMA.test(options.schema)) {
-      throw new ConfigurationError('The schema of the store may have lower-case letters, digits and _ only.');
+      throw new ConfigurationError('The name of the store’s schema may contain only lower-case letters, digits and _.');
     }
     this.schema = options.schema;
     this.#options = options;
@@ -65,17 +62,20 @@ export class Connections {
     this.#pool = new driver.Pool({
       ...this.#config,
       max: options.connections ?? 3,
-      // An open store does not keep a program alive; what waits for an answer does.
+      // An open store does not keep a program alive; a statement that waits for its result does.
       allowExitOnIdle: true,
       idleTimeoutMillis: 60_000,
       // Awaited, whatever its type says (pg-pool, newClient).
       onConnect: (client: ClientBase): unknown => this.#prepare(client),
     });
-    // Of a connection that nobody uses: the next use makes a new one.
+    // An error of an idle connection: the next use makes a new one.
     this.#pool.on('error', () => undefined);
   }
 
-  /** A connection of one's own, e.g. to listen on. Close it with `end`. */
+  /**
+   * Makes a connection outside the pool, e.g. to listen on. Close it with `end`.
+   * @throws MeshError when it cannot be made
+   */
   async single(): Promise<Client> {
     const client = new this.#driver.Client(this.#config);
     client.on('error', () => undefined);
@@ -90,8 +90,9 @@ export class Connections {
   }
 
   /**
-   * Runs `use` on a connection. Where the database is away or the connection breaks, it is run again on another one until
-   * the patience, counted from `since` (performance.now), ends: so it must be harmless to repeat. Throws errors of ours only.
+   * Runs `use` on a connection. If the database cannot be reached or the connection breaks, it runs again on another one until the
+   * patience, counted from `since` (performance.now), ends: so it must be harmless to repeat.
+   * @throws MeshError when it fails for another reason, or still fails at the end
    */
   async use<T>(use: (queries: Queries) => Promise<T>, since = performance.now()): Promise<T> {
     const end = since + this.patienceMs;
@@ -100,14 +101,14 @@ export class Connections {
         return await this.#once(use);
       } catch (error) {
         if (!(isAway(error) || isCollision(error)) || performance.now() >= end) throw asMeshError(error);
-        await new Promise((resolve) => setTimeout(resolve, AGAIN_AFTER_MS));
+        await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
       }
     }
   }
 
   async #once<T>(use: (queries: Queries) => Promise<T>): Promise<T> {
     const client: PoolClient = await this.#pool.connect();
-    // While it is out of the pool, its loss is told to the queries that wait.
+    // While it is out of the pool, the waiting queries fail if it is lost; the event needs no other handling.
     const ignore = (): void => undefined;
     client.on('error', ignore);
     let broken = true;
@@ -117,7 +118,7 @@ export class Connections {
       return result;
     } finally {
       client.off('error', ignore);
-      // Whatever it was, a transaction may be half done on it.
+      // After a failure a transaction may be half done on it.
       client.release(broken);
     }
   }
@@ -129,7 +130,7 @@ export class Connections {
   async #prepare(client: ClientBase): Promise<void> {
     await client.query(
       `SET search_path TO "${this.schema}"; SET lock_timeout TO ${LOCK_MS}; SET timezone TO 'UTC';
-       SET idle_in_transaction_session_timeout TO ${IDLE_IN_TRANSACTION_MS}; SET statement_timeout TO ${ANSWER_MS};
+       SET idle_in_transaction_session_timeout TO ${IDLE_IN_TRANSACTION_MS}; SET statement_timeout TO ${STATEMENT_MS};
        SET synchronous_commit TO on; SET default_transaction_isolation TO 'read committed'`,
     );
   }
@@ -149,7 +150,7 @@ function clientConfig(options: ConnectionOptions, { TypeOverrides, types }: Driv
     pipeline: true,
     keepAlive: true,
     connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: ANSWER_MS + 5000,
+    query_timeout: STATEMENT_MS + 5000,
     application_name: 'nhs-mesh',
   };
 }
@@ -158,12 +159,12 @@ function parsed(url: string): URL {
   const made = URL.canParse(url) ? new URL(url) : undefined;
   if (made && /^postgres(ql)?:$/.test(made.protocol)) return made;
   // The URL has a password in it, and is never shown.
-  throw new ConfigurationError('The URL of the store is not one of PostgreSQL.', {
+  throw new ConfigurationError('The URL of the store is not a PostgreSQL URL.', {
     advice: 'Write postgres://user:password@host:5432/database, with special characters percent-encoded.',
   });
 }
 
-/** Verified in full unless the database is on this machine, or the URL says `sslmode=disable`: letters of patients pass. */
+/** Verifies the server in full unless the database is on this machine or the URL says `sslmode=disable`: patients' letters pass. */
 function tls(url: URL, ca: string | undefined): ClientConfig['ssl'] {
   const mode = url.searchParams.get('sslmode');
   const isLocal =
@@ -171,7 +172,7 @@ function tls(url: URL, ca: string | undefined): ClientConfig['ssl'] {
   if (mode === 'disable' || (mode === null && isLocal && ca === undefined)) return false;
   if (mode !== null && !['require', 'verify-ca', 'verify-full'].includes(mode)) {
     throw new ConfigurationError(`The URL of the store has sslmode=${mode.slice(0, 20)}, which verifies nothing.`, {
-      advice: 'Write sslmode=verify-full, with sslrootcert=FILE where the authority is your own; or sslmode=disable.',
+      advice: 'Write sslmode=verify-full, with sslrootcert=FILE if the authority is your own; or sslmode=disable.',
     });
   }
   const file = url.searchParams.get('sslrootcert');
@@ -179,6 +180,6 @@ function tls(url: URL, ca: string | undefined): ClientConfig['ssl'] {
     const authorities = ca ?? (file === null ? undefined : readFileSync(file, 'utf8'));
     return authorities === undefined ? {} : { ca: authorities };
   } catch (cause) {
-    throw new ConfigurationError('The file that sslrootcert of the store’s URL names cannot be read.', { cause });
+    throw new ConfigurationError('The file named by sslrootcert in the store’s URL cannot be read.', { cause });
   }
 }

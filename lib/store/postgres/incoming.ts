@@ -1,4 +1,4 @@
-/** What is received: each change is one statement, its line in the ledger and what others are told included. */
+/** Received messages: each change is one statement, with its line in the ledger and the notification of other instances. */
 import {
   INCOMING_COLUMN_NAMES,
   INCOMING_COLUMNS,
@@ -8,21 +8,22 @@ import {
   newIncomingValues,
   parseIncoming,
   parseIncomingState,
-  parseStanding,
-  STANDING_COLUMNS,
-  standingOf,
+  parseSummary,
+  SUMMARY_COLUMNS,
+  summaryOf,
 } from '../rows/incoming';
 import type { Row } from '../rows/parse';
 import { payloadOf } from '../rows/payload';
+import { RECEIVED_FROM_OTHER } from '../rules/sandbox-instances';
 import type { Incoming, IncomingChange, IncomingSummary, IncomingState, LedgerNote, NewIncoming, Page } from '../store';
 import { ledgerLine, lineValues } from './ledger';
 import { MAILBOX } from './mailboxes';
-import type { Tell } from './outgoing';
-import { bytesOf, marks, payloadParts } from './payloads';
+import type { Notify } from './notifications';
+import { bytesOf, payloadParts, placeholders } from './payloads';
 import type { Queries } from './queries';
 
 const COLUMNS = INCOMING_COLUMN_NAMES.map((column) => `i.${column}`).join(', ');
-const WHOLE = `SELECT ${COLUMNS}, p.bytes FROM incoming AS i LEFT JOIN incoming_payload AS p ON p.seq = i.seq`;
+const WITH_PAYLOAD = `SELECT ${COLUMNS}, p.bytes FROM incoming AS i LEFT JOIN incoming_payload AS p ON p.seq = i.seq`;
 const LINE = ledgerLine('changed', `mailbox, 'in', message_id, message_id`);
 
 export async function addIncoming(queries: Queries, message: NewIncoming, note: LedgerNote): Promise<boolean> {
@@ -30,7 +31,7 @@ export async function addIncoming(queries: Queries, message: NewIncoming, note: 
   const bytes = bytesOf(message.payload);
   const rows = await queries.rows(
     `WITH changed AS (
-        INSERT INTO incoming (mailbox, ${NEW_INCOMING_COLUMNS}) SELECT ${MAILBOX}, ${marks(PLACEHOLDERS)}
+        INSERT INTO incoming (mailbox, ${NEW_INCOMING_COLUMNS}) SELECT ${MAILBOX}, ${placeholders(TYPES)}
           ON CONFLICT (mailbox, message_id) DO NOTHING RETURNING seq, mailbox, message_id),
       stored AS (INSERT INTO incoming_payload (seq, bytes) SELECT seq, ?::bytea FROM changed WHERE ?::bytea IS NOT NULL),
       line AS (${LINE})
@@ -45,11 +46,11 @@ export async function addIncoming(queries: Queries, message: NewIncoming, note: 
 }
 
 /** The types of `newIncomingValues`: in a SELECT they are not taken from the table. */
-const PLACEHOLDERS = 'text text text text text bigint text float8 text text text text text text';
+const TYPES = 'text text text text text bigint text float8 text text text text text text';
 
 export async function getIncoming(queries: Queries, mailbox: string, messageId: string): Promise<Incoming | undefined> {
-  const [row] = await queries.rows(`${WHOLE} WHERE i.mailbox = ${MAILBOX} AND i.message_id = ?`, mailbox, messageId);
-  return row && whole(row, mailbox);
+  const [row] = await queries.rows(`${WITH_PAYLOAD} WHERE i.mailbox = ${MAILBOX} AND i.message_id = ?`, mailbox, messageId);
+  return row && withPayload(row, mailbox);
 }
 
 export async function firstIncomingRequest(
@@ -79,7 +80,7 @@ export async function knownIncoming(
   return new Map(rows.map((row) => [String(row['message_id']), parseIncomingState(row)]));
 }
 
-/** Where a page begins: behind the time of receipt and the id of the last row of the page before. */
+/** Where a page begins: time of receipt and id of the last row of the page before. */
 const AFTER = `(received_at, message_id) > (
   coalesce((SELECT received_at FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), -1),
   coalesce((SELECT message_id FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), ''))`;
@@ -104,8 +105,8 @@ export async function incomingSummaries(
   states: readonly IncomingState[],
   page: Page,
 ): Promise<IncomingSummary[]> {
-  const rows = await inStates(queries, STANDING_COLUMNS, mailbox, states, page);
-  return rows.map((row) => standingOf(parseStanding(row)));
+  const rows = await inStates(queries, SUMMARY_COLUMNS, mailbox, states, page);
+  return rows.map((row) => summaryOf(parseSummary(row)));
 }
 
 function inStates(
@@ -148,23 +149,23 @@ export async function changeIncoming(
   from: readonly IncomingState[],
   change: IncomingChange,
   note: LedgerNote | undefined,
-  tell: Tell,
+  notify: Notify,
 ): Promise<IncomingSummary | undefined> {
   if (from.length === 0) return undefined;
   const { assignments, values } = incomingChange(change);
   const payload = payloadParts('incoming', change.payload);
-  // Only that it is done: whoever has it in flight has to know.
-  const told = change.state === 'done' ? [tell.channel, `${tell.from} in ${messageId} ${mailbox}`] : [];
+  // Only `done` is notified: the instance that has delivered the message must know.
+  const notified = change.state === 'done' ? [notify.channel, `${notify.from} in ${messageId} ${mailbox}`] : [];
   if (change.state === 'delivered') {
     assignments.push('delivered_by = ?');
-    values.push(tell.from);
+    values.push(notify.from);
   }
   const rows = await queries.rows(
     `WITH changed AS (
         UPDATE incoming SET ${['message_id = message_id', ...assignments].join(', ')}
           WHERE mailbox = ${MAILBOX} AND message_id = ? AND state = ANY(?::text[]) RETURNING *)
         ${payload.sql} ${note ? `, line AS (${LINE})` : ''}
-      SELECT ${STANDING_COLUMNS} ${told.length > 0 ? ', pg_notify(?, ?)::text AS told' : ''}
+      SELECT ${SUMMARY_COLUMNS} ${notified.length > 0 ? ', pg_notify(?, ?)::text AS notified' : ''}
         FROM changed AS i`,
     ...values,
     mailbox,
@@ -172,13 +173,13 @@ export async function changeIncoming(
     from,
     ...payload.values,
     ...(note ? lineValues(note) : []),
-    ...told,
+    ...notified,
   );
   const [row] = rows;
-  return row && standingOf(parseStanding(row));
+  return row && summaryOf(parseSummary(row));
 }
 
-/** Of which instances something is in flight, this one apart; '' for what was brought from another store. */
+/** Returns the instances with running deliveries, this one excepted; '' for messages that were copied from another store. */
 export async function deliverers(queries: Queries, mailbox: string, own: string, now: number): Promise<string[]> {
   const rows = await queries.rows(
     `SELECT DISTINCT coalesce(delivered_by, '') AS deliverer FROM incoming
@@ -190,7 +191,7 @@ export async function deliverers(queries: Queries, mailbox: string, own: string,
   return rows.map((row) => String(row['deliverer']));
 }
 
-/** Ends the leases of what these instances have in flight; gives the message ids. */
+/** Ends the leases of messages that these instances have delivered; returns the message ids. */
 export async function endDeliveriesOf(
   queries: Queries,
   mailbox: string,
@@ -199,7 +200,8 @@ export async function endDeliveriesOf(
 ): Promise<string[]> {
   const rows = await queries.rows(
     `UPDATE incoming SET lease_until = ?
-      WHERE mailbox = ${MAILBOX} AND state = 'delivered' AND lease_until > ? AND coalesce(delivered_by, '') = ANY(?::text[])
+      WHERE mailbox = ${MAILBOX} AND state = 'delivered' AND lease_until > ?
+        AND coalesce(delivered_by, '') = ANY(?::text[])
       RETURNING message_id`,
     now,
     mailbox,
@@ -209,8 +211,8 @@ export async function endDeliveriesOf(
   return rows.map((row) => String(row['message_id']));
 }
 
-/** What another instance of the sandbox gave and the flow is not done with is done. */
-export async function closeOthersIncoming(
+/** Ends messages that came from another instance of the sandbox; returns how many. */
+export async function closeReceivedFromOther(
   queries: Queries,
   mailbox: string,
   instance: string,
@@ -219,7 +221,7 @@ export async function closeOthersIncoming(
   const rows = await queries.rows(
     `WITH changed AS (
         UPDATE incoming SET state = 'done', settled_at = ?, lease_until = NULL
-          WHERE mailbox = ${MAILBOX} AND instance IS NOT NULL AND instance <> ? AND state <> 'done'
+          WHERE mailbox = ${MAILBOX} AND ${RECEIVED_FROM_OTHER}
           RETURNING mailbox, message_id), line AS (${LINE})
       SELECT count(*) AS closed FROM changed`,
     note.time,
@@ -230,7 +232,7 @@ export async function closeOthersIncoming(
   return Number(rows[0]?.['closed']);
 }
 
-function whole(row: Row, mailbox: string): Incoming {
+function withPayload(row: Row, mailbox: string): Incoming {
   const parsed = parseIncoming(row);
   return incomingOf(
     parsed,

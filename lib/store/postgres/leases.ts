@@ -1,14 +1,14 @@
-/** Who may send from, or poll, a mailbox: a row for each, whose time is the database's, which all instances share. */
-import type { Role } from '../store';
+/** Who may send from, or poll, a mailbox: a row for each, by the database's clock, which all instances share. */
+import type { LeaseRole } from '../store';
 import { MAILBOX } from './mailboxes';
+import type { Notify } from './notifications';
 import type { Queries } from './queries';
-import type { Tell } from './outgoing';
 
-/** Takes the lease, or prolongs it, for `ms` from now; false while another has it. */
+/** Takes or extends the lease for `ms` milliseconds from now; false while another instance has it. */
 export async function takeLease(
   queries: Queries,
   mailbox: string,
-  role: Role,
+  role: LeaseRole,
   owner: string,
   ms: number,
 ): Promise<boolean> {
@@ -29,13 +29,14 @@ export async function takeLease(
   return rows.length > 0;
 }
 
-/** Gives back all that an instance has, so that others need not wait for their ends. */
-export async function giveLeasesBack(queries: Queries, owner: string, tell: Tell): Promise<void> {
+/** Releases the leases of an instance, so that the others need not wait for their ends. */
+export async function releaseLeases(queries: Queries, owner: string, notify: Notify): Promise<void> {
   await queries.rows(
-    `WITH gone AS (DELETE FROM mailbox_lease WHERE owner = ? RETURNING mailbox)
-      SELECT pg_notify(?, ? || ' lease - ' || m.key)::text AS told FROM gone JOIN mailbox AS m ON m.id = gone.mailbox`,
+    `WITH released AS (DELETE FROM mailbox_lease WHERE owner = ? RETURNING mailbox)
+      SELECT pg_notify(?, ? || ' lease - ' || m.key)::text AS notified
+        FROM released JOIN mailbox AS m ON m.id = released.mailbox`,
     owner,
-    tell.channel,
-    tell.from,
+    notify.channel,
+    notify.from,
   );
 }

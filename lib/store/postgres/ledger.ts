@@ -1,20 +1,19 @@
-/** The ledger: one line for each event, only ever added to, until the retention takes the oldest. */
-import { LEDGER_COLUMNS, ledgerEntry } from '../rows/ledger';
+/** The ledger: one line for each event. Lines are only added, until the retention removes the oldest. */
+import { LEDGER_COLUMNS, ledgerEntry, NEW_LEDGER_COLUMNS } from '../rows/ledger';
 import type { Row } from '../rows/parse';
 import type { LedgerEntry, LedgerNote, Page } from '../store';
 import { MAILBOX } from './mailboxes';
 import type { Queries, Value } from './queries';
 
-const LINE = 'time, mailbox, direction, reference, message_id, event, detail';
 const SELECT = `SELECT ${LEDGER_COLUMNS} FROM ledger`;
 
-/** A part of a statement that writes the line of a note for each row of `changed`: one statement, and one commit, for both. */
+/** Returns the part of a statement that writes the line of a note for each row of `changed`: both in one statement and commit. */
 export function ledgerLine(changed: string, columns: string): string {
-  return `INSERT INTO ledger (${LINE})
+  return `INSERT INTO ledger (${NEW_LEDGER_COLUMNS})
     SELECT ?::float8, ${columns}, ?::text, ?::text FROM ${changed}`;
 }
 
-/** The values for `ledgerLine`. */
+/** Returns the values for `ledgerLine`. */
 export function lineValues(note: LedgerNote): Value[] {
   return [note.time, note.event, JSON.stringify(note.detail ?? {})];
 }
@@ -22,7 +21,7 @@ export function lineValues(note: LedgerNote): Value[] {
 export async function addLine(queries: Queries, entry: Omit<LedgerEntry, 'sequence'>): Promise<void> {
   const { time, mailbox, direction, reference, messageId, event, detail } = entry;
   await queries.rows(
-    `INSERT INTO ledger (${LINE}) VALUES (?, ${MAILBOX}, ?, ?, ?, ?, ?)`,
+    `INSERT INTO ledger (${NEW_LEDGER_COLUMNS}) VALUES (?, ${MAILBOX}, ?, ?, ?, ?, ?)`,
     time,
     mailbox,
     direction,
@@ -33,7 +32,7 @@ export async function addLine(queries: Queries, entry: Omit<LedgerEntry, 'sequen
   );
 }
 
-/** MESH's id is not in the lines from before MESH gave it: it leads to ours, and ours to all lines. */
+/** Lines from before MESH assigned its id do not have it: MESH's id leads to ours, and ours to all lines. */
 export async function history(queries: Queries, mailbox: string, reference: string): Promise<LedgerEntry[]> {
   const rows = await queries.rows(
     `SELECT line.* FROM (
@@ -59,7 +58,7 @@ export async function between(
   page: Page,
 ): Promise<LedgerEntry[]> {
   const after = page.after === undefined ? 0 : Number(page.after);
-  // The retention takes the oldest first: where the last line of the page before is gone, so is all before it.
+  // The retention removes the oldest first: if the last line of the page before is gone, so is all before it.
   const rows = await queries.rows(
     `${SELECT} WHERE mailbox = ${MAILBOX}
         AND (time, sequence) > (

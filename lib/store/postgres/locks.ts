@@ -1,13 +1,13 @@
 /**
- * Advisory locks. Every transaction that writes holds those of the mailboxes that it writes to until its end, so that the
- * changes of one mailbox come one after the other, whichever instance makes them: what a trigger counts or a lane holds
- * back is then never judged beside a change that it cannot see, a reader of the ledger never meets a line that comes late,
- * and two transactions never wait for each other. Taken in order of the mailboxes' numbers.
+ * Advisory locks. Every transaction that writes holds the locks of the mailboxes that it writes to until its end, so that the changes
+ * of one mailbox come one after the other, whichever instance makes them: a trigger never counts, and a lane never blocks, beside a
+ * change that it cannot see; a line of the ledger never appears after one with a higher number; and two transactions never wait for
+ * each other, because locks are taken in order of the mailboxes' numbers.
  */
 import { createHash } from 'node:crypto';
 import type { Queries } from './queries';
 
-/** What a transaction writes to. */
+/** The mailboxes that a transaction writes to. */
 export interface Written {
   /** Keys of mailboxes. */
   mailboxes?: readonly string[];
@@ -17,7 +17,7 @@ export interface Written {
   all?: boolean;
 }
 
-/** The first of the two numbers of our locks: other schemas of the same database have others. */
+/** Returns the first of the two numbers of our locks: each schema of a database has its own. */
 export function lockClass(schema: string): number {
   return createHash('sha256').update(`nhs-mesh ${schema}`).digest().readInt32BE(0);
 }

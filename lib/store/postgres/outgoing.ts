@@ -1,17 +1,19 @@
-/** What is sent: each change is one statement, its line in the ledger and what others are told included. */
-import { InvalidMessageError } from '../../errors';
+/** Sent messages: each change is one statement, with its line in the ledger and the notification of other instances. */
+import { OUTGOING_STATES } from '../../message-states';
 import { lookups } from '../rows/lookups';
 import {
   NEW_OUTGOING_COLUMNS,
   newOutgoingValues,
   OUTGOING_COLUMN_NAMES,
-  OUTGOING_STATES,
   outgoingChange,
+  outgoingCounts,
   outgoingOf,
   parseOutgoing,
 } from '../rows/outgoing';
 import type { Row } from '../rows/parse';
 import { payloadOf } from '../rows/payload';
+import { duplicateIdError } from '../rules/errors';
+import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
   LedgerNote,
   NewOutgoing,
@@ -26,41 +28,35 @@ import type {
 } from '../store';
 import { ledgerLine, lineValues } from './ledger';
 import { MAILBOX } from './mailboxes';
-import { bytesOf, marks, payloadParts } from './payloads';
+import type { Notify } from './notifications';
+import { bytesOf, payloadParts, placeholders } from './payloads';
 import type { Queries, Value } from './queries';
 
-const PENDING: readonly string[] = ['queued', 'sending', 'unknown', 'parked'] satisfies OutgoingState[];
 const columnsOf = (table: string): string => OUTGOING_COLUMN_NAMES.map((column) => `${table}.${column}`).join(', ');
 const SELECT = `SELECT ${columnsOf('o')} FROM outgoing AS o`;
 const WITH_KEY = 'JOIN mailbox AS m ON m.id = o.mailbox';
-const WHOLE = `SELECT ${columnsOf('o')}, m.key AS mailbox_key, p.bytes FROM outgoing AS o ${WITH_KEY}
+const WITH_PAYLOAD = `SELECT ${columnsOf('o')}, m.key AS mailbox_key, p.bytes FROM outgoing AS o ${WITH_KEY}
   LEFT JOIN outgoing_payload AS p ON p.seq = o.seq`;
 const LINE = ledgerLine('changed', `mailbox, 'out', id, message_id`);
-
-/** The channel and the texts by which other instances learn of a change: see notices.ts. */
-export interface Tell {
-  channel: string;
-  from: string;
-}
 
 export async function enqueue(
   queries: Queries,
   message: NewOutgoing,
   note: LedgerNote,
-  tell: Tell,
+  notify: Notify,
 ): Promise<{ message: Outgoing; isNew: boolean }> {
   const [, ...values] = newOutgoingValues(0, message);
   const bytes = bytesOf(message.payload);
-  // The lock of the mailbox is held: nobody comes between the look for the key and the insert.
+  // The lock of the mailbox is held: nothing comes between the search for the key and the insert.
   const rows = await queries.rows(
     `WITH first AS (SELECT seq FROM outgoing WHERE once_key = ? AND mailbox = ${MAILBOX} AND once_key IS NOT NULL),
       changed AS (
-        INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) SELECT ${MAILBOX}, ${marks(PLACEHOLDERS)}
+        INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) SELECT ${MAILBOX}, ${placeholders(TYPES)}
           WHERE NOT EXISTS (SELECT 1 FROM first) ON CONFLICT DO NOTHING RETURNING *),
       stored AS (INSERT INTO outgoing_payload (seq, bytes) SELECT seq, ?::bytea FROM changed WHERE ?::bytea IS NOT NULL),
       line AS (${LINE})
     SELECT ${columnsOf('o')}, true AS is_new, NULL::bytea AS bytes,
-        pg_notify(?, ? || ' out ' || o.id || ' ' || ?)::text AS told FROM changed AS o
+        pg_notify(?, ? || ' out ' || o.id || ' ' || ?)::text AS notified FROM changed AS o
     UNION ALL SELECT ${columnsOf('o')}, false, p.bytes, NULL FROM first JOIN outgoing AS o ON o.seq = first.seq
       LEFT JOIN outgoing_payload AS p ON p.seq = o.seq`,
     message.onceKey,
@@ -70,14 +66,14 @@ export async function enqueue(
     bytes,
     bytes,
     ...lineValues(note),
-    tell.channel,
-    tell.from,
+    notify.channel,
+    notify.from,
     message.mailbox,
   );
   const [row] = rows;
-  if (!row) throw new InvalidMessageError('The outbox has a message of this id already.');
-  if (row['is_new'] !== true) return { message: whole(row, message.mailbox), isNew: false };
-  // As it is stored; the bytes need not come back over the network.
+  if (!row) throw duplicateIdError();
+  if (row['is_new'] !== true) return { message: withPayload(row, message.mailbox), isNew: false };
+  // The bytes need not come back over the network.
   const payload =
     message.payload.kind === 'inline'
       ? { ...message.payload, bytes: new Uint8Array(message.payload.bytes) }
@@ -86,12 +82,12 @@ export async function enqueue(
 }
 
 /** The types of `newOutgoingValues` after the mailbox: in a SELECT they are not taken from the table. */
-const PLACEHOLDERS =
+const TYPES =
   'text text text text smallint text smallint text text bigint float8 text text text text text float8 float8 float8 text text text';
 
 export async function getOutgoing(queries: Queries, id: string): Promise<Outgoing | undefined> {
-  const [row] = await queries.rows(`${WHOLE} WHERE o.id = ?`, id);
-  return row && whole(row);
+  const [row] = await queries.rows(`${WITH_PAYLOAD} WHERE o.id = ?`, id);
+  return row && withPayload(row);
 }
 
 export async function findByAcknowledgementReference(
@@ -109,7 +105,7 @@ export async function findByAcknowledgementReference(
   return rows.map((row) => outgoingOf(parseOutgoing(row), mailbox, null));
 }
 
-/** By the index of what is asked; without any, by states, each of which is an index range in order of id. */
+/** Lists by the index of a value in the filter; without one by states, each of which is an index range in order of id. */
 export async function listOutgoing(queries: Queries, filter: OutgoingFilter, page: Page): Promise<Outgoing[]> {
   const after = page.after ?? '';
   const [index, ...conditions] = lookups(filter);
@@ -131,7 +127,7 @@ export async function listOutgoing(queries: Queries, filter: OutgoingFilter, pag
       ...(filter.mailbox === undefined ? [] : [filter.mailbox]),
       page.limit,
     );
-    return rows.map((row) => bare(row));
+    return rows.map((row) => withoutPayload(row));
   }
   for (const { column, value } of [index, ...conditions]) where(`o.${column} = ?`, value);
   if (filter.mailbox !== undefined) where('m.key = ?', filter.mailbox);
@@ -143,33 +139,24 @@ export async function listOutgoing(queries: Queries, filter: OutgoingFilter, pag
     after,
     page.limit,
   );
-  return rows.map((row) => bare(row));
+  return rows.map((row) => withoutPayload(row));
 }
 
 export async function countOutgoing(queries: Queries, mailbox: string): Promise<OutgoingCounts> {
-  const messages = Object.fromEntries(OUTGOING_STATES.map((state) => [state, 0])) as OutgoingCounts['messages'];
-  let pendingBytes = 0;
-  const rows = await queries.rows(
-    `SELECT state, messages, bytes FROM outgoing_count WHERE mailbox = ${MAILBOX}`,
-    mailbox,
+  return outgoingCounts(
+    await queries.rows(`SELECT state, messages, bytes FROM outgoing_count WHERE mailbox = ${MAILBOX}`, mailbox),
   );
-  for (const row of rows) {
-    const state = row['state'] as OutgoingState;
-    messages[state] = Number(row['messages']);
-    if (PENDING.includes(state)) pendingBytes += Number(row['bytes']);
-  }
-  return { messages, pendingBytes };
 }
 
 export async function nextToSend(queries: Queries, mailbox: string, now: number, limit: number): Promise<Outgoing[]> {
   const rows = await queries.rows(
-    `${WHOLE} WHERE o.mailbox = ${MAILBOX} AND o.state = 'queued' AND o.blocked = 0 AND o.next_attempt_at <= ?
+    `${WITH_PAYLOAD} WHERE o.mailbox = ${MAILBOX} AND o.state = 'queued' AND o.blocked = 0 AND o.next_attempt_at <= ?
       ORDER BY o.id LIMIT ?`,
     mailbox,
     now,
     limit,
   );
-  return rows.map((row) => whole(row, mailbox));
+  return rows.map((row) => withPayload(row, mailbox));
 }
 
 export async function idsToSend(queries: Queries, mailbox: string, now: number, limit: number): Promise<string[]> {
@@ -200,7 +187,7 @@ export async function dueTracking(queries: Queries, mailbox: string, now: number
     now,
     limit,
   );
-  return rows.map((row) => bare(row, mailbox));
+  return rows.map((row) => withoutPayload(row, mailbox));
 }
 
 export async function dueOverdue(queries: Queries, mailbox: string, now: number, limit: number): Promise<Outgoing[]> {
@@ -211,44 +198,44 @@ export async function dueOverdue(queries: Queries, mailbox: string, now: number,
     now,
     limit,
   );
-  return rows.map((row) => bare(row, mailbox));
+  return rows.map((row) => withoutPayload(row, mailbox));
 }
 
-/** The conditions, and what a change is told to. */
+/** Conditions of a change, and what goes with it. */
 export interface ChangeOptions {
   note: LedgerNote | undefined;
   outcomes?: OutcomeCondition | undefined;
   attempt?: number | undefined;
-  /** Its payload is left out of what is given. */
+  /** Returns the message without its payload. */
   bare?: boolean;
-  tell: Tell;
+  notify: Notify;
 }
 
-/** One statement: nobody can come between the look at the state and the change. */
+/** Changes a message in one statement: nothing can come between reading the state and changing it. */
 export async function changeOutgoing(
   queries: Queries,
   id: string,
   from: readonly OutgoingState[],
   change: OutgoingChange,
-  { note, outcomes: { infrastructure, business } = {}, attempt, bare: isBare = false, tell }: ChangeOptions,
+  { note, outcomes: { infrastructure, business } = {}, attempt, bare = false, notify }: ChangeOptions,
 ): Promise<Outgoing | undefined> {
   if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
   const { assignments, values } = outgoingChange(change);
   const payload = payloadParts('outgoing', change.payload);
-  const settled =
+  const conditions =
     (infrastructure ? ' AND infrastructure = ANY(?::text[])' : '') +
     (business ? ' AND business = ANY(?::text[])' : '') +
     (attempt === undefined ? '' : ' AND attempts = ?');
-  const readsBytes = change.payload === undefined && !isBare;
-  // Progress within a state is nobody's news.
-  const told = change.state === undefined ? [] : [tell.channel, tell.from];
+  const readsBytes = change.payload === undefined && !bare;
+  // Progress within a state is not notified.
+  const notified = change.state === undefined ? [] : [notify.channel, notify.from];
   const rows = await queries.rows(
     `WITH changed AS (
         UPDATE outgoing SET ${['id = id', ...assignments].join(', ')}
-          WHERE id = ? AND state = ANY(?::text[])${settled} RETURNING *)
+          WHERE id = ? AND state = ANY(?::text[])${conditions} RETURNING *)
         ${payload.sql} ${note ? `, line AS (${LINE})` : ''}
       SELECT ${columnsOf('o')}, m.key AS mailbox_key, ${readsBytes ? 'p.bytes' : 'NULL::bytea AS bytes'}
-        ${told.length > 0 ? `, pg_notify(?, ? || ' out ' || o.id || ' ' || m.key)::text AS told` : ''}
+        ${notified.length > 0 ? `, pg_notify(?, ? || ' out ' || o.id || ' ' || m.key)::text AS notified` : ''}
         FROM changed AS o ${WITH_KEY} ${readsBytes ? 'LEFT JOIN outgoing_payload AS p ON p.seq = o.seq' : ''}`,
     ...values,
     id,
@@ -258,31 +245,31 @@ export async function changeOutgoing(
     ...(attempt === undefined ? [] : [attempt]),
     ...payload.values,
     ...(note ? lineValues(note) : []),
-    ...told,
+    ...notified,
   );
   const [row] = rows;
   if (!row) return undefined;
-  if (isBare) return bare(row);
-  if (change.payload === undefined) return whole(row);
+  if (bare) return withoutPayload(row);
+  if (change.payload === undefined) return withPayload(row);
   return outgoingOf(parseOutgoing(row), String(row['mailbox_key']), change.payload);
 }
 
-/** Whether each was made. The statements go out one behind the other, within one transaction. */
+/** Returns for each change whether it was made. The statements go out one behind the other, within one transaction. */
 export async function changeBatch(
   queries: Queries,
   transitions: readonly OutgoingTransition[],
-  tell: Tell,
+  notify: Notify,
 ): Promise<boolean[]> {
   const rows = await Promise.all(
     transitions.map(({ id, from, attempt, change, note }) =>
-      changeOutgoing(queries, id, from, change, { note, attempt, bare: true, tell }),
+      changeOutgoing(queries, id, from, change, { note, attempt, bare: true, notify }),
     ),
   );
   return rows.map((row) => row !== undefined);
 }
 
-/** What ended with another instance of the sandbox: what is under way, and what still awaits an answer. */
-export async function closeOthersOutgoing(
+/** Closes messages that ended with another instance of the sandbox; returns how many. */
+export async function closeSentToOther(
   queries: Queries,
   mailbox: string,
   instance: string,
@@ -291,10 +278,8 @@ export async function closeOthersOutgoing(
   const rows = await queries.rows(
     `WITH changed AS (
         UPDATE outgoing SET state = 'closed', settled_at = ?, next_track_at = NULL
-          WHERE mailbox = ${MAILBOX} AND instance IS NOT NULL AND instance <> ? AND (
-            state IN ('queued', 'sending', 'accepted', 'unknown', 'parked')
-            OR (state = 'acknowledged' AND (infrastructure = 'awaited' OR business = 'awaited'))
-          ) RETURNING mailbox, id, message_id), line AS (${LINE})
+          WHERE mailbox = ${MAILBOX} AND ${SENT_TO_OTHER}
+          RETURNING mailbox, id, message_id), line AS (${LINE})
       SELECT count(*) AS closed FROM changed`,
     note.time,
     mailbox,
@@ -304,7 +289,7 @@ export async function closeOthersOutgoing(
   return Number(rows[0]?.['closed']);
 }
 
-function whole(row: Row, mailbox = String(row['mailbox_key'])): Outgoing {
+function withPayload(row: Row, mailbox = String(row['mailbox_key'])): Outgoing {
   const parsed = parseOutgoing(row);
   return outgoingOf(
     parsed,
@@ -313,7 +298,7 @@ function whole(row: Row, mailbox = String(row['mailbox_key'])): Outgoing {
   );
 }
 
-/** Without its payload. */
-function bare(row: Row, mailbox = String(row['mailbox_key'])): Outgoing {
+/** Without the payload. */
+function withoutPayload(row: Row, mailbox = String(row['mailbox_key'])): Outgoing {
   return outgoingOf(parseOutgoing(row), mailbox, null);
 }

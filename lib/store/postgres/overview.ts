@@ -1,21 +1,19 @@
-/** What a person who looks at a mailbox asks: see lib/store/overview.ts. Nothing here writes. */
+/** The overview of a mailbox (lib/store/roles/overview-store.ts). Nothing here writes. */
+import { UNFINISHED } from '../../message-states';
 import { INCOMING_COLUMNS, incomingOf, parseIncoming } from '../rows/incoming';
 import { OUTGOING_COLUMNS, outgoingOf, parseOutgoing } from '../rows/outgoing';
-import { activityOf, activitySums, ATTENTION_STATES, IS_OVERDUE } from '../rows/overview';
-import type { Activity, Attention, RecentPage } from '../overview';
-import type { Incoming, IncomingState, Outgoing, OutgoingState } from '../store';
+import { activityOf, activitySums, attentionOf, LAST_ID } from '../rows/overview';
+import { IS_OVERDUE } from '../rules/overdue';
+import type { Activity, Attention, Incoming, IncomingState, Outgoing, OutgoingState, RecentPage } from '../store';
 import { MAILBOX } from './mailboxes';
 import type { Queries } from './queries';
 
-/** Behind every id: ids and these are compared byte by byte (COLLATE "C"). */
-const LAST = '\u{10FFFF}';
-
-/** Each state is an index range that is read backwards: as many rows as the page has, however many there are. */
+/** Each state is an index range that is read backwards: as many rows as the page has, however many the store has. */
 export async function recentOutgoing(
   queries: Queries,
   mailbox: string,
   states: readonly OutgoingState[],
-  { limit, before = LAST }: RecentPage,
+  { limit, before = LAST_ID }: RecentPage,
 ): Promise<Outgoing[]> {
   const rows = await queries.rows(
     `SELECT o.* FROM unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
@@ -49,7 +47,7 @@ export async function recentIncoming(
       ) AS i ORDER BY i.received_at DESC, i.message_id DESC LIMIT ?`,
     [...new Set(states)],
     mailbox,
-    ...(before === undefined ? [Number.MAX_SAFE_INTEGER, LAST] : [mailbox, before, before]),
+    ...(before === undefined ? [Number.MAX_SAFE_INTEGER, LAST_ID] : [mailbox, before, before]),
     limit,
     limit,
   );
@@ -59,7 +57,7 @@ export async function recentIncoming(
 export async function overdueOutgoing(
   queries: Queries,
   mailbox: string,
-  { limit, before = LAST }: RecentPage,
+  { limit, before = LAST_ID }: RecentPage,
 ): Promise<Outgoing[]> {
   const rows = await queries.rows(
     `SELECT ${OUTGOING_COLUMNS} FROM outgoing
@@ -72,7 +70,7 @@ export async function overdueOutgoing(
 }
 
 export async function attention(queries: Queries, mailbox: string, limit: number): Promise<Attention> {
-  const received = ATTENTION_STATES.map(
+  const received = UNFINISHED.map(
     (state) => `(SELECT count(*) FROM (SELECT 1 FROM incoming WHERE mailbox = ${MAILBOX} AND state = '${state}'
         LIMIT ?) AS each_${state}) AS ${state}`,
   );
@@ -81,17 +79,10 @@ export async function attention(queries: Queries, mailbox: string, limit: number
         AS overdue, ${received.join(', ')}`,
     ...Array.from({ length: 1 + received.length }, () => [mailbox, limit]).flat(),
   );
-  const number = (column: keyof Attention): number => Number(row?.[column] ?? 0);
-  return {
-    overdue: number('overdue'),
-    spooled: number('spooled'),
-    acknowledged: number('acknowledged'),
-    delivered: number('delivered'),
-    parked: number('parked'),
-  };
+  return attentionOf((what) => Number(row?.[what] ?? 0));
 }
 
-/** LATERAL with its limit: a line looks its message up by the index, however many lines the planner expects. */
+/** LATERAL with a limit: each line looks its message up by the index, however many lines the planner expects. */
 export async function activity(
   queries: Queries,
   mailbox: string,

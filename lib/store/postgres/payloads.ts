@@ -3,17 +3,17 @@ import type { Table } from '../rows/payload';
 import type { StoredPayload } from '../store';
 import type { Value } from './queries';
 
-/** Placeholders, one for each of the types (with spaces between). */
-export function marks(types: string): string {
+/** Returns placeholders, one for each of the types, which are separated by spaces. */
+export function placeholders(types: string): string {
   return types.replaceAll(/\S+/g, (type) => `?::${type}`).replaceAll(' ', ', ');
 }
 
-/** What goes into the table, if anything does. */
+/** Returns the bytes that go into the table; null for a payload that is kept elsewhere. */
 export function bytesOf(payload: StoredPayload | null | undefined): Uint8Array | null {
   return payload?.kind === 'inline' ? payload.bytes : null;
 }
 
-/** The parts of a statement that follow `changed`, the rows whose payload a change sets; none where it does not. */
+/** Returns the part of a statement that follows `changed`, the rows whose payload a change sets; empty if it sets none. */
 export function payloadParts(
   table: Table,
   payload: StoredPayload | null | undefined,

@@ -1,20 +1,20 @@
-/** SQL on a connection: the same texts with `?` as the SQLite back end has, and texts of every kind in and out. */
+/** SQL on a connection: statements with `?` like those of the SQLite back end, and texts of every character in and out. */
 import { createHash } from 'node:crypto';
 import type { ClientBase } from 'pg';
 import type { Row } from '../rows/parse';
 
 export type Value = string | number | boolean | null | Uint8Array | readonly string[];
 
-/** Runs statements in the order of the calls; the answer of one need not be awaited before the next. */
+/** Runs statements in the order of the calls; the result of one need not be awaited before the next. */
 export interface Queries {
   /**
-   * The rows that a statement gives. Its text must come from a small set (never with a value in it): it is prepared once on
-   * each connection.
+   * Returns the rows of a statement. Its text must come from a small set, never with a value in it: it is prepared once on each
+   * connection.
    */
   rows(sql: string, ...values: Value[]): Promise<Row[]>;
 }
 
-/** Told each statement with its values: a test reads their plans. */
+/** Called with each statement and its values: a test reads their plans. */
 export type Watch = (sql: string, values: unknown[]) => void;
 
 /** Statements on one connection. */
@@ -22,9 +22,9 @@ export function queriesOn(client: ClientBase, watch?: Watch): Queries {
   return {
     async rows(sql, ...values) {
       const { text, name } = prepared(sql);
-      const given = values.map(stored);
-      watch?.(text, given);
-      const result = await client.query<Row>({ text, name, values: given });
+      const parameters = values.map(stored);
+      watch?.(text, parameters);
+      const result = await client.query<Row>({ text, name, values: parameters });
       return result.rows.map(read);
     },
   };
@@ -32,7 +32,7 @@ export function queriesOn(client: ClientBase, watch?: Watch): Queries {
 
 const known = new Map<string, { text: string; name: string }>();
 
-/** `$1, $2` for each `?`; no text of ours has a question mark otherwise. */
+/** Replaces each `?` by `$1`, `$2` ...; no text of ours has a question mark otherwise. */
 function prepared(sql: string): { text: string; name: string } {
   let found = known.get(sql);
   if (!found) {
@@ -49,7 +49,7 @@ const SUB = '\u001a';
 
 function stored(value: Value): unknown {
   if (typeof value === 'string') return escaped(value);
-  // The driver takes a Buffer for bytes, and any other typed array for a list.
+  // The driver treats a Buffer as bytes, and any other typed array as a list.
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   return Array.isArray(value) ? value.map((each: string) => escaped(each)) : value;
 }
@@ -64,7 +64,7 @@ function read(row: Row): Row {
     if (typeof value === 'string' && value.includes(SUB)) {
       row[column] = value.replaceAll(`${SUB}0`, '\0').replaceAll(`${SUB}1`, SUB);
     } else if (value instanceof Buffer) {
-      // Memory of its own: the driver's is a piece of what came over the network, other rows included.
+      // Memory of its own: the driver's is a piece of all that came over the network, other rows included.
       row[column] = new Uint8Array(value);
     }
   }

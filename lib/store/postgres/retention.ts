@@ -1,43 +1,32 @@
 /**
- * What is old goes, in slices, each a transaction of its own: one purge of a year's rows would hold the mailboxes' locks,
- * and with them every enqueue, for minutes. Several instances may purge at once: a slice finds what another has left.
+ * The retention works in slices, each a transaction of its own: one purge of a year's rows would hold the mailboxes' locks, and with
+ * them every enqueue, for minutes. Several instances may purge at once: a slice finds what another has left.
  */
 import type { Row } from '../rows/parse';
 import type { Table } from '../rows/payload';
+import { MIN_UNSETTLED_MS, type PurgedSlice, RECEIVED_PAYLOAD_DUE, RECEIVED_ROW_DUE } from '../rules/retention';
 import type { Retention } from '../store';
 import type { Queries } from './queries';
-
-/** What one slice came to. */
-export interface Purged {
-  spoolNames: string[];
-  rows: number;
-  ledgerEntries: number;
-  /** There is more to do. */
-  more: boolean;
-}
-
-/** What may have to be resent stays so long at the least, whatever the setting says. */
-const UNSETTLED_AT_LEAST_MS = 30 * 24 * 60 * 60 * 1000;
 
 const PAYLOADS = 500;
 const ROWS = 500;
 const LEDGER_ENTRIES = 2000;
 
-export async function purgeSlice(queries: Queries, now: number, retention: Retention): Promise<Purged> {
-  const unsettledMs = Math.max(retention.unsettledPayloadMs, UNSETTLED_AT_LEAST_MS);
+export async function purgeSlice(queries: Queries, now: number, retention: Retention): Promise<PurgedSlice> {
+  const unsettledMs = Math.max(retention.unsettledPayloadMs, MIN_UNSETTLED_MS);
   const payloads = await Promise.all([
-    dropPayloads(queries, 'outgoing', 'payload_rule = 1 AND payload_since', now - retention.settledPayloadMs),
-    dropPayloads(queries, 'outgoing', 'payload_rule = 2 AND payload_since', now - unsettledMs),
-    dropPayloads(queries, 'incoming', RECEIVED_PAYLOAD, now - retention.settledPayloadMs),
+    removePayloads(queries, 'outgoing', 'payload_rule = 1', 'payload_since', now - retention.settledPayloadMs),
+    removePayloads(queries, 'outgoing', 'payload_rule = 2', 'payload_since', now - unsettledMs),
+    removePayloads(queries, 'incoming', RECEIVED_PAYLOAD_DUE, 'settled_at', now - retention.settledPayloadMs),
   ]);
   const rows = await Promise.all([
-    dropRows(queries, 'outgoing', 'row_since', now - retention.rowsMs),
-    dropRows(queries, 'incoming', RECEIVED_ROW, now - retention.rowsMs),
+    removeRows(queries, 'outgoing', 'row_since IS NOT NULL', 'row_since', now - retention.rowsMs),
+    removeRows(queries, 'incoming', RECEIVED_ROW_DUE, 'settled_at', now - retention.rowsMs),
   ]);
-  const ledger = await dropLines(queries, now - retention.ledgerMs);
+  const ledger = await removeLines(queries, now - retention.ledgerMs);
   const names = payloads.flat().flatMap((row) => (row['payload_name'] === null ? [] : [String(row['payload_name'])]));
   return {
-    spoolNames: await unreferred(queries, names),
+    spoolNames: await unnamed(queries, names),
     rows: rows.reduce((sum, count) => sum + count, 0),
     ledgerEntries: ledger.reduce((sum, count) => sum + count, 0),
     more:
@@ -47,12 +36,7 @@ export async function purgeSlice(queries: Queries, now: number, retention: Reten
   };
 }
 
-const RECEIVED_PAYLOAD = `state = 'done' AND payload_kind IS NOT NULL AND settled_at`;
-const RECEIVED_ROW = `state = 'done' AND payload_kind IS NULL AND settled_at`;
-/** The column of a condition: its index gives the oldest first. */
-const lastWord = (condition: string): string => condition.split(' ').at(-1) ?? '';
-
-/** Every spool name that a row refers to. */
+/** Returns every spool name that a row names. */
 export async function spoolNames(queries: Queries): Promise<Set<string>> {
   const rows = await queries.rows(
     `SELECT payload_name FROM outgoing WHERE payload_name IS NOT NULL
@@ -61,10 +45,17 @@ export async function spoolNames(queries: Queries): Promise<Set<string>> {
   return new Set(rows.map((row) => String(row['payload_name'])));
 }
 
-function dropPayloads(queries: Queries, table: Table, condition: string, oldest: number): Promise<Row[]> {
+/** Removes the payloads of a slice of rows, the oldest first by the column `since`; returns their rows. */
+function removePayloads(
+  queries: Queries,
+  table: Table,
+  condition: string,
+  since: string,
+  oldest: number,
+): Promise<Row[]> {
   return queries.rows(
     `WITH due AS (
-        SELECT seq, payload_name FROM ${table} WHERE ${condition} <= ? ORDER BY ${lastWord(condition)} LIMIT ${PAYLOADS}),
+        SELECT seq, payload_name FROM ${table} WHERE ${condition} AND ${since} <= ? ORDER BY ${since} LIMIT ${PAYLOADS}),
       bytes AS (DELETE FROM ${table}_payload WHERE seq IN (SELECT seq FROM due)),
       bare AS (UPDATE ${table} SET payload_kind = NULL, payload_name = NULL, payload_file = NULL
         WHERE seq IN (SELECT seq FROM due))
@@ -73,31 +64,40 @@ function dropPayloads(queries: Queries, table: Table, condition: string, oldest:
   );
 }
 
-async function dropRows(queries: Queries, table: Table, condition: string, oldest: number): Promise<number> {
-  const gone = await queries.rows(
+/** Removes a slice of rows, the oldest first by the column `since`; returns how many. */
+async function removeRows(
+  queries: Queries,
+  table: Table,
+  condition: string,
+  since: string,
+  oldest: number,
+): Promise<number> {
+  const removed = await queries.rows(
     `DELETE FROM ${table} WHERE seq IN (
-        SELECT seq FROM ${table} WHERE ${condition} <= ? ORDER BY ${lastWord(condition)} LIMIT ${ROWS}) RETURNING 1 AS gone`,
+        SELECT seq FROM ${table} WHERE ${condition} AND ${since} <= ? ORDER BY ${since} LIMIT ${ROWS})
+      RETURNING 1 AS removed`,
     oldest,
   );
-  return gone.length;
+  return removed.length;
 }
 
-/** How many of each mailbox. */
-async function dropLines(queries: Queries, oldest: number): Promise<number[]> {
-  const gone = await queries.rows(
-    `WITH gone AS (
+/** Removes a slice of each mailbox's lines; returns how many of each mailbox. */
+async function removeLines(queries: Queries, oldest: number): Promise<number[]> {
+  const removed = await queries.rows(
+    `WITH removed AS (
         DELETE FROM ledger WHERE sequence IN (
           SELECT line.sequence FROM mailbox CROSS JOIN LATERAL (
             SELECT sequence FROM ledger AS l WHERE l.mailbox = mailbox.id AND time <= ? ORDER BY time, sequence
               LIMIT ${LEDGER_ENTRIES}) AS line)
           RETURNING mailbox)
-      SELECT mailbox, count(*) AS lines FROM gone GROUP BY mailbox`,
+      SELECT mailbox, count(*) AS lines FROM removed GROUP BY mailbox`,
     oldest,
   );
-  return gone.map((row) => Number(row['lines']));
+  return removed.map((row) => Number(row['lines']));
 }
 
-async function unreferred(queries: Queries, names: readonly string[]): Promise<string[]> {
+/** Returns those of the names that no row names. */
+async function unnamed(queries: Queries, names: readonly string[]): Promise<string[]> {
   if (names.length === 0) return [];
   const rows = await queries.rows(
     `SELECT DISTINCT name FROM unnest(?::text[]) AS name

@@ -1,6 +1,6 @@
 /**
- * Large payloads in slices of 1 MiB, each a commit of its own: memory stays bounded, and no transaction is long. A row that
- * names a payload is committed after its last slice, so that what a kill leaves is named by none.
+ * Large payloads in slices of 1 MiB, each a commit of its own: memory stays bounded, and no transaction is long. The row that names
+ * a payload is committed after its last slice, so that no row names what a kill has left.
  */
 import type { PayloadSlices } from '../store';
 import type { Connections } from './connections';
@@ -9,26 +9,26 @@ import type { Queries } from './queries';
 /** Bytes of each slice but the last. */
 export const SLICE_BYTES = 1024 * 1024;
 
-/** Payloads that go in one statement: each has hundreds of slices. */
-const REMOVED_AT_ONCE = 20;
+/** Payloads that one statement removes: each has hundreds of slices. */
+const REMOVED_PER_STATEMENT = 20;
 
-/** The slices of a database. Every statement may be repeated where its answer was lost. */
+/** The slices of a database. Every statement may be repeated when its result was lost. */
 export function slicesIn(connections: Connections): PayloadSlices {
-  const ask = (sql: string, ...values: Parameters<Queries['rows']>[1][]) =>
+  const rows = (sql: string, ...values: Parameters<Queries['rows']>[1][]) =>
     connections.use((queries) => queries.rows(sql, ...values));
   const remove = async (names: readonly string[]): Promise<void> => {
-    for (let at = 0; at < names.length; at += REMOVED_AT_ONCE) {
-      await ask('DELETE FROM payload WHERE name = ANY(?::text[])', names.slice(at, at + REMOVED_AT_ONCE));
+    for (let at = 0; at < names.length; at += REMOVED_PER_STATEMENT) {
+      await rows('DELETE FROM payload WHERE name = ANY(?::text[])', names.slice(at, at + REMOVED_PER_STATEMENT));
     }
   };
   return {
     async write(name, pieces) {
       let bytes = 0;
       try {
-        await ask('INSERT INTO payload (name, begun_at) VALUES (?, now()) ON CONFLICT (name) DO NOTHING', name);
+        await rows('INSERT INTO payload (name, begun_at) VALUES (?, now()) ON CONFLICT (name) DO NOTHING', name);
         let number = 0;
         for await (const slice of slicesOf(pieces)) {
-          await ask(
+          await rows(
             'INSERT INTO payload_slice (name, number, bytes) VALUES (?, ?, ?) ON CONFLICT (name, number) DO NOTHING',
             name,
             number,
@@ -38,7 +38,7 @@ export function slicesIn(connections: Connections): PayloadSlices {
           bytes += slice.length;
         }
       } catch (error) {
-        // Where that fails too, it goes a day later.
+        // If that fails too, the retention removes it a day later.
         await remove([name]).catch(() => undefined);
         throw error;
       }
@@ -47,7 +47,7 @@ export function slicesIn(connections: Connections): PayloadSlices {
     async *read(name, start, end) {
       for (let at = start; at < end;) {
         const number = Math.floor(at / SLICE_BYTES);
-        const [row] = await ask('SELECT bytes FROM payload_slice WHERE name = ? AND number = ?', name, number);
+        const [row] = await rows('SELECT bytes FROM payload_slice WHERE name = ? AND number = ?', name, number);
         if (!(row?.['bytes'] instanceof Uint8Array)) return;
         const from = number * SLICE_BYTES;
         const piece = Buffer.from(row['bytes'].buffer).subarray(at - from, end - from);
@@ -57,30 +57,32 @@ export function slicesIn(connections: Connections): PayloadSlices {
       }
     },
     async has(name) {
-      return (await ask('SELECT 1 AS found FROM payload WHERE name = ?', name)).length > 0;
+      return (await rows('SELECT 1 AS found FROM payload WHERE name = ?', name)).length > 0;
     },
     remove,
   };
 }
 
-/** Removes what was begun a day ago and no row names. Each is looked up by its index: an anti-join would read all rows. */
+/**
+ * Removes payloads that were begun a day ago and that no row names. Each is looked up by an index: an anti-join would read all rows.
+ */
 export async function removeUnnamed(connections: Connections): Promise<void> {
-  for (let removed = REMOVED_AT_ONCE; removed >= REMOVED_AT_ONCE;) {
-    const rows = await connections.use((queries) =>
+  for (let removed = REMOVED_PER_STATEMENT; removed >= REMOVED_PER_STATEMENT;) {
+    const found = await connections.use((queries) =>
       queries.rows(
         `DELETE FROM payload WHERE name IN (
             SELECT name FROM payload AS p WHERE begun_at < now() - interval '1 day'
               AND (SELECT 1 FROM outgoing WHERE payload_name = p.name LIMIT 1) IS NULL
               AND (SELECT 1 FROM incoming WHERE payload_name = p.name LIMIT 1) IS NULL
-              ORDER BY begun_at LIMIT ${REMOVED_AT_ONCE})
-          RETURNING 1 AS gone`,
+              ORDER BY begun_at LIMIT ${REMOVED_PER_STATEMENT})
+          RETURNING 1 AS removed`,
       ),
     );
-    removed = rows.length;
+    removed = found.length;
   }
 }
 
-/** The same bytes in slices, in memory of their own. */
+/** Cuts the bytes into slices, in memory of their own. */
 async function* slicesOf(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let slice = Buffer.allocUnsafeSlow(SLICE_BYTES);
   let filled = 0;

@@ -3,14 +3,17 @@ import type { IncomingChange, OutgoingChange } from '../store';
 import type { SqlValue } from './parse';
 import { payloadValues } from './payload';
 
-/** For both tables: the columns that a change names, in the order of `columns`, so that one text serves many changes. */
+/**
+ * Returns the columns that a change names, for either table, in the order of `columns`, so that one prepared text serves many
+ * changes.
+ */
 export function assignments(
   columns: Record<string, string>,
   change: OutgoingChange | IncomingChange,
 ): { assignments: string[]; values: SqlValue[] } {
   const names: string[] = [];
   const values: SqlValue[] = [];
-  // One pass and no lists in between: every change of every message comes through here.
+  // One pass without intermediate lists: every change of every message comes through here.
   for (const key in columns) {
     const value = change[key as keyof typeof change] as unknown;
     if (value === undefined) continue;

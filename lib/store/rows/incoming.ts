@@ -1,17 +1,10 @@
-/** A row of `incoming`, and the message that it is. Both back ends name and type their columns alike. */
+/** The table `incoming`: its rows to messages, and messages to values. Both back ends name and type the columns alike. */
 import { z } from 'zod';
-import type { Incoming, IncomingChange, IncomingSummary, IncomingState, NewIncoming, StoredPayload } from '../store';
+import { INCOMING_STATES, type IncomingState } from '../../message-states';
+import type { Incoming, IncomingChange, IncomingSummary, NewIncoming, StoredPayload } from '../store';
 import { assignments } from './changes';
 import { json, object, parse, type Row, type SqlValue, storedError, time } from './parse';
 import { payloadColumns, payloadValues } from './payload';
-
-export const INCOMING_STATES = [
-  'spooled',
-  'acknowledged',
-  'delivered',
-  'done',
-  'parked',
-] as const satisfies readonly IncomingState[];
 
 const schema = z.object({
   seq: z.number(),
@@ -38,7 +31,7 @@ const schema = z.object({
 /** A parsed row. */
 export type IncomingRow = z.output<typeof schema>;
 
-/** Every column that a message is made of. */
+/** The columns that a message consists of. */
 export const INCOMING_COLUMN_NAMES: readonly string[] = Object.keys(schema.shape);
 export const INCOMING_COLUMNS = INCOMING_COLUMN_NAMES.join(', ');
 
@@ -46,12 +39,12 @@ export function parseIncoming(row: Row): IncomingRow {
   return parse(schema, 'incoming', row);
 }
 
-/** Of a row of which only the state was read. */
+/** Returns the state of a row of which only the state was read. */
 export function parseIncomingState(row: Row): IncomingState {
   return parse(schema.pick({ state: true }), 'incoming', row).state;
 }
 
-const standing = schema.pick({
+const summarySchema = schema.pick({
   seq: true,
   message_id: true,
   workflow_id: true,
@@ -66,15 +59,18 @@ const standing = schema.pick({
   classification: true,
 });
 
-/** The columns that say how a message stands. */
-export const STANDING_COLUMNS = Object.keys(standing.shape).join(', ');
+/** The columns of a summary, and `seq`. */
+export const SUMMARY_COLUMNS = Object.keys(summarySchema.shape).join(', ');
 
-export function parseStanding(row: Row): z.output<typeof standing> {
-  return parse(standing, 'incoming', row);
+/** A parsed row of the columns of a summary. */
+export type SummaryRow = z.output<typeof summarySchema>;
+
+export function parseSummary(row: Row): SummaryRow {
+  return parse(summarySchema, 'incoming', row);
 }
 
-/** How it stands after a change. */
-export function standingOf(before: z.output<typeof standing>, change: IncomingChange = {}): IncomingSummary {
+/** Returns the summary of a row after a change. */
+export function summaryOf(before: SummaryRow, change: IncomingChange = {}): IncomingSummary {
   const {
     state = before.state,
     acknowledgedAt = before.acknowledged_at,
@@ -121,7 +117,7 @@ export function incomingOf(parsed: IncomingRow, mailbox: string, payload: Stored
   };
 }
 
-/** What an INSERT sets after `mailbox`; the columns' defaults are the other start values. */
+/** The columns that an INSERT sets after `mailbox`; the defaults of the others are their start values. */
 export const NEW_INCOMING_COLUMNS = `message_id, instance, workflow_id, message_type, headers, size, sha256, received_at,
   request_key, classification, state, payload_kind, payload_name, payload_file`;
 
@@ -152,7 +148,7 @@ const CHANGES: Record<Exclude<keyof IncomingChange, 'payload'>, string> = {
   classification: 'classification',
 };
 
-/** The assignments of an UPDATE, and their values. */
+/** Returns the assignments of an UPDATE and their values. */
 export function incomingChange(change: IncomingChange): { assignments: string[]; values: SqlValue[] } {
   return assignments(CHANGES, change);
 }

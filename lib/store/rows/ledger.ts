@@ -1,4 +1,4 @@
-/** A line of the ledger. Both back ends name and type their columns alike. */
+/** The table `ledger`. Both back ends name and type the columns alike. */
 import { z } from 'zod';
 import type { LedgerEntry } from '../store';
 import { json, parse, type Row } from './parse';
@@ -15,8 +15,10 @@ const ledgerRow = z.object({
 });
 
 export const LEDGER_COLUMNS = Object.keys(ledgerRow.shape).join(', ');
+/** The columns that an INSERT sets. */
+export const NEW_LEDGER_COLUMNS = 'time, mailbox, direction, reference, message_id, event, detail';
 
-/** The entry of a row; `keyOf` gives the mailbox key that a number stands for. */
+/** Returns the entry of a row; `keyOf` returns the mailbox key that a number stands for. */
 export function ledgerEntry(row: Row, keyOf: (mailbox: number) => string): LedgerEntry {
   const { message_id: messageId, mailbox, ...rest } = parse(ledgerRow, 'ledger', row);
   return { ...rest, mailbox: keyOf(mailbox), messageId };

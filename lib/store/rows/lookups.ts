@@ -1,14 +1,14 @@
-/** What a filter asks by value: each has an index, in either back end. */
+/** The values in a filter that have an index, in either back end. */
 import type { OutgoingFilter } from '../store';
 
 export interface Lookup {
-  /** The index. */
+  /** The name of the index. */
   name: string;
   column: string;
   value: string;
 }
 
-/** What a filter asks by value, the most telling first. */
+/** Returns the values in a filter, the most selective first. */
 export function lookups(filter: OutgoingFilter): Lookup[] {
   const all = [
     { name: 'outgoing_once', column: 'once_key', value: filter.onceKey },

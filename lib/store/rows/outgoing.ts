@@ -1,21 +1,10 @@
-/** A row of `outgoing`, and the message that it is. Both back ends name and type their columns alike. */
+/** The table `outgoing`: its rows to messages, and messages to values. Both back ends name and type the columns alike. */
 import { z } from 'zod';
-import type { NewOutgoing, Outgoing, OutgoingChange, OutgoingState, StoredPayload } from '../store';
+import { OUTGOING_STATES, type OutgoingState, PENDING } from '../../message-states';
+import type { NewOutgoing, Outgoing, OutgoingChange, OutgoingCounts, StoredPayload } from '../store';
 import { assignments } from './changes';
 import { flag, json, object, parse, type Row, type SqlValue, storedError, time } from './parse';
 import { payloadColumns, payloadValues } from './payload';
-
-export const OUTGOING_STATES = [
-  'queued',
-  'sending',
-  'accepted',
-  'acknowledged',
-  'undelivered',
-  'rejected',
-  'unknown',
-  'parked',
-  'closed',
-] as const satisfies readonly OutgoingState[];
 
 const outcome = z.enum(['not-asked', 'awaited', 'positive', 'partial', 'negative', 'overdue']);
 
@@ -66,7 +55,7 @@ const schema = z.object({
 /** A parsed row. */
 export type OutgoingRow = z.output<typeof schema>;
 
-/** Every column that a message is made of. */
+/** The columns that a message consists of. */
 export const OUTGOING_COLUMN_NAMES: readonly string[] = Object.keys(schema.shape);
 export const OUTGOING_COLUMNS = OUTGOING_COLUMN_NAMES.join(', ');
 
@@ -111,7 +100,7 @@ export function outgoingOf(row: OutgoingRow, mailbox: string, payload: StoredPay
   };
 }
 
-/** What an INSERT sets; the columns' defaults are the other start values. */
+/** The columns that an INSERT sets; the defaults of the others are their start values. */
 export const NEW_OUTGOING_COLUMNS = `mailbox, id, instance, once_key, lane, strict_order, local_id, local_id_is_unique,
   workflow_id, envelope, size, queued_at, resend_of, acknowledgement_reference, state, infrastructure, business, collect_by,
   infrastructure_by, business_by, payload_kind, payload_name, payload_file`;
@@ -142,7 +131,7 @@ export function newOutgoingValues(mailbox: number, message: NewOutgoing): SqlVal
   ];
 }
 
-/** The message as it is right after its INSERT. */
+/** Returns the message as it is right after its INSERT. */
 export function queuedOutgoing(message: NewOutgoing): Outgoing {
   return {
     infrastructure: 'not-asked',
@@ -186,7 +175,19 @@ const CHANGES: Record<Exclude<keyof OutgoingChange, 'payload'>, string> = {
   businessBy: 'business_by',
 };
 
-/** The assignments of an UPDATE, and their values. */
+/** Returns the assignments of an UPDATE and their values. */
 export function outgoingChange(change: OutgoingChange): { assignments: string[]; values: SqlValue[] } {
   return assignments(CHANGES, change);
+}
+
+/** Sums the rows of `outgoing_count` of one mailbox. */
+export function outgoingCounts(rows: readonly Row[]): OutgoingCounts {
+  const messages = Object.fromEntries(OUTGOING_STATES.map((state) => [state, 0])) as OutgoingCounts['messages'];
+  let pendingBytes = 0;
+  for (const row of rows) {
+    const state = row['state'] as OutgoingState;
+    messages[state] = Number(row['messages']);
+    if (PENDING.includes(state)) pendingBytes += Number(row['bytes']);
+  }
+  return { messages, pendingBytes };
 }

@@ -1,15 +1,15 @@
-/** What both back ends say alike of a mailbox at a glance. */
-import type { Activity, Attention } from '../overview';
+/** The overview of a mailbox, as both back ends read it. */
+import { UNFINISHED } from '../../message-states';
+import type { Activity, Attention } from '../store';
 import type { Row } from './parse';
 
-/** Of a message that is overdue, word for word as its index has it: the planner compares the text. */
-export const IS_OVERDUE = `state IN ('accepted', 'acknowledged') AND (infrastructure = 'overdue' OR business = 'overdue'
-    OR (state = 'accepted' AND collect_by IS NULL))`;
+/** Behind every id: ids are compared byte by byte. */
+export const LAST_ID = '\u{10FFFF}';
 
-/** Received states that are counted. */
-export const ATTENTION_STATES = ['spooled', 'acknowledged', 'delivered', 'parked'] as const;
-
-/** The sums of `activity`, over lines `l` and the sent messages `o` that they belong to; `bytes` is the line's own number. */
+/**
+ * Returns the sums of `activity`, over lines `l` of the ledger and the sent messages `o` that they belong to; `bytes` is the number
+ * in the line itself.
+ */
 export const activitySums = (bytes: string): string => {
   const accepted = `l.direction = 'out' AND l.event IN ('accepted', 'adopted')`;
   const spooled = `l.direction = 'in' AND l.event = 'spooled'`;
@@ -25,7 +25,7 @@ export function activityOf(row: Row | undefined): Activity {
   return {
     sent: { messages: number('sent'), bytes: number('sent_bytes') },
     received: { messages: number('received'), bytes: number('received_bytes') },
-    // A clock that was set back between the two makes no negative time.
+    // A clock that was set back between the two does not make the time negative.
     collected: {
       messages: number('collected'),
       totalMs: Math.max(0, number('total_ms')),
@@ -34,4 +34,8 @@ export function activityOf(row: Row | undefined): Activity {
   };
 }
 
-export const NO_ATTENTION: Attention = { overdue: 0, spooled: 0, acknowledged: 0, delivered: 0, parked: 0 };
+/** Returns the counts of `attention`: each received state that is not final, and what is overdue. */
+export function attentionOf(count: (what: keyof Attention) => number): Attention {
+  const received = UNFINISHED.map((state) => [state, count(state)] as const);
+  return { overdue: count('overdue'), ...(Object.fromEntries(received) as Omit<Attention, 'overdue'>) };
+}

@@ -1,13 +1,13 @@
-/** What comes from a database is parsed once, here at the edge: a damaged row is a clear error, never a crash later. */
+/** Rows of a database are parsed once, here at the edge: a damaged row is a clear error, never a crash later. */
 import { z } from 'zod';
 import { StorageError } from '../../errors';
 
-/** A row as a driver gives it: columns by name. */
+/** A row as a driver returns it: columns by name. */
 export type Row = Record<string, string | number | bigint | boolean | null | Uint8Array>;
-/** What a column may be set to, in either back end. */
+/** A value that a column may be set to, in either back end. */
 export type SqlValue = string | number | null;
 
-/** A column that holds JSON. */
+/** The schema of a column that contains JSON. */
 export function json<T extends z.ZodType>(schema: T) {
   return z
     .string()
@@ -35,11 +35,14 @@ export const storedError = z.object({
   description: z.string().exactOptional(),
 });
 
-/** What to do with a damaged store. */
+/** The advice for a damaged store. */
 export const DAMAGED =
   'Stop Node-RED, keep a copy of the store (mesh.db and mesh.db-wal, or the database), and restore the last backup.';
 
-/** A row as its schema has it. The error names the table and the column, never a value. */
+/**
+ * Returns a row as its schema describes it.
+ * @throws StorageError when it is damaged: names the table and the column, never a value
+ */
 export function parse<T extends z.ZodType>(schema: T, table: string, row: Row): z.output<T> {
   const result = schema.safeParse(row);
   if (result.success) return result.data;

@@ -1,13 +1,13 @@
-/** Where a message's bytes are: three columns of its row, and for small ones a row in a table of their own. */
+/** Where a message's bytes are: three columns of its row, and for a small payload a row in a table of its own. */
 import { z } from 'zod';
 import { StorageError } from '../../errors';
 import type { StoredPayload } from '../store';
 import { DAMAGED, json, type SqlValue } from './parse';
 
-/** The tables whose rows have a payload; its bytes are in `<table>_payload`. */
+/** The tables whose rows have a payload; the bytes are in `<table>_payload`. */
 export type Table = 'outgoing' | 'incoming';
 
-/** Part of the schema of a row. */
+/** The payload's part of a row's schema. */
 export const payloadColumns = {
   payload_kind: z.enum(['inline', 'spool', 'file']).nullable(),
   payload_name: z.string().nullable(),
@@ -15,7 +15,7 @@ export const payloadColumns = {
 };
 export type PayloadRow = { [K in keyof typeof payloadColumns]: z.output<(typeof payloadColumns)[K]> };
 
-/** The values of the columns payload_kind, payload_name and payload_file. */
+/** Returns the values of the columns payload_kind, payload_name and payload_file. */
 export function payloadValues(payload: StoredPayload | null): SqlValue[] {
   switch (payload?.kind) {
     case undefined:
@@ -31,7 +31,10 @@ export function payloadValues(payload: StoredPayload | null): SqlValue[] {
   }
 }
 
-/** The payload of a row. `bytes` gives what `<table>_payload` has, and is asked for inline ones only. */
+/**
+ * Returns the payload of a row. `bytes` reads `<table>_payload`; it is called for inline payloads only.
+ * @throws StorageError when the bytes are missing
+ */
 export function payloadOf(table: Table, row: PayloadRow, bytes: () => unknown): StoredPayload | null {
   if (row.payload_kind === null) return null;
   if (row.payload_kind === 'spool' && row.payload_name !== null) return { kind: 'spool', name: row.payload_name };

@@ -1,12 +1,13 @@
-/** What SQLite or the disk refused, as an error that tells a person what to do; and errors on their way between threads. */
+/** Failures of SQLite or the disk as errors that tell a person what to do; and errors on their way between threads. */
 import { ConfigurationError, InvalidMessageError, MeshError, StorageError } from '../../errors';
+import { unexpectedError } from '../rules/errors';
 
-/** An error as the worker posts it: an Error loses its class and its own properties in a structured clone. */
+/** An error as the worker posts it: a structured clone takes an Error's class and own properties away. */
 export interface PostedError {
   name: string;
   message: string;
   advice?: string;
-  /** Of what was below it: SQLite's own words, which name tables and columns but no values. */
+  /** SQLite's own words, which name tables and columns but no values. */
   cause?: string;
 }
 
@@ -21,32 +22,32 @@ const FULL = 13;
 const CANTOPEN = 14;
 const NOTADB = 26;
 
-/** SQLite's primary result code, or undefined for another error. */
-export function resultCode(error: unknown): number | undefined {
+/** SQLite's primary result code; undefined for another error. */
+function resultCode(error: unknown): number | undefined {
   const code = (error as { errcode?: unknown } | null)?.errcode;
   return typeof code === 'number' ? code & 0xff : undefined;
 }
 
-/** No room for a write: as SQLite reports it. */
+/** Whether SQLite found no space for a write. */
 export function isFull(error: unknown): boolean {
   return resultCode(error) === FULL;
 }
 
-/** Some other connection holds the exclusive lock. */
+/** Whether another connection holds the exclusive lock. */
 export function isTaken(error: unknown): boolean {
   const code = resultCode(error);
   return code === BUSY || code === LOCKED;
 }
 
-/** Any error as one of ours. */
+/** Any error as a MeshError. */
 export function asMeshError(error: unknown): MeshError {
   if (error instanceof MeshError) return error;
   const cause = error instanceof Error ? error.message : String(error);
   switch (resultCode(error)) {
     case FULL:
-      return new StorageError('The store has no room: the disk is full.', {
+      return new StorageError('The store cannot write: the disk is full.', {
         cause,
-        advice: 'Make room on the disk of the Node-RED user folder. Nothing that was confirmed is lost.',
+        advice: 'Free space on the disk of the Node-RED user folder. Nothing that was confirmed is lost.',
       });
     case CORRUPT:
     case NOTADB:
@@ -57,7 +58,7 @@ export function asMeshError(error: unknown): MeshError {
     case IOERR:
       return new StorageError('The disk refused to read or write the store.', {
         cause,
-        advice: 'Look at the health and the free space of the disk of the Node-RED user folder.',
+        advice: 'Check the health and the free space of the disk of the Node-RED user folder.',
       });
     case PERM:
     case READONLY:
@@ -68,12 +69,12 @@ export function asMeshError(error: unknown): MeshError {
       });
     case undefined:
     default:
-      return new StorageError('The store failed.', { cause, advice: 'Report this with the cause from the log.' });
+      return unexpectedError(cause);
   }
 }
 
-/** For the way from the worker. */
-export function posted(error: unknown): PostedError {
+/** An error as the worker posts it. */
+export function toPosted(error: unknown): PostedError {
   const known = asMeshError(error);
   const result: PostedError = { name: known.name, message: known.message };
   if (known.advice !== undefined) result.advice = known.advice;
@@ -83,8 +84,8 @@ export function posted(error: unknown): PostedError {
 
 const CLASSES = { ConfigurationError, InvalidMessageError, StorageError };
 
-/** Back from the way: an error of the same class. */
-export function received(error: PostedError): MeshError {
+/** A posted error as one of its class. */
+export function fromPosted(error: PostedError): MeshError {
   const Class = CLASSES[error.name as keyof typeof CLASSES] ?? StorageError;
   const { advice, cause } = error;
   return new Class(error.message, {

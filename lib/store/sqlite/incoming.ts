@@ -1,4 +1,4 @@
-/** What is received. */
+/** Received messages. */
 import {
   INCOMING_COLUMNS,
   incomingChange,
@@ -7,15 +7,16 @@ import {
   newIncomingValues,
   parseIncoming,
   parseIncomingState,
-  parseStanding,
-  STANDING_COLUMNS,
-  standingOf,
+  parseSummary,
+  SUMMARY_COLUMNS,
+  summaryOf,
 } from '../rows/incoming';
 import type { Row } from '../rows/parse';
+import { RECEIVED_FROM_OTHER } from '../rules/sandbox-instances';
 import type { Incoming, IncomingChange, IncomingSummary, IncomingState, LedgerNote, NewIncoming, Page } from '../store';
 import type { Ledger } from './ledger';
 import type { Mailboxes } from './mailboxes';
-import { marks } from './outgoing';
+import { placeholders } from './outgoing';
 import { Payloads } from './payloads';
 import type { Statements } from './statements';
 
@@ -38,7 +39,7 @@ export class IncomingTable {
     const mailbox = this.#mailboxes.number(message.mailbox);
     const values = newIncomingValues(message);
     const seq = this.#statements.insert(
-      `INSERT INTO incoming (mailbox, ${NEW_INCOMING_COLUMNS}) VALUES (?, ${marks(values)})
+      `INSERT INTO incoming (mailbox, ${NEW_INCOMING_COLUMNS}) VALUES (?, ${placeholders(values)})
         ON CONFLICT (mailbox, message_id) DO NOTHING`,
       mailbox,
       ...values,
@@ -53,7 +54,7 @@ export class IncomingTable {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return undefined;
     const row = this.#statements.get(`${SELECT} WHERE mailbox = ? AND message_id = ?`, mailbox, messageId);
-    return row && this.#whole(row);
+    return row && this.#withPayload(row);
   }
 
   firstRequest(mailboxKey: string, requestKey: string): Incoming | undefined {
@@ -65,10 +66,10 @@ export class IncomingTable {
       mailbox,
       requestKey,
     );
-    return row && this.#of(row, false);
+    return row && this.#withoutPayload(row);
   }
 
-  /** One lookup for each: 500 ids, a page of MESH's inbox, take about a millisecond. */
+  /** One lookup for each id: 500 ids, a page of MESH's inbox, take about a millisecond. */
   known(mailboxKey: string, messageIds: readonly string[]): Map<string, IncomingState> {
     const known = new Map<string, IncomingState>();
     const mailbox = this.#mailboxes.find(mailboxKey);
@@ -85,11 +86,11 @@ export class IncomingTable {
   }
 
   list(mailboxKey: string, states: readonly IncomingState[], page: Page): Incoming[] {
-    return this.#inStates(INCOMING_COLUMNS, mailboxKey, states, page).map((row) => this.#of(row, false));
+    return this.#inStates(INCOMING_COLUMNS, mailboxKey, states, page).map((row) => this.#withoutPayload(row));
   }
 
-  standing(mailboxKey: string, states: readonly IncomingState[], page: Page): IncomingSummary[] {
-    return this.#inStates(STANDING_COLUMNS, mailboxKey, states, page).map((row) => standingOf(parseStanding(row)));
+  summaries(mailboxKey: string, states: readonly IncomingState[], page: Page): IncomingSummary[] {
+    return this.#inStates(SUMMARY_COLUMNS, mailboxKey, states, page).map((row) => summaryOf(parseSummary(row)));
   }
 
   #inStates(columns: string, mailboxKey: string, states: readonly IncomingState[], page: Page): Row[] {
@@ -115,22 +116,22 @@ export class IncomingTable {
       .slice(0, page.limit);
   }
 
-  untold(mailboxKey: string, page: Page): Incoming[] {
+  unacknowledged(mailboxKey: string, page: Page): Incoming[] {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return [];
     return this.#statements
       .all(
-        `${SELECT} INDEXED BY incoming_untold
+        `${SELECT} INDEXED BY incoming_unacknowledged
           WHERE mailbox = ? AND acknowledged_at IS NULL AND (received_at, message_id) > (?, ?)
           ORDER BY received_at, message_id LIMIT ?`,
         mailbox,
         ...this.#start(mailbox, page),
         page.limit,
       )
-      .map((row) => this.#of(row, false));
+      .map((row) => this.#withoutPayload(row));
   }
 
-  /** Where a page begins: behind the time of receipt and the id of the last row of the page before. */
+  /** Where a page begins: time of receipt and id of the last row of the page before. */
   #start(mailbox: number, { after }: Page): [number, string] {
     if (after === undefined) return [-1, ''];
     const last = this.#statements.get(
@@ -141,7 +142,7 @@ export class IncomingTable {
     return last ? [Number(last['received_at']), after] : [-1, ''];
   }
 
-  /** Nobody comes between the look at the row and its change: this connection is the only one. */
+  /** Nothing comes between reading the row and changing it: this connection is the only one. */
   change(
     mailboxKey: string,
     messageId: string,
@@ -152,29 +153,30 @@ export class IncomingTable {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined || from.length === 0) return undefined;
     const row = this.#statements.get(
-      `SELECT ${STANDING_COLUMNS} FROM incoming WHERE mailbox = ? AND message_id = ? AND +state IN (${marks(from)})`,
+      `SELECT ${SUMMARY_COLUMNS} FROM incoming WHERE mailbox = ? AND message_id = ? AND +state IN (${placeholders(from)})`,
       mailbox,
       messageId,
       ...from,
     );
     if (!row) return undefined;
-    const before = parseStanding(row);
+    const before = parseSummary(row);
     const { assignments, values } = incomingChange(change);
-    if (assignments.length > 0)
+    if (assignments.length > 0) {
       this.#statements.run(`UPDATE incoming SET ${assignments.join(', ')} WHERE seq = ?`, ...values, before.seq);
+    }
     if (change.payload !== undefined) {
       this.#payloads.remove(before.seq);
       this.#payloads.add(before.seq, change.payload);
     }
     if (note) this.#ledger.add(mailbox, 'in', messageId, messageId, note);
-    return standingOf(before, change);
+    return summaryOf(before, change);
   }
 
-  /** What another instance of the sandbox gave and the flow is not done with is done. */
+  /** Ends messages that came from another instance of the sandbox; returns how many. */
   closeOtherInstances(mailbox: number, instance: string, note: LedgerNote): number {
     const closed = this.#statements.all(
       `UPDATE incoming INDEXED BY incoming_instance SET state = 'done', settled_at = ?, lease_until = NULL
-        WHERE mailbox = ? AND instance IS NOT NULL AND instance <> ? AND state <> 'done' RETURNING message_id`,
+        WHERE mailbox = ? AND ${RECEIVED_FROM_OTHER} RETURNING message_id`,
       note.time,
       mailbox,
       instance,
@@ -185,13 +187,14 @@ export class IncomingTable {
     return closed.length;
   }
 
-  #whole(row: Row): Incoming {
-    return this.#of(row, true);
+  #withPayload(row: Row): Incoming {
+    const parsed = parseIncoming(row);
+    return incomingOf(parsed, this.#mailboxes.key(parsed.mailbox), this.#payloads.read(parsed.seq, parsed));
   }
 
-  #of(row: Row, withPayload: boolean): Incoming {
+  /** Without the payload. */
+  #withoutPayload(row: Row): Incoming {
     const parsed = parseIncoming(row);
-    const payload = withPayload ? this.#payloads.read(parsed.seq, parsed) : null;
-    return incomingOf(parsed, this.#mailboxes.key(parsed.mailbox), payload);
+    return incomingOf(parsed, this.#mailboxes.key(parsed.mailbox), null);
   }
 }

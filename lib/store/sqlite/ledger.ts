@@ -1,5 +1,5 @@
-/** The ledger: one line for each event, only ever added to, until the retention takes the oldest. */
-import { LEDGER_COLUMNS, ledgerEntry } from '../rows/ledger';
+/** The ledger: one line for each event. Lines are only added, until the retention removes the oldest. */
+import { LEDGER_COLUMNS, ledgerEntry, NEW_LEDGER_COLUMNS } from '../rows/ledger';
 import type { Row } from '../rows/parse';
 import type { LedgerEntry, LedgerNote, Page } from '../store';
 import type { Mailboxes } from './mailboxes';
@@ -16,7 +16,7 @@ export class Ledger {
 
   add(mailbox: number, direction: 'out' | 'in', reference: string, messageId: string | null, note: LedgerNote): void {
     this.#statements.run(
-      `INSERT INTO ledger (time, mailbox, direction, reference, message_id, event, detail) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO ledger (${NEW_LEDGER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`,
       note.time,
       mailbox,
       direction,
@@ -32,7 +32,7 @@ export class Ledger {
     this.add(mailbox, entry.direction, entry.reference, entry.messageId, entry);
   }
 
-  /** MESH's id is not in the lines from before MESH gave it: it leads to ours, and ours to all lines. */
+  /** Lines from before MESH assigned its id do not have it: MESH's id leads to ours, and ours to all lines. */
   history(mailboxKey: string, reference: string): LedgerEntry[] {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return [];
@@ -45,7 +45,8 @@ export class Ledger {
     return [...new Set([reference, ...references.map((row) => String(row['reference']))])]
       .flatMap((each) =>
         this.#statements.all(
-          `SELECT ${LEDGER_COLUMNS} FROM ledger INDEXED BY ledger_reference WHERE mailbox = ? AND reference = ? ORDER BY sequence`,
+          `SELECT ${LEDGER_COLUMNS} FROM ledger INDEXED BY ledger_reference
+            WHERE mailbox = ? AND reference = ? ORDER BY sequence`,
           mailbox,
           each,
         ),
@@ -58,7 +59,7 @@ export class Ledger {
   between(mailboxKey: string, from: number, to: number, page: Page): LedgerEntry[] {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return [];
-    // The retention takes the oldest first: where the last line of the page before is gone, so is all before it.
+    // The retention removes the oldest first: if the last line of the page before is gone, so is all before it.
     const after = Number(page.after ?? 0);
     const last = this.#statements.get('SELECT time FROM ledger WHERE sequence = ?', after);
     const start = last ? [Number(last['time']), after] : [from, 0];

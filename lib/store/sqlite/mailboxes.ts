@@ -10,7 +10,7 @@ export class Mailboxes {
     this.#statements = statements;
   }
 
-  /** For a read: undefined where nothing was ever stored for the mailbox. */
+  /** Returns a mailbox's number, for a read; undefined if nothing was ever stored for it. */
   find(key: string): number | undefined {
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
@@ -18,7 +18,7 @@ export class Mailboxes {
     return row && this.#remember(Number(row['id']), key);
   }
 
-  /** For a write: given a number if it has none. */
+  /** Returns a mailbox's number, for a write; makes one if it has none. */
   number(key: string): number {
     const known = this.find(key);
     if (known !== undefined) return known;
@@ -35,7 +35,7 @@ export class Mailboxes {
     return key;
   }
 
-  /** A handful: the mailboxes of one Node-RED. */
+  /** Returns all numbers: a handful, the mailboxes of one Node-RED. */
   all(): number[] {
     return this.#statements.all('SELECT id FROM mailbox').map((row) => Number(row['id']));
   }
@@ -44,7 +44,7 @@ export class Mailboxes {
     return this.all().map((number) => this.key(number));
   }
 
-  /** After a roll-back: a number may not be there any more. */
+  /** Forgets all numbers, after a roll-back: one may no longer be there. */
   forget(): void {
     this.#numbers.clear();
     this.#keys.clear();

@@ -1,16 +1,16 @@
-/** What the main thread and the worker post to each other, besides requests and answers (shared-commits.ts). */
+/** Messages between the main thread and the worker, besides calls and their results (shared-commits.ts). */
 import type { TestOptions } from './database';
 import type { PostedError } from './failures';
-import type { Answer } from './shared-commits';
+import type { CallResult } from './shared-commits';
 
-/** What the worker is started with. */
+/** The worker's start data. */
 export interface WorkerData {
   folder: string;
   test: TestOptions;
 }
 
-/** What the worker posts. */
-export type WorkerMessage = { opened: true } | { failed: PostedError } | { answers: Answer[] } | { closed: true };
+/** Messages of the worker. */
+export type WorkerMessage = { opened: true } | { failed: PostedError } | { results: CallResult[] } | { closed: true };
 
-/** The last request of all. */
+/** The last message to the worker. */
 export const CLOSE = 'close';

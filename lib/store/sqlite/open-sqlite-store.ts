@@ -1,34 +1,37 @@
-/** The SQLite back end, as the rest of the program sees it: posts each call to the worker and awaits its answer. */
+/** The SQLite back end as the rest of the program sees it: posts each call to the worker and awaits its result. */
 import { createRequire } from 'node:module';
 import { extname, join, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { AbortedError, type MeshError, StorageError } from '../../errors';
-import type { NewOutgoing, Retention, Store, StoredPayload } from '../store';
-import type { TestOptions } from './database';
+import { type MeshError, StorageError } from '../../errors';
 import { queuedOutgoing } from '../rows/outgoing';
-import { received } from './failures';
-import type { OperationName, Operations, Statistics } from './operations';
-import type { Request } from './shared-commits';
+import type { CommitStatistics } from '../rules/batches';
+import { closedError } from '../rules/errors';
+import { purgeAll } from '../rules/retention';
+import type { NewOutgoing, Store, StoredPayload } from '../store';
+import type { TestOptions } from './database';
+import { fromPosted } from './failures';
 import { CLOSE, type WorkerData, type WorkerMessage } from './messages';
+import type { OperationName, Operations } from './operations';
+import type { Call, CallResult } from './shared-commits';
 
 export interface SqliteStoreOptions {
-  /** Where `mesh.db` is; made (for its owner only) if it is not there. One Node-RED at a time. */
+  /** The folder of `mesh.db`; made (for its owner only) if it is not there. One Node-RED at a time. */
   folder: string;
-  /** For tests only. */
+  /** Set by tests only. */
   test?: TestOptions;
 }
 
-/** The store, and what tests and the bench ask of it. */
+/** The store, with what tests and the bench ask of it. */
 export interface SqliteStore extends Store {
-  statistics(): Promise<Statistics>;
-  /** The query plan of every statement that was used so far. */
+  statistics(): Promise<CommitStatistics>;
+  /** Returns the query plan of every statement used so far. */
   queryPlans(): Promise<Array<{ sql: string; plan: string[] }>>;
 }
 
 /**
- * Opens the store of a folder and brings it to the newest version.
- * @throws ConfigurationError if another process (or this one) has it open, a newer release has written it, or the folder
- *   cannot be used; StorageError if the file is damaged or the disk is full.
+ * Opens the store of a folder; makes it if the folder has none.
+ * @throws ConfigurationError when another process (or this one) has it open, it is of another version, or the folder cannot be used;
+ *   StorageError when the file is damaged or the disk is full
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const connection = new Connection({ folder: resolve(options.folder), test: options.test ?? {} });
@@ -44,7 +47,7 @@ function storeOn(connection: Connection): SqliteStore {
     otherInstances: async () => [],
     async enqueue(message, note) {
       const first = await call('enqueue', [withOwnBytes(message), note]);
-      // Its row is what it was made of: it does not have to come back from the worker.
+      // A new row is known from its message: it does not have to come back from the worker.
       return first ? { message: first, isNew: false } : { message: queuedOutgoing(withBytes(message)), isNew: true };
     },
     mailboxes: () => call('mailboxes', []),
@@ -80,7 +83,7 @@ function storeOn(connection: Connection): SqliteStore {
     attention: (mailbox, limit) => call('attention', [mailbox, limit]),
     activity: (mailbox, between) => call('activity', [mailbox, between]),
     closeOtherInstances: (mailbox, instance, note) => call('closeOtherInstances', [mailbox, instance, note]),
-    purge: (now, retention) => purge(connection, now, retention),
+    purge: (now, retention) => purgeAll(() => call('purgeSlice', [now, retention])),
     spoolNames: () => call('spoolNames', []),
     // The file has one owner, and so has every mailbox.
     lease: async () => true,
@@ -91,23 +94,8 @@ function storeOn(connection: Connection): SqliteStore {
   };
 }
 
-/** Slice by slice, so that what comes in between is served in between. */
-async function purge(connection: Connection, now: number, retention: Retention): ReturnType<Store['purge']> {
-  const spoolNames = new Set<string>();
-  let rows = 0;
-  let ledgerEntries = 0;
-  for (let more = true; more;) {
-    const slice = await connection.call('purgeSlice', [now, retention]);
-    slice.spoolNames.forEach((name) => spoolNames.add(name));
-    rows += slice.rows;
-    ledgerEntries += slice.ledgerEntries;
-    more = slice.more;
-  }
-  return { spoolNames: [...spoolNames], rows, ledgerEntries };
-}
-
 /**
- * With the payload's bytes in memory of their own: a structured clone of a small Buffer would take the whole pool with it
+ * Returns the value with its payload's bytes in memory of their own: a structured clone of a small Buffer would copy the whole pool
  * that the Buffer is a piece of, other messages' bytes included.
  */
 function withOwnBytes<T extends { payload?: StoredPayload | null }>(value: T): T {
@@ -115,27 +103,27 @@ function withOwnBytes<T extends { payload?: StoredPayload | null }>(value: T): T
   return { ...value, payload: { kind: 'inline', bytes: new Uint8Array(value.payload.bytes) } };
 }
 
-/** With the payload's bytes as a store gives them, which is no Buffer; in the same memory. */
+/** Returns the message with its payload's bytes as a store returns them, as a Uint8Array, in the same memory. */
 function withBytes(message: NewOutgoing): NewOutgoing {
   if (message.payload.kind !== 'inline') return message;
   const { buffer, byteOffset, byteLength } = message.payload.bytes;
   return { ...message, payload: { kind: 'inline', bytes: new Uint8Array(buffer, byteOffset, byteLength) } };
 }
 
-/** Of a payload that is smaller (bytes) a copy costs less than handing over its memory. */
-const WORTH_HANDING_OVER = 16 * 1024;
+/** Bytes from which on transferring a payload's memory costs less than copying it. */
+const WORTH_TRANSFERRING = 16 * 1024;
 
-/** The memory that `withOwnBytes` has made: handed over rather than copied once more. */
+/** Returns the memory that `withOwnBytes` has made: it is transferred rather than copied again. */
 function buffersOf(args: readonly unknown[]): ArrayBuffer[] {
   return args.flatMap((arg) => {
     const payload = (arg as { payload?: StoredPayload | null } | null | undefined)?.payload;
-    const isLarge = payload?.kind === 'inline' && payload.bytes.length >= WORTH_HANDING_OVER;
+    const isLarge = payload?.kind === 'inline' && payload.bytes.length >= WORTH_TRANSFERRING;
     return isLarge ? [payload.bytes.buffer as ArrayBuffer] : [];
   });
 }
 
 /** Calls in a message. 64 callers enqueue a fifth faster than with all in one; fewer than 8 cost more than they gain. */
-const AT_ONCE = 16;
+const CALLS_PER_MESSAGE = 16;
 
 interface Pending {
   resolve(value: unknown): void;
@@ -148,27 +136,27 @@ class Connection {
   readonly opened: Promise<void>;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
-  #unposted: Request[] = [];
+  #unposted: Call[] = [];
   #nextId = 1;
   #closing: Promise<void> | undefined;
-  #gone: MeshError | undefined;
+  #failure: MeshError | undefined;
 
   constructor(data: WorkerData) {
     this.#worker = startWorker(data);
     this.opened = new Promise((open, fail) => {
       this.#worker.on('message', (message: WorkerMessage) => {
         if ('opened' in message) open();
-        if ('failed' in message) fail(received(message.failed));
-        if ('answers' in message) this.#settle(message.answers);
+        if ('failed' in message) fail(fromPosted(message.failed));
+        if ('results' in message) this.#settle(message.results);
         // An open store does not keep a program alive; a call that waits does.
         if (this.#pending.size === 0 && !this.#closing) this.#worker.unref();
       });
       const end = (cause?: unknown): void => {
         const advice = 'Restart Node-RED. Nothing that was confirmed is lost.';
-        const error = this.#closing ? closed() : new StorageError('The store has stopped.', { cause, advice });
-        this.#gone ??= error;
-        fail(this.#gone);
-        for (const pending of this.#pending.values()) pending.reject(this.#gone);
+        const error = this.#closing ? closedError() : new StorageError('The store has stopped.', { cause, advice });
+        this.#failure ??= error;
+        fail(this.#failure);
+        for (const pending of this.#pending.values()) pending.reject(this.#failure);
         this.#pending.clear();
       };
       this.#worker.once('error', end);
@@ -176,56 +164,56 @@ class Connection {
     });
   }
 
-  /** Posts a call. What the worker gets while it commits, it does together. */
+  /** Posts a call and returns its result. Calls that reach the worker while it commits share the next commit. */
   async call<N extends OperationName>(name: N, args: Parameters<Operations[N]>): Promise<ReturnType<Operations[N]>> {
-    if (this.#closing) throw closed();
-    if (this.#gone) throw this.#gone;
+    if (this.#closing) throw closedError();
+    if (this.#failure) throw this.#failure;
     const id = this.#nextId++;
-    const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+    const result = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
     if (this.#unposted.length === 0) setImmediate(() => this.#postIfIdle());
     this.#unposted.push({ id, name, args });
-    if (this.#unposted.length >= AT_ONCE) this.#post();
-    return (await answer) as ReturnType<Operations[N]>;
+    if (this.#unposted.length >= CALLS_PER_MESSAGE) this.#post();
+    return (await result) as ReturnType<Operations[N]>;
   }
 
-  /** While the worker has calls to answer, others wait until it has, and go in one message then: they share a commit. */
+  /** Posts only while the worker is idle: calls that wait for it go in one message then, and share a commit. */
   #postIfIdle(): void {
     if (this.#pending.size === this.#unposted.length) this.#post();
   }
 
   /**
-   * What was called in one turn of the event loop goes in one message: a message costs more than a call (about 50 µs). Of many
-   * calls the first go ahead, so that the worker and this thread work at the same time.
+   * Posts the calls of one turn of the event loop in one message: a message costs more than a call (about 50 µs). Of many calls
+   * the first go ahead, so that the worker and this thread work at the same time.
    */
   #post(): void {
-    const requests = this.#unposted;
+    const calls = this.#unposted;
     this.#unposted = [];
-    if (this.#gone || requests.length === 0) return;
+    if (this.#failure || calls.length === 0) return;
     try {
       this.#worker.postMessage(
-        requests,
-        requests.flatMap(({ args }) => buffersOf(args)),
+        calls,
+        calls.flatMap(({ args }) => buffersOf(args)),
       );
       this.#worker.ref();
     } catch (cause) {
-      const [first] = requests;
-      if (requests.length > 1) {
-        // One of them holds what cannot be posted.
-        for (const request of requests) {
-          this.#unposted = [request];
+      const [first] = calls;
+      if (calls.length > 1) {
+        // One of them has a value that cannot be posted.
+        for (const call of calls) {
+          this.#unposted = [call];
           this.#post();
         }
       } else if (first) {
-        this.#pending.get(first.id)?.reject(new StorageError('The store was given what cannot be stored.', { cause }));
+        this.#pending.get(first.id)?.reject(new StorageError('A value cannot be stored.', { cause }));
         this.#pending.delete(first.id);
       }
     }
   }
 
-  /** After everything that was asked before. */
+  /** Closes after the calls made before. */
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
-      if (this.#gone) {
+      if (this.#failure) {
         resolve();
         return;
       }
@@ -237,24 +225,20 @@ class Connection {
     return this.#closing;
   }
 
-  #settle(answers: Extract<WorkerMessage, { answers: unknown }>['answers']): void {
-    for (const answer of answers) {
-      const pending = this.#pending.get(answer.id);
-      this.#pending.delete(answer.id);
-      if ('error' in answer) pending?.reject(received(answer.error));
-      else pending?.resolve(answer.value);
+  #settle(results: readonly CallResult[]): void {
+    for (const result of results) {
+      const pending = this.#pending.get(result.id);
+      this.#pending.delete(result.id);
+      if ('error' in result) pending?.reject(fromPosted(result.error));
+      else pending?.resolve(result.value);
     }
     this.#postIfIdle();
   }
 }
 
-function closed(): MeshError {
-  return new AbortedError('The store is closed.', { advice: 'Wait until the mailbox is open again.' });
-}
-
 /**
- * The worker's file is beside this one: built, as JavaScript; in the tests as TypeScript, which the worker can load only
- * with the same hook (tsx) that loaded this file. A worker does not inherit a hook that was required later than the start.
+ * Starts the worker, whose file is beside this one: JavaScript once built, TypeScript in the tests. The worker loads TypeScript only
+ * with the hook (tsx) that loaded this file, and does not inherit a hook that was required after the process started.
  */
 function startWorker(data: WorkerData): Worker {
   const extension = extname(__filename);

@@ -12,29 +12,22 @@ import type {
   OutgoingState,
   OutgoingTransition,
   Page,
+  RecentPage,
   Retention,
 } from '../store';
+import type { CommitStatistics } from '../rules/batches';
 import { IncomingTable } from './incoming';
 import { Ledger } from './ledger';
 import type { Mailboxes } from './mailboxes';
 import { OutgoingTable } from './outgoing';
 import { OverviewTables } from './overview';
-import type { RecentPage } from '../overview';
 import { Purge } from './retention';
 import type { Statements } from './statements';
-
-/** How often the disk was made to wait. */
-export interface Statistics {
-  /** Commits that wrote. */
-  commits: number;
-  /** Operations that wrote and were committed. */
-  writes: number;
-}
 
 export type Operations = ReturnType<typeof operations>;
 export type OperationName = keyof Operations;
 
-/** What changes nothing: needs no savepoint, and no commit that waits for the disk. */
+/** Operations that change nothing: their transaction does not wait for the disk. */
 export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'mailboxes',
   'getOutgoing',
@@ -64,7 +57,7 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'queryPlans',
 ]);
 
-export function operations(statements: Statements, mailboxes: Mailboxes, statistics: Statistics) {
+export function operations(statements: Statements, mailboxes: Mailboxes, statistics: CommitStatistics) {
   const ledger = new Ledger(statements, mailboxes);
   const outgoing = new OutgoingTable(statements, mailboxes, ledger);
   const incoming = new IncomingTable(statements, mailboxes, ledger);
@@ -96,10 +89,10 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     firstIncomingRequest: (mailbox: string, requestKey: string) => incoming.firstRequest(mailbox, requestKey),
     knownIncoming: (mailbox: string, messageIds: readonly string[]) => incoming.known(mailbox, messageIds),
     incomingSummaries: (mailbox: string, states: readonly IncomingState[], page: Page) =>
-      incoming.standing(mailbox, states, page),
+      incoming.summaries(mailbox, states, page),
     listIncoming: (mailbox: string, states: readonly IncomingState[], page: Page) =>
       incoming.list(mailbox, states, page),
-    unacknowledgedIncoming: (mailbox: string, page: Page) => incoming.untold(mailbox, page),
+    unacknowledgedIncoming: (mailbox: string, page: Page) => incoming.unacknowledged(mailbox, page),
     changeIncoming: (
       mailbox: string,
       messageId: string,

@@ -1,18 +1,20 @@
-/** What is sent. */
+/** Sent messages. */
 import type { SQLInputValue } from 'node:sqlite';
-import { InvalidMessageError } from '../../errors';
+import { OUTGOING_STATES } from '../../message-states';
+import { lookups } from '../rows/lookups';
 import {
   NEW_OUTGOING_COLUMNS,
   newOutgoingValues,
   OUTGOING_COLUMNS,
-  OUTGOING_STATES,
   outgoingChange,
+  outgoingCounts,
   outgoingOf,
   type OutgoingRow,
   parseOutgoing,
 } from '../rows/outgoing';
-import { lookups } from '../rows/lookups';
 import type { Row } from '../rows/parse';
+import { duplicateIdError } from '../rules/errors';
+import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
   LedgerNote,
   NewOutgoing,
@@ -30,10 +32,9 @@ import type { Mailboxes } from './mailboxes';
 import { Payloads } from './payloads';
 import type { Statements } from './statements';
 
-const PENDING: readonly string[] = ['queued', 'sending', 'unknown', 'parked'] satisfies OutgoingState[];
 const SELECT = `SELECT ${OUTGOING_COLUMNS} FROM outgoing`;
-/** `?, ?, ?` */
-export const marks = (values: readonly unknown[]): string => values.map(() => '?').join(', ');
+/** Placeholders for the values: `?, ?, ?`. */
+export const placeholders = (values: readonly unknown[]): string => values.map(() => '?').join(', ');
 
 export class OutgoingTable {
   readonly #statements: Statements;
@@ -48,7 +49,7 @@ export class OutgoingTable {
     this.#payloads = new Payloads(statements, 'outgoing');
   }
 
-  /** Gives the message that has its key already; undefined where this one was added. */
+  /** Adds a message; returns the one that has its key already, or undefined if this one was added. */
   enqueue(message: NewOutgoing, note: LedgerNote): Outgoing | undefined {
     const mailbox = this.#mailboxes.number(message.mailbox);
     if (message.onceKey !== null) {
@@ -57,14 +58,14 @@ export class OutgoingTable {
         message.onceKey,
         mailbox,
       );
-      if (first) return this.#whole(first);
+      if (first) return this.#withPayload(first);
     }
     const values = newOutgoingValues(mailbox, message);
     const seq = this.#statements.insert(
-      `INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) VALUES (${marks(values)}) ON CONFLICT (id) DO NOTHING`,
+      `INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) VALUES (${placeholders(values)}) ON CONFLICT (id) DO NOTHING`,
       ...values,
     );
-    if (seq === undefined) throw new InvalidMessageError('The outbox has a message of this id already.');
+    if (seq === undefined) throw duplicateIdError();
     this.#payloads.add(seq, message.payload);
     this.#ledger.add(mailbox, 'out', message.id, null, note);
     return undefined;
@@ -72,10 +73,10 @@ export class OutgoingTable {
 
   get(id: string): Outgoing | undefined {
     const row = this.#statements.get(`${SELECT} WHERE id = ?`, id);
-    return row && this.#whole(row);
+    return row && this.#withPayload(row);
   }
 
-  /** By the index of what is asked; without any, by states, each of which is an index range in order of id. */
+  /** Lists by the index of a value in the filter; without one by states, each of which is an index range in order of id. */
   list(filter: OutgoingFilter, page: Page): Outgoing[] {
     const mailbox = filter.mailbox === undefined ? undefined : this.#mailboxes.find(filter.mailbox);
     if (filter.mailbox !== undefined && mailbox === undefined) return [];
@@ -100,7 +101,7 @@ export class OutgoingTable {
       }
       rows.sort((one, other) => (String(one['id']) < String(other['id']) ? -1 : 1));
     }
-    return rows.slice(0, page.limit).map((row) => this.#bare(row));
+    return rows.slice(0, page.limit).map((row) => this.#withoutPayload(row));
   }
 
   #found(filter: OutgoingFilter, mailbox: number | undefined, limit: number, after: string): Row[] {
@@ -116,7 +117,7 @@ export class OutgoingTable {
       values.push(mailbox);
     }
     if (filter.states) {
-      wheres.push(`+state IN (${marks(filter.states)})`);
+      wheres.push(`+state IN (${placeholders(filter.states)})`);
       values.push(...filter.states);
     }
     return this.#statements.all(
@@ -131,26 +132,20 @@ export class OutgoingTable {
     if (mailbox === undefined) return [];
     return this.#statements
       .all(
-        `${SELECT} INDEXED BY outgoing_answer
-          WHERE mailbox = ? AND acknowledgement_reference = ? AND acknowledgement_reference IS NOT NULL ORDER BY id DESC LIMIT ?`,
+        `${SELECT} INDEXED BY outgoing_acknowledgement
+          WHERE mailbox = ? AND acknowledgement_reference = ? AND acknowledgement_reference IS NOT NULL
+          ORDER BY id DESC LIMIT ?`,
         mailbox,
         acknowledgementReference,
         limit,
       )
-      .map((row) => this.#bare(row));
+      .map((row) => this.#withoutPayload(row));
   }
 
   count(mailboxKey: string): OutgoingCounts {
-    const messages = Object.fromEntries(OUTGOING_STATES.map((state) => [state, 0])) as OutgoingCounts['messages'];
     const mailbox = this.#mailboxes.find(mailboxKey);
-    let pendingBytes = 0;
-    if (mailbox === undefined) return { messages, pendingBytes };
-    for (const row of this.#statements.all('SELECT * FROM outgoing_count WHERE mailbox = ?', mailbox)) {
-      const state = row['state'] as OutgoingState;
-      messages[state] = Number(row['messages']);
-      if (PENDING.includes(state)) pendingBytes += Number(row['bytes']);
-    }
-    return { messages, pendingBytes };
+    if (mailbox === undefined) return outgoingCounts([]);
+    return outgoingCounts(this.#statements.all('SELECT * FROM outgoing_count WHERE mailbox = ?', mailbox));
   }
 
   nextToSend(mailboxKey: string, now: number, limit: number): Outgoing[] {
@@ -165,10 +160,10 @@ export class OutgoingTable {
         now,
         limit,
       )
-      .map((row) => this.#whole(row));
+      .map((row) => this.#withPayload(row));
   }
 
-  /** All of it is in the index. */
+  /** Reads the index only. */
   idsToSend(mailboxKey: string, now: number, limit: number): string[] {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return [];
@@ -186,7 +181,7 @@ export class OutgoingTable {
   nextSendTime(mailboxKey: string): number | undefined {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return undefined;
-    // Those that were set aside come before it in the index, and are few.
+    // Messages that were set aside come before it in the index; they are few.
     const now = this.#statements.get(
       `SELECT 1 FROM outgoing INDEXED BY outgoing_state
         WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at = 0 LIMIT 1`,
@@ -212,7 +207,7 @@ export class OutgoingTable {
         now,
         limit,
       )
-      .map((row) => this.#bare(row));
+      .map((row) => this.#withoutPayload(row));
   }
 
   dueOverdue(mailboxKey: string, now: number, limit: number): Outgoing[] {
@@ -226,10 +221,10 @@ export class OutgoingTable {
         now,
         limit,
       )
-      .map((row) => this.#bare(row));
+      .map((row) => this.#withoutPayload(row));
   }
 
-  /** Gives the message as it is now. */
+  /** Changes a message and returns it as it is now. */
   change(
     id: string,
     from: readonly OutgoingState[],
@@ -240,14 +235,14 @@ export class OutgoingTable {
     return this.#change(id, from, change, note, outcomes) ? this.get(id) : undefined;
   }
 
-  /** Whether each was made. Rows are not read back: that costs as much as the change. */
+  /** Returns for each change whether it was made. Rows are not read back: that costs as much as the change. */
   changeBatch(transitions: readonly OutgoingTransition[]): boolean[] {
     return transitions.map(({ id, from, attempt, change, note }) => this.#change(id, from, change, note, {}, attempt));
   }
 
   /**
-   * Whether it was made. Nobody comes between the look at the row and its change: this connection is the only one. A RETURNING
-   * would open a temporary table each time, which costs about as much as the look.
+   * Changes a message; returns whether it did. Nothing comes between reading the row and changing it: this connection is the only
+   * one. A RETURNING would open a temporary table each time, which costs about as much as the read.
    */
   #change(
     id: string,
@@ -258,12 +253,12 @@ export class OutgoingTable {
     attempt?: number,
   ): boolean {
     if ([from, infrastructure, business].some((each) => each?.length === 0)) return false;
-    const settled =
-      (infrastructure ? ` AND +infrastructure IN (${marks(infrastructure)})` : '') +
-      (business ? ` AND +business IN (${marks(business)})` : '') +
+    const conditions =
+      (infrastructure ? ` AND +infrastructure IN (${placeholders(infrastructure)})` : '') +
+      (business ? ` AND +business IN (${placeholders(business)})` : '') +
       (attempt === undefined ? '' : ' AND attempts = ?');
     const row = this.#statements.get(
-      `SELECT seq, mailbox, message_id FROM outgoing WHERE id = ? AND +state IN (${marks(from)})${settled}`,
+      `SELECT seq, mailbox, message_id FROM outgoing WHERE id = ? AND +state IN (${placeholders(from)})${conditions}`,
       id,
       ...from,
       ...(infrastructure ?? []),
@@ -273,8 +268,9 @@ export class OutgoingTable {
     if (!row) return false;
     const seq = Number(row['seq']);
     const { assignments, values } = outgoingChange(change);
-    if (assignments.length > 0)
+    if (assignments.length > 0) {
       this.#statements.run(`UPDATE outgoing SET ${assignments.join(', ')} WHERE seq = ?`, ...values, seq);
+    }
     if (change.payload !== undefined) {
       this.#payloads.remove(seq);
       this.#payloads.add(seq, change.payload);
@@ -284,14 +280,11 @@ export class OutgoingTable {
     return true;
   }
 
-  /** What ended with another instance of the sandbox: what is under way, and what still awaits an answer. */
+  /** Closes messages that ended with another instance of the sandbox; returns how many. */
   closeOtherInstances(mailbox: number, instance: string, note: LedgerNote): number {
     const closed = this.#statements.all(
       `UPDATE outgoing INDEXED BY outgoing_instance SET state = 'closed', settled_at = ?, next_track_at = NULL
-        WHERE mailbox = ? AND instance IS NOT NULL AND instance <> ? AND (
-          state IN ('queued', 'sending', 'accepted', 'unknown', 'parked')
-          OR (state = 'acknowledged' AND (infrastructure = 'awaited' OR business = 'awaited'))
-        ) RETURNING id, message_id`,
+        WHERE mailbox = ? AND ${SENT_TO_OTHER} RETURNING id, message_id`,
       note.time,
       mailbox,
       instance,
@@ -303,13 +296,13 @@ export class OutgoingTable {
     return closed.length;
   }
 
-  #whole(row: Row): Outgoing {
+  #withPayload(row: Row): Outgoing {
     const parsed = parseOutgoing(row);
     return this.#of(parsed, this.#payloads.read(parsed.seq, parsed));
   }
 
-  /** Without its payload. */
-  #bare(row: Row): Outgoing {
+  /** Without the payload. */
+  #withoutPayload(row: Row): Outgoing {
     return this.#of(parseOutgoing(row), null);
   }
 

@@ -1,15 +1,12 @@
-/** What a person who looks at a mailbox asks: see lib/store/overview.ts. Nothing here writes. */
+/** The overview of a mailbox (lib/store/roles/overview-store.ts). Nothing here writes. */
 import { INCOMING_COLUMNS, incomingOf, parseIncoming } from '../rows/incoming';
 import { OUTGOING_COLUMNS, outgoingOf, parseOutgoing } from '../rows/outgoing';
-import { activityOf, activitySums, ATTENTION_STATES, IS_OVERDUE, NO_ATTENTION } from '../rows/overview';
+import { activityOf, activitySums, attentionOf, LAST_ID } from '../rows/overview';
 import type { Row } from '../rows/parse';
-import type { Activity, Attention, RecentPage } from '../overview';
-import type { Incoming, IncomingState, Outgoing, OutgoingState } from '../store';
+import { IS_OVERDUE } from '../rules/overdue';
+import type { Activity, Attention, Incoming, IncomingState, Outgoing, OutgoingState, RecentPage } from '../store';
 import type { Mailboxes } from './mailboxes';
 import type { Statements } from './statements';
-
-/** Behind every id. */
-const LAST = '\u{10FFFF}';
 
 export class OverviewTables {
   readonly #statements: Statements;
@@ -20,11 +17,11 @@ export class OverviewTables {
     this.#mailboxes = mailboxes;
   }
 
-  /** Each state is an index range that is read backwards: as many rows as the page has, however many there are. */
-  recentOutgoing(key: string, states: readonly OutgoingState[], { limit, before = LAST }: RecentPage): Outgoing[] {
+  /** Each state is an index range that is read backwards: as many rows as the page has, however many the store has. */
+  recentOutgoing(key: string, states: readonly OutgoingState[], { limit, before = LAST_ID }: RecentPage): Outgoing[] {
     const mailbox = this.#mailboxes.find(key);
     if (mailbox === undefined) return [];
-    // Blocked rows stand apart in the index, so that the sender reads past none of them.
+    // Blocked rows are apart in the index, so that the sender reads past none of them.
     return [...new Set(states)]
       .flatMap((state) => [0, 1].map((blocked) => [state, blocked] as const))
       .flatMap(([state, blocked]) =>
@@ -64,7 +61,7 @@ export class OverviewTables {
       .slice(0, limit);
   }
 
-  overdueOutgoing(key: string, { limit, before = LAST }: RecentPage): Outgoing[] {
+  overdueOutgoing(key: string, { limit, before = LAST_ID }: RecentPage): Outgoing[] {
     const mailbox = this.#mailboxes.find(key);
     if (mailbox === undefined) return [];
     return this.#statements
@@ -80,17 +77,12 @@ export class OverviewTables {
 
   attention(key: string, limit: number): Attention {
     const mailbox = this.#mailboxes.find(key);
-    if (mailbox === undefined) return { ...NO_ATTENTION };
-    const counted = { ...NO_ATTENTION };
-    counted.overdue = this.#count(`outgoing INDEXED BY outgoing_is_overdue WHERE mailbox = ? AND ${IS_OVERDUE}`, [
-      mailbox,
-      limit,
-    ]);
-    for (const state of ATTENTION_STATES) {
-      const those = 'incoming INDEXED BY incoming_state WHERE mailbox = ? AND state = ?';
-      counted[state] = this.#count(those, [mailbox, state, limit]);
-    }
-    return counted;
+    if (mailbox === undefined) return attentionOf(() => 0);
+    return attentionOf((what) =>
+      what === 'overdue'
+        ? this.#count(`outgoing INDEXED BY outgoing_is_overdue WHERE mailbox = ? AND ${IS_OVERDUE}`, mailbox, limit)
+        : this.#count('incoming INDEXED BY incoming_state WHERE mailbox = ? AND state = ?', mailbox, what, limit),
+    );
   }
 
   activity(key: string, { from, to }: { from: number; to: number }): Activity {
@@ -107,15 +99,15 @@ export class OverviewTables {
     return activityOf(row);
   }
 
-  /** Of what the index gives, up to a limit. */
-  #count(those: string, values: Array<string | number>): number {
-    const row = this.#statements.get(`SELECT count(*) AS found FROM (SELECT 1 FROM ${those} LIMIT ?)`, ...values);
+  /** Counts rows up to a limit, which is the last of the values. */
+  #count(rows: string, ...values: Array<string | number>): number {
+    const row = this.#statements.get(`SELECT count(*) AS found FROM (SELECT 1 FROM ${rows} LIMIT ?)`, ...values);
     return Number(row?.['found'] ?? 0);
   }
 
-  /** Behind the time of receipt and the id of the last row of the page before; at the end where it is gone. */
+  /** Where a page begins: time of receipt and id of the last row of the page before; at the end if that row is gone. */
   #start(mailbox: number, before: string | undefined): [number, string] {
-    if (before === undefined) return [Number.MAX_SAFE_INTEGER, LAST];
+    if (before === undefined) return [Number.MAX_SAFE_INTEGER, LAST_ID];
     const sql = 'SELECT received_at FROM incoming WHERE mailbox = ? AND message_id = ?';
     const last = this.#statements.get(sql, mailbox, before);
     return last ? [Number(last['received_at']), before] : [-1, ''];

@@ -12,7 +12,7 @@ export class Payloads {
     this.#table = table;
   }
 
-  /** Stores the bytes of a new row, if they are inline. */
+  /** Stores the payload of a new row, if it is inline. */
   add(seq: number, payload: StoredPayload | null): void {
     if (payload?.kind !== 'inline') return;
     this.#statements.run(`INSERT INTO ${this.#table}_payload (seq, bytes) VALUES (?, ?)`, seq, payload.bytes);

@@ -1,31 +1,20 @@
 /**
- * What is old goes, in slices: one purge of a year's rows in one commit would hold the worker, and with it every
- * enqueue, for seconds. Between two slices whatever waits is served.
+ * The retention works in slices: one purge of a year's rows in one commit would hold the worker, and with it every enqueue, for
+ * seconds. Between two slices the operations that wait are served.
  */
 import type { Row } from '../rows/parse';
 import type { Table } from '../rows/payload';
+import { MIN_UNSETTLED_MS, type PurgedSlice, RECEIVED_PAYLOAD_DUE, RECEIVED_ROW_DUE } from '../rules/retention';
 import type { Retention } from '../store';
 import type { Mailboxes } from './mailboxes';
 import { Payloads } from './payloads';
 import type { Statements } from './statements';
 
-/** What one slice came to. */
-export interface Purged {
-  spoolNames: string[];
-  rows: number;
-  ledgerEntries: number;
-  /** There is more to do. */
-  more: boolean;
-}
-
-/** What may have to be resent stays so long at the least, whatever the setting says. */
-const UNSETTLED_AT_LEAST_MS = 30 * 24 * 60 * 60 * 1000;
-
-// A payload is up to 16 pages and each is overwritten: a slice of 100 is 6 MiB to write, about 20 ms on an SSD.
+// A payload is up to 16 pages, each of which is overwritten: a slice of 100 writes 6 MiB, about 20 ms on an SSD.
 const PAYLOADS = 100;
 const ROWS = 200;
 const LEDGER_ENTRIES = 2000;
-/** Free pages that are kept for reuse; more than these go back to the disk. */
+/** Free pages that are kept for reuse; those beyond go back to the disk. */
 const SPARE_PAGES = 2000;
 const PAGES = 500;
 
@@ -40,9 +29,9 @@ export class Purge {
     this.#payloads = { outgoing: new Payloads(statements, 'outgoing'), incoming: new Payloads(statements, 'incoming') };
   }
 
-  slice(now: number, retention: Retention): Purged {
+  slice(now: number, retention: Retention): PurgedSlice {
     const names = new Set<string>();
-    const unsettledMs = Math.max(retention.unsettledPayloadMs, UNSETTLED_AT_LEAST_MS);
+    const unsettledMs = Math.max(retention.unsettledPayloadMs, MIN_UNSETTLED_MS);
     const payloads = [
       ...this.#outgoingPayloads(1, now - retention.settledPayloadMs),
       ...this.#outgoingPayloads(2, now - unsettledMs),
@@ -50,7 +39,7 @@ export class Purge {
     this.#dropPayloads('outgoing', payloads, names);
     const received = this.#statements.all(
       `SELECT seq, payload_name FROM incoming INDEXED BY incoming_payload_due
-        WHERE state = 'done' AND payload_kind IS NOT NULL AND settled_at IS NOT NULL AND settled_at <= ? LIMIT ${PAYLOADS}`,
+        WHERE ${RECEIVED_PAYLOAD_DUE} AND settled_at <= ? LIMIT ${PAYLOADS}`,
       now - retention.settledPayloadMs,
     );
     this.#dropPayloads('incoming', received, names);
@@ -63,7 +52,7 @@ export class Purge {
     );
     const incoming = this.#statements.run(
       `DELETE FROM incoming WHERE seq IN (SELECT seq FROM incoming INDEXED BY incoming_row_due
-        WHERE state = 'done' AND payload_kind IS NULL AND settled_at IS NOT NULL AND settled_at <= ? LIMIT ${ROWS})`,
+        WHERE ${RECEIVED_ROW_DUE} AND settled_at <= ? LIMIT ${ROWS})`,
       oldest,
     );
     const ledger = this.#mailboxes.all().map((mailbox) =>
@@ -76,7 +65,7 @@ export class Purge {
     );
     const shrunk = this.#shrink();
     return {
-      spoolNames: [...names].filter((name) => !this.#isReferred(name)),
+      spoolNames: [...names].filter((name) => !this.#isNamed(name)),
       rows: outgoing + incoming,
       ledgerEntries: ledger.reduce((sum, count) => sum + count, 0),
       more:
@@ -89,12 +78,13 @@ export class Purge {
     };
   }
 
-  /** Every spool name that a row refers to. */
+  /** Returns every spool name that a row names. */
   spoolNames(): Set<string> {
     const tables: Table[] = ['outgoing', 'incoming'];
     const rows = tables.flatMap((table) =>
       this.#statements.all(
-        `SELECT payload_name FROM ${table} INDEXED BY ${table}_spool WHERE payload_name IS NOT NULL AND payload_name > ''`,
+        `SELECT payload_name FROM ${table} INDEXED BY ${table}_spool
+          WHERE payload_name IS NOT NULL AND payload_name > ''`,
       ),
     );
     return new Set(rows.map((row) => String(row['payload_name'])));
@@ -121,14 +111,14 @@ export class Purge {
     }
   }
 
-  #isReferred(name: string): boolean {
+  #isNamed(name: string): boolean {
     const tables: Table[] = ['outgoing', 'incoming'];
     return tables.some(
       (table) => this.#statements.get(`SELECT 1 FROM ${table} WHERE payload_name = ? LIMIT 1`, name) !== undefined,
     );
   }
 
-  /** Gives free pages back to the disk; whether there are more. */
+  /** Returns free pages to the disk; returns whether there are more. */
   #shrink(): boolean {
     const free = Number(this.#statements.get('PRAGMA freelist_count')?.['freelist_count']);
     if (free <= SPARE_PAGES) return false;

@@ -1,29 +1,32 @@
 /**
- * Shared commits. What was asked while the last commit waited for the disk is done together, in one transaction and so one
- * fsync. Where an operation fails nothing of it has happened, and each is done by itself: one that fails leaves the others be,
- * and none pays for a savepoint. An answer is given only after the commit. Measured (bench/store.ts, 1 KiB payloads, ext4, an fsync of about 0.4 ms): one by one 1,500 enqueues a second with a
- * commit for each, 64 at a time 8,500 a second with 0.027 commits for each. The slower the disk, the more they share.
+ * Shared commits. The calls that came while the last commit waited for the disk are made in one transaction, and so with one fsync.
+ * If one of them fails, nothing of the transaction has happened and each is made by itself: only the one at fault fails, and none
+ * pays for a savepoint. A result is posted only after the commit.
+ *
+ * Measured (bench/parts/store.ts, 1 KiB payloads, ext4, an fsync of about 0.4 ms): one by one 1,500 enqueues a second with a commit for
+ * each, 64 at a time 8,500 a second with 0.027 commits for each. The slower the disk, the more calls share a commit.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { isFull, posted, type PostedError } from './failures';
+import type { CommitStatistics } from '../rules/batches';
+import { isFull, toPosted, type PostedError } from './failures';
 import type { Mailboxes } from './mailboxes';
-import { type OperationName, type Operations, READS, type Statistics } from './operations';
+import { type OperationName, type Operations, READS } from './operations';
 
-/** One call, as the main thread posts it. */
-export interface Request {
+/** One call of an operation, as the main thread posts it. */
+export interface Call {
   id: number;
   name: OperationName;
   args: unknown[];
 }
 
-/** What became of a call. */
-export type Answer = { id: number; value: unknown } | { id: number; error: PostedError };
+/** The result of a call, as the worker posts it. */
+export type CallResult = { id: number; value: unknown } | { id: number; error: PostedError };
 
 export class SharedCommits {
   readonly #database: DatabaseSync;
   readonly #operations: Operations;
   readonly #mailboxes: Mailboxes;
-  readonly #statistics: Statistics;
+  readonly #statistics: CommitStatistics;
   readonly #delayMs: number;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
@@ -32,7 +35,7 @@ export class SharedCommits {
     database: DatabaseSync,
     operations: Operations,
     mailboxes: Mailboxes,
-    statistics: Statistics,
+    statistics: CommitStatistics,
     delayMs: number,
   ) {
     this.#database = database;
@@ -44,41 +47,41 @@ export class SharedCommits {
     this.#commit = database.prepare('COMMIT');
   }
 
-  /** Does them all in order and commits. Never throws. */
-  run(requests: readonly Request[]): Answer[] {
+  /** Makes the calls in order and commits. Never throws. */
+  run(calls: readonly Call[]): CallResult[] {
     try {
-      return this.#together(requests);
+      return this.#inOneCommit(calls);
     } catch (error) {
       this.#rollback();
-      // Space for dead pages in the write-ahead log may be all that is missing.
+      // All that is missing may be the space that dead pages take in the write-ahead log.
       if (isFull(error)) this.#checkpoint();
-      const [first] = requests;
-      if (requests.length === 1 && first) return [{ id: first.id, error: posted(error) }];
-      // None of them has happened. One by one, what is small still fits on a full disk, and only what is at fault fails.
-      return requests.flatMap((request) => this.run([request]));
+      const [first] = calls;
+      if (calls.length === 1 && first) return [{ id: first.id, error: toPosted(error) }];
+      // Nothing has happened. One by one, small calls still fit on a full disk, and only the one at fault fails.
+      return calls.flatMap((call) => this.run([call]));
     }
   }
 
-  #together(requests: readonly Request[]): Answer[] {
+  #inOneCommit(calls: readonly Call[]): CallResult[] {
     this.#begin.run();
     let writes = 0;
-    const answers = requests.map((request): Answer => {
-      const isRead = READS.has(request.name);
+    const results = calls.map((call): CallResult => {
+      const isRead = READS.has(call.name);
       if (!isRead) writes += 1;
       try {
-        const value = (this.#operations[request.name] as (...args: unknown[]) => unknown)(...request.args);
-        return { id: request.id, value };
+        const value = (this.#operations[call.name] as (...args: unknown[]) => unknown)(...call.args);
+        return { id: call.id, value };
       } catch (error) {
         // Half of a write may have happened; and a full disk may have ended the whole transaction.
         if (!isRead || !this.#database.isTransaction) throw error;
-        return { id: request.id, error: posted(error) };
+        return { id: call.id, error: toPosted(error) };
       }
     });
     if (writes > 0 && this.#delayMs > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, this.#delayMs);
     this.#commit.run();
     if (writes > 0) this.#statistics.commits += 1;
     this.#statistics.writes += writes;
-    return answers;
+    return results;
   }
 
   #rollback(): void {
@@ -90,7 +93,7 @@ export class SharedCommits {
     try {
       this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
-      // Still no room: the next commit says so.
+      // Still no space: the next commit reports it.
     }
   }
 }

@@ -1,8 +1,8 @@
-/** Prepared statements, each prepared once; and what a test asks about them. */
+/** Prepared statements, each prepared once. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { Row } from '../rows/parse';
 
-/** Runs SQL. Texts must come from a small set (never with a value in them): they are remembered. */
+/** Runs SQL. Texts must come from a small set, never with a value in them: each is kept prepared. */
 export class Statements {
   readonly #database: DatabaseSync;
   readonly #prepared = new Map<string, StatementSync>();
@@ -11,33 +11,33 @@ export class Statements {
     this.#database = database;
   }
 
-  /** Every row. */
+  /** Returns every row. */
   all(sql: string, ...values: SQLInputValue[]): Row[] {
     return this.#statement(sql).all(...values);
   }
 
-  /** The first row. */
+  /** Returns the first row. */
   get(sql: string, ...values: SQLInputValue[]): Row | undefined {
     return this.#statement(sql).get(...values);
   }
 
-  /** How many rows it changed. */
+  /** Returns how many rows it changed. */
   run(sql: string, ...values: SQLInputValue[]): number {
     return Number(this.#statement(sql).run(...values).changes);
   }
 
-  /** The `seq` of the row that an INSERT has added; undefined where `ON CONFLICT` let it add none. */
+  /** Returns the `seq` of the row that an INSERT has added; undefined if `ON CONFLICT` let it add none. */
   insert(sql: string, ...values: SQLInputValue[]): number | undefined {
     const { changes, lastInsertRowid } = this.#statement(sql).run(...values);
     return changes === 0 ? undefined : Number(lastInsertRowid);
   }
 
-  /** For statements that have no result and no values. */
+  /** Runs a statement without result and values. */
   exec(sql: string): void {
     this.#database.exec(sql);
   }
 
-  /** The query plan of every statement that was used so far. For tests. */
+  /** Returns the query plan of every statement used so far. For tests. */
   plans(): Array<{ sql: string; plan: string[] }> {
     return [...this.#prepared.keys()].map((sql) => ({
       sql,

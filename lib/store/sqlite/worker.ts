@@ -1,19 +1,16 @@
 /**
- * The worker thread: owns the only connection. Everything that waits for the disk waits here, and Node-RED's event loop
- * goes on.
+ * The worker thread owns the only connection: every wait for the disk happens here, and Node-RED's event loop goes on.
  */
 import './quiet';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { type CommitStatistics, MAX_BATCH } from '../rules/batches';
 import { openDatabase } from './database';
-import { posted } from './failures';
+import { toPosted } from './failures';
 import { Mailboxes } from './mailboxes';
 import { CLOSE, type WorkerData, type WorkerMessage } from './messages';
-import { operations, type Statistics } from './operations';
-import { type Answer, type Request, SharedCommits } from './shared-commits';
+import { operations } from './operations';
+import { type Call, type CallResult, SharedCommits } from './shared-commits';
 import { Statements } from './statements';
-
-// One commit's share: more would make the first of them wait for the last one's work.
-const MOST_TOGETHER = 256;
 
 const port = parentPort;
 if (port) start(workerData as WorkerData, (message, transfer) => port.postMessage(message, transfer));
@@ -26,13 +23,13 @@ function start(
   try {
     database = openDatabase(folder, test);
   } catch (error) {
-    post({ failed: posted(error) });
+    post({ failed: toPosted(error) });
     return;
   }
   const opened = database;
   const statements = new Statements(opened);
   const mailboxes = new Mailboxes(statements);
-  const statistics: Statistics = { commits: 0, writes: 0 };
+  const statistics: CommitStatistics = { commits: 0, writes: 0 };
   const commits = new SharedCommits(
     opened,
     operations(statements, mailboxes, statistics),
@@ -41,13 +38,13 @@ function start(
     test.commitDelayMs ?? 0,
   );
 
-  port?.on('message', (message: Request[] | typeof CLOSE) => {
-    const waiting: Request[] = [];
+  port?.on('message', (message: Call[] | typeof CLOSE) => {
+    const waiting: Call[] = [];
     let next: typeof message | undefined = message;
-    for (; next !== undefined && next !== CLOSE; next = received(waiting.length)) waiting.push(...next);
+    for (; next !== undefined && next !== CLOSE; next = nextMessage(waiting.length)) waiting.push(...next);
     while (waiting.length > 0) {
-      const answers = commits.run(waiting.splice(0, MOST_TOGETHER));
-      post({ answers }, buffersOf(answers));
+      const results = commits.run(waiting.splice(0, MAX_BATCH));
+      post({ results }, buffersOf(results));
     }
     if (next !== CLOSE) return;
     opened.close();
@@ -57,22 +54,22 @@ function start(
   post({ opened: true });
 }
 
-/** The next message, if one has come already and there is room for it in this commit. */
-function received(waiting: number): Request[] | typeof CLOSE | undefined {
-  if (waiting >= MOST_TOGETHER || !port) return undefined;
-  return receiveMessageOnPort(port)?.message as Request[] | typeof CLOSE | undefined;
+/** Returns the next message, if one has come already and this commit can take it. */
+function nextMessage(waiting: number): Call[] | typeof CLOSE | undefined {
+  if (waiting >= MAX_BATCH || !port) return undefined;
+  return receiveMessageOnPort(port)?.message as Call[] | typeof CLOSE | undefined;
 }
 
-/** The memory of payloads, which is handed over rather than copied. */
-function buffersOf(answers: readonly Answer[]): ArrayBuffer[] {
+/** Returns the memory of payloads in the results: it is transferred rather than copied. */
+function buffersOf(results: readonly CallResult[]): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>();
-  const look = (value: unknown): void => {
+  const collect = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return;
-    if (Array.isArray(value)) value.forEach(look);
+    if (Array.isArray(value)) value.forEach(collect);
     const { payload, message } = value as { payload?: { bytes?: unknown } | null; message?: unknown };
     if (payload?.bytes instanceof Uint8Array) buffers.add(payload.bytes.buffer as ArrayBuffer);
-    if (message) look(message);
+    if (message) collect(message);
   };
-  for (const answer of answers) if ('value' in answer) look(answer.value);
+  for (const result of results) if ('value' in result) collect(result.value);
   return [...buffers];
 }

@@ -1,4 +1,4 @@
-/** The large payloads of one end of a copy: in a folder, in the database, or, where the setting was changed, some in each. */
+/** The large payloads of one end of a copy: in a folder, in the database, or some in each if the setting was changed. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -8,9 +8,12 @@ import type { PayloadSlices } from '../store';
 
 /** Payloads by their names. */
 export interface PayloadPlace {
-  /** What is in the folder comes first. Throws where it is in neither place. */
+  /**
+   * Reads a payload, from the folder if it is there.
+   * @throws Error when it is in neither place
+   */
   read(name: string): AsyncIterable<Buffer>;
-  /** As a whole or not at all, in the folder if there is one. */
+  /** Writes a payload as a whole or not at all, into the folder if there is one. */
   write(name: string, pieces: AsyncIterable<Buffer>): Promise<void>;
 }
 
@@ -21,11 +24,11 @@ export function payloadPlace(folder: string | undefined, slices: PayloadSlices |
       const isFile = path !== undefined && (await stat(path).then(Boolean, () => false));
       if (isFile) yield* createReadStream(path) as AsyncIterable<Buffer>;
       else if (await slices?.has(name)) yield* slices?.read(name, 0, Infinity) ?? [];
-      else throw new Error('It is not there.');
+      else throw new Error('The payload is not there.');
     },
     async write(name, pieces) {
       if (folder === undefined) {
-        // What a run before has left may not be whole.
+        // What an earlier run has left may be incomplete.
         await slices?.remove([name]);
         await slices?.write(name, pieces);
         return;
@@ -39,20 +42,23 @@ export function payloadPlace(folder: string | undefined, slices: PayloadSlices |
   };
 }
 
-/** What is there already, from a run before, is kept if it is the same. Throws StorageError. */
+/**
+ * Copies a payload and compares its digest. A copy of an earlier run is kept if it is the same.
+ * @throws StorageError when it cannot be copied, or is not the same afterwards
+ */
 export async function copyPayload(name: string, from: PayloadPlace, to: PayloadPlace): Promise<void> {
   try {
-    const wanted = await digest(from.read(name));
-    if ((await digest(to.read(name)).catch(() => undefined)) === wanted) return;
+    const expected = await digest(from.read(name));
+    if ((await digest(to.read(name)).catch(() => undefined)) === expected) return;
     await to.write(name, from.read(name));
-    if ((await digest(to.read(name))) === wanted) return;
+    if ((await digest(to.read(name))) === expected) return;
   } catch (cause) {
     throw new StorageError('A large payload cannot be copied.', {
       cause,
-      advice: 'Check that the folder or the database which has the large payloads is named, and has room.',
+      advice: 'Check that the folder or database with the large payloads is named, and has free space.',
     });
   }
-  throw new StorageError('A large payload is not the same where it was copied to.');
+  throw new StorageError('A large payload differs from its original after copying.');
 }
 
 async function digest(pieces: AsyncIterable<Buffer>): Promise<string> {

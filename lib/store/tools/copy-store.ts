@@ -1,52 +1,55 @@
 /**
- * Brings everything that one store holds, its spooled payloads included, to another one of either kind. Broken off at any
- * point, it goes on where it was when it is run again: rows go over in order of their keys, and neither store can be used
- * meanwhile. At the end both are read once more and compared; only then the new one may be used, and the old one no more.
+ * Copies everything in one store, its spooled payloads included, to another one of either kind. If it is interrupted, the next run
+ * goes on from there: rows go over in order of their keys, and neither store can be used meanwhile. At the end both are read again
+ * and compared; only then may the new one be used, and the old one no longer.
  */
 import { createHash } from 'node:crypto';
 import { ConfigurationError, StorageError } from '../../errors';
-import { COPYING, MOVED } from '../rows/moved';
+import { COPYING, MOVED } from '../rules/schema-version';
 import { copyPayload, payloadPlace } from './copy-payloads';
 import { type Side, TABLES, type TableName } from './side';
 
-/** Both ends, and the folders where their large payloads are; where none is given, in the database. */
+/** Both ends, and the folders of their large payloads; undefined if they are in the database. */
 export interface StoreCopy {
   from: Side;
   to: Side;
   fromSpool: string | undefined;
   toSpool: string | undefined;
-  /** Told what was done. */
-  say: (line: string) => void;
+  /** Called with a line for each thing done. */
+  report: (line: string) => void;
 }
 
 const PAGE = 500;
 const names = Object.keys(TABLES) as TableName[];
 
-/** Throws ConfigurationError where the stores are not fit for it, StorageError where what arrived is not what was there. */
-export async function copyStore({ from, to, fromSpool, toSpool, say }: StoreCopy): Promise<void> {
-  if (from.marked === COPYING) throw new ConfigurationError('The store to copy from is not whole itself.');
+/**
+ * Copies the store.
+ * @throws ConfigurationError when the stores are not fit for it; StorageError when the copy differs from the original
+ */
+export async function copyStore({ from, to, fromSpool, toSpool, report }: StoreCopy): Promise<void> {
+  if (from.marked === COPYING) throw new ConfigurationError('The store to copy from is itself an incomplete copy.');
   if (from.marked === MOVED && to.marked === undefined) {
-    throw new ConfigurationError('The store to copy from was copied before, and is used no more.');
+    throw new ConfigurationError('The store to copy from was copied before, and is no longer used.');
   }
   if (to.marked !== COPYING && (await sizes(to)).some((last) => last > 0)) {
     throw new ConfigurationError('The store to copy to is not empty.', {
-      advice: 'Move its mesh.db away, or drop its schema, if what it holds is of no more use.',
+      advice: 'Move its mesh.db away, or drop its schema, if its messages are of no more use.',
     });
   }
   await to.mark(COPYING);
   for (const table of names) await copyTable(table, from, to);
-  const payloads = await copyPayloads({ from, to, fromSpool, toSpool, say });
+  const payloads = await copyPayloads({ from, to, fromSpool, toSpool, report });
   for (const table of names) {
     const [there, here] = [await digest(from, table), await digest(to, table)];
     if (there.sha256 !== here.sha256 || there.rows !== here.rows) {
-      throw new StorageError(`Table ${table} is not the same in both stores: ${there.rows} rows, and ${here.rows}.`, {
-        advice: 'The old store is as it was. Empty the new one and copy once more.',
+      throw new StorageError(`Table ${table} differs between the stores: ${there.rows} rows, and ${here.rows}.`, {
+        advice: 'The old store is unchanged. Empty the new one and copy again.',
       });
     }
-    say(`${table}: ${here.rows} rows, SHA-256 ${here.sha256}`);
+    report(`${table}: ${here.rows} rows, SHA-256 ${here.sha256}`);
   }
-  say(`large payloads: ${payloads}`);
-  // In this order: between the two, neither can be used, and the next run mends that.
+  report(`large payloads: ${payloads}`);
+  // In this order: between the two neither store can be used, and the next run fixes that.
   await from.mark(MOVED);
   await to.mark(undefined);
 }
@@ -89,7 +92,7 @@ async function digest(side: Side, table: TableName): Promise<{ rows: number; sha
   return { rows, sha256: hash.digest('hex') };
 }
 
-/** How many. */
+/** Copies the large payloads; returns how many there are. */
 async function copyPayloads({ from, to, fromSpool, toSpool }: StoreCopy): Promise<number> {
   const [source, target] = [payloadPlace(fromSpool, from.slices), payloadPlace(toSpool, to.slices)];
   let payloads = 0;

@@ -1,69 +1,69 @@
 /**
- * Erases one message on request (UK GDPR, article 17): its payload and every name in its row. What stays is what a register of an
- * incident needs: ids, workflow, size, times, states and codes; and the ledger, which never had a name, with one line more.
- * The store is not in use meanwhile.
+ * Erases one message on request (UK GDPR, article 17): its payload and every name in its row. Ids, workflow, size, times, states and
+ * codes stay, as the record of an incident needs them; so does the ledger, which never had a name, with one more line. No Node-RED
+ * uses the store meanwhile.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigurationError, InvalidMessageError, NotFoundError } from '../../errors';
-import { type Change, type Side } from './side';
+import { FINAL, PENDING, RESPONSE_MISSING } from '../../message-states';
 import { incomingOf, parseIncoming } from '../rows/incoming';
-import { COPYING } from '../rows/moved';
 import { outgoingOf, parseOutgoing } from '../rows/outgoing';
 import type { Row } from '../rows/parse';
+import { COPYING } from '../rules/schema-version';
 import type { Incoming, Outgoing } from '../store';
+import { type Change, type Side } from './side';
 
-/** What is to be erased. */
+/** A request to erase a message. */
 export interface Erasure {
   /** Our id of what was sent, or MESH's message id. */
   reference: string;
-  /** Who asks for it: a name or a case number, of the organisation; not the patient's. At most 100 characters. */
+  /** Who requests it: a name or case number of the organisation, not of the patient. At most 100 characters. */
   by: string;
-  /** Also what has not come to its end. */
+  /** Erases a message that has not ended, too. */
   force: boolean;
   /** Milliseconds since 1970. */
   now: number;
-  /** Where large payloads are files; undefined where they are in the database. */
+  /** The folder of large payloads; undefined if they are in the database. */
   spool: string | undefined;
 }
 
-/** What one row was. */
+/** A row of the message, as it was. */
 interface Found {
   direction: 'out' | 'in';
   row: Row;
   message: Outgoing | Incoming;
 }
 
-const OVER = new Set(['acknowledged', 'undelivered', 'rejected', 'closed']);
-const STOPPED = new Set(['queued', 'sending', 'unknown', 'parked']);
-
 /**
- * Erases every row of the message: one that was sent and received here has two. Gives what was done, a sentence each, and what
- * is left to do by hand. Throws NotFoundError, InvalidMessageError for what has not ended (without `force`), ConfigurationError.
+ * Erases every row of the message: one that was sent and received here has two. Returns a sentence for each thing done, and for each
+ * that is left to do by hand.
+ * @throws NotFoundError when the store has no such message; InvalidMessageError when it has not ended, without `force`;
+ *   ConfigurationError when the request is incomplete
  */
 export async function eraseMessage(side: Side, erasure: Erasure): Promise<string[]> {
   const by = erasure.by.replaceAll(/\p{Cc}/gu, ' ').trim();
-  if (by === '' || by.length > 100) throw new ConfigurationError('Who asks for it (--by) is missing or too long.');
-  if (side.marked === COPYING) throw new ConfigurationError('A copy to this store was broken off. Run it to its end.');
+  if (by === '' || by.length > 100) throw new ConfigurationError('Who requests it (--by) is missing or too long.');
+  if (side.marked === COPYING) throw new ConfigurationError('A copy to this store was interrupted. Run it to its end.');
   const found = await find(side, erasure.reference);
   if (found.length === 0) {
-    throw new NotFoundError('The store has no message of this id.', {
-      advice: 'Give our id of what was sent, or MESH’s message id, whole, as the sidebar and the ledger show them.',
+    throw new NotFoundError('The store has no message with this id.', {
+      advice: 'Give our id of a sent message, or MESH’s message id, complete, as the sidebar and the ledger show them.',
     });
   }
-  const open = found.filter((each) => whyOpen(each) !== undefined);
+  const open = found.filter((each) => whyNotEnded(each) !== undefined);
   if (open.length > 0 && !erasure.force) {
-    throw new InvalidMessageError(`Nothing was erased. ${open.map(whyOpen).join(' ')}`, {
+    throw new InvalidMessageError(`Nothing was erased. ${open.map(whyNotEnded).join(' ')}`, {
       advice:
-        'Wait for its end, or end it by hand first; or add --force, and what stands above is what follows from it.',
+        'Wait for its end, or end it by hand first. Or add --force, with the consequences named above.',
     });
   }
   const names = found.flatMap(({ row }) => (row['payload_kind'] === 'spool' ? [String(row['payload_name'])] : []));
   await requirePlace(side, names, erasure.spool);
-  await side.together(found.flatMap((each) => changes(each, by, erasure)));
+  await side.changeBatch(found.flatMap((each) => changes(each, by, erasure)));
   const kept = await removePayloads(side, names, erasure.spool);
   await side.scrub();
-  return [...found.map((each) => told(each)), ...(await leftToDo(side, found)), ...kept];
+  return [...found.map(erasedLine), ...(await leftToDo(side, found)), ...kept];
 }
 
 async function find(side: Side, reference: string): Promise<Found[]> {
@@ -76,33 +76,36 @@ async function find(side: Side, reference: string): Promise<Found[]> {
   ];
 }
 
-/** Why it is not over, and what erasing it then means; undefined where it is. */
-function whyOpen({ message }: Found): string | undefined {
+/** Returns why a message has not ended, and what erasing it would mean; undefined if it has ended. */
+function whyNotEnded({ message }: Found): string | undefined {
   if (!('id' in message)) {
     if (message.state === 'done') return undefined;
-    return `Received message ${message.messageId} is ${message.state}: the flow has not finished with it, and would never get it.`;
+    return `Received message ${message.messageId} is ${message.state}: the flow has not finished with it, and would never receive it.`;
   }
   const { id, state } = message;
-  if (STOPPED.has(state)) {
+  if (PENDING.includes(state)) {
     const reached =
-      state === 'sending' || state === 'unknown'
+      RESPONSE_MISSING.includes(state)
         ? 'MESH may have it, and it cannot be sent again'
         : 'It would never be sent';
     return `Message ${id} is ${state}. ${reached}.`;
   }
-  if (!OVER.has(state)) return `Message ${id} is ${state}: nobody has collected it, and it could not be sent again.`;
+  if (!FINAL.includes(state)) return `Message ${id} is ${state}: it is not collected yet, and could not be sent again.`;
   if (message.infrastructure === 'awaited' || message.business === 'awaited') {
-    return `Message ${id} still awaits an answer: after a negative one it could not be sent again.`;
+    return `Message ${id} awaits an acknowledgement: after a negative one it could not be sent again.`;
   }
   return undefined;
 }
 
-/** Before anything is changed: what cannot be found cannot be erased. */
+/**
+ * Checks, before anything is changed, that every large payload can be found.
+ * @throws ConfigurationError when one cannot
+ */
 async function requirePlace(side: Side, names: readonly string[], spool: string | undefined): Promise<void> {
   if (spool !== undefined) return;
   for (const name of names) {
     if (await side.slices?.has(name)) continue;
-    throw new ConfigurationError('Its payload is a file of the spool folder, and it is not said where that is.', {
+    throw new ConfigurationError('The payload is a file in the spool folder, which is not named.', {
       advice: 'Add --spool with the folder that all Node-REDs share.',
     });
   }
@@ -122,7 +125,7 @@ function changes(found: Found, by: string, { now, force }: Erasure): Change[] {
     reference: 'id' in message ? message.id : message.messageId,
     message_id: message.messageId,
     event: 'erased',
-    detail: JSON.stringify({ user: by, state: message.state, forced: force && whyOpen(found) !== undefined }),
+    detail: JSON.stringify({ user: by, state: message.state, forced: force && whyNotEnded(found) !== undefined }),
   };
   return [
     { sql: `DELETE FROM ${table}_payload WHERE seq = ?`, values: [seq] },
@@ -139,22 +142,25 @@ function changes(found: Found, by: string, { now, force }: Erasure): Change[] {
   ];
 }
 
-/** Ids, states and times stay; a recipient only where it is a mailbox, not a patient's address. Nothing is left to be sent. */
+/**
+ * Returns the columns of a sent message without names: ids, states and times stay, the recipient only if it is a mailbox and not a
+ * patient's address. A pending message is closed.
+ */
 function withoutNamesSent(message: Outgoing, now: number): Row {
-  const { to, workflowId, contentType, answering } = message.envelope;
+  const { to, workflowId, contentType, acknowledgementOf } = message.envelope;
   const isMailbox = typeof to === 'string' && /^[A-Za-z0-9]+$/.test(to);
-  const envelope = { to: isMailbox ? to : '', workflowId, contentType, localId: message.id, answering };
+  const envelope = { to: isMailbox ? to : '', workflowId, contentType, localId: message.id, acknowledgementOf };
   return {
     envelope: JSON.stringify(envelope),
     local_id: message.id,
     once_key: null,
     lane: 'erased',
     error: withoutDescription(message.error),
-    ...(STOPPED.has(message.state) ? { state: 'closed', settled_at: now, next_track_at: null, collect_by: null } : {}),
+    ...(PENDING.includes(message.state) ? { state: 'closed', settled_at: now, next_track_at: null, collect_by: null } : {}),
   };
 }
 
-/** Of the headers what names nobody: ids, kinds and codes. */
+/** Headers that name no person: ids, kinds and codes. */
 const KEPT_HEADERS = new Set([
   'mailboxId',
   'messageId',
@@ -174,30 +180,30 @@ function withoutNamesReceived(message: Incoming, now: number): Row {
   const headers = Object.fromEntries(Object.entries(message.headers).filter(([name]) => KEPT_HEADERS.has(name)));
   return {
     headers: JSON.stringify(headers),
-    // Of a short text it could be guessed back.
+    // A short text could be guessed from it.
     sha256: '',
     error: withoutDescription(message.error),
     ...(message.state === 'done' ? {} : { state: 'done', settled_at: now, lease_until: null }),
   };
 }
 
-/** MESH's own words may repeat what was sent. */
+/** Removes MESH's own words, which may repeat what was sent. */
 function withoutDescription(error: Outgoing['error']): string | null {
   if (error === null) return null;
   const { description: _description, ...rest } = error;
   return JSON.stringify(rest);
 }
 
-/** Gives a sentence for what another message needs still. */
+/** Removes the large payloads; returns a sentence for each that another message still needs. */
 async function removePayloads(side: Side, names: readonly string[], spool: string | undefined): Promise<string[]> {
   const kept: string[] = [];
   for (const name of names) {
-    const others = [
+    const users = [
       ...(await side.rows('outgoing', 'payload_name', name)),
       ...(await side.rows('incoming', 'payload_name', name)),
     ];
-    if (others.length > 0) {
-      kept.push('Its large payload is that of another message too, and is kept for it: erase that one as well.');
+    if (users.length > 0) {
+      kept.push('Its large payload belongs to another message too, and is kept for it: erase that one as well.');
       continue;
     }
     await side.slices?.remove([name]);
@@ -206,16 +212,16 @@ async function removePayloads(side: Side, names: readonly string[], spool: strin
   return kept;
 }
 
-function told({ direction, message }: Found): string {
+function erasedLine({ direction, message }: Found): string {
   const what =
     direction === 'out' && 'id' in message ? `Sent message ${message.id}` : `Received message ${message.messageId}`;
-  return `${what}: payload and names erased; ids, times and codes are kept, and the ledger says so.`;
+  return `${what}: payload and names erased; ids, times and codes are kept, and the ledger records it.`;
 }
 
 async function leftToDo(side: Side, found: readonly Found[]): Promise<string[]> {
   const left: string[] = [];
   for (const { row, message } of found) {
-    if (row['payload_kind'] === 'file') left.push('It was sent from a file of yours: erase that yourself.');
+    if (row['payload_kind'] === 'file') left.push('It was sent from a file of yours: erase that file yourself.');
     if (!('id' in message)) continue;
     const repeats = await side.rows('outgoing', 'resend_of', message.id);
     const related = [...(message.resendOf === null ? [] : [message.resendOf]), ...repeats.map(({ id }) => String(id))];

@@ -1,22 +1,23 @@
-/** One end of a copy: the tables of a SQLite store or of a PostgreSQL one, whose columns are named and typed alike. */
+/** A closed store as the tools see it: the tables of SQLite or of PostgreSQL, whose columns are named and typed alike. */
 import type { SQLInputValue } from 'node:sqlite';
 import type { Client } from 'pg';
 import { ConfigurationError } from '../../errors';
 import { Connections } from '../postgres/connections';
-import { gone, others } from '../postgres/instances';
-import { migrate as migratePostgres, MIGRATIONS as POSTGRES_MIGRATIONS } from '../postgres/migrations';
+import { lostInstances, otherInstances } from '../postgres/instances';
 import { queriesOn, type Value } from '../postgres/queries';
 import { slicesIn } from '../postgres/slices';
+import { makeSchema } from '../postgres/version';
 import { INCOMING_COLUMN_NAMES } from '../rows/incoming';
 import { LEDGER_COLUMNS } from '../rows/ledger';
 import { OUTGOING_COLUMN_NAMES } from '../rows/outgoing';
 import type { Row } from '../rows/parse';
+import { markOf, SCHEMA_VERSION } from '../rules/schema-version';
 import { openDatabase } from '../sqlite/database';
-import { MIGRATIONS as SQLITE_MIGRATIONS } from '../sqlite/migrations';
 import { Statements } from '../sqlite/statements';
+import { versionNumbers } from '../sqlite/version';
 import type { PayloadSlices } from '../store';
 
-/** What is copied, in an order in which every reference finds its row; the first column is the key. */
+/** The tables that are copied, in an order in which every reference finds its row; the first column is the key. */
 export const TABLES = {
   mailbox: ['id', 'key'],
   outgoing: OUTGOING_COLUMN_NAMES,
@@ -27,31 +28,31 @@ export const TABLES = {
 } as const satisfies Record<string, readonly string[]>;
 export type TableName = keyof typeof TABLES;
 
-/** A statement with `?` for its values, the same text in both. Names of tables and columns are ours. */
+/** A statement with `?` for its values, the same text in both back ends. Names of tables and columns are ours. */
 export interface Change {
   sql: string;
   values: ReadonlyArray<Row[string]>;
 }
 
-/** One store, that nobody else has open until it is closed. */
+/** One store, which no other process has open until this is closed. */
 export interface Side {
-  /** The rows whose column has this value. */
+  /** Returns the rows whose column has this value. */
   rows(table: TableName, column: string, value: string): Promise<Row[]>;
-  /** In one commit. */
-  together(changes: readonly Change[]): Promise<void>;
-  /** Overwrites or frees what was deleted, as far as the store itself can. */
+  /** Makes the changes in one commit. */
+  changeBatch(changes: readonly Change[]): Promise<void>;
+  /** Overwrites or frees deleted data, as far as the store itself can. */
   scrub(): Promise<void>;
-  /** Rows behind a key, in order of it. */
+  /** Returns rows behind a key, in order of the key. */
   page(table: TableName, after: number, limit: number): Promise<Row[]>;
-  /** In one commit. */
+  /** Inserts rows in one commit. */
   insert(table: TableName, rows: readonly Row[]): Promise<void>;
-  /** The greatest key; 0 for none. */
+  /** Returns the greatest key; 0 if the table is empty. */
   last(table: TableName): Promise<number>;
-  /** Sets or removes (undefined) one of the marks of rows/moved.ts. */
+  /** Sets a mark (rules/schema-version.ts); undefined removes it. */
   mark(version: number | undefined): Promise<void>;
-  /** Of a database: what large payloads may be in. */
+  /** Where a database may keep large payloads. */
   readonly slices?: PayloadSlices;
-  /** The mark that it had when it was opened. */
+  /** The mark that the store had when it was opened. */
   readonly marked: number | undefined;
   close(): Promise<void>;
 }
@@ -64,7 +65,7 @@ const whereText = (table: TableName, column: string): string =>
 const pageText = (table: TableName): string =>
   `SELECT ${TABLES[table].join(', ')} FROM ${table} WHERE ${keyOf(table)} > ? ORDER BY ${keyOf(table)} LIMIT ?`;
 
-/** Does it all in one transaction, or nothing of it. */
+/** Does the work in one transaction: all of it or, if it throws, nothing. */
 async function inOneCommit(run: (sql: string) => unknown, work: () => Promise<void>): Promise<void> {
   await run('BEGIN');
   try {
@@ -76,16 +77,18 @@ async function inOneCommit(run: (sql: string) => unknown, work: () => Promise<vo
   }
 }
 
-/** The store of a folder. ConfigurationError while a Node-RED has it open. */
+/**
+ * Opens the store of a folder.
+ * @throws ConfigurationError while a Node-RED has it open
+ */
 export async function sqliteSide(folder: string): Promise<Side> {
   const database = openDatabase(folder, { withMark: true });
   const statements = new Statements(database);
   const run = (sql: string): void => database.exec(sql);
-  const marked = statements.get('SELECT version FROM schema_version WHERE version > ?', SQLITE_MIGRATIONS.length);
   return {
-    marked: marked && Number(marked['version']),
+    marked: markOf(versionNumbers(database) ?? []),
     rows: async (table, column, value) => statements.all(whereText(table, column), value),
-    together: (changes) =>
+    changeBatch: (changes) =>
       inOneCommit(run, async () => {
         for (const { sql, values } of changes) statements.run(sql, ...(values as SQLInputValue[]));
       }),
@@ -100,14 +103,17 @@ export async function sqliteSide(folder: string): Promise<Side> {
       }),
     last: async (table) => Number(statements.get(`SELECT max(${keyOf(table)}) AS last FROM ${table}`)?.['last'] ?? 0),
     async mark(version) {
-      statements.run('DELETE FROM schema_version WHERE version > ?', SQLITE_MIGRATIONS.length);
+      statements.run('DELETE FROM schema_version WHERE version > ?', SCHEMA_VERSION);
       if (version !== undefined) statements.run('INSERT INTO schema_version VALUES (?, ?)', version, Date.now());
     },
     close: async () => database.close(),
   };
 }
 
-/** The store of a database. ConfigurationError while a Node-RED has it open; one that starts meanwhile waits. */
+/**
+ * Opens the store of a database. A Node-RED that starts meanwhile waits.
+ * @throws ConfigurationError while a Node-RED has it open
+ */
 export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> {
   const connections = await Connections.make({ url, schema });
   const client: Client = await connections.single();
@@ -116,14 +122,15 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
     await client.end();
     await connections.close();
   };
+  let marked: number | undefined;
   try {
-    // Holds the lock of the migrations, for which every start waits, until the connection is closed.
-    await migratePostgres(client, schema, POSTGRES_MIGRATIONS, { withMark: true });
-    const there = await others(queries, '');
-    const lost = await gone(queries, schema, there);
+    // The lock that every start waits for is held until the connection is closed.
+    marked = markOf(await makeSchema(client, schema, { withMark: true }));
+    const there = await otherInstances(queries, '');
+    const lost = await lostInstances(queries, schema, there);
     if (there.length > lost.length) {
-      throw new ConfigurationError(`${there.length - lost.length} Node-RED uses the store in the database.`, {
-        advice: 'Stop every Node-RED that shares it, and run this once more.',
+      throw new ConfigurationError(`A Node-RED uses the store in the database (${there.length - lost.length} in all).`, {
+        advice: 'Stop every Node-RED that shares it, and run this again.',
       });
     }
   } catch (error) {
@@ -131,15 +138,11 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
     throw error;
   }
   const run = (sql: string): Promise<unknown> => queries.rows(sql);
-  const [found] = await queries.rows(
-    'SELECT version FROM schema_version WHERE version > ?',
-    POSTGRES_MIGRATIONS.length,
-  );
   return {
-    marked: found && Number(found['version']),
+    marked,
     slices: slicesIn(connections),
     rows: (table, column, value) => queries.rows(whereText(table, column), value),
-    together: (changes) =>
+    changeBatch: (changes) =>
       inOneCommit(run, async () => {
         for (const { sql, values } of changes) await queries.rows(sql, ...(values as Value[]));
       }),
@@ -166,7 +169,7 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
       return Number(row?.['last']);
     },
     async mark(version) {
-      await queries.rows('DELETE FROM schema_version WHERE version > ?', POSTGRES_MIGRATIONS.length);
+      await queries.rows('DELETE FROM schema_version WHERE version > ?', SCHEMA_VERSION);
       if (version !== undefined) await queries.rows('INSERT INTO schema_version VALUES (?, now())', version);
     },
     close,

@@ -1,5 +1,5 @@
 /** What the nodes' own journeys know of a sandbox, for the servers of these tests; and a flow for several mailboxes. */
-import type { MailboxServer } from '../../journeys/support';
+import type { MailboxServer } from '../../harness/flows';
 import { SHARED_KEY, type Server } from './servers';
 
 type FlowNode = { id: string; type: string; [property: string]: unknown };

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { enqueued, ids, inState, MAILBOX, OTHER, received, T, type UseStore } from './support';
 
-export function describeAnswers(store: UseStore): void {
+export function describeAcknowledgements(store: UseStore): void {
   describe('findByAcknowledgementReference', () => {
-    it('gives what was sent under a reference, whatever its state, newest first, without payloads', async () => {
+    it('returns messages sent under a reference, in any state, newest first, without payloads', async () => {
       const first = await enqueued(store(), { acknowledgementReference: 'itk3 a' });
       await enqueued(store(), { acknowledgementReference: 'itk3 b' });
       await enqueued(store());
@@ -25,7 +25,7 @@ export function describeAnswers(store: UseStore): void {
   });
 
   describe('firstIncomingRequest', () => {
-    it('gives the first of a key that was received, done or not, without its payload', async () => {
+    it('returns the first received message with a key, done or not, without its payload', async () => {
       const classification = { kind: 'request', form: 'itk3' };
       const later = await received(store(), 'spooled', {}, { requestKey: 'k', classification, receivedAt: T + 2 });
       const first = await received(store(), 'done', {}, { requestKey: 'k', classification, receivedAt: T + 1 });
@@ -37,10 +37,15 @@ export function describeAnswers(store: UseStore): void {
       assert.equal(await store().firstIncomingRequest(MAILBOX, 'none'), undefined);
     });
 
-    it('what was classification may be changed, and nothing else with it', async () => {
-      const messageId = await received(store(), 'spooled', {}, { requestKey: 'k', classification: { kind: 'answer' } });
+    it('the classification may be changed, and nothing else changes with it', async () => {
+      const messageId = await received(
+        store(),
+        'spooled',
+        {},
+        { requestKey: 'k', classification: { kind: 'acknowledgement' } },
+      );
       const before = await store().getIncoming(MAILBOX, messageId);
-      const classification = { kind: 'answer', settled: { id: 'x', texts: ['"', 'ü'] } };
+      const classification = { kind: 'acknowledgement', settled: { id: 'x', texts: ['"', 'ü'] } };
       assert.ok(await store().changeIncoming(MAILBOX, messageId, ['spooled'], { classification }));
       assert.deepEqual(await store().getIncoming(MAILBOX, messageId), { ...before, classification });
     });

@@ -7,7 +7,7 @@ import { enqueued, everyPage, ids, inState, MAILBOX, note, OTHER, outgoing, T, t
 
 export function describeEnqueue(store: UseStore): void {
   describe('enqueue', () => {
-    it('stores a message with its start values and gives it as it is stored', async () => {
+    it('stores a message with its start values and returns it as stored', async () => {
       const given = outgoing();
       const { message, isNew } = await store().enqueue(given, note('queued'));
       assert.equal(isNew, true);
@@ -35,7 +35,7 @@ export function describeEnqueue(store: UseStore): void {
       assert.deepEqual(await store().getOutgoing(given.id), message);
     });
 
-    it('keeps the outcomes that are asked for, and their limits', async () => {
+    it('stores the awaited outcomes and their limits', async () => {
       const asked = { infrastructure: 'awaited', business: 'awaited' } as const;
       const limits = { collectBy: T + 1, infrastructureBy: T + 2, businessBy: T + 3 };
       const { message } = await store().enqueue(outgoing({ ...asked, ...limits }), note('queued'));
@@ -59,7 +59,7 @@ export function describeEnqueue(store: UseStore): void {
       assert.deepEqual(ids(await store().listOutgoing({ onceKey: text, mailbox: MAILBOX }, { limit: 9 })), [id]);
     });
 
-    it('keeps payloads of no byte and of 64 KiB, byte for byte', async () => {
+    it('keeps empty payloads and payloads of 64 KiB, byte for byte', async () => {
       for (const bytes of [Buffer.alloc(0), randomBytes(65_536), Buffer.from('pooled')]) {
         const id = await enqueued(store(), { size: bytes.length, payload: { kind: 'inline', bytes } });
         const payload = (await store().getOutgoing(id))?.payload;
@@ -69,13 +69,13 @@ export function describeEnqueue(store: UseStore): void {
       }
     });
 
-    it('leaves the caller’s bytes to the caller', async () => {
+    it('does not change the caller’s bytes', async () => {
       const bytes = Buffer.from('mine');
       await enqueued(store(), { payload: { kind: 'inline', bytes } });
       assert.equal(bytes.toString(), 'mine');
     });
 
-    it('keeps where a spooled payload and a user’s file are', async () => {
+    it('keeps the place of a spooled payload and of a user’s file', async () => {
       const spooled = { kind: 'spool', name: 'ab12.gz' } as const;
       const file = { kind: 'file', path: 'C:\\Brïefe\\1.pdf', size: 1e12, mtimeMs: T + 0.123, ino: 2 ** 52 } as const;
       for (const payload of [spooled, file]) {
@@ -84,14 +84,14 @@ export function describeEnqueue(store: UseStore): void {
       }
     });
 
-    it('refuses an id that is there already, and changes nothing', async () => {
+    it('refuses an id that is already there, and changes nothing', async () => {
       const id = await enqueued(store());
       await failure(InvalidMessageError, store().enqueue(outgoing({ id, workflowId: 'OTHER' }), note('queued')));
       assert.equal((await store().getOutgoing(id))?.workflowId, 'WORKFLOW_1');
       assert.equal((await store().history(MAILBOX, id)).length, 1);
     });
 
-    it('gives the first message of a key for every repeat, and adds nothing', async () => {
+    it('returns the first message with a key for every repeat, and adds nothing', async () => {
       const first = await enqueued(store(), { onceKey: 'MSH-10' });
       await store().changeOutgoing(first, ['queued'], { state: 'accepted', messageId: 'M1' }, note('accepted'));
       const repeat = outgoing({ onceKey: 'MSH-10' });
@@ -102,7 +102,7 @@ export function describeEnqueue(store: UseStore): void {
       assert.equal((await store().listOutgoing({ mailbox: MAILBOX }, { limit: 9 })).length, 1);
     });
 
-    it('takes the same key once in each mailbox, and no key as often as you like', async () => {
+    it('accepts a key once in each mailbox, and any number of messages without a key', async () => {
       for (const mailbox of [MAILBOX, OTHER]) {
         assert.equal((await store().enqueue(outgoing({ mailbox, onceKey: 'K' }), note('queued'))).isNew, true);
         for (let i = 0; i < 3; i += 1) {
@@ -112,7 +112,7 @@ export function describeEnqueue(store: UseStore): void {
       assert.equal((await store().listOutgoing({ onceKey: 'K' }, { limit: 9 })).length, 2);
     });
 
-    it('takes a key once when a hundred promises race for it', async () => {
+    it('accepts a key once when a hundred calls race for it', async () => {
       const results = await Promise.all(
         Array.from({ length: 100 }, () => store().enqueue(outgoing({ onceKey: 'raced' }), note('queued'))),
       );
@@ -120,7 +120,7 @@ export function describeEnqueue(store: UseStore): void {
       assert.equal(new Set(results.map(({ message }) => message.id)).size, 1);
     });
 
-    it('takes 10,000 at once, each of them', async () => {
+    it('accepts 10,000 messages at once', async () => {
       const messages = Array.from({ length: 10_000 }, () => outgoing());
       await Promise.all(messages.map((message) => store().enqueue(message, note('queued'))));
       assert.equal((await store().countOutgoing(MAILBOX)).messages.queued, 10_000);
@@ -134,7 +134,7 @@ export function describeEnqueue(store: UseStore): void {
   });
 
   describe('getOutgoing', () => {
-    it('gives undefined for an id that is not there', async () =>
+    it('returns undefined for an unknown id', async () =>
       assert.equal(await store().getOutgoing('no such'), undefined));
   });
 
@@ -157,7 +157,7 @@ export function describeEnqueue(store: UseStore): void {
       assert.equal((await store().history(MAILBOX, other)).at(-1)?.event, 'changed');
     });
 
-    it('gives false in the place of one that was in another state, and changes the other', async () => {
+    it('returns false for a message in another state, and changes the others', async () => {
       const [one, other] = [await enqueued(store()), await enqueued(store())];
       const changed = await store().changeBatch([
         { id: one, from: ['sending'], change: { state: 'accepted' }, note },
@@ -168,7 +168,7 @@ export function describeEnqueue(store: UseStore): void {
       assert.equal((await store().getOutgoing(other))?.state, 'sending');
     });
 
-    it('changes nothing where a later attempt was begun than the one that is meant', async () => {
+    it('changes nothing when a later attempt than the named one has begun', async () => {
       const id = await enqueued(store());
       await store().changeOutgoing(id, ['queued'], { state: 'sending', attempts: 2 });
       const change = { state: 'accepted' } as const;
@@ -177,7 +177,7 @@ export function describeEnqueue(store: UseStore): void {
       assert.equal((await store().getOutgoing(id))?.state, 'accepted');
     });
 
-    it('makes none of them where one fails', async () => {
+    it('makes no change when one fails', async () => {
       const [one, other] = [await enqueued(store()), await enqueued(store())];
       const impossible = { state: null } as unknown as OutgoingChange;
       await assert.rejects(
@@ -191,7 +191,7 @@ export function describeEnqueue(store: UseStore): void {
   });
 
   describe('changeOutgoing', () => {
-    it('changes every field that may change', async () => {
+    it('changes every changeable field', async () => {
       const id = await enqueued(store());
       const change: OutgoingChange = {
         state: 'accepted',
@@ -218,7 +218,7 @@ export function describeEnqueue(store: UseStore): void {
       assert.deepEqual(await store().getOutgoing(id), changed);
     });
 
-    it('leaves alone what the change does not name, the payload too', async () => {
+    it('keeps every field that the change does not name, the payload too', async () => {
       const id = await inState(store(), 'sending', { attempts: 1, messageId: 'M1' });
       const changed = await store().changeOutgoing(id, ['sending'], { state: 'accepted' });
       assert.deepEqual([changed?.attempts, changed?.messageId, changed?.payload?.kind], [1, 'M1', 'inline']);
@@ -230,7 +230,7 @@ export function describeEnqueue(store: UseStore): void {
       assert.deepEqual([changed?.messageId, changed?.error, changed?.payload], [null, null, null]);
     });
 
-    it('replaces a payload by another of any kind', async () => {
+    it('replaces a payload with one of any kind', async () => {
       const id = await enqueued(store());
       for (const payload of [
         { kind: 'inline', bytes: new Uint8Array([1, 2]) },
@@ -243,7 +243,7 @@ export function describeEnqueue(store: UseStore): void {
       }
     });
 
-    it('changes and notes nothing in another state than those named, or where there is no message', async () => {
+    it('changes nothing, in the ledger neither, in a state that is not named, or for an unknown id', async () => {
       const id = await inState(store(), 'accepted');
       const before = await store().getOutgoing(id);
       const change = { state: 'rejected' } as const;
@@ -257,7 +257,7 @@ export function describeEnqueue(store: UseStore): void {
       );
     });
 
-    it('lets one of fifty win a raced transition, and notes it once', async () => {
+    it('lets one of fifty racing transitions win, with one ledger line', async () => {
       const id = await enqueued(store());
       const results = await Promise.all(
         Array.from({ length: 50 }, () =>
@@ -268,7 +268,7 @@ export function describeEnqueue(store: UseStore): void {
       assert.equal((await store().history(MAILBOX, id)).length, 2);
     });
 
-    it('sees what was asked before it, awaited or not', async () => {
+    it('sees the effect of earlier calls, awaited or not', async () => {
       const message = outgoing();
       const results = await Promise.all([
         store().enqueue(message, note('queued')),

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import type { Incoming, IncomingChange, IncomingSummary } from '../../../lib/store/store';
 import { everyPage, incoming, MAILBOX, messageIds, note, OTHER, received, T, type UseStore } from './support';
 
-/** What a list and a change tell of a message. */
-function standingOf(row: Incoming): IncomingSummary {
+/** The summary of a row, as lists and changes return it. */
+function summaryOf(row: Incoming): IncomingSummary {
   const { messageId, workflowId, messageType, receivedAt, state, acknowledgedAt, deliveryCount, leaseUntil, error } =
     row;
   const { size, classification } = row;
@@ -50,7 +50,7 @@ export function describeInbox(store: UseStore): void {
       }
     });
 
-    it('changes nothing for one that is there, and tells so', async () => {
+    it('returns false for a message that is there, and changes nothing', async () => {
       const messageId = await received(store(), 'delivered');
       assert.equal(await store().addIncoming(incoming({ messageId, size: 99 }), note('spooled')), false);
       const message = await store().getIncoming(MAILBOX, messageId);
@@ -58,12 +58,12 @@ export function describeInbox(store: UseStore): void {
       assert.equal((await store().history(MAILBOX, messageId)).length, 1);
     });
 
-    it('takes the same id in two mailboxes', async () => {
+    it('accepts the same id in two mailboxes', async () => {
       const messageId = await received(store());
       assert.equal(await store().addIncoming(incoming({ messageId, mailbox: OTHER }), note('spooled')), true);
     });
 
-    it('adds one of fifty that race', async () => {
+    it('adds one of fifty copies that race', async () => {
       const message = incoming();
       const results = await Promise.all(
         Array.from({ length: 50 }, () => store().addIncoming(message, note('spooled'))),
@@ -73,14 +73,14 @@ export function describeInbox(store: UseStore): void {
   });
 
   describe('getIncoming and knownIncoming', () => {
-    it('give nothing for what is not there', async () => {
+    it('return nothing for an unknown id', async () => {
       assert.equal(await store().getIncoming(MAILBOX, 'no such'), undefined);
       assert.equal((await store().knownIncoming(MAILBOX, ['no such'])).size, 0);
       await received(store());
       assert.equal((await store().knownIncoming(MAILBOX, [])).size, 0);
     });
 
-    it('know the states of 10,000 ids, and of this mailbox only', async () => {
+    it('return the states of 10,000 ids, of this mailbox only', async () => {
       const messages = Array.from({ length: 5000 }, () => incoming({ payload: null }));
       await Promise.all(messages.map((message) => store().addIncoming(message, note('spooled'))));
       const done = messages[7]?.messageId ?? '';
@@ -94,7 +94,7 @@ export function describeInbox(store: UseStore): void {
   });
 
   describe('changeIncoming', () => {
-    it('changes every field that may change', async () => {
+    it('changes every changeable field', async () => {
       const messageId = await received(store());
       const change: IncomingChange = {
         state: 'parked',
@@ -107,13 +107,13 @@ export function describeInbox(store: UseStore): void {
         classification: { kind: 'request' },
       };
       const before = await store().getIncoming(MAILBOX, messageId);
-      const standing = await store().changeIncoming(MAILBOX, messageId, ['spooled'], change, note('parked'));
+      const summary = await store().changeIncoming(MAILBOX, messageId, ['spooled'], change, note('parked'));
       const after = await store().getIncoming(MAILBOX, messageId);
       assert.deepEqual(after, { ...before, ...change });
-      assert.deepEqual(standing, after && standingOf(after));
+      assert.deepEqual(summary, after && summaryOf(after));
     });
 
-    it('leaves alone what is in another state, in another mailbox or not there', async () => {
+    it('changes nothing in another state or mailbox, or for an unknown id', async () => {
       const messageId = await received(store(), 'done');
       const change = { state: 'delivered' } as const;
       assert.equal(await store().changeIncoming(MAILBOX, messageId, ['acknowledged'], change, note('x')), undefined);
@@ -123,7 +123,7 @@ export function describeInbox(store: UseStore): void {
       assert.equal((await store().history(MAILBOX, messageId)).length, 1);
     });
 
-    it('lets one of fifty win a raced transition', async () => {
+    it('lets one of fifty racing transitions win', async () => {
       const messageId = await received(store(), 'acknowledged');
       const results = await Promise.all(
         Array.from({ length: 50 }, () =>
@@ -135,12 +135,12 @@ export function describeInbox(store: UseStore): void {
     });
   });
 
-  describe('listIncoming, and incomingSummaries alike,', () => {
-    it('gives every row of the states once, oldest first, without payloads, over pages of any size', async () => {
+  describe('listIncoming and incomingSummaries', () => {
+    it('return every row in the states once, oldest first, without payloads, over pages of any size', async () => {
       const all: string[] = [];
       for (let i = 0; i < 20; i += 1) {
         const state = i % 2 ? 'parked' : 'done';
-        // Several of the same time.
+        // Several share a time of receipt.
         all.push(await received(store(), state, {}, { receivedAt: T + Math.floor(i / 3) }));
       }
       await received(store(), 'spooled');
@@ -153,14 +153,14 @@ export function describeInbox(store: UseStore): void {
         );
         assert.deepEqual(messageIds(pages.flat()), all);
         assert.ok(pages.flat().every(({ payload }) => payload === null));
-        const standing = await everyPage(
+        const summaries = await everyPage(
           limit,
           (row: IncomingSummary) => row.messageId,
           (page) => store().incomingSummaries(MAILBOX, ['parked', 'done'], page),
         );
         assert.deepEqual(
-          standing,
-          pages.map((page) => page.map(standingOf)),
+          summaries,
+          pages.map((page) => page.map(summaryOf)),
         );
       }
       assert.equal((await store().listIncoming(MAILBOX, ['parked'], { limit: 50 })).length, 10);

@@ -46,7 +46,7 @@ export function describeLedger(store: UseStore): void {
       assert.deepEqual([history[0]?.direction, history[0]?.reference], ['in', message.messageId]);
     });
 
-    it('takes a line that goes with no change', async () => {
+    it('accepts a line that belongs to no change', async () => {
       const entry = { ...line('report', T), messageId: 'M9', detail: { text: 'é', n: 1.5 } };
       await store().note(entry);
       const [written] = await store().history(MAILBOX, 'R');
@@ -65,7 +65,7 @@ export function describeLedger(store: UseStore): void {
   });
 
   describe('history', () => {
-    it('gives the whole of it by MESH’s id too, the lines from before MESH gave it included', async () => {
+    it('returns all of it by MESH’s id too, including the lines from before MESH assigned it', async () => {
       const id = await enqueued(store());
       await inState(store(), 'accepted');
       await store().changeOutgoing(id, ['queued'], { state: 'accepted', messageId: 'M1' }, note('accepted'));
@@ -74,14 +74,14 @@ export function describeLedger(store: UseStore): void {
       assert.deepEqual(await store().history(MAILBOX, 'M1'), await store().history(MAILBOX, id));
     });
 
-    it('gives both sides of a message that a mailbox sent to itself', async () => {
+    it('returns both sides of a message that a mailbox sent to itself', async () => {
       const id = await enqueued(store());
       await store().changeOutgoing(id, ['queued'], { state: 'accepted', messageId: 'M1' }, note('accepted'));
       await received(store(), 'spooled', {}, { messageId: 'M1' });
       assert.deepEqual(events(await store().history(MAILBOX, 'M1')), ['queued', 'accepted', 'spooled']);
     });
 
-    it('is empty in another mailbox and for what is not known', async () => {
+    it('is empty in another mailbox and for an unknown id', async () => {
       const id = await enqueued(store());
       assert.deepEqual(await store().history(OTHER, id), []);
       assert.deepEqual(await store().history(MAILBOX, 'no such'), []);
@@ -89,7 +89,7 @@ export function describeLedger(store: UseStore): void {
   });
 
   describe('ledger', () => {
-    it('gives the lines from one time on and before another, of this mailbox', async () => {
+    it('returns the lines of this mailbox from one time up to another, which is excluded', async () => {
       for (const time of [T - 1, T, T + 5, T + 9, T + 10]) await store().note(line(String(time - T), time));
       await store().note(line('elsewhere', T, OTHER));
       const lines = await store().ledger(MAILBOX, { from: T, to: T + 10 }, { limit: 9 });
@@ -97,8 +97,8 @@ export function describeLedger(store: UseStore): void {
       assert.deepEqual(await store().ledger('never used', { from: 0, to: T * 2 }, { limit: 9 }), []);
     });
 
-    it('gives every line once, in order of time, over pages of any size', async () => {
-      // Times that go back, as a clock that is set right does, and many that are the same.
+    it('returns every line once, in order of time, over pages of any size', async () => {
+      // Times that go back, as after a clock is corrected, and many that are equal.
       const times = Array.from({ length: 40 }, (_, i) => T + ((i * 7) % 10));
       for (const [i, time] of times.entries()) await store().note(line(String(i), time));
       for (const limit of [1, 7, 100]) {

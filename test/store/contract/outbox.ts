@@ -12,8 +12,8 @@ export function describeOutbox(store: UseStore): void {
     return rows;
   };
 
-  describe('nextToSend, and idsToSend alike,', () => {
-    it('gives what is queued, oldest first, with its payload, and nothing of another mailbox', async () => {
+  describe('nextToSend and idsToSend', () => {
+    it('return queued messages of this mailbox, oldest first, with their payloads', async () => {
       const [one, two] = [await enqueued(store()), await enqueued(store())];
       await enqueued(store(), { mailbox: OTHER });
       for (const state of FINISHED) await inState(store(), state);
@@ -23,21 +23,21 @@ export function describeOutbox(store: UseStore): void {
       assert.deepEqual(rows[0]?.payload, { kind: 'inline', bytes: new Uint8Array(Buffer.from('hello')) });
     });
 
-    it('goes by the id, not by the order in which messages came', async () => {
+    it('order by id, not by the order in which messages came', async () => {
       const [early, late] = [newId(), newId()];
       await enqueued(store(), { id: late });
       await enqueued(store(), { id: early });
       assert.deepEqual(await next(), [early, late]);
     });
 
-    it('gives at most `limit`', async () => {
+    it('return at most `limit` messages', async () => {
       const [one, two] = [await enqueued(store()), await enqueued(store()), await enqueued(store())];
       assert.deepEqual(await next(1), [one]);
       assert.deepEqual(await next(2), [one, two]);
       assert.deepEqual(await next(0), []);
     });
 
-    it('waits for nextAttemptAt to the millisecond, and is overtaken meanwhile', async () => {
+    it('wait for nextAttemptAt to the millisecond, and let other messages overtake meanwhile', async () => {
       const waits = await enqueued(store());
       await store().changeOutgoing(waits, ['queued'], { nextAttemptAt: T + 100 });
       const other = await enqueued(store());
@@ -45,7 +45,7 @@ export function describeOutbox(store: UseStore): void {
       assert.deepEqual(await next(9, T + 100), [waits, other]);
     });
 
-    it('gives nothing of a mailbox that was never used', async () => {
+    it('return nothing for a mailbox that was never used', async () => {
       assert.deepEqual(await store().nextToSend('never used', T, 9), []);
       assert.deepEqual(await store().idsToSend('never used', T, 9), []);
       assert.equal(await store().nextSendTime('never used'), undefined);
@@ -55,7 +55,7 @@ export function describeOutbox(store: UseStore): void {
   describe('strict order', () => {
     const strict = { strictOrder: true };
 
-    it('lets only the first of a lane go, and other lanes beside it', async () => {
+    it('lets only the first message of a lane go, independent of other lanes', async () => {
       const first = await enqueued(store(), strict);
       await enqueued(store(), strict);
       const elsewhere = await enqueued(store(), { ...strict, lane: 'another' });
@@ -65,7 +65,7 @@ export function describeOutbox(store: UseStore): void {
     });
 
     for (const state of UNFINISHED) {
-      it(`waits while an earlier one of the lane is ${state}, strict or not`, async () => {
+      it(`waits while an earlier message of the lane is ${state}, strict or not`, async () => {
         const first = await inState(store(), state, { nextAttemptAt: T + 100 });
         const second = await enqueued(store(), strict);
         assert.deepEqual(await next(), []);
@@ -75,20 +75,20 @@ export function describeOutbox(store: UseStore): void {
     }
 
     for (const state of FINISHED) {
-      it(`goes on once an earlier one is ${state}`, async () => {
+      it(`goes on once an earlier message is ${state}`, async () => {
         await inState(store(), state);
         const second = await enqueued(store(), strict);
         assert.deepEqual(await next(), [second]);
       });
     }
 
-    it('does not hold back what is not strict', async () => {
+    it('does not hold up a message without strict order', async () => {
       await inState(store(), 'parked', {}, strict);
       const lax = await enqueued(store());
       assert.deepEqual(await next(), [lax]);
     });
 
-    it('holds again when an earlier one returns to the queue', async () => {
+    it('blocks again when an earlier message returns to the queue', async () => {
       const first = await inState(store(), 'undelivered');
       const second = await enqueued(store(), strict);
       await store().changeOutgoing(first, ['undelivered'], { state: 'queued' });
@@ -97,7 +97,7 @@ export function describeOutbox(store: UseStore): void {
       assert.deepEqual(await next(), [second]);
     });
 
-    it('holds for an earlier one that comes late', async () => {
+    it('blocks for an earlier message that is added late', async () => {
       const early = newId();
       const late = await enqueued(store(), strict);
       await enqueued(store(), { id: early });
@@ -106,7 +106,7 @@ export function describeOutbox(store: UseStore): void {
       assert.deepEqual(await next(), [late]);
     });
 
-    it('is right after any sequence of changes (300 random ones against the plain rule)', async () => {
+    it('is kept after any sequence of changes (300 random ones against the plain rule)', async () => {
       let seed = 7;
       const random = (below: number): number => {
         seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
@@ -153,7 +153,7 @@ export function describeOutbox(store: UseStore): void {
   });
 
   describe('nextSendTime', () => {
-    it('is the earliest nextAttemptAt of what is queued', async () => {
+    it('is the earliest nextAttemptAt of the queued messages', async () => {
       assert.equal(await store().nextSendTime(MAILBOX), undefined);
       const one = await enqueued(store());
       assert.equal(await store().nextSendTime(MAILBOX), 0);
@@ -165,7 +165,7 @@ export function describeOutbox(store: UseStore): void {
       assert.equal(await store().nextSendTime(MAILBOX), T + 3);
     });
 
-    it('leaves out what strict order holds back', async () => {
+    it('ignores messages that strict order holds up', async () => {
       await inState(store(), 'unknown');
       await enqueued(store(), { strictOrder: true });
       assert.equal(await store().nextSendTime(MAILBOX), undefined);
@@ -173,7 +173,7 @@ export function describeOutbox(store: UseStore): void {
   });
 
   describe('dueTracking', () => {
-    it('gives what has reached nextTrackAt, whatever its state, oldest first, without payloads', async () => {
+    it('lists messages whose nextTrackAt has passed, in any state, oldest first, without payloads', async () => {
       const late = await inState(store(), 'unknown', { nextTrackAt: T });
       const early = await inState(store(), 'accepted', { nextTrackAt: T - 5 });
       await inState(store(), 'accepted', { nextTrackAt: T + 1 });
@@ -194,7 +194,7 @@ export function describeOutbox(store: UseStore): void {
   describe('dueOverdue', () => {
     const due = async (now = T): Promise<string[]> => ids(await store().dueOverdue(MAILBOX, now, 9));
 
-    it('gives what has reached a limit, the oldest limit first, and nothing before', async () => {
+    it('lists messages from the time of a limit on, oldest limit first', async () => {
       const collect = await inState(store(), 'accepted', { collectBy: T });
       const business = await inState(store(), 'acknowledged', { business: 'awaited', businessBy: T - 2 });
       const infrastructure = await inState(store(), 'accepted', { infrastructure: 'awaited', infrastructureBy: T - 1 });
@@ -205,12 +205,12 @@ export function describeOutbox(store: UseStore): void {
       assert.deepEqual(ids(await store().dueOverdue(MAILBOX, T, 1)), [business]);
     });
 
-    it('gives what is still waiting to be sent, too', async () => {
+    it('lists messages that still wait to be sent, too', async () => {
       const id = await enqueued(store(), { collectBy: T });
       assert.deepEqual(await due(), [id]);
     });
 
-    it('gives a message once for all its limits, and not again when each is told', async () => {
+    it('lists a message once for all its limits, and no longer once each is reported', async () => {
       const all = { infrastructure: 'awaited', business: 'awaited' } as const;
       const id = await inState(store(), 'accepted', { ...all, collectBy: T, infrastructureBy: T, businessBy: T });
       assert.deepEqual(await due(), [id]);
@@ -221,7 +221,7 @@ export function describeOutbox(store: UseStore): void {
       assert.deepEqual(await due(), []);
     });
 
-    it('leaves out what was collected or answered in time, and what has failed already', async () => {
+    it('ignores messages that were collected or acknowledged in time, and those that have failed', async () => {
       await inState(store(), 'acknowledged', { collectBy: T });
       for (const business of ['positive', 'partial', 'negative', 'overdue', 'not-asked'] as const) {
         await inState(store(), 'acknowledged', { business, businessBy: T });
@@ -234,7 +234,7 @@ export function describeOutbox(store: UseStore): void {
   });
 
   describe('listOutgoing', () => {
-    it('lists by each thing that a filter may name, and by all together', async () => {
+    it('lists by each field of a filter, and by all of them', async () => {
       const id = await inState(
         store(),
         'accepted',
@@ -266,7 +266,7 @@ export function describeOutbox(store: UseStore): void {
       assert.equal((await store().listOutgoing({ states: ['queued'] }, { limit: 9 })).length, 1);
     });
 
-    it('leaves payloads out', async () => {
+    it('returns no payloads', async () => {
       await enqueued(store());
       await enqueued(store(), { payload: { kind: 'spool', name: 'n' } });
       const rows = await store().listOutgoing({ mailbox: MAILBOX }, { limit: 9 });
@@ -276,7 +276,7 @@ export function describeOutbox(store: UseStore): void {
       );
     });
 
-    it('gives every row once, oldest first, over pages of any size and states of any order', async () => {
+    it('returns every row once, oldest first, over pages of any size and states in any order', async () => {
       const all: string[] = [];
       const states = ['unknown', 'queued', 'parked'] as const;
       for (let i = 0; i < 20; i += 1) all.push(await inState(store(), states[i % 3] ?? 'queued', {}, { localId: 'L' }));
@@ -301,7 +301,7 @@ export function describeOutbox(store: UseStore): void {
       assert.deepEqual([Object.keys(messages).length, new Set(Object.values(messages)).size, pendingBytes], [9, 1, 0]);
     });
 
-    it('counts each state, and the bytes of what is pending but for the files of users', async () => {
+    it('counts each state, and the bytes of pending messages except files of users', async () => {
       const file = { kind: 'file', path: '/f', size: 1000, mtimeMs: 1, ino: 1 } as const;
       for (const state of [...UNFINISHED, ...FINISHED]) await inState(store(), state, {}, { size: 10 });
       await enqueued(store(), { size: 100, payload: { kind: 'spool', name: 'n' } });
@@ -322,7 +322,7 @@ export function describeOutbox(store: UseStore): void {
       assert.equal(pendingBytes, 140);
     });
 
-    it('follows changes of state and of payload, and refused ones not', async () => {
+    it('follows changes of state and payload, but not refused ones', async () => {
       const id = await enqueued(store(), { size: 10 });
       await store().changeOutgoing(id, ['queued'], { state: 'sending' });
       await store().changeOutgoing(id, ['queued'], { state: 'accepted' });

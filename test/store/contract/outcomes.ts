@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { settleOutcome, type Answer } from '../../../lib/store/settle-outcome';
+import { settleOutcome, type AcknowledgedOutcome } from '../../../lib/store/settle-outcome';
 import type { Incoming, Outcome } from '../../../lib/store/store';
 import { enqueued, everyPage, inState, MAILBOX, messageIds, note, OTHER, received, T, type UseStore } from './support';
 
@@ -7,7 +7,7 @@ const OUTCOMES: Outcome[] = ['not-asked', 'awaited', 'positive', 'partial', 'neg
 
 export function describeOutcomes(store: UseStore): void {
   describe('outcomes', () => {
-    it('a change can be bound to them, one or both', async () => {
+    it('a change may require one of them, or both', async () => {
       const id = await inState(store(), 'accepted', { infrastructure: 'positive', business: 'awaited' });
       const change = (outcomes: Parameters<ReturnType<UseStore>['changeOutgoing']>[4]) =>
         store().changeOutgoing(id, ['accepted'], { tracked: 7 }, note('x'), outcomes);
@@ -20,13 +20,13 @@ export function describeOutcomes(store: UseStore): void {
       assert.equal((await change({}))?.tracked, 7);
     });
 
-    const finals: Record<Answer['outcome'], Outcome[]> = {
+    const finals: Record<AcknowledgedOutcome['outcome'], Outcome[]> = {
       positive: ['positive', 'negative'],
       partial: ['positive', 'partial', 'negative'],
       negative: ['negative'],
     };
     for (const outcome of ['positive', 'partial', 'negative'] as const) {
-      it(`a ${outcome} answer settles all but ${finals[outcome].join(', ')}, in any state, and is noted once`, async () => {
+      it(`a ${outcome} acknowledgement settles all but ${finals[outcome].join(', ')}, in any state, with one ledger line`, async () => {
         for (const kind of ['infrastructure', 'business'] as const) {
           for (const before of OUTCOMES) {
             const id = await inState(store(), 'closed', { [kind]: before, infrastructureBy: T, businessBy: T });
@@ -47,16 +47,18 @@ export function describeOutcomes(store: UseStore): void {
       });
     }
 
-    it('of fifty answers that race, one settles', async () => {
+    it('one of fifty racing acknowledgements settles', async () => {
       const id = await inState(store(), 'accepted', { business: 'awaited' });
-      const answer = { kind: 'business', outcome: 'positive' } as const;
-      const settled = await Promise.all(Array.from({ length: 50 }, () => settleOutcome(store(), id, answer, T)));
+      const acknowledgement = { kind: 'business', outcome: 'positive' } as const;
+      const settled = await Promise.all(
+        Array.from({ length: 50 }, () => settleOutcome(store(), id, acknowledgement, T)),
+      );
       assert.equal(settled.filter(Boolean).length, 1);
     });
   });
 
   describe('unacknowledgedIncoming', () => {
-    it('gives what MESH has not been told of, whatever its state, once, oldest first, without payloads', async () => {
+    it('lists messages that are not acknowledged to MESH, in any state, once, oldest first, without payloads', async () => {
       const wanted: string[] = [];
       for (const [index, state] of (['done', 'spooled', 'parked', 'delivered', 'done'] as const).entries()) {
         wanted.unshift(await received(store(), state, {}, { receivedAt: T - index }));
@@ -79,7 +81,7 @@ export function describeOutcomes(store: UseStore): void {
   });
 
   describe('mailboxes', () => {
-    it('are those that sent or received, each once', async () => {
+    it('are those that sent or received a message, each once', async () => {
       assert.deepEqual(await store().mailboxes(), []);
       await store().countOutgoing('only asked for');
       await enqueued(store());

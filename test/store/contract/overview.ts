@@ -1,4 +1,4 @@
-/** What a person who looks at a mailbox asks: newest first, counted up to a limit. */
+/** The overview of a mailbox: newest first, counted up to a limit. */
 import assert from 'node:assert/strict';
 import type { IncomingState, OutgoingState } from '../../../lib/store/store';
 import { enqueued, ids, inState, MAILBOX, messageIds, note, OTHER, received, T, type UseStore } from './support';
@@ -8,7 +8,7 @@ const RECEIVED: readonly IncomingState[] = ['spooled', 'done', 'parked'];
 
 export function describeOverview(store: UseStore): void {
   describe('recentOutgoing', () => {
-    it('gives what was sent, newest first and without payloads, of these states and this mailbox', async () => {
+    it('lists sent messages of this mailbox in these states, newest first, without payloads', async () => {
       const first = await inState(store(), 'accepted');
       const second = await enqueued(store());
       await inState(store(), 'unknown');
@@ -21,7 +21,7 @@ export function describeOverview(store: UseStore): void {
       assert.deepEqual(await store().recentOutgoing(MAILBOX, [], { limit: 9 }), []);
     });
 
-    it('gives every message once over its pages, also where messages come in between', async () => {
+    it('lists every message once over its pages, even when messages are added in between', async () => {
       const made: string[] = [];
       for (let n = 0; n < 11; n += 1) made.unshift(await inState(store(), SENT[n % 3] ?? 'queued'));
       const found: string[] = [];
@@ -37,7 +37,7 @@ export function describeOverview(store: UseStore): void {
   });
 
   describe('recentIncoming', () => {
-    it('gives what was received, newest first, of these states, over its pages', async () => {
+    it('lists received messages in these states, newest first, over its pages', async () => {
       const made: string[] = [];
       // Two share each time of receipt.
       for (let n = 0; n < 9; n += 1) {
@@ -58,14 +58,14 @@ export function describeOverview(store: UseStore): void {
       assert.deepEqual(await store().recentIncoming('never used', RECEIVED, { limit: 9 }), []);
     });
 
-    it('ends where the last row of the page before is gone: nothing comes twice', async () => {
+    it('ends when the last row of the page before is gone: nothing is listed twice', async () => {
       await received(store(), 'done');
       assert.deepEqual(await store().recentIncoming(MAILBOX, RECEIVED, { limit: 9, before: 'gone' }), []);
     });
   });
 
   describe('overdueOutgoing', () => {
-    it('gives what was not collected or answered in time, until it ends otherwise', async () => {
+    it('lists messages not collected or acknowledged in time, until they end otherwise', async () => {
       const collection = await inState(store(), 'accepted', { collectBy: null });
       await inState(store(), 'accepted', { collectBy: T + 1 });
       const business = await inState(store(), 'acknowledged', { business: 'overdue' });
@@ -81,7 +81,7 @@ export function describeOverview(store: UseStore): void {
   });
 
   describe('attention', () => {
-    it('counts what may need somebody, up to the limit', async () => {
+    it('counts what may need a person, up to the limit', async () => {
       for (let n = 0; n < 4; n += 1) await received(store(), 'parked');
       await received(store(), 'spooled');
       await received(store(), 'acknowledged');
@@ -96,7 +96,7 @@ export function describeOverview(store: UseStore): void {
   });
 
   describe('activity', () => {
-    it('sums what was sent, received and collected in a span, its end excluded', async () => {
+    it('sums sent, received and collected messages of a span, its end excluded', async () => {
       const id = await enqueued(store(), { size: 700 });
       await store().changeOutgoing(id, ['queued'], { state: 'accepted', acceptedAt: T }, note('accepted', T));
       const late = await enqueued(store(), { size: 50 });
@@ -111,7 +111,7 @@ export function describeOverview(store: UseStore): void {
       const line = { mailbox: MAILBOX, direction: 'in', messageId: 'M', reference: 'M', event: 'spooled' } as const;
       await store().note({ ...line, time: T + 5, detail: { bytes: 30, workflowId: 'W' } });
       await store().note({ ...line, time: T + 6, detail: { bytes: 12, workflowId: 'W' } });
-      // MESH was told that we have it: that is not the collection of something sent.
+      // Our acknowledgement to MESH of a received message: not the collection of a sent one.
       await store().note({ ...line, time: T + 7, event: 'acknowledged', detail: {} });
       assert.deepEqual(await store().activity(MAILBOX, { from: T, to: T + 4001 }), {
         sent: { messages: 2, bytes: 750 },

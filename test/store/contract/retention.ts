@@ -25,21 +25,21 @@ const NEVER = T + 10_000 * DAY;
 export function describeRetention(store: UseStore): void {
   const hasPayload = async (id: string): Promise<boolean> => (await store().getOutgoing(id))?.payload !== null;
   const purge = (now: number, changes: Partial<Retention> = {}) => store().purge(now, { ...RETENTION, ...changes });
-  /** Whether the payload of a message that came to this goes, at the time and not a millisecond before; else never. */
+  /** Asserts that the payload of a message after this change is removed at the time and not a millisecond before, or never. */
   const goesAfter = async (state: OutgoingState, change: OutgoingChange, ms: number | 'never'): Promise<void> => {
     const id = await inState(store(), state, change);
     const forever = { rowsMs: Number.MAX_SAFE_INTEGER / 2 };
     await purge(ms === 'never' ? NEVER : T + ms - 1, forever);
-    assert.equal(await hasPayload(id), true, 'kept so long');
+    assert.equal(await hasPayload(id), true, 'kept until then');
     if (ms === 'never') return;
     await purge(T + ms, forever);
-    assert.equal(await hasPayload(id), false, 'gone then');
+    assert.equal(await hasPayload(id), false, 'removed then');
   };
 
   describe('purge of payloads', () => {
     const settled = { settledAt: T };
     for (const [title, state, change, ms] of [
-      ['acknowledged, no answer asked', 'acknowledged', settled, 7 * DAY],
+      ['acknowledged, no acknowledgement awaited', 'acknowledged', settled, 7 * DAY],
       ['acknowledged, business positive', 'acknowledged', { ...settled, business: 'positive' }, 7 * DAY],
       ['acknowledged, infrastructure positive', 'acknowledged', { ...settled, infrastructure: 'positive' }, 7 * DAY],
       ['undelivered', 'undelivered', settled, 40 * DAY],
@@ -62,7 +62,7 @@ export function describeRetention(store: UseStore): void {
       it(`${title}: ${when}`, () => goesAfter(state, change, ms));
     }
 
-    it('of what may have to be resent comes after 30 days at the earliest, whatever the setting', async () => {
+    it('of messages that may have to be resent comes after at least 30 days, whatever the setting', async () => {
       const id = await inState(store(), 'undelivered', { settledAt: T });
       await purge(T + 30 * DAY - 1, { unsettledPayloadMs: 0, rowsMs: 0 });
       assert.equal(await hasPayload(id), true);
@@ -70,7 +70,7 @@ export function describeRetention(store: UseStore): void {
       assert.equal(await hasPayload(id), false);
     });
 
-    it('takes the bytes, the counts follow, and the row stays', async () => {
+    it('removes the bytes, updates the counts, and keeps the row', async () => {
       const id = await inState(store(), 'unknown', { firstAttemptAt: T });
       assert.equal((await store().countOutgoing(MAILBOX)).pendingBytes, 5);
       await purge(T + 40 * DAY);
@@ -79,7 +79,7 @@ export function describeRetention(store: UseStore): void {
       assert.equal((await store().getOutgoing(id))?.state, 'unknown');
     });
 
-    it('of received messages: done ones after settledPayloadMs, all others never', async () => {
+    it('of received messages: done after settledPayloadMs, all others never', async () => {
       const done = await received(store(), 'done', { settledAt: T });
       const others = [];
       for (const state of ['spooled', 'acknowledged', 'delivered', 'parked'] as const) {
@@ -95,7 +95,7 @@ export function describeRetention(store: UseStore): void {
   });
 
   describe('purge of rows and of the ledger', () => {
-    it('takes rows of what is settled after rowsMs, and counts them', async () => {
+    it('removes rows of settled messages after rowsMs, and counts them', async () => {
       for (const state of ['acknowledged', 'undelivered', 'rejected', 'closed'] as const) {
         await inState(store(), state, { settledAt: T, payload: null });
       }
@@ -126,7 +126,7 @@ export function describeRetention(store: UseStore): void {
       assert.equal((await store().enqueue(outgoing({ onceKey: 'K' }), note('queued'))).isNew, true);
     });
 
-    it('takes ledger lines after ledgerMs, and counts them', async () => {
+    it('removes ledger lines after ledgerMs, and counts them', async () => {
       const id = await enqueued(store());
       await store().changeOutgoing(id, ['queued'], { attempts: 1 }, note('attempt', T + 1));
       await enqueued(store(), { mailbox: OTHER });
@@ -138,7 +138,7 @@ export function describeRetention(store: UseStore): void {
       );
     });
 
-    it('does all there is in one call, thousands too, and serves others meanwhile', async () => {
+    it('removes everything in one call, even thousands of rows, and serves other operations meanwhile', async () => {
       const rows = Array.from({ length: 1500 }, () => outgoing());
       await Promise.all(rows.map((row) => store().enqueue(row, note('queued'))));
       const closed = { state: 'closed', settledAt: T } as const;
@@ -156,7 +156,7 @@ export function describeRetention(store: UseStore): void {
   describe('spool names', () => {
     const spool = (name: string) => ({ payload: { kind: 'spool', name } as const });
 
-    it('are those that rows of either kind refer to', async () => {
+    it('are those that sent and received messages name', async () => {
       assert.equal((await store().spoolNames()).size, 0);
       await enqueued(store(), spool('a'));
       await enqueued(store(), { ...spool('b'), mailbox: OTHER });
@@ -166,7 +166,7 @@ export function describeRetention(store: UseStore): void {
       assert.deepEqual([...(await store().spoolNames())].sort(), ['a', 'b', 'c']);
     });
 
-    it('are given by the purge that frees them, once', async () => {
+    it('are returned once by the purge that frees them', async () => {
       await inState(store(), 'acknowledged', { settledAt: T }, spool('sent'));
       await received(store(), 'done', { settledAt: T }, spool('received'));
       await inState(store(), 'accepted', {}, spool('kept'));
@@ -175,7 +175,7 @@ export function describeRetention(store: UseStore): void {
       assert.deepEqual([...(await store().spoolNames())], ['kept']);
     });
 
-    it('are kept by the purge while another row refers to them', async () => {
+    it('are kept by the purge while another row names them', async () => {
       await inState(store(), 'acknowledged', { settledAt: T }, spool('shared'));
       const resent = await enqueued(store(), spool('shared'));
       assert.deepEqual((await purge(T + 7 * DAY)).spoolNames, []);
@@ -187,7 +187,7 @@ export function describeRetention(store: UseStore): void {
   describe('closeOtherInstances', () => {
     const old = { instance: 'old' };
 
-    it('closes what another instance has under way, notes each, and gives how many', async () => {
+    it('closes messages under way at another instance, writes a ledger line for each, and returns how many', async () => {
       const closed: string[] = [];
       for (const state of ['queued', 'sending', 'accepted', 'unknown', 'parked'] as const) {
         closed.push(await inState(store(), state, { nextTrackAt: T }, old));
@@ -217,14 +217,14 @@ export function describeRetention(store: UseStore): void {
       assert.equal(await store().closeOtherInstances(MAILBOX, 'new', note('sandbox restarted')), 0);
     });
 
-    it('lets a strict lane go on', async () => {
+    it('unblocks a strict lane', async () => {
       await inState(store(), 'unknown', {}, old);
       const { message } = await store().enqueue(outgoing({ strictOrder: true, instance: 'new' }), note('queued'));
       assert.equal(await store().closeOtherInstances(MAILBOX, 'new', note('sandbox restarted')), 1);
       assert.equal((await store().nextToSend(MAILBOX, T, 9))[0]?.id, message.id);
     });
 
-    it('gives 0 for a mailbox that was never used', async () =>
+    it('returns 0 for a mailbox that was never used', async () =>
       assert.equal(await store().closeOtherInstances('never used', 'new', note('x')), 0));
   });
 }

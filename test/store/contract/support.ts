@@ -1,4 +1,4 @@
-/** Messages to store, and what the parts of the contract are given. */
+/** Messages to store, and helpers of the parts of the contract. */
 import type {
   IncomingState,
   LedgerNote,
@@ -8,7 +8,7 @@ import type {
   Store,
 } from '../../../lib/store/store';
 
-/** The store of the test under way: new, empty, closed after it. */
+/** Returns the store of the running test: new, empty, closed after it. */
 export type UseStore = () => Store;
 
 export const MAILBOX = 'https://localhost:8700 X26ABC1';
@@ -19,7 +19,7 @@ export const T = 1_790_000_000_000;
 
 let made = 0;
 
-/** Ids that sort in the order of the calls, as UUIDs of version 7 do. */
+/** Returns ids that sort in the order of the calls, as UUIDs of version 7 do. */
 export function newId(): string {
   made += 1;
   return `019a0000-0000-7000-8000-${made.toString(16).padStart(12, '0')}`;
@@ -65,12 +65,12 @@ export function incoming(changes: Partial<NewIncoming> = {}): NewIncoming {
 
 export const note = (event: string, time = T): LedgerNote => ({ event, time });
 
-/** Enqueues one and gives its id. */
+/** Enqueues a message and returns its id. */
 export async function enqueued(store: Store, changes: Partial<NewOutgoing> = {}): Promise<string> {
   return (await store.enqueue(outgoing(changes), note('queued'))).message.id;
 }
 
-/** Enqueues one and brings it into a state. */
+/** Enqueues a message, changes it to a state and returns its id. */
 export async function inState(
   store: Store,
   state: OutgoingState,
@@ -82,7 +82,7 @@ export async function inState(
   return id;
 }
 
-/** Adds one, brings it into a state, and gives its message id. */
+/** Adds a received message, changes it to a state and returns its message id. */
 export async function received(
   store: Store,
   state: IncomingState = 'spooled',
@@ -99,7 +99,7 @@ export const ids = (rows: ReadonlyArray<{ id: string }>): string[] => rows.map((
 export const messageIds = (rows: ReadonlyArray<{ messageId: string }>): string[] =>
   rows.map(({ messageId }) => messageId);
 
-/** Every page of a list, `limit` rows each. */
+/** Returns every page of a list, `limit` rows each. */
 export async function everyPage<R>(
   limit: number,
   cursor: (row: R) => string,

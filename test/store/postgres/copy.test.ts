@@ -1,4 +1,4 @@
-/** A SQLite store and its spool, brought to PostgreSQL and back. */
+/** Copying a SQLite store and its spool to PostgreSQL and back. */
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ interface Places {
   schema: string;
 }
 
-/** A SQLite store with a bit of everything, closed. */
+/** Makes a SQLite store with a bit of everything, and closes it. */
 async function filled(): Promise<Places & { ids: string[] }> {
   const [folder, shared, url, schema] = [await emptyFolder(), await emptyFolder(), await postgresUrl(), newSchema()];
   afterThisTest(() => dropSchema(schema));
@@ -73,12 +73,12 @@ const toPostgres = (places: Places, wrap: (side: Side) => Side = (side) => side)
       to: wrap(postgres),
       fromSpool: places.spool,
       toSpool: places.shared,
-      say: () => undefined,
+      report: () => undefined,
     }),
   );
 
 describe('a store that is copied', () => {
-  it('is the same in PostgreSQL and, brought back, in SQLite; the one that it came from is used no more', async () => {
+  it('is the same in PostgreSQL and, copied back, in SQLite; the original is no longer used', async () => {
     const places = await filled();
     const before = await openSqliteStore({ folder: places.folder });
     const all = await everything(before, places.ids);
@@ -99,7 +99,7 @@ describe('a store that is copied', () => {
         to: sqlite,
         fromSpool: places.shared,
         toSpool: join(back.folder, 'spool'),
-        say: () => undefined,
+        report: () => undefined,
       }),
     );
     const again = await openSqliteStore({ folder: back.folder });
@@ -109,13 +109,13 @@ describe('a store that is copied', () => {
     await failure(ConfigurationError, openPostgresStore({ url: places.url, schema: places.schema }));
   }).timeout(60_000);
 
-  it('has its large payloads in the database where that is wanted, and brings them back', async () => {
+  it('has its large payloads in the database if so configured, and copies them back', async () => {
     const places = await filled();
     const large = Buffer.alloc(3_000_000, 'large');
     await writeFile(join(places.spool, 'out-1'), large);
-    const inDatabase = { say: () => undefined, toSpool: undefined, fromSpool: places.spool };
+    const inDatabase = { report: () => undefined, toSpool: undefined, fromSpool: places.spool };
     await withSides(places, async ({ sqlite, postgres }) => {
-      // A run before was killed in the middle of it.
+      // An earlier run was killed in the middle of it.
       await postgres.slices?.write('out-1', Readable.from([large.subarray(0, 1_500_000)]));
       await copyStore({ from: sqlite, to: postgres, ...inDatabase });
     });
@@ -129,19 +129,19 @@ describe('a store that is copied', () => {
     assert.deepEqual((await readdir(spool)).sort(), ['in-1', 'out-1']);
   }).timeout(60_000);
 
-  it('goes on where it was broken off, and cannot be opened meanwhile', async () => {
+  it('goes on where it was interrupted, and cannot be opened meanwhile', async () => {
     const places = await filled();
     let pages = 0;
     const breaking = (side: Side): Side => ({
       ...side,
       insert: async (table, rows) => {
-        if (++pages > 2) throw new Error('broken off');
+        if (++pages > 2) throw new Error('interrupted');
         await side.insert(table, rows);
       },
     });
-    await assert.rejects(toPostgres(places, breaking), /broken off/);
+    await assert.rejects(toPostgres(places, breaking), /interrupted/);
     const half = await failure(ConfigurationError, openPostgresStore({ url: places.url, schema: places.schema }));
-    assert.match(half.message, /not whole yet/);
+    assert.match(half.message, /not complete yet/);
     let inserted = 0;
     await toPostgres(places, (side) => ({
       ...side,
@@ -150,13 +150,13 @@ describe('a store that is copied', () => {
         await side.insert(table, rows);
       },
     }));
-    assert.ok(inserted > 0 && inserted < 604, `${inserted} rows once more`);
+    assert.ok(inserted > 0 && inserted < 604, `${inserted} rows again`);
     const store = await openPostgresStore({ url: places.url, schema: places.schema });
     afterThisTest(() => store.close());
     assert.equal((await store.countOutgoing(MAILBOX)).messages.queued, 603);
   }).timeout(60_000);
 
-  it('is told to be different where what arrived is not what was there', async () => {
+  it('is reported as different when the copy differs from the original', async () => {
     const places = await filled();
     const garble = (side: Side): Side => ({
       ...side,
@@ -166,15 +166,18 @@ describe('a store that is copied', () => {
           rows.map((row) => (table === 'incoming' ? { ...row, size: 6 } : row)),
         ),
     });
-    assert.match((await failure(StorageError, toPostgres(places, garble))).message, /incoming is not the same/);
-    // The old one is as it was.
+    assert.match(
+      (await failure(StorageError, toPostgres(places, garble))).message,
+      /incoming differs between the stores/,
+    );
+    // The original is unchanged.
     await (await openSqliteStore({ folder: places.folder })).close();
     const lost = await filled();
     await rm(join(lost.spool, 'in-1'));
     await failure(StorageError, toPostgres(lost));
   }).timeout(60_000);
 
-  it('is refused beside a live instance, and over what is there already', async () => {
+  it('is refused while an instance uses either store, and when the target is not empty', async () => {
     const places = await filled();
     const live = await openSqliteStore({ folder: places.folder });
     await failure(ConfigurationError, toPostgres(places));

@@ -8,12 +8,12 @@ import { dropSchema, newSchema, postgresUrl } from '../../harness/postgres';
 
 const run = promisify(execFile);
 
-/** Whether the driver is loaded in a new process that has opened and closed a state. */
+/** Whether the driver is loaded in a new process that has opened and closed a storage. */
 async function isDriverLoaded(options: { url?: string; schema?: string } = {}): Promise<boolean> {
   const state = JSON.stringify({ folder: await emptyFolder(), ...options });
   const script = `
     const { openStorage } = require(${JSON.stringify(join(ROOT, 'lib', 'index.ts'))});
-    openStorage(${state}).then((state) => storage.close()).then(() => {
+    openStorage(${state}).then((storage) => storage.close()).then(() => {
       const files = Object.keys(require.cache).map((file) => file.replaceAll('\\\\', '/'));
       process.stdout.write(String(files.some((file) => /node_modules\\/(pg|pg-pool|pg-protocol)\\//.test(file))));
     });`;
@@ -27,7 +27,7 @@ describe('the driver of PostgreSQL', function () {
 
   it('is not loaded by a Node-RED whose store is SQLite', async () => assert.equal(await isDriverLoaded(), false));
 
-  it('is loaded where the store is PostgreSQL', async () => {
+  it('is loaded by a Node-RED whose store is PostgreSQL', async () => {
     const [url, schema] = [await postgresUrl(), newSchema()];
     afterThisTest(() => dropSchema(schema));
     assert.equal(await isDriverLoaded({ url, schema }), true);

@@ -19,7 +19,7 @@ describe('erasing a message in PostgreSQL', function () {
   this.timeout(60_000);
   erasure(place);
 
-  it('takes a large payload out of the database, and asks for the folder where it is in one', async () => {
+  it('erases a large payload from the database, and asks for the folder of one that is a file', async () => {
     const here = await place();
     const payload = { kind: 'spool', name: 'out-1' } as const;
     const store = await here.open();

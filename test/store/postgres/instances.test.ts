@@ -1,11 +1,11 @@
-/** Several processes' worth of stores on one database: what only PostgreSQL has to do. */
+/** Several stores on one database, as several processes have them: the part of the contract that only PostgreSQL has. */
 import assert from 'node:assert/strict';
 import { ConfigurationError, StorageError } from '../../../lib/errors';
 import { openPostgresStore, type PostgresStore } from '../../../lib/store/postgres/open-postgres-store';
 import type { RemoteChange } from '../../../lib/store/store';
 import { afterThisTest } from '../../harness/cleanup';
 import { failure } from '../../harness/failure';
-import { eventually } from '../../harness/outboxes';
+import { eventually } from '../../harness/until';
 import { dropSchema, newSchema, onServer, postgresUrl, startPostgres } from '../../harness/postgres';
 import {
   enqueued,
@@ -40,22 +40,7 @@ async function two(): Promise<[PostgresStore, PostgresStore]> {
 }
 
 describe('instances that share PostgreSQL', () => {
-  it('migrate once when four start at the same moment', async () => {
-    const stores = await instances(4);
-    const counts = await Promise.all(stores.map((store) => store.countOutgoing(MAILBOX)));
-    assert.equal(counts.length, 4);
-  });
-
-  it('refuse a store that a newer release has written', async () => {
-    const schema = newSchema();
-    afterThisTest(() => dropSchema(schema));
-    const url = await postgresUrl();
-    await (await openPostgresStore({ url, schema })).close();
-    await onServer(`INSERT INTO "${schema}".schema_version VALUES (99, now())`);
-    await failure(ConfigurationError, openPostgresStore({ url, schema }));
-  });
-
-  it('see at once what another has committed', async () => {
+  it('see at once what another instance has committed', async () => {
     const [one, other] = await two();
     const id = await enqueued(one);
     assert.equal((await other.getOutgoing(id))?.state, 'queued');
@@ -63,7 +48,7 @@ describe('instances that share PostgreSQL', () => {
     assert.equal((await one.getOutgoing(id))?.state, 'sending');
   });
 
-  it('keep what another has in flight until its lease ends, unless that one is gone', async () => {
+  it('leave another instance’s delivery alone until its lease ends, unless that instance is gone', async () => {
     const [one, other] = await two();
     const message = incoming();
     await one.addIncoming(message, note('spooled'));
@@ -76,7 +61,7 @@ describe('instances that share PostgreSQL', () => {
     assert.deepEqual(await other.endLostDeliveries(MAILBOX, T), [], 'once');
   });
 
-  it('let one win each of 200 raced claims, and note each once', async () => {
+  it('let one instance win each of 200 raced claims, with one ledger line each', async () => {
     const stores = await instances(3);
     const [first] = stores;
     assert.ok(first);
@@ -90,7 +75,7 @@ describe('instances that share PostgreSQL', () => {
     for (const id of raced.slice(0, 20)) assert.equal((await first.history(MAILBOX, id)).length, 2);
   });
 
-  it('take a key once when three race for it', async () => {
+  it('accept a key once when three race for it', async () => {
     const stores = await instances(3);
     const all = stores.flatMap((store) =>
       Array.from({ length: 30 }, () => store.enqueue(outgoing({ onceKey: 'K' }), note('queued'))),
@@ -100,10 +85,10 @@ describe('instances that share PostgreSQL', () => {
     assert.equal(new Set(results.map(({ message }) => message.id)).size, 1);
   });
 
-  it('keep strict order and the counts right while two enqueue into and finish the same lane', async () => {
+  it('keep strict order and counts correct while one enqueues into a lane and another finishes its messages', async () => {
     const [one, other] = await two();
     const messages = Array.from({ length: 150 }, () => outgoing({ strictOrder: true, id: newId() }));
-    // One adds in order, the other finishes what may go: a message blocked for ever would end it here.
+    // One adds in order, the other finishes messages as they may go: one that stayed blocked would let this time out.
     const adding = (async () => {
       for (const message of messages) await one.enqueue(message, note('queued'));
     })();
@@ -127,7 +112,7 @@ describe('instances that share PostgreSQL', () => {
     assert.deepEqual([counted.queued, counted.accepted], [0, 150]);
   }).timeout(90_000);
 
-  it('never show a line of the ledger before one of a lower number', async () => {
+  it('never show a ledger line before one with a lower number', async () => {
     const stores = await instances(3);
     const [reader, ...writers] = stores;
     assert.ok(reader);
@@ -153,38 +138,38 @@ describe('instances that share PostgreSQL', () => {
 });
 
 describe('leases of mailboxes', () => {
-  it('are one instance’s, for each mailbox and role', async () => {
+  it('belong to one instance for each mailbox and role', async () => {
     const [one, other] = await two();
     assert.equal(await one.lease(MAILBOX, 'sender', 60_000), true);
     assert.equal(await other.lease(MAILBOX, 'sender', 60_000), false);
     assert.equal(await other.lease(MAILBOX, 'poller', 60_000), true);
     assert.equal(await other.lease(OTHER, 'sender', 60_000), true);
-    assert.equal(await one.lease(MAILBOX, 'sender', 60_000), true, 'prolonged');
+    assert.equal(await one.lease(MAILBOX, 'sender', 60_000), true, 'extended');
   });
 
-  it('pass to another once they end by the database’s clock, or with its owner’s close', async () => {
+  it('pass to another instance once they end by the database’s clock, or when their owner closes', async () => {
     const [one, other] = await two();
     await one.lease(MAILBOX, 'sender', 300);
     assert.equal(await other.lease(MAILBOX, 'sender', 60_000), false);
-    await eventually('it has ended', () => other.lease(MAILBOX, 'sender', 60_000));
+    await eventually('the lease has ended', () => other.lease(MAILBOX, 'sender', 60_000));
     assert.equal(await one.lease(MAILBOX, 'sender', 60_000), false);
     await other.close();
     assert.equal(await one.lease(MAILBOX, 'sender', 60_000), true);
   });
 
-  it('are won by one of three that race', async () => {
+  it('are won by one of three instances that race', async () => {
     const stores = await instances(3);
     const won = await Promise.all(stores.map((store) => store.lease(MAILBOX, 'poller', 60_000)));
     assert.equal(won.filter(Boolean).length, 1);
   });
 });
 
-describe('what others do', () => {
-  it('is heard: enqueued, changed, done, a lease given back; and what is one’s own is not', async () => {
+describe('changes of other instances', () => {
+  it('are notified: enqueued, changed, done, a lease released; its own changes are not', async () => {
     const [one, other] = await two();
-    const heard: RemoteChange[] = [];
+    const notified: RemoteChange[] = [];
     const own: RemoteChange[] = [];
-    one.onRemoteChange(MAILBOX, (change) => heard.push(change));
+    one.onRemoteChange(MAILBOX, (change) => notified.push(change));
     other.onRemoteChange(MAILBOX, (change) => own.push(change));
     const id = await enqueued(other);
     await enqueued(other, { mailbox: OTHER });
@@ -194,24 +179,31 @@ describe('what others do', () => {
     await other.changeIncoming(MAILBOX, messageId, ['delivered'], { state: 'done' });
     await other.lease(MAILBOX, 'sender', 60_000);
     await other.close();
-    await eventually('all of it is heard', () => heard.length >= 4);
-    assert.deepEqual(heard, [{ kind: 'out', id }, { kind: 'out', id }, { kind: 'in', messageId }, { kind: 'lease' }]);
+    await eventually('all are notified', () => notified.length >= 4);
+    assert.deepEqual(notified, [
+      { kind: 'out', id },
+      { kind: 'out', id },
+      { kind: 'in', messageId },
+      { kind: 'lease' },
+    ]);
     assert.deepEqual(own, []);
   });
 
-  it('is heard again after the connection broke, and that something was missed', async () => {
+  it('are notified again after the connection broke, first that some may have been missed', async () => {
     const [one, other] = await two();
-    const heard: RemoteChange[] = [];
-    one.onRemoteChange(MAILBOX, (change) => heard.push(change));
+    const notified: RemoteChange[] = [];
+    one.onRemoteChange(MAILBOX, (change) => notified.push(change));
     await onServer(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE application_name = 'nhs-mesh'`);
-    await eventually('it is told', () => heard.some(({ kind }) => kind === 'missed'));
+    await eventually('the break is notified', () => notified.some(({ kind }) => kind === 'missed'));
     const id = await enqueued(other);
-    await eventually('it is heard', () => heard.some((change) => change.kind === 'out' && change.id === id));
+    await eventually('the change is notified', () =>
+      notified.some((change) => change.kind === 'out' && change.id === id),
+    );
   });
 });
 
-describe('a database that goes away', () => {
+describe('a database that cannot be reached', () => {
   const own = async (patienceMs: number) => {
     const server = await startPostgres();
     afterThisTest(() => server.remove());
@@ -220,12 +212,12 @@ describe('a database that goes away', () => {
     return { server, store };
   };
 
-  it('fails what is asked with a StorageError that says so, and all goes on by itself when it is back', async () => {
+  it('fails operations with a StorageError, and work resumes by itself when it is back', async () => {
     const { server, store } = await own(300);
     const id = await enqueued(store);
     await server.end('SIGKILL');
-    // Sessions of a killed server live on for a moment.
-    await eventually('it is gone', () =>
+    // Sessions of a killed server survive for a moment.
+    await eventually('the database is gone', () =>
       store.countOutgoing(MAILBOX).then(
         () => false,
         () => true,
@@ -241,7 +233,7 @@ describe('a database that goes away', () => {
     assert.equal((await store.enqueue(outgoing(), note('queued'))).isNew, true);
   }).timeout(60_000);
 
-  it('restarts without a word within the patience, and what was under way is stored once', async () => {
+  it('may restart within the patience: operations wait, and each message is stored once', async () => {
     const { server, store } = await own(30_000);
     const messages = Array.from({ length: 3000 }, () => outgoing());
     let done = 0;
@@ -259,12 +251,12 @@ describe('a database that goes away', () => {
       await server.end(signal);
       await server.start();
     }
-    assert.equal((await all).filter(Boolean).length, 3000, 'each new, none refused as there already');
+    assert.equal((await all).filter(Boolean).length, 3000, 'each is new');
     assert.equal((await store.countOutgoing(MAILBOX)).messages.queued, 3000);
     assert.equal((await store.ledger(MAILBOX, { from: 0, to: T * 2 }, { limit: 9999 })).length, 3000);
   }).timeout(120_000);
 
-  it('is a StorageError at the opening', async () => {
+  it('fails the opening with a StorageError', async () => {
     const server = await startPostgres();
     await server.remove();
     await failure(StorageError, openPostgresStore({ url: server.url, patienceMs: 100 }));
@@ -273,19 +265,19 @@ describe('a database that goes away', () => {
 
 describe('the URL of the store', () => {
   for (const [why, url] of [
-    ['is not of PostgreSQL', 'mysql://user:secret-word@localhost/db'],
-    ['is none', 'secret-word'],
+    ['is not a PostgreSQL URL', 'mysql://user:secret-word@localhost/db'],
+    ['is no URL', 'secret-word'],
     ['verifies nothing', 'postgres://user:secret-word@db.example/db?sslmode=no-verify'],
     ['may fall back to plain text', 'postgres://user:secret-word@db.example/db?sslmode=prefer'],
   ] as const) {
-    it(`is refused where it ${why}, and never told`, async () => {
+    it(`is refused when it ${why}, and never shown`, async () => {
       const error = await failure(ConfigurationError, openPostgresStore({ url }));
       assert.doesNotMatch(JSON.stringify([error.message, error.advice, String(error.cause)]), /secret-word/);
     });
   }
 });
 
-it('a message that is sent and settled is one commit for each change, and many at once share one', async () => {
+it('each change of a message is one commit, and many changes at once share one', async () => {
   const [store] = await instances(1);
   assert.ok(store);
   await inState(store, 'sending');

@@ -1,4 +1,4 @@
-/** A connection that breaks at COMMIT: whether it was committed is found out, and never guessed. */
+/** A connection that breaks at COMMIT: whether it was committed is looked up, never guessed. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
@@ -7,11 +7,11 @@ import { afterThisTest } from '../../harness/cleanup';
 import { dropSchema, newSchema, postgresUrl } from '../../harness/postgres';
 import { ids, MAILBOX, note, outgoing } from '../contract/support';
 
-/** The name under which the store prepares COMMIT. */
+/** The name of the prepared statement COMMIT. */
 const COMMIT = `mesh_${createHash('sha256').update('COMMIT').digest('hex').slice(0, 16)}`;
 
-/** A way to the server that breaks at every third COMMIT: before it, or with the answer to it. */
-async function breakingWay(at: 'before' | 'after'): Promise<{ url: string; broken: () => number }> {
+/** Makes a proxy to the server that breaks at every third COMMIT: before it, or with its response. */
+async function breakingProxy(at: 'before' | 'after'): Promise<{ url: string; broken: () => number }> {
   const target = new URL(await postgresUrl());
   const { hostname, port } = target;
   const sockets = new Set<Socket>();
@@ -19,7 +19,7 @@ async function breakingWay(at: 'before' | 'after'): Promise<{ url: string; broke
   let broken = 0;
   const server = createServer((near) => {
     const far = connect(Number(port), hostname);
-    let isOver = false;
+    let isCommitting = false;
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.on('error', () => undefined);
@@ -37,11 +37,11 @@ async function breakingWay(at: 'before' | 'after'): Promise<{ url: string; broke
         cut();
         return;
       }
-      isOver ||= breaks;
+      isCommitting ||= breaks;
       far.write(piece);
     });
-    // The server has done it when it answers; we never hear.
-    far.on('data', (piece: Buffer) => (isOver ? cut() : near.write(piece)));
+    // The server has committed when it responds; the store never receives that.
+    far.on('data', (piece: Buffer) => (isCommitting ? cut() : near.write(piece)));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   afterThisTest(() => {
@@ -54,10 +54,10 @@ async function breakingWay(at: 'before' | 'after'): Promise<{ url: string; broke
 
 describe('a connection that breaks at COMMIT', () => {
   for (const at of ['before', 'after'] as const) {
-    it(`${at === 'before' ? 'before the server has it' : 'with the answer'}: each message is stored once, and nobody is told otherwise`, async () => {
+    it(`${at === 'before' ? 'before the server has it' : 'with its response'}: each message is stored once, and each caller learns so`, async () => {
       const schema = newSchema();
       afterThisTest(() => dropSchema(schema));
-      const { url, broken } = await breakingWay(at);
+      const { url, broken } = await breakingProxy(at);
       const store = await openPostgresStore({ url, schema });
       afterThisTest(() => store.close());
       const messages = Array.from({ length: 12 }, () => outgoing());

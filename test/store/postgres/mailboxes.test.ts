@@ -1,20 +1,21 @@
-/** Mailboxes that several instances have open on one PostgreSQL, at a real sandbox. */
+/** Mailboxes that several instances have open on one PostgreSQL, with a real sandbox. */
 import assert from 'node:assert/strict';
 import { ConfigurationError, openStorage, type Storage } from '../../../lib/index';
 import { systemClock } from '../../../lib/clock';
-import { Interrupted } from '../../../lib/send/interrupted';
+import { InterruptedMessages } from '../../../lib/send/interrupted-messages';
 import { settleLate } from '../../../lib/send/late-response';
 import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
 import type { Store } from '../../../lib/store/store';
 import { afterThisTest, emptyFolder } from '../../harness/cleanup';
 import { consumer } from '../../harness/consumer';
 import { failure } from '../../harness/failure';
-import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../../harness/outboxes';
+import { letter, outboxAt, storageIn, tlsSandbox } from '../../harness/outboxes';
 import { dropSchema, newSchema, postgresUrl } from '../../harness/postgres';
+import { eventually } from '../../harness/until';
 import { inState, MAILBOX } from '../contract/support';
 
-/** States of several instances: one schema, one spool folder. */
-async function states(count: number): Promise<Storage[]> {
+/** Opens the storage of several instances: one schema, one spool folder. */
+async function storages(count: number): Promise<Storage[]> {
   const [url, schema, spoolFolder] = [await postgresUrl(), newSchema(), await emptyFolder()];
   afterThisTest(() => dropSchema(schema));
   const made: Storage[] = [];
@@ -27,13 +28,13 @@ async function states(count: number): Promise<Storage[]> {
 }
 
 async function two(): Promise<[Storage, Storage]> {
-  const [one, other] = await states(2);
+  const [one, other] = await storages(2);
   assert.ok(one && other);
   return [one, other];
 }
 
 describe('a mailbox of two instances', () => {
-  it('sends what either takes, through one of them, once, and both learn of it', async () => {
+  it('sends the messages of both instances once, through one of them, and both learn the outcome', async () => {
     const sandbox = await tlsSandbox();
     const [one, other] = (await two()).map((storage) => outboxAt(sandbox, { storage }));
     assert.ok(one && other);
@@ -50,7 +51,7 @@ describe('a mailbox of two instances', () => {
     assert.equal(senders.length, 1, 'one sender');
   }).timeout(30_000);
 
-  it('is not counted anew at every notice of what the other takes', async () => {
+  it('is not counted again at every notification of the other instance', async () => {
     const sandbox = await tlsSandbox();
     const [first, second] = await two();
     const { store } = second;
@@ -68,11 +69,11 @@ describe('a mailbox of two instances', () => {
     for (let i = 0; i < 100; i += 1) ids.push((await one.outbox.enqueue(letter())).message.id);
     await Promise.all(ids.map((id) => one.outbox.accepted(id)));
     const seconds = (performance.now() - began) / 1000;
-    // Of 300 changes of the other it is told, and counts once a second.
+    // It gets 300 notifications of the other instance, and counts once a second.
     assert.ok(counts <= 4 + seconds * 1.2, `${counts} counts in ${seconds} s`);
   }).timeout(60_000);
 
-  it('is taken over when the one that sends is closed', async () => {
+  it('is taken over when the sending instance closes', async () => {
     const sandbox = await tlsSandbox();
     const [first, second] = await two();
     const one = outboxAt(sandbox, { storage: first });
@@ -83,23 +84,23 @@ describe('a mailbox of two instances', () => {
     other.start();
     const queued = await other.outbox.enqueue(letter());
     await other.outbox.accepted(queued.message.id);
-    assert.ok(one.eventsOf(queued.message.id).includes('accepted'), 'the first sends it');
+    assert.ok(one.eventsOf(queued.message.id).includes('accepted'), 'the first has sent it');
     await one.close();
     await first.close();
     const next = await other.outbox.enqueue(letter());
     await other.outbox.accepted(next.message.id);
-    assert.ok(other.eventsOf(next.message.id).includes('accepted'), 'now the second does');
+    assert.ok(other.eventsOf(next.message.id).includes('accepted'), 'now the second has sent it');
   }).timeout(30_000);
 
-  it('delivers once, on the instance that polls; mesh-ack works on the other, and lets the next one come', async () => {
+  it('delivers once, on the polling instance; mesh-ack works on the other, and the next message follows', async () => {
     const sandbox = await tlsSandbox();
-    const opened = (await two()).map((state) => outboxAt(sandbox, { storage: state, mailboxId: 'X26ABC2' }));
+    const opened = (await two()).map((storage) => outboxAt(sandbox, { storage, mailboxId: 'X26ABC2' }));
     const [one, other] = opened.map((mailbox) => mailbox.inbox({ minimumIntervalMs: 0 }));
     assert.ok(one && other);
     for (const inbox of [one, other]) afterThisTest(() => inbox.close());
     const alice = outboxAt(sandbox, { storage: await storageIn() });
     for (const text of ['first', 'second']) await alice.send(letter(text));
-    const [polls, waits] = [consumer({ maxInFlight: 1 }), consumer({ maxInFlight: 1 })];
+    const [polls, waits] = [consumer({ maxLeases: 1 }), consumer({ maxLeases: 1 })];
     one.add(polls);
     one.poll();
     await eventually('the first is delivered', () => polls.deliveries.length === 1);
@@ -116,7 +117,7 @@ describe('a mailbox of two instances', () => {
     assert.equal(waits.deliveries.length, 0);
   }).timeout(30_000);
 
-  it('delivers again at once what was in flight on an instance that is gone, with its count', async () => {
+  it('delivers again at once when the delivering instance is gone, with its deliveryCount', async () => {
     const sandbox = await tlsSandbox();
     const [first, second] = await two();
     const bob = { mailboxId: 'X26ABC2' };
@@ -139,7 +140,7 @@ describe('a mailbox of two instances', () => {
     assert.equal(after.deliveries[0]?.deliveryCount, 2);
   }).timeout(30_000);
 
-  it('cannot be opened where the spool folder is not shared: the error says so', async () => {
+  it('cannot be opened when the spool folder is not shared: the error names the cause', async () => {
     const [url, schema] = [await postgresUrl(), newSchema()];
     afterThisTest(() => dropSchema(schema));
     const open = async () => openStorage({ folder: await emptyFolder(), url, schema });
@@ -151,7 +152,7 @@ describe('a mailbox of two instances', () => {
   });
 });
 
-describe('what was left in the sending', () => {
+describe('a message left in the state sending', () => {
   const store = async (): Promise<Store> => {
     const [url, schema] = [await postgresUrl(), newSchema()];
     afterThisTest(() => dropSchema(schema));
@@ -160,26 +161,26 @@ describe('what was left in the sending', () => {
     return opened;
   };
 
-  it('is judged only when it has been seen unchanged for the whole settle wait', async () => {
+  it('is recovered only once it has been unchanged for the whole settle wait', async () => {
     const shared = await store();
     const id = await inState(shared, 'sending', { attempts: 1 });
     let now = 1000;
-    const judged: string[] = [];
+    const recovered: string[] = [];
     const clock = { ...systemClock, now: () => now };
     const parts = { store: shared, mailbox: MAILBOX, clock };
-    const interrupted = new Interrupted(parts, 500, async (row) => void judged.push(row.id));
+    const interrupted = new InterruptedMessages(parts, 500, async (row) => void recovered.push(row.id));
     await interrupted.recoverInterrupted(() => false);
     now += 499;
     await interrupted.recoverInterrupted(() => false);
-    assert.deepEqual([judged, interrupted.nextTime], [[], 1500]);
-    // Another attempt of another instance.
+    assert.deepEqual([recovered, interrupted.nextTime], [[], 1500]);
+    // Another instance has begun another attempt.
     await shared.changeOutgoing(id, ['sending'], { attempts: 2 });
     now += 1;
     await interrupted.recoverInterrupted(() => false);
-    assert.deepEqual(judged, []);
+    assert.deepEqual(recovered, []);
     now += 500;
     await interrupted.recoverInterrupted(() => false);
-    assert.deepEqual(judged, [id]);
+    assert.deepEqual(recovered, [id]);
   });
 
   const late = async (shared: Store, id: string, messageId: string) => {
@@ -188,15 +189,15 @@ describe('what was left in the sending', () => {
     return settleLate(shared, row, { change: { state: 'accepted', messageId }, event: 'accepted' }, 5000);
   };
 
-  it('is accepted by an answer that comes after it was judged unknown', async () => {
+  it('is accepted by a response that comes after it was recovered as unknown', async () => {
     const shared = await store();
     const id = await inState(shared, 'unknown');
     assert.equal((await late(shared, id, 'M1'))?.event, 'accepted');
     assert.deepEqual((await shared.getOutgoing(id))?.messageId, 'M1');
-    assert.equal(await late(shared, id, 'M1'), undefined, 'the same answer is no news');
+    assert.equal(await late(shared, id, 'M1'), undefined, 'the same response changes nothing');
   });
 
-  it('is told as a duplicate where MESH has accepted it under another id, or it was given up: in the ledger too', async () => {
+  it('is reported as a duplicate when MESH has accepted it under another id or it was dropped, in the ledger too', async () => {
     const shared = await store();
     for (const id of [
       await inState(shared, 'accepted', { messageId: 'M1' }),

@@ -1,8 +1,8 @@
-/** The plans of the statements that the contract has used, on tables that are large enough for the planner to care. */
+/** The plans of the statements that the contract has used, on tables that are large enough to matter to the planner. */
 import { Client } from 'pg';
 import { MAILBOX, OTHER } from '../contract/support';
 
-/** Fills a schema: settled rows by the ten thousand, and a few that are under way. */
+/** Fills a schema: tens of thousands of settled rows, and a few that are under way. */
 const SEED = `
   INSERT INTO mailbox (key) VALUES ('${MAILBOX}'), ('${OTHER}');
   ALTER TABLE outgoing DISABLE TRIGGER USER;
@@ -37,17 +37,20 @@ interface Node {
   Plans?: Node[];
 }
 
-/** What a plan does that no index helps with: scans of whole tables, and sorts of a table's rows before a limit. */
+/** A statement whose plan scans whole tables. */
 export interface Slow {
   sql: string;
   scans: string[];
 }
 
-/** Looks at each statement's plan, with scans of tables allowed, or (`off`) only where there is no other way. Writes nothing: EXPLAIN only plans. */
+/**
+ * Returns the statements whose plans scan tables; with `off` scans are planned only if there is no other way. EXPLAIN plans only: the
+ * statements do not run.
+ */
 export async function slowStatements(
   url: string,
   schema: string,
-  asked: ReadonlyMap<string, unknown[]>,
+  statements: ReadonlyMap<string, unknown[]>,
   seqScans: 'on' | 'off',
 ): Promise<Slow[]> {
   const client = new Client({ connectionString: url });
@@ -57,7 +60,7 @@ export async function slowStatements(
     await client.query(SEED);
     await client.query(`SET enable_seqscan TO ${seqScans}`);
     const slow: Slow[] = [];
-    for (const [sql, values] of asked) {
+    for (const [sql, values] of statements) {
       if (/^(BEGIN|COMMIT|ROLLBACK)$/.test(sql)) continue;
       const { rows } = await client.query<{ 'QUERY PLAN': Array<{ Plan: Node }> }>(
         `EXPLAIN (FORMAT JSON) ${sql}`,
@@ -74,7 +77,7 @@ export async function slowStatements(
   }
 }
 
-/** Of a handful of rows, whatever the store holds. */
+/** Tables with a handful of rows, however full the store is. */
 const TINY = new Set(['mailbox', 'mailbox_lease', 'outgoing_count', 'instance']);
 
 function scansOf(node: Node): string[] {

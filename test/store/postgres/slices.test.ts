@@ -1,4 +1,4 @@
-/** Large payloads in slices in PostgreSQL: several instances, each with a folder of its own. */
+/** Large payloads in slices in PostgreSQL: several instances, each with its own folder. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdir, writeFile } from 'node:fs/promises';
@@ -11,8 +11,9 @@ import type { PayloadSlices } from '../../../lib/store/store';
 import { afterThisTest, emptyFolder } from '../../harness/cleanup';
 import { consumer } from '../../harness/consumer';
 import { failure } from '../../harness/failure';
-import { eventually, letter, outboxAt, storageIn, tlsSandbox } from '../../harness/outboxes';
+import { letter, outboxAt, storageIn, tlsSandbox } from '../../harness/outboxes';
 import { dropSchema, newSchema, onServer, postgresUrl } from '../../harness/postgres';
+import { eventually } from '../../harness/until';
 import { DAY, enqueued, received, T } from '../contract/support';
 
 const MIB = 1024 ** 2;
@@ -22,7 +23,7 @@ interface Instance {
   folder: string;
 }
 
-/** Instances on one schema, with nothing else in common. */
+/** Opens instances on one schema, with nothing else in common. */
 async function instances(count: number, options: Partial<StorageOptions> = {}): Promise<Instance[]> {
   const [url, schema] = [await postgresUrl(), newSchema()];
   afterThisTest(() => dropSchema(schema));
@@ -47,7 +48,7 @@ const filesOf = async ({ folder }: Instance): Promise<string[]> => await readdir
 describe('large payloads in PostgreSQL', function () {
   this.timeout(60_000);
 
-  it('are sent by another instance than the one that took them, a file that only the first has among them', async () => {
+  it('are sent by another instance than the one that enqueued them, including a file that only the first can read', async () => {
     const sandbox = await tlsSandbox();
     const [first, second] = await two();
     const sender = outboxAt(sandbox, { storage: first.storage });
@@ -62,17 +63,17 @@ describe('large payloads in PostgreSQL', function () {
     for (const payload of [bytes, { file }]) {
       const { message } = await taker.outbox.enqueue({ ...letter(), payload });
       await taker.outbox.accepted(message.id);
-      assert.ok(sender.eventsOf(message.id).includes('accepted'), 'the other instance sends it');
+      assert.ok(sender.eventsOf(message.id).includes('accepted'), 'the other instance has sent it');
     }
     const bob = outboxAt(sandbox, { storage: await storageIn(), mailboxId: 'X26ABC2' });
     for (const messageId of (await bob.listInbox()).messageIds.slice(1)) {
       const { payload } = await bob.receive(messageId);
       assert.ok(payload?.equals(bytes));
     }
-    assert.deepEqual([await filesOf(first), await filesOf(second)], [[], []], 'nothing is left in their folders');
+    assert.deepEqual([await filesOf(first), await filesOf(second)], [[], []], 'their folders are empty');
   });
 
-  it('are delivered by one instance and, when that is gone, from the database by another', async () => {
+  it('are delivered by one instance and, once that is gone, by another from the database', async () => {
     const sandbox = await tlsSandbox();
     const [first, second] = await two();
     const bob = { mailboxId: 'X26ABC2' };
@@ -97,7 +98,7 @@ describe('large payloads in PostgreSQL', function () {
     assert.ok(after.deliveries[0]?.received.payload?.equals(bytes));
   });
 
-  it('are sent again when a person asks for it', async () => {
+  it('are sent again on request', async () => {
     const sandbox = await tlsSandbox();
     const [{ storage }] = await two();
     const mailbox = outboxAt(sandbox, { storage });
@@ -114,7 +115,7 @@ describe('large payloads in PostgreSQL', function () {
     assert.ok(payload?.equals(bytes));
   });
 
-  it('over the limit are refused in words, and stay at MESH where they are received', async () => {
+  it('over the limit are refused with advice, and received ones stay at MESH', async () => {
     const sandbox = await tlsSandbox();
     const [{ storage }] = await two({ largePayloadLimit: MIB });
     const mailbox = outboxAt(sandbox, { storage: storage, mailboxId: 'X26ABC2' });
@@ -127,13 +128,13 @@ describe('large payloads in PostgreSQL', function () {
     const one = consumer();
     inbox.add(one);
     inbox.poll();
-    await eventually('a person is told', () => one.parkedOnes.length === 1, 30_000);
-    assert.equal(one.parkedOnes[0]?.messageId, sent.messageId);
-    assert.match(one.parkedOnes[0]?.error?.message ?? '', /larger than 1 MiB/);
+    await eventually('it is parked', () => one.parkedMessages.length === 1, 30_000);
+    assert.equal(one.parkedMessages[0]?.messageId, sent.messageId);
+    assert.match(one.parkedMessages[0]?.error?.message ?? '', /larger than 1 MiB/);
     assert.equal(sandbox.messages()[0]?.status, 'accepted', 'MESH still has it');
   });
 
-  it('that are kept in a shared folder are still found after the setting is changed', async () => {
+  it('in a shared folder are still found after the setting is changed', async () => {
     const sandbox = await tlsSandbox();
     const [url, schema, spoolFolder] = [await postgresUrl(), newSchema(), await emptyFolder()];
     afterThisTest(() => dropSchema(schema));
@@ -192,7 +193,7 @@ describe('slices', function () {
     return Buffer.concat(found);
   };
 
-  it('give any part of what was written, whatever pieces it came in', async () => {
+  it('return any range of the written bytes, whatever pieces they came in', async () => {
     const bytes = randomBytes(2 * SLICE_BYTES + 1000);
     for (const size of [bytes.length, 700_001]) {
       const name = `of ${size}`;
@@ -208,7 +209,7 @@ describe('slices', function () {
     }
   });
 
-  it('of a payload whose source breaks off are removed', async () => {
+  it('of a payload whose source fails are removed', async () => {
     const broken = async function* (): AsyncGenerator<Buffer> {
       yield Buffer.alloc(2 * SLICE_BYTES);
       throw new Error('broken off');
@@ -218,7 +219,7 @@ describe('slices', function () {
     assert.equal((await read('broken', 0, 10)).length, 0);
   });
 
-  it('of a payload that a kill left unfinished are removed by the retention a day later, those of a row never', async () => {
+  it('of a payload that a kill left unfinished are removed by the retention a day later; those that a row names never', async () => {
     for (const name of ['unfinished', 'begun just now', 'sent', 'received']) {
       await slices.write(name, pieces(Buffer.alloc(100_000, 1), 50_000));
     }

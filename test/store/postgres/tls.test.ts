@@ -17,7 +17,7 @@ describe('TLS to PostgreSQL', function () {
 
   before(async () => {
     ca = await authority('Trust CA');
-    // Not for 127.0.0.1.
+    // Not valid for 127.0.0.1.
     server = await startPostgres({ tls: await ca.issue({ names: ['localhost'] }) });
   });
   after(() => server.remove());
@@ -54,30 +54,30 @@ describe('TLS to PostgreSQL', function () {
     assert.deepEqual(rows, [{ ssl: true }], 'every connection of the store is encrypted');
   });
 
-  it('is refused in words where another authority is named, or none', async () => {
+  it('is refused with advice when another authority is named, or none', async () => {
     const other = await authority('Other CA');
     for (const query of [`sslmode=verify-full&sslrootcert=${await pem(other.cert)}`, 'sslmode=verify-full']) {
       const { message, advice } = await refusal(at('localhost', query));
-      assert.match(message, /does not prove who it is/);
+      assert.match(message, /does not prove its identity/);
       assert.match(advice ?? '', /sslrootcert/);
     }
   });
 
-  it('is refused where the certificate is for another name, whichever mode is said', async () => {
+  it('is refused when the certificate is for another name, in every mode', async () => {
     const rootcert = await pem(ca.cert);
     for (const mode of ['require', 'verify-ca', 'verify-full']) {
       const { message } = await refusal(at('127.0.0.1', `sslmode=${mode}&sslrootcert=${rootcert}`));
-      assert.match(message, /does not prove who it is/);
+      assert.match(message, /does not prove its identity/);
     }
   });
 
-  it('is refused by a server that has none', async () => {
+  it('is refused when the server has no certificate', async () => {
     const { message, advice } = await refusal(`${await postgresUrl()}?sslmode=verify-full`);
-    assert.match(message, /does not prove who it is/);
+    assert.match(message, /does not prove its identity/);
     assert.match(advice ?? '', /ssl = on/);
   });
 
-  it('needs a file of authorities that can be read', async () => {
+  it('is refused when the file of authorities cannot be read', async () => {
     const { message } = await refusal(at('localhost', 'sslmode=verify-full&sslrootcert=/no/such/file.pem'));
     assert.match(message, /sslrootcert .* cannot be read/);
   });

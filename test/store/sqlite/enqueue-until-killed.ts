@@ -1,4 +1,4 @@
-/** Enqueues without end into the store of a folder, and prints each id once its promise has resolved. Until it is killed. */
+/** Enqueues into the store of a folder until it is killed, and prints each id once its promise has resolved. */
 import { openSqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
 import { note, outgoing } from '../contract/support';
 
@@ -14,7 +14,7 @@ async function main(): Promise<void> {
       const message = outgoing({ id: `${first}-${count}`, size: bytes.length, payload: { kind: 'inline', bytes } });
       await store.enqueue(message, note('queued'));
       if (count % 3 === 0) await store.changeOutgoing(message.id, ['queued'], { state: 'accepted' }, note('accepted'));
-      // A pipe is written at once: what is printed is out before the kill can come.
+      // A pipe is written at once: the line is out before the kill can come.
       process.stdout.write(`${message.id}\n`);
     }
   };

@@ -18,14 +18,14 @@ async function place(): Promise<Place & { folder: string }> {
   };
 }
 
-/** The command, as a person calls it. */
-function command(...args: string[]): { status: number | null; said: string } {
+/** Runs the command line. */
+function command(...args: string[]): { status: number | null; output: string } {
   const cli = join(__dirname, '..', '..', '..', 'lib', 'cli', 'main.ts');
   const run = spawnSync(process.execPath, ['--require', require.resolve('tsx/cjs'), cli, 'store', ...args], {
     encoding: 'utf8',
     env: { ...process.env, MESH_STORE_URL: '' },
   });
-  return { status: run.status, said: run.stdout + run.stderr };
+  return { status: run.status, output: run.stdout + run.stderr };
 }
 
 describe('erasing a message in SQLite', () => {
@@ -43,26 +43,26 @@ describe('erasing a message in SQLite', () => {
       const all = files.filter((each) => each.isFile()).map((each) => readFile(join(each.parentPath, each.name)));
       return (await Promise.all(all)).some((content) => content.includes(MARK));
     };
-    assert.ok(await has(), 'it was there');
+    assert.ok(await has(), 'it is there before');
     await erased(here, id);
     assert.equal(await has(), false);
   });
 
-  it('is a command, which says what was done and what not, and refuses while Node-RED has the store', async () => {
+  it('the command reports what it erased and what is left to do, and refuses while Node-RED uses the store', async () => {
     const here = await place();
     const store = await here.open();
     const id = await inState(store, 'undelivered', { settledAt: T });
     const flags = ['--folder', here.folder, '--by', 'IG-2026-17'];
     const refused = command('erase', id, ...flags);
     assert.equal(refused.status, 2);
-    assert.match(refused.said, /Another Node-RED uses the store/);
+    assert.match(refused.output, /Another Node-RED uses the store/);
     await store.close();
-    const nobody = command('erase', id, '--folder', here.folder);
-    assert.match(nobody.said, /Who asks for it/);
+    const anonymous = command('erase', id, '--folder', here.folder);
+    assert.match(anonymous.output, /Who requests it/);
     const done = command('erase', id, ...flags);
-    assert.equal(done.status, 0, done.said);
-    assert.match(done.said, /payload and names erased[^]*Backups/);
-    assert.match(command('erase', id, '--folder', join(here.folder, 'elsewhere'), '--by', 'x').said, /no store in/);
-    assert.match(command('erase').said, /The id of the message is needed/);
+    assert.equal(done.status, 0, done.output);
+    assert.match(done.output, /payload and names erased[^]*Backups/);
+    assert.match(command('erase', id, '--folder', join(here.folder, 'elsewhere'), '--by', 'x').output, /no store in/);
+    assert.match(command('erase').output, /The id of the message is needed/);
   });
 });

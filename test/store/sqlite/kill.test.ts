@@ -10,7 +10,7 @@ import { MAILBOX } from '../contract/support';
 
 const tsx = createRequire(__filename).resolve('tsx/cjs');
 
-/** Runs the child, kills it at some moment of its work, and gives what it has printed. */
+/** Runs the child, kills it at a random moment of its work, and returns what it has printed. */
 async function killedRun(folder: string, run: number): Promise<string[]> {
   const script = join(__dirname, 'enqueue-until-killed.ts');
   const child = spawn(process.execPath, ['--require', tsx, script, folder, String(run)], {
@@ -28,7 +28,7 @@ async function killedRun(folder: string, run: number): Promise<string[]> {
 }
 
 describe('a killed SQLite store', () => {
-  it('has every message whose enqueue had resolved, six kills in a row', async () => {
+  it('has every message whose enqueue resolved, after each of six kills', async () => {
     const folder = await emptyFolder();
     const printed: string[] = [];
     for (let run = 0; run < 6; run += 1) {
@@ -45,7 +45,7 @@ describe('a killed SQLite store', () => {
         assert.ok((await store.history(MAILBOX, row.id)).length >= (row.state === 'accepted' ? 2 : 1));
       }
       const { messages } = await store.countOutgoing(MAILBOX);
-      assert.ok(messages.queued + messages.accepted >= printed.length, 'the counts are whole, too');
+      assert.ok(messages.queued + messages.accepted >= printed.length, 'the counts are right, too');
       await store.close();
     }
   }).timeout(60_000);

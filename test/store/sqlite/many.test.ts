@@ -1,6 +1,6 @@
 /**
- * An operator looks at a full store: pages, counts and searches read what they show, not what there is. The plans and the
- * bound of 2,000 rows are the same at any size beyond it; MESH_STORE_MESSAGES=100000 is a year of a busy mailbox.
+ * The operator view of a full store: pages, counts and searches read the rows that they show, not all. Plans and the bound of 2,000
+ * rows are the same at any size beyond it; MESH_STORE_MESSAGES=100000 is a year of a busy mailbox.
  */
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
@@ -11,12 +11,12 @@ import { openSqliteStore, type SqliteStore } from '../../../lib/store/sqlite/ope
 import { afterThisTest, emptyFolder } from '../../harness/cleanup';
 import { enqueued, MAILBOX, received, T } from '../contract/support';
 
-/** More than three answers of a search look at. */
+/** More than three pages of a search read. */
 const ROWS = Number(process.env['MESH_STORE_MESSAGES'] ?? '8000');
-/** One of so many failed: more than a page in a small store too. */
+/** One in this many failed: more than a page even in a small store. */
 const ONE_FAILED_OF = ROWS / 100;
 
-/** Written as SQL, beside the store's own operations, which have their tests. */
+/** Filled by SQL, because the store's own operations would take minutes. */
 const FILL = `
   WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS})
   INSERT INTO outgoing (id, mailbox, lane, strict_order, local_id, local_id_is_unique, workflow_id, envelope, size, queued_at,
@@ -44,7 +44,7 @@ async function filled(): Promise<SqliteStore> {
 describe(`a store of ${ROWS} messages each way`, function () {
   this.timeout(60_000);
 
-  it('gives pages, counts and searches by index, and a search looks at 2,000 rows at a time', async () => {
+  it('reads pages, counts and searches by index, and a search reads at most 2,000 rows at a time', async () => {
     const store = await filled();
     let rows = 0;
     const counting = {
@@ -74,7 +74,7 @@ describe(`a store of ${ROWS} messages each way`, function () {
 
     const [exact] = (await listMessages(counting, MAILBOX, { direction: 'out', search: 'M5' })).messages;
     assert.equal(exact?.messageId, 'M5');
-    assert.equal(rows, 0, 'a whole id is looked up');
+    assert.equal(rows, 0, 'a complete id is looked up');
 
     let before: string | undefined;
     let found = 0;
@@ -85,7 +85,7 @@ describe(`a store of ${ROWS} messages each way`, function () {
         search: 'rare',
         ...(before ? { before } : {}),
       });
-      assert.ok(rows <= 2000, `${rows} rows for one answer`);
+      assert.ok(rows <= 2000, `${rows} rows for one page`);
       found = page.messages.length;
       before = page.next;
     }

@@ -1,0 +1,64 @@
+/**
+ * The options of every command that connects to MESH. Secrets come from environment variables: other users of the
+ * machine can read a command line.
+ */
+import type { MailboxOptions } from '../config';
+import { ConfigurationError } from '../errors';
+import { readOptionFile } from './options';
+
+export const CONNECTION_OPTIONS = {
+  environment: { type: 'string' },
+  ca: { type: 'string' },
+  cert: { type: 'string' },
+  key: { type: 'string' },
+  pfx: { type: 'string' },
+  proxy: { type: 'string' },
+} as const;
+
+export const CONNECTION_USAGE = `\
+  --ca FILE             PEM of the CA certificates to trust (default: those of Node.js and the operating system)
+  --cert FILE           PEM of the client certificate; needs --key
+  --key FILE            PEM of the certificate's private key
+  --pfx FILE            PKCS#12 file instead of both
+  --proxy URL           HTTP proxy
+  -h, --help            this text
+
+Secrets come from environment variables: MESH_SHARED_KEY; for each mailbox MESH_PASSWORD_<MAILBOX ID> or MESH_PASSWORD;
+MESH_KEY_PASSPHRASE.
+`;
+
+type Values = Partial<Record<keyof typeof CONNECTION_OPTIONS, string | undefined>>;
+
+/**
+ * Returns the options of openMailbox except the mailbox itself.
+ * @throws ConfigurationError for a missing option or variable, or a file that cannot be read
+ */
+export async function connectionOf(values: Values): Promise<Omit<MailboxOptions, 'mailboxId' | 'password'>> {
+  const { environment, ca, cert, key, pfx, proxy } = values;
+  const { MESH_SHARED_KEY: sharedKey = '', MESH_KEY_PASSPHRASE: passphrase = '' } = process.env;
+  if (environment === undefined) throw new ConfigurationError('--environment is required.');
+  if (sharedKey === '') throw new ConfigurationError('The environment variable MESH_SHARED_KEY is not set.');
+  return {
+    environment,
+    sharedKey,
+    tls: {
+      ...(ca === undefined ? {} : { ca: await readOptionFile('ca', ca) }),
+      ...(cert === undefined ? {} : { cert: await readOptionFile('cert', cert) }),
+      ...(key === undefined ? {} : { key: await readOptionFile('key', key) }),
+      ...(pfx === undefined ? {} : { pfx: await readOptionFile('pfx', pfx) }),
+      ...(passphrase === '' ? {} : { passphrase }),
+    },
+    ...(proxy === undefined ? {} : { proxy: { url: proxy } }),
+  };
+}
+
+/**
+ * Returns a mailbox with its password.
+ * @throws ConfigurationError that names the variable, when no password is set
+ */
+export function mailboxOf(mailboxId: string): { mailboxId: string; password: string } {
+  const ownVariable = `MESH_PASSWORD_${mailboxId.toUpperCase().replaceAll('-', '_')}`;
+  const password = process.env[ownVariable] ?? process.env['MESH_PASSWORD'] ?? '';
+  if (password !== '') return { mailboxId, password };
+  throw new ConfigurationError(`Neither the environment variable ${ownVariable} nor MESH_PASSWORD is set.`);
+}

@@ -1,0 +1,112 @@
+/**
+ * Reads MSH, and the MSA of an acknowledgement, tolerantly (HL7 v2, 2.14.9): enough to route, decode and acknowledge a
+ * message whose other segments nobody has parsed, and may not be readable at all.
+ */
+import { isPartOfIso8859, type DeclaredCharset } from '../charset';
+
+/** Fields of MSH as they stand there, escape sequences unresolved. Read from bytes, one byte is one character (latin1). */
+export interface Hl7Header {
+  /** MSH-1, the field separator: usually `|`. */
+  separator: string;
+  /** MSH-2: component, repetition, escape and subcomponent characters, usually `^~\&`. */
+  encoding: string;
+  /** MSH-3 to MSH-6. */
+  sendingApplication: string;
+  sendingFacility: string;
+  receivingApplication: string;
+  receivingFacility: string;
+  /** MSH-7. */
+  messageTime: string;
+  /** MSH-9, e.g. `ADT^A01^ADT_A01`. */
+  messageType: string;
+  /** MSH-10, trimmed; empty when the sender set none. */
+  controlId: string;
+  /** MSH-11, e.g. `P`. */
+  processingId: string;
+  /** MSH-12, e.g. `2.4`. */
+  version: string;
+  /** MSH-18, e.g. `UNICODE UTF-8`; empty when the sender set none. */
+  charset: string;
+}
+
+/** MSA of an acknowledgement. */
+export interface Msa {
+  /** MSA-1, e.g. `AA`. */
+  code: string;
+  /** MSA-2: MSH-10 of the acknowledged message. */
+  controlId: string;
+  /** MSA-3, unresolved. */
+  text: string;
+}
+
+/** No real MSH, or MSH with MSA, is longer (bytes); the rest is not searched. */
+const LONGEST_HEADER = 16_384;
+
+/** Undefined when the message does not begin with MSH. Line breaks before it are skipped. */
+export function readHl7Header(message: Buffer): Hl7Header | undefined {
+  return parseHl7Header(beginningOf(message));
+}
+
+/** {@link readHl7Header} of the beginning of a message as text. */
+export function parseHl7Header(text: string): Hl7Header | undefined {
+  const segment = text.replace(/^[\r\n]+/, '').split(/[\r\n]/, 1)[0] ?? '';
+  if (!segment.startsWith('MSH') || segment.length < 8) return undefined;
+  const separator = segment.charAt(3);
+  // MSH-1 is the separator itself: fields[n] is MSH-(n + 1).
+  const fields = segment.split(separator);
+  const field = (number: number): string => fields[number - 1] ?? '';
+  return {
+    separator,
+    encoding: field(2),
+    sendingApplication: field(3),
+    sendingFacility: field(4),
+    receivingApplication: field(5),
+    receivingFacility: field(6),
+    messageTime: field(7),
+    messageType: field(9),
+    controlId: field(10).trim(),
+    processingId: field(11),
+    version: field(12),
+    charset: field(18),
+  };
+}
+
+/** Undefined when the message has no MSH or no MSA: then it is no acknowledgement. */
+export function readMsa(message: Buffer): Msa | undefined {
+  const beginning = beginningOf(message);
+  const header = parseHl7Header(beginning);
+  if (header === undefined) return undefined;
+  const msa = beginning.split(/[\r\n]+/).find((segment) => segment.startsWith(`MSA${header.separator}`));
+  const fields = msa?.split(header.separator);
+  if (fields === undefined) return undefined;
+  return { code: (fields[1] ?? '').trim().toUpperCase(), controlId: (fields[2] ?? '').trim(), text: fields[3] ?? '' };
+}
+
+const beginningOf = (message: Buffer): string =>
+  message.toString('latin1', 0, Math.min(message.length, LONGEST_HEADER));
+
+/** HL7 table 0211, and what senders write instead, in our names. Parts of ISO 8859 are matched by their pattern. */
+const TABLE_0211: Readonly<Record<string, DeclaredCharset>> = {
+  ASCII: 'ascii',
+  'US-ASCII': 'ascii',
+  'WINDOWS-1252': 'windows-1252',
+  CP1252: 'windows-1252',
+  UNICODE: 'utf-8',
+  'UNICODE UTF-8': 'utf-8',
+  'UNICODE UTF8': 'utf-8',
+  'UTF-8': 'utf-8',
+  UTF8: 'utf-8',
+};
+
+/**
+ * The character set that MSH-18 names. Undefined when it is empty, `unknown` when the name is not known here.
+ * @param msh18 the field as it stands there; its first repetition counts
+ */
+export function declaredCharset(msh18: string, repetition = '~'): DeclaredCharset | 'unknown' | undefined {
+  const name = (msh18.split(repetition)[0] ?? '').trim().toUpperCase();
+  if (name === '') return undefined;
+  const part = /^(?:ISO[ -]?)?8859[/-](\d{1,2})$/.exec(name)?.[1];
+  if (part === undefined) return (Object.hasOwn(TABLE_0211, name) ? TABLE_0211[name] : undefined) ?? 'unknown';
+  const iso = `iso-8859-${part}`;
+  return isPartOfIso8859(iso) ? iso : 'unknown';
+}

@@ -1,0 +1,50 @@
+/** Notifies consumers of a problem once for each cause, not once for each attempt. */
+import type { MeshError } from '../errors';
+import type { InboxConsumer } from './inbox-types';
+
+export class ProblemNotifier {
+  /** When consumers were last notified of each cause (milliseconds since 1970). */
+  readonly #notified = new Map<string, number>();
+  readonly #now: () => number;
+  /** The error code of a run that keeps failing: reported once, until another code follows or a run succeeds. */
+  #failingCode: string | undefined;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Notifies these consumers, unless they were notified of the same cause within `repeatAfterMs`. */
+  raise(
+    cause: string,
+    error: MeshError,
+    consumers: readonly InboxConsumer[],
+    messageId?: string,
+    repeatAfterMs = Infinity,
+  ): void {
+    const last = this.#notified.get(cause);
+    if (last !== undefined && this.#now() - last < repeatAfterMs) return;
+    this.#notified.set(cause, this.#now());
+    for (const consumer of consumers) consumer.failed(error, messageId);
+  }
+
+  /** The cause is over: if it returns, consumers are notified again. */
+  clear(cause: string): void {
+    this.#notified.delete(cause);
+  }
+
+  /** The consumers have changed, and the new ones know of no problem. */
+  clearAll(): void {
+    this.#notified.clear();
+  }
+
+  /** A whole run (list and take) failed. */
+  runFailed(error: MeshError, consumers: readonly InboxConsumer[]): void {
+    const isNew = this.#failingCode !== error.code;
+    this.#failingCode = error.code;
+    if (isNew) for (const consumer of consumers) consumer.failed(error);
+  }
+
+  runSucceeded(): void {
+    this.#failingCode = undefined;
+  }
+}

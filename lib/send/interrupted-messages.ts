@@ -1,0 +1,107 @@
+/**
+ * Messages that are `sending` in the store and are not on the wire here: a kill left them, or another instance sends
+ * them. Where there are other instances, one of them may still be waiting for MESH's response, or be paused: such a
+ * message is recovered only when its row has not changed for a while (docs/design.md, rule 4).
+ */
+import type { Clock } from '../clock';
+import type { Outgoing, Store, StoredError } from '../store/store';
+import { accepted, unknown, type Ending } from './attempt';
+import type { Mark, SendMarks } from './send-marks';
+
+const PAGE = 100;
+
+/** Recovers the interrupted messages of one mailbox. */
+export class InterruptedMessages {
+  readonly #parts: { store: Store; mailbox: string; clock: Clock };
+  readonly #waitMs: number;
+  readonly #end: (row: Outgoing, ending: Ending) => Promise<unknown>;
+  /** Rows that wait to be recovered: when each was first seen, and in which attempt. */
+  readonly #seen = new Map<string, { attempts: number; at: number }>();
+  /** Attempts that this process intended and whose commit failed: whatever the store says, nothing of them was sent. */
+  readonly #unconfirmed = new Map<string, number>();
+
+  /** `waitMs`: for how long a row has to stay unchanged. `end` records how an interrupted attempt ended. */
+  constructor(
+    parts: { store: Store; mailbox: string; clock: Clock },
+    waitMs: number,
+    end: (row: Outgoing, ending: Ending) => Promise<unknown>,
+  ) {
+    this.#parts = parts;
+    this.#waitMs = waitMs;
+    this.#end = end;
+  }
+
+  /**
+   * Commits the intent to send rows. Should the commit's result be lost, this process still knows that nothing was
+   * sent.
+   */
+  async commitIntent<T>(rows: readonly Outgoing[], commit: () => Promise<T>): Promise<T> {
+    for (const { id, attempts } of rows) this.#unconfirmed.set(id, attempts + 1);
+    const committed = await commit();
+    for (const { id } of rows) this.#unconfirmed.delete(id);
+    return committed;
+  }
+
+  /**
+   * Forgets the unconfirmed intents. Call it when the lease changes: another instance may have made the same intent
+   * since.
+   */
+  forgetUnconfirmed(): void {
+    this.#unconfirmed.clear();
+  }
+
+  /** When the next message can be recovered (milliseconds since 1970); undefined if none waits. */
+  get nextTime(): number | undefined {
+    const [first] = [...this.#seen.values()].sort((one, other) => one.at - other.at);
+    return first && first.at + this.#waitMs;
+  }
+
+  /**
+   * Recovers the messages that have waited for long enough, using their marks where there are `marks`. Call it while
+   * nothing is on the wire here.
+   * @throws what the store throws
+   */
+  async recoverInterrupted(isOver: () => boolean, marks?: SendMarks): Promise<void> {
+    const { store, mailbox, clock } = this.#parts;
+    const waiting = new Map<string, { attempts: number; at: number }>();
+    let after = '';
+    for (let more = true; more && !isOver();) {
+      const rows = await store.listOutgoing({ mailbox, states: ['sending'] }, { limit: PAGE, after });
+      more = rows.length === PAGE;
+      after = rows.at(-1)?.id ?? after;
+      for (const row of rows) {
+        const { id, attempts } = row;
+        const mark = marks?.of(row);
+        if (this.#unconfirmed.get(id) === attempts || mark === 'not begun') {
+          await this.#end(row, notBegun(row));
+          this.#unconfirmed.delete(id);
+          continue;
+        }
+        const before = this.#seen.get(id);
+        const since = before?.attempts === attempts ? before : { attempts, at: clock.now() };
+        if (clock.now() - since.at < this.#waitMs) waiting.set(id, since);
+        else await this.#end(row, interruptedEnding(row, mark, clock.now()));
+      }
+    }
+    this.#seen.clear();
+    for (const [id, since] of waiting) this.#seen.set(id, since);
+  }
+}
+
+const INTERRUPTED: StoredError = {
+  code: 'MESH_UNKNOWN_OUTCOME',
+  message: 'The process ended while the message was being sent.',
+};
+
+/** The ending of an attempt of which nothing was sent: the row is as if the attempt had not been made. */
+export const notBegun = ({ attempts }: Outgoing): Ending => ({
+  change: { state: 'queued', attempts: attempts - 1 },
+  event: 'not begun',
+});
+
+/** A chunked message goes on from its last saved chunk; for a whole message the mark may know MESH's response. */
+function interruptedEnding(row: Outgoing, mark: Mark | undefined, now: number): Ending {
+  if (mark?.is === 'accepted' && mark.messageId !== undefined) return accepted(row, mark.messageId, mark.at);
+  if ((row.plan?.totalChunks ?? 1) === 1 && mark?.is !== 'free') return unknown(row, INTERRUPTED, now);
+  return { change: { state: 'queued', nextAttemptAt: 0 }, event: 'interrupted' };
+}

@@ -1,0 +1,29 @@
+/** Keeping the store in order: retention, spooled payloads, the end of a sandbox, closing. */
+import type { LedgerNote } from '../types/ledger';
+
+/** How long settled messages, their payloads and the ledger are kept (milliseconds). */
+export interface Retention {
+  /** A settled message's payload: once its business outcome is positive, or it was collected and none is awaited. */
+  settledPayloadMs: number;
+  /** A payload that may have to be resent: undelivered, negative, overdue, unknown, rejected. At least 30 days. */
+  unsettledPayloadMs: number;
+  /** Rows of settled messages. */
+  rowsMs: number;
+  ledgerMs: number;
+}
+
+export interface MaintenanceStore {
+  /** Returns the keys of all mailboxes that ever sent or received anything here. */
+  mailboxes(): Promise<string[]>;
+  /** Applies the retention; returns the spool names that no row names any more, for deletion. */
+  purge(now: number, retention: Retention): Promise<{ spoolNames: string[]; rows: number; ledgerEntries: number }>;
+  /** Returns every spool name that a row names, so that a start can delete the orphans of a kill. */
+  spoolNames(): Promise<Set<string>>;
+  /**
+   * Closes the messages of every other instance of the sandbox than this one: they ended with it. Sent messages that are under
+   * way or await an acknowledgement become `closed`; received ones that are not done become `done`. Returns how many.
+   */
+  closeOtherInstances(mailbox: string, instance: string, note: LedgerNote): Promise<number>;
+  /** Waits for the operations under way and closes the store. Repeatable. */
+  close(): Promise<void>;
+}

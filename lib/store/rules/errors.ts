@@ -1,0 +1,17 @@
+/** Errors that both back ends raise in the same words. */
+import { AbortedError, InvalidMessageError, StorageError, type MeshError } from '../../errors';
+
+/** An operation after `close`. */
+export function closedError(): MeshError {
+  return new AbortedError('The store is closed.', { advice: 'Wait until the mailbox is open again.' });
+}
+
+/** An enqueued message whose id is there already. */
+export function duplicateIdError(): MeshError {
+  return new InvalidMessageError('The outbox has a message with this id already.');
+}
+
+/** A failure that nothing else is known about. */
+export function unexpectedError(cause: unknown): MeshError {
+  return new StorageError('The store failed.', { cause, advice: 'Report this with the cause from the log.' });
+}

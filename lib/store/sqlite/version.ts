@@ -1,0 +1,65 @@
+/** The version of a SQLite file: looked at before anything is written, and made if the file is empty. */
+import { existsSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { requireVersion, SCHEMA_VERSION } from '../rules/schema-version';
+import { SCHEMA } from './schema';
+
+const EMPTY_PLACE = 'Move mesh.db away (with mesh.db-wal, if it is there), or choose another folder';
+
+/** The numbers in `schema_version`; undefined if the database is empty. */
+export function versionNumbers(database: DatabaseSync): number[] | undefined {
+  const tables = database.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all();
+  if (tables.length === 0) return undefined;
+  if (!tables.some(({ name }) => name === 'schema_version')) return [];
+  return database
+    .prepare('SELECT version FROM schema_version')
+    .all()
+    .map(({ version }) => Number(version));
+}
+
+/**
+ * Refuses a file that is a store of another version, and leaves it byte for byte as it is. `immutable` makes SQLite take no lock
+ * and make no -wal or -shm beside the file; it also reads past a -wal. So a file that cannot be read this way, or that is empty
+ * but for its -wal (killed before SQLite's first checkpoint), is not refused here: `makeSchema` looks again under the lock.
+ * @throws ConfigurationError when the store has another version or is marked
+ */
+export function requireVersionOnDisk(file: string, options: { withMark?: boolean }): void {
+  if (!existsSync(file)) return;
+  let numbers: number[] | undefined;
+  try {
+    const url = pathToFileURL(file);
+    url.searchParams.set('immutable', '1');
+    const database = new DatabaseSync(url, { readOnly: true });
+    try {
+      numbers = versionNumbers(database);
+    } finally {
+      database.close();
+    }
+  } catch {
+    // Damaged, no database at all, or another process is writing: opening it says which.
+    return;
+  }
+  if (numbers) requireVersion(numbers, file, { emptyPlace: EMPTY_PLACE, ...options });
+}
+
+/**
+ * Makes the schema of an empty database, in one transaction together with its number: a kill in between leaves it empty.
+ * @throws ConfigurationError when the database has another version or is marked
+ */
+export function makeSchema(database: DatabaseSync, file: string, options: { withMark?: boolean } = {}): void {
+  const numbers = versionNumbers(database);
+  if (numbers) {
+    requireVersion(numbers, file, { emptyPlace: EMPTY_PLACE, ...options });
+    return;
+  }
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    database.exec(SCHEMA);
+    database.prepare('INSERT INTO schema_version VALUES (?, ?)').run(SCHEMA_VERSION, Date.now());
+    database.exec('COMMIT');
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}

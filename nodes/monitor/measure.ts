@@ -1,0 +1,55 @@
+/** Measures a mailbox for monitoring systems and mesh-status. It collects mailbox ids, states, times and counts only. */
+import type { MailboxHealth, Traffic } from '../../lib/index';
+import type { KnownMailbox } from '../mailbox/known-mailboxes';
+
+/** A mailbox that is not open. */
+export interface Unmeasured {
+  mailboxId: '';
+  /** Name of the mesh-config node. */
+  name: string;
+  connection: string;
+}
+
+/** An open mailbox. The names of these properties are those of `GET /mesh/health`. */
+export interface Measured extends Omit<Unmeasured, 'mailboxId'> {
+  mailboxId: string;
+  health: MailboxHealth;
+  outbox: { waiting: number; held: number; paused: boolean; byState: Record<string, number> };
+  inbox: { waiting: number; inFlight: number; unclaimed: number; parked: number };
+  overdue: number;
+  traffic: Traffic;
+  /** Free space for large payloads; null when it cannot be read. */
+  freeBytes: number | null;
+  oldestUnacknowledged: { messageId: string; since: string } | null;
+}
+
+/** Measures a mailbox. Rejects when the store cannot be read. */
+export async function measure({ name, connection }: KnownMailbox): Promise<Measured | Unmeasured> {
+  const opened = await connection.opened();
+  if (!opened) return { mailboxId: '', name, connection: connection.state.kind };
+  const { mailbox, poller } = opened;
+  const [{ sent, attention }, freeBytes, oldestUnacknowledged] = await Promise.all([
+    mailbox.operator.counts(),
+    mailbox.operator.freeBytes().catch(() => null),
+    mailbox.operator.oldestUnacknowledged(),
+  ]);
+  const { pending, leased, unclaimed } = poller.state();
+  const { sending } = connection;
+  return {
+    mailboxId: mailbox.mailboxId,
+    name,
+    connection: connection.state.kind,
+    health: mailbox.health(),
+    outbox: {
+      waiting: sending?.waiting ?? 0,
+      held: sending?.needsDecision ?? 0,
+      paused: sending?.paused !== undefined,
+      byState: sent.messages,
+    },
+    inbox: { waiting: pending, inFlight: leased, unclaimed, parked: attention.parked },
+    overdue: attention.overdue,
+    traffic: mailbox.traffic(),
+    freeBytes,
+    oldestUnacknowledged,
+  };
+}
