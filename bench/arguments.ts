@@ -1,4 +1,4 @@
-/** What `npm run bench -- …` understands. */
+/** The command line of `npm run bench -- …`. */
 import { parseArgs } from 'node:util';
 import { PARTS, type PartName } from './parts';
 
@@ -6,21 +6,21 @@ const names = Object.keys(PARTS) as PartName[];
 
 export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--size MIB] [--peers] [--smoke] [--json] [--plot] [--profile FOLDER] [--docs] [--clean]
 
-  --only    parts, of: ${names.join(', ')}
+  --only    parts to run, out of: ${names.join(', ')}
   --rounds  rounds of each comparison (default 5)
   --size    MiB of a large message (default 1024): smaller for a quick look
-  --peers   installs the NHS's Python and JavaScript clients into .bench-peers, to compare with (npm run bench:peers)
-  --smoke   tiny: judges no times, shows that every figure comes out and that the bytes were right
-  --json    one object on the last line
-  --plot    measures throughput and memory against size, and writes docs/performance.svg
-  --docs    records each part in bench/recorded.json and docs/performance.md, as soon as it is done
+  --peers   installs the NHS's Python and JavaScript clients into .bench-peers and compares with them (npm run bench:peers)
+  --smoke   a tiny run: checks that every figure is produced and that the bytes are right; the times mean nothing
+  --json    prints one object on the last line
+  --plot    measures throughput and memory against message size, and writes docs/performance.svg
+  --docs    records each part in bench/recorded.json and docs/performance.md, as soon as it has ended
   --profile folder for CPU profiles (.cpuprofile) of the library's processes; they cost speed
-  --clean   removes the generated files, and does nothing else`;
+  --clean   only removes the generated files`;
 
-/** Parts that only come when they are asked for. */
+/** Parts that run only when they are named. */
 const ON_REQUEST: ReadonlySet<PartName> = new Set(['plot']);
 
-/** What is to be done. */
+/** The parsed command line. */
 export interface Arguments {
   parts: PartName[];
   rounds: number | undefined;
@@ -35,7 +35,11 @@ export interface Arguments {
   help: boolean;
 }
 
-/** Reads the command line. Throws for what it does not know. */
+/**
+ * Parses the command line.
+ *
+ * @throws Error when an option or a part is unknown.
+ */
 export function readArguments(args: string[]): Arguments {
   const flag = { type: 'boolean', default: false } as const;
   const { values } = parseArgs({
@@ -58,6 +62,6 @@ export function readArguments(args: string[]): Arguments {
   const count = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
   const asked = (only?.split(',') ?? (plot ? ['plot'] : names.filter((name) => !ON_REQUEST.has(name)))) as PartName[];
   const unknown = asked.filter((name) => !names.includes(name));
-  if (unknown.length > 0) throw new Error(`No such part: ${unknown.join(', ')}. There are: ${names.join(', ')}`);
+  if (unknown.length > 0) throw new Error(`Unknown part: ${unknown.join(', ')}. Available: ${names.join(', ')}`);
   return { ...rest, profile: rest.profile, parts: asked, rounds: count(rounds), size: count(size) };
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: the library side by side with its limits and, with `--peers`, with the NHS's own clients. See
- * docs/performance.md for what each figure means. The last line with `--json` is one object.
+ * `npm run bench`: compares the library with its limits and, with `--peers`, with the NHS's own clients.
+ * docs/performance.md explains each figure. With `--json` the last line is one object.
  */
 import { freeGiB, MIB, removeFiles } from './files';
 import { Child } from './harness/child';
@@ -13,7 +13,7 @@ import { comparisonTable, otherFigures } from './report/table';
 import { requireFigures, toJson } from './report/json';
 import { record, writePicture } from './report/docs';
 
-/** Free space that the files of a part need (GiB), with some room. */
+/** Disk space that the files of a part need, with a margin (GiB). */
 const NEEDED_GIB: { [Name in PartName]?: number } & { other: number } = { rss20G: 45, eventLoop20G: 45, other: 8 };
 
 async function main(): Promise<void> {
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
     const needed = args.smoke ? 1 : (NEEDED_GIB[name] ?? NEEDED_GIB.other);
     const free = await freeGiB();
     if (free < needed) {
-      say(`${name} is left out: it needs ${needed} GiB of disk, and ${Math.floor(free)} are free.`);
+      say(`${name} is skipped: it needs ${needed} GiB of disk space, and ${Math.floor(free)} GiB are free.`);
       continue;
     }
     say(`${name} …`);
@@ -57,7 +57,7 @@ async function main(): Promise<void> {
   if (args.json) console.log(JSON.stringify(json));
 }
 
-/** Each part has a server of its own: what one leaves in its memory does not burden the next. */
+/** Runs one part with its own server, so that memory left over from one part does not affect the next. */
 async function runPart<Name extends PartName>(
   name: Name,
   part: (typeof PARTS)[Name],

@@ -1,47 +1,48 @@
-/** How large a run is. */
+/** The size of a run: full, or small enough for CI. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { FOLDER, MIB } from './files';
 import type { Peer } from './peers/install';
 
-/** What every part gets. */
+/** Settings that every part receives. */
 export interface Settings {
-  /** Rounds of each comparison; the figures are their medians. */
+  /** Rounds of each comparison; the figures are medians over them. */
   rounds: number;
   /** Bytes of a large message. */
   large: number;
-  /** Bytes of the very large one. */
+  /** Bytes of a very large message. */
   huge: number;
-  /** Of the messages that warm a process up: more than one request may carry, so that it has full chunks. */
+  /** Bytes of a message that warms a process up: more than fits in one request, so that it has full chunks. */
   warmUp: number;
-  /** Small messages of a round. */
+  /** Small messages per round. */
   small: number;
-  /** Rounds of small messages before those that count: what a process runs for months is compiled and at its speed. */
+  /** Unmeasured rounds of small messages: a process that runs for months has compiled its code. */
   smallWarmUps: number;
   /**
-   * Small messages right before each round, not measured: how the one before has left disk and processors would go on the next
-   * one's account (measured: the library receives 0.67 of the limit right after that, and 0.74 after itself).
+   * Unmeasured small messages right before each round: without them the state in which the previous contestant left disk
+   * and processors would count for the next one (measured: the library receives 0.67 of the limit right after the limit,
+   * and 0.74 right after itself).
    */
   smallRunUp: number;
   /** Bytes of a small message. */
   smallBytes: number;
-  /** Messages in the inbox, few and many. */
+  /** Messages in the inbox: few and many. */
   inbox: [number, number];
-  /** Rows that are in the ledger before. */
+  /** Rows in the ledger before the measurement. */
   ledgerRows: number;
-  /** Part of the store's operations that is run: 1 is all. */
+  /** Fraction of the store's operations to run, 0 to 1. */
   storePart: number;
-  /** Most messages for one point of the plot. */
+  /** Maximum number of messages for one point of the plot. */
   plotMessages: number;
   /** Messages of the flow in Node-RED. */
   flow: number;
   /** Messages over MLLP. */
   mllpMessages: number;
-  /** The NHS clients that take part. */
+  /** NHS clients to compare with. */
   peers: readonly Peer[];
-  /** The same with other settings: only where they make a difference, which is where a large message is sent as it is. */
+  /** The same clients with other settings. They differ only when a large message is sent uncompressed. */
   variants: readonly Peer[];
-  /** Says to a person how far it is. */
+  /** Reports progress on the terminal. */
   say: (line: string) => void;
 }
 
@@ -62,7 +63,7 @@ export const FULL = {
   mllpMessages: 20_000,
 };
 
-/** Judges no times: shows in CI that every figure comes out and that the bytes were right. */
+/** Checks in CI that every figure is produced and that the bytes are right; the times mean nothing. */
 export const SMOKE: typeof FULL = {
   ...FULL,
   rounds: 1,
@@ -80,7 +81,7 @@ export const SMOKE: typeof FULL = {
   mllpMessages: 40,
 };
 
-/** Runs `work` with an empty folder, and removes it. */
+/** Runs `work` with an empty folder, then removes the folder. */
 export async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(FOLDER, 'run-'));
   try {

@@ -5,7 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface Clock {
   /** Returns milliseconds since 1970. */
   now(): number;
-  /** Resolves after `ms`, or as soon as the signal aborts; never rejects. It may resolve early: the caller checks the time. */
+  /**
+   * Resolves after `ms`, or as soon as the signal aborts; never rejects. It may resolve early: the caller checks the
+   * time.
+   */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
@@ -25,14 +28,16 @@ const LONGEST_SLEEP_MS = 60 * 60 * 1000;
 let timeLine = MACHINE_TIME;
 
 /**
- * Puts this process on another time line, or back on the machine's. For a test harness that runs code in the process: the
- * package exports this from nowhere, and no environment variable, setting or flow leads here.
+ * Puts this process on another time line, or back on the machine's. For a test harness that runs code in the process:
+ * the package exports this from nowhere, and no environment variable, setting or flow leads here.
  */
 export function setClock(replacement: TimeLine = MACHINE_TIME): void {
   timeLine = replacement;
 }
 
-/** Converts a span of {@link systemClock} to the machine's milliseconds, for limits that the system or a database keeps. */
+/**
+ * Converts a span of {@link systemClock} to the machine's milliseconds, for limits that the system or a database keeps.
+ */
 export function machineMs(ms: number): number {
   return ms / timeLine.speed;
 }

@@ -1,6 +1,6 @@
 /**
- * mesh-ack: marks a received message as done, so that it is not delivered again, and sends a business acknowledgement to its sender
- * if the node asks for one.
+ * mesh-ack: marks a received message as done, so that it is not delivered again, and sends a business acknowledgement
+ * to its sender if the node asks for one.
  */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { InvalidMessageError, type SentAcknowledgement } from '../lib/index';
@@ -51,7 +51,8 @@ export = function (RED: NodeAPI): void {
 
 /**
  * Returns the id of the received message.
- * @throws InvalidMessageError when there is none, or another mailbox received the message: MESH would refuse to acknowledge it
+ * @throws InvalidMessageError when there is none, or another mailbox received the message: MESH would refuse to
+ * acknowledge it
  */
 function receivedId(RED: NodeAPI, mesh: unknown, mailboxId: string): string {
   const received = typeof mesh === 'object' && mesh !== null ? (mesh as Record<string, unknown>) : {};

@@ -65,7 +65,9 @@ function environmentOf(RED: NodeAPI, def: MeshConfigDef): string | undefined {
   }
 }
 
-/** Opens the mailbox when its first user registers. By then, unlike in the constructor, the TLS and proxy nodes exist. */
+/**
+ * Opens the mailbox when its first user registers. By then, unlike in the constructor, the TLS and proxy nodes exist.
+ */
 async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfigDef): Promise<OpenedMailbox> {
   const settings = readMailboxSettings(RED, def, node.credentials);
   const claim = await claimMailbox(settings.environment, settings.mailboxId, node.id);

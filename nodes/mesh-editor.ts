@@ -1,11 +1,12 @@
 /**
- * Editor plugin: the common part of the edit dialogs (mesh-editor.html), and the endpoints that they use. No response has patient
- * data.
+ * Editor plugin: the common part of the edit dialogs (resources/mesh-editor), and the endpoints that they use. No response
+ * has patient data.
  *
- * - `GET mesh/profiles?mailbox=ID`, permission `mesh.read`: the workflow profiles of a deployed mailbox, or the shipped ones before
- *   it is deployed.
- * - `POST mesh/lookup` with `{mailbox, odsCode, workflowId}`, permission `mesh.write`: searches MESH's directory. It changes
- *   nothing, but it is a request with the mailbox's credentials, which a user who may only read flows must not send.
+ * - `GET mesh/profiles?mailbox=ID`, permission `mesh.read`: the workflow profiles of a deployed mailbox, or the shipped
+ *   ones before it is deployed.
+ * - `POST mesh/lookup` with `{mailbox, odsCode, workflowId}`, permission `mesh.write`: searches MESH's directory. It
+ *   changes nothing, but it is a request with the mailbox's credentials, which a user who may only read flows must not
+ *   send.
  */
 import type { NodeAPI } from 'node-red';
 import { ConfigurationError, InvalidMessageError, loadProfiles, type MailboxAddress } from '../lib/index';

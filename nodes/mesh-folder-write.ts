@@ -1,4 +1,6 @@
-/** mesh-folder-write: writes received messages to the MESH Client's in folder, and moves sent files to sent or failed. */
+/**
+ * mesh-folder-write: writes received messages to the MESH Client's in folder, and moves sent files to sent or failed.
+ */
 import type { Node, NodeAPI, NodeDef, NodeMessageInFlow } from 'node-red';
 import {
   ConfigurationError,
@@ -81,7 +83,9 @@ export = function (RED: NodeAPI): void {
         const status = { time, event: 'TRANSFER', success: true, code: '00', description: 'Accepted by MESH' };
         return { folder: 'sent', fields: { DTSId: messageId, IsCompressed: 'N' }, status };
       }
-      const isOver = UNACCEPTED_STATUSES.has(text(sent['status'])) || (text(sent['status']) === '' && NEVER.has(text(error['code'])));
+      const isOver =
+        UNACCEPTED_STATUSES.has(text(sent['status'])) ||
+        (text(sent['status']) === '' && NEVER.has(text(error['code'])));
       if (!isOver) return undefined;
       const undecided = sent['status'] === 'unknown' || sent['status'] === 'parked' ? sent['status'] : undefined;
       const warning = undecided === undefined ? '' : ` ${RED._(`mesh-folder-write.control.${undecided}`)}`;

@@ -29,7 +29,9 @@ interface MeshMllpOutDef extends NodeDef {
   maxQueued?: number | string;
 }
 
-/** `msg.mllpSent`: the acknowledgement of the sent message. Plain JSON; msg.mllp still belongs to the received message. */
+/**
+ * `msg.mllpSent`: the acknowledgement of the sent message. Plain JSON; msg.mllp still belongs to the received message.
+ */
 interface MllpSentProperty {
   /** MSH-10. */
   controlId: string;

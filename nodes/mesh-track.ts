@@ -91,7 +91,10 @@ function follow(RED: NodeAPI, node: Node, mailbox: MailboxUser): void {
   node.on('close', () => stops.forEach((stop) => stop()));
 }
 
-/** Returns the field's value; if empty, the id of the message sent in this flow, then (by message id) of the received one. */
+/**
+ * Returns the field's value; if empty, the id of the message sent in this flow, then (by message id) of the received
+ * one.
+ */
 async function readReference(RED: NodeAPI, node: Node, def: MeshTrackDef, msg: NodeMessageInFlow): Promise<string> {
   const field = def.by === 'localId' ? 'localId' : 'messageId';
   const candidates =

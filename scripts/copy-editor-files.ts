@@ -1,6 +1,6 @@
 /**
- * Node-RED looks for a node's .html, its locales/ and its icons/ beside the built .js: tsc does not copy them, this does. Nor
- * does tsc remove what it built of a source that is gone, which would be published.
+ * Completes a build by tsc: copies the .html files, locales/ and icons/, which Node-RED looks for beside the built .js of a
+ * node, and removes files built from sources that no longer exist, which would be published.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -1,4 +1,4 @@
-/** The parent's half: a process that is asked for work, one thing at a time. */
+/** The parent's side of the protocol: a child process that does one task at a time on request. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ interface Waiting {
 
 const running = new Set<Child>();
 
-/** A process of its own, so that its CPU time and its memory are its own. */
+/** A separate process, so that its CPU time and memory can be measured by themselves. */
 export class Child {
   readonly #process: ChildProcess;
   readonly #waiting: Waiting[] = [];
@@ -25,12 +25,12 @@ export class Child {
     const { stdout } = this.#process;
     if (stdout) {
       createInterface({ input: stdout }).on('line', (line) => {
-        // What a peer prints of its own is not for us.
+        // Peers also print lines of their own, which are ignored.
         if (!line.startsWith('{"ok"') && !line.startsWith('{"error"')) return;
-        const answer = JSON.parse(line) as { ok?: unknown; error?: string };
+        const reply = JSON.parse(line) as { ok?: unknown; error?: string };
         const waiting = this.#waiting.shift();
-        if (answer.error === undefined) waiting?.resolve(answer.ok);
-        else waiting?.reject(new Error(`${name}: ${answer.error}`));
+        if (reply.error === undefined) waiting?.resolve(reply.ok);
+        else waiting?.reject(new Error(`${name}: ${reply.error}`));
       });
     }
     const ended = (why: string): void => {
@@ -43,22 +43,26 @@ export class Child {
     this.#process.once('exit', () => running.delete(this));
   }
 
-  /** Where the library's processes leave their CPU profiles; none if undefined. */
+  /** Folder for the CPU profiles of the library's processes. No profiles are written if undefined. */
   static profiles: string | undefined;
 
-  /** A TypeScript file of the bench, e.g. `limits/zlib.ts`. */
+  /** Starts a TypeScript file of the bench, e.g. `limits/zlib.ts`. */
   static script(file: string): Child {
     const isProfiled = Child.profiles !== undefined && file.startsWith('contestants/');
     const options = isProfiled ? ['--cpu-prof', `--cpu-prof-dir=${Child.profiles}`] : [];
     return new Child(file, process.execPath, ['--expose-gc', ...options, '--require', 'tsx/cjs', join(BENCH, file)]);
   }
 
-  /** Any program that speaks the same lines. */
+  /** Starts any program that speaks the same protocol. */
   static program(name: string, command: string, args: readonly string[]): Child {
     return new Child(name, command, args);
   }
 
-  /** Asks for one thing and waits for it. Rejects with the child's own error, or when it ends. */
+  /**
+   * Sends a command and waits for its reply.
+   *
+   * @throws Error with the child's own message, or when the child ends.
+   */
   ask<T>(command: string, fields: object = {}): Promise<T> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
       return Promise.reject(new Error(`${this.#name} has ended`));
@@ -69,12 +73,12 @@ export class Child {
     });
   }
 
-  /** Ends all that are left, e.g. after an error. */
+  /** Stops all children that still run, e.g. after an error. */
   static async stopAll(): Promise<void> {
     await Promise.all([...running].map((child) => child.stop()));
   }
 
-  /** Ends it. Repeatable. */
+  /** Stops the child. May be called more than once. */
   async stop(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const exited = once(this.#process, 'exit');

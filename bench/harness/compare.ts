@@ -1,20 +1,24 @@
-/** Contestants side by side: limit, ours, peers, limit, ours, peers …, each in its own process, and what that comes to. */
+/** Compares contestants, each in its own process, in turn: limit, ours, peers, limit, ours, peers … */
 import { median } from '../../test/harness/median';
 import type { Child } from './child';
 import type { Work } from './serve';
 
-/** One of those who do the same work. */
+/** A program that does the work that is compared. */
 export interface Contestant {
-  /** Ours is called `library`. */
+  /** Our own is called `library`. */
   name: string;
-  /** A `variant` is a peer with other settings than its own: shown, and no figure is made of it. */
+  /** A `variant` is a peer with settings other than its defaults: it is shown, but no figure is derived from it. */
   role: 'limit' | 'ours' | 'peer' | 'variant';
   child: Child;
-  /** Does one round. Throws if what came out is wrong. */
+  /**
+   * Does one round.
+   *
+   * @throws Error when the result is wrong.
+   */
   round: (round: number) => Promise<Work>;
 }
 
-/** What the server says about itself. */
+/** What the server counted since the last reset. */
 export interface ServerFigures {
   cpuSeconds: number;
   requests: number;
@@ -24,39 +28,39 @@ export interface ServerFigures {
   inbox: number;
 }
 
-/** What a row is counted in. */
+/** The unit that a row counts. */
 export type Unit = 'MiB' | 'message';
 
-/** One contestant's median. */
-export interface Standing {
+/** The medians of one contestant. */
+export interface ContestantFigures {
   name: string;
   role: Contestant['role'];
-  /** MiB or messages a second. */
+  /** MiB or messages per second. */
   perSecond: number;
-  /** Client CPU milliseconds for each MiB or message. */
+  /** Client CPU milliseconds per MiB or message. */
   cpuMs: number;
 }
 
 /** A row of the table. */
 export interface Comparison {
   unit: Unit;
-  /** Ours to the limit: the median of the rounds' ratios. Null without a limit. */
+  /** Our rate relative to the limit: the median of the rounds' ratios. Null without a limit. */
   toLimit: number | null;
-  /** Ours to the fastest peer. Null where none is installed. */
+  /** Our rate relative to the fastest peer. Null if none is installed. */
   toPeer: number | null;
-  /** The smallest and the largest ratio to the limit (to the peer, without a limit) of a round. */
+  /** The smallest and the largest ratio of a round to the limit, or to the peer without a limit. */
   spread: [number, number] | null;
-  standings: Standing[];
-  /** The part of our time in which the server was busy. */
+  standings: ContestantFigures[];
+  /** The fraction of our time in which the server was busy. */
   serverShare: number;
-  /** True where the server could not sustain three times our rate: what was measured is partly the server. */
+  /** True if the server could not sustain three times our rate: the figure then partly measures the server. */
   serverLimited: boolean;
   rounds: number;
 }
 
 const amount = (unit: Unit, work: Work): number => (unit === 'MiB' ? work.bytes / 2 ** 20 : work.messages);
 
-/** Runs the rounds. `server` is asked after each of them how busy it was. */
+/** Runs the rounds. After each of our rounds, `server` reports how busy it was. */
 export async function compare(
   unit: Unit,
   contestants: readonly Contestant[],
@@ -74,7 +78,7 @@ export async function compare(
     }
   }
   const rate = (work: Work): number => amount(unit, work) / work.seconds;
-  const standings = contestants.map(({ name, role }, i): Standing => {
+  const standings = contestants.map(({ name, role }, i): ContestantFigures => {
     const done = works[i] ?? [];
     return {
       name,
@@ -88,8 +92,8 @@ export async function compare(
     return (best && works[standings.indexOf(best)]) ?? [];
   };
   const ours = fastest('ours');
-  const ratiosTo = (others: readonly Work[]): number[] =>
-    ours.flatMap((work, i) => (others[i] ? [rate(work) / rate(others[i])] : []));
+  const ratiosTo = (theirs: readonly Work[]): number[] =>
+    ours.flatMap((work, i) => (theirs[i] ? [rate(work) / rate(theirs[i])] : []));
   const [toLimit, toPeer] = [ratiosTo(fastest('limit')), ratiosTo(fastest('peer'))];
   const spreadOf = toLimit.length > 0 ? toLimit : toPeer;
   const serverShare = median(shares);

@@ -1,7 +1,7 @@
-/** Where the server is, and what a client shows it. */
+/** The address of the server, and the credentials that a client shows it. */
 import { Agent } from 'undici';
 
-/** As the server's `listen` gives it; PEM texts. */
+/** What the server's `listen` returns. Certificates and key are PEM. */
 export interface Address {
   url: string;
   ca: string;
@@ -10,13 +10,13 @@ export interface Address {
 }
 
 export const MAILBOX = '/messageexchange/X26ABC1';
-/** The limits show a constant one, as long as a real one: computing it is part of what the library does. */
+/** A constant header as long as a real one, for the limits: computing it is part of the library's work. */
 export const AUTHORIZATION = {
   authorization: `NHSMESH X26ABC1:00000000-0000-4000-8000-000000000000:0:202601010000:${'0'.repeat(64)}`,
   'mex-from': 'X26ABC1',
 };
 
-/** One connection, kept alive: what the library uses. */
+/** Returns an agent with one kept-alive connection, as the library uses. */
 export function bareAgent({ ca, cert, key }: Address): Agent {
   return new Agent({ connections: 1, pipelining: 1, connect: { ca, cert, key } });
 }

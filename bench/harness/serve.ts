@@ -1,22 +1,22 @@
 /**
- * The child's half of every process of the bench: one JSON object a line in, one a line out (peers/python.py speaks the
- * same). Ends when its standard input does.
+ * The child's side of the protocol: one JSON object per line in, one per line out (peers/python.py speaks it too). The
+ * process ends when its standard input ends.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-/** What one round of work came to, as the process that did it measured it. */
+/** The result of one round, as measured by the process that did the work. */
 export interface Work {
-  /** Wall clock. */
+  /** Elapsed time. */
   seconds: number;
-  /** User and system time of all threads of the process. */
+  /** User and system time of all threads. */
   cpuSeconds: number;
   /** Payload bytes, uncompressed. */
   bytes: number;
   messages: number;
 }
 
-/** Does the work and measures it. */
+/** Does the work and measures its time and CPU. */
 export async function measured<T extends object>(
   work: () => Promise<Pick<Work, 'bytes' | 'messages'> & T>,
 ): Promise<Work & T> {
@@ -28,7 +28,7 @@ export async function measured<T extends object>(
   return { ...result, seconds, cpuSeconds: (user + system) / 1e6 };
 }
 
-/** Resident memory in MiB: now, or the most since `forgetPeak`. NaN where there is no /proc. */
+/** Returns the resident memory in MiB: now, or the peak since `resetPeak`. NaN without /proc. */
 export function residentMiB(what: 'now' | 'peak'): number {
   try {
     const status = readFileSync('/proc/self/status', 'utf8');
@@ -38,23 +38,23 @@ export function residentMiB(what: 'now' | 'peak'): number {
   }
 }
 
-/** Begins a new peak (proc(5): 5 written to clear_refs sets VmHWM to the present size), and gives where it begins. */
-function forgetPeak(): { idleMiB: number } {
+/** Resets the peak to the present size (proc(5): writing 5 to clear_refs resets VmHWM), and returns that size. */
+function resetPeak(): { idleMiB: number } {
   (globalThis as { gc?: () => void }).gc?.();
   try {
     writeFileSync('/proc/self/clear_refs', '5');
   } catch {
-    // Not Linux: the peak is then NaN all the same.
+    // Not Linux: the peak is NaN anyway.
   }
   return { idleMiB: residentMiB('now') };
 }
 
 type Commands = Record<string, (request: never) => unknown>;
 
-/** Answers requests, one at a time, by the command that each names. */
+/** Runs the command that each request names, one request at a time, and writes its reply. */
 export function serve(commands: Commands): void {
   const all: Commands = {
-    idle: forgetPeak,
+    idle: resetPeak,
     peak: () => ({ peakMiB: residentMiB('peak') }),
     ...commands,
   };
@@ -69,7 +69,7 @@ export function serve(commands: Commands): void {
         return { ok: (await command(request as never)) ?? {} };
       })
       .catch((error: unknown) => ({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }))
-      .then((answer) => process.stdout.write(`${JSON.stringify(answer)}\n`));
+      .then((reply) => process.stdout.write(`${JSON.stringify(reply)}\n`));
   });
   lines.once('close', () => process.exit());
 }

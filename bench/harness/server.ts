@@ -1,10 +1,10 @@
-/** The bench's server, seen from the parent. */
+/** The bench's server, as the parent process controls it. */
 import { Child } from './child';
 import type { ServerFigures } from './compare';
 import type { Address } from './connection';
 import type { Part } from '../files';
 
-/** A running server. */
+/** A running bench server. */
 export class BenchServer {
   private constructor(
     readonly child: Child,
@@ -16,7 +16,7 @@ export class BenchServer {
     return new BenchServer(child, await child.ask<Address>('listen'));
   }
 
-  /** Begins to count anew. `verify`: with checksums of what is sent. `looped`: what is sent comes into the inbox. */
+  /** Resets the counters. `verify` computes checksums of sent messages; `looped` puts sent messages into the inbox. */
   reset(how: { verify?: boolean; looped?: boolean } = {}): Promise<unknown> {
     return this.child.ask('reset', how);
   }

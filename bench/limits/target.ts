@@ -1,27 +1,27 @@
-/** The file that a limit receives to: written behind, checksum on the way, fsync and rename at its end. */
+/** The file that a limit receives into: buffered writes, a running checksum, fsync and rename at the end. */
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
 import { rename } from 'node:fs/promises';
 import { MIB } from '../files';
 
-/** Takes pieces in order. */
+/** A file that takes pieces in order. */
 export interface Target {
   write(piece: Buffer): Promise<void>;
   finish(): Promise<{ bytes: number; sha256: string }>;
 }
 
-/** Pieces that arrive while the disk is busy are written together (writev). */
+/** Opens a target. Pieces that arrive while the disk is busy are written together (writev). */
 export function openTarget(file: string): Target {
   const hash = createHash('sha256');
   const stream = createWriteStream(`${file}.part`, { highWaterMark: 4 * MIB, flush: true });
   let bytes = 0;
   return {
     async write(piece) {
-      const isRoom = stream.write(piece);
+      const canTakeMore = stream.write(piece);
       hash.update(piece);
       bytes += piece.length;
-      if (!isRoom) await once(stream, 'drain');
+      if (!canTakeMore) await once(stream, 'drain');
     },
     async finish() {
       stream.end();

@@ -1,6 +1,6 @@
 /**
- * The limit of large transfers: undici and nothing else. Sends the same ranges of the same file with Content-Length;
- * downloads the same chunks one after the other to a file, with checksum and fsync.
+ * The limit of large transfers: undici alone. Sends the same ranges of the same file with Content-Length; downloads the
+ * same chunks one after the other to a file, with checksum and fsync.
  */
 import { createReadStream } from 'node:fs';
 import type { Agent } from 'undici';
@@ -31,8 +31,8 @@ serve({
           },
           body: createReadStream(file, { start, end: end - 1, highWaterMark: 1024 * 1024 }),
         });
-        const answer = (await body.json()) as { message_id: string };
-        messageId ||= answer.message_id;
+        const response = (await body.json()) as { message_id: string };
+        messageId ||= response.message_id;
       }
       return { bytes: ranges.at(-1)?.end ?? 0, messages: 1 };
     }),

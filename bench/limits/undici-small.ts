@@ -1,4 +1,4 @@
-/** The limit of small messages: undici's POSTs, or GET and PUT, one after the other on one connection, and nothing else. */
+/** The limit of small messages: undici alone, with POSTs, or GETs and PUTs, one after the other on one connection. */
 import type { Agent } from 'undici';
 import { readPart } from '../files';
 import { AUTHORIZATION, bareAgent, MAILBOX, type Address } from '../harness/connection';
@@ -25,7 +25,7 @@ serve({
   },
   smallSend: ({ count, file, bytes }: { count: number; file: string; bytes: number }) => {
     const payload = readPart({ file, start: 0, end: bytes });
-    // As many bytes on the wire as the library sends for one: with what mesh-api.yaml wants, and a local id of its own.
+    // As many bytes on the wire as the library sends for a message: the headers that mesh-api.yaml requires, and a local id.
     const headers = {
       ...AUTHORIZATION,
       accept: 'application/vnd.mesh.v2+json',

@@ -1,6 +1,6 @@
 /**
- * The limit of compressing: Node's zlib alone, two ranges at a time (there are two cores), out of memory, the output thrown
- * away. The size of a write that suits it best is found out on the first part of the file.
+ * The limit of compression: Node's zlib alone, two ranges at a time (there are two cores), from memory, with the output
+ * discarded. The fastest size of a write is determined on the first part of the file.
  */
 import { createGzip } from 'node:zlib';
 import { MIB, readPart, type Part } from '../files';
@@ -13,14 +13,14 @@ let level: number;
 let writeBytes = MIB;
 
 async function gzipRange(start: number, end: number, piece: number): Promise<number> {
-  // An output buffer as large as the input's pieces: one trip to zlib's thread for each write.
+  // The output buffer is as large as the pieces of input: one trip to zlib's thread per write.
   const gzip = createGzip({ level, chunkSize: piece });
   let size = 0;
   gzip.on('data', (out: Buffer) => (size += out.length));
   const ended = new Promise((resolve, reject) => gzip.once('end', resolve).once('error', reject));
   for (let at = start; at < end; at += piece) {
-    const isMore = gzip.write(bytes.subarray(at, Math.min(at + piece, end)));
-    if (!isMore) await new Promise((resolve) => gzip.once('drain', resolve));
+    const canTakeMore = gzip.write(bytes.subarray(at, Math.min(at + piece, end)));
+    if (!canTakeMore) await new Promise((resolve) => gzip.once('drain', resolve));
   }
   gzip.end();
   await ended;
@@ -38,7 +38,7 @@ async function gzipAll(all: typeof ranges, piece: number): Promise<number> {
 }
 
 serve({
-  /** Reads the file and chooses the size of a write. */
+  /** Reads the file and determines the fastest size of a write. */
   async load(request: { part: Part; ranges: typeof ranges; level: number }) {
     bytes = readPart(request.part);
     ({ ranges, level } = request);

@@ -1,6 +1,6 @@
 /**
- * Recorded figures: bench/recorded.json has what each part came to when it was last run with `--docs`, and
- * docs/performance.md the same for people. The contestants of a part always ran side by side; the parts need not have.
+ * Recorded figures: bench/recorded.json has the result of each part's last run with `--docs`; docs/performance.md shows the
+ * same as tables. The contestants of a part always ran in turn in one run; the parts may come from different runs.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
@@ -16,10 +16,10 @@ const RECORDED = resolve(__dirname, '..', 'recorded.json');
 const FILE = join(DOCS, 'performance.md');
 const MARKERS = ['<!-- figures: begin, written by npm run bench -- --docs -->', '<!-- figures: end -->'] as const;
 
-/** By part: where and when it was run, and what it came to. */
+/** For each part: where and when it was run, and its result. */
 type Recorded = { [Name in PartName]?: { run: string; result: NonNullable<Results[Name]> } };
 
-/** Records one part in place of what was recorded of it, and writes the document anew. */
+/** Replaces the recorded result of one part, and rewrites the document. */
 export function record<Name extends PartName>(name: Name, result: Results[Name], settings: Settings): void {
   const recorded = JSON.parse(readFileSync(RECORDED, 'utf8')) as Recorded;
   Object.assign(recorded, { [name]: { run: machine(settings), result } });

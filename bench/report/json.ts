@@ -1,4 +1,4 @@
-/** The object of the last line. */
+/** The object that `--json` prints on the last line. */
 import type { Comparison } from '../harness/compare';
 import type { Results } from '../parts';
 import type { Memory } from '../parts/rss';
@@ -32,7 +32,7 @@ function comparison(row: Comparison): object {
   };
 }
 
-/** The worst of each size and way; null where none was measured. */
+/** Returns the worst figure for each size and direction; null if none was measured. */
 function sizes(memories: ReadonlyArray<Pick<Memory, 'what' | 'aboveIdleMiB'>>): Record<string, number | null> {
   const worst = (name: string): number | null => {
     const values = memories.filter(({ what }) => what.startsWith(name)).map(({ aboveIdleMiB }) => aboveIdleMiB);
@@ -41,7 +41,7 @@ function sizes(memories: ReadonlyArray<Pick<Memory, 'what' | 'aboveIdleMiB'>>): 
   return Object.fromEntries(['send1G', 'receive1G', 'send20G', 'receive20G'].map((name) => [name, worst(name)]));
 }
 
-/** Only what was run is in it; null is what could not be measured. */
+/** Returns the parts that were run; null marks a figure that could not be measured. */
 export function toJson(results: Results): object {
   const json: Record<string, unknown> = {};
   for (const name of COMPARISONS) {
@@ -74,7 +74,11 @@ export function toJson(results: Results): object {
   return json;
 }
 
-/** Throws for a figure that did not come out: JSON would say null. Names the first. */
+/**
+ * Checks that every figure is a number (JSON would print NaN as null).
+ *
+ * @throws Error when a figure is missing; names the first.
+ */
 export function requireFigures(value: unknown, name: string): void {
   if (typeof value === 'number' && !Number.isFinite(value)) throw new Error(`${name} is ${value}`);
   if (typeof value !== 'object' || value === null) return;

@@ -1,12 +1,12 @@
-/** A small picture: two panels over the size of a message: throughput, logarithmic, and memory above idle. */
+/** Draws two panels against message size: throughput (logarithmic) and memory above idle. */
 
-/** One size. */
+/** The figures for one message size. */
 export interface Point {
-  /** Of the message. */
+  /** Size of the message. */
   bytes: number;
-  /** MiB a second. */
+  /** MiB per second. */
   perSecond: number;
-  /** The most memory above idle, MiB. */
+  /** Peak memory above idle (MiB). */
   aboveIdleMiB: number;
 }
 
@@ -22,13 +22,13 @@ const sizeName = (bytes: number): string =>
       ? `${Math.round(bytes / 1e6)} MB`
       : `${Math.round(bytes / 1e3)} kB`;
 
-/** The lines of an axis, and where a value stands between the lowest (0) and the highest (1). */
+/** The grid lines of an axis, and the position of a value between the lowest (0) and the highest (1). */
 interface Axis {
   lines: number[];
   at: (value: number) => number;
 }
 
-/** The powers of ten around the values. */
+/** Returns an axis with the powers of ten around the values. */
 function logarithmic(values: readonly number[]): Axis {
   const positive = values.map((value) => Math.max(value, 0.1));
   const from = Math.floor(Math.log10(Math.min(...positive)));
@@ -39,16 +39,16 @@ function logarithmic(values: readonly number[]): Axis {
   };
 }
 
-/** From 0 on: nothing above idle is a value. */
+/** Returns an axis that starts at 0, because 0 MiB above idle is a valid value. */
 function linear(values: readonly number[]): Axis {
   const step = 10 ** Math.floor(Math.log10(Math.max(...values, 2) / 2));
   const steps = Math.max(1, Math.ceil(Math.max(...values) / step));
   return { lines: Array.from({ length: steps + 1 }, (_, i) => i * step), at: (value) => value / (steps * step) };
 }
 
-/** The whole picture, as text. */
+/** Returns the picture as SVG text. */
 export function svg(send: readonly Point[], receive: readonly Point[]): string {
-  const top = panel(40, 'MiB a second', logarithmic, send, receive, (point) => point.perSecond);
+  const top = panel(40, 'MiB per second', logarithmic, send, receive, (point) => point.perSecond);
   const bottom = panel(310, 'Memory above idle, MiB', linear, send, receive, (point) => point.aboveIdleMiB);
   const legend =
     `<text x="${PANEL.left}" y="20" fill="${SEND}">send (library)</text>` +

@@ -1,23 +1,23 @@
-/** The figures for a person, as Markdown tables: the same on the terminal and in docs/performance.md. */
-import type { Comparison, Standing } from '../harness/compare';
+/** The figures as Markdown tables, for the terminal and docs/performance.md. */
+import type { Comparison, ContestantFigures } from '../harness/compare';
 import type { StoreFigures } from '../parts/store';
 import type { Results } from '../parts';
 import { markdownTable } from '../../test/harness/docs-part';
 import { COMPARISONS } from './json';
 
 const number = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2));
-const standing = ({ perSecond, cpuMs }: Standing, { unit }: Comparison): string =>
+const figuresText = ({ perSecond, cpuMs }: ContestantFigures, { unit }: Comparison): string =>
   `${number(perSecond)}/s, ${unit === 'MiB' ? `${number(cpuMs)} ms` : `${number(cpuMs * 1000)} µs`}`;
 
-/** Ours, the limit and the peers, with client CPU for each MiB or message. */
+/** Returns the table of the library, the limit and the peers, with client CPU per MiB or message. */
 export function comparisonTable(results: Results): string {
   const lines = COMPARISONS.flatMap((name) => {
     const row = results[name];
     if (!row) return [];
-    const by = (...roles: Array<Standing['role']>): string =>
+    const by = (...roles: Array<ContestantFigures['role']>): string =>
       row.standings
         .filter((each) => roles.includes(each.role))
-        .map((each) => `${each.role === 'ours' ? '' : `${each.name}: `}${standing(each, row)}`)
+        .map((each) => `${each.role === 'ours' ? '' : `${each.name}: `}${figuresText(each, row)}`)
         .join('; ') || '-';
     const extra = 'ratio' in row ? ` (level ${row.level}, ${(row.ratio * 100).toFixed(1)} %)` : '';
     return [
@@ -49,7 +49,7 @@ export function comparisonTable(results: Results): string {
   return markdownTable([head, ...lines]);
 }
 
-/** Memory, event loop, flow, growth. */
+/** Returns the tables of memory, event loop, flow, growth, store, MLLP and plot. */
 export function otherFigures(results: Results): string {
   const parts: string[] = [];
   const memories = [...(results.rss ?? []), ...(results.rss20G ?? [])];

@@ -1,4 +1,4 @@
-/** What a received message was recognised as: kept beside it in the store, so that its payload is looked into once. */
+/** Classifies a received message. The result is kept beside it in the store, so that its payload is parsed once. */
 import type { ParsedPayload } from './parse-acknowledgement';
 import { isAckWorkflow, type WorkflowProfiles } from './profiles';
 import { keyOfRequest, type KeptRequest } from './request';
@@ -6,42 +6,41 @@ import type { ReceivedAck } from './types';
 
 /** The message that an acknowledgement has settled. */
 export interface Settled {
-  /** Ours: its id in the outbox. */
+  /** Our id of it, in the outbox. */
   id: string;
-  /** MESH's, where it is known. */
+  /** MESH's id, if it is known. */
   messageId: string | null;
 }
 
-/** An acknowledgement. `settled` undefined: not tried yet; null: it answers nothing that this mailbox has sent. */
+/** An acknowledgement. `settled` undefined: not tried yet; null: it acknowledges nothing that this mailbox has sent. */
 export type KeptAck = { settled?: Settled | null } & (
   | { kind: 'acknowledgement'; ack: ReceivedAck; isData?: true }
-  /** By its shape or its workflow it is one; what it says is not known. */
+  /** An acknowledgement by its shape or its workflow; what it says is not known. */
   | { kind: 'unreadable-acknowledgement' }
 );
 
-/** Plain JSON, of ids, codes and flags. */
+/** Plain JSON of ids, codes and flags. */
 export type Classification = { kind: 'request'; request: KeptRequest } | KeptAck;
 
-/** It is in every list of rows: what is larger (characters of JSON) is no honest header. */
+/** Every row of a list has it: a larger one (characters of JSON) comes from no honest header. */
 const LARGEST = 64 * 1024;
 
-/** undefined: a message that nobody answers, and that answers nothing. */
+/** Undefined when the message neither is an acknowledgement nor can be acknowledged. */
 export function classify(
-  identified: ParsedPayload,
+  parsed: ParsedPayload,
   workflowId: string,
   profiles: WorkflowProfiles,
 ): Classification | undefined {
-  const found = classification(identified, workflowId, profiles);
-  if (found === undefined || JSON.stringify(found).length <= LARGEST) return found;
-  return found.kind === 'request' ? undefined : { kind: 'unreadable-acknowledgement' };
+  const classification = classifyAnySize(parsed, workflowId, profiles);
+  if (classification === undefined || JSON.stringify(classification).length <= LARGEST) return classification;
+  return classification.kind === 'request' ? undefined : { kind: 'unreadable-acknowledgement' };
 }
 
-function classification(
-  identified: ParsedPayload,
+function classifyAnySize(
+  { acknowledgement, isData, unreadableAcknowledgement, request }: ParsedPayload,
   workflowId: string,
   profiles: WorkflowProfiles,
 ): Classification | undefined {
-  const { acknowledgement, isData, unreadableAcknowledgement, request } = identified;
   if (acknowledgement) return { kind: 'acknowledgement', ack: acknowledgement, ...(isData ? { isData } : {}) };
   if (unreadableAcknowledgement) return { kind: 'unreadable-acknowledgement' };
   if (isAckWorkflow(profiles, workflowId)) {
@@ -50,13 +49,13 @@ function classification(
   return request && { kind: 'request', request };
 }
 
-/** Only the flow knows what these acknowledgements say. */
+/** Whether only the flow knows what the acknowledgements on this workflow say. */
 function isCustom(profiles: WorkflowProfiles, workflowId: string): boolean {
-  const answered = profiles.answeredOn(workflowId);
-  return answered.length > 0 && answered.every(({ form }) => form === 'custom');
+  const requests = profiles.forAckWorkflow(workflowId);
+  return requests.length > 0 && requests.every(({ form }) => form === 'custom');
 }
 
-/** The same for every copy that the sender sends of a request; null where it has no reference. */
+/** Returns the same key for every copy of a request that its sender sends; null when the request has no reference. */
 export function requestKey(classification: Classification | undefined, from: string): string | null {
   if (classification?.kind !== 'request' || from === '') return null;
   const key = keyOfRequest(classification.request);

@@ -1,6 +1,6 @@
 /**
- * What a payload is, by its content: a request, with the reference that an answer will name; or an acknowledgement, with
- * what it answers. A workflow id alone tells neither.
+ * Decides by its content what a payload is: a request, with the reference that its acknowledgements name; or an
+ * acknowledgement, with the message that it acknowledges. The workflow id alone does not say.
  */
 import { MeshError, UnreadableError } from '../errors';
 import { readEdifact } from '../formats/edifact/interchange';
@@ -11,23 +11,24 @@ import { isNhsAck, readNhsAck } from './nhsack/nhsack';
 import { keptHl7, keptInterchange, keptItk3, type KeptRequest } from './request';
 import type { ReadableForm, ReceivedAck } from './types';
 
-/** `request` has what answering it needs; `acknowledgement` is one that can be read; undefined: neither. */
+/** What was found in a payload; empty if it is neither a request nor an acknowledgement. */
 export interface ParsedPayload {
+  /** What acknowledging it needs. */
   request?: KeptRequest;
   acknowledgement?: ReceivedAck;
   /** With `acknowledgement`: it is data as well, e.g. the response to an HL7 query. */
   isData?: true;
-  /** It is an acknowledgement by its shape, and its code or its reference cannot be read: to be raised, not answered. */
+  /** An acknowledgement by its shape, whose code or reference cannot be read: it is raised, and gets no acknowledgement. */
   unreadableAcknowledgement?: UnreadableError;
 }
 
-/** How much of a payload {@link mayBeParsed} wants to see (bytes). */
+/** How much of a payload {@link mayBeParsed} needs (bytes). */
 export const HEAD_BYTES = 400;
 
-/** Whether a payload that begins so is worth being read whole. */
+/** Whether a payload with this beginning is worth reading whole. */
 export const mayBeParsed = (head: Buffer): boolean => formOf(head) !== undefined;
 
-/** Looks into a payload. Never throws for its content: what cannot be read is nothing that we know. */
+/** Parses a payload. Never throws because of its content: what cannot be read is neither. */
 export function parseAcknowledgement(payload: string | Buffer): ParsedPayload {
   const form = formOf(payload);
   if (form === undefined) return {};
@@ -41,25 +42,27 @@ export function parseAcknowledgement(payload: string | Buffer): ParsedPayload {
 
 const READERS: Readonly<Record<ReadableForm, (payload: string | Buffer) => ParsedPayload>> = {
   itk3: (payload) => {
-    // Of other XML and JSON there is much, and it is large: it is not parsed.
+    // Other XML and JSON is frequent and large: it is not parsed.
     if (!payload.includes('MessageHeader')) return {};
     const request = readItk3Request(payload);
-    if (request.isResponse) return acknowledgement(() => readItk3Response(payload));
-    return { request: keptItk3(request, beginning(payload).startsWith('{') ? 'json' : 'xml') };
+    if (request.isResponse) return asAcknowledgement(() => readItk3Response(payload));
+    return { request: keptItk3(request, beginningOf(payload).startsWith('{') ? 'json' : 'xml') };
   },
   nhsack: (payload) => {
     const interchange = readEdifact(payload);
-    return isNhsAck(interchange) ? acknowledgement(() => readNhsAck(payload)) : asRequest(keptInterchange(interchange));
+    if (isNhsAck(interchange)) return asAcknowledgement(() => readNhsAck(payload));
+    return asRequest(keptInterchange(interchange));
   },
   hl7v2: (payload) => {
     const message = readHl7(payload, { charset: 'iso-8859-1' });
     if (!isHl7Ack(message)) return asRequest(keptHl7(message));
-    const isData = !/^(?:ACK|MCF|NAK)$/i.test(textAt(message, 'MSH', 9)) && textAt(message, 'MSH', 9) !== '';
-    return { ...acknowledgement(() => readHl7Ack(payload)), ...(isData ? { isData } : {}) };
+    const type = textAt(message, 'MSH', 9);
+    const isData = type !== '' && !/^(?:ACK|MCF|NAK)$/i.test(type);
+    return { ...asAcknowledgement(() => readHl7Ack(payload)), ...(isData ? { isData } : {}) };
   },
 };
 
-function acknowledgement(read: () => ReceivedAck): ParsedPayload {
+function asAcknowledgement(read: () => ReceivedAck): ParsedPayload {
   try {
     return { acknowledgement: read() };
   } catch (error) {
@@ -70,15 +73,15 @@ function acknowledgement(read: () => ReceivedAck): ParsedPayload {
 
 const asRequest = (request: KeptRequest | undefined): ParsedPayload => (request ? { request } : {});
 
-/** By the first characters. */
+/** The form that a payload may have, by its first characters. */
 function formOf(payload: string | Buffer): ReadableForm | undefined {
-  const first = beginning(payload);
-  if (/^(?:MSH|FHS|BHS)\W/.test(first)) return 'hl7v2';
-  if (/^(?:UNA\W|UNB\W)/.test(first)) return 'nhsack';
-  return /^[<{]/.test(first) ? 'itk3' : undefined;
+  const beginning = beginningOf(payload);
+  if (/^(?:MSH|FHS|BHS)\W/.test(beginning)) return 'hl7v2';
+  if (/^(?:UNA\W|UNB\W)/.test(beginning)) return 'nhsack';
+  return /^[<{]/.test(beginning) ? 'itk3' : undefined;
 }
 
-function beginning(payload: string | Buffer): string {
+function beginningOf(payload: string | Buffer): string {
   const text =
     typeof payload === 'string' ? payload.slice(0, HEAD_BYTES) : payload.subarray(0, HEAD_BYTES).toString('latin1');
   return text.replace(/^(?:\xEF\xBB\xBF|\uFEFF|\xFF\xFE|\xFE\xFF)/, '').replace(/^[\s\v]+/, '');

@@ -1,22 +1,22 @@
-/** What a payload is that may be a file: read only where its beginning promises something, and it is not large. */
+/** Parses a payload that may be a file: it is read whole only if its beginning looks promising, and it is not large. */
 import { HEAD_BYTES, parseAcknowledgement, mayBeParsed, type ParsedPayload } from './parse-acknowledgement';
 
 /**
- * Larger payloads are not looked into (bytes): reading one as a whole takes memory many times its size. ITK3 recommends 5 MB
- * at most (code 20015).
+ * Largest payload that is parsed (bytes): reading one whole takes memory many times its size. ITK3 recommends at most 5 MB
+ * (code 20015).
  */
 export const PARSE_BYTES = 8 * 1024 * 1024;
 
-/** A payload that can be read, as lib/payload has it. */
+/** A payload that can be read; those of lib/payload are. */
 export interface ReadablePayload {
   /** Bytes. */
   readonly size: number;
-  /** All of them, where they are in memory. */
+  /** All of them, if they are in memory. */
   readonly bytes?: Buffer;
   open(start: number, end: number): AsyncIterable<Buffer>;
 }
 
-/** {@link parseAcknowledgement}, of what is not too large. Throws what reading throws. */
+/** {@link parseAcknowledgement} of a payload that is not too large; rejects when the payload cannot be read. */
 export async function parseSource(source: ReadablePayload): Promise<ParsedPayload> {
   if (source.size === 0 || source.size > PARSE_BYTES) return {};
   if (!mayBeParsed(await read(source, Math.min(HEAD_BYTES, source.size)))) return {};

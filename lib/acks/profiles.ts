@@ -1,5 +1,5 @@
 /**
- * Workflow profiles: how messages of a workflow are addressed, answered and limited. Shipped ones: docs/mesh.md,
+ * Workflow profiles: how messages of a workflow are addressed, acknowledged and limited. Shipped ones: docs/mesh.md,
  * Workflow ids.
  */
 import { z } from 'zod';
@@ -8,38 +8,38 @@ import { isTemplate } from './template';
 import { ACK_FORMS } from './types';
 
 const workflowId = z.string().trim().min(1).max(300);
-const template = z.string().refine(isTemplate, 'may have {odsCode}, {mailboxId}, {workflowId} and {msg.…} in it');
+const template = z.string().refine(isTemplate, 'may contain {odsCode}, {mailboxId}, {workflowId} and {msg.…}');
 
 /** How a recipient is named. */
 const ROUTINGS = ['mailbox', 'GPPROVIDER', 'lookup'] as const;
 
-/** One workflow. What is not given is not known, and nothing is assumed. */
+/** One workflow. A field that is left out is not known, and nothing is assumed. */
 const profileSchema = z.strictObject({
   workflowId,
-  /** The workflow that answers come on; null where there is no answer. */
+  /** The workflow of the acknowledgements; null if there are none. */
   ackWorkflowId: workflowId.nullable(),
   form: z.enum(ACK_FORMS),
-  /** What its requests ask for (ITK3's InfAckRequested and BusAckRequested; for the other forms, business). */
+  /** Which acknowledgements its messages request (ITK3's InfAckRequested and BusAckRequested; for other forms, business). */
   infAck: z.boolean().default(false),
   busAck: z.boolean().default(false),
-  /** Hours within which the recipient must have collected it; after them it is overdue. */
+  /** Overdue if not collected within this many hours. */
   collectHours: z.number().positive().max(120).optional(),
-  /** Hours within which the infrastructure answer must be there; after them it is overdue. */
+  /** Overdue if there is no infrastructure acknowledgement within this many hours. */
   infrastructureHours: z.number().positive().max(10_000).optional(),
-  /** Working days (Monday to Friday) within which the business answer must be there. */
+  /** Overdue if there is no business acknowledgement within this many working days (Monday to Friday). */
   businessWorkingDays: z.number().positive().max(1000).optional(),
-  /** `Mex-Subject` of what is sent, where the flow gives none: a template, see fillTemplate. */
+  /** `Mex-Subject` of a message whose flow sets none: a template, see fillTemplate. */
   subject: template.max(500).optional(),
-  /** `Mex-LocalID`, likewise; what is prescribed is not unique. */
+  /** `Mex-LocalID`, likewise. A prescribed one is not unique. */
   localId: template.max(300).optional(),
   /**
-   * What `to` is: a mailbox; `GPPROVIDER`: MESH finds the practice by the patient's demographics in `Mex-To`, which is then
-   * patient data; `lookup`: an ODS code, whose mailbox for the workflow MESH's directory tells.
+   * What `to` is. `mailbox`: a mailbox id. `GPPROVIDER`: MESH finds the practice by the patient's demographics in `Mex-To`,
+   * which is then patient data. `lookup`: an ODS code; MESH's directory has its mailbox for the workflow.
    */
   routing: z.enum(ROUTINGS).default('mailbox'),
-  /** Whether receivers take chunked messages: MESH UI and old clients do not. */
+  /** Whether receivers accept chunked messages: MESH UI and old clients do not. */
   chunks: z.boolean().optional(),
-  /** Size in MB that receivers should not be sent more than. */
+  /** Largest size that receivers should be sent (MB). */
   recommendedMb: z.number().positive().optional(),
 });
 
@@ -64,7 +64,7 @@ const nhsAck = (id: string): WorkflowProfile => ({
   busAck: true,
   routing: 'mailbox',
 });
-const unanswered = (id: string): WorkflowProfile => ({
+const unacknowledged = (id: string): WorkflowProfile => ({
   workflowId: id,
   ackWorkflowId: null,
   form: 'none',
@@ -86,17 +86,17 @@ export const SHIPPED_PROFILES: readonly WorkflowProfile[] = [
   nhsAck('PATH_MEDRPT_V2'),
   nhsAck('PATH_MEDRPT_V3'),
   nhsAck('SCRN_BCS_MEDRPT_V4'),
-  { ...unanswered('NHAIS_REG'), ackWorkflowId: 'NHAIS_RECEP', form: 'custom', busAck: true },
-  unanswered('DIGIMED_FLU_VAC'),
-  unanswered('DIGMED_FLU_VAC'),
-  unanswered('PDSRECORDCHANGE_1'),
-  unanswered('CHANGEOFGP_1'),
-  unanswered('BIRTHNOTIFICATION_1'),
-  unanswered('DEATHNOTIFICATION_1'),
-  unanswered('VACCINATIONS_1'),
+  { ...unacknowledged('NHAIS_REG'), ackWorkflowId: 'NHAIS_RECEP', form: 'custom', busAck: true },
+  unacknowledged('DIGIMED_FLU_VAC'),
+  unacknowledged('DIGMED_FLU_VAC'),
+  unacknowledged('PDSRECORDCHANGE_1'),
+  unacknowledged('CHANGEOFGP_1'),
+  unacknowledged('BIRTHNOTIFICATION_1'),
+  unacknowledged('DEATHNOTIFICATION_1'),
+  unacknowledged('VACCINATIONS_1'),
 ];
 
-/** A user's row: a shipped workflow's with some fields changed, or a new one with at least its answer and form. */
+/** A user's row: changes some fields of a shipped workflow, or adds one with at least ackWorkflowId and form. */
 const overrideSchema = profileSchema.partial().extend({
   workflowId,
   infAck: z.boolean().optional(),
@@ -105,38 +105,38 @@ const overrideSchema = profileSchema.partial().extend({
 });
 const fileSchema = z.strictObject({ profiles: z.array(overrideSchema).max(10_000) });
 
-/** The table in force: look-ups by workflow, and by the workflow that answers come on. */
+/** The table in force. */
 export interface WorkflowProfiles {
   all(): readonly WorkflowProfile[];
   find(workflowId: string): WorkflowProfile | undefined;
-  /** The workflows whose answers come on this one. */
-  answeredOn(ackWorkflowId: string): readonly WorkflowProfile[];
+  /** Returns the profiles whose acknowledgements come on this workflow. */
+  forAckWorkflow(ackWorkflowId: string): readonly WorkflowProfile[];
 }
 
-/** MESH's convention: what comes on such a workflow is an acknowledgement, whatever the table says. */
+/** By MESH's convention a message on a workflow with this suffix is an acknowledgement, whatever the table says. */
 export const ACK_SUFFIX = '_ACK';
 
-/** Whether what comes on this workflow is an acknowledgement: then it is never answered. */
+/** Whether messages on this workflow are acknowledgements, which get none. */
 export function isAckWorkflow(profiles: WorkflowProfiles, workflowId: string): boolean {
-  return workflowId.toUpperCase().endsWith(ACK_SUFFIX) || profiles.answeredOn(workflowId).length > 0;
+  return workflowId.toUpperCase().endsWith(ACK_SUFFIX) || profiles.forAckWorkflow(workflowId).length > 0;
 }
 
-/** The workflow that the answer to a message of this one goes on; undefined where there is no answer. */
+/** Returns the workflow of the acknowledgements of a workflow's messages; undefined if there are none. */
 export function ackWorkflowOf(profiles: WorkflowProfiles, workflowId: string): string | undefined {
   const profile = profiles.find(workflowId);
   return profile ? (profile.ackWorkflowId ?? undefined) : `${workflowId}${ACK_SUFFIX}`;
 }
 
-/** The patterns of all workflows that acknowledgements come on. */
+/** Returns the patterns of all workflows of acknowledgements. */
 export function ackWorkflows(profiles: WorkflowProfiles): string[] {
   const ids = profiles.all().flatMap(({ ackWorkflowId }) => ackWorkflowId ?? []);
   return [`*${ACK_SUFFIX}`, ...new Set(ids.filter((id) => !id.endsWith(ACK_SUFFIX)))];
 }
 
 /**
- * The shipped profiles, extended and overridden by the texts of a user's tables, each `{"profiles": [{"workflowId": …}, …]}`; of
- * two that name a workflow the later one counts, field by field.
- * @throws ConfigurationError that tells which row and field is wrong
+ * Returns the shipped profiles, extended and overridden field by field by the texts of a user's tables, each
+ * `{"profiles": [{"workflowId": …}, …]}`. If two tables name a workflow, the later one wins.
+ * @throws ConfigurationError that names the wrong row and field
  */
 export function loadProfiles(...tables: readonly string[]): WorkflowProfiles {
   const rows = new Map(SHIPPED_PROFILES.map((profile) => [profile.workflowId, profile]));
@@ -151,18 +151,18 @@ export function loadProfiles(...tables: readonly string[]): WorkflowProfiles {
   const profiles: WorkflowProfiles = {
     all: () => all,
     find: (id) => rows.get(id),
-    answeredOn: (id) => all.filter(({ ackWorkflowId }) => ackWorkflowId === id),
+    forAckWorkflow: (id) => all.filter(({ ackWorkflowId }) => ackWorkflowId === id),
   };
   checkNoLoop(profiles);
   return profiles;
 }
 
-/** What comes on a workflow of acknowledgements is never answered: a profile that wants it to be would be kept in silence. */
+/** Messages on a workflow of acknowledgements get none: a profile that requests them would be ignored silently. */
 function checkNoLoop(profiles: WorkflowProfiles): void {
   const loop = profiles.all().find((each) => each.ackWorkflowId !== null && isAckWorkflow(profiles, each.workflowId));
   if (!loop) return;
   throw new ConfigurationError(
-    `Workflow profiles: ${loop.workflowId} is a workflow of acknowledgements, and an acknowledgement has no answer.`,
+    `Workflow profiles: ${loop.workflowId} is a workflow of acknowledgements, and an acknowledgement gets none.`,
     { advice: 'Set its ackWorkflowId to null and its form to none, or give the other workflow another ackWorkflowId.' },
   );
 }
@@ -181,17 +181,23 @@ function parseTable(table: string): Array<z.output<typeof overrideSchema>> {
   if (!parsed.success) throw wrong(parsed.error.issues[0]?.path ?? [], parsed.error);
   const seen = new Set<string>();
   parsed.data.profiles.forEach(({ workflowId: id }, index) => {
-    if (seen.has(id)) throw wrong(['profiles', index, 'workflowId'], 'is there twice');
+    if (seen.has(id)) throw wrong(['profiles', index, 'workflowId'], 'appears twice');
     seen.add(id);
   });
   return parsed.data.profiles;
 }
 
-/** An answer that is asked for must have a form and a workflow; it may not come on the workflow itself, or it would be answered. */
+/**
+ * Checks that a requested acknowledgement has a form and a workflow. It may not come on the workflow itself, or it would get
+ * an acknowledgement.
+ */
 function consistent(profile: WorkflowProfile, index: number): WorkflowProfile {
-  const asked = profile.infAck || profile.busAck;
-  if (asked && (profile.form === 'none' || profile.ackWorkflowId === null)) {
-    throw wrong(['profiles', index], 'asks for an answer (infAck, busAck) without a form and an ackWorkflowId');
+  const isRequested = profile.infAck || profile.busAck;
+  if (isRequested && (profile.form === 'none' || profile.ackWorkflowId === null)) {
+    throw wrong(
+      ['profiles', index],
+      'requests an acknowledgement (infAck, busAck) without a form and an ackWorkflowId',
+    );
   }
   if (profile.ackWorkflowId === profile.workflowId) {
     throw wrong(['profiles', index, 'ackWorkflowId'], 'is the workflow itself');

@@ -1,100 +1,100 @@
 /**
- * What is kept of a request so that it can be answered later, after a restart too, without its payload: ids, flags and the
- * parties' codes. Nothing in it is about a patient.
+ * What the store keeps of a request so that it can be acknowledged later, after a restart too, without its payload: ids, flags
+ * and the parties' codes. Nothing in it is about a patient.
  */
 import { componentAt, type EdifactMessage, type Interchange } from '../formats/edifact/interchange';
 import { textAt, type Hl7Message } from '../formats/hl7/message';
 import { isObject, type SegmentObject } from '../formats/segments';
 import type { Itk3Request } from './itk3/read';
-import { asksForNhsAck, interchangeFault } from './nhsack/nhsack';
-import { acknowledgementKey, type RequestIds } from './types';
-
-/** What a request says that it wants; undefined where it does not say, or it cannot be read. */
-export interface Asked {
-  infrastructure?: boolean;
-  business?: boolean;
-}
+import { interchangeFault, requestsNhsAck } from './nhsack/nhsack';
+import { acknowledgementKey, type RequestedAcknowledgements, type RequestIds } from './types';
 
 /** A request. Plain JSON: a store keeps it beside the message. */
-export type KeptRequest = Partial<Pick<RequestIds, 'reference' | 'sender'>> & { asks: Asked } & (
+export type KeptRequest = Partial<Pick<RequestIds, 'reference' | 'sender'>> & {
+  /** The request's own flags; without those that it does not have, or that cannot be read. */
+  requested: Partial<RequestedAcknowledgements>;
+} & (
     | { form: 'itk3'; request: Pick<Itk3Request, 'messageId' | 'senderReference'>; format: 'xml' | 'json' }
-    /** UNB and UNH of it only. `fault`: what is wrong with it as a whole. */
+    /** Its UNB and UNH only. `fault`: what is wrong with it as a whole. */
     | { form: 'nhsack'; interchange: Interchange; fault?: string }
-    /** MSH of it only. */
+    /** Its MSH only. */
     | { form: 'hl7v2'; message: Hl7Message }
   );
 
-/** What an answer to it will name; null where it has no reference. */
+/** Returns the key of the acknowledgements of a request; null when it has no reference. */
 export function keyOfRequest(request: KeptRequest | undefined): string | null {
   if (request?.reference === undefined) return null;
   const { form, reference, sender } = request;
   return acknowledgementKey({ form, reference, ...(sender === undefined ? {} : { sender }) });
 }
 
-/** Longer than any identifier: then it is none. */
-const LONGEST = 200;
-/** Of one interchange. */
-const MOST_MESSAGES = 2000;
+/** No real identifier is longer. */
+const LONGEST_REFERENCE = 200;
+/** Messages of one interchange that are kept. */
+const MAX_MESSAGES = 2000;
 
-const usable = (reference: string | undefined): reference is string =>
-  reference !== undefined && reference !== '' && reference.length <= LONGEST;
+const isUsable = (reference: string | undefined): reference is string =>
+  reference !== undefined && reference !== '' && reference.length <= LONGEST_REFERENCE;
 
 export function keptItk3(request: Itk3Request, format: 'xml' | 'json'): KeptRequest {
-  const { messageId, senderReference, infrastructureAsked, businessAsked } = request;
+  const { messageId, senderReference, infrastructureRequested, businessRequested } = request;
   return {
     form: 'itk3',
-    ...(usable(messageId) ? { reference: messageId } : {}),
-    asks: {
-      ...(infrastructureAsked === undefined ? {} : { infrastructure: infrastructureAsked }),
-      ...(businessAsked === undefined ? {} : { business: businessAsked }),
+    ...(isUsable(messageId) ? { reference: messageId } : {}),
+    requested: {
+      ...(infrastructureRequested === undefined ? {} : { infrastructure: infrastructureRequested }),
+      ...(businessRequested === undefined ? {} : { business: businessRequested }),
     },
     request: {
-      messageId: usable(messageId) ? messageId : undefined,
-      senderReference: usable(senderReference) ? senderReference : undefined,
+      messageId: isUsable(messageId) ? messageId : undefined,
+      senderReference: isUsable(senderReference) ? senderReference : undefined,
     },
     format,
   };
 }
 
-/** undefined where nothing could refer to it. */
+/** Undefined when no acknowledgement could refer to it. */
 export function keptInterchange(interchange: Interchange): KeptRequest | undefined {
-  const head = interchange.UNB?.[0];
-  const [sender, reference] = [componentAt(head, 2), componentAt(head, 5)];
-  if (!usable(reference)) return undefined;
+  const unb = interchange.UNB?.[0];
+  const [sender, reference] = [componentAt(unb, 2), componentAt(unb, 5)];
+  if (!isUsable(reference)) return undefined;
   const fault = interchangeFault(interchange);
-  const messages = (interchange.messages ?? []).slice(0, MOST_MESSAGES).map(headOfMessage);
+  const messages = (interchange.messages ?? []).slice(0, MAX_MESSAGES).map(headOfMessage);
   return {
     form: 'nhsack',
     reference,
-    ...(usable(sender) ? { sender } : {}),
-    asks: { business: asksForNhsAck(interchange) },
-    interchange: { UNB: [only(head, ['e1', 'e2', 'e3', 'e5'])], messages },
+    ...(isUsable(sender) ? { sender } : {}),
+    requested: { business: requestsNhsAck(interchange) },
+    interchange: { UNB: [pick(unb, ['e1', 'e2', 'e3', 'e5'])], messages },
     ...(fault === undefined ? {} : { fault }),
   };
 }
 
-const headOfMessage = (message: EdifactMessage): EdifactMessage => ({ UNH: [only(message.UNH?.[0], ['e1'])] });
+const headOfMessage = (message: EdifactMessage): EdifactMessage => ({ UNH: [pick(message.UNH?.[0], ['e1'])] });
 
-/** undefined where nothing could refer to it. */
+/** Undefined when no acknowledgement could refer to it. */
 export function keptHl7(message: Hl7Message): KeptRequest | undefined {
   const reference = textAt(message, 'MSH', 10);
-  if (!usable(reference)) return undefined;
-  const header = only(message.MSH?.[0], ['f1', 'f2', 'f3', 'f4', 'f5', 'f6', 'f9', 'f10', 'f11', 'f12', 'f18']);
+  if (!isUsable(reference)) return undefined;
+  const header = pick(message.MSH?.[0], ['f1', 'f2', 'f3', 'f4', 'f5', 'f6', 'f9', 'f10', 'f11', 'f12', 'f18']);
   return {
     form: 'hl7v2',
     reference,
-    asks: { ...asked('infrastructure', textAt(message, 'MSH', 15)), ...asked('business', textAt(message, 'MSH', 16)) },
+    requested: {
+      ...flag('infrastructure', textAt(message, 'MSH', 15)),
+      ...flag('business', textAt(message, 'MSH', 16)),
+    },
     message: { MSH: [header], ...(message.charset === undefined ? {} : { charset: message.charset }) },
   };
 }
 
-/** HL7 table 0155. What is wanted in case of an error only (ER, SU) is nothing that can be waited for. */
-function asked(level: keyof Asked, condition: string): Asked {
+/** Reads HL7 table 0155. An acknowledgement in case of an error only (ER, SU) cannot be awaited. */
+function flag(level: keyof RequestedAcknowledgements, condition: string): Partial<RequestedAcknowledgements> {
   return condition === '' ? {} : { [level]: condition.toUpperCase() === 'AL' };
 }
 
-/** The values of some parts, without the text as it came: that has all of them. */
-function only(segment: SegmentObject | undefined, parts: readonly string[]): SegmentObject {
+/** Returns the values of some parts, without the segment's text, which has all of them. */
+function pick(segment: SegmentObject | undefined, parts: readonly string[]): SegmentObject {
   const kept: SegmentObject = {};
   for (const part of parts) {
     const value = isObject(segment) ? segment[part] : undefined;

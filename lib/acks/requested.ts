@@ -1,29 +1,21 @@
-/** Which answers a message asks for: by its own flags, and where it has none by its workflow's profile. */
+/** Decides which acknowledgements a message requests: by its own flags, and without them by its workflow's profile. */
 import type { WorkflowProfile } from './profiles';
 import type { KeptRequest } from './request';
+import type { RequestedAcknowledgements } from './types';
 
-/** Both levels, decided. */
-export interface RequestedAcknowledgements {
-  infrastructure: boolean;
-  business: boolean;
-}
+const NONE: RequestedAcknowledgements = { infrastructure: false, business: false };
 
 /**
- * What is to be answered. A profile without an answer means none, whatever the flags say. Where the flags of an ITK3 request
- * cannot be read they count as set: an answer too many is a smaller harm than a sender who waits.
+ * Returns what is requested of the receiver. A profile without an acknowledgement means nothing, whatever the flags say. Flags
+ * of an ITK3 request that cannot be read count as set: one acknowledgement too many does less harm than a sender who waits.
  */
 export function acknowledgementsRequested(
   request: KeptRequest | undefined,
   profile: WorkflowProfile | undefined,
 ): RequestedAcknowledgements {
   if (profile && (profile.form === 'none' || profile.ackWorkflowId === null)) return NONE;
-  const ofProfile = profile ? { infrastructure: profile.infAck, business: profile.busAck } : NONE;
-  if (request === undefined) return ofProfile;
-  const unread = request.form === 'itk3' ? { infrastructure: true, business: true } : ofProfile;
-  return {
-    infrastructure: request.asks.infrastructure ?? unread.infrastructure,
-    business: request.asks.business ?? unread.business,
-  };
+  const byProfile = profile ? { infrastructure: profile.infAck, business: profile.busAck } : NONE;
+  if (request === undefined) return byProfile;
+  const byDefault = request.form === 'itk3' ? { infrastructure: true, business: true } : byProfile;
+  return { ...byDefault, ...request.requested };
 }
-
-const NONE: RequestedAcknowledgements = { infrastructure: false, business: false };

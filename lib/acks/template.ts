@@ -1,31 +1,30 @@
 /** Templates of a profile's subject and local id: text with `{name}` in it. */
 import { InvalidMessageError } from '../errors';
 
-/** `{odsCode}`, `{mailboxId}` and `{workflowId}` are the sender's; `{msg.a.b}` is what the flow's message has there. */
-const PLACE = /\{([^{}]*)\}/g;
+/** `{odsCode}`, `{mailboxId}` and `{workflowId}` are the sender's; `{msg.a.b}` is a property of the flow's message. */
+const PLACEHOLDER = /\{([^{}]*)\}/g;
 const KNOWN = /^(?:odsCode|mailboxId|workflowId|msg\..+)$/;
 
-/** Whether every place in it is one that can be filled. */
+/** Whether every placeholder in it is known. */
 export const isTemplate = (text: string): boolean =>
-  [...text.matchAll(PLACE)].every(([, name]) => KNOWN.test(name ?? ''));
+  [...text.matchAll(PLACEHOLDER)].every(([, name]) => KNOWN.test(name ?? ''));
 
-/** Whether only a flow can fill it. */
+/** Whether only a flow's message can fill it. */
 export const needsMessage = (template: string): boolean => template.includes('{msg.');
 
 /**
- * Fills it. `value` gives what stands at a name; undefined where there is nothing.
+ * Fills a template.
  * @param what e.g. `subject`, for the error
- * @throws InvalidMessageError for a place that nothing stands for; its text names the place, never what is around it
+ * @param valueOf returns the value of a placeholder; undefined if it has none
+ * @throws InvalidMessageError for a placeholder without a value; its text names the placeholder, never the text around it
  */
-export function fillTemplate(template: string, what: string, value: (name: string) => string | undefined): string {
-  return template.replaceAll(PLACE, (_place, name: string) => {
-    const found = value(name);
-    if (found !== undefined && found !== '') return found;
+export function fillTemplate(template: string, what: string, valueOf: (name: string) => string | undefined): string {
+  return template.replaceAll(PLACEHOLDER, (_placeholder, name: string) => {
+    const value = valueOf(name);
+    if (value !== undefined && value !== '') return value;
     throw new InvalidMessageError(
-      `The ${what} that the workflow’s profile prescribes needs ${name}, which is not there.`,
-      {
-        advice: `Set ${name} before the message is sent, give the ${what} in the node, or change the profile.`,
-      },
+      `The workflow’s profile prescribes a ${what} that contains ${name}, and the message does not have it.`,
+      { advice: `Set ${name} before the message is sent, set the ${what} in the node, or change the profile.` },
     );
   });
 }

@@ -1,6 +1,6 @@
 /** What every form of business acknowledgement has in common. */
 
-/** How an answer is written. `custom`: the flow brings its own payload. `none`: the workflow has no answer. */
+/** How an acknowledgement is written. `custom`: the flow brings the payload. `none`: the workflow has no acknowledgement. */
 export const ACK_FORMS = ['itk3', 'nhsack', 'hl7v2', 'custom', 'none'] as const;
 export type AckForm = (typeof ACK_FORMS)[number];
 
@@ -8,34 +8,40 @@ export type AckForm = (typeof ACK_FORMS)[number];
 export type AckLevel = 'infrastructure' | 'business';
 export type AckResult = 'positive' | 'partial' | 'negative';
 
-/** The forms that are recognised by content. */
+/** Which acknowledgements are requested. */
+export interface RequestedAcknowledgements {
+  infrastructure: boolean;
+  business: boolean;
+}
+
+/** The forms that can be read by their content. */
 export type ReadableForm = 'itk3' | 'nhsack' | 'hl7v2';
 
-/** A message as an answer will refer to it. */
+/** How an acknowledgement refers to a message. */
 export interface RequestIds {
   form: ReadableForm;
   /** MessageHeader.id, UNB's control reference, or MSH-10. */
   reference: string;
-  /** Whose reference it is, where it is unique for its sender only: EDIFACT's sender. */
+  /** Whose reference it is, if it is unique for its sender only: EDIFACT's sender. */
   sender?: string;
 }
 
-/** How a store looks a message up by what answers it: the same text for the request and for its acknowledgement. */
+/** The key by which a store finds a message: the same for a request and for its acknowledgement. */
 export function acknowledgementKey({ form, reference, sender }: RequestIds): string {
   return [form, reference, ...(sender === undefined ? [] : [sender])].join(' ');
 }
 
-/** An acknowledgement, as it settles what was sent. Nothing in it is patient data. */
+/** A received acknowledgement, as far as it settles what was sent. Nothing in it is patient data. */
 export interface ReceivedAck {
   form: ReadableForm;
-  /** The {@link RequestIds.reference} that it answers; undefined where the receiver could not read one. */
-  answers: string | undefined;
-  /** {@link RequestIds.sender} of what it answers. */
+  /** {@link RequestIds.reference} of the acknowledged message; undefined if the receiver could not read one. */
+  acknowledges: string | undefined;
+  /** {@link RequestIds.sender} of the acknowledged message. */
   sender?: string;
   level: AckLevel;
   result: AckResult;
   /** `20013`, `IAF`, `AA` … */
   code: string;
-  /** What the code means, from our own tables: the sender's words may hold anything. */
+  /** What the code means, from our own tables: the sender's words may contain anything. */
   meaning: string;
 }

@@ -11,7 +11,7 @@ interface RetryPolicy {
   attempts: number;
   /** The first wait is random below this (milliseconds); the bound doubles with each attempt. */
   baseMs: number;
-  /** The longest wait of our own (milliseconds). */
+  /** The longest wait if MESH sets none (milliseconds). */
   capMs: number;
 }
 

@@ -1,6 +1,6 @@
-/** HTML 4's named entities (section 24), which a FHIR narrative may use. XML has only five of them. */
+/** HTML 4's named entities (section 24): a FHIR narrative may use them, and XML defines only five. */
 
-/** Latin-1: from U+00A0 on without a gap. */
+/** Latin-1: U+00A0 to U+00FF, without a gap. */
 const LATIN =
   'nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para ' +
   'middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave ' +
@@ -25,7 +25,7 @@ const OTHERS =
   'omicron:3bf pi:3c0 rho:3c1 sigmaf:3c2 sigma:3c3 tau:3c4 upsilon:3c5 phi:3c6 chi:3c7 psi:3c8 omega:3c9 thetasym:3d1 ' +
   'upsih:3d2 piv:3d6';
 
-/** Name to character. */
+/** Maps each name to its character. */
 export const HTML_ENTITIES: Readonly<Record<string, string>> = Object.fromEntries([
   ...LATIN.split(' ').map((name, index) => [name, String.fromCharCode(0xa0 + index)] as const),
   ...OTHERS.split(' ').map((pair) => {
@@ -34,8 +34,8 @@ export const HTML_ENTITIES: Readonly<Record<string, string>> = Object.fromEntrie
   }),
 ]);
 
-/** A text whose named entities are character references, as XML can have them. */
-export function asReferences(text: string): string {
+/** Replaces a text's named entities by character references, which XML has. */
+export function toCharacterReferences(text: string): string {
   return text.replaceAll(/&(\w+);/g, (entity, name: string) => {
     const char = Object.hasOwn(HTML_ENTITIES, name) ? HTML_ENTITIES[name] : undefined;
     return char === undefined ? entity : `&#${char.charCodeAt(0)};`;

@@ -1,18 +1,18 @@
-/** Bounds that keep a hostile payload from filling the memory. */
+/** Limits that keep a hostile payload from filling the memory. */
 import { UnreadableError } from '../errors';
 
-/** Largest payload that a converter takes, in bytes or characters. A message of this kind is seldom above 5 MB. */
+/** Largest payload that a converter accepts, in bytes or characters. Real messages seldom exceed 5 MB. */
 export const MAX_SIZE = 64 * 1024 * 1024;
-/** Most values (fields, elements, components, attributes) of one payload: each costs many times its own length. */
+/** Maximum number of values (fields, elements, components, attributes) of one payload: each takes many times its length. */
 export const MAX_VALUES = 1_000_000;
-/** Deepest nesting of elements or objects. FHIR's own nesting stays below 30. */
+/** Maximum nesting depth of elements or objects. FHIR's own stays below 30. */
 export const MAX_DEPTH = 200;
 
-/** @throws UnreadableError above {@link MAX_SIZE}. */
+/** @throws UnreadableError above {@link MAX_SIZE} */
 export function checkSize(payload: string | Buffer, format: string): void {
   if (payload.length > MAX_SIZE) {
     throw new UnreadableError(
-      `The payload is larger than the ${MAX_SIZE / 1024 / 1024} MiB that are read as ${format}.`,
+      `The payload is larger than ${MAX_SIZE / 1024 / 1024} MiB, the maximum for ${format}.`,
     );
   }
 }
@@ -21,7 +21,7 @@ export function checkSize(payload: string | Buffer, format: string): void {
 export class ValueBudget {
   #left = MAX_VALUES;
 
-  /** @throws UnreadableError when `count` more values are too many. */
+  /** @throws UnreadableError when `count` more values exceed {@link MAX_VALUES} */
   spend(count: number, format: string): void {
     this.#left -= count;
     if (this.#left < 0) throw new UnreadableError(`The payload has more than ${MAX_VALUES} values for ${format}.`);
@@ -29,8 +29,8 @@ export class ValueBudget {
 }
 
 /**
- * The parts of a text, as split() gives them.
- * @throws UnreadableError before more than {@link MAX_VALUES} of them are made
+ * Splits a text like String.split.
+ * @throws UnreadableError before more than {@link MAX_VALUES} parts are made
  */
 export function splitBounded(text: string, at: string): string[] {
   const parts = text.split(at, MAX_VALUES + 1);

@@ -1,19 +1,19 @@
 /**
- * What HL7 v2 and EDIFACT share as objects: segments by their names, each with its place and its text as it came. A part
- * that nobody changed is written as it came, byte for byte; only what was changed is built anew.
+ * What HL7 v2 and EDIFACT share as objects: segments under their names, each with its place and its text as read. Unchanged
+ * parts are written as they were read, byte for byte; only changed parts are rebuilt.
  */
 import { InvalidMessageError, UnreadableError } from '../errors';
 
-/** A segment as a flow sees it. Plain JSON. */
+/** A segment as a flow has it. Plain JSON. */
 export interface SegmentObject {
-  /** Place in the message: segments are written in this order. Without it, after the last of the same name. */
+  /** Place in the message: segments are written in this order; one without a place follows the last of its name. */
   at?: number;
-  /** The segment's text as it was read. Written again where nothing was changed; may be left out or deleted. */
+  /** The segment's text as read, written again if nothing was changed. It may be left out or deleted. */
   raw?: string;
   [part: string]: unknown;
 }
 
-/** A segment on its way out. */
+/** A segment that is to be written. */
 export interface PlacedSegment {
   name: string;
   segment: SegmentObject;
@@ -29,18 +29,18 @@ export function addSegment(to: Record<string, unknown>, name: string, segment: S
 }
 
 /**
- * The segments of an object in their order. Names are keys of three capitals or digits; each holds one segment or several.
- * @throws InvalidMessageError where something under such a name is no segment.
+ * Returns the segments of an object in their order. Keys of three capitals or digits are names, each of one segment or several.
+ * @throws InvalidMessageError when a value under such a name is not a segment
  */
 export function segmentsInOrder(from: Record<string, unknown>): PlacedSegment[] {
   const placed: Array<PlacedSegment & { at: number }> = [];
   for (const name of Object.keys(from)) {
     if (!NAME.test(name)) continue;
-    const held = from[name];
+    const value = from[name];
     let last: number | undefined;
-    for (const segment of Array.isArray(held) ? (held as unknown[]) : [held]) {
+    for (const segment of Array.isArray(value) ? (value as unknown[]) : [value]) {
       if (!isObject(segment))
-        throw new InvalidMessageError(`What is under ${name} is not a segment or an array of them.`);
+        throw new InvalidMessageError(`The value of ${name} is not a segment or an array of segments.`);
       const at = typeof segment['at'] === 'number' ? segment['at'] : (last ?? Number.POSITIVE_INFINITY);
       last = at;
       placed.push({ name, segment, at });
@@ -50,38 +50,41 @@ export function segmentsInOrder(from: Record<string, unknown>): PlacedSegment[] 
 }
 
 /** No segment of either standard has a thousand fields. */
-const MOST_FIELDS = 999;
+const MAX_FIELDS = 999;
 
-/** Highest number of the keys `<letter>1`, `<letter>2`, … of an object. */
-export function highest(letter: string, of: Record<string, unknown>): number {
+/**
+ * Returns the highest number of an object's keys `<letter>1`, `<letter>2`, …
+ * @throws InvalidMessageError when it exceeds what a segment can have
+ */
+export function highest(letter: string, parts: Record<string, unknown>): number {
   let found = 0;
-  for (const key of Object.keys(of)) {
+  for (const key of Object.keys(parts)) {
     const number = key.startsWith(letter) && /^[1-9]\d{0,4}$/.test(key.slice(1)) ? Number(key.slice(1)) : 0;
-    if (number > found && of[key] !== undefined) found = number;
+    if (number > found && parts[key] !== undefined) found = number;
   }
-  // A key such as f99999 would write 99,999 separators.
-  if (found > MOST_FIELDS) {
-    throw new InvalidMessageError(`There is no ${letter}${found}: at most ${letter}${MOST_FIELDS}.`);
+  // The key f99999 would write 99,999 separators.
+  if (found > MAX_FIELDS) {
+    throw new InvalidMessageError(`A segment has no ${letter}${found}: the last is ${letter}${MAX_FIELDS}.`);
   }
   return found;
 }
 
-/** @throws UnreadableError for a field that {@link highest} would not let be written again. */
+/** @throws UnreadableError for a field number with which {@link highest} would refuse to write the segment again */
 export function checkField(number: number, format: string): void {
-  if (number > MOST_FIELDS)
-    throw new UnreadableError(`A segment has more than ${MOST_FIELDS} fields: no ${format} has.`);
+  if (number > MAX_FIELDS)
+    throw new UnreadableError(`A segment has more than ${MAX_FIELDS} fields, which no ${format} has.`);
 }
 
-/** Whether two plain values are the same, whatever the order of their keys. */
-export function same(one: unknown, other: unknown): boolean {
+/** Whether two plain values are equal, whatever the order of their keys. */
+export function areEqual(one: unknown, other: unknown): boolean {
   if (one === other) return true;
   if (Array.isArray(one) !== Array.isArray(other)) return false;
   if (!isObject(one) || !isObject(other)) return false;
   const keys = Object.keys(one);
-  return keys.length === Object.keys(other).length && keys.every((key) => same(one[key], other[key]));
+  return keys.length === Object.keys(other).length && keys.every((key) => areEqual(one[key], other[key]));
 }
 
-/** An object or array with keys. */
+/** Whether a value is an object or an array, and not a Buffer. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Buffer.isBuffer(value);
 }

@@ -1,6 +1,6 @@
 /**
- * XML to a tree, for payloads that strangers send: well-formed, with namespaces, without a DTD. saxes knows no entities but
- * XML's five, so there is none to expand; a document type declaration is refused all the same.
+ * Parses XML from untrusted senders into a tree: well-formed, with namespaces, without a DTD. saxes knows only XML's five
+ * entities, so there are none to expand; a document type declaration is refused all the same.
  */
 import { SaxesParser, type SaxesTagNS } from 'saxes';
 import { UnreadableError } from '../errors';
@@ -10,7 +10,7 @@ import { checkSize, MAX_DEPTH, ValueBudget } from './limits';
 
 export const XHTML = 'http://www.w3.org/1999/xhtml';
 
-/** An element, without its text: FHIR keeps values in attributes. */
+/** An element, without its text: FHIR has its values in attributes. */
 export interface XmlElement {
   /** Without its prefix. */
   name: string;
@@ -18,15 +18,15 @@ export interface XmlElement {
   /** Without namespace declarations and `xsi:` hints; others with their prefix. */
   attributes: Record<string, string>;
   children: XmlElement[];
-  /** Of an XHTML element: itself as a text, as it came. Its children are not parsed further. */
+  /** An XHTML element as text, as read. Its children are not parsed. */
   xhtml?: string;
-  /** Whether it holds text that is not white space. */
+  /** Whether it contains text other than white space. */
   hasText: boolean;
 }
 
 /**
  * Parses a document.
- * @throws UnreadableError where it is not well-formed, too large or too deep
+ * @throws UnreadableError when it is not well-formed, too large or too deep
  */
 export function parseXml(payload: string | Buffer): XmlElement {
   checkSize(payload, 'XML');
@@ -43,7 +43,7 @@ export function parseXml(payload: string | Buffer): XmlElement {
   parser.on('closetag', (tag) => builder.close(tag, parser.position));
   parser.on('text', (value) => builder.text(value));
   parser.on('cdata', (value) => builder.text(value));
-  // Narrative may use HTML's named entities (FHIR, Narrative.div), though XML does not know them.
+  // A narrative may use HTML's named entities (FHIR, Narrative.div), which XML does not define.
   Object.assign(parser.ENTITIES, HTML_ENTITIES);
   parser.write(text).close();
   if (!builder.root) throw new UnreadableError('The payload is not XML.');
@@ -56,7 +56,7 @@ class TreeBuilder {
   readonly #open: XmlElement[] = [];
   readonly #budget = new ValueBudget();
   #depth = 0;
-  /** While inside XHTML: where it began, and the text of it rebuilt without a prefix, where it has one. */
+  /** Inside XHTML: where it began, and its text rebuilt without a prefix, if it has one. */
   #xhtml: { start: number; depth: number; rebuilt: string | undefined } | undefined;
 
   constructor(text: string) {
@@ -77,12 +77,12 @@ class TreeBuilder {
     else this.root = element;
     this.#open.push(element);
     if (tag.uri !== XHTML) return;
-    const asItCame = tag.prefix === '' && tag.attributes['xmlns'] !== undefined;
+    const isUsableAsRead = tag.prefix === '' && tag.attributes['xmlns'] !== undefined;
     this.#xhtml = {
-      // Strict XML has no < inside a tag, so the last one is where the tag begins.
+      // Well-formed XML has no < inside a tag, so the last one begins the tag.
       start: this.#text.lastIndexOf('<', position - 1),
       depth: this.#depth,
-      rebuilt: asItCame ? undefined : startTag(tag, ` xmlns="${XHTML}"`),
+      rebuilt: isUsableAsRead ? undefined : startTag(tag, ` xmlns="${XHTML}"`),
     };
   }
 
@@ -110,8 +110,8 @@ class TreeBuilder {
 function asElement(tag: SaxesTagNS): XmlElement {
   const attributes: Record<string, string> = {};
   for (const { name, value, uri } of Object.values(tag.attributes)) {
-    const hint = uri === 'http://www.w3.org/2000/xmlns/' || uri === 'http://www.w3.org/2001/XMLSchema-instance';
-    if (!hint && name !== 'xmlns') attributes[name] = value;
+    const isHint = uri === 'http://www.w3.org/2000/xmlns/' || uri === 'http://www.w3.org/2001/XMLSchema-instance';
+    if (!isHint && name !== 'xmlns') attributes[name] = value;
   }
   return { name: tag.local, namespace: tag.uri, attributes, children: [], hasText: false };
 }
@@ -123,7 +123,7 @@ function startTag(tag: SaxesTagNS, declaration: string): string {
   return `<${tag.local}${declaration}${attributes.join('')}${tag.isSelfClosing ? '/' : ''}>`;
 }
 
-/** Names of XML declarations that are read. */
+/** Character sets by their names in an XML declaration. */
 const ENCODINGS: Readonly<Record<string, Charset>> = {
   'utf-8': 'utf-8',
   utf8: 'utf-8',
@@ -149,9 +149,9 @@ function decodeXml(bytes: Buffer): string {
   return decode(bytes, charset);
 }
 
-/** Whether a text has only characters that XML 1.0 can have. */
+/** Whether XML 1.0 allows every character of a text. */
 export function isXmlText(text: string): boolean {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  // oxlint-disable-next-line no-control-regex -- it looks for control characters
   return text.isWellFormed() && !/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(text);
 }
 
@@ -165,7 +165,7 @@ const REFERENCES: Readonly<Record<string, string>> = {
   '\r': '&#13;',
 };
 
-/** A value as it is written into an attribute: line ends and tabs as references, or a parser would make spaces of them. */
+/** Escapes a value for an attribute: line ends and tabs as references, or a parser would make spaces of them. */
 export function escapeXml(text: string): string {
   return text.replaceAll(/[&<>"\t\n\r]/g, (char) => REFERENCES[char] ?? char);
 }

@@ -3,7 +3,13 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { MeshError } from '../errors';
 import { readMsa } from '../formats/hl7/header';
-import { MllpClosedError, MllpConnectionError, MllpFrameError, MllpNoAcknowledgementError, MllpTlsError } from './errors';
+import {
+  MllpClosedError,
+  MllpConnectionError,
+  MllpFrameError,
+  MllpNoAcknowledgementError,
+  MllpTlsError,
+} from './errors';
 import { frame, FrameReader } from './framing';
 
 /** Certificates of the connection, PEM or PFX. The server's certificate is always verified. */

@@ -62,7 +62,10 @@ function sentMessage(row: Outgoing): MessageView {
     kind: 'data',
     bytes,
     time: queuedAt,
-    actions: [...(isResendable(row) ? (['resend'] as const) : []), ...(SENT_STATES[row.state].droppable ? (['drop'] as const) : [])],
+    actions: [
+      ...(isResendable(row) ? (['resend'] as const) : []),
+      ...(SENT_STATES[row.state].droppable ? (['drop'] as const) : []),
+    ],
   };
 }
 

@@ -89,9 +89,9 @@ export function ackIn(classification: Incoming['classification']): KeptAck | und
 
 function deliveredAcknowledgement(kept: KeptAck): DeliveredAcknowledgement | undefined {
   if (kept.kind !== 'acknowledgement') return undefined;
-  const { answers, level, result, code, meaning } = kept.ack;
+  const { acknowledges, level, result, code, meaning } = kept.ack;
   return {
-    ...(answers === undefined ? {} : { answers }),
+    ...(acknowledges === undefined ? {} : { answers: acknowledges }),
     level,
     result,
     code,

@@ -65,13 +65,13 @@ export async function sendAcknowledgement(
     classification: (row.classification ?? undefined) as Classification | undefined,
     isDuplicate: await isDuplicate(parts, row),
     // A repeated request is not checked against its own first acknowledgement.
-    given: earlier.has(request.level) ? [] : [...earlier.values()].map(({ code }) => code),
+    earlierCodes: earlier.has(request.level) ? [] : [...earlier.values()].map(({ code }) => code),
     profiles,
     mailboxId,
     ...(odsCode === undefined ? {} : { odsCode }),
     now: new Date(clock.now()),
   });
-  if ('unanswered' in composed) return { sent: false, why: composed.unanswered };
+  if ('none' in composed) return { sent: false, why: composed.none };
   const { level, form, workflowId, payload, contentType, localId, subject } = composed;
   const before = earlier.get(level);
   if (before) return { sent: true, ...before, workflowId, form, level, repeated: true };

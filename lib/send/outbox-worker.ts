@@ -76,7 +76,7 @@ export class OutboxWorker {
   /** Aborts when no attempt may begin any more. */
   readonly #stopping = new AbortController();
   /** Aborts the attempt in progress. */
-  readonly #breaking = new AbortController();
+  readonly #aborting = new AbortController();
   #wake = new AbortController();
   #running: Promise<void> | undefined;
   #state: OutboxState = { waiting: 0, needsDecision: 0 };
@@ -140,7 +140,7 @@ export class OutboxWorker {
   async stop(graceMs = 5000): Promise<void> {
     this.#stopping.abort();
     this.#wake.abort();
-    const timer = setTimeout(() => this.#breaking.abort(), graceMs);
+    const timer = setTimeout(() => this.#aborting.abort(), graceMs);
     await this.#running;
     clearTimeout(timer);
     await this.#marks?.close();
@@ -255,7 +255,7 @@ export class OutboxWorker {
       if (this.#isStopping) throw new AbortedError('The outbox was stopped between two chunks.');
       if (!saved || !this.#lease.held) throw new AbortedError('Another instance goes on with the chunks.');
     };
-    return attempt(this.#parts, this.#backoff, row, this.#breaking.signal, onChunk);
+    return attempt(this.#parts, this.#backoff, row, this.#aborting.signal, onChunk);
   }
 
   async #settleAlone({ row, ending }: Ended): Promise<void> {

@@ -14,7 +14,8 @@ import {
   RESENDABLE,
   UNSENT,
 } from '../message-states';
-import { acknowledgementsRequested, type RequestedAcknowledgements } from '../acks/requested';
+import { acknowledgementsRequested } from '../acks/requested';
+import type { RequestedAcknowledgements } from '../acks/types';
 import { parseSource } from '../acks/parse-source';
 import { isAckWorkflow, loadProfiles, type WorkflowProfiles } from '../acks/profiles';
 import { keyOfRequest } from '../acks/request';

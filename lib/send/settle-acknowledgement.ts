@@ -33,9 +33,9 @@ export async function settleAcknowledgement(
   ack: ReceivedAck,
   by: Pick<MessageHeaders, 'from' | 'messageId'>,
 ): Promise<Settled | undefined> {
-  const { form, answers, sender, level, result, code, meaning } = ack;
-  if (answers === undefined) return undefined;
-  const key = acknowledgementKey({ form, reference: answers, ...(sender === undefined ? {} : { sender }) });
+  const { form, acknowledges, sender, level, result, code, meaning } = ack;
+  if (acknowledges === undefined) return undefined;
+  const key = acknowledgementKey({ form, reference: acknowledges, ...(sender === undefined ? {} : { sender }) });
   const sent = await store.findByAcknowledgementReference(mailbox, key, CONSIDERED);
   const row = acknowledged(sent, ack, by.from);
   if (!row) return undefined;

@@ -29,12 +29,12 @@ export class SerialQueue {
 
   /** Runs `work` when all earlier work of the lane has ended, however it ended. */
   async run<Result>(work: () => Result | Promise<Result>, lane = ''): Promise<Result> {
-    const { turn, leave } = this.enter(lane);
-    await turn;
+    const place = this.enter(lane);
+    await place.turn;
     try {
       return await work();
     } finally {
-      leave();
+      place.leave();
     }
   }
 }

@@ -67,7 +67,9 @@ async function optionsOf(RED: NodeAPI, body: unknown, typed: Texts, notes: strin
   return meshAccess({ environment, mailboxId, password, sharedKey, ...(tls && { tls }), ...(proxy && { proxy }) });
 }
 
-/** Returns the typed credentials, and for a field that shows its mask the deployed one, if the environment is the same. */
+/**
+ * Returns the typed credentials, and for a field that shows its mask the deployed one, if the environment is the same.
+ */
 function credentialsOf(RED: NodeAPI, typed: Texts, environment: string): Required<MeshConfigCredentials> {
   const found = { password: typed['password'] ?? '', sharedKey: typed['sharedKey'] ?? '' };
   if (found.password !== STORED && found.sharedKey !== STORED) return found;

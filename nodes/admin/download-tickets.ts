@@ -1,7 +1,7 @@
 /**
- * Tickets for downloads. A browser streams to disk only what it requests by itself, by a link or a navigation, and such a request
- * carries neither the user's token nor the editor's header (endpoints.ts). So a guarded POST, which has both, issues a ticket for
- * one file, and the browser's own GET presents it. A ticket
+ * Tickets for downloads. A browser streams to disk only what it requests by itself, by a link or a navigation, and such
+ * a request carries neither the user's token nor the editor's header (endpoints.ts). So a guarded POST, which has both,
+ * issues a ticket for one file, and the browser's own GET presents it. A ticket
  *
  * - has 256 random bits; only hashes are stored and compared, so that timing reveals none;
  * - works once: it is removed before it is used, so that the second of two requests is refused;

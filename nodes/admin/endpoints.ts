@@ -1,17 +1,17 @@
 /**
- * The guard of this package's admin endpoints (`/mesh/…` of the editor's server). All of them are created here, so that none
- * lacks it:
+ * The guard of this package's admin endpoints (`/mesh/…` of the editor's server). All of them are created here, so that
+ * none lacks it:
  *
  * - Node-RED's own authentication and a permission: `mesh.read` shows no patient data, `mesh.write` changes something,
- *   `mesh.payload` shows, downloads or composes a message. Node-RED's scope `read` includes the first, `write` the second;
- *   `mesh.payload` has to be granted by name, or by `*`. Node-RED refuses with 401.
- * - Against requests that another site makes a browser send: a header that no form or image can set and the editor's own
- *   requests have (RED's `$.ajaxSetup`), and a content type that no form can send. This matters when adminAuth is off, since
- *   otherwise the token is such a header. Refused with 403.
- * - Outside a sandbox on this machine a message may concern a patient, and `mesh.payload` needs a named user: refused with 403
- *   when adminAuth is off, and for its anonymous default user.
- * - A browser's own download carries neither token nor header. It presents a ticket (download-tickets.ts) that the same guard
- *   issued for the same path and permission at `POST <path>/ticket`.
+ *   `mesh.payload` shows, downloads or composes a message. Node-RED's scope `read` includes the first, `write` the
+ *   second; `mesh.payload` has to be granted by name, or by `*`. Node-RED refuses with 401.
+ * - Against requests that another site makes a browser send: a header that no form or image can set and the editor's
+ *   own requests have (RED's `$.ajaxSetup`), and a content type that no form can send. This matters when adminAuth is
+ *   off, since otherwise the token is such a header. Refused with 403.
+ * - Outside a sandbox on this machine a message may concern a patient, and `mesh.payload` needs a named user: refused
+ *   with 403 when adminAuth is off, and for its anonymous default user.
+ * - A browser's own download carries neither token nor header. It presents a ticket (download-tickets.ts) that the same
+ *   guard issued for the same path and permission at `POST <path>/ticket`.
  */
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
@@ -32,8 +32,8 @@ export interface AdminEndpoint {
   /** Lets a GET omit the editor's header, for monitoring systems. No other site's script can read the response. */
   forMonitors?: boolean;
   /**
-   * Allows a browser to download this GET with a ticket. Called before a ticket is issued, so that an error appears in the
-   * response to the script, where the user can read it.
+   * Allows a browser to download this GET with a ticket. Called before a ticket is issued, so that an error appears in
+   * the response to the script, where the user can read it.
    */
   download?: (request: AdminRequest) => Promise<unknown>;
 }
@@ -90,7 +90,10 @@ function ticketsFor(
   return tickets;
 }
 
-/** Runs the handler as the user to whom the ticket was issued. The response to an invalid ticket is 403 without a reason. */
+/**
+ * Runs the handler as the user to whom the ticket was issued. The response to an invalid ticket is 403 without a
+ * reason.
+ */
 async function withTicket(
   RED: NodeAPI,
   tickets: DownloadTickets,

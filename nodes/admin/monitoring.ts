@@ -1,7 +1,7 @@
 /**
- * `GET /mesh/health` (JSON) and `GET /mesh/metrics` (Prometheus' text format) for monitoring systems, behind Node-RED's own
- * authentication with `mesh.read`. Off unless settings.js has `mesh: { metrics: true }` or the environment MESH_METRICS=1. The
- * responses have mailbox ids, states, times and counts, but no secret and no patient data.
+ * `GET /mesh/health` (JSON) and `GET /mesh/metrics` (Prometheus' text format) for monitoring systems, behind Node-RED's
+ * own authentication with `mesh.read`. Off unless settings.js has `mesh: { metrics: true }` or the environment
+ * MESH_METRICS=1. The responses have mailbox ids, states, times and counts, but no secret and no patient data.
  *
  * A new metric is a line in `exposition` (or `addTraffic`); its value comes from monitor/measure.ts.
  */
@@ -31,7 +31,9 @@ export function addMonitoring(RED: NodeAPI): void {
   });
 }
 
-/** Loads prom-client at the first request. Every response has a registry of its own, and nothing is kept between them. */
+/**
+ * Loads prom-client at the first request. Every response has a registry of its own, and nothing is kept between them.
+ */
 async function exposition(mailboxes: Array<Measured | Unmeasured>): Promise<{ contentType: string; text: string }> {
   const prometheus = await import('prom-client');
   const registry = new prometheus.Registry();
@@ -48,7 +50,7 @@ async function exposition(mailboxes: Array<Measured | Unmeasured>): Promise<{ co
     for (const [state, count] of Object.entries(outbox.byState)) {
       gauge('mesh_outbox_messages', 'Messages in the outbox, by state.', { ...of, state }, count);
     }
-    gauge('mesh_overdue', 'Sent messages not collected or answered in time (counted to 1001).', of, each.overdue);
+    gauge('mesh_overdue', 'Sent messages not collected or acknowledged in time (counted to 1001).', of, each.overdue);
     gauge('mesh_inbox_waiting', 'Received messages with a pending delivery to a flow.', of, inbox.waiting);
     gauge('mesh_inbox_in_flight', 'Messages delivered to a flow and not yet acknowledged.', of, inbox.inFlight);
     gauge('mesh_inbox_unclaimed', 'Messages that no node claims.', of, inbox.unclaimed);
@@ -89,7 +91,9 @@ function gauges(registry: Registry, Kind: typeof Gauge): SetGauge {
 
 const LATENCY = 'mesh_collected_seconds';
 
-/** Adds the traffic of each mailbox. The library counts it: a histogram of prom-client takes only single observations. */
+/**
+ * Adds the traffic of each mailbox. The library counts it: a histogram of prom-client takes only single observations.
+ */
 function addTraffic(
   registry: Registry,
   prometheus: { Counter: typeof Counter; Gauge: typeof Gauge },

@@ -1,6 +1,7 @@
 /**
- * Notifies open sidebars by RED.comms that a mailbox changed. The notification has only the id of its config node, because every
- * user with Node-RED's `status.read` receives it; a sidebar then reads the mailbox with its own permissions.
+ * Notifies open sidebars by RED.comms that a mailbox changed. The notification has only the id of its config node,
+ * because every user with Node-RED's `status.read` receives it; a sidebar then reads the mailbox with its own
+ * permissions.
  */
 import type { NodeAPI } from 'node-red';
 

@@ -1,6 +1,6 @@
 /**
- * Endpoints with `mesh.payload`, because a message may concern a patient: its personal details, its download, and composing one.
- * The ledger records each use with the user before anything is shown.
+ * Endpoints with `mesh.payload`, because a message may concern a patient: its personal details, its download, and
+ * composing one. The ledger records each use with the user before anything is shown.
  */
 import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
@@ -97,8 +97,8 @@ function composed(RED: NodeAPI, { raw }: AdminRequest): Omit<OutgoingMessage, 'p
 }
 
 /**
- * Returns a Content-Disposition (RFC 6266) with the sender's file name, made safe for the header and the folder, and a plain ASCII
- * name for old browsers.
+ * Returns a Content-Disposition (RFC 6266) with the sender's file name, made safe for the header and the folder, and a
+ * plain ASCII name for old browsers.
  */
 export function attachment(fileName: string | undefined, reference: string): string {
   const base = (fileName ?? '').split(/[/\\]/).at(-1) ?? '';

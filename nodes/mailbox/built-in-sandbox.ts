@@ -1,6 +1,6 @@
 /**
- * The sandbox of every mailbox with environment `sandbox`: one for the process, on loopback, started by the first mailbox
- * that needs it. It stands on globalThis, so that its messages outlive deploys and reloads of this module.
+ * The sandbox of every mailbox with environment `sandbox`: one for the process, on loopback, started by the first
+ * mailbox that needs it. It stands on globalThis, so that its messages outlive deploys and reloads of this module.
  */
 import { randomBytes } from 'node:crypto';
 import { startSandbox, type Sandbox, type SandboxMailbox } from '../../lib/sandbox';

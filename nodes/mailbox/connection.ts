@@ -1,6 +1,6 @@
 /**
- * The mailbox that all nodes of a mesh-config share: one client, one poller, one outbox. Node-RED closes a config node and its
- * users at the same time and waits 15 seconds, so this class tracks the pending work of each user, and ends it.
+ * The mailbox that all nodes of a mesh-config share: one client, one poller, one outbox. Node-RED closes a config node
+ * and its users at the same time and waits 15 seconds, so this class tracks the pending work of each user, and ends it.
  */
 import {
   AbortedError,
@@ -165,8 +165,8 @@ export class Connection {
   async #close(): Promise<void> {
     this.#closing.abort();
     const opened = await this.#opened?.catch(() => undefined);
-    // The poller closes first, so that it delivers nothing new while the users end. Closing the mailbox aborts a download; an
-    // acknowledgement after a delivery gets a moment, or the message would be delivered again.
+    // The poller closes first, so that it delivers nothing new while the users end. Closing the mailbox aborts a
+    // download; an acknowledgement after a delivery gets a moment, or the message would be delivered again.
     const pollerClosed = opened?.poller.close().catch(() => undefined);
     await Promise.allSettled([
       pollerClosed && waitAtMost(POLLER_GRACE_MS, pollerClosed),

@@ -1,6 +1,6 @@
 /**
- * Assigns each mailbox to one config node. Two would poll and send against each other, deliver the same message twice and
- * acknowledge it twice, so the second one is refused with an error.
+ * Assigns each mailbox to one config node. Two would poll and send against each other, deliver the same message twice
+ * and acknowledge it twice, so the second one is refused with an error.
  */
 interface Claim {
   configId: string;

@@ -131,7 +131,8 @@ export function mailboxAddress(RED: NodeAPI, value: unknown): string {
 
 /**
  * Returns the environment: `sandbox`, `integration` or `live`, from any case, or a URL without a slash at its end.
- * @throws ConfigurationError for anything else, and for plain http to another machine: tokens and letters would be readable
+ * @throws ConfigurationError for anything else, and for plain http to another machine: tokens and letters would be
+ * readable
  */
 export function readEnvironment(RED: NodeAPI, value: unknown): string {
   const text = textSetting(RED, value);

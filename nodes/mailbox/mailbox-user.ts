@@ -134,7 +134,10 @@ export class MailboxUser implements ConnectionUser {
   }
 }
 
-/** Returns the running mesh-config node with this id; undefined also when the id is another node's, e.g. after an import. */
+/**
+ * Returns the running mesh-config node with this id; undefined also when the id is another node's, e.g. after an
+ * import.
+ */
 export function findConfig(RED: NodeAPI, id: string | undefined): MeshConfigNode | undefined {
   const node: unknown = id === undefined || id === '' ? null : RED.nodes.getNode(id);
   return isMailboxNode(node) ? node : undefined;

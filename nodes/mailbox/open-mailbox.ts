@@ -67,7 +67,9 @@ export function meshAccess(
   return { environment, mailboxId, password, sharedKey, ...(tls && { tls }), ...(proxy && { proxy }) };
 }
 
-/** Returns the options for a mailbox of the built-in sandbox. `instance` ends the messages of a sandbox that is gone. */
+/**
+ * Returns the options for a mailbox of the built-in sandbox. `instance` ends the messages of a sandbox that is gone.
+ */
 export async function sandboxAccess(mailboxId: string): Promise<MailboxOptions & { instance: string }> {
   const sandbox = await builtInSandbox();
   const { password } = sandboxMailbox(sandbox, mailboxId);

@@ -1,4 +1,7 @@
-/** `mesh` in settings.js: the settings of the runtime, common to all mailboxes. storage-place.ts and monitoring.ts read them. */
+/**
+ * `mesh` in settings.js: the settings of the runtime, common to all mailboxes. storage-place.ts and monitoring.ts read
+ * them.
+ */
 import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
 
@@ -33,8 +36,8 @@ export const SETTINGS = z.strictObject({
 });
 
 /**
- * True when `metrics`, or without it the environment variable MESH_METRICS, asks for monitoring. A mistake in another setting
- * does not matter: monitoring is needed all the more then.
+ * True when `metrics`, or without it the environment variable MESH_METRICS, asks for monitoring. A mistake in another
+ * setting does not matter: monitoring is needed all the more then.
  */
 export function wantsMetrics(RED: NodeAPI): boolean {
   const read = z.object({ metrics: SETTINGS.shape.metrics }).safeParse(meshSettings(RED));

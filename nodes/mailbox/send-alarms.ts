@@ -1,6 +1,6 @@
 /**
- * Raises an alarm for every fault of the outbox that nobody else reports. A flow that waits for its message gets the error
- * with it, and a mesh-track node reports what it follows; the rest, and the mailbox's own pauses, are alarms.
+ * Raises an alarm for every fault of the outbox that nobody else reports. A flow that waits for its message gets the
+ * error with it, and a mesh-track node reports what it follows; the rest, and the mailbox's own pauses, are alarms.
  */
 import {
   ATTENTION_AT_ONCE,
@@ -34,8 +34,8 @@ const PROGRESS = new Set(['accepted', 'rejected', 'chunk']);
 const PASSING = new Set(['MESH_CONNECTION', 'MESH_UNAVAILABLE', 'MESH_UNKNOWN_OUTCOME']);
 
 /**
- * True for `held`, `parked`, `rejected`, `undelivered`, `overdue` and `duplicate`, for a negative or partial acknowledgement,
- * and for a message that stays unknown after the look-up.
+ * True for `held`, `parked`, `rejected`, `undelivered`, `overdue` and `duplicate`, for a negative or partial
+ * acknowledgement, and for a message that stays unknown after the look-up.
  */
 export function needsAttention({ event, message }: OutboxEvent): boolean {
   return ATTENTION.has(event) || (event === 'unknown' && message.needsDecision);
@@ -55,7 +55,8 @@ export class SendAlarms {
   #state: OutboxState | undefined;
   /** Code of the last store error that was raised. */
   #storeError: string | undefined;
-  #pause: { cause: string; attempts: Set<string>; isRaised: boolean; paused: NonNullable<OutboxState['paused']> } | undefined;
+  #pause:
+    { cause: string; attempts: Set<string>; isRaised: boolean; paused: NonNullable<OutboxState['paused']> } | undefined;
 
   constructor(raise: (alarm: Alarm) => void) {
     this.#raise = raise;

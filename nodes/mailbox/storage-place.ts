@@ -1,12 +1,13 @@
 /**
- * Opens the storage of this Node-RED, in `<userDir>/mesh`. The first mailbox that needs it opens it; there is one for each folder
- * and process, on globalThis, so that it outlives deploys and reloads of this module.
+ * Opens the storage of this Node-RED, in `<userDir>/mesh`. The first mailbox that needs it opens it; there is one for
+ * each folder and process, on globalThis, so that it outlives deploys and reloads of this module.
  *
- * Several Node-REDs may share one: `mesh: { storeUrl, spoolFolder, largePayloads, largePayloadLimitMiB, storePatienceSeconds }` in
- * settings.js, or MESH_STORE_URL, MESH_SPOOL_FOLDER and MESH_LARGE_PAYLOADS in the environment, name their PostgreSQL and the
- * shared folder for large payloads, or keep those in the database as well (`largePayloads: 'database'`). Like contextStorage it
- * belongs to the runtime, not to a mesh-config: all mailboxes share one storage, and a deploy with another URL would leave the
- * queued messages behind. `mesh: { retention }` sets how many days finished messages are kept.
+ * Several Node-REDs may share one: `mesh: { storeUrl, spoolFolder, largePayloads, largePayloadLimitMiB,
+ * storePatienceSeconds }` in settings.js, or MESH_STORE_URL, MESH_SPOOL_FOLDER and MESH_LARGE_PAYLOADS in the
+ * environment, name their PostgreSQL and the shared folder for large payloads, or keep those in the database as well
+ * (`largePayloads: 'database'`). Like contextStorage it belongs to the runtime, not to a mesh-config: all mailboxes
+ * share one storage, and a deploy with another URL would leave the queued messages behind. `mesh: { retention }` sets
+ * how many days finished messages are kept.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -79,8 +80,8 @@ function nameOf(error: unknown): string {
 }
 
 /**
- * Reads the settings; those of settings.js take precedence over the environment. The URL contains a password and stays out of
- * every message.
+ * Reads the settings; those of settings.js take precedence over the environment. The URL contains a password and stays
+ * out of every message.
  * @throws ConfigurationError when a setting is wrong
  */
 function storageSettings(RED: NodeAPI): Omit<StorageOptions, 'folder'> {

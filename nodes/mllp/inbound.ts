@@ -1,13 +1,7 @@
 /** Follows each request of the MLLP server from the message that leaves mesh-mllp-in to its response. */
 import { randomUUID } from 'node:crypto';
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
-import {
-  buildHl7Ack,
-  decodeHl7Text,
-  type DefaultCharset,
-  type MeshError,
-  type MllpRequest,
-} from '../../lib/index';
+import { buildHl7Ack, decodeHl7Text, type DefaultCharset, type MeshError, type MllpRequest } from '../../lib/index';
 import { NotAnsweredError } from '../shared/errors';
 import { cleanError } from '../shared/report-error';
 import { addPending, removePending, type MllpProperty } from './requests';

@@ -1,6 +1,6 @@
 /**
- * HL7 v2 messages that wait for a response. msg.mllp has only an id, since a socket cannot be cloned, stored or sent through a
- * subflow. All mesh-mllp-in nodes share one map, so that a mesh-mllp-response may be in any flow.
+ * HL7 v2 messages that wait for a response. msg.mllp has only an id, since a socket cannot be cloned, stored or sent
+ * through a subflow. All mesh-mllp-in nodes share one map, so that a mesh-mllp-response may be in any flow.
  */
 import type { DefaultCharset, Hl7Header, Remote, ResponseOutcome } from '../../lib/index';
 

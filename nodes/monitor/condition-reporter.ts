@@ -1,4 +1,7 @@
-/** Observes mailboxes and reports changes of their conditions, for mesh-status. lib/monitor/conditions.ts defines the conditions. */
+/**
+ * Observes mailboxes and reports changes of their conditions, for mesh-status. lib/monitor/conditions.ts defines the
+ * conditions.
+ */
 import type { NodeAPI } from 'node-red';
 import {
   findAlerts,
@@ -103,7 +106,14 @@ export class ConditionReporter {
       const { health, freeBytes, oldestUnacknowledged, outbox, inbox, overdue } = measured;
       const { unknown = 0 } = outbox.byState;
       const counts = { held: outbox.held, unknown, overdue, parked: inbox.parked, unclaimed: inbox.unclaimed };
-      const observed = { now: systemClock.now(), monitoredSince: this.#since, health, freeBytes, oldestUnacknowledged, counts };
+      const observed = {
+        now: systemClock.now(),
+        monitoredSince: this.#since,
+        health,
+        freeBytes,
+        oldestUnacknowledged,
+        counts,
+      };
       return withConditions(measured, findConditions(observed, this.#limits));
     } catch (error) {
       return withConditions(unmeasured, [this.#failed('store', error)]);

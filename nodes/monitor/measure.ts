@@ -1,4 +1,6 @@
-/** Measures a mailbox for monitoring systems and mesh-status. It collects mailbox ids, states, times and counts only. */
+/**
+ * Measures a mailbox for monitoring systems and mesh-status. It collects mailbox ids, states, times and counts only.
+ */
 import type { MailboxHealth, Traffic } from '../../lib/index';
 import type { KnownMailbox } from '../mailbox/known-mailboxes';
 

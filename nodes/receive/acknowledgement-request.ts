@@ -1,4 +1,7 @@
-/** Reads what mesh-ack's fields and msg.meshAck ask for as business acknowledgement. msg.meshAck fills the fields left blank. */
+/**
+ * Reads what mesh-ack's fields and msg.meshAck ask for as business acknowledgement. msg.meshAck fills the fields left
+ * blank.
+ */
 import type { Node, NodeAPI, NodeMessageInFlow } from 'node-red';
 import { InvalidMessageError, type AcknowledgementRequest } from '../../lib/index';
 import { choiceSetting, textSetting } from '../shared/settings';

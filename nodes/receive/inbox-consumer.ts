@@ -1,4 +1,6 @@
-/** A mesh-poll node as a consumer of the inbox: it sends deliveries and parked messages to outputs, and errors to Catch. */
+/**
+ * A mesh-poll node as a consumer of the inbox: it sends deliveries and parked messages to outputs, and errors to Catch.
+ */
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import type { Delivery, InboxConsumer, MessageHeaders, ParkedMessage, StoredError } from '../../lib/index';
 import { NotAcknowledgedError, OutputNotWiredError } from '../shared/errors';
@@ -15,7 +17,10 @@ type Output = keyof typeof OUTPUTS;
 export function inboxConsumer(RED: NodeAPI, node: Node, settings: PollSettings, status: PollStatus): InboxConsumer {
   const reported = new Set<Output>();
 
-  /** Refuses a delivery to an output without a wire: the message would vanish, and an acknowledgement would make that final. */
+  /**
+   * Refuses a delivery to an output without a wire: the message would vanish, and an acknowledgement would make that
+   * final.
+   */
   const requireWire = (output: Output, { received }: Delivery): void => {
     if (isWired(node, output)) {
       // A deploy may add a wire without restarting this node.

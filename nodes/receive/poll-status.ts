@@ -1,4 +1,7 @@
-/** The status of mesh-poll: its activity, else the number of messages that wait for mesh-ack, else the time of the last poll. */
+/**
+ * The status of mesh-poll: its activity, else the number of messages that wait for mesh-ack, else the time of the last
+ * poll.
+ */
 import type { NodeAPI, NodeStatus } from 'node-red';
 import { systemClock, type PollerState } from '../../lib/index';
 import type { MailboxUser } from '../mailbox/mailbox-user';

@@ -44,7 +44,10 @@ export function deadlineSettings(RED: NodeAPI, def: DeadlineFields): Partial<Dea
   };
 }
 
-/** Returns the acknowledgements to request: the node's choice or, when that is automatic or none, msg.meshSend.asks if set. */
+/**
+ * Returns the acknowledgements to request: the node's choice or, when that is automatic or none, msg.meshSend.asks if
+ * set.
+ */
 export function requestedAcknowledgements(
   RED: NodeAPI,
   own: unknown,

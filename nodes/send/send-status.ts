@@ -1,4 +1,6 @@
-/** The status of mesh-send: a pause, the message being sent, messages that need a decision, else how many it has sent. */
+/**
+ * The status of mesh-send: a pause, the message being sent, messages that need a decision, else how many it has sent.
+ */
 import type { Node, NodeAPI, NodeStatus } from 'node-red';
 import { type OutboxEvent, type OutboxMessage, type OutboxState, WAITING_TO_SEND } from '../../lib/index';
 import type { ConnectionState } from '../mailbox/connection';
@@ -21,7 +23,7 @@ const PAUSES: Partial<Record<string, string>> = {
 export class SendStatus implements SendingStatus {
   readonly #RED: NodeAPI;
   readonly #node: Node;
-  /** Set once the node is registered, which calls this object with the first states before. */
+  /** Undefined until the node is registered; the registration already reports the first states. */
   #user: { show(status: NodeStatus): void } | undefined;
   /** Ids of messages that this node has put into the outbox and MESH has not accepted yet. */
   readonly #pending = new Set<string>();

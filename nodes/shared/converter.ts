@@ -1,4 +1,7 @@
-/** The common part of the converter nodes: like core csv, xml and json, they convert one property of the message in place. */
+/**
+ * The common part of the converter nodes: like core csv, xml and json, they convert one property of the message in
+ * place.
+ */
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import { InvalidMessageError } from '../../lib/index';
 import { onInput } from './on-input';
@@ -8,7 +11,9 @@ import { sharedText } from './texts';
 /** A value to convert: text or bytes in one direction, an object in the other. */
 export type Convertible = string | Buffer | Record<string, unknown>;
 
-/** Runs `convert` on the property of every message. A message without the property passes unchanged, as in core nodes. */
+/**
+ * Runs `convert` on the property of every message. A message without the property passes unchanged, as in core nodes.
+ */
 export function convertProperty(
   RED: NodeAPI,
   node: Node,

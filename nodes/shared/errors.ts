@@ -30,8 +30,8 @@ export class SendingPausedError extends MeshError {
 }
 
 /**
- * A sent message needs a person's attention. `code` is the code of its failure, or MESH_OVERDUE, MESH_NEGATIVE_ANSWER or
- * MESH_DUPLICATE.
+ * A sent message needs a person's attention. `code` is the code of its failure, or MESH_OVERDUE, MESH_NEGATIVE_ANSWER
+ * or MESH_DUPLICATE.
  */
 export class AttentionError extends MeshError {
   constructor(code: string, message: string, details?: MeshErrorDetails) {
@@ -39,7 +39,10 @@ export class AttentionError extends MeshError {
   }
 }
 
-/** The flow did not respond to an HL7 v2 message in time. The sender got an error response, or its connection was closed. */
+/**
+ * The flow did not respond to an HL7 v2 message in time. The sender got an error response, or its connection was
+ * closed.
+ */
 export class NotAnsweredError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MLLP_NOT_ANSWERED', 'safe', message, details);

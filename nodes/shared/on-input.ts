@@ -12,7 +12,10 @@ export type InputWork = (
   send: (msg: NodeMessage | Array<NodeMessage | null>) => void,
 ) => Promise<void | 'unfinished'>;
 
-/** Runs `work` for every message. A rejected async handler would end the Node-RED process, so every node's work runs here. */
+/**
+ * Runs `work` for every message. A rejected async handler would end the Node-RED process, so every node's work runs
+ * here.
+ */
 export function onInput(RED: NodeAPI, node: Node, work: InputWork): void {
   node.on('input', (msg, send, done) => {
     void work(msg, send)

@@ -10,9 +10,9 @@ export interface ReportedError extends Error {
 }
 
 /**
- * Returns a copy that is fit for logs and flows: message and advice in one text, the code, the stack, but no `cause`, which
- * Catch would pass to the flow. The text of a foreign error may quote a payload (JSON.parse does) or a path, so the copy
- * names only its kind.
+ * Returns a copy that is fit for logs and flows: message and advice in one text, the code, the stack, but no `cause`,
+ * which Catch would pass to the flow. The text of a foreign error may quote a payload (JSON.parse does) or a path, so
+ * the copy names only its kind.
  */
 export function cleanError(RED: NodeAPI, error: unknown): ReportedError {
   const isOurs = error instanceof MeshError;

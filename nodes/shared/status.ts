@@ -1,6 +1,6 @@
 /**
- * Statuses of all nodes, under 20 characters each. As in core mqtt a yellow ring is connecting, a green dot connected and a
- * red ring disconnected; in addition a blue dot is busy, and a red dot means that the last message failed.
+ * Statuses of all nodes, under 20 characters each. As in core mqtt a yellow ring is connecting, a green dot connected
+ * and a red ring disconnected; in addition a blue dot is busy, and a red dot means that the last message failed.
  */
 import type { NodeAPI, NodeStatus, NodeStatusFill, NodeStatusShape } from 'node-red';
 import { MeshError, type StoredError } from '../../lib/index';

@@ -29,8 +29,8 @@ export async function evaluate(RED: NodeAPI, node: Node, msg: NodeMessage, input
       );
     });
   } catch {
-    // Node-RED throws for msg.a.b when msg.a is missing; here that is no value. A failed expression is an error, without
-    // its own text, which may quote the message.
+    // Node-RED throws for msg.a.b when msg.a is missing; here that is no value. A failed expression is an error,
+    // without its own text, which may quote the message.
     if (type !== 'jsonata') return undefined;
     throw new InvalidMessageError(sharedText(RED, 'error.expression', { field }));
   }

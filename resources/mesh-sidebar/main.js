@@ -242,7 +242,7 @@ class Sidebar {
     return el(
       'div',
       { class: 'mesh-tools mesh-ledger', role: 'group', 'aria-label': text('ledger.title') },
-      el('span', { text: text('ledger.title') }),
+      el('span', { text: text('ledger.label'), 'aria-hidden': 'true' }),
       days,
       button(text('ledger.csv'), { icon: 'download', onclick: save('csv') }),
       button(text('ledger.jsonl'), { icon: 'download', onclick: save('jsonl') }),

@@ -1,4 +1,4 @@
-/** An ITK3 request of our own making, in XML. */
+/** An ITK3 request that we made, in XML. */
 export function itk3Request({ inf = 'true', bus = 'true', id = 'msg-1', extra = '' } = {}): string {
   const flag = (name: string, value: string): string =>
     value === '' ? '' : `<extension url="${name}"><valueBoolean value="${value}"/></extension>`;

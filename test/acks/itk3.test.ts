@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { InvalidMessageError, UnreadableError } from '../../lib/errors';
 import { buildItk3Response } from '../../lib/acks/itk3/build';
 import { ITK3_CODES } from '../../lib/acks/itk3/codes';
-import { answersWanted, checkMayFollow, readItk3Request, readItk3Response } from '../../lib/acks/itk3/read';
+import { checkMayFollow, readItk3Request, readItk3Response } from '../../lib/acks/itk3/read';
+import { parseAcknowledgement } from '../../lib/acks/parse-acknowledgement';
+import { acknowledgementsRequested } from '../../lib/acks/requested';
+import type { RequestedAcknowledgements } from '../../lib/acks/types';
 import { fhirXmlToJson } from '../../lib/formats/fhir/from-xml';
 import { fhirJsonToXml } from '../../lib/formats/fhir/to-xml';
 import { haveSamples, sample, samplesIn } from '../harness/samples';
@@ -10,20 +13,24 @@ import { itk3Request } from './fixtures';
 
 const options = { mailboxId: 'X26ABC2', odsCode: 'X26', now: new Date('2026-04-01T11:00:00Z') };
 
+/** The acknowledgements that a payload requests by its own flags. */
+const requestedBy = (payload: string | Buffer): RequestedAcknowledgements =>
+  acknowledgementsRequested(parseAcknowledgement(payload).request, undefined);
+
 describe('ITK3', () => {
   for (const format of ['xml', 'json'] as const) {
-    it(`requests in ${format} tell their id, sender reference, sender and what they ask for`, () => {
+    it(`requests in ${format} have an id, a sender reference, a sender and the acknowledgements that they request`, () => {
       const payload = format === 'xml' ? itk3Request({ bus: 'false' }) : fhirXmlToJson(itk3Request({ bus: 'false' }));
       const request = readItk3Request(Buffer.from(payload));
       assert.deepEqual(request, {
         messageId: 'msg-1',
         senderReference: 'ref-9',
-        infrastructureAsked: true,
-        businessAsked: false,
+        infrastructureRequested: true,
+        businessRequested: false,
         from: 'X26ABC1',
         isResponse: false,
       });
-      assert.deepEqual(answersWanted(request), { infrastructure: true, business: false });
+      assert.deepEqual(requestedBy(payload), { infrastructure: true, business: false });
     });
 
     it(`responses in ${format} are built and read for every code`, () => {
@@ -34,7 +41,7 @@ describe('ITK3', () => {
         const level = code.startsWith('3') ? 'business' : 'infrastructure';
         assert.deepEqual(readItk3Response(text), {
           form: 'itk3',
-          answers: 'msg-1',
+          acknowledges: 'msg-1',
           level,
           result,
           code,
@@ -46,21 +53,18 @@ describe('ITK3', () => {
   }
 
   it('flags that cannot be read count as set', () => {
-    assert.deepEqual(answersWanted(readItk3Request(itk3Request({ inf: '', bus: 'perhaps' }))), {
-      infrastructure: true,
-      business: true,
-    });
+    assert.deepEqual(requestedBy(itk3Request({ inf: '', bus: 'perhaps' })), { infrastructure: true, business: true });
   });
 
-  it('responses are never answered, even with their flags set', () => {
-    const request = readItk3Request(
-      itk3Request({ extra: '<response><identifier value="x"/><code value="ok"/></response>' }),
-    );
-    assert.equal(request.infrastructureAsked, true);
-    assert.deepEqual(answersWanted(request), { infrastructure: false, business: false });
+  it('responses request nothing and get no response, even with their flags set', () => {
+    const payload = itk3Request({ extra: '<response><identifier value="x"/><code value="ok"/></response>' });
+    const request = readItk3Request(payload);
+    assert.equal(request.infrastructureRequested, true);
+    assert.deepEqual(requestedBy(payload), { infrastructure: false, business: false });
     assert.throws(() => buildItk3Response(request, { ...options, code: '20013' }), InvalidMessageError);
-    const own = readItk3Request(buildItk3Response(undefined, { ...options, code: '10009' }));
-    assert.deepEqual(answersWanted(own), { infrastructure: false, business: false });
+    const own = buildItk3Response(undefined, { ...options, code: '10009' });
+    assert.equal(readItk3Request(own).isResponse, true);
+    assert.deepEqual(requestedBy(own), { infrastructure: false, business: false });
   });
 
   it('requests get at most two responses, infrastructure first, and none after a negative one', () => {
@@ -76,7 +80,7 @@ describe('ITK3', () => {
     }
   });
 
-  it('responses are read liberally, and a fatal-error is never read as positive', () => {
+  it('responses are read tolerantly, and a fatal-error is never read as positive', () => {
     const text = buildItk3Response(readItk3Request(itk3Request()), { ...options, code: '20013' });
     const other = text
       .replace('ITK008M', 'ITK002M')
@@ -84,7 +88,7 @@ describe('ITK3', () => {
       .replace(/<details><reference.*?<\/details>/, '');
     assert.equal(readItk3Response(other).code, '20013');
     assert.equal(readItk3Response(text.replace('value="ok"', 'value="fatal-error"')).result, 'negative');
-    assert.equal(readItk3Response(buildItk3Response(undefined, { ...options, code: '10009' })).answers, undefined);
+    assert.equal(readItk3Response(buildItk3Response(undefined, { ...options, code: '10009' })).acknowledges, undefined);
     assert.throws(() => readItk3Response(text.replace('20013', '29999')), UnreadableError);
     assert.throws(() => readItk3Response(itk3Request()), UnreadableError);
     assert.throws(() => buildItk3Response(undefined, { ...options, code: '29999' }), InvalidMessageError);
@@ -100,9 +104,9 @@ describe('ITK3', () => {
         const ack = readItk3Response(payload);
         assert.equal(ack.code, expected('inf_ack_code'), file);
         assert.equal(ack.result, expected('state') === 'success' ? 'positive' : 'negative', file);
-        assert.deepEqual(answersWanted(readItk3Request(payload)), { infrastructure: false, business: false });
+        assert.deepEqual(requestedBy(payload), { infrastructure: false, business: false });
         const reference = /<response>\s*<identifier value="([^"]*)"/.exec(xml)?.[1];
-        assert.equal(ack.answers, reference?.startsWith('UNREADABLE') === true ? undefined : reference);
+        assert.equal(ack.acknowledges, reference?.startsWith('UNREADABLE') === true ? undefined : reference);
       }
       // 20009's sample has `structure`, which FHIR's IssueType has as a kind of `invalid`, the code in docs/mesh.md,
       // ITK3 acknowledgements.
@@ -118,7 +122,7 @@ describe('ITK3', () => {
       .toString()
       .replaceAll(/\{%.*?%\}/g, '')
       .trim();
-    assert.deepEqual(answersWanted(readItk3Request(consultation)), { infrastructure: true, business: true });
+    assert.deepEqual(requestedBy(consultation), { infrastructure: true, business: true });
     assert.equal(readItk3Request(consultation).senderReference, '846ebe66-5ff8-4499-bc57-a112d3d0daa3');
   });
 });

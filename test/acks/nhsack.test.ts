@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { InvalidMessageError, UnreadableError } from '../../lib/errors';
-import { asksForNhsAck, buildNhsAck, interchangeFault, isNhsAck, readNhsAck } from '../../lib/acks/nhsack/nhsack';
+import { requestsNhsAck, buildNhsAck, interchangeFault, isNhsAck, readNhsAck } from '../../lib/acks/nhsack/nhsack';
 import { readEdifact } from '../../lib/formats/edifact/interchange';
 import { haveSamples, sample } from '../harness/samples';
 import { MEDRPT } from './fixtures';
@@ -18,7 +18,7 @@ describe('NHSACK', () => {
     assert.match(part, /\+IAP'NMR\+AGO:1\+MR'FTX\+ERD\+\+\+don\?'t know'NMR\+AGO:2\+MA'UNT\+8\+1'/);
     assert.deepEqual(readNhsAck(part), {
       form: 'nhsack',
-      answers: '77',
+      acknowledges: '77',
       sender: 'LAB',
       level: 'business',
       result: 'partial',
@@ -30,10 +30,10 @@ describe('NHSACK', () => {
     assert.equal(readNhsAck(none).result, 'negative');
   });
 
-  it('is asked for by UNB, and its own interchange is never answered', () => {
-    assert.equal(asksForNhsAck(request), true);
+  it('is requested by UNB, and gets no acknowledgement itself', () => {
+    assert.equal(requestsNhsAck(request), true);
     const ack = readEdifact(buildNhsAck(request, { controlReference: '5', now }));
-    assert.equal(asksForNhsAck(ack), false);
+    assert.equal(requestsNhsAck(ack), false);
     assert.equal(isNhsAck(ack), true);
     assert.throws(() => buildNhsAck(ack, { controlReference: '6', now }), InvalidMessageError);
     assert.throws(() => buildNhsAck(readEdifact("UNB+UNOC:3'"), { controlReference: '6', now }), InvalidMessageError);

@@ -19,23 +19,23 @@ const now = new Date('2026-04-01T11:00:00Z');
 const ADT = 'MSH|^~\\&|A|B|C|D|20260401||ADT^A01|M-1|P|2.4\rPID|||1\r';
 
 describe('a payload', () => {
-  it('that is a request tells the reference that its answer will name', () => {
+  it('that is a request has the reference that its acknowledgement names', () => {
     for (const payload of [itk3Request(), fhirXmlToJson(itk3Request()), Buffer.from(`\uFEFF${itk3Request()}`)]) {
       assert.equal(keyOfRequest(parseAcknowledgement(payload).request), 'itk3 msg-1');
-      assert.deepEqual(parseAcknowledgement(payload).request?.asks, { infrastructure: true, business: true });
+      assert.deepEqual(parseAcknowledgement(payload).request?.requested, { infrastructure: true, business: true });
     }
     assert.equal(keyOfRequest(parseAcknowledgement(MEDRPT).request), 'nhsack 77 LAB');
-    assert.deepEqual(parseAcknowledgement(MEDRPT).request?.asks, { business: true });
+    assert.deepEqual(parseAcknowledgement(MEDRPT).request?.requested, { business: true });
     assert.equal(keyOfRequest(parseAcknowledgement(Buffer.from(ADT)).request), 'hl7v2 M-1');
-    assert.deepEqual(parseAcknowledgement(Buffer.from(ADT)).request?.asks, {});
+    assert.deepEqual(parseAcknowledgement(Buffer.from(ADT)).request?.requested, {});
   });
 
-  it('that is a request is kept without what is about a patient, and can be answered from that alone', () => {
+  it('that is a request is kept without patient data, and can be acknowledged from that alone', () => {
     const adt = parseAcknowledgement(Buffer.from(ADT.replace('||1', '||1||SMITH^JOHN'))).request;
     assert.ok(adt?.form === 'hl7v2');
     assert.doesNotMatch(JSON.stringify(adt), /SMITH|PID/);
     const kept = JSON.parse(JSON.stringify(adt)) as typeof adt;
-    assert.equal(readHl7Ack(writeHl7(acknowledgeHl7(kept.message, { now }))).answers, 'M-1');
+    assert.equal(readHl7Ack(writeHl7(acknowledgeHl7(kept.message, { now }))).acknowledges, 'M-1');
 
     const report = parseAcknowledgement(MEDRPT.replace('BGM+LSR', "NAD+PAT+++SMITH'BGM+LSR")).request;
     assert.ok(report?.form === 'nhsack');
@@ -45,7 +45,7 @@ describe('a payload', () => {
     assert.equal(fromKept, buildNhsAck(readEdifact(MEDRPT), whole));
   });
 
-  it('that pretends to a huge header is not kept', () => {
+  it('with a huge header is not kept', () => {
     const profiles = loadProfiles();
     const huge = 'x'.repeat(100_000);
     const kept = (payload: string) => classify(parseAcknowledgement(payload), 'W', profiles);
@@ -60,32 +60,32 @@ describe('a payload', () => {
     assert.equal(kept(ack.replace(/M-1/, huge))?.kind, 'unreadable-acknowledgement');
   });
 
-  it('that is an acknowledgement tells what it answers and how, whatever workflow it came on', () => {
+  it('that is an acknowledgement says what it acknowledges and how, whatever its workflow', () => {
     const itk3 = buildItk3Response(readItk3Request(itk3Request()), {
       code: '30002',
       mailboxId: 'X',
       odsCode: 'Y',
       now,
     });
-    assert.equal(parseAcknowledgement(itk3).acknowledgement?.answers, 'msg-1');
-    const { answers, sender } =
+    assert.equal(parseAcknowledgement(itk3).acknowledgement?.acknowledges, 'msg-1');
+    const { acknowledges, sender } =
       parseAcknowledgement(buildNhsAck(readEdifact(MEDRPT), { controlReference: '1', now })).acknowledgement ?? {};
-    assert.deepEqual([answers, sender], ['77', 'LAB']);
+    assert.deepEqual([acknowledges, sender], ['77', 'LAB']);
     const ack = writeHl7(acknowledgeHl7(readHl7(ADT), { now, code: 'AR', text: 'SMITH is not here' }));
-    const found = parseAcknowledgement(ack);
-    assert.deepEqual(found.acknowledgement, {
+    const parsed = parseAcknowledgement(ack);
+    assert.deepEqual(parsed.acknowledgement, {
       form: 'hl7v2',
-      answers: 'M-1',
+      acknowledges: 'M-1',
       level: 'business',
       result: 'negative',
       code: 'AR',
       meaning: 'Application reject',
     });
-    assert.equal(JSON.stringify(found).includes('SMITH'), false);
+    assert.equal(JSON.stringify(parsed).includes('SMITH'), false);
     assert.deepEqual(Object.keys(parseAcknowledgement(itk3.replace('30002', '39999'))), ['unreadableAcknowledgement']);
   });
 
-  it('that is neither is nothing', () => {
+  it('that is neither parses to nothing', () => {
     for (const payload of [
       '',
       'hello',
@@ -101,7 +101,7 @@ describe('a payload', () => {
     }
   });
 
-  it('made of anything is never more than identified, and every reader throws the documented error', () => {
+  it('made of anything parses without an error, and every reader throws the documented one', () => {
     const seeds = [itk3Request(), MEDRPT, ADT, writeHl7(acknowledgeHl7(readHl7(ADT), { now })) as string];
     const mutated = fc
       .tuple(fc.constantFrom(...seeds), fc.nat(1500), fc.nat(20), fc.string({ maxLength: 5 }))

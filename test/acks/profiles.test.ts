@@ -7,12 +7,12 @@ import { loadProfiles, SHIPPED_PROFILES } from '../../lib/acks/profiles';
 const file = (...profiles: object[]): string => JSON.stringify({ profiles });
 
 describe('workflow profiles', () => {
-  it('that are shipped answer on their own workflow with _ACK, but for NHAIS; no answer is a request', () => {
+  it('that are shipped are acknowledged on their own workflow with _ACK, except NHAIS; no acknowledgement is a request', () => {
     const profiles = loadProfiles();
     assert.equal(profiles.find('TOC_FHIR_IP_DISCH')?.ackWorkflowId, 'TOC_FHIR_IP_DISCH_ACK');
     assert.equal(profiles.find('NHAIS_REG')?.ackWorkflowId, 'NHAIS_RECEP');
     assert.deepEqual(
-      profiles.answeredOn('PATH_MEDRPT_V3_ACK').map(({ workflowId }) => workflowId),
+      profiles.forAckWorkflow('PATH_MEDRPT_V3_ACK').map(({ workflowId }) => workflowId),
       ['PATH_MEDRPT_V3'],
     );
     for (const { ackWorkflowId } of SHIPPED_PROFILES) assert.equal(profiles.find(ackWorkflowId ?? ''), undefined);
@@ -29,10 +29,10 @@ describe('workflow profiles', () => {
     assert.equal(profiles.find('TOC_FHIR_IP_DISCH')?.infrastructureHours, 24);
     assert.equal(profiles.find('TOC_FHIR_IP_DISCH')?.form, 'itk3');
     assert.equal(profiles.find('MINE')?.routing, 'mailbox');
-    assert.equal(profiles.answeredOn('BACK').length, 1);
+    assert.equal(profiles.forAckWorkflow('BACK').length, 1);
   });
 
-  it('of several tables: the later one counts, field by field', () => {
+  it('come from several tables: the later one wins, field by field', () => {
     const profiles = loadProfiles(
       file({ workflowId: 'MINE', ackWorkflowId: 'BACK', form: 'hl7v2', recommendedMb: 2 }),
       file({ workflowId: 'MINE', form: 'custom', collectHours: 4 }),
@@ -45,7 +45,7 @@ describe('workflow profiles', () => {
     );
   });
 
-  it('tell which row and field of the file is wrong', () => {
+  it('name the wrong row and field of the file', () => {
     const wrong: Array<[string, RegExp]> = [
       ['{', /not JSON/],
       ['[]', /the table/],
@@ -67,10 +67,10 @@ describe('workflow profiles', () => {
         /A is a workflow of acknowledgements/,
       ],
       [file({ workflowId: 'A_ACK', ackWorkflowId: 'B', form: 'custom' }), /A_ACK is a workflow of acknowledgements/],
-      [file({ workflowId: 'A', ackWorkflowId: null, form: 'none', busAck: true }), /asks for an answer/],
+      [file({ workflowId: 'A', ackWorkflowId: null, form: 'none', busAck: true }), /requests an acknowledgement/],
       [
         file({ workflowId: 'TOC_FHIR_IP_DISCH' }, { workflowId: 'TOC_FHIR_IP_DISCH' }),
-        /profiles\[1\]\.workflowId: is there twice/,
+        /profiles\[1\]\.workflowId: appears twice/,
       ],
       [file({ workflowId: 'TOC_FHIR_IP_DISCH', colour: 1 }), /profiles\[0\]/],
     ];
@@ -78,7 +78,7 @@ describe('workflow profiles', () => {
       assert.throws(() => loadProfiles(text), { code: 'MESH_CONFIGURATION', message }, text);
   });
 
-  it('of any file load or throw the documented error', () => {
+  it('load from any file or throw the documented error', () => {
     fc.assert(
       fc.property(
         fc.oneof(

@@ -1,4 +1,4 @@
-/** Answers across restarts, and what the outbox knows of the answers to what it takes. */
+/** Acknowledgements across restarts, and what the outbox knows about those of queued messages. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ const TOC = 'TOC_FHIR_IP_DISCH';
 const ACCEPTED: AcknowledgementRequest = { form: 'profile', level: 'business', outcome: 'accepted' };
 
 describe('a restart', () => {
-  it('between the answer and the end of the message: it is delivered again, and answered once', async () => {
+  it('between the acknowledgement and the end of the flow: the message is delivered again, and acknowledged once', async () => {
     const server = await tlsSandbox();
     const folder = await emptyFolder();
     const lab = party(server, { storage: await storageIn() });
@@ -46,7 +46,7 @@ describe('a restart', () => {
     assert.equal(kept.length, 1);
   });
 
-  it('between an acknowledgement’s commit and what it settles: it is settled before it is delivered', async () => {
+  it('between an acknowledgement’s commit and its settling: it settles before it is delivered', async () => {
     const server = await tlsSandbox();
     const folder = await emptyFolder();
     const before = await storageIn(folder);
@@ -58,7 +58,7 @@ describe('a restart', () => {
     await sent(practice);
     await lab.collect();
     const [messageId = ''] = lab.taken.ids();
-    // As a kill leaves it: in the row, and nothing settled.
+    // The state after a kill: the acknowledgement is in its row, and nothing is settled.
     const row = await before.store.getIncoming(lab.storeKey, messageId);
     const { settled, ...classification } = row?.classification ?? {};
     assert.deepEqual((settled as { id: string }).id, id);
@@ -77,7 +77,7 @@ describe('a restart', () => {
 });
 
 describe('the outbox', () => {
-  it('knows by what an answer names a message, from memory, a file and the spool, but not of a large one', async () => {
+  it('knows the reference of a message in memory, in a file and in the spool, but not of a large one', async () => {
     const { lab, storage } = await twoParties();
     const file = join(await emptyFolder(), 'request.xml');
     const padded = (bytes: number): string => itk3Request({ extra: `<!--${'x'.repeat(bytes)}-->` });
@@ -94,12 +94,12 @@ describe('the outbox', () => {
     for (const [payload, reference] of cases) {
       const { message } = await lab.outbox.enqueue({ to: 'X26ABC2', workflowId: 'W', payload });
       assert.equal((await storage.store.getOutgoing(message.id))?.acknowledgementReference, reference);
-      // Nothing is awaited that nobody asked to await.
+      // Nothing is awaited that was not requested.
       assert.deepEqual(await outcomes(lab, message.id), ['not-asked', 'not-asked']);
     }
   });
 
-  it('automatically awaits what the message asks for, else what its profile says, within the profile’s time', async () => {
+  it('automatically awaits what the message requests, else what its profile says, within the profile’s time', async () => {
     const profiles = loadProfiles(
       JSON.stringify({
         profiles: [
@@ -119,7 +119,7 @@ describe('the outbox', () => {
     const both = 'awaited awaited';
     assert.equal(await asked(itk3Request(), 'W'), both);
     assert.equal(await asked(itk3Request({ inf: 'false' }), TOC), 'not-asked awaited');
-    // A payload that cannot be looked into, encrypted for instance: the profile says.
+    // The profile decides for a payload that cannot be parsed, an encrypted one for instance.
     assert.equal(await asked('x', TOC), both);
     assert.equal(await asked('x', 'OURS'), 'not-asked awaited');
     assert.equal(await asked('x', 'W'), 'not-asked not-asked');
@@ -137,7 +137,7 @@ describe('the outbox', () => {
     assert.equal(limitsFrom(row, 0).businessBy, 24 * 3_600_000);
   });
 
-  it('of a message that was sent again, the one that arrived is settled', async () => {
+  it('settles the copy that arrived of a message that was sent again', async () => {
     const { lab, practice, storage } = await twoParties();
     const lost = await lab.sendOne(itk3Request(), TOC);
     await storage.store.changeOutgoing(lost.id, ['accepted', 'acknowledged'], { state: 'undelivered' });

@@ -1,4 +1,4 @@
-/** Two durable mailboxes at a sandbox, each with its inbox, that send each other requests and answers. */
+/** Two durable mailboxes at a sandbox, each with its inbox, that send each other requests and acknowledgements. */
 import type { DurableMailbox, InboxPoller, MailboxOptions, OutboxMessage, Storage } from '../../lib/index';
 import type { DurableOptions } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
@@ -10,7 +10,7 @@ import { eventually } from '../harness/until';
 export interface Party extends TestOutbox {
   readonly poller: InboxPoller;
   readonly taken: TestConsumer;
-  /** Lists, and waits until everything that comes of it is delivered. */
+  /** Lists the inbox, and waits until everything in it is delivered. */
   collect(): Promise<void>;
   /** Enqueues, and waits until MESH has it. */
   sendOne(payload: string | Buffer, workflowId: string, options?: object): Promise<OutboxMessage>;
@@ -18,7 +18,7 @@ export interface Party extends TestOutbox {
 
 export type PartyOptions = Partial<MailboxOptions & DurableOptions> & { storage: Storage };
 
-/** X26ABC1 and X26ABC2, as their ids are, with an ODS code. */
+/** Returns the mailboxes X26ABC1 and X26ABC2, with an ODS code. */
 export async function twoParties(options: Partial<DurableOptions> = {}) {
   const server = await tlsSandbox();
   const storage = await storageIn();
@@ -42,7 +42,8 @@ export function party(server: Sandbox & { ca: string }, options: PartyOptions, t
       await idle(taken, 10_000);
     },
     async sendOne(payload: string | Buffer, workflowId: string, more: object = {}) {
-      const { message } = await mailbox.outbox.enqueue({ to, workflowId, payload }, { requestedAcknowledgements: 'automatic', ...more });
+      const options = { requestedAcknowledgements: 'automatic', ...more } as const;
+      const { message } = await mailbox.outbox.enqueue({ to, workflowId, payload }, options);
       return mailbox.outbox.accepted(message.id);
     },
   });
@@ -50,7 +51,7 @@ export function party(server: Sandbox & { ca: string }, options: PartyOptions, t
 
 const otherOf = ({ mailboxId }: PartyOptions): string => (mailboxId === 'X26ABC2' ? 'X26ABC1' : 'X26ABC2');
 
-/** All that a mailbox has to send is at MESH. */
+/** Waits until MESH has everything that a mailbox has to send. */
 export async function sent(mailbox: DurableMailbox): Promise<void> {
   await eventually('an empty outbox', async () => {
     const waiting = await mailbox.outbox.list({ states: ['queued', 'sending', 'unknown'] });
@@ -58,7 +59,7 @@ export async function sent(mailbox: DurableMailbox): Promise<void> {
   });
 }
 
-/** Infrastructure and business outcome of a sent message. */
+/** Returns the infrastructure and the business outcome of a sent message. */
 export async function outcomes(mailbox: DurableMailbox, id: string): Promise<Array<string | undefined>> {
   const message = await mailbox.outbox.get(id);
   return [message?.infrastructure, message?.business];

@@ -1,4 +1,4 @@
-/** The closed loop over a real sandbox: what is sent, its answers, and what they settle. */
+/** The closed loop over a real sandbox: sent messages, their acknowledgements, and what these settle. */
 import assert from 'node:assert/strict';
 import { InvalidMessageError, NotFoundError, type AcknowledgementRequest, type Delivery } from '../../lib/index';
 import { failure } from '../harness/failure';
@@ -30,24 +30,24 @@ const reject = (
   code,
 });
 
-/** Answers the last message that the party received, and lets the answer arrive. */
-async function answerLast(by: Party, at: Party, wish: AcknowledgementRequest): Promise<Delivery | undefined> {
+/** Acknowledges the last message that a party received, and lets the acknowledgement arrive. */
+async function acknowledgeLast(by: Party, at: Party, wanted: AcknowledgementRequest): Promise<Delivery | undefined> {
   const messageId = by.taken.ids().at(-1) ?? '';
-  await by.sendAcknowledgement(messageId, wish);
+  await by.sendAcknowledgement(messageId, wanted);
   await sent(by);
   await at.collect();
   return at.taken.deliveries.at(-1);
 }
 
 describe('the closed loop', () => {
-  it('an ITK3 request is awaited by its flags, and settled by its infrastructure and its business answer', async () => {
+  it('an ITK3 request awaits what its flags say, and its infrastructure and business acknowledgement settle it', async () => {
     const { lab, practice } = await twoParties();
     const { id, messageId } = await lab.sendOne(itk3Request(), TOC);
     assert.deepEqual(await outcomes(lab, id), ['awaited', 'awaited']);
     await practice.collect();
     assert.equal(practice.taken.deliveries[0]?.kind, 'data');
 
-    const first = await answerLast(practice, lab, accept('infrastructure'));
+    const first = await acknowledgeLast(practice, lab, accept('infrastructure'));
     assert.equal(first?.kind, 'business-acknowledgement');
     assert.deepEqual(first?.acknowledgement, {
       answers: 'msg-1',
@@ -62,7 +62,7 @@ describe('the closed loop', () => {
     assert.equal(first?.received.message.from, 'X26ABC2');
     assert.deepEqual(await outcomes(lab, id), ['positive', 'awaited']);
 
-    const second = await answerLast(practice, lab, reject('business', '30002'));
+    const second = await acknowledgeLast(practice, lab, reject('business', '30002'));
     assert.deepEqual([second?.acknowledgement?.result, second?.acknowledgement?.sentId], ['negative', id]);
     assert.deepEqual(await outcomes(lab, id), ['positive', 'negative']);
     assert.deepEqual(
@@ -77,7 +77,7 @@ describe('the closed loop', () => {
     assert.deepEqual(lab.taken.failures, []);
   });
 
-  it('JSON is answered in JSON, and the answer names the request', async () => {
+  it('JSON is acknowledged in JSON, and the acknowledgement names the request', async () => {
     const { lab, practice } = await twoParties();
     const header = { resourceType: 'MessageHeader', id: 'json-1', source: { endpoint: 'X26ABC1' } };
     const bundle = { resourceType: 'Bundle', type: 'message', entry: [{ resource: header }] };
@@ -85,38 +85,44 @@ describe('the closed loop', () => {
     // Its flags cannot be read: they count as set.
     assert.deepEqual(await outcomes(lab, id), ['awaited', 'awaited']);
     await practice.collect();
-    const answer = await answerLast(practice, lab, accept('infrastructure'));
-    const payload = answer?.received.payload ?? Buffer.alloc(0);
+    const acknowledgement = await acknowledgeLast(practice, lab, accept('infrastructure'));
+    const payload = acknowledgement?.received.payload ?? Buffer.alloc(0);
     assert.equal(payload.toString('utf8', 0, 1), '{');
-    assert.equal(readItk3Response(payload).answers, 'json-1');
+    assert.equal(readItk3Response(payload).acknowledges, 'json-1');
   });
 
-  it('an interchange is settled in part by IAP, then by IAF, and told', async () => {
+  it('IAP settles an interchange in part, and the mailbox reports it', async () => {
     const { lab, practice } = await twoParties();
     const { id } = await lab.sendOne(MEDRPT, PATH);
     assert.deepEqual(await outcomes(lab, id), ['not-asked', 'awaited']);
     await practice.collect();
     const partial = accept('business', { outcome: 'partial', rejected: { 2: 'Patient not known here' } });
-    const answer = await answerLast(practice, lab, partial);
-    assert.deepEqual([answer?.acknowledgement?.code, answer?.acknowledgement?.result], ['IAP', 'partial']);
-    assert.match(answer?.received.payload?.toString('latin1') ?? '', /NMR\+AGO:2\+MR'FTX\+ERD\+\+\+Patient not known/);
+    const acknowledgement = await acknowledgeLast(practice, lab, partial);
+    assert.deepEqual(
+      [acknowledgement?.acknowledgement?.code, acknowledgement?.acknowledgement?.result],
+      ['IAP', 'partial'],
+    );
+    assert.match(
+      acknowledgement?.received.payload?.toString('latin1') ?? '',
+      /NMR\+AGO:2\+MR'FTX\+ERD\+\+\+Patient not known/,
+    );
     assert.deepEqual(await outcomes(lab, id), ['not-asked', 'partial']);
     assert.equal(lab.eventsOf(id).at(-1), 'business partial');
   });
 
-  it('an HL7 message that asks for both is settled by its commit and its application acknowledgement', async () => {
+  it('an HL7 message that requests both is settled by its commit and its application acknowledgement', async () => {
     const { lab, practice } = await twoParties();
     const { id } = await lab.sendOne(ADT, 'ANY_WORKFLOW');
     assert.deepEqual(await outcomes(lab, id), ['awaited', 'awaited']);
     await practice.collect();
-    await answerLast(practice, lab, accept('infrastructure'));
+    await acknowledgeLast(practice, lab, accept('infrastructure'));
     assert.deepEqual(await outcomes(lab, id), ['positive', 'awaited']);
-    const answer = await answerLast(practice, lab, reject('business', 'AR', { text: 'no such ward' }));
+    const acknowledgement = await acknowledgeLast(practice, lab, reject('business', 'AR', { text: 'no such ward' }));
     assert.deepEqual(await outcomes(lab, id), ['positive', 'negative']);
-    assert.equal(answer?.received.payload?.toString().includes('SMITH'), false);
+    assert.equal(acknowledgement?.received.payload?.toString().includes('SMITH'), false);
   });
 
-  it('what the store keeps of a request has no patient in it', async () => {
+  it('the store keeps no patient data of a request', async () => {
     const { lab, practice, storage } = await twoParties();
     await lab.sendOne(ADT, 'ANY_WORKFLOW');
     await practice.collect();
@@ -125,18 +131,18 @@ describe('the closed loop', () => {
     assert.doesNotMatch(JSON.stringify(row?.classification), /SMITH|PID/);
   });
 
-  it('a late answer settles what is overdue; a negative one is final; a repeated one tells nothing', async () => {
+  it('a late acknowledgement settles an overdue message; a negative one is final; a repeated one is not reported', async () => {
     const { lab, practice, storage } = await twoParties();
     const { id } = await lab.sendOne(itk3Request(), TOC);
     await storage.store.changeOutgoing(id, ['accepted', 'acknowledged'], { infrastructure: 'overdue' });
     await practice.collect();
-    await answerLast(practice, lab, reject('infrastructure', '20009'));
+    await acknowledgeLast(practice, lab, reject('infrastructure', '20009'));
     assert.deepEqual(await outcomes(lab, id), ['negative', 'awaited']);
-    const told = lab.events.length;
-    // The same once more, and its contrary, from a system that keeps no rules.
-    const answer = lab.taken.deliveries.at(-1)?.received.payload?.toString() ?? '';
-    const contrary = answer.replaceAll('20009', '20013').replaceAll('fatal-error', 'ok');
-    for (const payload of [answer, contrary]) await practice.sendOne(payload, `${TOC}_ACK`);
+    const eventsBefore = lab.events.length;
+    // The same again, and its opposite, from a system that breaks the rules.
+    const acknowledgement = lab.taken.deliveries.at(-1)?.received.payload?.toString() ?? '';
+    const opposite = acknowledgement.replaceAll('20009', '20013').replaceAll('fatal-error', 'ok');
+    for (const payload of [acknowledgement, opposite]) await practice.sendOne(payload, `${TOC}_ACK`);
     await lab.collect();
     assert.equal(lab.taken.deliveries.length, 3);
     assert.deepEqual(
@@ -144,20 +150,20 @@ describe('the closed loop', () => {
       [id, id, id],
     );
     assert.deepEqual(await outcomes(lab, id), ['negative', 'awaited']);
-    assert.equal(lab.events.slice(told).filter((event) => event.acknowledgement).length, 0);
+    assert.equal(lab.events.slice(eventsBefore).filter((event) => event.acknowledgement).length, 0);
     const history = (await lab.outbox.history(id)).map(({ event }) => event);
     assert.equal(history.filter((event) => event === 'answer repeated').length, 2);
     assert.deepEqual(lab.taken.failures, []);
   });
 
-  it('one that answers nothing, and one that cannot be read, is raised once, and delivered', async () => {
+  it('an acknowledgement of nothing, and an unreadable one, is raised once, and delivered', async () => {
     const { lab, practice } = await twoParties();
     await lab.sendOne(itk3Request(), TOC);
     await practice.collect();
-    await answerLast(practice, lab, accept('infrastructure'));
-    const answer = lab.taken.deliveries[0]?.received.payload?.toString() ?? '';
-    await practice.sendOne(answer.replace('msg-1', 'msg-9'), `${TOC}_ACK`);
-    await practice.sendOne(answer.replaceAll('20013', '29999'), `${TOC}_ACK`);
+    await acknowledgeLast(practice, lab, accept('infrastructure'));
+    const acknowledgement = lab.taken.deliveries[0]?.received.payload?.toString() ?? '';
+    await practice.sendOne(acknowledgement.replace('msg-1', 'msg-9'), `${TOC}_ACK`);
+    await practice.sendOne(acknowledgement.replaceAll('20013', '29999'), `${TOC}_ACK`);
     await practice.sendOne('Thank you!', `${TOC}_ACK`);
     await lab.collect();
     await lab.collect();
@@ -165,16 +171,18 @@ describe('the closed loop', () => {
     const unsettled = lab.taken.ids().slice(1);
     assert.equal(raised.length, 3);
     assert.deepEqual(new Set(raised), new Set(unsettled.map((messageId) => `${messageId} MESH_INVALID_MESSAGE`)));
-    const told = lab.taken.deliveries.map(({ acknowledgement: each }) => `${each?.code} ${each?.sentId === undefined}`);
-    assert.equal(told[0], '20013 false');
-    assert.deepEqual(new Set(told.slice(1)), new Set(['20013 true', 'undefined true']));
+    const codes = lab.taken.deliveries.map(
+      ({ acknowledgement: each }) => `${each?.code} ${each?.sentId === undefined}`,
+    );
+    assert.equal(codes[0], '20013 false');
+    assert.deepEqual(new Set(codes.slice(1)), new Set(['20013 true', 'undefined true']));
     assert.ok(lab.taken.deliveries.every(({ kind }) => kind === 'business-acknowledgement'));
     const texts = lab.taken.failures.map(({ error }) => error.message);
     assert.equal(texts.filter((text) => /not sent from here/.test(text)).length, 1);
     assert.equal(texts.filter((text) => /cannot be read/.test(text)).length, 2);
   });
 
-  it('a control id counts only from whom it was sent to', async () => {
+  it('a control id counts only from the recipient', async () => {
     const { server, storage, lab } = await twoParties();
     const third = party(server, { storage, mailboxId: 'X26ABC3' }, 'X26ABC1');
     const { id } = await lab.sendOne(ADT, 'ANY_WORKFLOW');
@@ -185,7 +193,7 @@ describe('the closed loop', () => {
     assert.equal(lab.taken.failures.length, 1);
   });
 
-  it('what was not asked for, and workflows without an answer, are not answered', async () => {
+  it('nothing is acknowledged that did not request it, or whose workflow has no acknowledgement', async () => {
     const { lab, practice } = await twoParties();
     const cases = [
       [itk3Request({ inf: 'false', bus: 'false' }), TOC, 'not-asked'],
@@ -197,13 +205,13 @@ describe('the closed loop', () => {
       const { id } = await lab.sendOne(payload, workflow);
       assert.deepEqual(await outcomes(lab, id), ['not-asked', 'not-asked']);
       await practice.collect();
-      const answered = await practice.sendAcknowledgement(practice.taken.ids().at(-1) ?? '', accept());
-      assert.deepEqual(answered, { sent: false, why });
+      const result = await practice.sendAcknowledgement(practice.taken.ids().at(-1) ?? '', accept());
+      assert.deepEqual(result, { sent: false, why });
     }
     assert.equal((await practice.outbox.list({})).length, 0);
   });
 
-  it('each level is answered once, infrastructure first; again gives the first answer', async () => {
+  it('each level is acknowledged once, infrastructure first; a repeated request returns the first acknowledgement', async () => {
     const { lab, practice } = await twoParties();
     await lab.sendOne(itk3Request(), TOC);
     await practice.collect();
@@ -232,15 +240,15 @@ describe('the closed loop', () => {
     assert.equal((await practice.outbox.list({})).length, 3);
   });
 
-  it('a copy of a request is told once that it is one, and the first keeps its answers', async () => {
+  it('a copy of a request gets one acknowledgement that says so, and the first keeps its own', async () => {
     const { lab, practice } = await twoParties();
     const { id } = await lab.sendOne(itk3Request(), TOC);
     const copy = await lab.sendOne(itk3Request(), TOC);
     await practice.collect();
     const [first = '', second = ''] = practice.taken.ids();
     for (const level of ['infrastructure', 'business'] as const) {
-      const told = await practice.sendAcknowledgement(second, accept(level));
-      assert.equal(told.sent && told.code, '20007');
+      const ofCopy = await practice.sendAcknowledgement(second, accept(level));
+      assert.equal(ofCopy.sent && ofCopy.code, '20007');
       await practice.sendAcknowledgement(first, accept(level));
     }
     await sent(practice);
@@ -259,14 +267,14 @@ describe('the closed loop', () => {
     });
   });
 
-  it('"duplicate" about the one message that was taken says nothing bad of it', async () => {
+  it('"duplicate" does not change the outcome of the message that was accepted', async () => {
     const { lab, practice } = await twoParties();
     const { id } = await lab.sendOne(itk3Request(), TOC);
     await practice.collect();
-    await answerLast(practice, lab, accept('infrastructure'));
-    const answer = lab.taken.deliveries.at(-1)?.received.payload?.toString() ?? '';
+    await acknowledgeLast(practice, lab, accept('infrastructure'));
+    const acknowledgement = lab.taken.deliveries.at(-1)?.received.payload?.toString() ?? '';
     await practice.sendOne(
-      answer.replaceAll('20013', '20007').replace('value="ok"', 'value="fatal-error"'),
+      acknowledgement.replaceAll('20013', '20007').replace('value="ok"', 'value="fatal-error"'),
       `${TOC}_ACK`,
     );
     await lab.collect();
@@ -274,7 +282,7 @@ describe('the closed loop', () => {
     assert.deepEqual(await outcomes(lab, id), ['positive', 'awaited']);
   });
 
-  it('what cannot be read as an ITK3 request can only be rejected', async () => {
+  it('a message that cannot be read as an ITK3 request can only be rejected', async () => {
     const { lab, practice } = await twoParties();
     await lab.sendOne('<Bundle><broken', TOC);
     await practice.collect();
@@ -282,27 +290,27 @@ describe('the closed loop', () => {
     await failure(InvalidMessageError, practice.sendAcknowledgement(messageId, accept('infrastructure')));
     const { code, ...rest } = reject('infrastructure', '');
     assert.equal(code, '');
-    const answered = await practice.sendAcknowledgement(messageId, rest);
-    assert.equal(answered.sent && answered.code, '10009');
+    const result = await practice.sendAcknowledgement(messageId, rest);
+    assert.equal(result.sent && result.code, '10009');
   });
 });
 
 describe('an acknowledgement', () => {
-  it('is never answered on a workflow that a profile names for them, whatever it looks like', async () => {
+  it('gets none on a workflow that a profile names for acknowledgements, whatever it looks like', async () => {
     const { lab, practice } = await twoParties();
-    // NHAIS's receipts are of a form of their own: by its content this is a request that wants both.
+    // NHAIS's receipts are of form custom: by its content this is a request for both.
     for (const workflow of ['NHAIS_RECEP', 'ANY_ACK']) await lab.sendOne(itk3Request({ id: workflow }), workflow);
     await practice.collect();
     for (const messageId of practice.taken.ids()) {
       for (const form of ['profile', 'itk3', 'custom'] as const) {
-        const answered = await practice.sendAcknowledgement(messageId, accept('business', { form, custom: 'x' }));
-        assert.deepEqual(answered, { sent: false, why: 'acknowledgement' });
+        const result = await practice.sendAcknowledgement(messageId, accept('business', { form, custom: 'x' }));
+        assert.deepEqual(result, { sent: false, why: 'acknowledgement' });
       }
     }
     assert.equal(practice.taken.ids().length, 2);
   });
 
-  it('is never answered, whatever its flags and its workflow: two mailboxes that answer everything come to an end', async () => {
+  it('gets none, whatever its flags and its workflow: two mailboxes that acknowledge everything come to rest', async () => {
     const { lab, practice } = await twoParties();
     const parties = [lab, practice];
     // Published responses set their flags.
@@ -315,25 +323,25 @@ describe('an acknowledgement', () => {
     let forwarded = 0;
     let quiet = 0;
     for (let round = 0; quiet < 2; round += 1) {
-      assert.ok(round < 20, 'it does not end');
-      let news = 0;
+      assert.ok(round < 20, 'it does not come to rest');
+      let deliveries = 0;
       for (const one of parties) {
         const before = one.taken.deliveries.length;
         await one.collect();
         for (const { received, kind } of one.taken.deliveries.slice(before)) {
-          news += 1;
+          deliveries += 1;
           const { messageId } = received.message;
           for (const form of ['profile', 'itk3', 'nhsack', 'hl7v2', 'custom'] as const) {
             for (const level of ['infrastructure', 'business'] as const) {
-              const answered = await one
+              const result = await one
                 .sendAcknowledgement(messageId, accept(level, { form, custom: flagged(itk3Request({ id: 'custom' })) }))
                 .catch(() => undefined);
               if (kind === 'business-acknowledgement') {
-                assert.deepEqual(answered, { sent: false, why: 'acknowledgement' });
+                assert.deepEqual(result, { sent: false, why: 'acknowledgement' });
               }
             }
           }
-          // Once each with its flags set, on a workflow that is none of acknowledgements.
+          // Each once with its flags set, on a workflow that is not one of acknowledgements.
           if (kind === 'business-acknowledgement' && forwarded < 4) {
             forwarded += 1;
             await one.sendOne(flagged(received.payload?.toString('latin1') ?? ''), 'ANY_WORKFLOW');
@@ -341,36 +349,36 @@ describe('an acknowledgement', () => {
         }
         await sent(one);
       }
-      quiet = news === 0 ? quiet + 1 : 0;
+      quiet = deliveries === 0 ? quiet + 1 : 0;
     }
     assert.equal(forwarded, 4);
-    // Four requests, at most two answers to each, four forwarded by hand.
+    // Four requests, at most two acknowledgements of each, four forwarded by hand.
     const all = (await Promise.all(parties.map((one) => one.outbox.list({})))).flat();
     assert.ok(all.length <= 4 + 8 + 4, `${all.length} messages`);
   });
 
-  it('of a form of its own is not answered either, where each takes the other’s answers for requests', async () => {
+  it('of form custom gets none either, when each side takes the other’s acknowledgements for requests', async () => {
     const table = (workflowId: string, ackWorkflowId: string): WorkflowProfiles =>
       loadProfiles(JSON.stringify({ profiles: [{ workflowId, ackWorkflowId, form: 'custom', busAck: true }] }));
-    // Two organisations, two tables: there is a loop in neither, but in both together.
+    // Two organisations, two tables: neither has a loop, but both together do.
     const { server, storage, lab } = await twoParties({ profiles: table('ORDER', 'RECEIPT') });
     const practice = party(server, { storage, mailboxId: 'X26ABC3', profiles: table('RECEIPT', 'ORDER') }, 'X26ABC1');
     await practice.sendOne('order', 'ORDER');
-    let answers = 0;
+    let acknowledgements = 0;
     for (let round = 0; round < 4; round += 1) {
       for (const one of [lab, practice]) {
         const before = one.taken.deliveries.length;
         await one.collect();
         for (const messageId of one.taken.ids().slice(before)) {
           for (const form of ['profile', 'custom'] as const) {
-            const answered = await one.sendAcknowledgement(messageId, accept('business', { form, custom: 'received' }));
-            if (answered.sent && answered.repeated !== true) answers += 1;
+            const result = await one.sendAcknowledgement(messageId, accept('business', { form, custom: 'received' }));
+            if (result.sent && result.repeated !== true) acknowledgements += 1;
           }
         }
         await sent(one);
       }
     }
-    assert.equal(answers, 1);
+    assert.equal(acknowledgements, 1);
     const subject = practice.taken.deliveries.at(-1)?.received.message.subject ?? '';
     assert.equal(subject, `Acknowledgement of MESH message ${lab.taken.ids()[0]}`);
   });

@@ -143,7 +143,10 @@ describe('imports', () => {
 
   it('of mllp are node’s own, errors, formats and mllp: it knows nothing of MESH', () =>
     assert.deepEqual(
-      strays('lib/mllp/', (name) => name.startsWith('node:') || name === 'lib/errors.ts' || below(name, 'mllp', 'formats')),
+      strays(
+        'lib/mllp/',
+        (name) => name.startsWith('node:') || name === 'lib/errors.ts' || below(name, 'mllp', 'formats'),
+      ),
       [],
     ));
 

@@ -1,4 +1,4 @@
-/** Every edit dialog in a real browser: it opens, can be worked with, and is accessible. */
+/** Every edit dialog in a real browser: it opens, can be used, and is accessible. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,29 +6,41 @@ import type { Locator } from 'playwright-core';
 import { exampleFlows, ROOT } from '../harness/node-red';
 import { Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from '../harness/browser';
 
-const { 'node-red': parts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+const { 'node-red': nodeRedPart } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   'node-red': { nodes: Record<string, string> };
 };
-const NODE_NAMES = Object.keys(parts.nodes);
+const NODE_NAMES = Object.keys(nodeRedPart.nodes);
 const EXAMPLES = ['first-message', 'closed-loop', 'mllp-to-mesh', 'mesh-client-folders'];
 const FLOWS = exampleFlows(...EXAMPLES);
-/** What is ours in it: the frame and its hidden traps for password managers are Node-RED's. */
+/** The package's part of the dialog: the frame and its hidden fields for password managers are Node-RED's. */
 const ROWS = '.red-ui-tray:last-child .form-row';
 
-/** Without the hint that Node-RED's own typedInput hangs on its frame where a value is not valid. */
+/** Ignores the hint that Node-RED's own typedInput adds to its frame if a value is not valid. */
 const faultsOf = async (editor: Editor): Promise<string[]> =>
   (await editor.seriousViolations(ROWS)).filter(
     (fault) => !/^aria-prohibited-attr: .*class="red-ui-typedInput-input-wrap/.test(fault),
   );
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 15_000; !(await isSo());) assert.ok(Date.now() < end, 'waited in vain');
+  for (const end = Date.now() + 15_000; !(await isSo());) assert.ok(Date.now() < end, 'not within 15 s');
 }
 
-async function isInSight(part: Locator, within: Locator): Promise<boolean> {
+async function isVisibleIn(part: Locator, within: Locator): Promise<boolean> {
   const [box, frame] = [await part.boundingBox(), await within.boundingBox()];
   return box !== null && frame !== null && box.y >= frame.y && box.y + box.height <= frame.y + frame.height;
 }
+
+/** Returns the labels whose text takes more than one line, with the rows for other settings shown too. */
+const wrappedLabels = (tray: Locator): Promise<string[]> =>
+  tray.locator('.mesh-dialog').evaluate((dialog) => {
+    const hidden = [...dialog.querySelectorAll<HTMLElement>('div')].filter((part) => part.style.display === 'none');
+    for (const part of hidden) part.style.display = '';
+    const wrapped = [...dialog.querySelectorAll('label > span')].filter(
+      (text) => new Set([...text.getClientRects()].map(({ top }) => top)).size > 1,
+    );
+    for (const part of hidden) part.style.display = 'none';
+    return wrapped.map((text) => text.textContent ?? '');
+  });
 
 for (const major of MAJORS) {
   for (const theme of THEMES[major]) {
@@ -38,32 +50,33 @@ for (const major of MAJORS) {
       before(async () => {
         editor = await Editor.open({ major, theme, flows: FLOWS });
       });
-      // For the docs one is enough: the others differ by their colours.
+      // One theme is enough for the docs: the others differ in colours only.
       const picture = async (name: string, tray: Locator): Promise<void> => {
         if (major === '5' && theme === 'light') await editor.picture(`dialog-${name}`, tray);
       };
-      // What one has left open is none of the next one's.
+      // A failed test may leave a dialog open.
       afterEach(async function () {
         if (this.currentTest?.state === 'failed') await editor?.reload();
       });
       after(() => editor?.close());
 
       for (const type of NODE_NAMES) {
-        it(`${type}: a new one opens, and axe-core finds no serious fault, with all of it shown`, async () => {
+        it(`${type}: a new node’s dialog opens with every label on one line, and axe-core finds no serious fault`, async () => {
           const tray =
             type === 'mesh-config' ? await editor.editConfig(type) : await editor.edit(await editor.add(type));
           await picture(type, tray);
           for (const more of await tray.locator('details.mesh-more').all()) {
             await more.locator('summary').first().click();
           }
+          assert.deepEqual(await wrappedLabels(tray), []);
           assert.deepEqual(await faultsOf(editor), []);
           await editor.cancel();
         });
 
         const example = FLOWS.find((node) => node.type === type);
-        // What a dialog does is the same in every theme.
+        // A dialog behaves the same in every theme.
         if (!example || theme === 'dark') continue;
-        it(`${type}: that of an example opens with its values, and Done leaves it valid`, async () => {
+        it(`${type}: the dialog of an example’s node opens with its values, and Done leaves it valid`, async () => {
           const tray =
             type === 'mesh-config' ? await editor.editConfig(type, example.id) : await editor.edit(example.id);
           const prefix = type === 'mesh-config' ? 'node-config-input' : 'node-input';
@@ -80,7 +93,7 @@ for (const major of MAJORS) {
         });
       }
 
-      it('mesh-send: workflow ids are suggested, a mailbox is searched and chosen, by keyboard alone', async () => {
+      it('mesh-send: suggests workflow ids, and finds and selects a mailbox, by keyboard alone', async () => {
         await editor.reload();
         const send = FLOWS.find((node) => node.type === 'mesh-send');
         const tray = await editor.edit(send?.id ?? '');
@@ -117,7 +130,7 @@ for (const major of MAJORS) {
         await editor.done();
       });
 
-      it('mesh-send: recipient and workflow are filled, saved and deployed by keyboard alone', async () => {
+      it('mesh-send: recipient and workflow can be filled in, saved and deployed by keyboard alone', async () => {
         const send = FLOWS.find((node) => node.type === 'mesh-send')?.id ?? '';
         const tray = await editor.edit(send);
         const { page } = editor;
@@ -130,7 +143,7 @@ for (const major of MAJORS) {
               return Boolean(inRow) && activeElement instanceof HTMLInputElement && activeElement.type === 'text';
             }, row);
           for (let steps = 0; !(await isThere()); steps += 1) {
-            assert.ok(steps < 40, `Tab does not come to ${row}`);
+            assert.ok(steps < 40, `Tab does not reach ${row}`);
             await keyboard.press('Tab');
           }
           await keyboard.press('Control+A');
@@ -158,7 +171,7 @@ for (const major of MAJORS) {
         await page.locator('#red-ui-header-button-deploy.disabled').waitFor({ timeout: 60_000 });
       });
 
-      it('mesh-config: own profiles are added, kept and read again', async () => {
+      it('mesh-config: custom profiles are added, stored and shown again', async () => {
         const config = FLOWS.find((node) => node.type === 'mesh-config')?.id ?? '';
         let tray = await editor.editConfig('mesh-config', config);
         await tray.locator('details.mesh-more summary').first().click();
@@ -178,11 +191,11 @@ for (const major of MAJORS) {
         const profile = { workflowId: 'ORDERS', ackWorkflowId: 'RECEIPTS', form: 'custom', recommendedMb: 2.5 };
         assert.deepEqual(JSON.parse(stored), [{ ...profile, infAck: false, busAck: false, chunks: false }]);
         await editor.deploy();
-        // Until the flows have started anew, the node is not there.
+        // The node is missing until the flows have restarted.
         await until(async () => {
           const headers = { 'node-red-api-version': 'v2' };
-          const answer = await fetch(`${editor.nodeRed.url}/mesh/profiles?mailbox=${config}`, { headers });
-          const { profiles } = (await answer.json()) as { profiles: Array<{ workflowId: string }> };
+          const response = await fetch(`${editor.nodeRed.url}/mesh/profiles?mailbox=${config}`, { headers });
+          const { profiles } = (await response.json()) as { profiles: Array<{ workflowId: string }> };
           return profiles.some(({ workflowId }) => workflowId === 'ORDERS');
         });
         tray = await editor.editConfig('mesh-config', config);
@@ -193,14 +206,14 @@ for (const major of MAJORS) {
       });
 
       for (const type of theme === 'light' ? NODE_NAMES : []) {
-        it(`${type}: its help opens the import of each example that it names, chosen and in sight`, async () => {
+        it(`${type}: its help opens the import dialog with each example that it names selected and visible`, async () => {
           const { page } = editor;
           await page.evaluate((shown) => {
             const { RED } = globalThis as unknown as { RED: { sidebar: { help: { show(type: string): void } } } };
             RED.sidebar.help.show(shown);
           }, type);
           const links = page.locator('.red-ui-help a[data-mesh-example]');
-          assert.ok((await links.count()) > 0, 'it names none');
+          assert.ok((await links.count()) > 0, 'the help names no example');
           for (const link of await links.all()) {
             const name = (await link.getAttribute('data-mesh-example')) ?? '';
             assert.equal(await link.textContent(), name);
@@ -208,7 +221,7 @@ for (const major of MAJORS) {
             const chosen = page.locator('#red-ui-clipboard-dialog-import-tab-examples .red-ui-treeList-label.selected');
             await chosen.getByText(name, { exact: true }).waitFor();
             await page.locator('#red-ui-clipboard-dialog-ok:not(:disabled)').waitFor();
-            await until(() => isInSight(chosen, page.locator('#red-ui-clipboard-dialog-import-tab-examples')));
+            await until(() => isVisibleIn(chosen, page.locator('#red-ui-clipboard-dialog-import-tab-examples')));
             await page.locator('#red-ui-clipboard-dialog-cancel').click();
             await page.locator('#red-ui-clipboard-dialog').waitFor({ state: 'hidden' });
           }

@@ -18,7 +18,7 @@ for (const major of MAJORS) {
     });
     after(() => editor.close());
 
-    it('shows the first message’s flow and every node of the package in the palette', async () => {
+    it('shows the flow of the first message, and every node of the package in the palette', async () => {
       const ours = await editor.page
         .locator('#red-ui-palette .red-ui-palette-node[data-palette-type^="mesh-"]')
         .count();
@@ -27,8 +27,8 @@ for (const major of MAJORS) {
     });
 
     for (const name of EXAMPLES) {
-      it(`imports the example ${name} by Node-RED's examples menu, and deploys it`, async () => {
-        // Each by itself: a deploy with all the others' nodes takes longer and longer.
+      it(`imports the example ${name} from Node-RED's examples menu, and deploys it`, async () => {
+        // Each example alone: a deploy with the nodes of all the others takes longer and longer.
         await editor.nodeRed.deploy([]);
         await editor.reload();
         await editor.importExample(name);

@@ -1,4 +1,4 @@
-/** What a person may type into a mailbox's dialog that fails at one step each, with a real server for it. */
+/** Settings that a user may type into a mailbox's dialog and that fail at one step each, with a real server for each. */
 import { createServer } from 'node:net';
 import type { CheckStepName } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox';
@@ -11,31 +11,31 @@ import { sandbox as plainSandbox } from '../harness/mailboxes';
 const DAY = 24 * 60 * 60 * 1000;
 const HOUR = DAY / 24;
 
-/** What is typed; nothing of it is deployed. */
+/** Typed settings, none of them deployed. */
 export interface Typed {
   url: string;
-  /** The credentials of the tls-config. */
+  /** Credentials of the tls-config. */
   tls: { cadata: string; certdata?: string; keydata?: string };
-  /** Of the `http proxy` node; none if left out. */
+  /** Settings of the `http proxy` node; no proxy if left out. */
   proxy?: { url: string; credentials: { username: string; password: string } };
   /** Default: the sandbox's own. */
   sharedKey?: string;
-  /** To look up. */
+  /** Workflow id to look up. */
   workflow?: string;
 }
 
-/** One connection that does not work, or works with a warning. */
+/** A connection that fails, or works with a warning. */
 export interface Failing {
   what: string;
-  /** The steps in red. */
+  /** Steps that fail. */
   failed?: CheckStepName[];
-  /** The steps in amber. */
+  /** Steps with a warning. */
   warned?: CheckStepName[];
-  /** Starts what it needs; it is closed after the test. */
+  /** Starts the servers that it needs, which are closed after the test. */
   make: (good: Sandbox) => Promise<Typed>;
 }
 
-/** The fields of the dialog. */
+/** Returns the values of the dialog's fields. */
 export const at = ({ url, sharedKey = 'TestKey' }: Typed): Record<string, string> => ({
   environment: url,
   password: 'password',
@@ -47,7 +47,7 @@ async function client(good: Sandbox, wanted: { commonName?: string; notAfter?: D
   return { url: good.url, tls: { cadata: good.ca ?? '', certdata: cert, keydata: key } };
 }
 
-/** A server whose certificate says this. */
+/** Starts a server whose certificate has these names or this end. */
 async function server(wanted: { names?: string[]; notAfter?: Date }): Promise<Typed> {
   const ca = await authority('CA');
   const { url } = await hostileMesh(() => ({}), await ca.issue(wanted));
@@ -79,12 +79,12 @@ export const FAILING: Failing[] = [
     },
   },
   {
-    what: 'a server that speaks no TLS',
+    what: 'a server without TLS',
     failed: ['tls'],
     make: async (good) => ({ ...(await client(good)), url: (await plainSandbox()).url.replace('http:', 'https:') }),
   },
   {
-    what: 'a server that says nothing',
+    what: 'a server that sends nothing',
     failed: ['tls'],
     make: async (good) => ({
       ...(await client(good)),
@@ -92,7 +92,7 @@ export const FAILING: Failing[] = [
     }),
   },
   {
-    what: 'a CA that is not trusted',
+    what: 'an untrusted CA',
     failed: ['authority'],
     make: async (good) => ({ url: good.url, tls: { cadata: (await authority('Another CA')).cert } }),
   },
@@ -113,7 +113,7 @@ export const FAILING: Failing[] = [
   },
   { what: 'a server that hangs', failed: ['handshake'], make: () => answering(() => 'hang') },
   {
-    what: 'a lookup that is refused',
+    what: 'a refused lookup',
     failed: ['workflow'],
     make: async () => ({
       ...(await answering(({ path }) => ({ status: path.includes('workflow') ? 403 : 200, body: Buffer.from('{}') }))),
@@ -121,7 +121,7 @@ export const FAILING: Failing[] = [
     }),
   },
   {
-    what: 'a workflow that nobody receives',
+    what: 'a workflow without receivers',
     warned: ['workflow'],
     make: async (good) => ({ ...(await client(good)), sharedKey: good.sharedKey, workflow: 'NO_SUCH' }),
   },

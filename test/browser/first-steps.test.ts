@@ -1,7 +1,7 @@
 /**
- * docs/first-steps.md, click by click in an editor that has never seen the package: from the tarball to the first message,
- * and to a mailbox of Integration as far as one comes without NHS England. What the document prints in bold is what is
- * pressed and read here: a name that the editor does not have, or that nobody presses, fails.
+ * docs/first-steps.md, click by click in an editor without the package: from the tarball to the first message, and to a
+ * mailbox of Integration as far as possible without NHS England. The test presses or reads every name that the document
+ * prints in bold: a name that the editor does not have, or that the test does not use, fails.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -14,34 +14,34 @@ import { Editor, MAJORS, needsChromium } from '../harness/browser';
 
 const PACKAGE = '@mesh-flows/node-red-nhs-mesh';
 
-/** What a section of the document prints in bold, each name once, and those that a test has not yet pressed or read. */
+/** The names that a section of the document prints in bold, and those that the test has not used yet. */
 class Names {
-  readonly #left: Set<string>;
+  readonly #unused: Set<string>;
   readonly #all: ReadonlySet<string>;
 
   constructor(heading: string) {
     const [, section = ''] = textOf('docs/first-steps.md').split(new RegExp(`^## ${heading}$`, 'm'));
     const [text = ''] = section.split(/^## /m);
     this.#all = new Set([...text.matchAll(/\*\*([^*]+)\*\*/g)].map(([, name = '']) => name.replaceAll(/\s+/g, ' ')));
-    this.#left = new Set(this.#all);
+    this.#unused = new Set(this.#all);
   }
 
-  /** The name itself, if the document has it. */
+  /** Marks a name as used and returns it; fails if the document does not have it. */
   of(name: string): string {
     assert.ok(this.#all.has(name), `docs/first-steps.md does not say “${name}”`);
-    this.#left.delete(name);
+    this.#unused.delete(name);
     return name;
   }
 
-  nothingLeft(): void {
-    assert.deepEqual([...this.#left], [], 'the document names what nobody presses or reads here');
+  allUsed(): void {
+    assert.deepEqual([...this.#unused], [], 'the document has names that the test does not use');
   }
 }
 
 for (const major of MAJORS) {
-  describe(`first steps in Node-RED ${major}, as the document says`, function () {
+  describe(`docs/first-steps.md in Node-RED ${major}`, function () {
     needsChromium(this);
-    // The palette installs with npm, which may take its time.
+    // The palette installs with npm, which may be slow.
     this.timeout(300_000);
     let folder: string;
     let tarball: string;
@@ -51,7 +51,7 @@ for (const major of MAJORS) {
       tarball = (await pack(folder)).path;
       editor = await Editor.open({ major, installed: true, withoutPack: true });
     });
-    afterEach('tell what the editor said', async function () {
+    afterEach('log the editor’s notifications', async function () {
       if (this.currentTest?.state !== 'failed') return;
       console.log(await editor.page.locator('.red-ui-notification').allTextContents());
     });
@@ -74,7 +74,7 @@ for (const major of MAJORS) {
         .last();
     const button = (name: string): Locator => editor.page.getByRole('button', { name, exact: true });
 
-    it('installs the tarball by the palette manager, without a restart', async () => {
+    it('installs the tarball with the palette manager, without a restart', async () => {
       const names = new Names('Install');
       const { page } = editor;
       await menu(names.of('Manage palette'));
@@ -86,7 +86,7 @@ for (const major of MAJORS) {
       await chooser.setFiles(tarball);
       await button(names.of('Upload')).click();
       const added = page.locator('.red-ui-notification', { hasText: names.of('Nodes added to palette') });
-      // The editor loads nodes and plugins by themselves; the nodes need the one plugin.
+      // The editor loads nodes and plugins separately; the nodes need the editor plugin.
       for (const one of ['mesh-send', 'nhs-mesh-editor']) {
         await added.getByText(one, { exact: true }).waitFor({ timeout: 240_000 });
       }
@@ -95,10 +95,10 @@ for (const major of MAJORS) {
         has: page.getByText(names.of('MESH'), { exact: true }),
       });
       await category.locator('[data-palette-type="mesh-send"]').waitFor();
-      names.nothingLeft();
+      names.allUsed();
     });
 
-    it('comes in three clicks to the first message: sent, received, acknowledged and tracked', async () => {
+    it('reaches the first message in three clicks: sent, received, done and tracked', async () => {
       const names = new Names('Three clicks to the first message');
       const { page } = editor;
       await menu(names.of('Import'));
@@ -113,18 +113,18 @@ for (const major of MAJORS) {
       await node('Send to X26ABC2').getByText(names.of('connected')).waitFor({ timeout: 60_000 });
       if (major === '4') await page.locator('#red-ui-sidebar .red-ui-tab-link-button:has(.fa-bug)').click();
       await press(names.of('HL7 v2 ADT'));
-      for (const name of ['Accepted by MESH', 'Received', 'Acknowledged']) await debugged(names.of(name)).waitFor();
+      for (const name of ['Accepted by MESH', 'Received', 'Done']) await debugged(names.of(name)).waitFor();
       assert.match((await debugged('Accepted by MESH').textContent()) ?? '', /messageId/);
-      await press(names.of('Track what was sent last'));
+      await press(names.of('Track the last message'));
       await debugged(names.of('Tracking')).filter({ hasText: 'acknowledged' }).waitFor();
       await press(names.of('Poll now'));
       await node('Inbox of X26ABC2')
         .getByText(/^polled at/)
         .waitFor();
-      names.nothingLeft();
+      names.allUsed();
     });
 
-    it('opens a mailbox for Integration, and its test says what is missing', async () => {
+    it('sets up a mailbox for Integration, and its connection test names what is missing', async () => {
       const names = new Names('What to change for Integration');
       const { page } = editor;
       await node(names.of('Send to X26ABC2')).waitFor();
@@ -156,7 +156,7 @@ for (const major of MAJORS) {
         .getByRole('button', { name: names.of('Done') })
         .click();
       await page.locator('#red-ui-header-button-deploy:not(.disabled)', { hasText: names.of('Deploy') }).waitFor();
-      names.nothingLeft();
+      names.allUsed();
     });
   });
 }

@@ -20,7 +20,7 @@ const SPAN_MS = 20 * 24 * 60 * 60 * 1000;
 const PAGE = 50;
 const LETTER = [{ p: 'payload', v: 'A letter', vt: 'str' }];
 
-/** As lib's own store of many messages (test/store/sqlite/many.test.ts), with the ledger of each that its timeline shows. */
+/** Fills the store like test/store/sqlite/many.test.ts, with the ledger entries that the history of each message shows. */
 function fill(file: string, mailboxId: string): void {
   const database = new DatabaseSync(file);
   const found = database.prepare('SELECT id, key FROM mailbox').all() as Array<{ id: number; key: string }>;
@@ -54,7 +54,7 @@ describe(`the MESH sidebar with ${MESSAGES} messages in the store`, function () 
   let sandbox: Sandbox;
   let editor: Editor;
   let sidebar: Locator;
-  /** How long Node-RED took for each kind of question (milliseconds). */
+  /** Response times of Node-RED for each kind of request (milliseconds). */
   const took = new Map<string, number[]>();
 
   before(async () => {
@@ -63,7 +63,7 @@ describe(`the MESH sidebar with ${MESSAGES} messages in the store`, function () 
     const { nodeRed, userDir } = await startNodeRed({ major: MAJOR });
     try {
       await nodeRed.deploy(flows);
-      // The store knows a mailbox from its first message on.
+      // The store creates a mailbox with its first message.
       await nodeRed.inject('go', LETTER);
       await nodeRed.status('send', ({ text }) => text === '1 sent', 30_000);
     } finally {
@@ -85,8 +85,10 @@ describe(`the MESH sidebar with ${MESSAGES} messages in the store`, function () 
   after(async () => {
     for (const [kind, times] of process.env['MESH_STORE_MESSAGES'] ? took : []) {
       const sorted = times.toSorted((a, b) => a - b);
-      const [median, most] = [sorted[Math.floor(sorted.length / 2)] ?? 0, sorted.at(-1) ?? 0];
-      console.log(`      ${kind}: ${times.length} answers, median ${median.toFixed(0)} ms, most ${most.toFixed(0)} ms`);
+      const [median, maximum] = [sorted[Math.floor(sorted.length / 2)] ?? 0, sorted.at(-1) ?? 0];
+      console.log(
+        `      ${kind}: ${times.length} responses, median ${median.toFixed(0)} ms, maximum ${maximum.toFixed(0)} ms`,
+      );
     }
     await editor?.close();
     await sandbox?.close();
@@ -97,7 +99,7 @@ describe(`the MESH sidebar with ${MESSAGES} messages in the store`, function () 
     editor.page.waitForFunction((wanted) => document.querySelectorAll('.mesh-row').length === wanted, count);
   const search = (words: string): Promise<void> => sidebar.getByRole('searchbox').fill(words);
 
-  it('opens with the newest page, and the counts', async () => {
+  it('opens with the newest page and the counts', async () => {
     await editor.page.evaluate(() =>
       (globalThis as unknown as { RED: { actions: { invoke(name: string): void } } }).RED.actions.invoke(
         'mesh:show-sidebar',
@@ -109,7 +111,7 @@ describe(`the MESH sidebar with ${MESSAGES} messages in the store`, function () 
     await sidebar.locator('.mesh-charts svg').first().waitFor();
   });
 
-  it('keeps the pages that are shown, and what is open, when it is refreshed', async () => {
+  it('keeps the shown pages and the open message at a refresh', async () => {
     for (const pages of [2, 3, 4]) {
       await sidebar.getByRole('button', { name: 'Show more' }).click();
       await rowsAre(pages * PAGE);
@@ -117,10 +119,12 @@ describe(`the MESH sidebar with ${MESSAGES} messages in the store`, function () 
     const key = await rows().nth(170).getAttribute('data-key');
     await rows().nth(170).click();
     await sidebar.locator('.mesh-timeline li').nth(1).waitFor();
-    // The whole of what is shown is asked for again, and then what is open: by the clock, or by news.
-    const asked = editor.page.waitForResponse((answer) => answer.url().includes('/messages?'), { timeout: 40_000 });
+    // A refresh, by the clock or a notification, reloads all shown pages and then the open message.
+    const reloaded = editor.page.waitForResponse((response) => response.url().includes('/messages?'), {
+      timeout: 40_000,
+    });
     await editor.nodeRed.inject('go', LETTER);
-    await asked;
+    await reloaded;
     const accepted = sidebar.locator('.mesh-row', { hasText: 'accepted' });
     await accepted.nth(1).waitFor();
     await rowsAre(4 * PAGE);
@@ -128,7 +132,7 @@ describe(`the MESH sidebar with ${MESSAGES} messages in the store`, function () 
     assert.equal(await sidebar.locator('.mesh-timeline li').count(), 2);
   });
 
-  it('finds the oldest by its id at once, and opens it', async () => {
+  it('finds the oldest message by its id at once, and opens it', async () => {
     await search('M1');
     await rowsAre(1);
     await rows().click();
@@ -136,14 +140,14 @@ describe(`the MESH sidebar with ${MESSAGES} messages in the store`, function () 
     assert.equal(await sidebar.locator('.mesh-detail dd').first().innerText(), 'M1');
   });
 
-  it('searches further back as long as somebody asks for it, and finds the one of its workflow', async () => {
+  it('searches further back on request, and finds a message by its workflow', async () => {
     await search('rare_o');
     await rowsAre(0);
     const further = sidebar.getByRole('button', { name: 'Search further back' });
-    const told = sidebar.locator('.mesh-foot');
-    for (let asked = 0; (await rows().count()) === 0; asked += 1) {
-      assert.ok(asked <= EACH_WAY / 1000, 'searched the whole store in vain');
-      const before = await told.innerText();
+    const foot = sidebar.locator('.mesh-foot');
+    for (let searches = 0; (await rows().count()) === 0; searches += 1) {
+      assert.ok(searches <= EACH_WAY / 1000, 'not found in the whole store');
+      const before = await foot.innerText();
       await further.click();
       await editor.page.waitForFunction(
         (was) => document.querySelector<HTMLElement>('.mesh-foot')?.innerText !== was,
@@ -155,7 +159,7 @@ describe(`the MESH sidebar with ${MESSAGES} messages in the store`, function () 
     await rowsAre(PAGE);
   });
 
-  it('shows what was received, and what failed, by the page', async () => {
+  it('shows received and failed messages a page at a time', async () => {
     await sidebar.getByRole('button', { name: /^Undelivered: / }).click();
     await sidebar
       .locator('.mesh-row', { hasText: 'undelivered' })

@@ -1,12 +1,12 @@
-/** The MESH sidebar by keyboard alone: no mouse, and no focus that a script sets for the operator. */
+/** The MESH sidebar by keyboard alone: no mouse, and no focus set by the test. */
 import assert from 'node:assert/strict';
 import type { FileChooser, Locator } from 'playwright-core';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { mailboxOn, sendAndPollFlow, text } from '../harness/flows';
 import { Editor, MAJORS, needsChromium } from '../harness/browser';
 
-/** More than all fields of the sidebar. */
-const MOST_TABS = 120;
+/** More than the sidebar has fields. */
+const MAX_TABS = 120;
 
 for (const major of MAJORS) {
   describe(`the MESH sidebar by keyboard alone in Node-RED ${major}`, function () {
@@ -36,11 +36,11 @@ for (const major of MAJORS) {
     const isFocused = (part: Locator): Promise<boolean> =>
       part.evaluateAll((found) => found.some((each) => each === document.activeElement));
 
-    /** Goes on by Tab (or back) until it is there, and sees that it shows where it is. */
+    /** Presses Tab (or Shift+Tab) until the element has the focus, and checks that the focus is visible. */
     async function go(part: Locator, key: 'Tab' | 'Shift+Tab' = 'Tab'): Promise<void> {
       await part.first().waitFor();
       for (let tabs = 0; !(await isFocused(part)); tabs += 1) {
-        assert.ok(tabs < MOST_TABS, `${part.toString()} is not reached by ${key}`);
+        assert.ok(tabs < MAX_TABS, `${part.toString()} is not reached by ${key}`);
         await press(key);
       }
       const ring = await editor.page.evaluate(() => {
@@ -52,16 +52,16 @@ for (const major of MAJORS) {
 
     const button = (name: string | RegExp): Locator =>
       sidebar.getByRole('button', typeof name === 'string' ? { name, exact: true } : { name });
-    /** Waits, for what has just been pressed may still be asked of Node-RED. */
+    /** Waits until the element has the focus: the request of the last key may still be under way. */
     const focusComesTo = async (part: Locator): Promise<void> => {
       await part.first().waitFor();
-      // Asked again and again, for news draw it anew.
+      // Checked repeatedly, because a refresh redraws the element.
       for (const end = Date.now() + 15_000; !(await isFocused(part.first()));) {
         assert.ok(Date.now() < end, `${part.toString()} has not got the focus`);
       }
     };
 
-    it('sends a file, after a look at the form that Escape closed', async () => {
+    it('sends a file, after Escape has closed the form once', async () => {
       const compose = button('Send a file');
       await go(compose);
       await press('Enter');
@@ -76,11 +76,11 @@ for (const major of MAJORS) {
       await go(sidebar.getByLabel('Subject'));
       await type('By keyboard');
       await go(sidebar.locator('input[type=file]'));
-      // The operating system's own dialog comes by the keyboard, and has its own.
+      // The file picker is the operating system's own.
       const choosing = (): Promise<FileChooser | undefined> =>
         editor.page.waitForEvent('filechooser', { timeout: 5000 }).catch(() => undefined);
       let chooser: FileChooser | undefined;
-      // Chromium opens it by a key only if it comes from a person, and now and then takes the first for none.
+      // Chromium opens it only at a key press by a person, and sometimes does not take the first press for one.
       for (let tries = 0; tries < 3 && !chooser; tries += 1) {
         const opened = choosing();
         await press('Enter');
@@ -94,7 +94,7 @@ for (const major of MAJORS) {
       await focusComesTo(compose);
     });
 
-    it('opens the one that did not arrive, and resends it after a question', async () => {
+    it('opens an undelivered message, and resends it after a confirmation', async () => {
       await go(button(/^Undelivered: 1\./));
       await press('Enter');
       const row = sidebar.locator('.mesh-row', { hasText: 'rejected' });
@@ -106,10 +106,10 @@ for (const major of MAJORS) {
       await press('Enter');
       const question = sidebar.getByRole('alertdialog');
       await focusComesTo(question.getByRole('button', { name: 'Cancel' }));
-      // News that come meanwhile take nothing away.
-      const asked = editor.page.waitForResponse((answer) => answer.url().includes('/messages/out/'));
+      // A refresh meanwhile leaves the question and its focus.
+      const refreshed = editor.page.waitForResponse((response) => response.url().includes('/messages/out/'));
       await editor.nodeRed.inject('go', text('Dear colleague'));
-      await asked;
+      await refreshed;
       await focusComesTo(question.getByRole('button', { name: 'Cancel' }));
       await press('Escape');
       await focusComesTo(resend);
@@ -117,14 +117,14 @@ for (const major of MAJORS) {
       await focusComesTo(question.getByRole('button', { name: 'Cancel' }));
       await press('Tab');
       await press('Enter');
-      // The new one, at the top of the list.
+      // The new message is at the top of the list.
       await focusComesTo(sidebar.locator('.mesh-row').first());
       await button(/^Undelivered: 2\./).waitFor();
       await press('Space');
       await sidebar.locator('.mesh-timeline').waitFor();
     });
 
-    it('chooses another mailbox, and has it polled', async () => {
+    it('selects another mailbox, and polls it', async () => {
       const chooser = sidebar.locator('.mesh-toolbar select');
       await go(chooser, 'Shift+Tab');
       await press('ArrowDown');
@@ -141,7 +141,7 @@ for (const major of MAJORS) {
       await focusComesTo(poll);
     });
 
-    it('goes through to the last of it and back, and is held nowhere', async () => {
+    it('moves the focus to the last element and back, and is trapped nowhere', async () => {
       await go(button('JSON lines'));
       await press('Tab');
       assert.ok(!(await isFocused(button('JSON lines'))));

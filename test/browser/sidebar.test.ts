@@ -1,4 +1,4 @@
-/** The MESH sidebar in a real browser: what an operator does at night, by hand and by keyboard. */
+/** The MESH sidebar in a real browser: the tasks of an operator, by mouse and by keyboard. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -7,11 +7,11 @@ import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { mailboxOn, sendAndPollFlow } from '../harness/flows';
 import { Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from '../harness/browser';
 
-/** Would show itself if a field were put into the page as HTML. */
+/** Takes effect if a field reaches the page as HTML. */
 const HOSTILE = '<img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script>';
 const HOSTILE_FILE = `../..\\"><img src=x onerror=hacked=1>.txt`;
 
-const NO_TEXT = Buffer.from([0xff, 0xfe, 0xff]);
+const NOT_UTF8 = Buffer.from([0xff, 0xfe, 0xff]);
 
 for (const major of MAJORS) {
   for (const theme of THEMES[major]) {
@@ -24,12 +24,12 @@ for (const major of MAJORS) {
       before(async () => {
         sandbox = await startSandbox({ protocol: 'https' });
         editor = await Editor.open({ major, theme, flows: [], size: { width: 1400, height: 1300 } });
-        // A letter that is no text cannot be delivered: it is parked.
+        // A letter that is not valid text cannot be delivered: it is parked.
         const flow = sendAndPollFlow('X26ABC1', 'X26ABC2', { poll: { payloadAs: 'text' } });
         const poll = flow.find(({ id }) => id === 'poll');
         await editor.nodeRed.deploy([
           ...flow,
-          // The sender looks into its own inbox too: MESH allows one poll in so many minutes for each.
+          // The sender polls its own inbox as well: MESH limits the polls of each mailbox separately.
           { ...poll, id: 'poll-own', mailbox: 'mailbox-X26ABC1', payloadAs: 'buffer', wires: [[], [], [], []] },
           ...(await mailboxOn(sandbox, 'X26ABC1', { config: { maxRequestMb: 0.3, chunkMb: 0.1 } })),
           ...(await mailboxOn(sandbox, 'X26ABC2')),
@@ -60,13 +60,13 @@ for (const major of MAJORS) {
         await sidebar.getByText('The message is in the outbox.').waitFor();
       };
 
-      /** Presses a button of the open message, and says yes. */
+      /** Presses a button of the open message, and confirms. */
       const act = async (name: string): Promise<void> => {
         await sidebar.locator('.mesh-detail').getByRole('button', { name, exact: true }).click();
         await sidebar.getByRole('alertdialog').getByRole('button', { name, exact: true }).click();
       };
 
-      it('shows how the mailbox is', async () => {
+      it('shows the state of the mailbox', async () => {
         await choose('X26ABC1');
         await sidebar.locator('.mesh-connection', { hasText: 'connected' }).waitFor();
         await sidebar.locator('.mesh-facts dd', { hasText: /until .* days\)/ }).waitFor();
@@ -79,7 +79,7 @@ for (const major of MAJORS) {
         await row.first().waitFor();
         await row.first().click();
         await sidebar.getByRole('button', { name: 'Show personal details' }).waitFor();
-        // Its statuses, the list, the open message: nothing of the patient in the page, nor in the log, until it is asked for.
+        // Statuses, list, open message and log: no personal details until the user asks for them.
         for (const shown of [await editor.page.content(), editor.nodeRed.log()]) {
           for (const marked of ['hacked', 'Dear colleague', 'TestKey', 'PRIVATE KEY']) {
             assert.ok(!shown.includes(marked), `“${marked}” is shown`);
@@ -91,8 +91,8 @@ for (const major of MAJORS) {
         await sidebar.locator('.mesh-timeline', { hasText: 'composed' }).waitFor();
       });
 
-      it('polls on request, and downloads what was received under a safe name', async () => {
-        await send({ to: 'X26ABC2', name: 'picture.jpg', bytes: NO_TEXT });
+      it('polls on request, and downloads a received message under a safe name', async () => {
+        await send({ to: 'X26ABC2', name: 'picture.jpg', bytes: NOT_UTF8 });
         await sidebar.locator('.mesh-row', { hasText: 'accepted' }).nth(1).waitFor();
         await choose('X26ABC2');
         await sidebar.getByRole('button', { name: 'Poll now' }).click();
@@ -106,7 +106,7 @@ for (const major of MAJORS) {
         assert.equal(await readFile(await download.path(), 'utf8'), 'Dear colleague');
       });
 
-      it('delivers a parked message again, and acknowledges it, each after a question', async () => {
+      it('redelivers a parked message, and marks it as done, each after a confirmation', async () => {
         const parked = sidebar.locator('.mesh-row', { hasText: 'parked' });
         await parked.first().click();
         await act('Redeliver');
@@ -117,7 +117,7 @@ for (const major of MAJORS) {
         await parked.waitFor({ state: 'detached' });
       });
 
-      it('resends what did not arrive, by keyboard alone', async () => {
+      it('resends an undelivered message, by keyboard alone', async () => {
         await choose('X26ABC1');
         await send({ to: 'X26NOBODY' });
         const count = sidebar.getByRole('button', { name: /^Undelivered: 1\./ });
@@ -134,7 +134,7 @@ for (const major of MAJORS) {
         await keyboard.press('Enter');
         const question = sidebar.getByRole('alertdialog');
         await question.waitFor();
-        // It can be left without doing it.
+        // Escape cancels.
         await keyboard.press('Escape');
         await question.waitFor({ state: 'detached' });
         await resend.focus();
@@ -145,7 +145,7 @@ for (const major of MAJORS) {
         await sidebar.getByRole('button', { name: /^Undelivered: 2\./ }).waitFor();
       });
 
-      it('drops what is given up, and exports the ledger that tells of it without names', async () => {
+      it('drops a message, and exports the ledger with that event and without personal details', async () => {
         await sidebar.locator('.mesh-row', { hasText: 'rejected' }).first().click();
         await act('Drop');
         await sidebar.locator('.mesh-timeline', { hasText: 'drop requested' }).waitFor();
@@ -163,7 +163,7 @@ for (const major of MAJORS) {
         assert.ok(!ledger.includes('hacked') && !ledger.includes('picture.jpg'));
       });
 
-      it('shows how far a chunked upload is', async () => {
+      it('shows the progress of a chunked upload', async () => {
         sandbox.fault({ operation: 'send_chunk', times: Infinity, effect: { kind: 'delay', ms: 400 } });
         await send({ to: 'X26ABC1', bytes: randomBytes(1_000_000) });
         const bar = sidebar.locator('.mesh-transfers [role=progressbar]');
@@ -176,7 +176,7 @@ for (const major of MAJORS) {
         await sidebar.locator('.mesh-row', { hasText: /accepted.*1\.0 MB/ }).waitFor();
       });
 
-      it('shows how far a chunked download from MESH is', async () => {
+      it('shows the progress of a chunked download from MESH', async () => {
         sandbox.fault({ operation: 'retrieve_chunk', times: Infinity, effect: { kind: 'delay', ms: 400 } });
         await sidebar.getByRole('button', { name: 'Poll now' }).click();
         await sidebar.getByRole('alertdialog').getByRole('button', { name: 'Poll now' }).click();
@@ -203,7 +203,7 @@ for (const major of MAJORS) {
         await page.keyboard.type('X99');
         await page.keyboard.press('Enter');
         await sidebar.getByText('MESH has no mailbox').waitFor();
-        // Leaves the search, and not the form.
+        // Escape closes the search, not the form.
         await page.keyboard.press('Escape');
         await sidebar.getByLabel('ODS code').waitFor({ state: 'hidden' });
         await page.keyboard.press('Enter');
@@ -217,7 +217,7 @@ for (const major of MAJORS) {
         await sidebar.getByRole('button', { name: 'Cancel' }).click();
       });
 
-      it('finds a message by its id, and none by its subject', async () => {
+      it('finds a message by its id, but not by its subject', async () => {
         await sidebar.locator('.mesh-row').first().click();
         const id = await sidebar.locator('.mesh-detail dd').first().innerText();
         await sidebar.getByRole('searchbox').fill(id);
@@ -228,11 +228,11 @@ for (const major of MAJORS) {
         await sidebar.locator('.mesh-row').nth(2).waitFor();
       });
 
-      it('has no serious fault of accessibility, and a picture', async () => {
+      it('has no serious accessibility fault', async () => {
         await sidebar.locator('.mesh-row').first().click();
         await sidebar.locator('.mesh-timeline').waitFor();
         await sidebar.locator('.mesh-charts svg').first().waitFor();
-        // Node-RED 5 shows it above the debug messages: alone it is whole.
+        // Node-RED 5 shows it above the debug messages: without them it is complete in the picture.
         await editor.page.evaluate(() => {
           const { RED } = globalThis as unknown as { RED: { sidebar: { removeTab(id: string): void } } };
           RED.sidebar.removeTab('debug');

@@ -1,4 +1,4 @@
-/** Canonical XML for comparisons: comments and white space between elements gone, attributes sorted, text by character. */
+/** Canonical XML for comparisons: no comments, no white space between elements, attributes sorted, text by character. */
 import { SaxesParser } from 'saxes';
 import { HTML_ENTITIES } from '../../lib/formats/html-entities';
 
@@ -7,7 +7,7 @@ interface Item {
   children: Array<Item | string>;
 }
 
-/** `sorted`: children of FHIR elements sorted by name, for documents that have them in an order of their own. */
+/** @param options.sorted sorts the children of FHIR elements by name, for documents with another order */
 export function canonical(xml: string, { sorted = false } = {}): string {
   const parser = new SaxesParser({ xmlns: true });
   Object.assign(parser.ENTITIES, HTML_ENTITIES);

@@ -32,7 +32,7 @@ const segments = (message: EdifactMessage | undefined, tag: string): SegmentObje
   (message?.[tag] ?? []) as SegmentObject[];
 
 describe('EDIFACT', () => {
-  it('is read by message, segment, element and component, release characters resolved', () => {
+  it('is read by message, segment, element and component, with release characters resolved', () => {
     const interchange = readEdifact(MEDRPT);
     assert.equal(componentAt(interchange.UNB?.[0], 5), '77');
     assert.equal(interchange.messages?.length, 2);
@@ -42,7 +42,7 @@ describe('EDIFACT', () => {
     assert.equal('e2' in (segments(first, 'NAD')[0] ?? {}), false);
   });
 
-  it('is written byte for byte as it was read, right or wrong in its counts', () => {
+  it('is written byte for byte as it was read, whether its counts are right or wrong', () => {
     const variants = [
       MEDRPT,
       MEDRPT.replaceAll('\n', ''),
@@ -62,7 +62,7 @@ describe('EDIFACT', () => {
     }
   });
 
-  it('has only what was changed written anew, and counts filled in where they were taken out', () => {
+  it('has only changed parts rebuilt, and removed counts filled in', () => {
     const interchange = readEdifact(MEDRPT);
     const [first = {}] = interchange.messages ?? [];
     Object.assign(segments(first, 'NAD')[0] ?? {}, { e4: "O'NEILL?" });
@@ -74,7 +74,7 @@ describe('EDIFACT', () => {
     assert.equal(lines[6], "UNT+6+1'");
   });
 
-  it('is made from nothing with its trailers', () => {
+  it('is built from an object with its trailers', () => {
     const made = writeEdifact({
       UNB: [{ e1: { c1: 'UNOC', c2: '3' }, e5: '12' }],
       messages: [{ UNH: [{ e1: '1', e2: 'X' }], BGM: [{ e1: 'A' }] }],
@@ -82,7 +82,7 @@ describe('EDIFACT', () => {
     assert.equal(made, "UNB+UNOC:3++++12'UNH+1+X'BGM+A'UNT+3+1'UNZ+1+12'");
   });
 
-  it('is ISO 8859-1 where it says UNOC', () => {
+  it('is ISO 8859-1 with syntax identifier UNOC', () => {
     const bytes = Buffer.from(MEDRPT.replace('AZIZ', 'ZO\xcb'), 'latin1');
     const interchange = readEdifact(bytes);
     assert.equal(componentAt(segments(interchange.messages?.[0], 'PNA')[0], 5, 2), 'ZOË');
@@ -92,7 +92,7 @@ describe('EDIFACT', () => {
     assert.throws(() => readEdifact(Buffer.from(MEDRPT.replace('UNOC', 'UNOK'))), UnreadableError);
   });
 
-  it('tells what is not EDIFACT without repeating it', () => {
+  it('says that a payload is not EDIFACT without quoting it', () => {
     for (const text of [
       '',
       'UNA',
@@ -121,7 +121,7 @@ describe('EDIFACT', () => {
     }
   });
 
-  it('of every sample is written byte for byte as it was read', function () {
+  it('is written byte for byte as it was read, for every sample', function () {
     if (!haveSamples) return this.skip();
     const files = samplesIn('edifact-pathology', '.dat').filter((file) => !file.includes('regex'));
     assert.equal(files.length, 5, NO_SAMPLES);
@@ -149,7 +149,7 @@ describe('EDIFACT', () => {
     );
   });
 
-  it('whose UNT has no reference, in whatever syntax, is written without it; one with 1,000 elements is not read', () => {
+  it('whose UNT has no reference is written without it, in any syntax; a segment with 1,000 elements is not read', () => {
     for (const text of ["UNB+UNOC:3'UNH+1'UNT+2'UNZ+1'", 'UNA|*.! ~UNB*UNOC|3~UNH*1~UNT*2~']) {
       assert.equal(writeEdifact(readEdifact(text)), text);
     }
@@ -159,7 +159,7 @@ describe('EDIFACT', () => {
     assert.equal(writeEdifact({ UNB: { e1: 'UNOC' } as never }), "UNB+UNOC'UNZ+0'");
   });
 
-  it('reads back every text that was put into a component', () => {
+  it('reads back every text that a component can have', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), (text) => {
         const made = { UNB: [{ e1: text }], messages: [{ UNH: [{ e1: '1' }], FTX: [{ e4: { c2: text } }] }] };
@@ -169,7 +169,7 @@ describe('EDIFACT', () => {
     );
   });
 
-  it('of 100 MB of nothing is refused, and 30 MB of one character neither hangs nor fills the memory', () => {
+  it('of 100 MB of zeros is refused, and 30 MB of one character neither hangs nor fills the memory', () => {
     assert.throws(() => readEdifact(Buffer.alloc(100_000_000)), UnreadableError);
     for (const filler of ['+', ':', '?', "'", '\n', "X+'"]) {
       const text = `UNB+UNOC:3'UNH+1'${filler.repeat(30_000_000 / filler.length)}x`;

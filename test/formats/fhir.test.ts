@@ -27,7 +27,7 @@ const PATIENT = `<?xml version="1.0" encoding="UTF-8"?>
 </Patient>`;
 
 describe('FHIR XML and JSON', () => {
-  it('are the same resource: arrays, types, primitives’ ids and extensions, narrative as it stands', () => {
+  it('are the same resource: arrays, types, primitives’ ids and extensions, narrative unchanged', () => {
     const patient = fhirXmlToObject(PATIENT);
     assert.deepEqual(patient['active'], true);
     assert.deepEqual(patient['multipleBirthInteger'], 2);
@@ -65,7 +65,7 @@ describe('FHIR XML and JSON', () => {
     );
   });
 
-  it('take HTML’s named entities in a narrative, and write references, which XML has', () => {
+  it('accept HTML’s named entities in a narrative, and write character references, which XML has', () => {
     const div = '<div xmlns="http://www.w3.org/1999/xhtml">a&nbsp;b&eacute;&rarr;&amp;</div>';
     const xml = fhirJsonToXml({ resourceType: 'Basic', text: { status: 'generated', div }, code: { text: 'x' } });
     assert.match(xml, /a&#160;b&#233;&#8594;&amp;</);
@@ -80,7 +80,7 @@ describe('FHIR XML and JSON', () => {
     );
   });
 
-  it('refuse a narrative with an entity that is no HTML, though a JavaScript object has a property of that name', () => {
+  it('refuse a narrative with an entity that HTML does not define, even one named like a property of a JavaScript object', () => {
     for (const name of ['__proto__', 'constructor', 'toString']) {
       const div = `<div xmlns="http://www.w3.org/1999/xhtml">a &${name}; b</div>`;
       const resource = { resourceType: 'Basic', text: { status: 'generated', div }, code: { text: 'x' } };
@@ -88,14 +88,14 @@ describe('FHIR XML and JSON', () => {
     }
   });
 
-  it('refuse a character set that is none, though a JavaScript object has a property of that name', () => {
+  it('refuse an unknown character set, even one named like a property of a JavaScript object', () => {
     for (const name of ['__proto__', 'constructor']) {
       const xml = Buffer.from(`<?xml version="1.0" encoding="${name}"?><Basic xmlns="http://hl7.org/fhir"/>`);
       assert.throws(() => fhirXmlToObject(xml), { code: 'MESH_UNREADABLE', message: /character set/ });
     }
   });
 
-  it('differ by release: R4 has what STU3 has not, and the other way round', () => {
+  it('differ by release: R4 has elements that STU3 does not have, and the reverse', () => {
     const r4 = '{"resourceType":"MessageHeader","eventCoding":{"code":"x"},"source":{"endpoint":"y"}}';
     assert.equal(fhirXmlToJson(fhirJsonToXml(r4, { release: 'R4' }), { release: 'R4' }), r4);
     assert.throws(() => fhirJsonToXml(r4), {
@@ -120,7 +120,7 @@ describe('FHIR XML and JSON', () => {
     );
   });
 
-  it('are refused where they are no FHIR, and the error repeats nothing of them', () => {
+  it('are refused when they are not FHIR, and the error quotes nothing of them', () => {
     const bad = [
       '',
       'SMITH',
@@ -169,7 +169,7 @@ describe('FHIR XML and JSON', () => {
     }
   });
 
-  it('of every sample are canonically identical after both round trips', function () {
+  it('are canonically identical after both round trips, for every sample', function () {
     if (!haveSamples) return this.skip();
     const responses = samplesIn('itk3-responses', '.yml');
     assert.equal(responses.length, 10, NO_SAMPLES);
@@ -189,7 +189,7 @@ describe('FHIR XML and JSON', () => {
     assert.deepEqual(JSON.parse(fhirXmlToJson(fhirJsonToXml(pathology))), JSON.parse(pathology));
   });
 
-  it('made of anything throw the documented error, or come back the same', () => {
+  it('made of anything throw the documented error or come back the same', () => {
     fc.assert(
       fc.property(fhirPatient, (resource) => {
         let xml: string;
@@ -216,7 +216,7 @@ describe('FHIR XML and JSON', () => {
     );
   });
 
-  it('expand no entity, however it is declared, and no depth or mass of elements', () => {
+  it('expand no entity, however it is declared, and refuse any depth or mass of elements', () => {
     const bomb = `<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">${Array.from({ length: 20 }, (_, n) => `<!ENTITY a${n} "&a${n - 1};&a${n - 1};">`).join('')}]><Patient xmlns="http://hl7.org/fhir"><id value="&a19;"/></Patient>`;
     const external = '<!DOCTYPE x SYSTEM "file:///etc/passwd"><Patient xmlns="http://hl7.org/fhir"/>';
     const deep = `<Patient xmlns="http://hl7.org/fhir">${'<extension url="x">'.repeat(100_000)}`;
@@ -248,7 +248,7 @@ describe('FHIR XML and JSON', () => {
   }).timeout(120_000);
 });
 
-/** The XML block of a sample of YAML. */
+/** Returns the XML block of a YAML sample. */
 function xmlOfYaml(yaml: string): string {
   return yaml.slice(yaml.indexOf('<Bundle'));
 }

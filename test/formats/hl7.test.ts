@@ -23,7 +23,7 @@ const fields = (message: Hl7Message, name: string, index = 0): SegmentObject =>
   (message[name] as SegmentObject[])[index] ?? {};
 
 describe('HL7 v2', () => {
-  it('is read by segment, field, repeat, component and subcomponent, escapes resolved', () => {
+  it('is read by segment, field, repeat, component and subcomponent, with escapes resolved', () => {
     const message = readHl7(ADT);
     const pid = fields(message, 'PID');
     assert.deepEqual(pid['f3'], [
@@ -56,7 +56,7 @@ describe('HL7 v2', () => {
     }
   });
 
-  it('has only what was changed written anew', () => {
+  it('has only changed fields rebuilt', () => {
     const message = readHl7(ADT);
     fields(message, 'PID')['f5'] = [{ c1: 'A|B^C', c2: 'x\ry' }];
     fields(message, 'OBX', 1)['f5'] = 'new';
@@ -68,7 +68,7 @@ describe('HL7 v2', () => {
     assert.equal(lines[4], 'Z01');
   });
 
-  it('takes a new segment where its place says, or after the last of its name', () => {
+  it('writes a new segment at its place, or after the last of its name', () => {
     const message = readHl7('MSH|^~\\&|A\rOBX|1\rOBX|2\rNTE|1\r');
     (message['OBX'] as SegmentObject[]).push({ f1: '3' });
     message['ZZZ'] = { at: 1.5, f2: { c2: 5 } };
@@ -80,6 +80,9 @@ describe('HL7 v2', () => {
     const message = readHl7(latin);
     assert.equal(textAt(message, 'PID', 5), 'Zoë');
     assert.deepEqual(writeHl7(message), latin);
+    const latin9 = Buffer.from('MSH|^~\\&|A||||||ADT^A01|1|P|2.4||||||8859/15\rPID|||||\xa4\r', 'latin1');
+    assert.equal(textAt(readHl7(latin9), 'PID', 5), '€');
+    assert.deepEqual(writeHl7(readHl7(latin9)), latin9);
     const windows = Buffer.from('MSH|^~\\&|A\rPID|||||\x80 \x93x\x94\x81\r', 'latin1');
     const read = readHl7(windows, { charset: 'windows-1252' });
     assert.equal(textAt(read, 'PID', 5), '€ “x”\x81');
@@ -91,7 +94,7 @@ describe('HL7 v2', () => {
     assert.throws(() => readHl7(Buffer.from('MSH|^~\\&|A||||||A|1|P|2.4||||||KLINGON\r')), UnreadableError);
   });
 
-  it('tells what is not HL7 without repeating it', () => {
+  it('says that a payload is not HL7 without quoting it', () => {
     for (const text of [
       '',
       ' ',
@@ -114,7 +117,7 @@ describe('HL7 v2', () => {
     }
   });
 
-  it('is acknowledged: addresses turned round, control id, version and character set kept', () => {
+  it('is acknowledged: sender and receiver exchanged, control id, version and character set kept', () => {
     const ack = writeHl7(acknowledgeHl7(readHl7(ADT), { now: new Date('2026-04-01T11:00:00Z'), controlId: 'A-1' }));
     assert.equal(ack, 'MSH|^~\\&|MESH|GP|PAS|TRUST|20260401110000+0000||ACK^A01^ACK|A-1|P|2.4\rMSA|AA|M-1\r');
     const nak = acknowledgeHl7(readHl7(ADT.replace('|2.4', '|2.5.1').replaceAll('^', '@').replace('@~', '@~')), {
@@ -129,13 +132,13 @@ describe('HL7 v2', () => {
     );
   });
 
-  it('is never acknowledged where it is an acknowledgement, or has no control id', () => {
+  it('gets no acknowledgement if it is one, or has no control id', () => {
     const ack = readHl7('MSH|^~\\&|A||||||ACK|1|P|2.4\rMSA|AA|0\r');
     assert.throws(() => acknowledgeHl7(ack, { now: new Date() }), InvalidMessageError);
     assert.throws(() => acknowledgeHl7(readHl7('MSH|^~\\&|A\r'), { now: new Date() }), InvalidMessageError);
   });
 
-  it('of every sample is written byte for byte as it was read', function () {
+  it('is written byte for byte as it was read, for every sample', function () {
     if (!haveSamples) return this.skip();
     const files = [...samplesIn('hl7v2', '.hl7'), ...samplesIn('hl7v2', '.erb')];
     assert.equal(files.length, 5, NO_SAMPLES);
@@ -164,16 +167,16 @@ describe('HL7 v2', () => {
     );
   });
 
-  it('with more fields than could be written again is not read', () => {
+  it('with more fields than can be written is not read', () => {
     const long = (count: number): string => `MSH|^~\\&|\rZ01${'|'.repeat(count)}X`;
     assert.equal(writeHl7(readHl7(long(999))), long(999));
     thrown(UnreadableError, () => readHl7(long(1000)));
   });
 
-  it('reads back every text that was put into a component', () => {
+  it('reads back every text that a component can have', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1, unit: 'grapheme' }), (text) => {
-        // Formatting sequences stay as they are; a text that spells one out is the one thing that cannot be told apart.
+        // Formatting sequences stay as they are, and a text that spells one out cannot be distinguished from one.
         fc.pre(!text.includes('\\'));
         const written = writeHl7({
           MSH: [{ f3: [{ c1: 'A' }] }],
@@ -185,7 +188,7 @@ describe('HL7 v2', () => {
     );
   });
 
-  it('of bytes throws the documented error or comes back byte for byte', () => {
+  it('made of bytes throws the documented error or comes back byte for byte', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 60 }),
@@ -202,7 +205,7 @@ describe('HL7 v2', () => {
     );
   });
 
-  it('of 100 MB of nothing is refused, and 30 MB of separators or line ends neither hangs nor fills the memory', () => {
+  it('of 100 MB of zeros is refused, and 30 MB of separators or line ends neither hangs nor fills the memory', () => {
     assert.throws(() => readHl7(Buffer.alloc(100_000_000)), UnreadableError);
     for (const filler of ['|', '^', '~', '\n', '\r', '\\', ' ', 'OBX|1\r', '\nx']) {
       const text = `MSH|^~\\&|A\rZ01|${filler.repeat(30_000_000 / filler.length)}x`;

@@ -1,4 +1,4 @@
-/** The acknowledgements' readers, and what is made of what they read. */
+/** The readers of acknowledgements, their classification, and composing acknowledgements of what they read. */
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { ConfigurationError, InvalidMessageError, UnreadableError } from '../../lib/errors';
@@ -67,15 +67,15 @@ export const ACKS: Target[] = [
       for (const { workflowId, ackWorkflowId } of loaded.all()) assert.notEqual(workflowId, ackWorkflowId);
     },
   ),
-  target('acks: identify and recognise', fc.tuple(payloads, workflows), [], ([payload, workflowId]) => {
-    const found = classify(parseAcknowledgement(Buffer.from(payload)), workflowId, profiles);
+  target('acks: parse and classify', fc.tuple(payloads, workflows), [], ([payload, workflowId]) => {
+    const classification = classify(parseAcknowledgement(Buffer.from(payload)), workflowId, profiles);
     assert.deepEqual(Object.keys(parseAcknowledgement(payload)).length <= 2, true);
-    const kept = JSON.stringify(found ?? {});
-    assert.ok(kept.length <= 64 * 1024, 'more is kept than a header');
-    requestKey(found, 'X26ABC1');
+    const kept = JSON.stringify(classification ?? {});
+    assert.ok(kept.length <= 64 * 1024, 'more than a header is kept');
+    requestKey(classification, 'X26ABC1');
   }),
   target(
-    'acks: the answer to what was classification',
+    'acks: compose the acknowledgement of what was classified',
     fc.tuple(
       payloads,
       workflows,
@@ -90,19 +90,19 @@ export const ACKS: Target[] = [
         workflowId,
         classification,
         isDuplicate: false,
-        given: [],
+        earlierCodes: [],
         profiles,
         mailboxId: 'X26ABC1',
         odsCode: 'X26',
         messageId: 'M1',
         now,
       };
-      const answer = composeAcknowledgement(
+      const composed = composeAcknowledgement(
         { form, level, outcome, ...(outcome === 'rejected' ? { code: ITK3_CODES[5]?.code ?? '' } : {}) },
         context,
       );
-      // What answers is never itself answered.
-      if ('payload' in answer) assert.equal(parseAcknowledgement(answer.payload as Buffer).request, undefined);
+      // An acknowledgement is never a request itself.
+      if ('payload' in composed) assert.equal(parseAcknowledgement(composed.payload as Buffer).request, undefined);
     },
   ),
   ...Object.entries({ readItk3Request, readItk3Response, readNhsAck, readHl7Ack }).map(([name, read]) =>

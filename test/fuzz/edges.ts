@@ -1,4 +1,4 @@
-/** What else comes from outside: MLLP, control files, settings, the sandbox's files, and rows of a store. */
+/** Other input from outside: MLLP, control files, settings, and the sandbox's files and command line. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,7 +45,7 @@ const legal = fc
   })
   .map((text) => text.trim());
 
-/** Options that nearly fit: each of the right kind or of any. */
+/** Nearly valid options: each of the right kind or of any. */
 const anyOr = <T>(right: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
   fc.oneof({ weight: 4, arbitrary: right }, { weight: 1, arbitrary: fc.anything() });
 const options = fc.record(
@@ -106,7 +106,7 @@ function readFrames(pieces: Buffer[]): string[] {
 
 export const EDGES: Target[] = [
   target(
-    'mllp: any cut into packets gives the same frames',
+    'mllp: any cut into packets has the same frames',
     fc.tuple(packets, cuts),
     [MllpFrameError],
     ([stream, at]) => {
@@ -119,7 +119,7 @@ export const EDGES: Target[] = [
       );
     },
   ),
-  target('mllp: what is framed comes out', message, [MllpMessageError], (text) => {
+  target('mllp: a framed message is read back', message, [MllpMessageError], (text) => {
     const bytes = Buffer.from(text);
     const frames = new FrameReader(1_000_000).push(frame(bytes));
     assert.deepEqual(
@@ -128,12 +128,12 @@ export const EDGES: Target[] = [
     );
   }),
   target(
-    'mllp: of a frame that is begun again the last beginning counts',
+    'mllp: the last start of a restarted frame counts',
     fc.array(fc.string({ unit: fc.constantFrom('a', '|', '\r', '\u000b', 'M', 'S') }), { minLength: 1, maxLength: 5 }),
     [],
     (texts) => {
-      const begun = texts.map((text) => `\u000bMSH|${text.replaceAll('\u000bMS', '')}`);
-      assert.deepEqual(readFrames([Buffer.from(`${begun.join('')}\u001c\r`, 'latin1')]), [begun.at(-1)?.slice(1)]);
+      const starts = texts.map((text) => `\u000bMSH|${text.replaceAll('\u000bMS', '')}`);
+      assert.deepEqual(readFrames([Buffer.from(`${starts.join('')}\u001c\r`, 'latin1')]), [starts.at(-1)?.slice(1)]);
     },
   ),
   target(
@@ -157,12 +157,12 @@ export const EDGES: Target[] = [
       readControlFile(bytes);
   }),
   target(
-    'folders: a control file that is written is read',
+    'folders: a written control file is read back',
     fc.dictionary(fc.stringMatching(/^[A-Za-z_]{1,20}$/), legal, { maxKeys: 20 }),
     [],
     (fields) => {
       const expected = { ...fields };
-      // Elements that mean nothing to a MESH Client, and something else to JavaScript, are left out.
+      // An element with children, and a name that JavaScript treats specially, are left out.
       for (const name of ['StatusRecord', '__proto__']) delete expected[name];
       assert.deepEqual({ ...readControlFile(Buffer.from(writeControlFile(expected))) }, expected);
       writeControlFile(fields, { time: 'never', event: '\u0000', success: false, code: '<', description: '\uD800' });
@@ -180,7 +180,7 @@ export const EDGES: Target[] = [
     );
     await readWorkflowFile(inFolder('lines.jsonl'));
   }),
-  target('sandbox: its files say what they say', fc.array(mailboxLine, { maxLength: 6 }), [], async (lines) => {
+  target('sandbox: its files are read as written', fc.array(mailboxLine, { maxLength: 6 }), [], async (lines) => {
     const ending = lines.length % 2 === 0 ? '\n' : '\r\n';
     writeFileSync(inFolder('lines.jsonl'), `\uFEFF${lines.map((line) => JSON.stringify(line) + ending).join(ending)}`);
     const read = await readMailboxFile(inFolder('lines.jsonl'));

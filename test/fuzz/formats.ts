@@ -1,4 +1,4 @@
-/** HL7 v2, EDIFACT and FHIR: what can be read comes back; what cannot is an UnreadableError. */
+/** HL7 v2, EDIFACT and FHIR: what can be read round-trips; what cannot is an UnreadableError. */
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { InvalidMessageError, UnreadableError } from '../../lib/errors';
@@ -31,13 +31,13 @@ const object = fc.object({
 });
 const release = fc.constantFrom('STU3' as const, 'R4' as const);
 
-/** The text as bytes of a character set, or as it is. */
+/** Texts, each to be used as it is or as bytes of a character set. */
 const asText = <Input>(texts: fc.Arbitrary<Input>): fc.Arbitrary<[Input, 'text' | 'utf8' | 'latin1' | 'utf16le']> =>
   fc.tuple(texts, fc.constantFrom('text', 'text', 'utf8', 'latin1', 'utf16le'));
 
 export const FORMATS: Target[] = [
   target(
-    'formats: HL7 v2 comes back byte for byte',
+    'formats: HL7 v2 round-trips byte for byte',
     fc.tuple(asText(fc.oneof(hl7Text, mutated(ADT, ORU), fc.string({ unit: 'binary' }))), fc.constantFrom(...CHARSETS)),
     [UnreadableError],
     ([[text, as], charset]) => {
@@ -50,9 +50,9 @@ export const FORMATS: Target[] = [
       if (ack !== undefined) assert.notEqual(readHl7(ack)['MSA'], undefined);
     },
   ),
-  target('formats: HL7 v2 of any object', object, [InvalidMessageError], (made) => writeHl7(made as Hl7Message)),
+  target('formats: HL7 v2 from any object', object, [InvalidMessageError], (made) => writeHl7(made as Hl7Message)),
   target(
-    'formats: EDIFACT comes back byte for byte',
+    'formats: EDIFACT round-trips byte for byte',
     asText(fc.oneof(edifactText, mutated(MEDRPT), fc.string({ unit: 'binary' }))),
     [UnreadableError],
     ([text, as]) => {
@@ -60,7 +60,7 @@ export const FORMATS: Target[] = [
       assert.deepEqual(writeEdifact(readEdifact(payload)), payload);
     },
   ),
-  target('formats: EDIFACT of any object', object, [InvalidMessageError], (made) => writeEdifact(made)),
+  target('formats: EDIFACT from any object', object, [InvalidMessageError], (made) => writeEdifact(made)),
   target(
     'formats: FHIR XML to JSON, back, and the same again',
     fc.tuple(asText(fc.oneof(mutated(PATIENT, BUNDLE), fhirXmlText, fc.string({ unit: 'binary' }))), release),
@@ -86,5 +86,5 @@ export const FORMATS: Target[] = [
       assert.equal(fhirJsonToXml(fhirXmlToJson(xml, { release }), { release }), xml);
     },
   ),
-  target('formats: FHIR of any object', fc.object(), [UnreadableError], (made) => fhirJsonToXml(made)),
+  target('formats: FHIR from any object', fc.object(), [UnreadableError], (made) => fhirJsonToXml(made)),
 ];

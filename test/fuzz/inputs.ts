@@ -1,4 +1,4 @@
-/** Real inputs, of our own making; the mark stands where a patient would. */
+/** Realistic inputs that we made; the mark stands for a patient's data. */
 import { itk3Request, MEDRPT as INTERCHANGE } from '../acks/fixtures';
 import { MARK } from './target';
 

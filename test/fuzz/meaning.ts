@@ -1,11 +1,13 @@
-/** Whole inputs whose meaning is known beforehand: what the readers say of them is what was put in. */
+/** Whole inputs with a known meaning: the readers find what was put in. */
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { readHl7Ack } from '../../lib/acks/hl7v2/read';
 import { buildItk3Response } from '../../lib/acks/itk3/build';
 import { ITK3_CODES } from '../../lib/acks/itk3/codes';
-import { answersWanted, readItk3Request, readItk3Response } from '../../lib/acks/itk3/read';
+import { readItk3Request, readItk3Response } from '../../lib/acks/itk3/read';
 import { buildNhsAck, readNhsAck } from '../../lib/acks/nhsack/nhsack';
+import { keptItk3 } from '../../lib/acks/request';
+import { acknowledgementsRequested } from '../../lib/acks/requested';
 import { componentAt, readEdifact, writeEdifact } from '../../lib/formats/edifact/interchange';
 import { ACK_CODES, acknowledgeHl7 } from '../../lib/formats/hl7/acknowledge';
 import { readHl7, textAt, writeHl7, type Hl7Message } from '../../lib/formats/hl7/message';
@@ -17,11 +19,11 @@ import { target, type Target } from './target';
 
 const now = new Date('2026-04-01T11:00:00Z');
 const flag = fc.constantFrom('true', 'false', '', 'maybe');
-const said = (value: string): boolean | undefined =>
+const flagValue = (value: string): boolean | undefined =>
   value === 'true' || value === 'false' ? value === 'true' : undefined;
 const id = fc.stringMatching(/^[A-Za-z0-9-]{1,20}$/);
 
-/** Anything that a person may write, with each format's own signs in it. */
+/** Anything that a person may write, with the format's own separators in it. */
 const words = (signs: string): fc.Arbitrary<string> =>
   fc.string({
     unit: fc.oneof(fc.constantFrom(...signs.split('')), fc.constantFrom('a', 'é', ' ', '0')),
@@ -37,19 +39,27 @@ const header = fc.string({ unit: fc.constantFrom('a', 'Z', '0', ' ', '_', '.', '
 const date = fc.date({ noInvalidDate: true, min: new Date('1971-01-01'), max: new Date('9998-12-31') });
 const success = fc.constantFrom('SUCCESS', 'success', 'Success', 'ERROR', 'error', 'no');
 
-/** A field as version 2 of the API names it, or version 1. */
+/** A field under its name in version 2 of the API, or in version 1. */
 const either = (two: string, one: string, value: string | undefined, isTwo: boolean): Record<string, string> =>
   value === undefined ? {} : { [isTwo ? two : one]: value };
 
 export const MEANING: Target[] = [
-  target('acks: what an ITK3 request asks for', fc.tuple(flag, flag, fc.uuid()), [], ([inf, bus, uuid]) => {
+  target('acks: what an ITK3 request says', fc.tuple(flag, flag, fc.uuid()), [], ([inf, bus, uuid]) => {
     const read = readItk3Request(itk3Request({ inf, bus, id: uuid }));
     assert.deepEqual(
-      [read.infrastructureAsked, read.businessAsked, read.messageId, read.senderReference, read.from, read.isResponse],
-      [said(inf), said(bus), uuid, 'ref-9', 'X26ABC1', false],
+      [
+        read.infrastructureRequested,
+        read.businessRequested,
+        read.messageId,
+        read.senderReference,
+        read.from,
+        read.isResponse,
+      ],
+      [flagValue(inf), flagValue(bus), uuid, 'ref-9', 'X26ABC1', false],
     );
-    // Where it cannot be read, it counts as asked.
-    assert.deepEqual(answersWanted(read), { infrastructure: inf !== 'false', business: bus !== 'false' });
+    // A flag that cannot be read counts as set.
+    const requested = acknowledgementsRequested(keptItk3(read, 'xml'), undefined);
+    assert.deepEqual(requested, { infrastructure: inf !== 'false', business: bus !== 'false' });
   }),
   target(
     'acks: what an ITK3 response says',
@@ -59,7 +69,7 @@ export const MEANING: Target[] = [
       const request = readItk3Request(itk3Request({ id: uuid }));
       const read = readItk3Response(buildItk3Response(request, { code, mailboxId: 'X', odsCode: 'Y', now, format }));
       const level = code.startsWith('3') ? 'business' : 'infrastructure';
-      assert.deepEqual([read.code, read.result, read.level, read.answers], [code, result, level, uuid]);
+      assert.deepEqual([read.code, read.result, read.level, read.acknowledges], [code, result, level, uuid]);
     },
   ),
   target(
@@ -67,25 +77,27 @@ export const MEANING: Target[] = [
     fc.tuple(words("+:?'*é"), fc.array(fc.boolean(), { minLength: 1, maxLength: 6 })),
     [],
     ([reference, accepted]) => {
-      const asked = {
+      const request = {
         UNB: [{ e1: { c1: 'UNOC', c2: '3' }, e2: { c1: 'LAB' }, e3: { c1: 'GP' }, e5: reference }],
         messages: accepted.map((_, index) => ({ UNH: [{ e1: `m${index}`, e2: { c1: 'MEDRPT' } }] })),
       };
       const rejected = Object.fromEntries(accepted.flatMap((isIn, index) => (isIn ? [] : [[`m${index}`, 'no']])));
-      const read = readNhsAck(buildNhsAck(readEdifact(writeEdifact(asked)), { controlReference: '1', rejected, now }));
+      const read = readNhsAck(
+        buildNhsAck(readEdifact(writeEdifact(request)), { controlReference: '1', rejected, now }),
+      );
       const [code, result] = accepted.every(Boolean)
         ? ['IAF', 'positive']
         : accepted.some(Boolean)
           ? ['IAP', 'partial']
           : ['IRA', 'negative'];
-      assert.deepEqual([read.answers, read.sender, read.code, read.result], [reference, 'LAB', code, result]);
+      assert.deepEqual([read.acknowledges, read.sender, read.code, read.result], [reference, 'LAB', code, result]);
     },
   ),
   target('acks: what an HL7 ACK says', fc.tuple(id, fc.constantFrom(...ACK_CODES)), [], ([controlId, code]) => {
-    const asked = readHl7(`MSH|^~\\&|A|B|C|D|2026||ADT^A01|${controlId}|P|2.4\rPID|1\r`);
-    const read = readHl7Ack(writeHl7(acknowledgeHl7(asked, { code, text: 'no', now })));
+    const request = readHl7(`MSH|^~\\&|A|B|C|D|2026||ADT^A01|${controlId}|P|2.4\rPID|1\r`);
+    const read = readHl7Ack(writeHl7(acknowledgeHl7(request, { code, text: 'no', now })));
     assert.deepEqual(
-      [read.answers, read.code, read.level, read.result],
+      [read.acknowledges, read.code, read.level, read.result],
       [
         controlId,
         code,
@@ -95,7 +107,7 @@ export const MEANING: Target[] = [
     );
   }),
   target('formats: HL7 v2 that is built is read back', parts('|^~\\&\r\nFX'), [], (texts) => {
-    // A formatting sequence (\H\, \.br\) means itself; what only looks like a part of one is escaped.
+    // A formatting sequence (\H\, \.br\) stays as it is; a text that only looks like part of one is escaped.
     const built: Hl7Message = {
       MSH: [{ f9: [{ c1: 'ADT' }], f10: 'M-1' }],
       OBX: [

@@ -1,12 +1,12 @@
 /**
  * Faults in parsers and headers, and the fuzz target that has to find each: `npx tsx test/fuzz/mutations.ts [words]`. It
- * changes files of lib and nodes while it runs, and puts them back.
+ * changes files of lib and nodes while it runs, and restores them.
  */
 import { join } from 'node:path';
 import { tryAll, type Mutation } from '../harness/mutation';
 
 interface Fault extends Mutation {
-  /** Words of the target's name. */
+  /** Part of the target's name. */
   target: string;
 }
 
@@ -42,13 +42,13 @@ const FAULTS: Fault[] = [
     without: 'number >= -limits.max',
   },
   {
-    target: 'protocol: headers that MESH takes',
+    target: 'protocol: headers that MESH accepts',
     file: 'lib/protocol/header-rules.ts',
     check: "header: 'Mex-Subject', maxLength: 500",
     without: "header: 'Mex-Subject', maxLength: 300",
   },
   {
-    target: 'protocol: headers that MESH takes',
+    target: 'protocol: headers that MESH accepts',
     file: 'lib/protocol/message-headers.ts',
     check: "get('mex-partnerid')",
     without: "get('mex-partnerid')?.trim()",
@@ -116,20 +116,20 @@ const FAULTS: Fault[] = [
   {
     target: 'acks: what an ITK3 request',
     file: 'lib/acks/itk3/read.ts',
-    check: "businessAsked: flag('BusAckRequested')",
-    without: "businessAsked: flag('InfAckRequested')",
+    check: "businessRequested: flag('BusAckRequested')",
+    without: "businessRequested: flag('InfAckRequested')",
   },
   {
     target: 'acks: what an ITK3 response',
     file: 'lib/acks/itk3/read.ts',
-    check: "result: failed ? 'negative' : 'positive'",
+    check: "result: isNegative ? 'negative' : 'positive'",
     without: "result: 'positive'",
   },
   {
     target: 'acks: what an NHSACK',
     file: 'lib/acks/nhsack/nhsack.ts',
-    check: 'componentAt(answer, 1, 2)',
-    without: 'componentAt(answer, 1, 1)',
+    check: 'componentAt(nir, 1, 2)',
+    without: 'componentAt(nir, 1, 1)',
   },
   {
     target: 'acks: what an HL7',
@@ -150,31 +150,31 @@ const FAULTS: Fault[] = [
     without: 'return value;',
   },
   {
-    target: 'mllp: of a frame',
+    target: 'mllp: the last start',
     file: 'lib/mllp/framing.ts',
     check: 'const restart = isTooLarge ? -1 : bytes.lastIndexOf(RESTART);',
     without: 'const restart = isTooLarge ? -1 : (this.#pieces.length, bytes.indexOf(RESTART));',
   },
   {
-    target: 'mllp: what is framed',
+    target: 'mllp: a framed message',
     file: 'lib/mllp/framing.ts',
     check: 'at = end < 0 ? chunk.length : end + 1;',
     without: 'at = end < 0 ? chunk.length : end + 2;',
   },
   {
-    target: 'folders: a control file that is written',
+    target: 'folders: a written control file',
     file: 'lib/folders/control-file.ts',
     check: ".replaceAll('<', '&lt;')",
     without: '',
   },
   {
-    target: 'sandbox: its files say',
+    target: 'sandbox: its files are read',
     file: 'lib/sandbox/mailboxes.ts',
     check: ".replace(/^\\uFEFF/, '')",
     without: '',
   },
   {
-    target: 'store: what a row',
+    target: 'store: a row of a sent',
     file: 'lib/store/rows/outgoing.ts',
     check: 'strictOrder: row.strict_order',
     without: 'strictOrder: row.local_id_is_unique',
@@ -193,7 +193,7 @@ tryAll(
   ({ target }) => [
     '--require',
     require.resolve('tsx/cjs'),
-    join(__dirname, '..', 'command.ts'),
+    join(__dirname, 'run.ts'),
     '--target',
     target,
     '--seconds',

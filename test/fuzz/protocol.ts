@@ -1,4 +1,7 @@
-/** MESH's headers and answers. Readers of headers throw nothing at all; readers of bodies a ZodError, made a ProtocolError above them. */
+/**
+ * MESH's headers and responses. Readers of headers never throw; readers of bodies throw a ZodError, which their callers turn
+ * into a ProtocolError.
+ */
 import assert from 'node:assert/strict';
 import { validateHeaderValue } from 'node:http';
 import * as fc from 'fast-check';
@@ -41,7 +44,7 @@ const headers = fc.dictionary(
   fc.oneof(header, fc.array(header)),
 );
 
-const ANSWERS = [
+const RESPONSES = [
   '{"messages":["20260401_A","20260401_B"],"links":{"self":"/messageexchange/X/inbox","next":"/messageexchange/X/inbox?continue_from=abc%3D"},"approx_inbox_count":2}',
   '{"message_id":"20260401_A","local_id":"L","workflow_id":"W","expiry_time":"2026-04-01T12:00:00","status":"Accepted","status_success":true,"fileSize":5,"chunkCount":1}',
   '{"messageId":"A","statusSuccess":"SUCCESS","uploadTimestamp":"20260401120000","downloadTimestamp":null}',
@@ -49,7 +52,7 @@ const ANSWERS = [
   '{"message_id":"A","detail":[{"event":"SEND","code":"12","msg":"no"},{"loc":["header","mex-to"],"msg":"x","input":"y"}]}',
   '{"messageID":"A","errorEvent":"SEND","errorCode":"02","errorDescription":"InvalidRecipient"}',
 ];
-const body = fc.oneof(mutated(...ANSWERS), fc.json()).map((text): unknown => {
+const body = fc.oneof(mutated(...RESPONSES), fc.json()).map((text): unknown => {
   try {
     return JSON.parse(text);
   } catch {
@@ -71,7 +74,7 @@ const message = fc.record(
   { requiredKeys: ['to', 'workflowId', 'localId', 'contentType'] },
 );
 
-/** What MESH takes in each header: printable Latin-1, up to its length, and no URL where it is an address. */
+/** What MESH accepts in a header: printable Latin-1 up to the header's length; an address must not be a URL. */
 const printable = (maxLength: number): fc.Arbitrary<string> =>
   fc.string({
     unit: fc
@@ -83,7 +86,7 @@ const printable = (maxLength: number): fc.Arbitrary<string> =>
   });
 const address = (maxLength: number): fc.Arbitrary<string> =>
   printable(maxLength).filter((text) => text.trim() !== '' && !/^\s*https?:/i.test(text));
-const taken = fc.record(
+const accepted = fc.record(
   {
     to: address(100),
     workflowId: address(300),
@@ -107,7 +110,7 @@ const LENGTHS = {
   contentType: 100,
 };
 type Sent = keyof typeof LENGTHS;
-/** A field with a fault that MESH refuses. */
+/** A field and a value that MESH refuses. */
 const refused = fc
   .constantFrom(...(Object.keys(LENGTHS) as Sent[]))
   .chain((field) =>
@@ -130,25 +133,25 @@ const refused = fc
   );
 
 export const PROTOCOL: Target[] = [
-  target('protocol: headers that MESH takes are sent as they are', taken, [], (values) => {
+  target('protocol: headers that MESH accepts are sent unchanged', accepted, [], (values) => {
     const headers = outgoingHeaders('X26ABC1', values);
     for (const [name, text] of Object.entries(headers)) validateHeaderValue(name, text);
     const lower = Object.fromEntries(Object.entries(headers).map(([name, text]) => [name.toLowerCase(), text]));
     const read = readMessageHeaders(lower, '', 'ID');
     for (const name of Object.keys(values) as Sent[]) {
       const expected = values[name] === '' ? undefined : values[name];
-      // A message without a content type of its own has that of the answer.
+      // A message without its own content type has that of the response.
       if (name !== 'contentType' || expected !== undefined) assert.equal(read[name], expected, name);
     }
   }),
   target(
     'protocol: one header that MESH refuses is named',
-    fc.tuple(taken, refused),
+    fc.tuple(accepted, refused),
     [InvalidMessageError],
     ([values, [field, value]]) => {
-      const said = thrownBy(InvalidMessageError, () => outgoingHeaders('X26ABC1', { ...values, [field]: value }));
-      assert.ok(said?.message.startsWith(`${field} (`), `${field}: ${said?.message}`);
-      throw said;
+      const error = thrownBy(InvalidMessageError, () => outgoingHeaders('X26ABC1', { ...values, [field]: value }));
+      assert.ok(error?.message.startsWith(`${field} (`), `${field}: ${error?.message}`);
+      throw error;
     },
   ),
   target('protocol: headers of a received message', headers, [], (received) => {
@@ -164,19 +167,19 @@ export const PROTOCOL: Target[] = [
     const read = readMessageHeaders(lower, '', 'ID');
     assert.deepEqual([read.to, read.workflowId, read.localId ?? ''], [values.to, values.workflowId, values.localId]);
   }),
-  target('protocol: inbox, tracking, look-up', body, [z.ZodError], (answer) => {
-    readError(answer);
-    readMessageId(answer);
+  target('protocol: inbox, tracking, look-up', body, [z.ZodError], (response) => {
+    readError(response);
+    readMessageId(response);
     for (const read of [readInbox, readTracking, readMailboxes]) {
       try {
-        read(answer);
+        read(response);
       } catch (error) {
         if (read === readMailboxes || !(error instanceof z.ZodError)) throw error;
       }
     }
   }),
-  target('protocol: error answers', body, [], (answer) => {
-    const { code, fields = '' } = readError(answer);
+  target('protocol: error responses', body, [], (response) => {
+    const { code, fields = '' } = readError(response);
     assert.ok(fields.length <= 200);
     if (code !== undefined) findErrorCode(code);
     assert.equal(typeof adviceFor(code ?? ''), 'string');
@@ -241,10 +244,10 @@ export const PROTOCOL: Target[] = [
   ),
 ];
 
-/** Fit for any file system, and in no other folder. */
+/** Checks that a name is valid on any file system, and has no path. */
 function safeName(name: string): void {
   assert.ok(Buffer.byteLength(name) <= 255, 'too long');
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  // oxlint-disable-next-line no-control-regex -- it looks for control characters
   assert.doesNotMatch(name, /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069/\\<>:"|?*]/);
   assert.doesNotMatch(name, /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)|[. ]$|^\.{0,2}$/i);
 }

@@ -1,7 +1,7 @@
 /**
- * `npm run test:fuzz -- --seconds N --seed S`: random and spoilt inputs into every parser and header reader. Nothing but the
- * documented errors may be thrown, what can be read has to come back, and no input may take long or much memory. Time goes
- * round the targets in slices. A failure tells how to run its input alone: `--target NAME --seed S --path P`.
+ * `npm run test:fuzz -- --seconds N --seed S`: random and mutated inputs for every parser and header reader. They may throw only
+ * their documented errors, whatever can be read has to round-trip, and no input may take long or much memory. The targets take
+ * turns in time slices. A failure prints how to run its input alone: `--target NAME --seed S --path P`.
  */
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -18,10 +18,10 @@ const { values: options } = parseArgs({
 });
 const SEED = Number(options.seed ?? Date.now() % 1_000_000);
 const SLICE_MS = 500;
-/** A slice that takes longer than this, on however slow a machine, hangs. */
+/** A slice that takes longer than this hangs, on any machine (milliseconds). */
 const HANGS_MS = 60_000;
-/** Of the thread's heap (MB); the whole process may have half as much again. */
-const MOST_MB = 768;
+/** Maximum heap of the thread (MB); the whole process may use half as much again. */
+const MAX_MB = 768;
 
 interface Tally {
   name: string;
@@ -34,11 +34,11 @@ class Runner {
   readonly #running = new Int32Array(new SharedArrayBuffer(4));
   #worker: Worker | undefined;
 
-  /** A slice; a thread that hangs or runs out of memory is a failure, and the next slice has another one. */
+  /** Runs a slice. A thread that hangs or runs out of memory is a failure; the next slice gets a new thread. */
   async run(slice: Slice): Promise<Done> {
     this.#worker ??= new Worker(require.resolve('./worker.ts'), {
       execArgv: ['--require', require.resolve('tsx/cjs')],
-      resourceLimits: { maxOldGenerationSizeMb: MOST_MB },
+      resourceLimits: { maxOldGenerationSizeMb: MAX_MB },
       workerData: { running: this.#running.buffer },
     });
     const worker = this.#worker;
@@ -48,7 +48,7 @@ class Runner {
       return await new Promise<Done>((resolve, reject) => {
         worker.on('message', resolve).on('error', reject);
         stopListening = () => worker.off('message', resolve).off('error', reject);
-        timer = setTimeout(() => reject(new Error(`No end within ${HANGS_MS} ms.`)), HANGS_MS);
+        timer = setTimeout(() => reject(new Error(`The slice did not end within ${HANGS_MS} ms.`)), HANGS_MS);
         // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
         worker.postMessage(slice);
       });
@@ -70,7 +70,7 @@ class Runner {
 
 async function main(): Promise<boolean> {
   const wanted = [...TARGETS.entries()].filter(([, { name }]) => name.includes(options.target));
-  if (wanted.length === 0) throw new Error('No such target.');
+  if (wanted.length === 0) throw new Error('There is no such target.');
   const tallies = new Map<number, Tally>(
     wanted.map(([number, { name }]) => [number, { name, runs: 0, errors: {}, failed: false }]),
   );
@@ -81,8 +81,8 @@ async function main(): Promise<boolean> {
     for (const [number, tally] of tallies) {
       if (tally.failed || (round > 0 && Date.now() > end)) continue;
       const seed = options.path === undefined ? (SEED + round * 7919) | 0 : SEED;
-      const how = options.path === undefined ? { ms: SLICE_MS } : { path: options.path };
-      const { runs, errors, failure } = await runner.run({ target: number, seed, ...how });
+      const extent = options.path === undefined ? { ms: SLICE_MS } : { path: options.path };
+      const { runs, errors, failure } = await runner.run({ target: number, seed, ...extent });
       tally.runs += runs;
       for (const [name, count] of Object.entries(errors)) tally.errors[name] = (tally.errors[name] ?? 0) + count;
       if (!failure) continue;
@@ -98,11 +98,11 @@ async function main(): Promise<boolean> {
 
 function report(tallies: Tally[]): boolean {
   for (const { name, runs, errors, failed } of tallies) {
-    const found = Object.entries(errors).map(([kind, count]) => `${kind} ${count}`);
-    process.stdout.write(`${failed ? 'FAILED' : 'ok    '} ${name}: ${runs} runs; ${found.join(', ') || 'no error'}\n`);
+    const counts = Object.entries(errors).map(([kind, count]) => `${kind} ${count}`);
+    process.stdout.write(`${failed ? 'FAILED' : 'ok    '} ${name}: ${runs} runs; ${counts.join(', ') || 'no error'}\n`);
   }
   const megabytes = Math.round(process.resourceUsage().maxRSS / 1024);
-  const isBounded = megabytes <= MOST_MB * 1.5;
+  const isBounded = megabytes <= MAX_MB * 1.5;
   process.stdout.write(`${isBounded ? 'ok    ' : 'FAILED'} memory: ${megabytes} MB at most\n`);
   const failed = tallies.filter((tally) => tally.failed || tally.runs === 0).length + (isBounded ? 0 : 1);
   process.stdout.write(`\nTests: ${tallies.length + 1 - failed} passed, ${failed} failed, 0 skipped\n`);
@@ -110,7 +110,7 @@ function report(tallies: Tally[]): boolean {
 }
 
 main().then(
-  (isWell) => (process.exitCode = isWell ? 0 : 1),
+  (hasPassed) => (process.exitCode = hasPassed ? 0 : 1),
   (error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;

@@ -1,4 +1,4 @@
-/** Settings: valid ones mean what they say, and of one that is wrong the error names the field and nothing of its value. */
+/** Settings: valid ones are read as written; for a wrong one, the error names the field and quotes nothing of its value. */
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { NodeAPI } from 'node-red';
@@ -10,7 +10,7 @@ import { readPollSettings } from '../../nodes/receive/poll-settings';
 import { POISON } from '../harness/arbitraries';
 import { MARK, target, thrownBy, type Target } from './target';
 
-const whole = (least: number, most: number): fc.Arbitrary<number> => fc.integer({ min: least, max: most });
+const whole = (minimum: number, maximum: number): fc.Arbitrary<number> => fc.integer({ min: minimum, max: maximum });
 const ms = whole(1, 86_400_000);
 const bytes = whole(1, MAX_REQUEST_BYTES);
 const blank = fc.constantFrom('', ' ', '  ');
@@ -21,7 +21,7 @@ const pem = fc.oneof(fc.constant(MARK), fc.constant(Buffer.from(MARK)));
 const url = fc
   .tuple(fc.constantFrom('http', 'https'), fc.domain(), fc.option(whole(1, 65_535)), fc.constantFrom('', '/', '/mesh'))
   .map(([scheme, host, port, path]) => `${scheme}://${host}${port === null ? '' : `:${port}`}${path}`);
-/** What may be left out, each within its limits; these come out as they went in. */
+/** Optional settings within their limits, which are read unchanged. */
 const kept = {
   compression: fc.constantFrom('auto', 'always', 'never'),
   compressionLevel: whole(1, 9),
@@ -58,24 +58,24 @@ const valid = fc.record(
   { requiredKeys: ['environment', 'mailboxId', 'password', 'sharedKey'] },
 );
 
-const notWhole = (least: number, most: number): fc.Arbitrary<unknown> =>
+const notWhole = (minimum: number, maximum: number): fc.Arbitrary<unknown> =>
   fc.oneof(
     fc.constantFrom<unknown>(
-      least - 1,
-      most + 1,
-      least + 0.5,
+      minimum - 1,
+      maximum + 1,
+      minimum + 0.5,
       Number.NaN,
       Infinity,
       -Infinity,
-      String(least),
+      String(minimum),
       null,
       [],
     ),
-    whole(-1_000_000, least - 1),
+    whole(-1_000_000, minimum - 1),
   );
 const notText = fc.constantFrom<unknown>('', null, 5, true, [MARK], { [MARK]: MARK });
 const notOf = fc.constantFrom<unknown>(MARK, '', 'Auto', ' md5', 'none ', true, 0, null, ['auto'], 'constructor');
-/** A field, and values that it does not take. */
+/** Fields, with values that each refuses. */
 const WRONG: Record<string, fc.Arbitrary<unknown>> = {
   environment: fc.oneof(notText, fc.constantFrom(MARK, `ftp://${MARK}`, `https://${MARK}:p@h`, `https://h?k=${MARK}`)),
   mailboxId: fc.oneof(
@@ -112,7 +112,7 @@ const wrongField = fc
   .constantFrom(...Object.keys(WRONG))
   .chain((field) => fc.tuple(fc.constant(field), WRONG[field] ?? fc.constant(undefined)));
 
-/** The options with another value at `a.b`. */
+/** Returns the options with another value at `a.b`. */
 function withField(options: Record<string, unknown>, path: string, value: unknown): MailboxOptions {
   const [first = '', second] = path.split('.');
   const inner = { ...(options[first] as object | undefined) };
@@ -120,13 +120,13 @@ function withField(options: Record<string, unknown>, path: string, value: unknow
     Record<string, unknown>;
 }
 
-/** Their texts only: what has a text says which one it is. */
+/** A NodeAPI whose texts are their own keys and values. */
 const RED = {
   _: (key: string, values: object) => `${key} ${JSON.stringify(values)}`,
   nodes: { getNode: () => undefined },
 } as unknown as NodeAPI;
 
-/** A number as the editor or the environment has it. */
+/** A number as the editor or an environment variable supplies it. */
 const written = (number: fc.Arbitrary<number>): fc.Arbitrary<[given: unknown, number: number]> =>
   fc.tuple(number, fc.constantFrom('number', 'text', 'with blanks')).map(([value, how]) => {
     const text = how === 'text' ? String(value) : ` ${value}\t`;
@@ -139,8 +139,8 @@ const choice = <Choice extends string>(...choices: [Choice, ...Choice[]]): fc.Ar
     fc.tuple(fc.constantFrom(...choices), blank).map(([value, space]) => [`${space}${value}${space}`, value]),
     choices[0],
   );
-const amount = (least: number, most: number): fc.Arbitrary<number> =>
-  fc.double({ min: least, max: most, noNaN: true }).map((value) => Number(value.toFixed(3)));
+const amount = (minimum: number, maximum: number): fc.Arbitrary<number> =>
+  fc.double({ min: minimum, max: maximum, noNaN: true }).map((value) => Number(value.toFixed(3)));
 
 const dialog = fc.record({
   compression: choice('auto', 'always', 'never'),
@@ -157,7 +157,7 @@ const poll = fc.record({
   acknowledge: choice('flow', 'after-delivery'),
   payloadAs: choice('buffer', 'text', 'json', 'file'),
 });
-/** What a field of a dialog does not take, and how its error names it. */
+/** A field of a dialog with a value that it refuses. */
 const wrongOfDialog = fc.oneof(
   fc.tuple(
     fc.constantFrom('maxDeliveries', 'leaseMinutes', 'maxRequestMb', 'chunkMb', 'compressionLevel'),
@@ -174,7 +174,7 @@ const MAILBOX = { environment: 'sandbox', mailboxId: 'X26ABC1' } as const;
 type Def = Parameters<typeof readMailboxSettings>[1];
 
 export const SETTINGS: Target[] = [
-  target('settings: a valid mailbox means what it says', valid, [], (given) => {
+  target('settings: a valid mailbox is read as written', valid, [], (given) => {
     const read = readMailboxOptions(given) as unknown as Record<string, unknown>;
     const named = ENVIRONMENTS[given.environment.toLowerCase() as keyof typeof ENVIRONMENTS];
     assert.equal((read['url'] as URL).href, new URL(named ?? given.environment).href);
@@ -197,16 +197,16 @@ export const SETTINGS: Target[] = [
     fc.tuple(valid, wrongField),
     [ConfigurationError],
     ([given, [field, value]]) => {
-      const said = thrownBy(ConfigurationError, () => readMailboxOptions(withField(given, field, value)));
-      assert.ok(said, `${field} was taken`);
-      assert.match(said.message, new RegExp(`(^|[ ;])${field.replace('.', '\\.')}(\\.\\w+)*: `));
+      const error = thrownBy(ConfigurationError, () => readMailboxOptions(withField(given, field, value)));
+      assert.ok(error, `${field} was accepted`);
+      assert.match(error.message, new RegExp(`(^|[ ;])${field.replace('.', '\\.')}(\\.\\w+)*: `));
       const others = Object.keys(WRONG).filter((name) => name.split('.')[0] !== field.split('.')[0]);
-      for (const other of others) assert.ok(!new RegExp(`(^|[ ;])${other}: `).test(said.message), other);
-      throw said;
+      for (const other of others) assert.ok(!new RegExp(`(^|[ ;])${other}: `).test(error.message), other);
+      throw error;
     },
   ),
   target(
-    'settings: valid fields of mesh-config and mesh-poll mean what they say',
+    'settings: valid fields of mesh-config and mesh-poll are read as written',
     fc.tuple(dialog, poll),
     [],
     (both) => {
@@ -238,13 +238,13 @@ export const SETTINGS: Target[] = [
   ),
   target('settings: one wrong field of mesh-config is named', wrongOfDialog, [ConfigurationError], ([field, value]) => {
     const given = { ...MAILBOX, [field]: value } as Def;
-    const said = thrownBy(ConfigurationError, () => readMailboxSettings(RED, given, {}));
-    assert.ok(said, `${field} was taken`);
-    assert.ok(said.message.includes(`"field":"${field}"`), said.message);
-    throw said;
+    const error = thrownBy(ConfigurationError, () => readMailboxSettings(RED, given, {}));
+    assert.ok(error, `${field} was accepted`);
+    assert.ok(error.message.includes(`"field":"${field}"`), error.message);
+    throw error;
   }),
   target(
-    'settings: times after which something is overdue',
+    'settings: times after which a message is overdue',
     fc.tuple(
       orBlank(written(amount(0.01, 120)), -1),
       fc.constantFrom('collectWithinHours', 'infrastructureWithinHours'),
@@ -255,8 +255,8 @@ export const SETTINGS: Target[] = [
       const name = field.replace('Hours', 'Ms') as 'collectWithinMs' | 'infrastructureWithinMs';
       const read = deadlineSettings(RED, { [field]: given })[name];
       assert.equal(read, hours === -1 ? undefined : hours * 3_600_000);
-      const said = thrownBy(ConfigurationError, () => deadlineSettings(RED, { [field]: wrong }));
-      assert.ok(said?.message.includes(`"field":"${field}"`), 'is not named');
+      const error = thrownBy(ConfigurationError, () => deadlineSettings(RED, { [field]: wrong }));
+      assert.ok(error?.message.includes(`"field":"${field}"`), 'the field is not named');
     },
   ),
 ];

@@ -1,4 +1,4 @@
-/** Rows of a store, and files that are none. */
+/** Rows of a store, and files that are not stores. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ const text = fc.string();
 const moment = fc.option(fc.nat());
 // The store's parser drops a key __proto__, as it should; no envelope has one.
 const key = text.filter((name) => name !== '__proto__');
-/** A row as the store writes it. */
+/** A sent message's row as the store writes it. */
 const sentRow = fc.record({
   seq: fc.nat(),
   id: fc.uuid(),
@@ -71,7 +71,7 @@ const sentRow = fc.record({
   infrastructure_by: moment,
   business_by: moment,
 }) as fc.Arbitrary<Row>;
-/** Values that no store writes, by column. */
+/** By column, a value that no store writes. */
 const DAMAGE: Row = {
   id: null,
   state: MARK,
@@ -93,7 +93,7 @@ export const STORE: Target[] = [
     unless(StorageError, () => parseIncoming(incoming));
     ledgerEntry(ledger, String);
   }),
-  target('store: what a row of something sent says', sentRow, [], (row) => {
+  target('store: a row of a sent message is read as written', sentRow, [], (row) => {
     const sent = outgoingOf(parseOutgoing(row), 'K', null);
     assert.deepEqual(
       [sent.id, sent.state, sent.strictOrder, sent.localIdIsUnique, sent.envelope, sent.messageId, sent.business],
@@ -113,13 +113,13 @@ export const STORE: Target[] = [
     fc.tuple(sentRow, fc.constantFrom(...Object.keys(DAMAGE))),
     [StorageError],
     ([row, column]) => {
-      const said = thrownBy(StorageError, () => parseOutgoing({ ...row, [column]: DAMAGE[column] ?? null }));
-      assert.match(said?.message ?? '', new RegExp(`\\(${column}[.\\w]*\\)`));
-      throw said;
+      const error = thrownBy(StorageError, () => parseOutgoing({ ...row, [column]: DAMAGE[column] ?? null }));
+      assert.match(error?.message ?? '', new RegExp(`\\(${column}[.\\w]*\\)`));
+      throw error;
     },
   ),
   target(
-    'store: a file to copy that is none',
+    'store: a file to copy that is not a store',
     fc.uint8Array({ maxLength: 200 }),
     [ConfigurationError, StorageError],
     async (bytes) => {

@@ -1,25 +1,25 @@
-/** What a fuzz target is: inputs, what is done with each, and which errors may come of it. */
+/** A fuzz target: inputs, what is done with each, and which errors that may throw. */
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 
 /** A class whose instances may be thrown. */
-// oxlint-disable-next-line typescript/no-explicit-any -- of any constructor; abstract ones as well
+// oxlint-disable-next-line typescript/no-explicit-any -- any constructor, abstract ones too
 export type Documented = abstract new (...details: any[]) => Error;
 
-/** Stands in every real input where a patient would; no error may say it. */
+/** Stands for a patient's data in every realistic input; no error may quote it. */
 export const MARK = 'MARK9434765919';
 
 export interface Target {
   name: string;
-  /** Runs one input; `count` is told the class of each documented error. */
+  /** Runs one input; `count` is called with the class of each documented error. */
   property(count: (errorClass: string) => void): fc.IAsyncPropertyWithHooks<[unknown]>;
 }
 
-/** CPU time (milliseconds) in which one input of at most 200,000 characters has to be done, on any machine. */
+/** CPU time that one input of at most 200,000 characters may take on any machine (milliseconds). */
 const LONGEST_MS = 3000;
 
 /**
- * A target. `run` throws where the property does not hold; what is of a documented class is counted, and may not say
+ * Makes a target. `run` throws when the property does not hold; errors of a documented class are counted, and may not quote
  * {@link MARK}. An input that takes too long is a failure like any other, so that it is shrunk.
  */
 export function target<Input>(
@@ -36,11 +36,11 @@ export function target<Input>(
         try {
           await run(input);
         } catch (error) {
-          const found = documented.find((kind) => error instanceof kind);
-          if (!found || !(error instanceof Error)) throw error;
+          const isDocumented = documented.some((kind) => error instanceof kind);
+          if (!isDocumented || !(error instanceof Error)) throw error;
           assert.ok(
             !`${error.message} ${String((error as { advice?: string }).advice)}`.includes(MARK),
-            'the error says what it must not',
+            'the error quotes the mark',
           );
           count(error.name);
         }
@@ -50,7 +50,7 @@ export function target<Input>(
   };
 }
 
-/** Undefined where the error is one of these; what else is thrown is thrown on. */
+/** Returns undefined if `work` throws an error of this class, and rethrows any other. */
 export function unless<Result>(documented: Documented, work: () => Result): Result | undefined {
   try {
     return work();
@@ -60,7 +60,7 @@ export function unless<Result>(documented: Documented, work: () => Result): Resu
   }
 }
 
-/** The error of this class that it throws, or undefined where it throws none; what else is thrown is thrown on. */
+/** Returns the error of this class that `work` throws, or undefined if it throws none; rethrows any other. */
 export function thrownBy<Thrown extends Error>(
   documented: abstract new (...details: never[]) => Thrown,
   work: () => unknown,

@@ -1,4 +1,4 @@
-/** Runs slices of targets in a thread of its own, whose memory is bounded, and that can be ended when it hangs. */
+/** Runs slices of targets in a thread with bounded memory, which can be terminated when it hangs. */
 import { parentPort, workerData } from 'node:worker_threads';
 import * as fc from 'fast-check';
 import { ACKS } from './acks';
@@ -10,16 +10,16 @@ import { SETTINGS } from './settings';
 import { STORE } from './store';
 import type { Target } from './target';
 
-/** What the thread is asked. */
+/** A request to the thread. */
 export interface Slice {
   target: number;
   seed: number;
-  /** Undefined: only the input at `path`. */
+  /** How long to run (milliseconds). Undefined: run only the input at `path`. */
   ms?: number;
   path?: string;
 }
 
-/** What it answers. */
+/** The thread's reply. */
 export interface Done {
   runs: number;
   errors: Record<string, number>;
@@ -40,8 +40,8 @@ async function run({ target, seed, ms, path }: Slice, running: Int32Array): Prom
   const errors: Record<string, number> = {};
   let runs = 0;
   const property = TARGETS[target]?.property((name) => (errors[name] = (errors[name] ?? 0) + 1));
-  if (!property) throw new Error('no such target');
-  // Counted where the other thread can see it: which input hangs.
+  if (!property) throw new Error('There is no such target.');
+  // Counted in shared memory, so that the main thread knows which input hangs.
   property.beforeEach(() => {
     Atomics.store(running, 0, runs);
     runs += 1;
@@ -64,12 +64,12 @@ async function run({ target, seed, ms, path }: Slice, running: Int32Array): Prom
 const running = new Int32Array(
   (workerData as { running: SharedArrayBuffer } | null)?.running ?? new SharedArrayBuffer(4),
 );
-async function answer(slice: Slice): Promise<void> {
+async function reply(slice: Slice): Promise<void> {
   const done = await run(slice, running);
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
   parentPort?.postMessage(done);
 }
 
 parentPort?.on('message', (slice: Slice) => {
-  void answer(slice);
+  void reply(slice);
 });

@@ -59,9 +59,9 @@ export async function closeBrowser(): Promise<void> {
  * briefly too, and Enter takes the first suggestion shown.
  */
 export async function suggestedFirst(page: Page, workflowId: string): Promise<void> {
-  await page.waitForFunction((wanted) => {
+  await page.waitForFunction((expected) => {
     const first = document.querySelector('.red-ui-autoComplete-container li');
-    return [...(first?.querySelectorAll('div') ?? [])].some((each) => each.textContent === wanted);
+    return [...(first?.querySelectorAll('div') ?? [])].some((each) => each.textContent === expected);
   }, workflowId);
 }
 
@@ -146,9 +146,9 @@ export class Editor {
 
   async #loaded(type = 'mesh-config'): Promise<void> {
     await this.page.waitForFunction(
-      (wanted) => {
+      (nodeType) => {
         const { RED } = globalThis as unknown as { RED?: EditorGlobal };
-        return RED?.nodes?.getType?.(wanted) !== undefined && document.querySelector('#red-ui-header') !== null;
+        return RED?.nodes?.getType?.(nodeType) !== undefined && document.querySelector('#red-ui-header') !== null;
       },
       type,
       { timeout: 60_000 },

@@ -3,7 +3,7 @@
  * Node-RED will load on that time line, and removes its argument from the command line before Node-RED reads it.
  */
 const { realpathSync } = require('node:fs');
-const { join } = require('node:path');
+const path = require('node:path');
 
 const FLAG = '--test-clock=';
 // A worker thread preloads this file as well, without the argument.
@@ -12,5 +12,5 @@ if (index >= 0) {
   const [argument] = process.argv.splice(index, 1);
   const { packageFolder, timeLine } = JSON.parse(argument.slice(FLAG.length));
   // The real path is the one under which Node.js caches the module for the nodes.
-  require(join(realpathSync(packageFolder), 'dist', 'lib', 'clock.js')).setClock(timeLine);
+  require(path.join(realpathSync(packageFolder), 'dist', 'lib', 'clock.js')).setClock(timeLine);
 }

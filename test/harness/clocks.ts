@@ -8,7 +8,7 @@ const DAY_MS = 24 * HOUR_MS;
 const LOOK_AGAIN_MS = 60_000;
 
 interface SteppedClock extends Clock {
-  /** Moves the clock forward and wakes whoever was to sleep no longer. */
+  /** Moves the clock forward and wakes the sleepers whose time has come. */
   advance(ms: number): void;
 }
 

@@ -80,7 +80,7 @@ export class ExampleRun {
   }
 
   /** Makes MESH respond 503 to every request of a mailbox, which is safe to repeat. */
-  meshAway(mailboxId: string): void {
+  makeMeshUnavailable(mailboxId: string): void {
     this.sandbox.fault({ operation: '*', mailboxId, times: Infinity, effect: { kind: 'status', status: 503 } });
   }
 

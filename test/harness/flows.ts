@@ -74,7 +74,7 @@ export async function mailboxOn(
 }
 
 /**
- * Returns a tab that sends from the first mailbox (inject `go`, debug `sent`), tracks what it sent (`ask`, `tracked`),
+ * Returns a tab that sends from the first mailbox (inject `go`, debug `sent`), tracks what it sent (`track-now`, `tracked`),
  * and polls and acknowledges at the second (`look`; `received`, `report`, `parked`, `acked`). `close-gate` stops the
  * acknowledging. Errors that Catch receives are shown by the debug node `error`.
  */
@@ -104,7 +104,7 @@ export function sendAndPollFlow(from: string, to: string, changes: { send?: obje
       ...changes.send,
     },
     { ...debug, id: 'sent', type: 'debug', z: tab, complete: 'meshSent', targetType: 'msg', wires: [] },
-    { ...inject, id: 'ask', type: 'inject', z: tab, wires: [['track']] },
+    { ...inject, id: 'track-now', type: 'inject', z: tab, wires: [['track']] },
     { id: 'track', type: 'mesh-track', z: tab, version: 1, mailbox: `mailbox-${from}`, wires: [['tracked'], []] },
     { ...debug, id: 'tracked', type: 'debug', z: tab, complete: 'payload', targetType: 'msg', wires: [] },
     { ...inject, id: 'look', type: 'inject', z: tab, wires: [['poll']] },

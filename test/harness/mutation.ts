@@ -41,8 +41,8 @@ export function tryAll<Kind extends Mutation>(
   titleOf: (mutation: Kind) => string,
   argsOf: (mutation: Kind) => readonly string[],
 ): void {
-  const wanted = process.argv.slice(2).join(' ');
-  for (const mutation of mutations.filter((each) => titleOf(each).includes(wanted))) {
+  const words = process.argv.slice(2).join(' ');
+  for (const mutation of mutations.filter((each) => titleOf(each).includes(words))) {
     const found = isFound(mutation, argsOf(mutation));
     if (!found) process.exitCode = 1;
     process.stdout.write(`${found ? 'found' : 'MISSED'}: ${titleOf(mutation)} (${mutation.file})\n`);

@@ -23,12 +23,12 @@ export async function stopServer(server: Server & Partial<Pick<HttpServer, 'clos
 }
 
 /**
- * Returns a port on which nothing listens now: any, or `wanted`.
- * @throws Error with code EADDRINUSE when `wanted` is taken
+ * Returns a port on which nothing listens now: any, or `port`.
+ * @throws Error with code EADDRINUSE when `port` is taken
  */
-export async function freePort(wanted = 0): Promise<number> {
+export async function freePort(port = 0): Promise<number> {
   const server = createServer();
-  const port = await listenOn(server, wanted);
+  const found = await listenOn(server, port);
   await stopServer(server);
-  return port;
+  return found;
 }

@@ -1,6 +1,7 @@
 /**
- * The loop of business answers through the official sandbox, which knows nothing of them: the pack's own examples, as they are
- * but for their mailboxes, in a real Node-RED. Positive and negative outcomes come back to what was sent.
+ * The closed loop of acknowledgements through the official sandbox, which knows nothing of them: the pack's own
+ * examples run unchanged, except for their mailboxes, in a real Node-RED. Positive and negative outcomes settle the
+ * sent messages.
  */
 import assert from 'node:assert/strict';
 import type { RealNodeRed } from '../harness/node-red';
@@ -16,7 +17,7 @@ interface Sent {
   messageId: string;
 }
 
-interface Answer {
+interface Acknowledgement {
   code: string;
   level: string;
   result: string;
@@ -24,11 +25,11 @@ interface Answer {
   sentMessageId: string;
 }
 
-/** What mesh-track tells of a sent message. */
+/** A change of a sent message, from mesh-track. */
 interface Change {
   event: string;
   id: string;
-  /** The outcome, as it is stored. */
+  /** The stored outcome. */
   business: string;
 }
 
@@ -51,22 +52,26 @@ describe('The closed loop through the official sandbox', function () {
   const taken = async <Value>(debug: string, fits: (value: Value) => boolean = () => true): Promise<Value> =>
     (await nodeRed.debug(debug, 30_000, (value) => fits(value as Value))) as Value;
 
-  /** Everybody is done with everything. */
+  /** Waits until both inboxes are empty. */
   const inboxesAreEmpty = (): Promise<unknown> =>
     untilInNodeRed('empty inboxes', async () => {
       const lists = await Promise.all(['X26ABC1', 'X26ABC2'].map((id) => server.mailbox(id).listInbox()));
       return lists.every(({ messageIds }) => messageIds.length === 0);
     });
 
-  async function business(id: string, result: string): Promise<void> {
-    const change = await taken<Change>('change', ({ event, id: of }) => event === `business ${result}` && of === id);
+  /** Waits until the business outcome of a sent message is `result`. */
+  async function businessOutcome(id: string, result: string): Promise<void> {
+    const change = await taken<Change>(
+      'change',
+      ({ event, id: sentId }) => event === `business ${result}` && sentId === id,
+    );
     assert.equal(change.business, result);
   }
 
   describe('a letter (ITK3)', () => {
     before(async () => {
-      const soon = { interval: 0.02 };
-      const changes = { 'cl-poll': soon, 'cl-answers': soon };
+      const quick = { interval: 0.02 };
+      const changes = { 'cl-poll': quick, 'cl-answers': quick };
       await nodeRed.deploy([
         ...(await exampleOn(forNodes(server), 'closed-loop', changes)),
         ...changeTab('example-x26abc1'),
@@ -77,18 +82,18 @@ describe('The closed loop through the official sandbox', function () {
       { button: 'cl-known', code: '30001', result: 'positive' },
       { button: 'cl-unknown', code: '30002', result: 'negative' },
     ]) {
-      it(`is answered ${code}, and its sender has it as ${result}`, async () => {
+      it(`acknowledged with ${code} is ${result} for its sender`, async () => {
         await nodeRed.inject(button);
         const sent = await taken<Sent>('cl-sent');
-        const answers = [await taken<Answer>('cl-answer'), await taken<Answer>('cl-answer')];
-        assert.deepEqual(answers.map((each) => `${each.level} ${each.code} ${each.result}`).sort(), [
+        const acknowledgements = [await taken<Acknowledgement>('cl-answer'), await taken<Acknowledgement>('cl-answer')];
+        assert.deepEqual(acknowledgements.map((each) => `${each.level} ${each.code} ${each.result}`).sort(), [
           `business ${code} ${result}`,
           'infrastructure 20013 positive',
         ]);
-        for (const { sentId, sentMessageId } of answers) {
+        for (const { sentId, sentMessageId } of acknowledgements) {
           assert.deepEqual([sentId, sentMessageId], [sent.id, sent.messageId]);
         }
-        await business(sent.id, result);
+        await businessOutcome(sent.id, result);
         await inboxesAreEmpty();
       });
     }
@@ -104,7 +109,7 @@ describe('The closed loop through the official sandbox', function () {
         'pa-send': { to: 'X26ABC2' },
         'pa-inbox': { interval: 0.02 },
         'pa-answers': { interval: 0.02 },
-        // The official sandbox brings X26ABC1 to X26ABC3.
+        // The official sandbox has X26ABC1 to X26ABC3.
         'example-x26abc8': { mailboxId: 'X26ABC1' },
         'example-x26abc9': { mailboxId: 'X26ABC2' },
       });
@@ -116,26 +121,29 @@ describe('The closed loop through the official sandbox', function () {
       await nodeRed.inject('pa-new');
       const sent = await taken<Sent>('pa-sent');
       assert.match(await taken<string>('pa-gpgot'), /OBX\|1\|NM\|42T\.\.\^Serum vitamin B12\|\|1001\|/);
-      const answer = await taken<Answer>('pa-answer');
-      assert.deepEqual([answer.code, answer.result, answer.sentId], ['IAF', 'positive', sent.id]);
-      await business(sent.id, 'positive');
+      const nhsack = await taken<Acknowledgement>('pa-answer');
+      assert.deepEqual([nhsack.code, nhsack.result, nhsack.sentId], ['IAF', 'positive', sent.id]);
+      await businessOutcome(sent.id, 'positive');
       await inboxesAreEmpty();
     });
 
-    it('that is not whole is refused by its NHSACK (IRI), and its sender has it as negative', async () => {
-      const whole = "UNB+UNOC:3+000000004400001:80+000000024600002:80+260716:1200+90++MEDRPT++1'";
+    it('if incomplete, is refused by its NHSACK (IRI) and is negative for its sender', async () => {
+      const header = "UNB+UNOC:3+000000004400001:80+000000024600002:80+260716:1200+90++MEDRPT++1'";
       const report = "UNH+1+MEDRPT:0:1:RT:NHS003'BGM+LSR'UNT+3+1'";
-      await nodeRed.inject('raw', [{ p: 'payload', v: `${whole}${report}UNZ+7+90'`, vt: 'str' }]);
+      await nodeRed.inject('raw', [{ p: 'payload', v: `${header}${report}UNZ+7+90'`, vt: 'str' }]);
       const sent = await taken<Sent>('raw-sent');
-      const answer = await taken<Answer>('pa-answer');
-      assert.deepEqual([answer.code, answer.result, answer.sentId], ['IRI', 'negative', sent.id]);
-      await business(sent.id, 'negative');
+      const nhsack = await taken<Acknowledgement>('pa-answer');
+      assert.deepEqual([nhsack.code, nhsack.result, nhsack.sentId], ['IRI', 'negative', sent.id]);
+      await businessOutcome(sent.id, 'negative');
       await inboxesAreEmpty();
     });
   });
 });
 
-/** Beside an example: what becomes of what the mailbox sends (debug `change`), and a button that sends a text as it is (`raw`). */
+/**
+ * Returns a tab with a debug node for changes of what the mailbox sends (`change`), and a button that sends a text
+ * unchanged (`raw`).
+ */
 function changeTab(mailbox: string): unknown[] {
   const debug = (id: string, complete: string): object => ({
     id,
@@ -155,7 +163,7 @@ function changeTab(mailbox: string): unknown[] {
     debug('raw-sent', 'meshSent'),
   ];
   return [
-    { id: 'beside', type: 'tab', label: 'beside' },
-    ...nodes.map((node) => Object.assign(node, { z: 'beside', x: 100, y: 100 })),
+    { id: 'change-tab', type: 'tab', label: 'changes' },
+    ...nodes.map((node) => Object.assign(node, { z: 'change-tab', x: 100, y: 100 })),
   ];
 }

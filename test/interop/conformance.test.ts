@@ -1,7 +1,7 @@
 /**
- * `nhs-mesh conformance`, as a supplier runs it, against the official sandbox: which items of the assurance catalogue pass there,
- * and which are not possible there, with the reason. The sandbox has no disabled mailbox and no clock that can be moved; what a MESH
- * does after five days is made by its admin endpoints.
+ * `nhs-mesh conformance`, as a supplier runs it, against the official sandbox: which items of the assurance catalogue
+ * pass, and why the others cannot. The sandbox has no disabled mailbox and no clock to move; its admin endpoints stand
+ * in for what MESH does after five days.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -15,7 +15,7 @@ import { officialSandbox, PASSWORD, SHARED_KEY, workFolder, type Server } from '
 const [BOB, ALICE, WORKFLOW] = ['X26ABC1', 'X26ABC2', 'TEST_WORKFLOW'];
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** Item and verdict, and where it did not pass the reason, to the end of its first clause. */
+/** Returns each item and its verdict, with the first clause of the reason if it did not pass. */
 const verdicts = ({ items }: Findings): string[][] =>
   items.map(({ id, verdict, reason }) => [
     id,
@@ -36,7 +36,7 @@ describe('The conformance run on the official sandbox', function () {
   });
   after(() => server.reset());
 
-  /** Runs the program that a user installs; gives its exit code and its pack. */
+  /** Runs the program that users install, and returns its exit code and its evidence pack. */
   async function conformance(name: string, ...args: string[]): Promise<{ code: number | null; findings: Findings }> {
     const out = join(await workFolder(), name);
     await mkdir(out);
@@ -67,7 +67,7 @@ describe('The conformance run on the official sandbox', function () {
     child.stderr.on('data', (piece: Buffer) => (errors += piece.toString()));
     const [code] = (await once(child, 'close')) as [number | null];
     const text = await readFile(join(out, 'conformance-evidence.json'), 'utf8').catch(() => {
-      throw new Error(`There is no pack: ${errors}`);
+      throw new Error(`No evidence pack was written: ${errors}`);
     });
     assert.match(await readFile(join(out, 'conformance-evidence.html'), 'utf8'), /^<!doctype html>/i);
     return { code, findings: JSON.parse(text) as Findings };
@@ -79,7 +79,7 @@ describe('The conformance run on the official sandbox', function () {
     assert.equal((await server.raw(request)).status, 200);
   }
 
-  it('passes 201 to 802 but for 701, 703 and 705, for which the sandbox has no mailbox and no time; 803 is for a witness', async () => {
+  it('passes 201 to 802 except 701 (no disabled mailbox), 703 and 705 (five days); 803 needs a witness', async () => {
     const { code, findings } = await conformance('first-run');
     assert.deepEqual(verdicts(findings), [
       ...['201', '202', '401', '402', '501', '502', '601'].map((id) => [id, 'passed']),
@@ -98,12 +98,12 @@ describe('The conformance run on the official sandbox', function () {
     ]);
     assert.equal(code, 0);
     ({ pending } = findings);
-    // The one that nobody may collect is the only one that is left.
+    // Only the message that must stay uncollected is left.
     assert.deepEqual(await server.official(ALICE).list(), [pending?.messageId]);
     assert.deepEqual(await server.official(BOB).list(), []);
   });
 
-  it('passes 703 and 705 when it goes on after five days, which the sandbox’s admin endpoints stand in for', async () => {
+  it('passes 703 and 705 when continued after five days, which the sandbox’s admin endpoints simulate', async () => {
     assert.ok(pending, 'the first run has left a message');
     const { messageId } = pending;
     const code = '14';

@@ -1,6 +1,6 @@
 /**
- * Sent with one client, received with another, through each server: what arrives is what was sent, byte for byte. From one
- * byte to 300 MB, random and compressible, compressed on the way and plain.
+ * Payloads sent with one client and received with another, through each server, arrive unchanged: from one byte to 300
+ * MB, random and compressible, compressed on the way and plain.
  */
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
@@ -13,7 +13,7 @@ interface Sending {
   payload: PayloadFile;
   gzip: boolean;
   maxChunkBytes?: number;
-  /** As many have to arrive. */
+  /** The number of chunks that must arrive. */
   chunks: number;
 }
 
@@ -51,7 +51,7 @@ async function send(client: Client, server: Server, { payload, gzip, maxChunkByt
   return sent.messageId;
 }
 
-/** Receives, acknowledges, and gives what our own reading of the written file says, not what the client says. */
+/** Receives and acknowledges a message. The hash is our own, of the written file, not the client's. */
 async function receive(client: Client, server: Server, messageId: string): Promise<Received> {
   const file = await freshFile();
   let bytes: number;
@@ -91,7 +91,9 @@ const SIZES: ReadonlyArray<{ title: string; bytes: number; maxChunkBytes?: numbe
   { title: '20 MB in four chunks', bytes: 20_000_000, maxChunkBytes: 6_000_000, chunks: 4 },
 ];
 
-/** 300 MB in each client's own chunks. Not all routes in every way: the official sandbox holds it in memory. */
+/**
+ * Routes for 300 MB, in each client's own chunks. Not every combination: the official sandbox keeps payloads in memory.
+ */
 const LARGE: ReadonlyArray<{ route: number; content: Content; gzip: boolean }> = [
   { route: 0, content: 'random', gzip: false },
   { route: 1, content: 'compressible', gzip: true },
@@ -106,7 +108,7 @@ async function assertArrives(route: (typeof ROUTES)[number], sending: Sending): 
   const received = await receive(route.to, server, messageId);
   const { sha256, bytes } = sending.payload;
   assert.deepEqual(received, { sha256, bytes, chunks: sending.chunks });
-  assert.deepEqual(await server.official(TO).list(), [], 'acknowledged, so it has left the inbox');
+  assert.deepEqual(await server.official(TO).list(), [], 'an acknowledged message has left the inbox');
 }
 
 describe('What one client sends, the other receives', function () {
@@ -121,7 +123,7 @@ describe('What one client sends, the other receives', function () {
           for (const gzip of [false, true]) {
             it(`${title}, ${content}, ${gzip ? 'compressed on the way' : 'plain'}`, async () => {
               const payload = await payloadFile(bytes, content);
-              // Our client sends in one request what fits it compressed.
+              // Our client sends one request if the compressed payload fits into it.
               const fits = route.from === 'our client' && gzip && content === 'compressible';
               const sending = { payload, gzip, chunks: fits ? 1 : chunks };
               await assertArrives(route, { ...sending, ...(maxChunkBytes ? { maxChunkBytes } : {}) });
@@ -142,7 +144,8 @@ describe('What one client sends, the other receives', function () {
       const title = `${content}, ${gzip ? 'compressed' : 'plain'}: ${route.from}, ${route.name}, ${route.to}`;
       it(title, async () => {
         const payload = await payloadFile(300_000_000, content);
-        // Our client sends one request if it fits 100 MB compressed, else chunks of 20 MB; the official one cuts at 75 MiB.
+        // Our client sends one request if 100 MB hold the compressed payload, else chunks of 20 MB. The official
+        // client's chunks have 75 MiB.
         const chunks = route.from === 'our client' ? (gzip ? 1 : 15) : 4;
         await assertArrives(route, { payload, gzip, chunks });
         await (await route.through()).reset();

@@ -1,6 +1,7 @@
 /**
- * A real Node-RED is killed (SIGKILL) in the middle of an exchange with the official sandbox, and started again: what was under
- * way goes on where it was, and nothing is there twice. A proxy in front of the sandbox says which request is the last.
+ * A real Node-RED is killed (SIGKILL) during an exchange with the official sandbox, and restarted: the transfer resumes
+ * where it stopped, and nothing is transferred twice. A proxy in front of the sandbox picks the last request before the
+ * kill.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -20,19 +21,19 @@ import { officialSandbox, type Server } from './support/servers';
 const [BOB, ALICE] = ['X26ABC1', 'X26ABC2'];
 const MB = 1_000_000;
 
-/** One Node-RED that sends and receives by way of the proxy. */
-interface World {
+/** A Node-RED that sends and receives through the proxy. */
+interface Exchange {
   nodeRed: () => RealNodeRed;
-  /** Waits for this request, holds or swallows it, waits for `and`, and kills. What was asked before is forgotten. */
-  killAt: (what: string, how: Interference, and?: () => Promise<boolean>) => Promise<void>;
+  /** Waits for this request, interferes with it, waits for `and`, kills Node-RED, and clears the recorded requests. */
+  killAt: (request: string, how: Interference, and?: () => Promise<boolean>) => Promise<void>;
   restart: () => Promise<void>;
-  /** Chunks of a broken-off download that are on the disk and noted there. */
-  noted: () => Promise<number>;
-  /** Method and path below the mailbox, but for handshakes and listings, in order; ids are `ID`. */
-  asked: () => string[];
+  /** Returns the number of chunks that the spool's note of an interrupted download counts. */
+  notedChunks: () => Promise<number>;
+  /** Returns the requests in order, without handshakes and listings: method and path below the mailbox, ids as `ID`. */
+  requests: () => string[];
 }
 
-describe('A Node-RED that is killed, on the official sandbox', function () {
+describe('A Node-RED killed during an exchange with the official sandbox', function () {
   this.timeout(90_000);
   let server: Server;
   before(async () => {
@@ -40,27 +41,26 @@ describe('A Node-RED that is killed, on the official sandbox', function () {
   });
   beforeEach(() => server.reset());
 
-  async function world(): Promise<World> {
-    let last = { what: 'nothing', how: 'pass' as Interference, came: false };
-    let asked: string[] = [];
+  async function startExchange(): Promise<Exchange> {
+    let last = { request: 'none', how: 'pass' as Interference, came: false };
+    let requests: string[] = [];
     const { ca, cert, key } = server.tls;
-    const named = ({ method, url = '' }: IncomingMessage): string =>
+    const nameOf = ({ method, url = '' }: IncomingMessage): string =>
       `${method} ${url.replace(/^\/messageexchange\/\w+/, '').replace(/[0-9A-F]{32}/, 'ID')}`;
     const proxy = await interceptingProxy(
       { url: server.url, ca, cert, key },
       (request) => {
-        const name = named(request);
-        if (!/^POST $|^GET \/inbox(\?|$)/.test(name)) asked.push(name);
-        if (name !== last.what) return 'pass';
+        const name = nameOf(request);
+        if (!/^POST $|^GET \/inbox(\?|$)/.test(name)) requests.push(name);
+        if (name !== last.request) return 'pass';
         last.came = last.how === 'hold';
         return last.how;
       },
-      (request) => (last.came ||= named(request) === last.what),
+      (request) => (last.came ||= nameOf(request) === last.request),
     );
     const userDir = await mkdtemp(join(tmpdir(), 'mesh-interop-'));
-    // What follows a lost answer comes in seconds.
-    const start = (options: object): Promise<RealNodeRed> =>
-      RealNodeRed.start({ userDir, clock, ...options });
+    // Follow-ups to a lost response take seconds.
+    const start = (options: object): Promise<RealNodeRed> => RealNodeRed.start({ userDir, clock, ...options });
     const clock = fastClock();
     let nodeRed = await start({ flows: [] });
     afterThisTest(async () => {
@@ -79,19 +79,19 @@ describe('A Node-RED that is killed, on the official sandbox', function () {
     ]);
     return {
       nodeRed: () => nodeRed,
-      asked: () => asked,
-      async noted() {
+      requests: () => requests,
+      async notedChunks() {
         const spool = join(userDir, 'mesh', 'spool');
         const note = (await readdir(spool)).find((name) => /^part-.*\.json$/.test(name));
         if (note === undefined) return 0;
         return (JSON.parse(await readFile(join(spool, note), 'utf8')) as { chunks: number }).chunks;
       },
-      async killAt(what, how, and = async () => true) {
-        last = { what, how, came: false };
-        await untilInNodeRed(what, () => last.came && and());
+      async killAt(request, how, and = async () => true) {
+        last = { request, how, came: false };
+        await untilInNodeRed(request, () => last.came && and());
         await nodeRed.stop('SIGKILL');
-        last = { what: 'nothing', how: 'pass', came: false };
-        asked = [];
+        last = { request: 'none', how: 'pass', came: false };
+        requests = [];
       },
       async restart() {
         nodeRed = await start({});
@@ -99,17 +99,17 @@ describe('A Node-RED that is killed, on the official sandbox', function () {
     };
   }
 
-  /** Of the outbox, by the inject button before mesh-track. */
-  async function outbox(nodeRed: RealNodeRed, list: string): Promise<Array<{ messageId?: string }>> {
-    await nodeRed.inject('ask', [{ p: 'meshTrack', v: JSON.stringify({ list }), vt: 'json' }]);
+  /** Returns the messages of one of the outbox's lists, from mesh-track. */
+  async function outboxList(nodeRed: RealNodeRed, list: string): Promise<Array<{ messageId?: string }>> {
+    await nodeRed.inject('track-now', [{ p: 'meshTrack', v: JSON.stringify({ list }), vt: 'json' }]);
     return (await nodeRed.debug('tracked')) as Array<{ messageId?: string }>;
   }
 
-  /** The outbox is done with one message, and Alice has that one, whole, and no other. */
+  /** Waits until the outbox is done, and checks that Alice has its only message, whole and once. */
   async function arrivedOnce(nodeRed: RealNodeRed, sha256: string): Promise<void> {
     const settled = await untilInNodeRed('a settled outbox', async () => {
-      const open = [...(await outbox(nodeRed, 'waiting')), ...(await outbox(nodeRed, 'unknown'))];
-      return open.length === 0 ? outbox(nodeRed, 'accepted') : undefined;
+      const open = [...(await outboxList(nodeRed, 'waiting')), ...(await outboxList(nodeRed, 'unknown'))];
+      return open.length === 0 ? outboxList(nodeRed, 'accepted') : undefined;
     });
     const listed = await server.official(ALICE).list();
     assert.deepEqual(
@@ -122,58 +122,58 @@ describe('A Node-RED that is killed, on the official sandbox', function () {
 
   const chunk = (number: number): string => `POST /outbox/ID/${number}`;
 
-  it('in the middle of a chunked upload: it goes on with the chunk that MESH has not taken, and arrives once', async () => {
-    const { nodeRed, killAt, restart, asked } = await world();
+  it('in the middle of a chunked upload: continues with the chunk that MESH lacks, and arrives once', async () => {
+    const { nodeRed, killAt, restart, requests } = await startExchange();
     const { path, sha256 } = await payloadFile(5 * MB, 'random');
     await nodeRed().inject('go', text(path));
     await killAt(chunk(3), 'hold');
     await restart();
     await arrivedOnce(nodeRed(), sha256);
-    assert.deepEqual(asked(), [chunk(3), chunk(4), chunk(5)]);
+    assert.deepEqual(requests(), [chunk(3), chunk(4), chunk(5)]);
   });
 
-  it('when MESH has taken a chunk, and its answer was lost: the chunk is sent again, and it arrives once', async () => {
-    const { nodeRed, killAt, restart, asked } = await world();
+  it('when MESH has taken a chunk and the response was lost: sends the chunk again, and arrives once', async () => {
+    const { nodeRed, killAt, restart, requests } = await startExchange();
     const { path, sha256 } = await payloadFile(5 * MB, 'random');
     await nodeRed().inject('go', text(path));
     await killAt(chunk(3), 'swallow');
     await restart();
     await arrivedOnce(nodeRed(), sha256);
-    assert.deepEqual(asked(), [chunk(3), chunk(4), chunk(5)]);
+    assert.deepEqual(requests(), [chunk(3), chunk(4), chunk(5)]);
   });
 
-  it('when MESH has taken the last chunk, and its answer was lost: 423 says that it is complete', async () => {
-    const { nodeRed, killAt, restart, asked } = await world();
+  it('when MESH has taken the last chunk and the response was lost: 423 says that it is complete', async () => {
+    const { nodeRed, killAt, restart, requests } = await startExchange();
     const { path, sha256 } = await payloadFile(5 * MB, 'random');
     await nodeRed().inject('go', text(path));
     await killAt(chunk(5), 'swallow');
     await restart();
     await arrivedOnce(nodeRed(), sha256);
-    assert.equal(asked()[0], chunk(5));
-    assert.ok(!asked().includes('POST /outbox'), 'it is not sent anew');
+    assert.equal(requests()[0], chunk(5));
+    assert.ok(!requests().includes('POST /outbox'), 'it is not sent again');
   });
 
-  it('when MESH has taken a message of one piece, and its answer was lost: it is found by its local id', async () => {
-    const { nodeRed, killAt, restart, asked } = await world();
+  it('when MESH has taken a whole message and the response was lost: finds it by its local id', async () => {
+    const { nodeRed, killAt, restart, requests } = await startExchange();
     const { path, sha256 } = await payloadFile(1000, 'random');
     await nodeRed().inject('go', text(path));
     await killAt('POST /outbox', 'swallow');
     await restart();
     await arrivedOnce(nodeRed(), sha256);
-    assert.ok(asked().some((request) => request.startsWith('GET /outbox/tracking')));
-    assert.ok(!asked().includes('POST /outbox'), 'it is not sent again');
+    assert.ok(requests().some((request) => request.startsWith('GET /outbox/tracking')));
+    assert.ok(!requests().includes('POST /outbox'), 'it is not sent again');
   });
 
-  it('in the middle of a chunked download: it goes on at the first chunk that is missing, and is delivered once', async () => {
-    const { nodeRed, killAt, restart, noted, asked } = await world();
+  it('in the middle of a chunked download: continues at the first missing chunk, and delivers once', async () => {
+    const { nodeRed, killAt, restart, notedChunks, requests } = await startExchange();
     const { path: file, sha256 } = await payloadFile(5 * MB, 'random');
     const bob = server.official(BOB);
     const fields = { workflow_id: 'TEST_WORKFLOW' };
     const messageId = await bob.send({ to: ALICE, file, compress: true, maxChunkBytes: MB, fields });
     const get = (number: number): string => `GET /inbox/ID/${number}`;
     await nodeRed().inject('look');
-    // Notes are written behind: what is not noted yet is fetched again.
-    await killAt(get(4), 'hold', async () => (await noted()) === 3);
+    // Notes are written after chunks: a chunk that is not noted yet is downloaded again.
+    await killAt(get(4), 'hold', async () => (await notedChunks()) === 3);
     assert.deepEqual(await server.official(ALICE).list(), [messageId]);
     await restart();
     await nodeRed().inject('look');
@@ -181,10 +181,10 @@ describe('A Node-RED that is killed, on the official sandbox', function () {
     const mesh = (await nodeRed().debug('received', 30_000, isThis)) as { file: string; deliveryCount: number };
     assert.equal(mesh.deliveryCount, 1);
     assert.equal(await sha256OfFile(mesh.file), sha256);
-    assert.deepEqual(asked(), [get(4), get(5), 'PUT /inbox/ID/status/acknowledged']);
+    assert.deepEqual(requests(), [get(4), get(5), 'PUT /inbox/ID/status/acknowledged']);
     assert.equal((await bob.track(messageId))['status'], 'acknowledged');
 
-    // The next one comes, and the first has not come again.
+    // The next message is delivered, and the first is not delivered again.
     const letter = await payloadFile(1000, 'random');
     const second = await bob.send({ to: ALICE, file: letter.path, fields });
     await nodeRed().inject('look');

@@ -1,6 +1,6 @@
 /**
- * One Node-RED with three mailboxes on one server, each with its own store rows, spool and poller: each message comes to the
- * mailbox that it was sent to, and to no other. Also what the official client sends, in chunks and compressed.
+ * Three mailboxes in one Node-RED on one server, each with its own store rows, spool and poller: each message arrives
+ * in the mailbox that it was sent to and in no other, also if the official client sends it, in chunks and compressed.
  */
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
@@ -29,8 +29,8 @@ interface Sent {
   chunks: number;
 }
 
-/** What arrived at a mailbox, without what only names it. */
-const arrived = ({ from, sha256, totalChunks, deliveryCount }: Received): object => ({
+/** Returns the comparable properties of a received message. */
+const comparable = ({ from, sha256, totalChunks, deliveryCount }: Received): object => ({
   from,
   sha256,
   totalChunks,
@@ -51,7 +51,7 @@ for (const [major, name, through] of [
     before(async () => {
       server = await through();
       await server.reset();
-      // What becomes of a message is asked every few minutes.
+      // Sent messages are tracked every few minutes.
       ({ nodeRed, done } = await startNodeRed({ major, clock: fastClock() }));
       const flow: unknown[] = [];
       for (const mailboxId of MAILBOXES) {
@@ -68,7 +68,7 @@ for (const [major, name, through] of [
       await server?.reset();
     });
 
-    /** Takes the debug message of what a mailbox received. */
+    /** Takes the debug message of a message that a mailbox received. */
     const received = async (mailboxId: string, messageId: string): Promise<Received> =>
       (await nodeRed.debug(
         `${mailboxId}-received`,
@@ -76,14 +76,14 @@ for (const [major, name, through] of [
         (v) => (v as Received).messageId === messageId,
       )) as Received;
 
-    async function sendTo(next: string, from: string, { path }: PayloadFile): Promise<Sent> {
+    async function sendTo(to: string, from: string, { path }: PayloadFile): Promise<Sent> {
       await nodeRed.inject(`${from}-go`, [{ p: 'payload', v: path, vt: 'str' }]);
       const sent = (await nodeRed.debug(`${from}-sent`)) as Sent;
-      assert.ok((await server.mailbox(next).listInbox()).messageIds.includes(sent.messageId));
+      assert.ok((await server.mailbox(to).listInbox()).messageIds.includes(sent.messageId));
       return sent;
     }
 
-    /** All inboxes are empty, and nobody was told anything that a test has not taken: neither deliveries nor errors. */
+    /** Checks that all inboxes are empty, and that no debug node has a delivery or an error left. */
     async function nothingElse(): Promise<void> {
       for (const mailboxId of MAILBOXES) {
         assert.deepEqual((await server.mailbox(mailboxId).listInbox()).messageIds, []);
@@ -91,7 +91,7 @@ for (const [major, name, through] of [
       }
     }
 
-    it('each receives what was sent to it, whole and once, and the others nothing of it', async () => {
+    it('each receives its messages whole and once, and no others', async () => {
       const expected: Array<{ to: string; from: string; messageId: string; sha256: string; chunks: number }> = [];
       const chunksOf: number[] = [];
       for (const from of MAILBOXES) {
@@ -108,12 +108,12 @@ for (const [major, name, through] of [
       for (const mailboxId of MAILBOXES) await nodeRed.inject(`${mailboxId}-look`);
       for (const { to, from, messageId, sha256, chunks } of expected) {
         const mesh = await received(to, messageId);
-        assert.deepEqual(arrived(mesh), { from, sha256, totalChunks: chunks, deliveryCount: 1 });
+        assert.deepEqual(comparable(mesh), { from, sha256, totalChunks: chunks, deliveryCount: 1 });
         assert.equal(await sha256OfFile(mesh.file), sha256);
         await nodeRed.debug(`${to}-acked`, 30_000, (value) => value === messageId);
       }
       await nothingElse();
-      // Told at the mailbox that sent it, and there only.
+      // Reported at the mailbox that sent it, and only there.
       for (const { from, messageId } of expected) {
         const isThis = (value: unknown): boolean => {
           const change = value as { messageId?: string; event: string };
@@ -124,7 +124,7 @@ for (const [major, name, through] of [
       }
     });
 
-    it('each receives what the official client sends, in chunks and compressed', async () => {
+    it('each receives messages from the official client, in chunks and compressed', async () => {
       const expected: Array<{ to: string; from: string; messageId: string; sha256: string }> = [];
       for (const from of MAILBOXES) {
         for (const content of ['random', 'compressible'] as const) {
@@ -138,7 +138,7 @@ for (const [major, name, through] of [
       for (const mailboxId of MAILBOXES) await nodeRed.inject(`${mailboxId}-look`);
       for (const { to, from, messageId, sha256 } of expected) {
         const mesh = await received(to, messageId);
-        assert.deepEqual(arrived(mesh), { from, sha256, totalChunks: 3, deliveryCount: 1 });
+        assert.deepEqual(comparable(mesh), { from, sha256, totalChunks: 3, deliveryCount: 1 });
         assert.equal(await sha256OfFile(mesh.file), sha256);
         await nodeRed.debug(`${to}-acked`, 30_000, (value) => value === messageId);
         assert.equal((await server.official(from).track(messageId))['status'], 'acknowledged');
@@ -146,7 +146,7 @@ for (const [major, name, through] of [
       await nothingElse();
     });
 
-    it('the official client receives what they send, in chunks and compressed', async () => {
+    it('the official client receives their messages, in chunks and compressed', async () => {
       for (const from of MAILBOXES) {
         const payload = await payloadFile(5_000_000 + MAILBOXES.indexOf(from), 'random');
         const { messageId } = await sendTo(next(from), from, payload);

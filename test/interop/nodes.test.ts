@@ -1,6 +1,6 @@
 /**
- * The nodes, in a real Node-RED, against NHS England's own sandbox: sent by mesh-send, fetched by mesh-poll, acknowledged
- * by mesh-ack, tracked and looked up. The flow is driven by its http in nodes and watched through its debug nodes.
+ * The nodes in a real Node-RED against NHS England's own sandbox: mesh-send, mesh-poll, mesh-ack, mesh-track and
+ * mesh-lookup. The tests drive the flow through its http in nodes and read its debug nodes.
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -28,7 +28,7 @@ interface Polled {
   statusCode?: string;
 }
 
-/** What the editor would deploy. */
+/** Returns the flows to deploy. */
 function flows(server: Server, folder: string): unknown[] {
   const { files } = server.tls;
   const credentials = { password: PASSWORD, sharedKey: SHARED_KEY };
@@ -63,12 +63,12 @@ function flows(server: Server, folder: string): unknown[] {
       payloadType: 'msg',
       payloadIs: 'file',
     }),
-    node('sent', 'change', [['answer']], {
+    node('sent', 'change', [['respond']], {
       rules: [{ t: 'move', p: 'meshSent', pt: 'msg', to: 'payload', tot: 'msg' }],
     }),
 
     http('track', 'tracker', 'get'),
-    node('tracker', 'mesh-track', [['answer']], {
+    node('tracker', 'mesh-track', [['respond']], {
       mailbox: 'bob',
       by: 'messageId',
       reference: 'payload.id',
@@ -76,7 +76,7 @@ function flows(server: Server, folder: string): unknown[] {
       property: 'payload',
     }),
     http('lookup', 'finder', 'get'),
-    node('finder', 'mesh-lookup', [['answer']], {
+    node('finder', 'mesh-lookup', [['respond']], {
       mailbox: 'bob',
       odsCode: 'payload.ods',
       odsCodeType: 'msg',
@@ -85,7 +85,7 @@ function flows(server: Server, folder: string): unknown[] {
       result: 'all',
       property: 'payload',
     }),
-    node('answer', 'http response', []),
+    node('respond', 'http response', []),
     node('caught', 'catch', [['problem']], { scope: ['send', 'send-path', 'tracker', 'finder'], uncaught: false }),
     node('problem', 'change', [['refused']], {
       rules: [{ t: 'set', p: 'payload', pt: 'msg', to: 'error', tot: 'msg' }],
@@ -143,7 +143,7 @@ describe('The nodes and the official sandbox', function () {
     await nodeRed?.stop();
   });
 
-  async function ask(path: string, init?: RequestInit): Promise<unknown> {
+  async function request(path: string, init?: RequestInit): Promise<unknown> {
     const response = await fetch(`${nodeRed.url}/${path}`, { signal: AbortSignal.timeout(30_000), ...init });
     const text = await response.text();
     if (!response.ok) throw new Error(`${response.status}: ${text}`);
@@ -151,12 +151,12 @@ describe('The nodes and the official sandbox', function () {
   }
 
   const post = (path: string, type: string, body: Buffer | string): Promise<unknown> =>
-    ask(path, { method: 'POST', headers: { 'content-type': type }, body: body as BodyInit });
+    request(path, { method: 'POST', headers: { 'content-type': type }, body: body as BodyInit });
 
   const received = async (debug: string, messageId: string): Promise<Polled> =>
     (await nodeRed.debug(debug, 30_000, (value) => (value as Polled).messageId === messageId)) as Polled;
 
-  it('mesh-send hands over a Buffer, mesh-poll fetches it into a file, mesh-ack takes it out of the inbox', async () => {
+  it('mesh-send sends a Buffer, mesh-poll receives it into a file, mesh-ack removes it from the inbox', async () => {
     const content = Buffer.from([...Array(256).keys()]);
     const sent = (await post('send-content', 'application/octet-stream', content)) as SentMessage;
     assert.equal(sent.status, 'accepted');
@@ -186,7 +186,7 @@ describe('The nodes and the official sandbox', function () {
     assert.deepEqual((await alice.listInbox()).messageIds, []);
   });
 
-  it('the official client receives what mesh-send sent, and mesh-poll what the official client sent', async () => {
+  it('the official client receives from mesh-send, and mesh-poll from the official client', async () => {
     const payload = await payloadFile(1024 * 1024, 'compressible');
     const sent = (await post('send-file', 'application/json', JSON.stringify({ path: payload.path }))) as SentMessage;
     const official = server.official('X26ABC2');
@@ -216,7 +216,7 @@ describe('The nodes and the official sandbox', function () {
     assert.equal((await readdir(folder)).length - before, 25);
   });
 
-  it('a REPORT leaves mesh-poll by its own output', async () => {
+  it('mesh-poll sends a REPORT to the output for reports', async () => {
     const sent = (await post('send-content', 'text/plain', 'never collected')) as SentMessage;
     const report = { mailbox_id: 'X26ABC1', code: '14', description: '-', workflow_id: WORKFLOW };
     const { json } = await server.raw({
@@ -236,19 +236,19 @@ describe('The nodes and the official sandbox', function () {
 
   it('mesh-track follows a message from accepted to acknowledged', async () => {
     const sent = (await post('send-content', 'text/plain', 'x')) as SentMessage;
-    assert.equal(((await ask(`track?id=${sent.messageId}`)) as { status: string }).status, 'accepted');
+    assert.equal(((await request(`track?id=${sent.messageId}`)) as { status: string }).status, 'accepted');
     await alice.acknowledge(sent.messageId);
-    assert.equal(((await ask(`track?id=${sent.messageId}`)) as { status: string }).status, 'acknowledged');
+    assert.equal(((await request(`track?id=${sent.messageId}`)) as { status: string }).status, 'acknowledged');
   });
 
   it('mesh-track raises a Catch error for a message that MESH does not know', async () => {
-    await assert.rejects(ask('track?id=UNKNOWN'), /502.*MESH_NOT_FOUND/);
+    await assert.rejects(request('track?id=UNKNOWN'), /502.*MESH_NOT_FOUND/);
   });
 
   it('mesh-lookup finds mailboxes by ODS code and workflow, and by workflow alone', async () => {
     const expected = [{ mailboxId: 'X26ABC2', name: 'TESTMB2' }];
-    assert.deepEqual(await ask('lookup?ods=X26'), expected);
-    assert.deepEqual(await ask('lookup?ods=X99'), []);
-    assert.deepEqual(await ask('lookup'), expected);
+    assert.deepEqual(await request('lookup?ods=X26'), expected);
+    assert.deepEqual(await request('lookup?ods=X99'), []);
+    assert.deepEqual(await request('lookup'), expected);
   });
 });

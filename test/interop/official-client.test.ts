@@ -1,4 +1,4 @@
-/** NHS England's own client against our sandbox: everything that it can do. */
+/** NHS England's own client performs all its operations on our sandbox. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ describe('The official client and our sandbox', function () {
   let server: Server;
   let bob: OfficialClient;
   let alice: OfficialClient;
-  /** Ours, in the same mailboxes. */
+  /** Our client for the same mailboxes. */
   let ourBob: Mailbox;
   let ourAlice: Mailbox;
 
@@ -60,7 +60,7 @@ describe('The official client and our sandbox', function () {
 
   describe('sending and receiving', () => {
     for (const compress of [false, true]) {
-      it(`its headers reach our client (compress: ${compress})`, async () => {
+      it(`our client receives its headers (compress: ${compress})`, async () => {
         const payload = await payloadFile(4096, 'compressible');
         const messageId = await bob.send({
           to: 'X26ABC2',
@@ -94,7 +94,7 @@ describe('The official client and our sandbox', function () {
       });
     }
 
-    it('our headers reach it', async () => {
+    it('it receives our headers', async () => {
       const { messageId } = await ourBob.send({
         to: 'X26ABC2',
         workflowId: WORKFLOW,
@@ -124,7 +124,7 @@ describe('The official client and our sandbox', function () {
       assert.equal(message.encrypted, true);
     });
 
-    it('chunks that it compresses reach our client, and its tracking tells when they were acknowledged', async () => {
+    it('our client receives its compressed chunks, and its tracking shows their acknowledgement', async () => {
       const { path: file, sha256 } = await payloadFile(3_000_000, 'random');
       const sending = { file, compress: true, maxChunkBytes: 1_000_000, fields: { workflow_id: WORKFLOW } };
       const messageId = await bob.send({ to: 'X26ABC2', ...sending });
@@ -137,7 +137,7 @@ describe('The official client and our sandbox', function () {
       assert.equal((await bob.track(messageId))['status'], 'acknowledged');
     });
 
-    it('chunks that we compress reach it, and our tracking tells when it has acknowledged them', async () => {
+    it('it receives our compressed chunks, and our tracking shows their acknowledgement', async () => {
       const { path: file, sha256 } = await payloadFile(3_000_000, 'random');
       const inChunks = server.mailbox('X26ABC1', { maxRequestBytes: 1_100_000, chunkBytes: 1_000_000 });
       const message = { to: 'X26ABC2', workflowId: WORKFLOW, payload: { file } };
@@ -155,10 +155,10 @@ describe('The official client and our sandbox', function () {
     it('an unregistered recipient is a MeshError with code 12', async () => {
       const { path: file } = await payloadFile(1, 'random');
       const refused = bob.send({ to: 'X26NOBODY', file, fields: { workflow_id: WORKFLOW } });
-      await assert.rejects(refused, (error: { type: string; message: string; answer: unknown }) => {
+      await assert.rejects(refused, (error: { type: string; message: string; response: unknown }) => {
         assert.equal(error.type, 'MeshError');
         assert.equal(error.message, 'Unregistered to address');
-        const { detail } = error.answer as { detail: unknown };
+        const { detail } = error.response as { detail: unknown };
         assert.deepEqual(detail, [{ event: 'SEND', code: '12', msg: 'Unregistered to address' }]);
         return true;
       });
@@ -168,14 +168,14 @@ describe('The official client and our sandbox', function () {
       await assert.rejects(sendText(''), { type: 'MeshError', message: 'Data file is missing or inaccessible.' });
     });
 
-    it('an unknown message gets 404, whatever is asked of it', async () => {
+    it('every operation on an unknown message gets 404', async () => {
       const notFound = { type: 'HTTPError', status: 404 };
       await assert.rejects(alice.receive('UNKNOWN', await freshFile()), notFound);
       await assert.rejects(alice.acknowledge('UNKNOWN'), notFound);
       await assert.rejects(alice.track('UNKNOWN'), notFound);
     });
 
-    it('a message acknowledged twice has left the inbox once', async () => {
+    it('a message acknowledged twice leaves the inbox once', async () => {
       const messageId = await sendText('x');
       assert.deepEqual(await alice.list(), [messageId]);
       assert.equal(await alice.count(), 1);
@@ -185,7 +185,7 @@ describe('The official client and our sandbox', function () {
       assert.equal(await alice.count(), 0);
     });
 
-    it('iterating with its with statement reads and acknowledges everything', async () => {
+    it('iterating in a with statement reads and acknowledges every message', async () => {
       const texts = ['one', 'two', 'three'];
       for (const text of texts) await sendText(text);
       assert.deepEqual(
@@ -197,7 +197,7 @@ describe('The official client and our sandbox', function () {
   });
 
   describe('the inbox', () => {
-    it('25 messages are iterated in pages of 10, in order', async () => {
+    it('is iterated in pages of 10, in order', async () => {
       const sent: string[] = [];
       for (let index = 0; index < 25; index += 1) sent.push(await sendText(`message ${index}`));
       assert.deepEqual(await alice.list({ maxResults: 10 }), sent.slice(0, 10));
@@ -216,7 +216,7 @@ describe('The official client and our sandbox', function () {
   });
 
   describe('reports, tracking and lookup', () => {
-    it('a REPORT made by the admin endpoint is read with its reason', async () => {
+    it('a REPORT created by the admin endpoint is read with its reason', async () => {
       const messageId = await sendText('x');
       const body = JSON.stringify({
         mailbox_id: 'X26ABC1',

@@ -1,7 +1,7 @@
 """Drives NHS England's own mesh_client for the tests: one JSON object a line in, one a line out.
 
-Where to connect is in the first line. Each line after it is {"command": ..., ...}; the answer is {"ok": ...} or
-{"error": {...}}. Ends when its standard input does.
+The first line has the connection. Each further line is {"command": ..., ...}; the line out is {"ok": ...} or
+{"error": {...}}. Ends with its standard input.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ def send(client, request):
 
 
 def receive(client, request):
-    """Writes the payload to a file in pieces: it may be larger than what memory should hold."""
+    """Writes the payload to a file in pieces, because it may be too large for memory."""
     message = client.retrieve_message(request["messageId"])
     sha256 = hashlib.sha256()
     size = 0
@@ -70,7 +70,7 @@ def receive(client, request):
 
 
 def acknowledge_in_with(client, _):
-    """What NHS England's README shows: iterate, read, and leaving the with block acknowledges."""
+    """Does as NHS England's README shows: iterates and reads; leaving the with block acknowledges."""
     seen = []
     for message in client.iterate_all_messages():
         with message:
@@ -105,30 +105,30 @@ COMMANDS = {
 }
 
 
-def answer_to(client, request):
+def run(client, request):
     try:
         return {"ok": COMMANDS[request["command"]](client, request)}
     except requests.HTTPError as error:
         return {"error": {"type": "HTTPError", "status": error.response.status_code, "message": str(error)}}
     except MeshError as error:
-        return {"error": {"type": "MeshError", "message": str(error.args[0]), "answer": error.args[-1]}}
-    except Exception as error:  # everything else goes to the test as it is
+        return {"error": {"type": "MeshError", "message": str(error.args[0]), "response": error.args[-1]}}
+    except Exception as error:  # the test sees any other error as it is
         return {"error": {"type": type(error).__name__, "message": str(error)}}
 
 
 def main():
-    at = json.loads(sys.stdin.readline())
+    connection = json.loads(sys.stdin.readline())
     with MeshClient(
-        at["url"],
-        at["mailboxId"],
-        at["password"],
-        shared_key=at["sharedKey"].encode(),
-        cert=(at["cert"], at["key"]),
-        verify=at["ca"],
+        connection["url"],
+        connection["mailboxId"],
+        connection["password"],
+        shared_key=connection["sharedKey"].encode(),
+        cert=(connection["cert"], connection["key"]),
+        verify=connection["ca"],
         max_retries=0,
     ) as client:
         for line in sys.stdin:
-            print(json.dumps(answer_to(client, json.loads(line))), flush=True)
+            print(json.dumps(run(client, json.loads(line))), flush=True)
 
 
 main()

@@ -1,4 +1,7 @@
-/** Our client against NHS England's own sandbox: every operation, over HTTPS with a client certificate and real tokens. */
+/**
+ * Our client performs every operation on NHS England's own sandbox, over HTTPS with a client certificate and real
+ * tokens.
+ */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -43,7 +46,7 @@ describe('Our client and the official sandbox', function () {
       await assert.rejects(mailbox.handshake(), expected);
     };
 
-    it('a handshake succeeds, and so does the next with a token of its own', async () => {
+    it('a handshake succeeds, and so does the next, with a new token', async () => {
       await bob.handshake();
       await bob.handshake();
     });
@@ -66,7 +69,7 @@ describe('Our client and the official sandbox', function () {
         tls: { ca: server.tls.ca },
         retry: { attempts: 1 },
       });
-      // Python's server just closes the connection: no alert that would say why.
+      // Python's server closes the connection without a TLS alert.
       await assert.rejects(mailbox.handshake(), { code: /^MESH_(TLS|CONNECTION)$/ });
       await mailbox.close();
     });
@@ -105,28 +108,28 @@ describe('Our client and the official sandbox', function () {
         const { message, payload, bytes } = await alice.receive(sent.messageId);
         assert.equal(payload?.toString(), text);
         assert.equal(bytes, 13);
-        for (const told of [headers, message]) {
-          assert.equal(told.messageId, sent.messageId);
-          assert.equal(told.messageType, 'DATA');
-          assert.equal(told.from, 'X26ABC1');
-          assert.equal(told.to, 'X26ABC2');
-          assert.equal(told.workflowId, WORKFLOW);
-          assert.equal(told.localId, 'local-1');
-          assert.equal(told.subject, 'A subject');
-          assert.equal(told.fileName, 'letter 1.hl7');
-          assert.equal(told.contentType, 'x-application/hl7-v2+er7');
-          assert.equal(told.checksum, checksum);
-          assert.equal(told.partnerId, 'sub|tag');
-          assert.equal(told.compressed, true);
-          assert.equal(told.encrypted, true);
-          assert.equal(told.totalChunks, 1);
-          assert.equal(told.statusCode, '00');
-          assert.equal(told.statusSuccess, true);
+        for (const metadata of [headers, message]) {
+          assert.equal(metadata.messageId, sent.messageId);
+          assert.equal(metadata.messageType, 'DATA');
+          assert.equal(metadata.from, 'X26ABC1');
+          assert.equal(metadata.to, 'X26ABC2');
+          assert.equal(metadata.workflowId, WORKFLOW);
+          assert.equal(metadata.localId, 'local-1');
+          assert.equal(metadata.subject, 'A subject');
+          assert.equal(metadata.fileName, 'letter 1.hl7');
+          assert.equal(metadata.contentType, 'x-application/hl7-v2+er7');
+          assert.equal(metadata.checksum, checksum);
+          assert.equal(metadata.partnerId, 'sub|tag');
+          assert.equal(metadata.compressed, true);
+          assert.equal(metadata.encrypted, true);
+          assert.equal(metadata.totalChunks, 1);
+          assert.equal(metadata.statusCode, '00');
+          assert.equal(metadata.statusSuccess, true);
         }
       });
     }
 
-    it('a chunked message keeps its content type and is one payload again', async () => {
+    it('a chunked message keeps its content type and is received as one payload', async () => {
       const payload = Buffer.from('0123456789'.repeat(1000));
       const small = server.mailbox('X26ABC1', { maxRequestBytes: 3000, chunkBytes: 3000, compression: 'never' });
       const progress: number[] = [];
@@ -142,7 +145,7 @@ describe('Our client and the official sandbox', function () {
       assert.equal(received.message.contentType, 'text/csv');
     });
 
-    it('a message acknowledged twice is gone from the inbox once', async () => {
+    it('a message acknowledged twice leaves the inbox once', async () => {
       const { messageId } = await sendText('x');
       assert.deepEqual((await alice.listInbox()).messageIds, [messageId]);
       await alice.acknowledge(messageId);
@@ -160,7 +163,7 @@ describe('Our client and the official sandbox', function () {
       });
     });
 
-    it('an unknown message is not found, whatever is asked of it', async () => {
+    it('every operation on an unknown message reports that it does not exist', async () => {
       const unknown = '20200101000000000000_000000';
       const notFound = { code: 'MESH_NOT_FOUND', status: 404 };
       await assert.rejects(alice.head(unknown), notFound);
@@ -170,7 +173,7 @@ describe('Our client and the official sandbox', function () {
       await assert.rejects(alice.trackByLocalId(unknown), notFound);
     });
 
-    it('a message in another’s mailbox cannot be fetched', async () => {
+    it('a message in another mailbox cannot be received', async () => {
       const { messageId } = await sendText('x');
       const carol = server.mailbox('X26ABC3');
       await assert.rejects(carol.receive(messageId), { code: 'MESH_AUTHENTICATION', status: 403 });
@@ -194,14 +197,14 @@ describe('Our client and the official sandbox', function () {
       assert.deepEqual(all, sent);
     });
 
-    it('600 messages are drained: a page of 500, then one of 100', async () => {
+    it('600 messages are listed in a page of 500 and a page of 100', async () => {
       const fast = server.mailbox('X26ABC1', { connections: 6 });
       const sent = new Set<string>();
       for (let batch = 0; batch < 100; batch += 1) {
-        const answers = await Promise.all(
+        const results = await Promise.all(
           Array.from({ length: 6 }, () => fast.send({ to: 'X26ABC2', workflowId: WORKFLOW, payload: 'x' })),
         );
-        for (const { messageId } of answers) sent.add(messageId);
+        for (const { messageId } of results) sent.add(messageId);
       }
       const first = await alice.listInbox();
       assert.equal(first.messageIds.length, 500);
@@ -211,7 +214,7 @@ describe('Our client and the official sandbox', function () {
       assert.deepEqual(new Set([...first.messageIds, ...second.messageIds]), sent);
     });
 
-    it('is filtered by workflow: equal, beginning, containing, and the opposites', async () => {
+    it('is filtered by workflow: equal, prefix, substring, and their negations', async () => {
       const ids = new Map<string, string>();
       for (const workflowId of ['TEST_WORKFLOW', 'TEST_WORKFLOW_ACK', 'OTHER']) {
         ids.set(workflowId, (await sendText('x', { workflowId })).messageId);
@@ -228,11 +231,11 @@ describe('Our client and the official sandbox', function () {
       assert.deepEqual(await listed('!*_ACK*'), ['TEST_WORKFLOW', 'OTHER']);
     });
 
-    it('our poller drains it, tells reports from data, and acknowledges what the flow has finished', async () => {
+    it('our poller drains it, distinguishes reports from data, and acknowledges finished messages', async () => {
       const { messageId } = await sendText('a letter');
       await alice.acknowledge(messageId);
       const business = await alice.send({ to: 'X26ABC1', workflowId: 'TEST_WORKFLOW_ACK', payload: 'fine' });
-      const data = await alice.send({ to: 'X26ABC1', workflowId: WORKFLOW, payload: 'an answer' });
+      const data = await alice.send({ to: 'X26ABC1', workflowId: WORKFLOW, payload: 'another letter' });
       const reportId = await report({ linked_message_id: messageId });
       const storage = await openStorage({ folder: join(await workFolder(), 'state') });
       const durable = server.durable('X26ABC1', storage);
@@ -250,7 +253,7 @@ describe('Our client and the official sandbox', function () {
             if (deliveries.length === 3) resolve();
           },
           parked: (_message, error) => reject(error ?? new Error('parked')),
-          // An acknowledgement of no form that is known is told, and delivered all the same.
+          // An acknowledgement in an unknown form is reported as a failure, and is still delivered.
           failed: (error, about) =>
             /acknowledgement that cannot be read/.test(error.message) ? unreadable.push(about ?? '') : reject(error),
         });
@@ -274,7 +277,7 @@ describe('Our client and the official sandbox', function () {
   });
 
   describe('reports', () => {
-    it('an undelivered message comes back as a REPORT that names it, with advice', async () => {
+    it('an undelivered message returns as a REPORT that names it, with advice', async () => {
       const { messageId } = await sendText('x', { localId: 'local-2', subject: 'Letter' });
       const reportId = await report({ linked_message_id: messageId, local_id: 'local-2', subject: 'Letter' });
       assert.deepEqual((await bob.listInbox()).messageIds, [reportId]);
@@ -295,7 +298,7 @@ describe('Our client and the official sandbox', function () {
       assert.deepEqual((await bob.listInbox()).messageIds, []);
     });
 
-    it('an error report has the code, the event and the description that it was made with', async () => {
+    it('an error report has its code, event and description', async () => {
       const made = { status: 'error', code: 'EPL-151', description: 'No mailbox matched', linked_message_id: 'ABC' };
       const { message } = await bob.receive(await report(made));
       assert.equal(message.statusCode, 'EPL-151');
@@ -303,7 +306,7 @@ describe('Our client and the official sandbox', function () {
       assert.equal(message.statusDescription, 'No mailbox matched');
     });
 
-    it('a message that failed is gone for its recipient', async () => {
+    it('an undeliverable message is gone for its recipient', async () => {
       const { messageId } = await sendText('x');
       const path = `/messageexchange/admin/message/${messageId}/event`;
       const body = JSON.stringify({ status: 'undeliverable', code: '14', event: 'SEND' });
@@ -331,7 +334,7 @@ describe('Our client and the official sandbox', function () {
       assert.equal((await bob.track(messageId)).status, 'acknowledged');
     });
 
-    it('finds a message by our own reference', async () => {
+    it('finds a message by its local id', async () => {
       const odd = await sendText('x', { localId: 'ref 1: ä?&' });
       assert.equal((await bob.trackByLocalId('ref 1: ä?&')).messageId, odd.messageId);
       const plain = await sendText('x', { localId: 'local-4' });
@@ -339,13 +342,13 @@ describe('Our client and the official sandbox', function () {
       assert.equal((await bob.trackByLocalId('local-4')).status, 'accepted');
     });
 
-    it('says so where our reference names several messages', async () => {
+    it('reports that a local id is not unique', async () => {
       await sendText('x', { localId: 'RX1' });
       await sendText('y', { localId: 'RX1' });
       await assert.rejects(bob.trackByLocalId('RX1'), { code: 'MESH_LOCAL_ID_NOT_UNIQUE', status: 300 });
     });
 
-    it('says that a message is uploading until its last chunk is there', async () => {
+    it('reports that a message is uploading until its last chunk has arrived', async () => {
       const as = { mailboxId: 'X26ABC1', password: PASSWORD, sharedKey: SHARED_KEY };
       const Accept = 'application/vnd.mesh.v2+json';
       const headers = { Accept, 'Mex-To': 'X26ABC2', 'Mex-WorkflowID': WORKFLOW, 'Mex-Chunk-Range': '1:2' };
@@ -370,12 +373,12 @@ describe('Our client and the official sandbox', function () {
       );
     });
 
-    it('finds nothing for an organisation or a workflow that there is not', async () => {
+    it('finds nothing for an unknown organisation or workflow', async () => {
       assert.deepEqual(await bob.lookup('X99', WORKFLOW), []);
       assert.deepEqual(await bob.lookup('X26', 'NO_SUCH_WORKFLOW'), []);
     });
 
-    it('finds all mailboxes that take a workflow', async () => {
+    it('finds all mailboxes for a workflow', async () => {
       assert.deepEqual(await bob.searchWorkflow('TEST_WORKFLOW_ACK'), [
         { mailboxId: 'X26ABC1', name: 'TESTMB1' },
         { mailboxId: 'X26ABC3', name: 'TESTMB3' },

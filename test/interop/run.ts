@@ -1,23 +1,25 @@
 /**
- * `npm run test:interop`: makes a Python virtual environment with NHS England's own sandbox and client, pinned, and runs
- * the tests in test/interop with it. What is missing is said in words, with how to get it. With `--docs`, what a whole green run
- * has shown becomes the table in docs/interoperation.md; all other arguments go to mocha.
+ * `npm run test:interop`: creates a Python virtual environment with NHS England's own sandbox and client, pinned, and
+ * runs the tests in test/interop with it. If something is missing, it says what, and how to get it. With `--docs`, a
+ * complete run in which every test passed writes the table in docs/interoperation.md. All other arguments go to mocha.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { ROOT } from '../harness/node-red';
 import { writeMatrix, type TestResult } from './support/matrix';
 
-const ROOT = resolve(__dirname, '..', '..');
 const REQUIREMENTS = join(ROOT, 'test', 'interop', 'requirements.txt');
 const VENV = join(ROOT, '.venv-interop');
 const PYTHON = join(VENV, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python']));
-/** What the environment was made of; written last, so that a half-made one is made anew. */
+/**
+ * The file that says what the environment was created from. It is written last, so that an incomplete one is recreated.
+ */
 const STAMP = join(VENV, 'made-of.txt');
 
-/** What the pinned mesh-sandbox runs on: 3.11 up to, not including, 3.14. */
+/** The versions of Python that the pinned mesh-sandbox supports: from 3.11 to before 3.14. */
 const OLDEST = [3, 11] as const;
 const TOO_NEW = [3, 14] as const;
 const CANDIDATES = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python'];
@@ -26,11 +28,11 @@ const HOW_TO_GET_PYTHON =
   'Install Python 3.11, 3.12 or 3.13 with its venv module. Debian, Ubuntu: apt-get install python3 python3-venv. ' +
   'Fedora, RHEL: dnf install python3. macOS: brew install python@3.13. Windows: winget install Python.Python.3.13';
 const HOW_TO_REACH_PYPI =
-  'pip needs the Python Package Index or a mirror of it: check network and proxy (HTTPS_PROXY), or name the mirror in ' +
+  'pip needs the Python Package Index or a mirror of it: check network and proxy (HTTPS_PROXY), or set the mirror in ' +
   'PIP_INDEX_URL or in pip’s own configuration.';
 
-/** What ends this script: a sentence for a person, no stack. */
-class Missing extends Error {
+/** Something that this script needs is missing. It ends with this message and without a stack. */
+class MissingError extends Error {
   constructor(
     what: string,
     readonly howToGetIt: string,
@@ -49,7 +51,10 @@ function run(command: string, args: readonly string[]): Outcome {
   return { ok: status === 0, output: error ? error.message : `${stdout}${stderr}`.trim() };
 }
 
-/** A Python of a fitting version, by the names that it usually has. */
+/**
+ * Returns the command of a Python whose version is supported.
+ * @throws MissingError when there is none
+ */
 function findPython(): string {
   const seen: string[] = [];
   for (const candidate of CANDIDATES) {
@@ -60,8 +65,8 @@ function findPython(): string {
     seen.push(`${candidate} is ${output}`);
   }
   const what =
-    seen.length === 0 ? 'There is no Python here.' : `No Python here is of a version that fits: ${seen.join(', ')}.`;
-  throw new Missing(what, HOW_TO_GET_PYTHON);
+    seen.length === 0 ? 'No Python was found.' : `No Python with a supported version was found: ${seen.join(', ')}.`;
+  throw new MissingError(what, HOW_TO_GET_PYTHON);
 }
 
 function isBefore(
@@ -71,20 +76,26 @@ function isBefore(
   return major < otherMajor || (major === otherMajor && minor < otherMinor);
 }
 
-/** Makes the virtual environment, unless the one that is there was made of the same requirements by the same Python. */
+/**
+ * Creates the virtual environment, unless one exists that was created from the same requirements by the same Python.
+ * @throws MissingError when Python or the packages cannot be installed
+ */
 function prepareEnvironment(): void {
   const python = findPython();
   const requirements = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex');
-  const madeOf = `${requirements} ${run(python, ['--version']).output}\n`;
-  if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === madeOf && run(PYTHON, ['--version']).ok) return;
+  const stamp = `${requirements} ${run(python, ['--version']).output}\n`;
+  if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === stamp && run(PYTHON, ['--version']).ok) return;
 
-  console.log('Making a Python environment with NHS England’s mesh-sandbox and mesh-client …');
+  console.log('Creating a Python environment with NHS England’s mesh-sandbox and mesh-client …');
   rmSync(VENV, { recursive: true, force: true });
-  const made = run(python, ['-m', 'venv', VENV]);
-  if (!made.ok) {
-    throw new Missing(`${python} cannot make a virtual environment.\n${lastLines(made.output)}`, HOW_TO_GET_PYTHON);
+  const creation = run(python, ['-m', 'venv', VENV]);
+  if (!creation.ok) {
+    throw new MissingError(
+      `${python} cannot create a virtual environment.\n${lastLines(creation.output)}`,
+      HOW_TO_GET_PYTHON,
+    );
   }
-  const installed = run(PYTHON, [
+  const installation = run(PYTHON, [
     '-m',
     'pip',
     'install',
@@ -95,13 +106,13 @@ function prepareEnvironment(): void {
     '--requirement',
     REQUIREMENTS,
   ]);
-  if (!installed.ok) {
-    throw new Missing(
-      `pip cannot install NHS England’s software (test/interop/requirements.txt).\n${lastLines(installed.output)}`,
+  if (!installation.ok) {
+    throw new MissingError(
+      `pip cannot install NHS England’s software (test/interop/requirements.txt).\n${lastLines(installation.output)}`,
       HOW_TO_REACH_PYPI,
     );
   }
-  writeFileSync(STAMP, madeOf);
+  writeFileSync(STAMP, stamp);
 }
 
 function lastLines(output: string): string {
@@ -112,10 +123,12 @@ function lastLines(output: string): string {
     .join('\n');
 }
 
-/** Runs the tests; arguments are handed on to mocha, e.g. `--grep paging`. Ends with a summary line. */
+/**
+ * Runs the tests with these arguments of mocha, e.g. `--grep paging`, and prints a summary line. Returns the exit code.
+ */
 async function runTests(args: readonly string[], results: string): Promise<number> {
   const mocha = join(ROOT, 'node_modules', 'mocha', 'bin', 'mocha.js');
-  // Named here, because arguments replace the list of .mocharc.json.
+  // Required here again, because arguments replace the list in .mocharc.json.
   const required = ['tsx/cjs', './test/interop/support/hooks.ts'].flatMap((name) => ['--require', name]);
   const child = spawn(
     process.execPath,
@@ -143,18 +156,18 @@ async function main(): Promise<number> {
   try {
     prepareEnvironment();
   } catch (error) {
-    if (!(error instanceof Missing)) throw error;
+    if (!(error instanceof MissingError)) throw error;
     console.error(`npm run test:interop cannot run. ${error.message}\n${error.howToGetIt}`);
     return 1;
   }
   const args = process.argv.slice(2);
-  const others = args.filter((argument) => argument !== '--docs');
+  const mochaArgs = args.filter((argument) => argument !== '--docs');
   const folder = mkdtempSync(join(tmpdir(), 'mesh-interop-run-'));
   try {
     const results = join(folder, 'results.json');
     const started = Date.now();
-    const code = await runTests(others, results);
-    if (code === 0 && others.length < args.length) {
+    const code = await runTests(mochaArgs, results);
+    if (code === 0 && mochaArgs.length < args.length) {
       const all = JSON.parse(readFileSync(results, 'utf8')) as TestResult[];
       writeMatrix(all, PYTHON, (Date.now() - started) / 1000);
     }

@@ -1,20 +1,20 @@
 /**
- * The requests that both servers are asked, valid ones and others. `difference` names what docs/interoperation.md explains
- * where their answers are not alike; without it, they have to be (see same-responses.test.ts).
+ * Valid and invalid requests for both servers (see same-responses.test.ts). Their responses must be equal, except for a
+ * `difference` that docs/interoperation.md explains.
  */
 import type { RawRequest } from './support/raw-request';
 import { ALICE, BOB, CAROL, HANDSHAKE, tokenOfBob, type Scene, type Version, WORKFLOW } from './support/scene';
 
-/** A request that the two are known to answer differently. */
+/** A known difference between the two responses to a request. */
 export interface Difference {
-  /** As docs/interoperation.md names it. */
+  /** The name of the difference in docs/interoperation.md. */
   name: string;
-  /** The statuses that the two answer. */
+  /** The status of each server's response. */
   official: number;
   ours: number;
-  /** Where the statuses are alike: the fields and headers that are not. */
+  /** The fields and headers that differ, if the statuses are equal. */
   fields?: RegExp;
-  /** Where only one version differs. */
+  /** The version that differs, if only one does. */
   only?: Version;
 }
 
@@ -22,32 +22,32 @@ export interface SameRequest {
   title: string;
   request: (scene: Scene) => RawRequest | Promise<RawRequest>;
   difference?: Difference;
-  /** Where the values depend on what the servers were asked before. */
+  /** True if the values depend on earlier requests. */
   namesOnly?: boolean;
 }
 
 const HOUR_MS = 60 * 60 * 1000;
 const UNKNOWN = '20200101000000000000_000000';
-/** Of tracking, in both versions. */
+/** Fields of tracking in both versions. */
 const OUTCOME = /^(status_?(event|code|description|timestamp)|messageType|(recipient|sender)(Smtp|BillingEntity))$/i;
-/** The same of a message that failed. */
+/** The same for a message that failed. */
 const FAILURE = new RegExp(`${OUTCOME.source}|^(status_?success|failure(Date|Diagnostic))$`, 'i');
-/** Of a message that the admin endpoints show. */
+/** Fields of a message that the admin endpoints show. */
 const NAMES = /^(recipient|sender)_org_name$/;
 const REPORT_FIELDS = /^((recipient|sender)_.*|content_encoding|is_.*|local_id)$/;
 
-/** Bob's handshake with an Authorization of our choice. */
+/** Bob's handshake with this Authorization header. */
 function handshake(scene: Scene, authorization: string): RawRequest {
   return scene.anonymous('POST', `/messageexchange/${BOB}`, { ...HANDSHAKE, Authorization: authorization });
 }
 
 const authorization: SameRequest[] = [
-  { title: 'a handshake', request: (s) => s.ask(BOB, 'POST', '', { headers: HANDSHAKE }) },
+  { title: 'a handshake', request: (s) => s.as(BOB, 'POST', '', { headers: HANDSHAKE }) },
   {
     title: 'a handshake without a token',
     request: (s) => s.anonymous('POST', `/messageexchange/${BOB}`, HANDSHAKE),
   },
-  { title: 'a handshake with something else than a token', request: (s) => handshake(s, 'Basic Ym9iOnNlY3JldA==') },
+  { title: 'a handshake with another kind of authorization', request: (s) => handshake(s, 'Basic Ym9iOnNlY3JldA==') },
   {
     title: 'a handshake with a token of four parts',
     request: (s) => handshake(s, tokenOfBob().replace(/:[^:]*$/, '')),
@@ -58,7 +58,7 @@ const authorization: SameRequest[] = [
     request: (s) => ({ ...handshake(s, tokenOfBob()), path: `/messageexchange/${ALICE}` }),
   },
   {
-    title: 'a handshake of a mailbox in lower case with its token in capitals',
+    title: 'a handshake of a mailbox in lower case with its token in upper case',
     request: (s) => ({ ...handshake(s, tokenOfBob()), path: `/messageexchange/${BOB.toLowerCase()}` }),
   },
   {
@@ -75,22 +75,22 @@ const authorization: SameRequest[] = [
     difference: { name: 'token-reuse', official: 200, ours: 403 },
   },
   {
-    title: 'a handshake with a token of three hours ago',
+    title: 'a handshake with a token that is three hours old',
     request: (s) => handshake(s, tokenOfBob({ now: new Date(Date.now() - 3 * HOUR_MS) })),
     difference: { name: 'token-time', official: 200, ours: 403 },
   },
   {
     title: 'a handshake without the client version',
-    request: (s) => s.ask(BOB, 'POST', '', { headers: { 'mex-OSName': 'Linux', 'mex-OSVersion': '6' } }),
+    request: (s) => s.as(BOB, 'POST', '', { headers: { 'mex-OSName': 'Linux', 'mex-OSVersion': '6' } }),
   },
   {
     title: 'a request for version 3',
-    request: (s) => s.ask(BOB, 'GET', '/inbox', { headers: { Accept: 'application/vnd.mesh.v3+json' } }),
+    request: (s) => s.as(BOB, 'GET', '/inbox', { headers: { Accept: 'application/vnd.mesh.v3+json' } }),
     difference: { name: 'version-3', official: 200, ours: 400 },
   },
   {
-    title: 'a request for a version that is none',
-    request: (s) => s.ask(BOB, 'GET', '/inbox', { headers: { Accept: 'application/vnd.mesh.two+json' } }),
+    title: 'a request for an invalid version',
+    request: (s) => s.as(BOB, 'GET', '/inbox', { headers: { Accept: 'application/vnd.mesh.two+json' } }),
   },
 ];
 
@@ -99,7 +99,7 @@ const inbox: SameRequest[] = [
     title: 'a list of messages',
     request: async (s) => {
       await s.message();
-      return s.ask(ALICE, 'GET', '/inbox');
+      return s.as(ALICE, 'GET', '/inbox');
     },
     namesOnly: true,
   },
@@ -107,59 +107,59 @@ const inbox: SameRequest[] = [
     title: 'a page of ten of eleven messages',
     request: async (s) => {
       for (let index = 0; index < 11; index += 1) await s.message();
-      return s.ask(ALICE, 'GET', '/inbox?max_results=10');
+      return s.as(ALICE, 'GET', '/inbox?max_results=10');
     },
     namesOnly: true,
   },
-  { title: 'a list of an empty inbox', request: (s) => s.ask(CAROL, 'GET', '/inbox') },
-  { title: 'max_results of 9', request: (s) => s.ask(ALICE, 'GET', '/inbox?max_results=9') },
-  { title: 'max_results of 5001', request: (s) => s.ask(ALICE, 'GET', '/inbox?max_results=5001') },
-  { title: 'max_results that is no number', request: (s) => s.ask(ALICE, 'GET', '/inbox?max_results=ten') },
-  { title: 'a workflow_filter of one character', request: (s) => s.ask(ALICE, 'GET', '/inbox?workflow_filter=*') },
-  { title: 'a continue_from that is too short', request: (s) => s.ask(ALICE, 'GET', '/inbox?continue_from=abc') },
+  { title: 'a list of an empty inbox', request: (s) => s.as(CAROL, 'GET', '/inbox') },
+  { title: 'max_results of 9', request: (s) => s.as(ALICE, 'GET', '/inbox?max_results=9') },
+  { title: 'max_results of 5001', request: (s) => s.as(ALICE, 'GET', '/inbox?max_results=5001') },
+  { title: 'max_results that is not a number', request: (s) => s.as(ALICE, 'GET', '/inbox?max_results=ten') },
+  { title: 'a workflow_filter of one character', request: (s) => s.as(ALICE, 'GET', '/inbox?workflow_filter=*') },
+  { title: 'a continue_from that is too short', request: (s) => s.as(ALICE, 'GET', '/inbox?continue_from=abc') },
   {
-    title: 'a continue_from that no page gave',
-    request: (s) => s.ask(CAROL, 'GET', `/inbox?continue_from=${'a'.repeat(30)}`),
+    title: 'a continue_from that no page returned',
+    request: (s) => s.as(CAROL, 'GET', `/inbox?continue_from=${'a'.repeat(30)}`),
     difference: { name: 'continue-from', official: 500, ours: 400, only: 2 },
   },
-  { title: 'the count of an inbox', request: (s) => s.ask(ALICE, 'GET', '/count') },
-  { title: 'HEAD of a message', request: async (s) => s.ask(ALICE, 'HEAD', `/inbox/${await s.message()}`) },
-  { title: 'HEAD by the sender', request: async (s) => s.ask(BOB, 'HEAD', `/inbox/${await s.message()}`) },
-  { title: 'HEAD by a third mailbox', request: async (s) => s.ask(CAROL, 'HEAD', `/inbox/${await s.message()}`) },
-  { title: 'HEAD of an unknown message', request: (s) => s.ask(ALICE, 'HEAD', `/inbox/${UNKNOWN}`) },
+  { title: 'the count of an inbox', request: (s) => s.as(ALICE, 'GET', '/count') },
+  { title: 'HEAD of a message', request: async (s) => s.as(ALICE, 'HEAD', `/inbox/${await s.message()}`) },
+  { title: 'HEAD by the sender', request: async (s) => s.as(BOB, 'HEAD', `/inbox/${await s.message()}`) },
+  { title: 'HEAD by a third mailbox', request: async (s) => s.as(CAROL, 'HEAD', `/inbox/${await s.message()}`) },
+  { title: 'HEAD of an unknown message', request: (s) => s.as(ALICE, 'HEAD', `/inbox/${UNKNOWN}`) },
   {
     title: 'HEAD of an acknowledged message',
-    request: async (s) => s.ask(ALICE, 'HEAD', `/inbox/${await s.acknowledged()}`),
+    request: async (s) => s.as(ALICE, 'HEAD', `/inbox/${await s.acknowledged()}`),
     difference: { name: 'after-acknowledgement', official: 200, ours: 410 },
   },
-  { title: 'a download', request: async (s) => s.ask(ALICE, 'GET', `/inbox/${await s.message()}`) },
+  { title: 'a download', request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.message()}`) },
   {
     title: 'a download by an id in lower case',
-    request: async (s) => s.ask(ALICE, 'GET', `/inbox/${(await s.message()).toLowerCase()}`),
+    request: async (s) => s.as(ALICE, 'GET', `/inbox/${(await s.message()).toLowerCase()}`),
   },
-  { title: 'a download of an unknown message', request: (s) => s.ask(ALICE, 'GET', `/inbox/${UNKNOWN}`) },
-  { title: 'a download by another mailbox', request: async (s) => s.ask(CAROL, 'GET', `/inbox/${await s.message()}`) },
+  { title: 'a download of an unknown message', request: (s) => s.as(ALICE, 'GET', `/inbox/${UNKNOWN}`) },
+  { title: 'a download by another mailbox', request: async (s) => s.as(CAROL, 'GET', `/inbox/${await s.message()}`) },
   {
     title: 'a download of an acknowledged message',
-    request: async (s) => s.ask(ALICE, 'GET', `/inbox/${await s.acknowledged()}`),
+    request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.acknowledged()}`),
     difference: { name: 'after-acknowledgement', official: 200, ours: 410 },
   },
   {
     title: 'a download of an undelivered message',
-    request: async (s) => s.ask(ALICE, 'GET', `/inbox/${await s.undeliverable()}`),
+    request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.undeliverable()}`),
   },
   {
-    title: 'a download of a message that is not complete',
-    request: async (s) => s.ask(ALICE, 'GET', `/inbox/${await s.uploading()}`),
+    title: 'a download of an incomplete message',
+    request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.uploading()}`),
   },
-  { title: 'a download of chunk 1 of 3', request: async (s) => s.ask(ALICE, 'GET', `/inbox/${await s.chunked()}`) },
-  { title: 'a download of chunk 3 of 3', request: async (s) => s.ask(ALICE, 'GET', `/inbox/${await s.chunked()}/3`) },
-  { title: 'a download of chunk 4 of 3', request: async (s) => s.ask(ALICE, 'GET', `/inbox/${await s.chunked()}/4`) },
-  { title: 'a download of chunk 0', request: async (s) => s.ask(ALICE, 'GET', `/inbox/${await s.chunked()}/0`) },
-  { title: 'a download of chunk x', request: async (s) => s.ask(ALICE, 'GET', `/inbox/${await s.chunked()}/x`) },
+  { title: 'a download of chunk 1 of 3', request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.chunked()}`) },
+  { title: 'a download of chunk 3 of 3', request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.chunked()}/3`) },
+  { title: 'a download of chunk 4 of 3', request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.chunked()}/4`) },
+  { title: 'a download of chunk 0', request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.chunked()}/0`) },
+  { title: 'a download of chunk x', request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.chunked()}/x`) },
   {
     title: 'a download of a REPORT',
-    request: async (s) => s.ask(BOB, 'GET', `/inbox/${await s.report()}`),
+    request: async (s) => s.as(BOB, 'GET', `/inbox/${await s.report()}`),
     difference: {
       name: 'report-headers',
       official: 200,
@@ -169,24 +169,24 @@ const inbox: SameRequest[] = [
   },
   {
     title: 'chunk 2 of a REPORT',
-    request: async (s) => s.ask(BOB, 'GET', `/inbox/${await s.report()}/2`),
+    request: async (s) => s.as(BOB, 'GET', `/inbox/${await s.report()}/2`),
     difference: { name: 'report-chunk', official: 200, ours: 404 },
   },
   {
     title: 'an acknowledgement',
-    request: async (s) => s.ask(ALICE, 'PUT', `/inbox/${await s.message()}/status/acknowledged`),
+    request: async (s) => s.as(ALICE, 'PUT', `/inbox/${await s.message()}/status/acknowledged`),
   },
   {
     title: 'a second acknowledgement',
-    request: async (s) => s.ask(ALICE, 'PUT', `/inbox/${await s.acknowledged()}/status/acknowledged`),
+    request: async (s) => s.as(ALICE, 'PUT', `/inbox/${await s.acknowledged()}/status/acknowledged`),
   },
   {
     title: 'an acknowledgement of an unknown message',
-    request: (s) => s.ask(ALICE, 'PUT', `/inbox/${UNKNOWN}/status/acknowledged`),
+    request: (s) => s.as(ALICE, 'PUT', `/inbox/${UNKNOWN}/status/acknowledged`),
   },
   {
     title: 'an acknowledgement by another mailbox',
-    request: async (s) => s.ask(CAROL, 'PUT', `/inbox/${await s.message()}/status/acknowledged`),
+    request: async (s) => s.as(CAROL, 'PUT', `/inbox/${await s.message()}/status/acknowledged`),
   },
 ];
 
@@ -238,20 +238,20 @@ const outbox: SameRequest[] = [
   { title: 'a first chunk', request: (s) => s.sending({ 'Mex-Chunk-Range': '1:2' }) },
   { title: 'the chunk range 2:3 for a first chunk', request: (s) => s.sending({ 'Mex-Chunk-Range': '2:3' }) },
   { title: 'the chunk range 0:3', request: (s) => s.sending({ 'Mex-Chunk-Range': '0:3' }) },
-  { title: 'a chunk range that is none', request: (s) => s.sending({ 'Mex-Chunk-Range': 'first' }) },
+  { title: 'an invalid chunk range', request: (s) => s.sending({ 'Mex-Chunk-Range': 'first' }) },
   {
     title: 'a second chunk',
     request: async (s) => s.chunk(await s.uploading(), 2, '2:3'),
-    difference: { name: 'chunk-answer', official: 202, ours: 202, fields: /^(message_id)?$/, only: 2 },
+    difference: { name: 'chunk-response', official: 202, ours: 202, fields: /^(message_id)?$/, only: 2 },
   },
   {
-    title: 'a second chunk, sent again',
+    title: 'a repeated second chunk',
     request: async (s) => {
       const id = await s.uploading();
       await s.do(s.chunk(id, 2, '2:3'));
       return s.chunk(id, 2, '2:3');
     },
-    difference: { name: 'chunk-answer', official: 202, ours: 202, fields: /^(message_id)?$/, only: 2 },
+    difference: { name: 'chunk-response', official: 202, ours: 202, fields: /^(message_id)?$/, only: 2 },
   },
   { title: 'a chunk without its range', request: async (s) => s.chunk(await s.uploading(), 2, undefined) },
   { title: 'a chunk with the range of another', request: async (s) => s.chunk(await s.uploading(), 2, '3:3') },
@@ -261,7 +261,7 @@ const outbox: SameRequest[] = [
     difference: { name: 'chunk-order', official: 202, ours: 417 },
   },
   {
-    title: 'a chunk of 4 where there were 3',
+    title: 'a chunk with a total of 4 instead of 3',
     request: async (s) => s.chunk(await s.uploading(), 2, '2:4'),
     difference: { name: 'chunk-total', official: 202, ours: 417 },
   },
@@ -286,14 +286,14 @@ const outbox: SameRequest[] = [
     difference: { name: 'complete-message', official: 423, ours: 423, fields: /./ },
   },
   {
-    title: 'a chunk that is plain after one that was compressed',
+    title: 'a plain chunk after a compressed one',
     request: async (s) => s.chunk(await s.uploading({ 'Content-Encoding': 'gzip' }), 2, '2:3'),
     difference: { name: 'error-codes', official: 417, ours: 417, fields: /code$|event$/i },
   },
   {
     title: 'a chunk of another mailbox’s message',
     request: async (s) => ({
-      ...s.ask(CAROL, 'POST', `/outbox/${await s.uploading()}/2`, { headers: { 'Mex-Chunk-Range': '2:3' }, body: 'y' }),
+      ...s.as(CAROL, 'POST', `/outbox/${await s.uploading()}/2`, { headers: { 'Mex-Chunk-Range': '2:3' }, body: 'y' }),
     }),
   },
 ];
@@ -301,31 +301,31 @@ const outbox: SameRequest[] = [
 const tracking: SameRequest[] = [
   {
     title: 'tracking',
-    request: async (s) => s.ask(BOB, 'GET', `/outbox/tracking?messageID=${await s.message({ 'Mex-LocalID': 'a' })}`),
+    request: async (s) => s.as(BOB, 'GET', `/outbox/tracking?messageID=${await s.message({ 'Mex-LocalID': 'a' })}`),
     difference: { name: 'tracking-outcome', official: 200, ours: 200, fields: OUTCOME },
   },
   {
     title: 'tracking of an undelivered message',
-    request: async (s) => s.ask(BOB, 'GET', `/outbox/tracking?messageID=${await s.undeliverable()}`),
+    request: async (s) => s.as(BOB, 'GET', `/outbox/tracking?messageID=${await s.undeliverable()}`),
     difference: { name: 'tracking-outcome', official: 200, ours: 200, fields: FAILURE },
   },
   {
     title: 'tracking of an unknown message',
-    request: (s) => s.ask(BOB, 'GET', `/outbox/tracking?messageID=${UNKNOWN}`),
+    request: (s) => s.as(BOB, 'GET', `/outbox/tracking?messageID=${UNKNOWN}`),
     difference: { name: 'error-codes', official: 404, ours: 404, fields: /code$|event$/i },
   },
   {
     title: 'tracking by the recipient',
-    request: async (s) => s.ask(ALICE, 'GET', `/outbox/tracking?messageID=${await s.message()}`),
+    request: async (s) => s.as(ALICE, 'GET', `/outbox/tracking?messageID=${await s.message()}`),
     difference: { name: 'error-codes', official: 404, ours: 404, fields: /code$|event$/i },
   },
-  { title: 'tracking without an id', request: (s) => s.ask(BOB, 'GET', '/outbox/tracking') },
+  { title: 'tracking without an id', request: (s) => s.as(BOB, 'GET', '/outbox/tracking') },
   {
     title: 'tracking by a local id',
     request: async (s) => {
       const localId = `once-${Math.random()}`;
       await s.message({ 'Mex-LocalID': localId });
-      return s.ask(BOB, 'GET', `/outbox/tracking/${localId}`);
+      return s.as(BOB, 'GET', `/outbox/tracking/${localId}`);
     },
     difference: { name: 'tracking-outcome', official: 200, ours: 200, fields: OUTCOME },
   },
@@ -334,22 +334,22 @@ const tracking: SameRequest[] = [
     request: async (s) => {
       const localId = `a/${Math.random()}`;
       await s.message({ 'Mex-LocalID': localId });
-      return s.ask(BOB, 'GET', `/outbox/tracking/${encodeURIComponent(localId)}`);
+      return s.as(BOB, 'GET', `/outbox/tracking/${encodeURIComponent(localId)}`);
     },
     difference: { name: 'local-id-slash', official: 404, ours: 200 },
   },
   {
-    title: 'tracking by a local id that two messages have',
+    title: 'tracking by a local id of two messages',
     request: async (s) => {
       const localId = `twice-${Math.random()}`;
       await s.message({ 'Mex-LocalID': localId });
       await s.message({ 'Mex-LocalID': localId });
-      return s.ask(BOB, 'GET', `/outbox/tracking/${localId}`);
+      return s.as(BOB, 'GET', `/outbox/tracking/${localId}`);
     },
   },
   {
     title: 'tracking by an unknown local id',
-    request: (s) => s.ask(BOB, 'GET', '/outbox/tracking/nobody-has-it'),
+    request: (s) => s.as(BOB, 'GET', '/outbox/tracking/no-such-local-id'),
     difference: { name: 'error-codes', official: 404, ours: 404, fields: /code$|event$/i },
   },
 ];
@@ -368,21 +368,21 @@ const lookup: SameRequest[] = [
     title: 'a workflow search',
     request: (s) => s.anonymous('GET', '/messageexchange/workflowsearch/TEST_WORKFLOW'),
   },
-  { title: 'a path that is none', request: (s) => s.anonymous('GET', '/messageexchange/nothing/here/at/all') },
-  { title: 'DELETE of an inbox', request: (s) => s.ask(BOB, 'DELETE', '/inbox') },
+  { title: 'an unknown path', request: (s) => s.anonymous('GET', '/messageexchange/nothing/here/at/all') },
+  { title: 'DELETE of an inbox', request: (s) => s.as(BOB, 'DELETE', '/inbox') },
   {
     title: 'the rich inbox',
     request: async (s) => {
       await s.message();
-      return s.ask(ALICE, 'GET', '/inbox/rich');
+      return s.as(ALICE, 'GET', '/inbox/rich');
     },
     difference: { name: 'rich-status-code', official: 200, ours: 200, fields: /status_code$/ },
     namesOnly: true,
   },
-  { title: 'the rich outbox', request: (s) => s.ask(BOB, 'GET', '/outbox/rich'), namesOnly: true },
+  { title: 'the rich outbox', request: (s) => s.as(BOB, 'GET', '/outbox/rich'), namesOnly: true },
 ];
 
-/** The official sandbox's test endpoints, which ours has with `admin: true`; none wants a token. */
+/** The official sandbox's test endpoints, which ours has with `admin: true`. They require no token. */
 const ADMIN = '/messageexchange/admin';
 const JSON_BODY = { 'Content-Type': 'application/json' };
 
@@ -464,12 +464,12 @@ const admin: SameRequest[] = [
     difference: { name: 'admin-validation', official: 400, ours: 400, fields: /^detail\[\]\.(type|loc\[\])$/ },
   },
   {
-    title: 'admin: a new REPORT of another status',
+    title: 'admin: a new REPORT with an invalid status',
     request: () => post(`${ADMIN}/report`, { ...REPORT, status: 'x' }),
     difference: { name: 'admin-validation', official: 500, ours: 400 },
   },
   {
-    title: 'admin: a new REPORT that is no JSON',
+    title: 'admin: a new REPORT that is not JSON',
     request: () => post(`${ADMIN}/report`, '{'),
     difference: { name: 'admin-validation', official: 400, ours: 400, fields: /^detail\[\]\.(type|loc\[\])$/ },
   },
@@ -479,7 +479,7 @@ const admin: SameRequest[] = [
     difference: { name: 'error-codes', official: 404, ours: 404, fields: /code$|event$/i },
   },
   {
-    title: 'admin: an event of another status',
+    title: 'admin: an event with an invalid status',
     request: async (s) => post(`${ADMIN}/message/${await s.message()}/event`, { status: 'x' }),
     difference: { name: 'admin-validation', official: 200, ours: 400 },
   },

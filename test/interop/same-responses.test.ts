@@ -1,64 +1,65 @@
 /**
- * The same requests to both servers, and the same answers: status, media type, all JSON fields and all headers of messages
- * with their values. What differs is explained in docs/interoperation.md, and nothing else may differ.
+ * Both servers return the same responses to the same requests: status, media type, all JSON fields and all message
+ * headers with their values. Only the differences that docs/interoperation.md explains are allowed.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { SAME_REQUESTS, type SameRequest } from './same-requests';
-import type { RawAnswer } from './support/raw-request';
+import type { RawResponse } from './support/raw-request';
 import { fieldsOf, Scene, steady, type Version } from './support/scene';
 import { officialSandbox, ourSandbox, type Server } from './support/servers';
 
 const DOCUMENT = join(__dirname, '..', '..', 'docs', 'interoperation.md');
 
+/** The parts of a response that must be equal. */
 interface Shape {
   status: number;
   mediaType: string;
-  /** With their values, but for texts that are for people. */
+  /** Names and values of JSON fields, without the texts of errors. */
   fields: Record<string, string>;
-  /** Of messages. */
+  /** Names and values of message headers. */
   headers: Record<string, string>;
 }
 
-/** `errorDescription` of version 1, `msg` of version 2 and of a 400. */
-const WORDS = /^(errorDescription|detail\[\]\.msg|fields\[\]|message)$/;
+/** Fields with texts for people: `errorDescription` in version 1, `msg` in version 2 and in a 400. */
+const TEXT_FIELDS = /^(errorDescription|detail\[\]\.msg|fields\[\]|message)$/;
 
-function shapeOf({ status, headers, json }: RawAnswer, namesOnly: boolean): Shape {
-  const named = (values: Record<string, string>): Record<string, string> =>
+function shapeOf({ status, headers, json }: RawResponse, namesOnly: boolean): Shape {
+  const comparable = (values: Record<string, string>): Record<string, string> =>
     Object.fromEntries(
       Object.entries(values).map(([name, value]) => [
         name,
-        namesOnly || (status >= 300 && WORDS.test(name)) ? '' : value,
+        namesOnly || (status >= 300 && TEXT_FIELDS.test(name)) ? '' : value,
       ]),
     );
-  const ofMessages = Object.entries(headers)
+  const messageHeaders = Object.entries(headers)
     .filter(([name]) => name.startsWith('mex-') || name === 'content-encoding')
     .map(([name, value]): [string, string] => [name, steady(String(value))]);
   return {
     status,
     mediaType: String(headers['content-type'] ?? 'none').replace(/;.*/, ''),
-    fields: named(fieldsOf(json)),
-    headers: named(Object.fromEntries(ofMessages)),
+    fields: comparable(fieldsOf(json)),
+    headers: comparable(Object.fromEntries(messageHeaders)),
   };
 }
 
-/** Takes names away from a record. */
+/** Removes matching names from a record. */
 function without(fields: Record<string, string>, names: RegExp): Record<string, string> {
   return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.test(name)));
 }
 
-/** The shape without the fields and headers that are known to differ. */
+/** Returns the shape without the fields and headers that are known to differ. */
 function reduced(shape: Shape, names: RegExp): Shape {
   return { ...shape, fields: without(shape.fields, names), headers: without(shape.headers, names) };
 }
 
-/** Differences of many answers; `alike` makes the official shape what ours is to be, where it applies. */
-const EVERYWHERE: ReadonlyArray<{ name: string; alike: (official: Shape, ours: Shape) => Shape }> = [
+/** Differences of many responses. `adapt` applies the difference to the official shape, so that ours must equal it. */
+const GENERAL_DIFFERENCES: ReadonlyArray<{ name: string; adapt: (official: Shape, ours: Shape) => Shape }> = [
   {
     name: 'error-ids',
-    alike(official, ours) {
+    adapt(official, ours) {
       if (official.status < 300) return official;
       const ids = Object.entries(ours.fields).filter(([name]) => /^(internal_id|message_id|messageID)$/.test(name));
       return { ...official, fields: { ...official.fields, ...Object.fromEntries(ids) } };
@@ -66,14 +67,14 @@ const EVERYWHERE: ReadonlyArray<{ name: string; alike: (official: Shape, ours: S
   },
   {
     name: 'validation-echo',
-    alike: (official) => ({
+    adapt: (official) => ({
       ...official,
       fields: without(official.fields, /^(detail\[\]\.(input|ctx)|body)(\.|$)/),
     }),
   },
   {
     name: 'media-type',
-    alike(official, ours) {
+    adapt(official, ours) {
       const plain = official.mediaType === 'application/json' && ours.mediaType === 'application/vnd.mesh.v2+json';
       const none = official.mediaType === 'none' && 'mex-messageid' in ours.headers;
       return plain || none ? { ...official, mediaType: ours.mediaType } : official;
@@ -81,7 +82,7 @@ const EVERYWHERE: ReadonlyArray<{ name: string; alike: (official: Shape, ours: S
   },
   {
     name: 'compressed-flag',
-    alike(official, ours) {
+    adapt(official, ours) {
       const flag = 'mex-content-compressed';
       if (ours.headers[flag] !== 'N' || !('mex-messageid' in official.headers)) return official;
       return { ...official, headers: { [flag]: 'N', ...official.headers } };
@@ -94,7 +95,7 @@ describe('The same requests to both sandboxes', function () {
   let official: Server;
   let ours: Server;
   const seen = new Set<string>();
-  let asked = 0;
+  let compared = 0;
 
   before(async () => {
     official = await officialSandbox();
@@ -103,7 +104,7 @@ describe('The same requests to both sandboxes', function () {
     await ours.reset();
   });
 
-  async function answersTo({ request, namesOnly }: SameRequest, version: Version): Promise<Shape[]> {
+  async function responsesTo({ request, namesOnly }: SameRequest, version: Version): Promise<Shape[]> {
     const shapes: Shape[] = [];
     for (const server of [official, ours]) {
       const scene = new Scene(server, version);
@@ -117,16 +118,16 @@ describe('The same requests to both sandboxes', function () {
     for (const version of [1, 2] as const) {
       const differs = difference !== undefined && (difference.only ?? version) === version;
       it(`version ${version}: ${title}${differs ? ` (${difference.name})` : ''}`, async () => {
-        const [theirs, own] = await answersTo(sameRequest, version);
-        asked += 1;
+        const [theirs, own] = await responsesTo(sameRequest, version);
+        compared += 1;
         assert.ok(theirs && own);
-        const leveled = EVERYWHERE.reduce((shape, { name, alike }) => {
-          const next = alike(shape, own);
+        const adapted = GENERAL_DIFFERENCES.reduce((shape, { name, adapt }) => {
+          const next = adapt(shape, own);
           if (!isDeepStrictEqual(next, shape)) seen.add(name);
           return next;
         }, theirs);
         if (!differs) {
-          assert.deepEqual(own, leveled);
+          assert.deepEqual(own, adapted);
           return;
         }
         seen.add(difference.name);
@@ -134,17 +135,21 @@ describe('The same requests to both sandboxes', function () {
           { official: theirs.status, ours: own.status },
           { official: difference.official, ours: difference.ours },
         );
-        assert.notDeepEqual(own, leveled, 'they are alike by now: take the difference away, here and in the document');
+        assert.notDeepEqual(
+          own,
+          adapted,
+          'the responses are equal now: remove the difference, here and in the document',
+        );
         if (theirs.status !== own.status) return;
-        assert.ok(difference.fields, 'which fields differ is not said');
-        assert.deepEqual(reduced(own, difference.fields), reduced(leveled, difference.fields));
+        assert.ok(difference.fields, 'the difference does not name its fields');
+        assert.deepEqual(reduced(own, difference.fields), reduced(adapted, difference.fields));
       });
     }
   }
 
-  it('docs/interoperation.md explains every difference that was seen, and no other', function () {
-    // With --grep, not all have been seen.
-    if (asked < SAME_REQUESTS.length * 2) this.skip();
+  it('docs/interoperation.md explains every difference that was found, and no other', function () {
+    // With --grep, not all differences have been seen.
+    if (compared < SAME_REQUESTS.length * 2) this.skip();
     const [, differences = ''] = readFileSync(DOCUMENT, 'utf8').split('## Differences');
     const explained = [...differences.matchAll(/^\| `([a-z0-9-]+)`/gm)].map(([, name]) => name);
     assert.deepEqual(explained.toSorted(), [...seen].toSorted());

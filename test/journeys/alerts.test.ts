@@ -84,7 +84,7 @@ for (const major of MAJORS) {
 
     const alerted = (kind: string): Promise<Record<string, unknown>> =>
       untilInNodeRed(`the alert "${kind}"`, () => webhook.received.find((alert) => alert['kind'] === kind));
-    const acknowledge = (payload: string): Promise<void> => nodeRed.inject('go', text(payload));
+    const sendAcknowledgement = (payload: string): Promise<void> => nodeRed.inject('go', text(payload));
     const poll = async (count: number): Promise<void> => {
       await untilInNodeRed('the acknowledgement at MESH', () => dataFor(sandbox, 'X26ABC1').length >= count);
       await nodeRed.inject('al-pollnow');
@@ -97,7 +97,10 @@ for (const major of MAJORS) {
       await nodeRed.debug('al-toldlog', 30_000, (value) => (value as { kind: string }).kind === 'rejected');
       for (let check = 0; check < 2; check += 1) await nodeRed.inject('al-check');
       await nodeRed.inject('al-wrong');
-      await untilInNodeRed('the second alert', () => webhook.received.filter(({ kind }) => kind === 'rejected').length >= 2);
+      await untilInNodeRed(
+        'the second alert',
+        () => webhook.received.filter(({ kind }) => kind === 'rejected').length >= 2,
+      );
       const keys = webhook.received.flatMap(({ key }) => (key ? [key] : []));
       assert.equal(new Set(keys).size, keys.length);
     });
@@ -112,7 +115,9 @@ for (const major of MAJORS) {
       assert.match(String(alert['serviceDesk']), /ssd\.nationalservicedesk@nhs\.net/);
       await nodeRed.debug('al-toldlog', 30_000, (value) => (value as { kind: string }).kind === 'undelivered');
       await nodeRed.inject('al-resend');
-      await untilInNodeRed('the resent letter', () => dataFor(sandbox, 'X26ABC2').some(({ status }) => status === 'accepted'));
+      await untilInNodeRed('the resent letter', () =>
+        dataFor(sandbox, 'X26ABC2').some(({ status }) => status === 'accepted'),
+      );
     });
 
     it('reach the webhook when it is back, although Node-RED was killed meanwhile', async () => {
@@ -131,11 +136,11 @@ for (const major of MAJORS) {
       ['JSON', JSON_BUNDLE],
     ] as const) {
       for (const code of ['30002', '30003']) {
-        it(`put a letter acknowledged with ${code} in ${form} into the fallback folder, and report it`, async () => {
+        it(`put a letter refused with ${code} (${form}) into the fallback folder, and report it`, async () => {
           const letter = `${form}-${code}`;
           await writeFile(join(folder, 'letters', letter), `Letter ${letter}`);
           const before = dataFor(sandbox, 'X26ABC1').length;
-          await acknowledge(made(code, letter));
+          await sendAcknowledgement(made(code, letter));
           await poll(before + 1);
           const alert = await alerted('fallback');
           assert.deepEqual([alert['code'], alert['letter']], [code, letter]);
@@ -145,11 +150,11 @@ for (const major of MAJORS) {
       }
     }
 
-    it('report another negative code, and acknowledge it only once the webhook has accepted the alert', async () => {
+    it('report another negative code, and acknowledge it to MESH only after the webhook has the alert', async () => {
       webhook.refuse = true;
       const refused = webhook.refused;
       const before = dataFor(sandbox, 'X26ABC1').length;
-      await acknowledge(XML_BUNDLE('10001', 'some-letter'));
+      await sendAcknowledgement(XML_BUNDLE('10001', 'some-letter'));
       await poll(before + 1);
       await untilInNodeRed('an attempt', () => webhook.refused > refused);
       const { messageId } = dataFor(sandbox, 'X26ABC1').at(-1) ?? { messageId: '' };
@@ -161,9 +166,9 @@ for (const major of MAJORS) {
       await nodeRed.debug('al-acked', 30_000, (value) => value === alert['messageId']);
     });
 
-    it('acknowledge a positive acknowledgement, and report nothing', async () => {
+    it('acknowledge a positive business acknowledgement to MESH, and report nothing', async () => {
       const before = dataFor(sandbox, 'X26ABC1').length;
-      await acknowledge(XML_BUNDLE('30001', 'some-letter'));
+      await sendAcknowledgement(XML_BUNDLE('30001', 'some-letter'));
       await poll(before + 1);
       await nodeRed.debug('al-acked');
       assert.deepEqual(
@@ -172,9 +177,9 @@ for (const major of MAJORS) {
       );
     });
 
-    it('report an acknowledgement that cannot be read, and acknowledge it', async () => {
+    it('report a business acknowledgement that cannot be read, and acknowledge it to MESH', async () => {
       const before = dataFor(sandbox, 'X26ABC1').length;
-      await acknowledge('<Bundle xmlns="http://hl7.org/fhir"/>');
+      await sendAcknowledgement('<Bundle xmlns="http://hl7.org/fhir"/>');
       await poll(before + 1);
       const alert = await alerted('negative');
       assert.equal(alert['code'], undefined);
@@ -183,7 +188,7 @@ for (const major of MAJORS) {
 
     it('report a refused letter that is not in the letters folder, and never use its name as a path', async () => {
       const before = dataFor(sandbox, 'X26ABC1').length;
-      await acknowledge(XML_BUNDLE('30002', '../../outside'));
+      await sendAcknowledgement(XML_BUNDLE('30002', '../../outside'));
       await poll(before + 1);
       const alert = await alerted('error');
       assert.doesNotMatch(JSON.stringify(alert), /\.\.\/\.\./);
@@ -201,7 +206,7 @@ for (const major of MAJORS) {
       );
     });
 
-    it('report a letter without an acknowledgement, until the webhook has accepted the alert', async () => {
+    it('report a letter whose acknowledgement is overdue, until the webhook has accepted the alert', async () => {
       await nodeRed.stop();
       await start('12', fastClock(3600));
       webhook.refuse = true;

@@ -18,7 +18,9 @@ describe('the example flows', () => {
     it(`${name} contains every node that it refers to`, () => {
       for (const node of nodes) {
         const wires = ((node['wires'] ?? []) as string[][]).flat();
-        const references = [...wires, node['z'], node['g'], node['mailbox']].filter((id) => id !== undefined && id !== '');
+        const references = [...wires, node['z'], node['g'], node['mailbox']].filter(
+          (id) => id !== undefined && id !== '',
+        );
         const type = node.type.startsWith('subflow:') ? [node.type.slice('subflow:'.length)] : [];
         for (const id of [...references, ...type]) assert.ok(ids.has(String(id)), `${node.id} refers to ${String(id)}`);
       }

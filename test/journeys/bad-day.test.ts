@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RealNodeRed } from '../harness/node-red';
+import { untilInNodeRed } from '../harness/until';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { MAJORS, mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from '../harness/flows';
 import { freePort } from '../harness/ports';
@@ -44,20 +45,20 @@ for (const major of MAJORS) {
       return (await nodeRed.debug('error', 30_000, (value) => (value as Caught).source.id === from)) as Caught;
     }
 
-    /** The flow works with what it was given: nothing of the bad day is left. */
-    async function goesWell(): Promise<void> {
+    /** Sends and receives a message: the fault has left nothing behind. */
+    async function recovers(): Promise<void> {
       await nodeRed.inject('go', text('after the bad day'));
       const { messageId } = (await nodeRed.debug('sent')) as { messageId: string };
       await nodeRed.inject('look');
       await nodeRed.debug('acked', 30_000, (value) => value === messageId);
     }
 
-    it('goes well to begin with, over mutual TLS', async () => {
+    it('sends and receives over mutual TLS before any fault', async () => {
       await deploy();
-      await goesWell();
+      await recovers();
     });
 
-    /** `later`: the letter is safe in the outbox, and sent when the mailbox is mended. */
+    /** With `later`, the letter stays in the outbox and is sent when the mailbox is fixed. */
     const badConfigurations: Array<[string, () => Promise<Changes>, RegExp, fate?: 'later']> = [
       ['a wrong password', async () => ({ credentials: { password: 'wrong' } }), /password/, 'later'],
       ['a wrong shared key', async () => ({ credentials: { sharedKey: 'wrong' } }), /shared key/, 'later'],
@@ -65,7 +66,7 @@ for (const major of MAJORS) {
       [
         'an address where nothing listens',
         async () => ({ config: { environment: `https://127.0.0.1:${await freePort()}` } }),
-        /ECONNREFUSED.*address and port/s,
+        /ECONNREFUSED.*address, port/s,
       ],
       [
         'a host name that does not exist',
@@ -75,7 +76,7 @@ for (const major of MAJORS) {
       [
         'a server whose CA is not trusted',
         async () => ({ tls: { cadata: foreign.ca } }),
-        /CA that is missing: \S.*trusted here/s,
+        /missing CA: \S.*trusted here/s,
         'later',
       ],
       [
@@ -87,12 +88,12 @@ for (const major of MAJORS) {
         /certificate/,
         'later',
       ],
-      ['an environment that is none', async () => ({ config: { environment: 'nonsense' } }), /environment/i],
+      ['an invalid environment', async () => ({ config: { environment: 'nonsense' } }), /environment/i],
     ];
 
     for (const [what, changes, expected, fate] of badConfigurations) {
-      const end = fate === 'later' ? ', and the letter is sent when that is mended' : '';
-      it(`${what}: an error at Catch, no green status, and Node-RED lives on${end}`, async () => {
+      const end = fate === 'later' ? ', and the letter is sent when it is fixed' : '';
+      it(`${what}: an error at Catch, no green status, and Node-RED keeps running${end}`, async () => {
         await deploy(await changes());
         await nodeRed.inject('go', text('a letter'));
         const error = await caught('send');
@@ -101,7 +102,7 @@ for (const major of MAJORS) {
         await nodeRed.status('send', ({ fill }) => fill === 'red' || fill === 'yellow');
         assert.equal(sandbox.messages().length, 0);
         await deploy();
-        await goesWell();
+        await recovers();
         assert.equal(sandbox.messages().length, fate === 'later' ? 2 : 1);
       });
     }
@@ -120,7 +121,7 @@ for (const major of MAJORS) {
     ];
 
     for (const [what, send, props, expected] of badMessages) {
-      it(`${what}: an error at Catch, a red status, and nothing is sent`, async () => {
+      it(`${what}: an error at Catch and a red status, and nothing is sent`, async () => {
         await deploy({}, { send });
         await nodeRed.inject('go', props);
         const error = await caught('send');
@@ -132,9 +133,9 @@ for (const major of MAJORS) {
 
     for (const [what, effect] of [
       ['a download that breaks off', { kind: 'truncate', bytes: 1000 }],
-      ['a gzip that is corrupt', { kind: 'corrupt' }],
+      ['a corrupt gzip', { kind: 'corrupt' }],
     ] as const) {
-      it(`${what}: an error at Catch, not delivered, not acknowledged, and received whole later`, async () => {
+      it(`${what}: an error at Catch, no delivery and no acknowledgement, and the whole message later`, async () => {
         await deploy();
         const letter = 'A long letter. '.repeat(40_000) + Math.random();
         await nodeRed.inject('go', text(letter));
@@ -152,7 +153,7 @@ for (const major of MAJORS) {
       });
     }
 
-    it('an answer lost, and MESH cannot be asked: held for a person at Catch, and not sent twice', async () => {
+    it('a lost response without a lookup: needs a decision, an error at Catch, and is not sent twice', async () => {
       await deploy({}, { send: { localId: 'A12345', localIdShared: true } });
       sandbox.fault({ operation: 'send_message', effect: { kind: 'drop', when: 'after' } });
       await nodeRed.inject('go', text('a letter'));
@@ -160,29 +161,29 @@ for (const major of MAJORS) {
       assert.equal(error.code, 'MESH_UNKNOWN_OUTCOME');
       await nodeRed.status('send', (status) => status.text === 'needs decision: 1');
       assert.equal(sandbox.messages().length, 1);
-      // Dropped, so that the rest of the day has nothing held.
-      await nodeRed.inject('ask', [{ p: 'meshTrack', v: JSON.stringify({ list: 'held' }), vt: 'json' }]);
-      const [held] = (await nodeRed.debug('tracked')) as Array<{ id: string }>;
-      await nodeRed.inject('go', [{ p: 'meshSend', v: JSON.stringify({ drop: held?.id }), vt: 'json' }]);
+      // Dropped, so that the following tests find nothing that needs a decision.
+      await nodeRed.inject('track-now', [{ p: 'meshTrack', v: JSON.stringify({ list: 'held' }), vt: 'json' }]);
+      const [undecided] = (await nodeRed.debug('tracked')) as Array<{ id: string }>;
+      await nodeRed.inject('go', [{ p: 'meshSend', v: JSON.stringify({ drop: undecided?.id }), vt: 'json' }]);
       assert.equal(((await nodeRed.debug('sent')) as { status: string }).status, 'dropped');
     });
 
-    it('killed while MESH is away and messages wait: after the restart each is sent once, in order', async () => {
+    it('killed while MESH is offline: after the restart each queued message is sent once, in order', async () => {
       await deploy({}, { send: { confirm: 'queued' } });
-      const away = {
+      const unavailable = {
         operation: '*',
         mailboxId: 'X26ABC1',
         times: Infinity,
         effect: { kind: 'status', status: 503 },
       } as const;
-      sandbox.fault(away);
+      sandbox.fault(unavailable);
       const ids: string[] = [];
       for (let number = 1; number <= 12; number += 1) {
         await nodeRed.inject('go', text(`letter ${number}`));
         const sent = (await nodeRed.debug('sent')) as { id: string; status: string };
         assert.equal(sent.status, 'queued');
         ids.push(sent.id);
-        // From here on a handshake goes first, and nothing is on the wire: a kill makes no message's outcome unknown.
+        // From now on a handshake goes first and no message is on the wire, so a kill leaves no outcome unknown.
         if (number === 1) await nodeRed.status('send', ({ text: shown }) => shown === 'offline, 1 queued', 30_000);
       }
       await nodeRed.status('send', ({ text: shown }) => shown === `offline, ${ids.length} queued`);
@@ -193,9 +194,8 @@ for (const major of MAJORS) {
       const again = await startNodeRed({ major, userDir });
       ({ nodeRed, done } = again);
       await deploy();
-      const end = Date.now() + 30_000;
-      while (sandbox.messages().length < ids.length && Date.now() < end) await sleep(20);
-      await goesWell();
+      await untilInNodeRed('every letter at MESH', () => sandbox.messages().length >= ids.length);
+      await recovers();
       const [last, ...rest] = sandbox.messages().toReversed();
       assert.ok(last);
       assert.deepEqual(
@@ -204,7 +204,7 @@ for (const major of MAJORS) {
       );
     });
 
-    it('the state folder has one owner: a second Node-RED on it says so, and works when the first has ended', async () => {
+    it('the storage has one owner: a second Node-RED shows an error, and works once the first has ended', async () => {
       await deploy();
       await nodeRed.status('send', ({ text: shown }) => shown === 'connected');
       const second = await startNodeRed({ major, userDir });
@@ -221,22 +221,22 @@ for (const major of MAJORS) {
         await first.stop();
       }
       await deploy();
-      await goesWell();
+      await recovers();
     });
 
-    it('what was not acknowledged before a kill is delivered again after it, and only that', async () => {
+    it('a message that was not acknowledged before a kill is redelivered after it, and no other', async () => {
       await deploy();
-      await goesWell();
+      await recovers();
       await nodeRed.inject('close-gate');
-      await nodeRed.inject('go', text('in flight at the kill'));
+      await nodeRed.inject('go', text('delivered before the kill'));
       const { messageId } = (await nodeRed.debug('sent')) as { messageId: string };
       await nodeRed.inject('look');
       await nodeRed.debug('received', 30_000, (value) => (value as { messageId: string }).messageId === messageId);
       await nodeRed.inject('look');
       await nodeRed.inject('look');
       await sleep(500);
-      const isIt = (value: unknown): boolean => (value as { messageId: string }).messageId === messageId;
-      await assert.rejects(nodeRed.debug('received', 0, isIt), 'delivered twice while in flight');
+      const isThis = (value: unknown): boolean => (value as { messageId: string }).messageId === messageId;
+      await assert.rejects(nodeRed.debug('received', 0, isThis), 'redelivered during its lease');
       await nodeRed.stop('SIGKILL');
 
       const again = await startNodeRed({ major, userDir });

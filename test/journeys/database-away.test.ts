@@ -1,6 +1,7 @@
 /**
- * The PostgreSQL of the store is away for ten minutes, by a clock that runs sixty times as fast. Flows are refused in words, or
- * wait where storePatienceSeconds says so; Node-RED lives, loses nothing and goes on by itself.
+ * The store's PostgreSQL is down for ten minutes, on a clock that runs sixty times as fast. Messages are refused with
+ * an explanation, or wait as long as storePatienceSeconds says. Node-RED keeps running, loses nothing and recovers by
+ * itself.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,12 +12,13 @@ import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { fastClock } from '../harness/clocks';
 import type { RealNodeRed } from '../harness/node-red';
 import { startPostgres, type TestPostgres } from '../harness/postgres-server';
+import { until } from '../harness/until';
 import { mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from '../harness/flows';
 
 const SPEED = 60;
 const TEN_MINUTES = 600_000 / SPEED;
 
-describe('a database of the store that is away for ten minutes, under a real Node-RED 5', function () {
+describe('the store’s database down for ten minutes, under a real Node-RED 5', function () {
   this.timeout(180_000);
   let sandbox: Sandbox;
   let postgres: TestPostgres;
@@ -37,7 +39,7 @@ describe('a database of the store that is away for ten minutes, under a real Nod
     await rm(spoolFolder, { recursive: true });
   });
 
-  /** The place of the store is in settings.js. */
+  /** Starts Node-RED with the place of the store in settings.js. */
   async function start(storePatienceSeconds: number, largePayloads: object = { spoolFolder }): Promise<void> {
     const mesh = { storeUrl: postgres.url, storePatienceSeconds, ...largePayloads };
     ({ nodeRed, done } = await startNodeRed({
@@ -53,15 +55,15 @@ describe('a database of the store that is away for ten minutes, under a real Nod
   }
 
   const allCollected = async (count: number): Promise<void> => {
-    for (const end = Date.now() + 60_000; ; await sleep(50)) {
+    const isCollected = (): boolean => {
       const messages = sandbox.messages();
-      if (messages.length >= count && messages.every(({ status }) => status === 'acknowledged')) break;
-      if (Date.now() > end) throw new Error(`in vain waited for ${count} messages: ${JSON.stringify(messages)}`);
-    }
+      return messages.length >= count && messages.every(({ status }) => status === 'acknowledged');
+    };
+    await until(`${count} collected messages`, isCollected, 60_000);
     assert.equal(sandbox.messages().length, count);
   };
 
-  it('refuses a message in words, keeps what was confirmed, and sends and receives again when it is back', async () => {
+  it('refuses a message with an explanation, keeps confirmed ones, and recovers with the database', async () => {
     await start(1);
     await nodeRed.inject('go', text('before'));
     await nodeRed.debug('sent');
@@ -87,14 +89,14 @@ describe('a database of the store that is away for ten minutes, under a real Nod
     await allCollected(3);
   });
 
-  it('lets a flow wait that may wait for longer, with a payload that goes into the database in slices', async () => {
+  it('waits where the patience is longer, also with a payload stored in the database in slices', async () => {
     await start(60, { largePayloads: 'database', largePayloadLimitMiB: 8 });
     await nodeRed.inject('go', text('before'));
     await nodeRed.debug('sent');
     await postgres.end('SIGINT');
     await nodeRed.inject('go', text('waits '.repeat(200_000)));
     await sleep(TEN_MINUTES);
-    await assert.rejects(nodeRed.debug('sent', 100), 'it is not confirmed before it is safe');
+    await assert.rejects(nodeRed.debug('sent', 100), 'the message is not confirmed before it is stored');
     await postgres.start();
     await nodeRed.debug('sent');
     await allCollected(2);

@@ -15,7 +15,7 @@ interface Mesh {
 }
 
 for (const major of MAJORS) {
-  describe(`the example flows in a real Node-RED ${major}`, function () {
+  describe(`the introductory examples in a real Node-RED ${major}`, function () {
     this.timeout(120_000);
     let nodeRed: RealNodeRed;
     let done: () => Promise<void>;
@@ -36,7 +36,7 @@ for (const major of MAJORS) {
       await rm(files, { recursive: true, force: true });
     });
 
-    it('load without an error, and their mailboxes connect', async () => {
+    it('load without errors, and their mailboxes connect', async () => {
       for (const id of ['fm-send', 'fm-poll', 'ft-send', 'ft-poll']) {
         await nodeRed.status(id, (status) => status.fill === 'green');
       }
@@ -48,7 +48,7 @@ for (const major of MAJORS) {
       ['fm-fhir', 'a FHIR bundle'],
       ['fm-pdf', 'a PDF'],
     ] as const) {
-      it(`carry ${what} from one mailbox to the other, acknowledge and track it`, async () => {
+      it(`carry ${what} from one mailbox to the other, acknowledge it and track it`, async () => {
         await nodeRed.inject(button);
         const { messageId, bytes } = (await nodeRed.debug('fm-sent')) as Mesh;
         const received = (await nodeRed.debug('fm-received')) as Mesh;
@@ -62,7 +62,7 @@ for (const major of MAJORS) {
       });
     }
 
-    it('save a file into a folder under the message id and its own name', async () => {
+    it('save a file in a folder under the message id and its own name', async () => {
       await nodeRed.inject('ft-file');
       const { messageId } = (await nodeRed.debug('ft-sent')) as Mesh;
       const received = (await nodeRed.debug('ft-received')) as Mesh;
@@ -70,7 +70,7 @@ for (const major of MAJORS) {
       assert.deepEqual(await readFile(received.file), await readFile(join(files, 'letter ä.txt')));
     });
 
-    it('show a rejection at Catch, with MESH’s code and advice', async () => {
+    it('show a rejection at Catch with MESH’s code and advice', async () => {
       await nodeRed.inject('fm-wrong');
       const error = (await nodeRed.debug('fm-error')) as Caught;
       assert.equal(error.source.id, 'fm-sendany');
@@ -86,7 +86,7 @@ for (const major of MAJORS) {
       );
     });
 
-    it('go on after a deploy, with the sandbox’s messages still there', async () => {
+    it('continue after a deploy, and the sandbox keeps its messages', async () => {
       await nodeRed.inject('fm-nocollect');
       const { messageId } = (await nodeRed.debug('fm-sent2')) as Mesh;
       const flows = (await (await fetch(`${nodeRed.url}/flows`)).json()) as unknown[];

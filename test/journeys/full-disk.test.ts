@@ -1,4 +1,4 @@
-/** The disk of the user folder fills up: a real file system of its own, where the machine lets us mount one. */
+/** The disk of the user folder fills up: a file system of its own, if the machine allows mounting one. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, open, rm, statfs } from 'node:fs/promises';
@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import type { RealNodeRed } from '../harness/node-red';
 import { mailboxOn, sendAndPollFlow, startNodeRed, text, type Caught } from '../harness/flows';
+import { until } from '../harness/until';
 
 const MB = 1024 ** 2;
-/** The outbox and the inbox want this much to stay free. */
-const WANTED = 512 * MB;
+/** The free space that the outbox and the inbox require (bytes). */
+const REQUIRED = 512 * MB;
 const QUEUED = 40;
 
 describe('a full disk under a real Node-RED 5', function () {
@@ -57,13 +58,13 @@ describe('a full disk under a real Node-RED 5', function () {
     return bavail * bsize;
   };
 
-  /** Takes room until so many bytes are left. */
+  /** Fills the disk until `left` bytes are free. */
   async function fill(left: number): Promise<void> {
     const handle = await open(ballast(), 'a');
     const piece = Buffer.alloc(MB, 'ballast');
     try {
-      for (let room = await free(); room > left; room = await free()) {
-        await handle.appendFile(piece.subarray(0, Math.min(piece.length, room - left)));
+      for (let space = await free(); space > left; space = await free()) {
+        await handle.appendFile(piece.subarray(0, Math.min(piece.length, space - left)));
       }
     } finally {
       await handle.close();
@@ -75,27 +76,22 @@ describe('a full disk under a real Node-RED 5', function () {
     return (await nodeRed.debug('error', 60_000, (value) => fits(value as Caught))) as Caught;
   };
 
-  async function goesWell(): Promise<void> {
+  /** Sends and receives a message. */
+  async function recovers(): Promise<void> {
     const before = sandbox.messages().length;
-    await nodeRed.inject('go', text('there is room'));
-    await until('the message', () => sandbox.messages().length === before + 1);
+    await nodeRed.inject('go', text('there is space'));
+    await inAMinute('the message', () => sandbox.messages().length === before + 1);
     await nodeRed.inject('look');
-    await until('its acknowledgement', () => sandbox.messages().every(({ status }) => status === 'acknowledged'));
+    await inAMinute('its acknowledgement', () => sandbox.messages().every(({ status }) => status === 'acknowledged'));
   }
 
-  async function until(what: string, fact: () => boolean): Promise<void> {
-    const end = Date.now() + 60_000;
-    while (!fact()) {
-      if (Date.now() > end) throw new Error(`in vain waited for ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
+  const inAMinute = (what: string, fact: () => boolean): Promise<unknown> => until(what, fact, 60_000);
 
-  it('that is nearly full refuses what is to be sent, leaves in MESH what was received, and says so; then both go on', async () => {
-    await goesWell();
-    await nodeRed.inject('go', text('received when there is room'));
-    await until('the message', () => sandbox.messages().some(({ status }) => status === 'accepted'));
-    await fill(WANTED - 10 * MB);
+  it('nearly full: refuses to send, leaves received messages in MESH, says so, and recovers', async () => {
+    await recovers();
+    await nodeRed.inject('go', text('received when there is space'));
+    await inAMinute('the message', () => sandbox.messages().some(({ status }) => status === 'accepted'));
+    await fill(REQUIRED - 10 * MB);
 
     await nodeRed.inject('go', text('too much'));
     assert.match((await caught('send', 'MESH_OUTBOX_FULL')).message, /disk is nearly full.*Free space/s);
@@ -107,10 +103,10 @@ describe('a full disk under a real Node-RED 5', function () {
       ['acknowledged', 'accepted'],
     );
     await rm(ballast());
-    await goesWell();
+    await recovers();
   });
 
-  it('to the last byte loses and doubles nothing of what is queued, over a kill as well', async () => {
+  it('full to the last byte: loses no queued message and sends none twice, also across a kill', async () => {
     const before = sandbox.messages().length;
     sandbox.fault({ operation: 'send_message', times: Infinity, effect: { kind: 'status', status: 503 } });
     for (let count = 1; count <= QUEUED; count += 1) {
@@ -119,19 +115,19 @@ describe('a full disk under a real Node-RED 5', function () {
     }
     await fill(0);
     sandbox.clearFaults();
-    // What has an intent already may go; the store has no room for another, and says so.
+    // A message with a committed intent may be sent; for another intent the store has no space.
     assert.match((await caught('send', 'MESH_STORAGE')).message, /no room|disk/);
     const whileFull = sandbox.messages().length - before;
-    assert.ok(whileFull < QUEUED, `${whileFull} went`);
+    assert.ok(whileFull < QUEUED, `${whileFull} were sent`);
 
     await nodeRed.stop('SIGKILL');
     await rm(ballast());
     await start();
-    await until('all of them', () => sandbox.messages().length >= before + QUEUED);
-    await goesWell();
+    await inAMinute('all of them', () => sandbox.messages().length >= before + QUEUED);
+    await recovers();
     assert.equal(sandbox.messages().length, before + QUEUED + 1);
     const ids = sandbox.messages().map(({ localId }) => localId);
     assert.equal(new Set(ids).size, ids.length);
-    process.stdout.write(`    full disk: ${whileFull} of ${QUEUED} went while it was full\n`);
+    process.stdout.write(`    full disk: ${whileFull} of ${QUEUED} were sent while it was full\n`);
   });
 });

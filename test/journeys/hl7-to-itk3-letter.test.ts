@@ -24,7 +24,7 @@ interface Bundle {
   entry: Array<{ resource: Resource & Bundle }>;
 }
 
-/** The FHIR resources of a letter: its message, and in it its document. */
+/** Returns the FHIR resources of a letter by type: those of its message and of the document in it. */
 function resources(xml: unknown): Record<string, Resource> {
   const message = fhirXmlToObject(String(xml)) as unknown as Bundle;
   const outer = message.entry.map(({ resource }) => resource);
@@ -59,12 +59,12 @@ for (const major of MAJORS) {
       await pas.received(messages.length);
       return pas;
     };
-    const change = (wanted: string): Promise<unknown> =>
-      run.nodeRed.debug('hl-change', 30_000, (value) => value === wanted);
+    const change = (expected: string): Promise<unknown> =>
+      run.nodeRed.debug('hl-change', 30_000, (value) => value === expected);
     const received = (fits: RegExp): Promise<unknown> =>
       run.nodeRed.debug('hl-received', 30_000, (value) => fits.test(String(value)));
 
-    it('makes a discharge and a letter ITK3 documents, and both are answered', async () => {
+    it('turns a discharge and a letter into ITK3 documents, and receives both acknowledgements of each', async () => {
       const pas = await send(discharge('1'), letter('2'));
       assert.deepEqual(pas.responses, ['AA 1', 'AA 2']);
       const first = resources(await received(/Admitted/));
@@ -86,7 +86,7 @@ for (const major of MAJORS) {
       assert.equal(run.sent(`${LETTER}_ACK`).length, 4);
     });
 
-    it('sends a repeat of the same control id once, and accepts what is no letter without sending it', async () => {
+    it('sends a repeated control id once, and accepts messages that are no letters without sending them', async () => {
       const before = run.sent(LETTER).length;
       const pas = await send(discharge('3'), hl7('ADT^A01^ADT_A01', '4', VISIT), discharge('3'));
       assert.deepEqual(pas.responses, ['AA 3', 'AA 4', 'AA 3']);
@@ -94,40 +94,40 @@ for (const major of MAJORS) {
       assert.equal(run.sent(LETTER).length, before + 1);
     });
 
-    it('refuses what lacks something with AR and the reason, and tells it; nothing is sent', async () => {
+    it('refuses an incomplete message with AR, the reason and an alert, and sends nothing', async () => {
       const before = run.sent(LETTER).length;
-      const unread = Buffer.from(discharge('7').toString().replace('|P|2.4', '|P|2.4||||||KLINGON'));
-      const pas = await send(discharge('5', 'EX9^^^X26^PI'), hl7('MDM^T02', '6', VISIT), unread);
+      const unreadable = Buffer.from(discharge('7').toString().replace('|P|2.4', '|P|2.4||||||KLINGON'));
+      const pas = await send(discharge('5', 'EX9^^^X26^PI'), hl7('MDM^T02', '6', VISIT), unreadable);
       assert.deepEqual(pas.responses, ['AR 5', 'AR 6', 'AR 7']);
       assert.match(pas.texts[0] ?? '', /NHS number \(PID-3\) missing/);
       assert.match(pas.texts[1] ?? '', /letter \(OBX-5\) missing/);
       assert.match(pas.texts[2] ?? '', /character set/);
-      const told = [await run.nodeRed.debug('hl-alert'), await run.nodeRed.debug('hl-alert')] as Array<{
+      const alerts = [await run.nodeRed.debug('hl-alert'), await run.nodeRed.debug('hl-alert')] as Array<{
         what: string;
         controlId: string;
       }>;
       assert.deepEqual(
-        told.map(({ controlId }) => controlId),
+        alerts.map(({ controlId }) => controlId),
         ['5', '6'],
       );
-      assert.doesNotMatch(JSON.stringify(told), /TESTPATIENT/);
+      assert.doesNotMatch(JSON.stringify(alerts), /TESTPATIENT/);
       assert.equal(run.sent(LETTER).length, before);
     });
 
-    it('tells a letter that the practice refused, with its code', async () => {
+    it('raises an alert with the code for a letter that the practice refused', async () => {
       await send(discharge('8', '9990000026^^^NHS^NH'));
-      const isIt = (value: unknown): boolean => /30002/.test((value as { what: string }).what);
-      const alert = (await run.nodeRed.debug('hl-alert', 30_000, isIt)) as { what: string; messageId: string };
+      const isRefusal = (value: unknown): boolean => /30002/.test((value as { what: string }).what);
+      const alert = (await run.nodeRed.debug('hl-alert', 30_000, isRefusal)) as { what: string; messageId: string };
       assert.match(alert.what, /^business negative 30002 Patient not known here/);
       assert.equal(alert.messageId, run.sent(LETTER).at(-1)?.messageId);
     });
 
-    it('accepts while MESH is away, is stopped, and sends each letter once when both are back', async () => {
+    it('accepts messages while MESH is offline, and after a restart sends each letter once', async () => {
       const before = run.sent(LETTER).length;
-      run.meshAway('X26ABC6');
+      run.makeMeshUnavailable('X26ABC6');
       const pas = await send(discharge('10'), letter('11'));
       assert.deepEqual(pas.responses, ['AA 10', 'AA 11']);
-      // A kill could leave what was on the wire unknown, and held: test:crash has that.
+      // Stopped, not killed: a kill could leave the message on the wire unknown, which test:crash covers.
       await run.stop();
       assert.equal(run.sent(LETTER).length, before);
       run.sandbox.clearFaults();
@@ -135,7 +135,7 @@ for (const major of MAJORS) {
       await run.untilGreen('hl-in');
       const again = await send(letter('11'), discharge('12'));
       assert.deepEqual(again.responses, ['AA 11', 'AA 12']);
-      for (let answered = 0; answered < 3; answered += 1) await change('business positive');
+      for (let acknowledged = 0; acknowledged < 3; acknowledged += 1) await change('business positive');
       assert.equal(run.sent(LETTER).length, before + 3);
     });
   });

@@ -186,7 +186,7 @@ for (const major of MAJORS) {
     });
 
     /** Requests a path of the mailbox's admin endpoints, as the editor does. */
-    const ask = async (path: string): Promise<Response> => {
+    const get = async (path: string): Promise<Response> => {
       const headers = { 'node-red-api-version': 'v2' };
       const response = await fetch(`${nodeRed.url}/mesh/mailboxes/mailbox-X26ABC1${path}`, { headers });
       assert.equal(response.status, 200, path);
@@ -196,8 +196,8 @@ for (const major of MAJORS) {
       return response;
     };
 
-    it('appears in no list, timeline or export of the sidebar, and its private fields are returned as JSON only', async () => {
-      const list = await ask('/messages?direction=in');
+    it('appears in no list, timeline or export of the sidebar, and its private fields are JSON only', async () => {
+      const list = await get('/messages?direction=in');
       assert.match(list.headers.get('content-type') ?? '', /^application\/json/);
       const text = await list.text();
       assert.ok(!text.includes(MARK));
@@ -205,8 +205,8 @@ for (const major of MAJORS) {
       assert.equal(messages.length, Object.keys(NAMES).length);
       const subjects = new Set<string>();
       for (const { reference } of messages) {
-        assert.ok(!(await (await ask(`/messages/in/${reference}`)).text()).includes(MARK));
-        const fields = await ask(`/messages/in/${reference}/private`);
+        assert.ok(!(await (await get(`/messages/in/${reference}`)).text()).includes(MARK));
+        const fields = await get(`/messages/in/${reference}/private`);
         assert.match(fields.headers.get('content-type') ?? '', /^application\/json/);
         const { subject = '' } = (await fields.json()) as { subject?: string };
         subjects.add(subject);
@@ -216,20 +216,20 @@ for (const major of MAJORS) {
         'the subject is kept as received',
       );
       for (const format of ['csv', 'jsonl']) {
-        const ledger = await (await ask(`/ledger?format=${format}`)).text();
+        const ledger = await (await get(`/ledger?format=${format}`)).text();
         assert.ok(ledger.split('\n').length > messages.length);
         assert.ok(!ledger.includes(MARK), format);
       }
-      const found = await ask(`/messages?direction=in&search=${encodeURIComponent(MARK)}`);
+      const found = await get(`/messages?direction=in&search=${encodeURIComponent(MARK)}`);
       assert.deepEqual(((await found.json()) as { messages: unknown[] }).messages, []);
     });
 
-    it('is downloaded under a name that is no path, device, header or script, with a type that no browser runs', async () => {
-      const { messages } = (await (await ask('/messages?direction=in')).json()) as {
+    it('downloads under a name that is no path, device, header or script, as a type no browser runs', async () => {
+      const { messages } = (await (await get('/messages?direction=in')).json()) as {
         messages: Array<{ reference: string }>;
       };
       for (const { reference } of messages) {
-        const response = await ask(`/messages/in/${reference}/payload`);
+        const response = await get(`/messages/in/${reference}/payload`);
         assert.equal(await response.text(), `${MARK} is the payload`);
         assert.equal(response.headers.get('content-type'), 'application/octet-stream');
         const header = response.headers.get('content-disposition') ?? '';

@@ -51,7 +51,7 @@ for (const major of MAJORS) {
       await rm(folder, { recursive: true, force: true });
     });
 
-    it('raises an alert while its file is missing, then is sent in chunks, across a kill between two chunks', async () => {
+    it('raises an alert while its file is missing, and is then sent in chunks, across a kill', async () => {
       await nodeRed.inject('le-now');
       const error = (await nodeRed.debug('le-tell')) as { code: string };
       assert.equal(error.code, 'MESH_PAYLOAD');

@@ -58,10 +58,10 @@ for (const major of MAJORS) {
       await writeFile(join(root, 'out', `${name}.dat`), content);
       await writeFile(join(root, 'out', `${name}.ctl`), control);
     }
-    const told = (fits: RegExp): Promise<unknown> =>
+    const alert = (fits: RegExp): Promise<unknown> =>
       nodeRed.debug('mf-told', 30_000, (value) => fits.test(JSON.stringify(value)));
 
-    it('sends what is dropped and moves it to sent, with the id that MESH gave', async () => {
+    it('sends a dropped file and moves it to sent, with its message id', async () => {
       await drop('letter');
       await isIn('sent', 'letter.ctl');
       const [message, ...others] = dataFor(sandbox, 'X26ABC2');
@@ -73,7 +73,7 @@ for (const major of MAJORS) {
       assert.deepEqual(await names('out'), []);
     });
 
-    it('writes what arrives into in, and acknowledges it', async () => {
+    it('writes a received message to in, and acknowledges it', async () => {
       await nodeRed.inject('mf-reply');
       const { messageId } = await untilInNodeRed('the letter at MESH', () => dataFor(sandbox, 'X26ABC1')[0]);
       await nodeRed.inject('mf-pollnow');
@@ -83,34 +83,34 @@ for (const major of MAJORS) {
       assert.equal(await nodeRed.debug('mf-acked', 30_000, (value) => value === messageId), messageId);
     });
 
-    it('moves what MESH refuses to failed with its code, and tells somebody', async () => {
+    it('moves a file that MESH rejects to failed with its code, and raises an alert', async () => {
       await drop('letter', controlText({ To_DTS: 'X26NONE' }));
       await isIn('failed', 'letter.ctl');
       assert.match(await text('failed', 'letter.ctl'), /<Status>ERROR<[\s\S]*<StatusCode>12</);
       assert.equal(await text('failed', 'letter.dat'), LETTER);
-      await told(/code 12/);
+      await alert(/code 12/);
     });
 
-    it('moves a .ctl that cannot be read, and one of another mailbox, to failed, and tells somebody', async () => {
+    it('moves an unreadable .ctl, and one of another mailbox, to failed, and raises alerts', async () => {
       await drop('broken', '<DTSControl><To_DTS>X26ABC2');
       await drop('foreign', controlText({ From_DTS: 'X26ABC9' }));
       await isIn('failed', 'broken.ctl.original');
       await isIn('failed', 'foreign.dat');
-      await told(/cannot be read/);
-      await told(/another mailbox/);
+      await alert(/cannot be read/);
+      await alert(/another mailbox/);
       assert.deepEqual(dataFor(sandbox, 'X26ABC2'), []);
     });
 
-    it('tells of a .ctl without its .dat, and sends it when that comes', async () => {
+    it('raises an alert for a .ctl without its .dat, and sends the message when the .dat arrives', async () => {
       await writeFile(join(root, 'out', 'late.ctl'), controlText());
-      await told(/has no \.dat/);
+      await alert(/has no \.dat/);
       assert.deepEqual(await names('out'), ['late.ctl']);
       await writeFile(join(root, 'out', 'late.dat'), LETTER);
       await isIn('sent', 'late.ctl');
       assert.equal(dataFor(sandbox, 'X26ABC2').length, 1);
     });
 
-    it('leaves alone a file that is still being written, and sends the whole of it', async () => {
+    it('waits for a file that is still being written, and sends all of it', async () => {
       await drop('slow', controlText(), '');
       for (let piece = 0; piece < 12; piece += 1) {
         await appendFile(join(root, 'out', 'slow.dat'), `${piece},`);
@@ -122,11 +122,11 @@ for (const major of MAJORS) {
       assert.equal(dataFor(sandbox, 'X26ABC2').length, 1);
     });
 
-    it('with MESH away and Node-RED killed: sends no file twice, and moves each one', async () => {
+    it('while MESH is offline and Node-RED is killed: sends no file twice, and moves every file', async () => {
       sandbox.fault({ operation: 'send_message', times: Infinity, effect: { kind: 'status', status: 503 } });
       for (let number = 0; number < 5; number += 1)
         await drop(`file${number}`, controlText({ LocalId: `PAS-${number}` }));
-      await untilInNodeRed('all collected', async () => (await names('out')).length === 0);
+      await untilInNodeRed('an empty out folder', async () => (await names('out')).length === 0);
       await nodeRed.stop('SIGKILL');
       await drop('meanwhile', controlText({ LocalId: 'PAS-5' }));
       sandbox.clearFaults();
@@ -138,14 +138,14 @@ for (const major of MAJORS) {
       assert.equal(new Set(localIds).size, localIds.length, 'sent twice');
       assert.equal(localIds.length, (await dats('sent')).length);
       assert.ok(localIds.includes('PAS-5'));
-      // A kill while a message is on the wire leaves at most two of which nobody knows: those are told.
+      // A kill while a message is on the wire leaves at most two messages unknown, and they raise alerts.
       const unknown = (await names('failed')).filter((name) => name.endsWith('.ctl'));
       assert.ok(unknown.length <= 2);
       for (const name of unknown) assert.match(await text('failed', name), /MESH may have it/);
-      if (unknown.length > 0) await told(/MESH_UNKNOWN_OUTCOME/);
+      if (unknown.length > 0) await alert(/MESH_UNKNOWN_OUTCOME/);
     });
 
-    it('killed again and again while it sends: nothing is lost, and nothing twice', async () => {
+    it('killed three times while it sends: loses no file, and sends none twice', async () => {
       const all: string[] = [];
       for (let kill = 0; kill < 3; kill += 1) {
         for (let number = 0; number < 6; number += 1) {
@@ -157,8 +157,8 @@ for (const major of MAJORS) {
         await start();
       }
       const moved = await untilInNodeRed('all moved', async () => {
-        const there = [...(await names('sent')), ...(await names('failed'))].filter((name) => name.endsWith('.dat'));
-        return there.length === all.length ? there : undefined;
+        const files = [...(await names('sent')), ...(await names('failed'))].filter((name) => name.endsWith('.dat'));
+        return files.length === all.length ? files : undefined;
       });
       assert.equal(moved.length, all.length);
       const localIds = dataFor(sandbox, 'X26ABC2').map(({ localId }) => localId ?? '');
@@ -167,7 +167,7 @@ for (const major of MAJORS) {
         [],
         'sent twice',
       );
-      // Where a kill came between a message and its answer nobody knows: it is in failed, and says so.
+      // After a kill between a request and its response the message is unknown: its file is in failed and says so.
       const unknown = await Promise.all(
         (await names('failed')).filter((name) => name.endsWith('.ctl')).map((name) => text('failed', name)),
       );
@@ -178,11 +178,11 @@ for (const major of MAJORS) {
       const accountedFor = [...sent, ...unknown].map((control) => /<LocalId>(.*)<\/LocalId>/.exec(control)?.[1] ?? '');
       assert.deepEqual(accountedFor.toSorted(), all.toSorted());
       for (const id of sent.map((control) => /<LocalId>(.*)<\/LocalId>/.exec(control)?.[1] ?? '')) {
-        assert.ok(localIds.includes(id), `${id} is in sent, and MESH has it not`);
+        assert.ok(localIds.includes(id), `${id} is in sent, but MESH does not have it`);
       }
     });
 
-    it('killed between a message’s arrival and its acknowledgement: it is in in once', async () => {
+    it('killed after a message is written: writes it to in only once', async () => {
       await nodeRed.inject('mf-reply');
       const { messageId } = await untilInNodeRed('the letter at MESH', () => dataFor(sandbox, 'X26ABC1')[0]);
       await nodeRed.inject('mf-pollnow');
@@ -192,7 +192,7 @@ for (const major of MAJORS) {
       await rm(join(root, 'in', `${messageId}.dat`));
       await start();
       await nodeRed.inject('mf-reply');
-      const second = await untilInNodeRed('a second one', () =>
+      const second = await untilInNodeRed('a second letter', () =>
         dataFor(sandbox, 'X26ABC1').find((one) => one.messageId !== messageId),
       );
       await nodeRed.inject('mf-pollnow');
@@ -200,7 +200,7 @@ for (const major of MAJORS) {
       assert.deepEqual(await names('in'), [`${second.messageId}.ctl`, `${second.messageId}.dat`]);
     });
 
-    it('writes a report into in as a .ctl alone', async () => {
+    it('writes a report to in as a .ctl only', async () => {
       await drop('letter');
       await isIn('sent', 'letter.ctl');
       const [message] = dataFor(sandbox, 'X26ABC2');
@@ -213,7 +213,7 @@ for (const major of MAJORS) {
       const control = await text('in', `${report.messageId}.ctl`);
       assert.match(control, /<MessageType>Report<[\s\S]*<Status>ERROR<[\s\S]*<StatusCode>14</);
       assert.ok(control.includes(`<DTSId>${message?.messageId}</DTSId>`));
-      await told(/undelivered/);
+      await alert(/undelivered/);
     });
   });
 }

@@ -1,12 +1,13 @@
-/** The example "mllp-to-mesh": on its good day as it is imported, on its worst with a MESH that outlives Node-RED. */
+/** The example mllp-to-mesh, as imported, and on a sandbox that survives Node-RED. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { exampleFlows, RealNodeRed } from '../harness/node-red';
+import { exampleOn } from '../harness/examples';
+import { exampleFlows, RealNodeRed, type FlowNode } from '../harness/node-red';
 import { adt, Sender } from '../mllp/support';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
-import { MAJORS, mailboxOn, startNodeRed, type Caught } from '../harness/flows';
+import { MAJORS, startNodeRed, type Caught } from '../harness/flows';
 import { freePort } from '../harness/ports';
 
 interface Sent {
@@ -14,26 +15,19 @@ interface Sent {
   id: string;
   repeated?: true;
 }
-type FlowNodes = ReturnType<typeof exampleFlows>;
 
-/** The example, listening on this port. */
-function exampleOn(port: number): FlowNodes {
-  return exampleFlows('mllp-to-mesh').map((node) =>
-    Object.assign(node, node.type === 'tab' && { env: [{ name: 'MLLP_PORT', value: String(port), type: 'str' }] }),
-  );
+/** The changes that make the example listen on `port`. */
+const listenOn = (port: number): Record<string, object> => ({
+  'mllp-to-mesh': { env: [{ name: 'MLLP_PORT', value: String(port), type: 'str' }] },
+});
+
+/** Returns the example as imported, listening on `port`. `changes` replace properties by node id. */
+function imported(port: number, changes: Record<string, object> = {}): FlowNode[] {
+  const all = { ...listenOn(port), ...changes };
+  return exampleFlows('mllp-to-mesh').map((node) => Object.assign(node, all[node.id]));
 }
 
-/** The example with its two mailboxes on a sandbox of its own. */
-async function exampleAt(sandbox: Sandbox, port: number): Promise<FlowNodes> {
-  const text = JSON.stringify(exampleOn(port).filter(({ type }) => type !== 'mesh-config'));
-  return [
-    ...(JSON.parse(text.replaceAll('example-x26abc', 'mailbox-X26ABC')) as FlowNodes),
-    ...(await mailboxOn(sandbox, 'X26ABC4')),
-    ...(await mailboxOn(sandbox, 'X26ABC5')),
-  ];
-}
-
-async function sandboxWithBoth(): Promise<Sandbox> {
+async function sandboxWithBothMailboxes(): Promise<Sandbox> {
   const sandbox = await startSandbox({ clientCertificate: 'required' });
   afterThisTest(() => sandbox.close());
   for (const mailboxId of ['X26ABC4', 'X26ABC5']) sandbox.addMailbox({ mailboxId, password: 'password' });
@@ -44,15 +38,18 @@ for (const major of MAJORS) {
   describe(`the example mllp-to-mesh in a real Node-RED ${major}`, function () {
     this.timeout(120_000);
 
-    const start = async (flows: FlowNodes): Promise<RealNodeRed> => {
+    const start = async (flows: FlowNode[]): Promise<RealNodeRed> => {
       const { nodeRed, done } = await startNodeRed({ major, flows });
       afterThisTest(done);
       await nodeRed.status('mm-in', ({ fill }) => fill === 'green');
       return nodeRed;
     };
 
-    /** In a user folder that outlives it. Flows are deployed, as only so they bring their credentials. */
-    const startIn = async (userDir: string, flows?: FlowNodes): Promise<RealNodeRed> => {
+    /**
+     * Starts Node-RED in a user folder that survives it. Flows are deployed, because only then do they bring
+     * credentials.
+     */
+    const startIn = async (userDir: string, flows?: FlowNode[]): Promise<RealNodeRed> => {
       const nodeRed = await RealNodeRed.start({ major, userDir, ...(flows && { flows: [] }) });
       afterThisTest(() => nodeRed.stop());
       if (flows) await nodeRed.deploy(flows);
@@ -60,8 +57,8 @@ for (const major of MAJORS) {
       return nodeRed;
     };
 
-    it('carries an admission to the recipient, and one that is sent twice once', async () => {
-      const nodeRed = await start(exampleOn(await freePort()));
+    it('carries an admission to the recipient, and a repeated one only once', async () => {
+      const nodeRed = await start(imported(await freePort()));
       await nodeRed.inject('mm-again');
       assert.equal(((await nodeRed.debug('mm-accepted')) as { code: string }).code, 'AA');
       const first = (await nodeRed.debug('mm-sent')) as Sent;
@@ -72,30 +69,30 @@ for (const major of MAJORS) {
       assert.deepEqual([second.id, second.repeated], [first.id, true]);
       await nodeRed.inject('mm-new');
       assert.equal(((await nodeRed.debug('mm-sent')) as Sent).repeated, undefined);
-      // The next to arrive is the new one.
+      // The next message to arrive is the new one.
       assert.match(String(await nodeRed.debug('mm-received')), /\|EX\d{13}\|P\|/);
       assert.doesNotMatch(nodeRed.log(), /\[error\]|\[warn\] \[mesh|Waiting for missing types/);
     });
 
-    it('accepts while MESH is away, is restarted, and sends each message once when both are back', async () => {
-      const sandbox = await sandboxWithBoth();
+    it('accepts messages while MESH is offline, and after a restart sends each one once', async () => {
+      const sandbox = await sandboxWithBothMailboxes();
       const [port, userDir] = [await freePort(), await emptyFolder()];
-      const flows = await exampleAt(sandbox, port);
-      // 503 is safe to repeat. A lost answer would not be: then the outbox asks before it sends again
+      const flows = await exampleOn(sandbox, 'mllp-to-mesh', listenOn(port));
+      // 503 is safe to repeat. After a lost response the outbox would look the message up before it sends again
       // (docs/design.md, rule 1).
       sandbox.fault({ operation: '*', mailboxId: 'X26ABC4', times: Infinity, effect: { kind: 'status', status: 503 } });
       const before = await startIn(userDir, flows);
       const pas = await Sender.connect(port);
       pas.send(adt('1'), adt('2'));
       assert.deepEqual(await pas.received(2), ['AA 1', 'AA 2']);
-      // A kill could leave what was on the wire unknown, and held: test:crash has that.
+      // Stopped, not killed: a kill could leave the message on the wire unknown, which test:crash covers.
       await before.stop();
       await pas.closed();
       assert.deepEqual(sandbox.messages(), []);
 
       sandbox.clearFaults();
       const nodeRed = await startIn(userDir);
-      // The PAS did not hear of its second message, and repeats it.
+      // The PAS did not receive the response to its second message, and repeats it.
       const again = await Sender.connect(port);
       again.send(adt('2'), adt('3'));
       assert.deepEqual(await again.received(2), ['AA 2', 'AA 3']);
@@ -103,23 +100,23 @@ for (const major of MAJORS) {
       while (received.size < 3) {
         const text = String(await nodeRed.debug('mm-received', 70_000));
         const id = /\|ADT\^A01\^ADT_A01\|(\d)\|/.exec(text)?.[1] ?? '';
-        assert.ok(!received.has(id), `${id} came twice`);
+        assert.ok(!received.has(id), `${id} was received twice`);
         received.add(id);
       }
       assert.deepEqual([...received].toSorted(), ['1', '2', '3']);
       assert.equal(sandbox.messages().length, 3);
     });
 
-    it('answers AE with the reason when the outbox is full, and when there is no control id; nothing is sent', async () => {
-      const sandbox = await sandboxWithBoth();
+    it('responds AE and sends nothing when the outbox is full or the control id is missing', async () => {
+      const sandbox = await sandboxWithBothMailboxes();
       const [port, userDir] = [await freePort(), await emptyFolder()];
-      const flows = await exampleAt(sandbox, port);
-      const empty = await startIn(userDir, flows);
+      const flows = await exampleOn(sandbox, 'mllp-to-mesh', listenOn(port));
+      const before = await startIn(userDir, flows);
       const early = await Sender.connect(port);
       early.send(adt('0'));
       assert.deepEqual(await early.received(1), ['AA 0']);
-      await empty.status('mm-send', ({ text }) => text === '1 sent');
-      await empty.stop();
+      await before.status('mm-send', ({ text }) => text === '1 sent');
+      await before.stop();
       const database = new DatabaseSync(join(userDir, 'mesh', 'mesh.db'));
       fill(database, 100_000);
       database.close();
@@ -144,13 +141,9 @@ for (const major of MAJORS) {
       assert.equal(sandbox.messages().length, 2);
     });
 
-    it('is caught when a sender gets no answer: the flow’s end is missing', async () => {
+    it('raises a Catch error when the flow sends no response', async () => {
       const port = await freePort();
-      const nodeRed = await start(
-        exampleOn(port).map((node) =>
-          Object.assign(node, node.id === 'mm-send' && { wires: [[]] }, node.id === 'mm-in' && { timeout: 0.5 }),
-        ),
-      );
+      const nodeRed = await start(imported(port, { 'mm-send': { wires: [[]] }, 'mm-in': { timeout: 0.5 } }));
       const pas = await Sender.connect(port);
       pas.send(adt('1'));
       assert.deepEqual(await pas.received(1), ['AE 1']);
@@ -159,7 +152,7 @@ for (const major of MAJORS) {
   });
 }
 
-/** As if so many messages of every mailbox were parked: the outbox takes 100,000. */
+/** Makes the store count this many parked messages in every mailbox. The outbox holds at most 100,000. */
 function fill(database: DatabaseSync, messages: number): void {
   database
     .prepare(

@@ -1,6 +1,7 @@
-/** What a monitoring system gets: nothing unless it is switched on, and then only with the permission. */
+/** The monitoring endpoints exist only when switched on, and require a permission. */
 import assert from 'node:assert/strict';
 import { MAJORS, startNodeRed } from '../harness/flows';
+import { untilInNodeRed } from '../harness/until';
 
 const HELLO = [{ p: 'payload', v: 'hello', vt: 'str' }];
 const TO_ITSELF = {
@@ -11,7 +12,7 @@ const TO_ITSELF = {
   subject: 'marked-subject',
   subjectType: 'str',
 };
-/** It sends one message to itself, and fetches it. */
+/** A mailbox that sends one message to itself and receives it. */
 const FLOWS = [
   { id: 'tab', type: 'tab', label: 'test' },
   { id: 'box', type: 'mesh-config', environment: 'sandbox', mailboxId: 'X26ABC1', version: 1 },
@@ -25,37 +26,32 @@ const SETTINGS = `
     token === 'may' ? { username: 'prometheus', permissions: ['mesh.read'] }
     : token === 'may-not' ? { username: 'other', permissions: ['flows.read'] } : null },`;
 
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 30_000; !(await isSo());) {
-    assert.ok(Date.now() < end, 'waited in vain');
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
 describe('monitoring', function () {
   this.timeout(90_000);
   for (const major of MAJORS) {
-    it(`is answered by Node-RED ${major} where it is on, to who has mesh.read`, async () => {
+    it(`works in Node-RED ${major} when switched on, for users with mesh.read`, async () => {
       const { nodeRed, done } = await startNodeRed({ major, flows: FLOWS, settings: SETTINGS });
       try {
-        const ask = (path: string, token?: string): Promise<Response> =>
+        const get = (path: string, token?: string): Promise<Response> =>
           fetch(`${nodeRed.url}/mesh/${path}`, token ? { headers: { authorization: `Bearer ${token}` } } : {});
         for (const path of ['health', 'metrics']) {
-          assert.equal((await ask(path)).status, 401);
-          assert.equal((await ask(path, 'may-not')).status, 401);
+          assert.equal((await get(path)).status, 401);
+          assert.equal((await get(path, 'may-not')).status, 401);
         }
         const metrics = async (): Promise<string> => {
-          const answer = await ask('metrics', 'may');
-          assert.match(answer.headers.get('content-type') ?? '', /^text\/plain;.*version=0\.0\.4/);
-          return answer.text();
+          const response = await get('metrics', 'may');
+          assert.match(response.headers.get('content-type') ?? '', /^text\/plain;.*version=0\.0\.4/);
+          return response.text();
         };
-        await until(async () => (await metrics()).includes('mesh_connected{mailbox="X26ABC1"} 1'));
+        const reports = (line: string): Promise<unknown> =>
+          untilInNodeRed(line, async () => (await metrics()).includes(line));
+        await reports('mesh_connected{mailbox="X26ABC1"} 1');
         let text = await metrics();
         assert.match(text, /mesh_connected\{mailbox="X26ABC1"\} 1/);
         assert.match(text, /mesh_outbox_waiting\{mailbox="X26ABC1"\} 0/);
         assert.match(text, /mesh_last_handshake_age_seconds\{mailbox="X26ABC1"\} \d/);
         assert.match(text, /mesh_disk_free_bytes\{mailbox="X26ABC1"\} [1-9]/);
-        await until(async () => (await metrics()).includes('mesh_received_messages_total{mailbox="X26ABC1"} 1'));
+        await reports('mesh_received_messages_total{mailbox="X26ABC1"} 1');
         text = await metrics();
         for (const line of [
           'mesh_sent_messages_total{mailbox="X26ABC1"} 1',
@@ -69,7 +65,7 @@ describe('monitoring', function () {
           assert.ok(text.includes(`${line}\n`), `${line}\n${text}`);
         }
         assert.doesNotMatch(text, /TestKey|password|marked-subject|hello/);
-        const health = (await (await ask('health', 'may')).json()) as { status: string };
+        const health = (await (await get('health', 'may')).json()) as { status: string };
         assert.equal(health.status, 'ok');
       } finally {
         await done();
@@ -77,7 +73,7 @@ describe('monitoring', function () {
     });
   }
 
-  it('is not there by default', async () => {
+  it('is off by default', async () => {
     const { nodeRed, done } = await startNodeRed({ major: '5', flows: FLOWS });
     try {
       assert.equal((await fetch(`${nodeRed.url}/mesh/metrics`)).status, 404);

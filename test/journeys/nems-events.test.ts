@@ -42,7 +42,7 @@ for (const major of MAJORS) {
       childHealth.received.length = 0;
     });
 
-    /** The webhook reads JSON: the event's form does not matter to its routing. */
+    /** Sends an event as JSON, which the webhook reads. Its form does not affect the routing. */
     const send = async (partnerId: string | undefined, event: string): Promise<string> => {
       const before = run.sandbox.messages().length;
       const meshSend = JSON.stringify({ workflowId: 'CHANGEOFGP_1', ...(partnerId !== undefined && { partnerId }) });
@@ -50,7 +50,7 @@ for (const major of MAJORS) {
         { p: 'payload', v: JSON.stringify({ event }), vt: 'str' },
         { p: 'meshSend', v: meshSend, vt: 'json' },
       ]);
-      await untilInNodeRed('it at MESH', () => run.sandbox.messages().length > before);
+      await untilInNodeRed('the event at MESH', () => run.sandbox.messages().length > before);
       return run.sandbox.messages().at(-1)?.messageId ?? '';
     };
     const done = (messageId: string): Promise<unknown> =>
@@ -59,7 +59,7 @@ for (const major of MAJORS) {
       run.nodeRed.debug('ne-alert', 30_000, (value) => fits.test((value as { what: string }).what));
     const files = async (name: string): Promise<string[]> => readdir(join(folder, name)).catch(() => []);
 
-    it('gives an event to every route that its tags name, once, and is then done with it', async () => {
+    it('sends an event once to every route that its tags name, and then acknowledges it', async () => {
       const one = await send('SUB1|CHILD-HEALTH~~~SUB2|HEALTH-VISITING', 'one');
       await done(one);
       const both = await send('SUB1|CHILD-HEALTH~~~SUB3|DEMOGRAPHICS', 'both');
@@ -69,33 +69,33 @@ for (const major of MAJORS) {
       assert.deepEqual(await files('unrouted'), []);
     });
 
-    it('keeps and tells what nobody takes: another tag, a header without tags, and none', async () => {
+    it('keeps an event without a route and raises an alert: unknown tag, no tags, or no header', async () => {
       const kept = [
         await send('SUB9|PALLIATIVE', 'unknown'),
         await send('~~~|~~~nothing', 'broken'),
         await send(undefined, 'none'),
       ];
       for (const messageId of kept) {
-        await alert(/nobody takes/);
+        await alert(/has an unknown tag, or none/);
         await done(messageId);
       }
       assert.deepEqual((await files('unrouted')).toSorted(), kept.map((messageId) => `${messageId}.xml`).toSorted());
       assert.deepEqual(childHealth.received, []);
     });
 
-    it('with child health away and Node-RED killed: told, delivered again, done when everybody has it', async () => {
+    it('child health offline, Node-RED killed: alerts, redelivers, ends when every route has the event', async () => {
       childHealth.refuse = true;
       const messageId = await send('SUB1|CHILD-HEALTH~~~SUB3|DEMOGRAPHICS', 'later');
-      await alert(/Child health answered 503/);
+      await alert(/Child health responded with 503/);
       await run.restart('SIGKILL');
-      await alert(/Child health answered 503/);
+      await alert(/Child health responded with 503/);
       childHealth.refuse = false;
       await done(messageId);
       assert.deepEqual(childHealth.received, [{ event: 'later' }]);
       assert.ok((await files('demographics')).includes(`${messageId}.xml`));
     });
 
-    it('tells a folder that cannot be written, and writes the event when it can', async () => {
+    it('raises an alert for a folder that is not writable, and writes the event when it is', async () => {
       await rm(join(folder, 'demographics'), { recursive: true, force: true });
       await writeFile(join(folder, 'demographics'), 'in the way');
       const messageId = await send('SUB3|DEMOGRAPHICS', 'folder');

@@ -56,7 +56,7 @@ describe('the packed tarball', function () {
   }
 
   for (const major of MAJORS) {
-    it(`installs into an empty user folder of Node-RED ${major}, in a path with a space, and every node loads`, async () => {
+    it(`installs into a user folder of Node-RED ${major} with a space in its path, and every node loads`, async () => {
       const userDir = join(folder, `user folder ${major}`);
       await mkdir(userDir);
       await writeProject(userDir);

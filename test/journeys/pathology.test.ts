@@ -107,7 +107,7 @@ for (const major of MAJORS) {
       run.nodeRed.debug('pa-change', 30_000, (value) => value === expected);
     const alert = (fits: RegExp): Promise<unknown> =>
       run.nodeRed.debug('pa-alert', 30_000, (value) => fits.test((value as Alert).what));
-    const acknowledged = async (code: string): Promise<void> => {
+    const nhsackSent = async (code: string): Promise<void> => {
       await run.nodeRed.debug('pa-answered', 30_000, (value) => (value as { code: string }).code === code);
     };
 
@@ -125,7 +125,7 @@ for (const major of MAJORS) {
       assert.equal(gp.messages.length, 1);
     });
 
-    it('sends a repeated report once, and refuses other messages and incomplete reports with AR and an alert', async () => {
+    it('sends a repeated report once, and refuses incomplete or other messages with AR and an alert', async () => {
       await gpSystem(accepts);
       const before = run.sent(REPORT).length;
       const lab = await send(
@@ -141,21 +141,21 @@ for (const major of MAJORS) {
       assert.equal(run.sent(REPORT).length, before + 1);
     });
 
-    it('acknowledges each report of an interchange: a refusal by the GP system is reported to both sides', async () => {
+    it('sends the NHSACK IAP and alerts both sides if the GP system refuses one of two reports', async () => {
       const gp = await gpSystem((message, socket, count) => {
         socket.write(frame(ack(message, count === 2 ? 'AR' : 'AA')));
       });
       await raw(interchange('77001'));
       await alert(/GP system refused a report: AR/);
-      await acknowledged('IAP');
+      await nhsackSent('IAP');
       await alert(/^business partial IAP/);
       assert.deepEqual(gp.controlIds, ['77001-1', '77001-2']);
     });
 
-    it('acknowledges an incomplete interchange with IRI, and keeps any other payload with an alert', async () => {
+    it('sends the NHSACK IRI for an incomplete interchange, and raises an alert for any other payload', async () => {
       await raw(interchange('77002', '3'));
-      await acknowledged('IRI');
-      await alert(/not whole: IRI/);
+      await nhsackSent('IRI');
+      await alert(/incomplete pathology interchange: IRI/);
       await alert(/^business negative IRI/);
       const before = run.sent(`${REPORT}_ACK`).length;
       await raw('no interchange');
@@ -164,7 +164,7 @@ for (const major of MAJORS) {
       assert.equal(run.sent(`${REPORT}_ACK`).length, before);
     });
 
-    it('while the GP system is offline and Node-RED restarts: alerts, chases, redelivers and acknowledges once', async () => {
+    it('GP system offline, Node-RED restarted: alerts, lists the overdue, redelivers, sends one NHSACK', async () => {
       const before = run.sent(`${REPORT}_ACK`).length;
       await send(oru('5'));
       await alert(/127\.0\.0\.1|connect|GP/i);

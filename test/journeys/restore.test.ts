@@ -1,4 +1,6 @@
-/** Backup and restore as in docs/operating.md: a Node-RED starts with a copy of the folder `mesh` of a stopped Node-RED. */
+/**
+ * Backup and restore as in docs/operating.md: a Node-RED starts with a copy of the folder `mesh` of a stopped Node-RED.
+ */
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -63,7 +65,7 @@ describe('a backup of the folder mesh, restored in another user folder', functio
 
   /** Returns the ids of the messages that wait to be sent, including the one being sent. */
   async function waiting(): Promise<string[]> {
-    await nodeRed.inject('ask', [{ p: 'meshTrack', v: '{"list":"waiting"}', vt: 'json' }]);
+    await nodeRed.inject('track-now', [{ p: 'meshTrack', v: '{"list":"waiting"}', vt: 'json' }]);
     return ((await nodeRed.debug('tracked')) as Array<{ id: string }>).map(({ id }) => id).toSorted();
   }
 
@@ -109,7 +111,7 @@ describe('a backup of the folder mesh, restored in another user folder', functio
     assert.ok(messages.every(({ status }) => status === 'acknowledged'));
   });
 
-  it('a message sent after the backup is queued again, is dropped while MESH is unavailable, and is never sent twice', async () => {
+  it('a message sent after the backup is queued again, can be dropped, and is never sent twice', async () => {
     await start('first');
     makeMeshUnavailable();
     const id = await send('sent after the backup');

@@ -7,7 +7,7 @@ import { MAJORS, mailboxOn, sendAndPollFlow, startNodeRed } from '../harness/flo
 import { untilInNodeRed } from '../harness/until';
 
 for (const major of MAJORS) {
-  describe(`several mailboxes in a real Node-RED ${major}`, function () {
+  describe(`the example several-mailboxes in a real Node-RED ${major}`, function () {
     this.timeout(60_000);
     let sandbox: Sandbox;
     let nodeRed: RealNodeRed;
@@ -20,16 +20,16 @@ for (const major of MAJORS) {
       ({ nodeRed, userDir } = started);
       ended.push(started.done);
     };
-    /** Mailbox ids and environment are the flow's own variables: only credentials are put in, as a person would. */
+    /** Deploys the example. Mailbox ids and environment come from its variables; only credentials are added. */
     const deploy = async (): Promise<void> => {
       const flow = await exampleOn(sandbox, 'several-mailboxes', {
         'several-letters': { environment: '${ENVIRONMENT}' },
         'several-results': { environment: '${ENVIRONMENT}' },
       });
-      const other = await mailboxOn(sandbox, 'X26ABC3');
-      await nodeRed.deploy([...flow, ...other, ...sendAndPollFlow('X26ABC3', 'X26ABC3', { send: { to: 'X26ABC1' } })]);
+      const sender = await mailboxOn(sandbox, 'X26ABC3');
+      await nodeRed.deploy([...flow, ...sender, ...sendAndPollFlow('X26ABC3', 'X26ABC3', { send: { to: 'X26ABC1' } })]);
     };
-    const OURS = (): Record<string, string> => ({
+    const variables = (): Record<string, string> => ({
       MESH_ENVIRONMENT: sandbox.url,
       MESH_LETTERS_MAILBOX: 'X26ABC1',
       MESH_RESULTS_MAILBOX: 'X26ABC2',
@@ -37,7 +37,7 @@ for (const major of MAJORS) {
 
     before(async () => {
       sandbox = await startSandbox({ clientCertificate: 'required' });
-      await start(OURS());
+      await start(variables());
       await deploy();
     });
     after(async () => {
@@ -45,10 +45,10 @@ for (const major of MAJORS) {
       await sandbox?.close();
     });
 
-    const handled = (fits: string): Promise<unknown> =>
-      nodeRed.debug('sm-done', 30_000, (value) => (value as { handled: string }).handled === fits);
+    const handled = (route: string): Promise<unknown> =>
+      nodeRed.debug('sm-done', 30_000, (value) => (value as { handled: string }).handled === route);
 
-    it('send from the mailbox that the variables name, and receive each workflow in its place', async () => {
+    it('sends from the mailboxes that the variables name, and routes each received workflow', async () => {
       await nodeRed.inject('sm-letter');
       await nodeRed.inject('sm-result');
       await nodeRed.inject('go', [{ p: 'payload', v: 'something else', vt: 'str' }]);
@@ -60,22 +60,24 @@ for (const major of MAJORS) {
         'X26ABC3 X26ABC1 TEST_WORKFLOW',
       ]);
       await nodeRed.inject('sm-pollnow');
-      for (const place of ['letters', 'results', 'rest']) await handled(place);
-      await untilInNodeRed('all acknowledged', () => sandbox.messages().every(({ status }) => status === 'acknowledged'));
+      for (const route of ['letters', 'results', 'rest']) await handled(route);
+      await untilInNodeRed('all acknowledged', () =>
+        sandbox.messages().every(({ status }) => status === 'acknowledged'),
+      );
     });
 
-    it('with one mailbox refused and Node-RED killed: the other goes on, somebody is told, nothing is lost or twice', async () => {
+    it('one mailbox refused, Node-RED killed: the other works, it alerts, nothing is lost or doubled', async () => {
       await sandbox.reset();
       sandbox.setMailboxActive('X26ABC2', false);
       await nodeRed.inject('sm-result');
       await nodeRed.debug('sm-tell');
-      await nodeRed.inject('go', [{ p: 'payload', v: 'goes on', vt: 'str' }]);
-      await untilInNodeRed('the other mailbox’s', () => dataFor(sandbox, 'X26ABC1').length === 1);
+      await nodeRed.inject('go', [{ p: 'payload', v: 'still works', vt: 'str' }]);
+      await untilInNodeRed('the other mailbox’s message', () => dataFor(sandbox, 'X26ABC1').length === 1);
       await nodeRed.inject('sm-pollnow');
       await handled('rest');
       await nodeRed.stop('SIGKILL');
       sandbox.setMailboxActive('X26ABC2', true);
-      await start(OURS());
+      await start(variables());
       await deploy();
       await untilInNodeRed('the result', () => dataFor(sandbox, 'X26ABC1').find(({ from }) => from === 'X26ABC2'));
       await nodeRed.inject('sm-pollnow');
@@ -83,7 +85,7 @@ for (const major of MAJORS) {
       assert.equal(dataFor(sandbox, 'X26ABC1').length, 2);
     });
 
-    it('without any variable: the flow runs as it was imported, on the built-in sandbox', async () => {
+    it('runs without any variable as imported, on the built-in sandbox', async () => {
       await nodeRed.stop();
       userDir = '';
       await start({});

@@ -1,4 +1,4 @@
-/** A store that cannot be opened: the log, which is all that a person has then, says why and what to do about it. */
+/** The log of a Node-RED whose store cannot be opened says why, and what to do. */
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ describe('a store that cannot be opened', function () {
   });
   after(() => sandbox.close());
 
-  /** The log of a Node-RED whose user folder has this in it, when the sending node has told that it cannot send. */
+  /** Returns the log of a Node-RED with a prepared user folder, once its sending node shows an error. */
   async function logWith(prepare: (userDir: string) => Promise<void>): Promise<string> {
     const userDir = await mkdtemp(join(tmpdir(), 'mesh-journey-'));
     await prepare(userDir);
@@ -30,7 +30,7 @@ describe('a store that cannot be opened', function () {
     }
   }
 
-  it('because its file is damaged: the log says so, and to restore the backup', async () => {
+  it('because its file is damaged: the log says so and advises to restore the backup', async () => {
     const log = await logWith(async (userDir) => {
       await mkdir(join(userDir, 'mesh'));
       await writeFile(join(userDir, 'mesh', 'mesh.db'), 'no database, but long enough to be one. '.repeat(200));
@@ -40,7 +40,7 @@ describe('a store that cannot be opened', function () {
     assert.doesNotMatch(log, /may write into that folder/);
   });
 
-  it('because something else of the folder fails: the log has the system’s name for it', async () => {
+  it('for another reason: the log has the system’s error code', async () => {
     const log = await logWith(async (userDir) => {
       await mkdir(join(userDir, 'mesh'));
       await writeFile(join(userDir, 'mesh', 'spool'), 'a file where a folder should be');

@@ -256,7 +256,10 @@ describe('an MLLP server', function () {
     }
     await Promise.all(senders.map((sender) => sender.received(500)));
     for (const [line, sender] of senders.entries()) {
-      assert.deepEqual(sender.responses.toSorted(), Array.from({ length: 500 }, (_, i) => `AA ${line}-${i}`).toSorted());
+      assert.deepEqual(
+        sender.responses.toSorted(),
+        Array.from({ length: 500 }, (_, i) => `AA ${line}-${i}`).toSorted(),
+      );
     }
     assert.equal(server.unread, 0);
     assert.equal(kept.length, 10_000);

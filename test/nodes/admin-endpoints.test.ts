@@ -1,4 +1,6 @@
-/** Checks every admin endpoint of this package against the editor's own router, so that no test can forget a new one. */
+/**
+ * Checks every admin endpoint of this package against the editor's own router, so that no test can forget a new one.
+ */
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,8 +16,8 @@ const ROUTES = '/routes-of-the-router';
 const NODE_RED_S_OWN = /^\/(inject|debug|udp-ports|routes-of)/;
 
 /**
- * Source of a node that serves the list of routes of RED.httpAdmin, which all nodes and plugins share. It is text because it runs in
- * the test's Node-RED. Express 4 and 5 have different names for the router.
+ * Source of a node that serves the list of routes of RED.httpAdmin, which all nodes and plugins share. It is text
+ * because it runs in the test's Node-RED. Express 4 and 5 have different names for the router.
  */
 const SERVE_ROUTES = `module.exports = (RED) => {
   RED.httpAdmin.get('${ROUTES}', (_request, response) => {
@@ -86,7 +88,7 @@ describe('every admin endpoint', function () {
     );
   });
 
-  it('responds 401 or 403 without a token, with an invalid one, and with every one that lacks the permission', async () => {
+  it('responds 401 or 403 without a token, to an invalid one, and to one without the permission', async () => {
     for (const route of routes) {
       const allowed = ADMIN_ROUTES[`${route.method} ${route.path}`];
       const lacking = Object.keys(TOKENS).filter((token) => token !== allowed);

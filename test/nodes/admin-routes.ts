@@ -1,4 +1,7 @@
-/** Every admin endpoint of this package. admin-endpoints.test.ts compares the list with the router, so that none is missing. */
+/**
+ * Every admin endpoint of this package. admin-endpoints.test.ts compares the list with the router, so that none is
+ * missing.
+ */
 
 const MAILBOX = '/mesh/mailboxes/:id';
 const MESSAGE = `${MAILBOX}/messages/:direction/:reference`;

@@ -1,4 +1,6 @@
-/** The admin endpoints of a real Node-RED: their permissions, what each response contains, and the user in the ledger. */
+/**
+ * The admin endpoints of a real Node-RED: their permissions, what each response contains, and the user in the ledger.
+ */
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import type { LedgerEntry } from '../../lib/index';

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { machineMs, setClock, systemClock } from '../../lib/clock';
 import * as library from '../../lib/index';
 import { fastClock } from '../harness/clocks';
 import { startNodeRed } from '../harness/flows';
@@ -23,7 +24,12 @@ const FLOW = [
 
 /** Starts a Node-RED and returns the time of its mailbox's first handshake. */
 async function handshakeTime(options: Partial<NodeRedOptions>): Promise<number> {
-  const { nodeRed, done } = await startNodeRed({ major: MAJOR, flows: FLOW, settings: 'debugMaxLength: 10000,', ...options });
+  const { nodeRed, done } = await startNodeRed({
+    major: MAJOR,
+    flows: FLOW,
+    settings: 'debugMaxLength: 10000,',
+    ...options,
+  });
   try {
     for (;;) {
       await nodeRed.inject('ask');
@@ -60,13 +66,30 @@ describe('the clock', function () {
     assert.ok(time >= clock.start && time <= shown(Date.now()));
   });
 
+  it('shortens waits, and the leases that a database keeps by the machine’s time', async () => {
+    setClock(fastClock(60, 0));
+    try {
+      assert.equal(machineMs(30_000), 500);
+      const [shown, machine] = [systemClock.now(), performance.now()];
+      await systemClock.sleep(12_000, new AbortController().signal);
+      assert.ok(systemClock.now() - shown >= 11_000);
+      assert.ok(performance.now() - machine < 6000);
+    } finally {
+      setClock();
+    }
+    assert.equal(machineMs(30_000), 30_000);
+    assert.ok(Math.abs(systemClock.now() - Date.now()) < 1000);
+  });
+
   it('is set by no code of the package, and exported from nowhere', () => {
     const files = ['lib', 'nodes'].flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
         .filter((name) => /\.(?:ts|html|js)$/.test(name))
         .map((name) => join(folder, name)),
     );
-    const mentions = files.filter((file) => /setClock|TEST_CLOCK|test-clock/.test(readFileSync(join(ROOT, file), 'utf8')));
+    const mentions = files.filter((file) =>
+      /setClock|TEST_CLOCK|test-clock/.test(readFileSync(join(ROOT, file), 'utf8')),
+    );
     assert.deepEqual(mentions, [join('lib', 'clock.ts')]);
     assert.doesNotMatch(readFileSync(join(ROOT, 'lib', 'clock.ts'), 'utf8'), /process\.|require\(|globalThis/);
     assert.ok(!('setClock' in library) && !('machineMs' in library));

@@ -71,11 +71,15 @@ describe('mesh-ack with a business acknowledgement', () => {
   });
   after(closeBuiltInSandbox);
 
-  it('sends an infrastructure, then a business one: each settles the message, and a negative one needs attention', async () => {
+  it('sends an infrastructure, then a business one: each settles, and a negative one needs attention', async () => {
     await deploy(flow());
     const msg = await delivered(itk3Request());
     const [changes, attention] = [new Recorder('changes'), new Recorder('attention')];
-    const first = await acknowledge({ ...msg, payload: 'whatever a flow made of it', meshAck: { level: 'infrastructure' } });
+    const first = await acknowledge({
+      ...msg,
+      payload: 'whatever a flow made of it',
+      meshAck: { level: 'infrastructure' },
+    });
     assert.equal(first.acked.meshAnswered.answered && first.acked.meshAnswered.code, '20013');
     assert.deepEqual(
       [first.received.meshAnswer.answers, first.received.meshAnswer.level, first.received.meshAnswer.result],
@@ -88,7 +92,10 @@ describe('mesh-ack with a business acknowledgement', () => {
     const { event, answer: reported } = (await attention.get(1)).payload as { event: string; answer: { code: string } };
     assert.deepEqual([event, reported.code], ['business negative', '30002']);
     const events = (): string[] => changes.messages.map(({ payload }) => (payload as { event: string }).event);
-    await until(() => events().includes('infrastructure positive') && events().includes('business negative'), 'changes');
+    await until(
+      () => events().includes('infrastructure positive') && events().includes('business negative'),
+      'changes',
+    );
   });
 
   it('raises a negative one at the sender’s Catch if no mesh-track follows', async () => {
@@ -130,7 +137,7 @@ describe('mesh-ack with a business acknowledgement', () => {
     assert.equal(((await acked.get(1)) as Acked).meshAnswered.answered, true);
   });
 
-  it('sends a custom payload on the acknowledgement workflow of the user’s own profile, also after a restart', async () => {
+  it('sends a custom payload on the workflow of the user’s own profile, also after a restart', async () => {
     const folder = await emptyFolder();
     const profilesFile = join(folder, 'profiles.json');
     const profiles = [{ workflowId: 'OURS', ackWorkflowId: 'OURS_SAID', form: 'custom', busAck: true }];

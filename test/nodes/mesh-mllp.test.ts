@@ -170,7 +170,7 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     ['AE', ['AE 1', 'AA 2']],
     ['AR', ['AR 1', 'AA 2']],
   ] as const) {
-    it(`respond ${onTimeout} when the flow does not in time, raise an error, and treat a late response as harmless`, async () => {
+    it(`respond ${onTimeout} after the time-out, raise an error, and only warn of a late response`, async () => {
       const taken = await started(inbound({ timeout: 0.2, onTimeout }));
       const caught = new Recorder('caught');
       const sender = await Sender.connect(port);
@@ -350,7 +350,7 @@ describe('mesh-mllp-out', () => {
     ...more,
   ];
 
-  it('sends text in the character set of its MSH-18, waits for the acknowledgement, and keeps the message', async () => {
+  it('sends text in the character set of its MSH-18, and keeps the message for the acknowledgement', async () => {
     const receiver = await Receiver.listen(accepts);
     await deploy(outbound({ port: receiver.port }));
     const accepted = new Recorder('accepted');

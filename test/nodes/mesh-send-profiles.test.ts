@@ -59,7 +59,7 @@ describe('mesh-send by profile', () => {
     assert.match(error.message, /msg\.kind/);
   });
 
-  it('sends GP Connect with the prescribed local id, and to the patient’s practice for msg.meshSend.patient', async () => {
+  it('sends GP Connect with the prescribed local id, and by msg.meshSend.patient to the practice', async () => {
     await deploy(flow({ workflowId: 'GPCONNECT_SEND_DOCUMENT', workflowIdType: 'str' }));
     const [sent, caught] = [new Recorder('sent'), new Recorder('caught')];
     receive('send', { payload: 'x', meshSend: { to: 'X26ABC2' } });

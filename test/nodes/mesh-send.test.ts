@@ -358,7 +358,7 @@ describe('mesh-send', () => {
       assert.deepEqual(order, order.toSorted(byText), 'ids of the outbox sort by time');
     });
 
-    it('shows that MESH is offline and how many messages are queued, raises one error, and later sends in order', async () => {
+    it('shows that MESH is offline with the queued messages, raises one error, and later sends in order', async () => {
       await deploy(sendFlow(TO));
       const sandbox = await builtInSandbox();
       sandbox.fault({ operation: '*', mailboxId: 'X26ABC1', times: Infinity, effect: { kind: 'status', status: 503 } });
@@ -435,7 +435,7 @@ describe('mesh-send', () => {
   });
 
   for (const copyFile of [true, false]) {
-    it(`${copyFile ? 'sends a copied file that changes at once' : 'parks a message whose file changes'}`, async () => {
+    it(copyFile ? 'sends a copied file that changes at once' : 'parks a message whose file changes', async () => {
       const folder = await mkdtemp(join(tmpdir(), 'mesh-send-'));
       const file = join(folder, 'letter.bin');
       await writeFile(file, Buffer.alloc(100_000, 7));

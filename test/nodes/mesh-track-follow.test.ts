@@ -132,7 +132,7 @@ describe('mesh-track that follows', () => {
       );
     });
 
-    it('expects the acknowledgements of msg.meshSend if the node requests none, and raises a readable error', async () => {
+    it('expects the acknowledgements of msg.meshSend if the node requests none, with a clear error', async () => {
       await deploy(trackFlow({}, { businessWithinWorkingDays: 0.05 }));
       const caught = new Recorder('caught');
       receive('send', { payload: 'x', meshSend: { asks: 'business' } });

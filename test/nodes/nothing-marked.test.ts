@@ -1,7 +1,7 @@
 /**
- * Searches everything that a real Node-RED shows for marked secrets and marked patient data: every admin endpoint with its errors,
- * the export of the ledger, health and metrics, statuses, errors at Catch and the log. The endpoints that may show the marks do,
- * which proves that they were there.
+ * Searches everything that a real Node-RED shows for marked secrets and marked patient data: every admin endpoint with
+ * its errors, the export of the ledger, health and metrics, statuses, errors at Catch and the log. The endpoints that
+ * may show the marks do, which proves that they were there.
  */
 import assert from 'node:assert/strict';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';

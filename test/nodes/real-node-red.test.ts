@@ -102,7 +102,10 @@ describe('in a real Node-RED', function () {
 
   it('reports errors with a text, and keeps running', async () => {
     await nodeRed.inject('bad');
-    assert.match(String(await nodeRed.debug('caught')), /must be a string, a Buffer or an object; this one is a number/);
+    assert.match(
+      String(await nodeRed.debug('caught')),
+      /must be a string, a Buffer or an object; this one is a number/,
+    );
     await nodeRed.status('send', ({ fill, text }) => fill === 'red' && text === 'message not valid');
     await nodeRed.inject('inject');
     await nodeRed.debug('done');

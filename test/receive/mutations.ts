@@ -202,6 +202,12 @@ const MUTATIONS: Taken[] = [
     file: 'lib/client/body.ts',
     check: 'if (bytes > MAX_JSON_BYTES) return undefined;',
     without: '',
+    // The time limit would end it as well.
+    also: {
+      file: 'lib/client/body.ts',
+      check: 'setTimeout(() => body.cancel(tooSlow()), ms)',
+      without: '(void tooSlow, undefined)',
+    },
   },
   {
     // As if it were expanded, as fetch does.

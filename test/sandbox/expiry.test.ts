@@ -151,7 +151,7 @@ describe('sandbox: expiry and reports', () => {
 
   it('refuses an invalid time', async () => {
     const sandbox = await sandboxFor();
-    assert.throws(() => sandbox.clock.set(new Date('never')), /no time/);
+    assert.throws(() => sandbox.clock.set(new Date('never')), /not valid/);
     assert.throws(() => sandbox.clock.advance(Number.NaN), /cannot be moved/);
     assert.throws(() => sandbox.clock.advance(1e17), /cannot be moved/);
     assert.ok(Math.abs(sandbox.clock.now().getTime() - Date.now()) < 1000);

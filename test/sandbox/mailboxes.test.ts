@@ -64,7 +64,7 @@ describe('sandbox: mailbox and workflow files', () => {
   it('names an invalid line, and never repeats it', async () => {
     const good = '{"mailbox_id": "A1", "password": "secret"}';
     const wrong: Array<[string, RegExp]> = [
-      ['{"mailbox_id": "A1", "password": secret}', /line 3: this is no JSON/],
+      ['{"mailbox_id": "A1", "password": secret}', /line 3: not a JSON/],
       ['["secret"]', /line 3: .*expected object/],
       ['{"mailbox_id": "A1"}', /line 3: password: /],
       ['{"mailbox_id": "", "password": "secret"}', /line 3: mailbox_id: /],

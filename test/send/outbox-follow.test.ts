@@ -33,10 +33,10 @@ async function start() {
     }
   };
   /** Settles the message of this control id, as a received HL7 acknowledgement does. */
-  const acknowledge = (answers: string, level: AckLevel, result: AckResult): Promise<Settled | undefined> =>
+  const acknowledge = (controlId: string, level: AckLevel, result: AckResult): Promise<Settled | undefined> =>
     settleAcknowledgement(
       { store: storage.store, outbox: mailbox.outbox, clock, mailbox: mailbox.storeKey },
-      { form: 'hl7v2', answers, level, result, code: 'AA', meaning: 'accepted' },
+      { form: 'hl7v2', acknowledges: controlId, level, result, code: 'AA', meaning: 'accepted' },
       { from: 'X26ABC2', messageId: 'ACK1' },
     );
   const tracked = (): number => server.requests().filter(({ operation }) => operation.startsWith('tracking')).length;
@@ -169,10 +169,10 @@ describe('outbox: tracking to the end', () => {
       4,
       'collection of the other one too',
     );
-    const whats = (await outbox.history(id))
+    const missed = (await outbox.history(id))
       .filter(({ event }) => event === 'overdue')
       .map(({ detail }) => detail['what']);
-    assert.deepEqual(whats, ['collection', 'infrastructure', 'business']);
+    assert.deepEqual(missed, ['collection', 'infrastructure', 'business']);
 
     assert.deepEqual(await acknowledge('C1', 'business', 'positive'), { id, messageId });
     assert.deepEqual(await acknowledge('C1', 'business', 'positive'), { id, messageId });

@@ -13,7 +13,7 @@ export interface Itk3ResponseOptions {
   /** Our organisation's ODS code. */
   odsCode: string;
   now: Date;
-  /** Default `xml`, as ITK3 has it. */
+  /** Default `xml`, which ITK3 specifies. */
   format?: 'xml' | 'json';
 }
 
@@ -21,8 +21,9 @@ const STU3 = 'https://fhir.nhs.uk/STU3';
 const profile = (name: string): { profile: string[] } => ({ profile: [`${STU3}/StructureDefinition/${name}`] });
 
 /**
- * The response to a request, as a text. `request` undefined: nothing of it could be read (10009).
- * @throws InvalidMessageError for a code that there is not, or a request that is itself a response
+ * Returns the response to a request, as XML or JSON text.
+ * @param request undefined: no part of it could be read (10009)
+ * @throws InvalidMessageError for an unknown code, or a request that is itself a response
  */
 export function buildItk3Response(request: Itk3Request | undefined, options: Itk3ResponseOptions): string {
   const bundle = itk3Response(request, options);
@@ -31,12 +32,12 @@ export function buildItk3Response(request: Itk3Request | undefined, options: Itk
 
 function itk3Response(request: Itk3Request | undefined, options: Itk3ResponseOptions): Record<string, unknown> {
   const row = findItk3Code(options.code);
-  if (!row) throw new InvalidMessageError('The ITK3 response code is not one that there is.');
+  if (!row) throw new InvalidMessageError('There is no such ITK3 response code.');
   if (request?.isResponse === true) {
-    throw new InvalidMessageError('The message is itself an ITK3 response: it is never answered.');
+    throw new InvalidMessageError('The message is itself an ITK3 response: it gets no response.');
   }
   const [header, organization, outcome] = [randomUUID(), randomUUID(), randomUUID()];
-  const failed = row.result === 'negative';
+  const isNegative = row.result === 'negative';
   return {
     resourceType: 'Bundle',
     id: randomUUID(),
@@ -55,7 +56,7 @@ function itk3Response(request: Itk3Request | undefined, options: Itk3ResponseOpt
         source: { endpoint: options.mailboxId },
         response: {
           identifier: request?.messageId ?? UNREADABLE_ID,
-          code: failed ? 'fatal-error' : 'ok',
+          code: isNegative ? 'fatal-error' : 'ok',
           details: { reference: `urn:uuid:${outcome}` },
         },
       }),
@@ -71,7 +72,7 @@ function itk3Response(request: Itk3Request | undefined, options: Itk3ResponseOpt
         meta: profile('ITK-Response-OperationOutcome-1'),
         issue: [
           {
-            severity: failed ? 'fatal' : 'information',
+            severity: isNegative ? 'fatal' : 'information',
             code: issueOf(row),
             details: {
               coding: [{ system: `${STU3}/CodeSystem/ITK-ResponseCodes-1`, code: row.code, display: row.name }],
@@ -85,7 +86,7 @@ function itk3Response(request: Itk3Request | undefined, options: Itk3ResponseOpt
 
 const entry = (id: string, resource: Record<string, unknown>): object => ({ fullUrl: `urn:uuid:${id}`, resource });
 
-/** The flags of a response are false: nobody answers it. */
+/** The flags of a response are false: it gets no response. */
 function handling(senderReference: string | undefined): object {
   return {
     url: `${STU3}/StructureDefinition/Extension-ITK-MessageHandling-2`,

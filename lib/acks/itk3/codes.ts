@@ -11,7 +11,7 @@ export interface Itk3Code {
 const positive = (code: string, name: string): Itk3Code => ({ code, result: 'positive', name });
 const negative = (code: string, name: string): Itk3Code => ({ code, result: 'negative', name });
 
-/** Every code that is published. */
+/** Every published code. */
 export const ITK3_CODES: readonly Itk3Code[] = [
   negative('10001', 'Handling Specification Error'),
   negative('10002', 'Infrastructure Level Response Value - Processing Error'),
@@ -67,7 +67,7 @@ export const ITK3_CODES: readonly Itk3Code[] = [
 const byCode = new Map(ITK3_CODES.map((row) => [row.code, row]));
 export const findItk3Code = (code: string): Itk3Code | undefined => byCode.get(code);
 
-/** 1xxxx and 2xxxx answer InfAckRequested, 3xxxx answers BusAckRequested. */
+/** 1xxxx and 2xxxx are infrastructure acknowledgements (InfAckRequested), 3xxxx business ones (BusAckRequested). */
 export const levelOf = (code: string): AckLevel => (code.startsWith('3') ? 'business' : 'infrastructure');
 
 const ISSUES: ReadonlyArray<[issue: string, codes: string[]]> = [
@@ -78,8 +78,8 @@ const ISSUES: ReadonlyArray<[issue: string, codes: string[]]> = [
 ];
 
 /**
- * `issue.code` of the OperationOutcome (docs/mesh.md, ITK3 acknowledgements). Where it gives none: processing, or for
- * 3xxxx business-rule.
+ * Returns `issue.code` of the OperationOutcome (docs/mesh.md, ITK3 acknowledgements); for codes that the specification
+ * does not list, `processing`, or `business-rule` for 3xxxx.
  */
 export function issueOf({ code, result }: Itk3Code): string {
   if (result === 'positive') return 'informational';

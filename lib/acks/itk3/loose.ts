@@ -1,24 +1,26 @@
 /**
- * A FHIR payload, XML or JSON, to be looked into without knowing its release or whether it is valid: an acknowledgement
- * must be possible where the payload is wrong.
+ * Reads a FHIR payload, XML or JSON, without knowing its release or whether it is valid: an invalid payload must be
+ * acknowledged too.
  */
 import { UnreadableError } from '../../errors';
 import { fhirJson } from '../../formats/fhir/to-xml';
 import { isObject } from '../../formats/segments';
 import { parseXml, type XmlElement } from '../../formats/xml';
 
-/** One element. */
-export interface Loose {
+/** One element, or resource. */
+export interface LooseElement {
   /** The type of a resource, or the element's name. */
   name: string;
-  /** Its value, where it is a primitive. */
+  /** Its value, if it is a primitive. */
   value: string | undefined;
-  all(name: string): Loose[];
-  first(...path: string[]): Loose | undefined;
+  /** Its elements of this name. */
+  all(name: string): LooseElement[];
+  /** The first element at a path of names. */
+  first(...path: string[]): LooseElement | undefined;
 }
 
-/** @throws UnreadableError where it is neither XML nor JSON. */
-export function looseFhir(payload: string | Buffer): Loose {
+/** @throws UnreadableError when it is neither XML nor JSON */
+function looseFhir(payload: string | Buffer): LooseElement {
   const beginning = payload
     .slice(0, 200)
     .toString()
@@ -27,17 +29,17 @@ export function looseFhir(payload: string | Buffer): Loose {
   return beginning.startsWith('{') ? fromJson('', fhirJson(payload)) : fromXml(parseXml(payload));
 }
 
-function withFirst(loose: Omit<Loose, 'first'>): Loose {
+function withFirst(element: Omit<LooseElement, 'first'>): LooseElement {
   return {
-    ...loose,
+    ...element,
     first: (name, ...rest) => {
-      const [found] = name === undefined ? [] : loose.all(name);
+      const [found] = name === undefined ? [] : element.all(name);
       return rest.length === 0 ? found : found?.first(...rest);
     },
   };
 }
 
-function fromXml(element: XmlElement): Loose {
+function fromXml(element: XmlElement): LooseElement {
   const inner = element.name === 'resource' ? element.children[0] : undefined;
   if (inner) return fromXml(inner);
   return withFirst({
@@ -50,7 +52,7 @@ function fromXml(element: XmlElement): Loose {
   });
 }
 
-function fromJson(name: string, value: unknown): Loose {
+function fromJson(name: string, value: unknown): LooseElement {
   const object = isObject(value) ? value : {};
   const type = object['resourceType'];
   const primitive = typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number';
@@ -58,20 +60,23 @@ function fromJson(name: string, value: unknown): Loose {
     name: typeof type === 'string' ? type : name,
     value: primitive ? String(value) : undefined,
     all: (key) => {
-      const held: unknown = Object.hasOwn(object, key) ? object[key] : undefined;
-      const list: unknown[] = held === undefined || held === null ? [] : Array.isArray(held) ? held : [held];
+      const entry: unknown = Object.hasOwn(object, key) ? object[key] : undefined;
+      const list: unknown[] = entry === undefined || entry === null ? [] : Array.isArray(entry) ? entry : [entry];
       return list.map((item) => fromJson(key, item));
     },
   });
 }
 
-/** The resources of a message bundle, and its MessageHeader. @throws UnreadableError where there is none. */
-export function messageBundle(payload: string | Buffer): { header: Loose; resources: Loose[] } {
+/**
+ * Returns the resources of a message bundle, and its MessageHeader.
+ * @throws UnreadableError when there is none
+ */
+export function messageBundle(payload: string | Buffer): { header: LooseElement; resources: LooseElement[] } {
   const bundle = looseFhir(payload);
   const resources = bundle.all('entry').flatMap((entry) => entry.all('resource'));
   const header = resources.find(({ name }) => name === 'MessageHeader');
   if (bundle.name !== 'Bundle' || !header) {
-    throw new UnreadableError('The payload is not an ITK3 message: it is no Bundle with a MessageHeader.');
+    throw new UnreadableError('The payload is not an ITK3 message: it is not a Bundle with a MessageHeader.');
   }
   return { header, resources };
 }

@@ -2,33 +2,33 @@
 import { InvalidMessageError, UnreadableError } from '../../errors';
 import type { ReceivedAck } from '../types';
 import { findItk3Code, levelOf } from './codes';
-import { messageBundle, type Loose } from './loose';
+import { messageBundle, type LooseElement } from './loose';
 
-/** A request, as far as answering it needs it. */
+/** What acknowledging a request needs. */
 export interface Itk3Request {
-  /** MessageHeader.id; undefined where there is none. */
+  /** MessageHeader.id. */
   messageId: string | undefined;
   senderReference: string | undefined;
-  /** undefined where the flag cannot be read: then it is answered. */
-  infrastructureAsked: boolean | undefined;
-  businessAsked: boolean | undefined;
-  /** MessageHeader.source.endpoint: the sender's mailbox, as the sender has it. */
+  /** InfAckRequested; undefined when the flag cannot be read: then it counts as set. */
+  infrastructureRequested: boolean | undefined;
+  /** BusAckRequested, likewise. */
+  businessRequested: boolean | undefined;
+  /** MessageHeader.source.endpoint: the mailbox that the sender says it has. */
   from: string | undefined;
-  /** Whether it is itself a response. Those are never answered, whatever their flags say: published ones set them. */
+  /** Whether it is itself a response: that gets none, whatever its flags say. Published responses set them. */
   isResponse: boolean;
 }
 
 const HANDLING = /\/Extension-ITK-MessageHandling-\d+$/;
-const PLACEHOLDERS = new Set(['UNREADABLE-IN-ORIGINAL-MESSAGE', '']);
-
-/** What a responder writes where it could not read the request's id. */
+/** What a responder writes when it could not read the request's id. */
 export const UNREADABLE_ID = 'UNREADABLE-IN-ORIGINAL-MESSAGE';
+const PLACEHOLDERS = new Set([UNREADABLE_ID, '']);
 
-/** @throws UnreadableError where it is no ITK3 message. */
+/** @throws UnreadableError when the payload is not an ITK3 message */
 export function readItk3Request(payload: string | Buffer): Itk3Request {
   const { header } = messageBundle(payload);
   const handling = header.all('extension').find((extension) => HANDLING.test(extension.first('url')?.value ?? ''));
-  const part = (name: string): Loose | undefined =>
+  const part = (name: string): LooseElement | undefined =>
     handling?.all('extension').find((extension) => extension.first('url')?.value === name);
   const flag = (name: string): boolean | undefined => {
     const value = part(name)?.first('valueBoolean')?.value;
@@ -37,59 +37,55 @@ export function readItk3Request(payload: string | Buffer): Itk3Request {
   return {
     messageId: header.first('id')?.value,
     senderReference: part('SenderReference')?.first('valueString')?.value,
-    infrastructureAsked: flag('InfAckRequested'),
-    businessAsked: flag('BusAckRequested'),
+    infrastructureRequested: flag('InfAckRequested'),
+    businessRequested: flag('BusAckRequested'),
     from: header.first('source', 'endpoint')?.value,
     isResponse: header.first('response') !== undefined,
   };
 }
 
-/** What is to be answered. Nothing to a response; where a flag cannot be read, it counts as set. */
-export function answersWanted(request: Itk3Request): { infrastructure: boolean; business: boolean } {
-  if (request.isResponse) return { infrastructure: false, business: false };
-  return { infrastructure: request.infrastructureAsked ?? true, business: request.businessAsked ?? true };
-}
-
 /**
- * Whether one more response may follow those that were sent: at most two, one of each level, infrastructure first, and none
+ * Checks that one more response may follow those that were sent: at most two, one of each level, infrastructure first, and none
  * after a negative one.
- * @throws InvalidMessageError where it may not
+ * @throws InvalidMessageError when it may not
  */
 export function checkMayFollow(sent: readonly string[], code: string): void {
   if (sent.length === 0) return;
-  const ended = sent.some((earlier) => findItk3Code(earlier)?.result === 'negative');
-  if (ended) throw new InvalidMessageError('The request was answered negatively: that ended the exchange.');
-  const more = sent.length === 1 && sent.every((earlier) => levelOf(earlier) === 'infrastructure');
-  if (!more || levelOf(code) !== 'business') {
+  const hasEnded = sent.some((earlier) => findItk3Code(earlier)?.result === 'negative');
+  if (hasEnded) {
+    throw new InvalidMessageError('The request was acknowledged negatively: that ended the exchange.');
+  }
+  const isFirstOnly = sent.length === 1 && sent.every((earlier) => levelOf(earlier) === 'infrastructure');
+  if (!isFirstOnly || levelOf(code) !== 'business') {
     throw new InvalidMessageError(
-      'The request was answered already: each level is answered once, infrastructure first.',
+      'The request was acknowledged already: each level is acknowledged once, infrastructure first.',
     );
   }
 }
 
 /**
- * Reads a response. Liberal, as real ones differ: event ITK002M, CodeSystem ITK-Acknowledgement-1, no details reference.
- * @throws UnreadableError where it is none, or has no code that is known
+ * Reads a response, tolerantly, as real ones differ: event ITK002M, CodeSystem ITK-Acknowledgement-1, no details reference.
+ * @throws UnreadableError when the message is not a response, or its code is not known
  */
 export function readItk3Response(payload: string | Buffer): ReceivedAck {
   const { header, resources } = messageBundle(payload);
   const response = header.first('response');
   if (!response) throw new UnreadableError('The ITK3 message is not a response: its MessageHeader has none.');
   const outcomes = resources.filter(({ name }) => name === 'OperationOutcome');
-  const reference = response.first('details', 'reference')?.value?.replace(/^.*[:/]/, '');
-  const outcome = outcomes.find((candidate) => candidate.first('id')?.value === reference) ?? outcomes[0];
+  const outcomeId = response.first('details', 'reference')?.value?.replace(/^.*[:/]/, '');
+  const outcome = outcomes.find((candidate) => candidate.first('id')?.value === outcomeId) ?? outcomes[0];
   const codings = (outcome?.all('issue') ?? []).flatMap((issue) => issue.first('details')?.all('coding') ?? []);
   const codes = codings.map((coding) => findItk3Code(coding.first('code')?.value ?? ''));
   const known = codes.find((code) => code !== undefined);
-  if (!known) throw new UnreadableError('The ITK3 response has no response code that is known.');
-  // A sender that says fatal-error with a positive code contradicts itself; the worse is believed.
-  const failed = known.result === 'negative' || response.first('code')?.value === 'fatal-error';
-  const answers = response.first('identifier')?.value ?? '';
+  if (!known) throw new UnreadableError('The ITK3 response has no known response code.');
+  // A sender that says fatal-error with a positive code contradicts itself: the worse counts.
+  const isNegative = known.result === 'negative' || response.first('code')?.value === 'fatal-error';
+  const reference = response.first('identifier')?.value ?? '';
   return {
     form: 'itk3',
-    answers: PLACEHOLDERS.has(answers) ? undefined : answers,
+    acknowledges: PLACEHOLDERS.has(reference) ? undefined : reference,
     level: levelOf(known.code),
-    result: failed ? 'negative' : 'positive',
+    result: isNegative ? 'negative' : 'positive',
     code: known.code,
     meaning: known.name,
   };

@@ -1,4 +1,4 @@
-/** UN/EDIFACT interchanges to an object and back, byte for byte where nothing was changed. */
+/** Converts UN/EDIFACT interchanges to an object and back, byte for byte where nothing was changed. */
 import { InvalidMessageError, UnreadableError } from '../../errors';
 import { decode, encode, type Charset } from '../charset';
 import { checkSize, ValueBudget } from '../limits';
@@ -8,12 +8,12 @@ import { DEFAULT_SYNTAX, splitReleased, syntaxOf, type Syntax } from './syntax';
 
 /**
  * An interchange. Segments are under their tags, in arrays: `messages[0].PNA[0].e3.c2` is the second component of the third
- * element of the first PNA of the first message. What is empty is not there.
+ * element of the first PNA of the first message. Empty parts are left out.
  */
 export interface Interchange {
-  /** The character set, where it was read from bytes: then it is written as bytes again. */
+  /** The character set of the bytes that it was read from: then it is written as bytes again. */
   charset?: Charset;
-  /** The UNA segment as it came, with the white space after it. */
+  /** The UNA segment as read, with the white space after it. */
   una?: string;
   UNB?: SegmentObject[];
   /** Each message from UNH to UNT. */
@@ -28,8 +28,8 @@ export interface EdifactMessage {
 }
 
 /**
- * Syntax identifiers (UNB S001, 0001). UNOA and UNOB are read as ISO 8859-1 too: senders declare them and write more, and
- * every byte of it survives. UNOC is ISO 8859-1 (docs/mesh.md, NHSACK); UNOW and UNOY are UTF-8.
+ * Syntax identifiers (UNB S001, 0001). UNOA and UNOB are read as ISO 8859-1 too: senders declare them and use other
+ * characters, and every byte survives. UNOC is ISO 8859-1 (docs/mesh.md, NHSACK); UNOW and UNOY are UTF-8.
  */
 const CHARSETS: Readonly<Record<string, Charset>> = {
   UNOA: 'iso-8859-1',
@@ -39,10 +39,10 @@ const CHARSETS: Readonly<Record<string, Charset>> = {
   UNOY: 'utf-8',
 };
 
-/** Segments of the interchange itself, not of a message. UNG and UNE enclose groups. */
+/** Segments of the interchange, not of a message. UNG and UNE enclose groups. */
 const ENVELOPE: ReadonlySet<string> = new Set(['UNB', 'UNG', 'UNE', 'UNZ']);
 
-/** @throws UnreadableError where it is no EDIFACT interchange, or in a character set that is not supported. */
+/** @throws UnreadableError when it is not an EDIFACT interchange, or in a character set that is not supported */
 export function readEdifact(payload: string | Buffer): Interchange {
   checkSize(payload, 'EDIFACT');
   if (typeof payload === 'string') return readText(payload);
@@ -56,10 +56,10 @@ export function readEdifact(payload: string | Buffer): Interchange {
 function readText(text: string): Interchange {
   const budget = new ValueBudget();
   const una = /^[\s\uFEFF]*UNA[\s\S]{6}\s*/.exec(text)?.[0] ?? /^[\s\uFEFF]*/.exec(text)?.[0] ?? '';
-  const given = una.trim() === '' ? undefined : syntaxOf(una.trimStart().replace('\uFEFF', '').slice(3, 9));
-  let syntax = given ?? DEFAULT_SYNTAX;
+  const ownSyntax = una.trim() === '' ? undefined : syntaxOf(una.trimStart().replace('\uFEFF', '').slice(3, 9));
+  let syntax = ownSyntax ?? DEFAULT_SYNTAX;
   // Syntax version 4 without UNA: its repetition separator is the asterisk.
-  if (given === undefined && /^UNB\+UNO[A-Z]:4\b/.test(text.slice(una.length))) syntax = { ...syntax, repetition: '*' };
+  if (ownSyntax === undefined && /^UNB\+UNO[A-Z]:4\b/.test(text.slice(una.length))) syntax = { ...syntax, repetition: '*' };
   const interchange: Interchange = una === '' ? {} : { una };
   const messages: EdifactMessage[] = [];
   let message: EdifactMessage | undefined;
@@ -88,7 +88,7 @@ function notEdifact(): UnreadableError {
   return new UnreadableError('The payload is not an EDIFACT interchange: it has no UNB.');
 }
 
-/** The segments, each with its terminator and the white space after it. */
+/** Splits a text into its segments, each with its terminator and the white space after it. */
 function segmentTexts(text: string, syntax: Syntax, budget: ValueBudget): string[] {
   const pieces = splitReleased(text, syntax.terminator, syntax, budget);
   const tail = pieces.pop() ?? '';
@@ -105,9 +105,9 @@ function segmentTexts(text: string, syntax: Syntax, budget: ValueBudget): string
 }
 
 /**
- * Writes an interchange: bytes where it was read from bytes, else a text. UNT's and UNZ's counts and references are filled in
- * where they are not there; what is there is kept.
- * @throws InvalidMessageError where the object is no interchange, or its character set lacks a character
+ * Writes an interchange: as bytes if it was read from bytes, else as text. Missing counts and references of UNT and UNZ are
+ * filled in; existing ones are kept.
+ * @throws InvalidMessageError when the object is not an interchange, or its character set lacks a character
  */
 export function writeEdifact(interchange: Interchange): string | Buffer {
   if (!isObject(interchange)) throw new InvalidMessageError('An EDIFACT interchange is an object.');
@@ -132,7 +132,7 @@ function syntaxToWrite(una: string, interchange: Interchange): Syntax {
   return version === '4' ? { ...DEFAULT_SYNTAX, repetition: '*' } : DEFAULT_SYNTAX;
 }
 
-/** Every segment: the envelope's and each message's, a message as a whole where its UNH is. */
+/** Returns every segment, the envelope's and each message's; a message stands as a whole at the place of its UNH. */
 function inOrder(interchange: Interchange, syntax: Syntax): PlacedSegment[] {
   const messages = interchange.messages ?? [];
   if (!Array.isArray(messages)) throw new InvalidMessageError('The messages of an interchange are an array.');
@@ -150,7 +150,7 @@ function inOrder(interchange: Interchange, syntax: Syntax): PlacedSegment[] {
   return [...envelope, ...middle.flat(), ...end];
 }
 
-/** A message's segments, UNH first and UNT last, UNT filled in where it is not. */
+/** Returns a message's segments, UNH first and UNT last; a missing UNT is added. */
 function completed(message: EdifactMessage, syntax: Syntax): PlacedSegment[] {
   if (!isObject(message))
     throw new InvalidMessageError('A message of an EDIFACT interchange is an object of segments.');
@@ -163,17 +163,17 @@ function completed(message: EdifactMessage, syntax: Syntax): PlacedSegment[] {
 }
 
 /**
- * The segment that ends what `head` begins. What was built gets one, with count and reference; what was read without one is
- * written without it; an element that somebody took out of one that was read is filled in.
+ * Returns the trailer of `head`. A built interchange or message gets one, with count and reference; one that was read without
+ * a trailer is written without it; elements that were removed from a trailer that was read are filled in.
  */
 function trailer(
   tag: string,
-  given: SegmentObject[] | undefined,
+  existing: SegmentObject[] | undefined,
   head: PlacedSegment | undefined,
   values: string[],
   syntax: Syntax,
 ): PlacedSegment[] {
-  const end = segmentsInOrder({ [tag]: given ?? (head?.segment.raw === undefined ? [{}] : []) });
+  const end = segmentsInOrder({ [tag]: existing ?? (head?.segment.raw === undefined ? [{}] : []) });
   return end.map(({ name, segment }) => {
     const was = rawOf(tag, segment, syntax);
     const filled = { ...segment };
@@ -192,7 +192,7 @@ function rawOf(tag: string, segment: SegmentObject, syntax: Syntax): RawSegment 
   return raw?.tag === tag ? raw : undefined;
 }
 
-/** A component of an element of a segment; empty where there is none. */
+/** Returns a component of an element of a segment; empty if there is none. */
 export function componentAt(segment: SegmentObject | undefined, element: number, component = 1): string {
   const value = segment?.[`e${element}`];
   const single: unknown = Array.isArray(value) ? value[0] : value;

@@ -1,17 +1,20 @@
-/** One EDIFACT segment: its text to an object of elements and back. */
+/** Converts one EDIFACT segment from text to an object of elements and back. */
 import { InvalidMessageError, UnreadableError } from '../../errors';
 import type { ValueBudget } from '../limits';
-import { checkField, highest, isObject, same, type SegmentObject } from '../segments';
+import { checkField, highest, isObject, areEqual, type SegmentObject } from '../segments';
 import { releaseText, splitReleased, unrelease, type Syntax } from './syntax';
 
-/** A segment's text in its parts: tag, texts of element 1, 2, …, and the white space after its terminator. */
+/** A segment's text, cut into its parts: tag, texts of element 1, 2, …, and the white space after its terminator. */
 export interface RawSegment {
   tag: string;
   elements: string[];
   after: string;
 }
 
-/** @param text one segment, with its terminator and what follows up to the next one */
+/**
+ * Cuts a segment into its elements; undefined if it is not a segment.
+ * @param text the segment with its terminator and the white space up to the next one
+ */
 export function cut(text: string, syntax: Syntax, budget?: ValueBudget): RawSegment | undefined {
   const [body = '', ...rest] = splitReleased(text, syntax.terminator, syntax);
   const [tag = '', ...elements] = splitReleased(body, syntax.element, syntax, budget);
@@ -19,7 +22,7 @@ export function cut(text: string, syntax: Syntax, budget?: ValueBudget): RawSegm
   return { tag, elements, after: rest[0] ?? '' };
 }
 
-/** `e1`, `e2`, …, each `{c1, c2, …}`; where an element repeats (syntax 4), an array of them. What is empty is not there. */
+/** Returns `e1`, `e2`, …, each `{c1, c2, …}`, or an array of them if it repeats (syntax 4). Empty parts are left out. */
 export function toObject({ elements }: RawSegment, syntax: Syntax, budget: ValueBudget): SegmentObject {
   const segment: SegmentObject = {};
   elements.forEach((text, index) => {
@@ -43,7 +46,7 @@ function readElement(text: string, syntax: Syntax, budget?: ValueBudget): unknow
   return repeats.length === 1 ? repeats[0] : repeats;
 }
 
-/** The segment's text with its terminator. Elements that are as they were read are written as they were. */
+/** Returns the segment's text with its terminator. Unchanged elements are written as they were read. */
 export function toText(tag: string, segment: SegmentObject, before: RawSegment | undefined, syntax: Syntax): string {
   const count = Math.max(highest('e', segment), before?.elements.length ?? 0);
   const elements: string[] = [];
@@ -51,7 +54,7 @@ export function toText(tag: string, segment: SegmentObject, before: RawSegment |
     const value = segment[`e${index + 1}`];
     const was = before?.elements[index];
     elements.push(
-      was !== undefined && same(readElement(was, syntax), value) ? was : elementText(tag, index, value, syntax),
+      was !== undefined && areEqual(readElement(was, syntax), value) ? was : elementText(tag, index, value, syntax),
     );
   }
   if (before === undefined) while (elements.at(-1) === '') elements.pop();
@@ -77,7 +80,7 @@ function leaf(tag: string, index: number, value: unknown, syntax: Syntax): strin
   throw new InvalidMessageError(`Element ${index + 1} of ${tag} is not a text.`);
 }
 
-/** @throws UnreadableError that tells which segment */
+/** The error for a segment, by its index from 0. */
 export function unreadableSegment(index: number): UnreadableError {
   return new UnreadableError(
     `Segment ${index + 1} of the EDIFACT interchange cannot be read: it has no tag or no end.`,

@@ -1,19 +1,19 @@
-/** The characters of a UN/EDIFACT interchange (ISO 9735, syntax versions 1 to 4) and the cutting of its text. */
+/** The service characters of a UN/EDIFACT interchange (ISO 9735, syntax versions 1 to 4), and splitting text at them. */
 import { UnreadableError } from '../../errors';
 import type { ValueBudget } from '../limits';
 
-/** UNA's characters, in its order. */
+/** UNA's characters, in UNA's order. */
 export interface Syntax {
   component: string;
   element: string;
   decimal: string;
   release: string;
-  /** Repeats of an element: syntax version 4 only. */
+  /** Separates repeats of an element: syntax version 4 only. */
   repetition: string | undefined;
   terminator: string;
 }
 
-/** ISO 9735: what holds without UNA. */
+/** The characters without UNA (ISO 9735). */
 export const DEFAULT_SYNTAX: Syntax = {
   component: ':',
   element: '+',
@@ -23,7 +23,7 @@ export const DEFAULT_SYNTAX: Syntax = {
   terminator: "'",
 };
 
-/** @throws UnreadableError where the six characters after `UNA` cannot tell anything apart. */
+/** @throws UnreadableError when the six characters after `UNA` cannot separate anything */
 export function syntaxOf(una: string): Syntax {
   const [component = '', element = '', decimal = '', release = '', repetition = ' ', terminator = ''] = una;
   const all = [component, element, release, terminator, ...(repetition === ' ' ? [] : [repetition])].filter(
@@ -35,7 +35,7 @@ export function syntaxOf(una: string): Syntax {
   return { component, element, decimal, release, repetition: repetition === ' ' ? undefined : repetition, terminator };
 }
 
-/** Cuts a text at every `at` that no release character precedes. A space as release character means that there is none. */
+/** Splits a text at every `at` without a release character before it. A space as release character means none. */
 export function splitReleased(
   text: string,
   at: string | undefined,
@@ -58,7 +58,7 @@ export function splitReleased(
   return parts;
 }
 
-/** A value without its release characters. */
+/** Removes a value's release characters. */
 export function unrelease(text: string, { release }: Syntax): string {
   if (release === ' ' || !text.includes(release)) return text;
   let out = '';
@@ -69,7 +69,7 @@ export function unrelease(text: string, { release }: Syntax): string {
   return out;
 }
 
-/** A value as it is written: every character of the syntax gets a release character before it. */
+/** Escapes a value: every service character gets a release character before it. */
 export function releaseText(text: string, syntax: Syntax): string {
   const { component, element, release, repetition, terminator } = syntax;
   if (release === ' ') return text;

@@ -1,4 +1,4 @@
-/** What a converter must know of FHIR: each type's elements in their order, which repeat, and which are primitive. */
+/** What a converter needs to know about FHIR: each type's elements in order, which repeat, and which are primitive. */
 import { R4_PRIMITIVES, R4_TYPES } from './definitions-r4';
 import { STU3_PRIMITIVES, STU3_TYPES } from './definitions-stu3';
 
@@ -16,16 +16,16 @@ export interface ElementDefinition {
 }
 
 export interface Definitions {
-  /** Elements by name, in the order of XML; undefined for a type that there is not. */
+  /** Elements by name, in XML's order; undefined for an unknown type. */
   elementsOf(type: string): ReadonlyMap<string, ElementDefinition> | undefined;
   isPrimitive(type: string): boolean;
-  /** Whether it can stand by itself: in a Bundle, in `contained`, as the whole document. */
+  /** Whether it is a type of resource: in a Bundle, in `contained`, or as the whole document. */
   isResource(type: string): boolean;
 }
 
 const loaded = new Map<FhirRelease, Definitions>();
 
-/** Parsed at the first use of a release: most flows need one of them, or none. */
+/** Returns the definitions of a release, parsed at first use: most flows need one release, or none. */
 export function definitionsOf(release: FhirRelease): Definitions {
   let definitions = loaded.get(release);
   if (!definitions) {

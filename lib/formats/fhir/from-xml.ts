@@ -1,39 +1,39 @@
-/** FHIR XML to JSON, without loss: order of elements, ids and extensions of primitives, narrative, digits of decimals. */
+/** Converts FHIR XML to JSON without loss: order, ids and extensions of primitives, narrative, digits of decimals. */
 import { UnreadableError } from '../../errors';
 import { parseXml, type XmlElement } from '../xml';
 import { definitionsOf, type Definitions, type ElementDefinition, type FhirRelease } from './definitions';
 
 export interface FhirOptions {
-  /** Default `STU3`, as ITK3 has it. */
+  /** Default `STU3`, which ITK3 uses. */
   release?: FhirRelease | undefined;
 }
 
 export const FHIR_NAMESPACE = 'http://hl7.org/fhir';
 
-/** Digits of a number, as they stand in the XML. */
-export interface Digits {
+/** A number's digits as the XML has them. */
+interface Digits {
   digits: string;
 }
 
 /**
- * The JSON text of a FHIR XML document. Decimals keep their digits (`1.50`), which a JavaScript number cannot.
- * @throws UnreadableError where it is not FHIR XML of the release
+ * Returns the JSON text of a FHIR XML document. Decimals keep their digits (`1.50`), which a JavaScript number cannot.
+ * @throws UnreadableError when it is not FHIR XML of the release
  */
 export function fhirXmlToJson(xml: string | Buffer, options: FhirOptions = {}): string {
-  // Since V8 11.4, not yet in TypeScript's library.
+  // In V8 since 11.4; TypeScript's library does not have it yet.
   const { rawJSON } = JSON as unknown as { rawJSON(this: void, text: string): unknown };
   return JSON.stringify(new Reader(options, ({ digits }) => rawJSON(digits)).document(parseXml(xml)));
 }
 
 /**
- * The same as an object. Decimals are JavaScript numbers: `1.50` becomes 1.5.
- * @throws UnreadableError where it is not FHIR XML of the release
+ * Returns a FHIR XML document as an object. Decimals are JavaScript numbers: `1.50` becomes 1.5.
+ * @throws UnreadableError when it is not FHIR XML of the release
  */
 export function fhirXmlToObject(xml: string | Buffer, options: FhirOptions = {}): Record<string, unknown> {
   return new Reader(options, ({ digits }) => Number(digits)).document(parseXml(xml));
 }
 
-/** FHIR's own patterns are narrower still, but what is no JSON number could not be written as one. */
+/** JSON's numbers: others could not be written as JSON. FHIR's own patterns are narrower still. */
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const NUMERIC = new Set(['decimal', 'integer', 'unsignedInt', 'positiveInt']);
 
@@ -49,7 +49,7 @@ class Reader {
   }
 
   document(root: XmlElement): Record<string, unknown> {
-    if (root.namespace !== FHIR_NAMESPACE) throw new UnreadableError('The XML is not FHIR: its namespace is another.');
+    if (root.namespace !== FHIR_NAMESPACE) throw new UnreadableError('The XML is not FHIR: it has another namespace.');
     return this.#resource(root);
   }
 
@@ -63,7 +63,7 @@ class Reader {
   #complex(element: XmlElement, type: string): Record<string, unknown> {
     const definitions = this.#definitions.elementsOf(type) ?? new Map<string, ElementDefinition>();
     if (element.hasText)
-      throw new UnreadableError(`The FHIR element ${safe(element.name)} holds text beside elements.`);
+      throw new UnreadableError(`The FHIR element ${safe(element.name)} contains text beside elements.`);
     const out: Record<string, unknown> = {};
     for (const [name, value] of Object.entries(element.attributes)) {
       if (definitions.get(name)?.attribute !== true) throw this.#unknown(type, name);
@@ -97,7 +97,7 @@ class Reader {
     if (type !== 'ResourceContainer') return this.#complex(child, type);
     const [resource, more] = child.children;
     if (!resource || more || resource.namespace !== FHIR_NAMESPACE) {
-      throw new UnreadableError(`The FHIR element ${safe(child.name)} must hold one resource.`);
+      throw new UnreadableError(`The FHIR element ${safe(child.name)} must contain one resource.`);
     }
     return this.#resource(resource);
   }
@@ -110,9 +110,9 @@ class Reader {
     of: string,
   ): void {
     const { value: text, ...attributes } = child.attributes;
-    const rest = this.#complex({ ...child, attributes }, 'Element');
+    const idAndExtensions = this.#complex({ ...child, attributes }, 'Element');
     const value = text === undefined ? null : this.#primitive(text, type, name);
-    const extra = Object.keys(rest).length > 0 ? rest : null;
+    const extra = Object.keys(idAndExtensions).length > 0 ? idAndExtensions : null;
     if (!repeats) {
       if (name in out || `_${name}` in out) throw this.#twice(of, name);
       if (value !== null) out[name] = value;
@@ -129,11 +129,11 @@ class Reader {
   #primitive(text: string, type: string, name: string): unknown {
     if (type === 'boolean') {
       if (text !== 'true' && text !== 'false')
-        throw new UnreadableError(`The FHIR element ${safe(name)} is no boolean.`);
+        throw new UnreadableError(`The FHIR element ${safe(name)} is not a boolean.`);
       return text === 'true';
     }
     if (!NUMERIC.has(type)) return text;
-    if (!NUMBER.test(text)) throw new UnreadableError(`The FHIR element ${safe(name)} is no number.`);
+    if (!NUMBER.test(text)) throw new UnreadableError(`The FHIR element ${safe(name)} is not a number.`);
     return String(Number(text)) === text ? Number(text) : this.#number({ digits: text });
   }
 
@@ -144,7 +144,7 @@ class Reader {
   }
 
   #twice(type: string, name: string): UnreadableError {
-    return new UnreadableError(`${safe(name)} stands more than once in a FHIR ${type}.`);
+    return new UnreadableError(`${safe(name)} appears more than once in a FHIR ${type}.`);
   }
 }
 
@@ -154,7 +154,7 @@ function pad(list: unknown[], length: number, value: unknown): unknown[] {
   return list;
 }
 
-/** A name from the payload as an error may show it: names only, nothing that could be data. */
+/** Returns a name from the payload for an error: only if it looks like a name, or it could be data. */
 export function safe(name: string): string {
   return /^[A-Za-z]{1,40}$/.test(name) ? name : 'element';
 }

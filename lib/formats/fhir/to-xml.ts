@@ -1,35 +1,38 @@
-/** FHIR JSON to XML, without loss, the elements in the order that XML wants. */
+/** Converts FHIR JSON to XML without loss, with the elements in XML's order. */
 import { UnreadableError } from '../../errors';
-import { asReferences } from '../html-entities';
+import { toCharacterReferences } from '../html-entities';
 import { checkSize, MAX_DEPTH, ValueBudget } from '../limits';
 import { isObject } from '../segments';
 import { escapeXml, isXmlText, parseXml, XHTML } from '../xml';
 import { definitionsOf, type Definitions, type ElementDefinition, type FhirRelease } from './definitions';
 import { FHIR_NAMESPACE, safe, type FhirOptions } from './from-xml';
 
-/** A number with the digits that it has in the JSON text. */
+/** A number with its digits in the JSON text. */
 class Digits {
   constructor(readonly digits: string) {}
 }
 
 /**
- * The XML text of a FHIR resource, with an XML declaration.
+ * Returns the XML text of a FHIR resource, with an XML declaration.
  * @param json its JSON text, or the object
- * @throws UnreadableError where it is not FHIR JSON of the release
+ * @throws UnreadableError when it is not FHIR JSON of the release
  */
 export function fhirJsonToXml(json: string | Buffer | Record<string, unknown>, options: FhirOptions = {}): string {
   const resource = typeof json === 'string' || Buffer.isBuffer(json) ? fhirJson(json) : json;
   return `<?xml version="1.0" encoding="UTF-8"?>${new Writer(options).document(resource)}`;
 }
 
-/** @throws UnreadableError where it is no JSON object. Numbers keep their digits. */
+/**
+ * Parses a JSON object; numbers keep their digits.
+ * @throws UnreadableError when it is not a JSON object
+ */
 export function fhirJson(json: string | Buffer): Record<string, unknown> {
   checkSize(json, 'FHIR');
   const text = (typeof json === 'string' ? json : json.toString('utf8')).replace(/^\uFEFF/, '');
   if (jsonDepth(text) > MAX_DEPTH) throw tooDeep();
   let value: unknown;
   try {
-    // The third argument gives a value's source text: since V8 11.4, not yet in TypeScript's library.
+    // The third argument has a value's source text: in V8 since 11.4, not yet in TypeScript's library.
     value = JSON.parse(text, ((_key: string, item: unknown, context?: { source?: string }) =>
       typeof item === 'number' && context?.source !== undefined && context.source !== String(item)
         ? new Digits(context.source)
@@ -38,11 +41,11 @@ export function fhirJson(json: string | Buffer): Record<string, unknown> {
     throw new UnreadableError('The payload is not JSON.');
   }
   if (!isObject(value) || Array.isArray(value))
-    throw new UnreadableError('The payload is not FHIR JSON: it is no object.');
+    throw new UnreadableError('The payload is not FHIR JSON: it is not an object.');
   return value;
 }
 
-/** Looked at first: JSON.parse takes ten seconds and gigabytes for 60 MB of opening brackets (measured). */
+/** Checked before parsing: JSON.parse takes ten seconds and gigabytes for 60 MB of opening brackets (measured). */
 function jsonDepth(text: string): number {
   let [depth, deepest, inString] = [0, 0, false];
   for (let index = 0; index < text.length && deepest <= MAX_DEPTH; index += 1) {
@@ -86,7 +89,7 @@ class Writer {
     return this.#element(type, content, type, declaration);
   }
 
-  /** An element with its attributes and children. */
+  /** Returns an element with its attributes and children. */
   #element(name: string, content: Record<string, unknown>, type: string, attributes: string): string {
     this.#depth += 1;
     if (this.#depth > MAX_DEPTH) throw tooDeep();
@@ -144,10 +147,10 @@ class Writer {
     return this.#element(name, value, type, '');
   }
 
-  /** The narrative as it is, but for HTML's named entities, which XML does not have. */
+  /** Returns the narrative unchanged, except for HTML's named entities, which XML does not define. */
   #narrative(value: unknown): string {
     if (typeof value !== 'string') throw this.#wrong('div');
-    const text = asReferences(value.trim());
+    const text = toCharacterReferences(value.trim());
     const namespaced = /^<div(?=[\s/>])(?![^>]*\sxmlns\s*=)/.test(text)
       ? `<div xmlns="${XHTML}"${text.slice(4)}`
       : text;
@@ -168,11 +171,11 @@ class Writer {
     if ((typeof text === 'number' && Number.isFinite(text)) || typeof text === 'boolean') return String(text);
     if (typeof text !== 'string') throw this.#wrong(name);
     if (!isXmlText(text))
-      throw new UnreadableError(`The FHIR element ${safe(name)} has a character that XML cannot have.`);
+      throw new UnreadableError(`The FHIR element ${safe(name)} has a character that XML does not allow.`);
     return escapeXml(text);
   }
 
   #wrong(name: string): UnreadableError {
-    return new UnreadableError(`The FHIR element ${safe(name)} is not what FHIR ${this.#release} has there.`);
+    return new UnreadableError(`The FHIR element ${safe(name)} does not have the type that FHIR ${this.#release} defines.`);
   }
 }

@@ -144,7 +144,8 @@ function errSegment(
 const written = (segments: string[][], separator: string): string =>
   segments.map((fields) => `${fields.join(separator)}\r`).join('');
 
-const withoutTrailing = (fields: string[]): string[] => fields.slice(0, fields.findLastIndex((field) => field !== '') + 1);
+const withoutTrailing = (fields: string[]): string[] =>
+  fields.slice(0, fields.findLastIndex((field) => field !== '') + 1);
 
 const isAtLeast = (version: string, wanted: number): boolean => Number.parseFloat(version) >= wanted;
 

@@ -31,7 +31,8 @@ export interface Hl7Options {
 export function readHl7(payload: string | Buffer, options: Hl7Options = {}): Hl7Message {
   checkSize(payload, 'HL7 v2');
   if (typeof payload === 'string') return readText(payload);
-  const charset = charsetIn(payload.subarray(0, HEAD).toString('latin1'), UnreadableError) ?? options.charset ?? 'utf-8';
+  const charset =
+    charsetIn(payload.subarray(0, HEAD).toString('latin1'), UnreadableError) ?? options.charset ?? 'utf-8';
   return { charset, ...readText(decode(payload, charset)) };
 }
 

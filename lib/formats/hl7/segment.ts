@@ -1,25 +1,28 @@
-/** One HL7 v2 segment: its text to an object of fields and back. */
+/** Converts one HL7 v2 segment from text to an object of fields and back. */
 import { InvalidMessageError } from '../../errors';
 import { splitBounded, type ValueBudget } from '../limits';
-import { checkField, highest, isObject, same, type SegmentObject } from '../segments';
+import { checkField, highest, isObject, areEqual, type SegmentObject } from '../segments';
 import { DEFAULT_ENCODING, escapeText, HEADERS, separatorsOf, unescape, type Separators } from './separators';
 
-/** One repeat of a field: `c1`, `c2`, …; a component with subcomponents is `{s1, s2, …}`. What is empty is not there. */
+/** One repeat of a field: `c1`, `c2`, …; a component with subcomponents is `{s1, s2, …}`. Empty parts are left out. */
 export type Repeat = Record<string, string | Record<string, string>>;
 
-/** A segment's text in its parts. */
+/** A segment's text, cut into its parts. */
 export interface RawSegment {
-  /** What stands before the segment's name: a byte order mark, a block start. Only before the first one. */
+  /** Text before the segment's name: a byte order mark, a block start. Only the first segment has one. */
   before: string;
   name: string;
-  /** Texts of field 1, 2, … For a header the first two are its separators. */
+  /** Texts of field 1, 2, … A header's first two are its separators. */
   fields: string[];
-  /** The segment's terminator, as it was. */
+  /** The segment's terminator as read. */
   after: string;
   separators: Separators;
 }
 
-/** Cuts a segment into its fields. `separators` are those in force; a header brings its own. */
+/**
+ * Cuts a segment into its fields; undefined if it is not a segment.
+ * @param separators those in force; a header brings its own
+ */
 export function cut(text: string, separators: Separators | undefined): RawSegment | undefined {
   const start = text.search(/[^\s\v\uFEFF]/);
   const end = terminatorAt(text);
@@ -35,14 +38,14 @@ export function cut(text: string, separators: Separators | undefined): RawSegmen
   return { before, name, fields: rest === '' ? [] : splitBounded(rest.slice(1), separators.field), after, separators };
 }
 
-/** Where the run of line ends (and block ends) at the end of a text begins. No regular expression: it would be quadratic. */
-export function terminatorAt(text: string): number {
+/** Returns where the line and block ends at the end of a text begin. A regular expression would take quadratic time. */
+function terminatorAt(text: string): number {
   let end = text.length;
   while (end > 0 && '\r\n\x1c'.includes(text.charAt(end - 1))) end -= 1;
   return end;
 }
 
-/** The segment as an object: `f1`, `f2`, … each an array of repeats. A header's f1 and f2 are its separators as texts. */
+/** Returns the segment as an object of arrays of repeats: `f1`, `f2`, … A header's f1 and f2 are its separators as text. */
 export function toObject(raw: RawSegment, budget: ValueBudget): SegmentObject {
   const segment: SegmentObject = {};
   budget.spend(raw.fields.length, 'HL7 v2');
@@ -82,21 +85,21 @@ function numbered<Value>(letter: string, parts: string[], read: (part: string) =
 }
 
 /**
- * The segment's text, without its terminator. Fields that are as they were read are written as they were.
+ * Returns the segment's text, without its terminator. Unchanged fields are written as they were read.
  * @param before the segment as it was read, if it was
- * @param separators those in force for what is written; for a header, ignored
+ * @param separators those in force for the written text; ignored for a header
  */
 export function toText(name: string, segment: SegmentObject, before: RawSegment | undefined, separators?: Separators) {
   const by = HEADERS.has(name) ? headerSeparators(segment) : separators;
   if (by === undefined) throw new InvalidMessageError('An HL7 message begins with MSH (or FHS, BHS).');
-  const usable = before !== undefined && same(before.separators, by) ? before : undefined;
+  const usable = before !== undefined && areEqual(before.separators, by) ? before : undefined;
   const count = Math.max(highest('f', segment), usable?.fields.length ?? 0);
   const fields: string[] = [];
   for (let index = HEADERS.has(name) ? 1 : 0; index < count; index += 1) {
     const value = segment[`f${index + 1}`];
     const was = usable?.fields[index];
-    const untouched = was !== undefined && usable !== undefined && same(readField(usable, index, was), value);
-    fields.push(untouched ? was : fieldText(name, index, value, by));
+    const isUnchanged = was !== undefined && usable !== undefined && areEqual(readField(usable, index, was), value);
+    fields.push(isUnchanged ? was : fieldText(name, index, value, by));
   }
   if (usable === undefined) while (fields.length > 1 && fields.at(-1) === '') fields.pop();
   return { text: fields.length === 0 ? name : [name, ...fields].join(by.field), separators: by };
@@ -130,8 +133,8 @@ function repeatText(name: string, index: number, value: unknown, by: Separators)
   });
 }
 
-function joined(letter: string, of: Record<string, unknown>, by: string, text: (value: unknown) => string): string {
-  return Array.from({ length: highest(letter, of) }, (_, index) => text(of[`${letter}${index + 1}`])).join(by);
+function joined(letter: string, parts: Record<string, unknown>, by: string, text: (value: unknown) => string): string {
+  return Array.from({ length: highest(letter, parts) }, (_, index) => text(parts[`${letter}${index + 1}`])).join(by);
 }
 
 function leaf(name: string, index: number, value: unknown, by: Separators): string {

@@ -2,7 +2,7 @@
 import { UnreadableError } from '../../errors';
 import { splitBounded } from '../limits';
 
-/** One character each; undefined where the sender's MSH-2 is too short to name it. */
+/** One character each; undefined when the sender's MSH-2 is too short to define it. */
 export interface Separators {
   field: string;
   component: string;
@@ -11,11 +11,11 @@ export interface Separators {
   subcomponent: string | undefined;
 }
 
-/** Segments that name their own encoding characters. */
+/** Segments that define their own encoding characters. */
 export const HEADERS: ReadonlySet<string> = new Set(['MSH', 'FHS', 'BHS']);
 export const DEFAULT_ENCODING = '^~\\&';
 
-/** @throws UnreadableError where the characters cannot tell anything apart. */
+/** @throws UnreadableError when the characters cannot separate anything */
 export function separatorsOf(field: string, encoding: string): Separators {
   const all = [field, ...encoding.split('')];
   const usable = all.every((char) => /^[!-/:-@[-`{-~]$/.test(char)) && new Set(all).size === all.length;
@@ -26,10 +26,10 @@ export function separatorsOf(field: string, encoding: string): Separators {
   return { field, component, repetition, escape, subcomponent };
 }
 
-/** Sequences that format a text or switch its character set: they stay in the text as they are. */
+/** Sequences that format a text or switch its character set: they stay in the text. */
 const KEPT = /^(?:[HN]|\.[a-z]{2}[+-]?\d*|[ZCM][^\r\n]*)$/;
 
-/** Text with its escape sequences resolved. `\X..\` is resolved for ASCII only: above, its character set is not known. */
+/** Resolves a text's escape sequences; `\X..\` for ASCII only, as the character set of higher codes is not known. */
 export function unescape(text: string, by: Separators): string {
   const { escape } = by;
   if (escape === undefined || !text.includes(escape)) return text;
@@ -65,7 +65,7 @@ function meaning(name: string, by: Separators): string | undefined {
   }
 }
 
-/** The text as it is written into a component: separators, line ends and stray escape characters escaped. */
+/** Escapes a text for a component: separators, line ends, and escape characters that begin no sequence. */
 export function escapeText(text: string, by: Separators): string {
   const { escape } = by;
   if (escape === undefined) return text;

@@ -26,15 +26,21 @@ function run(command: string, args: string[], cwd: string): string {
 function writeResponses(folder: string): string[] {
   const options = { mailboxId: 'X26ABC1', odsCode: 'X26', now: new Date() };
   const request = { messageId: 'b1d5e1c0-0000-4000-8000-000000000001', senderReference: 'a & <b>' };
-  const asked = { ...request, infrastructureAsked: true, businessAsked: true, from: undefined, isResponse: false };
+  const received = {
+    ...request,
+    infrastructureRequested: true,
+    businessRequested: true,
+    from: undefined,
+    isResponse: false,
+  };
   const files = ITK3_CODES.flatMap(({ code }) =>
     (['xml', 'json'] as const).map((format) => {
       const name = `${code}.${format}`;
-      writeFileSync(join(folder, name), buildItk3Response(asked, { ...options, code, format }));
+      writeFileSync(join(folder, name), buildItk3Response(received, { ...options, code, format }));
       return name;
     }),
   );
-  const bad = buildItk3Response(asked, { ...options, code: '20013', format: 'json' });
+  const bad = buildItk3Response(received, { ...options, code: '20013', format: 'json' });
   writeFileSync(join(folder, 'fault.json'), bad.replace('"severity":"information"', '"severity":"happy"'));
   return [...files, 'fault.json'];
 }

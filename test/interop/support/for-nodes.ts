@@ -1,30 +1,30 @@
-/** What the nodes' own journeys know of a sandbox, for the servers of these tests; and a flow for several mailboxes. */
+/** The servers of these tests as the journeys' harness expects them, and a flow for several mailboxes. */
 import type { MailboxServer } from '../../harness/flows';
+import type { FlowNode } from '../../harness/node-red';
 import { SHARED_KEY, type Server } from './servers';
 
-type FlowNode = { id: string; type: string; [property: string]: unknown };
-
-/** `server`, as test/journeys describes mailboxes on it; `at`: by way of a proxy. */
+/** Returns a server as the harness's flows need it. `at` is the address of a proxy in front of it. */
 export function forNodes({ url, tls }: Server, at: { url: string; ca: string } = { url, ca: tls.ca }): MailboxServer {
   const { cert, key } = tls;
   return { ...at, sharedKey: SHARED_KEY, clientCertificate: async () => ({ cert, key }) };
 }
 
 /**
- * Sends from one mailbox to the next (button `<from>-go`, the file at `msg.payload`), polls it (`<from>-look`), acknowledges, and
- * tells what becomes of what it sent. Debug nodes: `-sent`, `-received`, `-acked`, `-change`, `-error`, each after `<from>`.
+ * Returns a tab that sends from one mailbox to another (inject `<from>-go`, the path of the file in `msg.payload`),
+ * polls (`<from>-look`), acknowledges, and follows the sent messages. Its debug nodes are `<from>-sent`, `-received`,
+ * `-acked`, `-change` and `-error`.
  */
 export function mailboxTab(from: string, to: string, folder: string): FlowNode[] {
   const tab = `${from}-tab`;
   const mailbox = `mailbox-${from}`;
-  const node = (name: string, type: string, to: string[][], settings: object = {}): FlowNode => ({
+  const node = (name: string, type: string, wires: string[][], settings: object = {}): FlowNode => ({
     id: `${from}-${name}`,
     type,
     z: tab,
     x: 100,
     y: 100,
     version: 1,
-    wires: to.map((names) => names.map((each) => `${from}-${each}`)),
+    wires: wires.map((names) => names.map((each) => `${from}-${each}`)),
     ...settings,
   });
   const debug = (name: string, complete: string): FlowNode =>

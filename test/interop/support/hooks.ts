@@ -1,6 +1,6 @@
 /**
- * Given to mocha with --require: ends the servers and clients that the tests started, and leaves what became of each test in the
- * file that test/interop/run.ts names, for the table in docs/interoperation.md.
+ * Loaded by mocha with --require: stops the servers and clients that the tests started, and writes each test's result
+ * into the file that test/interop/run.ts names, for the table in docs/interoperation.md.
  */
 import { writeFileSync } from 'node:fs';
 import type { TestResult } from './matrix';

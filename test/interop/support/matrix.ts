@@ -1,4 +1,7 @@
-/** The interoperation matrix: what `npm run test:interop -- --docs` writes into docs/interoperation.md, made of a run's results. */
+/**
+ * The interoperation matrix, which `npm run test:interop -- --docs` writes into docs/interoperation.md from a run's
+ * results.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -6,19 +9,19 @@ import { join } from 'node:path';
 import { markdownTable, replacePart } from '../../harness/docs-part';
 import { NODE_RED_PACKAGES, ROOT, type NodeRedMajor } from '../../harness/node-red';
 
-/** What became of one test. `title`: with those of its suites. */
+/** The result of one test. `title` includes the titles of its suites. */
 export interface TestResult {
   title: string;
   passed: boolean;
-  /** Milliseconds, without what its suite prepares. */
+  /** Milliseconds, without the suite's hooks. */
   ms: number;
 }
 
-/** One line of the matrix: the tests whose titles fit, and what of ours met what of NHS England's in them. */
-interface Line {
+/** A row of the matrix: the tests whose titles match, and the software of ours and of NHS England that they use. */
+interface Row {
   what: string;
   ours: string;
-  /** Whose versions are named. None: ours alone, to compare with. */
+  /** The software whose versions are named. None for a test of ours alone, for comparison. */
   theirs: ReadonlyArray<'mesh-sandbox' | 'mesh-client'>;
   tests: RegExp;
 }
@@ -29,8 +32,8 @@ const MARKERS = ['<!-- matrix: begin, written by npm run test:interop -- --docs 
 const SERVERS = { 'the official sandbox': 'mesh-sandbox', 'our sandbox': undefined } as const;
 const CLIENTS = { 'our client': undefined, 'the official client': 'mesh-client' } as const;
 
-/** One way of a payload: from a client through a server to a client. */
-function way(from: keyof typeof CLIENTS, through: keyof typeof SERVERS, to: keyof typeof CLIENTS): Line {
+/** Returns the row of payloads from one client through a server to another client. */
+function route(from: keyof typeof CLIENTS, through: keyof typeof SERVERS, to: keyof typeof CLIENTS): Row {
   const theirs = [...new Set([SERVERS[through], CLIENTS[from], CLIENTS[to]])].filter((name) => name !== undefined);
   const ours = [from, through, to].filter((name) => name.startsWith('our ')).map((name) => name.slice(4));
   return {
@@ -43,7 +46,7 @@ function way(from: keyof typeof CLIENTS, through: keyof typeof SERVERS, to: keyo
   };
 }
 
-function threeMailboxes(major: NodeRedMajor, on: keyof typeof SERVERS): Line {
+function threeMailboxes(major: NodeRedMajor, on: keyof typeof SERVERS): Row {
   return {
     what: `Three mailboxes in one Node-RED, on ${on}`,
     ours: `nodes, Node-RED ${nodeRedVersion(major)}${on === 'our sandbox' ? ', sandbox' : ''}`,
@@ -52,30 +55,30 @@ function threeMailboxes(major: NodeRedMajor, on: keyof typeof SERVERS): Line {
   };
 }
 
-function lines(): Line[] {
+function rows(): Row[] {
   const nodes = `nodes, Node-RED ${nodeRedVersion('5')}`;
   return [
-    way('our client', 'the official sandbox', 'our client'),
-    way('our client', 'the official sandbox', 'the official client'),
-    way('the official client', 'the official sandbox', 'our client'),
-    way('the official client', 'our sandbox', 'our client'),
-    way('our client', 'our sandbox', 'the official client'),
-    way('the official client', 'our sandbox', 'the official client'),
-    way('our client', 'our sandbox', 'our client'),
+    route('our client', 'the official sandbox', 'our client'),
+    route('our client', 'the official sandbox', 'the official client'),
+    route('the official client', 'the official sandbox', 'our client'),
+    route('the official client', 'our sandbox', 'our client'),
+    route('our client', 'our sandbox', 'the official client'),
+    route('the official client', 'our sandbox', 'the official client'),
+    route('our client', 'our sandbox', 'our client'),
     {
-      what: 'Every operation, and what is refused',
+      what: 'Every operation, and refusals',
       ours: 'client',
       theirs: ['mesh-sandbox'],
       tests: /^Our client and the official sandbox /,
     },
     {
-      what: 'All that the official client does',
+      what: 'Every operation of the official client',
       ours: 'sandbox',
       theirs: ['mesh-client'],
       tests: /^The official client and our sandbox /,
     },
     {
-      what: 'The same requests, the same answers',
+      what: 'The same requests, the same responses',
       ours: 'sandbox',
       theirs: ['mesh-sandbox'],
       tests: /^The same requests to both sandboxes /,
@@ -90,19 +93,19 @@ function lines(): Line[] {
     threeMailboxes('4', 'the official sandbox'),
     threeMailboxes('5', 'our sandbox'),
     {
-      what: 'Killed while it sends: goes on, arrives once',
+      what: 'Killed while sending: resumes, arrives once',
       ours: nodes,
       theirs: ['mesh-sandbox', 'mesh-client'],
-      tests: /^A Node-RED that is killed, .*(upload|MESH has taken)/,
+      tests: /^A Node-RED killed during an exchange .*(upload|MESH has taken)/,
     },
     {
-      what: 'Killed while it receives: goes on, delivers once',
+      what: 'Killed while receiving: resumes, delivers once',
       ours: nodes,
       theirs: ['mesh-sandbox', 'mesh-client'],
-      tests: /^A Node-RED that is killed, .*download/,
+      tests: /^A Node-RED killed during an exchange .*download/,
     },
     {
-      what: 'Closed loop: ITK3 letter, both answers',
+      what: 'Closed loop: ITK3 letter, both outcomes',
       ours: nodes,
       theirs: ['mesh-sandbox'],
       tests: /^The closed loop .* a letter/,
@@ -123,28 +126,28 @@ function lines(): Line[] {
 }
 
 /**
- * Writes the table. Throws where a test belongs to no line or to several, or a line has no test: then this file is to be
- * brought up to date.
+ * Writes the table.
+ * @throws Error when a test belongs to no row or to several, or a row has no test: then this file must be updated
  */
 export function writeMatrix(results: readonly TestResult[], python: string, seconds: number): void {
   const versions = versionsOf(python);
-  const table = lines().map(({ what, ours, theirs, tests }) => {
-    const own = results.filter(({ title }) => tests.test(title));
-    if (own.length === 0) throw new Error(`No test of the matrix's line "${what}" was run.`);
-    const failed = own.filter(({ passed }) => !passed).length;
-    const time = own.reduce((sum, { ms }) => sum + ms, 0) / 1000;
+  const table = rows().map(({ what, ours, theirs, tests }) => {
+    const matching = results.filter(({ title }) => tests.test(title));
+    if (matching.length === 0) throw new Error(`No test of the matrix's row "${what}" was run.`);
+    const failed = matching.filter(({ passed }) => !passed).length;
+    const time = matching.reduce((sum, { ms }) => sum + ms, 0) / 1000;
     const counterpart = theirs.map((name) => `${name} ${versions[name]}`).join(', ') || '(for comparison)';
     return [
       what,
       ours,
       counterpart,
-      String(own.length),
+      String(matching.length),
       failed === 0 ? 'passed' : `${failed} failed`,
       `${time.toFixed(1)} s`,
     ];
   });
-  const stray = results.find(({ title }) => lines().filter(({ tests }) => tests.test(title)).length !== 1);
-  if (stray) throw new Error(`A test belongs to no line of the matrix, or to several: ${stray.title}`);
+  const stray = results.find(({ title }) => rows().filter(({ tests }) => tests.test(title)).length !== 1);
+  if (stray) throw new Error(`A test belongs to no row of the matrix, or to several: ${stray.title}`);
   const head = ['What', 'Ours', 'NHS England’s', 'Tests', 'Result', 'Time'];
   replacePart(
     FILE,
@@ -157,16 +160,18 @@ function machine(versions: Versions, tests: number, seconds: number): string {
   const day = new Date().toISOString().slice(0, 10);
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
   const software = `NHS MESH for Node-RED ${version}, Node.js ${process.version}, Python ${versions.python}`;
-  return `${day}: ${tests} tests in ${Math.round(seconds)} s; ${software}, ${process.platform}, ${availableParallelism()} processors.`;
+  const computer = `${process.platform}, ${availableParallelism()} processors`;
+  return `${day}: ${tests} tests in ${Math.round(seconds)} s; ${software}, ${computer}.`;
 }
 
 type Versions = Record<'python' | 'mesh-sandbox' | 'mesh-client', string>;
 
-/** What is installed, not what was asked for. */
+/** Returns the versions that are installed, whatever was requested. */
 function versionsOf(python: string): Versions {
   const code =
     'import json, platform; from importlib.metadata import version; ' +
-    'print(json.dumps({"python": platform.python_version(), **{n: version(n) for n in ("mesh-sandbox", "mesh-client")}}))';
+    'names = ("mesh-sandbox", "mesh-client"); ' +
+    'print(json.dumps({"python": platform.python_version(), **{name: version(name) for name in names}}))';
   return JSON.parse(execFileSync(python, ['-c', code], { encoding: 'utf8' })) as Versions;
 }
 

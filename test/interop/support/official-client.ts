@@ -1,4 +1,4 @@
-/** NHS England's own `mesh_client` in a Python process, one for each mailbox. */
+/** NHS England's own `mesh_client`, in a Python process for each mailbox. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -6,8 +6,8 @@ import { PYTHON } from './python';
 
 const DRIVER = join(__dirname, '..', 'official_client.py');
 
-/** Where the client connects. `ca`, `cert` and `key` are files. */
-export interface Connection {
+/** The client's connection. `ca`, `cert` and `key` are paths of files. */
+interface Connection {
   url: string;
   mailboxId: string;
   password: string;
@@ -17,11 +17,11 @@ export interface Connection {
   key: string;
 }
 
-/** What the official client says about a message that it received. */
-export interface OfficialMessage {
+/** A received message as the official client describes it. */
+interface OfficialMessage {
   sha256: string;
   bytes: number;
-  /** Names in lower case, without `mex-`. */
+  /** Headers by name in lower case, without `mex-`. */
   headers: Record<string, string>;
   sender: string | null;
   recipient: string | null;
@@ -38,43 +38,43 @@ export interface OfficialMessage {
   compressed: boolean;
 }
 
-/** What the official client threw. */
-export class OfficialClientError extends Error {
+/** An error that the official client threw. */
+class OfficialClientError extends Error {
   readonly type: string;
   readonly status: number | undefined;
-  /** MESH's answer, where the client hands it on. */
-  readonly answer: unknown;
+  /** The body of MESH's response, if the client's error has it. */
+  readonly response: unknown;
 
-  constructor(error: { type: string; message: string; status?: number; answer?: unknown }) {
+  constructor(error: { type: string; message: string; status?: number; response?: unknown }) {
     super(error.message);
     this.type = error.type;
     this.status = error.status;
-    this.answer = error.answer;
+    this.response = error.response;
   }
 }
 
-interface Waiting {
+interface PendingCommand {
   resolve: (value: unknown) => void;
   reject: (error: Error) => void;
 }
 
-/** The official client of one mailbox. Commands are done one after the other. */
+/** The official client of one mailbox. It runs commands one after the other. */
 export class OfficialClient {
   readonly #process: ChildProcessWithoutNullStreams;
-  readonly #waiting: Waiting[] = [];
+  readonly #pending: PendingCommand[] = [];
   readonly #ended: Promise<void>;
   #stderr = '';
 
   constructor(connection: Connection) {
     this.#process = spawn(PYTHON, [DRIVER], { stdio: 'pipe' });
     this.#process.stderr.on('data', (text: Buffer) => (this.#stderr = (this.#stderr + text.toString()).slice(-4000)));
-    // Writing to a process that ended: its end is reported below.
+    // Thrown by a write after the process has ended, which is reported below.
     this.#process.stdin.on('error', () => undefined);
     createInterface({ input: this.#process.stdout }).on('line', (line) => this.#settle(line));
     this.#ended = new Promise((resolve) => {
       this.#process.once('close', (code) => {
-        for (const waiting of this.#waiting.splice(0)) {
-          waiting.reject(new Error(`The official client's process ended (${code}): ${this.#stderr}`));
+        for (const command of this.#pending.splice(0)) {
+          command.reject(new Error(`The official client's process ended (${code}): ${this.#stderr}`));
         }
         resolve();
       });
@@ -84,23 +84,23 @@ export class OfficialClient {
   }
 
   handshake(): Promise<null> {
-    return this.#ask('handshake');
+    return this.#run('handshake');
   }
 
   ping(): Promise<Record<string, string>> {
-    return this.#ask('ping');
+    return this.#run('ping');
   }
 
   count(): Promise<number> {
-    return this.#ask('count');
+    return this.#run('count');
   }
 
   list(query: { maxResults?: number; workflowFilter?: string } = {}): Promise<string[]> {
-    return this.#ask('list', query);
+    return this.#run('list', query);
   }
 
   iterate(query: { maxResults?: number; workflowFilter?: string } = {}): Promise<string[]> {
-    return this.#ask('iterate', query);
+    return this.#run('iterate', query);
   }
 
   /** `fields`: the keyword arguments of `send_message`, e.g. workflow_id. */
@@ -111,27 +111,27 @@ export class OfficialClient {
     maxChunkBytes?: number;
     fields?: Record<string, string | boolean>;
   }): Promise<string> {
-    return this.#ask('send', message);
+    return this.#run('send', message);
   }
 
   receive(messageId: string, file: string): Promise<OfficialMessage> {
-    return this.#ask('receive', { messageId, file });
+    return this.#run('receive', { messageId, file });
   }
 
   acknowledgeInWith(): Promise<string[]> {
-    return this.#ask('acknowledgeInWith');
+    return this.#run('acknowledgeInWith');
   }
 
   acknowledge(messageId: string): Promise<null> {
-    return this.#ask('acknowledge', { messageId });
+    return this.#run('acknowledge', { messageId });
   }
 
   track(messageId: string): Promise<Record<string, unknown>> {
-    return this.#ask('track', { messageId });
+    return this.#run('track', { messageId });
   }
 
   lookup(odsCode: string, workflowId: string): Promise<{ results: Array<Record<string, string>> }> {
-    return this.#ask('lookup', { odsCode, workflowId });
+    return this.#run('lookup', { odsCode, workflowId });
   }
 
   async close(): Promise<void> {
@@ -139,17 +139,20 @@ export class OfficialClient {
     await this.#ended;
   }
 
-  #ask<T>(command: string, request: object = {}): Promise<T> {
+  #run<T>(command: string, request: object = {}): Promise<T> {
     return new Promise<unknown>((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      this.#pending.push({ resolve, reject });
       this.#process.stdin.write(`${JSON.stringify({ command, ...request })}\n`);
     }) as Promise<T>;
   }
 
   #settle(line: string): void {
-    const waiting = this.#waiting.shift();
-    const answer = JSON.parse(line) as { ok?: unknown; error?: ConstructorParameters<typeof OfficialClientError>[0] };
-    if (answer.error) waiting?.reject(new OfficialClientError(answer.error));
-    else waiting?.resolve(answer.ok);
+    const command = this.#pending.shift();
+    const { ok, error } = JSON.parse(line) as {
+      ok?: unknown;
+      error?: ConstructorParameters<typeof OfficialClientError>[0];
+    };
+    if (error) command?.reject(new OfficialClientError(error));
+    else command?.resolve(ok);
   }
 }

@@ -1,21 +1,20 @@
-/** NHS England's own `mesh-sandbox` below uvicorn: HTTPS with a required client certificate, and tokens checked in full. */
+/**
+ * NHS England's own `mesh-sandbox` in uvicorn, over HTTPS with a required client certificate and full checks of tokens.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { PYTHON } from './python';
 
-/** What it needs. The values are files, but for the key. */
-export interface OfficialSandboxOptions {
+/** The shared key, and paths of PEM files. */
+interface OfficialSandboxOptions {
   sharedKey: string;
   cert: string;
   key: string;
   clientCa: string;
 }
 
-/** A running official sandbox. */
-export interface OfficialSandbox {
+interface OfficialSandbox {
   url: string;
-  /** The last of what it wrote to its log. */
-  log(): string;
   stop(): Promise<void>;
 }
 
@@ -26,7 +25,10 @@ const UVICORN = (
 ).split(' ');
 const START_TIMEOUT_MS = 30_000;
 
-/** Starts it on a free port of 127.0.0.1, and resolves when it listens. */
+/**
+ * Starts the sandbox on a free port of 127.0.0.1, and resolves when it listens.
+ * @throws Error with its log when it ends, or does not listen within 30 s
+ */
 export async function startOfficialSandbox(options: OfficialSandboxOptions): Promise<OfficialSandbox> {
   const server = spawn(
     PYTHON,
@@ -36,10 +38,10 @@ export async function startOfficialSandbox(options: OfficialSandboxOptions): Pro
       env: { ...process.env, AUTH_MODE: 'full', STORE_MODE: 'memory', SHARED_KEY: options.sharedKey, NO_COLOR: '1' },
     },
   );
-  // For a test run that ends without its hooks.
-  const endWithUs = (): void => void server.kill();
-  process.once('exit', endWithUs);
-  server.once('exit', () => process.off('exit', endWithUs));
+  // For a test run that ends without running its hooks.
+  const killAtExit = (): void => void server.kill();
+  process.once('exit', killAtExit);
+  server.once('exit', () => process.off('exit', killAtExit));
   let log = '';
   const listening = new Promise<string>((resolve, reject) => {
     const read = (text: Buffer): void => {
@@ -50,23 +52,23 @@ export async function startOfficialSandbox(options: OfficialSandboxOptions): Pro
     server.stdout.on('data', read);
     server.stderr.on('data', read);
     server.once('error', reject);
-    server.once('exit', () => reject(new Error(`The official sandbox ended at its start:\n${log}`)));
+    server.once('exit', () => reject(new Error(`The official sandbox ended while starting:\n${log}`)));
     setTimeout(() => reject(new Error(`The official sandbox did not start:\n${log}`)), START_TIMEOUT_MS).unref();
   });
   try {
-    return { url: await listening, log: () => log, stop: () => end(server) };
+    return { url: await listening, stop: () => stop(server) };
   } catch (error) {
-    await end(server);
+    await stop(server);
     throw error;
   }
 }
 
-/** Ends this process and no other. */
-async function end(server: ChildProcess): Promise<void> {
+/** Stops the process: with SIGTERM, after 5 s with SIGKILL. */
+async function stop(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;
   const ended = once(server, 'exit');
   server.kill('SIGTERM');
-  const impatient = setTimeout(() => server.kill('SIGKILL'), 5000).unref();
+  const timer = setTimeout(() => server.kill('SIGKILL'), 5000).unref();
   await ended;
-  clearTimeout(impatient);
+  clearTimeout(timer);
 }

@@ -1,4 +1,4 @@
-/** Payload files of any size, random or compressible, made once for each kind; and the SHA-256 of files. */
+/** Payload files of any size, random or compressible, each created once; and the SHA-256 of files. */
 import { createHash, randomFillSync } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { workFolder } from './servers';
 
-/** Random bytes cannot be compressed; text of numbered lines can, to a small part. */
+/** Random bytes do not compress; text of numbered lines compresses well. */
 export type Content = 'random' | 'compressible';
 
 /** A payload in a file. */
@@ -16,18 +16,18 @@ export interface PayloadFile {
   sha256: string;
 }
 
-const made = new Map<string, Promise<PayloadFile>>();
+const created = new Map<string, Promise<PayloadFile>>();
 const PIECE = 1024 * 1024;
 
-/** A file of so many bytes. */
+/** Returns a file of this many bytes. */
 export function payloadFile(bytes: number, content: Content): Promise<PayloadFile> {
   const name = `${content}-${bytes}.dat`;
-  const known = made.get(name) ?? make(name, bytes, content);
-  made.set(name, known);
+  const known = created.get(name) ?? create(name, bytes, content);
+  created.set(name, known);
   return known;
 }
 
-async function make(name: string, bytes: number, content: Content): Promise<PayloadFile> {
+async function create(name: string, bytes: number, content: Content): Promise<PayloadFile> {
   const path = join(await workFolder(), name);
   const sha256 = createHash('sha256');
   function* pieces(): Generator<Buffer> {
@@ -42,13 +42,16 @@ async function make(name: string, bytes: number, content: Content): Promise<Payl
   return { path, bytes, sha256: sha256.digest('hex') };
 }
 
-/** Every piece is another one: a chunk that is missing, doubled or out of place changes the sum. */
+/**
+ * Returns a piece of text that differs from every other, so that a missing, repeated or misplaced chunk changes the
+ * hash.
+ */
 function lines(number: number): Buffer {
   const line = `OBX|${number}|NM|HbA1c^Haemoglobin A1c^Local||48|mmol/mol|20-41|H|||F\r`;
   return Buffer.from(line.repeat(Math.ceil(PIECE / line.length)).slice(0, PIECE));
 }
 
-/** Of a file's bytes, hex. */
+/** Returns the SHA-256 of a file, in hexadecimal. */
 export async function sha256OfFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
@@ -57,7 +60,7 @@ export async function sha256OfFile(path: string): Promise<string> {
 
 let next = 0;
 
-/** A path in the work folder that is not there yet. */
+/** Returns a new path in the work folder. */
 export async function freshFile(): Promise<string> {
   next += 1;
   return join(await workFolder(), `received-${next}.dat`);

@@ -1,7 +1,6 @@
-/** The Python of the virtual environment that test/interop/run.ts made. */
+/** The Python of the virtual environment that test/interop/run.ts creates. */
 import { join } from 'node:path';
+import { ROOT } from '../../harness/node-red';
 
-const ROOT = join(__dirname, '..', '..', '..');
-
-/** Its interpreter. */
+/** The path of its interpreter. */
 export const PYTHON = process.env['MESH_INTEROP_PYTHON'] ?? join(ROOT, '.venv-interop', 'bin', 'python');

@@ -1,30 +1,29 @@
-/** Single HTTPS requests, right or wrong on purpose, past every check of our client. */
+/** Single HTTPS requests, valid or deliberately invalid, without any check of our client. */
 import { request as httpsRequest } from 'node:https';
 import { authorizationToken } from '../../../lib/protocol/authorization';
 
-/** One request. */
 export interface RawRequest {
   method: string;
   path: string;
   headers?: Record<string, string>;
   body?: Buffer | string;
-  /** Makes a fresh token of this mailbox. */
+  /** The mailbox whose new token the request has. */
   as?: { mailboxId: string; password: string; sharedKey: string };
 }
 
-/** What came back. `json`: the body, if it is JSON. */
-export interface RawAnswer {
+/** A response. `json` is the parsed body, if it is JSON. */
+export interface RawResponse {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   body: Buffer;
   json: unknown;
 }
 
-/** Sends it on a connection of its own. */
+/** Sends a request on its own connection. */
 export function rawRequest(
   { url, tls }: { url: string; tls: { ca: string; cert: string; key: string } },
   { method, path, headers = {}, body, as }: RawRequest,
-): Promise<RawAnswer> {
+): Promise<RawResponse> {
   return new Promise((resolve, reject) => {
     const request = httpsRequest(
       `${url}${path}`,

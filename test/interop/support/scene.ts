@@ -1,6 +1,6 @@
-/** Puts messages of every kind into a server, by raw requests, so that each comparison starts from the same state. */
+/** Creates messages of every kind in a server by raw requests, so that each comparison starts from the same state. */
 import { authorizationToken } from '../../../lib/protocol/authorization';
-import type { RawAnswer, RawRequest } from './raw-request';
+import type { RawResponse, RawRequest } from './raw-request';
 import { PASSWORD, SHARED_KEY, type Server } from './servers';
 
 export const BOB = 'X26ABC1';
@@ -11,7 +11,7 @@ export const WORKFLOW = 'TEST_WORKFLOW';
 export type Version = 1 | 2;
 export const ACCEPT: Record<Version, string> = { 1: 'application/json', 2: 'application/vnd.mesh.v2+json' };
 
-/** One server with what is needed to ask it something. Bob sends to Alice. */
+/** Builds and sends requests to one server, in one version. Bob sends to Alice. */
 export class Scene {
   readonly #server: Server;
   readonly #version: Version;
@@ -21,8 +21,8 @@ export class Scene {
     this.#version = version;
   }
 
-  /** A request of a mailbox, in the scene's version. The path goes on from `/messageexchange/<mailbox>`. */
-  ask(mailboxId: string, method: string, path: string, more: Partial<RawRequest> = {}): RawRequest {
+  /** Returns a request of a mailbox with a token. The path continues `/messageexchange/<mailbox>`. */
+  as(mailboxId: string, method: string, path: string, more: Partial<RawRequest> = {}): RawRequest {
     return {
       method,
       path: `/messageexchange/${mailboxId}${path}`,
@@ -32,39 +32,40 @@ export class Scene {
     };
   }
 
-  /** The same without a token. */
+  /** Returns a request without a token. */
   anonymous(method: string, path: string, headers: Record<string, string> = {}): RawRequest {
     return { method, path, headers: { Accept: ACCEPT[this.#version], ...headers } };
   }
 
-  /** A POST to Bob's outbox; headers given as undefined are left out. */
+  /** Returns a POST to Bob's outbox. Headers that are undefined are left out. */
   sending(headers: Record<string, string | undefined> = {}, body = 'x'): RawRequest {
     const all = { 'Mex-To': ALICE, 'Mex-WorkflowID': WORKFLOW, ...headers };
-    const given = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
-    return this.ask(BOB, 'POST', '/outbox', { headers: Object.fromEntries(given), body });
+    const defined = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    return this.as(BOB, 'POST', '/outbox', { headers: Object.fromEntries(defined), body });
   }
 
-  /** A POST of a chunk by Bob. */
+  /** Returns a POST of a chunk by Bob. */
   chunk(messageId: string, number: number | string, range: string | undefined, body = 'y'): RawRequest {
     const headers: Record<string, string> = range === undefined ? {} : { 'Mex-Chunk-Range': range };
-    return this.ask(BOB, 'POST', `/outbox/${messageId}/${number}`, { headers, body });
+    return this.as(BOB, 'POST', `/outbox/${messageId}/${number}`, { headers, body });
   }
 
-  do(request: RawRequest): Promise<RawAnswer> {
+  /** Sends a request. */
+  do(request: RawRequest): Promise<RawResponse> {
     return this.#server.raw(request);
   }
 
-  /** An accepted message from Bob to Alice. */
+  /** Sends a message from Bob to Alice, and returns its id. */
   async message(headers: Record<string, string> = {}): Promise<string> {
     return idOf(await this.do(this.sending(headers)));
   }
 
-  /** One of three chunks is there. */
+  /** Sends one of three chunks. */
   uploading(headers: Record<string, string> = {}): Promise<string> {
     return this.message({ 'Mex-Chunk-Range': '1:3', ...headers });
   }
 
-  /** All of three chunks are there. */
+  /** Sends three of three chunks. */
   async chunked(): Promise<string> {
     const id = await this.uploading();
     await this.do(this.chunk(id, 2, '2:3'));
@@ -72,25 +73,28 @@ export class Scene {
     return id;
   }
 
+  /** Sends a message that Alice acknowledges. */
   async acknowledged(): Promise<string> {
     const id = await this.message();
-    await this.do(this.ask(ALICE, 'PUT', `/inbox/${id}/status/acknowledged`));
+    await this.do(this.as(ALICE, 'PUT', `/inbox/${id}/status/acknowledged`));
     return id;
   }
 
+  /** Sends a message that the admin endpoint makes undeliverable. */
   async undeliverable(): Promise<string> {
     const id = await this.message();
     await this.admin('POST', `/message/${id}/event`, { status: 'undeliverable', code: '14', event: 'SEND' });
     return id;
   }
 
-  /** A REPORT in Bob's inbox. */
+  /** Creates a REPORT in Bob's inbox. */
   async report(more: Record<string, string> = {}): Promise<string> {
     const body = { mailbox_id: BOB, code: '14', description: 'why', workflow_id: WORKFLOW, ...more };
     return idOf(await this.admin('POST', '/report', body));
   }
 
-  admin(method: string, path: string, body?: unknown): Promise<RawAnswer> {
+  /** Sends a request to an admin endpoint. */
+  admin(method: string, path: string, body?: unknown): Promise<RawResponse> {
     return this.do({
       method,
       path: `/messageexchange/admin${path}`,
@@ -99,21 +103,21 @@ export class Scene {
   }
 }
 
-/** A token of Bob's, made once and used as often as wanted. */
+/** Returns a token of Bob's, which a test may use more than once. */
 export function tokenOfBob(change: { now?: Date } = {}): string {
   return authorizationToken({ mailboxId: BOB, password: PASSWORD, sharedKey: SHARED_KEY }, change);
 }
 
 export const HANDSHAKE = { 'mex-ClientVersion': 'interop==1', 'mex-OSName': 'Linux', 'mex-OSVersion': '6' };
 
-function idOf({ status, json }: RawAnswer): string {
-  const answer = (json ?? {}) as { message_id?: string; messageID?: string };
-  const id = answer.message_id ?? answer.messageID;
-  if (id === undefined) throw new Error(`No message id in an answer of ${status}`);
+function idOf({ status, json }: RawResponse): string {
+  const { message_id: version2, messageID: version1 } = (json ?? {}) as { message_id?: string; messageID?: string };
+  const id = version2 ?? version1;
+  if (id === undefined) throw new Error(`No message id in a response with status ${status}`);
   return id;
 }
 
-/** Ids and times are other ones every time. The words of a person-readable text are nobody's contract. */
+/** Values that differ in every run, and their placeholders. */
 const VARYING: ReadonlyArray<[RegExp, string]> = [
   [/\b([0-9A-Fa-f]{32}|\d{20}_[0-9A-F]{6})\b/g, '<id>'],
   [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:[\d.]+Z?/g, '<time>'],
@@ -122,14 +126,14 @@ const VARYING: ReadonlyArray<[RegExp, string]> = [
   [/\b(start_time|continue_from)=[^&]+/g, '$1=<value>'],
 ];
 
-/** A value with what is bound to vary taken out. */
+/** Replaces ids, times and random numbers in a value by placeholders. */
 export function steady(value: string): string {
   return VARYING.reduce((text, [pattern, word]) => text.replace(pattern, word), value);
 }
 
 /**
- * Every field of an answer by its name, nested ones with a dot, those of list elements with [], with its steady value. A
- * list that is empty is there, too.
+ * Returns every field of a JSON value by name, with its steady value: nested fields with a dot, fields of list elements
+ * with []. An empty list is included.
  */
 export function fieldsOf(value: unknown, at = ''): Record<string, string> {
   const fields: Record<string, string> = {};

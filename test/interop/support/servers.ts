@@ -1,6 +1,6 @@
 /**
- * The two servers, each reached in the same ways: by our client, by the official one, and by raw requests. They are started
- * once, when a test first asks, and ended by hooks.ts.
+ * The two servers, each with the same ways to it: our client, the official client and raw requests. Each is started
+ * once, when a test first needs it; hooks.ts stops them.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,15 +10,15 @@ import { startSandbox } from '../../../lib/sandbox';
 import { makeCertificateAuthority } from '../../../lib/sandbox/certificates';
 import { OfficialClient } from './official-client';
 import { startOfficialSandbox } from './official-sandbox';
-import { rawRequest, type RawAnswer, type RawRequest } from './raw-request';
+import { rawRequest, type RawResponse, type RawRequest } from './raw-request';
 
-/** Not the default of either sandbox, so that a default is not what makes it work. */
+/** Not the default of either sandbox, so that no test passes because of a default. */
 export const SHARED_KEY = 'an-interoperation-key';
-/** Of the three mailboxes that both sandboxes bring: X26ABC1, X26ABC2 and X26ABC3. */
+/** The password of the three mailboxes that both sandboxes have: X26ABC1, X26ABC2 and X26ABC3. */
 export const PASSWORD = 'password';
 
-/** PEM texts, and the files that hold them. */
-export interface Certificates {
+/** Certificates and a key in PEM, and their files. */
+interface Certificates {
   ca: string;
   cert: string;
   key: string;
@@ -30,16 +30,17 @@ export interface Server {
   readonly name: 'official sandbox' | 'our sandbox';
   readonly url: string;
   readonly tls: Certificates;
-  /** Our client. Closed by {@link stopServers}. */
+  /** Opens a mailbox with our client. {@link stopServers} closes it. */
   mailbox(mailboxId: string, options?: Partial<MailboxOptions>): Mailbox;
-  /** A mailbox that keeps its state. */
+  /** Opens a mailbox with storage. */
   durable(mailboxId: string, storage: Storage): DurableMailbox;
-  /** The official client; one for each mailbox is kept. */
+  /** Returns the official client of a mailbox, which is created once. */
   official(mailboxId: string): OfficialClient;
-  /** An official client with other credentials, to be closed by who made it. */
+  /** Creates an official client with other credentials, which the caller closes. */
   officialWith(mailboxId: string, credentials: { password?: string; sharedKey?: string }): OfficialClient;
-  raw(request: RawRequest): Promise<RawAnswer>;
-  /** Forgets all messages. */
+  /** Sends a raw request. */
+  raw(request: RawRequest): Promise<RawResponse>;
+  /** Removes all messages. */
   reset(): Promise<void>;
 }
 
@@ -48,7 +49,7 @@ let official: Promise<Server> | undefined;
 let ours: Promise<Server> | undefined;
 const closers: Array<() => Promise<unknown>> = [];
 
-/** A folder for the files of the tests, removed at the end. */
+/** Returns a folder for the tests' files, which is removed at the end. */
 export function workFolder(): Promise<string> {
   folder ??= mkdtemp(join(tmpdir(), 'mesh-interop-'));
   return folder;
@@ -64,7 +65,7 @@ export function ourSandbox(): Promise<Server> {
   return ours;
 }
 
-/** Ends everything that was started here. */
+/** Stops everything that was started here, and removes the work folder. */
 export async function stopServers(): Promise<void> {
   for (const close of closers.splice(0).toReversed()) await close();
   if (folder) await rm(await folder, { recursive: true, force: true });

@@ -162,7 +162,7 @@ describe('large payloads in PostgreSQL', function () {
       ConfigurationError,
       openStorage({ folder: await emptyFolder(), largePayloads: 'database' }),
     );
-    assert.match(refused.message, /only where the store is PostgreSQL/);
+    assert.match(refused.message, /only if the store is PostgreSQL/);
   });
 });
 

@@ -63,6 +63,6 @@ describe('erasing a message in SQLite', () => {
     assert.equal(done.status, 0, done.output);
     assert.match(done.output, /payload and names erased[^]*Backups/);
     assert.match(command('erase', id, '--folder', join(here.folder, 'elsewhere'), '--by', 'x').output, /no store in/);
-    assert.match(command('erase').output, /The id of the message is needed/);
+    assert.match(command('erase').output, /The id of the message is required/);
   });
 });
