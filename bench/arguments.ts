@@ -9,7 +9,7 @@ export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--size MIB
   --only    parts to run, out of: ${names.join(', ')}
   --rounds  rounds of each comparison (default 5)
   --size    MiB of a large message (default 1024): smaller for a quick look
-  --peers   installs the NHS's Python and JavaScript clients into .bench-peers and compares with them (npm run bench:peers)
+  --peers   installs the NHS's Python and JavaScript clients into .bench-peers and compares with them (bench:peers)
   --smoke   a tiny run: checks that every figure is produced and that the bytes are right; the times mean nothing
   --json    prints one object on the last line
   --plot    measures throughput and memory against message size, and writes docs/performance.svg

@@ -1,6 +1,6 @@
 /**
- * The payloads of the bench, made from a seed: the same bytes on every machine. They stay in the system's temporary folder
- * (or BENCH_FOLDER) for the next run; `npm run bench -- --clean` removes them.
+ * The payloads of the bench, generated from a seed: the same bytes on every machine. They stay in the system's
+ * temporary folder (or BENCH_FOLDER) for the next run; `npm run bench -- --clean` removes them.
  */
 import { createCipheriv } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
@@ -12,18 +12,18 @@ import { gzip } from 'node:zlib';
 
 export const MIB = 1024 * 1024;
 export const FOLDER = join(process.env['BENCH_FOLDER'] ?? tmpdir(), 'mesh-bench-files');
-/** In which prepared messages are cut (bytes, uncompressed): what the NHS Java client sends. */
+/** Chunk size of prepared messages (bytes, uncompressed), as the NHS Java client sends them. */
 export const CHUNK_BYTES = 20_000_000;
 const gzipped = promisify(gzip);
 
-/** Part of a file. */
+/** A range of a file. */
 export interface Part {
   file: string;
   start: number;
   end: number;
 }
 
-/** Makes `name` once; a half-made one has another name. */
+/** Generates `name` if it does not exist yet; an incomplete file ends with .part. */
 function once(name: string, make: (handle: number) => void): string {
   mkdirSync(FOLDER, { recursive: true });
   const file = join(FOLDER, name);
@@ -35,7 +35,7 @@ function once(name: string, make: (handle: number) => void): string {
   return file;
 }
 
-/** Bytes that no compressor can shrink, nowhere repeated: the key stream of AES in counter mode. */
+/** Generates bytes that no compressor can shrink and that never repeat: the key stream of AES in counter mode. */
 export function randomFile(bytes: number): string {
   return once(`random-${bytes}.bin`, (handle) => {
     const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16, 'bench'), Buffer.alloc(16));
@@ -46,7 +46,7 @@ export function randomFile(bytes: number): string {
   });
 }
 
-/** The first 64 MiB of the random file again and again: cheap to make, and as far as zlib looks still random. */
+/** Repeats the first 64 MiB of the random file: cheap to generate, and still random within zlib's window. */
 export function repeatedRandomFile(bytes: number): string {
   const block = readPart({ file: randomFile(64 * MIB), start: 0, end: 64 * MIB });
   return once(`repeated-${bytes}.bin`, (handle) => {
@@ -55,7 +55,7 @@ export function repeatedRandomFile(bytes: number): string {
   });
 }
 
-/** The chunks of a message of so many random bytes that repeat: what a server can serve without having them. */
+/** Returns the chunks of a message of repeated random bytes, which a server can serve without storing it whole. */
 export function repeatedParts(bytes: number): Part[] {
   const file = randomFile(64 * MIB);
   return Array.from({ length: Math.ceil(bytes / CHUNK_BYTES) }, (_, i) => ({
@@ -65,7 +65,10 @@ export function repeatedParts(bytes: number): Part[] {
   }));
 }
 
-/** An extract as an NHS trust sends them: appointments, one a line. 32 MiB of rows, repeated far beyond zlib's window. */
+/**
+ * Generates an extract as an NHS trust sends it: one appointment per line. 32 MiB of rows repeat, far beyond zlib's
+ * window.
+ */
 export function csvFile(bytes: number): string {
   return once(`csv-${bytes}.csv`, (handle) => {
     const block = csvRows(Math.min(bytes, 32 * MIB));
@@ -122,7 +125,7 @@ const OUTCOME = [
   'DISCHARGED',
 ];
 
-/** A file cut into the chunks of a message. */
+/** Cuts a file into the chunks of a message. */
 export function partsOf(file: string, chunkBytes = CHUNK_BYTES): Part[] {
   const { size } = statSync(file);
   return Array.from({ length: Math.ceil(size / chunkBytes) }, (_, i) => ({
@@ -132,7 +135,7 @@ export function partsOf(file: string, chunkBytes = CHUNK_BYTES): Part[] {
   }));
 }
 
-/** The same, each chunk gzipped by itself at zlib's default level, as today's senders do it. */
+/** Cuts a file into chunks, each gzipped by itself at zlib's default level, as today's senders do. */
 export async function gzippedPartsOf(file: string): Promise<Part[]> {
   mkdirSync(FOLDER, { recursive: true });
   const target = `${file}.gz-chunks`;
@@ -144,7 +147,7 @@ export async function gzippedPartsOf(file: string): Promise<Part[]> {
     closeSync(handle);
     renameSync(`${target}.part`, target);
   }
-  // Each member is found again by its header: magic, deflate, no flags, no time, no extra flags.
+  // The header of each gzip member marks its start: magic, deflate, no flags, no time, no extra flags.
   const bytes = readPart({ file: target, start: 0, end: statSync(target).size });
   const magic = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0]);
   for (let at = 0; at >= 0 && at < bytes.length;) {
@@ -157,7 +160,7 @@ export async function gzippedPartsOf(file: string): Promise<Part[]> {
   return sizes.map((size) => ({ file: target, start, end: (start += size) }));
 }
 
-/** The bytes of a part. */
+/** Reads the bytes of a part. */
 export function readPart({ file, start, end }: Part): Buffer {
   const bytes = Buffer.allocUnsafe(end - start);
   const handle = openSync(file, 'r');
@@ -171,14 +174,14 @@ function writeAll(handle: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length;) done += writeSync(handle, bytes, done);
 }
 
-/** GiB that are free where the files are. */
+/** Returns the free disk space where the files are (GiB). */
 export async function freeGiB(): Promise<number> {
   mkdirSync(FOLDER, { recursive: true });
   const { bavail, bsize } = await statfs(FOLDER);
   return (bavail * bsize) / 1024 ** 3;
 }
 
-/** Removes all that was made. */
+/** Removes all generated files. */
 export function removeFiles(): void {
   rmSync(FOLDER, { recursive: true, force: true });
 }

@@ -19,9 +19,9 @@ export interface Settings {
   /** Unmeasured rounds of small messages: a process that runs for months has compiled its code. */
   smallWarmUps: number;
   /**
-   * Unmeasured small messages right before each round: without them the state in which the previous contestant left disk
-   * and processors would count for the next one (measured: the library receives 0.67 of the limit right after the limit,
-   * and 0.74 right after itself).
+   * Unmeasured small messages right before each round: without them the state in which the previous contestant left
+   * disk and processors would count for the next one (measured: the library receives 0.67 of the limit right after the
+   * limit, and 0.74 right after itself).
    */
   smallRunUp: number;
   /** Bytes of a small message. */

@@ -1,6 +1,6 @@
 /**
- * `npm run test:conformance`: the assurance catalogue, whole, on the built-in sandbox, as a user runs it. With `--docs`
- * (`npm run conformance:docs`) the page becomes docs/conformance-evidence.html.
+ * `npm run test:conformance`: runs the whole assurance catalogue on the built-in sandbox, as a user does. With `--docs`
+ * (`npm run conformance:docs`) the page is copied to docs/conformance-evidence.html.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ try {
   const text = readFileSync(join(folder, 'conformance-evidence.json'), 'utf8');
   const { items } = JSON.parse(text) as Findings;
   const count = (...verdicts: string[]): number => items.filter(({ verdict }) => verdicts.includes(verdict)).length;
-  // On the sandbox nothing is impossible and nobody is needed: either would be a fault here.
+  // On the sandbox every item can run without a person: any verdict other than passed is a fault.
   const failed = items.length - count('passed');
   process.stdout.write(`\nTests: ${count('passed')} passed, ${failed} failed, 0 skipped\n`);
   if (failed > 0 || status !== 0) process.exitCode = 1;

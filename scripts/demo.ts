@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: the main job without a browser. A real Node-RED with the two example flows on the built-in sandbox; their
- * buttons are pressed over Node-RED's own admin API, their debug nodes are read as the sidebar reads them.
+ * `npm run demo`: the main job without a browser. Runs a real Node-RED with three example flows on the built-in sandbox,
+ * presses their buttons over Node-RED's admin API and reads their debug nodes as the sidebar does.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -20,14 +20,14 @@ interface Row {
   tracked: string;
 }
 
-/** msg.meshSent, as a debug node shows it. */
+/** The part of msg.meshSent that the demo reads from a debug node. */
 interface Sent {
   messageId: string;
   bytes: number;
   chunks: number;
 }
 
-/** The part of msg.mesh that is looked at. */
+/** The part of msg.mesh that the demo reads. */
 interface Received {
   messageId: string;
   bytes: number;
@@ -107,7 +107,7 @@ async function main(): Promise<boolean> {
   }
 }
 
-/** Presses the button, and follows the message to the other end and back. */
+/** Presses a button, and follows the message to the recipient and back. */
 async function sendAndReceive(
   nodeRed: RealNodeRed,
   flow: string,
@@ -119,7 +119,7 @@ async function sendAndReceive(
   const sent = (await nodeRed.debug(`${flow}-sent`, 45_000)) as Sent;
   const isIt = (value: unknown): boolean => (value as Received).messageId === sent.messageId;
   const received = (await nodeRed.debug(`${flow}-received`, 45_000, isIt)) as Received;
-  // What is compared is what stands at the other end: the saved file where there is one.
+  // Compares what the recipient has: the saved file, if there is one.
   const got = received.file === undefined ? received.sha256 : await sha256OfFile(received.file);
   const acknowledgedId = await nodeRed.debug(`${flow}-acked`, 10_000, (value) => value === sent.messageId);
   await nodeRed.inject(`${flow}-tracknow`);
@@ -136,40 +136,47 @@ async function sendAndReceive(
 }
 
 /**
- * A letter and its answers: accepted by MESH, collected, answered by the recipient's system and then by its people, each settling
- * what was sent. Gives what happened, in order.
+ * Sends a letter: MESH accepts it, the recipient collects it, then the recipient's system and its staff acknowledge it,
+ * and each acknowledgement settles an outcome of the letter.
+ *
+ * @returns the steps in order.
  */
 async function closeTheLoop(nodeRed: RealNodeRed, button: string, end: string): Promise<string[]> {
   await nodeRed.inject(button);
   const { id, messageId } = (await nodeRed.debug('cl-sent', 45_000)) as Sent & { id: string };
   const isIt = (value: unknown): boolean => (value as Received).messageId === messageId;
   await nodeRed.debug('cl-received', 45_000, isIt);
-  const steps = [`sent:                   accepted by MESH as ${messageId}`];
+  const steps = [step('sent', `accepted by MESH as ${messageId}`)];
   await nodeRed.inject('fm-tracknow', [{ p: 'messageId', v: messageId, vt: 'str' }]);
   const { status } = (await nodeRed.debug('fm-tracked', 10_000, isIt)) as { status: string };
-  if (status !== 'acknowledged') throw new Error(`Expected MESH to say that it was collected, got: ${status}`);
-  steps.push(`tracked at MESH:        ${status}, which says only that it was collected`);
+  if (status !== 'acknowledged') throw new Error(`Expected MESH to report that it was collected, got: ${status}`);
+  steps.push(step('tracked at MESH', `${status}, which says only that it was collected`));
   for (const debug of ['cl-taken', 'cl-done'] as const) {
     const { level, code } = (await nodeRed.debug(debug, 10_000)) as { level: string; code: string };
-    steps.push(`${level} answer:`.padEnd(24) + code);
+    steps.push(step(`${level} acknowledgement`, code));
   }
   for (const event of ['infrastructure positive', end]) {
     const isChange = (value: unknown): boolean => {
-      const told = value as { id: string; event: string };
-      return told.id === id && told.event === event;
+      const change = value as { id: string; event: string };
+      return change.id === id && change.event === event;
     };
     const settled = await lookUntil(nodeRed, 'cl-look', () => nodeRed.debug('cl-change', 3000, isChange));
     const { answer } = settled as { answer: { code: string; meaning: string } };
-    steps.push(`${'settled:'.padEnd(24)}${event} (${answer.code} ${answer.meaning})`);
+    steps.push(step('settled', `${event} (${answer.code} ${answer.meaning})`));
   }
   if (end.endsWith('negative')) {
     await nodeRed.debug('cl-attention', 10_000, (value) => (value as { id: string }).id === id);
-    steps.push('told:                   at the output of mesh track for what needs attention');
+    steps.push(step('notified', 'at the output of mesh track for what needs attention'));
   }
   return steps;
 }
 
-/** Presses a button until what it looks for is there: what is sent by an outbox comes a moment later. */
+/** One line of the report, in two columns. */
+function step(name: string, result: string): string {
+  return `${name}:`.padEnd(33) + result;
+}
+
+/** Presses a button until the result is there: what an outbox sends arrives a moment later. */
 async function lookUntil(nodeRed: RealNodeRed, button: string, look: () => Promise<unknown>): Promise<unknown> {
   for (let attempt = 1; ; attempt += 1) {
     await nodeRed.inject(button);
@@ -188,7 +195,7 @@ async function provokeRejection(nodeRed: RealNodeRed): Promise<string> {
   return error.message;
 }
 
-/** Nobody collects the letter; the sandbox's clock is put six days ahead and back, and the sender looks for reports. */
+/** Sends a letter that is not collected, moves the sandbox's clock six days ahead and back, and polls for the report. */
 async function provokeReport(nodeRed: RealNodeRed): Promise<string> {
   await nodeRed.inject('fm-nocollect');
   const sent = (await nodeRed.debug('fm-sent2')) as Sent;
@@ -202,8 +209,8 @@ async function provokeReport(nodeRed: RealNodeRed): Promise<string> {
 }
 
 /**
- * Node-RED settings for the demo only: a lever on the clock of the sandbox that runs in the same process. Its tokens are
- * checked against that clock, so it goes back at once.
+ * Node-RED settings for the demo only: an endpoint that moves the clock of the sandbox in the same process. The sandbox
+ * checks tokens against that clock, so it goes back at once.
  */
 const SIX_DAYS_LATER = `httpAdminMiddleware: (request, response, next) => {
     if (request.path !== '/demo/six-days-later') return next();
@@ -214,7 +221,7 @@ const SIX_DAYS_LATER = `httpAdminMiddleware: (request, response, next) => {
     }, next);
   },`;
 
-/** What an inject node of the example would send. */
+/** Returns the payload of an inject node of the examples. */
 function injected(flows: ReturnType<typeof exampleFlows>, id: string): Buffer {
   const props = flows.find((node) => node.id === id)?.['props'] as Array<{ p: string; v: string; vt: string }>;
   const payload = props.find((prop) => prop.p === 'payload');
@@ -222,7 +229,7 @@ function injected(flows: ReturnType<typeof exampleFlows>, id: string): Buffer {
   return payload.vt === 'bin' ? Buffer.from(JSON.parse(payload.v) as number[]) : Buffer.from(payload.v, 'utf8');
 }
 
-/** A CSV file of made-up observations; gives its SHA-256. */
+/** Writes a CSV file of made-up observations, and returns its SHA-256. */
 async function writeExtract(path: string): Promise<string> {
   const hash = createHash('sha256');
   const file = await open(path, 'w');

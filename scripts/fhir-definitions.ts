@@ -1,6 +1,6 @@
 /**
- * Generates lib/formats/fhir/definitions-*.ts from HL7's XML schemas (fhir-single.xsd), which HAPI's validation resources on
- * Maven Central contain. Run it by hand when HL7 publishes a correction:
+ * Generates lib/formats/fhir/definitions-*.ts from HL7's XML schemas (fhir-single.xsd), which HAPI's validation
+ * resources on Maven Central contain. Run it by hand when HL7 publishes a correction:
  *
  *   tsx scripts/fhir-definitions.ts <fhir-single.xsd> STU3|R4
  *

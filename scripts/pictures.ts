@@ -1,6 +1,6 @@
 /**
- * `npm run pictures [-- name …]`: a picture of every example that has a recipe, as the editor shows it, cropped, into docs/recipes/pictures. Needs a
- * Chromium.
+ * `npm run pictures [-- name …]`: writes a cropped screenshot of every example that has a recipe, as the editor shows it,
+ * into docs/recipes/pictures. Needs Chromium.
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,13 +9,13 @@ import { exampleFlows, ROOT } from '../test/harness/node-red';
 import { examples } from '../test/harness/welcome';
 
 const FOLDER = join(ROOT, 'docs', 'recipes', 'pictures');
-/** The subflows as a palette would have them: one of each, on a tab of their own. */
+/** Name of the picture of the subflows: one instance of each, on a separate tab. */
 const SUBFLOWS = 'subflows';
 const MARGIN = 15;
 
 type FlowNode = ReturnType<typeof exampleFlows>[number];
 
-/** Every picture's name, and the flows that it shows. */
+/** Returns the name of every picture, and the flows that it shows. */
 function pictures(): Map<string, FlowNode[]> {
   const names = examples().map(({ name }) => name);
   const all = new Map(
@@ -57,7 +57,7 @@ async function main(): Promise<void> {
   await closeBrowser();
 }
 
-/** What is drawn, with a small margin; without grid, debug buttons stay. */
+/** Takes a screenshot of nodes and groups with a small margin, without grid, statuses and notifications. */
 async function picture({ page }: Editor, path: string): Promise<void> {
   await page.addStyleTag({
     content:

@@ -1,6 +1,6 @@
 /**
- * `npm run release:check`: whether what would be published is fit for it. Writes the tarball, sbom.cdx.json and licences.md
- * into release/, and prints a line for each part. Needs nothing from outside but an npm registry.
+ * `npm run release:check`: checks that the package is fit to publish. Writes the tarball, sbom.cdx.json and licences.md
+ * into release/, and prints a line for each part. Needs an npm registry and no other network.
  */
 import { chmod, copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,15 +16,15 @@ import { missing, pack, strays, type Tarball } from '../test/harness/tarball';
 const lines: string[] = [];
 let failed = 0;
 
-/** One part: what it says about itself, or why it failed. */
+/** Runs one part and prints its summary, or why it failed. */
 async function part(name: string, check: () => Promise<string>): Promise<void> {
   const began = Date.now();
   const result = await check().then(
-    (said) => ({ word: 'ok    ', said }),
-    (error: unknown) => ({ word: 'FAILED', said: error instanceof Error ? error.message : String(error) }),
+    (summary) => ({ word: 'ok    ', summary }),
+    (error: unknown) => ({ word: 'FAILED', summary: error instanceof Error ? error.message : String(error) }),
   );
   if (result.word === 'FAILED') failed += 1;
-  const line = `${result.word}  ${name} (${Math.round((Date.now() - began) / 1000)} s): ${result.said}`;
+  const line = `${result.word}  ${name} (${Math.round((Date.now() - began) / 1000)} s): ${result.summary}`;
   lines.push(line);
   process.stdout.write(`${line}\n`);
 }
@@ -36,7 +36,7 @@ async function checkTarball(tarball: Tarball): Promise<string> {
 }
 
 async function checkTypes(tarball: Tarball): Promise<string> {
-  // node10: the resolution of before package exports; TypeScript itself has given it up.
+  // Not node10, the resolution that predates package exports: TypeScript itself has dropped it.
   succeeded(await command('attw', [tarball.path, '--profile', 'node16', '--no-emoji']), 'arethetypeswrong');
   succeeded(await command('publint', ['run', tarball.path, '--strict']), 'publint');
   return 'arethetypeswrong and publint find nothing';
@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   await mkdir(release);
   const folder = await mkdtemp(join(tmpdir(), 'mesh release '));
   try {
-    // For the other user.
+    // tryInstalls runs an installation as another user, who must be able to read the folder.
     await chmod(folder, 0o755);
     const tarball = await pack(folder);
     await copyFile(tarball.path, join(release, basename(tarball.path)));

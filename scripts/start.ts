@@ -1,6 +1,6 @@
 /**
- * `npm start`: a Node-RED 5 with this package, a list of its flows and the first two of them, on the built-in sandbox. Its
- * user folder is .node-red in the clone; what you change there stays. PORT chooses the port (1880).
+ * `npm start`: starts Node-RED 5 with this package, a welcome tab that lists the example flows, and the first two of them,
+ * on the built-in sandbox. The user folder is .node-red in the clone; changes there are kept. PORT sets the port (1880).
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,16 +8,16 @@ import { exampleFlows, RealNodeRed, ROOT } from '../test/harness/node-red';
 import { welcomeFlow } from '../test/harness/welcome';
 import { freePort } from '../test/harness/ports';
 
-/** The others are imported by a click: the welcome tab says how. */
+/** Examples that are imported at once. The welcome tab explains how to import the rest with a click. */
 const IMPORTED = ['first-message', 'file-transfer'];
 const PACKAGE = '@mesh-flows/node-red-nhs-mesh';
 
 async function main(): Promise<number> {
   const userDir = join(ROOT, '.node-red');
   const port = Number(process.env['PORT'] ?? 1880);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error('PORT has to be a number from 1 to 65535.');
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error('PORT must be a number from 1 to 65535.');
   await freePort(port).catch(() => {
-    throw new Error(`Port ${port} is in use. Choose another one: PORT=${port + 1} npm start`);
+    throw new Error(`Port ${port} is in use. Choose another: PORT=${port + 1} npm start`);
   });
   const received = join(userDir, 'received');
   mkdirSync(received, { recursive: true });
@@ -28,14 +28,14 @@ async function main(): Promise<number> {
     log: 'inherit',
     ...(isFirst ? { flows: [...welcomeFlow(PACKAGE, IMPORTED), ...exampleFlows(...IMPORTED)] } : {}),
     env: {
-      // What the file transfer example sends and where it saves; set your own to try others.
+      // The file that the file transfer example sends, and the folder that it saves to.
       MESH_EXAMPLE_FILE: process.env['MESH_EXAMPLE_FILE'] ?? join(ROOT, 'README.md'),
       MESH_EXAMPLE_FOLDER: process.env['MESH_EXAMPLE_FOLDER'] ?? received,
     },
   });
   process.stdout.write(
     `\n  NHS MESH for Node-RED is running: ${nodeRed.url}\n` +
-      '  The tab "Welcome" lists every flow; press the buttons of "First message". Ctrl-C ends it.\n\n',
+      '  The tab "Welcome" lists every flow; press the buttons of "First message". Ctrl-C stops it.\n\n',
   );
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void nodeRed.stop());
   return nodeRed.ended();

@@ -1,10 +1,10 @@
-/** Mocha's dots, and beside them what scripts/test.ts wants to know: the files with failures, and the slowest tests. */
+/** Mocha's dot reporter, which also writes what scripts/test.ts reads: the failed tests and the slowest tests. */
 'use strict';
 const { writeFileSync } = require('node:fs');
 const { reporters } = require('mocha');
 
-/** From the last test to the end of the process. */
-const ENDS_WITHIN_MS = 60_000;
+/** Maximum time from the last test to the end of the process. */
+const EXIT_TIMEOUT_MS = 60_000;
 
 module.exports = class extends reporters.Dot {
   constructor(runner, options) {
@@ -16,15 +16,15 @@ module.exports = class extends reporters.Dot {
     runner.on('end', () => {
       slow.sort((a, b) => b.ms - a.ms);
       writeFileSync(process.env.MESH_TEST_REPORT, JSON.stringify({ failed, slow: slow.slice(0, 15) }));
-      // A server or a timer that nobody has ended holds the process, and CI would wait for it until its own time is over.
+      // A server or timer that no test has closed keeps the process alive, and CI would wait until its own time limit.
       setTimeout(() => {
         console.error(
-          `The tests have ended, but not their process: held by ${process.getActiveResourcesInfo().join(', ')}`,
+          `The tests have ended, but their process has not. Still open: ${process.getActiveResourcesInfo().join(', ')}`,
         );
-        // Mocha sets its own code when the process exits; this listener comes after.
+        // Mocha sets its own code when the process exits; this listener runs after it.
         process.once('exit', () => (process.exitCode = 1));
         process.exit();
-      }, ENDS_WITHIN_MS).unref();
+      }, EXIT_TIMEOUT_MS).unref();
     });
   }
 };

@@ -1,6 +1,6 @@
 /**
- * `npm test`: every suite that needs nothing but this clone, two at a time, and a summary line. Names of suites as
- * arguments run only those; the longer ones run only when they are named. `--slow` tells the slowest tests.
+ * `npm test`: runs every suite that needs only this clone, two at a time, and prints a summary line. Arguments select
+ * suites by name; the longer suites run only when named. `--slow` lists the slowest tests.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -13,7 +13,7 @@ interface Suite {
   name: string;
   files: string;
   env?: Record<string, string>;
-  /** Runs only when it is named. */
+  /** Runs only when named. */
   isLonger?: boolean;
 }
 
@@ -30,12 +30,12 @@ const SUITES: Suite[] = [
   { name: 'journeys', files: 'test/journeys/**/*.test.ts' },
   { name: 'browser on Node-RED 5', files: 'test/browser/**/*.test.ts', env: { NODE_RED: '5' }, isLonger: true },
   { name: 'browser on Node-RED 4.1', files: 'test/browser/**/*.test.ts', env: { NODE_RED: '4' }, isLonger: true },
-  // The same test as in lib, with as many messages as a day brings.
+  // The same test as in lib, with as many messages as arrive in a day.
   { name: 'outage', files: 'test/send/outage.test.ts', env: { MESH_OUTAGE_MESSAGES: '10000' }, isLonger: true },
 ];
 
-/** The longest suite takes 10 minutes: what takes three times as long hangs, and its output so far says where. */
-const MOST_TIME_MS = 30 * 60_000;
+/** Time limit of a suite. The longest takes 10 minutes; one that hangs is killed, and its output shows where. */
+const MAX_TIME_MS = 30 * 60_000;
 
 interface Outcome {
   passed: number;
@@ -55,7 +55,7 @@ interface Run {
   report: Report;
 }
 
-/** Runs files of a suite and prints their output whole, because two suites run side by side. */
+/** Runs files of a suite and prints their output at the end, because two suites run side by side. */
 async function run(suite: Suite, files: readonly string[] = [suite.files]): Promise<Run> {
   process.stdout.write(`${suite.name} …\n`);
   const folder = await mkdtemp(join(tmpdir(), 'mesh-test-'));
@@ -65,7 +65,7 @@ async function run(suite: Suite, files: readonly string[] = [suite.files]): Prom
     cwd: ROOT,
     env: { ...process.env, ...suite.env, MESH_TEST_REPORT: path },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: MOST_TIME_MS,
+    timeout: MAX_TIME_MS,
     killSignal: 'SIGKILL',
   });
   let output = '';
@@ -78,37 +78,39 @@ async function run(suite: Suite, files: readonly string[] = [suite.files]): Prom
   );
   await rm(folder, { recursive: true, force: true });
   const slow = report.slow.map(({ ms, title }) => `  ${(ms / 1000).toFixed(1)} s  ${title}\n`);
-  if (process.argv.includes('--slow')) process.stdout.write(`The slowest of ${suite.name}:\n${slow.join('')}`);
+  if (process.argv.includes('--slow')) process.stdout.write(`Slowest tests of ${suite.name}:\n${slow.join('')}`);
   const count = (word: string): number => Number(new RegExp(`(\\d+) ${word}`).exec(output)?.[1] ?? 0);
   const outcome = { passed: count('passing'), failed: count('failing'), skipped: count('pending') };
-  // A suite that dies before it can count, or that finds no test, has failed.
+  // A suite that crashes before its summary, or that finds no test, has failed.
   const found = outcome.passed + outcome.skipped > 0;
   if ((code !== 0 || !found) && outcome.failed === 0) outcome.failed = 1;
   return { suite, outcome, report };
 }
 
-/** Two at a time: most tests wait for a clock, a disk or another process. */
+/** Runs two suites at a time: most tests wait for a clock, a disk or another process. */
 async function sideBySide(suites: readonly Suite[]): Promise<Run[]> {
   const runs: Run[] = [];
   const left = [...suites];
-  const line = async (): Promise<void> => {
+  const runNext = async (): Promise<void> => {
     for (let suite = left.shift(); suite; suite = left.shift()) runs.push(await run(suite));
   };
-  await Promise.all([line(), line()]);
+  await Promise.all([runNext(), runNext()]);
   return runs;
 }
 
-/** More files than this fail for a reason. */
-const MOST_FILES_AGAIN = 3;
+/** If more files than this fail, the cause is a fault and not a loaded machine. */
+const MAX_FILES_TO_RETRY = 3;
 
 /**
- * Runs the files of failed tests once more, alone. The tests talk to real servers and processes, and a machine that does
- * too much at once breaks one or another. What passes then is counted as passed, but named: somebody should look at it.
+ * Runs the files of failed tests once more, alone. The tests use real servers and processes, and some fail on an
+ * overloaded machine. A test that passes alone counts as passed, but is listed as flaky, so that it gets fixed.
+ *
+ * @returns the titles of the flaky tests.
  */
-async function again({ suite, outcome, report }: Run): Promise<string[]> {
+async function retryAlone({ suite, outcome, report }: Run): Promise<string[]> {
   const files = [...new Set(report.failed.map(({ file }) => file))];
-  if (files.length === 0 || files.length > MOST_FILES_AGAIN || files.includes('')) return [];
-  process.stdout.write(`\nOnce more, alone: ${files.map((file) => relative(ROOT, file)).join(', ')}\n`);
+  if (files.length === 0 || files.length > MAX_FILES_TO_RETRY || files.includes('')) return [];
+  process.stdout.write(`\nRetrying alone: ${files.map((file) => relative(ROOT, file)).join(', ')}\n`);
   const second = await run(suite, files);
   if (second.outcome.failed > 0) return [];
   outcome.passed += outcome.failed;
@@ -121,12 +123,12 @@ async function main(): Promise<void> {
   const suites = SUITES.filter(({ name, isLonger }) =>
     wanted.length === 0 ? !isLonger : wanted.some((word) => name.startsWith(word)),
   );
-  if (suites.length === 0) throw new Error(`No such suite. There are: ${SUITES.map((suite) => suite.name).join(', ')}`);
+  if (suites.length === 0) throw new Error(`Unknown suite. Available: ${SUITES.map((suite) => suite.name).join(', ')}`);
   const runs = await sideBySide(suites);
-  const unsteady: string[] = [];
-  for (const each of runs) unsteady.push(...(await again(each)));
+  const flaky: string[] = [];
+  for (const each of runs) flaky.push(...(await retryAlone(each)));
   const sum = (word: keyof Outcome): number => runs.reduce((total, { outcome }) => total + outcome[word], 0);
-  for (const title of unsteady) process.stdout.write(`\nUnsteady: failed beside others, passed alone: ${title}`);
+  for (const title of flaky) process.stdout.write(`\nFlaky: failed alongside other suites, passed alone: ${title}`);
   process.stdout.write(`\nTests: ${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped\n`);
   if (sum('failed') > 0) process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-/** The library with large messages: send a file, receive to a file. */
+/** The library with large messages: sends a file, receives into a file. */
 import type { Mailbox, MailboxOptions } from '../../lib/index';
 import type { Address } from '../harness/connection';
 import { measured, serve } from '../harness/serve';
@@ -8,7 +8,7 @@ let mailbox: Mailbox;
 
 interface Send {
   file: string;
-  /** How many times, one after the other. Default 1. */
+  /** Number of sends, one after the other. Default 1. */
   times?: number;
 }
 
@@ -16,7 +16,7 @@ serve({
   connect({ options, ...address }: Address & { options?: Partial<MailboxOptions> }) {
     mailbox = openMailbox(mailboxOptions(address, options));
   },
-  /** Gives the ends of the ranges that the library chose, too: the limit sends the same. */
+  /** Also returns the ends of the ranges that the library chose, so that the limit sends the same ranges. */
   send: ({ file, times = 1 }: Send) =>
     measured(async () => {
       let ends: number[] = [];

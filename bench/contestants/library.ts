@@ -1,4 +1,4 @@
-/** This library, as its users have it: built, by its public API only. */
+/** The built library, through its public API only, as users call it. */
 import { join } from 'node:path';
 import type * as Library from '../../lib/index';
 import type { Address } from '../harness/connection';
@@ -6,7 +6,7 @@ import type { Address } from '../harness/connection';
 // eslint-disable-next-line typescript/no-require-imports
 export const { openMailbox, openStorage } = require(join(__dirname, '../../dist/lib/index.js')) as typeof Library;
 
-/** Options of a mailbox at the bench's server; defaults are what is measured. */
+/** Returns the options of a mailbox at the bench's server; everything else has its default. */
 export function mailboxOptions(
   { url, ca, cert, key }: Address,
   more: Partial<Library.MailboxOptions> = {},

@@ -1,12 +1,12 @@
-/** The library with small messages: sent at once, sent through the durable outbox, received by the durable inbox. */
+/** The library with small messages: sent directly, sent through the durable outbox, received by the durable inbox. */
 import type { DurableMailbox, InboxConsumer, InboxPoller, Mailbox, Storage } from '../../lib/index';
 import { readPart } from '../files';
 import type { Address } from '../harness/connection';
 import { measured, serve } from '../harness/serve';
 import { mailboxOptions, openMailbox, openStorage } from './library';
 
-/** Messages that a flow hands over at the same time, as a file of many lines does. */
-const AT_ONCE = 64;
+/** Messages that a flow enqueues at the same time, as for a file of many lines. */
+const CONCURRENCY = 64;
 
 let mailbox: Mailbox;
 let durable: DurableMailbox;
@@ -19,28 +19,28 @@ interface Batch {
   bytes: number;
 }
 
-/** Enqueues all and waits until MESH has accepted all. */
+/** Enqueues `count` messages and waits until MESH has accepted them all. */
 async function enqueueAll(payload: Buffer, count: number): Promise<void> {
   let accepted = 0;
   let left = count;
-  let forget: () => void = () => undefined;
+  let unsubscribe: () => void = () => undefined;
   const all = new Promise<void>((resolve, reject) => {
-    forget = durable.outbox.onEvent(({ event }) => {
+    unsubscribe = durable.outbox.onEvent(({ event }) => {
       if (event === 'accepted' && (accepted += 1) === count) resolve();
       if (['rejected', 'parked', 'unknown'].includes(event)) reject(new Error(`a message was ${event}`));
     });
   });
-  const line = async (): Promise<void> => {
+  const enqueueNext = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
       await durable.outbox.enqueue({ to: 'X26ABC2', workflowId: 'BENCH', payload });
     }
   };
-  await Promise.all([all, ...Array.from({ length: AT_ONCE }, line)]);
-  forget();
+  await Promise.all([all, ...Array.from({ length: CONCURRENCY }, enqueueNext)]);
+  unsubscribe();
 }
 
-/** Polls until so many were delivered, and the flow was done with them. */
+/** Polls until `count` messages are delivered and the flow has finished with them. */
 function receiveAll(count: number): Promise<number> {
   return new Promise((resolve, reject) => {
     let delivered = 0;

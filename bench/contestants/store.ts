@@ -1,4 +1,4 @@
-/** One process that has a store open, as one Node-RED has, and runs its operations when it is asked. */
+/** A process with an open store, as in one Node-RED, that runs store operations on request. */
 import { openPostgresStore } from '../../lib/store/postgres/open-postgres-store';
 import { openSqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
 import { serve } from '../harness/serve';
@@ -18,7 +18,7 @@ serve({
   },
   measure: ({ index, part }: { index: number; part: number }) => {
     const operation = list[index];
-    if (!store || !operation) throw new Error('open it first');
+    if (!store || !operation) throw new Error('open the store first');
     return measure(store, operation, part);
   },
   close: () => store?.close(),

@@ -1,6 +1,6 @@
 /**
- * The limit of receiving compressed messages: gunzip, checksum, write, fsync; no network. The chunks are in memory and are
- * expanded one after the other, as in the library.
+ * The limit of receiving compressed messages: gunzip, checksum, write, fsync; no network. The chunks are in memory and
+ * are expanded one after the other, as in the library.
  */
 import { createGunzip } from 'node:zlib';
 import { readPart, type Part } from '../files';

@@ -25,7 +25,7 @@ serve({
   },
   smallSend: ({ count, file, bytes }: { count: number; file: string; bytes: number }) => {
     const payload = readPart({ file, start: 0, end: bytes });
-    // As many bytes on the wire as the library sends for a message: the headers that mesh-api.yaml requires, and a local id.
+    // As many bytes on the wire as the library sends: the headers that mesh-api.yaml requires, and a local id.
     const headers = {
       ...AUTHORIZATION,
       accept: 'application/vnd.mesh.v2+json',

@@ -1,4 +1,4 @@
-/** The flows of the bench: two mailboxes, one that sends and one that receives. */
+/** The flows of the bench: one mailbox sends, the other receives. */
 import type { Address } from '../harness/connection';
 
 type FlowNode = { id: string; type: string; [property: string]: unknown };
@@ -49,7 +49,7 @@ function mailboxes({ url, ca, cert, key }: Address): FlowNode[] {
   ];
 }
 
-/** Button `go` sends the file that it is given, until `sent`; button `look` receives into `folder`, until `done`. */
+/** Button `go` sends the file that its payload names, up to `sent`; `look` receives into `folder`, up to `done`. */
 export function fileFlow(address: Address, folder: string): FlowNode[] {
   return [
     TAB,
@@ -64,7 +64,7 @@ export function fileFlow(address: Address, folder: string): FlowNode[] {
   ];
 }
 
-/** Button `go` sends `count` messages; each is received by polling and acknowledged; `done` when the last one is. */
+/** Button `go` sends `count` messages; each is polled and acknowledged; `done` shows that the last one is. */
 export function messagesFlow(address: Address, count: number, payload: string): FlowNode[] {
   const func = { ...POSITION, type: 'function', outputs: 1, timeout: 0, initialize: '', finalize: '', libs: [] };
   return [

@@ -1,6 +1,6 @@
 /**
- * Required by the settings file of the Node-RED under test, before any node is loaded: measures its event loop's delay, the
- * CPU of the store's worker thread and, on request, where the main thread spends its time. Plain JavaScript: Node-RED reads it.
+ * Measures the event loop delay of the Node-RED under test, the CPU time of the store's worker thread and, on request,
+ * a profile of the main thread. The settings file requires it before any node is loaded, so it is plain JavaScript.
  */
 'use strict';
 const { createServer } = require('node:http');
@@ -9,7 +9,7 @@ const { readFileSync, writeFileSync } = require('node:fs');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
 const threads = require('node:worker_threads');
 
-// The store's worker is made later, by name of the module's property.
+// The store creates its worker later, through the module's property `Worker`.
 const workers = [];
 threads.Worker = class extends threads.Worker {
   constructor(...args) {
@@ -55,7 +55,7 @@ const commands = {
     const all = process.cpuUsage(cpu);
     const own = process.threadCpuUsage(main);
     const figures = {
-      // The histogram counts from tick to tick: its resolution is no delay.
+      // The histogram counts from tick to tick: its resolution is not part of the delay.
       p99Ms: Math.max(0, delay.percentile(99) / 1e6 - 5),
       maxMs: Math.max(0, delay.max / 1e6 - 5),
       peakMiB: resident('VmHWM'),
@@ -73,7 +73,7 @@ createServer((request, response) => {
   const url = new URL(request.url, 'http://bench');
   const command = commands[url.pathname.slice(1)];
   Promise.resolve(command?.({ profile: url.searchParams.has('profile') })).then(
-    (answer) => response.end(JSON.stringify(answer ?? {})),
+    (result) => response.end(JSON.stringify(result ?? {})),
     (error) => response.writeHead(500).end(String(error)),
   );
 })

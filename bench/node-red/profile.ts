@@ -1,21 +1,21 @@
-/** What a CPU profile of Node-RED's main thread says about who uses it. */
+/** Attributes a CPU profile of Node-RED's main thread to its parts. */
 import type { Profiler } from 'node:inspector';
 
-/** On whose account a function's time goes. */
+/** The part that a function's time is attributed to. */
 export type Account = 'nodeRed' | 'nodes' | 'client' | 'store' | 'library' | 'runtime';
 
-/** By the file; what Node.js does itself goes to whom it was called by. */
+/** The part that owns a file. Time in Node.js itself is attributed to its caller. */
 const OWNERS: Array<[RegExp, Account]> = [
   [/\/dist\/nodes\//, 'nodes'],
   [/\/dist\/lib\/(client|protocol)\/|\/node_modules\/undici\//, 'client'],
   [/\/dist\/lib\/store\//, 'store'],
   [/\/dist\/lib\//, 'library'],
   [/\/node_modules\//, 'nodeRed'],
-  // A callback of the socket, before undici is called: the only large sockets are those to MESH.
+  // Socket callbacks before undici is called: the only busy sockets are those to MESH.
   [/^node:internal\/(tls|stream_base)|^node:_?(net|tls)/, 'client'],
 ];
 
-/** Seconds by account; idle time is left out. */
+/** Returns seconds by part, without idle time. */
 export function accounts({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): Record<Account, number> {
   const account = new Map<number, Account | 'idle'>();
   const byId = new Map(nodes.map((node) => [node.id, node]));
@@ -24,10 +24,10 @@ export function accounts({ nodes, samples = [], timeDeltas = [] }: Profiler.Prof
     if (!node) return;
     const { url, functionName } = node.callFrame;
     const own = OWNERS.find(([pattern]) => pattern.test(url))?.[1];
-    // The socket's functions, called by someone we know, stay with that one.
-    const mine = own === undefined || (url.startsWith('node:') && inherited !== 'runtime') ? inherited : own;
-    account.set(id, functionName === '(idle)' ? 'idle' : mine);
-    for (const child of node.children ?? []) visit(child, mine);
+    // Functions of the socket belong to their caller, if it is known.
+    const inheritedOrOwn = own === undefined || (url.startsWith('node:') && inherited !== 'runtime') ? inherited : own;
+    account.set(id, functionName === '(idle)' ? 'idle' : inheritedOrOwn);
+    for (const child of node.children ?? []) visit(child, inheritedOrOwn);
   };
   const root = nodes[0];
   if (root) visit(root.id, 'runtime');

@@ -1,4 +1,4 @@
-/** Whether a message costs more when there are many: in the inbox, or in the ledger of the store. Client CPU, all threads. */
+/** Measures whether a message costs more CPU (client, all threads) with many messages in the inbox or the ledger. */
 import { join } from 'node:path';
 import { csvFile, MIB } from '../files';
 import { Child } from '../harness/child';
@@ -8,7 +8,7 @@ import type { Work } from '../harness/serve';
 import { withFolder, type Settings } from '../settings';
 import { seedLedger } from './store-operations';
 
-/** CPU microseconds for each message, with few and with many. */
+/** CPU microseconds per message, with few and with many messages. */
 export interface Growth {
   few: { of: number; cpuMicroseconds: number };
   many: { of: number; cpuMicroseconds: number };
@@ -18,7 +18,7 @@ export interface Growth {
 
 const microseconds = ({ cpuSeconds, messages }: Work): number => (1e6 * cpuSeconds) / messages;
 
-/** A process with a durable mailbox, warmed up. */
+/** Starts a process with a durable mailbox, and warms it up. */
 async function started(server: BenchServer, folder: string, batch: object): Promise<Child> {
   const child = Child.script('contestants/small.ts');
   await child.ask('connectDurable', { ...server.address, folder });
@@ -26,11 +26,11 @@ async function started(server: BenchServer, folder: string, batch: object): Prom
   return child;
 }
 
-/** Drains an inbox of few messages several times, one of many once. */
+/** Drains an inbox of few messages several times, and an inbox of many once. */
 async function inboxGrowth(settings: Settings, server: BenchServer): Promise<Growth> {
   const { inbox, smallBytes: bytes, rounds, smallWarmUps } = settings;
   const [few, many] = inbox;
-  // Of few messages: what is not compiled yet would make the few the dearer ones.
+  // With few messages: code that is not compiled yet would make the few cost more.
   const warmUps = 2 * smallWarmUps;
   const file = csvFile(MIB);
   const drain = (name: string, count: number, times: number): Promise<number> =>
@@ -55,13 +55,13 @@ async function inboxGrowth(settings: Settings, server: BenchServer): Promise<Gro
   return growthOf([few, small], [many, await drain('MANY', many, 1)]);
 }
 
-/** Sends durably with an empty ledger and with a full one, in turn. */
+/** Sends durably with an empty ledger and with a full one in turn. */
 async function ledgerGrowth(settings: Settings, server: BenchServer): Promise<Growth> {
   const { ledgerRows, small: count, smallBytes: bytes, rounds } = settings;
   const batch = { count, file: csvFile(MIB), bytes };
   return withFolder(async (folder) => {
     const [empty, full] = [join(folder, 'empty'), join(folder, 'full')];
-    // The store makes its tables when it is first opened.
+    // The store creates its tables when it is first opened.
     const first = await started(server, full, batch);
     await first.ask('close');
     await first.stop();

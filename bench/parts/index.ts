@@ -1,4 +1,4 @@
-/** Every part of the bench by its name. */
+/** The parts of the bench by name. */
 import { growth } from './growth';
 import { receiveCsv, receiveRandom } from './large-receive';
 import { sendCsv, sendCsvFastest, sendRandom } from './large-send';
@@ -31,5 +31,5 @@ export const PARTS = {
 
 export type PartName = keyof typeof PARTS;
 
-/** What each part that ran came to. */
+/** The results of the parts that were run. */
 export type Results = { [Name in PartName]?: Awaited<ReturnType<(typeof PARTS)[Name]>> };

@@ -1,4 +1,4 @@
-/** Receives one large message to a file: random bytes against bare undici, gzipped CSV against gunzip alone. */
+/** Receives one large message into a file: random bytes against bare undici, gzipped CSV against gunzip alone. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { csvFile, gzippedPartsOf, partsOf, randomFile, type Part } from '../files';
@@ -11,7 +11,7 @@ import { sha256Of } from './large-send';
 
 const MESSAGE = 'LARGE';
 
-/** Asks for the file, and removes it afterwards: that is not timed. */
+/** Returns a contestant that receives the file; the file is removed outside the timed part. */
 function receiver(
   name: string,
   role: Contestant['role'],
@@ -43,7 +43,7 @@ async function receive(
 ): Promise<Comparison> {
   await server.clearInbox();
   await server.prepare(MESSAGE, parts, encoding);
-  const wanted = await sha256Of(payload);
+  const expected = await sha256Of(payload);
   return withFolder(async (folder) => {
     const contestants: Contestant[] = [];
     const add = async (
@@ -54,10 +54,10 @@ async function receive(
       isBinarySafe = true,
     ) => {
       contestants.push(receiver(name, role, child, folder, ask));
-      // Warms up, and shows that the file that stands there is the one that was sent.
+      // Warms up, and checks that the received file equals the one that was sent.
       const file = join(folder, `warm-up-${role}`);
       await ask(file);
-      if (isBinarySafe && (await sha256Of(file)) !== wanted) throw new Error(`${name} received other bytes`);
+      if (isBinarySafe && (await sha256Of(file)) !== expected) throw new Error(`${name} received different bytes`);
       rmSync(file, { force: true });
     };
     try {
@@ -66,7 +66,7 @@ async function receive(
       await ours.ask('connect', server.address);
       await add('library', 'ours', ours, (file) => ours.ask('receive', { messageId: MESSAGE, file }));
       for (const peer of settings.peers) {
-        // Holds the message in one string, which cannot be random bytes, nor longer than V8's strings.
+        // The peer keeps the message in one string, so neither random bytes nor more than V8's maximum length.
         if (peer.receivesText && (!encoding || settings.large >= 512 * 2 ** 20)) continue;
         const child = peer.start();
         await child.ask('connect', server.address);

@@ -10,11 +10,11 @@ import type { BenchServer } from '../harness/server';
 import type { Work } from '../harness/serve';
 import type { Settings } from '../settings';
 
-/** With what the CSV rows say besides. */
+/** A comparison of compressed sends. */
 export interface CompressedComparison extends Comparison {
-  /** Bytes on the wire for each byte of the file. */
+  /** Bytes on the wire per byte of the file. */
   ratio: number;
-  /** The gzip level whose output is nearest to the library's. */
+  /** The gzip level whose output is nearest in size to the library's. */
   level: number;
 }
 
@@ -28,7 +28,7 @@ interface Sent extends Work {
   ends: number[];
 }
 
-/** Ours, warmed up with one whole message, whose bytes are checked and whose ranges the limit takes over. */
+/** Warms our sender up with one whole message, checks its bytes and returns its ranges for the limit. */
 async function ourSender(
   server: BenchServer,
   file: string,
@@ -45,10 +45,10 @@ async function ourSender(
   return { ours: { name: 'library', role: 'ours', child, round }, ranges, wireBytes: bytes };
 }
 
-/** What came in was this file, whole. */
+/** Checks that the server received this file, complete. */
 async function checkBytes(server: BenchServer, file: string, who: string): Promise<void> {
   const { sha256 } = await server.figures();
-  if (sha256.at(-1) !== (await sha256Of(file))) throw new Error(`${who} sent other bytes than the file has`);
+  if (sha256.at(-1) !== (await sha256Of(file))) throw new Error(`${who} sent bytes that differ from the file`);
 }
 
 async function peerSenders(
@@ -83,7 +83,7 @@ async function runAndStop(
   }
 }
 
-/** Random bytes, compression as the library chooses. */
+/** Sends random bytes; the library chooses the compression. */
 export async function sendRandom(settings: Settings, server: BenchServer): Promise<Comparison> {
   const file = randomFile(settings.large);
   const { ours, ranges } = await ourSender(server, file, {});
@@ -96,7 +96,7 @@ export async function sendRandom(settings: Settings, server: BenchServer): Promi
   return runAndStop(settings, server, [limit, ours, ...(await peerSenders(settings, server, file, false))]);
 }
 
-/** CSV, by the library's default or by what `options` say. */
+/** Sends CSV with the library's defaults, or with `options`. */
 export async function sendCsv(settings: Settings, server: BenchServer, options = {}): Promise<CompressedComparison> {
   const file = csvFile(settings.large);
   const { ours, ranges, wireBytes } = await ourSender(server, file, options);
@@ -110,7 +110,7 @@ export async function sendCsv(settings: Settings, server: BenchServer, options =
   return { ...comparison, ratio: wireBytes / settings.large, level };
 }
 
-/** The public API does not tell the level: it is the one that compresses the beginning of the file as much. */
+/** Derives the gzip level, which the public API does not expose, from the ratio on the beginning of the file. */
 function levelOf(file: string, end: number, ratio: number): number {
   const sample = readPart({ file, start: 0, end: Math.min(end, 16 * MIB) });
   const distance = (level: number): number => Math.abs(gzipSync(sample, { level }).length / sample.length - ratio);
@@ -118,10 +118,10 @@ function levelOf(file: string, end: number, ratio: number): number {
   return distances.sort((a, b) => a.far - b.far)[0]?.level ?? 6;
 }
 
-/** CSV at the fastest level. Null where the library cannot be told a level. */
+/** Sends CSV at the fastest level. Returns null if the library ignores the level. */
 export async function sendCsvFastest(settings: Settings, server: BenchServer): Promise<CompressedComparison | null> {
   const comparison = await sendCsv(settings, server, { compressionLevel: 1 });
   if (comparison.level === 1) return comparison;
-  settings.say('  the library did not take level 1');
+  settings.say('  the library ignored level 1');
   return null;
 }

@@ -1,6 +1,7 @@
 /**
- * What MLLP costs: messages of 2 KB answered by AA, on loopback, one in flight on each connection, beside a bare loop (sockets
- * that look for end blocks and write a fixed answer: what the machine can do at most) and beside @medplum/hl7.
+ * MLLP throughput on loopback: messages of 2 kB, each acknowledged with AA, one at a time on each connection. Compared
+ * with a bare loop (sockets that look for end blocks and write a fixed AA: the maximum of the machine) and with
+ * @medplum/hl7.
  */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
@@ -14,20 +15,20 @@ import type { Settings } from '../settings';
 const FS = 0x1c;
 const CONNECTIONS = [1, 20];
 
-/** What one of them came to. */
+/** The throughput of one contestant. */
 export interface Figure {
   what: string;
   connections: number;
   messages: number;
   perSecond: number;
-  /** Of the bare loop's throughput. */
+  /** Relative to the bare loop's throughput. */
   ofBare: number;
 }
 
-/** Sends this message and waits for its answer. */
+/** Sends a message and waits for its acknowledgement. */
 type Exchange = (message: Buffer, controlId: string) => Promise<unknown>;
 
-/** A server with that many connections to it. */
+/** A server and its clients. */
 interface Contestant {
   what: string;
   open(connections: number): Promise<{ lines: Exchange[]; close: () => Promise<void> }>;
@@ -42,10 +43,12 @@ const adt = (controlId: string): Buffer =>
 const bare: Contestant = {
   what: 'bare loop',
   async open(connections) {
-    const answer = frame(Buffer.from('MSH|^~\\&|MESH|X26|PAS|X26|20260115093000||ACK^A01|1|P|2.4\rMSA|AA|1\r'));
+    const acknowledgement = frame(
+      Buffer.from('MSH|^~\\&|MESH|X26|PAS|X26|20260115093000||ACK^A01|1|P|2.4\rMSA|AA|1\r'),
+    );
     const server = createServer((socket) => {
       socket.setNoDelay(true);
-      socket.on('data', (chunk: Buffer) => chunk.includes(FS) && socket.write(answer));
+      socket.on('data', (chunk: Buffer) => chunk.includes(FS) && socket.write(acknowledgement));
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -114,7 +117,7 @@ const medplum: Contestant = {
   },
 };
 
-/** Messages answered each second. */
+/** Returns the messages acknowledged per second. */
 async function measure(contestant: Contestant, connections: number, messages: number): Promise<number> {
   const { lines, close } = await contestant.open(connections);
   const each = Math.ceil(messages / connections);
@@ -125,7 +128,7 @@ async function measure(contestant: Contestant, connections: number, messages: nu
       }),
     );
   };
-  // Connects, and lets the compiler see the code.
+  // Connects, and warms the code up.
   await run(Math.min(each, 500));
   const started = performance.now();
   await run(each);

@@ -1,4 +1,4 @@
-/** In a real Node-RED: how long its event loop is held up by a large transfer, and what a flow of small messages costs. */
+/** Measures a real Node-RED: event loop delay during a large transfer, and the CPU cost of a flow of small messages. */
 import type { Profiler } from 'node:inspector';
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -22,8 +22,8 @@ import { withFolder, type Settings } from '../settings';
 import { sha256Of } from './large-send';
 
 const HOOK = resolve(__dirname, '..', 'node-red', 'hook.cjs');
-/** A transfer of 1 GiB may take so long before it counts as stuck. */
-const PATIENCE_MS = 10 * 60_000;
+/** Maximum duration of a transfer. */
+const TRANSFER_TIMEOUT_MS = 10 * 60_000;
 
 interface HookFigures {
   p99Ms: number;
@@ -54,7 +54,7 @@ async function withNodeRed<T>(folder: string, flows: unknown[], work: (observed:
     return (await response.json()) as T;
   };
   try {
-    // Deployed, not read from the file: only then are the credentials taken out of the nodes.
+    // Deployed rather than read from the flow file: only a deployment moves credentials out of the nodes.
     await nodeRed.deploy(flows);
     return await work({ nodeRed, hook });
   } finally {
@@ -62,7 +62,7 @@ async function withNodeRed<T>(folder: string, flows: unknown[], work: (observed:
   }
 }
 
-/** One transfer by the nodes. */
+/** The figures of one transfer by the nodes. */
 export interface NodeTransfer {
   what: string;
   p99Ms: number;
@@ -73,17 +73,17 @@ export interface NodeTransfer {
 
 const payload = (value: string) => [{ p: 'payload', v: value, vt: 'str' }];
 
-/** What the flow of files can be asked for. */
+/** The transfers that the file flow can make. */
 interface Transfers {
   send: (file: string) => Promise<void>;
-  /** Throws where what was received is not what `expected` finds right. */
+  /** @throws Error when `expected` does not accept the received file. */
   receive: (parts: readonly Part[], encoding: 'gzip' | undefined, expected: Expected) => Promise<void>;
   observed: (what: string, transfer: () => Promise<void>) => Promise<NodeTransfer>;
 }
 
 type Expected = (saved: string) => Promise<boolean>;
 
-/** Runs `work` with a Node-RED that sends and receives files, after one of each. */
+/** Runs `work` with a Node-RED that sends and receives files, warmed up with one of each. */
 async function withTransfers<T>(
   { warmUp }: Settings,
   server: BenchServer,
@@ -97,16 +97,16 @@ async function withTransfers<T>(
       const transfers: Transfers = {
         async send(file) {
           await nodeRed.inject('go', payload(file));
-          await nodeRed.debug('sent', PATIENCE_MS);
+          await nodeRed.debug('sent', TRANSFER_TIMEOUT_MS);
         },
         async receive(parts, encoding, expected) {
           await server.clearInbox();
           await server.prepare(`NODES_${(messages += 1)}`, parts, encoding);
           await nodeRed.inject('look');
-          await nodeRed.debug('done', PATIENCE_MS);
+          await nodeRed.debug('done', TRANSFER_TIMEOUT_MS);
           const [received] = readdirSync(inbox);
           const saved = join(inbox, received ?? '');
-          if (received === undefined || !(await expected(saved))) throw new Error('mesh-poll received other bytes');
+          if (received === undefined || !(await expected(saved))) throw new Error('mesh-poll received different bytes');
           rmSync(saved);
         },
         async observed(what, transfer) {
@@ -141,14 +141,14 @@ export async function eventLoop(settings: Settings, server: BenchServer): Promis
   ]);
 }
 
-/** Sends and receives 20 GiB of random bytes; the server serves the same bytes again and again. */
+/** Sends and receives 20 GiB of random bytes; the server repeats the same bytes. */
 export async function eventLoop20G(settings: Settings, server: BenchServer): Promise<NodeTransfer[]> {
   const { huge } = settings;
   return withTransfers(settings, server, async ({ send, receive, observed }) => {
     const file = repeatedRandomFile(huge);
     try {
       const sent = await observed('send20G random', () => send(file));
-      // Gone before as much again is written.
+      // Removed before as much again is written.
       rmSync(file);
       const whole: Expected = async (saved) => statSync(saved).size === huge;
       return [sent, await observed('receive20G random', () => receive(repeatedParts(huge), undefined, whole))];
@@ -158,19 +158,19 @@ export async function eventLoop20G(settings: Settings, server: BenchServer): Pro
   });
 }
 
-/** What a flow of small messages came to. CPU in seconds. */
+/** The figures of a flow of small messages. CPU in seconds. */
 export interface FlowFigures {
   messages: number;
   seconds: number;
   perSecond: number;
   p99Ms: number;
-  /** Of Node-RED's main thread by the profile; the store's worker thread by its own clock; the rest of its process; the server. */
+  /** Node-RED's main thread by profile, the store's worker thread by its own clock, other threads, and the server. */
   cpuSeconds: Record<Account, number> & { storeThread: number; otherThreads: number; server: number };
-  /** Of all of them together: Node-RED with the nodes, the store, the client with the rest of the library, the server, Node.js. */
+  /** Shares of the total: Node-RED with the nodes, store, client with the rest of the library, server, Node.js. */
   shares: { nodeRed: number; store: number; client: number; server: number; runtime: number };
 }
 
-/** mesh-send -> MESH -> mesh-poll -> mesh-ack, from the first message in to the last one acknowledged. */
+/** Runs mesh-send -> MESH -> mesh-poll -> mesh-ack, from the first message sent to the last one acknowledged. */
 export async function flow(settings: Settings, server: BenchServer): Promise<FlowFigures> {
   const { flow: count, smallBytes } = settings;
   const text = readPart({ file: csvFile(MIB), start: 0, end: smallBytes }).toString('latin1');
@@ -181,11 +181,12 @@ export async function flow(settings: Settings, server: BenchServer): Promise<Flo
       await hook('start?profile');
       const began = performance.now();
       await nodeRed.inject('go');
-      await nodeRed.debug('done', PATIENCE_MS);
+      await nodeRed.debug('done', TRANSFER_TIMEOUT_MS);
       const seconds = (performance.now() - began) / 1000;
       const figures = await hook<HookFigures>('stop?profile');
       const { cpuSeconds: serverSeconds, messages, inbox } = await server.figures();
-      if (messages !== count || inbox !== 0) throw new Error(`the server got ${messages} messages, ${inbox} are left`);
+      if (messages !== count || inbox !== 0)
+        throw new Error(`the server received ${messages} messages, ${inbox} are left`);
       if (!figures.profile) throw new Error('no profile');
       const main = accounts(figures.profile);
       const otherThreads = Math.max(0, figures.cpuSeconds - figures.mainSeconds - figures.storeSeconds);

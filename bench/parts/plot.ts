@@ -1,4 +1,4 @@
-/** Throughput and memory against the size of a message, as a picture in docs/. */
+/** Measures throughput and memory against message size, for the picture in docs/. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MIB, partsOf, randomFile } from '../files';
@@ -10,23 +10,23 @@ import { withFolder, type Settings } from '../settings';
 
 const SIZES = [1000, 16_000, 256_000, 4_000_000, 64_000_000, 1024 * MIB];
 
-/** At most so many bytes for one point. */
-const MOST_BYTES = 256 * MIB;
+/** Maximum number of bytes for one point. */
+const MAX_BYTES = 256 * MIB;
 
 async function observed(
   child: Child,
   bytes: number,
-  most: number,
+  maximum: number,
   work: (times: number) => Promise<Work>,
 ): Promise<Point> {
   await work(1);
   const { idleMiB } = await child.ask<{ idleMiB: number }>('idle');
-  const done = await work(Math.max(1, Math.min(most, Math.floor(MOST_BYTES / bytes))));
+  const done = await work(Math.max(1, Math.min(maximum, Math.floor(MAX_BYTES / bytes))));
   const { peakMiB } = await child.ask<{ peakMiB: number }>('peak');
   return { bytes, perSecond: done.bytes / MIB / done.seconds, aboveIdleMiB: Math.max(0, peakMiB - idleMiB) };
 }
 
-/** Random bytes of each size, sent and received by a fresh process. */
+/** Sends and receives random bytes of each size, in a new process each time. */
 export async function plot(
   { large, plotMessages }: Settings,
   server: BenchServer,
@@ -37,7 +37,7 @@ export async function plot(
     const file = randomFile(bytes);
     await server.clearInbox();
     await server.prepare('PLOT', partsOf(file));
-    // A process for each way: what one has grown to would hide the other's peak.
+    // One process for each direction: the memory that one has grown to would hide the other's peak.
     const fresh = async (work: (child: Child) => Promise<Point>): Promise<Point> => {
       const child = Child.script('contestants/large.ts');
       await child.ask('connect', server.address);

@@ -1,4 +1,4 @@
-/** The most memory that a transfer takes, above what the idle process has after one message with full chunks. */
+/** Measures the peak memory of a transfer above that of the idle process after one message with full chunks. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -16,14 +16,14 @@ import type { BenchServer } from '../harness/server';
 import type { Work } from '../harness/serve';
 import { withFolder, type Settings } from '../settings';
 
-/** One transfer's memory. */
+/** The memory of one transfer. */
 export interface Memory {
   what: string;
-  /** Resident before, garbage collected. */
+  /** Resident memory before the transfer, after a garbage collection. */
   idleMiB: number;
-  /** The most above it. */
+  /** Peak above idle. */
   aboveIdleMiB: number;
-  /** MiB a second, beside it: no comparison. */
+  /** MiB per second, for information. */
   perSecond: number;
 }
 
@@ -89,7 +89,7 @@ async function receive(
   );
 }
 
-/** 1 GiB, random and CSV, both ways. */
+/** Sends and receives 1 GiB, random and CSV. */
 export async function rss({ large, warmUp }: Settings, server: BenchServer): Promise<Memory[]> {
   const [random, csv] = [randomFile(large), csvFile(large)];
   const [randomBefore, csvBefore] = [randomFile(warmUp), csvFile(warmUp)];
@@ -102,13 +102,13 @@ export async function rss({ large, warmUp }: Settings, server: BenchServer): Pro
   ];
 }
 
-/** 20 GiB of random bytes, both ways; the server serves the same bytes again and again. */
+/** Sends and receives 20 GiB of random bytes; the server repeats the same bytes. */
 export async function rss20G({ huge, warmUp }: Settings, server: BenchServer): Promise<Memory[]> {
   const before = randomFile(warmUp);
   const file = repeatedRandomFile(huge);
   try {
     const sent = await send(server, 'send20G random', before, file, huge);
-    // Gone before as much again is written.
+    // Removed before as much again is written.
     rmSync(file);
     return [sent, await receive(server, 'receive20G random', partsOf(before), repeatedParts(huge), undefined, huge)];
   } finally {

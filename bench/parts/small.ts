@@ -7,10 +7,10 @@ import type { BenchServer } from '../harness/server';
 import type { Work } from '../harness/serve';
 import { withFolder, type Settings } from '../settings';
 
-/** For each round of large messages: these take a second at most, and the machine's noise is in every one. */
+/** Rounds per round of large messages: a round of small ones takes at most a second, so it carries more noise. */
 const ROUNDS = 3;
 
-/** An inbox or outbox for each contestant and round: what was received once is not delivered again. */
+/** Counts inbox fillings: each has new message ids, because the library delivers an id only once. */
 let filled = 0;
 
 type Job = 'smallSend' | 'smallDurableSend' | 'smallReceive';
@@ -20,11 +20,11 @@ async function run(settings: Settings, server: BenchServer, job: Job): Promise<C
   const file = csvFile(MIB);
   const limitJob = job === 'smallDurableSend' ? 'smallSend' : job;
   const contestant = (name: string, role: Contestant['role'], child: Child, command: string): Contestant => {
-    const done = async (wanted: number): Promise<Work> => {
+    const done = async (expected: number): Promise<Work> => {
       await server.reset();
-      if (job === 'smallReceive') await server.fill(wanted, `SMALL${(filled += 1)}`, file, bytes);
-      const work = await child.ask<Work>(command, { count: wanted, file, bytes });
-      await check(server, job, work, { count: wanted, bytes }, name);
+      if (job === 'smallReceive') await server.fill(expected, `SMALL${(filled += 1)}`, file, bytes);
+      const work = await child.ask<Work>(command, { count: expected, file, bytes });
+      await check(server, job, work, { count: expected, bytes }, name);
       return work;
     };
     return {
@@ -65,13 +65,14 @@ async function check(
   server: BenchServer,
   job: Job,
   work: Work,
-  wanted: { count: number; bytes: number },
+  expected: { count: number; bytes: number },
   name: string,
 ): Promise<void> {
   const { messages, inbox } = await server.figures();
-  const done = job === 'smallReceive' ? wanted.count - inbox : messages;
-  if (work.messages === wanted.count && done === wanted.count && work.bytes === wanted.count * wanted.bytes) return;
-  throw new Error(`${name}: ${work.messages} (server: ${done}) of ${wanted.count} messages, ${work.bytes} bytes`);
+  const done = job === 'smallReceive' ? expected.count - inbox : messages;
+  if (work.messages === expected.count && done === expected.count && work.bytes === expected.count * expected.bytes)
+    return;
+  throw new Error(`${name}: ${work.messages} (server: ${done}) of ${expected.count} messages, ${work.bytes} bytes`);
 }
 
 export const smallSend = (settings: Settings, server: BenchServer): Promise<Comparison> =>

@@ -1,21 +1,19 @@
-/**
- * What the store's operations cost: the list of them, and how each is measured. The same for both back ends.
- */
+/** The store operations that the bench measures, and how it measures each; the same for both back ends. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { mailboxKey, type NewOutgoing, type Store } from '../../lib/store/store';
 
-/** When the bench began: seeded lines are older. */
+/** The time at which the bench began: seeded lines are older. */
 export const BENCH_NOW = Date.now();
-const AT_ONCE = 64;
-/** Ids are made as the outbox makes them: they sort by time, and the row of `instance` is nobody else's. */
+const CONCURRENCY = 64;
+/** Number of ids made. Ids are as the outbox makes them: they sort by time, and differ between processes. */
 let made = 0;
 
 /** A store that counts its commits. */
 export type CountedStore = Store & { statistics(): Promise<{ commits: number }> };
 
-/** The mailbox of one of several instances. */
+/** Returns the mailbox of one of several instances. */
 export const benchMailbox = (instance: number): string => mailboxKey('https://localhost:8700', `X26ABC${instance}`);
 
 function message(mailbox: string, size: number): NewOutgoing {
@@ -40,15 +38,15 @@ function message(mailbox: string, size: number): NewOutgoing {
   };
 }
 
-/** What one operation came to. */
+/** The result of one operation. */
 export interface Figure {
   operation: string;
   perSecond: number;
-  /** Commits for each operation: below 1 they are shared. */
+  /** Commits per operation: below 1 operations share a commit. */
   commitsPerOperation: number;
 }
 
-/** One operation of the list. */
+/** An operation to measure. */
 export interface Operation {
   name: string;
   count: number;
@@ -56,7 +54,7 @@ export interface Operation {
   once: () => Promise<unknown>;
 }
 
-/** Runs an operation `part` times as often as usual, `atOnce` at a time. */
+/** Runs a fraction `part` of the usual number of operations, `atOnce` at a time. */
 export async function measure(store: CountedStore, operation: Operation, part: number): Promise<Figure> {
   const { name, atOnce, once } = operation;
   const count = Math.ceil(operation.count * part);
@@ -75,7 +73,7 @@ export async function measure(store: CountedStore, operation: Operation, part: n
   return { operation: name, perSecond: count / seconds, commitsPerOperation: (commits - before.commits) / count };
 }
 
-/** What is measured, in this order: later ones need what earlier ones made. */
+/** Returns the operations in the order to measure: later ones need what earlier ones made. */
 export function operations(store: Store, mailbox: string): Operation[] {
   const enqueue = (size: number) => () => store.enqueue(message(mailbox, size), { event: 'queued', time: BENCH_NOW });
   const claimed: string[] = [];
@@ -90,16 +88,16 @@ export function operations(store: Store, mailbox: string): Operation[] {
     const change = { state: 'acknowledged', messageId: `M${claimed.length}`, settledAt: BENCH_NOW } as const;
     return store.changeOutgoing(claimed.pop() ?? '', ['sending'], change, { event: 'acknowledged', time: BENCH_NOW });
   };
-  // What a poll asks: which of a page of the inbox are here already.
+  // What a poll asks: which ids of an inbox page are known already.
   const page = Array.from({ length: 500 }, (_, index) => `M-${index}`);
   return [
     { name: 'enqueue 1 KiB, one by one', count: 1000, atOnce: 1, once: enqueue(1024) },
-    { name: 'enqueue 1 KiB, 64 at a time', count: 8000, atOnce: AT_ONCE, once: enqueue(1024) },
+    { name: 'enqueue 1 KiB, 64 at a time', count: 8000, atOnce: CONCURRENCY, once: enqueue(1024) },
     { name: 'enqueue 64 KiB, one by one', count: 200, atOnce: 1, once: enqueue(65_536) },
-    { name: 'enqueue 64 KiB, 64 at a time', count: 1000, atOnce: AT_ONCE, once: enqueue(65_536) },
+    { name: 'enqueue 64 KiB, 64 at a time', count: 1000, atOnce: CONCURRENCY, once: enqueue(65_536) },
     { name: 'claim (nextToSend + change), one by one', count: 2000, atOnce: 1, once: claim },
     { name: 'settle, one by one', count: 1000, atOnce: 1, once: settle },
-    { name: 'settle, 64 at a time', count: 1000, atOnce: AT_ONCE, once: settle },
+    { name: 'settle, 64 at a time', count: 1000, atOnce: CONCURRENCY, once: settle },
     { name: 'poll state (500 ids known?)', count: 500, atOnce: 1, once: () => store.knownIncoming(mailbox, page) },
     {
       name: 'dueTracking (nothing due)',
@@ -112,7 +110,7 @@ export function operations(store: Store, mailbox: string): Operation[] {
   ];
 }
 
-/** Lines as a year of traffic leaves them in a SQLite store's ledger, written past the store. */
+/** Writes lines into a SQLite store's ledger as a year of traffic would, bypassing the store. */
 export function seedLedger(folder: string, rows: number): void {
   const database = new DatabaseSync(join(folder, 'mesh.db'));
   database.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -200000');

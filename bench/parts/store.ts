@@ -1,6 +1,7 @@
 /**
- * The store by itself, operation by operation: SQLite, PostgreSQL with one instance, and with three. Each with an empty ledger
- * and with a million lines in it. Where it runs matters most: the folder is in the system's temporary folder, or BENCH_FOLDER.
+ * Measures the store by itself, operation by operation: SQLite, and PostgreSQL with one and three instances, each with
+ * an empty ledger and with a million lines. The disk matters most: the folder is in the system's temporary folder, or
+ * BENCH_FOLDER.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,12 +11,12 @@ import { Child } from '../harness/child';
 import { withFolder, type Settings } from '../settings';
 import { BENCH_NOW, benchMailbox, seedLedger, type Figure } from './store-operations';
 
-/** What one back end came to. */
+/** The results of one back end. */
 export interface StoreFigures {
   backEnd: 'sqlite' | 'postgres';
   instances: number;
   ledgerRows: number;
-  /** Of the database at the end. */
+  /** Size of the database at the end. */
   megabytes: number;
   empty: Figure[];
   full: Figure[];
@@ -47,7 +48,7 @@ function onSqlite(rows: number, part: number): Promise<Measured> {
 }
 
 async function onPostgres(rows: number, part: number, instances: number): Promise<Measured> {
-  // As an operator has it: a commit is on the disk.
+  // As in production: a commit is on the disk.
   const server = await startPostgres({ fsync: true });
   const places = Array.from({ length: instances }, () => ({ url: server.url }));
   const client = new Client({ connectionString: server.url });
@@ -60,7 +61,7 @@ async function onPostgres(rows: number, part: number, instances: number): Promis
           CASE WHEN i % 4 > 1 THEN 'M-' || (i / 4) END, 'event', '{"status":202}' FROM generate_series(1, $1::int) AS i`,
       [rows, BENCH_NOW - 2 * rows],
     );
-    // What the server owes for a million lines at once is not the operations' to pay.
+    // Pays for the million lines now, so that the server's upkeep does not count for the operations.
     await client.query('VACUUM ANALYZE mesh.ledger');
     await client.query('CHECKPOINT');
     const full = await figures(places, part);
@@ -72,7 +73,7 @@ async function onPostgres(rows: number, part: number, instances: number): Promis
   }
 }
 
-/** Every operation, by all instances at the same time, each a process with a mailbox of its own; what they did together. */
+/** Runs every operation on all instances at the same time, each a process with its own mailbox; returns the sums. */
 async function figures(places: ReadonlyArray<{ folder: string } | { url: string }>, part: number): Promise<Figure[]> {
   const children = places.map(() => Child.script('contestants/store.ts'));
   const opened = await Promise.all(

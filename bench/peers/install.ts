@@ -1,6 +1,6 @@
 /**
  * The NHS's own clients, for comparison: the Python client (mesh-client, PyPI) and the JavaScript client (nhs-mesh-client,
- * npm), in pinned versions, outside this package: in `.bench-peers`, which git does not see.
+ * npm), in pinned versions. They are installed into `.bench-peers`, which git ignores.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,13 +20,13 @@ const JAVASCRIPT_CLIENT = join(JAVASCRIPT, 'node_modules', 'nhs-mesh-client');
 export interface Peer {
   name: string;
   start: () => Child;
-  /** Takes what it receives for text, whole in memory. */
+  /** Decodes each received message as text, whole in memory. */
   receivesText: boolean;
-  /** A variant is a client with other settings than its own. */
+  /** A variant is a client with settings other than its defaults. */
   role: 'peer' | 'variant';
 }
 
-/** A peer, and how it comes here. */
+/** A peer and its installation. */
 type Installed = Peer & { isThere: () => boolean; install: () => void };
 
 function pythonClient(name: string, role: Peer['role'], ...args: string[]): Installed {
@@ -61,7 +61,7 @@ const PEERS: Installed[] = [
       writeFileSync(join(JAVASCRIPT, 'package.json'), '{ "private": true }');
       const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--omit=dev', '--loglevel=error'];
       run('npm', ['install', '--prefix', JAVASCRIPT, ...quiet, JAVASCRIPT_PACKAGE]);
-      // It imports JSON by the word `assert`, which Node dropped in version 22; `with` means the same.
+      // The client imports JSON with the keyword `assert`, which Node.js dropped in version 22; `with` replaces it.
       const headers = join(JAVASCRIPT_CLIENT, 'src', 'headers', 'generate_headers.js');
       writeFileSync(headers, readFileSync(headers, 'utf8').replace(/assert (\{ type: "json" \})/, 'with $1'));
       writeFileSync(join(JAVASCRIPT, 'complete'), '');
@@ -74,7 +74,7 @@ function run(command: string, args: readonly string[]): void {
   if (status !== 0) throw new Error(error?.message ?? stderr.trim().split('\n').slice(-3).join('\n'));
 }
 
-/** Those that are installed; with `install`, after an attempt to install them all. */
+/** Returns the installed peers; with `install`, tries to install the missing ones first. */
 export function findPeers(install: boolean, say: (line: string) => void): Peer[] {
   for (const peer of PEERS) {
     if (!install || peer.isThere()) continue;
@@ -83,7 +83,7 @@ export function findPeers(install: boolean, say: (line: string) => void): Peer[]
       mkdirSync(FOLDER, { recursive: true });
       peer.install();
     } catch (error) {
-      say(`It cannot be installed, and is left out: ${error instanceof Error ? error.message : String(error)}`);
+      say(`It cannot be installed and is skipped: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
   return PEERS.filter((peer) => peer.isThere());

@@ -1,6 +1,6 @@
 /**
- * The NHS JavaScript client (nhs-mesh-client), as well as it can be used: one kept-alive connection, logging off. It reads
- * files and messages whole, always gzips what it sends in chunks, and checks no certificate.
+ * The NHS JavaScript client (nhs-mesh-client) at its best: one kept-alive connection, logging off. The client reads
+ * files and messages whole, always gzips what it sends in chunks, and verifies no certificate.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
@@ -21,16 +21,16 @@ async function measured(work) {
   return { ...result, seconds, cpuSeconds: (user + system) / 1e6 };
 }
 
-/** It gives errors back instead of throwing them. */
-function checked(answer) {
-  if (answer instanceof Error || !answer?.status) throw new Error(String(answer?.message ?? 'no answer'));
-  return answer;
+/** Throws the errors that the client returns. */
+function checked(response) {
+  if (response instanceof Error || !response?.status) throw new Error(String(response?.message ?? 'no response'));
+  return response;
 }
 
 const commands = {
   async connect({ url, ca, cert, key }) {
     const agent = new Agent({ keepAlive: true, maxSockets: 1, ca, cert, key });
-    // Sets its log level; it logs what it sends.
+    // Sets the log level: by default the client logs what it sends.
     await mesh.loadConfig({ logLevel: 'SILENT', sandbox: 'false' });
     at = { url, sharedKey: 'TestKey', mailboxID: 'X26ABC1', mailboxPassword: 'password', agent };
     return {};
@@ -66,7 +66,7 @@ const commands = {
       let size = 0;
       let count = 0;
       for (;;) {
-        // Its list is one page.
+        // The client's list is one page.
         const { messages } = checked(await mesh.getMessageCount(at)).data;
         if (messages.length === 0) return { bytes: size, messages: count };
         for (const messageID of messages) {
@@ -80,12 +80,12 @@ const commands = {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
-  const answer = await Promise.resolve()
+  const reply = await Promise.resolve()
     .then(() => commands[request.command](request))
     .then(
       (ok) => ({ ok: ok ?? {} }),
       (error) => ({ error: String(error?.message ?? error) }),
     );
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
+  process.stdout.write(`${JSON.stringify(reply)}\n`);
 }
 process.exit();

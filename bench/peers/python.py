@@ -1,6 +1,6 @@
 """
-The NHS Python client (mesh-client) with its own defaults; with the argument `no-retries` without retries, because with them it
-reads every further chunk into memory before it sends it. Speaks the lines of harness/serve.ts.
+The NHS Python client (mesh-client) with its defaults. The argument `no-retries` switches retries off: with them
+the client reads every further chunk into memory before it sends it. Speaks the protocol of harness/serve.ts.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ def connect(request):
         verify=paths["ca"],
         **({"max_retries": 0} if "no-retries" in sys.argv else {}),
     )
-    # The context is made when the adapter is mounted: the files have been read.
+    # The files have been read: the adapter makes its TLS context when it is mounted.
     for path in paths.values():
         os.unlink(path)
     return {}
@@ -110,10 +110,10 @@ COMMANDS = {
 }
 
 for line in sys.stdin:
-    asked = json.loads(line)
+    request = json.loads(line)
     try:
-        answer = {"ok": COMMANDS[asked["command"]](asked)}
-    except Exception as error:  # the bench shows it
-        answer = {"error": f"{type(error).__name__}: {error}"}
-    # Without a space after the key: the parent knows an answer by it.
-    print(json.dumps(answer, separators=(",", ":")), flush=True)
+        reply = {"ok": COMMANDS[request["command"]](request)}
+    except Exception as error:  # the bench prints it
+        reply = {"error": f"{type(error).__name__}: {error}"}
+    # No space after the key: the parent recognises a reply by its first characters.
+    print(json.dumps(reply, separators=(",", ":")), flush=True)

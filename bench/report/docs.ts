@@ -1,6 +1,6 @@
 /**
- * Recorded figures: bench/recorded.json has the result of each part's last run with `--docs`; docs/performance.md shows the
- * same as tables. The contestants of a part always ran in turn in one run; the parts may come from different runs.
+ * Recorded figures: bench/recorded.json has the result of each part's last run with `--docs`; docs/performance.md shows
+ * the same as tables. The contestants of a part always ran in turn in one run; the parts may come from different runs.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';

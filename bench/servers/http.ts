@@ -1,6 +1,6 @@
 /**
- * As much HTTP/1.1 as the bench's clients speak, straight on a TLS socket: node:http costs more for a small request than
- * the client under test, and then the server is what is measured. Bodies are counted down and thrown away.
+ * The subset of HTTP/1.1 that the bench's clients use, directly on a TLS socket: node:http costs more for a small
+ * request than the client under test, so the bench would measure the server. Bodies are counted and discarded.
  */
 import type { TLSSocket } from 'node:tls';
 
@@ -8,25 +8,25 @@ import type { TLSSocket } from 'node:tls';
 export interface RequestHead {
   method: string;
   path: string;
-  /** A header's value by its name in lower case. */
+  /** Returns the value of a header by its name in lower case. */
   header(name: string): string | undefined;
 }
 
-/** What becomes of one request. */
+/** How the server handles one request. */
 export interface Exchange {
-  /** Given each piece of the body. Without it they are thrown away. */
+  /** Called with each piece of the body. Without it the pieces are discarded. */
   piece?: (piece: Buffer) => void;
-  /** The whole request is there. `bodyBytes` as they were on the wire, without the framing. */
-  answer: (bodyBytes: number) => Answer;
+  /** Called when the request is complete. `bodyBytes` is the size on the wire, without framing. */
+  respond: (bodyBytes: number) => ServerResponse;
 }
 
-/** Status line and headers, each with its line end, without Content-Length and the empty line; and the body. */
-export interface Answer {
+/** The status line and headers with their line ends, but without Content-Length and the empty line; and the body. */
+export interface ServerResponse {
   head: string;
   body: Buffer;
 }
 
-/** Where in a body of unknown length we are: how many bytes of this chunk are left, or that a size line is next. */
+/** States of `chunkLeft`, which otherwise counts the bytes left in the current chunk of a chunked body. */
 const SIZE_LINE = -1;
 const TRAILER = -2;
 const PIECE = 256 * 1024;
@@ -34,7 +34,7 @@ const NOTHING = Buffer.alloc(0);
 
 const patterns = new Map<string, RegExp>();
 
-/** Of a header in a head, made once: the server has to cost as little as it can. */
+/** Returns the pattern of a header, compiled once: the server must cost as little as possible. */
 function patternOf(name: string): RegExp {
   const pattern = patterns.get(name) ?? new RegExp(`\r\n${name}: *([^\r]*)`, 'i');
   patterns.set(name, pattern);
@@ -43,7 +43,7 @@ function patternOf(name: string): RegExp {
 
 /** Serves one connection until it ends. */
 export function serveConnection(socket: TLSSocket, begin: (head: RequestHead) => Exchange): void {
-  let held: Buffer = NOTHING;
+  let unparsed: Buffer = NOTHING;
   let exchange: Exchange | undefined;
   let left = 0;
   let isChunked = false;
@@ -52,14 +52,14 @@ export function serveConnection(socket: TLSSocket, begin: (head: RequestHead) =>
   socket.setNoDelay(true);
   socket.on('error', () => socket.destroy());
   socket.on('data', (piece: Buffer) => {
-    let rest = held.length > 0 ? Buffer.concat([held, piece]) : piece;
-    held = NOTHING;
+    let rest = unparsed.length > 0 ? Buffer.concat([unparsed, piece]) : piece;
+    unparsed = NOTHING;
     while (rest.length > 0) {
       const before = rest;
       rest = exchange ? body(rest) : head(rest);
       if (rest !== before) continue;
-      // A head or a size line that is not whole yet.
-      held = rest;
+      // The head or the size line is incomplete.
+      unparsed = rest;
       return;
     }
   });
@@ -81,21 +81,21 @@ export function serveConnection(socket: TLSSocket, begin: (head: RequestHead) =>
 
   function body(rest: Buffer): Buffer {
     if (isChunked) return chunked(rest);
-    const mine = rest.length > left ? rest.subarray(0, left) : rest;
-    take(mine);
-    left -= mine.length;
+    const data = rest.length > left ? rest.subarray(0, left) : rest;
+    take(data);
+    left -= data.length;
     if (left === 0) finish();
-    return rest.subarray(mine.length);
+    return rest.subarray(data.length);
   }
 
   function chunked(rest: Buffer): Buffer {
     if (chunkLeft > 0) {
-      // The data and the line end behind it; the last two bytes of what is left are no data.
-      const mine = rest.subarray(0, chunkLeft);
-      take(mine.subarray(0, Math.min(mine.length, Math.max(0, chunkLeft - 2))));
-      chunkLeft -= mine.length;
+      // The data and the line end after it: the last two bytes of a chunk are not data.
+      const data = rest.subarray(0, chunkLeft);
+      take(data.subarray(0, Math.min(data.length, Math.max(0, chunkLeft - 2))));
+      chunkLeft -= data.length;
       if (chunkLeft === 0) chunkLeft = SIZE_LINE;
-      return rest.subarray(mine.length);
+      return rest.subarray(data.length);
     }
     const end = rest.indexOf('\r\n');
     if (end < 0) return rest;
@@ -114,13 +114,13 @@ export function serveConnection(socket: TLSSocket, begin: (head: RequestHead) =>
   }
 
   function finish(): void {
-    const answer = exchange?.answer(bytes);
+    const response = exchange?.respond(bytes);
     exchange = undefined;
-    if (answer) void write(socket, answer);
+    if (response) void write(socket, response);
   }
 }
 
-async function write(socket: TLSSocket, { head, body }: Answer): Promise<void> {
+async function write(socket: TLSSocket, { head, body }: ServerResponse): Promise<void> {
   const start = Buffer.from(`${head}Content-Length: ${body.length}\r\n\r\n`, 'latin1');
   if (body.length <= PIECE) {
     socket.write(body.length > 0 ? Buffer.concat([start, body]) : start);
@@ -129,7 +129,7 @@ async function write(socket: TLSSocket, { head, body }: Answer): Promise<void> {
   socket.write(start);
   for (let at = 0; at < body.length && !socket.destroyed; at += PIECE) {
     if (socket.write(body.subarray(at, at + PIECE))) continue;
-    // No events.once: a connection that breaks here never drains.
+    // events.once would wait for ever: a connection that breaks here never drains.
     await new Promise<void>((resolve) => {
       const go = (): void => {
         socket.off('drain', go).off('close', go);

@@ -1,23 +1,23 @@
-/** The inbox of the bench's server: prepared messages, oldest first. No step depends on how many there are. */
+/** The inbox of the bench's server: prepared messages, oldest first. No step's cost grows with their number. */
 
 /** A message that can be downloaded. */
 export interface Stored {
   workflowId: string;
   from: string;
-  /** As MESH holds them; each is one answer. */
+  /** The chunks as MESH keeps them; each is the body of one response. */
   chunks: Buffer[];
   encoding: 'gzip' | undefined;
   localId?: string | undefined;
 }
 
-/** Of one server; the mailbox in the path is not looked at. */
+/** The only inbox of the server, whatever mailbox the path names. */
 export class Inbox {
   #ids: string[] = [];
   readonly #messages = new Map<string, Stored>();
-  /** Everything before it was acknowledged. */
+  /** Index of the first message that is not acknowledged. */
   #first = 0;
 
-  /** Takes all messages out. */
+  /** Removes all messages. */
   clear(): void {
     this.#ids = [];
     this.#messages.clear();
@@ -42,11 +42,11 @@ export class Inbox {
     return this.#messages.size;
   }
 
-  /** At most `most` ids from place `from` on, and the place where the next page begins, if there is one. */
-  page(from: number, most: number): { ids: string[]; next: number | undefined } {
+  /** Returns at maximum `maximum` ids from index `from` on, and the index of the next page, if there is one. */
+  page(from: number, maximum: number): { ids: string[]; next: number | undefined } {
     const ids: string[] = [];
     let at = Math.max(from, this.#first);
-    for (; at < this.#ids.length && ids.length < most; at += 1) {
+    for (; at < this.#ids.length && ids.length < maximum; at += 1) {
       const id = this.#ids[at] ?? '';
       if (this.#messages.has(id)) ids.push(id);
     }

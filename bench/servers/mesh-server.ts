@@ -1,12 +1,12 @@
 /**
- * A MESH-shaped server that throws away what it is sent and serves what was prepared, in a process of its own. It checks
- * nothing but the client certificate: it has to cost less than the client that is measured. Answers as mesh-api.yaml v2.
+ * A MESH-shaped server in a separate process: discards what it receives and serves prepared messages. It checks only
+ * the client certificate, because it must cost less than the client under test. Responds as mesh-api.yaml v2 specifies.
  */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:tls';
 import { serve } from '../harness/serve';
 import { makeCertificateAuthority } from '../../lib/sandbox/certificates';
-import { serveConnection, type Answer, type Exchange, type RequestHead } from './http';
+import { serveConnection, type Exchange, type RequestHead, type ServerResponse } from './http';
 import { Inbox, type Stored } from './inbox';
 import { Uploads } from './uploads';
 
@@ -16,10 +16,10 @@ const inbox = new Inbox();
 const uploads = new Uploads();
 let requests = 0;
 let sent = 0;
-/** Whether what is sent comes into the inbox, as at MESH. */
+/** Whether sent messages are put into the inbox, as MESH does. */
 let isLooped = false;
 
-const json = (status: string, value: unknown): Answer => ({
+const json = (status: string, value: unknown): ServerResponse => ({
   head: `HTTP/1.1 ${status}\r\n${TYPE_JSON}`,
   body: Buffer.from(JSON.stringify(value)),
 });
@@ -33,9 +33,9 @@ function upload(head: RequestHead): Exchange {
   const isKept = isLooped || uploads.isVerifying;
   const pieces: Buffer[] = [];
   return {
-    // Copied: a piece of a TLS record would hold all of it.
+    // Copied, because a slice of a TLS record keeps the whole record in memory.
     ...(isKept ? { piece: (piece: Buffer) => void pieces.push(Buffer.from(piece)) } : {}),
-    answer(bytes) {
+    respond(bytes) {
       const body = isKept ? Buffer.concat(pieces) : undefined;
       uploads.add(bytes, chunk === of, body, isGzip);
       if (isLooped && body) deliver(id, head, body, isGzip);
@@ -60,21 +60,21 @@ function deliver(id: string, head: RequestHead, body: Buffer, isGzip: boolean): 
 }
 
 /** GET /messageexchange/{mailbox}/inbox */
-function list(path: string): Answer {
+function list(path: string): ServerResponse {
   const url = new URL(path, 'https://bench');
   const from = Number(url.searchParams.get('continue_from') ?? 0);
-  const most = Number(url.searchParams.get('max_results') ?? 500);
-  const { ids, next } = inbox.page(from, most);
+  const maximum = Number(url.searchParams.get('max_results') ?? 500);
+  const { ids, next } = inbox.page(from, maximum);
   const self = url.pathname;
   const links = {
     self,
-    ...(next === undefined ? {} : { next: `${self}?max_results=${most}&continue_from=${next}` }),
+    ...(next === undefined ? {} : { next: `${self}?max_results=${maximum}&continue_from=${next}` }),
   };
   return json('200 OK', { messages: ids, links, approx_inbox_count: inbox.count });
 }
 
 /** GET or HEAD /messageexchange/{mailbox}/inbox/{message}[/{chunk}] */
-function download(method: string, id: string, chunk: number): Answer {
+function download(method: string, id: string, chunk: number): ServerResponse {
   const message = inbox.find(id);
   const body = message?.chunks[chunk - 1];
   if (!message || !body) return NOT_FOUND;
@@ -92,7 +92,7 @@ function download(method: string, id: string, chunk: number): Answer {
 const MESSAGE_PATH = /\/inbox\/([^/?]+)(?:\/(\d+))?$/;
 const ACKNOWLEDGE_PATH = /\/inbox\/([^/]+)\/status\/acknowledged$/;
 
-function answer({ method, path }: RequestHead): Answer {
+function respond({ method, path }: RequestHead): ServerResponse {
   if (method === 'PUT') {
     const id = ACKNOWLEDGE_PATH.exec(path)?.[1];
     if (id !== undefined) inbox.acknowledge(id);
@@ -111,10 +111,10 @@ function answer({ method, path }: RequestHead): Answer {
 function begin(head: RequestHead): Exchange {
   requests += 1;
   if (head.method === 'POST' && head.path.includes('/outbox')) return upload(head);
-  return { answer: () => answer(head) };
+  return { respond: () => respond(head) };
 }
 
-/** One message of the inbox, of parts of files; each file is read once. */
+/** A message of the inbox, made of parts of files. Each file is read once. */
 interface Prepared extends Pick<Stored, 'encoding'> {
   messageId: string;
   chunks: Array<{ file: string; start: number; end: number }>;
@@ -130,7 +130,7 @@ const bytesOf = (file: string): Buffer => {
 let cpu = process.cpuUsage();
 
 serve({
-  /** Listens; gives its address and what a client needs to reach it. */
+  /** Listens, and returns the address with the certificates that a client needs. */
   async listen() {
     const authority = await makeCertificateAuthority('MESH bench CA');
     const [own, client] = await Promise.all([
@@ -146,14 +146,14 @@ serve({
     const port = typeof address === 'object' && address ? address.port : 0;
     return { url: `https://localhost:${port}`, ca: authority.cert, cert: client.cert, key: client.key };
   },
-  /** Forgets what was counted. */
+  /** Resets the counters. */
   reset({ verify = false, looped = false }: { verify?: boolean; looped?: boolean }) {
     requests = 0;
     isLooped = looped;
     uploads.reset(verify);
     cpu = process.cpuUsage();
   },
-  /** What came in since the last reset, and what it cost. */
+  /** Returns what was received since the last reset, and the CPU time that it took. */
   figures() {
     const { user, system } = process.cpuUsage(cpu);
     const { messages, bytes, sha256 } = uploads;
@@ -163,13 +163,13 @@ serve({
     inbox.clear();
     files.clear();
   },
-  /** Small messages, all of the same payload. */
+  /** Puts small messages with the same payload into the inbox. */
   fill({ count, prefix, file, bytes }: { count: number; prefix: string; file: string; bytes: number }) {
     const body = Buffer.from(bytesOf(file).subarray(0, bytes));
     const message: Stored = { workflowId: 'BENCH', from: 'X26ABC2', chunks: [body], encoding: undefined };
     for (let i = 1; i <= count; i += 1) inbox.add(`${prefix}_${i}`, message);
   },
-  /** One large message. */
+  /** Puts one large message into the inbox. */
   prepare({ messageId, chunks, encoding }: Prepared) {
     const parts = chunks.map(({ file, start, end }) => bytesOf(file).subarray(start, end));
     inbox.add(messageId, { workflowId: 'BENCH', from: 'X26ABC2', chunks: parts, encoding });

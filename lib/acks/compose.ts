@@ -1,6 +1,6 @@
 /**
- * Composes the business acknowledgement of a received message: decides its form, code and workflow, or why there is none, and
- * writes it.
+ * Composes the business acknowledgement of a received message: decides its form, code and workflow, or why there is
+ * none, and writes it.
  */
 import { randomInt } from 'node:crypto';
 import { InvalidMessageError } from '../errors';
@@ -23,8 +23,8 @@ import type { AckForm, AckLevel } from './types';
 /** How the receiver wants to acknowledge a message. */
 export interface AcknowledgementRequest {
   /**
-   * `profile`: as the message's flags and its workflow's profile request it, or not at all. Any other value: in this form,
-   * whether it is requested or not. An acknowledgement gets none in either case.
+   * `profile`: as the message's flags and its workflow's profile request it, or not at all. Any other value: in this
+   * form, whether it is requested or not. An acknowledgement gets none in either case.
    */
   form: 'profile' | Exclude<AckForm, 'none'>;
   level: AckLevel;
@@ -59,8 +59,8 @@ export interface AcknowledgementContext {
 }
 
 /**
- * Why there is no acknowledgement: the message is one itself; its workflow has none; none is requested; or it is a copy of a
- * request that was acknowledged.
+ * Why there is no acknowledgement: the message is one itself; its workflow has none; none is requested; or it is a copy
+ * of a request that was acknowledged.
  */
 export type NoAcknowledgement = 'acknowledgement' | 'no-answer' | 'not-asked' | 'duplicate';
 
@@ -99,7 +99,7 @@ export function composeAcknowledgement(
   if (form === 'none' || ackWorkflowId === undefined) return { none: 'no-answer' };
   const ofForm = request?.form === form ? request : undefined;
   const requested = byProfile ? acknowledgementsRequested(ofForm, profile) : { infrastructure: true, business: true };
-  // A copy gets one acknowledgement that says so, if the form can; the first request gets those of how it was processed.
+  // A copy gets one acknowledgement that says so, if the form can. The others are sent for the first request.
   const level = isDuplicate && form === 'itk3' ? 'infrastructure' : wanted.level;
   if (isDuplicate && (form !== 'itk3' || !requested.infrastructure)) return { none: 'duplicate' };
   if (!requested[level]) return { none: 'not-asked' };
@@ -145,8 +145,9 @@ function itk3(
   const fits = row && levelOf(row.code) === wanted.level && (row.result === 'positive') === isPositive;
   if (!row || !fits) {
     const range = wanted.level === 'infrastructure' ? '1xxxx or 2xxxx' : '3xxxx';
+    const sign = isPositive ? 'positive' : 'negative';
     throw new InvalidMessageError(
-      `The ${wanted.level} acknowledgement needs a ${isPositive ? 'positive' : 'negative'} ITK3 response code (${range}).`,
+      `The ${wanted.level} acknowledgement needs a ${sign} ITK3 response code (${range}).`,
       { advice: 'Set it in the node or in msg.meshAck.code.' },
     );
   }

@@ -2,8 +2,8 @@
 import { ConfigurationError } from '../errors';
 
 /**
- * Returns the ODS code of the settings, or the one at the beginning of the mailbox id: those of GP practices and trusts have
- * it there (`X26OT001`, `A12345HC001`).
+ * Returns the ODS code of the settings, or the one at the beginning of the mailbox id: those of GP practices and trusts
+ * have it there (`X26OT001`, `A12345HC001`).
  * @throws ConfigurationError when neither has one
  */
 export function requireOdsCode({ odsCode, mailboxId }: { odsCode?: string; mailboxId: string }): string {

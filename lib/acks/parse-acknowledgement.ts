@@ -18,7 +18,9 @@ export interface ParsedPayload {
   acknowledgement?: ReceivedAck;
   /** With `acknowledgement`: it is data as well, e.g. the response to an HL7 query. */
   isData?: true;
-  /** An acknowledgement by its shape, whose code or reference cannot be read: it is raised, and gets no acknowledgement. */
+  /**
+   * An acknowledgement by its shape, whose code or reference cannot be read: it is raised, and gets no acknowledgement.
+   */
   unreadableAcknowledgement?: UnreadableError;
 }
 

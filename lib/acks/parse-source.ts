@@ -2,8 +2,8 @@
 import { HEAD_BYTES, parseAcknowledgement, mayBeParsed, type ParsedPayload } from './parse-acknowledgement';
 
 /**
- * Largest payload that is parsed (bytes): reading one whole takes memory many times its size. ITK3 recommends at most 5 MB
- * (code 20015).
+ * Largest payload that is parsed (bytes): reading one whole takes memory many times its size. ITK3 recommends at most 5
+ * MB (code 20015).
  */
 export const PARSE_BYTES = 8 * 1024 * 1024;
 

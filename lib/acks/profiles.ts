@@ -19,7 +19,10 @@ const profileSchema = z.strictObject({
   /** The workflow of the acknowledgements; null if there are none. */
   ackWorkflowId: workflowId.nullable(),
   form: z.enum(ACK_FORMS),
-  /** Which acknowledgements its messages request (ITK3's InfAckRequested and BusAckRequested; for other forms, business). */
+  /**
+   * Which acknowledgements its messages request (ITK3's InfAckRequested and BusAckRequested; for other forms,
+   * business).
+   */
   infAck: z.boolean().default(false),
   busAck: z.boolean().default(false),
   /** Overdue if not collected within this many hours. */
@@ -33,8 +36,8 @@ const profileSchema = z.strictObject({
   /** `Mex-LocalID`, likewise. A prescribed one is not unique. */
   localId: template.max(300).optional(),
   /**
-   * What `to` is. `mailbox`: a mailbox id. `GPPROVIDER`: MESH finds the practice by the patient's demographics in `Mex-To`,
-   * which is then patient data. `lookup`: an ODS code; MESH's directory has its mailbox for the workflow.
+   * What `to` is. `mailbox`: a mailbox id. `GPPROVIDER`: MESH finds the practice by the patient's demographics in
+   * `Mex-To`, which is then patient data. `lookup`: an ODS code; MESH's directory has its mailbox for the workflow.
    */
   routing: z.enum(ROUTINGS).default('mailbox'),
   /** Whether receivers accept chunked messages: MESH UI and old clients do not. */
@@ -188,8 +191,8 @@ function parseTable(table: string): Array<z.output<typeof overrideSchema>> {
 }
 
 /**
- * Checks that a requested acknowledgement has a form and a workflow. It may not come on the workflow itself, or it would get
- * an acknowledgement.
+ * Checks that a requested acknowledgement has a form and a workflow. It may not come on the workflow itself, or it
+ * would get an acknowledgement.
  */
 function consistent(profile: WorkflowProfile, index: number): WorkflowProfile {
   const isRequested = profile.infAck || profile.busAck;

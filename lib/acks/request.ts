@@ -1,6 +1,6 @@
 /**
- * What the store keeps of a request so that it can be acknowledged later, after a restart too, without its payload: ids, flags
- * and the parties' codes. Nothing in it is about a patient.
+ * What the store keeps of a request so that it can be acknowledged later, after a restart too, without its payload:
+ * ids, flags and the parties' codes. Nothing in it is about a patient.
  */
 import { componentAt, type EdifactMessage, type Interchange } from '../formats/edifact/interchange';
 import { textAt, type Hl7Message } from '../formats/hl7/message';

@@ -6,8 +6,9 @@ import type { RequestedAcknowledgements } from './types';
 const NONE: RequestedAcknowledgements = { infrastructure: false, business: false };
 
 /**
- * Returns what is requested of the receiver. A profile without an acknowledgement means nothing, whatever the flags say. Flags
- * of an ITK3 request that cannot be read count as set: one acknowledgement too many does less harm than a sender who waits.
+ * Returns what is requested of the receiver. A profile without an acknowledgement means nothing, whatever the flags
+ * say. Flags of an ITK3 request that cannot be read count as set: one acknowledgement too many does less harm than a
+ * sender who waits.
  */
 export function acknowledgementsRequested(
   request: KeptRequest | undefined,

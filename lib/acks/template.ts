@@ -16,7 +16,8 @@ export const needsMessage = (template: string): boolean => template.includes('{m
  * Fills a template.
  * @param what e.g. `subject`, for the error
  * @param valueOf returns the value of a placeholder; undefined if it has none
- * @throws InvalidMessageError for a placeholder without a value; its text names the placeholder, never the text around it
+ * @throws InvalidMessageError for a placeholder without a value; its text names the placeholder, never the text around
+ *   it
  */
 export function fillTemplate(template: string, what: string, valueOf: (name: string) => string | undefined): string {
   return template.replaceAll(PLACEHOLDER, (_placeholder, name: string) => {

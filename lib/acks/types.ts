@@ -1,6 +1,9 @@
 /** What every form of business acknowledgement has in common. */
 
-/** How an acknowledgement is written. `custom`: the flow brings the payload. `none`: the workflow has no acknowledgement. */
+/**
+ * How an acknowledgement is written. `custom`: the flow brings the payload. `none`: the workflow has no
+ * acknowledgement.
+ */
 export const ACK_FORMS = ['itk3', 'nhsack', 'hl7v2', 'custom', 'none'] as const;
 export type AckForm = (typeof ACK_FORMS)[number];
 

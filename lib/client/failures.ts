@@ -193,7 +193,7 @@ function authenticationAdvice(response: TransportResponse): string {
     return `This machine’s clock is ${minutes} minutes ${skew > 0 ? 'behind' : 'ahead of'} MESH’s: set it right (NTP).`;
   }
   return (
-    'Check the mailbox id, its password and the shared key, that all of them belong to this environment, the client ' +
+    'Check the mailbox id, its password and the shared key (all must belong to this environment), the client ' +
     'certificate, and that the mailbox is not disabled.'
   );
 }

@@ -1,6 +1,6 @@
 /**
- * Converts bytes to text and back, strictly: what a character set does not have is an error, never a question mark, unless
- * the caller asks for one.
+ * Converts bytes to text and back, strictly: what a character set does not have is an error, never a question mark,
+ * unless the caller asks for one.
  */
 /* oxlint-disable no-control-regex -- the control characters 0x80 to 0x9F are where windows-1252 differs */
 import { InvalidMessageError, UnreadableError } from '../errors';
@@ -13,8 +13,8 @@ export type Charset = (typeof CHARSETS)[number];
 export type DeclaredCharset = Charset | `iso-8859-${number}`;
 
 /**
- * windows-1252 differs from ISO 8859-1 at 0x80 to 0x9F only (WHATWG Encoding, index windows-1252). The table is our own:
- * TextDecoder takes both names for windows-1252, and some releases of Node.js 22 decode that as ISO 8859-1.
+ * windows-1252 differs from ISO 8859-1 at 0x80 to 0x9F only (WHATWG Encoding, index windows-1252). The table is our
+ * own: TextDecoder takes both names for windows-1252, and some releases of Node.js 22 decode that as ISO 8859-1.
  */
 const HIGH_1252 = [
   0x20ac, 0x81, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8d, 0x017d,
@@ -43,6 +43,7 @@ export function decode(bytes: Buffer, charset: DeclaredCharset): string {
       return bytes
         .toString('latin1')
         .replaceAll(/[\x80-\x9f]/g, (char) => String.fromCharCode(HIGH_1252[char.charCodeAt(0) - 0x80] ?? 0));
+    case 'utf-8':
     default:
       try {
         // ignoreBOM keeps the byte order mark in the text, so that it is written again.
@@ -54,7 +55,8 @@ export function decode(bytes: Buffer, charset: DeclaredCharset): string {
 }
 
 /**
- * @param missing what happens to a character that the set lacks: `refuse` throws, `replace` writes `?` (U+FFFD in UTF-8)
+ * @param missing what happens to a character that the set lacks: `refuse` throws, `replace` writes `?` (U+FFFD in
+ *   UTF-8)
  * @throws InvalidMessageError when the character set lacks a character of the text, and it may not be replaced
  */
 export function encode(text: string, charset: DeclaredCharset, missing: 'refuse' | 'replace' = 'refuse'): Buffer {
@@ -86,7 +88,7 @@ function highBytesOf(charset: DeclaredCharset): ReadonlyMap<string, string> {
       // The set has no character at this byte.
     }
   }
-  // A flow may set any charset on an object: what is no character set is not kept.
+  // A flow may set any charset on an object: only real character sets are cached.
   if (bytes.size > 0) highBytes.set(charset, bytes);
   return bytes;
 }

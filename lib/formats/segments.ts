@@ -1,6 +1,6 @@
 /**
- * What HL7 v2 and EDIFACT share as objects: segments under their names, each with its place and its text as read. Unchanged
- * parts are written as they were read, byte for byte; only changed parts are rebuilt.
+ * What HL7 v2 and EDIFACT share as objects: segments under their names, each with its place and its text as read.
+ * Unchanged parts are written as they were read, byte for byte; only changed parts are rebuilt.
  */
 import { InvalidMessageError, UnreadableError } from '../errors';
 
@@ -29,7 +29,8 @@ export function addSegment(to: Record<string, unknown>, name: string, segment: S
 }
 
 /**
- * Returns the segments of an object in their order. Keys of three capitals or digits are names, each of one segment or several.
+ * Returns the segments of an object in their order. Keys of three capitals or digits are names, each of one segment or
+ * several.
  * @throws InvalidMessageError when a value under such a name is not a segment
  */
 export function segmentsInOrder(from: Record<string, unknown>): PlacedSegment[] {

@@ -1,6 +1,6 @@
 /**
- * Parses XML from untrusted senders into a tree: well-formed, with namespaces, without a DTD. saxes knows only XML's five
- * entities, so there are none to expand; a document type declaration is refused all the same.
+ * Parses XML from untrusted senders into a tree: well-formed, with namespaces, without a DTD. saxes knows only XML's
+ * five entities, so there are none to expand; a document type declaration is refused all the same.
  */
 import { SaxesParser, type SaxesTagNS } from 'saxes';
 import { UnreadableError } from '../errors';

@@ -1,4 +1,6 @@
-/** One connection to a receiver, with at most one message in flight: an acknowledgement belongs to it, or to nothing. */
+/**
+ * One connection to a receiver, with at most one message in flight: an acknowledgement belongs to it, or to nothing.
+ */
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { MeshError } from '../errors';

@@ -1,6 +1,6 @@
 /**
- * Sends HL7 v2 over MLLP: a bounded queue, and one or more connections with one message in flight each. With one connection
- * (the default) messages arrive in the order in which they were queued.
+ * Sends HL7 v2 over MLLP: a bounded queue, and one or more connections with one message in flight each. With one
+ * connection (the default) messages arrive in the order in which they were queued.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MeshError } from '../errors';
@@ -26,15 +26,18 @@ export interface MllpClientOptions {
   /** Maximum number of messages that are queued or in flight. Default 1000. */
   maxQueued?: number;
   /**
-   * How often a message that could not be sent, or was not acknowledged, is sent again. Default 0. With more, a receiver may
-   * get a message twice whose acknowledgement was lost: it has to recognise repeats by MSH-10.
+   * How often a message that could not be sent, or was not acknowledged, is sent again. Default 0. With more, a
+   * receiver may get a message twice whose acknowledgement was lost: it has to recognise repeats by MSH-10.
    */
   retries?: number;
   /** Milliseconds. Default 10 s. */
   connectTimeoutMs?: number;
   /** From sending a message to its acknowledgement (milliseconds). Default 30 s. */
   acknowledgementTimeoutMs?: number;
-  /** The wait before a connection's next attempt (milliseconds): doubles with each failure in a row. Default 500 ms to 30 s. */
+  /**
+   * The wait before a connection's next attempt (milliseconds): doubles with each failure in a row. Default 500 ms to
+   * 30 s.
+   */
   backOffMs?: { first: number; maximum: number };
   /** Largest acknowledgement, in bytes. Default 1 MiB. */
   maxAcknowledgementBytes?: number;
@@ -95,7 +98,8 @@ export class MllpClient {
 
   /**
    * Queues a message, and resolves with its acknowledgement, positive or negative.
-   * @throws MllpMessageError when the message is unfit for MLLP, and MllpQueueFullError when the queue is full: not queued
+   * @throws MllpMessageError when the message is unfit for MLLP, and MllpQueueFullError when the queue is full: not
+   *   queued
    * @throws MllpConnectionError or MllpTlsError when the receiver cannot be reached: not sent
    * @throws MllpNoAcknowledgementError when the message was sent and not acknowledged
    * @throws MllpClosedError when the client is closed first

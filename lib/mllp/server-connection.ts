@@ -1,6 +1,6 @@
 /**
- * One sender's connection. Its messages are passed on in order, at most `maxInFlight` at a time. While one waits for that, or
- * the sender does not read our responses, the socket is not read, and TCP makes the sender wait.
+ * One sender's connection. Its messages are passed on in order, at most `maxInFlight` at a time. While one waits for
+ * that, or the sender does not read our responses, the socket is not read, and TCP makes the sender wait.
  */
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
@@ -18,7 +18,9 @@ export interface Remote {
   certificate?: string;
 }
 
-/** What happened to a response: `sent` to the socket; a `duplicate` of one; or `gone`, as the sender has disconnected. */
+/**
+ * What happened to a response: `sent` to the socket; a `duplicate` of one; or `gone`, as the sender has disconnected.
+ */
 export type ResponseOutcome = 'sent' | 'duplicate' | 'gone';
 
 /** A message that waits for its response. */
@@ -191,7 +193,7 @@ export class ServerConnection {
     this.#hasReportedIgnored = true;
     const error = new MllpFrameError('A sender sends bytes outside MLLP frames. They are ignored.', {
       advice:
-        'Check that it begins each message with 0x0B and ends it with 0x1C 0x0D; otherwise its messages are not received.',
+        'Check that it begins each message with 0x0B and ends it with 0x1C 0x0D; else its messages are not received.',
     });
     this.#options.onProblem(error, this.remote);
   }

@@ -43,8 +43,8 @@ export class MllpServer {
   readonly #server: Server;
   readonly #connections = new Set<ServerConnection>();
   /**
-   * Senders that disconnected while a message of theirs was in flight. They count as connected until it is settled, or a
-   * sender that connects again and again could fill the memory.
+   * Senders that disconnected while a message of theirs was in flight. They count as connected until it is settled, or
+   * a sender that connects again and again could fill the memory.
    */
   readonly #gone = new Set<ServerConnection>();
   /** Every socket, also those in the TLS handshake: the server would wait for them when it closes. */
@@ -146,9 +146,10 @@ export class MllpServer {
   }
 
   #reportTooMany(): void {
+    const maximum = this.#server.maxConnections;
     this.#options.onProblem?.(
       new MllpListenError(
-        `A sender was disconnected: ${this.#server.maxConnections} are connected already, or left messages without a response.`,
+        `A sender was disconnected: ${maximum} are connected already, or left messages without a response.`,
         { advice: 'Raise the maximum number of connections, or find out why there are so many.' },
       ),
     );

@@ -5,7 +5,15 @@
  */
 import type { MeshError } from '../errors';
 import { DELIVERABLE, INCOMING_STATES, PAST_DELIVERY, PENDING_DELIVERY, UNFINISHED } from '../message-states';
-import type { Incoming, IncomingSummary, IncomingState, NewIncoming, Page, Store, StoredError } from '../store/store';
+import type {
+  Incoming,
+  IncomingState,
+  IncomingStore,
+  IncomingSummary,
+  NewIncoming,
+  Page,
+  StoredError,
+} from '../store/store';
 import type { Clock } from '../clock';
 import { RecentRows } from '../store/recent-rows';
 import { PendingCounts } from './pending-counts';
@@ -17,13 +25,13 @@ export class IncomingRows {
   readonly pending = new PendingCounts();
   /** Small messages that this process has just stored and not yet delivered. */
   readonly #recent = new RecentRows<Incoming>();
-  readonly #store: Store;
+  readonly #store: IncomingStore;
   readonly #key: string;
   readonly #clock: Clock;
   readonly #onStored: (bytes: number) => void;
   #lastReceived = 0;
 
-  constructor(store: Store, key: string, clock: Clock, onStored: (bytes: number) => void = () => undefined) {
+  constructor(store: IncomingStore, key: string, clock: Clock, onStored: (bytes: number) => void = () => undefined) {
     this.#store = store;
     this.#key = key;
     this.#clock = clock;
@@ -198,8 +206,8 @@ export class IncomingRows {
   #change(
     messageId: string,
     from: readonly IncomingState[],
-    change: Parameters<Store['changeIncoming']>[3],
-    note?: Parameters<Store['changeIncoming']>[4],
+    change: Parameters<IncomingStore['changeIncoming']>[3],
+    note?: Parameters<IncomingStore['changeIncoming']>[4],
   ): Promise<IncomingSummary | undefined> {
     if (change.state !== 'acknowledged') this.#recent.forget(messageId);
     return this.#store.changeIncoming(this.#key, messageId, from, change, note);

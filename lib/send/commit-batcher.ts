@@ -6,7 +6,7 @@
  * commit as soon as the one before was made.
  */
 import type { Clock } from '../clock';
-import type { Outgoing, OutgoingTransition, SendPlan, Store } from '../store/store';
+import type { Outgoing, OutgoingStore, OutgoingTransition, SendPlan } from '../store/store';
 import type { Ending } from './attempt';
 import type { InterruptedMessages } from './interrupted-messages';
 import { intent, type Candidate, type SendQueue } from './send-queue';
@@ -22,7 +22,7 @@ export interface Ended {
 
 /** What a batcher needs. */
 export interface CommitBatcherParts {
-  store: Store;
+  store: OutgoingStore;
   clock: Clock;
   queue: SendQueue;
   interrupted: InterruptedMessages;

@@ -13,7 +13,7 @@ import {
 } from '../errors';
 import { LOOKED_FOR, REPORTABLE, RESPONSE_MISSING } from '../message-states';
 import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
-import type { Outcome, Outgoing, OutgoingChange, OutgoingState, Store } from '../store/store';
+import type { Outcome, Outgoing, OutgoingChange, OutgoingState, OutgoingStore } from '../store/store';
 import type { MessageHeaders, Tracking } from '../types';
 import type { Clock } from '../clock';
 import {
@@ -32,7 +32,7 @@ import type { Overdue } from './outbox-types';
 /** What a follower needs. */
 export interface FollowerParts {
   client: MeshClient;
-  store: Store;
+  store: OutgoingStore;
   outbox: Outbox;
   clock: Clock;
   /** Key of the mailbox in the store. */

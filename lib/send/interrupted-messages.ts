@@ -4,7 +4,7 @@
  * message is recovered only when its row has not changed for a while (docs/design.md, rule 4).
  */
 import type { Clock } from '../clock';
-import type { Outgoing, Store, StoredError } from '../store/store';
+import type { Outgoing, OutgoingStore, StoredError } from '../store/store';
 import { accepted, unknown, type Ending } from './attempt';
 import type { Mark, SendMarks } from './send-marks';
 
@@ -12,7 +12,7 @@ const PAGE = 100;
 
 /** Recovers the interrupted messages of one mailbox. */
 export class InterruptedMessages {
-  readonly #parts: { store: Store; mailbox: string; clock: Clock };
+  readonly #parts: { store: OutgoingStore; mailbox: string; clock: Clock };
   readonly #waitMs: number;
   readonly #end: (row: Outgoing, ending: Ending) => Promise<unknown>;
   /** Rows that wait to be recovered: when each was first seen, and in which attempt. */
@@ -22,7 +22,7 @@ export class InterruptedMessages {
 
   /** `waitMs`: for how long a row has to stay unchanged. `end` records how an interrupted attempt ended. */
   constructor(
-    parts: { store: Store; mailbox: string; clock: Clock },
+    parts: { store: OutgoingStore; mailbox: string; clock: Clock },
     waitMs: number,
     end: (row: Outgoing, ending: Ending) => Promise<unknown>,
   ) {

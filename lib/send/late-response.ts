@@ -4,7 +4,7 @@
  * sent twice is reported.
  */
 import { UNSENT } from '../message-states';
-import type { Outgoing, Store } from '../store/store';
+import type { LedgerStore, Outgoing, OutgoingStore } from '../store/store';
 import type { Ending } from './attempt';
 
 /**
@@ -13,7 +13,7 @@ import type { Ending } from './attempt';
  * nothing is new.
  */
 export async function settleLate(
-  store: Store,
+  store: OutgoingStore & LedgerStore,
   row: Outgoing,
   { change, detail }: Ending,
   now: number,

@@ -3,7 +3,7 @@ import { OutboxFullError } from '../errors';
 import { PENDING } from '../message-states';
 import { DiskSpace, MIN_FREE_BYTES } from '../payload/disk-space';
 import type { Spool } from '../payload/spool';
-import type { OutgoingCounts, Store } from '../store/store';
+import type { InstancesStore, OutgoingCounts, OutgoingStore } from '../store/store';
 import type { OutboxLimits } from './outbox-types';
 
 const DEFAULTS: Required<OutboxLimits> = {
@@ -16,7 +16,7 @@ const ADVICE = 'Find out why messages are not sent (node status, mesh-track), or
 /** The quota of one mailbox's outbox. */
 export class OutboxQuota {
   readonly #limits: Required<OutboxLimits>;
-  readonly #parts: { store: Store; spool: Spool; mailbox: string };
+  readonly #parts: { store: OutgoingStore & InstancesStore; spool: Spool; mailbox: string };
   readonly #disk: DiskSpace;
   /** Messages and bytes admitted and not yet in the store. */
   #messages = 0;
@@ -26,7 +26,10 @@ export class OutboxQuota {
   /** What was pending at the last count, less what had been added by then. Only adding makes it grow. */
   #base: { messages: number; bytes: number } | undefined;
 
-  constructor(parts: { store: Store; spool: Spool; mailbox: string }, limits: OutboxLimits = {}) {
+  constructor(
+    parts: { store: OutgoingStore & InstancesStore; spool: Spool; mailbox: string },
+    limits: OutboxLimits = {},
+  ) {
     this.#parts = parts;
     this.#limits = { ...DEFAULTS, ...limits };
     this.#disk = new DiskSpace(() => parts.spool.freeBytes(), this.#limits.minFreeBytes);

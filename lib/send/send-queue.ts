@@ -4,7 +4,7 @@
  */
 import { AbortedError } from '../errors';
 import type { RecentRows } from '../store/recent-rows';
-import type { Outgoing, OutgoingTransition, SendPlan, Store } from '../store/store';
+import type { Outgoing, OutgoingStore, OutgoingTransition, SendPlan } from '../store/store';
 import type { Clock } from '../clock';
 import { isUnsendable, planOf, type AttemptParts, type Ending } from './attempt';
 import type { SendBackoff } from './send-backoff';
@@ -19,7 +19,7 @@ export interface Candidate {
 
 /** What a queue needs. */
 export interface SendQueueParts extends AttemptParts {
-  store: Store;
+  store: OutgoingStore;
   clock: Clock;
   mailbox: string;
   backoff: SendBackoff;

@@ -7,12 +7,12 @@ import type { Settled } from '../acks/classify';
 import type { Clock } from '../clock';
 import { PROBABLY_ARRIVED } from '../message-states';
 import { settleOutcome } from '../store/settle-outcome';
-import type { Outcome, Outgoing, Store } from '../store/store';
+import type { LedgerStore, Outcome, Outgoing, OutgoingStore } from '../store/store';
 import type { MessageHeaders } from '../types';
 import type { Outbox } from './outbox';
 
 export interface SettleAcknowledgementParts {
-  store: Store;
+  store: OutgoingStore & LedgerStore;
   outbox: Outbox;
   clock: Clock;
   /** Key of the mailbox in the store. */
@@ -64,8 +64,8 @@ function acknowledged(sent: readonly Outgoing[], ack: ReceivedAck, from: string)
   const toSender = sent.filter((row) => recipientOf(row) === from.toUpperCase());
   // A control id is unique for its sender only, and easily guessed: it counts only from the mailbox that the message
   // was sent to. An ITK3 id is a UUID, and GPPROVIDER's recipient is not known before it replies.
-  const others = sent.filter((row) => ack.form === 'itk3' || isRouted(row));
-  const possible = toSender.length > 0 ? toSender : others;
+  const anySender = sent.filter((row) => ack.form === 'itk3' || isRouted(row));
+  const possible = toSender.length > 0 ? toSender : anySender;
   const arrived = possible.filter(({ state }) => PROBABLY_ARRIVED.includes(state));
   const candidates = arrived.length > 0 ? arrived : possible;
   if (new Set(candidates.map(({ lane }) => lane)).size > 1) return undefined;

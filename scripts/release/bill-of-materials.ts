@@ -1,10 +1,10 @@
-/** What users install with the package: a CycloneDX bill of materials, and each licence. */
+/** The CycloneDX bill of materials of what users install, and the list of its licences. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import manifest from '../../package.json';
 import { npm, succeeded } from '../../test/harness/command';
 
-/** Licences that a trust may take without asking; another one stops the release until somebody has. */
+/** Licences that a trust can accept without review. Any other stops the release until it has been reviewed. */
 const ALLOWED = new Set(['MIT', 'ISC', '0BSD', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0']);
 
 interface Bill {
@@ -19,11 +19,15 @@ interface Component {
   licenses?: Array<{ license?: { id?: string; name?: string }; expression?: string }>;
 }
 
-/** Writes sbom.cdx.json and licences.md into `folder`; the number of packages. Throws at a licence nobody has looked at. */
+/**
+ * Writes sbom.cdx.json and licences.md into `folder`, and returns the number of packages.
+ *
+ * @throws Error when a licence is not in the list of allowed ones.
+ */
 export async function writeBill(folder: string): Promise<number> {
   const output = succeeded(await npm(['sbom', '--omit', 'dev', '--sbom-format', 'cyclonedx']), 'npm sbom');
   const bill = JSON.parse(output) as Bill;
-  // npm takes the folder's name for that of the package.
+  // npm uses the folder's name instead of the package's.
   bill.metadata.component.name = manifest.name;
   const unknown = bill.components.filter((component) => !licencesOf(component).every((id) => ALLOWED.has(id)));
   if (unknown.length > 0) {

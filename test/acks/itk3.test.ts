@@ -19,7 +19,7 @@ const requestedBy = (payload: string | Buffer): RequestedAcknowledgements =>
 
 describe('ITK3', () => {
   for (const format of ['xml', 'json'] as const) {
-    it(`requests in ${format} have an id, a sender reference, a sender and the acknowledgements that they request`, () => {
+    it(`requests in ${format} have an id, a sender reference, a sender and requested acknowledgements`, () => {
       const payload = format === 'xml' ? itk3Request({ bus: 'false' }) : fhirXmlToJson(itk3Request({ bus: 'false' }));
       const request = readItk3Request(Buffer.from(payload));
       assert.deepEqual(request, {

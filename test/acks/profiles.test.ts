@@ -7,7 +7,7 @@ import { loadProfiles, SHIPPED_PROFILES } from '../../lib/acks/profiles';
 const file = (...profiles: object[]): string => JSON.stringify({ profiles });
 
 describe('workflow profiles', () => {
-  it('that are shipped are acknowledged on their own workflow with _ACK, except NHAIS; no acknowledgement is a request', () => {
+  it('that are shipped are acknowledged on their own workflow with _ACK, except NHAIS; no receipt is a request', () => {
     const profiles = loadProfiles();
     assert.equal(profiles.find('TOC_FHIR_IP_DISCH')?.ackWorkflowId, 'TOC_FHIR_IP_DISCH_ACK');
     assert.equal(profiles.find('NHAIS_REG')?.ackWorkflowId, 'NHAIS_RECEP');

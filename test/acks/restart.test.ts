@@ -14,7 +14,7 @@ const TOC = 'TOC_FHIR_IP_DISCH';
 const ACCEPTED: AcknowledgementRequest = { form: 'profile', level: 'business', outcome: 'accepted' };
 
 describe('a restart', () => {
-  it('between the acknowledgement and the end of the flow: the message is delivered again, and acknowledged once', async () => {
+  it('between acknowledgement and end of the flow: the message is delivered again, acknowledged once', async () => {
     const server = await tlsSandbox();
     const folder = await emptyFolder();
     const lab = party(server, { storage: await storageIn() });
@@ -99,7 +99,7 @@ describe('the outbox', () => {
     }
   });
 
-  it('automatically awaits what the message requests, else what its profile says, within the profile’s time', async () => {
+  it('automatically awaits what the message requests, else what its profile says, in the profile’s time', async () => {
     const profiles = loadProfiles(
       JSON.stringify({
         profiles: [
@@ -111,22 +111,22 @@ describe('the outbox', () => {
     );
     const storage = await storageIn();
     const mailbox = outboxAt(await tlsSandbox(), { storage, profiles });
-    const asked = async (payload: string, workflowId: string): Promise<string> => {
+    const awaitedFor = async (payload: string, workflowId: string): Promise<string> => {
       const message = { to: 'X26ABC2', workflowId, payload };
       const { message: taken } = await mailbox.outbox.enqueue(message, { requestedAcknowledgements: 'automatic' });
       return (await outcomes(mailbox, taken.id)).join(' ');
     };
     const both = 'awaited awaited';
-    assert.equal(await asked(itk3Request(), 'W'), both);
-    assert.equal(await asked(itk3Request({ inf: 'false' }), TOC), 'not-asked awaited');
+    assert.equal(await awaitedFor(itk3Request(), 'W'), both);
+    assert.equal(await awaitedFor(itk3Request({ inf: 'false' }), TOC), 'not-asked awaited');
     // The profile decides for a payload that cannot be parsed, an encrypted one for instance.
-    assert.equal(await asked('x', TOC), both);
-    assert.equal(await asked('x', 'OURS'), 'not-asked awaited');
-    assert.equal(await asked('x', 'W'), 'not-asked not-asked');
-    assert.equal(await asked(itk3Request(), 'SILENT'), 'not-asked not-asked');
-    assert.equal(await asked(itk3Request(), `${TOC}_ACK`), 'not-asked not-asked');
+    assert.equal(await awaitedFor('x', TOC), both);
+    assert.equal(await awaitedFor('x', 'OURS'), 'not-asked awaited');
+    assert.equal(await awaitedFor('x', 'W'), 'not-asked not-asked');
+    assert.equal(await awaitedFor(itk3Request(), 'SILENT'), 'not-asked not-asked');
+    assert.equal(await awaitedFor(itk3Request(), `${TOC}_ACK`), 'not-asked not-asked');
     const response = itk3Request({ extra: '<response><identifier value="m"/><code value="ok"/></response>' });
-    assert.equal(await asked(response, TOC), 'not-asked not-asked');
+    assert.equal(await awaitedFor(response, TOC), 'not-asked not-asked');
 
     const request = { to: 'X26ABC2', workflowId: TOC, payload: itk3Request() };
     const { message } = await mailbox.outbox.enqueue(request, { requestedAcknowledgements: 'automatic' });

@@ -40,7 +40,7 @@ async function acknowledgeLast(by: Party, at: Party, wanted: AcknowledgementRequ
 }
 
 describe('the closed loop', () => {
-  it('an ITK3 request awaits what its flags say, and its infrastructure and business acknowledgement settle it', async () => {
+  it('an ITK3 request awaits what its flags say, and both acknowledgements settle it', async () => {
     const { lab, practice } = await twoParties();
     const { id, messageId } = await lab.sendOne(itk3Request(), TOC);
     assert.deepEqual(await outcomes(lab, id), ['awaited', 'awaited']);
@@ -131,7 +131,7 @@ describe('the closed loop', () => {
     assert.doesNotMatch(JSON.stringify(row?.classification), /SMITH|PID/);
   });
 
-  it('a late acknowledgement settles an overdue message; a negative one is final; a repeated one is not reported', async () => {
+  it('a late acknowledgement settles an overdue message; a negative one is final; a repeat is not reported', async () => {
     const { lab, practice, storage } = await twoParties();
     const { id } = await lab.sendOne(itk3Request(), TOC);
     await storage.store.changeOutgoing(id, ['accepted', 'acknowledged'], { infrastructure: 'overdue' });
@@ -211,7 +211,7 @@ describe('the closed loop', () => {
     assert.equal((await practice.outbox.list({})).length, 0);
   });
 
-  it('each level is acknowledged once, infrastructure first; a repeated request returns the first acknowledgement', async () => {
+  it('each level is acknowledged once, infrastructure first; a repeat returns the first acknowledgement', async () => {
     const { lab, practice } = await twoParties();
     await lab.sendOne(itk3Request(), TOC);
     await practice.collect();
@@ -310,7 +310,7 @@ describe('an acknowledgement', () => {
     assert.equal(practice.taken.ids().length, 2);
   });
 
-  it('gets none, whatever its flags and its workflow: two mailboxes that acknowledge everything come to rest', async () => {
+  it('gets none, whatever its flags and workflow: two mailboxes that acknowledge everything come to rest', async () => {
     const { lab, practice } = await twoParties();
     const parties = [lab, practice];
     // Published responses set their flags.

@@ -109,7 +109,7 @@ describe('nhs-mesh sandbox', () => {
       '--tls-key',
       path('key'),
     ];
-    const others = [
+    const otherOptions = [
       '--port',
       '1',
       '--host',
@@ -121,7 +121,7 @@ describe('nhs-mesh sandbox', () => {
       '--admin',
       '--restrict-workflows',
     ];
-    assert.deepEqual(await options(...files, ...others), {
+    assert.deepEqual(await options(...files, ...otherOptions), {
       host: '::1',
       port: 1,
       protocol: 'https',

@@ -1,4 +1,6 @@
-/** Canonical XML for comparisons: no comments, no white space between elements, attributes sorted, text by character. */
+/**
+ * Canonical XML for comparisons: no comments, no white space between elements, attributes sorted, text by character.
+ */
 import { SaxesParser } from 'saxes';
 import { HTML_ENTITIES } from '../../lib/formats/html-entities';
 

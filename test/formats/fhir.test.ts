@@ -80,7 +80,7 @@ describe('FHIR XML and JSON', () => {
     );
   });
 
-  it('refuse a narrative with an entity that HTML does not define, even one named like a property of a JavaScript object', () => {
+  it('refuse a narrative with an unknown entity, even one named like a property of a JavaScript object', () => {
     for (const name of ['__proto__', 'constructor', 'toString']) {
       const div = `<div xmlns="http://www.w3.org/1999/xhtml">a &${name}; b</div>`;
       const resource = { resourceType: 'Basic', text: { status: 'generated', div }, code: { text: 'x' } };

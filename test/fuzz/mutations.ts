@@ -1,6 +1,6 @@
 /**
- * Faults in parsers and headers, and the fuzz target that has to find each: `npx tsx test/fuzz/mutations.ts [words]`. It
- * changes files of lib and nodes while it runs, and restores them.
+ * Faults in parsers and headers, and the fuzz target that has to find each: `npx tsx test/fuzz/mutations.ts [words]`.
+ * It changes files of lib and nodes while it runs, and restores them.
  */
 import { join } from 'node:path';
 import { tryAll, type Mutation } from '../harness/mutation';

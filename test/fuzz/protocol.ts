@@ -1,6 +1,6 @@
 /**
- * MESH's headers and responses. Readers of headers never throw; readers of bodies throw a ZodError, which their callers turn
- * into a ProtocolError.
+ * MESH's headers and responses. Readers of headers never throw; readers of bodies throw a ZodError, which their callers
+ * turn into a ProtocolError.
  */
 import assert from 'node:assert/strict';
 import { validateHeaderValue } from 'node:http';

@@ -1,7 +1,8 @@
 /**
- * `npm run test:fuzz -- --seconds N --seed S`: random and mutated inputs for every parser and header reader. They may throw only
- * their documented errors, whatever can be read has to round-trip, and no input may take long or much memory. The targets take
- * turns in time slices. A failure prints how to run its input alone: `--target NAME --seed S --path P`.
+ * `npm run test:fuzz -- --seconds N --seed S`: random and mutated inputs for every parser and header reader. They may
+ * throw only their documented errors, whatever can be read has to round-trip, and no input may take long or much
+ * memory. The targets take turns in time slices. A failure prints how to run its input alone: `--target NAME --seed S
+ * --path P`.
  */
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';

@@ -1,4 +1,6 @@
-/** Settings: valid ones are read as written; for a wrong one, the error names the field and quotes nothing of its value. */
+/**
+ * Settings: valid ones are read as written; for a wrong one, the error names the field and quotes nothing of its value.
+ */
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { NodeAPI } from 'node-red';
@@ -200,8 +202,8 @@ export const SETTINGS: Target[] = [
       const error = thrownBy(ConfigurationError, () => readMailboxOptions(withField(given, field, value)));
       assert.ok(error, `${field} was accepted`);
       assert.match(error.message, new RegExp(`(^|[ ;])${field.replace('.', '\\.')}(\\.\\w+)*: `));
-      const others = Object.keys(WRONG).filter((name) => name.split('.')[0] !== field.split('.')[0]);
-      for (const other of others) assert.ok(!new RegExp(`(^|[ ;])${other}: `).test(error.message), other);
+      const otherFields = Object.keys(WRONG).filter((name) => name.split('.')[0] !== field.split('.')[0]);
+      for (const other of otherFields) assert.ok(!new RegExp(`(^|[ ;])${other}: `).test(error.message), other);
       throw error;
     },
   ),

@@ -19,8 +19,8 @@ export interface Target {
 const LONGEST_MS = 3000;
 
 /**
- * Makes a target. `run` throws when the property does not hold; errors of a documented class are counted, and may not quote
- * {@link MARK}. An input that takes too long is a failure like any other, so that it is shrunk.
+ * Makes a target. `run` throws when the property does not hold; errors of a documented class are counted, and may not
+ * quote {@link MARK}. An input that takes too long is a failure like any other, so that it is shrunk.
  */
 export function target<Input>(
   name: string,

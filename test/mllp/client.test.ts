@@ -91,7 +91,7 @@ describe('an MLLP client', function () {
     assert.equal(receiver.messages.length, 1);
   });
 
-  it('ignores an acknowledgement of another message, a message without MSA, and a repeated acknowledgement', async () => {
+  it('ignores the acknowledgement of another message, a message without MSA, and a repeat', async () => {
     const receiver = await Receiver.listen((message, socket) => {
       socket.write(
         Buffer.concat([frame(ack(adt('other'))), frame(adt('9')), frame(ack(message)), frame(ack(message))]),
@@ -118,7 +118,7 @@ describe('an MLLP client', function () {
     assert.equal((await client.send(adt('2'))).code, 'AA');
   });
 
-  it('reports an unknown outcome when no acknowledgement comes, and closes the connection: a late one belongs to nothing', async () => {
+  it('reports an unknown outcome without an acknowledgement, and disconnects: a late one is ignored', async () => {
     const receiver = await Receiver.listen((message, socket, count) => {
       if (count > 1) accepts(message, socket);
     });

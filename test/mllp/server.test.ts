@@ -154,7 +154,7 @@ describe('an MLLP server', function () {
     assert.deepEqual(await sender.received(2), ['AA 1', 'AA 2']);
   });
 
-  it('refuses a message that is too large or not HL7 with AR, says why without quoting it, and reads the next one', async () => {
+  it('refuses a message that is too large or not HL7 with AR, without quoting it, and reads the next one', async () => {
     const { server, problems } = await listening({ ...acceptAll, maxBytes: 1000 });
     const sender = await Sender.connect(server.port);
     sender.send(adt('1', 'x'.repeat(5_000_000)), Buffer.from('PID|TESTPATIENT'), adt('2'));
@@ -224,7 +224,7 @@ describe('an MLLP server', function () {
     assert.match(problems[0]?.error.message ?? '', /1 are connected/);
   });
 
-  it('counts a sender that left a message without a response as connected, or reconnecting could fill the memory', async () => {
+  it('counts a sender that left a message pending as connected: reconnecting could fill the memory', async () => {
     const { server, requests, problems } = await listening({ maxConnections: 3 });
     for (let i = 0; i < 3; i += 1) {
       const sender = await Sender.connect(server.port);

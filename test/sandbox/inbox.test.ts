@@ -101,8 +101,8 @@ describe('sandbox: inbox', () => {
     const sandbox = await sandboxFor();
     await fill(sandbox, 11);
     const { links } = await page(sandbox, `${PATH}?max_results=10`);
-    const others = links.next?.replace('X26ABC2', 'X26ABC3') ?? '';
-    assert.equal((await call(sandbox, others, { as: 'X26ABC3' })).status, 400);
+    const ofAnotherMailbox = links.next?.replace('X26ABC2', 'X26ABC3') ?? '';
+    assert.equal((await call(sandbox, ofAnotherMailbox, { as: 'X26ABC3' })).status, 400);
     for (const value of [
       'short',
       'x'.repeat(23),

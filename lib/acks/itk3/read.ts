@@ -1,4 +1,4 @@
-/** Reads ITK3 messages: what a request asks for, and what a response says (docs/mesh.md, ITK3 acknowledgements). */
+/** Reads ITK3 requests and responses (docs/mesh.md, ITK3 acknowledgements). */
 import { InvalidMessageError, UnreadableError } from '../../errors';
 import type { ReceivedAck } from '../types';
 import { findItk3Code, levelOf } from './codes';
@@ -45,8 +45,8 @@ export function readItk3Request(payload: string | Buffer): Itk3Request {
 }
 
 /**
- * Checks that one more response may follow those that were sent: at most two, one of each level, infrastructure first, and none
- * after a negative one.
+ * Checks that one more response may follow those that were sent: at most two, one of each level, infrastructure first,
+ * and none after a negative one.
  * @throws InvalidMessageError when it may not
  */
 export function checkMayFollow(sent: readonly string[], code: string): void {
@@ -64,7 +64,8 @@ export function checkMayFollow(sent: readonly string[], code: string): void {
 }
 
 /**
- * Reads a response, tolerantly, as real ones differ: event ITK002M, CodeSystem ITK-Acknowledgement-1, no details reference.
+ * Reads a response, tolerantly, as real ones differ: event ITK002M, CodeSystem ITK-Acknowledgement-1, no details
+ * reference.
  * @throws UnreadableError when the message is not a response, or its code is not known
  */
 export function readItk3Response(payload: string | Buffer): ReceivedAck {

@@ -1,6 +1,6 @@
 /**
- * NHSACK, the acknowledgement of an EDIFACT interchange of pathology or screening (message type NHS001; docs/mesh.md, NHSACK;
- * and the pairs in ../shared/reference/samples/edifact-pathology).
+ * NHSACK, the acknowledgement of an EDIFACT interchange of pathology or screening (message type NHS001; docs/mesh.md,
+ * NHSACK; and the pairs in ../shared/reference/samples/edifact-pathology).
  */
 import { InvalidMessageError, UnreadableError } from '../../errors';
 import { componentAt, readEdifact, writeEdifact, type Interchange } from '../../formats/edifact/interchange';
@@ -24,8 +24,8 @@ export interface NhsAckOptions {
   /** Control reference of the acknowledgement: our own number, different for each. */
   controlReference: string;
   /**
-   * The rejected messages by their UNH reference, each with a reason (no patient data). The others are accepted. The status
-   * follows from them.
+   * The rejected messages by their UNH reference, each with a reason (no patient data). The others are accepted. The
+   * status follows from them.
    */
   rejected?: Readonly<Record<string, string>>;
   /** Set when the interchange or its messages could not be read. */
@@ -37,8 +37,8 @@ export interface NhsAckOptions {
 export const requestsNhsAck = (interchange: Interchange): boolean => componentAt(interchange.UNB?.[0], 9) === '1';
 
 /**
- * Returns what is wrong with an interchange as a whole; undefined if nothing is. UNZ must be there and agree with UNB and the
- * number of messages. UNT's counts are not checked: accepted samples have wrong ones.
+ * Returns what is wrong with an interchange as a whole; undefined if nothing is. UNZ must be there and agree with UNB
+ * and the number of messages. UNT's counts are not checked: accepted samples have wrong ones.
  */
 export function interchangeFault(interchange: Interchange): string | undefined {
   const [unb, unz] = [interchange.UNB?.[0], interchange.UNZ?.[0]];
@@ -91,7 +91,9 @@ export function buildNhsAck(interchange: Interchange, options: NhsAckOptions): s
   }) as string;
 }
 
-/** The status, and the segments after NIR: an NMR for each message (MA accepted, MR rejected), an FTX for each reason. */
+/**
+ * The status, and the segments after NIR: an NMR for each message (MA accepted, MR rejected), an FTX for each reason.
+ */
 function statusAndSegments(interchange: Interchange, { rejected = {}, unreadable }: NhsAckOptions) {
   const reason = (at: number, text: string): SegmentObject => ({ at, e1: 'ERD', e4: text.slice(0, 70) });
   if (unreadable) return { status: unreadable.status, segments: [reason(4, unreadable.reason)] };

@@ -7,8 +7,8 @@ import { cut, toObject, toText, unreadableSegment, type RawSegment } from './seg
 import { DEFAULT_SYNTAX, splitReleased, syntaxOf, type Syntax } from './syntax';
 
 /**
- * An interchange. Segments are under their tags, in arrays: `messages[0].PNA[0].e3.c2` is the second component of the third
- * element of the first PNA of the first message. Empty parts are left out.
+ * An interchange. Segments are under their tags, in arrays: `messages[0].PNA[0].e3.c2` is the second component of the
+ * third element of the first PNA of the first message. Empty parts are left out.
  */
 export interface Interchange {
   /** The character set of the bytes that it was read from: then it is written as bytes again. */
@@ -59,7 +59,8 @@ function readText(text: string): Interchange {
   const ownSyntax = una.trim() === '' ? undefined : syntaxOf(una.trimStart().replace('\uFEFF', '').slice(3, 9));
   let syntax = ownSyntax ?? DEFAULT_SYNTAX;
   // Syntax version 4 without UNA: its repetition separator is the asterisk.
-  if (ownSyntax === undefined && /^UNB\+UNO[A-Z]:4\b/.test(text.slice(una.length))) syntax = { ...syntax, repetition: '*' };
+  if (ownSyntax === undefined && /^UNB\+UNO[A-Z]:4\b/.test(text.slice(una.length)))
+    syntax = { ...syntax, repetition: '*' };
   const interchange: Interchange = una === '' ? {} : { una };
   const messages: EdifactMessage[] = [];
   let message: EdifactMessage | undefined;
@@ -105,8 +106,8 @@ function segmentTexts(text: string, syntax: Syntax, budget: ValueBudget): string
 }
 
 /**
- * Writes an interchange: as bytes if it was read from bytes, else as text. Missing counts and references of UNT and UNZ are
- * filled in; existing ones are kept.
+ * Writes an interchange: as bytes if it was read from bytes, else as text. Missing counts and references of UNT and UNZ
+ * are filled in; existing ones are kept.
  * @throws InvalidMessageError when the object is not an interchange, or its character set lacks a character
  */
 export function writeEdifact(interchange: Interchange): string | Buffer {
@@ -163,8 +164,8 @@ function completed(message: EdifactMessage, syntax: Syntax): PlacedSegment[] {
 }
 
 /**
- * Returns the trailer of `head`. A built interchange or message gets one, with count and reference; one that was read without
- * a trailer is written without it; elements that were removed from a trailer that was read are filled in.
+ * Returns the trailer of `head`. A built interchange or message gets one, with count and reference; one that was read
+ * without a trailer is written without it; elements that were removed from a trailer that was read are filled in.
  */
 function trailer(
   tag: string,

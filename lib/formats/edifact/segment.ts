@@ -22,7 +22,9 @@ export function cut(text: string, syntax: Syntax, budget?: ValueBudget): RawSegm
   return { tag, elements, after: rest[0] ?? '' };
 }
 
-/** Returns `e1`, `e2`, …, each `{c1, c2, …}`, or an array of them if it repeats (syntax 4). Empty parts are left out. */
+/**
+ * Returns `e1`, `e2`, …, each `{c1, c2, …}`, or an array of them if it repeats (syntax 4). Empty parts are left out.
+ */
 export function toObject({ elements }: RawSegment, syntax: Syntax, budget: ValueBudget): SegmentObject {
   const segment: SegmentObject = {};
   elements.forEach((text, index) => {

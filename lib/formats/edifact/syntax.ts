@@ -1,4 +1,6 @@
-/** The service characters of a UN/EDIFACT interchange (ISO 9735, syntax versions 1 to 4), and splitting text at them. */
+/**
+ * The service characters of a UN/EDIFACT interchange (ISO 9735, syntax versions 1 to 4), and splitting text at them.
+ */
 import { UnreadableError } from '../../errors';
 import type { ValueBudget } from '../limits';
 

@@ -176,6 +176,8 @@ class Writer {
   }
 
   #wrong(name: string): UnreadableError {
-    return new UnreadableError(`The FHIR element ${safe(name)} does not have the type that FHIR ${this.#release} defines.`);
+    return new UnreadableError(
+      `The FHIR element ${safe(name)} does not have the type that FHIR ${this.#release} defines.`,
+    );
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Builds the acknowledgement of an HL7 v2 message (HL7 v2, 2.9.2): MSH with sender and receiver exchanged, MSA with MSH-10 of
- * the message, and ERR where something went wrong.
+ * Builds the acknowledgement of an HL7 v2 message (HL7 v2, 2.9.2): MSH with sender and receiver exchanged, MSA with
+ * MSH-10 of the message, and ERR where something went wrong.
  */
 import { randomBytes } from 'node:crypto';
 import { InvalidMessageError } from '../../errors';
@@ -28,8 +28,10 @@ export interface Hl7AckOptions {
 }
 
 /**
- * The acknowledgement of a message that was parsed, with MSH-9.3 from version 2.4 and an ERR segment for a negative code.
- * @throws InvalidMessageError when the message has no MSH-10 to refer to, or is itself an acknowledgement: that gets none
+ * The acknowledgement of a message that was parsed, with MSH-9.3 from version 2.4 and an ERR segment for a negative
+ * code.
+ * @throws InvalidMessageError when the message has no MSH-10 to refer to, or is itself an acknowledgement: that gets
+ *   none
  */
 export function acknowledgeHl7(message: Hl7Message, options: Hl7AckOptions): Hl7Message {
   const [msh] = message.MSH ?? [];
@@ -75,8 +77,9 @@ const NO_HEADER: Hl7Header = {
 const LONGEST_TEXT = 400;
 
 /**
- * The bytes of the smallest acknowledgement that HL7 v2 allows, from a header that was read tolerantly. Names keep their
- * bytes; the text becomes one line in the character set of MSH-18 (UTF-8 if it names none), with `?` for what that lacks.
+ * The bytes of the smallest acknowledgement that HL7 v2 allows, from a header that was read tolerantly. Names keep
+ * their bytes; the text becomes one line in the character set of MSH-18 (UTF-8 if it names none), with `?` for what
+ * that lacks.
  * @param header undefined for something without MSH: there is nothing to refer to, and MSA-2 is empty
  */
 export function buildHl7Ack(header: Hl7Header | undefined, options: Omit<Hl7AckOptions, 'errorCode'>): Buffer {
@@ -121,7 +124,12 @@ function mshAndMsa(
     controlId,
     request.processingId,
     request.version,
-    ...['', '', '', '', '', request.charset],
+    '',
+    '',
+    '',
+    '',
+    '',
+    request.charset,
   ];
   return [withoutTrailing(msh), ['MSA', code, request.controlId, ...(text === '' ? [] : [text])]];
 }

@@ -1,10 +1,12 @@
 /**
  * Reads MSH, and the MSA of an acknowledgement, tolerantly (HL7 v2, 2.14.9): enough to route, decode and acknowledge a
- * message whose other segments nobody has parsed, and may not be readable at all.
+ * message whose other segments have not been parsed, and may be unreadable.
  */
 import { isPartOfIso8859, type DeclaredCharset } from '../charset';
 
-/** Fields of MSH as they stand there, escape sequences unresolved. Read from bytes, one byte is one character (latin1). */
+/**
+ * Fields of MSH as they stand there, escape sequences unresolved. Read from bytes, one byte is one character (latin1).
+ */
 export interface Hl7Header {
   /** MSH-1, the field separator: usually `|`. */
   separator: string;

@@ -8,9 +8,9 @@ import { cut, toObject, toText, type RawSegment } from './segment';
 import { HEADERS, separatorsOf, type Separators } from './separators';
 
 /**
- * An HL7 v2 message. Every segment is under its name, in an array: `PID[0].f5[0].c1` is PID-5.1 of the first PID. A field
- * (`f1`, …) is an array of repeats, a repeat is an object of components (`c1`, …), and a component is a text, or an object
- * of subcomponents (`s1`, …) if it has any. Empty parts are left out. MSH-1 and MSH-2 are texts.
+ * An HL7 v2 message. Every segment is under its name, in an array: `PID[0].f5[0].c1` is PID-5.1 of the first PID. A
+ * field (`f1`, …) is an array of repeats, a repeat is an object of components (`c1`, …), and a component is a text, or
+ * an object of subcomponents (`s1`, …) if it has any. Empty parts are left out. MSH-1 and MSH-2 are texts.
  */
 export interface Hl7Message {
   /** The character set of the bytes that it was read from: then it is written as bytes again. */
@@ -50,8 +50,8 @@ function readText(text: string): Hl7Message {
 }
 
 /**
- * Splits a text into its segments, each with its terminator. A CR ends a segment; so does an LF before something that looks
- * like a segment: files often have line feeds, but some senders also write them into texts.
+ * Splits a text into its segments, each with its terminator. A CR ends a segment; so does an LF before something that
+ * looks like a segment: files often have line feeds, but some senders also write them into texts.
  */
 function lines(text: string, budget: ValueBudget): string[] {
   const found: string[][] = [];

@@ -45,7 +45,9 @@ function terminatorAt(text: string): number {
   return end;
 }
 
-/** Returns the segment as an object of arrays of repeats: `f1`, `f2`, … A header's f1 and f2 are its separators as text. */
+/**
+ * Returns the segment as an object of arrays of repeats: `f1`, `f2`, … A header's f1 and f2 are its separators as text.
+ */
 export function toObject(raw: RawSegment, budget: ValueBudget): SegmentObject {
   const segment: SegmentObject = {};
   budget.spend(raw.fields.length, 'HL7 v2');

@@ -1,6 +1,6 @@
 /**
- * `npm run test:itk3`: every ITK3 response that lib/acks builds, XML and JSON, against HL7's own STU3 definitions, by HAPI
- * FHIR's validator. Needs Java 17 and Maven, and Maven Central or a filled ~/.m2; about a minute.
+ * `npm run test:itk3`: every ITK3 response that lib/acks builds, XML and JSON, against HL7's own STU3 definitions, by
+ * HAPI FHIR's validator. Needs Java 17 and Maven, and Maven Central or a filled ~/.m2; about a minute.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

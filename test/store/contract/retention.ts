@@ -81,16 +81,16 @@ export function describeRetention(store: UseStore): void {
 
     it('of received messages: done after settledPayloadMs, all others never', async () => {
       const done = await received(store(), 'done', { settledAt: T });
-      const others = [];
+      const kept = [];
       for (const state of ['spooled', 'acknowledged', 'delivered', 'parked'] as const) {
-        others.push(await received(store(), state, { settledAt: T }));
+        kept.push(await received(store(), state, { settledAt: T }));
       }
       await purge(T + 7 * DAY - 1);
       assert.notEqual((await store().getIncoming(MAILBOX, done))?.payload, null);
       await purge(T + 7 * DAY);
       assert.equal((await store().getIncoming(MAILBOX, done))?.payload, null);
       await purge(NEVER);
-      for (const each of others) assert.notEqual((await store().getIncoming(MAILBOX, each))?.payload, null);
+      for (const each of kept) assert.notEqual((await store().getIncoming(MAILBOX, each))?.payload, null);
     });
   });
 
