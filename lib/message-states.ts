@@ -1,11 +1,12 @@
 /**
- * The states of a sent and of a received message: what each one means, what may be done in it, where it is shown. Every list of
- * states in the store, the outbox, the inbox, the nodes and the sidebar is derived from these two tables, once, when this module
- * is loaded. How a message moves from one state to the next is told in docs/design.md, "States and outcomes".
+ * The states of a sent and of a received message: what each one means, what may be done in it, where it is shown. Every
+ * list of states in the store, the outbox, the inbox, the nodes and the sidebar is derived from these two tables, once,
+ * when this module is loaded. How a message moves from one state to the next is told in docs/design.md, "States and
+ * outcomes".
  *
- * A new state is a new entry here; then the code that sets it, the number of the schema (lib/store/rules/schema-version.ts: the
- * lists are part of its indexes and triggers), its colour if it needs a new one (resources/mesh-sidebar) and its label in
- * nodes/locales.
+ * A new state is a new entry here; then the code that sets it, the number of the schema
+ * (lib/store/rules/schema-version.ts: the lists are part of its indexes and triggers), its colour if it needs a new one
+ * (resources/mesh-sidebar) and its label in nodes/locales.
  */
 
 /** What a person may do with a message, where it shows and what it means. */
@@ -20,7 +21,8 @@ interface MessageState {
 }
 
 /**
- * How a state looks: in the sidebar the class `mesh-look-<look>`, drawn in the colours and shapes of Node-RED's own statuses.
+ * How a state looks: in the sidebar the class `mesh-look-<look>`, drawn in the colours and shapes of Node-RED's own
+ * statuses.
  */
 export const LOOKS = {
   waiting: { fill: 'blue', shape: 'ring' },
@@ -40,7 +42,9 @@ interface SentState extends MessageState {
   accepted: boolean;
   /** Whether the recipient has it, as far as MESH's rules tell. `perhaps`: nothing rules it out. */
   arrived: 'no' | 'perhaps' | 'probably';
-  /** Whether a person may send it again: always, or only after a business or infrastructure acknowledgement as named. */
+  /**
+   * Whether a person may send it again: always, or only after a business or infrastructure acknowledgement as named.
+   */
   resendable: false | 'always' | 'if refused' | 'if refused or overdue';
   /** Whether a person may drop it: as one that was never sent, or as a failure that has been dealt with. */
   droppable: false | 'unsent' | 'failed';
@@ -296,7 +300,9 @@ export const receivedIn = (list: ReceivedFilter): readonly IncomingState[] => re
 export const PENDING = sent(({ pending }) => pending);
 /** Sent messages with an attempt still to come or under way: what a person sees as waiting to be sent. */
 export const WAITING_TO_SEND = sentIn('waiting');
-/** Pending messages with no attempt under way: a person may drop them, and a late response of MESH still settles them. */
+/**
+ * Pending messages with no attempt under way: a person may drop them, and a late response of MESH still settles them.
+ */
 export const UNSENT = sent(({ droppable }) => droppable === 'unsent');
 /** Sent messages whose end is not known, the accepted ones included. */
 export const NOT_FINAL = sent(({ final }) => final === false);
@@ -316,14 +322,10 @@ export const PROBABLY_ARRIVED = sent(({ arrived }) => arrived === 'probably');
 export const REPORTABLE = sent(({ arrived, final }) => arrived === 'probably' && final === false);
 /** Sent messages whose response is lost or still awaited: MESH's id is not known here, and MESH may have them. */
 export const RESPONSE_MISSING = sent(({ arrived, pending }) => arrived === 'probably' && pending);
-/** Sent messages that a person may send again, whatever was acknowledged. */
-export const RESENDABLE_ALWAYS = sent(({ resendable }) => resendable === 'always');
 /** Every state that a message may be sent again from. */
 export const RESENDABLE = sent(({ resendable }) => resendable !== false);
 /** Failed messages that a person may put aside. */
 export const DROPPABLE_FAILURES = sent(({ droppable }) => droppable === 'failed');
-/** Sent messages that a person may drop. */
-export const DROPPABLE = sent(({ droppable }) => droppable !== false);
 /** Sent messages that need a decision, or may come to. */
 export const MAY_NEED_DECISION = sent(({ needsDecision }) => needsDecision !== false);
 /** Sent messages that need a decision in any case. */
@@ -349,7 +351,9 @@ export const PENDING_DELIVERY = received(({ pendingDelivery }) => pendingDeliver
 export const DELIVERABLE = received(({ deliverable }) => deliverable);
 /** Received messages that the flow has not finished with. */
 export const UNFINISHED = received(({ final }) => !final) as readonly UnfinishedState[];
-/** Received messages that are past their first delivery: the flow may have been faster than the acknowledgement to MESH. */
+/**
+ * Received messages that are past their first delivery: the flow may have been faster than the acknowledgement to MESH.
+ */
 export const PAST_DELIVERY = received(({ pendingDelivery }) => !pendingDelivery);
 
 /** Whether a sent message needs a decision. `isLookedFor`: MESH will still be asked whether it has the message. */

@@ -1,6 +1,6 @@
 /**
- * Completes a build by tsc: copies the .html files, locales/ and icons/, which Node-RED looks for beside the built .js of a
- * node, and removes files built from sources that no longer exist, which would be published.
+ * Completes a build by tsc: copies the .html files, locales/ and icons/, which Node-RED looks for beside the built .js of
+ * a node, and removes files built from sources that no longer exist, which would be published.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: the main job without a browser. Runs a real Node-RED with three example flows on the built-in sandbox,
- * presses their buttons over Node-RED's admin API and reads their debug nodes as the sidebar does.
+ * `npm run demo`: the main job without a browser. Runs a real Node-RED with three example flows on the built-in
+ * sandbox, presses their buttons over Node-RED's admin API and reads their debug nodes as the sidebar does.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -195,7 +195,7 @@ async function provokeRejection(nodeRed: RealNodeRed): Promise<string> {
   return error.message;
 }
 
-/** Sends a letter that is not collected, moves the sandbox's clock six days ahead and back, and polls for the report. */
+/** Sends a letter that is not collected, moves the sandbox's clock six days on and back, and polls for the report. */
 async function provokeReport(nodeRed: RealNodeRed): Promise<string> {
   await nodeRed.inject('fm-nocollect');
   const sent = (await nodeRed.debug('fm-sent2')) as Sent;

@@ -1,6 +1,6 @@
 /**
- * `npm run pictures [-- name …]`: writes a cropped screenshot of every example that has a recipe, as the editor shows it,
- * into docs/recipes/pictures. Needs Chromium.
+ * `npm run pictures [-- name …]`: writes a cropped screenshot of every example that has a recipe, as the editor shows
+ * it, into docs/recipes/pictures. Needs Chromium.
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';

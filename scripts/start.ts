@@ -1,6 +1,7 @@
 /**
- * `npm start`: starts Node-RED 5 with this package, a welcome tab that lists the example flows, and the first two of them,
- * on the built-in sandbox. The user folder is .node-red in the clone; changes there are kept. PORT sets the port (1880).
+ * `npm start`: starts Node-RED 5 with this package, a welcome tab that lists the example flows, and the first two of
+ * them, on the built-in sandbox. The user folder is .node-red in the clone; changes there are kept. PORT sets the port
+ * (1880).
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';

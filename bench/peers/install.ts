@@ -1,6 +1,6 @@
 /**
- * The NHS's own clients, for comparison: the Python client (mesh-client, PyPI) and the JavaScript client (nhs-mesh-client,
- * npm), in pinned versions. They are installed into `.bench-peers`, which git ignores.
+ * The NHS's own clients, for comparison: the Python client (mesh-client, PyPI) and the JavaScript client
+ * (nhs-mesh-client, npm), in pinned versions. They are installed into `.bench-peers`, which git ignores.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

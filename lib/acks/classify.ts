@@ -22,7 +22,10 @@ export type KeptAck = { settled?: Settled | null } & (
 /** Plain JSON of ids, codes and flags. */
 export type Classification = { kind: 'request'; request: KeptRequest } | KeptAck;
 
-/** Largest classification that is kept (characters of JSON): every row of a list has one, and no honest header needs more. */
+/**
+ * Largest classification that is kept (characters of JSON): every row of a list has one, and no honest header needs
+ * more.
+ */
 const LARGEST = 64 * 1024;
 
 /** Undefined when the message neither is an acknowledgement nor can be acknowledged. */

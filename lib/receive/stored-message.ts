@@ -32,7 +32,7 @@ export async function readStoredMessage(row: Incoming, target: DeliveryTarget): 
       `The message is larger than ${target.maxBufferBytes} bytes, too large to be held in memory.`,
       {
         messageId: row.messageId,
-        advice: 'Have it saved to a folder instead of delivered as a Buffer, or raise maxBufferBytes.',
+        advice: 'Save it to a folder instead of receiving it as a Buffer, or raise maxBufferBytes.',
       },
     );
   }

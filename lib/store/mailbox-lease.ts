@@ -1,9 +1,9 @@
 /**
- * The right to be the one sender or poller of a mailbox, among all instances that share the store: taken when no instance has it,
- * extended at a third of its time, lost as soon as that has not succeeded in time. Its end counts by this machine's clocks from before
- * the request, so that it comes here before it comes in the store, and a process that sleeps past it (SIGSTOP, a suspended machine)
- * knows when it wakes up. MESH itself has no fencing: requests begun before the end go on, which is why another instance waits before
- * it recovers them (OutboxWorker, `settleWaitMs`).
+ * The right to be the one sender or poller of a mailbox, among all instances that share the store: taken when no
+ * instance has it, extended at a third of its time, lost as soon as that has not succeeded in time. Its end counts by
+ * this machine's clocks from before the request, so that it comes here before it comes in the store, and a process that
+ * sleeps past it (SIGSTOP, a suspended machine) knows when it wakes up. MESH itself has no fencing: requests begun
+ * before the end go on, which is why another instance waits before it recovers them (OutboxWorker, `settleWaitMs`).
  */
 import type { InstancesStore, LeaseRole } from './store';
 
@@ -66,8 +66,8 @@ export class MailboxLease implements Held {
   }
 
   /**
-   * Stops extending it, without releasing it: another instance would at once take over the work that this one is still finishing.
-   * Closing the store releases it, when nothing of this process is left.
+   * Stops extending it, without releasing it: another instance would at once take over the work that this one is still
+   * finishing. Closing the store releases it, when nothing of this process is left.
    */
   async stop(): Promise<void> {
     this.#stopping?.abort();

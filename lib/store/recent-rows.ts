@@ -1,11 +1,14 @@
 /**
- * Rows that were committed here a moment ago, so that they are not read back: most messages are sent, or delivered, within the second
- * in which they are stored, and reading a row costs the store about as much as changing it. The store still decides their order, and
- * whether they are unchanged: a change names the states that it may come from.
+ * Rows that were committed here a moment ago, so that they are not read back: most messages are sent, or delivered,
+ * within the second in which they are stored, and reading a row costs the store about as much as changing it. The store
+ * still decides their order, and whether they are unchanged: a change names the states that it may come from.
  */
 import type { StoredPayload } from './store';
 
-/** Maximum bytes of payloads and rows kept here: a burst of some thousand small messages. Rows beyond are read from the store. */
+/**
+ * Maximum bytes of payloads and rows kept here: a burst of some thousand small messages. Rows beyond are read from the
+ * store.
+ */
 const MAX_BYTES = 8 * 1024 * 1024;
 /** About the bytes of a row without its payload. */
 const ROW_BYTES = 1024;

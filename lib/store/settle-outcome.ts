@@ -12,8 +12,8 @@ export interface AcknowledgedOutcome {
 }
 
 /**
- * The outcomes that an acknowledgement replaces. A late one still settles; a negative one is final (docs/design.md, States and
- * outcomes).
+ * The outcomes that an acknowledgement replaces. A late one still settles; a negative one is final (docs/design.md,
+ * States and outcomes).
  */
 const REPLACES: Record<AcknowledgedOutcome['outcome'], readonly Outcome[]> = {
   positive: ['not-asked', 'awaited', 'overdue', 'partial'],
@@ -22,9 +22,9 @@ const REPLACES: Record<AcknowledgedOutcome['outcome'], readonly Outcome[]> = {
 };
 
 /**
- * Settles the outcome in any state: an acknowledgement proves that the message arrived, whatever its state says. Writes a line into
- * the ledger: event `infrastructure positive`, `business negative` and so on. Returns the row as it is now; undefined if the outcome
- * was settled before, so that a repeated acknowledgement changes nothing and is not reported.
+ * Settles the outcome in any state: an acknowledgement proves that the message arrived, whatever its state says. Writes
+ * a line into the ledger: event `infrastructure positive`, `business negative` and so on. Returns the row as it is now;
+ * undefined if the outcome was settled before, so that a repeated acknowledgement changes nothing and is not reported.
  */
 export function settleOutcome(
   store: OutgoingStore,

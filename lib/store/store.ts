@@ -1,7 +1,7 @@
 /**
- * The durable state behind one interface, split by role (lib/store/roles). Once a method has resolved, its effect is committed: a
- * kill right after it loses nothing. Every change of a message is one transition, checked against the state that it was in, with
- * one line in the ledger in the same commit.
+ * The durable state behind one interface, split by role (lib/store/roles). Once a method has resolved, its effect is
+ * committed: a kill right after it loses nothing. Every change of a message is one transition, checked against the
+ * state that it was in, with one line in the ledger in the same commit.
  *
  * Times are milliseconds since 1970, UTC. A `mailbox` is the key of one mailbox in one environment (mailboxKey).
  */

@@ -1,8 +1,8 @@
 /**
  * Checks the points of Node-RED's scorecard (`node-red-dev validate`) that need no network. The tool itself contacts
  * catalogue.nodered.org after its third check and stops if it gets no response; it also installs 48 MB in 300 packages
- * with a deprecated HTTP client, so it is not a dependency. P08 and N01 (no other package or node has the name), D02 and
- * D03 are not checked here: run the tool by hand before a publication.
+ * with a deprecated HTTP client, so it is not a dependency. P08 and N01 (no other package or node has the name), D02
+ * and D03 are not checked here: run the tool by hand before a publication.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

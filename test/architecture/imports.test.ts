@@ -1,11 +1,11 @@
-/** Imports go one way (docs/design.md, The house). */
+/** Imports point one way (docs/design.md, The house). */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 const ROOT = join(__dirname, '..', '..');
 
-/** Every file below a folder, as a path from the root with slashes. */
+/** Returns every file in a folder and its subfolders, as a path from the root with slashes. */
 function filesIn(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -17,7 +17,7 @@ const sources = [...filesIn('lib'), ...filesIn('nodes')].filter((file) => file.e
 const tools = [...filesIn('test'), ...filesIn('scripts'), ...filesIn('bench')].filter((file) => file.endsWith('.ts'));
 const all = new Set([...sources, ...tools]);
 
-/** What a file imports, exports from, requires or imports later: packages as they are, files as paths from the root. */
+/** Returns the modules that a file imports, re-exports or requires: packages by name, files as paths from the root. */
 function importsOf(file: string): string[] {
   const found = text(file).matchAll(
     /^(?:import|export)\s[^;'"]*?from\s*'([^']+)'|^import\s*'([^']+)'|\b(?:import|require)\('([^']+)'\)/gm,
@@ -35,8 +35,8 @@ function resolved(file: string, name: string): string {
 
 const imports = new Map([...sources, ...tools].map((file) => [file, importsOf(file)]));
 
-/** Imports of the files below `folder` that are not allowed, each with its file. */
-function strays(folder: string, allowed: (name: string, file: string) => boolean): string[] {
+/** Returns the imports that are not allowed, for each file in `folder`, as `file: import`. */
+function forbiddenImports(folder: string, allowed: (name: string, file: string) => boolean): string[] {
   return sources
     .filter((file) => file.startsWith(folder))
     .flatMap((file) =>
@@ -50,31 +50,31 @@ const shared = (name: string): boolean => ['lib/errors.ts', 'lib/types.ts'].incl
 const packages = (name: string): boolean => !name.startsWith('lib/') && !name.startsWith('nodes/');
 
 describe('imports', () => {
-  it('are found at all', () => {
+  it('are found', () => {
     assert.ok(sources.length > 50);
     assert.ok(imports.get('lib/mailbox.ts')?.includes('lib/client/client.ts'));
     assert.ok(imports.get('lib/index.ts')?.includes('lib/errors.ts'));
     assert.deepEqual(
-      strays('', (name) => !name.includes('(no such file)') || /\.(json|c?js) /.test(name)),
+      forbiddenImports('', (name) => !name.includes('(no such file)') || /\.(json|c?js) /.test(name)),
       [],
     );
   });
 
-  it('of protocol are zod, node:crypto, errors, types and protocol', () =>
+  it('of protocol are only zod, node:crypto, errors, types and protocol', () =>
     assert.deepEqual(
-      strays(
+      forbiddenImports(
         'lib/protocol/',
         (name) => ['zod', 'node:crypto'].includes(name) || shared(name) || below(name, 'protocol'),
       ),
       [],
     ));
 
-  it('of errors and types are none of ours but each other', () =>
-    assert.deepEqual([...strays('lib/errors.ts', shared), ...strays('lib/types.ts', shared)], []));
+  it('of errors and types are only each other', () =>
+    assert.deepEqual([...forbiddenImports('lib/errors.ts', shared), ...forbiddenImports('lib/types.ts', shared)], []));
 
-  it('of the sandbox are protocol, errors and types, never the client’s side', () =>
+  it('of the sandbox are protocol, errors and types, never client code', () =>
     assert.deepEqual(
-      strays(
+      forbiddenImports(
         'lib/sandbox/',
         (name) =>
           shared(name) ||
@@ -85,83 +85,86 @@ describe('imports', () => {
       [],
     ));
 
-  it('of lib never reach into the sandbox, but for its own and the command line, which starts one', () =>
+  it('of the sandbox occur in lib only in the sandbox itself and in the command line, which starts one', () =>
     assert.deepEqual(
-      strays('lib/', (name, file) => !below(name, 'sandbox') || below(file, 'sandbox', 'cli')),
+      forbiddenImports('lib/', (name, file) => !below(name, 'sandbox') || below(file, 'sandbox', 'cli')),
       [],
     ));
 
-  it('of payload are no client, send or receive', () =>
+  it('of payload are never client, send or receive', () =>
     assert.deepEqual(
-      strays('lib/payload/', (name) => packages(name) || shared(name) || below(name, 'payload', 'protocol', 'store')),
+      forbiddenImports(
+        'lib/payload/',
+        (name) => packages(name) || shared(name) || below(name, 'payload', 'protocol', 'store'),
+      ),
       [],
     ));
 
-  it('of the store are no client, send, receive or protocol: it knows errors only', () =>
+  it('of the store are never client, send, receive, protocol or sandbox', () =>
     assert.deepEqual(
-      strays('lib/store/', (name) => !below(name, 'client', 'send', 'receive', 'protocol', 'sandbox')),
+      forbiddenImports('lib/store/', (name) => !below(name, 'client', 'send', 'receive', 'protocol', 'sandbox')),
       [],
     ));
 
-  it('of the client are no send or receive', () =>
+  it('of the client are never send or receive', () =>
     assert.deepEqual(
-      strays('lib/client/', (name) => !below(name, 'send', 'receive')),
+      forbiddenImports('lib/client/', (name) => !below(name, 'send', 'receive')),
       [],
     ));
 
-  it('of receive are no send, and of send no receive', () => {
+  it('of receive are never send, and of send never receive', () => {
     assert.deepEqual(
-      strays('lib/receive/', (name) => !below(name, 'send')),
+      forbiddenImports('lib/receive/', (name) => !below(name, 'send')),
       [],
     );
     assert.deepEqual(
-      strays('lib/send/', (name) => !below(name, 'receive')),
+      forbiddenImports('lib/send/', (name) => !below(name, 'receive')),
       [],
     );
   });
 
-  it('of check are no payload, store, send or receive: it leaves nothing behind', () =>
+  it('of check are never payload, store, send or receive, because it leaves nothing behind', () =>
     assert.deepEqual(
-      strays('lib/check/', (name) => !below(name, 'payload', 'store', 'send', 'receive')),
+      forbiddenImports('lib/check/', (name) => !below(name, 'payload', 'store', 'send', 'receive')),
       [],
     ));
 
-  it('of conformance are node’s own, conformance and the library’s index: it proves what users get', () =>
+  it('of conformance are only Node.js, conformance and the library’s index, because it tests what users get', () =>
     assert.deepEqual(
-      strays(
+      forbiddenImports(
         'lib/conformance/',
         (name) => name.startsWith('node:') || name === 'lib/index.ts' || below(name, 'conformance'),
       ),
       [],
     ));
 
-  it('of the command line are its own: nothing in lib needs it', () =>
+  it('of the command line occur only in the command line', () =>
     assert.deepEqual(
-      strays('', (name, file) => !below(name, 'cli') || below(file, 'cli')),
+      forbiddenImports('', (name, file) => !below(name, 'cli') || below(file, 'cli')),
       [],
     ));
 
-  it('of mllp are node’s own, errors, formats and mllp: it knows nothing of MESH', () =>
+  it('of mllp are only Node.js, errors, formats and mllp: it knows nothing of MESH', () =>
     assert.deepEqual(
-      strays(
+      forbiddenImports(
         'lib/mllp/',
         (name) => name.startsWith('node:') || name === 'lib/errors.ts' || below(name, 'mllp', 'formats'),
       ),
       [],
     ));
 
-  it('of formats are errors, formats and saxes: they know nothing of MESH', () =>
+  it('of formats are only Node.js, errors, formats and saxes: they know nothing of MESH', () =>
     assert.deepEqual(
-      strays(
+      forbiddenImports(
         'lib/formats/',
         (name) => name === 'saxes' || name.startsWith('node:') || name === 'lib/errors.ts' || below(name, 'formats'),
       ),
       [],
     ));
 
-  it('of acks are zod, errors, types, formats, protocol and acks', () =>
+  it('of acks are only Node.js, zod, errors, types, formats, protocol and acks', () =>
     assert.deepEqual(
-      strays(
+      forbiddenImports(
         'lib/acks/',
         (name) =>
           name === 'zod' || name.startsWith('node:') || shared(name) || below(name, 'acks', 'formats', 'protocol'),
@@ -169,34 +172,37 @@ describe('imports', () => {
       [],
     ));
 
-  it('of saxes are formats/xml’s, and of the MESH Client’s control files, whose values are texts', () => {
+  it('of saxes occur only in formats/xml and in the control files of the MESH Client, whose values are text', () => {
     const readers = new Set(['lib/formats/xml.ts', 'lib/folders/control-file.ts']);
     assert.deepEqual(
-      strays('', (name, file) => !name.startsWith('saxes') || readers.has(file)),
+      forbiddenImports('', (name, file) => !name.startsWith('saxes') || readers.has(file)),
       [],
     );
   });
 
-  it('of undici are the transport’s alone', () =>
+  it('of undici occur only in the transport', () =>
     assert.deepEqual(
-      strays('', (name, file) => !name.startsWith('undici') || file === 'lib/client/transport.ts'),
+      forbiddenImports('', (name, file) => !name.startsWith('undici') || file === 'lib/client/transport.ts'),
       [],
     ));
 
-  it('of Node-RED and of the nodes are not in lib', () =>
+  it('of Node-RED and of the nodes never occur in lib', () =>
     assert.deepEqual(
-      strays('lib/', (name) => !name.startsWith('nodes/') && !/^(node-red|@node-red)/.test(name)),
+      forbiddenImports('lib/', (name) => !name.startsWith('nodes/') && !/^(node-red|@node-red)/.test(name)),
       [],
     ));
 
-  it('of lib by the nodes are its index and the sandbox’s', () =>
+  it('of lib by the nodes are only its index and the sandbox’s index', () =>
     assert.deepEqual(
-      strays('nodes/', (name) => !name.startsWith('lib/') || ['lib/index.ts', 'lib/sandbox/index.ts'].includes(name)),
+      forbiddenImports(
+        'nodes/',
+        (name) => !name.startsWith('lib/') || ['lib/index.ts', 'lib/sandbox/index.ts'].includes(name),
+      ),
       [],
     ));
 
-  it('run down the floors of the house (docs/design.md, "The house"), never up', () => {
-    const floors = [
+  it('point down the layers of docs/design.md, "The house", never up', () => {
+    const layers = [
       /^lib\/(?:errors|types|clock|message-states)\.ts$/,
       /^lib\/(?:protocol|formats)\//,
       /^lib\/mllp\//,
@@ -207,22 +213,22 @@ describe('imports', () => {
       /^lib\/index\.ts$/,
       /^(?:nodes|lib\/conformance|lib\/cli)\//,
     ];
-    const floorOf = (file: string): number => floors.findIndex((floor) => floor.test(file));
+    const layerOf = (file: string): number => layers.findIndex((layer) => layer.test(file));
     const isSandbox = (file: string): boolean => file.startsWith('lib/sandbox/');
     assert.deepEqual(
-      sources.filter((file) => floorOf(file) < 0 && !isSandbox(file)),
+      sources.filter((file) => layerOf(file) < 0 && !isSandbox(file)),
       [],
     );
     const up = sources.flatMap((file) =>
       (imports.get(file) ?? [])
-        .filter((name) => !isSandbox(file) && floorOf(name) > floorOf(file))
+        .filter((name) => !isSandbox(file) && layerOf(name) > layerOf(file))
         .map((name) => `${file}: ${name}`),
     );
     assert.deepEqual(up, []);
   });
 
-  it('of the nodes run from mesh-*.ts by admin, send, receive and mllp down to mailbox and shared', () => {
-    const rooms = new Map([
+  it('of the nodes point from mesh-*.ts through admin, send, receive and mllp down to mailbox and shared', () => {
+    const nodeFolders = new Map([
       ['shared', []],
       ['mailbox', ['shared']],
       ['monitor', ['mailbox', 'shared']],
@@ -231,23 +237,26 @@ describe('imports', () => {
       ['mllp', ['mailbox', 'shared']],
       ['admin', ['monitor', 'mailbox', 'shared']],
     ]);
-    const roomOf = (file: string): string | undefined => /^nodes\/([^/]+)\//.exec(file)?.[1];
+    const folderOf = (file: string): string | undefined => /^nodes\/([^/]+)\//.exec(file)?.[1];
     const inNodes = sources.filter((file) => file.startsWith('nodes/'));
-    assert.deepEqual(new Set(inNodes.map(roomOf).filter(Boolean)), new Set(rooms.keys()));
+    assert.deepEqual(new Set(inNodes.map(folderOf).filter(Boolean)), new Set(nodeFolders.keys()));
     assert.deepEqual(
-      inNodes.filter((file) => roomOf(file) === undefined && !/^nodes\/mesh-[\w-]+\.ts$/.test(file)),
+      inNodes.filter((file) => folderOf(file) === undefined && !/^nodes\/mesh-[\w-]+\.ts$/.test(file)),
       [],
     );
-    const wrong = [...rooms].flatMap(([room, below]) =>
-      strays(`nodes/${room}/`, (name) => !name.startsWith('nodes/') || [room, ...below].includes(roomOf(name) ?? '')),
+    const wrong = [...nodeFolders].flatMap(([folder, below]) =>
+      forbiddenImports(
+        `nodes/${folder}/`,
+        (name) => !name.startsWith('nodes/') || [folder, ...below].includes(folderOf(name) ?? ''),
+      ),
     );
     assert.deepEqual(wrong, []);
   });
 
-  it('of nodes/shared are needed by several rooms: it has at most 12 files', () =>
+  it('of nodes/shared serve several folders: it has at most 12 files', () =>
     assert.ok(sources.filter((file) => file.startsWith('nodes/shared/')).length <= 12));
 
-  it('of tests and tools run one way: scripts and bench use test/harness, tests use neither, lib and nodes use none', () => {
+  it('of tests and tools point one way: scripts and bench use test/harness, tests use neither, lib and nodes none', () => {
     const from = (folders: RegExp, forbidden: RegExp): string[] =>
       [...sources, ...tools]
         .filter((file) => folders.test(file))
@@ -261,7 +270,7 @@ describe('imports', () => {
     assert.deepEqual(from(/^test\/harness\//, /^test\/(?!harness\/)/), []);
   });
 
-  it('have no cycle', () => {
+  it('have no cycles', () => {
     const done = new Set<string>();
     const cycleFrom = (file: string, way: string[]): string[] | undefined => {
       if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];
@@ -279,8 +288,8 @@ describe('imports', () => {
 });
 
 describe('files', () => {
-  it('switch no verification of a server off, but for the one that only asks who signed', () => {
-    // The sandbox is a server: it takes every client certificate, and answers 403 with the reason to a bad one.
+  it('never switch off server verification, except to ask who signed a certificate', () => {
+    // The sandbox is a server: it accepts every client certificate, and responds 403 with the reason to a bad one.
     const allowed = new Set(['lib/client/missing-issuer.ts', 'lib/sandbox/server.ts']);
     const off = sources.filter((file) => /rejectUnauthorized['"]?\s*[:=]\s*(?!\s|true)/.test(text(file)));
     assert.deepEqual(

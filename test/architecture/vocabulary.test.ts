@@ -1,11 +1,11 @@
-/** The names and phrases that the vocabulary (docs/glossary.md) has replaced do not come back. */
+/** Names and phrases that the vocabulary (docs/glossary.md) has replaced do not come back. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../harness/node-red';
 import { trackedFiles } from '../harness/tracked-files';
 
-/** Names that no identifier has, on its own or as a part in camel case (`deskMessage`, `#inHand`). */
+/** Names that no identifier may contain, alone or as a part in camel case (`deskMessage`, `#inHand`). */
 const REPLACED = [
   'patientRename',
   'atTheDesk',
@@ -26,7 +26,7 @@ const REPLACED = [
   'letGo',
 ];
 
-/** Ordinary words, which a comment or a local string may have: no declaration bears them. */
+/** Ordinary words, allowed in comments and strings, but not as the name of a declaration. */
 const REPLACED_DECLARATIONS = [
   'Desk',
   'Room',
@@ -66,7 +66,7 @@ const texts = trackedFiles(/\.(?:ts|js|cjs|mjs|html|json|md|css)$/).filter(
   (file) => file !== OWN_FILE && file !== 'package-lock.json',
 );
 
-/** Every line of the files that matches, as `file:line: text`. */
+/** Returns every matching line of the files as `file:line: text`. */
 function linesWith(files: readonly string[], pattern: RegExp): string[] {
   return files.flatMap((file) =>
     readFileSync(join(ROOT, file), 'utf8')
@@ -79,12 +79,12 @@ const capital = (name: string): string => name.charAt(0).toUpperCase() + name.sl
 
 describe('the vocabulary', () => {
   for (const name of REPLACED) {
-    it(`has replaced ${name}, also as a part of a longer name`, () =>
+    it(`has replaced ${name}, also as part of a longer name`, () =>
       assert.deepEqual(linesWith(code, new RegExp(`(?<![A-Za-z])${name}|${capital(name)}(?![a-z])`)), []));
   }
 
   for (const name of REPLACED_DECLARATIONS) {
-    it(`has no declaration of the name ${name}`, () =>
+    it(`has no declaration named ${name}`, () =>
       assert.deepEqual(
         linesWith(
           code,
@@ -97,7 +97,7 @@ describe('the vocabulary', () => {
       ));
   }
 
-  it('has one type of the name Incoming', () =>
+  it('has one type named Incoming', () =>
     assert.equal(linesWith(code, /\b(?:class|interface|type)\s+Incoming\b(?! *[,}])/).length, 1));
 
   for (const phrase of PHRASES) {

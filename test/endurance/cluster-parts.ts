@@ -1,4 +1,4 @@
-/** The processes of the cluster test: a MESH, a PostgreSQL, and Node-REDs that are killed, paused and started again. */
+/** The processes of the cluster test: a MESH, and Node-REDs that are killed, paused and restarted. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
@@ -7,12 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { TimeLine } from '../../lib/clock';
 import type { SandboxMessage } from '../../lib/sandbox';
-import type { Answer, Asked } from './cluster-sandbox';
+import type { SandboxReply, SandboxRequest } from './cluster-sandbox';
 import { crashFlow } from './crash-flow';
 import { RealNodeRed } from '../harness/node-red';
 import { freePort } from '../harness/ports';
 
-/** A sandbox in a process of its own. */
+/** A sandbox in a separate process. */
 export class SandboxProcess {
   private constructor(
     readonly url: string,
@@ -20,17 +20,17 @@ export class SandboxProcess {
     private readonly child: ChildProcess,
   ) {}
 
-  /** `probability` is that of each kind of fault (makeFaulty). */
+  /** Starts the sandbox. `probability` applies to each kind of fault (makeFaulty). */
   static async start(trackingLagMs: number, probability: number): Promise<SandboxProcess> {
     const child = fork(join(__dirname, 'cluster-sandbox.ts'), [String(trackingLagMs), String(probability)]);
-    const [started] = (await once(child, 'message')) as [Answer];
+    const [started] = (await once(child, 'message')) as [SandboxReply];
     if (!('url' in started)) throw new Error('the sandbox did not start');
     return new SandboxProcess(started.url, started.sharedKey, child);
   }
 
   async messages(): Promise<SandboxMessage[]> {
-    const answer = await this.#ask({ ask: 'messages' });
-    return 'messages' in answer ? answer.messages : [];
+    const reply = await this.#ask({ ask: 'messages' });
+    return 'messages' in reply ? reply.messages : [];
   }
 
   async clearFaults(): Promise<void> {
@@ -43,15 +43,15 @@ export class SandboxProcess {
     await exit;
   }
 
-  async #ask(asked: Asked): Promise<Answer> {
-    this.child.send(asked);
-    const [answer] = (await once(this.child, 'message')) as [Answer];
-    return answer;
+  async #ask(request: SandboxRequest): Promise<SandboxReply> {
+    this.child.send(request);
+    const [reply] = (await once(this.child, 'message')) as [SandboxReply];
+    return reply;
   }
 }
 
-/** What every instance has in common. */
-export interface ClusterPlaces {
+/** What all instances share. */
+export interface SharedOptions {
   folder: string;
   storeUrl: string;
   meshUrl: string;
@@ -63,28 +63,28 @@ export interface ClusterPlaces {
 /** One Node-RED of the cluster. */
 export class Instance {
   readonly name: string;
-  readonly #places: ClusterPlaces;
+  readonly #shared: SharedOptions;
   readonly #spool: string;
   #port = 0;
   #nodeRed: RealNodeRed | undefined;
-  /** Ids of its store: one for each start. */
+  /** Ids of its store, one for each start. */
   readonly ids = new Set<string>();
-  /** It answers. */
-  runs = false;
+  /** Whether the instance responds. */
+  isRunning = false;
 
-  constructor(name: string, places: ClusterPlaces) {
+  constructor(name: string, shared: SharedOptions) {
     this.name = name;
-    this.#places = places;
-    this.#spool = join(places.folder, 'spool');
+    this.#shared = shared;
+    this.#spool = join(shared.folder, 'spool');
   }
 
   get port(): number {
     return this.#port;
   }
 
-  /** One instance at a time: its store's id is known by the probe that it writes. */
+  /** Starts the instance. Start one at a time: the new probe file in the spool reveals the id of its store. */
   async start(): Promise<void> {
-    const { folder, storeUrl, clock, meshUrl, sharedKey, receiverPort } = this.#places;
+    const { folder, storeUrl, clock, meshUrl, sharedKey, receiverPort } = this.#shared;
     this.#port ||= await freePort();
     const before = await this.#probes();
     this.#nodeRed = await RealNodeRed.start({
@@ -99,28 +99,28 @@ export class Instance {
       const probe = [...(await this.#probes())].find((name) => !before.has(name));
       if (probe === undefined) continue;
       this.ids.add(probe.replace('probe-', ''));
-      this.runs = true;
+      this.isRunning = true;
       return;
     }
     throw new Error(`${this.name} did not open its store:\n${this.#nodeRed.log().slice(-3000)}`);
   }
 
   async kill(): Promise<void> {
-    this.runs = false;
+    this.isRunning = false;
     await this.#nodeRed?.stop('SIGKILL');
   }
 
-  /** SIGSTOP, and after `ms` SIGCONT. */
+  /** Sends SIGSTOP, and SIGCONT after `ms`. */
   async pause(ms: number): Promise<void> {
-    this.runs = false;
+    this.isRunning = false;
     process.kill(this.#nodeRed?.pid ?? 0, 'SIGSTOP');
     await sleep(ms);
     process.kill(this.#nodeRed?.pid ?? 0, 'SIGCONT');
-    this.runs = true;
+    this.isRunning = true;
   }
 
   async stop(): Promise<void> {
-    this.runs = false;
+    this.isRunning = false;
     await this.#nodeRed?.stop();
   }
 
@@ -134,14 +134,14 @@ export class Instance {
   }
 }
 
-/** Who holds a lease of which mailbox now. */
+/** A lease of a mailbox and its owner. */
 export interface Lease {
   mailbox: string;
   role: string;
   owner: string;
 }
 
-/** The leases that have not ended. */
+/** Returns the leases that have not expired. */
 export async function leases(storeUrl: string): Promise<Lease[]> {
   const client = new Client({ connectionString: storeUrl });
   client.on('error', () => undefined);

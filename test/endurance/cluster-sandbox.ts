@@ -1,26 +1,26 @@
-/** The cluster test's MESH, in a process of its own: forked, and asked by messages. Ends with its parent. */
+/** The cluster test's MESH in a separate, forked process that answers requests over IPC and ends with its parent. */
 import { startSandbox, type SandboxMessage } from '../../lib/sandbox';
 import { makeFaulty } from './crash-parts';
 
-/** What the parent asks; each has one answer. */
-export type Asked = { ask: 'messages' } | { ask: 'clear-faults' };
-/** The first of them comes by itself. */
-export type Answer = { url: string; sharedKey: string } | { messages: SandboxMessage[] } | { cleared: true };
+/** A request of the parent; each gets one reply. */
+export type SandboxRequest = { ask: 'messages' } | { ask: 'clear-faults' };
+/** A reply to the parent. The first, with the URL, is sent without a request. */
+export type SandboxReply = { url: string; sharedKey: string } | { messages: SandboxMessage[] } | { cleared: true };
 
 async function main(): Promise<void> {
   const [trackingLagMs, probability] = process.argv.slice(2).map(Number);
   const sandbox = await startSandbox({ protocol: 'http', trackingLagMs: trackingLagMs ?? 0 });
   makeFaulty(sandbox, probability ?? 0);
-  const answer = (value: Answer): void => void process.send?.(value);
-  process.on('message', ({ ask }: Asked) => {
-    if (ask === 'messages') answer({ messages: sandbox.messages() });
+  const reply = (value: SandboxReply): void => void process.send?.(value);
+  process.on('message', ({ ask }: SandboxRequest) => {
+    if (ask === 'messages') reply({ messages: sandbox.messages() });
     if (ask === 'clear-faults') {
       sandbox.clearFaults();
-      answer({ cleared: true });
+      reply({ cleared: true });
     }
   });
   process.on('disconnect', () => process.exit());
-  answer({ url: sandbox.url, sharedKey: sandbox.sharedKey });
+  reply({ url: sandbox.url, sharedKey: sandbox.sharedKey });
 }
 
 main().catch((error: unknown) => {

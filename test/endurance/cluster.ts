@@ -1,12 +1,13 @@
 /**
- * `npm run test:cluster -- --instances 2,3 --messages N --seed S`: real Node-REDs that share a PostgreSQL and a spool folder
- * send and receive N messages, against a MESH in a process of its own that drops connections and answers 503. Meanwhile
- * PostgreSQL is restarted and once killed, the sender is killed, and paused (SIGSTOP) for less than its lease, for longer
- * than its lease, and for longer than the settle wait. A tenth of what is received is acknowledged on another instance than
- * the one that delivered it. At the end every key is at MESH once, or held where nobody can know; what was sent twice after
- * the longest pause was told; and everything was handed to a flow, again only with a higher count.
+ * `npm run test:cluster -- --instances 2,3 --messages N --seed S`: real Node-REDs that share a PostgreSQL and a spool
+ * folder send and receive N messages, against a MESH in a separate process that drops connections and responds 503.
+ * Meanwhile PostgreSQL is restarted and killed, the sender is killed, and paused (SIGSTOP) for less than its lease, for
+ * longer than its lease, and for longer than the settle wait. A tenth of the received messages is acknowledged on an
+ * instance other than the one that delivered it. At the end every key must be at MESH once, or need a decision because
+ * its response was lost; messages that were sent twice after the longest pause must have been reported; and every
+ * message must have been delivered to a flow, redeliveries only with a higher count.
  *
- * Waits are shortened by a clock that runs faster (see crash.ts); the leases, which go by the database's clock, with it.
+ * A faster clock shortens the waits (see crash.ts), and with them the leases, which go by the database's clock.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -30,7 +31,7 @@ import {
   seeded,
   startReceiver,
 } from './crash-parts';
-import type { Handed, Key } from './crash-parts';
+import type { Delivery, Key } from './crash-parts';
 
 const { values: options } = parseArgs({
   options: {
@@ -44,25 +45,26 @@ const { values: options } = parseArgs({
 const MESSAGES = Number(options.messages);
 const SEED = options.seed ?? String(Date.now() % 1_000_000);
 const random = seeded(Number(SEED));
-/** So much faster than the real time. */
+/** How many times faster than real time the clock runs. */
 const CLOCK_SPEED = 20;
+/** Probability of each kind of fault (makeFaulty) for each request. */
 const FAULTS = 0.01;
-/** So much of what is received is not acknowledged at first. */
-const FORGOTTEN = 0.01;
-/** Real milliseconds. The settle wait is lease, time-outs of 140 s and 10 s, by the faster clock (lib/mailbox.ts). */
+/** Fraction of the received messages that is not acknowledged after the first delivery. */
+const UNACKNOWLEDGED = 0.01;
+/** Real milliseconds. The settle wait is lease + time-outs of 140 s and 10 s by the faster clock (lib/mailbox.ts). */
 const LEASE = LEASE_MS / CLOCK_SPEED;
 const SETTLE_WAIT = (LEASE_MS + 150_000) / CLOCK_SPEED;
-/** At the end the harness waits until everything is settled, or nothing has moved for so long (milliseconds). */
-const END_MS = 60_000;
+/** At the end everything must settle. Maximum time without progress (milliseconds). */
+const STALLED_MS = 60_000;
 const PRODUCERS = 8;
 
 class Cluster {
   readonly keys: Key[] = [];
-  readonly handed: Handed[] = [];
-  readonly toldTwice = new Set<string>();
+  readonly deliveries: Delivery[] = [];
+  readonly reportedTwice = new Set<string>();
   readonly takeovers: number[] = [];
   readonly instances: Instance[] = [];
-  elsewhere = 0;
+  acknowledgedElsewhere = 0;
 
   constructor(
     private readonly folder: string,
@@ -74,20 +76,20 @@ class Cluster {
     const clock = fastClock(CLOCK_SPEED);
     for (let index = 1; index <= count; index += 1) {
       const { url: meshUrl, sharedKey } = this.sandbox;
-      const places = { folder: this.folder, storeUrl: this.postgres.url, meshUrl, sharedKey, receiverPort, clock };
-      const instance = new Instance(`node-red-${index}`, places);
+      const options = { folder: this.folder, storeUrl: this.postgres.url, meshUrl, sharedKey, receiverPort, clock };
+      const instance = new Instance(`node-red-${index}`, options);
       this.instances.push(instance);
       await instance.start();
     }
   }
 
-  /** Keys one after the other, each to any instance that runs, until there are enough. */
+  /** Sends one key after the other, each to any running instance, until there are enough. */
   async produce(): Promise<void> {
     while (this.keys.length < MESSAGES) {
       const kind = (['chunked', 'file'] as const)[Math.floor(random() * 20)] ?? 'small';
       const index = this.keys.length;
       const made = newKey(index, kind, this.folder);
-      // Counted before anything is awaited: there are several producers.
+      // Reserves the index before anything is awaited: there are several producers.
       this.keys.length += 1;
       const { key, payload } = await made;
       this.keys[index] = key;
@@ -96,48 +98,48 @@ class Cluster {
   }
 
   any(): Instance {
-    const running = this.instances.filter(({ runs }) => runs);
+    const running = this.instances.filter(({ isRunning }) => isRunning);
     const [first] = this.instances;
     const chosen = running[Math.floor(random() * running.length)] ?? first;
     if (!chosen) throw new Error('no instance was started');
     return chosen;
   }
 
-  /** What a flow has received: every tenth is acknowledged elsewhere. */
-  take(handed: Handed, mesh: Record<string, unknown>): string {
-    this.handed.push(handed);
-    // A flow that breaks off: delivered again when the lease ends.
-    if (handed.deliveryCount === 1 && random() < FORGOTTEN) return 'forgotten';
+  /** Takes a delivery from a flow. A tenth is acknowledged on any instance. */
+  take(delivery: Delivery, mesh: Record<string, unknown>): string {
+    this.deliveries.push(delivery);
+    // Simulates a flow that stops: the message is redelivered when the lease ends.
+    if (delivery.deliveryCount === 1 && random() < UNACKNOWLEDGED) return 'unacknowledged';
     if (random() > 0.1) return 'ok';
-    this.elsewhere += 1;
+    this.acknowledgedElsewhere += 1;
     fetch(`http://127.0.0.1:${this.any().port}/acknowledge`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(mesh),
       signal: AbortSignal.timeout(10_000),
-      // It is delivered again then.
+      // If it fails, the message is redelivered.
     }).catch(() => undefined);
     return 'elsewhere';
   }
 
-  /** So many (0 to 1) of the messages were confirmed. */
+  /** Waits until this fraction (0 to 1) of the messages is confirmed. */
   async reached(part: number): Promise<void> {
     while (this.keys.filter((key) => key?.confirmed).length < MESSAGES * part) await sleep(50);
   }
 
-  /** Who sends from the mailbox now, waited for. */
+  /** Waits for the instance that sends from the mailbox, and returns it with the leases that are held. */
   async sender(): Promise<{ instance: Instance; held: Lease[] }> {
     for (;;) {
       const held = await leases(this.postgres.url).catch((): Lease[] => []);
       const owner = held.find(({ mailbox, role }) => role === 'sender' && mailbox.endsWith('X26ABC1'))?.owner ?? '';
-      const instance = this.instances.find(({ ids, runs }) => runs && ids.has(owner));
+      const instance = this.instances.find(({ ids, isRunning }) => isRunning && ids.has(owner));
       if (instance) return { instance, held };
       await sleep(20);
     }
   }
 
-  /** How long it takes until none of these leases is its owner's any more (milliseconds); told and kept. */
-  async takenOver(from: Instance, held: readonly Lease[], why: string): Promise<void> {
+  /** Waits until other instances have taken over the leases of `from`; prints and records the time (milliseconds). */
+  async waitForTakeover(from: Instance, held: readonly Lease[], why: string): Promise<void> {
     const began = performance.now();
     const lost = held.filter(({ owner }) => from.ids.has(owner));
     const isTaken = (now: readonly Lease[]): boolean =>
@@ -150,9 +152,9 @@ class Cluster {
     say(`  ${from.name} ${why}: its ${lost.length} leases were taken over after ${took} ms.`);
   }
 
-  /** Waits until nothing moves any more; gives what is at MESH and the local ids that nobody can know of. */
-  async settle(): Promise<{ messages: SandboxMessage[]; held: Set<string> }> {
-    let least = Infinity;
+  /** Waits until nothing is unsettled. Returns the messages at MESH and the local ids that need a decision. */
+  async settle(): Promise<{ messages: SandboxMessage[]; needsDecision: Set<string> }> {
+    let fewest = Infinity;
     for (let end = 0; ; await sleep(1000)) {
       const messages = await this.sandbox.messages();
       const atMesh = new Set(messages.flatMap(({ localId, status }) => (status === 'uploading' ? [] : [localId])));
@@ -160,19 +162,21 @@ class Cluster {
       const unknown = await listOutbox(port, 'unknown');
       const lost = new Set(unknown.map(({ localId }) => localId));
       const waiting = (await listOutbox(port, 'waiting')).filter(({ localId }) => !lost.has(localId));
-      // What MESH has is found; what it has not is asked for for 40 minutes, and then held.
+      // An unknown message that MESH has is found by lookup; one that it has not needs a decision after 40 minutes.
       const found = unknown.filter(({ localId }) => atMesh.has(localId));
       const open = messages.filter(({ status }) => status === 'accepted').length;
-      const given = new Set(this.handed.map(({ messageId }) => messageId));
-      const due = messages.filter(({ status, messageId }) => status === 'acknowledged' && !given.has(messageId)).length;
-      const undone = waiting.length + found.length + open + due;
-      if (undone < least) end = Date.now() + END_MS;
-      least = Math.min(least, undone);
-      if (undone > 0 && Date.now() < end) continue;
-      if (undone > 0)
-        say(`Not settled: ${waiting.length} wait, ${found.length} unknown, ${open} + ${due} not received.`);
-      const held = [...unknown, ...(await listOutbox(port, 'held'))];
-      return { messages, held: new Set(held.map(({ localId }) => localId)) };
+      const delivered = new Set(this.deliveries.map(({ messageId }) => messageId));
+      const due = messages.filter(
+        ({ status, messageId }) => status === 'acknowledged' && !delivered.has(messageId),
+      ).length;
+      const unsettled = waiting.length + found.length + open + due;
+      if (unsettled < fewest) end = Date.now() + STALLED_MS;
+      fewest = Math.min(fewest, unsettled);
+      if (unsettled > 0 && Date.now() < end) continue;
+      if (unsettled > 0)
+        say(`Not settled: ${waiting.length} waiting, ${found.length} unknown, ${open} + ${due} not received.`);
+      const undecided = [...unknown, ...(await listOutbox(port, 'held'))];
+      return { messages, needsDecision: new Set(undecided.map(({ localId }) => localId)) };
     }
   }
 }
@@ -183,8 +187,8 @@ async function run(count: number): Promise<boolean> {
   const sandbox = await SandboxProcess.start(500, FAULTS);
   const cluster = new Cluster(folder, postgres, sandbox);
   const receiver = await startReceiver(
-    (handed, mesh) => cluster.take(handed, mesh),
-    (code, id) => void (code === 'MESH_DUPLICATE' && cluster.toldTwice.add(id)),
+    (delivery, mesh) => cluster.take(delivery, mesh),
+    (code, id) => void (code === 'MESH_DUPLICATE' && cluster.reportedTwice.add(id)),
   );
   const began = performance.now();
   say(`${count} instances, ${MESSAGES} messages, seed ${SEED}; lease ${LEASE} ms, settle wait ${SETTLE_WAIT} ms.`);
@@ -194,15 +198,24 @@ async function run(count: number): Promise<boolean> {
     const twiceBefore = await disturb(cluster, postgres, sandbox);
     await producing;
     await sandbox.clearFaults();
-    const { messages, held } = await cluster.settle();
-    const { keys, handed, toldTwice } = cluster;
-    const verified = verifyKeys({ keys, messages, handed, held, maxHeld: 20 + keys.length * FAULTS * 5, toldTwice });
-    verified.faults.push(...twiceBefore.map((localId) => `${localId} was sent twice though no pause was that long`));
+    const { messages, needsDecision } = await cluster.settle();
+    const { keys, deliveries, reportedTwice } = cluster;
+    const verified = verifyKeys({
+      keys,
+      messages,
+      deliveries,
+      needsDecision,
+      maxNeedsDecision: 20 + keys.length * FAULTS * 5,
+      reportedTwice,
+    });
+    verified.faults.push(
+      ...twiceBefore.map((localId) => `${localId} was sent twice although no pause was long enough`),
+    );
     const seconds = Math.round((performance.now() - began) / 1000);
     return report(
       verified,
-      `${toldTwice.size} told to be twice, ${cluster.elsewhere} acknowledged on another instance, takeovers after ` +
-        `${cluster.takeovers.join(', ')} ms. ${count} instances, ${seconds} s, seed ${SEED}.`,
+      `${reportedTwice.size} reported as sent twice, ${cluster.acknowledgedElsewhere} acknowledged elsewhere, ` +
+        `takeovers after ${cluster.takeovers.join(', ')} ms. ${count} instances, ${seconds} s, seed ${SEED}.`,
     );
   } finally {
     await Promise.all(cluster.instances.map((instance) => instance.stop()));
@@ -213,7 +226,7 @@ async function run(count: number): Promise<boolean> {
   }
 }
 
-/** Everything that befalls them, in turn; gives the local ids that were sent twice before the longest pause. */
+/** Disturbs the cluster step by step. Returns the local ids that were sent twice before the longest pause. */
 async function disturb(cluster: Cluster, postgres: TestPostgres, sandbox: SandboxProcess): Promise<string[]> {
   await cluster.reached(0.1);
   say('  PostgreSQL is restarted.');
@@ -228,13 +241,13 @@ async function disturb(cluster: Cluster, postgres: TestPostgres, sandbox: Sandbo
   await cluster.reached(0.35);
   const dead = await cluster.sender();
   await dead.instance.kill();
-  await cluster.takenOver(dead.instance, dead.held, 'was killed');
+  await cluster.waitForTakeover(dead.instance, dead.held, 'was killed');
   await dead.instance.start();
 
   await cluster.reached(0.5);
   const slow = await cluster.sender();
   const pausing = slow.instance.pause(LEASE + SETTLE_WAIT / 2);
-  await cluster.takenOver(slow.instance, slow.held, 'is paused for longer than its lease');
+  await cluster.waitForTakeover(slow.instance, slow.held, 'is paused for longer than its lease');
   await pausing;
 
   await cluster.reached(0.65);
@@ -245,10 +258,10 @@ async function disturb(cluster: Cluster, postgres: TestPostgres, sandbox: Sandbo
 
   await cluster.reached(0.8);
   const twice = sentTwice(await sandbox.messages());
-  const gone = await cluster.sender();
-  const sleeping = gone.instance.pause(LEASE + SETTLE_WAIT * 1.3);
-  await cluster.takenOver(gone.instance, gone.held, 'is paused for longer than the settle wait');
-  await sleeping;
+  const longest = await cluster.sender();
+  const pausingLongest = longest.instance.pause(LEASE + SETTLE_WAIT * 1.3);
+  await cluster.waitForTakeover(longest.instance, longest.held, 'is paused for longer than the settle wait');
+  await pausingLongest;
   return twice;
 }
 

@@ -1,25 +1,26 @@
-/** The flow of the crash and cluster tests: what comes in over HTTP is sent, what is received goes out over HTTP. */
+/** The flow of the crash and cluster tests: sends what it gets over HTTP, and posts what it receives over HTTP. */
 
 import { mllpFront } from './crash-mllp';
 
-/** Where the flow's two ends are. */
+/** The endpoints and folders of the flow. */
 export interface CrashFlowOptions {
   meshUrl: string;
   sharedKey: string;
-  /** Of the harness that takes what was received. */
+  /** Port of the harness that takes received messages. */
   receiverPort: number;
   /** Folder for received files. */
   inbox: string;
-  /** Keys come over MLLP too, to this port. */
+  /** Port on which keys also arrive over MLLP. */
   mllpPort?: number;
 }
 
 type FlowNode = { id: string; type: string; [property: string]: unknown };
 
 /**
- * `POST /enqueue {key, kind, payload}` answers once the message is in the outbox; `GET /list?what=` lists the outbox. What is
- * received is acknowledged when the receiver answers `ok`, or when its `msg.mesh` comes to `POST /acknowledge`, on this or
- * another instance. What is told to Catch without a message of the flow goes to the receiver's `/alarm`.
+ * Returns the flow. `POST /enqueue {key, kind, payload}` responds once the message is in the outbox; `GET /list?what=`
+ * lists the outbox. A received message is acknowledged when the receiver responds `ok`, or when its `msg.mesh` is
+ * posted to `/acknowledge` of this or another instance. A Catch error that belongs to no message of the flow goes to
+ * the receiver's `/alarm`.
  */
 export function crashFlow({ meshUrl, sharedKey, receiverPort, inbox, mllpPort }: CrashFlowOptions): FlowNode[] {
   const mailbox = (id: string): FlowNode => ({
@@ -54,7 +55,7 @@ export function crashFlow({ meshUrl, sharedKey, receiverPort, inbox, mllpPort }:
     onceKey: 'body.key',
     onceKeyType: 'msg',
     workflowIdType: 'str',
-    wires: [['answer']],
+    wires: [['confirm']],
   };
   const poll = {
     type: 'mesh-poll',
@@ -86,7 +87,7 @@ export function crashFlow({ meshUrl, sharedKey, receiverPort, inbox, mllpPort }:
     { ...send, id: 'send-text', payloadIs: 'content', workflowId: 'TEST_WORKFLOW' },
     { ...send, id: 'send-file', payloadIs: 'file', workflowId: 'TEST_WORKFLOW2' },
     {
-      id: 'answer',
+      id: 'confirm',
       type: 'change',
       rules: [{ t: 'set', p: 'payload', pt: 'msg', to: 'meshSent', tot: 'msg' }],
       wires: [['respond']],
@@ -134,16 +135,16 @@ export function crashFlow({ meshUrl, sharedKey, receiverPort, inbox, mllpPort }:
       id: 'text',
       type: 'change',
       rules: [{ t: 'set', p: 'payload', pt: 'msg', to: '{"mesh": mesh, "text": payload}', tot: 'jsonata' }],
-      wires: [['hand-over']],
+      wires: [['deliver']],
     },
     {
       id: 'file',
       type: 'change',
       rules: [{ t: 'set', p: 'payload', pt: 'msg', to: '{"mesh": mesh, "file": mesh.file}', tot: 'jsonata' }],
-      wires: [['hand-over']],
+      wires: [['deliver']],
     },
     {
-      id: 'hand-over',
+      id: 'deliver',
       type: 'http request',
       method: 'POST',
       ret: 'txt',
@@ -191,10 +192,10 @@ export function crashFlow({ meshUrl, sharedKey, receiverPort, inbox, mllpPort }:
       id: 'alarm',
       type: 'change',
       rules: [{ t: 'set', p: 'payload', pt: 'msg', to: '{"code": error.code, "id": meshSent.id}', tot: 'jsonata' }],
-      wires: [['tell-alarm']],
+      wires: [['post-alarm']],
     },
     {
-      id: 'tell-alarm',
+      id: 'post-alarm',
       type: 'http request',
       method: 'POST',
       ret: 'txt',

@@ -1,11 +1,11 @@
-/** The crash test's sender over MLLP, and its way into the outbox: AA once the message is there, AE where it cannot be. */
+/** The crash test's MLLP sender, and the flow to the outbox: AA once the message is queued, AE if it is refused. */
 import { createHash, randomBytes } from 'node:crypto';
 import { MllpClient } from '../../lib/index';
 import { untilConfirmed, type Key } from './crash-parts';
 
 type FlowNode = { id: string; type: string; [property: string]: unknown };
 
-/** A key that is an MSH-10, and the message that it identifies. */
+/** Returns a key that is an MSH-10, and the message with that control id. */
 export function mllpMessage(index: number): { key: Key; message: string } {
   const controlId = `K${index}${randomBytes(4).toString('hex')}`;
   const message = `MSH|^~\\&|PAS|X26|MESH|X26|20260115093000||ADT^A01|${controlId}|P|2.4\rPID|1||${randomBytes(200).toString('hex')}\r`;
@@ -13,7 +13,7 @@ export function mllpMessage(index: number): { key: Key; message: string } {
   return { key: { key: controlId, kind: 'small', sha256, attempts: 0 }, message };
 }
 
-/** Sends a message, again and again and with the same MSH-10, until it has its AA. */
+/** Sends a message repeatedly, with the same MSH-10, until the AA arrives. */
 export function enqueueOverMllp(key: Key, message: string, port: number): Promise<void> {
   return untilConfirmed(key, async () => {
     const client = new MllpClient({ host: '127.0.0.1', port, acknowledgementTimeoutMs: 5000 });
@@ -27,7 +27,10 @@ export function enqueueOverMllp(key: Key, message: string, port: number): Promis
   });
 }
 
-/** `send`: the fields of the crash flow's mesh-send. The AA's text names the message in the outbox, so that it can be verified. */
+/**
+ * Returns the flow from MLLP to the outbox. `send` has the fields of the crash flow's mesh-send. The AA's text names
+ * the message in the outbox, so that it can be verified.
+ */
 export function mllpFront(port: number, send: Record<string, unknown>): FlowNode[] {
   return [
     {

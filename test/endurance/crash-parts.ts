@@ -1,4 +1,4 @@
-/** What the crash test and the cluster test share: keys that are sent, a MESH with faults, a receiver, and the judgement. */
+/** What the crash, cluster and soak tests share: keys to send, a MESH with faults, a receiver and the verification. */
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -9,36 +9,36 @@ import type { Sandbox, SandboxMessage } from '../../lib/sandbox';
 
 export type Kind = 'small' | 'chunked' | 'file';
 
-/** What the outbox says of a message that it has. */
+/** The ids with which the outbox confirms a message. */
 export interface Confirmation {
   id: string;
   localId: string;
 }
 
-/** A message with its "once per key" key. */
+/** A message and its "once per key" key. */
 export interface Key {
   key: string;
   kind: Kind;
   sha256: string;
-  /** What the outbox answered; missing while it is not confirmed. */
+  /** Missing until the outbox has confirmed the message. */
   confirmed?: Confirmation;
   attempts: number;
 }
 
-/** What the flow handed over. */
-export interface Handed {
+/** A received message as the flow delivered it to the harness. */
+export interface Delivery {
   messageId: string;
   sha256: string;
   deliveryCount: number;
 }
 
-/** What is made of a key that was enqueued but for its bytes. */
+/** A message as mesh-track lists it; `held` means that it needs a decision. */
 export interface ListedMessage {
   localId: string;
   held: boolean;
 }
 
-/** A new key, and what is to be enqueued with it: text, or the path of a file in `folder`. */
+/** Returns a new key and its payload: text, or the path of a file in `folder`. */
 export async function newKey(index: number, kind: Kind, folder: string): Promise<{ key: Key; payload: string }> {
   const text = randomBytes(kind === 'small' ? 200 : 120_000).toString('hex');
   const key: Key = {
@@ -53,7 +53,7 @@ export async function newKey(index: number, kind: Kind, folder: string): Promise
   return { key, payload: path };
 }
 
-/** Offers a key, again and again, until a Node-RED has confirmed it; `offer` gives undefined where it was refused. */
+/** Offers a key repeatedly until a Node-RED has confirmed it; `offer` returns undefined when it is refused. */
 export async function untilConfirmed(key: Key, offer: () => Promise<Confirmation | undefined>): Promise<void> {
   while (key.confirmed === undefined) {
     key.attempts += 1;
@@ -67,7 +67,7 @@ export async function untilConfirmed(key: Key, offer: () => Promise<Confirmation
   }
 }
 
-/** Enqueues a key over HTTP until it is confirmed; `port` is asked each time. */
+/** Enqueues a key over HTTP until it is confirmed; `port` is called for each attempt. */
 export function enqueue(key: Key, payload: string, port: () => number): Promise<void> {
   return untilConfirmed(key, async () => {
     const response = await fetch(`http://127.0.0.1:${port()}/enqueue`, {
@@ -80,28 +80,28 @@ export function enqueue(key: Key, payload: string, port: () => number): Promise<
   });
 }
 
-/** `waiting`, `unknown` or `held` messages of the outbox, as mesh-track lists them. */
+/** Returns the `waiting`, `unknown` or `held` messages of the outbox, as mesh-track lists them. */
 export async function listOutbox(port: number, what: string): Promise<ListedMessage[]> {
   const response = await fetch(`http://127.0.0.1:${port}/list?what=${what}`);
   if (!response.ok) throw new Error(`list ${what}: status ${response.status}: ${await response.text()}`);
   return (await response.json()) as ListedMessage[];
 }
 
-/** Messages that nobody has collected yet. */
+/** Returns the number of messages that the recipient has not collected. */
 export const uncollected = (sandbox: Pick<Sandbox, 'messages'>): number =>
   sandbox.messages().reduce((sum, { status }) => sum + (status === 'accepted' ? 1 : 0), 0);
 
-/** What is not settled: nothing of it is left when `moving` is 0. */
+/** Counts of unsettled messages. All are settled when `moving` is 0. */
 export interface Unsettled {
   moving: number;
   waiting: number;
   unknown: number;
   open: number;
-  /** The local ids of those that are held for a person. */
-  held: () => Promise<Set<string>>;
+  /** Returns the local ids of the messages that need a decision. */
+  needsDecision: () => Promise<Set<string>>;
 }
 
-/** Asks Node-RED and MESH once. */
+/** Counts the unsettled messages of Node-RED and MESH once. */
 export async function unsettled(port: number, sandbox: Pick<Sandbox, 'messages'>): Promise<Unsettled> {
   const waiting = await listOutbox(port, 'waiting');
   const unknown = await listOutbox(port, 'unknown');
@@ -111,11 +111,11 @@ export async function unsettled(port: number, sandbox: Pick<Sandbox, 'messages'>
     waiting: waiting.length,
     unknown: unknown.length,
     open,
-    held: async () => new Set([...unknown, ...(await listOutbox(port, 'held'))].map(({ localId }) => localId)),
+    needsDecision: async () => new Set([...unknown, ...(await listOutbox(port, 'held'))].map(({ localId }) => localId)),
   };
 }
 
-/** So much of everything that MESH does is dropped before its effect, as much after it, and as much is answered 503. */
+/** Makes MESH drop requests before and after they take effect and respond 503, each with this probability. */
 export function makeFaulty(sandbox: Pick<Sandbox, 'fault'>, probability: number): void {
   const common = { operation: '*', times: Infinity, probability } as const;
   sandbox.fault({ ...common, effect: { kind: 'drop', when: 'before' } });
@@ -124,23 +124,24 @@ export function makeFaulty(sandbox: Pick<Sandbox, 'fault'>, probability: number)
 }
 
 /**
- * Where the flow puts what it received, before it acknowledges; `take` gives what it is answered. Alarms come to `/alarm`.
+ * Starts the server that the flow posts received messages to before it acknowledges them; `take` returns the body of
+ * the response. Alarms are posted to `/alarm`.
  */
 export async function startReceiver(
-  take: (handed: Handed, mesh: Record<string, unknown>) => string,
+  take: (delivery: Delivery, mesh: Record<string, unknown>) => string,
   alarm: (code: string, outboxId: string) => void = () => undefined,
 ): Promise<{ port: number; close: () => void }> {
   const server = createServer((request, response) => {
-    const answer = async (): Promise<void> => {
+    const respond = async (): Promise<void> => {
       const body = JSON.parse(await bodyOf(request)) as Body & { code?: string; id?: string };
       if (request.url === '/alarm') {
         alarm(body.code ?? '', body.id ?? '');
         response.end();
         return;
       }
-      response.end(take(await handedOver(body), body.mesh));
+      response.end(take(await toDelivery(body), body.mesh));
     };
-    answer().catch(() => response.destroy());
+    respond().catch(() => response.destroy());
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -165,87 +166,106 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(pieces).toString();
 }
 
-async function handedOver({ mesh, text, file }: Body): Promise<Handed> {
+async function toDelivery({ mesh, text, file }: Body): Promise<Delivery> {
   const bytes = file === undefined ? Buffer.from(text ?? '') : await readFile(file);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   return { messageId: mesh.messageId, deliveryCount: mesh.deliveryCount, sha256 };
 }
 
-/** What there is at the end. */
-export interface Ended {
+/** The state at the end of a run. */
+export interface EndState {
   keys: readonly Key[];
   messages: readonly SandboxMessage[];
-  handed: readonly Handed[];
-  /** Local ids that are held for a person. */
-  held: ReadonlySet<string>;
-  /** More held ones are a fault. */
-  maxHeld: number;
-  /** Outbox ids of which it was told that they were sent twice. */
-  toldTwice?: ReadonlySet<string>;
+  deliveries: readonly Delivery[];
+  /** Local ids of the messages that need a decision. */
+  needsDecision: ReadonlySet<string>;
+  /** Maximum number of messages that may need a decision. */
+  maxNeedsDecision: number;
+  /** Outbox ids that an alarm has reported as sent twice. */
+  reportedTwice?: ReadonlySet<string>;
 }
 
-/** The two promises: every key is at MESH once or held, and what MESH gave away was handed to the flow. */
-export function verifyKeys({ keys, messages, handed, held, maxHeld, toldTwice = new Set() }: Ended) {
+/** Verifies that every key is at MESH once or needs a decision, and that the flow got every collected message. */
+export function verifyKeys({
+  keys,
+  messages,
+  deliveries,
+  needsDecision,
+  maxNeedsDecision,
+  reportedTwice = new Set(),
+}: EndState) {
   const faults: string[] = [];
   const atMesh = new Map<string, string[]>();
   for (const { localId = '', messageId, status } of messages) {
     if (status !== 'uploading') atMesh.set(localId, [...(atMesh.get(localId) ?? []), messageId]);
   }
-  const deliveriesOf = Map.groupBy(handed, ({ messageId }) => messageId);
-  const counts = { keys: keys.length, once: 0, held: 0, heldAtMesh: 0, twice: 0, lost: 0, redelivered: 0, repeated: 0 };
+  const deliveriesOf = Map.groupBy(deliveries, ({ messageId }) => messageId);
+  const counts = {
+    keys: keys.length,
+    once: 0,
+    needsDecision: 0,
+    needsDecisionAtMesh: 0,
+    twice: 0,
+    lost: 0,
+    redelivered: 0,
+    repeated: 0,
+  };
   for (const { key, kind, confirmed, attempts, sha256 } of keys) {
     const found = atMesh.get(confirmed?.localId ?? '') ?? [];
-    const isHeld = held.has(confirmed?.localId ?? '');
+    const isUndecided = needsDecision.has(confirmed?.localId ?? '');
     if (attempts > 1) counts.repeated += 1;
-    if (isHeld) counts.held += 1;
-    if (isHeld && found.length > 0) {
-      counts.heldAtMesh += 1;
-      faults.push(`${key} (${kind}) is held although MESH has it`);
+    if (isUndecided) counts.needsDecision += 1;
+    if (isUndecided && found.length > 0) {
+      counts.needsDecisionAtMesh += 1;
+      faults.push(`${key} (${kind}) needs a decision although MESH has it`);
     }
     if (found.length > 1) {
       counts.twice += 1;
-      if (!toldTwice.has(confirmed?.id ?? '')) faults.push(`${key} (${kind}) was sent ${found.length} times`);
+      if (!reportedTwice.has(confirmed?.id ?? '')) faults.push(`${key} (${kind}) was sent ${found.length} times`);
     }
-    if (found.length === 0 && !isHeld) {
+    if (found.length === 0 && !isUndecided) {
       counts.lost += 1;
-      faults.push(`${key} (${kind}) is neither at MESH nor held`);
+      faults.push(`${key} (${kind}) is not at MESH and does not need a decision`);
     }
     for (const messageId of found) {
-      const deliveries = deliveriesOf.get(messageId) ?? [];
-      if (deliveries.length === 0) faults.push(`${key} (${kind}) was never handed to the flow`);
-      if (deliveries.some((delivery) => delivery.sha256 !== sha256))
-        faults.push(`${key} (${kind}) came back different`);
-      if (deliveries.filter((delivery) => delivery.deliveryCount === 1).length > 1) {
-        faults.push(`${key} (${kind}) was delivered twice, both times as the first`);
+      const received = deliveriesOf.get(messageId) ?? [];
+      if (received.length === 0) faults.push(`${key} (${kind}) was never delivered to the flow`);
+      if (received.some((delivery) => delivery.sha256 !== sha256))
+        faults.push(`${key} (${kind}) was delivered with different bytes`);
+      if (received.filter((delivery) => delivery.deliveryCount === 1).length > 1) {
+        faults.push(`${key} (${kind}) was delivered twice with delivery count 1`);
       }
-      if (deliveries.length > 1) counts.redelivered += 1;
+      if (received.length > 1) counts.redelivered += 1;
     }
     if (found.length === 1) counts.once += 1;
   }
   const left = messages.filter((message) => message.status === 'accepted').length;
   if (left > 0) faults.push(`${left} messages were not collected`);
-  if (counts.held > maxHeld) faults.push('more are held than kills and lost answers explain');
+  if (counts.needsDecision > maxNeedsDecision) {
+    faults.push('more messages need a decision than kills and lost responses explain');
+  }
   return { counts, faults };
 }
 
-/** Says what came of it; true if nothing is at fault. */
+/** Prints the result. Returns true if there is no fault. */
 export function report({ counts, faults }: ReturnType<typeof verifyKeys>, how: string): boolean {
   for (const fault of faults.slice(0, 20)) say(`FAULT: ${fault}`);
   say(
-    `${counts.keys} keys (${counts.repeated} repeated): ${counts.once} once at MESH, ${counts.held} held, ${counts.twice} twice, ` +
-      `${counts.lost} lost; ${counts.redelivered} redelivered with their count. ${how}`,
+    `${counts.keys} keys (${counts.repeated} repeated): ${counts.once} once at MESH, ` +
+      `${counts.needsDecision} need a decision, ${counts.twice} twice, ${counts.lost} lost; ` +
+      `${counts.redelivered} redelivered with a higher count. ${how}`,
   );
   return faults.length === 0;
 }
 
-/** The line that scripts/test.ts ends with, for runs that were good or not. */
+/** Prints the summary line in the format of scripts/test.ts. Returns true if every run passed. */
 export function sayTotal(runs: readonly boolean[]): boolean {
   const passed = runs.filter(Boolean).length;
   say(`Tests: ${passed} passed, ${runs.length - passed} failed, 0 skipped`);
   return passed === runs.length;
 }
 
-/** mulberry32: the same moments for the same seed, as far as a process can be killed at the same moment. */
+/** Returns a mulberry32 generator: the same seed yields the same times, as far as process timing can be repeated. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -260,13 +280,13 @@ export function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** Runs a script to its exit code, and says what went wrong. */
+/** Runs a script, prints an error, and sets the exit code. */
 export function runScript(main: () => Promise<boolean>, hint: string): void {
   main().then(
     (good) => process.exit(good ? 0 : 1),
     (error: unknown) => {
-      const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      process.stderr.write(`${told}\n${hint}\n`);
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      process.stderr.write(`${text}\n${hint}\n`);
       process.exit(1);
     },
   );

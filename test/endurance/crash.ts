@@ -1,12 +1,13 @@
 /**
- * `npm run test:crash -- --kills N --seed S`: a real Node-RED is killed with SIGKILL at random moments while it sends, sends
- * in chunks, polls, saves files and acknowledges, against a MESH that drops connections and answers 503. At the end every
- * key is at MESH exactly once, or held where nobody can know; every message that MESH gave away was handed to the flow.
+ * `npm run test:crash -- --kills N --seed S`: kills a real Node-RED with SIGKILL at random times while it sends whole
+ * messages and chunks, polls, saves files and acknowledges, against a MESH that drops connections and responds 503. At
+ * the end every key must be at MESH exactly once, or need a decision because its response was lost; and every message
+ * that was collected from MESH must have been delivered to the flow.
  *
- * The sandbox runs in this process, Node-RED in its own. Node-RED's waits are shortened by a clock that runs faster; it
- * stays behind the real one, so that no upload seems older than its attempt.
+ * The sandbox runs in this process, Node-RED in another. A faster clock shortens Node-RED's waits; it stays behind the
+ * real one, so that no upload seems older than its attempt.
  *
- * `--front mllp`: the keys come over MLLP, each as the MSH-10 of a message that a sender repeats until it has its AA.
+ * With `--front mllp` the keys arrive over MLLP, each as the MSH-10 of a message that its sender repeats until the AA.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -30,7 +31,7 @@ import {
   startReceiver,
   unsettled,
 } from './crash-parts';
-import type { Handed, Key } from './crash-parts';
+import type { Delivery, Key } from './crash-parts';
 import { fastClock } from '../harness/clocks';
 import { RealNodeRed } from '../harness/node-red';
 import { freePort } from '../harness/ports';
@@ -47,11 +48,11 @@ const { values: options } = parseArgs({
 
 const KILLS = Number(options.kills);
 const SEED = options.seed ?? String(Date.now() % 1_000_000);
-/** So much faster than the real time. */
+/** How many times faster than real time the clock runs. */
 const CLOCK_SPEED = 60;
-/** How long the harness may wait at the end for everything to be settled (milliseconds). */
+/** Maximum wait at the end until everything is settled (milliseconds). */
 const SETTLE_MS = 180_000;
-/** In each step of a message's way, so much is dropped, and so much answered 503. */
+/** Probability of each kind of fault (makeFaulty) for each request. */
 const FAULTS = 0.05;
 const random = seeded(Number(SEED));
 
@@ -60,15 +61,16 @@ async function main(): Promise<boolean> {
   const trackingLagMs = Math.round((random() * 180_000) / CLOCK_SPEED);
   const sandbox = await startSandbox({ protocol: 'http', trackingLagMs });
   makeFaulty(sandbox, FAULTS);
-  const handed: Handed[] = [];
-  const receiver = await startReceiver((each) => {
-    handed.push(each);
+  const deliveries: Delivery[] = [];
+  const receiver = await startReceiver((delivery) => {
+    deliveries.push(delivery);
     return 'ok';
   });
   const postgres = options.store === 'postgres' ? await startPostgres() : undefined;
   const harness = new Harness(folder, sandbox, receiver.port, postgres);
   say(
-    `Seed ${SEED}, ${KILLS} kills, tracking lags ${trackingLagMs} ms (clock × ${CLOCK_SPEED}), ${options.store}, ${options.front} in front.`,
+    `Seed ${SEED}, ${KILLS} kills, tracking lags ${trackingLagMs} ms (clock × ${CLOCK_SPEED}), ` +
+      `${options.store}, keys over ${options.front}.`,
   );
   try {
     await harness.start();
@@ -76,14 +78,20 @@ async function main(): Promise<boolean> {
     for (let kill = 1; kill <= KILLS; kill += 1) {
       await sleep(100 + random() * 1500);
       await harness.kill();
-      if (kill % 10 === 0) say(`${kill} kills, ${harness.keys.length} keys, ${handed.length} handed over.`);
+      if (kill % 10 === 0) say(`${kill} kills, ${harness.keys.length} keys, ${deliveries.length} delivered.`);
     }
     harness.stopProducing();
     await Promise.all(producers);
     sandbox.clearFaults();
-    const held = await harness.settle(handed);
-    const maxHeld = 2 * KILLS + harness.keys.length * 0.1;
-    const verified = verifyKeys({ keys: harness.keys, messages: sandbox.messages(), handed, held, maxHeld });
+    const needsDecision = await harness.settle(deliveries);
+    const maxNeedsDecision = 2 * KILLS + harness.keys.length * 0.1;
+    const verified = verifyKeys({
+      keys: harness.keys,
+      messages: sandbox.messages(),
+      deliveries,
+      needsDecision,
+      maxNeedsDecision,
+    });
     const isGood = sayTotal([report(verified, `Seed ${SEED}, ${KILLS} kills, ${options.store}.`)]);
     if (options.json) {
       const { counts, faults } = verified;
@@ -150,7 +158,7 @@ class Harness {
     this.#producing = false;
   }
 
-  /** One key after the other; each is repeated, with the same key, until Node-RED has confirmed it. */
+  /** Sends one key after the other, each repeatedly until Node-RED has confirmed it. */
   async produce(): Promise<void> {
     while (this.#producing) {
       if (options.front === 'mllp') {
@@ -168,16 +176,16 @@ class Harness {
     }
   }
 
-  /** Waits until nothing moves any more; gives the local ids that are held for a person. */
-  async settle(handed: Handed[]): Promise<Set<string>> {
+  /** Waits until nothing is unsettled. Returns the local ids of the messages that need a decision. */
+  async settle(deliveries: readonly Delivery[]): Promise<Set<string>> {
     const end = Date.now() + SETTLE_MS;
     for (;;) {
-      const { moving, waiting, unknown, open, held } = await unsettled(this.#port, this.sandbox);
+      const { moving, waiting, unknown, open, needsDecision } = await unsettled(this.#port, this.sandbox);
       if (moving === 0 || Date.now() > end) {
-        if (moving > 0) say(`Not settled after ${SETTLE_MS / 1000} s: ${waiting} wait, ${open} not collected.`);
-        return held();
+        if (moving > 0) say(`Not settled after ${SETTLE_MS / 1000} s: ${waiting} waiting, ${open} not collected.`);
+        return needsDecision();
       }
-      say(`Settling: ${waiting} wait, ${unknown} unknown, ${open} not collected, ${handed.length} handed over.`);
+      say(`Settling: ${waiting} waiting, ${unknown} unknown, ${open} not collected, ${deliveries.length} delivered.`);
       await sleep(3000);
     }
   }

@@ -1,24 +1,24 @@
-/** What the soak test measures of a running Node-RED, and how it tells growth from noise. */
+/** Measures a running Node-RED for the soak test, and distinguishes growth from noise. */
 import { readdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { median } from '../harness/median';
 import type { RealNodeRed } from '../harness/node-red';
 
-/** One look at Node-RED. */
+/** One measurement of Node-RED. */
 export interface Measure {
-  /** Of the JavaScript heap after a garbage collection (bytes). */
+  /** The JavaScript heap after a garbage collection (bytes). */
   heap: number;
-  /** Of the whole process (bytes). */
+  /** Resident memory of the process (bytes). */
   rss: number;
-  /** Timers, sockets, requests … that libuv holds. */
+  /** Active timers, sockets, requests … of libuv. */
   handles: number;
-  /** Open file descriptors; 0 where the system does not tell. */
+  /** Open file descriptors; 0 if the system does not report them. */
   descriptors: number;
-  /** Files below the store's folder. */
+  /** Files in the store's folder and its subfolders. */
   files: number;
 }
 
-/** Goes into Node-RED's settings: a function that `measureFlow` calls. Needs `--expose-gc` in NODE_OPTIONS. */
+/** Node-RED settings with the function that `measureFlow` calls. Needs `--expose-gc` in NODE_OPTIONS. */
 export const MEASURE_SETTINGS = `functionGlobalContext: {
   measure: () => {
     global.gc();
@@ -27,7 +27,7 @@ export const MEASURE_SETTINGS = `functionGlobalContext: {
   },
 },`;
 
-/** `GET /measure`. */
+/** Returns the flow of `GET /measure`. */
 export function measureFlow(tab: string): Array<{ id: string; type: string; [property: string]: unknown }> {
   return [
     { id: 'measure', type: 'http in', z: tab, x: 100, y: 900, url: '/measure', method: 'get', wires: [['measured']] },
@@ -45,7 +45,7 @@ export function measureFlow(tab: string): Array<{ id: string; type: string; [pro
   ];
 }
 
-/** Looks at it now. */
+/** Takes a measurement now. */
 export async function measure(nodeRed: RealNodeRed, storeFolder: string): Promise<Measure> {
   const response = await fetch(`${nodeRed.url}/measure`);
   if (!response.ok) throw new Error(`measure: status ${response.status}`);
@@ -58,20 +58,20 @@ export async function measure(nodeRed: RealNodeRed, storeFolder: string): Promis
   };
 }
 
-const least = (numbers: readonly number[]): number => Math.min(...numbers);
+const minimum = (numbers: readonly number[]): number => Math.min(...numbers);
 
 /**
- * How much of a measure the last third of the run may have beyond the second before it is called growth. The heap is taken at
- * its least: what is under way at the moment of a look is no leak.
+ * The increase from the second to the last third of the run that still counts as noise: a share of the value, plus a
+ * constant. The heap is compared by its minimum, because work in progress during a measurement is not a leak.
  */
 const ALLOWED = {
-  heap: { of: least, share: 0.1, more: 4_000_000 },
+  heap: { of: minimum, share: 0.1, more: 4_000_000 },
   rss: { of: median, share: 0.1, more: 16_000_000 },
   handles: { of: median, share: 0, more: 10 },
   descriptors: { of: median, share: 0, more: 10 },
 } satisfies Partial<Record<keyof Measure, object>>;
 
-/** Growth in words, one line for each measure that grew; the first third is warming up. */
+/** Returns one line for each measure that grew. The first third of the run is the warm-up. */
 export function growth(measures: readonly Measure[]): string[] {
   const third = Math.floor(measures.length / 3);
   const [second, last] = [measures.slice(third, 2 * third), measures.slice(2 * third)];

@@ -1,7 +1,7 @@
 /**
- * `npm run test:soak -- --minutes N --seed S`: a real Node-RED sends, sends in chunks, polls, saves files and acknowledges,
- * without a rest, against a MESH that drops connections and answers 503. Neither its memory nor its handles, files or
- * unsettled rows may grow, and what was sent is verified as in the crash test.
+ * `npm run test:soak -- --minutes N --seed S`: a real Node-RED continuously sends whole messages and chunks, polls,
+ * saves files and acknowledges, against a MESH that drops connections and responds 503. Its memory, handles, files and
+ * unsettled rows must not grow, and the messages are verified as in the crash test.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ import {
   startReceiver,
   uncollected,
   unsettled,
-  type Handed,
+  type Delivery,
   type Key,
 } from './crash-parts';
 import { fastClock } from '../harness/clocks';
@@ -35,23 +35,23 @@ const { values: options } = parseArgs({
 });
 const MINUTES = Number(options.minutes);
 const SEED = options.seed ?? String(Date.now() % 1_000_000);
-/** So much faster than the real time: a soak of ten minutes sees ten hours of leases, tracking and retention. */
+/** How many times faster than real time the clock runs: ten minutes cover ten hours of leases and tracking. */
 const CLOCK_SPEED = 60;
 const FAULTS = 0.02;
 const SENDERS = 3;
-/** At the end everything has to be settled; so long nothing of it may stand still (milliseconds). */
-const STILL_MS = 120_000;
-/** While MESH holds more than this for the receiver, nothing is sent: else a slow machine would only pile it up. */
-const MOST_OPEN = 100;
+/** At the end everything must settle. Maximum time without progress (milliseconds). */
+const STALLED_MS = 120_000;
+/** Sending pauses while MESH has more uncollected messages than this; a slow machine would only accumulate them. */
+const MAX_UNCOLLECTED = 100;
 const random = seeded(Number(SEED));
 
 async function main(): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'mesh-soak-'));
   const sandbox = await startSandbox({ protocol: 'http', trackingLagMs: 1000 });
   makeFaulty(sandbox, FAULTS);
-  const handed: Handed[] = [];
-  const receiver = await startReceiver((each) => {
-    handed.push(each);
+  const deliveries: Delivery[] = [];
+  const receiver = await startReceiver((delivery) => {
+    deliveries.push(delivery);
     return 'ok';
   });
   say(`Seed ${SEED}, ${MINUTES} minutes (clock × ${CLOCK_SPEED}), ${FAULTS * 100} % of each fault.`);
@@ -60,19 +60,25 @@ async function main(): Promise<boolean> {
     const keys: Key[] = [];
     const end = Date.now() + MINUTES * 60_000;
     const senders = Array.from({ length: SENDERS }, () => sendUntil(end, keys, nodeRed, folder, sandbox));
-    const measures = await watch(end, nodeRed, join(folder, 'node-red', 'mesh'), () => `${keys.length} sent`);
+    const measures = await measureUntil(end, nodeRed, join(folder, 'node-red', 'mesh'), () => `${keys.length} sent`);
     await Promise.all(senders);
     sandbox.clearFaults();
-    const held = await settled(nodeRed, sandbox);
+    const needsDecision = await waitUntilSettled(nodeRed, sandbox);
     measures.push(await measure(nodeRed, join(folder, 'node-red', 'mesh')));
     print(measures);
-    const verified = verifyKeys({ keys, messages: sandbox.messages(), handed, held, maxHeld: keys.length * 0.1 });
+    const verified = verifyKeys({
+      keys,
+      messages: sandbox.messages(),
+      deliveries,
+      needsDecision,
+      maxNeedsDecision: keys.length * 0.1,
+    });
     verified.faults.push(...growth(measures));
-    // Retention comes to none of them in so short a time: each large payload is there once sent, unless it was given as a
-    // file, and once received; and besides them the spool, the store and its log, and what each of the two mailboxes is sending.
+    // Retention removes nothing in so short a time. Each large payload is there once received and, unless it was sent
+    // from a file, once sent. Besides there are the spool, the store and its log, and one file per mailbox for sending.
     const expected = keys.reduce((sum, { kind }) => sum + { small: 0, file: 1, chunked: 2 }[kind], 0) + 4 + 3;
     const files = measures.at(-1)?.files ?? 0;
-    if (files > expected) verified.faults.push(`${files} files where ${expected} are accounted for`);
+    if (files > expected) verified.faults.push(`${files} files where ${expected} are expected`);
     return sayTotal([report(verified, `Seed ${SEED}, ${MINUTES} minutes.`)]);
   } finally {
     await nodeRed.stop();
@@ -109,7 +115,7 @@ async function sendUntil(
   sandbox: Sandbox,
 ): Promise<void> {
   while (Date.now() < end) {
-    while (uncollected(sandbox) > MOST_OPEN && Date.now() < end) await sleep(500);
+    while (uncollected(sandbox) > MAX_UNCOLLECTED && Date.now() < end) await sleep(500);
     const kind = (['small', 'small', 'small', 'chunked', 'file'] as const)[Math.floor(random() * 5)] ?? 'small';
     const { key, payload } = await newKey(keys.length, kind, folder);
     keys.push(key);
@@ -118,8 +124,8 @@ async function sendUntil(
   }
 }
 
-/** Looks sixty times, or every two seconds in a short run. */
-async function watch(end: number, nodeRed: RealNodeRed, store: string, done: () => string): Promise<Measure[]> {
+/** Measures sixty times, or every two seconds in a short run. */
+async function measureUntil(end: number, nodeRed: RealNodeRed, store: string, done: () => string): Promise<Measure[]> {
   const measures: Measure[] = [];
   const everyMs = Math.max(2000, (MINUTES * 60_000) / 60);
   while (Date.now() < end) {
@@ -143,16 +149,16 @@ function print(measures: readonly Measure[]): void {
   say(`at the end:     ${inWords(measures.at(-1))}`);
 }
 
-/** Waits until nothing moves any more; gives the local ids that are held for a person. */
-async function settled(nodeRed: RealNodeRed, sandbox: Sandbox): Promise<Set<string>> {
+/** Waits until nothing is unsettled. Returns the local ids of the messages that need a decision. */
+async function waitUntilSettled(nodeRed: RealNodeRed, sandbox: Sandbox): Promise<Set<string>> {
   const port = Number(new URL(nodeRed.url).port);
-  let [least, since] = [Infinity, Date.now()];
+  let [fewest, since] = [Infinity, Date.now()];
   for (;;) {
-    const { moving, waiting, unknown, open, held } = await unsettled(port, sandbox);
-    if (moving === 0) return held();
-    if (moving < least) [least, since] = [moving, Date.now()];
-    if (Date.now() - since > STILL_MS) {
-      throw new Error(`Not settled: ${waiting} wait, ${unknown} unknown, ${open} open.`);
+    const { moving, waiting, unknown, open, needsDecision } = await unsettled(port, sandbox);
+    if (moving === 0) return needsDecision();
+    if (moving < fewest) [fewest, since] = [moving, Date.now()];
+    if (Date.now() - since > STALLED_MS) {
+      throw new Error(`Not settled: ${waiting} waiting, ${unknown} unknown, ${open} not collected.`);
     }
     await sleep(2000);
   }

@@ -11,7 +11,7 @@ export async function sandbox(options: SandboxOptions = { protocol: 'http' }): P
 }
 
 /** The address of a sandbox or another server, and its CA if it has TLS. */
-export type Address = { url: string; ca: string | undefined } | { url: string; ca?: string };
+export type Address = { url: string; ca?: string | undefined };
 
 /** Returns the options of X26ABC1 at a server. */
 export function accessTo({ url, ca }: Address): MailboxOptions {

@@ -11,7 +11,8 @@ type Until = <Value>(
 ) => Promise<Exclude<Value, Falsy>>;
 
 /**
- * Makes a function that calls `look` until it returns something true, and returns that; it rejects with `what` in vain.
+ * Returns a function that calls `look` until it returns a truthy value, and resolves with that value. It rejects with an
+ * error that names `what` when the patience (milliseconds) has run out.
  */
 function withPatience(usualMs: number): Until {
   return async <Value>(what: string, look: () => Value | Promise<Value>, patienceMs = usualMs) => {

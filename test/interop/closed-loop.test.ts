@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import type { RealNodeRed } from '../harness/node-red';
 import { exampleOn } from '../harness/examples';
-import { startNodeRed } from '../harness/flows';
+import { startNodeRed, text } from '../harness/flows';
 import { freePort } from '../harness/ports';
 import { untilInNodeRed } from '../harness/until';
 import { forNodes } from './support/for-nodes';
@@ -130,7 +130,7 @@ describe('The closed loop through the official sandbox', function () {
     it('if incomplete, is refused by its NHSACK (IRI) and is negative for its sender', async () => {
       const header = "UNB+UNOC:3+000000004400001:80+000000024600002:80+260716:1200+90++MEDRPT++1'";
       const report = "UNH+1+MEDRPT:0:1:RT:NHS003'BGM+LSR'UNT+3+1'";
-      await nodeRed.inject('raw', [{ p: 'payload', v: `${header}${report}UNZ+7+90'`, vt: 'str' }]);
+      await nodeRed.inject('raw', text(`${header}${report}UNZ+7+90'`));
       const sent = await taken<Sent>('raw-sent');
       const nhsack = await taken<Acknowledgement>('pa-answer');
       assert.deepEqual([nhsack.code, nhsack.result, nhsack.sentId], ['IRI', 'negative', sent.id]);

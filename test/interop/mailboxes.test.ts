@@ -7,7 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RealNodeRed } from '../harness/node-red';
 import { fastClock } from '../harness/clocks';
-import { mailboxOn, startNodeRed } from '../harness/flows';
+import { mailboxOn, startNodeRed, text } from '../harness/flows';
 import { forNodes, mailboxTab } from './support/for-nodes';
 import { payloadFile, sha256OfFile, type PayloadFile } from './support/payloads';
 import { officialSandbox, ourSandbox, workFolder, type Server } from './support/servers';
@@ -77,7 +77,7 @@ for (const [major, name, through] of [
       )) as Received;
 
     async function sendTo(to: string, from: string, { path }: PayloadFile): Promise<Sent> {
-      await nodeRed.inject(`${from}-go`, [{ p: 'payload', v: path, vt: 'str' }]);
+      await nodeRed.inject(`${from}-go`, text(path));
       const sent = (await nodeRed.debug(`${from}-sent`)) as Sent;
       assert.ok((await server.mailbox(to).listInbox()).messageIds.includes(sent.messageId));
       return sent;

@@ -1,9 +1,9 @@
 /** The monitoring endpoints exist only when switched on, and require a permission. */
 import assert from 'node:assert/strict';
-import { MAJORS, startNodeRed } from '../harness/flows';
+import { MAJORS, startNodeRed, text } from '../harness/flows';
 import { untilInNodeRed } from '../harness/until';
 
-const HELLO = [{ p: 'payload', v: 'hello', vt: 'str' }];
+const HELLO = text('hello');
 const TO_ITSELF = {
   to: 'X26ABC1',
   toType: 'str',

@@ -6,7 +6,7 @@ import { ack, accepts, Receiver, Sender } from '../mllp/support';
 import { untilInNodeRed } from '../harness/until';
 import { weekdayClock } from '../harness/clocks';
 import { ExampleRun } from '../harness/example-run';
-import { MAJORS } from '../harness/flows';
+import { MAJORS, text } from '../harness/flows';
 
 const REPORT = 'PATH_MEDRPT_V3';
 /** The package's clock is this many times as fast as the machine's. */
@@ -99,8 +99,7 @@ for (const major of MAJORS) {
       await lab.received(messages.length);
       return lab;
     };
-    const raw = (payload: string): Promise<void> =>
-      run.nodeRed.inject('raw', [{ p: 'payload', v: payload, vt: 'str' }]);
+    const raw = (payload: string): Promise<void> => run.nodeRed.inject('raw', text(payload));
     const gpSystem = (react: (message: Buffer, socket: Socket, count: number) => void): Promise<Receiver> =>
       Receiver.listen(react, gpPort);
     const change = (expected: string): Promise<unknown> =>

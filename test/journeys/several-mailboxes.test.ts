@@ -3,7 +3,7 @@ import { exampleFlows, type RealNodeRed } from '../harness/node-red';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { fastClock } from '../harness/clocks';
 import { dataFor, exampleOn } from '../harness/examples';
-import { MAJORS, mailboxOn, sendAndPollFlow, startNodeRed } from '../harness/flows';
+import { mailboxOn, MAJORS, sendAndPollFlow, startNodeRed, text } from '../harness/flows';
 import { untilInNodeRed } from '../harness/until';
 
 for (const major of MAJORS) {
@@ -51,7 +51,7 @@ for (const major of MAJORS) {
     it('sends from the mailboxes that the variables name, and routes each received workflow', async () => {
       await nodeRed.inject('sm-letter');
       await nodeRed.inject('sm-result');
-      await nodeRed.inject('go', [{ p: 'payload', v: 'something else', vt: 'str' }]);
+      await nodeRed.inject('go', text('something else'));
       await untilInNodeRed('three at MESH', () => sandbox.messages().length === 3);
       const sent = sandbox.messages().map(({ from, to, workflowId }) => `${from} ${to} ${workflowId}`);
       assert.deepEqual(sent.toSorted(), [
@@ -71,7 +71,7 @@ for (const major of MAJORS) {
       sandbox.setMailboxActive('X26ABC2', false);
       await nodeRed.inject('sm-result');
       await nodeRed.debug('sm-tell');
-      await nodeRed.inject('go', [{ p: 'payload', v: 'still works', vt: 'str' }]);
+      await nodeRed.inject('go', text('still works'));
       await untilInNodeRed('the other mailbox’s message', () => dataFor(sandbox, 'X26ABC1').length === 1);
       await nodeRed.inject('sm-pollnow');
       await handled('rest');

@@ -1,6 +1,6 @@
 /**
- * The contract of every back end: each method and each rule of lib/store/roles. A back end's own tests call describeStore with a
- * function that opens a new, empty store.
+ * The contract of every back end: each method and each rule of lib/store/roles. A back end's own tests call
+ * describeStore with a function that opens a new, empty store.
  */
 import assert from 'node:assert/strict';
 import { AbortedError } from '../../lib/errors';

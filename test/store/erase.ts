@@ -56,7 +56,7 @@ async function withStore<T>(place: Place, use: (store: Store) => Promise<T>): Pr
 }
 
 export function erasure(newPlace: () => Promise<Place>): void {
-  it('erases payload and names of a sent message, keeps ids, states and times, and records the requester in the ledger', async () => {
+  it('erases payload and names of a sent message, keeps ids, states and times, and records who asked', async () => {
     const place = await newPlace();
     const [id, other] = await withStore(place, async (store) => {
       const error = { code: 'C', message: 'm', description: MARK };
@@ -104,7 +104,7 @@ export function erasure(newPlace: () => Promise<Place>): void {
     });
   });
 
-  it('erases both rows of a message that was sent and received here, and names the message that repeats it', async () => {
+  it('erases both rows of a message sent and received here, and names the message that repeats it', async () => {
     const place = await newPlace();
     const [first, second] = await withStore(place, async (store) => {
       const sent = await inState(store, 'acknowledged', ENDED, named);

@@ -1,4 +1,6 @@
-/** The table of states: complete, and every list derived from it as it has to be, written down here once more in full. */
+/**
+ * The table of states: complete, and every list derived from it as it has to be, written down here once more in full.
+ */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -35,7 +37,7 @@ describe('the table of states', () => {
     }
   });
 
-  it('contradicts itself nowhere: what is pending is not final, what needs a decision is not final or not accepted', () => {
+  it('contradicts itself nowhere: a pending state is neither final nor accepted, and so on', () => {
     for (const [name, state] of Object.entries(states.SENT_STATES)) {
       assert.ok(!(state.pending && state.final !== false), name);
       assert.ok(!(state.pending && state.accepted), name);

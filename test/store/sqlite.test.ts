@@ -39,7 +39,8 @@ describeStore('SQLite', async () => {
 });
 
 describe('query plans of SQLite', () => {
-  // A handful of rows, however full the store is: the mailboxes of one Node-RED; rows that an inner limit has let through.
+  // A handful of rows, however full the store is: the mailboxes of one Node-RED; rows that an inner limit has let
+  // through.
   const tiny = /^SCAN mailbox$|^SCAN \(subquery-\d+\)$/;
   // A key exists once in each mailbox: sorting these few costs nothing.
   const sorted = /INDEXED BY outgoing_once/;

@@ -90,8 +90,8 @@ export class Connections {
   }
 
   /**
-   * Runs `use` on a connection. If the database cannot be reached or the connection breaks, it runs again on another one until the
-   * patience, counted from `since` (performance.now), ends: so it must be harmless to repeat.
+   * Runs `use` on a connection. If the database cannot be reached or the connection breaks, it runs again on another
+   * one until the patience, counted from `since` (performance.now), ends: so it must be harmless to repeat.
    * @throws MeshError when it fails for another reason, or still fails at the end
    */
   async use<T>(use: (queries: Queries) => Promise<T>, since = performance.now()): Promise<T> {
@@ -164,7 +164,10 @@ function parsed(url: string): URL {
   });
 }
 
-/** Verifies the server in full unless the database is on this machine or the URL says `sslmode=disable`: patients' letters pass. */
+/**
+ * Verifies the server in full unless the database is on this machine or the URL says `sslmode=disable`: patients'
+ * letters pass.
+ */
 function tls(url: URL, ca: string | undefined): ClientConfig['ssl'] {
   const mode = url.searchParams.get('sslmode');
   const isLocal =

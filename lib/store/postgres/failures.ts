@@ -2,18 +2,24 @@
 import { ConfigurationError, MeshError, StorageError } from '../../errors';
 import { unexpectedError } from '../rules/errors';
 
-/** The SQLSTATE of a server's error (https://www.postgresql.org/docs/current/errcodes-appendix.html); undefined for another. */
+/**
+ * The SQLSTATE of a server's error (https://www.postgresql.org/docs/current/errcodes-appendix.html); undefined for
+ * another.
+ */
 function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && 'severity' in (error as object) ? code : undefined;
 }
 
-/** 57P01 to 57P03: the server shuts down, has crashed, or is starting. Class 08: the connection. 53300: too many connections. */
+/**
+ * 57P01 to 57P03: the server shuts down, has crashed, or is starting. Class 08: the connection. 53300: too many
+ * connections.
+ */
 const AWAY = /^(57P0[1-5]|08...|53300|25P03|25P04)$/;
 
 /**
- * Whether the database cannot be reached, or the connection broke: the operation may be repeated on a new connection. An error of the
- * driver (no SQLSTATE) is always one of the connection.
+ * Whether the database cannot be reached, or the connection broke: the operation may be repeated on a new connection.
+ * An error of the driver (no SQLSTATE) is always one of the connection.
  */
 export function isAway(error: unknown): boolean {
   if (error instanceof MeshError) return false;
@@ -53,8 +59,8 @@ export function asMeshError(error: unknown): MeshError {
       {
         cause,
         advice:
-          'Name the authority that signed it (PEM) as sslrootcert in the store’s URL, and the host as the certificate names it; ' +
-          'check that the certificate has not expired and that TLS is switched on at the server (ssl = on).',
+          'Name the authority that signed it (PEM) as sslrootcert in the store’s URL, and the host as in the ' +
+          'certificate; check that it has not expired and that TLS is switched on at the server (ssl = on).',
       },
     );
   }
@@ -78,7 +84,7 @@ export function asMeshError(error: unknown): MeshError {
       });
     case '42':
     case '3F':
-      return new ConfigurationError('A table of the store is missing in its database, or the user has no right to it.', {
+      return new ConfigurationError('A table of the store is missing, or its user has no right to it.', {
         cause,
         advice:
           'Give the user of the store’s URL the right to create its schema, or create it and make that user its owner.',

@@ -1,4 +1,6 @@
-/** Received messages: each change is one statement, with its line in the ledger and the notification of other instances. */
+/**
+ * Received messages: each change is one statement, with its line in the ledger and the notification of other instances.
+ */
 import {
   INCOMING_COLUMN_NAMES,
   INCOMING_COLUMNS,
@@ -33,7 +35,8 @@ export async function addIncoming(queries: Queries, message: NewIncoming, note: 
     `WITH changed AS (
         INSERT INTO incoming (mailbox, ${NEW_INCOMING_COLUMNS}) SELECT ${MAILBOX}, ${placeholders(TYPES)}
           ON CONFLICT (mailbox, message_id) DO NOTHING RETURNING seq, mailbox, message_id),
-      stored AS (INSERT INTO incoming_payload (seq, bytes) SELECT seq, ?::bytea FROM changed WHERE ?::bytea IS NOT NULL),
+      stored AS (INSERT INTO incoming_payload (seq, bytes)
+        SELECT seq, ?::bytea FROM changed WHERE ?::bytea IS NOT NULL),
       line AS (${LINE})
     SELECT seq FROM changed`,
     message.mailbox,
@@ -49,7 +52,11 @@ export async function addIncoming(queries: Queries, message: NewIncoming, note: 
 const TYPES = 'text text text text text bigint text float8 text text text text text text';
 
 export async function getIncoming(queries: Queries, mailbox: string, messageId: string): Promise<Incoming | undefined> {
-  const [row] = await queries.rows(`${WITH_PAYLOAD} WHERE i.mailbox = ${MAILBOX} AND i.message_id = ?`, mailbox, messageId);
+  const [row] = await queries.rows(
+    `${WITH_PAYLOAD} WHERE i.mailbox = ${MAILBOX} AND i.message_id = ?`,
+    mailbox,
+    messageId,
+  );
   return row && withPayload(row, mailbox);
 }
 
@@ -179,7 +186,10 @@ export async function changeIncoming(
   return row && summaryOf(parseSummary(row));
 }
 
-/** Returns the instances with running deliveries, this one excepted; '' for messages that were copied from another store. */
+/**
+ * Returns the instances with running deliveries, this one excepted; '' for messages that were copied from another
+ * store.
+ */
 export async function deliverers(queries: Queries, mailbox: string, own: string, now: number): Promise<string[]> {
   const rows = await queries.rows(
     `SELECT DISTINCT coalesce(delivered_by, '') AS deliverer FROM incoming

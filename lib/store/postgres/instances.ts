@@ -1,7 +1,8 @@
 /**
- * The processes that have the store open, each with the number of its last commit. An instance shows that it is there by an advisory
- * lock of its listening session: PostgreSQL releases it as soon as the process and its connection are gone, and not while the process
- * is only paused. If a machine has gone without closing its connections, the time of its last sign of life decides.
+ * The processes that have the store open, each with the number of its last commit. An instance shows that it is there
+ * by an advisory lock of its listening session: PostgreSQL releases it as soon as the process and its connection are
+ * gone, and not while the process is only paused. If a machine has gone without closing its connections, the time of
+ * its last sign of life decides.
  */
 import { createHash } from 'node:crypto';
 import { lockClass } from './locks';
@@ -43,8 +44,8 @@ export async function numberBatch(queries: Queries, instance: string, batch: num
 }
 
 /**
- * Whether a transaction was committed whose COMMIT got no response. FOR UPDATE: if its session is still at work, the row is locked
- * until it has ended, one way or the other.
+ * Whether a transaction was committed whose COMMIT got no response. FOR UPDATE: if its session is still at work, the
+ * row is locked until it has ended, one way or the other.
  */
 export async function isCommitted(queries: Queries, instance: string, batch: number): Promise<boolean> {
   const [row] = await queries.rows('SELECT batch FROM instance WHERE id = ? FOR UPDATE', instance);

@@ -7,7 +7,10 @@ import type { Queries, Value } from './queries';
 
 const SELECT = `SELECT ${LEDGER_COLUMNS} FROM ledger`;
 
-/** Returns the part of a statement that writes the line of a note for each row of `changed`: both in one statement and commit. */
+/**
+ * Returns the part of a statement that writes the line of a note for each row of `changed`: both in one statement and
+ * commit.
+ */
 export function ledgerLine(changed: string, columns: string): string {
   return `INSERT INTO ledger (${NEW_LEDGER_COLUMNS})
     SELECT ?::float8, ${columns}, ?::text, ?::text FROM ${changed}`;

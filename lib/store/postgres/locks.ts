@@ -1,8 +1,8 @@
 /**
- * Advisory locks. Every transaction that writes holds the locks of the mailboxes that it writes to until its end, so that the changes
- * of one mailbox come one after the other, whichever instance makes them: a trigger never counts, and a lane never blocks, beside a
- * change that it cannot see; a line of the ledger never appears after one with a higher number; and two transactions never wait for
- * each other, because locks are taken in order of the mailboxes' numbers.
+ * Advisory locks. Every transaction that writes holds the locks of the mailboxes that it writes to until its end, so
+ * that the changes of one mailbox come one after the other, whichever instance makes them: a trigger never counts, and
+ * a lane never blocks, beside a change that it cannot see; a line of the ledger never appears after one with a higher
+ * number; and two transactions never wait for each other, because locks are taken in order of the mailboxes' numbers.
  */
 import { createHash } from 'node:crypto';
 import type { Queries } from './queries';

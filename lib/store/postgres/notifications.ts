@@ -1,7 +1,7 @@
 /**
- * PostgreSQL notifications: instances NOTIFY each other of their changes, and LISTEN on a connection of its own. Notifications only
- * save waiting: one may be missed while the connection is broken, so listeners also look at the store now and then, and at once after
- * a break.
+ * PostgreSQL notifications: instances NOTIFY each other of their changes, and LISTEN on a connection of its own.
+ * Notifications only save waiting: one may be missed while the connection is broken, so listeners also look at the
+ * store now and then, and at once after a break.
  */
 import type { Client, Notification } from 'pg';
 import type { RemoteChange } from '../store';

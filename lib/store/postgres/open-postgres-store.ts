@@ -20,7 +20,7 @@ import { type Operation, SharedCommits } from './shared-commits';
 import { removeUnnamed, slicesIn } from './slices';
 import { makeSchema } from './version';
 
-export type PostgresStoreOptions = Omit<ConnectionOptions, 'schema'> & Partial<Pick<ConnectionOptions, 'schema'>>;
+type PostgresStoreOptions = Omit<ConnectionOptions, 'schema'> & Partial<Pick<ConnectionOptions, 'schema'>>;
 
 /** The store, with what tests and the bench ask of it. */
 export interface PostgresStore extends Store {
@@ -28,10 +28,10 @@ export interface PostgresStore extends Store {
 }
 
 /**
- * Opens the store of a database (PostgreSQL 13 or newer); makes it if the schema is not there. Any number of processes may have it
- * open.
- * @throws ConfigurationError when the URL cannot work, the database refuses the user, or the store is of another version;
- *   StorageError when the database cannot be reached
+ * Opens the store of a database (PostgreSQL 13 or newer); makes it if the schema is not there. Any number of processes
+ * may have it open.
+ * @throws ConfigurationError when the URL cannot work, the database refuses the user, or the store is of another
+ *   version; StorageError when the database cannot be reached
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
   const connections = await Connections.make({ schema: 'mesh', ...options });
@@ -108,7 +108,9 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
       return await write({ mailboxes: [mailbox] }, (q) => incoming.endDeliveriesOf(q, mailbox, lost, now));
     },
     changeIncoming: (mailbox, messageId, from, change, note) =>
-      write({ mailboxes: [mailbox] }, (q) => incoming.changeIncoming(q, mailbox, messageId, from, change, note, notify)),
+      write({ mailboxes: [mailbox] }, (q) =>
+        incoming.changeIncoming(q, mailbox, messageId, from, change, note, notify),
+      ),
     note: (entry) => add(entry.mailbox, (q) => ledger.addLine(q, entry)),
     history: (mailbox, reference) => read((q) => ledger.history(q, mailbox, reference)),
     ledger: (mailbox, times, page) => read((q) => ledger.between(q, mailbox, times, page)),

@@ -53,7 +53,8 @@ export async function enqueue(
       changed AS (
         INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) SELECT ${MAILBOX}, ${placeholders(TYPES)}
           WHERE NOT EXISTS (SELECT 1 FROM first) ON CONFLICT DO NOTHING RETURNING *),
-      stored AS (INSERT INTO outgoing_payload (seq, bytes) SELECT seq, ?::bytea FROM changed WHERE ?::bytea IS NOT NULL),
+      stored AS (INSERT INTO outgoing_payload (seq, bytes)
+        SELECT seq, ?::bytea FROM changed WHERE ?::bytea IS NOT NULL),
       line AS (${LINE})
     SELECT ${columnsOf('o')}, true AS is_new, NULL::bytea AS bytes,
         pg_notify(?, ? || ' out ' || o.id || ' ' || ?)::text AS notified FROM changed AS o
@@ -83,7 +84,8 @@ export async function enqueue(
 
 /** The types of `newOutgoingValues` after the mailbox: in a SELECT they are not taken from the table. */
 const TYPES =
-  'text text text text smallint text smallint text text bigint float8 text text text text text float8 float8 float8 text text text';
+  'text text text text smallint text smallint text text bigint float8 text text text text text ' +
+  'float8 float8 float8 text text text';
 
 export async function getOutgoing(queries: Queries, id: string): Promise<Outgoing | undefined> {
   const [row] = await queries.rows(`${WITH_PAYLOAD} WHERE o.id = ?`, id);
@@ -105,7 +107,9 @@ export async function findByAcknowledgementReference(
   return rows.map((row) => outgoingOf(parseOutgoing(row), mailbox, null));
 }
 
-/** Lists by the index of a value in the filter; without one by states, each of which is an index range in order of id. */
+/**
+ * Lists by the index of a value in the filter; without one by states, each of which is an index range in order of id.
+ */
 export async function listOutgoing(queries: Queries, filter: OutgoingFilter, page: Page): Promise<Outgoing[]> {
   const after = page.after ?? '';
   const [index, ...conditions] = lookups(filter);
@@ -202,7 +206,7 @@ export async function dueOverdue(queries: Queries, mailbox: string, now: number,
 }
 
 /** Conditions of a change, and what goes with it. */
-export interface ChangeOptions {
+interface ChangeOptions {
   note: LedgerNote | undefined;
   outcomes?: OutcomeCondition | undefined;
   attempt?: number | undefined;

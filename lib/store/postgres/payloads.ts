@@ -13,7 +13,9 @@ export function bytesOf(payload: StoredPayload | null | undefined): Uint8Array |
   return payload?.kind === 'inline' ? payload.bytes : null;
 }
 
-/** Returns the part of a statement that follows `changed`, the rows whose payload a change sets; empty if it sets none. */
+/**
+ * Returns the part of a statement that follows `changed`, the rows whose payload a change sets; empty if it sets none.
+ */
 export function payloadParts(
   table: Table,
   payload: StoredPayload | null | undefined,

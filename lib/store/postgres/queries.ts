@@ -1,4 +1,6 @@
-/** SQL on a connection: statements with `?` like those of the SQLite back end, and texts of every character in and out. */
+/**
+ * SQL on a connection: statements with `?` like those of the SQLite back end, and texts of every character in and out.
+ */
 import { createHash } from 'node:crypto';
 import type { ClientBase } from 'pg';
 import type { Row } from '../rows/parse';
@@ -8,8 +10,8 @@ export type Value = string | number | boolean | null | Uint8Array | readonly str
 /** Runs statements in the order of the calls; the result of one need not be awaited before the next. */
 export interface Queries {
   /**
-   * Returns the rows of a statement. Its text must come from a small set, never with a value in it: it is prepared once on each
-   * connection.
+   * Returns the rows of a statement. Its text must come from a small set, never with a value in it: it is prepared once
+   * on each connection.
    */
   rows(sql: string, ...values: Value[]): Promise<Row[]>;
 }

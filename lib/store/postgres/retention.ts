@@ -1,6 +1,7 @@
 /**
- * The retention works in slices, each a transaction of its own: one purge of a year's rows would hold the mailboxes' locks, and with
- * them every enqueue, for minutes. Several instances may purge at once: a slice finds what another has left.
+ * The retention works in slices, each a transaction of its own: one purge of a year's rows would hold the mailboxes'
+ * locks, and with them every enqueue, for minutes. Several instances may purge at once: a slice finds what another has
+ * left.
  */
 import type { Row } from '../rows/parse';
 import type { Table } from '../rows/payload';
@@ -55,7 +56,8 @@ function removePayloads(
 ): Promise<Row[]> {
   return queries.rows(
     `WITH due AS (
-        SELECT seq, payload_name FROM ${table} WHERE ${condition} AND ${since} <= ? ORDER BY ${since} LIMIT ${PAYLOADS}),
+        SELECT seq, payload_name FROM ${table} WHERE ${condition} AND ${since} <= ?
+          ORDER BY ${since} LIMIT ${PAYLOADS}),
       bytes AS (DELETE FROM ${table}_payload WHERE seq IN (SELECT seq FROM due)),
       bare AS (UPDATE ${table} SET payload_kind = NULL, payload_name = NULL, payload_file = NULL
         WHERE seq IN (SELECT seq FROM due))

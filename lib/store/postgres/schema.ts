@@ -1,20 +1,15 @@
 /**
- * The schema of a PostgreSQL store, made in one transaction when it is not there. There are no migrations before the first release:
- * edit the schema in place and raise SCHEMA_VERSION (lib/store/rules/schema-version.ts); a store of any other number is refused.
+ * The schema of a PostgreSQL store, made in one transaction when it is not there. There are no migrations before the
+ * first release: edit the schema in place and raise SCHEMA_VERSION (lib/store/rules/schema-version.ts); a store of any
+ * other number is refused.
  *
- * Tables, columns and indexes are those of the SQLite back end (lib/store/sqlite/schema.ts) in PostgreSQL's words. Times are
- * milliseconds as JavaScript has them (double precision). JSON is text: jsonb refuses the zero character, and nothing here asks
- * what is in it. Ids sort by their bytes (COLLATE "C"), as they do in JavaScript.
+ * Tables, columns and indexes are those of the SQLite back end (lib/store/sqlite/schema.ts) in PostgreSQL's words.
+ * Times are milliseconds as JavaScript has them (double precision). JSON is text: jsonb refuses the zero character, and
+ * nothing here asks what is in it. Ids sort by their bytes (COLLATE "C"), as they do in JavaScript.
  */
 import { IS_OVERDUE, LIMITS, NEVER_OVERDUE } from '../rules/overdue';
 import { BLOCK_LATER, countedBytes, PENDING_LIST } from '../rules/outgoing-triggers';
-import {
-  PAYLOAD_RULE,
-  PAYLOAD_SINCE,
-  RECEIVED_PAYLOAD_DUE,
-  RECEIVED_ROW_DUE,
-  ROW_SINCE,
-} from '../rules/retention';
+import { PAYLOAD_RULE, PAYLOAD_SINCE, RECEIVED_PAYLOAD_DUE, RECEIVED_ROW_DUE, ROW_SINCE } from '../rules/retention';
 
 const EARLIEST_LIMIT = `least(
         ${LIMITS.map(({ limit, counts }) => `CASE WHEN ${counts} THEN ${limit} END`).join(`,
@@ -103,7 +98,8 @@ export const SCHEMA = `
   CREATE INDEX outgoing_spool ON outgoing (payload_name) WHERE payload_name IS NOT NULL;
   CREATE INDEX outgoing_instance ON outgoing (mailbox, instance) WHERE instance IS NOT NULL;
 
-  -- Apart, so that a change of the row does not carry 64 KiB with it. Payloads are compressed by their sender, if at all.
+  -- Apart, so that a change of the row does not carry 64 KiB with it. Payloads are compressed by their sender, if at
+  -- all.
   CREATE TABLE outgoing_payload (
     seq BIGINT PRIMARY KEY REFERENCES outgoing (seq) ON DELETE CASCADE,
     bytes BYTEA NOT NULL
@@ -208,8 +204,9 @@ export const SCHEMA = `
   CREATE INDEX ledger_reference ON ledger (mailbox, reference, sequence);
   CREATE INDEX ledger_message ON ledger (mailbox, message_id) WHERE message_id IS NOT NULL AND message_id <> reference;
 
-  -- Each process that has the store open, with the number of its last commit: a process whose COMMIT got no answer looks here. A
-  -- transaction's own number would not do: after a crash PostgreSQL gives it to another, if nothing of it was on the disk.
+  -- Each process that has the store open, with the number of its last commit: a process whose COMMIT got no answer
+  -- looks here. A transaction's own number would not do: after a crash PostgreSQL gives it to another, if nothing of it
+  -- was on the disk.
   CREATE TABLE instance (
     id TEXT PRIMARY KEY,
     batch BIGINT NOT NULL,
@@ -225,8 +222,8 @@ export const SCHEMA = `
     PRIMARY KEY (mailbox, role)
   ) WITH (fillfactor = 20);
 
-  -- Large payloads in slices, for instances without a folder that they share. A payload is there once a row names it; what no row
-  -- names a day after it was begun was never finished, and is removed.
+  -- Large payloads in slices, for instances without a folder that they share. A payload is there once a row names it;
+  -- what no row names a day after it was begun was never finished, and is removed.
   CREATE TABLE payload (
     name TEXT COLLATE "C" PRIMARY KEY,
     begun_at TIMESTAMPTZ NOT NULL

@@ -1,10 +1,11 @@
 /**
- * Shared commits, like those of the SQLite back end: the operations that came while the last commit was under way run in one
- * transaction on one connection, in the order of the calls, the statements sent one behind the other without waiting for their
- * results. So many small operations cost two round trips and one fsync. An operation resolves only after the commit.
+ * Shared commits, like those of the SQLite back end: the operations that came while the last commit was under way run
+ * in one transaction on one connection, in the order of the calls, the statements sent one behind the other without
+ * waiting for their results. So many small operations cost two round trips and one fsync. An operation resolves only
+ * after the commit.
  *
- * A connection that breaks leaves no doubt: before COMMIT was sent nothing has happened, and the batch runs again; after it, the
- * number that the transaction wrote is there or not.
+ * A connection that breaks leaves no doubt: before COMMIT was sent nothing has happened, and the batch runs again;
+ * after it, the number that the transaction wrote is there or not.
  */
 import { type CommitStatistics, MAX_BATCH } from '../rules/batches';
 import { closedError } from '../rules/errors';
@@ -35,8 +36,8 @@ interface Call {
 
 type Results = Array<PromiseSettledResult<unknown>>;
 /**
- * The end of a transaction. `uncertain`: its COMMIT got no response, and this is its number. `failure`: an operation failed in the
- * database, and nothing of the transaction has happened.
+ * The end of a transaction. `uncertain`: its COMMIT got no response, and this is its number. `failure`: an operation
+ * failed in the database, and nothing of the transaction has happened.
  */
 type End = { results: Results; uncertain?: number } | { failure: unknown };
 
@@ -159,7 +160,10 @@ function settle(calls: readonly Call[], results: Results): void {
   }
 }
 
-/** Whether an error comes from the database, which ends the transaction for all; ours (a message that is refused) does not. */
+/**
+ * Whether an error comes from the database, which ends the transaction for all; ours (a message that is refused) does
+ * not.
+ */
 function isDatabaseError(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'severity' in error;
 }

@@ -1,6 +1,6 @@
 /**
- * Large payloads in slices of 1 MiB, each a commit of its own: memory stays bounded, and no transaction is long. The row that names
- * a payload is committed after its last slice, so that no row names what a kill has left.
+ * Large payloads in slices of 1 MiB, each a commit of its own: memory stays bounded, and no transaction is long. The
+ * row that names a payload is committed after its last slice, so that no row names what a kill has left.
  */
 import type { PayloadSlices } from '../store';
 import type { Connections } from './connections';
@@ -64,7 +64,8 @@ export function slicesIn(connections: Connections): PayloadSlices {
 }
 
 /**
- * Removes payloads that were begun a day ago and that no row names. Each is looked up by an index: an anti-join would read all rows.
+ * Removes payloads that were begun a day ago and that no row names. Each is looked up by an index: an anti-join would
+ * read all rows.
  */
 export async function removeUnnamed(connections: Connections): Promise<void> {
   for (let removed = REMOVED_PER_STATEMENT; removed >= REMOVED_PER_STATEMENT;) {

@@ -7,8 +7,9 @@ import { SCHEMA } from './schema';
 const EMPTY_PLACE = 'Name another schema, or drop this one if its messages are of no more use';
 
 /**
- * Makes the schema if it is not there, in one transaction together with its number: a kill in between leaves nothing. Several
- * instances may start at once: one makes it, the others wait. The lock that they wait for is held until the connection ends.
+ * Makes the schema if it is not there, in one transaction together with its number: a kill in between leaves nothing.
+ * Several instances may start at once: one makes it, the others wait. The lock that they wait for is held until the
+ * connection ends.
  * @returns the numbers in `schema_version`
  * @throws ConfigurationError when the store has another version or is marked; nothing was changed then
  */

@@ -8,8 +8,8 @@ export interface IncomingStore {
   /** Adds a received message. Returns false, and changes nothing, if it is there already. */
   addIncoming(message: NewIncoming, note: LedgerNote): Promise<boolean>;
   /**
-   * Changes a message that is in one of the states `from`; `note` goes into the ledger in the same commit. Returns the message
-   * as it is now, or undefined if it is not there or in another state.
+   * Changes a message that is in one of the states `from`; `note` goes into the ledger in the same commit. Returns the
+   * message as it is now, or undefined if it is not there or in another state.
    */
   changeIncoming(
     mailbox: string,
@@ -19,8 +19,9 @@ export interface IncomingStore {
     note?: LedgerNote,
   ): Promise<IncomingSummary | undefined>;
   /**
-   * Ends the leases of messages that were delivered by an instance that is gone, so that they are due at once; returns their
-   * message ids. The lease of a living instance holds, even if it is paused. Ends none if the store has one owner.
+   * Ends the leases of messages that were delivered by an instance that is gone, so that they are due at once; returns
+   * their message ids. The lease of a living instance holds, even if it is paused. Ends none if the store has one
+   * owner.
    */
   endLostDeliveries(mailbox: string, now: number): Promise<string[]>;
 
@@ -34,8 +35,8 @@ export interface IncomingStore {
   /** Lists like `incomingSummaries`, as rows without payloads (null). */
   listIncoming(mailbox: string, states: readonly IncomingState[], page: Page): Promise<Incoming[]>;
   /**
-   * Lists messages whose download is not acknowledged to MESH (`acknowledgedAt` is null), in any state, oldest `receivedAt`
-   * first, without payloads (null); a page's `after` is a message id.
+   * Lists messages whose download is not acknowledged to MESH (`acknowledgedAt` is null), in any state, oldest
+   * `receivedAt` first, without payloads (null); a page's `after` is a message id.
    */
   unacknowledgedIncoming(mailbox: string, page: Page): Promise<Incoming[]>;
 }

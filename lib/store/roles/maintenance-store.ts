@@ -20,8 +20,9 @@ export interface MaintenanceStore {
   /** Returns every spool name that a row names, so that a start can delete the orphans of a kill. */
   spoolNames(): Promise<Set<string>>;
   /**
-   * Closes the messages of every other instance of the sandbox than this one: they ended with it. Sent messages that are under
-   * way or await an acknowledgement become `closed`; received ones that are not done become `done`. Returns how many.
+   * Closes the messages of every other instance of the sandbox than this one: they ended with it. Sent messages that
+   * are under way or await an acknowledgement become `closed`; received ones that are not done become `done`. Returns
+   * how many.
    */
   closeOtherInstances(mailbox: string, instance: string, note: LedgerNote): Promise<number>;
   /** Waits for the operations under way and closes the store. Repeatable. */

@@ -19,8 +19,9 @@ export interface OutgoingStore {
    */
   enqueue(message: NewOutgoing, note: LedgerNote): Promise<{ message: Outgoing; isNew: boolean }>;
   /**
-   * Changes a message that is in one of the states `from` and whose outcomes meet `outcomes`; `note` goes into the ledger in the
-   * same commit. Returns the message as it is now, or undefined if it is not there, in another state or has other outcomes.
+   * Changes a message that is in one of the states `from` and whose outcomes meet `outcomes`; `note` goes into the
+   * ledger in the same commit. Returns the message as it is now, or undefined if it is not there, in another state or
+   * has other outcomes.
    */
   changeOutgoing(
     id: string,
@@ -30,8 +31,8 @@ export interface OutgoingStore {
     outcomes?: OutcomeCondition,
   ): Promise<Outgoing | undefined>;
   /**
-   * Makes several changes in one commit, all of them or, if it throws, none; at most one for each message. Returns for each
-   * whether it was made: false if the message was in another state.
+   * Makes several changes in one commit, all of them or, if it throws, none; at most one for each message. Returns for
+   * each whether it was made: false if the message was in another state.
    */
   changeBatch(transitions: readonly OutgoingTransition[]): Promise<boolean[]>;
 
@@ -43,23 +44,23 @@ export interface OutgoingStore {
   countOutgoing(mailbox: string): Promise<OutgoingCounts>;
 
   /**
-   * Returns what may be sent now, oldest first: queued, `nextAttemptAt` reached, and with strict order nothing earlier of its
-   * lane pending.
+   * Returns what may be sent now, oldest first: queued, `nextAttemptAt` reached, and with strict order nothing earlier
+   * of its lane pending.
    */
   nextToSend(mailbox: string, now: number, limit: number): Promise<Outgoing[]>;
   /** Returns the ids of `nextToSend`, for a caller that has the rows. */
   idsToSend(mailbox: string, now: number, limit: number): Promise<string[]>;
   /**
-   * Returns the earliest `nextAttemptAt` of the queued messages, so that a worker knows when to wake; undefined if none is
-   * queued. Messages that strict order holds back do not count: they wait for another message, not for a time.
+   * Returns the earliest `nextAttemptAt` of the queued messages, so that a worker knows when to wake; undefined if none
+   * is queued. Messages that strict order holds back do not count: they wait for another message, not for a time.
    */
   nextSendTime(mailbox: string): Promise<number | undefined>;
   /** Lists what is due to be tracked, in any state, oldest `nextTrackAt` first, without payloads (null). */
   dueTracking(mailbox: string, now: number, limit: number): Promise<Outgoing[]>;
   /**
-   * Lists messages whose `collectBy`, `infrastructureBy` or `businessBy` has passed and has not been reported, oldest limit
-   * first, without payloads (null). `collectBy` counts until the message is collected, the others while their outcome is
-   * `awaited`; none counts once the message has ended without being collected.
+   * Lists messages whose `collectBy`, `infrastructureBy` or `businessBy` has passed and has not been reported, oldest
+   * limit first, without payloads (null). `collectBy` counts until the message is collected, the others while their
+   * outcome is `awaited`; none counts once the message has ended without being collected.
    */
   dueOverdue(mailbox: string, now: number, limit: number): Promise<Outgoing[]>;
 }

@@ -5,8 +5,9 @@ import type { Outgoing } from '../types/outgoing';
 import type { RecentPage } from '../types/pages';
 
 /**
- * How many messages may need a person, each counted up to a limit: a count at the limit means "at least so many". Received messages
- * are counted by state; `overdue` are sent messages that were not collected or not acknowledged in time, and not ended otherwise.
+ * How many messages may need a person, each counted up to a limit: a count at the limit means "at least so many".
+ * Received messages are counted by state; `overdue` are sent messages that were not collected or not acknowledged in
+ * time, and not ended otherwise.
  */
 export type Attention = Record<UnfinishedState | 'overdue', number>;
 
@@ -32,6 +33,8 @@ export interface OverviewStore {
   overdueOutgoing(mailbox: string, page: RecentPage): Promise<Outgoing[]>;
   /** Counts what may need a person, each up to `limit`. */
   attention(mailbox: string, limit: number): Promise<Attention>;
-  /** Sums the ledger of a span (`to` excluded). Takes as long as the span has lines: ask for an hour, not for a month. */
+  /**
+   * Sums the ledger of a span (`to` excluded). Takes as long as the span has lines: ask for an hour, not for a month.
+   */
   activity(mailbox: string, between: { from: number; to: number }): Promise<Activity>;
 }

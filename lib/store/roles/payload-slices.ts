@@ -1,5 +1,6 @@
 /**
- * Large payloads in the store itself, under names that are never used again. Once a method has resolved, its effect is committed.
+ * Large payloads in the store itself, under names that are never used again. Once a method has resolved, its effect is
+ * committed.
  */
 export interface PayloadSlices {
   /**

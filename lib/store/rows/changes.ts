@@ -4,8 +4,8 @@ import type { SqlValue } from './parse';
 import { payloadValues } from './payload';
 
 /**
- * Returns the columns that a change names, for either table, in the order of `columns`, so that one prepared text serves many
- * changes.
+ * Returns the columns that a change names, for either table, in the order of `columns`, so that one prepared text
+ * serves many changes.
  */
 export function assignments(
   columns: Record<string, string>,

@@ -1,4 +1,6 @@
-/** The table `incoming`: its rows to messages, and messages to values. Both back ends name and type the columns alike. */
+/**
+ * The table `incoming`: its rows to messages, and messages to values. Both back ends name and type the columns alike.
+ */
 import { z } from 'zod';
 import { INCOMING_STATES, type IncomingState } from '../../message-states';
 import type { Incoming, IncomingChange, IncomingSummary, NewIncoming, StoredPayload } from '../store';
@@ -29,7 +31,7 @@ const schema = z.object({
 });
 
 /** A parsed row. */
-export type IncomingRow = z.output<typeof schema>;
+type IncomingRow = z.output<typeof schema>;
 
 /** The columns that a message consists of. */
 export const INCOMING_COLUMN_NAMES: readonly string[] = Object.keys(schema.shape);
@@ -63,7 +65,7 @@ const summarySchema = schema.pick({
 export const SUMMARY_COLUMNS = Object.keys(summarySchema.shape).join(', ');
 
 /** A parsed row of the columns of a summary. */
-export type SummaryRow = z.output<typeof summarySchema>;
+type SummaryRow = z.output<typeof summarySchema>;
 
 export function parseSummary(row: Row): SummaryRow {
   return parse(summarySchema, 'incoming', row);
@@ -118,8 +120,8 @@ export function incomingOf(parsed: IncomingRow, mailbox: string, payload: Stored
 }
 
 /** The columns that an INSERT sets after `mailbox`; the defaults of the others are their start values. */
-export const NEW_INCOMING_COLUMNS = `message_id, instance, workflow_id, message_type, headers, size, sha256, received_at,
-  request_key, classification, state, payload_kind, payload_name, payload_file`;
+export const NEW_INCOMING_COLUMNS = `message_id, instance, workflow_id, message_type, headers, size, sha256,
+  received_at, request_key, classification, state, payload_kind, payload_name, payload_file`;
 
 export function newIncomingValues(message: NewIncoming): SqlValue[] {
   return [

@@ -1,7 +1,7 @@
 /** The values in a filter that have an index, in either back end. */
 import type { OutgoingFilter } from '../store';
 
-export interface Lookup {
+interface Lookup {
   /** The name of the index. */
   name: string;
   column: string;

@@ -1,4 +1,6 @@
-/** The table `outgoing`: its rows to messages, and messages to values. Both back ends name and type the columns alike. */
+/**
+ * The table `outgoing`: its rows to messages, and messages to values. Both back ends name and type the columns alike.
+ */
 import { z } from 'zod';
 import { OUTGOING_STATES, type OutgoingState, PENDING } from '../../message-states';
 import type { NewOutgoing, Outgoing, OutgoingChange, OutgoingCounts, StoredPayload } from '../store';
@@ -102,8 +104,8 @@ export function outgoingOf(row: OutgoingRow, mailbox: string, payload: StoredPay
 
 /** The columns that an INSERT sets; the defaults of the others are their start values. */
 export const NEW_OUTGOING_COLUMNS = `mailbox, id, instance, once_key, lane, strict_order, local_id, local_id_is_unique,
-  workflow_id, envelope, size, queued_at, resend_of, acknowledgement_reference, state, infrastructure, business, collect_by,
-  infrastructure_by, business_by, payload_kind, payload_name, payload_file`;
+  workflow_id, envelope, size, queued_at, resend_of, acknowledgement_reference, state, infrastructure, business,
+  collect_by, infrastructure_by, business_by, payload_kind, payload_name, payload_file`;
 
 export function newOutgoingValues(mailbox: number, message: NewOutgoing): SqlValue[] {
   return [

@@ -7,8 +7,8 @@ import type { Row } from './parse';
 export const LAST_ID = '\u{10FFFF}';
 
 /**
- * Returns the sums of `activity`, over lines `l` of the ledger and the sent messages `o` that they belong to; `bytes` is the number
- * in the line itself.
+ * Returns the sums of `activity`, over lines `l` of the ledger and the sent messages `o` that they belong to; `bytes`
+ * is the number in the line itself.
  */
 export const activitySums = (bytes: string): string => {
   const accepted = `l.direction = 'out' AND l.event IN ('accepted', 'adopted')`;

@@ -1,4 +1,6 @@
-/** What the triggers on `outgoing` keep true, as SQL that both back ends understand; OLD and NEW are the changed row. */
+/**
+ * What the triggers on `outgoing` keep true, as SQL that both back ends understand; OLD and NEW are the changed row.
+ */
 import { PENDING, sqlList } from '../../message-states';
 
 /** The states that hold up strict order. */
@@ -9,8 +11,8 @@ export const countedBytes = (row: 'OLD' | 'NEW'): string =>
   `CASE WHEN ${row}.payload_kind IN ('inline', 'spool') THEN ${row}.size ELSE 0 END`;
 
 /**
- * Two statements that set `blocked` in the lane of a message that has become pending: a strict message may go only when it is the
- * first pending one of its lane, and `blocked` says so ahead of the question.
+ * Two statements that set `blocked` in the lane of a message that has become pending: a strict message may go only when
+ * it is the first pending one of its lane, and `blocked` says so ahead of the question.
  */
 export const BLOCK_LATER = `
     UPDATE outgoing SET blocked = 1

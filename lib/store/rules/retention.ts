@@ -20,7 +20,9 @@ export const PAYLOAD_RULE = `CASE
 /** The time that a payload's rule counts from. */
 export const PAYLOAD_SINCE = 'coalesce(settled_at, first_attempt_at, queued_at)';
 
-/** The time since which the row of a sent message has had no use: settled, its payload gone, nothing awaited. Else NULL. */
+/**
+ * The time since which the row of a sent message has had no use: settled, its payload gone, nothing awaited. Else NULL.
+ */
 export const ROW_SINCE = `CASE WHEN payload_kind IS NULL AND (
         state IN ${sqlList(ENDED_UNCOLLECTED)}
         OR (state = 'acknowledged' AND infrastructure <> 'awaited' AND business <> 'awaited')

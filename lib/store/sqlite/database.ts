@@ -20,8 +20,8 @@ export interface TestOptions {
 
 /**
  * Opens the database of a folder; makes folder (0700) and file if they are not there.
- * @throws ConfigurationError when another process has it open, it is a store of another version, or the folder cannot be used;
- *   StorageError when the file is damaged or the disk is full
+ * @throws ConfigurationError when another process has it open, it is a store of another version, or the folder cannot
+ *   be used; StorageError when the file is damaged or the disk is full
  */
 export function openDatabase(folder: string, test: TestOptions = {}): DatabaseSync {
   const file = join(folder, FILE_NAME);
@@ -61,8 +61,9 @@ function prepare(database: DatabaseSync): void {
   // The retention deletes patient data: it is overwritten, not only unlinked.
   database.exec('PRAGMA secure_delete = ON');
   database.exec('PRAGMA trusted_schema = OFF');
-  // A statement that could fail half-way saves the pages as they were; within a shared commit it would do so in a file (measured,
-  // 40 changes a commit: 170 µs each with files, 30 in memory). No payload gets into a temporary folder either.
+  // A statement that could fail half-way saves the pages as they were; within a shared commit it would do so in a file
+  // (measured, 40 changes a commit: 170 µs each with files, 30 in memory). No payload gets into a temporary folder
+  // either.
   database.exec('PRAGMA temp_store = MEMORY');
   database.exec('PRAGMA cache_size = -16000');
   database.exec(`PRAGMA journal_size_limit = ${16 * 1024 * 1024}`);
@@ -71,8 +72,8 @@ function prepare(database: DatabaseSync): void {
 }
 
 /**
- * Makes the file for its owner only: SQLite would make it readable for others. It is opened here to be made (`wx`) and never
- * else: opening and closing it beside SQLite would drop the POSIX locks that this process holds on it
+ * Makes the file for its owner only: SQLite would make it readable for others. It is opened here to be made (`wx`) and
+ * never else: opening and closing it beside SQLite would drop the POSIX locks that this process holds on it
  * (https://sqlite.org/howtocorrupt.html, 2.2).
  */
 function makeFile(folder: string, file: string): void {

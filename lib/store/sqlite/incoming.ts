@@ -153,7 +153,8 @@ export class IncomingTable {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined || from.length === 0) return undefined;
     const row = this.#statements.get(
-      `SELECT ${SUMMARY_COLUMNS} FROM incoming WHERE mailbox = ? AND message_id = ? AND +state IN (${placeholders(from)})`,
+      `SELECT ${SUMMARY_COLUMNS} FROM incoming
+        WHERE mailbox = ? AND message_id = ? AND +state IN (${placeholders(from)})`,
       mailbox,
       messageId,
       ...from,

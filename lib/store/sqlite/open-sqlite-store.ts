@@ -14,7 +14,7 @@ import { CLOSE, type WorkerData, type WorkerMessage } from './messages';
 import type { OperationName, Operations } from './operations';
 import type { Call, CallResult } from './shared-commits';
 
-export interface SqliteStoreOptions {
+interface SqliteStoreOptions {
   /** The folder of `mesh.db`; made (for its owner only) if it is not there. One Node-RED at a time. */
   folder: string;
   /** Set by tests only. */
@@ -30,8 +30,8 @@ export interface SqliteStore extends Store {
 
 /**
  * Opens the store of a folder; makes it if the folder has none.
- * @throws ConfigurationError when another process (or this one) has it open, it is of another version, or the folder cannot be used;
- *   StorageError when the file is damaged or the disk is full
+ * @throws ConfigurationError when another process (or this one) has it open, it is of another version, or the folder
+ *   cannot be used; StorageError when the file is damaged or the disk is full
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const connection = new Connection({ folder: resolve(options.folder), test: options.test ?? {} });
@@ -95,8 +95,8 @@ function storeOn(connection: Connection): SqliteStore {
 }
 
 /**
- * Returns the value with its payload's bytes in memory of their own: a structured clone of a small Buffer would copy the whole pool
- * that the Buffer is a piece of, other messages' bytes included.
+ * Returns the value with its payload's bytes in memory of their own: a structured clone of a small Buffer would copy
+ * the whole pool that the Buffer is a piece of, other messages' bytes included.
  */
 function withOwnBytes<T extends { payload?: StoredPayload | null }>(value: T): T {
   if (value.payload?.kind !== 'inline') return value;
@@ -122,7 +122,9 @@ function buffersOf(args: readonly unknown[]): ArrayBuffer[] {
   });
 }
 
-/** Calls in a message. 64 callers enqueue a fifth faster than with all in one; fewer than 8 cost more than they gain. */
+/**
+ * Calls in a message. 64 callers enqueue a fifth faster than with all in one; fewer than 8 cost more than they gain.
+ */
 const CALLS_PER_MESSAGE = 16;
 
 interface Pending {
@@ -182,8 +184,8 @@ class Connection {
   }
 
   /**
-   * Posts the calls of one turn of the event loop in one message: a message costs more than a call (about 50 µs). Of many calls
-   * the first go ahead, so that the worker and this thread work at the same time.
+   * Posts the calls of one turn of the event loop in one message: a message costs more than a call (about 50 µs). Of
+   * many calls the first go ahead, so that the worker and this thread work at the same time.
    */
   #post(): void {
     const calls = this.#unposted;
@@ -237,8 +239,9 @@ class Connection {
 }
 
 /**
- * Starts the worker, whose file is beside this one: JavaScript once built, TypeScript in the tests. The worker loads TypeScript only
- * with the hook (tsx) that loaded this file, and does not inherit a hook that was required after the process started.
+ * Starts the worker, whose file is beside this one: JavaScript once built, TypeScript in the tests. The worker loads
+ * TypeScript only with the hook (tsx) that loaded this file, and does not inherit a hook that was required after the
+ * process started.
  */
 function startWorker(data: WorkerData): Worker {
   const extension = extname(__filename);

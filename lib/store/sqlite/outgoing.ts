@@ -76,7 +76,9 @@ export class OutgoingTable {
     return row && this.#withPayload(row);
   }
 
-  /** Lists by the index of a value in the filter; without one by states, each of which is an index range in order of id. */
+  /**
+   * Lists by the index of a value in the filter; without one by states, each of which is an index range in order of id.
+   */
   list(filter: OutgoingFilter, page: Page): Outgoing[] {
     const mailbox = filter.mailbox === undefined ? undefined : this.#mailboxes.find(filter.mailbox);
     if (filter.mailbox !== undefined && mailbox === undefined) return [];
@@ -190,7 +192,8 @@ export class OutgoingTable {
     if (now) return 0;
     const row = this.#statements.get(
       `SELECT next_attempt_at FROM outgoing INDEXED BY outgoing_wake
-        WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at > 0 ORDER BY next_attempt_at LIMIT 1`,
+        WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at > 0
+        ORDER BY next_attempt_at LIMIT 1`,
       mailbox,
     );
     return row && Number(row['next_attempt_at']);
@@ -241,8 +244,8 @@ export class OutgoingTable {
   }
 
   /**
-   * Changes a message; returns whether it did. Nothing comes between reading the row and changing it: this connection is the only
-   * one. A RETURNING would open a temporary table each time, which costs about as much as the read.
+   * Changes a message; returns whether it did. Nothing comes between reading the row and changing it: this connection
+   * is the only one. A RETURNING would open a temporary table each time, which costs about as much as the read.
    */
   #change(
     id: string,

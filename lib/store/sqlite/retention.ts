@@ -1,6 +1,6 @@
 /**
- * The retention works in slices: one purge of a year's rows in one commit would hold the worker, and with it every enqueue, for
- * seconds. Between two slices the operations that wait are served.
+ * The retention works in slices: one purge of a year's rows in one commit would hold the worker, and with it every
+ * enqueue, for seconds. Between two slices the operations that wait are served.
  */
 import type { Row } from '../rows/parse';
 import type { Table } from '../rows/payload';

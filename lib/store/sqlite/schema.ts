@@ -1,21 +1,17 @@
 /**
- * The schema of a SQLite store, made in one transaction when the file is empty. There are no migrations before the first release:
- * edit the schema in place and raise SCHEMA_VERSION (lib/store/rules/schema-version.ts); a store of any other number is refused.
+ * The schema of a SQLite store, made in one transaction when the file is empty. There are no migrations before the
+ * first release: edit the schema in place and raise SCHEMA_VERSION (lib/store/rules/schema-version.ts); a store of any
+ * other number is refused.
  *
- * Every query has its index (test/store/sqlite.test.ts reads the plans). Partial indexes hold only what is under way, so that
- * they stay as small as the backlog, however many settled rows there are. A change of state touches few pages, each of which is a
- * write and a checksum in every commit: a queued message is in one index by state, and in a second only while it waits for its
- * time; nothing asks the store which deliveries are due, because running leases are counted in memory.
+ * Every query has its index (test/store/sqlite.test.ts reads the plans). Partial indexes hold only what is under way,
+ * so that they stay as small as the backlog, however many settled rows there are. A change of state touches few pages,
+ * each of which is a write and a checksum in every commit: a queued message is in one index by state, and in a second
+ * only while it waits for its time; nothing asks the store which deliveries are due, because running leases are counted
+ * in memory.
  */
 import { IS_OVERDUE, LIMITS, NEVER_OVERDUE } from '../rules/overdue';
 import { BLOCK_LATER, countedBytes, PENDING_LIST } from '../rules/outgoing-triggers';
-import {
-  PAYLOAD_RULE,
-  PAYLOAD_SINCE,
-  RECEIVED_PAYLOAD_DUE,
-  RECEIVED_ROW_DUE,
-  ROW_SINCE,
-} from '../rules/retention';
+import { PAYLOAD_RULE, PAYLOAD_SINCE, RECEIVED_PAYLOAD_DUE, RECEIVED_ROW_DUE, ROW_SINCE } from '../rules/retention';
 
 const COUNT_NEW = `
     INSERT INTO outgoing_count (mailbox, state, messages, bytes)
@@ -25,9 +21,9 @@ const UNCOUNT_OLD = `
     UPDATE outgoing_count SET messages = messages - 1, bytes = bytes - ${countedBytes('OLD')}
       WHERE mailbox = OLD.mailbox AND state = OLD.state;`;
 
-// The triggers of strict order look first whether there is anything to block or to unblock, in two indexes that have an entry
-// only where there is: an UPDATE opens every index of the table before it finds no row, and nearly every message goes without
-// strict order.
+// The triggers of strict order look first whether there is anything to block or to unblock, in two indexes that have an
+// entry only where there is: an UPDATE opens every index of the table before it finds no row, and nearly every message
+// goes without strict order.
 const HAS_TO_BLOCK = `(NEW.strict_order = 1 OR EXISTS (
       SELECT 1 FROM outgoing INDEXED BY outgoing_strict
         WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND id > NEW.id AND strict_order = 1
@@ -96,8 +92,9 @@ export const SCHEMA = `
     -- The earliest of the limits that still count.
     overdue_at INTEGER GENERATED ALWAYS AS (
       CASE WHEN ${NEVER_OVERDUE} THEN NULL ELSE ${EARLIEST_LIMIT} END) VIRTUAL,
-    -- A copy of overdue_at that is written only when it changes: an index on a column that depends on the state is written anew
-    -- with every change of state. Measured (64 messages a commit): an intent and its end 178 µs with such an index, 141 without.
+    -- A copy of overdue_at that is written only when it changes: an index on a column that depends on the state is
+    -- written anew with every change of state. Measured (64 messages a commit): an intent and its end 178 µs with such
+    -- an index, 141 without.
     overdue_by INTEGER,
 
     payload_rule INTEGER GENERATED ALWAYS AS (

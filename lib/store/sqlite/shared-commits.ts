@@ -1,10 +1,11 @@
 /**
- * Shared commits. The calls that came while the last commit waited for the disk are made in one transaction, and so with one fsync.
- * If one of them fails, nothing of the transaction has happened and each is made by itself: only the one at fault fails, and none
- * pays for a savepoint. A result is posted only after the commit.
+ * Shared commits. The calls that came while the last commit waited for the disk are made in one transaction, and so
+ * with one fsync. If one of them fails, nothing of the transaction has happened and each is made by itself: only the
+ * one at fault fails, and none pays for a savepoint. A result is posted only after the commit.
  *
- * Measured (bench/parts/store.ts, 1 KiB payloads, ext4, an fsync of about 0.4 ms): one by one 1,500 enqueues a second with a commit for
- * each, 64 at a time 8,500 a second with 0.027 commits for each. The slower the disk, the more calls share a commit.
+ * Measured (bench/parts/store.ts, 1 KiB payloads, ext4, an fsync of about 0.4 ms): one by one 1,500 enqueues a second
+ * with a commit for each, 64 at a time 8,500 a second with 0.027 commits for each. The slower the disk, the more calls
+ * share a commit.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { CommitStatistics } from '../rules/batches';

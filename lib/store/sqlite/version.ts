@@ -19,9 +19,10 @@ export function versionNumbers(database: DatabaseSync): number[] | undefined {
 }
 
 /**
- * Refuses a file that is a store of another version, and leaves it byte for byte as it is. `immutable` makes SQLite take no lock
- * and make no -wal or -shm beside the file; it also reads past a -wal. So a file that cannot be read this way, or that is empty
- * but for its -wal (killed before SQLite's first checkpoint), is not refused here: `makeSchema` looks again under the lock.
+ * Refuses a file that is a store of another version, and leaves it byte for byte as it is. `immutable` makes SQLite
+ * take no lock and make no -wal or -shm beside the file; it also reads past a -wal. So a file that cannot be read this
+ * way, or that is empty but for its -wal (killed before SQLite's first checkpoint), is not refused here: `makeSchema`
+ * looks again under the lock.
  * @throws ConfigurationError when the store has another version or is marked
  */
 export function requireVersionOnDisk(file: string, options: { withMark?: boolean }): void {
@@ -44,7 +45,8 @@ export function requireVersionOnDisk(file: string, options: { withMark?: boolean
 }
 
 /**
- * Makes the schema of an empty database, in one transaction together with its number: a kill in between leaves it empty.
+ * Makes the schema of an empty database, in one transaction together with its number: a kill in between leaves it
+ * empty.
  * @throws ConfigurationError when the database has another version or is marked
  */
 export function makeSchema(database: DatabaseSync, file: string, options: { withMark?: boolean } = {}): void {

@@ -1,4 +1,6 @@
-/** The large payloads of one end of a copy: in a folder, in the database, or some in each if the setting was changed. */
+/**
+ * The large payloads of one end of a copy: in a folder, in the database, or some in each if the setting was changed.
+ */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -7,7 +9,7 @@ import { StorageError } from '../../errors';
 import type { PayloadSlices } from '../store';
 
 /** Payloads by their names. */
-export interface PayloadPlace {
+interface PayloadPlace {
   /**
    * Reads a payload, from the folder if it is there.
    * @throws Error when it is in neither place

@@ -1,7 +1,7 @@
 /**
- * Copies everything in one store, its spooled payloads included, to another one of either kind. If it is interrupted, the next run
- * goes on from there: rows go over in order of their keys, and neither store can be used meanwhile. At the end both are read again
- * and compared; only then may the new one be used, and the old one no longer.
+ * Copies everything in one store, its spooled payloads included, to another one of either kind. If it is interrupted,
+ * the next run goes on from there: rows go over in order of their keys, and neither store can be used meanwhile. At the
+ * end both are read again and compared; only then may the new one be used, and the old one no longer.
  */
 import { createHash } from 'node:crypto';
 import { ConfigurationError, StorageError } from '../../errors';
@@ -10,7 +10,7 @@ import { copyPayload, payloadPlace } from './copy-payloads';
 import { type Side, TABLES, type TableName } from './side';
 
 /** Both ends, and the folders of their large payloads; undefined if they are in the database. */
-export interface StoreCopy {
+interface StoreCopy {
   from: Side;
   to: Side;
   fromSpool: string | undefined;

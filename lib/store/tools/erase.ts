@@ -1,7 +1,7 @@
 /**
- * Erases one message on request (UK GDPR, article 17): its payload and every name in its row. Ids, workflow, size, times, states and
- * codes stay, as the record of an incident needs them; so does the ledger, which never had a name, with one more line. No Node-RED
- * uses the store meanwhile.
+ * Erases one message on request (UK GDPR, article 17): its payload and every name in its row. Ids, workflow, size,
+ * times, states and codes stay, as the record of an incident needs them; so does the ledger, which never had a name,
+ * with one more line. No Node-RED uses the store meanwhile.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -36,8 +36,8 @@ interface Found {
 }
 
 /**
- * Erases every row of the message: one that was sent and received here has two. Returns a sentence for each thing done, and for each
- * that is left to do by hand.
+ * Erases every row of the message: one that was sent and received here has two. Returns a sentence for each thing done,
+ * and for each that is left to do by hand.
  * @throws NotFoundError when the store has no such message; InvalidMessageError when it has not ended, without `force`;
  *   ConfigurationError when the request is incomplete
  */
@@ -54,8 +54,7 @@ export async function eraseMessage(side: Side, erasure: Erasure): Promise<string
   const open = found.filter((each) => whyNotEnded(each) !== undefined);
   if (open.length > 0 && !erasure.force) {
     throw new InvalidMessageError(`Nothing was erased. ${open.map(whyNotEnded).join(' ')}`, {
-      advice:
-        'Wait for its end, or end it by hand first. Or add --force, with the consequences named above.',
+      advice: 'Wait for its end, or end it by hand first. Or add --force, with the consequences named above.',
     });
   }
   const names = found.flatMap(({ row }) => (row['payload_kind'] === 'spool' ? [String(row['payload_name'])] : []));
@@ -80,14 +79,14 @@ async function find(side: Side, reference: string): Promise<Found[]> {
 function whyNotEnded({ message }: Found): string | undefined {
   if (!('id' in message)) {
     if (message.state === 'done') return undefined;
-    return `Received message ${message.messageId} is ${message.state}: the flow has not finished with it, and would never receive it.`;
+    const { messageId, state } = message;
+    return `Received message ${messageId} is ${state}: the flow has not finished with it, and would never receive it.`;
   }
   const { id, state } = message;
   if (PENDING.includes(state)) {
-    const reached =
-      RESPONSE_MISSING.includes(state)
-        ? 'MESH may have it, and it cannot be sent again'
-        : 'It would never be sent';
+    const reached = RESPONSE_MISSING.includes(state)
+      ? 'MESH may have it, and it cannot be sent again'
+      : 'It would never be sent';
     return `Message ${id} is ${state}. ${reached}.`;
   }
   if (!FINAL.includes(state)) return `Message ${id} is ${state}: it is not collected yet, and could not be sent again.`;
@@ -143,8 +142,8 @@ function changes(found: Found, by: string, { now, force }: Erasure): Change[] {
 }
 
 /**
- * Returns the columns of a sent message without names: ids, states and times stay, the recipient only if it is a mailbox and not a
- * patient's address. A pending message is closed.
+ * Returns the columns of a sent message without names: ids, states and times stay, the recipient only if it is a
+ * mailbox and not a patient's address. A pending message is closed.
  */
 function withoutNamesSent(message: Outgoing, now: number): Row {
   const { to, workflowId, contentType, acknowledgementOf } = message.envelope;
@@ -156,7 +155,9 @@ function withoutNamesSent(message: Outgoing, now: number): Row {
     once_key: null,
     lane: 'erased',
     error: withoutDescription(message.error),
-    ...(PENDING.includes(message.state) ? { state: 'closed', settled_at: now, next_track_at: null, collect_by: null } : {}),
+    ...(PENDING.includes(message.state)
+      ? { state: 'closed', settled_at: now, next_track_at: null, collect_by: null }
+      : {}),
   };
 }
 

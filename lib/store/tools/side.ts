@@ -1,4 +1,6 @@
-/** A closed store as the tools see it: the tables of SQLite or of PostgreSQL, whose columns are named and typed alike. */
+/**
+ * A closed store as the tools see it: the tables of SQLite or of PostgreSQL, whose columns are named and typed alike.
+ */
 import type { SQLInputValue } from 'node:sqlite';
 import type { Client } from 'pg';
 import { ConfigurationError } from '../../errors';
@@ -129,9 +131,12 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
     const there = await otherInstances(queries, '');
     const lost = await lostInstances(queries, schema, there);
     if (there.length > lost.length) {
-      throw new ConfigurationError(`A Node-RED uses the store in the database (${there.length - lost.length} in all).`, {
-        advice: 'Stop every Node-RED that shares it, and run this again.',
-      });
+      throw new ConfigurationError(
+        `A Node-RED uses the store in the database (${there.length - lost.length} in all).`,
+        {
+          advice: 'Stop every Node-RED that shares it, and run this again.',
+        },
+      );
     }
   } catch (error) {
     await close();
@@ -160,7 +165,8 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
         if (table.endsWith('_payload')) return;
         const key = keyOf(table);
         await queries.rows(
-          `SELECT setval(pg_get_serial_sequence('${schema}.${table}', '${key}'), max(${key}))::text AS next FROM ${table}`,
+          `SELECT setval(pg_get_serial_sequence('${schema}.${table}', '${key}'), max(${key}))::text AS next
+            FROM ${table}`,
         );
       });
     },

@@ -4,7 +4,9 @@ import type { StoredError } from './error';
 import type { LedgerNote } from './ledger';
 import type { StoredPayload } from './payload';
 
-/** What is known of an infrastructure or business acknowledgement. A negative one is final; a late one still settles. */
+/**
+ * What is known of an infrastructure or business acknowledgement. A negative one is final; a late one still settles.
+ */
 export type Outcome = 'not-asked' | 'awaited' | 'positive' | 'partial' | 'negative' | 'overdue';
 
 /** Decided before the first attempt and frozen then, so that a resumed upload cuts and encodes as the first one did. */
@@ -59,8 +61,8 @@ export interface Outgoing {
   /** When the state became final. */
   settledAt: number | null;
   /**
-   * When MESH is next asked about it: by message id once accepted, by local id while unknown. Null: MESH is no longer asked; an
-   * unknown message then needs a decision.
+   * When MESH is next asked about it: by message id once accepted, by local id while unknown. Null: MESH is no longer
+   * asked; an unknown message then needs a decision.
    */
   nextTrackAt: number | null;
   /** How often MESH has been asked since the last change of state. */

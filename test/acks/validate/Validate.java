@@ -9,14 +9,14 @@ import org.hl7.fhir.common.hapi.validation.support.InMemoryTerminologyServerVali
 import org.hl7.fhir.common.hapi.validation.support.ValidationSupportChain;
 import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
 
-/** Validates every file given against FHIR STU3 as HL7 defines it, and prints one line for each error. */
+/** Validates files against FHIR STU3 as HL7 defines it, and prints one line for each error. */
 public class Validate {
   public static void main(String[] files) throws Exception {
     FhirContext context = FhirContext.forDstu3();
     FhirInstanceValidator module = new FhirInstanceValidator(new ValidationSupportChain(
         new DefaultProfileValidationSupport(context), new CommonCodeSystemsTerminologyService(context),
         new InMemoryTerminologyServerValidationSupport(context)));
-    // The NHS's own profiles and extensions are not in any registry: they are left out, FHIR's base is what is checked.
+    // The NHS's profiles and extensions are in no registry: only FHIR's base definitions are checked.
     module.setAnyExtensionsAllowed(true);
     module.setErrorForUnknownProfiles(false);
     module.setNoTerminologyChecks(false);

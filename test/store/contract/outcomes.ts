@@ -26,7 +26,8 @@ export function describeOutcomes(store: UseStore): void {
       negative: ['negative'],
     };
     for (const outcome of ['positive', 'partial', 'negative'] as const) {
-      it(`a ${outcome} acknowledgement settles all but ${finals[outcome].join(', ')}, in any state, with one ledger line`, async () => {
+      const kept = finals[outcome].join(', ');
+      it(`a ${outcome} acknowledgement settles all but ${kept}, in any state, with one ledger line`, async () => {
         for (const kind of ['infrastructure', 'business'] as const) {
           for (const before of OUTCOMES) {
             const id = await inState(store(), 'closed', { [kind]: before, infrastructureBy: T, businessBy: T });
@@ -58,7 +59,7 @@ export function describeOutcomes(store: UseStore): void {
   });
 
   describe('unacknowledgedIncoming', () => {
-    it('lists messages that are not acknowledged to MESH, in any state, once, oldest first, without payloads', async () => {
+    it('lists messages not acknowledged to MESH, in any state, once, oldest first, without payloads', async () => {
       const wanted: string[] = [];
       for (const [index, state] of (['done', 'spooled', 'parked', 'delivered', 'done'] as const).entries()) {
         wanted.unshift(await received(store(), state, {}, { receivedAt: T - index }));

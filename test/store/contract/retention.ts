@@ -25,7 +25,10 @@ const NEVER = T + 10_000 * DAY;
 export function describeRetention(store: UseStore): void {
   const hasPayload = async (id: string): Promise<boolean> => (await store().getOutgoing(id))?.payload !== null;
   const purge = (now: number, changes: Partial<Retention> = {}) => store().purge(now, { ...RETENTION, ...changes });
-  /** Asserts that the payload of a message after this change is removed at the time and not a millisecond before, or never. */
+  /**
+   * Asserts that the payload of a message after this change is removed at the time and not a millisecond before, or
+   * never.
+   */
   const goesAfter = async (state: OutgoingState, change: OutgoingChange, ms: number | 'never'): Promise<void> => {
     const id = await inState(store(), state, change);
     const forever = { rowsMs: Number.MAX_SAFE_INTEGER / 2 };
@@ -187,7 +190,7 @@ export function describeRetention(store: UseStore): void {
   describe('closeOtherInstances', () => {
     const old = { instance: 'old' };
 
-    it('closes messages under way at another instance, writes a ledger line for each, and returns how many', async () => {
+    it('closes messages under way at another instance, each with a ledger line; returns how many', async () => {
       const closed: string[] = [];
       for (const state of ['queued', 'sending', 'accepted', 'unknown', 'parked'] as const) {
         closed.push(await inState(store(), state, { nextTrackAt: T }, old));

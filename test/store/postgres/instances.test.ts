@@ -1,4 +1,6 @@
-/** Several stores on one database, as several processes have them: the part of the contract that only PostgreSQL has. */
+/**
+ * Several stores on one database, as several processes have them: the part of the contract that only PostgreSQL has.
+ */
 import assert from 'node:assert/strict';
 import { ConfigurationError, StorageError } from '../../../lib/errors';
 import { openPostgresStore, type PostgresStore } from '../../../lib/store/postgres/open-postgres-store';
@@ -85,7 +87,7 @@ describe('instances that share PostgreSQL', () => {
     assert.equal(new Set(results.map(({ message }) => message.id)).size, 1);
   });
 
-  it('keep strict order and counts correct while one enqueues into a lane and another finishes its messages', async () => {
+  it('keep strict order and counts correct while one enqueues and another finishes', async () => {
     const [one, other] = await two();
     const messages = Array.from({ length: 150 }, () => outgoing({ strictOrder: true, id: newId() }));
     // One adds in order, the other finishes messages as they may go: one that stayed blocked would let this time out.

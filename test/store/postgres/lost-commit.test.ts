@@ -54,7 +54,8 @@ async function breakingProxy(at: 'before' | 'after'): Promise<{ url: string; bro
 
 describe('a connection that breaks at COMMIT', () => {
   for (const at of ['before', 'after'] as const) {
-    it(`${at === 'before' ? 'before the server has it' : 'with its response'}: each message is stored once, and each caller learns so`, async () => {
+    const when = at === 'before' ? 'before the server has it' : 'with its response';
+    it(`${when}: each message is stored once`, async () => {
       const schema = newSchema();
       afterThisTest(() => dropSchema(schema));
       const { url, broken } = await breakingProxy(at);

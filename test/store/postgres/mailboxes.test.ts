@@ -197,7 +197,7 @@ describe('a message left in the state sending', () => {
     assert.equal(await late(shared, id, 'M1'), undefined, 'the same response changes nothing');
   });
 
-  it('is reported as a duplicate when MESH has accepted it under another id or it was dropped, in the ledger too', async () => {
+  it('is reported as a duplicate when MESH has accepted it under another id, or it was dropped', async () => {
     const shared = await store();
     for (const id of [
       await inState(shared, 'accepted', { messageId: 'M1' }),

@@ -18,8 +18,8 @@ const SEED = `
   INSERT INTO outgoing_payload SELECT seq, 'hello' FROM outgoing WHERE payload_kind = 'inline';
   INSERT INTO incoming (mailbox, message_id, instance, workflow_id, message_type, headers, size, sha256, received_at,
       state, payload_kind, payload_name, settled_at)
-    SELECT 1 + i % 2, 'M' || lpad(i::text, 9, '0'), CASE WHEN i % 50 = 0 THEN 'i' || i % 3 END, 'W', 'DATA', '{}', 5, 'ab',
-      i, CASE WHEN i % 100 = 0 THEN 'acknowledged' WHEN i % 100 = 1 THEN 'parked' ELSE 'done' END,
+    SELECT 1 + i % 2, 'M' || lpad(i::text, 9, '0'), CASE WHEN i % 50 = 0 THEN 'i' || i % 3 END, 'W', 'DATA', '{}', 5,
+      'ab', i, CASE WHEN i % 100 = 0 THEN 'acknowledged' WHEN i % 100 = 1 THEN 'parked' ELSE 'done' END,
       CASE WHEN i % 20 = 0 THEN 'inline' WHEN i % 20 = 1 THEN 'spool' END, CASE WHEN i % 20 = 1 THEN 'name-' || i END, i
     FROM generate_series(1, 40000) AS i;
   INSERT INTO incoming_payload SELECT seq, 'hello' FROM incoming WHERE payload_kind = 'inline';
@@ -44,8 +44,8 @@ export interface Slow {
 }
 
 /**
- * Returns the statements whose plans scan tables; with `off` scans are planned only if there is no other way. EXPLAIN plans only: the
- * statements do not run.
+ * Returns the statements whose plans scan tables; with `off` scans are planned only if there is no other way. EXPLAIN
+ * plans only: the statements do not run.
  */
 export async function slowStatements(
   url: string,

@@ -48,7 +48,7 @@ const filesOf = async ({ folder }: Instance): Promise<string[]> => await readdir
 describe('large payloads in PostgreSQL', function () {
   this.timeout(60_000);
 
-  it('are sent by another instance than the one that enqueued them, including a file that only the first can read', async () => {
+  it('are sent by another instance than enqueued them, even a file that only the first can read', async () => {
     const sandbox = await tlsSandbox();
     const [first, second] = await two();
     const sender = outboxAt(sandbox, { storage: first.storage });
@@ -219,7 +219,7 @@ describe('slices', function () {
     assert.equal((await read('broken', 0, 10)).length, 0);
   });
 
-  it('of a payload that a kill left unfinished are removed by the retention a day later; those that a row names never', async () => {
+  it('of a payload left unfinished by a kill are removed a day later; those that a row names never', async () => {
     for (const name of ['unfinished', 'begun just now', 'sent', 'received']) {
       await slices.write(name, pieces(Buffer.alloc(100_000, 1), 50_000));
     }

@@ -48,7 +48,7 @@ describe('erasing a message in SQLite', () => {
     assert.equal(await has(), false);
   });
 
-  it('the command reports what it erased and what is left to do, and refuses while Node-RED uses the store', async () => {
+  it('the command reports what it did and what is left, and refuses while Node-RED uses the store', async () => {
     const here = await place();
     const store = await here.open();
     const id = await inState(store, 'undelivered', { settledAt: T });

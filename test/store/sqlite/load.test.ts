@@ -146,7 +146,7 @@ describe('a SQLite store that is full', () => {
     await store.enqueue(big(), note('queued'));
   }).timeout(30_000);
 
-  it('reports it, keeps its messages, and goes on when there is space (a real file system of 8 MiB)', async function () {
+  it('reports it, keeps its messages, and goes on when there is space (file system of 8 MiB)', async function () {
     const folder = await emptyFolder();
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder], { stdio: 'ignore' });

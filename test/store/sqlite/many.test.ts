@@ -1,6 +1,6 @@
 /**
- * The operator view of a full store: pages, counts and searches read the rows that they show, not all. Plans and the bound of 2,000
- * rows are the same at any size beyond it; MESH_STORE_MESSAGES=100000 is a year of a busy mailbox.
+ * The operator view of a full store: pages, counts and searches read the rows that they show, not all. Plans and the
+ * bound of 2,000 rows are the same at any size beyond it; MESH_STORE_MESSAGES=100000 is a year of a busy mailbox.
  */
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
@@ -19,13 +19,15 @@ const ONE_FAILED_OF = ROWS / 100;
 /** Filled by SQL, because the store's own operations would take minutes. */
 const FILL = `
   WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS})
-  INSERT INTO outgoing (id, mailbox, lane, strict_order, local_id, local_id_is_unique, workflow_id, envelope, size, queued_at,
-      state, message_id, settled_at, infrastructure, business)
-    SELECT printf('018a0000-0000-7000-8000-%012d', i), 1, 'lane', 0, 'local-' || i, 1, iif(i = 9, 'RARE_ONE', 'W'), '{}', 5, ${T} + i,
-      iif(i % ${ONE_FAILED_OF} = 0, 'undelivered', 'acknowledged'), 'M' || i, ${T}, 'not-asked', 'not-asked' FROM n;
+  INSERT INTO outgoing (id, mailbox, lane, strict_order, local_id, local_id_is_unique, workflow_id, envelope, size,
+      queued_at, state, message_id, settled_at, infrastructure, business)
+    SELECT printf('018a0000-0000-7000-8000-%012d', i), 1, 'lane', 0, 'local-' || i, 1, iif(i = 9, 'RARE_ONE', 'W'),
+      '{}', 5, ${T} + i, iif(i % ${ONE_FAILED_OF} = 0, 'undelivered', 'acknowledged'), 'M' || i, ${T},
+      'not-asked', 'not-asked' FROM n;
   WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS})
   INSERT INTO incoming (mailbox, message_id, workflow_id, message_type, headers, size, sha256, received_at, state)
-    SELECT 1, printf('R%09d', i), 'W', 'DATA', '{}', 5, 'ab', ${T} + i, iif(i % ${ONE_FAILED_OF} = 0, 'parked', 'done') FROM n;`;
+    SELECT 1, printf('R%09d', i), 'W', 'DATA', '{}', 5, 'ab', ${T} + i, iif(i % ${ONE_FAILED_OF} = 0, 'parked', 'done')
+      FROM n;`;
 
 async function filled(): Promise<SqliteStore> {
   const folder = await emptyFolder();
