@@ -117,7 +117,7 @@ export interface WorkflowProfiles {
 }
 
 /** By MESH's convention a message on a workflow with this suffix is an acknowledgement, whatever the table says. */
-export const ACK_SUFFIX = '_ACK';
+const ACK_SUFFIX = '_ACK';
 
 /** Whether messages on this workflow are acknowledgements, which get none. */
 export function isAckWorkflow(profiles: WorkflowProfiles, workflowId: string): boolean {

@@ -2,11 +2,11 @@
 import { UnreadableError } from '../errors';
 
 /** Largest payload that a converter accepts, in bytes or characters. Real messages seldom exceed 5 MB. */
-export const MAX_SIZE = 64 * 1024 * 1024;
+const MAX_SIZE = 64 * 1024 * 1024;
 /**
  * Maximum number of values (fields, elements, components, attributes) of one payload: each takes many times its length.
  */
-export const MAX_VALUES = 1_000_000;
+const MAX_VALUES = 1_000_000;
 /** Maximum nesting depth of elements or objects. FHIR's own stays below 30. */
 export const MAX_DEPTH = 200;
 

@@ -55,12 +55,9 @@ function looksOf(table: Record<string, { look: Look }>): Record<string, Look> {
   return Object.fromEntries(Object.entries(table).map(([state, { look }]) => [state, look]));
 }
 
-/** Which messages: of what was sent and of what was received. */
-export type MessageFilter = { out: keyof typeof SENT; in: keyof typeof RECEIVED | typeof RECEIVED_ATTENTION };
-
 export interface MessageQuery {
   direction: 'in' | 'out';
-  /** A name from MessageFilter; any other is `all`. */
+  /** The name of a list in SHOWN_STATES, or `attention` for received messages too; any other name is `all`. */
   filter?: string;
   /** An id, or part of an id, a workflow id, a state or an error code. Private fields are never searched. */
   search?: string;

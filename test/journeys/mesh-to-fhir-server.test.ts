@@ -121,7 +121,7 @@ for (const major of MAJORS) {
       await server.listen(port);
       await alert(/responded with 503: redelivered later/);
       server.reaction = 401;
-      await alert(/answered 401/);
+      await alert(/responded with 401/);
       assert.equal(acknowledgements(), before);
       server.reaction = 201;
       await change('business positive');

@@ -46,13 +46,13 @@ describe('monitoring', function () {
         const reports = (line: string): Promise<unknown> =>
           untilInNodeRed(line, async () => (await metrics()).includes(line));
         await reports('mesh_connected{mailbox="X26ABC1"} 1');
-        let text = await metrics();
-        assert.match(text, /mesh_connected\{mailbox="X26ABC1"\} 1/);
-        assert.match(text, /mesh_outbox_waiting\{mailbox="X26ABC1"\} 0/);
-        assert.match(text, /mesh_last_handshake_age_seconds\{mailbox="X26ABC1"\} \d/);
-        assert.match(text, /mesh_disk_free_bytes\{mailbox="X26ABC1"\} [1-9]/);
+        let exposition = await metrics();
+        assert.match(exposition, /mesh_connected\{mailbox="X26ABC1"\} 1/);
+        assert.match(exposition, /mesh_outbox_waiting\{mailbox="X26ABC1"\} 0/);
+        assert.match(exposition, /mesh_last_handshake_age_seconds\{mailbox="X26ABC1"\} \d/);
+        assert.match(exposition, /mesh_disk_free_bytes\{mailbox="X26ABC1"\} [1-9]/);
         await reports('mesh_received_messages_total{mailbox="X26ABC1"} 1');
-        text = await metrics();
+        exposition = await metrics();
         for (const line of [
           'mesh_sent_messages_total{mailbox="X26ABC1"} 1',
           'mesh_sent_bytes_total{mailbox="X26ABC1"} 5',
@@ -62,9 +62,9 @@ describe('monitoring', function () {
           'mesh_collected_seconds_bucket{mailbox="X26ABC1",le="+Inf"} 0',
           'mesh_collected_seconds_count{mailbox="X26ABC1"} 0',
         ]) {
-          assert.ok(text.includes(`${line}\n`), `${line}\n${text}`);
+          assert.ok(exposition.includes(`${line}\n`), `${line}\n${exposition}`);
         }
-        assert.doesNotMatch(text, /TestKey|password|marked-subject|hello/);
+        assert.doesNotMatch(exposition, /TestKey|password|marked-subject|hello/);
         const health = (await (await get('health', 'may')).json()) as { status: string };
         assert.equal(health.status, 'ok');
       } finally {

@@ -5,7 +5,7 @@ import { checkField, highest, isObject, areEqual, type SegmentObject } from '../
 import { DEFAULT_ENCODING, escapeText, HEADERS, separatorsOf, unescape, type Separators } from './separators';
 
 /** One repeat of a field: `c1`, `c2`, …; a component with subcomponents is `{s1, s2, …}`. Empty parts are left out. */
-export type Repeat = Record<string, string | Record<string, string>>;
+type Repeat = Record<string, string | Record<string, string>>;
 
 /** A segment's text, cut into its parts. */
 export interface RawSegment {
