@@ -21,7 +21,7 @@ import { listMessages, type MessagePage, type MessageQuery } from './message-lis
 import type { OutgoingMessage } from '../types';
 
 export type { MessageView, PrivateFields } from './message-view';
-export type { MessageFilter, MessagePage, MessageQuery } from './message-list';
+export type { MessagePage, MessageQuery } from './message-list';
 
 interface OperatorViewParts {
   store: Store;
