@@ -13,7 +13,7 @@ import { gzip } from 'node:zlib';
 export const MIB = 1024 * 1024;
 export const FOLDER = join(process.env['BENCH_FOLDER'] ?? tmpdir(), 'mesh-bench-files');
 /** Chunk size of prepared messages (bytes, uncompressed), as the NHS Java client sends them. */
-export const CHUNK_BYTES = 20_000_000;
+const CHUNK_BYTES = 20_000_000;
 const gzipped = promisify(gzip);
 
 /** A range of a file. */

@@ -29,7 +29,7 @@ export async function measured<T extends object>(
 }
 
 /** Returns the resident memory in MiB: now, or the peak since `resetPeak`. NaN without /proc. */
-export function residentMiB(what: 'now' | 'peak'): number {
+function residentMiB(what: 'now' | 'peak'): number {
   try {
     const status = readFileSync('/proc/self/status', 'utf8');
     return Number(new RegExp(`^${what === 'now' ? 'VmRSS' : 'VmHWM'}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1024;

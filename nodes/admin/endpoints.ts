@@ -19,7 +19,7 @@ import { DownloadTickets } from './download-tickets';
 import { ForbiddenError } from './errors';
 import { sendError, sendJson } from './response';
 
-export type MeshPermission = 'mesh.read' | 'mesh.write' | 'mesh.payload';
+type MeshPermission = 'mesh.read' | 'mesh.write' | 'mesh.payload';
 
 /** Definition of an endpoint. */
 export interface AdminEndpoint {

@@ -144,7 +144,7 @@ export function readEnvironment(RED: NodeAPI, value: unknown): string {
 }
 
 /** True for an environment of the NHS, where polls are 5 minutes apart and a client certificate is required. */
-export function isNhs(environment: string): boolean {
+function isNhs(environment: string): boolean {
   if (environment === 'integration' || environment === 'live') return true;
   return URL.canParse(environment) && /(spineservices|(^|\.)ncrs)\.nhs\.uk$/.test(new URL(environment).hostname);
 }

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { startPostgres, type TestPostgres } from './postgres-server';
 
-export { startPostgres, type TestPostgres };
+export { startPostgres };
 
 let shared: Promise<TestPostgres> | undefined;
 

@@ -6,7 +6,7 @@ import type { RawRequest } from './support/raw-request';
 import { ALICE, BOB, CAROL, HANDSHAKE, tokenOfBob, type Scene, type Version, WORKFLOW } from './support/scene';
 
 /** A known difference between the two responses to a request. */
-export interface Difference {
+interface Difference {
   /** The name of the difference in docs/interoperation.md. */
   name: string;
   /** The status of each server's response. */

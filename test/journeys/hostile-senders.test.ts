@@ -149,7 +149,8 @@ for (const major of MAJORS) {
       const namesIn = (...path: string[]): Promise<string[]> => readdir(join(root, ...path)).catch((): string[] => []);
       await untilInNodeRed('all in their folders', async () => {
         const [all, pairs] = [await namesIn('files'), await namesIn('client', 'in')];
-        return all.length === count && pairs.length === 2 * count && !pairs.some((name) => name.endsWith('.part'));
+        const isComplete = ![...all, ...pairs].some((name) => name.endsWith('.part'));
+        return all.length === count && pairs.length === 2 * count && isComplete;
       });
       const files = await namesIn('files');
       for (const { messageId } of dataFor(sandbox, 'X26ABC1')) {

@@ -54,6 +54,9 @@ for (const major of MAJORS) {
     const text = (...path: string[]): Promise<string> => readFile(join(root, ...path), 'utf8');
     const isIn = (folder: string, name: string): Promise<boolean> =>
       untilInNodeRed(`${name} in ${folder}`, async () => (await names(folder)).includes(name));
+    /** Returns the control files in sent and failed. A pair's `.ctl` is moved after its `.dat`. */
+    const movedControls = async (): Promise<string[]> =>
+      [...(await names('sent')), ...(await names('failed'))].filter((name) => name.endsWith('.ctl'));
     async function drop(name: string, control = controlText(), content = LETTER): Promise<void> {
       await writeFile(join(root, 'out', `${name}.dat`), content);
       await writeFile(join(root, 'out', `${name}.ctl`), control);
@@ -133,7 +136,7 @@ for (const major of MAJORS) {
       await start();
       const dats = async (folder: string): Promise<string[]> =>
         (await names(folder)).filter((name) => name.endsWith('.dat'));
-      await untilInNodeRed('all moved', async () => (await dats('sent')).length + (await dats('failed')).length === 6);
+      await untilInNodeRed('all moved', async () => (await movedControls()).length === 6);
       const localIds = dataFor(sandbox, 'X26ABC2').map(({ localId }) => localId);
       assert.equal(new Set(localIds).size, localIds.length, 'sent twice');
       assert.equal(localIds.length, (await dats('sent')).length);
@@ -156,10 +159,8 @@ for (const major of MAJORS) {
         await nodeRed.stop('SIGKILL');
         await start();
       }
-      const moved = await untilInNodeRed('all moved', async () => {
-        const files = [...(await names('sent')), ...(await names('failed'))].filter((name) => name.endsWith('.dat'));
-        return files.length === all.length ? files : undefined;
-      });
+      await untilInNodeRed('all moved', async () => (await movedControls()).length === all.length);
+      const moved = [...(await names('sent')), ...(await names('failed'))].filter((name) => name.endsWith('.dat'));
       assert.equal(moved.length, all.length);
       const localIds = dataFor(sandbox, 'X26ABC2').map(({ localId }) => localId ?? '');
       assert.deepEqual(

@@ -1,7 +1,7 @@
 /** A Node-RED runtime for tests, with all nodes, the real texts and the real built-in sandbox. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Node, NodeAPI, NodeMessage, NodeStatus } from 'node-red';
+import type { NodeAPI, NodeMessage, NodeStatus } from 'node-red';
 import { helper } from './helper';
 import meshAck = require('../../nodes/mesh-ack');
 import meshConfig = require('../../nodes/mesh-config');
@@ -19,7 +19,6 @@ import meshSend = require('../../nodes/mesh-send');
 import meshStatus = require('../../nodes/mesh-status');
 import meshTrack = require('../../nodes/mesh-track');
 import type { Tracking } from '../../lib/index';
-import type { Sandbox } from '../../lib/sandbox';
 import type { MeshProperty } from '../../nodes/receive/received-message';
 import { builtInSandbox, closeBuiltInSandbox } from '../../nodes/mailbox/built-in-sandbox';
 import { closeStorages } from '../../nodes/mailbox/storage-place';
@@ -249,4 +248,4 @@ function inspectLog(entry: unknown): string {
   return `${text} ${JSON.stringify(rest)}`;
 }
 
-export type { Flow, Node, Sandbox };
+export type { Flow };

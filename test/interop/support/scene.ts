@@ -9,7 +9,7 @@ export const CAROL = 'X26ABC3';
 export const WORKFLOW = 'TEST_WORKFLOW';
 
 export type Version = 1 | 2;
-export const ACCEPT: Record<Version, string> = { 1: 'application/json', 2: 'application/vnd.mesh.v2+json' };
+const ACCEPT: Record<Version, string> = { 1: 'application/json', 2: 'application/vnd.mesh.v2+json' };
 
 /** Builds and sends requests to one server, in one version. Bob sends to Alice. */
 export class Scene {
