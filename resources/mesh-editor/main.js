@@ -1,7 +1,7 @@
 /**
- * RED.nhsMesh: what the edit dialogs of this package share, loaded by the editor plugin (nodes/mesh-editor.html). When the editor
- * opens, Node-RED loads plugins before nodes; when the palette installs the package, it fetches both at once. So the nodes'
- * scripts use RED.nhsMesh in dialogs and validators only, never to register.
+ * RED.nhsMesh: what the edit dialogs of this package share, loaded by the editor plugin (nodes/mesh-editor.html). When
+ * the editor opens, Node-RED loads plugins before nodes; when the palette installs the package, it fetches both at
+ * once. So the nodes' scripts use RED.nhsMesh in dialogs and validators only, never to register.
  */
 import { linkExamples } from './examples.js';
 import { addMailboxSearch, directorySearch } from './mailbox-search.js';

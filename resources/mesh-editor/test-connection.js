@@ -1,4 +1,7 @@
-/** "Test connection" in the dialog of a mailbox: sends the typed settings to Node-RED and lists the steps (lib/check). */
+/**
+ * "Test connection" in the dialog of a mailbox: sends the typed settings to Node-RED and lists the steps
+ * (lib/check).
+ */
 import { PACKAGE } from './texts.js';
 
 const { RED, $ } = globalThis;

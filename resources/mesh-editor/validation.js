@@ -8,7 +8,9 @@ export function isVariable(value) {
   return /^\$\{[^}]+\}$/.test(value);
 }
 
-/** Returns what a validator returns: the reason, from the node's own texts, or false if the editor passes no options. */
+/**
+ * Returns what a validator returns: the reason, from the node's own texts, or false if the editor passes no options.
+ */
 export function invalid(type, key, options) {
   return options ? RED._(`${PACKAGE}${type}:${type}.validate.${key}`) : false;
 }

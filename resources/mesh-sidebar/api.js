@@ -1,4 +1,7 @@
-/** Requests to the admin endpoints, with RED's own $.ajax: it adds the user's token and a header that no other site can send. */
+/**
+ * Requests to the admin endpoints, with RED's own $.ajax: it adds the user's token and a header that no other site
+ * can send.
+ */
 import { el } from './dom.js';
 
 const { RED, $ } = globalThis;
@@ -50,8 +53,8 @@ export function upload(url, message, file, onProgress) {
 }
 
 /**
- * Starts a browser download of something that only this user may have. The browser's own request cannot carry the user's token,
- * so it carries a ticket that is valid once.
+ * Starts a browser download of something that only this user may have. The browser's own request cannot carry the
+ * user's token, so it carries a ticket that is valid once.
  */
 export async function download(url, query = {}) {
   const { ticket } = await post(`${url}/ticket`, {});

@@ -3,7 +3,8 @@ const { RED } = globalThis;
 const CATALOGUE = '@mesh-flows/node-red-nhs-mesh/mesh-sidebar:mesh-sidebar.';
 
 /**
- * Returns a text of locales/<lang>/mesh-sidebar.json. Values are filled in here, because i18next would escape them a second time.
+ * Returns a text of locales/<lang>/mesh-sidebar.json. Values are filled in here, because i18next would escape them a
+ * second time.
  * @param fallback returned if there is no such text
  */
 export function text(key, values = {}, fallback) {
@@ -25,7 +26,10 @@ export function el(tag, props = {}, ...children) {
   return element;
 }
 
-/** Makes a small button in Node-RED's style. `icon` is a Font Awesome name; with `iconOnly` the label is for screen readers. */
+/**
+ * Makes a small button in Node-RED's style. `icon` is a Font Awesome name; with `iconOnly` the label is for screen
+ * readers.
+ */
 export function button(label, { icon, iconOnly = false, ...props } = {}) {
   const mark = icon ? el('i', { class: `fa fa-${icon}`, 'aria-hidden': 'true' }) : null;
   return el(
@@ -42,8 +46,8 @@ export function button(label, { icon, iconOnly = false, ...props } = {}) {
 }
 
 /**
- * Replaces the children, and keeps the focus on the element with the same data-key. A child may be a function, called after the
- * focus was noted: moving an element of the page into a new parent takes the focus from it.
+ * Replaces the children, and keeps the focus on the element with the same data-key. A child may be a function, called
+ * after the focus was noted: moving an element of the page into a new parent takes the focus from it.
  */
 export function replace(parent, ...children) {
   const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;

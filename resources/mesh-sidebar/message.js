@@ -64,7 +64,9 @@ export class MessageDetail {
     );
   }
 
-  /** Focuses an element, or the message's row if the element is gone, so that the keyboard user continues from there. */
+  /**
+   * Focuses an element, or the message's row if the element is gone, so that the keyboard user continues from there.
+   */
   #focus(key) {
     const element = this.element.querySelector(`[data-key="${key}"]`);
     (element ?? this.element.parentElement?.querySelector('.mesh-row'))?.focus();

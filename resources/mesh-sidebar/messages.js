@@ -1,4 +1,7 @@
-/** The messages of one mailbox: sent or received, filtered by state, searched, a page at a time; one of them may be open. */
+/**
+ * The messages of one mailbox: sent or received, filtered by state, searched, a page at a time; one of them may be
+ * open.
+ */
 import { get, mailboxPath } from './api.js';
 import { bytes, button, el, moment, replace, text } from './dom.js';
 import { MessageDetail } from './message.js';

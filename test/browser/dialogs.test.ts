@@ -61,7 +61,7 @@ for (const major of MAJORS) {
       after(() => editor?.close());
 
       for (const type of NODE_NAMES) {
-        it(`${type}: a new node’s dialog opens with every label on one line, and axe-core finds no serious fault`, async () => {
+        it(`${type}: a new node’s dialog is accessible and has every label on one line`, async () => {
           const tray =
             type === 'mesh-config' ? await editor.editConfig(type) : await editor.edit(await editor.add(type));
           await picture(type, tray);
@@ -206,7 +206,7 @@ for (const major of MAJORS) {
       });
 
       for (const type of theme === 'light' ? NODE_NAMES : []) {
-        it(`${type}: its help opens the import dialog with each example that it names selected and visible`, async () => {
+        it(`${type}: its help opens the import dialog with the named example selected and visible`, async () => {
           const { page } = editor;
           await page.evaluate((shown) => {
             const { RED } = globalThis as unknown as { RED: { sidebar: { help: { show(type: string): void } } } };

@@ -1,4 +1,6 @@
-/** Settings that a user may type into a mailbox's dialog and that fail at one step each, with a real server for each. */
+/**
+ * Settings that a user may type into a mailbox's dialog and that fail at one step each, with a real server for each.
+ */
 import { createServer } from 'node:net';
 import type { CheckStepName } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox';

@@ -1,7 +1,7 @@
 /**
- * The MESH sidebar on the store of a busy mailbox: it shows a page at a time, keeps what it shows, and finds what is old.
- * MESH_STORE_MESSAGES is how many messages there are. On one Node-RED, that with fewer other tests: the editor's part is the same on
- * both, and has its test there.
+ * The MESH sidebar on the store of a busy mailbox: it shows a page at a time, keeps what it shows, and finds what is
+ * old. MESH_STORE_MESSAGES is how many messages there are. On one Node-RED, that with fewer other tests: the editor's
+ * part is the same on both, and has its test there.
  */
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
@@ -20,7 +20,10 @@ const SPAN_MS = 20 * 24 * 60 * 60 * 1000;
 const PAGE = 50;
 const LETTER = [{ p: 'payload', v: 'A letter', vt: 'str' }];
 
-/** Fills the store like test/store/sqlite/many.test.ts, with the ledger entries that the history of each message shows. */
+/**
+ * Fills the store like test/store/sqlite/many.test.ts, with the ledger entries that the history of each message
+ * shows.
+ */
 function fill(file: string, mailboxId: string): void {
   const database = new DatabaseSync(file);
   const found = database.prepare('SELECT id, key FROM mailbox').all() as Array<{ id: number; key: string }>;
