@@ -1,4 +1,5 @@
 /** Clocks and time lines on which hours pass in seconds. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TimeLine } from '../../lib/clock';
 import type { Clock } from '../../lib/index';
 
@@ -6,10 +7,17 @@ const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
 /** A sleeper looks at its clock at least this often (machine time). */
 const LOOK_AGAIN_MS = 60_000;
+/** The longest wait for the sleepers after a step (machine time). */
+const SETTLE_MS = 1000;
 
 interface SteppedClock extends Clock {
   /** Moves the clock forward and wakes the sleepers whose time has come. */
   advance(ms: number): void;
+  /**
+   * Resolves when as many sleepers wait again as before the last `advance`: what it woke has done its work. Gives up
+   * after a second, because a sleeper may have ended for good.
+   */
+  settled(): Promise<void>;
 }
 
 /**
@@ -28,6 +36,7 @@ export function scaledClock(speed: number): Clock {
 function testClock(speed: number, onAdvance: (ms: number) => void = () => undefined): SteppedClock {
   const start = Date.now();
   let offset = 0;
+  let asleepBefore = 0;
   const sleepers = new Set<() => void>();
   const now = (): number => start + (Date.now() - start) * speed + offset;
   return {
@@ -53,9 +62,14 @@ function testClock(speed: number, onAdvance: (ms: number) => void = () => undefi
       });
     },
     advance(ms) {
+      asleepBefore = sleepers.size;
       offset += ms;
       onAdvance(ms);
       for (const look of sleepers) look();
+    },
+    async settled() {
+      const end = Date.now() + SETTLE_MS;
+      while (sleepers.size < asleepBefore && Date.now() < end) await sleep(3);
     },
   };
 }

@@ -30,6 +30,7 @@ async function start() {
     for (let passed = 0; passed < ms; passed += step) {
       clock.advance(step);
       await new Promise((resolve) => setTimeout(resolve, 15));
+      await clock.settled();
     }
   };
   /** Settles the message of this control id, as a received HL7 acknowledgement does. */

@@ -22,6 +22,7 @@ async function start(options: SandboxOptions = {}) {
     for (let minute = 0; minute < count; minute += 1) {
       clock.advance(MINUTE);
       await new Promise((resolve) => setTimeout(resolve, 15));
+      await clock.settled();
     }
   };
   const lookups = (): number =>
