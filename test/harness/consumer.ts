@@ -41,9 +41,9 @@ export function consumer(options: Partial<InboxConsumer> = {}): TestConsumer {
 }
 
 /** Polls, and waits until the poll and its deliveries are done. `one` must be a consumer of the poller. */
-export async function pollAndWait(poller: InboxPoller, one: TestConsumer): Promise<void> {
+export async function pollAndWait(poller: InboxPoller, one: TestConsumer, patienceMs?: number): Promise<void> {
   poller.poll();
-  await idle(one);
+  await idle(one, patienceMs);
 }
 
 /** Waits until the consumer's poller is idle. */

@@ -499,7 +499,8 @@ describe('the durable inbox', () => {
       const inbox = inboxOf(server, storage);
       inbox.add(busy);
       inbox.add(rare);
-      await pollAndWait(inbox, busy);
+      // 62 downloads and acknowledgements over TLS: seconds on a loaded machine.
+      await pollAndWait(inbox, busy, 15_000);
       assert.equal(busy.deliveries.length, 1);
       assert.deepEqual(
         rare.deliveries.map(({ kind }) => kind),
