@@ -20,11 +20,35 @@ export interface TimeLine {
   speed: number;
 }
 
+/** The clocks and timers of a machine. */
+export interface Machine {
+  /** Returns milliseconds since 1970, as somebody has set the clock. */
+  now(): number;
+  /** Returns the milliseconds of a clock that nobody sets. */
+  steady(): number;
+  /** Resolves after `ms`, or as soon as the signal aborts; never rejects. Only with `ref` it keeps the process alive. */
+  sleep(ms: number, signal: AbortSignal | undefined, ref: boolean): Promise<void>;
+  /** Calls back after `ms`, unless the function that it returns is called before. Keeps the process alive with `ref`. */
+  after(ms: number, callback: () => void, ref: boolean): () => void;
+}
+
+const THIS_MACHINE: Machine = {
+  now: () => Date.now(),
+  steady: () => performance.now(),
+  sleep: (ms, signal, ref) => delay(ms, undefined, { ref, ...(signal && { signal }) }).catch(() => undefined),
+  after(ms, callback, ref) {
+    const timer = setTimeout(callback, ms);
+    if (!ref) timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+
 const MACHINE_TIME: TimeLine = { machineStart: 0, start: 0, speed: 1 };
 
 /** The longest wait that setTimeout is asked for (milliseconds); it fails beyond 24 days. */
 const LONGEST_SLEEP_MS = 60 * 60 * 1000;
 
+let machine = THIS_MACHINE;
 let timeLine = MACHINE_TIME;
 
 /**
@@ -33,6 +57,42 @@ let timeLine = MACHINE_TIME;
  */
 export function setClock(replacement: TimeLine = MACHINE_TIME): void {
   timeLine = replacement;
+}
+
+/** Puts other clocks and timers in the machine's place, or the machine's back. For a simulation only, as `setClock`. */
+export function setMachine(replacement: Machine = THIS_MACHINE): void {
+  machine = replacement;
+}
+
+/** Returns the machine's time of day: milliseconds since 1970. */
+export const machineNow = (): number => machine.now();
+
+/** Returns the machine's milliseconds by a clock that nobody sets, for measuring and for limits. */
+export const machineSteady = (): number => machine.steady();
+
+/** Resolves after `ms` of the machine, or as soon as the signal aborts; never rejects. Keeps the process alive. */
+export const pause = (ms: number, signal?: AbortSignal): Promise<void> => machine.sleep(ms, signal, true);
+
+/** Calls back after `ms` of the machine, unless the function that it returns is called before. */
+export const after = (ms: number, callback: () => void): (() => void) => machine.after(ms, callback, true);
+
+/**
+ * Calls back every `ms` of the machine, until the function that it returns is called. Does not keep the process alive.
+ */
+export function every(ms: number, callback: () => void): () => void {
+  let cancel = (): void => undefined;
+  const plan = (): void => {
+    cancel = machine.after(
+      ms,
+      () => {
+        plan();
+        callback();
+      },
+      false,
+    );
+  };
+  plan();
+  return () => cancel();
 }
 
 /**
@@ -50,8 +110,7 @@ export const wakefulClock = createClock(true);
 
 function createClock(ref: boolean): Clock {
   return {
-    now: () => timeLine.start + (Date.now() - timeLine.machineStart) * timeLine.speed,
-    sleep: (ms, signal) =>
-      delay(Math.max(0, Math.min(machineMs(ms), LONGEST_SLEEP_MS)), undefined, { signal, ref }).catch(() => undefined),
+    now: () => timeLine.start + (machine.now() - timeLine.machineStart) * timeLine.speed,
+    sleep: (ms, signal) => machine.sleep(Math.max(0, Math.min(machineMs(ms), LONGEST_SLEEP_MS)), signal, ref),
   };
 }

@@ -1,5 +1,6 @@
 /** The durable storage of a process: one store and one spool, shared by all its mailboxes. */
 import { join } from 'node:path';
+import { every, machineNow } from './clock';
 import { Spool } from './payload/spool';
 import { ConfigurationError } from './errors';
 import { openPostgresStore } from './store/postgres/open-postgres-store';
@@ -94,12 +95,11 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     await spool.removeOrphans(await store.spoolNames(), isShared ? DAY : 0);
     if (scratch !== spool) await scratch.removeOrphans(new Set());
     const purge = async (): Promise<void> => {
-      const { spoolNames } = await store.purge(Date.now(), { ...RETENTION, ...retention });
+      const { spoolNames } = await store.purge(machineNow(), { ...RETENTION, ...retention });
       await spool.remove(spoolNames);
     };
     // If a purge fails (disk busy), the next one catches up.
-    const timer = setInterval(() => void purge().catch(() => undefined), PURGE_EVERY_MS);
-    timer.unref();
+    const stopPurging = every(PURGE_EVERY_MS, () => void purge().catch(() => undefined));
     // Purges at the start too, for a Node-RED that is restarted every night.
     const first = purge().catch(() => undefined);
     return {
@@ -108,7 +108,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       spool,
       scratch,
       async close() {
-        clearInterval(timer);
+        stopPurging();
         await first;
         if (isShared) await spool.removeProbe(store.id);
         await store.close();

@@ -1,4 +1,5 @@
 /** Reads the small bodies of MESH's responses: JSON, or nothing. A body that drips or does not end is given up. */
+import { after } from '../clock';
 import type { IncomingBody } from './incoming-body';
 import { TransportFailure } from './transport';
 
@@ -15,7 +16,7 @@ export async function readJson(body: IncomingBody, ms: number): Promise<unknown>
   const all: Buffer[] = [];
   let bytes = 0;
   // A body that came with its headers needs no timer.
-  const timer = body.hasEnded ? undefined : setTimeout(() => body.cancel(tooSlow()), ms);
+  const stopTimer = body.hasEnded ? undefined : after(ms, () => body.cancel(tooSlow()));
   try {
     for (let pieces = await body.read(); pieces; pieces = await body.read()) {
       for (const piece of pieces) bytes += piece.length;
@@ -25,7 +26,7 @@ export async function readJson(body: IncomingBody, ms: number): Promise<unknown>
   } catch (cause) {
     throw new TransportFailure(cause, true);
   } finally {
-    clearTimeout(timer);
+    stopTimer?.();
   }
   if (bytes === 0) return undefined;
   try {

@@ -2,6 +2,7 @@
  * The body of a message or chunk, read ahead of its consumer: the socket is read while earlier bytes are expanded,
  * hashed and written. A body that breaks off is a `safe` DownloadError: the chunk is downloaded again.
  */
+import { every } from '../clock';
 import { DownloadError } from '../errors';
 import { detailsOf, failureOfTransport, type RequestContext } from './failures';
 import { TransportFailure, withoutContent, type TransportResponse } from './transport';
@@ -32,9 +33,9 @@ export function downloadBody({ body }: TransportResponse, context: RequestContex
     return !waited && bytes < (ms / 1000) * MINIMUM_RATE;
   };
   // A small body has usually arrived with its headers.
-  const timer = body.hasEnded ? undefined : setInterval(checkRate, ms).unref();
+  const stopTimer = body.hasEnded ? undefined : every(ms, checkRate);
   function checkRate(): void {
-    if (body.hasEnded) clearInterval(timer);
+    if (body.hasEnded) stopTimer?.();
     else if (isTooSlow()) cancel(brokenOff(context, undefined, 'was too slow and was given up'));
   }
   return {
@@ -45,7 +46,7 @@ export function downloadBody({ body }: TransportResponse, context: RequestContex
       } catch (cause) {
         throw cancelled ?? brokenOff(context, cause);
       } finally {
-        clearInterval(timer);
+        stopTimer?.();
       }
     },
   };

@@ -2,6 +2,7 @@
  * Turns the status of a response, or a request without a response, into one of the library's errors with its `retry`
  * and its advice. No other file decides this.
  */
+import { machineNow } from '../clock';
 import {
   AbortedError,
   AuthenticationError,
@@ -181,13 +182,13 @@ function retryAfter(response: TransportResponse): { retryAfterMs?: number } {
   const value = response.headers['retry-after'];
   if (typeof value !== 'string') return {};
   const seconds = Number(value);
-  const milliseconds = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - Date.now();
+  const milliseconds = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - machineNow();
   return Number.isFinite(milliseconds) ? { retryAfterMs: Math.max(0, milliseconds) } : {};
 }
 
 function authenticationAdvice(response: TransportResponse): string {
   const date = response.headers['date'];
-  const skew = typeof date === 'string' ? Date.parse(date) - Date.now() : Number.NaN;
+  const skew = typeof date === 'string' ? Date.parse(date) - machineNow() : Number.NaN;
   if (Math.abs(skew) > MAX_CLOCK_SKEW_MS - 60_000) {
     const minutes = Math.round(Math.abs(skew) / 60_000);
     return `This machine’s clock is ${minutes} minutes ${skew > 0 ? 'behind' : 'ahead of'} MESH’s: set it right (NTP).`;

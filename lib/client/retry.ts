@@ -2,8 +2,9 @@
  * Decides whether and when a request is tried again; no other file does. Retry sits above authorization, so that every
  * attempt gets its own token (docs/design.md, rule 3), and reads little besides the error's `retry`.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../clock';
 import { AbortedError, MeshError, StorageError } from '../errors';
+import { randomNumber } from '../random';
 
 /** The number of attempts and the waits between them. */
 interface RetryPolicy {
@@ -34,9 +35,9 @@ export async function withRetry<T>(
     } catch (error) {
       const wait = waitBefore(error, number, policy);
       if (wait === undefined || signal?.aborted) throw error;
-      await sleep(wait, undefined, signal ? { signal } : {}).catch(() => {
+      await pause(wait, signal);
+      if (signal?.aborted)
         throw new AbortedError('The operation was cancelled while it waited for its next attempt.', { cause: error });
-      });
     }
   }
 }
@@ -49,5 +50,5 @@ function waitBefore(error: unknown, attempt: number, policy: RetryPolicy): numbe
   if (error.retryAfterMs !== undefined) {
     return error.retryAfterMs <= MAX_RETRY_AFTER_MS ? error.retryAfterMs : undefined;
   }
-  return Math.random() * Math.min(policy.capMs, policy.baseMs * 2 ** (attempt - 1));
+  return randomNumber() * Math.min(policy.capMs, policy.baseMs * 2 ** (attempt - 1));
 }

@@ -6,6 +6,7 @@
  * with POSTs of 2 kB on one connection: a token made before each POST costs an eighth of their rate and 8 µs of CPU;
  * made several at a time, a token takes 2 µs.
  */
+import { machineNow } from '../clock';
 import { authorizationToken, type Credentials } from '../protocol/authorization';
 
 /** The maximum number of spare tokens; reached only in a busy minute. */
@@ -22,7 +23,7 @@ export class TokenPool {
   #refillSize = 1;
   #isRefillDue = false;
 
-  constructor(credentials: Credentials, now = () => new Date()) {
+  constructor(credentials: Credentials, now = () => new Date(machineNow())) {
     this.#credentials = credentials;
     this.#now = now;
   }

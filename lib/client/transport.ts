@@ -71,15 +71,30 @@ export interface Transport {
   close(): Promise<void>;
 }
 
+/** What a transport needs to know of its mailbox. */
+type TransportConfig = Pick<MailboxConfig, 'url' | 'tls' | 'proxy' | 'timeouts' | 'connections'>;
+
+let connect: (config: TransportConfig) => Transport = connectByHttps;
+
+/**
+ * Puts another network in the place of HTTPS, or HTTPS back. For a simulation that runs code in the process: the
+ * package exports this from nowhere, and no environment variable, setting or flow leads here.
+ */
+export function setNetwork(replacement: (config: TransportConfig) => Transport = connectByHttps): void {
+  connect = replacement;
+}
+
 /**
  * Makes the transport of one mailbox; it connects when a request needs a connection.
  * @throws ConfigurationError when the certificates cannot be used
  */
-export function createTransport(
-  config: Pick<MailboxConfig, 'url' | 'tls' | 'proxy' | 'timeouts' | 'connections'>,
-): Transport {
+export function createTransport(config: TransportConfig): Transport {
+  return connect(config);
+}
+
+function connectByHttps(config: TransportConfig): Transport {
   const { url, timeouts, connections } = config;
-  const connect = { ...tlsOptions(config.tls, url), timeout: timeouts.connectMs };
+  const connectOptions = { ...tlsOptions(config.tls, url), timeout: timeouts.connectMs };
   const common = {
     allowH2: false,
     pipelining: 1,
@@ -92,12 +107,12 @@ export function createTransport(
     ? new ProxyAgent({
         ...common,
         uri: proxy.url,
-        requestTls: connect,
+        requestTls: connectOptions,
         // The tunnel keeps MESH's TLS, with its client certificate, between us and MESH.
         proxyTunnel: true,
         ...proxyAuthorization(proxy),
       })
-    : new Agent({ ...common, connect });
+    : new Agent({ ...common, connect: connectOptions });
   const { origin } = url;
   const base = url.pathname.replace(/\/+$/, '');
 

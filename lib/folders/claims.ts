@@ -3,9 +3,9 @@
  * A pair keeps its id, so that its message is put into the outbox once, however often Node-RED is killed: the renames
  * below are the only steps, each is atomic, and `open` continues from whatever it finds.
  */
-import { mkdir, readFile, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { v7 as uuidv7 } from 'uuid';
+import { uuidv7 } from '../random';
+import { mkdir, readFile, rmdir, stat } from '../files';
 import { SerialQueue } from '../store/serial-queue';
 import { readControlFile, writeControlFile, type ControlFields, type StatusRecord } from './control-file';
 import { fileNames, folderNames, pathExists, moveFile, onDisk, removeFolder, writeWhole } from './files';

@@ -1,6 +1,6 @@
 /** File operations that a kill cannot leave half done, with errors that do not name files. */
-import { readdir, rm, stat, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { mkdir, readdir, rm, stat } from '../files';
 import { StorageError } from '../errors';
 import { withoutPath } from '../payload/file-error';
 import { syncFolder } from '../payload/file-sink';

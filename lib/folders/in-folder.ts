@@ -3,8 +3,8 @@
  * REPORT only the `.ctl`. Each message is handed over once, whatever happens before it is acknowledged: a single rename
  * hands it over, and a redelivery checks for that.
  */
-import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { copyFile, mkdir, stat } from '../files';
 import type { MessageHeaders } from '../types';
 import { writeControlFile, type ControlFields, type StatusRecord } from './control-file';
 import { clientFolders, folderNames, pathExists, moveFile, onDisk, removeFolder, writeWhole } from './files';

@@ -3,8 +3,8 @@
  * message. Files that are still being written are left alone. A complete pair is claimed, and offered until it is
  * settled.
  */
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { readFile } from '../files';
 import { MeshError } from '../errors';
 import { Claims, pairStamp, type Claim, type PairNames, type PairOutcome } from './claims';
 import { readControlFile, type ControlFields } from './control-file';

@@ -5,7 +5,7 @@
  */
 import { clientCertificate, type ClientCertificate } from '../client/client-certificate';
 import type { Transport, TransportResponse } from '../client/transport';
-import type { Clock } from '../clock';
+import { machineNow, type Clock } from '../clock';
 import type { TlsOptions } from '../config';
 import { AbortedError } from '../errors';
 import { storedError } from '../send/stored-error';
@@ -91,7 +91,7 @@ export class HealthRecorder {
   observe(transport: Transport): Transport {
     return {
       request: async (request) => {
-        const began = Date.now();
+        const began = machineNow();
         const response = await transport.request(request);
         this.#recordResponse(response, began);
         return response;
@@ -102,7 +102,7 @@ export class HealthRecorder {
 
   /** Uses the machine's clock even if a test injects another: the test's server runs on the machine's, too. */
   #recordResponse({ headers }: TransportResponse, began: number): void {
-    const ended = Date.now();
+    const ended = machineNow();
     this.#lastResponse = this.#clock.now();
     const { date } = headers;
     const server = typeof date === 'string' ? Date.parse(date) : NaN;

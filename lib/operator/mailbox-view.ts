@@ -7,9 +7,9 @@
  * of birth and surname into `Mex-To`. All other fields are MESH's or ours, or agreed beforehand (workflow id), and name
  * nobody.
  */
-import { randomUUID } from 'node:crypto';
 import { InvalidMessageError, NotFoundError, OutboxFullError, PayloadError, TooLargeError } from '../errors';
 import type { Clock } from '../clock';
+import { randomUUID } from '../random';
 import { MIN_FREE_BYTES } from '../payload/disk-space';
 import type { Spool } from '../payload/spool';
 import { openStored } from '../payload/stored-payload';

@@ -1,4 +1,5 @@
 /** Disk space for payloads. Some always stays free, so that the store can still write. */
+import { machineSteady } from '../clock';
 import { StorageError } from '../errors';
 
 /** Default for the bytes that stay free. */
@@ -42,7 +43,7 @@ export class DiskSpace {
    * @throws what `freeBytes` throws
    */
   has(bytes: number): true | Promise<boolean> {
-    const isOld = this.#takenSince >= ASK_BYTES || performance.now() - this.#askedAt >= ASK_MS;
+    const isOld = this.#takenSince >= ASK_BYTES || machineSteady() - this.#askedAt >= ASK_MS;
     // Near the limit the disk is asked each time.
     if (!isOld && this.#spare - this.#takenSince - bytes >= 2 * ASK_BYTES) return true;
     return this.#ask(bytes);
@@ -56,7 +57,7 @@ export class DiskSpace {
   async #ask(bytes: number): Promise<boolean> {
     this.#spare = (await this.#freeBytes()) - this.#minFreeBytes;
     this.#takenSince = 0;
-    this.#askedAt = performance.now();
+    this.#askedAt = machineSteady();
     return this.#spare >= bytes;
   }
 }

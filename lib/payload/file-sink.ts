@@ -2,11 +2,10 @@
  * Writes a received payload to a file, under a temporary name until it is complete. Bytes are hashed as they arrive,
  * and written in the background, in large pieces and in order.
  */
-import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { access, mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { access, constants, type FileHandle, mkdir, open, rm } from '../files';
 import { StorageError } from '../errors';
+import { randomBytes } from '../random';
 import { Digests } from './digests';
 import { withoutPath } from './file-error';
 import { renameWithRetry } from './rename-with-retry';

@@ -5,9 +5,9 @@
  * a whole.
  */
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { copyFile, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { constants, copyFile, readdir, readFile, rm, stat } from '../files';
+import { machineNow } from '../clock';
 import type { MessageHeaders } from '../types';
 import { renameWithRetry } from './rename-with-retry';
 import { writeWholeFile } from './whole-file';
@@ -148,7 +148,7 @@ async function notesIn(folder: string): Promise<Note[]> {
 
 async function readNote(path: string): Promise<Note | undefined> {
   try {
-    if (Date.now() - (await stat(path)).mtimeMs > KEPT_MS) return undefined;
+    if (machineNow() - (await stat(path)).mtimeMs > KEPT_MS) return undefined;
     const note = { ...(JSON.parse(await readFile(path, 'utf8')) as Note), name: basename(path) };
     return DATA.test(note.data) && note.message.messageId.length > 0 ? note : undefined;
   } catch {

@@ -1,6 +1,6 @@
 /** Renames files that other programs may have open for a moment. The only place that renames (docs/windows.md). */
-import { rename as fsRename } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
+import { pause } from '../clock';
+import { rename as fsRename } from '../files';
 
 /**
  * Errors that may pass. On Windows a file that any program has open (a virus scanner, an indexer, a backup, a reader of
@@ -20,7 +20,7 @@ export interface RenameParts {
 
 const SYSTEM: RenameParts = {
   rename: (from, to) => fsRename(from, to),
-  wait: (ms) => delay(ms),
+  wait: (ms) => pause(ms),
   platform: process.platform,
 };
 

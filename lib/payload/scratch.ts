@@ -3,9 +3,9 @@
  * folder where there is no store. They can be made again from the payload, so no row names them, and the next start
  * deletes them as orphans.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { mkdtemp, rm } from '../files';
 import { fileSourceAt, statFile } from './source';
 import { Spool } from './spool';
 

@@ -2,8 +2,8 @@
  * Payloads that can be opened again at any byte, wherever they come from: a retry or a resumed upload reads the same
  * bytes, and memory does not grow with the payload.
  */
-import { open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { type FileHandle, open, stat } from '../files';
 import { InvalidMessageError, PayloadError } from '../errors';
 import type { Payload } from '../types';
 import { withoutPath } from './file-error';

@@ -2,9 +2,9 @@
  * The folder for payloads that are too large for a row: one file each, named by us, readable by its owner only, and on
  * the disk before the row that refers to it is committed.
  */
-import { constants } from 'node:fs';
-import { mkdir, open, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { constants, mkdir, open, readdir, rm, stat, statfs, writeFile } from '../files';
+import { machineNow } from '../clock';
 import { StorageError, TooLargeError } from '../errors';
 import type { PayloadSlices } from '../store/store';
 import { withoutPath } from './file-error';
@@ -192,7 +192,7 @@ export class Spool {
   /** Returns the milliseconds since a file was last written; 0 if it no longer exists. */
   async #age(name: string): Promise<number> {
     const found = await stat(this.path(name)).catch(() => undefined);
-    return found === undefined ? 0 : Date.now() - found.mtimeMs;
+    return found === undefined ? 0 : machineNow() - found.mtimeMs;
   }
 
   /** Returns the bytes that an ordinary user may still write on this disk. */

@@ -1,5 +1,5 @@
 /** Writes a small file atomically. */
-import { open } from 'node:fs/promises';
+import { open } from '../files';
 import { renameWithRetry } from './rename-with-retry';
 
 /**

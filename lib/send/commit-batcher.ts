@@ -5,7 +5,7 @@
  * commit. Measured (2 kB, 2 cores): a fifth more messages a second, at a fifth less CPU each, than with 16 ahead and a
  * commit as soon as the one before was made.
  */
-import type { Clock } from '../clock';
+import { after, type Clock } from '../clock';
 import type { Outgoing, OutgoingStore, OutgoingTransition, SendPlan } from '../store/store';
 import type { Ending } from './attempt';
 import type { InterruptedMessages } from './interrupted-messages';
@@ -68,7 +68,7 @@ export class CommitBatcher {
   /** Commits, since the sender last had to wait for one, after which more than a quarter of the intents were left. */
   #commitsToSpare = 0;
   /** Set only while no commit runs: each commit clears it. */
-  #commitTimer: NodeJS.Timeout | undefined;
+  #cancelCommit: (() => void) | undefined;
   /** The error of a failed commit, until the sender has received it. */
   #failed: { error: unknown } | undefined;
 
@@ -133,7 +133,7 @@ export class CommitBatcher {
     const isOneWanted = this.#claimed.length === 0 && !this.#failed && !isFailing() && !mayNotSend();
     if (this.#ended.length === 0 && !(isOneWanted && queue.isReady)) return;
     if (isFailing() || this.#claimed.length <= this.#ahead / 2) void this.#commit();
-    else this.#commitTimer ??= setTimeout(() => void this.#commit(), COMMIT_WITHIN_MS);
+    else this.#cancelCommit ??= after(COMMIT_WITHIN_MS, () => void this.#commit());
   }
 
   /** Never rejects: `next` throws what failed. */
@@ -149,8 +149,8 @@ export class CommitBatcher {
 
   async #commitAll(): Promise<void> {
     const { store, clock, interrupted } = this.#parts;
-    clearTimeout(this.#commitTimer);
-    this.#commitTimer = undefined;
+    this.#cancelCommit?.();
+    this.#cancelCommit = undefined;
     const ended = this.#ended.splice(0);
     const begun = this.#candidates(ended.length > 0);
     const now = clock.now();

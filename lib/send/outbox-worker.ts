@@ -6,6 +6,7 @@
  * it is marked as begun (send-marks.ts). So a kill makes only one message unknown: the one on the wire. A store that
  * several instances share has no marks: there one intent is ahead, and a kill can make two messages unknown.
  */
+import { after } from '../clock';
 import { AbortedError } from '../errors';
 import { LOOKED_FOR, NEEDS_DECISION, WAITING_TO_SEND } from '../message-states';
 import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
@@ -140,9 +141,9 @@ export class OutboxWorker {
   async stop(graceMs = 5000): Promise<void> {
     this.#stopping.abort();
     this.#wake.abort();
-    const timer = setTimeout(() => this.#aborting.abort(), graceMs);
+    const cancel = after(graceMs, () => this.#aborting.abort());
     await this.#running;
-    clearTimeout(timer);
+    cancel();
     await this.#marks?.close();
     this.#marks = undefined;
   }

@@ -3,7 +3,6 @@
  * the worker sends it once.
  */
 import { createHash } from 'node:crypto';
-import { v7 as uuidv7 } from 'uuid';
 import { AbortedError, InvalidMessageError } from '../errors';
 import {
   ACCEPTED,
@@ -34,6 +33,7 @@ import type {
   Store,
 } from '../store/store';
 import { SerialQueue, type Place } from '../store/serial-queue';
+import { uuidv7 } from '../random';
 import type { Clock } from '../clock';
 import { deadlineRules, type DeadlineRules, type WorkflowDeadlines } from './deadlines';
 import {

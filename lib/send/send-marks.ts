@@ -8,12 +8,12 @@
  * those.
  */
 import { createHash } from 'node:crypto';
-import { constants, writeSync } from 'node:fs';
-import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
+import { constants, type FileHandle, mkdir, open, readFile, writeSync } from '../files';
+import { machineNow } from '../clock';
 import { StorageError } from '../errors';
 import type { Outgoing } from '../store/store';
 import type { Ending } from './attempt';
@@ -234,7 +234,7 @@ function read(written: Buffer, slot: number): unknown {
 /** Identifies the machine's last start: Linux has an id for it; elsewhere its time is used. */
 async function bootOfMachine(): Promise<string | number> {
   const id = await readFile('/proc/sys/kernel/random/boot_id', 'latin1').catch(() => '');
-  return id.trim() || Date.now() - uptime() * 1000;
+  return id.trim() || machineNow() - uptime() * 1000;
 }
 
 function isSame(one: string | number, other: string | number): boolean {

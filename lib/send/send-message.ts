@@ -1,11 +1,11 @@
 /** Sends one message directly, without the durable outbox. */
-import { randomUUID } from 'node:crypto';
 import type { MeshClient } from '../client/client';
 import type { MailboxConfig } from '../config';
 import { withTemporaryScratch } from '../payload/scratch';
 import { openPayload } from '../payload/source';
 import { outgoingHeaders, withChecksum } from '../protocol/message-headers';
 import type { OutgoingMessage, Progress, SentMessage } from '../types';
+import { randomUUID } from '../random';
 import { decidePlan, rulesOf, type SendingRules } from './plan';
 import { scratchName, transferChunks } from './transfer';
 

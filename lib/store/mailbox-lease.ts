@@ -5,6 +5,7 @@
  * sleeps past it (SIGSTOP, a suspended machine) knows when it wakes up. MESH itself has no fencing: requests begun
  * before the end go on, which is why another instance waits before it recovers them (OutboxWorker, `settleWaitMs`).
  */
+import { machineNow, machineSteady } from '../clock';
 import type { InstancesStore, LeaseRole } from './store';
 
 /** How long a dead instance keeps the others waiting (milliseconds). */
@@ -51,7 +52,7 @@ export class MailboxLease implements Held {
 
   get held(): boolean {
     if (!this.#store.isShared) return true;
-    return Date.now() < this.#until.wall && performance.now() < this.#until.steady;
+    return machineNow() < this.#until.wall && machineSteady() < this.#until.steady;
   }
 
   /** Tries to take and keep it until `stop`. Repeatable. */
@@ -81,7 +82,7 @@ export class MailboxLease implements Held {
     while (!stopping.aborted) {
       // A wake-up from here on keeps the loop from sleeping at its end.
       const woken = new Promise<void>((resolve) => (this.#wake = resolve));
-      const requested = { wall: Date.now(), steady: performance.now() };
+      const requested = { wall: machineNow(), steady: machineSteady() };
       try {
         const granted = await this.#store.lease(this.#mailbox, this.#role, this.#ms);
         this.#until = granted
@@ -110,7 +111,7 @@ export class MailboxLease implements Held {
     }
     clearTimeout(this.#end);
     if (!held) return;
-    const left = Math.min(this.#until.wall - Date.now(), this.#until.steady - performance.now());
+    const left = Math.min(this.#until.wall - machineNow(), this.#until.steady - machineSteady());
     this.#end = setTimeout(() => this.#report(), Math.max(left, 0) + 1);
     this.#end.unref();
   }

@@ -47,6 +47,8 @@ function forbiddenImports(folder: string, allowed: (name: string, file: string) 
 const below = (name: string, ...folders: string[]): boolean =>
   folders.some((folder) => name.startsWith(`lib/${folder}/`));
 const shared = (name: string): boolean => ['lib/errors.ts', 'lib/types.ts'].includes(name);
+/** Seams between this pack and the machine, which a simulation replaces (lib/clock.ts). */
+const machine = (name: string): boolean => ['lib/clock.ts', 'lib/files.ts', 'lib/random.ts'].includes(name);
 const packages = (name: string): boolean => !name.startsWith('lib/') && !name.startsWith('nodes/');
 
 describe('imports', () => {
@@ -95,7 +97,7 @@ describe('imports', () => {
     assert.deepEqual(
       forbiddenImports(
         'lib/payload/',
-        (name) => packages(name) || shared(name) || below(name, 'payload', 'protocol', 'store'),
+        (name) => packages(name) || shared(name) || machine(name) || below(name, 'payload', 'protocol', 'store'),
       ),
       [],
     ));
@@ -180,6 +182,19 @@ describe('imports', () => {
     );
   });
 
+  it('of node:fs never occur in the durable lines, which use lib/files.ts', () => {
+    const durable = /^lib\/(?:payload|folders|store|send|receive)\/|^lib\/(?:storage|mailbox)\.ts$/;
+    assert.deepEqual(
+      forbiddenImports('', (name, file) => !durable.test(file) || !/^(?:node:)?fs(?:\/|$)/.test(name)),
+      [],
+    );
+  });
+
+  it('of node:sqlite occur only in the driver, but for types', () => {
+    const loads = sources.filter((file) => /^import (?!type\b)[^;]*from 'node:sqlite'/m.test(text(file)));
+    assert.deepEqual(loads, ['lib/store/sqlite/driver.ts']);
+  });
+
   it('of undici occur only in the transport', () =>
     assert.deepEqual(
       forbiddenImports('', (name, file) => !name.startsWith('undici') || file === 'lib/client/transport.ts'),
@@ -203,7 +218,7 @@ describe('imports', () => {
 
   it('point down the layers of docs/design.md, "The house", never up', () => {
     const layers = [
-      /^lib\/(?:errors|types|clock|message-states)\.ts$/,
+      /^lib\/(?:errors|types|clock|files|random|message-states)\.ts$/,
       /^lib\/(?:protocol|formats)\//,
       /^lib\/mllp\//,
       /^lib\/(?:config\.ts|storage\.ts|client\/|payload\/|store\/|acks\/|folders\/)/,

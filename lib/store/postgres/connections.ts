@@ -1,6 +1,6 @@
 /** The connections to the database: one small pool, TLS, and the settings of each session. */
-import { readFileSync } from 'node:fs';
 import type { Client, ClientBase, ClientConfig, Pool, PoolClient } from 'pg';
+import { readFileSync } from '../../files';
 import { ConfigurationError } from '../../errors';
 import { asMeshError, isAway, isCollision } from './failures';
 import { type Queries, queriesOn, type Watch } from './queries';

@@ -1,8 +1,8 @@
 /** Opens the file for this process alone. */
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from '../../files';
 import { ConfigurationError } from '../../errors';
+import { openFile, type Database } from './driver';
 import { asMeshError, isTaken } from './failures';
 import { makeSchema, requireVersionOnDisk } from './version';
 
@@ -23,15 +23,15 @@ export interface TestOptions {
  * @throws ConfigurationError when another process has it open, it is a store of another version, or the folder cannot
  *   be used; StorageError when the file is damaged or the disk is full
  */
-export function openDatabase(folder: string, test: TestOptions = {}): DatabaseSync {
+export function openDatabase(folder: string, test: TestOptions = {}): Database {
   const file = join(folder, FILE_NAME);
   const { withMark = false } = test;
   requireVersionOnDisk(file, { withMark });
   makeFile(folder, file);
-  let database: DatabaseSync | undefined;
+  let database: Database | undefined;
   try {
     // Waits a little for a Node-RED that is just stopping.
-    database = new DatabaseSync(file, { timeout: 500, enableForeignKeyConstraints: true });
+    database = openFile(file, { timeout: 500, enableForeignKeyConstraints: true });
     prepare(database);
     makeSchema(database, file, { withMark });
     if (test.spareMaxPages !== undefined) {
@@ -50,7 +50,7 @@ export function openDatabase(folder: string, test: TestOptions = {}): DatabaseSy
   }
 }
 
-function prepare(database: DatabaseSync): void {
+function prepare(database: Database): void {
   // Before the first access: then WAL needs no shared memory, and the lock is held from the first read to the close.
   database.exec('PRAGMA locking_mode = EXCLUSIVE');
   // Takes effect only while the file is empty. Lets a purge give space back to the disk in small steps.

@@ -132,11 +132,30 @@ interface Pending {
   reject(error: MeshError): void;
 }
 
+/** The thread that has the database open, as this one uses it. */
+export interface StoreWorker {
+  on(event: 'message', listener: (message: WorkerMessage) => void): unknown;
+  once(event: 'error' | 'exit', listener: (cause?: unknown) => void): unknown;
+  postMessage(message: Call[] | typeof CLOSE, transfer: ArrayBuffer[]): void;
+  ref(): void;
+  unref(): void;
+}
+
+let start: (data: WorkerData) => StoreWorker = startWorker;
+
+/**
+ * Puts something else in the place of worker threads, or threads back. For a simulation that runs the database in this
+ * thread: the package exports this from nowhere, and no environment variable, setting or flow leads here.
+ */
+export function setStoreWorker(replacement: (data: WorkerData) => StoreWorker = startWorker): void {
+  start = replacement;
+}
+
 /** The worker and the calls that wait for it. */
 class Connection {
   /** Resolves when the database is open. */
   readonly opened: Promise<void>;
-  readonly #worker: Worker;
+  readonly #worker: StoreWorker;
   readonly #pending = new Map<number, Pending>();
   #unposted: Call[] = [];
   #nextId = 1;
@@ -144,9 +163,9 @@ class Connection {
   #failure: MeshError | undefined;
 
   constructor(data: WorkerData) {
-    this.#worker = startWorker(data);
+    this.#worker = start(data);
     this.opened = new Promise((open, fail) => {
-      this.#worker.on('message', (message: WorkerMessage) => {
+      this.#worker.on('message', (message) => {
         if ('opened' in message) open();
         if ('failed' in message) fail(fromPosted(message.failed));
         if ('results' in message) this.#settle(message.results);

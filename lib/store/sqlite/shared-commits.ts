@@ -7,8 +7,8 @@
  * with a commit for each, 64 at a time 8,500 a second with 0.027 commits for each. The slower the disk, the more calls
  * share a commit.
  */
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { CommitStatistics } from '../rules/batches';
+import type { Database, Statement } from './driver';
 import { isFull, toPosted, type PostedError } from './failures';
 import type { Mailboxes } from './mailboxes';
 import { type OperationName, type Operations, READS } from './operations';
@@ -24,16 +24,16 @@ export interface Call {
 export type CallResult = { id: number; value: unknown } | { id: number; error: PostedError };
 
 export class SharedCommits {
-  readonly #database: DatabaseSync;
+  readonly #database: Database;
   readonly #operations: Operations;
   readonly #mailboxes: Mailboxes;
   readonly #statistics: CommitStatistics;
   readonly #delayMs: number;
-  readonly #begin: StatementSync;
-  readonly #commit: StatementSync;
+  readonly #begin: Statement;
+  readonly #commit: Statement;
 
   constructor(
-    database: DatabaseSync,
+    database: Database,
     operations: Operations,
     mailboxes: Mailboxes,
     statistics: CommitStatistics,

@@ -1,13 +1,14 @@
 /** Prepared statements, each prepared once. */
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { SQLInputValue } from 'node:sqlite';
 import type { Row } from '../rows/parse';
+import type { Database, Statement } from './driver';
 
 /** Runs SQL. Texts must come from a small set, never with a value in them: each is kept prepared. */
 export class Statements {
-  readonly #database: DatabaseSync;
-  readonly #prepared = new Map<string, StatementSync>();
+  readonly #database: Database;
+  readonly #prepared = new Map<string, Statement>();
 
-  constructor(database: DatabaseSync) {
+  constructor(database: Database) {
     this.#database = database;
   }
 
@@ -48,7 +49,7 @@ export class Statements {
     }));
   }
 
-  #statement(sql: string): StatementSync {
+  #statement(sql: string): Statement {
     let statement = this.#prepared.get(sql);
     if (!statement) {
       statement = this.#database.prepare(sql);

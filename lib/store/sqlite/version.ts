@@ -1,14 +1,15 @@
 /** The version of a SQLite file: looked at before anything is written, and made if the file is empty. */
-import { existsSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { machineNow } from '../../clock';
+import { existsSync } from '../../files';
 import { requireVersion, SCHEMA_VERSION } from '../rules/schema-version';
+import { openFile, type Database } from './driver';
 import { SCHEMA } from './schema';
 
 const EMPTY_PLACE = 'Move mesh.db away (with mesh.db-wal, if it is there), or choose another folder';
 
 /** The numbers in `schema_version`; undefined if the database is empty. */
-export function versionNumbers(database: DatabaseSync): number[] | undefined {
+export function versionNumbers(database: Database): number[] | undefined {
   const tables = database.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all();
   if (tables.length === 0) return undefined;
   if (!tables.some(({ name }) => name === 'schema_version')) return [];
@@ -31,7 +32,7 @@ export function requireVersionOnDisk(file: string, options: { withMark?: boolean
   try {
     const url = pathToFileURL(file);
     url.searchParams.set('immutable', '1');
-    const database = new DatabaseSync(url, { readOnly: true });
+    const database = openFile(url, { readOnly: true });
     try {
       numbers = versionNumbers(database);
     } finally {
@@ -49,7 +50,7 @@ export function requireVersionOnDisk(file: string, options: { withMark?: boolean
  * empty.
  * @throws ConfigurationError when the database has another version or is marked
  */
-export function makeSchema(database: DatabaseSync, file: string, options: { withMark?: boolean } = {}): void {
+export function makeSchema(database: Database, file: string, options: { withMark?: boolean } = {}): void {
   const numbers = versionNumbers(database);
   if (numbers) {
     requireVersion(numbers, file, { emptyPlace: EMPTY_PLACE, ...options });
@@ -58,7 +59,7 @@ export function makeSchema(database: DatabaseSync, file: string, options: { with
   database.exec('BEGIN IMMEDIATE');
   try {
     database.exec(SCHEMA);
-    database.prepare('INSERT INTO schema_version VALUES (?, ?)').run(SCHEMA_VERSION, Date.now());
+    database.prepare('INSERT INTO schema_version VALUES (?, ?)').run(SCHEMA_VERSION, machineNow());
     database.exec('COMMIT');
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');

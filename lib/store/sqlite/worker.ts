@@ -3,51 +3,34 @@
  */
 import './quiet';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { type CommitStatistics, MAX_BATCH } from '../rules/batches';
-import { openDatabase } from './database';
+import { MAX_BATCH } from '../rules/batches';
+import { openEngine, type Engine } from './engine';
 import { toPosted } from './failures';
-import { Mailboxes } from './mailboxes';
 import { CLOSE, type WorkerData, type WorkerMessage } from './messages';
-import { operations } from './operations';
-import { type Call, type CallResult, SharedCommits } from './shared-commits';
-import { Statements } from './statements';
+import type { Call, CallResult } from './shared-commits';
 
 const port = parentPort;
 if (port) start(workerData as WorkerData, (message, transfer) => port.postMessage(message, transfer));
 
-function start(
-  { folder, test }: WorkerData,
-  post: (message: WorkerMessage, transfer?: readonly ArrayBuffer[]) => void,
-): void {
-  let database;
+function start(data: WorkerData, post: (message: WorkerMessage, transfer?: readonly ArrayBuffer[]) => void): void {
+  let engine: Engine;
   try {
-    database = openDatabase(folder, test);
+    engine = openEngine(data);
   } catch (error) {
     post({ failed: toPosted(error) });
     return;
   }
-  const opened = database;
-  const statements = new Statements(opened);
-  const mailboxes = new Mailboxes(statements);
-  const statistics: CommitStatistics = { commits: 0, writes: 0 };
-  const commits = new SharedCommits(
-    opened,
-    operations(statements, mailboxes, statistics),
-    mailboxes,
-    statistics,
-    test.commitDelayMs ?? 0,
-  );
 
   port?.on('message', (message: Call[] | typeof CLOSE) => {
     const waiting: Call[] = [];
     let next: typeof message | undefined = message;
     for (; next !== undefined && next !== CLOSE; next = nextMessage(waiting.length)) waiting.push(...next);
     while (waiting.length > 0) {
-      const results = commits.run(waiting.splice(0, MAX_BATCH));
+      const results = engine.run(waiting.splice(0, MAX_BATCH));
       post({ results }, buffersOf(results));
     }
     if (next !== CLOSE) return;
-    opened.close();
+    engine.close();
     post({ closed: true });
     port?.close();
   });

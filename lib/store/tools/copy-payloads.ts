@@ -2,9 +2,8 @@
  * The large payloads of one end of a copy: in a folder, in the database, or some in each if the setting was changed.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createReadStream, mkdir, rename, rm, stat, writeFile } from '../../files';
 import { StorageError } from '../../errors';
 import type { PayloadSlices } from '../store';
 

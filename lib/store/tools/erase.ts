@@ -3,8 +3,8 @@
  * times, states and codes stay, as the record of an incident needs them; so does the ledger, which never had a name,
  * with one more line. No Node-RED uses the store meanwhile.
  */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rm } from '../../files';
 import { ConfigurationError, InvalidMessageError, NotFoundError } from '../../errors';
 import { FINAL, PENDING, RESPONSE_MISSING } from '../../message-states';
 import { incomingOf, parseIncoming } from '../rows/incoming';
