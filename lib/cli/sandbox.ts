@@ -16,7 +16,8 @@ Runs a MESH server on this machine, for demos and tests. Ctrl+C stops it; it kee
   --http                 plain HTTP (default: HTTPS with a throw-away certificate)
   --tls-cert FILE        the server's own certificate, PEM; needs --tls-key
   --tls-key FILE         the certificate's private key, PEM
-  --client-cert MODE     none, optional (default) or required
+  --client-cert MODE     none, optional (default: asks for a client certificate, and may get none) or required
+  --client-ca FILE       the CAs, PEM, that a client certificate must be from (default: any certificate is accepted)
   --ca-out FILE          writes the throw-away CA's certificate to this file, for clients
   --shared-key KEY       the environment's shared key (default: the variable MESH_SHARED_KEY, or TestKey)
   --mailboxes FILE       mailboxes.jsonl (default: X26ABC1, X26ABC2 and X26ABC3 with the password "password")
@@ -33,6 +34,7 @@ const OPTIONS = {
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
   'client-cert': { type: 'string' },
+  'client-ca': { type: 'string' },
   'ca-out': { type: 'string' },
   'shared-key': { type: 'string' },
   mailboxes: { type: 'string' },
@@ -46,7 +48,8 @@ export const sandbox: Command = {
   /** Starts the sandbox and returns; SIGINT and SIGTERM stop it. */
   async run(args) {
     const { options, caOut } = await readSandboxOptions(args);
-    const server = await startSandbox(options);
+    // A client cannot have a certificate of the sandbox's own CA, which ends with this process.
+    const server = await startSandbox({ clientCa: 'any', ...options });
     try {
       if (caOut !== undefined && server.ca !== undefined) await writeCa(caOut, server.ca);
     } catch (error) {
@@ -68,8 +71,12 @@ export async function readSandboxOptions(
 ): Promise<{ options: SandboxOptions; caOut?: string }> {
   const values = readOptions(args, OPTIONS);
   const isHttps = values.http !== true;
-  if (!isHttps && (values['tls-cert'] ?? values['tls-key'] ?? values['ca-out'])) {
-    throw new ConfigurationError('--tls-cert, --tls-key and --ca-out cannot be used with --http.');
+  const clientCa = values['client-ca'];
+  if (!isHttps && (values['tls-cert'] ?? values['tls-key'] ?? values['ca-out'] ?? clientCa) !== undefined) {
+    throw new ConfigurationError('--tls-cert, --tls-key, --ca-out and --client-ca cannot be used with --http.');
+  }
+  if (clientCa !== undefined && values['client-cert'] === 'none') {
+    throw new ConfigurationError('--client-ca cannot be used with --client-cert none: no certificate is asked for.');
   }
   const options: SandboxOptions = {
     host: values.host ?? '127.0.0.1',
@@ -80,6 +87,8 @@ export async function readSandboxOptions(
   };
   const mode = values['client-cert'];
   if (mode !== undefined) options.clientCertificate = clientCertificateMode(mode);
+  if (clientCa !== undefined)
+    options.clientCa = { pem: (await readOptionFile('client-ca', clientCa)).toString('utf8') };
   const sharedKey = values['shared-key'] ?? env['MESH_SHARED_KEY'];
   if (sharedKey !== undefined) options.sharedKey = sharedKey;
   if (values.mailboxes !== undefined) options.mailboxes = await readMailboxFile(values.mailboxes);

@@ -4,14 +4,20 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorResponse, json, type SandboxResponse } from './response';
 import { authorise } from './authorization';
-import { clientCertificateProblem, type ClientCertificateMode } from './client-certificates';
+import { clientCertificateProblem, type ClientCertificateRules } from './client-certificates';
 import type { SandboxContext } from './context';
-import { forbidden, Refusal } from './refusal';
+import { forbidden, malformedHead } from './refusal';
 import { sweep } from './reports';
-import { acceptedVersion, type ApiVersion, type SandboxRequest } from './request';
+import { acceptedVersion, versionOrFirst, type ApiVersion, type SandboxRequest } from './request';
 import type { Match, Router } from './router';
 import { discard, openBody, sendResponse, type OpenResponse } from './send-response';
 import type { SandboxFaultEffect, SandboxRequestRecord } from './types';
+
+/**
+ * The limit of a request's path and headers (bytes): Node's own. It is checked here rather than by Node's parser, which
+ * ends a connection before the Accept header is known.
+ */
+const MAX_HEAD_BYTES = 16 * 1024;
 
 /** What is known of a request so far. */
 interface Progress {
@@ -25,7 +31,7 @@ interface Progress {
 export function dispatcher(
   context: SandboxContext,
   router: Router,
-  certificates: ClientCertificateMode,
+  certificates: ClientCertificateRules,
   closing: AbortSignal,
 ): (raw: IncomingMessage, response: ServerResponse) => void {
   return (raw, response) => {
@@ -39,11 +45,9 @@ export function dispatcher(
     let record: SandboxRequestRecord | undefined;
     let ready: OpenResponse | undefined;
     try {
-      const toResponse = (error: unknown): SandboxResponse =>
-        errorResponse(error, progress.version, context.messages.newId(context.clock.ms()));
       const result = await respond(raw, progress).catch((error: unknown) =>
         // If the request itself broke off, there is no client to respond to.
-        raw.destroyed && !raw.complete ? undefined : toResponse(error),
+        raw.destroyed && !raw.complete ? undefined : toResponse(error, progress.version),
       );
       const final = withEffect(result, progress.effect);
       if (final) await discard(raw, context.maxRequestBytes, response);
@@ -52,7 +56,7 @@ export function dispatcher(
         raw.socket.destroy();
         return;
       }
-      ready = await openBody(raw, final).catch((error: unknown) => openBody(raw, toResponse(error)));
+      ready = await openBody(raw, final).catch((error: unknown) => openBody(raw, toResponse(error, progress.version)));
       // Logged before the response is sent, so that whoever has the response finds the request in the log.
       record = log(raw, progress, ready.status);
       await sendResponse(response, ready, progress.effect);
@@ -63,6 +67,10 @@ export function dispatcher(
       if (record) record.status = 0;
       else log(raw, progress, 0);
     }
+  }
+
+  function toResponse(error: unknown, version: ApiVersion): SandboxResponse {
+    return errorResponse(error, version, context.messages.newId(context.clock.ms()));
   }
 
   function log(raw: IncomingMessage, { operation, mailboxId }: Progress, status: number): SandboxRequestRecord {
@@ -79,6 +87,11 @@ export function dispatcher(
   async function respond(raw: IncomingMessage, progress: Progress): Promise<SandboxResponse | undefined> {
     // A refusal has the requested version, if that can be read.
     progress.version = versionOrFirst(raw.headers.accept);
+    if (headBytes(raw) > MAX_HEAD_BYTES) {
+      const response = toResponse(malformedHead(431), progress.version);
+      response.headers['Connection'] = 'close';
+      return response;
+    }
     const { path, query } = splitUrl(raw.url ?? '');
     const found = router.find(raw.method ?? '', path);
     if (found === 'no such path') return json(404, { detail: 'Not Found' });
@@ -111,7 +124,9 @@ export function dispatcher(
    */
   function authorised({ route, params }: Match, raw: IncomingMessage, query: string): () => Promise<SandboxResponse> {
     const request = (): SandboxRequest => {
-      const version = acceptedVersion(raw.headers.accept);
+      // Health checks and test endpoints have one version, so that they do not need a valid Accept header.
+      const anyVersion = route.access === 'open' && !route.faults;
+      const version = anyVersion ? versionOrFirst(raw.headers.accept) : acceptedVersion(raw.headers.accept);
       return { raw, headers: raw.headers, params, query: new URLSearchParams(query), version };
     };
     if (route.access === 'open') {
@@ -142,16 +157,12 @@ function withEffect(
   };
 }
 
+/** Returns the size of path, header names and values (bytes). */
+function headBytes({ url = '', rawHeaders }: IncomingMessage): number {
+  return rawHeaders.reduce((bytes, text) => bytes + text.length, url.length);
+}
+
 function splitUrl(url: string): { path: string; query: string } {
   const mark = url.indexOf('?');
   return mark < 0 ? { path: url, query: '' } : { path: url.slice(0, mark), query: url.slice(mark + 1) };
-}
-
-function versionOrFirst(accept: string | undefined): ApiVersion {
-  try {
-    return acceptedVersion(accept);
-  } catch (error) {
-    if (error instanceof Refusal) return 1;
-    throw error;
-  }
 }

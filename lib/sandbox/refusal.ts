@@ -46,6 +46,9 @@ export class ValidationRefusal extends Error {
   }
 }
 
+/** 500: the server cannot do what the request asks. Versions 1 and 2 have the same body, with the message. */
+export class ServerFailure extends Error {}
+
 /** 403 for any reason; the description gives it. */
 export const forbidden = (description: string): Refusal => new Refusal(403, description);
 
@@ -76,6 +79,10 @@ export const badChunkRange = (messageId?: string): Refusal =>
 /** 417: the body is empty. */
 export const emptyBody = (messageId?: string): Refusal =>
   rejected('COLLECT', '02', 'Data file is missing or inaccessible.', messageId);
+
+/** 400: a header has control characters, or the request is no HTTP. 431: its headers are too large. */
+export const malformedHead = (status: 400 | 431): Refusal =>
+  new Refusal(status, 'MalformedControlFile', { event: 'TRANSFER', code: '06' });
 
 /** 413: the body is larger than one request may be. */
 export const bodyTooLarge = (maxBytes: number): Refusal =>

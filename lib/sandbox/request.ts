@@ -23,17 +23,28 @@ export interface AuthorisedRequest extends SandboxRequest {
 }
 
 /**
- * Returns the version that an `Accept` header requests: 2 or 1 if it names MESH's media type, else 1.
- * @throws Refusal 400 for any other version
+ * Returns the version that an `Accept` header requests: 2 or 1 if it names MESH's media type, else 1. Like the NHS's
+ * sandbox it reads one media type with its parameters, and no list of types (mesh-api.yaml shows one).
+ * @throws Refusal 400 for any other version, and for a list with MESH's media type
  */
 export function acceptedVersion(accept: string | undefined): ApiVersion {
   const requested = (accept ?? '')
-    .split(/[,;]/)
+    .split(';')
     .map((part) => part.trim().toLowerCase())
     .find((part) => part.includes('vnd.mesh'));
   if (requested === undefined || requested === 'application/vnd.mesh.v1+json') return 1;
   if (requested === 'application/vnd.mesh.v2+json') return 2;
   throw new Refusal(400, 'Accept header api format incorrect');
+}
+
+/** Returns the version of a response that no valid `Accept` header is needed for: a refusal, or a health check. */
+export function versionOrFirst(accept: string | undefined): ApiVersion {
+  try {
+    return acceptedVersion(accept);
+  } catch (error) {
+    if (error instanceof Refusal) return 1;
+    throw error;
+  }
 }
 
 /** Returns a header's value, trimmed; empty if missing. Its characters are bytes (Latin-1), as Node returns them. */
@@ -71,7 +82,7 @@ export function integer(
   where: { loc: [string, string]; min: number; max: number; fallback?: number },
 ): number {
   if ((text === null || text === undefined) && where.fallback !== undefined) return where.fallback;
-  const value = /^[+-]?\d{1,15}$/.test(text ?? '') ? Number(text) : Number.NaN;
+  const value = /^[+-]?\d{1,300}$/.test(text ?? '') ? Number(text) : Number.NaN;
   if (Number.isNaN(value)) {
     throw new ValidationRefusal({ loc: where.loc, msg: 'Input should be a valid integer', type: 'int_parsing' });
   }

@@ -1,7 +1,7 @@
 /** The responses of endpoints, and errors in versions 1 and 2. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import { Refusal, ValidationRefusal } from './refusal';
+import { Refusal, ServerFailure, ValidationRefusal } from './refusal';
 import type { ApiVersion } from './request';
 
 /** The response to one request. */
@@ -29,6 +29,7 @@ export function empty(status: number, headers: OutgoingHttpHeaders = {}): Sandbo
 /** Returns the response for an endpoint's error. A person would quote `internalId` to the service desk. */
 export function errorResponse(error: unknown, version: ApiVersion, internalId: string): SandboxResponse {
   if (error instanceof ValidationRefusal) return json(400, { detail: error.problems });
+  if (error instanceof ServerFailure) return json(500, { internal_id: internalId, message: error.message });
   if (!(error instanceof Refusal)) {
     // E.g. ENOSPC; the message itself could contain a path.
     const { code = 'a defect, please report it' } = error as { code?: string };

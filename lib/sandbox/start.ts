@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { ConfigurationError } from '../errors';
 import { BodyStore } from './bodies';
 import { makeCertificateAuthority, type CertificateAuthority } from './certificates';
+import { checkClientCa } from './client-certificates';
 import { SandboxClock } from './clock';
 import type { SandboxContext } from './context';
 import { dispatcher } from './dispatch';
@@ -14,7 +15,7 @@ import { Messages } from './messages';
 import { sweep } from './reports';
 import { RequestLog } from './request-log';
 import { makeRouter } from './routes';
-import { listen, type ListenOptions } from './server';
+import { listen, type ServerTls } from './server';
 import type { Sandbox, SandboxOptions } from './types';
 import { UsedTokens } from './used-tokens';
 import { Workflows } from './workflows';
@@ -33,18 +34,22 @@ const SWEEP_INTERVAL_MS = 60 * 1000;
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const context = makeContext(options);
   const host = options.host ?? '127.0.0.1';
-  const certificates = options.clientCertificate ?? 'optional';
+  const mode = options.clientCertificate ?? 'optional';
+  const clientCa = options.clientCa ?? 'own';
   const https = (options.protocol ?? 'https') === 'https';
-  if (!https && certificates === 'required') {
+  if (!https && (mode === 'required' || typeof clientCa === 'object')) {
     throw new ConfigurationError('Client certificates need https.');
   }
+  if (typeof clientCa === 'object') checkClientCa(clientCa.pem);
   if (options.spoolDir !== undefined) await checkFolder(options.spoolDir);
   const authority = lazyAuthority();
   const tls = https ? await tlsOptions(options, host, authority) : undefined;
 
   const closing = new AbortController();
-  const listener = dispatcher(context, makeRouter(context.admin), certificates, closing.signal);
-  const server = await listen({ host, port: options.port ?? 0, ...(tls ? { tls } : {}) }, listener);
+  const rules = { mode, checked: clientCa !== 'any' };
+  const listener = dispatcher(context, makeRouter(context.admin), rules, closing.signal);
+  const newId = (): string => context.messages.newId(context.clock.ms());
+  const server = await listen({ host, port: options.port ?? 0, ...(tls ? { tls } : {}) }, listener, newId);
   const timer = setInterval(() => sweep(context), SWEEP_INTERVAL_MS).unref();
   const ownCa = https && !options.tls ? (await authority()).cert : undefined;
   let closed: Promise<void> | undefined;
@@ -128,8 +133,11 @@ async function tlsOptions(
   options: SandboxOptions,
   host: string,
   authority: () => Promise<CertificateAuthority>,
-): Promise<NonNullable<ListenOptions['tls']>> {
+): Promise<ServerTls> {
   const pair = options.tls ?? (await (await authority()).serverCertificate(host));
-  if (options.clientCertificate === 'none') return pair;
-  return { ...pair, clientCa: (await authority()).cert };
+  const { clientCertificate, clientCa = 'own' } = options;
+  if (clientCertificate === 'none') return { ...pair, askForCertificate: false };
+  if (clientCa === 'any') return { ...pair, askForCertificate: true };
+  const ca = clientCa === 'own' ? (await authority()).cert : clientCa.pem;
+  return { ...pair, askForCertificate: true, clientCa: ca };
 }

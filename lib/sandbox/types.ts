@@ -33,11 +33,16 @@ export interface SandboxOptions {
   /** The server's certificate and key, PEM. Default: made at start under a throw-away CA. */
   tls?: { cert: string; key: string };
   /**
-   * Default `optional`: a certificate that is presented is verified against the sandbox's own CA. `none`: certificates
-   * are not requested. A certificate that is expired, of another CA, or missing although `required`, gets 403 with the
-   * reason.
+   * Default `optional`: clients are asked for a certificate and may have none. `none`: they are not asked. A certificate
+   * that is missing although `required`, or that `clientCa` does not accept, gets 403 with the reason.
    */
   clientCertificate?: 'none' | 'optional' | 'required';
+  /**
+   * What a client certificate is checked against. Default `own`: the sandbox's CA, which
+   * {@link Sandbox.clientCertificate} issues from. `any`: every certificate is accepted unchecked, as in the NHS's
+   * sandbox. Otherwise the certificates of one or more CAs, PEM.
+   */
+  clientCa?: 'own' | 'any' | { pem: string };
   /** The environment's shared key. Default `TestKey`, as in the NHS's sandbox. */
   sharedKey?: string;
   /** Default: X26ABC1, X26ABC2 and X26ABC3 with the password `password`, as in the NHS's sandbox. */

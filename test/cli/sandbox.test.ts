@@ -56,6 +56,36 @@ describe('nhs-mesh sandbox', () => {
     assert.deepEqual(await once(child, 'exit'), [0, null]);
   });
 
+  it('accepts any client certificate, and with --client-ca those of that CA', async () => {
+    const [one, other] = [await makeCertificateAuthority('One'), await makeCertificateAuthority('Other')];
+    const [caOut, clientCa] = [join(folder, 'ca.pem'), join(folder, 'client-ca.pem')];
+    await writeFile(clientCa, one.cert);
+    const statusesWith = async (...args: string[]): Promise<number[]> => {
+      const child = run('--port', '0', '--ca-out', caOut, '--admin', ...args);
+      try {
+        const out = texts(child.stdout);
+        while (!out().includes('Ctrl+C')) await once(child.stdout, 'data');
+        const url = /https:\/\/127\.0\.0\.1:\d+/.exec(out())?.[0] ?? '';
+        const ca = await readFile(caOut);
+        const statuses: number[] = [];
+        for (const pair of [{}, await one.clientCertificate(), await other.clientCertificate()]) {
+          const going = request(`${url}/admin/mailbox/X26ABC1`, { ca, ...pair, agent: false }).end();
+          const [response] = (await once(going, 'response')) as [{ statusCode: number; resume(): void }];
+          response.resume();
+          statuses.push(response.statusCode);
+        }
+        return statuses;
+      } finally {
+        child.kill('SIGTERM');
+        await once(child, 'exit');
+      }
+    };
+    assert.deepEqual(await statusesWith(), [200, 200, 200]);
+    assert.deepEqual(await statusesWith('--client-cert', 'required'), [403, 200, 200]);
+    assert.deepEqual(await statusesWith('--client-ca', clientCa), [200, 200, 403]);
+    assert.deepEqual(await statusesWith('--client-ca', clientCa, '--client-cert', 'required'), [403, 200, 403]);
+  });
+
   it('prints its options with --help', async () => {
     const { code, out } = await finished(run('--help'));
     assert.equal(code, 0);
@@ -66,6 +96,7 @@ describe('nhs-mesh sandbox', () => {
       'tls-cert',
       'tls-key',
       'client-cert',
+      'client-ca',
       'ca-out',
       'shared-key',
       'mailboxes',
@@ -118,6 +149,8 @@ describe('nhs-mesh sandbox', () => {
       'k',
       '--client-cert',
       'required',
+      '--client-ca',
+      path('cert'),
       '--admin',
       '--restrict-workflows',
     ];
@@ -128,6 +161,7 @@ describe('nhs-mesh sandbox', () => {
       admin: true,
       restrictWorkflows: true,
       clientCertificate: 'required',
+      clientCa: { pem: cert },
       sharedKey: 'k',
       mailboxes: [{ mailboxId: 'A1', password: 'p' }],
       workflows: [{ workflowId: 'W', senders: [], receivers: [] }],
@@ -145,6 +179,9 @@ describe('nhs-mesh sandbox', () => {
       [/together/, '--tls-cert', 'x'],
       [/together/, '--tls-key', 'x'],
       [/--http/, '--http', '--ca-out', 'x'],
+      [/--client-ca .*--http/, '--http', '--client-ca', 'x'],
+      [/--client-ca .*--client-cert none/, '--client-cert', 'none', '--client-ca', 'x'],
+      [/--client-ca cannot be read/, '--client-ca', 'nothing'],
       [/nothing cannot be read/, '--mailboxes', 'nothing'],
       [/--tls-cert cannot be read/, '--tls-cert', 'nothing', '--tls-key', 'nothing'],
       [/--colour/, '--colour'],

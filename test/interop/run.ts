@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../harness/node-red';
 import { writeMatrix, type TestResult } from './support/matrix';
+import { CLIENT_SOURCE } from './support/python';
 
 const REQUIREMENTS = join(ROOT, 'test', 'interop', 'requirements.txt');
 const VENV = join(ROOT, '.venv-interop');
@@ -112,7 +113,25 @@ function prepareEnvironment(): void {
       HOW_TO_REACH_PYPI,
     );
   }
+  downloadClientTests();
   writeFileSync(STAMP, stamp);
+}
+
+/**
+ * Downloads the source distribution of the pinned mesh-client, which has its tests: the package itself does not.
+ * @throws MissingError when it cannot be downloaded or read
+ */
+function downloadClientTests(): void {
+  const client = /^mesh-client==.*$/m.exec(readFileSync(REQUIREMENTS, 'utf8'))?.[0] ?? '';
+  const options = '--quiet --disable-pip-version-check --no-input --no-deps --no-binary=:all:'.split(' ');
+  const download = run(PYTHON, ['-m', 'pip', 'download', ...options, '--dest', VENV, client]);
+  const file = `mesh_client-${client.replace(/.*==/, '')}.tar.gz`;
+  const extraction = run(PYTHON, ['-m', 'tarfile', '--extract', join(VENV, file), CLIENT_SOURCE]);
+  if (download.ok && extraction.ok) return;
+  throw new MissingError(
+    `pip cannot download the source of ${client}.\n${lastLines(download.ok ? extraction.output : download.output)}`,
+    HOW_TO_REACH_PYPI,
+  );
 }
 
 function lastLines(output: string): string {

@@ -92,6 +92,21 @@ const authorization: SameRequest[] = [
     title: 'a request for an invalid version',
     request: (s) => s.as(BOB, 'GET', '/inbox', { headers: { Accept: 'application/vnd.mesh.two+json' } }),
   },
+  ...[
+    'application/json, application/vnd.mesh.v2+json',
+    'application/vnd.mesh.v2+json, application/vnd.mesh.v1+json',
+    'application/vnd.mesh.v2+json,*/*;q=0.8',
+    'application/json;application/vnd.mesh.v2+json',
+    'application/vnd.mesh.v1+json;q=0.5',
+    'text/html, application/json',
+  ].map((accept) => ({
+    title: `a request that accepts ${accept}`,
+    request: (s: Scene) => s.as(CAROL, 'GET', '/inbox', { headers: { Accept: accept } }),
+  })),
+  {
+    title: 'a health check that accepts two types',
+    request: (s) => s.anonymous('GET', '/health', { Accept: 'text/html, application/vnd.mesh.v2+json' }),
+  },
 ];
 
 const inbox: SameRequest[] = [
@@ -156,6 +171,10 @@ const inbox: SameRequest[] = [
   { title: 'a download of chunk 3 of 3', request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.chunked()}/3`) },
   { title: 'a download of chunk 4 of 3', request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.chunked()}/4`) },
   { title: 'a download of chunk 0', request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.chunked()}/0`) },
+  {
+    title: 'a download of a body that is said to be gzip and is not',
+    request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.message({ 'Content-Encoding': 'gzip' })}`),
+  },
   { title: 'a download of chunk x', request: async (s) => s.as(ALICE, 'GET', `/inbox/${await s.chunked()}/x`) },
   {
     title: 'a download of a REPORT',
@@ -239,6 +258,14 @@ const outbox: SameRequest[] = [
   { title: 'the chunk range 2:3 for a first chunk', request: (s) => s.sending({ 'Mex-Chunk-Range': '2:3' }) },
   { title: 'the chunk range 0:3', request: (s) => s.sending({ 'Mex-Chunk-Range': '0:3' }) },
   { title: 'an invalid chunk range', request: (s) => s.sending({ 'Mex-Chunk-Range': 'first' }) },
+  ...['0', '-1', '4', 'x'].map((number) => ({
+    title: `chunk ${number} with the range ${number}:3`,
+    request: async (s: Scene): Promise<RawRequest> =>
+      s.as(BOB, 'POST', `/outbox/${await s.uploading()}/${number}`, {
+        headers: { 'Mex-Chunk-Range': `${number}:3` },
+        body: 'x',
+      }),
+  })),
   {
     title: 'a second chunk',
     request: async (s) => s.chunk(await s.uploading(), 2, '2:3'),

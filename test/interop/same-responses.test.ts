@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { SAME_REQUESTS, type SameRequest } from './same-requests';
 import type { RawResponse } from './support/raw-request';
-import { fieldsOf, Scene, steady, type Version } from './support/scene';
+import { ALICE, fieldsOf, Scene, steady, type Version } from './support/scene';
 import { officialSandbox, ourSandbox, type Server } from './support/servers';
 
 const DOCUMENT = join(__dirname, '..', '..', 'docs', 'interoperation.md');
@@ -90,6 +90,9 @@ const GENERAL_DIFFERENCES: ReadonlyArray<{ name: string; adapt: (official: Shape
   },
 ];
 
+const PATTERNS = ['TEST', 'TEST_A', 'TEST_W*', '*_A*', '*TEST*', '*_A', '*A', '**', '*TEST**', '!TEST', '*', ' TEST '];
+const FILTERS = PATTERNS.flatMap((pattern) => [pattern, `!${pattern}`]).filter(({ length }) => length > 1);
+
 describe('The same requests to both sandboxes', function () {
   this.timeout(20_000);
   let official: Server;
@@ -146,6 +149,23 @@ describe('The same requests to both sandboxes', function () {
       });
     }
   }
+
+  it('list the same messages for every workflow_filter, also for forms that the specification does not have', async () => {
+    const workflows = ['TEST_W', 'TEST_A', 'TEST', '_A'];
+    const listed: Record<string, string[][]> = {};
+    for (const server of [official, ours]) {
+      await server.reset();
+      const scene = new Scene(server, 2);
+      const byId = new Map<string, string>();
+      for (const workflow of workflows) byId.set(await scene.message({ 'Mex-WorkflowID': workflow }), workflow);
+      for (const filter of FILTERS) {
+        const list = scene.as(ALICE, 'GET', `/inbox?workflow_filter=${encodeURIComponent(filter)}`);
+        const { messages } = (await scene.do(list)).json as { messages: string[] };
+        (listed[filter] ??= []).push(messages.map((id) => byId.get(id) ?? 'another'));
+      }
+    }
+    for (const [filter, [theirs, own]] of Object.entries(listed)) assert.deepEqual(own, theirs, filter);
+  });
 
   it('docs/interoperation.md explains every difference that was found, and no other', function () {
     // With --grep, not all differences have been seen.

@@ -73,6 +73,24 @@ describe('sandbox: chunked messages', () => {
     }
   });
 
+  it('refuses a chunk whose number is not in its range with 417, and one without a number with 400', async () => {
+    const sandbox = await sandboxFor();
+    const id = await send(sandbox, FIRST);
+    for (const chunk of ['0', '-1', '4', '9'.repeat(30)]) {
+      for (const range of [`${chunk}:3`, '0:3', '2:3', '']) {
+        const path = `/messageexchange/X26ABC1/outbox/${id}/${chunk}`;
+        const headers = { 'Mex-Chunk-Range': range };
+        const response = await call(sandbox, path, { method: 'POST', as: 'X26ABC1', body: 'x', headers });
+        assert.deepEqual(refused(response), [417, 'InvalidHeaderChunks'], `${chunk}, ${range}`);
+      }
+    }
+    for (const chunk of ['x', '1.5', '2x']) {
+      const path = `/messageexchange/X26ABC1/outbox/${id}/${chunk}`;
+      assert.equal((await call(sandbox, path, { method: 'POST', as: 'X26ABC1', body: 'x' })).status, 400, chunk);
+    }
+    assert.equal((await track(sandbox, id)).json()['status'], 'uploading');
+  });
+
   it('sends application/octet-stream for a chunk, whatever the message’s type', async () => {
     const sandbox = await sandboxFor();
     const id = await send(sandbox, { ...FIRST, headers: { ...FIRST.headers, 'Content-Type': 'text/csv' } });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { acknowledge, call, download, errorOf, inbox, sandboxFor, send, track, V2 } from './support';
 
@@ -46,11 +47,21 @@ describe('sandbox: download and acknowledge', () => {
     assert.equal(first.headers['content-length'], '5');
   });
 
-  it('breaks the connection if a body stored as gzip is not gzip', async () => {
+  it('returns 500 if a body stored as gzip cannot be expanded, and the body itself to a client that accepts gzip', async () => {
     const sandbox = await sandboxFor();
-    const id = await send(sandbox, { body: 'no gzip', headers: { 'Content-Encoding': 'gzip' } });
-    await assert.rejects(download(sandbox, id));
-    assert.equal((await download(sandbox, id, { headers: GZIP })).body.toString(), 'no gzip');
+    const long = gzipSync(randomBytes(200_000));
+    const corrupt = Buffer.from(long);
+    corrupt.fill(0, 150_000, 150_100);
+    for (const body of [Buffer.from('no gzip'), long.subarray(0, 199_000), long.subarray(0, 5), corrupt]) {
+      const id = await send(sandbox, { body, headers: { 'Content-Encoding': 'gzip' } });
+      for (const version of [1, 2] as const) {
+        const response = await download(sandbox, id, { version });
+        assert.deepEqual([response.status, response.headers['content-type']], [500, 'application/json']);
+        assert.match(String(response.json()['message']), /not the gzip/);
+      }
+      assert.ok((await download(sandbox, id, { headers: GZIP })).body.equals(body));
+    }
+    assert.deepEqual(new Set(sandbox.requests().map(({ status }) => status)), new Set([200, 202, 500]));
   });
 
   it('sends the content type of a single message in version 2, and octet-stream in version 1', async () => {

@@ -40,7 +40,7 @@ describe('sandbox: handshake and the Accept header', () => {
     };
     assert.equal(await typeFor(V2), V2);
     assert.equal(await typeFor('Application/VND.mesh.V2+json; charset=utf-8'), V2);
-    assert.equal(await typeFor(`text/html, ${V2}`), V2);
+    assert.equal(await typeFor(`${V2};q=0.9`), V2);
     for (const accept of [V1, 'application/json', '*/*', '']) assert.equal(await typeFor(accept), 'application/json');
   });
 
@@ -55,6 +55,20 @@ describe('sandbox: handshake and the Accept header', () => {
       assert.equal(response.status, 400, accept);
       assert.match(String(response.json()['errorDescription']), /Accept/);
     }
+  });
+
+  it('refuses a list of media types with 400, in version 1, and only where the version matters', async () => {
+    const sandbox = await sandboxFor({ admin: true });
+    for (const accept of [`text/html, ${V2}`, `${V2}, ${V1}`, `${V2},*/*`]) {
+      const response = await call(sandbox, `${PATH}/inbox`, { as: 'X26ABC1', headers: { Accept: accept } });
+      assert.deepEqual([response.status, response.headers['content-type']], [400, 'application/json'], accept);
+      assert.match(String(response.json()['errorDescription']), /Accept/);
+      for (const path of ['/health', '/admin/mailbox/X26ABC1']) {
+        assert.equal((await call(sandbox, path, { headers: { Accept: accept } })).status, 200, path);
+      }
+    }
+    const plain = { as: 'X26ABC1', headers: { Accept: 'text/html, application/json' } };
+    assert.equal((await call(sandbox, `${PATH}/inbox`, plain)).status, 200);
   });
 
   it('returns 404 for an unknown path and 405 for an unknown method', async () => {

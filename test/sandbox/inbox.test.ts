@@ -129,6 +129,26 @@ describe('sandbox: inbox', () => {
     assert.deepEqual(await fitting('!*_ACK*'), ['TOC_A', 'PATH_B']);
   });
 
+  it('reads other forms of a filter as the NHS’s sandbox does', async () => {
+    const sandbox = await sandboxFor();
+    const workflows = ['TOC_A', 'TOC_B', 'TOC', '_A'];
+    const byId = new Map<string, string>();
+    for (const workflowId of workflows) byId.set(await send(sandbox, { workflowId }), workflowId);
+    const fitting = async (filter: string): Promise<unknown[]> =>
+      (await inbox(sandbox, 'X26ABC2', `?workflow_filter=${encodeURIComponent(filter)}`)).map((id) => byId.get(id));
+    // Behind an asterisk the last character is dropped: "contains _".
+    assert.deepEqual(await fitting('*_A'), ['TOC_A', 'TOC_B', '_A']);
+    assert.deepEqual(await fitting('!*_A'), ['TOC']);
+    assert.deepEqual(await fitting('*A'), workflows);
+    assert.deepEqual(await fitting('!*A'), []);
+    assert.deepEqual(await fitting('**'), workflows);
+    assert.deepEqual(await fitting('!*'), []);
+    assert.deepEqual(await fitting('*TOC**'), ['TOC_A', 'TOC_B', 'TOC']);
+    assert.deepEqual(await fitting('!!TOC'), workflows);
+    assert.deepEqual(await fitting(' TOC '), ['TOC']);
+    assert.deepEqual(await fitting('toc'), []);
+  });
+
   it('keeps the filter in its links and the whole inbox in its count', async () => {
     const sandbox = await sandboxFor();
     const ids = await fill(sandbox, 24);

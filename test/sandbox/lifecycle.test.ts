@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { startSandbox } from '../../lib/sandbox';
 import { RequestLog } from '../../lib/sandbox/request-log';
-import { call, raw, sandboxFor, send, token } from './support';
+import { call, raw, sandboxFor, send, token, V1, V2 } from './support';
 
 describe('sandbox: starting, closing, logging', () => {
   it('listens on a free port of this machine only', async () => {
@@ -133,13 +133,44 @@ describe('sandbox: starting, closing, logging', () => {
     socket.destroy();
   });
 
-  it('returns 431 for too many headers', async () => {
+  it('returns 431 for too many headers, and 400 for control characters, in the version of the Accept header', async () => {
     const sandbox = await sandboxFor();
-    assert.match(
-      await raw(sandbox, `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`),
-      /^HTTP\/1.1 431 /,
-    );
+    const accepts = { [V2]: 2, [V1]: 1, 'application/json': 1, [`${V2}, ${V1}`]: 1 };
+    const long = `X-Long: ${'x'.repeat(20_000)}`;
+    const longer = `X-Long: ${'x'.repeat(300_000)}`;
+    for (const [accept, version] of Object.entries(accepts)) {
+      const type = version === 2 ? V2 : 'application/json';
+      for (const headers of [
+        [long, `Accept: ${accept}`],
+        [`accept:${accept}`, long],
+        [`Accept: ${accept}`, longer],
+        ['Mex-Subject: a\u0001b', `Accept: ${accept}`],
+        [`ACCEPT: ${accept}`, 'Mex-To: a\u0000b'],
+        [`Accept: ${accept}`, 'Mex-LocalID: a\u007fb'],
+      ]) {
+        const status = headers.some((line) => line.startsWith('X-Long')) ? 431 : 400;
+        const head = ['POST /messageexchange/X26ABC1/outbox HTTP/1.1', 'Host: x', ...headers].join('\r\n');
+        const response = await raw(sandbox, `${head}\r\n\r\n`);
+        assert.match(response, new RegExp(`^HTTP/1\\.1 ${status} `));
+        assert.match(response, /\r\nConnection: close\r\n/i);
+        assert.ok(response.includes(`\r\nContent-Type: ${type}\r\n`), `${accept}: ${response}`);
+        const body = JSON.parse(response.slice(response.indexOf('\r\n\r\n') + 4)) as Record<string, unknown>;
+        const error = { event: 'TRANSFER', code: '06', msg: 'MalformedControlFile' };
+        const first = { errorEvent: error.event, errorCode: error.code, errorDescription: error.msg };
+        assert.deepEqual(version === 2 ? body['detail'] : body, version === 2 ? [error] : first);
+      }
+    }
     assert.match(await raw(sandbox, 'no http at all\r\n\r\n'), /^HTTP\/1.1 400 /);
+  });
+
+  it('reads the version of a malformed request behind a good one on the same connection', async () => {
+    const sandbox = await sandboxFor();
+    const good = `GET /health HTTP/1.1\r\nHost: x\r\nAccept: ${V2}\r\n\r\n`;
+    const responses = await raw(
+      sandbox,
+      `${good}GET /health HTTP/1.1\r\nHost: x\r\nX: \u0001\r\nAccept: ${V1}\r\n\r\n`,
+    );
+    assert.match(responses, /HTTP\/1.1 400 [^]*"errorEvent":"TRANSFER"/);
   });
 
   it('survives a client that disconnects in the middle of a download', async () => {

@@ -57,6 +57,38 @@ describe('sandbox: TLS', () => {
     assert.deepEqual([response.status, /refused/.test(errorOf(response)[2])], [403, true]);
   });
 
+  it('accepts any client certificate if configured, and names no CA that it must be from', async () => {
+    const sandbox = await httpsSandbox({ clientCa: 'any' });
+    const foreign = await makeCertificateAuthority();
+    const expired = await foreign.clientCertificate({ notAfter: new Date(Date.now() - 1000) });
+    for (const tls of [{}, await foreign.clientCertificate(), expired]) {
+      assert.equal((await list(sandbox, tls)).status, 200);
+    }
+    const required = await httpsSandbox({ clientCa: 'any', clientCertificate: 'required' });
+    assert.equal((await list(required, expired)).status, 200);
+    assert.equal((await list(required)).status, 403);
+  });
+
+  it('checks client certificates against the configured CAs, of which there may be several', async () => {
+    const [one, two] = [await makeCertificateAuthority('One'), await makeCertificateAuthority('Two')];
+    const sandbox = await httpsSandbox({ clientCa: { pem: `# one\n${one.cert}\n# two\n${two.cert}\n` } });
+    for (const authority of [one, two]) {
+      assert.equal((await list(sandbox, await authority.clientCertificate())).status, 200);
+    }
+    assert.equal((await list(sandbox)).status, 200);
+    assert.equal((await list(sandbox, await sandbox.clientCertificate())).status, 403);
+    const expired = await one.clientCertificate({ notAfter: new Date(Date.now() - 1000) });
+    assert.equal((await list(sandbox, expired)).status, 403);
+  });
+
+  it('refuses a client CA without a readable certificate, and one on http', async () => {
+    const { cert } = await makeCertificateAuthority();
+    for (const pem of ['', 'x', cert.replace(/[A-Za-z]{20}/, 'x'), `${cert}\n${cert.replace(/[A-Za-z]{20}/, '')}`]) {
+      await assert.rejects(httpsSandbox({ clientCa: { pem } }), { code: 'MESH_CONFIGURATION', message: /client CA/ });
+    }
+    await assert.rejects(sandboxFor({ clientCa: { pem: cert } }), { code: 'MESH_CONFIGURATION' });
+  });
+
   it('requires a client certificate for every path if configured', async () => {
     const sandbox = await httpsSandbox({ clientCertificate: 'required' });
     const response = await list(sandbox);

@@ -1,11 +1,11 @@
 /** head_message, retrieve_message and retrieve_chunk. */
-import type { Readable } from 'node:stream';
-import { pipeline, type Transform } from 'node:stream';
+import { pipeline, Writable, type Readable, type Transform } from 'node:stream';
+import { pipeline as pipelinePromise } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { empty, type SandboxResponse } from '../response';
 import type { SandboxContext } from '../context';
 import { statusOf, type Message } from '../message';
-import { forbidden, messageGone, noSuchMessage } from '../refusal';
+import { forbidden, messageGone, noSuchMessage, ServerFailure } from '../refusal';
 import { header, integer, param, upperParam, type AuthorisedRequest } from '../request';
 import type { MailboxHandler, Route } from '../router';
 import { messageHeaders } from './message-headers';
@@ -52,9 +52,26 @@ function retrieve(request: AuthorisedRequest, context: SandboxContext, chunk: nu
   return {
     status: chunk < message.totalChunks ? 206 : 200,
     headers,
-    // Another request may acknowledge the message at this moment.
-    body: async () => coded(await body.open().catch(() => Promise.reject(messageGone(message.messageId))), coder),
+    body: async () => {
+      // Another request may acknowledge the message at this moment.
+      const open = (): Promise<Readable> => body.open().catch(() => Promise.reject(messageGone(message.messageId)));
+      if (coder === 'expand') await checkGzip(await open());
+      return coded(await open(), coder);
+    },
   };
+}
+
+/**
+ * Expands a body once before any header of its response is sent: one that is no gzip, or ends early, is then an error
+ * rather than a connection that breaks in the middle.
+ * @throws ServerFailure (500, as in the NHS's sandbox)
+ */
+async function checkGzip(source: Readable): Promise<void> {
+  const nowhere = new Writable({ write: (_slice, _encoding, done) => done() });
+  await pipelinePromise(source, createGunzip(), nowhere).catch((error: NodeJS.ErrnoException) => {
+    if (!error.code?.startsWith('Z_')) throw error;
+    throw new ServerFailure('The body is not the gzip that its Content-Encoding says, and cannot be expanded');
+  });
 }
 
 /**

@@ -1,11 +1,11 @@
 /** list_messages and count_messages_in_inbox. */
-import { workflowMatcher } from '../../protocol/workflow-filter';
 import { json } from '../response';
 import type { SandboxContext } from '../context';
 import type { Message } from '../message';
 import { ValidationRefusal } from '../refusal';
 import { integer, queryText, type AuthorisedRequest } from '../request';
 import type { MailboxHandler, Route } from '../router';
+import { workflowFilter } from '../workflow-filter';
 
 /** The limits of `max_results` (mesh-api.yaml, list_messages). */
 const MAX_RESULTS = { min: 10, max: 5000, fallback: 500 };
@@ -18,7 +18,7 @@ const listMessages: MailboxHandler = (request, context) => {
   const continueFrom = queryText(request, 'continue_from', 24, 1000);
   const after = continueFrom === undefined ? 0 : startAfter(request, context, continueFrom);
 
-  const matches = workflowMatcher(filter ?? '');
+  const matches = workflowFilter(filter ?? '');
   const page: Message[] = [];
   let more = false;
   for (const message of context.messages.inbox(mailboxId)) {

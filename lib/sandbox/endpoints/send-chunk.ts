@@ -9,7 +9,8 @@ import type { MailboxHandler, Route } from '../router';
 import { uploadedBody, sent } from './send';
 import { sentEncoding } from './sent-headers';
 
-const CHUNK_NUMBER = { loc: ['path', 'chunk_number'] as [string, string], min: 1, max: Number.MAX_SAFE_INTEGER };
+/** Any whole number: one that is not the next chunk, such as 0, gets 417, as in the NHS's sandbox. */
+const CHUNK_NUMBER = { loc: ['path', 'chunk_number'] as [string, string], min: -Infinity, max: Infinity };
 
 const sendChunk: MailboxHandler = async (request, context) => {
   const messageId = upperParam(request, 'messageId');

@@ -78,6 +78,12 @@ function rows(): Row[] {
       tests: /^The official client and our sandbox /,
     },
     {
+      what: 'The 24 sandbox tests of the official client itself',
+      ours: 'sandbox, command line',
+      theirs: ['mesh-client'],
+      tests: /^The official client’s own tests and nhs-mesh sandbox /,
+    },
+    {
       what: 'The same requests, the same responses',
       ours: 'sandbox',
       theirs: ['mesh-sandbox'],

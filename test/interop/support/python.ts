@@ -4,3 +4,6 @@ import { ROOT } from '../../harness/node-red';
 
 /** The path of its interpreter. */
 export const PYTHON = process.env['MESH_INTEROP_PYTHON'] ?? join(ROOT, '.venv-interop', 'bin', 'python');
+
+/** The folder of mesh-client's source distribution, with its tests. */
+export const CLIENT_SOURCE = join(ROOT, '.venv-interop', 'mesh-client-source');
