@@ -75,6 +75,7 @@ export { readHl7Ack } from './acks/hl7v2/read';
 
 // Message formats
 export { CHARSETS, type Charset, type DeclaredCharset } from './formats/charset';
+export type { Tolerated } from './formats/tolerated';
 export { readHl7, writeHl7, type Hl7Message, type Hl7Options } from './formats/hl7/message';
 export { acknowledgeHl7, ACK_CODES, buildHl7Ack, type AckCode, type Hl7AckOptions } from './formats/hl7/acknowledge';
 export { readHl7Header, readMsa, type Hl7Header, type Msa } from './formats/hl7/header';

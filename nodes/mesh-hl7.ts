@@ -18,11 +18,12 @@ export = function (RED: NodeAPI): void {
     RED.nodes.createNode(this, def);
     const { action = 'convert', charset } = def;
 
-    convertProperty(RED, this, def.property, async (value, msg) => {
+    convertProperty(RED, this, def.property, async (value, msg, tolerate) => {
       const isText = typeof value === 'string' || Buffer.isBuffer(value);
-      if (action === 'convert') return isText ? readHl7(value, { charset }) : writeHl7(value, { charset });
-      const text = await evaluateText(RED, this, msg, { field: 'ackText', value: def.ackText, type: def.ackTextType });
       const received = isText ? readHl7(value, { charset }) : (value as Hl7Message);
+      if (isText) tolerate(received.tolerated ?? []);
+      if (action === 'convert') return isText ? received : writeHl7(received, { charset });
+      const text = await evaluateText(RED, this, msg, { field: 'ackText', value: def.ackText, type: def.ackTextType });
       return writeHl7(acknowledgeHl7(received, { code: action, text, now: new Date() }));
     });
   }

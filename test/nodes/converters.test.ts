@@ -68,6 +68,21 @@ describe('the converters', () => {
     assert.match(error.message, /gets no acknowledgement/);
   });
 
+  it('mesh-hl7 reports what HL7 does not allow as a warning, as its status and on msg.tolerated, without the text', async () => {
+    await deploy(flow({ id: 'node', type: 'mesh-hl7' }));
+    const statuses = statusesOf('node');
+    const warnings: unknown[] = [];
+    helper.getNode('node').on('call:warn', (call: { args: unknown[] }) => warnings.push(call.args[0]));
+    const mixed = await through({ payload: `${HL7}OBX|1|TX|A||SMITH\nOBX|2|TX|B||x\r` });
+    assert.deepEqual((mixed['tolerated'] as Array<{ code: string }>)[0]?.code, 'hl7-mixed-terminators');
+    assert.deepEqual(statuses.at(-1), { fill: 'yellow', shape: 'dot', text: 'read, with faults' });
+    assert.match(String(warnings), /^Segment 3 ends otherwise than the message’s header\..* Places: 1\.$/);
+    assert.doesNotMatch(String(warnings), /SMITH/);
+    const clean = await through({ payload: HL7, tolerated: mixed['tolerated'] });
+    assert.equal('tolerated' in clean, false);
+    assert.deepEqual(statuses.at(-1), {});
+  });
+
   it('mesh-fhir writes JSON text with every digit, and reads R4', async () => {
     await deploy(flow({ id: 'node', type: 'mesh-fhir', jsonAs: 'text', release: 'R4' }));
     const json = '{"resourceType":"Observation","valueQuantity":{"value":1.50}}';

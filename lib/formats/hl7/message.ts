@@ -3,9 +3,11 @@ import { InvalidMessageError, UnreadableError } from '../../errors';
 import { decode, encode, type Charset, type DeclaredCharset } from '../charset';
 import { checkSize, ValueBudget } from '../limits';
 import { addSegment, isObject, segmentsInOrder, type SegmentObject } from '../segments';
+import { ToleratedList, type Tolerated } from '../tolerated';
 import { declaredCharset, parseHl7Header } from './header';
 import { cut, toObject, toText, type RawSegment } from './segment';
 import { HEADERS, separatorsOf, type Separators } from './separators';
+import { splitSegments } from './terminator';
 
 /**
  * An HL7 v2 message. Every segment is under its name, in an array: `PID[0].f5[0].c1` is PID-5.1 of the first PID. A
@@ -15,6 +17,8 @@ import { HEADERS, separatorsOf, type Separators } from './separators';
 export interface Hl7Message {
   /** The character set of the bytes that it was read from: then it is written as bytes again. */
   charset?: DeclaredCharset;
+  /** What its reader took although HL7 does not allow it. Not written. */
+  tolerated?: Tolerated[];
   MSH?: SegmentObject[];
   [segment: string]: unknown;
 }
@@ -40,37 +44,15 @@ function readText(text: string): Hl7Message {
   const message: Hl7Message = {};
   const budget = new ValueBudget();
   let separators: Separators | undefined;
-  lines(text, budget).forEach((line, index) => {
+  const tolerated = new ToleratedList();
+  splitSegments(text, budget, tolerated).forEach((line, index) => {
     const raw = cut(line, separators);
     if (!raw) throw notHl7(index);
     separators = raw.separators;
     addSegment(message, raw.name, { at: index + 1, ...toObject(raw, budget), raw: line });
   });
-  return message;
+  return tolerated.all === undefined ? message : { tolerated: tolerated.all, ...message };
 }
-
-/**
- * Splits a text into its segments, each with its terminator. A CR ends a segment; so does an LF before something that
- * looks like a segment: files often have line feeds, but some senders also write them into texts.
- */
-function lines(text: string, budget: ValueBudget): string[] {
-  const found: string[][] = [];
-  let endedByLineFeed = false;
-  // FS (0x1C) ends an MLLP block that was stored with its message.
-  for (const [piece] of text.matchAll(/[^\r\n]+[\r\n]*|[\r\n]+/g)) {
-    budget.spend(1, 'HL7 v2');
-    const continues = endedByLineFeed && !/^[A-Z][A-Z0-9]{2}(?![A-Za-z0-9 ])/.test(piece);
-    const last = found.at(-1);
-    if (last && (continues || isBlank(piece))) last.push(piece);
-    else found.push([piece]);
-    endedByLineFeed = piece.endsWith('\n');
-  }
-  const whole = found.map((pieces) => pieces.join(''));
-  if (isBlank(whole[0] ?? '')) throw notHl7(0);
-  return whole;
-}
-
-const isBlank = (piece: string): boolean => piece.replaceAll('\x1c', '').trim() === '';
 
 function notHl7(index: number): UnreadableError {
   return index === 0
@@ -126,7 +108,9 @@ function writeText(message: Hl7Message): string {
     if (before !== undefined && before.after !== '') lineEnd = /^(?:\r\n|\r|\n)/.exec(before.after)?.[0] ?? lineEnd;
     const last = index === segments.length - 1;
     const after = before === undefined || (before.after === '' && !last) ? lineEnd : before.after;
-    out += (before?.before ?? '') + written.text + after;
+    // Where lines end with LF, a bare name could be a line of the text before it.
+    const isBare = before === undefined && written.text === name && lineEnd !== '\r';
+    out += (before?.before ?? '') + written.text + (isBare ? written.separators.field : '') + after;
   });
   return out;
 }

@@ -24,7 +24,7 @@ export interface RawSegment {
  * @param separators those in force; a header brings its own
  */
 export function cut(text: string, separators: Separators | undefined): RawSegment | undefined {
-  const start = text.search(/[^\s\v\uFEFF]/);
+  const start = text.search(/[^\s\x1c]/); // oxlint-disable-line no-control-regex -- FS is a control character
   const end = terminatorAt(text);
   const name = text.slice(start, start + 3);
   if (start < 0 || !/^[A-Z][A-Z0-9]{2}$/.test(name) || end < start + 3) return undefined;
@@ -38,10 +38,17 @@ export function cut(text: string, separators: Separators | undefined): RawSegmen
   return { before, name, fields: rest === '' ? [] : splitBounded(rest.slice(1), separators.field), after, separators };
 }
 
-/** Returns where the line and block ends at the end of a text begin. A regular expression would take quadratic time. */
+/**
+ * Returns where the terminator begins: the first line or block end of the white space at the end of a text. Spaces
+ * before it belong to the last field; blank lines after it do not. A regular expression would take quadratic time.
+ */
 function terminatorAt(text: string): number {
   let end = text.length;
-  while (end > 0 && '\r\n\x1c'.includes(text.charAt(end - 1))) end -= 1;
+  for (let at = text.length; at > 0; at -= 1) {
+    const char = text.charAt(at - 1);
+    if ('\r\n\x1c'.includes(char)) end = at - 1;
+    else if (char.trim() !== '') break;
+  }
   return end;
 }
 
@@ -100,8 +107,8 @@ export function toText(name: string, segment: SegmentObject, before: RawSegment 
   for (let index = HEADERS.has(name) ? 1 : 0; index < count; index += 1) {
     const value = segment[`f${index + 1}`];
     const was = usable?.fields[index];
-    const isUnchanged = was !== undefined && usable !== undefined && areEqual(readField(usable, index, was), value);
-    fields.push(isUnchanged ? was : fieldText(name, index, value, by));
+    const isAsRead = was !== undefined && usable !== undefined && areEqual(readField(usable, index, was), value);
+    fields.push(isAsRead ? was : fieldText(name, index, value, by, was));
   }
   if (usable === undefined) while (fields.length > 1 && fields.at(-1) === '') fields.pop();
   return { text: fields.length === 0 ? name : [name, ...fields].join(by.field), separators: by };
@@ -115,36 +122,60 @@ function headerSeparators({ f1, f2 }: SegmentObject): Separators {
   }
 }
 
-function fieldText(name: string, index: number, value: unknown, by: Separators): string {
+/** @param was the field as it was read, if it was: its parts that have not changed are written as they were read */
+function fieldText(name: string, index: number, value: unknown, by: Separators, was = ''): string {
   if (HEADERS.has(name) && index === 1) return typeof value === 'string' ? value : DEFAULT_ENCODING;
+  const repeats = was === '' || by.repetition === undefined ? [was] : splitBounded(was, by.repetition);
   if (Array.isArray(value)) {
     if (value.length > 1 && by.repetition === undefined) throw wrong(name, index, 'cannot repeat: MSH-2 is too short');
-    return value.map((repeat) => repeatText(name, index, repeat as unknown, by)).join(by.repetition);
+    return value
+      .map((repeat, at) => repeatText(name, index, repeat as unknown, by, repeats[at] ?? ''))
+      .join(by.repetition);
   }
-  return repeatText(name, index, value, by);
+  return repeatText(name, index, value, by, repeats[0] ?? '');
 }
 
-function repeatText(name: string, index: number, value: unknown, by: Separators): string {
-  if (!isObject(value) || Array.isArray(value)) return leaf(name, index, value, by);
-  return joined('c', value, by.component, (component) => {
-    if (!isObject(component) || Array.isArray(component)) return leaf(name, index, component, by);
+function repeatText(name: string, index: number, value: unknown, by: Separators, was: string): string {
+  const components = splitBounded(was, by.component);
+  if (!isObject(value) || Array.isArray(value)) return leaf(name, index, value, by, was);
+  return joined('c', value, by.component, (component, at) => {
+    const before = components[at] ?? '';
+    if (!isObject(component) || Array.isArray(component)) return leaf(name, index, component, by, before);
     const keys = highest('s', component);
     if (keys > 1 && by.subcomponent === undefined)
       throw wrong(name, index, 'has subcomponents, and MSH-2 is too short');
-    return joined('s', component, by.subcomponent ?? '', (sub) => leaf(name, index, sub, by));
+    const subcomponents = by.subcomponent === undefined ? [before] : splitBounded(before, by.subcomponent);
+    return joined('s', component, by.subcomponent ?? '', (sub, place) =>
+      leaf(name, index, sub, by, subcomponents[place] ?? ''),
+    );
   });
 }
 
-function joined(letter: string, parts: Record<string, unknown>, by: string, text: (value: unknown) => string): string {
-  return Array.from({ length: highest(letter, parts) }, (_, index) => text(parts[`${letter}${index + 1}`])).join(by);
+function joined(
+  letter: string,
+  parts: Record<string, unknown>,
+  by: string,
+  text: (value: unknown, at: number) => string,
+): string {
+  const count = highest(letter, parts);
+  return Array.from({ length: count }, (_, at) => text(parts[`${letter}${at + 1}`], at)).join(by);
 }
 
-function leaf(name: string, index: number, value: unknown, by: Separators): string {
+/** @param was the text at this place as it was read; empty if there was none */
+function leaf(name: string, index: number, value: unknown, by: Separators, was: string): string {
   if (value === undefined || value === null) return '';
-  if (typeof value === 'string') return escapeText(value, by);
+  if (typeof value === 'string') return isUnchanged(value, was, by) ? was : escapeText(value, by);
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   throw wrong(name, index, 'is not a text');
 }
+
+/** Whether a value is what was read from a text: a sender's own escaping is then kept. */
+const isUnchanged = (value: string, was: string, by: Separators): boolean =>
+  was !== '' &&
+  value === unescape(was, by) &&
+  ![by.component, by.repetition, by.subcomponent].some(
+    (separator) => separator !== undefined && was.includes(separator),
+  );
 
 function wrong(name: string, index: number, what: string): InvalidMessageError {
   return new InvalidMessageError(`${name}-${index + 1} ${what}.`);

@@ -26,10 +26,24 @@ export function separatorsOf(field: string, encoding: string): Separators {
   return { field, component, repetition, escape, subcomponent };
 }
 
-/** Sequences that format a text or switch its character set: they stay in the text. */
-const KEPT = /^(?:[HN]|\.[a-z]{2}[+-]?\d*|[ZCM][^\r\n]*)$/;
+/**
+ * Escape sequences that stay in the text, in upper or lower case: formatting (`\H\`, `\.br\`), character sets (`\C..\`,
+ * `\M..\`), bytes (`\XE9\`: of which character set is not known), and local ones (`\Z..\`, `\P\`).
+ */
+const KEPT = /^(?:[A-Z]|\.[A-Z]{2} ?[+-]?\d*|X(?:[0-9A-F]{2})+|C[0-9A-F]{4}|M[0-9A-F]{4,6}|Z[\w.+-]*)$/i;
 
-/** Resolves a text's escape sequences; `\X..\` for ASCII only, as the character set of higher codes is not known. */
+/** Whether `\name\` is a sequence that stays in the text: none that {@link escapeText} writes. */
+const isKept = (name: string | undefined, by: Separators): boolean =>
+  name !== undefined &&
+  KEPT.test(name) &&
+  meaning(name, by) === undefined &&
+  !Object.values(by).some((separator) => separator !== undefined && name.includes(separator as string));
+
+/**
+ * Resolves the escape sequences that {@link escapeText} would write; every other one stays as it is, so that a text is
+ * written again byte for byte, wherever a flow copies it to. An escaped escape character stays escaped where it would
+ * spell a sequence that stays.
+ */
 export function unescape(text: string, by: Separators): string {
   const { escape } = by;
   if (escape === undefined || !text.includes(escape)) return text;
@@ -37,16 +51,26 @@ export function unescape(text: string, by: Separators): string {
   let out = parts[0] ?? '';
   for (let index = 1; index < parts.length; index += 1) {
     const name = parts[index] ?? '';
-    const resolved = index + 1 < parts.length ? meaning(name, by) : undefined;
-    if (resolved === undefined) out += escape + name;
-    else {
-      out += resolved + (parts[index + 1] ?? '');
+    const isSequence = index + 1 < parts.length;
+    const resolved = isSequence ? meaning(name, by) : undefined;
+    if (isSpelledOut(parts, index, by)) {
+      out += spelledOut(parts[index + 1] ?? '', escape) + (parts[index + 3] ?? '');
+      index += 3;
+    } else if (resolved !== undefined || (isSequence && isKept(name, by))) {
+      out += (resolved ?? escape + name + escape) + (parts[index + 1] ?? '');
       index += 1;
-    }
+    } else out += escape + name;
   }
   return out;
 }
 
+/** Whether `\E\name\E\` stands at this part: the text `\name\`, which is not the sequence of that name. */
+const isSpelledOut = (parts: readonly string[], index: number, by: Separators): boolean =>
+  parts[index] === 'E' && index + 3 < parts.length && parts[index + 2] === 'E' && isKept(parts[index + 1], by);
+
+const spelledOut = (name: string, escape: string): string => `${escape}E${escape}${name}${escape}E${escape}`;
+
+/** What a sequence stands for: only the sequences that {@link plain} and {@link escapeText} write. */
 function meaning(name: string, by: Separators): string | undefined {
   switch (name) {
     case 'F':
@@ -59,9 +83,12 @@ function meaning(name: string, by: Separators): string | undefined {
       return by.repetition;
     case 'E':
       return by.escape;
+    case 'X0D':
+      return '\r';
+    case 'X0A':
+      return '\n';
     default:
-      if (KEPT.test(name)) return `${by.escape}${name}${by.escape}`;
-      return /^X(?:[0-7][0-9A-Fa-f])+$/.test(name) ? Buffer.from(name.slice(1), 'hex').toString('latin1') : undefined;
+      return undefined;
   }
 }
 
@@ -73,7 +100,10 @@ export function escapeText(text: string, by: Separators): string {
   let out = plain(parts[0] ?? '', by, escape);
   for (let index = 1; index < parts.length; index += 1) {
     const name = parts[index] ?? '';
-    if (index + 1 < parts.length && KEPT.test(name)) {
+    if (isSpelledOut(parts, index, by)) {
+      out += spelledOut(parts[index + 1] ?? '', escape) + plain(parts[index + 3] ?? '', by, escape);
+      index += 3;
+    } else if (index + 1 < parts.length && isKept(name, by)) {
       out += escape + name + escape + plain(parts[index + 1] ?? '', by, escape);
       index += 1;
     } else out += `${escape}E${escape}${plain(name, by, escape)}`;

@@ -1,0 +1,123 @@
+/**
+ * Splits HL7 v2 text into segments. HL7 ends a segment with CR, files have LF or CR LF instead, and senders write line
+ * breaks of the other kinds into their texts. So what follows a message's header decides what ends its segments, once
+ * (HL7 v2, 2.5 "Message delimiters").
+ */
+import type { ValueBudget } from '../limits';
+import type { ToleratedList } from '../tolerated';
+import { HEADERS, separatorsOf, type Separators } from './separators';
+
+/** CR alone, as HL7 prescribes; or what files have. */
+type Terminator = '\r' | '\n' | '\r\n';
+
+/**
+ * Segments that HL7 v2 defines, in any version. Abbreviations of people's own, such as NIL or MRI, are not among them;
+ * PCR and PAF are.
+ */
+const NAMES: ReadonlySet<string> = new Set(
+  (
+    'ABS ACC ADD ADJ AFF AIG AIL AIP AIS AL1 APR ARQ ARV AUT BHS BLC BLG BPO BPX BTS BTX BUI CDM CDO CER CM0 CM1 CM2 ' +
+    'CNS CON CSP CSR CSS CTD CTI CTR DB1 DEV DG1 DMI DON DPS DRG DSC DSP DST ECD ECR EDU EQL EQP EQU ERQ ERR EVN FAC ' +
+    'FHS FT1 FTS GOL GP1 GP2 GT1 IAM IAR ICH IIM ILT IN1 IN2 IN3 INV IPC IPR ISD ITM IVC IVT LAN LCC LCH LDP LOC LRL ' +
+    'MCP MFA MFE MFI MRG MSA MSH NCK NDS NK1 NPU NSC NST NTE OBR OBX ODS ODT OH1 OH2 OH3 OH4 OM1 OM2 OM3 OM4 OM5 OM6 ' +
+    'OM7 OM8 OMC ORC ORG OVR PAC PAF PCE PCR PD1 PDA PDC PEO PES PID PKG PM1 PMT PR1 PRA PRB PRC PRD PRO PRT PSG PSH ' +
+    'PSL PSS PTH PV1 PV2 PYE QAK QID QPD QRD QRF QRI RCP RDF RDT REL RF1 RFI RGS RMI RQ1 RQD RXA RXC RXD RXE RXG RXO ' +
+    'RXR RXV SAC SCD SCH SCP SDD SFT SGH SGT SHP SID SLT SPM SPR STF STZ TCC TCD TQ1 TQ2 TXA UAC UB1 UB2 URD URS VAR ' +
+    'VND VTQ'
+  ).split(' '),
+);
+
+/** A line break with the white space around it, also the end of an MLLP block (FS) that was stored with its message. */
+const BREAK = /[\r\n\x1c][\s\x1c]*/g; // oxlint-disable-line no-control-regex -- FS is a control character
+
+/**
+ * Returns the segments, each with its terminator and the blank lines after it. Joined, they are the text.
+ *
+ * A line break that is not the message's terminator is part of a text. It ends a segment all the same where a name that
+ * HL7 knows (or Z..) and the field separator follow. A terminator of LF or CR LF, which texts have too, ends a segment
+ * only where some name and the field separator follow. Whatever could have been meant otherwise is reported.
+ * @param tolerated gets `hl7-mixed-terminators`, `hl7-continued-line` and `hl7-unknown-segment`
+ */
+export function splitSegments(text: string, budget: ValueBudget, tolerated: ToleratedList): string[] {
+  const found: string[] = [];
+  const start = text.search(/[^\s\x1c]/); // oxlint-disable-line no-control-regex -- as above
+  let from = 0;
+  let separators = headerAt(text, start);
+  let terminator: Terminator | undefined;
+  for (const { 0: lineBreak, index } of text.matchAll(BREAK)) {
+    const next = index + lineBreak.length;
+    // White space before the first segment, and after the last.
+    if (next === text.length || index < start) continue;
+    const header = headerAt(text, next);
+    const name = header === undefined ? nameAt(text, next, separators) : text.slice(next, next + 3);
+    const isKnown = name !== undefined && (NAMES.has(name) || name.startsWith('Z'));
+    const isAfterHeader = terminator === undefined;
+    terminator ??= terminatorIn(lineBreak);
+    const isOwn = isTerminator(lineBreak, terminator);
+    const isFirm = isAfterHeader || (isOwn && terminator === '\r');
+    if (!isFirm && !(isOwn ? name !== undefined : isKnown)) {
+      if (lineBreak.includes(terminator)) {
+        tolerated.add(
+          'hl7-continued-line',
+          `A line after segment ${found.length + 1} is not a segment. It was read as part of that segment’s text.`,
+        );
+      }
+      continue;
+    }
+    if (!isOwn) {
+      tolerated.add(
+        'hl7-mixed-terminators',
+        `Segment ${found.length + 1} ends otherwise than the message’s header. ` +
+          'It was taken for the end of a segment, because a segment follows.',
+      );
+    }
+    if (!isFirm && !isKnown) {
+      tolerated.add(
+        'hl7-unknown-segment',
+        `HL7 does not define segment ${found.length + 2}. If it is a line of the text before it, ` +
+          'that text has the line end that ends the segments.',
+      );
+    }
+    budget.spend(1, 'HL7 v2');
+    found.push(text.slice(from, next));
+    from = next;
+    if (header !== undefined) {
+      separators = header;
+      terminator = undefined;
+    }
+  }
+  return [...found, text.slice(from)];
+}
+
+/** The terminator that stands in the first line break after a header. */
+function terminatorIn(lineBreak: string): Terminator {
+  if (lineBreak.includes('\r\n')) return '\r\n';
+  return /^[\x1c]*\n/.test(lineBreak) ? '\n' : '\r'; // oxlint-disable-line no-control-regex -- as above
+}
+
+/**
+ * Whether a line break has the terminator. CR LF is not CR: many a text in a message with CR has it. LF CR is: the LF
+ * ends a text's last line.
+ */
+const isTerminator = (lineBreak: string, terminator: Terminator): boolean =>
+  terminator === '\r' ? lineBreak.lastIndexOf('\r') > lineBreak.lastIndexOf('\n') : lineBreak.includes(terminator);
+
+/** The name that stands before a field separator at this place, if one does; a header without its separators is none. */
+function nameAt(text: string, at: number, separators: Separators | undefined): string | undefined {
+  if (text.charAt(at + 3) !== separators?.field) return undefined;
+  const name = text.slice(at, at + 3);
+  return /^[A-Z][A-Z0-9]{2}$/.test(name) && !HEADERS.has(name) ? name : undefined;
+}
+
+/** The separators of the header that stands at this place; undefined if none does: a text may begin with `MSH-7`. */
+function headerAt(text: string, at: number): Separators | undefined {
+  if (at < 0 || !HEADERS.has(text.slice(at, at + 3))) return undefined;
+  const field = text.charAt(at + 3);
+  // MSH-2 has five characters at most, and a line break ends a header without further fields.
+  const encoding = text.slice(at + 4, at + 10).split(field, 1)[0] ?? '';
+  try {
+    return separatorsOf(field, encoding.replace(/[\r\n][^]*$/, ''));
+  } catch {
+    return undefined;
+  }
+}
