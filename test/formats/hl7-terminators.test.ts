@@ -229,7 +229,8 @@ describe('HL7 escape sequences', () => {
     const message = readHl7(`${MSH}\rOBX|1|RP|A||${path}^old\r`);
     assert.equal(textAt(message, 'OBX', 5), path);
     const [obx] = message['OBX'] as SegmentObject[];
-    Object.assign((obx?.['f5'] as object[])[0] ?? {}, { c2: 'new' });
+    assert.ok(obx);
+    Object.assign((obx['f5'] as object[])[0] ?? {}, { c2: 'new' });
     message['NTE'] = [{ f3: path }];
     const written = writeHl7(message) as string;
     assert.ok(written.includes(`||${path}^new\r`));

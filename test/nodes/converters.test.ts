@@ -72,7 +72,9 @@ describe('the converters', () => {
     await deploy(flow({ id: 'node', type: 'mesh-hl7' }));
     const statuses = statusesOf('node');
     const warnings: unknown[] = [];
-    helper.getNode('node').on('call:warn', (call: { args: unknown[] }) => warnings.push(call.args[0]));
+    helper
+      .getNode('node')
+      .on('call:warn' as never, ((call: { args: unknown[] }) => warnings.push(call.args[0])) as never);
     const mixed = await through({ payload: `${HL7}OBX|1|TX|A||SMITH\nOBX|2|TX|B||x\r` });
     assert.deepEqual((mixed['tolerated'] as Array<{ code: string }>)[0]?.code, 'hl7-mixed-terminators');
     assert.deepEqual(statuses.at(-1), { fill: 'yellow', shape: 'dot', text: 'read, with faults' });
