@@ -1,5 +1,5 @@
 /** Classifies a received message. The result is kept beside it in the store, so that its payload is parsed once. */
-import type { ParsedPayload } from './parse-acknowledgement';
+import { requestOn, type ParsedPayload } from './parse-acknowledgement';
 import { isAckWorkflow, type WorkflowProfiles } from './profiles';
 import { keyOfRequest, type KeptRequest } from './request';
 import type { ReceivedAck } from './types';
@@ -40,15 +40,17 @@ export function classify(
 }
 
 function classifyAnySize(
-  { acknowledgement, isData, unreadableAcknowledgement, request }: ParsedPayload,
+  parsed: ParsedPayload,
   workflowId: string,
   profiles: WorkflowProfiles,
 ): Classification | undefined {
+  const { acknowledgement, isData, unreadableAcknowledgement } = parsed;
   if (acknowledgement) return { kind: 'acknowledgement', ack: acknowledgement, ...(isData ? { isData } : {}) };
   if (unreadableAcknowledgement) return { kind: 'unreadable-acknowledgement' };
   if (isAckWorkflow(profiles, workflowId)) {
     return isCustom(profiles, workflowId) ? undefined : { kind: 'unreadable-acknowledgement' };
   }
+  const request = requestOn(parsed, profiles.find(workflowId));
   return request && { kind: 'request', request };
 }
 

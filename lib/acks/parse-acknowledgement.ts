@@ -6,15 +6,21 @@ import { MeshError, UnreadableError } from '../errors';
 import { readEdifact } from '../formats/edifact/interchange';
 import { readHl7, textAt } from '../formats/hl7/message';
 import { isHl7Ack, readHl7Ack } from './hl7v2/read';
-import { readItk3Request, readItk3Response } from './itk3/read';
+import { readFhirMessage, readItk3Response } from './itk3/read';
 import { isNhsAck, readNhsAck } from './nhsack/nhsack';
 import { keptHl7, keptInterchange, keptItk3, type KeptRequest } from './request';
+import type { WorkflowProfile } from './profiles';
 import type { ReadableForm, ReceivedAck } from './types';
 
 /** What was found in a payload; empty if it is neither a request nor an acknowledgement. */
 export interface ParsedPayload {
   /** What acknowledging it needs. */
   request?: KeptRequest;
+  /**
+   * A FHIR message that does not say that it is ITK3: a request only on a workflow whose profile says so, see
+   * {@link requestOn}.
+   */
+  unmarkedRequest?: KeptRequest;
   acknowledgement?: ReceivedAck;
   /** With `acknowledgement`: it is data as well, e.g. the response to an HL7 query. */
   isData?: true;
@@ -23,6 +29,12 @@ export interface ParsedPayload {
    */
   unreadableAcknowledgement?: UnreadableError;
 }
+
+/** Returns the request that a payload is on a workflow with this profile. */
+export const requestOn = (
+  { request, unmarkedRequest }: ParsedPayload,
+  profile: WorkflowProfile | undefined,
+): KeptRequest | undefined => request ?? (profile?.form === unmarkedRequest?.form ? unmarkedRequest : undefined);
 
 /** How much of a payload {@link mayBeParsed} needs (bytes). */
 export const HEAD_BYTES = 400;
@@ -46,9 +58,14 @@ const READERS: Readonly<Record<ReadableForm, (payload: string | Buffer) => Parse
   itk3: (payload) => {
     // Other XML and JSON is frequent and large: it is not parsed.
     if (!payload.includes('MessageHeader')) return {};
-    const request = readItk3Request(payload);
-    if (request.isResponse) return asAcknowledgement(() => readItk3Response(payload));
-    return { request: keptItk3(request, beginningOf(payload).startsWith('{') ? 'json' : 'xml') };
+    const { request, isItk3 } = readFhirMessage(payload);
+    if (request.isResponse) {
+      const response = asAcknowledgement(() => readItk3Response(payload));
+      // Some real responses do not say that they are ITK3, but have one of its codes.
+      return isItk3 || response.acknowledgement !== undefined ? response : {};
+    }
+    const kept = keptItk3(request, beginningOf(payload).startsWith('{') ? 'json' : 'xml');
+    return isItk3 ? { request: kept } : { unmarkedRequest: kept };
   },
   nhsack: (payload) => {
     const interchange = readEdifact(payload);

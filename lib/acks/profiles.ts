@@ -33,6 +33,8 @@ const profileSchema = z.strictObject({
   businessWorkingDays: z.number().positive().max(1000).optional(),
   /** `Mex-Subject` of a message whose flow sets none: a template, see fillTemplate. */
   subject: template.max(500).optional(),
+  /** Whether a message without any of the values that only a flow can bring goes without the prescribed subject. */
+  subjectOptional: z.boolean().optional(),
   /** `Mex-LocalID`, likewise. A prescribed one is not unique. */
   localId: template.max(300).optional(),
   /**
@@ -59,6 +61,17 @@ const itk3 = (id: string, more: Partial<WorkflowProfile> = {}): WorkflowProfile 
   recommendedMb: 5,
   ...more,
 });
+/**
+ * GP Connect and vaccinations: the prescribed subject, and the sender's ODS code on every message as local id
+ * (requirement GPCM-SD-OC-175; docs/mesh.md, Workflow ids). The subject's parts come from the flow.
+ */
+const gpConnect = (id: string, subject = GP_CONNECT_SUBJECT): WorkflowProfile =>
+  itk3(id, { localId: '{odsCode}', subject, subjectOptional: true });
+const GP_CONNECT_SUBJECT =
+  '{msg.gpConnect.title} for {msg.gpConnect.patientName}, NHS Number: {msg.gpConnect.nhsNumber}, ' +
+  'seen at {msg.gpConnect.practiceName}, ODS code: {odsCode}, version {msg.gpConnect.version}';
+const ONLINE_CONSULTATION_SUBJECT =
+  '{msg.gpConnect.title} for {msg.gpConnect.patientName}, NHS Number: {msg.gpConnect.nhsNumber}, ODS code: {odsCode}';
 const nhsAck = (id: string): WorkflowProfile => ({
   workflowId: id,
   ackWorkflowId: `${id}_ACK`,
@@ -82,20 +95,29 @@ export const SHIPPED_PROFILES: readonly WorkflowProfile[] = [
   itk3('TOC_FHIR_EC_DISCH'),
   itk3('TOC_FHIR_MH_DISCH'),
   itk3('TOC_FHIR_OP_ATTEN'),
-  // GP Connect, requirement GPCM-SD-OC-175: the sender's ODS code on every message.
-  itk3('GPFED_CONSULT_REPORT', { localId: '{odsCode}' }),
-  itk3('GPCONNECT_SEND_DOCUMENT', { localId: '{odsCode}' }),
-  itk3('GPCONNECT_UPDATE_RECORD', { localId: '{odsCode}' }),
+  gpConnect('GPFED_CONSULT_REPORT'),
+  gpConnect('GPCONNECT_SEND_DOCUMENT'),
+  gpConnect('GPCONNECT_UPDATE_RECORD'),
+  gpConnect('DF_ONLINE_CONSULTATION', ONLINE_CONSULTATION_SUBJECT),
+  // Vaccinations, also by the spelling of NHS Digital's own platform.
+  gpConnect('DIGIMED_FLU_VAC'),
+  gpConnect('DIGMED_FLU_VAC'),
+  gpConnect('DIGMED_EMG_MED'),
+  gpConnect('DIGMED_MINOR_ILLNESS_PEM'),
   nhsAck('PATH_MEDRPT_V2'),
   nhsAck('PATH_MEDRPT_V3'),
   nhsAck('SCRN_BCS_MEDRPT_V4'),
   { ...unacknowledged('NHAIS_REG'), ackWorkflowId: 'NHAIS_RECEP', form: 'custom', busAck: true },
-  unacknowledged('DIGIMED_FLU_VAC'),
-  unacknowledged('DIGMED_FLU_VAC'),
+  // NEMS.
   unacknowledged('PDSRECORDCHANGE_1'),
   unacknowledged('CHANGEOFGP_1'),
+  unacknowledged('CHANGEOFADDRESS_1'),
   unacknowledged('BIRTHNOTIFICATION_1'),
   unacknowledged('DEATHNOTIFICATION_1'),
+  unacknowledged('BLOODSPOTTESTOUTCOME_1'),
+  unacknowledged('NEWBORNHEARING_1'),
+  unacknowledged('NIPEOUTCOME_1'),
+  unacknowledged('PROFESSIONALCONTACTS_1'),
   unacknowledged('VACCINATIONS_1'),
 ];
 
@@ -145,7 +167,9 @@ export function loadProfiles(...tables: readonly string[]): WorkflowProfiles {
   const rows = new Map(SHIPPED_PROFILES.map((profile) => [profile.workflowId, profile]));
   for (const table of tables) {
     for (const [index, change] of parseTable(table).entries()) {
-      const merged = profileSchema.safeParse({ ...rows.get(change.workflowId), ...change });
+      // A subject of the user's own is prescribed, as any other is.
+      const own = change.subject === undefined ? {} : { subjectOptional: undefined };
+      const merged = profileSchema.safeParse({ ...rows.get(change.workflowId), ...own, ...change });
       if (!merged.success) throw wrong(['profiles', index, ...(merged.error.issues[0]?.path ?? [])], merged.error);
       rows.set(change.workflowId, consistent(merged.data, index));
     }

@@ -29,3 +29,7 @@ export function fillTemplate(template: string, what: string, valueOf: (name: str
     );
   });
 }
+
+/** Returns the placeholders of a template that only a flow's message can fill. */
+export const messageValues = (template: string): string[] =>
+  [...template.matchAll(PLACEHOLDER)].map(([, name = '']) => name).filter((name) => name.startsWith('msg.'));

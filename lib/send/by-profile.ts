@@ -1,7 +1,7 @@
 /** Prepares a message by its workflow's profile: recipient, subject, local id, chunks and recommended size. */
 import type { WorkflowProfile } from '../acks/profiles';
 import { requireOdsCode } from '../acks/ods-code';
-import { fillTemplate } from '../acks/template';
+import { fillTemplate, messageValues } from '../acks/template';
 import { InvalidMessageError, NotFoundError } from '../errors';
 import type { MailboxAddress, OutgoingMessage } from '../types';
 
@@ -41,12 +41,15 @@ export async function prepareByProfile(message: OutgoingMessage, parts: ProfileP
   const filled = (field: string, template: string): string =>
     fillTemplate(template, field, (name) => valueOf(name, message, parts));
   const { subject, localId, chunks, recommendedMb } = profile;
+  const canFill = (template: string): boolean =>
+    profile.subjectOptional !== true || messageValues(template).some((name) => Boolean(valueOf(name, message, parts)));
+  const prescribesSubject = subject !== undefined && !message.subject && canFill(subject);
   const prescribesLocalId = localId !== undefined && !message.localId;
   return {
     message: {
       ...message,
       to: await recipientOf(message, profile, parts),
-      ...(subject !== undefined && !message.subject && { subject: filled('subject', subject) }),
+      ...(prescribesSubject && { subject: filled('subject', subject) }),
       ...(prescribesLocalId && { localId: filled('local id', localId) }),
       ...(chunks === false && message.chunks === undefined && { chunks: 'never' as const }),
     },

@@ -15,6 +15,7 @@ import {
 } from '../message-states';
 import { acknowledgementsRequested } from '../acks/requested';
 import type { RequestedAcknowledgements } from '../acks/types';
+import { requestOn, type ParsedPayload } from '../acks/parse-acknowledgement';
 import { parseSource } from '../acks/parse-source';
 import { isAckWorkflow, loadProfiles, type WorkflowProfiles } from '../acks/profiles';
 import { keyOfRequest } from '../acks/request';
@@ -197,14 +198,17 @@ export class Outbox {
     options: EnqueueOptions,
   ): Promise<ExpectedAcknowledgements> {
     const { acknowledgementOf, requestedAcknowledgements: requested } = options;
-    const { request, acknowledgement, unreadableAcknowledgement } = acknowledgementOf ? {} : await parseSource(source);
+    const parsed: ParsedPayload = acknowledgementOf ? {} : await parseSource(source);
+    const { acknowledgement, unreadableAcknowledgement } = parsed;
+    const profile = this.#profiles.find(workflowId);
+    const request = requestOn(parsed, profile);
     const reference = keyOfRequest(request);
     if (requested !== 'automatic') {
       return { reference, requested: { ...NONE_REQUESTED, ...requested } };
     }
     const isAcknowledgement = (acknowledgementOf ?? acknowledgement ?? unreadableAcknowledgement) !== undefined;
     if (isAcknowledgement || isAckWorkflow(this.#profiles, workflowId)) return { reference, requested: NONE_REQUESTED };
-    return { reference, requested: acknowledgementsRequested(request, this.#profiles.find(workflowId)) };
+    return { reference, requested: acknowledgementsRequested(request, profile) };
   }
 
   #newRow(

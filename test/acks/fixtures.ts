@@ -16,3 +16,28 @@ export const MEDRPT = [
   "UNT+3+2'",
   "UNZ+2+77'",
 ].join('\r\n');
+
+const message = (meta: string, header: string): string =>
+  `<Bundle xmlns="http://hl7.org/fhir">${meta}<type value="message"/><entry><fullUrl value="urn:uuid:m-1"/><resource><MessageHeader><id value="m-1"/>${header}</MessageHeader></resource></entry></Bundle>`;
+
+/** A message of FHIR R4, as a laboratory or a registry sends it. */
+export const R4_MESSAGE = message(
+  '',
+  '<eventCoding><system value="https://example.org/events"/><code value="report"/></eventCoding><source><endpoint value="urn:lab"/></source>',
+);
+
+/** An event of NEMS (FHIR STU3), which asks for nothing. */
+export const NEMS_EVENT = message(
+  '<meta><profile value="https://fhir.nhs.uk/STU3/StructureDefinition/Event-Bundle-1"/></meta>',
+  '<meta><profile value="https://fhir.nhs.uk/STU3/StructureDefinition/Event-MessageHeader-1"/></meta><extension url="https://fhir.nhs.uk/STU3/StructureDefinition/Extension-MessageEventType-1"><valueCodeableConcept><coding><code value="new"/></coding></valueCodeableConcept></extension><event><code value="newborn-hearing-1"/></event><source><endpoint value="urn:nems"/></source>',
+);
+
+/** An ITK3 request that says so by the profile of its bundle or header, and has no message handling. */
+export const itk3ByProfile = (of: 'Bundle' | 'MessageHeader'): string => {
+  const meta = (name: string): string =>
+    `<meta><profile value=" https://fhir.nhs.uk/STU3/StructureDefinition/${name}"/></meta>`;
+  return message(
+    of === 'Bundle' ? meta('ITK-Message-Bundle-1') : '',
+    of === 'MessageHeader' ? meta('ITK-MessageHeader-2') : '',
+  );
+};

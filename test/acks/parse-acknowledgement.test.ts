@@ -13,7 +13,7 @@ import { readEdifact } from '../../lib/formats/edifact/interchange';
 import { fhirXmlToJson } from '../../lib/formats/fhir/from-xml';
 import { acknowledgeHl7 } from '../../lib/formats/hl7/acknowledge';
 import { readHl7, writeHl7 } from '../../lib/formats/hl7/message';
-import { itk3Request, MEDRPT } from './fixtures';
+import { itk3ByProfile, itk3Request, MEDRPT, NEMS_EVENT, R4_MESSAGE } from './fixtures';
 
 const now = new Date('2026-04-01T11:00:00Z');
 const ADT = 'MSH|^~\\&|A|B|C|D|20260401||ADT^A01|M-1|P|2.4\rPID|||1\r';
@@ -43,6 +43,31 @@ describe('a payload', () => {
     const whole = { controlReference: '1', now };
     const fromKept = buildNhsAck((JSON.parse(JSON.stringify(report)) as typeof report).interchange, whole);
     assert.equal(fromKept, buildNhsAck(readEdifact(MEDRPT), whole));
+  });
+
+  it('that is a FHIR message of another kind is no ITK3 request, in XML or JSON, and no ITK3 response', () => {
+    const response = '<response><identifier value="m-0"/><code value="ok"/></response>';
+    for (const other of [R4_MESSAGE, NEMS_EVENT]) {
+      const answering = other.replace('</MessageHeader>', `${response}</MessageHeader>`);
+      const release = other === R4_MESSAGE ? 'R4' : 'STU3';
+      for (const payload of [other, fhirXmlToJson(other, { release }), Buffer.from(`\uFEFF${other}`)]) {
+        assert.equal(parseAcknowledgement(payload).request, undefined);
+        assert.equal(classify(parseAcknowledgement(payload), 'ANY', loadProfiles()), undefined);
+        // Where the workflow prescribes ITK3, a sender who waits gets an answer.
+        assert.equal(classify(parseAcknowledgement(payload), 'TOC_FHIR_IP_DISCH', loadProfiles())?.kind, 'request');
+      }
+      for (const payload of [answering, fhirXmlToJson(answering, { release })]) {
+        assert.deepEqual(parseAcknowledgement(payload), {});
+      }
+    }
+  });
+
+  it('that is ITK3 by the profile of its bundle or header is a request, whose flags count as set', () => {
+    for (const of of ['Bundle', 'MessageHeader'] as const) {
+      const { request } = parseAcknowledgement(itk3ByProfile(of));
+      assert.equal(keyOfRequest(request), 'itk3 m-1');
+      assert.deepEqual(request?.requested, {});
+    }
   });
 
   it('with a huge header is not kept', () => {

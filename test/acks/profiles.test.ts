@@ -19,6 +19,32 @@ describe('workflow profiles', () => {
     assert.deepEqual(loadProfiles(file(...SHIPPED_PROFILES)).all(), SHIPPED_PROFILES);
   });
 
+  it('of vaccinations and GP Connect are answered on _ACK, with the prescribed subject and local id', () => {
+    const profiles = loadProfiles();
+    const ids =
+      'DIGIMED_FLU_VAC DIGMED_FLU_VAC DIGMED_EMG_MED DIGMED_MINOR_ILLNESS_PEM GPFED_CONSULT_REPORT ' +
+      'GPCONNECT_SEND_DOCUMENT GPCONNECT_UPDATE_RECORD DF_ONLINE_CONSULTATION';
+    for (const id of ids.split(' ')) {
+      const profile = profiles.find(id);
+      assert.equal(profile?.ackWorkflowId, `${id}_ACK`);
+      assert.deepEqual(
+        [profile.form, profile.infAck, profile.busAck, profile.localId],
+        ['itk3', true, true, '{odsCode}'],
+      );
+      assert.match(
+        profile.subject ?? '',
+        /^\{msg\.\S+\} for \{msg\.\S+\}, NHS Number: \{msg\.\S+\}, .*ODS code: \{odsCode\}/,
+      );
+    }
+  });
+
+  it('of the events of NEMS ask for no answer', () => {
+    const ids =
+      'PDSRECORDCHANGE_1 CHANGEOFGP_1 CHANGEOFADDRESS_1 DEATHNOTIFICATION_1 BIRTHNOTIFICATION_1 BLOODSPOTTESTOUTCOME_1 ' +
+      'NEWBORNHEARING_1 NIPEOUTCOME_1 PROFESSIONALCONTACTS_1 VACCINATIONS_1';
+    for (const id of ids.split(' ')) assert.equal(loadProfiles().find(id)?.form, 'none', id);
+  });
+
   it('are extended and overridden by a file, field by field', () => {
     const profiles = loadProfiles(
       file(

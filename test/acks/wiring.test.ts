@@ -4,7 +4,7 @@ import { InvalidMessageError, NotFoundError, type AcknowledgementRequest, type D
 import { failure } from '../harness/failure';
 import { loadProfiles, type WorkflowProfiles } from '../../lib/acks/profiles';
 import { readItk3Response } from '../../lib/acks/itk3/read';
-import { itk3Request, MEDRPT } from './fixtures';
+import { itk3Request, MEDRPT, NEMS_EVENT, R4_MESSAGE } from './fixtures';
 import { outcomes, party, sent, twoParties, type Party } from './support';
 
 const TOC = 'TOC_FHIR_IP_DISCH';
@@ -198,7 +198,9 @@ describe('the closed loop', () => {
     const cases = [
       [itk3Request({ inf: 'false', bus: 'false' }), TOC, 'not-asked'],
       [MEDRPT.replace('++1', ''), PATH, 'not-asked'],
-      ['x', 'DIGIMED_FLU_VAC', 'no-answer'],
+      ['x', 'CHANGEOFADDRESS_1', 'no-answer'],
+      [R4_MESSAGE, 'ANYTHING', 'no-answer'],
+      [NEMS_EVENT, 'SOME_EVENT_1', 'no-answer'],
       ['x', 'ANYTHING', 'no-answer'],
     ] as const;
     for (const [payload, workflow, why] of cases) {
@@ -209,6 +211,21 @@ describe('the closed loop', () => {
       assert.deepEqual(result, { sent: false, why });
     }
     assert.equal((await practice.outbox.list({})).length, 0);
+  });
+
+  it('a vaccination is acknowledged to the workflow with _ACK, in either spelling', async () => {
+    const { lab, practice } = await twoParties();
+    for (const workflow of ['DIGIMED_FLU_VAC', 'DIGMED_FLU_VAC', 'DIGMED_EMG_MED', 'DIGMED_MINOR_ILLNESS_PEM']) {
+      const { id } = await lab.sendOne(itk3Request({ id: `msg-${workflow}` }), workflow);
+      assert.deepEqual(await outcomes(lab, id), ['awaited', 'awaited']);
+      await practice.collect();
+      const result = await practice.sendAcknowledgement(practice.taken.ids().at(-1) ?? '', accept('infrastructure'));
+      assert.ok(result.sent, workflow);
+      const [acknowledgement] = (await practice.outbox.list({})).filter(
+        (each) => each.workflowId === `${workflow}_ACK`,
+      );
+      assert.ok(acknowledgement, workflow);
+    }
   });
 
   it('each level is acknowledged once, infrastructure first; a repeat returns the first acknowledgement', async () => {

@@ -72,6 +72,34 @@ const MUTATIONS: Removed[] = [
     check: 'isUnchanged(value, was, by) ? was',
     without: 'isUnchanged(value, was, by) ? escapeText(was, by)',
   },
+  {
+    title: 'that is a FHIR message of another kind is no ITK3 request',
+    test: 'test/acks/parse-acknowledgement.test.ts',
+    file: 'lib/acks/parse-acknowledgement.ts',
+    check: 'isItk3 ? { request: kept } : { unmarkedRequest: kept }',
+    without: '{ request: kept }',
+  },
+  {
+    title: 'that is a FHIR message of another kind is no ITK3 request',
+    test: 'test/acks/parse-acknowledgement.test.ts',
+    file: 'lib/acks/parse-acknowledgement.ts',
+    check: 'isItk3 || response.acknowledgement !== undefined ? response : {}',
+    without: 'response',
+  },
+  {
+    title: 'that is ITK3 by the profile of its bundle or header',
+    test: 'test/acks/parse-acknowledgement.test.ts',
+    file: 'lib/acks/itk3/read.ts',
+    check: 'handling !== undefined || profiles.some',
+    without: 'handling !== undefined && profiles.some',
+  },
+  {
+    title: 'GP Connect has the prescribed subject where the flow brings its parts',
+    test: 'test/send/by-profile.test.ts',
+    file: 'lib/send/by-profile.ts',
+    check: 'profile.subjectOptional !== true ||',
+    without: 'profile.subjectOptional === true ||',
+  },
 ];
 
 tryAll(

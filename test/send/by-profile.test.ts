@@ -51,6 +51,32 @@ describe('sending by a workflow’s profile', () => {
     await failure(ConfigurationError, outboxAt(server, { storage }).prepare(message('GPCONNECT_SEND_DOCUMENT')));
   });
 
+  it('GP Connect has the prescribed subject where the flow brings its parts, and none where it brings none', async () => {
+    const mailbox = outboxAt(await tlsSandbox(), { storage: await storageIn(), odsCode: 'X99999' });
+    const parts: Record<string, string> = {
+      'gpConnect.title': 'Consultation report',
+      'gpConnect.patientName': 'Mrs Testa Patient',
+      'gpConnect.nhsNumber': '9997877896',
+      'gpConnect.practiceName': 'Example Surgery',
+      'gpConnect.version': '1',
+    };
+    const subjectOf = async (workflowId: string, values: typeof parts): Promise<string | undefined> =>
+      (await mailbox.prepare(message(workflowId), { property: (path) => values[path] })).message.subject;
+    assert.equal(
+      await subjectOf('GPCONNECT_SEND_DOCUMENT', parts),
+      'Consultation report for Mrs Testa Patient, NHS Number: 9997877896, seen at Example Surgery, ODS code: X99999, version 1',
+    );
+    assert.equal(
+      await subjectOf('DF_ONLINE_CONSULTATION', parts),
+      'Consultation report for Mrs Testa Patient, NHS Number: 9997877896, ODS code: X99999',
+    );
+    assert.equal(await subjectOf('DIGIMED_FLU_VAC', {}), undefined);
+    const { 'gpConnect.version': _version, ...some } = parts;
+    const error = await failure(InvalidMessageError, subjectOf('GPCONNECT_UPDATE_RECORD', some));
+    assert.match(error.message, /msg\.gpConnect\.version/);
+    assert.doesNotMatch(error.message, /Testa|999/);
+  });
+
   it('looks the mailbox up if the profile says so: one, none, several', async () => {
     const profiles = table({ workflowId: 'TEST_WORKFLOW', routing: 'lookup' });
     const all = ['X26ABC1', 'X26ABC2', 'X26ABC3'];

@@ -68,15 +68,17 @@ function fromJson(name: string, value: unknown): LooseElement {
 }
 
 /**
- * Returns the resources of a message bundle, and its MessageHeader.
+ * Returns a message bundle, its resources and its MessageHeader.
  * @throws UnreadableError when there is none
  */
-export function messageBundle(payload: string | Buffer): { header: LooseElement; resources: LooseElement[] } {
+export function messageBundle(payload: string | Buffer): Record<'bundle' | 'header', LooseElement> & {
+  resources: LooseElement[];
+} {
   const bundle = looseFhir(payload);
   const resources = bundle.all('entry').flatMap((entry) => entry.all('resource'));
   const header = resources.find(({ name }) => name === 'MessageHeader');
   if (bundle.name !== 'Bundle' || !header) {
-    throw new UnreadableError('The payload is not an ITK3 message: it is not a Bundle with a MessageHeader.');
+    throw new UnreadableError('The payload is not a FHIR message: it is not a Bundle with a MessageHeader.');
   }
-  return { header, resources };
+  return { bundle, header, resources };
 }

@@ -19,22 +19,31 @@ export interface Itk3Request {
   isResponse: boolean;
 }
 
-const HANDLING = /\/Extension-ITK-MessageHandling-\d+$/;
+const HANDLING = /\/Extension-ITK-MessageHandling-\d+\s*$/;
+const PROFILE = /\/ITK-(?:Message-Bundle|MessageHeader)-\d+\s*$/;
 /** What a responder writes when it could not read the request's id. */
 export const UNREADABLE_ID = 'UNREADABLE-IN-ORIGINAL-MESSAGE';
 const PLACEHOLDERS = new Set([UNREADABLE_ID, '']);
 
-/** @throws UnreadableError when the payload is not an ITK3 message */
-export function readItk3Request(payload: string | Buffer): Itk3Request {
-  const { header } = messageBundle(payload);
+/** @throws UnreadableError when the payload is not a FHIR message */
+export const readItk3Request = (payload: string | Buffer): Itk3Request => readFhirMessage(payload).request;
+
+/**
+ * Reads a FHIR message as an ITK3 request, and whether it says that it is one: by the extension for message handling,
+ * or by the profile of its bundle or header. Another (of R4, of NEMS) is answered in its own way, or not at all.
+ * @throws UnreadableError when the payload is not a FHIR message
+ */
+export function readFhirMessage(payload: string | Buffer): { request: Itk3Request; isItk3: boolean } {
+  const { bundle, header } = messageBundle(payload);
   const handling = header.all('extension').find((extension) => HANDLING.test(extension.first('url')?.value ?? ''));
   const part = (name: string): LooseElement | undefined =>
     handling?.all('extension').find((extension) => extension.first('url')?.value === name);
+  const profiles = [bundle, header].flatMap((each) => each.first('meta')?.all('profile') ?? []);
   const flag = (name: string): boolean | undefined => {
     const value = part(name)?.first('valueBoolean')?.value;
     return value === 'true' ? true : value === 'false' ? false : undefined;
   };
-  return {
+  const request = {
     messageId: header.first('id')?.value,
     senderReference: part('SenderReference')?.first('valueString')?.value,
     infrastructureRequested: flag('InfAckRequested'),
@@ -42,6 +51,8 @@ export function readItk3Request(payload: string | Buffer): Itk3Request {
     from: header.first('source', 'endpoint')?.value,
     isResponse: header.first('response') !== undefined,
   };
+  const isItk3 = handling !== undefined || profiles.some(({ value = '' }) => PROFILE.test(value));
+  return { request, isItk3 };
 }
 
 /**
