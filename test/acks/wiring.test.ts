@@ -221,9 +221,7 @@ describe('the closed loop', () => {
       await practice.collect();
       const result = await practice.sendAcknowledgement(practice.taken.ids().at(-1) ?? '', accept('infrastructure'));
       assert.ok(result.sent, workflow);
-      const [acknowledgement] = (await practice.outbox.list({})).filter(
-        (each) => each.workflowId === `${workflow}_ACK`,
-      );
+      const acknowledgement = (await practice.outbox.list({})).find((each) => each.workflowId === `${workflow}_ACK`);
       assert.ok(acknowledgement, workflow);
     }
   });
