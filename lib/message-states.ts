@@ -322,8 +322,6 @@ export const PROBABLY_ARRIVED = sent(({ arrived }) => arrived === 'probably');
 export const REPORTABLE = sent(({ arrived, final }) => arrived === 'probably' && final === false);
 /** Sent messages whose response is lost or still awaited: MESH's id is not known here, and MESH may have them. */
 export const RESPONSE_MISSING = sent(({ arrived, pending }) => arrived === 'probably' && pending);
-/** Every state that a message may be sent again from. */
-export const RESENDABLE = sent(({ resendable }) => resendable !== false);
 /** Failed messages that a person may put aside. */
 export const DROPPABLE_FAILURES = sent(({ droppable }) => droppable === 'failed');
 /** Sent messages that need a decision, or may come to. */

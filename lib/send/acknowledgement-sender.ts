@@ -91,11 +91,6 @@ export async function sendAcknowledgement(
     },
   );
   const { code } = composed;
-  if (isNew) {
-    const detail = { level, code, by: message.id };
-    const entry = { mailbox, direction: 'in', reference: messageId, messageId } as const;
-    await store.note({ ...entry, time: clock.now(), event: 'answered', detail });
-  }
   return {
     sent: true,
     id: message.id,

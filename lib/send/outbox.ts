@@ -3,14 +3,13 @@
  * the worker sends it once.
  */
 import { createHash } from 'node:crypto';
-import { AbortedError, InvalidMessageError } from '../errors';
+import { AbortedError, InvalidMessageError, StorageError } from '../errors';
 import {
   ACCEPTED,
   DROPPABLE_FAILURES,
   ENDED_UNACCEPTED,
   ENDED_UNCOLLECTED,
   MAY_NEED_DECISION,
-  RESENDABLE,
   UNSENT,
 } from '../message-states';
 import { acknowledgementsRequested } from '../acks/requested';
@@ -25,12 +24,13 @@ import type { Spool } from '../payload/spool';
 import { outgoingHeaders } from '../protocol/message-headers';
 import type {
   LedgerEntry,
+  LedgerNote,
   NewOutgoing,
   RemoteChange,
   Outgoing,
-  OutgoingChange,
   OutgoingFilter,
   Page,
+  ReplacedOutgoing,
   Store,
 } from '../store/store';
 import { SerialQueue, type Place } from '../store/serial-queue';
@@ -135,9 +135,22 @@ export class Outbox {
    *   it cannot be stored
    */
   async enqueue(message: Enqueued, options: EnqueueOptions = {}): Promise<{ message: OutboxMessage; isNew: boolean }> {
+    const added = await this.#inOrder(uuidv7(), message, options);
+    // Only a message that replaces another one may come to nothing.
+    if (!added) throw new StorageError('The store did not add the message.');
+    return { message: outboxMessage(added.message), isNew: added.isNew };
+  }
+
+  /** Adds a message in the order of the calls. Undefined if it was to replace one that is no longer as required. */
+  async #inOrder(
+    id: string,
+    message: Enqueued,
+    options: EnqueueOptions,
+    replaced?: ReplacedOutgoing,
+  ): Promise<Added | undefined> {
     const place = this.#queue.enter(laneOf(message));
     try {
-      return await this.#enqueue(uuidv7(), message, options, place);
+      return await this.#enqueue(id, message, options, place, replaced);
     } finally {
       place.leave();
     }
@@ -148,10 +161,11 @@ export class Outbox {
     message: Enqueued,
     options: EnqueueOptions,
     place: Place,
-  ): Promise<{ message: OutboxMessage; isNew: boolean }> {
+    replaced: ReplacedOutgoing | undefined,
+  ): Promise<Added | undefined> {
     const { spool, mailboxId } = this.#parts;
     const first = await this.#first(options.onceKey);
-    if (first) return { message: outboxMessage(first), isNew: false };
+    if (first) return { message: first, isNew: false };
     const { payload, ...fields } = message;
     const placed = await placePayload(payload, spool, id, options.copyFile ?? false);
     const envelope: StoredEnvelope = {
@@ -165,20 +179,20 @@ export class Outbox {
     // Checks the headers before anything is written: MESH would refuse bad ones later.
     outgoingHeaders(mailboxId, envelope);
     const expected = await this.#expectedAcknowledgements(placed.source, message.workflowId, options);
-    const { message: row, isNew } = await this.#quota.admit(placed.ownBytes, async () => {
+    const added = await this.#quota.admit(placed.ownBytes, async () => {
       const payload = await placed.keep();
       await place.turn;
       // The store keeps the order of the calls, and several share a commit: the next caller need not wait for this
       // one's.
-      const adding = this.#add(this.#newRow(id, envelope, placed.source.size, payload, options, expected));
+      const adding = this.#add(this.#newRow(id, envelope, placed.source.size, payload, options, expected), replaced);
       place.leave();
       return adding;
     });
-    if (isNew) {
-      this.onQueued(row);
-      this.emit('queued', row);
+    if (added?.isNew) {
+      this.onQueued(added.message);
+      this.emit('queued', added.message);
     }
-    return { message: outboxMessage(row), isNew };
+    return added;
   }
 
   /**
@@ -241,22 +255,25 @@ export class Outbox {
     };
   }
 
-  /** Commits a row. Deletes its spooled payload if the row was not added. */
-  async #add(row: NewOutgoing): Promise<{ message: Outgoing; isNew: boolean }> {
+  /** Commits a row, with the change of the one that it replaces. Deletes its spooled payload if it was not added. */
+  async #add(row: NewOutgoing, replaced: ReplacedOutgoing | undefined): Promise<Added | undefined> {
     const { store, spool } = this.#parts;
     const { id, payload, size, workflowId, resendOf, queuedAt: time, envelope } = row;
     const { acknowledgementOf: of } = envelope as Partial<StoredEnvelope>;
     const acknowledged = of && { answers: of.messageId, level: of.level, code: of.code };
+    const note: LedgerNote = { event: 'queued', time, detail: { bytes: size, workflowId, resendOf, ...acknowledged } };
+    const answered = of && {
+      ...({ direction: 'in', reference: of.messageId, messageId: of.messageId, event: 'answered', time } as const),
+      detail: { level: of.level, code: of.code, by: id },
+    };
     const discard = async (): Promise<void> => {
       if (payload.kind === 'spool') await spool.remove([payload.name]);
     };
     try {
-      const result = await store.enqueue(row, {
-        event: 'queued',
-        time,
-        detail: { bytes: size, workflowId, resendOf, ...acknowledged },
-      });
-      if (!result.isNew) await discard();
+      const result = replaced
+        ? await store.replaceOutgoing(replaced, row, note)
+        : await store.enqueue(row, note, answered);
+      if (!result?.isNew) await discard();
       return result;
     } catch (error) {
       // A store that stopped may have committed all the same. The next start then deletes the payload if the row is not
@@ -344,27 +361,21 @@ export class Outbox {
    */
   async resend(id: string): Promise<OutboxMessage> {
     const { store, spool, clock, mailbox } = this.#parts;
-    const row = await this.#row(id);
-    if (!row) throw notThere(id);
-    const { message, options } = await messageToResend(row, spool);
-    // Two users may press the same button, or one may press it again after a kill: the key makes only one of them send.
-    const before = await store.listOutgoing({ mailbox, resendOf: id }, { limit: 1000 });
-    const failed = before.filter(({ state }) => ENDED_UNCOLLECTED.includes(state)).length;
-    const again = await this.enqueue(message, { ...options, onceKey: `resend ${id} ${failed}` });
-
-    const time = clock.now();
-    const close: OutgoingChange = { state: 'closed', settledAt: time, nextTrackAt: null };
-    const isOpen = MAY_NEED_DECISION.includes(row.state);
-    if (!isOpen && !again.isNew) return again.message;
-    const note = { event: 'resent', time, detail: { by: again.message.id } };
-    const now = await store.changeOutgoing(id, isOpen ? [row.state] : RESENDABLE, isOpen ? close : {}, note);
-    if (now) {
-      this.emit('resent', now);
-      return again.message;
+    for (;;) {
+      const row = await this.#row(id);
+      if (!row) throw notThere(id);
+      const { message, options } = await messageToResend(row, spool);
+      // Two users may press the same button, or one may press it again after a kill: the key makes only one of them
+      // send.
+      const before = await store.listOutgoing({ mailbox, resendOf: id }, { limit: 1000 });
+      const failed = before.filter(({ state }) => ENDED_UNCOLLECTED.includes(state)).length;
+      const by = uuidv7();
+      const once = { ...options, onceKey: `resend ${id} ${failed}` };
+      const again = await this.#inOrder(by, message, once, replacedBy(by, row, clock.now()));
+      if (again?.replaced) this.emit('resent', again.replaced);
+      if (again) return outboxMessage(again.message);
+      // Meanwhile it was found at MESH, or settled otherwise: nothing was added, and what it is now decides.
     }
-    // Meanwhile the message was found at MESH: drops the new one and looks again.
-    await this.drop(again.message.id).catch(() => undefined);
-    return this.resend(id);
   }
 
   /**
@@ -410,6 +421,25 @@ export class Outbox {
     for (const waiting of this.#waiting.get(row.id) ?? []) waiting(emitted.message);
     this.onChange();
   }
+}
+
+/** What came of adding a message. */
+type Added = { message: Outgoing; isNew: boolean; replaced?: Outgoing };
+
+/**
+ * The change of a message that is sent again as another one, on condition that it is still as `row` says: an open one
+ * is closed, a failed one keeps its state.
+ */
+function replacedBy(by: string, row: Outgoing, time: number): ReplacedOutgoing {
+  const { id, state, infrastructure, business } = row;
+  const isOpen = MAY_NEED_DECISION.includes(state);
+  return {
+    id,
+    from: [state],
+    outcomes: { infrastructure: [infrastructure], business: [business] },
+    change: isOpen ? { state: 'closed', settledAt: time, nextTrackAt: null } : {},
+    note: { event: 'resent', time, detail: { by } },
+  };
 }
 
 const NONE_REQUESTED: RequestedAcknowledgements = { infrastructure: false, business: false };

@@ -37,6 +37,9 @@ export async function settleAcknowledgement(
   if (acknowledges === undefined) return undefined;
   const key = acknowledgementKey({ form, reference: acknowledges, ...(sender === undefined ? {} : { sender }) });
   const sent = await store.findByAcknowledgementReference(mailbox, key, CONSIDERED);
+  // A kill may have come between this commit and the one that records it beside the acknowledgement.
+  const before = await settledBefore({ store, mailbox }, sent, level, by.messageId);
+  if (before) return { id: before.id, messageId: before.messageId };
   const row = acknowledged(sent, ack, by.from);
   if (!row) return undefined;
   const detail = { code, by: by.messageId };
@@ -54,6 +57,24 @@ export async function settleAcknowledgement(
 
 const entryOf = ({ id, messageId }: Outgoing, mailbox: string) =>
   ({ mailbox, direction: 'out', reference: id, messageId }) as const;
+
+/**
+ * Returns the message that this very acknowledgement has settled already, by the ledger's line in the same commit.
+ * Without it the acknowledgement, read again, would settle the next one of several copies as well.
+ */
+async function settledBefore(
+  { store, mailbox }: Pick<SettleAcknowledgementParts, 'store' | 'mailbox'>,
+  sent: readonly Outgoing[],
+  level: ReceivedAck['level'],
+  messageId: string,
+): Promise<Outgoing | undefined> {
+  if (sent.length < 2) return undefined;
+  for (const row of sent) {
+    const lines = await store.history(mailbox, row.id);
+    if (lines.some(({ event, detail }) => event.startsWith(`${level} `) && detail['by'] === messageId)) return row;
+  }
+  return undefined;
+}
 
 /**
  * Returns which of several messages with one reference is meant: one that was sent to the acknowledging mailbox, over

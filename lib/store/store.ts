@@ -33,6 +33,7 @@ export type {
   OutgoingCounts,
   OutgoingFilter,
   OutgoingTransition,
+  ReplacedOutgoing,
   SendPlan,
 } from './types/outgoing';
 export type { Page, RecentPage } from './types/pages';

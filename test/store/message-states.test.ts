@@ -94,11 +94,6 @@ describe('lists derived from the table', () => {
     ['PROBABLY_ARRIVED', states.PROBABLY_ARRIVED, ['sending', 'accepted', 'acknowledged', 'unknown']],
     ['REPORTABLE', states.REPORTABLE, ['sending', 'accepted', 'unknown']],
     ['RESPONSE_MISSING', states.RESPONSE_MISSING, ['sending', 'unknown']],
-    [
-      'RESENDABLE',
-      states.RESENDABLE,
-      ['accepted', 'acknowledged', 'undelivered', 'rejected', 'unknown', 'parked', 'closed'],
-    ],
     ['DROPPABLE_FAILURES', states.DROPPABLE_FAILURES, ['undelivered', 'rejected']],
     ['MAY_NEED_DECISION', states.MAY_NEED_DECISION, ['unknown', 'parked']],
     ['NEEDS_DECISION', states.NEEDS_DECISION, ['parked']],

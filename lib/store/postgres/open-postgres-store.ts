@@ -79,7 +79,9 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
     id: own,
     otherInstances: () => connections.use((q) => otherInstances(q, own)),
     mailboxes: () => read((q) => mailboxKeys(q)),
-    enqueue: (message, note) => add(message.mailbox, (q) => outgoing.enqueue(q, message, note, notify)),
+    enqueue: (message, note, also) => add(message.mailbox, (q) => outgoing.enqueue(q, message, note, notify, also)),
+    replaceOutgoing: (replaced, message, note) =>
+      add(message.mailbox, (q) => outgoing.replaceOutgoing(q, replaced, message, note, notify)),
     getOutgoing: (id) => read((q) => outgoing.getOutgoing(q, id)),
     listOutgoing: (filter, page) => read((q) => outgoing.listOutgoing(q, filter, page)),
     findByAcknowledgementReference: (mailbox, reference, limit) =>

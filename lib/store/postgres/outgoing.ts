@@ -1,5 +1,6 @@
 /** Sent messages: each change is one statement, with its line in the ledger and the notification of other instances. */
 import { OUTGOING_STATES } from '../../message-states';
+import { NEW_LEDGER_COLUMNS } from '../rows/ledger';
 import { lookups } from '../rows/lookups';
 import {
   NEW_OUTGOING_COLUMNS,
@@ -15,6 +16,7 @@ import { payloadOf } from '../rows/payload';
 import { duplicateIdError } from '../rules/errors';
 import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
+  LedgerEntry,
   LedgerNote,
   NewOutgoing,
   OutcomeCondition,
@@ -25,6 +27,7 @@ import type {
   OutgoingState,
   OutgoingTransition,
   Page,
+  ReplacedOutgoing,
 } from '../store';
 import { ledgerLine, lineValues } from './ledger';
 import { MAILBOX } from './mailboxes';
@@ -37,6 +40,7 @@ const SELECT = `SELECT ${columnsOf('o')} FROM outgoing AS o`;
 const WITH_KEY = 'JOIN mailbox AS m ON m.id = o.mailbox';
 const WITH_PAYLOAD = `SELECT ${columnsOf('o')}, m.key AS mailbox_key, p.bytes FROM outgoing AS o ${WITH_KEY}
   LEFT JOIN outgoing_payload AS p ON p.seq = o.seq`;
+type Also = Omit<LedgerEntry, 'sequence' | 'mailbox'>;
 const LINE = ledgerLine('changed', `mailbox, 'out', id, message_id`);
 
 export async function enqueue(
@@ -44,42 +48,120 @@ export async function enqueue(
   message: NewOutgoing,
   note: LedgerNote,
   notify: Notify,
+  also?: Also,
 ): Promise<{ message: Outgoing; isNew: boolean }> {
-  const [, ...values] = newOutgoingValues(0, message);
-  const bytes = bytesOf(message.payload);
-  // The lock of the mailbox is held: nothing comes between the search for the key and the insert.
+  const first = firstOfKey(message);
+  const added = addedParts(message, note, notify);
+  const line = also && lineOfAnother(also);
   const rows = await queries.rows(
-    `WITH first AS (SELECT seq FROM outgoing WHERE once_key = ? AND mailbox = ${MAILBOX} AND once_key IS NOT NULL),
-      changed AS (
-        INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) SELECT ${MAILBOX}, ${placeholders(TYPES)}
-          WHERE NOT EXISTS (SELECT 1 FROM first) ON CONFLICT DO NOTHING RETURNING *),
-      stored AS (INSERT INTO outgoing_payload (seq, bytes)
-        SELECT seq, ?::bytea FROM changed WHERE ?::bytea IS NOT NULL),
-      line AS (${LINE})
-    SELECT ${columnsOf('o')}, true AS is_new, NULL::bytea AS bytes,
-        pg_notify(?, ? || ' out ' || o.id || ' ' || ?)::text AS notified FROM changed AS o
-    UNION ALL SELECT ${columnsOf('o')}, false, p.bytes, NULL FROM first JOIN outgoing AS o ON o.seq = first.seq
-      LEFT JOIN outgoing_payload AS p ON p.seq = o.seq`,
-    message.onceKey,
-    message.mailbox,
-    message.mailbox,
+    `WITH ${first.sql}, ${added.sql('NOT EXISTS (SELECT 1 FROM first)')} ${line ? `, ${line.sql}` : ''}
+      ${added.select} UNION ALL ${FIRST}`,
+    ...first.values,
+    ...added.values,
+    ...(line?.values ?? []),
+    ...added.selectValues,
+  );
+  const [row] = rows;
+  if (!row) throw duplicateIdError();
+  return row['kind'] === 'added'
+    ? addedMessage(row, message)
+    : { message: withPayload(row, message.mailbox), isNew: false };
+}
+
+/** Changes a message and adds the one that takes its place, in one statement: nothing can come in between. */
+export async function replaceOutgoing(
+  queries: Queries,
+  { id, from, outcomes: { infrastructure, business } = {}, change, note: changed }: ReplacedOutgoing,
+  message: NewOutgoing,
+  note: LedgerNote,
+  notify: Notify,
+): Promise<{ message: Outgoing; isNew: boolean; replaced?: Outgoing } | undefined> {
+  const first = firstOfKey(message);
+  const added = addedParts(message, note, notify);
+  const { assignments, values } = outgoingChange(change);
+  const rows = await queries.rows(
+    `WITH ${first.sql}, replaced AS (
+        UPDATE outgoing SET ${['id = id', ...assignments].join(', ')}
+          WHERE id = ? AND state = ANY(?::text[])
+            AND (?::text[] IS NULL OR infrastructure = ANY(?::text[])) AND (?::text[] IS NULL OR business = ANY(?::text[]))
+            AND NOT EXISTS (SELECT 1 FROM first) AND NOT EXISTS (SELECT 1 FROM outgoing WHERE id = ?) RETURNING *),
+      replaced_line AS (${ledgerLine('replaced', `mailbox, 'out', id, message_id`)}),
+      ${added.sql('EXISTS (SELECT 1 FROM replaced)')}
+      ${added.select} UNION ALL ${FIRST}
+      UNION ALL SELECT 'replaced', ${columnsOf('o')}, p.bytes, pg_notify(?, ? || ' out ' || o.id || ' ' || ?)::text
+        FROM replaced AS o LEFT JOIN outgoing_payload AS p ON p.seq = o.seq`,
+    ...first.values,
     ...values,
-    bytes,
-    bytes,
-    ...lineValues(note),
+    id,
+    from,
+    ...[infrastructure, business].flatMap((each) => [each ?? null, each ?? null]),
+    message.id,
+    ...lineValues(changed),
+    ...added.values,
+    ...added.selectValues,
     notify.channel,
     notify.from,
     message.mailbox,
   );
-  const [row] = rows;
-  if (!row) throw duplicateIdError();
-  if (row['is_new'] !== true) return { message: withPayload(row, message.mailbox), isNew: false };
-  // The bytes need not come back over the network.
-  const payload =
-    message.payload.kind === 'inline'
-      ? { ...message.payload, bytes: new Uint8Array(message.payload.bytes) }
-      : message.payload;
-  return { message: outgoingOf(parseOutgoing(row), message.mailbox, payload), isNew: true };
+  const row = (kind: string): Row | undefined => rows.find((each) => each['kind'] === kind);
+  const [before, one, other] = [row('first'), row('added'), row('replaced')];
+  if (before) return { message: withPayload(before, message.mailbox), isNew: false };
+  if (!one || !other) return undefined;
+  return { ...addedMessage(one, message), replaced: withPayload(other, message.mailbox) };
+}
+
+/** A part of a statement, and its values. */
+interface Part {
+  sql: string;
+  values: Value[];
+}
+
+/** The part `first`: the message that has the key already. The lock of the mailbox is held: none can come after it. */
+function firstOfKey({ onceKey, mailbox }: NewOutgoing): Part {
+  return {
+    sql: `first AS (SELECT seq FROM outgoing WHERE once_key = ? AND mailbox = ${MAILBOX} AND once_key IS NOT NULL)`,
+    values: [onceKey, mailbox],
+  };
+}
+
+const FIRST = `SELECT 'first', ${columnsOf('o')}, p.bytes, NULL FROM first JOIN outgoing AS o ON o.seq = first.seq
+  LEFT JOIN outgoing_payload AS p ON p.seq = o.seq`;
+
+/** The parts that add a message under a condition, and the SELECT that returns it; each with its values. */
+function addedParts(
+  message: NewOutgoing,
+  note: LedgerNote,
+  notify: Notify,
+): { sql: (condition: string) => string; values: Value[]; select: string; selectValues: Value[] } {
+  const [, ...values] = newOutgoingValues(0, message);
+  const bytes = bytesOf(message.payload);
+  return {
+    sql: (condition) => `changed AS (
+        INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) SELECT ${MAILBOX}, ${placeholders(TYPES)}
+          WHERE ${condition} ON CONFLICT DO NOTHING RETURNING *),
+      stored AS (INSERT INTO outgoing_payload (seq, bytes)
+        SELECT seq, ?::bytea FROM changed WHERE ?::bytea IS NOT NULL),
+      line AS (${LINE})`,
+    values: [message.mailbox, ...values, bytes, bytes, ...lineValues(note)],
+    select: `SELECT 'added' AS kind, ${columnsOf('o')}, NULL::bytea AS bytes,
+        pg_notify(?, ? || ' out ' || o.id || ' ' || ?)::text AS notified FROM changed AS o`,
+    selectValues: [notify.channel, notify.from, message.mailbox],
+  };
+}
+
+/** The part that writes a line about another message if one was added. */
+function lineOfAnother({ time, direction, reference, messageId, event, detail }: Also): Part {
+  return {
+    sql: `another AS (INSERT INTO ledger (${NEW_LEDGER_COLUMNS})
+        SELECT ?::float8, mailbox, ?::text, ?::text, ?::text, ?::text, ?::text FROM changed)`,
+    values: [time, direction, reference, messageId, event, JSON.stringify(detail)],
+  };
+}
+
+/** Returns the message that was added. Its bytes need not come back over the network. */
+function addedMessage(row: Row, { payload, mailbox }: NewOutgoing): { message: Outgoing; isNew: true } {
+  const kept = payload.kind === 'inline' ? { ...payload, bytes: new Uint8Array(payload.bytes) } : payload;
+  return { message: outgoingOf(parseOutgoing(row), mailbox, kept), isNew: true };
 }
 
 /** The types of `newOutgoingValues` after the mailbox: in a SELECT they are not taken from the table. */

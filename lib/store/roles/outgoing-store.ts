@@ -1,6 +1,6 @@
 /** Sent messages: enqueued, changed by transitions, found again. */
 import type { OutgoingState } from '../../message-states';
-import type { LedgerNote } from '../types/ledger';
+import type { LedgerEntry, LedgerNote } from '../types/ledger';
 import type {
   NewOutgoing,
   OutcomeCondition,
@@ -9,15 +9,31 @@ import type {
   OutgoingCounts,
   OutgoingFilter,
   OutgoingTransition,
+  ReplacedOutgoing,
 } from '../types/outgoing';
 import type { Page } from '../types/pages';
 
 export interface OutgoingStore {
   /**
    * Adds a message to be sent. If the mailbox already has one with the same `onceKey`, nothing is added and that one is
-   * returned with `isNew` false: the caller then discards what it has spooled.
+   * returned with `isNew` false: the caller then discards what it has spooled. `also` is a line about another message
+   * of the same mailbox, written in the same commit if the message is added.
    */
-  enqueue(message: NewOutgoing, note: LedgerNote): Promise<{ message: Outgoing; isNew: boolean }>;
+  enqueue(
+    message: NewOutgoing,
+    note: LedgerNote,
+    also?: Omit<LedgerEntry, 'sequence' | 'mailbox'>,
+  ): Promise<{ message: Outgoing; isNew: boolean }>;
+  /**
+   * Changes a message and adds the one that takes its place, in one commit: both or neither. Returns undefined, and
+   * does neither, if the old one is not in the state that `replaced` requires. A `onceKey` that the mailbox has already
+   * comes first, as with `enqueue`: then neither is done, and `replaced` is undefined.
+   */
+  replaceOutgoing(
+    replaced: ReplacedOutgoing,
+    message: NewOutgoing,
+    note: LedgerNote,
+  ): Promise<{ message: Outgoing; isNew: boolean; replaced?: Outgoing } | undefined>;
   /**
    * Changes a message that is in one of the states `from` and whose outcomes meet `outcomes`; `note` goes into the
    * ledger in the same commit. Returns the message as it is now, or undefined if it is not there, in another state or

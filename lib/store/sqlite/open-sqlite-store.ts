@@ -45,10 +45,16 @@ function storeOn(connection: Connection): SqliteStore {
     isShared: false,
     id: 'sqlite',
     otherInstances: async () => [],
-    async enqueue(message, note) {
-      const first = await call('enqueue', [withOwnBytes(message), note]);
+    async enqueue(message, note, also) {
+      const first = await call('enqueue', [withOwnBytes(message), note, also]);
       // A new row is known from its message: it does not have to come back from the worker.
       return first ? { message: first, isNew: false } : { message: queuedOutgoing(withBytes(message)), isNew: true };
+    },
+    async replaceOutgoing(replaced, message, note) {
+      const done = await call('replaceOutgoing', [replaced, withOwnBytes(message), note]);
+      if (!done) return undefined;
+      if ('first' in done) return { message: done.first, isNew: false };
+      return { message: queuedOutgoing(withBytes(message)), isNew: true, replaced: done.replaced };
     },
     mailboxes: () => call('mailboxes', []),
     getOutgoing: (id) => call('getOutgoing', [id]),

@@ -13,6 +13,7 @@ import type {
   OutgoingTransition,
   Page,
   RecentPage,
+  ReplacedOutgoing,
   Retention,
 } from '../store';
 import type { CommitStatistics } from '../rules/batches';
@@ -65,7 +66,10 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
   const overview = new OverviewTables(statements, mailboxes);
   return {
     mailboxes: () => mailboxes.keys(),
-    enqueue: (message: NewOutgoing, note: LedgerNote) => outgoing.enqueue(message, note),
+    enqueue: (message: NewOutgoing, note: LedgerNote, also?: Omit<LedgerEntry, 'sequence' | 'mailbox'>) =>
+      outgoing.enqueue(message, note, also),
+    replaceOutgoing: (replaced: ReplacedOutgoing, message: NewOutgoing, note: LedgerNote) =>
+      outgoing.replace(replaced, message, note),
     getOutgoing: (id: string) => outgoing.get(id),
     listOutgoing: (filter: OutgoingFilter, page: Page) => outgoing.list(filter, page),
     findByAcknowledgementReference: (mailbox: string, acknowledgementReference: string, limit: number) =>

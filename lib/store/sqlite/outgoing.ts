@@ -16,6 +16,7 @@ import type { Row } from '../rows/parse';
 import { duplicateIdError } from '../rules/errors';
 import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
+  LedgerEntry,
   LedgerNote,
   NewOutgoing,
   OutcomeCondition,
@@ -26,6 +27,7 @@ import type {
   OutgoingState,
   OutgoingTransition,
   Page,
+  ReplacedOutgoing,
 } from '../store';
 import type { Ledger } from './ledger';
 import type { Mailboxes } from './mailboxes';
@@ -50,16 +52,48 @@ export class OutgoingTable {
   }
 
   /** Adds a message; returns the one that has its key already, or undefined if this one was added. */
-  enqueue(message: NewOutgoing, note: LedgerNote): Outgoing | undefined {
+  enqueue(
+    message: NewOutgoing,
+    note: LedgerNote,
+    also?: Omit<LedgerEntry, 'sequence' | 'mailbox'>,
+  ): Outgoing | undefined {
+    const first = this.#firstOfKey(message);
+    if (first) return first;
+    this.#add(message, note);
+    if (also) this.#ledger.note({ ...also, mailbox: message.mailbox });
+    return undefined;
+  }
+
+  /**
+   * Changes a message and adds the one that takes its place. Returns the message that has the key already, or the
+   * changed one; undefined, and nothing is done, if that is in another state.
+   */
+  replace(
+    { id, from, change, note, outcomes }: ReplacedOutgoing,
+    message: NewOutgoing,
+    added: LedgerNote,
+  ): { first: Outgoing } | { replaced: Outgoing } | undefined {
+    const first = this.#firstOfKey(message);
+    if (first) return { first };
+    const replaced = this.change(id, from, change, note, outcomes);
+    if (!replaced) return undefined;
+    this.#add(message, added);
+    return { replaced };
+  }
+
+  /** Returns the message that has this one's key already. */
+  #firstOfKey({ mailbox, onceKey }: NewOutgoing): Outgoing | undefined {
+    if (onceKey === null) return undefined;
+    const first = this.#statements.get(
+      `${SELECT} WHERE once_key = ? AND mailbox = ? AND once_key IS NOT NULL`,
+      onceKey,
+      this.#mailboxes.number(mailbox),
+    );
+    return first && this.#withPayload(first);
+  }
+
+  #add(message: NewOutgoing, note: LedgerNote): void {
     const mailbox = this.#mailboxes.number(message.mailbox);
-    if (message.onceKey !== null) {
-      const first = this.#statements.get(
-        `${SELECT} WHERE once_key = ? AND mailbox = ? AND once_key IS NOT NULL`,
-        message.onceKey,
-        mailbox,
-      );
-      if (first) return this.#withPayload(first);
-    }
     const values = newOutgoingValues(mailbox, message);
     const seq = this.#statements.insert(
       `INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS}) VALUES (${placeholders(values)}) ON CONFLICT (id) DO NOTHING`,
@@ -68,7 +102,6 @@ export class OutgoingTable {
     if (seq === undefined) throw duplicateIdError();
     this.#payloads.add(seq, message.payload);
     this.#ledger.add(mailbox, 'out', message.id, null, note);
-    return undefined;
   }
 
   get(id: string): Outgoing | undefined {

@@ -111,6 +111,16 @@ export interface OutgoingTransition {
   note: LedgerNote;
 }
 
+/** A message that another one takes the place of: its change is made in one commit with the adding of the other. */
+export interface ReplacedOutgoing {
+  id: string;
+  /** The states and outcomes that it must have; otherwise nothing is changed and nothing added. */
+  from: readonly OutgoingState[];
+  outcomes?: OutcomeCondition;
+  change: Omit<OutgoingChange, 'payload'>;
+  note: LedgerNote;
+}
+
 /** The outcomes that a change requires; an outcome that is left out may have any value. */
 export interface OutcomeCondition {
   infrastructure?: readonly Outcome[];

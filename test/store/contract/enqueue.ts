@@ -112,6 +112,26 @@ export function describeEnqueue(store: UseStore): void {
       assert.equal((await store().listOutgoing({ onceKey: 'K' }, { limit: 9 })).length, 2);
     });
 
+    it('writes a line about another message in the same commit, only if the message is added', async () => {
+      const also = {
+        direction: 'in',
+        reference: 'M1',
+        messageId: 'M1',
+        event: 'answered',
+        time: T,
+        detail: {},
+      } as const;
+      for (const onceKey of ['A', 'A', 'B']) await store().enqueue(outgoing({ onceKey }), note('queued'), also);
+      const lines = await store().history(MAILBOX, 'M1');
+      assert.deepEqual(
+        lines.map(({ direction, event }) => [direction, event]),
+        [
+          ['in', 'answered'],
+          ['in', 'answered'],
+        ],
+      );
+    });
+
     it('accepts a key once when a hundred calls race for it', async () => {
       const results = await Promise.all(
         Array.from({ length: 100 }, () => store().enqueue(outgoing({ onceKey: 'raced' }), note('queued'))),
@@ -187,6 +207,81 @@ export function describeEnqueue(store: UseStore): void {
         ]),
       );
       assert.equal((await store().getOutgoing(one))?.state, 'queued');
+    });
+  });
+
+  describe('replaceOutgoing', () => {
+    /** A message that needs a decision, and the change that a resend makes of it. */
+    async function parked() {
+      const id = await inState(store(), 'parked');
+      const change = { state: 'closed', settledAt: T } as const;
+      return { id, from: ['parked'] as const, change, note: note('resent') };
+    }
+
+    it('changes one message and adds the other, with a line for each', async () => {
+      const replaced = await parked();
+      const message = outgoing({ resendOf: replaced.id, onceKey: 'K' });
+      const done = await store().replaceOutgoing(replaced, message, note('queued'));
+      assert.deepEqual([done?.isNew, done?.message.id, done?.message.state], [true, message.id, 'queued']);
+      assert.deepEqual(done?.message, await store().getOutgoing(message.id));
+      assert.deepEqual(done?.replaced, await store().getOutgoing(replaced.id));
+      assert.deepEqual([done?.replaced?.state, done?.replaced?.payload?.kind], ['closed', 'inline']);
+      const events = async (id: string) => (await store().history(MAILBOX, id)).map(({ event }) => event);
+      assert.deepEqual([await events(replaced.id), await events(message.id)], [['queued', 'resent'], ['queued']]);
+      const { messages } = await store().countOutgoing(MAILBOX);
+      assert.deepEqual([messages.queued, messages.closed, messages.parked], [1, 1, 0]);
+    });
+
+    it('does neither if the old message is in another state, has another outcome, or is not there', async () => {
+      const replaced = await parked();
+      const wrong = [
+        { ...replaced, from: ['unknown'] as const },
+        { ...replaced, from: [] },
+        { ...replaced, outcomes: { business: ['negative'] as const } },
+        { ...replaced, id: 'no such' },
+      ];
+      for (const one of wrong) {
+        const message = outgoing();
+        assert.equal(await store().replaceOutgoing(one, message, note('queued')), undefined);
+        assert.equal(await store().getOutgoing(message.id), undefined);
+        assert.deepEqual(await store().history(MAILBOX, message.id), []);
+      }
+      assert.equal((await store().getOutgoing(replaced.id))?.state, 'parked');
+      assert.equal((await store().history(MAILBOX, replaced.id)).length, 1);
+    });
+
+    it('returns the first message with the key, and leaves the old one as it is', async () => {
+      const first = await enqueued(store(), { onceKey: 'K' });
+      const replaced = await parked();
+      const done = await store().replaceOutgoing(replaced, outgoing({ onceKey: 'K' }), note('queued'));
+      assert.deepEqual([done?.isNew, done?.message.id, done?.replaced], [false, first, undefined]);
+      assert.equal((await store().getOutgoing(replaced.id))?.state, 'parked');
+    });
+
+    it('beside a change of the old message, one of the two wins', async () => {
+      for (let round = 0; round < 20; round += 1) {
+        const replaced = await parked();
+        const message = outgoing();
+        const adopt = () => store().changeOutgoing(replaced.id, ['parked'], { state: 'accepted' });
+        const replace = () => store().replaceOutgoing(replaced, message, note('queued'));
+        const done = await Promise.all(round % 2 === 0 ? [adopt(), replace()] : [replace(), adopt()]);
+        assert.equal(done.filter(Boolean).length, 1);
+        const isAdded = (await store().getOutgoing(message.id)) !== undefined;
+        assert.equal((await store().getOutgoing(replaced.id))?.state, isAdded ? 'closed' : 'accepted');
+      }
+    });
+
+    it('with strict order, the message behind the old one waits for the one that takes its place', async () => {
+      const strict = { strictOrder: true, lane: 'L' };
+      const id = await enqueued(store(), strict);
+      await store().changeOutgoing(id, ['queued'], { state: 'parked' });
+      const message = outgoing(strict);
+      const change = { state: 'closed' } as const;
+      await store().replaceOutgoing({ id, from: ['parked'], change, note: note('resent') }, message, note('queued'));
+      const behind = await enqueued(store(), strict);
+      assert.deepEqual(ids(await store().nextToSend(MAILBOX, T, 9)), [message.id]);
+      await store().changeOutgoing(message.id, ['queued'], { state: 'accepted' });
+      assert.deepEqual(ids(await store().nextToSend(MAILBOX, T, 9)), [behind]);
     });
   });
 
