@@ -155,8 +155,19 @@ export class UnavailableError extends MeshError {
  * blindly (docs/design.md, rule 1): track it by its local id before sending it again.
  */
 export class UnknownOutcomeError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails, code = 'MESH_UNKNOWN_OUTCOME') {
+    super(code, 'unsafe', message, details);
+  }
+}
+
+/**
+ * The disk or the database failed during a commit, and it could not be found out whether it was made: the storage may
+ * or may not have the change (docs/design.md, rule 5). Look before repeating it, or repeat it with a key ("once per
+ * key").
+ */
+export class UnknownCommitError extends UnknownOutcomeError {
   constructor(message: string, details?: MeshErrorDetails) {
-    super('MESH_UNKNOWN_OUTCOME', 'unsafe', message, details);
+    super(message, details, 'MESH_UNKNOWN_COMMIT');
   }
 }
 

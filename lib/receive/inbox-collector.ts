@@ -16,6 +16,7 @@ import {
   StorageError,
   TlsError,
   UnavailableError,
+  UnknownCommitError,
   type MeshError,
 } from '../errors';
 import { DiskSpace, NoSpaceError } from '../payload/disk-space';
@@ -309,6 +310,7 @@ export class InboxCollector {
         }));
     } catch (error) {
       // Either the commit failed, or only its response was lost: a row's file must stay, a file without a row must go.
+      if (error instanceof UnknownCommitError) throw error;
       const row = await rows.get(messageId).catch(() => 'unknown' as const);
       if (row === undefined && payload?.stored.kind === 'spool') await options.spool.remove([payload.stored.name]);
       throw error;

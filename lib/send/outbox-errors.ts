@@ -1,5 +1,5 @@
 /** Errors about a message that was not sent, or is not in the outbox. */
-import { NotFoundError, NotSentError } from '../errors';
+import { NotFoundError, NotSentError, UnknownCommitError } from '../errors';
 import type { StoredError } from '../store/store';
 import type { OutboxMessage } from './outbox-types';
 
@@ -26,5 +26,15 @@ export function notSent({ id, state, error = NOT_SENT, messageId }: OutboxMessag
 export function notThere(id: string): NotFoundError {
   return new NotFoundError(`Message ${id} is not in the outbox of this mailbox, or its payload is not kept any more.`, {
     advice: 'Send it again from where it came from.',
+  });
+}
+
+/** Returns the error for a message that may have been added: the storage failed during its commit. */
+export function storedPerhaps(id: string, cause: UnknownCommitError): UnknownCommitError {
+  return new UnknownCommitError(`It is not known whether message ${id} is in the outbox: the storage failed.`, {
+    cause,
+    advice:
+      'When the storage works again, look for it in the sidebar: if it is there, it is sent; if not, send it again. ' +
+      'With "once per key" it may be sent again without looking.',
   });
 }

@@ -3,7 +3,7 @@
  * the worker sends it once.
  */
 import { createHash } from 'node:crypto';
-import { AbortedError, InvalidMessageError, StorageError } from '../errors';
+import { AbortedError, InvalidMessageError, StorageError, UnknownCommitError } from '../errors';
 import {
   ACCEPTED,
   DROPPABLE_FAILURES,
@@ -47,7 +47,7 @@ import {
   type OutboxEventDetails,
   type StoredEnvelope,
 } from './outbox-types';
-import { notSent, notThere } from './outbox-errors';
+import { notSent, notThere, storedPerhaps } from './outbox-errors';
 import { messageToResend } from './resend';
 import { OutboxQuota } from './outbox-quota';
 import type { OutgoingMessage } from '../types';
@@ -132,7 +132,8 @@ export class Outbox {
    * or not: a large payload is not overtaken by a small one.
    * @returns the message; `isNew` is false if `onceKey` was used before, and the message is then the first one
    * @throws InvalidMessageError or PayloadError when the message cannot be sent; OutboxFullError or StorageError when
-   *   it cannot be stored
+   *   it cannot be stored; UnknownCommitError when the storage failed and may have it: its payload is then kept, and
+   *   it is sent if the storage has it
    */
   async enqueue(message: Enqueued, options: EnqueueOptions = {}): Promise<{ message: OutboxMessage; isNew: boolean }> {
     const added = await this.#inOrder(uuidv7(), message, options);
@@ -276,6 +277,7 @@ export class Outbox {
       if (!result?.isNew) await discard();
       return result;
     } catch (error) {
+      if (error instanceof UnknownCommitError) throw storedPerhaps(id, error);
       // A store that stopped may have committed all the same. The next start then deletes the payload if the row is not
       // there.
       const isThere = await store.getOutgoing(id).then(Boolean, () => true);

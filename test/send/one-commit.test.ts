@@ -1,10 +1,11 @@
 /** What belongs together is one commit: a kill or another change in between leaves both or neither. */
 import assert from 'node:assert/strict';
-import { InvalidMessageError, type Storage } from '../../lib/index';
+import { InvalidMessageError, UnknownCommitError, type Storage } from '../../lib/index';
 import { settleAcknowledgement } from '../../lib/send/settle-acknowledgement';
 import type { OutgoingChange, Store } from '../../lib/store/store';
 import { steppedClock } from '../harness/clocks';
 import { failure } from '../harness/failure';
+import { mailboxAt } from '../harness/mailboxes';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 
 /** The storage, whose store calls `before` with the name of each operation, first. */
@@ -37,7 +38,7 @@ async function holding(change: OutgoingChange) {
 const ADOPTED: OutgoingChange = { state: 'accepted', messageId: 'M1', acceptedAt: 1 };
 
 describe('two truths at once', () => {
-  for (const name of ['listOutgoing', 'enqueue', 'replaceOutgoing', 'countOutgoing'] as const) {
+  for (const name of ['listOutgoing', 'replaceOutgoing', 'countOutgoing'] as const) {
     it(`a message that is adopted while it is being resent (before ${name}) is not sent again`, async () => {
       const { server, storage, id } = await holding({ state: 'unknown' });
       let isAdopted = false;
@@ -47,10 +48,7 @@ describe('two truths at once', () => {
         assert.ok(await storage.store.changeOutgoing(id, ['unknown'], ADOPTED));
       };
       const mailbox = outboxAt(server, { storage: watched(storage, adopt) });
-      // Without the operation the resend is never hindered.
-      const resent = mailbox.outbox.resend(id);
-      if (name === 'enqueue') return void (await resent);
-      await failure(InvalidMessageError, resent);
+      await failure(InvalidMessageError, mailbox.outbox.resend(id));
       assert.ok(isAdopted);
       assert.deepEqual(
         (await mailbox.outbox.list({})).map((each) => [each.id, each.state]),
@@ -70,7 +68,7 @@ describe('two truths at once', () => {
       [id, 'closed'],
       [again.id, 'queued'],
     ]);
-    const [line] = (await mailbox.outbox.history(id)).filter(({ event }) => event === 'resent');
+    const line = (await mailbox.outbox.history(id)).find(({ event }) => event === 'resent');
     assert.equal(line?.detail['by'], again.id);
   });
 
@@ -119,4 +117,39 @@ describe('two truths at once', () => {
     assert.deepEqual(await outcomes(), ['positive', 'positive']);
     assert.ok(sent.includes(first?.id ?? ''));
   });
+});
+
+describe('a commit of which nobody knows whether it was made', () => {
+  for (const isMade of [true, false]) {
+    it(`keeps the payload of a message that is ${isMade ? '' : 'not '}there, and says so`, async () => {
+      const server = await tlsSandbox();
+      const storage = await storageIn();
+      const store = new Proxy(storage.store, {
+        get(target, name: keyof Store) {
+          const value: unknown = target[name];
+          if (typeof value !== 'function') return value;
+          if (name !== 'enqueue') return value.bind(target) as unknown;
+          return async (...args: Parameters<Store['enqueue']>) => {
+            if (isMade) await target.enqueue(...args);
+            throw new UnknownCommitError('It is not known.');
+          };
+        },
+      });
+      const rough = outboxAt(server, { storage: { ...storage, store } });
+      const payload = Buffer.alloc(100_000, 'x');
+      const error = await failure(UnknownCommitError, rough.outbox.enqueue(letter(payload)));
+      assert.deepEqual([error.code, error.retry], ['MESH_UNKNOWN_COMMIT', 'unsafe']);
+      const id = /message (\S+) is in the outbox/.exec(error.message)?.[1] ?? '';
+      assert.deepEqual(rough.events, []);
+      const next = outboxAt(server, { storage });
+      assert.equal((await next.outbox.get(id)) !== undefined, isMade);
+      if (!isMade) return;
+      // As after a restart: whole, although its enqueue failed.
+      next.start();
+      await next.outbox.accepted(id);
+      const [sent] = server.messages();
+      const bob = mailboxAt(server, { mailboxId: 'X26ABC2' });
+      assert.ok((await bob.receive(sent?.messageId ?? '')).payload?.equals(payload));
+    });
+  }
 });

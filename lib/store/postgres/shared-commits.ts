@@ -4,11 +4,12 @@
  * waiting for their results. So many small operations cost two round trips and one fsync. An operation resolves only
  * after the commit.
  *
- * A connection that breaks leaves no doubt: before COMMIT was sent nothing has happened, and the batch runs again;
- * after it, the number that the transaction wrote is there or not.
+ * A connection that breaks before COMMIT was sent leaves no doubt: nothing has happened, and the batch runs again. After
+ * it, the number that the transaction wrote is there or not. If the database cannot be asked until the patience ends,
+ * the outcome is not known.
  */
 import { type CommitStatistics, MAX_BATCH } from '../rules/batches';
-import { closedError } from '../rules/errors';
+import { closedError, unknownCommitError } from '../rules/errors';
 import type { Connections } from './connections';
 import { asMeshError, isAway, isCollision } from './failures';
 import { isCommitted, numberBatch } from './instances';
@@ -87,14 +88,23 @@ export class SharedCommits {
     let end: End;
     try {
       end = await this.#connections.use((queries) => this.#transaction(queries, calls), calls[0]?.at);
-      const { uncertain } = 'uncertain' in end ? end : {};
-      if (uncertain !== undefined && !(await this.#connections.use((q) => isCommitted(q, this.#instance, uncertain)))) {
-        await this.#runBatch(calls);
-        return;
-      }
     } catch (error) {
       for (const call of calls) call.reject(error);
       return;
+    }
+    const { uncertain } = 'uncertain' in end ? end : {};
+    if (uncertain !== undefined) {
+      let isMade: boolean;
+      try {
+        isMade = await this.#connections.use((q) => isCommitted(q, this.#instance, uncertain));
+      } catch (error) {
+        for (const call of calls) call.reject(call.operation.written ? unknownCommitError(error) : error);
+        return;
+      }
+      if (!isMade) {
+        await this.#runBatch(calls);
+        return;
+      }
     }
     if ('results' in end) {
       settle(calls, end.results);

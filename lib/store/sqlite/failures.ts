@@ -1,5 +1,5 @@
 /** Failures of SQLite or the disk as errors that tell a person what to do; and errors on their way between threads. */
-import { ConfigurationError, InvalidMessageError, MeshError, StorageError } from '../../errors';
+import { ConfigurationError, InvalidMessageError, MeshError, StorageError, UnknownCommitError } from '../../errors';
 import { unexpectedError } from '../rules/errors';
 
 /** An error as the worker posts it: a structured clone takes an Error's class and own properties away. */
@@ -82,7 +82,7 @@ export function toPosted(error: unknown): PostedError {
   return result;
 }
 
-const CLASSES = { ConfigurationError, InvalidMessageError, StorageError };
+const CLASSES = { ConfigurationError, InvalidMessageError, StorageError, UnknownCommitError };
 
 /** A posted error as one of its class. */
 export function fromPosted(error: PostedError): MeshError {

@@ -1,0 +1,86 @@
+/**
+ * Removes each rule of sending once, one at a time, and sees its test fail.
+ * `npx tsx test/send/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
+ */
+import { tryAll, type Mutation } from '../harness/mutation';
+
+interface Taken extends Mutation {
+  /** Words from the title of the test, and its file. */
+  case: string;
+  test: string;
+}
+
+const ONE_COMMIT = 'test/send/one-commit.test.ts';
+const DISK = 'test/store/sqlite/broken-disk.test.ts';
+
+const MUTATIONS: Taken[] = [
+  {
+    case: 'before replaceOutgoing',
+    test: ONE_COMMIT,
+    file: 'lib/store/sqlite/outgoing.ts',
+    check: 'if (!replaced) return undefined;',
+    without: '',
+  },
+  {
+    case: 'does neither if the old message is in another state',
+    test: 'test/store/postgres.test.ts',
+    file: 'lib/store/postgres/outgoing.ts',
+    check: "'EXISTS (SELECT 1 FROM replaced)'",
+    without: "'true'",
+  },
+  {
+    case: 'a large payload that a hindered resend has spooled',
+    test: ONE_COMMIT,
+    file: 'lib/send/outbox.ts',
+    check: 'if (!result?.isNew) await discard();',
+    without: 'if (result && !result.isNew) await discard();',
+  },
+  {
+    case: 'an acknowledgement read again after a kill',
+    test: ONE_COMMIT,
+    file: 'lib/send/settle-acknowledgement.ts',
+    check: 'if (before) return',
+    without: 'if (before?.id === "") return',
+  },
+  {
+    case: 'writes a line about another message in the same commit',
+    test: 'test/store/sqlite.test.ts',
+    file: 'lib/store/sqlite/outgoing.ts',
+    check: 'if (also) this.#ledger.note',
+    without: 'if (also && message.id === "") this.#ledger.note',
+  },
+  {
+    case: 'keeps the payload of a message that is there, and says so',
+    test: ONE_COMMIT,
+    file: 'lib/send/outbox.ts',
+    check: 'if (error instanceof UnknownCommitError) throw storedPerhaps(id, error);',
+    without: 'if (error instanceof UnknownCommitError) await discard();',
+  },
+  {
+    case: 'the message whose commit failed is not refused',
+    test: DISK,
+    file: 'lib/store/sqlite/shared-commits.ts',
+    check: 'if (!this.#undo()) return this.#onlyReads(calls, unknownCommitError(messageOf(error)));',
+    without: '',
+  },
+  {
+    case: 'messages that come after it are refused',
+    test: DISK,
+    file: 'lib/store/sqlite/shared-commits.ts',
+    check: 'doubt !== undefined && calls.some(isWrite) && !this.#undo()',
+    without: 'doubt === this',
+  },
+  {
+    case: 'never refused; the message is there',
+    test: 'test/store/postgres/lost-commit.test.ts',
+    file: 'lib/store/postgres/shared-commits.ts',
+    check: 'call.operation.written ? unknownCommitError(error) : error',
+    without: 'error',
+  },
+];
+
+tryAll(
+  MUTATIONS,
+  ({ case: title }) => title,
+  ({ case: title, test }) => [require.resolve('mocha/bin/mocha.js'), '--exit', '-f', title, test],
+);
