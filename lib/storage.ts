@@ -1,5 +1,5 @@
 /** The durable storage of a process: one store and one spool, shared by all its mailboxes. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { every, machineNow } from './clock';
 import { Spool } from './payload/spool';
 import { ConfigurationError } from './errors';
@@ -62,9 +62,9 @@ const PAYLOAD_LIMIT = 256 * 1024 ** 2;
 const PURGE_EVERY_MS = 60 * 60 * 1000;
 
 /**
- * Opens the storage, deletes orphaned payloads and starts the hourly purge.
- * @throws ConfigurationError when another process uses it, or the options do not fit together; StorageError when it
- *   cannot be written
+ * Opens the storage, moves orphaned payloads into quarantine and starts the hourly purge.
+ * @throws ConfigurationError when another process uses it, the options do not fit together, or the spool folder is not
+ *   this store's; StorageError when it cannot be written
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { folder, url, schema, patienceMs, retention, spoolFolder } = options;
@@ -85,18 +85,24 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   try {
     // With the payloads in the database, a process's own folder has only the downloads in progress.
     const isShared = store.isShared && !(inDatabase && spoolFolder === undefined);
-    const spool = await Spool.open(spoolFolder ?? join(folder, 'spool'), {
+    const identity = await store.identity();
+    const place = resolve(spoolFolder ?? join(folder, 'spool'));
+    const spool = await Spool.open(place, {
       isShared,
       slices: store.slices,
+      owner: { store: identity, isExpected: () => hasSpooledFiles(store) },
       ...(inDatabase ? { inDatabase, limitBytes: options.largePayloadLimit ?? PAYLOAD_LIMIT } : {}),
     });
-    const scratch = store.isShared ? await Spool.open(join(folder, 'scratch')) : spool;
+    const scratch = store.isShared ? await Spool.open(join(folder, 'scratch'), { owner: { store: identity } }) : spool;
     if (isShared) await checkShared(store, spool);
-    await spool.removeOrphans(await store.spoolNames(), isShared ? DAY : 0);
-    if (scratch !== spool) await scratch.removeOrphans(new Set());
+    if (!inDatabase) await store.addSpoolFolder(place);
+    await spool.quarantineOrphans(await store.spoolNames(), isShared ? DAY : 0);
+    if (scratch !== spool) await scratch.quarantineOrphans(new Set());
     const purge = async (): Promise<void> => {
       const { spoolNames } = await store.purge(machineNow(), { ...RETENTION, ...retention });
       await spool.remove(spoolNames);
+      await spool.ageQuarantine();
+      if (scratch !== spool) await scratch.ageQuarantine();
     };
     // If a purge fails (disk busy), the next one catches up.
     const stopPurging = every(PURGE_EVERY_MS, () => void purge().catch(() => undefined));
@@ -118,6 +124,14 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     await store.close();
     throw error;
   }
+}
+
+/** Whether a row names a payload that is in no slice, so that it should be in the spool folder. */
+async function hasSpooledFiles(store: Store): Promise<boolean> {
+  for (const name of await store.spoolNames()) {
+    if (!(await store.slices?.has(name))) return true;
+  }
+  return false;
 }
 
 /**

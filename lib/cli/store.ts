@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ConfigurationError } from '../errors';
+import { readMark } from '../payload/spool-mark';
 import { FILE_NAME } from '../store/sqlite/database';
 import { copyStore } from '../store/tools/copy-store';
 import { eraseMessage, type Erasure } from '../store/tools/erase';
@@ -13,11 +14,12 @@ import type { Command } from './command';
 import { readArguments, refuseArguments } from './options';
 
 const USAGE = `Usage: nhs-mesh store copy --to postgres|sqlite --folder FOLDER (--spool FOLDER | --payloads-in-database)
-       nhs-mesh store erase ID --by NAME [--force] [--folder FOLDER | --spool FOLDER]
+       nhs-mesh store erase ID --by NAME [--force] [--folder FOLDER] [--spool FOLDER]
 
   copy            copies a SQLite store to PostgreSQL, or back. The old store is kept, but cannot be opened again
   erase           removes the payload and the names of one message, given by our id or MESH's, and records that in the
-                  ledger. Needs --folder for a SQLite store; for PostgreSQL, --spool if large payloads are in a folder
+                  ledger. Needs --folder for a SQLite store. Finds the large payload by the store's own record of its
+                  folders; --spool names one whose path is another one here
 
   --to NAME       the store to copy to: postgres or sqlite
   --folder FOLDER the SQLite store: "mesh" in the Node-RED user folder; its payloads are in "spool" in that folder
@@ -111,11 +113,19 @@ async function erase(
     throw new ConfigurationError(`There is no store in ${resolve(folder)}.`);
   }
   const side = folder === undefined ? await postgresSide(url) : await sqliteSide(resolve(folder));
-  const place = folder === undefined ? spool && resolve(spool) : join(resolve(folder), 'spool');
+  const place = await spoolPlace(folder, spool);
   try {
     for (const line of await eraseMessage(side, { ...what, spool: place })) process.stdout.write(`${line}\n`);
     process.stdout.write('Backups, the database’s log, and copies kept by flows or the other party are not changed.\n');
   } finally {
     await side.close();
   }
+}
+
+/** Returns the folder that is named, or that is beside the store: the store's folder may have been moved. */
+async function spoolPlace(folder: string | undefined, spool: string | undefined): Promise<string | undefined> {
+  if (spool !== undefined) return resolve(spool);
+  if (folder === undefined) return undefined;
+  const beside = join(resolve(folder), 'spool');
+  return (await readMark(beside)) === undefined ? undefined : beside;
 }

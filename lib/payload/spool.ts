@@ -4,13 +4,17 @@
  */
 import { join } from 'node:path';
 import { constants, mkdir, open, readdir, rm, stat, statfs, writeFile } from '../files';
-import { machineNow } from '../clock';
-import { StorageError, TooLargeError } from '../errors';
+import { machineNow, machineSteady } from '../clock';
+import { randomUUID } from '../random';
+import { MeshError, PayloadError, StorageError, TooLargeError } from '../errors';
 import type { PayloadSlices } from '../store/store';
 import { withoutPath } from './file-error';
 import { partialNames } from './partial-files';
+import { Quarantine } from './quarantine';
 import { slicedSource } from './sliced-source';
 import { fileSourceAt, statFile, type PayloadSource } from './source';
+import { markFolder } from './spool-mark';
+import { isSpoolName } from './spool-names';
 
 /** Prefix of the file by which an instance shows that it uses the folder. */
 const PROBE = 'probe-';
@@ -25,6 +29,13 @@ export interface SpoolOptions {
   inDatabase?: boolean;
   /** The largest payload that is accepted (bytes). Default: no limit. */
   limitBytes?: number;
+  /** Whose folder it is. Default: nobody's, for a folder that this process has just made and deletes itself. */
+  owner?: {
+    /** Id of the store. */
+    store: string;
+    /** Whether the store has payloads that should be in the folder; called only if the folder is empty. */
+    isExpected?: () => Promise<boolean>;
+  };
 }
 
 /** A spool folder. */
@@ -38,6 +49,7 @@ export class Spool {
   readonly #limitBytes: number;
   readonly #slices: PayloadSlices | undefined;
   readonly #folder: string;
+  readonly #quarantine: Quarantine;
 
   private constructor(folder: string, options: SpoolOptions) {
     this.#folder = folder;
@@ -45,14 +57,19 @@ export class Spool {
     this.#slices = options.slices;
     this.inDatabase = options.inDatabase ?? false;
     this.#limitBytes = options.limitBytes ?? Infinity;
+    this.#quarantine = new Quarantine(folder, { now: machineNow, steady: machineSteady });
   }
 
   /**
-   * Opens the folder, and creates it (0700) if needed.
-   * @throws StorageError
+   * Opens the folder, and creates and marks it (0700) if needed.
+   * @throws ConfigurationError when the folder is not its owner's; StorageError
    */
   static async open(folder: string, options: SpoolOptions = {}): Promise<Spool> {
-    await asStorageError(() => mkdir(folder, { recursive: true, mode: 0o700 }));
+    const { owner } = options;
+    await asStorageError(async () => {
+      if (owner) await markFolder(folder, owner.store, owner.isExpected);
+      else await mkdir(folder, { recursive: true, mode: 0o700 });
+    });
     return new Spool(folder, options);
   }
 
@@ -105,12 +122,16 @@ export class Spool {
    * @throws PayloadError when it is in neither place
    */
   async source(name: string, size: number): Promise<PayloadSource> {
+    if (!isSpoolName(name)) throw new PayloadError('The name of the stored payload is not one of ours.');
     const path = this.path(name);
+    const source = async (): Promise<PayloadSource> => fileSourceAt(path, { ...(await statFile(path)), size });
     try {
-      return fileSourceAt(path, { ...(await statFile(path)), size });
+      return await source();
     } catch (error) {
       // The setting may have been different when the payload was kept.
       if (this.#slices && (await this.#slices.has(name))) return slicedSource(this.#slices, name, size);
+      // Another process may have taken it for an orphan while the commit of its row took long.
+      if (await asStorageError(() => this.#quarantine.putBack(name))) return await source();
       throw error;
     }
   }
@@ -149,9 +170,12 @@ export class Spool {
     }
   }
 
-  /** Deletes payloads that no row refers to any more. Names that do not exist are ignored. */
+  /**
+   * Deletes payloads that no row refers to any more, and other files that this process has made. Names that do not
+   * exist, or are none of ours, are ignored.
+   */
   async remove(names: Iterable<string>): Promise<void> {
-    const all = [...names];
+    const all = [...names].filter(isSpoolName);
     for (const name of all) await rm(this.path(name), { force: true }).catch(() => undefined);
     // If this fails, the store's purge removes them.
     const payloads = all.filter((name) => !/^(part|probe)-/.test(name));
@@ -159,18 +183,32 @@ export class Spool {
   }
 
   /**
-   * Deletes the files that a kill left between spooling and committing, except for downloads that can be resumed. In a
-   * folder that other processes write to, deletes only files older than `ageMs` (milliseconds). Returns their number.
+   * Moves the files that a kill left between spooling and committing into the quarantine, except for downloads that can
+   * be resumed. In a folder that other processes write to, only files older than `ageMs` (milliseconds). Files with
+   * names that are not ours are left alone. Returns the number of files moved.
+   * @throws StorageError
    */
-  async removeOrphans(known: ReadonlySet<string>, ageMs = 0): Promise<number> {
-    const resumable = await partialNames(this.#folder);
-    const orphans: string[] = [];
-    for (const name of await readdir(this.#folder)) {
-      if (known.has(name) || resumable.has(name)) continue;
-      if (ageMs === 0 || (await this.#age(name)) > ageMs) orphans.push(name);
-    }
-    await this.remove(orphans);
-    return orphans.length;
+  async quarantineOrphans(known: ReadonlySet<string>, ageMs = 0): Promise<number> {
+    return await asStorageError(async () => {
+      const resumable = await partialNames(this.#folder);
+      const now = ageMs === 0 ? 0 : await this.#timeOfFiles();
+      const orphans: string[] = [];
+      for (const entry of await readdir(this.#folder, { withFileTypes: true })) {
+        const { name } = entry;
+        if (!entry.isFile() || !isSpoolName(name) || known.has(name) || resumable.has(name)) continue;
+        if (ageMs === 0 || now - (await this.#writtenAt(name)) > ageMs) orphans.push(name);
+      }
+      await this.#quarantine.take(orphans);
+      return orphans.length;
+    });
+  }
+
+  /**
+   * Deletes what has been in the quarantine for seven days. Call it about once an hour.
+   * @throws StorageError
+   */
+  async ageQuarantine(): Promise<void> {
+    await asStorageError(() => this.#quarantine.age());
   }
 
   /**
@@ -189,10 +227,18 @@ export class Spool {
     await this.remove([`${PROBE}${own}`]);
   }
 
-  /** Returns the milliseconds since a file was last written; 0 if it no longer exists. */
-  async #age(name: string): Promise<number> {
-    const found = await stat(this.path(name)).catch(() => undefined);
-    return found === undefined ? 0 : machineNow() - found.mtimeMs;
+  /** Returns when a file was last written, by the clock of the file system; Infinity if it no longer exists. */
+  async #writtenAt(name: string): Promise<number> {
+    return (await stat(this.path(name)).catch(() => undefined))?.mtimeMs ?? Infinity;
+  }
+
+  /** Returns the time by the clock of the file system, which may be another machine's. */
+  async #timeOfFiles(): Promise<number> {
+    const name = `${PROBE}${randomUUID()}`;
+    await writeFile(this.path(name), '', { mode: 0o600, flag: 'wx' });
+    const time = await this.#writtenAt(name);
+    await this.remove([name]);
+    return time;
   }
 
   /** Returns the bytes that an ordinary user may still write on this disk. */
@@ -206,6 +252,7 @@ async function asStorageError<T>(operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (error) {
+    if (error instanceof MeshError) throw error;
     const cause = withoutPath(error);
     const isFull = cause.code === 'ENOSPC' || cause.code === 'EDQUOT';
     throw new StorageError(`The spool folder could not be written (${cause.code}). The message was not stored.`, {

@@ -16,9 +16,6 @@ export interface SendOptions {
   onProgress?: (progress: Progress) => void;
 }
 
-/** The message has a scratch of its own, so its name need not be unique. */
-const NAME = 'message';
-
 /**
  * Sends a message, in one request if it fits, otherwise in chunks, and resolves when MESH has accepted it.
  * @throws InvalidMessageError, PayloadError or TooLargeError before anything is sent; UnknownOutcomeError when MESH may
@@ -42,10 +39,11 @@ export async function sendMessage(
   // Headers that MESH would refuse are refused before a large payload is read.
   const headers = outgoingHeaders(config.mailboxId, envelope);
   let chunks = 1;
+  const name = randomUUID();
   const messageId = await withTemporaryScratch(async (scratch) => {
-    const plan = await decidePlan(source, rulesOf(config, message), scratch, scratchName(NAME, 1), signal);
+    const plan = await decidePlan(source, rulesOf(config, message), scratch, scratchName(name, 1), signal);
     chunks = plan.totalChunks;
-    const transfer = { source, headers: withChecksum(headers, plan.checksum), plan, scratch, name: NAME };
+    const transfer = { source, headers: withChecksum(headers, plan.checksum), plan, scratch, name };
     return transferChunks(client, transfer, signal, ({ chunk, totalChunks, bytes }) =>
       onProgress?.({ chunk, totalChunks, bytes, totalBytes: source.size }),
     );

@@ -1,7 +1,6 @@
 /** The processes of the cluster test: a MESH, and Node-REDs that are killed, paused and restarted. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
@@ -11,6 +10,7 @@ import type { SandboxReply, SandboxRequest } from './cluster-sandbox';
 import { crashFlow } from './crash-flow';
 import { RealNodeRed } from '../harness/node-red';
 import { freePort } from '../harness/ports';
+import { spooledIn } from '../harness/spool-files';
 
 /** A sandbox in a separate process. */
 export class SandboxProcess {
@@ -129,7 +129,7 @@ export class Instance {
   }
 
   async #probes(): Promise<Set<string>> {
-    const names = await readdir(this.#spool).catch(() => []);
+    const names = await spooledIn(this.#spool).catch(() => []);
     return new Set(names.filter((name) => name.startsWith('probe-')));
   }
 }

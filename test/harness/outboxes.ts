@@ -33,7 +33,7 @@ export async function storageWith(test: TestOptions): Promise<Storage & { store:
   const folder = await emptyFolder();
   const store = await openSqliteStore({ folder, test });
   afterThisTest(() => store.close());
-  const spool = await Spool.open(join(folder, 'spool'));
+  const spool = await Spool.open(join(folder, 'spool'), { owner: { store: await store.identity() } });
   return { folder, store, spool, scratch: spool, close: () => store.close() };
 }
 

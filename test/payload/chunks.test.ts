@@ -33,6 +33,9 @@ describe('splitting a payload', () => {
   }
 });
 
+const ID = '019a0000-0000-7000-9000-00000000000a';
+const GZ = `${ID}.1.gz`;
+
 describe('the body of a chunk', () => {
   const bytes = randomBytes(3_000_000);
   const slice = { start: 100, end: 2_500_000 };
@@ -66,15 +69,15 @@ describe('the body of a chunk', () => {
     const spool = await Spool.open(await emptyFolder());
     const scratch = new Scratch(spool);
     const source = await openPayload(Buffer.alloc(IN_MEMORY_BYTES + 1, 'large '));
-    const body = await gzippedBody(source, { start: 0, end: source.size }, 1, scratch, 'message.1.gz');
-    assert.equal(statSync(spool.path('message.1.gz')).size, body.bytes);
+    const body = await gzippedBody(source, { start: 0, end: source.size }, 1, scratch, GZ);
+    assert.equal(statSync(spool.path(GZ)).size, body.bytes);
     assert.ok(gunzipSync(Buffer.concat(await copiesOf(body.open()))).equals(source.bytes ?? Buffer.alloc(0)));
-    const again = await gzippedBody(source, { start: 0, end: source.size }, 1, scratch, 'message.1.gz');
+    const again = await gzippedBody(source, { start: 0, end: source.size }, 1, scratch, GZ);
     assert.equal(again, body);
     await gzippedBody(source, { start: 1, end: source.size }, 1, noScratch, 'in memory');
-    await scratch.remove('message');
-    assert.equal(existsSync(spool.path('message.1.gz')), false);
-    assert.equal(scratch.find('message.1.gz'), undefined);
+    await scratch.remove(ID);
+    assert.equal(existsSync(spool.path(GZ)), false);
+    assert.equal(scratch.find(GZ), undefined);
   });
 
   it('has all its bytes at hand if it is small, for one write; a large one does not', async () => {

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StorageError } from '../../lib/index';
+import { PayloadError, StorageError } from '../../lib/index';
 import { Spool } from '../../lib/payload/spool';
 import { fullErrorText, failure } from '../harness/failure';
-import { emptyFolder } from '../harness/cleanup';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
+
+const A = '019a0000-0000-7000-9000-00000000000a';
+const B = '019a0000-0000-7000-9000-00000000000b';
 
 async function* pieces(...texts: string[]): AsyncGenerator<Buffer> {
   for (const text of texts) yield Buffer.from(text);
@@ -34,12 +37,40 @@ describe('the spool', () => {
     assert.deepEqual(await readdir(folder), []);
   });
 
-  it('deletes orphans and nothing else; a name that does not exist is ignored', async () => {
+  it('moves orphans of its own into quarantine, and touches nothing that has another name', async () => {
     const { spool, folder } = await spoolIn();
-    for (const name of ['known', 'orphan']) await writeFile(join(folder, name), 'x');
-    assert.equal(await spool.removeOrphans(new Set(['known', 'gone'])), 1);
-    await spool.remove(['gone']);
-    assert.deepEqual(await readdir(folder), ['known']);
+    const foreign = ['settings.js', `${A}.txt`, `in-${A}.bak`, `../${A}`.slice(3).toUpperCase(), 'part-1', '.env'];
+    for (const name of [A, B, `${A}.1.gz`, `in-${B}`, ...foreign]) await writeFile(join(folder, name), name);
+    await mkdir(join(folder, `in-${A}`));
+    assert.equal(await spool.quarantineOrphans(new Set([A, 'gone'])), 3);
+    await spool.remove(['gone', ...foreign, `../${A}`]);
+    assert.deepEqual((await readdir(folder)).sort(), [A, ...foreign, `in-${A}`, 'quarantine'].sort());
+    for (const name of foreign) assert.equal(await readFile(join(folder, name), 'utf8'), name);
+  });
+
+  it('finds a payload that was taken for an orphan, and puts it back', async () => {
+    const { spool, folder } = await spoolIn();
+    await spool.write(A, pieces('payload'));
+    await spool.quarantineOrphans(new Set());
+    const source = await spool.source(A, 7);
+    const read: Buffer[] = [];
+    for await (const piece of source.open(0, 7)) read.push(Buffer.from(piece));
+    assert.equal(Buffer.concat(read).toString(), 'payload');
+    assert.ok((await readdir(folder)).includes(A));
+    await failure(PayloadError, spool.source(B, 7));
+    await failure(PayloadError, spool.source('../outside', 7));
+  });
+
+  it('in a shared folder takes only files that are old by the clock of the file system, not by this machine’s', async () => {
+    const { spool, folder } = await spoolIn();
+    for (const name of [A, B]) await spool.write(name, pieces('x'));
+    const dayAgo = new Date(Date.now() - 25 * 60 * 60 * 1000);
+    await utimes(join(folder, A), dayAgo, dayAgo);
+    const { now } = Date;
+    afterThisTest(() => (Date.now = now));
+    Date.now = () => now() + 450 * 24 * 60 * 60 * 1000;
+    assert.equal(await spool.quarantineOrphans(new Set(), 24 * 60 * 60 * 1000), 1);
+    assert.deepEqual((await readdir(folder)).sort(), [B, 'quarantine']);
   });
 
   it('a folder that cannot be created is a StorageError without its path', async () => {

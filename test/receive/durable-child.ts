@@ -39,8 +39,9 @@ async function main(options: ChildOptions): Promise<void> {
     retry: { attempts: 2, baseMs: 2, capMs: 5 },
   });
   const store = await openSqliteStore({ folder: options.folder });
-  const spool = await Spool.open(join(options.folder, 'spool'));
-  await spool.removeOrphans(await store.spoolNames());
+  const owner = { store: await store.identity() };
+  const spool = await Spool.open(join(options.folder, 'spool'), { owner });
+  await spool.quarantineOrphans(await store.spoolNames());
   const inbox = createDurableInbox({
     client: new MeshClient(config, createTransport(config)),
     mailboxId: config.mailboxId,

@@ -1,6 +1,5 @@
 /** Durable inboxes on the real sandbox over TLS, with the real store and spool, each in its own folder. */
 import { createHash, randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeshClient } from '../../lib/client/client';
 import { createTransport } from '../../lib/client/transport';
@@ -14,6 +13,7 @@ import { openSqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
 import { mailboxKey, type Incoming, type Store } from '../../lib/store/store';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { mailboxAt, sandbox } from '../harness/mailboxes';
+import { spooledIn } from '../harness/spool-files';
 
 /** A server to receive from. */
 export type Server = Pick<Sandbox, 'url' | 'ca'>;
@@ -37,8 +37,9 @@ export async function world(): Promise<{ server: Sandbox; alice: Mailbox; storag
 export async function storageIn(folder: string): Promise<StorageFolder> {
   const open = async (): Promise<{ store: Store; spool: Spool }> => {
     const store = await openSqliteStore({ folder });
-    const spool = await Spool.open(join(folder, 'spool'));
-    await spool.removeOrphans(await store.spoolNames());
+    const owner = { store: await store.identity() };
+    const spool = await Spool.open(join(folder, 'spool'), { owner });
+    await spool.quarantineOrphans(await store.spoolNames());
     return { store, spool };
   };
   const storage: StorageFolder = {
@@ -104,7 +105,7 @@ export async function eventsOf(server: Server, storage: StorageFolder, messageId
   return (await storage.store.history(keyOf(server), messageId)).map(({ event }) => event);
 }
 
-export const spoolFiles = (storage: StorageFolder): Promise<string[]> => readdir(join(storage.folder, 'spool'));
+export const spoolFiles = (storage: StorageFolder): Promise<string[]> => spooledIn(join(storage.folder, 'spool'));
 
 /** Bytes that gzip cannot shrink. */
 export const noise = (bytes: number): Buffer => randomBytes(bytes);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { InvalidMessageError, NotSentError, OutboxFullError, PayloadError, StorageError } from '../../lib/index';
 import { INLINE_BYTES } from '../../lib/payload/stored-payload';
@@ -7,6 +7,7 @@ import type { SqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
 import { emptyFolder } from '../harness/cleanup';
 import { failure } from '../harness/failure';
 import { letter, outboxAt, smallStorage, storageIn, tlsSandbox } from '../harness/outboxes';
+import { spooledIn } from '../harness/spool-files';
 
 const BIG = Buffer.alloc(INLINE_BYTES + 1, 'b');
 /** Nothing listens there: these tests send nothing. */
@@ -16,7 +17,7 @@ async function unsent(options: object = {}) {
   const folder = await emptyFolder();
   const storage = await storageIn(folder);
   const mailbox = outboxAt(nowhere, { storage, ...options });
-  const spooled = (): Promise<string[]> => readdir(join(folder, 'spool'));
+  const spooled = (): Promise<string[]> => spooledIn(join(folder, 'spool'));
   const stored = async (): Promise<number> => (await mailbox.outbox.list({})).length;
   return { folder, storage, mailbox, outbox: mailbox.outbox, spooled, stored };
 }

@@ -18,6 +18,8 @@ import { mailboxAt } from '../harness/mailboxes';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 import { eventually } from '../harness/until';
 
+const ID = '019a0000-0000-7000-9000-00000000000a';
+const GZ = `${ID}.1.gz`;
 const KIB = 1024;
 const RULES: SendingRules = {
   compression: 'auto',
@@ -34,8 +36,8 @@ const accepting = (): { status: number; body: Buffer } => ({ status: 202, body: 
 async function decided(payload: Buffer, rules: Partial<SendingRules> = {}) {
   const folder = await emptyFolder();
   const scratch = new Scratch(await Spool.open(folder));
-  const plan = await decidePlan(await openPayload(payload), { ...RULES, ...rules }, scratch, 'm.1.gz');
-  return { ...plan, files: readdirSync(folder), body: scratch.find('m.1.gz') };
+  const plan = await decidePlan(await openPayload(payload), { ...RULES, ...rules }, scratch, GZ);
+  return { ...plan, files: readdirSync(folder), body: scratch.find(GZ) };
 }
 
 describe('one request or chunks', () => {
@@ -84,7 +86,7 @@ describe('one request or chunks', () => {
       const { body, files, ...plan } = await decided(payload, rules);
       assert.deepEqual({ ...plan, ...expected }, plan);
       const wasCompressed = plan.totalChunks === 1 && plan.encoding === 'gzip' && payload.length > 100_000;
-      assert.deepEqual(files, wasCompressed ? ['m.1.gz'] : [], 'a payload that did not fit leaves nothing behind');
+      assert.deepEqual(files, wasCompressed ? [GZ] : [], 'a payload that did not fit leaves nothing behind');
       assert.equal(body !== undefined, wasCompressed);
     });
   }
@@ -267,7 +269,7 @@ describe('chunks prepared ahead', () => {
       const client = new MeshClient(config, transport);
       const plan = { encoding: 'gzip', level: 1, chunkBytes, totalChunks: 5 } as const;
       const scratch = new Scratch(await Spool.open(await emptyFolder()));
-      await transferChunks(client, { source, headers: {}, plan, scratch, name: 'm' }, undefined, () => undefined);
+      await transferChunks(client, { source, headers: {}, plan, scratch, name: ID }, undefined, () => undefined);
       assert.equal(sent, 5);
       assert.equal(begun.length, 5);
       assert.ok(

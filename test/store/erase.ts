@@ -1,13 +1,18 @@
 /** Erasing one message, in either back end: `open` opens the store, `side` opens it for the tool when it is closed. */
 import assert from 'node:assert/strict';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import * as fs from 'node:fs';
+import * as promises from 'node:fs/promises';
+import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigurationError, InvalidMessageError, NotFoundError } from '../../lib/errors';
+import { ConfigurationError, InvalidMessageError, NotFoundError, StorageError } from '../../lib/errors';
+import { setFiles } from '../../lib/files';
+import { Spool } from '../../lib/payload/spool';
 import type { Side } from '../../lib/store/tools/side';
 import { eraseMessage, type Erasure } from '../../lib/store/tools/erase';
 import type { Outgoing, Store } from '../../lib/store/store';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { failure } from '../harness/failure';
-import { enqueued, inState, MAILBOX, OTHER, received, T } from './contract/support';
+import { enqueued, IN_NAME, inState, MAILBOX, OTHER, OUT_NAME, received, T } from './contract/support';
 
 /** Stands wherever patient data may. */
 export const MARK = 'MARK9434765919';
@@ -19,6 +24,7 @@ export interface Place {
   side(): Promise<Side>;
 }
 
+const OTHER_IN_NAME = IN_NAME.replace(/1$/, '2');
 const ENDED = { settledAt: T, messageId: 'MESH1' } as const;
 const named = {
   onceKey: `once ${MARK}`,
@@ -83,14 +89,14 @@ export function erasure(newPlace: () => Promise<Place>): void {
   it('erases those of a received message, by MESH’s id, from the spool too', async () => {
     const place = await newPlace();
     await mkdir(place.spool, { recursive: true });
-    for (const name of ['in-1', 'in-2']) await writeFile(join(place.spool, name), MARK);
+    for (const name of [IN_NAME, OTHER_IN_NAME]) await writeFile(join(place.spool, name), MARK);
     await withStore(place, async (store) => {
-      const payload = { kind: 'spool', name: 'in-1' } as const;
+      const payload = { kind: 'spool', name: IN_NAME } as const;
       await received(store, 'done', { settledAt: T }, { messageId: 'IN1', headers, payload });
-      await received(store, 'done', { settledAt: T }, { payload: { kind: 'spool', name: 'in-2' } });
+      await received(store, 'done', { settledAt: T }, { payload: { kind: 'spool', name: OTHER_IN_NAME } });
     });
     await erased(place, 'IN1');
-    assert.deepEqual(await readdir(place.spool), ['in-2']);
+    assert.deepEqual(await readdir(place.spool), [OTHER_IN_NAME]);
     await withStore(place, async (store) => {
       const row = await store.getIncoming(MAILBOX, 'IN1');
       assert.ok(!JSON.stringify(row).includes(MARK));
@@ -159,16 +165,88 @@ export function erasure(newPlace: () => Promise<Place>): void {
   it('keeps a large payload that another message also has, reports it, and erases it with that message', async () => {
     const place = await newPlace();
     await mkdir(place.spool, { recursive: true });
-    await writeFile(join(place.spool, 'out-1'), MARK);
-    const payload = { kind: 'spool', name: 'out-1' } as const;
+    await writeFile(join(place.spool, OUT_NAME), MARK);
+    const payload = { kind: 'spool', name: OUT_NAME } as const;
     const ids = await withStore(place, async (store) => [
       await inState(store, 'acknowledged', ENDED, { payload }),
       await inState(store, 'acknowledged', { ...ENDED, messageId: 'MESH2' }, { payload }),
     ]);
     assert.match((await erased(place, ids[0] ?? '')).join(' '), /kept for it: erase that one as well/);
-    assert.deepEqual(await readdir(place.spool), ['out-1']);
+    assert.deepEqual(await readdir(place.spool), [OUT_NAME]);
     await erased(place, ids[1] ?? '');
     assert.deepEqual(await readdir(place.spool), []);
+  });
+
+  it('finds a large payload by the store’s own record of its folders, in quarantine too, with what was made of it', async () => {
+    const place = await newPlace();
+    const elsewhere = join(await emptyFolder(), 'elsewhere');
+    const id = await withStore(place, async (store) => {
+      await Spool.open(elsewhere, { owner: { store: await store.identity() } });
+      await store.addSpoolFolder(elsewhere);
+      return inState(store, 'acknowledged', ENDED, { payload: { kind: 'spool', name: OUT_NAME } });
+    });
+    const quarantine = join(elsewhere, 'quarantine', '019a0000-0000-4000-9000-000000000009');
+    await mkdir(quarantine, { recursive: true });
+    const kept = [`${OUT_NAME}0`, 'settings.js', OTHER_IN_NAME];
+    for (const name of [OUT_NAME, `${OUT_NAME}.1.gz`, ...kept]) await writeFile(join(elsewhere, name), MARK);
+    await writeFile(join(quarantine, OUT_NAME), MARK);
+    await erased(place, id, { spool: undefined });
+    assert.deepEqual((await readdir(elsewhere)).sort(), [...kept, 'mesh-spool.json', 'quarantine'].sort());
+    assert.deepEqual(await readdir(quarantine), []);
+  });
+
+  it('is refused, and names folder and file, when the payload may be in a folder that cannot be reached', async () => {
+    const place = await newPlace();
+    const volume = join(await emptyFolder(), 'volume');
+    const id = await withStore(place, async (store) => {
+      await Spool.open(volume, { owner: { store: await store.identity() } });
+      await store.addSpoolFolder(volume);
+      return inState(store, 'acknowledged', ENDED, { ...named, payload: { kind: 'spool', name: OUT_NAME } });
+    });
+    await writeFile(join(volume, OUT_NAME), MARK);
+    // Not mounted: the folder is there and empty.
+    await rename(volume, `${volume}-unmounted`);
+    await mkdir(volume);
+    const error = await failure(ConfigurationError, erased(place, id, { spool: undefined }));
+    assert.ok(error.message.includes(volume) && error.message.includes(OUT_NAME), error.message);
+    assert.match(error.message, /^Nothing was erased/);
+    await withStore(place, async (store) => {
+      assert.deepEqual((await store.getOutgoing(id))?.payload, { kind: 'spool', name: OUT_NAME });
+    });
+    const lines = await erased(place, id, { spool: `${volume}-unmounted` });
+    assert.deepEqual(await readdir(`${volume}-unmounted`), ['mesh-spool.json']);
+    assert.match(lines.join(' '), new RegExp(`Not reached: ${volume}\\. `));
+  });
+
+  it('reports a payload that is in none of the store’s folders any more', async () => {
+    const place = await newPlace();
+    const folder = join(await emptyFolder(), 'spool');
+    const id = await withStore(place, async (store) => {
+      await Spool.open(folder, { owner: { store: await store.identity() } });
+      await store.addSpoolFolder(folder);
+      return inState(store, 'acknowledged', ENDED, { payload: { kind: 'spool', name: OUT_NAME } });
+    });
+    assert.match((await erased(place, id, { spool: undefined })).join(' '), /was not in the store’s folders any more/);
+  });
+
+  it('keeps the row, and names the file, when the payload cannot be deleted', async () => {
+    const place = await newPlace();
+    const folder = join(await emptyFolder(), 'spool');
+    const id = await withStore(place, async (store) => {
+      await Spool.open(folder, { owner: { store: await store.identity() } });
+      await store.addSpoolFolder(folder);
+      return inState(store, 'acknowledged', ENDED, { payload: { kind: 'spool', name: OUT_NAME } });
+    });
+    await writeFile(join(folder, OUT_NAME), MARK);
+    const cannot = Object.assign(new Error('EPERM'), { code: 'EPERM' });
+    setFiles({ ...fs, ...promises, rm: () => Promise.reject(cannot) });
+    afterThisTest(() => setFiles());
+    const error = await failure(StorageError, erased(place, id, { spool: undefined }));
+    setFiles();
+    assert.ok(error.message.includes(join(folder, OUT_NAME)), error.message);
+    await withStore(place, async (store) => assert.ok((await store.getOutgoing(id))?.payload));
+    await erased(place, id, { spool: undefined });
+    assert.deepEqual(await readdir(folder), ['mesh-spool.json']);
   });
 
   it('may be repeated; an unknown id and a missing requester are refused', async () => {

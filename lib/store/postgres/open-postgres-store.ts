@@ -6,6 +6,7 @@ import { purgeAll } from '../rules/retention';
 import type { Store } from '../store';
 import { type ConnectionOptions, Connections } from './connections';
 import { asMeshError } from './failures';
+import * as identity from './identity';
 import * as incoming from './incoming';
 import { lostInstances, otherInstances, removeInstance } from './instances';
 import { releaseLeases, takeLease } from './leases';
@@ -135,6 +136,9 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
       return purged;
     },
     spoolNames: () => read((q) => spoolNames(q)),
+    identity: () => read((q) => identity.storeIdentity(q)),
+    addSpoolFolder: (path) => connections.use((q) => identity.addSpoolFolder(q, path)),
+    spoolFolders: () => read((q) => identity.spoolFolders(q)),
     // Not in a shared commit: a lease must not end because a commit takes long.
     lease: async (mailbox, role, ms) => {
       if (closing) throw closedError();

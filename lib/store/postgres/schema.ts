@@ -29,6 +29,16 @@ export const SCHEMA = `
     created_at TIMESTAMPTZ NOT NULL
   );
 
+  -- One row: the store's own id. Its spool folders are marked with it (docs/design.md, rule 7).
+  CREATE TABLE store_identity (
+    id TEXT NOT NULL
+  );
+
+  -- Every folder that has ever had large payloads of this store: erasing a message looks there.
+  CREATE TABLE spool_folder (
+    path TEXT PRIMARY KEY
+  );
+
   -- A mailbox key is long (URL and id) and would be in every row and index: a number stands for it.
   CREATE TABLE mailbox (
     id INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

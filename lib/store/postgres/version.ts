@@ -1,5 +1,6 @@
 /** The version of the schema in a database: looked at before anything is written, and made if the schema is empty. */
 import type { Client } from 'pg';
+import { randomUUID } from '../../random';
 import { requireVersion, SCHEMA_VERSION } from '../rules/schema-version';
 import { lockClass } from './locks';
 import { SCHEMA } from './schema';
@@ -31,7 +32,10 @@ export async function makeSchema(
   // A user that may not create schemas is given one by an administrator.
   const createSchema = exists.rowCount === 0 ? `CREATE SCHEMA "${schema}";` : '';
   await client.query(
-    `BEGIN; ${createSchema} ${SCHEMA}; INSERT INTO schema_version VALUES (${SCHEMA_VERSION}, now()); COMMIT`,
+    `BEGIN; ${createSchema} ${SCHEMA};
+      INSERT INTO schema_version VALUES (${SCHEMA_VERSION}, now());
+      INSERT INTO store_identity VALUES ('${randomUUID()}');
+      COMMIT`,
   );
   return [SCHEMA_VERSION];
 }

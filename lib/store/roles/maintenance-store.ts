@@ -17,8 +17,14 @@ export interface MaintenanceStore {
   mailboxes(): Promise<string[]>;
   /** Applies the retention; returns the spool names that no row names any more, for deletion. */
   purge(now: number, retention: Retention): Promise<{ spoolNames: string[]; rows: number; ledgerEntries: number }>;
-  /** Returns every spool name that a row names, so that a start can delete the orphans of a kill. */
+  /** Returns every spool name that a row names, so that a start finds the orphans of a kill. */
   spoolNames(): Promise<Set<string>>;
+  /** Returns the store's own id, made with its tables: its spool folders are marked with it. */
+  identity(): Promise<string>;
+  /** Records a folder that is to have large payloads of the store, so that erasing a message finds it. Repeatable. */
+  addSpoolFolder(path: string): Promise<void>;
+  /** Returns the folders that have ever had large payloads of the store: absolute paths. */
+  spoolFolders(): Promise<string[]>;
   /**
    * Closes the messages of every other instance of the sandbox than this one: they ended with it. Sent messages that
    * are under way or await an acknowledgement become `closed`; received ones that are not done become `done`. Returns

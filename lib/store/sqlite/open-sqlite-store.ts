@@ -91,6 +91,9 @@ function storeOn(connection: Connection): SqliteStore {
     closeOtherInstances: (mailbox, instance, note) => call('closeOtherInstances', [mailbox, instance, note]),
     purge: (now, retention) => purgeAll(() => call('purgeSlice', [now, retention])),
     spoolNames: () => call('spoolNames', []),
+    identity: () => call('identity', []),
+    addSpoolFolder: (path) => call('addSpoolFolder', [path]),
+    spoolFolders: () => call('spoolFolders', []),
     // The file has one owner, and so has every mailbox.
     lease: async () => true,
     onRemoteChange: () => () => undefined,

@@ -54,6 +54,8 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'history',
   'ledger',
   'spoolNames',
+  'identity',
+  'spoolFolders',
   'statistics',
   'queryPlans',
 ]);
@@ -124,6 +126,10 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     },
     purgeSlice: (now: number, retention: Retention) => purge.slice(now, retention),
     spoolNames: () => purge.spoolNames(),
+    identity: () => String(statements.get('SELECT id FROM store_identity')?.['id']),
+    addSpoolFolder: (path: string) =>
+      void statements.run('INSERT INTO spool_folder (path) VALUES (?) ON CONFLICT (path) DO NOTHING', path),
+    spoolFolders: () => statements.all('SELECT path FROM spool_folder').map(({ path }) => String(path)),
     statistics: () => ({ ...statistics }),
     queryPlans: () => statements.plans(),
   };

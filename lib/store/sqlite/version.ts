@@ -2,11 +2,13 @@
 import { pathToFileURL } from 'node:url';
 import { machineNow } from '../../clock';
 import { existsSync } from '../../files';
+import { randomUUID } from '../../random';
 import { requireVersion, SCHEMA_VERSION } from '../rules/schema-version';
 import { openFile, type Database } from './driver';
 import { SCHEMA } from './schema';
 
-const EMPTY_PLACE = 'Move mesh.db away (with mesh.db-wal, if it is there), or choose another folder';
+const EMPTY_PLACE =
+  'Move mesh.db away (with mesh.db-wal, if it is there, and the spool folder), or choose another folder';
 
 /** The numbers in `schema_version`; undefined if the database is empty. */
 export function versionNumbers(database: Database): number[] | undefined {
@@ -60,6 +62,7 @@ export function makeSchema(database: Database, file: string, options: { withMark
   try {
     database.exec(SCHEMA);
     database.prepare('INSERT INTO schema_version VALUES (?, ?)').run(SCHEMA_VERSION, machineNow());
+    database.prepare('INSERT INTO store_identity VALUES (?)').run(randomUUID());
     database.exec('COMMIT');
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');

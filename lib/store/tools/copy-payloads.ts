@@ -3,8 +3,11 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { createReadStream, mkdir, rename, rm, stat, writeFile } from '../../files';
+import { createReadStream, mkdir, rename, rm, writeFile } from '../../files';
 import { StorageError } from '../../errors';
+import { syncFolder } from '../../payload/file-sink';
+import { spooledPaths } from '../../payload/quarantine';
+import { isSpoolName } from '../../payload/spool-names';
 import type { PayloadSlices } from '../store';
 
 /** Payloads by their names. */
@@ -21,9 +24,8 @@ interface PayloadPlace {
 export function payloadPlace(folder: string | undefined, slices: PayloadSlices | undefined): PayloadPlace {
   return {
     async *read(name) {
-      const path = folder === undefined ? undefined : join(folder, name);
-      const isFile = path !== undefined && (await stat(path).then(Boolean, () => false));
-      if (isFile) yield* createReadStream(path) as AsyncIterable<Buffer>;
+      const [path] = folder === undefined ? [] : await spooledPaths(folder, (each) => each === name);
+      if (path !== undefined) yield* createReadStream(path) as AsyncIterable<Buffer>;
       else if (await slices?.has(name)) yield* slices?.read(name, 0, Infinity) ?? [];
       else throw new Error('The payload is not there.');
     },
@@ -39,6 +41,7 @@ export function payloadPlace(folder: string | undefined, slices: PayloadSlices |
       await rm(`${path}.copying`, { force: true });
       await writeFile(`${path}.copying`, pieces, { mode: 0o600, flush: true });
       await rename(`${path}.copying`, path);
+      await syncFolder(folder);
     },
   };
 }
@@ -48,6 +51,7 @@ export function payloadPlace(folder: string | undefined, slices: PayloadSlices |
  * @throws StorageError when it cannot be copied, or is not the same afterwards
  */
 export async function copyPayload(name: string, from: PayloadPlace, to: PayloadPlace): Promise<void> {
+  if (!isSpoolName(name)) throw new StorageError('A row names a large payload that is none of ours. It is not copied.');
   try {
     const expected = await digest(from.read(name));
     if ((await digest(to.read(name)).catch(() => undefined)) === expected) return;

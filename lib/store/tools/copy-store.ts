@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { ConfigurationError, StorageError } from '../../errors';
+import { markFolder, readMark, writeMark } from '../../payload/spool-mark';
 import { COPYING, MOVED } from '../rules/schema-version';
 import { copyPayload, payloadPlace } from './copy-payloads';
 import { type Side, TABLES, type TableName } from './side';
@@ -36,6 +37,7 @@ export async function copyStore({ from, to, fromSpool, toSpool, report }: StoreC
       advice: 'Move its mesh.db away, or drop its schema, if its messages are of no more use.',
     });
   }
+  await requireSpools({ from, to, fromSpool, toSpool });
   await to.mark(COPYING);
   for (const table of names) await copyTable(table, from, to);
   const payloads = await copyPayloads({ from, to, fromSpool, toSpool, report });
@@ -49,9 +51,31 @@ export async function copyStore({ from, to, fromSpool, toSpool, report }: StoreC
     report(`${table}: ${here.rows} rows, SHA-256 ${here.sha256}`);
   }
   report(`large payloads: ${payloads}`);
+  if (toSpool !== undefined) {
+    await to.addSpoolFolder(toSpool);
+    await writeMark(toSpool, to.identity);
+  }
   // In this order: between the two neither store can be used, and the next run fixes that.
   await from.mark(MOVED);
   await to.mark(undefined);
+}
+
+/**
+ * Checks that no payload is read from, or written into, a folder of a third store, or of somebody else's.
+ * @throws ConfigurationError
+ */
+async function requireSpools({ from, to, fromSpool, toSpool }: Omit<StoreCopy, 'report'>): Promise<void> {
+  const owner = fromSpool === undefined ? undefined : await readMark(fromSpool);
+  const isShared = fromSpool === toSpool;
+  if (owner !== undefined && owner !== from.identity && !(isShared && owner === to.identity)) {
+    throw new ConfigurationError(
+      `The folder ${fromSpool} has the large payloads of another store than the one to copy.`,
+      {
+        advice: 'Name the folder that Node-RED has used with this store.',
+      },
+    );
+  }
+  if (toSpool !== undefined && !isShared) await markFolder(toSpool, to.identity);
 }
 
 function sizes(side: Side): Promise<number[]> {

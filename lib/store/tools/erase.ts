@@ -3,10 +3,14 @@
  * times, states and codes stay, as the record of an incident needs them; so does the ledger, which never had a name,
  * with one more line. No Node-RED uses the store meanwhile.
  */
-import { join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { rm } from '../../files';
-import { ConfigurationError, InvalidMessageError, NotFoundError } from '../../errors';
+import { ConfigurationError, InvalidMessageError, NotFoundError, StorageError } from '../../errors';
 import { FINAL, PENDING, RESPONSE_MISSING } from '../../message-states';
+import { withoutPath } from '../../payload/file-error';
+import { syncFolder } from '../../payload/file-sink';
+import { spooledPaths } from '../../payload/quarantine';
+import { readMark } from '../../payload/spool-mark';
 import { incomingOf, parseIncoming } from '../rows/incoming';
 import { outgoingOf, parseOutgoing } from '../rows/outgoing';
 import type { Row } from '../rows/parse';
@@ -24,7 +28,7 @@ export interface Erasure {
   force: boolean;
   /** Milliseconds since 1970. */
   now: number;
-  /** The folder of large payloads; undefined if they are in the database. */
+  /** A folder of large payloads beside those that the store has recorded itself: its path may have changed. */
   spool: string | undefined;
 }
 
@@ -37,9 +41,10 @@ interface Found {
 
 /**
  * Erases every row of the message: one that was sent and received here has two. Returns a sentence for each thing done,
- * and for each that is left to do by hand.
+ * and for each that is left to do by hand. The payload first: a run that is interrupted is repeated, and finds the row.
  * @throws NotFoundError when the store has no such message; InvalidMessageError when it has not ended, without `force`;
- *   ConfigurationError when the request is incomplete
+ *   ConfigurationError when the request is incomplete, or its payload may be in a folder that cannot be reached (nothing
+ *   was erased); StorageError when its payload cannot be deleted (the row is kept)
  */
 export async function eraseMessage(side: Side, erasure: Erasure): Promise<string[]> {
   const by = erasure.by.replaceAll(/\p{Cc}/gu, ' ').trim();
@@ -57,12 +62,11 @@ export async function eraseMessage(side: Side, erasure: Erasure): Promise<string
       advice: 'Wait for its end, or end it by hand first. Or add --force, with the consequences named above.',
     });
   }
-  const names = found.flatMap(({ row }) => (row['payload_kind'] === 'spool' ? [String(row['payload_name'])] : []));
-  await requirePlace(side, names, erasure.spool);
+  const payloads = await locatePayloads(side, found, erasure.spool);
+  for (const payload of payloads) await removePayload(side, payload);
   await side.changeBatch(found.flatMap((each) => changes(each, by, erasure)));
-  const kept = await removePayloads(side, names, erasure.spool);
   await side.scrub();
-  return [...found.map(erasedLine), ...(await leftToDo(side, found)), ...kept];
+  return [...found.map(erasedLine), ...(await leftToDo(side, found)), ...payloads.flatMap(payloadLines)];
 }
 
 async function find(side: Side, reference: string): Promise<Found[]> {
@@ -96,18 +100,101 @@ function whyNotEnded({ message }: Found): string | undefined {
   return undefined;
 }
 
+/** A large payload of the message, and where it is. */
+interface LargePayload {
+  name: string;
+  /** True if another message needs it: it is kept. */
+  isShared: boolean;
+  /** Its files: payload and compressed bodies, in the folders that were reached. */
+  paths: string[];
+  inDatabase: boolean;
+  /** Folders that have had payloads of this store, and cannot be reached. */
+  unreached: string[];
+}
+
 /**
- * Checks, before anything is changed, that every large payload can be found.
- * @throws ConfigurationError when one cannot
+ * Finds the large payloads, before anything is changed.
+ * @throws ConfigurationError when one may be in a folder that cannot be reached
  */
-async function requirePlace(side: Side, names: readonly string[], spool: string | undefined): Promise<void> {
-  if (spool !== undefined) return;
-  for (const name of names) {
-    if (await side.slices?.has(name)) continue;
-    throw new ConfigurationError('The payload is a file in the spool folder, which is not named.', {
-      advice: 'Add --spool with the folder that all Node-REDs share.',
-    });
+async function locatePayloads(side: Side, found: readonly Found[], spool: string | undefined): Promise<LargePayload[]> {
+  const names = new Set(
+    found.flatMap(({ row }) => (row['payload_kind'] === 'spool' ? [String(row['payload_name'])] : [])),
+  );
+  if (names.size === 0) return [];
+  const folders = new Set([...(await side.spoolFolders()), ...(spool === undefined ? [] : [spool])]);
+  const unreached: string[] = [];
+  const files: string[] = [];
+  for (const folder of folders) {
+    try {
+      files.push(...(await spooledPaths(folder, (file) => [...names].some((name) => isOf(name, file)))));
+      if ((await readMark(folder)) !== side.identity) unreached.push(folder);
+    } catch {
+      unreached.push(folder);
+    }
   }
+  const payloads: LargePayload[] = [];
+  for (const name of names) {
+    const paths = files.filter((path) => isOf(name, basename(path)));
+    const inDatabase = (await side.slices?.has(name)) ?? false;
+    if (paths.length === 0 && !inDatabase && (unreached.length > 0 || folders.size === 0)) {
+      const where = unreached.length > 0 ? unreached.join(', ') : 'a folder that the store does not know';
+      throw new ConfigurationError(
+        `Nothing was erased. The payload is the file ${name}, in ${where}, which was not reached.`,
+        {
+          advice:
+            'Run this where that folder can be read (mount its volume), or add --spool with its path here. ' +
+            'The folder has the mark mesh-spool.json in it.',
+        },
+      );
+    }
+    payloads.push({ name, isShared: await isNeeded(side, name, found), paths, inDatabase, unreached });
+  }
+  return payloads;
+}
+
+/** Whether a file is a payload, or made from it. */
+function isOf(name: string, file: string): boolean {
+  return file === name || file.startsWith(`${name}.`);
+}
+
+/** Whether a message that is not erased has the payload too. */
+async function isNeeded(side: Side, name: string, found: readonly Found[]): Promise<boolean> {
+  const erased = found.filter(({ row }) => row['payload_name'] === name).length;
+  const users = [
+    ...(await side.rows('outgoing', 'payload_name', name)),
+    ...(await side.rows('incoming', 'payload_name', name)),
+  ];
+  return users.length > erased;
+}
+
+/** @throws StorageError when a file cannot be deleted */
+async function removePayload(side: Side, { name, isShared, paths, inDatabase }: LargePayload): Promise<void> {
+  if (isShared) return;
+  if (inDatabase) await side.slices?.remove([name]);
+  for (const path of paths) {
+    try {
+      await rm(path, { force: true });
+      await syncFolder(dirname(path));
+    } catch (error) {
+      const cause = withoutPath(error);
+      throw new StorageError(
+        `The payload could not be erased (${cause.code}): ${path}. The message was left as it is.`,
+        {
+          cause,
+          advice: 'Allow this user to delete in the folder, and run this again.',
+        },
+      );
+    }
+  }
+}
+
+/** Returns a sentence for what is left to do about a large payload. */
+function payloadLines({ name, isShared, paths, inDatabase, unreached }: LargePayload): string[] {
+  if (isShared)
+    return ['Its large payload belongs to another message too, and is kept for it: erase that one as well.'];
+  if (paths.length === 0 && !inDatabase)
+    return [`Its large payload (${name}) was not in the store’s folders any more.`];
+  return unreached.map((folder) => `Not reached: ${folder}. If there is a copy of the payload, delete ${name} in it.`);
 }
 
 function changes(found: Found, by: string, { now, force }: Erasure): Change[] {
@@ -193,24 +280,6 @@ function withoutDescription(error: Outgoing['error']): string | null {
   if (error === null) return null;
   const { description: _description, ...rest } = error;
   return JSON.stringify(rest);
-}
-
-/** Removes the large payloads; returns a sentence for each that another message still needs. */
-async function removePayloads(side: Side, names: readonly string[], spool: string | undefined): Promise<string[]> {
-  const kept: string[] = [];
-  for (const name of names) {
-    const users = [
-      ...(await side.rows('outgoing', 'payload_name', name)),
-      ...(await side.rows('incoming', 'payload_name', name)),
-    ];
-    if (users.length > 0) {
-      kept.push('Its large payload belongs to another message too, and is kept for it: erase that one as well.');
-      continue;
-    }
-    await side.slices?.remove([name]);
-    if (spool !== undefined) await rm(join(spool, name), { force: true });
-  }
-  return kept;
 }
 
 function erasedLine({ direction, message }: Found): string {

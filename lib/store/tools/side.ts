@@ -5,6 +5,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import type { Client } from 'pg';
 import { ConfigurationError } from '../../errors';
 import { Connections } from '../postgres/connections';
+import { addSpoolFolder, spoolFolders, storeIdentity } from '../postgres/identity';
 import { lostInstances, otherInstances } from '../postgres/instances';
 import { queriesOn, type Value } from '../postgres/queries';
 import { slicesIn } from '../postgres/slices';
@@ -54,6 +55,12 @@ export interface Side {
   mark(version: number | undefined): Promise<void>;
   /** Where a database may keep large payloads. */
   readonly slices?: PayloadSlices;
+  /** The store's own id, with which its spool folders are marked. */
+  readonly identity: string;
+  /** Returns the folders that have ever had large payloads of the store. */
+  spoolFolders(): Promise<string[]>;
+  /** Records a folder with large payloads of the store. Repeatable. */
+  addSpoolFolder(path: string): Promise<void>;
   /** The mark that the store had when it was opened. */
   readonly marked: number | undefined;
   close(): Promise<void>;
@@ -89,6 +96,10 @@ export async function sqliteSide(folder: string): Promise<Side> {
   const run = (sql: string): void => database.exec(sql);
   return {
     marked: markOf(versionNumbers(database) ?? []),
+    identity: String(statements.get('SELECT id FROM store_identity')?.['id']),
+    spoolFolders: async () => statements.all('SELECT path FROM spool_folder').map(({ path }) => String(path)),
+    addSpoolFolder: async (path) =>
+      void statements.run('INSERT INTO spool_folder (path) VALUES (?) ON CONFLICT (path) DO NOTHING', path),
     rows: async (table, column, value) => statements.all(whereText(table, column), value),
     changeBatch: (changes) =>
       inOneCommit(run, async () => {
@@ -125,9 +136,11 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
     await connections.close();
   };
   let marked: number | undefined;
+  let identity: string;
   try {
     // The lock that every start waits for is held until the connection is closed.
     marked = markOf(await makeSchema(client, schema, { withMark: true }));
+    identity = await storeIdentity(queries);
     const there = await otherInstances(queries, '');
     const lost = await lostInstances(queries, schema, there);
     if (there.length > lost.length) {
@@ -145,6 +158,9 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
   const run = (sql: string): Promise<unknown> => queries.rows(sql);
   return {
     marked,
+    identity,
+    spoolFolders: () => spoolFolders(queries),
+    addSpoolFolder: (path) => addSpoolFolder(queries, path),
     slices: slicesIn(connections),
     rows: (table, column, value) => queries.rows(whereText(table, column), value),
     changeBatch: (changes) =>

@@ -156,6 +156,16 @@ export function describeRetention(store: UseStore): void {
     }).timeout(60_000);
   });
 
+  describe('the store itself', () => {
+    it('has an id of its own, and remembers every folder that had its payloads', async () => {
+      assert.match(await store().identity(), /^[0-9a-f-]{36}$/);
+      assert.equal(await store().identity(), await store().identity());
+      assert.deepEqual(await store().spoolFolders(), []);
+      for (const path of ['/b', '/a', '/b']) await store().addSpoolFolder(path);
+      assert.deepEqual((await store().spoolFolders()).sort(), ['/a', '/b']);
+    });
+  });
+
   describe('spool names', () => {
     const spool = (name: string) => ({ payload: { kind: 'spool', name } as const });
 

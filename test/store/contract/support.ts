@@ -25,6 +25,10 @@ export function newId(): string {
   return `019a0000-0000-7000-8000-${made.toString(16).padStart(12, '0')}`;
 }
 
+/** Names of large payloads, as a spool has them: of a sent and of a received message. */
+export const OUT_NAME = '019a0000-0000-7000-9000-000000000001';
+export const IN_NAME = 'in-019a0000-0000-4000-9000-000000000001';
+
 export function outgoing(changes: Partial<NewOutgoing> = {}): NewOutgoing {
   const id = changes.id ?? newId();
   return {

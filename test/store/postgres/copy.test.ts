@@ -4,6 +4,8 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ConfigurationError, StorageError } from '../../../lib/errors';
+import { openStorage } from '../../../lib/index';
+import { writeMark } from '../../../lib/payload/spool-mark';
 import { copyStore } from '../../../lib/store/tools/copy-store';
 import { postgresSide, type Side, sqliteSide } from '../../../lib/store/tools/side';
 import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
@@ -12,7 +14,7 @@ import type { Store } from '../../../lib/store/store';
 import { afterThisTest, emptyFolder } from '../../harness/cleanup';
 import { failure } from '../../harness/failure';
 import { dropSchema, newSchema, postgresUrl } from '../../harness/postgres';
-import { enqueued, inState, MAILBOX, OTHER, received, T } from '../contract/support';
+import { enqueued, IN_NAME, inState, MAILBOX, OTHER, OUT_NAME, received, T } from '../contract/support';
 
 interface Places {
   folder: string;
@@ -33,14 +35,21 @@ async function filled(): Promise<Places & { ids: string[] }> {
     await enqueued(store, { onceKey: 'zero \0 and \u001a', strictOrder: true }),
     await enqueued(store, { strictOrder: true }),
     await inState(store, 'accepted', { messageId: 'M1', nextTrackAt: T }, { mailbox: OTHER }),
-    await enqueued(store, { payload: { kind: 'spool', name: 'out-1' } }),
+    await enqueued(store, { payload: { kind: 'spool', name: OUT_NAME } }),
   ];
   for (let index = 0; index < 600; index += 1) ids.push(await enqueued(store));
   await received(store, 'delivered', { leaseUntil: T + 1 });
-  await received(store, 'acknowledged', {}, { payload: { kind: 'spool', name: 'in-1' } });
+  await received(store, 'acknowledged', {}, { payload: { kind: 'spool', name: IN_NAME } });
   await store.close();
-  for (const name of ['out-1', 'in-1']) await writeFile(join(spool, name), `payload of ${name}`);
+  for (const name of [OUT_NAME, IN_NAME]) await writeFile(join(spool, name), `payload of ${name}`);
   return { folder, spool, shared, url, schema, ids };
+}
+
+/** Marks the spool of the SQLite store as its own, as its opening does. */
+async function writeMarkOf({ folder, spool }: Places): Promise<void> {
+  const side = await sqliteSide(folder);
+  await writeMark(spool, side.identity);
+  await side.close();
 }
 
 const everything = async (store: Store, ids: readonly string[]): Promise<unknown> => ({
@@ -88,7 +97,7 @@ describe('a store that is copied', () => {
     assert.deepEqual(await everything(shared, places.ids), all);
     await enqueued(shared);
     await shared.close();
-    assert.equal(await readFile(join(places.shared, 'in-1'), 'utf8'), 'payload of in-1');
+    assert.equal(await readFile(join(places.shared, IN_NAME), 'utf8'), `payload of ${IN_NAME}`);
     const refused = await failure(ConfigurationError, openSqliteStore({ folder: places.folder }));
     assert.match(refused.message, /copied to another one/);
 
@@ -112,11 +121,11 @@ describe('a store that is copied', () => {
   it('has its large payloads in the database if so configured, and copies them back', async () => {
     const places = await filled();
     const large = Buffer.alloc(3_000_000, 'large');
-    await writeFile(join(places.spool, 'out-1'), large);
+    await writeFile(join(places.spool, OUT_NAME), large);
     const inDatabase = { report: () => undefined, toSpool: undefined, fromSpool: places.spool };
     await withSides(places, async ({ sqlite, postgres }) => {
       // An earlier run was killed in the middle of it.
-      await postgres.slices?.write('out-1', Readable.from([large.subarray(0, 1_500_000)]));
+      await postgres.slices?.write(OUT_NAME, Readable.from([large.subarray(0, 1_500_000)]));
       await copyStore({ from: sqlite, to: postgres, ...inDatabase });
     });
     const back = { ...places, folder: await emptyFolder() };
@@ -124,9 +133,9 @@ describe('a store that is copied', () => {
     await withSides(back, async ({ sqlite, postgres }) => {
       await copyStore({ from: postgres, to: sqlite, ...inDatabase, fromSpool: undefined, toSpool: spool });
     });
-    assert.ok((await readFile(join(spool, 'out-1'))).equals(large));
-    assert.equal(await readFile(join(spool, 'in-1'), 'utf8'), 'payload of in-1');
-    assert.deepEqual((await readdir(spool)).sort(), ['in-1', 'out-1']);
+    assert.ok((await readFile(join(spool, OUT_NAME))).equals(large));
+    assert.equal(await readFile(join(spool, IN_NAME), 'utf8'), `payload of ${IN_NAME}`);
+    assert.deepEqual((await readdir(spool)).sort(), [OUT_NAME, IN_NAME, 'mesh-spool.json']);
   }).timeout(60_000);
 
   it('goes on where it was interrupted, and cannot be opened meanwhile', async () => {
@@ -173,8 +182,30 @@ describe('a store that is copied', () => {
     // The original is unchanged.
     await (await openSqliteStore({ folder: places.folder })).close();
     const lost = await filled();
-    await rm(join(lost.spool, 'in-1'));
+    await rm(join(lost.spool, IN_NAME));
     await failure(StorageError, toPostgres(lost));
+  }).timeout(60_000);
+
+  it('is refused when a spool folder belongs to a third store, or has other files in it', async () => {
+    const places = await filled();
+    const third = await emptyFolder();
+    await (await openStorage({ folder: await emptyFolder(), spoolFolder: third })).close();
+    const foreign = await failure(ConfigurationError, toPostgres({ ...places, shared: third }));
+    assert.match(foreign.message, /belongs to another store/);
+    assert.match((await failure(ConfigurationError, toPostgres({ ...places, spool: third }))).message, /another store/);
+    await writeFile(join(places.shared, 'settings.js'), 'x');
+    assert.match((await failure(ConfigurationError, toPostgres(places))).message, /has files in it/);
+    assert.deepEqual(await readdir(places.shared), ['settings.js']);
+  }).timeout(60_000);
+
+  it('may use the folder of the original, which is the copy’s from then on', async () => {
+    const places = await filled();
+    await writeMarkOf(places);
+    await toPostgres({ ...places, shared: places.spool });
+    const { url, schema, spool: spoolFolder } = places;
+    const storage = await openStorage({ folder: await emptyFolder(), url, schema, spoolFolder });
+    assert.deepEqual(await storage.store.spoolFolders(), [spoolFolder]);
+    await storage.close();
   }).timeout(60_000);
 
   it('is refused while an instance uses either store, and when the target is not empty', async () => {

@@ -6,7 +6,7 @@ import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-sto
 import { afterThisTest, emptyFolder } from '../../harness/cleanup';
 import { failure } from '../../harness/failure';
 import { dropSchema, newSchema, postgresUrl } from '../../harness/postgres';
-import { inState, T } from '../contract/support';
+import { inState, OUT_NAME, T } from '../contract/support';
 import { erased, erasure, type Place } from '../erase';
 
 async function place(): Promise<Place> {
@@ -21,18 +21,18 @@ describe('erasing a message in PostgreSQL', function () {
 
   it('erases a large payload from the database, and asks for the folder of one that is a file', async () => {
     const here = await place();
-    const payload = { kind: 'spool', name: 'out-1' } as const;
+    const payload = { kind: 'spool', name: OUT_NAME } as const;
     const store = await here.open();
     const id = await inState(store, 'undelivered', { settledAt: T }, { payload });
     await store.close();
     const error = await failure(ConfigurationError, erased(here, id, { spool: undefined }));
     assert.match(error.advice ?? '', /--spool/);
     const side = await here.side();
-    await side.slices?.write('out-1', Readable.from([Buffer.alloc(3_000_000, 'x')]));
+    await side.slices?.write(OUT_NAME, Readable.from([Buffer.alloc(3_000_000, 'x')]));
     await side.close();
     await erased(here, id, { spool: undefined });
     const after = await here.side();
-    assert.equal(await after.slices?.has('out-1'), false);
+    assert.equal(await after.slices?.has(OUT_NAME), false);
     await after.close();
   });
 

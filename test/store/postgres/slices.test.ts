@@ -1,7 +1,7 @@
 /** Large payloads in slices in PostgreSQL: several instances, each with its own folder. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert as holds, asyncProperty, integer } from 'fast-check';
 import { ConfigurationError, openStorage, TooLargeError, type Storage, type StorageOptions } from '../../../lib/index';
@@ -14,6 +14,7 @@ import { failure } from '../../harness/failure';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../../harness/outboxes';
 import { dropSchema, newSchema, onServer, postgresUrl } from '../../harness/postgres';
 import { eventually } from '../../harness/until';
+import { spooledIn } from '../../harness/spool-files';
 import { DAY, enqueued, received, T } from '../contract/support';
 
 const MIB = 1024 ** 2;
@@ -43,7 +44,7 @@ async function two(options: Partial<StorageOptions> = {}): Promise<[Instance, In
   return [one, other];
 }
 
-const filesOf = async ({ folder }: Instance): Promise<string[]> => await readdir(join(folder, 'spool'));
+const filesOf = async ({ folder }: Instance): Promise<string[]> => await spooledIn(join(folder, 'spool'));
 
 describe('large payloads in PostgreSQL', function () {
   this.timeout(60_000);
@@ -152,7 +153,7 @@ describe('large payloads in PostgreSQL', function () {
     const { message: next } = await mailbox.outbox.enqueue(letter(bytes));
     for (const { id } of [message, next]) await mailbox.outbox.accepted(id);
     assert.deepEqual(
-      (await readdir(spoolFolder)).filter((name) => !name.startsWith('probe-')),
+      (await spooledIn(spoolFolder)).filter((name) => !name.startsWith('probe-')),
       [message.id],
     );
   });

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openStorage } from '../../../lib/index';
+import { placePayload } from '../../../lib/payload/stored-payload';
 import { sqliteSide } from '../../../lib/store/tools/side';
 import { openSqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
 import { emptyFolder } from '../../harness/cleanup';
-import { inState, T } from '../contract/support';
+import { inState, OUT_NAME, T } from '../contract/support';
 import { erased, erasure, MARK, type Place } from '../erase';
 
 async function place(): Promise<Place & { folder: string }> {
@@ -65,4 +67,24 @@ describe('erasing a message in SQLite', () => {
     assert.match(command('erase', id, '--folder', join(here.folder, 'elsewhere'), '--by', 'x').output, /no store in/);
     assert.match(command('erase').output, /The id of the message is required/);
   });
+
+  it('the command finds the payload where MESH_SPOOL_FOLDER was, and fails when it cannot reach it', async () => {
+    const here = await place();
+    const spoolFolder = join(await emptyFolder(), 'spool');
+    const storage = await openStorage({ folder: here.folder, spoolFolder });
+    const placed = await placePayload(Buffer.from(MARK.repeat(10_000)), storage.spool, OUT_NAME, false);
+    const payload = await placed.keep();
+    const id = await inState(storage.store, 'undelivered', { settledAt: T }, { payload, size: placed.source.size });
+    await storage.close();
+    const flags = ['erase', id, '--folder', here.folder, '--by', 'IG-2026-17'];
+    await rename(spoolFolder, `${spoolFolder}-away`);
+    const refused = command(...flags);
+    assert.notEqual(refused.status, 0);
+    assert.match(refused.output, /Nothing was erased/);
+    assert.ok(refused.output.includes(spoolFolder) && !/names erased/.test(refused.output), refused.output);
+    await rename(`${spoolFolder}-away`, spoolFolder);
+    const done = command(...flags);
+    assert.equal(done.status, 0, done.output);
+    assert.deepEqual(await readdir(spoolFolder), ['mesh-spool.json']);
+  }).timeout(20_000);
 });
