@@ -3,16 +3,24 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** A source of time that {@link openMailbox} accepts, so that a test can let hours pass in milliseconds. */
 export interface Clock {
-  /** Returns milliseconds since 1970. */
+  /** Returns milliseconds since 1970 as the machine has them: a person, NTP or a suspended machine may set them. */
   now(): number;
   /**
-   * Resolves after `ms`, or as soon as the signal aborts; never rejects. It may resolve early: the caller checks the
-   * time.
+   * Returns milliseconds on a clock that only runs forward and that nobody sets; only differences mean something. Waits
+   * are measured by it (docs/design.md, rule 6). Default: `now`, for a clock that is never set.
+   */
+  steady?(): number;
+  /**
+   * Resolves after `ms` of the steady clock, or as soon as the signal aborts; never rejects. It may resolve early: the
+   * caller checks the time.
    */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-/** A time line beside the machine's: it shows `start` when the machine shows `machineStart` (both in ms since 1970). */
+/**
+ * A time line beside the machine's: it shows `start` when the machine shows `machineStart` (both in ms since 1970). The
+ * steady clock runs at its speed.
+ */
 export interface TimeLine {
   machineStart: number;
   start: number;
@@ -51,9 +59,42 @@ const LONGEST_SLEEP_MS = 60 * 60 * 1000;
 let machine = THIS_MACHINE;
 let timeLine = MACHINE_TIME;
 
+/** A moment by both clocks. */
+export interface Moment {
+  /** Milliseconds since 1970, as the wall clock was set at that moment. */
+  readonly wall: number;
+  /** Milliseconds of the steady clock. */
+  readonly steady: number;
+}
+
+/** A wall clock that has moved further than this against the steady one was set (milliseconds of machine time). */
+const STEP_MS = 2000;
+
+/** Returns the milliseconds of the clock's steady reading; see {@link Clock.steady}. */
+export function steadyTime(clock: Clock): number {
+  return clock.steady ? clock.steady() : clock.now();
+}
+
+/** Returns the moment that lies `ms` after now. */
+export function momentAfter(clock: Clock, ms = 0): Moment {
+  return { wall: clock.now() + ms, steady: steadyTime(clock) + ms };
+}
+
+/** Returns by how much the wall clock was set since a moment (milliseconds; negative: back); 0 within 2 seconds. */
+function stepSince(clock: Clock, { wall, steady }: Moment): number {
+  const ms = clock.now() - wall - (steadyTime(clock) - steady);
+  return Math.abs(ms) * machineMs(1) > STEP_MS ? ms : 0;
+}
+
+/** Returns when a moment was or will be by the wall clock as it is set now (milliseconds since 1970). */
+export function wallTimeOf(clock: Clock, moment: Moment): number {
+  return moment.wall + stepSince(clock, moment);
+}
+
 /**
- * Puts this process on another time line, or back on the machine's. For a test harness that runs code in the process:
- * the package exports this from nowhere, and no environment variable, setting or flow leads here.
+ * Puts this process on another time line, or back on the machine's; at the same speed that sets the wall clock. For a
+ * test harness that runs code in the process: the package exports this from nowhere, and no environment variable,
+ * setting or flow leads here.
  */
 export function setClock(replacement: TimeLine = MACHINE_TIME): void {
   timeLine = replacement;
@@ -111,6 +152,7 @@ export const wakefulClock = createClock(true);
 function createClock(ref: boolean): Clock {
   return {
     now: () => timeLine.start + (machine.now() - timeLine.machineStart) * timeLine.speed,
+    steady: () => machine.steady() * timeLine.speed,
     sleep: (ms, signal) => machine.sleep(Math.max(0, Math.min(machineMs(ms), LONGEST_SLEEP_MS)), signal, ref),
   };
 }

@@ -182,7 +182,9 @@ function retryAfter(response: TransportResponse): { retryAfterMs?: number } {
   const value = response.headers['retry-after'];
   if (typeof value !== 'string') return {};
   const seconds = Number(value);
-  const milliseconds = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - machineNow();
+  // A date counts from the server's own time, because this machine's clock may be set differently.
+  const now = Date.parse(String(response.headers['date'])) || machineNow();
+  const milliseconds = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - now;
   return Number.isFinite(milliseconds) ? { retryAfterMs: Math.max(0, milliseconds) } : {};
 }
 

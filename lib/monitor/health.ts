@@ -5,7 +5,7 @@
  */
 import { clientCertificate, type ClientCertificate } from '../client/client-certificate';
 import type { Transport, TransportResponse } from '../client/transport';
-import { machineNow, type Clock } from '../clock';
+import { machineNow, momentAfter, wallTimeOf, type Clock, type Moment } from '../clock';
 import type { TlsOptions } from '../config';
 import { AbortedError } from '../errors';
 import { storedError } from '../send/stored-error';
@@ -55,8 +55,8 @@ export class HealthRecorder {
   readonly #certificate: ClientCertificate | null;
   #handshake = NOTHING_YET;
   #poll = NOTHING_YET;
-  #lastResponse: number | undefined;
-  /** `at` in milliseconds since 1970: formatting it for each response would cost as much as everything else here. */
+  #lastResponse: Moment | undefined;
+  /** `at` unformatted: formatting it for each response would cost as much as everything else here. */
   #skew: (Omit<ClockSkew, 'at'> & { at: number }) | null = null;
 
   constructor(names: { mailboxId: string; url: string }, tls: TlsOptions, clock: Clock) {
@@ -69,9 +69,9 @@ export class HealthRecorder {
   snapshot(nextPoll: number | undefined): MailboxHealth {
     return {
       ...this.#names,
-      handshake: { ...this.#handshake },
-      poll: { ...this.#poll, next: iso(nextPoll) },
-      lastAnswer: iso(this.#lastResponse),
+      handshake: this.#shown(this.#handshake),
+      poll: { ...this.#shown(this.#poll), next: iso(nextPoll) },
+      lastAnswer: this.#isoOf(this.#lastResponse),
       clockSkew: this.#skew && { ...this.#skew, at: new Date(this.#skew.at).toISOString() },
       certificate: this.#certificate,
     };
@@ -103,7 +103,7 @@ export class HealthRecorder {
   /** Uses the machine's clock even if a test injects another: the test's server runs on the machine's, too. */
   #recordResponse({ headers }: TransportResponse, began: number): void {
     const ended = machineNow();
-    this.#lastResponse = this.#clock.now();
+    this.#lastResponse = momentAfter(this.#clock);
     const { date } = headers;
     const server = typeof date === 'string' ? Date.parse(date) : NaN;
     if (Number.isNaN(server) || ended - began > MAX_RESPONSE_FOR_CLOCK_MS || ended < began) return;
@@ -112,14 +112,29 @@ export class HealthRecorder {
     this.#skew = { ms, uncertaintyMs: Math.ceil(500 + (ended - began) / 2), at: ended };
   }
 
-  async #record<T>(work: Promise<T>, update: (end: (before: RecurringTask) => RecurringTask) => void): Promise<T> {
+  /** Times are shown as the wall clock is set now, so that a clock that was set neither hides a failure nor makes one. */
+  #shown({ lastSucceeded, lastFailed, failingSince, error }: Recorded): RecurringTask {
+    return {
+      lastSucceeded: this.#isoOf(lastSucceeded),
+      lastFailed: this.#isoOf(lastFailed),
+      failingSince: this.#isoOf(failingSince),
+      error,
+    };
+  }
+
+  #isoOf(moment: Moment | undefined): string | null {
+    return iso(moment && wallTimeOf(this.#clock, moment));
+  }
+
+  async #record<T>(work: Promise<T>, update: (end: (before: Recorded) => Recorded) => void): Promise<T> {
     try {
       const result = await work;
-      update((before) => ({ ...before, lastSucceeded: iso(this.#clock.now()), failingSince: null, error: null }));
+      const lastSucceeded = momentAfter(this.#clock);
+      update((before) => ({ ...before, lastSucceeded, failingSince: undefined, error: null }));
       return result;
     } catch (error) {
       if (!(error instanceof AbortedError)) {
-        const lastFailed = iso(this.#clock.now());
+        const lastFailed = momentAfter(this.#clock);
         const stored = storedError(error);
         update((before) => ({ ...before, lastFailed, failingSince: before.failingSince ?? lastFailed, error: stored }));
       }
@@ -128,7 +143,20 @@ export class HealthRecorder {
   }
 }
 
-const NOTHING_YET: RecurringTask = { lastSucceeded: null, lastFailed: null, failingSince: null, error: null };
+/** The outcomes of a recurring task, with their moments. */
+interface Recorded {
+  lastSucceeded: Moment | undefined;
+  lastFailed: Moment | undefined;
+  failingSince: Moment | undefined;
+  error: StoredError | null;
+}
+
+const NOTHING_YET: Recorded = {
+  lastSucceeded: undefined,
+  lastFailed: undefined,
+  failingSince: undefined,
+  error: null,
+};
 
 function iso(time: number | undefined): string | null {
   return time === undefined ? null : new Date(time).toISOString();

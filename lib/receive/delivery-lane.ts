@@ -288,10 +288,9 @@ export class DeliveryLane {
   }
 
   async #afterDelivery(lease: DeliveryLease, row: Incoming, error: MeshError | undefined): Promise<void> {
-    const { leases, rows, clock, leaseMs, settle, onLeaseStarted } = this.#parts;
-    lease.delivering = false;
+    const { leases, rows, leaseMs, settle, onLeaseStarted } = this.#parts;
     lease.refused = error?.retry === 'safe';
-    lease.leaseUntil = clock.now() + (lease.refused ? Math.min(REFUSED_RETRY_MS, leaseMs) : leaseMs);
+    leases.start(lease, lease.refused ? Math.min(REFUSED_RETRY_MS, leaseMs) : leaseMs);
     onLeaseStarted();
     // The flow may have acknowledged the message while `deliver` ran.
     if (leases.get(row.messageId) !== lease) return;
@@ -312,7 +311,7 @@ export class DeliveryLane {
     if (this.#closed) return;
     this.#parts.problems.raise('delivery', error, [this.#consumer], error.messageId);
     const { first, max } = RETRY_MS;
-    this.#retryTimer.set(this.#parts.clock.now() + Math.min(max, first * 2 ** this.#failures));
+    this.#retryTimer.set(Math.min(max, first * 2 ** this.#failures));
     this.#failures += 1;
   }
 }

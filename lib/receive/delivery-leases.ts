@@ -14,8 +14,8 @@ export interface DeliveryLease extends RoutingKey {
   consumer: InboxConsumer | undefined;
   /** True while `deliver` runs: the lease starts when `deliver` has ended. */
   delivering: boolean;
-  /** Milliseconds since 1970. */
-  leaseUntil: number;
+  /** When it ends (milliseconds of the steady clock). */
+  endsAt: number;
   /** The consumer refused the message: another one may take it. */
   refused: boolean;
 }
@@ -25,6 +25,7 @@ export class DeliveryLeases {
   readonly #leases = new Map<string, DeliveryLease>();
   readonly #now: () => number;
 
+  /** `now` returns milliseconds of the steady clock. */
   constructor(now: () => number) {
     this.#now = now;
   }
@@ -52,8 +53,11 @@ export class DeliveryLeases {
     return lease;
   }
 
-  /** Adds the lease of a message that was delivered earlier, by this process or another; keeps one that is there. */
-  add({ messageId, receivedAt, workflowId, messageType }: IncomingSummary, leaseUntil: number): DeliveryLease {
+  /**
+   * Adds the lease of a message that was delivered earlier, by this process or another; keeps one that is there.
+   * `leftMs`: how much of the lease is left (milliseconds); 0 if the message is due.
+   */
+  add({ messageId, receivedAt, workflowId, messageType }: IncomingSummary, leftMs: number): DeliveryLease {
     const known = this.#leases.get(messageId);
     if (known) return known;
     const lease: DeliveryLease = {
@@ -61,7 +65,7 @@ export class DeliveryLeases {
       receivedAt,
       workflowId,
       messageType,
-      leaseUntil,
+      endsAt: this.#now() + leftMs,
       consumer: undefined,
       delivering: false,
       refused: false,
@@ -77,7 +81,7 @@ export class DeliveryLeases {
   /** Ends the lease of an instance that has gone: the message is due at once. */
   expire(messageId: string): void {
     const lease = this.#leases.get(messageId);
-    if (lease && !lease.delivering) lease.leaseUntil = 0;
+    if (lease && !lease.delivering) lease.endsAt = this.#now();
   }
 
   /** Forgets all leases: another instance delivers from now on. */
@@ -90,7 +94,7 @@ export class DeliveryLeases {
     for (const lease of this.#leases.values()) {
       if (lease.consumer !== consumer) continue;
       lease.consumer = undefined;
-      if (lease.refused) lease.leaseUntil = 0;
+      if (lease.refused) lease.endsAt = this.#now();
     }
   }
 
@@ -113,17 +117,23 @@ export class DeliveryLeases {
     return oldest;
   }
 
-  /** Returns when the next lease ends (milliseconds since 1970); undefined while none runs. */
-  nextEnd(): number | undefined {
+  /** Starts the lease of a message that was handed over: it lasts `ms` milliseconds. */
+  start(lease: DeliveryLease, ms: number): void {
+    lease.delivering = false;
+    lease.endsAt = this.#now() + ms;
+  }
+
+  /** Returns in how many milliseconds the next lease ends; undefined while none runs. */
+  nextEndMs(): number | undefined {
     let next = Infinity;
     const now = this.#now();
-    for (const { delivering, leaseUntil } of this.#leases.values()) {
-      if (!delivering && leaseUntil > now) next = Math.min(next, leaseUntil);
+    for (const { delivering, endsAt } of this.#leases.values()) {
+      if (!delivering && endsAt > now) next = Math.min(next, endsAt - now);
     }
     return next === Infinity ? undefined : next;
   }
 
-  #isDue({ delivering, leaseUntil }: DeliveryLease): boolean {
-    return !delivering && leaseUntil <= this.#now();
+  #isDue({ delivering, endsAt }: DeliveryLease): boolean {
+    return !delivering && endsAt <= this.#now();
   }
 }

@@ -5,7 +5,7 @@
  * flow for MESH.
  */
 import { AbortedError, type MeshError } from '../errors';
-import { wakefulClock, type Clock } from '../clock';
+import { steadyTime, wakefulClock, wallTimeOf, type Clock, type Moment } from '../clock';
 import { ALWAYS_HELD } from '../store/mailbox-lease';
 import { SerialQueue } from '../store/serial-queue';
 import { WakeTimer } from './wake-timer';
@@ -56,7 +56,7 @@ class DurableInbox implements InboxPoller {
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #router: InboxRouter<InboxConsumer>;
-  readonly #problems = new ProblemNotifier(() => this.#clock.now());
+  readonly #problems = new ProblemNotifier(() => steadyTime(this.#clock));
   readonly #schedule: PollSchedule;
   readonly #rows: IncomingRows;
   readonly #leases: DeliveryLeases;
@@ -84,7 +84,7 @@ class DurableInbox implements InboxPoller {
   /** The acknowledger's count before the last list. */
   #acknowledgedBeforeList = 0;
   /** When the inbox was last listed, and everything taken, without a failure. */
-  #lastPoll: number | undefined;
+  #lastPoll: Moment | undefined;
 
   constructor(options: DurableInboxOptions) {
     const { client, mailboxId, url, store, storeKey, minimumIntervalMs, clock = wakefulClock } = options;
@@ -103,7 +103,7 @@ class DurableInbox implements InboxPoller {
       poll: () => void this.poll(),
     });
     this.#rows = new IncomingRows(store, storeKey, clock, options.onStored);
-    this.#leases = new DeliveryLeases(() => clock.now());
+    this.#leases = new DeliveryLeases(() => steadyTime(clock));
     this.#listeners = new InboxListeners({
       router: this.#router,
       pending: this.#rows.pending,
@@ -294,12 +294,14 @@ class DurableInbox implements InboxPoller {
   }
 
   async #loadAll(): Promise<void> {
-    const { instance = null } = this.#options;
+    const { instance = null, leaseMs = DEFAULT_LEASE_MS } = this.#options;
     const freshStart = this.#freshStart;
     const term = this.#term;
     await this.#rows.count();
     for await (const row of this.#rows.all(['delivered'])) {
-      this.#leases.add(row, freshStart ? 0 : (row.leaseUntil ?? 0));
+      // The stored end is a wall time: one that a clock set back puts far ahead counts for a whole lease at most.
+      const leftMs = Math.min(leaseMs, Math.max(0, (row.leaseUntil ?? 0) - this.#clock.now()));
+      this.#leases.add(row, freshStart ? 0 : leftMs);
       if (freshStart) await this.#rows.expireLease(row.messageId);
     }
     // Includes messages acknowledged just before a kill, without our commit: MESH no longer lists those.
@@ -383,7 +385,7 @@ class DurableInbox implements InboxPoller {
   }
 
   #scheduleLeaseEnd(): void {
-    const next = this.#leases.nextEnd();
+    const next = this.#leases.nextEndMs();
     if (next !== undefined && !this.#closed) this.#leaseTimer.setAtLatest(next);
   }
 
@@ -429,7 +431,7 @@ class DurableInbox implements InboxPoller {
       leased: this.#leases.size,
       pending: this.#rows.pending.count(() => true),
       unclaimed: this.#collector.listed.unclaimed + this.#rows.pending.count((key) => !this.#router.claim(key)),
-      lastPoll: this.#lastPoll,
+      lastPoll: this.#lastPoll && wallTimeOf(this.#clock, this.#lastPoll),
       nextPoll: this.#schedule.nextPoll,
       progress: this.#listeners.progress,
     };

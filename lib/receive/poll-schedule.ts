@@ -1,9 +1,16 @@
-/** Plans the lists of one inbox, never more often than MESH allows, however often a poll is requested. */
-import type { Clock } from '../clock';
+/**
+ * Plans the lists of one inbox, never more often than MESH allows, however often a poll is requested. Intervals are
+ * measured by the steady clock: a wall clock that is set, for summer time or by mistake, neither stops the polling nor
+ * makes it more frequent.
+ */
+import { momentAfter, steadyTime, type Clock, type Moment } from '../clock';
 import { WakeTimer } from './wake-timer';
 
-/** When each mailbox was last listed, by its address: a deploy makes a new poller, which may not list again at once. */
-const lastListed = new Map<string, number>();
+/**
+ * When each mailbox was last listed, by clock and address: a deploy makes a new poller, which may not list again at
+ * once.
+ */
+const lastListed = new WeakMap<Clock, Map<string, Moment>>();
 
 interface PollScheduleOptions {
   /** Address of the mailbox: environment and mailbox id. */
@@ -19,25 +26,29 @@ interface PollScheduleOptions {
 export class PollSchedule {
   readonly #options: PollScheduleOptions;
   readonly #timer: WakeTimer;
+  readonly #listed: Map<string, Moment>;
   #closed = false;
 
   constructor(options: PollScheduleOptions) {
     this.#options = options;
     this.#timer = new WakeTimer(options.clock, options.poll);
+    this.#listed = lastListed.get(options.clock) ?? new Map<string, Moment>();
+    lastListed.set(options.clock, this.#listed);
   }
 
   /** When the inbox was last listed, by this poller or an earlier one of this process. */
-  get lastListed(): number | undefined {
-    return lastListed.get(this.#options.key);
+  get lastListed(): Moment | undefined {
+    return this.#listed.get(this.#options.key);
   }
 
+  /** When the next list is planned (milliseconds since 1970, by the wall clock as it is set now). */
   get nextPoll(): number | undefined {
     return this.#timer.time;
   }
 
   /** Records that the inbox is listed now. */
   listed(): void {
-    lastListed.set(this.#options.key, this.#options.clock.now());
+    this.#listed.set(this.#options.key, momentAfter(this.#options.clock));
   }
 
   /**
@@ -45,13 +56,10 @@ export class PollSchedule {
    * it.
    */
   postponed(): Date | undefined {
-    const now = this.#options.clock.now();
-    // After the clock was set back, nothing would be listed until it reached its old time.
-    if (this.lastListed !== undefined && this.lastListed > now) lastListed.set(this.#options.key, now);
-    const allowed = (this.lastListed ?? -Infinity) + this.#options.minimumIntervalMs;
-    if (now >= allowed) return undefined;
-    this.#planAt(allowed);
-    return new Date(allowed);
+    const leftMs = this.#leftOf(this.#options.minimumIntervalMs);
+    if (leftMs <= 0) return undefined;
+    this.#planAfter(leftMs);
+    return new Date(this.#options.clock.now() + leftMs);
   }
 
   /** Plans the next list after the shortest of these intervals (milliseconds); an interval of 0 does not count. */
@@ -59,7 +67,7 @@ export class PollSchedule {
     const shortest = Math.min(...intervals.filter((interval) => interval > 0));
     if (shortest === Infinity) return;
     const interval = Math.max(shortest, this.#options.minimumIntervalMs);
-    this.#planAt((this.lastListed ?? this.#options.clock.now()) + interval);
+    this.#planAfter(this.lastListed ? this.#leftOf(interval) : interval);
   }
 
   /** Cancels the planned list. */
@@ -73,10 +81,16 @@ export class PollSchedule {
     this.clear();
   }
 
-  #planAt(time: number): void {
+  /** Returns how much of an interval since the last list is left (milliseconds; 0 or less: it is over). */
+  #leftOf(interval: number): number {
+    const last = this.lastListed;
+    return last === undefined ? 0 : Math.min(interval, last.steady + interval - steadyTime(this.#options.clock));
+  }
+
+  #planAfter(ms: number): void {
     if (this.#closed) return;
-    const planned = this.#timer.time;
-    if (planned !== undefined && planned <= time && planned > this.#options.clock.now()) return;
-    this.#timer.set(time);
+    const planned = this.#timer.leftMs;
+    if (planned !== undefined && planned <= ms && planned > 0) return;
+    this.#timer.set(ms);
   }
 }

@@ -3,12 +3,13 @@ import type { MeshError } from '../errors';
 import type { InboxConsumer } from './inbox-types';
 
 export class ProblemNotifier {
-  /** When consumers were last notified of each cause (milliseconds since 1970). */
+  /** When consumers were last notified of each cause (milliseconds of the steady clock). */
   readonly #notified = new Map<string, number>();
   readonly #now: () => number;
   /** The error code of a run that keeps failing: reported once, until another code follows or a run succeeds. */
   #failingCode: string | undefined;
 
+  /** `now` returns milliseconds of the steady clock. */
   constructor(now: () => number) {
     this.#now = now;
   }

@@ -1,44 +1,49 @@
-/** A timer on the injectable clock that calls back once, at the time it was last set to. */
-import type { Clock } from '../clock';
+/** A timer on the injectable clock that calls back once, after the wait that was last set. */
+import { momentAfter, steadyTime, wallTimeOf, type Clock, type Moment } from '../clock';
 
 export class WakeTimer {
   readonly #clock: Clock;
   readonly #onDue: () => void;
   #waiting: AbortController | undefined;
-  #time: number | undefined;
+  #due: Moment | undefined;
 
   constructor(clock: Clock, onDue: () => void) {
     this.#clock = clock;
     this.#onDue = onDue;
   }
 
-  /** When it is due (milliseconds since 1970); undefined while it is not set. */
+  /** When it is due, by the wall clock as it is set now (milliseconds since 1970); undefined while it is not set. */
   get time(): number | undefined {
-    return this.#time;
+    return this.#due && wallTimeOf(this.#clock, this.#due);
   }
 
-  /** Sets the time (milliseconds since 1970) in place of any earlier setting. */
-  set(time: number): void {
+  /** How long it still waits (milliseconds of the steady clock; 0 or less: due); undefined while it is not set. */
+  get leftMs(): number | undefined {
+    return this.#due && this.#due.steady - steadyTime(this.#clock);
+  }
+
+  /** Waits `ms` from now, in place of any earlier setting. */
+  set(ms: number): void {
     this.clear();
-    this.#time = time;
+    this.#due = momentAfter(this.#clock, ms);
     this.#waiting = new AbortController();
-    void this.#wait(time, this.#waiting.signal);
+    void this.#wait(this.#due.steady, this.#waiting.signal);
   }
 
-  /** Sets the time unless the timer is due before it already. */
-  setAtLatest(time: number): void {
-    if (this.#time === undefined || this.#time > time) this.set(time);
+  /** Waits `ms` from now unless the timer is due before that already. */
+  setAtLatest(ms: number): void {
+    if (this.leftMs === undefined || this.leftMs > ms) this.set(ms);
   }
 
   clear(): void {
     this.#waiting?.abort();
     this.#waiting = undefined;
-    this.#time = undefined;
+    this.#due = undefined;
   }
 
-  async #wait(time: number, cleared: AbortSignal): Promise<void> {
-    do await this.#clock.sleep(time - this.#clock.now(), cleared);
-    while (!cleared.aborted && this.#clock.now() < time);
+  async #wait(due: number, cleared: AbortSignal): Promise<void> {
+    do await this.#clock.sleep(due - steadyTime(this.#clock), cleared);
+    while (!cleared.aborted && steadyTime(this.#clock) < due);
     if (cleared.aborted) return;
     this.clear();
     this.#onDue();

@@ -1,7 +1,7 @@
 /** One attempt to send one message, and how it ends. */
 import type { MeshClient } from '../client/client';
 import type { MailboxConfig } from '../config';
-import type { Clock } from '../clock';
+import { steadyTime, type Clock } from '../clock';
 import {
   AbortedError,
   GoneError,
@@ -98,7 +98,7 @@ export async function attempt(
       backoff.responseReceived(row.id);
       return accepted(row, messageId, clock.now());
     }
-    return failed(row, error, { chunksSent, totalChunks: plan.totalChunks }, backoff, clock.now());
+    return failed(row, error, { chunksSent, totalChunks: plan.totalChunks }, backoff, clock);
   }
 }
 
@@ -124,15 +124,16 @@ function failed(
   thrown: unknown,
   { chunksSent, totalChunks }: { chunksSent: number; totalChunks: number },
   backoff: SendBackoff,
-  now: number,
+  clock: Clock,
 ): Ending {
+  const now = clock.now();
   const error = storedError(thrown);
   const detail = { code: error.code, ...(error.meshCode ? { meshCode: error.meshCode } : {}) };
   const change: OutgoingChange = { state: 'queued', nextAttemptAt: 0, error };
 
   if (thrown instanceof UnknownOutcomeError && totalChunks === 1) {
     // The next message may fare the same, and 10,000 unknown messages help no one: this counts as a failure of MESH.
-    backoff.meshUnavailable(thrown, now);
+    backoff.meshUnavailable(thrown, steadyTime(clock));
     return unknown(row, error, now);
   }
   if (thrown instanceof AbortedError) return { change: { ...change, error: null }, event: 'interrupted' };
@@ -143,7 +144,7 @@ function failed(
   if (isUnsendable(thrown)) return { change: { state: 'parked', error }, event: 'parked', detail };
 
   // After a lost response to the last chunk, that chunk is sent again: MESH responds 423 if it has it.
-  backoff.attemptFailed(row.id, thrown, now);
+  backoff.attemptFailed(row.id, thrown, steadyTime(clock));
   if (!(thrown instanceof NotFoundError || thrown instanceof GoneError) || chunksSent === 0) {
     return { change, event: 'retry', detail };
   }

@@ -3,14 +3,14 @@
  * or undelivered, and overdue if it is not collected. This file only decides; follower.ts acts.
  */
 import { MAX_CLOCK_SKEW_MS } from '../protocol/authorization';
+import { LONGEST_TRACK_WAIT_MS } from '../store/rules/due-times';
 import type { Outgoing, OutgoingChange, StoredError } from '../store/store';
 import type { Tracking } from '../types';
 import { limitsFrom } from './deadlines';
 import type { Envelope } from './outbox-types';
 
 const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
+const DAY = 24 * 60 * MINUTE;
 
 /**
  * Waits before each look-up of a message whose response was lost, because MESH's tracking lags by minutes. 40 minutes
@@ -19,7 +19,6 @@ const DAY = 24 * HOUR;
 const LOOKUPS_MS = [1, 2, 3, 4, 10, 20].map((minutes) => minutes * MINUTE);
 export const FIRST_LOOKUP_MS = LOOKUPS_MS[0] ?? MINUTE;
 const FIRST_TRACK_MS = 5 * MINUTE;
-const LONGEST_TRACK_MS = 6 * HOUR;
 /** MESH deletes a message after 30 days; its tracking ends with it. */
 const TRACKED_FOR_MS = 31 * DAY;
 /** Clocks differ, and MESH's timestamps have seconds only. */
@@ -85,7 +84,7 @@ export function nextLookup(row: Outgoing, now: number): number | undefined {
 export function notYet(row: Outgoing, now: number): { event?: string; change: OutgoingChange } {
   const age = now - (row.acceptedAt ?? now);
   if (age <= TRACKED_FOR_MS) {
-    const wait = Math.min(LONGEST_TRACK_MS, Math.max(FIRST_TRACK_MS, age));
+    const wait = Math.min(LONGEST_TRACK_WAIT_MS, Math.max(FIRST_TRACK_MS, age));
     return { change: { nextTrackAt: now + wait, tracked: row.tracked + 1 } };
   }
   const error: StoredError = {

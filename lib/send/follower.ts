@@ -16,6 +16,7 @@ import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
 import type { Outcome, Outgoing, OutgoingChange, OutgoingState, OutgoingStore } from '../store/store';
 import type { MessageHeaders, Tracking } from '../types';
 import type { Clock } from '../clock';
+import { LONGEST_TRACK_WAIT_MS } from '../store/rules/due-times';
 import {
   acceptedChange,
   ASK_AGAIN_MS,
@@ -136,7 +137,9 @@ export class Follower {
     const { store, mailbox, clock } = this.#parts;
     const now = clock.now();
     const unknown = await store.listOutgoing({ mailbox, states: LOOKED_FOR }, { limit: UNKNOWN_READ });
-    const lost = unknown.filter(({ nextTrackAt }) => nextTrackAt !== null && nextTrackAt <= now).slice(0, BATCH / 2);
+    const isDue = (time: number | null): boolean =>
+      time !== null && (time <= now || time > now + LONGEST_TRACK_WAIT_MS);
+    const lost = unknown.filter(({ nextTrackAt }) => isDue(nextTrackAt)).slice(0, BATCH / 2);
     const due = await store.dueTracking(mailbox, now, BATCH);
     return [...new Map([...lost, ...due].map((row) => [row.id, row])).values()].slice(0, BATCH);
   }

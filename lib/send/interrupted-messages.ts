@@ -3,7 +3,7 @@
  * them. Where there are other instances, one of them may still be waiting for MESH's response, or be paused: such a
  * message is recovered only when its row has not changed for a while (docs/design.md, rule 4).
  */
-import type { Clock } from '../clock';
+import { steadyTime, type Clock } from '../clock';
 import type { Outgoing, OutgoingStore, StoredError } from '../store/store';
 import { accepted, unknown, type Ending } from './attempt';
 import type { Mark, SendMarks } from './send-marks';
@@ -15,7 +15,7 @@ export class InterruptedMessages {
   readonly #parts: { store: OutgoingStore; mailbox: string; clock: Clock };
   readonly #waitMs: number;
   readonly #end: (row: Outgoing, ending: Ending) => Promise<unknown>;
-  /** Rows that wait to be recovered: when each was first seen, and in which attempt. */
+  /** Rows that wait to be recovered: when each was first seen, and in which attempt. Steady time. */
   readonly #seen = new Map<string, { attempts: number; at: number }>();
   /** Attempts that this process intended and whose commit failed: whatever the store says, nothing of them was sent. */
   readonly #unconfirmed = new Map<string, number>();
@@ -50,7 +50,7 @@ export class InterruptedMessages {
     this.#unconfirmed.clear();
   }
 
-  /** When the next message can be recovered (milliseconds since 1970); undefined if none waits. */
+  /** When the next message can be recovered (milliseconds of the steady clock); undefined if none waits. */
   get nextTime(): number | undefined {
     const [first] = [...this.#seen.values()].sort((one, other) => one.at - other.at);
     return first && first.at + this.#waitMs;
@@ -78,8 +78,8 @@ export class InterruptedMessages {
           continue;
         }
         const before = this.#seen.get(id);
-        const since = before?.attempts === attempts ? before : { attempts, at: clock.now() };
-        if (clock.now() - since.at < this.#waitMs) waiting.set(id, since);
+        const since = before?.attempts === attempts ? before : { attempts, at: steadyTime(clock) };
+        if (steadyTime(clock) - since.at < this.#waitMs) waiting.set(id, since);
         else await this.#end(row, interruptedEnding(row, mark, clock.now()));
       }
     }

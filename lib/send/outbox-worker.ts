@@ -6,7 +6,7 @@
  * it is marked as begun (send-marks.ts). So a kill makes only one message unknown: the one on the wire. A store that
  * several instances share has no marks: there one intent is ahead, and a kill can make two messages unknown.
  */
-import { after } from '../clock';
+import { after, steadyTime } from '../clock';
 import { AbortedError } from '../errors';
 import { LOOKED_FOR, NEEDS_DECISION, WAITING_TO_SEND } from '../message-states';
 import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
@@ -81,7 +81,8 @@ export class OutboxWorker {
   #wake = new AbortController();
   #running: Promise<void> | undefined;
   #state: OutboxState = { waiting: 0, needsDecision: 0 };
-  #reportedAt = 0;
+  /** When the state was last reported (milliseconds of the steady clock). */
+  #reportedAt = -Infinity;
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
@@ -217,20 +218,20 @@ export class OutboxWorker {
   }
 
   get #mayNotSend(): boolean {
-    return this.#isStopping || !this.#lease.held || this.#parts.clock.now() < this.#backoff.pausedUntil;
+    return this.#isStopping || !this.#lease.held || steadyTime(this.#parts.clock) < this.#backoff.pausedUntil;
   }
 
   /** After a failure, sends a handshake first: it may be repeated, unlike a message, and no message can be at fault. */
   async #isMeshAvailable(): Promise<boolean> {
     const { client, store, mailbox, clock } = this.#parts;
     if (!this.#backoff.isFailing) return true;
-    const due = await store.nextSendTime(mailbox);
+    const due = await store.nextSendTime(mailbox, clock.now());
     if (due === undefined || due > clock.now()) return false;
     try {
       await client.handshake(this.#stopping.signal);
       return true;
     } catch (error) {
-      if (!this.#isStopping) this.#backoff.meshUnavailable(error, clock.now());
+      if (!this.#isStopping) this.#backoff.meshUnavailable(error, steadyTime(clock));
       return false;
     }
   }
@@ -277,7 +278,7 @@ export class OutboxWorker {
     if (ending.change.state !== 'queued') await this.#parts.scratch.remove(row.id);
     const poisonMessage = this.#backoff.takePoisonMessage();
     if (poisonMessage !== undefined) await this.#setAside(poisonMessage);
-    if (Math.abs(this.#parts.clock.now() - this.#reportedAt) >= REPORT_EVERY_MS)
+    if (steadyTime(this.#parts.clock) - this.#reportedAt >= REPORT_EVERY_MS)
       await this.#reportState().catch(() => undefined);
   }
 
@@ -353,19 +354,20 @@ export class OutboxWorker {
     const { store, mailbox, clock } = this.#parts;
     // Every change of another instance wakes this one. Counting each time would count for every message, on every
     // instance.
-    const reportIn = store.isShared ? REPORT_EVERY_MS - Math.abs(clock.now() - this.#reportedAt) : 0;
+    const reportIn = store.isShared ? REPORT_EVERY_MS - (steadyTime(clock) - this.#reportedAt) : 0;
     if (reportIn <= 0) await this.#reportState();
-    const now = clock.now();
     const longest = reportIn > 0 ? reportIn : store.isShared ? SHARED_WAIT_MS : LONGEST_WAIT_MS;
     if (!this.#lease.held) return longest;
-    const until = now < this.#backoff.pausedUntil ? this.#backoff.pausedUntil : await store.nextSendTime(mailbox);
-    const next = Math.min(until ?? Infinity, this.#interrupted.nextTime ?? Infinity);
-    return Math.min(longest, Math.max(0, next - now));
+    const pausedMs = this.#backoff.pausedUntil - steadyTime(clock);
+    const sendMs =
+      pausedMs > 0 ? pausedMs : ((await store.nextSendTime(mailbox, clock.now())) ?? Infinity) - clock.now();
+    const recoverMs = (this.#interrupted.nextTime ?? Infinity) - steadyTime(clock);
+    return Math.min(longest, Math.max(0, Math.min(sendMs, recoverMs)));
   }
 
   async #reportState(): Promise<void> {
     const { store, mailbox, clock } = this.#parts;
-    this.#reportedAt = clock.now();
+    this.#reportedAt = steadyTime(clock);
     const { messages } = await store.countOutgoing(mailbox);
     const sum = (states: readonly OutgoingState[]): number =>
       states.reduce((count, state) => count + messages[state], 0);
@@ -375,7 +377,12 @@ export class OutboxWorker {
       waiting,
       needsDecision: sum(NEEDS_DECISION) + (sum(LOOKED_FOR) === 0 ? 0 : await countUndecided(store, mailbox)),
       ...(reason && waiting > 0
-        ? { paused: { error: reason.error, until: new Date(reason.until).toISOString() } }
+        ? {
+            paused: {
+              error: reason.error,
+              until: new Date(clock.now() + reason.until - steadyTime(clock)).toISOString(),
+            },
+          }
         : {}),
     });
   }

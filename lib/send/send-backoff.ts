@@ -6,6 +6,7 @@
  * takes the message behind it, the candidate is a poison message and is set aside.
  */
 import { AuthenticationError, ConfigurationError, MeshError, TlsError, UnavailableError } from '../errors';
+import { LONGEST_SEND_WAIT_MS } from '../store/rules/due-times';
 import type { StoredError } from '../store/store';
 import { storedError } from './stored-error';
 
@@ -21,11 +22,10 @@ const LONGEST_RETRY_AFTER_MS = 60 * MINUTE;
 const FAILURES_BEFORE_PROBE = 3;
 /** For how long a poison message is set aside: 5 min, 10 min … 1 h. */
 const FIRST_ASIDE_MS = 5 * MINUTE;
-const LONGEST_ASIDE_MS = 60 * MINUTE;
 /** "Too early", "too many requests", "not now": never the message's fault. */
 const COME_BACK_LATER = new Set([425, 429, 503]);
 
-/** The pauses of one mailbox. Times are milliseconds since 1970. */
+/** The pauses of one mailbox. Times are milliseconds of the steady clock. */
 export class SendBackoff {
   #pausedUntil = 0;
   #error: StoredError | undefined;
@@ -113,5 +113,5 @@ export class SendBackoff {
 /** Returns for how long a poison message with this many attempts is set aside (milliseconds). */
 export function asideMs(attempts: number): number {
   const doublings = Math.floor(attempts / FAILURES_BEFORE_PROBE) - 1;
-  return Math.min(LONGEST_ASIDE_MS, FIRST_ASIDE_MS * 2 ** Math.min(20, Math.max(0, doublings)));
+  return Math.min(LONGEST_SEND_WAIT_MS, FIRST_ASIDE_MS * 2 ** Math.min(20, Math.max(0, doublings)));
 }

@@ -7,7 +7,9 @@ import {
   findAlerts,
   findConditions,
   worstSeverity,
+  momentAfter,
   systemClock,
+  wallTimeOf,
   type Alert,
   type Condition,
   type ConditionLimits,
@@ -38,7 +40,7 @@ export class ConditionReporter {
   readonly #RED: NodeAPI;
   readonly #mailboxes: () => KnownMailbox[];
   readonly #limits: ConditionLimits;
-  readonly #since = systemClock.now();
+  readonly #since = momentAfter(systemClock);
   /** The last observation of each mailbox, by id of its mesh-config node. */
   #last = new Map<string, ObservedMailbox>();
   #observing: Promise<MailboxAlert[]> | undefined;
@@ -108,7 +110,7 @@ export class ConditionReporter {
       const counts = { held: outbox.held, unknown, overdue, parked: inbox.parked, unclaimed: inbox.unclaimed };
       const observed = {
         now: systemClock.now(),
-        monitoredSince: this.#since,
+        monitoredSince: wallTimeOf(systemClock, this.#since),
         health,
         freeBytes,
         oldestUnacknowledged,

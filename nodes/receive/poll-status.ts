@@ -3,7 +3,7 @@
  * poll.
  */
 import type { NodeAPI, NodeStatus } from 'node-red';
-import { systemClock, type PollerState } from '../../lib/index';
+import { momentAfter, systemClock, wallTimeOf, type Moment, type PollerState } from '../../lib/index';
 import type { MailboxUser } from '../mailbox/mailbox-user';
 import { errorStatus } from '../shared/status';
 
@@ -12,7 +12,7 @@ export class PollStatus {
   readonly #RED: NodeAPI;
   readonly #user: MailboxUser;
   /** Stays until a poll succeeds without another problem: nobody would notice a moment of red. */
-  #problem: { status: NodeStatus; until: 'next-poll' | 'deploy'; since: string } | undefined;
+  #problem: { status: NodeStatus; until: 'next-poll' | 'deploy'; since: Moment } | undefined;
 
   constructor(RED: NodeAPI, user: MailboxUser) {
     this.#RED = RED;
@@ -22,7 +22,7 @@ export class PollStatus {
   /** @param until `deploy` for a problem that only a change of the flow fixes */
   problem(error: unknown, until: 'next-poll' | 'deploy'): void {
     if (this.#problem?.until === 'deploy') return;
-    this.#problem = { status: errorStatus(this.#RED, error), until, since: new Date(systemClock.now()).toISOString() };
+    this.#problem = { status: errorStatus(this.#RED, error), until, since: momentAfter(systemClock) };
     this.#user.show(this.#problem.status);
   }
 
@@ -40,7 +40,9 @@ export class PollStatus {
   changed(state: PollerState): void {
     const { lastPoll = '', polling } = state;
     const problem = this.#problem;
-    if (problem?.until === 'next-poll' && !polling && lastPoll > problem.since) this.#problem = undefined;
+    if (problem?.until === 'next-poll' && !polling && Date.parse(lastPoll) > wallTimeOf(systemClock, problem.since)) {
+      this.#problem = undefined;
+    }
     this.#user.show(this.#problem?.status ?? this.#activity(state));
   }
 

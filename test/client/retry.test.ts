@@ -119,6 +119,16 @@ describe('a request that MESH cannot process at the moment', () => {
     assert.ok(Math.abs((error.retryAfterMs ?? 0) - 3_600_000) < 5000);
   });
 
+  it('counts a Retry-After that is a date from the server’s time, however this machine’s clock is set', async () => {
+    const server = await sandbox();
+    const date = new Date(Date.now() - 8 * 3_600_000).toUTCString();
+    const later = new Date(Date.parse(date) + 3_600_000).toUTCString();
+    const headers = { Date: date, 'Retry-After': later };
+    server.fault({ operation: 'list_messages', effect: { kind: 'status', status: 503, headers } });
+    const error = await failure(UnavailableError, mailboxAt(server).listInbox());
+    assert.equal(error.retryAfterMs, 3_600_000);
+  });
+
   it('fails at once if Retry-After is too long to wait for', async () => {
     const server = await sandbox();
     const effect = { kind: 'status', status: 429, headers: { 'Retry-After': '3600' } } as const;

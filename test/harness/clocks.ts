@@ -10,9 +10,12 @@ const LOOK_AGAIN_MS = 60_000;
 /** The longest wait for the sleepers after a step (machine time). */
 const SETTLE_MS = 1000;
 
-interface SteppedClock extends Clock {
-  /** Moves the clock forward and wakes the sleepers whose time has come. */
+export interface SteppedClock extends Clock {
+  steady(): number;
+  /** Lets time pass: moves the clock forward and wakes the sleepers whose time has come. */
   advance(ms: number): void;
+  /** Sets the wall clock: no time passes, and nobody wakes. Negative: back. */
+  step(ms: number): void;
   /**
    * Resolves when as many sleepers wait again as before the last `advance`: what it woke has done its work. Gives up
    * after a second, because a sleeper may have ended for good.
@@ -35,14 +38,17 @@ export function scaledClock(speed: number): Clock {
 
 function testClock(speed: number, onAdvance: (ms: number) => void = () => undefined): SteppedClock {
   const start = Date.now();
-  let offset = 0;
+  const began = performance.now();
+  let advanced = 0;
+  let stepped = 0;
   let asleepBefore = 0;
   const sleepers = new Set<() => void>();
-  const now = (): number => start + (Date.now() - start) * speed + offset;
+  const steady = (): number => (performance.now() - began) * speed + advanced;
   return {
-    now,
+    now: () => start + Math.round(steady() + stepped),
+    steady,
     sleep(ms, signal) {
-      const end = now() + Math.max(0, ms);
+      const end = steady() + Math.max(0, ms);
       return new Promise((resolve) => {
         let timer: NodeJS.Timeout | undefined;
         const done = (): void => {
@@ -53,8 +59,8 @@ function testClock(speed: number, onAdvance: (ms: number) => void = () => undefi
         };
         const look = (): void => {
           clearTimeout(timer);
-          if (signal.aborted || now() >= end) done();
-          else timer = setTimeout(look, Math.min((end - now()) / speed, LOOK_AGAIN_MS)).unref();
+          if (signal.aborted || steady() >= end) done();
+          else timer = setTimeout(look, Math.min((end - steady()) / speed, LOOK_AGAIN_MS)).unref();
         };
         sleepers.add(look);
         signal.addEventListener('abort', done);
@@ -63,9 +69,12 @@ function testClock(speed: number, onAdvance: (ms: number) => void = () => undefi
     },
     advance(ms) {
       asleepBefore = sleepers.size;
-      offset += ms;
+      advanced += ms;
       onAdvance(ms);
       for (const look of sleepers) look();
+    },
+    step(ms) {
+      stepped += ms;
     },
     async settled() {
       const end = Date.now() + SETTLE_MS;

@@ -9,17 +9,25 @@ import { eventsOf, inboxOf, rowsOf, statesOf, world, type StorageFolder } from '
 
 const HOUR = 60 * 60 * 1000;
 
-/** A clock that stands still until `pass` moves it. */
+/** A clock that stands still until `pass` moves it; `set` moves its wall time only. */
 function standingClock(): {
   now: () => number;
+  steady: () => number;
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   pass: (ms: number) => void;
+  set: (ms: number) => void;
 } {
-  let time = Date.now();
+  let wall = Date.now();
+  let steady = 0;
   return {
-    now: () => time,
+    now: () => wall,
+    steady: () => steady,
     sleep: (_ms, signal) => sleep(3, undefined, { signal }).catch(() => undefined),
-    pass: (ms) => void (time += ms),
+    pass(ms) {
+      steady += ms;
+      wall += ms;
+    },
+    set: (ms) => void (wall += ms),
   };
 }
 
@@ -220,7 +228,7 @@ describe('the lease of a delivered message', () => {
       await inbox.close();
       await storage.reopen();
       // The machine's clock was set back.
-      clock.pass(-5 * HOUR);
+      clock.set(-5 * HOUR);
       const after = consumer();
       const again = inboxOf(server, storage, { clock });
       again.add(after);

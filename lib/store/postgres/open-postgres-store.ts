@@ -90,7 +90,7 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
     countOutgoing: (mailbox) => read((q) => outgoing.countOutgoing(q, mailbox)),
     idsToSend: (mailbox, now, limit) => read((q) => outgoing.idsToSend(q, mailbox, now, limit)),
     nextToSend: (mailbox, now, limit) => read((q) => outgoing.nextToSend(q, mailbox, now, limit)),
-    nextSendTime: (mailbox) => read((q) => outgoing.nextSendTime(q, mailbox)),
+    nextSendTime: (mailbox, now) => read((q) => outgoing.nextSendTime(q, mailbox, now)),
     dueTracking: (mailbox, now, limit) => read((q) => outgoing.dueTracking(q, mailbox, now, limit)),
     dueOverdue: (mailbox, now, limit) => read((q) => outgoing.dueOverdue(q, mailbox, now, limit)),
     changeOutgoing: (id, from, change, note, outcomes) =>

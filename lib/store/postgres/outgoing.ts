@@ -14,6 +14,7 @@ import {
 import type { Row } from '../rows/parse';
 import { payloadOf } from '../rows/payload';
 import { duplicateIdError } from '../rules/errors';
+import { LONGEST_SEND_WAIT_MS, LONGEST_TRACK_WAIT_MS } from '../rules/due-times';
 import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
   LedgerEntry,
@@ -236,10 +237,12 @@ export async function countOutgoing(queries: Queries, mailbox: string): Promise<
 
 export async function nextToSend(queries: Queries, mailbox: string, now: number, limit: number): Promise<Outgoing[]> {
   const rows = await queries.rows(
-    `${WITH_PAYLOAD} WHERE o.mailbox = ${MAILBOX} AND o.state = 'queued' AND o.blocked = 0 AND o.next_attempt_at <= ?
+    `${WITH_PAYLOAD} WHERE o.mailbox = ${MAILBOX} AND o.state = 'queued' AND o.blocked = 0
+        AND (o.next_attempt_at <= ? OR o.next_attempt_at > ?)
       ORDER BY o.id LIMIT ?`,
     mailbox,
     now,
+    now + LONGEST_SEND_WAIT_MS,
     limit,
   );
   return rows.map((row) => withPayload(row, mailbox));
@@ -248,31 +251,37 @@ export async function nextToSend(queries: Queries, mailbox: string, now: number,
 export async function idsToSend(queries: Queries, mailbox: string, now: number, limit: number): Promise<string[]> {
   const rows = await queries.rows(
     `SELECT id FROM outgoing
-      WHERE mailbox = ${MAILBOX} AND state = 'queued' AND blocked = 0 AND next_attempt_at <= ? ORDER BY id LIMIT ?`,
+      WHERE mailbox = ${MAILBOX} AND state = 'queued' AND blocked = 0 AND (next_attempt_at <= ? OR next_attempt_at > ?)
+      ORDER BY id LIMIT ?`,
     mailbox,
     now,
+    now + LONGEST_SEND_WAIT_MS,
     limit,
   );
   return rows.map((row) => String(row['id']));
 }
 
-export async function nextSendTime(queries: Queries, mailbox: string): Promise<number | undefined> {
+export async function nextSendTime(queries: Queries, mailbox: string, now: number): Promise<number | undefined> {
   const [row] = await queries.rows(
-    `SELECT next_attempt_at FROM outgoing
-      WHERE mailbox = ${MAILBOX} AND state = 'queued' AND blocked = 0 ORDER BY next_attempt_at LIMIT 1`,
+    `SELECT min(next_attempt_at) AS first, max(next_attempt_at) AS last FROM outgoing
+      WHERE mailbox = ${MAILBOX} AND state = 'queued' AND blocked = 0`,
     mailbox,
   );
-  return row && Number(row['next_attempt_at']);
+  if (typeof row?.['first'] !== 'number') return undefined;
+  return Number(row['last']) > now + LONGEST_SEND_WAIT_MS ? 0 : row['first'];
 }
 
 export async function dueTracking(queries: Queries, mailbox: string, now: number, limit: number): Promise<Outgoing[]> {
-  const rows = await queries.rows(
-    `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.next_track_at IS NOT NULL AND o.next_track_at <= ?
-      ORDER BY o.next_track_at, o.id LIMIT ?`,
-    mailbox,
-    now,
-    limit,
-  );
+  const due = (condition: string, time: number, count: number): Promise<Row[]> =>
+    queries.rows(
+      `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.next_track_at IS NOT NULL AND o.next_track_at ${condition} ?
+        ORDER BY o.next_track_at, o.id LIMIT ?`,
+      mailbox,
+      time,
+      count,
+    );
+  const rows = await due('<=', now, limit);
+  if (rows.length < limit) rows.push(...(await due('>', now + LONGEST_TRACK_WAIT_MS, limit - rows.length)));
   return rows.map((row) => withoutPayload(row, mailbox));
 }
 

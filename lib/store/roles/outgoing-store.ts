@@ -60,18 +60,22 @@ export interface OutgoingStore {
   countOutgoing(mailbox: string): Promise<OutgoingCounts>;
 
   /**
-   * Returns what may be sent now, oldest first: queued, `nextAttemptAt` reached, and with strict order nothing earlier
-   * of its lane pending.
+   * Returns what may be sent now, oldest first: queued, `nextAttemptAt` reached (or implausibly far ahead:
+   * rules/due-times.ts), and with strict order nothing earlier of its lane pending.
    */
   nextToSend(mailbox: string, now: number, limit: number): Promise<Outgoing[]>;
   /** Returns the ids of `nextToSend`, for a caller that has the rows. */
   idsToSend(mailbox: string, now: number, limit: number): Promise<string[]>;
   /**
    * Returns the earliest `nextAttemptAt` of the queued messages, so that a worker knows when to wake; undefined if none
-   * is queued. Messages that strict order holds back do not count: they wait for another message, not for a time.
+   * is queued, and 0 if one is implausibly far ahead. Messages that strict order holds back do not count: they wait for
+   * another message, not for a time.
    */
-  nextSendTime(mailbox: string): Promise<number | undefined>;
-  /** Lists what is due to be tracked, in any state, oldest `nextTrackAt` first, without payloads (null). */
+  nextSendTime(mailbox: string, now: number): Promise<number | undefined>;
+  /**
+   * Lists what is due to be tracked, in any state, oldest `nextTrackAt` first, without payloads (null); what is
+   * implausibly far ahead comes last.
+   */
   dueTracking(mailbox: string, now: number, limit: number): Promise<Outgoing[]>;
   /**
    * Lists messages whose `collectBy`, `infrastructureBy` or `businessBy` has passed and has not been reported, oldest

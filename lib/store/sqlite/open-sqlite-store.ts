@@ -64,7 +64,7 @@ function storeOn(connection: Connection): SqliteStore {
     countOutgoing: (mailbox) => call('countOutgoing', [mailbox]),
     nextToSend: (mailbox, now, limit) => call('nextToSend', [mailbox, now, limit]),
     idsToSend: (mailbox, now, limit) => call('idsToSend', [mailbox, now, limit]),
-    nextSendTime: (mailbox) => call('nextSendTime', [mailbox]),
+    nextSendTime: (mailbox, now) => call('nextSendTime', [mailbox, now]),
     dueTracking: (mailbox, now, limit) => call('dueTracking', [mailbox, now, limit]),
     dueOverdue: (mailbox, now, limit) => call('dueOverdue', [mailbox, now, limit]),
     changeOutgoing: (id, from, change, note, outcomes) =>

@@ -79,7 +79,7 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     countOutgoing: (mailbox: string) => outgoing.count(mailbox),
     nextToSend: (mailbox: string, now: number, limit: number) => outgoing.nextToSend(mailbox, now, limit),
     idsToSend: (mailbox: string, now: number, limit: number) => outgoing.idsToSend(mailbox, now, limit),
-    nextSendTime: (mailbox: string) => outgoing.nextSendTime(mailbox),
+    nextSendTime: (mailbox: string, now: number) => outgoing.nextSendTime(mailbox, now),
     dueTracking: (mailbox: string, now: number, limit: number) => outgoing.dueTracking(mailbox, now, limit),
     dueOverdue: (mailbox: string, now: number, limit: number) => outgoing.dueOverdue(mailbox, now, limit),
     changeOutgoing: (

@@ -14,6 +14,7 @@ import {
 } from '../rows/outgoing';
 import type { Row } from '../rows/parse';
 import { duplicateIdError } from '../rules/errors';
+import { LONGEST_SEND_WAIT_MS, LONGEST_TRACK_WAIT_MS } from '../rules/due-times';
 import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
   LedgerEntry,
@@ -189,10 +190,11 @@ export class OutgoingTable {
     return this.#statements
       .all(
         `${SELECT} INDEXED BY outgoing_state
-          WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at <= ?
+          WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND (next_attempt_at <= ? OR next_attempt_at > ?)
           ORDER BY id LIMIT ?`,
         mailbox,
         now,
+        now + LONGEST_SEND_WAIT_MS,
         limit,
       )
       .map((row) => this.#withPayload(row));
@@ -205,24 +207,33 @@ export class OutgoingTable {
     return this.#statements
       .all(
         `SELECT id FROM outgoing INDEXED BY outgoing_state
-          WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at <= ? ORDER BY id LIMIT ?`,
+          WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND (next_attempt_at <= ? OR next_attempt_at > ?)
+          ORDER BY id LIMIT ?`,
         mailbox,
         now,
+        now + LONGEST_SEND_WAIT_MS,
         limit,
       )
       .map((row) => String(row['id']));
   }
 
-  nextSendTime(mailboxKey: string): number | undefined {
+  nextSendTime(mailboxKey: string, now: number): number | undefined {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return undefined;
     // Messages that were set aside come before it in the index; they are few.
-    const now = this.#statements.get(
+    const isWaiting = this.#statements.get(
       `SELECT 1 FROM outgoing INDEXED BY outgoing_state
         WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at = 0 LIMIT 1`,
       mailbox,
     );
-    if (now) return 0;
+    if (isWaiting) return 0;
+    const isTooFarAhead = this.#statements.get(
+      `SELECT 1 FROM outgoing INDEXED BY outgoing_wake
+        WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at > 0 AND next_attempt_at > ? LIMIT 1`,
+      mailbox,
+      now + LONGEST_SEND_WAIT_MS,
+    );
+    if (isTooFarAhead) return 0;
     const row = this.#statements.get(
       `SELECT next_attempt_at FROM outgoing INDEXED BY outgoing_wake
         WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at > 0
@@ -235,15 +246,18 @@ export class OutgoingTable {
   dueTracking(mailboxKey: string, now: number, limit: number): Outgoing[] {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return [];
-    return this.#statements
-      .all(
+    const due = (condition: string, time: number, count: number): Row[] =>
+      this.#statements.all(
         `${SELECT} INDEXED BY outgoing_track
-          WHERE mailbox = ? AND next_track_at IS NOT NULL AND next_track_at <= ? ORDER BY next_track_at, id LIMIT ?`,
+          WHERE mailbox = ? AND next_track_at IS NOT NULL AND next_track_at ${condition} ?
+          ORDER BY next_track_at, id LIMIT ?`,
         mailbox,
-        now,
-        limit,
-      )
-      .map((row) => this.#withoutPayload(row));
+        time,
+        count,
+      );
+    const reached = due('<=', now, limit);
+    const tooFarAhead = reached.length < limit ? due('>', now + LONGEST_TRACK_WAIT_MS, limit - reached.length) : [];
+    return [...reached, ...tooFarAhead].map((row) => this.#withoutPayload(row));
   }
 
   dueOverdue(mailboxKey: string, now: number, limit: number): Outgoing[] {

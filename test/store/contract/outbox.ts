@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Outgoing, OutgoingState } from '../../../lib/store/store';
 import { enqueued, everyPage, ids, inState, MAILBOX, newId, note, OTHER, outgoing, T, type UseStore } from './support';
 
+const HOUR = 60 * 60 * 1000;
 const UNFINISHED: OutgoingState[] = ['queued', 'sending', 'unknown', 'parked'];
 const FINISHED: OutgoingState[] = ['accepted', 'acknowledged', 'undelivered', 'rejected', 'closed'];
 
@@ -45,10 +46,19 @@ export function describeOutbox(store: UseStore): void {
       assert.deepEqual(await next(9, T + 100), [waits, other]);
     });
 
+    it('return a message whose nextAttemptAt is further ahead than any is planned: the clock was set back', async () => {
+      const [planned, stale] = [await enqueued(store()), await enqueued(store())];
+      await store().changeOutgoing(planned, ['queued'], { nextAttemptAt: T + HOUR });
+      await store().changeOutgoing(stale, ['queued'], { nextAttemptAt: T + HOUR + 1 });
+      assert.deepEqual(await next(9), [stale]);
+      assert.equal(await store().nextSendTime(MAILBOX, T), 0);
+      assert.equal(await store().nextSendTime(MAILBOX, T + 1), T + HOUR);
+    });
+
     it('return nothing for a mailbox that was never used', async () => {
       assert.deepEqual(await store().nextToSend('never used', T, 9), []);
       assert.deepEqual(await store().idsToSend('never used', T, 9), []);
-      assert.equal(await store().nextSendTime('never used'), undefined);
+      assert.equal(await store().nextSendTime('never used', T), undefined);
     });
   });
 
@@ -154,21 +164,21 @@ export function describeOutbox(store: UseStore): void {
 
   describe('nextSendTime', () => {
     it('is the earliest nextAttemptAt of the queued messages', async () => {
-      assert.equal(await store().nextSendTime(MAILBOX), undefined);
+      assert.equal(await store().nextSendTime(MAILBOX, T), undefined);
       const one = await enqueued(store());
-      assert.equal(await store().nextSendTime(MAILBOX), 0);
+      assert.equal(await store().nextSendTime(MAILBOX, T), 0);
       await store().changeOutgoing(one, ['queued'], { nextAttemptAt: T + 5 });
       await store().changeOutgoing(await enqueued(store()), ['queued'], { nextAttemptAt: T + 3 });
-      assert.equal(await store().nextSendTime(MAILBOX), T + 3);
-      assert.equal(await store().nextSendTime(OTHER), undefined);
+      assert.equal(await store().nextSendTime(MAILBOX, T), T + 3);
+      assert.equal(await store().nextSendTime(OTHER, T), undefined);
       await store().changeOutgoing(one, ['queued'], { state: 'sending', nextAttemptAt: 0 });
-      assert.equal(await store().nextSendTime(MAILBOX), T + 3);
+      assert.equal(await store().nextSendTime(MAILBOX, T), T + 3);
     });
 
     it('ignores messages that strict order holds up', async () => {
       await inState(store(), 'unknown');
       await enqueued(store(), { strictOrder: true });
-      assert.equal(await store().nextSendTime(MAILBOX), undefined);
+      assert.equal(await store().nextSendTime(MAILBOX, T), undefined);
     });
   });
 
@@ -188,6 +198,16 @@ export function describeOutbox(store: UseStore): void {
       assert.deepEqual(ids(await store().dueTracking(MAILBOX, T, 1)), [early]);
       await store().changeOutgoing(early, ['accepted'], { nextTrackAt: null });
       assert.deepEqual(ids(await store().dueTracking(MAILBOX, T, 9)), [late]);
+    });
+  });
+
+  describe('dueTracking after the clock was set back', () => {
+    it('lists last what is further ahead than any tracking is planned', async () => {
+      const stale = await inState(store(), 'accepted', { nextTrackAt: T + 6 * HOUR + 1 });
+      await inState(store(), 'accepted', { nextTrackAt: T + 6 * HOUR });
+      const due = await inState(store(), 'accepted', { nextTrackAt: T });
+      assert.deepEqual(ids(await store().dueTracking(MAILBOX, T, 9)), [due, stale]);
+      assert.deepEqual(ids(await store().dueTracking(MAILBOX, T, 1)), [due]);
     });
   });
 

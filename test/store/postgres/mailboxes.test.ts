@@ -166,7 +166,7 @@ describe('a message left in the state sending', () => {
     const id = await inState(shared, 'sending', { attempts: 1 });
     let now = 1000;
     const recovered: string[] = [];
-    const clock = { ...systemClock, now: () => now };
+    const clock = { ...systemClock, now: () => now, steady: () => now };
     const parts = { store: shared, mailbox: MAILBOX, clock };
     const interrupted = new InterruptedMessages(parts, 500, async (row) => void recovered.push(row.id));
     await interrupted.recoverInterrupted(() => false);

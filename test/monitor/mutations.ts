@@ -1,0 +1,80 @@
+/**
+ * Removes each guard against a clock that was set (docs/design.md, rule 6), one at a time, and sees its test fail.
+ * `npx tsx test/monitor/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
+ */
+import { tryAll, type Mutation } from '../harness/mutation';
+
+interface Guard extends Mutation {
+  /** Words from the title of the test. */
+  case: string;
+  test: string;
+}
+
+const SENDING = 'test/send/clock-set.test.ts';
+const RECEIVING = 'test/receive/clock-set.test.ts';
+const STEADY = { check: 'steadyTime(', without: '((each: { now(): number }) => each.now())(' };
+
+const MUTATIONS: Guard[] = [
+  {
+    case: 'the pause ends after its minutes all the same',
+    test: SENDING,
+    file: 'lib/send/outbox-worker.ts',
+    ...STEADY,
+    also: { file: 'lib/send/attempt.ts', ...STEADY },
+  },
+  {
+    case: 'a message that was set aside for five minutes is sent at once',
+    test: SENDING,
+    file: 'lib/store/sqlite/outgoing.ts',
+    check: 'now + LONGEST_SEND_WAIT_MS',
+    without: 'now + 1e6 * LONGEST_SEND_WAIT_MS',
+  },
+  {
+    case: 'an accepted message is tracked within minutes',
+    test: SENDING,
+    file: 'lib/store/sqlite/outgoing.ts',
+    check: 'now + LONGEST_TRACK_WAIT_MS',
+    without: 'now + 1e6 * LONGEST_TRACK_WAIT_MS',
+  },
+  {
+    case: 'the next poll comes after its five minutes',
+    test: RECEIVING,
+    file: 'lib/receive/wake-timer.ts',
+    ...STEADY,
+    also: { file: 'lib/clock.ts', check: 'steady: steadyTime(clock) + ms', without: 'steady: clock.now() + ms' },
+  },
+  {
+    case: 'the interval that MESH prescribes is kept',
+    test: RECEIVING,
+    file: 'lib/receive/poll-schedule.ts',
+    ...STEADY,
+    also: { file: 'lib/clock.ts', check: 'steady: steadyTime(clock) + ms', without: 'steady: clock.now() + ms' },
+  },
+  {
+    case: 'a delivered message is redelivered after its hour',
+    test: RECEIVING,
+    file: 'lib/receive/durable-inbox.ts',
+    check: 'new DeliveryLeases(() => steadyTime(clock))',
+    without: 'new DeliveryLeases(() => clock.now())',
+  },
+  {
+    case: 'the lease of an earlier process ends within an hour',
+    test: RECEIVING,
+    file: 'lib/receive/durable-inbox.ts',
+    check: 'Math.min(leaseMs, ',
+    without: 'Math.max(0, ',
+  },
+  {
+    case: 'counts a Retry-After that is a date from the server’s time',
+    test: 'test/client/retry.test.ts',
+    file: 'lib/client/failures.ts',
+    check: "Date.parse(String(response.headers['date'])) || machineNow()",
+    without: 'machineNow()',
+  },
+];
+
+tryAll(
+  MUTATIONS,
+  ({ case: title }) => title,
+  ({ case: title, test }) => [require.resolve('mocha/bin/mocha.js'), '--timeout', '20000', '--exit', '-f', title, test],
+);

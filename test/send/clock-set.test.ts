@@ -1,0 +1,80 @@
+/** The wall clock is set while messages are being sent (docs/design.md, rule 6): waits do not follow it. */
+import assert from 'node:assert/strict';
+import { steppedClock } from '../harness/clocks';
+import { mailboxAt } from '../harness/mailboxes';
+import { gateTo } from '../harness/mesh-gate';
+import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { eventually } from '../harness/until';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+describe('outbox: the wall clock is set', () => {
+  for (const [hours, direction] of [
+    [-8, 'back by eight hours'],
+    [-1, 'back by the hour of winter time'],
+    [1, 'forward by the hour of summer time'],
+    [450 * 24, 'forward by 450 days'],
+  ] as const) {
+    it(`${direction} during an outage: the pause ends after its minutes all the same`, async () => {
+      const server = await tlsSandbox();
+      const gate = await gateTo(server);
+      const clock = steppedClock();
+      const mailbox = outboxAt(gate, { storage: await storageIn(), clock });
+      gate.shut();
+      const { message } = await mailbox.outbox.enqueue(letter());
+      mailbox.start();
+      await eventually('a pause', () => mailbox.states.some(({ paused }) => paused));
+      clock.step(hours * HOUR);
+      gate.open();
+      clock.advance(MINUTE);
+      await mailbox.outbox.accepted(message.id);
+    });
+
+    it(`${direction} during an outage: the pause that is shown ends within its five minutes from now`, async () => {
+      const server = await tlsSandbox();
+      const gate = await gateTo(server);
+      const clock = steppedClock();
+      const mailbox = outboxAt(gate, { storage: await storageIn(), clock });
+      gate.shut();
+      await mailbox.outbox.enqueue(letter());
+      mailbox.start();
+      await eventually('a pause', () => mailbox.states.some(({ paused }) => paused));
+      clock.step(hours * HOUR);
+      const seen = mailbox.states.length;
+      await eventually('another pause', () => {
+        clock.advance(10_000);
+        return mailbox.states.slice(seen).some(({ paused }) => paused);
+      });
+      const until = Date.parse(mailbox.states.at(-1)?.paused?.until ?? '');
+      assert.ok(until - clock.now() <= 5 * MINUTE && until - clock.now() > -MINUTE, `${until - clock.now()} ms`);
+    });
+  }
+
+  it('back by eight hours: a message that was set aside for five minutes is sent at once', async () => {
+    const server = await tlsSandbox();
+    const clock = steppedClock();
+    const storage = await storageIn();
+    const mailbox = outboxAt(server, { storage, clock });
+    const { message } = await mailbox.outbox.enqueue(letter());
+    await storage.store.changeOutgoing(message.id, ['queued'], { nextAttemptAt: clock.now() + 5 * MINUTE });
+    clock.step(-8 * HOUR);
+    mailbox.start();
+    await mailbox.outbox.accepted(message.id);
+  });
+
+  it('back by eight hours: an accepted message is tracked within minutes', async () => {
+    const server = await tlsSandbox();
+    const clock = steppedClock();
+    const mailbox = outboxAt(server, { storage: await storageIn(), clock });
+    const { message } = await mailbox.outbox.enqueue(letter());
+    mailbox.start();
+    const { messageId = '' } = await mailbox.outbox.accepted(message.id);
+    clock.step(-8 * HOUR);
+    await mailboxAt(server, { mailboxId: 'X26ABC2' }).acknowledge(messageId);
+    await eventually('the message to be collected', async () => {
+      clock.advance(MINUTE);
+      return (await mailbox.outbox.get(message.id))?.state === 'acknowledged';
+    });
+  });
+});
