@@ -89,8 +89,19 @@ export class PayloadError extends MeshError {
 
 /** MESH could not be reached, or the connection broke at a point where repeating is harmless. */
 export class ConnectionError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails, code = 'MESH_CONNECTION') {
+    super(code, 'safe', message, details);
+  }
+}
+
+/**
+ * The response is not MESH's: something between this machine and MESH responded in its place, e.g. a login page, a
+ * firewall's own page, or a cache with another message. A fault of the connection, whatever its status (docs/design.md,
+ * rule 2).
+ */
+export class ProtocolError extends ConnectionError {
   constructor(message: string, details?: MeshErrorDetails) {
-    super('MESH_CONNECTION', 'safe', message, details);
+    super(message, details, 'MESH_PROTOCOL');
   }
 }
 
@@ -204,13 +215,6 @@ export class StorageError extends MeshError {
 export class UnreadableError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_UNREADABLE', 'never', message, details);
-  }
-}
-
-/** The response is not one that the specification allows. */
-export class ProtocolError extends MeshError {
-  constructor(message: string, details?: MeshErrorDetails) {
-    super('MESH_PROTOCOL', 'never', message, details);
   }
 }
 

@@ -6,13 +6,19 @@ import { TransportFailure } from './transport';
 /** The largest JSON body (bytes). A page of 5,000 ids takes about 150 KiB; no JSON response of MESH comes near this. */
 const MAX_JSON_BYTES = 8 * 1024 * 1024;
 
+/** A small body: what it says, and whether it says anything. */
+export interface SmallBody {
+  isEmpty: boolean;
+  /** Undefined if the body is empty, not JSON, or larger than 8 MiB. */
+  json: unknown;
+}
+
 /**
- * Reads the body as JSON; undefined if it is empty, not JSON (MESH returns some faults as XML) or larger than 8 MiB.
- * The caller discards what was not read.
+ * Reads the body as JSON. The caller discards what was not read.
  * @throws TransportFailure when the body breaks off or is incomplete after `ms` (undici's own time-out restarts with
  * each byte): the response is then lost
  */
-export async function readJson(body: IncomingBody, ms: number): Promise<unknown> {
+export async function readJson(body: IncomingBody, ms: number): Promise<SmallBody> {
   const all: Buffer[] = [];
   let bytes = 0;
   // A body that came with its headers needs no timer.
@@ -20,7 +26,7 @@ export async function readJson(body: IncomingBody, ms: number): Promise<unknown>
   try {
     for (let pieces = await body.read(); pieces; pieces = await body.read()) {
       for (const piece of pieces) bytes += piece.length;
-      if (bytes > MAX_JSON_BYTES) return undefined;
+      if (bytes > MAX_JSON_BYTES) return { isEmpty: false, json: undefined };
       all.push(...pieces);
     }
   } catch (cause) {
@@ -28,10 +34,13 @@ export async function readJson(body: IncomingBody, ms: number): Promise<unknown>
   } finally {
     stopTimer?.();
   }
-  if (bytes === 0) return undefined;
+  return { isEmpty: bytes === 0, json: bytes === 0 ? undefined : parsed(all) };
+}
+
+function parsed(pieces: readonly Buffer[]): unknown {
+  const [first] = pieces;
   try {
-    const [first] = all;
-    return JSON.parse((all.length === 1 && first ? first : Buffer.concat(all)).toString('utf8'));
+    return JSON.parse((pieces.length === 1 && first ? first : Buffer.concat(pieces)).toString('utf8'));
   } catch {
     return undefined;
   }

@@ -3,19 +3,21 @@
  * retry.ts after a failure that is safe to repeat.
  */
 import type { MailboxConfig } from '../config';
-import { PayloadError, ProtocolError } from '../errors';
+import { PayloadError } from '../errors';
 import { ACCEPT } from '../protocol/endpoints';
+import { isMeshError } from '../protocol/responses';
 import { readJson } from './body';
 import {
   detailsOf,
   failureOfStatus,
   failureOfTransport,
+  foreignResponse,
   isUnknownIssuer,
-  OTHER_SERVER_ADVICE,
   unknownOutcome,
   type RequestContext,
 } from './failures';
 import { missingIssuer } from './missing-issuer';
+import { asksForAnotherAttempt, NotFromMesh, requireRefusal } from './origin';
 import { withRetry } from './retry';
 import { TokenPool } from './token-pool';
 import { TransportFailure, type Transport, type TransportRequest, type TransportResponse } from './transport';
@@ -77,22 +79,19 @@ export class Exchange {
       ...(messageId ? { messageId } : {}),
     };
     return this.run(call, signal, async (response) => {
-      const body = await readJson(response.body, this.smallBodyMs);
+      const { json } = await readJson(response.body, this.smallBodyMs);
+      if (isMeshError(json)) throw new NotFromMesh('an error with the status of a success');
       try {
-        return read(body);
+        return read(json);
       } catch (cause) {
-        throw new ProtocolError(`The response to ${operation} is not one of MESH’s. ${purpose}.`, {
-          ...detailsOf(this.contextOf(call, signal)),
-          cause,
-          advice: OTHER_SERVER_ADVICE,
-        });
+        throw new NotFromMesh('the body is not this operation’s', { cause });
       }
     });
   }
 
   /**
-   * Runs the call and returns what `read` makes of its response. `alsoExpected` returns further statuses that count as
-   * success at that attempt.
+   * Runs the call and returns what `read` makes of its response; `read` throws NotFromMesh if the response is not MESH's
+   * (origin.ts). `alsoExpected` returns further statuses that count as success at that attempt.
    * @throws MeshError only
    */
   run<T>(
@@ -120,18 +119,23 @@ export class Exchange {
           headersMs: call.headersMs,
           signal,
         });
-        if (call.expected.includes(response.status) || alsoExpected(attempt).includes(response.status)) {
-          try {
-            return await read(response);
-          } finally {
-            discardBody(response);
+        try {
+          if (call.expected.includes(response.status) || alsoExpected(attempt).includes(response.status)) {
+            const result = await read(response);
+            this.#transport.confirm?.(response);
+            return result;
           }
+          throw await this.#refusal(call, signal, response);
+        } catch (error) {
+          if (error instanceof NotFromMesh) {
+            mayHaveArrived = true;
+            throw foreignResponse(this.contextOf(call, signal), response, error);
+          }
+          mayHaveArrived ||= isUncertain(response.status);
+          throw error;
+        } finally {
+          discardBody(response);
         }
-        mayHaveArrived ||= isUncertain(response.status);
-        // If the body breaks off, the status is enough.
-        const body = await readJson(response.body, this.smallBodyMs).catch(() => undefined);
-        discardBody(response);
-        throw failureOfStatus(this.contextOf(call, signal), response, body);
       } catch (error) {
         if (!(error instanceof TransportFailure)) throw error;
         mayHaveArrived ||= error.requestSent;
@@ -144,6 +148,24 @@ export class Exchange {
       const context = this.contextOf(call, signal);
       throw unknownOutcome(context, 'the response to its last chunk was lost', { ...detailsOf(context), cause: error });
     });
+  }
+
+  /**
+   * Returns the error for a status other than success.
+   * @throws NotFromMesh when MESH did not send it; TransportFailure when its body broke off
+   */
+  async #refusal(call: Call, signal: AbortSignal | undefined, response: TransportResponse): Promise<Error> {
+    const context = this.contextOf(call, signal);
+    if (asksForAnotherAttempt(response.status)) {
+      // If the body breaks off, the status is enough.
+      const body = await readJson(response.body, this.smallBodyMs).catch(() => undefined);
+      if (isMeshError(body?.json)) this.#transport.confirm?.(response);
+      return failureOfStatus(context, response, body?.json);
+    }
+    const body = await readJson(response.body, this.smallBodyMs);
+    requireRefusal(response, body, call);
+    this.#transport.confirm?.(response);
+    return failureOfStatus(context, response, body.json);
   }
 
   /** Returns the name of the missing CA, if an unknown issuer caused the failure. Not available through a proxy. */

@@ -11,7 +11,7 @@ import {
   LocalIdNotUniqueError,
   MeshError,
 } from '../errors';
-import { MessageCompleteError, NotFoundError, ProtocolError, RejectedError, TlsError } from '../errors';
+import { ProtocolError, MessageCompleteError, NotFoundError, RejectedError, TlsError } from '../errors';
 import { UnavailableError, UnknownOutcomeError, type MeshErrorDetails } from '../errors';
 import { MAX_CLOCK_SKEW_MS } from '../protocol/authorization';
 import { readError } from '../protocol/responses';
@@ -34,15 +34,14 @@ export interface RequestContext {
   signal?: AbortSignal;
 }
 
-/** The advice for a response that MESH would not send. */
-export const OTHER_SERVER_ADVICE =
-  'Check the environment’s address: another server, or a proxy with a page of its own, may have responded.';
-
 const UNKNOWN_OUTCOME_ADVICE =
   'Do not resend it blindly. Track it by its local id; MESH may take many minutes to list it. If it is not found ' +
   'after an hour, ask the recipient or the service desk before you send it again.';
 
-/** Returns the error for a response whose status is not a success. `body` is its JSON, if any. */
+/**
+ * Returns the error for a refusal by MESH, or for a status with which anyone asks for another attempt (origin.ts decides
+ * which those are). `body` is its JSON, if any.
+ */
 export function failureOfStatus(context: RequestContext, response: TransportResponse, body: unknown): MeshError {
   const { status } = response;
   const { code, event, description, fields, messageId } = readError(body);
@@ -67,7 +66,6 @@ export function failureOfStatus(context: RequestContext, response: TransportResp
         ...details,
         advice: 'Track by the message id that MESH returned when the message was sent.',
       });
-    case 401:
     case 403:
       return new AuthenticationError(
         `MESH refused mailbox ${context.mailboxId} (status ${status})${why}. ${subject}.`,
@@ -81,8 +79,6 @@ export function failureOfStatus(context: RequestContext, response: TransportResp
         advice: adviceFor('20'),
         ...details,
       });
-    case 407:
-      return new ConnectionError(`The proxy refused our credentials (status 407). ${subject}.`, details);
     case 410:
       return new GoneError(`The message is gone: it expired, failed or was already acknowledged. ${subject}.`, {
         ...details,
@@ -111,20 +107,40 @@ export function failureOfStatus(context: RequestContext, response: TransportResp
         advice: 'Try again later; if the fault persists, check NHS England’s service status.',
       });
     default:
-      if (status >= 400 && status < 500) {
-        return new RejectedError(`MESH rejected the request (status ${status})${why}. ${subject}.`, {
-          advice: 'Correct what MESH names, then send it again.',
-          ...details,
-        });
-      }
-      if (!context.repeatable && (status >= 500 || status < 300)) {
-        return unknownOutcome(context, `it returned status ${status}`, details);
-      }
-      return new ProtocolError(`The server returned status ${status}, which MESH never does. ${subject}.`, {
+      return new RejectedError(`MESH rejected the request (status ${status})${why}. ${subject}.`, {
+        advice: 'Correct what MESH names, then send it again.',
         ...details,
-        advice: OTHER_SERVER_ADVICE,
       });
   }
+}
+
+/**
+ * Returns the error for a response that is not MESH's. The outcome of a whole message's POST is then unknown: whatever
+ * responded may have passed the message on.
+ */
+export function foreignResponse(context: RequestContext, response: TransportResponse, cause: unknown): MeshError {
+  const { status } = response;
+  const type = /^[a-z]+\/[a-z0-9.+-]{1,40}/i.exec(String(response.headers['content-type'] ?? ''))?.[0];
+  const what = `something between this machine and MESH responded in its place (status ${[status, type].filter(Boolean).join(', ')})`;
+  const details = { ...detailsOf(context), status, cause };
+  if (!context.repeatable) return unknownOutcome(context, what, details);
+  return new ProtocolError(`S${what.slice(1)}. ${about(context)}.`, {
+    ...details,
+    advice: foreignAdvice(status),
+  });
+}
+
+function foreignAdvice(status: number): string {
+  if (status === 407) return 'Check the proxy’s user name and password.';
+  if (status === 413)
+    return 'A proxy or firewall limits the size of requests: have its limit raised, or set maxRequestBytes below it.';
+  if ((status >= 300 && status < 400) || status === 401 || status === 511) {
+    return 'A proxy or network asks for a login: sign this machine in, or let it reach MESH without one.';
+  }
+  return (
+    'Check the environment’s address: another server, or a proxy with a page of its own, may have responded. A proxy ' +
+    'or firewall must pass requests to MESH through, and must not cache.'
+  );
 }
 
 /** Returns the error for a request without a response. `issuer` is the name of the missing CA, if known. */

@@ -7,6 +7,7 @@ import { adviceFor } from '../protocol/error-codes';
 import { readJson } from './body';
 import type { Call, Exchange } from './exchange';
 import { detailsOf } from './failures';
+import { requireEmptyOrNaming } from './origin';
 
 /** handshake: shows MESH that the mailbox is in use, and checks our credentials. Once every 24 hours. */
 export async function handshake(exchange: Exchange, signal?: AbortSignal): Promise<void> {
@@ -28,7 +29,9 @@ export async function handshake(exchange: Exchange, signal?: AbortSignal): Promi
   };
   await exchange.run(call, signal, async (response) => {
     // A 200 with an errorCode in its body has been seen (docs/mesh.md, Addresses and environments).
-    const { code, event, description } = readError(await readJson(response.body, exchange.smallBodyMs));
+    const body = await readJson(response.body, exchange.smallBodyMs);
+    requireEmptyOrNaming(body, 'mailboxId', exchange.config.mailboxId);
+    const { code, event, description } = readError(body.json);
     if (code === undefined) return;
     throw new AuthenticationError(`MESH refused the handshake (MESH code ${code}).`, {
       ...detailsOf(exchange.contextOf(call, signal)),

@@ -1,13 +1,13 @@
 /** The inbox: list_messages, head_message, retrieve_message, retrieve_chunk and acknowledge_message. */
-import { DownloadError } from '../errors';
 import { readInbox } from '../protocol/responses';
 import { endpoints } from '../protocol/endpoints';
 import { readMessageHeaders } from '../protocol/message-headers';
 import type { InboxPage, MessageHeaders } from '../types';
-import { drain } from './body';
+import { drain, readJson } from './body';
 import type { Call, Exchange } from './exchange';
 import type { TransportResponse } from './transport';
 import { downloadBody, type DownloadBody } from './download-body';
+import { requireEmptyOrNaming, requireMessage } from './origin';
 
 /** The parameters of one page of the inbox. */
 export interface InboxQuery {
@@ -84,7 +84,7 @@ export function download<T>(
     expected: [200, 206],
   };
   const context = exchange.contextOf(call, signal);
-  return exchange.run(call, signal, (response) => {
+  return exchange.run(call, signal, async (response) => {
     const message = headersOf(exchange, response, messageId);
     const header = (name: string): string | undefined => {
       const value = response.headers[name];
@@ -110,21 +110,17 @@ export function acknowledge(exchange: Exchange, messageId: string, signal?: Abor
     path: endpoints.acknowledge(exchange.config.mailboxId, messageId),
     expected: [200],
   };
-  return exchange.run(call, signal, (response) => drain(response.body, exchange.smallBodyMs));
+  return exchange.run(call, signal, async (response) => {
+    const body = await readJson(response.body, exchange.smallBodyMs);
+    requireEmptyOrNaming(body, 'messageId', messageId);
+  });
 }
 
 /**
  * Parses the headers of the requested message.
- * @throws DownloadError when they are another message's: that must never be acknowledged in place of this one
+ * @throws NotFromMesh when they are not its headers
  */
 function headersOf(exchange: Exchange, response: TransportResponse, messageId: string): MessageHeaders {
-  const named = response.headers['mex-messageid'];
-  if (typeof named === 'string' && named.toUpperCase() !== messageId.toUpperCase()) {
-    throw new DownloadError(`The response for message ${messageId} is another message. It was not acknowledged.`, {
-      messageId,
-      mailboxId: exchange.config.mailboxId,
-      advice: 'Look for a proxy that caches responses; the message is still in the inbox.',
-    });
-  }
+  requireMessage(response, messageId);
   return readMessageHeaders(response.headers, exchange.config.mailboxId, messageId);
 }

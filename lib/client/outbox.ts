@@ -1,11 +1,9 @@
 /** The outbox: send_message and send_chunk. */
-import { ProtocolError } from '../errors';
-import { readMessageId } from '../protocol/responses';
 import { formatChunkRange, type ChunkRange } from '../protocol/chunk-range';
 import { endpoints } from '../protocol/endpoints';
-import { drain, readJson } from './body';
+import { readJson } from './body';
 import type { Call, Exchange } from './exchange';
-import { detailsOf, OTHER_SERVER_ADVICE, unknownOutcome } from './failures';
+import { requireChunkAccepted, requireMessageId, requireRefusal } from './origin';
 import type { RequestBody } from './transport';
 
 /** A chunk, or a whole message as its only chunk. */
@@ -17,7 +15,7 @@ export interface Upload {
 }
 
 /**
- * * send_message: sends a whole message, or the first chunk of several, and returns MESH's id. A whole message that
+ * send_message: sends a whole message, or the first chunk of several, and returns MESH's id. A whole message that
  * MESH may already have is never sent again.
  * @throws UnknownOutcomeError when MESH may already have the whole message
  */
@@ -39,17 +37,9 @@ export function sendMessage(
     repeatable: !single,
     expected: [200, 202],
   };
-  return exchange.run(call, signal, async (response) => {
-    const messageId = readMessageId(await readJson(response.body, exchange.smallBodyMs));
-    if (messageId !== undefined) return messageId;
-    const context = exchange.contextOf(call, signal);
-    throw single
-      ? unknownOutcome(context, 'MESH accepted it, but its response has no message id', detailsOf(context))
-      : new ProtocolError('MESH accepted the first chunk, but its response has no message id.', {
-          ...detailsOf(context),
-          advice: OTHER_SERVER_ADVICE,
-        });
-  });
+  return exchange.run(call, signal, async (response) =>
+    requireMessageId(await readJson(response.body, exchange.smallBodyMs)),
+  );
 }
 
 /**
@@ -73,7 +63,11 @@ export function sendChunk(exchange: Exchange, messageId: string, upload: Upload,
   return exchange.run(
     call,
     signal,
-    (response) => drain(response.body, exchange.smallBodyMs),
+    async (response) => {
+      const body = await readJson(response.body, exchange.smallBodyMs);
+      if (response.status === 423) requireRefusal(response, body, call);
+      else requireChunkAccepted(body, messageId);
+    },
     (attempt) => (chunk === totalChunks && attempt > 1 ? [423] : []),
   );
 }

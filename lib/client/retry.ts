@@ -3,7 +3,7 @@
  * attempt gets its own token (docs/design.md, rule 3), and reads little besides the error's `retry`.
  */
 import { pause } from '../clock';
-import { AbortedError, MeshError, StorageError } from '../errors';
+import { AbortedError, MeshError, ProtocolError, StorageError } from '../errors';
 import { randomNumber } from '../random';
 
 /** The number of attempts and the waits between them. */
@@ -46,6 +46,8 @@ function waitBefore(error: unknown, attempt: number, policy: RetryPolicy): numbe
   if (!(error instanceof MeshError) || error.retry !== 'safe' || error instanceof AbortedError) return undefined;
   // The disk is no better a moment later, and each attempt would download the chunk again.
   if (error instanceof StorageError) return undefined;
+  // A login page or a cache is still there a moment later; the next poll or attempt finds out.
+  if (error instanceof ProtocolError) return undefined;
   if (attempt >= policy.attempts) return undefined;
   if (error.retryAfterMs !== undefined) {
     return error.retryAfterMs <= MAX_RETRY_AFTER_MS ? error.retryAfterMs : undefined;

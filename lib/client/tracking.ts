@@ -27,7 +27,6 @@ export function trackByLocalId(exchange: Exchange, localId: string, signal?: Abo
  * message
  */
 function requireRequested(tracking: Tracking, field: 'messageId' | 'localId', requested: string): Tracking {
-  const returned = tracking[field];
-  if (returned === undefined || returned.toUpperCase() === requested.toUpperCase()) return tracking;
+  if (tracking[field]?.toUpperCase() === requested.toUpperCase()) return tracking;
   throw new Error(`the tracking is of another ${field}`);
 }

@@ -67,6 +67,8 @@ export interface Transport {
    * @throws TransportFailure when there is no response; MeshError when the request body cannot be read
    */
   request(request: TransportRequest): Promise<TransportResponse>;
+  /** Called by the client when it has found that a response is MESH's own, and not that of something in between. */
+  confirm?(response: TransportResponse): void;
   /** Breaks requests in progress and closes every connection. */
   close(): Promise<void>;
 }

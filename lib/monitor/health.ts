@@ -87,22 +87,26 @@ export class HealthRecorder {
     return this.#record(work, (end) => (this.#poll = end(this.#poll)));
   }
 
-  /** Returns the transport with every response recorded. */
+  /** Returns the transport with every response of MESH recorded. A login page tells neither MESH's health nor its time. */
   observe(transport: Transport): Transport {
+    const times = new WeakMap<TransportResponse, { began: number; ended: number }>();
     return {
       request: async (request) => {
         const began = machineNow();
         const response = await transport.request(request);
-        this.#recordResponse(response, began);
+        times.set(response, { began, ended: machineNow() });
         return response;
+      },
+      confirm: (response) => {
+        const time = times.get(response);
+        if (time) this.#recordResponse(response, time);
       },
       close: () => transport.close(),
     };
   }
 
   /** Uses the machine's clock even if a test injects another: the test's server runs on the machine's, too. */
-  #recordResponse({ headers }: TransportResponse, began: number): void {
-    const ended = machineNow();
+  #recordResponse({ headers }: TransportResponse, { began, ended }: { began: number; ended: number }): void {
     this.#lastResponse = momentAfter(this.#clock);
     const { date } = headers;
     const server = typeof date === 'string' ? Date.parse(date) : NaN;

@@ -156,6 +156,15 @@ const errorResponse = z.object({
   detail: z.union([z.array(detail), detail, z.string()]).nullish(),
 });
 
+const errorForm = z.object({
+  errorCode: text,
+  errorEvent: text,
+  errorDescription: text,
+  detail: z.array(detail).nullish(),
+  internal_id: text,
+  message: text,
+});
+
 /**
  * Reads the error in a body: version 1 `errorCode`, version 2 `detail[]`, or the fields of a 400. Empty if there is
  * none. The offending values that some servers repeat in a 400 are left out: they may be patient data.
@@ -178,6 +187,18 @@ export function readError(body: unknown): ErrorResponse {
 /** Cuts a code or id to 100 characters without control characters: it goes into logs, lists and the store. */
 function sanitised(value: string | null | undefined): string | undefined {
   return value?.slice(0, 100).replaceAll(/\p{Cc}/gu, '?') || undefined;
+}
+
+/**
+ * Whether a body is an error as MESH writes it: version 1, version 2, the fields of a 400, or a fault that has only an
+ * internal id. Others write JSON too, e.g. `{"message":"Forbidden"}` or `{"detail":"Not Found"}`.
+ */
+export function isMeshError(body: unknown): boolean {
+  const response = errorForm.safeParse(body).data;
+  if (!response) return false;
+  if (typeof response.internal_id === 'string' && typeof response.message === 'string') return true;
+  if (Array.isArray(response.detail)) return response.detail.length > 0;
+  return [response.errorCode, response.errorEvent, response.errorDescription].some((part) => typeof part === 'string');
 }
 
 function isName(part: unknown): part is string {

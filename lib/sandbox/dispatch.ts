@@ -147,7 +147,7 @@ function withEffect(
   if (effect?.kind === 'drop') return undefined;
   if (effect?.kind !== 'status' || response === undefined) return response;
   // The original body is never opened.
-  const body = typeof effect.body === 'string' ? effect.body : JSON.stringify(effect.body ?? {});
+  const body = typeof effect.body === 'string' ? effect.body : JSON.stringify(effect.body ?? faultBody(effect.status));
   const type = typeof effect.body === 'string' ? 'text/plain' : 'application/json';
   const bytes = Buffer.from(body);
   return {
@@ -160,6 +160,11 @@ function withEffect(
 /** Returns the size of path, header names and values (bytes). */
 function headBytes({ url = '', rawHeaders }: IncomingMessage): number {
   return rawHeaders.reduce((bytes, text) => bytes + text.length, url.length);
+}
+
+/** A fault is MESH's own unless its body says otherwise, so a refusal has the form of MESH's errors, version 2. */
+function faultBody(status: number): object {
+  return status < 300 ? {} : { detail: [{ event: '', code: '', msg: 'A fault that the sandbox was asked for' }] };
 }
 
 function splitUrl(url: string): { path: string; query: string } {

@@ -31,7 +31,7 @@ const ATTEMPTS_BEFORE_ALARM = 2;
 /** Events that prove that MESH responds again, so that a pause is over. */
 const PROGRESS = new Set(['accepted', 'rejected', 'chunk']);
 /** Errors that pass by themselves. A lost response is a broken connection; its message is looked up separately. */
-const PASSING = new Set(['MESH_CONNECTION', 'MESH_UNAVAILABLE', 'MESH_UNKNOWN_OUTCOME']);
+const PASSING = new Set(['MESH_CONNECTION', 'MESH_PROTOCOL', 'MESH_UNAVAILABLE', 'MESH_UNKNOWN_OUTCOME']);
 
 /**
  * True for `held`, `parked`, `rejected`, `undelivered`, `overdue` and `duplicate`, for a negative or partial

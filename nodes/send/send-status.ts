@@ -13,6 +13,7 @@ import { errorStatus, shortCount } from '../shared/status';
 /** Error codes of a pause that have a status text of their own; any other shows as `paused`. */
 const PAUSES: Partial<Record<string, string>> = {
   MESH_CONNECTION: 'away',
+  MESH_PROTOCOL: 'away',
   MESH_UNAVAILABLE: 'away',
   MESH_UNKNOWN_OUTCOME: 'away',
   MESH_AUTHENTICATION: 'refused',

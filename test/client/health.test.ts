@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterThisTest } from '../harness/cleanup';
 import { failure } from '../harness/failure';
+import { hostileMesh } from '../harness/hostile-mesh';
 import { sandbox } from '../harness/mailboxes';
 import { outboxAt, storageIn } from '../harness/outboxes';
 import { startSandbox, type Sandbox } from '../../lib/sandbox/index';
@@ -60,6 +61,18 @@ describe('the health of a mailbox', () => {
     const again = mailbox.health().handshake;
     assert.equal(again.error, null);
     assert.equal(again.lastFailed, failed.lastFailed, 'the time of the last failure stays');
+  });
+
+  it('takes neither health nor time from what responds in MESH’s place', async () => {
+    const headers = { date: new Date(0).toUTCString(), 'content-type': 'text/html' };
+    for (const status of [200, 302, 403, 502]) {
+      const page = await hostileMesh(() => ({ status, headers, body: Buffer.from('<html>') }));
+      const mailbox = outboxAt(page, { storage: await storageIn(), retry: { attempts: 1 } });
+      await failure(Error, mailbox.handshake());
+      await failure(Error, mailbox.listInbox());
+      const { lastAnswer, clockSkew, handshake } = mailbox.health();
+      assert.deepEqual([lastAnswer, clockSkew, handshake.lastSucceeded], [null, null, null], String(status));
+    }
   });
 
   it('does not count a handshake that was aborted at this end', async () => {

@@ -9,6 +9,7 @@ import { listening } from './listening';
 export interface HostileResponse {
   /** Default 200. */
   status?: number;
+  /** A message or chunk has MESH's `Mex-MessageID` unless the headers have another, or an empty one for none. */
   headers?: Record<string, string | number>;
   /** The pieces are written one by one, with a pause after each. */
   body?: Buffer | Buffer[];
@@ -22,6 +23,12 @@ export interface HostileResponse {
    */
   ending?: 'end' | 'break' | 'hang' | 'close';
 }
+
+/** MESH's own 404. */
+export const NO_SUCH_MESSAGE: HostileResponse = {
+  status: 404,
+  body: Buffer.from('{"detail":[{"event":"RECEIVE","code":"20","msg":"Message does not exist"}]}'),
+};
 
 /** A request as it arrived. */
 interface RecordedRequest {
@@ -65,11 +72,22 @@ export async function hostileMesh(
     const reaction = respond(one, seen.filter((other) => other.method === method && other.path === path).length);
     if (reaction === 'hang') return;
     if (reaction === 'break') request.socket.destroy();
-    else await write(response, reaction);
+    else await write(response, { ...reaction, headers: withMessageId(one, reaction) });
   }
   const port = await listening(server, sockets);
   const count = (method: string): number => seen.filter((one) => one.method === method).length;
   return { url: `https://127.0.0.1:${port}`, port, ca, seen, count, connections: () => sockets.size };
+}
+
+/** Returns the headers of a response, with the id of the requested message: a response without it is not MESH's. */
+function withMessageId(
+  { method, path }: RecordedRequest,
+  { headers = {} }: HostileResponse,
+): Record<string, string | number> {
+  const [, id] = /\/inbox\/([^/]+)(?:\/\d+)?$/.exec(path) ?? [];
+  const { 'mex-messageid': own, ...others } = headers;
+  if (own === '' || (own === undefined && (id === undefined || method === 'PUT'))) return others;
+  return { 'mex-messageid': own ?? decodeURIComponent(id ?? ''), ...others };
 }
 
 async function write(

@@ -52,10 +52,18 @@ export async function gateTo(sandbox: Sandbox & { ca: string }): Promise<Gate> {
 
 /**
  * What the proxy does with a request: `pass` forwards it, `break` ends the connection before the body, a number is the
- * status of the response. The client gets no response after `hold`, which keeps the request from the server, and after
- * `swallow`, which drops the server's response.
+ * status of the response, and a page is the proxy's own, with its status; after `instead`, the server has the request as
+ * well. The client gets no response after `hold`, which keeps the request from the server, and after `swallow`, which
+ * drops the server's response.
  */
-export type Interference = 'pass' | 'break' | 'hold' | 'swallow' | number;
+export type Interference = 'pass' | 'break' | 'hold' | 'swallow' | number | Page;
+
+/** A page that a proxy, a firewall or a login portal sends in place of the server's response. */
+interface Page {
+  status: number;
+  /** True if the request goes to the server as well, which acts on it. */
+  instead?: boolean;
+}
 
 /** The server behind the proxy. `cert` and `key` are for a server that requires a client certificate. */
 type Upstream = Pick<Sandbox, 'url'> & { ca: string; cert?: string; key?: string };
@@ -81,6 +89,13 @@ export async function interceptingProxy(
       request.resume().on('end', () => response.writeHead(decision).end('{}'));
       return;
     }
+    const page = typeof decision === 'object' ? decision : undefined;
+    const sendPage = ({ status }: Page): unknown =>
+      response.writeHead(status, { 'content-type': 'text/html' }).end(status === 204 || status === 304 ? '' : '<html>');
+    if (page && !page.instead) {
+      request.resume().on('end', () => sendPage(page));
+      return;
+    }
     const { method, url, headers } = request;
     const { ca: upstreamCa, cert, key } = upstream;
     const options = { method, headers, ca: upstreamCa, cert, key };
@@ -88,6 +103,10 @@ export async function interceptingProxy(
       onResponse(request);
       if (decision === 'swallow') {
         received.resume();
+        return;
+      }
+      if (page) {
+        received.resume().on('end', () => sendPage(page));
         return;
       }
       response.writeHead(received.statusCode ?? 502, received.headers);

@@ -87,7 +87,6 @@ export function hostileCases(TEXT: Buffer): Record<string, HostileResponse[]> {
       chunk(1, 2, { headers: { 'mex-from': 'X26ABC1' } }),
       chunk(2, 2, { headers: { 'mex-from': 'X26ABC3' } }),
     ],
-    'a second chunk of another message': [chunk(1, 2), chunk(2, 2, { headers: { 'mex-messageid': 'OTHER' } })],
     'an MD5 that does not match the payload': [{ headers: checksum(digest('md5', GZIP)), body: TEXT }],
     'a SHA-256 that does not match the payload of two chunks': [
       chunk(1, 2, { headers: checksum(`SHA-256:${digest('sha256', TEXT)}`) }),

@@ -6,8 +6,8 @@ import { gzipSync } from 'node:zlib';
 import { DownloadError, StorageError, TooLargeError } from '../../lib/index';
 import { emptyFolder } from '../harness/cleanup';
 import { consumer, pollAndWait, type TestConsumer } from '../harness/consumer';
-import { hostileMesh, type HostileResponse, type HostileMesh } from '../harness/hostile-mesh';
-import { gzip, hostileCases } from './hostile-cases';
+import { hostileMesh, NO_SUCH_MESSAGE, type HostileResponse, type HostileMesh } from '../harness/hostile-mesh';
+import { chunkOf, gzip, hostileCases } from './hostile-cases';
 import {
   inboxOf,
   noise,
@@ -18,6 +18,9 @@ import {
   type StorageFolder,
 } from './durable-support';
 
+/** Without MESH's header of a message. */
+const NO_ID = { 'mex-messageid': '' };
+
 /** Lists MID and a good message after it, until they are acknowledged. */
 function listing(chunks: readonly HostileResponse[]): Promise<HostileMesh> {
   const left = new Set(['MID', 'GOOD']);
@@ -25,8 +28,9 @@ function listing(chunks: readonly HostileResponse[]): Promise<HostileMesh> {
     const [, id = '', number = '1'] = /\/inbox\/([A-Z]+)(?:\/(\d+))?/.exec(path) ?? [];
     if (method === 'PUT') left.delete(id);
     if (path.endsWith('/inbox')) return { body: Buffer.from(JSON.stringify({ messages: [...left] })) };
-    if (method === 'PUT' || id === 'GOOD') return { headers: { 'mex-messagetype': 'DATA' }, body: Buffer.from('good') };
-    return chunks[Number(number) - 1] ?? { status: 404 };
+    if (method === 'PUT') return {};
+    if (id === 'GOOD') return { headers: { 'mex-messagetype': 'DATA' }, body: Buffer.from('good') };
+    return chunks[Number(number) - 1] ?? NO_SUCH_MESSAGE;
   });
 }
 
@@ -92,4 +96,71 @@ describe('the durable inbox and a hostile server', () => {
     assert.ok(result.one.failures[0]?.error instanceof StorageError);
     assert.match(result.one.failures[0]?.error.message ?? '', /not enough disk space for message MID/);
   });
+
+  for (const [what, page] of [
+    ...[200, 202, 204, 206, 302, 304, 400, 403, 404, 407, 408, 409, 410, 417, 421, 423, 511].map(
+      (status) => [`a page with status ${status}`, { status, headers: NO_ID, body: Buffer.from('<html>') }] as const,
+    ),
+    ['an error of MESH with status 200', { headers: NO_ID, body: Buffer.from('{"errorCode":"20","errorEvent":"X"}') }],
+    ['another message', { headers: { 'mex-messageid': 'OTHER' }, body: Buffer.from('other') }],
+    ['an empty body with status 200', { headers: NO_ID }],
+  ] as const) {
+    for (const chunk of [1, 2]) {
+      it(`${what} in place of chunk ${chunk} is neither stored, parked nor acknowledged; then the message is`, async () => {
+        let isForeign = true;
+        let isListed = true;
+        const server = await hostileMesh(({ method, path }) => {
+          if (path.endsWith('/inbox')) return { body: Buffer.from(`{"messages":[${isListed ? '"MID"' : ''}]}`) };
+          if (method === 'PUT') {
+            isListed = false;
+            return {};
+          }
+          const number = path.endsWith('/2') ? 2 : 1;
+          if (number === chunk && isForeign) return page;
+          return chunkOf(Buffer.from('half'))(number, 2);
+        });
+        const storage = await storageIn(await emptyFolder());
+        const one = consumer();
+        const inbox = inboxOf(server, storage, { maxDeliveries: 1 });
+        inbox.add(one);
+        for (let poll = 1; poll <= 3; poll += 1) {
+          await pollAndWait(inbox, one);
+          assert.deepEqual([one.ids(), one.parkedMessages, await rowsOf(server, storage)], [[], [], []]);
+        }
+        assert.equal(server.count('PUT'), 0);
+        assert.deepEqual(
+          one.failures.map(({ error }) => error.code),
+          ['MESH_PROTOCOL'],
+        );
+        isForeign = false;
+        await pollAndWait(inbox, one);
+        assert.deepEqual(one.ids(), ['MID']);
+        assert.equal(server.count('PUT'), 1);
+      });
+    }
+  }
+
+  for (const status of [200, 202, 204, 302, 404, 410, 417]) {
+    it(`a page with status ${status} to the acknowledgement is none: it is repeated until MESH has it`, async () => {
+      let pages = 2;
+      let isListed = true;
+      const server = await hostileMesh(({ method, path }) => {
+        if (path.endsWith('/inbox')) return { body: Buffer.from(`{"messages":[${isListed ? '"MID"' : ''}]}`) };
+        if (method !== 'PUT') return { body: Buffer.from('good') };
+        pages -= 1;
+        if (pages >= 0) return { status, body: Buffer.from('<html>') };
+        isListed = false;
+        return {};
+      });
+      const storage = await storageIn(await emptyFolder());
+      const one = consumer();
+      const inbox = inboxOf(server, storage);
+      inbox.add(one);
+      await pollAndWait(inbox, one);
+      assert.equal((await rowsOf(server, storage))[0]?.acknowledgedAt, null);
+      for (let poll = 0; poll < 3; poll += 1) await pollAndWait(inbox, one);
+      assert.notEqual((await rowsOf(server, storage))[0]?.acknowledgedAt, null);
+      assert.deepEqual([server.count('PUT'), one.ids()], [3, ['MID']]);
+    });
+  }
 });

@@ -9,7 +9,7 @@ import { createTransport } from '../../lib/client/transport';
 import { readMailboxOptions } from '../../lib/config';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { fullErrorText, failure } from '../harness/failure';
-import { hostileMesh, type HostileResponse, type HostileMesh } from '../harness/hostile-mesh';
+import { hostileMesh, NO_SUCH_MESSAGE, type HostileResponse, type HostileMesh } from '../harness/hostile-mesh';
 import { mailboxAt } from '../harness/mailboxes';
 import { chunkOf, gzip, hostileCases, range, spoilt } from './hostile-cases';
 
@@ -32,7 +32,7 @@ async function servingTo(
   const server = await hostileMesh(({ path }, attempt) => {
     const [, number = '1'] = /\/inbox\/MID(?:\/(\d+))?$/.exec(path) ?? [undefined, undefined];
     if (path.endsWith('/inbox')) return { body: Buffer.from('{"messages":[]}') };
-    const response = chunks[Number(number) - 1] ?? { status: 404 };
+    const response = chunks[Number(number) - 1] ?? NO_SUCH_MESSAGE;
     return typeof response === 'function' ? response(attempt) : response;
   });
   return { server, mailbox: mailboxAt(server, { retry: { attempts: 2, baseMs: 1 }, ...options }) };
