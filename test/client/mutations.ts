@@ -1,0 +1,126 @@
+/**
+ * Removes each check of lib/client that a response is MESH's, one at a time, and sees its test fail.
+ * `npx tsx test/client/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
+ */
+import { tryAll, type Mutation } from '../harness/mutation';
+
+interface Taken extends Mutation {
+  /** Words from the title of the test. */
+  case: string;
+  /** Default: test/client/foreign-responses.test.ts. */
+  test?: string;
+}
+
+const ORIGIN = 'lib/client/origin.ts';
+const EXCHANGE = 'lib/client/exchange.ts';
+const RECEIVE = 'test/receive/hostile-durable.test.ts';
+const SEND = 'test/send/foreign-responses.test.ts';
+
+const MUTATIONS: Taken[] = [
+  {
+    case: 'a page without the message’s headers',
+    file: ORIGIN,
+    check: "require(typeof named === 'string' && isSame(named, messageId));",
+    without: "require(named === undefined || (typeof named === 'string' && isSame(named, messageId)));",
+  },
+  {
+    case: 'an error of MESH with status 200 in place of chunk 1',
+    test: RECEIVE,
+    file: ORIGIN,
+    check: "require(typeof named === 'string' && isSame(named, messageId));",
+    without: 'void named;',
+  },
+  {
+    case: 'to a later chunk (a page) does not count as sent',
+    file: 'lib/client/outbox.ts',
+    check: 'else requireChunkAccepted(body, messageId);',
+    without: 'else void requireChunkAccepted;',
+  },
+  {
+    case: 'to a later chunk (the id of another message)',
+    file: ORIGIN,
+    check: 'require(isSame(requireMessageId(body), messageId));',
+    without: 'requireMessageId(body);',
+  },
+  {
+    case: 'to a later chunk (an error of MESH with its id)',
+    file: ORIGIN,
+    check: 'isMeshError(json) ? undefined : readMessageId(json)',
+    without: 'readMessageId(json)',
+  },
+  {
+    case: 'with status 423 does not count as complete',
+    file: 'lib/client/outbox.ts',
+    check: 'if (response.status === 423) requireRefusal(response, body, call);',
+    without: 'if (response.status === 423) void requireRefusal;',
+  },
+  ...['that does not know the message (a page)', 'that does not know the message (another server’s JSON)'].map(
+    (title) => ({ case: title, file: ORIGIN, check: '  require(isMeshError(body.json));', without: '' }),
+  ),
+  {
+    case: 'MESH’s error about another message',
+    file: ORIGIN,
+    check: 'named === undefined || messageId === undefined || isSame(named, messageId)',
+    without: 'named !== messageId || messageId',
+  },
+  {
+    case: 'is a fault of the connection to acknowledge_message, whatever its status',
+    file: 'lib/client/inbox.ts',
+    check: "requireEmptyOrNaming(body, 'messageId', messageId);",
+    without: 'void body;',
+  },
+  {
+    case: 'is a fault of the connection to handshake, whatever its status',
+    file: 'lib/client/handshake.ts',
+    check: "requireEmptyOrNaming(body, 'mailboxId', exchange.config.mailboxId);",
+    without: 'void requireEmptyOrNaming;',
+  },
+  {
+    case: 'in JSON of another form is a fault of the connection to tracking_by_message_id',
+    file: EXCHANGE,
+    check: 'if (isMeshError(json)) throw',
+    without: "if (json === '') throw",
+  },
+  {
+    case: '409 to the POST of a whole message is looked up',
+    test: SEND,
+    file: ORIGIN,
+    check: '  require(REFUSALS.has(status));',
+    without: '  if (!REFUSALS.has(status)) return;',
+  },
+  {
+    case: '200 to a chunk sends that chunk again',
+    test: SEND,
+    file: 'lib/client/outbox.ts',
+    check: 'else requireChunkAccepted(body, messageId);',
+    without: 'else void requireChunkAccepted;',
+  },
+  {
+    case: 'to a lookup or tracking settles nothing',
+    test: SEND,
+    file: ORIGIN,
+    check: '  require(isMeshError(body.json));',
+    without: '',
+  },
+  {
+    case: 'takes neither health nor time from what responds',
+    test: 'test/client/health.test.ts',
+    file: 'lib/monitor/health.ts',
+    check: 'times.set(response, { began, ended: machineNow() });',
+    without: 'this.#recordResponse(response, { began, ended: machineNow() });',
+  },
+];
+
+tryAll(
+  MUTATIONS,
+  ({ case: title }) => title,
+  ({ case: title, test = 'test/client/foreign-responses.test.ts' }) => [
+    require.resolve('mocha/bin/mocha.js'),
+    '--timeout',
+    '20000',
+    '--exit',
+    '-f',
+    title,
+    test,
+  ],
+);
