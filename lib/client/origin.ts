@@ -47,17 +47,17 @@ export function requireRefusal(
   body: SmallBody,
   { method, messageId }: { method: string; messageId?: string },
 ): void {
-  require(REFUSALS.has(status));
+  ensure(REFUSALS.has(status));
   if (method === 'HEAD') {
     // It has no body: its type is all that there is to see.
-    require(/^application\/([\w.]+\+)?json\b/i.test(String(headers['content-type'] ?? 'application/json')));
+    ensure(/^application\/([\w.]+\+)?json\b/i.test(String(headers['content-type'] ?? 'application/json')));
     return;
   }
   // mesh-api.yaml defines no body for a 403, and it ends nothing for good: sending only pauses.
   if (status === 403 && (body.isEmpty || isEmptyObject(body.json))) return;
-  require(isMeshError(body.json));
+  ensure(isMeshError(body.json));
   const named = readError(body.json).messageId;
-  require(named === undefined || messageId === undefined || isSame(named, messageId));
+  ensure(named === undefined || messageId === undefined || isSame(named, messageId));
 }
 
 /**
@@ -66,7 +66,7 @@ export function requireRefusal(
  */
 export function requireMessage({ headers }: Pick<TransportResponse, 'headers'>, messageId: string): void {
   const named = headers['mex-messageid'];
-  require(typeof named === 'string' && isSame(named, messageId));
+  ensure(typeof named === 'string' && isSame(named, messageId));
 }
 
 /**
@@ -76,9 +76,9 @@ export function requireMessage({ headers }: Pick<TransportResponse, 'headers'>, 
 export function requireEmptyOrNaming(body: SmallBody, field: 'mailboxId' | 'messageId', value: string): void {
   if (body.isEmpty) return;
   const { json } = body;
-  require(typeof json === 'object' && json !== null && !Array.isArray(json));
+  ensure(typeof json === 'object' && json !== null && !Array.isArray(json));
   const named: unknown = (json as Record<string, unknown>)[field];
-  require(named === undefined || (typeof named === 'string' && isSame(named, value)));
+  ensure(named === undefined || (typeof named === 'string' && isSame(named, value)));
 }
 
 /**
@@ -87,7 +87,7 @@ export function requireEmptyOrNaming(body: SmallBody, field: 'mailboxId' | 'mess
  */
 export function requireMessageId({ json }: SmallBody): string {
   const messageId = isMeshError(json) ? undefined : readMessageId(json);
-  require(messageId !== undefined);
+  ensure(messageId !== undefined);
   return messageId;
 }
 
@@ -97,7 +97,7 @@ export function requireMessageId({ json }: SmallBody): string {
  */
 export function requireChunkAccepted(body: SmallBody, messageId: string): void {
   if (body.json === null) return;
-  require(isSame(requireMessageId(body), messageId));
+  ensure(isSame(requireMessageId(body), messageId));
 }
 
 function isEmptyObject(json: unknown): boolean {
@@ -108,6 +108,6 @@ function isSame(one: string, other: string): boolean {
   return one.trim().toUpperCase() === other.trim().toUpperCase();
 }
 
-function require(isFromMesh: boolean): asserts isFromMesh {
+function ensure(isFromMesh: boolean): asserts isFromMesh {
   if (!isFromMesh) throw new NotFromMesh('the response is not MESH’s');
 }

@@ -20,14 +20,14 @@ const MUTATIONS: Taken[] = [
   {
     case: 'a page without the message’s headers',
     file: ORIGIN,
-    check: "require(typeof named === 'string' && isSame(named, messageId));",
-    without: "require(named === undefined || (typeof named === 'string' && isSame(named, messageId)));",
+    check: "ensure(typeof named === 'string' && isSame(named, messageId));",
+    without: "ensure(named === undefined || (typeof named === 'string' && isSame(named, messageId)));",
   },
   {
     case: 'an error of MESH with status 200 in place of chunk 1',
     test: RECEIVE,
     file: ORIGIN,
-    check: "require(typeof named === 'string' && isSame(named, messageId));",
+    check: "ensure(typeof named === 'string' && isSame(named, messageId));",
     without: 'void named;',
   },
   {
@@ -39,7 +39,7 @@ const MUTATIONS: Taken[] = [
   {
     case: 'to a later chunk (the id of another message)',
     file: ORIGIN,
-    check: 'require(isSame(requireMessageId(body), messageId));',
+    check: 'ensure(isSame(requireMessageId(body), messageId));',
     without: 'requireMessageId(body);',
   },
   {
@@ -55,7 +55,7 @@ const MUTATIONS: Taken[] = [
     without: 'if (response.status === 423) void requireRefusal;',
   },
   ...['that does not know the message (a page)', 'that does not know the message (another server’s JSON)'].map(
-    (title) => ({ case: title, file: ORIGIN, check: '  require(isMeshError(body.json));', without: '' }),
+    (title) => ({ case: title, file: ORIGIN, check: '  ensure(isMeshError(body.json));', without: '' }),
   ),
   {
     case: 'MESH’s error about another message',
@@ -85,7 +85,7 @@ const MUTATIONS: Taken[] = [
     case: '409 to the POST of a whole message is looked up',
     test: SEND,
     file: ORIGIN,
-    check: '  require(REFUSALS.has(status));',
+    check: '  ensure(REFUSALS.has(status));',
     without: '  if (!REFUSALS.has(status)) return;',
   },
   {
@@ -99,7 +99,7 @@ const MUTATIONS: Taken[] = [
     case: 'to a lookup or tracking settles nothing',
     test: SEND,
     file: ORIGIN,
-    check: '  require(isMeshError(body.json));',
+    check: '  ensure(isMeshError(body.json));',
     without: '',
   },
   {

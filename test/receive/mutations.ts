@@ -236,8 +236,8 @@ const MUTATIONS: Taken[] = [
     case: 'about another message is refused',
     test: ANSWERS,
     file: 'lib/client/origin.ts',
-    check: "require(typeof named === 'string' && isSame(named, messageId));",
-    without: "require(typeof named === 'string');",
+    check: "ensure(typeof named === 'string' && isSame(named, messageId));",
+    without: "ensure(typeof named === 'string');",
   },
   {
     case: 'a replayed response settles nothing',
