@@ -233,6 +233,16 @@ export class OutboxFullError extends MeshError {
 }
 
 /**
+ * The key of a message ("once per key") belongs to an earlier message with another recipient, workflow or content.
+ * Nothing was stored: the earlier message does not stand for this one.
+ */
+export class KeyReusedError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails) {
+    super('MESH_KEY_REUSED', 'never', message, details);
+  }
+}
+
+/**
  * A queued message was not sent: MESH rejected it, its payload can no longer be read, it was dropped, or its outcome is
  * unknown. `code` is that of the failure itself, e.g. `MESH_REJECTED`.
  */

@@ -65,6 +65,7 @@ type Command =
       kind: 'send';
       message: OutgoingMessage;
       onceKey: string;
+      onceContent: string;
       requested: NonNullable<EnqueueOptions['requestedAcknowledgements']>;
       prepared: Pick<PreparedMessage, 'localIdIsShared' | 'recommendedMb'>;
     }
@@ -115,6 +116,7 @@ export = function (RED: NodeAPI): void {
       }
       const { message, isNew } = await outbox.enqueue(command.message, {
         ...(command.onceKey !== '' && { onceKey: command.onceKey }),
+        ...(command.onceContent !== '' && { onceContent: command.onceContent }),
         strictOrder: def.strictOrder === true,
         copyFile: def.copyFile === true,
         localIdIsShared: def.localIdShared === true || command.prepared.localIdIsShared,
@@ -231,7 +233,9 @@ async function readCommand(
   const fromFlow = outgoingMessage(RED, { ...fields, checksum }, msg['meshSend'], payload, { compression, chunks });
   const { message, ...prepared } = await prepare(fromFlow);
   const requested = requestedAcknowledgements(RED, def.asks, settings['asks']);
-  return { kind: 'send', message, onceKey: await readOnceKey(RED, node, def, msg, settings), requested, prepared };
+  const onceKey = await readOnceKey(RED, node, def, msg, settings);
+  const onceContent = asText(RED, settings['onceContent'], 'onceContent');
+  return { kind: 'send', message, onceKey, onceContent, requested, prepared };
 }
 
 /**

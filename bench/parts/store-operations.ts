@@ -24,6 +24,7 @@ function message(mailbox: string, size: number): NewOutgoing {
     mailbox,
     instance: null,
     onceKey: `key-${id}`,
+    onceDigest: null,
     lane: 'X26ABC9 WORKFLOW_1',
     strictOrder: false,
     localId: id,

@@ -4,7 +4,7 @@ import type { WorkflowProfiles } from '../acks/profiles';
 import type { Classification } from '../acks/classify';
 import type { AckForm, AckLevel } from '../acks/types';
 import type { Clock } from '../clock';
-import { InvalidMessageError, NotFoundError } from '../errors';
+import { InvalidMessageError, KeyReusedError, NotFoundError } from '../errors';
 import type { Incoming, Outgoing, Store } from '../store/store';
 import type { Outbox } from './outbox';
 import type { StoredEnvelope } from './outbox-types';
@@ -41,7 +41,8 @@ const LEVELS: readonly AckLevel[] = ['infrastructure', 'business'];
  * Puts the acknowledgement of a received message into the outbox, from what the store knows of the message (after a
  * restart too). Resolves when it is durable; only then may the message be marked as done. A second request for the same
  * level returns the first acknowledgement.
- * @throws NotFoundError when the store does not have the message; what composeAcknowledgement and the outbox throw
+ * @throws NotFoundError when the store does not have the message; KeyReusedError when the level was acknowledged with
+ *   another code; what composeAcknowledgement and the outbox throw
  */
 export async function sendAcknowledgement(
   parts: AcknowledgementSenderParts,
@@ -74,7 +75,10 @@ export async function sendAcknowledgement(
   if ('none' in composed) return { sent: false, why: composed.none };
   const { level, form, workflowId, payload, contentType, localId, subject } = composed;
   const before = earlier.get(level);
-  if (before) return { sent: true, ...before, workflowId, form, level, repeated: true };
+  if (before) {
+    if (before.code !== composed.code) throw acknowledgedOtherwise(messageId, level, before, composed.code);
+    return { sent: true, ...before, workflowId, form, level, repeated: true };
+  }
   const { message, isNew } = await outbox.enqueue(
     {
       to: senderOf(row),
@@ -86,6 +90,8 @@ export async function sendAcknowledgement(
     },
     {
       onceKey: onceKey(messageId, level),
+      // Its payload has an id and a time of its own, however often it is composed.
+      onceContent: composed.code,
       localIdIsShared: localId !== undefined,
       acknowledgementOf: { messageId, level, code: composed.code },
     },
@@ -118,6 +124,23 @@ async function earlierAcknowledgements(
 }
 
 const codeOf = ({ envelope }: Outgoing): string => (envelope as Partial<StoredEnvelope>).acknowledgementOf?.code ?? '';
+
+/** The error for a level that was acknowledged with another code: an acknowledgement cannot be taken back. */
+function acknowledgedOtherwise(
+  messageId: string,
+  level: AckLevel,
+  before: { id: string; code: string },
+  code: string,
+): KeyReusedError {
+  return new KeyReusedError(
+    `The ${level} acknowledgement of message ${messageId} was sent before, with code ${before.code} (outbox id ` +
+      `${before.id}). Code ${code} was not sent.`,
+    {
+      messageId,
+      advice: 'The first acknowledgement stands. If it is wrong, tell the sender of the message by another way.',
+    },
+  );
+}
 
 /** Whether the same sender sent the same request before, as another message. */
 async function isDuplicate({ store, mailbox }: AcknowledgementSenderParts, row: Incoming): Promise<boolean> {

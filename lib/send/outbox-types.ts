@@ -12,9 +12,14 @@ export type Enqueued = Omit<OutgoingMessage, 'payload'> & { payload: Payload | {
 export interface EnqueueOptions extends Partial<Deadlines> {
   /**
    * "Once per key": a second message with the same key is not sent, and the first one is returned instead. For senders
-   * that repeat messages, e.g. an MSH-10 whose ACK was lost.
+   * that repeat messages, e.g. an MSH-10 whose ACK was lost. Another message with the same key is a KeyReusedError.
    */
   onceKey?: string;
+  /**
+   * What a repeat has in common with the first message, instead of the payload: for payloads that are made anew each
+   * time, with an id or a time of their own. Only a digest of it is stored.
+   */
+  onceContent?: string;
   /**
    * Messages of the same recipient and workflow never overtake each other: an unknown or parked one holds up the next.
    */

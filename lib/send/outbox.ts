@@ -47,6 +47,7 @@ import {
   type OutboxEventDetails,
   type StoredEnvelope,
 } from './outbox-types';
+import { onceDigest, repeatedDigest, requireSame } from './once-key';
 import { notSent, notThere, storedPerhaps } from './outbox-errors';
 import { messageToResend } from './resend';
 import { OutboxQuota } from './outbox-quota';
@@ -131,7 +132,7 @@ export class Outbox {
    * nothing was added. Calls for one recipient and workflow are committed in the order in which they were made, awaited
    * or not: a large payload is not overtaken by a small one.
    * @returns the message; `isNew` is false if `onceKey` was used before, and the message is then the first one
-   * @throws InvalidMessageError or PayloadError when the message cannot be sent; OutboxFullError or StorageError when
+   * @throws KeyReusedError when `onceKey` was used for another message; InvalidMessageError or PayloadError when the message cannot be sent; OutboxFullError or StorageError when
    *   it cannot be stored; UnknownCommitError when the storage failed and may have it: its payload is then kept, and
    *   it is sent if the storage has it
    */
@@ -165,8 +166,13 @@ export class Outbox {
     replaced: ReplacedOutgoing | undefined,
   ): Promise<Added | undefined> {
     const { spool, mailboxId } = this.#parts;
+    const { workflowId } = message;
+    const lane = laneOf(message);
     const first = await this.#first(options.onceKey);
-    if (first) return { message: first, isNew: false };
+    if (first) {
+      if (!replaced) requireSame(first, { lane, workflowId, digest: await repeatedDigest(message, options) });
+      return { message: first, isNew: false };
+    }
     const { payload, ...fields } = message;
     const placed = await placePayload(payload, spool, id, options.copyFile ?? false);
     const envelope: StoredEnvelope = {
@@ -180,18 +186,24 @@ export class Outbox {
     // Checks the headers before anything is written: MESH would refuse bad ones later.
     outgoingHeaders(mailboxId, envelope);
     const expected = await this.#expectedAcknowledgements(placed.source, message.workflowId, options);
+    // The key of a message that replaces another one is made here, and stands for nothing else.
+    const digest = options.onceKey === undefined || replaced ? null : await onceDigest(placed.source, options);
+    const read = { ...expected, onceDigest: digest };
     const added = await this.#quota.admit(placed.ownBytes, async () => {
       const payload = await placed.keep();
       await place.turn;
       // The store keeps the order of the calls, and several share a commit: the next caller need not wait for this
       // one's.
-      const adding = this.#add(this.#newRow(id, envelope, placed.source.size, payload, options, expected), replaced);
+      const adding = this.#add(this.#newRow(id, envelope, placed.source.size, payload, options, read), replaced);
       place.leave();
       return adding;
     });
     if (added?.isNew) {
       this.onQueued(added.message);
       this.emit('queued', added.message);
+    } else if (added && !replaced) {
+      // Another call with the key was faster.
+      requireSame(added.message, { lane, workflowId, digest });
     }
     return added;
   }
@@ -232,7 +244,7 @@ export class Outbox {
     size: number,
     payload: NewOutgoing['payload'],
     options: EnqueueOptions,
-    { reference, requested }: ExpectedAcknowledgements,
+    { reference, requested, onceDigest: digest }: ExpectedAcknowledgements & Pick<NewOutgoing, 'onceDigest'>,
   ): NewOutgoing {
     const { clock, mailbox, instance } = this.#parts;
     return {
@@ -240,6 +252,7 @@ export class Outbox {
       mailbox,
       instance,
       onceKey: options.onceKey ?? null,
+      onceDigest: digest,
       lane: laneOf(envelope),
       strictOrder: options.strictOrder ?? false,
       localId: envelope.localId,

@@ -1,5 +1,5 @@
 /** Follows each request of the MLLP server from the message that leaves mesh-mllp-in to its response. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import { buildHl7Ack, decodeHl7Text, type DefaultCharset, type MeshError, type MllpRequest } from '../../lib/index';
 import { NotAnsweredError } from '../shared/errors';
@@ -128,6 +128,7 @@ function mllpProperty(requestId: string, { header, bytes, remote }: MllpRequest)
     version,
     charset,
     bytes: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
     remote,
   };
 }

@@ -23,6 +23,8 @@ export interface MllpProperty {
   /** MSH-18. */
   charset: string;
   bytes: number;
+  /** SHA-256 of the message as received, in hexadecimal. */
+  sha256: string;
   remote: Remote;
 }
 

@@ -1,6 +1,12 @@
 /** The closed loop over a real sandbox: sent messages, their acknowledgements, and what these settle. */
 import assert from 'node:assert/strict';
-import { InvalidMessageError, NotFoundError, type AcknowledgementRequest, type Delivery } from '../../lib/index';
+import {
+  InvalidMessageError,
+  KeyReusedError,
+  NotFoundError,
+  type AcknowledgementRequest,
+  type Delivery,
+} from '../../lib/index';
 import { failure } from '../harness/failure';
 import { loadProfiles, type WorkflowProfiles } from '../../lib/acks/profiles';
 import { readItk3Response } from '../../lib/acks/itk3/read';
@@ -252,6 +258,9 @@ describe('the closed loop', () => {
     await failure(InvalidMessageError, practice.sendAcknowledgement(other, accept('business')));
     await failure(InvalidMessageError, practice.sendAcknowledgement(other, reject('business', '20009')));
     await failure(NotFoundError, practice.sendAcknowledgement('NO_SUCH_MESSAGE', accept()));
+    // The first one stands, and nobody is told that the other one was sent.
+    const turned = await failure(KeyReusedError, practice.sendAcknowledgement(messageId, accept('business')));
+    assert.match(turned.message, /business acknowledgement of message .* code 30003 .* Code 30001 was not sent/);
     assert.equal((await practice.outbox.list({})).length, 3);
   });
 

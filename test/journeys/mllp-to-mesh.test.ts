@@ -141,6 +141,21 @@ for (const major of MAJORS) {
       assert.equal(sandbox.messages().length, 2);
     });
 
+    it('responds AE to another message with a known key, and takes a control id that begins again by its time', async () => {
+      const port = await freePort();
+      const nodeRed = await start(imported(port));
+      const pas = await Sender.connect(port);
+      const [first, other] = [adt('1'), adt('1', 'NTE|1||another message\r')];
+      pas.send(first, other, first);
+      assert.deepEqual(await pas.received(3), ['AA 1', 'AE 1', 'AA 1']);
+      assert.match(pas.texts[1] ?? '', /has another content/);
+      assert.equal(((await nodeRed.debug('mm-error')) as Caught).code, 'MESH_KEY_REUSED');
+      const later = Buffer.from(other.toString().replace(/\|\d{14}\|\|ADT/, '|20991231235959||ADT'));
+      assert.notDeepEqual(later, other);
+      pas.send(later);
+      assert.deepEqual((await pas.received(4))[3], 'AA 1');
+    });
+
     it('raises a Catch error when the flow sends no response', async () => {
       const port = await freePort();
       const nodeRed = await start(imported(port, { 'mm-send': { wires: [[]] }, 'mm-in': { timeout: 0.5 } }));

@@ -1,5 +1,6 @@
 /** The MLLP nodes in a Node-RED runtime, with real senders and receivers on sockets. */
 import { strict as assert } from 'node:assert';
+import { createHash } from 'node:crypto';
 import { frame } from '../../lib/mllp/framing';
 import { pendingCount } from '../../nodes/mllp/requests';
 import { accepts, ack, adt, listening, Receiver, Sender } from '../mllp/support';
@@ -24,7 +25,7 @@ import {
 
 type MllpMsg = Msg & {
   payload: string;
-  mllp: { requestId: string; controlId: string; remote: { address: string; certificate?: string } };
+  mllp: { requestId: string; controlId: string; sha256: string; remote: { address: string; certificate?: string } };
   mllpSent: { controlId: string; code: string; text: string; answer: string; attempts: number };
 };
 const nth = async (recorder: Recorder, count: number): Promise<MllpMsg> => (await recorder.get(count)) as MllpMsg;
@@ -86,6 +87,8 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     assert.equal(msg.topic, 'ADT^A01^ADT_A01');
     assert.deepEqual(JSON.parse(JSON.stringify(msg.mllp)), msg.mllp);
     assert.deepEqual([msg.mllp.controlId, msg.mllp.remote.address], ['EX1', '127.0.0.1']);
+    const sha256 = createHash('sha256').update(adt('EX1', 'NTE|1||Zoë\r')).digest('hex');
+    assert.equal(msg.mllp.sha256, sha256);
     assert.deepEqual(sender.responses, []);
     // Like a flow's message after cloning, storing or a subflow.
     receive('aa', JSON.parse(JSON.stringify(msg)) as object);

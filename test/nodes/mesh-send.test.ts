@@ -404,32 +404,38 @@ describe('mesh-send', () => {
     const [errors, sent] = [new Recorder('caught'), new Recorder('sent')];
     const meshSend = { to: 'X26ABC2' };
     receive('send', { payload: 'a', msh10: 'K1', meshSend });
-    receive('send', { payload: 'a again', msh10: 'K1', meshSend });
+    receive('send', { payload: 'a', msh10: 'K1', meshSend });
     receive('send', { payload: 'b', msh10: 'K2', meshSend });
     await sent.get(3);
-    receive('send', { payload: 'a later', msh10: 'K1', meshSend });
+    receive('send', { payload: 'a', msh10: 'K1', meshSend });
     await sent.get(4);
-    const of = (payload: string) => sent.messages.find((msg) => msg.payload === payload)?.meshSent;
-    const first = of('a');
-    assert.deepEqual(of('a again'), { ...first, repeated: true });
-    assert.deepEqual(of('a later'), { ...first, repeated: true });
-    assert.notEqual(of('b')?.id, first?.id);
+    const of = (payload: string) => sent.messages.filter((msg) => msg.payload === payload).map((msg) => msg.meshSent);
+    const [first, ...again] = of('a');
+    assert.deepEqual(again, [
+      { ...first, repeated: true },
+      { ...first, repeated: true },
+    ]);
+    assert.notEqual(of('b')[0]?.id, first?.id);
     assert.equal((await builtInSandbox()).messages().length, 2);
 
     receive('send', { payload: 'x', msh10: 'K3', meshSend: { to: 'X26NOBODY' } });
     await errors.get(1);
     receive('send', { payload: 'x', msh10: 'K3', meshSend: { to: 'X26NOBODY' } });
-    const again = await errors.get(2);
-    assert.equal(again.error.code, 'MESH_REJECTED');
-    assert.equal(again.meshSent.repeated, true);
+    const failed = await errors.get(2);
+    assert.equal(failed.error.code, 'MESH_REJECTED');
+    assert.equal(failed.meshSent.repeated, true);
     receive('send', { payload: 'no key', meshSend });
     assert.match((await errors.get(3)).error.message, /no key/);
+    // Another message with a known key is not taken for the first one.
+    receive('send', { payload: 'other', msh10: 'K1', meshSend });
+    const refused = await errors.get(4);
+    assert.deepEqual([refused.error.code, refused.meshSent], ['MESH_KEY_REUSED', undefined]);
   });
 
-  it('reads the key from msg.meshSend', async () => {
+  it('reads the key from msg.meshSend, and what a repeat has in common with the first message', async () => {
     await deploy(sendFlow(TO));
     const sent = new Recorder('sent');
-    for (const payload of ['a', 'b']) receive('send', { payload, meshSend: { onceKey: 'K' } });
+    for (const payload of ['a', 'b']) receive('send', { payload, meshSend: { onceKey: 'K', onceContent: 'same' } });
     await sent.get(2);
     assert.equal((await builtInSandbox()).messages().length, 1);
   });

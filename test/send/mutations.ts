@@ -11,6 +11,7 @@ interface Taken extends Mutation {
 }
 
 const ONE_COMMIT = 'test/send/one-commit.test.ts';
+const ONCE_KEY = 'test/send/once-key.test.ts';
 const DISK = 'test/store/sqlite/broken-disk.test.ts';
 
 const MUTATIONS: Taken[] = [
@@ -76,6 +77,41 @@ const MUTATIONS: Taken[] = [
     file: 'lib/store/postgres/shared-commits.ts',
     check: 'call.operation.written ? unknownCommitError(error) : error',
     without: 'error',
+  },
+  ...['recipient', 'workflow', 'payload'].map((what) => ({
+    case: `a key with another ${what} is an error`,
+    test: ONCE_KEY,
+    file: 'lib/send/once-key.ts',
+    check: 'if (differs.length === 0) return;',
+    without: 'if (differs.length >= 0) return;',
+  })),
+  {
+    case: 'of two messages that race for a key',
+    test: ONCE_KEY,
+    file: 'lib/send/outbox.ts',
+    check: 'requireSame(added.message, { lane, workflowId, digest });',
+    without: 'void 0;',
+  },
+  {
+    case: 'a large payload, a file and an object are compared',
+    test: ONCE_KEY,
+    file: 'lib/send/once-key.ts',
+    check: 'hash.update(piece);',
+    without: 'void piece;',
+  },
+  {
+    case: 'with onceContent a payload that is made anew is a repeat',
+    test: ONCE_KEY,
+    file: 'lib/send/once-key.ts',
+    check: 'if (onceContent !== undefined)',
+    without: 'if (onceContent === "")',
+  },
+  {
+    case: 'each level is acknowledged once',
+    test: 'test/acks/wiring.test.ts',
+    file: 'lib/send/acknowledgement-sender.ts',
+    check: 'before.code !== composed.code',
+    without: 'before.code === ""',
   },
 ];
 

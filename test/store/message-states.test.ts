@@ -225,7 +225,7 @@ describe('the number of the schema', () => {
     const digest = (schema: string): string => createHash('sha256').update(plain(schema)).digest('hex').slice(0, 16);
     assert.deepEqual(
       [SCHEMA_VERSION, digest(SQLITE_SCHEMA), digest(POSTGRES_SCHEMA)],
-      [101, '1961946a72180c96', '4eb4674359e558d7'],
+      [102, 'adce3141459768e9', 'e6edc13abf95806a'],
     );
   });
 });

@@ -51,6 +51,7 @@ export const SCHEMA = `
     mailbox INTEGER NOT NULL REFERENCES mailbox (id),
     instance TEXT,
     once_key TEXT,
+    once_digest TEXT,
     lane TEXT NOT NULL,
     strict_order SMALLINT NOT NULL,
     local_id TEXT NOT NULL,

@@ -16,6 +16,7 @@ const schema = z.object({
   mailbox: z.number(),
   instance: z.string().nullable(),
   once_key: z.string().nullable(),
+  once_digest: z.string().nullable(),
   lane: z.string(),
   strict_order: flag,
   local_id: z.string(),
@@ -71,6 +72,7 @@ export function outgoingOf(row: OutgoingRow, mailbox: string, payload: StoredPay
     mailbox,
     instance: row.instance,
     onceKey: row.once_key,
+    onceDigest: row.once_digest,
     lane: row.lane,
     strictOrder: row.strict_order,
     localId: row.local_id,
@@ -103,7 +105,7 @@ export function outgoingOf(row: OutgoingRow, mailbox: string, payload: StoredPay
 }
 
 /** The columns that an INSERT sets; the defaults of the others are their start values. */
-export const NEW_OUTGOING_COLUMNS = `mailbox, id, instance, once_key, lane, strict_order, local_id, local_id_is_unique,
+export const NEW_OUTGOING_COLUMNS = `mailbox, id, instance, once_key, once_digest, lane, strict_order, local_id, local_id_is_unique,
   workflow_id, envelope, size, queued_at, resend_of, acknowledgement_reference, state, infrastructure, business,
   collect_by, infrastructure_by, business_by, payload_kind, payload_name, payload_file`;
 
@@ -113,6 +115,7 @@ export function newOutgoingValues(mailbox: number, message: NewOutgoing): SqlVal
     message.id,
     message.instance,
     message.onceKey,
+    message.onceDigest,
     message.lane,
     Number(message.strictOrder),
     message.localId,

@@ -240,6 +240,8 @@ function withoutNamesSent(message: Outgoing, now: number): Row {
     envelope: JSON.stringify(envelope),
     local_id: message.id,
     once_key: null,
+    // A short text could be guessed from it.
+    once_digest: null,
     lane: 'erased',
     error: withoutDescription(message.error),
     ...(PENDING.includes(message.state)

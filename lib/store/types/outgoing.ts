@@ -31,6 +31,8 @@ export interface Outgoing {
   readonly instance: string | null;
   /** "Once per key": unique within the mailbox. */
   readonly onceKey: string | null;
+  /** A digest of what a repeat with this key must have in common with it; null where the key alone decides. */
+  readonly onceDigest: string | null;
   /** Recipient and workflow: order holds within it. */
   readonly lane: string;
   /** Waits for every earlier message of its lane that is pending (lib/message-states.ts). */
@@ -82,6 +84,7 @@ type FixedFields =
   | 'mailbox'
   | 'instance'
   | 'onceKey'
+  | 'onceDigest'
   | 'lane'
   | 'strictOrder'
   | 'localId'

@@ -36,6 +36,7 @@ export function outgoing(changes: Partial<NewOutgoing> = {}): NewOutgoing {
     mailbox: MAILBOX,
     instance: null,
     onceKey: null,
+    onceDigest: null,
     lane: 'X26ABC9 WORKFLOW_1',
     strictOrder: false,
     localId: `local-${id}`,
