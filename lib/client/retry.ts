@@ -3,7 +3,7 @@
  * attempt gets its own token (docs/design.md, rule 3), and reads little besides the error's `retry`.
  */
 import { pause } from '../clock';
-import { AbortedError, MeshError, ProtocolError, StorageError } from '../errors';
+import { AbortedError, DownloadError, MeshError, ProtocolError, StorageError } from '../errors';
 import { randomNumber } from '../random';
 
 /** The number of attempts and the waits between them. */
@@ -18,6 +18,12 @@ interface RetryPolicy {
 
 /** The longest `Retry-After` that we wait for; for a longer one the error is thrown with its `retryAfterMs`. */
 const MAX_RETRY_AFTER_MS = 60_000;
+
+/**
+ * A body that broke is downloaded once more at once: a connection may have failed. One that breaks again would break
+ * every time; the next poll tries it after the other messages.
+ */
+const BROKEN_BODY_ATTEMPTS = 2;
 
 /**
  * Runs `attempt` (numbered from 1) until it succeeds, its error is not `safe`, or the attempts are used up. Waits in
@@ -49,6 +55,7 @@ function waitBefore(error: unknown, attempt: number, policy: RetryPolicy): numbe
   // A login page or a cache is still there a moment later; the next poll or attempt finds out.
   if (error instanceof ProtocolError) return undefined;
   if (attempt >= policy.attempts) return undefined;
+  if (error instanceof DownloadError && attempt >= BROKEN_BODY_ATTEMPTS) return undefined;
   if (error.retryAfterMs !== undefined) {
     return error.retryAfterMs <= MAX_RETRY_AFTER_MS ? error.retryAfterMs : undefined;
   }

@@ -98,9 +98,7 @@ export class InboxCollector {
 
   /** Takes messages of earlier lists that were not taken: the consumers may have changed. */
   takeListed(): Promise<void> {
-    return this.#storing.untilStored(async () => {
-      for (const messageId of this.listed.ids()) await this.#take(messageId);
-    });
+    return this.#storing.untilStored(() => this.#takeAll(this.listed.ids()));
   }
 
   /**
@@ -115,6 +113,7 @@ export class InboxCollector {
     const { options, rows, signal, mayPoll } = this.#parts;
     const mayContinue = (): boolean => !signal.aborted && mayPoll();
     let lastPage = 0;
+    const last: string[] = [];
     this.#poisonCandidate = undefined;
     this.listed.beginList();
     const access = { listInbox: (query = {}) => options.client.listInbox(query, signal) };
@@ -124,13 +123,25 @@ export class InboxCollector {
       for (const messageId of messageIds) if (!known.has(messageId)) this.listed.add(messageId);
       for (const [messageId, state] of known)
         if (this.#isUnacknowledged(state)) await this.#parts.acknowledger.acknowledgeNow(messageId);
-      for (const messageId of messageIds) if (!known.has(messageId)) await this.#take(messageId);
+      const fresh = messageIds.filter((messageId) => !known.has(messageId));
+      for (const messageId of fresh) {
+        if (this.listed.comesLast(messageId)) last.push(messageId);
+        else await this.#take(messageId);
+      }
     }
+    for (const messageId of last) await this.#take(messageId);
     if (mayContinue()) {
       this.listed.endList();
       await this.#partials.keepOnly((messageId) => this.listed.get(messageId) !== undefined);
     }
     return lastPage >= FULL_PAGE;
+  }
+
+  /** Takes messages in order; those that have failed by themselves follow the others. */
+  async #takeAll(messageIds: readonly string[]): Promise<void> {
+    const isLast = (messageId: string): boolean => this.listed.comesLast(messageId);
+    for (const messageId of messageIds.filter((each) => !isLast(each))) await this.#take(messageId);
+    for (const messageId of messageIds.filter(isLast)) await this.#take(messageId);
   }
 
   /** For a message that MESH lists and the store has: its acknowledgement is missing, or MESH's list is behind. */
@@ -141,7 +152,7 @@ export class InboxCollector {
   async #take(messageId: string): Promise<void> {
     const { router, signal, problems, mayPoll } = this.#parts;
     const message = this.listed.get(messageId);
-    if (!message || message.gaveUp || message.failedIn === this.listed.list || signal.aborted || !mayPoll()) return;
+    if (!message || message.gaveUp || message.tryFrom > this.listed.list || signal.aborted || !mayPoll()) return;
     // Without a consumer, messages stay in MESH.
     if (router.consumers.length === 0) return;
     try {
@@ -155,12 +166,16 @@ export class InboxCollector {
       // tried, and if that fails too, MESH is at fault.
       const isTransient = error instanceof UnavailableError || error instanceof ConnectionError;
       if (isTransient) message.unavailable += 1;
+      if (isTransient && message.isPoison) {
+        this.listed.postpone(message, message.unavailable - POISON_ATTEMPTS + 1);
+        return;
+      }
       if (!isTransient || this.#poisonCandidate || message.unavailable < POISON_ATTEMPTS) {
         this.#clearPoisonCandidate();
         throw error;
       }
       this.#poisonCandidate = { message, error };
-      message.failedIn = this.listed.list;
+      this.listed.postpone(message, 1);
     }
   }
 
@@ -171,13 +186,14 @@ export class InboxCollector {
     const { error } = this.#poisonCandidate;
     const { messageId } = this.#poisonCandidate.message;
     problems.raise(`fetch ${messageId}`, error, router.consumers.slice(0, 1), messageId);
+    this.#poisonCandidate.message.isPoison = true;
     this.#poisonCandidate = undefined;
   }
 
   /** The next message failed too: MESH is at fault, and the inbox keeps its order. */
   #clearPoisonCandidate(): void {
     if (!this.#poisonCandidate) return;
-    delete this.#poisonCandidate.message.failedIn;
+    this.#poisonCandidate.message.tryFrom = 0;
     this.#poisonCandidate.message.unavailable = 0;
     this.#poisonCandidate = undefined;
   }
@@ -216,7 +232,7 @@ export class InboxCollector {
     try {
       downloaded = await this.#download(messageId, consumer);
     } catch (thrown) {
-      this.#downloadFailed(message, consumer, toMeshError(thrown, messageId));
+      await this.#downloadFailed(message, consumer, toMeshError(thrown, messageId));
       return;
     }
     problems.clear(`download ${messageId}`);
@@ -328,20 +344,27 @@ export class InboxCollector {
     });
   }
 
-  #downloadFailed(message: ListedMessage, consumer: InboxConsumer, error: MeshError): void {
+  async #downloadFailed(message: ListedMessage, consumer: InboxConsumer, error: MeshError): Promise<void> {
     const { options, problems } = this.#parts;
     const { messageId } = message;
     if (isGone(error)) {
-      this.listed.delete(messageId);
-      consumer.failed(error, messageId);
+      // MESH may go on listing it: one error is enough, and another attempt now and then.
+      problems.raise(`gone ${messageId}`, error, [consumer], messageId);
+      message.failures += 1;
+      this.listed.postpone(message, message.failures);
       return;
     }
     // MESH is unavailable or refuses us, or the disk is full: the next message would fail too.
     const isOfThisMessage = error instanceof DownloadError || error instanceof NoSpaceError;
     if (!isOfThisMessage && (error.retry !== 'never' || isOurFault(error))) throw error;
     // A message that only waits for disk space, which is known without a download, is never given up.
-    if (!(error instanceof NoSpaceError && error.wasKnown)) message.failures += 1;
-    message.failedIn = this.listed.list;
+    if (!(error instanceof NoSpaceError && error.wasKnown)) {
+      // A large message on a bad line gets on a few chunks at a time, and is not given up.
+      const chunks = (await this.#partials.find(messageId))?.chunks ?? 0;
+      message.failures = chunks > message.chunks ? 1 : message.failures + 1;
+      message.chunks = chunks;
+    }
+    this.listed.postpone(message, message.failures);
     if (error.retry === 'never' || message.failures >= (options.maxDeliveries ?? DEFAULT_MAX_DELIVERIES)) {
       message.gaveUp = true;
       consumer.parked({ ...message.head, messageId }, error, 0);

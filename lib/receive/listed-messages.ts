@@ -11,12 +11,16 @@ export interface ListedMessage {
   head?: RoutingKey;
   /** No consumer takes its workflow. */
   unclaimed: boolean;
-  /** Incomplete downloads. */
+  /** Failures of its own in a row: incomplete downloads, or answers that it is gone. */
   failures: number;
+  /** Complete chunks of its partial download at the last failure. */
+  chunks: number;
   /** Attempts at which MESH could not return it (5xx or no response). */
   unavailable: number;
-  /** The list after which it last failed, either way: it is tried again after the next list. */
-  failedIn?: number;
+  /** MESH could not return it although it returned others. */
+  isPoison: boolean;
+  /** The number of the list from which it is tried (again). */
+  tryFrom: number;
   /** It failed too often: this process does not download it again. */
   gaveUp: boolean;
   /** The last list that contained it. */
@@ -27,6 +31,9 @@ export interface ListedMessage {
  * Above this number (another system's backlog, for example), MESH is asked again for their workflows after each list.
  */
 const MAX_REMEMBERED = 50_000;
+
+/** A message that fails is tried at least in every twelfth list: once an hour, if MESH is polled every five minutes. */
+const LONGEST_POSTPONEMENT = 12;
 
 /** The messages of the latest lists, at most 50,000. */
 export class ListedMessages {
@@ -67,8 +74,17 @@ export class ListedMessages {
     // The oldest is dropped: if it is still wanted, the next list shows it again.
     const [oldest] = this.#messages.size >= MAX_REMEMBERED ? this.#messages.keys() : [];
     if (oldest !== undefined) this.delete(oldest);
-    const fresh = { messageId, unclaimed: false, failures: 0, unavailable: 0, gaveUp: false, list: this.#list };
-    this.#messages.set(messageId, fresh);
+    this.#messages.set(messageId, {
+      messageId,
+      unclaimed: false,
+      failures: 0,
+      chunks: 0,
+      unavailable: 0,
+      isPoison: false,
+      tryFrom: 0,
+      gaveUp: false,
+      list: this.#list,
+    });
   }
 
   /** The list is complete: what it did not contain was collected by another system, or has expired. */
@@ -90,13 +106,24 @@ export class ListedMessages {
     message.unclaimed = unclaimed;
   }
 
+  /** Postpones a message that has failed this many times: to the next list, then to the 2nd, 4th, 8th and 12th. */
+  postpone(message: ListedMessage, failures: number): void {
+    message.tryFrom = this.#list + Math.min(LONGEST_POSTPONEMENT, 2 ** Math.max(0, failures - 1));
+  }
+
+  /** Whether a message has failed by itself: then it waits until the others have been taken. */
+  comesLast(messageId: string): boolean {
+    const message = this.#messages.get(messageId);
+    return message !== undefined && (message.failures > 0 || message.isPoison);
+  }
+
   /** Lets a message that was given up be downloaded again. False if it was not given up, or is no longer listed. */
   retry(messageId: string): boolean {
     const message = this.#messages.get(messageId);
     if (!message?.gaveUp) return false;
     message.gaveUp = false;
     message.failures = 0;
-    delete message.failedIn;
+    message.tryFrom = 0;
     return true;
   }
 

@@ -280,6 +280,43 @@ const MUTATIONS: Taken[] = [
     without: "minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0',",
   },
   {
+    case: 'with a broken body is fetched twice in a poll',
+    test: 'test/receive/hopeless.test.ts',
+    file: 'lib/client/retry.ts',
+    check: '  if (error instanceof DownloadError && attempt >= BROKEN_BODY_ATTEMPTS) return undefined;',
+    without: '  void BROKEN_BODY_ATTEMPTS;',
+  },
+  {
+    case: 'is tried after the new messages of a later poll',
+    test: 'test/receive/hopeless.test.ts',
+    file: 'lib/receive/inbox-collector.ts',
+    check: 'if (this.listed.comesLast(messageId)) last.push(messageId);',
+    without: "if (messageId === '') last.push(messageId);",
+  },
+  ...['(a broken body) raises one error', '(a second chunk that is gone) raises', '(a status 500) raises'].map(
+    (title) => ({
+      case: title,
+      test: 'test/receive/hopeless.test.ts',
+      file: 'lib/receive/listed-messages.ts',
+      check: 'Math.min(LONGEST_POSTPONEMENT, 2 ** Math.max(0, failures - 1))',
+      without: 'Math.min(LONGEST_POSTPONEMENT, 1 + 0 * failures)',
+    }),
+  ),
+  {
+    case: '(a second chunk that is gone) raises',
+    test: 'test/receive/hopeless.test.ts',
+    file: 'lib/receive/inbox-collector.ts',
+    check: 'problems.raise(`gone ${messageId}`, error, [consumer], messageId);',
+    without: 'consumer.failed(error, messageId);',
+  },
+  {
+    case: 'but gets a chunk further each time is not given up',
+    test: 'test/receive/hopeless.test.ts',
+    file: 'lib/receive/inbox-collector.ts',
+    check: 'chunks > message.chunks ? 1 : message.failures + 1',
+    without: 'message.failures + 1',
+  },
+  {
     case: 'keeps control characters',
     test: TLS,
     file: 'lib/client/missing-issuer.ts',
