@@ -30,6 +30,21 @@ const MUTATIONS: Guard[] = [
     without: 'now + 1e6 * LONGEST_SEND_WAIT_MS',
   },
   {
+    case: 'what is enqueued after it overtakes nothing',
+    test: SENDING,
+    file: 'lib/store/sqlite/outgoing.ts',
+    check: 'ORDER BY seq LIMIT',
+    without: 'ORDER BY id LIMIT',
+  },
+  {
+    case: 'sends in strict order what both enqueue',
+    test: 'test/store/postgres/mailboxes.test.ts',
+    file: 'lib/store/rules/outgoing-triggers.ts',
+    check: 'earlier.seq < NEW.seq',
+    without: 'earlier.id < NEW.id',
+    also: { file: 'lib/store/postgres/outgoing.ts', check: 'ORDER BY o.seq LIMIT', without: 'ORDER BY o.id LIMIT' },
+  },
+  {
     case: 'an accepted message is tracked within minutes',
     test: SENDING,
     file: 'lib/store/sqlite/outgoing.ts',

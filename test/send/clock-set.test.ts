@@ -1,5 +1,9 @@
 /** The wall clock is set while messages are being sent (docs/design.md, rule 6): waits do not follow it. */
 import assert from 'node:assert/strict';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { v7 } from 'uuid';
+import { setRandomness } from '../../lib/random';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { steppedClock } from '../harness/clocks';
 import { mailboxAt } from '../harness/mailboxes';
 import { gateTo } from '../harness/mesh-gate';
@@ -8,6 +12,17 @@ import { eventually } from '../harness/until';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
+
+/** Makes ids as a machine does whose clock is set differently (milliseconds), until the test ends. */
+function idsOfMachine(differenceMs: number): void {
+  setRandomness({
+    number: Math.random,
+    bytes: randomBytes,
+    uuid: randomUUID,
+    uuidv7: () => v7({ msecs: Date.now() + differenceMs }),
+  });
+  afterThisTest(() => setRandomness());
+}
 
 describe('outbox: the wall clock is set', () => {
   for (const [hours, direction] of [
@@ -62,6 +77,41 @@ describe('outbox: the wall clock is set', () => {
     mailbox.start();
     await mailbox.outbox.accepted(message.id);
   });
+
+  for (const strictOrder of [true, false]) {
+    const which = strictOrder ? 'in strict order' : 'without strict order';
+    it(`back by eight hours at a restart: what is enqueued after it overtakes nothing, ${which}`, async () => {
+      const server = await tlsSandbox();
+      const folder = await emptyFolder();
+      const ids: string[] = [];
+      for (const hours of [0, -8, -16]) {
+        const storage = await storageIn(folder);
+        const mailbox = outboxAt(server, { storage });
+        idsOfMachine(hours * HOUR);
+        for (let n = 0; n < 3; n += 1) {
+          ids.push((await mailbox.outbox.enqueue(letter(), { strictOrder })).message.id);
+        }
+        await mailbox.close();
+        await storage.close();
+      }
+      const mailbox = outboxAt(server, { storage: await storageIn(folder) });
+      const [listed, shown] = [
+        await mailbox.outbox.list({}, { limit: 99 }),
+        await mailbox.operator.list({ direction: 'out' }),
+      ];
+      assert.deepEqual(
+        listed.map(({ id }) => id),
+        ids,
+      );
+      assert.deepEqual(shown.messages.map(({ reference }) => reference).toReversed(), ids);
+      mailbox.start();
+      await mailbox.outbox.accepted(ids.at(-1) ?? '');
+      assert.deepEqual(
+        server.messages().map(({ localId }) => localId),
+        ids,
+      );
+    });
+  }
 
   it('back by eight hours: an accepted message is tracked within minutes', async () => {
     const server = await tlsSandbox();

@@ -225,7 +225,7 @@ describe('the number of the schema', () => {
     const digest = (schema: string): string => createHash('sha256').update(plain(schema)).digest('hex').slice(0, 16);
     assert.deepEqual(
       [SCHEMA_VERSION, digest(SQLITE_SCHEMA), digest(POSTGRES_SCHEMA)],
-      [102, 'adce3141459768e9', 'e6edc13abf95806a'],
+      [103, 'd67e6468aa5164b9', '206cdb6ae70468f4'],
     );
   });
 });

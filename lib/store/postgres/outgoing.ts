@@ -182,7 +182,7 @@ export async function findByAcknowledgementReference(
   limit: number,
 ): Promise<Outgoing[]> {
   const rows = await queries.rows(
-    `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.acknowledgement_reference = ? ORDER BY o.id DESC LIMIT ?`,
+    `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.acknowledgement_reference = ? ORDER BY o.seq DESC LIMIT ?`,
     mailbox,
     acknowledgementReference,
     limit,
@@ -190,11 +190,15 @@ export async function findByAcknowledgementReference(
   return rows.map((row) => outgoingOf(parseOutgoing(row), mailbox, null));
 }
 
+/** The sequence of a page's last message, by its id; behind every message if it is gone. */
+const SEQ_OF_LAST = 'coalesce((SELECT seq FROM outgoing WHERE id = ?), 9223372036854775807)';
+
 /**
- * Lists by the index of a value in the filter; without one by states, each of which is an index range in order of id.
+ * Lists by the index of a value in the filter; without one by states, each of which is an index range in order of its sequence.
  */
 export async function listOutgoing(queries: Queries, filter: OutgoingFilter, page: Page): Promise<Outgoing[]> {
   const after = page.after ?? '';
+  const start = after === '' ? '?::text IS NOT NULL' : `o.seq > ${SEQ_OF_LAST}`;
   const [index, ...conditions] = lookups(filter);
   const wheres: string[] = [];
   const values: Value[] = [];
@@ -206,8 +210,8 @@ export async function listOutgoing(queries: Queries, filter: OutgoingFilter, pag
     const states = [...new Set(filter.states ?? OUTGOING_STATES)];
     const rows = await queries.rows(
       `SELECT o.*, m.key AS mailbox_key FROM mailbox AS m CROSS JOIN unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
-          ${SELECT} WHERE o.mailbox = m.id AND o.state = s.state AND o.id > ? ORDER BY o.id LIMIT ?
-        ) AS o ${filter.mailbox === undefined ? '' : 'WHERE m.key = ?'} ORDER BY o.id LIMIT ?`,
+          ${SELECT} WHERE o.mailbox = m.id AND o.state = s.state AND ${start} ORDER BY o.seq LIMIT ?
+        ) AS o ${filter.mailbox === undefined ? '' : 'WHERE m.key = ?'} ORDER BY o.seq LIMIT ?`,
       states,
       after,
       page.limit,
@@ -221,7 +225,7 @@ export async function listOutgoing(queries: Queries, filter: OutgoingFilter, pag
   if (filter.states) where('o.state = ANY(?::text[])', filter.states);
   const rows = await queries.rows(
     `SELECT ${columnsOf('o')}, m.key AS mailbox_key FROM outgoing AS o ${WITH_KEY}
-      WHERE ${wheres.join(' AND ')} AND o.id > ? AND o.${index.column} IS NOT NULL ORDER BY o.id LIMIT ?`,
+      WHERE ${wheres.join(' AND ')} AND ${start} AND o.${index.column} IS NOT NULL ORDER BY o.seq LIMIT ?`,
     ...values,
     after,
     page.limit,
@@ -239,7 +243,7 @@ export async function nextToSend(queries: Queries, mailbox: string, now: number,
   const rows = await queries.rows(
     `${WITH_PAYLOAD} WHERE o.mailbox = ${MAILBOX} AND o.state = 'queued' AND o.blocked = 0
         AND (o.next_attempt_at <= ? OR o.next_attempt_at > ?)
-      ORDER BY o.id LIMIT ?`,
+      ORDER BY o.seq LIMIT ?`,
     mailbox,
     now,
     now + LONGEST_SEND_WAIT_MS,
@@ -252,7 +256,7 @@ export async function idsToSend(queries: Queries, mailbox: string, now: number, 
   const rows = await queries.rows(
     `SELECT id FROM outgoing
       WHERE mailbox = ${MAILBOX} AND state = 'queued' AND blocked = 0 AND (next_attempt_at <= ? OR next_attempt_at > ?)
-      ORDER BY id LIMIT ?`,
+      ORDER BY seq LIMIT ?`,
     mailbox,
     now,
     now + LONGEST_SEND_WAIT_MS,
@@ -275,7 +279,7 @@ export async function dueTracking(queries: Queries, mailbox: string, now: number
   const due = (condition: string, time: number, count: number): Promise<Row[]> =>
     queries.rows(
       `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.next_track_at IS NOT NULL AND o.next_track_at ${condition} ?
-        ORDER BY o.next_track_at, o.id LIMIT ?`,
+        ORDER BY o.next_track_at, o.seq LIMIT ?`,
       mailbox,
       time,
       count,
@@ -288,7 +292,7 @@ export async function dueTracking(queries: Queries, mailbox: string, now: number
 export async function dueOverdue(queries: Queries, mailbox: string, now: number, limit: number): Promise<Outgoing[]> {
   const rows = await queries.rows(
     `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.overdue_at IS NOT NULL AND o.overdue_at <= ?
-      ORDER BY o.overdue_at, o.id LIMIT ?`,
+      ORDER BY o.overdue_at, o.seq LIMIT ?`,
     mailbox,
     now,
     limit,

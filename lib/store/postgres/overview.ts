@@ -8,21 +8,25 @@ import type { Activity, Attention, Incoming, IncomingState, Outgoing, OutgoingSt
 import { MAILBOX } from './mailboxes';
 import type { Queries } from './queries';
 
+/** The rows before a page's last message, by its id (a parameter in any case); none if it is gone. */
+const beforeRow = (before: string | undefined): string =>
+  before === undefined ? '?::text IS NOT NULL' : 'seq < coalesce((SELECT seq FROM outgoing WHERE id = ?), 0)';
+
 /** Each state is an index range that is read backwards: as many rows as the page has, however many the store has. */
 export async function recentOutgoing(
   queries: Queries,
   mailbox: string,
   states: readonly OutgoingState[],
-  { limit, before = LAST_ID }: RecentPage,
+  { limit, before }: RecentPage,
 ): Promise<Outgoing[]> {
   const rows = await queries.rows(
     `SELECT o.* FROM unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
         SELECT ${OUTGOING_COLUMNS} FROM outgoing
-          WHERE mailbox = ${MAILBOX} AND state = s.state AND id < ? ORDER BY id DESC LIMIT ?
-      ) AS o ORDER BY o.id DESC LIMIT ?`,
+          WHERE mailbox = ${MAILBOX} AND state = s.state AND ${beforeRow(before)} ORDER BY seq DESC LIMIT ?
+      ) AS o ORDER BY o.seq DESC LIMIT ?`,
     [...new Set(states)],
     mailbox,
-    before,
+    before ?? '',
     limit,
     limit,
   );
@@ -57,13 +61,13 @@ export async function recentIncoming(
 export async function overdueOutgoing(
   queries: Queries,
   mailbox: string,
-  { limit, before = LAST_ID }: RecentPage,
+  { limit, before }: RecentPage,
 ): Promise<Outgoing[]> {
   const rows = await queries.rows(
     `SELECT ${OUTGOING_COLUMNS} FROM outgoing
-      WHERE mailbox = ${MAILBOX} AND ${IS_OVERDUE} AND id < ? ORDER BY id DESC LIMIT ?`,
+      WHERE mailbox = ${MAILBOX} AND ${IS_OVERDUE} AND ${beforeRow(before)} ORDER BY seq DESC LIMIT ?`,
     mailbox,
-    before,
+    before ?? '',
     limit,
   );
   return rows.map((row) => outgoingOf(parseOutgoing(row), mailbox, null));

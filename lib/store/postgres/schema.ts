@@ -92,18 +92,18 @@ export const SCHEMA = `
       ${ROW_SINCE}) STORED
   ) ${OFTEN_CHANGED};
   CREATE UNIQUE INDEX outgoing_once ON outgoing (once_key, mailbox) WHERE once_key IS NOT NULL;
-  CREATE INDEX outgoing_state ON outgoing (mailbox, state, id);
-  CREATE INDEX outgoing_sendable ON outgoing (mailbox, id, next_attempt_at) WHERE state = 'queued' AND blocked = 0;
+  CREATE INDEX outgoing_state ON outgoing (mailbox, state, seq);
+  CREATE INDEX outgoing_sendable ON outgoing (mailbox, seq, next_attempt_at) WHERE state = 'queued' AND blocked = 0;
   CREATE INDEX outgoing_wake ON outgoing (mailbox, next_attempt_at) WHERE state = 'queued' AND blocked = 0;
-  CREATE INDEX outgoing_lane ON outgoing (mailbox, lane, id) WHERE state IN ${PENDING_LIST};
-  CREATE INDEX outgoing_message ON outgoing (message_id, id) WHERE message_id IS NOT NULL;
-  CREATE INDEX outgoing_local ON outgoing (local_id, id);
-  CREATE INDEX outgoing_resend ON outgoing (resend_of, id) WHERE resend_of IS NOT NULL;
-  CREATE INDEX outgoing_acknowledgement ON outgoing (mailbox, acknowledgement_reference, id)
+  CREATE INDEX outgoing_lane ON outgoing (mailbox, lane, seq) WHERE state IN ${PENDING_LIST};
+  CREATE INDEX outgoing_message ON outgoing (message_id, seq) WHERE message_id IS NOT NULL;
+  CREATE INDEX outgoing_local ON outgoing (local_id, seq);
+  CREATE INDEX outgoing_resend ON outgoing (resend_of, seq) WHERE resend_of IS NOT NULL;
+  CREATE INDEX outgoing_acknowledgement ON outgoing (mailbox, acknowledgement_reference, seq)
     WHERE acknowledgement_reference IS NOT NULL;
-  CREATE INDEX outgoing_track ON outgoing (mailbox, next_track_at, id) WHERE next_track_at IS NOT NULL;
-  CREATE INDEX outgoing_overdue ON outgoing (mailbox, overdue_at, id) WHERE overdue_at IS NOT NULL;
-  CREATE INDEX outgoing_is_overdue ON outgoing (mailbox, id) WHERE ${IS_OVERDUE};
+  CREATE INDEX outgoing_track ON outgoing (mailbox, next_track_at, seq) WHERE next_track_at IS NOT NULL;
+  CREATE INDEX outgoing_overdue ON outgoing (mailbox, overdue_at, seq) WHERE overdue_at IS NOT NULL;
+  CREATE INDEX outgoing_is_overdue ON outgoing (mailbox, seq) WHERE ${IS_OVERDUE};
   CREATE INDEX outgoing_payload_due ON outgoing (payload_rule, payload_since) WHERE payload_rule IS NOT NULL;
   CREATE INDEX outgoing_row_due ON outgoing (row_since) WHERE row_since IS NOT NULL;
   CREATE INDEX outgoing_spool ON outgoing (payload_name) WHERE payload_name IS NOT NULL;
@@ -153,7 +153,7 @@ export const SCHEMA = `
   BEGIN
     UPDATE outgoing SET blocked = 0 WHERE blocked = 1 AND seq = (
       SELECT seq FROM outgoing WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND state IN ${PENDING_LIST}
-        ORDER BY id LIMIT 1);
+        ORDER BY seq LIMIT 1);
     RETURN NULL;
   END $$;
   CREATE TRIGGER outgoing_lane_added AFTER INSERT ON outgoing FOR EACH ROW

@@ -53,14 +53,15 @@ export interface OutgoingStore {
   changeBatch(transitions: readonly OutgoingTransition[]): Promise<boolean[]>;
 
   getOutgoing(id: string): Promise<Outgoing | undefined>;
-  /** Lists by `id`, without payloads (null): a list may be long. */
+  /** Lists in order of the store's sequence, without payloads (null): a list may be long. */
   listOutgoing(filter: OutgoingFilter, page: Page): Promise<Outgoing[]>;
   /** Lists the messages sent under this `acknowledgementReference`, newest first, without payloads (null). */
   findByAcknowledgementReference(mailbox: string, acknowledgementReference: string, limit: number): Promise<Outgoing[]>;
   countOutgoing(mailbox: string): Promise<OutgoingCounts>;
 
   /**
-   * Returns what may be sent now, oldest first: queued, `nextAttemptAt` reached (or implausibly far ahead:
+   * Returns what may be sent now, in the order in which it was enqueued (the store's sequence, whatever the clocks of
+   * instances said): queued, `nextAttemptAt` reached (or implausibly far ahead:
    * rules/due-times.ts), and with strict order nothing earlier of its lane pending.
    */
   nextToSend(mailbox: string, now: number, limit: number): Promise<Outgoing[]>;

@@ -22,7 +22,7 @@ export interface Activity {
 }
 
 export interface OverviewStore {
-  /** Lists sent messages in these states, newest first by id, without payloads (null). */
+  /** Lists sent messages in these states, newest first by the store's sequence, without payloads (null). */
   recentOutgoing(mailbox: string, states: readonly OutgoingState[], page: RecentPage): Promise<Outgoing[]>;
   /** Lists received messages in these states, newest `receivedAt` first, without payloads (null). */
   recentIncoming(mailbox: string, states: readonly IncomingState[], page: RecentPage): Promise<Incoming[]>;

@@ -18,7 +18,7 @@ export const BLOCK_LATER = `
     UPDATE outgoing SET blocked = 1
       WHERE seq = NEW.seq AND strict_order = 1 AND EXISTS (
         SELECT 1 FROM outgoing AS earlier WHERE earlier.mailbox = NEW.mailbox AND earlier.lane = NEW.lane
-          AND earlier.state IN ${PENDING_LIST} AND earlier.id < NEW.id);
+          AND earlier.state IN ${PENDING_LIST} AND earlier.seq < NEW.seq);
     UPDATE outgoing SET blocked = 1
-      WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND state IN ${PENDING_LIST} AND id > NEW.id
+      WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND state IN ${PENDING_LIST} AND seq > NEW.seq
         AND strict_order = 1 AND blocked = 0;`;

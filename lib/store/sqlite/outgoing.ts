@@ -111,12 +111,12 @@ export class OutgoingTable {
   }
 
   /**
-   * Lists by the index of a value in the filter; without one by states, each of which is an index range in order of id.
+   * Lists by the index of a value in the filter; without one by states, each of which is an index range in order of its sequence.
    */
   list(filter: OutgoingFilter, page: Page): Outgoing[] {
     const mailbox = filter.mailbox === undefined ? undefined : this.#mailboxes.find(filter.mailbox);
     if (filter.mailbox !== undefined && mailbox === undefined) return [];
-    const after = page.after ?? '';
+    const after = this.#seqOf(page.after, 0);
     const rows = lookups(filter).length > 0 ? this.#found(filter, mailbox, page.limit, after) : [];
     if (lookups(filter).length === 0) {
       for (const each of mailbox === undefined ? this.#mailboxes.all() : [mailbox]) {
@@ -124,7 +124,7 @@ export class OutgoingTable {
           for (const blocked of [0, 1]) {
             const found = this.#statements.all(
               `${SELECT} INDEXED BY outgoing_state
-                WHERE mailbox = ? AND state = ? AND blocked = ? AND id > ? ORDER BY id LIMIT ?`,
+                WHERE mailbox = ? AND state = ? AND blocked = ? AND seq > ? ORDER BY seq LIMIT ?`,
               each,
               state,
               blocked,
@@ -135,14 +135,22 @@ export class OutgoingTable {
           }
         }
       }
-      rows.sort((one, other) => (String(one['id']) < String(other['id']) ? -1 : 1));
+      rows.sort((one, other) => Number(one['seq']) - Number(other['seq']));
     }
     return rows.slice(0, page.limit).map((row) => this.#withoutPayload(row));
   }
 
-  #found(filter: OutgoingFilter, mailbox: number | undefined, limit: number, after: string): Row[] {
+  /** Returns the sequence of a page's last message; `none` without one; behind every message if it is gone. */
+  #seqOf(id: string | undefined, none: number): number {
+    if (id === undefined || id === '') return none;
+    return Number(
+      this.#statements.get('SELECT seq FROM outgoing WHERE id = ?', id)?.['seq'] ?? Number.MAX_SAFE_INTEGER,
+    );
+  }
+
+  #found(filter: OutgoingFilter, mailbox: number | undefined, limit: number, after: number): Row[] {
     const [index, ...conditions] = lookups(filter);
-    const wheres = [`${index?.column} IS NOT NULL`, 'id > ?'];
+    const wheres = [`${index?.column} IS NOT NULL`, 'seq > ?'];
     const values: SQLInputValue[] = [after];
     for (const { column, value } of index ? [index, ...conditions] : []) {
       wheres.push(`${column} = ?`);
@@ -157,7 +165,7 @@ export class OutgoingTable {
       values.push(...filter.states);
     }
     return this.#statements.all(
-      `${SELECT} INDEXED BY ${index?.name} WHERE ${wheres.join(' AND ')} ORDER BY id LIMIT ?`,
+      `${SELECT} INDEXED BY ${index?.name} WHERE ${wheres.join(' AND ')} ORDER BY seq LIMIT ?`,
       ...values,
       limit,
     );
@@ -170,7 +178,7 @@ export class OutgoingTable {
       .all(
         `${SELECT} INDEXED BY outgoing_acknowledgement
           WHERE mailbox = ? AND acknowledgement_reference = ? AND acknowledgement_reference IS NOT NULL
-          ORDER BY id DESC LIMIT ?`,
+          ORDER BY seq DESC LIMIT ?`,
         mailbox,
         acknowledgementReference,
         limit,
@@ -191,7 +199,7 @@ export class OutgoingTable {
       .all(
         `${SELECT} INDEXED BY outgoing_state
           WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND (next_attempt_at <= ? OR next_attempt_at > ?)
-          ORDER BY id LIMIT ?`,
+          ORDER BY seq LIMIT ?`,
         mailbox,
         now,
         now + LONGEST_SEND_WAIT_MS,
@@ -208,7 +216,7 @@ export class OutgoingTable {
       .all(
         `SELECT id FROM outgoing INDEXED BY outgoing_state
           WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND (next_attempt_at <= ? OR next_attempt_at > ?)
-          ORDER BY id LIMIT ?`,
+          ORDER BY seq LIMIT ?`,
         mailbox,
         now,
         now + LONGEST_SEND_WAIT_MS,
@@ -250,7 +258,7 @@ export class OutgoingTable {
       this.#statements.all(
         `${SELECT} INDEXED BY outgoing_track
           WHERE mailbox = ? AND next_track_at IS NOT NULL AND next_track_at ${condition} ?
-          ORDER BY next_track_at, id LIMIT ?`,
+          ORDER BY next_track_at, seq LIMIT ?`,
         mailbox,
         time,
         count,
@@ -266,7 +274,7 @@ export class OutgoingTable {
     return this.#statements
       .all(
         `${SELECT} INDEXED BY outgoing_overdue
-          WHERE mailbox = ? AND overdue_by IS NOT NULL AND overdue_by <= ? ORDER BY overdue_by, id LIMIT ?`,
+          WHERE mailbox = ? AND overdue_by IS NOT NULL AND overdue_by <= ? ORDER BY overdue_by, seq LIMIT ?`,
         mailbox,
         now,
         limit,

@@ -18,26 +18,27 @@ export class OverviewTables {
   }
 
   /** Each state is an index range that is read backwards: as many rows as the page has, however many the store has. */
-  recentOutgoing(key: string, states: readonly OutgoingState[], { limit, before = LAST_ID }: RecentPage): Outgoing[] {
+  recentOutgoing(key: string, states: readonly OutgoingState[], { limit, before }: RecentPage): Outgoing[] {
     const mailbox = this.#mailboxes.find(key);
     if (mailbox === undefined) return [];
+    const start = this.#seqOf(before);
     // Blocked rows are apart in the index, so that the sender reads past none of them.
     return [...new Set(states)]
       .flatMap((state) => [0, 1].map((blocked) => [state, blocked] as const))
       .flatMap(([state, blocked]) =>
         this.#statements.all(
           `SELECT ${OUTGOING_COLUMNS} FROM outgoing INDEXED BY outgoing_state
-            WHERE mailbox = ? AND state = ? AND blocked = ? AND id < ? ORDER BY id DESC LIMIT ?`,
+            WHERE mailbox = ? AND state = ? AND blocked = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
           mailbox,
           state,
           blocked,
-          before,
+          start,
           limit,
         ),
       )
-      .map((row) => this.#outgoing(row, key))
-      .sort((one, other) => (one.id > other.id ? -1 : 1))
-      .slice(0, limit);
+      .sort((one, other) => Number(other['seq']) - Number(one['seq']))
+      .slice(0, limit)
+      .map((row) => this.#outgoing(row, key));
   }
 
   recentIncoming(key: string, states: readonly IncomingState[], { limit, before }: RecentPage): Incoming[] {
@@ -61,15 +62,16 @@ export class OverviewTables {
       .slice(0, limit);
   }
 
-  overdueOutgoing(key: string, { limit, before = LAST_ID }: RecentPage): Outgoing[] {
+  overdueOutgoing(key: string, { limit, before }: RecentPage): Outgoing[] {
     const mailbox = this.#mailboxes.find(key);
     if (mailbox === undefined) return [];
+    const start = this.#seqOf(before);
     return this.#statements
       .all(
         `SELECT ${OUTGOING_COLUMNS} FROM outgoing INDEXED BY outgoing_is_overdue
-          WHERE mailbox = ? AND ${IS_OVERDUE} AND id < ? ORDER BY id DESC LIMIT ?`,
+          WHERE mailbox = ? AND ${IS_OVERDUE} AND seq < ? ORDER BY seq DESC LIMIT ?`,
         mailbox,
-        before,
+        start,
         limit,
       )
       .map((row) => this.#outgoing(row, key));
@@ -103,6 +105,12 @@ export class OverviewTables {
   #count(rows: string, ...values: Array<string | number>): number {
     const row = this.#statements.get(`SELECT count(*) AS found FROM (SELECT 1 FROM ${rows} LIMIT ?)`, ...values);
     return Number(row?.['found'] ?? 0);
+  }
+
+  /** Where a page of sent messages begins: the sequence of the last one before; at the end if that row is gone. */
+  #seqOf(before: string | undefined): number {
+    if (before === undefined) return Number.MAX_SAFE_INTEGER;
+    return Number(this.#statements.get('SELECT seq FROM outgoing WHERE id = ?', before)?.['seq'] ?? 0);
   }
 
   /** Where a page begins: time of receipt and id of the last row of the page before; at the end if that row is gone. */

@@ -26,14 +26,14 @@ const UNCOUNT_OLD = `
 // goes without strict order.
 const HAS_TO_BLOCK = `(NEW.strict_order = 1 OR EXISTS (
       SELECT 1 FROM outgoing INDEXED BY outgoing_strict
-        WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND id > NEW.id AND strict_order = 1
+        WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND seq > NEW.seq AND strict_order = 1
           AND blocked = 0 AND state IN ${PENDING_LIST}))`;
 const HAS_TO_UNBLOCK = `EXISTS (
       SELECT 1 FROM outgoing INDEXED BY outgoing_blocked
         WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND blocked = 1)`;
 const FIRST_OF_LANE = `(
       SELECT seq FROM outgoing INDEXED BY outgoing_lane
-        WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND state IN ${PENDING_LIST} ORDER BY id LIMIT 1)`;
+        WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND state IN ${PENDING_LIST} ORDER BY seq LIMIT 1)`;
 
 const EARLIEST_LIMIT = `nullif(min(
         ${LIMITS.map(({ limit, counts }) => `CASE WHEN ${counts} THEN ifnull(${limit}, 9e15) ELSE 9e15 END`).join(`,
@@ -115,20 +115,20 @@ export const SCHEMA = `
       ${ROW_SINCE}) VIRTUAL
   );
   CREATE UNIQUE INDEX outgoing_once ON outgoing (once_key, mailbox) WHERE once_key IS NOT NULL;
-  CREATE INDEX outgoing_state ON outgoing (mailbox, state, blocked, id, next_attempt_at);
+  CREATE INDEX outgoing_state ON outgoing (mailbox, state, blocked, seq, next_attempt_at, id);
   CREATE INDEX outgoing_wake ON outgoing (mailbox, next_attempt_at)
     WHERE state = 'queued' AND blocked = 0 AND next_attempt_at > 0;
-  CREATE INDEX outgoing_lane ON outgoing (mailbox, lane, id) WHERE state IN ${PENDING_LIST};
-  CREATE INDEX outgoing_strict ON outgoing (mailbox, lane, id) WHERE strict_order = 1;
+  CREATE INDEX outgoing_lane ON outgoing (mailbox, lane, seq) WHERE state IN ${PENDING_LIST};
+  CREATE INDEX outgoing_strict ON outgoing (mailbox, lane, seq) WHERE strict_order = 1;
   CREATE INDEX outgoing_blocked ON outgoing (mailbox, lane) WHERE blocked = 1;
-  CREATE INDEX outgoing_message ON outgoing (message_id, id) WHERE message_id IS NOT NULL;
-  CREATE INDEX outgoing_local ON outgoing (local_id, id);
-  CREATE INDEX outgoing_resend ON outgoing (resend_of, id) WHERE resend_of IS NOT NULL;
-  CREATE INDEX outgoing_acknowledgement ON outgoing (mailbox, acknowledgement_reference, id)
+  CREATE INDEX outgoing_message ON outgoing (message_id, seq) WHERE message_id IS NOT NULL;
+  CREATE INDEX outgoing_local ON outgoing (local_id, seq);
+  CREATE INDEX outgoing_resend ON outgoing (resend_of, seq) WHERE resend_of IS NOT NULL;
+  CREATE INDEX outgoing_acknowledgement ON outgoing (mailbox, acknowledgement_reference, seq)
     WHERE acknowledgement_reference IS NOT NULL;
-  CREATE INDEX outgoing_track ON outgoing (mailbox, next_track_at, id) WHERE next_track_at IS NOT NULL;
-  CREATE INDEX outgoing_overdue ON outgoing (mailbox, overdue_by, id) WHERE overdue_by IS NOT NULL;
-  CREATE INDEX outgoing_is_overdue ON outgoing (mailbox, id) WHERE ${IS_OVERDUE};
+  CREATE INDEX outgoing_track ON outgoing (mailbox, next_track_at, seq) WHERE next_track_at IS NOT NULL;
+  CREATE INDEX outgoing_overdue ON outgoing (mailbox, overdue_by, seq) WHERE overdue_by IS NOT NULL;
+  CREATE INDEX outgoing_is_overdue ON outgoing (mailbox, seq) WHERE ${IS_OVERDUE};
   CREATE INDEX outgoing_payload_due ON outgoing (payload_rule, payload_since) WHERE payload_rule IS NOT NULL;
   CREATE INDEX outgoing_row_due ON outgoing (row_since) WHERE row_since IS NOT NULL;
   CREATE INDEX outgoing_spool ON outgoing (payload_name) WHERE payload_name IS NOT NULL;

@@ -24,7 +24,7 @@ export interface SendPlan {
 
 /** A message to be sent, or already sent. */
 export interface Outgoing {
-  /** Our own id: a UUID of version 7, so that ids sort by time of enqueueing. */
+  /** Our own id: a UUID of version 7. Its time is that of one machine's clock, so nothing is ordered by it. */
   readonly id: string;
   readonly mailbox: string;
   /** The instance of the sandbox that it was sent to, whose messages end with it; null for a real MESH. */

@@ -24,11 +24,11 @@ export function describeOutbox(store: UseStore): void {
       assert.deepEqual(rows[0]?.payload, { kind: 'inline', bytes: new Uint8Array(Buffer.from('hello')) });
     });
 
-    it('order by id, not by the order in which messages came', async () => {
-      const [early, late] = [newId(), newId()];
-      await enqueued(store(), { id: late });
-      await enqueued(store(), { id: early });
-      assert.deepEqual(await next(), [early, late]);
+    it('order by the store’s sequence: an id from a clock that was set back, or lags, overtakes nothing', async () => {
+      const [lagging, ahead] = [newId(), newId()];
+      await enqueued(store(), { id: ahead });
+      await enqueued(store(), { id: lagging });
+      assert.deepEqual(await next(), [ahead, lagging]);
     });
 
     it('return at most `limit` messages', async () => {
@@ -107,13 +107,13 @@ export function describeOutbox(store: UseStore): void {
       assert.deepEqual(await next(), [second]);
     });
 
-    it('blocks for an earlier message that is added late', async () => {
-      const early = newId();
-      const late = await enqueued(store(), strict);
-      await enqueued(store(), { id: early });
-      assert.deepEqual(await next(), [early]);
-      await store().changeOutgoing(early, ['queued'], { state: 'accepted' });
-      assert.deepEqual(await next(), [late]);
+    it('blocks a later message whose id is from a clock that was set back, or lags', async () => {
+      const lagging = newId();
+      const first = await enqueued(store(), strict);
+      await enqueued(store(), { ...strict, id: lagging });
+      assert.deepEqual(await next(), [first]);
+      await store().changeOutgoing(first, ['queued'], { state: 'accepted' });
+      assert.deepEqual(await next(), [lagging]);
     });
 
     it('is kept after any sequence of changes (300 random ones against the plain rule)', async () => {
@@ -137,7 +137,7 @@ export function describeOutbox(store: UseStore): void {
           await store().changeOutgoing(row.id, [row.state], { state });
           row.state = state;
         }
-        const sorted = [...rows.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+        const sorted = [...rows.values()];
         const expected = sorted.filter(
           (row, index) =>
             row.state === 'queued' &&

@@ -1,7 +1,10 @@
 /** Mailboxes that several instances have open on one PostgreSQL, with a real sandbox. */
 import assert from 'node:assert/strict';
 import { ConfigurationError, openStorage, type Storage } from '../../../lib/index';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { v7 } from 'uuid';
 import { systemClock } from '../../../lib/clock';
+import { setRandomness } from '../../../lib/random';
 import { InterruptedMessages } from '../../../lib/send/interrupted-messages';
 import { settleLate } from '../../../lib/send/late-response';
 import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
@@ -49,6 +52,27 @@ describe('a mailbox of two instances', () => {
     assert.equal(new Set(sent.map(({ messageId }) => messageId)).size, 4);
     const senders = [one, other].filter(({ events }) => events.some(({ event }) => event === 'accepted'));
     assert.equal(senders.length, 1, 'one sender');
+  }).timeout(30_000);
+
+  it('sends in strict order what both enqueue, although the clock of one lags by 50 ms', async () => {
+    const sandbox = await tlsSandbox();
+    const [one, other] = (await two()).map((storage) => outboxAt(sandbox, { storage }));
+    assert.ok(one && other);
+    afterThisTest(() => setRandomness());
+    const ids: string[] = [];
+    for (let n = 0; n < 20; n += 1) {
+      const lagMs = n % 2 === 0 ? 0 : 50;
+      const uuidv7 = (): string => v7({ msecs: Date.now() - lagMs });
+      setRandomness({ number: Math.random, bytes: randomBytes, uuid: randomUUID, uuidv7 });
+      const { message } = await (n % 2 === 0 ? one : other).outbox.enqueue(letter(), { strictOrder: true });
+      ids.push(message.id);
+    }
+    for (const mailbox of [one, other]) mailbox.start();
+    await one.outbox.accepted(ids.at(-1) ?? '');
+    assert.deepEqual(
+      sandbox.messages().map(({ localId }) => localId),
+      ids,
+    );
   }).timeout(30_000);
 
   it('is not counted again at every notification of the other instance', async () => {
