@@ -9,6 +9,7 @@ import { Connection, type ConnectionUser, type OpenedMailbox } from './mailbox/c
 import { claimMailbox, releaseClaims } from './mailbox/mailbox-claims';
 import {
   readEnvironment,
+  readMailboxRoute,
   readMailboxSettings,
   type MeshConfigCredentials,
   type MeshConfigDef,
@@ -41,6 +42,7 @@ export = function (RED: NodeAPI): void {
     this.connection = connection;
     this.profiles = async () =>
       readProfiles({ profilesFile: textSetting(RED, def.profilesFile), profiles: textSetting(RED, def.profiles) });
+    this.route = () => readMailboxRoute(RED, def);
     this.register = (user: ConnectionUser) => connection.register(user);
     this.deregister = (user: ConnectionUser, done: () => void) => void connection.deregister(user).then(done, done);
     this.on('close', (_removed: boolean, done: () => void) => void connection.close().then(done, done));

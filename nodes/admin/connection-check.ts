@@ -2,12 +2,19 @@
  * `POST /mesh/check`: tests a connection with the fields of a mailbox's dialog, before it is deployed.
  *
  * It connects to any address, so it needs `mesh.write`, reports nothing of a server's response but the names in its
- * certificate, and sends the stored credentials of a deployed mailbox only to the address for which they were deployed.
+ * certificate, and uses the stored credentials of a deployed mailbox only on their deployed way: a tester's own server,
+ * proxy or CA would see a token.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { NodeAPI } from 'node-red';
 import { checkConnection, ConfigurationError, type CheckStep, type MailboxOptions } from '../../lib/index';
-import { mailboxAddress, readEnvironment, type MeshConfigCredentials } from '../mailbox/mailbox-settings';
-import { findConfig } from '../mailbox/mailbox-user';
+import {
+  mailboxAddress,
+  readEnvironment,
+  type MailboxRoute,
+  type MeshConfigCredentials,
+} from '../mailbox/mailbox-settings';
+import { findConfig, type MeshConfigNode } from '../mailbox/mailbox-user';
 import { meshAccess, sandboxAccess } from '../mailbox/open-mailbox';
 import { errorDetails } from '../shared/report-error';
 import { sharedText } from '../shared/texts';
@@ -61,20 +68,21 @@ async function optionsOf(RED: NodeAPI, body: unknown, typed: Texts, notes: strin
     const { instance: _instance, ...access } = await sandboxAccess(mailboxId);
     return access;
   }
-  const { password, sharedKey } = credentialsOf(RED, typed, environment);
   const tls = tlsOf(RED, body, typed, notes);
   const proxy = proxyOf(RED, body, typed, notes);
-  return meshAccess({ environment, mailboxId, password, sharedKey, ...(tls && { tls }), ...(proxy && { proxy }) });
+  const route: MailboxRoute = { environment, mailboxId, ...(tls && { tls }), ...(proxy && { proxy }) };
+  return meshAccess({ ...route, ...credentialsOf(RED, typed, route) });
 }
 
 /**
- * Returns the typed credentials, and for a field that shows its mask the deployed one, if the environment is the same.
+ * Returns the typed credentials, and for a field that shows its mask the deployed one.
+ * @throws ConfigurationError when a stored credential would take another way than the deployed one
  */
-function credentialsOf(RED: NodeAPI, typed: Texts, environment: string): Required<MeshConfigCredentials> {
+function credentialsOf(RED: NodeAPI, typed: Texts, route: MailboxRoute): Required<MeshConfigCredentials> {
   const found = { password: typed['password'] ?? '', sharedKey: typed['sharedKey'] ?? '' };
   if (found.password !== STORED && found.sharedKey !== STORED) return found;
   const node = findConfig(RED, typed['id']);
-  if (node?.environment !== environment) {
+  if (node === undefined || !mayTake(node, route)) {
     throw new ConfigurationError(sharedText(RED, 'check.retype'), { advice: sharedText(RED, 'check.retype-advice') });
   }
   const { password, sharedKey }: MeshConfigCredentials = node.credentials;
@@ -82,6 +90,21 @@ function credentialsOf(RED: NodeAPI, typed: Texts, environment: string): Require
     password: found.password === STORED ? (password ?? '') : found.password,
     sharedKey: found.sharedKey === STORED ? (sharedKey ?? '') : found.sharedKey,
   };
+}
+
+/**
+ * Returns whether the node's stored credentials may take this way. The one rule for it: the mailbox, and everything that
+ * the connection uses (address, CA, certificate, key, server name, proxy with its own credentials), are the deployed ones.
+ * It compares what is used, not what the dialog shows, so that a new setting is included.
+ */
+function mayTake(node: MeshConfigNode, route: MailboxRoute): boolean {
+  try {
+    return isDeepStrictEqual(node.route(), route);
+  } catch (error) {
+    // The deployed way does not work, so this one is another.
+    if (error instanceof ConfigurationError) return false;
+    throw error;
+  }
 }
 
 /** Only a deployed node reads files, so that nobody can use the test to search the server for files. */

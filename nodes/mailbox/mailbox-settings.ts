@@ -60,6 +60,9 @@ export interface MailboxSettings {
   profiles: string;
 }
 
+/** The way to a mailbox: everything that decides to whom its credentials are sent. */
+export type MailboxRoute = Pick<MailboxSettings, 'environment' | 'mailboxId' | 'tls' | 'proxy'>;
+
 const NHS_INTERVAL_MS = 5 * 60 * 1000;
 const MB = 1_000_000;
 const GB = 1_000_000_000;
@@ -70,11 +73,8 @@ export function readMailboxSettings(
   def: MeshConfigDef,
   credentials: MeshConfigCredentials,
 ): MailboxSettings {
-  const environment = readEnvironment(RED, def.environment);
-  const mailboxId = mailboxAddress(RED, def.mailboxId);
+  const { environment, mailboxId, tls, proxy } = readMailboxRoute(RED, def);
   const isSandbox = environment === 'sandbox';
-  const tls = isSandbox ? undefined : readTls(RED, textSetting(RED, def.tls));
-  const proxy = isSandbox ? undefined : readProxy(RED, textSetting(RED, def.proxy));
   if (tls === undefined && isNhs(environment)) {
     throw new ConfigurationError(sharedText(RED, 'error.no-certificate'));
   }
@@ -96,6 +96,19 @@ export function readMailboxSettings(
     profilesFile: textSetting(RED, def.profilesFile),
     profiles: textSetting(RED, def.profiles),
   };
+}
+
+/**
+ * Reads the way to the mailbox. The built-in sandbox needs neither TLS settings nor a proxy.
+ * @throws ConfigurationError when a part of it is missing or wrong
+ */
+export function readMailboxRoute(RED: NodeAPI, def: MeshConfigDef): MailboxRoute {
+  const environment = readEnvironment(RED, def.environment);
+  const mailboxId = mailboxAddress(RED, def.mailboxId);
+  if (environment === 'sandbox') return { environment, mailboxId };
+  const tls = readTls(RED, textSetting(RED, def.tls));
+  const proxy = readProxy(RED, textSetting(RED, def.proxy));
+  return { environment, mailboxId, ...(tls && { tls }), ...(proxy && { proxy }) };
 }
 
 function readSending(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['sending'] {

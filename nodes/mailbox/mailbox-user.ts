@@ -7,7 +7,7 @@ import { sharedText } from '../shared/texts';
 import { alarmError } from './alarm-error';
 import type { Connection, ConnectionState, ConnectionUser, OpenedMailbox } from './connection';
 import { connectionStatus } from './connection-status';
-import type { MeshConfigCredentials } from './mailbox-settings';
+import type { MailboxRoute, MeshConfigCredentials } from './mailbox-settings';
 import type { Alarm } from './send-alarms';
 
 /** The mesh-config node at runtime, with register and deregister as in core mqtt. */
@@ -17,6 +17,11 @@ export interface MeshConfigNode extends Node<Required<MeshConfigCredentials>> {
   profiles(): Promise<WorkflowProfiles>;
   /** `sandbox`, `integration`, `live` or a URL; undefined when the setting is wrong. */
   readonly environment: string | undefined;
+  /**
+   * Reads the deployed way to the mailbox, which its stored credentials may take.
+   * @throws ConfigurationError when a part of it is wrong
+   */
+  route(): MailboxRoute;
   register(user: ConnectionUser): void;
   deregister(user: ConnectionUser, done: () => void): void;
 }

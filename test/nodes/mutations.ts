@@ -1,0 +1,55 @@
+/**
+ * Removes each rule about stored credentials, empty settings and the sandbox's name, one at a time, and sees its test
+ * fail. `npx tsx test/nodes/mutations.ts [words of a case]`; it changes files of nodes and lib while it runs, and restores
+ * them. Run `npm run build` afterwards: tests of a real Node-RED use dist.
+ */
+import { tryAll, type Mutation } from '../harness/mutation';
+
+interface Rule extends Mutation {
+  /** Words from the title of the test. */
+  case: string;
+  test: string;
+}
+
+const OTHER_WAY = 'asks for them again with any other server';
+const STORED = 'test/nodes/stored-credentials.test.ts';
+const CHECK = 'nodes/admin/connection-check.ts';
+
+const MUTATIONS: Rule[] = [
+  {
+    case: OTHER_WAY,
+    test: STORED,
+    file: CHECK,
+    check: 'isDeepStrictEqual(node.route(), route)',
+    without: '(void isDeepStrictEqual, node.route().environment === route.environment)',
+  },
+  {
+    case: OTHER_WAY,
+    test: STORED,
+    file: CHECK,
+    check: 'isDeepStrictEqual(node.route(), route)',
+    without: 'isDeepStrictEqual({ ...node.route(), proxy: undefined }, { ...route, proxy: undefined })',
+  },
+  {
+    case: OTHER_WAY,
+    test: STORED,
+    file: CHECK,
+    check: 'isDeepStrictEqual(node.route(), route)',
+    without: 'isDeepStrictEqual({ ...node.route(), tls: undefined }, { ...route, tls: undefined })',
+  },
+];
+
+tryAll(
+  MUTATIONS,
+  ({ case: title }) => title,
+  // Built first: a real Node-RED runs dist.
+  ({ case: title, test }) => [
+    '--eval',
+    `const { spawnSync } = require('node:child_process');
+     const run = (...args) => spawnSync(process.execPath, args, { stdio: 'ignore' }).status === 0;
+     const npm = spawnSync('npm', ['run', '--silent', 'build'], { stdio: 'ignore' });
+     if (npm.status !== 0) process.exit(0);
+     process.exit(run(${JSON.stringify(require.resolve('mocha/bin/mocha.js'))}, '--exit', '-f', ${JSON.stringify(title)},
+       ${JSON.stringify(test)}) ? 0 : 1);`,
+  ],
+);
