@@ -267,7 +267,10 @@ function durableMailbox(
     // Other instances that share the store could not read the marks of this one.
     ...(store.isShared ? {} : { openMarks: () => SendMarks.open(join(storage.folder, 'sending'), storeKey) }),
   });
-  const follower = new Follower({ ...common, client, outbox, lease });
+  const trusted = storage.trusted?.by(clock);
+  // A sandbox has this machine's clock, which proves nothing.
+  if (trusted && instance === undefined) health.onMeshTime = (time) => trusted.heardFromMesh(time);
+  const follower = new Follower({ ...common, client, outbox, lease, ...(trusted ? { trusted } : {}) });
   const inboxClient = recordedInbox(client, health);
   const traffic = new TrafficRecorder();
   outbox.onEvent((event) => traffic.recordEvent(event));

@@ -1,11 +1,12 @@
 /** The durable storage of a process: one store and one spool, shared by all its mailboxes. */
 import { join, resolve } from 'node:path';
-import { every, machineNow } from './clock';
+import { every, machineMs, systemClock, type Clock } from './clock';
 import { Spool } from './payload/spool';
 import { ConfigurationError } from './errors';
 import { openPostgresStore } from './store/postgres/open-postgres-store';
 import { openSqliteStore } from './store/sqlite/open-sqlite-store';
 import type { Retention, Store } from './store/store';
+import { SAVE_EVERY_MS, TrustedTime } from './store/trusted-time';
 
 /** Where and how the storage is kept. */
 export interface StorageOptions {
@@ -35,6 +36,8 @@ export interface StorageOptions {
    */
   patienceMs?: number;
   retention?: Partial<Retention>;
+  /** Default: the system clock. */
+  clock?: Clock;
 }
 
 /** The open storage of one process. */
@@ -45,6 +48,8 @@ export interface Storage {
   readonly spool: Spool;
   /** Files that can be made again. The process's own, and empty at its start. */
   readonly scratch: Spool;
+  /** The time that retention and deadlines may trust. */
+  readonly trusted?: TrustedTime;
   /** Waits for operations in progress, then closes. Close the mailboxes first. */
   close(): Promise<void>;
 }
@@ -67,7 +72,7 @@ const PURGE_EVERY_MS = 60 * 60 * 1000;
  *   this store's; StorageError when it cannot be written
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const { folder, url, schema, patienceMs, retention, spoolFolder } = options;
+  const { folder, url, schema, patienceMs, retention, spoolFolder, clock = systemClock } = options;
   const inDatabase = options.largePayloads === 'database';
   if (inDatabase && url === undefined) {
     throw new ConfigurationError('Large payloads can be kept in the database only if the store is PostgreSQL.', {
@@ -98,8 +103,10 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     if (!inDatabase) await store.addSpoolFolder(place);
     await spool.quarantineOrphans(await store.spoolNames(), isShared ? DAY : 0);
     if (scratch !== spool) await scratch.quarantineOrphans(new Set());
+    const trusted = await TrustedTime.open(clock, store);
+    const stopSaving = every(machineMs(SAVE_EVERY_MS), () => void trusted.save().catch(() => undefined));
     const purge = async (): Promise<void> => {
-      const { spoolNames } = await store.purge(machineNow(), { ...RETENTION, ...retention });
+      const { spoolNames } = await store.purge(trusted.now(), { ...RETENTION, ...retention });
       await spool.remove(spoolNames);
       await spool.ageQuarantine();
       if (scratch !== spool) await scratch.ageQuarantine();
@@ -113,9 +120,12 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       store,
       spool,
       scratch,
+      trusted,
       async close() {
         stopPurging();
+        stopSaving();
         await first;
+        await trusted.save().catch(() => undefined);
         if (isShared) await spool.removeProbe(store.id);
         await store.close();
       },

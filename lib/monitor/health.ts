@@ -53,6 +53,8 @@ export class HealthRecorder {
   readonly #names: { mailboxId: string; url: string };
   readonly #clock: Clock;
   readonly #certificate: ClientCertificate | null;
+  /** Called with MESH's time (milliseconds since 1970) at each response that is quick enough to compare clocks. */
+  onMeshTime: (time: number) => void = () => undefined;
   #handshake = NOTHING_YET;
   #poll = NOTHING_YET;
   #lastResponse: Moment | undefined;
@@ -113,6 +115,7 @@ export class HealthRecorder {
     if (Number.isNaN(server) || ended - began > MAX_RESPONSE_FOR_CLOCK_MS || ended < began) return;
     // The header is the server's time cut to the second: half a second later is the best estimate.
     const ms = Math.round(server + 500 - (began + ended) / 2);
+    this.onMeshTime(server + 500);
     this.#skew = { ms, uncertaintyMs: Math.ceil(500 + (ended - began) / 2), at: ended };
   }
 

@@ -79,10 +79,10 @@ export function nextLookup(row: Outgoing, now: number): number | undefined {
 
 /**
  * Returns the change of an accepted message that has not ended: the next tracking, which gets rarer as the message
- * ages.
+ * ages. `trusted` is the time that its age may trust (store/trusted-time.ts): a clock that is ahead closes nothing.
  */
-export function notYet(row: Outgoing, now: number): { event?: string; change: OutgoingChange } {
-  const age = now - (row.acceptedAt ?? now);
+export function notYet(row: Outgoing, now: number, trusted = now): { event?: string; change: OutgoingChange } {
+  const age = trusted - (row.acceptedAt ?? trusted);
   if (age <= TRACKED_FOR_MS) {
     const wait = Math.min(LONGEST_TRACK_WAIT_MS, Math.max(FIRST_TRACK_MS, age));
     return { change: { nextTrackAt: now + wait, tracked: row.tracked + 1 } };

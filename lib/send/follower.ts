@@ -16,6 +16,7 @@ import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
 import type { Outcome, Outgoing, OutgoingChange, OutgoingState, OutgoingStore } from '../store/store';
 import type { MessageHeaders, Tracking } from '../types';
 import type { Clock } from '../clock';
+import type { TrustedTime } from '../store/trusted-time';
 import { LONGEST_TRACK_WAIT_MS } from '../store/rules/due-times';
 import {
   acceptedChange,
@@ -38,6 +39,8 @@ export interface FollowerParts {
   clock: Clock;
   /** Key of the mailbox in the store. */
   mailbox: string;
+  /** The time that limits and ages may trust. Default: the clock's. */
+  trusted?: Pick<TrustedTime, 'now' | 'alarmTime'>;
   /** The sender's lease: only one instance follows. Default: always held. */
   lease?: Held;
 }
@@ -122,7 +125,8 @@ export class Follower {
   async #followAll(): Promise<void> {
     const { store, mailbox, clock, lease = ALWAYS_HELD } = this.#parts;
     if (!lease.held) return;
-    for (const row of await store.dueOverdue(mailbox, clock.now(), BATCH)) await this.#reportOverdue(row);
+    const alarmTime = this.#parts.trusted?.alarmTime() ?? clock.now();
+    for (const row of await store.dueOverdue(mailbox, alarmTime, BATCH)) await this.#reportOverdue(row, alarmTime);
     for (const row of await this.#due()) {
       if (this.#stopping.signal.aborted || !lease.held) return;
       if (!(await this.#follow(row))) return;
@@ -235,12 +239,12 @@ export class Follower {
       if (!isAboutMessage(error)) throw error;
     }
     if (found && isAnother(row, found)) found = undefined;
-    const { change, event } = (found && trackedEnd(found, now)) ?? notYet(row, now);
+    const { change, event } = (found && trackedEnd(found, now)) ?? notYet(row, now, this.#parts.trusted?.now());
     await this.#settle(row, ['accepted'], change, event);
   }
 
   /** Reports each missed deadline once, and only if the message is still waiting for it. */
-  async #reportOverdue(row: Outgoing): Promise<void> {
+  async #reportOverdue(row: Outgoing, alarmTime: number): Promise<void> {
     const { store, outbox, clock } = this.#parts;
     const now = clock.now();
     const report = async (
@@ -252,7 +256,7 @@ export class Follower {
       const changed = await store.changeOutgoing(row.id, [row.state], change, note, awaited);
       if (changed) outbox.emit('overdue', changed, { overdue: what });
     };
-    const isPast = (limit: number | null): boolean => limit !== null && limit <= now;
+    const isPast = (limit: number | null): boolean => limit !== null && limit <= alarmTime;
     if (isPast(row.collectBy) && row.state !== 'acknowledged') await report('collection', { collectBy: null });
     for (const kind of ['infrastructure', 'business'] as const) {
       if (row[kind] !== 'awaited' || !isPast(row[`${kind}By`])) continue;

@@ -11,6 +11,7 @@ interface Guard extends Mutation {
 }
 
 const SENDING = 'test/send/clock-set.test.ts';
+const TRUSTED = 'test/store/trusted-time.test.ts';
 const RECEIVING = 'test/receive/clock-set.test.ts';
 const STEADY = { check: 'steadyTime(', without: '((each: { now(): number }) => each.now())(' };
 
@@ -78,6 +79,48 @@ const MUTATIONS: Guard[] = [
     file: 'lib/receive/durable-inbox.ts',
     check: 'Math.min(leaseMs, ',
     without: 'Math.max(0, ',
+  },
+  {
+    case: 'deletes nothing at a start with a clock 450 days ahead',
+    test: TRUSTED,
+    file: 'lib/store/trusted-time.ts',
+    check: 'time: saved ?? clock.now()',
+    without: 'time: clock.now()',
+  },
+  {
+    case: 'counts on while the process runs',
+    test: TRUSTED,
+    file: 'lib/store/trusted-time.ts',
+    check: 'return Math.min(this.#clock.now(), this.#passed());',
+    without: 'return this.#clock.now();',
+  },
+  {
+    case: 'reports nothing overdue and closes nothing',
+    test: TRUSTED,
+    file: 'lib/send/follower.ts',
+    check: 'this.#parts.trusted?.alarmTime() ?? clock.now()',
+    without: 'clock.now()',
+  },
+  {
+    case: 'reports nothing overdue and closes nothing',
+    test: TRUSTED,
+    file: 'lib/send/follower.ts',
+    check: 'notYet(row, now, this.#parts.trusted?.now())',
+    without: 'notYet(row, now)',
+  },
+  {
+    case: 'is believed for alarms after an hour',
+    test: TRUSTED,
+    file: 'lib/store/trusted-time.ts',
+    check: 'this.#isContradicted || isPatient',
+    without: 'true',
+  },
+  {
+    case: 'unknown: it may need a decision: never',
+    test: 'test/store/sqlite.test.ts',
+    file: 'lib/store/rules/retention.ts',
+    check: 'WHEN payload_kind IS NULL THEN NULL',
+    without: "WHEN payload_kind IS NULL THEN NULL WHEN state = 'unknown' THEN 2",
   },
   {
     case: 'counts a Retry-After that is a date from the server’s time',

@@ -225,7 +225,7 @@ describe('the number of the schema', () => {
     const digest = (schema: string): string => createHash('sha256').update(plain(schema)).digest('hex').slice(0, 16);
     assert.deepEqual(
       [SCHEMA_VERSION, digest(SQLITE_SCHEMA), digest(POSTGRES_SCHEMA)],
-      [103, 'd67e6468aa5164b9', '206cdb6ae70468f4'],
+      [104, '252e7271ebbefdc5', 'f065ed91f63ee42c'],
     );
   });
 });

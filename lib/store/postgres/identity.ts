@@ -1,10 +1,28 @@
-/** The store's own id, and the folders of its large payloads. */
+/** The store's own id, its trusted time, and the folders of its large payloads. */
 import type { Queries } from './queries';
 
 /** Returns the store's id. */
 export async function storeIdentity(queries: Queries): Promise<string> {
   const [row] = await queries.rows('SELECT id FROM store_identity');
   return String(row?.['id']);
+}
+
+/** Returns the latest confirmed time; undefined before the first. */
+export async function trustedTime(queries: Queries): Promise<number | undefined> {
+  const [row] = await queries.rows('SELECT trusted_time FROM store_identity');
+  const time = row?.['trusted_time'];
+  return typeof time === 'number' ? time : undefined;
+}
+
+/** Sets the confirmed time; one that only running on has confirmed never sets it back. */
+export async function trustTime(queries: Queries, time: number, isConfirmed: boolean): Promise<void> {
+  await queries.rows(
+    `UPDATE store_identity SET trusted_time = ?::float8
+      WHERE trusted_time IS NULL OR ?::boolean OR trusted_time < ?::float8`,
+    time,
+    isConfirmed,
+    time,
+  );
 }
 
 /** Records a folder that is to have large payloads of the store. */

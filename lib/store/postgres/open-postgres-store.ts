@@ -137,6 +137,8 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
     },
     spoolNames: () => read((q) => spoolNames(q)),
     identity: () => read((q) => identity.storeIdentity(q)),
+    trustedTime: () => read((q) => identity.trustedTime(q)),
+    trustTime: (time, isConfirmed) => connections.use((q) => identity.trustTime(q, time, isConfirmed)),
     addSpoolFolder: (path) => connections.use((q) => identity.addSpoolFolder(q, path)),
     spoolFolders: () => read((q) => identity.spoolFolders(q)),
     // Not in a shared commit: a lease must not end because a commit takes long.

@@ -34,7 +34,7 @@ export async function makeSchema(
   await client.query(
     `BEGIN; ${createSchema} ${SCHEMA};
       INSERT INTO schema_version VALUES (${SCHEMA_VERSION}, now());
-      INSERT INTO store_identity VALUES ('${randomUUID()}');
+      INSERT INTO store_identity (id) VALUES ('${randomUUID()}');
       COMMIT`,
   );
   return [SCHEMA_VERSION];

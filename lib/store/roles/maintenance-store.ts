@@ -5,7 +5,10 @@ import type { LedgerNote } from '../types/ledger';
 export interface Retention {
   /** A settled message's payload: once its business outcome is positive, or it was collected and none is awaited. */
   settledPayloadMs: number;
-  /** A payload that may have to be resent: undelivered, negative, overdue, unknown, rejected. At least 30 days. */
+  /**
+   * A payload that may have to be resent: undelivered, negative, overdue, rejected. At least 30 days. That of a message
+   * that is unknown or parked, and so needs or may need a decision, is kept until it is settled.
+   */
   unsettledPayloadMs: number;
   /** Rows of settled messages. */
   rowsMs: number;
@@ -21,6 +24,13 @@ export interface MaintenanceStore {
   spoolNames(): Promise<Set<string>>;
   /** Returns the store's own id, made with its tables: its spool folders are marked with it. */
   identity(): Promise<string>;
+  /** Returns the latest time that was confirmed (lib/store/trusted-time.ts); undefined in a new store. */
+  trustedTime(): Promise<number | undefined>;
+  /**
+   * Records a confirmed time (milliseconds since 1970). An earlier one than is recorded changes nothing unless
+   * `isConfirmed`: MESH's clock says so.
+   */
+  trustTime(time: number, isConfirmed: boolean): Promise<void>;
   /** Records a folder that is to have large payloads of the store, so that erasing a message finds it. Repeatable. */
   addSpoolFolder(path: string): Promise<void>;
   /** Returns the folders that have ever had large payloads of the store: absolute paths. */

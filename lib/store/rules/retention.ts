@@ -8,7 +8,6 @@ export const MIN_UNSETTLED_MS = 30 * 24 * 60 * 60 * 1000;
 /** Whose payload may go: after Retention.settledPayloadMs (1), after unsettledPayloadMs (2), not at all (NULL). */
 export const PAYLOAD_RULE = `CASE
         WHEN payload_kind IS NULL THEN NULL
-        WHEN state = 'unknown' THEN 2
         WHEN settled_at IS NULL OR state NOT IN ${sqlList(FINAL)} THEN NULL
         WHEN business = 'positive' THEN 1
         WHEN state <> 'acknowledged' THEN 2

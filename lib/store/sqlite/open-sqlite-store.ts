@@ -92,6 +92,8 @@ function storeOn(connection: Connection): SqliteStore {
     purge: (now, retention) => purgeAll(() => call('purgeSlice', [now, retention])),
     spoolNames: () => call('spoolNames', []),
     identity: () => call('identity', []),
+    trustedTime: () => call('trustedTime', []),
+    trustTime: (time, isConfirmed) => call('trustTime', [time, isConfirmed]),
     addSpoolFolder: (path) => call('addSpoolFolder', [path]),
     spoolFolders: () => call('spoolFolders', []),
     // The file has one owner, and so has every mailbox.

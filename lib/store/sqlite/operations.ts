@@ -55,6 +55,8 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'ledger',
   'spoolNames',
   'identity',
+  'trustedTime',
+  'trustTime',
   'spoolFolders',
   'statistics',
   'queryPlans',
@@ -127,6 +129,17 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     purgeSlice: (now: number, retention: Retention) => purge.slice(now, retention),
     spoolNames: () => purge.spoolNames(),
     identity: () => String(statements.get('SELECT id FROM store_identity')?.['id']),
+    trustedTime: () => {
+      const time = statements.get('SELECT trusted_time FROM store_identity')?.['trusted_time'];
+      return typeof time === 'number' ? time : undefined;
+    },
+    trustTime: (time: number, isConfirmed: boolean) =>
+      void statements.run(
+        'UPDATE store_identity SET trusted_time = ? WHERE trusted_time IS NULL OR ? OR trusted_time < ?',
+        time,
+        isConfirmed ? 1 : 0,
+        time,
+      ),
     addSpoolFolder: (path: string) =>
       void statements.run('INSERT INTO spool_folder (path) VALUES (?) ON CONFLICT (path) DO NOTHING', path),
     spoolFolders: () => statements.all('SELECT path FROM spool_folder').map(({ path }) => String(path)),

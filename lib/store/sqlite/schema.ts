@@ -47,7 +47,9 @@ export const SCHEMA = `
 
   -- One row: the store's own id. Its spool folders are marked with it (docs/design.md, rule 7).
   CREATE TABLE store_identity (
-    id TEXT NOT NULL
+    id TEXT NOT NULL,
+    -- The latest confirmed time (lib/store/trusted-time.ts).
+    trusted_time INTEGER
   );
 
   -- Every folder that has ever had large payloads of this store: erasing a message looks there.

@@ -62,7 +62,7 @@ export function makeSchema(database: Database, file: string, options: { withMark
   try {
     database.exec(SCHEMA);
     database.prepare('INSERT INTO schema_version VALUES (?, ?)').run(SCHEMA_VERSION, machineNow());
-    database.prepare('INSERT INTO store_identity VALUES (?)').run(randomUUID());
+    database.prepare('INSERT INTO store_identity (id) VALUES (?)').run(randomUUID());
     database.exec('COMMIT');
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');

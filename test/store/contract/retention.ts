@@ -53,7 +53,7 @@ export function describeRetention(store: UseStore): void {
       ['business overdue', 'acknowledged', { ...settled, business: 'overdue' }, 40 * DAY],
       ['infrastructure negative', 'acknowledged', { ...settled, infrastructure: 'negative' }, 40 * DAY],
       ['infrastructure overdue', 'acknowledged', { ...settled, infrastructure: 'overdue' }, 40 * DAY],
-      ['unknown, from the first attempt', 'unknown', { firstAttemptAt: T }, 40 * DAY],
+      ['unknown: it may need a decision', 'unknown', { firstAttemptAt: T }, 'never'],
       ['business awaited', 'acknowledged', { ...settled, business: 'awaited' }, 'never'],
       ['infrastructure awaited', 'acknowledged', { ...settled, infrastructure: 'awaited' }, 'never'],
       ['queued', 'queued', {}, 'never'],
@@ -73,13 +73,11 @@ export function describeRetention(store: UseStore): void {
       assert.equal(await hasPayload(id), false);
     });
 
-    it('removes the bytes, updates the counts, and keeps the row', async () => {
-      const id = await inState(store(), 'unknown', { firstAttemptAt: T });
-      assert.equal((await store().countOutgoing(MAILBOX)).pendingBytes, 5);
+    it('removes the bytes and keeps the row', async () => {
+      const id = await inState(store(), 'rejected', { settledAt: T });
       await purge(T + 40 * DAY);
-      const { messages, pendingBytes } = await store().countOutgoing(MAILBOX);
-      assert.deepEqual([messages.unknown, pendingBytes], [1, 0]);
-      assert.equal((await store().getOutgoing(id))?.state, 'unknown');
+      assert.equal((await store().countOutgoing(MAILBOX)).messages.rejected, 1);
+      assert.equal((await store().getOutgoing(id))?.payload, null);
     });
 
     it('of received messages: done after settledPayloadMs, all others never', async () => {
@@ -94,6 +92,19 @@ export function describeRetention(store: UseStore): void {
       assert.equal((await store().getIncoming(MAILBOX, done))?.payload, null);
       await purge(NEVER);
       for (const each of kept) assert.notEqual((await store().getIncoming(MAILBOX, each))?.payload, null);
+    });
+  });
+
+  describe('the trusted time', () => {
+    it('is none in a new store, and goes back only if MESH confirms it', async () => {
+      assert.equal(await store().trustedTime(), undefined);
+      await store().trustTime(T, false);
+      await store().trustTime(T - 5, false);
+      assert.equal(await store().trustedTime(), T);
+      await store().trustTime(T + 5, false);
+      assert.equal(await store().trustedTime(), T + 5);
+      await store().trustTime(T - 5, true);
+      assert.equal(await store().trustedTime(), T - 5);
     });
   });
 
