@@ -20,6 +20,7 @@ type SyncName =
 type PromiseName =
   | 'access'
   | 'copyFile'
+  | 'lstat'
   | 'mkdir'
   | 'mkdtemp'
   | 'open'
@@ -35,25 +36,30 @@ type PromiseName =
 /** A file system. */
 export type Files = Pick<typeof sync, SyncName> & Pick<typeof promises, PromiseName>;
 
-const MACHINE: Files = { ...sync, ...promises };
-
-let files = MACHINE;
+/** Undefined: the machine's own, whose functions are looked up at each call, as an import of node:fs does. */
+let files: Files | undefined;
 
 /**
  * Puts another file system in the machine's place, or the machine's back. For a simulation that runs code in the
  * process: the package exports this from nowhere, and no environment variable, setting or flow leads here.
  */
-export function setFiles(replacement: Files = MACHINE): void {
+export function setFiles(replacement?: Files): void {
   files = replacement;
+}
+
+function fileSystemOf(name: keyof Files): Files {
+  return files ?? ((name in promises ? promises : sync) as unknown as Files);
 }
 
 /** Returns the function of this name, of whichever file system is in place when it is called. */
 function inPlace<Name extends keyof Files>(name: Name): Files[Name] {
-  return ((...args: unknown[]) => (files[name] as (...args: unknown[]) => unknown)(...args)) as Files[Name];
+  return ((...args: unknown[]) =>
+    (fileSystemOf(name)[name] as (...args: unknown[]) => unknown)(...args)) as Files[Name];
 }
 
 export const access = inPlace('access');
 export const copyFile = inPlace('copyFile');
+export const lstat = inPlace('lstat');
 export const mkdir = inPlace('mkdir');
 export const mkdtemp = inPlace('mkdtemp');
 export const open = inPlace('open');

@@ -3,7 +3,6 @@
  * retry.ts after a failure that is safe to repeat.
  */
 import type { MailboxConfig } from '../config';
-import { PayloadError } from '../errors';
 import { ACCEPT } from '../protocol/endpoints';
 import { isMeshError } from '../protocol/responses';
 import { readJson } from './body';
@@ -144,7 +143,8 @@ export class Exchange {
     });
     if (!call.completes) return result;
     return result.catch((error: unknown) => {
-      if (!mayHaveArrived || error instanceof PayloadError) throw error;
+      // Also when the payload was changed or lost since: an earlier attempt may have sent it as it was.
+      if (!mayHaveArrived) throw error;
       const context = this.contextOf(call, signal);
       throw unknownOutcome(context, 'the response to its last chunk was lost', { ...detailsOf(context), cause: error });
     });

@@ -1,11 +1,12 @@
 /** File operations that a kill cannot leave half done, with errors that do not name files. */
 import { dirname, join } from 'node:path';
-import { mkdir, readdir, rm, stat } from '../files';
+import { mkdir, open, readdir, rm, stat, type FileHandle } from '../files';
 import { StorageError } from '../errors';
 import { withoutPath } from '../payload/file-error';
 import { syncFolder } from '../payload/file-sink';
+import { openRegularFile, stampOf } from '../payload/regular-file';
 import { renameWithRetry } from '../payload/rename-with-retry';
-import { writeWholeFile } from '../payload/whole-file';
+import { OVERWRITE, writeWholeFile } from '../payload/whole-file';
 
 /**
  * Runs a file operation.
@@ -26,6 +27,8 @@ export async function onDisk<T>(operation: () => Promise<T>): Promise<T> {
   }
 }
 
+const COPY_BYTES = 1024 * 1024;
+
 const ADVICE: Record<string, string> = {
   EACCES: 'Allow the user who runs Node-RED to read, write and delete in the folders.',
   EPERM:
@@ -33,6 +36,7 @@ const ADVICE: Record<string, string> = {
   EXDEV: 'Put in, out, sent, failed and temp on one file system: a move between file systems is not safe.',
   ENOENT: 'The folder does not exist: check its path, and that its drive is connected.',
   ENOSPC: 'The disk is full: free some space.',
+  'not-a-file': 'A file is a symbolic link, a folder or a pipe: it is not followed. Replace it by the file itself.',
 };
 
 /** Writes a file atomically and durably, by way of a temporary file beside it. An existing file is replaced. */
@@ -45,6 +49,48 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
 export async function moveFile(from: string, to: string): Promise<void> {
   await renameWithRetry(from, to);
   await syncFolder(dirname(to));
+}
+
+/**
+ * Moves a regular file, or copies it if it is on another file system: its bytes are on the disk afterwards. An existing
+ * file is replaced. What a link points to is never taken.
+ */
+export async function takeFile(from: string, to: string): Promise<void> {
+  const { handle, stamp } = await openRegularFile(from);
+  try {
+    const isMoved = await renameWithRetry(from, to).then(
+      () => true,
+      (error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code === 'EXDEV') return false;
+        throw error;
+      },
+    );
+    if (!isMoved) await copyDurably(handle, to);
+    else {
+      // Somebody may have put another file, or a link, in its place meanwhile.
+      if ((await stampOf(to)).ino !== stamp.ino) throw Object.assign(new Error('replaced'), { code: 'EBUSY' });
+      // Windows syncs only what is open for writing; its files were written through by whoever made them, or not.
+      if (process.platform !== 'win32') await handle.sync();
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+async function copyDurably(from: FileHandle, to: string): Promise<void> {
+  const copy = await open(to, OVERWRITE, 0o660);
+  try {
+    const buffer = Buffer.allocUnsafeSlow(COPY_BYTES);
+    for (let at = 0; ;) {
+      const { bytesRead } = await from.read(buffer, 0, buffer.length, at);
+      if (bytesRead === 0) break;
+      await copy.writeFile(buffer.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    await copy.sync();
+  } finally {
+    await copy.close();
+  }
 }
 
 /** Returns the names of the files in a folder; none if the folder does not exist. */

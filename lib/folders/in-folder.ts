@@ -4,11 +4,10 @@
  * hands it over, and a redelivery checks for that.
  */
 import { basename, join, resolve } from 'node:path';
-import { copyFile, mkdir, stat } from '../files';
+import { mkdir, stat } from '../files';
 import type { MessageHeaders } from '../types';
 import { writeControlFile, type ControlFields, type StatusRecord } from './control-file';
-import { clientFolders, folderNames, pathExists, moveFile, onDisk, removeFolder, writeWhole } from './files';
-import { renameWithRetry } from '../payload/rename-with-retry';
+import { clientFolders, folderNames, pathExists, moveFile, onDisk, removeFolder, takeFile, writeWhole } from './files';
 import { avoidDeviceName } from '../payload/safe-file-name';
 
 /**
@@ -85,10 +84,7 @@ async function place(payload: Uint8Array | { file: string }, temporary: string, 
   if (payload instanceof Uint8Array) {
     await writeWhole(temporary, payload);
   } else {
-    await renameWithRetry(payload.file, temporary).catch(async (error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-      await copyFile(payload.file, temporary);
-    });
+    await takeFile(payload.file, temporary);
   }
   await moveFile(temporary, target);
 }

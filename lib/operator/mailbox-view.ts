@@ -10,6 +10,7 @@
 import { InvalidMessageError, NotFoundError, OutboxFullError, PayloadError, TooLargeError } from '../errors';
 import type { Clock } from '../clock';
 import { randomUUID } from '../random';
+import { BlockDigests, checkedByList, checkedWhole } from '../payload/block-digests';
 import { MIN_FREE_BYTES } from '../payload/disk-space';
 import type { Spool } from '../payload/spool';
 import { openStored } from '../payload/stored-payload';
@@ -119,7 +120,7 @@ export class OperatorView {
    * @throws NotFoundError when the store does not have the message, PayloadError when its payload is not kept
    */
   async payload(direction: 'in' | 'out', reference: string): Promise<ViewedPayload> {
-    const { message, fields, payload } = await this.#get(direction, reference);
+    const { message, fields, payload, sha256 } = await this.#get(direction, reference);
     if (payload === null || message.kind === 'report') {
       throw new PayloadError('The payload of this message has been removed, or it never had one.', {
         advice: 'The payload of a settled message is kept for a week.',
@@ -129,7 +130,11 @@ export class OperatorView {
     return {
       size: message.bytes,
       ...(fields.fileName === undefined ? {} : { fileName: fields.fileName }),
-      open: () => (message.bytes === 0 ? emptyPayload() : source.open(0, message.bytes)),
+      open: () => {
+        if (message.bytes === 0) return emptyPayload();
+        const pieces = source.open(0, message.bytes);
+        return sha256 === undefined ? pieces : checkedWhole(pieces, sha256);
+      },
     };
   }
 
@@ -177,9 +182,10 @@ export class OperatorView {
     const name = `upload-${randomUUID()}`;
     scratch.inUse.add(name);
     try {
-      const bytes = await scratch.write(name, limited(announcedBytes, stream));
+      const digests = new BlockDigests();
+      const bytes = await scratch.write(name, digests.over(limited(announcedBytes, stream)));
       if (bytes !== announcedBytes) throw new InvalidMessageError('The upload ended early. Nothing was sent.');
-      const payload = { file: scratch.path(name) };
+      const payload = { source: checkedByList(await scratch.source(name, bytes), bytes, digests.list) };
       // An empty file name, so that the spooled file's name does not become the message's.
       const queued = await outbox.enqueue(
         { ...message, fileName: message.fileName ?? '', payload },
@@ -202,7 +208,8 @@ export class OperatorView {
     const { store, mailbox } = this.#parts;
     const row = direction === 'in' ? await store.getIncoming(mailbox, reference) : await store.getOutgoing(reference);
     if (row?.mailbox !== mailbox) return undefined;
-    return { message: toMessageView(row), fields: privateFields(row), payload: row.payload };
+    const sha256 = 'sha256' in row ? row.sha256 : undefined;
+    return { message: toMessageView(row), fields: privateFields(row), payload: row.payload, sha256 };
   }
 }
 
@@ -210,6 +217,8 @@ interface Found {
   message: MessageView;
   fields: PrivateFields;
   payload: StoredPayload | null;
+  /** Of a received payload. */
+  sha256: string | undefined;
 }
 
 // eslint-disable-next-line no-empty-function -- an empty payload has no pieces

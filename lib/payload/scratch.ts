@@ -6,6 +6,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mkdtemp, rm } from '../files';
+import { BlockDigests, checkedByList } from './block-digests';
 import { fileSourceAt, statFile } from './source';
 import { Spool } from './spool';
 
@@ -40,9 +41,10 @@ export class Scratch {
   async write(name: string, pieces: AsyncIterable<Buffer>): Promise<ReadyBody> {
     const spool = await this.#spool();
     await spool.remove([name]);
-    const bytes = await spool.write(name, pieces);
+    const digests = new BlockDigests();
+    const bytes = await spool.write(name, digests.over(pieces));
     const path = spool.path(name);
-    const source = fileSourceAt(path, await statFile(path));
+    const source = checkedByList(fileSourceAt(path, await statFile(path)), bytes, digests.list);
     const body = { bytes, open: () => source.open(0, bytes, 'reuse') };
     this.#bodies.set(name, body);
     return body;

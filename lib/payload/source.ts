@@ -3,10 +3,11 @@
  * bytes, and memory does not grow with the payload.
  */
 import { basename } from 'node:path';
-import { type FileHandle, open, stat } from '../files';
+import type { FileHandle } from '../files';
 import { InvalidMessageError, PayloadError } from '../errors';
 import type { Payload } from '../types';
 import { withoutPath } from './file-error';
+import { isNotAFile, isSameState, openRegularFile, stampOf, type FileStamp } from './regular-file';
 
 /** A payload with a known size. */
 export interface PayloadSource {
@@ -16,6 +17,8 @@ export interface PayloadSource {
   readonly contentType: string;
   /** The file's own name, if the payload is a file. */
   readonly fileName?: string;
+  /** The file's state, if the payload is a file. */
+  readonly stamp?: FileStamp;
   /** All bytes, if they are in memory. */
   readonly bytes?: Buffer;
   /**
@@ -114,14 +117,6 @@ export function bytesSource(bytes: Uint8Array, contentType = 'application/octet-
   };
 }
 
-/** Identifies one state of a file. */
-export interface FileStamp {
-  /** Bytes. */
-  size: number;
-  mtimeMs: number;
-  ino: number;
-}
-
 async function fileSource(path: string): Promise<PayloadSource> {
   return fileSourceAt(path, await statFile(path));
 }
@@ -129,18 +124,18 @@ async function fileSource(path: string): Promise<PayloadSource> {
 /**
  * Returns the source of a file. It is referenced, not copied: every opening checks that the file still has the stamp
  * `first`.
+ * @param size how many of its bytes are the payload; default: all
  */
-export function fileSourceAt(path: string, first: FileStamp): PayloadSource {
+export function fileSourceAt(path: string, first: FileStamp, size = first.size): PayloadSource {
   return {
-    size: first.size,
+    size,
     contentType: 'application/octet-stream',
     fileName: basename(path),
+    stamp: first,
     async *open(start, end, memory) {
-      const handle = await open(path).catch((cause: unknown) => {
-        throw unreadable(cause);
-      });
+      const { handle, stamp } = await openRegularFile(path).catch(unreadable);
       try {
-        await checkUnchanged(handle, first);
+        if (!isSameState(stamp, first)) throw changedFile();
         yield* slices(handle, first, start, end, memory);
       } finally {
         await handle.close();
@@ -187,19 +182,18 @@ async function* slices(
 }
 
 async function readPiece(handle: FileHandle, buffer: Buffer, at: number, length: number): Promise<Buffer> {
-  const { bytesRead } = await handle.read(buffer, 0, length, at).catch((cause: unknown) => {
-    throw unreadable(cause);
-  });
+  const { bytesRead } = await handle.read(buffer, 0, length, at).catch(unreadable);
   if (bytesRead === 0) throw new PayloadError('The file became shorter while it was being sent.');
   return buffer.subarray(0, bytesRead);
 }
 
 async function checkUnchanged(handle: FileHandle, first: FileStamp): Promise<void> {
-  const now = await handle.stat().catch((cause: unknown) => {
-    throw unreadable(cause);
-  });
-  if (now.size === first.size && now.mtimeMs === first.mtimeMs && now.ino === first.ino) return;
-  throw new PayloadError('The file was changed while it was being sent, so the part that was sent is useless.', {
+  const now = await handle.stat().catch(unreadable);
+  if (!isSameState(now, first)) throw changedFile();
+}
+
+function changedFile(): PayloadError {
+  return new PayloadError('The file was changed while it was being sent, so the part that was sent is useless.', {
     advice:
       'Send it again when it is complete. A program that writes such files should rename them when they are complete.',
   });
@@ -207,27 +201,24 @@ async function checkUnchanged(handle: FileHandle, first: FileStamp): Promise<voi
 
 /**
  * Returns the file's stamp.
- * @throws PayloadError when it does not exist, or is not a file
+ * @throws PayloadError when it does not exist, or is not a file; a symbolic link is none
  */
-export async function statFile(path: string): Promise<FileStamp> {
-  try {
-    const found = await stat(path);
-    if (found.isFile()) return { size: found.size, mtimeMs: found.mtimeMs, ino: found.ino };
-  } catch (cause) {
-    throw unreadable(cause);
-  }
-  throw new PayloadError('The path given as payload is not a file. Nothing was sent.', {
-    advice: 'Pass the path of a file.',
-  });
+export function statFile(path: string): Promise<FileStamp> {
+  return stampOf(path).catch(unreadable);
 }
 
-/** Returns the error of a file that cannot be read, without its path: file names contain patients' names. */
-function unreadable(error: unknown): PayloadError {
+/** @throws PayloadError without the path: file names contain patients' names */
+function unreadable(error: unknown): never {
   const cause = withoutPath(error);
   const { code } = cause;
+  if (isNotAFile(error)) {
+    throw new PayloadError('The path given as payload is not a file. Nothing was sent.', {
+      advice: 'Pass the path of a regular file. A symbolic link is not followed: pass the path of the file itself.',
+    });
+  }
   const advice =
     code === 'ENOENT'
       ? 'There is no such file: check the path as seen from this server.'
       : 'Check that the user who runs this process may read the file.';
-  return new PayloadError(`The file given as payload cannot be read (${code}).`, { cause, advice });
+  throw new PayloadError(`The file given as payload cannot be read (${code}).`, { cause, advice });
 }

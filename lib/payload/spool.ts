@@ -8,6 +8,7 @@ import { machineNow, machineSteady } from '../clock';
 import { randomUUID } from '../random';
 import { MeshError, PayloadError, StorageError, TooLargeError } from '../errors';
 import type { PayloadSlices } from '../store/store';
+import { checkedByDigest, listBytes } from './block-digests';
 import { withoutPath } from './file-error';
 import { partialNames } from './partial-files';
 import { Quarantine } from './quarantine';
@@ -118,13 +119,21 @@ export class Spool {
   }
 
   /**
-   * Returns the source of a kept payload; `size` is the one in its row.
+   * Returns the source of a kept payload; size and digest are those in its row. With a digest only bytes that it covers
+   * are yielded; without one (a received payload) the reader compares the SHA-256 of the whole.
    * @throws PayloadError when it is in neither place
    */
-  async source(name: string, size: number): Promise<PayloadSource> {
+  async source(name: string, size: number, digest?: string): Promise<PayloadSource> {
+    const stored = await this.#stored(name, size, digest === undefined ? size : size + listBytes(size));
+    return digest === undefined ? stored : checkedByDigest(stored, size, digest);
+  }
+
+  /** `bytes`: of the file, which may have more in it than the payload. */
+  async #stored(name: string, size: number, bytes: number): Promise<PayloadSource> {
     if (!isSpoolName(name)) throw new PayloadError('The name of the stored payload is not one of ours.');
     const path = this.path(name);
-    const source = async (): Promise<PayloadSource> => fileSourceAt(path, { ...(await statFile(path)), size });
+    const source = async (): Promise<PayloadSource> =>
+      fileSourceAt(path, { ...(await statFile(path)), size: bytes }, size);
     try {
       return await source();
     } catch (error) {

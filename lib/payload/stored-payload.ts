@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { StoredPayload } from '../store/store';
 import type { Payload } from '../types';
+import { BlockDigests, checkBlock, digestOfBlock } from './block-digests';
 import { bytesSource, fileSourceAt, openPayload, statFile, type PayloadSource } from './source';
 import type { Spool } from './spool';
 
@@ -36,15 +37,17 @@ export async function placePayload(
     return {
       source,
       ownBytes: source.size,
-      keep: async () => ({ kind: 'inline', bytes: await readAll(source) }),
+      keep: async () => {
+        const bytes = await readAll(source);
+        return { kind: 'inline', bytes, digest: digestOfBlock(bytes) };
+      },
     };
   }
   // With the spool in the database another instance may send it, which cannot read files of this one.
   if (typeof payload === 'object' && 'file' in payload && !copyFile && !spool.inDatabase) {
-    // Stamped at the same moment as the row's size. The path is absolute: the next start may have another working
-    // directory.
+    // The path is absolute: the next start may have another working directory.
     const path = resolve(payload.file);
-    const stamp = await statFile(path);
+    const stamp = source.stamp ?? (await statFile(path));
     return { source: fileSourceAt(path, stamp), ownBytes: 0, keep: async () => ({ kind: 'file', path, ...stamp }) };
   }
   spool.checkSize(source.size);
@@ -52,8 +55,9 @@ export async function placePayload(
     source,
     ownBytes: source.size,
     async keep() {
-      await spool.write(name, source.open(0, source.size));
-      return { kind: 'spool', name };
+      const digests = new BlockDigests();
+      await spool.write(name, digests.withList(source.open(0, source.size)));
+      return { kind: 'spool', name, digest: digests.digest };
     },
   };
 }
@@ -69,10 +73,14 @@ export async function readAll(source: PayloadSource): Promise<Buffer> {
 
 /**
  * Returns the source of a stored payload; `size` is the one in its row. Reading throws PayloadError if it no longer
- * exists.
+ * exists, and for a payload with a digest instead of the first byte that is not as it was stored.
+ * @throws PayloadError when the bytes in the row are not as they were stored
  */
 export async function openStored(stored: StoredPayload, size: number, spool: Spool): Promise<PayloadSource> {
-  if (stored.kind === 'inline') return bytesSource(stored.bytes);
+  if (stored.kind === 'inline') {
+    if (stored.digest !== undefined) checkBlock(stored.bytes, stored.digest);
+    return bytesSource(stored.bytes);
+  }
   if (stored.kind === 'file') return fileSourceAt(stored.path, stored);
-  return await spool.source(stored.name, size);
+  return await spool.source(stored.name, size, stored.digest);
 }

@@ -141,7 +141,11 @@ function failed(
     if (thrown instanceof RejectedError) backoff.responseReceived(row.id);
     return { change: { state: 'rejected', error, settledAt: now }, event: 'rejected', detail };
   }
-  if (isUnsendable(thrown)) return { change: { state: 'parked', error }, event: 'parked', detail };
+  if (isUnsendable(thrown)) {
+    // An earlier attempt may have sent the last chunk, as it was then: MESH may have the message.
+    if (row.chunksSent > 0 && row.chunksSent === totalChunks - 1) return unknown(row, error, now);
+    return { change: { state: 'parked', error }, event: 'parked', detail };
+  }
 
   // After a lost response to the last chunk, that chunk is sent again: MESH responds 423 if it has it.
   backoff.attemptFailed(row.id, thrown, steadyTime(clock));

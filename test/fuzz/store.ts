@@ -54,6 +54,7 @@ const sentRow = fc.record({
   payload_kind: fc.constantFrom(null, 'inline', 'spool'),
   payload_name: fc.option(text),
   payload_file: fc.constant(null),
+  payload_digest: fc.constant(null),
   plan: fc.constantFrom(null, '{"encoding":"gzip","level":3,"chunkBytes":1,"totalChunks":2}'),
   chunks_sent: fc.nat(),
   message_id: fc.option(text),

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import { PayloadError } from '../../lib/index';
 import { gzippedBody, IN_MEMORY_BYTES, plainBody, splitPayload } from '../../lib/payload/chunks';
 import { Scratch } from '../../lib/payload/scratch';
 import { openPayload, type PayloadSource } from '../../lib/payload/source';
 import { Spool } from '../../lib/payload/spool';
 import { allOf } from '../harness/all-of';
 import { emptyFolder } from '../harness/cleanup';
+import { failure } from '../harness/failure';
 
 describe('splitting a payload', () => {
   for (const [size, max, ends] of [
@@ -78,6 +80,18 @@ describe('the body of a chunk', () => {
     await scratch.remove(ID);
     assert.equal(existsSync(spool.path(GZ)), false);
     assert.equal(scratch.find(GZ), undefined);
+  });
+
+  it('that was changed in its file is not sent', async () => {
+    const spool = await Spool.open(await emptyFolder());
+    const source = await openPayload(Buffer.alloc(IN_MEMORY_BYTES + 1, 'large '));
+    const body = await gzippedBody(source, { start: 0, end: source.size }, 1, new Scratch(spool), GZ);
+    const bytes = readFileSync(spool.path(GZ));
+    const { atime, mtime } = statSync(spool.path(GZ));
+    bytes.writeUInt8(bytes.readUInt8(1000) ^ 1, 1000);
+    writeFileSync(spool.path(GZ), bytes);
+    utimesSync(spool.path(GZ), atime, mtime);
+    await failure(PayloadError, copiesOf(body.open()));
   });
 
   it('has all its bytes at hand if it is small, for one write; a large one does not', async () => {

@@ -13,6 +13,10 @@ interface Taken extends Mutation {
 const NOT_OURS = 'test/payload/not-ours.test.ts';
 const SPOOL = 'test/payload/spool.test.ts';
 const QUARANTINE = 'test/payload/quarantine.test.ts';
+const BLOCKS = 'test/payload/block-digests.test.ts';
+const REGULAR = 'test/payload/regular-file.test.ts';
+const CHANGED = 'test/send/changed-payload.test.ts';
+const TAKING = 'test/folders/taking-files.test.ts';
 const ERASE = 'test/store/sqlite/erase.test.ts';
 
 const MUTATIONS: Taken[] = [
@@ -92,6 +96,108 @@ const MUTATIONS: Taken[] = [
     file: 'lib/store/tools/erase.ts',
     check: '  for (const payload of payloads) await removePayload(side, payload);\n',
     without: '  void Promise.allSettled(payloads.map((payload) => removePayload(side, payload)));\n',
+  },
+  {
+    case: 'let no byte of a changed block out',
+    test: BLOCKS,
+    file: 'lib/payload/block-digests.ts',
+    check: "if (!createHash('sha256').update(block).digest().equals(expected)) throw changed();",
+    without: 'void expected;',
+  },
+  {
+    case: 'let nothing out when their list was changed',
+    test: BLOCKS,
+    file: 'lib/payload/block-digests.ts',
+    check: 'if (digestOfList(at) !== digest) throw changed();',
+    without: 'void digestOfList;',
+  },
+  {
+    case: 'let nothing out when the payload has become shorter',
+    test: BLOCKS,
+    file: 'lib/payload/block-digests.ts',
+    check: 'if (at < last) throw changed();',
+    without: '',
+  },
+  {
+    case: 'comes without its last piece when it was changed',
+    test: BLOCKS,
+    file: 'lib/payload/block-digests.ts',
+    check: "if (whole.digest('hex') !== sha256) throw changed();",
+    without: '',
+  },
+  {
+    case: 'its first byte, in one request',
+    test: CHANGED,
+    file: 'lib/payload/spool.ts',
+    check: 'return digest === undefined ? stored : checkedByDigest(stored, size, digest);',
+    without: 'return stored;',
+  },
+  {
+    case: 'in the row is not sent either',
+    test: CHANGED,
+    file: 'lib/payload/stored-payload.ts',
+    check: 'if (stored.digest !== undefined) checkBlock(stored.bytes, stored.digest);',
+    without: 'void checkBlock;',
+  },
+  {
+    case: 'with its time set back, is parked',
+    test: CHANGED,
+    file: 'lib/payload/regular-file.ts',
+    check: '(one.ctimeMs === undefined || other.ctimeMs === undefined || one.ctimeMs === other.ctimeMs)',
+    without: 'one !== undefined',
+  },
+  {
+    case: 'is refused also when it takes the file’s place after the first look',
+    test: REGULAR,
+    file: 'lib/payload/regular-file.ts',
+    check: 'O_RDONLY | O_NOFOLLOW | O_NONBLOCK',
+    without: 'O_RDONLY | O_NONBLOCK',
+    also: {
+      file: 'lib/payload/source.ts',
+      check: 'if (!isSameState(stamp, first)) throw changedFile();',
+      without: 'void stamp;',
+      also: {
+        file: 'lib/payload/source.ts',
+        check: 'if (!isSameState(now, first)) throw changedFile();',
+        without: 'void now;',
+      },
+    },
+  },
+  {
+    case: 'is refused: a pipe that nobody writes to',
+    test: REGULAR,
+    file: 'lib/payload/regular-file.ts',
+    check: 'O_RDONLY | O_NOFOLLOW | O_NONBLOCK',
+    without: 'O_RDONLY | O_NOFOLLOW',
+  },
+  {
+    case: 'that was changed in its file is not sent',
+    test: 'test/payload/chunks.test.ts',
+    file: 'lib/payload/scratch.ts',
+    check: 'checkedByList(fileSourceAt(path, await statFile(path)), bytes, digests.list)',
+    without:
+      '{ ...checkedByList(await spool.source(name, bytes), bytes, digests.list), ...(await spool.source(name, bytes)) }',
+  },
+  {
+    case: 'is on the disk, with its name, before its .ctl is there',
+    test: TAKING,
+    file: 'lib/folders/files.ts',
+    check: "if (process.platform !== 'win32') await handle.sync();",
+    without: '',
+  },
+  {
+    case: 'from another file system is copied, synced and then named',
+    test: TAKING,
+    file: 'lib/folders/files.ts',
+    check: '    await copy.sync();\n',
+    without: '',
+  },
+  {
+    case: 'is never written through a symbolic link',
+    test: TAKING,
+    file: 'lib/payload/whole-file.ts',
+    check: '((constants as Partial<typeof constants>).O_NOFOLLOW ?? 0)',
+    without: '0',
   },
 ];
 

@@ -225,7 +225,7 @@ describe('the number of the schema', () => {
     const digest = (schema: string): string => createHash('sha256').update(plain(schema)).digest('hex').slice(0, 16);
     assert.deepEqual(
       [SCHEMA_VERSION, digest(SQLITE_SCHEMA), digest(POSTGRES_SCHEMA)],
-      [104, '252e7271ebbefdc5', 'f065ed91f63ee42c'],
+      [105, 'f9880b61f94ea096', 'bbfbd679363da764'],
     );
   });
 });

@@ -49,7 +49,7 @@ export async function addIncoming(queries: Queries, message: NewIncoming, note: 
 }
 
 /** The types of `newIncomingValues`: in a SELECT they are not taken from the table. */
-const TYPES = 'text text text text text bigint text float8 text text text text text text';
+const TYPES = 'text text text text text bigint text float8 text text text text text text text';
 
 export async function getIncoming(queries: Queries, mailbox: string, messageId: string): Promise<Incoming | undefined> {
   const [row] = await queries.rows(

@@ -168,7 +168,7 @@ function addedMessage(row: Row, { payload, mailbox }: NewOutgoing): { message: O
 /** The types of `newOutgoingValues` after the mailbox: in a SELECT they are not taken from the table. */
 const TYPES =
   'text text text text text smallint text smallint text text bigint float8 text text text text text ' +
-  'float8 float8 float8 text text text';
+  'float8 float8 float8 text text text text';
 
 export async function getOutgoing(queries: Queries, id: string): Promise<Outgoing | undefined> {
   const [row] = await queries.rows(`${WITH_PAYLOAD} WHERE o.id = ?`, id);

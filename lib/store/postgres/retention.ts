@@ -59,7 +59,7 @@ function removePayloads(
         SELECT seq, payload_name FROM ${table} WHERE ${condition} AND ${since} <= ?
           ORDER BY ${since} LIMIT ${PAYLOADS}),
       bytes AS (DELETE FROM ${table}_payload WHERE seq IN (SELECT seq FROM due)),
-      bare AS (UPDATE ${table} SET payload_kind = NULL, payload_name = NULL, payload_file = NULL
+      bare AS (UPDATE ${table} SET payload_kind = NULL, payload_name = NULL, payload_file = NULL, payload_digest = NULL
         WHERE seq IN (SELECT seq FROM due))
     SELECT payload_name FROM due`,
     oldest,

@@ -18,7 +18,8 @@ const EARLIEST_LIMIT = `least(
 const PAYLOAD_COLUMNS = `
     payload_kind TEXT CHECK (payload_kind IN ('inline', 'spool', 'file')),
     payload_name TEXT,
-    payload_file TEXT,`;
+    payload_file TEXT,
+    payload_digest TEXT,`;
 
 /** Rows that change often: free space on their page keeps a new version beside the old one. */
 const OFTEN_CHANGED = `WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02)`;

@@ -22,7 +22,7 @@ export function assignments(
   }
   if (change.payload === undefined) return { assignments: names, values };
   return {
-    assignments: [...names, 'payload_kind = ?', 'payload_name = ?', 'payload_file = ?'],
+    assignments: [...names, 'payload_kind = ?', 'payload_name = ?', 'payload_file = ?', 'payload_digest = ?'],
     values: [...values, ...payloadValues(change.payload)],
   };
 }

@@ -121,7 +121,8 @@ export function incomingOf(parsed: IncomingRow, mailbox: string, payload: Stored
 
 /** The columns that an INSERT sets after `mailbox`; the defaults of the others are their start values. */
 export const NEW_INCOMING_COLUMNS = `message_id, instance, workflow_id, message_type, headers, size, sha256,
-  received_at, request_key, classification, state, payload_kind, payload_name, payload_file`;
+  received_at, request_key, classification, state, payload_kind, payload_name, payload_file,
+  payload_digest`;
 
 export function newIncomingValues(message: NewIncoming): SqlValue[] {
   return [

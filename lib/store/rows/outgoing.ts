@@ -107,7 +107,8 @@ export function outgoingOf(row: OutgoingRow, mailbox: string, payload: StoredPay
 /** The columns that an INSERT sets; the defaults of the others are their start values. */
 export const NEW_OUTGOING_COLUMNS = `mailbox, id, instance, once_key, once_digest, lane, strict_order, local_id, local_id_is_unique,
   workflow_id, envelope, size, queued_at, resend_of, acknowledgement_reference, state, infrastructure, business,
-  collect_by, infrastructure_by, business_by, payload_kind, payload_name, payload_file`;
+  collect_by, infrastructure_by, business_by, payload_kind, payload_name, payload_file,
+  payload_digest`;
 
 export function newOutgoingValues(mailbox: number, message: NewOutgoing): SqlValue[] {
   return [

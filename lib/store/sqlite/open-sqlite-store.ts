@@ -111,14 +111,14 @@ function storeOn(connection: Connection): SqliteStore {
  */
 function withOwnBytes<T extends { payload?: StoredPayload | null }>(value: T): T {
   if (value.payload?.kind !== 'inline') return value;
-  return { ...value, payload: { kind: 'inline', bytes: new Uint8Array(value.payload.bytes) } };
+  return { ...value, payload: { ...value.payload, bytes: new Uint8Array(value.payload.bytes) } };
 }
 
 /** Returns the message with its payload's bytes as a store returns them, as a Uint8Array, in the same memory. */
 function withBytes(message: NewOutgoing): NewOutgoing {
   if (message.payload.kind !== 'inline') return message;
   const { buffer, byteOffset, byteLength } = message.payload.bytes;
-  return { ...message, payload: { kind: 'inline', bytes: new Uint8Array(buffer, byteOffset, byteLength) } };
+  return { ...message, payload: { ...message.payload, bytes: new Uint8Array(buffer, byteOffset, byteLength) } };
 }
 
 /** Bytes from which on transferring a payload's memory costs less than copying it. */

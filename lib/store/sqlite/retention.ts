@@ -103,7 +103,8 @@ export class Purge {
     for (const row of rows) {
       const seq = Number(row['seq']);
       this.#statements.run(
-        `UPDATE ${table} SET payload_kind = NULL, payload_name = NULL, payload_file = NULL WHERE seq = ?`,
+        `UPDATE ${table} SET payload_kind = NULL, payload_name = NULL, payload_file = NULL, payload_digest = NULL
+          WHERE seq = ?`,
         seq,
       );
       this.#payloads[table].remove(seq);

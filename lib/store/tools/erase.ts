@@ -201,7 +201,7 @@ function changes(found: Found, by: string, { now, force }: Erasure): Change[] {
   const { direction, row, message } = found;
   const table = direction === 'out' ? 'outgoing' : 'incoming';
   const seq = Number(row['seq']);
-  const set: Row = { payload_kind: null, payload_name: null, payload_file: null };
+  const set: Row = { payload_kind: null, payload_name: null, payload_file: null, payload_digest: null };
   Object.assign(set, 'id' in message ? withoutNamesSent(message, now) : withoutNamesReceived(message, now));
   const columns = Object.keys(set);
   const line: Row = {

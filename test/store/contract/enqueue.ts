@@ -78,10 +78,22 @@ export function describeEnqueue(store: UseStore): void {
     it('keeps the place of a spooled payload and of a user’s file', async () => {
       const spooled = { kind: 'spool', name: 'ab12.gz' } as const;
       const file = { kind: 'file', path: 'C:\\Brïefe\\1.pdf', size: 1e12, mtimeMs: T + 0.123, ino: 2 ** 52 } as const;
-      for (const payload of [spooled, file]) {
+      const digest = 'ab'.repeat(32);
+      for (const payload of [spooled, file, { ...spooled, digest }, { ...file, ctimeMs: T + 0.5 }]) {
         const id = await enqueued(store(), { payload });
         assert.deepEqual((await store().getOutgoing(id))?.payload, payload);
       }
+    });
+
+    it('keeps the digest of a payload with it, and removes it with it', async () => {
+      const payload = { kind: 'inline', bytes: new Uint8Array(Buffer.from('hello')), digest: 'cd'.repeat(32) } as const;
+      const id = await enqueued(store(), { payload });
+      assert.deepEqual((await store().getOutgoing(id))?.payload, payload);
+      await store().changeOutgoing(id, ['queued'], { payload: null });
+      assert.equal((await store().getOutgoing(id))?.payload, null);
+      await store().changeOutgoing(id, ['queued'], { payload: { kind: 'inline', bytes: payload.bytes } });
+      const { bytes } = payload;
+      assert.deepEqual((await store().getOutgoing(id))?.payload, { kind: 'inline', bytes });
     });
 
     it('refuses an id that is already there, and changes nothing', async () => {
