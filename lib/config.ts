@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { ConfigurationError } from './errors';
 import { DEFAULT_LEVEL } from './payload/gzip';
 import type { Chunking, Compression } from './types';
+import { namedVariable } from './variables';
 
 /** NHS England's environments by name. Source: mesh-api.yaml, "Environments and testing". */
 export const ENVIRONMENTS = {
@@ -153,14 +154,17 @@ export interface MailboxConfig {
 const milliseconds = z.number().int().min(1).max(86_400_000);
 const pem = z.union([z.string().min(1), z.instanceof(Buffer)]);
 
+/** Untrimmed: a password may begin or end with a space. */
+const secret = z.string().refine((text) => text.trim() !== '' && namedVariable(text) === undefined, 'is missing');
+
 const schema = z.object({
   environment: z.string().trim().min(1),
   mailboxId: z
     .string()
     .trim()
     .regex(/^[A-Za-z0-9_-]{1,100}$/, 'may only contain letters, digits, _ and -'),
-  password: z.string().min(1, 'is missing'),
-  sharedKey: z.string().min(1, 'is missing'),
+  password: secret,
+  sharedKey: secret,
   tls: z
     .strictObject({
       ca: z.union([pem, z.array(pem)]),

@@ -9,6 +9,7 @@ export {
   type InboxOptions,
   type Mailbox,
 } from './mailbox';
+export { namedVariable, readVariable } from './variables';
 export { ENVIRONMENTS, type MailboxOptions, type ProxyOptions, type TlsOptions } from './config';
 export type { ClientCertificate } from './client/client-certificate';
 export type { InboxQuery } from './client/client';

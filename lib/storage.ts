@@ -7,6 +7,7 @@ import { openPostgresStore } from './store/postgres/open-postgres-store';
 import { openSqliteStore } from './store/sqlite/open-sqlite-store';
 import type { Retention, Store } from './store/store';
 import { SAVE_EVERY_MS, TrustedTime } from './store/trusted-time';
+import { namedVariable } from './variables';
 
 /** Where and how the storage is kept. */
 export interface StorageOptions {
@@ -74,6 +75,7 @@ const PURGE_EVERY_MS = 60 * 60 * 1000;
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { folder, url, schema, patienceMs, retention, spoolFolder, clock = systemClock } = options;
   const inDatabase = options.largePayloads === 'database';
+  refuseBlank({ folder, url, schema, spoolFolder });
   if (inDatabase && url === undefined) {
     throw new ConfigurationError('Large payloads can be kept in the database only if the store is PostgreSQL.', {
       advice: 'Set the URL of the store too, or leave large payloads in the folder.',
@@ -142,6 +144,19 @@ async function hasSpooledFiles(store: Store): Promise<boolean> {
     if (!(await store.slices?.has(name))) return true;
   }
   return false;
+}
+
+/**
+ * @throws ConfigurationError that names the options which are blank or an unresolved variable: a blank URL is no SQLite
+ */
+function refuseBlank(options: Record<string, string | undefined>): void {
+  const blank = Object.entries(options).filter(
+    ([, text]) => text !== undefined && (text.trim() === '' || namedVariable(text) !== undefined),
+  );
+  if (blank.length === 0) return;
+  throw new ConfigurationError(`The storage cannot be opened. Empty: ${blank.map(([name]) => name).join(', ')}.`, {
+    advice: 'Give the options named above a value, or leave them out.',
+  });
 }
 
 /**

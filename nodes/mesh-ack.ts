@@ -7,6 +7,7 @@ import { InvalidMessageError, type SentAcknowledgement } from '../lib/index';
 import { useMailbox } from './mailbox/mailbox-user';
 import { acknowledgementRequest } from './receive/acknowledgement-request';
 import { meshAnswered } from './receive/mesh-answered';
+import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 
 interface MeshAckDef extends NodeDef {
@@ -23,8 +24,8 @@ interface MeshAckDef extends NodeDef {
 }
 
 export = function (RED: NodeAPI): void {
-  function MeshAck(this: Node, def: MeshAckDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshAck(this: Node, config: MeshAckDef): void {
+    const def = createNode(RED, this, config);
     const mailbox = useMailbox(RED, this, def.mailbox);
     let done = 0;
 

@@ -18,6 +18,7 @@ import type { MeshConfigNode } from './mailbox/mailbox-user';
 import { openFromSettings, readProfiles } from './mailbox/open-mailbox';
 import { storageOf } from './mailbox/storage-place';
 import { reportForgottenMailboxes } from './monitor/forgotten-mailboxes';
+import { createNode } from './shared/create-node';
 import { cleanError } from './shared/report-error';
 import { textSetting } from './shared/settings';
 import { sharedText } from './shared/texts';
@@ -25,8 +26,8 @@ import { sharedText } from './shared/texts';
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 export = function (RED: NodeAPI): void {
-  function MeshConfig(this: Mutable<MeshConfigNode>, def: MeshConfigDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshConfig(this: Mutable<MeshConfigNode>, config: MeshConfigDef): void {
+    const def = createNode(RED, this, config);
     this.environment = environmentOf(RED, def);
     const open = (): Promise<OpenedMailbox> => openMailboxOf(RED, this, def);
     const connection = new Connection({

@@ -1,6 +1,7 @@
 /** mesh-fhir: converts FHIR XML to JSON, and FHIR JSON (text or an object) to XML. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { fhirJsonToXml, fhirXmlToJson, fhirXmlToObject, type FhirRelease } from '../lib/index';
+import { createNode } from './shared/create-node';
 import { convertProperty } from './shared/converter';
 
 interface MeshFhirDef extends NodeDef {
@@ -11,8 +12,8 @@ interface MeshFhirDef extends NodeDef {
 }
 
 export = function (RED: NodeAPI): void {
-  function MeshFhir(this: Node, def: MeshFhirDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshFhir(this: Node, config: MeshFhirDef): void {
+    const def = createNode(RED, this, config);
     const { release } = def;
     convertProperty(RED, this, def.property, (value) => {
       if (typeof value !== 'string' && !Buffer.isBuffer(value)) return fhirJsonToXml(value, { release });

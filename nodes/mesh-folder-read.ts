@@ -2,6 +2,7 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import { ConfigurationError, OutFolder, type FolderProblem, type OutgoingPair, type ScanOptions } from '../lib/index';
 import { useMailbox } from './mailbox/mailbox-user';
+import { createNode } from './shared/create-node';
 import { FolderError } from './shared/errors';
 import { onInput } from './shared/on-input';
 import { cleanError } from './shared/report-error';
@@ -26,8 +27,8 @@ interface Settings extends ScanOptions {
 const DAY_SECONDS = 24 * 60 * 60;
 
 export = function (RED: NodeAPI): void {
-  function MeshFolderRead(this: Node, def: MeshFolderReadDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshFolderRead(this: Node, config: MeshFolderReadDef): void {
+    const def = createNode(RED, this, config);
     const mailbox = useMailbox(RED, this, def.mailbox);
     let timer: NodeJS.Timeout | undefined;
     let scanning: Promise<void> | undefined;

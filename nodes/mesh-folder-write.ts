@@ -11,6 +11,7 @@ import {
   type MessageHeaders,
   type PairOutcome,
 } from '../lib/index';
+import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { textSetting } from './shared/settings';
 import { shortCount } from './shared/status';
@@ -31,8 +32,8 @@ const RETRY_MS = 60_000;
 const NEVER = new Set(['MESH_INVALID_MESSAGE', 'MESH_PAYLOAD']);
 
 export = function (RED: NodeAPI): void {
-  function MeshFolderWrite(this: Node, def: MeshFolderWriteDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshFolderWrite(this: Node, config: MeshFolderWriteDef): void {
+    const def = createNode(RED, this, config);
     let number = 0;
     // Usually one; more if a variable in the setting changes. Each checks its old claims once a day.
     const inFolders = new Map<string, InFolder>();

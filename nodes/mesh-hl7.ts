@@ -1,6 +1,7 @@
 /** mesh-hl7: converts HL7 v2 text or bytes to an object and back, or builds the acknowledgement of a message. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { acknowledgeHl7, readHl7, writeHl7, type AckCode, type Charset, type Hl7Message } from '../lib/index';
+import { createNode } from './shared/create-node';
 import { convertProperty } from './shared/converter';
 import { evaluateText } from './shared/typed-input';
 
@@ -14,8 +15,8 @@ interface MeshHl7Def extends NodeDef {
 }
 
 export = function (RED: NodeAPI): void {
-  function MeshHl7(this: Node, def: MeshHl7Def): void {
-    RED.nodes.createNode(this, def);
+  function MeshHl7(this: Node, config: MeshHl7Def): void {
+    const def = createNode(RED, this, config);
     const { action = 'convert', charset } = def;
 
     convertProperty(RED, this, def.property, async (value, msg, tolerate) => {

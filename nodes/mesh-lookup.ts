@@ -2,6 +2,7 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { InvalidMessageError, NotFoundError, type MailboxAddress } from '../lib/index';
 import { useMailbox } from './mailbox/mailbox-user';
+import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { setProperty } from './shared/set-property';
 import { evaluateText } from './shared/typed-input';
@@ -18,8 +19,8 @@ interface MeshLookupDef extends NodeDef {
 }
 
 export = function (RED: NodeAPI): void {
-  function MeshLookup(this: Node, def: MeshLookupDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshLookup(this: Node, config: MeshLookupDef): void {
+    const def = createNode(RED, this, config);
     const mailbox = useMailbox(RED, this, def.mailbox);
 
     onInput(RED, this, async (msg, send) => {

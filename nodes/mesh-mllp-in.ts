@@ -4,6 +4,7 @@ import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { ConfigurationError, MllpListenError, MllpServer, type MeshError, type MllpServerOptions } from '../lib/index';
 import { MllpInbound, type InboundSettings } from './mllp/inbound';
 import { CHARSETS } from './mllp/payload';
+import { createNode } from './shared/create-node';
 import { cleanError } from './shared/report-error';
 import { choiceSetting, numberSetting, textSetting } from './shared/settings';
 import { errorStatus } from './shared/status';
@@ -28,8 +29,8 @@ interface MeshMllpInDef extends NodeDef {
 const LISTEN_AGAIN_MS = 10_000;
 
 export = function (RED: NodeAPI): void {
-  function MeshMllpIn(this: Node, def: MeshMllpInDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshMllpIn(this: Node, config: MeshMllpInDef): void {
+    const def = createNode(RED, this, config);
     let server: MllpServer | undefined;
     let inbound: MllpInbound | undefined;
     let timer: NodeJS.Timeout | undefined;

@@ -11,6 +11,7 @@ import {
   type MllpSent,
 } from '../lib/index';
 import { CHARSETS, messageBytes } from './mllp/payload';
+import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { cleanError, clearError, showsError } from './shared/report-error';
 import { choiceSetting, numberSetting, textSetting } from './shared/settings';
@@ -52,8 +53,8 @@ const STATES = {
 } as const;
 
 export = function (RED: NodeAPI): void {
-  function MeshMllpOut(this: Node, def: MeshMllpOutDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshMllpOut(this: Node, config: MeshMllpOutDef): void {
+    const def = createNode(RED, this, config);
     let closed = false;
     let state: MllpClientState = 'idle';
 

@@ -3,6 +3,7 @@ import type { Node, NodeAPI, NodeDef, NodeMessageInFlow } from 'node-red';
 import { buildHl7Ack, MllpMessageError } from '../lib/index';
 import { messageBytes } from './mllp/payload';
 import { pendingRequest, type PendingRequest } from './mllp/requests';
+import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { choiceSetting } from './shared/settings';
 import { evaluateText } from './shared/typed-input';
@@ -15,8 +16,8 @@ interface MeshMllpResponseDef extends NodeDef {
 }
 
 export = function (RED: NodeAPI): void {
-  function MeshMllpResponse(this: Node, def: MeshMllpResponseDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshMllpResponse(this: Node, config: MeshMllpResponseDef): void {
+    const def = createNode(RED, this, config);
     let answered = 0;
 
     /** Harmless, but a sign of a fault in the flow. */

@@ -5,13 +5,14 @@ import { emitParked, inboxConsumer } from './receive/inbox-consumer';
 import { readPollCommand } from './receive/poll-command';
 import { readPollSettings, type MeshPollDef } from './receive/poll-settings';
 import { PollStatus } from './receive/poll-status';
+import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { cleanError } from './shared/report-error';
 import { shortCount } from './shared/status';
 
 export = function (RED: NodeAPI): void {
-  function MeshPoll(this: Node, def: MeshPollDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshPoll(this: Node, config: MeshPollDef): void {
+    const def = createNode(RED, this, config);
     const mailbox = new MailboxUser(RED, this, def.mailbox);
     const status = new PollStatus(RED, mailbox);
     /** Removes this node's consumer from the poller; does nothing before it was added. */

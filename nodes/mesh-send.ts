@@ -22,6 +22,7 @@ import {
   type SendFields,
 } from './send/outgoing-message';
 import { SendStatus } from './send/send-status';
+import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { choiceSetting } from './shared/settings';
 import { asText, evaluate, evaluateText } from './shared/typed-input';
@@ -83,8 +84,8 @@ const SMALL_BYTES = 32 * 1024;
 const MB = 1_000_000;
 
 export = function (RED: NodeAPI): void {
-  function MeshSend(this: Node, def: MeshSendDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshSend(this: Node, config: MeshSendDef): void {
+    const def = createNode(RED, this, config);
     const status = new SendStatus(RED, this);
     const mailbox = new MailboxUser(RED, this, def.mailbox, status);
     // Evaluating fields (an expression, a context store) takes time, and no later message may overtake.

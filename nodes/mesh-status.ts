@@ -5,6 +5,7 @@ import type { ConnectionState } from './mailbox/connection';
 import { knownMailboxes, type KnownMailbox } from './mailbox/known-mailboxes';
 import { MailboxUser } from './mailbox/mailbox-user';
 import { ConditionReporter, type ObservedMailbox } from './monitor/condition-reporter';
+import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { cleanError } from './shared/report-error';
 import { setProperty } from './shared/set-property';
@@ -37,8 +38,8 @@ class MonitoringUser extends MailboxUser {
 }
 
 export = function (RED: NodeAPI): void {
-  function MeshStatus(this: Node, def: MeshStatusDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshStatus(this: Node, config: MeshStatusDef): void {
+    const def = createNode(RED, this, config);
     // A mailbox of its own is opened by this node; `all` monitors only mailboxes that other nodes use.
     const user = def.all !== 'one' ? undefined : new MonitoringUser(RED, this, def.mailbox);
     const show = (status: NodeStatus): void => {

@@ -5,6 +5,7 @@ import { useMailbox, type MailboxUser } from './mailbox/mailbox-user';
 import { needsAttention } from './mailbox/send-alarms';
 import { queryOutbox } from './send/outbox-queries';
 import { trackedMessage } from './send/tracked-message';
+import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { setProperty } from './shared/set-property';
 import { shortCount } from './shared/status';
@@ -26,8 +27,8 @@ const FILLS: Record<string, NodeStatusFill> = { acknowledged: 'green', error: 'r
 const ATTENTION_OUTPUT = 1;
 
 export = function (RED: NodeAPI): void {
-  function MeshTrack(this: Node, def: MeshTrackDef): void {
-    RED.nodes.createNode(this, def);
+  function MeshTrack(this: Node, config: MeshTrackDef): void {
+    const def = createNode(RED, this, config);
     const mailbox = useMailbox(RED, this, def.mailbox);
     if (def.follow === true) follow(RED, this, mailbox);
 

@@ -4,6 +4,7 @@
  */
 import type { MailboxOptions } from '../config';
 import { ConfigurationError } from '../errors';
+import { readVariable } from '../variables';
 import { readOptionFile } from './options';
 
 export const CONNECTION_OPTIONS = {
@@ -35,9 +36,10 @@ type Values = Partial<Record<keyof typeof CONNECTION_OPTIONS, string | undefined
  */
 export async function connectionOf(values: Values): Promise<Omit<MailboxOptions, 'mailboxId' | 'password'>> {
   const { environment, ca, cert, key, pfx, proxy } = values;
-  const { MESH_SHARED_KEY: sharedKey = '', MESH_KEY_PASSPHRASE: passphrase = '' } = process.env;
   if (environment === undefined) throw new ConfigurationError('--environment is required.');
-  if (sharedKey === '') throw new ConfigurationError('The environment variable MESH_SHARED_KEY is not set.');
+  const sharedKey = readVariable('MESH_SHARED_KEY');
+  const passphrase = readVariable('MESH_KEY_PASSPHRASE');
+  if (sharedKey === undefined) throw new ConfigurationError('The environment variable MESH_SHARED_KEY is not set.');
   return {
     environment,
     sharedKey,
@@ -46,7 +48,7 @@ export async function connectionOf(values: Values): Promise<Omit<MailboxOptions,
       ...(cert === undefined ? {} : { cert: await readOptionFile('cert', cert) }),
       ...(key === undefined ? {} : { key: await readOptionFile('key', key) }),
       ...(pfx === undefined ? {} : { pfx: await readOptionFile('pfx', pfx) }),
-      ...(passphrase === '' ? {} : { passphrase }),
+      ...(passphrase === undefined ? {} : { passphrase }),
     },
     ...(proxy === undefined ? {} : { proxy: { url: proxy } }),
   };
@@ -58,7 +60,7 @@ export async function connectionOf(values: Values): Promise<Omit<MailboxOptions,
  */
 export function mailboxOf(mailboxId: string): { mailboxId: string; password: string } {
   const ownVariable = `MESH_PASSWORD_${mailboxId.toUpperCase().replaceAll('-', '_')}`;
-  const password = process.env[ownVariable] ?? process.env['MESH_PASSWORD'] ?? '';
-  if (password !== '') return { mailboxId, password };
+  const password = readVariable(ownVariable) ?? readVariable('MESH_PASSWORD');
+  if (password !== undefined) return { mailboxId, password };
   throw new ConfigurationError(`Neither the environment variable ${ownVariable} nor MESH_PASSWORD is set.`);
 }

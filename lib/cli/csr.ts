@@ -2,6 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigurationError } from '../errors';
+import { readVariable } from '../variables';
 import type { Command } from './command';
 import { readOptions } from './options';
 import { commonName, makeSigningRequest, type SigningRequestOptions } from './signing-request';
@@ -33,11 +34,16 @@ export const csr: Command = {
   /** Writes `<common name>.key` and `.csr`; after an error neither is left behind. */
   async run(args) {
     const values = readOptions(args, OPTIONS);
-    const { MESH_KEY_PASSPHRASE: passphrase = '' } = process.env;
+    const passphrase = readVariable('MESH_KEY_PASSPHRASE');
     const { 'local-id': localId, ods: odsCode } = values;
     if (localId === undefined) throw new ConfigurationError('--local-id is required.');
     if (odsCode === undefined) throw new ConfigurationError('--ods is required.');
-    const options = { localId, odsCode, bits: keyBits(values.bits), ...(passphrase === '' ? {} : { passphrase }) };
+    const options = {
+      localId,
+      odsCode,
+      bits: keyBits(values.bits),
+      ...(passphrase === undefined ? {} : { passphrase }),
+    };
     const base = join(values.folder ?? '.', commonName(options));
     const request = await makeSigningRequest(options);
     await writeNew(`${base}.key`, request.key, 0o600);

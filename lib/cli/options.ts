@@ -4,15 +4,28 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { ConfigurationError } from '../errors';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
-type Parsed<T extends Options> = ReturnType<typeof parseArgs<{ args: string[]; options: T; allowPositionals: true }>>;
+type Parsed<T extends Options> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: T; allowPositionals: true; tokens: true }>
+>;
 
 /**
  * Returns the values of the options, and the other arguments.
- * @throws ConfigurationError for an unknown option or one without its value; it names the option
+ * @throws ConfigurationError for an unknown option, or one without its value or with a blank one; it names the option
  */
 export function readArguments<T extends Options>(args: string[], options: T): Parsed<T> {
+  const parsed = parse(args, options);
+  // Typed for each option, which differ only in their names.
+  for (const { value, rawName } of parsed.tokens as Array<{ value?: string; rawName?: string }>) {
+    if (value === undefined || value.trim() !== '') continue;
+    const what = rawName === undefined ? 'An argument is empty' : `${rawName} has an empty value`;
+    throw new ConfigurationError(`${what}. Is the variable set that it comes from?`);
+  }
+  return parsed;
+}
+
+function parse<T extends Options>(args: string[], options: T): Parsed<T> {
   try {
-    return parseArgs({ args, options, allowPositionals: true });
+    return parseArgs({ args, options, allowPositionals: true, tokens: true });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     // Node also explains how to pass such a text as an argument; no command takes one.

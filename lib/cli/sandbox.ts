@@ -4,6 +4,7 @@ import { ConfigurationError } from '../errors';
 import { readMailboxFile, readWorkflowFile } from '../sandbox/mailboxes';
 import { DEFAULT_SHARED_KEY, startSandbox } from '../sandbox/start';
 import type { Sandbox, SandboxOptions } from '../sandbox/types';
+import { readVariable } from '../variables';
 import type { Command } from './command';
 import { readOptionFile, readOptions } from './options';
 
@@ -89,7 +90,7 @@ export async function readSandboxOptions(
   if (mode !== undefined) options.clientCertificate = clientCertificateMode(mode);
   if (clientCa !== undefined)
     options.clientCa = { pem: (await readOptionFile('client-ca', clientCa)).toString('utf8') };
-  const sharedKey = values['shared-key'] ?? env['MESH_SHARED_KEY'];
+  const sharedKey = values['shared-key'] ?? readVariable('MESH_SHARED_KEY', env);
   if (sharedKey !== undefined) options.sharedKey = sharedKey;
   if (values.mailboxes !== undefined) options.mailboxes = await readMailboxFile(values.mailboxes);
   if (values.workflows !== undefined) options.workflows = await readWorkflowFile(values.workflows);

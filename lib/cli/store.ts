@@ -10,6 +10,7 @@ import { FILE_NAME } from '../store/sqlite/database';
 import { copyStore } from '../store/tools/copy-store';
 import { eraseMessage, type Erasure } from '../store/tools/erase';
 import { postgresSide, type Side, sqliteSide } from '../store/tools/side';
+import { readVariable } from '../variables';
 import type { Command } from './command';
 import { readArguments, refuseArguments } from './options';
 
@@ -49,7 +50,6 @@ export const store: Command = {
   async run(args) {
     const { values, positionals } = readArguments(args, OPTIONS);
     const [action, ...rest] = positionals;
-    const { MESH_STORE_URL: url = '' } = process.env;
     const { to, folder, spool } = values;
     if (action === 'copy') {
       refuseArguments(rest);
@@ -58,13 +58,15 @@ export const store: Command = {
       if (spool === undefined && !values['payloads-in-database']) {
         throw new ConfigurationError('--spool or --payloads-in-database is required.');
       }
-      if (url === '') throw new ConfigurationError('The environment variable MESH_STORE_URL is not set.');
+      const url = readVariable('MESH_STORE_URL');
+      if (url === undefined) throw new ConfigurationError('The environment variable MESH_STORE_URL is not set.');
       await copy({ to, folder: resolve(folder), spool, inDatabase: values['payloads-in-database'], url });
     } else if (action === 'erase') {
       const [reference = '', ...more] = rest;
       refuseArguments(more);
       if (reference === '') throw new ConfigurationError('The id of the message is required.');
-      if (folder === undefined && url === '') {
+      const url = folder === undefined ? readVariable('MESH_STORE_URL') : '';
+      if (url === undefined) {
         throw new ConfigurationError('--folder or the environment variable MESH_STORE_URL is required.');
       }
       await erase({ reference, by: values.by, force: values.force, now: Date.now() }, { folder, spool, url });

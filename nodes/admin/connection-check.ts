@@ -7,7 +7,13 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { NodeAPI } from 'node-red';
-import { checkConnection, ConfigurationError, type CheckStep, type MailboxOptions } from '../../lib/index';
+import {
+  checkConnection,
+  ConfigurationError,
+  namedVariable,
+  type CheckStep,
+  type MailboxOptions,
+} from '../../lib/index';
 import {
   mailboxAddress,
   readEnvironment,
@@ -56,7 +62,7 @@ async function check(RED: NodeAPI, request: AdminRequest): Promise<CheckResult> 
 
 async function optionsOf(RED: NodeAPI, body: unknown, typed: Texts, notes: string[]): Promise<MailboxOptions> {
   for (const field of ['environment', 'mailboxId', 'password', 'sharedKey', 'workflowId']) {
-    if (/^\$\{\S+\}$/.test(typed[field]?.trim() ?? '')) {
+    if (namedVariable(typed[field] ?? '') !== undefined) {
       throw new ConfigurationError(sharedText(RED, 'check.variable'), {
         advice: sharedText(RED, 'check.variable-advice'),
       });

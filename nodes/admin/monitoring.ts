@@ -10,12 +10,19 @@ import type { Counter, Gauge, Registry } from 'prom-client';
 import { LATENCY_BOUNDS, systemClock } from '../../lib/index';
 import { knownMailboxes } from '../mailbox/known-mailboxes';
 import { wantsMetrics } from '../mailbox/runtime-settings';
+import { cleanError } from '../shared/report-error';
 import { measure, type Measured, type Unmeasured } from '../monitor/measure';
 import { adminEndpoint } from './endpoints';
 import { safeHeaders } from './response';
 
 export function addMonitoring(RED: NodeAPI): void {
-  if (!wantsMetrics(RED)) return;
+  try {
+    if (!wantsMetrics(RED)) return;
+  } catch (error) {
+    // The nodes work without monitoring, and this is no node's error.
+    RED.log.error(cleanError(RED, error).message);
+    return;
+  }
   const monitored = { method: 'get', permission: 'mesh.read', forMonitors: true } as const;
   adminEndpoint(RED, { ...monitored, path: '/mesh/health' }, async () => {
     const mailboxes = await Promise.all(knownMailboxes(RED).map((known) => measure(known)));

@@ -144,12 +144,13 @@ export function mailboxAddress(RED: NodeAPI, value: unknown): string {
 
 /**
  * Returns the environment: `sandbox`, `integration` or `live`, from any case, or a URL without a slash at its end.
- * @throws ConfigurationError for anything else, and for plain http to another machine: tokens and letters would be
- * readable
+ * @throws ConfigurationError for a blank one, which is no sandbox; for anything else; and for plain http to another
+ * machine: tokens and letters would be readable
  */
 export function readEnvironment(RED: NodeAPI, value: unknown): string {
   const text = textSetting(RED, value);
-  if (/^(sandbox|integration|live|)$/i.test(text)) return text.toLowerCase() || 'sandbox';
+  if (text === '') throw new ConfigurationError(sharedText(RED, 'error.no-environment'));
+  if (/^(sandbox|integration|live)$/i.test(text)) return text.toLowerCase();
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isLocal = url !== undefined && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal)) return text.replace(/\/+$/, '');

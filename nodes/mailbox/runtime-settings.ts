@@ -4,6 +4,7 @@
  */
 import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
+import { namedVariable, readVariable } from '../../lib/index';
 
 /** Returns `mesh` unchecked. */
 export function meshSettings(RED: NodeAPI): unknown {
@@ -23,11 +24,14 @@ export const RETENTION = z.strictObject({
   ledgerDays: days(1),
 });
 
-/** All settings. */
+/** Not blank, and no variable that nobody resolved: `storeUrl: process.env.X` with an empty X is no SQLite. */
+const filled = z.string().refine((text) => text.trim() !== '' && namedVariable(text) === undefined);
+
+/** All settings. One that is present and undefined is wrong too: `process.env.X` without X. */
 export const SETTINGS = z.strictObject({
-  storeUrl: z.string().optional(),
-  spoolFolder: z.string().optional(),
-  largePayloads: z.enum(['folder', 'database']).optional(),
+  storeUrl: filled.exactOptional(),
+  spoolFolder: filled.exactOptional(),
+  largePayloads: z.enum(['folder', 'database']).exactOptional(),
   largePayloadLimitMiB: z.number().positive().optional(),
   storePatienceSeconds: z.number().default(10),
   retention: RETENTION.optional(),
@@ -38,8 +42,9 @@ export const SETTINGS = z.strictObject({
 /**
  * True when `metrics`, or without it the environment variable MESH_METRICS, asks for monitoring. A mistake in another
  * setting does not matter: monitoring is needed all the more then.
+ * @throws ConfigurationError when MESH_METRICS is set and empty
  */
 export function wantsMetrics(RED: NodeAPI): boolean {
   const read = z.object({ metrics: SETTINGS.shape.metrics }).safeParse(meshSettings(RED));
-  return read.success && (read.data.metrics ?? process.env['MESH_METRICS'] === '1');
+  return read.success && (read.data.metrics ?? readVariable('MESH_METRICS') === '1');
 }

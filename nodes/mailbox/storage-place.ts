@@ -18,6 +18,7 @@ import {
   ConfigurationError,
   MeshError,
   openStorage,
+  readVariable,
   type Retention,
   type Storage,
   type StorageOptions,
@@ -85,16 +86,15 @@ function nameOf(error: unknown): string {
  * @throws ConfigurationError when a setting is wrong
  */
 function storageSettings(RED: NodeAPI): Omit<StorageOptions, 'folder'> {
-  const { MESH_STORE_URL, MESH_SPOOL_FOLDER, MESH_LARGE_PAYLOADS } = process.env;
   const settings = SETTINGS.safeParse(meshSettings(RED));
   if (!settings.success) {
     const isOfRetention = settings.error.issues.some(({ path }) => path[0] === 'retention');
     throw badSettings(RED, isOfRetention ? 'retention-settings' : 'store-settings');
   }
   const {
-    storeUrl = MESH_STORE_URL ?? '',
-    spoolFolder = MESH_SPOOL_FOLDER ?? '',
-    largePayloads = MESH_LARGE_PAYLOADS || 'folder',
+    storeUrl = readVariable('MESH_STORE_URL'),
+    spoolFolder = readVariable('MESH_SPOOL_FOLDER'),
+    largePayloads = readVariable('MESH_LARGE_PAYLOADS') ?? 'folder',
     largePayloadLimitMiB,
     storePatienceSeconds,
     retention,
@@ -103,8 +103,8 @@ function storageSettings(RED: NodeAPI): Omit<StorageOptions, 'folder'> {
   return {
     largePayloads,
     ...(retention && { retention: inMilliseconds(retention) }),
-    ...(storeUrl === '' ? {} : { url: storeUrl, patienceMs: storePatienceSeconds * 1000 }),
-    ...(spoolFolder === '' ? {} : { spoolFolder }),
+    ...(storeUrl === undefined ? {} : { url: storeUrl, patienceMs: storePatienceSeconds * 1000 }),
+    ...(spoolFolder === undefined ? {} : { spoolFolder }),
     ...(largePayloadLimitMiB === undefined ? {} : { largePayloadLimit: largePayloadLimitMiB * 1024 ** 2 }),
   };
 }

@@ -1,15 +1,15 @@
 /** Reads settings as Node-RED stores them: numbers may be strings, and `${VAR}` stays literal while VAR is not set. */
 import type { NodeAPI } from 'node-red';
-import { ConfigurationError } from '../../lib/index';
+import { ConfigurationError, namedVariable } from '../../lib/index';
 import { sharedText } from './texts';
 
 /**
  * Returns a text setting, trimmed; empty when it is not set.
- * @throws ConfigurationError when the environment variable that it names is not set
+ * @throws ConfigurationError when the environment variable that it names is not set or empty (create-node.ts)
  */
 export function textSetting(RED: NodeAPI, value: unknown): string {
   const text = typeof value === 'string' || typeof value === 'number' ? String(value).trim() : '';
-  const variable = /^\$\{(\S+)\}$/.exec(text)?.[1];
+  const variable = namedVariable(text);
   if (variable !== undefined) throw new ConfigurationError(sharedText(RED, 'error.variable-not-set', { variable }));
   return text;
 }

@@ -49,6 +49,36 @@ describe('nhs-mesh', function () {
   // Each run is a process: on a busy machine its start alone takes seconds.
   this.timeout(120_000);
 
+  it('refuses an empty option, argument or variable by its name', async () => {
+    const connection = ['--environment', 'https://127.0.0.1:1', '--mailbox', 'X26ABC1'];
+    const wrong: Array<[RegExp, Command, string[], Record<string, string>?]> = [
+      [/--environment has an empty value/, check, ['--environment', '', '--mailbox', 'X26ABC1']],
+      [/--environment has an empty value/, check, ['--environment= ', '--mailbox', 'X26ABC1']],
+      [/--mailbox has an empty value/, check, ['--environment', 'live', '--mailbox', '']],
+      [/--proxy has an empty value/, check, [...connection, '--proxy', '']],
+      [/An argument is empty/, store, ['erase', '', '--by', 'x']],
+      [/--folder has an empty value/, store, ['copy', '--to', 'postgres', '--folder', ' ']],
+      [/--shared-key has an empty value/, sandbox, ['--shared-key', '']],
+      [/MESH_SHARED_KEY is empty/, sandbox, ['--port', '0'], { MESH_SHARED_KEY: '' }],
+      [/MESH_SHARED_KEY is empty/, check, connection, { MESH_SHARED_KEY: ' ' }],
+      [/MESH_KEY_PASSPHRASE is empty/, check, connection, { MESH_SHARED_KEY: 'k', MESH_KEY_PASSPHRASE: '' }],
+      [/MESH_PASSWORD_X26ABC1 is empty/, check, connection, { MESH_SHARED_KEY: 'k', MESH_PASSWORD_X26ABC1: '' }],
+      [/MESH_PASSWORD holds an unresolved/, check, connection, { MESH_SHARED_KEY: 'k', MESH_PASSWORD: '${PW}' }],
+      [/MESH_STORE_URL is empty/, store, ['erase', 'ID', '--by', 'x'], { MESH_STORE_URL: '' }],
+      [/MESH_KEY_PASSPHRASE is empty/, csr, ['--local-id', 'A', '--ods', 'X26'], { MESH_KEY_PASSPHRASE: '' }],
+    ];
+    for (const [message, command, args, env = {}] of wrong) {
+      const before = { ...process.env };
+      Object.assign(process.env, env);
+      try {
+        await assert.rejects(async () => command.run(args), { code: 'MESH_CONFIGURATION', message }, args.join(' '));
+      } finally {
+        for (const name of Object.keys(env)) delete process.env[name];
+        Object.assign(process.env, before);
+      }
+    }
+  });
+
   it('lists its commands with --help, -h and help', async () => {
     const { code, out } = await run(['--help']);
     assert.equal(code, 0);

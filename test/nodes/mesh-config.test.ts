@@ -277,6 +277,76 @@ describe('mesh-config', () => {
     });
   }
 
+  describe('with an environment variable', () => {
+    const NAME = 'MESH_TEST_SETTING';
+    afterEach(() => delete process.env[NAME]);
+    const PROPERTIES = [
+      'environment',
+      'mailboxId',
+      'tls',
+      'proxy',
+      'leftToOthers',
+      'leaseMinutes',
+      'maxDeliveries',
+      'maxRequestMb',
+      'chunkMb',
+      'compression',
+      'compressionLevel',
+      'checksum',
+      'checkChecksum',
+      'maxExpandedGb',
+      'meshAcknowledge',
+      'odsCode',
+      'profilesFile',
+      'profiles',
+    ];
+    for (const value of ['', ' \t', undefined]) {
+      for (const form of ['${MESH_TEST_SETTING}', '$(MESH_TEST_SETTING)']) {
+        it(`that is ${JSON.stringify(value)} behind ${form}, refuses every setting, and never means the sandbox`, async () => {
+          if (value !== undefined) process.env[NAME] = value;
+          for (const property of PROPERTIES) {
+            const { flow, credentials } = await remote({ [property]: form });
+            assert.match(
+              await refused(flow, credentials),
+              /variable MESH_TEST_SETTING is not set or is empty/,
+              property,
+            );
+            await stop();
+          }
+        });
+      }
+      it(`that is ${JSON.stringify(value)}, refuses a password and a shared key`, async () => {
+        if (value !== undefined) process.env[NAME] = value;
+        for (const field of ['password', 'sharedKey']) {
+          const { flow, credentials } = await remote();
+          const own = { ...credentials['c'], [field]: '${MESH_TEST_SETTING}' };
+          assert.match(await refused(flow, { ...credentials, c: own }), /is missing|is not set or is empty/, field);
+          await stop();
+        }
+      });
+    }
+
+    it('that has a value, uses it', async () => {
+      process.env[NAME] = 'sandbox';
+      await deploy([
+        { id: 'c', type: 'mesh-config', environment: '${MESH_TEST_SETTING}', mailboxId: 'X26ABC1' },
+        sender('c'),
+        { id: 'sent', type: 'helper' },
+      ]);
+      const sent = new Recorder('sent');
+      receive('send', { payload: 'x' });
+      await sent.get(1);
+    });
+  });
+
+  it('does not take a blank environment for the sandbox', async () => {
+    for (const environment of ['', '  ', undefined]) {
+      const { flow, credentials } = await remote({ environment });
+      assert.match(await refused(flow, credentials), /has no environment/);
+      await stop();
+    }
+  });
+
   it('uses only the first of two configurations of one mailbox', async () => {
     await deploy([
       sandboxConfig('c', 'X26ABC1'),

@@ -37,6 +37,34 @@ const MUTATIONS: Rule[] = [
     check: 'isDeepStrictEqual(node.route(), route)',
     without: 'isDeepStrictEqual({ ...node.route(), tls: undefined }, { ...route, tls: undefined })',
   },
+  {
+    case: 'that is "" behind',
+    test: 'test/nodes/mesh-config.test.ts',
+    file: 'nodes/shared/create-node.ts',
+    check: 'isBlank && namedVariable(saved) !== undefined ? saved : value',
+    without: '(void isBlank, value)',
+  },
+  {
+    case: 'does not take a blank environment',
+    test: 'test/nodes/mesh-config.test.ts',
+    file: 'nodes/mailbox/mailbox-settings.ts',
+    check: "if (text === '') throw new ConfigurationError(sharedText(RED, 'error.no-environment'));",
+    without: "if (text === '') return 'sandbox';",
+  },
+  {
+    case: 'in MESH_STORE_URL opens no storage',
+    test: 'test/nodes/empty-settings.test.ts',
+    file: 'lib/variables.ts',
+    check: 'if (problem === undefined) return value;',
+    without: 'if (problem !== undefined) return value.trim() || undefined; if (problem === undefined) return value;',
+  },
+  {
+    case: 'refuses an empty option, argument or variable by its name',
+    test: 'test/cli/command-line.test.ts',
+    file: 'lib/cli/options.ts',
+    check: "value.trim() !== ''",
+    without: "value !== '-'",
+  },
 ];
 
 tryAll(
