@@ -9,6 +9,7 @@ import { after, type Clock } from '../clock';
 import type { Outgoing, OutgoingStore, OutgoingTransition, SendPlan } from '../store/store';
 import type { Ending } from './attempt';
 import type { InterruptedMessages } from './interrupted-messages';
+import type { SendMarks } from './send-marks';
 import { intent, type Candidate, type SendQueue } from './send-queue';
 
 /** A row whose intent is committed. */
@@ -26,6 +27,10 @@ export interface CommitBatcherParts {
   clock: Clock;
   queue: SendQueue;
   interrupted: InterruptedMessages;
+  /** Key of the mailbox in the store. */
+  mailbox: string;
+  /** Returns the marks, if there are any. */
+  marks: () => SendMarks | undefined;
   /** Intents that are committed ahead at most. */
   maxAhead: number;
   /** True while no new attempt may begin. */
@@ -160,7 +165,10 @@ export class CommitBatcher {
     let made: boolean[];
     try {
       const rows = begun.map(({ row }) => row);
-      made = await interrupted.commitIntent(rows, () => store.changeBatch(transitions));
+      const marks = this.#parts.marks();
+      const progress = marks && { mailbox: this.#parts.mailbox, ...marks.committing() };
+      made = await interrupted.commitIntent(rows, () => store.changeBatch(transitions, progress));
+      marks?.committed();
     } catch (error) {
       // MESH's responses must not be lost with the batch.
       for (const one of ended) await this.#parts.settleAlone(one);

@@ -14,6 +14,7 @@ import { RecentRows } from '../store/recent-rows';
 import type { LedgerNote, Outgoing, OutgoingChange, OutgoingState, OutgoingTransition, Store } from '../store/store';
 import { attempt, PARK_AFTER, type AttemptParts, type Ending } from './attempt';
 import { CommitBatcher, type Claimed, type Ended } from './commit-batcher';
+import { recordForgotten } from './forgotten-messages';
 import { InterruptedMessages, notBegun } from './interrupted-messages';
 import { settleLate } from './late-response';
 import { countUndecided } from './needs-decision';
@@ -103,6 +104,7 @@ export class OutboxWorker {
       ...parts,
       queue: this.#queue,
       interrupted: this.#interrupted,
+      marks: () => this.#marks,
       maxAhead: parts.openMarks ? MAX_AHEAD : AHEAD_WITHOUT_MARKS,
       mayNotSend: () => this.#mayNotSend,
       isFailing: () => this.#backoff.isFailing,
@@ -183,10 +185,23 @@ export class OutboxWorker {
       await store.closeOtherInstances(mailbox, instance, { event: 'sandbox restarted', time: clock.now() });
     }
     this.#marks ??= await this.#parts.openMarks?.();
-    await this.#marks?.compare((id) => store.getOutgoing(id));
+    const isStoreBehind = this.#marks ? await this.#recordForgotten(this.#marks) : false;
     const isOver = (): boolean => this.#isStopping || !this.#lease.held;
     await this.#interrupted.recoverInterrupted(isOver, this.#marks);
-    if (!isOver()) await this.#marks?.renew(clock.now());
+    if (isOver() || !this.#marks) return;
+    // An older copy goes on as a store of its own: what is noted from now on is about it alone.
+    const generation = isStoreBehind ? await store.renewGeneration() : await store.generation();
+    const { commits } = await store.sendingProgress(mailbox);
+    await this.#marks.renew(clock.now(), { generation, commits });
+  }
+
+  /** Records what the marks know and the store has forgotten. Returns whether the store is behind. */
+  async #recordForgotten(marks: SendMarks): Promise<boolean> {
+    const { store, mailbox, outbox } = this.#parts;
+    const known = { ...(await store.sendingProgress(mailbox)), generation: await store.generation() };
+    const comparison = await marks.compare(known, (id) => store.getOutgoing(id));
+    for (const { event, row } of await recordForgotten(this.#parts, comparison)) outbox.emit(event, row);
+    return comparison.isStoreBehind;
   }
 
   /**

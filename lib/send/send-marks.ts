@@ -6,6 +6,11 @@
  *
  * With marks, a kill leaves one message unknown, however many intents are committed ahead; a power cut leaves all of
  * those.
+ *
+ * Marks are about one store, and are worth what they know of it. They name its generation, which a copy of the store
+ * does not have; and they and the store count the sender's commits. Marks that are behind the store (their disk was
+ * lost, or an older copy of them is back) may lack what was begun: a missing one means nothing. A store that is behind
+ * its marks (its write-ahead log was lost, or a backup is back) has forgotten what the marks may still know.
  */
 import { createHash } from 'node:crypto';
 import { uptime } from 'node:os';
@@ -15,29 +20,38 @@ import { z } from 'zod';
 import { constants, type FileHandle, mkdir, open, readFile, writeSync } from '../files';
 import { machineNow } from '../clock';
 import { StorageError } from '../errors';
-import type { Outgoing } from '../store/store';
+import type { Outgoing, SendingProgress } from '../store/store';
 import type { Ending } from './attempt';
 
 /** Bytes of a mark: within a page, so that a kill leaves it whole or absent. */
 const SLOT = 256;
-/**
- * Intents that may be committed ahead. As many messages again, and the one on the wire, may be begun and not yet
- * settled.
- */
+/** Intents that may be committed ahead. */
 export const MAX_AHEAD = 32;
 /**
- * Marks that the file has room for. A mark that is overwritten too early reads as missing, and its message is sent
- * twice.
+ * Marks that the file has room for: more than twice the intents ahead, since a mark that is overwritten too early reads
+ * as missing, and its message is sent twice; and as many attempts as a store may forget with its write-ahead log.
  */
-const SLOTS = 2 * MAX_AHEAD;
-/** Version 1 had 32 slots. A reader of version 1 must not believe that a mark is missing from this file. */
-const VERSION = 2;
+export const SLOTS = 1024;
+/** The form of the file. Marks of another form are not read. */
+const VERSION = 3;
 /** Tolerance for an adjusted clock when start times of the machine are compared (milliseconds). */
 const SAME_BOOT_MS = 5000;
 
-const head = z.object({ version: z.literal([1, VERSION]), boot: z.union([z.string(), z.number()]), since: z.number() });
+const head = z.object({
+  version: z.literal(VERSION),
+  /** The generation of the store that the marks are about. */
+  generation: z.string(),
+  /** The machine's start. */
+  boot: z.union([z.string(), z.number()]),
+  /** When the marks were renewed (milliseconds since 1970). */
+  since: z.number(),
+  /** The number of the last commit that was to be made; the store has it, or the one before. */
+  commits: z.number(),
+  /** Attempts begun before the marks were renewed. */
+  begun: z.number(),
+});
 const mark = z.object({
-  /** The mark with the higher sequence counts. */
+  /** Counts the attempts, since the store was made. The mark with the higher sequence counts. */
   sequence: z.number(),
   id: z.string(),
   attempt: z.number(),
@@ -50,14 +64,38 @@ const mark = z.object({
 /** What is known about an attempt. */
 export type Mark = z.output<typeof mark>;
 
+/** What the store knows. */
+export interface StoreProgress extends SendingProgress {
+  generation: string;
+}
+
+/** A message of which the marks know an attempt that the store does not. */
+export interface Forgotten {
+  mark: Mark;
+  /** The message as the store has it; undefined if it does not. */
+  row: Outgoing | undefined;
+}
+
+/** What the store has forgotten, as far as the marks know. */
+export interface Comparison {
+  /** The store is behind the marks: an older copy of it is in its place, or its last changes were lost. */
+  isStoreBehind: boolean;
+  forgotten: Forgotten[];
+  /** The store has forgotten more attempts than the marks know: any queued message may have been sent. */
+  isMoreForgotten: boolean;
+}
+
 /** The marks of one mailbox. The store's lock ensures that only one process uses them. */
 export class SendMarks {
   readonly #file: FileHandle;
   /** Marks by message id. */
   readonly #marks = new Map<string, { slot: number; mark: Mark }>();
-  /** True if a message without a mark was not begun, provided that its first intent is not older than `#since`. */
+  /** Sequences in the file, as it was opened. */
+  readonly #sequences: number[] = [];
+  /** What the head says; undefined if there is none that can be read. */
+  #head: z.output<typeof head> | undefined;
+  /** True if a message without a mark was not begun, provided that its first intent is not older than `#head.since`. */
   #isComplete: boolean;
-  #since: number;
   /** Sequence of the last mark: modulo SLOTS it gives the slot. */
   #sequence = 0;
   /** Reused for every write: writes are synchronous. */
@@ -70,18 +108,23 @@ export class SendMarks {
 
   private constructor(file: FileHandle, written: Buffer, boot: string | number) {
     this.#file = file;
-    const first = head.safeParse(read(written, 0));
-    this.#isComplete = first.success && isSame(first.data.boot, boot);
-    this.#since = first.success ? first.data.since : Infinity;
+    this.#head = head.safeParse(read(written, 0)).data;
+    this.#isComplete = this.#head !== undefined && isSame(this.#head.boot, boot);
+    if (!this.#head) return;
     for (let slot = 1; slot <= SLOTS; slot += 1) {
       const bytes = written.subarray(slot * SLOT, (slot + 1) * SLOT);
       if (bytes.every((byte) => byte === 0)) continue;
       const one = mark.safeParse(read(written, slot));
-      // A broken mark may have been any message's.
-      if (!one.success) this.#isComplete = false;
-      else if (one.data.sequence > (this.#marks.get(one.data.id)?.mark.sequence ?? 0))
+      if (!one.success) {
+        // A broken mark may have been any message's.
+        this.#isComplete = false;
+        continue;
+      }
+      this.#sequences.push(one.data.sequence);
+      if (one.data.sequence > (this.#marks.get(one.data.id)?.mark.sequence ?? 0))
         this.#marks.set(one.data.id, { slot, mark: one.data });
     }
+    this.#sequence = Math.max(this.#head.begun, ...this.#sequences);
   }
 
   /**
@@ -106,29 +149,46 @@ export class SendMarks {
   of({ id, attempts, firstAttemptAt }: Outgoing): Mark | 'not begun' | undefined {
     const found = this.#marks.get(id)?.mark;
     if (found?.attempt === attempts) return found;
-    return this.#isComplete && (firstAttemptAt ?? 0) >= this.#since ? 'not begun' : undefined;
+    return this.#isComplete && this.#head && (firstAttemptAt ?? 0) >= this.#head.since ? 'not begun' : undefined;
   }
 
   /**
-   * Compares the marks with the store. If the store is behind the marks, an older copy was restored, and a message that
-   * is `sending` in it may have been sent by the store that it replaced: a missing mark then means nothing.
+   * Compares the marks with the store, once after they were opened. Marks of another generation are not believed. Where
+   * either is behind the other, a missing mark means nothing.
    * @throws what `get` throws
    */
-  async compare(get: (id: string) => Promise<Outgoing | undefined>): Promise<void> {
-    for (const [id, { mark: one }] of this.#marks) {
-      const row = await get(id);
-      if (!row || row.attempts < one.attempt) this.#isComplete = false;
+  async compare(known: StoreProgress, get: (id: string) => Promise<Outgoing | undefined>): Promise<Comparison> {
+    const forgotten: Forgotten[] = [];
+    if (this.#head?.generation !== known.generation) {
+      this.#marks.clear();
+      this.#isComplete = false;
+      this.#sequence = known.begun;
+      return { isStoreBehind: false, forgotten, isMoreForgotten: false };
     }
+    // The number of a commit is written before it is made: a kill in between leaves the store one behind.
+    const behind = this.#head.commits - known.commits;
+    for (const { mark: one } of this.#marks.values()) {
+      // The store has the intents of all that were begun before its last commit.
+      if (one.sequence <= known.begun) continue;
+      const row = await get(one.id);
+      if (!row || row.attempts < one.attempt) forgotten.push({ mark: one, row });
+    }
+    const isStoreBehind = behind > 1 || forgotten.length > 0;
+    if (isStoreBehind || behind < 0) this.#isComplete = false;
+    const marked = this.#sequences.filter((sequence) => sequence > known.begun).length;
+    const isMoreForgotten = isStoreBehind && this.#sequence - known.begun > marked;
+    this.#sequence = Math.max(this.#sequence, known.begun);
+    return { isStoreBehind, forgotten, isMoreForgotten };
   }
 
   /**
-   * Clears all marks at the time `since`. Call it when every begun message is settled in the store.
+   * Clears all marks at the time `since`, for the store as it is now. Call it when every begun message is settled in the
+   * store.
    * @throws StorageError
    */
-  async renew(since: number): Promise<void> {
+  async renew(since: number, { generation, commits }: Pick<StoreProgress, 'generation' | 'commits'>): Promise<void> {
     try {
       this.#isComplete = false;
-      this.#sequence = 0;
       this.#marks.clear();
       this.#due = undefined;
       const empty = Buffer.alloc((SLOTS + 1) * SLOT);
@@ -136,9 +196,33 @@ export class SendMarks {
       // The old marks are gone from the disk before the head says that a missing mark means something.
       await this.#file.datasync();
       const boot = await bootOfMachine();
-      await this.#file.write(inSlot(Buffer.alloc(SLOT), { version: VERSION, boot, since }), 0, SLOT, 0);
+      this.#head = { version: VERSION, generation, boot, since, commits, begun: this.#sequence };
+      this.#writeHead(commits);
       this.#isComplete = true;
-      this.#since = since;
+    } catch (cause) {
+      throw notWritten(cause);
+    }
+  }
+
+  /**
+   * Notes that the sender's next commit is about to be made, and returns what the store records in it. Call `committed`
+   * once it is made.
+   * @throws StorageError
+   */
+  committing(): SendingProgress {
+    const commits = (this.#head?.commits ?? 0) + 1;
+    this.#writeHead(commits);
+    return { commits, begun: this.#sequence };
+  }
+
+  /** The commit that was about to be made is made. */
+  committed(): void {
+    if (this.#head) this.#head.commits += 1;
+  }
+
+  #writeHead(commits: number): void {
+    try {
+      writeSync(this.#file.fd, inSlot(Buffer.alloc(SLOT), { ...this.#head, commits }), 0, SLOT, 0);
     } catch (cause) {
       throw notWritten(cause);
     }

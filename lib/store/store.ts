@@ -25,6 +25,7 @@ export type { StoredError } from './types/error';
 export type { Incoming, IncomingChange, IncomingSummary, NewIncoming } from './types/incoming';
 export type { LedgerEntry, LedgerNote } from './types/ledger';
 export type {
+  ForgottenChange,
   NewOutgoing,
   OutcomeCondition,
   Outcome,
@@ -36,6 +37,7 @@ export type {
   ReplacedOutgoing,
   SendPlan,
 } from './types/outgoing';
+export type { SendingProgress } from './types/sending';
 export type { Page, RecentPage } from './types/pages';
 export type { StoredPayload } from './types/payload';
 

@@ -11,6 +11,7 @@ interface Taken extends Mutation {
 }
 
 const ONE_COMMIT = 'test/send/one-commit.test.ts';
+const FORGOTTEN = 'test/send/forgotten.test.ts';
 const ONCE_KEY = 'test/send/once-key.test.ts';
 const DISK = 'test/store/sqlite/broken-disk.test.ts';
 
@@ -112,6 +113,48 @@ const MUTATIONS: Taken[] = [
     file: 'lib/send/acknowledgement-sender.ts',
     check: 'before.code !== composed.code',
     without: 'before.code === ""',
+  },
+  {
+    case: 'its write-ahead log is lost',
+    test: FORGOTTEN,
+    file: 'lib/send/send-marks.ts',
+    check: 'if (!row || row.attempts < one.attempt) forgotten.push({ mark: one, row });',
+    without: 'if (row && row.attempts < one.attempt) forgotten.push({ mark: one, row });',
+  },
+  {
+    case: 'its write-ahead log is lost',
+    test: FORGOTTEN,
+    file: 'lib/store/sqlite/version.ts',
+    check: "database.exec('PRAGMA wal_checkpoint(TRUNCATE)');",
+    without: '',
+  },
+  {
+    case: 'a backup from before some restarts',
+    test: FORGOTTEN,
+    file: 'lib/send/send-marks.ts',
+    check: 'this.#sequence - known.begun > marked',
+    without: 'this.#sequence < 0',
+  },
+  {
+    case: 'older marks, as a lost volume leaves them',
+    test: FORGOTTEN,
+    file: 'lib/send/send-marks.ts',
+    check: 'if (isStoreBehind || behind < 0)',
+    without: 'if (isStoreBehind)',
+  },
+  {
+    case: 'a store copied to PostgreSQL and back',
+    test: FORGOTTEN,
+    file: 'lib/send/send-marks.ts',
+    check: 'if (this.#head?.generation !== known.generation) {',
+    without: 'if (!this.#head) {',
+  },
+  {
+    case: 'a copy has another generation',
+    test: FORGOTTEN,
+    file: 'lib/store/tools/copy-store.ts',
+    check: 'await to.renewGeneration();',
+    without: '',
   },
 ];
 

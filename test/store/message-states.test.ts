@@ -225,7 +225,7 @@ describe('the number of the schema', () => {
     const digest = (schema: string): string => createHash('sha256').update(plain(schema)).digest('hex').slice(0, 16);
     assert.deepEqual(
       [SCHEMA_VERSION, digest(SQLITE_SCHEMA), digest(POSTGRES_SCHEMA)],
-      [105, 'f9880b61f94ea096', 'bbfbd679363da764'],
+      [106, 'c5f974dfd894bd2e', '265507de45c2c72b'],
     );
   });
 });

@@ -20,6 +20,10 @@ describe('query plans of PostgreSQL', () => {
   // Hundreds or thousands of rows by their keys: reading all of 40,000 is as cheap.
   const batch = /IN \(\s*SELECT (seq|line)|message_id = ANY/;
 
+  // Once an hour every name in `payload` is read, and only the names. The others have a row or two, or one for each
+  // mailbox.
+  const small = new Set(['payload', 'store_identity', 'spool_folder', 'sending']);
+
   const slow = async (seqScans: 'on' | 'off'): Promise<string[]> => {
     assert.ok(statements.size > 50, `${statements.size} statements`);
     const url = await postgresUrl();
@@ -27,8 +31,7 @@ describe('query plans of PostgreSQL', () => {
     afterThisTest(() => dropSchema(schema));
     await (await openPostgresStore({ url, schema })).close();
     const found = await slowStatements(url, schema, statements, seqScans);
-    // Once an hour every name in `payload` is read, and only the names.
-    return found.filter(({ scans }) => scans.some((table) => table !== 'payload')).map(({ sql }) => sql);
+    return found.filter(({ scans }) => scans.some((table) => !small.has(table))).map(({ sql }) => sql);
   };
 
   it('have an index for every statement that the contract uses', async () =>

@@ -1,4 +1,5 @@
-/** The store's own id, its trusted time, and the folders of its large payloads. */
+/** The store's own id, generation and trusted time, and the folders of its large payloads. */
+import { randomUUID } from '../../random';
 import type { Queries } from './queries';
 
 /** Returns the store's id. */
@@ -23,6 +24,19 @@ export async function trustTime(queries: Queries, time: number, isConfirmed: boo
     isConfirmed,
     time,
   );
+}
+
+/** Returns the store's generation. */
+export async function generation(queries: Queries): Promise<string> {
+  const [row] = await queries.rows('SELECT generation FROM store_identity');
+  return String(row?.['generation']);
+}
+
+/** Gives the store another generation, and returns it. */
+export async function renewGeneration(queries: Queries): Promise<string> {
+  const renewed = randomUUID();
+  await queries.rows('UPDATE store_identity SET generation = ?', renewed);
+  return renewed;
 }
 
 /** Records a folder that is to have large payloads of the store. */

@@ -95,8 +95,17 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
     dueOverdue: (mailbox, now, limit) => read((q) => outgoing.dueOverdue(q, mailbox, now, limit)),
     changeOutgoing: (id, from, change, note, outcomes) =>
       write({ ids: [id] }, (q) => outgoing.changeOutgoing(q, id, from, change, { note, outcomes, notify })),
-    changeBatch: (transitions) =>
-      write({ ids: transitions.map(({ id }) => id) }, (q) => outgoing.changeBatch(q, transitions, notify)),
+    changeBatch: (transitions, progress) =>
+      commits.run({
+        run: (q) => outgoing.changeBatch(q, transitions, notify, progress),
+        written: { ids: transitions.map(({ id }) => id), mailboxes: progress ? [progress.mailbox] : [] },
+        ...(progress && { makes: progress.mailbox }),
+      }),
+    sendingProgress: (mailbox) => read((q) => outgoing.sendingProgress(q, mailbox)),
+    addForgotten: (message, change, note) =>
+      add(message.mailbox, (q) => outgoing.addForgotten(q, message, change, note, notify)),
+    generation: () => read((q) => identity.generation(q)),
+    renewGeneration: () => write({ all: true }, (q) => identity.renewGeneration(q)),
     addIncoming: (message, note) => add(message.mailbox, (q) => incoming.addIncoming(q, message, note)),
     getIncoming: (mailbox, messageId) => read((q) => incoming.getIncoming(q, mailbox, messageId)),
     firstIncomingRequest: (mailbox, requestKey) => read((q) => incoming.firstIncomingRequest(q, mailbox, requestKey)),

@@ -3,6 +3,7 @@ import { OUTGOING_STATES } from '../../message-states';
 import { NEW_LEDGER_COLUMNS } from '../rows/ledger';
 import { lookups } from '../rows/lookups';
 import {
+  forgottenOutgoing,
   NEW_OUTGOING_COLUMNS,
   newOutgoingValues,
   OUTGOING_COLUMN_NAMES,
@@ -17,6 +18,7 @@ import { duplicateIdError } from '../rules/errors';
 import { LONGEST_SEND_WAIT_MS, LONGEST_TRACK_WAIT_MS } from '../rules/due-times';
 import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
+  ForgottenChange,
   LedgerEntry,
   LedgerNote,
   NewOutgoing,
@@ -29,6 +31,7 @@ import type {
   OutgoingTransition,
   Page,
   ReplacedOutgoing,
+  SendingProgress,
 } from '../store';
 import { ledgerLine, lineValues } from './ledger';
 import { MAILBOX } from './mailboxes';
@@ -358,13 +361,59 @@ export async function changeBatch(
   queries: Queries,
   transitions: readonly OutgoingTransition[],
   notify: Notify,
+  progress?: SendingProgress & { mailbox: string },
 ): Promise<boolean[]> {
+  const recorded = progress && recordProgress(queries, progress);
   const rows = await Promise.all(
     transitions.map(({ id, from, attempt, change, note }) =>
       changeOutgoing(queries, id, from, change, { note, attempt, bare: true, notify }),
     ),
   );
+  await recorded;
   return rows.map((row) => row !== undefined);
+}
+
+async function recordProgress(
+  queries: Queries,
+  { mailbox, commits, begun }: SendingProgress & { mailbox: string },
+): Promise<void> {
+  await queries.rows(
+    `INSERT INTO sending (mailbox, commits, begun) VALUES (${MAILBOX}, ?, ?)
+      ON CONFLICT (mailbox) DO UPDATE SET commits = excluded.commits, begun = excluded.begun`,
+    mailbox,
+    commits,
+    begun,
+  );
+}
+
+export async function sendingProgress(queries: Queries, mailbox: string): Promise<SendingProgress> {
+  const [row] = await queries.rows(`SELECT commits, begun FROM sending WHERE mailbox = ${MAILBOX}`, mailbox);
+  return { commits: Number(row?.['commits'] ?? 0), begun: Number(row?.['begun'] ?? 0) };
+}
+
+/** Adds a message without a payload and in the state of `change`; undefined if the store has it. */
+export async function addForgotten(
+  queries: Queries,
+  message: Omit<NewOutgoing, 'payload'>,
+  change: ForgottenChange,
+  note: LedgerNote,
+  notify: Notify,
+): Promise<Outgoing | undefined> {
+  const { columns, values } = forgottenOutgoing(0, message, change);
+  const [row] = await queries.rows(
+    `WITH changed AS (
+        INSERT INTO outgoing (${columns}) VALUES (${[MAILBOX, ...values.slice(1).map(() => '?')].join(', ')})
+          ON CONFLICT DO NOTHING RETURNING *),
+      line AS (${LINE})
+    SELECT ${columnsOf('o')}, pg_notify(?, ? || ' out ' || o.id || ' ' || ?)::text AS notified FROM changed AS o`,
+    message.mailbox,
+    ...values.slice(1),
+    ...lineValues(note),
+    notify.channel,
+    notify.from,
+    message.mailbox,
+  );
+  return row && withoutPayload(row, message.mailbox);
 }
 
 /** Closes messages that ended with another instance of the sandbox; returns how many. */

@@ -30,9 +30,11 @@ export const SCHEMA = `
     created_at TIMESTAMPTZ NOT NULL
   );
 
-  -- One row: the store's own id. Its spool folders are marked with it (docs/design.md, rule 7).
+  -- One row: the store's own id, and its generation, which every copy renews. Its spool folders are marked with the one
+  -- and its send marks with the other (docs/design.md, rule 7).
   CREATE TABLE store_identity (
     id TEXT NOT NULL,
+    generation TEXT NOT NULL,
     -- The latest confirmed time (lib/store/trusted-time.ts).
     trusted_time DOUBLE PRECISION
   );
@@ -165,6 +167,13 @@ export const SCHEMA = `
     WHEN (NEW.state IN ${PENDING_LIST} AND OLD.state NOT IN ${PENDING_LIST}) EXECUTE FUNCTION block_later();
   CREATE TRIGGER outgoing_lane_finished AFTER UPDATE OF state ON outgoing FOR EACH ROW
     WHEN (OLD.state IN ${PENDING_LIST} AND NEW.state NOT IN ${PENDING_LIST}) EXECUTE FUNCTION unblock_next();
+
+  -- How far the sender of each mailbox has come, for the send marks (lib/send/send-marks.ts).
+  CREATE TABLE sending (
+    mailbox INTEGER PRIMARY KEY REFERENCES mailbox (id),
+    commits BIGINT NOT NULL,
+    begun BIGINT NOT NULL
+  );
 
   CREATE TABLE incoming (
     seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

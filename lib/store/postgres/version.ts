@@ -34,7 +34,7 @@ export async function makeSchema(
   await client.query(
     `BEGIN; ${createSchema} ${SCHEMA};
       INSERT INTO schema_version VALUES (${SCHEMA_VERSION}, now());
-      INSERT INTO store_identity (id) VALUES ('${randomUUID()}');
+      INSERT INTO store_identity (id, generation) VALUES ('${randomUUID()}', '${randomUUID()}');
       COMMIT`,
   );
   return [SCHEMA_VERSION];

@@ -2,6 +2,7 @@
 import type { OutgoingState } from '../../message-states';
 import type { LedgerEntry, LedgerNote } from '../types/ledger';
 import type {
+  ForgottenChange,
   NewOutgoing,
   OutcomeCondition,
   Outgoing,
@@ -12,6 +13,7 @@ import type {
   ReplacedOutgoing,
 } from '../types/outgoing';
 import type { Page } from '../types/pages';
+import type { SendingProgress } from '../types/sending';
 
 export interface OutgoingStore {
   /**
@@ -48,9 +50,23 @@ export interface OutgoingStore {
   ): Promise<Outgoing | undefined>;
   /**
    * Makes several changes in one commit, all of them or, if it throws, none; at most one for each message. Returns for
-   * each whether it was made: false if the message was in another state.
+   * each whether it was made: false if the message was in another state. `progress` is recorded in the same commit.
    */
-  changeBatch(transitions: readonly OutgoingTransition[]): Promise<boolean[]>;
+  changeBatch(
+    transitions: readonly OutgoingTransition[],
+    progress?: SendingProgress & { mailbox: string },
+  ): Promise<boolean[]>;
+  /** Returns the progress that `changeBatch` recorded last: 0 of both at first. */
+  sendingProgress(mailbox: string): Promise<SendingProgress>;
+  /**
+   * Adds a message that the store has lost and something else remembers, without a payload and in the state of `change`,
+   * in one commit with its line. Returns undefined, and adds nothing, if the store has it.
+   */
+  addForgotten(
+    message: Omit<NewOutgoing, 'payload'>,
+    change: ForgottenChange,
+    note: LedgerNote,
+  ): Promise<Outgoing | undefined>;
 
   getOutgoing(id: string): Promise<Outgoing | undefined>;
   /** Lists in order of the store's sequence, without payloads (null): a list may be long. */

@@ -110,7 +110,10 @@ export const NEW_OUTGOING_COLUMNS = `mailbox, id, instance, once_key, once_diges
   collect_by, infrastructure_by, business_by, payload_kind, payload_name, payload_file,
   payload_digest`;
 
-export function newOutgoingValues(mailbox: number, message: NewOutgoing): SqlValue[] {
+/** A message to be added; one that is only remembered has no payload. */
+type Added = Omit<NewOutgoing, 'payload'> & { payload: StoredPayload | null };
+
+export function newOutgoingValues(mailbox: number, message: Added, state: OutgoingState = 'queued'): SqlValue[] {
   return [
     mailbox,
     message.id,
@@ -127,7 +130,7 @@ export function newOutgoingValues(mailbox: number, message: NewOutgoing): SqlVal
     message.queuedAt,
     message.resendOf,
     message.acknowledgementReference,
-    'queued',
+    state,
     message.infrastructure ?? 'not-asked',
     message.business ?? 'not-asked',
     message.collectBy ?? null,
@@ -135,6 +138,20 @@ export function newOutgoingValues(mailbox: number, message: NewOutgoing): SqlVal
     message.businessBy ?? null,
     ...payloadValues(message.payload),
   ];
+}
+
+/** Returns the columns and values of an INSERT of a message that is not queued but in the state of `change`. */
+export function forgottenOutgoing(
+  mailbox: number,
+  message: Omit<NewOutgoing, 'payload'>,
+  { state, ...change }: Omit<OutgoingChange, 'payload'> & Pick<Outgoing, 'state'>,
+): { columns: string; values: SqlValue[] } {
+  const { assignments: assigned, values } = outgoingChange(change);
+  const columns = assigned.map((assignment) => assignment.split(' ')[0]);
+  return {
+    columns: [NEW_OUTGOING_COLUMNS, ...columns].join(', '),
+    values: [...newOutgoingValues(mailbox, { ...message, payload: null }, state), ...values],
+  };
 }
 
 /** Returns the message as it is right after its INSERT. */

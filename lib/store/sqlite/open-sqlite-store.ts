@@ -69,7 +69,11 @@ function storeOn(connection: Connection): SqliteStore {
     dueOverdue: (mailbox, now, limit) => call('dueOverdue', [mailbox, now, limit]),
     changeOutgoing: (id, from, change, note, outcomes) =>
       call('changeOutgoing', [id, from, withOwnBytes(change), note, outcomes]),
-    changeBatch: (transitions) => call('changeBatch', [transitions]),
+    changeBatch: (transitions, progress) => call('changeBatch', [transitions, progress]),
+    sendingProgress: (mailbox) => call('sendingProgress', [mailbox]),
+    addForgotten: (message, change, note) => call('addForgotten', [message, change, note]),
+    generation: () => call('generation', []),
+    renewGeneration: () => call('renewGeneration', []),
     addIncoming: (message, note) => call('addIncoming', [withOwnBytes(message), note]),
     getIncoming: (mailbox, messageId) => call('getIncoming', [mailbox, messageId]),
     firstIncomingRequest: (mailbox, requestKey) => call('firstIncomingRequest', [mailbox, requestKey]),

@@ -1,5 +1,7 @@
 /** The store's operations, each a plain function on the open database. They run in the worker, within a transaction. */
+import { randomUUID } from '../../random';
 import type {
+  ForgottenChange,
   IncomingChange,
   IncomingState,
   LedgerEntry,
@@ -15,6 +17,7 @@ import type {
   RecentPage,
   ReplacedOutgoing,
   Retention,
+  SendingProgress,
 } from '../store';
 import type { CommitStatistics } from '../rules/batches';
 import { IncomingTable } from './incoming';
@@ -24,6 +27,13 @@ import { OutgoingTable } from './outgoing';
 import { OverviewTables } from './overview';
 import { Purge } from './retention';
 import type { Statements } from './statements';
+
+/** Gives the store another generation, and returns it. */
+export function renewGeneration(statements: Statements): string {
+  const generation = randomUUID();
+  statements.run('UPDATE store_identity SET generation = ?', generation);
+  return generation;
+}
 
 export type Operations = ReturnType<typeof operations>;
 export type OperationName = keyof Operations;
@@ -40,6 +50,8 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'nextSendTime',
   'dueTracking',
   'dueOverdue',
+  'sendingProgress',
+  'generation',
   'getIncoming',
   'firstIncomingRequest',
   'knownIncoming',
@@ -91,7 +103,13 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
       note?: LedgerNote,
       outcomes?: OutcomeCondition,
     ) => outgoing.change(id, from, change, note, outcomes),
-    changeBatch: (transitions: readonly OutgoingTransition[]) => outgoing.changeBatch(transitions),
+    changeBatch: (transitions: readonly OutgoingTransition[], progress?: SendingProgress & { mailbox: string }) =>
+      outgoing.changeBatch(transitions, progress),
+    sendingProgress: (mailbox: string) => outgoing.sendingProgress(mailbox),
+    addForgotten: (message: Omit<NewOutgoing, 'payload'>, change: ForgottenChange, note: LedgerNote) =>
+      outgoing.addForgotten(message, change, note),
+    generation: () => String(statements.get('SELECT generation FROM store_identity')?.['generation']),
+    renewGeneration: () => renewGeneration(statements),
     addIncoming: (message: NewIncoming, note: LedgerNote) => incoming.add(message, note),
     getIncoming: (mailbox: string, messageId: string) => incoming.get(mailbox, messageId),
     firstIncomingRequest: (mailbox: string, requestKey: string) => incoming.firstRequest(mailbox, requestKey),

@@ -3,6 +3,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import { OUTGOING_STATES } from '../../message-states';
 import { lookups } from '../rows/lookups';
 import {
+  forgottenOutgoing,
   NEW_OUTGOING_COLUMNS,
   newOutgoingValues,
   OUTGOING_COLUMNS,
@@ -17,6 +18,7 @@ import { duplicateIdError } from '../rules/errors';
 import { LONGEST_SEND_WAIT_MS, LONGEST_TRACK_WAIT_MS } from '../rules/due-times';
 import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
+  ForgottenChange,
   LedgerEntry,
   LedgerNote,
   NewOutgoing,
@@ -29,6 +31,7 @@ import type {
   OutgoingTransition,
   Page,
   ReplacedOutgoing,
+  SendingProgress,
 } from '../store';
 import type { Ledger } from './ledger';
 import type { Mailboxes } from './mailboxes';
@@ -294,8 +297,39 @@ export class OutgoingTable {
   }
 
   /** Returns for each change whether it was made. Rows are not read back: that costs as much as the change. */
-  changeBatch(transitions: readonly OutgoingTransition[]): boolean[] {
+  changeBatch(transitions: readonly OutgoingTransition[], progress?: SendingProgress & { mailbox: string }): boolean[] {
+    if (progress) {
+      this.#statements.run(
+        `INSERT INTO sending (mailbox, commits, begun) VALUES (?, ?, ?)
+          ON CONFLICT (mailbox) DO UPDATE SET commits = excluded.commits, begun = excluded.begun`,
+        this.#mailboxes.number(progress.mailbox),
+        progress.commits,
+        progress.begun,
+      );
+    }
     return transitions.map(({ id, from, attempt, change, note }) => this.#change(id, from, change, note, {}, attempt));
+  }
+
+  sendingProgress(mailboxKey: string): SendingProgress {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    const row =
+      mailbox === undefined
+        ? undefined
+        : this.#statements.get('SELECT commits, begun FROM sending WHERE mailbox = ?', mailbox);
+    return { commits: Number(row?.['commits'] ?? 0), begun: Number(row?.['begun'] ?? 0) };
+  }
+
+  /** Adds a message without a payload and in the state of `change`; undefined if the store has it. */
+  addForgotten(message: Omit<NewOutgoing, 'payload'>, change: ForgottenChange, note: LedgerNote): Outgoing | undefined {
+    const mailbox = this.#mailboxes.number(message.mailbox);
+    const { columns, values } = forgottenOutgoing(mailbox, message, change);
+    const seq = this.#statements.insert(
+      `INSERT INTO outgoing (${columns}) VALUES (${placeholders(values)}) ON CONFLICT (id) DO NOTHING`,
+      ...values,
+    );
+    if (seq === undefined) return undefined;
+    this.#ledger.add(mailbox, 'out', message.id, change.messageId ?? null, note);
+    return this.get(message.id);
   }
 
   /**

@@ -45,9 +45,11 @@ export const SCHEMA = `
     created_at INTEGER NOT NULL
   );
 
-  -- One row: the store's own id. Its spool folders are marked with it (docs/design.md, rule 7).
+  -- One row: the store's own id, and its generation, which every copy renews. Its spool folders are marked with the one
+  -- and its send marks with the other (docs/design.md, rule 7).
   CREATE TABLE store_identity (
     id TEXT NOT NULL,
+    generation TEXT NOT NULL,
     -- The latest confirmed time (lib/store/trusted-time.ts).
     trusted_time INTEGER
   );
@@ -179,6 +181,13 @@ export const SCHEMA = `
     WHEN NEW.overdue_by IS NOT NEW.overdue_at BEGIN
     UPDATE outgoing SET overdue_by = NEW.overdue_at WHERE seq = NEW.seq;
   END;
+
+  -- How far the sender of each mailbox has come, for the send marks (lib/send/send-marks.ts).
+  CREATE TABLE sending (
+    mailbox INTEGER PRIMARY KEY REFERENCES mailbox (id),
+    commits INTEGER NOT NULL,
+    begun INTEGER NOT NULL
+  );
 
   CREATE TABLE incoming (
     seq INTEGER PRIMARY KEY,

@@ -62,8 +62,11 @@ export function makeSchema(database: Database, file: string, options: { withMark
   try {
     database.exec(SCHEMA);
     database.prepare('INSERT INTO schema_version VALUES (?, ?)').run(SCHEMA_VERSION, machineNow());
-    database.prepare('INSERT INTO store_identity (id) VALUES (?)').run(randomUUID());
+    const identity = [randomUUID(), randomUUID()];
+    database.prepare('INSERT INTO store_identity (id, generation) VALUES (?, ?)').run(...identity);
     database.exec('COMMIT');
+    // Into the file itself: if its -wal is lost later, the store still is the one that its send marks are about.
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;

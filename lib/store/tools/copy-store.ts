@@ -55,6 +55,8 @@ export async function copyStore({ from, to, fromSpool, toSpool, report }: StoreC
     await to.addSpoolFolder(toSpool);
     await writeMark(toSpool, to.identity);
   }
+  // What send marks beside the place of the copy know is about another store, even if it was this one before.
+  await to.renewGeneration();
   // In this order: between the two neither store can be used, and the next run fixes that.
   await from.mark(MOVED);
   await to.mark(undefined);

@@ -5,7 +5,12 @@ import type { SQLInputValue } from 'node:sqlite';
 import type { Client } from 'pg';
 import { ConfigurationError } from '../../errors';
 import { Connections } from '../postgres/connections';
-import { addSpoolFolder, spoolFolders, storeIdentity } from '../postgres/identity';
+import {
+  addSpoolFolder,
+  renewGeneration as renewPostgresGeneration,
+  spoolFolders,
+  storeIdentity,
+} from '../postgres/identity';
 import { lostInstances, otherInstances } from '../postgres/instances';
 import { queriesOn, type Value } from '../postgres/queries';
 import { slicesIn } from '../postgres/slices';
@@ -16,6 +21,7 @@ import { OUTGOING_COLUMN_NAMES } from '../rows/outgoing';
 import type { Row } from '../rows/parse';
 import { markOf, SCHEMA_VERSION } from '../rules/schema-version';
 import { openDatabase } from '../sqlite/database';
+import { renewGeneration } from '../sqlite/operations';
 import { Statements } from '../sqlite/statements';
 import { versionNumbers } from '../sqlite/version';
 import type { PayloadSlices } from '../store';
@@ -51,6 +57,8 @@ export interface Side {
   insert(table: TableName, rows: readonly Row[]): Promise<void>;
   /** Returns the greatest key; 0 if the table is empty. */
   last(table: TableName): Promise<number>;
+  /** Gives the store another generation, so that nothing noted elsewhere is taken to be about it. */
+  renewGeneration(): Promise<void>;
   /** Sets a mark (rules/schema-version.ts); undefined removes it. */
   mark(version: number | undefined): Promise<void>;
   /** Where a database may keep large payloads. */
@@ -115,6 +123,7 @@ export async function sqliteSide(folder: string): Promise<Side> {
         }
       }),
     last: async (table) => Number(statements.get(`SELECT max(${keyOf(table)}) AS last FROM ${table}`)?.['last'] ?? 0),
+    renewGeneration: async () => void renewGeneration(statements),
     async mark(version) {
       statements.run('DELETE FROM schema_version WHERE version > ?', SCHEMA_VERSION);
       if (version !== undefined) statements.run('INSERT INTO schema_version VALUES (?, ?)', version, Date.now());
@@ -190,6 +199,7 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
       const [row] = await queries.rows(`SELECT coalesce(max(${keyOf(table)}), 0) AS last FROM ${table}`);
       return Number(row?.['last']);
     },
+    renewGeneration: async () => void (await renewPostgresGeneration(queries)),
     async mark(version) {
       await queries.rows('DELETE FROM schema_version WHERE version > ?', SCHEMA_VERSION);
       if (version !== undefined) await queries.rows('INSERT INTO schema_version VALUES (?, now())', version);

@@ -104,6 +104,9 @@ export type NewOutgoing = Pick<Outgoing, FixedFields> & { payload: StoredPayload
 /** The fields that a transition may change. */
 export type OutgoingChange = Partial<Omit<Outgoing, FixedFields>>;
 
+/** What is known of a message that the store has lost. */
+export type ForgottenChange = Omit<OutgoingChange, 'payload'> & Pick<Outgoing, 'state'>;
+
 /** A change of one message, made in one commit with others. */
 export interface OutgoingTransition {
   id: string;

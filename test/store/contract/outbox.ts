@@ -182,6 +182,60 @@ export function describeOutbox(store: UseStore): void {
     });
   });
 
+  describe('sendingProgress', () => {
+    it('is 0 at first, and is recorded with a batch, for each mailbox', async () => {
+      assert.deepEqual(await store().sendingProgress(MAILBOX), { commits: 0, begun: 0 });
+      const id = await enqueued(store());
+      const transition = { id, from: ['queued'], change: { state: 'sending' }, note: note('attempt') } as const;
+      await store().changeBatch([transition], { mailbox: MAILBOX, commits: 1, begun: 0 });
+      await store().changeBatch([], { mailbox: MAILBOX, commits: 2, begun: 2 ** 40 });
+      await store().changeBatch([]);
+      assert.deepEqual(await store().sendingProgress(MAILBOX), { commits: 2, begun: 2 ** 40 });
+      assert.deepEqual(await store().sendingProgress(OTHER), { commits: 0, begun: 0 });
+      await store().changeBatch([], { mailbox: OTHER, commits: 5, begun: 6 });
+      assert.deepEqual(await store().sendingProgress(OTHER), { commits: 5, begun: 6 });
+    });
+  });
+
+  describe('addForgotten', () => {
+    const known = { attempts: 2, firstAttemptAt: T, messageId: 'M1', nextTrackAt: null, error: null } as const;
+
+    it('adds a message without a payload in the state that is named, with its line', async () => {
+      const { payload: _none, ...message } = outgoing();
+      const change = { ...known, state: 'unknown' } as const;
+      const row = await store().addForgotten(message, change, note('held'));
+      assert.deepEqual({ ...row, ...message, ...change, payload: null }, row);
+      assert.deepEqual(await store().getOutgoing(message.id), row);
+      const lines = await store().history(MAILBOX, message.id);
+      assert.deepEqual(
+        lines.map(({ event, messageId }) => [event, messageId]),
+        [['held', 'M1']],
+      );
+      assert.equal((await store().countOutgoing(MAILBOX)).messages.unknown, 1);
+      assert.deepEqual(await next(), []);
+    });
+
+    it('adds nothing, and no line, if the store has the message', async () => {
+      const id = await enqueued(store());
+      const before = await store().getOutgoing(id);
+      const { payload: _none, ...message } = outgoing({ id });
+      assert.equal(await store().addForgotten(message, { ...known, state: 'unknown' }, note('held')), undefined);
+      assert.deepEqual(await store().getOutgoing(id), before);
+      assert.equal((await store().history(MAILBOX, id)).length, 1);
+    });
+  });
+
+  describe('generation', () => {
+    it('stays the same until it is renewed', async () => {
+      const first = await store().generation();
+      assert.match(first, /^[0-9a-f-]{32,36}$/);
+      assert.equal(await store().generation(), first);
+      const second = await store().renewGeneration();
+      assert.notEqual(second, first);
+      assert.equal(await store().generation(), second);
+    });
+  });
+
   describe('dueTracking', () => {
     it('lists messages whose nextTrackAt has passed, in any state, oldest first, without payloads', async () => {
       const late = await inState(store(), 'unknown', { nextTrackAt: T });

@@ -1,0 +1,222 @@
+/**
+ * Stores and send marks that do not belong together any more: a lost write-ahead log, a backup or older marks put back,
+ * a store copied away and back. Nothing is sent twice, and what only the marks know needs a decision.
+ */
+import assert from 'node:assert/strict';
+import { copyFile, cp, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DurableMailbox, Storage } from '../../lib/index';
+import type { Sandbox } from '../../lib/sandbox/index';
+import { copyStore } from '../../lib/store/tools/copy-store';
+import { postgresSide, sqliteSide } from '../../lib/store/tools/side';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { steppedClock } from '../harness/clocks';
+import { dropSchema, newSchema, postgresUrl } from '../harness/postgres';
+import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
+import { eventually } from '../harness/until';
+
+const DATABASE = ['mesh.db', 'mesh.db-wal'];
+
+/** Copies a store as a kill would leave it: the files of a process that has not closed them. */
+async function copyOf(folder: string, names: readonly string[] = [...DATABASE, 'sending']): Promise<string> {
+  const to = await emptyFolder();
+  for (const name of names) await cp(join(folder, name), join(to, name), { recursive: true });
+  return to;
+}
+
+/** Sends this many letters one after the other; returns their ids. */
+async function send(mailbox: DurableMailbox, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let i = 0; i < count; i += 1) ids.push((await mailbox.outbox.enqueue(letter(`letter ${i}`))).message.id);
+  await Promise.all(ids.map((id) => mailbox.outbox.accepted(id)));
+  return ids;
+}
+
+/** Starts an outbox on the storage of a folder, with a clock that the test moves on until every message is settled. */
+async function startOn(server: Sandbox & { ca: string }, folder: string) {
+  const clock = steppedClock((ms) => server.clock.advance(ms));
+  const storage: Storage = await storageIn(folder);
+  const mailbox = outboxAt(server, { storage, clock });
+  mailbox.start();
+  const settled = (): Promise<unknown> =>
+    eventually('every message accepted, or in need of a decision', async (): Promise<boolean> => {
+      clock.advance(60_000);
+      await clock.settled();
+      const all = await mailbox.outbox.list({}, { limit: 10_000 });
+      const isSettled = all.every(({ state, needsDecision }) => state === 'accepted' || needsDecision);
+      // The marks are renewed when the messages of before are settled.
+      return isSettled && mailbox.states.length > 0;
+    });
+  return { storage, mailbox, clock, settled };
+}
+
+const sentIds = (server: Sandbox): string[] => server.messages().map(({ localId }) => localId ?? '');
+
+function assertOnce(server: Sandbox): void {
+  const sent = sentIds(server);
+  assert.deepEqual(
+    sent.filter((id, at) => sent.indexOf(id) !== at),
+    [],
+    'sent twice',
+  );
+}
+
+describe('a store that has forgotten what its send marks remember', () => {
+  for (const loss of ['lost', 'truncated', 'cut off in the middle'] as const) {
+    it(`its write-ahead log is ${loss}: nothing is sent twice, and each lost message needs a decision`, async () => {
+      const server = await tlsSandbox();
+      const folder = await emptyFolder();
+      const first = await startOn(server, folder);
+      const ids = await send(first.mailbox, 30);
+      // As a kill leaves it, with messages on their way.
+      server.fault({ operation: 'send_message', times: 1, effect: { kind: 'delay', ms: 60_000 } });
+      const { message } = await first.mailbox.outbox.enqueue(letter('on the wire'));
+      await eventually('on its way', () => first.mailbox.eventsOf(message.id).includes('sending'));
+      const killed = await copyOf(folder);
+      const log = join(killed, 'mesh.db-wal');
+      if (loss === 'lost') await rm(log);
+      else if (loss === 'truncated') await truncate(log, 0);
+      else await truncate(log, Math.floor((await stat(log)).size / 2));
+      server.clearFaults();
+
+      const before = sentIds(server);
+      const { mailbox, settled } = await startOn(server, killed);
+      const seen = async () => await mailbox.outbox.list({}, { limit: 1000 });
+      await eventually('every message that was begun is shown', async () => (await seen()).length >= ids.length);
+      await settled();
+      assert.deepEqual(
+        sentIds(server).filter((id) => id !== message.id),
+        before.filter((id) => id !== message.id),
+      );
+      assertOnce(server);
+      const shown = await seen();
+      for (const id of ids) {
+        const one = shown.find((each) => each.id === id);
+        const at = server.messages().find(({ localId }) => localId === id);
+        assert.equal(one?.messageId, at?.messageId, 'MESH’s id is known');
+        assert.ok(one?.state === 'accepted' || one?.needsDecision, `${one?.state}`);
+      }
+      const lost = shown.find(({ id }) => id === ids.at(-1));
+      assert.equal(lost?.error?.code, 'MESH_FORGOTTEN');
+      assert.match(lost.error.message, /lost this message.*had accepted it as .* \(\d{4}-/);
+      assert.ok(mailbox.eventsOf(lost.id).includes('held'));
+      const [line] = await mailbox.outbox.history(lost.id);
+      assert.deepEqual([line?.event, line?.detail], ['held', { forgotten: true }]);
+      // A person may close it; there is nothing left to send.
+      await assert.rejects(mailbox.outbox.resend(lost.id), { code: 'MESH_PAYLOAD' });
+      assert.equal((await mailbox.outbox.drop(lost.id)).state, 'closed');
+    }).timeout(60_000);
+  }
+
+  it('a backup from before some restarts: what was queued in it may have been sent, and is looked up', async () => {
+    const server = await tlsSandbox();
+    const folder = await emptyFolder();
+    const quiet = await storageIn(folder);
+    const early = outboxAt(server, { storage: quiet });
+    const ids: string[] = [];
+    for (let i = 0; i < 5; i += 1) ids.push((await early.outbox.enqueue(letter(`letter ${i}`))).message.id);
+    await early.close();
+    // Its marks are made, and nothing is sent before the backup.
+    server.fault({ operation: '*', times: Infinity, effect: { kind: 'status', status: 503 } });
+    const away = outboxAt(server, { storage: quiet });
+    away.start();
+    await eventually('paused', () => away.states.some(({ paused }) => paused !== undefined));
+    await away.close();
+    await quiet.close();
+    const backup = await copyOf(folder, ['mesh.db']);
+    server.clearFaults();
+    for (let restart = 0; restart < 3; restart += 1) {
+      const { mailbox, storage, clock } = await startOn(server, folder);
+      await eventually('all sent', async () => {
+        clock.advance(60_000);
+        return (await mailbox.outbox.list({ states: ['accepted'] })).length >= 5;
+      });
+      if (restart < 2) await send(mailbox, 3);
+      await mailbox.close();
+      await storage.close();
+    }
+    await rm(join(folder, 'mesh.db-wal'), { force: true });
+    await copyFile(join(backup, 'mesh.db'), join(folder, 'mesh.db'));
+    const before = sentIds(server);
+    const { mailbox, settled } = await startOn(server, folder);
+    await settled();
+    assert.deepEqual(sentIds(server), before);
+    for (const id of ids) assert.equal((await mailbox.outbox.get(id))?.state, 'accepted');
+    assert.ok(ids.every((id) => mailbox.eventsOf(id).includes('adopted')));
+    // From now on it is a store of its own, whose new messages are sent.
+    await send(mailbox, 1);
+    assertOnce(server);
+  }).timeout(60_000);
+});
+
+describe('send marks that are not about this store', () => {
+  /** A message that is `sending` in the store of a folder, and marks that know nothing of it. */
+  async function interrupted() {
+    const server = await tlsSandbox();
+    const folder = await emptyFolder();
+    const { mailbox } = await startOn(server, folder);
+    await send(mailbox, 2);
+    const marks = await copyOf(folder, ['sending']);
+    server.fault({ operation: 'send_message', times: 1, effect: { kind: 'delay', ms: 2000 } });
+    const { message } = await mailbox.outbox.enqueue(letter('on the wire'));
+    await eventually('on its way', () => mailbox.eventsOf(message.id).includes('sending'));
+    const killed = await copyOf(folder);
+    await mailbox.outbox.accepted(message.id);
+    return { server, killed, marks, id: message.id };
+  }
+
+  it('older marks, as a lost volume leaves them: the message on the wire is unknown, and not sent again', async () => {
+    const { server, killed, marks, id } = await interrupted();
+    await cp(join(marks, 'sending'), join(killed, 'sending'), { recursive: true, force: true });
+    const { mailbox, settled } = await startOn(server, killed);
+    await settled();
+    assertOnce(server);
+    assert.ok(!mailbox.eventsOf(id).includes('not begun'));
+    assert.equal((await mailbox.outbox.get(id))?.state, 'accepted');
+  }).timeout(60_000);
+
+  it('a store copied to PostgreSQL and back beside its old marks: what was being sent is unknown', async () => {
+    const { server, killed, id } = await interrupted();
+    const schema = newSchema();
+    afterThisTest(() => dropSchema(schema));
+    const url = await postgresUrl();
+    const copy = async (
+      from: Awaited<ReturnType<typeof sqliteSide>>,
+      to: Awaited<ReturnType<typeof sqliteSide>>,
+    ): Promise<void> => {
+      await copyStore({ from, to, fromSpool: undefined, toSpool: undefined, report: () => undefined });
+      await from.close();
+      await to.close();
+    };
+    await copy(await sqliteSide(killed), await postgresSide(url, schema));
+    for (const name of DATABASE) await rm(join(killed, name), { force: true });
+    // As if it had been sent from there: the marks of the first store know nothing of it.
+    const [marksFile = ''] = await readdir(join(killed, 'sending'));
+    assert.notEqual(marksFile, '');
+    await copy(await postgresSide(url, schema), await sqliteSide(killed));
+    const { mailbox, settled } = await startOn(server, killed);
+    await settled();
+    assertOnce(server);
+    assert.ok(mailbox.eventsOf(id).includes('unknown'));
+  }).timeout(60_000);
+
+  it('a copy has another generation than its original, and an empty store that was opened before it too', async () => {
+    const server = await tlsSandbox();
+    const [from, to] = [await emptyFolder(), await emptyFolder()];
+    const generations: string[] = [];
+    for (const folder of [from, to]) {
+      const { mailbox, storage } = await startOn(server, folder);
+      await eventually('started', () => mailbox.states.length > 0);
+      generations.push(await storage.store.generation());
+      await mailbox.close();
+      await storage.close();
+    }
+    const [one, other] = [await sqliteSide(from), await sqliteSide(to)];
+    await copyStore({ from: one, to: other, fromSpool: undefined, toSpool: undefined, report: () => undefined });
+    await one.close();
+    await other.close();
+    const storage = await storageIn(to);
+    generations.push(await storage.store.generation());
+    assert.equal(new Set(generations).size, 3);
+  });
+});
