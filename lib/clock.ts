@@ -81,7 +81,7 @@ export function momentAfter(clock: Clock, ms = 0): Moment {
 }
 
 /** Returns by how much the wall clock was set since a moment (milliseconds; negative: back); 0 within 2 seconds. */
-function stepSince(clock: Clock, { wall, steady }: Moment): number {
+export function stepSince(clock: Clock, { wall, steady }: Moment): number {
   const ms = clock.now() - wall - (steadyTime(clock) - steady);
   return Math.abs(ms) * machineMs(1) > STEP_MS ? ms : 0;
 }

@@ -116,5 +116,6 @@ export { checkConnection, type CheckOptions } from './check/check-connection';
 export { CHECK_STEPS, type CheckOutcome, type CheckStep, type CheckStepName } from './check/steps';
 
 // Time and order, shared with the nodes
+export { ClockSteps, type ClockStep } from './clock-steps';
 export { momentAfter, systemClock, wallTimeOf, type Clock, type Moment } from './clock';
 export { SerialQueue } from './store/serial-queue';

@@ -14,6 +14,7 @@ import { Scratch } from './payload/scratch';
 import type { InboxPoller, InboxRules } from './receive/inbox-types';
 import { receiveMessage, type ReceiveOptions } from './receive/receive-message';
 import { machineMs, systemClock, type Clock } from './clock';
+import { ClockSteps } from './clock-steps';
 import { sendAcknowledgement, type SentAcknowledgement } from './send/acknowledgement-sender';
 import { prepareByProfile, type PreparedMessage } from './send/by-profile';
 import { profileDeadlines, type WorkflowDeadlines } from './send/deadlines';
@@ -275,6 +276,7 @@ function durableMailbox(
   const traffic = new TrafficRecorder();
   outbox.onEvent((event) => traffic.recordEvent(event));
   let release: (() => void) | undefined;
+  let stopWatching: (() => void) | undefined;
   let inbox: InboxPoller | undefined;
   return {
     ...mailbox,
@@ -294,6 +296,7 @@ function durableMailbox(
       }),
     start() {
       release ??= markOpen(storage, storeKey);
+      stopWatching ??= ClockSteps.of(clock).onStep(() => worker.clockSet());
       lease.start();
       worker.start();
       follower.start();
@@ -339,6 +342,7 @@ function durableMailbox(
       await lease.stop();
       outbox.close();
       release?.();
+      stopWatching?.();
       release = () => undefined;
       await mailbox.close();
     },

@@ -1,6 +1,7 @@
 /** The durable storage of a process: one store and one spool, shared by all its mailboxes. */
 import { join, resolve } from 'node:path';
 import { every, machineMs, systemClock, type Clock } from './clock';
+import { ClockSteps } from './clock-steps';
 import { Spool } from './payload/spool';
 import { ConfigurationError } from './errors';
 import { openPostgresStore } from './store/postgres/open-postgres-store';
@@ -65,6 +66,8 @@ const RETENTION: Retention = {
 };
 /** A few times MESH's largest request (100 MB): a database is no place for extracts of gigabytes. */
 const PAYLOAD_LIMIT = 256 * 1024 ** 2;
+/** A clock that is behind the store by more was set back (milliseconds). */
+const NOTABLE_STEP_MS = 2000;
 const PURGE_EVERY_MS = 60 * 60 * 1000;
 
 /**
@@ -106,6 +109,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     await spool.quarantineOrphans(await store.spoolNames(), isShared ? DAY : 0);
     if (scratch !== spool) await scratch.quarantineOrphans(new Set());
     const trusted = await TrustedTime.open(clock, store);
+    // The store knows a later time than the clock: it was set back while no process ran.
+    if (trusted.behindMs > NOTABLE_STEP_MS) ClockSteps.of(clock).record(-trusted.behindMs);
     const stopSaving = every(machineMs(SAVE_EVERY_MS), () => void trusted.save().catch(() => undefined));
     const purge = async (): Promise<void> => {
       const { spoolNames } = await store.purge(trusted.now(), { ...RETENTION, ...retention });

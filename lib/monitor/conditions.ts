@@ -16,6 +16,8 @@ export type ConditionKind =
   | 'polling'
   | 'certificate'
   | 'clock'
+  /** The machine's clock was set. */
+  | 'clock-set'
   | 'disk'
   /** A received message is not acknowledged to MESH, which will soon remove it from the inbox. */
   | 'unacknowledged'
@@ -82,6 +84,7 @@ export function findConditions(observation: Observation, limits: ConditionLimits
     polling(observation, limits),
     certificate(observation),
     clock(observation),
+    clockSet(observation),
     disk(observation, limits),
     unacknowledged(observation),
     ...Object.entries(COUNTED).map(([kind, texts]) => counted(kind as keyof typeof COUNTED, observation, texts)),
@@ -201,6 +204,29 @@ function clock({ health: { clockSkew: skew } }: Pick<Observation, 'health'>): Co
     advice: 'Correct the clock (NTP): MESH refuses requests whose time is two hours off.',
     time: skew.at,
   };
+}
+
+/** A step of less than five minutes is NTP's daily work. */
+function clockSet({ health: { clockStep } }: Pick<Observation, 'health'>): Condition | undefined {
+  if (!clockStep || Math.abs(clockStep.ms) < NOTABLE_CLOCK_SKEW_MS) return undefined;
+  const isBack = clockStep.ms < 0;
+  return {
+    kind: 'clock-set',
+    stage: isBack ? 'back' : 'forward',
+    severity: 'warning',
+    text: isBack
+      ? `This machine’s clock was set back by ${spanOf(clockStep.ms)}.`
+      : `This machine’s clock was set forward by ${spanOf(clockStep.ms)}, or the machine was suspended for as long.`,
+    advice: 'Check the clock and its time service (NTP): times in lists and in the ledger are as the clock was set.',
+    time: clockStep.at,
+  };
+}
+
+/** Returns a span of time in the largest unit of which there are two. */
+function spanOf(ms: number): string {
+  const minutes = Math.round(Math.abs(ms) / MINUTE_MS);
+  if (minutes < 120) return `${minutes} minutes`;
+  return minutes < 48 * 60 ? `${Math.round(minutes / 60)} hours` : `${Math.round(minutes / 60 / 24)} days`;
 }
 
 function disk({ freeBytes }: Observation, { minFreeBytes }: ConditionLimits): Condition | undefined {

@@ -5,7 +5,8 @@
  */
 import { clientCertificate, type ClientCertificate } from '../client/client-certificate';
 import type { Transport, TransportResponse } from '../client/transport';
-import { machineNow, momentAfter, wallTimeOf, type Clock, type Moment } from '../clock';
+import { machineNow, momentAfter, steadyTime, wallTimeOf, type Clock, type Moment } from '../clock';
+import { ClockSteps } from '../clock-steps';
 import type { TlsOptions } from '../config';
 import { AbortedError } from '../errors';
 import { storedError } from '../send/stored-error';
@@ -41,10 +42,14 @@ export interface MailboxHealth {
   /** The last response of MESH, whatever its status; ISO 8601 UTC. */
   lastAnswer: string | null;
   clockSkew: ClockSkew | null;
+  /** How the machine's wall clock was last set, for a day after it. `ms` is negative if it was set back. */
+  clockStep: { ms: number; at: string } | null;
   /** Null if the mailbox has none (sandbox), or it cannot be read. */
   certificate: ClientCertificate | null;
 }
 
+/** For how long it is shown that the clock was set (milliseconds): a working day finds it. */
+const STEP_SHOWN_MS = 24 * 60 * 60 * 1000;
 /** A slower response (milliseconds) is too inexact to measure the clock. */
 const MAX_RESPONSE_FOR_CLOCK_MS = 5000;
 
@@ -75,6 +80,7 @@ export class HealthRecorder {
       poll: { ...this.#shown(this.#poll), next: iso(nextPoll) },
       lastAnswer: this.#isoOf(this.#lastResponse),
       clockSkew: this.#skew && { ...this.#skew, at: new Date(this.#skew.at).toISOString() },
+      clockStep: this.#clockStep(),
       certificate: this.#certificate,
     };
   }
@@ -117,6 +123,12 @@ export class HealthRecorder {
     const ms = Math.round(server + 500 - (began + ended) / 2);
     this.onMeshTime(server + 500);
     this.#skew = { ms, uncertaintyMs: Math.ceil(500 + (ended - began) / 2), at: ended };
+  }
+
+  #clockStep(): MailboxHealth['clockStep'] {
+    const last = ClockSteps.of(this.#clock).last;
+    const isRecent = last && steadyTime(this.#clock) - last.at.steady < STEP_SHOWN_MS;
+    return isRecent ? { ms: Math.round(last.ms), at: new Date(wallTimeOf(this.#clock, last.at)).toISOString() } : null;
   }
 
   /** Times are shown as the wall clock is set now, so that a clock that was set neither hides a failure nor makes one. */

@@ -111,6 +111,17 @@ export function limitsFrom(
   };
 }
 
+/** Returns those of a row's due times that lie further ahead than if MESH accepted it at `now`, set to that. */
+export function earlierLimits(row: Outgoing, now: number): OutgoingChange {
+  const latest = limitsFrom(row, now);
+  const change: OutgoingChange = {};
+  for (const limit of ['collectBy', 'infrastructureBy', 'businessBy'] as const) {
+    const [due, last] = [row[limit], latest[limit]];
+    if (due !== null && last !== null && due > last) change[limit] = last;
+  }
+  return change;
+}
+
 /**
  * Returns the time a number of working days later: all hours of Monday to Friday count, those of Saturday and Sunday do
  * not. Friday 15:00 plus two days is Tuesday 15:00; from a Saturday it is the end of Tuesday. Days are those of UTC.

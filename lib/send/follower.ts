@@ -11,11 +11,11 @@ import {
   NotFoundError,
   TlsError,
 } from '../errors';
-import { LOOKED_FOR, REPORTABLE, RESPONSE_MISSING } from '../message-states';
+import { LOOKED_FOR, MAY_BE_OVERDUE, REPORTABLE, RESPONSE_MISSING } from '../message-states';
 import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
 import type { Outcome, Outgoing, OutgoingChange, OutgoingState, OutgoingStore } from '../store/store';
 import type { MessageHeaders, Tracking } from '../types';
-import type { Clock } from '../clock';
+import { momentAfter, stepSince, type Clock, type Moment } from '../clock';
 import type { TrustedTime } from '../store/trusted-time';
 import { LONGEST_TRACK_WAIT_MS } from '../store/rules/due-times';
 import {
@@ -28,6 +28,7 @@ import {
   trackedEnd,
   undeliveredError,
 } from './follow-up';
+import { earlierLimits } from './deadlines';
 import type { Outbox } from './outbox';
 import type { Overdue } from './outbox-types';
 
@@ -40,7 +41,7 @@ export interface FollowerParts {
   /** Key of the mailbox in the store. */
   mailbox: string;
   /** The time that limits and ages may trust. Default: the clock's. */
-  trusted?: Pick<TrustedTime, 'now' | 'alarmTime'>;
+  trusted?: Pick<TrustedTime, 'now' | 'alarmTime' | 'behindMs'>;
   /** The sender's lease: only one instance follows. Default: always held. */
   lease?: Held;
 }
@@ -56,6 +57,8 @@ export class Follower {
   readonly #parts: FollowerParts;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
+  /** When the limits were last looked at. */
+  #looked: Moment | undefined;
 
   constructor(parts: FollowerParts) {
     this.#parts = parts;
@@ -125,11 +128,32 @@ export class Follower {
   async #followAll(): Promise<void> {
     const { store, mailbox, clock, lease = ALWAYS_HELD } = this.#parts;
     if (!lease.held) return;
+    const behindMs = this.#looked ? stepSince(clock, this.#looked) : -(this.#parts.trusted?.behindMs ?? 0);
+    this.#looked = momentAfter(clock);
+    if (behindMs < 0) await this.#limitAgain();
     const alarmTime = this.#parts.trusted?.alarmTime() ?? clock.now();
     for (const row of await store.dueOverdue(mailbox, alarmTime, BATCH)) await this.#reportOverdue(row, alarmTime);
     for (const row of await this.#due()) {
       if (this.#stopping.signal.aborted || !lease.held) return;
       if (!(await this.#follow(row))) return;
+    }
+  }
+
+  /**
+   * Sets the limits of accepted messages anew after the clock was set back: one that lies further ahead than if MESH
+   * accepted the message now was counted from a clock that was ahead, and its alarm would come late by as much.
+   */
+  async #limitAgain(): Promise<void> {
+    const { store, mailbox, clock } = this.#parts;
+    let after = '';
+    for (let more = true; more && !this.#stopping.signal.aborted;) {
+      const rows = await store.listOutgoing({ mailbox, states: MAY_BE_OVERDUE }, { limit: UNKNOWN_READ, after });
+      more = rows.length === UNKNOWN_READ;
+      after = rows.at(-1)?.id ?? after;
+      for (const row of rows) {
+        const change = earlierLimits(row, clock.now());
+        if (Object.keys(change).length > 0) await store.changeOutgoing(row.id, [row.state], change);
+      }
     }
   }
 

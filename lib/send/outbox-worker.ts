@@ -131,6 +131,11 @@ export class OutboxWorker {
     this.#wakeUp();
   }
 
+  /** Call it when the wall clock was set: what the store plans by it is looked at again. */
+  clockSet(): void {
+    this.#wakeUp();
+  }
+
   /** Ends a pause and tries again at once. */
   resume(): void {
     this.#backoff.resume();

@@ -15,10 +15,13 @@ import { join } from 'node:path';
 import type { NodeAPI } from 'node-red';
 import type { z } from 'zod';
 import {
+  ClockSteps,
   ConfigurationError,
   MeshError,
   openStorage,
   readVariable,
+  systemClock,
+  type ClockStep,
   type Retention,
   type Storage,
   type StorageOptions,
@@ -59,10 +62,12 @@ export async function closeStorages(): Promise<void> {
 async function open(RED: NodeAPI, folder: string): Promise<Storage> {
   try {
     // Only test helpers have no user folder, and keep nothing.
-    return await openStorage({
+    const storage = await openStorage({
       folder: folder === '' ? await mkdtemp(join(tmpdir(), 'node-red-mesh-')) : folder,
       ...storageSettings(RED),
     });
+    logClockSteps(RED);
+    return storage;
   } catch (error) {
     if (error instanceof ConfigurationError) throw error;
     const own = error instanceof MeshError ? error : undefined;
@@ -72,6 +77,19 @@ async function open(RED: NodeAPI, folder: string): Promise<Storage> {
       advice: own?.advice ?? sharedText(RED, 'advice.storage'),
     });
   }
+}
+
+let isLogging = false;
+
+/** Logs each time that somebody sets the machine's clock; once for the process. */
+function logClockSteps(RED: NodeAPI): void {
+  if (isLogging) return;
+  isLogging = true;
+  const steps = ClockSteps.of(systemClock);
+  const log = ({ ms }: ClockStep): void =>
+    RED.log.warn(sharedText(RED, 'log.clock-set', { seconds: Math.round(ms / 1000) }));
+  if (steps.last) log(steps.last);
+  steps.onStep(log);
 }
 
 /** Returns the system's code (EACCES) or the error's class, never its text, which may contain a URL with a password. */

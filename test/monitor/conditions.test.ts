@@ -37,6 +37,7 @@ function observation(health: Partial<MailboxHealth> = {}, rest: Partial<Observat
       poll: { ...healthy, next: at(MINUTE) },
       lastAnswer: at(-MINUTE),
       clockSkew: { ms: 200, uncertaintyMs: 500, at: at(-MINUTE) },
+      clockStep: null,
       certificate: { commonName: '', validFrom: at(-DAY), validTo: at(300 * DAY) },
       ...health,
     },
@@ -119,6 +120,23 @@ describe('the conditions of a mailbox', () => {
       assert.deepEqual(summary(observation({ clockSkew })), expected);
     });
   }
+
+  for (const [ms, stage, text] of [
+    [-8 * HOUR, 'back', 'set back by 8 hours.'],
+    [-5 * MINUTE, 'back', 'set back by 5 minutes.'],
+    [HOUR, 'forward', 'set forward by 60 minutes, or'],
+    [450 * DAY, 'forward', 'set forward by 450 days, or'],
+  ] as const) {
+    it(`for a clock that was ${text}`, () => {
+      const [condition] = findConditions(observation({ clockStep: { ms, at: at(-MINUTE) } }), LIMITS);
+      assert.deepEqual([condition?.kind, condition?.stage, condition?.time], ['clock-set', stage, at(-MINUTE)]);
+      assert.ok(condition?.text.includes(text), condition?.text);
+    });
+  }
+
+  it('are none for a step of less than five minutes', () => {
+    assert.deepEqual(summary(observation({ clockStep: { ms: -4 * MINUTE, at: at(0) } })), []);
+  });
 
   it('have the severities that are shown beside certificate and clock', () => {
     const certificate = { commonName: 'x', validFrom: at(-DAY), validTo: at(7 * DAY) };

@@ -12,6 +12,7 @@ interface Guard extends Mutation {
 
 const SENDING = 'test/send/clock-set.test.ts';
 const TRUSTED = 'test/store/trusted-time.test.ts';
+const STEPS = 'test/monitor/clock-steps.test.ts';
 const RECEIVING = 'test/receive/clock-set.test.ts';
 const STEADY = { check: 'steadyTime(', without: '((each: { now(): number }) => each.now())(' };
 
@@ -121,6 +122,41 @@ const MUTATIONS: Guard[] = [
     file: 'lib/store/rules/retention.ts',
     check: 'WHEN payload_kind IS NULL THEN NULL',
     without: "WHEN payload_kind IS NULL THEN NULL WHEN state = 'unknown' THEN 2",
+  },
+  {
+    case: 'is noticed once, by every listener',
+    test: STEPS,
+    file: 'lib/clock-steps.ts',
+    check: 'if (ms !== 0) this.record(ms);',
+    without: 'void ms;',
+  },
+  {
+    case: 'is not what drifts',
+    test: STEPS,
+    file: 'lib/clock-steps.ts',
+    check: '    this.#looked = momentAfter(this.#clock);\n    if',
+    without: '    if',
+  },
+  {
+    case: 'the failures that it hides still are',
+    test: STEPS,
+    file: 'lib/monitor/health.ts',
+    check: 'iso(moment && wallTimeOf(this.#clock, moment))',
+    without: 'iso(moment?.wall)',
+  },
+  {
+    case: 'is noticed at the start, because the store knows',
+    test: STEPS,
+    file: 'lib/storage.ts',
+    check: 'trusted.behindMs > NOTABLE_STEP_MS',
+    without: 'trusted.behindMs < -NOTABLE_STEP_MS',
+  },
+  {
+    case: 'limits counted from the earlier clock are set anew',
+    test: STEPS,
+    file: 'lib/send/follower.ts',
+    check: 'if (behindMs < 0) await this.#limitAgain();',
+    without: 'void behindMs;',
   },
   {
     case: 'counts a Retry-After that is a date from the server’s time',
