@@ -1,7 +1,14 @@
 /** mesh-mllp-in: receives HL7 v2 over MLLP. The sender gets its response from mesh-mllp-response. */
 /* oxlint-disable promise/no-callback-in-promise -- Node-RED's done() is a callback, and it comes last. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { ConfigurationError, MllpListenError, MllpServer, type MeshError, type MllpServerOptions } from '../lib/index';
+import {
+  CHARSET_RULES,
+  ConfigurationError,
+  MllpListenError,
+  MllpServer,
+  type MeshError,
+  type MllpServerOptions,
+} from '../lib/index';
 import { MllpInbound, type InboundSettings } from './mllp/inbound';
 import { CHARSETS } from './mllp/payload';
 import { createNode } from './shared/create-node';
@@ -18,6 +25,7 @@ interface MeshMllpInDef extends NodeDef {
   clientCertificate?: string;
   payloadAs?: string;
   charset?: string;
+  charsetRule?: string;
   timeout?: number | string;
   onTimeout?: string;
   maxInFlight?: number | string;
@@ -101,6 +109,7 @@ function inboundSettings(RED: NodeAPI, def: MeshMllpInDef): InboundSettings {
   return {
     payloadAs: choiceSetting(RED, 'payloadAs', def.payloadAs, ['text', 'buffer']),
     charset: choiceSetting(RED, 'charset', def.charset, CHARSETS),
+    charsetRule: choiceSetting(RED, 'charsetRule', def.charsetRule, CHARSET_RULES),
     responseTimeoutMs: numberSetting(RED, 'timeout', def.timeout, { fallback: 20, min: 0.01, max: 3600 }) * 1000,
     onTimeout: choiceSetting(RED, 'onTimeout', def.onTimeout, ['AE', 'AR', 'close']),
   };

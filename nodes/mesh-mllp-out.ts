@@ -1,6 +1,7 @@
 /** mesh-mllp-out: sends HL7 v2 over MLLP and waits for the acknowledgement. Outputs: accepted, refused. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import {
+  CHARSET_RULES,
   ConfigurationError,
   decodeHl7Text,
   MllpClient,
@@ -10,8 +11,8 @@ import {
   type MllpClientState,
   type MllpSent,
 } from '../lib/index';
-import { CHARSETS, messageBytes } from './mllp/payload';
 import { createNode } from './shared/create-node';
+import { CHARSETS, messageBytes, type CharsetSetting } from './mllp/payload';
 import { onInput } from './shared/on-input';
 import { cleanError, clearError, showsError } from './shared/report-error';
 import { choiceSetting, numberSetting, textSetting } from './shared/settings';
@@ -24,6 +25,7 @@ interface MeshMllpOutDef extends NodeDef {
   port?: number | string;
   tls?: string;
   charset?: string;
+  charsetRule?: string;
   timeout?: number | string;
   retries?: number | string;
   connections?: number | string;
@@ -81,7 +83,7 @@ export = function (RED: NodeAPI): void {
       if ('fault' in opened) throw opened.fault;
       let sent: MllpSent;
       try {
-        sent = await opened.client.send(messageBytes(RED, msg.payload, opened.charset));
+        sent = await opened.client.send(messageBytes(RED, msg.payload, opened));
       } catch (error) {
         if (closed) return 'unfinished';
         throw error;
@@ -112,7 +114,7 @@ export = function (RED: NodeAPI): void {
   RED.nodes.registerType('mesh-mllp-out', MeshMllpOut);
 };
 
-type Opened = { client: MllpClient; charset: DefaultCharset } | { fault: unknown };
+type Opened = ({ client: MllpClient } & CharsetSetting) | { fault: unknown };
 
 function openClient(
   RED: NodeAPI,
@@ -121,7 +123,8 @@ function openClient(
 ): Opened {
   try {
     const charset = choiceSetting(RED, 'charset', def.charset, CHARSETS);
-    return { client: new MllpClient({ ...clientSettings(RED, def), ...listeners }), charset };
+    const charsetRule = choiceSetting(RED, 'charsetRule', def.charsetRule, CHARSET_RULES);
+    return { client: new MllpClient({ ...clientSettings(RED, def), ...listeners }), charset, charsetRule };
   } catch (fault) {
     return { fault };
   }

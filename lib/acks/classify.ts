@@ -13,11 +13,13 @@ export interface Settled {
 }
 
 /** An acknowledgement. `settled` undefined: not tried yet; null: it acknowledges nothing that this mailbox has sent. */
-export type KeptAck = { settled?: Settled | null } & (
-  | { kind: 'acknowledgement'; ack: ReceivedAck; isData?: true }
-  /** An acknowledgement by its shape or its workflow; what it says is not known. */
-  | { kind: 'unreadable-acknowledgement' }
-);
+export type KeptAck = { settled?: Settled | null } &
+  /** `further`: the other acknowledgements of a batch, none of them with a worse result. */
+  (
+    | { kind: 'acknowledgement'; ack: ReceivedAck; further?: ReceivedAck[]; isData?: true }
+    /** An acknowledgement by its shape or its workflow; what it says is not known. */
+    | { kind: 'unreadable-acknowledgement' }
+  );
 
 /** Plain JSON of ids, codes and flags. */
 export type Classification = { kind: 'request'; request: KeptRequest } | KeptAck;
@@ -45,7 +47,15 @@ function classifyAnySize(
   profiles: WorkflowProfiles,
 ): Classification | undefined {
   const { acknowledgement, isData, unreadableAcknowledgement } = parsed;
-  if (acknowledgement) return { kind: 'acknowledgement', ack: acknowledgement, ...(isData ? { isData } : {}) };
+  if (acknowledgement) {
+    const further = parsed.furtherAcknowledgements;
+    return {
+      kind: 'acknowledgement',
+      ack: acknowledgement,
+      ...(further === undefined ? {} : { further }),
+      ...(isData ? { isData } : {}),
+    };
+  }
   if (unreadableAcknowledgement) return { kind: 'unreadable-acknowledgement' };
   if (isAckWorkflow(profiles, workflowId)) {
     return isCustom(profiles, workflowId) ? undefined : { kind: 'unreadable-acknowledgement' };

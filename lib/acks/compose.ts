@@ -4,7 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { InvalidMessageError } from '../errors';
-import { componentAt } from '../formats/edifact/interchange';
+import { componentAt, type Interchange } from '../formats/edifact/interchange';
 import { acknowledgeHl7, ACK_CODES, type AckCode } from '../formats/hl7/acknowledge';
 import { writeHl7 } from '../formats/hl7/message';
 import { isMarkedAsAcknowledgement, subjectOfAcknowledgement } from './acknowledgement-mark';
@@ -176,25 +176,46 @@ function nhsAck(
   if (wanted.level !== 'business') {
     throw new InvalidMessageError('NHSACK is a business acknowledgement: it has no other level.');
   }
-  const { interchange, fault } = request;
-  const references = (interchange.messages ?? []).map(({ UNH }) => componentAt(UNH?.[0], 1));
+  const all = [request, ...(request.further ?? [])].flatMap((each) => (each.form === 'nhsack' ? [each] : []));
+  checkRejected(
+    wanted,
+    all.flatMap(({ interchange }) => referencesOf(interchange)),
+  );
+  const written = all.map((each) => oneNhsAck(wanted, each, now));
+  // UNOC is ISO 8859-1.
+  return {
+    code: written.length === 1 ? (written[0]?.status ?? '') : statusOf(wanted),
+    payload: Buffer.from(written.map(({ text }) => text).join(''), 'latin1'),
+    contentType: 'application/EDIFACT',
+  };
+}
+
+/** NHSACK's status for the whole payload. */
+const statusOf = ({ outcome, code }: AcknowledgementRequest): string =>
+  ({ accepted: 'IAF', partial: 'IAP', rejected: code === 'IRI' || code === 'IRM' ? code : 'IRA' })[outcome];
+
+const referencesOf = (interchange: Interchange): string[] =>
+  (interchange.messages ?? []).map(({ UNH }) => componentAt(UNH?.[0], 1));
+
+/** Returns the NHSACK of one interchange. */
+function oneNhsAck(
+  wanted: AcknowledgementRequest,
+  { interchange, fault }: Extract<KeptRequest, { form: 'nhsack' }>,
+  now: Date,
+): { status: string; text: string } {
+  const references = referencesOf(interchange);
   const reason = wanted.text ?? 'Rejected by the receiving system';
+  const rejected = rejectedMessages(wanted, references, reason);
   const isUnreadable = wanted.outcome === 'rejected' && (wanted.code === 'IRI' || wanted.code === 'IRM');
   const text = buildNhsAck(interchange, {
     controlReference: String(randomInt(1, 100_000_000_000_000)),
-    rejected: rejectedMessages(wanted, references, reason),
+    rejected,
     ...(isUnreadable && {
       unreadable: { status: wanted.code as 'IRI' | 'IRM', reason: wanted.text ?? fault ?? reason },
     }),
     now,
   });
-  const statuses = { accepted: 'IAF', partial: 'IAP', rejected: isUnreadable ? wanted.code : 'IRA' };
-  // UNOC is ISO 8859-1.
-  return {
-    code: statuses[wanted.outcome] ?? '',
-    payload: Buffer.from(text, 'latin1'),
-    contentType: 'application/EDIFACT',
-  };
+  return { status: statusOf(wanted), text };
 }
 
 /** Returns the UNH references of the rejected messages of an interchange, each with its reason. */
@@ -208,8 +229,15 @@ function rejectedMessages(
   if (wanted.outcome === 'rejected') {
     return Object.fromEntries(references.map((reference) => [reference, rejected[reference] ?? reason]));
   }
-  const known = references.filter((reference) => Object.hasOwn(rejected, reference)).length;
-  if (known > 0 && known < references.length && known === Object.keys(rejected).length) return rejected;
+  return Object.fromEntries(Object.entries(rejected).filter(([reference]) => references.includes(reference)));
+}
+
+/** @throws InvalidMessageError when a partial acknowledgement does not reject some of the messages, and no others */
+function checkRejected({ outcome, rejected = {} }: AcknowledgementRequest, references: readonly string[]): void {
+  if (outcome !== 'partial') return;
+  const known = references.filter((reference) => Object.hasOwn(rejected, reference));
+  const isPart = known.length > 0 && known.length < references.length;
+  if (isPart && new Set(known).size === Object.keys(rejected).length) return;
   throw new InvalidMessageError('A partial NHSACK rejects some messages of the interchange, but not all.', {
     advice: 'Set msg.meshAck.rejected to an object of UNH references, each with its reason.',
   });
@@ -231,12 +259,23 @@ function hl7(
       `The code does not fit this HL7 acknowledgement: ${mode}A accepts, ${mode}E and ${mode}R reject.`,
     );
   }
-  const ack = acknowledgeHl7(request.message, {
-    code: known,
-    now,
-    ...(wanted.text === undefined ? {} : { text: wanted.text }),
-  });
-  return { code, payload: writeHl7(ack), contentType: 'x-application/hl7-v2+er7' };
+  // A batch is answered by a batch: one acknowledgement for each message, in their order.
+  const acks = [request, ...(request.further ?? [])].flatMap((each) =>
+    each.form === 'hl7v2'
+      ? [
+          writeHl7(
+            acknowledgeHl7(each.message, {
+              code: known,
+              now,
+              ...(wanted.text === undefined ? {} : { text: wanted.text }),
+            }),
+          ),
+        ]
+      : [],
+  );
+  const isText = acks.every((ack) => typeof ack === 'string');
+  const payload = isText ? acks.join('') : Buffer.concat(acks.map((ack) => Buffer.from(ack)));
+  return { code, payload, contentType: 'x-application/hl7-v2+er7' };
 }
 
 function notOfForm(what: string, acknowledgement: string): InvalidMessageError {

@@ -4,10 +4,13 @@
  */
 import { MeshError, UnreadableError } from '../errors';
 import { readEdifact } from '../formats/edifact/interchange';
+import { splitEdifact } from '../formats/edifact/split';
+import { splitHl7 } from '../formats/hl7/batch';
 import { readHl7, textAt } from '../formats/hl7/message';
 import { isHl7Ack, readHl7Ack } from './hl7v2/read';
 import { readFhirMessage, readItk3Response } from './itk3/read';
 import { isNhsAck, readNhsAck } from './nhsack/nhsack';
+import { isReceipt, readReceipt } from './nhsack/receipts';
 import { keptHl7, keptInterchange, keptItk3, type KeptRequest } from './request';
 import type { WorkflowProfile } from './profiles';
 import type { ReadableForm, ReceivedAck } from './types';
@@ -22,6 +25,8 @@ export interface ParsedPayload {
    */
   unmarkedRequest?: KeptRequest;
   acknowledgement?: ReceivedAck;
+  /** The others of a batch of acknowledgements. `acknowledgement` is the first of those with the worst result. */
+  furtherAcknowledgements?: ReceivedAck[];
   /** With `acknowledgement`: it is data as well, e.g. the response to an HL7 query. */
   isData?: true;
   /**
@@ -47,11 +52,51 @@ export function parseAcknowledgement(payload: string | Buffer): ParsedPayload {
   const form = formOf(payload);
   if (form === undefined) return {};
   try {
-    return READERS[form](payload);
+    const parts = (SPLITTERS[form]?.(payload) ?? [payload]).slice(0, MAX_PARTS);
+    return combined(parts.map((part) => parsePart(form, part)));
   } catch (error) {
     if (error instanceof MeshError) return {};
     throw error;
   }
+}
+
+function parsePart(form: ReadableForm, part: string | Buffer): ParsedPayload {
+  try {
+    return READERS[form](part);
+  } catch (error) {
+    if (error instanceof MeshError) return {};
+    throw error;
+  }
+}
+
+/** Messages of one payload that are read. */
+const MAX_PARTS = 2000;
+
+/** How a payload of several messages or interchanges is split. */
+const SPLITTERS: Partial<Record<ReadableForm, (payload: string | Buffer) => Array<string | Buffer>>> = {
+  hl7v2: (payload) => splitHl7<string | Buffer>(payload).messages,
+  nhsack: (payload) => splitEdifact<string | Buffer>(payload),
+};
+
+const RANK: Readonly<Record<ReceivedAck['result'], number>> = { negative: 0, partial: 1, positive: 2 };
+
+/**
+ * Combines the parts of a payload: of acknowledgements the worst counts, and what cannot be read is raised; requests
+ * are acknowledged together.
+ */
+function combined(parts: readonly ParsedPayload[]): ParsedPayload {
+  const [only = {}, ...others] = parts;
+  if (others.length === 0) return only;
+  const acks = parts.flatMap(({ acknowledgement }) => acknowledgement ?? []);
+  const [worst, ...further] = acks.toSorted((one, other) => RANK[one.result] - RANK[other.result]);
+  const unreadable = parts.find(({ unreadableAcknowledgement }) => unreadableAcknowledgement);
+  const isData = parts.some((part) => part.isData ?? part.request !== undefined);
+  if (worst) {
+    return { acknowledgement: worst, furtherAcknowledgements: further, ...(isData ? { isData: true as const } : {}) };
+  }
+  if (unreadable) return unreadable;
+  const [request, ...more] = parts.flatMap((part) => part.request ?? []);
+  return request ? { request: { ...request, further: more } } : {};
 }
 
 const READERS: Readonly<Record<ReadableForm, (payload: string | Buffer) => ParsedPayload>> = {
@@ -70,10 +115,11 @@ const READERS: Readonly<Record<ReadableForm, (payload: string | Buffer) => Parse
   nhsack: (payload) => {
     const interchange = readEdifact(payload);
     if (isNhsAck(interchange)) return asAcknowledgement(() => readNhsAck(payload));
+    if (isReceipt(interchange)) return asAcknowledgement(() => readReceipt(interchange));
     return asRequest(keptInterchange(interchange));
   },
   hl7v2: (payload) => {
-    const message = readHl7(payload, { charset: 'iso-8859-1' });
+    const message = readHl7(payload, { charset: 'iso-8859-1', charsetRule: 'misfit' });
     if (!isHl7Ack(message)) return asRequest(keptHl7(message));
     const type = textAt(message, 'MSH', 9);
     const isData = type !== '' && !/^(?:ACK|MCF|NAK)$/i.test(type);

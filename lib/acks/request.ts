@@ -13,6 +13,8 @@ import { acknowledgementKey, type RequestedAcknowledgements, type RequestIds } f
 export type KeptRequest = Partial<Pick<RequestIds, 'reference' | 'sender'>> & {
   /** The request's own flags; without those that it does not have, or that cannot be read. */
   requested: Partial<RequestedAcknowledgements>;
+  /** The other requests of the same payload: a batch, or several interchanges. They are acknowledged together. */
+  further?: KeptRequest[];
 } & (
     | { form: 'itk3'; request: Pick<Itk3Request, 'messageId' | 'senderReference'>; format: 'xml' | 'json' }
     /** Its UNB and UNH only. `fault`: what is wrong with it as a whole. */

@@ -3,6 +3,7 @@
  * unless the caller asks for one.
  */
 /* oxlint-disable no-control-regex -- the control characters 0x80 to 0x9F are where windows-1252 differs */
+import { isUtf8 } from 'node:buffer';
 import { InvalidMessageError, UnreadableError } from '../errors';
 
 /** The character sets that a dialog offers: those that payloads in the NHS come in. */
@@ -22,7 +23,7 @@ const HIGH_1252 = [
   0x017e, 0x0178,
 ];
 
-/** Whether Node.js decodes this part of ISO 8859: part 12, for instance, was never published. */
+/** Whether it is a part of ISO 8859 that can be decoded here: part 12, for instance, was never published. */
 export function isPartOfIso8859(charset: string): charset is `iso-8859-${number}` {
   try {
     return /^iso-8859-\d+$/.test(charset) && Boolean(new TextDecoder(charset));
@@ -30,6 +31,51 @@ export function isPartOfIso8859(charset: string): charset is `iso-8859-${number}
     return false;
   }
 }
+
+/**
+ * The characters of bytes 0x80 to 0xFF of a part of ISO 8859; undefined where it has none. 0x80 to 0x9F are control
+ * characters: TextDecoder takes parts 9 and 11 for Windows code pages, which have letters there.
+ */
+function highCharacters(charset: DeclaredCharset): ReadonlyArray<string | undefined> {
+  const known = highCharactersOf.get(charset);
+  if (known) return known;
+  const decoder = new TextDecoder(charset, { fatal: true });
+  const characters = Array.from({ length: 0x80 }, (_, index) => {
+    if (index < 0x20) return String.fromCharCode(0x80 + index);
+    try {
+      return decoder.decode(Buffer.of(0x80 + index));
+    } catch {
+      return undefined;
+    }
+  });
+  highCharactersOf.set(charset, characters);
+  return characters;
+}
+const highCharactersOf = new Map<DeclaredCharset, ReadonlyArray<string | undefined>>();
+
+/** Returns the index of the first byte that is not text in the character set; undefined if all are. */
+export function firstMisfit(bytes: Buffer, charset: DeclaredCharset): number | undefined {
+  const at = misfitIn(bytes, charset);
+  return at === -1 ? undefined : at;
+}
+
+function misfitIn(bytes: Buffer, charset: DeclaredCharset): number {
+  if (charset === 'iso-8859-1' || charset === 'windows-1252') return -1;
+  if (charset === 'ascii') return bytes.findIndex((byte) => byte > 0x7f);
+  if (charset !== 'utf-8') {
+    const characters = highCharacters(charset);
+    return bytes.findIndex((byte) => byte > 0x7f && characters[byte - 0x80] === undefined);
+  }
+  if (isUtf8(bytes)) return -1;
+  // U+FFFD stands for the first bytes that are not UTF-8, unless it is there itself.
+  const text = bytes.toString('utf8');
+  for (let index = text.indexOf('\uFFFD'); index >= 0; index = text.indexOf('\uFFFD', index + 1)) {
+    const at = Buffer.byteLength(text.slice(0, index));
+    if (!bytes.subarray(at, at + 3).equals(REPLACEMENT)) return at;
+  }
+  return -1;
+}
+const REPLACEMENT = Buffer.from('\uFFFD');
 
 /** @throws UnreadableError when the bytes are not text in the character set. */
 export function decode(bytes: Buffer, charset: DeclaredCharset): string {
@@ -44,13 +90,20 @@ export function decode(bytes: Buffer, charset: DeclaredCharset): string {
         .toString('latin1')
         .replaceAll(/[\x80-\x9f]/g, (char) => String.fromCharCode(HIGH_1252[char.charCodeAt(0) - 0x80] ?? 0));
     case 'utf-8':
-    default:
       try {
         // ignoreBOM keeps the byte order mark in the text, so that it is written again.
         return new TextDecoder(charset, { fatal: true, ignoreBOM: true }).decode(bytes);
       } catch {
         throw undecodable(charset);
       }
+    default: {
+      const characters = highCharacters(charset);
+      return bytes.toString('latin1').replaceAll(/[\x80-\xff]/g, (char) => {
+        const decoded = characters[char.charCodeAt(0) - 0x80];
+        if (decoded === undefined) throw undecodable(charset);
+        return decoded;
+      });
+    }
   }
 }
 

@@ -56,6 +56,8 @@ class TreeBuilder {
   readonly #open: XmlElement[] = [];
   readonly #budget = new ValueBudget();
   #depth = 0;
+  /** The namespaces that each open element declares, by their prefixes: XHTML inherits them. */
+  readonly #scopes: Array<Record<string, string>> = [];
   /** Inside XHTML: where it began, and its text rebuilt without a prefix, if it has one. */
   #xhtml: { start: number; depth: number; rebuilt: string | undefined } | undefined;
 
@@ -76,6 +78,7 @@ class TreeBuilder {
     if (parent) parent.children.push(element);
     else this.root = element;
     this.#open.push(element);
+    this.#scopes.push(tag.ns);
     if (tag.uri !== XHTML) return;
     const isUsableAsRead = tag.prefix === '' && tag.attributes['xmlns'] !== undefined;
     this.#xhtml = {
@@ -91,10 +94,27 @@ class TreeBuilder {
     if (xhtml?.rebuilt !== undefined && !tag.isSelfClosing) xhtml.rebuilt += `</${tag.local}>`;
     if (!xhtml || xhtml.depth === this.#depth) {
       const element = this.#open.pop();
-      if (xhtml && element) element.xhtml = xhtml.rebuilt ?? this.#text.slice(xhtml.start, position);
+      if (xhtml && element)
+        element.xhtml = this.#selfContained(xhtml.rebuilt ?? this.#text.slice(xhtml.start, position));
+      this.#scopes.pop();
       this.#xhtml = undefined;
     }
     this.#depth -= 1;
+  }
+
+  /** Adds the declarations of prefixes that XHTML has inherited: in JSON it stands alone. */
+  #selfContained(xhtml: string): string {
+    const used = new Set([...xhtml.matchAll(/[<\s]\/?([A-Za-z_][\w.-]*):/g)].map(([, prefix = '']) => prefix));
+    let declarations = '';
+    for (const prefix of used) {
+      const uri = this.#scopes.findLast((scope) => Object.hasOwn(scope, prefix))?.[prefix];
+      const isDeclared = uri === undefined || prefix === 'xml' || prefix === 'xmlns';
+      if (!isDeclared && !new RegExp(`^<[^>]*\\sxmlns:${prefix}\\s*=`).test(xhtml)) {
+        declarations += ` xmlns:${prefix}="${escapeXml(uri)}"`;
+      }
+    }
+    const name = /^<[^\s/>]+/.exec(xhtml)?.[0] ?? '';
+    return declarations === '' ? xhtml : name + declarations + xhtml.slice(name.length);
   }
 
   text(value: string): void {

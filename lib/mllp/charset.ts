@@ -1,7 +1,7 @@
-/** Decodes and encodes a message by its own MSH-18 (HL7 table 0211). */
+/** Decodes and encodes a message by its own MSH-18, or by the setting (lib/formats/hl7/charset.ts has the one table). */
 import { MeshError } from '../errors';
-import { decode, encode, type Charset, type DeclaredCharset } from '../formats/charset';
-import { declaredCharset } from '../formats/hl7/header';
+import type { Charset, DeclaredCharset } from '../formats/charset';
+import { declaredCharset, decodeHl7, encodeHl7, type CharsetRule, type DecodedHl7 } from '../formats/hl7/charset';
 import { MllpMessageError } from './errors';
 
 /** The character set of a message whose MSH-18 is empty or not known. */
@@ -13,30 +13,53 @@ export function charsetOf(msh18: string, fallback: DefaultCharset): DeclaredChar
   return declared === undefined || declared === 'unknown' || declared === 'ascii' ? fallback : declared;
 }
 
-/** @throws MllpMessageError when the bytes are not text in the character set: a guess would change names */
-export function decodeHl7Text(bytes: Buffer, msh18: string, fallback: DefaultCharset): string {
-  const charset = charsetOf(msh18, fallback);
+/**
+ * Decodes a message, and says what did not fit.
+ * @param rule when `fallback` counts instead of MSH-18
+ * @throws MllpMessageError when the bytes are not text in the character set: a guess would change names
+ */
+export function decodeHl7Message(
+  bytes: Buffer,
+  msh18: string,
+  fallback: DefaultCharset,
+  rule: CharsetRule = 'empty',
+): DecodedHl7 {
+  const declared = declaredCharset(msh18);
   try {
-    return decode(bytes, charset);
+    return decodeHl7(bytes, declared === 'unknown' ? undefined : declared, { charset: fallback, rule });
   } catch (error) {
-    throw ownError(error, `The message is not text in the character set ${charset}.`, {
-      advice: 'Choose the character set that the sender really uses, or Buffer, or have the sender correct MSH-18.',
-    });
+    throw ownError(error);
   }
 }
 
-/** @throws MllpMessageError when the text has a character that the set lacks */
-export function encodeHl7Text(text: string, msh18: string, fallback: DefaultCharset): Buffer {
+/** The text of {@link decodeHl7Message}. */
+export const decodeHl7Text = (bytes: Buffer, msh18: string, fallback: DefaultCharset, rule?: CharsetRule): string =>
+  decodeHl7Message(bytes, msh18, fallback, rule).text;
+
+/**
+ * @param rule when `fallback` counts instead of MSH-18; `misfit`: where that lacks a character of the text
+ * @throws MllpMessageError when the text has a character that the set lacks
+ */
+export function encodeHl7Text(
+  text: string,
+  msh18: string,
+  fallback: DefaultCharset,
+  rule: CharsetRule = 'empty',
+): Buffer {
   const charset = charsetOf(msh18, fallback);
   try {
-    return encode(text, charset);
+    return encodeHl7(text, charset, { charset: fallback, rule });
   } catch (error) {
-    throw ownError(error, `The message has a character that its character set, ${charset}, does not have.`, {
+    if (!(error instanceof MeshError)) throw error;
+    throw new MllpMessageError(`The message has a character that its character set, ${charset}, does not have.`, {
       advice: 'Choose UTF-8 and set MSH-18 to UNICODE UTF-8, if the receiver accepts it, or replace the character.',
     });
   }
 }
 
-function ownError(error: unknown, message: string, details: { advice: string }): unknown {
-  return error instanceof MeshError ? new MllpMessageError(message, details) : error;
+function ownError(error: unknown): unknown {
+  if (!(error instanceof MeshError)) return error;
+  return new MllpMessageError(error.message, {
+    advice: `${error.advice ?? ''} Or have the sender correct MSH-18, or choose Buffer.`.trim(),
+  });
 }

@@ -15,7 +15,7 @@ import type { Incoming } from '../store/store';
 import type { MessageHeaders } from '../types';
 import type { IncomingRows } from './incoming-rows';
 import type { InboxRouter } from './inbox-router';
-import type { DeliveredAcknowledgement, InboxConsumer } from './inbox-types';
+import type { DeliveredAcknowledgement, InboxConsumer, SaidAcknowledgement } from './inbox-types';
 import type { SpooledPayload } from './spool-sink';
 
 /** Settles the sent message that an acknowledgement names; resolves with undefined if it names none. */
@@ -70,7 +70,8 @@ export class AcknowledgementSettler {
     if (kept.settled !== undefined) return deliveredAcknowledgement(kept);
     const { rows, router, settleAcknowledgement } = this.#parts;
     const ack = kept.kind === 'acknowledgement' ? kept.ack : undefined;
-    const settled = (ack && (await this.#queue.run(() => settleAcknowledgement?.(ack, headers)))) ?? null;
+    const settled =
+      (await this.#queue.run(() => settleAll(kept, (each) => settleAcknowledgement?.(each, headers)))) ?? null;
     const now: KeptAck = { ...kept, settled };
     await rows.setClassification(messageId, { ...now });
     if (settled === null) {
@@ -81,6 +82,32 @@ export class AcknowledgementSettler {
   }
 }
 
+/**
+ * Settles what each acknowledgement of a payload names, the worst first, and returns what the worst settled. Where only
+ * one message is found, that message was itself a batch: the worst result is its result, since the outbox knows it by
+ * the control id of its first message.
+ */
+async function settleAll(
+  kept: KeptAck,
+  settle: (ack: ReceivedAck) => Promise<Settled | undefined> | undefined,
+): Promise<Settled | undefined> {
+  if (kept.kind !== 'acknowledgement') return undefined;
+  const { ack, further = [] } = kept;
+  const first = await settle(ack);
+  const others: Array<Settled | undefined> = [];
+  for (const each of further) {
+    // The message that others of the batch name settles as the worst of them, which none of them would find.
+    const named = first === undefined && others.every((other) => other === undefined);
+    others.push(await settle(named ? { ...ack, ...referenceOf(each) } : each));
+  }
+  return first ?? others.find((other) => other !== undefined);
+}
+
+const referenceOf = ({ acknowledges, sender }: ReceivedAck): Pick<ReceivedAck, 'acknowledges' | 'sender'> => ({
+  acknowledges,
+  ...(sender === undefined ? {} : { sender }),
+});
+
 /** Returns the acknowledgement that a row holds. */
 export function ackIn(classification: Incoming['classification']): KeptAck | undefined {
   const kept = classification as Classification | null;
@@ -89,17 +116,22 @@ export function ackIn(classification: Incoming['classification']): KeptAck | und
 
 function deliveredAcknowledgement(kept: KeptAck): DeliveredAcknowledgement | undefined {
   if (kept.kind !== 'acknowledgement') return undefined;
-  const { acknowledges, level, result, code, meaning } = kept.ack;
   return {
-    ...(acknowledges === undefined ? {} : { answers: acknowledges }),
-    level,
-    result,
-    code,
-    meaning,
+    ...saidBy(kept.ack),
+    ...(kept.further === undefined ? {} : { further: kept.further.map(saidBy) }),
     ...(kept.settled ? { sentId: kept.settled.id } : {}),
     ...(kept.settled?.messageId ? { sentMessageId: kept.settled.messageId } : {}),
   };
 }
+
+/** What one acknowledgement says. */
+const saidBy = ({ acknowledges, level, result, code, meaning }: ReceivedAck): SaidAcknowledgement => ({
+  ...(acknowledges === undefined ? {} : { answers: acknowledges }),
+  level,
+  result,
+  code,
+  meaning,
+});
 
 function unsettledError({ messageId, workflowId, mailboxId }: MessageHeaders, ack: ReceivedAck | undefined): MeshError {
   const details = { messageId, mailboxId };

@@ -14,8 +14,8 @@ export interface Delivery {
   deliveryCount: number;
 }
 
-/** What a received business acknowledgement says, and which sent message it settled. Plain JSON. */
-export interface DeliveredAcknowledgement {
+/** What an acknowledgement says. Plain JSON. */
+export interface SaidAcknowledgement {
   /** The reference that it names: MessageHeader.id, the control reference of UNB, MSH-10. */
   answers?: string;
   level: 'infrastructure' | 'business';
@@ -23,6 +23,15 @@ export interface DeliveredAcknowledgement {
   code: string;
   /** The code's meaning, from the standard's table. */
   meaning: string;
+}
+
+/**
+ * What a received business acknowledgement says, and which sent message it settled; of a batch the one with the worst
+ * result. Plain JSON.
+ */
+export interface DeliveredAcknowledgement extends SaidAcknowledgement {
+  /** The other acknowledgements of a batch. */
+  further?: SaidAcknowledgement[];
   /** Our id of the sent message that it settled; missing if it settled none. */
   sentId?: string;
   /** MESH's id of that message. */

@@ -1,15 +1,16 @@
 /** Follows each request of the MLLP server from the message that leaves mesh-mllp-in to its response. */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
-import { buildHl7Ack, decodeHl7Text, type DefaultCharset, type MeshError, type MllpRequest } from '../../lib/index';
+import { buildHl7Ack, decodeHl7Message, type MeshError, type MllpRequest, type Tolerated } from '../../lib/index';
 import { NotAnsweredError } from '../shared/errors';
 import { cleanError } from '../shared/report-error';
+import { reportTolerated } from '../shared/tolerated';
+import type { CharsetSetting } from './payload';
 import { addPending, removePending, type MllpProperty } from './requests';
 
 /** Settings of a mesh-mllp-in node for its messages and responses. */
-export interface InboundSettings {
+export interface InboundSettings extends CharsetSetting {
   payloadAs: 'text' | 'buffer';
-  charset: DefaultCharset;
   /** Time for the flow to respond (milliseconds). */
   responseTimeoutMs: number;
   /** What the sender gets after that: an acknowledgement with this code, or a closed connection. */
@@ -46,9 +47,9 @@ export class MllpInbound {
     const mllp = mllpProperty(requestId, request);
     const topic = request.header.messageType;
     let payload: string | Buffer;
+    let tolerated: readonly Tolerated[];
     try {
-      const { payloadAs, charset } = this.#settings;
-      payload = payloadAs === 'buffer' ? request.bytes : decodeHl7Text(request.bytes, request.header.charset, charset);
+      [payload, tolerated] = this.#payloadOf(request);
     } catch (error) {
       const notText = error as MeshError;
       request.respond(buildHl7Ack(request.header, { code: 'AR', text: notText.message }));
@@ -56,7 +57,16 @@ export class MllpInbound {
       return;
     }
     this.#awaitResponse(requestId, request, { topic, mllp });
-    this.#node.send({ topic, payload, mllp });
+    const msg = { topic, payload, mllp };
+    reportTolerated(this.#RED, this.#node, msg, tolerated);
+    this.#node.send(msg);
+  }
+
+  #payloadOf({ bytes, header }: MllpRequest): [string | Buffer, readonly Tolerated[]] {
+    const { payloadAs, charset, charsetRule } = this.#settings;
+    if (payloadAs === 'buffer') return [bytes, []];
+    const { text, tolerated } = decodeHl7Message(bytes, header.charset, charset, charsetRule);
+    return [text, tolerated];
   }
 
   /** Forgets the pending requests. Their connections close without a response, and the senders repeat the messages. */
@@ -69,12 +79,12 @@ export class MllpInbound {
   }
 
   #awaitResponse(requestId: string, request: MllpRequest, msg: NodeMessage): void {
-    const { charset, responseTimeoutMs } = this.#settings;
+    const { responseTimeoutMs } = this.#settings;
     const timer = setTimeout(() => this.#timedOut(requestId, request, msg), responseTimeoutMs);
     this.#timers.set(requestId, timer);
     addPending(requestId, {
       header: request.header,
-      charset,
+      charset: this.#settings,
       respond: (message) => {
         const outcome = request.respond(message);
         this.#forget(requestId);

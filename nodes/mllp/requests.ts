@@ -2,7 +2,8 @@
  * HL7 v2 messages that wait for a response. msg.mllp has only an id, since a socket cannot be cloned, stored or sent
  * through a subflow. All mesh-mllp-in nodes share one map, so that a mesh-mllp-response may be in any flow.
  */
-import type { DefaultCharset, Hl7Header, Remote, ResponseOutcome } from '../../lib/index';
+import type { Hl7Header, Remote, ResponseOutcome } from '../../lib/index';
+import type { CharsetSetting } from './payload';
 
 /** `msg.mllp`: the received message's header and origin, as plain JSON. */
 export interface MllpProperty {
@@ -31,8 +32,8 @@ export interface MllpProperty {
 /** A request that waits for a response. */
 export interface PendingRequest {
   readonly header: Hl7Header;
-  /** The character set when MSH-18 is empty. */
-  readonly charset: DefaultCharset;
+  /** The character set of a text. */
+  readonly charset: CharsetSetting;
   /**
    * Sends the response and removes the request.
    * @throws MllpMessageError when it has bytes that MLLP reserves: the request stays pending

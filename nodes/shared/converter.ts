@@ -8,6 +8,16 @@ import { onInput } from './on-input';
 import { setProperty } from './set-property';
 import { sharedStatus } from './status';
 import { sharedText } from './texts';
+import { reportTolerated } from './tolerated';
+
+/** Several results of one value: each is sent as a message of its own, with `msg.parts` as core's split node sets it. */
+export class Several {
+  constructor(
+    readonly values: readonly unknown[],
+    /** Further properties of each message. */
+    readonly properties: Record<string, unknown> = {},
+  ) {}
+}
 
 /** A value to convert: text or bytes in one direction, an object in the other. */
 export type Convertible = string | Buffer | Record<string, unknown>;
@@ -15,33 +25,68 @@ export type Convertible = string | Buffer | Record<string, unknown>;
 /**
  * Runs `convert` on the property of every message. A message without the property passes unchanged, as in core nodes.
  * What a reader tolerated is reported as a warning, as a status and on `msg.tolerated`.
- * @param convert returns the new value; it hands what it tolerated to its third argument
+ * @param convert returns the new value; it hands what it tolerated to its third argument, and a status to its fourth
  */
 export function convertProperty(
   RED: NodeAPI,
   node: Node,
   property: string | undefined,
-  convert: (value: Convertible, msg: NodeMessage, tolerate: (found: readonly Tolerated[]) => void) => unknown,
+  convert: (
+    value: Convertible,
+    msg: NodeMessage,
+    tolerate: (found: readonly Tolerated[]) => void,
+    show: (text: string) => void,
+  ) => unknown,
 ): void {
   const path = property === undefined || property === '' ? 'payload' : property;
   onInput(RED, node, async (msg, send) => {
     const value = valueAt(RED, msg, path);
     const tolerated: Tolerated[] = [];
+    let shown: string | undefined;
     if (value !== undefined && value !== null) {
       if (!isConvertible(value)) throw new InvalidMessageError(sharedText(RED, 'error.not-convertible'));
-      setProperty(RED, msg, path, await convert(value, msg, (found) => tolerated.push(...found)));
-      report(RED, node, msg, tolerated);
+      const converted = await convert(
+        value,
+        msg,
+        (found) => tolerated.push(...found),
+        (text) => (shown = text),
+      );
+      reportTolerated(RED, node, msg, tolerated);
+      if (converted instanceof Several) {
+        showTolerated(RED, node, tolerated);
+        sendParts(RED, msg, path, converted, send);
+        return;
+      }
+      setProperty(RED, msg, path, converted);
     }
-    node.status(tolerated.length === 0 ? {} : sharedStatus(RED, 'yellow', 'dot', 'tolerated'));
+    showTolerated(RED, node, tolerated, shown);
     send(msg);
   });
 }
 
-function report(RED: NodeAPI, node: Node, msg: NodeMessage, tolerated: Tolerated[]): void {
-  for (const { message, count } of tolerated) node.warn(sharedText(RED, 'warning.tolerated', { message, count }));
-  if (tolerated.length > 0) Object.assign(msg, { tolerated });
-  // That of an earlier converter says nothing of this conversion.
-  else delete (msg as { tolerated?: unknown }).tolerated;
+function showTolerated(RED: NodeAPI, node: Node, tolerated: readonly Tolerated[], shown?: string): void {
+  if (tolerated.length > 0) node.status(sharedStatus(RED, 'yellow', 'dot', 'tolerated'));
+  else node.status(shown === undefined ? {} : { fill: 'grey', shape: 'dot', text: shown });
+}
+
+/** Sends each value as a copy of the message. An earlier node's parts stay within, so that core's join nests. */
+function sendParts(
+  RED: NodeAPI,
+  msg: NodeMessage & { parts?: unknown },
+  path: string,
+  { values, properties }: Several,
+  send: (msg: NodeMessage) => void,
+): void {
+  const outer = msg.parts === undefined ? {} : { parts: msg.parts };
+  const property = path === 'payload' ? {} : { property: path };
+  const id = RED.util.generateId();
+  setProperty(RED, msg, path, null);
+  values.forEach((value, index) => {
+    const part = RED.util.cloneMessage(msg);
+    setProperty(RED, part, path, value);
+    const parts = { ...outer, id, type: 'array', count: values.length, len: 1, index, ...property };
+    send(Object.assign(part, properties, { parts }));
+  });
 }
 
 function valueAt(RED: NodeAPI, msg: NodeMessage, path: string): unknown {

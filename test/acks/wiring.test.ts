@@ -219,6 +219,35 @@ describe('the closed loop', () => {
     assert.equal((await practice.outbox.list({})).length, 0);
   });
 
+  it('a batch of HL7 messages is answered by a batch, and a negative acknowledgement in one counts', async () => {
+    const { lab, practice } = await twoParties();
+    const second = ADT.replaceAll('M-1', 'M-2');
+    const batch = await lab.sendOne(`BHS|^~\\&|A\r${ADT}${second}BTS|2\r`, 'BATCH', {
+      requestedAcknowledgements: { business: true },
+    });
+    await practice.collect();
+    await acknowledgeLast(practice, lab, accept('business', { form: 'hl7v2' }));
+    const answer = lab.taken.deliveries.at(-1);
+    assert.match(answer?.received.payload?.toString() ?? '', /\rMSA\|AA\|M-1\rMSH.*\rMSA\|AA\|M-2\r$/);
+    assert.equal(answer?.acknowledgement?.further?.[0]?.answers, 'M-2');
+    assert.equal((await outcomes(lab, batch.id))[1], 'positive');
+
+    const [third, fourth] = ['M-3', 'M-4'].map((id) => ADT.replaceAll('M-1', id));
+    const one = await lab.sendOne(third ?? '', 'SINGLE', { requestedAcknowledgements: { business: true } });
+    const two = await lab.sendOne(fourth ?? '', 'SINGLE', { requestedAcknowledgements: { business: true } });
+    const ack = (code: string, id: string): string => `MSH|^~\\&|C|D|A|B|2026||ACK|9|P|2.4\rMSA|${code}|${id}\r`;
+    await practice.sendOne(ack('AA', 'M-3') + ack('AE', 'M-4'), 'SINGLE_ACK');
+    await lab.collect();
+    assert.deepEqual([(await outcomes(lab, one.id))[1], (await outcomes(lab, two.id))[1]], ['positive', 'negative']);
+
+    const refused = await lab.sendOne(ADT.replaceAll('M-1', 'M-5') + ADT.replaceAll('M-1', 'M-6'), 'BATCH', {
+      requestedAcknowledgements: { business: true },
+    });
+    await practice.sendOne(ack('AA', 'M-5') + ack('AR', 'M-6'), 'BATCH_ACK');
+    await lab.collect();
+    assert.equal((await outcomes(lab, refused.id))[1], 'negative');
+  });
+
   it('a vaccination is acknowledged to the workflow with _ACK, in either spelling', async () => {
     const { lab, practice } = await twoParties();
     for (const workflow of ['DIGIMED_FLU_VAC', 'DIGMED_FLU_VAC', 'DIGMED_EMG_MED', 'DIGMED_MINOR_ILLNESS_PEM']) {

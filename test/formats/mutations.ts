@@ -11,6 +11,11 @@ interface Removed extends Mutation {
   test: string;
 }
 
+const BATCHES = 'test/formats/hl7-batch.test.ts';
+const EDGES = 'test/formats/edifact-edges.test.ts';
+const FHIR = 'test/formats/fhir-edges.test.ts';
+const CHARSETS = 'test/formats/hl7-charset.test.ts';
+const CHARSET = 'lib/formats/hl7/charset.ts';
 const TERMINATORS = 'test/formats/hl7-terminators.test.ts';
 const TERMINATOR = 'lib/formats/hl7/terminator.ts';
 const SEPARATORS = 'lib/formats/hl7/separators.ts';
@@ -62,8 +67,8 @@ const MUTATIONS: Removed[] = [
     title: 'of any message survive a copy of each text to another field',
     test: TERMINATORS,
     file: SEPARATORS,
-    check: "parts[index] === 'E' && index + 3",
-    without: "parts[index] === 'e' && index + 3",
+    check: "kind === 'escape' && wouldSpell(out, by)",
+    without: "kind === 'escape' && out.length < 0",
   },
   {
     title: 'that a sender has got wrong stay as they are beside a changed neighbour',
@@ -99,6 +104,125 @@ const MUTATIONS: Removed[] = [
     file: 'lib/send/by-profile.ts',
     check: 'profile.subjectOptional !== true ||',
     without: 'profile.subjectOptional === true ||',
+  },
+  {
+    title: 'is one table for files and MLLP, whatever a sender writes in MSH-18',
+    test: CHARSETS,
+    file: CHARSET,
+    check: '[\\s_/-]+/g',
+    without: '[\\s]+/g',
+  },
+  {
+    title: 'has every byte of every part of ISO 8859',
+    test: CHARSETS,
+    file: 'lib/formats/charset.ts',
+    check: 'if (index < 0x20) return',
+    without: 'if (index < 0) return',
+  },
+  {
+    title: 'is the setting’s where the bytes do not fit MSH-18, if that is chosen',
+    test: CHARSETS,
+    file: CHARSET,
+    check: "setting !== 'utf-8' || !isUtf8(bytes)",
+    without: 'true',
+  },
+  {
+    title: 'is always the setting’s, if that is chosen',
+    test: CHARSETS,
+    file: 'lib/formats/hl7/message.ts',
+    check: 'declared === charsetAsRead(message)',
+    without: 'declared === undefined',
+  },
+  {
+    title: 'of a refused message is said with the place and with those that fit',
+    test: CHARSETS,
+    file: CHARSET,
+    check: "name === undefined ? '' :",
+    without: "name !== undefined ? '' :",
+  },
+  {
+    title: 'of acknowledgements is read whole: the worst counts',
+    test: BATCHES,
+    file: 'lib/acks/parse-acknowledgement.ts',
+    check: 'RANK[one.result] - RANK[other.result]',
+    without: 'RANK[other.result] - RANK[one.result]',
+  },
+  {
+    title: 'may have another character set and terminator in each message',
+    test: BATCHES,
+    file: 'lib/formats/hl7/batch.ts',
+    check: "payload.toString('latin1')",
+    without: "payload.toString('utf8')",
+  },
+  {
+    title: 'a batch of HL7 messages is answered by a batch',
+    test: 'test/acks/wiring.test.ts',
+    file: 'lib/receive/acknowledgement-settler.ts',
+    check: 'settle(named ? { ...ack, ...referenceOf(each) } : each)',
+    without: 'settle(each)',
+  },
+  {
+    title: 'without its last terminator is read and reported; any other end is refused',
+    test: EDGES,
+    file: 'lib/formats/edifact/segment.ts',
+    check: 'if (!isEnded && !TRAILERS.has(tag)) return undefined;',
+    without: '',
+  },
+  {
+    title: 'with a UNA of five characters is read by them',
+    test: EDGES,
+    file: 'lib/formats/edifact/interchange.ts',
+    check: "(five ?? six ?? '')",
+    without: "(six ?? five ?? '')",
+  },
+  {
+    title: 'that says UNOC and has characters of Windows or UTF-8',
+    test: EDGES,
+    file: 'lib/formats/edifact/interchange.ts',
+    check: 'byte >= 0x80 && byte <= 0x9f',
+    without: 'byte < 0',
+  },
+  {
+    title: 'of any several interchanges loses nothing when it is split',
+    test: EDGES,
+    file: 'lib/formats/edifact/split.ts',
+    check: '      hasUna = false;\n',
+    without: '',
+  },
+  {
+    title: 'are acknowledgements with their result, never requests',
+    test: EDGES,
+    file: 'lib/acks/parse-acknowledgement.ts',
+    check: 'if (isReceipt(interchange)) return',
+    without: 'if (!isReceipt(interchange) && isNhsAck(interchange)) return',
+  },
+  {
+    title: 'leaves empty elements out, whatever they are, and reports it',
+    test: FHIR,
+    file: 'lib/formats/fhir/to-xml.ts',
+    check: 'if (xml !== `<${name}/>`) return xml;',
+    without: 'if (xml !== name) return xml;',
+  },
+  {
+    title: 'leaves empty elements of XML out, too',
+    test: FHIR,
+    file: 'lib/formats/fhir/from-xml.ts',
+    check: 'if (value === null && extra === null) {',
+    without: 'if (value === null && extra === undefined) {',
+  },
+  {
+    title: 'gives a narrative that inherits prefixes as JSON that is read back',
+    test: FHIR,
+    file: 'lib/formats/xml.ts',
+    check: "declarations === '' ? xhtml",
+    without: "declarations !== '<' ? xhtml",
+  },
+  {
+    title: 'has the release that fhirVersion, its profiles or its elements say',
+    test: FHIR,
+    file: 'lib/formats/fhir/release.ts',
+    check: 'if (version !== undefined) return',
+    without: 'if (version === undefined) return',
   },
 ];
 

@@ -68,6 +68,44 @@ describe('the converters', () => {
     assert.match(error.message, /gets no acknowledgement/);
   });
 
+  it('mesh-hl7 and mesh-edifact send each message of a payload with parts as core’s split node sets them', async () => {
+    for (const [type, payload, name] of [
+      ['mesh-hl7', `BHS|^~\\&|A\r${HL7}${HL7}BTS|2\r`, 'MSH'],
+      ['mesh-edifact', EDIFACT + EDIFACT, 'UNB'],
+    ] as const) {
+      await deploy(flow({ id: 'node', type }));
+      const out = new Recorder('out');
+      helper.getNode('node').receive({ payload, parts: { id: 'outer' } });
+      const sent = (await Promise.all([out.get(1), out.get(2)])) as unknown as Array<
+        Record<string, Record<string, unknown>>
+      >;
+      const id = sent[0]?.['parts']?.['id'];
+      assert.deepEqual(
+        sent.map(({ parts }) => parts),
+        [0, 1].map((index) => ({ parts: { id: 'outer' }, id, type: 'array', count: 2, len: 1, index })),
+      );
+      for (const { payload: part } of sent) assert.equal((part?.[name] as unknown[] | undefined)?.length, 1);
+      if (type === 'mesh-hl7') assert.ok(sent[0]?.['batch']?.['BTS']);
+      await stop();
+    }
+    await deploy(flow({ id: 'node', type: 'mesh-hl7', batch: 'whole' }));
+    const { payload } = (await through({ payload: HL7 + HL7 })) as { payload: { MSH: unknown[] } };
+    assert.equal(payload.MSH.length, 2);
+  });
+
+  it('mesh-hl7 acknowledges each message of a batch', async () => {
+    await deploy(flow({ id: 'node', type: 'mesh-hl7', action: 'AA' }));
+    const out = new Recorder('out');
+    helper.getNode('node').receive({ payload: HL7 + HL7.replace('M-1', 'M-2') });
+    const texts = (await Promise.all([out.get(1), out.get(2)])).map((msg) =>
+      String((msg as unknown as { payload: unknown }).payload),
+    );
+    assert.deepEqual(
+      texts.map((each) => /MSA\|AA\|(\S+)\r$/.exec(each)?.[1]),
+      ['M-1', 'M-2'],
+    );
+  });
+
   it('mesh-hl7 reports what HL7 does not allow as a warning, as its status and on msg.tolerated, without the text', async () => {
     await deploy(flow({ id: 'node', type: 'mesh-hl7' }));
     const statuses = statusesOf('node');
@@ -83,6 +121,18 @@ describe('the converters', () => {
     const clean = await through({ payload: HL7, tolerated: mixed['tolerated'] });
     assert.equal('tolerated' in clean, false);
     assert.deepEqual(statuses.at(-1), {});
+  });
+
+  it('mesh-fhir detects the release, and shows it on the msg and in its status', async () => {
+    await deploy(flow({ id: 'node', type: 'mesh-fhir' }));
+    const statuses = statusesOf('node');
+    const r4 = { resourceType: 'MessageHeader', eventCoding: { code: 'x' }, source: { endpoint: 'y' } };
+    assert.equal((await through({ payload: r4 }))['fhirRelease'], 'R4');
+    assert.deepEqual(statuses.at(-1), { fill: 'grey', shape: 'dot', text: 'R4' });
+    const { error } = (await through({ payload: { resourceType: 'ImagingSelection' } }, 'caught')) as {
+      error: { message: string };
+    };
+    assert.match(error.message, /FHIR R5, which is not supported here/);
   });
 
   it('mesh-fhir writes JSON text with every digit, and reads R4', async () => {

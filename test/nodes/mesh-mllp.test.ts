@@ -253,6 +253,17 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     assert.doesNotMatch(logText() + error.message + sender.texts.join(''), /Zo/);
   });
 
+  it('decode by the chosen character set where the bytes do not fit MSH-18, if selected, and report it', async () => {
+    const taken = await started(inbound({ charset: 'windows-1252', charsetRule: 'misfit' }));
+    const sender = await Sender.connect(port);
+    sender.send(Buffer.from('MSH|^~\\&|A|B|C|D|1||ADT^A01|1|P|2.4||||||UTF-8\rPID|||Zo\u00eb\r', 'latin1'));
+    const msg = (await nth(taken, 1)) as unknown as { payload: string; tolerated?: Array<{ code: string }> };
+    assert.match(msg.payload, /Zoë/);
+    assert.equal(msg.tolerated?.[0]?.code, 'hl7-charset-misfit');
+    receive('aa', msg);
+    assert.deepEqual(await sender.received(1), ['AA 1']);
+  });
+
   it('pass on the unchanged bytes as a Buffer', async () => {
     const taken = await started(inbound({ payloadAs: 'buffer' }));
     const sender = await Sender.connect(port);

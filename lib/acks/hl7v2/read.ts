@@ -18,7 +18,7 @@ export const isHl7Ack = (message: Hl7Message): boolean => message['MSA'] !== und
 
 /** @throws UnreadableError when the message is not an acknowledgement, or its code is not known */
 export function readHl7Ack(payload: string | Buffer): ReceivedAck {
-  const message = readHl7(payload, { charset: 'iso-8859-1' });
+  const message = readHl7(payload, { charset: 'iso-8859-1', charsetRule: 'misfit' });
   const code = textAt(message, 'MSA', 1);
   const known = Object.hasOwn(CODES, code) ? CODES[code] : undefined;
   if (!known) throw new UnreadableError('The HL7 message is not an acknowledgement, or its code (MSA-1) is not known.');

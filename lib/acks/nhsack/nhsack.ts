@@ -6,6 +6,7 @@ import { InvalidMessageError, UnreadableError } from '../../errors';
 import { componentAt, readEdifact, writeEdifact, type Interchange } from '../../formats/edifact/interchange';
 import { isObject, type SegmentObject } from '../../formats/segments';
 import type { AckResult, ReceivedAck } from '../types';
+import { isReceipt } from './receipts';
 
 /** Accepted in full; accepted in part; interchange unreadable; messages unreadable; all messages rejected. */
 export const NHSACK_STATUSES = ['IAF', 'IAP', 'IRI', 'IRM', 'IRA'] as const;
@@ -56,8 +57,8 @@ export function interchangeFault(interchange: Interchange): string | undefined {
  * @throws InvalidMessageError when the interchange is itself an NHSACK, or has no sender, recipient or reference
  */
 export function buildNhsAck(interchange: Interchange, options: NhsAckOptions): string {
-  if (isNhsAck(interchange))
-    throw new InvalidMessageError('The interchange is itself an NHSACK: it gets no acknowledgement.');
+  if (isNhsAck(interchange) || isReceipt(interchange))
+    throw new InvalidMessageError('The interchange is itself an acknowledgement: it gets none.');
   const unb = interchange.UNB?.[0];
   const [sender, recipient, reference] = [partyAt(unb, 2), partyAt(unb, 3), componentAt(unb, 5)];
   if (sender === undefined || recipient === undefined || reference === '') {

@@ -1,18 +1,22 @@
 /** Converts UN/EDIFACT interchanges to an object and back, byte for byte where nothing was changed. */
+import { isAscii, isUtf8 } from 'node:buffer';
 import { InvalidMessageError, UnreadableError } from '../../errors';
 import { decode, encode, type Charset } from '../charset';
 import { checkSize, ValueBudget } from '../limits';
+import { ToleratedList, type Tolerated } from '../tolerated';
 import { addSegment, isObject, segmentsInOrder, type PlacedSegment, type SegmentObject } from '../segments';
 import { cut, toObject, toText, unreadableSegment, type RawSegment } from './segment';
-import { DEFAULT_SYNTAX, splitReleased, syntaxOf, type Syntax } from './syntax';
+import { DEFAULT_SYNTAX, LEAD, splitReleased, syntaxOfUna, type Syntax } from './syntax';
 
 /**
- * An interchange. Segments are under their tags, in arrays: `messages[0].PNA[0].e3.c2` is the second component of the
+ * An interchange, or bare messages: then there is no UNB. Segments are under their tags, in arrays: `messages[0].PNA[0].e3.c2` is the second component of the
  * third element of the first PNA of the first message. Empty parts are left out.
  */
 export interface Interchange {
   /** The character set of the bytes that it was read from: then it is written as bytes again. */
   charset?: Charset;
+  /** What its reader took although EDIFACT does not allow it. Not written. */
+  tolerated?: Tolerated[];
   /** The UNA segment as read, with the white space after it. */
   una?: string;
   UNB?: SegmentObject[];
@@ -42,21 +46,55 @@ const CHARSETS: Readonly<Record<string, Charset>> = {
 /** Segments of the interchange, not of a message. UNG and UNE enclose groups. */
 const ENVELOPE: ReadonlySet<string> = new Set(['UNB', 'UNG', 'UNE', 'UNZ']);
 
-/** @throws UnreadableError when it is not an EDIFACT interchange, or in a character set that is not supported */
+/**
+ * Reads one interchange, or bare messages (UNH to UNT); splitEdifact splits several interchanges.
+ * @throws UnreadableError when it is not EDIFACT, or in a character set that is not supported
+ */
 export function readEdifact(payload: string | Buffer): Interchange {
   checkSize(payload, 'EDIFACT');
-  if (typeof payload === 'string') return readText(payload);
+  const tolerated = new ToleratedList();
+  if (typeof payload === 'string') return readText(payload, tolerated);
   const identifier = /UNB\W(UNO[A-Z])\W/.exec(payload.subarray(0, 200).toString('latin1'))?.[1];
-  const charset = CHARSETS[identifier ?? 'UNOA'];
-  if (charset === undefined)
+  const declared = CHARSETS[identifier ?? 'UNOA'];
+  if (declared === undefined)
     throw new UnreadableError('The interchange is in a character set that is not supported here.');
-  return { charset, ...readText(decode(payload, charset)) };
+  const charset = usedCharset(payload, declared, tolerated);
+  return { charset, ...readText(decode(payload, charset), tolerated) };
 }
 
-function readText(text: string): Interchange {
+/**
+ * The character set that an interchange really has. ISO 8859-1 has no letters at 0x80 to 0x9F, Windows has; and what is
+ * well-formed UTF-8 beyond ASCII was hardly ever meant as anything else.
+ */
+function usedCharset(payload: Buffer, declared: Charset, tolerated: ToleratedList): Charset {
+  if (declared !== 'iso-8859-1' || isAscii(payload)) return declared;
+  const isBomOnly = payload.indexOf(BOM) === 0 && isAscii(payload.subarray(BOM.length));
+  if (isBomOnly) return declared;
+  const used = isUtf8(payload)
+    ? 'utf-8'
+    : payload.some((byte) => byte >= 0x80 && byte <= 0x9f)
+      ? 'windows-1252'
+      : declared;
+  if (used !== declared) {
+    tolerated.add(
+      'edifact-charset',
+      `The interchange says ISO 8859-1 and has characters of ${used}. It was read as that.`,
+    );
+  }
+  return used;
+}
+const BOM = Buffer.from('\uFEFF');
+
+function readText(text: string, tolerated: ToleratedList): Interchange {
   const budget = new ValueBudget();
-  const una = /^[\s\uFEFF]*UNA[\s\S]{6}\s*/.exec(text)?.[0] ?? /^[\s\uFEFF]*/.exec(text)?.[0] ?? '';
-  const ownSyntax = una.trim() === '' ? undefined : syntaxOf(una.trimStart().replace('\uFEFF', '').slice(3, 9));
+  const lead = LEAD.exec(text)?.[0] ?? '';
+  const una = unaAt(text, lead.length);
+  const ownSyntax = una === lead ? undefined : syntaxOfUna(una);
+  if (lead.trim() !== '' || lead.includes('\uFEFF'))
+    tolerated.add('edifact-bom', 'A byte order mark stands before the interchange.');
+  if (una !== lead && una.trimEnd().length === lead.length + 8) {
+    tolerated.add('edifact-una', 'UNA has five characters. The reserved one was taken for left out.');
+  }
   let syntax = ownSyntax ?? DEFAULT_SYNTAX;
   // Syntax version 4 without UNA: its repetition separator is the asterisk.
   if (ownSyntax === undefined && /^UNB\+UNO[A-Z]:4\b/.test(text.slice(una.length)))
@@ -64,10 +102,12 @@ function readText(text: string): Interchange {
   const interchange: Interchange = una === '' ? {} : { una };
   const messages: EdifactMessage[] = [];
   let message: EdifactMessage | undefined;
-  segmentTexts(text.slice(una.length), syntax, budget).forEach((piece, index) => {
+  const pieces = segmentTexts(text.slice(una.length), syntax, budget);
+  pieces.forEach((piece, index) => {
     const raw = cut(piece, syntax, budget);
     if (!raw) throw index === 0 ? notEdifact() : unreadableSegment(index);
-    if (index === 0 && raw.tag !== 'UNB') throw notEdifact();
+    if (index === 0 && raw.tag !== 'UNB' && raw.tag !== 'UNH') throw notEdifact();
+    tolerateShape(raw, index, syntax, tolerated);
     if ((index > 0 && raw.tag === 'UNB') || interchange.UNZ !== undefined) {
       throw new UnreadableError(`Segment ${index + 1} of the EDIFACT payload belongs to a second interchange.`, {
         advice: 'Split the payload: each interchange is read by itself.',
@@ -82,7 +122,35 @@ function readText(text: string): Interchange {
     addSegment(to, raw.tag, { at: index + 1, ...toObject(raw, syntax, budget), raw: piece });
     if (raw.tag === 'UNT') message = undefined;
   });
-  return { ...interchange, messages };
+  // A bare message has to be whole: nothing else says that it is.
+  if (interchange.UNB === undefined && messages.some(({ UNT }) => UNT === undefined)) throw notEdifact();
+  if (interchange.UNB === undefined) {
+    tolerated.add('edifact-no-interchange', 'The messages stand in no interchange: UNB and UNZ are missing.');
+  }
+  return { ...(tolerated.all === undefined ? {} : { tolerated: tolerated.all }), ...interchange, messages };
+}
+
+/** Returns what stands before the first segment: white space, and UNA with its five or six characters. */
+function unaAt(text: string, at: number): string {
+  if (!text.startsWith('UNA', at)) return text.slice(0, at);
+  const five = /^UNA[^\sA-Za-z0-9]{2}[^A-Za-z0-9]\S[^\sA-Za-z0-9]\s*(?=UN[BH])/.exec(text.slice(at, at + 100))?.[0];
+  const six = /^UNA[^]{6}\s*/.exec(text.slice(at))?.[0];
+  return text.slice(0, at) + (five ?? six ?? '');
+}
+
+/** Reports a missing last terminator, and line breaks within a segment: they stay in its texts. */
+function tolerateShape(
+  { tagText, elements, after }: RawSegment,
+  index: number,
+  syntax: Syntax,
+  tolerated: ToleratedList,
+): void {
+  if (!after.startsWith(syntax.terminator)) {
+    tolerated.add('edifact-unterminated', `Segment ${index + 1}, the last, has no terminator.`);
+  }
+  if (/[\r\n]/.test(tagText) || elements.some((text) => /[\r\n]/.test(text))) {
+    tolerated.add('edifact-line-breaks', `Line breaks stand within segment ${index + 1}. They were kept in its texts.`);
+  }
 }
 
 function notEdifact(): UnreadableError {
@@ -93,16 +161,18 @@ function notEdifact(): UnreadableError {
 function segmentTexts(text: string, syntax: Syntax, budget: ValueBudget): string[] {
   const pieces = splitReleased(text, syntax.terminator, syntax, budget);
   const tail = pieces.pop() ?? '';
-  if (tail.trim() !== '') throw pieces.length === 0 ? notEdifact() : unreadableSegment(pieces.length);
+  const isOpen = tail.trim() !== '';
+  if (isOpen && pieces.length === 0) throw notEdifact();
   const found: string[] = [];
   for (const piece of pieces) {
     const start = piece.search(/\S/);
     if (start > 0 && found.length > 0) found[found.length - 1] += piece.slice(0, start);
     found.push((start > 0 ? piece.slice(start) : piece) + syntax.terminator);
   }
-  if (found.length > 0) found[found.length - 1] += tail;
-  else throw notEdifact();
-  return found;
+  if (found.length === 0) throw notEdifact();
+  const start = isOpen ? tail.search(/\S/) : tail.length;
+  found[found.length - 1] += tail.slice(0, start);
+  return isOpen ? [...found, tail.slice(start)] : found;
 }
 
 /**
@@ -115,15 +185,19 @@ export function writeEdifact(interchange: Interchange): string | Buffer {
   const una = typeof interchange.una === 'string' ? interchange.una : '';
   const syntax = syntaxToWrite(una, interchange);
   let out = una;
-  for (const { name, segment } of inOrder(interchange, syntax))
-    out += toText(name, segment, rawOf(name, segment, syntax), syntax);
+  const segments = inOrder(interchange, syntax);
+  segments.forEach(({ name, segment }, index) => {
+    const text = toText(name, segment, rawOf(name, segment, syntax), syntax);
+    const isEnded = index === segments.length - 1 || text.trimEnd().endsWith(syntax.terminator);
+    out += isEnded ? text : text + syntax.terminator;
+  });
   if (interchange.charset === undefined) return out;
   return encode(out, interchange.charset);
 }
 
 function syntaxToWrite(una: string, interchange: Interchange): Syntax {
   try {
-    if (una.trim() !== '') return syntaxOf(una.trimStart().replace('\uFEFF', '').slice(3, 9));
+    if (una.replace(LEAD, '') !== '') return syntaxOfUna(una);
   } catch {
     throw new InvalidMessageError('The una of the interchange is not usable.');
   }
@@ -139,6 +213,9 @@ function inOrder(interchange: Interchange, syntax: Syntax): PlacedSegment[] {
   if (!Array.isArray(messages)) throw new InvalidMessageError('The messages of an interchange are an array.');
   const blocks = messages.map((message) => completed(message, syntax));
   const { UNB, UNZ, ...others } = interchange;
+  // Bare messages are written as they were read; whoever builds messages builds their interchange.
+  const isBare = UNB === undefined && blocks.length > 0 && messages.every(({ UNH }) => UNH?.[0]?.raw !== undefined);
+  if (isBare) return blocks.flat();
   const envelope = segmentsInOrder({ UNB: UNB ?? [] });
   if (envelope.length !== 1) throw new InvalidMessageError('An EDIFACT interchange has one UNB.');
   const values = [String(messages.length), componentAt(envelope[0]?.segment, 5)];

@@ -4,12 +4,19 @@ import type { ValueBudget } from '../limits';
 import { checkField, highest, isObject, areEqual, type SegmentObject } from '../segments';
 import { releaseText, splitReleased, unrelease, type Syntax } from './syntax';
 
-/** A segment's text, cut into its parts: tag, texts of element 1, 2, …, and the white space after its terminator. */
+/** A segment's text, cut into its parts. */
 export interface RawSegment {
   tag: string;
+  /** The tag as read: some senders break lines anywhere. */
+  tagText: string;
+  /** Texts of element 1, 2, … */
   elements: string[];
+  /** The terminator and the white space after it; white space alone where a last segment has no terminator. */
   after: string;
 }
+
+/** Segments that can be the last of a payload: their terminator is lost more often than any other. */
+const TRAILERS: ReadonlySet<string> = new Set(['UNZ', 'UNE', 'UNT']);
 
 /**
  * Cuts a segment into its elements; undefined if it is not a segment.
@@ -17,9 +24,13 @@ export interface RawSegment {
  */
 export function cut(text: string, syntax: Syntax, budget?: ValueBudget): RawSegment | undefined {
   const [body = '', ...rest] = splitReleased(text, syntax.terminator, syntax);
-  const [tag = '', ...elements] = splitReleased(body, syntax.element, syntax, budget);
-  if (!/^[A-Z][A-Z0-9]{2}$/.test(tag) || rest.length !== 1 || (rest[0] ?? '').trim() !== '') return undefined;
-  return { tag, elements, after: rest[0] ?? '' };
+  const isEnded = rest.length === 1;
+  const content = isEnded ? body : body.trimEnd();
+  const [tagText = '', ...elements] = splitReleased(content, syntax.element, syntax, budget);
+  const tag = tagText.replaceAll(/[\r\n]/g, '');
+  if (!/^[A-Z][A-Z0-9]{2}$/.test(tag) || rest.length > 1 || (rest[0] ?? '').trim() !== '') return undefined;
+  if (!isEnded && !TRAILERS.has(tag)) return undefined;
+  return { tag, tagText, elements, after: text.slice(content.length) };
 }
 
 /**
@@ -60,7 +71,7 @@ export function toText(tag: string, segment: SegmentObject, before: RawSegment |
     );
   }
   if (before === undefined) while (elements.at(-1) === '') elements.pop();
-  return [tag, ...elements].join(syntax.element) + syntax.terminator + (before?.after ?? '');
+  return [before?.tagText ?? tag, ...elements].join(syntax.element) + (before?.after ?? syntax.terminator);
 }
 
 function elementText(tag: string, index: number, value: unknown, syntax: Syntax): string {

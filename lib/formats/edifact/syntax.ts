@@ -25,6 +25,23 @@ export const DEFAULT_SYNTAX: Syntax = {
   terminator: "'",
 };
 
+/** Text before UNA or UNB: white space and a byte order mark, also one that was read byte by byte. */
+export const LEAD = /^(?:[\s\uFEFF]|\xEF\xBB\xBF)*/;
+
+/**
+ * The characters of a UNA segment: six, or five where its sender has left out the reserved one.
+ * @param una the segment, with what stands before and after it
+ * @throws UnreadableError when they are not usable
+ */
+export function syntaxOfUna(una: string): Syntax {
+  const characters = una.replace(LEAD, '').slice(3, 9);
+  return syntaxOf(isFive(characters) ? `${characters.slice(0, 4)} ${characters.charAt(4)}` : characters);
+}
+
+/** Whether only five of six characters can be UNA's: the sixth is white space, or the first of UNB. */
+const isFive = (characters: string): boolean =>
+  /^[^\sA-Za-z0-9]{2}[^A-Za-z0-9][^\s][^\sA-Za-z0-9][\sU]?$/.test(characters);
+
 /** @throws UnreadableError when the six characters after `UNA` cannot separate anything */
 export function syntaxOf(una: string): Syntax {
   const [component = '', element = '', decimal = '', release = '', repetition = ' ', terminator = ''] = una;

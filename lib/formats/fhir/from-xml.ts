@@ -1,11 +1,14 @@
 /** Converts FHIR XML to JSON without loss: order, ids and extensions of primitives, narrative, digits of decimals. */
 import { UnreadableError } from '../../errors';
+import { ToleratedList, type Tolerated } from '../tolerated';
 import { parseXml, type XmlElement } from '../xml';
 import { definitionsOf, type Definitions, type ElementDefinition, type FhirRelease } from './definitions';
 
 export interface FhirOptions {
   /** Default `STU3`, which ITK3 uses. */
   release?: FhirRelease | undefined;
+  /** Called for each kind of thing that the reader tolerated. */
+  onTolerated?: ((found: readonly Tolerated[]) => void) | undefined;
 }
 
 export const FHIR_NAMESPACE = 'http://hl7.org/fhir';
@@ -41,16 +44,21 @@ class Reader {
   readonly #release: FhirRelease;
   readonly #definitions: Definitions;
   readonly #number: (digits: Digits) => unknown;
+  readonly #tolerated = new ToleratedList();
+  readonly #onTolerated: FhirOptions['onTolerated'];
 
-  constructor({ release = 'STU3' }: FhirOptions, number: (digits: Digits) => unknown) {
+  constructor({ release = 'STU3', onTolerated }: FhirOptions, number: (digits: Digits) => unknown) {
     this.#release = release;
     this.#definitions = definitionsOf(release);
     this.#number = number;
+    this.#onTolerated = onTolerated;
   }
 
   document(root: XmlElement): Record<string, unknown> {
     if (root.namespace !== FHIR_NAMESPACE) throw new UnreadableError('The XML is not FHIR: it has another namespace.');
-    return this.#resource(root);
+    const resource = this.#resource(root);
+    if (this.#tolerated.all) this.#onTolerated?.(this.#tolerated.all);
+    return resource;
   }
 
   #resource(element: XmlElement): Record<string, unknown> {
@@ -85,6 +93,10 @@ class Reader {
       return;
     }
     const value = this.#value(child, definition.type);
+    if (isEmpty(value)) {
+      this.#tolerated.add(...EMPTY);
+      return;
+    }
     const list = out[name];
     if (!repeats && list !== undefined) throw this.#twice(type, name);
     if (!repeats) out[name] = value;
@@ -113,6 +125,10 @@ class Reader {
     const idAndExtensions = this.#complex({ ...child, attributes }, 'Element');
     const value = text === undefined ? null : this.#primitive(text, type, name);
     const extra = Object.keys(idAndExtensions).length > 0 ? idAndExtensions : null;
+    if (value === null && extra === null) {
+      this.#tolerated.add(...EMPTY);
+      return;
+    }
     if (!repeats) {
       if (name in out || `_${name}` in out) throw this.#twice(of, name);
       if (value !== null) out[name] = value;
@@ -139,7 +155,7 @@ class Reader {
 
   #unknown(type: string, name: string): UnreadableError {
     return new UnreadableError(`FHIR ${this.#release} has no ${safe(name)} in ${type}.`, {
-      advice: 'Check the release (STU3 or R4) of the sender.',
+      advice: 'Check the release (STU3 or R4) of the sender, or have it detected.',
     });
   }
 
@@ -147,6 +163,12 @@ class Reader {
     return new UnreadableError(`${safe(name)} appears more than once in a FHIR ${type}.`);
   }
 }
+
+/** FHIR has no empty elements: one without a value, an id, extensions and children says nothing, and is left out. */
+export const EMPTY = ['fhir-empty', 'An element is empty, which FHIR does not allow. It was left out.'] as const;
+
+const isEmpty = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0;
 
 function pad(list: unknown[], length: number, value: unknown): unknown[] {
   while (list.length < length) list.push(null);
@@ -156,5 +178,5 @@ function pad(list: unknown[], length: number, value: unknown): unknown[] {
 
 /** Returns a name from the payload for an error: only if it looks like a name, or it could be data. */
 export function safe(name: string): string {
-  return /^[A-Za-z]{1,40}$/.test(name) ? name : 'element';
+  return /^_?[A-Za-z][A-Za-z0-9_]{0,60}$/.test(name) ? name : 'element';
 }

@@ -5,7 +5,11 @@ import { checkSize, MAX_DEPTH, ValueBudget } from '../limits';
 import { isObject } from '../segments';
 import { escapeXml, isXmlText, parseXml, XHTML } from '../xml';
 import { definitionsOf, type Definitions, type ElementDefinition, type FhirRelease } from './definitions';
-import { FHIR_NAMESPACE, safe, type FhirOptions } from './from-xml';
+import { ToleratedList } from '../tolerated';
+import { EMPTY, FHIR_NAMESPACE, safe, type FhirOptions } from './from-xml';
+
+/** Unknown keys of one element that an error names. */
+const NAMED = 5;
 
 /** A number with its digits in the JSON text. */
 class Digits {
@@ -67,14 +71,19 @@ class Writer {
   readonly #definitions: Definitions;
   readonly #budget = new ValueBudget();
   #depth = 0;
+  readonly #tolerated = new ToleratedList();
+  readonly #onTolerated: FhirOptions['onTolerated'];
 
-  constructor({ release = 'STU3' }: FhirOptions) {
+  constructor({ release = 'STU3', onTolerated }: FhirOptions) {
+    this.#onTolerated = onTolerated;
     this.#release = release;
     this.#definitions = definitionsOf(release);
   }
 
   document(resource: Record<string, unknown>): string {
-    return this.#resource(resource, ` xmlns="${FHIR_NAMESPACE}"`);
+    const xml = this.#resource(resource, ` xmlns="${FHIR_NAMESPACE}"`);
+    if (this.#tolerated.all) this.#onTolerated?.(this.#tolerated.all);
+    return xml;
   }
 
   #resource(resource: unknown, declaration = ''): string {
@@ -94,13 +103,18 @@ class Writer {
     this.#depth += 1;
     if (this.#depth > MAX_DEPTH) throw tooDeep();
     const definitions = this.#definitions.elementsOf(type) ?? new Map<string, ElementDefinition>();
-    const unknown = Object.keys(content).find((key) => {
+    if ('fhir_comments' in content) {
+      this.#tolerated.add('fhir-comments', 'The JSON has fhir_comments of an early FHIR. They were left out.');
+    }
+    const unknown = Object.keys(content).filter((key) => {
+      if (key === 'fhir_comments') return false;
       const definition = definitions.get(key.replace(/^_/, ''));
       return !definition || (key.startsWith('_') && !this.#definitions.isPrimitive(definition.type));
     });
-    if (unknown !== undefined) {
-      throw new UnreadableError(`FHIR ${this.#release} has no ${safe(unknown)} in ${type}.`, {
-        advice: 'Check the release (STU3 or R4) of the resource.',
+    if (unknown.length > 0) {
+      const names = unknown.slice(0, NAMED).map(safe).join(', ');
+      throw new UnreadableError(`FHIR ${this.#release} has no ${names} in ${type}.`, {
+        advice: 'Check the release (STU3 or R4) of the resource, or have it detected.',
       });
     }
     let head = attributes;
@@ -130,6 +144,7 @@ class Writer {
     const [values, extras] = [(value ?? []) as unknown[], (extra ?? []) as unknown[]];
     const count = Math.max(values.length, extras.length);
     let out = '';
+    // What is empty in both arrays is left out of both, so that values and extensions keep their places.
     for (let index = 0; index < count; index += 1) out += this.#child(name, type, values[index], extras[index]);
     return out;
   }
@@ -139,12 +154,20 @@ class Writer {
     if (this.#definitions.isPrimitive(type)) {
       const attribute = this.#attribute('value', value);
       if (extra !== undefined && extra !== null && !isObject(extra)) throw this.#wrong(name);
-      return this.#element(name, extra ?? {}, 'Element', attribute);
+      return this.#filled(name, this.#element(name, extra ?? {}, 'Element', attribute));
     }
+    if (value === null) return this.#filled(name, `<${name}/>`);
     if (type === 'xhtml') return this.#narrative(value);
     if (type === 'ResourceContainer') return `<${name}>${this.#resource(value)}</${name}>`;
     if (!isObject(value) || Array.isArray(value) || value instanceof Digits) throw this.#wrong(name);
-    return this.#element(name, value, type, '');
+    return this.#filled(name, this.#element(name, value, type, ''));
+  }
+
+  /** Leaves an element out that says nothing, see {@link EMPTY}. */
+  #filled(name: string, xml: string): string {
+    if (xml !== `<${name}/>`) return xml;
+    this.#tolerated.add(...EMPTY);
+    return '';
   }
 
   /** Returns the narrative unchanged, except for HTML's named entities, which XML does not define. */

@@ -6,7 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { InvalidMessageError } from '../../errors';
 import { encode } from '../charset';
 import { isObject } from '../segments';
-import { declaredCharset, parseHl7Header, type Hl7Header } from './header';
+import { declaredCharset } from './charset';
+import { parseHl7Header, type Hl7Header } from './header';
 import { readHl7, textAt, writeHl7, type Hl7Message } from './message';
 import { DEFAULT_ENCODING, escapeText, separatorsOf, type Separators } from './separators';
 

@@ -2,8 +2,6 @@
  * Reads MSH, and the MSA of an acknowledgement, tolerantly (HL7 v2, 2.14.9): enough to route, decode and acknowledge a
  * message whose other segments have not been parsed, and may be unreadable.
  */
-import { isPartOfIso8859, type DeclaredCharset } from '../charset';
-
 /**
  * Fields of MSH as they stand there, escape sequences unresolved. Read from bytes, one byte is one character (latin1).
  */
@@ -86,29 +84,3 @@ export function readMsa(message: Buffer): Msa | undefined {
 
 const beginningOf = (message: Buffer): string =>
   message.toString('latin1', 0, Math.min(message.length, LONGEST_HEADER));
-
-/** HL7 table 0211, and what senders write instead, in our names. Parts of ISO 8859 are matched by their pattern. */
-const TABLE_0211: Readonly<Record<string, DeclaredCharset>> = {
-  ASCII: 'ascii',
-  'US-ASCII': 'ascii',
-  'WINDOWS-1252': 'windows-1252',
-  CP1252: 'windows-1252',
-  UNICODE: 'utf-8',
-  'UNICODE UTF-8': 'utf-8',
-  'UNICODE UTF8': 'utf-8',
-  'UTF-8': 'utf-8',
-  UTF8: 'utf-8',
-};
-
-/**
- * The character set that MSH-18 names. Undefined when it is empty, `unknown` when the name is not known here.
- * @param msh18 the field as it stands there; its first repetition counts
- */
-export function declaredCharset(msh18: string, repetition = '~'): DeclaredCharset | 'unknown' | undefined {
-  const name = (msh18.split(repetition)[0] ?? '').trim().toUpperCase();
-  if (name === '') return undefined;
-  const part = /^(?:ISO[ -]?)?8859[/-](\d{1,2})$/.exec(name)?.[1];
-  if (part === undefined) return (Object.hasOwn(TABLE_0211, name) ? TABLE_0211[name] : undefined) ?? 'unknown';
-  const iso = `iso-8859-${part}`;
-  return isPartOfIso8859(iso) ? iso : 'unknown';
-}

@@ -1,10 +1,11 @@
 /** Converts HL7 v2 messages, and batches of them, to an object and back, byte for byte where nothing was changed. */
 import { InvalidMessageError, UnreadableError } from '../../errors';
-import { decode, encode, type Charset, type DeclaredCharset } from '../charset';
+import { encode, type Charset, type DeclaredCharset } from '../charset';
 import { checkSize, ValueBudget } from '../limits';
 import { addSegment, isObject, segmentsInOrder, type SegmentObject } from '../segments';
 import { ToleratedList, type Tolerated } from '../tolerated';
-import { declaredCharset, parseHl7Header } from './header';
+import { declaredCharset, decodeHl7, encodeHl7, type CharsetRule } from './charset';
+import { parseHl7Header } from './header';
 import { cut, toObject, toText, type RawSegment } from './segment';
 import { HEADERS, separatorsOf, type Separators } from './separators';
 import { splitSegments } from './terminator';
@@ -26,6 +27,8 @@ export interface Hl7Message {
 export interface Hl7Options {
   /** The character set of bytes whose MSH-18 is empty. Default `utf-8`. */
   charset?: Charset | undefined;
+  /** When it counts instead of MSH-18. Default `empty`. */
+  charsetRule?: CharsetRule | undefined;
 }
 
 /**
@@ -35,9 +38,12 @@ export interface Hl7Options {
 export function readHl7(payload: string | Buffer, options: Hl7Options = {}): Hl7Message {
   checkSize(payload, 'HL7 v2');
   if (typeof payload === 'string') return readText(payload);
-  const charset =
-    charsetIn(payload.subarray(0, HEAD).toString('latin1'), UnreadableError) ?? options.charset ?? 'utf-8';
-  return { charset, ...readText(decode(payload, charset)) };
+  const declared = charsetIn(payload.subarray(0, HEAD).toString('latin1'));
+  const { charset = 'utf-8', charsetRule: rule = 'empty' } = options;
+  const decoded = decodeHl7(payload, declared, { charset, rule });
+  const message = readText(decoded.text);
+  const tolerated = [...decoded.tolerated, ...(message.tolerated ?? [])];
+  return { charset: decoded.charset, ...message, ...(tolerated.length === 0 ? {} : { tolerated }) };
 }
 
 function readText(text: string): Hl7Message {
@@ -65,30 +71,39 @@ const HEAD = 4096;
 
 /**
  * The character set that MSH-18 names; undefined when it is empty.
- * @throws NotSupported when the name is not known here
  * @throws UnreadableError when the separators are not usable
  */
-function charsetIn(
-  head: string,
-  NotSupported: typeof UnreadableError | typeof InvalidMessageError,
-): DeclaredCharset | undefined {
+function charsetIn(head: string): DeclaredCharset | 'unknown' | undefined {
   const header = parseHl7Header(head.replace(/^[\s\uFEFF]+/, ''));
-  if (header === undefined) return undefined;
-  const charset = declaredCharset(header.charset, separatorsOf(header.separator, header.encoding).repetition);
-  if (charset === 'unknown') throw new NotSupported('MSH-18 names a character set that is not supported here.');
-  return charset;
+  return header && declaredCharset(header.charset, separatorsOf(header.separator, header.encoding).repetition);
 }
 
 /**
  * Writes a message: as bytes if it was read from bytes, else as a text. Unchanged fields are written as they were read.
+ * A message is written in the character set in which it was read, unless its MSH-18 has been changed.
  * @throws InvalidMessageError when the object is not an HL7 message, or its character set lacks a character
  */
 export function writeHl7(message: Hl7Message, options: Hl7Options = {}): string | Buffer {
   if (!isObject(message)) throw new InvalidMessageError('An HL7 message is an object of segments.');
   const text = writeText(message);
   if (message.charset === undefined) return text;
-  const declared = charsetIn(text.slice(0, HEAD), InvalidMessageError);
-  return encode(text, declared ?? message.charset ?? options.charset ?? 'utf-8');
+  const declared = charsetIn(text.slice(0, HEAD));
+  const { charset = 'utf-8', charsetRule: rule = 'empty' } = options;
+  if (declared === charsetAsRead(message)) return encode(text, message.charset);
+  if (declared === 'unknown') {
+    throw new InvalidMessageError('MSH-18 names a character set that is not supported here.');
+  }
+  return encodeHl7(text, declared ?? message.charset, { charset, rule });
+}
+
+/** What MSH-18 named when the message was read; an object without the text of its MSH was built: nothing. */
+function charsetAsRead({ MSH }: Hl7Message): ReturnType<typeof charsetIn> {
+  const raw = MSH?.[0]?.raw;
+  try {
+    return typeof raw === 'string' ? charsetIn(raw) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function writeText(message: Hl7Message): string {

@@ -41,34 +41,56 @@ const isKept = (name: string | undefined, by: Separators): boolean =>
 
 /**
  * Resolves the escape sequences that {@link escapeText} would write; every other one stays as it is, so that a text is
- * written again byte for byte, wherever a flow copies it to. An escaped escape character stays escaped where it would
- * spell a sequence that stays.
+ * written again byte for byte, wherever a flow copies it to. For that, an escaped escape character stays escaped where
+ * it would spell a sequence that stays.
  */
 export function unescape(text: string, by: Separators): string {
   const { escape } = by;
   if (escape === undefined || !text.includes(escape)) return text;
-  const parts = splitBounded(text, escape);
-  let out = parts[0] ?? '';
+  // From the end: whether an escape character would spell a sequence depends on what follows. `out` has the parts of
+  // the result between its escape characters, the last one first.
+  const out = [''];
+  for (const { kind, value } of tokensOf(splitBounded(text, escape), by).toReversed()) {
+    if (kind === 'text') out[out.length - 1] = value + (out.at(-1) ?? '');
+    else if (kind === 'kept') out.push(value, '');
+    else if (kind === 'escape' && wouldSpell(out, by)) out.push('E', '');
+    else out.push('');
+  }
+  return out.toReversed().join(escape);
+}
+
+/** A text; a sequence that stays; an escaped escape character; one that begins no sequence. */
+interface Token {
+  kind: 'text' | 'kept' | 'escape' | 'stray';
+  value: string;
+}
+
+function tokensOf(parts: readonly string[], by: Separators): Token[] {
+  const tokens: Token[] = [{ kind: 'text', value: parts[0] ?? '' }];
   for (let index = 1; index < parts.length; index += 1) {
     const name = parts[index] ?? '';
     const isSequence = index + 1 < parts.length;
     const resolved = isSequence ? meaning(name, by) : undefined;
-    if (isSpelledOut(parts, index, by)) {
-      out += spelledOut(parts[index + 1] ?? '', escape) + (parts[index + 3] ?? '');
-      index += 3;
-    } else if (resolved !== undefined || (isSequence && isKept(name, by))) {
-      out += (resolved ?? escape + name + escape) + (parts[index + 1] ?? '');
-      index += 1;
-    } else out += escape + name;
+    if (resolved === undefined && !(isSequence && isKept(name, by))) {
+      tokens.push({ kind: 'stray', value: '' }, { kind: 'text', value: name });
+      continue;
+    }
+    const kind = resolved === undefined ? 'kept' : name === 'E' ? 'escape' : 'text';
+    tokens.push({ kind, value: resolved ?? name }, { kind: 'text', value: parts[index + 1] ?? '' });
+    index += 1;
   }
-  return out;
+  return tokens;
 }
 
-/** Whether `\E\name\E\` stands at this part: the text `\name\`, which is not the sequence of that name. */
-const isSpelledOut = (parts: readonly string[], index: number, by: Separators): boolean =>
-  parts[index] === 'E' && index + 3 < parts.length && parts[index + 2] === 'E' && isKept(parts[index + 1], by);
-
-const spelledOut = (name: string, escape: string): string => `${escape}E${escape}${name}${escape}E${escape}`;
+/**
+ * Whether {@link escapeText} would take an escape character before these parts (the last one first) for the beginning
+ * of a sequence.
+ */
+function wouldSpell(parts: readonly string[], by: Separators): boolean {
+  const [next, second] = [parts.at(-1), parts.at(-2)];
+  if (parts.length > 1 && isKept(next, by)) return true;
+  return next === 'E' && parts.length > 2 && (second === 'E' || isKept(second, by));
+}
 
 /** What a sequence stands for: only the sequences that {@link plain} and {@link escapeText} write. */
 function meaning(name: string, by: Separators): string | undefined {
@@ -100,9 +122,11 @@ export function escapeText(text: string, by: Separators): string {
   let out = plain(parts[0] ?? '', by, escape);
   for (let index = 1; index < parts.length; index += 1) {
     const name = parts[index] ?? '';
-    if (isSpelledOut(parts, index, by)) {
-      out += spelledOut(parts[index + 1] ?? '', escape) + plain(parts[index + 3] ?? '', by, escape);
-      index += 3;
+    const next = parts[index + 1];
+    if (name === 'E' && index + 2 < parts.length && (next === 'E' || isKept(next, by))) {
+      // The text that would spell a sequence, see unescape.
+      out += `${escape}E${escape}${plain(next ?? '', by, escape)}`;
+      index += 1;
     } else if (index + 1 < parts.length && isKept(name, by)) {
       out += escape + name + escape + plain(parts[index + 1] ?? '', by, escape);
       index += 1;

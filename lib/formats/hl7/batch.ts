@@ -1,0 +1,80 @@
+/**
+ * Splits a file of several HL7 v2 messages (HL7 v2, 2.10.3 "Batch protocol": FHS and BHS, or one MSH after the other)
+ * into its messages. Each may have its own character set and terminator, so bytes stay bytes.
+ */
+import { ValueBudget } from '../limits';
+import { ToleratedList, type Tolerated } from '../tolerated';
+import { splitSegments } from './terminator';
+
+/** A file's messages, in its order, and what encloses them. */
+export interface Hl7Batch<Payload extends string | Buffer> {
+  messages: Payload[];
+  /** FHS, BHS, BTS and FTS with their terminators, joined; empty if there are none. */
+  envelope: Payload;
+  /** `hl7-batch-count`: the batch has more or fewer messages than it says. */
+  tolerated: Tolerated[];
+}
+
+const ENVELOPE: ReadonlySet<string> = new Set(['FHS', 'BHS', 'BTS', 'FTS']);
+
+/**
+ * Splits a payload. One that is no batch has itself as its one message, and no envelope.
+ * @throws UnreadableError when it has too many segments
+ */
+export function splitHl7<Payload extends string | Buffer>(payload: Payload): Hl7Batch<Payload> {
+  const whole = { messages: [payload], envelope: payload.slice(0, 0) as Payload, tolerated: [] };
+  // One byte is one character, so that places in the text are places in the bytes.
+  const text = (typeof payload === 'string' ? payload : payload.toString('latin1')).replaceAll(
+    /\xEF\xBB\xBF(?=(?:MSH|FHS|BHS)\W)/g,
+    '   ',
+  );
+  if (!/(?:^|[\s\x1c])(?:FHS|BHS)\W|[\r\n\x1c][\s\x1c]*(?:MSH|BTS|FTS)\W/.test(text)) return whole; // oxlint-disable-line no-control-regex -- FS
+  const messages: Payload[] = [];
+  const envelope: Payload[] = [];
+  const counts: number[] = [];
+  let inBatch = 0;
+  let start: number | undefined;
+  let at = 0;
+  const end = (place: number): void => {
+    if (start !== undefined) messages.push(withoutBlock(payload.slice(start, place) as Payload));
+    start = undefined;
+  };
+  for (const segment of splitSegments(text, new ValueBudget(), new ToleratedList())) {
+    const name = segment.replace(/^[\s\x1c]+/, '').slice(0, 3); // oxlint-disable-line no-control-regex -- FS
+    if (name === 'MSH' || ENVELOPE.has(name)) end(at);
+    if (name === 'MSH') {
+      start = at;
+      inBatch += 1;
+    } else if (start === undefined) envelope.push(payload.slice(at, at + segment.length) as Payload);
+    if (name === 'BHS') inBatch = 0;
+    const count = name === 'BTS' ? /^\s*BTS\W(\d{1,9})(?!\d)/.exec(segment)?.[1] : undefined;
+    if (count !== undefined) counts.push(Number(count) - inBatch);
+    at += segment.length;
+  }
+  end(at);
+  if (messages.length === 0 || (messages.length === 1 && envelope.length === 0)) return whole;
+  const tolerated = new ToleratedList();
+  for (const difference of counts.filter((each) => each !== 0)) {
+    tolerated.add(
+      'hl7-batch-count',
+      `A batch has ${Math.abs(difference)} messages ${difference > 0 ? 'fewer' : 'more'} than its BTS says.`,
+    );
+  }
+  return { messages, envelope: joined(envelope, payload), tolerated: tolerated.all ?? [] };
+}
+
+/** Joins payloads of the kind of `like`. */
+const joined = <Payload extends string | Buffer>(parts: readonly Payload[], like: Payload): Payload =>
+  (typeof like === 'string' ? parts.join('') : Buffer.concat(parts as readonly Buffer[])) as Payload;
+
+/** Removes the MLLP block (VT, FS CR) that was stored with a message. */
+function withoutBlock<Payload extends string | Buffer>(message: Payload): Payload {
+  let [start, end] = [0, message.length];
+  const codeAt = (index: number): number =>
+    typeof message === 'string' ? message.charCodeAt(index) : (message[index] ?? 0);
+  while (start < end && codeAt(start) === 0x0b) start += 1;
+  let last = end;
+  while (last > start && codeAt(last - 1) <= 0x20) last -= 1;
+  for (let index = last; index < end; index += 1) if (codeAt(index) === 0x1c || codeAt(index) === 0x0b) end = index;
+  return message.slice(start, end) as Payload;
+}

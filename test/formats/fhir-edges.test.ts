@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import { UnreadableError } from '../../lib/errors';
+import { fhirXmlToJson, fhirXmlToObject } from '../../lib/formats/fhir/from-xml';
+import { convertByRelease, statedRelease } from '../../lib/formats/fhir/release';
+import { fhirJsonToXml } from '../../lib/formats/fhir/to-xml';
+import type { Tolerated } from '../../lib/formats/tolerated';
+import { thrown } from '../harness/failure';
+
+const NS = 'xmlns="http://hl7.org/fhir"';
+const patient = (content: object): Record<string, unknown> => ({ resourceType: 'Patient', ...content });
+
+/** Converts to XML and back; returns the object and the codes of what was tolerated. */
+function roundTrip(resource: Record<string, unknown>): [Record<string, unknown>, string[]] {
+  const codes: string[] = [];
+  const onTolerated = (found: readonly Tolerated[]): void => void codes.push(...found.map(({ code }) => code));
+  const { resourceType: _type, ...rest } = fhirXmlToObject(fhirJsonToXml(resource, { onTolerated }));
+  return [rest, codes];
+}
+
+describe('FHIR at the edge', () => {
+  it('leaves empty elements out, whatever they are, and reports it', () => {
+    const cases: Array<[object, object]> = [
+      [{ maritalStatus: {} }, {}],
+      [{ maritalStatus: null, active: null }, {}],
+      [{ name: [{}, { family: 'A' }] }, { name: [{ family: 'A' }] }],
+      [{ name: [null, { family: 'A' }, { period: {} }] }, { name: [{ family: 'A' }] }],
+      [{ name: [{ given: [null, 'B'] }] }, { name: [{ given: ['B'] }] }],
+      [{ _active: {} }, {}],
+      [{ contact: [{ name: { period: { _start: {} } } }] }, {}],
+    ];
+    for (const [content, expected] of cases) {
+      const [read, codes] = roundTrip(patient(content));
+      assert.deepEqual(read, expected, JSON.stringify(content));
+      assert.deepEqual(codes, ['fhir-empty'], JSON.stringify(content));
+    }
+    assert.deepEqual(roundTrip(patient({ name: [], active: true })), [{ active: true }, []]);
+  });
+
+  it('keeps values and extensions of an array in their places when it leaves an empty one out of both', () => {
+    const extension = (valueCode: string) => ({ extension: [{ url: 'http://example.org/e', valueCode }] });
+    const [read, codes] = roundTrip(
+      patient({ name: [{ given: ['A', null, null, 'D'], _given: [null, extension('b'), {}, extension('d')] }] }),
+    );
+    assert.deepEqual(read['name'], [{ given: ['A', null, 'D'], _given: [null, extension('b'), extension('d')] }]);
+    assert.deepEqual(codes, ['fhir-empty']);
+  });
+
+  it('leaves empty elements of XML out, too, and reports it', () => {
+    const tolerated: Tolerated[] = [];
+    const xml = `<Patient ${NS}><active/><name/><name><given/><given value="B"/></name></Patient>`;
+    const read = fhirXmlToObject(xml, { onTolerated: (found) => void tolerated.push(...found) });
+    assert.deepEqual(read, patient({ name: [{ given: ['B'] }] }));
+    assert.deepEqual(tolerated, [
+      { code: 'fhir-empty', message: 'An element is empty, which FHIR does not allow. It was left out.', count: 3 },
+    ]);
+  });
+
+  it('names unknown keys, and quotes no others', () => {
+    const error = thrown(UnreadableError, () =>
+      fhirJsonToXml(patient({ name: [{ given_name: 'A', family2: 'B', 'Mr X': 1 }] })),
+    );
+    assert.match(error.message, /no given_name, family2, element in HumanName/);
+    thrown(UnreadableError, () => fhirJsonToXml(patient({ comments: 'x' })));
+  });
+
+  it('ignores fhir_comments, wherever they stand, and reports it', () => {
+    const comments = { fhir_comments: ['SMITH'] };
+    const [read, codes] = roundTrip(
+      patient({ ...comments, active: true, _active: comments, name: [{ ...comments, family: 'A' }] }),
+    );
+    assert.deepEqual(read, { active: true, name: [{ family: 'A' }] });
+    assert.deepEqual(codes, ['fhir-comments']);
+  });
+
+  it('has the release that fhirVersion, its profiles or its elements say', () => {
+    const profile = (url: string): object => patient({ meta: { profile: [url] } });
+    const cases: Array<[object | string, string | undefined]> = [
+      [profile('https://fhir.nhs.uk/STU3/StructureDefinition/CareConnect-Patient-1'), 'STU3'],
+      [profile('https://fhir.hl7.org.uk/STU3/StructureDefinition/CareConnect-Patient-1'), 'STU3'],
+      [profile('https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient'), 'R4'],
+      [profile('https://fhir.nhs.uk/England/StructureDefinition/England-Patient'), 'R4'],
+      [
+        `<Patient ${NS}><meta><profile value=" https://fhir.nhs.uk/STU3/StructureDefinition/X"/></meta></Patient>`,
+        'STU3',
+      ],
+      [{ resourceType: 'CapabilityStatement', fhirVersion: '3.0.2' }, 'STU3'],
+      [{ resourceType: 'CapabilityStatement', fhirVersion: '4.0.1' }, 'R4'],
+      [{ resourceType: 'ImplementationGuide', fhirVersion: ['4.3.0'] }, 'R4B'],
+      [`<CapabilityStatement ${NS}><fhirVersion value="5.0.0"/></CapabilityStatement>`, 'R5'],
+      [{ resourceType: 'SubscriptionTopic' }, 'R4B'],
+      [{ resourceType: 'ImagingSelection' }, 'R5'],
+      [patient({}), undefined],
+      [patient({ extension: [{ url: 'http://hl7.org/fhir/5.0/StructureDefinition/extension-Patient.x' }] }), undefined],
+    ];
+    for (const [payload, release] of cases) {
+      const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
+      assert.equal(statedRelease(text), release, text);
+    }
+  });
+
+  it('is converted by that release, refused if that is R4B or R5, and doubted where both fit and differ', () => {
+    const detect = (xml: string) => convertByRelease(xml, (release) => fhirXmlToObject(xml, { release }));
+    const r4 = `<MessageHeader ${NS}><eventCoding><code value="x"/></eventCoding><source><endpoint value="y"/></source></MessageHeader>`;
+    assert.deepEqual([detect(r4).release, detect(r4).isDoubtful], ['R4', false]);
+    const stu3 = `<MessageHeader ${NS}><event><code value="x"/></event></MessageHeader>`;
+    assert.deepEqual([detect(stu3).release, detect(stu3).isDoubtful], ['STU3', false]);
+    const same = `<Patient ${NS}><active value="true"/></Patient>`;
+    assert.deepEqual([detect(same).release, detect(same).isDoubtful], ['STU3', false]);
+    // A code of an encounter's reason: one in STU3's referral, several in R4's. Both read it.
+    const both = `<DocumentReference ${NS}><status value="current"/><category><text value="x"/></category></DocumentReference>`;
+    const stu3Class = `<DocumentReference ${NS}><status value="current"/><class><text value="x"/></class></DocumentReference>`;
+    assert.equal(detect(both).release, 'R4');
+    assert.equal(detect(stu3Class).release, 'STU3');
+    for (const newer of ['SubscriptionTopic', 'ImagingSelection']) {
+      const { message } = thrown(UnreadableError, () => detect(`<${newer} ${NS}/>`));
+      assert.match(message, /is FHIR R(?:4B|5), which is not supported here: STU3 and R4 are/);
+    }
+  });
+
+  it('gives a narrative that inherits prefixes as JSON that is read back', () => {
+    const xhtml = 'http://www.w3.org/1999/xhtml';
+    for (const div of [
+      `<div xmlns="${xhtml}"><h:p>a</h:p></div>`,
+      `<div xmlns="${xhtml}"><p x:role="r" xml:lang="en">a</p></div>`,
+      '<h:div><h:p x:role="r">a</h:p></h:div>',
+      `<div xmlns="${xhtml}" xmlns:x="urn:own"><p x:role="r">a</p></div>`,
+    ]) {
+      const xml = `<Basic ${NS} xmlns:h="${xhtml}" xmlns:x="urn:x"><text><status value="empty"/>${div}</text><code><text value="x"/></code></Basic>`;
+      const json = fhirXmlToJson(xml);
+      assert.equal(fhirXmlToJson(fhirJsonToXml(json)), json, div);
+    }
+  });
+
+  it('converts anything with empties to XML that comes back without them', () => {
+    const given = fc.array(fc.constantFrom(null, 'A', 'B'), { maxLength: 4 });
+    const extras = fc.array(fc.constantFrom(null, {}, { id: 'g' }), { maxLength: 4 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.constant(null), fc.record({ given, _given: extras })), { maxLength: 3 }),
+        (name) => {
+          const xml = fhirJsonToXml(patient({ name }));
+          const once = fhirXmlToJson(xml);
+          assert.equal(fhirXmlToJson(fhirJsonToXml(once)), once);
+          assert.doesNotMatch(once, /\{\}|\[\]/);
+          const values = name.flatMap((each) => each?.given ?? []).filter((each) => each !== null);
+          assert.equal([...once.matchAll(/"[AB]"/g)].length, values.length);
+        },
+      ),
+    );
+  });
+});
