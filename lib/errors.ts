@@ -7,6 +7,20 @@
  */
 
 /**
+ * Control characters, which forge lines of a log or act on a terminal; line separators, which do the same in some
+ * viewers; marks that change the direction of what follows; halves of surrogate pairs.
+ */
+const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]|\p{Cs}/gu;
+
+/**
+ * Returns the text with `?` in place of what cannot be shown safely in errors, logs and statuses (docs/design.md, rule
+ * 13). Every error of this library applies it to its texts.
+ */
+export function printable(text: string): string {
+  return text.replaceAll(UNPRINTABLE, '?');
+}
+
+/**
  * What a caller may do after an error.
  * - `safe`: repeating the request cannot send anything twice.
  * - `unsafe`: MESH may already have acted; track the message before repeating the request.
@@ -55,12 +69,15 @@ export abstract class MeshError extends Error {
   readonly operation?: string;
 
   protected constructor(code: string, retry: Retry, message: string, details: MeshErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(printable(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.name = new.target.name;
     this.code = code;
     this.retry = retry;
     const { cause: _cause, ...rest } = details;
-    Object.assign(this, rest);
+    // Ids, codes and descriptions may come from a server, a sender or a flow.
+    for (const [name, value] of Object.entries(rest)) {
+      Object.assign(this, { [name]: typeof value === 'string' ? printable(value) : value });
+    }
   }
 }
 
@@ -179,6 +196,13 @@ export class UnknownOutcomeError extends MeshError {
 export class UnknownCommitError extends UnknownOutcomeError {
   constructor(message: string, details?: MeshErrorDetails) {
     super(message, details, 'MESH_UNKNOWN_COMMIT');
+  }
+}
+
+/** MESH lists a message again that was received and acknowledged before. It is not delivered twice. */
+export class DuplicateOfferError extends MeshError {
+  constructor(message: string, details?: MeshErrorDetails) {
+    super('MESH_OFFERED_AGAIN', 'never', message, details);
   }
 }
 

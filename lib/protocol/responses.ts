@@ -3,14 +3,21 @@
  * Unknown fields are ignored, null counts as missing. Each reader returns this library's own type.
  */
 import { z } from 'zod';
+import { printable } from '../errors';
 import { isoFromMesh } from './time';
 import type { InboxPage, MailboxAddress, Tracking } from '../types';
 
-const text = z.string().nullish();
+const text = z.string().transform(printable).nullish();
+/** An id that MESH could have made; a list with another one is not MESH's. */
+const messageId = z
+  .string()
+  .min(1)
+  .max(300)
+  .refine((id) => id === printable(id));
 const number = z.number().nullish();
 
 const inboxResponse = z.object({
-  messages: z.array(z.string().min(1)),
+  messages: z.array(messageId),
   links: z.object({ next: text }).nullish(),
   approx_inbox_count: number,
 });
@@ -30,7 +37,8 @@ export function readInbox(body: unknown): InboxPage {
   });
 }
 
-const sentResponse = z.object({ message_id: text, messageID: text, messageId: text });
+const rawText = z.string().nullish();
+const sentResponse = z.object({ message_id: rawText, messageID: rawText, messageId: rawText });
 
 /** Reads MESH's message id from send_message; undefined if it is missing, too long or has control characters. */
 export function readMessageId(body: unknown): string | undefined {
@@ -186,7 +194,7 @@ export function readError(body: unknown): ErrorResponse {
 
 /** Cuts a code or id to 100 characters without control characters: it goes into logs, lists and the store. */
 function sanitised(value: string | null | undefined): string | undefined {
-  return value?.slice(0, 100).replaceAll(/\p{Cc}/gu, '?') || undefined;
+  return value === null || value === undefined ? undefined : printable(value.slice(0, 100)) || undefined;
 }
 
 /**

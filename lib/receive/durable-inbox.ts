@@ -77,6 +77,8 @@ class DurableInbox implements InboxPoller {
   #term = 0;
   #run: Promise<void> | undefined;
   #listWanted = false;
+  /** The next list follows the last one at once. */
+  #followsList = false;
   /** The consumers have changed, or someone polls: messages of earlier lists are to be taken. */
   #takeWanted = false;
   /** The last page of the inbox was full. */
@@ -273,13 +275,15 @@ class DurableInbox implements InboxPoller {
   }
 
   async #list(): Promise<void> {
+    const follows = this.#followsList;
+    this.#followsList = false;
     this.#schedule.listed();
     this.#acknowledgedBeforeList = this.#acknowledger.acknowledged;
-    this.#moreInInbox = await this.#collector.list();
+    this.#moreInInbox = await this.#collector.list(follows);
     this.#lastPoll = this.#schedule.lastListed;
     // Acknowledged messages leave the list and show more; without any, MESH would return the same page for ever.
     const isEmptying = this.#moreInInbox && this.#acknowledger.acknowledged > this.#acknowledgedBeforeList;
-    if (isEmptying && this.#acknowledger.whenSpooled) this.#listWanted = true;
+    if (isEmptying && this.#acknowledger.whenSpooled) this.#listMore();
   }
 
   /**
@@ -395,13 +399,19 @@ class DurableInbox implements InboxPoller {
     this.#changed();
   }
 
+  /** Has the inbox listed again at once. */
+  #listMore(): void {
+    this.#listWanted = true;
+    this.#followsList = true;
+  }
+
   /** Lists again after a full page whose messages are all finished: there may be more. */
   #listMoreWhenDone(): void {
     if (!this.#moreInInbox || this.#acknowledger.isBusy || this.#leases.size > 0) return;
     if (this.#acknowledger.acknowledged === this.#acknowledgedBeforeList) return;
     if (this.#rows.pending.count(() => true) > 0) return;
     this.#moreInInbox = false;
-    this.#listWanted = true;
+    this.#listMore();
     this.#start();
   }
 

@@ -38,6 +38,7 @@ import {
 } from './inbox-rules';
 import type { InboxConsumer } from './inbox-types';
 import { ListedMessages, type ListedMessage } from './listed-messages';
+import { OfferedAgain } from './offered-again';
 import type { ProblemNotifier } from './problem-notifier';
 import { readChecksum } from '../protocol/checksum';
 import { EMPTY_PAYLOAD } from './receive-message';
@@ -75,6 +76,7 @@ export class InboxCollector {
   readonly #diskSpace: DiskSpace;
   readonly #partials: PartialFiles;
   readonly #storing = new StoringTasks();
+  readonly #offeredAgain: OfferedAgain;
   /** Messages being stored and acknowledged, which must not be delivered yet. */
   readonly #beingStored = new Set<string>();
   /** A message that MESH could not return. The next message shows whether the message or MESH is at fault. */
@@ -85,6 +87,7 @@ export class InboxCollector {
     const { spool, storeKey, minFreeBytes } = parts.options;
     this.#diskSpace = new DiskSpace(() => spool.freeBytes(), minFreeBytes);
     this.#partials = new PartialFiles(spool, storeKey);
+    this.#offeredAgain = new OfferedAgain(parts);
   }
 
   isBeingStored(messageId: string): boolean {
@@ -103,9 +106,10 @@ export class InboxCollector {
 
   /**
    * Lists the inbox and takes what is new, page by page, so that stored messages need not be remembered. Returns
-   * whether the last page was full, so that there may be more.
+   * whether the last page was full, so that there may be more. `follows`: this list follows another one at once.
    */
-  list(): Promise<boolean> {
+  list(follows: boolean): Promise<boolean> {
+    if (!follows) this.#parts.acknowledger.forgetRecent();
     return this.#storing.untilStored(() => this.#list());
   }
 
@@ -116,13 +120,14 @@ export class InboxCollector {
     const last: string[] = [];
     this.#poisonCandidate = undefined;
     this.listed.beginList();
+    this.#offeredAgain.beginList();
     const access = { listInbox: (query = {}) => options.client.listInbox(query, signal) };
     for await (const { messageIds } of inboxPages(access, mayContinue)) {
       lastPage = messageIds.length;
       const known = await rows.known(messageIds);
       for (const messageId of messageIds) if (!known.has(messageId)) this.listed.add(messageId);
       for (const [messageId, state] of known)
-        if (this.#isUnacknowledged(state)) await this.#parts.acknowledger.acknowledgeNow(messageId);
+        if (this.#isUnacknowledged(state)) await this.#offeredAgain.acknowledge(messageId);
       const fresh = messageIds.filter((messageId) => !known.has(messageId));
       for (const messageId of fresh) {
         if (this.listed.comesLast(messageId)) last.push(messageId);

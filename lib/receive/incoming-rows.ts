@@ -10,6 +10,8 @@ import type {
   IncomingState,
   IncomingStore,
   IncomingSummary,
+  LedgerEntry,
+  LedgerStore,
   NewIncoming,
   Page,
   StoredError,
@@ -25,13 +27,18 @@ export class IncomingRows {
   readonly pending = new PendingCounts();
   /** Small messages that this process has just stored and not yet delivered. */
   readonly #recent = new RecentRows<Incoming>();
-  readonly #store: IncomingStore;
+  readonly #store: IncomingStore & LedgerStore;
   readonly #key: string;
   readonly #clock: Clock;
   readonly #onStored: (bytes: number) => void;
   #lastReceived = 0;
 
-  constructor(store: IncomingStore, key: string, clock: Clock, onStored: (bytes: number) => void = () => undefined) {
+  constructor(
+    store: IncomingStore & LedgerStore,
+    key: string,
+    clock: Clock,
+    onStored: (bytes: number) => void = () => undefined,
+  ) {
     this.#store = store;
     this.#key = key;
     this.#clock = clock;
@@ -150,6 +157,13 @@ export class IncomingRows {
   /** Ends the leases of instances that have gone, and returns the message ids: they are due at once. */
   expireLostLeases(): Promise<string[]> {
     return this.#store.endLostDeliveries(this.#key, this.#clock.now());
+  }
+
+  /** Records that MESH offers a message again that it has our acknowledgement of. */
+  noteOfferedAgain(messageId: string, detail: LedgerEntry['detail']): Promise<void> {
+    const time = this.#clock.now();
+    const line = { time, mailbox: this.#key, direction: 'in', reference: messageId, messageId } as const;
+    return this.#store.note({ ...line, event: 'offered again', detail });
   }
 
   /** Records that the flow has finished a message. Undefined if that is recorded, or the store does not know it. */

@@ -37,6 +37,8 @@ export class MeshAcknowledger {
   /** An acknowledgement failed: none is tried until the next poll. */
   #failed = false;
   #acknowledged = 0;
+  /** Acknowledged since the last list that followed no other: MESH's list may be behind. */
+  #recent = new Set<string>();
   #run: Promise<void> | undefined;
   /** The messages being acknowledged: a second caller waits for the first one's request. */
   readonly #underWay = new Map<string, Promise<void>>();
@@ -63,6 +65,16 @@ export class MeshAcknowledger {
   /** True during a run in the background. */
   get isBusy(): boolean {
     return this.#run !== undefined;
+  }
+
+  /** Whether the message was acknowledged so recently that MESH's list may still have it. */
+  isRecent(messageId: string): boolean {
+    return this.#recent.has(messageId);
+  }
+
+  /** Called when a list begins that does not follow another one at once. */
+  forgetRecent(): void {
+    this.#recent.clear();
   }
 
   /** Remembers a message to acknowledge in the next run. */
@@ -129,6 +141,7 @@ export class MeshAcknowledger {
     await rows.acknowledged(messageId);
     this.#unacknowledged.delete(messageId);
     this.#acknowledged += 1;
+    this.#recent.add(messageId);
     problems.clear('acknowledge');
   }
 

@@ -2,6 +2,7 @@
  * What happens to a message after its POST: it is looked up if MESH's response was lost, tracked until it is collected
  * or undelivered, and overdue if it is not collected. This file only decides; follower.ts acts.
  */
+import { printable } from '../errors';
 import { MAX_CLOCK_SKEW_MS } from '../protocol/authorization';
 import { LONGEST_TRACK_WAIT_MS } from '../store/rules/due-times';
 import type { Outgoing, OutgoingChange, StoredError } from '../store/store';
@@ -121,10 +122,10 @@ export function undeliveredError(
 ): StoredError {
   return {
     code: 'MESH_UNDELIVERED',
-    message: `The message did not arrive${meshCode ? ` (MESH code ${meshCode})` : ''}.`,
+    message: `The message did not arrive${meshCode ? ` (MESH code ${printable(meshCode)})` : ''}.`,
     advice,
-    ...(meshCode ? { meshCode } : {}),
-    ...(event ? { event } : {}),
-    ...(description ? { description } : {}),
+    ...(meshCode ? { meshCode: printable(meshCode) } : {}),
+    ...(event ? { event: printable(event) } : {}),
+    ...(description ? { description: printable(description) } : {}),
   };
 }
