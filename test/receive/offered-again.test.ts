@@ -12,7 +12,7 @@ interface World {
   one: TestConsumer;
   inbox: InboxPoller;
   /** Lists the message again. */
-  putBack(): void;
+  putBack: () => void;
   /** The headers that MESH has for it. */
   headers: Record<string, string>;
 }
