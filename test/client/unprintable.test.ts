@@ -1,6 +1,6 @@
 /** Ids, codes and descriptions from outside with characters that forge lines of a log or act on a terminal. */
 import assert from 'node:assert/strict';
-import { ConfigurationError, MeshError, printable, ProtocolError, RejectedError, type Mailbox } from '../../lib/index';
+import { ConfigurationError, MeshError, printable, ProtocolError, RejectedError } from '../../lib/index';
 import { readError, readTracking } from '../../lib/protocol/responses';
 import { trackedEnd, undeliveredError } from '../../lib/send/follow-up';
 import { failure } from '../harness/failure';
@@ -58,7 +58,7 @@ describe('text from outside that cannot be printed', () => {
       (id) => mailbox.acknowledge(id),
       (id) => mailbox.track(id),
       (id) => mailbox.trackByLocalId(id),
-      (id) => (mailbox as Mailbox).lookup(id, id),
+      (id) => mailbox.lookup(id, id),
     ];
     for (const evil of EVIL) {
       for (const call of calls) assertPrintable(shown(await failure(MeshError, call(evil))), evil);
