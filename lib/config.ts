@@ -16,6 +16,28 @@ export const ENVIRONMENTS = {
   live: 'https://mesh-sync.spineservices.nhs.uk',
 } as const;
 
+/**
+ * Returns which MESH an environment is. `sandbox`: the built-in one, or a server on this machine, however its address is
+ * written. `other`: any other URL, which may be a proxy in front of Live.
+ */
+export function environmentKind(environment: string): 'sandbox' | 'integration' | 'live' | 'other' {
+  const name = environment.trim().toLowerCase();
+  if (name === 'sandbox' || name === 'integration' || name === 'live') return name;
+  const url = URL.parse(environment.trim());
+  if (url === null) return 'other';
+  if (isThisMachine(url.hostname)) return 'sandbox';
+  if (url.hostname === new URL(ENVIRONMENTS.integration).hostname) return 'integration';
+  return url.hostname === new URL(ENVIRONMENTS.live).hostname ? 'live' : 'other';
+}
+
+/** `hostname` as the URL parser returns it: an IPv4 address in any notation has four parts, an IPv6 one brackets. */
+function isThisMachine(hostname: string): boolean {
+  const name = hostname.replace(/\.$/, '');
+  return /^(?:(?:.*\.)?localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\]|\[::ffff:7f[\da-f]{2}:[\da-f]{1,4}\])$/.test(
+    name,
+  );
+}
+
 /** The largest body of one request: 100 MB (mesh-api.yaml, send_message). */
 export const MAX_REQUEST_BYTES = 100_000_000;
 

@@ -10,7 +10,7 @@ export {
   type Mailbox,
 } from './mailbox';
 export { namedVariable, readVariable } from './variables';
-export { ENVIRONMENTS, type MailboxOptions, type ProxyOptions, type TlsOptions } from './config';
+export { ENVIRONMENTS, environmentKind, type MailboxOptions, type ProxyOptions, type TlsOptions } from './config';
 export type { ClientCertificate } from './client/client-certificate';
 export type { InboxQuery } from './client/client';
 export type { ReceiveOptions } from './receive/receive-message';

@@ -1,7 +1,7 @@
 /** mesh-config: one mailbox. Every other MESH node refers to such a config node. */
 /* oxlint-disable promise/no-callback-in-promise -- Node-RED's done() is a callback, and it comes last. */
 import type { NodeAPI } from 'node-red';
-import { ConfigurationError } from '../lib/index';
+import { ConfigurationError, environmentKind } from '../lib/index';
 import { addConnectionCheck } from './admin/connection-check';
 import { addMonitoring } from './admin/monitoring';
 import { notifySidebar } from './admin/sidebar-notifications';
@@ -29,6 +29,7 @@ export = function (RED: NodeAPI): void {
   function MeshConfig(this: Mutable<MeshConfigNode>, config: MeshConfigDef): void {
     const def = createNode(RED, this, config);
     this.environment = environmentOf(RED, def);
+    const isSandbox = environmentKind(this.environment ?? '') === 'sandbox';
     const open = (): Promise<OpenedMailbox> => openMailboxOf(RED, this, def);
     const connection = new Connection({
       open,
@@ -36,7 +37,7 @@ export = function (RED: NodeAPI): void {
       changed: () => notifySidebar(RED, this.id),
       closing: (ending) => releaseClaims(this.id, ending),
       log: {
-        connected: () => this.log(sharedText(RED, 'log.connected')),
+        connected: () => this.log(sharedText(RED, isSandbox ? 'log.connected-sandbox' : 'log.connected')),
         failed: (error) => this.error(cleanError(RED, error)),
       },
     });

@@ -9,7 +9,13 @@ import { codeOf, failureOfTransport, isIssuerCode } from '../client/failures';
 import { missingIssuer, nameOf } from '../client/missing-issuer';
 import { bypassesProxy, createTransport, TransportFailure } from '../client/transport';
 import { machineMs, systemClock } from '../clock';
-import { readMailboxOptions, type MailboxConfig, type MailboxOptions, type ProxyOptions } from '../config';
+import {
+  environmentKind,
+  readMailboxOptions,
+  type MailboxConfig,
+  type MailboxOptions,
+  type ProxyOptions,
+} from '../config';
 import { MeshError } from '../errors';
 import { HealthRecorder, type ClockSkew } from '../monitor/health';
 import { MAX_CLOCK_SKEW_MS, NOTABLE_CLOCK_SKEW_MS } from '../protocol/authorization';
@@ -40,7 +46,8 @@ export async function checkConnection(options: MailboxOptions, check: CheckOptio
       timeouts: { connectMs: stepMs, headersMs: stepMs, bodyMs: stepMs },
       retry: { attempts: 1 },
     });
-    list.add('settings', passed(`Mailbox ${config.mailboxId} at ${config.url.host}.`));
+    const what = environmentKind(config.url.href) === 'sandbox' ? ', a sandbox on this machine' : '';
+    list.add('settings', passed(`Mailbox ${config.mailboxId} at ${config.url.host}${what}.`));
     if (list.add('certificate', checkOwnCertificate(config)) && (await checkConnections(config, list, limit))) {
       await checkRequests(config, list, limit, check.workflowId ?? '');
     }

@@ -15,6 +15,7 @@
  */
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
+import { environmentKind } from '../../lib/index';
 import { DownloadTickets } from './download-tickets';
 import { ForbiddenError } from './errors';
 import { sendError, sendJson } from './response';
@@ -129,8 +130,7 @@ export function hasAdminAuth(RED: NodeAPI): boolean {
 
 /** True for a sandbox on this machine. Any other URL may be a proxy in front of `live` or `integration`. */
 function isLocalSandbox(environment: string): boolean {
-  if (environment === 'sandbox') return true;
-  return URL.canParse(environment) && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(environment).hostname);
+  return environmentKind(environment) === 'sandbox';
 }
 
 /** A header of every request of the editor's own script, which a simple request of another site cannot have. */

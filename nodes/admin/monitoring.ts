@@ -47,7 +47,7 @@ async function exposition(mailboxes: Array<Measured | Unmeasured>): Promise<{ co
   const gauge = gauges(registry, prometheus.Gauge);
   const now = systemClock.now();
   for (const each of mailboxes) {
-    const of = { mailbox: each.mailboxId || each.name };
+    const of = { mailbox: each.mailboxId || each.name, environment: each.environment };
     gauge('mesh_connected', '1 if the last handshake succeeded.', of, each.connection === 'connected' ? 1 : 0);
     if (!('health' in each)) continue;
     const { health, outbox, inbox } = each;
@@ -108,8 +108,15 @@ function addTraffic(
 ): void {
   const open = mailboxes.filter((each) => 'health' in each);
   const count = (name: string, help: string, of: (traffic: Measured['traffic']) => number): void => {
-    const counter = new prometheus.Counter({ name, help, labelNames: ['mailbox'], registers: [registry] });
-    for (const { mailboxId, traffic } of open) counter.inc({ mailbox: mailboxId }, of(traffic));
+    const counter = new prometheus.Counter({
+      name,
+      help,
+      labelNames: ['mailbox', 'environment'],
+      registers: [registry],
+    });
+    for (const { mailboxId, environment, traffic } of open) {
+      counter.inc({ mailbox: mailboxId, environment }, of(traffic));
+    }
   };
   count('mesh_sent_messages_total', 'Accepted by MESH since the mailbox was opened.', ({ sent }) => sent.messages);
   count('mesh_sent_bytes_total', 'Their payloads, before compression.', ({ sent }) => sent.bytes);
@@ -123,17 +130,17 @@ function addTraffic(
 }
 
 /** Returns the lines of one mailbox. Each bucket includes the ones below it. */
-function latencyOf({ mailboxId: mailbox, traffic: { collected } }: Measured): LatencyLine[] {
+function latencyOf({ mailboxId: mailbox, environment, traffic: { collected } }: Measured): LatencyLine[] {
   let below = 0;
   const buckets = LATENCY_BOUNDS.map((le, at): LatencyLine => {
     below += collected.buckets[at] ?? 0;
-    return { metricName: `${LATENCY}_bucket`, labels: { mailbox, le }, value: below };
+    return { metricName: `${LATENCY}_bucket`, labels: { mailbox, environment, le }, value: below };
   });
   return [
     ...buckets,
-    { metricName: `${LATENCY}_bucket`, labels: { mailbox, le: '+Inf' }, value: collected.messages },
-    { metricName: `${LATENCY}_sum`, labels: { mailbox }, value: collected.totalSeconds },
-    { metricName: `${LATENCY}_count`, labels: { mailbox }, value: collected.messages },
+    { metricName: `${LATENCY}_bucket`, labels: { mailbox, environment, le: '+Inf' }, value: collected.messages },
+    { metricName: `${LATENCY}_sum`, labels: { mailbox, environment }, value: collected.totalSeconds },
+    { metricName: `${LATENCY}_count`, labels: { mailbox, environment }, value: collected.messages },
   ];
 }
 

@@ -4,6 +4,7 @@ import {
   ledgerHead,
   ledgerLine,
   certificateAndClockSeverity,
+  environmentKind,
   NotFoundError,
   SHOWN_STATES,
   systemClock,
@@ -82,8 +83,18 @@ export function viewEndpoints(RED: NodeAPI): void {
 }
 
 /** The state of a mailbox. An unknown value is null. */
-async function snapshot(RED: NodeAPI, { id, name, connection }: KnownMailbox): Promise<object> {
-  const common = { id, name, connection: connectionView(RED, connection.state), sending: connection.sending ?? null };
+async function snapshot(
+  RED: NodeAPI,
+  { id, name, environment: setting = '', connection }: KnownMailbox,
+): Promise<object> {
+  const isSandbox = environmentKind(setting) === 'sandbox';
+  const common = {
+    id,
+    name,
+    isSandbox,
+    connection: connectionView(RED, connection.state),
+    sending: connection.sending ?? null,
+  };
   const opened = await connection.opened();
   if (!opened) return common;
   const { mailbox, poller, environment } = opened;

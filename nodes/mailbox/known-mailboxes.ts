@@ -7,6 +7,8 @@ import { findConfig } from './mailbox-user';
 export interface KnownMailbox {
   id: string;
   name: string;
+  /** The environment's setting; undefined when it is wrong. */
+  environment: string | undefined;
   connection: Connection;
 }
 
@@ -18,6 +20,6 @@ export function knownMailboxes(RED: NodeAPI): KnownMailbox[] {
   });
   return ids.flatMap((id) => {
     const node = findConfig(RED, id);
-    return node ? [{ id, name: node.name ?? '', connection: node.connection }] : [];
+    return node ? [{ id, name: node.name ?? '', environment: node.environment, connection: node.connection }] : [];
   });
 }

@@ -1,6 +1,12 @@
 /** Connects a node with its mailbox: registration, the mailbox's status, and calls that end when the node closes. */
 import type { Node, NodeAPI, NodeStatus } from 'node-red';
-import { ConfigurationError, type OutboxMessage, type OutboxState, type WorkflowProfiles } from '../../lib/index';
+import {
+  ConfigurationError,
+  environmentKind,
+  type OutboxMessage,
+  type OutboxState,
+  type WorkflowProfiles,
+} from '../../lib/index';
 import { cleanError, clearError, showsError } from '../shared/report-error';
 import { errorStatus } from '../shared/status';
 import { sharedText } from '../shared/texts';
@@ -61,6 +67,11 @@ export class MailboxUser implements ConnectionUser {
     return this.#sendStatus !== undefined;
   }
 
+  /** True for a mailbox of a sandbox on this machine. */
+  get isSandbox(): boolean {
+    return environmentKind(this.#config?.environment ?? '') === 'sandbox';
+  }
+
   /** True once Node-RED has begun to close the node. */
   get isClosed(): boolean {
     return this.#closed;
@@ -79,8 +90,8 @@ export class MailboxUser implements ConnectionUser {
     if (state.kind === 'connected' && showsError(this.#node)) return;
     this.show(
       state.kind === 'unusable'
-        ? connectionStatus(this.#RED, state)
-        : (this.#fault ?? connectionStatus(this.#RED, state)),
+        ? connectionStatus(this.#RED, state, this.isSandbox)
+        : (this.#fault ?? connectionStatus(this.#RED, state, this.isSandbox)),
     );
   }
 

@@ -16,7 +16,7 @@ import {
 } from '../../lib/index';
 import type { KnownMailbox } from '../mailbox/known-mailboxes';
 import { errorDetails } from '../shared/report-error';
-import { measure, type Measured, type Unmeasured } from './measure';
+import { environmentLabel, measure, type Measured, type Unmeasured } from './measure';
 
 /** A mailbox as last observed. Plain JSON. */
 export type ObservedMailbox = (Measured | Unmeasured) & {
@@ -98,7 +98,8 @@ export class ConditionReporter {
   async #observe(known: KnownMailbox): Promise<ObservedMailbox | undefined> {
     const { connection, name } = known;
     if (connection.state.kind === 'idle') return undefined;
-    const unmeasured: Unmeasured = { mailboxId: '', name, connection: connection.state.kind };
+    const environment = environmentLabel(known.environment ?? '');
+    const unmeasured: Unmeasured = { mailboxId: '', name, environment, connection: connection.state.kind };
     if (connection.state.kind === 'unusable') {
       return withConditions(unmeasured, [this.#failed('configuration', connection.state.error)]);
     }

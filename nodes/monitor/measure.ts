@@ -1,7 +1,7 @@
 /**
  * Measures a mailbox for monitoring systems and mesh-status. It collects mailbox ids, states, times and counts only.
  */
-import type { MailboxHealth, Traffic } from '../../lib/index';
+import { environmentKind, type MailboxHealth, type Traffic } from '../../lib/index';
 import type { KnownMailbox } from '../mailbox/known-mailboxes';
 
 /** A mailbox that is not open. */
@@ -9,6 +9,8 @@ export interface Unmeasured {
   mailboxId: '';
   /** Name of the mesh-config node. */
   name: string;
+  /** `sandbox` (also one in another process of this machine), `integration`, `live`, a host, or empty when it is wrong. */
+  environment: string;
   connection: string;
 }
 
@@ -26,9 +28,14 @@ export interface Measured extends Omit<Unmeasured, 'mailboxId'> {
 }
 
 /** Measures a mailbox. Rejects when the store cannot be read. */
-export async function measure({ name, connection }: KnownMailbox): Promise<Measured | Unmeasured> {
+export async function measure({
+  name,
+  environment: setting = '',
+  connection,
+}: KnownMailbox): Promise<Measured | Unmeasured> {
+  const environment = environmentLabel(setting);
   const opened = await connection.opened();
-  if (!opened) return { mailboxId: '', name, connection: connection.state.kind };
+  if (!opened) return { mailboxId: '', name, environment, connection: connection.state.kind };
   const { mailbox, poller } = opened;
   const [{ sent, attention }, freeBytes, oldestUnacknowledged] = await Promise.all([
     mailbox.operator.counts(),
@@ -40,6 +47,7 @@ export async function measure({ name, connection }: KnownMailbox): Promise<Measu
   return {
     mailboxId: mailbox.mailboxId,
     name,
+    environment,
     connection: connection.state.kind,
     health: mailbox.health(),
     outbox: {
@@ -54,4 +62,10 @@ export async function measure({ name, connection }: KnownMailbox): Promise<Measu
     freeBytes,
     oldestUnacknowledged,
   };
+}
+
+/** Returns the name of an environment for monitoring systems: see {@link Unmeasured.environment}. */
+export function environmentLabel(setting: string): string {
+  const kind = environmentKind(setting);
+  return kind === 'other' ? (URL.parse(setting)?.host ?? '') : kind;
 }

@@ -151,7 +151,9 @@ function transfers({ id, transfers: sending, inbox }) {
 }
 
 export function overview(mailbox, { states, mayWrite, onChoose, onAct }) {
-  const { connection, health, environment, mailboxId, inbox, name, levels } = mailbox;
+  const { connection, health, isSandbox, mailboxId, inbox, name, levels } = mailbox;
+  // Also before the mailbox is open, and for a sandbox in another process of the server.
+  const environment = isSandbox ? 'sandbox' : mailbox.environment;
   const head = el(
     'div',
     { class: 'mesh-head' },

@@ -110,7 +110,7 @@ for (const major of MAJORS) {
       await button(names.of('Import')).click();
       await page.locator('.red-ui-tab').getByText(names.of('First message'), { exact: true }).click();
       await page.locator('#red-ui-header-button-deploy', { hasText: names.of('Deploy') }).click();
-      await node('Send to X26ABC2').getByText(names.of('connected')).waitFor({ timeout: 60_000 });
+      await node('Send to X26ABC2').getByText(names.of('connected (sandbox)')).waitFor({ timeout: 60_000 });
       if (major === '4') await page.locator('#red-ui-sidebar .red-ui-tab-link-button:has(.fa-bug)').click();
       await press(names.of('HL7 v2 ADT'));
       for (const name of ['Accepted by MESH', 'Received', 'Done']) await debugged(names.of(name)).waitFor();

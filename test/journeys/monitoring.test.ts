@@ -45,22 +45,22 @@ describe('monitoring', function () {
         };
         const reports = (line: string): Promise<unknown> =>
           untilInNodeRed(line, async () => (await metrics()).includes(line));
-        await reports('mesh_connected{mailbox="X26ABC1"} 1');
+        await reports('mesh_connected{mailbox="X26ABC1",environment="sandbox"} 1');
         let exposition = await metrics();
-        assert.match(exposition, /mesh_connected\{mailbox="X26ABC1"\} 1/);
-        assert.match(exposition, /mesh_outbox_waiting\{mailbox="X26ABC1"\} 0/);
-        assert.match(exposition, /mesh_last_handshake_age_seconds\{mailbox="X26ABC1"\} \d/);
-        assert.match(exposition, /mesh_disk_free_bytes\{mailbox="X26ABC1"\} [1-9]/);
-        await reports('mesh_received_messages_total{mailbox="X26ABC1"} 1');
+        assert.match(exposition, /mesh_connected\{mailbox="X26ABC1",environment="sandbox"\} 1/);
+        assert.match(exposition, /mesh_outbox_waiting\{mailbox="X26ABC1",environment="sandbox"\} 0/);
+        assert.match(exposition, /mesh_last_handshake_age_seconds\{mailbox="X26ABC1",environment="sandbox"\} \d/);
+        assert.match(exposition, /mesh_disk_free_bytes\{mailbox="X26ABC1",environment="sandbox"\} [1-9]/);
+        await reports('mesh_received_messages_total{mailbox="X26ABC1",environment="sandbox"} 1');
         exposition = await metrics();
         for (const line of [
-          'mesh_sent_messages_total{mailbox="X26ABC1"} 1',
-          'mesh_sent_bytes_total{mailbox="X26ABC1"} 5',
-          'mesh_received_bytes_total{mailbox="X26ABC1"} 5',
+          'mesh_sent_messages_total{mailbox="X26ABC1",environment="sandbox"} 1',
+          'mesh_sent_bytes_total{mailbox="X26ABC1",environment="sandbox"} 5',
+          'mesh_received_bytes_total{mailbox="X26ABC1",environment="sandbox"} 5',
           '# TYPE mesh_collected_seconds histogram',
-          'mesh_collected_seconds_bucket{mailbox="X26ABC1",le="60"} 0',
-          'mesh_collected_seconds_bucket{mailbox="X26ABC1",le="+Inf"} 0',
-          'mesh_collected_seconds_count{mailbox="X26ABC1"} 0',
+          'mesh_collected_seconds_bucket{mailbox="X26ABC1",environment="sandbox",le="60"} 0',
+          'mesh_collected_seconds_bucket{mailbox="X26ABC1",environment="sandbox",le="+Inf"} 0',
+          'mesh_collected_seconds_count{mailbox="X26ABC1",environment="sandbox"} 0',
         ]) {
           assert.ok(exposition.includes(`${line}\n`), `${line}\n${exposition}`);
         }

@@ -92,8 +92,8 @@ describe('mesh-config', () => {
     await deploy([sandboxConfig('c', 'X26ABC1'), sender('c'), sender('c', 'send2'), { id: 'sent', type: 'helper' }]);
     const statuses = [statusesOf('send'), statusesOf('send2')];
     for (const seen of statuses) {
-      await until(() => seen.some(({ text }) => text === 'connected'), 'connected');
-      assert.deepEqual(seen.at(-1), { fill: 'green', shape: 'dot', text: 'connected' });
+      await until(() => seen.some(({ text }) => text === 'connected (sandbox)'), 'connected');
+      assert.deepEqual(seen.at(-1), { fill: 'green', shape: 'dot', text: 'connected (sandbox)' });
     }
   });
 
@@ -375,7 +375,7 @@ describe('mesh-config', () => {
     assert.match((await errors.get(1)).error.message, /has two configurations/);
     await redeploy([...second, ...rest], 'nodes');
     const sent = new Recorder('sent');
-    await until(() => /Connected to MESH .*"id":"d"/.test(logText()), 'the second mailbox to connect');
+    await until(() => /Connected to the sandbox .*"id":"d"/.test(logText()), 'the second mailbox to connect');
     receive('second', { payload: 'x' });
     await sent.get(1);
   });

@@ -65,6 +65,20 @@ const MUTATIONS: Rule[] = [
     check: "value.trim() !== ''",
     without: "value !== '-'",
   },
+  {
+    case: 'is the built-in one, and a server on this machine',
+    test: 'test/nodes/sandbox-named.test.ts',
+    file: 'lib/config.ts',
+    check: "if (isThisMachine(url.hostname)) return 'sandbox';",
+    without: 'void isThisMachine;',
+  },
+  {
+    case: 'is named by the status of a working mailbox',
+    test: 'test/nodes/sandbox-named.test.ts',
+    file: 'nodes/mailbox/connection-status.ts',
+    check: "isSandbox ? 'connected-sandbox' : 'connected'",
+    without: "(void isSandbox, 'connected')",
+  },
 ];
 
 tryAll(
