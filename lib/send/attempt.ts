@@ -93,8 +93,9 @@ export async function attempt(
     );
     return accepted(row, messageId, clock.now());
   } catch (error) {
-    // The response to the last chunk was lost when an earlier process ended; MESH now says that it has every chunk.
-    if (error instanceof MessageCompleteError && messageId !== null && chunksSent === plan.totalChunks - 1) {
+    // MESH says that it has every chunk of our upload: the response to the last one was lost when an earlier process
+    // ended, or the store is behind what was sent.
+    if (error instanceof MessageCompleteError && messageId !== null) {
       backoff.responseReceived(row.id);
       return accepted(row, messageId, clock.now());
     }

@@ -1,0 +1,129 @@
+/** The flow of one world: what it sends, and what it does with what it is handed. */
+import type { InboxConsumer, InboxPoller } from '../../lib/receive/inbox-types';
+import type { Faults } from './faults';
+import { bytesNamed, type Model, type Sending } from './model';
+import type { Process } from './process';
+import type { SeededRandom } from './random';
+import type { Schedule } from './schedule';
+
+/** Mailboxes that the flow sends to. */
+export const RECIPIENTS = ['Y90OT1', 'Y90OT2'];
+const WORKFLOWS = ['LETTERS', 'RESULTS'];
+/** The wait before a sender repeats what was not confirmed (milliseconds). */
+const REPEAT_MS = 30_000;
+
+interface FlowParts {
+  schedule: Schedule;
+  faults: Faults;
+  random: SeededRandom;
+  model: Model;
+  /** The process that runs now, once its mailbox is open. */
+  process: () => Process | undefined;
+  note: (line: string) => void;
+}
+
+export class Flow {
+  /** The outbox's ids of each message that was sent, by name. */
+  readonly ids = new Map<string, Set<string>>();
+  readonly #parts: FlowParts;
+
+  constructor(parts: FlowParts) {
+    this.#parts = parts;
+  }
+
+  /** Puts a new message into the outbox. */
+  send(size: number): void {
+    const { model, random } = this.#parts;
+    const name = `out${model.sendings.size + 1}`;
+    const isStrict = random.chance(0.4);
+    const sending: Sending = {
+      name,
+      bytes: bytesNamed(name, size),
+      to: random.pick(RECIPIENTS),
+      workflowId: random.pick(WORKFLOWS),
+      isStrict,
+      outcome: 'asked',
+      copies: 1,
+      isGivenUp: false,
+      atMesh: [],
+    };
+    // A sender that repeats what was not confirmed, as an MLLP sender does, names the message.
+    const isRepeated = !isStrict && random.chance(0.5);
+    const put = (): void =>
+      void this.#put(sending, isRepeated).catch((error: unknown) => model.violated(String(error)));
+    if (!this.#parts.process()?.mailbox) return;
+    model.sendings.set(name, sending);
+    this.ids.set(name, new Set());
+    put();
+  }
+
+  async #put(sending: Sending, isRepeated: boolean): Promise<void> {
+    const { process, note, schedule } = this.#parts;
+    const { name, to, workflowId, bytes, isStrict } = sending;
+    const now = process();
+    const again = (): void => void schedule.in(REPEAT_MS, () => void this.#put(sending, isRepeated));
+    if (!now?.mailbox) {
+      again();
+      return;
+    }
+    sending.outcome = 'asked';
+    note(`flow: sends ${name} (${bytes.length} bytes${isStrict ? ', strict' : ''})`);
+    // If the process is killed meanwhile, nobody learns what became of it.
+    const forget = schedule.in(REPEAT_MS, () => {
+      if (!now.life.isOver) return;
+      sending.outcome = 'not known';
+      if (isRepeated) void this.#put(sending, isRepeated);
+    });
+    try {
+      const { message } = await now.mailbox.outbox.enqueue(
+        { to, workflowId, payload: bytes },
+        { strictOrder: isStrict, ...(isRepeated ? { onceKey: name } : {}) },
+      );
+      forget();
+      sending.outcome = 'confirmed';
+      this.ids.get(name)?.add(message.id);
+      note(`flow: ${name} confirmed as ${message.id}`);
+    } catch (error) {
+      forget();
+      const { message } = error as Error;
+      // A repeat, or an error that leaves it open, makes no promise.
+      sending.outcome = isRepeated || /not known/.test(message) ? 'not known' : 'refused';
+      note(`flow: ${name} ${sending.outcome}: ${message}`);
+      if (isRepeated) again();
+    }
+  }
+
+  /** Takes what the inbox delivers, and says some time later that it is done. */
+  consumer(poller: InboxPoller): InboxConsumer {
+    const { model, faults, random, schedule, note, process } = this.#parts;
+    const { life } = process() ?? { life: undefined };
+    const done = async (messageId: string): Promise<void> => {
+      const receiving = model.receivings.get(messageId);
+      try {
+        await poller.acknowledge(messageId);
+        note(`flow: ${receiving?.name} done`);
+        if (receiving) receiving.isDone = true;
+      } catch (error) {
+        note(`flow: mesh-ack of ${receiving?.name} failed: ${String(error)}`);
+        schedule.in(REPEAT_MS, () => void done(messageId), life);
+      }
+    };
+    return {
+      workflows: [],
+      maxLeases: 3,
+      intervalMs: 60_000,
+      acknowledge: 'flow',
+      async deliver({ received, deliveryCount }) {
+        const { messageId, messageType } = received.message;
+        const name = model.receivings.get(messageId)?.name ?? messageId;
+        note(`flow: gets ${name}, delivery ${deliveryCount}`);
+        if (messageType === 'DATA') model.delivered(messageId, received.payload);
+        if (faults.strikes('flow fails', 0.1)) throw new Error('The flow failed.');
+        if (faults.strikes('flow never acknowledges', 0.1)) return;
+        schedule.in(random.between(0, 20_000), () => void done(messageId), life);
+      },
+      parked: ({ messageId }) => note(`flow: ${model.receivings.get(messageId)?.name ?? messageId} is parked`),
+      failed: (error, messageId) => note(`inbox: ${error.code} ${messageId ?? ''} ${error.message}`),
+    };
+  }
+}

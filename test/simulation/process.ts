@@ -1,0 +1,145 @@
+/** One process of Node-RED with one mailbox, as its nodes use lib: storage, outbox, inbox, and a flow. */
+import { setNetwork } from '../../lib/client/transport';
+import { setMachine } from '../../lib/clock';
+import { setFiles } from '../../lib/files';
+import { openMailbox, openStorage, type DurableMailbox, type Storage } from '../../lib/index';
+import { setRandomness } from '../../lib/random';
+import type { InboxConsumer, InboxPoller } from '../../lib/receive/inbox-types';
+import { loadProfiles } from '../../lib/acks/profiles';
+import { setDriver } from '../../lib/store/sqlite/driver';
+import { setStoreWorker } from '../../lib/store/sqlite/open-sqlite-store';
+import type { SimulatedClock } from './clock';
+import type { Disk } from './disk';
+import { Descriptors, simulatedFiles } from './files';
+import type { Network } from './network';
+import type { SeededRandom } from './random';
+import type { Life, Schedule } from './schedule';
+import { SimulatedWorker, simulatedDriver } from './sqlite';
+
+export const OUR_MAILBOX = 'X26ABC1';
+export const FOLDER = '/data/mesh';
+/** The wait of a node whose storage could not be opened (milliseconds). */
+const OPEN_AGAIN_MS = 5000;
+const profiles = loadProfiles();
+
+/** How the mailbox of one world is set. */
+export interface Settings {
+  /** Each world's own: what lib remembers of an address for as long as a process lives must not reach the next. */
+  url: string;
+  maxRequestBytes: number;
+  chunkBytes: number;
+  meshAcknowledge: 'when-spooled' | 'when-done';
+  minimumIntervalMs: number;
+  leaseMs: number;
+}
+
+/** What a process runs in. */
+export interface ProcessParts {
+  schedule: Schedule;
+  random: SeededRandom;
+  disk: Disk;
+  clock: SimulatedClock;
+  network: Network;
+  settings: Settings;
+  bootId: string;
+  consumer: (poller: InboxPoller) => InboxConsumer;
+  /** Called when the mailbox is open. */
+  onOpen: (process: Process) => void;
+  note: (line: string) => void;
+}
+
+/** A process, from its start until it ends or is killed. */
+export class Process {
+  readonly life: Life = { isOver: false };
+  readonly #parts: ProcessParts;
+  #storage: Storage | undefined;
+  mailbox: DurableMailbox | undefined;
+  poller: InboxPoller | undefined;
+
+  constructor(parts: ProcessParts) {
+    this.#parts = parts;
+  }
+
+  /** Puts lib into this world, and starts. Nothing of an earlier process may run any more. */
+  start(): void {
+    const { schedule, random, disk, clock, network, bootId } = this.#parts;
+    const { life } = this;
+    const descriptors = new Descriptors(disk);
+    const delay = (): number => random.between(0, 4);
+    setMachine(clock.machine(life));
+    setFiles(simulatedFiles({ disk, descriptors, bootId, later: (work) => this.#later(work, delay()) }));
+    setRandomness(this.#randomness());
+    setNetwork((config) => network.transport(config, life));
+    setDriver(simulatedDriver({ disk, descriptors, random, now: () => clock.wall }));
+    setStoreWorker((data) => new SimulatedWorker(data, schedule, life, delay));
+    void this.#run();
+  }
+
+  /** Ends in an orderly way. */
+  async stop(): Promise<void> {
+    await this.poller?.close();
+    await this.mailbox?.close();
+    await this.#storage?.close();
+    this.life.isOver = true;
+  }
+
+  async #run(): Promise<void> {
+    const { settings, note, consumer, onOpen, clock } = this.#parts;
+    const machine = clock.machine(this.life);
+    while (!this.#storage) {
+      this.#storage = await openStorage({ folder: FOLDER }).catch((error: unknown) => {
+        note(`storage not opened: ${String(error)}`);
+        return undefined;
+      });
+      if (!this.#storage) await machine.sleep(OPEN_AGAIN_MS, undefined, true);
+    }
+    const { maxRequestBytes, chunkBytes, meshAcknowledge, minimumIntervalMs, leaseMs } = settings;
+    const mailbox = openMailbox({
+      environment: settings.url,
+      mailboxId: OUR_MAILBOX,
+      password: 'password',
+      sharedKey: 'key',
+      compression: 'never',
+      maxRequestBytes,
+      chunkBytes,
+      profiles,
+      storage: this.#storage,
+    });
+    const poller = mailbox.inbox({ meshAcknowledge, minimumIntervalMs, leaseMs, maxDeliveries: 4 });
+    mailbox.outbox.onEvent(({ event, message }) => note(`outbox: ${event} ${message.id} ${message.messageId ?? ''}`));
+    poller.add(consumer(poller));
+    mailbox.start();
+    this.mailbox = mailbox;
+    this.poller = poller;
+    onOpen(this);
+  }
+
+  /** Runs work in a step of its own. The promise never settles once the process is over. */
+  #later<Result>(work: () => Result, ms: number): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const run = (): void => {
+        try {
+          const result = work();
+          if (!this.life.isOver) resolve(result);
+        } catch (error) {
+          if (!this.life.isOver) reject(error);
+        }
+      };
+      this.#parts.schedule.in(ms, run, this.life);
+    });
+  }
+
+  #randomness(): Parameters<typeof setRandomness>[0] {
+    const { random, clock } = this.#parts;
+    const hex = (size: number): string => random.bytes(size).toString('hex');
+    return {
+      number: () => random.number(),
+      bytes: (size) => random.bytes(size),
+      uuid: () => `${hex(4)}-${hex(2)}-4${hex(2).slice(1)}-a${hex(2).slice(1)}-${hex(6)}`,
+      uuidv7: () => {
+        const time = Math.floor(clock.wall).toString(16).padStart(12, '0');
+        return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(2).slice(1)}-a${hex(2).slice(1)}-${hex(6)}`;
+      },
+    };
+  }
+}

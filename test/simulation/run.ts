@@ -1,0 +1,99 @@
+/**
+ * `npm run test:simulation -- --seeds N --seed S --minutes M`: runs the durable lines in simulated worlds, one for each
+ * seed (docs/simulation.md). `--seeds` worlds, from `--seed` on; with `--minutes`, as many as fit. A seed that fails is
+ * shrunk and printed with its trace; `--seed S` alone runs that one world again, and `--trace` prints it whatever happens.
+ */
+import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { KINDS, type Kind } from './faults';
+import type { Report } from './worker';
+
+/** Worlds side by side: a world uses one core. */
+const WORKERS = 2;
+
+const { values: options } = parseArgs({
+  options: {
+    seeds: { type: 'string' },
+    seed: { type: 'string' },
+    minutes: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+  },
+});
+const FIRST = Number(options.seed ?? Date.now() % 1_000_000);
+const COUNT =
+  options.seeds === undefined
+    ? options.minutes === undefined
+      ? options.seed === undefined
+        ? 100
+        : 1
+      : Infinity
+    : Number(options.seeds);
+const END = options.minutes === undefined ? Infinity : Date.now() + Number(options.minutes) * 60_000;
+
+interface Totals {
+  seeds: number;
+  steps: number;
+  simulatedMs: number;
+  failed: number;
+  struck: Map<Kind, number>;
+}
+
+/** Runs seeds in one thread, until none is left. */
+function runSeeds(nextSeed: () => number | undefined, totals: Totals): Promise<void> {
+  const worker = new Worker(require.resolve('./worker.ts'), {
+    execArgv: ['--require', require.resolve('tsx/cjs')],
+    workerData: { withTrace: options.trace },
+  });
+  return new Promise((resolve, reject) => {
+    const next = (): void => {
+      const seed = nextSeed();
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+      if (seed !== undefined) worker.postMessage(seed);
+      else void worker.terminate().then(() => resolve());
+    };
+    worker.on('message', (report: Report) => {
+      add(totals, report);
+      next();
+    });
+    worker.once('error', reject);
+    next();
+  });
+}
+
+function add(totals: Totals, { seed, steps, simulatedMs, struck, violations, lines }: Report): void {
+  totals.seeds += 1;
+  totals.steps += steps;
+  totals.simulatedMs += simulatedMs;
+  for (const [kind, count] of struck) totals.struck.set(kind, (totals.struck.get(kind) ?? 0) + count);
+  if (violations.length > 0) totals.failed += 1;
+  if (violations.length > 0 || options.trace) process.stdout.write(`${lines.join('\n')}\n`);
+  if (violations.length > 0) process.stdout.write(`  again: npm run test:simulation -- --seed ${seed}\n\n`);
+}
+
+async function main(): Promise<boolean> {
+  const began = Date.now();
+  const totals: Totals = { seeds: 0, steps: 0, simulatedMs: 0, failed: 0, struck: new Map() };
+  let given = 0;
+  const nextSeed = (): number | undefined => (given < COUNT && Date.now() < END ? FIRST + given++ : undefined);
+  process.stdout.write(`Seeds from ${FIRST}.\n`);
+  await Promise.all(Array.from({ length: Math.min(WORKERS, COUNT) }, () => runSeeds(nextSeed, totals)));
+  const seconds = (Date.now() - began) / 1000;
+  for (const kind of KINDS)
+    if (totals.struck.has(kind)) process.stdout.write(`  ${kind}: ${totals.struck.get(kind)}\n`);
+  const faults = [...totals.struck.values()].reduce((sum, count) => sum + count, 0);
+  const days = (totals.simulatedMs / 86_400_000).toFixed(1);
+  process.stdout.write(
+    `${totals.seeds} seeds, ${totals.steps} steps (${Math.round(totals.steps / seconds)} a second), ${days} simulated ` +
+      `days, ${faults} faults, in ${seconds.toFixed(0)} s.\n`,
+  );
+  process.stdout.write(`\nTests: ${totals.seeds - totals.failed} passed, ${totals.failed} failed, 0 skipped\n`);
+  return totals.failed === 0 && totals.seeds > 0;
+}
+
+main().then(
+  (hasPassed) => (process.exitCode = hasPassed ? 0 : 1),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  },
+);

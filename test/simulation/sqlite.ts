@@ -1,0 +1,290 @@
+/**
+ * SQLite on the simulated disk: a WebAssembly build whose file system is ours. It runs in this thread, within one step
+ * of the schedule, as if the store's worker had done its work at that moment.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import '../../lib/store/sqlite/quiet';
+import type { Database, OpenOptions, Statement } from '../../lib/store/sqlite/driver';
+import { openEngine, type Engine } from '../../lib/store/sqlite/engine';
+import { toPosted } from '../../lib/store/sqlite/failures';
+import { CLOSE, type WorkerData, type WorkerMessage } from '../../lib/store/sqlite/messages';
+import type { StoreWorker } from '../../lib/store/sqlite/open-sqlite-store';
+import type { Call } from '../../lib/store/sqlite/shared-commits';
+import { MAX_BATCH } from '../../lib/store/rules/batches';
+import { Node, systemError, type Disk } from './disk';
+import type { Descriptors } from './files';
+import type { SeededRandom } from './random';
+import type { Life, Schedule } from './schedule';
+
+const FILE = createRequire(__filename).resolve('node-sqlite3-wasm');
+
+/** The build's JavaScript. A full disk is reported as SQLite's own VFS reports it, and not as an error of the disk. */
+const SOURCE = replaced(
+  readFileSync(FILE, 'utf8'),
+  'return bytesWritten!=bytes?SQLITE_IOERR_WRITE:SQLITE_OK}catch{return SQLITE_IOERR_WRITE}',
+  'return bytesWritten!=bytes?SQLITE_IOERR_WRITE:SQLITE_OK}catch(e){return e.code==="ENOSPC"?13:SQLITE_IOERR_WRITE}',
+);
+
+/** Compiled once: each simulated process gets an instance, with memory of its own. */
+let compiled: WebAssembly.Module | undefined;
+
+/** The part of the build that is used here. */
+interface WasmStatement {
+  all(values: unknown[]): Array<Record<string, never>>;
+  run(values: unknown[]): { changes: number; lastInsertRowid: number };
+  _reset(): boolean;
+  _getColumnNames(): string[];
+}
+interface WasmDatabase {
+  readonly inTransaction: boolean;
+  exec(sql: string): void;
+  prepare(sql: string): WasmStatement;
+  close(): void;
+}
+interface WasmSqlite {
+  Database: new (file: string, options: { readOnly?: boolean }) => WasmDatabase;
+}
+
+/** What SQLite runs on. */
+export interface SqliteParts {
+  disk: Disk;
+  descriptors: Descriptors;
+  random: SeededRandom;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+/** Returns the driver of one process (lib/store/sqlite/driver.ts). */
+export function simulatedDriver(parts: SqliteParts): (file: string | URL, options: OpenOptions) => Database {
+  const { Database } = instantiate(parts);
+  return (file, options) => {
+    if (typeof file === 'string') return new SimulatedDatabase(opened(Database, file, {}), options);
+    const copy = immutableCopy(parts.disk, fileURLToPath(file));
+    try {
+      return new SimulatedDatabase(opened(Database, copy, { readOnly: true }), {});
+    } finally {
+      parts.disk.put(copy, undefined);
+    }
+  };
+}
+
+/** `immutable=1` reads the file alone, past its log and without a lock: so does a copy in the old journal's mode. */
+function immutableCopy(disk: Disk, path: string): string {
+  const copy = `${path}-immutable`;
+  const node = disk.find(path)?.copy() ?? new Node(false, 0, 0o600, 0);
+  if (node.size > 20) node.write(18, Buffer.from([1, 1]));
+  disk.put(copy, node);
+  return copy;
+}
+
+/** @throws Error with SQLite's code, as node:sqlite's */
+function opened(Database: WasmSqlite['Database'], file: string, options: { readOnly?: boolean }): WasmDatabase {
+  return withCode(() => new Database(file, options));
+}
+
+class SimulatedDatabase implements Database {
+  readonly #database: WasmDatabase;
+
+  constructor(database: WasmDatabase, { enableForeignKeyConstraints }: OpenOptions) {
+    this.#database = database;
+    if (enableForeignKeyConstraints) this.exec('PRAGMA foreign_keys = ON');
+  }
+
+  get isTransaction(): boolean {
+    return this.#database.inTransaction;
+  }
+
+  exec(sql: string): void {
+    withCode(() => this.#database.exec(sql));
+  }
+
+  prepare(sql: string): Statement {
+    const statement = withCode(() => this.#database.prepare(sql));
+    // Their names are asked for again at each query, which costs more than the query.
+    const names = statement._getColumnNames();
+    statement._getColumnNames = () => names;
+    // A statement that is not reset keeps its transaction from ending.
+    const use = <Result>(work: () => Result): Result => {
+      try {
+        return withCode(work);
+      } finally {
+        statement._reset();
+      }
+    };
+    return {
+      all: (...values) => use(() => statement.all(values)),
+      get: (...values) => use(() => statement.all(values)[0]),
+      run: (...values) => use(() => statement.run(values)),
+    };
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
+
+/** SQLite's result codes by its messages (sqlite3_errstr), which is all that the build passes on. */
+const CODES: ReadonlyArray<[RegExp, number]> = [
+  [/^database is locked/, 5],
+  [/locked/, 6],
+  [/readonly/, 8],
+  [/^disk I\/O error/, 10],
+  [/malformed/, 11],
+  [/is full/, 13],
+  [/unable to open|^Could not open/, 14],
+  [/constraint failed/, 19],
+  [/not a database/, 26],
+];
+
+function withCode<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    const { message } = error as Error;
+    const errcode = CODES.find(([words]) => words.test(message))?.[1];
+    throw Object.assign(new Error(message), errcode === undefined ? {} : { errcode });
+  }
+}
+
+/** Starts the build with our file system, randomness and clock in the place of Node's. */
+function instantiate({ disk, descriptors, random, now }: SqliteParts): WasmSqlite {
+  const modules: Record<string, unknown> = {
+    'node:fs': fileSystem(disk, descriptors),
+    'node:crypto': { randomFillSync: (bytes: Uint8Array) => bytes.set(random.bytes(bytes.length)) },
+    'node:path': require('node:path'),
+  };
+  const webAssembly = {
+    Instance: WebAssembly.Instance,
+    Memory: WebAssembly.Memory,
+    RuntimeError: WebAssembly.RuntimeError,
+    Table: WebAssembly.Table,
+    Module: function module(bytes: BufferSource) {
+      return (compiled ??= new WebAssembly.Module(bytes));
+    },
+  };
+  const build: { exports: unknown } = { exports: {} };
+  const parameters = ['require', 'module', 'exports', '__filename', '__dirname', 'WebAssembly', 'Date', 'performance'];
+  // oxlint-disable-next-line typescript/no-implied-eval -- the build asks for its file system by `require`
+  const run = new Function(...parameters, SOURCE) as (...values: unknown[]) => void;
+  const clock = { now };
+  run((name: string) => modules[name], build, build.exports, FILE, dirname(FILE), webAssembly, clock, clock);
+  return build.exports as WasmSqlite;
+}
+
+/** The functions of node:fs that the build calls. Locks are a process's, and end with it. */
+function fileSystem(disk: Disk, descriptors: Descriptors): Record<string, unknown> {
+  const locks = descriptors.locks;
+  return {
+    constants: { F_OK: 0, R_OK: 4, W_OK: 2, O_RDONLY: 0, O_RDWR: 2, O_CREAT: 64, O_EXCL: 128 },
+    // The build itself, from the real disk.
+    readFileSync,
+    accessSync(path: string) {
+      if (!locks.has(path) && !disk.find(path)) throw systemError('ENOENT', 'access');
+    },
+    openSync: (path: string, flags: number | string, mode?: number) => descriptors.open(path, flags, mode),
+    closeSync: (descriptor: number) => descriptors.close(descriptor),
+    readSync(descriptor: number, into: Uint8Array, _offset: number, bytes: number, at: bigint) {
+      disk.access('read', 'read');
+      const found = descriptors.get(descriptor).bytes.subarray(Number(at), Number(at) + bytes);
+      into.set(found);
+      return found.length;
+    },
+    writeSync(descriptor: number, from: Uint8Array, _offset: number, bytes: number, at: number) {
+      disk.write(descriptors.get(descriptor), at, from);
+      return bytes;
+    },
+    fsyncSync: (descriptor: number) => disk.sync(descriptors.get(descriptor)),
+    ftruncateSync: (descriptor: number, size: number) => disk.truncate(descriptors.get(descriptor), size),
+    fstatSync: (descriptor: number) => ({ size: BigInt(descriptors.get(descriptor).size) }),
+    unlinkSync(path: string) {
+      if (!disk.find(path)) throw systemError('ENOENT', 'unlink');
+      disk.remove(path);
+    },
+    mkdirSync(path: string) {
+      if (locks.has(path)) throw systemError('EEXIST', 'mkdir');
+      locks.add(path);
+    },
+    rmdirSync: (path: string) => void locks.delete(path),
+  };
+}
+
+/** The store's worker of one process (lib/store/sqlite/open-sqlite-store.ts), which answers within a step. */
+export class SimulatedWorker implements StoreWorker {
+  readonly #schedule: Schedule;
+  readonly #life: Life;
+  readonly #delay: () => number;
+  readonly #listeners: Array<(message: WorkerMessage) => void> = [];
+  readonly #ended: Array<() => void> = [];
+  #engine: Engine | undefined;
+  #waiting: Array<Call[] | typeof CLOSE> = [];
+  #isDue = false;
+
+  constructor(data: WorkerData, schedule: Schedule, life: Life, delay: () => number) {
+    this.#schedule = schedule;
+    this.#life = life;
+    this.#delay = delay;
+    this.#soon(() => {
+      try {
+        this.#engine = openEngine(data);
+        this.#post({ opened: true });
+      } catch (error) {
+        this.#post({ failed: toPosted(error) });
+      }
+    });
+  }
+
+  on(_event: 'message', listener: (message: WorkerMessage) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  once(event: 'error' | 'exit', listener: (cause?: unknown) => void): void {
+    if (event === 'exit') this.#ended.push(listener);
+  }
+
+  postMessage(message: Call[] | typeof CLOSE): void {
+    this.#waiting.push(message);
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#soon(() => this.#work());
+  }
+
+  ref(): void {
+    // A simulation ends when it is over.
+  }
+
+  unref(): void {
+    // As `ref`.
+  }
+
+  /** As the worker does: what has come meanwhile shares a commit. */
+  #work(): void {
+    this.#isDue = false;
+    const calls: Call[] = [];
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (next !== CLOSE) calls.push(...next);
+      while (calls.length > 0 && (calls.length >= MAX_BATCH || this.#waiting.length === 0 || next === CLOSE)) {
+        const results = this.#engine?.run(structuredClone(calls.splice(0, MAX_BATCH))) ?? [];
+        this.#post({ results: structuredClone(results) });
+      }
+      if (next !== CLOSE) continue;
+      this.#engine?.close();
+      this.#soon(() => this.#ended.forEach((end) => end()));
+    }
+  }
+
+  #post(message: WorkerMessage): void {
+    this.#soon(() => this.#listeners.forEach((listen) => listen(message)));
+  }
+
+  #soon(run: () => void): void {
+    this.#schedule.in(this.#delay(), run, this.#life);
+  }
+}
+
+function replaced(text: string, from: string, to: string): string {
+  if (!text.includes(from)) throw new Error('node-sqlite3-wasm is another version than the simulation knows.');
+  return text.replace(from, to);
+}

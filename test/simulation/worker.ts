@@ -1,0 +1,43 @@
+/** Runs worlds in a thread of its own, and reports on each. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Kind } from './faults';
+import { history, shrink } from './shrink';
+import { simulate } from './world';
+
+/** What became of a seed. */
+export interface Report {
+  seed: number;
+  steps: number;
+  simulatedMs: number;
+  struck: ReadonlyMap<Kind, number>;
+  violations: readonly string[];
+  /** What a person reads of a failure. */
+  lines: string[];
+}
+
+async function run(seed: number): Promise<Report> {
+  const { withTrace } = workerData as { withTrace: boolean };
+  const outcome = await simulate(seed);
+  const { steps, simulatedMs, struck, violations, trace } = outcome;
+  const report = { seed, steps, simulatedMs, struck, violations };
+  if (violations.length === 0) return { ...report, lines: withTrace ? [...trace] : [] };
+  const { outcome: smallest } = await shrink(outcome);
+  const faults = smallest.strikes.join(', ') || 'none';
+  return {
+    ...report,
+    lines: [
+      `FAILED seed ${seed}: ${smallest.violations.join('; ')}`,
+      `  after these faults alone: ${faults}`,
+      ...(withTrace ? trace : history(smallest)),
+    ],
+  };
+}
+
+parentPort?.on('message', (seed: number) => {
+  run(seed).then(
+    (report) => parentPort?.postMessage(report),
+    (error: unknown) => {
+      throw error;
+    },
+  );
+});

@@ -1,0 +1,323 @@
+/** One world from one seed: it runs, everything goes wrong that the seed has chosen, then nothing does; then it is judged. */
+import { createHash } from 'node:crypto';
+import { SimulatedClock, BEGIN } from './clock';
+import { Disk } from './disk';
+import { Faults, NOTHING_LEFT_OUT, type Kind, type LeftOut } from './faults';
+import { Flow, RECIPIENTS } from './flow';
+import { Mesh } from './mesh';
+import { bytesNamed, Model } from './model';
+import { Network } from './network';
+import { FOLDER, OUR_MAILBOX, Process, type Settings } from './process';
+import { SeededRandom } from './random';
+import { Schedule } from './schedule';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+/** Everything has settled within this time after the last fault: look-ups take 40 minutes, a poison message waits 60. */
+const SETTLES_WITHIN_MS = 150 * MINUTE;
+/** States in which a message may wait for a person. */
+const NEEDS_DECISION = ['unknown', 'parked'] as const;
+/** How often the settling is looked at. */
+const LOOK_EVERY_MS = 5 * MINUTE;
+
+/** What became of a world. */
+export interface Outcome {
+  seed: number;
+  steps: number;
+  simulatedMs: number;
+  struck: ReadonlyMap<Kind, number>;
+  /** Every fault that struck, by the name that leaves it out. */
+  strikes: readonly string[];
+  violations: readonly string[];
+  trace: readonly string[];
+  /** Two runs of one seed have the same. */
+  digest: string;
+}
+
+/** Runs the world of a seed. */
+export function simulate(seed: number, leftOut: LeftOut = NOTHING_LEFT_OUT): Promise<Outcome> {
+  return new World(seed, leftOut).run();
+}
+
+/** How many worlds this process has run: one seed may be run twice. */
+let worlds = 0;
+
+class World {
+  readonly #seed: number;
+  readonly #random: SeededRandom;
+  readonly #faults: Faults;
+  readonly #schedule = new Schedule();
+  readonly #clock = new SimulatedClock(this.#schedule);
+  readonly #disk: Disk;
+  readonly #mesh: Mesh;
+  readonly #network: Network;
+  readonly #model = new Model();
+  readonly #flow: Flow;
+  readonly #settings: Settings;
+  readonly #trace: string[] = [];
+  #process: Process | undefined;
+  #boots = 0;
+  #meshOffsetMs = 0;
+  /** The end of the process that this step has brought; handled between two steps. */
+  #ending: 'kill' | 'power cut' | undefined;
+
+  constructor(seed: number, leftOut: LeftOut) {
+    this.#seed = seed;
+    this.#random = new SeededRandom(seed);
+    const random = (name: string): SeededRandom => this.#random.fork(name);
+    this.#faults = new Faults(random('faults'), leftOut);
+    const note = (line: string): void => this.#note(line);
+    this.#faults.onStrike = (name) => this.#note(`fault: ${name}`);
+    const parts = { schedule: this.#schedule, faults: this.#faults, model: this.#model, note };
+    this.#disk = new Disk(this.#faults, () => this.#clock.wall);
+    this.#mesh = new Mesh(() => BEGIN + this.#schedule.now + this.#meshOffsetMs);
+    this.#network = new Network({ ...parts, random: random('network'), mesh: this.#mesh });
+    this.#flow = new Flow({ ...parts, random: random('flow'), process: () => this.#process });
+    this.#settings = chooseSettings(seed, random('settings'));
+  }
+
+  async run(): Promise<Outcome> {
+    this.#mesh.onAccepted = (message) => {
+      if (message.from !== OUR_MAILBOX) return;
+      this.#note(`MESH: accepts ${message.messageId} as ${message.chunks[0]?.subarray(0, 8).toString().split(';')[0]}`);
+      this.#model.acceptedAtMesh(message);
+    };
+    this.#disk.makeFolders(FOLDER, 0o700);
+    this.#startMachine();
+    const busyMs = this.#random.between(5, 60) * MINUTE;
+    this.#planTraffic(busyMs);
+    this.#planFaults();
+    await this.#runUntil(busyMs);
+    this.#calmDown();
+    const end = this.#schedule.now + SETTLES_WITHIN_MS;
+    let isSettled = false;
+    while (!isSettled && this.#schedule.now < end && this.#model.violations.length === 0) {
+      await this.#runUntil(this.#schedule.now + LOOK_EVERY_MS);
+      await this.#during(this.#decide());
+      isSettled = await this.#during(this.#isSettled());
+    }
+    await this.#during(this.#judge());
+    if (this.#process) this.#process.life.isOver = true;
+    await turns();
+    const trace = this.#trace;
+    return {
+      seed: this.#seed,
+      steps: this.#schedule.steps,
+      simulatedMs: this.#schedule.now,
+      struck: this.#faults.struck,
+      strikes: this.#faults.strikesMade,
+      violations: this.#model.violations,
+      trace,
+      digest: createHash('sha256').update(trace.join('\n')).digest('hex'),
+    };
+  }
+
+  // Time
+
+  /** Runs the world until this time, or until something that must hold does not. */
+  async #runUntil(time: number): Promise<void> {
+    for (let next = this.#schedule.next; next !== undefined && next <= time; next = this.#schedule.next) {
+      if (this.#model.violations.length > 0) return;
+      await this.#step();
+    }
+    this.#schedule.now = Math.max(this.#schedule.now, time);
+  }
+
+  /** Runs the world until the work has ended. */
+  async #during<Result>(work: Promise<Result>): Promise<Result> {
+    let isOver = false;
+    const ended = work.finally(() => (isOver = true));
+    ended.catch(() => undefined);
+    await turns();
+    while (!isOver) await this.#step();
+    return ended;
+  }
+
+  async #step(): Promise<void> {
+    if (!this.#schedule.step()) throw new Error('Nothing is planned, and something is waited for.');
+    await turns();
+    if (this.#ending) await this.#endProcess(this.#ending);
+  }
+
+  // The machine and its process
+
+  #startMachine(): void {
+    this.#boots += 1;
+    this.#clock.restartMachine();
+    this.#startProcess();
+  }
+
+  #startProcess(): void {
+    const process = new Process({
+      schedule: this.#schedule,
+      random: this.#random.fork(`process ${this.#schedule.steps}`),
+      disk: this.#disk,
+      clock: this.#clock,
+      network: this.#network,
+      settings: this.#settings,
+      bootId: `boot ${this.#boots}`,
+      consumer: (poller) => this.#flow.consumer(poller),
+      onOpen: () => this.#note('Node-RED: running'),
+      note: (line) => this.#note(line),
+    });
+    this.#process = process;
+    this.#disk.onAccess = () => {
+      if (process.life.isOver) throw new Error('The process is over.');
+      if (this.#faults.strikes('power cut', 0.0002)) this.#end('power cut');
+      else if (this.#faults.strikes('kill', 0.0003)) this.#end('kill');
+    };
+    this.#note('Node-RED: starts');
+    process.start();
+  }
+
+  /** Ends the process within this step: nothing that it does from here on has an effect. */
+  #end(how: 'kill' | 'power cut'): never {
+    this.#ending = how;
+    if (this.#process) this.#process.life.isOver = true;
+    throw new Error('The process is over.');
+  }
+
+  async #endProcess(how: 'kill' | 'power cut'): Promise<void> {
+    this.#ending = undefined;
+    // What is left of the process runs into promises that nobody will settle.
+    for (let turn = 0; turn < 5; turn += 1) await turns();
+    this.#process = undefined;
+    this.#disk.onAccess = () => undefined;
+    this.#note(`Node-RED: ${how}`);
+    const downMs = this.#faults.of(how).between(1, 120) * SECOND;
+    if (how === 'power cut') this.#disk.cut(this.#faults.of(how));
+    this.#schedule.in(downMs, () => (how === 'power cut' ? this.#startMachine() : this.#startProcess()));
+  }
+
+  // What happens
+
+  #planTraffic(busyMs: number): void {
+    const random = this.#random.fork('traffic');
+    // At most six chunks of a message: more of them take steps, and show no more.
+    const most = 6 * this.#settings.chunkBytes;
+    const sizeOf = (): number => Math.min(most, random.pick([300, 300, 3000, 40_000, 100_000, 200_000]));
+    for (let count = random.between(3, 15); count > 0; count -= 1) {
+      const size = sizeOf();
+      this.#schedule.in(random.between(0, busyMs), () => this.#flow.send(size));
+    }
+    for (let count = random.between(0, 12); count > 0; count -= 1) {
+      const size = sizeOf();
+      this.#schedule.in(random.between(0, busyMs), () => this.#postToUs(size, random));
+    }
+  }
+
+  /** Another organisation sends us a message. */
+  #postToUs(size: number, random: SeededRandom): void {
+    const name = `in${this.#model.receivings.size + 1}`;
+    const bytes = bytesNamed(name, size);
+    const chunkBytes = Math.ceil(bytes.length / random.pick([1, 1, 2, 3]));
+    const chunks: Buffer[] = [];
+    for (let at = 0; at < bytes.length; at += chunkBytes) chunks.push(bytes.subarray(at, at + chunkBytes));
+    const message = this.#mesh.post({
+      from: random.pick(RECIPIENTS),
+      to: OUR_MAILBOX,
+      workflowId: random.pick(['LETTERS', 'RESULTS']),
+      localId: name,
+      chunks,
+    });
+    this.#model.receivings.set(message.messageId, { name, bytes, message, isDone: false, deliveries: 0 });
+    this.#note(`MESH: has ${name} for us as ${message.messageId}`);
+  }
+
+  #planFaults(): void {
+    const repeat = (kind: Kind, everyMs: number, strike: () => void): void => {
+      const plan = (): void =>
+        void this.#schedule.in(this.#faults.wait(kind, everyMs), () => {
+          if (!this.#faults.isHere(kind)) return;
+          if (this.#faults.comes(kind)) strike();
+          plan();
+        });
+      if (this.#faults.isHere(kind)) plan();
+    };
+    const kill = (how: 'kill' | 'power cut') => (): void => {
+      if (!this.#process) return;
+      try {
+        this.#end(how);
+      } catch {
+        // As within an access to the disk.
+      }
+    };
+    repeat('kill', 8 * MINUTE, kill('kill'));
+    repeat('power cut', 15 * MINUTE, kill('power cut'));
+  }
+
+  /** From here on nothing goes wrong. */
+  #calmDown(): void {
+    this.#faults.end();
+    this.#clock.setRight();
+    this.#meshOffsetMs = 0;
+    this.#disk.isFull = false;
+    this.#network.isDown = false;
+    this.#note('-- from here on nothing goes wrong --');
+  }
+
+  // The judgement
+
+  /** A person gives up what needs a decision: it would hold up what is behind it in strict order for good. */
+  async #decide(): Promise<void> {
+    const { mailbox } = this.#process ?? {};
+    for (const { id, needsDecision } of (await mailbox?.outbox.list({ states: NEEDS_DECISION }, { limit: 1000 })) ?? []) {
+      if (!needsDecision) continue;
+      await mailbox?.outbox.drop(id);
+      this.#note(`person: drops ${id}`);
+    }
+  }
+
+  async #isSettled(): Promise<boolean> {
+    const { mailbox } = this.#process ?? {};
+    if (!mailbox) return false;
+    const rows = await mailbox.outbox.list({}, { limit: 1000 });
+    const isReceived = [...this.#model.receivings.values()].every(({ isDone }) => isDone);
+    return isReceived && rows.every((row) => this.#model.isSettled(row));
+  }
+
+  async #judge(): Promise<void> {
+    const { mailbox, poller } = this.#process ?? {};
+    if (!mailbox || !poller) {
+      this.#model.violated('Node-RED: the mailbox is not open');
+      return;
+    }
+    if (this.#model.violations.length > 0) return;
+    const rows = await mailbox.outbox.list({}, { limit: 1000 });
+    for (const row of rows)
+      if (!this.#model.isSettled(row)) this.#model.violated(`${row.id}: still ${row.state} in the outbox`);
+    for (const sending of this.#model.sendings.values()) {
+      const ids = this.#flow.ids.get(sending.name);
+      this.#model.settledAs(
+        sending,
+        rows.filter(({ id }) => ids?.has(id)),
+      );
+    }
+    const parked = new Set<string>();
+    for await (const { message } of poller.parked()) parked.add(message.messageId);
+    for (const receiving of this.#model.receivings.values())
+      this.#model.receivedAs(receiving, parked.has(receiving.message.messageId));
+  }
+
+  #note(line: string): void {
+    this.#trace.push(`${(this.#schedule.now / SECOND).toFixed(3).padStart(10)} ${line}`);
+  }
+}
+
+function chooseSettings(seed: number, random: SeededRandom): Settings {
+  const maxRequestBytes = random.pick([150_000, 50_000, 1000]);
+  worlds += 1;
+  return {
+    url: `https://mesh.simulated/${seed}-${worlds}`,
+    maxRequestBytes,
+    chunkBytes: Math.ceil(maxRequestBytes / random.pick([1, 2])),
+    meshAcknowledge: random.pick(['when-spooled', 'when-spooled', 'when-done']),
+    minimumIntervalMs: 20_000,
+    leaseMs: 10 * MINUTE,
+  };
+}
+
+/** Lets everything run that waits for no step: promises, and what the code has put off to the end of a turn. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 3; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+}
