@@ -24,6 +24,8 @@ const SUITES: Suite[] = [
   },
   { name: 'tools', files: 'test/{check,cli,conformance,docs,specification}/**/*.test.ts' },
   { name: 'store', files: 'test/store/**/*.test.ts' },
+  // In a process of its own: it puts the whole of lib into another world.
+  { name: 'simulation', files: 'test/simulation/**/*.test.ts' },
   { name: 'sandbox', files: 'test/sandbox/**/*.test.ts' },
   { name: 'nodes on Node-RED 5', files: 'test/nodes/**/*.test.ts', env: { NODE_RED: '5' } },
   { name: 'nodes on Node-RED 4.1', files: 'test/nodes/**/*.test.ts', env: { NODE_RED: '4' } },

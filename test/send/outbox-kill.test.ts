@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { StorageError } from '../../lib/errors';
 import type { Sandbox } from '../../lib/sandbox/index';
 import type { Store } from '../../lib/store/store';
@@ -87,6 +88,21 @@ describe('outbox: kill -9', () => {
     await eventually('the last chunk', () => server.messages()[0]?.status === 'accepted');
     await kill(child);
     assert.ok(!events().includes('accepted'));
+    const { mailbox } = await restart(server, stateFolder);
+    await mailbox.outbox.accepted(id);
+    assert.equal(server.requests().at(-1)?.status, 423);
+    assert.equal(server.messages().length, 1);
+  });
+
+  it('and the store is put back behind what was sent: 423 to any chunk means that MESH has it whole', async () => {
+    const { server, stateFolder, ca, id } = await prepare(Buffer.alloc(450_000, 'c'));
+    server.fault({ operation: 'send_chunk', after: 3, effect: { kind: 'drop', when: 'after' } });
+    const { child } = sender(server, stateFolder, ca);
+    await eventually('the last chunk', () => server.messages()[0]?.status === 'accepted');
+    await kill(child);
+    const database = new DatabaseSync(join(stateFolder, 'mesh.db'));
+    database.exec('UPDATE outgoing SET chunks_sent = 1');
+    database.close();
     const { mailbox } = await restart(server, stateFolder);
     await mailbox.outbox.accepted(id);
     assert.equal(server.requests().at(-1)?.status, 423);

@@ -56,13 +56,12 @@ export class SimulatedClock {
       steady: () => schedule.now - this.#startedAt + 1000,
       sleep: (ms, signal) =>
         new Promise((resolve) => {
-          if (signal?.aborted) return void resolve();
           const end = (): void => {
             cancel();
             signal?.removeEventListener('abort', end);
             resolve();
           };
-          const cancel = schedule.in(ms, end, life);
+          const cancel = schedule.in(signal?.aborted ? 0 : ms, end, life);
           signal?.addEventListener('abort', end);
         }),
       after: (ms, callback) => schedule.in(ms, callback, life),

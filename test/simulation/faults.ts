@@ -1,43 +1,26 @@
 /** The faults of one world: which kinds there are, how often each strikes, and how to leave some out. */
 import { SeededRandom } from './random';
 
-/** Every kind of fault, with what it is in a word or two for the summary. */
+/** Every kind of fault. */
 export const KINDS = [
-  // The clocks
-  'clock step',
-  'clock drift',
   // The disk
   'disk error',
-  'disk full',
   'failed sync',
-  'bit rot',
-  'folder replaced',
-  // The network, and what stands between us and MESH
+  // The network
   'no connection',
   'request lost',
   'response lost',
   'response late',
   'response cut',
-  // 'foreign response',
-  // 'swapped response',
   // MESH
   'MESH busy',
   'MESH fault',
-  'MESH clock',
-  'undeliverable',
-  'offered again',
   // The process
   'kill',
   'power cut',
-  'second instance',
-  'backup put back',
-  // The people, and their flow
+  // The flow
   'flow fails',
   'flow never acknowledges',
-  'resend',
-  'drop',
-  'redeliver',
-  'erase',
 ] as const;
 export type Kind = (typeof KINDS)[number];
 

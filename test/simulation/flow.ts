@@ -34,7 +34,7 @@ export class Flow {
   /** Puts a new message into the outbox. */
   send(size: number): void {
     const { model, random } = this.#parts;
-    const name = `out${model.sendings.size + 1}`;
+    const name = `out${model.sent.size + 1}`;
     const isStrict = random.chance(0.4);
     const sending: Sending = {
       name,
@@ -52,7 +52,7 @@ export class Flow {
     const put = (): void =>
       void this.#put(sending, isRepeated).catch((error: unknown) => model.violated(String(error)));
     if (!this.#parts.process()?.mailbox) return;
-    model.sendings.set(name, sending);
+    model.sent.set(name, sending);
     this.ids.set(name, new Set());
     put();
   }
@@ -98,7 +98,7 @@ export class Flow {
     const { model, faults, random, schedule, note, process } = this.#parts;
     const { life } = process() ?? { life: undefined };
     const done = async (messageId: string): Promise<void> => {
-      const receiving = model.receivings.get(messageId);
+      const receiving = model.received.get(messageId);
       try {
         await poller.acknowledge(messageId);
         note(`flow: ${receiving?.name} done`);
@@ -115,14 +115,14 @@ export class Flow {
       acknowledge: 'flow',
       async deliver({ received, deliveryCount }) {
         const { messageId, messageType } = received.message;
-        const name = model.receivings.get(messageId)?.name ?? messageId;
+        const name = model.received.get(messageId)?.name ?? messageId;
         note(`flow: gets ${name}, delivery ${deliveryCount}`);
         if (messageType === 'DATA') model.delivered(messageId, received.payload);
         if (faults.strikes('flow fails', 0.1)) throw new Error('The flow failed.');
         if (faults.strikes('flow never acknowledges', 0.1)) return;
         schedule.in(random.between(0, 20_000), () => void done(messageId), life);
       },
-      parked: ({ messageId }) => note(`flow: ${model.receivings.get(messageId)?.name ?? messageId} is parked`),
+      parked: ({ messageId }) => note(`flow: ${model.received.get(messageId)?.name ?? messageId} is parked`),
       failed: (error, messageId) => note(`inbox: ${error.code} ${messageId ?? ''} ${error.message}`),
     };
   }

@@ -51,8 +51,8 @@ export type Shown = Pick<OutboxMessage, 'id' | 'state' | 'needsDecision' | 'mess
 const SHOWN_TO_A_PERSON: ReadonlySet<string> = new Set(['parked', 'rejected', 'closed', 'undelivered']);
 
 export class Model {
-  readonly sendings = new Map<string, Sending>();
-  readonly receivings = new Map<string, Receiving>();
+  readonly sent = new Map<string, Sending>();
+  readonly received = new Map<string, Receiving>();
   readonly violations: string[] = [];
 
   /** Something that must hold does not. */
@@ -66,7 +66,7 @@ export class Model {
   acceptedAtMesh(message: MeshMessage): void {
     const bytes = Buffer.concat(message.chunks);
     const name = nameIn(bytes);
-    const sending = this.sendings.get(name);
+    const sending = this.sent.get(name);
     if (!sending) {
       this.violated(`${name}: MESH has a message that the flow never sent`);
       return;
@@ -84,7 +84,7 @@ export class Model {
   /** Of two messages in strict order, the later one is never at MESH before the first one. */
   #checkOrder(sending: Sending): void {
     if (!sending.isStrict || sending.atMesh.length > 1 || sending.copies > 1) return;
-    const lane = [...this.sendings.values()].filter(
+    const lane = [...this.sent.values()].filter(
       ({ isStrict, to, workflowId }) => isStrict && to === sending.to && workflowId === sending.workflowId,
     );
     const later = lane.slice(lane.indexOf(sending) + 1).find(({ atMesh }) => atMesh.length > 0);
@@ -114,7 +114,7 @@ export class Model {
 
   /** The flow is handed a message. */
   delivered(messageId: string, bytes: Buffer | undefined): void {
-    const receiving = this.receivings.get(messageId);
+    const receiving = this.received.get(messageId);
     if (!receiving) {
       this.violated(`${messageId}: the flow was handed a message that MESH does not have`);
       return;

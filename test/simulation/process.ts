@@ -48,6 +48,16 @@ export interface ProcessParts {
   note: (line: string) => void;
 }
 
+/** Puts lib back on the machine. */
+export function leaveWorld(): void {
+  setMachine();
+  setFiles();
+  setRandomness();
+  setNetwork();
+  setDriver();
+  setStoreWorker();
+}
+
 /** A process, from its start until it ends or is killed. */
 export class Process {
   readonly life: Life = { isOver: false };

@@ -35,7 +35,7 @@ export class SeededRandom {
 
   /** Returns one of the values. */
   pick<Value>(values: readonly Value[]): Value {
-    return values[Math.floor(this.number() * values.length)] as Value;
+    return values.at(Math.floor(this.number() * values.length)) as Value;
   }
 
   bytes(size: number): Buffer {

@@ -24,9 +24,9 @@ export class Schedule {
   readonly #heap: Planned[] = [];
   #order = 0;
 
-  /** Plans `run` in `ms` milliseconds, unless the life that it belongs to is over by then. Returns a cancellation. */
+  /** Plans `run` in `ms` whole milliseconds, as a timer has them, unless the life that it belongs to is over by then. Returns a cancellation. */
   in(ms: number, run: () => void, life?: Life): () => void {
-    const planned = { at: this.now + Math.max(0, ms), order: this.#order++, isDone: false, life, run };
+    const planned = { at: this.now + Math.max(0, Math.ceil(ms)), order: this.#order++, isDone: false, life, run };
     this.#push(planned);
     return () => void (planned.isDone = true);
   }
@@ -58,8 +58,8 @@ export class Schedule {
     let at = heap.push(planned) - 1;
     while (at > 0) {
       const above = (at - 1) >> 1;
-      if (!isBefore(planned, heap[above] as Planned)) break;
-      heap[at] = heap[above] as Planned;
+      if (!isBefore(planned, heap.at(above) as Planned)) break;
+      heap[at] = heap.at(above) as Planned;
       at = above;
     }
     heap[at] = planned;
@@ -74,9 +74,9 @@ export class Schedule {
     for (;;) {
       let below = 2 * at + 1;
       if (below >= heap.length) break;
-      if (below + 1 < heap.length && isBefore(heap[below + 1] as Planned, heap[below] as Planned)) below += 1;
-      if (!isBefore(heap[below] as Planned, last)) break;
-      heap[at] = heap[below] as Planned;
+      if (below + 1 < heap.length && isBefore(heap.at(below + 1) as Planned, heap.at(below) as Planned)) below += 1;
+      if (!isBefore(heap.at(below) as Planned, last)) break;
+      heap[at] = heap.at(below) as Planned;
       at = below;
     }
     heap[at] = last;

@@ -35,6 +35,7 @@ let compiled: WebAssembly.Module | undefined;
 interface WasmStatement {
   all(values: unknown[]): Array<Record<string, never>>;
   run(values: unknown[]): { changes: number; lastInsertRowid: number };
+  finalize(): void;
   _reset(): boolean;
   _getColumnNames(): string[];
 }
@@ -87,6 +88,7 @@ function opened(Database: WasmSqlite['Database'], file: string, options: { readO
 
 class SimulatedDatabase implements Database {
   readonly #database: WasmDatabase;
+  readonly #statements: WasmStatement[] = [];
 
   constructor(database: WasmDatabase, { enableForeignKeyConstraints }: OpenOptions) {
     this.#database = database;
@@ -103,6 +105,7 @@ class SimulatedDatabase implements Database {
 
   prepare(sql: string): Statement {
     const statement = withCode(() => this.#database.prepare(sql));
+    this.#statements.push(statement);
     // Their names are asked for again at each query, which costs more than the query.
     const names = statement._getColumnNames();
     statement._getColumnNames = () => names;
@@ -122,11 +125,13 @@ class SimulatedDatabase implements Database {
   }
 
   close(): void {
-    this.#database.close();
+    // As node:sqlite does: an open statement keeps the database, and its lock.
+    for (const statement of this.#statements.splice(0)) statement.finalize();
+    withCode(() => this.#database.close());
   }
 }
 
-/** SQLite's result codes by its messages (sqlite3_errstr), which is all that the build passes on. */
+/** SQLite's result codes by its messages (its result codes), which is all that the build passes on. */
 const CODES: ReadonlyArray<[RegExp, number]> = [
   [/^database is locked/, 5],
   [/locked/, 6],
@@ -259,20 +264,18 @@ export class SimulatedWorker implements StoreWorker {
     // As `ref`.
   }
 
-  /** As the worker does: what has come meanwhile shares a commit. */
+  /** As the worker does: what has come meanwhile shares commits. */
   #work(): void {
     this.#isDue = false;
-    const calls: Call[] = [];
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (next !== CLOSE) calls.push(...next);
-      while (calls.length > 0 && (calls.length >= MAX_BATCH || this.#waiting.length === 0 || next === CLOSE)) {
-        const results = this.#engine?.run(structuredClone(calls.splice(0, MAX_BATCH))) ?? [];
-        this.#post({ results: structuredClone(results) });
-      }
-      if (next !== CLOSE) continue;
-      this.#engine?.close();
-      this.#soon(() => this.#ended.forEach((end) => end()));
+    const messages = this.#waiting.splice(0);
+    const calls = messages.flatMap((message) => (message === CLOSE ? [] : message));
+    while (calls.length > 0) {
+      const results = this.#engine?.run(structuredClone(calls.splice(0, MAX_BATCH))) ?? [];
+      this.#post({ results: structuredClone(results) });
     }
+    if (!messages.includes(CLOSE)) return;
+    this.#engine?.close();
+    this.#soon(() => this.#ended.forEach((end) => end()));
   }
 
   #post(message: WorkerMessage): void {

@@ -33,11 +33,15 @@ async function run(seed: number): Promise<Report> {
   };
 }
 
+/** A world that cannot even be run has failed. */
+function notRun(seed: number, error: unknown): Report {
+  const lines = [`FAILED seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`];
+  return { seed, steps: 0, simulatedMs: 0, struck: new Map(), violations: lines, lines };
+}
+
 parentPort?.on('message', (seed: number) => {
-  run(seed).then(
-    (report) => parentPort?.postMessage(report),
-    (error: unknown) => {
-      throw error;
-    },
-  );
+  void run(seed)
+    .catch((error: unknown) => notRun(seed, error))
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+    .then((report) => parentPort?.postMessage(report));
 });

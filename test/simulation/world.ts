@@ -7,7 +7,7 @@ import { Flow, RECIPIENTS } from './flow';
 import { Mesh } from './mesh';
 import { bytesNamed, Model } from './model';
 import { Network } from './network';
-import { FOLDER, OUR_MAILBOX, Process, type Settings } from './process';
+import { FOLDER, leaveWorld, OUR_MAILBOX, Process, type Settings } from './process';
 import { SeededRandom } from './random';
 import { Schedule } from './schedule';
 
@@ -17,6 +17,8 @@ const MINUTE = 60 * SECOND;
 const SETTLES_WITHIN_MS = 150 * MINUTE;
 /** States in which a message may wait for a person. */
 const NEEDS_DECISION = ['unknown', 'parked'] as const;
+/** A call that asks the store ends within this time. */
+const CALL_ENDS_WITHIN_MS = 10 * MINUTE;
 /** How often the settling is looked at. */
 const LOOK_EVERY_MS = 5 * MINUTE;
 
@@ -34,9 +36,13 @@ export interface Outcome {
   digest: string;
 }
 
-/** Runs the world of a seed. */
-export function simulate(seed: number, leftOut: LeftOut = NOTHING_LEFT_OUT): Promise<Outcome> {
-  return new World(seed, leftOut).run();
+/** Runs the world of a seed. Afterwards lib is on the machine again. */
+export async function simulate(seed: number, leftOut: LeftOut = NOTHING_LEFT_OUT): Promise<Outcome> {
+  try {
+    return await new World(seed, leftOut).run();
+  } finally {
+    leaveWorld();
+  }
 }
 
 /** How many worlds this process has run: one seed may be run twice. */
@@ -94,7 +100,7 @@ class World {
     while (!isSettled && this.#schedule.now < end && this.#model.violations.length === 0) {
       await this.#runUntil(this.#schedule.now + LOOK_EVERY_MS);
       await this.#during(this.#decide());
-      isSettled = await this.#during(this.#isSettled());
+      isSettled = (await this.#during(this.#isSettled())) ?? false;
     }
     await this.#during(this.#judge());
     if (this.#process) this.#process.life.isOver = true;
@@ -123,13 +129,19 @@ class World {
     this.#schedule.now = Math.max(this.#schedule.now, time);
   }
 
-  /** Runs the world until the work has ended. */
-  async #during<Result>(work: Promise<Result>): Promise<Result> {
-    let isOver = false;
-    const ended = work.finally(() => (isOver = true));
+  /** Runs the world until the work has ended; undefined if it does not. */
+  async #during<Result>(work: Promise<Result>): Promise<Result | undefined> {
+    const state = { isOver: false };
+    const ended = work.finally(() => (state.isOver = true));
     ended.catch(() => undefined);
     await turns();
-    while (!isOver) await this.#step();
+    for (const until = this.#schedule.now + CALL_ENDS_WITHIN_MS; !state.isOver;) {
+      if (this.#schedule.now > until) {
+        this.#model.violated('Node-RED: a call of the store has not ended');
+        return undefined;
+      }
+      await this.#step();
+    }
     return ended;
   }
 
@@ -208,7 +220,7 @@ class World {
 
   /** Another organisation sends us a message. */
   #postToUs(size: number, random: SeededRandom): void {
-    const name = `in${this.#model.receivings.size + 1}`;
+    const name = `in${this.#model.received.size + 1}`;
     const bytes = bytesNamed(name, size);
     const chunkBytes = Math.ceil(bytes.length / random.pick([1, 1, 2, 3]));
     const chunks: Buffer[] = [];
@@ -220,7 +232,7 @@ class World {
       localId: name,
       chunks,
     });
-    this.#model.receivings.set(message.messageId, { name, bytes, message, isDone: false, deliveries: 0 });
+    this.#model.received.set(message.messageId, { name, bytes, message, isDone: false, deliveries: 0 });
     this.#note(`MESH: has ${name} for us as ${message.messageId}`);
   }
 
@@ -261,7 +273,8 @@ class World {
   /** A person gives up what needs a decision: it would hold up what is behind it in strict order for good. */
   async #decide(): Promise<void> {
     const { mailbox } = this.#process ?? {};
-    for (const { id, needsDecision } of (await mailbox?.outbox.list({ states: NEEDS_DECISION }, { limit: 1000 })) ?? []) {
+    for (const { id, needsDecision } of (await mailbox?.outbox.list({ states: NEEDS_DECISION }, { limit: 1000 })) ??
+      []) {
       if (!needsDecision) continue;
       await mailbox?.outbox.drop(id);
       this.#note(`person: drops ${id}`);
@@ -272,7 +285,7 @@ class World {
     const { mailbox } = this.#process ?? {};
     if (!mailbox) return false;
     const rows = await mailbox.outbox.list({}, { limit: 1000 });
-    const isReceived = [...this.#model.receivings.values()].every(({ isDone }) => isDone);
+    const isReceived = [...this.#model.received.values()].every(({ isDone }) => isDone);
     return isReceived && rows.every((row) => this.#model.isSettled(row));
   }
 
@@ -286,7 +299,7 @@ class World {
     const rows = await mailbox.outbox.list({}, { limit: 1000 });
     for (const row of rows)
       if (!this.#model.isSettled(row)) this.#model.violated(`${row.id}: still ${row.state} in the outbox`);
-    for (const sending of this.#model.sendings.values()) {
+    for (const sending of this.#model.sent.values()) {
       const ids = this.#flow.ids.get(sending.name);
       this.#model.settledAs(
         sending,
@@ -295,7 +308,7 @@ class World {
     }
     const parked = new Set<string>();
     for await (const { message } of poller.parked()) parked.add(message.messageId);
-    for (const receiving of this.#model.receivings.values())
+    for (const receiving of this.#model.received.values())
       this.#model.receivedAs(receiving, parked.has(receiving.message.messageId));
   }
 
