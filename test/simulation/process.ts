@@ -1,6 +1,6 @@
 /** One process of Node-RED with one mailbox, as its nodes use lib: storage, outbox, inbox, and a flow. */
 import { setNetwork } from '../../lib/client/transport';
-import { setMachine } from '../../lib/clock';
+import { setMachine, type Clock } from '../../lib/clock';
 import { setFiles } from '../../lib/files';
 import { openMailbox, openStorage, type DurableMailbox, type Storage } from '../../lib/index';
 import { setRandomness } from '../../lib/random';
@@ -24,8 +24,6 @@ const profiles = loadProfiles();
 
 /** How the mailbox of one world is set. */
 export interface Settings {
-  /** Each world's own: what lib remembers of an address for as long as a process lives must not reach the next. */
-  url: string;
   maxRequestBytes: number;
   chunkBytes: number;
   meshAcknowledge: 'when-spooled' | 'when-done';
@@ -96,8 +94,10 @@ export class Process {
   async #run(): Promise<void> {
     const { settings, note, consumer, onOpen, clock } = this.#parts;
     const machine = clock.machine(this.life);
+    // The process's own: what lib remembers of a clock must not outlive it.
+    const own: Clock = { ...machine, sleep: (ms, signal) => machine.sleep(ms, signal, true) };
     while (!this.#storage) {
-      this.#storage = await openStorage({ folder: FOLDER }).catch((error: unknown) => {
+      this.#storage = await openStorage({ folder: FOLDER, clock: own }).catch((error: unknown) => {
         note(`storage not opened: ${String(error)}`);
         return undefined;
       });
@@ -105,7 +105,7 @@ export class Process {
     }
     const { maxRequestBytes, chunkBytes, meshAcknowledge, minimumIntervalMs, leaseMs } = settings;
     const mailbox = openMailbox({
-      environment: settings.url,
+      environment: 'https://mesh.simulated',
       mailboxId: OUR_MAILBOX,
       password: 'password',
       sharedKey: 'key',
@@ -114,6 +114,7 @@ export class Process {
       chunkBytes,
       profiles,
       storage: this.#storage,
+      clock: own,
     });
     const poller = mailbox.inbox({ meshAcknowledge, minimumIntervalMs, leaseMs, maxDeliveries: 4 });
     mailbox.outbox.onEvent(({ event, message }) => note(`outbox: ${event} ${message.id} ${message.messageId ?? ''}`));

@@ -45,9 +45,6 @@ export async function simulate(seed: number, leftOut: LeftOut = NOTHING_LEFT_OUT
   }
 }
 
-/** How many worlds this process has run: one seed may be run twice. */
-let worlds = 0;
-
 class World {
   readonly #seed: number;
   readonly #random: SeededRandom;
@@ -63,6 +60,7 @@ class World {
   readonly #trace: string[] = [];
   #process: Process | undefined;
   #boots = 0;
+  #starts = 0;
   #meshOffsetMs = 0;
   /** The end of the process that this step has brought; handled between two steps. */
   #ending: 'kill' | 'power cut' | undefined;
@@ -79,7 +77,7 @@ class World {
     this.#mesh = new Mesh(() => BEGIN + this.#schedule.now + this.#meshOffsetMs);
     this.#network = new Network({ ...parts, random: random('network'), mesh: this.#mesh });
     this.#flow = new Flow({ ...parts, random: random('flow'), process: () => this.#process });
-    this.#settings = chooseSettings(seed, random('settings'));
+    this.#settings = chooseSettings(random('settings'));
   }
 
   async run(): Promise<Outcome> {
@@ -160,9 +158,10 @@ class World {
   }
 
   #startProcess(): void {
+    this.#starts += 1;
     const process = new Process({
       schedule: this.#schedule,
-      random: this.#random.fork(`process ${this.#schedule.steps}`),
+      random: this.#random.fork(`process ${this.#starts}`),
       disk: this.#disk,
       clock: this.#clock,
       network: this.#network,
@@ -317,11 +316,9 @@ class World {
   }
 }
 
-function chooseSettings(seed: number, random: SeededRandom): Settings {
+function chooseSettings(random: SeededRandom): Settings {
   const maxRequestBytes = random.pick([150_000, 50_000, 1000]);
-  worlds += 1;
   return {
-    url: `https://mesh.simulated/${seed}-${worlds}`,
     maxRequestBytes,
     chunkBytes: Math.ceil(maxRequestBytes / random.pick([1, 2])),
     meshAcknowledge: random.pick(['when-spooled', 'when-spooled', 'when-done']),
