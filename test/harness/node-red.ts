@@ -273,12 +273,22 @@ module.exports = {
   );
 }
 
+/** A time line in this file of the user folder sets the clock of a Node-RED that was started with a `clock`. */
+const SET_CLOCK = 'set-clock.json';
+
+/** Sets the clock of a Node-RED that was started with a `clock`, within 100 ms: no time passes for its waits. */
+export function setClockOf(userDir: string, timeLine: TimeLine): void {
+  writeFileSync(join(userDir, SET_CLOCK), JSON.stringify(timeLine));
+}
+
 /** Returns the arguments that put the package on a time line, for Node.js (`hook`) and for Node-RED (`clock`). */
 function clockArguments({ clock: timeLine, userDir }: NodeRedOptions): { hook: string[]; clock: string[] } {
   if (!timeLine) return { hook: [], clock: [] };
   return {
     hook: ['--require', join(__dirname, 'clock-hook.cjs')],
-    clock: [`--test-clock=${JSON.stringify({ packageFolder: packageFolder(userDir), timeLine })}`],
+    clock: [
+      `--test-clock=${JSON.stringify({ packageFolder: packageFolder(userDir), timeLine, setFile: join(userDir, SET_CLOCK) })}`,
+    ],
   };
 }
 

@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { machineMs, setClock, systemClock } from '../../lib/clock';
 import * as library from '../../lib/index';
 import { fastClock } from '../harness/clocks';
+import { emptyFolder } from '../harness/cleanup';
 import { startNodeRed } from '../harness/flows';
-import { ROOT, type NodeRedMajor, type NodeRedOptions } from '../harness/node-red';
+import { eventually } from '../harness/until';
+import { ROOT, setClockOf, type NodeRedMajor, type NodeRedOptions } from '../harness/node-red';
 
 const MAJOR = (process.env['NODE_RED'] ?? '5') as NodeRedMajor;
 const PACKAGE = '@mesh-flows/node-red-nhs-mesh';
@@ -43,7 +45,7 @@ async function handshakeTime(options: Partial<NodeRedOptions>): Promise<number> 
 }
 
 interface State {
-  health?: { handshake: { lastSucceeded: string | null } };
+  health?: Record<'handshake' | 'poll', { lastSucceeded: string | null }>;
 }
 
 describe('the clock', function () {
@@ -64,6 +66,58 @@ describe('the clock', function () {
     const time = await handshakeTime({ clock });
     const shown = (machine: number): number => clock.start + (machine - clock.machineStart) * clock.speed;
     assert.ok(time >= clock.start && time <= shown(Date.now()));
+  });
+
+  it('set back by eight hours while Node-RED runs is logged, reported by mesh-status, and stops no poll', async () => {
+    const now = Date.now();
+    const userDir = await emptyFolder();
+    const clock = { machineStart: now, start: now, speed: 60 };
+    const flows = [
+      ...FLOW.filter((node) => !('id' in node && node.id === 'status')),
+      on({
+        id: 'status',
+        type: 'mesh-status',
+        all: 'one',
+        mailbox: 'box',
+        everySeconds: 1,
+        property: 'payload',
+        wires: [['alerts'], ['state']],
+      }),
+      on({ id: 'alerts', type: 'debug', active: true, complete: 'payload', targetType: 'msg' }),
+      on({
+        id: 'poll',
+        type: 'mesh-poll',
+        version: 1,
+        mailbox: 'box',
+        interval: 1,
+        payloadAs: 'text',
+        charset: 'utf-8',
+        acknowledge: 'flow',
+        maxInFlight: 1,
+        wires: [[], [], [], []],
+      }),
+    ];
+    const settings = 'debugMaxLength: 10000,';
+    const { nodeRed, done } = await startNodeRed({ major: MAJOR, flows, settings, clock, userDir });
+    const isStep = (value: unknown): boolean => (value as { kind: string }).kind === 'clock-set';
+    const lastPoll = async (): Promise<number> => {
+      await nodeRed.inject('ask');
+      const { mailboxes } = (await nodeRed.debug('state')) as { mailboxes: State[] };
+      return Date.parse(mailboxes[0]?.health?.poll.lastSucceeded ?? '');
+    };
+    try {
+      await eventually('the first poll', async () => Number.isFinite(await lastPoll()), 20_000);
+      const start = now - 8 * 60 * MINUTE_MS;
+      setClockOf(userDir, { ...clock, start });
+      const shown = (machine: number): number => start + (machine - now) * 60;
+      const alert = (await nodeRed.debug('alerts', 20_000, isStep)) as { kind: string; text: string };
+      assert.deepEqual([alert.kind, alert.text], ['clock-set', 'This machine’s clock was set back by 8 hours.']);
+      assert.match(nodeRed.log(), /This machine’s clock was set: -288\d\d s/);
+      const setAt = shown(Date.now());
+      await eventually('two more polls', async () => (await lastPoll()) > setAt + 2 * MINUTE_MS, 20_000);
+    } finally {
+      await done();
+    }
   });
 
   it('shortens waits, and the leases that a database keeps by the machine’s time', async () => {
@@ -93,7 +147,7 @@ describe('the clock', function () {
     assert.deepEqual(mentions, [join('lib', 'clock.ts')]);
     assert.doesNotMatch(readFileSync(join(ROOT, 'lib', 'clock.ts'), 'utf8'), /process\.|require\(|globalThis/);
     assert.ok(!('setClock' in library) && !('machineMs' in library));
-    assert.deepEqual(Object.keys(library.systemClock).toSorted(), ['now', 'sleep']);
+    assert.deepEqual(Object.keys(library.systemClock).toSorted(), ['now', 'sleep', 'steady']);
     // As a function node would load it.
     const load = createRequire(join(ROOT, 'package.json'));
     for (const path of ['dist/lib/clock', 'dist/lib/clock.js', 'lib/clock']) {
