@@ -9,6 +9,7 @@ import { acknowledgementRequest } from './receive/acknowledgement-request';
 import { meshAnswered } from './receive/mesh-answered';
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
+import { OutputGuard } from './mailbox/output-guard';
 
 interface MeshAckDef extends NodeDef {
   version?: number;
@@ -27,9 +28,12 @@ export = function (RED: NodeAPI): void {
   function MeshAck(this: Node, config: MeshAckDef): void {
     const def = createNode(RED, this, config);
     const mailbox = useMailbox(RED, this, def.mailbox);
+    const guard = new OutputGuard(RED, this, { mailbox: def.mailbox, label: () => RED._('mesh-ack.output') });
     let done = 0;
 
     onInput(RED, this, async (msg, send) => {
+      // Before the message is done: a flow that goes on behind this node would lose it.
+      await guard.checkIfWired(0, msg);
       const sent = await mailbox.run(async (opened): Promise<SentAcknowledgement | undefined> => {
         const messageId = receivedId(RED, msg['mesh'], opened.mailbox.mailboxId);
         const request = await acknowledgementRequest(RED, this, def, msg);

@@ -5,6 +5,7 @@ import { useMailbox } from './mailbox/mailbox-user';
 import { createNode } from './shared/create-node';
 import { FolderError } from './shared/errors';
 import { onInput } from './shared/on-input';
+import { OutputGuard } from './mailbox/output-guard';
 import { cleanError } from './shared/report-error';
 import { numberSetting, textSetting } from './shared/settings';
 import { errorStatus, shortCount } from './shared/status';
@@ -36,9 +37,13 @@ export = function (RED: NodeAPI): void {
     let reported: string | undefined;
     let closed = false;
 
+    const guard = new OutputGuard(RED, this, { mailbox: def.mailbox, label: () => RED._('mesh-folder-read.output') });
+
     const scan = async ({ folder, ...options }: Settings): Promise<{ isUnsettled: boolean }> => {
       // The mailbox first: without it, no file is taken.
       const mailboxId = await mailbox.run(async (opened) => opened.mailbox.mailboxId);
+      // A file that nobody takes stays in the folder.
+      await guard.check(0);
       const outFolder = OutFolder.at(folder);
       const result = await outFolder.scan(options);
       const ours: OutgoingPair[] = [];

@@ -12,6 +12,7 @@ import {
 import { MllpInbound, type InboundSettings } from './mllp/inbound';
 import { CHARSETS } from './mllp/payload';
 import { createNode } from './shared/create-node';
+import { OutputGuard } from './mailbox/output-guard';
 import { cleanError } from './shared/report-error';
 import { choiceSetting, numberSetting, textSetting } from './shared/settings';
 import { errorStatus } from './shared/status';
@@ -55,8 +56,15 @@ export = function (RED: NodeAPI): void {
       if (!closed) this.status(errorStatus(RED, error, error instanceof MllpListenError && !server ? 'ring' : 'dot'));
     };
 
+    const guard = new OutputGuard(RED, this, {
+      label: () => RED._('mesh-mllp-in.output'),
+      onBlocked: showError,
+      onUnblocked: showConnections,
+    });
+
     const start = async (): Promise<void> => {
       const requests = new MllpInbound(RED, this, inboundSettings(RED, def), {
+        guard,
         showError,
         onResponse: showConnections,
       });

@@ -14,6 +14,7 @@ import {
 import { createNode } from './shared/create-node';
 import { CHARSETS, messageBytes, type CharsetSetting } from './mllp/payload';
 import { onInput } from './shared/on-input';
+import { OutputGuard } from './mailbox/output-guard';
 import { cleanError, clearError, showsError } from './shared/report-error';
 import { choiceSetting, numberSetting, textSetting } from './shared/settings';
 import { errorStatus, sharedStatus } from './shared/status';
@@ -48,6 +49,9 @@ interface MllpSentProperty {
   attempts: number;
 }
 
+/** The positions of outputs never change: flows are wired to them. */
+const REFUSED_OUTPUT = 1;
+
 const STATES = {
   connecting: ['yellow', 'ring'],
   connected: ['green', 'dot'],
@@ -57,6 +61,9 @@ const STATES = {
 export = function (RED: NodeAPI): void {
   function MeshMllpOut(this: Node, config: MeshMllpOutDef): void {
     const def = createNode(RED, this, config);
+    const guard = new OutputGuard(RED, this, {
+      label: (output) => RED._(`mesh-mllp-out.output.${output === REFUSED_OUTPUT ? 'refused' : 'accepted'}`),
+    });
     let closed = false;
     let state: MllpClientState = 'idle';
 
@@ -95,6 +102,7 @@ export = function (RED: NodeAPI): void {
         send([msg, null]);
       } else {
         this.status({ fill: 'yellow', shape: 'dot', text: RED._('mesh-mllp-out.status.nak', { code: sent.code }) });
+        await guard.check(REFUSED_OUTPUT);
         send([null, msg]);
       }
       return undefined;

@@ -1,12 +1,13 @@
 /** mesh-poll: delivers received messages to the flow. Outputs: data, reports, business acknowledgements, parked. */
 import type { Node, NodeAPI } from 'node-red';
 import { MailboxUser } from './mailbox/mailbox-user';
-import { emitParked, inboxConsumer } from './receive/inbox-consumer';
+import { emitParked, inboxConsumer, outputLabel, requireParkedOutput } from './receive/inbox-consumer';
 import { readPollCommand } from './receive/poll-command';
 import { readPollSettings, type MeshPollDef } from './receive/poll-settings';
 import { PollStatus } from './receive/poll-status';
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
+import { OutputGuard } from './mailbox/output-guard';
 import { cleanError } from './shared/report-error';
 import { shortCount } from './shared/status';
 
@@ -17,14 +18,24 @@ export = function (RED: NodeAPI): void {
     const status = new PollStatus(RED, mailbox);
     /** Removes this node's consumer from the poller; does nothing before it was added. */
     let leave = (): void => undefined;
+    /** Takes up what was refused while nobody was behind an output; does nothing before the consumer was added. */
+    let retryRefused = (): void => undefined;
+    const guard = new OutputGuard(RED, this, {
+      mailbox: def.mailbox,
+      label: (output) => outputLabel(RED, output),
+      onBlocked: (error) => status.problem(error, 'deploy'),
+      onUnblocked: () => status.solved(),
+      onStarted: () => retryRefused(),
+    });
     let closed = false;
 
     const join = async (): Promise<void> => {
-      const consumer = inboxConsumer(RED, this, readPollSettings(RED, def), status);
+      const consumer = inboxConsumer(RED, this, { settings: readPollSettings(RED, def), status, guard });
       await mailbox.run(async ({ poller }) => {
         if (closed) return;
         poller.add(consumer);
         leave = () => poller.remove(consumer);
+        retryRefused = () => poller.retryRefused(consumer);
       });
     };
     // A failure is reported now, not only at the next input: without a consumer the node receives nothing.
@@ -44,6 +55,7 @@ export = function (RED: NodeAPI): void {
           return;
         }
         if (command.kind === 'list-parked') {
+          await requireParkedOutput(guard);
           let parked = 0;
           for await (const message of poller.parked()) {
             emitParked(RED, this, message);

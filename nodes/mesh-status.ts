@@ -7,6 +7,7 @@ import { MailboxUser } from './mailbox/mailbox-user';
 import { ConditionReporter, type ObservedMailbox } from './monitor/condition-reporter';
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
+import { OutputGuard } from './mailbox/output-guard';
 import { cleanError } from './shared/report-error';
 import { setProperty } from './shared/set-property';
 import { numberSetting, textSetting } from './shared/settings';
@@ -22,6 +23,9 @@ interface MeshStatusDef extends NodeDef {
   everySeconds?: string | number;
   property?: string;
 }
+
+/** The positions of outputs never change: flows are wired to them. */
+const CHANGES_OUTPUT = 0;
 
 const GIB = 1024 ** 3;
 /** A day; setInterval cannot wait longer than 24 days. */
@@ -58,12 +62,22 @@ export = function (RED: NodeAPI): void {
     }
 
     const reporter = new ConditionReporter(RED, () => mailboxes(RED, def), settings);
+    let blocked: unknown;
+    const guard: OutputGuard = new OutputGuard(RED, this, {
+      mailbox: def.all === 'one' ? def.mailbox : undefined,
+      label: (output) => RED._(`mesh-status.output.${output === CHANGES_OUTPUT ? 'changes' : 'answers'}`),
+      onBlocked: (error) => (blocked = error),
+      // An alert is not repeated while its condition lasts: where the output loses it, Catch gets it.
+      onKept: (msg, about) => this.error((about as Condition).text, { ...msg }),
+    });
     let isClosed = false;
     const reportChanges = async (): Promise<void> => {
       const alerts = await reporter.changes();
       if (isClosed) return;
-      for (const alert of alerts) this.send([{ topic: alert.mailboxId, payload: alert }, null] as never);
       show(statusOf(RED, reporter.last()));
+      for (const payload of alerts) guard.sendOrKeep(CHANGES_OUTPUT, { topic: payload.mailboxId, payload }, payload);
+      // The mailboxes may be well; who should hear of it otherwise is not there.
+      if (blocked !== undefined && guard.blocked().length > 0) show(errorStatus(RED, blocked));
     };
     const check = (): void => void reportChanges().catch((error: unknown) => this.error(cleanError(RED, error)));
     if (user) user.check = check;

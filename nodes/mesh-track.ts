@@ -7,8 +7,9 @@ import { queryOutbox } from './send/outbox-queries';
 import { trackedMessage } from './send/tracked-message';
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
+import { OutputGuard } from './mailbox/output-guard';
 import { setProperty } from './shared/set-property';
-import { shortCount } from './shared/status';
+import { errorStatus, shortCount } from './shared/status';
 import { evaluateText } from './shared/typed-input';
 
 interface MeshTrackDef extends NodeDef {
@@ -30,7 +31,7 @@ export = function (RED: NodeAPI): void {
   function MeshTrack(this: Node, config: MeshTrackDef): void {
     const def = createNode(RED, this, config);
     const mailbox = useMailbox(RED, this, def.mailbox);
-    if (def.follow === true) follow(RED, this, mailbox);
+    if (def.follow === true) follow(RED, this, def, mailbox);
 
     onInput(RED, this, async (msg, send) => {
       const { result, fill, text } = await mailbox.run(async (opened, signal) => {
@@ -57,11 +58,18 @@ export = function (RED: NodeAPI): void {
   RED.nodes.registerType('mesh-track', MeshTrack);
 };
 
-/** Reports every change of the outbox. Without a wire at the second output, alarms still go to Catch nodes. */
-function follow(RED: NodeAPI, node: Node, mailbox: MailboxUser): void {
-  const { wires = [] } = node as Node & { wires?: unknown[][] };
-  const isWired = (wires[ATTENTION_OUTPUT]?.length ?? 0) > 0;
-  const stops: Array<() => void> = isWired ? [mailbox.follow()] : [];
+/**
+ * Reports every change of the outbox. Alarms that the second output cannot hand to a node go to Catch nodes; if it was
+ * wired once, they are also kept until it is again.
+ */
+function follow(RED: NodeAPI, node: Node, def: MeshTrackDef, mailbox: MailboxUser): void {
+  const guard = new OutputGuard(RED, node, {
+    mailbox: def.mailbox,
+    label: (output) => RED._(`mesh-track.output.${output === ATTENTION_OUTPUT ? 'attention' : 'changes'}`),
+    onBlocked: (error) => mailbox.show(errorStatus(RED, error)),
+    onKept: (_msg, about) => mailbox.raise({ kind: 'attention', ...(about as OutboxEvent) }),
+  });
+  const stops: Array<() => void> = [mailbox.follow(() => guard.isUsed(ATTENTION_OUTPUT))];
   let alarms = 0;
 
   const report = (outboxEvent: OutboxEvent): void => {
@@ -75,11 +83,12 @@ function follow(RED: NodeAPI, node: Node, mailbox: MailboxUser): void {
     // Each output gets an object of its own, since a flow may change it.
     const msg = () => ({ topic: message.workflowId, payload: { ...payload } });
     const isAlarm = needsAttention(outboxEvent);
-    node.send([msg(), isAlarm ? msg() : null]);
+    node.send([msg(), null]);
     if (!isAlarm) return;
     alarms += 1;
     const text = RED._('mesh-track.status.attention', { alarms: shortCount(alarms) });
     mailbox.show({ fill: 'red', shape: 'dot', text });
+    guard.sendOrKeep(ATTENTION_OUTPUT, msg(), outboxEvent);
   };
   mailbox
     .run(async (opened) => {

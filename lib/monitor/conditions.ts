@@ -19,6 +19,10 @@ export type ConditionKind =
   /** The machine's clock was set. */
   | 'clock-set'
   | 'disk'
+  /** An output of a node reaches no node that runs: what it would hand over waits. */
+  | 'output'
+  /** Nobody opens a mailbox for which messages wait in the store. */
+  | 'forgotten'
   /** A received message is not acknowledged to MESH, which will soon remove it from the inbox. */
   | 'unacknowledged'
   /** Messages in the outbox need a decision. */
@@ -58,6 +62,8 @@ export interface Observation {
   /** Free space where large payloads are kept; null if it is not known. */
   freeBytes: number | null;
   oldestUnacknowledged: { messageId: string; since: string } | null;
+  /** Outputs that reach no node that runs while something waits at them, e.g. `mesh-poll (id), data`. */
+  blockedOutputs?: readonly string[];
   counts: Record<'held' | 'unknown' | 'overdue' | 'parked' | 'unclaimed', number>;
 }
 
@@ -87,6 +93,7 @@ export function findConditions(observation: Observation, limits: ConditionLimits
     clockSet(observation),
     disk(observation, limits),
     unacknowledged(observation),
+    output(observation),
     ...Object.entries(COUNTED).map(([kind, texts]) => counted(kind as keyof typeof COUNTED, observation, texts)),
   ].filter((condition) => condition !== undefined);
 }
@@ -251,6 +258,18 @@ function unacknowledged({ now, oldestUnacknowledged: oldest }: Observation): Con
       'Make sure that its flow ends with a mesh-ack: after five days MESH reports it to the sender as not collected.',
     messageId: oldest.messageId,
     time: oldest.since,
+  };
+}
+
+function output({ blockedOutputs: [first, ...more] = [] }: Observation): Condition | undefined {
+  if (first === undefined) return undefined;
+  return {
+    kind: 'output',
+    stage: 'blocked',
+    severity: 'critical',
+    text: `No running node is wired to an output at which something waits: ${[first, ...more].join('; ')}.`,
+    advice: 'Wire it to a node that runs, and deploy. What waits is then delivered by itself.',
+    count: 1 + more.length,
   };
 }
 

@@ -98,6 +98,13 @@ export class DeliveryLeases {
     }
   }
 
+  /** Makes everything due that this consumer has refused. */
+  retryRefused(consumer: InboxConsumer): void {
+    for (const lease of this.#leases.values()) {
+      if (lease.consumer === consumer && lease.refused && !lease.delivering) lease.endsAt = this.#now();
+    }
+  }
+
   /** Returns how many leases the consumer holds. */
   heldBy(consumer: InboxConsumer): number {
     let count = 0;

@@ -171,6 +171,11 @@ class DurableInbox implements InboxPoller {
     }
   }
 
+  retryRefused(consumer: InboxConsumer): void {
+    this.#leases.retryRefused(consumer);
+    if (this.#loaded) this.#wakeLanes();
+  }
+
   poll(): { started: true } | { started: false; nextPoll: Date } {
     const nextPoll = this.#schedule.postponed();
     this.#listWanted ||= nextPoll === undefined;

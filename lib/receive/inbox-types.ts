@@ -54,8 +54,8 @@ export interface InboxConsumer {
   readonly acknowledge: 'flow' | 'after-delivery';
   /**
    * Hands a message to the flow. If it throws, the error's `retry` decides: `never` parks the message; `safe` means
-   * that the consumer refused it, which does not count as a delivery, and it is tried again after five minutes or when
-   * the consumers change; with any other value its lease runs.
+   * that the consumer refused it, which does not count as a delivery, and it is tried again after five minutes, when
+   * the consumers change, or at `retryRefused`; with any other value its lease runs.
    */
   deliver(delivery: Delivery): Promise<void>;
   /** The message was parked: delivered too often, or undeliverable. `message` holds the headers that are known. */
@@ -136,6 +136,8 @@ export interface InboxRules {
 export interface InboxPoller {
   add(consumer: InboxConsumer): void;
   remove(consumer: InboxConsumer): void;
+  /** Delivers at once what this consumer has refused: what made it refuse may be over. */
+  retryRefused(consumer: InboxConsumer): void;
   /** Lists and drains the inbox: now, or at the next time that MESH's minimum interval allows. */
   poll(): { started: true } | { started: false; nextPoll: Date };
   /**

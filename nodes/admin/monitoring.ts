@@ -26,7 +26,11 @@ export function addMonitoring(RED: NodeAPI): void {
   const monitored = { method: 'get', permission: 'mesh.read', forMonitors: true } as const;
   adminEndpoint(RED, { ...monitored, path: '/mesh/health' }, async () => {
     const mailboxes = await Promise.all(knownMailboxes(RED).map((known) => measure(known)));
-    const isWell = mailboxes.every(({ connection }) => connection === 'connected' || connection === 'idle');
+    const isWell = mailboxes.every(
+      (each) =>
+        (each.connection === 'connected' || each.connection === 'idle') &&
+        !('blockedOutputs' in each && each.blockedOutputs.length > 0),
+    );
     return { status: isWell ? 'ok' : 'failing', mailboxes };
   });
   adminEndpoint(RED, { ...monitored, path: '/mesh/metrics' }, async ({ response }) => {
@@ -62,6 +66,7 @@ async function exposition(mailboxes: Array<Measured | Unmeasured>): Promise<{ co
     gauge('mesh_inbox_in_flight', 'Messages delivered to a flow and not yet acknowledged.', of, inbox.inFlight);
     gauge('mesh_inbox_unclaimed', 'Messages that no node claims.', of, inbox.unclaimed);
     gauge('mesh_inbox_parked', 'Received messages that are parked (counted to 1001).', of, inbox.parked);
+    gauge('mesh_outputs_blocked', 'Outputs at which something waits for a wire.', of, each.blockedOutputs.length);
     if (each.freeBytes !== null) {
       gauge('mesh_disk_free_bytes', 'Free bytes in the folder of large payloads.', of, each.freeBytes);
     }

@@ -147,9 +147,9 @@ export class Connection {
     return this.run(user, ({ mailbox }, signal) => this.#alarms.awaited(id, mailbox.outbox.accepted(id, signal)));
   }
 
-  /** Leaves alarms about messages to this user. Returns a function that ends that. */
-  follow(user: ConnectionUser): () => void {
-    return this.#alarms.follow(user);
+  /** Leaves alarms about messages to whoever takes them at that moment. Returns a function that ends that. */
+  follow(takesAlarm: () => boolean): () => void {
+    return this.#alarms.follow(takesAlarm);
   }
 
   /** Closes the mailbox within 12 seconds, whatever hangs. Repeatable. */

@@ -43,6 +43,7 @@ export interface SendingStatus {
 export class MailboxUser implements ConnectionUser {
   readonly #RED: NodeAPI;
   readonly #node: Node;
+  readonly #configId: string;
   readonly #config: MeshConfigNode | undefined;
   readonly #sendStatus: SendingStatus | undefined;
   #closed = false;
@@ -53,6 +54,7 @@ export class MailboxUser implements ConnectionUser {
     this.#RED = RED;
     this.#node = node;
     this.#sendStatus = sendStatus;
+    this.#configId = configId ?? '';
     this.#config = findConfig(RED, configId);
     if (this.#config === undefined) {
       this.show(errorStatus(RED, this.#noMailbox(), 'ring'));
@@ -133,9 +135,12 @@ export class MailboxUser implements ConnectionUser {
     return this.#config.connection.accepted(this, id);
   }
 
-  /** Leaves alarms about the outbox's messages to this node. Returns a function that ends that. */
-  follow(): () => void {
-    return this.#config?.connection.follow(this) ?? (() => undefined);
+  /**
+   * Leaves alarms about the outbox's messages to this node while `takesAlarm` returns true. Returns a function that ends
+   * that.
+   */
+  follow(takesAlarm: () => boolean): () => void {
+    return this.#config?.connection.follow(takesAlarm) ?? (() => undefined);
   }
 
   /** Ends the node's pending work, then calls `done`: for the node's close handler. */
@@ -146,7 +151,7 @@ export class MailboxUser implements ConnectionUser {
   }
 
   #noMailbox(): ConfigurationError {
-    return new ConfigurationError(sharedText(this.#RED, 'error.no-mailbox'));
+    return noMailboxError(this.#RED, this.#configId);
   }
 }
 
@@ -157,6 +162,27 @@ export class MailboxUser implements ConnectionUser {
 export function findConfig(RED: NodeAPI, id: string | undefined): MeshConfigNode | undefined {
   const node: unknown = id === undefined || id === '' ? null : RED.nodes.getNode(id);
   return isMailboxNode(node) ? node : undefined;
+}
+
+/** Returns why there is no running mesh-config node with this id: none is selected, or it is disabled or removed. */
+function noMailboxError(RED: NodeAPI, id: string): ConfigurationError {
+  if (id === '') return new ConfigurationError(sharedText(RED, 'error.no-mailbox'));
+  const selected: Array<{ type?: string; d?: boolean; z?: string }> = [];
+  const disabledTabs = new Set<string>();
+  RED.nodes.eachNode((def) => {
+    if (def.id === id) selected.push(def);
+    if ((def as { disabled?: boolean }).disabled === true) disabledTabs.add(def.id);
+  });
+  const [config] = selected;
+  if (config?.type === 'mesh-config' && (config.d === true || disabledTabs.has(config.z ?? ''))) {
+    return new ConfigurationError(sharedText(RED, 'error.mailbox-disabled'), {
+      advice: sharedText(RED, 'advice.mailbox-disabled'),
+    });
+  }
+  if (config !== undefined) return new ConfigurationError(sharedText(RED, 'error.no-mailbox'));
+  return new ConfigurationError(sharedText(RED, 'error.mailbox-missing'), {
+    advice: sharedText(RED, 'advice.mailbox-missing'),
+  });
 }
 
 /** True for a running mesh-config node. */

@@ -49,7 +49,8 @@ export function isPassing(error: StoredError): boolean {
 /** The alarms of one mailbox's outbox. */
 export class SendAlarms {
   readonly #raise: (alarm: Alarm) => void;
-  readonly #followers = new Set<object>();
+  /** Each returns whether it takes an alarm at this moment. */
+  readonly #followers = new Set<() => boolean>();
   /** Number of flows that wait for a message, by its outbox id. */
   readonly #awaited = new Map<string, number>();
   #state: OutboxState | undefined;
@@ -67,10 +68,13 @@ export class SendAlarms {
     return this.#state;
   }
 
-  /** Leaves alarms about messages to a follower. Returns a function that ends that. */
-  follow(follower: object): () => void {
-    this.#followers.add(follower);
-    return () => this.#followers.delete(follower);
+  /**
+   * Leaves alarms about messages to a follower while it takes them, which is asked at each alarm: Node-RED changes wires
+   * live. Returns a function that ends that.
+   */
+  follow(takesAlarm: () => boolean): () => void {
+    this.#followers.add(takesAlarm);
+    return () => this.#followers.delete(takesAlarm);
   }
 
   /** Notes that a flow waits for a message while `acceptance` is pending. */
@@ -115,7 +119,7 @@ export class SendAlarms {
   happened(outboxEvent: OutboxEvent): void {
     const { event, message } = outboxEvent;
     if (PROGRESS.has(event)) this.#pause = undefined;
-    if (!needsAttention(outboxEvent) || this.#followers.size > 0) return;
+    if (!needsAttention(outboxEvent) || [...this.#followers].some((takesAlarm) => takesAlarm())) return;
     if (FAILS_WAITING_MESSAGE.has(event) && this.#awaited.has(message.id)) return;
     this.#raise({ kind: 'attention', ...outboxEvent });
   }

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import { buildHl7Ack, decodeHl7Message, type MeshError, type MllpRequest, type Tolerated } from '../../lib/index';
 import { NotAnsweredError } from '../shared/errors';
+import type { OutputGuard } from '../mailbox/output-guard';
 import { cleanError } from '../shared/report-error';
 import { reportTolerated } from '../shared/tolerated';
 import type { CharsetSetting } from './payload';
@@ -22,21 +23,30 @@ export class MllpInbound {
   readonly #RED: NodeAPI;
   readonly #node: Node;
   readonly #settings: InboundSettings;
+  readonly #guard: OutputGuard;
   readonly #showError: (error: MeshError) => void;
   readonly #onResponse: () => void;
   /** The timer of each pending request, by its id. */
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
-  /** `showError` shows an error as the node's status; `onResponse` is called after each response of the flow. */
+  /**
+   * `guard` knows whether a node takes the messages; `showError` shows an error as the node's status; `onResponse` is
+   * called after each response of the flow.
+   */
   constructor(
     RED: NodeAPI,
     node: Node,
     settings: InboundSettings,
-    { showError, onResponse }: { showError: (error: MeshError) => void; onResponse: () => void },
+    {
+      guard,
+      showError,
+      onResponse,
+    }: { guard: OutputGuard; showError: (error: MeshError) => void; onResponse: () => void },
   ) {
     this.#RED = RED;
     this.#node = node;
     this.#settings = settings;
+    this.#guard = guard;
     this.#showError = showError;
     this.#onResponse = onResponse;
   }
@@ -59,7 +69,7 @@ export class MllpInbound {
     this.#awaitResponse(requestId, request, { topic, mllp });
     const msg = { topic, payload, mllp };
     reportTolerated(this.#RED, this.#node, msg, tolerated);
-    this.#node.send(msg);
+    void this.#handOver(requestId, request, msg);
   }
 
   #payloadOf({ bytes, header }: MllpRequest): [string | Buffer, readonly Tolerated[]] {
@@ -67,6 +77,16 @@ export class MllpInbound {
     if (payloadAs === 'buffer') return [bytes, []];
     const { text, tolerated } = decodeHl7Message(bytes, header.charset, charset, charsetRule);
     return [text, tolerated];
+  }
+
+  async #handOver(requestId: string, request: MllpRequest, msg: NodeMessage): Promise<void> {
+    try {
+      await this.#guard.require(0);
+      // Unless the time for a response ended while the flows started.
+      if (this.#timers.has(requestId)) this.#node.send(msg);
+    } catch {
+      this.#refuse(requestId, request);
+    }
   }
 
   /** Forgets the pending requests. Their connections close without a response, and the senders repeat the messages. */
@@ -95,20 +115,31 @@ export class MllpInbound {
   }
 
   #timedOut(requestId: string, request: MllpRequest, msg: NodeMessage): void {
-    this.#forget(requestId);
-    const { onTimeout, responseTimeoutMs } = this.#settings;
-    const seconds = responseTimeoutMs / 1000;
-    if (onTimeout === 'close') request.abandon();
-    else {
-      const text = this.#RED._('mesh-mllp-in.error.timeout-answer');
-      request.respond(buildHl7Ack(request.header, { code: onTimeout, text }));
-    }
+    const seconds = this.#settings.responseTimeoutMs / 1000;
+    this.#respondInstead(requestId, request, 'timeout-answer');
     this.#report(
       new NotAnsweredError(this.#RED._('mesh-mllp-in.error.not-answered', { seconds }), {
         advice: this.#RED._('mesh-mllp-in.advice.not-answered'),
       }),
       msg,
     );
+  }
+
+  /** Nobody takes the message, which the guard has reported: the sender need not wait to learn that. */
+  #refuse(requestId: string, request: MllpRequest): void {
+    if (this.#timers.has(requestId)) this.#respondInstead(requestId, request, 'nobody-answer');
+  }
+
+  /** Responds in place of the flow, as the node is set to do when the flow does not respond. */
+  #respondInstead(requestId: string, request: MllpRequest, reason: 'timeout-answer' | 'nobody-answer'): void {
+    this.#forget(requestId);
+    const { onTimeout } = this.#settings;
+    if (onTimeout === 'close') {
+      request.abandon();
+      return;
+    }
+    const text = this.#RED._(`mesh-mllp-in.error.${reason}`);
+    request.respond(buildHl7Ack(request.header, { code: onTimeout, text }));
   }
 
   #forget(requestId: string): void {

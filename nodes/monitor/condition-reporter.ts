@@ -106,7 +106,7 @@ export class ConditionReporter {
     try {
       const measured = await measure(known);
       if (!('health' in measured)) return withConditions(measured, []);
-      const { health, freeBytes, oldestUnacknowledged, outbox, inbox, overdue } = measured;
+      const { health, freeBytes, oldestUnacknowledged, outbox, inbox, overdue, blockedOutputs } = measured;
       const { unknown = 0 } = outbox.byState;
       const counts = { held: outbox.held, unknown, overdue, parked: inbox.parked, unclaimed: inbox.unclaimed };
       const observed = {
@@ -116,6 +116,7 @@ export class ConditionReporter {
         freeBytes,
         oldestUnacknowledged,
         counts,
+        blockedOutputs: blockedOutputs.map(({ nodeType, nodeId, output }) => `${nodeType} (${nodeId}), ${output}`),
       };
       return withConditions(measured, findConditions(observed, this.#limits));
     } catch (error) {

@@ -3,6 +3,7 @@
  */
 import { environmentKind, type MailboxHealth, type Traffic } from '../../lib/index';
 import type { KnownMailbox } from '../mailbox/known-mailboxes';
+import { blockedOutputs, type BlockedOutput } from '../mailbox/output-guard';
 
 /** A mailbox that is not open. */
 export interface Unmeasured {
@@ -21,6 +22,8 @@ export interface Measured extends Omit<Unmeasured, 'mailboxId'> {
   outbox: { waiting: number; held: number; paused: boolean; byState: Record<string, number> };
   inbox: { waiting: number; inFlight: number; unclaimed: number; parked: number };
   overdue: number;
+  /** Outputs at which something waits because no node that runs is wired to them. */
+  blockedOutputs: BlockedOutput[];
   traffic: Traffic;
   /** Free space for large payloads; null when it cannot be read. */
   freeBytes: number | null;
@@ -29,6 +32,7 @@ export interface Measured extends Omit<Unmeasured, 'mailboxId'> {
 
 /** Measures a mailbox. Rejects when the store cannot be read. */
 export async function measure({
+  id,
   name,
   environment: setting = '',
   connection,
@@ -58,6 +62,7 @@ export async function measure({
     },
     inbox: { waiting: pending, inFlight: leased, unclaimed, parked: attention.parked },
     overdue: attention.overdue,
+    blockedOutputs: blockedOutputs(id),
     traffic: mailbox.traffic(),
     freeBytes,
     oldestUnacknowledged,

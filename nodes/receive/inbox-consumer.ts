@@ -2,8 +2,9 @@
  * A mesh-poll node as a consumer of the inbox: it sends deliveries and parked messages to outputs, and errors to Catch.
  */
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
-import type { Delivery, InboxConsumer, MessageHeaders, ParkedMessage, StoredError } from '../../lib/index';
+import type { InboxConsumer, MessageHeaders, ParkedMessage, StoredError } from '../../lib/index';
 import { NotAcknowledgedError, OutputNotWiredError } from '../shared/errors';
+import type { OutputGuard } from '../mailbox/output-guard';
 import { cleanError, errorDetails } from '../shared/report-error';
 import type { PollSettings } from './poll-settings';
 import type { PollStatus } from './poll-status';
@@ -13,33 +14,15 @@ import { receivedMessage } from './received-message';
 const OUTPUTS = { data: 0, report: 1, 'business-acknowledgement': 2, parked: 3 } as const;
 type Output = keyof typeof OUTPUTS;
 
+/** What a consumer needs of its mesh-poll node. */
+export interface ConsumerParts {
+  settings: PollSettings;
+  status: PollStatus;
+  guard: OutputGuard;
+}
+
 /** Returns the consumer for a node. */
-export function inboxConsumer(RED: NodeAPI, node: Node, settings: PollSettings, status: PollStatus): InboxConsumer {
-  const reported = new Set<Output>();
-
-  /**
-   * Refuses a delivery to an output without a wire: the message would vanish, and an acknowledgement would make that
-   * final.
-   */
-  const requireWire = (output: Output, { received }: Delivery): void => {
-    if (isWired(node, output)) {
-      // A deploy may add a wire without restarting this node.
-      if (reported.delete(output) && reported.size === 0) status.solved();
-      return;
-    }
-    const { messageId, mailboxId } = received.message;
-    const error = new OutputNotWiredError(RED._('mesh-poll.error.not-wired', { output: outputLabel(RED, output) }), {
-      messageId,
-      mailboxId,
-      advice: RED._('mesh-poll.advice.not-wired'),
-    });
-    status.problem(error, 'deploy');
-    // Once for each output: one error for each message of a full inbox would flood the Catch node.
-    if (!reported.has(output)) node.error(cleanError(RED, error), { mesh: { mailboxId, messageId } });
-    reported.add(output);
-    throw error;
-  };
-
+export function inboxConsumer(RED: NodeAPI, node: Node, { settings, status, guard }: ConsumerParts): InboxConsumer {
   return {
     workflows: settings.workflows,
     maxLeases: settings.maxInFlight,
@@ -48,7 +31,9 @@ export function inboxConsumer(RED: NodeAPI, node: Node, settings: PollSettings, 
     ...(settings.folder !== undefined && { folder: settings.folder }),
 
     async deliver(delivery) {
-      requireWire(delivery.kind, delivery);
+      const { messageId, mailboxId } = delivery.received.message;
+      // Refused, not delivered: the message would vanish, and an acknowledgement would make that final.
+      await guard.require(OUTPUTS[delivery.kind], { messageId, mailboxId });
       emit(node, delivery.kind, receivedMessage(RED, delivery, settings.payloadAs, settings.charset));
     },
 
@@ -69,6 +54,14 @@ export function inboxConsumer(RED: NodeAPI, node: Node, settings: PollSettings, 
 
     changed: (state) => status.changed(state),
   };
+}
+
+/**
+ * Checks that a node takes what leaves the output of parked messages.
+ * @throws OutputNotWiredError when none does
+ */
+export async function requireParkedOutput(guard: OutputGuard): Promise<void> {
+  await guard.check(OUTPUTS.parked);
 }
 
 /** Sends a parked message to its output again, in the form in which it left when it was parked. */
@@ -103,11 +96,8 @@ function emit(node: Node, output: Output, msg: NodeMessage): void {
   node.send(all);
 }
 
-function isWired(node: Node, output: Output): boolean {
-  const { wires } = node as Node & { wires?: unknown[][] };
-  return (wires?.[OUTPUTS[output]]?.length ?? 0) > 0;
-}
-
-function outputLabel(RED: NodeAPI, output: Output): string {
-  return RED._(`mesh-poll.output.${output}`);
+/** Returns the name of an output, as its tooltip in the editor has it. */
+export function outputLabel(RED: NodeAPI, output: number): string {
+  const name = Object.entries(OUTPUTS).find(([, position]) => position === output)?.[0] ?? '';
+  return RED._(`mesh-poll.output.${name}`);
 }

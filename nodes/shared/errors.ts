@@ -1,7 +1,7 @@
 /** Errors that only nodes raise. They are MeshErrors, so that the poller and report-error treat them alike. */
 import { MeshError, type MeshErrorDetails } from '../../lib/index';
 
-/** A message arrived for an output of mesh-poll that has no wire. It stays unacknowledged. */
+/** What a node would send to an output reaches no node that runs, so it was not sent: Node-RED would lose it. */
 export class OutputNotWiredError extends MeshError {
   constructor(message: string, details?: MeshErrorDetails) {
     super('MESH_OUTPUT_NOT_WIRED', 'safe', message, details);

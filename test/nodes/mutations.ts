@@ -1,5 +1,5 @@
 /**
- * Removes each rule about stored credentials, empty settings and the sandbox's name, one at a time, and sees its test
+ * Removes each rule about stored credentials, empty settings, the sandbox's name and outputs that reach nobody, one at a time, and sees its test
  * fail. `npx tsx test/nodes/mutations.ts [words of a case]`; it changes files of nodes and lib while it runs, and restores
  * them. Run `npm run build` afterwards: tests of a real Node-RED use dist.
  */
@@ -15,7 +15,111 @@ const OTHER_WAY = 'asks for them again with any other server';
 const STORED = 'test/nodes/stored-credentials.test.ts';
 const CHECK = 'nodes/admin/connection-check.ts';
 
+const GUARD = 'nodes/mailbox/output-guard.ts';
+const REACHABLE = 'nodes/mailbox/reachable-outputs.ts';
+
+/** Outputs behind which no node runs. */
+const NOBODY_THERE: Array<Omit<Rule, 'test'>> = [
+  ...['a disabled node', 'a node that is gone', 'a link to a disabled tab', 'a disabled subflow'].map((what) => ({
+    case: `delivers nothing to ${what}`,
+    file: REACHABLE,
+    check: 'if (node === undefined) return false;',
+    without: 'if (node === undefined) return true;',
+  })),
+  ...[
+    'a junction without wires',
+    'a link without a target',
+    'links in a circle',
+    'a subflow whose inner node is disabled',
+  ].map((what) => ({
+    case: `delivers nothing to ${what}`,
+    file: REACHABLE,
+    check: "if (!isPassage) return node.type !== 'subflow-status';",
+    without: 'if (isPassage || !isPassage) return true;',
+  })),
+  {
+    case: 'delivers nothing to a link that returns to nobody',
+    file: REACHABLE,
+    check: 'return caller !== undefined && ',
+    without: 'return caller === undefined || ',
+  },
+  {
+    case: 'a link call that returns to nobody',
+    file: REACHABLE,
+    check: "definitionOf(node)?.mode === 'return'",
+    without: "definitionOf(node)?.mode === 'never'",
+    also: { file: REACHABLE, check: '[...calls, node]);', without: '[...calls, node]) || true;' },
+  },
+  {
+    case: 'delivers after the deploy that wires it',
+    file: 'nodes/mesh-poll.ts',
+    check: 'onStarted: () => retryRefused(),',
+    without: '',
+  },
+  {
+    case: 'refuses to list parked',
+    file: 'nodes/mesh-poll.ts',
+    check: 'await requireParkedOutput(guard);',
+    without: 'void requireParkedOutput;',
+  },
+  {
+    case: 'mesh-ack does not end',
+    file: 'nodes/mesh-ack.ts',
+    check: 'await guard.checkIfWired(0, msg);',
+    without: 'void guard;',
+  },
+  {
+    case: 'a debug node that is off',
+    file: GUARD,
+    check: '|| isOnlyShown(this.#node, output)) return;',
+    without: ') { void isOnlyShown; return; }',
+  },
+  {
+    case: 'mesh-mllp-in responds at once',
+    file: 'nodes/mllp/inbound.ts',
+    check: '() => this.#refuse(requestId, request),',
+    without: '() => undefined,',
+  },
+  {
+    case: 'mesh-mllp-out gives Catch',
+    file: 'nodes/mesh-mllp-out.ts',
+    check: 'await guard.check(REFUSED_OUTPUT);',
+    without: 'void guard;',
+  },
+  {
+    case: 'mesh-folder-read leaves',
+    file: 'nodes/mesh-folder-read.ts',
+    check: 'await guard.check(0);',
+    without: 'void guard;',
+  },
+  {
+    case: 'gives an alarm to Catch',
+    file: GUARD,
+    check: 'this.#options.onKept?.(each.msg, each.about);',
+    without: '',
+  },
+  {
+    case: 'gives an alarm that it kept',
+    file: GUARD,
+    check: 'for (const output of this.#everWired) this.#sendKept(output);',
+    without: '',
+  },
+  {
+    case: 'mesh-status gives an alert',
+    file: GUARD,
+    check: 'this.#options.onKept?.(each.msg, each.about);',
+    without: '',
+  },
+  {
+    case: 'its mailbox is disabled',
+    file: 'nodes/mailbox/mailbox-user.ts',
+    check: 'config.d === true ||',
+    without: '',
+  },
+];
+
 const MUTATIONS: Rule[] = [
+  ...NOBODY_THERE.map((rule) => Object.assign(rule, { test: 'test/nodes/nobody-there.test.ts' })),
   {
     case: OTHER_WAY,
     test: STORED,

@@ -120,7 +120,13 @@ const meshNodes = [
   ...mllpNodes,
   ...folderNodes,
 ].map(withTexts);
-const coreNodes = ['05-tls', '06-httpproxy'].map((name) => coreNode(`network/${name}`));
+const coreNodes = [
+  'network/05-tls',
+  'network/06-httpproxy',
+  'common/05-junction',
+  'common/60-link',
+  'common/21-debug',
+].map(coreNode);
 
 /** Loads a core node of the tested Node-RED. */
 function coreNode(name: string): NodeModule {
