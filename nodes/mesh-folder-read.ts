@@ -57,7 +57,9 @@ export = function (RED: NodeAPI): void {
       }
       reported = undefined;
       const text = RED._('mesh-folder-read.status.in-flight', { number: shortCount(result.inFlight) });
-      mailbox.show(result.inFlight > 0 ? { fill: 'blue', shape: 'dot', text } : { fill: 'green', shape: 'dot', text });
+      const attention = RED._('mesh-folder-read.status.attention', { number: shortCount(result.needsAttention) });
+      if (result.needsAttention > 0) mailbox.show({ fill: 'yellow', shape: 'ring', text: attention });
+      else mailbox.show({ fill: result.inFlight > 0 ? 'blue' : 'green', shape: 'dot', text });
       for (const problem of result.problems) report(problem);
       for (const pair of ours) this.send(outgoing(pair));
       return result;
@@ -72,10 +74,10 @@ export = function (RED: NodeAPI): void {
       report({ kind: 'unreadable', error: problem });
     };
 
-    const report = ({ kind, error }: FolderProblem): void => {
+    const report = ({ kind, error, name }: FolderProblem): void => {
       const problem = error ?? folderError(kind);
       mailbox.show(errorStatus(RED, problem));
-      this.error(cleanError(RED, problem), { meshFolder: { problem: kind } });
+      this.error(cleanError(RED, problem), { meshFolder: { problem: kind, ...(name !== undefined && { name }) } });
     };
 
     const scanNow = (settings: Settings): Promise<void> => {

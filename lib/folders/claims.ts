@@ -5,10 +5,12 @@
  */
 import { join } from 'node:path';
 import { uuidv7 } from '../random';
-import { mkdir, readFile, rmdir, stat } from '../files';
+import { lstat, mkdir, readFile, rm, rmdir } from '../files';
 import { SerialQueue } from '../store/serial-queue';
-import { readControlFile, writeControlFile, type ControlFields, type StatusRecord } from './control-file';
-import { fileNames, folderNames, pathExists, moveFile, onDisk, removeFolder, writeWhole } from './files';
+import { InvalidMessageError } from '../errors';
+import { controlBytes, readControlFile, writeControlFile, type ControlFields, type StatusRecord } from './control-file';
+import { fileNames, folderNames, pathExists, moveFile, onDisk, pathOf, removeOwn, writeWhole } from './files';
+import { readableName } from './pairing';
 
 /** The names of a message's two files in one folder. */
 export interface PairNames {
@@ -24,7 +26,14 @@ export interface Claim extends PairNames {
   id: string;
   /** Absolute path of the `.dat`. */
   file: string;
-  control: Buffer;
+  /** The bytes of the `.ctl`, or why they cannot be read. */
+  control: Buffer | InvalidMessageError;
+}
+
+/** A claimed pair that can be neither sent nor moved for now. */
+export interface StuckClaim {
+  id: string;
+  error: unknown;
 }
 
 /** How a pair ended. */
@@ -84,17 +93,38 @@ export class Claims {
   }
 
   /**
-   * Returns every claimed pair that has not ended, oldest first. Steps that a kill interrupted are first completed or
-   * undone.
+   * Returns every claimed pair that has not ended, oldest first, and those that are stuck. Steps that a kill interrupted
+   * are first completed or undone. Folders that are not ours are left alone.
    */
-  open(): Promise<Claim[]> {
+  open(): Promise<{ claims: Claim[]; stuck: StuckClaim[] }> {
     return this.#run(async () => {
       const claims: Claim[] = [];
-      for (const id of (await folderNames(this.#root)).toSorted()) {
-        const claim = await this.#recover(id);
-        if (claim) claims.push(claim);
+      const stuck: StuckClaim[] = [];
+      for (const id of (await folderNames(this.#root)).filter((name) => CLAIM_ID.test(name)).toSorted()) {
+        try {
+          const claim = await onDisk(() => this.#recover(id));
+          if (claim) claims.push(claim);
+        } catch (error) {
+          stuck.push({ id, error });
+        }
       }
-      return claims;
+      return { claims, stuck };
+    });
+  }
+
+  /**
+   * Moves files whose names are no UTF-8 into `failed`, under readable names, with the reason in a new control file.
+   * `names`: the `.dat`, the `.ctl`, or both in this order.
+   */
+  refuse(names: readonly Buffer[], status: StatusRecord): Promise<void> {
+    return this.#run(async () => {
+      const stem = await this.#freeStem('failed', readableName(names[0] ?? Buffer.alloc(0)).slice(0, -'.dat'.length));
+      const target = join(this.#folders.failed, stem);
+      for (const name of names) {
+        const isControl = /\.ctl$/i.test(name.toString('latin1'));
+        await moveFile(pathOf(this.#folders.out, name), `${target}${isControl ? ORIGINAL : '.dat'}`);
+      }
+      await writeWhole(`${target}.ctl`, writeControlFile(MINIMUM, status));
     });
   }
 
@@ -148,9 +178,10 @@ export class Claims {
     const { dat, ctl } = pairIn(await fileNames(folder));
     const target = join(this.#folders[decision.folder], decision.stem);
     if (dat !== undefined) await moveFile(join(folder, dat), `${target}.dat`);
-    if (ctl !== undefined && decision.keepOriginal) await moveFile(join(folder, ctl), `${target}.ctl.original`);
+    if (ctl !== undefined && decision.keepOriginal) await moveFile(join(folder, ctl), `${target}${ORIGINAL}`);
+    else if (ctl !== undefined) await rm(join(folder, ctl), { force: true });
     if (await pathExists(join(folder, NEW_CONTROL))) await moveFile(join(folder, NEW_CONTROL), `${target}.ctl`);
-    await removeFolder(folder);
+    await removeOwn(folder, [`${NEW_CONTROL}.part`, `${DECISION}.part`, DECISION]);
   }
 
   async #recover(id: string): Promise<Claim | undefined> {
@@ -169,7 +200,11 @@ export class Claims {
 
   async #claim(id: string, names: PairNames): Promise<Claim> {
     const folder = join(this.#root, id);
-    return { id, ...names, file: join(folder, names.dat), control: await readFile(join(folder, names.ctl)) };
+    const control = await controlBytes(join(folder, names.ctl)).catch((error: unknown) => {
+      if (error instanceof InvalidMessageError) return error;
+      throw error;
+    });
+    return { id, ...names, file: join(folder, names.dat), control };
   }
 
   /**
@@ -178,7 +213,9 @@ export class Claims {
    */
   async #putBack(id: string): Promise<void> {
     const folder = join(this.#root, id);
-    const names = await fileNames(folder);
+    // What somebody else has put there is not ours to move.
+    const { dat, ctl } = pairIn(await fileNames(folder));
+    const names = [dat, ctl].filter((name) => name !== undefined);
     const taken = await Promise.all(names.map((name) => pathExists(join(this.#folders.out, name))));
     if (taken.includes(true)) {
       const status = {
@@ -198,13 +235,27 @@ export class Claims {
   async #freeStem(target: PairOutcome['folder'], stem: string): Promise<string> {
     const taken = new Set((await fileNames(this.#folders[target])).map((name) => name.toLowerCase()));
     const isFree = (name: string): boolean =>
-      ['.dat', '.ctl'].every((ending) => !taken.has(`${name}${ending}`.toLowerCase()));
+      ['.dat', '.ctl', ORIGINAL].every((ending) => !taken.has(`${name}${ending}`.toLowerCase()));
     for (let number = 1; ; number += 1) {
-      const name = number === 1 ? stem : `${stem}.${number}`;
+      const suffix = number === 1 ? '' : `.${number}`;
+      const name = `${fitting(stem, MAX_STEM_BYTES - suffix.length)}${suffix}`;
       if (isFree(name)) return name;
     }
   }
 }
+
+/** Returns the stem, cut to this many bytes. */
+function fitting(stem: string, bytes: number): string {
+  let cut = stem;
+  while (Buffer.byteLength(cut) > bytes) cut = cut.slice(0, -1);
+  return cut.toWellFormed();
+}
+
+/** Names have at most 255 bytes, and the longest ending is that of an original control file while it is written. */
+const ORIGINAL = '.ctl.original';
+const MAX_STEM_BYTES = 255 - ORIGINAL.length;
+/** Names of our folders in `temp/out`. */
+const CLAIM_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Codes of a file that is open in another program (Windows), or was removed meanwhile. */
 const BUSY = new Set(['EBUSY', 'EPERM', 'EACCES', 'ENOENT']);
@@ -223,17 +274,17 @@ function pairIn(names: string[]): Partial<PairNames> {
 /** Returns the control file's fields; undefined if it cannot be read. */
 async function controlFields(path: string): Promise<ControlFields | undefined> {
   try {
-    return readControlFile(await readFile(path));
+    return readControlFile(await controlBytes(path));
   } catch {
     return undefined;
   }
 }
 
-/** Returns the size and time of the files, which change while a program writes; undefined if one is gone. */
-export async function pairStamp(paths: string[]): Promise<string | undefined> {
+/** Returns number, size and time of the files, which change while a program writes; undefined if one is gone. */
+export async function pairStamp(paths: ReadonlyArray<string | Buffer>): Promise<string | undefined> {
   try {
-    const stats = await Promise.all(paths.map((path) => stat(path)));
-    return stats.map(({ size, mtimeMs }) => `${size} ${mtimeMs}`).join(' ');
+    const stats = await Promise.all(paths.map((path) => lstat(path)));
+    return stats.map(({ ino, size, mtimeMs }) => `${ino} ${size} ${mtimeMs}`).join(' ');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

@@ -4,6 +4,7 @@
  */
 import { SaxesParser } from 'saxes';
 import { InvalidMessageError } from '../errors';
+import { isNotAFile, openRegularFile } from '../payload/regular-file';
 
 /** The elements of DTSControl by name, without StatusRecord, in the order of the file. Values are trimmed. */
 export type ControlFields = Record<string, string>;
@@ -24,11 +25,30 @@ export interface StatusRecord {
 const MAX_CONTROL_BYTES = 64 * 1024;
 
 /**
+ * Returns the bytes of a `.ctl`, never more than a control file has.
+ * @throws InvalidMessageError when it cannot be read, is no regular file or is too large: the others go on
+ */
+export async function controlBytes(path: string): Promise<Buffer> {
+  const opened = await openRegularFile(path).catch((error: unknown) => {
+    throw isNotAFile(error) ? unreadable('it is no regular file') : cannotRead(error);
+  });
+  const { handle, stamp } = opened;
+  try {
+    if (stamp.size > MAX_CONTROL_BYTES) throw tooLarge();
+    return await handle.readFile().catch((error: unknown) => {
+      throw cannotRead(error);
+    });
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
  * Reads the `.ctl` of a message to send.
  * @throws InvalidMessageError when it is not a complete DTSControl; the error does not quote it
  */
 export function readControlFile(bytes: Buffer): ControlFields {
-  if (bytes.length > MAX_CONTROL_BYTES) throw unreadable(`it is larger than ${MAX_CONTROL_BYTES} bytes`);
+  if (bytes.length > MAX_CONTROL_BYTES) throw tooLarge();
   const fields: ControlFields = {};
   const path: string[] = [];
   let text = '';
@@ -96,6 +116,15 @@ function decode(bytes: Buffer): string {
   } catch {
     return new TextDecoder('windows-1252').decode(bytes);
   }
+}
+
+function tooLarge(): InvalidMessageError {
+  return unreadable(`it is larger than ${MAX_CONTROL_BYTES} bytes`);
+}
+
+function cannotRead(error: unknown): InvalidMessageError {
+  const { code = 'unknown' } = error as NodeJS.ErrnoException;
+  return unreadable(`the system refuses it (${code})`);
 }
 
 function unreadable(reason: string): InvalidMessageError {

@@ -1,7 +1,8 @@
 /** File operations that a kill cannot leave half done, with errors that do not name files. */
 import { dirname, join } from 'node:path';
-import { mkdir, open, readdir, rm, stat, type FileHandle } from '../files';
+import { mkdir, open, readdir, rm, rmdir, stat, type FileHandle } from '../files';
 import { StorageError } from '../errors';
+import type { FolderEntry } from './pairing';
 import { withoutPath } from '../payload/file-error';
 import { syncFolder } from '../payload/file-sink';
 import { openRegularFile, stampOf } from '../payload/regular-file';
@@ -46,7 +47,7 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
 }
 
 /** Moves a file within one file system, durably. An existing file is replaced. */
-export async function moveFile(from: string, to: string): Promise<void> {
+export async function moveFile(from: string | Buffer, to: string): Promise<void> {
   await renameWithRetry(from, to);
   await syncFolder(dirname(to));
 }
@@ -122,9 +123,24 @@ export async function pathExists(path: string): Promise<boolean> {
   );
 }
 
-/** Removes a folder with its content. */
-export async function removeFolder(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
+/** Returns the entries of a folder by the bytes of their names; none if the folder does not exist. */
+export async function folderEntries(folder: string): Promise<FolderEntry[]> {
+  const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' }).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  });
+  return entries.map((entry) => ({ bytes: entry.name, isFile: entry.isFile() }));
+}
+
+/** Returns the path of a name whose bytes may be no UTF-8. */
+export function pathOf(folder: string, name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(join(folder, '/')), name]);
+}
+
+/** Deletes these files of a folder of ours, and the folder if nothing else is in it. */
+export async function removeOwn(folder: string, names: readonly string[]): Promise<void> {
+  for (const name of names) await rm(join(folder, name), { force: true });
+  await rmdir(folder).catch(() => undefined);
 }
 
 /**

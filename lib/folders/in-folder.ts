@@ -7,7 +7,7 @@ import { basename, join, resolve } from 'node:path';
 import { mkdir, stat } from '../files';
 import type { MessageHeaders } from '../types';
 import { writeControlFile, type ControlFields, type StatusRecord } from './control-file';
-import { clientFolders, folderNames, pathExists, moveFile, onDisk, removeFolder, takeFile, writeWhole } from './files';
+import { clientFolders, folderNames, pathExists, moveFile, onDisk, removeOwn, takeFile, writeWhole } from './files';
 import { avoidDeviceName } from '../payload/safe-file-name';
 
 /**
@@ -65,7 +65,8 @@ export class InFolder {
       const found = await stat(join(marks, name)).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error;
       });
-      if (found && found.mtimeMs < now - REMEMBER_MS) await removeFolder(join(marks, name));
+      // Only if it is empty, as our marks are: it may be a folder of somebody else's.
+      if (found && found.mtimeMs < now - REMEMBER_MS) await removeOwn(join(marks, name), []);
     }
   }
 }
@@ -73,7 +74,6 @@ export class InFolder {
 /** Creates the mark, atomically with the control file in it. */
 async function begin(mark: string, control: string): Promise<void> {
   const beginning = `${mark}.part`;
-  await removeFolder(beginning);
   await mkdir(beginning, { recursive: true });
   await writeWhole(join(beginning, CONTROL), control);
   await moveFile(beginning, mark);

@@ -13,7 +13,7 @@ const WAITS_MS = [10, 20, 40, 80, 160, 320, 640, 1230];
 
 /** The system functions, which tests replace. */
 export interface RenameParts {
-  rename(from: string, to: string): Promise<void>;
+  rename(from: string | Buffer, to: string): Promise<void>;
   wait(ms: number): Promise<unknown>;
   platform: NodeJS.Platform;
 }
@@ -28,7 +28,7 @@ const SYSTEM: RenameParts = {
  * Renames a file, replacing an existing one; on Windows it retries.
  * @throws the last error of the file system
  */
-export async function renameWithRetry(from: string, to: string, parts: RenameParts = SYSTEM): Promise<void> {
+export async function renameWithRetry(from: string | Buffer, to: string, parts: RenameParts = SYSTEM): Promise<void> {
   const waits = parts.platform === 'win32' ? WAITS_MS : [];
   for (const ms of waits) {
     try {

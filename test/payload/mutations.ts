@@ -17,6 +17,7 @@ const BLOCKS = 'test/payload/block-digests.test.ts';
 const REGULAR = 'test/payload/regular-file.test.ts';
 const CHANGED = 'test/send/changed-payload.test.ts';
 const TAKING = 'test/folders/taking-files.test.ts';
+const ODD = 'test/folders/odd-files.test.ts';
 const ERASE = 'test/store/sqlite/erase.test.ts';
 
 const MUTATIONS: Taken[] = [
@@ -198,6 +199,69 @@ const MUTATIONS: Taken[] = [
     file: 'lib/payload/whole-file.ts',
     check: '((constants as Partial<typeof constants>).O_NOFOLLOW ?? 0)',
     without: '0',
+  },
+  {
+    case: 'moves half a pair with such a name too',
+    test: ODD,
+    file: 'lib/folders/pairing.ts',
+    check: "if (!names.every(isUtf8)) return { kind: 'bad-name', names, hasControl };",
+    without: 'void isUtf8;',
+  },
+  {
+    case: 'moves a pair whose .ctl it may not read to failed',
+    test: ODD,
+    file: 'lib/folders/claims.ts',
+    check: 'if (error instanceof InvalidMessageError) return error;',
+    without: '',
+  },
+  {
+    case: 'has a gigabyte to failed, without reading it',
+    test: ODD,
+    file: 'lib/folders/control-file.ts',
+    check: 'if (stamp.size > MAX_CONTROL_BYTES) throw tooLarge();',
+    without: '',
+  },
+  {
+    case: 'moved to a full failed folder',
+    test: ODD,
+    file: 'lib/folders/claims.ts',
+    check: 'stuck.push({ id, error });',
+    without: 'throw error;',
+  },
+  {
+    case: 'reports a pair that cannot be moved once',
+    test: ODD,
+    file: 'lib/folders/out-folder.ts',
+    check: "return isPatienceOver ? { kind: 'stuck' } : 'left';",
+    without: "return 'left';",
+  },
+  {
+    case: 'a name of 255 bytes is sent, and fits into failed',
+    test: ODD,
+    file: 'lib/folders/claims.ts',
+    check: 'fitting(stem, MAX_STEM_BYTES - suffix.length)',
+    without: 'stem',
+  },
+  {
+    case: 'whose name differs in case only',
+    test: ODD,
+    file: 'lib/folders/pairing.ts',
+    check: 'for (const group of groups(files, ({ stem }) => stem)) {',
+    without: 'for (const group of groups(files, ({ stem }) => stem.toLowerCase())) {',
+  },
+  {
+    case: 'may have folders and files of somebody else in it',
+    test: ODD,
+    file: 'lib/folders/claims.ts',
+    check: '.filter((name) => CLAIM_ID.test(name))',
+    without: '.filter((name) => CLAIM_ID !== undefined && name.length > 0)',
+  },
+  {
+    case: 'keeps old folders of somebody else beside the marks',
+    test: ODD,
+    file: 'lib/folders/files.ts',
+    check: 'await rmdir(folder).catch(() => undefined);',
+    without: 'void rmdir; await rm(folder, { recursive: true, force: true });',
   },
 ];
 
