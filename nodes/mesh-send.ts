@@ -25,6 +25,7 @@ import { SendStatus } from './send/send-status';
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { choiceSetting } from './shared/settings';
+import { withPlace } from './shared/status';
 import { asText, evaluate, evaluateText } from './shared/typed-input';
 
 interface MeshSendDef extends NodeDef {
@@ -126,7 +127,7 @@ export = function (RED: NodeAPI): void {
       });
       const { to, localId = message.localId } = command.message;
       const warning = isNew ? sizeWarning(message, command.prepared.recommendedMb) : undefined;
-      if (warning !== undefined) this.warn(`${warning} (${message.id})`);
+      if (warning !== undefined) this.warn(withPlace(RED, this, `${warning} (${message.id})`));
       const repeated = !isNew && { repeated: true as const };
       const more = {
         to,
@@ -193,7 +194,7 @@ export = function (RED: NodeAPI): void {
     };
 
     this.on('close', (_removed: boolean, done: () => void) => {
-      if (waiting > 0) this.log(RED._('mesh-send.log.waiting', { number: waiting }));
+      if (waiting > 0) this.log(withPlace(RED, this, RED._('mesh-send.log.waiting', { number: waiting })));
       stopListening();
       mailbox.close(done);
     });

@@ -8,7 +8,7 @@ import {
   type WorkflowProfiles,
 } from '../../lib/index';
 import { cleanError, clearError, showsError } from '../shared/report-error';
-import { errorStatus } from '../shared/status';
+import { errorStatus, nameSandbox, setStatus } from '../shared/status';
 import { sharedText } from '../shared/texts';
 import { alarmError } from './alarm-error';
 import type { Connection, ConnectionState, ConnectionUser, OpenedMailbox } from './connection';
@@ -60,6 +60,7 @@ export class MailboxUser implements ConnectionUser {
       this.show(errorStatus(RED, this.#noMailbox(), 'ring'));
       return;
     }
+    if (environmentKind(this.#config.environment ?? '') === 'sandbox') nameSandbox(node);
     this.#config.register(this);
     sendStatus?.attach(this);
   }
@@ -67,11 +68,6 @@ export class MailboxUser implements ConnectionUser {
   /** True for a node that fills the outbox and shows the progress of its messages. */
   get sends(): boolean {
     return this.#sendStatus !== undefined;
-  }
-
-  /** True for a mailbox of a sandbox on this machine. */
-  get isSandbox(): boolean {
-    return environmentKind(this.#config?.environment ?? '') === 'sandbox';
   }
 
   /** True once Node-RED has begun to close the node. */
@@ -92,8 +88,8 @@ export class MailboxUser implements ConnectionUser {
     if (state.kind === 'connected' && showsError(this.#node)) return;
     this.show(
       state.kind === 'unusable'
-        ? connectionStatus(this.#RED, state, this.isSandbox)
-        : (this.#fault ?? connectionStatus(this.#RED, state, this.isSandbox)),
+        ? connectionStatus(this.#RED, state)
+        : (this.#fault ?? connectionStatus(this.#RED, state)),
     );
   }
 
@@ -117,7 +113,7 @@ export class MailboxUser implements ConnectionUser {
   show(status: NodeStatus): void {
     if (this.#closed) return;
     clearError(this.#node);
-    this.#node.status(status);
+    setStatus(this.#RED, this.#node, status);
   }
 
   /**

@@ -25,7 +25,7 @@ export class SendStatus implements SendingStatus {
   readonly #RED: NodeAPI;
   readonly #node: Node;
   /** Undefined until the node is registered; the registration already reports the first states. */
-  #user: { readonly isSandbox: boolean; show(status: NodeStatus): void } | undefined;
+  #user: { show(status: NodeStatus): void } | undefined;
   /** Ids of messages that this node has put into the outbox and MESH has not accepted yet. */
   readonly #pending = new Set<string>();
   #connection: ConnectionState = { kind: 'idle' };
@@ -39,7 +39,7 @@ export class SendStatus implements SendingStatus {
     this.#node = node;
   }
 
-  attach(user: { readonly isSandbox: boolean; show(status: NodeStatus): void }): void {
+  attach(user: { show(status: NodeStatus): void }): void {
     this.#user = user;
     this.#show(this.#status());
   }
@@ -100,8 +100,7 @@ export class SendStatus implements SendingStatus {
     const { waiting, needsDecision, paused, storeError } = this.#sending;
     const text = (key: string, values: Record<string, string | number> = {}): string =>
       this.#RED._(`mesh-send.status.${key}`, values);
-    if (this.#connection.kind === 'unusable')
-      return connectionStatus(this.#RED, this.#connection, this.#user?.isSandbox ?? false);
+    if (this.#connection.kind === 'unusable') return connectionStatus(this.#RED, this.#connection);
     if (storeError) return errorStatus(this.#RED, storeError, 'ring');
     if (this.#current) {
       const more = this.#pending.size - 1;
@@ -117,7 +116,7 @@ export class SendStatus implements SendingStatus {
     }
     if (waiting > 0) return { fill: 'blue', shape: 'dot', text: text('waiting', { waiting: shortCount(waiting) }) };
     if (this.#connection.kind !== 'connected' || this.#sent === 0) {
-      return connectionStatus(this.#RED, this.#connection, this.#user?.isSandbox ?? false);
+      return connectionStatus(this.#RED, this.#connection);
     }
     return { fill: 'green', shape: 'dot', text: text('sent', { sent: this.#sent }) };
   }

@@ -1,7 +1,7 @@
 /** Turns an error into what a user sees: the error for done() and Catch, and the node's status. */
 import type { Node, NodeAPI } from 'node-red';
 import { MeshError } from '../../lib/index';
-import { errorStatus } from './status';
+import { errorStatus, setStatus } from './status';
 import { sharedText } from './texts';
 
 /** An error for Catch nodes and the log. `code` is an own property because Node-RED copies no other. */
@@ -40,7 +40,7 @@ export function clearError(node: Node): void {
 
 /** Shows the error as the node's status and returns the error for `done`. */
 export function reportError(RED: NodeAPI, node: Node, error: unknown): ReportedError {
-  node.status(errorStatus(RED, error));
+  setStatus(RED, node, errorStatus(RED, error));
   showingError.add(node);
   return cleanError(RED, error);
 }

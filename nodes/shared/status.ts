@@ -1,8 +1,8 @@
 /**
- * Statuses of all nodes, under 20 characters each. As in core mqtt a yellow ring is connecting, a green dot connected
+ * Statuses of all nodes, under 20 characters each; at a sandbox its name comes after them. As in core mqtt a yellow ring is connecting, a green dot connected
  * and a red ring disconnected; in addition a blue dot is busy, and a red dot means that the last message failed.
  */
-import type { NodeAPI, NodeStatus, NodeStatusFill, NodeStatusShape } from 'node-red';
+import type { Node, NodeAPI, NodeStatus, NodeStatusFill, NodeStatusShape } from 'node-red';
 import { MeshError, type StoredError } from '../../lib/index';
 import { sharedText } from './texts';
 
@@ -51,6 +51,26 @@ const KNOWN_CODES = new Set([
   'MLLP_TLS',
   'MESH_UNREADABLE',
 ]);
+
+const sandboxNodes = new WeakSet<Node>();
+
+/**
+ * Names the sandbox in every status and log line of a node from now on: a sandbox that looks as healthy as MESH must
+ * not be taken for it (docs/design.md, rule 16).
+ */
+export function nameSandbox(node: Node): void {
+  sandboxNodes.add(node);
+}
+
+/** Returns the text as the node shows it: with the name of the sandbox, if its mailbox is in one. */
+export function withPlace(RED: NodeAPI, node: Node, text: string): string {
+  return sandboxNodes.has(node) ? `${text} ${sharedText(RED, 'status.sandbox')}` : text;
+}
+
+/** Sets the status of a node that uses a mailbox. */
+export function setStatus(RED: NodeAPI, node: Node, status: NodeStatus): void {
+  node.status(status.text ? { ...status, text: withPlace(RED, node, status.text) } : status);
+}
 
 /** Returns a status with a shared text. */
 export function sharedStatus(

@@ -142,7 +142,7 @@ export class RealNodeRed {
   }
 
   /**
-   * Returns the status of a node as soon as it fits.
+   * Returns the status of a node as soon as it fits, without the name of the sandbox after it.
    * @throws Error with the last status when none fitted within `timeoutMs`
    */
   async status(id: string, fits: (status: NodeStatus) => boolean, timeoutMs = 15_000): Promise<NodeStatus> {
@@ -210,7 +210,7 @@ export class RealNodeRed {
     }
     this.#socket = await subscribe(this.url, {
       debug: (message) => this.#debug.push(message),
-      status: (id, status) => this.#statuses.set(id, status),
+      status: (id, status) => this.#statuses.set(id, withoutPlace(status)),
     });
   }
 
@@ -218,6 +218,11 @@ export class RealNodeRed {
     if (this.#process.stdout === null) return (await fetch(`${this.url}/flows`)).ok;
     return this.#log.includes('Started flows');
   }
+}
+
+/** Returns a status without the name of the sandbox, which comes after every one of a mailbox in a sandbox. */
+function withoutPlace(status: NodeStatus): NodeStatus {
+  return status.text === undefined ? status : { ...status, text: status.text.replace(/ \(sandbox\)$/, '') };
 }
 
 /** Subscribes to debug messages and statuses, as the editor does. */

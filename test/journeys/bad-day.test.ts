@@ -206,7 +206,7 @@ for (const major of MAJORS) {
 
     it('the storage has one owner: a second Node-RED shows an error, and works once the first has ended', async () => {
       await deploy();
-      await nodeRed.status('send', ({ text: shown }) => shown === 'connected (sandbox)');
+      await nodeRed.status('send', ({ text: shown }) => shown === 'connected');
       const second = await startNodeRed({ major, userDir });
       const first = nodeRed;
       nodeRed = second.nodeRed;

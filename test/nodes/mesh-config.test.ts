@@ -92,8 +92,8 @@ describe('mesh-config', () => {
     await deploy([sandboxConfig('c', 'X26ABC1'), sender('c'), sender('c', 'send2'), { id: 'sent', type: 'helper' }]);
     const statuses = [statusesOf('send'), statusesOf('send2')];
     for (const seen of statuses) {
-      await until(() => seen.some(({ text }) => text === 'connected (sandbox)'), 'connected');
-      assert.deepEqual(seen.at(-1), { fill: 'green', shape: 'dot', text: 'connected (sandbox)' });
+      await until(() => seen.some(({ text }) => text === 'connected'), 'connected');
+      assert.deepEqual(seen.at(-1), { fill: 'green', shape: 'dot', text: 'connected' });
     }
   });
 

@@ -20,6 +20,7 @@ import {
   redeploy,
   sandboxConfig,
   statusesOf,
+  statusTextsOf,
   stop,
   takeMissingTexts,
   until,
@@ -93,6 +94,18 @@ describe('mesh-send', () => {
     assert.equal(got.mesh.messageId, sent.meshSent.messageId);
     assert.ok(statuses.some(({ fill, shape, text }) => fill === 'blue' && shape === 'dot' && text === 'sending'));
     assert.deepEqual(statuses.at(-1), { fill: 'green', shape: 'dot', text: '1 sent' });
+  });
+
+  it('names the sandbox in every status of a node whose mailbox is in one', async () => {
+    await deploy(sendFlow(TO));
+    const texts = [statusTextsOf('send'), statusTextsOf('poll')];
+    await sendAndReceive({ payload: 'x' });
+    await caught({ payload: undefined });
+    for (const seen of texts) {
+      const shown = seen.filter((text) => text !== '');
+      assert.ok(shown.length >= 2, seen.join());
+      for (const text of shown) assert.match(text, / \(sandbox\)$/);
+    }
   });
 
   it('sends Buffers unchanged and objects as JSON', async () => {

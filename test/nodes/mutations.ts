@@ -177,11 +177,11 @@ const MUTATIONS: Rule[] = [
     without: 'void isThisMachine;',
   },
   {
-    case: 'is named by the status of a working mailbox',
-    test: 'test/nodes/sandbox-named.test.ts',
-    file: 'nodes/mailbox/connection-status.ts',
-    check: "isSandbox ? 'connected-sandbox' : 'connected'",
-    without: "(void isSandbox, 'connected')",
+    case: 'names the sandbox in every status of a node whose mailbox is in one',
+    test: 'test/nodes/mesh-send.test.ts',
+    file: 'nodes/shared/status.ts',
+    check: 'sandboxNodes.has(node) ?',
+    without: '!node ?',
   },
 ];
 

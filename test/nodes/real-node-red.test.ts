@@ -91,7 +91,7 @@ describe('in a real Node-RED', function () {
   });
 
   it('carries a message from inject through MESH to the debug sidebar', async () => {
-    await nodeRed.status('send', ({ text }) => text === 'connected (sandbox)');
+    await nodeRed.status('send', ({ text }) => text === 'connected');
     await nodeRed.inject('inject');
     const msg = (await nodeRed.debug('done')) as { payload: string; mesh: { mailboxId: string; from: string } };
     assert.equal(msg.payload, 'hello');

@@ -2,9 +2,7 @@
 import assert from 'node:assert/strict';
 import { checkConnection, environmentKind } from '../../lib/index';
 import { startSandbox } from '../../lib/sandbox';
-import { connectionStatus } from '../../nodes/mailbox/connection-status';
 import { environmentLabel } from '../../nodes/monitor/measure';
-import type { NodeAPI } from 'node-red';
 
 describe('a sandbox', () => {
   it('is the built-in one, and a server on this machine, however its address is written', () => {
@@ -39,13 +37,6 @@ describe('a sandbox', () => {
     ] as const) {
       assert.deepEqual([environmentKind(environment), environmentLabel(environment)], [kind, label], environment);
     }
-  });
-
-  it('is named by the status of a working mailbox', () => {
-    const RED = { _: (key: string) => key } as unknown as NodeAPI;
-    const status = (isSandbox: boolean) => connectionStatus(RED, { kind: 'connected' }, isSandbox).text;
-    assert.notEqual(status(true), status(false));
-    assert.match(status(true) ?? '', /sandbox/);
   });
 
   it('is named by the connection test', async () => {

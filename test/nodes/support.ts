@@ -205,13 +205,27 @@ export class Recorder {
   }
 }
 
-/** Returns a list that collects every status of a node from now on. */
+/** What a status at a sandbox ends with. */
+const PLACE = / \(sandbox\)$/;
+
+/** Returns a list that collects every status of a node from now on, without the name of the sandbox after it. */
 export function statusesOf(id: string): NodeStatus[] {
-  const statuses: NodeStatus[] = [];
+  return collectStatuses(id, ({ text = '', ...status }) =>
+    text === '' ? status : { ...status, text: text.replace(PLACE, '') },
+  );
+}
+
+/** Returns a list that collects the text of every status of a node from now on, as the editor shows it. */
+export function statusTextsOf(id: string): string[] {
+  return collectStatuses(id, ({ text = '' }) => text);
+}
+
+function collectStatuses<Kept>(id: string, keep: (status: NodeStatus) => Kept): Kept[] {
+  const statuses: Kept[] = [];
   helper.getNode(id).on(
     'call:status' as never,
     ((call: { args: NodeStatus[] }) => {
-      if (call.args[0] !== undefined) statuses.push(call.args[0]);
+      if (call.args[0] !== undefined) statuses.push(keep(call.args[0]));
     }) as never,
   );
   return statuses;
