@@ -3,22 +3,37 @@ import { SeededRandom } from './random';
 
 /** Every kind of fault. */
 export const KINDS = [
+  // The clocks
+  'clock step',
+  'clock drift',
   // The disk
   'disk error',
+  'disk full',
   'failed sync',
+  'bit rot',
   // The network
   'no connection',
   'request lost',
   'response lost',
   'response late',
   'response cut',
+  // What stands between us and MESH
+  'foreign response',
+  'swapped response',
   // MESH
   'MESH busy',
   'MESH fault',
+  'MESH clock',
+  'undeliverable',
+  'offered again',
   // The process
   'kill',
   'power cut',
-  // The flow
+  'second instance',
+  // The people and their flow
+  'resend',
+  'drop',
+  'redeliver',
   'flow fails',
   'flow never acknowledges',
 ] as const;

@@ -99,6 +99,7 @@ export class Flow {
     const { life } = process() ?? { life: undefined };
     const done = async (messageId: string): Promise<void> => {
       const receiving = model.received.get(messageId);
+      if (receiving) receiving.isFinished = true;
       try {
         await poller.acknowledge(messageId);
         note(`flow: ${receiving?.name} done`);

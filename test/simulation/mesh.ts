@@ -69,12 +69,12 @@ export class Mesh {
     if (message.state === 'accepted') message.state = 'acknowledged';
   }
 
-  /** Gives up a message that its recipient does not collect, and reports that to its sender. */
-  giveUp(message: MeshMessage): void {
-    if (message.state !== 'accepted') return;
+  /** Gives up a message that its recipient does not collect. Returns the report to its sender. */
+  giveUp(message: MeshMessage): MeshMessage | undefined {
+    if (message.state !== 'accepted') return undefined;
     message.state = 'undeliverable';
     const report = { from: '', to: message.from, workflowId: message.workflowId, localId: message.localId };
-    this.#add({
+    return this.#add({
       ...report,
       type: 'REPORT',
       contentType: '',

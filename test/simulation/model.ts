@@ -39,7 +39,9 @@ export interface Receiving {
   name: string;
   bytes: Buffer;
   message: MeshMessage;
-  /** The flow has said that it is done, and was told that this is kept. */
+  /** The flow has said that it is done. If the process ends at that moment, it may be delivered once more. */
+  isFinished: boolean;
+  /** The flow was told that this is kept. */
   isDone: boolean;
   deliveries: number;
 }
@@ -126,8 +128,8 @@ export class Model {
 
   /** What has become of a received message, once everything has settled. */
   receivedAs(receiving: Receiving, isParked: boolean): void {
-    const { name, isDone, message } = receiving;
-    if (isDone || isParked) return;
+    const { name, isFinished, message } = receiving;
+    if (isFinished || isParked) return;
     if (message.acknowledgements > 0) this.violated(`${name}: acknowledged to MESH, and the flow never finished it`);
     else this.violated(`${name}: still at MESH, and nobody takes it`);
   }

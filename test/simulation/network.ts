@@ -30,6 +30,8 @@ type Fate =
   | 'response lost'
   | 'response late'
   | 'response cut'
+  | 'foreign response'
+  | 'swapped response'
   | 'MESH busy'
   | 'MESH fault';
 
@@ -39,6 +41,8 @@ const FATES: ReadonlyArray<[Exclude<Fate, 'answered'>, number]> = [
   ['response lost', 0.04],
   ['response late', 0.01],
   ['response cut', 0.03],
+  ['foreign response', 0.04],
+  ['swapped response', 0.03],
   ['MESH busy', 0.03],
   ['MESH fault', 0.03],
 ];
@@ -48,6 +52,9 @@ export class Network {
   readonly #parts: NetworkParts;
   /** True while no request gets through. */
   isDown = false;
+
+  /** The responses that a proxy has kept, by method. */
+  readonly #seen = new Map<string, MeshResponse[]>();
 
   constructor(parts: NetworkParts) {
     this.#parts = parts;
@@ -108,9 +115,10 @@ export class Network {
     return FATES.find(([fate, probability]) => this.#parts.faults.strikes(fate, probability))?.[0] ?? 'answered';
   }
 
-  /** Lets MESH respond, or fail. */
+  /** Lets MESH respond, or somebody else. */
   #respond(fate: Fate, request: MeshRequest, mesh: Mesh): MeshResponse {
     const { faults } = this.#parts;
+    if (fate === 'foreign response') return foreign(faults.of(fate), request);
     if (fate === 'MESH busy') {
       const status = faults.of(fate).pick([425, 429, 503]);
       return { ...refused(status, 'TooMany'), headers: { 'retry-after': String(faults.of(fate).between(1, 90)) } };
@@ -119,7 +127,13 @@ export class Network {
       if (faults.of(fate).chance(0.5)) mesh.handle(request);
       return refused(faults.of(fate).pick([500, 502, 504]), 'Fault');
     }
-    return mesh.handle(request);
+    const response = mesh.handle(request);
+    const seen = this.#seen.get(request.method) ?? [];
+    this.#seen.set(request.method, seen);
+    // A proxy that keeps responses gives one again; a POST it does pass on.
+    const other = fate === 'swapped response' && request.method !== 'POST' && seen.length > 0;
+    seen.push(response);
+    return other ? faults.of(fate).pick(seen) : response;
   }
 
   /** Reads the body of a request, as undici does while it sends it. @throws what the payload throws; TransportFailure */
@@ -201,4 +215,23 @@ export class Network {
   #latency(): number {
     return this.#parts.random.between(1, 40);
   }
+}
+
+/** A response of something between us and MESH: a login page, a proxy's error, or MESH's own words from nowhere. */
+function foreign(random: SeededRandom, { method }: MeshRequest): MeshResponse {
+  const page = Buffer.from('<html><body>Log in to the hospital network</body></html>');
+  const html = { 'content-type': 'text/html', 'content-length': String(page.length) };
+  const error = Buffer.from('{"errorEvent":"SEND","errorCode":"20","errorDescription":"Message does not exist"}');
+  const like = { 'content-type': 'application/json', 'content-length': String(error.length) };
+  const answers: MeshResponse[] = [
+    { status: 200, headers: html, body: page },
+    { status: 200, headers: like, body: error },
+    { status: 202, headers: html, body: page },
+    { status: 204, headers: {}, body: Buffer.alloc(0) },
+    { status: 302, headers: { ...html, location: 'https://login.example' }, body: page },
+    { status: 304, headers: {}, body: Buffer.alloc(0) },
+    ...[403, 404, 407, 408, 409, 410, 413, 421, 502].map((status) => ({ status, headers: html, body: page })),
+  ];
+  const answer = random.pick(answers);
+  return method === 'HEAD' ? { ...answer, body: Buffer.alloc(0) } : answer;
 }

@@ -1,18 +1,22 @@
 /** One world from one seed: it runs, everything goes wrong that the seed has chosen, then nothing does; then it is judged. */
 import { createHash } from 'node:crypto';
+import { openStorage } from '../../lib/index';
 import { SimulatedClock, BEGIN } from './clock';
 import { Disk } from './disk';
 import { Faults, NOTHING_LEFT_OUT, type Kind, type LeftOut } from './faults';
 import { Flow, RECIPIENTS } from './flow';
-import { Mesh } from './mesh';
+import { Mesh, type MeshMessage } from './mesh';
 import { bytesNamed, Model } from './model';
 import { Network } from './network';
+import { People } from './people';
 import { FOLDER, leaveWorld, OUR_MAILBOX, Process, type Settings } from './process';
 import { SeededRandom } from './random';
 import { Schedule } from './schedule';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
 /** Everything has settled within this time after the last fault: look-ups take 40 minutes, a poison message waits 60. */
 const SETTLES_WITHIN_MS = 150 * MINUTE;
 /** States in which a message may wait for a person. */
@@ -56,6 +60,7 @@ class World {
   readonly #network: Network;
   readonly #model = new Model();
   readonly #flow: Flow;
+  readonly #people: People;
   readonly #settings: Settings;
   readonly #trace: string[] = [];
   #process: Process | undefined;
@@ -77,6 +82,7 @@ class World {
     this.#mesh = new Mesh(() => BEGIN + this.#schedule.now + this.#meshOffsetMs);
     this.#network = new Network({ ...parts, random: random('network'), mesh: this.#mesh });
     this.#flow = new Flow({ ...parts, random: random('flow'), process: () => this.#process });
+    this.#people = new People({ ...parts, flow: this.#flow, process: () => this.#process });
     this.#settings = chooseSettings(random('settings'));
   }
 
@@ -211,10 +217,18 @@ class World {
       const size = sizeOf();
       this.#schedule.in(random.between(0, busyMs), () => this.#flow.send(size));
     }
+    for (let at = 0; at < busyMs; at += random.between(1, 10) * MINUTE)
+      this.#schedule.in(at, () => this.#collect(random));
     for (let count = random.between(0, 12); count > 0; count -= 1) {
       const size = sizeOf();
       this.#schedule.in(random.between(0, busyMs), () => this.#postToUs(size, random));
     }
+  }
+
+  /** A recipient collects what it has of ours. */
+  #collect(random: SeededRandom): void {
+    const recipient = random.pick(RECIPIENTS);
+    for (const message of this.#mesh.sent(OUR_MAILBOX)) if (message.to === recipient) this.#mesh.acknowledge(message);
   }
 
   /** Another organisation sends us a message. */
@@ -231,7 +245,18 @@ class World {
       localId: name,
       chunks,
     });
-    this.#model.received.set(message.messageId, { name, bytes, message, isDone: false, deliveries: 0 });
+    this.#expect(name, bytes, message);
+  }
+
+  #expect(name: string, bytes: Buffer, message: MeshMessage): void {
+    this.#model.received.set(message.messageId, {
+      name,
+      bytes,
+      message,
+      isFinished: false,
+      isDone: false,
+      deliveries: 0,
+    });
     this.#note(`MESH: has ${name} for us as ${message.messageId}`);
   }
 
@@ -255,6 +280,57 @@ class World {
     };
     repeat('kill', 8 * MINUTE, kill('kill'));
     repeat('power cut', 15 * MINUTE, kill('power cut'));
+    repeat('second instance', 10 * MINUTE, () => this.#startSecond());
+
+    const clocks = this.#faults.of('clock step');
+    repeat('clock step', 10 * MINUTE, () => {
+      // By hand, by NTP after a battery has failed, and twice a year where the machine's clock keeps local time.
+      this.#clock.step(clocks.pick([-8 * HOUR, -HOUR, -90 * SECOND, 20 * SECOND, HOUR, 30 * HOUR, 450 * DAY]));
+    });
+    repeat('clock drift', 20 * MINUTE, () =>
+      this.#clock.drift(this.#faults.of('clock drift').pick([0.99, 0.9999, 1.02])),
+    );
+    repeat('MESH clock', 20 * MINUTE, () => {
+      this.#meshOffsetMs = this.#faults.of('MESH clock').pick([-HOUR, -MINUTE, MINUTE, HOUR]);
+    });
+    repeat('disk full', 20 * MINUTE, () => {
+      this.#disk.isFull = true;
+      this.#schedule.in(this.#faults.of('disk full').between(1, 10) * MINUTE, () => (this.#disk.isFull = false));
+    });
+    repeat('bit rot', 15 * MINUTE, () => this.#rot());
+
+    const isCollectable = ({ from, state }: MeshMessage): boolean => from === OUR_MAILBOX && state === 'accepted';
+    const undeliverable = this.#faults.of('undeliverable');
+    repeat('undeliverable', 10 * MINUTE, () => {
+      const sent = this.#mesh.messages.filter(isCollectable);
+      const report = sent.length === 0 ? undefined : this.#mesh.giveUp(undeliverable.pick(sent));
+      if (report) this.#expect(`report${report.linkedMessageId?.slice(-6)}`, Buffer.alloc(0), report);
+    });
+    repeat('offered again', 10 * MINUTE, () => {
+      const done = [...this.#model.received.values()].filter(({ isDone }) => isDone);
+      if (done.length > 0) this.#mesh.offerAgain(this.#faults.of('offered again').pick(done).message);
+    });
+    repeat('resend', 10 * MINUTE, () => void this.#people.resend());
+    repeat('drop', 15 * MINUTE, () => void this.#people.drop());
+    repeat('redeliver', 15 * MINUTE, () => void this.#people.redeliver());
+  }
+
+  /** Changes a bit of a payload in the spool: of what is to be sent, or what waits for the flow. */
+  #rot(): void {
+    const payloads = this.#disk.files(`${FOLDER}/spool`).filter(([, { size }]) => size > 65_536);
+    if (payloads.length === 0) return;
+    const [path, node] = this.#faults.of('bit rot').pick(payloads);
+    node.rot(this.#faults.of('bit rot'));
+    this.#note(`disk: a bit of ${path} is another`);
+  }
+
+  /** Somebody starts a second Node-RED on the same folder, which has to leave it alone. */
+  #startSecond(): void {
+    if (!this.#process?.mailbox) return;
+    openStorage({ folder: FOLDER }).then(
+      () => this.#model.violated('Node-RED: two processes have the storage open'),
+      (error: unknown) => this.#note(`second instance: ${String(error)}`),
+    );
   }
 
   /** From here on nothing goes wrong. */
@@ -284,7 +360,7 @@ class World {
     const { mailbox } = this.#process ?? {};
     if (!mailbox) return false;
     const rows = await mailbox.outbox.list({}, { limit: 1000 });
-    const isReceived = [...this.#model.received.values()].every(({ isDone }) => isDone);
+    const isReceived = [...this.#model.received.values()].every(({ isFinished }) => isFinished);
     return isReceived && rows.every((row) => this.#model.isSettled(row));
   }
 
