@@ -7,7 +7,7 @@
  * several instances share has no marks: there one intent is ahead, and a kill can make two messages unknown.
  */
 import { after, steadyTime } from '../clock';
-import { AbortedError } from '../errors';
+import { AbortedError, UnknownCommitError } from '../errors';
 import { LOOKED_FOR, NEEDS_DECISION, WAITING_TO_SEND } from '../message-states';
 import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
 import { RecentRows } from '../store/recent-rows';
@@ -110,7 +110,7 @@ export class OutboxWorker {
       isFailing: () => this.#backoff.isFailing,
       transition: (ended) => this.#transition(ended),
       settled: (ended, isMade) => this.#settled(ended, isMade),
-      settleAlone: (ended) => this.#settleAlone(ended),
+      settleAlone: (ended, isPerhapsMade) => this.#settleAlone(ended, isPerhapsMade),
     });
     parts.outbox.onChange = () => this.#wakeUp();
     parts.outbox.onQueued = (row) => this.#justQueued?.add(row.id, row);
@@ -280,8 +280,8 @@ export class OutboxWorker {
     return attempt(this.#parts, this.#backoff, row, this.#aborting.signal, onChunk);
   }
 
-  async #settleAlone({ row, ending }: Ended): Promise<void> {
-    await this.#settled({ row, ending }, await this.#commit(this.#transition({ row, ending })));
+  async #settleAlone({ row, ending }: Ended, isPerhapsMade: boolean): Promise<void> {
+    await this.#settled({ row, ending }, await this.#commit(this.#transition({ row, ending }), isPerhapsMade));
   }
 
   /** Applies only to the row's latest attempt: another instance may have recovered it and begun the next one. */
@@ -345,12 +345,24 @@ export class OutboxWorker {
   }
 
   /**
-   * Commits a transition, trying as often as it takes. Returns false if it did not apply, or after `stop`. Never
+   * Commits a transition, trying as often as it takes. Returns false if it did not apply, or after `stop`.
+   * `isPerhapsMade`: an earlier commit of it may have been made; then a row that is as it says counts as changed. Never
    * rejects.
    */
-  async #commit(transition: OutgoingTransition): Promise<boolean> {
-    const [isMade = false] = (await this.#persist(() => this.#parts.store.changeBatch([transition]))) ?? [];
-    return isMade;
+  async #commit(transition: OutgoingTransition, isPerhapsMade = false): Promise<boolean> {
+    const { store } = this.#parts;
+    let isUncertain = isPerhapsMade;
+    const [isMade = false] =
+      (await this.#persist(() =>
+        store.changeBatch([transition]).catch((error: unknown) => {
+          isUncertain ||= error instanceof UnknownCommitError;
+          throw error;
+        }),
+      )) ?? [];
+    if (isMade || !isUncertain) return isMade;
+    const { id, attempt, change } = transition;
+    const row = await this.#persist(() => store.getOutgoing(id));
+    return row?.state === change.state && row?.attempts === (change.attempts ?? attempt ?? row?.attempts);
   }
 
   /**

@@ -59,6 +59,13 @@ const MUTATIONS: Taken[] = [
     without: 'if (error instanceof UnknownCommitError) await discard();',
   },
   {
+    case: 'of MESH’s response, that was made, is reported once',
+    test: ONE_COMMIT,
+    file: 'lib/send/outbox-worker.ts',
+    check: 'if (isMade || !isUncertain) return isMade;',
+    without: 'if (isMade || isUncertain) return isMade;',
+  },
+  {
     case: 'the message whose commit failed is not refused',
     test: DISK,
     file: 'lib/store/sqlite/shared-commits.ts',

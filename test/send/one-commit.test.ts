@@ -6,6 +6,7 @@ import type { OutgoingChange, Store } from '../../lib/store/store';
 import { steppedClock } from '../harness/clocks';
 import { failure } from '../harness/failure';
 import { mailboxAt } from '../harness/mailboxes';
+import { eventually } from '../harness/until';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 
 /** The storage, whose store calls `before` with the name of each operation, first. */
@@ -152,4 +153,36 @@ describe('a commit of which nobody knows whether it was made', () => {
       assert.ok((await bob.receive(sent?.messageId ?? '')).payload?.equals(payload));
     });
   }
+
+  it('of MESH’s response, that was made, is reported once, and whoever waits for it is told', async () => {
+    const server = await tlsSandbox();
+    const storage = await storageIn();
+    let failures = 2;
+    const store = new Proxy(storage.store, {
+      get(target, name: keyof Store) {
+        const value: unknown = target[name];
+        if (typeof value !== 'function') return value;
+        if (name !== 'changeBatch') return value.bind(target) as unknown;
+        return async (...args: Parameters<Store['changeBatch']>) => {
+          const made = await target.changeBatch(...args);
+          const isEnding = args[0].some(({ from }) => from.includes('sending'));
+          if (isEnding && failures-- > 0) throw new UnknownCommitError('It is not known.');
+          return made;
+        };
+      },
+    });
+    const clock = steppedClock();
+    const mailbox = outboxAt(server, { storage: { ...storage, store }, clock });
+    const { message } = await mailbox.outbox.enqueue(letter());
+    mailbox.start();
+    let isAccepted = false;
+    const accepted = mailbox.outbox.accepted(message.id).then((now) => ((isAccepted = true), now));
+    await eventually('it is told', async () => {
+      clock.advance(10_000);
+      return isAccepted;
+    });
+    assert.equal((await accepted).messageId, server.messages()[0]?.messageId);
+    assert.deepEqual(mailbox.eventsOf(message.id), ['queued', 'sending', 'accepted']);
+    assert.equal(server.messages().length, 1);
+  });
 });
