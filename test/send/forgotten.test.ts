@@ -3,14 +3,16 @@
  * a store copied away and back. Nothing is sent twice, and what only the marks know needs a decision.
  */
 import assert from 'node:assert/strict';
-import { copyFile, cp, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { copyFile, cp, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DurableMailbox, Storage } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
+import { openPostgresStore } from '../../lib/store/postgres/open-postgres-store';
 import { copyStore } from '../../lib/store/tools/copy-store';
-import { postgresSide, sqliteSide } from '../../lib/store/tools/side';
+import { postgresSide, type Side, sqliteSide } from '../../lib/store/tools/side';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { steppedClock } from '../harness/clocks';
+import { mailboxAt } from '../harness/mailboxes';
 import { dropSchema, newSchema, postgresUrl } from '../harness/postgres';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 import { eventually } from '../harness/until';
@@ -175,29 +177,39 @@ describe('send marks that are not about this store', () => {
     assert.equal((await mailbox.outbox.get(id))?.state, 'accepted');
   }).timeout(60_000);
 
-  it('a store copied to PostgreSQL and back beside its old marks: what was being sent is unknown', async () => {
-    const { server, killed, id } = await interrupted();
+  it('a store copied to PostgreSQL and back beside its old marks: what was being sent there is unknown', async () => {
+    const server = await tlsSandbox();
+    const folder = await emptyFolder();
+    const first = await startOn(server, folder);
+    await send(first.mailbox, 2);
+    await first.mailbox.close();
+    const { message } = await outboxAt(server, { storage: first.storage }).outbox.enqueue(letter());
+    await first.storage.close();
     const schema = newSchema();
     afterThisTest(() => dropSchema(schema));
     const url = await postgresUrl();
-    const copy = async (
-      from: Awaited<ReturnType<typeof sqliteSide>>,
-      to: Awaited<ReturnType<typeof sqliteSide>>,
-    ): Promise<void> => {
+    const copy = async (from: Side, to: Side): Promise<void> => {
       await copyStore({ from, to, fromSpool: undefined, toSpool: undefined, report: () => undefined });
       await from.close();
       await to.close();
     };
-    await copy(await sqliteSide(killed), await postgresSide(url, schema));
-    for (const name of DATABASE) await rm(join(killed, name), { force: true });
-    // As if it had been sent from there: the marks of the first store know nothing of it.
-    const [marksFile = ''] = await readdir(join(killed, 'sending'));
-    assert.notEqual(marksFile, '');
-    await copy(await postgresSide(url, schema), await sqliteSide(killed));
-    const { mailbox, settled } = await startOn(server, killed);
+    await copy(await sqliteSide(folder), await postgresSide(url, schema));
+    // Only its marks are left behind.
+    for (const name of [...DATABASE, 'spool']) await rm(join(folder, name), { recursive: true, force: true });
+    // Sent from there, and killed before MESH's response: the marks of the first store know nothing of it.
+    const there = await openPostgresStore({ url, schema });
+    const intent = { state: 'sending', attempts: 1, firstAttemptAt: Date.now() } as const;
+    assert.ok(await there.changeOutgoing(message.id, ['queued'], intent));
+    await there.close();
+    await mailboxAt(server).send(letter('letter', { localId: message.id }));
+    await copy(await postgresSide(url, schema), await sqliteSide(folder));
+    const { mailbox, settled, storage } = await startOn(server, folder);
+    await eventually('recovered', () => mailbox.eventsOf(message.id).length > 0);
     await settled();
     assertOnce(server);
-    assert.ok(mailbox.eventsOf(id).includes('unknown'));
+    assert.deepEqual(mailbox.eventsOf(message.id), ['unknown', 'adopted']);
+    // Nor is the copy taken for a store that has forgotten something.
+    assert.deepEqual(await storage.store.history(mailbox.storeKey, 'store'), []);
   }).timeout(60_000);
 
   it('a copy has another generation than its original, and an empty store that was opened before it too', async () => {
