@@ -32,7 +32,12 @@ interface MeshMllpInDef extends NodeDef {
   maxInFlight?: number | string;
   maxConnections?: number | string;
   maxMb?: number | string;
+  maxTotalMb?: number | string;
+  messageTimeout?: number | string;
+  idleTimeout?: number | string;
 }
+
+const MIB = 1024 * 1024;
 
 /** The wait before another attempt to listen: a program that is ending may still use the port. */
 const LISTEN_AGAIN_MS = 10_000;
@@ -137,5 +142,10 @@ function serverSettings(RED: NodeAPI, def: MeshMllpInDef): Omit<MllpServerOption
     maxInFlight: whole('maxInFlight', 1, 1, 1000),
     maxConnections: whole('maxConnections', 100, 1, 10_000),
     maxBytes: numberSetting(RED, 'maxMb', def.maxMb, { fallback: 20, min: 0.001, max: 500 }) * 1024 * 1024,
+    maxTotalBytes: numberSetting(RED, 'maxTotalMb', def.maxTotalMb, { fallback: 100, min: 0.001, max: 10_000 }) * MIB,
+    messageTimeoutMs:
+      numberSetting(RED, 'messageTimeout', def.messageTimeout, { fallback: 60, min: 0.01, max: 3600 }) * 1000,
+    idleTimeoutMs:
+      numberSetting(RED, 'idleTimeout', def.idleTimeout, { fallback: 60, min: 0.001, max: 10_080 }) * 60_000,
   };
 }

@@ -61,6 +61,16 @@ export class FrameReader {
     return this.#ignored;
   }
 
+  /** True from the first byte of a message to its end. */
+  get isInMessage(): boolean {
+    return this.#state !== 'between';
+  }
+
+  /** Bytes kept of the message that has not ended. */
+  get keptBytes(): number {
+    return this.#isTooLarge ? KEPT_OF_TOO_LARGE : this.#length;
+  }
+
   /** True when a message has ended with FS and its CR has not come: call `finish()` if it does not come soon. */
   get awaitsCarriageReturn(): boolean {
     return this.#state === 'ended';

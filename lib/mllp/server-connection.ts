@@ -8,6 +8,7 @@ import type { MeshError } from '../errors';
 import { buildHl7Ack } from '../formats/hl7/acknowledge';
 import { readHl7Header, type Hl7Header } from '../formats/hl7/header';
 import { MllpFrameError, MllpMessageError } from './errors';
+import type { ByteBudget } from './byte-budget';
 import { frame, FrameReader, type Frame } from './framing';
 
 /** Where a message came from. Plain JSON. */
@@ -42,6 +43,12 @@ export interface MllpRequest {
 export interface ConnectionOptions {
   maxInFlight: number;
   maxBytes: number;
+  /** Shared by all connections of the server. */
+  budget: ByteBudget;
+  /** Time from a message's first byte to its end (milliseconds). */
+  messageTimeoutMs: number;
+  /** Time without a message (milliseconds). */
+  idleTimeoutMs: number;
   /** How long to wait for the CR after an FS (milliseconds). */
   carriageReturnTimeoutMs: number;
   onRequest: (request: MllpRequest) => void;
@@ -64,10 +71,14 @@ export class ServerConnection {
   readonly #reader: FrameReader;
   readonly #waiting: Frame[] = [];
   #inFlight = 0;
+  #inFlightBytes = 0;
   #hasEnded = false;
   #isClosing = false;
   #hasReportedIgnored = false;
   #timer: NodeJS.Timeout | undefined;
+  /** The deadline of the message that has begun. */
+  #messageTimer: NodeJS.Timeout | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket;
@@ -81,7 +92,12 @@ export class ServerConnection {
     socket.on('end', () => this.#onEnd());
     // The error itself does not matter: 'close' follows, and a sender without a response repeats its message.
     socket.on('error', () => undefined);
-    socket.on('close', () => clearTimeout(this.#timer));
+    socket.on('close', () => {
+      for (const timer of [this.#timer, this.#messageTimer, this.#idleTimer]) clearTimeout(timer);
+      this.#waiting.length = 0;
+      this.#record();
+    });
+    this.#proceed();
   }
 
   /** True while a message of this sender is in flight. */
@@ -98,6 +114,7 @@ export class ServerConnection {
   close(): void {
     this.#isClosing = true;
     this.#waiting.length = 0;
+    this.#record();
     const timer = setTimeout(() => this.#socket.destroy(), FLUSH_MS);
     this.#socket.once('close', () => clearTimeout(timer));
     this.#socket.resume();
@@ -138,11 +155,54 @@ export class ServerConnection {
       const next = this.#waiting.shift();
       if (next !== undefined) this.#passOn(next);
     }
+    this.#record();
     if (this.#socket.destroyed || this.#isClosing) return;
-    if (this.#waiting.length > 0 || this.#isUnread) this.#socket.pause();
-    else this.#socket.resume();
+    this.#setTimers();
+    this.#pauseOrResume();
     // A sender that closes its side after the last message still reads the responses.
     if (this.#hasEnded && this.#waiting.length === 0 && this.#inFlight === 0) this.#socket.end();
+  }
+
+  #pauseOrResume(): void {
+    if (this.#socket.destroyed || this.#isClosing) return;
+    if (this.#waiting.length > 0 || this.#isUnread || this.#options.budget.mustWait(this)) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  /** Records what this connection holds; messages in flight count until they are settled, also without the sender. */
+  #record(): void {
+    const { budget } = this.#options;
+    const isGone = this.#socket.destroyed || this.#isClosing;
+    if (isGone && this.#inFlight === 0) {
+      budget.release(this);
+      return;
+    }
+    const bytes = this.#inFlightBytes + (isGone ? 0 : this.unread + this.#reader.keptBytes);
+    const isInMessage = !isGone && this.#reader.isInMessage;
+    budget.record(this, { bytes, inFlight: this.#inFlight, isInMessage }, () => this.#pauseOrResume());
+  }
+
+  /** Starts or ends the deadline of a message that has begun, and the time without any. */
+  #setTimers(): void {
+    const { messageTimeoutMs, idleTimeoutMs } = this.#options;
+    if (!this.#reader.isInMessage) {
+      clearTimeout(this.#messageTimer);
+      this.#messageTimer = undefined;
+    } else {
+      this.#messageTimer ??= setTimeout(() => this.#disconnect(notWhole(messageTimeoutMs)), messageTimeoutMs);
+    }
+    if (this.#reader.isInMessage || this.#waiting.length > 0 || this.#inFlight > 0) {
+      clearTimeout(this.#idleTimer);
+      this.#idleTimer = undefined;
+    } else {
+      // A sender that connects again when it has a message is not worth an error.
+      this.#idleTimer ??= setTimeout(() => this.close(), idleTimeoutMs);
+    }
+  }
+
+  #disconnect(error: MeshError): void {
+    this.#options.onProblem(error, this.remote);
+    this.close();
   }
 
   get #isUnread(): boolean {
@@ -158,11 +218,14 @@ export class ServerConnection {
       return;
     }
     this.#inFlight += 1;
+    this.#inFlightBytes += bytes.length;
     let isSettled = false;
     const settle = (): boolean => {
       if (isSettled) return false;
       isSettled = true;
       this.#inFlight -= 1;
+      this.#inFlightBytes -= bytes.length;
+      this.#record();
       this.#options.onSettled();
       return true;
     };
@@ -197,6 +260,17 @@ export class ServerConnection {
     });
     this.#options.onProblem(error, this.remote);
   }
+}
+
+function notWhole(ms: number): MllpFrameError {
+  return new MllpFrameError(
+    `A message was not whole ${Math.round(ms / 1000)} s after its first byte. It was not accepted.`,
+    {
+      advice:
+        'Its sender was disconnected and has to repeat it. Check the sender and the network, or raise the message timeout ' +
+        'for a slow line.',
+    },
+  );
 }
 
 function tooLarge(maxBytes: number): MllpFrameError {

@@ -3,6 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { ConfigurationError, type MeshError } from '../errors';
 import { MllpListenError, MllpTlsError } from './errors';
+import { ByteBudget } from './byte-budget';
 import { FLUSH_MS, ServerConnection, type MllpRequest, type Remote } from './server-connection';
 
 /** The server's certificate, PEM or PFX, and whether clients have to show one. */
@@ -30,6 +31,15 @@ export interface MllpServerOptions {
   maxBytes?: number;
   /** How long to wait for the CR after an FS before the message is taken as ended (milliseconds). Default 200. */
   carriageReturnTimeoutMs?: number;
+  /** A message must be whole this long after its first byte, or its sender is disconnected (milliseconds). Default 60 s. */
+  messageTimeoutMs?: number;
+  /** A sender without a message for this long is disconnected (milliseconds). Default 1 h. */
+  idleTimeoutMs?: number;
+  /**
+   * Bytes that all senders' messages may take together: begun, waiting, and in flight. Beyond it nothing more is read, and
+   * the senders wait. Default 100 MiB, and at least one message.
+   */
+  maxTotalBytes?: number;
   onRequest: (request: MllpRequest) => void;
   /** A message or sender was refused, or bytes were ignored. `remote` is missing when the sender is not known. */
   onProblem?: (error: MeshError, remote?: Remote) => void;
@@ -38,6 +48,9 @@ export interface MllpServerOptions {
 }
 
 const DEFAULT_MAX_BYTES = 20 * 1024 * 1024;
+const DEFAULT_TOTAL_BYTES = 100 * 1024 * 1024;
+const DEFAULT_MESSAGE_TIMEOUT_MS = 60_000;
+const DEFAULT_IDLE_TIMEOUT_MS = 60 * 60 * 1000;
 
 export class MllpServer {
   readonly #server: Server;
@@ -50,9 +63,12 @@ export class MllpServer {
   /** Every socket, also those in the TLS handshake: the server would wait for them when it closes. */
   readonly #sockets = new Set<Socket>();
   readonly #options: MllpServerOptions;
+  readonly #budget: ByteBudget;
 
   private constructor(options: MllpServerOptions) {
     this.#options = options;
+    const { maxTotalBytes = DEFAULT_TOTAL_BYTES, maxBytes = DEFAULT_MAX_BYTES } = options;
+    this.#budget = new ByteBudget(Math.max(maxTotalBytes, maxBytes));
     const accept = (socket: Socket): void => this.#accept(socket);
     // Half-open: a sender that closes its side after the last message still gets its response.
     this.#server = options.tls
@@ -106,6 +122,11 @@ export class MllpServer {
     return [...this.#connections].reduce((sum, connection) => sum + connection.unread, 0);
   }
 
+  /** Bytes of all messages that were begun, wait or are in flight. */
+  get heldBytes(): number {
+    return this.#budget.bytes;
+  }
+
   /** Disconnects every sender. Those without a response have to repeat their messages. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => {
@@ -129,6 +150,9 @@ export class MllpServer {
     const connection = new ServerConnection(socket, {
       maxInFlight,
       maxBytes,
+      budget: this.#budget,
+      messageTimeoutMs: this.#options.messageTimeoutMs ?? DEFAULT_MESSAGE_TIMEOUT_MS,
+      idleTimeoutMs: this.#options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS,
       carriageReturnTimeoutMs: this.#options.carriageReturnTimeoutMs ?? 200,
       onRequest,
       onProblem: (error, remote) => onProblem?.(error, remote),
