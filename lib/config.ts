@@ -112,7 +112,7 @@ export interface MailboxOptions {
   maxBufferBytes?: number;
   /**
    * The largest payload (bytes, expanded) that is received at all; a larger one is a TooLargeError, so that a small
-   * message cannot fill the disk. A chunk that expands to a twentieth of it may expand at most 200-fold. Default
+   * message cannot fill the disk. Beyond 64 MiB, or a twentieth of it if that is less, it may expand at most 200-fold. Default
    * 200,000,000,000: MESH accepts messages up to 100 GB.
    */
   maxExpandedBytes?: number;

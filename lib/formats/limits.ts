@@ -37,3 +37,11 @@ export function splitBounded(text: string, at: string): string[] {
   if (parts.length > MAX_VALUES) throw new UnreadableError(`The payload has more than ${MAX_VALUES} values.`);
   return parts;
 }
+
+/** Counts the occurrences of a character, and stops at `maximum`. */
+export function countUpTo(payload: string | Buffer, character: string, maximum: number): number {
+  let count = 0;
+  for (let at = payload.indexOf(character); at >= 0 && count < maximum; at = payload.indexOf(character, at + 1))
+    count += 1;
+  return count;
+}

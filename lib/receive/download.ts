@@ -50,7 +50,11 @@ interface DownloadTarget {
   resume?: Resumable;
 }
 
-/** A chunk may reach this share of maxExpandedBytes whatever its compression ratio; above it, MAX_RATIO applies. */
+/**
+ * A message may reach this size, or this share of maxExpandedBytes if that is less, whatever its compression ratio; above
+ * it, MAX_RATIO applies to all of its chunks together.
+ */
+const UNCHECKED_BYTES = 64 * 1024 * 1024;
 const UNCHECKED_SHARE = 1 / 20;
 /** Real data reaches 20 to 1; a zip bomb up to 1032 to 1, the limit of deflate (zlib's technical details). */
 const MAX_RATIO = 200;
@@ -104,6 +108,9 @@ class MessageDownload {
   readonly #ahead = new Map<number, AheadRequest>();
   /** Payload bytes of the complete chunks. */
   #bytes = 0;
+  /** Payload bytes that an earlier download has left, and bytes on the way of the complete chunks since then. */
+  readonly #resumedBytes: number;
+  #wireBytes = 0;
 
   constructor(
     client: Pick<MeshClient, 'download'>,
@@ -120,6 +127,7 @@ class MessageDownload {
     this.#message = target.resume?.message;
     this.#sink = target.resume?.sink;
     this.#bytes = target.resume?.bytes ?? 0;
+    this.#resumedBytes = this.#bytes;
   }
 
   async run(): Promise<{ message: MessageHeaders; sink: PayloadSink | undefined }> {
@@ -201,6 +209,7 @@ class MessageDownload {
       this.#fetchAhead(chunk + 1, taken.promise);
       await expander.end();
       this.#bytes += bytes;
+      this.#wireBytes += wireBytes;
       sink.chunksDone?.(chunk);
       this.#options.onProgress?.({ chunk, totalChunks: message.totalChunks, bytes: this.#bytes });
       // Not earlier: the next chunk goes into the same sink.
@@ -234,11 +243,13 @@ class MessageDownload {
     }
   }
 
-  /** @throws TooLargeError when the message exceeds its limit, or one chunk its compression ratio */
+  /** @throws TooLargeError when the message exceeds its limit, or what was downloaded of it its compression ratio */
   #checkSize(bytes: number, wireBytes: number): void {
     const { maxExpandedBytes } = this.#rules;
     if (this.#bytes + bytes > maxExpandedBytes) throw tooLarge(this.#messageId, `more than ${maxExpandedBytes} bytes`);
-    if (bytes > maxExpandedBytes * UNCHECKED_SHARE && bytes > wireBytes * MAX_RATIO) {
+    const expanded = this.#bytes - this.#resumedBytes + bytes;
+    const unchecked = Math.min(UNCHECKED_BYTES, maxExpandedBytes * UNCHECKED_SHARE);
+    if (expanded > unchecked && expanded > (this.#wireBytes + wireBytes) * MAX_RATIO) {
       throw tooLarge(this.#messageId, `more than ${MAX_RATIO} times its size on the way`);
     }
   }

@@ -220,6 +220,7 @@ describe('a hostile server', () => {
   for (const [what, maxExpandedBytes, body] of [
     ['a payload larger than the limit', 1000, gzipSync(randomBytes(1001))],
     ['a chunk that expands absurdly, long before the limit', 20_000_000, gzipSync(Buffer.alloc(5_000_000))],
+    ['a message that expands absurdly beyond 64 MiB', 200_000_000_000, gzipSync(Buffer.alloc(70_000_000))],
   ] as const) {
     it(`${what} is too large: nothing is written, acknowledged or tried again`, async () => {
       const { server, mailbox } = await servingTo({ maxExpandedBytes }, { headers: gzip, body });
@@ -232,6 +233,16 @@ describe('a hostile server', () => {
       assert.deepEqual(await mailbox.listInbox(), { messageIds: [] });
     });
   }
+
+  it('chunks that expand absurdly together are too large, though none of them is', async () => {
+    const part = { headers: gzip, body: gzipSync(Buffer.alloc(600_000)) };
+    const rules = { maxExpandedBytes: 20_000_000 };
+    const { mailbox } = await servingTo(rules, chunk(1, 3, part), chunk(2, 3, part), chunk(3, 3, part));
+    await failure(TooLargeError, mailbox.receive('MID'));
+    const real = { headers: gzip, body: gzipSync(randomBytes(600_000)) };
+    const other = await servingTo(rules, chunk(1, 3, real), chunk(2, 3, real), chunk(3, 3, real));
+    assert.equal((await other.mailbox.receive('MID')).bytes, 1_800_000);
+  });
 
   it('a plain payload larger than the limit is too large', async () => {
     const { mailbox } = await servingTo({ maxExpandedBytes: TEXT.length * 2 - 1 }, chunk(1, 2), chunk(2, 2));
