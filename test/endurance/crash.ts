@@ -7,6 +7,9 @@
  * The sandbox runs in this process, Node-RED in another. A faster clock shortens Node-RED's waits; it stays behind the
  * real one, so that no upload seems older than its attempt.
  *
+ * With `--load` a thousand messages and more are on their way at each kill: 16 producers offer keys without a pause, and
+ * fewer requests fail, because a failure makes the sender pause.
+ *
  * With `--front mllp` the keys arrive over MLLP, each as the MSH-10 of a message that its sender repeats until the AA.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -33,6 +36,7 @@ import {
 } from './crash-parts';
 import type { Delivery, Key } from './crash-parts';
 import { fastClock } from '../harness/clocks';
+import { median } from '../harness/median';
 import { RealNodeRed } from '../harness/node-red';
 import { freePort } from '../harness/ports';
 
@@ -42,6 +46,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string' },
     store: { type: 'string', default: 'sqlite' },
     front: { type: 'string', default: 'http' },
+    load: { type: 'boolean', default: false },
     json: { type: 'boolean' },
   },
 });
@@ -51,9 +56,18 @@ const SEED = options.seed ?? String(Date.now() % 1_000_000);
 /** How many times faster than real time the clock runs. */
 const CLOCK_SPEED = 60;
 /** Maximum wait at the end until everything is settled (milliseconds). */
-const SETTLE_MS = 180_000;
+const SETTLE_MS = options.load ? 300_000 : 180_000;
 /** Probability of each kind of fault (makeFaulty) for each request. */
-const FAULTS = 0.05;
+const FAULTS = options.load ? 0.002 : 0.05;
+const PRODUCERS = options.load ? 16 : 3;
+/** Longest pause of a producer after each key (milliseconds). */
+const PAUSE_MS = options.load ? 0 : 150;
+/** The kinds of keys over HTTP, chosen at random. */
+const KINDS = options.load
+  ? (['small', 'small', 'small', 'small', 'small', 'small', 'small', 'small', 'chunked', 'file'] as const)
+  : (['small', 'small', 'chunked', 'file'] as const);
+/** A kill comes after this time at least, and at most 1.5 s later: under load everything has to flow first. */
+const FIRST_KILL_MS = options.load ? 1000 : 100;
 const random = seeded(Number(SEED));
 
 async function main(): Promise<boolean> {
@@ -74,9 +88,13 @@ async function main(): Promise<boolean> {
   );
   try {
     await harness.start();
-    const producers = [1, 2, 3].map(() => harness.produce());
+    /** Keys that were neither collected nor given up, at each kill. */
+    const atKill: number[] = [];
+    const producers = Array.from({ length: PRODUCERS }, () => harness.produce());
     for (let kill = 1; kill <= KILLS; kill += 1) {
-      await sleep(100 + random() * 1500);
+      await sleep(FIRST_KILL_MS + random() * 1500);
+      const inFlow = harness.keys.length - sandbox.messages().filter(({ status }) => status === 'acknowledged').length;
+      atKill.push(inFlow);
       await harness.kill();
       if (kill % 10 === 0) say(`${kill} kills, ${harness.keys.length} keys, ${deliveries.length} delivered.`);
     }
@@ -84,7 +102,7 @@ async function main(): Promise<boolean> {
     await Promise.all(producers);
     sandbox.clearFaults();
     const needsDecision = await harness.settle(deliveries);
-    const maxNeedsDecision = 2 * KILLS + harness.keys.length * 0.1;
+    const maxNeedsDecision = 2 * KILLS + harness.keys.length * 2 * FAULTS;
     const verified = verifyKeys({
       keys: harness.keys,
       messages: sandbox.messages(),
@@ -92,7 +110,9 @@ async function main(): Promise<boolean> {
       needsDecision,
       maxNeedsDecision,
     });
-    const isGood = sayTotal([report(verified, `Seed ${SEED}, ${KILLS} kills, ${options.store}.`)]);
+    const isGood = sayTotal([
+      report(verified, `Seed ${SEED}, ${KILLS} kills, ${options.store}; ${median(atKill)} in flow at a kill.`),
+    ]);
     if (options.json) {
       const { counts, faults } = verified;
       say(JSON.stringify({ seed: SEED, kills: KILLS, store: options.store, ...counts, faults: faults.length }));
@@ -165,14 +185,14 @@ class Harness {
         const { key, message } = mllpMessage(this.keys.length);
         this.keys.push(key);
         await enqueueOverMllp(key, message, this.#mllpPort);
-        await sleep(random() * 150);
+        await sleep(random() * PAUSE_MS);
         continue;
       }
-      const kind = (['small', 'small', 'chunked', 'file'] as const)[Math.floor(random() * 4)] ?? 'small';
+      const kind = KINDS[Math.floor(random() * KINDS.length)] ?? 'small';
       const { key, payload } = await newKey(this.keys.length, kind, this.folder);
       this.keys.push(key);
       await enqueue(key, payload, () => this.#port);
-      await sleep(random() * 150);
+      await sleep(random() * PAUSE_MS);
     }
   }
 
