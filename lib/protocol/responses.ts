@@ -164,6 +164,9 @@ const errorResponse = z.object({
   detail: z.union([z.array(detail), detail, z.string()]).nullish(),
 });
 
+/** How MESH begins the message of an error without a detail. */
+const INTERNAL_ERROR = 'An internal error occurred';
+
 const errorForm = z.object({
   errorCode: text,
   errorEvent: text,
@@ -204,7 +207,10 @@ function sanitised(value: string | null | undefined): string | undefined {
 export function isMeshError(body: unknown): boolean {
   const response = errorForm.safeParse(body).data;
   if (!response) return false;
-  if (typeof response.internal_id === 'string' && typeof response.message === 'string') return true;
+  if (typeof response.message === 'string') {
+    // The NHS's own sandbox sends its 423 and 406 so, and without the id.
+    if (typeof response.internal_id === 'string' || response.message.startsWith(INTERNAL_ERROR)) return true;
+  }
   if (Array.isArray(response.detail)) return response.detail.length > 0;
   return [response.errorCode, response.errorEvent, response.errorDescription].some((part) => typeof part === 'string');
 }

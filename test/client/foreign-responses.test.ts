@@ -262,6 +262,15 @@ describe('MESH’s own response', () => {
     );
   });
 
+  it('to a chunk that it has already is a 423 with a message and no id, as NHS England’s sandbox sends it', async () => {
+    const body = { message: 'An internal error occurred.\n\nPlease contact support.' };
+    const server = await hostileMesh(({ path }, number) => {
+      if (path.endsWith('/outbox')) return json({ message_id: 'MID' }, 202);
+      return number === 1 ? 'break' : json(body, 423);
+    });
+    assert.equal((await mailboxAt(server, small).send(chunked)).messageId, 'MID');
+  });
+
   it('to HEAD has no body, and JSON as its type', async () => {
     const type = { 'content-type': 'application/vnd.mesh.v2+json', 'mex-messageid': '' };
     await failure(NotFoundError, (await at({ status: 404, headers: type })).head('MID'));
