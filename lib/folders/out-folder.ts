@@ -143,8 +143,9 @@ export class OutFolder {
     scan: Scan,
   ): Promise<void> {
     let left = maxClaims;
+    const scannedAt = machineSteady();
     for (const entry of await this.#observe(out)) {
-      const look = { entry, claims, out, mayTake: left > 0, options };
+      const look = { entry, quietMs: Math.max(0, scannedAt - entry.state.since), claims, out, mayTake: left > 0, options };
       const outcome = await this.#look(look, scan).catch((error: unknown): FolderProblem => {
         if (!(error instanceof StorageError)) throw error;
         return { kind: 'stuck', error };
@@ -157,8 +158,7 @@ export class OutFolder {
   }
 
   /** Returns what became of an entry: claimed, left for now, or left for a person. */
-  async #look({ entry, claims, out, mayTake, options }: Look, scan: Scan): Promise<'claimed' | 'left' | FolderProblem> {
-    const quietMs = machineSteady() - entry.state.since;
+  async #look({ entry, quietMs, claims, out, mayTake, options }: Look, scan: Scan): Promise<'claimed' | 'left' | FolderProblem> {
     const isPatienceOver = quietMs >= options.patienceMs;
     const isWhole = quietMs >= options.settledForMs;
     if (entry.kind === 'bad-name') {
@@ -227,16 +227,21 @@ export class OutFolder {
     const before = this.#seen;
     this.#seen = new Map();
     const found: Seen[] = [];
+    const states: State[] = [];
     for (const candidate of pairUp(entries)) {
       const key = candidate.names.map((name) => name.toString('latin1')).join('/');
       // What cannot be looked at has no stamp that changes, and is reported when the patience is over.
       const stamp = await pairStamp(candidate.names.map((name) => pathOf(out, name))).catch(() => '');
       if (stamp === undefined) continue;
       const old = before.get(key);
-      const state = old?.stamp === stamp ? old : { stamp, since: machineSteady(), isReported: false };
+      const state = old?.stamp === stamp ? old : { stamp, since: Infinity, isReported: false };
+      states.push(state);
       this.#seen.set(key, state);
       found.push({ ...candidate, key, state });
     }
+    // One moment for all that are new: a scan that takes long would else take a younger pair before an older one.
+    const seenAt = machineSteady();
+    for (const state of states) state.since = Math.min(state.since, seenAt);
     return found.toSorted((one, two) => controlTime(one) - controlTime(two) || (one.key < two.key ? -1 : 1));
   }
 
@@ -274,6 +279,8 @@ interface Seen extends Candidate {
 
 interface Look {
   entry: Seen;
+  /** For how long it had not changed when the scan began (milliseconds). */
+  quietMs: number;
   claims: Claims;
   out: string;
   /** False if enough pairs are offered. */
