@@ -50,6 +50,11 @@ export interface MeshErrorDetails {
   retryAfterMs?: number;
   /** The operation of mesh-api.yaml that failed, e.g. `send_message`. */
   operation?: string;
+  /**
+   * Whether what prevents the opening of a storage may end by itself. Default: for a StorageError only
+   * (store/rules/opening.ts).
+   */
+  passes?: boolean;
 }
 
 /** The base class of every error here. */
@@ -67,6 +72,7 @@ export abstract class MeshError extends Error {
   readonly description?: string;
   readonly retryAfterMs?: number;
   readonly operation?: string;
+  readonly passes?: boolean;
 
   protected constructor(code: string, retry: Retry, message: string, details: MeshErrorDetails = {}) {
     super(printable(message), details.cause === undefined ? undefined : { cause: details.cause });

@@ -17,6 +17,7 @@ export type { ReceiveOptions } from './receive/receive-message';
 export type { SendOptions } from './send/send-message';
 export * from './types';
 export * from './errors';
+export { openingMayPass } from './store/rules/opening';
 export { ERROR_CODES, findErrorCode, type ErrorCode } from './protocol/error-codes';
 
 // Durable storage

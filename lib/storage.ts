@@ -175,6 +175,7 @@ async function checkShared(store: Store, spool: Spool): Promise<void> {
   throw new ConfigurationError('The spool folder is not the one that other instances of this store use.', {
     advice:
       'Give every instance that shares the PostgreSQL store the same shared spool folder (e.g. an NFS mount). ' +
-      'If an instance with another folder was stopped a moment ago, try again in two minutes.',
+      'If an instance with another folder was stopped a moment ago, this passes in two minutes.',
+    passes: true,
   });
 }

@@ -1,7 +1,7 @@
 /** mesh-config: one mailbox. Every other MESH node refers to such a config node. */
 /* oxlint-disable promise/no-callback-in-promise -- Node-RED's done() is a callback, and it comes last. */
 import type { NodeAPI } from 'node-red';
-import { ConfigurationError, environmentKind } from '../lib/index';
+import { ConfigurationError, environmentKind, openingMayPass } from '../lib/index';
 import { addConnectionCheck } from './admin/connection-check';
 import { addMonitoring } from './admin/monitoring';
 import { notifySidebar } from './admin/sidebar-notifications';
@@ -17,6 +17,7 @@ import {
 import type { MeshConfigNode } from './mailbox/mailbox-user';
 import { openFromSettings, readProfiles } from './mailbox/open-mailbox';
 import { storageOf } from './mailbox/storage-place';
+import { StorageRetry } from './mailbox/storage-retry';
 import { reportForgottenMailboxes } from './monitor/forgotten-mailboxes';
 import { createNode } from './shared/create-node';
 import { cleanError } from './shared/report-error';
@@ -30,10 +31,15 @@ export = function (RED: NodeAPI): void {
     const def = createNode(RED, this, config);
     this.environment = environmentOf(RED, def);
     const isSandbox = environmentKind(this.environment ?? '') === 'sandbox';
+    const storageRetry = new StorageRetry();
     const open = (): Promise<OpenedMailbox> => openMailboxOf(RED, this, def);
     const connection = new Connection({
       open,
-      openAgain: (error) => (error instanceof MailboxTaken ? error.freed : undefined),
+      openAgain: (error) => {
+        if (error instanceof MailboxTaken) return error.freed;
+        return openingMayPass(error) ? storageRetry.next() : undefined;
+      },
+      passes: openingMayPass,
       changed: () => notifySidebar(RED, this.id),
       closing: (ending) => releaseClaims(this.id, ending),
       log: {
@@ -47,7 +53,10 @@ export = function (RED: NodeAPI): void {
     this.route = () => readMailboxRoute(RED, def);
     this.register = (user: ConnectionUser) => connection.register(user);
     this.deregister = (user: ConnectionUser, done: () => void) => void connection.deregister(user).then(done, done);
-    this.on('close', (_removed: boolean, done: () => void) => void connection.close().then(done, done));
+    this.on('close', (_removed: boolean, done: () => void) => {
+      storageRetry.close();
+      void connection.close().then(done, done);
+    });
   }
 
   addConnectionCheck(RED);

@@ -29,24 +29,29 @@ export = function (RED: NodeAPI): void {
     });
     let closed = false;
 
+    const reportFailure = (error: unknown): void => {
+      if (!closed) this.error(cleanError(RED, error), {});
+    };
     const join = async (): Promise<void> => {
       const consumer = inboxConsumer(RED, this, { settings: readPollSettings(RED, def), status, guard });
-      await mailbox.run(async ({ poller }) => {
+      await mailbox.onceOpen(async ({ poller }) => {
         if (closed) return;
         poller.add(consumer);
         leave = () => poller.remove(consumer);
         retryRefused = () => poller.retryRefused(consumer);
-      });
+      }, reportFailure);
     };
     // A failure is reported now, not only at the next input: without a consumer the node receives nothing.
     const joined = join();
     joined.catch((error: unknown) => {
       if (closed) return;
       if (mailbox.isUsable) mailbox.fault(error);
-      this.error(cleanError(RED, error), {});
+      reportFailure(error);
     });
 
     onInput(RED, this, async (msg) => {
+      // Not while the storage is not there yet: this input fails, and the node joins later.
+      await mailbox.run(async () => undefined);
       await joined;
       const command = readPollCommand(RED, msg['meshPoll']);
       await mailbox.run(async ({ poller }) => {

@@ -96,7 +96,7 @@ export = function (RED: NodeAPI): void {
 
     // A mailbox that cannot be used reports that itself, and again for each input.
     mailbox
-      .run(async ({ mailbox: { outbox } }) => {
+      .onceOpen(async ({ mailbox: { outbox } }) => {
         stopListening = outbox.onEvent((event) => status.happened(event));
         if (mailbox.isClosed) stopListening();
       })

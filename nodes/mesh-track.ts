@@ -91,7 +91,7 @@ function follow(RED: NodeAPI, node: Node, def: MeshTrackDef, mailbox: MailboxUse
     guard.sendOrKeep(ATTENTION_OUTPUT, msg(), outboxEvent);
   };
   mailbox
-    .run(async (opened) => {
+    .onceOpen(async (opened) => {
       const stop = opened.mailbox.outbox.onEvent(report);
       if (mailbox.isClosed) stop();
       else stops.push(stop);

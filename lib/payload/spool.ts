@@ -7,6 +7,7 @@ import { constants, mkdir, open, readdir, rm, stat, statfs, writeFile } from '..
 import { machineNow, machineSteady } from '../clock';
 import { randomUUID } from '../random';
 import { MeshError, PayloadError, StorageError, TooLargeError } from '../errors';
+import { fileErrorPasses } from '../store/rules/opening';
 import type { PayloadSlices } from '../store/store';
 import { checkedByDigest, listBytes } from './block-digests';
 import { withoutPath } from './file-error';
@@ -266,6 +267,7 @@ async function asStorageError<T>(operation: () => Promise<T>): Promise<T> {
     const isFull = cause.code === 'ENOSPC' || cause.code === 'EDQUOT';
     throw new StorageError(`The spool folder could not be written (${cause.code}). The message was not stored.`, {
       cause,
+      passes: fileErrorPasses(cause.code),
       advice: isFull ? 'The disk is full: free some space.' : 'Check the folder’s permissions and the disk.',
     });
   }

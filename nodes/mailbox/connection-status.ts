@@ -14,6 +14,8 @@ export function connectionStatus(RED: NodeAPI, state: ConnectionState): NodeStat
       return sharedStatus(RED, 'green', 'dot', 'connected');
     case 'disconnected':
       return sharedStatus(RED, 'red', 'ring', 'disconnected');
+    case 'waiting':
+      return sharedStatus(RED, 'yellow', 'ring', 'waiting');
     case 'unusable':
       return errorStatus(RED, state.error, 'ring');
   }

@@ -24,6 +24,8 @@ export type ConnectionState =
   | { kind: 'connecting' }
   | { kind: 'connected' }
   | { kind: 'disconnected'; error: unknown }
+  /** The storage cannot be opened for now; it is tried again. */
+  | { kind: 'waiting'; error: unknown }
   /** The configuration is wrong: the mailbox works only after another one is deployed. */
   | { kind: 'unusable'; error: unknown };
 
@@ -50,6 +52,8 @@ export interface ConnectionOptions {
   open(): Promise<OpenedMailbox>;
   /** Resolves when `open`, which rejected with this error, may be called again. Default: never. */
   openAgain?(error: unknown): Promise<void> | undefined;
+  /** Whether that error passes by itself: then the mailbox is waiting, not unusable. Default: no. */
+  passes?(error: unknown): boolean;
   /** Called once, when closing begins. `ending` resolves when all work has ended, and never rejects. */
   closing?(ending: Promise<void>): void;
   /** Called for every change that a viewer may want to see: often, while the mailbox works. */
@@ -86,6 +90,8 @@ export class Connection {
   readonly #closing = new AbortController();
   readonly #alarms = new SendAlarms((alarm) => this.#raise(alarm));
   #opened: Promise<OpenedMailbox> | undefined;
+  /** Resolves when the opening that failed last may be tried again. */
+  #again: Promise<void> | undefined;
   #handshaking: Promise<void> = Promise.resolve();
   #state: ConnectionState = { kind: 'idle' };
   #closed: Promise<void> | undefined;
@@ -142,6 +148,31 @@ export class Connection {
     return registration.track(this.#open().then((opened) => work(opened, signal)));
   }
 
+  /**
+   * Runs `work` once, as soon as the mailbox is open: waits while its opening is tried again. Unlike with `run`, nothing
+   * waits for a result meanwhile. Calls `onWaiting` when it begins to wait.
+   * @throws AbortedError when the user or the mailbox is closing; what prevents the opening for good
+   */
+  async onceOpen<Result>(
+    user: ConnectionUser,
+    work: (opened: OpenedMailbox, signal: AbortSignal) => Promise<Result>,
+    onWaiting?: (error: unknown) => void,
+  ): Promise<Result> {
+    const { signal } = this.#registration(user).closing;
+    const closing = aborted(signal);
+    let isWaiting = false;
+    for (;;) {
+      try {
+        return await this.run(user, work);
+      } catch (error) {
+        if (this.#again === undefined || signal.aborted) throw error;
+        if (!isWaiting) onWaiting?.(error);
+        isWaiting = true;
+        await Promise.race([this.#again, closing]);
+      }
+    }
+  }
+
   /** Waits until MESH has accepted a message of the outbox. Rejects when that fails, which the caller reports. */
   accepted(user: ConnectionUser, id: string): Promise<OutboxMessage> {
     return this.run(user, ({ mailbox }, signal) => this.#alarms.awaited(id, mailbox.outbox.accepted(id, signal)));
@@ -191,13 +222,15 @@ export class Connection {
   }
 
   async #start(): Promise<OpenedMailbox> {
-    this.#change({ kind: 'connecting' });
+    // Not between the attempts to open a storage that is not there yet: the status would flicker.
+    if (this.#state.kind !== 'waiting') this.#change({ kind: 'connecting' });
     try {
       const opened = await this.#options.open();
       const { mailbox } = opened;
       mailbox.onSending((state) => this.#sendingChanged(state));
       mailbox.outbox.onEvent((event) => this.#happened(event));
       opened.poller.onChange(() => this.#options.changed?.());
+      if (this.#state.kind === 'waiting') this.#change({ kind: 'connecting' });
       if (!this.#closing.signal.aborted) mailbox.start();
       this.#handshaking = keepHandshaking(
         mailbox,
@@ -206,15 +239,18 @@ export class Connection {
       );
       return opened;
     } catch (error) {
-      this.#change({ kind: 'unusable', error });
-      this.#options.log.failed(error);
-      void this.#options.openAgain?.(error)?.then(() => this.#reopen());
+      this.#again = this.#options.openAgain?.(error);
+      this.#change({ kind: this.#options.passes?.(error) === true ? 'waiting' : 'unusable', error });
+      this.#logFailed(error);
+      void this.#again?.then(() => this.#reopen());
       throw error;
     }
   }
 
+  /** Tries again, once for each failure. */
   #reopen(): void {
-    if (this.#closing.signal.aborted) return;
+    if (this.#closing.signal.aborted || this.#again === undefined) return;
+    this.#again = undefined;
     this.#opened = undefined;
     if (this.#users.size > 0) this.#open().catch(() => undefined);
   }
@@ -226,10 +262,14 @@ export class Connection {
   }
 
   #handshakeFailed(error: unknown): void {
+    this.#logFailed(error);
+    this.#change({ kind: 'disconnected', error });
+  }
+
+  #logFailed(error: unknown): void {
     const failure = String((error as { code?: unknown } | undefined)?.code);
     if (failure !== this.#lastFailure) this.#options.log.failed(error);
     this.#lastFailure = failure;
-    this.#change({ kind: 'disconnected', error });
   }
 
   #change(state: ConnectionState): void {
@@ -275,4 +315,12 @@ async function waitAtMost(ms: number, promise: Promise<unknown>): Promise<void> 
   });
   await Promise.race([promise.catch(() => undefined), timeout]);
   clearTimeout(timer);
+}
+
+/** Resolves when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -87,7 +87,7 @@ export class MailboxUser implements ConnectionUser {
     }
     if (state.kind === 'connected' && showsError(this.#node)) return;
     this.show(
-      state.kind === 'unusable'
+      state.kind === 'unusable' || state.kind === 'waiting'
         ? connectionStatus(this.#RED, state)
         : (this.#fault ?? connectionStatus(this.#RED, state)),
     );
@@ -123,6 +123,19 @@ export class MailboxUser implements ConnectionUser {
   async run<Result>(work: (opened: OpenedMailbox, signal: AbortSignal) => Promise<Result>): Promise<Result> {
     if (this.#config === undefined) throw this.#noMailbox();
     return this.#config.connection.run(this, work);
+  }
+
+  /**
+   * Runs `work` once, as soon as the mailbox is open: waits while its storage is not there yet, and calls `onWaiting`
+   * then.
+   * @throws ConfigurationError when the mailbox cannot be used at all
+   */
+  async onceOpen<Result>(
+    work: (opened: OpenedMailbox, signal: AbortSignal) => Promise<Result>,
+    onWaiting?: (error: unknown) => void,
+  ): Promise<Result> {
+    if (this.#config === undefined) throw this.#noMailbox();
+    return this.#config.connection.onceOpen(this, work, onWaiting);
   }
 
   /** Waits until MESH has accepted a message of the outbox; rejects when that fails. */

@@ -18,10 +18,12 @@ import {
   ClockSteps,
   ConfigurationError,
   MeshError,
+  openingMayPass,
   openStorage,
   readVariable,
   systemClock,
   type ClockStep,
+  StorageError,
   type Retention,
   type Storage,
   type StorageOptions,
@@ -33,7 +35,7 @@ const KEY = Symbol.for('@mesh-flows/node-red-nhs-mesh/storage');
 /** Storage by folder; '' is the temporary one of a Node-RED without a user folder. */
 const processWide = globalThis as { [KEY]?: Map<string, Promise<Storage>> };
 
-/** Returns the open storage. A failed opening is forgotten, so that the next deploy tries again. */
+/** Returns the open storage. A failed opening is forgotten, so that the next call tries again. */
 export function storageOf(RED: NodeAPI): Promise<Storage> {
   const { userDir } = RED.settings as { userDir?: unknown };
   const folder = typeof userDir === 'string' && userDir !== '' ? join(userDir, 'mesh') : '';
@@ -58,7 +60,7 @@ export async function closeStorages(): Promise<void> {
   }
 }
 
-/** @throws ConfigurationError for every failure: without storage no mailbox works, and a person has to fix that */
+/** @throws StorageError for a failure that may pass by itself, ConfigurationError for one that a person has to fix */
 async function open(RED: NodeAPI, folder: string): Promise<Storage> {
   try {
     // Only test helpers have no user folder, and keep nothing.
@@ -69,9 +71,14 @@ async function open(RED: NodeAPI, folder: string): Promise<Storage> {
     logClockSteps(RED);
     return storage;
   } catch (error) {
-    if (error instanceof ConfigurationError) throw error;
+    const passes = openingMayPass(error);
+    if (error instanceof ConfigurationError && !passes) throw error;
     const own = error instanceof MeshError ? error : undefined;
     const reason = own?.message ?? sharedText(RED, 'error.storage-unexpected', { name: nameOf(error) });
+    if (passes) {
+      const advice = `${own?.advice ?? ''} ${sharedText(RED, 'advice.storage-waits')}`.trim();
+      throw new StorageError(sharedText(RED, 'error.storage', { folder, reason }), { cause: error, advice });
+    }
     throw new ConfigurationError(sharedText(RED, 'error.storage', { folder, reason }), {
       cause: error,
       advice: own?.advice ?? sharedText(RED, 'advice.storage'),

@@ -103,6 +103,9 @@ export class ConditionReporter {
     if (connection.state.kind === 'unusable') {
       return withConditions(unmeasured, [this.#failed('configuration', connection.state.error)]);
     }
+    if (connection.state.kind === 'waiting') {
+      return withConditions(unmeasured, [this.#failed('store', connection.state.error)]);
+    }
     try {
       const measured = await measure(known);
       if (!('health' in measured)) return withConditions(measured, []);

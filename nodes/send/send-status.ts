@@ -88,7 +88,7 @@ export class SendStatus implements SendingStatus {
 
   get #isWell(): boolean {
     const { needsDecision, paused, storeError } = this.#sending;
-    const isBroken = ['disconnected', 'unusable'].includes(this.#connection.kind);
+    const isBroken = ['disconnected', 'unusable', 'waiting'].includes(this.#connection.kind);
     return !isBroken && !storeError && !paused && needsDecision === 0;
   }
 
@@ -100,7 +100,8 @@ export class SendStatus implements SendingStatus {
     const { waiting, needsDecision, paused, storeError } = this.#sending;
     const text = (key: string, values: Record<string, string | number> = {}): string =>
       this.#RED._(`mesh-send.status.${key}`, values);
-    if (this.#connection.kind === 'unusable') return connectionStatus(this.#RED, this.#connection);
+    if (this.#connection.kind === 'unusable' || this.#connection.kind === 'waiting')
+      return connectionStatus(this.#RED, this.#connection);
     if (storeError) return errorStatus(this.#RED, storeError, 'ring');
     if (this.#current) {
       const more = this.#pending.size - 1;

@@ -212,24 +212,30 @@ describe('the storage folder', () => {
     }
   });
 
-  it('is refused while another Node-RED uses it, with a text at every node and at Catch', async () => {
+  it('is waited for while another Node-RED uses it, with a text at every node and at Catch; then work begins', async () => {
     withUserDir(userDir);
     const other = await openStorage({ folder: join(userDir, 'mesh') });
     await deploy(trackFlow({}));
     const [statuses, caught] = [statusesOf('track'), new Recorder('caught')];
     receive('send', { payload: 'x' });
-    // mesh-poll reports it without an input, too.
+    // The mailbox reports it without an input, too.
     const isReported = (payload: unknown): boolean =>
-      caught.messages.some((msg) => msg.payload === payload && msg.error.code === 'MESH_CONFIGURATION');
+      caught.messages.some((msg) => msg.payload === payload && msg.error.code === 'MESH_STORAGE');
     await until(() => isReported('x') && isReported(undefined), 'both errors');
-    await until(() => statuses.at(-1)?.text === 'check settings', 'the status');
-    assert.deepEqual(statuses.at(-1), { fill: 'red', shape: 'ring', text: 'check settings' });
-    assert.match(logText(), /"mesh-config"/);
+    await until(() => statuses.at(-1)?.text === 'waiting for storage', 'the status');
+    assert.deepEqual(statuses.at(-1), { fill: 'yellow', shape: 'ring', text: 'waiting for storage' });
+    assert.match(logText(), /Another Node-RED uses the store.*tried again by itself/);
+    const reports = caught.messages.length;
+    await pause(2000);
+    assert.equal(caught.messages.length, reports, 'reported once, not at each attempt');
     await other.close();
-    await redeploy(trackFlow({}));
-    const sent = new Recorder('sent');
+    // Without a deploy; mesh-poll joins as well.
+    await until(() => statuses.at(-1)?.text === 'connected', 'the connection', 15_000);
+    const [sent, report] = [new Recorder('sent'), new Recorder('report')];
     receive('send', { payload: 'y' });
     await sent.get(1);
+    await sixDaysLater();
+    await report.get(1);
   });
 
   it('that cannot be created is reported, with advice', async () => {

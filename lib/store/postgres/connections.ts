@@ -2,6 +2,7 @@
 import type { Client, ClientBase, ClientConfig, Pool, PoolClient } from 'pg';
 import { readFileSync } from '../../files';
 import { ConfigurationError } from '../../errors';
+import { fileErrorPasses } from '../rules/opening';
 import { asMeshError, isAway, isCollision } from './failures';
 import { type Queries, queriesOn, type Watch } from './queries';
 
@@ -183,6 +184,9 @@ function tls(url: URL, ca: string | undefined): ClientConfig['ssl'] {
     const authorities = ca ?? (file === null ? undefined : readFileSync(file, 'utf8'));
     return authorities === undefined ? {} : { ca: authorities };
   } catch (cause) {
-    throw new ConfigurationError('The file named by sslrootcert in the store’s URL cannot be read.', { cause });
+    throw new ConfigurationError('The file named by sslrootcert in the store’s URL cannot be read.', {
+      cause,
+      passes: fileErrorPasses((cause as NodeJS.ErrnoException).code),
+    });
   }
 }

@@ -12,10 +12,12 @@ function sqlState(error: unknown): string | undefined {
 }
 
 /**
- * 57P01 to 57P03: the server shuts down, has crashed, or is starting. Class 08: the connection. 53300: too many
- * connections.
+ * 57P01 to 57P05: the server shuts down, has crashed, is starting, or has ended the session. Class 08: the connection.
+ * 53300: too many connections. 25006: it is read-only, as a standby is and the old primary after a failover. 25P03,
+ * 25P04: it has ended a transaction that took too long. 57014: it has cancelled a statement (statement_timeout, or a
+ * conflict with its recovery).
  */
-const AWAY = /^(57P0[1-5]|08...|53300|25P03|25P04)$/;
+const AWAY = /^(57P0[1-5]|57014|08...|53300|25006|25P03|25P04)$/;
 
 /**
  * Whether the database cannot be reached, or the connection broke: the operation may be repeated on a new connection.
@@ -64,6 +66,14 @@ export function asMeshError(error: unknown): MeshError {
       },
     );
   }
+  if (state === '25006') {
+    return new StorageError('The database of the store is read-only at present: a standby, or a failover goes on.', {
+      cause,
+      advice:
+        'Check that the store’s URL leads to the primary (after a failover: its new address, or all hosts in one URL). ' +
+        'Nothing that was confirmed is lost; work resumes by itself.',
+    });
+  }
   if (isAway(error)) {
     return new StorageError('The database of the store cannot be reached.', {
       cause,
@@ -94,6 +104,7 @@ export function asMeshError(error: unknown): MeshError {
         cause,
         advice:
           'Stop Node-RED and have the database examined before anything else; restore the last backup if necessary.',
+        passes: false,
       });
     case undefined:
     default:

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from '../../files';
 import { ConfigurationError } from '../../errors';
 import { openFile, type Database } from './driver';
+import { fileErrorPasses } from '../rules/opening';
 import { asMeshError, isTaken } from './failures';
 import { makeSchema, requireVersionOnDisk } from './version';
 
@@ -46,6 +47,8 @@ export function openDatabase(folder: string, test: TestOptions = {}): Database {
       advice:
         'Stop the other Node-RED (or the program that has mesh.db open), or give this one a user folder of its own. ' +
         'A SQLite store has one owner.',
+      // It may be the process that is just ending.
+      passes: true,
     });
   }
 }
@@ -87,6 +90,7 @@ function makeFile(folder: string, file: string): void {
     if (code === 'EEXIST' && existsSync(file)) return;
     throw new ConfigurationError(`The folder of the store cannot be used: ${folder} (${code}).`, {
       advice: 'Give the user that runs Node-RED the right to write this folder, and check that the disk is not full.',
+      passes: fileErrorPasses(code),
     });
   }
 }

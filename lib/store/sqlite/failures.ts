@@ -7,6 +7,7 @@ export interface PostedError {
   name: string;
   message: string;
   advice?: string;
+  passes?: boolean;
   /** SQLite's own words, which name tables and columns but no values. */
   cause?: string;
 }
@@ -54,6 +55,7 @@ export function asMeshError(error: unknown): MeshError {
       return new StorageError('The store is damaged: its file mesh.db is not as SQLite wrote it.', {
         cause,
         advice: 'Stop Node-RED, keep a copy of mesh.db and mesh.db-wal, and restore the last backup.',
+        passes: false,
       });
     case IOERR:
       return new StorageError('The disk refused to read or write the store.', {
@@ -66,6 +68,8 @@ export function asMeshError(error: unknown): MeshError {
       return new StorageError('The store cannot be opened or written.', {
         cause,
         advice: 'Give the user that runs Node-RED the right to write mesh.db and its folder.',
+        // CANTOPEN: also a volume that is going away or too many open files.
+        passes: resultCode(error) === CANTOPEN,
       });
     case undefined:
     default:
@@ -78,6 +82,7 @@ export function toPosted(error: unknown): PostedError {
   const known = asMeshError(error);
   const result: PostedError = { name: known.name, message: known.message };
   if (known.advice !== undefined) result.advice = known.advice;
+  if (known.passes !== undefined) result.passes = known.passes;
   if (typeof known.cause === 'string') result.cause = known.cause;
   return result;
 }
@@ -87,9 +92,10 @@ const CLASSES = { ConfigurationError, InvalidMessageError, StorageError, Unknown
 /** A posted error as one of its class. */
 export function fromPosted(error: PostedError): MeshError {
   const Class = CLASSES[error.name as keyof typeof CLASSES] ?? StorageError;
-  const { advice, cause } = error;
+  const { advice, cause, passes } = error;
   return new Class(error.message, {
     ...(advice === undefined ? {} : { advice }),
     ...(cause === undefined ? {} : { cause: new Error(cause) }),
+    ...(passes === undefined ? {} : { passes }),
   });
 }
