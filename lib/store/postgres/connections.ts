@@ -8,7 +8,10 @@ import { type Queries, queriesOn, type Watch } from './queries';
 
 /** The database's address, and how to use it. */
 export interface ConnectionOptions {
-  /** `postgres://user:password@host:port/database?sslmode=verify-full`. */
+  /**
+   * `postgres://user:password@host:port/database?sslmode=verify-full`. Several hosts for failover, separated by commas,
+   * are tried in turn for one that accepts writes.
+   */
   url: string;
   /** Certificate authorities (PEM) for the server's certificate. Default: the URL's `sslrootcert`, else Node's own. */
   ca?: string;
@@ -23,6 +26,8 @@ export interface ConnectionOptions {
 }
 
 const CONNECT_MS = 10_000;
+/** With several hosts: another one is tried sooner than a silent one has timed out. */
+const CONNECT_ONE_OF_MS = 3000;
 /** A statement without a result after this time: the server or the way to it is gone, and TCP has not noticed. */
 const STATEMENT_MS = 60_000;
 /** The server ends a transaction whose client is silent for this time: a paused Node-RED must not hold its locks. */
@@ -39,9 +44,12 @@ export class Connections {
   readonly schema: string;
   readonly patienceMs: number;
   readonly #options: ConnectionOptions;
-  readonly #config: ClientConfig;
-  readonly #pool: Pool;
+  /** One for each host of the URL. */
+  readonly #configs: readonly ClientConfig[];
+  readonly #pools: readonly Pool[];
   readonly #driver: Driver;
+  /** The host that is used: the last one that was reached. */
+  #at = 0;
 
   /**
    * Makes the pool, without connecting. The driver is loaded here: a Node-RED with SQLite does without it.
@@ -59,9 +67,14 @@ export class Connections {
     this.#options = options;
     this.patienceMs = options.patienceMs ?? 10_000;
     this.#driver = driver;
-    this.#config = clientConfig(options, driver);
-    this.#pool = new driver.Pool({
-      ...this.#config,
+    this.#configs = clientConfigs(options, driver);
+    this.#pools = this.#configs.map((config) => this.#makePool(config));
+  }
+
+  #makePool(config: ClientConfig): Pool {
+    const options = this.#options;
+    const pool = new this.#driver.Pool({
+      ...config,
       max: options.connections ?? 3,
       // An open store does not keep a program alive; a statement that waits for its result does.
       allowExitOnIdle: true,
@@ -70,7 +83,8 @@ export class Connections {
       onConnect: (client: ClientBase): unknown => this.#prepare(client),
     });
     // An error of an idle connection: the next use makes a new one.
-    this.#pool.on('error', () => undefined);
+    pool.on('error', () => undefined);
+    return pool;
   }
 
   /**
@@ -78,16 +92,55 @@ export class Connections {
    * @throws MeshError when it cannot be made
    */
   async single(): Promise<Client> {
-    const client = new this.#driver.Client(this.#config);
-    client.on('error', () => undefined);
+    return await this.#connected((client) => this.#prepare(client));
+  }
+
+  /**
+   * Checks that each connection has a session of its own at the server. A pooler that lends sessions for a transaction
+   * only loses notifications, locks and settings, or gives them to other clients; nothing is set before this check.
+   * @throws ConfigurationError when there is such a pooler; StorageError when the database cannot be reached
+   */
+  async requireOwnSessions(): Promise<void> {
+    const nothing = async (): Promise<void> => undefined;
+    const one = await this.#connected(nothing);
     try {
-      await client.connect();
-      await this.#prepare(client);
-      return client;
+      const other = await this.#connected(nothing);
+      try {
+        if (await shareSessions(one, other)) throw poolerError();
+      } finally {
+        await other.end().catch(() => undefined);
+      }
     } catch (error) {
-      await client.end().catch(() => undefined);
       throw asMeshError(error);
+    } finally {
+      await one.end().catch(() => undefined);
     }
+  }
+
+  /** Connects to the first host that `prepare` accepts, beginning with the last one that was reached. */
+  async #connected(prepare: (client: Client) => Promise<void>): Promise<Client> {
+    let failure: unknown;
+    for (const _config of this.#configs) {
+      const at = this.#at;
+      const client = new this.#driver.Client(this.#configs[at]);
+      client.on('error', () => undefined);
+      try {
+        await client.connect();
+        await prepare(client);
+        return client;
+      } catch (error) {
+        failure = error;
+        await client.end().catch(() => undefined);
+        if (!isAway(error)) break;
+        this.#leave(at);
+      }
+    }
+    throw asMeshError(failure);
+  }
+
+  /** Turns to the next host, unless somebody has already. */
+  #leave(at: number): void {
+    if (this.#at === at) this.#at = (at + 1) % this.#configs.length;
   }
 
   /**
@@ -108,7 +161,17 @@ export class Connections {
   }
 
   async #once<T>(use: (queries: Queries) => Promise<T>): Promise<T> {
-    const client: PoolClient = await this.#pool.connect();
+    const at = this.#at;
+    try {
+      return await this.#onHost(at, use);
+    } catch (error) {
+      if (isAway(error)) this.#leave(at);
+      throw error;
+    }
+  }
+
+  async #onHost<T>(at: number, use: (queries: Queries) => Promise<T>): Promise<T> {
+    const client: PoolClient = await (this.#pools[at] as Pool).connect();
     // While it is out of the pool, the waiting queries fail if it is lost; the event needs no other handling.
     const ignore = (): void => undefined;
     client.on('error', ignore);
@@ -125,7 +188,7 @@ export class Connections {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await Promise.all(this.#pools.map((pool) => pool.end()));
   }
 
   async #prepare(client: ClientBase): Promise<void> {
@@ -134,13 +197,55 @@ export class Connections {
        SET idle_in_transaction_session_timeout TO ${IDLE_IN_TRANSACTION_MS}; SET statement_timeout TO ${STATEMENT_MS};
        SET synchronous_commit TO on; SET default_transaction_isolation TO 'read committed'`,
     );
+    if (this.#configs.length === 1) return;
+    // What libpq's target_session_attrs=read-write asks (https://www.postgresql.org/docs/current/libpq-connect.html).
+    const { rows } = await client.query<{ readonly: string }>(
+      `SELECT current_setting('transaction_read_only') AS readonly`,
+    );
+    if (rows[0]?.readonly === 'on') {
+      throw Object.assign(new Error('this host accepts no writes'), { code: '25006', severity: 'ERROR' });
+    }
   }
+}
+
+/** Two connections that are both open have two sessions, and keep them, unless a pooler lends them. */
+async function shareSessions(one: Client, other: Client): Promise<boolean> {
+  const session = async (client: Client): Promise<number | undefined> => {
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    return rows[0]?.pid;
+  };
+  const first = await session(one);
+  const second = await session(other);
+  if (first === second) return true;
+  // In this order also a pooler that lends its sessions in turn is found out.
+  return (await session(other)) !== second || (await session(one)) !== first || (await session(one)) !== first;
+}
+
+function poolerError(): ConfigurationError {
+  return new ConfigurationError('A pooler between Node-RED and the store’s database shares its sessions.', {
+    advice:
+      'Connect to the database itself, or through a pool in session mode (pgbouncer: pool_mode = session): with pooling ' +
+      'by transaction or statement, notifications and locks are lost (docs/postgresql.md).',
+  });
+}
+
+function clientConfigs(options: ConnectionOptions, driver: Driver): ClientConfig[] {
+  const urls = urlsOf(options.url);
+  const connectionTimeoutMillis = urls.length === 1 ? CONNECT_MS : CONNECT_ONE_OF_MS;
+  return urls.map((url) => ({ ...clientConfig({ ...options, url }, driver), connectionTimeoutMillis }));
+}
+
+/** Splits `postgres://user:password@one:5432,two:5433/database` into a URL for each host. */
+function urlsOf(url: string): string[] {
+  const [, start = '', hosts = '', rest = ''] = /^(\w+:\/\/(?:[^@/?]*@)?)([^/?]*)(.*)$/.exec(url) ?? [];
+  return hosts.includes(',') ? hosts.split(',').map((host) => `${start}${host}${rest}`) : [url];
 }
 
 function clientConfig(options: ConnectionOptions, { TypeOverrides, types }: Driver): ClientConfig {
   const url = parsed(options.url);
+  requireReadWrite(url);
   const ssl = tls(url, options.ca);
-  for (const name of ['sslmode', 'sslrootcert']) url.searchParams.delete(name);
+  for (const name of ['sslmode', 'sslrootcert', 'target_session_attrs']) url.searchParams.delete(name);
   // Counts and sequences are far below 2^53.
   const numbers = new TypeOverrides();
   numbers.setTypeParser(types.builtins.INT8, Number);
@@ -150,7 +255,6 @@ function clientConfig(options: ConnectionOptions, { TypeOverrides, types }: Driv
     types: numbers,
     pipeline: true,
     keepAlive: true,
-    connectionTimeoutMillis: CONNECT_MS,
     query_timeout: STATEMENT_MS + 5000,
     application_name: 'nhs-mesh',
   };
@@ -162,6 +266,15 @@ function parsed(url: string): URL {
   // The URL has a password in it, and is never shown.
   throw new ConfigurationError('The URL of the store is not a PostgreSQL URL.', {
     advice: 'Write postgres://user:password@host:5432/database, with special characters percent-encoded.',
+  });
+}
+
+/** A store is written to: a host that only reads is of no use. */
+function requireReadWrite(url: URL): void {
+  const wanted = url.searchParams.get('target_session_attrs') ?? 'read-write';
+  if (['read-write', 'primary', 'any'].includes(wanted)) return;
+  throw new ConfigurationError(`The URL of the store has target_session_attrs=${wanted.slice(0, 20)}.`, {
+    advice: 'Write target_session_attrs=read-write, or leave it out: the store is written to.',
   });
 }
 

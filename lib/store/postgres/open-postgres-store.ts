@@ -39,6 +39,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const own = randomUUID();
   const notifications = new Notifications(connections, own);
   try {
+    await connections.requireOwnSessions();
     const client = await connections.single();
     try {
       await makeSchema(client, connections.schema);
