@@ -49,12 +49,9 @@ describe('a storage that is not there yet', function () {
       await postgres.end('SIGINT');
       const spoolFolder = await mkdtemp(join(tmpdir(), 'mesh-spool-'));
       const mesh = { storeUrl: postgres.url, storePatienceSeconds: 1, spoolFolder };
-      const { nodeRed, done } = await startNodeRed({
-        major,
-        flows: await flows(),
-        settings: `mesh: ${JSON.stringify(mesh)},`,
-      });
+      const { nodeRed, done } = await startNodeRed({ major, settings: `mesh: ${JSON.stringify(mesh)},` });
       try {
+        await nodeRed.deploy(await flows());
         await waitsFor(nodeRed, /database of the store cannot be reached/, () => postgres.start());
       } finally {
         await done();
@@ -67,8 +64,9 @@ describe('a storage that is not there yet', function () {
   it('is mesh.db, which another process still has open', async () => {
     const userDir = await mkdtemp(join(tmpdir(), 'mesh-journey-'));
     const other = await openStorage({ folder: join(userDir, 'mesh') });
-    const { nodeRed, done } = await startNodeRed({ userDir, flows: await flows() });
+    const { nodeRed, done } = await startNodeRed({ userDir });
     try {
+      await nodeRed.deploy(await flows());
       await waitsFor(nodeRed, /Another Node-RED uses the store/, () => other.close());
     } finally {
       await done();
