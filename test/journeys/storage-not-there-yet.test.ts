@@ -36,7 +36,7 @@ describe('a storage that is not there yet', function () {
     assert.match(nodeRed.log(), /tried again by itself/);
     assert.doesNotMatch(nodeRed.log(), /check settings/);
     await arrive();
-    await nodeRed.status('track', (status) => status.text === 'connected', 40_000);
+    await nodeRed.status('track', ({ fill }) => fill === 'green', 40_000);
     await nodeRed.inject('go', text('at last'));
     assert.ok(await nodeRed.debug('sent', 30_000));
     await nodeRed.inject('look');

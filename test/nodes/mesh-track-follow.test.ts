@@ -230,7 +230,7 @@ describe('the storage folder', () => {
     assert.equal(caught.messages.length, reports, 'reported once, not at each attempt');
     await other.close();
     // Without a deploy; mesh-poll joins as well.
-    await until(() => statuses.at(-1)?.text === 'connected', 'the connection', 15_000);
+    await until(() => statuses.at(-1)?.fill === 'green', 'the connection', 15_000);
     const [sent, report] = [new Recorder('sent'), new Recorder('report')];
     receive('send', { payload: 'y' });
     await sent.get(1);

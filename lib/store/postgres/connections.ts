@@ -232,7 +232,7 @@ function poolerError(): ConfigurationError {
 function clientConfigs(options: ConnectionOptions, driver: Driver): ClientConfig[] {
   const urls = urlsOf(options.url);
   const connectionTimeoutMillis = urls.length === 1 ? CONNECT_MS : CONNECT_ONE_OF_MS;
-  return urls.map((url) => ({ ...clientConfig({ ...options, url }, driver), connectionTimeoutMillis }));
+  return urls.map((url) => Object.assign(clientConfig(url, options.ca, driver), { connectionTimeoutMillis }));
 }
 
 /** Splits `postgres://user:password@one:5432,two:5433/database` into a URL for each host. */
@@ -241,10 +241,10 @@ function urlsOf(url: string): string[] {
   return hosts.includes(',') ? hosts.split(',').map((host) => `${start}${host}${rest}`) : [url];
 }
 
-function clientConfig(options: ConnectionOptions, { TypeOverrides, types }: Driver): ClientConfig {
-  const url = parsed(options.url);
+function clientConfig(address: string, ca: string | undefined, { TypeOverrides, types }: Driver): ClientConfig {
+  const url = parsed(address);
   requireReadWrite(url);
-  const ssl = tls(url, options.ca);
+  const ssl = tls(url, ca);
   for (const name of ['sslmode', 'sslrootcert', 'target_session_attrs']) url.searchParams.delete(name);
   // Counts and sequences are far below 2^53.
   const numbers = new TypeOverrides();

@@ -17,7 +17,7 @@ async function run(url: string, ...statements: string[]): Promise<string> {
     let value = '';
     for (const statement of statements) {
       const [row = {}] = (await client.query<Record<string, string>>(statement)).rows;
-      value = String(Object.values(row)[0] ?? '');
+      value = Object.values(row)[0] ?? '';
     }
     return value;
   } finally {

@@ -1,0 +1,80 @@
+/**
+ * Removes each rule about storages that are not there yet, poolers and failover, one at a time, and sees its test fail.
+ * `npx tsx test/store/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
+ */
+import { tryAll, type Mutation } from '../harness/mutation';
+
+interface Rule extends Mutation {
+  /** Words from the title of the test. */
+  case: string;
+  test: string;
+}
+
+const OPENING = 'test/store/opening.test.ts';
+const FAILOVER = 'test/store/postgres/failover.test.ts';
+const CONNECTIONS = 'lib/store/postgres/connections.ts';
+
+const MUTATIONS: Rule[] = [
+  {
+    case: 'is away: operations fail',
+    test: FAILOVER,
+    file: 'lib/store/postgres/failures.ts',
+    check: '|25006|',
+    without: '|',
+  },
+  {
+    case: 'a damaged database',
+    test: OPENING,
+    file: 'lib/store/postgres/failures.ts',
+    check: 'passes: false,',
+    without: '',
+  },
+  {
+    case: 'a file that is damaged',
+    test: OPENING,
+    file: 'lib/store/sqlite/failures.ts',
+    check: 'passes: false,',
+    without: '',
+  },
+  {
+    case: 'another process is just leaving',
+    test: OPENING,
+    file: 'lib/store/sqlite/database.ts',
+    check: 'passes: true,',
+    without: '',
+  },
+  {
+    case: 'not after a missing right',
+    test: OPENING,
+    file: 'lib/store/rules/opening.ts',
+    check: "'EACCES', 'EPERM', ",
+    without: '',
+  },
+  {
+    case: 'is refused in words',
+    test: FAILOVER,
+    file: 'lib/store/postgres/open-postgres-store.ts',
+    check: 'await connections.requireOwnSessions();',
+    without: '',
+  },
+  {
+    case: 'are tried in turn',
+    test: FAILOVER,
+    file: CONNECTIONS,
+    check: 'if (this.#at === at) this.#at = (at + 1) % this.#configs.length;',
+    without: 'void at;',
+  },
+  {
+    case: 'are tried in turn',
+    test: FAILOVER,
+    file: CONNECTIONS,
+    check: "rows[0]?.readonly === 'on'",
+    without: "rows[0]?.readonly === 'never'",
+  },
+];
+
+tryAll(
+  MUTATIONS,
+  ({ case: title }) => title,
+  ({ case: title, test }) => [require.resolve('mocha/bin/mocha.js'), '--exit', '-f', title, test],
+);
