@@ -1,5 +1,5 @@
 /** mesh-mllp-out: sends HL7 v2 over MLLP and waits for the acknowledgement. Outputs: accepted, refused. */
-import type { Node, NodeAPI, NodeDef } from 'node-red';
+import type { Node, NodeAPI, NodeDef, NodeMessageInFlow } from 'node-red';
 import {
   CHARSET_RULES,
   ConfigurationError,
@@ -30,6 +30,7 @@ interface MeshMllpOutDef extends NodeDef {
   timeout?: number | string;
   retries?: number | string;
   connections?: number | string;
+  connectionPerMessage?: boolean;
   maxQueued?: number | string;
 }
 
@@ -52,6 +53,9 @@ interface MllpSentProperty {
 /** The positions of outputs never change: flows are wired to them. */
 const REFUSED_OUTPUT = 1;
 
+/** Messages kept for the AE or AR that may follow their CA. */
+const MAX_COMMITTED = 100;
+
 const STATES = {
   connecting: ['yellow', 'ring'],
   connected: ['green', 'dot'],
@@ -73,7 +77,17 @@ export = function (RED: NodeAPI): void {
       this.status(sharedStatus(RED, fill, shape, state));
       clearError(this);
     };
+    /** Messages that were accepted with CA, until their AE or AR: by control id, oldest first. */
+    const committed = new Map<string, NodeMessageInFlow>();
     const opened = openClient(RED, def, {
+      onApplicationAcknowledgement: (acknowledgement) => {
+        const msg = committed.get(acknowledgement.controlId);
+        committed.delete(acknowledgement.controlId);
+        if (closed || acknowledgement.code === 'AA' || !('charset' in opened)) return;
+        const sent = { ...acknowledgement, attempts: 1, isPositive: false };
+        this.status({ fill: 'yellow', shape: 'dot', text: RED._('mesh-mllp-out.status.nak', { code: sent.code }) });
+        this.send([null, Object.assign(msg ?? {}, { mllpSent: sentProperty(sent, opened.charset) })]);
+      },
       onState: (now) => {
         state = now;
         // Another attempt does not hide the error of the last one.
@@ -97,6 +111,11 @@ export = function (RED: NodeAPI): void {
       }
       if (closed) return 'unfinished';
       Object.assign(msg, { mllpSent: sentProperty(sent, opened.charset) });
+      if (sent.code === 'CA') {
+        committed.set(sent.controlId, RED.util.cloneMessage(msg));
+        const [oldest] = committed.keys();
+        if (committed.size > MAX_COMMITTED && oldest !== undefined) committed.delete(oldest);
+      }
       if (sent.isPositive) {
         if (showsError(this) || state !== 'connected') show();
         send([msg, null]);
@@ -127,7 +146,7 @@ type Opened = ({ client: MllpClient } & CharsetSetting) | { fault: unknown };
 function openClient(
   RED: NodeAPI,
   def: MeshMllpOutDef,
-  listeners: Pick<MllpClientOptions, 'onState' | 'onIgnored'>,
+  listeners: Pick<MllpClientOptions, 'onState' | 'onIgnored' | 'onApplicationAcknowledgement'>,
 ): Opened {
   try {
     const charset = choiceSetting(RED, 'charset', def.charset, CHARSETS);
@@ -154,6 +173,7 @@ function clientSettings(RED: NodeAPI, def: MeshMllpOutDef): MllpClientOptions {
     acknowledgementTimeoutMs: number('timeout', [30, 0.01, 3600]) * 1000,
     retries: Math.trunc(number('retries', [0, 0, 100_000])),
     connections: Math.trunc(number('connections', [1, 1, 100])),
+    connectionPerMessage: def.connectionPerMessage === true,
     maxQueued: Math.trunc(number('maxQueued', [1000, 1, 100_000])),
   };
 }

@@ -4,6 +4,7 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { MeshError } from '../errors';
+import { splitHl7 } from '../formats/hl7/batch';
 import { readMsa } from '../formats/hl7/header';
 import {
   MllpClosedError,
@@ -37,6 +38,8 @@ export interface ClientConnectionOptions {
   maxBytes: number;
   /** The receiver sent something that does not acknowledge the message in flight. It was ignored. */
   onIgnored: (error: MeshError) => void;
+  /** Returns whether an acknowledgement belongs to a message that was only taken in (CA) before. */
+  onLater: (acknowledgement: MllpAcknowledgement) => boolean;
   /** The connection has ended, for whatever reason. */
   onClosed: () => void;
 }
@@ -54,7 +57,10 @@ export interface MllpAcknowledgement {
 }
 
 interface InFlight {
-  controlId: string;
+  /** MSH-10 of each message in the frame that no acknowledgement has named yet. */
+  open: Set<string>;
+  /** The acknowledgement with the worst code so far. */
+  worst: MllpAcknowledgement | undefined;
   resolve: (acknowledgement: MllpAcknowledgement) => void;
   reject: (error: MeshError) => void;
   timer: NodeJS.Timeout;
@@ -110,21 +116,39 @@ export class ClientConnection {
     });
   }
 
+  /** False as soon as the receiver has closed its side: some do after each acknowledgement. */
   get isOpen(): boolean {
-    return this.#socket.writable && !this.#socket.destroyed;
+    return this.#socket.writable && !this.#socket.readableEnded && !this.#socket.destroyed;
+  }
+
+  /** Resolves with true if the receiver closes its side within this time (milliseconds). */
+  closesWithin(ms: number): Promise<boolean> {
+    if (!this.isOpen) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const onEnd = (): void => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      const timer = setTimeout(() => {
+        this.#socket.off('end', onEnd).off('close', onEnd);
+        resolve(!this.isOpen);
+      }, ms);
+      this.#socket.once('end', onEnd).once('close', onEnd);
+    });
   }
 
   /**
-   * Sends a message, and resolves with the acknowledgement whose MSA-2 is this control id.
+   * Sends a message, and resolves with the acknowledgement whose MSA-2 is its control id. A frame of several messages
+   * has an acknowledgement for each; the first one with the worst code is returned when all have come.
    * @throws MllpNoAcknowledgementError when none comes: the message may have arrived
    * @throws MllpClosedError when the connection is closed here
    */
-  exchange(message: Uint8Array, controlId: string): Promise<MllpAcknowledgement> {
+  exchange(message: Uint8Array, controlIds: readonly string[]): Promise<MllpAcknowledgement> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#end(noAcknowledgement('no acknowledgement came in time'));
       }, this.#options.acknowledgementTimeoutMs);
-      this.#inFlight = { controlId, resolve, reject, timer };
+      this.#inFlight = { open: new Set(controlIds), worst: undefined, resolve, reject, timer };
       this.#socket.write(frame(message));
     });
   }
@@ -144,9 +168,16 @@ export class ClientConnection {
     }
   }
 
-  #settle(bytes: Buffer): void {
+  /** A frame has one acknowledgement, or one for each message of a frame. */
+  #settle(frameBytes: Buffer): void {
+    for (const bytes of splitHl7(frameBytes).messages) this.#settleOne(bytes);
+  }
+
+  #settleOne(bytes: Buffer): void {
     const msa = readMsa(bytes);
-    if (msa === undefined || msa.controlId !== this.#inFlight?.controlId || !/^[AC][AER]$/.test(msa.code)) {
+    const isCode = msa !== undefined && /^[AC][AER]$/.test(msa.code);
+    if (isCode && !this.#inFlight?.open.has(msa.controlId) && this.#options.onLater({ bytes, ...msa })) return;
+    if (!isCode || !this.#inFlight?.open.has(msa.controlId)) {
       this.#options.onIgnored(
         new MllpFrameError(
           'The receiver sent something that does not acknowledge the message in flight. It was ignored.',
@@ -155,10 +186,15 @@ export class ClientConnection {
       );
       return;
     }
-    const { resolve, timer } = this.#inFlight;
+    const { open, worst, resolve, timer } = this.#inFlight;
+    open.delete(msa.controlId);
+    const isWorse = worst === undefined || (worst.code.endsWith('A') && !msa.code.endsWith('A'));
+    const acknowledgement = isWorse ? { bytes, ...msa } : worst;
+    this.#inFlight.worst = acknowledgement;
+    if (open.size > 0) return;
     this.#inFlight = undefined;
     clearTimeout(timer);
-    resolve({ bytes, ...msa });
+    resolve(acknowledgement);
   }
 
   #onClose(): void {

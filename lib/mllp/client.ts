@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MeshError } from '../errors';
+import { splitHl7 } from '../formats/hl7/batch';
 import { readHl7Header } from '../formats/hl7/header';
 import {
   ClientConnection,
@@ -23,6 +24,11 @@ export interface MllpClientOptions {
   tls?: MllpClientTls;
   /** Default 1, which keeps the order. */
   connections?: number;
+  /**
+   * Whether each message has a connection of its own, closed after its acknowledgement. Default false: a connection is
+   * used again, unless the receiver closes it after an acknowledgement, which is noticed.
+   */
+  connectionPerMessage?: boolean;
   /** Maximum number of messages that are queued or in flight. Default 1000. */
   maxQueued?: number;
   /**
@@ -44,6 +50,8 @@ export interface MllpClientOptions {
   onState?: (state: MllpClientState) => void;
   /** The receiver sent something that does not acknowledge a message in flight. */
   onIgnored?: (error: MeshError) => void;
+  /** Enhanced mode: AA, AE or AR for a message that was accepted with CA before. */
+  onApplicationAcknowledgement?: (acknowledgement: MllpAcknowledgement) => void;
 }
 
 /** An acknowledgement, and how often the message was sent for it. */
@@ -55,7 +63,8 @@ export interface MllpSent extends MllpAcknowledgement {
 
 interface Queued {
   message: Uint8Array;
-  controlId: string;
+  /** MSH-10 of each message in it. */
+  controlIds: readonly string[];
   resolve: (sent: MllpSent) => void;
   reject: (error: MeshError) => void;
 }
@@ -65,7 +74,17 @@ interface Line {
   connection?: ClientConnection;
   isBusy: boolean;
   failures: number;
+  /** Whether the receiver has left a connection open after an acknowledgement; undefined until that is known. */
+  staysOpen?: boolean;
 }
+
+/**
+ * How long a receiver may take to close after its first acknowledgement, until it is known whether it does
+ * (milliseconds). A message that is written into a connection that is being closed is lost, or perhaps not.
+ */
+const CLOSES_WITHIN_MS = 100;
+/** Messages that were accepted with CA and are remembered for their AA, AE or AR. */
+const MAX_COMMITTED = 1000;
 
 export class MllpClient {
   readonly #options: MllpClientOptions;
@@ -73,6 +92,10 @@ export class MllpClient {
   readonly #queue: Queued[] = [];
   readonly #lines: Line[];
   readonly #closing = new AbortController();
+  /** Connections of one message that wait for the acknowledgement after CA. */
+  readonly #ending = new Set<ClientConnection>();
+  /** Control ids that were accepted with CA, oldest first. */
+  readonly #committed = new Set<string>();
   #size = 0;
   #state: MllpClientState = 'idle';
 
@@ -87,6 +110,7 @@ export class MllpClient {
       acknowledgementTimeoutMs: options.acknowledgementTimeoutMs ?? 30_000,
       maxBytes: options.maxAcknowledgementBytes ?? 1024 * 1024,
       onIgnored: (error) => options.onIgnored?.(error),
+      onLater: (acknowledgement) => this.#onLater(acknowledgement),
       onClosed: () => this.#showConnections(),
     };
   }
@@ -106,8 +130,8 @@ export class MllpClient {
    */
   async send(message: Buffer): Promise<MllpSent> {
     if (this.#closing.signal.aborted) throw closed();
-    const controlId = readHl7Header(message)?.controlId;
-    if (!controlId) {
+    const controlIds = splitHl7(message).messages.map((each) => readHl7Header(each)?.controlId ?? '');
+    if (controlIds.includes('')) {
       throw new MllpMessageError('The message has no MSH-10 (message control id), or no MSH at its beginning.', {
         advice: 'Set one: the acknowledgement is matched by it.',
       });
@@ -122,7 +146,7 @@ export class MllpClient {
     this.#size += 1;
     try {
       return await new Promise<MllpSent>((resolve, reject) => {
-        this.#queue.push({ message, controlId, resolve, reject });
+        this.#queue.push({ message, controlIds, resolve, reject });
         this.#start();
       });
     } finally {
@@ -133,6 +157,7 @@ export class MllpClient {
   /** Closes the connections. Messages that are queued or in flight reject with MllpClosedError. */
   close(): void {
     this.#closing.abort();
+    for (const connection of this.#ending) connection.close();
     for (const queued of this.#queue.splice(0)) queued.reject(closed());
     for (const line of this.#lines) line.connection?.close();
   }
@@ -158,13 +183,14 @@ export class MllpClient {
     line.isBusy = false;
   }
 
-  async #sendOne(line: Line, { message, controlId }: Queued): Promise<MllpSent> {
+  async #sendOne(line: Line, { message, controlIds }: Queued): Promise<MllpSent> {
     for (let attempt = 1; ; attempt += 1) {
       await this.#backOff(line);
       try {
         const connection = await this.#connected(line);
-        const acknowledgement = await connection.exchange(message, controlId);
+        const acknowledgement = await connection.exchange(message, controlIds);
         line.failures = 0;
+        this.#afterExchange(line, connection, acknowledgement);
         return { ...acknowledgement, attempts: attempt, isPositive: acknowledgement.code.endsWith('A') };
       } catch (error) {
         line.failures += 1;
@@ -182,8 +208,43 @@ export class MllpClient {
     if (this.#closing.signal.aborted) throw closed();
   }
 
+  /** Remembers a CA, and closes the connection where each message has its own. */
+  #afterExchange(line: Line, connection: ClientConnection, { code, controlId }: MllpAcknowledgement): void {
+    const isCommitted = code === 'CA';
+    if (isCommitted) {
+      this.#committed.add(controlId);
+      for (const oldest of this.#committed) if (this.#committed.size > MAX_COMMITTED) this.#committed.delete(oldest);
+    }
+    if (this.#options.connectionPerMessage !== true) return;
+    delete line.connection;
+    // The application's acknowledgement comes on the same connection.
+    if (isCommitted) {
+      this.#ending.add(connection);
+      void connection.closesWithin(this.#connection.acknowledgementTimeoutMs).then(() => this.#end(connection));
+    } else connection.close();
+  }
+
+  #end(connection: ClientConnection): void {
+    this.#ending.delete(connection);
+    connection.close();
+  }
+
+  #onLater(acknowledgement: MllpAcknowledgement): boolean {
+    if (!acknowledgement.code.startsWith('A') || !this.#committed.delete(acknowledgement.controlId)) return false;
+    this.#options.onApplicationAcknowledgement?.(acknowledgement);
+    return true;
+  }
+
+  /** Whether the line's connection may take another message. A receiver that closes after each one is noticed. */
+  async #isUsable(line: Line, connection: ClientConnection): Promise<boolean> {
+    if (line.staysOpen === undefined) line.staysOpen = !(await connection.closesWithin(CLOSES_WITHIN_MS));
+    if (line.staysOpen && connection.isOpen) return true;
+    if (!line.staysOpen) connection.close();
+    return false;
+  }
+
   async #connected(line: Line): Promise<ClientConnection> {
-    if (line.connection?.isOpen) return line.connection;
+    if (line.connection && (await this.#isUsable(line, line.connection))) return line.connection;
     delete line.connection;
     this.#setState('connecting');
     line.connection = await ClientConnection.open(this.#connection, this.#closing.signal);
@@ -197,6 +258,10 @@ export class MllpClient {
 
   #showConnections(): void {
     if (this.#closing.signal.aborted) return;
+    // A receiver that closes after an acknowledgement can be reached all the same.
+    const isExpected = this.#state === 'connected' && this.#lines.every(({ failures }) => failures === 0);
+    if (isExpected && (this.#options.connectionPerMessage || this.#lines.some(({ staysOpen }) => staysOpen === false)))
+      return;
     this.#setState(this.#lines.some((line) => line.connection?.isOpen) ? 'connected' : 'disconnected');
   }
 

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { MeshError } from '../errors';
 import { buildHl7Ack } from '../formats/hl7/acknowledge';
+import { splitHl7 } from '../formats/hl7/batch';
 import { readHl7Header, type Hl7Header } from '../formats/hl7/header';
 import { MllpFrameError, MllpMessageError } from './errors';
 import type { ByteBudget } from './byte-budget';
@@ -211,38 +212,47 @@ export class ServerConnection {
 
   #passOn({ bytes, isTooLarge }: Frame): void {
     const header = readHl7Header(bytes);
-    if (isTooLarge || header === undefined) {
-      const error = isTooLarge ? tooLarge(this.#options.maxBytes) : noHeader();
+    const messages = messagesIn(bytes);
+    if (isTooLarge || header === undefined || messages === undefined) {
+      const error = isTooLarge ? tooLarge(this.#options.maxBytes) : header === undefined ? noHeader() : tooMany();
       this.#write(frame(buildHl7Ack(header, { code: 'AR', text: error.message })));
       this.#options.onProblem(error, this.remote);
       return;
     }
+    // A frame may have several messages: its one answer has the responses to all, in their order.
+    const responses: Buffer[] = [];
+    let open = messages.length;
     this.#inFlight += 1;
     this.#inFlightBytes += bytes.length;
-    let isSettled = false;
-    const settle = (): boolean => {
-      if (isSettled) return false;
-      isSettled = true;
+    const settle = (): void => {
+      open = 0;
       this.#inFlight -= 1;
       this.#inFlightBytes -= bytes.length;
       this.#record();
       this.#options.onSettled();
-      return true;
     };
-    this.#options.onRequest({
-      bytes,
-      header,
-      remote: this.remote,
-      respond: (message) => {
-        const framed = frame(message);
-        if (!settle()) return 'duplicate';
-        const outcome = this.#write(framed);
-        this.#proceed();
-        return outcome;
-      },
-      abandon: () => {
-        if (settle()) this.close();
-      },
+    messages.forEach((message, index) => {
+      this.#options.onRequest({
+        bytes: message,
+        header: messages.length === 1 ? header : (readHl7Header(message) ?? header),
+        remote: this.remote,
+        respond: (response) => {
+          const framed = frame(response);
+          if (open === 0 || responses[index] !== undefined) return 'duplicate';
+          responses[index] = Buffer.from(response);
+          open -= 1;
+          if (open > 0) return 'sent';
+          settle();
+          const outcome = this.#write(messages.length === 1 ? framed : frame(Buffer.concat(responses)));
+          this.#proceed();
+          return outcome;
+        },
+        abandon: () => {
+          if (open === 0) return;
+          settle();
+          this.close();
+        },
+      });
     });
   }
 
@@ -262,6 +272,30 @@ export class ServerConnection {
   }
 }
 
+/** Messages of one frame that are passed on. */
+const MAX_MESSAGES = 1000;
+
+/** Returns the messages of a frame; undefined when there are too many. */
+function messagesIn(bytes: Buffer): Buffer[] | undefined {
+  try {
+    const { messages } = splitHl7(bytes);
+    return messages.length > MAX_MESSAGES ? undefined : messages;
+  } catch {
+    return undefined;
+  }
+}
+
+const tooMany = (): MllpMessageError =>
+  new MllpMessageError(`A frame has more than ${MAX_MESSAGES} messages and was refused.`, {
+    advice: 'Ask the sender to send each message in its own frame.',
+  });
+
+function tooLarge(maxBytes: number): MllpFrameError {
+  return new MllpFrameError(`A message is larger than ${maxBytes} bytes and was refused.`, {
+    advice: 'Raise the limit if such messages are expected.',
+  });
+}
+
 function notWhole(ms: number): MllpFrameError {
   return new MllpFrameError(
     `A message was not whole ${Math.round(ms / 1000)} s after its first byte. It was not accepted.`,
@@ -271,12 +305,6 @@ function notWhole(ms: number): MllpFrameError {
         'for a slow line.',
     },
   );
-}
-
-function tooLarge(maxBytes: number): MllpFrameError {
-  return new MllpFrameError(`A message is larger than ${maxBytes} bytes and was refused.`, {
-    advice: 'Raise the limit if such messages are expected.',
-  });
 }
 
 function noHeader(): MllpMessageError {

@@ -14,6 +14,7 @@ interface Removed extends Mutation {
 const BATCHES = 'test/formats/hl7-batch.test.ts';
 const EDGES = 'test/formats/edifact-edges.test.ts';
 const FHIR = 'test/formats/fhir-edges.test.ts';
+const PEERS = 'test/mllp/unusual-peers.test.ts';
 const CHARSETS = 'test/formats/hl7-charset.test.ts';
 const CHARSET = 'lib/formats/hl7/charset.ts';
 const TERMINATORS = 'test/formats/hl7-terminators.test.ts';
@@ -223,6 +224,41 @@ const MUTATIONS: Removed[] = [
     file: 'lib/formats/fhir/release.ts',
     check: 'if (version !== undefined) return',
     without: 'if (version === undefined) return',
+  },
+  {
+    title: 'closes after each answer, after 20 ms',
+    test: PEERS,
+    file: 'lib/mllp/client.ts',
+    check: '!(await connection.closesWithin(CLOSES_WITHIN_MS))',
+    without: 'true',
+  },
+  {
+    title: 'sends AE or AR after CA',
+    test: PEERS,
+    file: 'lib/mllp/client.ts',
+    check: 'if (isCommitted) {\n      this.#ending',
+    without: "if (controlId === '') {\n      this.#ending",
+  },
+  {
+    title: 'answers two messages of a frame in one frame or in two',
+    test: PEERS,
+    file: 'lib/mllp/client-connection.ts',
+    check: 'if (open.size > 0) return;',
+    without: '',
+  },
+  {
+    title: 'writes a byte order mark after VT',
+    test: PEERS,
+    file: 'lib/formats/hl7/header.ts',
+    check: 'text.replace(LEAD,',
+    without: "text.replace('\\n',",
+  },
+  {
+    title: 'writes thousands of messages into a frame',
+    test: PEERS,
+    file: 'lib/mllp/server-connection.ts',
+    check: 'messages.length > MAX_MESSAGES ? undefined : messages',
+    without: 'messages',
   },
 ];
 

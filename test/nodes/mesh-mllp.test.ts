@@ -399,6 +399,21 @@ describe('mesh-mllp-out', () => {
     assert.equal(receiver.messages.length, 1);
   });
 
+  it('sends the AE that follows a CA to the second output, with the message that it refuses', async () => {
+    const receiver = await Receiver.listen((message, socket) => {
+      const refused = ack(message, 'AE');
+      socket.write(frame(Buffer.from(refused.toString('latin1').replace('MSA|AE', 'MSA|CA'), 'latin1')));
+      setTimeout(() => socket.write(frame(refused)), 20);
+    });
+    await deploy(outbound({ port: receiver.port }));
+    const [accepted, refused] = [new Recorder('accepted'), new Recorder('refused')];
+    receive('out', { payload: adt('1').toString() });
+    assert.equal((await nth(accepted, 1)).mllpSent.code, 'CA');
+    const later = await nth(refused, 1);
+    assert.equal(later.mllpSent.code, 'AE');
+    assert.equal(later.payload, adt('1').toString());
+  });
+
   it('raises an error for a message that is not acknowledged, not sent, not queued, or not valid', async () => {
     const silent = await Receiver.listen(() => undefined);
     const { port: dead } = await Receiver.listen(accepts).then(async (receiver) => {

@@ -77,6 +77,10 @@ export function decodeHl7(
   declared: DeclaredCharset | 'unknown' | undefined,
   { charset: setting, rule }: Hl7CharsetOptions,
 ): DecodedHl7 {
+  // A byte order mark says more than MSH-18: no other character set begins with these bytes and MSH.
+  if (rule !== 'always' && declared !== 'utf-8' && bytes.indexOf(BOM) === 0 && isUtf8(bytes)) {
+    return decodeHl7(bytes, 'utf-8', { charset: setting, rule });
+  }
   if (declared === undefined || rule === 'always') {
     return { text: decodeOr(bytes, setting, 'the setting'), charset: setting, tolerated: [] };
   }
@@ -135,6 +139,8 @@ function decodeOr(bytes: Buffer, charset: DeclaredCharset, source: string): stri
     { advice: `${fitting(bytes)} Set the character set that the sender uses, and when it counts.` },
   );
 }
+
+const BOM = Buffer.from('\uFEFF');
 
 /** What does not fit MSH-18, and where. */
 function found(bytes: Buffer, declared: DeclaredCharset | 'unknown'): string {

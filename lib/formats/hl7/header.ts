@@ -42,14 +42,17 @@ export interface Msa {
 /** No real MSH, or MSH with MSA, is longer (bytes); the rest is not searched. */
 const LONGEST_HEADER = 16_384;
 
-/** Undefined when the message does not begin with MSH. Line breaks before it are skipped. */
+/** Undefined when the message does not begin with MSH. Line breaks and a byte order mark before it are skipped. */
 export function readHl7Header(message: Buffer): Hl7Header | undefined {
   return parseHl7Header(beginningOf(message));
 }
 
+/** Line breaks and a byte order mark, also one that was read byte by byte: some senders write it after the VT. */
+const LEAD = /^(?:[\r\n\uFEFF]|\xEF\xBB\xBF)+/;
+
 /** {@link readHl7Header} of the beginning of a message as text. */
 export function parseHl7Header(text: string): Hl7Header | undefined {
-  const segment = text.replace(/^[\r\n]+/, '').split(/[\r\n]/, 1)[0] ?? '';
+  const segment = text.replace(LEAD, '').split(/[\r\n]/, 1)[0] ?? '';
   if (!segment.startsWith('MSH') || segment.length < 8) return undefined;
   const separator = segment.charAt(3);
   // MSH-1 is the separator itself: fields[n] is MSH-(n + 1).

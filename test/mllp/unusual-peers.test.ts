@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { buildHl7Ack } from '../../lib/formats/hl7/acknowledge';
+import { splitHl7 } from '../../lib/formats/hl7/batch';
+import { readHl7Header } from '../../lib/formats/hl7/header';
+import { readHl7, textAt } from '../../lib/formats/hl7/message';
+import { MllpClient } from '../../lib/mllp/client';
+import { frame } from '../../lib/mllp/framing';
+import { afterThisTest } from '../harness/cleanup';
+import { accepts, acceptAll, ack, adt, listening, Receiver, Sender, until } from './support';
+
+describe('a receiver that is not like the others', () => {
+  for (const [how, close] of [
+    ['at once', (socket: Socket) => void socket.end()],
+    ['after 20 ms', (socket: Socket) => void setTimeout(() => socket.end(), 20)],
+    ['without a goodbye', (socket: Socket) => void setTimeout(() => socket.destroy(), 5)],
+  ] as const) {
+    it(`closes after each answer, ${how}: each message is sent once`, async () => {
+      const receiver = await Receiver.listen((message, socket) => {
+        accepts(message, socket);
+        close(socket);
+      });
+      const client = new MllpClient({ host: '127.0.0.1', port: receiver.port });
+      afterThisTest(() => client.close());
+      const sent = await Promise.all(Array.from({ length: 40 }, (_, index) => client.send(adt(String(index)))));
+      assert.ok(sent.every(({ attempts, isPositive }) => attempts === 1 && isPositive));
+      assert.equal(receiver.messages.length, 40);
+    });
+  }
+
+  it('gets one connection for each message, if that is chosen', async () => {
+    const receiver = await Receiver.listen(accepts);
+    const client = new MllpClient({ host: '127.0.0.1', port: receiver.port, connectionPerMessage: true });
+    afterThisTest(() => client.close());
+    for (let index = 0; index < 5; index += 1) await client.send(adt(String(index)));
+    assert.equal(receiver.connections, 5);
+    await until(() => receiver.sockets.size === 0);
+  });
+
+  it('keeps its connection open otherwise: it is used again', async () => {
+    const receiver = await Receiver.listen(accepts);
+    const client = new MllpClient({ host: '127.0.0.1', port: receiver.port });
+    afterThisTest(() => client.close());
+    for (let index = 0; index < 5; index += 1) await client.send(adt(String(index)));
+    assert.equal(receiver.connections, 1);
+  });
+
+  it('sends AE or AR after CA: the caller gets it, also with one connection for each message', async () => {
+    for (const connectionPerMessage of [false, true]) {
+      const receiver = await Receiver.listen((message, socket) => {
+        const header = readHl7Header(message);
+        socket.write(frame(buildHl7Ack(header, { code: 'CA' })));
+        setTimeout(() => socket.write(frame(buildHl7Ack(header, { code: 'AE', text: 'no such ward' }))), 20);
+      });
+      const later: string[] = [];
+      const ignored: unknown[] = [];
+      const client = new MllpClient({
+        host: '127.0.0.1',
+        port: receiver.port,
+        connectionPerMessage,
+        onApplicationAcknowledgement: ({ code, controlId, text }) => later.push(`${code} ${controlId} ${text}`),
+        onIgnored: (error) => ignored.push(error),
+      });
+      afterThisTest(() => client.close());
+      assert.equal((await client.send(adt('1'))).code, 'CA');
+      await until(() => later.length > 0);
+      assert.deepEqual(later, ['AE 1 no such ward']);
+      assert.deepEqual(ignored, []);
+    }
+  });
+
+  it('answers two messages of a frame in one frame or in two: the worst answer counts', async () => {
+    for (const isOneFrame of [true, false]) {
+      const receiver = await Receiver.listen((message, socket) => {
+        const answers = splitHl7(message).messages.map((each, index) => ack(each, index === 0 ? 'AA' : 'AE'));
+        const frames = isOneFrame ? [frame(Buffer.concat(answers))] : answers.map((each) => frame(each));
+        socket.write(Buffer.concat(frames));
+      });
+      const client = new MllpClient({ host: '127.0.0.1', port: receiver.port });
+      afterThisTest(() => client.close());
+      const sent = await client.send(Buffer.concat([adt('1'), adt('2')]));
+      assert.deepEqual([sent.code, sent.controlId, sent.isPositive], ['AE', '2', false]);
+    }
+  });
+});
+
+describe('a sender that is not like the others', () => {
+  it('writes a byte order mark after VT: its message is read, whatever MSH-18 says', async () => {
+    const { server, requests } = await listening();
+    const sender = await Sender.connect(server.port);
+    const bom = Buffer.from('\uFEFF');
+    sender.send(Buffer.concat([bom, adt('1')]));
+    await until(() => requests.length === 1);
+    const [request] = requests;
+    assert.equal(request?.header.controlId, '1');
+    request.respond(ack(request.bytes));
+    assert.deepEqual(await sender.received(1), ['AA 1']);
+    for (const msh18 of ['', '8859/1', 'UNICODE UTF-8']) {
+      const text = `MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.4||||||${msh18}\rPID|||||Zoë\r`;
+      assert.equal(textAt(readHl7(Buffer.concat([bom, Buffer.from(text)])), 'PID', 5), 'Zoë', msh18);
+    }
+  });
+
+  it('writes two messages into a frame: each is a request, and one answer has both responses', async () => {
+    const { server, requests } = await listening();
+    const sender = await Sender.connect(server.port);
+    sender.send(Buffer.concat([adt('1'), adt('2')]));
+    await until(() => requests.length === 2);
+    assert.deepEqual(
+      requests.map(({ header }) => header.controlId),
+      ['1', '2'],
+    );
+    assert.equal(requests[1]?.respond(ack(requests[1].bytes, 'AE')), 'sent');
+    assert.equal(requests[1].respond(ack(requests[1].bytes)), 'duplicate');
+    assert.equal(sender.messages.length, 0);
+    assert.equal(requests[0]?.respond(ack(requests[0].bytes)), 'sent');
+    await until(() => sender.messages.length === 1);
+    const answers = splitHl7(sender.messages[0] ?? Buffer.alloc(0)).messages.map((each) => readHl7(each));
+    assert.deepEqual(
+      answers.map((each) => [textAt(each, 'MSA', 1), textAt(each, 'MSA', 2)]),
+      [
+        ['AA', '1'],
+        ['AE', '2'],
+      ],
+    );
+  });
+
+  it('writes thousands of messages into a frame: it is refused, and the server lives on', async () => {
+    const { server, problems } = await listening(acceptAll);
+    for (const count of [2000, 1_500_000]) {
+      const sender = await Sender.connect(server.port);
+      sender.send(Buffer.from(`${adt('1').toString()}${'MSH|^~\\&|\r'.repeat(count)}`));
+      assert.deepEqual(await sender.received(1), ['AR 1']);
+    }
+    assert.equal(problems.length, 2);
+    const sender = await Sender.connect(server.port);
+    sender.send(adt('2'));
+    assert.deepEqual(await sender.received(1), ['AA 2']);
+  }).timeout(30_000);
+});
