@@ -18,7 +18,7 @@ import type { MeshConfigNode } from './mailbox/mailbox-user';
 import { openFromSettings, readProfiles } from './mailbox/open-mailbox';
 import { storageOf } from './mailbox/storage-place';
 import { StorageRetry } from './mailbox/storage-retry';
-import { reportForgottenMailboxes } from './monitor/forgotten-mailboxes';
+import { mailboxesChanged, reportForgottenMailboxes } from './monitor/forgotten-mailboxes';
 import { createNode } from './shared/create-node';
 import { cleanError } from './shared/report-error';
 import { textSetting } from './shared/settings';
@@ -31,6 +31,7 @@ export = function (RED: NodeAPI): void {
     const def = createNode(RED, this, config);
     this.environment = environmentOf(RED, def);
     const isSandbox = environmentKind(this.environment ?? '') === 'sandbox';
+    mailboxesChanged();
     const storageRetry = new StorageRetry();
     const open = (): Promise<OpenedMailbox> => openMailboxOf(RED, this, def);
     const connection = new Connection({
@@ -55,6 +56,7 @@ export = function (RED: NodeAPI): void {
     this.deregister = (user: ConnectionUser, done: () => void) => void connection.deregister(user).then(done, done);
     this.on('close', (_removed: boolean, done: () => void) => {
       storageRetry.close();
+      mailboxesChanged();
       void connection.close().then(done, done);
     });
   }

@@ -6,6 +6,7 @@ import { knownMailboxes, type KnownMailbox } from './mailbox/known-mailboxes';
 import { MailboxUser } from './mailbox/mailbox-user';
 import { ConditionReporter, type ObservedMailbox } from './monitor/condition-reporter';
 import { createNode } from './shared/create-node';
+import { forgottenMailboxes } from './monitor/forgotten-mailboxes';
 import { onInput } from './shared/on-input';
 import { OutputGuard } from './mailbox/output-guard';
 import { cleanError } from './shared/report-error';
@@ -61,7 +62,12 @@ export = function (RED: NodeAPI): void {
       return;
     }
 
-    const reporter = new ConditionReporter(RED, () => mailboxes(RED, def), settings);
+    const reporter = new ConditionReporter(
+      RED,
+      () => mailboxes(RED, def),
+      settings,
+      async () => (def.all === 'one' ? [] : forgottenMailboxes(RED)),
+    );
     let blocked: unknown;
     const guard: OutputGuard = new OutputGuard(RED, this, {
       mailbox: def.all === 'one' ? def.mailbox : undefined,

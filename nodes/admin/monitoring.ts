@@ -11,6 +11,7 @@ import { LATENCY_BOUNDS, systemClock } from '../../lib/index';
 import { knownMailboxes } from '../mailbox/known-mailboxes';
 import { wantsMetrics } from '../mailbox/runtime-settings';
 import { cleanError } from '../shared/report-error';
+import { forgottenMailboxes } from '../monitor/forgotten-mailboxes';
 import { measure, type Measured, type Unmeasured } from '../monitor/measure';
 import { adminEndpoint } from './endpoints';
 import { safeHeaders } from './response';
@@ -31,7 +32,8 @@ export function addMonitoring(RED: NodeAPI): void {
         (each.connection === 'connected' || each.connection === 'idle') &&
         !('blockedOutputs' in each && each.blockedOutputs.length > 0),
     );
-    return { status: isWell ? 'ok' : 'failing', mailboxes };
+    const forgotten = await forgottenMailboxes(RED);
+    return { status: isWell && forgotten.length === 0 ? 'ok' : 'failing', mailboxes, forgotten };
   });
   adminEndpoint(RED, { ...monitored, path: '/mesh/metrics' }, async ({ response }) => {
     const mailboxes = await Promise.all(knownMailboxes(RED).map((known) => measure(known)));

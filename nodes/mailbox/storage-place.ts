@@ -9,6 +9,7 @@
  * share one storage, and a deploy with another URL would leave the queued messages behind. `mesh: { retention }` sets
  * how many days finished messages are kept.
  */
+import { existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,10 +36,14 @@ const KEY = Symbol.for('@mesh-flows/node-red-nhs-mesh/storage');
 /** Storage by folder; '' is the temporary one of a Node-RED without a user folder. */
 const processWide = globalThis as { [KEY]?: Map<string, Promise<Storage>> };
 
+function folderOf(RED: NodeAPI): string {
+  const { userDir } = RED.settings as { userDir?: unknown };
+  return typeof userDir === 'string' && userDir !== '' ? join(userDir, 'mesh') : '';
+}
+
 /** Returns the open storage. A failed opening is forgotten, so that the next call tries again. */
 export function storageOf(RED: NodeAPI): Promise<Storage> {
-  const { userDir } = RED.settings as { userDir?: unknown };
-  const folder = typeof userDir === 'string' && userDir !== '' ? join(userDir, 'mesh') : '';
+  const folder = folderOf(RED);
   const opened = (processWide[KEY] ??= new Map());
   const known = opened.get(folder);
   if (known !== undefined) return known;
@@ -48,6 +53,16 @@ export function storageOf(RED: NodeAPI): Promise<Storage> {
   });
   opened.set(folder, opening);
   return opening;
+}
+
+/**
+ * Returns the storage if it is open, or if something has been kept in it: undefined for a Node-RED that has never used
+ * MESH. Rejects when it cannot be opened.
+ */
+export async function keptStorage(RED: NodeAPI): Promise<Storage | undefined> {
+  const folder = folderOf(RED);
+  const isKept = processWide[KEY]?.has(folder) === true || (folder !== '' && existsSync(join(folder, 'mesh.db')));
+  return isKept || storageSettings(RED).url !== undefined ? storageOf(RED) : undefined;
 }
 
 /** Closes every storage, for tests: in Node-RED they end with the process. Close the mailboxes first. */

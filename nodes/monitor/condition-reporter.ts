@@ -13,7 +13,9 @@ import {
   type Alert,
   type Condition,
   type ConditionLimits,
+  type ForgottenMailbox,
 } from '../../lib/index';
+import { forgottenCondition } from './forgotten-mailboxes';
 import type { KnownMailbox } from '../mailbox/known-mailboxes';
 import { errorDetails } from '../shared/report-error';
 import { environmentLabel, measure, type Measured, type Unmeasured } from './measure';
@@ -40,13 +42,23 @@ export class ConditionReporter {
   readonly #RED: NodeAPI;
   readonly #mailboxes: () => KnownMailbox[];
   readonly #limits: ConditionLimits;
+  readonly #forgotten: () => Promise<ForgottenMailbox[]>;
   readonly #since = momentAfter(systemClock);
   /** The last observation of each mailbox, by id of its mesh-config node. */
   #last = new Map<string, ObservedMailbox>();
   #observing: Promise<MailboxAlert[]> | undefined;
 
-  /** @param mailboxes called for each observation, since a deploy changes them */
-  constructor(RED: NodeAPI, mailboxes: () => KnownMailbox[], limits: ConditionLimits) {
+  /**
+   * @param mailboxes called for each observation, since a deploy changes them
+   * @param forgotten returns the mailboxes that nobody opens, although messages wait for them
+   */
+  constructor(
+    RED: NodeAPI,
+    mailboxes: () => KnownMailbox[],
+    limits: ConditionLimits,
+    forgotten: () => Promise<ForgottenMailbox[]> = async () => [],
+  ) {
+    this.#forgotten = forgotten;
     this.#RED = RED;
     this.#mailboxes = mailboxes;
     this.#limits = limits;
@@ -71,7 +83,15 @@ export class ConditionReporter {
   /** Returns the mailboxes as they are now, without affecting `changes`. */
   async current(): Promise<ObservedMailbox[]> {
     const observed = await Promise.all(this.#mailboxes().map((known) => this.#observe(known)));
-    return observed.filter((mailbox) => mailbox !== undefined);
+    return [...observed.filter((mailbox) => mailbox !== undefined), ...(await this.#observeForgotten())];
+  }
+
+  async #observeForgotten(): Promise<ObservedMailbox[]> {
+    return (await this.#forgotten()).map((mailbox) => {
+      const { url, mailboxId } = mailbox;
+      const unmeasured = { mailboxId, name: '', environment: environmentLabel(url), connection: 'idle' };
+      return withConditions(unmeasured, [forgottenCondition(mailbox)]);
+    });
   }
 
   async #observeAll(): Promise<MailboxAlert[]> {
@@ -89,6 +109,14 @@ export class ConditionReporter {
       for (const alert of findAlerts(last?.conditions ?? [], current.conditions)) {
         alerts.push({ mailboxId, id: known.id, name: current.name, ...alert });
       }
+    }
+    for (const current of await this.#observeForgotten()) {
+      observed.set(`forgotten ${current.environment} ${current.mailboxId}`, current);
+    }
+    for (const [id, { mailboxId, name, conditions }] of [...before, ...observed]) {
+      if (!id.startsWith('forgotten ') || (before.has(id) && observed.has(id))) continue;
+      const [was, is] = observed.has(id) ? [[], conditions] : [conditions, []];
+      for (const alert of findAlerts(was, is)) alerts.push({ mailboxId, id: '', name, ...alert });
     }
     this.#last = observed;
     return alerts;

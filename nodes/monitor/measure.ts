@@ -7,7 +7,8 @@ import { blockedOutputs, type BlockedOutput } from '../mailbox/output-guard';
 
 /** A mailbox that is not open. */
 export interface Unmeasured {
-  mailboxId: '';
+  /** Empty if it is not known. */
+  mailboxId: string;
   /** Name of the mesh-config node. */
   name: string;
   /** `sandbox` (also one in another process of this machine), `integration`, `live`, a host, or empty when it is wrong. */

@@ -4,9 +4,19 @@ import { mkdtemp, readdir, rm, writeFile, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../harness/ports';
-import { MllpClient } from '../../lib/index';
+import { MllpClient, openMailbox, openStorage } from '../../lib/index';
 import { builtInSandbox, closeBuiltInSandbox, deploy, helper, pause, receive, Recorder } from './support';
-import { change, redeploy, sandboxConfig, statusesOf, stop, takeMissingTexts, until, type Flow } from './support';
+import {
+  change,
+  redeploy,
+  sandboxConfig,
+  statusesOf,
+  stop,
+  takeMissingTexts,
+  until,
+  withUserDir,
+  type Flow,
+} from './support';
 
 /** mesh-send at X26ABC1 fills the inbox of X26ABC2, whose mesh-poll marks as done right after delivery. */
 function pollFlow(wire: string, behind: Flow = [], more: object = {}): Flow {
@@ -348,6 +358,34 @@ describe('where no node runs behind an output', () => {
     await redeploy(flow(false), 'nodes');
     assert.equal(((await new Recorder('end').get(1)).payload as { kind: string }).kind, 'configuration');
   });
+
+  it('mesh-status reports messages that wait for a mailbox which nobody opens', async () => {
+    const userDir = await mkdtemp(join(tmpdir(), 'mesh-nobody-'));
+    try {
+      const storage = await openStorage({ folder: join(userDir, 'mesh') });
+      const access = { environment: 'https://localhost:1', mailboxId: 'X26OLD1', password: 'p', sharedKey: 's' };
+      const before = openMailbox({ storage, ...access });
+      await before.outbox.enqueue({ to: 'X26ABC2', workflowId: 'WF', payload: 'x' });
+      await before.close();
+      await storage.close();
+      withUserDir(userDir);
+      // No other node uses a mailbox: nothing else opens the storage.
+      await deploy([
+        { ...sandboxConfig('old', 'X26OLD1'), d: true },
+        { id: 'status', type: 'mesh-status', all: 'all', everySeconds: 1, wires: [['end'], []] },
+        END,
+      ]);
+      const [end, statuses] = [new Recorder('end'), statusesOf('status')];
+      const { event, kind, text, mailboxId } = (await end.get(1, 20_000)).payload as Record<string, string>;
+      assert.deepEqual([event, kind, mailboxId], ['raised', 'forgotten', 'X26OLD1']);
+      assert.match(text ?? '', /X26OLD1 at https:\/\/localhost:1: 1 messages to send/);
+      await until(() => statuses.at(-1)?.text === 'mailbox not opened', 'the status');
+    } finally {
+      await stop();
+      withUserDir(undefined);
+      await rm(userDir, { recursive: true, force: true });
+    }
+  }).timeout(30_000);
 
   it('a node says that its mailbox is disabled', async () => {
     await deploy(change(pollFlow('end', [END]), 'into', { d: true }));
