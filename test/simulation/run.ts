@@ -17,6 +17,8 @@ const { values: options } = parseArgs({
     seed: { type: 'string' },
     minutes: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    /** Stops at the first seed that fails, without making it smaller. */
+    first: { type: 'boolean', default: false },
   },
 });
 const FIRST = Number(options.seed ?? Date.now() % 1_000_000);
@@ -42,7 +44,7 @@ interface Totals {
 function runSeeds(nextSeed: () => number | undefined, totals: Totals): Promise<void> {
   const worker = new Worker(require.resolve('./worker.ts'), {
     execArgv: ['--require', require.resolve('tsx/cjs')],
-    workerData: { withTrace: options.trace },
+    workerData: { withTrace: options.trace, isShrunk: !options.first },
   });
   return new Promise((resolve, reject) => {
     const next = (): void => {
@@ -74,7 +76,8 @@ async function main(): Promise<boolean> {
   const began = Date.now();
   const totals: Totals = { seeds: 0, steps: 0, simulatedMs: 0, failed: 0, struck: new Map() };
   let given = 0;
-  const nextSeed = (): number | undefined => (given < COUNT && Date.now() < END ? FIRST + given++ : undefined);
+  const nextSeed = (): number | undefined =>
+    given < COUNT && Date.now() < END && !(options.first && totals.failed > 0) ? FIRST + given++ : undefined;
   process.stdout.write(`Seeds from ${FIRST}.\n`);
   await Promise.all(Array.from({ length: Math.min(WORKERS, COUNT) }, () => runSeeds(nextSeed, totals)));
   const seconds = (Date.now() - began) / 1000;

@@ -16,12 +16,12 @@ export interface Report {
 }
 
 async function run(seed: number): Promise<Report> {
-  const { withTrace } = workerData as { withTrace: boolean };
+  const { withTrace, isShrunk } = workerData as { withTrace: boolean; isShrunk: boolean };
   const outcome = await simulate(seed);
   const { steps, simulatedMs, struck, violations, trace } = outcome;
   const report = { seed, steps, simulatedMs, struck, violations };
   if (violations.length === 0) return { ...report, lines: withTrace ? [...trace] : [] };
-  const { outcome: smallest } = await shrink(outcome);
+  const smallest = isShrunk ? (await shrink(outcome)).outcome : outcome;
   const faults = smallest.strikes.join(', ') || 'none';
   return {
     ...report,
