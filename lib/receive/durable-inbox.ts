@@ -248,11 +248,15 @@ class DurableInbox implements InboxPoller {
   /** Starts a run. One at a time: assurance requires one thread for each mailbox (docs/mesh.md, Assurance). */
   #start(): void {
     if (this.#run || this.#closed || !this.#pollerLease.held) return;
+    let hasFailed = false;
     this.#run = this.#work()
-      .catch((error: unknown) => this.#failed(toMeshError(error)))
+      .catch((error: unknown) => {
+        hasFailed = true;
+        this.#failed(toMeshError(error));
+      })
       .finally(() => {
         this.#run = undefined;
-        this.#planNext();
+        this.#planNext(hasFailed);
         this.#changed();
         // Requested while the last steps ran.
         if (this.#listWanted || this.#takeWanted) this.#start();
@@ -435,8 +439,11 @@ class DurableInbox implements InboxPoller {
     if (!this.#closed) this.#problems.runFailed(error, this.#router.consumers);
   }
 
-  #planNext(): void {
-    this.#schedule.plan(this.#router.consumers.map((consumer) => consumer.intervalMs));
+  #planNext(hasFailed = false): void {
+    this.#schedule.plan(
+      this.#router.consumers.map((consumer) => consumer.intervalMs),
+      hasFailed,
+    );
   }
 
   state(): InboxState {

@@ -62,12 +62,17 @@ export class PollSchedule {
     return new Date(this.#options.clock.now() + leftMs);
   }
 
-  /** Plans the next list after the shortest of these intervals (milliseconds); an interval of 0 does not count. */
-  plan(intervals: readonly number[]): void {
+  /**
+   * Plans the next list after the shortest of these intervals (milliseconds); an interval of 0 does not count. A run
+   * that failed before its list, e.g. on a full disk, waits for a whole interval: at once, it would fail again, without
+   * end.
+   */
+  plan(intervals: readonly number[], hasFailed = false): void {
     const shortest = Math.min(...intervals.filter((interval) => interval > 0));
     if (shortest === Infinity) return;
     const interval = Math.max(shortest, this.#options.minimumIntervalMs);
-    this.#planAfter(this.lastListed ? this.#leftOf(interval) : interval);
+    const leftMs = this.lastListed ? this.#leftOf(interval) : interval;
+    this.#planAfter(hasFailed && leftMs <= 0 ? interval : leftMs);
   }
 
   /** Cancels the planned list. */
