@@ -72,8 +72,8 @@ describe('looking into a hostile payload', function () {
   });
 
   it('does not parse more segments than an interchange of many reports has', () => {
-    const message = (segments: number): string => `${HL7}MSA|AA|1\r${'NTE|1\r'.repeat(segments)}`;
+    const message = (segments: number): string => `${HL7}MSA|AA|1\r${'NTE\r'.repeat(segments)}`;
     assert.ok(parseAcknowledgement(message(20_000)).acknowledgement);
-    assert.deepEqual(parseAcknowledgement(message(250_000)), {});
+    assert.deepEqual(parseAcknowledgement(message(200_100)), {});
   });
 });

@@ -98,6 +98,7 @@ describe('an MLLP server and a greedy sender', function () {
       await until(() => requests.length > settled);
       await new Promise((resolve) => setTimeout(resolve, 50));
       assert.ok(server.heldBytes <= 2 * MIB + 6 * 64 * KIB, `${server.heldBytes} bytes held`);
+      assert.ok(requests.length - settled <= 2, `${requests.length - settled} messages in flight`);
       const request = requests[settled];
       request?.respond(ack(request.bytes));
     }

@@ -54,7 +54,7 @@ const MUTATIONS: Taken[] = [
     without: 'return first !== undefined || holder !== first;',
   },
   {
-    case: 'of brackets in CDATA takes time in proportion',
+    case: 'refuses CDATA with more brackets than a real document has',
     test: PAYLOADS,
     file: 'lib/formats/xml.ts',
     check: '  checkBrackets(text);\n',
