@@ -145,7 +145,14 @@ export class OutFolder {
     let left = maxClaims;
     const scannedAt = machineSteady();
     for (const entry of await this.#observe(out)) {
-      const look = { entry, quietMs: Math.max(0, scannedAt - entry.state.since), claims, out, mayTake: left > 0, options };
+      const look = {
+        entry,
+        quietMs: Math.max(0, scannedAt - entry.state.since),
+        claims,
+        out,
+        mayTake: left > 0,
+        options,
+      };
       const outcome = await this.#look(look, scan).catch((error: unknown): FolderProblem => {
         if (!(error instanceof StorageError)) throw error;
         return { kind: 'stuck', error };
@@ -158,7 +165,10 @@ export class OutFolder {
   }
 
   /** Returns what became of an entry: claimed, left for now, or left for a person. */
-  async #look({ entry, quietMs, claims, out, mayTake, options }: Look, scan: Scan): Promise<'claimed' | 'left' | FolderProblem> {
+  async #look(
+    { entry, quietMs, claims, out, mayTake, options }: Look,
+    scan: Scan,
+  ): Promise<'claimed' | 'left' | FolderProblem> {
     const isPatienceOver = quietMs >= options.patienceMs;
     const isWhole = quietMs >= options.settledForMs;
     if (entry.kind === 'bad-name') {

@@ -1,6 +1,6 @@
 /**
  * MESH as far as the durable lines see it: mailboxes, messages in chunks, tracking, reports, acknowledgement. In memory,
- * always right, and never lost: what goes wrong on the way is the network's part (network.ts). Facts: docs/mesh.md.
+ * always right, and never lost: what goes wrong on the way is the network's part (network.ts).
  */
 
 /** A request as it arrives at MESH. */
