@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { repairPem } from './pem';
 import { ConfigurationError } from './errors';
 import { DEFAULT_LEVEL } from './payload/gzip';
 import type { Chunking, Compression } from './types';
@@ -174,7 +175,7 @@ export interface MailboxConfig {
 }
 
 const milliseconds = z.number().int().min(1).max(86_400_000);
-const pem = z.union([z.string().min(1), z.instanceof(Buffer)]);
+const pem = z.union([z.string().min(1).transform(repairPem), z.instanceof(Buffer)]);
 
 /** Untrimmed: a password may begin or end with a space. */
 const secret = z.string().refine((text) => text.trim() !== '' && namedVariable(text) === undefined, 'is missing');

@@ -77,6 +77,7 @@ export { readHl7Ack } from './acks/hl7v2/read';
 
 // Message formats
 export { CHARSETS, type Charset, type DeclaredCharset } from './formats/charset';
+export { repairPem } from './pem';
 export type { Tolerated } from './formats/tolerated';
 export { CHARSET_RULES, type CharsetRule } from './formats/hl7/charset';
 export { splitHl7, type Hl7Batch } from './formats/hl7/batch';

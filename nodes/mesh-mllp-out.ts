@@ -86,7 +86,11 @@ export = function (RED: NodeAPI): void {
         if (closed || acknowledgement.code === 'AA' || !('charset' in opened)) return;
         const sent = { ...acknowledgement, attempts: 1, isPositive: false };
         this.status({ fill: 'yellow', shape: 'dot', text: RED._('mesh-mllp-out.status.nak', { code: sent.code }) });
-        this.send([null, Object.assign(msg ?? {}, { mllpSent: sentProperty(sent, opened.charset) })]);
+        const refused = Object.assign(msg ?? {}, { mllpSent: sentProperty(sent, opened.charset) });
+        void guard.check(REFUSED_OUTPUT).then(
+          () => this.send([null, refused]),
+          (error: unknown) => this.error(cleanError(RED, error), refused),
+        );
       },
       onState: (now) => {
         state = now;

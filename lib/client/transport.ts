@@ -3,6 +3,7 @@
  * the client's business.
  */
 import type { Readable } from 'node:stream';
+import { isIP } from 'node:net';
 import { createSecureContext, getCACertificates, rootCertificates } from 'node:tls';
 import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 import type { MailboxConfig, ProxyOptions, TlsOptions } from '../config';
@@ -278,11 +279,16 @@ export function bypassesProxy(url: URL, noProxy: readonly string[]): boolean {
     .filter((entry) => entry !== '')
     .some((entry) => {
       if (entry === '*') return true;
-      const [, host = '', exceptionPort] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
+      const [, host = '', exceptionPort] = NO_PROXY_ENTRY.exec(entry.toLowerCase()) ?? [];
       if (exceptionPort !== undefined && exceptionPort !== port) return false;
       const suffix = host.replace(/^\*/, '');
-      return suffix.startsWith('.')
-        ? url.hostname.endsWith(suffix) || url.hostname === suffix.slice(1)
-        : url.hostname === suffix;
+      const hostname = url.hostname.replace(/^\[|\]$/g, '');
+      if (isIP(hostname) !== 0) return hostname === suffix.replace(/^\[|\]$/g, '');
+      // As in curl and most others: a domain means itself and what is below it, with or without a dot before it.
+      const domain = suffix.replace(/^\./, '');
+      return domain !== '' && (hostname === domain || hostname.endsWith(`.${domain}`));
     });
 }
+
+/** A host, a domain, or an IPv6 address with or without brackets; with a port or without one. */
+const NO_PROXY_ENTRY = /^(\[[0-9a-f:.]+\]|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*|[^:]*?)(?::(\d+))?$/;

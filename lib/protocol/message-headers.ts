@@ -102,7 +102,10 @@ export function readMessageHeaders(headers: ReceivedHeaders, mailboxId: string, 
     checksum: get('mex-content-checksum'),
     compressed: isYes(get('mex-content-compressed')),
     encrypted: isYes(get('mex-content-encrypted')),
-    contentEncoding: get('content-encoding')?.toLowerCase(),
+    // RFC 9110, 8.4.1.3: x-gzip is another name of gzip.
+    contentEncoding: get('content-encoding')
+      ?.toLowerCase()
+      .replace(/^x-gzip$/, 'gzip'),
     totalChunks: range?.totalChunks ?? 1,
     linkedMessageId: get('mex-linkedmsgid'),
     statusCode,

@@ -1,6 +1,6 @@
 /** Reads Node-RED's own configuration nodes for TLS and the proxy, as options for openMailbox. */
 import type { NodeAPI } from 'node-red';
-import { ConfigurationError, type MailboxOptions } from '../../lib/index';
+import { ConfigurationError, repairPem, type MailboxOptions } from '../../lib/index';
 import { sharedText } from './texts';
 
 type Tls = NonNullable<MailboxOptions['tls']>;
@@ -38,14 +38,17 @@ export function readTls(RED: NodeAPI, id: string): Tls | undefined {
   // With PFX, addTLSOptions omits the CA that the node has read.
   const ca = options.ca ?? node.ca;
   return {
-    ...(ca && { ca }),
-    ...(options.cert && { cert: options.cert }),
-    ...(options.key && { key: options.key }),
+    ...(ca && { ca: Array.isArray(ca) ? ca.map(repaired) : repaired(ca) }),
+    ...(options.cert && { cert: repaired(options.cert) }),
+    ...(options.key && { key: repaired(options.key) }),
     ...(options.pfx && { pfx: options.pfx }),
     ...(options.passphrase && { passphrase: options.passphrase }),
     ...(options.servername && { servername: options.servername }),
   };
 }
+
+/** Certificates from environment variables often arrive without their line breaks. */
+const repaired = (pem: string | Buffer): string | Buffer => (typeof pem === 'string' ? repairPem(pem) : pem);
 
 /**
  * Returns the options of a proxy node; undefined when none is chosen.

@@ -160,7 +160,11 @@ describe('a proxy', () => {
     [['*'], true],
     [['mesh.nhs.uk'], true],
     [['MESH.NHS.UK'], true],
-    [['nhs.uk'], false],
+    [['nhs.uk'], true],
+    [['hs.uk'], false],
+    [['nhs.uk:443'], true],
+    [['nhs.uk:8443'], false],
+    [['::1'], false],
     [['.nhs.uk'], true],
     [['*.nhs.uk'], true],
     [['.mesh.nhs.uk'], true],
@@ -173,6 +177,13 @@ describe('a proxy', () => {
     it(`exceptions ${JSON.stringify(exceptions)} ${bypassed ? 'include' : 'do not include'} mesh.nhs.uk`, () =>
       assert.equal(bypassesProxy(new URL('https://mesh.nhs.uk/x'), exceptions), bypassed));
   }
+
+  it('exceptions may be IPv6 addresses, with brackets or without, with a port or without', () => {
+    const url = new URL('https://[::1]:8443/x');
+    for (const entry of ['::1', '[::1]', '[::1]:8443', '10.0.0.1, ::1']) assert.ok(bypassesProxy(url, [entry]), entry);
+    for (const entry of ['::2', '[::1]:443', '1', ':1']) assert.ok(!bypassesProxy(url, [entry]), entry);
+    assert.ok(!bypassesProxy(new URL('https://10.0.0.1/'), ['0.0.1']));
+  });
 
   it('is not blamed for a server that asks to wait', async () => {
     const server = await sandbox();

@@ -178,7 +178,7 @@ describe('the headers of a received message', () => {
         'content-type': 'application/octet-stream',
         'mex-content-compressed': 'Y',
         'mex-content-encrypted': 'N',
-        'content-encoding': 'GZIP',
+        'content-encoding': 'X-GZIP',
         'mex-chunk-range': '1:3',
         'mex-statuscode': '00',
         'mex-statusevent': 'TRANSFER',
