@@ -34,7 +34,7 @@ describe('PEM from an environment variable', () => {
   it('that is whole, has headers, or is none is left as it is', () => {
     const withHeaders =
       '-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n';
-    for (const text of [issued.cert, withHeaders, 'not PEM', '/path/to/cert.pem', 'QUJD']) {
+    for (const text of [issued.cert, withHeaders, 'not PEM', '/path/to/cert.pem', 'AAAA']) {
       assert.equal(repairPem(text), text);
     }
     fc.assert(fc.property(fc.string(), (text) => assert.equal(repairPem(text), text)));
