@@ -94,13 +94,13 @@ async function settleAll(
   if (kept.kind !== 'acknowledgement') return undefined;
   const { ack, further = [] } = kept;
   const first = await settle(ack);
-  const others: Array<Settled | undefined> = [];
+  const settled: Array<Settled | undefined> = [];
   for (const each of further) {
     // The message that others of the batch name settles as the worst of them, which none of them would find.
-    const named = first === undefined && others.every((other) => other === undefined);
-    others.push(await settle(named ? { ...ack, ...referenceOf(each) } : each));
+    const named = first === undefined && settled.every((one) => one === undefined);
+    settled.push(await settle(named ? { ...ack, ...referenceOf(each) } : each));
   }
-  return first ?? others.find((other) => other !== undefined);
+  return first ?? settled.find((one) => one !== undefined);
 }
 
 const referenceOf = ({ acknowledges, sender }: ReceivedAck): Pick<ReceivedAck, 'acknowledges' | 'sender'> => ({

@@ -106,7 +106,7 @@ class World {
       await this.#during(this.#decide());
       isSettled = (await this.#during(this.#isSettled())) ?? false;
     }
-    await this.#during(this.#judge());
+    await this.#during(this.#checkModel());
     if (this.#process) this.#process.life.isOver = true;
     await turns();
     const trace = this.#trace;
@@ -364,7 +364,7 @@ class World {
     return isReceived && rows.every((row) => this.#model.isSettled(row));
   }
 
-  async #judge(): Promise<void> {
+  async #checkModel(): Promise<void> {
     const { mailbox, poller } = this.#process ?? {};
     if (!mailbox || !poller) {
       this.#model.violated('Node-RED: the mailbox is not open');
