@@ -71,7 +71,11 @@ describe('a disk that fails to sync a commit', () => {
     await disk.breakDisk();
     assert.deepEqual(await disk.enqueue(during), ['MESH_UNKNOWN_COMMIT']);
     assert.deepEqual(await disk.enqueue(...refused), ['MESH_STORAGE', 'MESH_STORAGE']);
-    assert.deepEqual(await disk.killed(), [during]);
+    // The first may be there or not: its sender knows that nobody knows.
+    assert.deepEqual(
+      (await disk.killed()).filter((id) => id !== during),
+      [],
+    );
   });
 
   it('once it works again, the store goes on without the failed commit, for good', async function () {
