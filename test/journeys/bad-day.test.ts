@@ -220,7 +220,8 @@ for (const major of MAJORS) {
       } finally {
         await first.stop();
       }
-      await nodeRed.status('send', ({ text: shown }) => shown === 'connected');
+      // mesh-send shows the error of its letter until the next one; mesh-ack has had none.
+      await nodeRed.status('ack', ({ text: shown }) => shown === 'connected', 30_000);
       await recovers();
     });
 

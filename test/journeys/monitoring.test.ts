@@ -18,7 +18,16 @@ const FLOWS = [
   { id: 'box', type: 'mesh-config', environment: 'sandbox', mailboxId: 'X26ABC1', version: 1 },
   { id: 'inject', type: 'inject', z: 'tab', x: 0, y: 0, once: true, onceDelay: 0.1, props: HELLO, wires: [['send']] },
   { id: 'send', type: 'mesh-send', z: 'tab', mailbox: 'box', x: 100, y: 100, wires: [['poll']], ...TO_ITSELF },
-  { id: 'poll', type: 'mesh-poll', z: 'tab', mailbox: 'box', interval: 0, x: 200, y: 100, wires: [['got'], ['got'], [], []] },
+  {
+    id: 'poll',
+    type: 'mesh-poll',
+    z: 'tab',
+    mailbox: 'box',
+    interval: 0,
+    x: 200,
+    y: 100,
+    wires: [['got'], ['got'], [], []],
+  },
   { id: 'got', type: 'debug', z: 'tab', active: false, x: 300, y: 100, wires: [] },
 ];
 const SETTINGS = `
