@@ -7,7 +7,7 @@ import { linkExamples } from './examples.js';
 import { addMailboxSearch, directorySearch } from './mailbox-search.js';
 import { addConnectionTest } from './test-connection.js';
 import { propertyInput, typedInput } from './typed-inputs.js';
-import { invalid, isBlankOrBetween, isVariable, isWholeNumber } from './validation.js';
+import { invalid, isBlankOrBetween, isVariable, isWholeNumber, showDefaults } from './validation.js';
 import { isProfileList, profileList } from './workflow-profiles.js';
 import { suggestWorkflows, workflowInputType } from './workflow-suggestions.js';
 
@@ -20,6 +20,7 @@ globalThis.RED.nhsMesh = {
   isProfileList,
   isVariable,
   isWholeNumber,
+  showDefaults,
   profileList,
   propertyInput,
   suggestWorkflows,

@@ -26,3 +26,16 @@ export function isWholeNumber(value, minimum, maximum = Infinity) {
   const number = Number(value);
   return isVariable(value) || (value !== '' && Number.isInteger(number) && number >= minimum && number <= maximum);
 }
+
+/**
+ * Shows the default of each setting that a node was saved without, by a version of the pack that did not have it. The
+ * editor would show it blank, and Done would save that.
+ */
+export function showDefaults(node) {
+  for (const [name, { value }] of Object.entries(node._def.defaults)) {
+    if (node[name] !== undefined) continue;
+    const input = $(`#node-input-${name}`);
+    if (input.is(':checkbox')) input.prop('checked', value === true);
+    else input.val(value);
+  }
+}

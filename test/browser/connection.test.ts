@@ -64,7 +64,8 @@ for (const major of MAJORS) {
       for (const [what, fields, step] of [
         ['another shared key', { sharedKey: 'other' }, 'handshake'],
         ['another password', { password: 'other' }, 'handshake'],
-        ['another mailbox', { mailboxId: 'X26NONE' }, 'handshake'],
+        ['another mailbox and typed secrets', { mailboxId: 'X26NONE', password: 'p', sharedKey: 'k' }, 'handshake'],
+        ['another mailbox and the stored password', { mailboxId: 'X26NONE' }, 'settings'],
         ['an unknown name', { environment: 'https://mesh.invalid', password: 'p', sharedKey: 'k' }, 'name'],
         ['a port that refuses', { environment: 'https://127.0.0.1:1', password: 'p', sharedKey: 'k' }, 'tcp'],
         // The stored password is sent only to the server it was deployed for.
