@@ -129,7 +129,7 @@ describe(`the MESH sidebar with ${MESSAGES} messages in the store`, function () 
     await editor.nodeRed.inject('go', LETTER);
     await reloaded;
     const accepted = sidebar.locator('.mesh-row', { hasText: 'accepted' });
-    await accepted.nth(1).waitFor();
+    await accepted.first().waitFor();
     await rowsAre(4 * PAGE);
     assert.equal(await sidebar.locator('.mesh-open .mesh-row').getAttribute('data-key'), key);
     assert.equal(await sidebar.locator('.mesh-timeline li').count(), 2);
