@@ -56,6 +56,16 @@ export interface TlsOptions {
   passphrase?: string;
   /** Host name to send (SNI) and verify instead of the URL's. */
   servername?: string;
+  /** The files that the above were read from: they are read again when they change. Default: nothing is read again. */
+  files?: TlsFiles;
+}
+
+/** Paths of the files of certificates and keys. */
+export interface TlsFiles {
+  ca?: string;
+  cert?: string;
+  key?: string;
+  pfx?: string;
 }
 
 /** An HTTP proxy on the way to MESH. */
@@ -175,6 +185,7 @@ export interface MailboxConfig {
 }
 
 const milliseconds = z.number().int().min(1).max(86_400_000);
+const path = z.string().min(1);
 const pem = z.union([z.string().min(1).transform(repairPem), z.instanceof(Buffer)]);
 
 /** Untrimmed: a password may begin or end with a space. */
@@ -196,6 +207,7 @@ const schema = z.object({
       pfx: z.instanceof(Buffer),
       passphrase: z.string(),
       servername: z.string().min(1),
+      files: z.strictObject({ ca: path, cert: path, key: path, pfx: path }).partial(),
     })
     .partial()
     .default({}),

@@ -10,7 +10,15 @@ export {
   type Mailbox,
 } from './mailbox';
 export { namedVariable, readVariable } from './variables';
-export { ENVIRONMENTS, environmentKind, type MailboxOptions, type ProxyOptions, type TlsOptions } from './config';
+export {
+  ENVIRONMENTS,
+  environmentKind,
+  type MailboxOptions,
+  type ProxyOptions,
+  type TlsFiles,
+  type TlsOptions,
+} from './config';
+export { CertificateFiles, readCertificatesAgain } from './client/certificate-files';
 export type { ClientCertificate } from './client/client-certificate';
 export type { InboxQuery } from './client/client';
 export type { ReceiveOptions } from './receive/receive-message';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { AcknowledgementRequest } from './acks/compose';
 import { ackWorkflows, loadProfiles, type WorkflowProfiles } from './acks/profiles';
 import { MeshClient, type InboxQuery } from './client/client';
+import { CertificateFiles } from './client/certificate-files';
 import { createTransport, type Transport } from './client/transport';
 import { readMailboxOptions, type MailboxConfig, type MailboxOptions } from './config';
 import { OperatorView } from './operator/mailbox-view';
@@ -130,6 +131,11 @@ export interface DurableMailbox extends Mailbox {
   start(): void;
   /** Calls `listener` when the state of the sending changes. Returns a function that unsubscribes it. */
   onSending(listener: (state: OutboxState) => void): () => void;
+  /**
+   * Calls `listener` when the files of `tls.files` have changed: with null when they are in use from now on, otherwise
+   * with a sentence that says why not. The last listener is the only one.
+   */
+  onCertificates(listener: (problem: string | null) => void): void;
   /** Ends a pause, e.g. once the cause has been fixed. */
   resumeSending(): void;
   /**
@@ -162,20 +168,27 @@ export function openMailbox(options: MailboxOptions & Partial<DurableOptions>): 
   const { storage, instance, limits, deadlines, profiles, odsCode, clock, ...rest } = options;
   const config = readMailboxOptions(rest);
   const names = { mailboxId: config.mailboxId, url: config.url.href.replace(/\/+$/, '') };
-  const health = new HealthRecorder(names, config.tls, clock ?? systemClock);
-  const transport = health.observe(createTransport(config));
+  const certificates = new CertificateFiles(config.tls);
+  const health = new HealthRecorder(names, certificates, clock ?? systemClock);
+  const transport = health.observe(createTransport(config, certificates));
   const client = new MeshClient(config, transport);
   const mailbox = plainMailbox(config, names, client, transport, health);
   if (!storage) return mailbox;
-  return durableMailbox(config, client, mailbox, health, {
-    storage,
-    ...(instance === undefined ? {} : { instance }),
-    ...(limits ? { limits } : {}),
-    ...(deadlines ? { deadlines } : {}),
-    ...(profiles ? { profiles } : {}),
-    ...(odsCode ? { odsCode } : {}),
-    ...(clock ? { clock } : {}),
-  });
+  return durableMailbox(
+    config,
+    client,
+    mailbox,
+    { health, certificates },
+    {
+      storage,
+      ...(instance === undefined ? {} : { instance }),
+      ...(limits ? { limits } : {}),
+      ...(deadlines ? { deadlines } : {}),
+      ...(profiles ? { profiles } : {}),
+      ...(odsCode ? { odsCode } : {}),
+      ...(clock ? { clock } : {}),
+    },
+  );
 }
 
 function plainMailbox(
@@ -224,7 +237,7 @@ function durableMailbox(
   config: MailboxConfig,
   client: MeshClient,
   mailbox: Mailbox,
-  health: HealthRecorder,
+  { health, certificates }: { health: HealthRecorder; certificates: CertificateFiles },
   options: DurableOptions,
 ): DurableMailbox {
   const {
@@ -305,6 +318,7 @@ function durableMailbox(
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    onCertificates: (listener) => void (certificates.onChange = listener),
     resumeSending: () => worker.resume(),
     settleReport: (report) => follower.settleReport(report),
     sendAcknowledgement: (messageId, request) =>

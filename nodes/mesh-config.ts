@@ -96,6 +96,10 @@ async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfig
   const { version } = RED.settings as { version?: string };
   const storage = await storageOf(RED);
   const opened = await openFromSettings(settings, storage, version === undefined ? 'Node-RED' : `Node-RED/${version}`);
+  opened.mailbox.onCertificates((problem) => {
+    if (problem === null) node.log(sharedText(RED, 'log.certificates-renewed'));
+    else node.warn(problem);
+  });
   // The mailbox itself reports a store that fails.
   void reportForgottenMailboxes(RED, node, storage).catch(() => undefined);
   return opened;

@@ -7,6 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import { MeshClient } from '../client/client';
 import { codeOf, failureOfTransport, isIssuerCode } from '../client/failures';
 import { missingIssuer, nameOf } from '../client/missing-issuer';
+import { CertificateFiles, readCertificatesAgain } from '../client/certificate-files';
 import { bypassesProxy, createTransport, TransportFailure } from '../client/transport';
 import { machineMs, systemClock } from '../clock';
 import {
@@ -43,6 +44,7 @@ export async function checkConnection(options: MailboxOptions, check: CheckOptio
   try {
     const config = readMailboxOptions({
       ...options,
+      ...(options.tls && { tls: await readCertificatesAgain(options.tls) }),
       timeouts: { connectMs: stepMs, headersMs: stepMs, bodyMs: stepMs },
       retry: { attempts: 1 },
     });
@@ -170,7 +172,7 @@ async function checkRequests(
   workflowId: string,
 ): Promise<void> {
   const names = { mailboxId: config.mailboxId, url: config.url.origin };
-  const health = new HealthRecorder(names, {}, systemClock);
+  const health = new HealthRecorder(names, new CertificateFiles({}), systemClock);
   const transport = health.observe(createTransport(config));
   const client = new MeshClient(config, transport);
   try {

@@ -49,6 +49,12 @@ export async function connectionOf(values: Values): Promise<Omit<MailboxOptions,
       ...(key === undefined ? {} : { key: await readOptionFile('key', key) }),
       ...(pfx === undefined ? {} : { pfx: await readOptionFile('pfx', pfx) }),
       ...(passphrase === undefined ? {} : { passphrase }),
+      files: {
+        ...(ca === undefined ? {} : { ca }),
+        ...(cert === undefined ? {} : { cert }),
+        ...(key === undefined ? {} : { key }),
+        ...(pfx === undefined ? {} : { pfx }),
+      },
     },
     ...(proxy === undefined ? {} : { proxy: { url: proxy } }),
   };

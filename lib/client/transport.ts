@@ -8,6 +8,7 @@ import { createSecureContext, getCACertificates, rootCertificates } from 'node:t
 import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 import type { MailboxConfig, ProxyOptions, TlsOptions } from '../config';
 import { ConfigurationError, MeshError } from '../errors';
+import { CertificateFiles } from './certificate-files';
 import { IncomingBody } from './incoming-body';
 
 /** A request body of known size that can be read again for another attempt. */
@@ -77,27 +78,81 @@ export interface Transport {
 /** What a transport needs to know of its mailbox. */
 type TransportConfig = Pick<MailboxConfig, 'url' | 'tls' | 'proxy' | 'timeouts' | 'connections'>;
 
-let connect: (config: TransportConfig) => Transport = connectByHttps;
+let connect: (config: TransportConfig, certificates: CertificateFiles) => Transport = connectByHttps;
 
 /**
  * Puts another network in the place of HTTPS, or HTTPS back. For a simulation that runs code in the process: the
  * package exports this from nowhere, and no environment variable, setting or flow leads here.
  */
-export function setNetwork(replacement: (config: TransportConfig) => Transport = connectByHttps): void {
+export function setNetwork(replacement: typeof connect = connectByHttps): void {
   connect = replacement;
 }
 
 /**
  * Makes the transport of one mailbox; it connects when a request needs a connection.
+ * @param certificates looked at before each request: renewed ones are used from that request on
  * @throws ConfigurationError when the certificates cannot be used
  */
-export function createTransport(config: TransportConfig): Transport {
-  return connect(config);
+export function createTransport(
+  config: TransportConfig,
+  certificates: CertificateFiles = new CertificateFiles(config.tls),
+): Transport {
+  return connect(config, certificates);
 }
 
-function connectByHttps(config: TransportConfig): Transport {
-  const { url, timeouts, connections } = config;
-  const connectOptions = { ...tlsOptions(config.tls, url), timeout: timeouts.connectMs };
+function connectByHttps(config: TransportConfig, certificates: CertificateFiles): Transport {
+  const { url, timeouts } = config;
+  const { origin } = url;
+  const base = url.pathname.replace(/\/+$/, '');
+  let tls = certificates.current;
+  let dispatcher = createDispatcher(config, tls);
+  /** Those of earlier certificates, until their requests have ended. */
+  const retired = new Set<Dispatcher>();
+  let isClosed = false;
+
+  /** Requests in progress end on their old connections, so that for their rest there may be two at a time. */
+  const useRenewed = (): void => {
+    if (isClosed || certificates.current === tls) return;
+    tls = certificates.current;
+    const before = dispatcher;
+    dispatcher = createDispatcher(config, tls);
+    retired.add(before);
+    const forget = (): void => void retired.delete(before);
+    void before.close().then(forget, forget);
+  };
+  const send = ({ method, path, headers, body, headersMs, signal }: TransportRequest): Promise<TransportResponse> =>
+    new Promise((resolve, reject) => {
+      const whole = body?.whole;
+      dispatcher.dispatch(
+        {
+          origin,
+          path: base + path,
+          method,
+          // undici knows the length of a whole body.
+          headers: body && !whole ? { ...headers, 'content-length': String(body.bytes) } : headers,
+          // undici takes any async iterable here (its documentation says so), its types do not.
+          body: whole ?? (body?.open() as unknown as Readable | undefined) ?? null,
+          headersTimeout: headersMs ?? timeouts.headersMs,
+        },
+        new ResponseHandler(body?.bytes, signal, resolve, reject),
+      );
+    });
+
+  return {
+    async request(request) {
+      if (certificates.hasFiles) await certificates.check();
+      useRenewed();
+      return send(request);
+    },
+    async close() {
+      isClosed = true;
+      await Promise.all([dispatcher, ...retired].map((each) => each.destroy()));
+    },
+  };
+}
+
+function createDispatcher({ url, timeouts, connections, proxy: way }: TransportConfig, tls: TlsOptions): Dispatcher {
+  const connectOptions = { ...tlsOptions(tls, url), timeout: timeouts.connectMs };
   const common = {
     allowH2: false,
     pipelining: 1,
@@ -105,8 +160,8 @@ function connectByHttps(config: TransportConfig): Transport {
     headersTimeout: timeouts.headersMs,
     bodyTimeout: timeouts.bodyMs,
   } as const;
-  const proxy = config.proxy && !bypassesProxy(url, config.proxy.noProxy ?? []) ? config.proxy : undefined;
-  const dispatcher: Dispatcher = proxy
+  const proxy = way && !bypassesProxy(url, way.noProxy ?? []) ? way : undefined;
+  return proxy
     ? new ProxyAgent({
         ...common,
         uri: proxy.url,
@@ -116,30 +171,6 @@ function connectByHttps(config: TransportConfig): Transport {
         ...proxyAuthorization(proxy),
       })
     : new Agent({ ...common, connect: connectOptions });
-  const { origin } = url;
-  const base = url.pathname.replace(/\/+$/, '');
-
-  return {
-    request({ method, path, headers, body, headersMs = timeouts.headersMs, signal }) {
-      return new Promise((resolve, reject) => {
-        const whole = body?.whole;
-        dispatcher.dispatch(
-          {
-            origin,
-            path: base + path,
-            method,
-            // undici knows the length of a whole body.
-            headers: body && !whole ? { ...headers, 'content-length': String(body.bytes) } : headers,
-            // undici takes any async iterable here (its documentation says so), its types do not.
-            body: whole ?? (body?.open() as unknown as Readable | undefined) ?? null,
-            headersTimeout: headersMs,
-          },
-          new ResponseHandler(body?.bytes, signal, resolve, reject),
-        );
-      });
-    },
-    close: () => dispatcher.destroy(),
-  };
 }
 
 /** Settles one request from undici's events. undici's own `request` would make a stream of every response. */
@@ -223,7 +254,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
  * @throws ConfigurationError when the certificates cannot be used
  */
 export function tlsOptions(
-  tls: TlsOptions,
+  { files: _files, ...tls }: TlsOptions,
   url: URL,
 ): TlsOptions & { minVersion: 'TLSv1.2'; rejectUnauthorized: true } {
   if (url.protocol === 'https:') checkCertificates(tls);

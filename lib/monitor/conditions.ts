@@ -180,7 +180,24 @@ function withError(text: string, { error }: RecurringTask): string {
   return error === null ? text : `${text} ${error.message}`;
 }
 
-function certificate({ now, health }: Pick<Observation, 'now' | 'health'>): Condition | undefined {
+function certificate(observation: Pick<Observation, 'now' | 'health'>): Condition | undefined {
+  const expiry = expiringCertificate(observation);
+  const { certificateProblem: problem } = observation.health;
+  if (problem === null) return expiry;
+  const advice =
+    'Put in place a certificate and the key that belongs to it: they are used as soon as they fit ' +
+    '(docs/operating.md, Certificate renewal).';
+  return {
+    kind: 'certificate',
+    stage: expiry ? `${expiry.stage}, files unusable` : 'files unusable',
+    severity: expiry?.severity ?? 'warning',
+    text: expiry ? `${expiry.text} ${problem}` : problem,
+    advice,
+    ...(expiry?.time !== undefined && { time: expiry.time }),
+  };
+}
+
+function expiringCertificate({ now, health }: Pick<Observation, 'now' | 'health'>): Condition | undefined {
   const until = timeOf(health.certificate?.validTo);
   if (until === undefined) return undefined;
   const time = iso(until);

@@ -3,11 +3,11 @@
  * checks and metrics. It makes no requests of its own and guesses nothing: what is not known (yet, or after a restart)
  * is null. No secret, no patient data.
  */
+import type { CertificateFiles } from '../client/certificate-files';
 import { clientCertificate, type ClientCertificate } from '../client/client-certificate';
 import type { Transport, TransportResponse } from '../client/transport';
 import { machineNow, momentAfter, steadyTime, wallTimeOf, type Clock, type Moment } from '../clock';
 import { ClockSteps } from '../clock-steps';
-import type { TlsOptions } from '../config';
 import { AbortedError } from '../errors';
 import { storedError } from '../send/stored-error';
 import type { StoredError } from '../store/store';
@@ -46,6 +46,8 @@ export interface MailboxHealth {
   clockStep: { ms: number; at: string } | null;
   /** Null if the mailbox has none (sandbox), or it cannot be read. */
   certificate: ClientCertificate | null;
+  /** Why certificate files that have changed on disk are not in use, in a sentence; null if they are. */
+  certificateProblem: string | null;
 }
 
 /** For how long it is shown that the clock was set (milliseconds): a working day finds it. */
@@ -57,7 +59,9 @@ const MAX_RESPONSE_FOR_CLOCK_MS = 5000;
 export class HealthRecorder {
   readonly #names: { mailboxId: string; url: string };
   readonly #clock: Clock;
-  readonly #certificate: ClientCertificate | null;
+  readonly #certificates: CertificateFiles;
+  /** The certificate of these options, since parsing it takes a while. */
+  #certificate: { of: CertificateFiles['current']; is: ClientCertificate | null } | undefined;
   /** Called with MESH's time (milliseconds since 1970) at each response that is quick enough to compare clocks. */
   onMeshTime: (time: number) => void = () => undefined;
   #handshake = NOTHING_YET;
@@ -66,14 +70,16 @@ export class HealthRecorder {
   /** `at` unformatted: formatting it for each response would cost as much as everything else here. */
   #skew: (Omit<ClockSkew, 'at'> & { at: number }) | null = null;
 
-  constructor(names: { mailboxId: string; url: string }, tls: TlsOptions, clock: Clock) {
+  constructor(names: { mailboxId: string; url: string }, certificates: CertificateFiles, clock: Clock) {
     this.#names = names;
     this.#clock = clock;
-    this.#certificate = clientCertificate(tls) ?? null;
+    this.#certificates = certificates;
   }
 
   /** @param nextPoll milliseconds since 1970; undefined if none is planned */
   snapshot(nextPoll: number | undefined): MailboxHealth {
+    // For the next snapshot: a mailbox without requests is looked at as well.
+    void this.#certificates.check();
     return {
       ...this.#names,
       handshake: this.#shown(this.#handshake),
@@ -81,8 +87,15 @@ export class HealthRecorder {
       lastAnswer: this.#isoOf(this.#lastResponse),
       clockSkew: this.#skew && { ...this.#skew, at: new Date(this.#skew.at).toISOString() },
       clockStep: this.#clockStep(),
-      certificate: this.#certificate,
+      certificate: this.#currentCertificate(),
+      certificateProblem: this.#certificates.problem,
     };
+  }
+
+  #currentCertificate(): ClientCertificate | null {
+    const { current } = this.#certificates;
+    if (this.#certificate?.of !== current) this.#certificate = { of: current, is: clientCertificate(current) ?? null };
+    return this.#certificate.is;
   }
 
   /** Records the outcome of a handshake, and passes it on. An aborted one is no failure. */

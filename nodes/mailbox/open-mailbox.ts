@@ -4,6 +4,7 @@ import {
   ConfigurationError,
   loadProfiles,
   openMailbox,
+  readCertificatesAgain,
   type MailboxOptions,
   type Storage,
   type WorkflowProfiles,
@@ -19,7 +20,7 @@ export async function openFromSettings(
   application: string,
 ): Promise<OpenedMailbox> {
   const mailbox = openMailbox({
-    ...(settings.environment === 'sandbox' ? await sandboxAccess(settings.mailboxId) : meshAccess(settings)),
+    ...(settings.environment === 'sandbox' ? await sandboxAccess(settings.mailboxId) : await renewedAccess(settings)),
     storage,
     ...settings.sending,
     ...settings.receiving,
@@ -57,6 +58,12 @@ async function readProfilesFile(file: string): Promise<string> {
       advice: 'Check its path in the mailbox’s settings, on this server, and that Node-RED may read it.',
     });
   });
+}
+
+/** Node-RED has read the files at its own start, which may be long ago. */
+async function renewedAccess(settings: MailboxSettings): Promise<MailboxOptions> {
+  const { tls, ...others } = meshAccess(settings);
+  return tls ? { ...others, tls: await readCertificatesAgain(tls) } : others;
 }
 
 /** Returns the options for a mailbox at MESH, or at a sandbox in another process. */

@@ -1,6 +1,6 @@
 /** Reads Node-RED's own configuration nodes for TLS and the proxy, as options for openMailbox. */
 import type { NodeAPI } from 'node-red';
-import { ConfigurationError, repairPem, type MailboxOptions } from '../../lib/index';
+import { ConfigurationError, namedVariable, repairPem, type MailboxOptions } from '../../lib/index';
 import { sharedText } from './texts';
 
 type Tls = NonNullable<MailboxOptions['tls']>;
@@ -12,6 +12,16 @@ interface TlsConfigNode {
   verifyservercert?: boolean | string;
   ca?: string | Buffer;
   addTLSOptions(options: Record<string, unknown>): Record<string, unknown>;
+}
+
+/** Its definition, as the flow file has it. */
+interface TlsConfigDef {
+  id: string;
+  certType?: string;
+  ca?: unknown;
+  cert?: unknown;
+  key?: unknown;
+  p12?: unknown;
 }
 
 /** Core's http proxy (06-httpproxy.js). */
@@ -37,7 +47,9 @@ export function readTls(RED: NodeAPI, id: string): Tls | undefined {
   const options = node.addTLSOptions({}) as Tls;
   // With PFX, addTLSOptions omits the CA that the node has read.
   const ca = options.ca ?? node.ca;
+  const files = filesOf(RED, id);
   return {
+    ...(Object.keys(files).length > 0 && { files }),
     ...(ca && { ca: Array.isArray(ca) ? ca.map(repaired) : repaired(ca) }),
     ...(options.cert && { cert: repaired(options.cert) }),
     ...(options.key && { key: repaired(options.key) }),
@@ -45,6 +57,32 @@ export function readTls(RED: NodeAPI, id: string): Tls | undefined {
     ...(options.passphrase && { passphrase: options.passphrase }),
     ...(options.servername && { servername: options.servername }),
   };
+}
+
+/**
+ * Returns the paths of the files that a tls-config has read: it keeps their contents only, from when Node-RED started or
+ * the tls-config was last deployed.
+ */
+function filesOf(RED: NodeAPI, id: string): NonNullable<Tls['files']> {
+  const node = RED.nodes.getNode(id) as { _alias?: string } | null;
+  let def: TlsConfigDef | undefined;
+  RED.nodes.eachNode((each) => {
+    // One in a subflow is made from the subflow's own, whose id is its alias.
+    if (each.id === id || each.id === node?._alias) def = each as TlsConfigDef;
+  });
+  if (def === undefined || def.certType === 'env') return {};
+  const [ca, cert, key, pfx] = [def.ca, def.cert, def.key, def.p12].map((path) => pathOf(RED, node, path));
+  if (def.certType === 'pfx') return pfx ? { pfx } : ca ? { ca } : {};
+  return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
+}
+
+/** As Node-RED itself, which replaces a property that is `${VAR}` as a whole by the variable. */
+function pathOf(RED: NodeAPI, node: unknown, value: unknown): string {
+  if (typeof value !== 'string') return '';
+  const variable = namedVariable(value);
+  if (variable === undefined) return value.trim();
+  const found: unknown = RED.util.evaluateNodeProperty(variable, 'env', node as never, {});
+  return typeof found === 'string' ? found.trim() : '';
 }
 
 /** Certificates from environment variables often arrive without their line breaks. */

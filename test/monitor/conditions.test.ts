@@ -39,6 +39,7 @@ function observation(health: Partial<MailboxHealth> = {}, rest: Partial<Observat
       clockSkew: { ms: 200, uncertaintyMs: 500, at: at(-MINUTE) },
       clockStep: null,
       certificate: { commonName: '', validFrom: at(-DAY), validTo: at(300 * DAY) },
+      certificateProblem: null,
       ...health,
     },
     freeBytes: 10 * GIB,

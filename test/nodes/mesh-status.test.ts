@@ -1,7 +1,11 @@
 /** mesh-status in a Node-RED runtime: mailboxes that work, stop, recover, and expire. */
 import { strict as assert } from 'node:assert';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setClock } from '../../lib/clock';
 import type { MailboxAlert, ObservedMailbox } from '../../nodes/monitor/condition-reporter';
+import type { PemPair } from '../../lib/sandbox/index';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { hostileMesh } from '../harness/hostile-mesh';
 import { gateTo } from '../harness/mesh-gate';
 import { builtInSandbox, closeBuiltInSandbox, deploy, logText, receive, Recorder, redeploy } from './support';
@@ -131,6 +135,44 @@ describe('mesh-status', () => {
       assert.deepEqual(eventsOf(again), [`raised certificate ${stage}`]);
     });
   }
+
+  it('follows certificate files that are renewed on disk, without a deploy, and warns about half a renewal', async () => {
+    const sandbox = await sandboxWithCa();
+    const folder = await emptyFolder();
+    const pairOf = (days: number): Promise<PemPair> =>
+      sandbox.clientCertificate({ notAfter: new Date(Date.now() + days * DAY) });
+    const write = async ({ cert, key }: PemPair): Promise<void> => {
+      await writeFile(join(folder, 'cert.pem'), cert);
+      await writeFile(join(folder, 'key.pem'), key);
+    };
+    const old = await pairOf(6.5);
+    const renewed = await pairOf(300);
+    await write(old);
+    await writeFile(join(folder, 'ca.pem'), sandbox.ca);
+    process.env['MESH_TEST_KEY_FILE'] = join(folder, 'key.pem');
+    afterThisTest(() => delete process.env['MESH_TEST_KEY_FILE']);
+    const { flow, credentials } = await boxAt(sandbox.url, sandbox);
+    const paths = { cert: ` ${join(folder, 'cert.pem')}`, key: '${MESH_TEST_KEY_FILE}', ca: join(folder, 'ca.pem') };
+    await deploy([...flow.map((node) => (node.id === 'tls' ? { ...node, ...paths } : node)), ...watcher()], {
+      box: credentials['box'] ?? {},
+    });
+    const changes = new Recorder('changes');
+    await changes.get(1);
+    await write({ cert: renewed.cert, key: old.key });
+    await changes.get(2);
+    await write(renewed);
+    await changes.get(3);
+    assert.deepEqual(eventsOf(changes), [
+      'raised certificate 7',
+      'changed certificate 7, files unusable',
+      'recovered certificate 7, files unusable',
+    ]);
+    assert.match(alertsOf(changes)[1]?.text ?? '', /private key does not belong to the certificate/);
+    const log = logText();
+    assert.equal(log.split('The certificate files on disk cannot be used').length - 1, 1, 'one warning');
+    assert.match(log, /certificate files have changed on disk and were read again/);
+    assert.ok(!log.includes(folder), 'no path in the log');
+  });
 
   it('warns about a clock that differs from MESH’s', async () => {
     const date = new Date(Date.now() - 3 * 60 * 60 * 1000).toUTCString();
