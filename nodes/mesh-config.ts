@@ -23,6 +23,7 @@ import { createNode } from './shared/create-node';
 import { cleanError } from './shared/report-error';
 import { textSetting } from './shared/settings';
 import { sharedText } from './shared/texts';
+import { logRenewal } from './shared/tls-and-proxy';
 
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
@@ -96,10 +97,7 @@ async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfig
   const { version } = RED.settings as { version?: string };
   const storage = await storageOf(RED);
   const opened = await openFromSettings(settings, storage, version === undefined ? 'Node-RED' : `Node-RED/${version}`);
-  opened.mailbox.onCertificates((problem) => {
-    if (problem === null) node.log(sharedText(RED, 'log.certificates-renewed'));
-    else node.warn(problem);
-  });
+  opened.mailbox.onCertificates((problem) => logRenewal(RED, node, problem));
   // The mailbox itself reports a store that fails.
   void reportForgottenMailboxes(RED, node, storage).catch(() => undefined);
   return opened;

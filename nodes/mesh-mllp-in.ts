@@ -7,7 +7,10 @@ import {
   MllpListenError,
   MllpServer,
   type MeshError,
+  type CertificateFiles,
   type MllpServerOptions,
+  type MllpServerTls,
+  type TlsOptions,
 } from '../lib/index';
 import { MllpInbound, type InboundSettings } from './mllp/inbound';
 import { CHARSETS } from './mllp/payload';
@@ -16,7 +19,9 @@ import { OutputGuard } from './mailbox/output-guard';
 import { cleanError } from './shared/report-error';
 import { choiceSetting, numberSetting, textSetting } from './shared/settings';
 import { errorStatus } from './shared/status';
-import { readTls } from './shared/tls-and-proxy';
+import { certificatesOf, readTls } from './shared/tls-and-proxy';
+
+type ServerTls = TlsOptions & Required<Pick<MllpServerTls, 'clientCertificate'>>;
 
 interface MeshMllpInDef extends NodeDef {
   version?: number;
@@ -42,12 +47,16 @@ const MIB = 1024 * 1024;
 /** The wait before another attempt to listen: a program that is ending may still use the port. */
 const LISTEN_AGAIN_MS = 10_000;
 
+/** How often the files of the certificates are looked at: a connection cannot wait for that. */
+const RENEW_EVERY_MS = 5000;
+
 export = function (RED: NodeAPI): void {
   function MeshMllpIn(this: Node, config: MeshMllpInDef): void {
     const def = createNode(RED, this, config);
     let server: MllpServer | undefined;
     let inbound: MllpInbound | undefined;
     let timer: NodeJS.Timeout | undefined;
+    let renewing: NodeJS.Timeout | undefined;
     let closed = false;
     let connections = 0;
     let isReported = false;
@@ -73,8 +82,13 @@ export = function (RED: NodeAPI): void {
         showError,
         onResponse: showConnections,
       });
+      const settings = serverSettings(RED, def);
+      const certificates = settings.tls && certificatesOf(RED, this, settings.tls);
+      // Node-RED has read the files at its own start, which may be long ago.
+      await certificates?.check();
       const opened = await MllpServer.listen({
-        ...serverSettings(RED, def),
+        ...settings,
+        ...(certificates && { tls: { ...settings.tls, ...certificates.current } }),
         onRequest: (request) => requests.take(request),
         onProblem: (error) => {
           showError(error);
@@ -86,6 +100,7 @@ export = function (RED: NodeAPI): void {
         },
       });
       [server, inbound] = [opened, requests];
+      if (certificates) renewing = setInterval(() => void renew(opened, settings.tls, certificates), RENEW_EVERY_MS);
       showConnections();
     };
 
@@ -108,6 +123,7 @@ export = function (RED: NodeAPI): void {
       clearTimeout(timer);
       void starting
         .then(() => {
+          clearInterval(renewing);
           inbound?.close();
           return server?.close();
         })
@@ -117,6 +133,13 @@ export = function (RED: NodeAPI): void {
 
   RED.nodes.registerType('mesh-mllp-in', MeshMllpIn);
 };
+
+/** Uses certificate files that have changed from the next connection on. */
+async function renew(server: MllpServer, tls: ServerTls | undefined, certificates: CertificateFiles): Promise<void> {
+  const before = certificates.current;
+  await certificates.check();
+  if (certificates.current !== before) server.setTls({ ...tls, ...certificates.current });
+}
 
 function inboundSettings(RED: NodeAPI, def: MeshMllpInDef): InboundSettings {
   return {
@@ -128,7 +151,10 @@ function inboundSettings(RED: NodeAPI, def: MeshMllpInDef): InboundSettings {
   };
 }
 
-function serverSettings(RED: NodeAPI, def: MeshMllpInDef): Omit<MllpServerOptions, 'onRequest'> {
+function serverSettings(
+  RED: NodeAPI,
+  def: MeshMllpInDef,
+): Omit<MllpServerOptions, 'onRequest' | 'tls'> & { tls?: ServerTls } {
   const whole = (field: 'port' | 'maxInFlight' | 'maxConnections', fallback: number, min: number, max: number) =>
     Math.trunc(numberSetting(RED, field, def[field], { fallback, min, max }));
   const port = whole('port', 0, 1, 65_535);

@@ -18,7 +18,7 @@ import { OutputGuard } from './mailbox/output-guard';
 import { cleanError, clearError, showsError } from './shared/report-error';
 import { choiceSetting, numberSetting, textSetting } from './shared/settings';
 import { errorStatus, sharedStatus } from './shared/status';
-import { readTls } from './shared/tls-and-proxy';
+import { certificatesOf, readTls } from './shared/tls-and-proxy';
 
 interface MeshMllpOutDef extends NodeDef {
   version?: number;
@@ -79,7 +79,7 @@ export = function (RED: NodeAPI): void {
     };
     /** Messages that were accepted with CA, until their AE or AR: by control id, oldest first. */
     const committed = new Map<string, NodeMessageInFlow>();
-    const opened = openClient(RED, def, {
+    const opened = openClient(RED, this, def, {
       onApplicationAcknowledgement: (acknowledgement) => {
         const msg = committed.get(acknowledgement.controlId);
         committed.delete(acknowledgement.controlId);
@@ -149,19 +149,20 @@ type Opened = ({ client: MllpClient } & CharsetSetting) | { fault: unknown };
 
 function openClient(
   RED: NodeAPI,
+  node: Node,
   def: MeshMllpOutDef,
   listeners: Pick<MllpClientOptions, 'onState' | 'onIgnored' | 'onApplicationAcknowledgement'>,
 ): Opened {
   try {
     const charset = choiceSetting(RED, 'charset', def.charset, CHARSETS);
     const charsetRule = choiceSetting(RED, 'charsetRule', def.charsetRule, CHARSET_RULES);
-    return { client: new MllpClient({ ...clientSettings(RED, def), ...listeners }), charset, charsetRule };
+    return { client: new MllpClient({ ...clientSettings(RED, node, def), ...listeners }), charset, charsetRule };
   } catch (fault) {
     return { fault };
   }
 }
 
-function clientSettings(RED: NodeAPI, def: MeshMllpOutDef): MllpClientOptions {
+function clientSettings(RED: NodeAPI, node: Node, def: MeshMllpOutDef): MllpClientOptions {
   const number = (
     field: 'port' | 'timeout' | 'retries' | 'connections' | 'maxQueued',
     [fallback, min, max]: [number, number, number],
@@ -170,10 +171,11 @@ function clientSettings(RED: NodeAPI, def: MeshMllpOutDef): MllpClientOptions {
   const port = Math.trunc(number('port', [0, 1, 65_535]));
   if (host === '' || port === 0) throw new ConfigurationError(RED._('mesh-mllp-out.error.no-host'));
   const tls = readTls(RED, textSetting(RED, def.tls));
+  const certificates = tls && certificatesOf(RED, node, tls);
   return {
     host,
     port,
-    ...(tls && { tls }),
+    ...(certificates && { tls: () => certificates.check().then(() => certificates.current) }),
     acknowledgementTimeoutMs: number('timeout', [30, 0.01, 3600]) * 1000,
     retries: Math.trunc(number('retries', [0, 0, 100_000])),
     connections: Math.trunc(number('connections', [1, 1, 100])),

@@ -7,7 +7,7 @@
  */
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { machineSteady } from '../clock';
+import { machineSteady, pause } from '../clock';
 import type { TlsFiles, TlsOptions } from '../config';
 import { readFile, stat } from '../files';
 
@@ -27,6 +27,8 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
  * once they were the same for this long (milliseconds); before that it is read each time.
  */
 const SETTLING_MS = 2000;
+/** How long a program may take to write a file, or both (milliseconds), before they are reported as unusable. */
+const BEING_WRITTEN_MS = 200;
 
 /** The files cannot be used; the message says which and why. */
 class UnusableFiles extends Error {}
@@ -35,6 +37,8 @@ class UnusableFiles extends Error {}
 export class CertificateFiles {
   readonly #paths: Array<[FileKind, string]>;
   #current: TlsOptions;
+  /** What was in use when `onChange` was last called. */
+  #reported: TlsOptions;
   #problem: string | null = null;
   #stamps = '';
   /** When the stamps were first seen, by the steady clock (milliseconds). */
@@ -50,6 +54,7 @@ export class CertificateFiles {
   /** @param tls what was read from `tls.files`, if it names any, and is in use until they change */
   constructor(tls: TlsOptions) {
     this.#current = tls;
+    this.#reported = tls;
     this.#paths = Object.entries(tls.files ?? {}) as Array<[FileKind, string]>;
   }
 
@@ -82,24 +87,37 @@ export class CertificateFiles {
     if (stamps !== this.#stamps) this.#seenAt = machineSteady();
     this.#stamps = stamps;
     this.#hasSettled = machineSteady() - this.#seenAt >= SETTLING_MS;
+    let problem = await this.#tryToUse();
+    // They may be just being written, which is nothing to report.
+    if (problem !== null && problem !== this.#problem) {
+      await pause(BEING_WRITTEN_MS);
+      problem = await this.#tryToUse();
+    }
+    this.#report(problem);
+  }
+
+  /** Returns why the files cannot be used; null if they are in use now. */
+  async #tryToUse(): Promise<string | null> {
     try {
       const contents = await Promise.all(
         this.#paths.map(async ([kind, path]) => [kind, await read(kind, path)] as const),
       );
+      if (contents.every(([kind, content]) => content.equals(bytesOf(this.#current[kind])))) return null;
       const next: TlsOptions = { ...this.#current, ...Object.fromEntries(contents) };
-      const isNew = contents.some(([kind, content]) => !content.equals(bytesOf(this.#current[kind])));
-      if (isNew) requireUsable(next);
-      if (isNew) this.#current = next;
-      const isChanged = isNew || this.#problem !== null;
-      this.#problem = null;
-      if (isChanged) this.onChange(null);
+      requireUsable(next);
+      this.#current = next;
+      return null;
     } catch (error) {
       const reason = error instanceof UnusableFiles ? error.message : 'they cannot be read';
-      const problem = `The certificate files on disk cannot be used: ${reason}. The earlier ones stay in use.`;
-      const isAnother = problem !== this.#problem;
-      this.#problem = problem;
-      if (isAnother) this.onChange(problem);
+      return `The certificate files on disk cannot be used: ${reason}. The earlier ones stay in use.`;
     }
+  }
+
+  #report(problem: string | null): void {
+    const isAnother = problem !== this.#problem || this.#current !== this.#reported;
+    this.#problem = problem;
+    this.#reported = this.#current;
+    if (isAnother) this.onChange(problem);
   }
 }
 

@@ -21,7 +21,8 @@ export type MllpClientState = 'idle' | 'connecting' | 'connected' | 'disconnecte
 export interface MllpClientOptions {
   host: string;
   port: number;
-  tls?: MllpClientTls;
+  /** A function is called before each connection, so that certificates may change. It never rejects. */
+  tls?: MllpClientTls | (() => Promise<MllpClientTls>);
   /** Default 1, which keeps the order. */
   connections?: number;
   /**
@@ -88,7 +89,7 @@ const MAX_COMMITTED = 1000;
 
 export class MllpClient {
   readonly #options: MllpClientOptions;
-  readonly #connection: ClientConnectionOptions;
+  readonly #connection: Omit<ClientConnectionOptions, 'tls'>;
   readonly #queue: Queued[] = [];
   readonly #lines: Line[];
   readonly #closing = new AbortController();
@@ -105,7 +106,6 @@ export class MllpClient {
     this.#connection = {
       host: options.host,
       port: options.port,
-      ...(options.tls && { tls: options.tls }),
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
       acknowledgementTimeoutMs: options.acknowledgementTimeoutMs ?? 30_000,
       maxBytes: options.maxAcknowledgementBytes ?? 1024 * 1024,
@@ -247,7 +247,9 @@ export class MllpClient {
     if (line.connection && (await this.#isUsable(line, line.connection))) return line.connection;
     delete line.connection;
     this.#setState('connecting');
-    line.connection = await ClientConnection.open(this.#connection, this.#closing.signal);
+    const { tls: setting } = this.#options;
+    const tls = typeof setting === 'function' ? await setting() : setting;
+    line.connection = await ClientConnection.open({ ...this.#connection, ...(tls && { tls }) }, this.#closing.signal);
     if (this.#closing.signal.aborted) {
       line.connection.close();
       throw closed();

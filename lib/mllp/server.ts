@@ -1,6 +1,6 @@
 /** Receives HL7 v2 over MLLP, on TCP or TLS. The caller processes each message and responds to it. */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, Server as TlsServer, type TLSSocket } from 'node:tls';
 import { ConfigurationError, type MeshError } from '../errors';
 import { MllpListenError, MllpTlsError } from './errors';
 import { ByteBudget } from './byte-budget';
@@ -125,6 +125,15 @@ export class MllpServer {
   /** Bytes of all messages that were begun, wait or are in flight. */
   get heldBytes(): number {
     return this.#budget.bytes;
+  }
+
+  /**
+   * Presents another certificate, or trusts other issuers, from the next connection on. Whether clients have to show a
+   * certificate stays as it is.
+   * @throws ConfigurationError when a certificate is missing
+   */
+  setTls(tls: MllpServerTls): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext(tlsOptions(tls));
   }
 
   /** Disconnects every sender. Those without a response have to repeat their messages. */

@@ -1,6 +1,6 @@
 /** Reads Node-RED's own configuration nodes for TLS and the proxy, as options for openMailbox. */
-import type { NodeAPI } from 'node-red';
-import { ConfigurationError, namedVariable, repairPem, type MailboxOptions } from '../../lib/index';
+import type { Node, NodeAPI } from 'node-red';
+import { CertificateFiles, ConfigurationError, namedVariable, repairPem, type MailboxOptions } from '../../lib/index';
 import { sharedText } from './texts';
 
 type Tls = NonNullable<MailboxOptions['tls']>;
@@ -83,6 +83,22 @@ function pathOf(RED: NodeAPI, node: unknown, value: unknown): string {
   if (variable === undefined) return value.trim();
   const found: unknown = RED.util.evaluateNodeProperty(variable, 'env', node as never, {});
   return typeof found === 'string' ? found.trim() : '';
+}
+
+/** The log of a node. */
+type Log = Pick<Node, 'log' | 'warn'>;
+
+/** Logs once for each change of certificate files whether they are in use, or why not. */
+export function logRenewal(RED: NodeAPI, node: Log, problem: string | null): void {
+  if (problem === null) node.log(sharedText(RED, 'log.certificates-renewed'));
+  else node.warn(problem);
+}
+
+/** Returns the certificates of a node that is no mailbox, read again when their files change, with a log of that. */
+export function certificatesOf(RED: NodeAPI, node: Log, tls: Tls): CertificateFiles {
+  const certificates = new CertificateFiles(tls);
+  certificates.onChange = (problem) => logRenewal(RED, node, problem);
+  return certificates;
 }
 
 /** Certificates from environment variables often arrive without their line breaks. */

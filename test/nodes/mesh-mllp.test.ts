@@ -1,10 +1,14 @@
 /** The MLLP nodes in a Node-RED runtime, with real senders and receivers on sockets. */
 import { strict as assert } from 'node:assert';
 import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { frame } from '../../lib/mllp/framing';
 import { pendingCount } from '../../nodes/mllp/requests';
 import { accepts, ack, adt, listening, Receiver, Sender } from '../mllp/support';
-import { authority } from '../harness/certificates';
+import { authority, type Authority, type CertificateAndKey } from '../harness/certificates';
+import { emptyFolder } from '../harness/cleanup';
 import { freePort } from '../harness/ports';
 import {
   change,
@@ -55,6 +59,22 @@ async function started(flow: Flow, credentials: Record<string, Record<string, st
   const taken = new Recorder('taken');
   await untilListening();
   return taken;
+}
+
+/** Writes certificate, key and CA into files. */
+async function tlsFiles(
+  ca: Authority,
+  pair: CertificateAndKey,
+): Promise<{ paths: object; write(pair: CertificateAndKey): Promise<void> }> {
+  const folder = await emptyFolder();
+  const paths = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem'), ca: join(folder, 'ca.pem') };
+  const write = async ({ cert, key }: CertificateAndKey): Promise<void> => {
+    await writeFile(paths.cert, cert);
+    await writeFile(paths.key, key);
+  };
+  await writeFile(paths.ca, ca.cert);
+  await write(pair);
+  return { paths, write };
 }
 
 async function untilListening(): Promise<void> {
@@ -296,6 +316,28 @@ describe('mesh-mllp-in and mesh-mllp-response', () => {
     assert.equal((await caught.get(1)).error.code, 'MLLP_TLS');
   });
 
+  it('use certificate files that are renewed on disk from the next connection on, and keep the others', async () => {
+    const ca = await authority('Test CA');
+    const files = await tlsFiles(ca, await ca.issue({ commonName: 'old' }));
+    await started(inbound({ tls: 'tls' }, [{ id: 'tls', type: 'tls-config', verifyservercert: true, ...files.paths }]));
+    const pair = await ca.issue({ usage: 'client' });
+    const open = (): Promise<Sender> => Sender.connect(port, { ca: ca.cert, servername: 'localhost', ...pair });
+    const shownTo = ({ socket }: Sender): string => String((socket as TLSSocket).getPeerCertificate().subject.CN);
+    const sender = await open();
+    assert.equal(shownTo(sender), 'old');
+    await files.write(await ca.issue({ commonName: 'renewed' }));
+    for (let shown = 'old'; shown !== 'renewed'; await pause(50)) {
+      const another = await open();
+      shown = shownTo(another);
+      another.socket.destroy();
+    }
+    const taken = new Recorder('taken');
+    sender.send(adt('1'));
+    receive('aa', await nth(taken, 1));
+    assert.deepEqual(await sender.received(1), ['AA 1']);
+    assert.match(logText(), /certificate files have changed on disk and were read again/);
+  });
+
   it('report wrong settings, once and as the node’s status', async () => {
     const tls: Flow = [{ id: 'tls', type: 'tls-config', cert: '', key: '', ca: '', verifyservercert: true }];
     for (const [settings, expected] of [
@@ -510,5 +552,28 @@ describe('mesh-mllp-out', () => {
     const accepted = new Recorder('accepted');
     receive('out', { payload: adt('1').toString() });
     assert.equal((await nth(accepted, 1)).mllpSent.code, 'AA');
+  });
+
+  it('presents its certificate as renewed on disk from the next connection on', async () => {
+    port = await freePort();
+    const ca = await authority('Test CA');
+    const server = await ca.issue();
+    const issue = (commonName: string): Promise<CertificateAndKey> => ca.issue({ usage: 'client', commonName });
+    const files = await tlsFiles(ca, await issue('old'));
+    const tls = { type: 'tls-config', verifyservercert: true };
+    const flow = outbound({ port, tls: 'mine', retries: 20, connectionPerMessage: true }, [
+      { id: 'mine', ...tls, ...files.paths },
+      { id: 'theirs', ...tls, cert: '', key: '', ca: '' },
+      { id: 'in', type: 'mesh-mllp-in', port, tls: 'theirs', wires: [['aa', 'taken']] },
+      { id: 'aa', type: 'mesh-mllp-response', answer: 'AA' },
+      { id: 'taken', type: 'helper' },
+    ]);
+    await deploy(flow, { theirs: { certdata: server.cert, keydata: server.key, cadata: ca.cert } });
+    const taken = new Recorder('taken');
+    receive('out', { payload: adt('1').toString() });
+    assert.equal((await nth(taken, 1)).mllp.remote.certificate, 'old');
+    await files.write(await issue('renewed'));
+    receive('out', { payload: adt('2').toString() });
+    assert.equal((await nth(taken, 2)).mllp.remote.certificate, 'renewed');
   });
 });
