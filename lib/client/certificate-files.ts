@@ -156,7 +156,7 @@ async function read(kind: FileKind, path: string): Promise<Buffer> {
 
 /** Node's own message has the path in it. */
 function codeOf(error: unknown): string {
-  return String((error as NodeJS.ErrnoException).code ?? 'unknown error');
+  return (error as NodeJS.ErrnoException).code ?? 'unknown error';
 }
 
 function bytesOf(content: TlsOptions[FileKind]): Buffer {

@@ -68,7 +68,7 @@ function filesOf(RED: NodeAPI, id: string): NonNullable<Tls['files']> {
   let def: TlsConfigDef | undefined;
   RED.nodes.eachNode((each) => {
     // One in a subflow is made from the subflow's own, whose id is its alias.
-    if (each.id === id || each.id === node?._alias) def = each as TlsConfigDef;
+    if (each.id === id || each.id === node?._alias) def = each;
   });
   if (def === undefined || def.certType === 'env') return {};
   const [ca, cert, key, pfx] = [def.ca, def.cert, def.key, def.p12].map((path) => pathOf(RED, node, path));

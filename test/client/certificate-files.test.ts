@@ -210,7 +210,7 @@ describe('certificate files that are renewed on disk', () => {
       /the private key file is no regular file/,
       async (folder) => {
         await rm(join(folder, 'key.pem'));
-        execFileSync('mkfifo', [join(folder, 'key.pem')]);
+        execFileSync('sh', ['-c', 'mkfifo "$0"', join(folder, 'key.pem')]);
       },
     ],
     [

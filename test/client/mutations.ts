@@ -1,5 +1,6 @@
 /**
- * Removes each check of lib/client that a response is MESH's, one at a time, and sees its test fail.
+ * Removes each check of lib/client that a response is MESH's, and each rule about renewed certificate files, one at a time, and
+ * sees its test fail.
  * `npx tsx test/client/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
 import { tryAll, type Mutation } from '../harness/mutation';
@@ -15,6 +16,117 @@ const ORIGIN = 'lib/client/origin.ts';
 const EXCHANGE = 'lib/client/exchange.ts';
 const RECEIVE = 'test/receive/hostile-durable.test.ts';
 const SEND = 'test/send/foreign-responses.test.ts';
+const FILES = 'lib/client/certificate-files.ts';
+const RENEWAL = 'test/client/certificate-files.test.ts';
+
+/** Certificate files that are renewed on disk. */
+const RENEWED: Taken[] = [
+  {
+    case: 'are used by the next request',
+    test: RENEWAL,
+    file: 'lib/client/transport.ts',
+    check: 'if (certificates.hasFiles) await certificates.check();',
+    without: '',
+  },
+  {
+    case: 'drop no request in progress',
+    test: RENEWAL,
+    file: 'lib/client/transport.ts',
+    check: 'void before.close().then(forget, forget);',
+    without: 'void before.destroy().then(forget, forget);',
+  },
+  ...['cert', 'key'].map((first) => ({
+    case: `keep the old pair while half is renewed (${first} first)`,
+    test: RENEWAL,
+    file: FILES,
+    check: 'requireUsable(next);',
+    without: 'void requireUsable;',
+  })),
+  {
+    case: 'for a CA of garbage',
+    test: RENEWAL,
+    file: FILES,
+    check: "if (ca !== undefined) certificatesIn('ca', bytesOf(ca));",
+    without: '',
+  },
+  {
+    case: 'for a chain that ends within its second certificate',
+    test: RENEWAL,
+    file: FILES,
+    check: 'blocks.length === text.match(BEGIN)?.length',
+    without: 'BEGIN.test(text)',
+  },
+  {
+    case: 'for a pipe in place of the key',
+    test: RENEWAL,
+    file: FILES,
+    check: 'if (!found.isFile())',
+    without: 'if (found.isDirectory())',
+  },
+  {
+    case: 'for a key that is gone',
+    test: RENEWAL,
+    file: FILES,
+    check: '(${codeOf(error)})`',
+    without: '(${String(error)})`',
+  },
+  {
+    case: 'for a certificate of garbage',
+    test: RENEWAL,
+    file: FILES,
+    check: 'if (isAnother) this.onChange(problem);',
+    without: 'void isAnother; this.onChange(problem);',
+  },
+  {
+    case: 'are over as a problem when the old files are put back',
+    test: RENEWAL,
+    file: FILES,
+    check: '    this.#problem = problem;',
+    without: '    this.#problem = problem ?? this.#problem;',
+  },
+  {
+    case: 'twice within a tick of their file system',
+    test: RENEWAL,
+    file: FILES,
+    check: 'machineSteady() - this.#seenAt >= SETTLING_MS',
+    without: 'machineSteady() >= SETTLING_MS - SETTLING_MS',
+  },
+  {
+    case: 'also by a mailbox that makes no request',
+    test: RENEWAL,
+    file: 'lib/monitor/health.ts',
+    check: 'void this.#certificates.check();',
+    without: '',
+  },
+  {
+    case: 'between the start of Node-RED and the first request',
+    test: RENEWAL,
+    file: 'lib/check/check-connection.ts',
+    check: 'await readCertificatesAgain(options.tls)',
+    without: '(void readCertificatesAgain, options.tls)',
+  },
+  {
+    case: 'follows certificate files that are renewed on disk, without a deploy',
+    test: 'test/nodes/mesh-status.test.ts',
+    file: 'nodes/shared/tls-and-proxy.ts',
+    check: 'Object.keys(files).length > 0 && { files }',
+    without: 'Object.keys(files).length > 9 && { files }',
+  },
+  {
+    case: 'use certificate files that are renewed on disk from the next connection on',
+    test: 'test/nodes/mesh-mllp.test.ts',
+    file: 'nodes/mesh-mllp-in.ts',
+    check: 'server.setTls(',
+    without: 'void (',
+  },
+  {
+    case: 'presents its certificate as renewed on disk',
+    test: 'test/nodes/mesh-mllp.test.ts',
+    file: 'nodes/mesh-mllp-out.ts',
+    check: 'certificates.check().then(() => certificates.current)',
+    without: 'Promise.resolve(certificates.current)',
+  },
+];
 
 const MUTATIONS: Taken[] = [
   {
@@ -109,6 +221,7 @@ const MUTATIONS: Taken[] = [
     check: 'times.set(response, { began, ended: machineNow() });',
     without: 'this.#recordResponse(response, { began, ended: machineNow() });',
   },
+  ...RENEWED,
 ];
 
 tryAll(

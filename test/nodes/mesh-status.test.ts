@@ -8,7 +8,7 @@ import type { PemPair } from '../../lib/sandbox/index';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { hostileMesh } from '../harness/hostile-mesh';
 import { gateTo } from '../harness/mesh-gate';
-import { builtInSandbox, closeBuiltInSandbox, deploy, logText, receive, Recorder, redeploy } from './support';
+import { builtInSandbox, change, closeBuiltInSandbox, deploy, logText, receive, Recorder, redeploy } from './support';
 import { sandboxConfig, statusesOf, stop, takeMissingTexts, until, type Flow } from './support';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -153,7 +153,7 @@ describe('mesh-status', () => {
     afterThisTest(() => delete process.env['MESH_TEST_KEY_FILE']);
     const { flow, credentials } = await boxAt(sandbox.url, sandbox);
     const paths = { cert: ` ${join(folder, 'cert.pem')}`, key: '${MESH_TEST_KEY_FILE}', ca: join(folder, 'ca.pem') };
-    await deploy([...flow.map((node) => (node.id === 'tls' ? { ...node, ...paths } : node)), ...watcher()], {
+    await deploy([...change(flow, 'tls', paths), ...watcher()], {
       box: credentials['box'] ?? {},
     });
     const changes = new Recorder('changes');
