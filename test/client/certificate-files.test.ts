@@ -162,6 +162,7 @@ describe('certificate files that are renewed on disk', () => {
     const access = { environment: mesh.url, mailboxId: 'X26ABC1', password: 'password', sharedKey: 'TestKey' };
     const steps = await checkConnection({ ...access, tls });
     assert.equal(steps.find(({ step }) => step === 'handshake')?.outcome, 'passed', JSON.stringify(steps));
+    assert.match(JSON.stringify(steps.find(({ step }) => step === 'certificate')), /renewed/);
     assert.deepEqual(mesh.clients, ['renewed', 'renewed']);
   });
 
