@@ -48,12 +48,14 @@ const kept = {
     { requiredKeys: ['url'] },
   ),
 };
+/** A secret that is set: a blank one and the name of a variable are errors. */
+const secret = fc.string({ minLength: 1 }).filter((text) => text.trim() !== '' && !/^\s*\$[({]/.test(text));
 const valid = fc.record(
   {
     environment: fc.oneof(fc.constantFrom('integration', 'live', 'LIVE'), url),
     mailboxId: fc.stringMatching(/^[A-Za-z0-9_-]{1,100}$/),
-    password: fc.string({ minLength: 1 }),
-    sharedKey: fc.string({ minLength: 1 }),
+    password: secret,
+    sharedKey: secret,
     application: fc.stringMatching(/^[\x20-\x7e]{0,100}$/),
     ...kept,
   },

@@ -40,6 +40,7 @@ const sentRow = fc.record({
   mailbox: fc.nat(9),
   instance: fc.option(text),
   once_key: fc.option(text),
+  once_digest: fc.option(text),
   lane: text,
   strict_order: fc.constantFrom(0, 1),
   local_id: text,
