@@ -43,12 +43,14 @@ async function create(name: string, bytes: number, content: Content): Promise<Pa
 }
 
 /**
- * Returns a piece of text that differs from every other, so that a missing, repeated or misplaced chunk changes the
- * hash.
+ * Returns a piece of text whose lines differ from all others, so that a missing, repeated or misplaced chunk changes the
+ * hash, and so that it compresses as results do: 200 times smaller, a large one would be refused.
  */
 function lines(number: number): Buffer {
-  const line = `OBX|${number}|NM|HbA1c^Haemoglobin A1c^Local||48|mmol/mol|20-41|H|||F\r`;
-  return Buffer.from(line.repeat(Math.ceil(PIECE / line.length)).slice(0, PIECE));
+  const count = PIECE / 64;
+  const line = (_: unknown, n: number): string =>
+    `OBX|${number * count + n}|NM|HbA1c^Haemoglobin A1c^Local||48|mmol/mol|20-41|H|||F\r`;
+  return Buffer.from(Array.from({ length: count }, line).join('').slice(0, PIECE));
 }
 
 /** Returns the SHA-256 of a file, in hexadecimal. */
