@@ -3,7 +3,7 @@
  * sees its test fail.
  * `npx tsx test/client/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
-import { tryAll, type Mutation } from '../harness/mutation';
+import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 
 interface Taken extends Mutation {
   /** Words from the title of the test. */
@@ -228,13 +228,5 @@ const MUTATIONS: Taken[] = [
 tryAll(
   MUTATIONS,
   ({ case: title }) => title,
-  ({ case: title, test = 'test/client/foreign-responses.test.ts' }) => [
-    require.resolve('mocha/bin/mocha.js'),
-    '--timeout',
-    '20000',
-    '--exit',
-    '-f',
-    title,
-    test,
-  ],
+  ({ case: title, test = 'test/client/foreign-responses.test.ts' }) => mochaArgs(title, test),
 );

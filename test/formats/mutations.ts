@@ -2,7 +2,7 @@
  * Removes each rule of the readers, one at a time, and sees its test fail.
  * `npx tsx test/formats/mutations.ts [words of a title]`; it changes files of lib while it runs, and restores them.
  */
-import { tryAll, type Mutation } from '../harness/mutation';
+import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 
 interface Removed extends Mutation {
   /** Words from the title of the test. */
@@ -265,5 +265,5 @@ const MUTATIONS: Removed[] = [
 tryAll(
   MUTATIONS,
   ({ title }) => title,
-  ({ title, test }) => [require.resolve('mocha/bin/mocha.js'), '--exit', '-f', title, test],
+  ({ title, test }) => mochaArgs(title, test),
 );

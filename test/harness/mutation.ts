@@ -35,6 +35,11 @@ function isFound({ file, check, without, also }: Mutation, args: readonly string
   }
 }
 
+/** Returns the arguments that run the tests of a file whose titles contain `title`. */
+export function mochaArgs(title: string, test: string, timeoutMs = 20_000): string[] {
+  return [require.resolve('mocha/bin/mocha.js'), '--timeout', String(timeoutMs), '--exit', '-f', title, test];
+}
+
 /** Tries each mutation, or those whose titles contain the command line's words. A missed one sets exit code 1. */
 export function tryAll<Kind extends Mutation>(
   mutations: readonly Kind[],

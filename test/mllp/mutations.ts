@@ -2,7 +2,7 @@
  * Removes each bound on what senders and hostile payloads take, one at a time, and sees its test fail.
  * `npx tsx test/mllp/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
-import { tryAll, type Mutation } from '../harness/mutation';
+import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 
 interface Taken extends Mutation {
   /** Words from the title of the test. */
@@ -92,13 +92,5 @@ const MUTATIONS: Taken[] = [
 tryAll(
   MUTATIONS,
   ({ case: title }) => title,
-  ({ case: title, test = 'test/mllp/greed.test.ts' }) => [
-    require.resolve('mocha/bin/mocha.js'),
-    '--timeout',
-    '20000',
-    '--exit',
-    '-f',
-    title,
-    test,
-  ],
+  ({ case: title, test = 'test/mllp/greed.test.ts' }) => mochaArgs(title, test),
 );

@@ -2,7 +2,7 @@
  * Removes each guard against a clock that was set (docs/design.md, rule 6), one at a time, and sees its test fail.
  * `npx tsx test/monitor/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
-import { tryAll, type Mutation } from '../harness/mutation';
+import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 
 interface Guard extends Mutation {
   /** Words from the title of the test. */
@@ -170,5 +170,5 @@ const MUTATIONS: Guard[] = [
 tryAll(
   MUTATIONS,
   ({ case: title }) => title,
-  ({ case: title, test }) => [require.resolve('mocha/bin/mocha.js'), '--timeout', '20000', '--exit', '-f', title, test],
+  ({ case: title, test }) => mochaArgs(title, test),
 );

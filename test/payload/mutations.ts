@@ -2,7 +2,7 @@
  * Removes each check on payloads and their folders, one at a time, and sees its test fail.
  * `npx tsx test/payload/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
-import { tryAll, type Mutation } from '../harness/mutation';
+import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 
 interface Taken extends Mutation {
   /** Words from the title of the test. */
@@ -268,5 +268,5 @@ const MUTATIONS: Taken[] = [
 tryAll(
   MUTATIONS,
   ({ case: title }) => title,
-  ({ case: title, test }) => [require.resolve('mocha/bin/mocha.js'), '--timeout', '20000', '--exit', '-f', title, test],
+  ({ case: title, test }) => mochaArgs(title, test),
 );

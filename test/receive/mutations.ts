@@ -2,7 +2,7 @@
  * Removes each check against a hostile server, one at a time, and sees its test fail.
  * `npx tsx test/receive/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
-import { tryAll, type Mutation } from '../harness/mutation';
+import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 
 interface Taken extends Mutation {
   /** Words from the title of the test. */
@@ -370,13 +370,5 @@ const MUTATIONS: Taken[] = [
 tryAll(
   MUTATIONS,
   ({ case: title }) => title,
-  ({ case: title, test = 'test/receive/hostile.test.ts' }) => [
-    require.resolve('mocha/bin/mocha.js'),
-    '--timeout',
-    '8000',
-    '--exit',
-    '-f',
-    title,
-    test,
-  ],
+  ({ case: title, test = 'test/receive/hostile.test.ts' }) => mochaArgs(title, test, 8000),
 );

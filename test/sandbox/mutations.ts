@@ -2,7 +2,7 @@
  * Removes each rule that makes the sandbox a drop-in for the NHS's own, one at a time, and sees its test fail.
  * `npx tsx test/sandbox/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
-import { tryAll, type Mutation } from '../harness/mutation';
+import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 
 interface Rule extends Mutation {
   /** Words from the title of the test. */
@@ -96,13 +96,5 @@ const MUTATIONS: Rule[] = [
 tryAll(
   MUTATIONS,
   ({ case: title }) => title,
-  ({ case: title, test }) => [
-    require.resolve('mocha/bin/mocha.js'),
-    '--timeout',
-    '20000',
-    '--exit',
-    '-f',
-    title,
-    test.includes('/') ? test : `test/sandbox/${test}`,
-  ],
+  ({ case: title, test }) => mochaArgs(title, test.includes('/') ? test : `test/sandbox/${test}`),
 );

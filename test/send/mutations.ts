@@ -2,7 +2,7 @@
  * Removes each rule of sending once, one at a time, and sees its test fail.
  * `npx tsx test/send/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
-import { tryAll, type Mutation } from '../harness/mutation';
+import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 
 interface Taken extends Mutation {
   /** Words from the title of the test, and its file. */
@@ -168,5 +168,5 @@ const MUTATIONS: Taken[] = [
 tryAll(
   MUTATIONS,
   ({ case: title }) => title,
-  ({ case: title, test }) => [require.resolve('mocha/bin/mocha.js'), '--exit', '-f', title, test],
+  ({ case: title, test }) => mochaArgs(title, test),
 );

@@ -2,7 +2,7 @@
  * Removes each rule about storages that are not there yet, poolers and failover, one at a time, and sees its test fail.
  * `npx tsx test/store/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
-import { tryAll, type Mutation } from '../harness/mutation';
+import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 
 interface Rule extends Mutation {
   /** Words from the title of the test. */
@@ -76,5 +76,5 @@ const MUTATIONS: Rule[] = [
 tryAll(
   MUTATIONS,
   ({ case: title }) => title,
-  ({ case: title, test }) => [require.resolve('mocha/bin/mocha.js'), '--exit', '-f', title, test],
+  ({ case: title, test }) => mochaArgs(title, test),
 );
