@@ -102,3 +102,11 @@ export function weekdayClock(speed: number): TimeLine {
   const wednesday = Math.floor(Date.now() / DAY_MS) * DAY_MS - (sinceWednesday + 7) * DAY_MS;
   return { machineStart: Date.now(), start: wednesday, speed };
 }
+
+/** How a wall clock may be set, by hours: by a mistake or a repair, and by the change to summer time and back. */
+export const CLOCK_STEPS = [
+  [-8, 'back by eight hours'],
+  [-1, 'back by the hour of winter time'],
+  [1, 'forward by the hour of summer time'],
+  [450 * 24, 'forward by 450 days'],
+] as const;

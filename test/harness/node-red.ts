@@ -221,7 +221,7 @@ export class RealNodeRed {
 }
 
 /** Returns a status without the name of the sandbox, which comes after every one of a mailbox in a sandbox. */
-function withoutPlace(status: NodeStatus): NodeStatus {
+export function withoutPlace<Status extends { text?: string | undefined }>(status: Status): Status {
   return status.text === undefined ? status : { ...status, text: status.text.replace(/ \(sandbox\)$/, '') };
 }
 

@@ -19,6 +19,7 @@ import meshSend = require('../../nodes/mesh-send');
 import meshStatus = require('../../nodes/mesh-status');
 import meshTrack = require('../../nodes/mesh-track');
 import type { Tracking } from '../../lib/index';
+import { withoutPlace } from '../harness/node-red';
 import type { MeshProperty } from '../../nodes/receive/received-message';
 import { builtInSandbox, closeBuiltInSandbox } from '../../nodes/mailbox/built-in-sandbox';
 import { closeStorages } from '../../nodes/mailbox/storage-place';
@@ -205,14 +206,9 @@ export class Recorder {
   }
 }
 
-/** What a status at a sandbox ends with. */
-const PLACE = / \(sandbox\)$/;
-
 /** Returns a list that collects every status of a node from now on, without the name of the sandbox after it. */
 export function statusesOf(id: string): NodeStatus[] {
-  return collectStatuses(id, ({ text = '', ...status }) =>
-    text === '' ? status : { ...status, text: text.replace(PLACE, '') },
-  );
+  return collectStatuses(id, withoutPlace);
 }
 
 /** Returns a list that collects the text of every status of a node from now on, as the editor shows it. */

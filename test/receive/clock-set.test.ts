@@ -1,7 +1,7 @@
 /** The wall clock is set while an inbox is polled (docs/design.md, rule 6): polls and leases do not follow it. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { steppedClock } from '../harness/clocks';
+import { CLOCK_STEPS, steppedClock } from '../harness/clocks';
 import { consumer, idle, pollAndWait } from '../harness/consumer';
 import { until } from '../harness/until';
 import { inboxOf, keyOf, world } from './durable-support';
@@ -10,12 +10,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 describe('inbox: the wall clock is set', () => {
-  for (const [hours, direction] of [
-    [-8, 'back by eight hours'],
-    [-1, 'back by the hour of winter time'],
-    [1, 'forward by the hour of summer time'],
-    [450 * 24, 'forward by 450 days'],
-  ] as const) {
+  for (const [hours, direction] of CLOCK_STEPS) {
     it(`${direction}: the next poll comes after its five minutes, no earlier and no later`, async () => {
       const { server, storage } = await world();
       const clock = steppedClock();

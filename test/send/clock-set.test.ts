@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 } from 'uuid';
 import { setRandomness } from '../../lib/random';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
-import { steppedClock } from '../harness/clocks';
+import { CLOCK_STEPS, steppedClock } from '../harness/clocks';
 import { mailboxAt } from '../harness/mailboxes';
 import { gateTo } from '../harness/mesh-gate';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
@@ -26,12 +26,7 @@ function idsOfMachine(differenceMs: number): void {
 }
 
 describe('outbox: the wall clock is set', () => {
-  for (const [hours, direction] of [
-    [-8, 'back by eight hours'],
-    [-1, 'back by the hour of winter time'],
-    [1, 'forward by the hour of summer time'],
-    [450 * 24, 'forward by 450 days'],
-  ] as const) {
+  for (const [hours, direction] of CLOCK_STEPS) {
     it(`${direction} during an outage: the pause ends after its minutes all the same`, async () => {
       const server = await tlsSandbox();
       const gate = await gateTo(server);
