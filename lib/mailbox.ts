@@ -24,7 +24,7 @@ import { Outbox } from './send/outbox';
 import type { OutboxLimits, OutboxState } from './send/outbox-types';
 import { OutboxWorker } from './send/outbox-worker';
 import { SendMarks } from './send/send-marks';
-import { settleAcknowledgement } from './send/settle-acknowledgement';
+import { settleAcknowledgements } from './send/settle-acknowledgement';
 import { sendMessage, type SendOptions } from './send/send-message';
 import type { Storage } from './storage';
 import { TrafficRecorder, type Traffic } from './monitor/traffic';
@@ -344,7 +344,7 @@ function durableMailbox(
         checkChecksum: config.checkChecksum,
         settleReport: (report) => follower.settleReport(report),
         onStored: (bytes) => traffic.recordReceived(bytes),
-        settleAcknowledgement: (ack, by) => settleAcknowledgement({ ...common, outbox }, ack, by),
+        settleAcknowledgements: (acks, by) => settleAcknowledgements({ ...common, outbox }, acks, by),
         profiles,
         ...(store.isShared
           ? { pollerLease: (onChanged: (held: boolean) => void) => leaseFor('poller', onChanged) }

@@ -12,11 +12,14 @@ export interface Settled {
   messageId: string | null;
 }
 
+/** One of the further acknowledgements of a batch, and the message that it has settled. */
+export type FurtherAck = ReceivedAck & { settled?: Settled };
+
 /** An acknowledgement. `settled` undefined: not tried yet; null: it acknowledges nothing that this mailbox has sent. */
 export type KeptAck = { settled?: Settled | null } &
   /** `further`: the other acknowledgements of a batch, none of them with a worse result. */
   (
-    | { kind: 'acknowledgement'; ack: ReceivedAck; further?: ReceivedAck[]; isData?: true }
+    | { kind: 'acknowledgement'; ack: ReceivedAck; further?: FurtherAck[]; isData?: true }
     /** An acknowledgement by its shape or its workflow; what it says is not known. */
     | { kind: 'unreadable-acknowledgement' }
   );

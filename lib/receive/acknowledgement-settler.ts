@@ -1,7 +1,7 @@
 /**
- * Settles the sent message that a received business acknowledgement names, once, before the acknowledgement is
- * delivered: what it settled is written into its row. One that names no sent message, or cannot be read, is reported,
- * and delivered all the same.
+ * Settles the sent messages that a payload of business acknowledgements names, once, before it is delivered: what they
+ * settled is written into its row. One that names no sent message, or cannot be read, settles nothing and is reported;
+ * it is delivered all the same.
  */
 import { parseSource } from '../acks/parse-source';
 import { loadProfiles, type WorkflowProfiles } from '../acks/profiles';
@@ -18,11 +18,11 @@ import type { InboxRouter } from './inbox-router';
 import type { DeliveredAcknowledgement, InboxConsumer, SaidAcknowledgement } from './inbox-types';
 import type { SpooledPayload } from './spool-sink';
 
-/** Settles the sent message that an acknowledgement names; resolves with undefined if it names none. */
-export type SettleAcknowledgement = (
-  ack: ReceivedAck,
+/** Settles the sent messages that acknowledgements name; resolves with undefined for each that names none. */
+export type SettleAcknowledgements = (
+  acks: readonly ReceivedAck[],
   by: Pick<MessageHeaders, 'from' | 'messageId'>,
-) => Promise<Settled | undefined>;
+) => Promise<Array<Settled | undefined>>;
 
 interface AcknowledgementSettlerParts {
   rows: IncomingRows;
@@ -30,7 +30,7 @@ interface AcknowledgementSettlerParts {
   spool: Spool;
   profiles?: WorkflowProfiles;
   /** Default: no acknowledgement settles anything. */
-  settleAcknowledgement?: SettleAcknowledgement;
+  settleAcknowledgements?: SettleAcknowledgements;
 }
 
 /** What a row keeps of its payload's classification. */
@@ -56,8 +56,8 @@ export class AcknowledgementSettler {
   }
 
   /**
-   * Settles the sent message that a stored acknowledgement names, unless that has happened. Returns undefined for any
-   * other message.
+   * Settles the sent messages that a stored payload of acknowledgements names, unless that has happened. Returns
+   * undefined for any other message.
    * @throws StorageError when the store fails
    */
   async settle(
@@ -68,45 +68,31 @@ export class AcknowledgementSettler {
     const kept = ackIn(classification);
     if (!kept) return undefined;
     if (kept.settled !== undefined) return deliveredAcknowledgement(kept);
-    const { rows, router, settleAcknowledgement } = this.#parts;
-    const ack = kept.kind === 'acknowledgement' ? kept.ack : undefined;
-    const settled =
-      (await this.#queue.run(() => settleAll(kept, (each) => settleAcknowledgement?.(each, headers)))) ?? null;
-    const now: KeptAck = { ...kept, settled };
+    const { rows, router, settleAcknowledgements } = this.#parts;
+    const acks = acksOf(kept);
+    const settled = (await this.#queue.run(async () => settleAcknowledgements?.(acks, headers))) ?? [];
+    const now = withSettled(kept, settled);
     await rows.setClassification(messageId, { ...now });
-    if (settled === null) {
+    const unsettled = acks.filter((_ack, n) => settled[n] === undefined);
+    if (unsettled.length > 0 || acks.length === 0) {
       const consumer = router.claim(headers) ?? router.consumers[0];
-      consumer?.failed(unsettledError(headers, ack), messageId);
+      consumer?.failed(unsettledError(headers, unsettled, acks.length), messageId);
     }
     return deliveredAcknowledgement(now);
   }
 }
 
-/**
- * Settles what each acknowledgement of a payload names, the worst first, and returns what the worst settled. Where only
- * one message is found, that message was itself a batch: the worst result is its result, since the outbox knows it by
- * the control id of its first message.
- */
-async function settleAll(
-  kept: KeptAck,
-  settle: (ack: ReceivedAck) => Promise<Settled | undefined> | undefined,
-): Promise<Settled | undefined> {
-  if (kept.kind !== 'acknowledgement') return undefined;
-  const { ack, further = [] } = kept;
-  const first = await settle(ack);
-  const settled: Array<Settled | undefined> = [];
-  for (const each of further) {
-    // The message that others of the batch name settles as the worst of them, which none of them would find.
-    const named = first === undefined && settled.every((one) => one === undefined);
-    settled.push(await settle(named ? { ...ack, ...referenceOf(each) } : each));
-  }
-  return first ?? settled.find((one) => one !== undefined);
-}
+/** The acknowledgements of a payload, the worst first; none if it cannot be read. */
+const acksOf = (kept: KeptAck): ReceivedAck[] =>
+  kept.kind === 'acknowledgement' ? [kept.ack, ...(kept.further ?? [])] : [];
 
-const referenceOf = ({ acknowledges, sender }: ReceivedAck): Pick<ReceivedAck, 'acknowledges' | 'sender'> => ({
-  acknowledges,
-  ...(sender === undefined ? {} : { sender }),
-});
+/** Returns what a row keeps once its acknowledgements have settled these messages. */
+function withSettled(kept: KeptAck, [first, ...others]: ReadonlyArray<Settled | undefined>): KeptAck {
+  const settled = first ?? null;
+  if (kept.kind !== 'acknowledgement' || kept.further === undefined) return { ...kept, settled };
+  const further = kept.further.map((ack, n) => (others[n] ? { ...ack, settled: others[n] } : ack));
+  return { ...kept, settled, further };
+}
 
 /** Returns the acknowledgement that a row holds. */
 export function ackIn(classification: Incoming['classification']): KeptAck | undefined {
@@ -117,24 +103,33 @@ export function ackIn(classification: Incoming['classification']): KeptAck | und
 function deliveredAcknowledgement(kept: KeptAck): DeliveredAcknowledgement | undefined {
   if (kept.kind !== 'acknowledgement') return undefined;
   return {
-    ...saidBy(kept.ack),
-    ...(kept.further === undefined ? {} : { further: kept.further.map(saidBy) }),
-    ...(kept.settled ? { sentId: kept.settled.id } : {}),
-    ...(kept.settled?.messageId ? { sentMessageId: kept.settled.messageId } : {}),
+    ...saidBy(kept.ack, kept.settled),
+    ...(kept.further === undefined ? {} : { further: kept.further.map((each) => saidBy(each, each.settled)) }),
   };
 }
 
-/** What one acknowledgement says. */
-const saidBy = ({ acknowledges, level, result, code, meaning }: ReceivedAck): SaidAcknowledgement => ({
+/** What one acknowledgement says, and what it settled. */
+const saidBy = (
+  { acknowledges, level, result, code, meaning }: ReceivedAck,
+  settled: Settled | null | undefined,
+): SaidAcknowledgement => ({
   ...(acknowledges === undefined ? {} : { answers: acknowledges }),
   level,
   result,
   code,
   meaning,
+  ...(settled ? { sentId: settled.id } : {}),
+  ...(settled?.messageId ? { sentMessageId: settled.messageId } : {}),
 });
 
-function unsettledError({ messageId, workflowId, mailboxId }: MessageHeaders, ack: ReceivedAck | undefined): MeshError {
+/** @param unsettled the acknowledgements that settled nothing, of `count`; none if they cannot be read */
+function unsettledError(
+  { messageId, workflowId, mailboxId }: MessageHeaders,
+  unsettled: readonly ReceivedAck[],
+  count: number,
+): MeshError {
   const details = { messageId, mailboxId };
+  const [ack] = unsettled;
   if (!ack) {
     return new InvalidMessageError(
       `Message ${messageId} of workflow ${workflowId} is an acknowledgement that cannot be read. It settled nothing.`,
@@ -146,9 +141,22 @@ function unsettledError({ messageId, workflowId, mailboxId }: MessageHeaders, ac
       },
     );
   }
+  const said = `${ack.level}, code ${ack.code}`;
+  if (count === 1) {
+    return new InvalidMessageError(
+      `Message ${messageId} acknowledges (${said}) a message that was not sent from here, or several alike. It settled ` +
+        'nothing.',
+      { ...details, advice: 'Find out which message it acknowledges: it is delivered at the third output.' },
+    );
+  }
   return new InvalidMessageError(
-    `Message ${messageId} acknowledges (${ack.level}, code ${ack.code}) a message that was not sent from here, or ` +
-      'several alike. It settled nothing.',
-    { ...details, advice: 'Find out which message it acknowledges: it is delivered at the third output.' },
+    `Message ${messageId} has ${count} acknowledgements. ${unsettled.length} of them (the first: ${said}) acknowledge ` +
+      'messages that were not sent from here, or several alike, and settled nothing.',
+    {
+      ...details,
+      advice:
+        'Find out which messages they acknowledge: they are delivered at the third output, those that settled nothing ' +
+        'without sentId.',
+    },
   );
 }

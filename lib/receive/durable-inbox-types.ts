@@ -6,7 +6,7 @@ import type { Held } from '../store/mailbox-lease';
 import type { Store } from '../store/store';
 import type { MessageHeaders } from '../types';
 import type { Clock } from '../clock';
-import type { SettleAcknowledgement } from './acknowledgement-settler';
+import type { SettleAcknowledgements } from './acknowledgement-settler';
 import type { InboxRules } from './inbox-types';
 
 /** The endpoints that an inbox uses. */
@@ -51,8 +51,8 @@ export interface DurableInboxOptions extends InboxRules {
    * finished. `onChanged` is called whenever it is taken or lost. Default: always held.
    */
   pollerLease?: (onChanged: (held: boolean) => void) => Held & { start(): void; stop(): Promise<void> };
-  /** Settles the sent message that an acknowledgement names, before the acknowledgement is delivered. */
-  settleAcknowledgement?: SettleAcknowledgement;
+  /** Settles the sent messages that a payload's acknowledgements name, before it is delivered. */
+  settleAcknowledgements?: SettleAcknowledgements;
   /** Called with the payload's size (bytes) as soon as a message is in the store. */
   onStored?: (bytes: number) => void;
   /** Classifies acknowledgements and requests by workflow. Default: the profiles that this package ships. */

@@ -14,7 +14,7 @@ export interface Delivery {
   deliveryCount: number;
 }
 
-/** What an acknowledgement says. Plain JSON. */
+/** What an acknowledgement says, and which sent message it settled. Plain JSON. */
 export interface SaidAcknowledgement {
   /** The reference that it names: MessageHeader.id, the control reference of UNB, MSH-10. */
   answers?: string;
@@ -23,19 +23,16 @@ export interface SaidAcknowledgement {
   code: string;
   /** The code's meaning, from the standard's table. */
   meaning: string;
-}
-
-/**
- * What a received business acknowledgement says, and which sent message it settled; of a batch the one with the worst
- * result. Plain JSON.
- */
-export interface DeliveredAcknowledgement extends SaidAcknowledgement {
-  /** The other acknowledgements of a batch. */
-  further?: SaidAcknowledgement[];
   /** Our id of the sent message that it settled; missing if it settled none. */
   sentId?: string;
   /** MESH's id of that message. */
   sentMessageId?: string;
+}
+
+/** A received business acknowledgement; of a batch the one with the worst result. Plain JSON. */
+export interface DeliveredAcknowledgement extends SaidAcknowledgement {
+  /** The other acknowledgements of a batch. */
+  further?: SaidAcknowledgement[];
 }
 
 /** A consumer of received messages, such as a mesh-poll node. */

@@ -133,7 +133,15 @@ export interface OutboxState {
 export type Envelope = Omit<OutgoingMessage, 'payload'> & { localId: string; contentType: string };
 
 /** A row's envelope: the message's own headers, its deadlines, and what it acknowledges. */
-export type StoredEnvelope = Envelope & Deadlines & { acknowledgementOf?: AcknowledgementOf };
+export type StoredEnvelope = Envelope &
+  Deadlines & {
+    acknowledgementOf?: AcknowledgementOf;
+    /**
+     * The payload is a batch: the references of its messages after the first (acknowledgementKey of lib/acks), whose
+     * acknowledgements settle this one too.
+     */
+    furtherReferences?: string[];
+  };
 
 /** Returns a row as users of the outbox see it. */
 export function outboxMessage(row: Outgoing): OutboxMessage {

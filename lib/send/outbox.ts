@@ -74,6 +74,8 @@ export interface OutboxParts {
 interface ExpectedAcknowledgements {
   /** The reference by which an acknowledgement will name the message. */
   reference: string | null;
+  /** The references of the other messages of a batch. */
+  further: string[];
   requested: RequestedAcknowledgements;
 }
 
@@ -175,6 +177,7 @@ export class Outbox {
     }
     const { payload, ...fields } = message;
     const placed = await placePayload(payload, spool, id, options.copyFile ?? false);
+    const expected = await this.#expectedAcknowledgements(placed.source, message.workflowId, options);
     const envelope: StoredEnvelope = {
       ...(placed.source.fileName ? { fileName: placed.source.fileName } : {}),
       ...fields,
@@ -182,10 +185,10 @@ export class Outbox {
       contentType: fields.contentType || placed.source.contentType,
       ...this.#deadlines(message.workflowId, options),
       ...(options.acknowledgementOf && { acknowledgementOf: options.acknowledgementOf }),
+      ...(expected.further.length > 0 && { furtherReferences: expected.further }),
     };
     // Checks the headers before anything is written: MESH would refuse bad ones later.
     outgoingHeaders(mailboxId, envelope);
-    const expected = await this.#expectedAcknowledgements(placed.source, message.workflowId, options);
     // The key of a message that replaces another one is made here, and stands for nothing else.
     const digest = options.onceKey === undefined || replaced ? null : await onceDigest(placed.source, options);
     const read = { ...expected, onceDigest: digest };
@@ -230,12 +233,13 @@ export class Outbox {
     const profile = this.#profiles.find(workflowId);
     const request = requestOn(parsed, profile);
     const reference = keyOfRequest(request);
-    if (requested !== 'automatic') {
-      return { reference, requested: { ...NONE_REQUESTED, ...requested } };
-    }
+    const further = (request?.further ?? []).flatMap((each) => keyOfRequest(each) ?? []);
+    const references = { reference, further };
+    if (requested !== 'automatic') return { ...references, requested: { ...NONE_REQUESTED, ...requested } };
     const isAcknowledgement = (acknowledgementOf ?? acknowledgement ?? unreadableAcknowledgement) !== undefined;
-    if (isAcknowledgement || isAckWorkflow(this.#profiles, workflowId)) return { reference, requested: NONE_REQUESTED };
-    return { reference, requested: acknowledgementsRequested(request, profile) };
+    if (isAcknowledgement || isAckWorkflow(this.#profiles, workflowId))
+      return { ...references, requested: NONE_REQUESTED };
+    return { ...references, requested: acknowledgementsRequested(request, profile) };
   }
 
   #newRow(

@@ -62,6 +62,7 @@ export async function messageToResend(
     infrastructureWithinMs,
     businessWithinWorkingDays,
     acknowledgementOf,
+    furtherReferences: _madeAnew,
     ...fields
   } = row.envelope as unknown as StoredEnvelope;
   const isFile = payload.kind === 'file';

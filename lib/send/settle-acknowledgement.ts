@@ -1,5 +1,5 @@
 /**
- * Settles a sent message by a received business acknowledgement. The message is found by the reference that the
+ * Settles sent messages by received business acknowledgements. A message is found by the reference that the
  * acknowledgement names, never by a local id alone.
  */
 import { acknowledgementKey, type ReceivedAck } from '../acks/types';
@@ -10,6 +10,7 @@ import { settleOutcome } from '../store/settle-outcome';
 import type { LedgerStore, Outcome, Outgoing, OutgoingStore } from '../store/store';
 import type { MessageHeaders } from '../types';
 import type { Outbox } from './outbox';
+import type { StoredEnvelope } from './outbox-types';
 
 export interface SettleAcknowledgementParts {
   store: OutgoingStore & LedgerStore;
@@ -25,24 +26,62 @@ const OPEN = new Set<Outcome>(['not-asked', 'awaited', 'overdue']);
 const DUPLICATE_CODES = new Set(['20007', '20008']);
 
 /**
- * Settles the outcome of the message that is acknowledged. Returns that message's ids; undefined if this mailbox's
- * outbox has no message that can be meant. A repeated acknowledgement changes nothing; a negative one is final.
+ * Settles the outcomes of the messages that the acknowledgements of one payload name, the worst of them first. Each
+ * settles its own message. A message that was itself a batch is named by several of them, and has the worst result.
+ * Returns for each acknowledgement the ids of its message; undefined where this mailbox's outbox has none that can be
+ * meant. A repeated acknowledgement changes nothing; a negative one is final.
+ * @throws StorageError
  */
-export async function settleAcknowledgement(
-  { store, outbox, clock, mailbox }: SettleAcknowledgementParts,
+export async function settleAcknowledgements(
+  parts: SettleAcknowledgementParts,
+  acks: readonly ReceivedAck[],
+  by: Pick<MessageHeaders, 'from' | 'messageId'>,
+): Promise<Array<Settled | undefined>> {
+  const named: Array<Outgoing | undefined> = [];
+  for (const ack of acks) named.push(await namedMessage(parts, ack, by));
+  const rows = acks.map((ack, n) => named[n] ?? named.find((row) => row && isOfBatch(row, ack)));
+  const settled = new Set<string>();
+  for (const [n, ack] of acks.entries()) {
+    const row = rows[n];
+    if (!row || settled.has(`${row.id} ${ack.level}`)) continue;
+    settled.add(`${row.id} ${ack.level}`);
+    await settleOne(parts, row, ack, by.messageId);
+  }
+  return rows.map((row) => row && { id: row.id, messageId: row.messageId });
+}
+
+/** Returns the message that an acknowledgement names by its own reference. */
+async function namedMessage(
+  { store, mailbox }: SettleAcknowledgementParts,
   ack: ReceivedAck,
   by: Pick<MessageHeaders, 'from' | 'messageId'>,
-): Promise<Settled | undefined> {
-  const { form, acknowledges, sender, level, result, code, meaning } = ack;
-  if (acknowledges === undefined) return undefined;
-  const key = acknowledgementKey({ form, reference: acknowledges, ...(sender === undefined ? {} : { sender }) });
+): Promise<Outgoing | undefined> {
+  const key = keyOf(ack);
+  if (key === undefined) return undefined;
   const sent = await store.findByAcknowledgementReference(mailbox, key, CONSIDERED);
   // A kill may have come between this commit and the one that records it beside the acknowledgement.
-  const before = await settledBefore({ store, mailbox }, sent, level, by.messageId);
-  if (before) return { id: before.id, messageId: before.messageId };
-  const row = acknowledged(sent, ack, by.from);
-  if (!row) return undefined;
-  const detail = { code, by: by.messageId };
+  const before = await settledBefore({ store, mailbox }, sent, ack.level, by.messageId);
+  return before ?? acknowledged(sent, ack, by.from);
+}
+
+function keyOf({ form, acknowledges, sender }: ReceivedAck): string | undefined {
+  if (acknowledges === undefined) return undefined;
+  return acknowledgementKey({ form, reference: acknowledges, ...(sender === undefined ? {} : { sender }) });
+}
+
+/** Whether the message was sent as a batch, of which the acknowledgement names one that is not the first. */
+function isOfBatch({ envelope }: Outgoing, ack: ReceivedAck): boolean {
+  const { furtherReferences = [] } = envelope as Partial<StoredEnvelope>;
+  return furtherReferences.includes(keyOf(ack) ?? '');
+}
+
+async function settleOne(
+  { store, outbox, clock, mailbox }: SettleAcknowledgementParts,
+  row: Outgoing,
+  { level, result, code, meaning }: ReceivedAck,
+  by: string,
+): Promise<void> {
+  const detail = { code, by };
   const now = clock.now();
   // "Duplicate" for a message that was acknowledged positively: a copy of it was refused, and nothing is wrong.
   const isOfCopy = DUPLICATE_CODES.has(code) && row[level] === 'positive';
@@ -52,7 +91,6 @@ export async function settleAcknowledgement(
   if (settled) outbox.emit(`${level} ${result}`, settled, { acknowledgement: { code, meaning } });
   else
     await store.note({ ...entryOf(row, mailbox), time: now, event: 'answer repeated', detail: { ...detail, level } });
-  return { id: row.id, messageId: row.messageId };
 }
 
 const entryOf = ({ id, messageId }: Outgoing, mailbox: string) =>

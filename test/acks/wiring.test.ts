@@ -248,6 +248,35 @@ describe('the closed loop', () => {
     assert.equal((await outcomes(lab, refused.id))[1], 'negative');
   });
 
+  it('one that names an unknown message in a batch of acknowledgements settles nothing, and is reported', async () => {
+    const { lab, practice } = await twoParties();
+    const adt = (id: string): string => ADT.replaceAll('M-1', id);
+    const ack = (code: string, id: string): string => `MSH|^~\\&|C|D|A|B|2026||ACK|9|P|2.4\rMSA|${code}|${id}\r`;
+    const rounds = [
+      // sent from here, acknowledged, outcome, whether the worst and the other settled it
+      [adt('S-1'), ack('AA', 'S-1') + ack('AR', 'ELSEWHERE'), 'positive', false, true],
+      [adt('S-2'), ack('AE', 'S-2') + ack('AA', 'ELSEWHERE'), 'negative', true, false],
+      [adt('S-3') + adt('S-4'), ack('AA', 'S-3') + ack('AR', 'ELSEWHERE'), 'positive', false, true],
+      [adt('S-5') + adt('S-6'), ack('AA', 'S-5') + ack('AR', 'S-6'), 'negative', true, true],
+    ] as const;
+    for (const [request, acknowledged, outcome, isByWorst, isByOther] of rounds) {
+      const { id } = await lab.sendOne(request, 'ADT', { requestedAcknowledgements: { business: true } });
+      const failures = lab.taken.failures.length;
+      await practice.sendOne(acknowledged, 'ADT_ACK');
+      await lab.collect();
+      assert.equal((await outcomes(lab, id))[1], outcome, acknowledged);
+      const said = lab.taken.deliveries.at(-1)?.acknowledgement;
+      assert.deepEqual(
+        [said?.sentId, said?.further?.[0]?.sentId],
+        [isByWorst ? id : undefined, isByOther ? id : undefined],
+        acknowledged,
+      );
+      const reported = lab.taken.failures.slice(failures).map(({ error }) => error.message);
+      if (isByWorst && isByOther) assert.deepEqual(reported, []);
+      else assert.match(reported.join(), /has 2 acknowledgements\. 1 of them .* not sent from here/);
+    }
+  });
+
   it('a vaccination is acknowledged to the workflow with _ACK, in either spelling', async () => {
     const { lab, practice } = await twoParties();
     for (const workflow of ['DIGIMED_FLU_VAC', 'DIGMED_FLU_VAC', 'DIGMED_EMG_MED', 'DIGMED_MINOR_ILLNESS_PEM']) {

@@ -158,9 +158,23 @@ const MUTATIONS: Removed[] = [
   {
     title: 'a batch of HL7 messages is answered by a batch',
     test: 'test/acks/wiring.test.ts',
+    file: 'lib/send/settle-acknowledgement.ts',
+    check: 'row && isOfBatch(row, ack)',
+    without: 'row && isOfBatch(row, ack) && false',
+  },
+  {
+    title: 'in a batch of acknowledgements settles nothing',
+    test: 'test/acks/wiring.test.ts',
+    file: 'lib/send/settle-acknowledgement.ts',
+    check: 'row && isOfBatch(row, ack)',
+    without: 'row !== undefined || isOfBatch(row, ack)',
+  },
+  {
+    title: 'in a batch of acknowledgements settles nothing',
+    test: 'test/acks/wiring.test.ts',
     file: 'lib/receive/acknowledgement-settler.ts',
-    check: 'settle(named ? { ...ack, ...referenceOf(each) } : each)',
-    without: 'settle(each)',
+    check: 'unsettled.length > 0 ||',
+    without: 'settled[0] === undefined ||',
   },
   {
     title: 'without its last terminator is read and reported; any other end is refused',

@@ -1,7 +1,7 @@
 /** What belongs together is one commit: a kill or another change in between leaves both or neither. */
 import assert from 'node:assert/strict';
 import { InvalidMessageError, UnknownCommitError, type Storage } from '../../lib/index';
-import { settleAcknowledgement } from '../../lib/send/settle-acknowledgement';
+import { settleAcknowledgements } from '../../lib/send/settle-acknowledgement';
 import type { OutgoingChange, Store } from '../../lib/store/store';
 import { steppedClock } from '../harness/clocks';
 import { failure } from '../harness/failure';
@@ -107,8 +107,8 @@ describe('two truths at once', () => {
     }
     const parts = { store: storage.store, outbox: mailbox.outbox, clock, mailbox: mailbox.storeKey };
     const ack = { form: 'hl7v2', acknowledges: 'C1', level: 'business', result: 'positive', code: 'AA' } as const;
-    const settle = (messageId: string) =>
-      settleAcknowledgement(parts, { ...ack, meaning: 'accepted' }, { from: 'X26ABC2', messageId });
+    const settle = async (messageId: string) =>
+      (await settleAcknowledgements(parts, [{ ...ack, meaning: 'accepted' }], { from: 'X26ABC2', messageId }))[0];
     const first = await settle('ACK1');
     assert.deepEqual(await settle('ACK1'), first);
     const outcomes = async () => (await mailbox.outbox.list({})).map(({ business }) => business).sort();

@@ -4,7 +4,7 @@ import type { AckLevel, AckResult } from '../../lib/acks/types';
 import { InvalidMessageError } from '../../lib/index';
 import type { MessageHeaders, OutboxMessage } from '../../lib/index';
 import { afterWorkingDays } from '../../lib/send/deadlines';
-import { settleAcknowledgement } from '../../lib/send/settle-acknowledgement';
+import { settleAcknowledgements } from '../../lib/send/settle-acknowledgement';
 import { mailboxAt } from '../harness/mailboxes';
 import { steppedClock } from '../harness/clocks';
 import { failure } from '../harness/failure';
@@ -34,12 +34,14 @@ async function start() {
     }
   };
   /** Settles the message of this control id, as a received HL7 acknowledgement does. */
-  const acknowledge = (controlId: string, level: AckLevel, result: AckResult): Promise<Settled | undefined> =>
-    settleAcknowledgement(
+  const acknowledge = async (controlId: string, level: AckLevel, result: AckResult): Promise<Settled | undefined> => {
+    const [settled] = await settleAcknowledgements(
       { store: storage.store, outbox: mailbox.outbox, clock, mailbox: mailbox.storeKey },
-      { form: 'hl7v2', acknowledges: controlId, level, result, code: 'AA', meaning: 'accepted' },
+      [{ form: 'hl7v2', acknowledges: controlId, level, result, code: 'AA', meaning: 'accepted' }],
       { from: 'X26ABC2', messageId: 'ACK1' },
     );
+    return settled;
+  };
   const tracked = (): number => server.requests().filter(({ operation }) => operation.startsWith('tracking')).length;
   const stateOf = async (id: string): Promise<string | undefined> => (await mailbox.outbox.get(id))?.state;
   return { server, clock, storage, mailbox, outbox: mailbox.outbox, bob, sendOne, acknowledge, pass, tracked, stateOf };
