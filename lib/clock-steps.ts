@@ -61,6 +61,12 @@ export class ClockSteps {
     for (const listener of this.#listeners) listener(this.#last);
   }
 
+  /** Forgets the steps so far. For a test harness that has put the process back on the machine's time. */
+  forget(): void {
+    this.#last = undefined;
+    this.#looked = momentAfter(this.#clock);
+  }
+
   #look(): void {
     const ms = stepSince(this.#clock, this.#looked);
     this.#looked = momentAfter(this.#clock);

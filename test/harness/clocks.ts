@@ -1,7 +1,7 @@
 /** Clocks and time lines on which hours pass in seconds. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TimeLine } from '../../lib/clock';
-import type { Clock } from '../../lib/index';
+import { setClock, systemClock, type TimeLine } from '../../lib/clock';
+import { ClockSteps, type Clock } from '../../lib/index';
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
@@ -101,6 +101,15 @@ export function weekdayClock(speed: number): TimeLine {
   const sinceWednesday = (new Date().getUTCDay() + 4) % 7;
   const wednesday = Math.floor(Date.now() / DAY_MS) * DAY_MS - (sinceWednesday + 7) * DAY_MS;
   return { machineStart: Date.now(), start: wednesday, speed };
+}
+
+/**
+ * Puts this process back on the machine's time after `setClock`. A step is a fact about the process: the next test would
+ * see it as a condition of its mailboxes for a day.
+ */
+export function restoreClock(): void {
+  setClock();
+  ClockSteps.of(systemClock).forget();
 }
 
 /** How a wall clock may be set, by hours: by a mistake or a repair, and by the change to summer time and back. */

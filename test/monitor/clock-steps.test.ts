@@ -28,6 +28,16 @@ describe('a step of the wall clock', () => {
     });
   }
 
+  it('is forgotten when a harness has restored the clock', () => {
+    const clock = steppedClock();
+    const steps = ClockSteps.of(clock);
+    clock.step(HOUR);
+    assert.ok(steps.last);
+    clock.step(-HOUR);
+    steps.forget();
+    assert.equal(steps.last, undefined);
+  });
+
   it('is not what drifts by a second an hour, nor time that passes', () => {
     const clock = steppedClock();
     assert.equal(ClockSteps.of(clock).last, undefined);

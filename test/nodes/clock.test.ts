@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { machineMs, setClock, systemClock } from '../../lib/clock';
 import * as library from '../../lib/index';
-import { fastClock } from '../harness/clocks';
+import { fastClock, restoreClock } from '../harness/clocks';
 import { emptyFolder } from '../harness/cleanup';
 import { startNodeRed } from '../harness/flows';
 import { eventually } from '../harness/until';
@@ -129,7 +129,7 @@ describe('the clock', function () {
       assert.ok(systemClock.now() - shown >= 11_000);
       assert.ok(performance.now() - machine < 6000);
     } finally {
-      setClock();
+      restoreClock();
     }
     assert.equal(machineMs(30_000), 30_000);
     assert.ok(Math.abs(systemClock.now() - Date.now()) < 1000);

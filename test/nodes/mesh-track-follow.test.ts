@@ -116,7 +116,6 @@ describe('mesh-track that follows', () => {
 
   describe('with a clock that runs 3600 times as fast, from a Monday on', () => {
     beforeEach(() => setClock({ machineStart: Date.now(), start: Date.parse('2026-11-16T09:00Z'), speed: 3600 }));
-    afterEach(() => setClock());
 
     it('reports an overdue collection, infrastructure or business acknowledgement', async () => {
       const hours = { collectWithinHours: 0.5, infrastructureWithinHours: '1', businessWithinWorkingDays: 0.1 };
@@ -189,27 +188,23 @@ describe('the storage folder', () => {
 
   it('warns once about queued messages of a mailbox that no mesh-config opens any more', async () => {
     setClock(fastClock(1000, 0));
-    try {
-      const storage = await openStorage({ folder: join(userDir, 'mesh') });
-      const environment = 'https://localhost:1';
-      const before = openMailbox({ storage, environment, mailboxId: 'X26OLD1', password: 'p', sharedKey: 's' });
-      await before.outbox.enqueue({ to: 'X26ABC2', workflowId: 'WF', payload: 'x' });
-      await before.close();
-      await storage.close();
-      withUserDir(userDir);
-      await deploy(trackFlow({}));
-      const warnings = (): string[] => logEntries().filter((entry) => entry.includes('X26OLD1'));
-      await until(() => warnings().length > 0, 'the warning');
-      assert.match(
-        warnings()[0] ?? '',
-        /Mailbox X26OLD1 at https:\/\/localhost:1 has queued messages \(1\), but no mesh-config opens it/,
-      );
-      await redeploy(trackFlow({ name: 'changed' }));
-      await pause(100);
-      assert.equal(warnings().length, 1);
-    } finally {
-      setClock();
-    }
+    const storage = await openStorage({ folder: join(userDir, 'mesh') });
+    const environment = 'https://localhost:1';
+    const before = openMailbox({ storage, environment, mailboxId: 'X26OLD1', password: 'p', sharedKey: 's' });
+    await before.outbox.enqueue({ to: 'X26ABC2', workflowId: 'WF', payload: 'x' });
+    await before.close();
+    await storage.close();
+    withUserDir(userDir);
+    await deploy(trackFlow({}));
+    const warnings = (): string[] => logEntries().filter((entry) => entry.includes('X26OLD1'));
+    await until(() => warnings().length > 0, 'the warning');
+    assert.match(
+      warnings()[0] ?? '',
+      /Mailbox X26OLD1 at https:\/\/localhost:1 has queued messages \(1\), but no mesh-config opens it/,
+    );
+    await redeploy(trackFlow({ name: 'changed' }));
+    await pause(100);
+    assert.equal(warnings().length, 1);
   });
 
   it('is waited for while another Node-RED uses it, with a text at every node and at Catch; then work begins', async () => {

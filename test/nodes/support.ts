@@ -19,6 +19,7 @@ import meshSend = require('../../nodes/mesh-send');
 import meshStatus = require('../../nodes/mesh-status');
 import meshTrack = require('../../nodes/mesh-track');
 import type { Tracking } from '../../lib/index';
+import { restoreClock } from '../harness/clocks';
 import { withoutPlace } from '../harness/node-red';
 import type { MeshProperty } from '../../nodes/receive/received-message';
 import { builtInSandbox, closeBuiltInSandbox } from '../../nodes/mailbox/built-in-sandbox';
@@ -157,10 +158,11 @@ function onTab(flow: Flow): Flow {
   return [{ id: 'tab', type: 'tab', label: 'test' }, ...nodes];
 }
 
-/** Stops the flow and clears the outbox and the sandbox. */
+/** Stops the flow, clears the outbox and the sandbox, and restores the clock. */
 export async function stop(): Promise<void> {
   await helper.unload();
   await closeStorages();
+  restoreClock();
   const sandbox = await builtInSandbox();
   sandbox.clearFaults();
   await sandbox.reset();
