@@ -1,7 +1,7 @@
 /**
  * What stands between us and MESH: a TCP gate that a test can shut, and a proxy that interferes with single requests.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, request as forward } from 'node:https';
 import { connect, createServer as createTcpServer, type Socket } from 'node:net';
 import type { Sandbox } from '../../lib/sandbox/index';
@@ -69,17 +69,17 @@ interface Page {
 type Upstream = Pick<Sandbox, 'url'> & { ca: string; cert?: string; key?: string };
 
 /**
- * Starts an HTTPS proxy in front of a server. `decide` is called with the head of each request, `onResponse` when the
- * server has responded to it.
+ * Starts an HTTPS proxy in front of a server. `decide` is called with the head of each request, which waits for it;
+ * `onResponse` is called when the server has responded.
  */
 export async function interceptingProxy(
   upstream: Upstream,
-  decide: (request: IncomingMessage) => Interference,
+  decide: (request: IncomingMessage) => Interference | Promise<Interference>,
   onResponse: (request: IncomingMessage) => void = () => undefined,
 ): Promise<{ url: string; ca: string }> {
   const { ca, server: pair } = await serverCertificate();
-  const server = createServer(pair, (request, response) => {
-    const decision = decide(request);
+  const interfere = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const decision = await decide(request);
     if (decision === 'break') {
       request.socket.destroy();
       return;
@@ -114,6 +114,7 @@ export async function interceptingProxy(
     });
     forwarded.on('error', () => response.destroy());
     request.on('error', () => forwarded.destroy()).pipe(forwarded);
-  });
+  };
+  const server = createServer(pair, (request, response) => void interfere(request, response));
   return { url: `https://127.0.0.1:${await listening(server)}`, ca };
 }
