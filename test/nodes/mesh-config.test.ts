@@ -16,6 +16,7 @@ import {
   receive,
   Recorder,
 } from './support';
+import { skipFor } from '../harness/skip';
 import { change, redeploy, sandboxConfig, statusesOf, stop, takeMissingTexts, until, type Flow } from './support';
 
 const CATCH: Flow = [
@@ -193,7 +194,7 @@ describe('mesh-config', () => {
     it('uses a PFX with its passphrase, and the CA beside it (Node-RED 5)', async function () {
       if (process.env['NODE_RED'] === '4') this.skip();
       const pfx = await pfxOf(await strict.clientCertificate(), 'open sesame').catch(() => undefined);
-      if (pfx === undefined) this.skip();
+      if (pfx === undefined) skipFor(this, 'install openssl (apt-get install openssl).');
       const secrets = { p12data: pfx.toString('base64'), passphrase: 'open sesame' };
       assert.equal(await outcome({ certType: 'pfx' }, secrets), 'sent');
     });

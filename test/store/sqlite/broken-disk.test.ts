@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import type { Context } from 'mocha';
 import { openSqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
 import { afterThisTest, emptyFolder } from '../../harness/cleanup';
 import { failingSync } from '../../harness/failing-sync';
@@ -13,12 +14,11 @@ import { ids, MAILBOX, newId } from '../contract/support';
 
 const tsx = createRequire(__filename).resolve('tsx/cjs');
 
-/** A process with an open store on a disk that can be broken; undefined without a C compiler. */
-async function storeOnDisk() {
+/** A process with an open store on a disk that can be broken. Without a C compiler, skips the test. */
+async function storeOnDisk(test: Context) {
   const [folder, state] = [await emptyFolder(), await emptyFolder()];
   const flag = join(folder, 'broken');
-  const env = failingSync(folder, flag);
-  if (!env) return undefined;
+  const env = failingSync(test, folder, flag);
   const script = join(__dirname, 'enqueue-on-command.ts');
   const child = spawn(process.execPath, ['--require', tsx, script, state], {
     env,
@@ -54,8 +54,7 @@ async function storeOnDisk() {
 
 describe('a disk that fails to sync a commit', () => {
   it('the message whose commit failed is not refused, as the next start may have it', async function () {
-    const disk = await storeOnDisk();
-    if (!disk) return this.skip();
+    const disk = await storeOnDisk(this);
     const [before, during] = [newId(), newId()];
     assert.deepEqual(await disk.enqueue(before), ['stored']);
     await disk.breakDisk();
@@ -65,8 +64,7 @@ describe('a disk that fails to sync a commit', () => {
   });
 
   it('messages that come after it are refused, and are not there after a kill', async function () {
-    const disk = await storeOnDisk();
-    if (!disk) return this.skip();
+    const disk = await storeOnDisk(this);
     const [during, ...refused] = [newId(), newId(), newId()];
     await disk.breakDisk();
     assert.deepEqual(await disk.enqueue(during), ['MESH_UNKNOWN_COMMIT']);
@@ -79,8 +77,7 @@ describe('a disk that fails to sync a commit', () => {
   });
 
   it('once it works again, the store goes on without the failed commit, for good', async function () {
-    const disk = await storeOnDisk();
-    if (!disk) return this.skip();
+    const disk = await storeOnDisk(this);
     const [before, during, after] = [newId(), newId(), newId()];
     assert.deepEqual(await disk.enqueue(before), ['stored']);
     await disk.breakDisk();
