@@ -1,28 +1,35 @@
+/** Mailboxes for which messages wait in the storage, although nothing opens them. */
 import assert from 'node:assert/strict';
 import { findForgottenMailboxes } from '../../lib/index';
+import { consumer, pollAndWait } from '../harness/consumer';
+import { mailboxAt } from '../harness/mailboxes';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 
-describe('mailboxes with messages to send', () => {
-  it('are found with URL, id and number of messages while they are not open, and only then', async () => {
+describe('a mailbox that nothing opens', () => {
+  it('is found while messages wait in it: to be sent, or received and not done', async () => {
     const server = await tlsSandbox();
     const storage = await storageIn();
-    const moved = outboxAt({ url: 'https://localhost:1/old', ca: undefined }, { storage, mailboxId: 'X26ABC3' });
-    for (let count = 0; count < 3; count += 1) await moved.outbox.enqueue(letter());
-    const sandbox = outboxAt(server, { storage, instance: 'one' });
-    await sandbox.outbox.enqueue(letter());
-    const done = outboxAt(server, { storage });
-    done.start();
-    const { message } = await done.outbox.enqueue(letter());
-    await done.outbox.accepted(message.id);
-    await done.close();
+    const { url } = server;
+    const sender = outboxAt(server, { storage });
+    await sender.outbox.enqueue(letter());
+    const receiver = outboxAt(server, { storage, mailboxId: 'X26ABC2' });
+    const inbox = receiver.inbox({ minimumIntervalMs: 0 });
+    const taken = consumer();
+    inbox.add(taken);
+    receiver.start();
+    await mailboxAt(server).send(letter());
+    await pollAndWait(inbox, taken);
+    assert.equal(taken.deliveries.length, 1);
+    assert.deepEqual(await findForgottenMailboxes(storage), [{ url, mailboxId: 'X26ABC1', waiting: 1 }]);
 
-    const named = [{ url: 'https://localhost:1/old', mailboxId: 'X26ABC3', waiting: 3 }];
-    assert.deepEqual(await findForgottenMailboxes(storage), named);
-    moved.start();
-    moved.start();
-    assert.deepEqual(await findForgottenMailboxes(storage), []);
-    await moved.close();
-    await moved.close();
-    assert.deepEqual(await findForgottenMailboxes(storage), named);
+    await inbox.close();
+    await receiver.close();
+    assert.deepEqual(await findForgottenMailboxes(storage), [
+      { url, mailboxId: 'X26ABC1', waiting: 1 },
+      { url, mailboxId: 'X26ABC2', waiting: 0, pending: 1 },
+    ]);
+
+    sender.start();
+    assert.deepEqual(await findForgottenMailboxes(storage), [{ url, mailboxId: 'X26ABC2', waiting: 0, pending: 1 }]);
   });
 });

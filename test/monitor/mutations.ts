@@ -1,5 +1,6 @@
 /**
- * Removes each guard against a clock that was set (docs/design.md, rule 6), one at a time, and sees its test fail.
+ * Removes each guard against a clock that was set (docs/design.md, rule 6), and each rule about mailboxes that nothing
+ * opens, one at a time, and sees its test fail.
  * `npx tsx test/monitor/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
 import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
@@ -131,6 +132,13 @@ const MUTATIONS: Guard[] = [
     without: 'void ms;',
   },
   {
+    case: 'is forgotten when a harness has restored the clock',
+    test: STEPS,
+    file: 'lib/clock-steps.ts',
+    check: '    this.#last = undefined;\n',
+    without: '',
+  },
+  {
     case: 'is not what drifts',
     test: STEPS,
     file: 'lib/clock-steps.ts',
@@ -158,6 +166,17 @@ const MUTATIONS: Guard[] = [
     check: 'if (behindMs < 0) await this.#limitAgain();',
     without: 'void behindMs;',
   },
+  ...[
+    { check: 'waiting + pending > 0', without: 'waiting > 0' },
+    { check: 'waiting + pending > 0', without: 'pending > 0' },
+    { check: '(openCounts.get(storage)?.get(key) ?? 0) > 0', without: '(openCounts.get(storage)?.get(key) ?? 0) > 9' },
+  ].map((fault) =>
+    Object.assign(fault, {
+      case: 'is found while messages wait in it',
+      test: 'test/monitor/forgotten-mailboxes.test.ts',
+      file: 'lib/monitor/forgotten-mailboxes.ts',
+    }),
+  ),
   {
     case: 'counts a Retry-After that is a date from the server’s time',
     test: 'test/client/retry.test.ts',

@@ -1,14 +1,16 @@
 /**
- * Removes each rule about stored credentials, empty settings, the sandbox's name and outputs that reach nobody, one at a time, and sees its test
- * fail. `npx tsx test/nodes/mutations.ts [words of a case]`; it changes files of nodes and lib while it runs, and restores
- * them. Run `npm run build` afterwards: tests of a real Node-RED use dist.
+ * Removes each rule about stored credentials, empty settings, the sandbox's name, outputs that reach no node and
+ * mailboxes that nothing opens, one at a time, and sees its test fail. `npx tsx test/nodes/mutations.ts [words of a
+ * case]`; it changes files of nodes and lib while it runs, and restores them; where a real Node-RED runs dist, it builds.
  */
-import { tryAll, type Mutation } from '../harness/mutation';
+import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 
 interface Rule extends Mutation {
   /** Words from the title of the test. */
   case: string;
   test: string;
+  /** The test starts a real Node-RED, which runs dist. */
+  isBuilt?: true;
 }
 
 const OTHER_WAY = 'asks for them again with any other server';
@@ -77,8 +79,8 @@ const NOBODY_THERE: Array<Omit<Rule, 'test'>> = [
   {
     case: 'mesh-mllp-in responds at once',
     file: 'nodes/mllp/inbound.ts',
-    check: '() => this.#refuse(requestId, request),',
-    without: '() => undefined,',
+    check: 'await this.#guard.require(0);',
+    without: 'void this.#guard;',
   },
   {
     case: 'mesh-mllp-out gives Catch',
@@ -111,6 +113,18 @@ const NOBODY_THERE: Array<Omit<Rule, 'test'>> = [
     without: '',
   },
   {
+    case: 'reports messages that wait for a mailbox',
+    file: 'nodes/mesh-status.ts',
+    check: "def.all === 'one' ? [] : forgottenMailboxes(RED)",
+    without: "def.all === 'one' || forgottenMailboxes.length > 0 ? [] : []",
+  },
+  {
+    case: 'reports messages that wait for a mailbox',
+    file: 'nodes/mailbox/storage-place.ts',
+    check: "folder !== '' && existsSync",
+    without: "folder === '' && existsSync",
+  },
+  {
     case: 'its mailbox is disabled',
     file: 'nodes/mailbox/mailbox-user.ts',
     check: 'config.d === true ||',
@@ -123,6 +137,7 @@ const MUTATIONS: Rule[] = [
   {
     case: OTHER_WAY,
     test: STORED,
+    isBuilt: true,
     file: CHECK,
     check: 'isDeepStrictEqual(node.route(), route)',
     without: '(void isDeepStrictEqual, node.route().environment === route.environment)',
@@ -130,6 +145,7 @@ const MUTATIONS: Rule[] = [
   {
     case: OTHER_WAY,
     test: STORED,
+    isBuilt: true,
     file: CHECK,
     check: 'isDeepStrictEqual(node.route(), route)',
     without: 'isDeepStrictEqual({ ...node.route(), proxy: undefined }, { ...route, proxy: undefined })',
@@ -137,6 +153,7 @@ const MUTATIONS: Rule[] = [
   {
     case: OTHER_WAY,
     test: STORED,
+    isBuilt: true,
     file: CHECK,
     check: 'isDeepStrictEqual(node.route(), route)',
     without: 'isDeepStrictEqual({ ...node.route(), tls: undefined }, { ...route, tls: undefined })',
@@ -185,17 +202,20 @@ const MUTATIONS: Rule[] = [
   },
 ];
 
+/** The arguments that build, and then run a test. A fault that does not compile proves nothing: it counts as missed. */
+const builtFirst = (args: readonly string[]): string[] => [
+  '--eval',
+  `const { spawnSync } = require('node:child_process');
+   const run = (command, args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+   if (!run('npm', ['run', '--silent', 'build'])) process.exit(0);
+   process.exit(run(process.execPath, ${JSON.stringify(args)}) ? 0 : 1);`,
+];
+
 tryAll(
   MUTATIONS,
   ({ case: title }) => title,
-  // Built first: a real Node-RED runs dist.
-  ({ case: title, test }) => [
-    '--eval',
-    `const { spawnSync } = require('node:child_process');
-     const run = (...args) => spawnSync(process.execPath, args, { stdio: 'ignore' }).status === 0;
-     const npm = spawnSync('npm', ['run', '--silent', 'build'], { stdio: 'ignore' });
-     if (npm.status !== 0) process.exit(0);
-     process.exit(run(${JSON.stringify(require.resolve('mocha/bin/mocha.js'))}, '--exit', '-f', ${JSON.stringify(title)},
-       ${JSON.stringify(test)}) ? 0 : 1);`,
-  ],
+  ({ case: title, test, isBuilt }) => {
+    const args = mochaArgs(title, test);
+    return isBuilt ? builtFirst(args) : args;
+  },
 );

@@ -131,8 +131,8 @@ const MUTATIONS: Taken[] = [
   {
     case: 'a chunk that expands absurdly',
     file: DOWNLOAD,
-    check: 'bytes > wireBytes * MAX_RATIO',
-    without: 'bytes < 0',
+    check: 'expanded > (this.#wireBytes + wireBytes) * MAX_RATIO',
+    without: 'expanded < 0',
   },
   {
     case: 'a body shorter than its Content-Length',
@@ -193,20 +193,20 @@ const MUTATIONS: Taken[] = [
     case: '200 OK whose body drips',
     test: ANSWERS,
     file: 'lib/client/body.ts',
-    check: 'setTimeout(() => body.cancel(tooSlow()), ms)',
-    without: '(void tooSlow, undefined)',
+    check: 'after(ms, () => body.cancel(tooSlow()))',
+    without: '(void after, void tooSlow, undefined)',
   },
   {
     case: '200 OK with an endless body',
     test: ANSWERS,
     file: 'lib/client/body.ts',
-    check: 'if (bytes > MAX_JSON_BYTES) return undefined;',
+    check: 'if (bytes > MAX_JSON_BYTES) return { isEmpty: false, json: undefined };',
     without: '',
     // The time limit would end it as well.
     also: {
       file: 'lib/client/body.ts',
-      check: 'setTimeout(() => body.cancel(tooSlow()), ms)',
-      without: '(void tooSlow, undefined)',
+      check: 'after(ms, () => body.cancel(tooSlow()))',
+      without: '(void after, void tooSlow, undefined)',
     },
   },
   {
@@ -221,9 +221,9 @@ const MUTATIONS: Taken[] = [
     case: 'that redirects is not followed',
     test: ANSWERS,
     file: TRANSPORT,
-    check: 'new Agent({ ...common, connect })',
+    check: 'new Agent({ ...common, connect: connectOptions })',
     without:
-      "new Agent({ ...common, connect }).compose(require('undici').interceptors.redirect({ maxRedirections: 5 }))",
+      "new Agent({ ...common, connect: connectOptions }).compose(require('undici').interceptors.redirect({ maxRedirections: 5 }))",
   },
   {
     case: 'about another message is refused',

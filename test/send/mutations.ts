@@ -24,6 +24,13 @@ const MUTATIONS: Taken[] = [
     without: '',
   },
   {
+    case: 'where the wire is slower than the disk',
+    test: 'test/send/outbox-worker.test.ts',
+    file: 'lib/send/commit-batcher.ts',
+    check: '#ahead = 1;',
+    without: '#ahead = 2;',
+  },
+  {
     case: 'does neither if the old message is in another state',
     test: 'test/store/postgres.test.ts',
     file: 'lib/store/postgres/outgoing.ts',
@@ -41,8 +48,8 @@ const MUTATIONS: Taken[] = [
     case: 'an acknowledgement read again after a kill',
     test: ONE_COMMIT,
     file: 'lib/send/settle-acknowledgement.ts',
-    check: 'if (before) return',
-    without: 'if (before?.id === "") return',
+    check: 'return before ?? ',
+    without: 'return (before?.id === "" ? before : undefined) ?? ',
   },
   {
     case: 'writes a line about another message in the same commit',
