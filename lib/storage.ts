@@ -4,6 +4,8 @@ import { every, machineMs, systemClock, type Clock } from './clock';
 import { ClockSteps } from './clock-steps';
 import { Spool } from './payload/spool';
 import { ConfigurationError } from './errors';
+import { KnownStore } from './store/known-store';
+import { databasePlace } from './store/postgres/connections';
 import { openPostgresStore } from './store/postgres/open-postgres-store';
 import { openSqliteStore } from './store/sqlite/open-sqlite-store';
 import type { Retention, Store } from './store/store';
@@ -37,6 +39,12 @@ export interface StorageOptions {
    * either stores the message or reports an error. Default 10,000.
    */
   patienceMs?: number;
+  /**
+   * A file that remembers which store was used, in a folder outside the storage that is there. With it, a folder or
+   * database that is empty although a store was used there is not taken into use (its volume may not be mounted), nor is
+   * another store there; remove the file to do so. Default: none, an empty folder or database gets a new store.
+   */
+  knownStoreFile?: string;
   retention?: Partial<Retention>;
   /** Default: the system clock. */
   clock?: Clock;
@@ -52,6 +60,10 @@ export interface Storage {
   readonly scratch: Spool;
   /** The time that retention and deadlines may trust. */
   readonly trusted?: TrustedTime;
+  /** The place of another storage that was used before this one, as `knownStoreFile` remembered it. */
+  readonly previousPlace?: string;
+  /** Why `knownStoreFile` could not be written; the storage is open all the same. */
+  readonly notRemembered?: unknown;
   /** Waits for operations in progress, then closes. Close the mailboxes first. */
   close(): Promise<void>;
 }
@@ -73,22 +85,26 @@ const PURGE_EVERY_MS = 60 * 60 * 1000;
 /**
  * Opens the storage, moves orphaned payloads into quarantine and starts the hourly purge.
  * @throws ConfigurationError when another process uses it, the options do not fit together, or the spool folder is not
- *   this store's; StorageError when it cannot be written
+ *   this store's; StorageError when it cannot be written, or the store that was used there is not there
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const { folder, url, schema, patienceMs, retention, spoolFolder, clock = systemClock } = options;
+  const { folder, url, schema, patienceMs, retention, spoolFolder, knownStoreFile, clock = systemClock } = options;
   const inDatabase = options.largePayloads === 'database';
-  refuseBlank({ folder, url, schema, spoolFolder });
+  refuseBlank({ folder, url, schema, spoolFolder, knownStoreFile });
   if (inDatabase && url === undefined) {
     throw new ConfigurationError('Large payloads can be kept in the database only if the store is PostgreSQL.', {
       advice: 'Set the URL of the store too, or leave large payloads in the folder.',
     });
   }
+  const storePlace = url === undefined ? resolve(folder) : databasePlace(url, schema ?? 'mesh');
+  const known = knownStoreFile === undefined ? undefined : await KnownStore.read(knownStoreFile, storePlace);
+  const expected = known?.expected;
   const store =
     url === undefined
-      ? await openSqliteStore({ folder })
+      ? await openSqliteStore({ folder, expected })
       : await openPostgresStore({
           url,
+          expected,
           ...(schema === undefined ? {} : { schema }),
           ...(patienceMs === undefined ? {} : { patienceMs }),
         });
@@ -108,6 +124,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     if (!inDatabase) await store.addSpoolFolder(place);
     await spool.quarantineOrphans(await store.spoolNames(), isShared ? DAY : 0);
     if (scratch !== spool) await scratch.quarantineOrphans(new Set());
+    const notRemembered = await known?.remember(identity).catch((error: unknown) => error);
     const trusted = await TrustedTime.open(clock, store);
     // The store knows a later time than the clock: it was set back while no process ran.
     if (trusted.behindMs > NOTABLE_STEP_MS) ClockSteps.of(clock).record(-trusted.behindMs);
@@ -128,6 +145,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       spool,
       scratch,
       trusted,
+      ...(known?.previousPlace !== undefined && { previousPlace: known.previousPlace }),
+      ...(notRemembered !== undefined && { notRemembered }),
       async close() {
         stopPurging();
         stopSaving();

@@ -2,11 +2,9 @@
  * `nhs-mesh store copy|erase`: copies a SQLite store and its spool to PostgreSQL or back, and erases one message. The
  * address of the database comes from MESH_STORE_URL: other users of the machine can read a command line.
  */
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ConfigurationError } from '../errors';
 import { readMark } from '../payload/spool-mark';
-import { FILE_NAME } from '../store/sqlite/database';
 import { copyStore } from '../store/tools/copy-store';
 import { eraseMessage, type Erasure } from '../store/tools/erase';
 import { postgresSide, type Side, sqliteSide } from '../store/tools/side';
@@ -90,8 +88,9 @@ async function copy({ to, folder, spool, inDatabase, url }: Copy): Promise<void>
   let sqlite: Side | undefined;
   let postgres: Side | undefined;
   try {
-    sqlite = await sqliteSide(folder);
-    postgres = await postgresSide(url);
+    // An empty store must not be made where the one to copy from should be: its volume may not be mounted.
+    sqlite = await sqliteSide(folder, { mustExist: to === 'postgres' });
+    postgres = await postgresSide(url, undefined, { mustExist: to === 'sqlite' });
     const own = join(folder, 'spool');
     const shared = spool === undefined ? undefined : resolve(spool);
     const sides =
@@ -111,10 +110,11 @@ async function erase(
   what: Omit<Erasure, 'spool'>,
   { folder, spool, url }: { folder: string | undefined; spool: string | undefined; url: string },
 ): Promise<void> {
-  if (folder !== undefined && !existsSync(join(resolve(folder), FILE_NAME))) {
-    throw new ConfigurationError(`There is no store in ${resolve(folder)}.`);
-  }
-  const side = folder === undefined ? await postgresSide(url) : await sqliteSide(resolve(folder));
+  const mustExist = true;
+  const side =
+    folder === undefined
+      ? await postgresSide(url, undefined, { mustExist })
+      : await sqliteSide(resolve(folder), { mustExist });
   const place = await spoolPlace(folder, spool);
   try {
     for (const line of await eraseMessage(side, { ...what, spool: place })) process.stdout.write(`${line}\n`);

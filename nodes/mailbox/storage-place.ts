@@ -8,11 +8,13 @@
  * (`largePayloads: 'database'`). Like contextStorage it belongs to the runtime, not to a mesh-config: all mailboxes
  * share one storage, and a deploy with another URL would leave the queued messages behind. `mesh: { retention }` sets
  * how many days finished messages are kept.
+ *
+ * `<userDir>/mesh-store.json` remembers which store was used: if it is away, no empty one takes its place.
  */
 import { existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { NodeAPI } from 'node-red';
 import type { z } from 'zod';
 import {
@@ -41,6 +43,11 @@ function folderOf(RED: NodeAPI): string {
   return typeof userDir === 'string' && userDir !== '' ? join(userDir, 'mesh') : '';
 }
 
+/** Returns the file that remembers which store was used: beside the flows, which tell that MESH is used at all. */
+function knownStoreFile(folder: string): string {
+  return join(dirname(folder), 'mesh-store.json');
+}
+
 /** Returns the open storage. A failed opening is forgotten, so that the next call tries again. */
 export function storageOf(RED: NodeAPI): Promise<Storage> {
   const folder = folderOf(RED);
@@ -61,7 +68,8 @@ export function storageOf(RED: NodeAPI): Promise<Storage> {
  */
 export async function keptStorage(RED: NodeAPI): Promise<Storage | undefined> {
   const folder = folderOf(RED);
-  const isKept = processWide[KEY]?.has(folder) === true || (folder !== '' && existsSync(join(folder, 'mesh.db')));
+  const traces = folder === '' ? [] : [join(folder, 'mesh.db'), knownStoreFile(folder)];
+  const isKept = processWide[KEY]?.has(folder) === true || traces.some((file) => existsSync(file));
   return isKept || storageSettings(RED).url !== undefined ? storageOf(RED) : undefined;
 }
 
@@ -80,9 +88,12 @@ async function open(RED: NodeAPI, folder: string): Promise<Storage> {
   try {
     // Only test helpers have no user folder, and keep nothing.
     const storage = await openStorage({
-      folder: folder === '' ? await mkdtemp(join(tmpdir(), 'node-red-mesh-')) : folder,
+      ...(folder === ''
+        ? { folder: await mkdtemp(join(tmpdir(), 'node-red-mesh-')) }
+        : { folder, knownStoreFile: knownStoreFile(folder) }),
       ...storageSettings(RED),
     });
+    logPlace(RED, storage, folder);
     logClockSteps(RED);
     return storage;
   } catch (error) {
@@ -99,6 +110,15 @@ async function open(RED: NodeAPI, folder: string): Promise<Storage> {
       advice: own?.advice ?? sharedText(RED, 'advice.storage'),
     });
   }
+}
+
+/** Logs that the storage is not where it was, or that its place could not be remembered. */
+function logPlace(RED: NodeAPI, { previousPlace, notRemembered }: Storage, folder: string): void {
+  if (previousPlace !== undefined) RED.log.warn(sharedText(RED, 'log.storage-moved', { place: previousPlace }));
+  if (notRemembered === undefined) return;
+  RED.log.warn(
+    sharedText(RED, 'log.storage-not-remembered', { file: knownStoreFile(folder), name: nameOf(notRemembered) }),
+  );
 }
 
 let isLogging = false;

@@ -1,15 +1,16 @@
 /**
  * A storage that is not there yet when Node-RED starts: a database that starts later, a store that the process before
- * has not left. Node-RED says so, and works as soon as it is there, without a deploy.
+ * has not left, a volume that is not mounted. Node-RED says so, and works as soon as it is there, without a deploy.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStorage } from '../../lib/index';
 import { startSandbox, type Sandbox } from '../../lib/sandbox';
 import { mailboxOn, MAJORS, sendAndPollFlow, startNodeRed, text } from '../harness/flows';
-import type { FlowNode, RealNodeRed } from '../harness/node-red';
+import { RealNodeRed, type FlowNode } from '../harness/node-red';
 import { startPostgres } from '../harness/postgres-server';
 
 describe('a storage that is not there yet', function () {
@@ -71,5 +72,50 @@ describe('a storage that is not there yet', function () {
     } finally {
       await done();
     }
+  });
+
+  describe('on a volume that is not mounted', () => {
+    let userDir: string;
+    let volume: string;
+
+    // A Node-RED that has used its store; then the mount point without its volume.
+    beforeEach(async () => {
+      userDir = await mkdtemp(join(tmpdir(), 'mesh-journey-'));
+      volume = join(userDir, 'mesh');
+      const before = await RealNodeRed.start({ flows: [], userDir });
+      await before.deploy(await flows());
+      await before.status('track', ({ fill }) => fill === 'green', 40_000);
+      await before.stop();
+      await rename(volume, `${volume}-unmounted`);
+      await mkdir(volume);
+    });
+
+    it('is waited for: no new store is made in the mount point', async () => {
+      const { nodeRed, done } = await startNodeRed({ userDir });
+      try {
+        await nodeRed.deploy(await flows());
+        await waitsFor(nodeRed, /The store that was used before is not there/, async () => {
+          assert.match(nodeRed.log(), /mesh-store\.json/);
+          assert.deepEqual(await readdir(volume), []);
+          await rmdir(volume);
+          await rename(`${volume}-unmounted`, volume);
+        });
+      } finally {
+        await done();
+      }
+    });
+
+    it('is given up, and a new store made, when a person removes mesh-store.json', async () => {
+      const { nodeRed, done } = await startNodeRed({ userDir });
+      try {
+        await nodeRed.deploy(await flows());
+        await waitsFor(nodeRed, /The store that was used before is not there/, () =>
+          rm(join(userDir, 'mesh-store.json')),
+        );
+        assert.ok(existsSync(join(volume, 'mesh.db')) && existsSync(join(userDir, 'mesh-store.json')));
+      } finally {
+        await done();
+      }
+    });
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Removes each rule about storages that are not there yet, poolers and failover, one at a time, and sees its test fail.
+ * Removes each rule about storages that are not there, poolers and failover, one at a time, and sees its test fail.
  * `npx tsx test/store/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
 import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
@@ -12,6 +12,7 @@ interface Rule extends Mutation {
 
 const OPENING = 'test/store/opening.test.ts';
 const FAILOVER = 'test/store/postgres/failover.test.ts';
+const KNOWN = 'test/store/known-store.test.ts';
 const CONNECTIONS = 'lib/store/postgres/connections.ts';
 
 const MUTATIONS: Rule[] = [
@@ -70,6 +71,48 @@ const MUTATIONS: Rule[] = [
     file: CONNECTIONS,
     check: "rows[0]?.readonly === 'on'",
     without: "rows[0]?.readonly === 'never'",
+  },
+  {
+    case: 'is refused while its folder is empty',
+    test: KNOWN,
+    file: 'lib/store/sqlite/database.ts',
+    check: 'if (!existsSync(file)) requireStoreBeforeMaking(folder, options);',
+    without: '',
+  },
+  {
+    case: 'is refused while its file is empty',
+    test: KNOWN,
+    file: 'lib/store/sqlite/version.ts',
+    check: 'requireStoreBeforeMaking(dirname(file), options);',
+    without: '',
+  },
+  {
+    case: 'is refused while the database has no store',
+    test: KNOWN,
+    file: 'lib/store/postgres/version.ts',
+    check: 'requireStoreBeforeMaking(place, options);',
+    without: '',
+  },
+  {
+    case: 'is not replaced by another store',
+    test: KNOWN,
+    file: 'lib/store/rules/known-store.ts',
+    check: 'expected.id === id',
+    without: 'expected.id !== place',
+  },
+  {
+    case: 'is made at the first start',
+    test: KNOWN,
+    file: 'lib/storage.ts',
+    check: 'await known?.remember(identity)',
+    without: 'await known?.remember(folder)',
+  },
+  {
+    case: 'may be put elsewhere by the settings',
+    test: KNOWN,
+    file: 'lib/store/known-store.ts',
+    check: 'if (this.#before?.place !== this.#place) return undefined;',
+    without: 'if (!this.#before) return undefined;',
   },
 ];
 

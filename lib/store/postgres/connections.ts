@@ -269,6 +269,16 @@ function parsed(url: string): URL {
   });
 }
 
+/**
+ * Returns where a store is, without user and password: `postgresql://host:port/database, schema mesh`.
+ * @throws ConfigurationError when the URL is none of PostgreSQL
+ */
+export function databasePlace(url: string, schema: string): string {
+  const parts = urlsOf(url).map(parsed);
+  const hosts = parts.map(({ host, searchParams }) => host || (searchParams.get('host') ?? ''));
+  return `postgresql://${hosts.join(',')}${parts[0]?.pathname ?? ''}, schema ${schema}`;
+}
+
 /** A store is written to: a host that only reads is of no use. */
 function requireReadWrite(url: URL): void {
   const wanted = url.searchParams.get('target_session_attrs') ?? 'read-write';

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { CommitStatistics } from '../rules/batches';
 import { closedError } from '../rules/errors';
+import { requireExpectedStore, type RequiredStore } from '../rules/known-store';
 import { purgeAll } from '../rules/retention';
 import type { Store } from '../store';
 import { type ConnectionOptions, Connections } from './connections';
@@ -15,13 +16,15 @@ import { mailboxKeys, makeMailboxes } from './mailboxes';
 import { Notifications, type Notify } from './notifications';
 import * as outgoing from './outgoing';
 import * as overview from './overview';
-import type { Queries } from './queries';
+import { queriesOn, type Queries } from './queries';
 import { purgeSlice, spoolNames } from './retention';
 import { type Operation, SharedCommits } from './shared-commits';
 import { removeUnnamed, slicesIn } from './slices';
-import { makeSchema } from './version';
+import { makeSchema, placeOf } from './version';
 
-type PostgresStoreOptions = Omit<ConnectionOptions, 'schema'> & Partial<Pick<ConnectionOptions, 'schema'>>;
+type PostgresStoreOptions = Omit<ConnectionOptions, 'schema'> &
+  Partial<Pick<ConnectionOptions, 'schema'>> &
+  Pick<RequiredStore, 'expected'>;
 
 /** The store, with what tests and the bench ask of it. */
 export interface PostgresStore extends Store {
@@ -32,9 +35,9 @@ export interface PostgresStore extends Store {
  * Opens the store of a database (PostgreSQL 13 or newer); makes it if the schema is not there. Any number of processes
  * may have it open.
  * @throws ConfigurationError when the URL cannot work, the database refuses the user, or the store is of another
- *   version; StorageError when the database cannot be reached
+ *   version; StorageError when the database cannot be reached, or the expected store is not there
  */
-export async function openPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
+export async function openPostgresStore({ expected, ...options }: PostgresStoreOptions): Promise<PostgresStore> {
   const connections = await Connections.make({ schema: 'mesh', ...options });
   const own = randomUUID();
   const notifications = new Notifications(connections, own);
@@ -42,7 +45,10 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     await connections.requireOwnSessions();
     const client = await connections.single();
     try {
-      await makeSchema(client, connections.schema);
+      const { schema } = connections;
+      await makeSchema(client, schema, { expected });
+      const id = await identity.storeIdentity(queriesOn(client));
+      requireExpectedStore(id, await placeOf(client, schema), { expected });
     } finally {
       await client.end();
     }

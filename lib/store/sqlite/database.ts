@@ -3,38 +3,46 @@ import { dirname, join } from 'node:path';
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from '../../files';
 import { ConfigurationError } from '../../errors';
 import { openFile, type Database } from './driver';
+import { requireExpectedStore, requireStoreBeforeMaking, type RequiredStore } from '../rules/known-store';
 import { fileErrorPasses } from '../rules/opening';
 import { asMeshError, isTaken } from './failures';
-import { makeSchema, requireVersionOnDisk } from './version';
+import { makeSchema, requireVersionOnDisk, storeIdentity } from './version';
 
 export const FILE_NAME = 'mesh.db';
 
-/** Set by tests only, but for `withMark`. */
+/** Set by tests only. */
 export interface TestOptions {
   /** Milliseconds to sleep in each commit, as a slow disk would. */
   commitDelayMs?: number;
   /** Pages that the file may grow by; then SQLite reports that it is full. */
   spareMaxPages?: number;
+}
+
+/** How a database is opened. */
+export interface OpenOptions extends RequiredStore {
   /** Opens a store that is marked as not to be used (rules/schema-version.ts): for the tools that copy and erase. */
   withMark?: boolean;
+  test?: TestOptions;
 }
 
 /**
- * Opens the database of a folder; makes folder (0700) and file if they are not there.
+ * Opens the database of a folder; makes folder (0700) and file if they are not there, unless a store must be there.
  * @throws ConfigurationError when another process has it open, it is a store of another version, or the folder cannot
- *   be used; StorageError when the file is damaged or the disk is full
+ *   be used; StorageError when the file is damaged, the disk is full, or the store that must be there is not
  */
-export function openDatabase(folder: string, test: TestOptions = {}): Database {
+export function openDatabase(folder: string, options: OpenOptions = {}): Database {
   const file = join(folder, FILE_NAME);
-  const { withMark = false } = test;
-  requireVersionOnDisk(file, { withMark });
+  const { test = {} } = options;
+  requireVersionOnDisk(file, options);
+  if (!existsSync(file)) requireStoreBeforeMaking(folder, options);
   makeFile(folder, file);
   let database: Database | undefined;
   try {
     // Waits a little for a Node-RED that is just stopping.
     database = openFile(file, { timeout: 500, enableForeignKeyConstraints: true });
     prepare(database);
-    makeSchema(database, file, { withMark });
+    makeSchema(database, file, options);
+    requireExpectedStore(storeIdentity(database), folder, options);
     if (test.spareMaxPages !== undefined) {
       const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
       database.exec(`PRAGMA max_page_count = ${pages + test.spareMaxPages}`);

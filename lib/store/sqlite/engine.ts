@@ -18,8 +18,8 @@ export interface Engine {
  * Opens the database of a folder.
  * @throws what `openDatabase` throws
  */
-export function openEngine({ folder, test }: WorkerData): Engine {
-  const database = openDatabase(folder, test);
+export function openEngine({ folder, required, test }: WorkerData): Engine {
+  const database = openDatabase(folder, { ...required, test });
   const statements = new Statements(database);
   const mailboxes = new Mailboxes(statements);
   const statistics: CommitStatistics = { commits: 0, writes: 0 };

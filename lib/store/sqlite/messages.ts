@@ -1,4 +1,5 @@
 /** Messages between the main thread and the worker, besides calls and their results (shared-commits.ts). */
+import type { RequiredStore } from '../rules/known-store';
 import type { TestOptions } from './database';
 import type { PostedError } from './failures';
 import type { CallResult } from './shared-commits';
@@ -6,6 +7,7 @@ import type { CallResult } from './shared-commits';
 /** The worker's start data. */
 export interface WorkerData {
   folder: string;
+  required?: RequiredStore;
   test: TestOptions;
 }
 

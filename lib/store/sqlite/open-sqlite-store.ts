@@ -6,6 +6,7 @@ import { type MeshError, StorageError } from '../../errors';
 import { queuedOutgoing } from '../rows/outgoing';
 import type { CommitStatistics } from '../rules/batches';
 import { closedError } from '../rules/errors';
+import type { RequiredStore } from '../rules/known-store';
 import { purgeAll } from '../rules/retention';
 import type { NewOutgoing, Store, StoredPayload } from '../store';
 import type { TestOptions } from './database';
@@ -14,7 +15,7 @@ import { CLOSE, type WorkerData, type WorkerMessage } from './messages';
 import type { OperationName, Operations } from './operations';
 import type { Call, CallResult } from './shared-commits';
 
-interface SqliteStoreOptions {
+interface SqliteStoreOptions extends Pick<RequiredStore, 'expected'> {
   /** The folder of `mesh.db`; made (for its owner only) if it is not there. One Node-RED at a time. */
   folder: string;
   /** Set by tests only. */
@@ -31,10 +32,11 @@ export interface SqliteStore extends Store {
 /**
  * Opens the store of a folder; makes it if the folder has none.
  * @throws ConfigurationError when another process (or this one) has it open, it is of another version, or the folder
- *   cannot be used; StorageError when the file is damaged or the disk is full
+ *   cannot be used; StorageError when the file is damaged, the disk is full, or the expected store is not there
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
-  const connection = new Connection({ folder: resolve(options.folder), test: options.test ?? {} });
+  const { folder, expected, test = {} } = options;
+  const connection = new Connection({ folder: resolve(folder), required: { expected }, test });
   await connection.opened;
   return storeOn(connection);
 }

@@ -1,14 +1,17 @@
 /** The version of a SQLite file: looked at before anything is written, and made if the file is empty. */
+import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { machineNow } from '../../clock';
 import { existsSync } from '../../files';
 import { randomUUID } from '../../random';
+import { requireStoreBeforeMaking, type RequiredStore } from '../rules/known-store';
 import { requireVersion, SCHEMA_VERSION } from '../rules/schema-version';
 import { openFile, type Database } from './driver';
 import { SCHEMA } from './schema';
 
 const EMPTY_PLACE =
-  'Move mesh.db away (with mesh.db-wal, if it is there, and the spool folder), or choose another folder';
+  'Move mesh.db away (with mesh.db-wal, if it is there, and the spool folder), and mesh-store.json in the Node-RED user ' +
+  'folder, or choose another folder';
 
 /** The numbers in `schema_version`; undefined if the database is empty. */
 export function versionNumbers(database: Database): number[] | undefined {
@@ -50,14 +53,20 @@ export function requireVersionOnDisk(file: string, options: { withMark?: boolean
 /**
  * Makes the schema of an empty database, in one transaction together with its number: a kill in between leaves it
  * empty.
- * @throws ConfigurationError when the database has another version or is marked
+ * @throws ConfigurationError when the database has another version or is marked, or when it is empty and a store must be
+ *   there
  */
-export function makeSchema(database: Database, file: string, options: { withMark?: boolean } = {}): void {
+export function makeSchema(
+  database: Database,
+  file: string,
+  options: RequiredStore & { withMark?: boolean } = {},
+): void {
   const numbers = versionNumbers(database);
   if (numbers) {
     requireVersion(numbers, file, { emptyPlace: EMPTY_PLACE, ...options });
     return;
   }
+  requireStoreBeforeMaking(dirname(file), options);
   database.exec('BEGIN IMMEDIATE');
   try {
     database.exec(SCHEMA);
@@ -71,4 +80,9 @@ export function makeSchema(database: Database, file: string, options: { withMark
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
+}
+
+/** Returns the store's own id. */
+export function storeIdentity(database: Database): string {
+  return String(database.prepare('SELECT id FROM store_identity').get()?.['id']);
 }

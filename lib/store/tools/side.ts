@@ -19,11 +19,12 @@ import { INCOMING_COLUMN_NAMES } from '../rows/incoming';
 import { LEDGER_COLUMNS } from '../rows/ledger';
 import { OUTGOING_COLUMN_NAMES } from '../rows/outgoing';
 import type { Row } from '../rows/parse';
+import type { RequiredStore } from '../rules/known-store';
 import { markOf, SCHEMA_VERSION } from '../rules/schema-version';
 import { openDatabase } from '../sqlite/database';
 import { renewGeneration } from '../sqlite/operations';
 import { Statements } from '../sqlite/statements';
-import { versionNumbers } from '../sqlite/version';
+import { storeIdentity as sqliteIdentity, versionNumbers } from '../sqlite/version';
 import type { PayloadSlices } from '../store';
 
 /** The tables that are copied, in an order in which every reference finds its row; the first column is the key. */
@@ -94,17 +95,20 @@ async function inOneCommit(run: (sql: string) => unknown, work: () => Promise<vo
   }
 }
 
+/** Whether a store must be there already. Default: one is made, to be copied to. */
+type SideOptions = Pick<RequiredStore, 'mustExist'>;
+
 /**
  * Opens the store of a folder.
- * @throws ConfigurationError while a Node-RED has it open
+ * @throws ConfigurationError while a Node-RED has it open, or when it must be there and is not
  */
-export async function sqliteSide(folder: string): Promise<Side> {
-  const database = openDatabase(folder, { withMark: true });
+export async function sqliteSide(folder: string, options: SideOptions = {}): Promise<Side> {
+  const database = openDatabase(folder, { ...options, withMark: true });
   const statements = new Statements(database);
   const run = (sql: string): void => database.exec(sql);
   return {
     marked: markOf(versionNumbers(database) ?? []),
-    identity: String(statements.get('SELECT id FROM store_identity')?.['id']),
+    identity: sqliteIdentity(database),
     spoolFolders: async () => statements.all('SELECT path FROM spool_folder').map(({ path }) => String(path)),
     addSpoolFolder: async (path) =>
       void statements.run('INSERT INTO spool_folder (path) VALUES (?) ON CONFLICT (path) DO NOTHING', path),
@@ -134,9 +138,9 @@ export async function sqliteSide(folder: string): Promise<Side> {
 
 /**
  * Opens the store of a database. A Node-RED that starts meanwhile waits.
- * @throws ConfigurationError while a Node-RED has it open
+ * @throws ConfigurationError while a Node-RED has it open, or when it must be there and is not
  */
-export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> {
+export async function postgresSide(url: string, schema = 'mesh', options: SideOptions = {}): Promise<Side> {
   const connections = await Connections.make({ url, schema });
   const client: Client = await connections.single();
   const queries = queriesOn(client);
@@ -148,7 +152,7 @@ export async function postgresSide(url: string, schema = 'mesh'): Promise<Side> 
   let identity: string;
   try {
     // The lock that every start waits for is held until the connection is closed.
-    marked = markOf(await makeSchema(client, schema, { withMark: true }));
+    marked = markOf(await makeSchema(client, schema, { ...options, withMark: true }));
     identity = await storeIdentity(queries);
     const there = await otherInstances(queries, '');
     const lost = await lostInstances(queries, schema, there);
