@@ -42,6 +42,9 @@ function isThisMachine(hostname: string): boolean {
 /** The largest body of one request: 100 MB (mesh-api.yaml, send_message). */
 export const MAX_REQUEST_BYTES = 100_000_000;
 
+/** The default of `maxExpansionRatio`. */
+export const DEFAULT_EXPANSION_RATIO = 200;
+
 /** Certificates and keys, in the forms that Node's tls module accepts. Verification cannot be switched off. */
 export interface TlsOptions {
   /** PEM of the CA certificates to trust. Default: Node's own and the operating system's. */
@@ -123,10 +126,15 @@ export interface MailboxOptions {
   maxBufferBytes?: number;
   /**
    * The largest payload (bytes, expanded) that is received at all; a larger one is a TooLargeError, so that a small
-   * message cannot fill the disk. Beyond 64 MiB, or a twentieth of it if that is less, it may expand at most 200-fold. Default
-   * 200,000,000,000: MESH accepts messages up to 100 GB.
+   * message cannot fill the disk. Default 200,000,000,000: MESH accepts messages up to 100 GB.
    */
   maxExpandedBytes?: number;
+  /**
+   * How many times its size on the way a received payload may expand to, beyond 64 MiB or a twentieth of
+   * `maxExpandedBytes` if that is less; more is a TooLargeError. Default 200: most real data reaches 20, padded
+   * fixed-width files more; a zip bomb reaches 1032, the limit of deflate (zlib's technical details). 0: no limit.
+   */
+  maxExpansionRatio?: number;
   /**
    * Whether a received payload must match its `Mex-Content-Checksum` when the algorithm is known: MD5, SHA-1 or SHA-2
    * in hexadecimal. Default true; set false if a sender's checksum covers something other than the payload.
@@ -176,6 +184,7 @@ export interface MailboxConfig {
   checksum: 'none' | 'md5' | 'sha256';
   maxBufferBytes: number;
   maxExpandedBytes: number;
+  maxExpansionRatio: number;
   checkChecksum: boolean;
   timeouts: { connectMs: number; headersMs: number; bodyMs: number };
   retry: { attempts: number; baseMs: number; capMs: number };
@@ -231,6 +240,7 @@ const schema = z.object({
     .min(1)
     .default(256 * 1024 * 1024),
   maxExpandedBytes: z.number().int().min(1).default(200_000_000_000),
+  maxExpansionRatio: z.number().min(0).default(DEFAULT_EXPANSION_RATIO),
   checkChecksum: z.boolean().default(true),
   timeouts: z
     .object({

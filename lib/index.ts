@@ -11,6 +11,7 @@ export {
 } from './mailbox';
 export { namedVariable, readVariable } from './variables';
 export {
+  DEFAULT_EXPANSION_RATIO,
   ENVIRONMENTS,
   environmentKind,
   type MailboxOptions,

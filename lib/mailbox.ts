@@ -341,6 +341,7 @@ function durableMailbox(
         instance: instance ?? null,
         maxBufferBytes: config.maxBufferBytes,
         maxExpandedBytes: config.maxExpandedBytes,
+        maxExpansionRatio: config.maxExpansionRatio,
         checkChecksum: config.checkChecksum,
         settleReport: (report) => follower.settleReport(report),
         onStored: (bytes) => traffic.recordReceived(bytes),

@@ -26,6 +26,8 @@ export interface DownloadOptions {
 interface DownloadRules {
   /** A larger payload (bytes, expanded) is a TooLargeError. */
   maxExpandedBytes: number;
+  /** A payload that expands further is a TooLargeError. 0: no limit. */
+  maxExpansionRatio: number;
   /** Whether to verify `Mex-Content-Checksum` when its algorithm is known. Default true. */
   checkChecksum?: boolean;
 }
@@ -52,12 +54,10 @@ interface DownloadTarget {
 
 /**
  * A message may reach this size, or this share of maxExpandedBytes if that is less, whatever its compression ratio; above
- * it, MAX_RATIO applies to all of its chunks together.
+ * it, maxExpansionRatio applies to all of its chunks together.
  */
 const UNCHECKED_BYTES = 64 * 1024 * 1024;
 const UNCHECKED_SHARE = 1 / 20;
-/** Real data reaches 20 to 1; a zip bomb up to 1032 to 1, the limit of deflate (zlib's technical details). */
-const MAX_RATIO = 200;
 /** A REPORT's body is read up to this many bytes, so that its connection can be reused. */
 const MAX_REPORT_BYTES = 64 * 1024;
 
@@ -245,12 +245,17 @@ class MessageDownload {
 
   /** @throws TooLargeError when the message exceeds its limit, or what was downloaded of it its compression ratio */
   #checkSize(bytes: number, wireBytes: number): void {
-    const { maxExpandedBytes } = this.#rules;
-    if (this.#bytes + bytes > maxExpandedBytes) throw tooLarge(this.#messageId, `more than ${maxExpandedBytes} bytes`);
+    const { maxExpandedBytes, maxExpansionRatio } = this.#rules;
+    if (this.#bytes + bytes > maxExpandedBytes) {
+      const setting = '“Maximum received” (maxExpandedBytes)';
+      throw tooLarge(this.#messageId, `more than ${maxExpandedBytes} bytes`, setting);
+    }
+    if (maxExpansionRatio === 0) return;
     const expanded = this.#bytes - this.#resumedBytes + bytes;
     const unchecked = Math.min(UNCHECKED_BYTES, maxExpandedBytes * UNCHECKED_SHARE);
-    if (expanded > unchecked && expanded > (this.#wireBytes + wireBytes) * MAX_RATIO) {
-      throw tooLarge(this.#messageId, `more than ${MAX_RATIO} times its size on the way`);
+    if (expanded > unchecked && expanded > (this.#wireBytes + wireBytes) * maxExpansionRatio) {
+      const setting = '“Maximum expansion” (maxExpansionRatio, 0 for no such limit)';
+      throw tooLarge(this.#messageId, `more than ${maxExpansionRatio} times its size on the way`, setting);
     }
   }
 

@@ -28,6 +28,7 @@ export interface DurableInboxOptions extends InboxRules {
   maxBufferBytes: number;
   /** As in MailboxOptions. */
   maxExpandedBytes: number;
+  maxExpansionRatio: number;
   checkChecksum?: boolean;
   /** Minimum free disk space (bytes): below it, messages stay in MESH. Default 512 MiB. */
   minFreeBytes?: number;

@@ -22,11 +22,14 @@ export function changed(messageId: string, why: string, advice?: string): Change
   return new ChangedError(text(messageId, why), { ...details(messageId), ...(advice === undefined ? {} : { advice }) });
 }
 
-/** For a message that expands beyond the mailbox’s limit. */
-export function tooLarge(messageId: string, limit: string): TooLargeError {
+/**
+ * For a message that expands beyond a limit of the mailbox.
+ * @param setting the limit's name in the editor and in the library
+ */
+export function tooLarge(messageId: string, limit: string, setting: string): TooLargeError {
   return new TooLargeError(`Message ${messageId} was not received: it expands to ${limit}. It was not acknowledged.`, {
     messageId,
-    advice: 'If the sender really sends so much, raise maxExpandedBytes; otherwise ask the sender what it sent.',
+    advice: `If the sender really sends this, raise ${setting}; otherwise ask the sender what it sent.`,
   });
 }
 

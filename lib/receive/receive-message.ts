@@ -29,7 +29,7 @@ export const EMPTY_PAYLOAD = { bytes: 0, sha256: 'e3b0c44298fc1c149afbf4c8996fb9
  */
 export async function receiveMessage(
   client: MeshClient,
-  config: Pick<MailboxConfig, 'maxBufferBytes' | 'maxExpandedBytes' | 'checkChecksum'>,
+  config: Pick<MailboxConfig, 'maxBufferBytes' | 'maxExpandedBytes' | 'maxExpansionRatio' | 'checkChecksum'>,
   messageId: string,
   options: ReceiveOptions = {},
 ): Promise<ReceivedMessage> {

@@ -1,6 +1,6 @@
 /** Reads and checks the properties of a mesh-config node, except for what openMailbox checks itself. */
 import type { NodeAPI, NodeDef } from 'node-red';
-import { ConfigurationError, type MailboxOptions } from '../../lib/index';
+import { ConfigurationError, DEFAULT_EXPANSION_RATIO, type MailboxOptions } from '../../lib/index';
 import { choiceSetting, listSetting, numberSetting, textSetting } from '../shared/settings';
 import { readProxy, readTls } from '../shared/tls-and-proxy';
 import { sharedText } from '../shared/texts';
@@ -22,6 +22,7 @@ export interface MeshConfigDef extends NodeDef {
   checksum?: string;
   checkChecksum?: string;
   maxExpandedGb?: number | string;
+  maxExpansionRatio?: number | string;
   meshAcknowledge?: string;
   odsCode?: string;
   profilesFile?: string;
@@ -45,7 +46,7 @@ export interface MailboxSettings {
   /** Compression, chunks and checksums of outgoing messages. The library's default holds for a blank one. */
   sending: Pick<MailboxOptions, 'compression' | 'compressionLevel' | 'maxRequestBytes' | 'chunkBytes' | 'checksum'>;
   /** Limits and checks for received messages. The library's default holds for a blank one. */
-  receiving: Pick<MailboxOptions, 'maxExpandedBytes' | 'checkChecksum'>;
+  receiving: Pick<MailboxOptions, 'maxExpandedBytes' | 'maxExpansionRatio' | 'checkChecksum'>;
   minimumIntervalMs: number;
   leftToOthers: string[];
   leaseMs: number;
@@ -129,6 +130,11 @@ function readReceiving(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['recei
   return {
     checkChecksum: choiceSetting(RED, 'checkChecksum', def.checkChecksum, ['check', 'ignore']) === 'check',
     ...(maxExpandedGb > 0 && { maxExpandedBytes: Math.max(1, Math.round(maxExpandedGb * GB)) }),
+    maxExpansionRatio: numberSetting(RED, 'maxExpansionRatio', def.maxExpansionRatio, {
+      fallback: DEFAULT_EXPANSION_RATIO,
+      min: 0,
+      max: 1_000_000,
+    }),
   };
 }
 

@@ -243,6 +243,23 @@ describe('mesh-poll', () => {
     assert.deepEqual(await inbox(), [large]);
   });
 
+  it('parks a message that expands beyond the mailbox’s ratio, and takes it if the ratio allows it', async () => {
+    const padded = ' '.repeat(200_000);
+    const limits = { maxExpandedGb: '0.001' };
+    await deploy(pollFlow({}, { ...limits, maxExpansionRatio: '100' }));
+    const parked = new Recorder('parked');
+    const [messageId] = await fill(['WF', padded]);
+    receive('poll', {});
+    const msg = await parked.get(1);
+    assert.deepEqual([msg.error.code, msg.mesh.messageId], ['MESH_TOO_LARGE', messageId]);
+    assert.match(msg.error.advice, /Maximum expansion/);
+    await stop();
+    await deploy(pollFlow({}, { ...limits, maxExpansionRatio: '0' }));
+    const data = new Recorder('data');
+    receive('poll', {});
+    assert.equal(String((await data.get(1)).payload), padded);
+  });
+
   for (const [checkChecksum, output] of [
     ['check', 'parked'],
     ['ignore', 'data'],

@@ -51,6 +51,7 @@ async function main(options: ChildOptions): Promise<void> {
     storeKey: mailboxKey(options.url, config.mailboxId),
     maxBufferBytes: config.maxBufferBytes,
     maxExpandedBytes: config.maxExpandedBytes,
+    maxExpansionRatio: config.maxExpansionRatio,
     minimumIntervalMs: 0,
     freshStart: true,
     maxDeliveries: 1000,

@@ -78,6 +78,7 @@ export function inboxOf(server: Server, storage: StorageFolder, options: InboxOp
     storeKey: keyOf(server),
     maxBufferBytes: config.maxBufferBytes,
     maxExpandedBytes: config.maxExpandedBytes,
+    maxExpansionRatio: config.maxExpansionRatio,
     minimumIntervalMs: 0,
     freshStart: true,
     ...rest,

@@ -17,6 +17,7 @@ const TEXT = Buffer.from('The whole message, of some length, MARKpatient');
 const GZIP = gzipSync(TEXT);
 const wrongCrc = spoilt(GZIP, 6);
 const chunk = chunkOf(TEXT);
+const RATIO = /raise “Maximum expansion” \(maxExpansionRatio, 0 for no such limit\)/;
 
 /** Responds to chunk n with the n-th entry, or with its function of the attempt; lists an empty inbox. */
 async function serving(
@@ -217,22 +218,37 @@ describe('a hostile server', () => {
     await mailbox.listInbox();
   });
 
-  for (const [what, maxExpandedBytes, body] of [
-    ['a payload larger than the limit', 1000, gzipSync(randomBytes(1001))],
-    ['a chunk that expands absurdly, long before the limit', 20_000_000, gzipSync(Buffer.alloc(5_000_000))],
-    ['a message that expands absurdly beyond 64 MiB', 200_000_000_000, gzipSync(Buffer.alloc(70_000_000))],
+  for (const [what, maxExpandedBytes, body, setting] of [
+    ['a payload larger than the limit', 1000, gzipSync(randomBytes(1001)), /raise “Maximum received” \(maxExpandedBytes\)/],
+    ['a chunk that expands absurdly, long before the limit', 20_000_000, gzipSync(Buffer.alloc(5_000_000)), RATIO],
+    ['a message that expands absurdly beyond 64 MiB', 200_000_000_000, gzipSync(Buffer.alloc(70_000_000)), RATIO],
   ] as const) {
     it(`${what} is too large: nothing is written, acknowledged or tried again`, async () => {
       const { server, mailbox } = await servingTo({ maxExpandedBytes }, { headers: gzip, body });
       const folder = await emptyFolder();
       const error = await failure(TooLargeError, mailbox.receive('MID', { folder }));
       assert.equal(error.retry, 'never');
-      assert.match(error.advice ?? '', /maxExpandedBytes/);
+      assert.match(error.advice ?? '', setting);
       assert.deepEqual(await readdir(folder), []);
       assert.deepEqual([server.count('PUT'), server.count('GET')], [0, 1]);
       assert.deepEqual(await mailbox.listInbox(), { messageIds: [] });
     });
   }
+
+  it('a payload may expand as far as maxExpansionRatio says, and without limit if it is 0', async () => {
+    const bytes = 5_000_000;
+    const padded = { headers: gzip, body: gzipSync(Buffer.alloc(bytes, ' ')) };
+    const rules = { maxExpandedBytes: 20_000_000 };
+    const ratio = bytes / padded.body.length;
+    for (const maxExpansionRatio of [Math.ceil(ratio), 0]) {
+      const { mailbox } = await servingTo({ ...rules, maxExpansionRatio }, padded);
+      assert.equal((await mailbox.receive('MID')).bytes, bytes);
+    }
+    const { mailbox } = await servingTo({ ...rules, maxExpansionRatio: ratio / 2 }, padded);
+    await failure(TooLargeError, mailbox.receive('MID'));
+    const small = await servingTo({ maxExpandedBytes: bytes - 1, maxExpansionRatio: 0 }, padded);
+    await failure(TooLargeError, small.mailbox.receive('MID'));
+  });
 
   it('chunks that expand absurdly together are too large, though none of them is', async () => {
     const part = { headers: gzip, body: gzipSync(Buffer.alloc(600_000)) };

@@ -131,8 +131,14 @@ const MUTATIONS: Taken[] = [
   {
     case: 'a chunk that expands absurdly',
     file: DOWNLOAD,
-    check: 'expanded > (this.#wireBytes + wireBytes) * MAX_RATIO',
+    check: 'expanded > (this.#wireBytes + wireBytes) * maxExpansionRatio',
     without: 'expanded < 0',
+  },
+  {
+    case: 'a payload may expand as far as maxExpansionRatio says',
+    file: DOWNLOAD,
+    check: 'if (maxExpansionRatio === 0) return;',
+    without: '',
   },
   {
     case: 'a body shorter than its Content-Length',
