@@ -9,7 +9,8 @@ import type { InboxConsumer } from './inbox-types';
 /** The lease of one delivered message. */
 export interface DeliveryLease extends RoutingKey {
   readonly messageId: string;
-  readonly receivedAt: number;
+  /** Of the store. */
+  readonly sequence: number;
   /** The consumer that holds it; undefined after a restart, or when that consumer has been removed. */
   consumer: InboxConsumer | undefined;
   /** True while `deliver` runs: the lease starts when `deliver` has ended. */
@@ -57,12 +58,12 @@ export class DeliveryLeases {
    * Adds the lease of a message that was delivered earlier, by this process or another; keeps one that is there.
    * `leftMs`: how much of the lease is left (milliseconds); 0 if the message is due.
    */
-  add({ messageId, receivedAt, workflowId, messageType }: IncomingSummary, leftMs: number): DeliveryLease {
+  add({ messageId, sequence, workflowId, messageType }: IncomingSummary, leftMs: number): DeliveryLease {
     const known = this.#leases.get(messageId);
     if (known) return known;
     const lease: DeliveryLease = {
       messageId,
-      receivedAt,
+      sequence,
       workflowId,
       messageType,
       endsAt: this.#now() + leftMs,
@@ -118,7 +119,7 @@ export class DeliveryLeases {
   nextDue(isWanted: (lease: DeliveryLease) => boolean): DeliveryLease | undefined {
     let oldest: DeliveryLease | undefined;
     for (const lease of this.#leases.values()) {
-      if (!this.#isDue(lease) || (oldest && oldest.receivedAt <= lease.receivedAt)) continue;
+      if (!this.#isDue(lease) || (oldest && oldest.sequence <= lease.sequence)) continue;
       if (isWanted(lease)) oldest = lease;
     }
     return oldest;

@@ -31,7 +31,6 @@ export class IncomingRows {
   readonly #key: string;
   readonly #clock: Clock;
   readonly #onStored: (bytes: number) => void;
-  #lastReceived = 0;
 
   constructor(
     store: IncomingStore & LedgerStore,
@@ -84,28 +83,22 @@ export class IncomingRows {
     return pages((page) => this.#store.unacknowledgedIncoming(this.#key, page));
   }
 
-  /** Counts the pending deliveries. Called first: new messages sort behind them, even after the clock was set back. */
+  /** Counts the pending deliveries. */
   async count(): Promise<void> {
     this.pending.clear();
-    for await (const row of this.all(PENDING_DELIVERY)) {
-      this.pending.add(row);
-      this.#lastReceived = Math.max(this.#lastReceived, row.receivedAt);
-    }
+    for await (const row of this.all(PENDING_DELIVERY)) this.pending.add(row);
   }
 
-  /**
-   * Stores a message; undefined if the store has it already. No two have the same time of receipt, which is their
-   * order.
-   */
+  /** Stores a message; undefined if the store has it already. */
   async add(message: Omit<NewIncoming, 'mailbox' | 'receivedAt'>): Promise<NewIncoming | undefined> {
-    const receivedAt = Math.max(this.#clock.now(), this.#lastReceived + 1);
-    this.#lastReceived = receivedAt;
+    const receivedAt = this.#clock.now();
     const row: NewIncoming = { ...message, mailbox: this.#key, receivedAt };
     const detail = { bytes: row.size, workflowId: row.workflowId };
-    if (!(await this.#store.addIncoming(row, { event: 'spooled', time: receivedAt, detail }))) return undefined;
+    const sequence = await this.#store.addIncoming(row, { event: 'spooled', time: receivedAt, detail });
+    if (sequence === undefined) return undefined;
     this.pending.add(row);
     this.#onStored(row.size);
-    if (row.payload?.kind === 'inline') this.#recent.add(row.messageId, asStored(row));
+    if (row.payload?.kind === 'inline') this.#recent.add(row.messageId, asStored(row, sequence));
     return row;
   }
 
@@ -235,8 +228,9 @@ const NOT_ACKNOWLEDGED: StoredError = {
 };
 
 /** The row as it is right after its INSERT. */
-function asStored(row: NewIncoming): Incoming {
+function asStored(row: NewIncoming, sequence: number): Incoming {
   return {
+    sequence,
     requestKey: null,
     classification: null,
     ...row,

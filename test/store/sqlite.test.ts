@@ -15,12 +15,12 @@ async function rememberPlans(store: SqliteStore): Promise<void> {
   for (const { sql, plan } of await store.queryPlans()) plans.set(sql, plan);
 }
 
-/** `overdue_by`, which the index has, equals `overdue_at` in every row. */
+/** `overdue_at`, which the index has, equals `earliest_limit` in every row. */
 function assertLimits(folder: string): void {
   const database = new DatabaseSync(join(folder, 'mesh.db'));
-  const stale = database.prepare('SELECT id FROM outgoing WHERE overdue_by IS NOT overdue_at').all();
+  const stale = database.prepare('SELECT id FROM outgoing WHERE overdue_at IS NOT earliest_limit').all();
   database.close();
-  assert.deepEqual(stale, [], 'messages whose overdue_by differs from their overdue_at');
+  assert.deepEqual(stale, [], 'messages whose overdue_at differs from their earliest_limit');
 }
 
 describeStore('SQLite', async () => {

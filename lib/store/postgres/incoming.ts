@@ -28,7 +28,7 @@ const COLUMNS = INCOMING_COLUMN_NAMES.map((column) => `i.${column}`).join(', ');
 const WITH_PAYLOAD = `SELECT ${COLUMNS}, p.bytes FROM incoming AS i LEFT JOIN incoming_payload AS p ON p.seq = i.seq`;
 const LINE = ledgerLine('changed', `mailbox, 'in', message_id, message_id`);
 
-export async function addIncoming(queries: Queries, message: NewIncoming, note: LedgerNote): Promise<boolean> {
+export async function addIncoming(queries: Queries, message: NewIncoming, note: LedgerNote): Promise<number | undefined> {
   const values = newIncomingValues(message);
   const bytes = bytesOf(message.payload);
   const rows = await queries.rows(
@@ -45,7 +45,7 @@ export async function addIncoming(queries: Queries, message: NewIncoming, note: 
     bytes,
     ...lineValues(note),
   );
-  return rows.length > 0;
+  return rows[0] && Number(rows[0]['seq']);
 }
 
 /** The types of `newIncomingValues`: in a SELECT they are not taken from the table. */
@@ -67,7 +67,7 @@ export async function firstIncomingRequest(
 ): Promise<Incoming | undefined> {
   const [row] = await queries.rows(
     `SELECT ${INCOMING_COLUMNS} FROM incoming
-      WHERE mailbox = ${MAILBOX} AND request_key = ? ORDER BY received_at, message_id LIMIT 1`,
+      WHERE mailbox = ${MAILBOX} AND request_key = ? ORDER BY seq LIMIT 1`,
     mailbox,
     requestKey,
   );
@@ -87,13 +87,11 @@ export async function knownIncoming(
   return new Map(rows.map((row) => [String(row['message_id']), parseIncomingState(row)]));
 }
 
-/** Where a page begins: time of receipt and id of the last row of the page before. */
-const AFTER = `(received_at, message_id) > (
-  coalesce((SELECT received_at FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), -1),
-  coalesce((SELECT message_id FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), ''))`;
+/** Where a page begins: behind the sequence of the last row of the page before. */
+const AFTER = `seq > coalesce((SELECT seq FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), 0)`;
 
 function afterValues(mailbox: string, { after = '' }: Page): string[] {
-  return [mailbox, after, mailbox, after];
+  return [mailbox, after];
 }
 
 export async function listIncoming(
@@ -127,8 +125,8 @@ function inStates(
     `SELECT i.* FROM unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
         SELECT ${columns} FROM incoming
           WHERE mailbox = ${MAILBOX} AND state = s.state AND ${AFTER}
-          ORDER BY received_at, message_id LIMIT ?
-      ) AS i ORDER BY i.received_at, i.message_id LIMIT ?`,
+          ORDER BY seq LIMIT ?
+      ) AS i ORDER BY i.seq LIMIT ?`,
     [...new Set(states)],
     mailbox,
     ...afterValues(mailbox, page),
@@ -141,7 +139,7 @@ export async function unacknowledgedIncoming(queries: Queries, mailbox: string, 
   const rows = await queries.rows(
     `SELECT ${INCOMING_COLUMNS} FROM incoming
       WHERE mailbox = ${MAILBOX} AND acknowledged_at IS NULL AND ${AFTER}
-      ORDER BY received_at, message_id LIMIT ?`,
+      ORDER BY seq LIMIT ?`,
     mailbox,
     ...afterValues(mailbox, page),
     page.limit,

@@ -2,7 +2,7 @@
 import { UNFINISHED } from '../../message-states';
 import { INCOMING_COLUMNS, incomingOf, parseIncoming } from '../rows/incoming';
 import { OUTGOING_COLUMNS, outgoingOf, parseOutgoing } from '../rows/outgoing';
-import { activityOf, activitySums, attentionOf, LAST_ID } from '../rows/overview';
+import { activityOf, activitySums, attentionOf } from '../rows/overview';
 import { IS_OVERDUE } from '../rules/overdue';
 import type { Activity, Attention, Incoming, IncomingState, Outgoing, OutgoingState, RecentPage } from '../store';
 import { MAILBOX } from './mailboxes';
@@ -41,17 +41,16 @@ export async function recentIncoming(
 ): Promise<Incoming[]> {
   const start =
     before === undefined
-      ? '(?::float8, ?)'
-      : `(coalesce((SELECT received_at FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), -1), ?)`;
+      ? '?::bigint'
+      : `coalesce((SELECT seq FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), 0)`;
   const rows = await queries.rows(
     `SELECT i.* FROM unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
         SELECT ${INCOMING_COLUMNS} FROM incoming
-          WHERE mailbox = ${MAILBOX} AND state = s.state AND (received_at, message_id) < ${start}
-          ORDER BY received_at DESC, message_id DESC LIMIT ?
-      ) AS i ORDER BY i.received_at DESC, i.message_id DESC LIMIT ?`,
+          WHERE mailbox = ${MAILBOX} AND state = s.state AND seq < ${start} ORDER BY seq DESC LIMIT ?
+      ) AS i ORDER BY i.seq DESC LIMIT ?`,
     [...new Set(states)],
     mailbox,
-    ...(before === undefined ? [Number.MAX_SAFE_INTEGER, LAST_ID] : [mailbox, before, before]),
+    ...(before === undefined ? [Number.MAX_SAFE_INTEGER] : [mailbox, before]),
     limit,
     limit,
   );

@@ -198,9 +198,9 @@ export const SCHEMA = `
     error TEXT,
     UNIQUE (mailbox, message_id)
   ) ${OFTEN_CHANGED};
-  CREATE INDEX incoming_state ON incoming (mailbox, state, received_at, message_id);
-  CREATE INDEX incoming_unacknowledged ON incoming (mailbox, received_at, message_id) WHERE acknowledged_at IS NULL;
-  CREATE INDEX incoming_request ON incoming (mailbox, request_key, received_at, message_id)
+  CREATE INDEX incoming_state ON incoming (mailbox, state, seq);
+  CREATE INDEX incoming_unacknowledged ON incoming (mailbox, seq) WHERE acknowledged_at IS NULL;
+  CREATE INDEX incoming_request ON incoming (mailbox, request_key, seq)
     WHERE request_key IS NOT NULL;
   CREATE INDEX incoming_payload_due ON incoming (settled_at) WHERE ${RECEIVED_PAYLOAD_DUE};
   CREATE INDEX incoming_row_due ON incoming (settled_at) WHERE ${RECEIVED_ROW_DUE};

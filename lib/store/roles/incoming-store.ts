@@ -5,8 +5,8 @@ import type { LedgerNote } from '../types/ledger';
 import type { Page } from '../types/pages';
 
 export interface IncomingStore {
-  /** Adds a received message. Returns false, and changes nothing, if it is there already. */
-  addIncoming(message: NewIncoming, note: LedgerNote): Promise<boolean>;
+  /** Adds a received message, and returns its sequence. Returns undefined, and changes nothing, if it is there already. */
+  addIncoming(message: NewIncoming, note: LedgerNote): Promise<number | undefined>;
   /**
    * Changes a message that is in one of the states `from`; `note` goes into the ledger in the same commit. Returns the
    * message as it is now, or undefined if it is not there or in another state.
@@ -26,17 +26,17 @@ export interface IncomingStore {
   endLostDeliveries(mailbox: string, now: number): Promise<string[]>;
 
   getIncoming(mailbox: string, messageId: string): Promise<Incoming | undefined>;
-  /** Returns the oldest message (by `receivedAt`) with this `requestKey`, without its payload (null). */
+  /** Returns the oldest message (by `sequence`) with this `requestKey`, without its payload (null). */
   firstIncomingRequest(mailbox: string, requestKey: string): Promise<Incoming | undefined>;
   /** Returns those of the ids that the store has, with their states. */
   knownIncoming(mailbox: string, messageIds: readonly string[]): Promise<Map<string, IncomingState>>;
-  /** Lists messages in these states as summaries, oldest `receivedAt` first; a page's `after` is a message id. */
+  /** Lists messages in these states as summaries, oldest first (by `sequence`); a page's `after` is a message id. */
   incomingSummaries(mailbox: string, states: readonly IncomingState[], page: Page): Promise<IncomingSummary[]>;
   /** Lists like `incomingSummaries`, as rows without payloads (null). */
   listIncoming(mailbox: string, states: readonly IncomingState[], page: Page): Promise<Incoming[]>;
   /**
    * Lists messages whose download is not acknowledged to MESH (`acknowledgedAt` is null), in any state, oldest
-   * `receivedAt` first, without payloads (null); a page's `after` is a message id.
+   * first (by `sequence`), without payloads (null); a page's `after` is a message id.
    */
   unacknowledgedIncoming(mailbox: string, page: Page): Promise<Incoming[]>;
 }

@@ -24,7 +24,7 @@ export interface Activity {
 export interface OverviewStore {
   /** Lists sent messages in these states, newest first by the store's sequence, without payloads (null). */
   recentOutgoing(mailbox: string, states: readonly OutgoingState[], page: RecentPage): Promise<Outgoing[]>;
-  /** Lists received messages in these states, newest `receivedAt` first, without payloads (null). */
+  /** Lists received messages in these states, newest first (by `sequence`), without payloads (null). */
   recentIncoming(mailbox: string, states: readonly IncomingState[], page: RecentPage): Promise<Incoming[]>;
   /**
    * Lists overdue messages, newest first, without payloads (null): accepted and not collected in time, or an outcome is

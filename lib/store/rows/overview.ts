@@ -3,9 +3,6 @@ import { UNFINISHED } from '../../message-states';
 import type { Activity, Attention } from '../store';
 import type { Row } from './parse';
 
-/** Behind every id: ids are compared byte by byte. */
-export const LAST_ID = '\u{10FFFF}';
-
 /**
  * Returns the sums of `activity`, over lines `l` of the ledger and the sent messages `o` that they belong to; `bytes`
  * is the number in the line itself.

@@ -35,7 +35,7 @@ export class IncomingTable {
     this.#payloads = new Payloads(statements, 'incoming');
   }
 
-  add(message: NewIncoming, note: LedgerNote): boolean {
+  add(message: NewIncoming, note: LedgerNote): number | undefined {
     const mailbox = this.#mailboxes.number(message.mailbox);
     const values = newIncomingValues(message);
     const seq = this.#statements.insert(
@@ -44,10 +44,10 @@ export class IncomingTable {
       mailbox,
       ...values,
     );
-    if (seq === undefined) return false;
+    if (seq === undefined) return undefined;
     this.#payloads.add(seq, message.payload);
     this.#ledger.add(mailbox, 'in', message.messageId, message.messageId, note);
-    return true;
+    return seq;
   }
 
   get(mailboxKey: string, messageId: string): Incoming | undefined {
@@ -62,7 +62,7 @@ export class IncomingTable {
     if (mailbox === undefined) return undefined;
     const row = this.#statements.get(
       `${SELECT} INDEXED BY incoming_request
-        WHERE mailbox = ? AND request_key = ? AND request_key IS NOT NULL ORDER BY received_at, message_id LIMIT 1`,
+        WHERE mailbox = ? AND request_key = ? AND request_key IS NOT NULL ORDER BY seq LIMIT 1`,
       mailbox,
       requestKey,
     );
@@ -97,22 +97,18 @@ export class IncomingTable {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return [];
     const start = this.#start(mailbox, page);
-    const after = (one: Row, other: Row): number =>
-      Number(one['received_at']) - Number(other['received_at']) ||
-      (String(one['message_id']) < String(other['message_id']) ? -1 : 1);
     return [...new Set(states)]
       .flatMap((state) =>
         this.#statements.all(
           `SELECT ${columns} FROM incoming INDEXED BY incoming_state
-            WHERE mailbox = ? AND state = ? AND (received_at, message_id) > (?, ?)
-            ORDER BY received_at, message_id LIMIT ?`,
+            WHERE mailbox = ? AND state = ? AND seq > ? ORDER BY seq LIMIT ?`,
           mailbox,
           state,
-          ...start,
+          start,
           page.limit,
         ),
       )
-      .sort(after)
+      .sort((one, other) => Number(one['seq']) - Number(other['seq']))
       .slice(0, page.limit);
   }
 
@@ -122,24 +118,19 @@ export class IncomingTable {
     return this.#statements
       .all(
         `${SELECT} INDEXED BY incoming_unacknowledged
-          WHERE mailbox = ? AND acknowledged_at IS NULL AND (received_at, message_id) > (?, ?)
-          ORDER BY received_at, message_id LIMIT ?`,
+          WHERE mailbox = ? AND acknowledged_at IS NULL AND seq > ? ORDER BY seq LIMIT ?`,
         mailbox,
-        ...this.#start(mailbox, page),
+        this.#start(mailbox, page),
         page.limit,
       )
       .map((row) => this.#withoutPayload(row));
   }
 
-  /** Where a page begins: time of receipt and id of the last row of the page before. */
-  #start(mailbox: number, { after }: Page): [number, string] {
-    if (after === undefined) return [-1, ''];
-    const last = this.#statements.get(
-      'SELECT received_at FROM incoming WHERE mailbox = ? AND message_id = ?',
-      mailbox,
-      after,
-    );
-    return last ? [Number(last['received_at']), after] : [-1, ''];
+  /** Where a page begins: behind the sequence of the last row of the page before. */
+  #start(mailbox: number, { after }: Page): number {
+    if (after === undefined) return 0;
+    const sql = 'SELECT seq FROM incoming WHERE mailbox = ? AND message_id = ?';
+    return Number(this.#statements.get(sql, mailbox, after)?.['seq'] ?? 0);
   }
 
   /** Nothing comes between reading the row and changing it: this connection is the only one. */

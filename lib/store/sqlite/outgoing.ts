@@ -277,7 +277,7 @@ export class OutgoingTable {
     return this.#statements
       .all(
         `${SELECT} INDEXED BY outgoing_overdue
-          WHERE mailbox = ? AND overdue_by IS NOT NULL AND overdue_by <= ? ORDER BY overdue_by, seq LIMIT ?`,
+          WHERE mailbox = ? AND overdue_at IS NOT NULL AND overdue_at <= ? ORDER BY overdue_at, seq LIMIT ?`,
         mailbox,
         now,
         limit,

@@ -1,12 +1,15 @@
 /** The overview of a mailbox (lib/store/roles/overview-store.ts). Nothing here writes. */
 import { INCOMING_COLUMNS, incomingOf, parseIncoming } from '../rows/incoming';
 import { OUTGOING_COLUMNS, outgoingOf, parseOutgoing } from '../rows/outgoing';
-import { activityOf, activitySums, attentionOf, LAST_ID } from '../rows/overview';
+import { activityOf, activitySums, attentionOf } from '../rows/overview';
 import type { Row } from '../rows/parse';
 import { IS_OVERDUE } from '../rules/overdue';
 import type { Activity, Attention, Incoming, IncomingState, Outgoing, OutgoingState, RecentPage } from '../store';
 import type { Mailboxes } from './mailboxes';
 import type { Statements } from './statements';
+
+const OUTGOING_SEQ = 'SELECT seq FROM outgoing WHERE id = ?';
+const INCOMING_SEQ = 'SELECT seq FROM incoming WHERE mailbox = ? AND message_id = ?';
 
 export class OverviewTables {
   readonly #statements: Statements;
@@ -21,7 +24,7 @@ export class OverviewTables {
   recentOutgoing(key: string, states: readonly OutgoingState[], { limit, before }: RecentPage): Outgoing[] {
     const mailbox = this.#mailboxes.find(key);
     if (mailbox === undefined) return [];
-    const start = this.#seqOf(before);
+    const start = this.#seqOf(before, OUTGOING_SEQ);
     // Blocked rows are apart in the index, so that the sender reads past none of them.
     return [...new Set(states)]
       .flatMap((state) => [0, 1].map((blocked) => [state, blocked] as const))
@@ -44,28 +47,27 @@ export class OverviewTables {
   recentIncoming(key: string, states: readonly IncomingState[], { limit, before }: RecentPage): Incoming[] {
     const mailbox = this.#mailboxes.find(key);
     if (mailbox === undefined) return [];
-    const start = this.#start(mailbox, before);
+    const start = this.#seqOf(before, INCOMING_SEQ, mailbox);
     return [...new Set(states)]
       .flatMap((state) =>
         this.#statements.all(
           `SELECT ${INCOMING_COLUMNS} FROM incoming INDEXED BY incoming_state
-            WHERE mailbox = ? AND state = ? AND (received_at, message_id) < (?, ?)
-            ORDER BY received_at DESC, message_id DESC LIMIT ?`,
+            WHERE mailbox = ? AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
           mailbox,
           state,
-          ...start,
+          start,
           limit,
         ),
       )
-      .map((row) => incomingOf(parseIncoming(row), key, null))
-      .sort((one, other) => other.receivedAt - one.receivedAt || (one.messageId > other.messageId ? -1 : 1))
-      .slice(0, limit);
+      .sort((one, other) => Number(other['seq']) - Number(one['seq']))
+      .slice(0, limit)
+      .map((row) => incomingOf(parseIncoming(row), key, null));
   }
 
   overdueOutgoing(key: string, { limit, before }: RecentPage): Outgoing[] {
     const mailbox = this.#mailboxes.find(key);
     if (mailbox === undefined) return [];
-    const start = this.#seqOf(before);
+    const start = this.#seqOf(before, OUTGOING_SEQ);
     return this.#statements
       .all(
         `SELECT ${OUTGOING_COLUMNS} FROM outgoing INDEXED BY outgoing_is_overdue
@@ -107,18 +109,10 @@ export class OverviewTables {
     return Number(row?.['found'] ?? 0);
   }
 
-  /** Where a page of sent messages begins: the sequence of the last one before; at the end if that row is gone. */
-  #seqOf(before: string | undefined): number {
+  /** Where a page begins: before the sequence of the last row of the page before; at the end if that row is gone. */
+  #seqOf(before: string | undefined, sql: string, ...values: number[]): number {
     if (before === undefined) return Number.MAX_SAFE_INTEGER;
-    return Number(this.#statements.get('SELECT seq FROM outgoing WHERE id = ?', before)?.['seq'] ?? 0);
-  }
-
-  /** Where a page begins: time of receipt and id of the last row of the page before; at the end if that row is gone. */
-  #start(mailbox: number, before: string | undefined): [number, string] {
-    if (before === undefined) return [Number.MAX_SAFE_INTEGER, LAST_ID];
-    const sql = 'SELECT received_at FROM incoming WHERE mailbox = ? AND message_id = ?';
-    const last = this.#statements.get(sql, mailbox, before);
-    return last ? [Number(last['received_at']), before] : [-1, ''];
+    return Number(this.#statements.get(sql, ...values, before)?.['seq'] ?? 0);
   }
 
   #outgoing(row: Row, key: string): Outgoing {

@@ -16,7 +16,10 @@ export interface Incoming {
   /** Bytes of the payload. */
   readonly size: number;
   readonly sha256: string;
+  /** The wall time at which it was stored. Shown, and never an order: a clock may be set back. */
   readonly receivedAt: number;
+  /** The order in which messages were stored. */
+  readonly sequence: number;
   /** The same for every copy of a request by the same sender; null if the message is no request that can be read. */
   readonly requestKey: string | null;
   /** The classification of its payload (Classification of lib/acks): ids, codes and flags only. */
@@ -53,6 +56,7 @@ export type IncomingSummary = Pick<
   | 'workflowId'
   | 'messageType'
   | 'receivedAt'
+  | 'sequence'
   | 'state'
   | 'acknowledgedAt'
   | 'deliveryCount'

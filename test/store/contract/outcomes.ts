@@ -59,10 +59,10 @@ export function describeOutcomes(store: UseStore): void {
   });
 
   describe('unacknowledgedIncoming', () => {
-    it('lists messages not acknowledged to MESH, in any state, once, oldest first, without payloads', async () => {
+    it('lists messages not acknowledged to MESH, in any state, once, in the order of storing, without payloads', async () => {
       const wanted: string[] = [];
       for (const [index, state] of (['done', 'spooled', 'parked', 'delivered', 'done'] as const).entries()) {
-        wanted.unshift(await received(store(), state, {}, { receivedAt: T - index }));
+        wanted.push(await received(store(), state, {}, { receivedAt: T - index }));
         await received(store(), state, { acknowledgedAt: T });
       }
       await received(store(), 'done', {}, { mailbox: OTHER });

@@ -37,12 +37,12 @@ export function describeOverview(store: UseStore): void {
   });
 
   describe('recentIncoming', () => {
-    it('lists received messages in these states, newest first, over its pages', async () => {
+    it('lists received messages in these states, last stored first, over its pages', async () => {
       const made: string[] = [];
-      // Two share each time of receipt.
+      // The clock is set back as they arrive, and two share each time.
       for (let n = 0; n < 9; n += 1) {
         const state = RECEIVED[n % 3] ?? 'done';
-        made.unshift(await received(store(), state, {}, { receivedAt: T + Math.floor(n / 2) }));
+        made.unshift(await received(store(), state, {}, { receivedAt: T - Math.floor(n / 2) }));
       }
       await received(store(), 'delivered');
       await received(store(), 'done', {}, { mailbox: OTHER });
