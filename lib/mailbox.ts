@@ -278,6 +278,10 @@ function durableMailbox(
     scratch,
     lease,
     settleWaitMs,
+    onStoreBehind: (messages) => {
+      health.recordStoreBehind(messages);
+      traffic.recordForgotten(messages);
+    },
     // Other instances that share the store could not read the marks of this one.
     ...(store.isShared ? {} : { openMarks: () => SendMarks.open(join(storage.folder, 'sending'), storeKey) }),
   });
@@ -345,6 +349,10 @@ function durableMailbox(
         checkChecksum: config.checkChecksum,
         settleReport: (report) => follower.settleReport(report),
         onStored: (bytes) => traffic.recordReceived(bytes),
+        onOfferedAgain: (messageId, isDifferent) => {
+          health.recordOfferedAgain(messageId, isDifferent);
+          traffic.recordOfferedAgain();
+        },
         settleAcknowledgements: (acks, by) => settleAcknowledgements({ ...common, outbox }, acks, by),
         profiles,
         ...(store.isShared

@@ -18,6 +18,10 @@ export type ConditionKind =
   | 'clock'
   /** The machine's clock was set. */
   | 'clock-set'
+  /** The store had forgotten messages that its send marks remember. */
+  | 'store-behind'
+  /** MESH has offered messages again that it has our acknowledgement of. */
+  | 'offered-again'
   | 'disk'
   /** An output of a node reaches no node that runs: what it would hand over waits. */
   | 'output'
@@ -91,6 +95,8 @@ export function findConditions(observation: Observation, limits: ConditionLimits
     certificate(observation),
     clock(observation),
     clockSet(observation),
+    storeBehind(observation),
+    offeredAgain(observation),
     disk(observation, limits),
     unacknowledged(observation),
     output(observation),
@@ -243,6 +249,40 @@ function clockSet({ health: { clockStep } }: Pick<Observation, 'health'>): Condi
       : `This machine’s clock was set forward by ${spanOf(clockStep.ms)}, or the machine was suspended for as long.`,
     advice: 'Check the clock and its time service (NTP): times in lists and in the ledger are as the clock was set.',
     time: clockStep.at,
+  };
+}
+
+function storeBehind({ health: { storeBehind: behind } }: Pick<Observation, 'health'>): Condition | undefined {
+  if (!behind) return undefined;
+  return {
+    kind: 'store-behind',
+    stage: 'some',
+    severity: 'critical',
+    text: 'The store has lost its last changes, or a backup is in its place.',
+    advice:
+      'Nothing of it was sent twice. Look at the messages with the code MESH_FORGOTTEN, and check the disk ' +
+      '(docs/operating.md, Restore): what was received or queued since then may be missing.',
+    count: behind.messages,
+    time: behind.at,
+  };
+}
+
+function offeredAgain({ health: { offeredAgain: offered } }: Pick<Observation, 'health'>): Condition | undefined {
+  if (!offered) return undefined;
+  const isDifferent = offered.different > 0;
+  return {
+    kind: 'offered-again',
+    stage: isDifferent ? 'different' : 'same',
+    severity: isDifferent ? 'critical' : 'warning',
+    text: isDifferent
+      ? 'MESH has offered another message under an id that it had used before.'
+      : 'MESH has offered messages again that were received and acknowledged before.',
+    advice: isDifferent
+      ? 'Ask the service desk. The message was not acknowledged, and expires after five days.'
+      : 'They were not delivered twice. Ask the sender or the service desk who did not get them.',
+    count: offered.messages,
+    messageId: offered.messageId,
+    time: offered.at,
   };
 }
 

@@ -32,6 +32,13 @@ export interface ClockSkew {
   at: string;
 }
 
+/** Messages that something has happened to. */
+export interface RecentMessages {
+  messages: number;
+  /** When it last happened; ISO 8601 UTC. */
+  at: string;
+}
+
 /** The health of a mailbox at one moment. */
 export interface MailboxHealth {
   readonly mailboxId: string;
@@ -44,14 +51,24 @@ export interface MailboxHealth {
   clockSkew: ClockSkew | null;
   /** How the machine's wall clock was last set, for a day after it. `ms` is negative if it was set back. */
   clockStep: { ms: number; at: string } | null;
+  /**
+   * The messages that the store had forgotten and its send marks remember (lib/send/forgotten-messages.ts), for a day
+   * after that was noticed. Null if there were none.
+   */
+  storeBehind: RecentMessages | null;
+  /**
+   * Messages that MESH offered again after our acknowledgement, for a day after the last one; `different` of them are
+   * other messages under ids that were used before. Null if there were none.
+   */
+  offeredAgain: (RecentMessages & { different: number; messageId: string }) | null;
   /** Null if the mailbox has none (sandbox), or it cannot be read. */
   certificate: ClientCertificate | null;
   /** Why certificate files that have changed on disk are not in use, in a sentence; null if they are. */
   certificateProblem: string | null;
 }
 
-/** For how long it is shown that the clock was set (milliseconds): a working day finds it. */
-const STEP_SHOWN_MS = 24 * 60 * 60 * 1000;
+/** For how long it is shown that something has happened (milliseconds): a working day finds it. */
+const SHOWN_MS = 24 * 60 * 60 * 1000;
 /** A slower response (milliseconds) is too inexact to measure the clock. */
 const MAX_RESPONSE_FOR_CLOCK_MS = 5000;
 
@@ -67,6 +84,8 @@ export class HealthRecorder {
   #handshake = NOTHING_YET;
   #poll = NOTHING_YET;
   #lastResponse: Moment | undefined;
+  #storeBehind: (Happened & { messages: number }) | undefined;
+  #offeredAgain: (Happened & { messages: number; different: number; messageId: string }) | undefined;
   /** `at` unformatted: formatting it for each response would cost as much as everything else here. */
   #skew: (Omit<ClockSkew, 'at'> & { at: number }) | null = null;
 
@@ -87,6 +106,8 @@ export class HealthRecorder {
       lastAnswer: this.#isoOf(this.#lastResponse),
       clockSkew: this.#skew && { ...this.#skew, at: new Date(this.#skew.at).toISOString() },
       clockStep: this.#clockStep(),
+      storeBehind: this.#recent(this.#storeBehind),
+      offeredAgain: this.#recent(this.#offeredAgain),
       certificate: this.#currentCertificate(),
       certificateProblem: this.#certificates.problem,
     };
@@ -140,8 +161,26 @@ export class HealthRecorder {
 
   #clockStep(): MailboxHealth['clockStep'] {
     const last = ClockSteps.of(this.#clock).last;
-    const isRecent = last && steadyTime(this.#clock) - last.at.steady < STEP_SHOWN_MS;
-    return isRecent ? { ms: Math.round(last.ms), at: new Date(wallTimeOf(this.#clock, last.at)).toISOString() } : null;
+    const recent = this.#recent(last);
+    return recent && { ms: Math.round(recent.ms), at: recent.at };
+  }
+
+  /** Returns what has happened within the last day, with its time as it is shown; otherwise null. */
+  #recent<T extends Happened>(happened: T | undefined): (Omit<T, 'at'> & { at: string }) | null {
+    if (!happened || steadyTime(this.#clock) - happened.at.steady >= SHOWN_MS) return null;
+    return { ...happened, at: new Date(wallTimeOf(this.#clock, happened.at)).toISOString() };
+  }
+
+  /** Records that the store was behind its send marks, which know of this many messages. */
+  recordStoreBehind(messages: number): void {
+    this.#storeBehind = { messages, at: momentAfter(this.#clock) };
+  }
+
+  /** Records that MESH has offered a message again, or another one under its id. */
+  recordOfferedAgain(messageId: string, isDifferent: boolean): void {
+    const { messages, different } = this.#recent(this.#offeredAgain) ?? { messages: 0, different: 0 };
+    const at = momentAfter(this.#clock);
+    this.#offeredAgain = { messages: messages + 1, different: different + (isDifferent ? 1 : 0), messageId, at };
   }
 
   /** Times are shown as the wall clock is set now, so that a clock that was set neither hides a failure nor makes one. */
@@ -173,6 +212,11 @@ export class HealthRecorder {
       throw error;
     }
   }
+}
+
+/** Something that is shown for a day. */
+interface Happened {
+  at: Moment;
 }
 
 /** The outcomes of a recurring task, with their moments. */

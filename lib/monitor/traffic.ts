@@ -18,6 +18,10 @@ export interface Traffic {
    * bound, not cumulative.
    */
   collected: { messages: number; totalSeconds: number; buckets: readonly number[] };
+  /** Messages that the store had forgotten and its send marks remember. */
+  forgotten: number;
+  /** Messages that MESH offered again after our acknowledgement. */
+  offeredAgain: number;
 }
 
 export class TrafficRecorder {
@@ -25,6 +29,9 @@ export class TrafficRecorder {
   readonly #received = { messages: 0, bytes: 0 };
   readonly #buckets: number[] = LATENCY_BOUNDS.map(() => 0);
   readonly #collected = { messages: 0, totalSeconds: 0 };
+
+  #forgotten = 0;
+  #offeredAgain = 0;
 
   /** Counts an event of the outbox. */
   recordEvent({ event, message }: OutboxEvent): void {
@@ -49,11 +56,21 @@ export class TrafficRecorder {
     this.#received.bytes += bytes;
   }
 
+  recordForgotten(messages: number): void {
+    this.#forgotten += messages;
+  }
+
+  recordOfferedAgain(): void {
+    this.#offeredAgain += 1;
+  }
+
   snapshot(): Traffic {
     return {
       sent: { ...this.#sent },
       received: { ...this.#received },
       collected: { ...this.#collected, buckets: [...this.#buckets] },
+      forgotten: this.#forgotten,
+      offeredAgain: this.#offeredAgain,
     };
   }
 }

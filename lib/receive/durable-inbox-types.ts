@@ -56,6 +56,8 @@ export interface DurableInboxOptions extends InboxRules {
   settleAcknowledgements?: SettleAcknowledgements;
   /** Called with the payload's size (bytes) as soon as a message is in the store. */
   onStored?: (bytes: number) => void;
+  /** Called when MESH offers a message again that it has our acknowledgement of, or another one under its id. */
+  onOfferedAgain?: (messageId: string, isDifferent: boolean) => void;
   /** Classifies acknowledgements and requests by workflow. Default: the profiles that this package ships. */
   profiles?: WorkflowProfiles;
   /** Default: the machine's clock. */

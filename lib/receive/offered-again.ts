@@ -16,7 +16,7 @@ import type { ProblemNotifier } from './problem-notifier';
 import { headersOf } from './stored-message';
 
 interface OfferedAgainParts {
-  options: Pick<DurableInboxOptions, 'client' | 'mailboxId'>;
+  options: Pick<DurableInboxOptions, 'client' | 'mailboxId' | 'onOfferedAgain'>;
   rows: IncomingRows;
   router: InboxRouter<InboxConsumer>;
   problems: ProblemNotifier;
@@ -61,6 +61,7 @@ export class OfferedAgain {
     if (!this.#before.has(messageId)) {
       const detail = { state: row.state, ...(different.length > 0 ? { different: different.join(' ') } : {}) };
       await rows.noteOfferedAgain(messageId, detail);
+      this.#parts.options.onOfferedAgain?.(messageId, different.length > 0);
     }
     this.#current.add(messageId);
     this.#report(row, different);

@@ -44,6 +44,8 @@ export interface WorkerParts extends AttemptParts {
   settleWaitMs?: number;
   /** Opens the marks (send-marks.ts). Default: no marks, as for a store with several owners. */
   openMarks?: () => Promise<SendMarks>;
+  /** Called when the store has forgotten what the marks remember; with the number of messages. */
+  onStoreBehind?: (messages: number) => void;
   /** Called when the state of the sending changes. */
   changed: (state: OutboxState) => void;
 }
@@ -205,7 +207,9 @@ export class OutboxWorker {
     const { store, mailbox, outbox } = this.#parts;
     const known = { ...(await store.sendingProgress(mailbox)), generation: await store.generation() };
     const comparison = await marks.compare(known, (id) => store.getOutgoing(id));
-    for (const { event, row } of await recordForgotten(this.#parts, comparison)) outbox.emit(event, row);
+    const forgotten = await recordForgotten(this.#parts, comparison);
+    for (const { event, row } of forgotten) outbox.emit(event, row);
+    if (comparison.isStoreBehind) this.#parts.onStoreBehind?.(forgotten.length);
     return comparison.isStoreBehind;
   }
 

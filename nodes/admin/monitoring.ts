@@ -129,6 +129,8 @@ function addTraffic(
   count('mesh_sent_bytes_total', 'Their payloads, before compression.', ({ sent }) => sent.bytes);
   count('mesh_received_messages_total', 'Stored since the mailbox was opened.', ({ received }) => received.messages);
   count('mesh_received_bytes_total', 'Their payloads, decompressed.', ({ received }) => received.bytes);
+  count('mesh_forgotten_messages_total', 'Lost by the store, known by its send marks.', ({ forgotten }) => forgotten);
+  count('mesh_offered_again_total', 'Offered by MESH after our acknowledgement.', ({ offeredAgain }) => offeredAgain);
   const help = 'Time from accepted by MESH to collected by the recipient, as observed here.';
   const latency = new prometheus.Gauge({ name: LATENCY, help, registers: [registry] });
   const plain = latency.get.bind(latency);

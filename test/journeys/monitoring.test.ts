@@ -58,6 +58,8 @@ describe('monitoring', function () {
         await reports('mesh_connected{mailbox="X26ABC1",environment="sandbox"} 1');
         let exposition = await metrics();
         assert.match(exposition, /mesh_connected\{mailbox="X26ABC1",environment="sandbox"\} 1/);
+        assert.match(exposition, /mesh_forgotten_messages_total\{mailbox="X26ABC1",environment="sandbox"\} 0/);
+        assert.match(exposition, /mesh_offered_again_total\{mailbox="X26ABC1",environment="sandbox"\} 0/);
         assert.match(exposition, /mesh_outbox_waiting\{mailbox="X26ABC1",environment="sandbox"\} 0/);
         assert.match(exposition, /mesh_last_handshake_age_seconds\{mailbox="X26ABC1",environment="sandbox"\} \d/);
         assert.match(exposition, /mesh_disk_free_bytes\{mailbox="X26ABC1",environment="sandbox"\} [1-9]/);

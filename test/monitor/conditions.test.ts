@@ -38,6 +38,8 @@ function observation(health: Partial<MailboxHealth> = {}, rest: Partial<Observat
       lastAnswer: at(-MINUTE),
       clockSkew: { ms: 200, uncertaintyMs: 500, at: at(-MINUTE) },
       clockStep: null,
+      storeBehind: null,
+      offeredAgain: null,
       certificate: { commonName: '', validFrom: at(-DAY), validTo: at(300 * DAY) },
       certificateProblem: null,
       ...health,
@@ -70,6 +72,24 @@ describe('the conditions of a mailbox', () => {
     const [first] = findConditions(seen, LIMITS);
     assert.match(first?.text ?? '', /stopped\. MESH cannot be reached\.$/);
     assert.equal(first?.time, at(-30 * MINUTE));
+  });
+
+  it('include a store that had forgotten messages, with their number', () => {
+    const seen = observation({ storeBehind: { messages: 3, at: at(-HOUR) } });
+    assert.deepEqual(summary(seen), ['store-behind some critical']);
+    const [condition] = findConditions(seen, LIMITS);
+    assert.deepEqual([condition?.count, condition?.time], [3, at(-HOUR)]);
+    assert.match(condition?.advice ?? '', /MESH_FORGOTTEN/);
+  });
+
+  it('include messages that MESH has offered again; another message under such an id is critical', () => {
+    const offered = { messages: 2, messageId: 'M2', at: at(-HOUR) };
+    const again = observation({ offeredAgain: { ...offered, different: 0 } });
+    assert.deepEqual(summary(again), ['offered-again same warning']);
+    const [condition] = findConditions(again, LIMITS);
+    assert.deepEqual([condition?.count, condition?.messageId], [2, 'M2']);
+    const another = observation({ offeredAgain: { ...offered, different: 1 } });
+    assert.deepEqual(summary(another), ['offered-again different critical']);
   });
 
   it('include a poll that is late, but not if none is planned', () => {

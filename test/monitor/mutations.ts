@@ -1,6 +1,6 @@
 /**
- * Removes each guard against a clock that was set (docs/design.md, rule 6), and each rule about mailboxes that nothing
- * opens, one at a time, and sees its test fail.
+ * Removes each guard against a clock that was set (docs/design.md, rule 6), each rule about mailboxes that nothing opens,
+ * and each report of what has happened, one at a time, and sees its test fail.
  * `npx tsx test/monitor/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
 import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
@@ -18,6 +18,27 @@ const RECEIVING = 'test/receive/clock-set.test.ts';
 const STEADY = { check: 'steadyTime(', without: '((each: { now(): number }) => each.now())(' };
 
 const MUTATIONS: Guard[] = [
+  {
+    case: 'nothing is sent twice, and each lost message needs a decision',
+    test: 'test/send/forgotten.test.ts',
+    file: 'lib/send/outbox-worker.ts',
+    check: 'if (comparison.isStoreBehind) this.#parts.onStoreBehind?.(forgotten.length);',
+    without: '',
+  },
+  {
+    case: 'is counted, and shown in the mailbox’s health for a day',
+    test: 'test/receive/offered-again.test.ts',
+    file: 'lib/receive/offered-again.ts',
+    check: 'this.#parts.options.onOfferedAgain?.(messageId, different.length > 0);',
+    without: '',
+  },
+  {
+    case: 'is counted, and shown in the mailbox’s health for a day',
+    test: 'test/receive/offered-again.test.ts',
+    file: 'lib/monitor/health.ts',
+    check: 'steadyTime(this.#clock) - happened.at.steady >= SHOWN_MS',
+    without: 'happened.at.steady < 0',
+  },
   {
     case: 'the pause ends after its minutes all the same',
     test: SENDING,

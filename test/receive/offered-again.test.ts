@@ -1,8 +1,10 @@
 /** A message that MESH lists again after its acknowledgement, as after the service desk has put it back. */
 import assert from 'node:assert/strict';
-import { emptyFolder } from '../harness/cleanup';
+import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { steppedClock } from '../harness/clocks';
 import { consumer, pollAndWait, type TestConsumer } from '../harness/consumer';
 import { hostileMesh, type HostileMesh } from '../harness/hostile-mesh';
+import { outboxAt } from '../harness/outboxes';
 import type { InboxPoller } from '../../lib/index';
 import { eventsOf, inboxOf, keyOf, rowsOf, storageIn, type StorageFolder } from './durable-support';
 
@@ -115,6 +117,30 @@ describe('a message that MESH offers again', () => {
       assert.equal(typeof line?.detail['different'], 'string');
     });
   }
+
+  it('is counted, and shown in the mailbox’s health for a day', async () => {
+    const left = new Set(['M1']);
+    const server = await hostileMesh(({ method, path }) => {
+      if (path.endsWith('/inbox')) return { body: Buffer.from(JSON.stringify({ messages: [...left] })) };
+      if (method === 'PUT') left.clear();
+      return method === 'PUT' ? {} : { body: Buffer.from(method === 'HEAD' ? '' : 'letter') };
+    });
+    const clock = steppedClock();
+    const mailbox = outboxAt(server, { storage: await storageIn(await emptyFolder()), clock });
+    const inbox = mailbox.inbox({ minimumIntervalMs: 0 });
+    afterThisTest(() => inbox.close());
+    const one = consumer({ acknowledge: 'after-delivery' });
+    inbox.add(one);
+    await pollAndWait(inbox, one);
+    assert.deepEqual([mailbox.health().offeredAgain, mailbox.traffic().offeredAgain], [null, 0]);
+    left.add('M1');
+    await pollAndWait(inbox, one);
+    const { at, ...offered } = mailbox.health().offeredAgain ?? {};
+    assert.deepEqual(offered, { messages: 1, different: 0, messageId: 'M1' });
+    assert.ok(Math.abs(Date.parse(at ?? '') - clock.now()) < 60_000);
+    clock.advance(24 * 60 * 60 * 1000);
+    assert.deepEqual([mailbox.health().offeredAgain, mailbox.traffic().offeredAgain], [null, 1]);
+  });
 
   it('only because our acknowledgement was lost is acknowledged without a word', async () => {
     let isLost = true;

@@ -102,6 +102,9 @@ describe('a store that has forgotten what its send marks remember', () => {
       assert.equal(lost?.error?.code, 'MESH_FORGOTTEN');
       assert.match(lost.error.message, /lost this message.*had accepted it as .* \(\d{4}-/);
       assert.ok(mailbox.eventsOf(lost.id).includes('held'));
+      const { forgotten } = mailbox.traffic();
+      assert.ok(forgotten > 0);
+      assert.equal(mailbox.health().storeBehind?.messages, forgotten, 'a condition for a day');
       const [line] = await mailbox.outbox.history(lost.id);
       assert.deepEqual([line?.event, line?.detail], ['held', { forgotten: true }]);
       // A person may close it; there is nothing left to send.
