@@ -23,6 +23,8 @@ export type ConditionKind =
   /** MESH has offered messages again that it has our acknowledgement of. */
   | 'offered-again'
   | 'disk'
+  /** Nothing more is received, because parked messages take as much space as they may. */
+  | 'inbox-full'
   /** An output of a node reaches no node that runs: what it would hand over waits. */
   | 'output'
   /** Nobody opens a mailbox for which messages wait in the store. */
@@ -66,6 +68,8 @@ export interface Observation {
   /** Free space where large payloads are kept; null if it is not known. */
   freeBytes: number | null;
   oldestUnacknowledged: { messageId: string; since: string } | null;
+  /** What parked messages take, if nothing more is received because of it. */
+  fullInbox?: { parkedBytes: number } | null;
   /** Outputs that reach no node that runs while something waits at them, e.g. `mesh-poll (id), data`. */
   blockedOutputs?: readonly string[];
   counts: Record<'held' | 'unknown' | 'overdue' | 'parked' | 'unclaimed', number>;
@@ -98,6 +102,7 @@ export function findConditions(observation: Observation, limits: ConditionLimits
     storeBehind(observation),
     offeredAgain(observation),
     disk(observation, limits),
+    inboxFull(observation),
     unacknowledged(observation),
     output(observation),
     ...Object.entries(COUNTED).map(([kind, texts]) => counted(kind as keyof typeof COUNTED, observation, texts)),
@@ -301,6 +306,22 @@ function disk({ freeBytes }: Observation, { minFreeBytes }: ConditionLimits): Co
     severity: 'critical',
     text: `The disk of the storage folder has ${Math.floor(freeBytes / 1024 ** 2)} MiB left.`,
     advice: 'Free disk space: below 512 MiB nothing is queued or received any more.',
+  };
+}
+
+function inboxFull({ fullInbox, counts }: Observation): Condition | undefined {
+  if (!fullInbox) return undefined;
+  return {
+    kind: 'inbox-full',
+    stage: 'full',
+    severity: 'critical',
+    text:
+      `Parked messages take ${Math.ceil(fullInbox.parkedBytes / 1024 ** 2)} MiB, as much as they may: nothing more is ` +
+      'received.',
+    advice:
+      'Redeliver the parked messages or end them with mesh-ack, or raise “Maximum parked”. MESH removes what is not ' +
+      'collected within five days.',
+    count: counts.parked,
   };
 }
 

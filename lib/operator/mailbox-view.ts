@@ -66,6 +66,11 @@ export class OperatorView {
     return { sent, attention };
   }
 
+  /** Returns the size of the payloads that are kept for parked received messages (bytes). */
+  parkedBytes(): Promise<number> {
+    return this.#parts.store.parkedBytes(this.#parts.mailbox);
+  }
+
   /**
    * Returns the free space (bytes) where large payloads are kept.
    * @throws StorageError when the disk cannot be read

@@ -453,6 +453,7 @@ class DurableInbox implements InboxPoller {
       leased: this.#leases.size,
       pending: this.#rows.pending.count(() => true),
       unclaimed: this.#collector.listed.unclaimed + this.#rows.pending.count((key) => !this.#router.claim(key)),
+      isFull: this.#collector.isFull,
       lastPoll: this.#lastPoll && wallTimeOf(this.#clock, this.#lastPoll),
       nextPoll: this.#schedule.nextPoll,
       progress: this.#listeners.progress,

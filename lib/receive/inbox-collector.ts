@@ -47,6 +47,7 @@ import type { ReportSettler } from './report-settler';
 import { SpoolSink, type SpooledPayload } from './spool-sink';
 import { StoringTasks } from './storing-tasks';
 import type { MeshAcknowledger } from './mesh-acknowledger';
+import { DEFAULT_MAX_PARKED_BYTES, ParkedBudget } from './parked-budget';
 
 /** From this attempt on, a message that MESH cannot return is a poison candidate, and no longer holds up the others. */
 const POISON_ATTEMPTS = 3;
@@ -74,6 +75,7 @@ export class InboxCollector {
   readonly listed = new ListedMessages();
   readonly #parts: InboxCollectorParts;
   readonly #diskSpace: DiskSpace;
+  readonly #parkedBudget: ParkedBudget;
   readonly #partials: PartialFiles;
   readonly #storing = new StoringTasks();
   readonly #offeredAgain: OfferedAgain;
@@ -84,10 +86,24 @@ export class InboxCollector {
 
   constructor(parts: InboxCollectorParts) {
     this.#parts = parts;
-    const { spool, storeKey, minFreeBytes } = parts.options;
+    const {
+      spool,
+      store,
+      storeKey,
+      minFreeBytes,
+      mailboxId,
+      maxParkedBytes = DEFAULT_MAX_PARKED_BYTES,
+    } = parts.options;
     this.#diskSpace = new DiskSpace(() => spool.freeBytes(), minFreeBytes);
+    const { rows } = parts;
+    this.#parkedBudget = new ParkedBudget({ store, storeKey, spool, rows, mailboxId, maxParkedBytes });
     this.#partials = new PartialFiles(spool, storeKey);
     this.#offeredAgain = new OfferedAgain(parts);
+  }
+
+  /** True while nothing more is taken because of what is parked. */
+  get isFull(): boolean {
+    return this.#parkedBudget.isExhausted;
   }
 
   isBeingStored(messageId: string): boolean {
@@ -121,6 +137,7 @@ export class InboxCollector {
     this.#poisonCandidate = undefined;
     this.listed.beginList();
     this.#offeredAgain.beginList();
+    this.#parkedBudget.beginList();
     const access = { listInbox: (query = {}) => options.client.listInbox(query, signal) };
     for await (const { messageIds } of inboxPages(access, mayContinue)) {
       lastPage = messageIds.length;
@@ -233,6 +250,7 @@ export class InboxCollector {
     const { problems, acknowledgements } = this.#parts;
     const { messageId } = message;
     await this.#checkSpace();
+    await this.#parkedBudget.check();
     let downloaded: { headers: MessageHeaders; payload: SpooledPayload | undefined };
     try {
       downloaded = await this.#download(messageId, consumer);

@@ -94,6 +94,8 @@ export interface InboxState {
   pending: number;
   /** Messages that no consumer claims. */
   unclaimed: number;
+  /** True while nothing more is received because parked messages take as much space as they may. */
+  isFull: boolean;
   /**
    * When the inbox was last listed and everything taken (milliseconds since 1970); undefined: not yet in this process.
    */
@@ -127,6 +129,11 @@ export interface InboxRules {
   leaseMs?: number;
   /** After this number of deliveries a message is parked. Default 5. */
   maxDeliveries?: number;
+  /**
+   * The most that the payloads of parked messages may take (bytes). Beyond it, or beyond half of the disk space that
+   * would be free without them, nothing more is received: it stays in MESH. Default 20,000,000,000.
+   */
+  maxParkedBytes?: number;
 }
 
 /** The poller of one mailbox. */

@@ -30,7 +30,7 @@ export function addMonitoring(RED: NodeAPI): void {
     const isWell = mailboxes.every(
       (each) =>
         (each.connection === 'connected' || each.connection === 'idle') &&
-        !('blockedOutputs' in each && each.blockedOutputs.length > 0),
+        !('blockedOutputs' in each && (each.blockedOutputs.length > 0 || each.inbox.full)),
     );
     const forgotten = await forgottenMailboxes(RED);
     return { status: isWell && forgotten.length === 0 ? 'ok' : 'failing', mailboxes, forgotten };
@@ -68,6 +68,8 @@ async function exposition(mailboxes: Array<Measured | Unmeasured>): Promise<{ co
     gauge('mesh_inbox_in_flight', 'Messages delivered to a flow and not yet acknowledged.', of, inbox.inFlight);
     gauge('mesh_inbox_unclaimed', 'Messages that no node claims.', of, inbox.unclaimed);
     gauge('mesh_inbox_parked', 'Received messages that are parked (counted to 1001).', of, inbox.parked);
+    gauge('mesh_inbox_parked_bytes', 'Payloads of parked received messages.', of, inbox.parkedBytes);
+    gauge('mesh_inbox_full', '1 while nothing is received because of parked messages.', of, inbox.full ? 1 : 0);
     gauge('mesh_outputs_blocked', 'Outputs at which something waits for a wire.', of, each.blockedOutputs.length);
     if (each.freeBytes !== null) {
       gauge('mesh_disk_free_bytes', 'Free bytes in the folder of large payloads.', of, each.freeBytes);

@@ -15,6 +15,7 @@ export interface MeshConfigDef extends NodeDef {
   leftToOthers?: string;
   leaseMinutes?: number | string;
   maxDeliveries?: number | string;
+  maxParkedGb?: number | string;
   maxRequestMb?: number | string;
   chunkMb?: number | string;
   compression?: string;
@@ -51,6 +52,8 @@ export interface MailboxSettings {
   leftToOthers: string[];
   leaseMs: number;
   maxDeliveries: number;
+  /** The most that the payloads of parked received messages may take. */
+  maxParkedBytes: number;
   /** When a received message is acknowledged to MESH. */
   meshAcknowledge: 'when-spooled' | 'when-done';
   /** ODS code of this organisation; empty: from the mailbox id, if it contains one. */
@@ -92,6 +95,8 @@ export function readMailboxSettings(
     leftToOthers: listSetting(RED, def.leftToOthers),
     leaseMs: numberSetting(RED, 'leaseMinutes', def.leaseMinutes, { fallback: 60, min: 0.001, max: 7200 }) * 60_000,
     maxDeliveries: numberSetting(RED, 'maxDeliveries', def.maxDeliveries, { fallback: 5, min: 1, max: 1000 }),
+    maxParkedBytes:
+      numberSetting(RED, 'maxParkedGb', def.maxParkedGb, { fallback: 20, min: 0.001, max: 1_000_000 }) * GB,
     meshAcknowledge: choiceSetting(RED, 'meshAcknowledge', def.meshAcknowledge, ['when-spooled', 'when-done']),
     odsCode: textSetting(RED, def.odsCode).toUpperCase(),
     profilesFile: textSetting(RED, def.profilesFile),

@@ -34,6 +34,7 @@ export async function openFromSettings(
     workflowsHandledElsewhere: settings.leftToOthers,
     leaseMs: settings.leaseMs,
     maxDeliveries: settings.maxDeliveries,
+    maxParkedBytes: settings.maxParkedBytes,
   });
   return { mailbox, poller, environment: settings.environment };
 }

@@ -147,6 +147,7 @@ export class ConditionReporter {
         freeBytes,
         oldestUnacknowledged,
         counts,
+        fullInbox: inbox.full ? { parkedBytes: inbox.parkedBytes } : null,
         blockedOutputs: blockedOutputs.map(({ nodeType, nodeId, output }) => `${nodeType} (${nodeId}), ${output}`),
       };
       return withConditions(measured, findConditions(observed, this.#limits));

@@ -21,7 +21,15 @@ export interface Measured extends Omit<Unmeasured, 'mailboxId'> {
   mailboxId: string;
   health: MailboxHealth;
   outbox: { waiting: number; held: number; paused: boolean; byState: Record<string, number> };
-  inbox: { waiting: number; inFlight: number; unclaimed: number; parked: number };
+  /** `parkedBytes`: of the payloads that are kept for parked messages. `full`: nothing more is received because of them. */
+  inbox: {
+    waiting: number;
+    inFlight: number;
+    unclaimed: number;
+    parked: number;
+    parkedBytes: number;
+    full: boolean;
+  };
   overdue: number;
   /** Outputs at which something waits because no node that runs is wired to them. */
   blockedOutputs: BlockedOutput[];
@@ -42,12 +50,13 @@ export async function measure({
   const opened = await connection.opened();
   if (!opened) return { mailboxId: '', name, environment, connection: connection.state.kind };
   const { mailbox, poller } = opened;
-  const [{ sent, attention }, freeBytes, oldestUnacknowledged] = await Promise.all([
+  const [{ sent, attention }, parkedBytes, freeBytes, oldestUnacknowledged] = await Promise.all([
     mailbox.operator.counts(),
+    mailbox.operator.parkedBytes(),
     mailbox.operator.freeBytes().catch(() => null),
     mailbox.operator.oldestUnacknowledged(),
   ]);
-  const { pending, leased, unclaimed } = poller.state();
+  const { pending, leased, unclaimed, isFull: full } = poller.state();
   const { sending } = connection;
   return {
     mailboxId: mailbox.mailboxId,
@@ -61,7 +70,7 @@ export async function measure({
       paused: sending?.paused !== undefined,
       byState: sent.messages,
     },
-    inbox: { waiting: pending, inFlight: leased, unclaimed, parked: attention.parked },
+    inbox: { waiting: pending, inFlight: leased, unclaimed, parked: attention.parked, parkedBytes, full },
     overdue: attention.overdue,
     blockedOutputs: blockedOutputs(id),
     traffic: mailbox.traffic(),

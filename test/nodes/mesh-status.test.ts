@@ -219,6 +219,38 @@ describe('mesh-status', () => {
     assert.equal(alertsOf(changes)[0]?.count, 1);
   });
 
+  it('reports parked messages that take as much space as they may, until they are ended', async () => {
+    const send = { to: 'X26ABC1', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
+    const poll = { mailbox: 'box', interval: 0, workflows: '', payloadAs: 'json', wires: [[], [], [], ['parked']] };
+    await deploy([
+      sandboxConfig('box', 'X26ABC1', { maxParkedGb: 0.001 }),
+      { id: 'send', type: 'mesh-send', mailbox: 'box', wires: [['sent']], ...send },
+      { id: 'sent', type: 'helper' },
+      { id: 'poll', type: 'mesh-poll', ...poll },
+      { id: 'parked', type: 'helper' },
+      { id: 'ack', type: 'mesh-ack', mailbox: 'box', wires: [[]] },
+      ...watcher(),
+    ]);
+    const [sent, parked, changes] = [new Recorder('sent'), new Recorder('parked'), new Recorder('changes')];
+    for (let n = 1; n <= 2; n += 1) {
+      receive('send', { payload: 'no JSON '.repeat(70_000) });
+      await sent.get(n);
+      receive('poll', {});
+      await parked.get(n);
+    }
+    receive('send', { payload: '{}' });
+    await sent.get(3);
+    receive('poll', {});
+    await until(() => eventsOf(changes).includes('raised inbox-full full'), 'the condition');
+    const condition = alertsOf(changes).find(({ kind }) => kind === 'inbox-full');
+    assert.deepEqual([condition?.severity, condition?.count], ['critical', 2]);
+    receive('ack', parked.messages[0]);
+    await until(() => {
+      receive('poll', {});
+      return eventsOf(changes).includes('recovered inbox-full full');
+    }, 'the recovery');
+  });
+
   it('reports an unacknowledged message near its fifth day', async () => {
     const send = { to: 'X26ABC1', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
     const flow = [

@@ -18,9 +18,38 @@ const BODY = 'lib/client/download-body.ts';
 
 const ANSWERS = 'test/client/hostile-responses.test.ts';
 const TLS = 'test/client/tls.test.ts';
+const BUDGET = 'test/receive/parked-budget.test.ts';
 const TRANSPORT = 'lib/client/transport.ts';
 
 const MUTATIONS: Taken[] = [
+  {
+    case: 'stops the inbox when it is used up',
+    test: BUDGET,
+    file: 'lib/receive/parked-budget.ts',
+    check: 'bytes >= maxParkedBytes',
+    without: 'bytes < 0',
+  },
+  {
+    case: 'is at most half of what would be free',
+    test: BUDGET,
+    file: 'lib/receive/parked-budget.ts',
+    check: ' * MAX_SHARE',
+    without: '',
+  },
+  {
+    case: 'lets it go on when a message is ended',
+    test: BUDGET,
+    file: 'lib/receive/parked-budget.ts',
+    check: 'this.#countedAt = undefined;',
+    without: '',
+  },
+  {
+    case: 'counts what is parked while a list is being taken',
+    test: BUDGET,
+    file: 'lib/receive/incoming-rows.ts',
+    check: 'if (parked) this.parkings += 1;',
+    without: '',
+  },
   {
     case: 'a chunked body that breaks off',
     file: TRANSPORT,

@@ -137,6 +137,7 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
     recentIncoming: (mailbox, states, page) => read((q) => overview.recentIncoming(q, mailbox, states, page)),
     overdueOutgoing: (mailbox, page) => read((q) => overview.overdueOutgoing(q, mailbox, page)),
     attention: (mailbox, limit) => read((q) => overview.attention(q, mailbox, limit)),
+    parkedBytes: (mailbox) => read((q) => overview.parkedBytes(q, mailbox)),
     activity: (mailbox, between) => read((q) => overview.activity(q, mailbox, between)),
     closeOtherInstances: (mailbox, instance, note) =>
       write({ mailboxes: [mailbox] }, async (q) => {

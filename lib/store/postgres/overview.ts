@@ -4,6 +4,7 @@ import { INCOMING_COLUMNS, incomingOf, parseIncoming } from '../rows/incoming';
 import { OUTGOING_COLUMNS, outgoingOf, parseOutgoing } from '../rows/outgoing';
 import { activityOf, activitySums, attentionOf } from '../rows/overview';
 import { IS_OVERDUE } from '../rules/overdue';
+import { PARKED_PAYLOAD } from '../rules/retention';
 import type { Activity, Attention, Incoming, IncomingState, Outgoing, OutgoingState, RecentPage } from '../store';
 import { MAILBOX } from './mailboxes';
 import type { Queries } from './queries';
@@ -83,6 +84,14 @@ export async function attention(queries: Queries, mailbox: string, limit: number
     ...Array.from({ length: 1 + received.length }, () => [mailbox, limit]).flat(),
   );
   return attentionOf((what) => Number(row?.[what] ?? 0));
+}
+
+export async function parkedBytes(queries: Queries, mailbox: string): Promise<number> {
+  const [row] = await queries.rows(
+    `SELECT coalesce(sum(size), 0)::float8 AS bytes FROM incoming WHERE mailbox = ${MAILBOX} AND ${PARKED_PAYLOAD}`,
+    mailbox,
+  );
+  return Number(row?.['bytes']);
 }
 
 /** LATERAL with a limit: each line looks its message up by the index, however many lines the planner expects. */

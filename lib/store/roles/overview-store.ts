@@ -33,6 +33,8 @@ export interface OverviewStore {
   overdueOutgoing(mailbox: string, page: RecentPage): Promise<Outgoing[]>;
   /** Counts what may need a person, each up to `limit`. */
   attention(mailbox: string, limit: number): Promise<Attention>;
+  /** Returns the size of the payloads that are kept for parked messages (bytes). */
+  parkedBytes(mailbox: string): Promise<number>;
   /**
    * Sums the ledger of a span (`to` excluded). Takes as long as the span has lines: ask for an hour, not for a month.
    */

@@ -32,6 +32,9 @@ export const RECEIVED_PAYLOAD_DUE = `state = 'done' AND payload_kind IS NOT NULL
 /** A received message whose row may go after Retention.rowsMs, counted from `settled_at`. */
 export const RECEIVED_ROW_DUE = `state = 'done' AND payload_kind IS NULL AND settled_at IS NOT NULL`;
 
+/** A received message that is parked, with its payload: the retention never removes it. */
+export const PARKED_PAYLOAD = `state = 'parked' AND payload_kind IS NOT NULL`;
+
 /** What one slice of a purge has removed. */
 export interface PurgedSlice {
   /** Names that no row names any more. */

@@ -93,6 +93,7 @@ function storeOn(connection: Connection): SqliteStore {
     recentIncoming: (mailbox, states, page) => call('recentIncoming', [mailbox, states, page]),
     overdueOutgoing: (mailbox, page) => call('overdueOutgoing', [mailbox, page]),
     attention: (mailbox, limit) => call('attention', [mailbox, limit]),
+    parkedBytes: (mailbox) => call('parkedBytes', [mailbox]),
     activity: (mailbox, between) => call('activity', [mailbox, between]),
     closeOtherInstances: (mailbox, instance, note) => call('closeOtherInstances', [mailbox, instance, note]),
     purge: (now, retention) => purgeAll(() => call('purgeSlice', [now, retention])),

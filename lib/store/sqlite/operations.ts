@@ -62,6 +62,7 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'recentIncoming',
   'overdueOutgoing',
   'attention',
+  'parkedBytes',
   'activity',
   'history',
   'ledger',

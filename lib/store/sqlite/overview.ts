@@ -4,6 +4,7 @@ import { OUTGOING_COLUMNS, outgoingOf, parseOutgoing } from '../rows/outgoing';
 import { activityOf, activitySums, attentionOf } from '../rows/overview';
 import type { Row } from '../rows/parse';
 import { IS_OVERDUE } from '../rules/overdue';
+import { PARKED_PAYLOAD } from '../rules/retention';
 import type { Activity, Attention, Incoming, IncomingState, Outgoing, OutgoingState, RecentPage } from '../store';
 import type { Mailboxes } from './mailboxes';
 import type { Statements } from './statements';
@@ -87,6 +88,16 @@ export class OverviewTables {
         ? this.#count(`outgoing INDEXED BY outgoing_is_overdue WHERE mailbox = ? AND ${IS_OVERDUE}`, mailbox, limit)
         : this.#count('incoming INDEXED BY incoming_state WHERE mailbox = ? AND state = ?', mailbox, what, limit),
     );
+  }
+
+  parkedBytes(key: string): number {
+    const mailbox = this.#mailboxes.find(key);
+    if (mailbox === undefined) return 0;
+    const row = this.#statements.get(
+      `SELECT sum(size) AS bytes FROM incoming INDEXED BY incoming_parked WHERE mailbox = ? AND ${PARKED_PAYLOAD}`,
+      mailbox,
+    );
+    return Number(row?.['bytes'] ?? 0);
   }
 
   activity(key: string, { from, to }: { from: number; to: number }): Activity {

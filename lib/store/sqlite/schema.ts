@@ -11,7 +11,14 @@
  */
 import { IS_OVERDUE, LIMITS, NEVER_OVERDUE } from '../rules/overdue';
 import { BLOCK_LATER, countedBytes, PENDING_LIST } from '../rules/outgoing-triggers';
-import { PAYLOAD_RULE, PAYLOAD_SINCE, RECEIVED_PAYLOAD_DUE, RECEIVED_ROW_DUE, ROW_SINCE } from '../rules/retention';
+import {
+  PARKED_PAYLOAD,
+  PAYLOAD_RULE,
+  PAYLOAD_SINCE,
+  RECEIVED_PAYLOAD_DUE,
+  RECEIVED_ROW_DUE,
+  ROW_SINCE,
+} from '../rules/retention';
 
 const COUNT_NEW = `
     INSERT INTO outgoing_count (mailbox, state, messages, bytes)
@@ -218,6 +225,7 @@ export const SCHEMA = `
   CREATE INDEX incoming_unacknowledged ON incoming (mailbox, seq) WHERE acknowledged_at IS NULL;
   CREATE INDEX incoming_request ON incoming (mailbox, request_key, seq)
     WHERE request_key IS NOT NULL;
+  CREATE INDEX incoming_parked ON incoming (mailbox, size) WHERE ${PARKED_PAYLOAD};
   CREATE INDEX incoming_payload_due ON incoming (settled_at) WHERE ${RECEIVED_PAYLOAD_DUE};
   CREATE INDEX incoming_row_due ON incoming (settled_at) WHERE ${RECEIVED_ROW_DUE};
   CREATE INDEX incoming_spool ON incoming (payload_name) WHERE payload_name IS NOT NULL;

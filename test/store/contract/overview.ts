@@ -64,6 +64,21 @@ export function describeOverview(store: UseStore): void {
     });
   });
 
+  describe('parkedBytes', () => {
+    it('is the size of the payloads that parked messages of the mailbox keep', async () => {
+      assert.equal(await store().parkedBytes('never used'), 0);
+      assert.equal(await store().parkedBytes(MAILBOX), 0);
+      const first = await received(store(), 'parked', {}, { size: 100 });
+      await received(store(), 'parked', {}, { size: 20 });
+      await received(store(), 'parked', { payload: null }, { size: 3 });
+      await received(store(), 'done', {}, { size: 4 });
+      await received(store(), 'parked', {}, { size: 5, mailbox: OTHER });
+      assert.equal(await store().parkedBytes(MAILBOX), 120);
+      await store().changeIncoming(MAILBOX, first, ['parked'], { state: 'acknowledged' });
+      assert.equal(await store().parkedBytes(MAILBOX), 20);
+    });
+  });
+
   describe('overdueOutgoing', () => {
     it('lists messages not collected or acknowledged in time, until they end otherwise', async () => {
       const collection = await inState(store(), 'accepted', { collectBy: null });
