@@ -5,7 +5,7 @@
  */
 import { StorageError } from '../errors';
 import type { Spool } from '../payload/spool';
-import type { OverviewStore } from '../store/store';
+import type { Store } from '../store/store';
 import type { IncomingRows } from './incoming-rows';
 
 /** As much as the outbox may hold (lib/send/outbox-quota.ts), in the dialog's unit. */
@@ -14,7 +14,7 @@ export const DEFAULT_MAX_PARKED_BYTES = 20_000_000_000;
 const MAX_SHARE = 1 / 2;
 
 interface ParkedBudgetParts {
-  store: OverviewStore;
+  store: Pick<Store, 'parkedBytes'>;
   storeKey: string;
   spool: Pick<Spool, 'freeBytes' | 'inDatabase'>;
   rows: Pick<IncomingRows, 'parkings'>;

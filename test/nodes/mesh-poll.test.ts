@@ -252,7 +252,7 @@ describe('mesh-poll', () => {
     receive('poll', {});
     const msg = await parked.get(1);
     assert.deepEqual([msg.error.code, msg.mesh.messageId], ['MESH_TOO_LARGE', messageId]);
-    assert.match(msg.error.advice, /Maximum expansion/);
+    assert.match(msg.error.advice ?? '', /Maximum expansion/);
     await stop();
     await deploy(pollFlow({}, { ...limits, maxExpansionRatio: '0' }));
     const data = new Recorder('data');

@@ -244,7 +244,7 @@ describe('mesh-status', () => {
     await until(() => eventsOf(changes).includes('raised inbox-full full'), 'the condition');
     const condition = alertsOf(changes).find(({ kind }) => kind === 'inbox-full');
     assert.deepEqual([condition?.severity, condition?.count], ['critical', 2]);
-    receive('ack', parked.messages[0]);
+    receive('ack', parked.messages[0] ?? {});
     await until(() => {
       receive('poll', {});
       return eventsOf(changes).includes('recovered inbox-full full');

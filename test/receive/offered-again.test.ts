@@ -4,7 +4,7 @@ import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { steppedClock } from '../harness/clocks';
 import { consumer, pollAndWait, type TestConsumer } from '../harness/consumer';
 import { hostileMesh, type HostileMesh } from '../harness/hostile-mesh';
-import { outboxAt } from '../harness/outboxes';
+import { outboxAt, storageIn as wholeStorageIn } from '../harness/outboxes';
 import type { InboxPoller } from '../../lib/index';
 import { eventsOf, inboxOf, keyOf, rowsOf, storageIn, type StorageFolder } from './durable-support';
 
@@ -126,7 +126,7 @@ describe('a message that MESH offers again', () => {
       return method === 'PUT' ? {} : { body: Buffer.from(method === 'HEAD' ? '' : 'letter') };
     });
     const clock = steppedClock();
-    const mailbox = outboxAt(server, { storage: await storageIn(await emptyFolder()), clock });
+    const mailbox = outboxAt(server, { storage: await wholeStorageIn(), clock });
     const inbox = mailbox.inbox({ minimumIntervalMs: 0 });
     afterThisTest(() => inbox.close());
     const one = consumer({ acknowledge: 'after-delivery' });

@@ -1,5 +1,6 @@
 /** Parked messages keep their payloads until a person deals with them: the inbox stops before they fill the disk. */
 import assert from 'node:assert/strict';
+import { mailboxAt } from '../harness/mailboxes';
 import { consumer, pollAndWait, type TestConsumer } from '../harness/consumer';
 import { until } from '../harness/until';
 import type { InboxPoller, Mailbox } from '../../lib/index';
@@ -32,7 +33,8 @@ describe('the budget for parked messages', () => {
     ids.push(await send());
   }
 
-  const atMesh = async (): Promise<string[]> => server.messages('X26ABC2').map(({ messageId }) => messageId);
+  const atMesh = async (): Promise<string[]> =>
+    (await mailboxAt(server, { mailboxId: 'X26ABC2' }).listInbox()).messageIds;
 
   it('stops the inbox when it is used up, deletes nothing, and lets it go on when a message is ended', async () => {
     await twoParked({ maxParkedBytes: 2 * SIZE });

@@ -225,7 +225,7 @@ describe('the number of the schema', () => {
     const digest = (schema: string): string => createHash('sha256').update(plain(schema)).digest('hex').slice(0, 16);
     assert.deepEqual(
       [SCHEMA_VERSION, digest(SQLITE_SCHEMA), digest(POSTGRES_SCHEMA)],
-      [106, 'c5f974dfd894bd2e', '265507de45c2c72b'],
+      [107, '46b5dfafe5f4bc35', '9aaee3e62c1bc336'],
     );
   });
 });

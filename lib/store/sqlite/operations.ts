@@ -136,6 +136,7 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     recentIncoming: (mailbox: string, states: readonly IncomingState[], page: RecentPage) =>
       overview.recentIncoming(mailbox, states, page),
     overdueOutgoing: (mailbox: string, page: RecentPage) => overview.overdueOutgoing(mailbox, page),
+    parkedBytes: (mailbox: string) => overview.parkedBytes(mailbox),
     attention: (mailbox: string, limit: number) => overview.attention(mailbox, limit),
     activity: (mailbox: string, between: { from: number; to: number }) => overview.activity(mailbox, between),
     closeOtherInstances: (mailboxKey: string, instance: string, note: LedgerNote) => {
