@@ -4,10 +4,11 @@
  * hands it over, and a redelivery checks for that.
  */
 import { basename, join, resolve } from 'node:path';
-import { mkdir, stat } from '../files';
+import { mkdir, rmdir } from '../files';
 import type { MessageHeaders } from '../types';
 import { writeControlFile, type ControlFields, type StatusRecord } from './control-file';
 import { clientFolders, folderNames, pathExists, moveFile, onDisk, removeOwn, takeFile, writeWhole } from './files';
+import { countedTime, MACHINE_CLOCKS, noteCountedTime, type CountingClocks } from '../payload/counted-time';
 import { avoidDeviceName } from '../payload/safe-file-name';
 
 /**
@@ -20,17 +21,29 @@ export interface InFolderMessage {
 }
 
 const CONTROL = 'control';
-/** For how long a handed-over message is remembered (milliseconds): redeliveries come within days. */
+/**
+ * For how long a handed-over message is remembered at least (milliseconds): redeliveries come within days. It is counted
+ * while Node-RED runs, because a clock that was set must not make a message be handed over again. After this time the
+ * marks become the older ones, and after as long again they are removed.
+ */
 const REMEMBER_MS = 31 * 24 * 60 * 60 * 1000;
-const FORGET_EVERY_MS = 24 * 60 * 60 * 1000;
+const COUNT_EVERY_MS = 60 * 60 * 1000;
+/** In `temp`: the marks, the older marks, and the note of the time for which there have been such marks. */
+const MARKS = 'in';
+const OLDER_MARKS = 'in.older';
+const AGE_FILE = 'in.age.json';
 
 export class InFolder {
   readonly #root: string;
-  #forgottenAt = -Infinity;
+  readonly #clocks: CountingClocks;
+  /** The steady time up to which this process has counted. */
+  #counted: number;
 
   /** `root` has the folders `in` and `temp`, which are created if needed. */
-  constructor(root: string) {
+  constructor(root: string, clocks: CountingClocks = MACHINE_CLOCKS) {
     this.#root = resolve(root);
+    this.#clocks = clocks;
+    this.#counted = clocks.steady();
   }
 
   /**
@@ -41,9 +54,9 @@ export class InFolder {
     return onDisk(async () => {
       const folders = await clientFolders(this.#root);
       const name = safeId(message.messageId);
-      const marks = join(folders.temp, 'in');
-      await this.#forget(marks);
-      const mark = join(marks, name);
+      await this.#forget(folders.temp);
+      const older = join(folders.temp, OLDER_MARKS, name);
+      const mark = (await pathExists(older)) ? older : join(folders.temp, MARKS, name);
       // The mark has the control file in it until the message is handed over.
       const isBegun = await pathExists(mark);
       const isHandedOver = isBegun && !(await pathExists(join(mark, CONTROL)));
@@ -56,19 +69,25 @@ export class InFolder {
     });
   }
 
-  async #forget(marks: string): Promise<void> {
-    const now = Date.now();
-    if (now - this.#forgottenAt < FORGET_EVERY_MS) return;
-    this.#forgottenAt = now;
-    for (const name of await folderNames(marks)) {
-      // It may be gone: a message that is being handed over at the same time has its mark renamed.
-      const found = await stat(join(marks, name)).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error;
-      });
-      // Only if it is empty, as our marks are: it may be a folder of somebody else's.
-      if (found && found.mtimeMs < now - REMEMBER_MS) await removeOwn(join(marks, name), []);
-    }
+  /** Counts the time since the last call; removes the older marks, and makes the others the older ones, when it is up. */
+  async #forget(temp: string): Promise<void> {
+    const elapsed = this.#clocks.steady() - this.#counted;
+    if (elapsed < COUNT_EVERY_MS) return;
+    this.#counted += elapsed;
+    const note = join(temp, AGE_FILE);
+    const ms = await countedTime(note, elapsed, this.#clocks.now());
+    const isTimeUp = ms >= REMEMBER_MS && (await removeMarks(join(temp, OLDER_MARKS)));
+    // If another process has done so at the same time, there are no marks to move.
+    if (isTimeUp && (await pathExists(join(temp, MARKS)))) await moveFile(join(temp, MARKS), join(temp, OLDER_MARKS));
+    await noteCountedTime(note, isTimeUp ? 0 : ms, this.#clocks.now());
   }
+}
+
+/** Removes marks and their folder. Returns whether it is gone: somebody else's files in it stay. */
+async function removeMarks(marks: string): Promise<boolean> {
+  for (const name of await folderNames(marks)) await removeOwn(join(marks, name), [CONTROL]);
+  await rmdir(marks).catch(() => undefined);
+  return !(await pathExists(marks));
 }
 
 /** Creates the mark, atomically with the control file in it. */

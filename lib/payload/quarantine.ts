@@ -4,25 +4,17 @@
  * counted while a process runs, by a clock that nobody sets: a wrong date deletes nothing.
  */
 import { join } from 'node:path';
-import { mkdir, readdir, readFile, rename, rm, rmdir } from '../files';
+import { mkdir, readdir, rename, rm, rmdir } from '../files';
 import { randomUUID } from '../random';
+import { countedTime, noteCountedTime, type CountingClocks } from './counted-time';
 import { syncFolder } from './file-sink';
 import { isSpoolName } from './spool-names';
-import { writeWholeFile } from './whole-file';
 
 const FOLDER = 'quarantine';
 const AGE_FILE = 'age.json';
 const PART = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** For how long files are kept there (milliseconds). */
 export const QUARANTINE_MS = 7 * 24 * 60 * 60 * 1000;
-
-/** How long the files of one part have been seen there. */
-interface Age {
-  /** Milliseconds, counted while processes ran. */
-  ms: number;
-  /** When that was written (milliseconds since 1970), so that two processes do not count the same hour twice. */
-  at: number;
-}
 
 /**
  * Returns the paths of the files in a spool folder and in its quarantine whose names are ours and match; none if there
@@ -54,21 +46,15 @@ async function inParts(parts: readonly string[], matches: (name: string) => bool
   return paths;
 }
 
-/** The time of day (milliseconds since 1970), and the milliseconds of a clock that nobody sets. */
-export interface QuarantineClocks {
-  now(): number;
-  steady(): number;
-}
-
 export class Quarantine {
   readonly #spool: string;
   readonly #root: string;
-  readonly #clocks: QuarantineClocks;
+  readonly #clocks: CountingClocks;
   /** The steady time up to which this process has counted. */
   #counted: number;
 
   /** `spool`: the folder whose files it takes. */
-  constructor(spool: string, clocks: QuarantineClocks) {
+  constructor(spool: string, clocks: CountingClocks) {
     this.#spool = spool;
     this.#root = join(spool, FOLDER);
     this.#clocks = clocks;
@@ -84,7 +70,7 @@ export class Quarantine {
     if (ours.length === 0) return;
     const part = join(this.#root, randomUUID());
     await mkdir(part, { recursive: true, mode: 0o700 });
-    await this.#note(part, 0);
+    await noteCountedTime(join(part, AGE_FILE), 0, this.#clocks.now());
     for (const name of ours) await rename(join(this.#spool, name), join(part, name)).catch(ignoreMissing);
     for (const folder of [part, this.#root, this.#spool]) await syncFolder(folder);
   }
@@ -105,18 +91,11 @@ export class Quarantine {
     const elapsed = steady - this.#counted;
     this.#counted = steady;
     for (const part of await partsOf(this.#root)) {
-      const before = await readAge(join(part, AGE_FILE));
-      // Another process of the same store may have counted a part of this time; a clock that was set back counts none.
-      const added = before === undefined ? 0 : Math.max(0, Math.min(elapsed, this.#clocks.now() - before.at));
-      const ms = (before?.ms ?? 0) + added;
+      const note = join(part, AGE_FILE);
+      const ms = await countedTime(note, elapsed, this.#clocks.now());
       if (ms >= QUARANTINE_MS) await remove(part);
-      else await this.#note(part, ms);
+      else await noteCountedTime(note, ms, this.#clocks.now());
     }
-  }
-
-  async #note(part: string, ms: number): Promise<void> {
-    const age: Age = { ms, at: this.#clocks.now() };
-    await writeWholeFile(join(part, AGE_FILE), JSON.stringify(age), { suffix: `.${randomUUID()}`, mode: 0o600 });
   }
 }
 
@@ -126,16 +105,6 @@ async function remove(part: string): Promise<void> {
     if (isSpoolName(name) || name.startsWith(AGE_FILE)) await rm(join(part, name), { force: true });
   }
   await rmdir(part).catch(() => undefined);
-}
-
-/** Returns undefined for a note that is missing or damaged: its part then counts as new. */
-async function readAge(path: string): Promise<Age | undefined> {
-  try {
-    const { ms, at } = JSON.parse(await readFile(path, 'utf8')) as Age;
-    return Number.isFinite(ms) && Number.isFinite(at) ? { ms, at } : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function none(error: unknown): string[] {

@@ -4,12 +4,12 @@
  */
 import { join } from 'node:path';
 import { constants, mkdir, open, readdir, rm, stat, statfs, writeFile } from '../files';
-import { machineNow, machineSteady } from '../clock';
 import { randomUUID } from '../random';
 import { MeshError, PayloadError, StorageError, TooLargeError } from '../errors';
 import { fileErrorPasses } from '../store/rules/opening';
 import type { PayloadSlices } from '../store/store';
 import { checkedByDigest, listBytes } from './block-digests';
+import { MACHINE_CLOCKS } from './counted-time';
 import { withoutPath } from './file-error';
 import { partialNames } from './partial-files';
 import { Quarantine } from './quarantine';
@@ -59,7 +59,7 @@ export class Spool {
     this.#slices = options.slices;
     this.inDatabase = options.inDatabase ?? false;
     this.#limitBytes = options.limitBytes ?? Infinity;
-    this.#quarantine = new Quarantine(folder, { now: machineNow, steady: machineSteady });
+    this.#quarantine = new Quarantine(folder, MACHINE_CLOCKS);
   }
 
   /**

@@ -18,6 +18,7 @@ const REGULAR = 'test/payload/regular-file.test.ts';
 const CHANGED = 'test/send/changed-payload.test.ts';
 const TAKING = 'test/folders/taking-files.test.ts';
 const ODD = 'test/folders/odd-files.test.ts';
+const MARKS = 'test/folders/in-folder-marks.test.ts';
 const ERASE = 'test/store/sqlite/erase.test.ts';
 
 /** A file's stamp is a guard of its own. */
@@ -33,6 +34,20 @@ const NO_STAMP: Mutation = {
 };
 
 const MUTATIONS: Taken[] = [
+  {
+    case: 'is not forgotten because of a wrong date',
+    test: MARKS,
+    file: 'lib/payload/counted-time.ts',
+    check: 'Math.min(elapsedMs, now - before.at)',
+    without: 'now - before.at',
+  },
+  {
+    case: 'is remembered for 31 days',
+    test: MARKS,
+    file: 'lib/folders/in-folder.ts',
+    check: '(await pathExists(older)) ? older : ',
+    without: '',
+  },
   {
     case: 'is refused, and left as it is, when it has other files in it',
     test: NOT_OURS,

@@ -177,8 +177,9 @@ describe('a known storage', function () {
     });
 
     it('may follow SQLite by the settings, and is said to', async () => {
-      await used({ folder: join(home, 'mesh'), knownStoreFile });
-      assert.equal((await used(options)).previousPlace, join(home, 'mesh'));
+      const folder = join(home, 'sqlite');
+      await used({ folder, knownStoreFile });
+      assert.equal((await used(options)).previousPlace, folder);
     });
 
     it('is not made by a tool that reads from it', async () => {

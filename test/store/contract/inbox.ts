@@ -27,9 +27,11 @@ export function describeInbox(store: UseStore): void {
   describe('addIncoming', () => {
     it('stores a message with its start values', async () => {
       const message = incoming({ headers: { from: 'X', subject: 'Ünïcödé 患者', list: [1] } });
-      assert.ok(await store().addIncoming(message, note('spooled')));
+      const sequence = await store().addIncoming(message, note('spooled'));
+      assert.ok(sequence);
       assert.deepEqual(await store().getIncoming(MAILBOX, message.messageId), {
         ...message,
+        sequence,
         payload: { kind: 'inline', bytes: new Uint8Array(Buffer.from('hello')) },
         state: 'spooled',
         acknowledgedAt: null,
@@ -50,7 +52,7 @@ export function describeInbox(store: UseStore): void {
       }
     });
 
-    it('returns false for a message that is there, and changes nothing', async () => {
+    it('returns nothing for a message that is there, and changes nothing', async () => {
       const messageId = await received(store(), 'delivered');
       assert.equal(await store().addIncoming(incoming({ messageId, size: 99 }), note('spooled')), undefined);
       const message = await store().getIncoming(MAILBOX, messageId);
