@@ -100,9 +100,9 @@ const MUTATIONS: Taken[] = [
   {
     case: 'deletes nothing because of a wrong date',
     test: QUARANTINE,
-    file: 'lib/payload/quarantine.ts',
-    check: 'Math.min(elapsed, this.#clocks.now() - before.at)',
-    without: 'Math.max(elapsed, this.#clocks.now() - before.at)',
+    file: 'lib/payload/counted-time.ts',
+    check: 'Math.min(elapsedMs, now - before.at)',
+    without: 'Math.max(elapsedMs, now - before.at)',
   },
   {
     case: 'deletes no file of somebody else’s that is put there',
