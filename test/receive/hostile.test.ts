@@ -219,7 +219,12 @@ describe('a hostile server', () => {
   });
 
   for (const [what, maxExpandedBytes, body, setting] of [
-    ['a payload larger than the limit', 1000, gzipSync(randomBytes(1001)), /raise “Maximum received” \(maxExpandedBytes\)/],
+    [
+      'a payload larger than the limit',
+      1000,
+      gzipSync(randomBytes(1001)),
+      /raise “Maximum received” \(maxExpandedBytes\)/,
+    ],
     ['a chunk that expands absurdly, long before the limit', 20_000_000, gzipSync(Buffer.alloc(5_000_000)), RATIO],
     ['a message that expands absurdly beyond 64 MiB', 200_000_000_000, gzipSync(Buffer.alloc(70_000_000)), RATIO],
   ] as const) {

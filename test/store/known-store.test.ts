@@ -159,11 +159,12 @@ describe('a known storage', function () {
     it('is not replaced by another store that is found at its place', async () => {
       await used(options);
       await dropSchema(options.schema);
-      const { knownStoreFile: _file, ...forgetful } = options;
-      const other = await used(forgetful);
+      // As another Node-RED has made it, whose own folder is another one.
+      const { knownStoreFile: _file, ...elsewhere } = { ...options, folder: join(home, 'elsewhere') };
+      const other = await used(elsewhere);
       await refused(options, OTHER);
       await rm(knownStoreFile);
-      assert.equal((await used(options)).id, other.id);
+      assert.equal((await used({ ...elsewhere, knownStoreFile })).id, other.id);
     });
 
     it('is remembered without user and password, so that these may change', async () => {

@@ -28,7 +28,11 @@ const COLUMNS = INCOMING_COLUMN_NAMES.map((column) => `i.${column}`).join(', ');
 const WITH_PAYLOAD = `SELECT ${COLUMNS}, p.bytes FROM incoming AS i LEFT JOIN incoming_payload AS p ON p.seq = i.seq`;
 const LINE = ledgerLine('changed', `mailbox, 'in', message_id, message_id`);
 
-export async function addIncoming(queries: Queries, message: NewIncoming, note: LedgerNote): Promise<number | undefined> {
+export async function addIncoming(
+  queries: Queries,
+  message: NewIncoming,
+  note: LedgerNote,
+): Promise<number | undefined> {
   const values = newIncomingValues(message);
   const bytes = bytesOf(message.payload);
   const rows = await queries.rows(
