@@ -29,7 +29,8 @@ import { sendMessage, type SendOptions } from './send/send-message';
 import type { Storage } from './storage';
 import { TrafficRecorder, type Traffic } from './monitor/traffic';
 import { LEASE_MS, MailboxLease } from './store/mailbox-lease';
-import { mailboxKey, type LeaseRole } from './store/store';
+import { RecentRows } from './store/recent-rows';
+import { mailboxKey, type LeaseRole, type Outgoing } from './store/store';
 import type { InboxPage, MailboxAddress, MessageHeaders, OutgoingMessage, ReceivedMessage } from './types';
 import type { SentMessage, Tracking } from './types';
 
@@ -253,8 +254,10 @@ function durableMailbox(
   // A built-in sandbox has another port at each start; the key stays, so that its predecessor's messages are closed.
   const storeKey = mailboxKey(instance === undefined ? mailbox.url : 'sandbox', mailbox.mailboxId);
   const common = { store, spool, clock, mailbox: storeKey, instance: instance ?? null };
+  const justQueued = store.isShared ? undefined : new RecentRows<Outgoing>();
   const outbox = new Outbox({
     ...common,
+    justQueued,
     mailboxId: mailbox.mailboxId,
     ...(limits ? { limits } : {}),
     deadlines: [...deadlines, ...profileDeadlines(profiles)],
@@ -274,6 +277,7 @@ function durableMailbox(
     client,
     config,
     outbox,
+    justQueued,
     changed,
     scratch,
     lease,

@@ -10,36 +10,32 @@ import type { Mark, SendMarks } from './send-marks';
 
 const PAGE = 100;
 
-/** Recovers the interrupted messages of one mailbox. */
+/** Finds the interrupted messages of one mailbox, and how the attempt of each ended. */
 export class InterruptedMessages {
   readonly #parts: { store: OutgoingStore; mailbox: string; clock: Clock };
   readonly #waitMs: number;
-  readonly #end: (row: Outgoing, ending: Ending) => Promise<unknown>;
   /** Rows that wait to be recovered: when each was first seen, and in which attempt. Steady time. */
   readonly #seen = new Map<string, { attempts: number; at: number }>();
   /** Attempts that this process intended and whose commit failed: whatever the store says, nothing of them was sent. */
   readonly #unconfirmed = new Map<string, number>();
 
-  /** `waitMs`: for how long a row has to stay unchanged. `end` records how an interrupted attempt ended. */
-  constructor(
-    parts: { store: OutgoingStore; mailbox: string; clock: Clock },
-    waitMs: number,
-    end: (row: Outgoing, ending: Ending) => Promise<unknown>,
-  ) {
+  /** `waitMs`: for how long a row has to stay unchanged. */
+  constructor(parts: { store: OutgoingStore; mailbox: string; clock: Clock }, waitMs: number) {
     this.#parts = parts;
     this.#waitMs = waitMs;
-    this.#end = end;
   }
 
   /**
-   * Commits the intent to send rows. Should the commit's result be lost, this process still knows that nothing was
-   * sent.
+   * Call it before the intent to send rows is committed: should the commit's result be lost, this process still knows
+   * that nothing was sent.
    */
-  async commitIntent<T>(rows: readonly Outgoing[], commit: () => Promise<T>): Promise<T> {
-    for (const { id, attempts } of rows) this.#unconfirmed.set(id, attempts + 1);
-    const committed = await commit();
-    for (const { id } of rows) this.#unconfirmed.delete(id);
-    return committed;
+  intended(begun: readonly { row: Outgoing }[]): void {
+    for (const { row } of begun) this.#unconfirmed.set(row.id, row.attempts + 1);
+  }
+
+  /** Call it when the commit is made. */
+  confirmed(begun: readonly { row: Outgoing }[]): void {
+    for (const { row } of begun) this.#unconfirmed.delete(row.id);
   }
 
   /**
@@ -57,15 +53,15 @@ export class InterruptedMessages {
   }
 
   /**
-   * Recovers the messages that have waited for long enough, using their marks where there are `marks`. Call it while
-   * nothing is on the wire here.
+   * Yields the messages that have waited for long enough, each with the ending of its attempt, from its mark where there
+   * are `marks`. Commit each ending before the next is asked for. Call it while nothing is on the wire here.
    * @throws what the store throws
    */
-  async recoverInterrupted(isOver: () => boolean, marks?: SendMarks): Promise<void> {
+  async *due(marks?: SendMarks): AsyncGenerator<{ row: Outgoing; ending: Ending }> {
     const { store, mailbox, clock } = this.#parts;
     const waiting = new Map<string, { attempts: number; at: number }>();
     let after = '';
-    for (let more = true; more && !isOver();) {
+    for (let more = true; more;) {
       const rows = await store.listOutgoing({ mailbox, states: ['sending'] }, { limit: PAGE, after });
       more = rows.length === PAGE;
       after = rows.at(-1)?.id ?? after;
@@ -73,14 +69,14 @@ export class InterruptedMessages {
         const { id, attempts } = row;
         const mark = marks?.of(row);
         if (this.#unconfirmed.get(id) === attempts || mark === 'not begun') {
-          await this.#end(row, notBegun(row));
+          yield { row, ending: notBegun(row) };
           this.#unconfirmed.delete(id);
           continue;
         }
         const before = this.#seen.get(id);
         const since = before?.attempts === attempts ? before : { attempts, at: steadyTime(clock) };
         if (steadyTime(clock) - since.at < this.#waitMs) waiting.set(id, since);
-        else await this.#end(row, interruptedEnding(row, mark, clock.now()));
+        else yield { row, ending: interruptedEnding(row, mark, clock.now()) };
       }
     }
     this.#seen.clear();

@@ -33,6 +33,7 @@ import type {
   ReplacedOutgoing,
   Store,
 } from '../store/store';
+import type { RecentRows } from '../store/recent-rows';
 import { SerialQueue, type Place } from '../store/serial-queue';
 import { uuidv7 } from '../random';
 import type { Clock } from '../clock';
@@ -63,6 +64,8 @@ export interface OutboxParts {
   mailboxId: string;
   /** Id of the sandbox that the mailbox belongs to; null for a real MESH. */
   instance: string | null;
+  /** Keeps the rows that were just queued for the worker; undefined where other instances send too. */
+  justQueued: RecentRows<Outgoing> | undefined;
   limits?: OutboxLimits;
   /** Deadlines by workflow. Default: 12 hours, 24 hours, 2 working days. */
   deadlines?: readonly WorkflowDeadlines[];
@@ -90,10 +93,6 @@ export class Outbox {
   readonly #listeners = new Set<(event: OutboxEvent) => void>();
   /** Callers of `accepted` by message id: there may be thousands. */
   readonly #waiting = new Map<string, Set<(message: OutboxMessage) => void>>();
-  /** Called after every change of a message, so that the worker need not poll the store. */
-  onChange: () => void = () => undefined;
-  /** Called with each row that this process queued, before its event is emitted. */
-  onQueued: (row: Outgoing) => void = () => undefined;
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
@@ -114,7 +113,6 @@ export class Outbox {
   #remoteChange(change: RemoteChange): void {
     if (change.kind === 'out') this.#refresh([change.id]);
     if (change.kind === 'missed') this.#refresh([...this.#waiting.keys()]);
-    if (change.kind === 'out' || change.kind === 'missed') this.onChange();
   }
 
   #refresh(ids: readonly string[]): void {
@@ -202,7 +200,7 @@ export class Outbox {
       return adding;
     });
     if (added?.isNew) {
-      this.onQueued(added.message);
+      this.#parts.justQueued?.add(added.message.id, added.message);
       this.emit('queued', added.message);
     } else if (added && !replaced) {
       // Another call with the key was faster.
@@ -430,6 +428,7 @@ export class Outbox {
   /** Emits an event to the listeners. For the worker and the follower. */
   emit(event: string, row: Outgoing, details: OutboxEventDetails = {}): void {
     const emitted: OutboxEvent = { event, message: outboxMessage(row), ...details };
+    if (event !== 'queued') this.#parts.justQueued?.forget(row.id);
     for (const listener of this.#listeners) {
       try {
         listener(emitted);
@@ -438,7 +437,6 @@ export class Outbox {
       }
     }
     for (const waiting of this.#waiting.get(row.id) ?? []) waiting(emitted.message);
-    this.onChange();
   }
 }
 

@@ -17,6 +17,12 @@ export interface Candidate {
   plan: SendPlan;
 }
 
+/** A row that cannot be sent at all, and how it ends. */
+export interface Unsendable {
+  row: Outgoing;
+  ending: Ending;
+}
+
 /** What a queue needs. */
 export interface SendQueueParts extends AttemptParts {
   store: OutgoingStore;
@@ -30,8 +36,6 @@ export interface SendQueueParts extends AttemptParts {
   justQueued: RecentRows<Outgoing> | undefined;
   /** Aborts when no attempt may begin any more. */
   stopping: AbortSignal;
-  /** Commits the ending of a queued message that cannot be sent at all. */
-  end: (row: Outgoing, ending: Ending) => Promise<unknown>;
 }
 
 /** Rows in one read, with up to 64 KiB of payload each. */
@@ -43,11 +47,11 @@ const TAKEN = 3 * MAX_AHEAD;
 export class SendQueue {
   readonly #parts: SendQueueParts;
   #rows: Outgoing[] = [];
-  readonly #ready: Candidate[] = [];
+  readonly #ready: (Candidate | Unsendable)[] = [];
   /** Ids of the rows that were taken last. */
   #taken: string[] = [];
   #preparing: Promise<void> | undefined;
-  /** Candidates to have ready, so that the next intents need not wait for a read. */
+  /** Rows to have ready, so that the next intents need not wait for a read. */
   #wanted = 2;
 
   constructor(parts: SendQueueParts) {
@@ -62,27 +66,27 @@ export class SendQueue {
     this.#taken = [];
   }
 
-  /** True if a candidate is ready. */
+  /** True if a row is ready. */
   get isReady(): boolean {
     return this.#ready.length > 0;
   }
 
-  /** Returns the next candidate; undefined if none is ready. */
-  takeReady(): Candidate | undefined {
+  /** Returns the next row; undefined if none is ready. */
+  takeReady(): Candidate | Unsendable | undefined {
     const first = this.#ready.shift();
     if (first && this.#taken.push(first.row.id) > TAKEN) this.#taken.shift();
     return first;
   }
 
   /**
-   * Resolves when a candidate is ready, or there is nothing to send.
+   * Resolves when a row is ready, or there is nothing to send.
    * @throws what the store throws
    */
   async prepare(): Promise<void> {
     if (!this.isReady) await this.#prepare();
   }
 
-  /** Starts to make this many candidates ready. After a failure, `prepare` tries again. */
+  /** Starts to make this many rows ready. After a failure, `prepare` tries again. */
   prepareAhead(wanted: number): void {
     this.#wanted = wanted;
     if (this.#ready.length < wanted) this.#prepare().catch(() => undefined);
@@ -94,38 +98,32 @@ export class SendQueue {
   }
 
   async #fill(): Promise<void> {
-    // While sending fails, each candidate is chosen when it is needed.
+    // While sending fails, each row is chosen when it is needed.
     while (this.#ready.length < (this.#parts.backoff.isFailing ? 1 : this.#wanted)) {
-      const candidate = await this.#next();
-      if (!candidate) return;
-      this.#ready.push(candidate);
+      const next = await this.#next();
+      if (!next) return;
+      this.#ready.push(next);
     }
   }
 
-  async #next(): Promise<Candidate | undefined> {
-    const { stopping, end } = this.#parts;
-    while (!stopping.aborted) {
-      if (this.#rows.length === 0) this.#rows = await this.#read();
-      const row = this.#rows.shift();
-      if (!row) return undefined;
-      try {
-        return { row, plan: await planOf(row, this.#parts, stopping) };
-      } catch (error) {
-        if (error instanceof AbortedError) return undefined;
-        if (!isUnsendable(error)) {
-          // Back to the front, so that no other message overtakes it.
-          this.#rows.unshift(row);
-          throw error;
-        }
-        const stored = storedError(error);
-        await end(row, {
-          change: { state: 'parked', error: stored },
-          event: 'parked',
-          detail: { code: stored.code },
-        });
+  async #next(): Promise<Candidate | Unsendable | undefined> {
+    const { stopping } = this.#parts;
+    if (stopping.aborted) return undefined;
+    if (this.#rows.length === 0) this.#rows = await this.#read();
+    const row = this.#rows.shift();
+    if (!row) return undefined;
+    try {
+      return { row, plan: await planOf(row, this.#parts, stopping) };
+    } catch (thrown) {
+      if (thrown instanceof AbortedError) return undefined;
+      if (!isUnsendable(thrown)) {
+        // Back to the front, so that no other message overtakes it.
+        this.#rows.unshift(row);
+        throw thrown;
       }
+      const error = storedError(thrown);
+      return { row, ending: { change: { state: 'parked', error }, event: 'parked', detail: { code: error.code } } };
     }
-    return undefined;
   }
 
   /** Reads the next rows. While sending fails: one row, and the one behind the poison candidate in its place. */

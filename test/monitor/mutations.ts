@@ -42,7 +42,7 @@ const MUTATIONS: Guard[] = [
   {
     case: 'the pause ends after its minutes all the same',
     test: SENDING,
-    file: 'lib/send/outbox-worker.ts',
+    file: 'lib/send/sending-line.ts',
     ...STEADY,
     also: { file: 'lib/send/attempt.ts', ...STEADY },
   },

@@ -68,7 +68,7 @@ const MUTATIONS: Taken[] = [
   {
     case: 'of MESH’s response, that was made, is reported once',
     test: ONE_COMMIT,
-    file: 'lib/send/outbox-worker.ts',
+    file: 'lib/send/row-changes.ts',
     check: 'if (isMade || !isUncertain) return isMade;',
     without: 'if (isMade || isUncertain) return isMade;',
   },

@@ -192,18 +192,21 @@ describe('a message left in the state sending', () => {
     const recovered: string[] = [];
     const clock = { ...systemClock, now: () => now, steady: () => now };
     const parts = { store: shared, mailbox: MAILBOX, clock };
-    const interrupted = new InterruptedMessages(parts, 500, async (row) => void recovered.push(row.id));
-    await interrupted.recoverInterrupted(() => false);
+    const interrupted = new InterruptedMessages(parts, 500);
+    const recover = async (): Promise<void> => {
+      for await (const { row } of interrupted.due()) recovered.push(row.id);
+    };
+    await recover();
     now += 499;
-    await interrupted.recoverInterrupted(() => false);
+    await recover();
     assert.deepEqual([recovered, interrupted.nextTime], [[], 1500]);
     // Another instance has begun another attempt.
     await shared.changeOutgoing(id, ['sending'], { attempts: 2 });
     now += 1;
-    await interrupted.recoverInterrupted(() => false);
+    await recover();
     assert.deepEqual(recovered, []);
     now += 500;
-    await interrupted.recoverInterrupted(() => false);
+    await recover();
     assert.deepEqual(recovered, [id]);
   });
 
