@@ -26,9 +26,9 @@ const MUTATIONS: Taken[] = [
   {
     case: 'where the wire is slower than the disk',
     test: 'test/send/outbox-worker.test.ts',
-    file: 'lib/send/commit-batcher.ts',
-    check: '#ahead = 1;',
-    without: '#ahead = 2;',
+    file: 'lib/send/intents-ahead.ts',
+    check: '#count = 1;',
+    without: '#count = 2;',
   },
   {
     case: 'does neither if the old message is in another state',
