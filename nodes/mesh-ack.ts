@@ -37,7 +37,7 @@ export = function (RED: NodeAPI): void {
       const sent = await mailbox.run(async (opened): Promise<SentAcknowledgement | undefined> => {
         const messageId = receivedId(RED, msg['mesh'], opened.mailbox.mailboxId);
         const request = await acknowledgementRequest(RED, this, def, msg);
-        mailbox.show({ fill: 'blue', shape: 'dot', text: RED._('mesh-ack.status.acknowledging') });
+        mailbox.show({ fill: 'blue', shape: 'dot', key: 'mesh-ack.status.acknowledging' });
         // In this order: after a kill in between the message is delivered again, and acknowledged once.
         const acknowledgement = request && (await opened.mailbox.sendAcknowledgement(messageId, request));
         if (def.finish !== false) await opened.poller.acknowledge(messageId);
@@ -46,7 +46,7 @@ export = function (RED: NodeAPI): void {
       done += 1;
       if (sent) msg['meshAnswered'] = meshAnswered(sent);
       const word = sent === undefined ? 'acknowledged' : sent.sent ? 'answered' : 'not-answered';
-      mailbox.show({ fill: 'green', shape: 'dot', text: RED._(`mesh-ack.status.${word}`, { done }) });
+      mailbox.show({ fill: 'green', shape: 'dot', key: `mesh-ack.status.${word}`, values: { done } });
       send(msg);
     });
   }

@@ -8,7 +8,7 @@ import { onInput } from './shared/on-input';
 import { OutputGuard } from './mailbox/output-guard';
 import { cleanError } from './shared/report-error';
 import { numberSetting, textSetting } from './shared/settings';
-import { errorStatus, shortCount } from './shared/status';
+import { errorStatus, shortCount, type Status } from './shared/status';
 
 interface MeshFolderReadDef extends NodeDef {
   version?: number;
@@ -56,10 +56,7 @@ export = function (RED: NodeAPI): void {
         return result;
       }
       reported = undefined;
-      const text = RED._('mesh-folder-read.status.in-flight', { number: shortCount(result.inFlight) });
-      const attention = RED._('mesh-folder-read.status.attention', { number: shortCount(result.needsAttention) });
-      if (result.needsAttention > 0) mailbox.show({ fill: 'yellow', shape: 'ring', text: attention });
-      else mailbox.show({ fill: result.inFlight > 0 ? 'blue' : 'green', shape: 'dot', text });
+      mailbox.show(scanStatus(result));
       for (const problem of result.problems) report(problem);
       for (const pair of ours) this.send(outgoing(pair));
       return result;
@@ -76,7 +73,7 @@ export = function (RED: NodeAPI): void {
 
     const report = ({ kind, error, name }: FolderProblem): void => {
       const problem = error ?? folderError(kind);
-      mailbox.show(errorStatus(RED, problem));
+      mailbox.show(errorStatus(problem));
       this.error(cleanError(RED, problem), { meshFolder: { problem: kind, ...(name !== undefined && { name }) } });
     };
 
@@ -104,7 +101,7 @@ export = function (RED: NodeAPI): void {
       const clean = cleanError(RED, error);
       if (closed || clean.code === reported) return;
       reported = clean.code;
-      mailbox.show(errorStatus(RED, error));
+      mailbox.show(errorStatus(error));
       this.error(clean, {});
     };
 
@@ -144,6 +141,15 @@ export = function (RED: NodeAPI): void {
 function isOf(mailboxId: string, { control }: OutgoingPair): boolean {
   const from = control['From_DTS'] ?? '';
   return from === '' || from.toUpperCase() === mailboxId.toUpperCase();
+}
+
+function scanStatus({ inFlight, needsAttention }: { inFlight: number; needsAttention: number }): Status {
+  const key = (name: string, number: number) => ({
+    key: `mesh-folder-read.status.${name}`,
+    values: { number: shortCount(number) },
+  });
+  if (needsAttention > 0) return { fill: 'yellow', shape: 'ring', ...key('attention', needsAttention) };
+  return { fill: inFlight > 0 ? 'blue' : 'green', shape: 'dot', ...key('in-flight', inFlight) };
 }
 
 /** Returns the message for mesh-send, with its settings on msg.meshSend as in any flow. */

@@ -14,7 +14,7 @@ import {
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { textSetting } from './shared/settings';
-import { shortCount } from './shared/status';
+import { setStatus, shortCount } from './shared/status';
 
 interface MeshFolderWriteDef extends NodeDef {
   version?: number;
@@ -109,8 +109,8 @@ export = function (RED: NodeAPI): void {
       msg['meshFolder'] = { ...fieldsOf(msg['meshFolder']), folder: place };
       number += 1;
       const fill = { in: 'green', sent: 'green', failed: 'red', out: 'yellow' } as const;
-      const shown = RED._(`mesh-folder-write.status.${place}`, { number: shortCount(number) });
-      this.status({ fill: fill[place], shape: 'dot', text: shown });
+      const values = { number: shortCount(number) };
+      setStatus(this, { fill: fill[place], shape: 'dot', key: `mesh-folder-write.status.${place}`, values });
       send(msg);
     });
   }

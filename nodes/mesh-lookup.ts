@@ -29,7 +29,7 @@ export = function (RED: NodeAPI): void {
       const found = await mailbox.run(async (opened, signal): Promise<MailboxAddress[]> => {
         const [odsCode, workflowId] = [await field('odsCode'), await field('workflowId')];
         if (workflowId === '') throw new InvalidMessageError(RED._('mesh-lookup.error.no-workflow'));
-        mailbox.show({ fill: 'blue', shape: 'dot', text: RED._('mesh-lookup.status.asking') });
+        mailbox.show({ fill: 'blue', shape: 'dot', key: 'mesh-lookup.status.asking' });
         if (odsCode === '') return opened.mailbox.searchWorkflow(workflowId, { signal });
         return opened.mailbox.lookup(odsCode.toUpperCase(), workflowId, { signal });
       });
@@ -37,7 +37,8 @@ export = function (RED: NodeAPI): void {
       mailbox.show({
         fill: found.length > 0 ? 'green' : 'yellow',
         shape: 'dot',
-        text: RED._('mesh-lookup.status.found', { found: found.length }),
+        key: 'mesh-lookup.status.found',
+        values: { found: found.length },
       });
       send(msg);
     });

@@ -18,7 +18,7 @@ import { createNode } from './shared/create-node';
 import { OutputGuard } from './mailbox/output-guard';
 import { cleanError } from './shared/report-error';
 import { choiceSetting, numberSetting, textSetting } from './shared/settings';
-import { errorStatus } from './shared/status';
+import { errorStatus, setStatus } from './shared/status';
 import { certificatesOf, readTls } from './shared/tls-and-proxy';
 
 type ServerTls = TlsOptions & Required<Pick<MllpServerTls, 'clientCertificate'>>;
@@ -62,12 +62,13 @@ export = function (RED: NodeAPI): void {
     let isReported = false;
 
     const showConnections = (): void => {
-      if (closed || server === undefined) return;
-      const text = RED._(`mesh-mllp-in.status.${connections === 0 ? 'listening' : 'connected'}`, { connections });
-      this.status({ fill: 'green', shape: connections === 0 ? 'ring' : 'dot', text });
+      if (server === undefined) return;
+      if (connections === 0) setStatus(this, { fill: 'green', shape: 'ring', key: 'mesh-mllp-in.status.listening' });
+      else
+        setStatus(this, { fill: 'green', shape: 'dot', key: 'mesh-mllp-in.status.connected', values: { connections } });
     };
     const showError = (error: MeshError): void => {
-      if (!closed) this.status(errorStatus(RED, error, error instanceof MllpListenError && !server ? 'ring' : 'dot'));
+      setStatus(this, errorStatus(error, error instanceof MllpListenError && !server ? 'ring' : 'dot'));
     };
 
     const guard = new OutputGuard(RED, this, {

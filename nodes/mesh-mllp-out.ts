@@ -17,7 +17,7 @@ import { onInput } from './shared/on-input';
 import { OutputGuard } from './mailbox/output-guard';
 import { cleanError, clearError, showsError } from './shared/report-error';
 import { choiceSetting, numberSetting, textSetting } from './shared/settings';
-import { errorStatus, sharedStatus } from './shared/status';
+import { errorStatus, setStatus, sharedStatus } from './shared/status';
 import { certificatesOf, readTls } from './shared/tls-and-proxy';
 
 interface MeshMllpOutDef extends NodeDef {
@@ -72,11 +72,13 @@ export = function (RED: NodeAPI): void {
     let state: MllpClientState = 'idle';
 
     const show = (): void => {
-      if (closed || state === 'idle') return;
+      if (state === 'idle') return;
       const [fill, shape] = STATES[state];
-      this.status(sharedStatus(RED, fill, shape, state));
+      setStatus(this, sharedStatus(fill, shape, state));
       clearError(this);
     };
+    const showRefusal = (code: string): void =>
+      setStatus(this, { fill: 'yellow', shape: 'dot', key: 'mesh-mllp-out.status.nak', values: { code } });
     /** Messages that were accepted with CA, until their AE or AR: by control id, oldest first. */
     const committed = new Map<string, NodeMessageInFlow>();
     const opened = openClient(RED, this, def, {
@@ -85,7 +87,7 @@ export = function (RED: NodeAPI): void {
         committed.delete(acknowledgement.controlId);
         if (closed || acknowledgement.code === 'AA' || !('charset' in opened)) return;
         const sent = { ...acknowledgement, attempts: 1, isPositive: false };
-        this.status({ fill: 'yellow', shape: 'dot', text: RED._('mesh-mllp-out.status.nak', { code: sent.code }) });
+        showRefusal(sent.code);
         const refused = Object.assign(msg ?? {}, { mllpSent: sentProperty(sent, opened.charset) });
         void guard.check(REFUSED_OUTPUT).then(
           () => this.send([null, refused]),
@@ -100,7 +102,7 @@ export = function (RED: NodeAPI): void {
       onIgnored: (error) => this.warn(cleanError(RED, error).message),
     });
     if ('fault' in opened) {
-      this.status(errorStatus(RED, opened.fault, 'ring'));
+      setStatus(this, errorStatus(opened.fault, 'ring'));
       this.error(cleanError(RED, opened.fault), {});
     }
 
@@ -124,7 +126,7 @@ export = function (RED: NodeAPI): void {
         if (showsError(this) || state !== 'connected') show();
         send([msg, null]);
       } else {
-        this.status({ fill: 'yellow', shape: 'dot', text: RED._('mesh-mllp-out.status.nak', { code: sent.code }) });
+        showRefusal(sent.code);
         await guard.check(REFUSED_OUTPUT);
         send([null, msg]);
       }

@@ -6,6 +6,7 @@ import { pendingRequest, type PendingRequest } from './mllp/requests';
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { choiceSetting } from './shared/settings';
+import { setStatus } from './shared/status';
 import { evaluateText } from './shared/typed-input';
 
 interface MeshMllpResponseDef extends NodeDef {
@@ -22,7 +23,7 @@ export = function (RED: NodeAPI): void {
 
     /** Harmless, but a sign of a fault in the flow. */
     const warn = (key: 'late' | 'gone'): void => {
-      this.status({ fill: 'yellow', shape: 'dot', text: RED._(`mesh-mllp-response.status.${key}`) });
+      setStatus(this, { fill: 'yellow', shape: 'dot', key: `mesh-mllp-response.status.${key}` });
       this.warn(RED._(`mesh-mllp-response.warning.${key}`));
     };
 
@@ -40,7 +41,7 @@ export = function (RED: NodeAPI): void {
         return;
       }
       answered += 1;
-      this.status({ fill: 'green', shape: 'dot', text: RED._('mesh-mllp-response.status.answered', { answered }) });
+      setStatus(this, { fill: 'green', shape: 'dot', key: 'mesh-mllp-response.status.answered', values: { answered } });
     });
   }
 

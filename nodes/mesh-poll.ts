@@ -15,7 +15,7 @@ export = function (RED: NodeAPI): void {
   function MeshPoll(this: Node, config: MeshPollDef): void {
     const def = createNode(RED, this, config);
     const mailbox = new MailboxUser(RED, this, def.mailbox);
-    const status = new PollStatus(RED, mailbox);
+    const status = new PollStatus(mailbox);
     /** Removes this node's consumer from the poller; does nothing before it was added. */
     let leave = (): void => undefined;
     /** Takes up what was refused while nobody was behind an output; does nothing before the consumer was added. */
@@ -66,8 +66,13 @@ export = function (RED: NodeAPI): void {
             emitParked(RED, this, message);
             parked += 1;
           }
-          const text = RED._('mesh-poll.status.parked', { parked: shortCount(parked) });
-          mailbox.show({ fill: parked > 0 ? 'yellow' : 'green', shape: 'dot', text });
+          const values = { parked: shortCount(parked) };
+          mailbox.show({
+            fill: parked > 0 ? 'yellow' : 'green',
+            shape: 'dot',
+            key: 'mesh-poll.status.parked',
+            values,
+          });
           return;
         }
         const poll = poller.poll();

@@ -87,7 +87,7 @@ const MB = 1_000_000;
 export = function (RED: NodeAPI): void {
   function MeshSend(this: Node, config: MeshSendDef): void {
     const def = createNode(RED, this, config);
-    const status = new SendStatus(RED, this);
+    const status = new SendStatus(this);
     const mailbox = new MailboxUser(RED, this, def.mailbox, status);
     // Evaluating fields (an expression, a context store) takes time, and no later message may overtake.
     const arrivals = new SerialQueue();
@@ -127,7 +127,7 @@ export = function (RED: NodeAPI): void {
       });
       const { to, localId = message.localId } = command.message;
       const warning = isNew ? sizeWarning(message, command.prepared.recommendedMb) : undefined;
-      if (warning !== undefined) this.warn(withPlace(RED, this, `${warning} (${message.id})`));
+      if (warning !== undefined) this.warn(withPlace(this, `${warning} (${message.id})`));
       const repeated = !isNew && { repeated: true as const };
       const more = {
         to,
@@ -172,8 +172,7 @@ export = function (RED: NodeAPI): void {
         status.queued(taken.message);
         const message = await settled(taken, command);
         msg['meshSent'] = meshSent(message, taken.more);
-        if (command.kind === 'drop')
-          mailbox.show({ fill: 'grey', shape: 'dot', text: RED._('mesh-send.status.dropped') });
+        if (command.kind === 'drop') mailbox.show({ fill: 'grey', shape: 'dot', key: 'mesh-send.status.dropped' });
       } catch (error) {
         // The outbox has the message, and sends it without the flow.
         if (taken !== undefined && mailbox.isClosed) return 'unfinished';
@@ -194,7 +193,7 @@ export = function (RED: NodeAPI): void {
     };
 
     this.on('close', (_removed: boolean, done: () => void) => {
-      if (waiting > 0) this.log(withPlace(RED, this, RED._('mesh-send.log.waiting', { number: waiting })));
+      if (waiting > 0) this.log(withPlace(this, RED._('mesh-send.log.waiting', { number: waiting })));
       stopListening();
       mailbox.close(done);
     });

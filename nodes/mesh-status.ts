@@ -1,5 +1,5 @@
 /** mesh-status: monitors one mailbox or all. Reports every change of a condition, and the current state on request. */
-import type { Node, NodeAPI, NodeDef, NodeStatus } from 'node-red';
+import type { Node, NodeAPI, NodeDef } from 'node-red';
 import type { Condition } from '../lib/index';
 import type { ConnectionState } from './mailbox/connection';
 import { knownMailboxes, type KnownMailbox } from './mailbox/known-mailboxes';
@@ -12,7 +12,7 @@ import { OutputGuard } from './mailbox/output-guard';
 import { cleanError } from './shared/report-error';
 import { setProperty } from './shared/set-property';
 import { numberSetting, textSetting } from './shared/settings';
-import { errorStatus, shortCount } from './shared/status';
+import { errorStatus, setStatus, shortCount, type Status } from './shared/status';
 
 interface MeshStatusDef extends NodeDef {
   version?: number;
@@ -47,16 +47,16 @@ export = function (RED: NodeAPI): void {
     const def = createNode(RED, this, config);
     // A mailbox of its own is opened by this node; `all` monitors only mailboxes that other nodes use.
     const user = def.all !== 'one' ? undefined : new MonitoringUser(RED, this, def.mailbox);
-    const show = (status: NodeStatus): void => {
+    const show = (status: Status): void => {
       if (user) user.show(status);
-      else this.status(status);
+      else setStatus(this, status);
     };
     let settings: Settings;
     try {
       settings = readSettings(RED, def);
     } catch (error) {
       if (user) user.fault(error);
-      else show(errorStatus(RED, error, 'ring'));
+      else show(errorStatus(error, 'ring'));
       this.error(cleanError(RED, error));
       this.on('close', (_removed: boolean, done: () => void) => (user ? user.close(done) : done()));
       return;
@@ -80,10 +80,10 @@ export = function (RED: NodeAPI): void {
     const reportChanges = async (): Promise<void> => {
       const alerts = await reporter.changes();
       if (isClosed) return;
-      show(statusOf(RED, reporter.last()));
+      show(statusOf(reporter.last()));
       for (const payload of alerts) guard.sendOrKeep(CHANGES_OUTPUT, { topic: payload.mailboxId, payload }, payload);
       // The mailboxes may be well; who should hear of it otherwise is not there.
-      if (blocked !== undefined && guard.blocked().length > 0) show(errorStatus(RED, blocked));
+      if (blocked !== undefined && guard.blocked().length > 0) show(errorStatus(blocked));
     };
     const check = (): void => void reportChanges().catch((error: unknown) => this.error(cleanError(RED, error)));
     if (user) user.check = check;
@@ -140,18 +140,18 @@ function fillOf(observed: readonly ObservedMailbox[]): Fill {
   return fills.has('yellow') ? 'yellow' : 'green';
 }
 
-function statusOf(RED: NodeAPI, observed: readonly ObservedMailbox[]): NodeStatus {
+function statusOf(observed: readonly ObservedMailbox[]): Status {
   const fill = fillOf(observed);
   const conditions = observed.flatMap((each) => each.conditions);
   const worst = conditions.find(({ severity }) => severity === 'critical') ?? conditions[0];
   const shape = conditions.some(isOfWholeMailbox) ? 'ring' : 'dot';
   if (worst === undefined) {
     const key = observed.length === 0 ? 'none' : fill === 'green' ? 'well' : 'waiting';
-    return { fill: observed.length === 0 ? 'grey' : fill, shape, text: RED._(`mesh-status.status.${key}`) };
+    return { fill: observed.length === 0 ? 'grey' : fill, shape, key: `mesh-status.status.${key}` };
   }
   const more = conditions.length - 1;
-  const text = RED._(`mesh-status.status.${worst.kind}`);
-  return { fill, shape, text: more === 0 ? text : `${text} +${shortCount(more)}` };
+  const key = `mesh-status.status.${worst.kind}`;
+  return { fill, shape, key, ...(more > 0 && { plain: ` +${shortCount(more)}` }) };
 }
 
 /** True for a condition with which nothing goes through the mailbox. */

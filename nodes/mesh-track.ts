@@ -9,7 +9,7 @@ import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { OutputGuard } from './mailbox/output-guard';
 import { setProperty } from './shared/set-property';
-import { errorStatus, shortCount } from './shared/status';
+import { errorStatus, shortCount, type Status } from './shared/status';
 import { evaluateText } from './shared/typed-input';
 
 interface MeshTrackDef extends NodeDef {
@@ -34,29 +34,34 @@ export = function (RED: NodeAPI): void {
     if (def.follow === true) follow(RED, this, def, mailbox);
 
     onInput(RED, this, async (msg, send) => {
-      const { result, fill, text } = await mailbox.run(async (opened, signal) => {
+      const { result, status } = await mailbox.run(async (opened, signal) => {
         const listed = await queryOutbox(RED, opened.mailbox.outbox, msg['meshTrack']);
         if (listed) {
-          const found = RED._('mesh-track.status.found', { found: shortCount(listed.length) });
-          return { result: listed, fill: 'green' as const, text: found };
+          const values = { found: shortCount(listed.length) };
+          return { result: listed, status: trackStatus('green', { key: 'mesh-track.status.found', values }) };
         }
         const reference = await readReference(RED, this, def, msg);
-        mailbox.show({ fill: 'blue', shape: 'dot', text: RED._('mesh-track.status.asking') });
+        mailbox.show({ fill: 'blue', shape: 'dot', key: 'mesh-track.status.asking' });
         const tracking =
           def.by === 'localId'
             ? await opened.mailbox.trackByLocalId(reference, { signal })
             : await opened.mailbox.track(reference, { signal });
-        const word = /^[a-z _-]{1,19}$/.test(tracking.status) ? tracking.status : RED._('mesh-track.status.tracked');
-        return { result: tracking, fill: FILLS[tracking.status] ?? ('blue' as const), text: word };
+        const isWord = /^[a-z _-]{1,19}$/.test(tracking.status);
+        const text = isWord ? { plain: tracking.status } : { key: 'mesh-track.status.tracked' };
+        return { result: tracking, status: trackStatus(FILLS[tracking.status] ?? 'blue', text) };
       });
       setProperty(RED, msg, def.property, result);
-      mailbox.show({ fill, shape: 'dot', text });
+      mailbox.show(status);
       send([msg, null]);
     });
   }
 
   RED.nodes.registerType('mesh-track', MeshTrack);
 };
+
+function trackStatus(fill: NodeStatusFill, text: Pick<Status, 'key' | 'values' | 'plain'>): Status {
+  return { fill, shape: 'dot', ...text };
+}
 
 /**
  * Reports every change of the outbox. Alarms that the second output cannot hand to a node go to Catch nodes; if it was
@@ -66,7 +71,7 @@ function follow(RED: NodeAPI, node: Node, def: MeshTrackDef, mailbox: MailboxUse
   const guard = new OutputGuard(RED, node, {
     mailbox: def.mailbox,
     label: (output) => RED._(`mesh-track.output.${output === ATTENTION_OUTPUT ? 'attention' : 'changes'}`),
-    onBlocked: (error) => mailbox.show(errorStatus(RED, error)),
+    onBlocked: (error) => mailbox.show(errorStatus(error)),
     onKept: (_msg, about) => mailbox.raise({ kind: 'attention', ...(about as OutboxEvent) }),
   });
   const stops: Array<() => void> = [mailbox.follow(() => guard.isUsed(ATTENTION_OUTPUT))];
@@ -86,8 +91,8 @@ function follow(RED: NodeAPI, node: Node, def: MeshTrackDef, mailbox: MailboxUse
     node.send([msg(), null]);
     if (!isAlarm) return;
     alarms += 1;
-    const text = RED._('mesh-track.status.attention', { alarms: shortCount(alarms) });
-    mailbox.show({ fill: 'red', shape: 'dot', text });
+    const values = { alarms: shortCount(alarms) };
+    mailbox.show({ fill: 'red', shape: 'dot', key: 'mesh-track.status.attention', values });
     guard.sendOrKeep(ATTENTION_OUTPUT, msg(), outboxEvent);
   };
   mailbox

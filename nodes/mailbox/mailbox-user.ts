@@ -1,5 +1,5 @@
 /** Connects a node with its mailbox: registration, the mailbox's status, and calls that end when the node closes. */
-import type { Node, NodeAPI, NodeStatus } from 'node-red';
+import type { Node, NodeAPI } from 'node-red';
 import {
   ConfigurationError,
   environmentKind,
@@ -8,7 +8,7 @@ import {
   type WorkflowProfiles,
 } from '../../lib/index';
 import { cleanError, clearError, showsError } from '../shared/report-error';
-import { errorStatus, nameSandbox, setStatus } from '../shared/status';
+import { errorStatus, nameSandbox, setStatus, type Status } from '../shared/status';
 import { sharedText } from '../shared/texts';
 import { alarmError } from './alarm-error';
 import type { Connection, ConnectionState, ConnectionUser, OpenedMailbox } from './connection';
@@ -47,7 +47,7 @@ export class MailboxUser implements ConnectionUser {
   readonly #config: MeshConfigNode | undefined;
   readonly #sendStatus: SendingStatus | undefined;
   #closed = false;
-  #fault: NodeStatus | undefined;
+  #fault: Status | undefined;
 
   /** Registers the node with its mesh-config node until it closes. A node without one shows an error status. */
   constructor(RED: NodeAPI, node: Node, configId: string | undefined, sendStatus?: SendingStatus) {
@@ -57,7 +57,7 @@ export class MailboxUser implements ConnectionUser {
     this.#configId = configId ?? '';
     this.#config = findConfig(RED, configId);
     if (this.#config === undefined) {
-      this.show(errorStatus(RED, this.#noMailbox(), 'ring'));
+      this.show(errorStatus(this.#noMailbox(), 'ring'));
       return;
     }
     if (environmentKind(this.#config.environment ?? '') === 'sandbox') nameSandbox(node);
@@ -88,8 +88,8 @@ export class MailboxUser implements ConnectionUser {
     if (state.kind === 'connected' && showsError(this.#node)) return;
     this.show(
       state.kind === 'unusable' || state.kind === 'waiting'
-        ? connectionStatus(this.#RED, state)
-        : (this.#fault ?? connectionStatus(this.#RED, state)),
+        ? connectionStatus(state)
+        : (this.#fault ?? connectionStatus(state)),
     );
   }
 
@@ -105,15 +105,14 @@ export class MailboxUser implements ConnectionUser {
 
   /** Shows that the node's own settings are wrong, from now on and whatever the state of the mailbox. */
   fault(error: unknown): void {
-    this.#fault = errorStatus(this.#RED, error, 'ring');
+    this.#fault = errorStatus(error, 'ring');
     this.show(this.#fault);
   }
 
-  /** Sets the node's status; does nothing once the node closes, since Node-RED has cleared it by then. */
-  show(status: NodeStatus): void {
-    if (this.#closed) return;
+  /** Shows a status in place of the last error. */
+  show(status: Status): void {
     clearError(this.#node);
-    setStatus(this.#RED, this.#node, status);
+    setStatus(this.#node, status);
   }
 
   /**

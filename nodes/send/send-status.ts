@@ -1,14 +1,14 @@
 /**
  * The status of mesh-send: a pause, the message being sent, messages that need a decision, else how many it has sent.
  */
-import type { Node, NodeAPI, NodeStatus } from 'node-red';
+import type { Node, NodeStatusFill } from 'node-red';
 import { type OutboxEvent, type OutboxMessage, type OutboxState, WAITING_TO_SEND } from '../../lib/index';
 import type { ConnectionState } from '../mailbox/connection';
 import { connectionStatus } from '../mailbox/connection-status';
 import type { SendingStatus } from '../mailbox/mailbox-user';
 import { isPassing } from '../mailbox/send-alarms';
 import { showsError } from '../shared/report-error';
-import { errorStatus, shortCount } from '../shared/status';
+import { errorStatus, shortCount, type Status } from '../shared/status';
 
 /** Error codes of a pause that have a status text of their own; any other shows as `paused`. */
 const PAUSES: Partial<Record<string, string>> = {
@@ -22,24 +22,22 @@ const PAUSES: Partial<Record<string, string>> = {
 
 /** The status of one node. */
 export class SendStatus implements SendingStatus {
-  readonly #RED: NodeAPI;
   readonly #node: Node;
   /** Undefined until the node is registered; the registration already reports the first states. */
-  #user: { show(status: NodeStatus): void } | undefined;
+  #user: { show(status: Status): void } | undefined;
   /** Ids of messages that this node has put into the outbox and MESH has not accepted yet. */
   readonly #pending = new Set<string>();
   #connection: ConnectionState = { kind: 'idle' };
   #sending: OutboxState = { waiting: 0, needsDecision: 0 };
-  /** The status text of the message that is being sent. */
-  #current: { id: string; text: string } | undefined;
+  /** The message that is being sent, and the chunk, counted from 1, if it has several. */
+  #current: { id: string; chunk: number; total: number } | undefined;
   #sent = 0;
 
-  constructor(RED: NodeAPI, node: Node) {
-    this.#RED = RED;
+  constructor(node: Node) {
     this.#node = node;
   }
 
-  attach(user: { show(status: NodeStatus): void }): void {
+  attach(user: { show(status: Status): void }): void {
     this.#user = user;
     this.#show(this.#status());
   }
@@ -64,12 +62,7 @@ export class SendStatus implements SendingStatus {
     if (!this.#pending.has(message.id)) return;
     const { id, chunksSent, totalChunks = 1 } = message;
     if (event === 'sending' || event === 'chunk') {
-      const chunk = Math.min(chunksSent + 1, totalChunks);
-      const text =
-        totalChunks > 1
-          ? this.#RED._('mesh-send.status.chunk', { chunk, total: totalChunks })
-          : this.#RED._('mesh-send.status.sending');
-      this.#current = { id, text };
+      this.#current = { id, chunk: Math.min(chunksSent + 1, totalChunks), total: totalChunks };
       this.#show(this.#status());
       return;
     }
@@ -92,33 +85,34 @@ export class SendStatus implements SendingStatus {
     return !isBroken && !storeError && !paused && needsDecision === 0;
   }
 
-  #show(status: NodeStatus): void {
+  #show(status: Status): void {
     this.#user?.show(status);
   }
 
-  #status(): NodeStatus {
+  #status(): Status {
     const { waiting, needsDecision, paused, storeError } = this.#sending;
-    const text = (key: string, values: Record<string, string | number> = {}): string =>
-      this.#RED._(`mesh-send.status.${key}`, values);
     if (this.#connection.kind === 'unusable' || this.#connection.kind === 'waiting')
-      return connectionStatus(this.#RED, this.#connection);
-    if (storeError) return errorStatus(this.#RED, storeError, 'ring');
+      return connectionStatus(this.#connection);
+    if (storeError) return errorStatus(storeError, 'ring');
     if (this.#current) {
+      const { chunk, total } = this.#current;
       const more = this.#pending.size - 1;
-      return { fill: 'blue', shape: 'dot', text: this.#current.text + (more > 0 ? ` (+${shortCount(more)})` : '') };
+      const plain = more > 0 ? { plain: ` (+${shortCount(more)})` } : {};
+      if (total === 1) return { ...sendStatus('blue', 'sending'), ...plain };
+      return { ...sendStatus('blue', 'chunk', { chunk, total }), ...plain };
     }
     if (paused) {
       const fill = isPassing(paused.error) ? 'yellow' : 'red';
       const reason = PAUSES[paused.error.code] ?? 'paused';
-      return { fill, shape: 'ring', text: text(`paused-${reason}`, { waiting: shortCount(waiting) }) };
+      return { ...sendStatus(fill, `paused-${reason}`, { waiting: shortCount(waiting) }), shape: 'ring' };
     }
-    if (needsDecision > 0) {
-      return { fill: 'yellow', shape: 'dot', text: text('held', { held: shortCount(needsDecision) }) };
-    }
-    if (waiting > 0) return { fill: 'blue', shape: 'dot', text: text('waiting', { waiting: shortCount(waiting) }) };
-    if (this.#connection.kind !== 'connected' || this.#sent === 0) {
-      return connectionStatus(this.#RED, this.#connection);
-    }
-    return { fill: 'green', shape: 'dot', text: text('sent', { sent: this.#sent }) };
+    if (needsDecision > 0) return sendStatus('yellow', 'held', { held: shortCount(needsDecision) });
+    if (waiting > 0) return sendStatus('blue', 'waiting', { waiting: shortCount(waiting) });
+    if (this.#connection.kind !== 'connected' || this.#sent === 0) return connectionStatus(this.#connection);
+    return sendStatus('green', 'sent', { sent: this.#sent });
   }
+}
+
+function sendStatus(fill: NodeStatusFill, key: string, values?: Status['values']): Status {
+  return { fill, shape: 'dot', key: `mesh-send.status.${key}`, ...(values && { values }) };
 }

@@ -6,7 +6,7 @@ import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import { InvalidMessageError, type Tolerated } from '../../lib/index';
 import { onInput } from './on-input';
 import { setProperty } from './set-property';
-import { sharedStatus } from './status';
+import { setStatus, sharedStatus } from './status';
 import { sharedText } from './texts';
 import { reportTolerated } from './tolerated';
 
@@ -53,20 +53,20 @@ export function convertProperty(
       );
       reportTolerated(RED, node, msg, tolerated);
       if (converted instanceof Several) {
-        showTolerated(RED, node, tolerated);
+        showTolerated(node, tolerated);
         sendParts(RED, msg, path, converted, send);
         return;
       }
       setProperty(RED, msg, path, converted);
     }
-    showTolerated(RED, node, tolerated, shown);
+    showTolerated(node, tolerated, shown);
     send(msg);
   });
 }
 
-function showTolerated(RED: NodeAPI, node: Node, tolerated: readonly Tolerated[], shown?: string): void {
-  if (tolerated.length > 0) node.status(sharedStatus(RED, 'yellow', 'dot', 'tolerated'));
-  else node.status(shown === undefined ? {} : { fill: 'grey', shape: 'dot', text: shown });
+function showTolerated(node: Node, tolerated: readonly Tolerated[], shown?: string): void {
+  if (tolerated.length > 0) setStatus(node, sharedStatus('yellow', 'dot', 'tolerated'));
+  else setStatus(node, shown === undefined ? {} : { fill: 'grey', shape: 'dot', plain: shown });
 }
 
 /** Sends each value as a copy of the message. An earlier node's parts stay within, so that core's join nests. */

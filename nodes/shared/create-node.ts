@@ -1,6 +1,7 @@
 /** Creates a node of ours, with the settings that an empty environment variable has blanked marked as such. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { namedVariable } from '../../lib/index';
+import { prepareStatus } from './status';
 
 /**
  * Calls RED.nodes.createNode and returns the settings to read. Node-RED replaces `${VAR}` by the value of the variable
@@ -9,6 +10,7 @@ import { namedVariable } from '../../lib/index';
  */
 export function createNode<Def extends NodeDef>(RED: NodeAPI, node: Node, config: Def): Def {
   RED.nodes.createNode(node, config);
+  prepareStatus(RED, node);
   const saved = savedSettings(RED, config);
   return saved === undefined ? config : (withEmptyVariables(saved, config) as Def);
 }

@@ -40,7 +40,7 @@ export function clearError(node: Node): void {
 
 /** Shows the error as the node's status and returns the error for `done`. */
 export function reportError(RED: NodeAPI, node: Node, error: unknown): ReportedError {
-  setStatus(RED, node, errorStatus(RED, error));
+  setStatus(node, errorStatus(error));
   showingError.add(node);
   return cleanError(RED, error);
 }

@@ -57,11 +57,19 @@ interface NodeStatus {
   text?: string;
 }
 
+/** A status on its way to the editor: its node, its whole text, and when it arrived (steady milliseconds). */
+export interface SentStatus {
+  id: string;
+  text: string;
+  at: number;
+}
+
 /** A running Node-RED. */
 export class RealNodeRed {
   readonly #process: ChildProcess;
   readonly #debug: DebugMessage[] = [];
   readonly #statuses = new Map<string, NodeStatus>();
+  readonly #statusesSent: SentStatus[] = [];
   #socket: WebSocket | undefined;
   #log = '';
 
@@ -155,6 +163,11 @@ export class RealNodeRed {
     }
   }
 
+  /** Returns every status that the editor's websocket has brought, oldest first. */
+  statusesSent(): readonly SentStatus[] {
+    return this.#statusesSent;
+  }
+
   /** Returns the last status of each node that has one. */
   statuses(): ReadonlyMap<string, NodeStatus> {
     return this.#statuses;
@@ -210,7 +223,10 @@ export class RealNodeRed {
     }
     this.#socket = await subscribe(this.url, {
       debug: (message) => this.#debug.push(message),
-      status: (id, status) => this.#statuses.set(id, withoutPlace(status)),
+      status: (id, status) => {
+        this.#statuses.set(id, withoutPlace(status));
+        this.#statusesSent.push({ id, text: status.text ?? '', at: performance.now() });
+      },
     });
   }
 

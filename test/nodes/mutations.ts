@@ -132,6 +132,44 @@ const NOBODY_THERE: Array<Omit<Rule, 'test'>> = [
   },
 ];
 
+const STATUSES = [
+  {
+    case: 'come at most twice a second',
+    check: 'secondLast + WINDOW_MS + EVERY_MS)',
+    without: 'secondLast)',
+  },
+  {
+    case: 'the last one is shown in the end',
+    check: 'setTimeout(() => this.#takeTurn(), at - now)',
+    without: 'setTimeout(() => undefined, at - now)',
+  },
+  {
+    case: 'do not wait behind counts',
+    check: 'if (this.#isNewProblem()) return this.#problemAt + WINDOW_MS;',
+    without: '',
+  },
+  {
+    case: 'when every other message fails',
+    check: 'return this.#problemAt + WINDOW_MS;',
+    without: 'return this.#problemAt;',
+  },
+  {
+    case: 'while they stay the same',
+    check: 'if (isDeepStrictEqual(this.#wanted, this.#shown)) return;',
+    without: 'void isDeepStrictEqual;',
+  },
+  {
+    case: 'leave no timer',
+    check: 'clearTimeout(this.#turn?.timer);\n    });',
+    without: '});',
+  },
+  {
+    case: 'are not set any more once it closes',
+    check: 'if (this.#isClosed) return;',
+    without: '',
+  },
+];
+
 const MUTATIONS: Rule[] = [
   ...NOBODY_THERE.map((rule) => Object.assign(rule, { test: 'test/nodes/nobody-there.test.ts' })),
   {
@@ -197,9 +235,12 @@ const MUTATIONS: Rule[] = [
     case: 'names the sandbox in every status of a node whose mailbox is in one',
     test: 'test/nodes/mesh-send.test.ts',
     file: 'nodes/shared/status.ts',
-    check: 'sandboxNodes.has(node) ?',
-    without: '!node ?',
+    check: 'this.isSandbox ?',
+    without: 'this.#isClosed ?',
   },
+  ...STATUSES.map((rule) =>
+    Object.assign(rule, { test: 'test/nodes/statuses.test.ts', file: 'nodes/shared/status.ts' }),
+  ),
 ];
 
 /** The arguments that build, and then run a test. A fault that does not compile proves nothing: it counts as missed. */
