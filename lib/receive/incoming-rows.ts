@@ -26,7 +26,7 @@ export class IncomingRows {
   /** Counts of pending deliveries. */
   readonly pending = new PendingCounts();
   /** How many messages this process has parked. */
-  parkings = 0;
+  parkedCount = 0;
   /** Small messages that this process has just stored and not yet delivered. */
   readonly #recent = new RecentRows<Incoming>();
   readonly #store: IncomingStore & LedgerStore;
@@ -208,7 +208,7 @@ export class IncomingRows {
       { state: 'parked', leaseUntil: null, error: stored },
       { event: 'parked', time: this.#clock.now(), detail: { deliveryCount: row.deliveryCount, code: stored.code } },
     );
-    if (parked) this.parkings += 1;
+    if (parked) this.parkedCount += 1;
     if (parked?.deliveryCount === 0) this.pending.add(parked, -1);
     return parked;
   }

@@ -17,7 +17,7 @@ interface ParkedBudgetParts {
   store: Pick<Store, 'parkedBytes'>;
   storeKey: string;
   spool: Pick<Spool, 'freeBytes' | 'inDatabase'>;
-  rows: Pick<IncomingRows, 'parkings'>;
+  rows: Pick<IncomingRows, 'parkedCount'>;
   mailboxId: string;
   maxParkedBytes: number;
 }
@@ -25,7 +25,7 @@ interface ParkedBudgetParts {
 /** The budget of one mailbox. */
 export class ParkedBudget {
   readonly #parts: ParkedBudgetParts;
-  /** The count of parkings when the bytes were last counted; undefined: count them anew. */
+  /** The count of parkedCount when the bytes were last counted; undefined: count them anew. */
   #countedAt: number | undefined;
   #isExhausted = false;
 
@@ -49,10 +49,10 @@ export class ParkedBudget {
    */
   async check(): Promise<void> {
     const { rows, mailboxId } = this.#parts;
-    const { parkings } = rows;
-    if (this.#countedAt !== parkings) {
+    const { parkedCount } = rows;
+    if (this.#countedAt !== parkedCount) {
       this.#isExhausted = await this.#count();
-      this.#countedAt = parkings;
+      this.#countedAt = parkedCount;
     }
     if (!this.#isExhausted) return;
     throw new StorageError(

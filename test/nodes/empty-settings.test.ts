@@ -1,21 +1,8 @@
 /** What comes from the environment and is empty is an error, for the storage and for nodes without a mailbox too. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { openMailbox, openStorage } from '../../lib/index';
-import {
-  closeBuiltInSandbox,
-  deploy,
-  logText,
-  sandboxConfig,
-  statusesOf,
-  stop,
-  takeMissingTexts,
-  until,
-  withMeshSettings,
-  withUserDir,
-} from './support';
+import { deploy, logText, sandboxConfig, statusesOf, stop, until, useUserDir, withMeshSettings } from './support';
 
 const FLOW = [
   sandboxConfig('box', 'X26ABC1'),
@@ -24,19 +11,7 @@ const FLOW = [
 const BLANKS = ['', ' ', '\t\n', '${NOT_RESOLVED}', '$(NOT_RESOLVED)'];
 
 describe('an empty setting', () => {
-  let userDir = '';
-  beforeEach(async () => {
-    userDir = await mkdtemp(join(tmpdir(), 'mesh-user-dir-'));
-    withUserDir(userDir);
-  });
-  afterEach(async () => {
-    await stop();
-    withUserDir(undefined);
-    withMeshSettings(undefined);
-    await rm(userDir, { recursive: true });
-    assert.deepEqual(takeMissingTexts(), []);
-  });
-  after(closeBuiltInSandbox);
+  const userDir = useUserDir();
 
   for (const variable of ['MESH_STORE_URL', 'MESH_SPOOL_FOLDER', 'MESH_LARGE_PAYLOADS']) {
     it(`in ${variable} opens no storage, in particular no SQLite in place of PostgreSQL`, async () => {
@@ -46,7 +21,7 @@ describe('an empty setting', () => {
           await deploy(FLOW);
           const expected = new RegExp(`variable ${variable} (is empty|holds an unresolved variable)`);
           await until(() => expected.test(logText()), 'the error');
-          assert.deepEqual(await readdir(userDir), []);
+          assert.deepEqual(await readdir(userDir()), []);
         } finally {
           delete process.env[variable];
           await stop();
@@ -61,7 +36,7 @@ describe('an empty setting', () => {
         withMeshSettings({ [setting]: value });
         await deploy(FLOW);
         await until(() => /In settings\.js, mesh may have only/.test(logText()), 'the error');
-        assert.deepEqual(await readdir(userDir), []);
+        assert.deepEqual(await readdir(userDir()), []);
         await stop();
       }
     });
@@ -70,7 +45,7 @@ describe('an empty setting', () => {
   it('of the library opens neither a storage nor a mailbox', async () => {
     for (const blank of BLANKS) {
       for (const name of ['url', 'spoolFolder', 'schema', 'folder'] as const) {
-        const options = { folder: userDir, [name]: blank };
+        const options = { folder: userDir(), [name]: blank };
         await assert.rejects(openStorage(options), { code: 'MESH_CONFIGURATION', message: new RegExp(name) });
       }
       const good = { environment: 'https://127.0.0.1:1', mailboxId: 'X26ABC1', password: 'p', sharedKey: 'k' };
@@ -79,7 +54,7 @@ describe('an empty setting', () => {
         assert.throws(() => openMailbox({ ...good, [name]: blank }), expected, `${name} ${JSON.stringify(blank)}`);
       }
     }
-    assert.deepEqual(await readdir(userDir), []);
+    assert.deepEqual(await readdir(userDir()), []);
   });
 
   it('of mesh-mllp-in listens nowhere: no plain connection in place of TLS, no default port or host', async () => {

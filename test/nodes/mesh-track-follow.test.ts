@@ -1,14 +1,13 @@
 /** mesh-track that follows every change of sent messages; and the storage folder itself. */
 import { strict as assert } from 'node:assert';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setClock } from '../../lib/clock';
 import { openMailbox, openStorage } from '../../lib/index';
 import { fastClock } from '../harness/clocks';
 import { builtInSandbox, closeBuiltInSandbox, deploy, helper, logText, pause, receive, Recorder } from './support';
 import { logEntries } from './support';
-import { redeploy, sandboxConfig, statusesOf, stop, takeMissingTexts, until, withUserDir, type Flow } from './support';
+import { redeploy, sandboxConfig, statusesOf, stop, takeMissingTexts, until, useUserDir, type Flow } from './support';
 
 const TO = { to: 'X26ABC2', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
 
@@ -156,20 +155,9 @@ describe('mesh-track that follows', () => {
 });
 
 describe('the storage folder', () => {
-  let userDir = '';
-  beforeEach(async () => {
-    userDir = await mkdtemp(join(tmpdir(), 'mesh-user-dir-'));
-  });
-  afterEach(async () => {
-    await stop();
-    withUserDir(undefined);
-    await rm(userDir, { recursive: true });
-    assert.deepEqual(takeMissingTexts(), []);
-  });
-  after(closeBuiltInSandbox);
+  const userDir = useUserDir();
 
   it('keeps queued messages over the end of the process', async () => {
-    withUserDir(userDir);
     const sandbox = await builtInSandbox();
     sandbox.setMailboxActive('X26ABC1', false);
     await deploy(trackFlow({}, { confirm: 'queued' }));
@@ -188,13 +176,12 @@ describe('the storage folder', () => {
 
   it('warns once about queued messages of a mailbox that no mesh-config opens any more', async () => {
     setClock(fastClock(1000, 0));
-    const storage = await openStorage({ folder: join(userDir, 'mesh') });
+    const storage = await openStorage({ folder: join(userDir(), 'mesh') });
     const environment = 'https://localhost:1';
     const before = openMailbox({ storage, environment, mailboxId: 'X26OLD1', password: 'p', sharedKey: 's' });
     await before.outbox.enqueue({ to: 'X26ABC2', workflowId: 'WF', payload: 'x' });
     await before.close();
     await storage.close();
-    withUserDir(userDir);
     await deploy(trackFlow({}));
     const warnings = (): string[] => logEntries().filter((entry) => entry.includes('X26OLD1'));
     await until(() => warnings().length > 0, 'the warning');
@@ -208,8 +195,7 @@ describe('the storage folder', () => {
   });
 
   it('is waited for while another Node-RED uses it, with a text at every node and at Catch; then work begins', async () => {
-    withUserDir(userDir);
-    const other = await openStorage({ folder: join(userDir, 'mesh') });
+    const other = await openStorage({ folder: join(userDir(), 'mesh') });
     await deploy(trackFlow({}));
     const [statuses, caught] = [statusesOf('track'), new Recorder('caught')];
     receive('send', { payload: 'x' });
@@ -234,8 +220,7 @@ describe('the storage folder', () => {
   });
 
   it('that cannot be created is reported, with advice', async () => {
-    await writeFile(join(userDir, 'mesh'), 'a file where the folder should be');
-    withUserDir(userDir);
+    await writeFile(join(userDir(), 'mesh'), 'a file where the folder should be');
     await deploy(trackFlow({}));
     const caught = new Recorder('caught');
     helper.getNode('send').receive({ payload: 'x' });

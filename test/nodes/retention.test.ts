@@ -1,10 +1,7 @@
 /** Retention of finished messages, as set in settings.js. */
 import { strict as assert } from 'node:assert';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { closeBuiltInSandbox, deploy, receive, Recorder, sandboxConfig, stop } from './support';
-import { logText, takeMissingTexts, until, withMeshSettings, withUserDir, type Flow } from './support';
+import { deploy, receive, Recorder, sandboxConfig, stop } from './support';
+import { logText, until, useUserDir, withMeshSettings, type Flow } from './support';
 import { isMailboxNode } from '../../nodes/mailbox/mailbox-user';
 import { helper } from './helper';
 
@@ -19,19 +16,7 @@ const FLOW: Flow = [
 ];
 
 describe('mesh.retention in settings.js', () => {
-  let userDir = '';
-  beforeEach(async () => {
-    userDir = await mkdtemp(join(tmpdir(), 'mesh-user-dir-'));
-    withUserDir(userDir);
-  });
-  afterEach(async () => {
-    await stop();
-    withUserDir(undefined);
-    withMeshSettings(undefined);
-    await rm(userDir, { recursive: true });
-    assert.deepEqual(takeMissingTexts(), []);
-  });
-  after(closeBuiltInSandbox);
+  useUserDir();
 
   /** True while the payload exists. */
   async function isKept(messageId: string): Promise<boolean> {

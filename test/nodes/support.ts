@@ -1,5 +1,8 @@
 /** A Node-RED runtime for tests, with all nodes, the real texts and the real built-in sandbox. */
+import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NodeAPI, NodeMessage, NodeStatus } from 'node-red';
 import { helper } from './helper';
@@ -90,6 +93,27 @@ let userDir: string | undefined;
 /** Sets the user folder from the next `deploy` on; undefined: none, and the storage is temporary. */
 export function withUserDir(folder: string | undefined): void {
   userDir = folder;
+}
+
+/**
+ * Gives each test of a suite a user folder of its own, and stops its Node-RED afterwards. Returns the path of the
+ * folder of the test that runs.
+ */
+export function useUserDir(): () => string {
+  let folder = '';
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'mesh-user-dir-'));
+    withUserDir(folder);
+  });
+  afterEach(async () => {
+    await stop();
+    withUserDir(undefined);
+    withMeshSettings(undefined);
+    await rm(folder, { recursive: true });
+    assert.deepEqual(takeMissingTexts(), []);
+  });
+  after(closeBuiltInSandbox);
+  return () => folder;
 }
 
 let meshSettings: object | undefined;

@@ -47,7 +47,7 @@ const MUTATIONS: Taken[] = [
     case: 'counts what is parked while a list is being taken',
     test: BUDGET,
     file: 'lib/receive/incoming-rows.ts',
-    check: 'if (parked) this.parkings += 1;',
+    check: 'if (parked) this.parkedCount += 1;',
     without: '',
   },
   {

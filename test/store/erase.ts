@@ -61,6 +61,15 @@ async function withStore<T>(place: Place, use: (store: Store) => Promise<T>): Pr
   }
 }
 
+/** Adds a message that has ended, whose large payload is in a folder that the store has recorded; returns its id. */
+function endedWithLargePayload(place: Place, folder: string, made: object = {}): Promise<string> {
+  return withStore(place, async (store) => {
+    await Spool.open(folder, { owner: { store: await store.identity() } });
+    await store.addSpoolFolder(folder);
+    return inState(store, 'acknowledged', ENDED, { ...made, payload: { kind: 'spool', name: OUT_NAME } });
+  });
+}
+
 export function erasure(newPlace: () => Promise<Place>): void {
   it('erases payload and names of a sent message, keeps ids, states and times, and records who asked', async () => {
     const place = await newPlace();
@@ -180,11 +189,7 @@ export function erasure(newPlace: () => Promise<Place>): void {
   it('finds a large payload by the store’s own record of its folders, in quarantine too, with what was made of it', async () => {
     const place = await newPlace();
     const elsewhere = join(await emptyFolder(), 'elsewhere');
-    const id = await withStore(place, async (store) => {
-      await Spool.open(elsewhere, { owner: { store: await store.identity() } });
-      await store.addSpoolFolder(elsewhere);
-      return inState(store, 'acknowledged', ENDED, { payload: { kind: 'spool', name: OUT_NAME } });
-    });
+    const id = await endedWithLargePayload(place, elsewhere);
     const quarantine = join(elsewhere, 'quarantine', '019a0000-0000-4000-9000-000000000009');
     await mkdir(quarantine, { recursive: true });
     const kept = [`${OUT_NAME}0`, 'settings.js', OTHER_IN_NAME];
@@ -198,11 +203,7 @@ export function erasure(newPlace: () => Promise<Place>): void {
   it('is refused, and names folder and file, when the payload may be in a folder that cannot be reached', async () => {
     const place = await newPlace();
     const volume = join(await emptyFolder(), 'volume');
-    const id = await withStore(place, async (store) => {
-      await Spool.open(volume, { owner: { store: await store.identity() } });
-      await store.addSpoolFolder(volume);
-      return inState(store, 'acknowledged', ENDED, { ...named, payload: { kind: 'spool', name: OUT_NAME } });
-    });
+    const id = await endedWithLargePayload(place, volume, named);
     await writeFile(join(volume, OUT_NAME), MARK);
     // Not mounted: the folder is there and empty.
     await rename(volume, `${volume}-unmounted`);
@@ -221,22 +222,14 @@ export function erasure(newPlace: () => Promise<Place>): void {
   it('reports a payload that is in none of the store’s folders any more', async () => {
     const place = await newPlace();
     const folder = join(await emptyFolder(), 'spool');
-    const id = await withStore(place, async (store) => {
-      await Spool.open(folder, { owner: { store: await store.identity() } });
-      await store.addSpoolFolder(folder);
-      return inState(store, 'acknowledged', ENDED, { payload: { kind: 'spool', name: OUT_NAME } });
-    });
+    const id = await endedWithLargePayload(place, folder);
     assert.match((await erased(place, id, { spool: undefined })).join(' '), /was not in the store’s folders any more/);
   });
 
   it('keeps the row, and names the file, when the payload cannot be deleted', async () => {
     const place = await newPlace();
     const folder = join(await emptyFolder(), 'spool');
-    const id = await withStore(place, async (store) => {
-      await Spool.open(folder, { owner: { store: await store.identity() } });
-      await store.addSpoolFolder(folder);
-      return inState(store, 'acknowledged', ENDED, { payload: { kind: 'spool', name: OUT_NAME } });
-    });
+    const id = await endedWithLargePayload(place, folder);
     await writeFile(join(folder, OUT_NAME), MARK);
     const cannot = Object.assign(new Error('EPERM'), { code: 'EPERM' });
     setFiles({ ...fs, ...promises, rm: () => Promise.reject(cannot) });
