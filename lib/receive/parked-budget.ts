@@ -44,13 +44,14 @@ export class ParkedBudget {
   }
 
   /**
-   * Checks that another message may be taken. Counts only after a list has begun or a message was parked.
+   * Checks that another message may be taken. Counts only after a list has begun, a message was parked, or it was
+   * exhausted.
    * @throws StorageError when parked messages take as much as they may, or the store fails
    */
   async check(): Promise<void> {
     const { rows, mailboxId } = this.#parts;
     const { parkedCount } = rows;
-    if (this.#countedAt !== parkedCount) {
+    if (this.#isExhausted || this.#countedAt !== parkedCount) {
       this.#isExhausted = await this.#count();
       this.#countedAt = parkedCount;
     }

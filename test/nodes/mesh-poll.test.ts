@@ -255,6 +255,7 @@ describe('mesh-poll', () => {
     assert.match(msg.error.advice ?? '', /Maximum expansion/);
     await stop();
     await deploy(pollFlow({}, { ...limits, maxExpansionRatio: '0' }));
+    await fill(['WF', padded]);
     const data = new Recorder('data');
     receive('poll', {});
     assert.equal(String((await data.get(1)).payload), padded);

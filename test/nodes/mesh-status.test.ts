@@ -221,12 +221,19 @@ describe('mesh-status', () => {
 
   it('reports parked messages that take as much space as they may, until they are ended', async () => {
     const send = { to: 'X26ABC1', toType: 'str', workflowId: 'WF', workflowIdType: 'str' };
-    const poll = { mailbox: 'box', interval: 0, workflows: '', payloadAs: 'json', wires: [[], [], [], ['parked']] };
+    const poll = {
+      mailbox: 'box',
+      interval: 0,
+      workflows: '',
+      payloadAs: 'json',
+      wires: [['data'], [], [], ['parked']],
+    };
     await deploy([
       sandboxConfig('box', 'X26ABC1', { maxParkedGb: 0.001 }),
       { id: 'send', type: 'mesh-send', mailbox: 'box', wires: [['sent']], ...send },
       { id: 'sent', type: 'helper' },
       { id: 'poll', type: 'mesh-poll', ...poll },
+      { id: 'data', type: 'helper' },
       { id: 'parked', type: 'helper' },
       { id: 'ack', type: 'mesh-ack', mailbox: 'box', wires: [[]] },
       ...watcher(),

@@ -121,8 +121,8 @@ const NOBODY_THERE: Array<Omit<Rule, 'test'>> = [
   {
     case: 'reports messages that wait for a mailbox',
     file: 'nodes/mailbox/storage-place.ts',
-    check: "folder !== '' && existsSync",
-    without: "folder === '' && existsSync",
+    check: 'traces.some((file) => existsSync(file))',
+    without: 'traces.length < 0',
   },
   {
     case: 'its mailbox is disabled',

@@ -40,8 +40,8 @@ const MUTATIONS: Taken[] = [
     case: 'lets it go on when a message is ended',
     test: BUDGET,
     file: 'lib/receive/parked-budget.ts',
-    check: 'this.#countedAt = undefined;',
-    without: '',
+    check: 'this.#isExhausted || this.#countedAt',
+    without: 'this.#countedAt',
   },
   {
     case: 'counts what is parked while a list is being taken',
