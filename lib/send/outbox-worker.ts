@@ -180,10 +180,10 @@ export class OutboxWorker {
       await this.#changes.changeAttempt(row, ending);
     }
     if (isOver() || !marks) return;
-    // An older copy goes on as a store of its own: what is noted from now on is about it alone.
-    const generation = isStoreBehind ? await store.renewGeneration() : await store.generation();
+    // An older copy counts on from where its marks are: any copy from before, if it is put back once more, is behind.
+    if (isStoreBehind) await this.#countOn(marks);
     const { commits } = await store.sendingProgress(mailbox);
-    await marks.renew(clock.now(), { generation, commits });
+    await marks.renew(clock.now(), { generation: await store.generation(), commits });
   }
 
   async #openMarks(): Promise<SendMarks | undefined> {
@@ -191,6 +191,13 @@ export class OutboxWorker {
     this.#marks = await this.#parts.openMarks?.();
     if (this.#marks) this.#line.useMarks(this.#marks);
     return this.#marks;
+  }
+
+  /** Has the store count its commits and attempts from where the marks are. */
+  async #countOn(marks: SendMarks): Promise<void> {
+    const { store, mailbox } = this.#parts;
+    await store.changeBatch([], { mailbox, ...marks.committing() });
+    marks.committed();
   }
 
   /** Records what the marks know and the store has forgotten. Returns whether the store is behind. */

@@ -25,6 +25,7 @@ import type { Ending } from './attempt';
 
 /** Bytes of a mark: within a page, so that a kill leaves it whole or absent. */
 const SLOT = 256;
+const EMPTY_SLOT = Buffer.alloc(SLOT);
 /** Intents that may be committed ahead. */
 export const MAX_AHEAD = 32;
 /**
@@ -113,7 +114,7 @@ export class SendMarks {
     if (!this.#head) return;
     for (let slot = 1; slot <= SLOTS; slot += 1) {
       const bytes = written.subarray(slot * SLOT, (slot + 1) * SLOT);
-      if (bytes.every((byte) => byte === 0)) continue;
+      if (bytes.equals(EMPTY_SLOT)) continue;
       const one = mark.safeParse(read(written, slot));
       if (!one.success) {
         // A broken mark may have been any message's.

@@ -52,6 +52,55 @@ async function startOn(server: Sandbox & { ca: string }, folder: string) {
   return { storage, mailbox, clock, settled };
 }
 
+/** A store with messages of each mailbox that were queued when its backup was made, and how to put that back. */
+async function backedUp(mailboxIds: readonly string[] = ['X26ABC1']) {
+  const server = await tlsSandbox();
+  const folder = await emptyFolder();
+  /** Starts the mailboxes, after these calls, while MESH is away. */
+  const tryInVain = async (first = async (_mailbox: DurableMailbox): Promise<void> => undefined): Promise<void> => {
+    server.fault({ operation: '*', times: Infinity, effect: { kind: 'status', status: 503 } });
+    const storage = await storageIn(folder);
+    for (const mailboxId of mailboxIds) {
+      const mailbox = outboxAt(server, { storage, mailboxId });
+      await first(mailbox);
+      mailbox.start();
+      await eventually('paused', () => mailbox.states.some(({ paused }) => paused !== undefined));
+      await mailbox.close();
+    }
+    await storage.close();
+    server.clearFaults();
+  };
+  const ids: string[] = [];
+  // The marks are made, and nothing is sent before the backup.
+  await tryInVain(async (mailbox) => {
+    for (let i = 0; i < 5; i += 1) ids.push((await mailbox.outbox.enqueue(letter(`letter ${i}`))).message.id);
+  });
+  const backup = await copyOf(folder, ['mesh.db']);
+  const putBack = async (): Promise<void> => {
+    await rm(join(folder, 'mesh.db-wal'), { force: true });
+    await copyFile(join(backup, 'mesh.db'), join(folder, 'mesh.db'));
+  };
+  return { server, folder, ids, putBack, tryInVain };
+}
+
+/** Runs until everything is sent, and this many more letters. */
+async function sendAll(server: Sandbox & { ca: string }, folder: string, more: number, mailboxIds = ['X26ABC1']) {
+  const storage = await storageIn(folder);
+  for (const mailboxId of mailboxIds) {
+    const clock = steppedClock((ms) => server.clock.advance(ms));
+    const mailbox = outboxAt(server, { storage, clock, mailboxId });
+    mailbox.start();
+    await eventually('all sent', async () => {
+      clock.advance(60_000);
+      const all = await mailbox.outbox.list({}, { limit: 1000 });
+      return all.every(({ state, needsDecision }) => state === 'accepted' || needsDecision);
+    });
+    await send(mailbox, more);
+    await mailbox.close();
+  }
+  await storage.close();
+}
+
 const sentIds = (server: Sandbox): string[] => server.messages().map(({ localId }) => localId ?? '');
 
 function assertOnce(server: Sandbox): void {
@@ -114,34 +163,9 @@ describe('a store that has forgotten what its send marks remember', () => {
   }
 
   it('a backup from before some restarts: what was queued in it may have been sent, and is looked up', async () => {
-    const server = await tlsSandbox();
-    const folder = await emptyFolder();
-    const quiet = await storageIn(folder);
-    const early = outboxAt(server, { storage: quiet });
-    const ids: string[] = [];
-    for (let i = 0; i < 5; i += 1) ids.push((await early.outbox.enqueue(letter(`letter ${i}`))).message.id);
-    await early.close();
-    // Its marks are made, and nothing is sent before the backup.
-    server.fault({ operation: '*', times: Infinity, effect: { kind: 'status', status: 503 } });
-    const away = outboxAt(server, { storage: quiet });
-    away.start();
-    await eventually('paused', () => away.states.some(({ paused }) => paused !== undefined));
-    await away.close();
-    await quiet.close();
-    const backup = await copyOf(folder, ['mesh.db']);
-    server.clearFaults();
-    for (let restart = 0; restart < 3; restart += 1) {
-      const { mailbox, storage, clock } = await startOn(server, folder);
-      await eventually('all sent', async () => {
-        clock.advance(60_000);
-        return (await mailbox.outbox.list({ states: ['accepted'] })).length >= 5;
-      });
-      if (restart < 2) await send(mailbox, 3);
-      await mailbox.close();
-      await storage.close();
-    }
-    await rm(join(folder, 'mesh.db-wal'), { force: true });
-    await copyFile(join(backup, 'mesh.db'), join(folder, 'mesh.db'));
+    const { server, folder, ids, putBack } = await backedUp();
+    for (let restart = 0; restart < 3; restart += 1) await sendAll(server, folder, restart < 2 ? 3 : 0);
+    await putBack();
     const before = sentIds(server);
     const { mailbox, settled } = await startOn(server, folder);
     await settled();
@@ -150,6 +174,50 @@ describe('a store that has forgotten what its send marks remember', () => {
     assert.ok(ids.every((id) => mailbox.eventsOf(id).includes('adopted')));
     // From now on it is a store of its own, whose new messages are sent.
     await send(mailbox, 1);
+    assertOnce(server);
+  }).timeout(60_000);
+
+  it('the same backup put back once more: nothing is sent twice, whatever the store did in between', async () => {
+    const { server, folder, ids, putBack } = await backedUp();
+    for (let time = 0; time < 3; time += 1) {
+      await sendAll(server, folder, 1);
+      await putBack();
+    }
+    const { mailbox, settled } = await startOn(server, folder);
+    await settled();
+    assertOnce(server);
+    for (const id of ids) assert.equal((await mailbox.outbox.get(id))?.state, 'accepted');
+  }).timeout(60_000);
+
+  it('the store that a backup had replaced, put back after all: what the backup has sent is looked up', async () => {
+    const { server, folder, ids, putBack, tryInVain } = await backedUp();
+    for (let restart = 0; restart < 6; restart += 1) await tryInVain();
+    const replaced = await copyOf(folder, ['mesh.db']);
+    await putBack();
+    await sendAll(server, folder, 0);
+    await rm(join(folder, 'mesh.db-wal'), { force: true });
+    await copyFile(join(replaced, 'mesh.db'), join(folder, 'mesh.db'));
+    const { mailbox, settled } = await startOn(server, folder);
+    await settled();
+    assertOnce(server);
+    for (const id of ids) assert.equal((await mailbox.outbox.get(id))?.state, 'accepted');
+  }).timeout(60_000);
+
+  it('a backup of a store with two mailboxes: neither sends a message twice', async () => {
+    const mailboxIds = ['X26ABC1', 'X26ABC2'];
+    const { server, folder, ids, putBack } = await backedUp(mailboxIds);
+    await sendAll(server, folder, 0, mailboxIds);
+    await putBack();
+    const { storage, mailbox, clock, settled } = await startOn(server, folder);
+    await settled();
+    // It comes second, when the first one has dealt with its own.
+    const other = outboxAt(server, { storage, clock, mailboxId: 'X26ABC2' });
+    other.start();
+    const isAccepted = async (id: string): Promise<boolean> => {
+      clock.advance(60_000);
+      return ((await mailbox.outbox.get(id)) ?? (await other.outbox.get(id)))?.state === 'accepted';
+    };
+    for (const id of ids) await eventually('accepted', () => isAccepted(id));
     assertOnce(server);
   }).timeout(60_000);
 });

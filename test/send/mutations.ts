@@ -150,6 +150,13 @@ const MUTATIONS: Taken[] = [
     without: 'this.#sequence < 0',
   },
   {
+    case: 'the store that a backup had replaced',
+    test: FORGOTTEN,
+    file: 'lib/send/outbox-worker.ts',
+    check: 'if (isStoreBehind) await this.#countOn(marks);',
+    without: 'void isStoreBehind;',
+  },
+  {
     case: 'older marks, as a lost volume leaves them',
     test: FORGOTTEN,
     file: 'lib/send/send-marks.ts',

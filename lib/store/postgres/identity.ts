@@ -32,11 +32,9 @@ export async function generation(queries: Queries): Promise<string> {
   return String(row?.['generation']);
 }
 
-/** Gives the store another generation, and returns it. */
-export async function renewGeneration(queries: Queries): Promise<string> {
-  const renewed = randomUUID();
-  await queries.rows('UPDATE store_identity SET generation = ?', renewed);
-  return renewed;
+/** Gives the store another generation. */
+export async function renewGeneration(queries: Queries): Promise<void> {
+  await queries.rows('UPDATE store_identity SET generation = ?', randomUUID());
 }
 
 /** Records a folder that is to have large payloads of the store. */

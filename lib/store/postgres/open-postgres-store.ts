@@ -112,7 +112,6 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
     addForgotten: (message, change, note) =>
       add(message.mailbox, (q) => outgoing.addForgotten(q, message, change, note, notify)),
     generation: () => read((q) => identity.generation(q)),
-    renewGeneration: () => write({ all: true }, (q) => identity.renewGeneration(q)),
     addIncoming: (message, note) => add(message.mailbox, (q) => incoming.addIncoming(q, message, note)),
     getIncoming: (mailbox, messageId) => read((q) => incoming.getIncoming(q, mailbox, messageId)),
     firstIncomingRequest: (mailbox, requestKey) => read((q) => incoming.firstIncomingRequest(q, mailbox, requestKey)),

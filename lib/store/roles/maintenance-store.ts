@@ -42,12 +42,10 @@ export interface MaintenanceStore {
    */
   closeOtherInstances(mailbox: string, instance: string, note: LedgerNote): Promise<number>;
   /**
-   * Returns the store's generation: a random text that it gets when it is made, when it is copied, and when an older copy
-   * is found in its place. What was noted elsewhere about another generation is not about this store.
+   * Returns the store's generation: a random text that it gets when it is made, and when it is copied with the command
+   * line. What was noted elsewhere about another generation is not about this store.
    */
   generation(): Promise<string>;
-  /** Gives the store another generation, and returns it. */
-  renewGeneration(): Promise<string>;
   /** Waits for the operations under way and closes the store. Repeatable. */
   close(): Promise<void>;
 }

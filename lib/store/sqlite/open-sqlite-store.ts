@@ -75,7 +75,6 @@ function storeOn(connection: Connection): SqliteStore {
     sendingProgress: (mailbox) => call('sendingProgress', [mailbox]),
     addForgotten: (message, change, note) => call('addForgotten', [message, change, note]),
     generation: () => call('generation', []),
-    renewGeneration: () => call('renewGeneration', []),
     addIncoming: (message, note) => call('addIncoming', [withOwnBytes(message), note]),
     getIncoming: (mailbox, messageId) => call('getIncoming', [mailbox, messageId]),
     firstIncomingRequest: (mailbox, requestKey) => call('firstIncomingRequest', [mailbox, requestKey]),

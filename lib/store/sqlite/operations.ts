@@ -28,11 +28,9 @@ import { OverviewTables } from './overview';
 import { Purge } from './retention';
 import type { Statements } from './statements';
 
-/** Gives the store another generation, and returns it. */
-export function renewGeneration(statements: Statements): string {
-  const generation = randomUUID();
-  statements.run('UPDATE store_identity SET generation = ?', generation);
-  return generation;
+/** Gives the store another generation. */
+export function renewGeneration(statements: Statements): void {
+  statements.run('UPDATE store_identity SET generation = ?', randomUUID());
 }
 
 export type Operations = ReturnType<typeof operations>;
@@ -110,7 +108,6 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     addForgotten: (message: Omit<NewOutgoing, 'payload'>, change: ForgottenChange, note: LedgerNote) =>
       outgoing.addForgotten(message, change, note),
     generation: () => String(statements.get('SELECT generation FROM store_identity')?.['generation']),
-    renewGeneration: () => renewGeneration(statements),
     addIncoming: (message: NewIncoming, note: LedgerNote) => incoming.add(message, note),
     getIncoming: (mailbox: string, messageId: string) => incoming.get(mailbox, messageId),
     firstIncomingRequest: (mailbox: string, requestKey: string) => incoming.firstRequest(mailbox, requestKey),

@@ -127,7 +127,7 @@ export async function sqliteSide(folder: string, options: SideOptions = {}): Pro
         }
       }),
     last: async (table) => Number(statements.get(`SELECT max(${keyOf(table)}) AS last FROM ${table}`)?.['last'] ?? 0),
-    renewGeneration: async () => void renewGeneration(statements),
+    renewGeneration: async () => renewGeneration(statements),
     async mark(version) {
       statements.run('DELETE FROM schema_version WHERE version > ?', SCHEMA_VERSION);
       if (version !== undefined) statements.run('INSERT INTO schema_version VALUES (?, ?)', version, Date.now());
@@ -203,7 +203,7 @@ export async function postgresSide(url: string, schema = 'mesh', options: SideOp
       const [row] = await queries.rows(`SELECT coalesce(max(${keyOf(table)}), 0) AS last FROM ${table}`);
       return Number(row?.['last']);
     },
-    renewGeneration: async () => void (await renewPostgresGeneration(queries)),
+    renewGeneration: () => renewPostgresGeneration(queries),
     async mark(version) {
       await queries.rows('DELETE FROM schema_version WHERE version > ?', SCHEMA_VERSION);
       if (version !== undefined) await queries.rows('INSERT INTO schema_version VALUES (?, now())', version);
