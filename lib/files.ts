@@ -13,9 +13,11 @@ type SyncName =
   | 'closeSync'
   | 'createReadStream'
   | 'existsSync'
+  | 'fsyncSync'
   | 'mkdirSync'
   | 'openSync'
   | 'readFileSync'
+  | 'readSync'
   | 'writeSync';
 type PromiseName =
   | 'access'
@@ -75,7 +77,9 @@ export const chmodSync = inPlace('chmodSync');
 export const closeSync = inPlace('closeSync');
 export const createReadStream = inPlace('createReadStream');
 export const existsSync = inPlace('existsSync');
+export const fsyncSync = inPlace('fsyncSync');
 export const mkdirSync = inPlace('mkdirSync');
 export const openSync = inPlace('openSync');
 export const readFileSync = inPlace('readFileSync');
+export const readSync = inPlace('readSync');
 export const writeSync = inPlace('writeSync');

@@ -172,7 +172,13 @@ export class FileSink implements PayloadSink {
     await this.#syncing;
     if (this.#failure) throw this.#failure;
     const written = this.#written;
-    await asStorageError(() => this.#handle.datasync());
+    try {
+      await asStorageError(() => this.#handle.datasync());
+    } catch (error) {
+      // A later sync that succeeds would not make it good: the system takes what it could not write for written.
+      this.#failure ??= error as StorageError;
+      throw error;
+    }
     this.#synced = Math.max(this.#synced, written);
   }
 

@@ -179,9 +179,14 @@ export function simulatedFiles({ disk, descriptors, later, bootId }: FilesParts)
     chmodSync: () => disk.access('read', 'chmod'),
     closeSync: (descriptor: number) => descriptors.close(descriptor),
     existsSync: (path: string) => disk.find(path) !== undefined,
+    fsyncSync: (descriptor: number) => disk.sync(descriptors.get(descriptor)),
     mkdirSync: (path: string) => disk.makeFolders(path, 0o700),
     openSync: (path: string, flags?: string | number, mode?: number) => descriptors.open(path, flags, mode),
     readFileSync: read,
+    readSync(descriptor: number, into: Buffer, offset: number, length: number, at: number) {
+      disk.access('read', 'read');
+      return descriptors.get(descriptor).bytes.copy(into, offset, at, at + length);
+    },
     writeFileSync: write,
     writeSync(descriptor: number, bytes: Uint8Array, offset: number, length: number, at: number) {
       disk.write(descriptors.get(descriptor), at, bytes.subarray(offset, offset + length));

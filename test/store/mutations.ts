@@ -1,5 +1,6 @@
 /**
- * Removes each rule about storages that are not there, poolers and failover, one at a time, and sees its test fail.
+ * Removes each rule about storages that are not there or fail, poolers and failover, one at a time, and sees its test
+ * fail.
  * `npx tsx test/store/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
 import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
@@ -11,6 +12,7 @@ interface Rule extends Mutation {
 }
 
 const OPENING = 'test/store/opening.test.ts';
+const SYNCS = 'test/simulation/failed-sync.test.ts';
 const FAILOVER = 'test/store/postgres/failover.test.ts';
 const KNOWN = 'test/store/known-store.test.ts';
 const CONNECTIONS = 'lib/store/postgres/connections.ts';
@@ -113,6 +115,20 @@ const MUTATIONS: Rule[] = [
     file: 'lib/store/known-store.ts',
     check: 'if (this.#before?.place !== this.#place) return undefined;',
     without: 'if (!this.#before) return undefined;',
+  },
+  {
+    case: 'take no later commit away when the power is cut',
+    test: SYNCS,
+    file: 'lib/store/sqlite/database.ts',
+    check: '    rewriteLog(`${file}-wal`);\n',
+    without: '',
+  },
+  {
+    case: 'while a download is noted fails the download',
+    test: SYNCS,
+    file: 'lib/payload/file-sink.ts',
+    check: 'this.#failure ??= error as StorageError;\n      throw error;',
+    without: 'throw error;',
   },
 ];
 

@@ -1,7 +1,7 @@
 /** Opens the file for this process alone. */
 import { dirname, join } from 'node:path';
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from '../../files';
-import { ConfigurationError } from '../../errors';
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, writeSync } from '../../files';
+import { ConfigurationError, StorageError } from '../../errors';
 import { openFile, type Database } from './driver';
 import { requireExpectedStore, requireStoreBeforeMaking, type RequiredStore } from '../rules/known-store';
 import { fileErrorPasses } from '../rules/opening';
@@ -43,6 +43,7 @@ export function openDatabase(folder: string, options: OpenOptions = {}): Databas
     prepare(database);
     makeSchema(database, file, options);
     requireExpectedStore(storeIdentity(database), folder, options);
+    rewriteLog(`${file}-wal`);
     if (test.spareMaxPages !== undefined) {
       const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
       database.exec(`PRAGMA max_page_count = ${pages + test.spareMaxPages}`);
@@ -80,6 +81,39 @@ function prepare(database: Database): void {
   database.exec(`PRAGMA journal_size_limit = ${16 * 1024 * 1024}`);
   database.exec('BEGIN EXCLUSIVE');
   database.exec('COMMIT');
+}
+
+const PIECE_BYTES = 1024 * 1024;
+
+/**
+ * Writes what is in the write-ahead log once more, byte for byte, and syncs it. A process may have been killed right
+ * after a sync of its log failed: what it had written is read as if it were on the disk, and never gets there by itself,
+ * since the system takes it for written. Behind such a gap a power cut would take every later commit away. Call it under
+ * the lock.
+ * @throws StorageError
+ */
+function rewriteLog(log: string): void {
+  if (!existsSync(log)) return;
+  try {
+    const descriptor = openSync(log, 'r+');
+    try {
+      const piece = Buffer.allocUnsafe(PIECE_BYTES);
+      for (let at = 0, bytes = 0; (bytes = readSync(descriptor, piece, 0, piece.length, at)) > 0; at += bytes) {
+        for (let written = 0; written < bytes;)
+          written += writeSync(descriptor, piece, written, bytes - written, at + written);
+      }
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new StorageError(`The store cannot be opened: its log could not be written to the disk (${code}).`, {
+      cause,
+      advice: 'Check the health and the free space of the disk of the Node-RED user folder.',
+      passes: fileErrorPasses(code),
+    });
+  }
 }
 
 /**
