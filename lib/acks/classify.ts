@@ -24,8 +24,8 @@ export type KeptAck = { settled?: Settled | null } &
     | { kind: 'unreadable-acknowledgement' }
   );
 
-/** Plain JSON of ids, codes and flags. */
-export type Classification = { kind: 'request'; request: KeptRequest } | KeptAck;
+/** Plain JSON of ids, codes and flags. `itk2`: an ITK2 envelope, which only the flow can acknowledge. */
+export type Classification = { kind: 'request'; request: KeptRequest } | { kind: 'itk2' } | KeptAck;
 
 /**
  * Largest classification that is kept (characters of JSON): every row of a list has one, and no honest header needs
@@ -63,6 +63,7 @@ function classifyAnySize(
   if (isAckWorkflow(profiles, workflowId)) {
     return isCustom(profiles, workflowId) ? undefined : { kind: 'unreadable-acknowledgement' };
   }
+  if (parsed.isItk2) return { kind: 'itk2' };
   const request = requestOn(parsed, profiles.find(workflowId));
   return request && { kind: 'request', request };
 }

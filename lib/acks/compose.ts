@@ -88,10 +88,11 @@ export function composeAcknowledgement(
   context: AcknowledgementContext,
 ): ComposedAcknowledgement | { none: NoAcknowledgement } {
   const { workflowId, classification, profiles, isDuplicate } = context;
-  if (classification && classification.kind !== 'request') return { none: 'acknowledgement' };
+  const isItk2 = classification?.kind === 'itk2';
+  if (classification && classification.kind !== 'request' && !isItk2) return { none: 'acknowledgement' };
   if (isMarkedAsAcknowledgement(context.subject) || isAckWorkflow(profiles, workflowId))
     return { none: 'acknowledgement' };
-  const request = classification?.request;
+  const request = classification?.kind === 'request' ? classification.request : undefined;
   const profile = profiles.find(workflowId);
   const byProfile = wanted.form === 'profile';
   const form = wanted.form === 'profile' ? (profile?.form ?? request?.form ?? 'none') : wanted.form;
@@ -104,6 +105,8 @@ export function composeAcknowledgement(
   if (isDuplicate && (form !== 'itk3' || !requested.infrastructure)) return { none: 'duplicate' };
   if (!requested[level]) return { none: 'not-asked' };
   const common = { workflowId: ackWorkflowId, level, ...localIdOf(profile?.localId, context) };
+  // An ITK3 rejection would do without a readable request: an ITK2 sender could read neither.
+  if (form === 'itk3' && isItk2) throw notOfForm('an ITK3 message: it is an ITK2 envelope', 'ITK3 response');
   if (form === 'itk3') {
     const ofCopy = { level, outcome: 'rejected' as const, code: wanted.code === '20008' ? '20008' : '20007' };
     return { ...common, form, ...itk3(isDuplicate ? { ...wanted, ...ofCopy } : wanted, ofForm, context) };

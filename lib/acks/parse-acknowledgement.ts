@@ -5,6 +5,7 @@
 import { MeshError, UnreadableError } from '../errors';
 import { readEdifact } from '../formats/edifact/interchange';
 import { splitEdifact } from '../formats/edifact/split';
+import { isItk2 } from '../formats/itk2/envelope';
 import { splitHl7 } from '../formats/hl7/batch';
 import { readHl7, textAt } from '../formats/hl7/message';
 import { countUpTo } from '../formats/limits';
@@ -34,6 +35,8 @@ export interface ParsedPayload {
    * An acknowledgement by its shape, whose code or reference cannot be read: it is raised, and gets no acknowledgement.
    */
   unreadableAcknowledgement?: UnreadableError;
+  /** An ITK2 envelope: never answered as ITK3, whatever it carries. */
+  isItk2?: true;
 }
 
 /** Returns the request that a payload is on a workflow with this profile. */
@@ -102,6 +105,7 @@ function combined(parts: readonly ParsedPayload[]): ParsedPayload {
 
 const READERS: Readonly<Record<ReadableForm, (payload: string | Buffer) => ParsedPayload>> = {
   itk3: (payload) => {
+    if (isItk2(payload)) return { isItk2: true };
     // Other XML and JSON is frequent and large: it is not parsed.
     if (!payload.includes('MessageHeader')) return {};
     const { request, isItk3 } = readFhirMessage(payload);

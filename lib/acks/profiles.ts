@@ -108,6 +108,8 @@ export const SHIPPED_PROFILES: readonly WorkflowProfile[] = [
   nhsAck('PATH_MEDRPT_V3'),
   nhsAck('SCRN_BCS_MEDRPT_V4'),
   { ...unacknowledged('NHAIS_REG'), ackWorkflowId: 'NHAIS_RECEP', form: 'custom', busAck: true },
+  // ITK2: HL7 CDA in a distribution envelope. Only the flow can write its acknowledgements.
+  { ...unacknowledged('TOC_DISCH_DMS'), ackWorkflowId: 'TOC_DISCH_DMS_ACK', form: 'custom' },
   // NEMS.
   unacknowledged('PDSRECORDCHANGE_1'),
   unacknowledged('CHANGEOFGP_1'),

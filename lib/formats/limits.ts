@@ -2,7 +2,7 @@
 import { UnreadableError } from '../errors';
 
 /** Largest payload that a converter accepts, in bytes or characters. Real messages seldom exceed 5 MB. */
-const MAX_SIZE = 64 * 1024 * 1024;
+export const MAX_SIZE = 64 * 1024 * 1024;
 /**
  * Maximum number of values (fields, elements, components, attributes) of one payload: each takes many times its length.
  */

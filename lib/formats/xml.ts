@@ -22,17 +22,32 @@ export interface XmlElement {
   xhtml?: string;
   /** Whether it contains text other than white space. */
   hasText: boolean;
+  /** Of an element that was asked for ({@link XmlOptions}): what stands within it. Its children are not parsed. */
+  content?: XmlContent;
+}
+
+/** What stands within an element. */
+interface XmlContent {
+  /** As read; each element in it declares the namespaces that it inherits, so that it stands alone. */
+  source: string;
+  /** Its own text, without that of elements, with references resolved. */
+  text: string;
+}
+
+export interface XmlOptions {
+  /** The elements whose content is kept as it was read. */
+  keepContentOf?: { name: string; namespace: string };
 }
 
 /**
  * Parses a document.
  * @throws UnreadableError when it is not well-formed, too large or too deep
  */
-export function parseXml(payload: string | Buffer): XmlElement {
+export function parseXml(payload: string | Buffer, options: XmlOptions = {}): XmlElement {
   checkSize(payload, 'XML');
   const text = typeof payload === 'string' ? payload : decodeXml(payload);
   checkBrackets(text);
-  const builder = new TreeBuilder(text);
+  const builder = new TreeBuilder(text, options);
   const parser = new SaxesParser({ xmlns: true });
   parser.on('doctype', () => {
     throw new UnreadableError('The XML has a document type declaration; it is refused.');
@@ -63,6 +78,20 @@ function checkBrackets(text: string): void {
   throw new UnreadableError(`The XML has CDATA sections and more than ${MAX_BRACKETS} closing brackets.`);
 }
 
+/** An element whose content is kept, while it is open. */
+interface KeptContent {
+  depth: number;
+  start: number;
+  text: string;
+  inherited: Inherited[];
+}
+
+/** Namespaces by prefix, and the place at which they can be declared. */
+interface Inherited {
+  at: number;
+  scope: Array<[string, string]>;
+}
+
 class TreeBuilder {
   root: XmlElement | undefined;
   readonly #text: string;
@@ -73,9 +102,13 @@ class TreeBuilder {
   readonly #scopes: Array<Record<string, string>> = [];
   /** Inside XHTML: where it began, and its text rebuilt without a prefix, if it has one. */
   #xhtml: { start: number; depth: number; rebuilt: string | undefined } | undefined;
+  readonly #keepContentOf: XmlOptions['keepContentOf'];
+  /** Set inside an element whose content is kept. */
+  #kept: KeptContent | undefined;
 
-  constructor(text: string) {
+  constructor(text: string, { keepContentOf }: XmlOptions) {
     this.#text = text;
+    this.#keepContentOf = keepContentOf;
   }
 
   open(tag: SaxesTagNS, position: number): void {
@@ -86,12 +119,20 @@ class TreeBuilder {
       if (this.#xhtml.rebuilt !== undefined) this.#xhtml.rebuilt += startTag(tag, '');
       return;
     }
+    if (this.#kept) {
+      if (this.#depth === this.#kept.depth + 1) this.#kept.inherited.push(this.#inheritedBy(tag, position));
+      return;
+    }
     const element = asElement(tag);
     const parent = this.#open.at(-1);
     if (parent) parent.children.push(element);
     else this.root = element;
     this.#open.push(element);
     this.#scopes.push(tag.ns);
+    if (tag.local === this.#keepContentOf?.name && tag.uri === this.#keepContentOf.namespace) {
+      this.#kept = { depth: this.#depth, start: position, text: '', inherited: [] };
+      return;
+    }
     if (tag.uri !== XHTML) return;
     const isUsableAsRead = tag.prefix === '' && tag.attributes['xmlns'] !== undefined;
     this.#xhtml = {
@@ -105,7 +146,14 @@ class TreeBuilder {
   close(tag: SaxesTagNS, position: number): void {
     const xhtml = this.#xhtml;
     if (xhtml?.rebuilt !== undefined && !tag.isSelfClosing) xhtml.rebuilt += `</${tag.local}>`;
-    if (!xhtml || xhtml.depth === this.#depth) {
+    const kept = this.#kept;
+    if (kept?.depth === this.#depth) {
+      const end = tag.isSelfClosing ? kept.start : this.#text.lastIndexOf('<', position - 1);
+      const element = this.#open.at(-1);
+      if (element) element.content = { source: this.#declared(kept, end), text: kept.text };
+      this.#kept = undefined;
+    }
+    if (!this.#kept && (!xhtml || xhtml.depth === this.#depth)) {
       const element = this.#open.pop();
       if (xhtml && element)
         element.xhtml = this.#selfContained(xhtml.rebuilt ?? this.#text.slice(xhtml.start, position));
@@ -113,6 +161,29 @@ class TreeBuilder {
       this.#xhtml = undefined;
     }
     this.#depth -= 1;
+  }
+
+  /** The namespaces that an element inherits, and the place after its name, where they can be declared. */
+  #inheritedBy(tag: SaxesTagNS, position: number): Inherited {
+    const inherited = Object.assign({}, ...this.#scopes) as Record<string, string>;
+    return {
+      at: this.#text.lastIndexOf('<', position - 1) + 1 + tag.name.length,
+      scope: Object.entries(inherited).filter(([prefix, uri]) => !Object.hasOwn(tag.ns, prefix) && uri !== ''),
+    };
+  }
+
+  /** Kept content with the declarations that it inherits and uses: also in values (`xsi:type="hl7:ST"`). */
+  #declared({ start, inherited }: KeptContent, end: number): string {
+    const isUsed = (prefix: string): boolean => prefix === '' || this.#text.slice(start, end).includes(`${prefix}:`);
+    let source = '';
+    let from = start;
+    for (const { at, scope } of inherited) {
+      const used = scope.filter(([prefix]) => isUsed(prefix));
+      const declarations = used.map(([prefix, uri]) => ` xmlns${prefix && `:${prefix}`}="${escapeXml(uri)}"`);
+      source += this.#text.slice(from, at) + declarations.join('');
+      from = at;
+    }
+    return source + this.#text.slice(from, end);
   }
 
   /** Adds the declarations of prefixes that XHTML has inherited: in JSON it stands alone. */
@@ -133,6 +204,10 @@ class TreeBuilder {
   text(value: string): void {
     if (this.#xhtml) {
       if (this.#xhtml.rebuilt !== undefined) this.#xhtml.rebuilt += escapeXml(value);
+      return;
+    }
+    if (this.#kept) {
+      if (this.#depth === this.#kept.depth) this.#kept.text += value;
       return;
     }
     const element = this.#open.at(-1);
@@ -166,7 +241,8 @@ const ENCODINGS: Readonly<Record<string, Charset>> = {
   'windows-1252': 'windows-1252',
 };
 
-function decodeXml(bytes: Buffer): string {
+/** @throws UnreadableError when the bytes are not text in the character set that the XML declares, or it is not known here */
+export function decodeXml(bytes: Buffer): string {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString('utf16le');
   if (bytes[0] === 0xfe && bytes[1] === 0xff) {
     return Buffer.from(bytes.subarray(0, bytes.length & ~1))

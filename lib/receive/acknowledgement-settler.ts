@@ -97,7 +97,7 @@ function withSettled(kept: KeptAck, [first, ...others]: ReadonlyArray<Settled | 
 /** Returns the acknowledgement that a row holds. */
 export function ackIn(classification: Incoming['classification']): KeptAck | undefined {
   const kept = classification as Classification | null;
-  return kept === null || kept.kind === 'request' ? undefined : kept;
+  return kept === null || kept.kind === 'request' || kept.kind === 'itk2' ? undefined : kept;
 }
 
 function deliveredAcknowledgement(kept: KeptAck): DeliveredAcknowledgement | undefined {

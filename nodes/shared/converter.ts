@@ -14,8 +14,8 @@ import { reportTolerated } from './tolerated';
 export class Several {
   constructor(
     readonly values: readonly unknown[],
-    /** Further properties of each message. */
-    readonly properties: Record<string, unknown> = {},
+    /** Further properties of each message, by its index. */
+    readonly properties: (index: number) => Record<string, unknown> = () => ({}),
   ) {}
 }
 
@@ -85,7 +85,7 @@ function sendParts(
     const part = RED.util.cloneMessage(msg);
     setProperty(RED, part, path, value);
     const parts = { ...outer, id, type: 'array', count: values.length, len: 1, index, ...property };
-    send(Object.assign(part, properties, { parts }));
+    send(Object.assign(part, properties(index), { parts }));
   });
 }
 
