@@ -89,7 +89,7 @@ export { CHARSETS, type Charset, type DeclaredCharset } from './formats/charset'
 export { repairPem } from './pem';
 export type { Tolerated } from './formats/tolerated';
 export { CHARSET_RULES, type CharsetRule } from './formats/hl7/charset';
-export { splitHl7, type Hl7Batch } from './formats/hl7/batch';
+export { readableEnvelope, splitHl7, type Hl7Batch } from './formats/hl7/batch';
 export { splitEdifact } from './formats/edifact/split';
 export { readHl7, writeHl7, type Hl7Message, type Hl7Options } from './formats/hl7/message';
 export { acknowledgeHl7, ACK_CODES, buildHl7Ack, type AckCode, type Hl7AckOptions } from './formats/hl7/acknowledge';
@@ -98,6 +98,13 @@ export { readEdifact, writeEdifact, type EdifactMessage, type Interchange } from
 export { FHIR_RELEASES, type FhirRelease } from './formats/fhir/definitions';
 export { fhirXmlToJson, fhirXmlToObject, type FhirOptions } from './formats/fhir/from-xml';
 export { fhirJsonToXml } from './formats/fhir/to-xml';
+export {
+  unwrapItk2,
+  type Itk2Envelope,
+  type Itk2Item,
+  type Itk2Payload,
+  type UnwrappedItk2,
+} from './formats/itk2/envelope';
 export { convertByRelease, statedRelease, type AnyFhirRelease, type Converted } from './formats/fhir/release';
 
 // HL7 over TCP

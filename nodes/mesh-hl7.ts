@@ -2,6 +2,7 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import {
   acknowledgeHl7,
+  readableEnvelope,
   readHl7,
   splitHl7,
   writeHl7,
@@ -42,13 +43,17 @@ export = function (RED: NodeAPI): void {
       const result = (message: Hl7Message): unknown =>
         action === 'convert' ? message : writeHl7(acknowledgeHl7(message, { code: action, text, now: new Date() }));
       if (!isText) return action === 'convert' ? writeHl7(value, { charset, charsetRule }) : result(value);
-      const { messages, envelope, tolerated } = splitHl7<string | Buffer>(value);
-      if ((messages.length === 1 && envelope.length === 0) || def.batch === 'whole') return result(read(value));
+      const split = splitHl7<string | Buffer>(value);
+      const { messages, tolerated } = split;
+      if (def.batch === 'whole') return result(read(value));
       tolerate(tolerated);
-      const batch = envelope.length === 0 ? {} : { batch: read(envelope) };
+      const [only, ...others] = messages;
+      if (only !== undefined && others.length === 0 && split.envelope.length === 0) return result(read(only));
+      const envelope = readableEnvelope(split);
+      const batch = envelope === undefined ? {} : { batch: read(envelope) };
       return new Several(
         messages.map((message) => result(read(message))),
-        batch,
+        () => batch,
       );
     });
   }

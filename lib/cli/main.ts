@@ -22,6 +22,10 @@ const COMMANDS: Record<string, { about: string; load(): Command }> = {
     about: 'runs NHS England’s assurance catalogue and writes an evidence pack',
     load: () => (require('./conformance') as typeof import('./conformance')).conformance,
   },
+  corpus: {
+    about: 'tries a folder of HL7, EDIFACT or FHIR files on the readers of the nodes',
+    load: () => (require('./corpus') as typeof import('./corpus')).corpus,
+  },
   store: {
     about: 'copies a store between SQLite and PostgreSQL; erases one message',
     load: () => (require('./store') as typeof import('./store')).store,

@@ -9,6 +9,7 @@ import { CHECK_STEPS } from '../../lib/index';
 import { check } from '../../lib/cli/check';
 import type { Command } from '../../lib/cli/command';
 import { conformance } from '../../lib/cli/conformance';
+import { corpus } from '../../lib/cli/corpus';
 import { csr } from '../../lib/cli/csr';
 import { sandbox } from '../../lib/cli/sandbox';
 import { commonName } from '../../lib/cli/signing-request';
@@ -18,7 +19,7 @@ import { startSandbox } from '../../lib/sandbox';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
-const COMMANDS = ['sandbox', 'csr', 'check', 'conformance', 'store'];
+const COMMANDS = ['sandbox', 'csr', 'check', 'conformance', 'corpus', 'store'];
 const NAME = 'SERVER001.X26.api.mesh-client.nhs.uk';
 
 interface Exit {
@@ -58,6 +59,7 @@ describe('nhs-mesh', function () {
       [/--proxy has an empty value/, check, [...connection, '--proxy', '']],
       [/An argument is empty/, store, ['erase', '', '--by', 'x']],
       [/--folder has an empty value/, store, ['copy', '--to', 'postgres', '--folder', ' ']],
+      [/--folder has an empty value/, corpus, ['--folder', '', '--format', 'hl7']],
       [/--shared-key has an empty value/, sandbox, ['--shared-key', '']],
       [/MESH_SHARED_KEY is empty/, sandbox, ['--port', '0'], { MESH_SHARED_KEY: '' }],
       [/MESH_SHARED_KEY is empty/, check, connection, { MESH_SHARED_KEY: ' ' }],

@@ -18,6 +18,26 @@ function roundTrip(resource: Record<string, unknown>): [Record<string, unknown>,
   return [rest, codes];
 }
 
+describe('a boolean or number of JSON', () => {
+  it('is refused where its XML could not be read back, and taken in quotes', () => {
+    const bad: Array<[string, unknown]> = [
+      ['active', 'yes'],
+      ['active', 1],
+      ['active', ''],
+      ['multipleBirthInteger', 'two'],
+      ['multipleBirthInteger', '01'],
+      ['multipleBirthInteger', true],
+      ['multipleBirthInteger', ''],
+    ];
+    for (const [name, value] of bad) {
+      const { message } = thrown(UnreadableError, () => fhirJsonToXml({ resourceType: 'Patient', [name]: value }));
+      assert.match(message, new RegExp(`The FHIR element ${name} does not have the type`));
+    }
+    const quoted = fhirJsonToXml({ resourceType: 'Patient', active: 'true', multipleBirthInteger: '2' });
+    assert.deepEqual(fhirXmlToObject(quoted), { resourceType: 'Patient', active: true, multipleBirthInteger: 2 });
+  });
+});
+
 describe('FHIR at the edge', () => {
   it('leaves empty elements out, whatever they are, and reports it', () => {
     const cases: Array<[object, object]> = [

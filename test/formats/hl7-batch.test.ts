@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { parseAcknowledgement } from '../../lib/acks/parse-acknowledgement';
-import { splitHl7 } from '../../lib/formats/hl7/batch';
+import { readableEnvelope, splitHl7 } from '../../lib/formats/hl7/batch';
 import { readHl7, textAt } from '../../lib/formats/hl7/message';
 
 const adt = (id: string, end = '\r', msh18 = '', name = 'X'): string =>
@@ -53,6 +53,21 @@ describe('a batch of HL7 v2', () => {
     assert.deepEqual(tolerated, [
       { code: 'hl7-batch-count', message: 'A batch has 1 messages fewer than its BTS says.', count: 1 },
     ]);
+  });
+
+  it('that has only an end has its messages read, and is reported', () => {
+    for (const end of ['BTS|2\r', 'FTS|1\r', 'BTS|2\rFTS|1\r']) {
+      for (const payload of [adt('1') + adt('2') + end, Buffer.from(`\uFEFF${adt('1')}${adt('2')}${end}`)]) {
+        const split = splitHl7<string | Buffer>(payload);
+        assert.deepEqual(idsOf(split.messages), ['1', '2']);
+        assert.deepEqual(
+          split.tolerated.map(({ code }) => code),
+          ['hl7-batch-header'],
+        );
+        assert.equal(readableEnvelope(split), undefined);
+      }
+    }
+    assert.equal(readableEnvelope(splitHl7(`BHS|^~\\&|A\r${adt('1')}`)), 'BHS|^~\\&|A\r');
   });
 
   it('keeps every byte: its messages and its envelope are the payload', () => {

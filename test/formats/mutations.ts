@@ -14,6 +14,9 @@ interface Removed extends Mutation {
 const BATCHES = 'test/formats/hl7-batch.test.ts';
 const EDGES = 'test/formats/edifact-edges.test.ts';
 const FHIR = 'test/formats/fhir-edges.test.ts';
+const TRIPS = 'test/formats/round-trip.test.ts';
+const ITK2 = 'test/formats/itk2.test.ts';
+const ENVELOPE = 'lib/formats/itk2/envelope.ts';
 const PEERS = 'test/mllp/unusual-peers.test.ts';
 const CHARSETS = 'test/formats/hl7-charset.test.ts';
 const CHARSET = 'lib/formats/hl7/charset.ts';
@@ -238,6 +241,118 @@ const MUTATIONS: Removed[] = [
     file: 'lib/formats/fhir/release.ts',
     check: 'if (version !== undefined) return',
     without: 'if (version === undefined) return',
+  },
+  {
+    title: 'that has only an end has its messages read',
+    test: BATCHES,
+    file: 'lib/formats/hl7/batch.ts',
+    check: "isHeadless = name === 'BTS' || name === 'FTS';",
+    without: 'isHeadless = false;',
+  },
+  {
+    title: 'is refused where its XML could not be read back',
+    test: FHIR,
+    file: 'lib/formats/fhir/to-xml.ts',
+    check: 'if (!isTyped)',
+    without: 'if (isTyped === undefined)',
+  },
+  {
+    title: 'throws nothing, changes no value',
+    test: TRIPS,
+    file: 'lib/formats/hl7/separators.ts',
+    check: "    [by.subcomponent, 'T'],\n",
+    without: '',
+  },
+  {
+    title: 'throws nothing, changes no value',
+    test: TRIPS,
+    file: 'lib/formats/edifact/syntax.ts',
+    check: 'special.has(char) ? release + char : char',
+    without: 'char',
+  },
+  {
+    title: 'throws nothing, changes no value',
+    test: TRIPS,
+    file: 'lib/formats/fhir/to-xml.ts',
+    check: 'return escapeXml(text);',
+    without: 'return escapeXml(text.slice(0, 3));',
+  },
+  {
+    title: 'is canonical in each way that the same values can be written',
+    test: TRIPS,
+    file: 'lib/formats/round-trip.ts',
+    check: "if (key === 's1' && others.length === 0) return value['s1'];",
+    without: '',
+  },
+  {
+    title: 'is refused with the reader’s reason, as a class and a place',
+    test: TRIPS,
+    file: 'lib/formats/round-trip.ts',
+    check: "message.replaceAll(PLACE, '$1 n')",
+    without: 'message',
+  },
+  {
+    title: 'with two examples',
+    test: 'test/cli/corpus.test.ts',
+    file: 'lib/cli/corpus-tally.ts',
+    check: '!known.examples.some((each) => each.file === file)',
+    without: 'file !== undefined',
+  },
+  {
+    title: 'prints no value of a message',
+    test: 'test/cli/corpus.test.ts',
+    file: 'lib/cli/corpus.ts',
+    check: 'printable(place',
+    without: '(place',
+  },
+  {
+    title: 'is never answered as ITK3',
+    test: ITK2,
+    file: 'lib/acks/parse-acknowledgement.ts',
+    check: 'if (isItk2(payload)) return { isItk2: true };',
+    without: '',
+  },
+  {
+    title: 'is never answered as ITK3',
+    test: ITK2,
+    file: 'lib/acks/compose.ts',
+    check: "if (form === 'itk3' && isItk2)",
+    without: "if (form === 'nhsack' && isItk2)",
+  },
+  {
+    title: 'gives its document the namespaces that it inherits',
+    test: ITK2,
+    file: 'lib/formats/xml.ts',
+    check: 'scope.filter(([prefix]) => isUsed(prefix))',
+    without: 'scope.slice(0, 0)',
+  },
+  {
+    title: 'that is hostile is refused: entities, depth, mass',
+    test: ITK2,
+    file: ENVELOPE,
+    check: ', { maxOutputLength: MAX_SIZE }',
+    without: '',
+  },
+  {
+    title: 'that is hostile is refused: entities, depth, mass',
+    test: ITK2,
+    file: ENVELOPE,
+    check: '    parseXml(bytes);\n',
+    without: '',
+  },
+  {
+    title: 'that is hostile is refused: entities, depth, mass',
+    test: ITK2,
+    file: ENVELOPE,
+    check: 'if (/^\\s*</.test(text)) parseXml(text.trim());',
+    without: '',
+  },
+  {
+    title: 'of several payloads has them all',
+    test: ITK2,
+    file: ENVELOPE,
+    check: '(item ?? manifest[index])',
+    without: 'item',
   },
   {
     title: 'closes after each answer, after 20 ms',

@@ -57,6 +57,55 @@ describe('the converters', () => {
     });
   }
 
+  it('mesh-itk2 unwraps an envelope into a msg for each payload, with what the envelope says of it', async () => {
+    const payload = (id: string, inside: string): string => `<i:payload id="${id}">${inside}</i:payload>`;
+    const item = (id: string, type: string, more = ''): string =>
+      `<i:manifestitem id="${id}" mimetype="${type}" profileid="urn:p" ${more}/>`;
+    const envelope = (items: string, payloads: string): string =>
+      '<i:DistributionEnvelope xmlns:i="urn:nhs-itk:ns:201005"><i:header service="urn:s" trackingid="T-1">' +
+      `<i:manifest>${items}</i:manifest></i:header><i:payloads>${payloads}</i:payloads></i:DistributionEnvelope>`;
+    const cda = '<ClinicalDocument xmlns="urn:hl7-org:v3"/>';
+    await deploy(flow({ id: 'node', type: 'mesh-itk2' }));
+    const one = await through({ payload: Buffer.from(envelope(item('a', 'text/xml'), payload('a', cda))), parts: 'p' });
+    assert.equal(one['payload'], cda);
+    assert.equal(one['parts'], 'p');
+    const { item: only, items, ...said } = one['itk2'] as Record<string, unknown>;
+    assert.deepEqual(only, { id: 'a', mimeType: 'text/xml', profileId: 'urn:p', isEncrypted: false });
+    assert.deepEqual(items, [only]);
+    assert.deepEqual(said, { service: 'urn:s', trackingId: 'T-1', recipients: [], auditIdentities: [], handling: {} });
+    const out = new Recorder('out');
+    const two = item('a', 'text/xml') + item('b', 'application/pdf', 'base64="true"');
+    helper
+      .getNode('node')
+      .receive({ payload: envelope(two, payload('a', cda) + payload('b', Buffer.from('%PDF').toString('base64'))) });
+    const sent = (await Promise.all([out.get(1), out.get(2)])) as unknown as Array<{
+      payload: unknown;
+      parts: { index: number; count: number };
+      itk2: { item: { id: string } };
+    }>;
+    assert.deepEqual(
+      sent.map(({ payload: content, parts, itk2 }) => [content, parts.index, parts.count, itk2.item.id]),
+      [
+        [cda, 0, 2, 'a'],
+        [Buffer.from('%PDF'), 1, 2, 'b'],
+      ],
+    );
+    const { error } = (await through({ payload: { a: 1 } }, 'caught')) as { error: { code: string; message: string } };
+    assert.equal(error.code, 'MESH_INVALID_MESSAGE');
+    assert.match(error.message, /does not build one from an object/);
+  });
+
+  it('mesh-hl7 sends the messages of a file that has only the end of a batch', async () => {
+    await deploy(flow({ id: 'node', type: 'mesh-hl7' }));
+    const out = new Recorder('out');
+    helper.getNode('node').receive({ payload: `${HL7}${HL7}BTS|2\r` });
+    const sent = (await Promise.all([out.get(1), out.get(2)])) as unknown as Array<Record<string, unknown>>;
+    for (const msg of sent) {
+      assert.equal(msg['batch'], undefined);
+      assert.deepEqual((msg['tolerated'] as Array<{ code: string }>)[0]?.code, 'hl7-batch-header');
+    }
+  });
+
   it('mesh-hl7 builds a positive or negative acknowledgement of a message', async () => {
     await deploy(flow({ id: 'node', type: 'mesh-hl7', action: 'AE', ackText: 'why', ackTextType: 'msg' }));
     const { payload } = await through({ payload: HL7, why: 'no such ward' });

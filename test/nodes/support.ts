@@ -10,6 +10,7 @@ import meshAck = require('../../nodes/mesh-ack');
 import meshConfig = require('../../nodes/mesh-config');
 import meshEdifact = require('../../nodes/mesh-edifact');
 import meshFhir = require('../../nodes/mesh-fhir');
+import meshItk2 = require('../../nodes/mesh-itk2');
 import meshHl7 = require('../../nodes/mesh-hl7');
 import meshFolderRead = require('../../nodes/mesh-folder-read');
 import meshFolderWrite = require('../../nodes/mesh-folder-write');
@@ -46,6 +47,7 @@ export const NODE_NAMES = [
   'mesh-hl7',
   'mesh-edifact',
   'mesh-fhir',
+  'mesh-itk2',
   'mesh-folder-read',
   'mesh-folder-write',
 ] as const;
@@ -131,7 +133,7 @@ function withTexts(node: NodeModule): NodeModule {
   };
 }
 
-const converters = [meshHl7, meshEdifact, meshFhir];
+const converters = [meshHl7, meshEdifact, meshFhir, meshItk2];
 const mllpNodes = [meshMllpIn, meshMllpResponse, meshMllpOut];
 const folderNodes = [meshFolderRead, meshFolderWrite];
 const meshNodes = [

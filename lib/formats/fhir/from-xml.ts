@@ -40,6 +40,10 @@ export function fhirXmlToObject(xml: string | Buffer, options: FhirOptions = {})
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const NUMERIC = new Set(['decimal', 'integer', 'unsignedInt', 'positiveInt']);
 
+/** Whether a text can be the value of a primitive type in JSON: booleans and numbers have forms, others have none. */
+export const isPrimitiveText = (text: string, type: string): boolean =>
+  type === 'boolean' ? text === 'true' || text === 'false' : !NUMERIC.has(type) || NUMBER.test(text);
+
 class Reader {
   readonly #release: FhirRelease;
   readonly #definitions: Definitions;
@@ -143,13 +147,12 @@ class Reader {
   }
 
   #primitive(text: string, type: string, name: string): unknown {
-    if (type === 'boolean') {
-      if (text !== 'true' && text !== 'false')
-        throw new UnreadableError(`The FHIR element ${safe(name)} is not a boolean.`);
-      return text === 'true';
+    if (!isPrimitiveText(text, type)) {
+      const kind = type === 'boolean' ? 'boolean' : 'number';
+      throw new UnreadableError(`The FHIR element ${safe(name)} is not a ${kind}.`);
     }
+    if (type === 'boolean') return text === 'true';
     if (!NUMERIC.has(type)) return text;
-    if (!NUMBER.test(text)) throw new UnreadableError(`The FHIR element ${safe(name)} is not a number.`);
     return String(Number(text)) === text ? Number(text) : this.#number({ digits: text });
   }
 

@@ -6,7 +6,7 @@ import { isObject } from '../segments';
 import { escapeXml, isXmlText, parseXml, XHTML } from '../xml';
 import { definitionsOf, type Definitions, type ElementDefinition, type FhirRelease } from './definitions';
 import { ToleratedList } from '../tolerated';
-import { EMPTY, FHIR_NAMESPACE, safe, type FhirOptions } from './from-xml';
+import { EMPTY, FHIR_NAMESPACE, isPrimitiveText, safe, type FhirOptions } from './from-xml';
 
 /** Unknown keys of one element that an error names. */
 const NAMED = 5;
@@ -153,6 +153,9 @@ class Writer {
     this.#budget.spend(1, 'FHIR');
     if (this.#definitions.isPrimitive(type)) {
       const attribute = this.#attribute('value', value);
+      // What from-xml would not read again. A number or boolean in quotes is read, as senders write it.
+      const isTyped = attribute === '' || isPrimitiveText(attribute.slice(' value="'.length, -1), type);
+      if (!isTyped) throw this.#wrong(name);
       if (extra !== undefined && extra !== null && !isObject(extra)) throw this.#wrong(name);
       return this.#filled(name, this.#element(name, extra ?? {}, 'Element', attribute));
     }

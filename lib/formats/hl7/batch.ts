@@ -11,9 +11,21 @@ export interface Hl7Batch<Payload extends string | Buffer> {
   messages: Payload[];
   /** FHS, BHS, BTS and FTS with their terminators, joined; empty if there are none. */
   envelope: Payload;
-  /** `hl7-batch-count`: the batch has more or fewer messages than it says. */
+  /**
+   * `hl7-batch-count`: the batch has more or fewer messages than it says. `hl7-batch-header`: it has only an end (BTS,
+   * FTS), which cannot be read, since no header gives its separators.
+   */
   tolerated: Tolerated[];
 }
+
+const HEADLESS = 'hl7-batch-header';
+
+/** Returns what encloses a file's messages, if there is any and it can be read. */
+export const readableEnvelope = <Payload extends string | Buffer>({
+  envelope,
+  tolerated,
+}: Hl7Batch<Payload>): Payload | undefined =>
+  envelope.length === 0 || tolerated.some(({ code }) => code === HEADLESS) ? undefined : envelope;
 
 const ENVELOPE: ReadonlySet<string> = new Set(['FHS', 'BHS', 'BTS', 'FTS']);
 
@@ -32,6 +44,7 @@ export function splitHl7<Payload extends string | Buffer>(payload: Payload): Hl7
   const messages: Payload[] = [];
   const envelope: Payload[] = [];
   const counts: number[] = [];
+  let isHeadless = false;
   let inBatch = 0;
   let start: number | undefined;
   let at = 0;
@@ -45,7 +58,10 @@ export function splitHl7<Payload extends string | Buffer>(payload: Payload): Hl7
     if (name === 'MSH') {
       start = at;
       inBatch += 1;
-    } else if (start === undefined) envelope.push(payload.slice(at, at + segment.length) as Payload);
+    } else if (start === undefined) {
+      if (envelope.length === 0) isHeadless = name === 'BTS' || name === 'FTS';
+      envelope.push(payload.slice(at, at + segment.length) as Payload);
+    }
     if (name === 'BHS') inBatch = 0;
     const count = name === 'BTS' ? /^\s*BTS\W(\d{1,9})(?!\d)/.exec(segment)?.[1] : undefined;
     if (count !== undefined) counts.push(Number(count) - inBatch);
@@ -60,6 +76,8 @@ export function splitHl7<Payload extends string | Buffer>(payload: Payload): Hl7
       `A batch has ${Math.abs(difference)} messages ${difference > 0 ? 'fewer' : 'more'} than its BTS says.`,
     );
   }
+  if (isHeadless)
+    tolerated.add(HEADLESS, 'A batch ends (BTS, FTS) that no BHS or FHS has begun. Its end was left out.');
   return { messages, envelope: joined(envelope, payload), tolerated: tolerated.all ?? [] };
 }
 
