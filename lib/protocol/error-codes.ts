@@ -27,7 +27,9 @@ export const ERROR_CODES: readonly ErrorCode[] = [
   {
     code: '06',
     meaning: 'a header is malformed',
-    advice: 'Remove control characters and characters outside Latin-1 from the subject, local id and file name.',
+    advice:
+      'Remove control characters from the subject, local id and file name; if MESH still refuses, accented and other ' +
+      'characters that are not ASCII.',
   },
   {
     code: '07',

@@ -1,7 +1,9 @@
 /**
- * The values that MESH accepts in a message's headers. Limits are in characters. Sources: mesh-api.yaml, send_message
- * (limits); docs/mesh.md, Limits (control characters, URLs, characters of a checksum).
+ * The values that MESH accepts in a message's headers. Limits are in characters as MESH counts them, one for each byte
+ * (header-text.ts). Sources: mesh-api.yaml, send_message (limits); docs/mesh.md, Limits (control characters, URLs,
+ * characters of a checksum).
  */
+import { headerBytes } from './header-text';
 
 /** The rule of one header. */
 export interface HeaderRule {
@@ -10,7 +12,7 @@ export interface HeaderRule {
   readonly maxLength: number;
   /** The value must not begin with `http://` or `https://`. */
   readonly noUrl?: boolean;
-  /** The allowed characters; all printable ones of Latin-1 if missing. */
+  /** The allowed characters; all printable ones if missing. */
   readonly characters?: RegExp;
 }
 
@@ -35,15 +37,18 @@ export type HeaderField = keyof typeof HEADER_RULES;
  * if MESH accepts it. The value itself is never repeated: it may be patient data.
  */
 export function headerProblem(rule: HeaderRule, value: string): string | undefined {
-  if (value.length > rule.maxLength) return `has ${value.length} characters; MESH takes at most ${rule.maxLength}`;
+  const { length } = headerBytes(value);
+  if (length > rule.maxLength) {
+    const unit = length === value.length ? 'characters' : 'bytes in UTF-8';
+    return `has ${length} ${unit}; MESH takes at most ${rule.maxLength}`;
+  }
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   const control = /[\u0000-\u001f\u007f-\u009f]/.exec(value);
   if (control) {
     return `has a control character (${controlName(control[0])}) at position ${control.index + 1}; MESH refuses those`;
   }
-  const outside = /[\u0100-\u{10ffff}]/u.exec(value);
-  if (outside) {
-    return `has a character outside Latin-1 at position ${outside.index + 1}; HTTP headers cannot carry it`;
+  if (!value.isWellFormed()) {
+    return `has half a character at position ${value.search(/\p{Cs}/u) + 1}; it cannot be sent`;
   }
   if (rule.noUrl && /^\s*https?:\/\//i.test(value)) return 'is a URL, which MESH refuses';
   if (rule.characters && !rule.characters.test(value)) {

@@ -7,10 +7,11 @@ import type { MessageHeaders, OutgoingMessage } from '../types';
 import { defined } from './responses';
 import { parseChunkRange } from './chunk-range';
 import { adviceFor } from './error-codes';
+import { headerBytes, headerText } from './header-text';
 import { HEADER_RULES, headerProblem, type HeaderField } from './header-rules';
 import { isoFromMesh } from './time';
 
-/** Headers by their lower-case names, as undici returns them. */
+/** Headers by their lower-case names, as undici returns them: with one character for each byte. */
 type ReceivedHeaders = Record<string, string | string[] | undefined>;
 
 /** The fields of a message that are sent as headers, with defaults applied. */
@@ -38,7 +39,7 @@ export function outgoingHeaders(mailboxId: string, message: HeaderValues): Recor
     if (value !== undefined && value !== '') headers[HEADER_RULES[field].header] = checkedHeader(field, value);
   }
   // MESH returns Content-Type `application/octet-stream` for a chunked message; this header reaches the receiver.
-  headers['Mex-Content-Type'] = message.contentType;
+  headers['Mex-Content-Type'] = checkedHeader('contentType', message.contentType);
   if (message.compressed) headers['Mex-Content-Compressed'] = 'Y';
   if (message.encrypted) headers['Mex-Content-Encrypted'] = 'Y';
   return headers;
@@ -54,15 +55,15 @@ export function withChecksum(headers: Record<string, string>, checksum: string |
 }
 
 /**
- * Returns the value unchanged.
+ * Returns the value as it is sent: with one character for each byte.
  * @throws InvalidMessageError when MESH would refuse it in this header
  */
 export function checkedHeader(field: HeaderField, value: string): string {
   const rule = HEADER_RULES[field];
   const problem = headerProblem(rule, value);
-  if (problem === undefined) return value;
+  if (problem === undefined) return headerBytes(value);
   throw new InvalidMessageError(`${field} (${rule.header}) ${problem}. Nothing was sent.`, {
-    advice: `Correct ${field}: replace typographic quotes and characters outside Latin-1; remove line breaks and tabs.`,
+    advice: `Correct ${field}: shorten it, and remove line breaks, tabs and half characters.`,
   });
 }
 
@@ -79,7 +80,7 @@ export function readMessageHeaders(headers: ReceivedHeaders, mailboxId: string, 
   const get = (name: string): string | undefined => {
     const value = headers[name];
     const text = Array.isArray(value) ? value.join(', ') : value;
-    return text === undefined || text === '' ? undefined : text;
+    return text === undefined || text === '' ? undefined : headerText(text);
   };
   const range = parseChunkRange(get('mex-chunk-range') ?? '');
   const messageType = get('mex-messagetype')?.toUpperCase() === 'REPORT' ? 'REPORT' : 'DATA';

@@ -4,10 +4,15 @@
  */
 import { z } from 'zod';
 import { printable } from '../errors';
+import { headerText } from './header-text';
 import { isoFromMesh } from './time';
 import type { InboxPage, MailboxAddress, Tracking } from '../types';
 
-const text = z.string().transform(printable).nullish();
+/** Servers repeat a sender's headers in JSON as text, or as one character for each byte. */
+const text = z
+  .string()
+  .transform((received) => printable(headerText(received)))
+  .nullish();
 /** An id that MESH could have made; a list with another one is not MESH's. */
 const messageId = z
   .string()

@@ -1,4 +1,5 @@
 /** A message and its history. */
+import { headerText } from '../protocol/header-text';
 import type { StoredBody } from './bodies';
 
 /** The statuses of a message (mesh-api.yaml, tracking; the last two are the NHS sandbox's). */
@@ -17,7 +18,7 @@ export interface MessageEvent {
   linkedMessageId?: string;
 }
 
-/** The sender's headers. A missing one is empty. */
+/** The sender's headers, with a character for each byte. A missing one is empty. */
 export interface MessageDetails {
   workflowId: string;
   subject: string;
@@ -83,6 +84,19 @@ export function lastEventOf(message: Message, ...statuses: MessageStatus[]): Mes
 /** Returns the failure of a message, or the one that a REPORT reports. */
 export function failureOf(message: Message): MessageEvent | undefined {
   return message.events.findLast((event) => event.code !== undefined || event.status === 'error');
+}
+
+/** Returns the sender's headers as text, for JSON; the file name as MESH has it. */
+export function readableDetails(message: Message): MessageDetails {
+  const { details } = message;
+  return {
+    ...details,
+    workflowId: headerText(details.workflowId),
+    subject: headerText(details.subject),
+    localId: headerText(details.localId),
+    partnerId: headerText(details.partnerId),
+    fileName: headerText(fileNameOf(message)),
+  };
 }
 
 /** Returns the file name as MESH does: the sender's, or one made from the id. */

@@ -1,4 +1,5 @@
 /** All messages of the sandbox, by id, by inbox and by the sender's local id. In memory, bounded. */
+import { headerText } from '../protocol/header-text';
 import type { BodyStore } from './bodies';
 import { MessageIds } from './message-ids';
 import { statusOf, type Message, type MessageEvent } from './message';
@@ -177,5 +178,5 @@ export class Messages {
 }
 
 function localIdKey(mailboxId: string, localId: string): string {
-  return `${mailboxId} ${localId}`;
+  return `${mailboxId} ${headerText(localId)}`;
 }

@@ -47,10 +47,13 @@ export function versionOrFirst(accept: string | undefined): ApiVersion {
   }
 }
 
-/** Returns a header's value, trimmed; empty if missing. Its characters are bytes (Latin-1), as Node returns them. */
+/**
+ * Returns a header's value without spaces and tabs around it; empty if missing. Its characters are bytes, as Node
+ * returns them, so that `trim` would cut a UTF-8 character which ends in the byte of a no-break space.
+ */
 export function header(request: SandboxRequest, name: string): string {
   const value = request.headers[name.toLowerCase()];
-  return (Array.isArray(value) ? value.join(', ') : (value ?? '')).trim();
+  return (Array.isArray(value) ? value.join(', ') : (value ?? '')).replace(/^[ \t]+|[ \t]+$/g, '');
 }
 
 /**

@@ -14,6 +14,7 @@ import { authorizationToken, parseAuthorizationToken } from '../../lib/protocol/
 import { readChecksum } from '../../lib/protocol/checksum';
 import { formatChunkRange, parseChunkRange } from '../../lib/protocol/chunk-range';
 import { adviceFor, findErrorCode } from '../../lib/protocol/error-codes';
+import { headerBytes } from '../../lib/protocol/header-text';
 import { outgoingHeaders, readMessageHeaders } from '../../lib/protocol/message-headers';
 import { isoFromMesh, readMeshTime } from '../../lib/protocol/time';
 import { workflowMatcher, workflowsMatcher } from '../../lib/protocol/workflow-filter';
@@ -74,16 +75,22 @@ const message = fc.record(
   { requiredKeys: ['to', 'workflowId', 'localId', 'contentType'] },
 );
 
-/** What MESH accepts in a header: printable Latin-1 up to the header's length; an address must not be a URL. */
+const characters = (min: number, max: number): fc.Arbitrary<string> =>
+  fc
+    .integer({ min, max })
+    .filter((code) => !(code >= 0x7f && code <= 0x9f) && !(code >= 0xd800 && code <= 0xdfff))
+    .map((code) => String.fromCodePoint(code));
+/** What MESH accepts in a header: printable characters up to the header's length; an address must not be a URL. */
 const printable = (maxLength: number): fc.Arbitrary<string> =>
-  fc.string({
-    unit: fc
-      .integer({ min: 0x20, max: 0xff })
-      .filter((code) => code < 0x7f || code > 0x9f)
-      .map((code) => String.fromCharCode(code)),
-    maxLength,
-    size: 'max',
-  });
+  fc
+    .oneof(
+      fc.string({ unit: characters(0x20, 0x7e), maxLength, size: 'max' }),
+      fc.string({ unit: characters(0x20, 0xff), maxLength, size: 'max' }),
+      fc.string({ unit: characters(0x20, 0x10ffff), maxLength, size: 'max' }),
+      // Letters that are also bytes of UTF-8, and would be read as other ones.
+      fc.string({ maxLength, unit: characters(0xc2, 0x7ff).map((one) => Buffer.from(one).toString('latin1')) }),
+    )
+    .filter((text) => !/\p{Cc}/u.test(text) && headerBytes(text).length <= maxLength);
 const address = (maxLength: number): fc.Arbitrary<string> =>
   printable(maxLength).filter((text) => text.trim() !== '' && !/^\s*https?:/i.test(text));
 const accepted = fc.record(
@@ -124,9 +131,8 @@ const refused = fc
         '\u001b',
         '\u007f',
         '\u0085',
-        '\u0100',
-        '“',
-        '😀',
+        '\ud800',
+        'b\udc00c',
         'x'.repeat(LENGTHS[field] + 1),
       ),
     ),

@@ -1,7 +1,7 @@
 /** Mailboxes and messages as the admin and rich endpoints show them. */
 import type { SandboxContext } from '../context';
 import type { RegisteredMailbox } from '../mailboxes';
-import { failureOf, fileNameOf, lastEventOf, statusOf, type Message } from '../message';
+import { failureOf, lastEventOf, readableDetails, statusOf, type Message } from '../message';
 import { acceptedAt } from '../reports';
 import type { SandboxMessage } from '../types';
 
@@ -19,7 +19,7 @@ export function mailboxDetails(mailbox: RegisteredMailbox): object {
 }
 
 export function messageDetails(message: Message, context: SandboxContext): object {
-  const { details } = message;
+  const details = readableDetails(message);
   const recipient = context.mailboxes.get(message.to);
   const sender = context.mailboxes.get(message.from);
   const failure = failureOf(message);
@@ -33,7 +33,7 @@ export function messageDetails(message: Message, context: SandboxContext): objec
     expiry_time: iso(message.inboxExpiry),
     failure_date: failure && !isReport ? iso(failure.at) : undefined,
     failure_diagnostic: isReport ? undefined : failure?.description,
-    filename: fileNameOf(message),
+    filename: details.fileName,
     file_size: message.bytes,
     is_compressed: details.compressed,
     is_encrypted: details.encrypted,
@@ -65,10 +65,11 @@ export function messageDetails(message: Message, context: SandboxContext): objec
 
 /** Returns one entry of the rich inbox and outbox. */
 export function richMessage(message: Message, context: SandboxContext): object {
+  const details = readableDetails(message);
   return {
     message_id: message.messageId,
     expiry_timestamp: iso(message.inboxExpiry),
-    local_id: message.details.localId,
+    local_id: details.localId,
     message_type: message.type,
     recipient: message.to,
     recipient_name: context.mailboxes.get(message.to)?.name ?? '',
@@ -77,19 +78,19 @@ export function richMessage(message: Message, context: SandboxContext): object {
     sent_date: iso(acceptedAt(message)),
     status: statusOf(message),
     status_code: failureOf(message)?.code ?? '',
-    workflow_id: message.details.workflowId,
+    workflow_id: details.workflowId,
     total_chunks: message.totalChunks,
   };
 }
 
 /** Returns one entry of {@link Sandbox.messages} and /admin/log. */
 export function listedMessage(message: Message): SandboxMessage {
-  const { localId } = message.details;
+  const { localId, workflowId } = readableDetails(message);
   return {
     messageId: message.messageId,
     from: message.from,
     to: message.to,
-    workflowId: message.details.workflowId,
+    workflowId,
     ...(localId === '' ? {} : { localId }),
     status: statusOf(message),
     messageType: message.type,

@@ -3,6 +3,7 @@
  * only with SandboxOptions.admin. Each has two paths: below /admin and below /messageexchange/admin.
  */
 import { z } from 'zod';
+import { headerBytes } from '../../protocol/header-text';
 import { empty, json } from '../response';
 import type { SandboxContext } from '../context';
 import { MESSAGE_STATUSES, type Message, type MessageEvent } from '../message';
@@ -61,10 +62,10 @@ const createReport: OpenHandler = async (request, context) => {
     ...(body.linked_message_id ? { linkedMessageId: body.linked_message_id } : {}),
   };
   const details = {
-    workflowId: body.workflow_id,
-    subject,
-    localId: body.local_id ?? '',
-    fileName: undelivered ? '' : (body.file_name ?? ''),
+    workflowId: headerBytes(body.workflow_id),
+    subject: headerBytes(subject),
+    localId: headerBytes(body.local_id ?? ''),
+    fileName: undelivered ? '' : headerBytes(body.file_name ?? ''),
   };
   const report = addReport(context, { to: mailbox.mailboxId, details, failure });
   return json(200, { message_id: report.messageId });

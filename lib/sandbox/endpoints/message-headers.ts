@@ -1,6 +1,7 @@
 /** The headers of head_message, retrieve_message and retrieve_chunk. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import { formatChunkRange } from '../../protocol/chunk-range';
+import { headerBytes } from '../../protocol/header-text';
 import { compactSeconds } from '../../protocol/time';
 import { failureOf, fileNameOf, lastEvent, type Message } from '../message';
 import { acceptedAt } from '../reports';
@@ -51,7 +52,7 @@ function reportHeaders(message: Message): Record<string, string> {
     'Mex-LinkedMsgID': failure?.linkedMessageId ?? '',
     'Mex-StatusCode': failure?.code ?? '',
     'Mex-StatusEvent': failure?.event ?? '',
-    'Mex-StatusDescription': failure?.description ?? '',
+    'Mex-StatusDescription': headerBytes(failure?.description ?? ''),
     'Mex-StatusSuccess': 'ERROR',
     'Mex-StatusTimestamp': compactSeconds(new Date(failure?.at ?? message.uploadedAt)),
   };

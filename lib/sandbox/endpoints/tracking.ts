@@ -2,7 +2,7 @@
 import { compactSeconds } from '../../protocol/time';
 import { json } from '../response';
 import type { SandboxContext } from '../context';
-import { failureOf, fileNameOf, lastEvent, lastEventOf, statusOf, type Message } from '../message';
+import { failureOf, lastEvent, lastEventOf, readableDetails, statusOf, type Message } from '../message';
 import { noSuchMessage, Refusal } from '../refusal';
 import { missing, param } from '../request';
 import type { MailboxHandler, Route } from '../router';
@@ -34,13 +34,14 @@ function isKnown(message: Message, context: SandboxContext): boolean {
 }
 
 function trackingV2(message: Message, context: SandboxContext): object {
+  const details = readableDetails(message);
   const recipient = context.mailboxes.get(message.to);
   const outcome = outcomeOf(message);
   return {
     message_id: message.messageId,
-    local_id: message.details.localId,
-    workflow_id: message.details.workflowId,
-    filename: fileNameOf(message),
+    local_id: details.localId,
+    workflow_id: details.workflowId,
+    filename: details.fileName,
     expiry_time: new Date(message.inboxExpiry).toISOString(),
     upload_timestamp: new Date(message.uploadedAt).toISOString(),
     recipient: message.to,
@@ -58,7 +59,7 @@ function trackingV2(message: Message, context: SandboxContext): object {
 }
 
 function trackingV1(message: Message, context: SandboxContext): object {
-  const { details } = message;
+  const details = readableDetails(message);
   const recipient = context.mailboxes.get(message.to);
   const sender = context.mailboxes.get(message.from);
   const outcome = outcomeOf(message);
@@ -76,7 +77,7 @@ function trackingV1(message: Message, context: SandboxContext): object {
     expiryTime: compactSeconds(new Date(message.inboxExpiry)),
     failureDate: outcome.success ? undefined : compactSeconds(outcome.at),
     failureDiagnostic: outcome.success ? undefined : outcome.description,
-    fileName: fileNameOf(message),
+    fileName: details.fileName,
     fileSize: message.bytes,
     isCompressed: details.compressed ? 'Y' : '',
     linkedMsgId: message.reportId ?? failureOf(message)?.linkedMessageId,
