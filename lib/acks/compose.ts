@@ -16,7 +16,7 @@ import { buildNhsAck } from './nhsack/nhsack';
 import { requireOdsCode } from './ods-code';
 import { ackWorkflowOf, isAckWorkflow, type WorkflowProfiles } from './profiles';
 import type { Classification } from './classify';
-import type { KeptRequest } from './request';
+import { allOf, type KeptRequest } from './request';
 import { fillTemplate, needsMessage } from './template';
 import type { AckForm, AckLevel } from './types';
 
@@ -179,7 +179,7 @@ function nhsAck(
   if (wanted.level !== 'business') {
     throw new InvalidMessageError('NHSACK is a business acknowledgement: it has no other level.');
   }
-  const all = [request, ...(request.further ?? [])].flatMap((each) => (each.form === 'nhsack' ? [each] : []));
+  const all = allOf(request).flatMap((each) => (each.form === 'nhsack' ? [each] : []));
   checkRejected(
     wanted,
     all.flatMap(({ interchange }) => referencesOf(interchange)),
@@ -263,7 +263,7 @@ function hl7(
     );
   }
   // A batch is answered by a batch: one acknowledgement for each message, in their order.
-  const acks = [request, ...(request.further ?? [])].flatMap((each) =>
+  const acks = allOf(request).flatMap((each) =>
     each.form === 'hl7v2'
       ? [
           writeHl7(

@@ -13,7 +13,7 @@ import { isHl7Ack, readHl7Ack } from './hl7v2/read';
 import { readFhirMessage, readItk3Response } from './itk3/read';
 import { isNhsAck, readNhsAck } from './nhsack/nhsack';
 import { isReceipt, readReceipt } from './nhsack/receipts';
-import { keptHl7, keptInterchange, keptItk3, type KeptRequest } from './request';
+import { asOne, keptHl7, keptInterchange, keptItk3, type KeptRequest } from './request';
 import type { WorkflowProfile } from './profiles';
 import type { ReadableForm, ReceivedAck } from './types';
 
@@ -100,7 +100,7 @@ function combined(parts: readonly ParsedPayload[]): ParsedPayload {
   }
   if (unreadable) return unreadable;
   const [request, ...more] = parts.flatMap((part) => part.request ?? []);
-  return request ? { request: { ...request, further: more } } : {};
+  return request ? { request: asOne([request, ...more]) } : {};
 }
 
 const READERS: Readonly<Record<ReadableForm, (payload: string | Buffer) => ParsedPayload>> = {

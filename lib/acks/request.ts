@@ -2,6 +2,7 @@
  * What the store keeps of a request so that it can be acknowledged later, after a restart too, without its payload:
  * ids, flags and the parties' codes. Nothing in it is about a patient.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { componentAt, type EdifactMessage, type Interchange } from '../formats/edifact/interchange';
 import { textAt, type Hl7Message } from '../formats/hl7/message';
 import { isObject, type SegmentObject } from '../formats/segments';
@@ -13,7 +14,10 @@ import { acknowledgementKey, type RequestedAcknowledgements, type RequestIds } f
 export type KeptRequest = Partial<Pick<RequestIds, 'reference' | 'sender'>> & {
   /** The request's own flags; without those that it does not have, or that cannot be read. */
   requested: Partial<RequestedAcknowledgements>;
-  /** The other requests of the same payload: a batch, or several interchanges. They are acknowledged together. */
+  /**
+   * The other requests of the same payload: a batch, or several interchanges. They are acknowledged together. `allOf` reads
+   * them.
+   */
   further?: KeptRequest[];
 } & (
     | { form: 'itk3'; request: Pick<Itk3Request, 'messageId' | 'senderReference'>; format: 'xml' | 'json' }
@@ -104,3 +108,34 @@ function pick(segment: SegmentObject | undefined, parts: readonly string[]): Seg
   }
   return kept;
 }
+
+/**
+ * Returns the requests of one payload as the first with the others. Of an HL7 header, the others keep what differs from
+ * the first one's: the parties and the type are mostly the same in a batch of a thousand.
+ */
+export function asOne([first, ...others]: readonly [KeptRequest, ...KeptRequest[]]): KeptRequest {
+  return { ...first, further: others.map((each) => withHeader(each, first, differing)) };
+}
+
+/** Returns the requests of one payload, each with its whole header. */
+export function allOf(request: KeptRequest): KeptRequest[] {
+  return [request, ...(request.further ?? []).map((each) => withHeader(each, request, completed))];
+}
+
+function withHeader(
+  request: KeptRequest,
+  first: KeptRequest,
+  change: (header: SegmentObject, first: SegmentObject) => SegmentObject,
+): KeptRequest {
+  if (request.form !== 'hl7v2' || first.form !== 'hl7v2') return request;
+  const [header, common] = [request.message.MSH?.[0] ?? {}, first.message.MSH?.[0] ?? {}];
+  return { ...request, message: { ...request.message, MSH: [change(header, common)] } };
+}
+
+/** A field that only the first header has is kept as an empty one. */
+function differing(header: SegmentObject, first: SegmentObject): SegmentObject {
+  const names = Object.keys({ ...first, ...header }).filter((name) => !isDeepStrictEqual(header[name], first[name]));
+  return Object.fromEntries(names.map((name) => [name, header[name] ?? '']));
+}
+
+const completed = (header: SegmentObject, first: SegmentObject): SegmentObject => ({ ...first, ...header });

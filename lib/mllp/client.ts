@@ -77,11 +77,13 @@ interface Line {
   failures: number;
   /** Whether the receiver has left a connection open after an acknowledgement; undefined until that is known. */
   staysOpen?: boolean;
+  /** Resolves when that is known. */
+  observing?: Promise<void>;
 }
 
 /**
  * How long a receiver may take to close after its first acknowledgement, until it is known whether it does
- * (milliseconds). A message that is written into a connection that is being closed is lost, or perhaps not.
+ * (milliseconds). Only a second message that comes sooner waits, once for each line. A message that is written into a connection that is being closed is lost, or perhaps not.
  */
 const CLOSES_WITHIN_MS = 100;
 /** Messages that were accepted with CA and are remembered for their AA, AE or AR. */
@@ -215,7 +217,10 @@ export class MllpClient {
       this.#committed.add(controlId);
       for (const oldest of this.#committed) if (this.#committed.size > MAX_COMMITTED) this.#committed.delete(oldest);
     }
-    if (this.#options.connectionPerMessage !== true) return;
+    if (this.#options.connectionPerMessage !== true) {
+      line.observing ??= connection.closesWithin(CLOSES_WITHIN_MS).then((closes) => void (line.staysOpen = !closes));
+      return;
+    }
     delete line.connection;
     // The application's acknowledgement comes on the same connection.
     if (isCommitted) {
@@ -237,7 +242,7 @@ export class MllpClient {
 
   /** Whether the line's connection may take another message. A receiver that closes after each one is noticed. */
   async #isUsable(line: Line, connection: ClientConnection): Promise<boolean> {
-    if (line.staysOpen === undefined) line.staysOpen = !(await connection.closesWithin(CLOSES_WITHIN_MS));
+    await line.observing;
     if (line.staysOpen && connection.isOpen) return true;
     if (!line.staysOpen) connection.close();
     return false;

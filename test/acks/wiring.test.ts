@@ -248,6 +248,23 @@ describe('the closed loop', () => {
     assert.equal((await outcomes(lab, refused.id))[1], 'negative');
   });
 
+  it('a batch of 2,000 HL7 messages is answered by a batch, each by its own header', async () => {
+    const { lab, practice } = await twoParties();
+    const header = (id: number): string =>
+      `MSH|^~\\&|A${id % 3}|B|C|D|2026||ADT^A0${id % 2}|M-${id}|P|2.4|||AL|${id === 7 ? '' : 'AL'}\r`;
+    const messages = Array.from({ length: 2000 }, (_, id) => `${header(id)}PID|1\r`);
+    const batch = await lab.sendOne(messages.join(''), 'BATCH', { requestedAcknowledgements: { business: true } });
+    await practice.collect();
+    await acknowledgeLast(practice, lab, accept('business', { form: 'hl7v2' }));
+    const answers = (lab.taken.deliveries.at(-1)?.received.payload?.toString() ?? '').split(/(?=MSH\|)/);
+    assert.equal(answers.length, 2000);
+    for (const [id, answer] of answers.entries()) {
+      assert.equal(answer.split('|')[4], `A${id % 3}`, 'the sender is the receiver of the answer');
+      assert.match(answer, new RegExp(`\\rMSA\\|AA\\|M-${id}\\r$`));
+    }
+    assert.equal((await outcomes(lab, batch.id))[1], 'positive');
+  });
+
   it('one that names an unknown message in a batch of acknowledgements settles nothing, and is reported', async () => {
     const { lab, practice } = await twoParties();
     const adt = (id: string): string => ADT.replaceAll('M-1', id);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { buildHl7Ack } from '../../lib/formats/hl7/acknowledge';
 import { splitHl7 } from '../../lib/formats/hl7/batch';
 import { readHl7Header } from '../../lib/formats/hl7/header';
@@ -42,6 +43,18 @@ describe('a receiver that is not like the others', () => {
     const client = new MllpClient({ host: '127.0.0.1', port: receiver.port });
     afterThisTest(() => client.close());
     for (let index = 0; index < 5; index += 1) await client.send(adt(String(index)));
+    assert.equal(receiver.connections, 1);
+  });
+
+  it('makes a message that comes a while after the first wait for nothing', async () => {
+    const receiver = await Receiver.listen(accepts);
+    const client = new MllpClient({ host: '127.0.0.1', port: receiver.port });
+    afterThisTest(() => client.close());
+    await client.send(adt('0'));
+    await pause(150);
+    const began = performance.now();
+    await client.send(adt('1'));
+    assert.ok(performance.now() - began < 80, 'it was not observed for another 100 ms');
     assert.equal(receiver.connections, 1);
   });
 
