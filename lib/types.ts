@@ -114,9 +114,28 @@ export interface MessageHeaders {
   advice?: string;
 }
 
-/** A downloaded message. For DATA exactly one of `payload` and `file` is set; for a REPORT neither. */
+/** One part of a received multipart/form-data payload. Exactly one of `payload` and `file` is set. */
+export interface ReceivedPart {
+  /** The name of the field. */
+  name: string;
+  /** As the sender gave it: hostile, and never a path. */
+  fileName?: string;
+  contentType?: string;
+  /** `base64` or `quoted-printable` if the part is in one, which is not decoded. */
+  transferEncoding?: string;
+  payload?: Buffer;
+  /** Absolute path of the file that was written. */
+  file?: string;
+  bytes: number;
+}
+
+/**
+ * A downloaded message. For DATA exactly one of `payload` and `file` is set, or `parts` if it was to be unwrapped and is
+ * multipart/form-data; for a REPORT none.
+ */
 export interface ReceivedMessage {
   message: MessageHeaders;
+  parts?: ReceivedPart[];
   payload?: Buffer;
   /** Absolute path of the file that was written. */
   file?: string;

@@ -7,6 +7,7 @@ import { InvalidMessageError, type SentAcknowledgement } from '../lib/index';
 import { useMailbox } from './mailbox/mailbox-user';
 import { acknowledgementRequest } from './receive/acknowledgement-request';
 import { meshAnswered } from './receive/mesh-answered';
+import { forgetParts, isLastPart } from './receive/parts';
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { OutputGuard } from './mailbox/output-guard';
@@ -34,15 +35,25 @@ export = function (RED: NodeAPI): void {
     onInput(RED, this, async (msg, send) => {
       // Before the message is done: a flow that goes on behind this node would lose it.
       await guard.checkIfWired(0, msg);
+      let isWaiting = false;
       const sent = await mailbox.run(async (opened): Promise<SentAcknowledgement | undefined> => {
         const messageId = receivedId(RED, msg['mesh'], opened.mailbox.mailboxId);
+        isWaiting = def.finish !== false && !isLastPart(opened.poller, messageId, msg['parts']);
+        if (isWaiting) return undefined;
         const request = await acknowledgementRequest(RED, this, def, msg);
         mailbox.show({ fill: 'blue', shape: 'dot', key: 'mesh-ack.status.acknowledging' });
         // In this order: after a kill in between the message is delivered again, and acknowledged once.
         const acknowledgement = request && (await opened.mailbox.sendAcknowledgement(messageId, request));
-        if (def.finish !== false) await opened.poller.acknowledge(messageId);
+        if (def.finish === false) return acknowledgement;
+        await opened.poller.acknowledge(messageId);
+        forgetParts(opened.poller, messageId);
         return acknowledgement;
       });
+      if (isWaiting) {
+        mailbox.show({ fill: 'blue', shape: 'ring', key: 'mesh-ack.status.parts' });
+        send(msg);
+        return;
+      }
       done += 1;
       if (sent) msg['meshAnswered'] = meshAnswered(sent);
       const word = sent === undefined ? 'acknowledged' : sent.sent ? 'answered' : 'not-answered';

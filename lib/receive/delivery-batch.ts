@@ -24,7 +24,7 @@ interface BatchParts {
   clock: Clock;
   /** One lane at a time holds payloads in memory. */
   payloadQueue: SerialQueue;
-  target: Omit<DeliveryTarget, 'folder'>;
+  target: Omit<DeliveryTarget, 'folder' | 'unwrapMultipart'>;
   leaseMs: number;
   /** Returns whether the message is still to be delivered by this lane. */
   isWanted: (row: Incoming) => boolean;
@@ -47,7 +47,7 @@ export async function recordBatch(
   const { rows, leases, clock, leaseMs, payloadQueue } = parts;
   return payloadQueue.run(async () => {
     const fresh = await Promise.all(listed.map(({ messageId }) => rows.take(messageId)));
-    const ready = (await readReady(fresh, parts)).filter(({ row }) => parts.isWanted(row));
+    const ready = (await readReady(fresh, consumer, parts)).filter(({ row }) => parts.isWanted(row));
     const begun = ready.map(({ row }) => leases.begin(row, consumer));
     const records = await Promise.allSettled(ready.map(({ row }) => rows.deliver(row, clock.now() + leaseMs)));
     return ready.map(({ received }, i) => ({
@@ -60,6 +60,7 @@ export async function recordBatch(
 
 async function readReady(
   fresh: ReadonlyArray<Incoming | undefined>,
+  { unwrapMultipart = false }: InboxConsumer,
   { leases, target, isWanted }: BatchParts,
 ): Promise<Array<{ row: Incoming; received: ReceivedMessage }>> {
   const ready: Array<{ row: Incoming; received: ReceivedMessage }> = [];
@@ -67,7 +68,7 @@ async function readReady(
     const isNew = row && DELIVERABLE.includes(row.state) && isBatchable(row) && !leases.get(row.messageId);
     if (!isNew || !isWanted(row)) break;
     try {
-      ready.push({ row, received: await readStoredMessage(row, { ...target, folder: undefined }) });
+      ready.push({ row, received: await readStoredMessage(row, { ...target, folder: undefined, unwrapMultipart }) });
     } catch {
       // The lane then delivers it by itself, and parks or reports it.
       break;

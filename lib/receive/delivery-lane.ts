@@ -48,7 +48,7 @@ interface DeliveryLaneParts {
   clock: Clock;
   /** One lane at a time holds payloads in memory. */
   payloadQueue: SerialQueue;
-  target: Omit<DeliveryTarget, 'folder'>;
+  target: Omit<DeliveryTarget, 'folder' | 'unwrapMultipart'>;
   leaseMs: number;
   maxDeliveries: number;
   classifyDelivery: ReturnType<typeof deliveryClassifier>;
@@ -230,13 +230,13 @@ export class DeliveryLane {
     }
     if (row.messageType === 'REPORT' && row.deliveryCount === 0) await reports.settle(headersOf(row));
     const acknowledgement = await acknowledgements.settle(messageId, headersOf(row), row.classification);
-    const folder = this.#consumer.folder;
+    const { folder, unwrapMultipart = false } = this.#consumer;
     const place = folder === undefined ? payloadQueue.enter() : undefined;
     try {
       await place?.turn;
       let received: ReceivedMessage;
       try {
-        received = await readStoredMessage(row, { ...this.#parts.target, folder });
+        received = await readStoredMessage(row, { ...this.#parts.target, folder, unwrapMultipart });
       } catch (thrown) {
         const error = toMeshError(thrown, messageId);
         // The folder cannot be written for now: nothing is wrong with the message.

@@ -47,6 +47,10 @@ export interface InboxConsumer {
   readonly intervalMs: number;
   /** Folder for payloads, saved under a safe name; without it they are delivered as Buffers. */
   readonly folder?: string;
+  /**
+   * Delivers a payload of multipart/form-data as its parts; one that is malformed is parked whole. Default false.
+   */
+  readonly unwrapMultipart?: boolean;
   /** `flow`: the flow calls `acknowledge`. `after-delivery`: the poller does, as soon as `deliver` has resolved. */
   readonly acknowledge: 'flow' | 'after-delivery';
   /**

@@ -1,18 +1,23 @@
-/** Reads a stored message for its consumer: as a file of the flow's own, or as a Buffer. */
+/** Reads a stored message for its consumer: as files of the flow's own, or as Buffers. */
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
-import { PayloadError, StorageError, TooLargeError } from '../errors';
-import { fileSink } from '../payload/file-sink';
+import { PayloadError, StorageError, TooLargeError, UnreadableError } from '../errors';
+import { rm } from '../files';
+import { boundaryOf, MultipartParser, type PartHeaders } from '../formats/multipart';
+import { Digests } from '../payload/digests';
+import { fileSink, type FileSink } from '../payload/file-sink';
 import { safeFileName } from '../payload/safe-file-name';
 import { PieceMemory, type PayloadSource } from '../payload/source';
 import type { Spool } from '../payload/spool';
 import { openStored } from '../payload/stored-payload';
 import type { Incoming } from '../store/store';
-import type { MessageHeaders, ReceivedMessage } from '../types';
+import type { MessageHeaders, ReceivedMessage, ReceivedPart } from '../types';
 
 export interface DeliveryTarget {
   /** Write the payload to a file in this folder; without it, into a Buffer. */
   folder: string | undefined;
+  /** Return a payload of multipart/form-data as its parts. */
+  unwrapMultipart: boolean;
   /** Maximum size of a Buffer. */
   maxBufferBytes: number;
   spool: Spool;
@@ -22,6 +27,7 @@ export interface DeliveryTarget {
  * Reads a message from the store, and checks the SHA-256 of what was read: disks can return wrong bytes.
  * @throws PayloadError when the payload is not there as it was stored (for good)
  * @throws TooLargeError when it is too large for a Buffer (for good)
+ * @throws UnreadableError when it is to be unwrapped and is malformed (for good)
  * @throws StorageError when the folder cannot be written (for now)
  */
 export async function readStoredMessage(row: Incoming, target: DeliveryTarget): Promise<ReceivedMessage> {
@@ -39,7 +45,8 @@ export async function readStoredMessage(row: Incoming, target: DeliveryTarget): 
   try {
     if (row.payload === null) throw new PayloadError('There is no payload in its row.');
     const source = await openStored(row.payload, row.size, target.spool);
-    const to = target.folder === undefined ? await inMemory(row, source) : await intoFolder(row, source, target.folder);
+    const boundary = target.unwrapMultipart ? boundaryOf(message.contentType) : undefined;
+    const to = await read(row, source, target.folder, boundary);
     return { message, ...to, bytes: row.size, sha256: row.sha256 };
   } catch (cause) {
     throw deliveryError(cause, row.messageId);
@@ -49,6 +56,21 @@ export async function readStoredMessage(row: Incoming, target: DeliveryTarget): 
 /** Returns the headers as they were stored. */
 export function headersOf(row: Pick<Incoming, 'headers'>): MessageHeaders {
   return row.headers as unknown as MessageHeaders;
+}
+
+function read(
+  row: Incoming,
+  source: PayloadSource,
+  folder: string | undefined,
+  boundary: string | undefined,
+): Promise<Pick<ReceivedMessage, 'payload' | 'file' | 'parts'>> {
+  if (folder !== undefined) {
+    return boundary === undefined
+      ? intoFolder(row, source, folder)
+      : partsIntoFolder(row, source, { folder, boundary });
+  }
+  const whole = inMemory(row, source);
+  return boundary === undefined ? whole : whole.then(({ payload }) => ({ parts: partsOf(payload, boundary) }));
 }
 
 async function inMemory(row: Incoming, source: PayloadSource): Promise<{ payload: Buffer }> {
@@ -87,6 +109,70 @@ async function intoFolder(row: Incoming, source: PayloadSource, folder: string):
   }
 }
 
+/** Returns the parts of a payload. */
+function partsOf(payload: Buffer, boundary: string): ReceivedPart[] {
+  const parser = new MultipartParser(boundary);
+  const parts: ReceivedPart[] = [];
+  let pieces: Buffer[] = [];
+  let headers: PartHeaders | undefined;
+  for (const event of parser.read(payload)) {
+    if (event.kind === 'bytes') pieces.push(event.bytes);
+    if (event.kind === 'begin') ({ headers } = event);
+    if (event.kind !== 'end' || !headers) continue;
+    // Of its own memory: a flow may change one part.
+    const own = Buffer.concat(pieces);
+    parts.push({ ...headers, payload: own, bytes: own.length });
+    pieces = [];
+  }
+  parser.finish();
+  return parts;
+}
+
+/** Writes each part to a file of its own as its bytes are read; after a failure none of them is left. */
+async function partsIntoFolder(
+  row: Incoming,
+  source: PayloadSource,
+  { folder, boundary }: { folder: string; boundary: string },
+): Promise<{ parts: ReceivedPart[] }> {
+  const parser = new MultipartParser(boundary);
+  const digests = new Digests();
+  const parts: ReceivedPart[] = [];
+  let open: { headers: PartHeaders; sink: FileSink } | undefined;
+  let bytes = 0;
+  try {
+    for await (const piece of source.open(0, row.size)) {
+      bytes += piece.length;
+      digests.update(piece);
+      for (const event of parser.read(piece)) {
+        if (event.kind === 'begin') {
+          const id = `${row.messageId}-${parts.length + 1}`;
+          const name = safeFileName(id, event.headers.fileName ?? event.headers.name);
+          // A redelivery replaces the files of the delivery before it.
+          open = { headers: event.headers, sink: await fileSink(join(folder, name), { replace: true }) };
+        } else if (event.kind === 'bytes') {
+          await open?.sink.write(event.bytes);
+        } else if (open) {
+          const { headers, sink } = open;
+          const written = await sink.finish();
+          parts.push({
+            ...headers,
+            ...(written.file !== undefined && { file: written.file }),
+            bytes: sink.place.bytes,
+          });
+          open = undefined;
+        }
+      }
+    }
+    parser.finish();
+    check(row, bytes, digests.hex());
+    return { parts };
+  } catch (error) {
+    await open?.sink.discard();
+    for (const { file } of parts) if (file !== undefined) await rm(file, { force: true });
+    throw error;
+  }
+}
+
 /** @throws PayloadError when size or SHA-256 differ from the row's */
 function check({ size, sha256 }: Incoming, bytes: number, sum: string): void {
   if (bytes !== size || sum !== sha256) throw new PayloadError('Its SHA-256 is another one.');
@@ -99,6 +185,14 @@ function deliveryError(cause: unknown, messageId: string): unknown {
       cause,
       messageId,
       advice: 'Check the disk of the storage folder, and ask the sender to send the message again.',
+    });
+  }
+  if (cause instanceof UnreadableError) {
+    const { message, advice } = cause;
+    return new UnreadableError(`Message ${messageId}: ${message} It was parked.`, {
+      cause,
+      messageId,
+      ...(advice === undefined ? {} : { advice }),
     });
   }
   if (cause instanceof StorageError) {

@@ -8,7 +8,7 @@ import type { OutputGuard } from '../mailbox/output-guard';
 import { cleanError, errorDetails } from '../shared/report-error';
 import type { PollSettings } from './poll-settings';
 import type { PollStatus } from './poll-status';
-import { receivedMessage } from './received-message';
+import { receivedMessages } from './received-message';
 
 /** The positions never change: flows are wired to them. */
 const OUTPUTS = { data: 0, report: 1, 'business-acknowledgement': 2, parked: 3 } as const;
@@ -27,6 +27,7 @@ export function inboxConsumer(RED: NodeAPI, node: Node, { settings, status, guar
     workflows: settings.workflows,
     maxLeases: settings.maxInFlight,
     intervalMs: settings.intervalMs,
+    unwrapMultipart: settings.unwrapMultipart,
     acknowledge: settings.acknowledge,
     ...(settings.folder !== undefined && { folder: settings.folder }),
 
@@ -34,7 +35,9 @@ export function inboxConsumer(RED: NodeAPI, node: Node, { settings, status, guar
       const { messageId, mailboxId } = delivery.received.message;
       // Refused, not delivered: the message would vanish, and an acknowledgement would make that final.
       await guard.require(OUTPUTS[delivery.kind], { messageId, mailboxId });
-      emit(node, delivery.kind, receivedMessage(RED, delivery, settings.payloadAs, settings.charset));
+      for (const msg of receivedMessages(RED, delivery, settings.payloadAs, settings.charset)) {
+        emit(node, delivery.kind, msg);
+      }
     },
 
     parked(message, cause, deliveryCount) {

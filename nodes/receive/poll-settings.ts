@@ -13,6 +13,7 @@ export interface MeshPollDef extends NodeDef {
   payloadAs?: string;
   charset?: string;
   folder?: string;
+  multipart?: string;
   acknowledge?: string;
   maxInFlight?: number | string;
 }
@@ -24,6 +25,8 @@ export interface PollSettings {
   charset: string;
   /** Set only when payloads are saved as files. */
   folder?: string;
+  /** Whether multipart/form-data leaves as its parts. */
+  unwrapMultipart: boolean;
   acknowledge: 'flow' | 'after-delivery';
   maxInFlight: number;
 }
@@ -46,6 +49,7 @@ export function readPollSettings(RED: NodeAPI, def: MeshPollDef): PollSettings {
     payloadAs,
     charset: choiceSetting(RED, 'charset', def.charset, ['utf-8', 'iso-8859-1', 'windows-1252', 'utf-16le']),
     ...(folder !== undefined && { folder }),
+    unwrapMultipart: choiceSetting(RED, 'multipart', def.multipart, ['whole', 'parts']) === 'parts',
     acknowledge: choiceSetting(RED, 'acknowledge', def.acknowledge, ['flow', 'after-delivery']),
     maxInFlight: numberSetting(RED, 'maxInFlight', def.maxInFlight, { fallback: 50, min: 1, max: 10_000 }),
   };

@@ -1,7 +1,8 @@
-/** Turns a delivery of the poller into the message that leaves mesh-poll. */
+/** Turns a delivery of the poller into what leaves mesh-poll: a message, or one for each part. */
 import type { NodeAPI, NodeMessage } from 'node-red';
 import type { Delivery, MessageHeaders } from '../../lib/index';
 import { DecodingError } from '../shared/errors';
+import { markedParts } from '../shared/converter';
 
 /** The form of payloads of data and business acknowledgements. */
 export type PayloadForm = 'buffer' | 'text' | 'json' | 'file';
@@ -9,22 +10,53 @@ export type PayloadForm = 'buffer' | 'text' | 'json' | 'file';
 /** `msg.mesh`: plain JSON, so that it survives cloning, storing and a restart. No other node overwrites it. */
 export type MeshProperty = MessageHeaders & { deliveryCount: number; bytes: number; sha256: string; file?: string };
 
-/** @throws DecodingError when the payload does not have the form; its text never quotes the payload */
-export function receivedMessage(
+/**
+ * Returns the message, or one for each part of a payload that was unwrapped.
+ * @throws DecodingError when a payload does not have the form; its text never quotes the payload
+ */
+export function receivedMessages(
   RED: NodeAPI,
   { received, kind, deliveryCount, acknowledgement }: Delivery,
   form: PayloadForm,
   charset: string,
-): NodeMessage {
-  const { message, bytes, sha256, file } = received;
-  const mesh: MeshProperty = { ...message, deliveryCount, bytes, sha256, ...(file !== undefined && { file }) };
-  const msg = { topic: message.workflowId, mesh, ...(acknowledgement && { meshAnswer: acknowledgement }) };
-  if (kind === 'report') return { ...msg, payload: reportPayload(message) };
-  if (file !== undefined) return { ...msg, payload: file, filename: file };
-  const payload = received.payload ?? Buffer.alloc(0);
-  if (form === 'buffer' || form === 'file') return { ...msg, payload };
+): NodeMessage[] {
+  const { message, bytes, sha256, file, payload, parts } = received;
+  const withPayload = (own: { file?: string; payload?: Buffer }): NodeMessage => {
+    const mesh: MeshProperty = {
+      ...message,
+      deliveryCount,
+      bytes,
+      sha256,
+      ...(own.file !== undefined && { file: own.file }),
+    };
+    const msg = { topic: message.workflowId, mesh, ...(acknowledgement && { meshAnswer: acknowledgement }) };
+    if (kind === 'report') return { ...msg, payload: reportPayload(message) };
+    if (own.file !== undefined) return { ...msg, payload: own.file, filename: own.file };
+    return { ...msg, payload: inForm(RED, own.payload ?? Buffer.alloc(0), { form, charset, message }) };
+  };
+  if (parts === undefined) {
+    return [withPayload({ ...(file !== undefined && { file }), ...(payload !== undefined && { payload }) })];
+  }
+  const id = RED.util.generateId();
+  return parts.map(({ payload: own, file: saved, ...part }, index) =>
+    Object.assign(
+      withPayload({ ...(saved !== undefined && { file: saved }), ...(own !== undefined && { payload: own }) }),
+      {
+        part,
+        parts: { id, type: 'array', count: parts.length, len: 1, index, ...markedParts(message) },
+      },
+    ),
+  );
+}
+
+function inForm(
+  RED: NodeAPI,
+  payload: Buffer,
+  { form, charset, message }: { form: PayloadForm; charset: string; message: MessageHeaders },
+): unknown {
+  if (form === 'buffer' || form === 'file') return payload;
   const text = decode(RED, payload, form === 'json' ? 'utf-8' : charset, message);
-  return { ...msg, payload: form === 'json' ? parse(RED, text, message) : text };
+  return form === 'json' ? parse(RED, text, message) : text;
 }
 
 /** Returns the facts about a message that failed, as payload, so that nobody needs to read headers. */

@@ -69,6 +69,12 @@ function showTolerated(node: Node, tolerated: readonly Tolerated[], shown?: stri
   else setStatus(node, shown === undefined ? {} : { fill: 'grey', shape: 'dot', plain: shown });
 }
 
+/** Returns the mark of `msg.parts` for a part of a received message: mesh-ack counts those (receive/parts.ts). */
+export function markedParts(mesh: unknown): { ofMessage?: string } {
+  const messageId = (mesh as { messageId?: unknown } | null | undefined)?.messageId;
+  return typeof messageId === 'string' ? { ofMessage: messageId } : {};
+}
+
 /** Sends each value as a copy of the message. An earlier node's parts stay within, so that core's join nests. */
 function sendParts(
   RED: NodeAPI,
@@ -80,11 +86,12 @@ function sendParts(
   const outer = msg.parts === undefined ? {} : { parts: msg.parts };
   const property = path === 'payload' ? {} : { property: path };
   const id = RED.util.generateId();
+  const mark = markedParts((msg as { mesh?: unknown }).mesh);
   setProperty(RED, msg, path, null);
   values.forEach((value, index) => {
     const part = RED.util.cloneMessage(msg);
     setProperty(RED, part, path, value);
-    const parts = { ...outer, id, type: 'array', count: values.length, len: 1, index, ...property };
+    const parts = { ...outer, id, type: 'array', count: values.length, len: 1, index, ...property, ...mark };
     send(Object.assign(part, properties(index), { parts }));
   });
 }

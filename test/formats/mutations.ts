@@ -24,7 +24,67 @@ const TERMINATORS = 'test/formats/hl7-terminators.test.ts';
 const TERMINATOR = 'lib/formats/hl7/terminator.ts';
 const SEPARATORS = 'lib/formats/hl7/separators.ts';
 
+const FORMS = 'test/formats/multipart.test.ts';
+const FORM = 'lib/formats/multipart.ts';
+const UNWRAPPED = 'test/receive/multipart.test.ts';
+
 const MUTATIONS: Removed[] = [
+  {
+    title: 'is read byte for byte, whatever the pieces',
+    test: FORMS,
+    file: FORM,
+    check: 'length - this.#delimiter.length',
+    without: 'length',
+  },
+  {
+    title: 'if it is cut within a part',
+    test: FORMS,
+    file: FORM,
+    check: "if (this.#state !== 'epilogue') throw",
+    without: "if (this.#state === 'headers') throw",
+  },
+  {
+    title: 'ends a part only at a whole boundary',
+    test: FORMS,
+    file: FORM,
+    check: "if (!after.startsWith('--') &&",
+    without: "if (after === '' &&",
+  },
+  {
+    title: 'if it has a part without a name',
+    test: FORMS,
+    file: FORM,
+    check: 'if (name === undefined) throw unreadable(`part',
+    without: 'if (number < 0) throw unreadable(`part',
+  },
+  {
+    title: 'if it has 1,001 parts',
+    test: FORMS,
+    file: FORM,
+    check: 'this.#parts > MAX_PARTS',
+    without: 'this.#parts > 2 * MAX_PARTS',
+  },
+  {
+    title: 'the first boundary decides for all',
+    test: FORMS,
+    file: FORM,
+    check: "this.#lineEnd = found[1] ?? '\\r\\n';",
+    without: '',
+  },
+  {
+    title: 'is parked whole with an error, leaves no file',
+    test: UNWRAPPED,
+    file: 'lib/receive/stored-message.ts',
+    check: 'for (const { file } of parts) if (file !== undefined) await rm(file, { force: true });',
+    without: '',
+  },
+  {
+    title: 'is done when its last part has reached mesh-ack',
+    test: 'test/nodes/mesh-poll.test.ts',
+    file: 'nodes/receive/parts.ts',
+    check: 'if (found.size < count) return false;',
+    without: '',
+  },
   {
     title: 'line breaks of another kind are text, whatever follows',
     test: TERMINATORS,
@@ -358,8 +418,29 @@ const MUTATIONS: Removed[] = [
     title: 'closes after each answer, after 20 ms',
     test: PEERS,
     file: 'lib/mllp/client.ts',
-    check: '!(await connection.closesWithin(CLOSES_WITHIN_MS))',
-    without: 'true',
+    check: 'void (line.staysOpen = !closes)',
+    without: 'void (line.staysOpen = true)',
+  },
+  {
+    title: 'a batch of 2,000 HL7 messages is answered by a batch',
+    test: 'test/acks/wiring.test.ts',
+    file: 'lib/acks/request.ts',
+    check: 'others.map((each) => withHeader(each, first, differing))',
+    without: 'others',
+  },
+  {
+    title: 'a batch of 2,000 HL7 messages is answered by a batch',
+    test: 'test/acks/wiring.test.ts',
+    file: 'lib/acks/request.ts',
+    check: '({ ...first, ...header })',
+    without: '({ ...header })',
+  },
+  {
+    title: 'makes a message that comes a while after the first wait for nothing',
+    test: PEERS,
+    file: 'lib/mllp/client.ts',
+    check: 'await line.observing;',
+    without: 'await connection.closesWithin(CLOSES_WITHIN_MS);',
   },
   {
     title: 'sends AE or AR after CA',

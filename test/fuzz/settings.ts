@@ -161,6 +161,7 @@ const poll = fc.record({
   maxInFlight: orBlank(written(whole(1, 10_000)), 50),
   charset: choice('utf-8', 'iso-8859-1', 'windows-1252', 'utf-16le'),
   acknowledge: choice('flow', 'after-delivery'),
+  multipart: choice('whole', 'parts'),
   payloadAs: choice('buffer', 'text', 'json', 'file'),
 });
 /** A field of a dialog with a value that it refuses. */
@@ -231,13 +232,21 @@ export const SETTINGS: Target[] = [
       assert.equal(read.sending.chunkBytes ?? 0, Math.round(config.chunkMb[1] * 1_000_000));
       const settings = readPollSettings(RED, { folder: '/f', ...asGiven(polled) } as never);
       assert.deepEqual(
-        [settings.intervalMs, settings.maxInFlight, settings.charset, settings.acknowledge, settings.payloadAs],
+        [
+          settings.intervalMs,
+          settings.maxInFlight,
+          settings.charset,
+          settings.acknowledge,
+          settings.payloadAs,
+          settings.unwrapMultipart,
+        ],
         [
           polled.interval[1] * 60_000,
           polled.maxInFlight[1],
           polled.charset[1],
           polled.acknowledge[1],
           polled.payloadAs[1],
+          polled.multipart[1] === 'parts',
         ],
       );
     },

@@ -501,4 +501,86 @@ describe('mesh-poll', () => {
     assert.ok(statuses.length > 0);
     for (const { text = '' } of statuses) assert.ok(text.length < 20, text);
   });
+
+  describe('with form data unwrapped', () => {
+    /** Sends a form of two fields, as a browser writes it. */
+    async function sendForm(cut = Infinity): Promise<string> {
+      const form = new FormData();
+      form.append('note', 'one');
+      form.append('letter', new Blob(['two'], { type: 'text/plain' }), 'Łódź.txt');
+      const response = new Response(form);
+      const payload = Buffer.from(await response.arrayBuffer()).subarray(0, cut);
+      const contentType = response.headers.get('content-type');
+      const sent = new Recorder('sent');
+      helper.getNode('send').receive({ payload, meshSend: { workflowId: 'WF', contentType } });
+      return (await sent.get(1)).meshSent.messageId;
+    }
+
+    async function acknowledgedToMesh(): Promise<void> {
+      const sandbox = await builtInSandbox();
+      const isDone = (): boolean => sandbox.messages().every(({ status }) => status === 'acknowledged');
+      await until(isDone, 'the acknowledgement to MESH');
+    }
+
+    it('sends a message for each part, with msg.part and msg.parts as core’s split has it', async () => {
+      await deploy(pollFlow({ multipart: 'parts', payloadAs: 'text' }));
+      const data = new Recorder('data');
+      const messageId = await sendForm();
+      receive('poll', {});
+      const [note, letter] = [await data.get(1), await data.get(2)];
+      assert.deepEqual([note.payload, note.part], ['one', { name: 'note', bytes: 3 }]);
+      assert.deepEqual([note.mesh.messageId, letter.mesh.messageId], [messageId, messageId]);
+      const part = { name: 'letter', fileName: 'Łódź.txt', contentType: 'text/plain', bytes: 3 };
+      assert.deepEqual([letter.payload, letter.part], ['two', part]);
+      const { id } = letter.parts as { id: string };
+      const parts = { id, type: 'array', count: 2, len: 1, ofMessage: messageId };
+      assert.deepEqual(
+        [note.parts, letter.parts],
+        [
+          { ...parts, index: 0 },
+          { ...parts, index: 1 },
+        ],
+      );
+    });
+
+    it('is done when its last part has reached mesh-ack, in any order, and not twice by the same part', async () => {
+      await deploy(pollFlow({ multipart: 'parts' }, { meshAcknowledge: 'when-done' }));
+      const [data, acked, statuses] = [new Recorder('data'), new Recorder('acked'), statusesOf('ack')];
+      await sendForm();
+      receive('poll', {});
+      const [note, letter] = [await data.get(1), await data.get(2)];
+      for (const part of [letter, letter]) receive('ack', part);
+      await acked.get(2);
+      await until(() => statuses.at(-1)?.text === 'parts to come', 'the status');
+      assert.equal((await inbox()).length, 1, 'MESH still has it');
+      receive('ack', note);
+      await acked.get(3);
+      await until(() => statuses.at(-1)?.text === '1 done', 'the status');
+      await acknowledgedToMesh();
+    });
+
+    it('is done at once after a join, which leaves no parts', async () => {
+      await deploy(pollFlow({ multipart: 'parts' }, { meshAcknowledge: 'when-done' }));
+      const [data, acked] = [new Recorder('data'), new Recorder('acked')];
+      await sendForm();
+      receive('poll', {});
+      const { parts: _parts, ...joined } = await data.get(1);
+      receive('ack', joined);
+      await acked.get(1);
+      await acknowledgedToMesh();
+    });
+
+    it('parks a form that is cut, whole, and reports it to Catch', async () => {
+      await deploy(pollFlow({ multipart: 'parts' }));
+      const [data, parked, caught] = [new Recorder('data'), new Recorder('parked'), new Recorder('caught')];
+      const messageId = await sendForm(60);
+      receive('poll', {});
+      const msg = await parked.get(1);
+      assert.equal(msg.mesh.messageId, messageId);
+      assert.equal(msg.error.code, 'MESH_UNREADABLE');
+      assert.match(msg.error.message, /It was parked/);
+      assert.match((await caught.get(1)).error.message, /multipart\/form-data/);
+      assert.equal(data.messages.length, 0);
+    });
+  });
 });
