@@ -8,8 +8,11 @@ import { z } from 'zod';
 import { repairPem } from './pem';
 import { ConfigurationError } from './errors';
 import { DEFAULT_LEVEL } from './payload/gzip';
+import { proxyFromVariables, separateCredentials, type ProxyOptions } from './proxy-variables';
 import type { Chunking, Compression } from './types';
 import { namedVariable } from './variables';
+
+export type { ProxyOptions };
 
 /** NHS England's environments by name. Source: mesh-api.yaml, "Environments and testing". */
 export const ENVIRONMENTS = {
@@ -71,16 +74,6 @@ export interface TlsFiles {
   pfx?: string;
 }
 
-/** An HTTP proxy on the way to MESH. */
-export interface ProxyOptions {
-  /** `http://host:port` or `https://host:port`. */
-  url: string;
-  username?: string;
-  password?: string;
-  /** Hosts to connect to directly: `host`, `.domain`, `*.domain`, `host:port` or `*`. */
-  noProxy?: readonly string[];
-}
-
 /** The options of one mailbox. */
 export interface MailboxOptions {
   /** `integration`, `live`, or the URL of another MESH server, e.g. a sandbox. */
@@ -92,7 +85,11 @@ export interface MailboxOptions {
   /** The shared key of the environment. */
   sharedKey: string;
   tls?: TlsOptions;
-  proxy?: ProxyOptions;
+  /**
+   * Default: none. `environment`: the one that HTTPS_PROXY and its kin name, if they do, with the exceptions of
+   * NO_PROXY; a server on this machine is reached directly.
+   */
+  proxy?: ProxyOptions | 'environment';
   /** Whether payloads are compressed in transit, unless a message sets its own. Default `auto`. */
   compression?: Compression;
   /** zlib's level, 1 (fastest) to 9 (smallest). Default 3, see lib/payload/gzip.ts. */
@@ -195,7 +192,8 @@ export interface MailboxConfig {
 
 const milliseconds = z.number().int().min(1).max(86_400_000);
 const path = z.string().min(1);
-const pem = z.union([z.string().min(1).transform(repairPem), z.instanceof(Buffer)]);
+/** An empty one is a problem that usable-certificates.ts names. */
+const pem = z.union([z.string(), z.instanceof(Buffer)]).transform((content) => repairPem(content));
 
 /** Untrimmed: a password may begin or end with a space. */
 const secret = z.string().refine((text) => text.trim() !== '' && namedVariable(text) === undefined, 'is missing');
@@ -226,6 +224,7 @@ const schema = z.object({
       username: z.string().optional(),
       password: z.string().optional(),
       noProxy: z.array(z.string()).optional(),
+      variable: z.string().optional(),
     })
     .optional(),
   compression: z.enum(['auto', 'always', 'never']).default('auto'),
@@ -268,7 +267,8 @@ const schema = z.object({
  * @throws ConfigurationError that names every invalid option
  */
 export function readMailboxOptions(options: MailboxOptions): MailboxConfig {
-  const parsed = schema.safeParse(options);
+  const usesVariables = options.proxy === 'environment';
+  const parsed = schema.safeParse(usesVariables ? { ...options, proxy: undefined } : options);
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
     throw new ConfigurationError(`The mailbox cannot be opened. ${problems.join('; ')}`, {
@@ -277,15 +277,22 @@ export function readMailboxOptions(options: MailboxOptions): MailboxConfig {
   }
   const { environment, application, proxy, tls, ...rest } = parsed.data;
   const clientVersion = `${application ? `${application};` : ''}node-red-nhs-mesh==${packageVersion()}`;
+  const url = environmentUrl(environment);
   return {
     ...rest,
     mailboxId: rest.mailboxId.toUpperCase(),
-    url: environmentUrl(environment),
+    url,
     tls: tls as TlsOptions,
-    proxy: proxy as ProxyOptions | undefined,
+    proxy: proxyTo(url, usesVariables ? 'environment' : (proxy as ProxyOptions | undefined)),
     clientVersion,
     userAgent: `${clientVersion};N/A;${process.arch};${process.platform};node ${process.version}`,
   };
+}
+
+function proxyTo(url: URL, proxy: MailboxOptions['proxy']): ProxyOptions | undefined {
+  if (proxy === undefined) return undefined;
+  if (proxy !== 'environment') return separateCredentials(proxy);
+  return isThisMachine(url.hostname) ? undefined : proxyFromVariables(url);
 }
 
 function environmentUrl(environment: string): URL {

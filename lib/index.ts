@@ -87,6 +87,7 @@ export { readHl7Ack } from './acks/hl7v2/read';
 // Message formats
 export { CHARSETS, type Charset, type DeclaredCharset } from './formats/charset';
 export { repairPem } from './pem';
+export { requireUsableCertificates } from './client/usable-certificates';
 export type { Tolerated } from './formats/tolerated';
 export { CHARSET_RULES, type CharsetRule } from './formats/hl7/charset';
 export { readableEnvelope, splitHl7, type Hl7Batch } from './formats/hl7/batch';

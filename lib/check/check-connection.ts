@@ -6,9 +6,10 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { MeshClient } from '../client/client';
 import { codeOf, failureOfTransport, isIssuerCode } from '../client/failures';
+import { nameOfProxy } from '../client/proxy-refusal';
 import { missingIssuer, nameOf } from '../client/missing-issuer';
 import { CertificateFiles, readCertificatesAgain } from '../client/certificate-files';
-import { bypassesProxy, createTransport, TransportFailure } from '../client/transport';
+import { createTransport, TransportFailure, usedProxy } from '../client/transport';
 import { machineMs, systemClock } from '../clock';
 import {
   environmentKind,
@@ -61,7 +62,7 @@ export async function checkConnection(options: MailboxOptions, check: CheckOptio
 
 /** Checks name, TCP, proxy and TLS; returns whether MESH can be reached. */
 async function checkConnections(config: MailboxConfig, list: Checklist, limit: () => AbortSignal): Promise<boolean> {
-  const proxy = config.proxy && !bypassesProxy(config.url, config.proxy.noProxy ?? []) ? config.proxy : undefined;
+  const proxy = usedProxy(config);
   const open: Duplex[] = [];
   try {
     const connection = await connect(config, proxy, list, limit, open);
@@ -100,7 +101,7 @@ async function connect(
 ): Promise<Duplex | undefined> {
   const target = peerOf(config.url);
   const first = proxy ? peerOf(new URL(proxy.url)) : target;
-  const what = proxy ? 'The proxy' : 'The server';
+  const what = proxy ? nameOfProxy(proxy) : 'server';
   const attempt = async <T>(
     step: CheckStepName,
     work: Promise<T>,
@@ -111,28 +112,35 @@ async function connect(
       list.add(step, finding(result));
       return result;
     } catch (error) {
-      list.add(step, failed(explained(error, config, `${first.host}:${first.port}`)));
+      // Until there is a tunnel, the proxy itself is what cannot be reached.
+      const reached = step === 'proxy' ? { host: config.url.host, proxy } : { host: `${first.host}:${first.port}` };
+      list.add(step, failed(explained(error, config, reached)));
       return undefined;
     }
   };
   const addresses = await attempt('name', resolveName(first, limit()), (count) =>
-    passed(`${what}’s name ${first.host} has ${count === 1 ? 'an address' : `${count} addresses`}.`),
+    passed(`The name ${first.host} of the ${what} has ${count === 1 ? 'an address' : `${count} addresses`}.`),
   );
   if (addresses === undefined) return undefined;
   const tcp = await attempt('tcp', openTcp(first, limit()), () =>
-    passed(`${what} accepts connections on port ${first.port}.`),
+    passed(`The ${what} accepts connections on port ${first.port}.`),
   );
   if (tcp === undefined) return undefined;
   open.push(tcp);
   if (!proxy) {
-    list.add('proxy', skipped('Not needed: no proxy is configured for this server.'));
+    const variable = config.proxy?.variable;
+    const why =
+      variable === undefined ? 'no proxy is configured for this server' : `NO_PROXY excepts it from ${variable}`;
+    list.add('proxy', skipped(`Not needed: ${why}.`));
     return tcp;
   }
   const tunnel = (async () => {
     const isTls = new URL(proxy.url).protocol === 'https:';
     return openTunnel(proxy, isTls ? await openTlsToProxy(tcp, first, limit()) : tcp, target, limit());
   })();
-  const opened = await attempt('proxy', tunnel, () => passed(`The proxy opens a tunnel to ${config.url.host}.`));
+  const opened = await attempt('proxy', tunnel, () =>
+    passed(`The ${nameOfProxy(proxy)} opens a tunnel to ${config.url.host}.`),
+  );
   if (opened) open.push(opened);
   return opened;
 }
@@ -154,7 +162,10 @@ function addFailedTls(error: unknown, issuer: string | undefined, config: Mailbo
   const at = isIssuerCode(code) ? 1 : /EXPIRED|NOT_YET_VALID/.test(code) && code.startsWith('CERT_') ? 2 : 0;
   const failing = code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'HOSTNAME_MISMATCH' ? 3 : at;
   for (const step of TLS_STEPS.slice(0, failing)) list.add(step, passed(PASSED_BEFORE[step]));
-  list.add(TLS_STEPS[failing] ?? 'tls', failed(explained(error, config, config.url.host, issuer)));
+  list.add(
+    TLS_STEPS[failing] ?? 'tls',
+    failed(explained(error, config, { host: config.url.host, proxy: usedProxy(config), issuer })),
+  );
 }
 
 const PASSED_BEFORE = {
@@ -178,7 +189,12 @@ async function checkRequests(
   try {
     const handshake = await client.handshake(limit()).then(
       () => passed('MESH accepted the handshake: mailbox id, password and shared key are right.'),
-      (error: unknown) => failed(isTimeout(error) ? explained(noResponse(), config, config.url.host) : error),
+      (error: unknown) =>
+        failed(
+          isTimeout(error)
+            ? explained(noResponse(), config, { host: config.url.host, proxy: usedProxy(config) })
+            : error,
+        ),
     );
     list.add('clock', clockFinding(health.snapshot(undefined).clockSkew));
     if (!list.add('handshake', handshake)) return;
@@ -228,8 +244,12 @@ async function receivers(
   }
 }
 
-/** Returns the client's own error for a connection that failed. */
-function explained(cause: unknown, config: MailboxConfig, host: string, issuer?: string): MeshError {
+/** Returns the client's own error for a connection to `host` that failed. */
+function explained(
+  cause: unknown,
+  config: MailboxConfig,
+  { host, proxy, issuer }: { host: string; proxy?: ProxyOptions | undefined; issuer?: string | undefined },
+): MeshError {
   if (cause instanceof MeshError) return cause;
   const context = {
     operation: 'connection test',
@@ -238,7 +258,7 @@ function explained(cause: unknown, config: MailboxConfig, host: string, issuer?:
     repeatable: true,
     host,
   };
-  return failureOfTransport(context, new TransportFailure(cause, false), issuer);
+  return failureOfTransport(context, new TransportFailure(cause, false, { tls: config.tls, proxy }), issuer);
 }
 
 function isTimeout(error: unknown): boolean {

@@ -1,7 +1,6 @@
-/** The step for our own client certificate; it needs no connection. */
-import { createSecureContext } from 'node:tls';
+/** The step for our own client certificate and the CA; it needs no connection. */
 import { CERTIFICATE_SOON_DAYS, clientCertificate } from '../client/client-certificate';
-import { codeOf } from '../client/failures';
+import { findAuthorityOutOfDate, findCertificateProblem, sentence } from '../client/usable-certificates';
 import { ENVIRONMENTS, type MailboxConfig } from '../config';
 import { passed, skipped, warned, type Finding } from './steps';
 
@@ -15,9 +14,9 @@ const COMMON_NAME = /^[^.]+\.([^.]+)\.api\.mesh-client\.nhs\.uk$/i;
 export function checkOwnCertificate(config: Pick<MailboxConfig, 'url' | 'tls' | 'mailboxId'>): Finding {
   const { url, tls, mailboxId } = config;
   if (url.protocol === 'http:') return skipped('Not needed: the address begins with http.');
-  if (tls.cert === undefined && tls.pfx === undefined && tls.key === undefined) return none(url);
-  const problem = problemOf(tls);
-  if (problem) return problem;
+  const problem = findCertificateProblem(tls);
+  if (problem) return fail(sentence(problem.text), problem.advice);
+  if (tls.cert === undefined && tls.pfx === undefined) return none(url);
   const certificate = clientCertificate(tls);
   if (!certificate) return fail('The client certificate cannot be read.', 'Check that the file is PEM, or PFX.');
   const { commonName, validFrom, validTo } = certificate;
@@ -42,6 +41,8 @@ export function checkOwnCertificate(config: Pick<MailboxConfig, 'url' | 'tls' | 
   if (Date.parse(validTo) - Date.now() < CERTIFICATE_SOON_DAYS * DAY_MS) {
     return warned(`The client certificate ${name} expires on ${to}.`, RENEW);
   }
+  const authority = findAuthorityOutOfDate(tls);
+  if (authority) return warned(sentence(authority.text), authority.advice);
   return passed(`The client certificate ${name} belongs to its key and is valid until ${to}.`);
 }
 
@@ -50,32 +51,6 @@ function none(url: URL): Finding {
   return isNhs
     ? fail('There is no client certificate, and MESH requires one.', 'Choose a TLS configuration that has it.')
     : skipped('There is no client certificate; NHS England’s environments require one.');
-}
-
-/** Returns what makes the certificate unusable, in the order in which a person would check. */
-function problemOf(tls: MailboxConfig['tls']): Finding | undefined {
-  if (tls.pfx === undefined && (tls.cert === undefined || tls.key === undefined)) {
-    const missing = tls.cert === undefined ? 'certificate' : 'private key';
-    return fail(
-      `The client certificate’s ${missing} is missing.`,
-      'Configure both the certificate and its private key.',
-    );
-  }
-  try {
-    createSecureContext(tls);
-    return undefined;
-  } catch (cause) {
-    if (codeOf(cause).includes('KEY_VALUES_MISMATCH')) {
-      return fail(
-        'The private key does not belong to the client certificate.',
-        'Use the key from which the certificate’s signing request was made.',
-      );
-    }
-    return fail(
-      'The client certificate, its key or the CA cannot be used.',
-      'Check that the files are PEM (or PFX) and that the passphrase is right.',
-    );
-  }
 }
 
 function fail(text: string, advice: string): Finding {

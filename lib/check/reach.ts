@@ -4,6 +4,7 @@ import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { refusalOfTunnel } from '../client/proxy-refusal';
 import { tlsOptions } from '../client/transport';
 import type { ProxyOptions, TlsOptions } from '../config';
 
@@ -43,7 +44,7 @@ export function openTlsToProxy(socket: Socket, { host }: Peer, signal: AbortSign
 
 /**
  * Opens a tunnel to `target`.
- * @throws Error in undici's words for a refusal, which failures.ts recognises
+ * @throws ProxyRefusal when the proxy opens none; Error of the system, or ETIMEDOUT
  */
 export function openTunnel(proxy: ProxyOptions, through: Socket, target: Peer, signal: AbortSignal): Promise<Duplex> {
   const host = target.host.includes(':') ? `[${target.host}]` : target.host;
@@ -58,10 +59,11 @@ export function openTunnel(proxy: ProxyOptions, through: Socket, target: Peer, s
       createConnection: () => through,
       signal,
     });
-    request.once('connect', ({ statusCode = 0 }, tunnel: Duplex) => {
-      if (statusCode === 200) return resolve(tunnel);
+    request.once('connect', ({ statusCode = 0, headers }, tunnel: Duplex) => {
+      const refusal = refusalOfTunnel(statusCode, headers);
+      if (refusal === undefined) return resolve(tunnel);
       tunnel.destroy();
-      reject(new Error(`Proxy response (${statusCode})`));
+      reject(refusal);
     });
     request.once('error', (error) => reject(signal.aborted ? timedOut() : error));
     request.end();

@@ -21,7 +21,7 @@ export const CONNECTION_USAGE = `\
   --cert FILE           PEM of the client certificate; needs --key
   --key FILE            PEM of the certificate's private key
   --pfx FILE            PKCS#12 file instead of both
-  --proxy URL           HTTP proxy
+  --proxy URL           HTTP proxy (default: that of HTTPS_PROXY, with the exceptions of NO_PROXY)
   -h, --help            this text
 
 Secrets come from environment variables: MESH_SHARED_KEY; for each mailbox MESH_PASSWORD_<MAILBOX ID> or MESH_PASSWORD;
@@ -56,7 +56,7 @@ export async function connectionOf(values: Values): Promise<Omit<MailboxOptions,
         ...(pfx === undefined ? {} : { pfx }),
       },
     },
-    ...(proxy === undefined ? {} : { proxy: { url: proxy } }),
+    proxy: proxy === undefined ? 'environment' : { url: proxy },
   };
 }
 

@@ -5,15 +5,15 @@
  * certificate whose key has not been written yet, is not used: the earlier pair stays, and the files are tried again
  * when they change next. No path and no content of a file is in any message.
  */
-import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { createSecureContext } from 'node:tls';
 import { machineSteady, pause } from '../clock';
 import type { TlsFiles, TlsOptions } from '../config';
 import { readFile, stat } from '../files';
+import { repairPem } from '../pem';
+import { bytesOf, findCertificateProblem } from './usable-certificates';
 
 type FileKind = keyof TlsFiles;
 
-const NAMES: Record<FileKind, string> = {
+const NAMES: Readonly<Record<FileKind, string>> = {
   ca: 'CA file',
   cert: 'certificate file',
   key: 'private key file',
@@ -104,7 +104,8 @@ export class CertificateFiles {
       );
       if (contents.every(([kind, content]) => content.equals(bytesOf(this.#current[kind])))) return null;
       const next: TlsOptions = { ...this.#current, ...Object.fromEntries(contents) };
-      requireUsable(next);
+      const problem = findCertificateProblem(next, NAMES);
+      if (problem) throw new UnusableFiles(problem.text);
       this.#current = next;
       return null;
     } catch (error) {
@@ -147,7 +148,8 @@ async function read(kind: FileKind, path: string): Promise<Buffer> {
     const found = await stat(path);
     if (!found.isFile()) throw new UnusableFiles(`the ${NAMES[kind]} is no regular file`);
     if (found.size > MAX_FILE_BYTES) throw new UnusableFiles(`the ${NAMES[kind]} is too large`);
-    return await readFile(path);
+    const content = await readFile(path);
+    return kind === 'pfx' ? content : repairPem(content);
   } catch (error) {
     if (error instanceof UnusableFiles) throw error;
     throw new UnusableFiles(`the ${NAMES[kind]} cannot be read (${codeOf(error)})`);
@@ -157,57 +159,4 @@ async function read(kind: FileKind, path: string): Promise<Buffer> {
 /** Node's own message has the path in it. */
 function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? 'unknown error';
-}
-
-function bytesOf(content: TlsOptions[FileKind]): Buffer {
-  if (content === undefined) return Buffer.alloc(0);
-  if (!Array.isArray(content)) return Buffer.from(content as string);
-  return Buffer.concat(content.map((each) => Buffer.from(each as string)));
-}
-
-/** @throws UnusableFiles when a connection could not be made with these certificates */
-function requireUsable(tls: TlsOptions): void {
-  const { ca, cert, key, pfx } = tls;
-  if (ca !== undefined) certificatesIn('ca', bytesOf(ca));
-  const own = cert === undefined ? undefined : certificatesIn('cert', bytesOf(cert))[0];
-  const privateKey = key === undefined ? undefined : privateKeyOf(bytesOf(key), tls.passphrase);
-  if (own && privateKey && !own.checkPrivateKey(privateKey)) {
-    throw new UnusableFiles('the private key does not belong to the certificate');
-  }
-  try {
-    createSecureContext(tls);
-  } catch {
-    throw new UnusableFiles(
-      pfx === undefined ? 'TLS refuses them' : `the ${NAMES.pfx} is none, or its passphrase is another one`,
-    );
-  }
-}
-
-const BEGIN = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/g;
-const WHOLE = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^-]*-----END \1-----/g;
-
-/**
- * Parses every certificate, since a file that is just being written may end within one.
- * @throws UnusableFiles when one is incomplete, or there is none
- */
-function certificatesIn(kind: FileKind, content: Buffer): X509Certificate[] {
-  const text = content.toString('latin1');
-  const blocks = text.match(WHOLE) ?? [];
-  if (blocks.length > 0 && blocks.length === text.match(BEGIN)?.length) {
-    try {
-      return blocks.map((block) => new X509Certificate(block));
-    } catch {
-      // Told below, without OpenSSL's words.
-    }
-  }
-  throw new UnusableFiles(`the ${NAMES[kind]} is not made of certificates in PEM`);
-}
-
-/** @throws UnusableFiles when there is no key, or the passphrase does not fit */
-function privateKeyOf(key: Buffer, passphrase: string | undefined): KeyObject {
-  try {
-    return createPrivateKey({ key, ...(passphrase === undefined ? {} : { passphrase }) });
-  } catch {
-    throw new UnusableFiles(`the ${NAMES.key} holds no private key in PEM, or its passphrase is another one`);
-  }
 }

@@ -170,7 +170,7 @@ export class Exchange {
 
   /** Returns the name of the missing CA, if an unknown issuer caused the failure. Not available through a proxy. */
   async #issuerMissing(failure: TransportFailure): Promise<string | undefined> {
-    return isUnknownIssuer(failure) && !this.config.proxy ? missingIssuer(this.config.url) : undefined;
+    return isUnknownIssuer(failure) && !failure.means.proxy ? missingIssuer(this.config.url) : undefined;
   }
 
   /** Returns the request's context for an error. */

@@ -16,7 +16,10 @@ import { UnavailableError, UnknownOutcomeError, type MeshErrorDetails } from '..
 import { MAX_CLOCK_SKEW_MS } from '../protocol/authorization';
 import { readError } from '../protocol/responses';
 import { adviceFor, findErrorCode } from '../protocol/error-codes';
+import type { TlsOptions } from '../config';
+import { explainRefusal, nameOfProxy, ProxyRefusal } from './proxy-refusal';
 import type { TransportFailure, TransportResponse } from './transport';
+import { findAuthorityOutOfDate, findClientCertificateOutOfDate, sentence } from './usable-certificates';
 
 /** What a request was for; the error's text is made from it. */
 export interface RequestContext {
@@ -146,29 +149,25 @@ function foreignAdvice(status: number): string {
 /** Returns the error for a request without a response. `issuer` is the name of the missing CA, if known. */
 export function failureOfTransport(context: RequestContext, failure: TransportFailure, issuer?: string): MeshError {
   const cause = failure.cause;
+  const { tls, proxy } = failure.means;
   const details = { ...detailsOf(context), cause };
   const code = codeOf(cause);
   // Once the body is sent, only MESH's refusal of our certificate proves that it had no effect.
   const mayHaveActed = !context.repeatable && failure.requestSent && !isCertificateAlert(code);
-  if (isTlsFailure(code) && !mayHaveActed) return tlsFailure(context, code, cause, issuer);
+  if (isTlsFailure(code) && !mayHaveActed) return tlsFailure(context, code, failure, issuer);
   if (!context.repeatable && failure.requestSent) {
     return unknownOutcome(context, `the connection ended before MESH responded (${code})`, details);
   }
   if (context.signal?.aborted) return new AbortedError(`The operation was cancelled. ${about(context)}.`, details);
-  const proxyStatus = refusalOfProxy(cause);
-  if (proxyStatus !== undefined) {
-    return new ConnectionError(`The proxy refused the connection (status ${proxyStatus}). ${about(context)}.`, {
-      ...details,
-      status: Number(proxyStatus),
-      advice:
-        proxyStatus === '407'
-          ? 'Check the proxy’s user name and password.'
-          : 'Check the proxy: it must allow CONNECT to this host and port.',
-    });
+  const refusal = refusalIn(cause);
+  if (refusal) {
+    const { text, advice } = explainRefusal(refusal, proxy, context.host);
+    return new ConnectionError(`${text}. ${about(context)}.`, { ...details, status: refusal.status, advice });
   }
-  return new ConnectionError(`${context.host} could not be reached (${code}). ${about(context)}.`, {
+  const way = proxy === undefined ? '' : ` through the ${nameOfProxy(proxy)}`;
+  return new ConnectionError(`${context.host} could not be reached${way} (${code}). ${about(context)}.`, {
     ...details,
-    advice: connectionAdvice(code),
+    advice: outOfDateAdvice(code, tls) ?? connectionAdvice(code),
   });
 }
 
@@ -277,23 +276,32 @@ function isCertificateAlert(code: string): boolean {
   return code.includes('ALERT') && /CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED/.test(code);
 }
 
-/** Returns the status with which a proxy refused the tunnel: undici has it in the error's message only. */
-function refusalOfProxy(cause: unknown): string | undefined {
-  if (!(cause instanceof Error)) return undefined;
-  return /^Proxy (?:response|Authentication Required) \((\d{3})\)/.exec(cause.message)?.[1];
+/** Returns the proxy's refusal among the causes of an error. */
+function refusalIn(cause: unknown): ProxyRefusal | undefined {
+  if (cause instanceof ProxyRefusal) return cause;
+  return cause instanceof Error ? refusalIn(cause.cause) : undefined;
 }
 
 function isTlsFailure(code: string): boolean {
   return TLS_CODES.has(code) || code.startsWith('ERR_TLS_') || code.startsWith('ERR_SSL_');
 }
 
-function tlsFailure(context: RequestContext, code: string, cause: unknown, issuer: string | undefined): TlsError {
+function tlsFailure(context: RequestContext, code: string, failure: TransportFailure, issuer?: string): TlsError {
   const missing = issuer === undefined ? '' : ` The missing CA: ${issuer}.`;
   return new TlsError(`The secure connection to ${context.host} failed (${code}). ${about(context)}.${missing}`, {
     ...detailsOf(context),
-    cause,
-    advice: tlsAdvice(code),
+    cause: failure.cause,
+    advice: outOfDateAdvice(code, failure.means.tls) ?? tlsAdvice(code),
   });
+}
+
+/** Returns the advice if one of our own certificates is out of date and explains the failure; else undefined. */
+function outOfDateAdvice(code: string, tls: TlsOptions): string | undefined {
+  // Some servers refuse a client certificate by closing the connection.
+  const isRefused = isCertificateAlert(code) || code === 'UND_ERR_SOCKET' || code === 'ECONNRESET';
+  const isExpired = code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID';
+  const problem = isRefused ? findClientCertificateOutOfDate(tls) : isExpired ? findAuthorityOutOfDate(tls) : undefined;
+  return problem && `${sentence(problem.text)} ${problem.advice}`;
 }
 
 function tlsAdvice(code: string): string {
@@ -315,6 +323,12 @@ function tlsAdvice(code: string): string {
     return (
       'The server’s certificate is for another host name: check the environment’s address, and that no proxy ' +
       'intercepts TLS.'
+    );
+  }
+  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP_REQUEST|UNKNOWN_PROTOCOL/.test(code)) {
+    return (
+      'Check the address and port, and that no proxy intercepts TLS or responds with a page of its own: what responded ' +
+      'does not speak TLS. MESH requires TLS 1.2 or later.'
     );
   }
   return 'Check the address, the certificates, and that no proxy intercepts TLS. MESH requires TLS 1.2 or later.';

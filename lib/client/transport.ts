@@ -4,12 +4,14 @@
  */
 import type { Readable } from 'node:stream';
 import { isIP } from 'node:net';
-import { createSecureContext, getCACertificates, rootCertificates } from 'node:tls';
-import { Agent, ProxyAgent, type Dispatcher } from 'undici';
+import { getCACertificates, rootCertificates } from 'node:tls';
+import { Agent, Pool, ProxyAgent, type Dispatcher } from 'undici';
 import type { MailboxConfig, ProxyOptions, TlsOptions } from '../config';
-import { ConfigurationError, MeshError } from '../errors';
+import { MeshError } from '../errors';
 import { CertificateFiles } from './certificate-files';
 import { IncomingBody } from './incoming-body';
+import { refusalOfTunnel } from './proxy-refusal';
+import { requireUsableCertificates } from './usable-certificates';
 
 /** A request body of known size that can be read again for another attempt. */
 export interface RequestBody {
@@ -40,6 +42,13 @@ export interface TransportResponse {
   body: IncomingBody;
 }
 
+/** What a connection is made with. */
+export interface ConnectionMeans {
+  tls: TlsOptions;
+  /** The proxy on its way, if there is one. */
+  proxy: ProxyOptions | undefined;
+}
+
 /** A request got no response; `cause` says why. */
 export class TransportFailure extends Error {
   /**
@@ -48,9 +57,13 @@ export class TransportFailure extends Error {
    */
   readonly requestSent: boolean;
 
-  constructor(cause: unknown, requestSent: boolean) {
+  /** What the connection was made with: a certificate or the proxy may be the reason. */
+  readonly means: ConnectionMeans;
+
+  constructor(cause: unknown, requestSent: boolean, means: ConnectionMeans = { tls: {}, proxy: undefined }) {
     super('no response', { cause: withoutContent(cause) });
     this.requestSent = requestSent;
+    this.means = means;
   }
 }
 
@@ -103,6 +116,7 @@ export function createTransport(
 function connectByHttps(config: TransportConfig, certificates: CertificateFiles): Transport {
   const { url, timeouts } = config;
   const { origin } = url;
+  const proxy = usedProxy(config);
   const base = url.pathname.replace(/\/+$/, '');
   let tls = certificates.current;
   let dispatcher = createDispatcher(config, tls);
@@ -134,7 +148,7 @@ function connectByHttps(config: TransportConfig, certificates: CertificateFiles)
           body: whole ?? (body?.open() as unknown as Readable | undefined) ?? null,
           headersTimeout: headersMs ?? timeouts.headersMs,
         },
-        new ResponseHandler(body?.bytes, signal, resolve, reject),
+        new ResponseHandler(body?.bytes, { tls, proxy }, signal, resolve, reject),
       );
     });
 
@@ -160,12 +174,13 @@ function createDispatcher({ url, timeouts, connections, proxy: way }: TransportC
     headersTimeout: timeouts.headersMs,
     bodyTimeout: timeouts.bodyMs,
   } as const;
-  const proxy = way && !bypassesProxy(url, way.noProxy ?? []) ? way : undefined;
+  const proxy = usedProxy({ url, proxy: way });
   return proxy
     ? new ProxyAgent({
         ...common,
         uri: proxy.url,
         requestTls: connectOptions,
+        clientFactory: (address, options) => new TunnelClient(address, options),
         // The tunnel keeps MESH's TLS, with its client certificate, between us and MESH.
         proxyTunnel: true,
         ...proxyAuthorization(proxy),
@@ -173,9 +188,26 @@ function createDispatcher({ url, timeouts, connections, proxy: way }: TransportC
     : new Agent({ ...common, connect: connectOptions });
 }
 
+/** The connections to a proxy. undici itself would say no more of a refusal than its status. */
+class TunnelClient extends Pool {
+  override async connect(options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> {
+    const response = await super.connect(options);
+    const refusal = refusalOfTunnel(response.statusCode, response.headers);
+    if (refusal === undefined) return response;
+    response.socket.on('error', () => undefined).destroy();
+    throw refusal;
+  }
+}
+
+/** Returns the proxy on the way to the server; undefined if there is none, or the server is one of its exceptions. */
+export function usedProxy({ url, proxy }: Pick<MailboxConfig, 'url' | 'proxy'>): ProxyOptions | undefined {
+  return proxy && !bypassesProxy(url, proxy.noProxy ?? []) ? proxy : undefined;
+}
+
 /** Settles one request from undici's events. undici's own `request` would make a stream of every response. */
 class ResponseHandler implements Dispatcher.DispatchHandler {
   readonly #bodyBytes: number | undefined;
+  readonly #means: ConnectionMeans;
   readonly #signal: AbortSignal | undefined;
   readonly #resolve: (response: TransportResponse) => void;
   readonly #reject: (error: unknown) => void;
@@ -186,11 +218,13 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
 
   constructor(
     bodyBytes: number | undefined,
+    means: ConnectionMeans,
     signal: AbortSignal | undefined,
     resolve: (response: TransportResponse) => void,
     reject: (error: unknown) => void,
   ) {
     this.#bodyBytes = bodyBytes;
+    this.#means = means;
     this.#signal = signal;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -245,7 +279,10 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
   #fail(error: Error): void {
     // The payload could not be read: undici broke the request off, so MESH received less than Content-Length announced.
     if (error instanceof MeshError) this.#reject(error);
-    else this.#reject(new TransportFailure(error, this.#bodyBytes === undefined || this.#sentBytes >= this.#bodyBytes));
+    else {
+      const isWhole = this.#bodyBytes === undefined || this.#sentBytes >= this.#bodyBytes;
+      this.#reject(new TransportFailure(error, isWhole, this.#means));
+    }
   }
 }
 
@@ -257,33 +294,14 @@ export function tlsOptions(
   { files: _files, ...tls }: TlsOptions,
   url: URL,
 ): TlsOptions & { minVersion: 'TLSv1.2'; rejectUnauthorized: true } {
-  if (url.protocol === 'https:') checkCertificates(tls);
+  // Now, rather than at the first request with OpenSSL's words.
+  if (url.protocol === 'https:') requireUsableCertificates(tls);
   return {
     ...tls,
     ...(tls.ca === undefined && url.protocol === 'https:' ? { ca: trustedByDefault() } : {}),
     minVersion: 'TLSv1.2',
     rejectUnauthorized: true,
   };
-}
-
-/**
- * Checks the certificates now, rather than at the first request with OpenSSL's words.
- * @throws ConfigurationError when they cannot be used
- */
-function checkCertificates(tls: TlsOptions): void {
-  if ((tls.cert === undefined) !== (tls.key === undefined)) {
-    throw new ConfigurationError('tls: a client certificate needs both its certificate and its private key', {
-      advice: 'Configure both, or a PFX file with both.',
-    });
-  }
-  try {
-    createSecureContext(tls);
-  } catch (cause) {
-    throw new ConfigurationError('tls: the certificate, its key or the CA cannot be used', {
-      cause,
-      advice: 'Check that the files are PEM (or PFX), that the key belongs to the certificate, and the passphrase.',
-    });
-  }
 }
 
 let defaultCa: string[] | undefined;

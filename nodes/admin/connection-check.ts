@@ -78,7 +78,7 @@ async function optionsOf(RED: NodeAPI, body: unknown, typed: Texts, notes: strin
   }
   const tls = tlsOf(RED, body, typed, notes);
   const proxy = proxyOf(RED, body, typed, notes);
-  const route: MailboxRoute = { environment, mailboxId, ...(tls && { tls }), ...(proxy && { proxy }) };
+  const route: MailboxRoute = { environment, mailboxId, ...(tls && { tls }), proxy };
   return meshAccess({ ...route, ...credentialsOf(RED, typed, route) });
 }
 
@@ -138,9 +138,9 @@ function tlsOf(RED: NodeAPI, body: unknown, typed: Texts, notes: string[]): Mail
   };
 }
 
-function proxyOf(RED: NodeAPI, body: unknown, typed: Texts, notes: string[]): MailboxOptions['proxy'] {
+function proxyOf(RED: NodeAPI, body: unknown, typed: Texts, notes: string[]): NonNullable<MailboxOptions['proxy']> {
   const id = typed['proxy'] ?? '';
-  if (id === '') return undefined;
+  if (id === '') return readProxy(RED, id);
   const { url = '', username = '', password = '', noproxy = '' } = textsOf(partOf(body, 'typedProxy'));
   if (url === '') return readProxy(RED, id);
   if (password === STORED) notes.push(sharedText(RED, 'check.proxy-password'));

@@ -113,8 +113,7 @@ export function readMailboxRoute(RED: NodeAPI, def: MeshConfigDef): MailboxRoute
   const mailboxId = mailboxAddress(RED, def.mailboxId);
   if (environment === 'sandbox') return { environment, mailboxId };
   const tls = readTls(RED, textSetting(RED, def.tls));
-  const proxy = readProxy(RED, textSetting(RED, def.proxy));
-  return { environment, mailboxId, ...(tls && { tls }), ...(proxy && { proxy }) };
+  return { environment, mailboxId, ...(tls && { tls }), proxy: readProxy(RED, textSetting(RED, def.proxy)) };
 }
 
 function readSending(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['sending'] {

@@ -1,6 +1,14 @@
 /** Reads Node-RED's own configuration nodes for TLS and the proxy, as options for openMailbox. */
+import { accessSync, constants } from 'node:fs';
 import type { Node, NodeAPI } from 'node-red';
-import { CertificateFiles, ConfigurationError, namedVariable, repairPem, type MailboxOptions } from '../../lib/index';
+import {
+  CertificateFiles,
+  ConfigurationError,
+  namedVariable,
+  repairPem,
+  requireUsableCertificates,
+  type MailboxOptions,
+} from '../../lib/index';
 import { sharedText } from './texts';
 
 type Tls = NonNullable<MailboxOptions['tls']>;
@@ -11,6 +19,7 @@ interface TlsConfigNode {
   valid?: boolean;
   verifyservercert?: boolean | string;
   ca?: string | Buffer;
+  credentials?: { certdata?: string; keydata?: string };
   addTLSOptions(options: Record<string, unknown>): Record<string, unknown>;
 }
 
@@ -22,6 +31,9 @@ interface TlsConfigDef {
   cert?: unknown;
   key?: unknown;
   p12?: unknown;
+  certEnv?: unknown;
+  keyEnv?: unknown;
+  caEnv?: unknown;
 }
 
 /** Core's http proxy (06-httpproxy.js). */
@@ -41,36 +53,71 @@ export function readTls(RED: NodeAPI, id: string): Tls | undefined {
   if (node === null || typeof node.addTLSOptions !== 'function') {
     throw new ConfigurationError(sharedText(RED, 'error.tls-missing'));
   }
-  // `valid` is false when the node could not read its files; it has logged why.
-  if (node.valid === false) throw new ConfigurationError(sharedText(RED, 'error.tls-invalid'));
+  const def = definitionOf(RED, id);
+  // `valid` is false when the node could not read its files, or has a certificate without its key.
+  if (node.valid === false) throw new ConfigurationError(invalidText(RED, id, node, def));
   if (node.verifyservercert !== true) throw new ConfigurationError(sharedText(RED, 'error.tls-unverified'));
   const options = node.addTLSOptions({}) as Tls;
   // With PFX, addTLSOptions omits the CA that the node has read.
   const ca = options.ca ?? node.ca;
-  const files = filesOf(RED, id);
+  if (def?.certType === 'env') requireVariables(RED, def, options);
+  const files = def === undefined || def.certType === 'env' ? {} : filesOf(RED, id, def);
   return {
     ...(Object.keys(files).length > 0 && { files }),
-    ...(ca && { ca: Array.isArray(ca) ? ca.map(repaired) : repaired(ca) }),
-    ...(options.cert && { cert: repaired(options.cert) }),
-    ...(options.key && { key: repaired(options.key) }),
+    ...(ca && { ca: Array.isArray(ca) ? ca.map((each) => repairPem(each)) : repairPem(ca) }),
+    ...(options.cert && { cert: repairPem(options.cert) }),
+    ...(options.key && { key: repairPem(options.key) }),
     ...(options.pfx && { pfx: options.pfx }),
     ...(options.passphrase && { passphrase: options.passphrase }),
     ...(options.servername && { servername: options.servername }),
   };
 }
 
-/**
- * Returns the paths of the files that a tls-config has read: it keeps their contents only, from when Node-RED started or
- * the tls-config was last deployed.
- */
-function filesOf(RED: NodeAPI, id: string): NonNullable<Tls['files']> {
+/** Returns the definition of a tls-config, which names what its node has read only the contents of. */
+function definitionOf(RED: NodeAPI, id: string): TlsConfigDef | undefined {
   const node = RED.nodes.getNode(id) as { _alias?: string } | null;
   let def: TlsConfigDef | undefined;
   RED.nodes.eachNode((each) => {
     // One in a subflow is made from the subflow's own, whose id is its alias.
     if (each.id === id || each.id === node?._alias) def = each;
   });
-  if (def === undefined || def.certType === 'env') return {};
+  return def;
+}
+
+/** Says which part of a tls-config is missing or cannot be read: Node-RED's own log has it, with the path. */
+function invalidText(RED: NodeAPI, id: string, node: TlsConfigNode, def: TlsConfigDef | undefined): string {
+  const files = def === undefined ? {} : filesOf(RED, id, def);
+  for (const [part, path] of Object.entries(files)) {
+    try {
+      accessSync(path, constants.R_OK);
+    } catch (error) {
+      const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+      return sharedText(RED, 'error.tls-unreadable', { part: sharedText(RED, `error.tls-part.${part}`), code });
+    }
+  }
+  const { certdata, keydata } = node.credentials ?? {};
+  const [cert, key] = Object.keys(files).length > 0 ? [files.cert, files.key] : [certdata, keydata];
+  if (Boolean(cert) === Boolean(key)) return sharedText(RED, 'error.tls-invalid');
+  return sharedText(RED, 'error.tls-incomplete', { part: sharedText(RED, `error.tls-part.${cert ? 'key' : 'cert'}`) });
+}
+
+/** @throws ConfigurationError that names an environment variable which a tls-config reads, and which is empty or not set */
+function requireVariables(RED: NodeAPI, def: TlsConfigDef, options: Tls): void {
+  for (const part of ['cert', 'key', 'ca'] as const) {
+    const variable = def[`${part}Env`];
+    if (typeof variable !== 'string' || variable.trim() === '') continue;
+    if (String(options[part] ?? '').trim() !== '') continue;
+    const name = sharedText(RED, `error.tls-part.${part}`);
+    throw new ConfigurationError(sharedText(RED, 'error.tls-variable', { part: name, variable }));
+  }
+}
+
+/**
+ * Returns the paths of the files that a tls-config has read: it keeps their contents only, from when Node-RED started or
+ * the tls-config was last deployed.
+ */
+function filesOf(RED: NodeAPI, id: string, def: TlsConfigDef): NonNullable<Tls['files']> {
+  const node = RED.nodes.getNode(id);
   const [ca, cert, key, pfx] = [def.ca, def.cert, def.key, def.p12].map((path) => pathOf(RED, node, path));
   if (def.certType === 'pfx') return pfx ? { pfx } : ca ? { ca } : {};
   return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
@@ -94,22 +141,23 @@ export function logRenewal(RED: NodeAPI, node: Log, problem: string | null): voi
   else node.warn(problem);
 }
 
-/** Returns the certificates of a node that is no mailbox, read again when their files change, with a log of that. */
+/**
+ * Returns the certificates of a node that is no mailbox, read again when their files change, with a log of that.
+ * @throws ConfigurationError that says which of them cannot be used, and why
+ */
 export function certificatesOf(RED: NodeAPI, node: Log, tls: Tls): CertificateFiles {
+  requireUsableCertificates(tls, { ca: 'CA', cert: 'certificate', key: 'private key', pfx: 'PFX' });
   const certificates = new CertificateFiles(tls);
   certificates.onChange = (problem) => logRenewal(RED, node, problem);
   return certificates;
 }
 
-/** Certificates from environment variables often arrive without their line breaks. */
-const repaired = (pem: string | Buffer): string | Buffer => (typeof pem === 'string' ? repairPem(pem) : pem);
-
 /**
- * Returns the options of a proxy node; undefined when none is chosen.
+ * Returns the options of a proxy node; when none is chosen, what environment variables name holds.
  * @throws ConfigurationError when the node is missing or has no URL
  */
-export function readProxy(RED: NodeAPI, id: string): Proxy | undefined {
-  if (id === '') return undefined;
+export function readProxy(RED: NodeAPI, id: string): Proxy {
+  if (id === '') return 'environment';
   const node = RED.nodes.getNode(id) as unknown as ProxyNode | null;
   if (node?.url === undefined || node.url === '') throw new ConfigurationError(sharedText(RED, 'error.proxy-missing'));
   const { username, password } = node.credentials ?? {};

@@ -19,6 +19,14 @@ const SEND = 'test/send/foreign-responses.test.ts';
 const FILES = 'lib/client/certificate-files.ts';
 const RENEWAL = 'test/client/certificate-files.test.ts';
 
+const TEXT = 'lib/protocol/header-text.ts';
+const TEXT_TEST = 'test/protocol/header-text.test.ts';
+const USABLE = 'lib/client/usable-certificates.ts';
+const USABLE_TEST = 'test/client/usable-certificates.test.ts';
+const REFUSAL = 'lib/client/proxy-refusal.ts';
+const VARIABLES = 'lib/proxy-variables.ts';
+const PROXY_TEST = 'test/client/proxy-variables.test.ts';
+
 /** Certificate files that are renewed on disk. */
 const RENEWED: Taken[] = [
   {
@@ -39,22 +47,22 @@ const RENEWED: Taken[] = [
     case: `keep the old pair while half is renewed (${first} first)`,
     test: RENEWAL,
     file: FILES,
-    check: 'requireUsable(next);',
-    without: 'void requireUsable;',
+    check: 'if (problem) throw new UnusableFiles(problem.text);',
+    without: 'void problem;',
   })),
   {
     case: 'for a CA of garbage',
     test: RENEWAL,
-    file: FILES,
-    check: "if (ca !== undefined) certificatesIn('ca', bytesOf(ca));",
+    file: USABLE,
+    check: 'if (tls.ca !== undefined) requireAuthority(tls, names);',
     without: '',
   },
   {
     case: 'for a chain that ends within its second certificate',
     test: RENEWAL,
-    file: FILES,
-    check: 'blocks.length === text.match(BEGIN)?.length',
-    without: 'BEGIN.test(text)',
+    file: USABLE,
+    check: 'found.length > 0 && found.length === begun',
+    without: 'found.length > 0',
   },
   {
     case: 'for a folder in place of the certificate',
@@ -126,6 +134,105 @@ const RENEWED: Taken[] = [
     file: 'nodes/mesh-mllp-out.ts',
     check: 'certificates.check().then(() => certificates.current)',
     without: 'Promise.resolve(certificates.current)',
+  },
+];
+
+/** Header values, certificates and proxies as the world has them. */
+const EDGES: Taken[] = [
+  {
+    case: 'is text in every field',
+    test: TEXT_TEST,
+    file: TEXT,
+    check: 'return utf8.decode(',
+    without: 'return String(',
+  },
+  {
+    case: 'is read back as every text was written',
+    test: TEXT_TEST,
+    file: TEXT,
+    check: ' && headerText(text) === text',
+    without: '',
+  },
+  {
+    case: 'that was decoded before stays',
+    test: TEXT_TEST,
+    file: TEXT,
+    check: ' || NO_BYTE.test(received)',
+    without: '',
+  },
+  {
+    case: 'arrives as it was sent, at another mailbox',
+    test: TEXT_TEST,
+    file: 'lib/sandbox/request.ts',
+    check: ".replace(/^[ \\t]+|[ \\t]+$/g, '')",
+    without: '.trim()',
+  },
+  {
+    case: 'repeats it as one character for each byte',
+    test: TEXT_TEST,
+    file: 'lib/protocol/responses.ts',
+    check: 'printable(headerText(received))',
+    without: 'printable(received)',
+  },
+  { case: 'a CA that is no CA', test: USABLE_TEST, file: USABLE, check: 'certificate.ca ||', without: 'true ||' },
+  {
+    case: 'the key of another certificate',
+    test: USABLE_TEST,
+    file: USABLE,
+    check: 'if (certificates[0]?.checkPrivateKey(privateKey)) return;',
+    without: 'return;',
+  },
+  {
+    case: 'an encrypted key without a passphrase',
+    test: USABLE_TEST,
+    file: USABLE,
+    check: 'const isEncrypted = ',
+    without: 'const isEncrypted = false && ',
+  },
+  { case: 'a chain whose issuer is first', test: USABLE_TEST, file: USABLE, check: 'owner > 0', without: 'owner > 9' },
+  {
+    case: 'where the server refuses our expired one',
+    test: USABLE_TEST,
+    file: 'lib/client/failures.ts',
+    check: 'isRefused ? findClientCertificateOutOfDate(tls) :',
+    without: 'isRefused ? undefined :',
+  },
+  { case: 'are none: whole chains', test: USABLE_TEST, file: 'lib/pem.ts', check: "'$1\\n'", without: "'$1'" },
+  { case: 'speaks NTLM only', test: PROXY_TEST, file: REFUSAL, check: "!schemes.includes('Basic')", without: 'false' },
+  {
+    case: 'answers with a page',
+    test: PROXY_TEST,
+    file: REFUSAL,
+    check: 'status === 200 && !',
+    without: 'status === 200 || !',
+  },
+  {
+    case: 'with a length or type that mean nothing',
+    test: PROXY_TEST,
+    file: REFUSAL,
+    check: 'page !== undefined && hasBody',
+    without: 'page !== undefined || hasBody',
+  },
+  {
+    case: 'is not used for a server on this machine',
+    test: PROXY_TEST,
+    file: 'lib/config.ts',
+    check: 'return isThisMachine(url.hostname) ? undefined :',
+    without: 'return',
+  },
+  {
+    case: 'has its credentials apart',
+    test: PROXY_TEST,
+    file: VARIABLES,
+    check: "  url.password = '';",
+    without: '',
+  },
+  {
+    case: 'is the first that is set',
+    test: PROXY_TEST,
+    file: VARIABLES,
+    check: '[name, name.toUpperCase()]',
+    without: '[name.toUpperCase(), name]',
   },
 ];
 
@@ -223,6 +330,7 @@ const MUTATIONS: Taken[] = [
     without: 'this.#recordResponse(response, { began, ended: machineNow() });',
   },
   ...RENEWED,
+  ...EDGES,
 ];
 
 tryAll(

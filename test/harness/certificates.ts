@@ -30,14 +30,17 @@ export interface Authority {
 const newKeys = (): Promise<CryptoKeyPair> => crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
 const serial = (): string => `01${Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString('hex')}`;
 
-/** Creates a CA with this name. */
-export async function authority(name: string): Promise<Authority> {
+/** Creates a CA with this name, which is valid for 100 days unless told otherwise. */
+export async function authority(
+  name: string,
+  { notAfter }: Pick<CertificateOptions, 'notAfter'> = {},
+): Promise<Authority> {
   const keys = await newKeys();
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(),
     name: [{ CN: [name] }],
     notBefore: new Date(Date.now() - 100 * DAY_MS),
-    notAfter: new Date(Date.now() + 100 * DAY_MS),
+    notAfter: notAfter ?? new Date(Date.now() + 100 * DAY_MS),
     signingAlgorithm: ALGORITHM,
     keys,
     extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],

@@ -11,8 +11,11 @@ interface ConnectProxy {
   readonly refused: () => number;
 }
 
-/** Starts a proxy. It refuses requests without these `credentials` (`user:password`), if any. */
-export async function connectProxy(credentials?: string): Promise<ConnectProxy> {
+/**
+ * Starts a proxy. It refuses requests without these `credentials` (`user:password`), if any; with `answer` it sends that
+ * to every CONNECT, and opens no tunnel.
+ */
+export async function connectProxy(credentials?: string, answer?: string): Promise<ConnectProxy> {
   const tunnels: string[] = [];
   let refused = 0;
   const sockets = new Set<Socket>();
@@ -22,6 +25,11 @@ export async function connectProxy(credentials?: string): Promise<ConnectProxy> 
     if (expected && request.headers['proxy-authorization'] !== expected) {
       refused += 1;
       client.end('HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n');
+      return;
+    }
+    if (answer !== undefined) {
+      refused += 1;
+      client.end(answer);
       return;
     }
     const { hostname, port } = new URL(`tcp://${request.url ?? ''}`);

@@ -231,6 +231,68 @@ describe('mesh-config', () => {
     });
   }
 
+  describe('with a TLS configuration whose parts cannot be used', () => {
+    const NAMES = { certEnv: 'MESH_TEST_CERT', keyEnv: 'MESH_TEST_KEY', caEnv: 'MESH_TEST_CA' };
+    const set = (values: Record<string, string>): void => {
+      Object.assign(process.env, values);
+    };
+    afterEach(() => {
+      for (const name of Object.values(NAMES)) delete process.env[name];
+    });
+
+    it('says the same for credentials, files and environment variables: which part, and why', async () => {
+      const { flow, credentials } = await remote();
+      const tls = credentials['tls'] ?? {};
+      const request = '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n';
+      const expected = /tls: the client certificate is not made of certificates in PEM: it is a signing request\./;
+      assert.match(await refused(flow, { ...credentials, tls: { ...tls, certdata: request } }), expected);
+      await stop();
+      const folder = await mkdtemp(join(tmpdir(), 'mesh-parts-'));
+      const paths = { cert: join(folder, 'cert'), key: join(folder, 'key'), ca: join(folder, 'ca') };
+      await writeFile(paths.cert, request);
+      await writeFile(paths.key, tls['keydata'] ?? '');
+      await writeFile(paths.ca, tls['cadata'] ?? '');
+      assert.match(await refused(change(flow, 'tls', paths), { c: credentials['c'] ?? {} }), expected);
+      await rm(paths.key);
+      await stop();
+      const unreadable = await refused(change(flow, 'tls', paths), { c: credentials['c'] ?? {} });
+      assert.match(unreadable, /the file of its private key cannot be read \(ENOENT\)/);
+      await rm(folder, { recursive: true });
+      // Node-RED 4 knows no variables here.
+      if (process.env['NODE_RED'] === '4') return;
+      await stop();
+      set({ [NAMES.certEnv]: request, [NAMES.keyEnv]: tls['keydata'] ?? '', [NAMES.caEnv]: tls['cadata'] ?? '' });
+      const fromVariables = change(flow, 'tls', { certType: 'env', ...NAMES });
+      assert.match(await refused(fromVariables, { c: credentials['c'] ?? {} }), expected);
+    });
+
+    it('names the environment variable that is empty or not set (Node-RED 5)', async function () {
+      if (process.env['NODE_RED'] === '4') this.skip();
+      const { flow, credentials } = await remote();
+      const { certdata = '', keydata = '' } = credentials['tls'] ?? {};
+      const fromVariables = change(flow, 'tls', { certType: 'env', ...NAMES });
+      set({ [NAMES.certEnv]: certdata, [NAMES.keyEnv]: keydata });
+      const text = await refused(fromVariables, { c: credentials['c'] ?? {} });
+      assert.match(text, /CA is missing: the environment variable MESH_TEST_CA is not set or is empty/);
+    });
+
+    it('reads environment variables whose line breaks became spaces (Node-RED 5)', async function () {
+      if (process.env['NODE_RED'] === '4') this.skip();
+      const { flow, credentials } = await remote();
+      const { certdata = '', keydata = '', cadata = '' } = credentials['tls'] ?? {};
+      const onOneLine = (pem: string): string => pem.replaceAll(/\r?\n/g, ' ');
+      set({
+        [NAMES.certEnv]: onOneLine(certdata),
+        [NAMES.keyEnv]: onOneLine(keydata),
+        [NAMES.caEnv]: onOneLine(cadata),
+      });
+      await deploy(change(flow, 'tls', { certType: 'env', ...NAMES }), { c: credentials['c'] ?? {} });
+      const sent = new Recorder('sent');
+      receive('send', { payload: 'x' });
+      assert.ok((await sent.get(1)).meshSent.messageId);
+    });
+  });
+
   it('refuses a TLS configuration that does not verify the server', async () => {
     const { flow, credentials } = await remote();
     const careless = change(flow, 'tls', { verifyservercert: false });
@@ -240,7 +302,7 @@ describe('mesh-config', () => {
   it('reports a TLS configuration that is not valid', async () => {
     const { flow, credentials } = await remote();
     const { keydata: _without, ...half } = credentials['tls'] ?? {};
-    assert.match(await refused(flow, { ...credentials, tls: half }), /not valid/);
+    assert.match(await refused(flow, { ...credentials, tls: half }), /not valid: its private key is missing/);
   });
 
   it('reports a TLS configuration or proxy that is gone', async () => {
