@@ -34,8 +34,10 @@ export interface Settings {
   storePart: number;
   /** Maximum number of messages for one point of the plot. */
   plotMessages: number;
-  /** Messages of the flow in Node-RED. */
+  /** Messages of a flow in Node-RED in each round. */
   flow: number;
+  /** Unmeasured messages before the first round. */
+  flowWarmUp: number;
   /** Messages over MLLP. */
   mllpMessages: number;
   /** NHS clients to compare with. */
@@ -59,7 +61,8 @@ export const FULL = {
   ledgerRows: 1_000_000,
   storePart: 1,
   plotMessages: 300,
-  flow: 10_000,
+  flow: 5000,
+  flowWarmUp: 2000,
   mllpMessages: 20_000,
 };
 
@@ -78,6 +81,7 @@ export const SMOKE: typeof FULL = {
   storePart: 0.02,
   plotMessages: 3,
   flow: 50,
+  flowWarmUp: 20,
   mllpMessages: 40,
 };
 

@@ -18,6 +18,13 @@ export interface Contestant {
   round: (round: number) => Promise<Work>;
 }
 
+/** How many messages have passed a place, and when: in milliseconds since 1970, comparable across processes. */
+export interface Mark {
+  count: number;
+  first: number;
+  last: number;
+}
+
 /** What the server counted since the last reset. */
 export interface ServerFigures {
   cpuSeconds: number;
@@ -26,6 +33,7 @@ export interface ServerFigures {
   bytes: number;
   sha256: string[];
   inbox: number;
+  times: Record<'send' | 'download', Mark>;
 }
 
 /** The unit that a row counts. */
@@ -63,7 +71,7 @@ const amount = (unit: Unit, work: Work): number => (unit === 'MiB' ? work.bytes 
 /** Runs the rounds. After each of our rounds, `server` reports how busy it was. */
 export async function compare(
   unit: Unit,
-  contestants: readonly Contestant[],
+  contestants: ReadonlyArray<Omit<Contestant, 'child'>>,
   rounds: number,
   server: { reset: () => Promise<unknown>; figures: () => Promise<ServerFigures> },
 ): Promise<Comparison> {

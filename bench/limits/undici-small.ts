@@ -1,7 +1,7 @@
 /** The limit of small messages: undici alone, with POSTs, or GETs and PUTs, one after the other on one connection. */
 import type { Agent } from 'undici';
 import { readPart } from '../files';
-import { AUTHORIZATION, bareAgent, MAILBOX, type Address } from '../harness/connection';
+import { AUTHORIZATION, bareAgent, MAILBOX, sendHeaders, type Address } from '../harness/connection';
 import { measured, serve } from '../harness/serve';
 
 let agent: Agent;
@@ -25,18 +25,7 @@ serve({
   },
   smallSend: ({ count, file, bytes }: { count: number; file: string; bytes: number }) => {
     const payload = readPart({ file, start: 0, end: bytes });
-    // As many bytes on the wire as the library sends: the headers that mesh-api.yaml requires, and a local id.
-    const headers = {
-      ...AUTHORIZATION,
-      accept: 'application/vnd.mesh.v2+json',
-      'user-agent': 'undici',
-      'content-type': 'application/octet-stream',
-      'mex-content-type': 'application/octet-stream',
-      'mex-messagetype': 'DATA',
-      'mex-to': 'X26ABC2',
-      'mex-workflowid': 'BENCH',
-      'mex-localid': '01900000-0000-7000-8000-000000000000',
-    };
+    const headers = sendHeaders();
     return measured(async () => {
       for (let i = 0; i < count; i += 1) {
         const request = { origin, path: `${MAILBOX}/outbox`, method: 'POST', headers, body: payload } as const;

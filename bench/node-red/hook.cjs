@@ -1,6 +1,9 @@
 /**
  * Measures the event loop delay of the Node-RED under test, the CPU time of the store's worker thread and, on request,
  * a profile of the main thread. The settings file requires it before any node is loaded, so it is plain JavaScript.
+ *
+ * The nodes in nodes/ start the flow and count its messages here: the editor's websocket, which debug messages share
+ * with statuses, would tell the end of the flow when its queue is empty.
  */
 'use strict';
 const { createServer } = require('node:http');
@@ -33,7 +36,40 @@ async function workerSeconds() {
   return usages.reduce((sum, { user, system }) => sum + (user + system) / 1e6, 0);
 }
 
+/** What a bench-mark node has counted since the start: times in milliseconds since 1970, comparable across processes. */
+const marks = new Map();
+/** Resolves a `wait`. */
+let reached = () => undefined;
+let awaited = { mark: '', count: 0 };
+/** The bench-source node. */
+let source;
+
+exports.useSource = (node) => (source = node);
+exports.mark = (name) => {
+  const now = performance.timeOrigin + performance.now();
+  const mark = marks.get(name) ?? { count: 0, first: now, last: now };
+  mark.count += 1;
+  mark.last = now;
+  marks.set(name, mark);
+  if (name === awaited.mark && mark.count === awaited.count) reached();
+};
+
 const commands = {
+  /** Starts the flow: its source sends `count` messages. Returns the time. */
+  go({ count }) {
+    const began = performance.timeOrigin + performance.now();
+    source.emitMany(count);
+    return { began };
+  },
+  /** Resolves when a mark has counted so many messages. */
+  async wait({ mark, count }) {
+    if ((marks.get(mark)?.count ?? 0) < count) {
+      await new Promise((resolve) => {
+        [awaited, reached] = [{ mark, count }, resolve];
+      });
+    }
+    return Object.fromEntries(marks);
+  },
   async start({ profile }) {
     globalThis.gc?.();
     writeFileSync('/proc/self/clear_refs', '5');
@@ -43,6 +79,7 @@ const commands = {
       await session.post('Profiler.setSamplingInterval', { interval: 500 });
       await session.post('Profiler.start');
     }
+    marks.clear();
     workersBefore = await workerSeconds();
     cpu = process.cpuUsage();
     main = process.threadCpuUsage();
@@ -72,7 +109,12 @@ const commands = {
 createServer((request, response) => {
   const url = new URL(request.url, 'http://bench');
   const command = commands[url.pathname.slice(1)];
-  Promise.resolve(command?.({ profile: url.searchParams.has('profile') })).then(
+  const options = {
+    profile: url.searchParams.has('profile'),
+    mark: url.searchParams.get('mark'),
+    count: Number(url.searchParams.get('count')),
+  };
+  Promise.resolve(command?.(options)).then(
     (result) => response.end(JSON.stringify(result ?? {})),
     (error) => response.writeHead(500).end(String(error)),
   );

@@ -2,8 +2,10 @@
 import { growth } from './growth';
 import { receiveCsv, receiveRandom } from './large-receive';
 import { sendCsv, sendCsvFastest, sendRandom } from './large-send';
-import { eventLoop, eventLoop20G, flow } from './node-red';
+import { flow } from './flow';
+import { eventLoop, eventLoop20G } from './node-red';
 import { mllp } from './mllp';
+import { mllpFlow } from './mllp-flow';
 import { plot } from './plot';
 import { rss, rss20G } from './rss';
 import { smallDurableSend, smallReceive, smallSend } from './small';
@@ -26,6 +28,7 @@ export const PARTS = {
   growth,
   store,
   mllp,
+  mllpFlow,
   plot,
 } as const;
 

@@ -1,66 +1,15 @@
-/** Measures a real Node-RED: event loop delay during a large transfer, and the CPU cost of a flow of small messages. */
-import type { Profiler } from 'node:inspector';
+/** Measures the event loop delay and the memory of a real Node-RED during a large transfer. */
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { RealNodeRed } from '../../test/harness/node-red';
-import {
-  csvFile,
-  gzippedPartsOf,
-  MIB,
-  partsOf,
-  randomFile,
-  readPart,
-  repeatedParts,
-  repeatedRandomFile,
-  type Part,
-} from '../files';
+import { join } from 'node:path';
+import { csvFile, gzippedPartsOf, partsOf, randomFile, repeatedParts, repeatedRandomFile, type Part } from '../files';
 import type { BenchServer } from '../harness/server';
-import { freePort } from '../../test/harness/ports';
-import { fileFlow, messagesFlow } from '../node-red/flows';
-import { accounts, type Account } from '../node-red/profile';
+import { fileFlow } from '../node-red/flows';
+import { withNodeRed, type HookFigures } from '../node-red/run';
 import { withFolder, type Settings } from '../settings';
 import { sha256Of } from './large-send';
 
-const HOOK = resolve(__dirname, '..', 'node-red', 'hook.cjs');
 /** Maximum duration of a transfer. */
 const TRANSFER_TIMEOUT_MS = 10 * 60_000;
-
-interface HookFigures {
-  p99Ms: number;
-  maxMs: number;
-  peakMiB: number;
-  cpuSeconds: number;
-  mainSeconds: number;
-  storeSeconds: number;
-  profile?: Profiler.Profile;
-}
-
-interface Observed {
-  nodeRed: RealNodeRed;
-  hook: <T>(command: string) => Promise<T>;
-}
-
-async function withNodeRed<T>(folder: string, flows: unknown[], work: (observed: Observed) => Promise<T>): Promise<T> {
-  const port = await freePort();
-  const nodeRed = await RealNodeRed.start({
-    userDir: join(folder, 'node-red'),
-    flows: [],
-    settings: `bench: void require(${JSON.stringify(HOOK)}),`,
-    env: { BENCH_HOOK_PORT: String(port) },
-  });
-  const hook = async <T>(command: string): Promise<T> => {
-    const response = await fetch(`http://127.0.0.1:${port}/${command}`);
-    if (!response.ok) throw new Error(`hook: ${await response.text()}`);
-    return (await response.json()) as T;
-  };
-  try {
-    // Deployed rather than read from the flow file: only a deployment moves credentials out of the nodes.
-    await nodeRed.deploy(flows);
-    return await work({ nodeRed, hook });
-  } finally {
-    await nodeRed.stop();
-  }
-}
 
 /** The figures of one transfer by the nodes. */
 export interface NodeTransfer {
@@ -156,56 +105,4 @@ export async function eventLoop20G(settings: Settings, server: BenchServer): Pro
       rmSync(file, { force: true });
     }
   });
-}
-
-/** The figures of a flow of small messages. CPU in seconds. */
-export interface FlowFigures {
-  messages: number;
-  seconds: number;
-  perSecond: number;
-  p99Ms: number;
-  /** Node-RED's main thread by profile, the store's worker thread by its own clock, other threads, and the server. */
-  cpuSeconds: Record<Account, number> & { storeThread: number; otherThreads: number; server: number };
-  /** Shares of the total: Node-RED with the nodes, store, client with the rest of the library, server, Node.js. */
-  shares: { nodeRed: number; store: number; client: number; server: number; runtime: number };
-}
-
-/** Runs mesh-send -> MESH -> mesh-poll -> mesh-ack, from the first message sent to the last one acknowledged. */
-export async function flow(settings: Settings, server: BenchServer): Promise<FlowFigures> {
-  const { flow: count, smallBytes } = settings;
-  const text = readPart({ file: csvFile(MIB), start: 0, end: smallBytes }).toString('latin1');
-  return withFolder((folder) =>
-    withNodeRed(folder, messagesFlow(server.address, count, text), async ({ nodeRed, hook }) => {
-      await server.clearInbox();
-      await server.reset({ looped: true });
-      await hook('start?profile');
-      const began = performance.now();
-      await nodeRed.inject('go');
-      await nodeRed.debug('done', TRANSFER_TIMEOUT_MS);
-      const seconds = (performance.now() - began) / 1000;
-      const figures = await hook<HookFigures>('stop?profile');
-      const { cpuSeconds: serverSeconds, messages, inbox } = await server.figures();
-      if (messages !== count || inbox !== 0)
-        throw new Error(`the server received ${messages} messages, ${inbox} are left`);
-      if (!figures.profile) throw new Error('no profile');
-      const main = accounts(figures.profile);
-      const otherThreads = Math.max(0, figures.cpuSeconds - figures.mainSeconds - figures.storeSeconds);
-      const all = { ...main, storeThread: figures.storeSeconds, otherThreads, server: serverSeconds };
-      const total = Object.values(all).reduce((sum, each) => sum + each, 0);
-      return {
-        messages: count,
-        seconds,
-        perSecond: count / seconds,
-        p99Ms: figures.p99Ms,
-        cpuSeconds: all,
-        shares: {
-          nodeRed: (all.nodeRed + all.nodes) / total,
-          store: (all.store + all.storeThread) / total,
-          client: (all.client + all.library) / total,
-          server: all.server / total,
-          runtime: (all.runtime + all.otherThreads) / total,
-        },
-      };
-    }),
-  );
 }

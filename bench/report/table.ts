@@ -1,5 +1,6 @@
 /** The figures as Markdown tables, for the terminal and docs/performance.md. */
 import type { Comparison, ContestantFigures } from '../harness/compare';
+import type { MllpFlow } from '../parts/mllp-flow';
 import type { StoreFigures } from '../parts/store';
 import type { Results } from '../parts';
 import { markdownTable } from '../../test/harness/docs-part';
@@ -75,13 +76,43 @@ export function otherFigures(results: Results): string {
     parts.push(markdownTable([head, ...lines]));
   }
   if (results.flow) {
-    const { messages, perSecond, p99Ms, shares, cpuSeconds } = results.flow;
-    const total = Object.values(cpuSeconds).reduce((sum, each) => sum + each, 0);
-    const cells = Object.entries(shares).map(([name, share]) => [name, `${(share * 100).toFixed(0)} %`]);
+    const { messages, toLimit, toCoreNodes, statusesPerMessage, cpuMicros, p99Ms, comparison } = results.flow;
+    const { phases, profiled } = results.flow;
+    const rates = comparison.standings.map(({ name, perSecond, cpuMs }) => [
+      name,
+      number(perSecond),
+      number(cpuMs * 1000),
+    ]);
+    const row = (figures: object): string[][] => [
+      Object.keys(figures),
+      (Object.values(figures) as number[]).map((each) => each.toFixed(0)),
+    ];
     parts.push(
-      `Flow of ${messages} messages: ${number(perSecond)} a second, event loop p99 ${number(p99Ms)} ms, ` +
-        `${number((total / messages) * 1e6)} µs of CPU for each.\n\n${markdownTable([['CPU of the flow', 'share'], ...cells])}`,
+      `Flow of ${messages} messages, out and in at the same time: ${number(toLimit)} of the limit and ` +
+        `${number(toCoreNodes)} of core's nodes; ${number(cpuMicros)} µs of CPU and ${statusesPerMessage.toFixed(3)} ` +
+        `statuses for each message; event loop p99 ${number(p99Ms)} ms.`,
+      markdownTable([['flow', 'messages a second', 'CPU for each, µs'], ...rates]),
+      `Phases of the flow with mesh nodes, messages a second while each lasted:\n\n${markdownTable(row(phases))}`,
+      `CPU for each message in Node-RED, µs, under the profiler:\n\n${markdownTable(row(profiled))}`,
     );
+  }
+  if (results.mllpFlow) {
+    const { inOnOneConnection, out, ...several } = results.mllpFlow;
+    const line = (name: string, { perSecond, toLimit, cpuMicros, comparison }: MllpFlow): string[] => [
+      name,
+      number(perSecond),
+      number(comparison.standings.find(({ role }) => role === 'limit')?.perSecond ?? Number.NaN),
+      number(toLimit),
+      comparison.spread?.map(number).join(' to ') ?? '-',
+      number(cpuMicros),
+    ];
+    const head = ['MLLP flow', 'messages a second', 'limit', 'to limit', 'spread', 'CPU for each, µs'];
+    const lines = [
+      line('in, 20 connections', several),
+      line('in, one connection', inOnOneConnection),
+      line('out', out),
+    ];
+    parts.push(markdownTable([head, ...lines]));
   }
   if (results.growth) {
     const lines = Object.entries(results.growth).map(([name, { few, many, ratio }]) => [

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:tls';
+import type { Mark, ServerFigures } from '../harness/compare';
 import { serve } from '../harness/serve';
 import { makeCertificateAuthority } from '../../lib/sandbox/certificates';
 import { serveConnection, type Exchange, type RequestHead, type ServerResponse } from './http';
@@ -18,6 +19,15 @@ let requests = 0;
 let sent = 0;
 /** Whether sent messages are put into the inbox, as MESH does. */
 let isLooped = false;
+
+const NONE: Mark = { count: 0, first: 0, last: 0 };
+let times: ServerFigures['times'] = { send: NONE, download: NONE };
+
+function note(kind: keyof typeof times): void {
+  const now = performance.timeOrigin + performance.now();
+  const { count, first } = times[kind];
+  times[kind] = { count: count + 1, first: count === 0 ? now : first, last: now };
+}
 
 const json = (status: string, value: unknown): ServerResponse => ({
   head: `HTTP/1.1 ${status}\r\n${TYPE_JSON}`,
@@ -36,6 +46,7 @@ function upload(head: RequestHead): Exchange {
     // Copied, because a slice of a TLS record keeps the whole record in memory.
     ...(isKept ? { piece: (piece: Buffer) => void pieces.push(Buffer.from(piece)) } : {}),
     respond(bytes) {
+      note('send');
       const body = isKept ? Buffer.concat(pieces) : undefined;
       uploads.add(bytes, chunk === of, body, isGzip);
       if (isLooped && body) deliver(id, head, body, isGzip);
@@ -75,6 +86,7 @@ function list(path: string): ServerResponse {
 
 /** GET or HEAD /messageexchange/{mailbox}/inbox/{message}[/{chunk}] */
 function download(method: string, id: string, chunk: number): ServerResponse {
+  note('download');
   const message = inbox.find(id);
   const body = message?.chunks[chunk - 1];
   if (!message || !body) return NOT_FOUND;
@@ -149,6 +161,7 @@ serve({
   /** Resets the counters. */
   reset({ verify = false, looped = false }: { verify?: boolean; looped?: boolean }) {
     requests = 0;
+    times = { send: NONE, download: NONE };
     isLooped = looped;
     uploads.reset(verify);
     cpu = process.cpuUsage();
@@ -157,7 +170,7 @@ serve({
   figures() {
     const { user, system } = process.cpuUsage(cpu);
     const { messages, bytes, sha256 } = uploads;
-    return { cpuSeconds: (user + system) / 1e6, requests, messages, bytes, sha256, inbox: inbox.count };
+    return { cpuSeconds: (user + system) / 1e6, requests, messages, bytes, sha256, inbox: inbox.count, times };
   },
   clearInbox() {
     inbox.clear();

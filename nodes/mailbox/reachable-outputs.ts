@@ -57,9 +57,9 @@ export function reachesNode(RED: NodeAPI, node: Node, output: number, msg?: Node
  * Returns true if an output is wired to `debug` nodes only, running or not: such wires show messages, and carry none.
  */
 export function isOnlyShown(node: Node, output: number): boolean {
-  const { _flow, ...from } = node as unknown as RunningNode;
+  const from = node as unknown as RunningNode;
   // The definition has the disabled nodes too.
-  return wiresOf(from, output).every((id) => _flow?.flow?.nodes?.[id]?.type === 'debug');
+  return wiresOf(from, output).every((id) => from._flow?.flow?.nodes?.[id]?.type === 'debug');
 }
 
 class Walk {
