@@ -49,10 +49,13 @@ function requireCheck(text: string, { file, check }: Pick<Mutation, 'file' | 'ch
   if (!text.includes(check)) throw new Error(`${file} has no such check: ${check}`);
 }
 
-/** Returns the arguments that run the tests of a file whose titles contain `title`; to find none is a failure. */
+/**
+ * Returns the arguments that run the tests of a file whose titles contain `title`, up to the first that fails; to find
+ * none is a failure.
+ */
 export function mochaArgs(title: string, test: string, timeoutMs = 20_000): string[] {
   const mocha = require.resolve('mocha/bin/mocha.js');
-  return [mocha, '--timeout', String(timeoutMs), '--exit', '--fail-zero', '-f', title, test];
+  return [mocha, '--timeout', String(timeoutMs), '--exit', '--bail', '--fail-zero', '-f', title, test];
 }
 
 /**
