@@ -15,9 +15,13 @@ export interface Mutation {
   also?: Mutation;
 }
 
+/** A command that takes longer hangs, as with a fault that lets a file be opened that never ends, and has failed. */
+const MAX_MS = 180_000;
+
 /** Whether a command (arguments of this Node.js) succeeds. */
 const isPassing = (args: readonly string[]): boolean =>
-  spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'ignore' }).status === 0;
+  spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'ignore', timeout: MAX_MS, killSignal: 'SIGKILL' }).status ===
+  0;
 
 /**
  * Returns true if a command (arguments of this Node.js) fails with the fault. The file is restored afterwards, also at

@@ -399,6 +399,8 @@ const MUTATIONS: Taken[] = [
     file: 'lib/client/missing-issuer.ts',
     check: ".replace(/[^\\x20-\\x7e]/g, '?')",
     without: '',
+    // Every error's text has a guard of its own.
+    also: { file: 'lib/errors.ts', check: 'super(printable(message),', without: 'super(message,' },
   },
 ];
 

@@ -1,5 +1,6 @@
 /** A pooler before the database, several hosts in the URL, and a database that is read-only for a while. */
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { ConfigurationError, StorageError } from '../../../lib/errors';
 import { openPostgresStore, type PostgresStore } from '../../../lib/store/postgres/open-postgres-store';
@@ -82,17 +83,30 @@ describe('several hosts in the URL', () => {
   });
 });
 
+/** A second is longer than any refusal takes. */
+async function assertWaits(operation: Promise<unknown>): Promise<void> {
+  const isOver = operation.then(
+    () => true,
+    () => true,
+  );
+  assert.equal(await Promise.race([isOver, sleep(1000, false)]), false);
+}
+
 describe('a database that is read-only for a while, as after a failover', () => {
   it('is away: operations fail as for a database that cannot be reached, and work resumes by itself', async () => {
     const { url } = await server();
     const store = await opened(url, { patienceMs: 300 });
+    const patient = await opened(url, { patienceMs: 30_000 });
     await enqueued(store);
     await setReadOnly(url, true);
     const error = await failure(StorageError, store.enqueue(outgoing(), note('queued')));
     assert.match(error.message, /read-only/);
     assert.doesNotMatch(error.advice ?? '', /Report this/);
+    const waiting = patient.enqueue(outgoing(), note('queued'));
+    await assertWaits(waiting);
     await setReadOnly(url, false);
     assert.equal((await store.enqueue(outgoing(), note('queued'))).isNew, true);
-    assert.equal((await store.countOutgoing(MAILBOX)).messages.queued, 2);
+    assert.equal((await waiting).isNew, true);
+    assert.equal((await store.countOutgoing(MAILBOX)).messages.queued, 3);
   }).timeout(60_000);
 });
