@@ -105,7 +105,8 @@ describe('outbox: a response that is not MESH’s', () => {
 
   it('to a lookup or tracking settles nothing: a page that does not know a message is not MESH', async () => {
     const server = await tlsSandbox();
-    const statuses = [...STATUSES];
+    // MESH's own 404 to six look-ups makes a message need a decision.
+    const statuses = [...STATUSES, 404, 404, 404, 404, 404, 404];
     let isLost = true;
     const proxy = await interceptingProxy(server, ({ method, url }): Interference => {
       if (method === 'POST' && url?.endsWith('/outbox') && isLost) {
