@@ -34,6 +34,11 @@ export function environmentKind(environment: string): 'sandbox' | 'integration' 
   return url.hostname === new URL(ENVIRONMENTS.live).hostname ? 'live' : 'other';
 }
 
+/** Returns whether an environment is a sandbox: the built-in one, or a server on this machine. */
+export function isSandbox(environment: string): boolean {
+  return environmentKind(environment) === 'sandbox';
+}
+
 /** `hostname` as the URL parser returns it: an IPv4 address in any notation has four parts, an IPv6 one brackets. */
 function isThisMachine(hostname: string): boolean {
   const name = hostname.replace(/\.$/, '');

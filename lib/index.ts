@@ -14,6 +14,7 @@ export {
   DEFAULT_EXPANSION_RATIO,
   ENVIRONMENTS,
   environmentKind,
+  isSandbox,
   type MailboxOptions,
   type ProxyOptions,
   type TlsFiles,

@@ -1,7 +1,7 @@
 /** mesh-config: one mailbox. Every other MESH node refers to such a config node. */
 /* oxlint-disable promise/no-callback-in-promise -- Node-RED's done() is a callback, and it comes last. */
 import type { NodeAPI } from 'node-red';
-import { ConfigurationError, environmentKind, openingMayPass } from '../lib/index';
+import { ConfigurationError, isSandbox, openingMayPass } from '../lib/index';
 import { addConnectionCheck } from './admin/connection-check';
 import { addMonitoring } from './admin/monitoring';
 import { notifySidebar } from './admin/sidebar-notifications';
@@ -22,6 +22,7 @@ import { mailboxesChanged, reportForgottenMailboxes } from './monitor/forgotten-
 import { createNode } from './shared/create-node';
 import { cleanError } from './shared/report-error';
 import { textSetting } from './shared/settings';
+import { nameSandbox } from './shared/status';
 import { sharedText } from './shared/texts';
 import { logRenewal } from './shared/tls-and-proxy';
 
@@ -31,7 +32,8 @@ export = function (RED: NodeAPI): void {
   function MeshConfig(this: Mutable<MeshConfigNode>, config: MeshConfigDef): void {
     const def = createNode(RED, this, config);
     this.environment = environmentOf(RED, def);
-    const isSandbox = environmentKind(this.environment ?? '') === 'sandbox';
+    const inSandbox = isSandbox(this.environment ?? '');
+    if (inSandbox) nameSandbox(this);
     mailboxesChanged();
     const storageRetry = new StorageRetry();
     const open = (): Promise<OpenedMailbox> => openMailboxOf(RED, this, def);
@@ -45,8 +47,8 @@ export = function (RED: NodeAPI): void {
       changed: () => notifySidebar(RED, this.id),
       closing: (ending) => releaseClaims(this.id, ending),
       log: {
-        connected: () => this.log(sharedText(RED, isSandbox ? 'log.connected-sandbox' : 'log.connected')),
-        failed: (error) => this.error(cleanError(RED, error)),
+        connected: () => this.log(sharedText(RED, inSandbox ? 'log.connected-sandbox' : 'log.connected')),
+        failed: (error) => this.error(cleanError(RED, error, this)),
       },
     });
     this.connection = connection;

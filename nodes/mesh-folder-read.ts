@@ -74,7 +74,9 @@ export = function (RED: NodeAPI): void {
     const report = ({ kind, error, name }: FolderProblem): void => {
       const problem = error ?? folderError(kind);
       mailbox.show(errorStatus(problem));
-      this.error(cleanError(RED, problem), { meshFolder: { problem: kind, ...(name !== undefined && { name }) } });
+      this.error(cleanError(RED, problem, this), {
+        meshFolder: { problem: kind, ...(name !== undefined && { name }) },
+      });
     };
 
     const scanNow = (settings: Settings): Promise<void> => {
@@ -98,7 +100,7 @@ export = function (RED: NodeAPI): void {
     };
 
     const failed = (error: unknown): void => {
-      const clean = cleanError(RED, error);
+      const clean = cleanError(RED, error, this);
       if (closed || clean.code === reported) return;
       reported = clean.code;
       mailbox.show(errorStatus(error));

@@ -30,7 +30,7 @@ export = function (RED: NodeAPI): void {
     let closed = false;
 
     const reportFailure = (error: unknown): void => {
-      if (!closed) this.error(cleanError(RED, error), {});
+      if (!closed) this.error(cleanError(RED, error, this), {});
     };
     const join = async (): Promise<void> => {
       const consumer = inboxConsumer(RED, this, { settings: readPollSettings(RED, def), status, guard });

@@ -11,13 +11,7 @@ import { missingIssuer, nameOf } from '../client/missing-issuer';
 import { CertificateFiles, readCertificatesAgain } from '../client/certificate-files';
 import { createTransport, TransportFailure, usedProxy } from '../client/transport';
 import { machineMs, systemClock } from '../clock';
-import {
-  environmentKind,
-  readMailboxOptions,
-  type MailboxConfig,
-  type MailboxOptions,
-  type ProxyOptions,
-} from '../config';
+import { isSandbox, readMailboxOptions, type MailboxConfig, type MailboxOptions, type ProxyOptions } from '../config';
 import { MeshError } from '../errors';
 import { HealthRecorder, type ClockSkew } from '../monitor/health';
 import { MAX_CLOCK_SKEW_MS, NOTABLE_CLOCK_SKEW_MS } from '../protocol/authorization';
@@ -49,7 +43,7 @@ export async function checkConnection(options: MailboxOptions, check: CheckOptio
       timeouts: { connectMs: stepMs, headersMs: stepMs, bodyMs: stepMs },
       retry: { attempts: 1 },
     });
-    const what = environmentKind(config.url.href) === 'sandbox' ? ', a sandbox on this machine' : '';
+    const what = isSandbox(config.url.href) ? ', a sandbox on this machine' : '';
     list.add('settings', passed(`Mailbox ${config.mailboxId} at ${config.url.host}${what}.`));
     if (list.add('certificate', checkOwnCertificate(config)) && (await checkConnections(config, list, limit))) {
       await checkRequests(config, list, limit, check.workflowId ?? '');

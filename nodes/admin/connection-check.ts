@@ -10,7 +10,7 @@ import type { NodeAPI } from 'node-red';
 import {
   checkConnection,
   ConfigurationError,
-  environmentKind,
+  isSandbox,
   namedVariable,
   type CheckStep,
   type MailboxOptions,
@@ -71,7 +71,7 @@ async function optionsOf(RED: NodeAPI, body: unknown, typed: Texts, notes: strin
   }
   const environment = readEnvironment(RED, typed['environment']);
   const mailboxId = mailboxAddress(RED, typed['mailboxId']);
-  if (environmentKind(environment) === 'sandbox') notes.push(sharedText(RED, 'check.sandbox'));
+  if (isSandbox(environment)) notes.push(sharedText(RED, 'check.sandbox'));
   if (environment === 'sandbox') {
     const { instance: _instance, ...access } = await sandboxAccess(mailboxId);
     return access;

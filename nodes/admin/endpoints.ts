@@ -15,7 +15,7 @@
  */
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
-import { environmentKind } from '../../lib/index';
+import { isSandbox } from '../../lib/index';
 import { DownloadTickets } from './download-tickets';
 import { ForbiddenError } from './errors';
 import { sendError, sendJson } from './response';
@@ -114,23 +114,18 @@ async function withTicket(
  * @throws ForbiddenError when the environment needs a named user and there is none
  */
 export function requireNamedUser(RED: NodeAPI, request: AdminRequest, environment: string): void {
-  if (isLocalSandbox(environment) || request.user !== undefined) return;
+  if (isSandbox(environment) || request.user !== undefined) return;
   throw new ForbiddenError(hasAdminAuth(RED) ? 'anonymous' : 'no-admin-auth');
 }
 
 /** True when messages of this environment are shown only to a user whose name Node-RED knows. */
 export function payloadNeedsUser(environment: string): boolean {
-  return !isLocalSandbox(environment);
+  return !isSandbox(environment);
 }
 
 /** True when Node-RED authenticates its users. */
 export function hasAdminAuth(RED: NodeAPI): boolean {
   return Boolean((RED.settings as { adminAuth?: unknown }).adminAuth);
-}
-
-/** True for a sandbox on this machine. Any other URL may be a proxy in front of `live` or `integration`. */
-function isLocalSandbox(environment: string): boolean {
-  return environmentKind(environment) === 'sandbox';
 }
 
 /** A header of every request of the editor's own script, which a simple request of another site cannot have. */

@@ -4,7 +4,7 @@ import {
   ledgerHead,
   ledgerLine,
   certificateAndClockSeverity,
-  environmentKind,
+  isSandbox,
   NotFoundError,
   SHOWN_STATES,
   systemClock,
@@ -13,6 +13,7 @@ import {
 import type { ConnectionState } from '../mailbox/connection';
 import { knownMailboxes, type KnownMailbox } from '../mailbox/known-mailboxes';
 import { errorDetails } from '../shared/report-error';
+import { namingSandbox } from '../shared/status';
 import { adminEndpoint, hasAdminAuth, payloadNeedsUser, type AdminRequest } from './endpoints';
 import { listedMessage } from './listed-message';
 import { safeHeaders } from './response';
@@ -87,12 +88,11 @@ async function snapshot(
   RED: NodeAPI,
   { id, name, environment: setting = '', connection }: KnownMailbox,
 ): Promise<object> {
-  const isSandbox = environmentKind(setting) === 'sandbox';
   const common = {
     id,
     name,
-    isSandbox,
-    connection: connectionView(RED, connection.state),
+    isSandbox: isSandbox(setting),
+    connection: connectionView(RED, connection.state, isSandbox(setting)),
     sending: connection.sending ?? null,
   };
   const opened = await connection.opened();
@@ -118,8 +118,10 @@ async function snapshot(
   };
 }
 
-function connectionView(RED: NodeAPI, state: ConnectionState): object {
-  return 'error' in state ? { kind: state.kind, error: errorDetails(RED, state.error) } : { kind: state.kind };
+function connectionView(RED: NodeAPI, state: ConnectionState, inSandbox: boolean): object {
+  if (!('error' in state)) return { kind: state.kind };
+  const { message, ...details } = errorDetails(RED, state.error);
+  return { kind: state.kind, error: { ...details, message: inSandbox ? namingSandbox(RED, message) : message } };
 }
 
 /** Resolves when the response accepts more data, or the client has disconnected. */

@@ -2,7 +2,7 @@
 import type { Node, NodeAPI } from 'node-red';
 import {
   ConfigurationError,
-  environmentKind,
+  isSandbox,
   type OutboxMessage,
   type OutboxState,
   type WorkflowProfiles,
@@ -60,7 +60,7 @@ export class MailboxUser implements ConnectionUser {
       this.show(errorStatus(this.#noMailbox(), 'ring'));
       return;
     }
-    if (environmentKind(this.#config.environment ?? '') === 'sandbox') nameSandbox(node);
+    if (isSandbox(this.#config.environment ?? '')) nameSandbox(node);
     this.#config.register(this);
     sendStatus?.attach(this);
   }
@@ -100,7 +100,7 @@ export class MailboxUser implements ConnectionUser {
   raise(alarm: Alarm): void {
     if (this.#closed) return;
     const { error, msg } = alarmError(this.#RED, alarm);
-    this.#node.error(cleanError(this.#RED, error), msg);
+    this.#node.error(cleanError(this.#RED, error, this.#node), msg);
   }
 
   /** Shows that the node's own settings are wrong, from now on and whatever the state of the mailbox. */

@@ -224,7 +224,8 @@ export class OutputGuard {
 
   #report(error: OutputNotWiredError, wasReported: boolean, mesh: MessageIds): void {
     this.#options.onBlocked?.(error);
-    if (!wasReported) this.#node.error(cleanError(this.#RED, error), mesh.messageId === undefined ? {} : { mesh });
+    if (!wasReported)
+      this.#node.error(cleanError(this.#RED, error, this.#node), mesh.messageId === undefined ? {} : { mesh });
   }
 
   #error(output: number, ids: MessageIds): OutputNotWiredError {

@@ -18,6 +18,7 @@ import {
 import { forgottenCondition } from './forgotten-mailboxes';
 import type { KnownMailbox } from '../mailbox/known-mailboxes';
 import { errorDetails } from '../shared/report-error';
+import { namingSandbox } from '../shared/status';
 import { environmentLabel, measure, type Measured, type Unmeasured } from './measure';
 
 /** A mailbox as last observed. Plain JSON. */
@@ -90,7 +91,7 @@ export class ConditionReporter {
     return (await this.#forgotten()).map((mailbox) => {
       const { url, mailboxId } = mailbox;
       const unmeasured = { mailboxId, name: '', environment: environmentLabel(url), connection: 'idle' };
-      return withConditions(unmeasured, [forgottenCondition(mailbox)]);
+      return this.#withConditions(unmeasured, [forgottenCondition(mailbox)]);
     });
   }
 
@@ -129,14 +130,14 @@ export class ConditionReporter {
     const environment = environmentLabel(known.environment ?? '');
     const unmeasured: Unmeasured = { mailboxId: '', name, environment, connection: connection.state.kind };
     if (connection.state.kind === 'unusable') {
-      return withConditions(unmeasured, [this.#failed('configuration', connection.state.error)]);
+      return this.#withConditions(unmeasured, [this.#failed('configuration', connection.state.error)]);
     }
     if (connection.state.kind === 'waiting') {
-      return withConditions(unmeasured, [this.#failed('store', connection.state.error)]);
+      return this.#withConditions(unmeasured, [this.#failed('store', connection.state.error)]);
     }
     try {
       const measured = await measure(known);
-      if (!('health' in measured)) return withConditions(measured, []);
+      if (!('health' in measured)) return this.#withConditions(measured, []);
       const { health, freeBytes, oldestUnacknowledged, outbox, inbox, overdue, blockedOutputs } = measured;
       const { unknown = 0 } = outbox.byState;
       const counts = { held: outbox.held, unknown, overdue, parked: inbox.parked, unclaimed: inbox.unclaimed };
@@ -150,23 +151,29 @@ export class ConditionReporter {
         fullInbox: inbox.full ? { parkedBytes: inbox.parkedBytes } : null,
         blockedOutputs: blockedOutputs.map(({ nodeType, nodeId, output }) => `${nodeType} (${nodeId}), ${output}`),
       };
-      return withConditions(measured, findConditions(observed, this.#limits));
+      return this.#withConditions(measured, findConditions(observed, this.#limits));
     } catch (error) {
-      return withConditions(unmeasured, [this.#failed('store', error)]);
+      return this.#withConditions(unmeasured, [this.#failed('store', error)]);
     }
+  }
+
+  #withConditions(measured: Measured | Unmeasured, conditions: Condition[]): ObservedMailbox {
+    const severity = worstSeverity(conditions);
+    const isWell = measured.connection === 'connected' || measured.connection === 'idle';
+    const status = severity === 'critical' ? 'red' : severity === 'warning' || !isWell ? 'yellow' : 'green';
+    return { ...measured, status, conditions: conditions.map((condition) => this.#named(measured, condition)) };
+  }
+
+  /** Names the sandbox in the condition's text, if the mailbox is in one. */
+  #named({ environment }: Measured | Unmeasured, condition: Condition): Condition {
+    if (environment !== 'sandbox') return condition;
+    return { ...condition, text: namingSandbox(this.#RED, condition.text) };
   }
 
   #failed(kind: 'configuration' | 'store', error: unknown): Condition {
     const { message: text, advice = '' } = errorDetails(this.#RED, error);
     return { kind, stage: 'failed', severity: 'critical', text, advice };
   }
-}
-
-function withConditions(measured: Measured | Unmeasured, conditions: Condition[]): ObservedMailbox {
-  const severity = worstSeverity(conditions);
-  const isWell = measured.connection === 'connected' || measured.connection === 'idle';
-  const status = severity === 'critical' ? 'red' : severity === 'warning' || !isWell ? 'yellow' : 'green';
-  return { ...measured, status, conditions };
 }
 
 /** True when the mailbox was measured, or is known not to work. */

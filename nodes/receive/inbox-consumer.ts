@@ -6,6 +6,7 @@ import type { InboxConsumer, MessageHeaders, ParkedMessage, StoredError } from '
 import { NotAcknowledgedError, OutputNotWiredError } from '../shared/errors';
 import type { OutputGuard } from '../mailbox/output-guard';
 import { cleanError, errorDetails } from '../shared/report-error';
+import { withPlace } from '../shared/status';
 import type { PollSettings } from './poll-settings';
 import type { PollStatus } from './poll-status';
 import { receivedMessages } from './received-message';
@@ -43,16 +44,16 @@ export function inboxConsumer(RED: NodeAPI, node: Node, { settings, status, guar
     parked(message, cause, deliveryCount) {
       const { messageId } = message;
       const error = cause ?? notAcknowledged(RED, messageId, deliveryCount);
-      const msg = parkedMessage(RED, message, error, deliveryCount);
+      const msg = parkedMessage(RED, node, message, error, deliveryCount);
       status.problem(error, 'next-poll');
-      node.error(cleanError(RED, error), { topic: msg.topic, mesh: msg.mesh });
+      node.error(cleanError(RED, error, node), { topic: msg.topic, mesh: msg.mesh });
       emit(node, 'parked', msg);
     },
 
     failed(error, messageId) {
       if (error instanceof OutputNotWiredError) return;
       status.problem(error, 'next-poll');
-      node.error(cleanError(RED, error), messageId === undefined ? {} : { mesh: { messageId } });
+      node.error(cleanError(RED, error, node), messageId === undefined ? {} : { mesh: { messageId } });
     },
 
     changed: (state) => status.changed(state),
@@ -71,7 +72,7 @@ export async function requireParkedOutput(guard: OutputGuard): Promise<void> {
 export function emitParked(RED: NodeAPI, node: Node, { message, error, deliveryCount }: ParkedMessage): void {
   const isNotAcknowledged = error.code === 'MESH_NOT_ACKNOWLEDGED';
   const cause = isNotAcknowledged ? notAcknowledged(RED, message.messageId, deliveryCount) : error;
-  emit(node, 'parked', parkedMessage(RED, message, cause, deliveryCount));
+  emit(node, 'parked', parkedMessage(RED, node, message, cause, deliveryCount));
 }
 
 function notAcknowledged(RED: NodeAPI, messageId: string, times: number): NotAcknowledgedError {
@@ -83,6 +84,7 @@ function notAcknowledged(RED: NodeAPI, messageId: string, times: number): NotAck
 
 function parkedMessage(
   RED: NodeAPI,
+  node: Node,
   message: Partial<MessageHeaders>,
   error: Error | StoredError,
   deliveryCount: number,
@@ -90,7 +92,8 @@ function parkedMessage(
   const { workflowId } = message;
   const topic = workflowId === undefined ? {} : { topic: workflowId };
   const details = error instanceof Error ? errorDetails(RED, error) : error;
-  return { ...topic, mesh: { ...message, deliveryCount }, error: details };
+  const named = { ...details, message: withPlace(node, details.message) };
+  return { ...topic, mesh: { ...message, deliveryCount }, error: named };
 }
 
 function emit(node: Node, output: Output, msg: NodeMessage): void {

@@ -24,6 +24,6 @@ export function onInput(RED: NodeAPI, node: Node, work: InputWork): void {
         (error: unknown) => done(reportError(RED, node, error)),
       )
       // Reached only if done() itself throws: a fault in the flow behind Catch or Complete, not in this message.
-      .catch((error: unknown) => node.error(cleanError(RED, error)));
+      .catch((error: unknown) => node.error(cleanError(RED, error, node)));
   });
 }

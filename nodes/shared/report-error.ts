@@ -1,7 +1,7 @@
 /** Turns an error into what a user sees: the error for done() and Catch, and the node's status. */
 import type { Node, NodeAPI } from 'node-red';
 import { MeshError } from '../../lib/index';
-import { errorStatus, setStatus } from './status';
+import { errorStatus, setStatus, withPlace } from './status';
 import { sharedText } from './texts';
 
 /** An error for Catch nodes and the log. `code` is an own property because Node-RED copies no other. */
@@ -13,13 +13,15 @@ export interface ReportedError extends Error {
  * Returns a copy that is fit for logs and flows: message and advice in one text, the code, the stack, but no `cause`,
  * which Catch would pass to the flow. The text of a foreign error may quote a payload (JSON.parse does) or a path, so
  * the copy names only its kind.
+ * @param node the node that reports it: at a sandbox the text names that
  */
-export function cleanError(RED: NodeAPI, error: unknown): ReportedError {
+export function cleanError(RED: NodeAPI, error: unknown, node?: Node): ReportedError {
   const isOurs = error instanceof MeshError;
   const kind = error instanceof Error ? error.name : typeof error;
-  const text = isOurs
+  const plain = isOurs
     ? withAdvice(error.message, error.advice)
     : sharedText(RED, 'error.unexpected', { kind: [kind, systemCode(error)].filter(Boolean).join(' ') });
+  const text = node ? withPlace(node, plain) : plain;
   const clean = Object.assign(new Error(text), { code: isOurs ? error.code : 'MESH_UNEXPECTED' });
   clean.name = isOurs ? error.name : 'Error';
   clean.stack = [`${clean.name}: ${text}`, ...stackFrames(error)].join('\n');
@@ -42,7 +44,7 @@ export function clearError(node: Node): void {
 export function reportError(RED: NodeAPI, node: Node, error: unknown): ReportedError {
   setStatus(node, errorStatus(error));
   showingError.add(node);
-  return cleanError(RED, error);
+  return cleanError(RED, error, node);
 }
 
 /** Returns the error as plain JSON, for flows that switch on it and for the admin endpoints. */

@@ -144,7 +144,7 @@ class StatusDisplay {
 
   /** Returns the text with the name of the sandbox after it, if the node's mailbox is in one. */
   withPlace(text: string): string {
-    return this.isSandbox ? `${text} ${sharedText(this.#RED, 'status.sandbox')}` : text;
+    return this.isSandbox ? namingSandbox(this.#RED, text) : text;
   }
 }
 
@@ -162,8 +162,8 @@ export function prepareStatus(RED: NodeAPI, node: Node): void {
 }
 
 /**
- * Names the sandbox in every status and log line of a node from now on: a sandbox that looks as healthy as MESH must
- * not be taken for it (docs/design.md, rule 16).
+ * Names the sandbox in every status, log line and error of a node from now on: a sandbox that looks as healthy as MESH
+ * must not be taken for it (docs/design.md, rule 16).
  */
 export function nameSandbox(node: Node): void {
   displayOf(node).isSandbox = true;
@@ -172,6 +172,11 @@ export function nameSandbox(node: Node): void {
 /** Returns the text as the node shows it: with the name of the sandbox, if its mailbox is in one. */
 export function withPlace(node: Node, text: string): string {
   return displayOf(node).withPlace(text);
+}
+
+/** Returns the text with the name of the sandbox. */
+export function namingSandbox(RED: NodeAPI, text: string): string {
+  return `${text} ${sharedText(RED, 'status.sandbox')}`;
 }
 
 /**

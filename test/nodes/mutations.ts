@@ -20,6 +20,8 @@ const CHECK = 'nodes/admin/connection-check.ts';
 const GUARD = 'nodes/mailbox/output-guard.ts';
 const REACHABLE = 'nodes/mailbox/reachable-outputs.ts';
 
+const NAMED = 'test/nodes/sandbox-in-errors.test.ts';
+
 /** Outputs behind which no node runs. */
 const NOBODY_THERE: Array<Omit<Rule, 'test'>> = [
   ...['a disabled node', 'a node that is gone', 'a link to a disabled tab', 'a disabled subflow'].map((what) => ({
@@ -171,6 +173,27 @@ const STATUSES = [
 ];
 
 const MUTATIONS: Rule[] = [
+  {
+    case: 'names it at Catch and on a parked message',
+    test: NAMED,
+    file: 'nodes/shared/report-error.ts',
+    check: 'node ? withPlace(node, plain) : plain',
+    without: '(void withPlace, plain)',
+  },
+  {
+    case: 'names it at Catch and on a parked message',
+    test: NAMED,
+    file: 'nodes/receive/inbox-consumer.ts',
+    check: 'message: withPlace(node, details.message)',
+    without: 'message: (void withPlace, details.message)',
+  },
+  {
+    case: 'names it in the text of a condition',
+    test: NAMED,
+    file: 'nodes/monitor/condition-reporter.ts',
+    check: "if (environment !== 'sandbox') return condition;",
+    without: 'if (environment.length >= 0) return condition;',
+  },
   ...NOBODY_THERE.map((rule) => Object.assign(rule, { test: 'test/nodes/nobody-there.test.ts' })),
   {
     case: OTHER_WAY,
