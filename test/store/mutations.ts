@@ -1,6 +1,6 @@
 /**
- * Removes each rule about storages that are not there or fail, poolers and failover, one at a time, and sees its test
- * fail.
+ * Removes each rule about storages that are not there or fail, the order of received messages, poolers and failover, one
+ * at a time, and sees its test fail.
  * `npx tsx test/store/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
  */
 import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
@@ -129,6 +129,27 @@ const MUTATIONS: Rule[] = [
     file: 'lib/payload/file-sink.ts',
     check: 'this.#failure ??= error as StorageError;\n      throw error;',
     without: 'throw error;',
+  },
+  ...['listIncoming', 'recentIncoming'].map((what) => ({
+    case: what,
+    test: 'test/store/sqlite.test.ts',
+    file: what === 'listIncoming' ? 'lib/store/sqlite/incoming.ts' : 'lib/store/sqlite/overview.ts',
+    check: "Number(one['seq'])",
+    without: "Number(one['received_at'])",
+  })),
+  {
+    case: 'listIncoming',
+    test: 'test/store/postgres.test.ts',
+    file: 'lib/store/postgres/incoming.ts',
+    check: 'ORDER BY i.seq LIMIT',
+    without: 'ORDER BY i.received_at LIMIT',
+  },
+  {
+    case: 'that have ended come in the order of storing',
+    test: 'test/receive/delivery-leases.test.ts',
+    file: 'lib/receive/delivery-leases.ts',
+    check: 'oldest.sequence <= lease.sequence',
+    without: 'oldest.sequence >= lease.sequence',
   },
 ];
 
