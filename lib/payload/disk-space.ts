@@ -31,6 +31,8 @@ export class DiskSpace {
   #spare = 0;
   #takenSince = 0;
   #askedAt = -Infinity;
+  /** Thousands of messages that come at once share one question: each would take a thread of Node.js's pool. */
+  #asking: Promise<void> | undefined;
 
   /** `freeBytes` asks the operating system for the free bytes. */
   constructor(freeBytes: () => Promise<number>, minFreeBytes = MIN_FREE_BYTES) {
@@ -46,7 +48,7 @@ export class DiskSpace {
     const isOld = this.#takenSince >= ASK_BYTES || machineSteady() - this.#askedAt >= ASK_MS;
     // Near the limit the disk is asked each time.
     if (!isOld && this.#spare - this.#takenSince - bytes >= 2 * ASK_BYTES) return true;
-    return this.#ask(bytes);
+    return this.#askFor(bytes);
   }
 
   /** Records that this many bytes are being written. */
@@ -54,10 +56,15 @@ export class DiskSpace {
     this.#takenSince += bytes;
   }
 
-  async #ask(bytes: number): Promise<boolean> {
+  async #askFor(bytes: number): Promise<boolean> {
+    this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));
+    await this.#asking;
+    return this.#spare >= bytes;
+  }
+
+  async #ask(): Promise<void> {
     this.#spare = (await this.#freeBytes()) - this.#minFreeBytes;
     this.#takenSince = 0;
     this.#askedAt = machineSteady();
-    return this.#spare >= bytes;
   }
 }

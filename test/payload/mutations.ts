@@ -16,6 +16,7 @@ const QUARANTINE = 'test/payload/quarantine.test.ts';
 const BLOCKS = 'test/payload/block-digests.test.ts';
 const REGULAR = 'test/payload/regular-file.test.ts';
 const CHANGED = 'test/send/changed-payload.test.ts';
+const SPACE = 'test/payload/disk-space.test.ts';
 const TAKING = 'test/folders/taking-files.test.ts';
 const ODD = 'test/folders/odd-files.test.ts';
 const MARKS = 'test/folders/in-folder-marks.test.ts';
@@ -196,6 +197,20 @@ const MUTATIONS: Taken[] = [
     check: 'checkedByList(fileSourceAt(path, await statFile(path)), bytes, digests.list)',
     without: 'fileSourceAt(path, await statFile(path))',
     also: NO_STAMP,
+  },
+  {
+    case: 'by a thousand messages that come at the same moment',
+    test: SPACE,
+    file: 'lib/payload/disk-space.ts',
+    check: 'this.#asking ??= this.#ask()',
+    without: 'this.#asking = this.#ask()',
+  },
+  {
+    case: 'after a question that failed',
+    test: SPACE,
+    file: 'lib/payload/disk-space.ts',
+    check: '.finally(() => (this.#asking = undefined))',
+    without: '',
   },
   {
     case: 'is on the disk, with its name, before its .ctl is there',
