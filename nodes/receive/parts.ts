@@ -1,11 +1,11 @@
 /**
- * A received message that our nodes have split – mesh-poll a multipart payload, mesh-hl7 and mesh-edifact a batch – is
+ * A received message that our nodes have split – mesh-poll a multipart payload, a converter a batch or an envelope – is
  * done when each of its parts has reached a mesh-ack. What a core split node has split, or a join has joined, is not
  * counted: a message without our parts is done at once.
  */
 
 /** Core's `msg.parts` with the mark of our nodes (`markedParts` in shared/converter.ts). */
-export interface MeshParts {
+interface MeshParts {
   id: string;
   index: number;
   count: number;

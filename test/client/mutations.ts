@@ -143,8 +143,8 @@ const EDGES: Taken[] = [
     case: 'is text in every field',
     test: TEXT_TEST,
     file: TEXT,
-    check: 'return utf8.decode(',
-    without: 'return String(',
+    check: "return utf8.decode(Buffer.from(received, 'latin1'));",
+    without: 'return received;',
   },
   {
     case: 'is read back as every text was written',

@@ -415,7 +415,7 @@ const MUTATIONS: Removed[] = [
     without: 'item',
   },
   {
-    title: 'closes after each answer, after 20 ms',
+    title: 'closes after each answer, at once',
     test: PEERS,
     file: 'lib/mllp/client.ts',
     check: 'void (line.staysOpen = !closes)',
