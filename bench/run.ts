@@ -7,7 +7,7 @@ import { Child } from './harness/child';
 import { BenchServer } from './harness/server';
 import { HELP, readArguments } from './arguments';
 import { PARTS, type PartName, type Results } from './parts';
-import { findPeers } from './peers/install';
+import { findFormatPeers, findPeers } from './peers/install';
 import { FULL, SMOKE, type Settings } from './settings';
 import { comparisonTable, otherFigures } from './report/table';
 import { requireFigures, toJson } from './report/json';
@@ -34,6 +34,7 @@ async function main(): Promise<void> {
     ...(args.size === undefined ? {} : { large: args.size * MIB }),
     peers: clients.filter(({ role }) => role === 'peer'),
     variants: clients.filter(({ role }) => role === 'variant'),
+    formatPeers: findFormatPeers(args.peers, say),
     say,
   };
   Child.profiles = args.profile;

@@ -40,6 +40,12 @@ export interface Settings {
   flowWarmUp: number;
   /** Messages over MLLP. */
   mllpMessages: number;
+  /** Length of a round of the formats' rates. */
+  formatRoundMs: number;
+  /** Bytes of the payloads of the formats' memory. */
+  formatBytes: number;
+  /** `node_modules` with the packages that the formats are compared with; undefined if they are not installed. */
+  formatPeers: string | undefined;
   /** NHS clients to compare with. */
   peers: readonly Peer[];
   /** The same clients with other settings. They differ only when a large message is sent uncompressed. */
@@ -64,6 +70,8 @@ export const FULL = {
   flow: 5000,
   flowWarmUp: 2000,
   mllpMessages: 20_000,
+  formatRoundMs: 100,
+  formatBytes: 50_000_000,
 };
 
 /** Checks in CI that every figure is produced and that the bytes are right; the times mean nothing. */
@@ -83,6 +91,8 @@ export const SMOKE: typeof FULL = {
   flow: 50,
   flowWarmUp: 20,
   mllpMessages: 40,
+  formatRoundMs: 1,
+  formatBytes: 1_000_000,
 };
 
 /** Runs `work` with an empty folder, then removes the folder. */

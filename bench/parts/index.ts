@@ -1,4 +1,5 @@
 /** The parts of the bench by name. */
+import { formats } from './formats';
 import { growth } from './growth';
 import { receiveCsv, receiveRandom } from './large-receive';
 import { sendCsv, sendCsvFastest, sendRandom } from './large-send';
@@ -29,6 +30,7 @@ export const PARTS = {
   store,
   mllp,
   mllpFlow,
+  formats,
   plot,
 } as const;
 

@@ -57,10 +57,7 @@ const PEERS: Installed[] = [
       Child.program('JavaScript client', process.execPath, [join(__dirname, 'javascript.mjs'), JAVASCRIPT_CLIENT]),
     isThere: () => existsSync(join(JAVASCRIPT, 'complete')),
     install() {
-      mkdirSync(JAVASCRIPT, { recursive: true });
-      writeFileSync(join(JAVASCRIPT, 'package.json'), '{ "private": true }');
-      const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--omit=dev', '--loglevel=error'];
-      run('npm', ['install', '--prefix', JAVASCRIPT, ...quiet, JAVASCRIPT_PACKAGE]);
+      installFromNpm(JAVASCRIPT, [JAVASCRIPT_PACKAGE]);
       // The client imports JSON with the keyword `assert`, which Node.js dropped in version 22; `with` replaces it.
       const headers = join(JAVASCRIPT_CLIENT, 'src', 'headers', 'generate_headers.js');
       writeFileSync(headers, readFileSync(headers, 'utf8').replace(/assert (\{ type: "json" \})/, 'with $1'));
@@ -68,6 +65,14 @@ const PEERS: Installed[] = [
     },
   },
 ];
+
+/** Installs packages and what they need into a folder, without their install scripts. */
+function installFromNpm(folder: string, packages: readonly string[]): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--omit=dev', '--loglevel=error'];
+  run('npm', ['install', '--prefix', folder, ...quiet, ...packages]);
+}
 
 function run(command: string, args: readonly string[]): void {
   const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8', shell: process.platform === 'win32' });
@@ -77,14 +82,39 @@ function run(command: string, args: readonly string[]): void {
 /** Returns the installed peers; with `install`, tries to install the missing ones first. */
 export function findPeers(install: boolean, say: (line: string) => void): Peer[] {
   for (const peer of PEERS) {
-    if (!install || peer.isThere()) continue;
-    say(`Installing the NHS ${peer.name} …`);
-    try {
-      mkdirSync(FOLDER, { recursive: true });
-      peer.install();
-    } catch (error) {
-      say(`It cannot be installed and is skipped: ${error instanceof Error ? error.message : String(error)}`);
-    }
+    if (install && !peer.isThere()) tryToInstall(`the NHS ${peer.name}`, () => peer.install(), say);
   }
   return PEERS.filter((peer) => peer.isThere());
+}
+
+/** The packages from npm that the formats are compared with. */
+const FORMAT_PACKAGES = ['node-hl7-client@4.0.0', 'edifact@1.2.12', 'fhir@4.12.0'];
+const FORMATS = join(FOLDER, 'formats');
+
+/** Returns `node_modules` with the formats' peers, undefined if they are missing; with `install`, tries to install them. */
+export function findFormatPeers(install: boolean, say: (line: string) => void): string | undefined {
+  const complete = join(FORMATS, 'complete');
+  const isThere = (): boolean => existsSync(complete) && readFileSync(complete, 'utf8') === FORMAT_PACKAGES.join('\n');
+  if (install && !isThere()) {
+    tryToInstall(
+      FORMAT_PACKAGES.join(', '),
+      () => {
+        rmSync(FORMATS, { recursive: true, force: true });
+        installFromNpm(FORMATS, FORMAT_PACKAGES);
+        writeFileSync(complete, FORMAT_PACKAGES.join('\n'));
+      },
+      say,
+    );
+  }
+  return isThere() ? join(FORMATS, 'node_modules') : undefined;
+}
+
+function tryToInstall(what: string, install: () => void, say: (line: string) => void): void {
+  say(`Installing ${what} …`);
+  try {
+    mkdirSync(FOLDER, { recursive: true });
+    install();
+  } catch (error) {
+    say(`It cannot be installed and is skipped: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }

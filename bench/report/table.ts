@@ -1,6 +1,9 @@
 /** The figures as Markdown tables, for the terminal and docs/performance.md. */
 import type { Comparison, ContestantFigures } from '../harness/compare';
+import { INPUTS } from '../formats/inputs';
+import { JOBS } from '../formats/jobs';
 import type { MllpFlow } from '../parts/mllp-flow';
+import type { FormatStanding } from '../parts/formats';
 import type { StoreFigures } from '../parts/store';
 import type { Results } from '../parts';
 import { markdownTable } from '../../test/harness/docs-part';
@@ -50,7 +53,7 @@ export function comparisonTable(results: Results): string {
   return markdownTable([head, ...lines]);
 }
 
-/** Returns the tables of memory, event loop, flow, growth, store, MLLP and plot. */
+/** Returns the tables of memory, event loop, flow, growth, store, MLLP, formats and plot. */
 export function otherFigures(results: Results): string {
   const parts: string[] = [];
   const memories = [...(results.rss ?? []), ...(results.rss20G ?? [])];
@@ -144,6 +147,23 @@ export function otherFigures(results: Results): string {
       number(each.ofBare),
     ]);
     parts.push(markdownTable([['MLLP, messages a second', 'connections', 'a second', 'of the bare loop'], ...lines]));
+  }
+  if (results.formats) {
+    const { rates, memory } = results.formats;
+    const text = ({ perSecond, cpuMicroseconds }: FormatStanding): string =>
+      `${number(perSecond)}/s, ${number(cpuMicroseconds)} µs`;
+    const lines = rates.map(({ input, job, standings: [ours, ...peers], toFastest, spread }) => [
+      INPUTS[input].title,
+      JOBS[job],
+      ours ? text(ours) : '-',
+      peers.map((peer) => `${peer.name}: ${text(peer)}`).join('; ') || '-',
+      toFastest === null ? '-' : number(toFastest),
+      spread === null ? '-' : spread.map(number).join(' to '),
+    ]);
+    const head = ['formats', 'job', 'library', 'packages from npm', 'to the fastest', 'spread'];
+    parts.push(markdownTable([head, ...lines]));
+    const large = memory.map(({ what, megabytes, peakMiB }) => [what, number(megabytes), number(peakMiB)]);
+    parts.push(markdownTable([['memory of a large payload', 'MB', 'peak above idle MiB'], ...large]));
   }
   if (results.plot) {
     const lines = results.plot.send.map((sent, i) => {

@@ -11,6 +11,7 @@ interface Removed extends Mutation {
   test: string;
 }
 
+const AS_READ = 'test/formats/as-read.test.ts';
 const BATCHES = 'test/formats/hl7-batch.test.ts';
 const EDGES = 'test/formats/edifact-edges.test.ts';
 const FHIR = 'test/formats/fhir-edges.test.ts';
@@ -243,8 +244,29 @@ const MUTATIONS: Removed[] = [
     title: 'without its last terminator is read and reported; any other end is refused',
     test: EDGES,
     file: 'lib/formats/edifact/segment.ts',
-    check: 'if (!isEnded && !TRAILERS.has(tag)) return undefined;',
+    check: 'if (text.charAt(end) !== syntax.terminator && !TRAILERS.has(tag)) return undefined;',
     without: '',
+  },
+  {
+    title: 'is written as its copy is, whatever part of it has been changed in place',
+    test: AS_READ,
+    file: 'lib/formats/as-read.ts',
+    check: 'return value === parts[at] ? at + 1 : -1;',
+    without: 'return at + 1;',
+  },
+  {
+    title: 'is written with the segments of another message that were put into it',
+    test: AS_READ,
+    file: 'lib/formats/as-read.ts',
+    check: 'known?.segment === segment && afterParts(segment, known.parts, 0) === known.parts.length',
+    without: 'known !== undefined && afterParts(known.segment, known.parts, 0) > 0',
+  },
+  {
+    title: 'is split at each separator that no release character stands before',
+    test: AS_READ,
+    file: 'lib/formats/edifact/syntax.ts',
+    check: '(part.length - end) % 2 === 1 &&',
+    without: 'part.length > end &&',
   },
   {
     title: 'with a UNA of five characters is read by them',

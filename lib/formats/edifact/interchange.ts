@@ -5,7 +5,7 @@ import { decode, encode, type Charset } from '../charset';
 import { checkSize, ValueBudget } from '../limits';
 import { ToleratedList, type Tolerated } from '../tolerated';
 import { addSegment, isObject, segmentsInOrder, type PlacedSegment, type SegmentObject } from '../segments';
-import { cut, toObject, toText, unreadableSegment, type RawSegment } from './segment';
+import { addElements, cut, endOf, toText, unreadableSegment, type RawSegment } from './segment';
 import { DEFAULT_SYNTAX, LEAD, splitReleased, syntaxOfUna, type Syntax } from './syntax';
 
 /**
@@ -68,7 +68,7 @@ export function readEdifact(payload: string | Buffer): Interchange {
  */
 function usedCharset(payload: Buffer, declared: Charset, tolerated: ToleratedList): Charset {
   if (declared !== 'iso-8859-1' || isAscii(payload)) return declared;
-  const isBomOnly = payload.indexOf(BOM) === 0 && isAscii(payload.subarray(BOM.length));
+  const isBomOnly = payload.subarray(0, BOM.length).equals(BOM) && isAscii(payload.subarray(BOM.length));
   if (isBomOnly) return declared;
   const used = isUtf8(payload)
     ? 'utf-8'
@@ -102,24 +102,29 @@ function readText(text: string, tolerated: ToleratedList): Interchange {
   const interchange: Interchange = una === '' ? {} : { una };
   const messages: EdifactMessage[] = [];
   let message: EdifactMessage | undefined;
-  const pieces = segmentTexts(text.slice(una.length), syntax, budget);
-  pieces.forEach((piece, index) => {
-    const raw = cut(piece, syntax, budget);
+  const { texts, ends } = splitSegments(text.slice(una.length), syntax, budget);
+  texts.forEach((piece, index) => {
+    const end = ends[index] ?? piece.length;
+    const raw = cut(piece, end, syntax, budget);
     if (!raw) throw index === 0 ? notEdifact() : unreadableSegment(index);
     if (index === 0 && raw.tag !== 'UNB' && raw.tag !== 'UNH') throw notEdifact();
-    tolerateShape(raw, index, syntax, tolerated);
+    tolerateShape(piece, end, index, syntax, tolerated);
     if ((index > 0 && raw.tag === 'UNB') || interchange.UNZ !== undefined) {
       throw new UnreadableError(`Segment ${index + 1} of the EDIFACT payload belongs to a second interchange.`, {
         advice: 'Split the payload: each interchange is read by itself.',
       });
     }
-    if (ENVELOPE.has(raw.tag)) message = undefined;
+    const isEnvelope = ENVELOPE.has(raw.tag);
+    if (isEnvelope) message = undefined;
     if (raw.tag === 'UNH') messages.push((message = {}));
-    if (message === undefined && !ENVELOPE.has(raw.tag)) {
+    const to = isEnvelope ? interchange : message;
+    if (to === undefined) {
       throw new UnreadableError(`Segment ${index + 1} of the EDIFACT interchange stands outside a message.`);
     }
-    const to = ENVELOPE.has(raw.tag) ? interchange : (message ?? interchange);
-    addSegment(to, raw.tag, { at: index + 1, ...toObject(raw, syntax, budget), raw: piece });
+    const segment: SegmentObject = { at: index + 1 };
+    addElements(segment, raw, syntax, budget);
+    segment.raw = piece;
+    addSegment(to, raw.tag, segment);
     if (raw.tag === 'UNT') message = undefined;
   });
   // A bare message has to be whole: nothing else says that it is.
@@ -139,16 +144,11 @@ function unaAt(text: string, at: number): string {
 }
 
 /** Reports a missing last terminator, and line breaks within a segment: they stay in its texts. */
-function tolerateShape(
-  { tagText, elements, after }: RawSegment,
-  index: number,
-  syntax: Syntax,
-  tolerated: ToleratedList,
-): void {
-  if (!after.startsWith(syntax.terminator)) {
+function tolerateShape(text: string, end: number, index: number, syntax: Syntax, tolerated: ToleratedList): void {
+  if (text.charAt(end) !== syntax.terminator) {
     tolerated.add('edifact-unterminated', `Segment ${index + 1}, the last, has no terminator.`);
   }
-  if (/[\r\n]/.test(tagText) || elements.some((text) => /[\r\n]/.test(text))) {
+  if (/[\r\n]/.test(text.slice(0, end))) {
     tolerated.add('edifact-line-breaks', `Line breaks stand within segment ${index + 1}. They were kept in its texts.`);
   }
 }
@@ -157,22 +157,24 @@ function notEdifact(): UnreadableError {
   return new UnreadableError('The payload is not an EDIFACT interchange: it has no UNB.');
 }
 
-/** Splits a text into its segments, each with its terminator and the white space after it. */
-function segmentTexts(text: string, syntax: Syntax, budget: ValueBudget): string[] {
+/** Splits a text into its segments. Each has its terminator, whose place is `ends[index]`, and the white space after it. */
+function splitSegments(text: string, syntax: Syntax, budget: ValueBudget): { texts: string[]; ends: number[] } {
   const pieces = splitReleased(text, syntax.terminator, syntax, budget);
-  const tail = pieces.pop() ?? '';
-  const isOpen = tail.trim() !== '';
-  if (isOpen && pieces.length === 0) throw notEdifact();
-  const found: string[] = [];
+  if (pieces.length < 2) throw notEdifact();
+  const last = pieces.at(-1)?.trimEnd() ?? '';
+  if (last === '') pieces.pop();
+  else pieces[pieces.length - 1] = last;
+  const starts: number[] = [];
+  const ends: number[] = [];
+  let at = 0;
   for (const piece of pieces) {
-    const start = piece.search(/\S/);
-    if (start > 0 && found.length > 0) found[found.length - 1] += piece.slice(0, start);
-    found.push((start > 0 ? piece.slice(start) : piece) + syntax.terminator);
+    const white = piece.length - piece.trimStart().length;
+    const start = white === piece.length ? at : at + white;
+    starts.push(start);
+    ends.push(at + piece.length - start);
+    at += piece.length + 1;
   }
-  if (found.length === 0) throw notEdifact();
-  const start = isOpen ? tail.search(/\S/) : tail.length;
-  found[found.length - 1] += tail.slice(0, start);
-  return isOpen ? [...found, tail.slice(start)] : found;
+  return { texts: starts.map((start, index) => text.slice(start, starts[index + 1])), ends };
 }
 
 /**
@@ -257,7 +259,7 @@ function trailer(
     const filled = { ...segment };
     values.forEach((text, index) => {
       const missing =
-        segment[`e${index + 1}`] === undefined && (was === undefined || (was.elements[index] ?? '') !== '');
+        segment[`e${index + 1}`] === undefined && (was === undefined || (was.parts[index + 1] ?? '') !== '');
       if (missing) filled[`e${index + 1}`] = { c1: text };
     });
     return { name, segment: filled };
@@ -266,7 +268,8 @@ function trailer(
 
 function rawOf(tag: string, segment: SegmentObject, syntax: Syntax): RawSegment | undefined {
   if (typeof segment.raw !== 'string') return undefined;
-  const raw = cut(segment.raw, syntax);
+  const end = endOf(segment.raw, syntax);
+  const raw = end === undefined ? undefined : cut(segment.raw, end, syntax);
   return raw?.tag === tag ? raw : undefined;
 }
 

@@ -1,18 +1,18 @@
 /** Converts one EDIFACT segment from text to an object of elements and back. */
 import { InvalidMessageError, UnreadableError } from '../../errors';
 import type { ValueBudget } from '../limits';
-import { checkField, highest, isObject, areEqual, type SegmentObject } from '../segments';
+import { checkField, highest, isObject, areEqual, keysOf, type SegmentObject } from '../segments';
 import { releaseText, splitReleased, unrelease, type Syntax } from './syntax';
 
 /** A segment's text, cut into its parts. */
 export interface RawSegment {
+  /** The segment with its terminator, and the white space up to the next one. */
+  text: string;
   tag: string;
-  /** The tag as read: some senders break lines anywhere. */
-  tagText: string;
-  /** Texts of element 1, 2, … */
-  elements: string[];
-  /** The terminator and the white space after it; white space alone where a last segment has no terminator. */
-  after: string;
+  /** The text of the tag as read (some senders break lines anywhere), and of element 1, 2, … */
+  parts: string[];
+  /** The place of the terminator, or of the white space that a last segment has instead. */
+  end: number;
 }
 
 /** Segments that can be the last of a payload: their terminator is lost more often than any other. */
@@ -21,57 +21,76 @@ const TRAILERS: ReadonlySet<string> = new Set(['UNZ', 'UNE', 'UNT']);
 /**
  * Cuts a segment into its elements; undefined if it is not a segment.
  * @param text the segment with its terminator and the white space up to the next one
+ * @param end the place of the terminator, or of the end of the last element
  */
-export function cut(text: string, syntax: Syntax, budget?: ValueBudget): RawSegment | undefined {
-  const [body = '', ...rest] = splitReleased(text, syntax.terminator, syntax);
-  const isEnded = rest.length === 1;
-  const content = isEnded ? body : body.trimEnd();
-  const [tagText = '', ...elements] = splitReleased(content, syntax.element, syntax, budget);
-  const tag = tagText.replaceAll(/[\r\n]/g, '');
-  if (!/^[A-Z][A-Z0-9]{2}$/.test(tag) || rest.length > 1 || (rest[0] ?? '').trim() !== '') return undefined;
-  if (!isEnded && !TRAILERS.has(tag)) return undefined;
-  return { tag, tagText, elements, after: text.slice(content.length) };
+export function cut(text: string, end: number, syntax: Syntax, budget?: ValueBudget): RawSegment | undefined {
+  const parts = splitReleased(text.slice(0, end), syntax.element, syntax, budget);
+  const tagText = parts[0] ?? '';
+  const tag = tagText.length === 3 ? tagText : tagText.replaceAll(/[\r\n]/g, '');
+  if (!/^[A-Z][A-Z0-9]{2}$/.test(tag)) return undefined;
+  if (text.charAt(end) !== syntax.terminator && !TRAILERS.has(tag)) return undefined;
+  return { text, tag, parts, end };
 }
 
+/** The place of a segment's terminator, or of the end of its last element; undefined if it is more than one segment. */
+export function endOf(text: string, syntax: Syntax): number | undefined {
+  const [content = '', after, more] = splitReleased(text, syntax.terminator, syntax);
+  if (after === undefined) return content.trimEnd().length;
+  return more === undefined && after.trim() === '' ? content.length : undefined;
+}
+
+const ELEMENT = keysOf('e');
+const COMPONENT = keysOf('c');
+
 /**
- * Returns `e1`, `e2`, …, each `{c1, c2, …}`, or an array of them if it repeats (syntax 4). Empty parts are left out.
+ * Adds `e1`, `e2`, … to an object, each `{c1, c2, …}`, or an array of them if it repeats (syntax 4). Empty parts are left
+ * out.
  */
-export function toObject({ elements }: RawSegment, syntax: Syntax, budget: ValueBudget): SegmentObject {
-  const segment: SegmentObject = {};
-  elements.forEach((text, index) => {
-    const element = readElement(text, syntax, budget);
-    if (element === undefined) return;
-    checkField(index + 1, 'EDIFACT segment');
-    segment[`e${index + 1}`] = element;
-  });
-  return segment;
+export function addElements(to: SegmentObject, { parts }: RawSegment, syntax: Syntax, budget: ValueBudget): void {
+  for (let number = 1; number < parts.length; number += 1) {
+    const element = readElement(parts[number] ?? '', syntax, budget);
+    if (element === undefined) continue;
+    checkField(number, 'EDIFACT segment');
+    to[ELEMENT(number - 1)] = element;
+  }
 }
 
 function readElement(text: string, syntax: Syntax, budget?: ValueBudget): unknown {
   if (text === '') return undefined;
-  const repeats = splitReleased(text, syntax.repetition, syntax, budget).map((repeat) => {
-    const element: Record<string, string> = {};
-    splitReleased(repeat, syntax.component, syntax, budget).forEach((part, index) => {
-      if (part !== '') element[`c${index + 1}`] = unrelease(part, syntax);
-    });
+  const { repetition } = syntax;
+  if (repetition === undefined || !text.includes(repetition)) return readRepeat(text, syntax, budget);
+  const repeats = splitReleased(text, repetition, syntax, budget);
+  const elements = repeats.map((repeat) => readRepeat(repeat, syntax, budget));
+  return elements.length === 1 ? elements[0] : elements;
+}
+
+function readRepeat(text: string, syntax: Syntax, budget?: ValueBudget): Record<string, string> {
+  const element: Record<string, string> = {};
+  if (text !== '' && !text.includes(syntax.component)) {
+    element['c1'] = unrelease(text, syntax);
     return element;
-  });
-  return repeats.length === 1 ? repeats[0] : repeats;
+  }
+  const parts = splitReleased(text, syntax.component, syntax, budget);
+  for (let index = 0; index < parts.length; index += 1) {
+    const part = parts[index] ?? '';
+    if (part !== '') element[COMPONENT(index)] = unrelease(part, syntax);
+  }
+  return element;
 }
 
 /** Returns the segment's text with its terminator. Unchanged elements are written as they were read. */
 export function toText(tag: string, segment: SegmentObject, before: RawSegment | undefined, syntax: Syntax): string {
-  const count = Math.max(highest('e', segment), before?.elements.length ?? 0);
-  const elements: string[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const value = segment[`e${index + 1}`];
-    const was = before?.elements[index];
-    elements.push(
-      was !== undefined && areEqual(readElement(was, syntax), value) ? was : elementText(tag, index, value, syntax),
-    );
+  const was = before?.parts ?? [tag];
+  const count = Math.max(highest('e', segment), was.length - 1);
+  const parts = [was[0] ?? tag];
+  for (let number = 1; number <= count; number += 1) {
+    const value = segment[ELEMENT(number - 1)];
+    const text = was[number];
+    const isSame = text !== undefined && areEqual(readElement(text, syntax), value);
+    parts.push(isSame ? text : elementText(tag, number - 1, value, syntax));
   }
-  if (before === undefined) while (elements.at(-1) === '') elements.pop();
-  return [before?.tagText ?? tag, ...elements].join(syntax.element) + (before?.after ?? syntax.terminator);
+  if (before === undefined) while (parts.length > 1 && parts.at(-1) === '') parts.pop();
+  return parts.join(syntax.element) + (before?.text.slice(before.end) ?? syntax.terminator);
 }
 
 function elementText(tag: string, index: number, value: unknown, syntax: Syntax): string {

@@ -2,7 +2,7 @@
  * The service characters of a UN/EDIFACT interchange (ISO 9735, syntax versions 1 to 4), and splitting text at them.
  */
 import { UnreadableError } from '../../errors';
-import type { ValueBudget } from '../limits';
+import { splitBounded, type ValueBudget } from '../limits';
 
 /** UNA's characters, in UNA's order. */
 export interface Syntax {
@@ -48,7 +48,11 @@ export function syntaxOf(una: string): Syntax {
   const all = [component, element, release, terminator, ...(repetition === ' ' ? [] : [repetition])].filter(
     (char, index) => !(index === 2 && char === ' '),
   );
-  if (una.length !== 6 || new Set(all).size !== all.length || all.some((char) => /[\sA-Za-z0-9]/.test(char))) {
+  if (
+    una.length !== 6 ||
+    new Set(all).size !== all.length ||
+    all.some((char) => char.length !== 1 || /[\sA-Za-z0-9]/.test(char))
+  ) {
     throw new UnreadableError('The UNA segment of the EDIFACT interchange is not usable.');
   }
   return { component, element, decimal, release, repetition: repetition === ' ' ? undefined : repetition, terminator };
@@ -61,20 +65,27 @@ export function splitReleased(
   { release }: Syntax,
   budget?: ValueBudget,
 ): string[] {
-  if (at === undefined) return [text];
-  const parts: string[] = [];
-  let from = 0;
-  for (let index = 0; index < text.length; index += 1) {
-    const char = text.charAt(index);
-    if (char === release && release !== ' ') index += 1;
-    else if (char === at) {
-      parts.push(text.slice(from, index));
-      budget?.spend(1, 'EDIFACT');
-      from = index + 1;
-    }
-  }
-  parts.push(text.slice(from));
+  const split = splitBounded(text, at);
+  const isSure = at === undefined || split.length === 1 || release === ' ' || !text.includes(release);
+  const parts = isSure ? split : rejoined(split, at, release);
+  budget?.spend(parts.length - 1, 'EDIFACT');
   return parts;
+}
+
+/** Joins the parts again that were split at a released `at`: those that end in an odd number of release characters. */
+function rejoined(parts: readonly string[], at: string, release: string): string[] {
+  const whole: string[] = [];
+  let open = '';
+  parts.forEach((part, index) => {
+    let end = part.length;
+    while (end > 0 && part.charAt(end - 1) === release) end -= 1;
+    const isReleased = (part.length - end) % 2 === 1 && index < parts.length - 1;
+    open += isReleased ? part + at : part;
+    if (isReleased) return;
+    whole.push(open);
+    open = '';
+  });
+  return whole;
 }
 
 /** Removes a value's release characters. */

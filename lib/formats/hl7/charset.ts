@@ -77,8 +77,13 @@ export function decodeHl7(
   declared: DeclaredCharset | 'unknown' | undefined,
   { charset: setting, rule }: Hl7CharsetOptions,
 ): DecodedHl7 {
+  // ASCII is the same in every character set.
+  const certain = rule === 'always' ? setting : (declared ?? setting);
+  if (certain !== 'unknown' && isAscii(bytes)) {
+    return { text: bytes.toString('latin1'), charset: certain, tolerated: [] };
+  }
   // A byte order mark says more than MSH-18: no other character set begins with these bytes and MSH.
-  if (rule !== 'always' && declared !== 'utf-8' && bytes.indexOf(BOM) === 0 && isUtf8(bytes)) {
+  if (rule !== 'always' && declared !== 'utf-8' && startsWithBom(bytes) && isUtf8(bytes)) {
     return decodeHl7(bytes, 'utf-8', { charset: setting, rule });
   }
   if (declared === undefined || rule === 'always') {
@@ -141,6 +146,7 @@ function decodeOr(bytes: Buffer, charset: DeclaredCharset, source: string): stri
 }
 
 const BOM = Buffer.from('\uFEFF');
+const startsWithBom = (bytes: Buffer): boolean => bytes.subarray(0, BOM.length).equals(BOM);
 
 /** What does not fit MSH-18, and where. */
 function found(bytes: Buffer, declared: DeclaredCharset | 'unknown'): string {

@@ -52,7 +52,9 @@ const LEAD = /^(?:[\r\n\uFEFF]|\xEF\xBB\xBF)+/;
 
 /** {@link readHl7Header} of the beginning of a message as text. */
 export function parseHl7Header(text: string): Hl7Header | undefined {
-  const segment = text.replace(LEAD, '').split(/[\r\n]/, 1)[0] ?? '';
+  const message = text.replace(LEAD, '');
+  const end = message.search(/[\r\n]/);
+  const segment = end < 0 ? message : message.slice(0, end);
   if (!segment.startsWith('MSH') || segment.length < 8) return undefined;
   const separator = segment.charAt(3);
   // MSH-1 is the separator itself: fields[n] is MSH-(n + 1).

@@ -1,12 +1,13 @@
 /** Converts HL7 v2 messages, and batches of them, to an object and back, byte for byte where nothing was changed. */
 import { InvalidMessageError, UnreadableError } from '../../errors';
+import { asReadWith, rememberAsRead } from '../as-read';
 import { encode, type Charset, type DeclaredCharset } from '../charset';
 import { checkSize, ValueBudget } from '../limits';
 import { addSegment, isObject, segmentsInOrder, type SegmentObject } from '../segments';
 import { ToleratedList, type Tolerated } from '../tolerated';
 import { declaredCharset, decodeHl7, encodeHl7, type CharsetRule } from './charset';
 import { parseHl7Header } from './header';
-import { cut, toObject, toText, type RawSegment } from './segment';
+import { addFields, cut, toText, type RawSegment } from './segment';
 import { HEADERS, separatorsOf, type Separators } from './separators';
 import { splitSegments } from './terminator';
 
@@ -51,12 +52,18 @@ function readText(text: string): Hl7Message {
   const budget = new ValueBudget();
   let separators: Separators | undefined;
   const tolerated = new ToleratedList();
+  const segments: SegmentObject[] = [];
   splitSegments(text, budget, tolerated).forEach((line, index) => {
     const raw = cut(line, separators);
     if (!raw) throw notHl7(index);
     separators = raw.separators;
-    addSegment(message, raw.name, { at: index + 1, ...toObject(raw, budget), raw: line });
+    const segment: SegmentObject = { at: index + 1 };
+    addFields(segment, raw, budget);
+    segment.raw = line;
+    segments.push(segment);
+    addSegment(message, raw.name, segment);
   });
+  rememberAsRead(segments);
   return tolerated.all === undefined ? message : { tolerated: tolerated.all, ...message };
 }
 
@@ -87,6 +94,9 @@ export function writeHl7(message: Hl7Message, options: Hl7Options = {}): string 
   if (!isObject(message)) throw new InvalidMessageError('An HL7 message is an object of segments.');
   const text = writeText(message);
   if (message.charset === undefined) return text;
+  const [header] = Array.isArray(message.MSH) ? message.MSH : [];
+  const isHeaderAsRead = header?.raw !== undefined && asReadWith(header)(header) && text.startsWith(header.raw);
+  if (isHeaderAsRead) return encode(text, message.charset);
   const declared = charsetIn(text.slice(0, HEAD));
   const { charset = 'utf-8', charsetRule: rule = 'empty' } = options;
   if (declared === charsetAsRead(message)) return encode(text, message.charset);
@@ -113,12 +123,13 @@ function writeText(message: Hl7Message): string {
   }
   let rawSeparators: Separators | undefined;
   let separators: Separators | undefined;
+  const isAsRead = asReadWith(segments[0]?.segment);
   let lineEnd = '\r';
   let out = '';
   segments.forEach(({ name, segment }, index) => {
     const before = rawOf(name, segment, rawSeparators);
     rawSeparators = before?.separators ?? rawSeparators;
-    const written = toText(name, segment, before, separators);
+    const written = toText(name, segment, before, separators, isAsRead);
     separators = written.separators;
     if (before !== undefined && before.after !== '') lineEnd = /^(?:\r\n|\r|\n)/.exec(before.after)?.[0] ?? lineEnd;
     const last = index === segments.length - 1;

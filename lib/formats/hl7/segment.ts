@@ -1,7 +1,7 @@
 /** Converts one HL7 v2 segment from text to an object of fields and back. */
 import { InvalidMessageError } from '../../errors';
 import { splitBounded, type ValueBudget } from '../limits';
-import { checkField, highest, isObject, areEqual, type SegmentObject } from '../segments';
+import { checkField, highest, isObject, areEqual, keysOf, type SegmentObject } from '../segments';
 import { DEFAULT_ENCODING, escapeText, HEADERS, separatorsOf, unescape, type Separators } from './separators';
 
 /** One repeat of a field: `c1`, `c2`, …; a component with subcomponents is `{s1, s2, …}`. Empty parts are left out. */
@@ -12,30 +12,38 @@ export interface RawSegment {
   /** Text before the segment's name: a byte order mark, a block start. Only the first segment has one. */
   before: string;
   name: string;
-  /** Texts of field 1, 2, … A header's first two are its separators. */
-  fields: string[];
+  /** The name and the fields. */
+  text: string;
   /** The segment's terminator as read. */
   after: string;
   separators: Separators;
 }
 
 /**
- * Cuts a segment into its fields; undefined if it is not a segment.
+ * Cuts a segment from what is around it; undefined if it is not a segment.
  * @param separators those in force; a header brings its own
  */
-export function cut(text: string, separators: Separators | undefined): RawSegment | undefined {
-  const start = text.search(/[^\s\x1c]/); // oxlint-disable-line no-control-regex -- FS is a control character
-  const end = terminatorAt(text);
-  const name = text.slice(start, start + 3);
+export function cut(line: string, separators: Separators | undefined): RawSegment | undefined {
+  const start = line.search(/[^\s\x1c]/); // oxlint-disable-line no-control-regex -- FS is a control character
+  const end = terminatorAt(line);
+  const name = line.slice(start, start + 3);
   if (start < 0 || !/^[A-Z][A-Z0-9]{2}$/.test(name) || end < start + 3) return undefined;
-  const [before, rest, after] = [text.slice(0, start), text.slice(start + 3, end), text.slice(end)];
+  const [before, text, after] = [line.slice(0, start), line.slice(start, end), line.slice(end)];
+  const field = text.charAt(3);
   if (HEADERS.has(name)) {
-    const field = rest.charAt(0);
-    const fields = splitBounded(rest.slice(1), field === '' ? '|' : field);
-    return { before, name, fields: [field, ...fields], after, separators: separatorsOf(field, fields[0] ?? '') };
+    const next = text.indexOf(field, 4);
+    const encoding = text.slice(4, field === '' || next < 0 ? undefined : next);
+    return { before, name, text, after, separators: separatorsOf(field, encoding) };
   }
-  if (separators === undefined || (rest !== '' && !rest.startsWith(separators.field))) return undefined;
-  return { before, name, fields: rest === '' ? [] : splitBounded(rest.slice(1), separators.field), after, separators };
+  if (separators === undefined || (field !== '' && field !== separators.field)) return undefined;
+  return { before, name, text, after, separators };
+}
+
+/** The texts of field 1, 2, … A header's first two are its separators. */
+function fieldsOf({ name, text, separators }: RawSegment): string[] {
+  if (text === name) return [];
+  const fields = splitBounded(text.slice(4), separators.field);
+  return HEADERS.has(name) ? [separators.field, ...fields] : fields;
 }
 
 /**
@@ -52,66 +60,122 @@ function terminatorAt(text: string): number {
   return end;
 }
 
-/**
- * Returns the segment as an object of arrays of repeats: `f1`, `f2`, … A header's f1 and f2 are its separators as text.
- */
-export function toObject(raw: RawSegment, budget: ValueBudget): SegmentObject {
-  const segment: SegmentObject = {};
-  budget.spend(raw.fields.length, 'HL7 v2');
-  raw.fields.forEach((text, index) => {
-    const field = readField(raw, index, text, budget);
-    if (field === undefined) return;
+const FIELD = keysOf('f');
+const COMPONENT = keysOf('c');
+const SUBCOMPONENT = keysOf('s');
+
+/** Adds the fields to an object, as arrays of repeats: `f1`, `f2`, … A header's f1 and f2 are its separators as text. */
+export function addFields(to: SegmentObject, raw: RawSegment, budget: ValueBudget): void {
+  const fields = fieldsOf(raw);
+  budget.spend(fields.length, 'HL7 v2');
+  const by = separatorsIn(raw);
+  for (let index = 0; index < fields.length; index += 1) {
+    const text = fields[index] ?? '';
+    if (text === '') continue;
     checkField(index + 1, 'HL7 segment');
-    segment[`f${index + 1}`] = field;
-  });
-  return segment;
+    to[FIELD(index)] = index < 2 && HEADERS.has(raw.name) ? text : readField(text, by, budget);
+  }
 }
 
-function readField(raw: RawSegment, index: number, text: string, budget?: ValueBudget): unknown {
-  if (HEADERS.has(raw.name) && index < 2) return text;
-  if (text === '') return undefined;
-  const { repetition, component, subcomponent } = raw.separators;
-  const repeats = repetition === undefined ? [text] : splitBounded(text, repetition);
+/** The separators below the fields that a segment really has; most have one kind or two, so that few are looked for. */
+interface Found {
+  repetition: string | undefined;
+  component: string | undefined;
+  subcomponent: string | undefined;
+  /** All separators, if the segment has the escape character. */
+  escaped: Separators | undefined;
+}
+
+function separatorsIn({ text, separators }: RawSegment): Found {
+  const found = (separator: string | undefined): string | undefined =>
+    separator !== undefined && text.includes(separator) ? separator : undefined;
+  return {
+    repetition: found(separators.repetition),
+    component: found(separators.component),
+    subcomponent: found(separators.subcomponent),
+    escaped: found(separators.escape) === undefined ? undefined : separators,
+  };
+}
+
+/** @param text not empty */
+function readField(text: string, by: Found, budget?: ValueBudget): Repeat[] {
+  if (by.repetition === undefined || !text.includes(by.repetition)) {
+    budget?.spend(1, 'HL7 v2');
+    return [readRepeat(text, by, budget)];
+  }
+  const repeats = splitBounded(text, by.repetition);
   budget?.spend(repeats.length, 'HL7 v2');
-  return repeats.map((repeat): Repeat => {
-    const components = splitBounded(repeat, component);
-    budget?.spend(components.length, 'HL7 v2');
-    return numbered('c', components, (part) => {
-      if (subcomponent === undefined || !part.includes(subcomponent)) return unescape(part, raw.separators);
-      const subcomponents = splitBounded(part, subcomponent);
-      budget?.spend(subcomponents.length, 'HL7 v2');
-      return numbered('s', subcomponents, (sub) => unescape(sub, raw.separators));
-    });
-  });
+  return repeats.map((repeat) => readRepeat(repeat, by, budget));
 }
 
-function numbered<Value>(letter: string, parts: string[], read: (part: string) => Value): Record<string, Value> {
-  const out: Record<string, Value> = {};
-  parts.forEach((part, index) => {
-    if (part !== '') out[`${letter}${index + 1}`] = read(part);
-  });
-  return out;
+function readRepeat(text: string, by: Found, budget?: ValueBudget): Repeat {
+  const repeat: Repeat = {};
+  if (text !== '' && (by.component === undefined || !text.includes(by.component))) {
+    budget?.spend(1, 'HL7 v2');
+    repeat['c1'] = readComponent(text, by, budget);
+    return repeat;
+  }
+  const components = splitBounded(text, by.component);
+  budget?.spend(components.length, 'HL7 v2');
+  for (let index = 0; index < components.length; index += 1) {
+    const component = components[index] ?? '';
+    if (component !== '') repeat[COMPONENT(index)] = readComponent(component, by, budget);
+  }
+  return repeat;
 }
+
+function readComponent(text: string, by: Found, budget?: ValueBudget): Repeat[string] {
+  if (by.subcomponent === undefined || !text.includes(by.subcomponent)) return readText(text, by);
+  const parts = splitBounded(text, by.subcomponent);
+  budget?.spend(parts.length, 'HL7 v2');
+  const subcomponents: Record<string, string> = {};
+  parts.forEach((part, index) => {
+    if (part !== '') subcomponents[SUBCOMPONENT(index)] = readText(part, by);
+  });
+  return subcomponents;
+}
+
+const readText = (text: string, { escaped }: Found): string => (escaped === undefined ? text : unescape(text, escaped));
 
 /**
- * Returns the segment's text, without its terminator. Unchanged fields are written as they were read.
+ * Returns the segment's text, without its terminator. Fields that have not changed are written as they were read.
  * @param before the segment as it was read, if it was
  * @param separators those in force for the written text; ignored for a header
  */
-export function toText(name: string, segment: SegmentObject, before: RawSegment | undefined, separators?: Separators) {
-  const by = HEADERS.has(name) ? headerSeparators(segment) : separators;
+export function toText(
+  name: string,
+  segment: SegmentObject,
+  before: RawSegment | undefined,
+  separators: Separators | undefined,
+  isAsRead: (segment: SegmentObject) => boolean,
+) {
+  const isHeader = HEADERS.has(name);
+  const by = isHeader ? headerSeparators(segment) : separators;
   if (by === undefined) throw new InvalidMessageError('An HL7 message begins with MSH (or FHS, BHS).');
-  const usable = before !== undefined && areEqual(before.separators, by) ? before : undefined;
-  const count = Math.max(highest('f', segment), usable?.fields.length ?? 0);
+  const read = before !== undefined && areEqual(before.separators, by) ? before : undefined;
+  if (read !== undefined && isAsRead(segment)) return { text: read.text, separators: read.separators };
+  const found = read && separatorsIn(read);
+  const was = read === undefined ? [] : fieldsOf(read);
+  const count = Math.max(highest('f', segment), was.length);
   const fields: string[] = [];
-  for (let index = HEADERS.has(name) ? 1 : 0; index < count; index += 1) {
-    const value = segment[`f${index + 1}`];
-    const was = usable?.fields[index];
-    const isAsRead = was !== undefined && usable !== undefined && areEqual(readField(usable, index, was), value);
-    fields.push(isAsRead ? was : fieldText(name, index, value, by, was));
+  // A header's first field is the separator.
+  for (let index = isHeader ? 1 : 0; index < count; index += 1) {
+    const value = segment[FIELD(index)];
+    const text = was[index];
+    const isSame = text !== undefined && found !== undefined && isField(value, text, isHeader && index === 1, found);
+    fields.push(isSame ? text : fieldText(name, index, value, by, text));
   }
-  if (usable === undefined) while (fields.length > 1 && fields.at(-1) === '') fields.pop();
+  if (read === undefined) while (fields.length > 1 && fields.at(-1) === '') fields.pop();
   return { text: fields.length === 0 ? name : [name, ...fields].join(by.field), separators: by };
+}
+
+/**
+ * Whether a field's value is what {@link addFields} makes of its text.
+ * @param isText whether it is the text itself, as MSH-2's
+ */
+function isField(value: unknown, text: string, isText: boolean, by: Found): boolean {
+  if (text === '') return value === undefined;
+  return isText ? value === text : areEqual(readField(text, by), value);
 }
 
 function headerSeparators({ f1, f2 }: SegmentObject): Separators {
@@ -122,43 +186,47 @@ function headerSeparators({ f1, f2 }: SegmentObject): Separators {
   }
 }
 
+/** The parts of a text that was not read. */
+const NONE: readonly string[] = [];
+const partsOf = (was: string, by: string | undefined): readonly string[] => (was === '' ? NONE : splitBounded(was, by));
+
 /** @param was the field as it was read, if it was: its parts that have not changed are written as they were read */
 function fieldText(name: string, index: number, value: unknown, by: Separators, was = ''): string {
   if (HEADERS.has(name) && index === 1) return typeof value === 'string' ? value : DEFAULT_ENCODING;
-  const repeats = was === '' || by.repetition === undefined ? [was] : splitBounded(was, by.repetition);
-  if (Array.isArray(value)) {
-    if (value.length > 1 && by.repetition === undefined) throw wrong(name, index, 'cannot repeat: MSH-2 is too short');
-    return value
-      .map((repeat, at) => repeatText(name, index, repeat as unknown, by, repeats[at] ?? ''))
-      .join(by.repetition);
+  const before = partsOf(was, by.repetition);
+  if (!Array.isArray(value)) return repeatText(name, index, value, by, before[0] ?? '');
+  if (value.length > 1 && by.repetition === undefined) throw wrong(name, index, 'cannot repeat: MSH-2 is too short');
+  let text = '';
+  for (let at = 0; at < value.length; at += 1) {
+    if (at > 0) text += by.repetition;
+    text += repeatText(name, index, value[at], by, before[at] ?? '');
   }
-  return repeatText(name, index, value, by, repeats[0] ?? '');
+  return text;
 }
 
 function repeatText(name: string, index: number, value: unknown, by: Separators, was: string): string {
-  const components = splitBounded(was, by.component);
   if (!isObject(value) || Array.isArray(value)) return leaf(name, index, value, by, was);
-  return joined('c', value, by.component, (component, at) => {
-    const before = components[at] ?? '';
-    if (!isObject(component) || Array.isArray(component)) return leaf(name, index, component, by, before);
-    const keys = highest('s', component);
-    if (keys > 1 && by.subcomponent === undefined)
-      throw wrong(name, index, 'has subcomponents, and MSH-2 is too short');
-    const subcomponents = by.subcomponent === undefined ? [before] : splitBounded(before, by.subcomponent);
-    return joined('s', component, by.subcomponent ?? '', (sub, place) =>
-      leaf(name, index, sub, by, subcomponents[place] ?? ''),
-    );
-  });
+  const before = partsOf(was, by.component);
+  const count = highest('c', value);
+  let text = '';
+  for (let at = 0; at < count; at += 1) {
+    if (at > 0) text += by.component;
+    text += componentText(name, index, value[COMPONENT(at)], by, before[at] ?? '');
+  }
+  return text;
 }
 
-function joined(
-  letter: string,
-  parts: Record<string, unknown>,
-  by: string,
-  text: (value: unknown, at: number) => string,
-): string {
-  const count = highest(letter, parts);
-  return Array.from({ length: count }, (_, at) => text(parts[`${letter}${at + 1}`], at)).join(by);
+function componentText(name: string, index: number, value: unknown, by: Separators, was: string): string {
+  if (!isObject(value) || Array.isArray(value)) return leaf(name, index, value, by, was);
+  const before = partsOf(was, by.subcomponent);
+  const count = highest('s', value);
+  if (count > 1 && by.subcomponent === undefined) throw wrong(name, index, 'has subcomponents, and MSH-2 is too short');
+  let text = '';
+  for (let at = 0; at < count; at += 1) {
+    if (at > 0) text += by.subcomponent;
+    text += leaf(name, index, value[SUBCOMPONENT(at)], by, before[at] ?? '');
+  }
+  return text;
 }
 
 /** @param was the text at this place as it was read; empty if there was none */

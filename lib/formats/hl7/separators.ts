@@ -15,12 +15,15 @@ export interface Separators {
 export const HEADERS: ReadonlySet<string> = new Set(['MSH', 'FHS', 'BHS']);
 export const DEFAULT_ENCODING = '^~\\&';
 
+/** The field separator, and one to five encoding characters. */
+const SEPARATORS = /^[!-/:-@[-`{-~]{2,6}$/;
+const HAS_ONE_TWICE = /(.).*\1/;
+
 /** @throws UnreadableError when the characters cannot separate anything */
 export function separatorsOf(field: string, encoding: string): Separators {
-  const all = [field, ...encoding.split('')];
-  const usable = all.every((char) => /^[!-/:-@[-`{-~]$/.test(char)) && new Set(all).size === all.length;
+  const all = field + encoding;
   const [component, repetition, escape, subcomponent] = encoding;
-  if (!usable || component === undefined || encoding.length > 5) {
+  if (field.length !== 1 || component === undefined || !SEPARATORS.test(all) || HAS_ONE_TWICE.test(all)) {
     throw new UnreadableError('The encoding characters of the HL7 message (MSH-1, MSH-2) are not usable.');
   }
   return { field, component, repetition, escape, subcomponent };
