@@ -161,6 +161,7 @@ describe('an ITK2 envelope', () => {
       envelopeOf({ item: xml, inside: base64(dtd) }),
       envelopeOf({ inside: `<![CDATA[${dtd}]]>` }),
       envelopeOf({ item: `${xml} compressed="true"`, inside: bomb }),
+      envelopeOf({ item: 'mimetype="application/pdf" compressed="true"', inside: bomb }),
       envelopeOf({ item: `${xml} compressed="true"`, inside: base64(CDA) }),
       envelopeOf({ item: xml, inside: 'not base64!' }),
       envelopeOf({ item: xml, inside: '' }),

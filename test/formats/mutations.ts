@@ -342,7 +342,7 @@ const MUTATIONS: Removed[] = [
     title: 'throws nothing, changes no value',
     test: TRIPS,
     file: 'lib/formats/hl7/separators.ts',
-    check: "    [by.subcomponent, 'T'],\n",
+    check: "    [by.field, 'F'],\n",
     without: '',
   },
   {

@@ -142,7 +142,35 @@ describe('a round trip of FHIR', () => {
 
 describe('a round trip of anything', () => {
   it('throws nothing, changes no value, and quotes nothing of it', () => {
+    const made = (...pieces: string[]): fc.Arbitrary<string> =>
+      fc.array(fc.constantFrom(...pieces), { maxLength: 8 }).map((found) => found.join(''));
+    const texts = made(
+      '\\F\\',
+      '\\S\\',
+      '\\T\\',
+      '\\R\\',
+      '\\E\\',
+      '\\X0D\\',
+      '\\.br\\',
+      '\\',
+      'E',
+      '&',
+      '^',
+      '~',
+      '\n',
+      'a',
+      ' ',
+    );
+    const elements = made("?'", '?+', '?:', '??', '+', ':', '\n', 'a', ' ');
     const cases = fc.oneof(
+      fc.tuple(
+        fc.constant('hl7' as const),
+        texts.map((text) => hl7(`OBX|1|TX|||${text}|`)),
+      ),
+      fc.tuple(
+        fc.constant('edifact' as const),
+        elements.map((text) => edifact(`FTX+${text}'`)),
+      ),
       fc.tuple(fc.constant('hl7' as const), hl7Text),
       fc.tuple(fc.constant('edifact' as const), edifactText),
       fc.tuple(
