@@ -180,7 +180,7 @@ const KEPT: ReadonlySet<string> = new Set(['UNT', 'UNZ']);
 /** Returns a message without the texts of its segments, so that it is written from its values. */
 function withoutTexts<Message extends Hl7Message | EdifactMessage | Interchange>(message: Message): Message {
   const out: Record<string, unknown> = { ...message };
-  for (const { name } of segmentsInOrder(message)) {
+  for (const name of new Set(segmentsInOrder(message).map((placed) => placed.name))) {
     if (!KEPT.has(name))
       out[name] = (message[name] as SegmentObject[]).map(({ raw: _raw, ...segment }): SegmentObject => segment);
   }
@@ -263,7 +263,9 @@ function withoutTrailing(text: string, { separators, terminator }: SegmentSyntax
       .slice(index + 1)
       .map(escaped)
       .join('');
-    out = out.replaceAll(new RegExp(`[${escaped(separator)}]+(?=${outer === '' ? '' : `[${outer}]|`}$)`, 'g'), '');
+    // A run is looked at once, from its beginning: from each of its characters would take quadratic time.
+    const run = `(?<![${escaped(separator)}])[${escaped(separator)}]+`;
+    out = out.replaceAll(new RegExp(`${run}(?=${outer === '' ? '' : `[${outer}]|`}$)`, 'g'), '');
   });
   return out;
 }

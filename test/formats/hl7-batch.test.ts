@@ -55,6 +55,13 @@ describe('a batch of HL7 v2', () => {
     ]);
   });
 
+  it('takes time in proportion to its size, whatever white space it has', () => {
+    const began = process.cpuUsage();
+    for (const space of ['\n', ' ', '\r ', '\x1c']) splitHl7(`${adt('1')}NTE|1||${space.repeat(200_000)}a\r`);
+    const { user } = process.cpuUsage(began);
+    assert.ok(user < 3_000_000, `${user} µs`);
+  });
+
   it('that has only an end has its messages read, and is reported', () => {
     for (const end of ['BTS|2\r', 'FTS|1\r', 'BTS|2\rFTS|1\r']) {
       for (const payload of [adt('1') + adt('2') + end, Buffer.from(`\uFEFF${adt('1')}${adt('2')}${end}`)]) {

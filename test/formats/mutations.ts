@@ -325,6 +325,13 @@ const MUTATIONS: Removed[] = [
     without: 'if (version === undefined) return',
   },
   {
+    title: 'takes time in proportion to its size, whatever white space',
+    test: BATCHES,
+    file: 'lib/formats/hl7/batch.ts',
+    check: '(?:MSH|BTS|FTS)(?<=[\\r\\n\\x1c][\\s\\x1c]*(?:MSH|BTS|FTS))\\W/',
+    without: '[\\r\\n\\x1c][\\s\\x1c]*(?:MSH|BTS|FTS)\\W/',
+  },
+  {
     title: 'that has only an end has its messages read',
     test: BATCHES,
     file: 'lib/formats/hl7/batch.ts',
