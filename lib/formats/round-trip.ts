@@ -3,7 +3,7 @@
  * (docs/formats.md, "Your own traffic"). A result has names of segments and elements, and their places, but no value of
  * the payload.
  */
-import { UnreadableError } from '../errors';
+import { InvalidMessageError, UnreadableError } from '../errors';
 import type { Charset } from './charset';
 import { readEdifact, writeEdifact, type EdifactMessage, type Interchange } from './edifact/interchange';
 import { splitEdifact } from './edifact/split';
@@ -91,9 +91,12 @@ const trips: Readonly<Record<RoundTripFormat, (message: Buffer, options: RoundTr
 /** Numbers that say where something is: the reason is the same without them. */
 const PLACE = /\b(segment|byte|line) (\d+)/gi;
 
-/** @throws what is no refusal */
+/**
+ * A reader's refusal; or a writer's, of what no message has: a component 1000, for instance.
+ * @throws what is no refusal
+ */
 function refused(error: unknown): RoundTrip {
-  if (!(error instanceof UnreadableError)) throw error;
+  if (!(error instanceof UnreadableError || error instanceof InvalidMessageError)) throw error;
   return { outcome: 'refused', reasons: [classOf(error.message)], tolerated: [] };
 }
 

@@ -62,6 +62,11 @@ describe('a round trip of HL7 v2', () => {
     assert.deepEqual(seen(latin, { charset: 'iso-8859-1' }), ['equal']);
   });
 
+  it('is refused with the writer’s reason where no message has so many parts', () =>
+    assert.deepEqual(seen(hl7(`PID|||${'^'.repeat(1000)}a`)), [
+      'refused; A segment has no c1001: the last is c999. @ ',
+    ]));
+
   it('says what was tolerated', () =>
     assert.deepEqual(
       tripsOf(hl7('PID|1\nOBX|1')).flatMap(({ tolerated }) => tolerated.map(({ code }) => code)),
