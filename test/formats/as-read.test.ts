@@ -66,10 +66,12 @@ describe('A message as it was read', () => {
     assert.deepEqual(Object.keys(message.MSH?.[0] ?? {}).at(-1), 'raw');
   });
 
-  it('is written with the segments of another message that were put into it', () => {
+  it('is written with the segments of another message that were put into it, and changed there', () => {
     const [one, other] = [readHl7(ADT), readHl7(ADT.replace('ANN', 'BETH'))];
+    const [pid = {}] = other['PID'] as object[];
+    Object.assign(pid, { f8: 'M' });
     Object.assign(one, { PID: other['PID'] });
-    assert.equal(writeHl7(one), ADT.replace('ANN', 'BETH'));
+    assert.equal(writeHl7(one), ADT.replace('ANN', 'BETH').replace('|F|', '|M|'));
   });
 
   it('is written anew where only its separators have changed', () => {
