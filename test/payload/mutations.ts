@@ -120,6 +120,14 @@ const MUTATIONS: Taken[] = [
     without: 'folders.size === 0',
   },
   {
+    case: 'lets messages in strict order go on behind one that was erased',
+    test: ERASE,
+    file: 'lib/store/tools/erase.ts',
+    check:
+      "    ...('id' in message ? updates(table, seq, closing(message, now)) : []),\n    ...updates(table, seq, set),",
+    without: "    ...updates(table, seq, { ...set, ...('id' in message ? closing(message, now) : {}) }),",
+  },
+  {
     case: 'keeps the row, and names the file, when the payload cannot be deleted',
     test: ERASE,
     file: 'lib/store/tools/erase.ts',

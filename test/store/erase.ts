@@ -157,6 +157,17 @@ export function erasure(newPlace: () => Promise<Place>): void {
     });
   }
 
+  it('lets messages in strict order go on behind one that was erased while it was pending', async () => {
+    const place = await newPlace();
+    const { first, second } = await withStore(place, async (store) => ({
+      first: await inState(store, 'unknown', { nextTrackAt: null }, named),
+      second: await enqueued(store, { lane: named.lane, strictOrder: true }),
+    }));
+    await withStore(place, async (store) => assert.deepEqual(await store.idsToSend(MAILBOX, T, 9), []));
+    await erased(place, first, { force: true });
+    await withStore(place, async (store) => assert.deepEqual(await store.idsToSend(MAILBOX, T, 9), [second]));
+  });
+
   it('refuses a message that awaits an acknowledgement, and one that the flow has not finished with', async () => {
     const place = await newPlace();
     const id = await withStore(place, async (store) => {

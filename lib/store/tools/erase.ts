@@ -197,13 +197,20 @@ function payloadLines({ name, isShared, paths, inDatabase, unreached }: LargePay
   return unreached.map((folder) => `Not reached: ${folder}. If there is a copy of the payload, delete ${name} in it.`);
 }
 
+/** Returns the change of a row's columns; none without columns. */
+function updates(table: string, seq: number, set: Row): Change[] {
+  const columns = Object.keys(set);
+  if (columns.length === 0) return [];
+  const sql = `UPDATE ${table} SET ${columns.map((name) => `${name} = ?`).join(', ')} WHERE seq = ?`;
+  return [{ sql, values: [...Object.values(set), seq] }];
+}
+
 function changes(found: Found, by: string, { now, force }: Erasure): Change[] {
   const { direction, row, message } = found;
   const table = direction === 'out' ? 'outgoing' : 'incoming';
   const seq = Number(row['seq']);
   const set: Row = { payload_kind: null, payload_name: null, payload_file: null, payload_digest: null };
-  Object.assign(set, 'id' in message ? withoutNamesSent(message, now) : withoutNamesReceived(message, now));
-  const columns = Object.keys(set);
+  Object.assign(set, 'id' in message ? withoutNamesSent(message) : withoutNamesReceived(message, now));
   const line: Row = {
     time: now,
     mailbox: row['mailbox'] ?? 0,
@@ -215,10 +222,9 @@ function changes(found: Found, by: string, { now, force }: Erasure): Change[] {
   };
   return [
     { sql: `DELETE FROM ${table}_payload WHERE seq = ?`, values: [seq] },
-    {
-      sql: `UPDATE ${table} SET ${columns.map((name) => `${name} = ?`).join(', ')} WHERE seq = ?`,
-      values: [...Object.values(set), seq],
-    },
+    // Before its lane is gone: messages in strict order behind it go on.
+    ...('id' in message ? updates(table, seq, closing(message, now)) : []),
+    ...updates(table, seq, set),
     {
       sql: `INSERT INTO ledger (${Object.keys(line).join(', ')}) VALUES (${Object.keys(line)
         .map(() => '?')
@@ -230,9 +236,9 @@ function changes(found: Found, by: string, { now, force }: Erasure): Change[] {
 
 /**
  * Returns the columns of a sent message without names: ids, states and times stay, the recipient only if it is a
- * mailbox and not a patient's address. A pending message is closed.
+ * mailbox and not a patient's address.
  */
-function withoutNamesSent(message: Outgoing, now: number): Row {
+function withoutNamesSent(message: Outgoing): Row {
   const { to, workflowId, contentType, acknowledgementOf } = message.envelope;
   const isMailbox = typeof to === 'string' && /^[A-Za-z0-9]+$/.test(to);
   const envelope = { to: isMailbox ? to : '', workflowId, contentType, localId: message.id, acknowledgementOf };
@@ -244,10 +250,13 @@ function withoutNamesSent(message: Outgoing, now: number): Row {
     once_digest: null,
     lane: 'erased',
     error: withoutDescription(message.error),
-    ...(PENDING.includes(message.state)
-      ? { state: 'closed', settled_at: now, next_track_at: null, collect_by: null }
-      : {}),
   };
+}
+
+/** Returns the columns that close a sent message which is pending: none for any other. */
+function closing(message: Outgoing, now: number): Row {
+  if (!PENDING.includes(message.state)) return {};
+  return { state: 'closed', settled_at: now, next_track_at: null, collect_by: null };
 }
 
 /** Headers that name no person: ids, kinds and codes. */
