@@ -170,3 +170,20 @@ describe('FHIR at the edge', () => {
     );
   });
 });
+
+describe('a narrative', () => {
+  const withDiv = (div: string): string => `<Patient ${NS}><text><status value="generated"/>${div}</text></Patient>`;
+
+  it('that is not in the XHTML namespace is refused, since its text would be lost', () => {
+    for (const div of ['<div>hello</div>', '<div xmlns="http://www.w3.org/1999/xhtm">hello</div>', '<div xmlns=""/>']) {
+      const { message, advice } = thrown(UnreadableError, () => fhirXmlToJson(withDiv(div)));
+      assert.match(message, /not in the XHTML namespace/);
+      assert.match(advice ?? '', /xmlns=/);
+    }
+  });
+
+  it('keeps its text where a prefix has the XHTML namespace', () => {
+    const xml = withDiv('<x:div xmlns:x="http://www.w3.org/1999/xhtml">hello <x:b>you</x:b></x:div>');
+    assert.match(fhirXmlToJson(xml), /hello <b>you<\/b>/);
+  });
+});

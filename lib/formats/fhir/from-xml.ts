@@ -1,7 +1,7 @@
 /** Converts FHIR XML to JSON without loss: order, ids and extensions of primitives, narrative, digits of decimals. */
 import { UnreadableError } from '../../errors';
 import { ToleratedList, type Tolerated } from '../tolerated';
-import { parseXml, type XmlElement } from '../xml';
+import { parseXml, type XmlElement, XHTML } from '../xml';
 import { definitionsOf, type Definitions, type ElementDefinition, type FhirRelease } from './definitions';
 
 export interface FhirOptions {
@@ -109,7 +109,7 @@ class Reader {
   }
 
   #value(child: XmlElement, type: string): unknown {
-    if (type === 'xhtml') return child.xhtml ?? '';
+    if (type === 'xhtml') return narrative(child);
     if (type !== 'ResourceContainer') return this.#complex(child, type);
     const [resource, more] = child.children;
     if (!resource || more || resource.namespace !== FHIR_NAMESPACE) {
@@ -182,4 +182,12 @@ function pad(list: unknown[], length: number, value: unknown): unknown[] {
 /** Returns a name from the payload for an error: only if it looks like a name, or it could be data. */
 export function safe(name: string): string {
   return /^_?[A-Za-z][A-Za-z0-9_]{0,60}$/.test(name) ? name : 'element';
+}
+
+/** Returns a narrative as text. One in another namespace is not XHTML, and its text would be lost. */
+function narrative({ xhtml }: XmlElement): string {
+  if (xhtml !== undefined) return xhtml;
+  throw new UnreadableError('The narrative (text.div) is not in the XHTML namespace.', {
+    advice: `Ask the sender for <div xmlns="${XHTML}">.`,
+  });
 }
