@@ -13,7 +13,7 @@ export interface Settled {
 }
 
 /** One of the further acknowledgements of a batch, and the message that it has settled. */
-export type FurtherAck = ReceivedAck & { settled?: Settled };
+type FurtherAck = ReceivedAck & { settled?: Settled };
 
 /** An acknowledgement. `settled` undefined: not tried yet; null: it acknowledges nothing that this mailbox has sent. */
 export type KeptAck = { settled?: Settled | null } &

@@ -33,7 +33,7 @@ export interface ClockSkew {
 }
 
 /** Messages that something has happened to. */
-export interface RecentMessages {
+interface RecentMessages {
   messages: number;
   /** When it last happened; ISO 8601 UTC. */
   at: string;

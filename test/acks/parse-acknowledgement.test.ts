@@ -72,7 +72,7 @@ describe('a payload', () => {
 
   it('with a huge header is not kept', () => {
     const profiles = loadProfiles();
-    const huge = 'x'.repeat(100_000);
+    const huge = 'x'.repeat(600_000);
     const kept = (payload: string) => classify(parseAcknowledgement(payload), 'W', profiles);
     assert.equal(kept(ADT)?.kind, 'request');
     assert.equal(kept(ADT.replace('|A|', `|${huge}|`)), undefined);

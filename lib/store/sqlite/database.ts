@@ -8,7 +8,7 @@ import { fileErrorPasses } from '../rules/opening';
 import { asMeshError, isTaken } from './failures';
 import { makeSchema, requireVersionOnDisk, storeIdentity } from './version';
 
-export const FILE_NAME = 'mesh.db';
+const FILE_NAME = 'mesh.db';
 
 /** Set by tests only. */
 export interface TestOptions {
