@@ -119,6 +119,30 @@ export function erasure(newPlace: () => Promise<Place>): void {
     });
   });
 
+  it('erases the copy that an interrupted download has left in quarantine, and no other file', async () => {
+    const place = await newPlace();
+    const part = join(place.spool, 'quarantine', OUT_NAME);
+    await mkdir(part, { recursive: true });
+    const [copy, longer, changed] = ['3', '4', '5'].map((last) => IN_NAME.replace(/1$/, last)) as [
+      string,
+      string,
+      string,
+    ];
+    for (const path of [join(place.spool, IN_NAME), join(place.spool, OTHER_IN_NAME), join(part, copy)])
+      await writeFile(path, MARK);
+    await writeFile(join(part, longer), `${MARK}.`);
+    await writeFile(join(part, changed), MARK.toLowerCase());
+    await withStore(place, async (store) => {
+      const payload = { kind: 'spool', name: IN_NAME } as const;
+      await received(store, 'done', { settledAt: T }, { messageId: 'IN1', headers, payload });
+      // Another message with the same content, which stays.
+      await received(store, 'done', { settledAt: T }, { payload: { kind: 'spool', name: OTHER_IN_NAME } });
+    });
+    await erased(place, 'IN1');
+    assert.deepEqual(await readdir(part), [longer, changed]);
+    assert.deepEqual((await readdir(place.spool)).sort(), [OTHER_IN_NAME, 'quarantine']);
+  });
+
   it('erases both rows of a message sent and received here, and names the message that repeats it', async () => {
     const place = await newPlace();
     const [first, second] = await withStore(place, async (store) => {

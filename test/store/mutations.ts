@@ -19,6 +19,20 @@ const CONNECTIONS = 'lib/store/postgres/connections.ts';
 
 const MUTATIONS: Rule[] = [
   {
+    case: 'of a store that is there is read without a change',
+    test: 'test/store/sqlite/version.test.ts',
+    file: 'lib/store/sqlite/database.ts',
+    check: "if (database.prepare('PRAGMA page_count').get()?.['page_count'] === 0) {",
+    without: "if (database.prepare('PRAGMA page_count').get()) {",
+  },
+  {
+    case: 'erases the copy that an interrupted download has left',
+    test: 'test/store/sqlite/erase.test.ts',
+    file: 'lib/store/tools/erase.ts',
+    check: 'const paths = [...own, ...copies];',
+    without: 'const paths = copies.length > 99 ? copies : own;',
+  },
+  {
     case: 'is away: operations fail',
     test: FAILOVER,
     file: 'lib/store/postgres/failures.ts',

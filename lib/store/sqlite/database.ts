@@ -65,8 +65,11 @@ export function openDatabase(folder: string, options: OpenOptions = {}): Databas
 function prepare(database: Database): void {
   // Before the first access: then WAL needs no shared memory, and the lock is held from the first read to the close.
   database.exec('PRAGMA locking_mode = EXCLUSIVE');
-  // Takes effect only while the file is empty. Lets a purge give space back to the disk in small steps.
-  database.exec('PRAGMA auto_vacuum = INCREMENTAL');
+  // Lets a purge give space back to the disk in small steps. Takes effect only while the file is empty, and writes into
+  // every other one too, also into a store of another version that is then refused.
+  if (database.prepare('PRAGMA page_count').get()?.['page_count'] === 0) {
+    database.exec('PRAGMA auto_vacuum = INCREMENTAL');
+  }
   database.exec('PRAGMA journal_mode = WAL');
   // FULL: when a commit returns it is on the disk, not in the system's cache.
   database.exec('PRAGMA synchronous = FULL');

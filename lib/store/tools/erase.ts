@@ -3,6 +3,7 @@
  * times, states and codes stay, as the record of an incident needs them; so does the ledger, which never had a name,
  * with one more line. No Node-RED uses the store meanwhile.
  */
+import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import { rm } from '../../files';
 import { ConfigurationError, InvalidMessageError, NotFoundError, StorageError } from '../../errors';
@@ -10,6 +11,7 @@ import { FINAL, PENDING, RESPONSE_MISSING } from '../../message-states';
 import { withoutPath } from '../../payload/file-error';
 import { syncFolder } from '../../payload/file-sink';
 import { spooledPaths } from '../../payload/quarantine';
+import { fileSourceAt, statFile } from '../../payload/source';
 import { readMark } from '../../payload/spool-mark';
 import { incomingOf, parseIncoming } from '../rows/incoming';
 import { outgoingOf, parseOutgoing } from '../rows/outgoing';
@@ -105,7 +107,7 @@ interface LargePayload {
   name: string;
   /** True if another message needs it: it is kept. */
   isShared: boolean;
-  /** Its files: payload and compressed bodies, in the folders that were reached. */
+  /** Its files, in the folders that were reached: payload, compressed bodies, and copies that no row names. */
   paths: string[];
   inDatabase: boolean;
   /** Folders that have had payloads of this store, and cannot be reached. */
@@ -126,7 +128,7 @@ async function locatePayloads(side: Side, found: readonly Found[], spool: string
   const files: string[] = [];
   for (const folder of folders) {
     try {
-      files.push(...(await spooledPaths(folder, (file) => [...names].some((name) => isOf(name, file)))));
+      files.push(...(await spooledPaths(folder, () => true)));
       if ((await readMark(folder)) !== side.identity) unreached.push(folder);
     } catch {
       unreached.push(folder);
@@ -134,7 +136,10 @@ async function locatePayloads(side: Side, found: readonly Found[], spool: string
   }
   const payloads: LargePayload[] = [];
   for (const name of names) {
-    const paths = files.filter((path) => isOf(name, basename(path)));
+    const own = files.filter((path) => isOf(name, basename(path)));
+    const original = own.find((path) => basename(path) === name);
+    const copies = original === undefined ? [] : await unnamedCopies(side, original, files);
+    const paths = [...own, ...copies];
     const inDatabase = (await side.slices?.has(name)) ?? false;
     if (paths.length === 0 && !inDatabase && (unreached.length > 0 || folders.size === 0)) {
       const where = unreached.length > 0 ? unreached.join(', ') : 'a folder that the store does not know';
@@ -150,6 +155,31 @@ async function locatePayloads(side: Side, found: readonly Found[], spool: string
     payloads.push({ name, isShared: await isNeeded(side, name, found), paths, inDatabase, unreached });
   }
   return payloads;
+}
+
+/**
+ * Returns the files with the same content as a payload that no row names: a kill between a download and the commit of
+ * its row leaves one, which waits in quarantine.
+ */
+async function unnamedCopies(side: Side, original: string, files: readonly string[]): Promise<string[]> {
+  const { size } = await statFile(original);
+  let expected: string | undefined;
+  const copies: string[] = [];
+  for (const path of files) {
+    if (path === original || (await statFile(path)).size !== size) continue;
+    if (await isNeeded(side, basename(path), [])) continue;
+    expected ??= await contentOf(original);
+    if ((await contentOf(path)) === expected) copies.push(path);
+  }
+  return copies;
+}
+
+/** Returns the SHA-256 of a file. */
+async function contentOf(path: string): Promise<string> {
+  const stamp = await statFile(path);
+  const hash = createHash('sha256');
+  for await (const piece of fileSourceAt(path, stamp).open(0, stamp.size, 'reuse')) hash.update(piece);
+  return hash.digest('hex');
 }
 
 /** Whether a file is a payload, or made from it. */

@@ -68,6 +68,16 @@ async function assertUsable(folder: string): Promise<void> {
 }
 
 describe('the version of a SQLite store', () => {
+  it('of a store that is there is read without a change: opened and closed, no byte of it is another', async () => {
+    const folder = await emptyFolder();
+    const store = await openSqliteStore({ folder });
+    await enqueued(store);
+    await store.close();
+    const before = await everyFile(folder);
+    await (await openSqliteStore({ folder })).close();
+    assert.deepEqual(await everyFile(folder), before);
+  });
+
   it('is written once, into an empty file', async () => {
     const folder = await emptyFolder();
     for (let i = 0; i < 2; i += 1) await (await openSqliteStore({ folder })).close();
