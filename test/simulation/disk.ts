@@ -54,6 +54,8 @@ export class Node {
   readonly children = new Map<string, Node>();
   mtimeMs: number;
   mode: number;
+  /** True if it is none of ours, and so is everything in it: no program of ours may change or remove it. */
+  isForeign = false;
   /** What a process sees. */
   #content = new Content();
   /** What is not synced. */
@@ -128,6 +130,7 @@ export class Node {
   copy(): Node {
     const copied = new Node(this.isFolder, this.ino, this.mode, this.mtimeMs);
     copied.#content = new Content(this.bytes);
+    copied.isForeign = this.isForeign;
     for (const [name, child] of this.children) copied.children.set(name, child.copy());
     return copied;
   }
@@ -162,6 +165,8 @@ export class Disk {
   #nextIno = 2;
   /** Called before each access: a process may be killed there. */
   onAccess: () => void = () => undefined;
+  /** Called when a program changes or removes what is foreign. */
+  onForeign: (what: string) => void = () => undefined;
   /** True while the disk has no space. */
   isFull = false;
   /** Bytes that may still be written, as a program is told. */
@@ -199,10 +204,13 @@ export class Disk {
     this.#add(path, true, mode);
   }
 
-  /** Removes a name. */
+  /** Removes the name of a file or an empty folder. @throws ENOTEMPTY */
   remove(path: string): void {
     this.access('read', 'unlink');
     const folder = this.#folderOf(path, 'unlink');
+    const node = this.find(path);
+    if (node && node.children.size > 0) throw systemError('ENOTEMPTY', 'rmdir');
+    this.#touches(node, `${path} was removed`);
     this.#name([[folder, basename(path), undefined]]);
   }
 
@@ -212,6 +220,8 @@ export class Disk {
     const node = this.find(from);
     if (!node) throw systemError('ENOENT', 'rename');
     const target = this.#folderOf(to, 'rename');
+    this.#touches(node, `${from} was renamed`);
+    this.#touches(this.find(to), `${to} was replaced`);
     this.#name([
       [target, basename(to), node],
       [this.#folderOf(from, 'rename'), basename(from), undefined],
@@ -221,12 +231,14 @@ export class Disk {
   write(node: Node, at: number, bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.access('write', 'write');
+    this.#touches(node, 'a file was written');
     node.write(at, bytes);
     node.mtimeMs = this.#now();
   }
 
   truncate(node: Node, size: number): void {
     this.access('read', 'ftruncate');
+    this.#touches(node, 'a file was cut off');
     if (size !== node.size) node.truncate(size);
   }
 
@@ -272,9 +284,35 @@ export class Disk {
     return root ? [...this.#all(folder, root)].filter(([, node]) => !node.isFolder) : [];
   }
 
-  /** Puts a node in a place, as a person does while no program runs: all of it is on the disk. */
+  /** Puts a node in a place, or nothing, as a person does: afterwards every name is on the disk. */
   put(path: string, node: Node | undefined): void {
     this.#set(this.#folderOf(path, 'put'), basename(path), node);
+    this.#names = [];
+  }
+
+  /** Brings everything that was written to the disk. */
+  syncAll(): void {
+    this.#names = [];
+    for (const [, node] of this.#all('/', this.#root)) if (!node.isFolder) node.sync();
+  }
+
+  /** Makes a file of somebody else's, and the folders above it: no program of ours may touch them. */
+  putForeign(path: string, text: string): void {
+    const node = this.#foreignNode(false);
+    node.write(0, Buffer.from(text));
+    node.sync();
+    this.#putForeign(path, node);
+  }
+
+  #putForeign(path: string, node: Node): void {
+    if (!this.find(dirname(path))) this.#putForeign(dirname(path), this.#foreignNode(true));
+    this.put(path, node);
+  }
+
+  #foreignNode(isFolder: boolean): Node {
+    const node = this.newNode(isFolder, 0o644);
+    node.isForeign = true;
+    return node;
   }
 
   newNode(isFolder: boolean, mode: number): Node {
@@ -284,8 +322,14 @@ export class Disk {
   #add(path: string, isFolder: boolean, mode: number): Node {
     this.access('write', isFolder ? 'mkdir' : 'open');
     const node = this.newNode(isFolder, mode);
-    this.#name([[this.#folderOf(path, 'open'), basename(path), node]]);
+    const folder = this.#folderOf(path, 'open');
+    this.#touches(folder, `${path} was made`);
+    this.#name([[folder, basename(path), node]]);
     return node;
+  }
+
+  #touches(node: Node | undefined, what: string): void {
+    if (node?.isForeign) this.onForeign(what);
   }
 
   #folderOf(path: string, syscall: string): Node {

@@ -5,12 +5,15 @@ import { SeededRandom } from './random';
 export const KINDS = [
   // The clocks
   'clock step',
+  'summer time',
   'clock drift',
   // The disk
   'disk error',
   'disk full',
   'failed sync',
   'bit rot',
+  'folder replaced',
+  'foreign files',
   // The network
   'no connection',
   'request lost',
@@ -29,11 +32,15 @@ export const KINDS = [
   // The process
   'kill',
   'power cut',
+  'restart',
   'second instance',
+  'newer version',
+  'backup put back',
   // The people and their flow
   'resend',
   'drop',
   'redeliver',
+  'erase',
   'flow fails',
   'flow never acknowledges',
 ] as const;
@@ -56,8 +63,8 @@ export class Faults {
   readonly struck = new Map<Kind, number>();
   /** Every strike by its name, in order. */
   readonly strikesMade: string[] = [];
-  /** Called with the name of each strike. */
-  onStrike: (name: string) => void = () => undefined;
+  /** Called with the kind of each strike, and its name. */
+  onStrike: (kind: Kind, name: string) => void = () => undefined;
   readonly #streams = new Map<Kind, SeededRandom>();
   readonly #intensities = new Map<Kind, number>();
   readonly #leftOut: LeftOut;
@@ -84,6 +91,17 @@ export class Faults {
   /** Ends all faults. */
   end(): void {
     this.#isOver = true;
+  }
+
+  /** Does work during which nothing goes wrong. */
+  without<Result>(work: () => Result): Result {
+    const before = this.#isOver;
+    this.#isOver = true;
+    try {
+      return work();
+    } finally {
+      this.#isOver = before;
+    }
   }
 
   /** Returns whether this kind strikes now, which it does with about this probability. */
@@ -114,7 +132,7 @@ export class Faults {
     if (this.#leftOut.strikes.has(strikeName(kind, number))) return false;
     this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
     this.strikesMade.push(strikeName(kind, number));
-    this.onStrike(strikeName(kind, number));
+    this.onStrike(kind, strikeName(kind, number));
     return true;
   }
 }

@@ -126,16 +126,13 @@ export function simulatedFiles({ disk, descriptors, later, bootId }: FilesParts)
     };
   };
 
-  const remove = (
-    path: string,
-    { force = false, recursive = false }: { force?: boolean; recursive?: boolean } = {},
-  ) => {
+  const remove = (path: string, { force = false }: { force?: boolean } = {}): void => {
     const found = disk.find(path);
     if (!found) {
       if (force) return;
       throw systemError('ENOENT', 'rm');
     }
-    if (found.isFolder && !recursive) throw systemError('EISDIR', 'rm');
+    if (found.isFolder) throw systemError('EISDIR', 'rm');
     disk.remove(path);
   };
   const list = (path: string, options?: { withFileTypes?: boolean }): unknown => {
@@ -171,7 +168,7 @@ export function simulatedFiles({ disk, descriptors, later, bootId }: FilesParts)
     readFile: (path: string, options?: unknown) => later(() => read(path, options)),
     rename: (from: string, to: string) => later(() => disk.rename(from, to)),
     rm: (path: string, options?: { force?: boolean }) => later(() => remove(path, options)),
-    rmdir: (path: string) => later(() => remove(path, { recursive: true })),
+    rmdir: (path: string) => later(() => disk.remove(path)),
     stat: (path: string) => later(() => stat(disk.get(path, 'stat'))),
     statfs: () => later(() => ({ bsize: 4096, bavail: (disk.isFull ? 0 : disk.freeBytes) / 4096 })),
     writeFile: (path: string, content: string | Uint8Array) => later(() => write(path, content)),

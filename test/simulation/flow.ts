@@ -42,26 +42,35 @@ export class Flow {
       to: random.pick(RECIPIENTS),
       workflowId: random.pick(WORKFLOWS),
       isStrict,
+      // A sender that repeats what was not confirmed, as an MLLP sender does, names the message.
+      isRepeated: !isStrict && random.chance(0.5),
       outcome: 'asked',
       copies: 1,
       isGivenUp: false,
+      isErased: false,
       atMesh: [],
+      hits: new Set(),
+      isBegun: false,
+      isOnItsWay: false,
+      isForgotten: false,
     };
-    // A sender that repeats what was not confirmed, as an MLLP sender does, names the message.
-    const isRepeated = !isStrict && random.chance(0.5);
-    const put = (): void =>
-      void this.#put(sending, isRepeated).catch((error: unknown) => model.violated(String(error)));
+    const put = (): void => void this.#put(sending).catch((error: unknown) => model.violated(String(error)));
     if (!this.#parts.process()?.mailbox) return;
     model.sent.set(name, sending);
     this.ids.set(name, new Set());
     put();
   }
 
-  async #put(sending: Sending, isRepeated: boolean): Promise<void> {
+  /** Returns the name of the message that has this id in the outbox. */
+  nameOf(id: string): string | undefined {
+    return [...this.ids].find(([, ids]) => ids.has(id))?.[0];
+  }
+
+  async #put(sending: Sending): Promise<void> {
     const { process, note, schedule } = this.#parts;
-    const { name, to, workflowId, bytes, isStrict } = sending;
+    const { name, to, workflowId, bytes, isStrict, isRepeated } = sending;
     const now = process();
-    const again = (): void => void schedule.in(REPEAT_MS, () => void this.#put(sending, isRepeated));
+    const again = (): void => void schedule.in(REPEAT_MS, () => void this.#put(sending));
     if (!now?.mailbox) {
       again();
       return;
@@ -72,7 +81,7 @@ export class Flow {
     const forget = schedule.in(REPEAT_MS, () => {
       if (!now.life.isOver) return;
       sending.outcome = 'not known';
-      if (isRepeated) void this.#put(sending, isRepeated);
+      if (isRepeated) void this.#put(sending);
     });
     try {
       const { message } = await now.mailbox.outbox.enqueue(
@@ -119,8 +128,14 @@ export class Flow {
         const name = model.received.get(messageId)?.name ?? messageId;
         note(`flow: gets ${name}, delivery ${deliveryCount}`);
         if (messageType === 'DATA') model.delivered(messageId, received.payload);
-        if (faults.strikes('flow fails', 0.1)) throw new Error('The flow failed.');
-        if (faults.strikes('flow never acknowledges', 0.1)) return;
+        if (faults.strikes('flow fails', 0.1)) {
+          model.hit(name, 'flow fails');
+          throw new Error('The flow failed.');
+        }
+        if (faults.strikes('flow never acknowledges', 0.1)) {
+          model.hit(name, 'flow never acknowledges');
+          return;
+        }
         schedule.in(random.between(0, 20_000), () => void done(messageId), life);
       },
       parked: ({ messageId }) => note(`flow: ${model.received.get(messageId)?.name ?? messageId} is parked`),

@@ -5,12 +5,19 @@
  * 2. What was acknowledged to MESH is delivered to the flow, byte for byte, until the flow is done with it, or is shown
  *    as parked. Once it is done, it is never delivered again.
  * 3. Messages in strict order reach MESH in the order in which they were put into the outbox.
- * 4. Nothing that is not ours is touched.
- * 5. No wait outlives its cause: once nothing goes wrong any more, everything settles.
+ * 4. Nothing that is not ours is touched: no file of somebody else's, in whichever folder, and no store of another
+ *    version.
+ * 5. No wait outlives its cause: once nothing goes wrong any more, everything settles. Nothing is tried without end.
+ * 6. A message needs a person only where a fault or somebody's act has hit it; what MESH could not deliver is shown.
+ * 7. What was erased is on our disk no more, and neither sent nor delivered.
+ *
+ * A backup that is put back takes away what was promised since it was made, but for two things: nothing is sent twice,
+ * and what was on its way to MESH since the last start is shown, whether the backup has it or not.
  *
  * The model is told what the flow, the people and MESH see. It never looks into the code that it judges.
  */
 import type { OutboxMessage } from '../../lib/index';
+import type { Kind } from './faults';
 import type { MeshMessage } from './mesh';
 
 /** A message that the flow means to send. */
@@ -21,6 +28,8 @@ export interface Sending {
   to: string;
   workflowId: string;
   isStrict: boolean;
+  /** Its sender repeats what was not confirmed. */
+  isRepeated: boolean;
   /**
    * `confirmed`: the outbox has said that it has it. `refused`: that it does not. `not known`: neither, because the
    * process ended, or the outbox did not know.
@@ -30,8 +39,16 @@ export interface Sending {
   copies: number;
   /** A person gave it up: it need not be sent. */
   isGivenUp: boolean;
+  isErased: boolean;
   /** MESH's copies of it. */
   atMesh: MeshMessage[];
+  /** What has hit it. */
+  hits: Set<Kind>;
+  /** Whether the outbox has begun to send it since Node-RED's last start, and whether it is on its way now. */
+  isBegun: boolean;
+  isOnItsWay: boolean;
+  /** A backup from before it is in the store's place. It is shown if it had been begun. */
+  isForgotten: false | 'not begun' | 'begun';
 }
 
 /** A message that waits for us at MESH. */
@@ -43,26 +60,105 @@ export interface Receiving {
   isFinished: boolean;
   /** The flow was told that this is kept. */
   isDone: boolean;
+  isErased: boolean;
+  /** Somebody's act has taken it away after it was acknowledged to MESH, or may have: a backup, an erasure. */
+  isTakenAway: boolean;
+  /** What has hit it. */
+  hits: Set<Kind>;
   deliveries: number;
 }
 
 /** How the outbox shows a message at the end. */
 export type Shown = Pick<OutboxMessage, 'id' | 'state' | 'needsDecision' | 'messageId'>;
 
+/** Events of the outbox between the first byte of an attempt and its end. */
+const ON_ITS_WAY: ReadonlySet<string> = new Set(['sending', 'chunk']);
 /** States in which a person sees that a message did not reach MESH, or may not have. */
 const SHOWN_TO_A_PERSON: ReadonlySet<string> = new Set(['parked', 'rejected', 'closed', 'undelivered']);
+/** Faults of the machine, which hit any message. */
+const HIT_EVERYTHING: ReadonlySet<Kind> = new Set([
+  'power cut',
+  'disk error',
+  'failed sync',
+  'folder replaced',
+  'backup put back',
+]);
 
 export class Model {
   readonly sent = new Map<string, Sending>();
   readonly received = new Map<string, Receiving>();
   readonly violations: string[] = [];
+  /** Faults that have hit the machine. */
+  readonly #machineHits = new Set<Kind>();
 
   /** Something that must hold does not. */
   violated(what: string): void {
     if (!this.violations.includes(what)) this.violations.push(what);
   }
 
+  // What goes wrong.
+
+  /** A fault has struck somewhere on the machine. */
+  struck(kind: Kind): void {
+    if (HIT_EVERYTHING.has(kind)) this.#machineHits.add(kind);
+    if (kind !== 'power cut') return;
+    // What the outbox had noted of a message that it was sending may be gone.
+    for (const sending of this.sent.values()) {
+      sending.isBegun = false;
+      sending.isForgotten &&= 'not begun';
+    }
+  }
+
+  /** A fault or a person's act has hit a message. */
+  hit(name: string | undefined, kind: Kind): void {
+    if (name === undefined) return;
+    this.sent.get(name)?.hits.add(kind);
+    for (const receiving of this.received.values()) if (receiving.name === name) receiving.hits.add(kind);
+  }
+
+  /** Node-RED was ended with everything that was under way. */
+  ended(kind: Kind): void {
+    for (const sending of this.sent.values()) if (sending.isOnItsWay) sending.hits.add(kind);
+    for (const receiving of this.received.values())
+      if (receiving.deliveries > 0 && !receiving.isDone) receiving.hits.add(kind);
+  }
+
+  /** Node-RED starts. */
+  started(): void {
+    for (const sending of this.sent.values()) sending.isBegun = sending.isOnItsWay = false;
+  }
+
+  /** Somebody copies the store. Returns what to call when the copy is put in the store's place. */
+  storeCopied(): () => void {
+    const confirmed = new Set(
+      [...this.sent.values()].filter(({ outcome, isForgotten }) => outcome === 'confirmed' && !isForgotten),
+    );
+    const stored = new Set([...this.received.values()].filter(({ message }) => message.acknowledgements > 0));
+    const done = new Set([...this.received.values()].filter(({ isDone }) => isDone));
+    return () => {
+      for (const sending of this.sent.values()) {
+        if (!confirmed.has(sending)) sending.isForgotten = sending.isBegun ? 'begun' : 'not begun';
+        // The outbox does not know any more that it has it already.
+        if (sending.isRepeated && sending.outcome !== 'confirmed') sending.copies += 1;
+        sending.isErased = false;
+      }
+      for (const receiving of this.received.values()) {
+        if (receiving.message.acknowledgements > 0 && !stored.has(receiving)) receiving.isTakenAway = true;
+        if (!done.has(receiving)) receiving.isDone = false;
+        receiving.isErased = false;
+      }
+    };
+  }
+
   // What was confirmed is at MESH exactly once (1), in strict order (3).
+
+  /** The outbox says something of a message. */
+  event(name: string, event: string): void {
+    const sending = this.sent.get(name);
+    if (!sending) return;
+    sending.isOnItsWay = ON_ITS_WAY.has(event);
+    sending.isBegun ||= sending.isOnItsWay;
+  }
 
   /** MESH has accepted a message from us. */
   acceptedAtMesh(message: MeshMessage): void {
@@ -80,6 +176,7 @@ export class Model {
     if (sending.atMesh.length > sending.copies)
       this.violated(`${name}: MESH has it ${sending.atMesh.length} times, and it was wanted ${sending.copies} times`);
     if (sending.outcome === 'refused') this.violated(`${name}: the outbox refused it, and sent it`);
+    if (sending.isErased) this.violated(`${name}: sent after it was erased`);
     this.#checkOrder(sending);
   }
 
@@ -95,16 +192,37 @@ export class Model {
 
   /** What the outbox shows for a message that it has confirmed, once everything has settled. */
   settledAs(sending: Sending, shown: readonly Shown[]): void {
-    const { name, atMesh, outcome, isGivenUp } = sending;
-    if (outcome === 'confirmed' && shown.length === 0) this.violated(`${name}: the outbox has lost it`);
-    for (const { state, messageId } of shown) {
-      const isThere = atMesh.some((message) => message.messageId === messageId);
-      if (['accepted', 'acknowledged'].includes(state) && !isThere)
-        this.violated(`${name}: the outbox shows it as ${state}, and MESH does not have it`);
+    const { name, atMesh, outcome, isGivenUp, isForgotten, isErased } = sending;
+    const isPromised = outcome === 'confirmed' && isForgotten !== 'not begun';
+    if (isPromised && shown.length === 0) this.violated(`${name}: the outbox has lost it`);
+    for (const one of shown) {
+      const isThere = atMesh.some(({ messageId }) => messageId === one.messageId);
+      if (['accepted', 'acknowledged'].includes(one.state) && !isThere)
+        this.violated(`${name}: the outbox shows it as ${one.state}, and MESH does not have it`);
+      this.checkCause(sending, one);
     }
     const isShown = shown.some(({ state, needsDecision }) => needsDecision || SHOWN_TO_A_PERSON.has(state));
-    if (outcome === 'confirmed' && atMesh.length === 0 && !isShown && !isGivenUp)
+    if (isPromised && atMesh.length === 0 && !isShown && !isGivenUp && !isErased)
       this.violated(`${name}: MESH does not have it, and nobody is told`);
+  }
+
+  /** Whether a message is shown as failed, or as needing a person, for a cause (6). */
+  checkCause(sending: Sending, { state, needsDecision, messageId }: Shown): void {
+    const { name, atMesh, isGivenUp, isErased, copies } = sending;
+    if (needsDecision && !this.#hasCause(sending)) this.violated(`${name}: needs a decision, and nothing has hit it`);
+    if (state === 'rejected') this.violated(`${name}: the outbox shows it as rejected, and MESH rejects nothing`);
+    if (state === 'closed' && !isGivenUp && !isErased && copies === 1)
+      this.violated(`${name}: the outbox has closed it, and nobody wanted that`);
+    const there = atMesh.find((message) => message.messageId === messageId);
+    const isUndeliverable = there?.state === 'undeliverable';
+    if (state === 'undelivered' && !isUndeliverable)
+      this.violated(`${name}: the outbox shows it as undelivered, and MESH does not`);
+    if (isUndeliverable && ['accepted', 'acknowledged'].includes(state))
+      this.violated(`${name}: MESH could not deliver it, and the outbox shows it as ${state}`);
+  }
+
+  #hasCause({ hits }: Sending | Receiving): boolean {
+    return hits.size > 0 || this.#machineHits.size > 0;
   }
 
   /** Whether the outbox has nothing left to do for a message (5). */
@@ -123,13 +241,15 @@ export class Model {
     }
     receiving.deliveries += 1;
     if (receiving.isDone) this.violated(`${receiving.name}: delivered again after the flow was done`);
+    if (receiving.isErased) this.violated(`${receiving.name}: delivered after it was erased`);
     if (bytes && !bytes.equals(receiving.bytes)) this.violated(`${receiving.name}: delivered with other bytes`);
   }
 
   /** What has become of a received message, once everything has settled. */
   receivedAs(receiving: Receiving, isParked: boolean): void {
-    const { name, isFinished, message } = receiving;
-    if (isFinished || isParked) return;
+    const { name, isFinished, isTakenAway, isErased, message } = receiving;
+    if (isParked && !this.#hasCause(receiving)) this.violated(`${name}: parked, and nothing has hit it`);
+    if (isFinished || isParked || isTakenAway || isErased) return;
     if (message.acknowledgements > 0) this.violated(`${name}: acknowledged to MESH, and the flow never finished it`);
     else this.violated(`${name}: still at MESH, and nobody takes it`);
   }
@@ -141,6 +261,7 @@ export function bytesNamed(name: string, size: number): Buffer {
   return Buffer.from(line.repeat(Math.ceil(size / line.length)).slice(0, Math.max(size, line.length)));
 }
 
-function nameIn(bytes: Buffer): string {
+/** Returns the name of the message that has these bytes. */
+export function nameIn(bytes: Buffer): string {
   return bytes.subarray(0, 20).toString('latin1').split(';')[0] ?? '';
 }

@@ -7,7 +7,7 @@ import {
   type TransportRequest,
   type TransportResponse,
 } from '../../lib/client/transport';
-import type { Faults } from './faults';
+import type { Faults, Kind } from './faults';
 import { refused, type Mesh, type MeshRequest, type MeshResponse } from './mesh';
 import type { SeededRandom } from './random';
 import type { Life, Schedule } from './schedule';
@@ -20,6 +20,8 @@ export interface NetworkParts {
   mesh: Mesh;
   /** Called with what becomes of each request. */
   note: (line: string) => void;
+  /** Called with a request that a fault has hit. */
+  hit: (kind: Kind, request: MeshRequest) => void;
 }
 
 /** What becomes of one request. */
@@ -50,9 +52,8 @@ const FATES: ReadonlyArray<[Exclude<Fate, 'answered'>, number]> = [
 /** Network of one world. */
 export class Network {
   readonly #parts: NetworkParts;
-  /** True while no request gets through. */
-  isDown = false;
-
+  /** How often each status was given as a response. */
+  readonly statuses = new Map<number, number>();
   /** The responses that a proxy has kept, by method. */
   readonly #seen = new Map<string, MeshResponse[]>();
 
@@ -91,12 +92,14 @@ export class Network {
     await wait(this.#latency(), false);
     if (fate === 'no connection') fail('ECONNREFUSED', false);
     const body = await this.#upload(request, life);
+    const sent = { method, path, headers: request.headers, body };
+    if (fate !== 'answered') this.#parts.hit(fate, sent);
     await wait(this.#latency(), true);
     if (fate === 'request lost') {
       await wait(faults.of(fate).chance(0.5) ? 1 : headersMs, true);
       fail('ECONNRESET', true);
     }
-    const found = this.#respond(fate, { method, path, headers: request.headers, body }, mesh);
+    const found = this.#respond(fate, sent, mesh);
     if (fate === 'response lost') {
       await wait(faults.of(fate).chance(0.5) ? 1 : headersMs, true);
       fail('UND_ERR_SOCKET', true);
@@ -106,12 +109,12 @@ export class Network {
       fail('UND_ERR_HEADERS_TIMEOUT', true);
     }
     await wait(this.#latency(), true);
+    this.statuses.set(found.status, (this.statuses.get(found.status) ?? 0) + 1);
     note(`${line}: ${found.status}${fate === 'answered' ? '' : ` (${fate})`}`);
     return this.#answer(found, fate === 'response cut', method, signal, life);
   }
 
   #fate(): Fate {
-    if (this.isDown) return 'no connection';
     return FATES.find(([fate, probability]) => this.#parts.faults.strikes(fate, probability))?.[0] ?? 'answered';
   }
 
@@ -125,7 +128,7 @@ export class Network {
     }
     if (fate === 'MESH fault') {
       if (faults.of(fate).chance(0.5)) mesh.handle(request);
-      return refused(faults.of(fate).pick([500, 502, 504]), 'Fault');
+      return refused(faults.of(fate).pick([408, 421, 500, 502, 504]), 'Fault');
     }
     const response = mesh.handle(request);
     const seen = this.#seen.get(request.method) ?? [];
@@ -230,7 +233,11 @@ function foreign(random: SeededRandom, { method }: MeshRequest): MeshResponse {
     { status: 204, headers: {}, body: Buffer.alloc(0) },
     { status: 302, headers: { ...html, location: 'https://login.example' }, body: page },
     { status: 304, headers: {}, body: Buffer.alloc(0) },
-    ...[403, 404, 407, 408, 409, 410, 413, 421, 502].map((status) => ({ status, headers: html, body: page })),
+    ...[403, 404, 407, 408, 409, 410, 413, 421, 423, 425, 429, 500, 502, 503, 504].map((status) => ({
+      status,
+      headers: html,
+      body: page,
+    })),
   ];
   const answer = random.pick(answers);
   return method === 'HEAD' ? { ...answer, body: Buffer.alloc(0) } : answer;

@@ -20,6 +20,8 @@ export const OUR_MAILBOX = 'X26ABC1';
 export const FOLDER = '/data/mesh';
 /** The wait of a node whose storage could not be opened (milliseconds). */
 const OPEN_AGAIN_MS = 5000;
+/** For how long Node-RED waits for its nodes to close (milliseconds). */
+const CLOSE_MS = 15_000;
 const profiles = loadProfiles();
 
 /** How the mailbox of one world is set. */
@@ -41,6 +43,8 @@ export interface ProcessParts {
   settings: Settings;
   bootId: string;
   consumer: (poller: InboxPoller) => InboxConsumer;
+  /** Called with what the outbox says of a message. */
+  onEvent: (event: string, id: string) => void;
   /** Called when the mailbox is open. */
   onOpen: (process: Process) => void;
   note: (line: string) => void;
@@ -56,10 +60,11 @@ export function leaveWorld(): void {
   setStoreWorker();
 }
 
-/** A process, from its start until it ends or is killed. */
+/** A process, from its start until it ends or is killed: of Node-RED, or of a tool that runs while Node-RED does not. */
 export class Process {
   readonly life: Life = { isOver: false };
   readonly #parts: ProcessParts;
+  readonly #over = Promise.withResolvers<undefined>();
   #storage: Storage | undefined;
   mailbox: DurableMailbox | undefined;
   poller: InboxPoller | undefined;
@@ -68,8 +73,8 @@ export class Process {
     this.#parts = parts;
   }
 
-  /** Puts lib into this world, and starts. Nothing of an earlier process may run any more. */
-  start(): void {
+  /** Puts lib into this world. Nothing of an earlier process may run any more. */
+  enter(): void {
     const { schedule, random, disk, clock, network, bootId } = this.#parts;
     const { life } = this;
     const descriptors = new Descriptors(disk);
@@ -80,19 +85,44 @@ export class Process {
     setNetwork((config) => network.transport(config, life));
     setDriver(simulatedDriver({ disk, descriptors, random, now: () => clock.wall }));
     setStoreWorker((data) => new SimulatedWorker(data, schedule, life, delay));
+  }
+
+  /** Starts Node-RED. */
+  start(): void {
+    this.enter();
     void this.#run();
   }
 
-  /** Ends in an orderly way. */
-  async stop(): Promise<void> {
+  /** Ends at once: nothing that it has planned happens any more. */
+  end(): void {
+    this.life.isOver = true;
+    this.#over.resolve(undefined);
+  }
+
+  /** Resolves with the result of work of this process; with undefined if the process ends before. */
+  unlessEnded<Result>(work: Promise<Result>): Promise<Result | undefined> {
+    const result = work.catch((error: unknown) => {
+      if (!this.life.isOver) throw error;
+      return undefined;
+    });
+    return Promise.race([result, this.#over.promise]);
+  }
+
+  /** Closes the nodes, as far as it gets: Node-RED waits for 15 seconds. */
+  async close(): Promise<void> {
+    const { promise: patience, resolve } = Promise.withResolvers<void>();
+    this.#parts.schedule.in(CLOSE_MS, resolve, this.life);
+    await this.unlessEnded(Promise.race([this.#close(), patience]));
+  }
+
+  async #close(): Promise<void> {
     await this.poller?.close();
     await this.mailbox?.close();
     await this.#storage?.close();
-    this.life.isOver = true;
   }
 
   async #run(): Promise<void> {
-    const { settings, note, consumer, onOpen, clock } = this.#parts;
+    const { settings, note, consumer, onOpen, onEvent, clock } = this.#parts;
     const machine = clock.machine(this.life);
     // The process's own: what lib remembers of a clock must not outlive it.
     const own: Clock = { ...machine, sleep: (ms, signal) => machine.sleep(ms, signal, true) };
@@ -117,7 +147,10 @@ export class Process {
       clock: own,
     });
     const poller = mailbox.inbox({ meshAcknowledge, minimumIntervalMs, leaseMs, maxDeliveries: 4 });
-    mailbox.outbox.onEvent(({ event, message }) => note(`outbox: ${event} ${message.id} ${message.messageId ?? ''}`));
+    mailbox.outbox.onEvent(({ event, message }) => {
+      note(`outbox: ${event} ${message.id} ${message.messageId ?? ''}`);
+      onEvent(event, message.id);
+    });
     poller.add(consumer(poller));
     mailbox.start();
     this.mailbox = mailbox;

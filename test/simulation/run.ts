@@ -38,7 +38,11 @@ interface Totals {
   simulatedMs: number;
   failed: number;
   struck: Map<Kind, number>;
+  statuses: Map<number, number>;
 }
+
+/** A seed takes a second, or minutes until a failing one is small; then one of its steps does not end (milliseconds). */
+const LONGEST_MS = 5 * 60_000;
 
 /** Runs seeds in one thread, until none is left. */
 function runSeeds(nextSeed: () => number | undefined, totals: Totals): Promise<void> {
@@ -49,24 +53,39 @@ function runSeeds(nextSeed: () => number | undefined, totals: Totals): Promise<v
   return new Promise((resolve, reject) => {
     const next = (): void => {
       const seed = nextSeed();
+      if (seed === undefined) {
+        void worker.terminate().then(() => resolve());
+        return;
+      }
+      const watch = setTimeout(() => {
+        add(totals, endless(seed));
+        void worker.terminate().then(() => runSeeds(nextSeed, totals).then(resolve, reject));
+      }, LONGEST_MS);
+      worker.once('message', (report: Report) => {
+        clearTimeout(watch);
+        add(totals, report);
+        next();
+      });
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-      if (seed !== undefined) worker.postMessage(seed);
-      else void worker.terminate().then(() => resolve());
+      worker.postMessage(seed);
     };
-    worker.on('message', (report: Report) => {
-      add(totals, report);
-      next();
-    });
     worker.once('error', reject);
     next();
   });
 }
 
-function add(totals: Totals, { seed, steps, simulatedMs, struck, violations, lines }: Report): void {
+/** The report on a seed that has not ended. */
+function endless(seed: number): Report {
+  const lines = [`FAILED seed ${seed}: a step has not ended within ${LONGEST_MS / 60_000} minutes`];
+  return { seed, steps: 0, simulatedMs: 0, struck: new Map(), statuses: new Map(), violations: lines, lines };
+}
+
+function add(totals: Totals, { seed, steps, simulatedMs, struck, statuses, violations, lines }: Report): void {
   totals.seeds += 1;
   totals.steps += steps;
   totals.simulatedMs += simulatedMs;
   for (const [kind, count] of struck) totals.struck.set(kind, (totals.struck.get(kind) ?? 0) + count);
+  for (const [status, count] of statuses) totals.statuses.set(status, (totals.statuses.get(status) ?? 0) + count);
   if (violations.length > 0) totals.failed += 1;
   if (violations.length > 0 || options.trace) process.stdout.write(`${lines.join('\n')}\n`);
   if (violations.length > 0) process.stdout.write(`  again: npm run test:simulation -- --seed ${seed}\n\n`);
@@ -74,7 +93,7 @@ function add(totals: Totals, { seed, steps, simulatedMs, struck, violations, lin
 
 async function main(): Promise<boolean> {
   const began = Date.now();
-  const totals: Totals = { seeds: 0, steps: 0, simulatedMs: 0, failed: 0, struck: new Map() };
+  const totals: Totals = { seeds: 0, steps: 0, simulatedMs: 0, failed: 0, struck: new Map(), statuses: new Map() };
   let given = 0;
   const nextSeed = (): number | undefined =>
     given < COUNT && Date.now() < END && !(options.first && totals.failed > 0) ? FIRST + given++ : undefined;
@@ -83,6 +102,8 @@ async function main(): Promise<boolean> {
   const seconds = (Date.now() - began) / 1000;
   for (const kind of KINDS)
     if (totals.struck.has(kind)) process.stdout.write(`  ${kind}: ${totals.struck.get(kind)}\n`);
+  const statuses = [...totals.statuses].sort(([one], [other]) => one - other);
+  process.stdout.write(`  statuses: ${statuses.map(([status, count]) => `${status} (${count})`).join(', ')}\n`);
   const faults = [...totals.struck.values()].reduce((sum, count) => sum + count, 0);
   const days = (totals.simulatedMs / 86_400_000).toFixed(1);
   process.stdout.write(
@@ -97,6 +118,7 @@ main().then(
   (hasPassed) => (process.exitCode = hasPassed ? 0 : 1),
   (error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
+    // The other thread may still run.
+    process.exit(1);
   },
 );

@@ -47,5 +47,5 @@ export function history({ trace, violations }: Outcome): string[] {
     }
   }
   const concerns = (line: string): boolean => [...names].some((name) => new RegExp(`\\b${name}\\b`).test(line));
-  return trace.filter((line) => / (?:Node-RED|fault|--)/.test(line) || concerns(line));
+  return trace.filter((line) => / (?:Node-RED|fault|person|disk|--)/.test(line) || concerns(line));
 }

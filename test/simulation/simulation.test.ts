@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
-import { NOTHING_LEFT_OUT } from './faults';
-import { simulate } from './world';
+import { Disk } from './disk';
+import { Faults, NOTHING_LEFT_OUT } from './faults';
+import { Model, type Sending } from './model';
+import { SeededRandom } from './random';
+import { simulate, type Outcome } from './world';
+
+/** Worlds that run in every test run. */
+const SEEDS = 10;
+/** Statuses after which a request may succeed later. */
+const PASSING = [408, 421, 423, 425, 429, 500, 502, 503, 504];
 
 describe('the simulation', () => {
   it('runs a seed again exactly as before', async () => {
@@ -20,7 +28,57 @@ describe('the simulation', () => {
     assert.deepEqual([struck.size, violations], [0, []]);
   }).timeout(60_000);
 
-  it('finds nothing wrong in a few worlds', async () => {
-    for (let seed = 1; seed <= 10; seed += 1) assert.deepEqual((await simulate(seed)).violations, [], `seed ${seed}`);
-  }).timeout(120_000);
+  describe('in a few worlds', () => {
+    const outcomes: Outcome[] = [];
+    before(async function () {
+      this.timeout(120_000);
+      for (let seed = 1; seed <= SEEDS; seed += 1) outcomes.push(await simulate(seed));
+    });
+
+    it('finds nothing wrong in a few worlds', () => {
+      for (const { seed, violations } of outcomes) assert.deepEqual(violations, [], `seed ${seed}`);
+    });
+
+    it('responds with every status after which a request may succeed later', () => {
+      const seen = new Set(outcomes.flatMap(({ statuses }) => [...statuses.keys()]));
+      assert.deepEqual(
+        PASSING.filter((status) => !seen.has(status)),
+        [],
+      );
+    });
+  });
+
+  it('notices a file of somebody else’s that a program writes, cuts off, renames, replaces or removes', () => {
+    const disk = new Disk(new Faults(new SeededRandom(1), NOTHING_LEFT_OUT, []), () => 0);
+    const noticed: string[] = [];
+    disk.onForeign = (what) => noticed.push(what);
+    disk.makeFolders('/ours', 0o700);
+    for (const name of ['one', 'two', 'theirs/three']) disk.putForeign(`/ours/${name}`, 'text');
+    const one = disk.get('/ours/one', 'open');
+    disk.write(one, 0, Buffer.from('x'));
+    disk.truncate(one, 0);
+    disk.create('/ours/theirs/four', 0o600);
+    disk.rename('/ours/one', '/ours/two');
+    disk.remove('/ours/two');
+    assert.deepEqual(noticed, [
+      'a file was written',
+      'a file was cut off',
+      '/ours/theirs/four was made',
+      '/ours/one was renamed',
+      '/ours/two was replaced',
+      '/ours/two was removed',
+    ]);
+  });
+
+  it('lets a message need a person only where a fault or an act has hit it', () => {
+    const model = new Model();
+    const sending = { name: 'out1', copies: 1, isGivenUp: false, isErased: false, atMesh: [], hits: new Set() };
+    model.sent.set('out1', sending as unknown as Sending);
+    const shown = { id: 'A', state: 'parked', needsDecision: true, messageId: null } as const;
+    model.checkCause(sending as unknown as Sending, shown as never);
+    assert.deepEqual(model.violations.splice(0), ['out1: needs a decision, and nothing has hit it']);
+    model.hit('out1', 'response lost');
+    model.checkCause(sending as unknown as Sending, shown as never);
+    assert.deepEqual(model.violations, []);
+  });
 });

@@ -28,7 +28,13 @@ const SOURCE = replaced(
   'return bytesWritten!=bytes?SQLITE_IOERR_WRITE:SQLITE_OK}catch(e){return e.code==="ENOSPC"?13:SQLITE_IOERR_WRITE}',
 );
 
-/** Compiled once: each simulated process gets an instance, with memory of its own. */
+/** The build as a function of what it takes from its surroundings: compiled once, and run for each process. */
+const BUILD = new Function(
+  // oxlint-disable-next-line typescript/no-implied-eval -- the build asks for its file system by `require`
+  ...['require', 'module', 'exports', '__filename', '__dirname', 'WebAssembly', 'Date', 'performance', SOURCE],
+) as (...values: unknown[]) => void;
+
+/** Compiled once, too: each simulated process gets an instance, with memory of its own. */
 let compiled: WebAssembly.Module | undefined;
 
 /** The part of the build that is used here. */
@@ -171,13 +177,13 @@ function instantiate({ disk, descriptors, random, now }: SqliteParts): WasmSqlit
     },
   };
   const build: { exports: unknown } = { exports: {} };
-  const parameters = ['require', 'module', 'exports', '__filename', '__dirname', 'WebAssembly', 'Date', 'performance'];
-  // oxlint-disable-next-line typescript/no-implied-eval -- the build asks for its file system by `require`
-  const run = new Function(...parameters, SOURCE) as (...values: unknown[]) => void;
   const clock = { now };
-  run((name: string) => modules[name], build, build.exports, FILE, dirname(FILE), webAssembly, clock, clock);
+  BUILD((name: string) => modules[name], build, build.exports, FILE, dirname(FILE), webAssembly, clock, clock);
   return build.exports as WasmSqlite;
 }
+
+/** Made once: SQLite asks at every transaction whether a file is there. */
+const NOT_THERE = systemError('ENOENT', 'access');
 
 /** The functions of node:fs that the build calls. Locks are a process's, and end with it. */
 function fileSystem(disk: Disk, descriptors: Descriptors): Record<string, unknown> {
@@ -187,7 +193,7 @@ function fileSystem(disk: Disk, descriptors: Descriptors): Record<string, unknow
     // The build itself, from the real disk.
     readFileSync,
     accessSync(path: string) {
-      if (!locks.has(path) && !disk.find(path)) throw systemError('ENOENT', 'access');
+      if (!locks.has(path) && !disk.find(path)) throw NOT_THERE;
     },
     openSync: (path: string, flags: number | string, mode?: number) => descriptors.open(path, flags, mode),
     closeSync: (descriptor: number) => descriptors.close(descriptor),

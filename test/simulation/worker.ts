@@ -10,6 +10,7 @@ export interface Report {
   steps: number;
   simulatedMs: number;
   struck: ReadonlyMap<Kind, number>;
+  statuses: ReadonlyMap<number, number>;
   violations: readonly string[];
   /** What a person reads of a failure. */
   lines: string[];
@@ -18,8 +19,8 @@ export interface Report {
 async function run(seed: number): Promise<Report> {
   const { withTrace, isShrunk } = workerData as { withTrace: boolean; isShrunk: boolean };
   const outcome = await simulate(seed);
-  const { steps, simulatedMs, struck, violations, trace } = outcome;
-  const report = { seed, steps, simulatedMs, struck, violations };
+  const { steps, simulatedMs, struck, statuses, violations, trace } = outcome;
+  const report = { seed, steps, simulatedMs, struck, statuses, violations };
   if (violations.length === 0) return { ...report, lines: withTrace ? [...trace] : [] };
   const smallest = isShrunk ? (await shrink(outcome)).outcome : outcome;
   const faults = smallest.strikes.join(', ') || 'none';
@@ -36,7 +37,7 @@ async function run(seed: number): Promise<Report> {
 /** A world that cannot even be run has failed. */
 function notRun(seed: number, error: unknown): Report {
   const lines = [`FAILED seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`];
-  return { seed, steps: 0, simulatedMs: 0, struck: new Map(), violations: lines, lines };
+  return { seed, steps: 0, simulatedMs: 0, struck: new Map(), statuses: new Map(), violations: lines, lines };
 }
 
 parentPort?.on('message', (seed: number) => {

@@ -5,13 +5,14 @@ import { SimulatedClock, BEGIN } from './clock';
 import { Disk } from './disk';
 import { Faults, NOTHING_LEFT_OUT, type Kind, type LeftOut } from './faults';
 import { Flow, RECIPIENTS } from './flow';
-import { Mesh, type MeshMessage } from './mesh';
-import { bytesNamed, Model } from './model';
+import { Mesh, type MeshMessage, type MeshRequest } from './mesh';
+import { bytesNamed, Model, nameIn } from './model';
 import { Network } from './network';
 import { People } from './people';
 import { FOLDER, leaveWorld, OUR_MAILBOX, Process, type Settings } from './process';
 import { SeededRandom } from './random';
 import { Schedule } from './schedule';
+import { Upkeep } from './upkeep';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -23,6 +24,8 @@ const SETTLES_WITHIN_MS = 150 * MINUTE;
 const NEEDS_DECISION = ['unknown', 'parked'] as const;
 /** A call that asks the store ends within this time. */
 const CALL_ENDS_WITHIN_MS = 10 * MINUTE;
+/** Steps within this time, above which something runs again and again without end. */
+const MOST_STEPS = { count: 20_000, withinMs: 5 * MINUTE };
 /** How often the settling is looked at. */
 const LOOK_EVERY_MS = 5 * MINUTE;
 
@@ -34,10 +37,17 @@ export interface Outcome {
   struck: ReadonlyMap<Kind, number>;
   /** Every fault that struck, by the name that leaves it out. */
   strikes: readonly string[];
+  /** How often MESH, or somebody else, gave each status as a response. */
+  statuses: ReadonlyMap<number, number>;
   violations: readonly string[];
   trace: readonly string[];
   /** Two runs of one seed have the same. */
   digest: string;
+}
+
+/** How a process ends, and who waits for it. */
+interface Ending extends PromiseWithResolvers<void> {
+  how: 'kill' | 'power cut' | 'stop';
 }
 
 /** Runs the world of a seed. Afterwards lib is on the machine again. */
@@ -61,6 +71,7 @@ class World {
   readonly #model = new Model();
   readonly #flow: Flow;
   readonly #people: People;
+  readonly #upkeep: Upkeep;
   readonly #settings: Settings;
   readonly #trace: string[] = [];
   #process: Process | undefined;
@@ -68,7 +79,10 @@ class World {
   #starts = 0;
   #meshOffsetMs = 0;
   /** The end of the process that this step has brought; handled between two steps. */
-  #ending: 'kill' | 'power cut' | undefined;
+  #ending: Ending | undefined;
+  #isStopping = false;
+  /** Since when steps are counted, and from which on. */
+  #counted = { since: 0, from: 0 };
 
   constructor(seed: number, leftOut: LeftOut) {
     this.#seed = seed;
@@ -76,13 +90,26 @@ class World {
     const random = (name: string): SeededRandom => this.#random.fork(name);
     this.#faults = new Faults(random('faults'), leftOut);
     const note = (line: string): void => this.#note(line);
-    this.#faults.onStrike = (name) => this.#note(`fault: ${name}`);
+    this.#faults.onStrike = (kind, name) => {
+      this.#note(`fault: ${name}`);
+      this.#model.struck(kind);
+    };
     const parts = { schedule: this.#schedule, faults: this.#faults, model: this.#model, note };
     this.#disk = new Disk(this.#faults, () => this.#clock.wall);
+    this.#disk.onForeign = (what) => this.#model.violated(`Node-RED: it is not ours, and ${what}`);
     this.#mesh = new Mesh(() => BEGIN + this.#schedule.now + this.#meshOffsetMs);
-    this.#network = new Network({ ...parts, random: random('network'), mesh: this.#mesh });
+    const hit = (kind: Kind, request: MeshRequest): void => this.#model.hit(this.#nameOf(request), kind);
+    this.#network = new Network({ ...parts, random: random('network'), mesh: this.#mesh, hit });
     this.#flow = new Flow({ ...parts, random: random('flow'), process: () => this.#process });
     this.#people = new People({ ...parts, flow: this.#flow, process: () => this.#process });
+    const machine = {
+      stop: () => this.#stop(),
+      start: () => this.#startProcess(),
+      useTool: <Result>(work: () => Promise<Result>) => this.#useTool(work),
+      atOnce: (work: () => void) => this.#atOnce(work),
+      isOpen: () => this.#process?.mailbox !== undefined,
+    };
+    this.#upkeep = new Upkeep({ ...parts, flow: this.#flow, disk: this.#disk, clock: this.#clock, machine });
     this.#settings = chooseSettings(random('settings'));
   }
 
@@ -93,6 +120,7 @@ class World {
       this.#model.acceptedAtMesh(message);
     };
     this.#disk.makeFolders(FOLDER, 0o700);
+    for (const path of ['/data/settings.js', `${FOLDER}/notes.txt`]) this.#disk.putForeign(path, 'theirs');
     this.#startMachine();
     const busyMs = this.#random.between(5, 60) * MINUTE;
     this.#planTraffic(busyMs);
@@ -107,7 +135,7 @@ class World {
       isSettled = (await this.#during(this.#isSettled())) ?? false;
     }
     await this.#during(this.#checkModel());
-    if (this.#process) this.#process.life.isOver = true;
+    this.#process?.end();
     await turns();
     const trace = this.#trace;
     return {
@@ -116,6 +144,7 @@ class World {
       simulatedMs: this.#schedule.now,
       struck: this.#faults.struck,
       strikes: this.#faults.strikesMade,
+      statuses: this.#network.statuses,
       violations: this.#model.violations,
       trace,
       digest: createHash('sha256').update(trace.join('\n')).digest('hex'),
@@ -153,6 +182,18 @@ class World {
     if (!this.#schedule.step()) throw new Error('Nothing is planned, and something is waited for.');
     await turns();
     if (this.#ending) await this.#endProcess(this.#ending);
+    this.#limitSteps();
+  }
+
+  /** A loop without end takes steps without end: that fails, instead of going on for hours. */
+  #limitSteps(): void {
+    const { now, steps } = this.#schedule;
+    const { count, withinMs } = MOST_STEPS;
+    if (now - this.#counted.since > withinMs) this.#counted = { since: now, from: steps };
+    if (steps - this.#counted.from > count)
+      this.#model.violated(
+        `Node-RED: more than ${count} steps within ${withinMs / MINUTE} minutes, as in an endless loop`,
+      );
   }
 
   // The machine and its process
@@ -164,6 +205,13 @@ class World {
   }
 
   #startProcess(): void {
+    this.#note('Node-RED: starts');
+    this.#model.started();
+    this.#newProcess().start();
+  }
+
+  /** A process, of Node-RED or a tool, which can be killed at any access to the disk. */
+  #newProcess(): Process {
     this.#starts += 1;
     const process = new Process({
       schedule: this.#schedule,
@@ -174,36 +222,77 @@ class World {
       settings: this.#settings,
       bootId: `boot ${this.#boots}`,
       consumer: (poller) => this.#flow.consumer(poller),
+      onEvent: (event, id) => this.#model.event(this.#flow.nameOf(id) ?? id, event),
       onOpen: () => this.#note('Node-RED: running'),
       note: (line) => this.#note(line),
     });
     this.#process = process;
     this.#disk.onAccess = () => {
+      const isRunning = !process.life.isOver;
+      if (isRunning && this.#faults.strikes('power cut', 0.0002)) void this.#end('power cut');
+      else if (isRunning && this.#faults.strikes('kill', 0.0003)) void this.#end('kill');
       if (process.life.isOver) throw new Error('The process is over.');
-      if (this.#faults.strikes('power cut', 0.0002)) this.#end('power cut');
-      else if (this.#faults.strikes('kill', 0.0003)) this.#end('kill');
     };
-    this.#note('Node-RED: starts');
-    process.start();
+    return process;
   }
 
-  /** Ends the process within this step: nothing that it does from here on has an effect. */
-  #end(how: 'kill' | 'power cut'): never {
-    this.#ending = how;
-    if (this.#process) this.#process.life.isOver = true;
-    throw new Error('The process is over.');
+  /** Ends the process within this step: nothing that it does from here on has an effect. Resolves once it is gone. */
+  #end(how: Ending['how']): Promise<void> {
+    this.#process?.end();
+    this.#ending ??= { how, ...Promise.withResolvers<void>() };
+    this.#schedule.in(0, () => undefined);
+    return this.#ending.promise;
   }
 
-  async #endProcess(how: 'kill' | 'power cut'): Promise<void> {
+  async #endProcess({ how, resolve }: Ending): Promise<void> {
     this.#ending = undefined;
     // What is left of the process runs into promises that nobody will settle.
     for (let turn = 0; turn < 5; turn += 1) await turns();
     this.#process = undefined;
     this.#disk.onAccess = () => undefined;
     this.#note(`Node-RED: ${how}`);
+    this.#model.ended(how === 'stop' ? 'restart' : how);
+    resolve();
+    await turns();
+    if (how === 'stop') return;
     const downMs = this.#faults.of(how).between(1, 120) * SECOND;
     if (how === 'power cut') this.#disk.cut(this.#faults.of(how));
     this.#schedule.in(downMs, () => (how === 'power cut' ? this.#startMachine() : this.#startProcess()));
+  }
+
+  /** People stop Node-RED, or end its process. Returns false if there is none, or it has ended by itself meanwhile. */
+  async #stop(): Promise<boolean> {
+    const process = this.#process;
+    if (!process || this.#isStopping) return false;
+    this.#isStopping = true;
+    this.#note('Node-RED: is stopped');
+    if (this.#faults.of('restart').chance(0.6)) await process.close();
+    this.#isStopping = false;
+    if (process.life.isOver) return false;
+    await this.#end('stop');
+    return true;
+  }
+
+  async #useTool<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+    const tool = this.#newProcess();
+    tool.enter();
+    const result = await tool.unlessEnded(work());
+    if (tool.life.isOver) return undefined;
+    await this.#end('stop');
+    return result;
+  }
+
+  #atOnce(work: () => void): void {
+    const tool = this.#newProcess();
+    tool.enter();
+    const { isFull } = this.#disk;
+    this.#disk.isFull = false;
+    this.#faults.without(work);
+    this.#disk.syncAll();
+    this.#disk.isFull = isFull;
+    tool.end();
+    this.#process = undefined;
+    this.#disk.onAccess = () => undefined;
   }
 
   // What happens
@@ -255,6 +344,9 @@ class World {
       message,
       isFinished: false,
       isDone: false,
+      isErased: false,
+      isTakenAway: false,
+      hits: new Set(),
       deliveries: 0,
     });
     this.#note(`MESH: has ${name} for us as ${message.messageId}`);
@@ -270,22 +362,34 @@ class World {
         });
       if (this.#faults.isHere(kind)) plan();
     };
-    const kill = (how: 'kill' | 'power cut') => (): void => {
-      if (!this.#process) return;
-      try {
-        this.#end(how);
-      } catch {
-        // As within an access to the disk.
-      }
+    const end = (how: 'kill' | 'power cut') => (): void => {
+      if (this.#process) void this.#end(how);
     };
-    repeat('kill', 8 * MINUTE, kill('kill'));
-    repeat('power cut', 15 * MINUTE, kill('power cut'));
+    repeat('kill', 8 * MINUTE, end('kill'));
+    repeat('power cut', 15 * MINUTE, end('power cut'));
+    repeat('restart', 15 * MINUTE, () => this.#whole(this.#upkeep.restart()));
+    repeat('newer version', 30 * MINUTE, () => this.#whole(this.#upkeep.tryOtherVersion()));
+    repeat('backup put back', 12 * MINUTE, () => this.#whole(this.#upkeep.putBack()));
+    const copies = this.#random.fork('copies');
+    const copyLater = (): void =>
+      void this.#schedule.in(copies.between(1, 8) * MINUTE, () => {
+        if (!this.#faults.isHere('backup put back')) return;
+        this.#upkeep.copy();
+        copyLater();
+      });
+    if (this.#faults.isHere('backup put back')) copyLater();
     repeat('second instance', 10 * MINUTE, () => this.#startSecond());
 
     const clocks = this.#faults.of('clock step');
     repeat('clock step', 10 * MINUTE, () => {
-      // By hand, by NTP after a battery has failed, and twice a year where the machine's clock keeps local time.
+      // By hand, or by NTP after a battery has failed.
       this.#clock.step(clocks.pick([-8 * HOUR, -HOUR, -90 * SECOND, 20 * SECOND, HOUR, 30 * HOUR, 450 * DAY]));
+    });
+    // Twice a year, where the machine's clock keeps local time: forward, and the next time back.
+    let isSummer = false;
+    repeat('summer time', 15 * MINUTE, () => {
+      this.#clock.step(isSummer ? -HOUR : HOUR);
+      isSummer = !isSummer;
     });
     repeat('clock drift', 20 * MINUTE, () =>
       this.#clock.drift(this.#faults.of('clock drift').pick([0.99, 0.9999, 1.02])),
@@ -298,6 +402,8 @@ class World {
       this.#schedule.in(this.#faults.of('disk full').between(1, 10) * MINUTE, () => (this.#disk.isFull = false));
     });
     repeat('bit rot', 15 * MINUTE, () => this.#rot());
+    repeat('folder replaced', 15 * MINUTE, () => this.#upkeep.replaceSpool());
+    repeat('foreign files', 10 * MINUTE, () => this.#upkeep.addForeignFiles());
 
     const isCollectable = ({ from, state }: MeshMessage): boolean => from === OUR_MAILBOX && state === 'accepted';
     const undeliverable = this.#faults.of('undeliverable');
@@ -310,9 +416,17 @@ class World {
       const done = [...this.#model.received.values()].filter(({ isDone }) => isDone);
       if (done.length > 0) this.#mesh.offerAgain(this.#faults.of('offered again').pick(done).message);
     });
-    repeat('resend', 10 * MINUTE, () => void this.#people.resend());
-    repeat('drop', 15 * MINUTE, () => void this.#people.drop());
-    repeat('redeliver', 15 * MINUTE, () => void this.#people.redeliver());
+    repeat('resend', 10 * MINUTE, () => this.#whole(this.#people.resend()));
+    repeat('drop', 15 * MINUTE, () => this.#whole(this.#people.drop()));
+    repeat('redeliver', 15 * MINUTE, () => this.#whole(this.#people.redeliver()));
+    repeat('erase', 12 * MINUTE, () => this.#whole(this.#upkeep.erase()));
+  }
+
+  /** What people do must not fail in a way that they do not expect. */
+  #whole(work: Promise<void>): void {
+    work.catch((error: unknown) =>
+      this.#model.violated(`person: ${error instanceof Error ? error.stack : String(error)}`),
+    );
   }
 
   /** Changes a bit of a payload in the spool: of what is to be sent, or what waits for the flow. */
@@ -320,6 +434,7 @@ class World {
     const payloads = this.#disk.files(`${FOLDER}/spool`).filter(([, { size }]) => size > 65_536);
     if (payloads.length === 0) return;
     const [path, node] = this.#faults.of('bit rot').pick(payloads);
+    this.#model.hit(nameIn(node.bytes), 'bit rot');
     node.rot(this.#faults.of('bit rot'));
     this.#note(`disk: a bit of ${path} is another`);
   }
@@ -339,7 +454,6 @@ class World {
     this.#clock.setRight();
     this.#meshOffsetMs = 0;
     this.#disk.isFull = false;
-    this.#network.isDown = false;
     this.#note('-- from here on nothing goes wrong --');
   }
 
@@ -348,11 +462,15 @@ class World {
   /** A person gives up what needs a decision: it would hold up what is behind it in strict order for good. */
   async #decide(): Promise<void> {
     const { mailbox } = this.#process ?? {};
-    for (const { id, needsDecision } of (await mailbox?.outbox.list({ states: NEEDS_DECISION }, { limit: 1000 })) ??
-      []) {
-      if (!needsDecision) continue;
-      await mailbox?.outbox.drop(id);
-      this.#note(`person: drops ${id}`);
+    for (const row of (await mailbox?.outbox.list({ states: NEEDS_DECISION }, { limit: 1000 })) ?? []) {
+      if (!row.needsDecision) continue;
+      const sending = this.#model.sent.get(this.#flow.nameOf(row.id) ?? '');
+      if (sending) {
+        this.#model.checkCause(sending, row);
+        sending.isGivenUp = true;
+      }
+      await mailbox?.outbox.drop(row.id);
+      this.#note(`person: drops ${row.id}`);
     }
   }
 
@@ -385,6 +503,14 @@ class World {
     for await (const { message } of poller.parked()) parked.add(message.messageId);
     for (const receiving of this.#model.received.values())
       this.#model.receivedAs(receiving, parked.has(receiving.message.messageId));
+  }
+
+  /** Returns the name of the message that a request is about. */
+  #nameOf({ path, body }: MeshRequest): string | undefined {
+    const message = this.#mesh.messages.find(({ messageId }) => path.includes(messageId));
+    if (message?.to === OUR_MAILBOX) return this.#model.received.get(message.messageId)?.name;
+    if (message) return nameIn(message.chunks[0] ?? body);
+    return body.length > 0 ? nameIn(body) : this.#flow.nameOf(path.split('/').at(-1) ?? '');
   }
 
   #note(line: string): void {
