@@ -2,6 +2,7 @@
  * What people do with a Node-RED that they stop, and with its folders: they restart it, put a backup back, erase a
  * message, try another version, mount another folder, and put files of their own beside ours.
  */
+import { dirname } from 'node:path';
 import { openFile } from '../../lib/store/sqlite/driver';
 import { SCHEMA_VERSION } from '../../lib/store/rules/schema-version';
 import { eraseMessage } from '../../lib/store/tools/erase';
@@ -91,7 +92,7 @@ export class Upkeep {
   /** A backup is made of what the disk has at this moment. */
   copy(): void {
     const { disk, model, note } = this.#parts;
-    if (this.#away || !disk.find(SPOOL)) return;
+    if (this.#isBusy || this.#away || !disk.find(SPOOL)) return;
     const store = STORE.map((path): [string, Node | undefined] => [path, disk.find(path)?.copy()]);
     this.#copies.push({ store, spool: disk.find(SPOOL)?.copy(), putBack: model.storeCopied() });
     if (this.#copies.length > COPIES) this.#copies.shift();
@@ -185,8 +186,10 @@ export class Upkeep {
     const { disk, faults } = this.#parts;
     const random = faults.of('foreign files');
     for (const folder of [FOLDER, SPOOL]) {
-      const name = random.pick(FOREIGN);
-      if (disk.find(folder) && !disk.find(`${folder}/${name}`)) disk.putForeign(`${folder}/${name}`, 'theirs');
+      const path = `${folder}/${random.pick(FOREIGN)}`;
+      // A quarantine is ours, whoever has made it.
+      const isPossible = disk.find(path.includes('/quarantine/') ? dirname(path) : folder) !== undefined;
+      if (isPossible && !disk.find(path)) disk.putForeign(path, 'theirs');
     }
   }
 
