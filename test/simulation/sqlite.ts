@@ -28,11 +28,11 @@ const SOURCE = replaced(
   'return bytesWritten!=bytes?SQLITE_IOERR_WRITE:SQLITE_OK}catch(e){return e.code==="ENOSPC"?13:SQLITE_IOERR_WRITE}',
 );
 
-/** The build as a function of what it takes from its surroundings: compiled once, and run for each process. */
-const BUILD = new Function(
-  // oxlint-disable-next-line typescript/no-implied-eval -- the build asks for its file system by `require`
-  ...['require', 'module', 'exports', '__filename', '__dirname', 'WebAssembly', 'Date', 'performance', SOURCE],
-) as (...values: unknown[]) => void;
+/** What the build takes from its surroundings. */
+const PARAMETERS = ['require', 'module', 'exports', '__filename', '__dirname', 'WebAssembly', 'Date', 'performance'];
+/** The build as a function of that: compiled once, and run for each process. */
+// oxlint-disable-next-line typescript/no-implied-eval -- the build asks for its file system by `require`
+const BUILD = new Function(...PARAMETERS, SOURCE) as (...values: unknown[]) => void;
 
 /** Compiled once, too: each simulated process gets an instance, with memory of its own. */
 let compiled: WebAssembly.Module | undefined;
