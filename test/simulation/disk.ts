@@ -7,6 +7,9 @@ import { dirname, basename, join } from 'node:path';
 import type { Faults } from './faults';
 import type { SeededRandom } from './random';
 
+// Node.js cuts small Buffers from a larger one: a piece of memory for each page that is written costs more than its copy.
+Buffer.poolSize = 1024 * 1024;
+
 /** A sector is written as a whole or not at all. */
 const SECTOR = 512;
 
@@ -16,7 +19,8 @@ class Content {
   #buffer: Buffer = Buffer.alloc(0);
 
   constructor(bytes: Uint8Array = Buffer.alloc(0)) {
-    this.put(0, bytes, bytes.length);
+    this.#buffer = Buffer.from(bytes);
+    this.size = bytes.length;
   }
 
   get bytes(): Buffer {
@@ -107,6 +111,7 @@ export class Node {
 
   /** What a power cut leaves: of what was not synced, any part. */
   cut(random: SeededRandom): void {
+    if (this.#pending.length === 0 && !this.#onDisk) return;
     const left = this.#onDisk ?? this.#undone();
     for (const { at, after, sizeAfter } of this.#pending.splice(0)) {
       const fate = random.pick(['lost', 'kept', 'kept', 'torn'] as const);

@@ -367,9 +367,9 @@ class World {
     };
     repeat('kill', 8 * MINUTE, end('kill'));
     repeat('power cut', 15 * MINUTE, end('power cut'));
-    repeat('restart', 15 * MINUTE, () => this.#whole(this.#upkeep.restart()));
-    repeat('newer version', 30 * MINUTE, () => this.#whole(this.#upkeep.tryOtherVersion()));
-    repeat('backup put back', 12 * MINUTE, () => this.#whole(this.#upkeep.putBack()));
+    repeat('restart', 30 * MINUTE, () => this.#whole(this.#upkeep.restart()));
+    repeat('newer version', 60 * MINUTE, () => this.#whole(this.#upkeep.tryOtherVersion()));
+    repeat('backup put back', 20 * MINUTE, () => this.#whole(this.#upkeep.putBack()));
     const copies = this.#random.fork('copies');
     const copyLater = (): void =>
       void this.#schedule.in(copies.between(1, 8) * MINUTE, () => {
@@ -419,7 +419,7 @@ class World {
     repeat('resend', 10 * MINUTE, () => this.#whole(this.#people.resend()));
     repeat('drop', 15 * MINUTE, () => this.#whole(this.#people.drop()));
     repeat('redeliver', 15 * MINUTE, () => this.#whole(this.#people.redeliver()));
-    repeat('erase', 12 * MINUTE, () => this.#whole(this.#upkeep.erase()));
+    repeat('erase', 25 * MINUTE, () => this.#whole(this.#upkeep.erase()));
   }
 
   /** What people do must not fail in a way that they do not expect. */

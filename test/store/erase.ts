@@ -228,7 +228,8 @@ export function erasure(newPlace: () => Promise<Place>): void {
     const quarantine = join(elsewhere, 'quarantine', '019a0000-0000-4000-9000-000000000009');
     await mkdir(quarantine, { recursive: true });
     const kept = [`${OUT_NAME}0`, 'settings.js', OTHER_IN_NAME];
-    for (const name of [OUT_NAME, `${OUT_NAME}.1.gz`, ...kept]) await writeFile(join(elsewhere, name), MARK);
+    for (const name of kept) await writeFile(join(elsewhere, name), 'another');
+    for (const name of [OUT_NAME, `${OUT_NAME}.1.gz`]) await writeFile(join(elsewhere, name), MARK);
     await writeFile(join(quarantine, OUT_NAME), MARK);
     await erased(place, id, { spool: undefined });
     assert.deepEqual((await readdir(elsewhere)).sort(), [...kept, 'mesh-spool.json', 'quarantine'].sort());
