@@ -12,7 +12,8 @@
  * 7. What was erased is on our disk no more, and neither sent nor delivered.
  *
  * A backup that is put back takes away what was promised since it was made, but for two things: nothing is sent twice,
- * and what was on its way to MESH since the last start is shown, whether the backup has it or not.
+ * and what was on its way to MESH since the last start is shown, whether the backup has it or not, unless the store has failed
+ * since.
  *
  * The model is told what the flow, the people and MESH see. It never looks into the code that it judges.
  */
@@ -84,10 +85,19 @@ const HIT_EVERYTHING: ReadonlySet<Kind> = new Set([
   'backup put back',
 ]);
 
+/**
+ * Faults after which the outbox need not remember what it was sending when a backup is put back: a power cut loses its
+ * notes, and where the store has failed, it compares them with the store and begins new ones.
+ */
+const LOSE_NOTES: ReadonlySet<Kind> = new Set(['power cut', 'disk error', 'failed sync', 'disk full']);
+
 export class Model {
   readonly sent = new Map<string, Sending>();
   readonly received = new Map<string, Receiving>();
   readonly violations: string[] = [];
+  /** The store may have failed since Node-RED's last start, at any time once the disk was full. */
+  #hasStoreFailed = false;
+  #wasDiskFull = false;
   /** Faults that have hit the machine. */
   readonly #machineHits = new Set<Kind>();
 
@@ -101,11 +111,12 @@ export class Model {
   /** A fault has struck somewhere on the machine. */
   struck(kind: Kind): void {
     if (HIT_EVERYTHING.has(kind)) this.#machineHits.add(kind);
-    if (kind !== 'power cut') return;
-    // What the outbox had noted of a message that it was sending may be gone.
+    if (kind === 'disk full') this.#wasDiskFull = true;
+    if (!LOSE_NOTES.has(kind)) return;
+    this.#hasStoreFailed = true;
     for (const sending of this.sent.values()) {
       sending.isBegun = false;
-      sending.isForgotten &&= 'not begun';
+      if (kind === 'power cut') sending.isForgotten &&= 'not begun';
     }
   }
 
@@ -125,6 +136,7 @@ export class Model {
 
   /** Node-RED starts. */
   started(): void {
+    this.#hasStoreFailed = this.#wasDiskFull;
     for (const sending of this.sent.values()) sending.isBegun = sending.isOnItsWay = false;
   }
 
@@ -157,7 +169,7 @@ export class Model {
     const sending = this.sent.get(name);
     if (!sending) return;
     sending.isOnItsWay = ON_ITS_WAY.has(event);
-    sending.isBegun ||= sending.isOnItsWay;
+    sending.isBegun ||= sending.isOnItsWay && !this.#hasStoreFailed;
   }
 
   /** MESH has accepted a message from us. */

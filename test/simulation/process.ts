@@ -151,6 +151,9 @@ export class Process {
       note(`outbox: ${event} ${message.id} ${message.messageId ?? ''}`);
       onEvent(event, message.id);
     });
+    mailbox.onSending(({ storeError }) => {
+      if (storeError) note(`outbox: the store fails: ${storeError.message}`);
+    });
     poller.add(consumer(poller));
     mailbox.start();
     this.mailbox = mailbox;
