@@ -4,7 +4,7 @@ import { fileSink } from '../../lib/payload/file-sink';
 import { setFiles } from '../../lib/files';
 import { setDriver } from '../../lib/store/sqlite/driver';
 import { openEngine, type Engine } from '../../lib/store/sqlite/engine';
-import { MAILBOX, newId, note, outgoing } from '../store/contract/support';
+import { MAILBOX, newId, note, outgoing, T } from '../store/contract/support';
 import { Disk, systemError } from './disk';
 import { Faults, NOTHING_LEFT_OUT } from './faults';
 import { Descriptors, simulatedFiles } from './files';
@@ -79,6 +79,21 @@ describe('a sync that fails', () => {
       found.filter((id) => id !== during),
       [before, after],
     );
+  });
+
+  it('as the store keeps the time takes no later commit away when the power is cut', () => {
+    const { startProcess, failNextSync, cutPower } = machine();
+    const [before, after] = [newId(), newId()];
+    startProcess();
+    const engine = openEngine({ folder: FOLDER, test: {} });
+    assert.equal(enqueue(engine, before), before);
+    failNextSync();
+    const [result] = engine.run([{ id: 1, name: 'trustTime', args: [T, false] }]);
+    assert.ok(result && 'error' in result);
+    assert.equal(enqueue(engine, after), after);
+    cutPower();
+    startProcess();
+    assert.deepEqual(idsIn(openEngine({ folder: FOLDER, test: {} })), [before, after]);
   });
 
   it('while a download is noted fails the download', async () => {

@@ -138,6 +138,13 @@ const MUTATIONS: Rule[] = [
     without: '',
   },
   {
+    case: 'as the store keeps the time takes no later commit away',
+    test: SYNCS,
+    file: 'lib/store/sqlite/operations.ts',
+    check: "  'trustedTime',\n",
+    without: "  'trustedTime',\n  'trustTime',\n",
+  },
+  {
     case: 'while a download is noted fails the download',
     test: SYNCS,
     file: 'lib/payload/file-sink.ts',

@@ -67,7 +67,6 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'spoolNames',
   'identity',
   'trustedTime',
-  'trustTime',
   'spoolFolders',
   'statistics',
   'queryPlans',
