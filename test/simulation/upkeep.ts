@@ -3,6 +3,7 @@
  * message, try another version, mount another folder, and put files of their own beside ours.
  */
 import { dirname } from 'node:path';
+import { ConfigurationError, InvalidMessageError, NotFoundError } from '../../lib/errors';
 import { openFile } from '../../lib/store/sqlite/driver';
 import { SCHEMA_VERSION } from '../../lib/store/rules/schema-version';
 import { eraseMessage } from '../../lib/store/tools/erase';
@@ -123,17 +124,19 @@ export class Upkeep {
       const target = this.#chooseForErasure(random);
       if (!target) return;
       if (machine.isOpen() && random.chance(0.2)) {
-        if (await this.#runErase(target, true)) model.violated('Node-RED: erased in a store that was in use');
+        if ((await this.#runErase(target, true)) !== 'refused')
+          model.violated('Node-RED: erased in a store that was in use');
         return;
       }
       if (!(await machine.stop())) return;
-      const isErased = await machine.useTool(() => this.#runErase(target, random.chance(0.7)));
-      if (isErased === undefined) {
+      const outcome = await machine.useTool(() => this.#runErase(target, random.chance(0.7)));
+      if (outcome === undefined) {
         // Killed half-way: either all of it has happened, or the payload alone is gone. Node-RED starts by itself.
         target.half();
         return;
       }
-      if (isErased) {
+      if (outcome === 'failed') target.half();
+      if (outcome === 'erased') {
         target.done();
         this.#requireGone(target);
       }
@@ -218,7 +221,8 @@ export class Upkeep {
     return new Promise((resolve) => void this.#parts.schedule.in(ms, resolve));
   }
 
-  async #runErase({ reference }: Target, force: boolean): Promise<boolean> {
+  /** A failure of the disk leaves it half-way, as a kill does. */
+  async #runErase({ reference }: Target, force: boolean): Promise<'erased' | 'refused' | 'failed'> {
     const { note, clock } = this.#parts;
     note(`person: erases ${reference}${force ? ' by force' : ''}`);
     try {
@@ -226,13 +230,15 @@ export class Upkeep {
       try {
         const erasure = { reference, by: 'case 1', force, now: Math.floor(clock.wall), spool: SPOOL };
         for (const line of await eraseMessage(side, erasure)) note(`erase: ${line}`);
-        return true;
+        return 'erased';
       } finally {
         await side.close();
       }
     } catch (error) {
       note(`erase: ${String(error)}`);
-      return false;
+      const isRefused =
+        error instanceof ConfigurationError || error instanceof InvalidMessageError || error instanceof NotFoundError;
+      return isRefused ? 'refused' : 'failed';
     }
   }
 

@@ -143,6 +143,30 @@ export function erasure(newPlace: () => Promise<Place>): void {
     assert.deepEqual((await readdir(place.spool)).sort(), [OTHER_IN_NAME, 'quarantine']);
   });
 
+  it('erases the payload that a sent message had before the store forgot it', async () => {
+    const place = await newPlace();
+    const part = join(place.spool, 'quarantine', OUT_NAME);
+    await mkdir(part, { recursive: true });
+    const id = await withStore(place, (store) => inState(store, 'rejected', { settledAt: T }, named));
+    await writeFile(join(part, id), MARK);
+    await writeFile(join(part, OUT_NAME), MARK);
+    await erased(place, id);
+    assert.deepEqual(await readdir(part), [OUT_NAME]);
+  });
+
+  it('that the store fails in is said to be unfinished, and is finished when it is repeated', async () => {
+    const place = await newPlace();
+    const id = await withStore(place, (store) => inState(store, 'rejected', { settledAt: T }, named));
+    const side = await place.side();
+    const failing = { ...side, scrub: () => Promise.reject(new Error('disk I/O error')) };
+    const erasure = { reference: id, by: 'IG-2026-17', force: false, now: T + 5, spool: place.spool };
+    const error = await failure(StorageError, eraseMessage(failing, erasure));
+    assert.match(`${error.message} ${error.advice}`, /only a part of it may be gone.*Run this again/);
+    await side.close();
+    await erased(place, id);
+    await withStore(place, async (store) => assert.equal((await store.getOutgoing(id))?.payload, null));
+  });
+
   it('erases both rows of a message sent and received here, and names the message that repeats it', async () => {
     const place = await newPlace();
     const [first, second] = await withStore(place, async (store) => {

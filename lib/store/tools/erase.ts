@@ -46,7 +46,7 @@ interface Found {
  * and for each that is left to do by hand. The payload first: a run that is interrupted is repeated, and finds the row.
  * @throws NotFoundError when the store has no such message; InvalidMessageError when it has not ended, without `force`;
  *   ConfigurationError when the request is incomplete, or its payload may be in a folder that cannot be reached (nothing
- *   was erased); StorageError when its payload cannot be deleted (the row is kept)
+ *   was erased); StorageError when its payload cannot be deleted (the row is kept), or the store fails (repeat it)
  */
 export async function eraseMessage(side: Side, erasure: Erasure): Promise<string[]> {
   const by = erasure.by.replaceAll(/\p{Cc}/gu, ' ').trim();
@@ -66,8 +66,15 @@ export async function eraseMessage(side: Side, erasure: Erasure): Promise<string
   }
   const payloads = await locatePayloads(side, found, erasure.spool);
   for (const payload of payloads) await removePayload(side, payload);
-  await side.changeBatch(found.flatMap((each) => changes(each, by, erasure)));
-  await side.scrub();
+  try {
+    await side.changeBatch(found.flatMap((each) => changes(each, by, erasure)));
+    await side.scrub();
+  } catch (cause) {
+    throw new StorageError('The store failed while the message was erased: only a part of it may be gone.', {
+      cause,
+      advice: 'Run this again: it goes on with what is left.',
+    });
+  }
   return [...found.map(erasedLine), ...(await leftToDo(side, found)), ...payloads.flatMap(payloadLines)];
 }
 
@@ -122,7 +129,6 @@ async function locatePayloads(side: Side, found: readonly Found[], spool: string
   const names = new Set(
     found.flatMap(({ row }) => (row['payload_kind'] === 'spool' ? [String(row['payload_name'])] : [])),
   );
-  if (names.size === 0) return [];
   const folders = new Set([...(await side.spoolFolders()), ...(spool === undefined ? [] : [spool])]);
   const unreached: string[] = [];
   const files: string[] = [];
@@ -153,6 +159,15 @@ async function locatePayloads(side: Side, found: readonly Found[], spool: string
       );
     }
     payloads.push({ name, isShared: await isNeeded(side, name, found), paths, inDatabase, unreached });
+  }
+  // The payload of a message sent has its id. A store that forgot the message once (a backup was put back) has left it in
+  // quarantine, and its row names none any more.
+  for (const { message } of found) {
+    if (!('id' in message) || names.has(message.id)) continue;
+    const paths = files.filter((path) => isOf(message.id, basename(path)));
+    const inDatabase = (await side.slices?.has(message.id)) ?? false;
+    if (paths.length > 0 || inDatabase)
+      payloads.push({ name: message.id, isShared: false, paths, inDatabase, unreached });
   }
   return payloads;
 }
