@@ -27,9 +27,20 @@ export async function spooledPaths(folder: string, matches: (name: string) => bo
     return [];
   });
   const found = entries.filter((entry) => entry.isFile() && isSpoolName(entry.name) && matches(entry.name));
-  const parts = await partsOf(join(folder, FOLDER));
+  const parts = await partsOf(quarantineOf(folder));
   return [...found.map(({ name }) => join(folder, name)), ...(await inParts(parts, matches))];
 }
+
+/**
+ * Returns the paths of the files in the quarantine of a spool folder.
+ * @throws the system's error
+ */
+export async function quarantinedPaths(folder: string): Promise<string[]> {
+  return inParts(await partsOf(quarantineOf(folder)), () => true);
+}
+
+/** Returns the folder of the quarantine of a spool folder. */
+export const quarantineOf = (folder: string): string => join(folder, FOLDER);
 
 async function partsOf(root: string): Promise<string[]> {
   const names = await readdir(root).catch(none);
@@ -56,7 +67,7 @@ export class Quarantine {
   /** `spool`: the folder whose files it takes. */
   constructor(spool: string, clocks: CountingClocks) {
     this.#spool = spool;
-    this.#root = join(spool, FOLDER);
+    this.#root = quarantineOf(spool);
     this.#clocks = clocks;
     this.#counted = clocks.steady();
   }

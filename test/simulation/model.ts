@@ -147,17 +147,18 @@ export class Model {
     );
     const stored = new Set([...this.received.values()].filter(({ message }) => message.acknowledgements > 0));
     const done = new Set([...this.received.values()].filter(({ isDone }) => isDone));
+    const erased = new Set([...this.sent.values(), ...this.received.values()].filter(({ isErased }) => isErased));
     return () => {
       for (const sending of this.sent.values()) {
         if (!confirmed.has(sending)) sending.isForgotten = sending.isBegun ? 'begun' : 'not begun';
         // The outbox does not know any more that it has it already.
         if (sending.isRepeated && sending.outcome !== 'confirmed') sending.copies += 1;
-        sending.isErased = false;
+        sending.isErased = erased.has(sending);
       }
       for (const receiving of this.received.values()) {
         if (receiving.message.acknowledgements > 0 && !stored.has(receiving)) receiving.isTakenAway = true;
         if (!done.has(receiving)) receiving.isDone = false;
-        receiving.isErased = false;
+        receiving.isErased = erased.has(receiving);
       }
     };
   }

@@ -76,7 +76,10 @@ function runSeeds(nextSeed: () => number | undefined, totals: Totals): Promise<v
 
 /** The report on a seed that has not ended. */
 function endless(seed: number): Report {
-  const lines = [`FAILED seed ${seed}: a step has not ended within ${LONGEST_MS / 60_000} minutes`];
+  const lines = [
+    `FAILED seed ${seed}: not ended within ${LONGEST_MS / 60_000} minutes. Run it with --first: a step of it does not ` +
+      'end, or it fails, and takes long to be made smaller',
+  ];
   return { seed, steps: 0, simulatedMs: 0, struck: new Map(), statuses: new Map(), violations: lines, lines };
 }
 

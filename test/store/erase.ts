@@ -138,7 +138,8 @@ export function erasure(newPlace: () => Promise<Place>): void {
       // Another message with the same content, which stays.
       await received(store, 'done', { settledAt: T }, { payload: { kind: 'spool', name: OTHER_IN_NAME } });
     });
-    await erased(place, 'IN1');
+    const lines = await erased(place, 'IN1');
+    assert.match(lines.at(-1) ?? '', /quarantine are files that no message names \(2\), deleted after seven days/);
     assert.deepEqual(await readdir(part), [longer, changed]);
     assert.deepEqual((await readdir(place.spool)).sort(), [OTHER_IN_NAME, 'quarantine']);
   });

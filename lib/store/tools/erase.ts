@@ -10,7 +10,7 @@ import { ConfigurationError, InvalidMessageError, NotFoundError, StorageError } 
 import { FINAL, PENDING, RESPONSE_MISSING } from '../../message-states';
 import { withoutPath } from '../../payload/file-error';
 import { syncFolder } from '../../payload/file-sink';
-import { spooledPaths } from '../../payload/quarantine';
+import { quarantinedPaths, quarantineOf, spooledPaths } from '../../payload/quarantine';
 import { fileSourceAt, statFile } from '../../payload/source';
 import { readMark } from '../../payload/spool-mark';
 import { incomingOf, parseIncoming } from '../rows/incoming';
@@ -75,7 +75,12 @@ export async function eraseMessage(side: Side, erasure: Erasure): Promise<string
       advice: 'Run this again: it goes on with what is left.',
     });
   }
-  return [...found.map(erasedLine), ...(await leftToDo(side, found)), ...payloads.flatMap(payloadLines)];
+  return [
+    ...found.map(erasedLine),
+    ...(await leftToDo(side, found)),
+    ...payloads.flatMap(payloadLines),
+    ...(await quarantineLines(side, erasure.spool)),
+  ];
 }
 
 async function find(side: Side, reference: string): Promise<Found[]> {
@@ -354,4 +359,18 @@ async function leftToDo(side: Side, found: readonly Found[]): Promise<string[]> 
     for (const id of related) left.push(`Message ${id} has the same content (one repeats the other): erase it too.`);
   }
   return left;
+}
+
+/** Returns a sentence for each quarantine with files: which message an incomplete one was of, nothing says any more. */
+async function quarantineLines(side: Side, spool: string | undefined): Promise<string[]> {
+  const lines: string[] = [];
+  for (const folder of new Set([...(await side.spoolFolders()), ...(spool === undefined ? [] : [spool])])) {
+    const count = (await quarantinedPaths(folder).catch(() => [])).length;
+    if (count === 0) continue;
+    lines.push(
+      `In ${quarantineOf(folder)} are files that no message names (${count}), deleted after seven days. A damaged or ` +
+        'incomplete copy of the payload may be among them: delete them, if it may not wait.',
+    );
+  }
+  return lines;
 }
