@@ -23,11 +23,8 @@ const isPassing = (args: readonly string[]): boolean =>
   spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'ignore', timeout: MAX_MS, killSignal: 'SIGKILL' }).status ===
   0;
 
-/**
- * Returns true if a command (arguments of this Node.js) fails with the fault. The file is restored afterwards, also at
- * Ctrl+C, which ends the child process too.
- */
-function isFound({ file, check, without, also }: Mutation, args: readonly string[]): boolean {
+/** Does work while a fault is in the source. The file is restored afterwards, also at Ctrl+C, which ends a child too. */
+export function withFault<Result>({ file, check, without, also }: Mutation, work: () => Result): Result {
   const path = join(ROOT, file);
   const before = readFileSync(path, 'utf8');
   requireCheck(before, { file, check });
@@ -35,8 +32,7 @@ function isFound({ file, check, without, also }: Mutation, args: readonly string
   process.on('SIGINT', keep);
   try {
     writeFileSync(path, before.replaceAll(check, without));
-    if (also) return isFound(also, args);
-    return !isPassing(args);
+    return also ? withFault(also, work) : work();
   } finally {
     writeFileSync(path, before);
     process.off('SIGINT', keep);
@@ -63,14 +59,31 @@ export function mochaArgs(title: string, test: string, timeoutMs = 20_000): stri
 }
 
 /**
- * Tries each mutation, or those whose titles contain the command line's words, and prints a line about each and the
- * sums. `BROKEN`: the test fails without the fault too, so that its failure with it proves nothing. A missed or broken
- * one sets exit code 1. With `--check` it only looks whether each check is still in its file.
+ * What came of a mutation. `BROKEN`: the test fails without the fault too, so that its failure with it proves nothing.
  */
+export type Tried = 'found' | 'MISSED' | 'BROKEN';
+
+/** Tries each mutation by a command: arguments of this Node.js, which succeeds without the fault. See `tryEach`. */
 export function tryAll<Kind extends Mutation>(
   mutations: readonly Kind[],
   titleOf: (mutation: Kind) => string,
   argsOf: (mutation: Kind) => readonly string[],
+): void {
+  tryEach(mutations, titleOf, (mutation) => {
+    const args = argsOf(mutation);
+    if (withFault(mutation, () => isPassing(args))) return { result: 'MISSED' };
+    return { result: isPassing(args) ? 'found' : 'BROKEN' };
+  });
+}
+
+/**
+ * Tries each mutation, or those whose titles contain the command line's words, and prints a line about each and the
+ * sums. A missed or broken one sets exit code 1. With `--check` it only looks whether each check is still in its file.
+ */
+export function tryEach<Kind extends Mutation>(
+  mutations: readonly Kind[],
+  titleOf: (mutation: Kind) => string,
+  attempt: (mutation: Kind) => { result: Tried; by?: string },
 ): void {
   const words = process.argv.slice(2).join(' ');
   if (words === '--check') {
@@ -79,11 +92,10 @@ export function tryAll<Kind extends Mutation>(
   }
   const counts = { found: 0, MISSED: 0, BROKEN: 0 };
   for (const mutation of mutations.filter((each) => titleOf(each).includes(words))) {
-    const args = argsOf(mutation);
-    const result = !isFound(mutation, args) ? 'MISSED' : isPassing(args) ? 'found' : 'BROKEN';
+    const { result, by } = attempt(mutation);
     counts[result] += 1;
     if (result !== 'found') process.exitCode = 1;
-    process.stdout.write(`${result}: ${titleOf(mutation)} (${mutation.file})\n`);
+    process.stdout.write(`${result}: ${titleOf(mutation)} (${mutation.file})${by === undefined ? '' : `: ${by}`}\n`);
   }
   process.stdout.write(`${counts.found} found, ${counts.MISSED} missed, ${counts.BROKEN} broken\n`);
 }

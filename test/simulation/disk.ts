@@ -172,6 +172,8 @@ export class Disk {
   onAccess: () => void = () => undefined;
   /** Called when a program changes or removes what is foreign. */
   onForeign: (what: string) => void = () => undefined;
+  /** Called before a file is opened. */
+  onOpen: (path: string, node: Node) => void = () => undefined;
   /** True while the disk has no space. */
   isFull = false;
   /** Bytes that may still be written, as a program is told. */

@@ -17,7 +17,7 @@ const FOLDER = '/data/mesh';
 /** A disk on which nothing fails by itself, and the processes that use it. */
 function machine() {
   const random = new SeededRandom(1);
-  const disk = new Disk(new Faults(random, NOTHING_LEFT_OUT, []), () => 0);
+  const disk = new Disk(new Faults(random, { ...NOTHING_LEFT_OUT, only: [] }), () => 0);
   const sync = disk.sync.bind(disk);
   disk.makeFolders(FOLDER, 0o700);
   return {

@@ -37,6 +37,7 @@ export const KINDS = [
   'newer version',
   'backup put back',
   // The people and their flow
+  'key reused',
   'resend',
   'drop',
   'redeliver',
@@ -50,6 +51,8 @@ export type Kind = (typeof KINDS)[number];
 export interface LeftOut {
   kinds: ReadonlySet<Kind>;
   strikes: ReadonlySet<string>;
+  /** These kinds alone are there, and all of them. */
+  only?: readonly Kind[];
 }
 
 export const NOTHING_LEFT_OUT: LeftOut = { kinds: new Set(), strikes: new Set() };
@@ -72,13 +75,14 @@ export class Faults {
   #isOver = false;
 
   /** A world has about half of the kinds, each with an intensity of its own: some worlds have one thing going wrong. */
-  constructor(random: SeededRandom, leftOut: LeftOut, kinds: readonly Kind[] = KINDS) {
+  constructor(random: SeededRandom, leftOut: LeftOut) {
     this.#leftOut = leftOut;
     const share = random.pick([0.15, 0.3, 0.5, 0.8]);
     for (const kind of KINDS) {
       const stream = random.fork(kind);
       this.#streams.set(kind, stream);
-      const isHere = stream.chance(share) && kinds.includes(kind) && !leftOut.kinds.has(kind);
+      const isChosen = stream.chance(share);
+      const isHere = (leftOut.only?.includes(kind) ?? isChosen) && !leftOut.kinds.has(kind);
       this.#intensities.set(kind, isHere ? stream.pick([0.3, 1, 3]) : 0);
     }
   }

@@ -21,6 +21,7 @@ export class Descriptors {
     const found = this.#disk.find(path);
     if (found && isExclusive) throw systemError('EEXIST', 'open');
     const node = creates ? this.#disk.create(path, mode) : this.#disk.get(path, 'open');
+    this.#disk.onOpen(path, node);
     if (cutsOff) this.#disk.truncate(node, 0);
     const descriptor = this.#next++;
     this.#open.set(descriptor, node);

@@ -1,5 +1,6 @@
 /** The flow of one world: what it sends, and what it does with what it is handed. */
 import type { InboxConsumer, InboxPoller } from '../../lib/receive/inbox-types';
+import { KeyReusedError } from '../../lib/errors';
 import type { Faults } from './faults';
 import { bytesNamed, type Model, type Sending } from './model';
 import type { Process } from './process';
@@ -26,39 +27,47 @@ export class Flow {
   /** The outbox's ids of each message that was sent, by name. */
   readonly ids = new Map<string, Set<string>>();
   readonly #parts: FlowParts;
+  /** The keys of messages that are sent once for each key. */
+  readonly #keys: string[] = [];
 
   constructor(parts: FlowParts) {
     this.#parts = parts;
   }
 
-  /** Puts a new message into the outbox. */
-  send(size: number): void {
-    const { model, random } = this.#parts;
-    const name = `out${model.sent.size + 1}`;
+  /** Puts new messages of these sizes into the outbox, one behind the other: for one recipient and workflow. */
+  send(sizes: readonly number[]): void {
+    const { model, random, process, faults } = this.#parts;
+    const [to, workflowId] = [random.pick(RECIPIENTS), random.pick(WORKFLOWS)];
     const isStrict = random.chance(0.4);
-    const sending: Sending = {
-      name,
-      bytes: bytesNamed(name, size),
-      to: random.pick(RECIPIENTS),
-      workflowId: random.pick(WORKFLOWS),
-      isStrict,
-      // A sender that repeats what was not confirmed, as an MLLP sender does, names the message.
-      isRepeated: !isStrict && random.chance(0.5),
-      outcome: 'asked',
-      copies: 1,
-      isGivenUp: false,
-      isErased: false,
-      atMesh: [],
-      hits: new Set(),
-      isBegun: false,
-      isOnItsWay: false,
-      isForgotten: false,
-    };
-    const put = (): void => void this.#put(sending).catch((error: unknown) => model.violated(String(error)));
-    if (!this.#parts.process()?.mailbox) return;
-    model.sent.set(name, sending);
-    this.ids.set(name, new Set());
-    put();
+    // A sender that repeats what was not confirmed, as an MLLP sender does, names the message.
+    const isRepeated = !isStrict && random.chance(0.5);
+    if (!process()?.mailbox) return;
+    for (const size of sizes) {
+      const name = `out${model.sent.size + 1}`;
+      const ofOther = isRepeated && this.#keys.length > 0 && faults.strikes('key reused', 0.2);
+      const key = ofOther ? faults.of('key reused').pick(this.#keys) : name;
+      if (isRepeated && !ofOther) this.#keys.push(key);
+      const sending: Sending = {
+        name,
+        bytes: bytesNamed(name, size),
+        to,
+        workflowId,
+        isStrict,
+        isRepeated,
+        outcome: 'asked',
+        copies: 1,
+        isGivenUp: false,
+        isErased: false,
+        atMesh: [],
+        hits: new Set(),
+        isBegun: false,
+        isOnItsWay: false,
+        isForgotten: false,
+      };
+      model.sent.set(name, sending);
+      this.ids.set(name, new Set());
+      void this.#put(sending, isRepeated ? key : undefined).catch((error: unknown) => model.violated(String(error)));
+    }
   }
 
   /** Returns the name of the message that has this id in the outbox. */
@@ -66,11 +75,12 @@ export class Flow {
     return [...this.ids].find(([, ids]) => ids.has(id))?.[0];
   }
 
-  async #put(sending: Sending): Promise<void> {
+  /** `key`: of a sender that repeats what was not confirmed. */
+  async #put(sending: Sending, key: string | undefined): Promise<void> {
     const { process, note, schedule } = this.#parts;
-    const { name, to, workflowId, bytes, isStrict, isRepeated } = sending;
+    const { name, to, workflowId, bytes, isStrict } = sending;
     const now = process();
-    const again = (): void => void schedule.in(REPEAT_MS, () => void this.#put(sending));
+    const again = (): void => void schedule.in(REPEAT_MS, () => void this.#put(sending, key));
     if (!now?.mailbox) {
       again();
       return;
@@ -81,12 +91,12 @@ export class Flow {
     const forget = schedule.in(REPEAT_MS, () => {
       if (!now.life.isOver) return;
       sending.outcome = 'not known';
-      if (isRepeated) void this.#put(sending);
+      if (key !== undefined) void this.#put(sending, key);
     });
     try {
       const { message } = await now.mailbox.outbox.enqueue(
         { to, workflowId, payload: bytes },
-        { strictOrder: isStrict, ...(isRepeated ? { onceKey: name } : {}) },
+        { strictOrder: isStrict, ...(key === undefined ? {} : { onceKey: key }) },
       );
       forget();
       sending.outcome = 'confirmed';
@@ -95,6 +105,8 @@ export class Flow {
     } catch (error) {
       forget();
       const { message } = error as Error;
+      const isOther = error instanceof KeyReusedError;
+      const isRepeated = key !== undefined && !isOther;
       // A repeat, or an error that leaves it open, makes no promise.
       sending.outcome = isRepeated || /not known/.test(message) ? 'not known' : 'refused';
       note(`flow: ${name} ${sending.outcome}: ${message}`);

@@ -48,6 +48,8 @@ export class Mesh {
   readonly #now: () => number;
   /** Called with each message that MESH has accepted, in the order of acceptance. */
   onAccepted: (message: MeshMessage) => void = () => undefined;
+  /** Called with each message that its sender looks for by the local id, and that MESH has. */
+  onFound: (message: MeshMessage) => void = () => undefined;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -84,9 +86,11 @@ export class Mesh {
     });
   }
 
-  /** The service desk puts a message back into its recipient's inbox. */
-  offerAgain(message: MeshMessage): void {
-    if (message.state === 'acknowledged') message.state = 'accepted';
+  /** The service desk puts a message back into its recipient's inbox. Returns false if it is there. */
+  offerAgain(message: MeshMessage): boolean {
+    if (message.state !== 'acknowledged') return false;
+    message.state = 'accepted';
+    return true;
   }
 
   handle({ method, path, headers, body }: MeshRequest): MeshResponse {
@@ -182,6 +186,7 @@ export class Mesh {
     const [message] = found;
     if (!message) return refused(404, '20');
     if (found.length > 1) return refused(300, 'Multiple');
+    if (name === 'localId') this.onFound(message);
     const isBad = message.state === 'undeliverable';
     return json(200, {
       message_id: message.messageId,

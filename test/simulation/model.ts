@@ -3,12 +3,13 @@
  *
  * 1. What the outbox has confirmed is at MESH exactly once, byte for byte, or is shown as needing a person.
  * 2. What was acknowledged to MESH is delivered to the flow, byte for byte, until the flow is done with it, or is shown
- *    as parked. Once it is done, it is never delivered again.
+ *    as parked. Once it is done, it is never delivered again; if MESH offers it again, the ledger says so.
  * 3. Messages in strict order reach MESH in the order in which they were put into the outbox.
  * 4. Nothing that is not ours is touched: no file of somebody else's, in whichever folder, and no store of another
  *    version.
  * 5. No wait outlives its cause: once nothing goes wrong any more, everything settles. Nothing is tried without end.
- * 6. A message needs a person only where a fault or somebody's act has hit it; what MESH could not deliver is shown.
+ * 6. A message needs a person only where a fault or somebody's act has hit it, and its payload is missing only where one
+ *    has damaged it; what MESH could not deliver is shown.
  * 7. What was erased is on our disk no more, and neither sent nor delivered.
  *
  * A backup that is put back takes away what was promised since it was made, but for two things: nothing is sent twice,
@@ -67,10 +68,12 @@ export interface Receiving {
   /** What has hit it. */
   hits: Set<Kind>;
   deliveries: number;
+  /** How often it had been acknowledged to MESH when MESH offered it again. */
+  offeredAgainAfter?: number | undefined;
 }
 
 /** How the outbox shows a message at the end. */
-export type Shown = Pick<OutboxMessage, 'id' | 'state' | 'needsDecision' | 'messageId'>;
+export type Shown = Pick<OutboxMessage, 'id' | 'state' | 'needsDecision' | 'messageId' | 'error'>;
 
 /** Events of the outbox between the first byte of an attempt and its end. */
 const ON_ITS_WAY: ReadonlySet<string> = new Set(['sending', 'chunk']);
@@ -91,6 +94,16 @@ const HIT_EVERYTHING: ReadonlySet<Kind> = new Set([
  */
 const LOSE_NOTES: ReadonlySet<Kind> = new Set(['power cut', 'disk error', 'failed sync', 'disk full']);
 
+/** Faults and acts that damage a payload, or take it away. */
+const DAMAGES_PAYLOADS: ReadonlySet<Kind> = new Set([
+  'bit rot',
+  'disk error',
+  'failed sync',
+  'folder replaced',
+  'backup put back',
+  'erase',
+]);
+
 export class Model {
   readonly sent = new Map<string, Sending>();
   readonly received = new Map<string, Receiving>();
@@ -98,6 +111,8 @@ export class Model {
   /** The store may have failed since Node-RED's last start, at any time once the disk was full. */
   #hasStoreFailed = false;
   #wasDiskFull = false;
+  /** The outbox's ids of messages that people have sent again as others. */
+  readonly #resent = new Set<string>();
   /** Faults that have hit the machine. */
   readonly #machineHits = new Set<Kind>();
 
@@ -149,6 +164,7 @@ export class Model {
     const done = new Set([...this.received.values()].filter(({ isDone }) => isDone));
     const erased = new Set([...this.sent.values(), ...this.received.values()].filter(({ isErased }) => isErased));
     return () => {
+      this.#resent.clear();
       for (const sending of this.sent.values()) {
         if (!confirmed.has(sending)) sending.isForgotten = sending.isBegun ? 'begun' : 'not begun';
         // The outbox does not know any more that it has it already.
@@ -158,12 +174,18 @@ export class Model {
       for (const receiving of this.received.values()) {
         if (receiving.message.acknowledgements > 0 && !stored.has(receiving)) receiving.isTakenAway = true;
         if (!done.has(receiving)) receiving.isDone = false;
+        receiving.offeredAgainAfter = undefined;
         receiving.isErased = erased.has(receiving);
       }
     };
   }
 
   // What was confirmed is at MESH exactly once (1), in strict order (3).
+
+  /** A person has sent the message with this id in the outbox again, as another one. */
+  sentAgain(id: string): void {
+    this.#resent.add(id);
+  }
 
   /** The outbox says something of a message. */
   event(name: string, event: string): void {
@@ -210,8 +232,11 @@ export class Model {
     if (isPromised && shown.length === 0) this.violated(`${name}: the outbox has lost it`);
     for (const one of shown) {
       const isThere = atMesh.some(({ messageId }) => messageId === one.messageId);
-      if (['accepted', 'acknowledged'].includes(one.state) && !isThere)
+      const isAccepted = ['accepted', 'acknowledged'].includes(one.state);
+      if (isAccepted && !isThere)
         this.violated(`${name}: the outbox shows it as ${one.state}, and MESH does not have it`);
+      if (isAccepted && this.#resent.has(one.id))
+        this.violated(`${name}: it was sent again, and the outbox shows that MESH had accepted it`);
       this.checkCause(sending, one);
     }
     const isShown = shown.some(({ state, needsDecision }) => needsDecision || SHOWN_TO_A_PERSON.has(state));
@@ -220,8 +245,9 @@ export class Model {
   }
 
   /** Whether a message is shown as failed, or as needing a person, for a cause (6). */
-  checkCause(sending: Sending, { state, needsDecision, messageId }: Shown): void {
+  checkCause(sending: Sending, { state, needsDecision, messageId, error }: Shown): void {
     const { name, atMesh, isGivenUp, isErased, copies } = sending;
+    if (needsDecision) this.#checkPayload(sending, error?.code);
     if (needsDecision && !this.#hasCause(sending)) this.violated(`${name}: needs a decision, and nothing has hit it`);
     if (state === 'rejected') this.violated(`${name}: the outbox shows it as rejected, and MESH rejects nothing`);
     if (state === 'closed' && !isGivenUp && !isErased && copies === 1)
@@ -232,6 +258,13 @@ export class Model {
       this.violated(`${name}: the outbox shows it as undelivered, and MESH does not`);
     if (isUndeliverable && ['accepted', 'acknowledged'].includes(state))
       this.violated(`${name}: MESH could not deliver it, and the outbox shows it as ${state}`);
+  }
+
+  /** A message whose payload is not there as it was stored: only what damages payloads may be the cause. */
+  #checkPayload({ name, hits }: Sending | Receiving, code: string | undefined): void {
+    const isDamaged = [...hits, ...this.#machineHits].some((kind) => DAMAGES_PAYLOADS.has(kind));
+    if (code === 'MESH_PAYLOAD' && !isDamaged)
+      this.violated(`${name}: its payload is not there as it was stored, and nothing has damaged it`);
   }
 
   #hasCause({ hits }: Sending | Receiving): boolean {
@@ -258,9 +291,19 @@ export class Model {
     if (bytes && !bytes.equals(receiving.bytes)) this.violated(`${receiving.name}: delivered with other bytes`);
   }
 
-  /** What has become of a received message, once everything has settled. */
-  receivedAs(receiving: Receiving, isParked: boolean): void {
-    const { name, isFinished, isTakenAway, isErased, message } = receiving;
+  /**
+   * What has become of a received message, once everything has settled. `parkedFor`: the code of its error, if it is
+   * parked. `ledger`: its events there.
+   */
+  receivedAs(
+    receiving: Receiving,
+    { parkedFor, ledger }: { parkedFor: string | undefined; ledger: readonly string[] },
+  ): void {
+    const isParked = parkedFor !== undefined;
+    this.#checkPayload(receiving, parkedFor);
+    const { name, isFinished, isTakenAway, isErased, message, offeredAgainAfter = Infinity } = receiving;
+    if (message.acknowledgements > offeredAgainAfter && !ledger.includes('offered again') && !isErased)
+      this.violated(`${name}: MESH offered it again, and it was acknowledged without a line in the ledger`);
     if (isParked && !this.#hasCause(receiving)) this.violated(`${name}: parked, and nothing has hit it`);
     if (isFinished || isParked || isTakenAway || isErased) return;
     if (message.acknowledgements > 0) this.violated(`${name}: acknowledged to MESH, and the flow never finished it`);

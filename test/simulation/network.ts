@@ -54,8 +54,10 @@ export class Network {
   readonly #parts: NetworkParts;
   /** How often each status was given as a response. */
   readonly statuses = new Map<number, number>();
-  /** The responses that a proxy has kept, by method. */
-  readonly #seen = new Map<string, MeshResponse[]>();
+  /** Called when MESH, or somebody else, has acted on a request, and nothing of the response is here yet. */
+  onHandled: () => void = () => undefined;
+  /** The responses that a proxy has kept. */
+  readonly #seen: Array<Pick<MeshRequest, 'method' | 'path'> & { response: MeshResponse }> = [];
 
   constructor(parts: NetworkParts) {
     this.#parts = parts;
@@ -100,6 +102,7 @@ export class Network {
       fail('ECONNRESET', true);
     }
     const found = this.#respond(fate, sent, mesh);
+    this.onHandled();
     if (fate === 'response lost') {
       await wait(faults.of(fate).chance(0.5) ? 1 : headersMs, true);
       fail('UND_ERR_SOCKET', true);
@@ -121,7 +124,11 @@ export class Network {
   /** Lets MESH respond, or somebody else. */
   #respond(fate: Fate, request: MeshRequest, mesh: Mesh): MeshResponse {
     const { faults } = this.#parts;
-    if (fate === 'foreign response') return foreign(faults.of(fate), request);
+    if (fate === 'foreign response') {
+      // It may have passed the request on all the same.
+      if (faults.of(fate).chance(0.3)) mesh.handle(request);
+      return foreign(faults.of(fate), request);
+    }
     if (fate === 'MESH busy') {
       const status = faults.of(fate).pick([425, 429, 503]);
       return { ...refused(status, 'TooMany'), headers: { 'retry-after': String(faults.of(fate).between(1, 90)) } };
@@ -131,12 +138,14 @@ export class Network {
       return refused(faults.of(fate).pick([408, 421, 500, 502, 504]), 'Fault');
     }
     const response = mesh.handle(request);
-    const seen = this.#seen.get(request.method) ?? [];
-    this.#seen.set(request.method, seen);
+    const { method, path } = request;
+    const kept = this.#seen.filter((each) => each.method === method);
+    this.#seen.push({ method, path, response });
     // A proxy that keeps responses gives one again; a POST it does pass on.
-    const other = fate === 'swapped response' && request.method !== 'POST' && seen.length > 0;
-    seen.push(response);
-    return other ? faults.of(fate).pick(seen) : response;
+    if (fate !== 'swapped response' || method === 'POST' || kept.length === 0) return response;
+    const ofSameMessage = kept.filter((each) => each.path !== path && each.path.startsWith(messagePath(path)));
+    const isNear = ofSameMessage.length > 0 && faults.of(fate).chance(0.7);
+    return faults.of(fate).pick(isNear ? ofSameMessage : faults.of(fate).chance(0.5) ? kept.slice(-4) : kept).response;
   }
 
   /** Reads the body of a request, as undici does while it sends it. @throws what the payload throws; TransportFailure */
@@ -219,6 +228,9 @@ export class Network {
     return this.#parts.random.between(1, 40);
   }
 }
+
+/** The part of a path that all chunks of a message share. */
+const messagePath = (path: string): string => path.split('/').slice(0, 5).join('/');
 
 /** A response of something between us and MESH: a login page, a proxy's error, or MESH's own words from nowhere. */
 function foreign(random: SeededRandom, { method }: MeshRequest): MeshResponse {

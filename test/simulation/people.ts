@@ -20,10 +20,10 @@ export class People {
     this.#parts = parts;
   }
 
-  /** Somebody sends a message again that looks as if it had not arrived; the outbox may refuse. */
-  async resend(): Promise<void> {
-    const { flow, note, faults, process } = this.#parts;
-    const chosen = this.#chooseSent(faults.of('resend'));
+  /** Somebody sends a message again that looks as if it had not arrived: this one, or any. The outbox may refuse. */
+  async resend(wanted?: string): Promise<void> {
+    const { flow, note, faults, process, model } = this.#parts;
+    const chosen = this.#chooseSent(faults.of('resend'), wanted);
     if (!chosen) return;
     const { id, sending } = chosen;
     // From the moment at which the button is pressed: the process may be killed before it answers.
@@ -36,7 +36,9 @@ export class People {
         sending.copies -= /cannot be sent again|not kept any more/.test(error.message) ? 1 : 0;
         return undefined;
       });
-    if (again) flow.ids.get(sending.name)?.add(again.id);
+    if (!again) return;
+    flow.ids.get(sending.name)?.add(again.id);
+    model.sentAgain(id);
   }
 
   /** Somebody gives a message up; the outbox may refuse. */
@@ -65,10 +67,13 @@ export class People {
     }
   }
 
-  #chooseSent(random: SeededRandom) {
+  /** `wanted`: the outbox's id of a message; any, if it is left out. */
+  #chooseSent(random: SeededRandom, wanted?: string) {
     const { model, flow } = this.#parts;
     const sent = [...model.sent.values()].flatMap((sending) =>
-      [...(flow.ids.get(sending.name) ?? [])].map((id) => ({ id, sending })),
+      [...(flow.ids.get(sending.name) ?? [])]
+        .filter((id) => wanted === undefined || id === wanted)
+        .map((id) => ({ id, sending })),
     );
     return sent.length === 0 ? undefined : random.pick(sent);
   }

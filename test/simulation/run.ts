@@ -2,6 +2,7 @@
  * `npm run test:simulation -- --seeds N --seed S --minutes M`: runs the durable lines in simulated worlds, one for each
  * seed (docs/simulation.md). `--seeds` worlds, from `--seed` on; with `--minutes`, as many as fit. A seed that fails is
  * shrunk and printed with its trace; `--seed S` alone runs that one world again, and `--trace` prints it whatever happens.
+ * With `--only "kill,disk full"` nothing else goes wrong.
  */
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -17,10 +18,13 @@ const { values: options } = parseArgs({
     seed: { type: 'string' },
     minutes: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    /** Kinds of faults, separated by commas: these alone. */
+    only: { type: 'string' },
     /** Stops at the first seed that fails, without making it smaller. */
     first: { type: 'boolean', default: false },
   },
 });
+const ONLY = options.only?.split(',');
 const FIRST = Number(options.seed ?? Date.now() % 1_000_000);
 const COUNT =
   options.seeds === undefined
@@ -48,7 +52,7 @@ const LONGEST_MS = 5 * 60_000;
 function runSeeds(nextSeed: () => number | undefined, totals: Totals): Promise<void> {
   const worker = new Worker(require.resolve('./worker.ts'), {
     execArgv: ['--require', require.resolve('tsx/cjs')],
-    workerData: { withTrace: options.trace, isShrunk: !options.first },
+    workerData: { withTrace: options.trace, isShrunk: !options.first, only: ONLY },
   });
   return new Promise((resolve, reject) => {
     const next = (): void => {

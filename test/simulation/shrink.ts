@@ -9,9 +9,12 @@ const MOST_RUNS = 150;
 const kindOf = (violation = ''): string => violation.replace(/^[^:]*: /, '').replaceAll(/\d+|[0-9a-f-]{36}/g, '*');
 
 /** Returns the smallest world found that breaks what this one broke. */
-export async function shrink(failed: Outcome): Promise<{ outcome: Outcome; leftOut: LeftOut }> {
+export async function shrink(
+  failed: Outcome,
+  begin: LeftOut = NOTHING_LEFT_OUT,
+): Promise<{ outcome: Outcome; leftOut: LeftOut }> {
   const wanted = kindOf(failed.violations[0]);
-  let smallest = { outcome: failed, leftOut: NOTHING_LEFT_OUT };
+  let smallest = { outcome: failed, leftOut: begin };
   let runs = 0;
   const attempt = async (leftOut: LeftOut): Promise<boolean> => {
     if (runs >= MOST_RUNS) return false;

@@ -1,6 +1,6 @@
 /** Runs worlds in a thread of its own, and reports on each. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Kind } from './faults';
+import { NOTHING_LEFT_OUT, type Kind } from './faults';
 import { history, shrink } from './shrink';
 import { simulate } from './world';
 
@@ -17,12 +17,13 @@ export interface Report {
 }
 
 async function run(seed: number): Promise<Report> {
-  const { withTrace, isShrunk } = workerData as { withTrace: boolean; isShrunk: boolean };
-  const outcome = await simulate(seed);
+  const { withTrace, isShrunk, only } = workerData as { withTrace: boolean; isShrunk: boolean; only?: Kind[] };
+  const leftOut = only ? { ...NOTHING_LEFT_OUT, only } : NOTHING_LEFT_OUT;
+  const outcome = await simulate(seed, leftOut);
   const { steps, simulatedMs, struck, statuses, violations, trace } = outcome;
   const report = { seed, steps, simulatedMs, struck, statuses, violations };
   if (violations.length === 0) return { ...report, lines: withTrace ? [...trace] : [] };
-  const smallest = isShrunk ? (await shrink(outcome)).outcome : outcome;
+  const smallest = isShrunk ? (await shrink(outcome, leftOut)).outcome : outcome;
   const faults = smallest.strikes.join(', ') || 'none';
   return {
     ...report,

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { openStorage } from '../../lib/index';
 import { SimulatedClock, BEGIN } from './clock';
-import { Disk } from './disk';
+import { Disk, type Node } from './disk';
 import { Faults, NOTHING_LEFT_OUT, type Kind, type LeftOut } from './faults';
 import { Flow, RECIPIENTS } from './flow';
 import { Mesh, type MeshMessage, type MeshRequest } from './mesh';
@@ -118,6 +118,11 @@ class World {
       if (message.from !== OUR_MAILBOX) return;
       this.#note(`MESH: accepts ${message.messageId} as ${message.chunks[0]?.subarray(0, 8).toString().split(';')[0]}`);
       this.#model.acceptedAtMesh(message);
+    };
+    // A person may decide at the very moment at which MESH says that it has the message.
+    this.#mesh.onFound = ({ localId }) => {
+      if (!this.#faults.strikes('resend', 0.5)) return;
+      this.#schedule.in(this.#faults.of('resend').between(0, 45), () => this.#whole(this.#people.resend(localId)));
     };
     this.#disk.makeFolders(FOLDER, 0o700);
     for (const path of ['/data/settings.js', `${FOLDER}/notes.txt`]) this.#disk.putForeign(path, 'theirs');
@@ -303,8 +308,9 @@ class World {
     const most = 6 * this.#settings.chunkBytes;
     const sizeOf = (): number => Math.min(most, random.pick([300, 300, 3000, 40_000, 100_000, 200_000]));
     for (let count = random.between(3, 15); count > 0; count -= 1) {
-      const size = sizeOf();
-      this.#schedule.in(random.between(0, busyMs), () => this.#flow.send(size));
+      // Some come in a burst, in which their order counts.
+      const sizes = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, sizeOf);
+      this.#schedule.in(random.between(0, busyMs), () => this.#flow.send(sizes));
     }
     for (let at = 0; at < busyMs; at += random.between(1, 10) * MINUTE)
       this.#schedule.in(at, () => this.#collect(random));
@@ -365,6 +371,11 @@ class World {
     const end = (how: 'kill' | 'power cut') => (): void => {
       if (this.#process) void this.#end(how);
     };
+    // The worst moment: MESH has acted, and nobody here knows.
+    this.#network.onHandled = () => {
+      if (this.#faults.strikes('kill', 0.005)) end('kill')();
+      else if (this.#faults.strikes('power cut', 0.005)) end('power cut')();
+    };
     repeat('kill', 8 * MINUTE, end('kill'));
     repeat('power cut', 15 * MINUTE, end('power cut'));
     repeat('restart', 30 * MINUTE, () => this.#whole(this.#upkeep.restart()));
@@ -401,7 +412,14 @@ class World {
       this.#disk.isFull = true;
       this.#schedule.in(this.#faults.of('disk full').between(1, 10) * MINUTE, () => (this.#disk.isFull = false));
     });
-    repeat('bit rot', 15 * MINUTE, () => this.#rot());
+    repeat('bit rot', 15 * MINUTE, () => {
+      const payloads = this.#disk.files(`${FOLDER}/spool`).filter(([, node]) => isPayload(node));
+      if (payloads.length > 0) this.#rot(...this.#faults.of('bit rot').pick(payloads));
+    });
+    this.#disk.onOpen = (path, node) => {
+      if (path.startsWith(`${FOLDER}/spool`) && isPayload(node) && this.#faults.strikes('bit rot', 0.05))
+        this.#rot(path, node);
+    };
     repeat('folder replaced', 15 * MINUTE, () => this.#upkeep.replaceSpool());
     repeat('foreign files', 10 * MINUTE, () => this.#upkeep.addForeignFiles());
 
@@ -412,10 +430,7 @@ class World {
       const report = sent.length === 0 ? undefined : this.#mesh.giveUp(undeliverable.pick(sent));
       if (report) this.#expect(`report${report.linkedMessageId?.slice(-6)}`, Buffer.alloc(0), report);
     });
-    repeat('offered again', 10 * MINUTE, () => {
-      const done = [...this.#model.received.values()].filter(({ isDone }) => isDone);
-      if (done.length > 0) this.#mesh.offerAgain(this.#faults.of('offered again').pick(done).message);
-    });
+    repeat('offered again', 10 * MINUTE, () => void this.#offerAgain().catch(() => undefined));
     repeat('resend', 10 * MINUTE, () => this.#whole(this.#people.resend()));
     repeat('drop', 15 * MINUTE, () => this.#whole(this.#people.drop()));
     repeat('redeliver', 15 * MINUTE, () => this.#whole(this.#people.redeliver()));
@@ -430,13 +445,26 @@ class World {
   }
 
   /** Changes a bit of a payload in the spool: of what is to be sent, or what waits for the flow. */
-  #rot(): void {
-    const payloads = this.#disk.files(`${FOLDER}/spool`).filter(([, { size }]) => size > 65_536);
-    if (payloads.length === 0) return;
-    const [path, node] = this.#faults.of('bit rot').pick(payloads);
+  #rot(path: string, node: Node): void {
     this.#model.hit(nameIn(node.bytes), 'bit rot');
     node.rot(this.#faults.of('bit rot'));
     this.#note(`disk: a bit of ${path} is another`);
+  }
+
+  /** The service desk puts a message back that is done, and that the ledger says is acknowledged. */
+  async #offerAgain(): Promise<void> {
+    const done = [...this.#model.received.values()].filter(({ isDone }) => isDone);
+    if (done.length === 0) return;
+    const receiving = this.#faults.of('offered again').pick(done);
+    const { message } = receiving;
+    if (!(await this.#ledgerOf(message.messageId)).includes('acknowledged')) return;
+    if (this.#mesh.offerAgain(message)) receiving.offeredAgainAfter = message.acknowledgements;
+  }
+
+  /** The events of a message in the ledger. */
+  async #ledgerOf(messageId: string): Promise<string[]> {
+    const lines = (await this.#process?.mailbox?.outbox.history(messageId)) ?? [];
+    return lines.map(({ event }) => event);
   }
 
   /** Somebody starts a second Node-RED on the same folder, which has to leave it alone. */
@@ -499,10 +527,13 @@ class World {
         rows.filter(({ id }) => ids?.has(id)),
       );
     }
-    const parked = new Set<string>();
-    for await (const { message } of poller.parked()) parked.add(message.messageId);
+    const parked = new Map<string, string>();
+    for await (const { message, error } of poller.parked()) parked.set(message.messageId, error.code);
     for (const receiving of this.#model.received.values())
-      this.#model.receivedAs(receiving, parked.has(receiving.message.messageId));
+      this.#model.receivedAs(receiving, {
+        parkedFor: parked.get(receiving.message.messageId),
+        ledger: await this.#ledgerOf(receiving.message.messageId),
+      });
   }
 
   /** Returns the name of the message that a request is about. */
@@ -517,6 +548,9 @@ class World {
     this.#trace.push(`${(this.#schedule.now / SECOND).toFixed(3).padStart(10)} ${line}`);
   }
 }
+
+/** Whether a file in the spool is a payload, or a part of one. */
+const isPayload = ({ size }: Node): boolean => size > 65_536;
 
 function chooseSettings(random: SeededRandom): Settings {
   const maxRequestBytes = random.pick([150_000, 50_000, 1000]);

@@ -12,6 +12,7 @@ interface Rule extends Mutation {
 }
 
 const OPENING = 'test/store/opening.test.ts';
+const MAILBOXES = 'test/store/postgres/mailboxes.test.ts';
 const SYNCS = 'test/simulation/failed-sync.test.ts';
 const FAILOVER = 'test/store/postgres/failover.test.ts';
 const KNOWN = 'test/store/known-store.test.ts';
@@ -129,6 +130,20 @@ const MUTATIONS: Rule[] = [
     file: 'lib/store/known-store.ts',
     check: 'if (this.#before?.place !== this.#place) return undefined;',
     without: 'if (!this.#before) return undefined;',
+  },
+  {
+    case: 'once, through one of them',
+    test: MAILBOXES,
+    file: 'lib/store/mailbox-lease.ts',
+    check: 'if (!this.#store.isShared) return true;',
+    without: 'return true;',
+  },
+  {
+    case: 'is recovered only once it has been unchanged',
+    test: MAILBOXES,
+    file: 'lib/send/interrupted-messages.ts',
+    check: 'if (steadyTime(clock) - since.at < this.#waitMs)',
+    without: 'if (steadyTime(clock) < since.at)',
   },
   {
     case: 'take no later commit away when the power is cut',
