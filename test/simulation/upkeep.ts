@@ -151,7 +151,12 @@ export class Upkeep {
     return this.#alone(async () => {
       if (!(await machine.stop())) return;
       const version = SCHEMA_VERSION + random.pick([1, 1, 1, -1]);
-      machine.atOnce(() => setVersion(version));
+      let isMade = false;
+      machine.atOnce(() => void (isMade = setVersion(version)));
+      if (!isMade) {
+        machine.start();
+        return;
+      }
       note(`person: has the version with schema ${version} change the store`);
       const before = this.#bytesOfStore();
       machine.start();
@@ -159,7 +164,7 @@ export class Upkeep {
       if (machine.isOpen()) model.violated('Node-RED: a store of another version was opened');
       if (this.#bytesOfStore() !== before) model.violated('Node-RED: a store of another version was touched');
       const isStopped = await machine.stop();
-      machine.atOnce(() => setVersion(SCHEMA_VERSION));
+      machine.atOnce(() => void setVersion(SCHEMA_VERSION));
       note('person: puts the version of the store back');
       // Otherwise it was killed meanwhile, and starts by itself.
       if (isStopped) machine.start();
@@ -297,12 +302,15 @@ interface Target {
   half: () => void;
 }
 
-/** Gives the store another schema's number, as its version would. */
-function setVersion(version: number): void {
+/** Gives the store another schema's number, as its version would. Returns false if the store was never made. */
+function setVersion(version: number): boolean {
   const database = openFile(`${FOLDER}/mesh.db`, {});
   try {
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    const [table] = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").all();
+    if (!table) return false;
     database.exec(`UPDATE schema_version SET version = ${version}`);
+    return true;
   } finally {
     database.close();
   }
