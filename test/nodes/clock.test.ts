@@ -111,7 +111,10 @@ describe('the clock', function () {
       setClockOf(userDir, { ...clock, start });
       const shown = (machine: number): number => start + (machine - now) * 60;
       const alert = (await nodeRed.debug('alerts', 20_000, isStep)) as { kind: string; text: string };
-      assert.deepEqual([alert.kind, alert.text], ['clock-set', 'This machine’s clock was set back by 8 hours. (sandbox)']);
+      assert.deepEqual(
+        [alert.kind, alert.text],
+        ['clock-set', 'This machine’s clock was set back by 8 hours. (sandbox)'],
+      );
       assert.match(nodeRed.log(), /This machine’s clock was set: -288\d\d s/);
       const setAt = shown(Date.now());
       await eventually('two more polls', async () => (await lastPoll()) > setAt + 2 * MINUTE_MS, 20_000);
