@@ -124,7 +124,7 @@ class World {
       if (!this.#faults.strikes('resend', 0.5)) return;
       this.#schedule.in(this.#faults.of('resend').between(0, 45), () => this.#whole(this.#people.resend(localId)));
     };
-    this.#disk.makeFolders(FOLDER, 0o700);
+    this.#faults.without(() => this.#disk.makeFolders(FOLDER, 0o700));
     for (const path of ['/data/settings.js', `${FOLDER}/notes.txt`]) this.#disk.putForeign(path, 'theirs');
     this.#startMachine();
     const busyMs = this.#random.between(5, 60) * MINUTE;
