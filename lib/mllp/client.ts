@@ -83,7 +83,8 @@ interface Line {
 
 /**
  * How long a receiver may take to close after its first acknowledgement, until it is known whether it does
- * (milliseconds). Only a second message that comes sooner waits, once for each line. A message that is written into a connection that is being closed is lost, or perhaps not.
+ * (milliseconds). Only a second message that comes sooner waits, once for each line. A message that is written into a
+ * connection that is being closed is lost, or perhaps not.
  */
 const CLOSES_WITHIN_MS = 100;
 /** Messages that were accepted with CA and are remembered for their AA, AE or AR. */

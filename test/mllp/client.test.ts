@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Hl7Server } from '@medplum/hl7';
 import type { MeshError } from '../../lib/errors';
 import { MllpClient, type MllpClientOptions } from '../../lib/mllp/client';
@@ -168,6 +169,8 @@ describe('an MLLP client', function () {
     const receiver = await Receiver.listen(accepts);
     const { client, states } = clientTo(receiver.port);
     await client.send(adt('1'));
+    // Later than a receiver that closes after each acknowledgement, which is no disconnection.
+    await pause(200);
     for (const socket of receiver.sockets) socket.end();
     await until(() => states.at(-1) === 'disconnected');
     assert.equal((await client.send(adt('2'))).attempts, 1);

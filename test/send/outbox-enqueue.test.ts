@@ -41,7 +41,7 @@ describe('outbox: enqueue', () => {
 
   it('refuses a file whose name MESH would refuse', async () => {
     const { outbox, folder, stored } = await unsent();
-    const file = join(folder, 'Łukasz.pdf');
+    const file = join(folder, 'a\tletter.pdf');
     await writeFile(file, 'x');
     await failure(InvalidMessageError, outbox.enqueue({ ...letter(), payload: { file } }));
     assert.equal(await stored(), 0);

@@ -125,12 +125,13 @@ export class Network {
   #respond(fate: Fate, request: MeshRequest, mesh: Mesh): MeshResponse {
     const { faults } = this.#parts;
     if (fate === 'foreign response') {
-      // It may have passed the request on all the same.
-      if (faults.of(fate).chance(0.3)) mesh.handle(request);
-      return foreign(faults.of(fate), request);
+      const response = foreign(faults.of(fate), request);
+      // It may have passed the request on all the same; but then it does not say that it did not (RFC 9110, 503).
+      if (!NOT_PROCESSED.includes(response.status) && faults.of(fate).chance(0.3)) mesh.handle(request);
+      return response;
     }
     if (fate === 'MESH busy') {
-      const status = faults.of(fate).pick([425, 429, 503]);
+      const status = faults.of(fate).pick(NOT_PROCESSED);
       return { ...refused(status, 'TooMany'), headers: { 'retry-after': String(faults.of(fate).between(1, 90)) } };
     }
     if (fate === 'MESH fault') {
@@ -228,6 +229,9 @@ export class Network {
     return this.#parts.random.between(1, 40);
   }
 }
+
+/** Statuses with which anybody says that the request was not processed (docs/design.md, rule 1). */
+const NOT_PROCESSED = [425, 429, 503];
 
 /** The part of a path that all chunks of a message share. */
 const messagePath = (path: string): string => path.split('/').slice(0, 5).join('/');
