@@ -55,9 +55,10 @@ export class InterruptedMessages {
   /**
    * Yields the messages that have waited for long enough, each with the ending of its attempt, from its mark where there
    * are `marks`. Commit each ending before the next is asked for. Call it while nothing is on the wire here.
+   * `isStoreBehind`: the store has lost its last changes (send-marks.ts).
    * @throws what the store throws
    */
-  async *due(marks?: SendMarks): AsyncGenerator<{ row: Outgoing; ending: Ending }> {
+  async *due(marks?: SendMarks, isStoreBehind = false): AsyncGenerator<{ row: Outgoing; ending: Ending }> {
     const { store, mailbox, clock } = this.#parts;
     const waiting = new Map<string, { attempts: number; at: number }>();
     let after = '';
@@ -76,7 +77,7 @@ export class InterruptedMessages {
         const before = this.#seen.get(id);
         const since = before?.attempts === attempts ? before : { attempts, at: steadyTime(clock) };
         if (steadyTime(clock) - since.at < this.#waitMs) waiting.set(id, since);
-        else yield { row, ending: interruptedEnding(row, mark, clock.now()) };
+        else yield { row, ending: interruptedEnding(row, mark, isStoreBehind, clock.now()) };
       }
     }
     this.#seen.clear();
@@ -95,9 +96,13 @@ export const notBegun = ({ attempts }: Outgoing): Ending => ({
   event: 'not begun',
 });
 
-/** A chunked message goes on from its last saved chunk; for a whole message the mark may know MESH's response. */
-function interruptedEnding(row: Outgoing, mark: Mark | undefined, now: number): Ending {
+/**
+ * A chunked message goes on from its last saved chunk, unless the store is behind: then MESH may have all of it. For a
+ * whole message the mark may know MESH's response.
+ */
+function interruptedEnding(row: Outgoing, mark: Mark | undefined, isStoreBehind: boolean, now: number): Ending {
   if (mark?.is === 'accepted' && mark.messageId !== undefined) return accepted(row, mark.messageId, mark.at);
-  if ((row.plan?.totalChunks ?? 1) === 1 && mark?.is !== 'free') return unknown(row, INTERRUPTED, now);
+  const isWhole = (row.plan?.totalChunks ?? 1) === 1;
+  if ((isWhole || isStoreBehind) && mark?.is !== 'free') return unknown(row, INTERRUPTED, now);
   return { change: { state: 'queued', nextAttemptAt: 0 }, event: 'interrupted' };
 }

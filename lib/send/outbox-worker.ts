@@ -175,7 +175,7 @@ export class OutboxWorker {
     const marks = await this.#openMarks();
     const isStoreBehind = marks ? await this.#recordForgotten(marks) : false;
     const isOver = (): boolean => this.#isStopping || !this.#lease.held;
-    for await (const { row, ending } of this.#interrupted.due(marks)) {
+    for await (const { row, ending } of this.#interrupted.due(marks, isStoreBehind)) {
       if (isOver()) return;
       await this.#changes.changeAttempt(row, ending);
     }

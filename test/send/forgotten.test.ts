@@ -5,8 +5,12 @@
 import assert from 'node:assert/strict';
 import { copyFile, cp, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemClock } from '../../lib/clock';
 import type { DurableMailbox, Storage } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
+import { InterruptedMessages } from '../../lib/send/interrupted-messages';
+import { openSqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
+import type { SendPlan } from '../../lib/store/store';
 import { openPostgresStore } from '../../lib/store/postgres/open-postgres-store';
 import { copyStore } from '../../lib/store/tools/copy-store';
 import { postgresSide, type Side, sqliteSide } from '../../lib/store/tools/side';
@@ -16,6 +20,7 @@ import { mailboxAt } from '../harness/mailboxes';
 import { dropSchema, newSchema, postgresUrl } from '../harness/postgres';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 import { eventually } from '../harness/until';
+import { inState, MAILBOX } from '../store/contract/support';
 
 const DATABASE = ['mesh.db', 'mesh.db-wal'];
 
@@ -202,6 +207,21 @@ describe('a store that has forgotten what its send marks remember', () => {
     assertOnce(server);
     for (const id of ids) assert.equal((await mailbox.outbox.get(id))?.state, 'accepted');
   }).timeout(60_000);
+
+  it('a message that was being sent in chunks when a backup was made: MESH may have all of it, and it is looked up', async () => {
+    const store = await openSqliteStore({ folder: await emptyFolder() });
+    afterThisTest(() => store.close());
+    const plan: SendPlan = { encoding: 'identity', level: 0, chunkBytes: 100, totalChunks: 3 };
+    const id = await inState(store, 'sending', { attempts: 1, plan });
+    const interrupted = new InterruptedMessages({ store, mailbox: MAILBOX, clock: systemClock }, 0);
+    for (const [isStoreBehind, state] of [
+      [true, 'unknown'],
+      [false, 'queued'],
+    ] as const) {
+      for await (const { row, ending } of interrupted.due(undefined, isStoreBehind))
+        assert.deepEqual([row.id, ending.change.state], [id, state]);
+    }
+  });
 
   it('a backup of a store with two mailboxes: neither sends a message twice', async () => {
     const mailboxIds = ['X26ABC1', 'X26ABC2'];

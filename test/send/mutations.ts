@@ -177,6 +177,13 @@ const MUTATIONS: Taken[] = [
     check: 'await to.renewGeneration();',
     without: '',
   },
+  {
+    case: 'a message that was being sent in chunks when a backup was made',
+    test: FORGOTTEN,
+    file: 'lib/send/interrupted-messages.ts',
+    check: '(isWhole || isStoreBehind)',
+    without: '(isWhole || (isStoreBehind && false))',
+  },
 ];
 
 tryAll(

@@ -49,8 +49,8 @@ const SENDING: Taken[] = [
     title: 'an interrupted whole message is unknown',
     only: ['kill'],
     file: 'lib/send/interrupted-messages.ts',
-    check: "if ((row.plan?.totalChunks ?? 1) === 1 && mark?.is !== 'free') return unknown(row, INTERRUPTED, now);",
-    without: 'void unknown;\n  void INTERRUPTED;',
+    check: "if ((isWhole || isStoreBehind) && mark?.is !== 'free') return unknown(row, INTERRUPTED, now);",
+    without: 'void unknown;\n  void INTERRUPTED;\n  void isWhole;\n  void isStoreBehind;',
   },
   {
     title: 'the intent is committed before the attempt',
