@@ -71,7 +71,7 @@ export const ACKS: Target[] = [
     const classification = classify(parseAcknowledgement(Buffer.from(payload)), workflowId, profiles);
     assert.deepEqual(Object.keys(parseAcknowledgement(payload)).length <= 2, true);
     const kept = JSON.stringify(classification ?? {});
-    assert.ok(kept.length <= 64 * 1024, 'more than a header is kept');
+    assert.ok(kept.length <= 512 * 1024, 'more than the headers of a batch is kept');
     requestKey(classification, 'X26ABC1');
   }),
   target(

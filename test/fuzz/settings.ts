@@ -109,7 +109,7 @@ const WRONG: Record<string, fc.Arbitrary<unknown>> = {
   'retry.capMs': notWhole(1, 86_400_000),
   'proxy.url': fc.constantFrom<unknown>(MARK, `socks5://${MARK}:1`, '', null, undefined),
   'proxy.noProxy': fc.constantFrom<unknown>(MARK, [5], {}),
-  'tls.ca': fc.constantFrom<unknown>(5, '', [5], {}),
+  'tls.ca': fc.constantFrom<unknown>(5, [5], {}),
   'tls.pfx': fc.constantFrom<unknown>(MARK, 5),
   'tls.passphrase': fc.constantFrom<unknown>(5, [MARK]),
   'tls.servername': fc.constantFrom<unknown>('', 5),
