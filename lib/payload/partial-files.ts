@@ -106,11 +106,17 @@ export class PartialFiles {
   }
 
   #noted(): Promise<Set<string>> {
-    this.#ids ??= notesIn(this.#place.path('')).then(
-      (notes) =>
-        new Set(notes.filter(({ mailbox }) => mailbox === this.#mailbox).map(({ message }) => message.messageId)),
-    );
+    this.#ids ??= this.#readIds().catch((error: unknown) => {
+      // A disk that fails once must not end every later download.
+      this.#ids = undefined;
+      throw error;
+    });
     return this.#ids;
+  }
+
+  async #readIds(): Promise<Set<string>> {
+    const notes = await notesIn(this.#place.path(''));
+    return new Set(notes.filter(({ mailbox }) => mailbox === this.#mailbox).map(({ message }) => message.messageId));
   }
 
   /** Name of a message's note. A message id is hashed: it comes from outside, and never becomes a path. */
