@@ -18,7 +18,7 @@ describe('the notes of partial downloads', () => {
     };
     const partials = new PartialFiles(place, 'mailbox');
     const error = Object.assign(new Error('EIO'), { code: 'EIO' });
-    setFiles({ ...fs, ...promises, readdir: () => Promise.reject(error) });
+    setFiles({ ...fs, ...promises, readdir: (): Promise<never> => Promise.reject(error) });
     afterThisTest(() => setFiles());
     await assert.rejects(partials.find('M1'), /EIO/);
     setFiles();
