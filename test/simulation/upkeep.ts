@@ -40,7 +40,7 @@ const FOREIGN = [
 ];
 
 /** The machine's Node-RED, as people stop and start it. */
-export interface Machine {
+interface Machine {
   /** Stops Node-RED, or ends its process. Returns false if it did not run, or has ended by itself meanwhile. */
   stop(): Promise<boolean>;
   /** Starts Node-RED again. */
