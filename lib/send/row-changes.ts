@@ -30,7 +30,7 @@ export class RowChanges {
 
   /** Changes a row in one of the states `from`. Returns false if it was in another one, or after the stop. */
   change(row: Outgoing, from: OutgoingState[], ending: Ending): Promise<boolean> {
-    return this.#change({ id: row.id, from, change: ending.change, note: noteOf(ending, this.#now) }, row, ending);
+    return this.#change(transitionOf(row, from, ending, this.#now), row, ending);
   }
 
   /** Changes a row that is being sent, only if this attempt is still its latest. */
@@ -91,13 +91,18 @@ export class RowChanges {
  * recovered it and begun the next one.
  */
 export function endingOf(row: Outgoing, ending: Ending, now: number): OutgoingTransition {
-  return {
-    id: row.id,
-    from: ['sending'],
-    attempt: row.attempts,
-    change: ending.change,
-    note: noteOf(ending, now),
-  };
+  return { ...transitionOf(row, ['sending'], ending, now), attempt: row.attempts };
+}
+
+/** An ending as a transition from one of the states `from`, whatever the attempt. */
+export function transitionOf(
+  { id }: Outgoing,
+  from: OutgoingState[],
+  { change, event, detail }: Ending,
+  time: number,
+): OutgoingTransition {
+  const note: LedgerNote = { event, time, ...(detail ? { detail } : {}) };
+  return { id, from, change, note };
 }
 
 /**
@@ -105,8 +110,3 @@ export function endingOf(row: Outgoing, ending: Ending, now: number): OutgoingTr
  * was settled.
  */
 export const changed = (row: Outgoing, { change }: Ending): Outgoing => ({ ...row, ...change });
-
-/** The ledger's line about an ending. */
-export function noteOf({ event, detail }: Ending, time: number): LedgerNote {
-  return { event, time, ...(detail ? { detail } : {}) };
-}

@@ -21,7 +21,7 @@ import { IntentsAhead } from './intents-ahead';
 import { notBegun, type InterruptedMessages } from './interrupted-messages';
 import { settleLate } from './late-response';
 import type { Outbox } from './outbox';
-import { changed, endingOf, noteOf, type RowChanges } from './row-changes';
+import { changed, endingOf, transitionOf, type RowChanges } from './row-changes';
 import { asideMs, type SendBackoff } from './send-backoff';
 import { MAX_AHEAD, type SendMarks } from './send-marks';
 import { intent, SendQueue, type Candidate, type Unsendable } from './send-queue';
@@ -245,7 +245,7 @@ export class SendingLine {
     const intents = begun.map((candidate) => intent(candidate, now));
     const transitions: OutgoingTransition[] = [
       ...ended.map(({ row, ending }) => endingOf(row, ending, now)),
-      ...unsendable.map(({ row, ending }) => parkedOf(row, ending, now)),
+      ...unsendable.map(({ row, ending }) => transitionOf(row, ['queued'], ending, now)),
       ...intents,
     ];
     if (transitions.length === 0) return;
@@ -326,9 +326,4 @@ export class SendingLine {
       detail: { attempts: row.attempts },
     });
   }
-}
-
-/** Parks a message that was never begun. */
-function parkedOf({ id }: Outgoing, ending: Ending, now: number): OutgoingTransition {
-  return { id, from: ['queued'], change: ending.change, note: noteOf(ending, now) };
 }

@@ -114,6 +114,11 @@ function whyNotEnded({ message }: Found): string | undefined {
   return undefined;
 }
 
+/** Returns the folders that may have large payloads of the store: those that it has recorded, and the one that is named. */
+async function spoolFolders(side: Side, spool: string | undefined): Promise<Set<string>> {
+  return new Set([...(await side.spoolFolders()), ...(spool === undefined ? [] : [spool])]);
+}
+
 /** A large payload of the message, and where it is. */
 interface LargePayload {
   name: string;
@@ -134,7 +139,7 @@ async function locatePayloads(side: Side, found: readonly Found[], spool: string
   const names = new Set(
     found.flatMap(({ row }) => (row['payload_kind'] === 'spool' ? [String(row['payload_name'])] : [])),
   );
-  const folders = new Set([...(await side.spoolFolders()), ...(spool === undefined ? [] : [spool])]);
+  const folders = await spoolFolders(side, spool);
   const unreached: string[] = [];
   const files: string[] = [];
   for (const folder of folders) {
@@ -364,7 +369,7 @@ async function leftToDo(side: Side, found: readonly Found[]): Promise<string[]> 
 /** Returns a sentence for each quarantine with files: which message an incomplete one was of, nothing says any more. */
 async function quarantineLines(side: Side, spool: string | undefined): Promise<string[]> {
   const lines: string[] = [];
-  for (const folder of new Set([...(await side.spoolFolders()), ...(spool === undefined ? [] : [spool])])) {
+  for (const folder of await spoolFolders(side, spool)) {
     const count = (await quarantinedPaths(folder).catch(() => [])).length;
     if (count === 0) continue;
     lines.push(
