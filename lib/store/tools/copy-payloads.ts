@@ -66,7 +66,8 @@ export async function copyPayload(name: string, from: PayloadPlace, to: PayloadP
   throw new StorageError('A large payload differs from its original after copying.');
 }
 
-async function digest(pieces: AsyncIterable<Buffer>): Promise<string> {
+/** Returns the SHA-256 of the bytes. */
+export async function digest(pieces: AsyncIterable<Buffer>): Promise<string> {
   const hash = createHash('sha256');
   for await (const piece of pieces) hash.update(piece);
   return hash.digest('hex');

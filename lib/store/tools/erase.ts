@@ -3,7 +3,6 @@
  * times, states and codes stay, as the record of an incident needs them; so does the ledger, which never had a name,
  * with one more line. No Node-RED uses the store meanwhile.
  */
-import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import { rm } from '../../files';
 import { ConfigurationError, InvalidMessageError, NotFoundError, StorageError } from '../../errors';
@@ -18,6 +17,7 @@ import { outgoingOf, parseOutgoing } from '../rows/outgoing';
 import type { Row } from '../rows/parse';
 import { COPYING } from '../rules/schema-version';
 import type { Incoming, Outgoing } from '../store';
+import { digest } from './copy-payloads';
 import { type Change, type Side } from './side';
 
 /** A request to erase a message. */
@@ -202,9 +202,7 @@ async function unnamedCopies(side: Side, original: string, files: readonly strin
 /** Returns the SHA-256 of a file. */
 async function contentOf(path: string): Promise<string> {
   const stamp = await statFile(path);
-  const hash = createHash('sha256');
-  for await (const piece of fileSourceAt(path, stamp).open(0, stamp.size, 'reuse')) hash.update(piece);
-  return hash.digest('hex');
+  return digest(fileSourceAt(path, stamp).open(0, stamp.size, 'reuse'));
 }
 
 /** Whether a file is a payload, or made from it. */
