@@ -6,7 +6,7 @@ import type { Held } from '../store/mailbox-lease';
 import type { Store } from '../store/store';
 import type { MessageHeaders } from '../types';
 import type { Clock } from '../clock';
-import type { SettleAcknowledgements } from './acknowledgement-settler';
+import type { SettleAcknowledgements } from './acknowledge/acknowledgement-settler';
 import type { InboxRules } from './inbox-types';
 
 /** The endpoints that an inbox uses. */

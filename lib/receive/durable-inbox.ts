@@ -9,14 +9,14 @@ import { steadyTime, wakefulClock, wallTimeOf, type Clock, type Moment } from '.
 import { ALWAYS_HELD } from '../store/mailbox-lease';
 import { SerialQueue } from '../store/serial-queue';
 import { WakeTimer } from './wake-timer';
-import { InboxCollector } from './inbox-collector';
-import { DeliveryLane } from './delivery-lane';
+import { InboxCollector } from './receiving-line';
+import { DeliveryLane } from './deliver/delivery-lane';
 import type { RemoteChange } from '../store/store';
 import type { DurableInboxOptions } from './durable-inbox-types';
-import { AcknowledgementSettler } from './acknowledgement-settler';
-import { DeliveryLeases } from './delivery-leases';
+import { AcknowledgementSettler } from './acknowledge/acknowledgement-settler';
+import { DeliveryLeases } from './deliver/delivery-leases';
 import { IncomingRows } from './incoming-rows';
-import { InboxRouter } from './inbox-router';
+import { InboxRouter } from './poll/inbox-router';
 import { InboxListeners } from './inbox-listeners';
 import {
   toMeshError,
@@ -29,11 +29,11 @@ import {
   UNCLAIMED_REPEAT_MS,
 } from './inbox-rules';
 import type { InboxConsumer, InboxPoller, InboxState, ParkedMessage } from './inbox-types';
-import { MeshAcknowledger } from './mesh-acknowledger';
+import { MeshAcknowledger } from './acknowledge/mesh-acknowledger';
 import { ProblemNotifier } from './problem-notifier';
-import { PollSchedule } from './poll-schedule';
-import { ReportSettler } from './report-settler';
-import { headersOf } from './stored-message';
+import { PollSchedule } from './poll/poll-schedule';
+import { ReportSettler } from './acknowledge/report-settler';
+import { headersOf } from './deliver/stored-message';
 
 /**
  * Creates the durable inbox of a mailbox, which starts when a consumer is added. Create one for each mailbox, and close

@@ -3,8 +3,8 @@ import { ConfigurationError, GoneError, InvalidMessageError, MeshError, NotFound
 import { workflowsMatcher } from '../protocol/workflow-filter';
 import type { Incoming, IncomingState } from '../store/store';
 import type { InboxPage, MessageHeaders } from '../types';
-import { ackIn } from './acknowledgement-settler';
-import type { InboxRouter, RoutingKey } from './inbox-router';
+import { ackIn } from './acknowledge/acknowledgement-settler';
+import type { InboxRouter, RoutingKey } from './poll/inbox-router';
 import type { Delivery, InboxConsumer, InboxState, PollerState } from './inbox-types';
 
 /** Version 1 has no links: a full page means that there may be more (list_messages). */

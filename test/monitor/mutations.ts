@@ -28,7 +28,7 @@ const MUTATIONS: Guard[] = [
   {
     case: 'is counted, and shown in the mailbox’s health for a day',
     test: 'test/receive/offered-again.test.ts',
-    file: 'lib/receive/offered-again.ts',
+    file: 'lib/receive/poll/offered-again.ts',
     check: 'this.#parts.options.onOfferedAgain?.(messageId, different.length > 0);',
     without: '',
   },
@@ -85,7 +85,7 @@ const MUTATIONS: Guard[] = [
   {
     case: 'the interval that MESH prescribes is kept',
     test: RECEIVING,
-    file: 'lib/receive/poll-schedule.ts',
+    file: 'lib/receive/poll/poll-schedule.ts',
     ...STEADY,
     also: { file: 'lib/clock.ts', check: 'steady: steadyTime(clock) + ms', without: 'steady: clock.now() + ms' },
   },

@@ -1,6 +1,6 @@
 /** Which delivered message comes next when leases have ended. */
 import assert from 'node:assert/strict';
-import { DeliveryLeases } from '../../lib/receive/delivery-leases';
+import { DeliveryLeases } from '../../lib/receive/deliver/delivery-leases';
 import type { IncomingSummary } from '../../lib/store/store';
 
 const summary = (messageId: string, sequence: number, receivedAt: number): IncomingSummary => ({

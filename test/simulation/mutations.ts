@@ -22,7 +22,7 @@ const OUTGOING = 'lib/store/sqlite/outgoing.ts';
 const ORIGIN = 'lib/client/origin.ts';
 const FAILURES = 'lib/client/failures.ts';
 const MARKS = 'lib/send/send-marks.ts';
-const COLLECTOR = 'lib/receive/inbox-collector.ts';
+const COLLECTOR = 'lib/receive/receiving-line.ts';
 const FILE_SINK = 'lib/payload/file-sink.ts';
 
 const SENDING: Taken[] = [
@@ -232,7 +232,7 @@ const DISK: Taken[] = [
   {
     title: 'a received payload that has changed on the disk is not delivered',
     only: ['bit rot'],
-    file: 'lib/receive/stored-message.ts',
+    file: 'lib/receive/deliver/stored-message.ts',
     check: 'if (bytes !== size || sum !== sha256)',
     without: 'if (bytes !== size)',
   },
@@ -294,14 +294,14 @@ const RECEIVING: Taken[] = [
   },
   {
     title: 'a chunk that is fetched again replaces what there was of it',
-    file: 'lib/receive/download.ts',
+    file: 'lib/receive/download/download.ts',
     check: 'if (began) await this.#sink.restartChunk();',
     without: 'if (began) this.#sink.beginChunk();',
   },
   {
     title: 'a chunk is the one that was asked for',
     only: ['swapped response'],
-    file: 'lib/receive/incoming-chunk.ts',
+    file: 'lib/receive/download/incoming-chunk.ts',
     check: 'range.chunk !== chunk',
     without: 'false',
   },

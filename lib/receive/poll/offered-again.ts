@@ -3,17 +3,17 @@
  * it back on purpose, because somebody did not get it (docs/mesh.md, Expiry and retention). It is not delivered twice
  * in silence, nor acknowledged in silence: the ledger has a line, and a person is told, before it is acknowledged.
  */
-import { DuplicateOfferError, InvalidMessageError, type MeshError } from '../errors';
-import type { Incoming } from '../store/store';
-import type { MessageHeaders } from '../types';
-import type { DurableInboxOptions } from './durable-inbox-types';
-import type { IncomingRows } from './incoming-rows';
+import { DuplicateOfferError, InvalidMessageError, type MeshError } from '../../errors';
+import type { Incoming } from '../../store/store';
+import type { MessageHeaders } from '../../types';
+import type { DurableInboxOptions } from '../durable-inbox-types';
+import type { IncomingRows } from '../incoming-rows';
 import type { InboxRouter } from './inbox-router';
-import { isGone, toMeshError } from './inbox-rules';
-import type { InboxConsumer } from './inbox-types';
-import type { MeshAcknowledger } from './mesh-acknowledger';
-import type { ProblemNotifier } from './problem-notifier';
-import { headersOf } from './stored-message';
+import { isGone, toMeshError } from '../inbox-rules';
+import type { InboxConsumer } from '../inbox-types';
+import type { MeshAcknowledger } from '../acknowledge/mesh-acknowledger';
+import type { ProblemNotifier } from '../problem-notifier';
+import { headersOf } from '../deliver/stored-message';
 
 interface OfferedAgainParts {
   options: Pick<DurableInboxOptions, 'client' | 'mailboxId' | 'onOfferedAgain'>;

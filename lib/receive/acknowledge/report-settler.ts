@@ -1,5 +1,5 @@
 /** Settles the sent message that a REPORT names, once, before the REPORT is delivered. */
-import type { MessageHeaders } from '../types';
+import type { MessageHeaders } from '../../types';
 
 /** Above this number an undelivered REPORT may settle its message a second time, which changes nothing. */
 const MAX_REMEMBERED = 10_000;

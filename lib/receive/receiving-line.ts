@@ -23,10 +23,10 @@ import { DiskSpace, NoSpaceError } from '../payload/disk-space';
 import { PartialFiles } from '../payload/partial-files';
 import type { IncomingState } from '../store/store';
 import type { MessageHeaders, Progress } from '../types';
-import { downloadMessage, type Resumable } from './download';
+import { downloadMessage, type Resumable } from './download/download';
 import type { DurableInboxOptions } from './durable-inbox-types';
 import type { IncomingRows } from './incoming-rows';
-import type { InboxRouter } from './inbox-router';
+import type { InboxRouter } from './poll/inbox-router';
 import {
   DEFAULT_MAX_DELIVERIES,
   FULL_PAGE,
@@ -37,17 +37,17 @@ import {
   unclaimedError,
 } from './inbox-rules';
 import type { InboxConsumer } from './inbox-types';
-import { ListedMessages, type ListedMessage } from './listed-messages';
-import { OfferedAgain } from './offered-again';
+import { ListedMessages, type ListedMessage } from './poll/listed-messages';
+import { OfferedAgain } from './poll/offered-again';
 import type { ProblemNotifier } from './problem-notifier';
 import { readChecksum } from '../protocol/checksum';
-import { EMPTY_PAYLOAD } from './receive-message';
-import type { AcknowledgementSettler, KeptContent } from './acknowledgement-settler';
-import type { ReportSettler } from './report-settler';
-import { SpoolSink, type SpooledPayload } from './spool-sink';
-import { StoringTasks } from './storing-tasks';
-import type { MeshAcknowledger } from './mesh-acknowledger';
-import { DEFAULT_MAX_PARKED_BYTES, ParkedBudget } from './parked-budget';
+import { EMPTY_PAYLOAD } from './download/receive-message';
+import type { AcknowledgementSettler, KeptContent } from './acknowledge/acknowledgement-settler';
+import type { ReportSettler } from './acknowledge/report-settler';
+import { SpoolSink, type SpooledPayload } from './download/spool-sink';
+import { StoringTasks } from './download/storing-tasks';
+import type { MeshAcknowledger } from './acknowledge/mesh-acknowledger';
+import { DEFAULT_MAX_PARKED_BYTES, ParkedBudget } from './download/parked-budget';
 
 /** From this attempt on, a message that MESH cannot return is a poison candidate, and no longer holds up the others. */
 const POISON_ATTEMPTS = 3;

@@ -1,14 +1,14 @@
 /** Records the first deliveries of several small messages in one commit, before any of them is handed to the flow. */
-import { DELIVERABLE } from '../message-states';
-import { INLINE_BYTES } from '../payload/stored-payload';
-import type { SerialQueue } from '../store/serial-queue';
-import type { Incoming, IncomingSummary } from '../store/store';
-import type { Clock } from '../clock';
-import type { ReceivedMessage } from '../types';
-import { ackIn } from './acknowledgement-settler';
+import { DELIVERABLE } from '../../message-states';
+import { INLINE_BYTES } from '../../payload/stored-payload';
+import type { SerialQueue } from '../../store/serial-queue';
+import type { Incoming, IncomingSummary } from '../../store/store';
+import type { Clock } from '../../clock';
+import type { ReceivedMessage } from '../../types';
+import { ackIn } from '../acknowledge/acknowledgement-settler';
 import type { DeliveryLease, DeliveryLeases } from './delivery-leases';
-import type { IncomingRows } from './incoming-rows';
-import type { InboxConsumer } from './inbox-types';
+import type { IncomingRows } from '../incoming-rows';
+import type { InboxConsumer } from '../inbox-types';
 import { readStoredMessage, type DeliveryTarget } from './stored-message';
 
 /** A leased message and the outcome of its record: undefined if the message was settled meanwhile. */

@@ -3,20 +3,20 @@
  * settled is written into its row. One that names no sent message, or cannot be read, settles nothing and is reported;
  * it is delivered all the same.
  */
-import { parseSource } from '../acks/parse-source';
-import { loadProfiles, type WorkflowProfiles } from '../acks/profiles';
-import { classify, requestKey, type KeptAck, type Classification, type Settled } from '../acks/classify';
-import type { ReceivedAck } from '../acks/types';
-import { InvalidMessageError, type MeshError } from '../errors';
-import { openStored } from '../payload/stored-payload';
-import type { Spool } from '../payload/spool';
-import { SerialQueue } from '../store/serial-queue';
-import type { Incoming } from '../store/store';
-import type { MessageHeaders } from '../types';
-import type { IncomingRows } from './incoming-rows';
-import type { InboxRouter } from './inbox-router';
-import type { DeliveredAcknowledgement, InboxConsumer, SaidAcknowledgement } from './inbox-types';
-import type { SpooledPayload } from './spool-sink';
+import { parseSource } from '../../acks/parse-source';
+import { loadProfiles, type WorkflowProfiles } from '../../acks/profiles';
+import { classify, requestKey, type KeptAck, type Classification, type Settled } from '../../acks/classify';
+import type { ReceivedAck } from '../../acks/types';
+import { InvalidMessageError, type MeshError } from '../../errors';
+import { openStored } from '../../payload/stored-payload';
+import type { Spool } from '../../payload/spool';
+import { SerialQueue } from '../../store/serial-queue';
+import type { Incoming } from '../../store/store';
+import type { MessageHeaders } from '../../types';
+import type { IncomingRows } from '../incoming-rows';
+import type { InboxRouter } from '../poll/inbox-router';
+import type { DeliveredAcknowledgement, InboxConsumer, SaidAcknowledgement } from '../inbox-types';
+import type { SpooledPayload } from '../download/spool-sink';
 
 /** Settles the sent messages that acknowledgements name; resolves with undefined for each that names none. */
 export type SettleAcknowledgements = (

@@ -2,9 +2,9 @@
  * The leases of delivered messages that the flow has not finished: when a lease ends, its message is due for
  * redelivery. Not to be confused with the mailbox's lease (`store/mailbox-lease.ts`), which lets one instance poll.
  */
-import type { Incoming, IncomingSummary } from '../store/store';
-import type { RoutingKey } from './inbox-router';
-import type { InboxConsumer } from './inbox-types';
+import type { Incoming, IncomingSummary } from '../../store/store';
+import type { RoutingKey } from '../poll/inbox-router';
+import type { InboxConsumer } from '../inbox-types';
 
 /** The lease of one delivered message. */
 export interface DeliveryLease extends RoutingKey {

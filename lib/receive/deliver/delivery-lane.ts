@@ -10,24 +10,24 @@
  * After a kill their redeliveries come one by one, so that a message that kills the process does not use up the
  * deliveries of others.
  */
-import type { MeshError } from '../errors';
-import { DELIVERABLE } from '../message-states';
-import type { SerialQueue } from '../store/serial-queue';
-import type { Incoming, IncomingSummary } from '../store/store';
-import type { ReceivedMessage } from '../types';
-import type { Clock } from '../clock';
-import type { AcknowledgementSettler } from './acknowledgement-settler';
+import type { MeshError } from '../../errors';
+import { DELIVERABLE } from '../../message-states';
+import type { SerialQueue } from '../../store/serial-queue';
+import type { Incoming, IncomingSummary } from '../../store/store';
+import type { ReceivedMessage } from '../../types';
+import type { Clock } from '../../clock';
+import type { AcknowledgementSettler } from '../acknowledge/acknowledgement-settler';
 import { isBatchable, recordBatch, type RecordedDelivery } from './delivery-batch';
 import type { DeliveryLease, DeliveryLeases } from './delivery-leases';
-import type { RoutingKey } from './inbox-router';
-import { toMeshError, type deliveryClassifier } from './inbox-rules';
-import type { DeliveredAcknowledgement, InboxConsumer } from './inbox-types';
-import type { IncomingRows } from './incoming-rows';
-import type { ProblemNotifier } from './problem-notifier';
-import type { ReportSettler } from './report-settler';
+import type { RoutingKey } from '../poll/inbox-router';
+import { toMeshError, type deliveryClassifier } from '../inbox-rules';
+import type { DeliveredAcknowledgement, InboxConsumer } from '../inbox-types';
+import type { IncomingRows } from '../incoming-rows';
+import type { ProblemNotifier } from '../problem-notifier';
+import type { ReportSettler } from '../acknowledge/report-settler';
 import { headersOf, readStoredMessage, type DeliveryTarget } from './stored-message';
-import { MAX_PAYLOADS_IN_MEMORY } from './storing-tasks';
-import { WakeTimer } from './wake-timer';
+import { MAX_PAYLOADS_IN_MEMORY } from '../download/storing-tasks';
+import { WakeTimer } from '../wake-timer';
 
 /** Rows that are listed at once, without their payloads. */
 const PAGE = 50;

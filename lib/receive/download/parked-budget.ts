@@ -3,10 +3,10 @@
  * that without a limit a flow that never finishes fills the disk. Beyond it the inbox takes nothing more, and MESH keeps
  * what is listed; nothing is deleted.
  */
-import { StorageError } from '../errors';
-import type { Spool } from '../payload/spool';
-import type { Store } from '../store/store';
-import type { IncomingRows } from './incoming-rows';
+import { StorageError } from '../../errors';
+import type { Spool } from '../../payload/spool';
+import type { Store } from '../../store/store';
+import type { IncomingRows } from '../incoming-rows';
 
 /** As much as the outbox may hold (lib/send/outbox-quota.ts), in the dialog's unit. */
 export const DEFAULT_MAX_PARKED_BYTES = 20_000_000_000;

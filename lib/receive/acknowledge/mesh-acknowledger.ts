@@ -4,13 +4,13 @@
  * Retries need no list of their own on the disk: MESH's inbox lists a message for as long as MESH has no
  * acknowledgement. The set in memory only makes them sooner.
  */
-import { SerialQueue } from '../store/serial-queue';
-import type { IncomingRows } from './incoming-rows';
-import type { InboxRouter } from './inbox-router';
-import { isGone, toMeshError } from './inbox-rules';
-import type { InboxClient } from './durable-inbox-types';
-import type { InboxConsumer } from './inbox-types';
-import type { ProblemNotifier } from './problem-notifier';
+import { SerialQueue } from '../../store/serial-queue';
+import type { IncomingRows } from '../incoming-rows';
+import type { InboxRouter } from '../poll/inbox-router';
+import { isGone, toMeshError } from '../inbox-rules';
+import type { InboxClient } from '../durable-inbox-types';
+import type { InboxConsumer } from '../inbox-types';
+import type { ProblemNotifier } from '../problem-notifier';
 
 /** Above this number, later messages are acknowledged when a list of the inbox shows them. */
 const MAX_REMEMBERED = 10_000;
