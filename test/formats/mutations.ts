@@ -236,7 +236,7 @@ const MUTATIONS: Removed[] = [
   {
     title: 'in a batch of acknowledgements settles nothing',
     test: 'test/acks/wiring.test.ts',
-    file: 'lib/receive/acknowledge/acknowledgement-settler.ts',
+    file: 'lib/receive/acknowledge/settlements.ts',
     check: 'unsettled.length > 0 ||',
     without: 'settled[0] === undefined ||',
   },

@@ -92,9 +92,9 @@ const MUTATIONS: Guard[] = [
   {
     case: 'a delivered message is redelivered after its hour',
     test: RECEIVING,
-    file: 'lib/receive/durable-inbox.ts',
-    check: 'new DeliveryLeases(() => steadyTime(clock))',
-    without: 'new DeliveryLeases(() => clock.now())',
+    file: 'lib/receive/deliver/delivery-leases.ts',
+    check: 'return steadyTime(this.#clock);',
+    without: 'return this.#clock.now();',
   },
   {
     case: 'the lease of an earlier process ends within an hour',

@@ -22,7 +22,7 @@ const OUTGOING = 'lib/store/sqlite/outgoing.ts';
 const ORIGIN = 'lib/client/origin.ts';
 const FAILURES = 'lib/client/failures.ts';
 const MARKS = 'lib/send/send-marks.ts';
-const COLLECTOR = 'lib/receive/receiving-line.ts';
+const RECEIVING_LINE = 'lib/receive/receiving-line.ts';
 const FILE_SINK = 'lib/payload/file-sink.ts';
 
 const SENDING: Taken[] = [
@@ -271,7 +271,7 @@ const DISK: Taken[] = [
   {
     title: 'the payload of a received message that is perhaps stored is kept',
     only: ['failed sync', 'kill'],
-    file: COLLECTOR,
+    file: RECEIVING_LINE,
     check: '      if (error instanceof UnknownCommitError) throw error;\n',
     without: '',
   },
@@ -280,11 +280,11 @@ const DISK: Taken[] = [
 const RECEIVING: Taken[] = [
   {
     title: 'a message is stored before it is acknowledged to MESH',
-    file: COLLECTOR,
-    check: '      await this.#store(headers, payload, content);\n',
+    file: RECEIVING_LINE,
+    check: '      await this.#addRow(downloaded, content);\n',
     without:
       '      if (acknowledger.whenSpooled) await acknowledger.acknowledgeNow(messageId);\n' +
-      '      await this.#store(headers, payload, content);\n',
+      '      await this.#addRow(downloaded, content);\n',
   },
   {
     title: 'what was delivered before a kill is delivered again until the flow is done',
@@ -308,7 +308,7 @@ const RECEIVING: Taken[] = [
   {
     title: 'what MESH offers again has a line in the ledger before it is acknowledged again',
     only: ['offered again'],
-    file: COLLECTOR,
+    file: RECEIVING_LINE,
     check: 'await this.#offeredAgain.acknowledge(messageId);',
     without: 'await this.#parts.acknowledger.acknowledgeNow(messageId);',
   },

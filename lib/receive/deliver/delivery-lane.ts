@@ -1,33 +1,57 @@
 /**
- * Delivers stored messages to one consumer: oldest first, one `deliver` at a time, never more leases than the consumer
- * allows. Every consumer has its own lane, so that none waits for another.
+ * The line in, from the store to one consumer: oldest first, never more leases than the consumer allows.
  *
- * A kill at any point: each delivery is recorded before `deliver` is called. A message killed before its record is
- * delivered as if for the first time, after it with a higher count. A file written before the record is written again
- * under its name.
+ * 1. Take what comes next: a message that is due again, or the oldest that are pending.
+ * 2. Settle the sent messages that it names.
+ * 3. Read its payload.
+ * 4. Record the delivery.
+ * 5. Hand it over to the flow.
+ * 6. End the delivery: its lease runs, or it is finished, refused or parked.
  *
  * The first deliveries of several small messages are recorded in one commit, then handed over one after the other.
- * After a kill their redeliveries come one by one, so that a message that kills the process does not use up the
- * deliveries of others.
+ *
+ * A kill at any point: each delivery is recorded before it is handed over. A message killed before its record is
+ * delivered as if for the first time, after it with a higher count; such redeliveries come one by one, so that a message
+ * that kills the process does not use up the deliveries of others. A file written before the record is written again
+ * under its name.
  */
 import type { MeshError } from '../../errors';
 import { DELIVERABLE } from '../../message-states';
+import { INLINE_BYTES } from '../../payload/stored-payload';
 import type { SerialQueue } from '../../store/serial-queue';
 import type { Incoming, IncomingSummary } from '../../store/store';
 import type { ReceivedMessage } from '../../types';
-import type { Clock } from '../../clock';
-import type { AcknowledgementSettler } from '../acknowledge/acknowledgement-settler';
-import { isBatchable, recordBatch, type RecordedDelivery } from './delivery-batch';
-import type { DeliveryLease, DeliveryLeases } from './delivery-leases';
-import type { RoutingKey } from '../poll/inbox-router';
-import { toMeshError, type deliveryClassifier } from '../inbox-rules';
-import type { DeliveredAcknowledgement, InboxConsumer } from '../inbox-types';
-import type { IncomingRows } from '../incoming-rows';
-import type { ProblemNotifier } from '../problem-notifier';
-import type { ReportSettler } from '../acknowledge/report-settler';
-import { headersOf, readStoredMessage, type DeliveryTarget } from './stored-message';
+import type { FinishedMessages } from '../acknowledge/finished-messages';
+import { ackIn, type Settlements } from '../acknowledge/settlements';
 import { MAX_PAYLOADS_IN_MEMORY } from '../download/storing-tasks';
+import type { InboxParts } from '../inbox-parts';
+import { DEFAULT_LEASE_MS, DEFAULT_MAX_DELIVERIES, toMeshError } from '../inbox-rules';
+import type { Delivery, InboxConsumer } from '../inbox-types';
+import type { RoutingKey } from '../poll/inbox-router';
 import { WakeTimer } from '../wake-timer';
+import { deliveryClassifier } from './delivery-kind';
+import type { DeliveryLease } from './delivery-leases';
+import { headersOf, readStoredMessage } from './stored-message';
+
+/** What the lanes of one mailbox share. */
+export interface LaneParts extends InboxParts {
+  settlements: Settlements;
+  finished: FinishedMessages;
+  /** One lane at a time holds payloads in memory. */
+  payloadQueue: SerialQueue;
+}
+
+/** A message that is ready for its consumer. */
+interface Prepared {
+  row: Incoming;
+  received: ReceivedMessage;
+  acknowledgement: Delivery['acknowledgement'];
+}
+
+/** A message whose delivery is recorded: `row` is as it was committed. */
+interface Recorded extends Prepared {
+  lease: DeliveryLease;
+}
 
 /** Rows that are listed at once, without their payloads. */
 const PAGE = 50;
@@ -39,38 +63,17 @@ const RETRY_MS = { first: 2000, max: 30_000 };
 /** Wait after the consumer refused a message (milliseconds). */
 const REFUSED_RETRY_MS = 5 * 60_000;
 
-interface DeliveryLaneParts {
-  rows: IncomingRows;
-  leases: DeliveryLeases;
-  problems: ProblemNotifier;
-  reports: ReportSettler;
-  acknowledgements: AcknowledgementSettler;
-  clock: Clock;
-  /** One lane at a time holds payloads in memory. */
-  payloadQueue: SerialQueue;
-  target: Omit<DeliveryTarget, 'folder' | 'unwrapMultipart'>;
-  leaseMs: number;
-  maxDeliveries: number;
-  classifyDelivery: ReturnType<typeof deliveryClassifier>;
-  /** Returns whether messages of this workflow and type go to this consumer. */
-  claims: (key: RoutingKey, consumer: InboxConsumer) => boolean;
-  /** Returns whether the message is still being stored, and must not be delivered yet. */
-  isBeingStored: (messageId: string) => boolean;
-  /** Ends a message whose consumer acknowledges after delivery. */
-  settle: (messageId: string) => Promise<void>;
-  /** Called when a lease starts. */
-  onLeaseStarted: () => void;
-  onChange: () => void;
-}
-
 /** The lane of one consumer. */
 export class DeliveryLane {
   readonly #consumer: InboxConsumer;
-  readonly #parts: DeliveryLaneParts;
+  readonly #parts: LaneParts;
+  readonly #leaseMs: number;
+  readonly #maxDeliveries: number;
+  readonly #kindOf: ReturnType<typeof deliveryClassifier>;
   readonly #retryTimer: WakeTimer;
-  /** Commits of deliveries that have ended. */
-  readonly #settling = new Set<Promise<void>>();
-  /** Pending deliveries of this consumer that are listed and not yet delivered, oldest first. */
+  /** Deliveries that are ending: their commits. */
+  readonly #ending = new Set<Promise<void>>();
+  /** Pending deliveries of this consumer that are listed and not yet taken, oldest first. */
   #listed: IncomingSummary[] = [];
   /** Id of the last listed row: later rows sort behind it. */
   #after: string | undefined;
@@ -82,9 +85,13 @@ export class DeliveryLane {
   /** Consecutive failures. */
   #failures = 0;
 
-  constructor(consumer: InboxConsumer, parts: DeliveryLaneParts) {
+  constructor(consumer: InboxConsumer, parts: LaneParts) {
+    const { leaseMs = DEFAULT_LEASE_MS, maxDeliveries = DEFAULT_MAX_DELIVERIES } = parts.options;
     this.#consumer = consumer;
     this.#parts = parts;
+    this.#leaseMs = leaseMs;
+    this.#maxDeliveries = maxDeliveries;
+    this.#kindOf = deliveryClassifier(parts.options.businessAcknowledgementWorkflows);
     this.#retryTimer = new WakeTimer(parts.clock, () => this.wake());
   }
 
@@ -101,12 +108,12 @@ export class DeliveryLane {
       .catch((error: unknown) => this.#failed(toMeshError(error)))
       .finally(() => {
         this.#run = undefined;
-        this.#parts.onChange();
+        this.#parts.listeners.notifySoon();
         if (this.#woken) this.wake();
       });
   }
 
-  /** Forgets what is listed: the consumers have changed, and any row may belong to another one. */
+  /** Forgets what is listed: the next run lists anew. */
   reset(): void {
     this.#listed = [];
     this.#after = undefined;
@@ -124,39 +131,55 @@ export class DeliveryLane {
   async #runToEnd(): Promise<void> {
     const failures = this.#failures;
     try {
-      await this.#deliverAll();
+      while (this.#woken && !this.#closed) {
+        this.#woken = false;
+        await this.#deliverAll();
+      }
     } finally {
-      await Promise.all(this.#settling);
+      await Promise.all(this.#ending);
     }
     // A failed commit of a delivery's end has raised the count.
     if (this.#failures === failures) this.#failures = 0;
   }
 
   async #deliverAll(): Promise<void> {
-    const { leases, problems, rows } = this.#parts;
-    while (this.#woken && !this.#closed) {
-      this.#woken = false;
-      while (!this.#closed && leases.heldBy(this.#consumer) < this.#consumer.maxLeases) {
-        const due = leases.nextDue((lease) => this.#claims(lease));
-        if (!due && (await this.#deliverBatch())) continue;
-        const next = due ?? (await this.#nextPending());
-        if (!next) break;
-        const row = await (due ? rows.get(next.messageId) : rows.take(next.messageId));
-        if (row && DELIVERABLE.includes(row.state)) {
-          if (!leases.isHeld(row.messageId)) await this.#deliver(row);
-        } else if (due) {
-          leases.delete(next.messageId);
-        }
-        if (!due && this.#listed[0] === next) this.#listed.shift();
-        problems.clear('delivery');
-      }
+    for (let rows = await this.#takeNext(); rows.length > 0; rows = await this.#takeNext()) {
+      for (const each of await this.#prepareAndRecord(rows)) await this.#handOver(each);
+      this.#parts.problems.clear('delivery');
     }
   }
 
-  /** Returns the oldest pending delivery of this consumer, and leaves it first in the list. */
-  async #nextPending(): Promise<IncomingSummary | undefined> {
-    const { rows, isBeingStored } = this.#parts;
-    if (rows.pending.count((key) => this.#claims(key)) === 0) return undefined;
+  #claims(key: RoutingKey): boolean {
+    const { pollerLease, router } = this.#parts;
+    return pollerLease.held && router.claim(key) === this.#consumer;
+  }
+
+  /** Takes the message that is due again, or the oldest pending ones; none if the consumer has all that it may have. */
+  async #takeNext(): Promise<Incoming[]> {
+    const { leases, rows } = this.#parts;
+    while (!this.#closed) {
+      const free = this.#consumer.maxLeases - leases.heldBy(this.#consumer);
+      if (free <= 0) return [];
+      const due = leases.nextDue((lease) => this.#claims(lease));
+      if (due) {
+        const row = await rows.get(due.messageId);
+        if (row && DELIVERABLE.includes(row.state)) return [row];
+        leases.delete(due.messageId);
+        continue;
+      }
+      const next = await this.#nextPending(free);
+      if (next.length === 0) return [];
+      const taken = await Promise.all(next.map(({ messageId }) => rows.take(messageId)));
+      const pending = taken.filter((row): row is Incoming => row !== undefined && DELIVERABLE.includes(row.state));
+      if (pending.length > 0) return pending;
+    }
+    return [];
+  }
+
+  /** Takes the oldest pending deliveries off the list: one, or as many small first ones as may share a commit. */
+  async #nextPending(free: number): Promise<IncomingSummary[]> {
+    const { rows } = this.#parts;
+    if (rows.pending.count((key) => this.#claims(key)) === 0) return [];
     while (this.#listed.length === 0) {
       const epoch = this.#epoch;
       const page = await rows.listPending(PAGE, this.#after);
@@ -165,120 +188,111 @@ export class DeliveryLane {
       this.#listed = page.filter((row) => this.#claims(row));
       if (page.length < PAGE) break;
     }
-    const [next] = this.#listed;
-    return next && !isBeingStored(next.messageId) ? next : undefined;
+    const [first] = this.#listed;
+    if (!first || rows.beingStored.has(first.messageId)) return [];
+    if (this.#consumer.folder !== undefined || !mayShareCommit(first)) return this.#listed.splice(0, 1);
+    const end = this.#listed.findIndex((row) => !mayShareCommit(row) || rows.beingStored.has(row.messageId));
+    return this.#listed.splice(0, Math.min(MAX_PAYLOADS_IN_MEMORY, free, end < 0 ? Infinity : end));
   }
 
-  /** Returns the first pending deliveries, up to one that cannot be delivered in a batch. */
-  #nextBatch(): IncomingSummary[] {
-    if (this.#consumer.folder !== undefined) return [];
-    const free = this.#consumer.maxLeases - this.#parts.leases.heldBy(this.#consumer);
-    const end = this.#listed.findIndex((row) => !isBatchable(row) || this.#parts.isBeingStored(row.messageId));
-    return this.#listed.slice(0, Math.min(MAX_PAYLOADS_IN_MEMORY, free, end < 0 ? Infinity : end));
+  /**
+   * Prepares and records the deliveries, up to the first that fails: that one is taken again by itself.
+   * @throws what the first one fails with
+   */
+  #prepareAndRecord(rows: readonly Incoming[]): Promise<Recorded[]> {
+    const work = async (): Promise<Recorded[]> => this.#record(await this.#prepare(rows));
+    return this.#consumer.folder === undefined ? this.#parts.payloadQueue.run(work) : work();
   }
 
-  /** Delivers several small messages without a commit between them; false if fewer than two are pending. */
-  async #deliverBatch(): Promise<boolean> {
-    if (!(await this.#nextPending())) return false;
-    const epoch = this.#epoch;
-    const batch = this.#nextBatch();
-    if (batch.length < 2) return false;
-    const isWanted = (row: RoutingKey): boolean => epoch === this.#epoch && !this.#closed && this.#claims(row);
-    const recorded = await recordBatch(batch, this.#consumer, { ...this.#parts, isWanted });
-    if (recorded.length === 0) return false;
-    const handled = new Set(recorded.map(({ lease }) => lease.messageId));
-    this.#listed = this.#listed.filter(({ messageId }) => !handled.has(messageId));
-    for (const each of recorded) await this.#deliverRecorded(each);
-    const failed = recorded.find(({ record }) => record.status === 'rejected')?.record;
-    if (failed?.status === 'rejected') throw failed.reason;
-    this.#parts.problems.clear('delivery');
-    return true;
-  }
-
-  async #deliverRecorded({ received, lease, record }: RecordedDelivery): Promise<void> {
-    const { leases, rows } = this.#parts;
-    const row = record.status === 'fulfilled' ? record.value : undefined;
-    if (!row) {
-      // The record failed, or the message was settled meanwhile.
-      lease.delivering = false;
-      leases.delete(lease.messageId);
-      return;
-    }
-    if (this.#closed || !this.#claims(row)) {
-      await rows.undeliver(row);
-      leases.delete(lease.messageId);
-      return;
-    }
-    this.#parts.onChange();
-    const error = await this.#handOver(row, received, undefined);
-    const settling: Promise<void> = this.#afterDelivery(lease, row, error)
-      .catch((thrown: unknown) => this.#failed(toMeshError(thrown, lease.messageId)))
-      .finally(() => this.#settling.delete(settling));
-    this.#settling.add(settling);
-  }
-
-  #claims(key: RoutingKey): boolean {
-    return this.#parts.claims(key, this.#consumer);
-  }
-
-  async #deliver(row: Incoming): Promise<void> {
-    const { leases, rows, reports, acknowledgements, leaseMs, maxDeliveries, clock, payloadQueue } = this.#parts;
-    const { messageId } = row;
-    if (row.deliveryCount >= maxDeliveries) {
-      await this.#park(row, undefined);
-      return;
-    }
-    if (row.messageType === 'REPORT' && row.deliveryCount === 0) await reports.settle(headersOf(row));
-    const acknowledgement = await acknowledgements.settle(messageId, headersOf(row), row.classification);
-    const { folder, unwrapMultipart = false } = this.#consumer;
-    const place = folder === undefined ? payloadQueue.enter() : undefined;
-    try {
-      await place?.turn;
-      let received: ReceivedMessage;
+  async #prepare(rows: readonly Incoming[]): Promise<Prepared[]> {
+    const prepared: Prepared[] = [];
+    for (const row of rows) {
       try {
-        received = await readStoredMessage(row, { ...this.#parts.target, folder, unwrapMultipart });
-      } catch (thrown) {
-        const error = toMeshError(thrown, messageId);
-        // The folder cannot be written for now: nothing is wrong with the message.
-        if (error.retry !== 'never') throw error;
-        await this.#park(row, error);
-        return;
-      }
-      // While a large file was copied, the consumer may have been removed, or another one may have taken the message.
-      if (this.#closed || !this.#claims(row) || leases.isHeld(messageId)) return;
-      const isNew = leases.get(messageId) === undefined;
-      const lease = leases.begin(row, this.#consumer);
-      let delivered: Incoming | undefined;
-      try {
-        delivered = await rows.deliver(row, clock.now() + leaseMs);
+        const each = await this.#prepareOne(row);
+        if (each) prepared.push(each);
       } catch (error) {
-        // The delivery is not recorded: the message stays as it was.
-        lease.delivering = false;
-        if (isNew) leases.delete(messageId);
-        throw error;
+        if (prepared.length === 0) throw error;
+        this.reset();
+        break;
       }
-      if (!delivered) {
-        leases.delete(messageId);
-        return;
-      }
-      this.#parts.onChange();
-      const delivering = this.#handOver(delivered, received, acknowledgement);
-      // From here on the flow holds the payload.
-      place?.leave();
-      await this.#afterDelivery(lease, delivered, await delivering);
-    } finally {
-      place?.leave();
+    }
+    return prepared;
+  }
+
+  /** Settles what the message names, and reads its payload. Undefined if it was parked. */
+  async #prepareOne(row: Incoming): Promise<Prepared | undefined> {
+    const { options, settlements } = this.#parts;
+    const { spool, maxBufferBytes } = options;
+    const { folder, unwrapMultipart = false } = this.#consumer;
+    if (row.deliveryCount >= this.#maxDeliveries) {
+      await this.#park(row, undefined);
+      return undefined;
+    }
+    const acknowledgement = await settlements.settle(headersOf(row), row.classification);
+    try {
+      const received = await readStoredMessage(row, { spool, maxBufferBytes, folder, unwrapMultipart });
+      return { row, received, acknowledgement };
+    } catch (thrown) {
+      const error = toMeshError(thrown, row.messageId);
+      // The folder cannot be written for now: nothing is wrong with the message.
+      if (error.retry !== 'never') throw error;
+      await this.#park(row, error);
+      return undefined;
+    }
+  }
+
+  /** Leases the messages, and records their deliveries in one commit. */
+  async #record(prepared: readonly Prepared[]): Promise<Recorded[]> {
+    const { leases, rows, clock } = this.#parts;
+    // While a large file was copied, the consumer may have been removed, or another one may have taken the message.
+    const wanted = prepared.filter(({ row }) => !this.#closed && this.#claims(row) && !leases.isHeld(row.messageId));
+    const begun = wanted.map((each) => Object.assign(each, { lease: leases.begin(each.row, this.#consumer) }));
+    const leaseUntil = clock.now() + this.#leaseMs;
+    const commits = await Promise.allSettled(begun.map(({ row }) => rows.deliver(row, leaseUntil)));
+    const recorded: Recorded[] = [];
+    let failed: PromiseRejectedResult | undefined;
+    for (const [i, each] of begun.entries()) {
+      const commit = commits[i];
+      if (commit?.status === 'fulfilled' && commit.value) recorded.push({ ...each, row: commit.value });
+      // Finished meanwhile, or the first delivery: the row is as if nothing had happened.
+      else if (commit?.status === 'fulfilled' || each.row.deliveryCount === 0) leases.delete(each.row.messageId);
+      else leases.undo(each.lease);
+      if (commit?.status === 'rejected') failed ??= commit;
+    }
+    if (failed && recorded.length === 0) throw failed.reason;
+    if (failed) this.reset();
+    return recorded;
+  }
+
+  /** Hands a message over, and ends its delivery in the background. */
+  async #handOver(delivery: Recorded): Promise<void> {
+    const { row, lease } = delivery;
+    // The consumer may have been removed while those before it were handed over.
+    if (this.#closed || !this.#claims(row)) return this.#takeBack(delivery);
+    this.#parts.listeners.notifySoon();
+    const error = await this.#deliver(delivery);
+    const ending: Promise<void> = this.#end(row, lease, error)
+      .catch((thrown: unknown) => this.#failed(toMeshError(thrown, row.messageId)))
+      .finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  /** Takes a recorded delivery back: the message is pending, or due, as before. */
+  async #takeBack({ row, lease }: Recorded): Promise<void> {
+    const { leases, rows } = this.#parts;
+    if (row.deliveryCount > 1) {
+      await rows.refused(row);
+      leases.undo(lease);
+    } else {
+      await rows.undeliver(row);
+      leases.delete(row.messageId);
     }
   }
 
   /** Calls the consumer's `deliver`; resolves with the error that it threw. */
-  async #handOver(
-    row: Incoming,
-    received: ReceivedMessage,
-    acknowledgement: DeliveredAcknowledgement | undefined,
-  ): Promise<MeshError | undefined> {
+  async #deliver({ row, received, acknowledgement }: Recorded): Promise<MeshError | undefined> {
     try {
-      const kind = this.#parts.classifyDelivery(received.message, row.classification);
+      const kind = this.#kindOf(received.message, row.classification);
       const { deliveryCount } = row;
       await this.#consumer.deliver({ received, kind, deliveryCount, ...(acknowledgement && { acknowledgement }) });
       return undefined;
@@ -287,17 +301,17 @@ export class DeliveryLane {
     }
   }
 
-  async #afterDelivery(lease: DeliveryLease, row: Incoming, error: MeshError | undefined): Promise<void> {
-    const { leases, rows, leaseMs, settle, onLeaseStarted } = this.#parts;
+  /** Its lease runs from now on, unless the consumer failed for good or acknowledges after delivery. */
+  async #end(row: Incoming, lease: DeliveryLease, error: MeshError | undefined): Promise<void> {
+    const { leases, rows, finished } = this.#parts;
     lease.refused = error?.retry === 'safe';
-    leases.start(lease, lease.refused ? Math.min(REFUSED_RETRY_MS, leaseMs) : leaseMs);
-    onLeaseStarted();
+    leases.start(lease, lease.refused ? Math.min(REFUSED_RETRY_MS, this.#leaseMs) : this.#leaseMs);
     // The flow may have acknowledged the message while `deliver` ran.
     if (leases.get(row.messageId) !== lease) return;
     if (error?.retry === 'never') await this.#park(row, error);
     if (lease.refused) await rows.refused(row);
     if (error && error.retry !== 'never') this.#consumer.failed(error, row.messageId);
-    else if (!error && this.#consumer.acknowledge === 'after-delivery') await settle(row.messageId);
+    else if (!error && this.#consumer.acknowledge === 'after-delivery') await finished.finish(row.messageId);
   }
 
   async #park(row: Incoming, error: MeshError | undefined): Promise<void> {
@@ -306,12 +320,18 @@ export class DeliveryLane {
     if (parked) this.#consumer.parked(headersOf(row), error, row.deliveryCount);
   }
 
-  /** The store or the folder failed: the next run follows after a back-off. */
+  /** The store or the folder failed: the next run lists anew, after a back-off. */
   #failed(error: MeshError): void {
     if (this.#closed) return;
+    this.reset();
     this.#parts.problems.raise('delivery', error, [this.#consumer], error.messageId);
     const { first, max } = RETRY_MS;
     this.#retryTimer.set(Math.min(max, first * 2 ** this.#failures));
     this.#failures += 1;
   }
+}
+
+/** Whether the payload is in its row, the delivery is the first, and nothing has to be settled before it. */
+function mayShareCommit({ size, deliveryCount, messageType, classification }: IncomingSummary): boolean {
+  return size <= INLINE_BYTES && deliveryCount === 0 && messageType === 'DATA' && !ackIn(classification);
 }
