@@ -38,22 +38,15 @@ ${Object.entries(COMMANDS)
   .map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`)
   .join('\n')}
 
-nhs-mesh <command> --help lists the options of a command, as does nhs-mesh help <command>. nhs-mesh --version prints the
-version. Exit code 2: an argument is missing or wrong.
+nhs-mesh <command> --help lists the options of a command. nhs-mesh --version prints the version.
 `;
 
 const isHelp = (argument: string): boolean => argument === '--help' || argument === '-h';
 
 async function main([name, ...args]: string[]): Promise<number> {
-  if (name === undefined) {
-    process.stderr.write(USAGE);
-    return 2;
-  }
-  if (name === 'help' || isHelp(name)) {
-    const [about] = args.filter((argument) => !isHelp(argument));
-    if (about !== undefined) return main([about, '--help']);
+  if (name === undefined || name === 'help' || isHelp(name)) {
     process.stdout.write(USAGE);
-    return 0;
+    return name === undefined ? 2 : 0;
   }
   if (name === '--version') {
     process.stdout.write(`${packageVersion()}\n`);

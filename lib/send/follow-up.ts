@@ -4,7 +4,7 @@
  */
 import { printable } from '../errors';
 import { MAX_CLOCK_SKEW_MS } from '../protocol/authorization';
-import { LONGEST_TRACK_WAIT_MS } from '../store/rules/due-times';
+import { LONGEST_LOOKUP_WAIT_MS, LONGEST_TRACK_WAIT_MS } from '../store/rules/due-times';
 import type { Outgoing, OutgoingChange, StoredError } from '../store/store';
 import type { Tracking } from '../types';
 import { limitsFrom } from './deadlines';
@@ -15,9 +15,9 @@ const DAY = 24 * 60 * MINUTE;
 
 /**
  * Waits before each look-up of a message whose response was lost, because MESH's tracking lags by minutes. 40 minutes
- * in all; after that the message needs a decision.
+ * in all; after that the message needs a decision. The last wait is the longest one.
  */
-const LOOKUPS_MS = [1, 2, 3, 4, 10, 20].map((minutes) => minutes * MINUTE);
+const LOOKUPS_MS = [MINUTE, 2 * MINUTE, 3 * MINUTE, 4 * MINUTE, 10 * MINUTE, LONGEST_LOOKUP_WAIT_MS];
 export const FIRST_LOOKUP_MS = LOOKUPS_MS[0] ?? MINUTE;
 const FIRST_TRACK_MS = 5 * MINUTE;
 /** MESH deletes a message after 30 days; its tracking ends with it. */
@@ -78,16 +78,29 @@ export function nextLookup(row: Outgoing, now: number): number | undefined {
   return wait === undefined ? undefined : now + wait;
 }
 
+/** Returns the wait before a message of this age is tracked next (milliseconds). */
+const trackAfterMs = (age: number): number => Math.min(LONGEST_TRACK_WAIT_MS, Math.max(FIRST_TRACK_MS, age));
+
+/**
+ * Returns the next look-up or tracking of a row, if it lies further ahead than it would be planned at `now`, set to
+ * that.
+ */
+export function earlierTracking(row: Outgoing, now: number): OutgoingChange {
+  if (row.nextTrackAt === null) return {};
+  const wait =
+    row.state === 'unknown'
+      ? (LOOKUPS_MS[row.tracked] ?? LONGEST_LOOKUP_WAIT_MS)
+      : trackAfterMs(now - (row.acceptedAt ?? now));
+  return row.nextTrackAt > now + wait ? { nextTrackAt: now + wait } : {};
+}
+
 /**
  * Returns the change of an accepted message that has not ended: the next tracking, which gets rarer as the message
  * ages. `trusted` is the time that its age may trust (store/trusted-time.ts): a clock that is ahead closes nothing.
  */
 export function notYet(row: Outgoing, now: number, trusted = now): { event?: string; change: OutgoingChange } {
   const age = trusted - (row.acceptedAt ?? trusted);
-  if (age <= TRACKED_FOR_MS) {
-    const wait = Math.min(LONGEST_TRACK_WAIT_MS, Math.max(FIRST_TRACK_MS, age));
-    return { change: { nextTrackAt: now + wait, tracked: row.tracked + 1 } };
-  }
+  if (age <= TRACKED_FOR_MS) return { change: { nextTrackAt: now + trackAfterMs(age), tracked: row.tracked + 1 } };
   const error: StoredError = {
     code: 'MESH_NO_OUTCOME',
     message:

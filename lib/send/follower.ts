@@ -17,10 +17,11 @@ import type { Outcome, Outgoing, OutgoingChange, OutgoingState, OutgoingStore } 
 import type { MessageHeaders, Tracking } from '../types';
 import { momentAfter, stepSince, type Clock, type Moment } from '../clock';
 import type { TrustedTime } from '../store/trusted-time';
-import { LONGEST_TRACK_WAIT_MS } from '../store/rules/due-times';
+import { isTrackingDue } from '../store/rules/due-times';
 import {
   acceptedChange,
   ASK_AGAIN_MS,
+  earlierTracking,
   isAnother,
   isSameMessage,
   nextLookup,
@@ -130,7 +131,7 @@ export class Follower {
     if (!lease.held) return;
     const behindMs = this.#looked ? stepSince(clock, this.#looked) : -(this.#parts.trusted?.behindMs ?? 0);
     this.#looked = momentAfter(clock);
-    if (behindMs < 0) await this.#limitAgain();
+    if (behindMs < 0) await this.#planAgain();
     const alarmTime = this.#parts.trusted?.alarmTime() ?? clock.now();
     for (const row of await store.dueOverdue(mailbox, alarmTime, BATCH)) await this.#reportOverdue(row, alarmTime);
     for (const row of await this.#due()) {
@@ -140,18 +141,20 @@ export class Follower {
   }
 
   /**
-   * Sets the limits of accepted messages anew after the clock was set back: one that lies further ahead than if MESH
-   * accepted the message now was counted from a clock that was ahead, and its alarm would come late by as much.
+   * Plans sent messages anew after the clock was set back. A limit that lies further ahead than if MESH accepted the
+   * message now was counted from a clock that was ahead, and so was a tracking further ahead than the message's age asks
+   * for: both would come late by as much.
    */
-  async #limitAgain(): Promise<void> {
+  async #planAgain(): Promise<void> {
     const { store, mailbox, clock } = this.#parts;
+    const states = [...LOOKED_FOR, ...MAY_BE_OVERDUE];
     let after = '';
     for (let more = true; more && !this.#stopping.signal.aborted;) {
-      const rows = await store.listOutgoing({ mailbox, states: MAY_BE_OVERDUE }, { limit: UNKNOWN_READ, after });
+      const rows = await store.listOutgoing({ mailbox, states }, { limit: UNKNOWN_READ, after });
       more = rows.length === UNKNOWN_READ;
       after = rows.at(-1)?.id ?? after;
       for (const row of rows) {
-        const change = earlierLimits(row, clock.now());
+        const change = { ...earlierLimits(row, clock.now()), ...earlierTracking(row, clock.now()) };
         if (Object.keys(change).length > 0) await store.changeOutgoing(row.id, [row.state], change);
       }
     }
@@ -165,9 +168,7 @@ export class Follower {
     const { store, mailbox, clock } = this.#parts;
     const now = clock.now();
     const unknown = await store.listOutgoing({ mailbox, states: LOOKED_FOR }, { limit: UNKNOWN_READ });
-    const isDue = (time: number | null): boolean =>
-      time !== null && (time <= now || time > now + LONGEST_TRACK_WAIT_MS);
-    const lost = unknown.filter(({ nextTrackAt }) => isDue(nextTrackAt)).slice(0, BATCH / 2);
+    const lost = unknown.filter((row) => isTrackingDue(row, now)).slice(0, BATCH / 2);
     const due = await store.dueTracking(mailbox, now, BATCH);
     return [...new Map([...lost, ...due].map((row) => [row.id, row])).values()].slice(0, BATCH);
   }

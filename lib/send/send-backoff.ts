@@ -20,7 +20,7 @@ const CONFIGURATION_PAUSE_MS = 10 * MINUTE;
 const LONGEST_RETRY_AFTER_MS = 60 * MINUTE;
 /** Failures in a row after which a message is passed over once. */
 const FAILURES_BEFORE_PROBE = 3;
-/** For how long a poison message is set aside: 5 min, 10 min … 1 h. */
+/** For how long a poison message is set aside: 5, 10 and 20 minutes; then it is parked (attempt.ts, PARK_AFTER). */
 const FIRST_ASIDE_MS = 5 * MINUTE;
 /** "Too early", "too many requests", "not now": never the message's fault. */
 const COME_BACK_LATER = new Set([425, 429, 503]);

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 } from 'uuid';
 import { setRandomness } from '../../lib/random';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
-import { CLOCK_STEPS, steppedClock } from '../harness/clocks';
+import { CLOCK_STEPS, steppedClock, type SteppedClock } from '../harness/clocks';
 import { mailboxAt } from '../harness/mailboxes';
 import { gateTo } from '../harness/mesh-gate';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
@@ -23,6 +23,15 @@ function idsOfMachine(differenceMs: number): void {
     uuidv7: () => v7({ msecs: Date.now() + differenceMs }),
   });
   afterThisTest(() => setRandomness());
+}
+
+/** Lets minutes pass, one by one. */
+async function minutesPass(clock: SteppedClock, minutes: number): Promise<void> {
+  for (let passed = 0; passed < minutes; passed += 1) {
+    clock.advance(MINUTE);
+    await sleep(15);
+    await clock.settled();
+  }
 }
 
 describe('outbox: the wall clock is set', () => {
@@ -74,6 +83,18 @@ describe('outbox: the wall clock is set', () => {
     await mailbox.outbox.accepted(message.id);
   });
 
+  it('back by 40 minutes: a message that was set aside for five is sent at once', async () => {
+    const server = await tlsSandbox();
+    const clock = steppedClock();
+    const storage = await storageIn();
+    const mailbox = outboxAt(server, { storage, clock });
+    const { message } = await mailbox.outbox.enqueue(letter());
+    await storage.store.changeOutgoing(message.id, ['queued'], { nextAttemptAt: clock.now() + 5 * MINUTE });
+    clock.step(-40 * MINUTE);
+    mailbox.start();
+    await mailbox.outbox.accepted(message.id);
+  });
+
   for (const strictOrder of [true, false]) {
     const which = strictOrder ? 'in strict order' : 'without strict order';
     it(`back by eight hours at a restart: what is enqueued after it overtakes nothing, ${which}`, async () => {
@@ -109,20 +130,35 @@ describe('outbox: the wall clock is set', () => {
     });
   }
 
-  it('back by eight hours: an accepted message is tracked within minutes', async () => {
-    const server = await tlsSandbox();
-    const clock = steppedClock();
-    const mailbox = outboxAt(server, { storage: await storageIn(), clock });
-    const { message } = await mailbox.outbox.enqueue(letter());
-    mailbox.start();
-    const { messageId = '' } = await mailbox.outbox.accepted(message.id);
-    clock.step(-8 * HOUR);
-    await mailboxAt(server, { mailboxId: 'X26ABC2' }).acknowledge(messageId);
-    for (let minutes = 0; minutes < 30; minutes += 1) {
-      clock.advance(MINUTE);
-      await sleep(15);
-      await clock.settled();
-    }
-    assert.equal((await mailbox.outbox.get(message.id))?.state, 'acknowledged');
-  });
+  for (const [back, ms] of [
+    ['eight hours', 8 * HOUR],
+    ['three hours', 3 * HOUR],
+    ['40 minutes', 40 * MINUTE],
+  ] as const) {
+    it(`back by ${back}: an accepted message is tracked within minutes`, async () => {
+      const server = await tlsSandbox();
+      const clock = steppedClock();
+      const mailbox = outboxAt(server, { storage: await storageIn(), clock });
+      const { message } = await mailbox.outbox.enqueue(letter());
+      mailbox.start();
+      const { messageId = '' } = await mailbox.outbox.accepted(message.id);
+      clock.step(-ms);
+      await mailboxAt(server, { mailboxId: 'X26ABC2' }).acknowledge(messageId);
+      await minutesPass(clock, 30);
+      assert.equal((await mailbox.outbox.get(message.id))?.state, 'acknowledged');
+    });
+
+    it(`back by ${back}: a message whose response was lost is found at MESH within minutes`, async () => {
+      const server = await tlsSandbox();
+      const clock = steppedClock();
+      const mailbox = outboxAt(server, { storage: await storageIn(), clock });
+      server.fault({ operation: 'send_message', times: 1, effect: { kind: 'drop', when: 'after' } });
+      const { message } = await mailbox.outbox.enqueue(letter());
+      mailbox.start();
+      await eventually('unknown', async () => (await mailbox.outbox.get(message.id))?.state === 'unknown');
+      clock.step(-ms);
+      await minutesPass(clock, 10);
+      assert.equal((await mailbox.outbox.get(message.id))?.state, 'accepted');
+    });
+  }
 });

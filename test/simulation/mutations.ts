@@ -19,10 +19,11 @@ interface Taken extends Mutation {
 const LINE = 'lib/send/sending-line.ts';
 const COMMITS = 'lib/store/sqlite/shared-commits.ts';
 const OUTGOING = 'lib/store/sqlite/outgoing.ts';
+const DUE_TIMES = 'lib/store/rules/due-times.ts';
 const ORIGIN = 'lib/client/origin.ts';
 const FAILURES = 'lib/client/failures.ts';
 const MARKS = 'lib/send/send-marks.ts';
-const RECEIVING_LINE = 'lib/receive/receiving-line.ts';
+const COLLECTOR = 'lib/receive/inbox-collector.ts';
 const FILE_SINK = 'lib/payload/file-sink.ts';
 
 const SENDING: Taken[] = [
@@ -232,7 +233,7 @@ const DISK: Taken[] = [
   {
     title: 'a received payload that has changed on the disk is not delivered',
     only: ['bit rot'],
-    file: 'lib/receive/deliver/stored-message.ts',
+    file: 'lib/receive/stored-message.ts',
     check: 'if (bytes !== size || sum !== sha256)',
     without: 'if (bytes !== size)',
   },
@@ -271,7 +272,7 @@ const DISK: Taken[] = [
   {
     title: 'the payload of a received message that is perhaps stored is kept',
     only: ['failed sync', 'kill'],
-    file: RECEIVING_LINE,
+    file: COLLECTOR,
     check: '      if (error instanceof UnknownCommitError) throw error;\n',
     without: '',
   },
@@ -280,11 +281,11 @@ const DISK: Taken[] = [
 const RECEIVING: Taken[] = [
   {
     title: 'a message is stored before it is acknowledged to MESH',
-    file: RECEIVING_LINE,
-    check: '      await this.#addRow(downloaded, content);\n',
+    file: COLLECTOR,
+    check: '      await this.#store(headers, payload, content);\n',
     without:
       '      if (acknowledger.whenSpooled) await acknowledger.acknowledgeNow(messageId);\n' +
-      '      await this.#addRow(downloaded, content);\n',
+      '      await this.#store(headers, payload, content);\n',
   },
   {
     title: 'what was delivered before a kill is delivered again until the flow is done',
@@ -294,21 +295,21 @@ const RECEIVING: Taken[] = [
   },
   {
     title: 'a chunk that is fetched again replaces what there was of it',
-    file: 'lib/receive/download/download.ts',
+    file: 'lib/receive/download.ts',
     check: 'if (began) await this.#sink.restartChunk();',
     without: 'if (began) this.#sink.beginChunk();',
   },
   {
     title: 'a chunk is the one that was asked for',
     only: ['swapped response'],
-    file: 'lib/receive/download/incoming-chunk.ts',
+    file: 'lib/receive/incoming-chunk.ts',
     check: 'range.chunk !== chunk',
     without: 'false',
   },
   {
     title: 'what MESH offers again has a line in the ledger before it is acknowledged again',
     only: ['offered again'],
-    file: RECEIVING_LINE,
+    file: COLLECTOR,
     check: 'await this.#offeredAgain.acknowledge(messageId);',
     without: 'await this.#parts.acknowledger.acknowledgeNow(messageId);',
   },
@@ -366,20 +367,20 @@ const CLOCKS: Taken[] = [
   {
     title: 'an attempt that is planned implausibly far ahead is due',
     only: ['clock step', 'MESH fault', 'foreign response'],
-    file: OUTGOING,
-    check: 'now + LONGEST_SEND_WAIT_MS',
+    file: DUE_TIMES,
+    check: 'now + LONGEST_SEND_WAIT_MS + TOLERANCE_MS',
     without: 'now + 1e6 * LONGEST_SEND_WAIT_MS',
   },
   {
     title: 'a look-up that is planned implausibly far ahead is due',
     only: ['clock step', 'response lost'],
-    file: OUTGOING,
-    check: 'now + LONGEST_TRACK_WAIT_MS',
-    without: 'now + 1e6 * LONGEST_TRACK_WAIT_MS',
+    file: DUE_TIMES,
+    check: "(state === 'unknown' ? LONGEST_LOOKUP_WAIT_MS : LONGEST_TRACK_WAIT_MS)",
+    without: "(state === 'unknown' ? 1e6 * LONGEST_LOOKUP_WAIT_MS : LONGEST_TRACK_WAIT_MS)",
     also: {
       file: 'lib/send/follower.ts',
-      check: '(time <= now || time > now + LONGEST_TRACK_WAIT_MS)',
-      without: 'time <= now',
+      check: 'if (behindMs < 0) await this.#planAgain();',
+      without: 'void behindMs;',
     },
   },
   {

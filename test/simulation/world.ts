@@ -18,7 +18,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-/** Everything has settled within this time after the last fault: look-ups take 40 minutes, a poison message waits 60. */
+/** Everything has settled within this time after the last fault: look-ups take 40 minutes, a poison message waits 20. */
 const SETTLES_WITHIN_MS = 150 * MINUTE;
 /** States in which a message may wait for a person. */
 const NEEDS_DECISION = ['unknown', 'parked'] as const;

@@ -15,7 +15,7 @@ import {
 import type { Row } from '../rows/parse';
 import { payloadOf } from '../rows/payload';
 import { duplicateIdError } from '../rules/errors';
-import { LONGEST_SEND_WAIT_MS, LONGEST_TRACK_WAIT_MS } from '../rules/due-times';
+import { furthestAttempt, furthestTracking } from '../rules/due-times';
 import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
   ForgottenChange,
@@ -249,7 +249,7 @@ export async function nextToSend(queries: Queries, mailbox: string, now: number,
       ORDER BY o.seq LIMIT ?`,
     mailbox,
     now,
-    now + LONGEST_SEND_WAIT_MS,
+    furthestAttempt(now),
     limit,
   );
   return rows.map((row) => withPayload(row, mailbox));
@@ -262,7 +262,7 @@ export async function idsToSend(queries: Queries, mailbox: string, now: number, 
       ORDER BY seq LIMIT ?`,
     mailbox,
     now,
-    now + LONGEST_SEND_WAIT_MS,
+    furthestAttempt(now),
     limit,
   );
   return rows.map((row) => String(row['id']));
@@ -275,20 +275,20 @@ export async function nextSendTime(queries: Queries, mailbox: string, now: numbe
     mailbox,
   );
   if (typeof row?.['first'] !== 'number') return undefined;
-  return Number(row['last']) > now + LONGEST_SEND_WAIT_MS ? 0 : row['first'];
+  return Number(row['last']) > furthestAttempt(now) ? 0 : row['first'];
 }
 
 export async function dueTracking(queries: Queries, mailbox: string, now: number, limit: number): Promise<Outgoing[]> {
-  const due = (condition: string, time: number, count: number): Promise<Row[]> =>
-    queries.rows(
-      `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.next_track_at IS NOT NULL AND o.next_track_at ${condition} ?
-        ORDER BY o.next_track_at, o.seq LIMIT ?`,
-      mailbox,
-      time,
-      count,
-    );
-  const rows = await due('<=', now, limit);
-  if (rows.length < limit) rows.push(...(await due('>', now + LONGEST_TRACK_WAIT_MS, limit - rows.length)));
+  const rows: Row[] = [];
+  const addDue = async (condition: string, time: number): Promise<void> => {
+    if (rows.length === limit) return;
+    const sql = `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.next_track_at IS NOT NULL AND ${condition} ?
+        ORDER BY o.next_track_at, o.seq LIMIT ?`;
+    rows.push(...(await queries.rows(sql, mailbox, time, limit - rows.length)));
+  };
+  await addDue('o.next_track_at <=', now);
+  await addDue(`o.state = 'unknown' AND o.next_track_at >`, furthestTracking('unknown', now));
+  await addDue(`o.state <> 'unknown' AND o.next_track_at >`, furthestTracking('accepted', now));
   return rows.map((row) => withoutPayload(row, mailbox));
 }
 

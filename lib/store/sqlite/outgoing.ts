@@ -15,7 +15,7 @@ import {
 } from '../rows/outgoing';
 import type { Row } from '../rows/parse';
 import { duplicateIdError } from '../rules/errors';
-import { LONGEST_SEND_WAIT_MS, LONGEST_TRACK_WAIT_MS } from '../rules/due-times';
+import { furthestAttempt, furthestTracking } from '../rules/due-times';
 import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
   ForgottenChange,
@@ -205,7 +205,7 @@ export class OutgoingTable {
           ORDER BY seq LIMIT ?`,
         mailbox,
         now,
-        now + LONGEST_SEND_WAIT_MS,
+        furthestAttempt(now),
         limit,
       )
       .map((row) => this.#withPayload(row));
@@ -222,7 +222,7 @@ export class OutgoingTable {
           ORDER BY seq LIMIT ?`,
         mailbox,
         now,
-        now + LONGEST_SEND_WAIT_MS,
+        furthestAttempt(now),
         limit,
       )
       .map((row) => String(row['id']));
@@ -242,7 +242,7 @@ export class OutgoingTable {
       `SELECT 1 FROM outgoing INDEXED BY outgoing_wake
         WHERE mailbox = ? AND state = 'queued' AND blocked = 0 AND next_attempt_at > 0 AND next_attempt_at > ? LIMIT 1`,
       mailbox,
-      now + LONGEST_SEND_WAIT_MS,
+      furthestAttempt(now),
     );
     if (isTooFarAhead) return 0;
     const row = this.#statements.get(
@@ -257,18 +257,20 @@ export class OutgoingTable {
   dueTracking(mailboxKey: string, now: number, limit: number): Outgoing[] {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return [];
-    const due = (condition: string, time: number, count: number): Row[] =>
-      this.#statements.all(
-        `${SELECT} INDEXED BY outgoing_track
-          WHERE mailbox = ? AND next_track_at IS NOT NULL AND next_track_at ${condition} ?
-          ORDER BY next_track_at, seq LIMIT ?`,
-        mailbox,
-        time,
-        count,
-      );
-    const reached = due('<=', now, limit);
-    const tooFarAhead = reached.length < limit ? due('>', now + LONGEST_TRACK_WAIT_MS, limit - reached.length) : [];
-    return [...reached, ...tooFarAhead].map((row) => this.#withoutPayload(row));
+    const rows: Row[] = [];
+    const addDue = (where: string, time: number, order: string): void => {
+      if (rows.length === limit) return;
+      const sql = `${SELECT} INDEXED BY ${where} ? ORDER BY ${order} LIMIT ?`;
+      rows.push(...this.#statements.all(sql, mailbox, time, limit - rows.length));
+    };
+    const byTime = 'next_track_at, seq';
+    addDue('outgoing_track WHERE mailbox = ? AND next_track_at IS NOT NULL AND next_track_at <=', now, byTime);
+    // Of the planned ones the unknown are few; in the order of their own index.
+    const isLookedUpTooLate = `outgoing_state WHERE mailbox = ? AND state = 'unknown' AND next_track_at >`;
+    addDue(isLookedUpTooLate, furthestTracking('unknown', now), 'blocked, seq');
+    const isTrackedTooLate = `outgoing_track WHERE mailbox = ? AND state <> 'unknown' AND next_track_at >`;
+    addDue(isTrackedTooLate, furthestTracking('accepted', now), byTime);
+    return rows.map((row) => this.#withoutPayload(row));
   }
 
   dueOverdue(mailboxKey: string, now: number, limit: number): Outgoing[] {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
+import { furthestAttempt, furthestTracking } from '../../../lib/store/rules/due-times';
 import type { Outgoing, OutgoingState } from '../../../lib/store/store';
 import { enqueued, everyPage, ids, inState, MAILBOX, newId, note, OTHER, outgoing, T, type UseStore } from './support';
 
-const HOUR = 60 * 60 * 1000;
 const UNFINISHED: OutgoingState[] = ['queued', 'sending', 'unknown', 'parked'];
 const FINISHED: OutgoingState[] = ['accepted', 'acknowledged', 'undelivered', 'rejected', 'closed'];
 
@@ -48,11 +48,12 @@ export function describeOutbox(store: UseStore): void {
 
     it('return a message whose nextAttemptAt is further ahead than any is planned: the clock was set back', async () => {
       const [planned, stale] = [await enqueued(store()), await enqueued(store())];
-      await store().changeOutgoing(planned, ['queued'], { nextAttemptAt: T + HOUR });
-      await store().changeOutgoing(stale, ['queued'], { nextAttemptAt: T + HOUR + 1 });
+      const furthest = furthestAttempt(T);
+      await store().changeOutgoing(planned, ['queued'], { nextAttemptAt: furthest });
+      await store().changeOutgoing(stale, ['queued'], { nextAttemptAt: furthest + 1 });
       assert.deepEqual(await next(9), [stale]);
       assert.equal(await store().nextSendTime(MAILBOX, T), 0);
-      assert.equal(await store().nextSendTime(MAILBOX, T + 1), T + HOUR);
+      assert.equal(await store().nextSendTime(MAILBOX, T + 1), furthest);
     });
 
     it('return nothing for a mailbox that was never used', async () => {
@@ -253,12 +254,16 @@ export function describeOutbox(store: UseStore): void {
   });
 
   describe('dueTracking after the clock was set back', () => {
-    it('lists last what is further ahead than any tracking is planned', async () => {
-      const stale = await inState(store(), 'accepted', { nextTrackAt: T + 6 * HOUR + 1 });
-      await inState(store(), 'accepted', { nextTrackAt: T + 6 * HOUR });
+    it('lists last what is further ahead than is planned in its state, unknown messages first', async () => {
+      const stale: string[] = [];
+      for (const state of ['unknown', 'accepted'] as const) {
+        stale.push(await inState(store(), state, { nextTrackAt: furthestTracking(state, T) + 1 }));
+        await inState(store(), state, { nextTrackAt: furthestTracking(state, T) });
+      }
       const due = await inState(store(), 'accepted', { nextTrackAt: T });
-      assert.deepEqual(ids(await store().dueTracking(MAILBOX, T, 9)), [due, stale]);
-      assert.deepEqual(ids(await store().dueTracking(MAILBOX, T, 1)), [due]);
+      const all = [due, ...stale];
+      for (const limit of [9, 3, 2, 1])
+        assert.deepEqual(ids(await store().dueTracking(MAILBOX, T, limit)), all.slice(0, limit));
     });
   });
 

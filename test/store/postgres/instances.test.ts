@@ -23,8 +23,10 @@ import {
   T,
 } from '../contract/support';
 
-async function instances(count: number, options: { patienceMs?: number } = {}): Promise<PostgresStore[]> {
-  const schema = newSchema();
+async function instances(
+  count: number,
+  { schema = newSchema(), ...options }: { schema?: string; patienceMs?: number } = {},
+): Promise<PostgresStore[]> {
   afterThisTest(() => dropSchema(schema));
   const url = await postgresUrl();
   const open = async (): Promise<PostgresStore> => {
@@ -157,6 +159,27 @@ describe('leases of mailboxes', () => {
     assert.equal(await one.lease(MAILBOX, 'sender', 60_000), false);
     await other.close();
     assert.equal(await one.lease(MAILBOX, 'sender', 60_000), true);
+  });
+
+  it('of an instance that is gone end in their time, although the database’s clock was set back by hours', async () => {
+    const schema = newSchema();
+    const [gone, other] = await instances(2, { schema });
+    assert.ok(gone && other);
+    await gone.lease(MAILBOX, 'sender', 300);
+    await onServer(`UPDATE "${schema}".mailbox_lease SET until = until + interval '3 hours'`);
+    assert.equal(await other.lease(MAILBOX, 'sender', 300), false, 'its owner may still count on it');
+    await eventually('the lease has ended', () => other.lease(MAILBOX, 'sender', 300));
+  });
+
+  it('stay with their owner, although the database’s clock was set back by hours', async () => {
+    const schema = newSchema();
+    const [one, other] = await instances(2, { schema });
+    assert.ok(one && other);
+    await one.lease(MAILBOX, 'sender', 60_000);
+    await onServer(`UPDATE "${schema}".mailbox_lease SET until = until + interval '3 hours'`);
+    assert.equal(await other.lease(MAILBOX, 'sender', 60_000), false);
+    assert.equal(await one.lease(MAILBOX, 'sender', 60_000), true, 'extended');
+    assert.equal(await other.lease(MAILBOX, 'sender', 60_000), false);
   });
 
   it('are won by one of three instances that race', async () => {
