@@ -21,21 +21,19 @@ import type { Life, Schedule } from './schedule';
 
 const FILE = createRequire(__filename).resolve('node-sqlite3-wasm');
 
-/** The build's JavaScript. A full disk is reported as SQLite's own VFS reports it, and not as an error of the disk. */
-const SOURCE = replaced(
-  readFileSync(FILE, 'utf8'),
-  'return bytesWritten!=bytes?SQLITE_IOERR_WRITE:SQLITE_OK}catch{return SQLITE_IOERR_WRITE}',
-  'return bytesWritten!=bytes?SQLITE_IOERR_WRITE:SQLITE_OK}catch(e){return e.code==="ENOSPC"?13:SQLITE_IOERR_WRITE}',
-);
+/**
+ * The build's JavaScript. A full disk is reported as SQLite's own VFS reports it, and not as an error of the disk; and
+ * its memory can be reached.
+ */
+const SOURCE =
+  replaced(
+    readFileSync(FILE, 'utf8'),
+    'return bytesWritten!=bytes?SQLITE_IOERR_WRITE:SQLITE_OK}catch{return SQLITE_IOERR_WRITE}',
+    'return bytesWritten!=bytes?SQLITE_IOERR_WRITE:SQLITE_OK}catch(e){return e.code==="ENOSPC"?13:SQLITE_IOERR_WRITE}',
+  ) + ';Module.stack={save:stackSave,restore:stackRestore};Module.memory=wasmMemory;';
 
 /** What the build takes from its surroundings. */
-const PARAMETERS = ['require', 'module', 'exports', '__filename', '__dirname', 'WebAssembly', 'Date', 'performance'];
-/** The build as a function of that: compiled once, and run for each process. */
-// oxlint-disable-next-line typescript/no-implied-eval -- the build asks for its file system by `require`
-const BUILD = new Function(...PARAMETERS, SOURCE) as (...values: unknown[]) => void;
-
-/** Compiled once, too: each simulated process gets an instance, with memory of its own. */
-let compiled: WebAssembly.Module | undefined;
+const PARAMETERS = ['require', 'module', 'exports', '__filename', '__dirname', 'Date', 'performance'];
 
 /** The part of the build that is used here. */
 interface WasmStatement {
@@ -53,6 +51,8 @@ interface WasmDatabase {
 }
 interface WasmSqlite {
   Database: new (file: string, options: { readOnly?: boolean }) => WasmDatabase;
+  memory: WebAssembly.Memory;
+  stack: { save(): number; restore(at: number): void };
 }
 
 /** What SQLite runs on. */
@@ -66,12 +66,16 @@ export interface SqliteParts {
 
 /** Returns the driver of one process (lib/store/sqlite/driver.ts). */
 export function simulatedDriver(parts: SqliteParts): (file: string | URL, options: OpenOptions) => Database {
-  const { Database } = instantiate(parts);
+  const { Database } = restarted(parts);
+  const open = (path: string, options: { readOnly?: boolean }): WasmDatabase => {
+    if (surroundings !== parts) throw new Error('The process is over, and its SQLite belongs to another one.');
+    return withCode(() => new Database(path, options));
+  };
   return (file, options) => {
-    if (typeof file === 'string') return new SimulatedDatabase(opened(Database, file, {}), options);
+    if (typeof file === 'string') return new SimulatedDatabase(open(file, {}), options);
     const copy = immutableCopy(parts.disk, fileURLToPath(file));
     try {
-      return new SimulatedDatabase(opened(Database, copy, { readOnly: true }), {});
+      return new SimulatedDatabase(open(copy, { readOnly: true }), {});
     } finally {
       parts.disk.put(copy, undefined);
     }
@@ -87,14 +91,14 @@ function immutableCopy(disk: Disk, path: string): string {
   return copy;
 }
 
-/** @throws Error with SQLite's code, as node:sqlite's */
-function opened(Database: WasmSqlite['Database'], file: string, options: { readOnly?: boolean }): WasmDatabase {
-  return withCode(() => new Database(file, options));
-}
+/** The names of the columns of each statement, by its text: asking for them costs more than most queries. */
+const columnNames = new Map<string, string[]>();
 
+/** A database of the process that runs now. @throws Error with SQLite's code, as node:sqlite's */
 class SimulatedDatabase implements Database {
   readonly #database: WasmDatabase;
   readonly #statements: WasmStatement[] = [];
+  readonly #process = surroundings;
 
   constructor(database: WasmDatabase, { enableForeignKeyConstraints }: OpenOptions) {
     this.#database = database;
@@ -102,27 +106,28 @@ class SimulatedDatabase implements Database {
   }
 
   get isTransaction(): boolean {
-    return this.#database.inTransaction;
+    return this.#use(() => this.#database.inTransaction);
   }
 
   exec(sql: string): void {
-    withCode(() => this.#database.exec(sql));
+    this.#use(() => this.#database.exec(sql));
   }
 
   prepare(sql: string): Statement {
-    const statement = withCode(() => this.#database.prepare(sql));
+    const statement = this.#use(() => this.#database.prepare(sql));
     this.#statements.push(statement);
-    // Their names are asked for again at each query, which costs more than the query.
-    const names = statement._getColumnNames();
+    const names = columnNames.get(sql) ?? statement._getColumnNames();
+    columnNames.set(sql, names);
     statement._getColumnNames = () => names;
-    // A statement that is not reset keeps its transaction from ending.
-    const use = <Result>(work: () => Result): Result => {
-      try {
-        return withCode(work);
-      } finally {
-        statement._reset();
-      }
-    };
+    const use = <Result>(work: () => Result): Result =>
+      this.#use(() => {
+        try {
+          return work();
+        } finally {
+          // A statement that is not reset keeps its transaction from ending.
+          statement._reset();
+        }
+      });
     return {
       all: (...values) => use(() => statement.all(values)),
       get: (...values) => use(() => statement.all(values)[0]),
@@ -132,8 +137,16 @@ class SimulatedDatabase implements Database {
 
   close(): void {
     // As node:sqlite does: an open statement keeps the database, and its lock.
-    for (const statement of this.#statements.splice(0)) statement.finalize();
-    withCode(() => this.#database.close());
+    this.#use(() => {
+      for (const statement of this.#statements.splice(0)) statement.finalize();
+      this.#database.close();
+    });
+  }
+
+  /** The memory of SQLite belongs to the process that runs now. */
+  #use<Result>(work: () => Result): Result {
+    if (surroundings !== this.#process) throw new Error('The process is over, and its database with it.');
+    return withCode(work);
   }
 }
 
@@ -160,65 +173,102 @@ function withCode<Result>(work: () => Result): Result {
   }
 }
 
-/** Starts the build with our file system, randomness and clock in the place of Node's. */
-function instantiate({ disk, descriptors, random, now }: SqliteParts): WasmSqlite {
+/** What SQLite reaches now: that of the process that was started last. */
+let surroundings: SqliteParts | undefined;
+/** The build, once in each thread, and how to give it the memory that it had when it was new. */
+let build: { sqlite: WasmSqlite; renew: () => void } | undefined;
+
+/** Returns SQLite as it is at the start of a process. What an earlier process had of it is gone. */
+function restarted(parts: SqliteParts): WasmSqlite {
+  surroundings = parts;
+  build ??= instantiate();
+  build.renew();
+  return build.sqlite;
+}
+
+/** The parts of the process that runs now. */
+function current(): SqliteParts {
+  if (!surroundings) throw new Error('SQLite runs outside a world.');
+  return surroundings;
+}
+
+/**
+ * Starts the build with our file system, randomness and clock in the place of Node's. A process gets its memory anew,
+ * and not the build: instances cost milliseconds, and so does code that has not been run often.
+ */
+function instantiate(): { sqlite: WasmSqlite; renew: () => void } {
   const modules: Record<string, unknown> = {
-    'node:fs': fileSystem(disk, descriptors),
-    'node:crypto': { randomFillSync: (bytes: Uint8Array) => bytes.set(random.bytes(bytes.length)) },
+    'node:fs': fileSystem(),
+    'node:crypto': { randomFillSync: (bytes: Uint8Array) => bytes.set(current().random.bytes(bytes.length)) },
     'node:path': require('node:path'),
   };
-  const webAssembly = {
-    Instance: WebAssembly.Instance,
-    Memory: WebAssembly.Memory,
-    RuntimeError: WebAssembly.RuntimeError,
-    Table: WebAssembly.Table,
-    Module: function module(bytes: BufferSource) {
-      return (compiled ??= new WebAssembly.Module(bytes));
-    },
+  const made: { exports: unknown } = { exports: {} };
+  const clock = { now: () => current().now() };
+  // oxlint-disable-next-line typescript/no-implied-eval -- the build asks for its file system by `require`
+  const start = new Function(...PARAMETERS, SOURCE) as (...values: unknown[]) => void;
+  start((name: string) => modules[name], made, made.exports, FILE, dirname(FILE), clock, clock);
+  const sqlite = made.exports as WasmSqlite;
+  const { memory, stack } = sqlite;
+  const before = new Uint8Array(memory.buffer);
+  // Behind this, new memory is empty.
+  const used = before.slice(0, before.findLastIndex((byte) => byte !== 0) + 1);
+  const top = stack.save();
+  const renew = (): void => {
+    const bytes = new Uint8Array(memory.buffer);
+    bytes.set(used);
+    bytes.fill(0, used.length);
+    stack.restore(top);
   };
-  const build: { exports: unknown } = { exports: {} };
-  const clock = { now };
-  BUILD((name: string) => modules[name], build, build.exports, FILE, dirname(FILE), webAssembly, clock, clock);
-  return build.exports as WasmSqlite;
+  return { sqlite, renew };
 }
 
 /** Made once: SQLite asks at every transaction whether a file is there. */
 const NOT_THERE = systemError('ENOENT', 'access');
 
 /** The functions of node:fs that the build calls. Locks are a process's, and end with it. */
-function fileSystem(disk: Disk, descriptors: Descriptors): Record<string, unknown> {
-  const locks = descriptors.locks;
+function fileSystem(): Record<string, unknown> {
   return {
     constants: { F_OK: 0, R_OK: 4, W_OK: 2, O_RDONLY: 0, O_RDWR: 2, O_CREAT: 64, O_EXCL: 128 },
     // The build itself, from the real disk.
     readFileSync,
     accessSync(path: string) {
-      if (!locks.has(path) && !disk.find(path)) throw NOT_THERE;
+      const { disk, descriptors } = current();
+      if (!descriptors.locks.has(path) && !disk.find(path)) throw NOT_THERE;
     },
-    openSync: (path: string, flags: number | string, mode?: number) => descriptors.open(path, flags, mode),
-    closeSync: (descriptor: number) => descriptors.close(descriptor),
+    openSync: (path: string, flags: number | string, mode?: number) => current().descriptors.open(path, flags, mode),
+    closeSync: (descriptor: number) => current().descriptors.close(descriptor),
     readSync(descriptor: number, into: Uint8Array, _offset: number, bytes: number, at: bigint) {
+      const { disk, descriptors } = current();
       disk.access('read', 'read');
       const found = descriptors.get(descriptor).bytes.subarray(Number(at), Number(at) + bytes);
       into.set(found);
       return found.length;
     },
     writeSync(descriptor: number, from: Uint8Array, _offset: number, bytes: number, at: number) {
+      const { disk, descriptors } = current();
       disk.write(descriptors.get(descriptor), at, from);
       return bytes;
     },
-    fsyncSync: (descriptor: number) => disk.sync(descriptors.get(descriptor)),
-    ftruncateSync: (descriptor: number, size: number) => disk.truncate(descriptors.get(descriptor), size),
-    fstatSync: (descriptor: number) => ({ size: BigInt(descriptors.get(descriptor).size) }),
+    fsyncSync(descriptor: number) {
+      const { disk, descriptors } = current();
+      disk.sync(descriptors.get(descriptor));
+    },
+    ftruncateSync(descriptor: number, size: number) {
+      const { disk, descriptors } = current();
+      disk.truncate(descriptors.get(descriptor), size);
+    },
+    fstatSync: (descriptor: number) => ({ size: BigInt(current().descriptors.get(descriptor).size) }),
     unlinkSync(path: string) {
+      const { disk } = current();
       if (!disk.find(path)) throw systemError('ENOENT', 'unlink');
       disk.remove(path);
     },
     mkdirSync(path: string) {
+      const { locks } = current().descriptors;
       if (locks.has(path)) throw systemError('EEXIST', 'mkdir');
       locks.add(path);
     },
-    rmdirSync: (path: string) => void locks.delete(path),
+    rmdirSync: (path: string) => void current().descriptors.locks.delete(path),
   };
 }
 
