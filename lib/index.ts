@@ -23,7 +23,7 @@ export {
 export { CertificateFiles, readCertificatesAgain } from './client/certificate-files';
 export type { ClientCertificate } from './client/client-certificate';
 export type { InboxQuery } from './client/client';
-export type { ReceiveOptions } from './receive/receive-message';
+export type { ReceiveOptions } from './receive/download/receive-message';
 export type { SendOptions } from './send/send-message';
 export * from './types';
 export * from './errors';

@@ -13,7 +13,7 @@ import { createDurableInbox } from './receive/durable-inbox';
 import type { DurableInboxOptions, InboxClient } from './receive/durable-inbox-types';
 import { Scratch } from './payload/scratch';
 import type { InboxPoller, InboxRules } from './receive/inbox-types';
-import { receiveMessage, type ReceiveOptions } from './receive/receive-message';
+import { receiveMessage, type ReceiveOptions } from './receive/download/receive-message';
 import { machineMs, systemClock, type Clock } from './clock';
 import { ClockSteps } from './clock-steps';
 import { sendAcknowledgement, type SentAcknowledgement } from './send/acknowledgement-sender';

@@ -1,10 +1,9 @@
 /** `nhs-mesh check`: the connection test of mesh-config's dialog, for a server without an editor. */
 import { checkConnection } from '../check/check-connection';
 import type { CheckOutcome, CheckStep } from '../check/steps';
-import { ConfigurationError } from '../errors';
 import type { Command } from './command';
 import { CONNECTION_OPTIONS, CONNECTION_USAGE, connectionOf, mailboxOf } from './connection-options';
-import { readOptions } from './options';
+import { readOptions, requireOptions } from './options';
 
 const USAGE = `Usage: nhs-mesh check --environment NAME --mailbox ID [options]
 
@@ -14,25 +13,33 @@ and, with --workflow, one lookup. Exit code 1: a step failed; 2: an option is mi
   --environment NAME    integration, live, or the URL of another MESH server
   --mailbox ID          the mailbox
   --workflow ID         also looks up which mailboxes receive this workflow
+  --json                prints the result as JSON: whether it works, and each step with its outcome, finding and advice
 ${CONNECTION_USAGE}`;
 
-const OPTIONS = { ...CONNECTION_OPTIONS, mailbox: { type: 'string' }, workflow: { type: 'string' } } as const;
+const OPTIONS = {
+  ...CONNECTION_OPTIONS,
+  mailbox: { type: 'string' },
+  workflow: { type: 'string' },
+  json: { type: 'boolean' },
+} as const;
 
 export const check: Command = {
   usage: USAGE,
   async run(args) {
     const values = readOptions(args, OPTIONS);
-    const { mailbox, workflow } = values;
-    if (mailbox === undefined) throw new ConfigurationError('--mailbox is required.');
+    requireOptions(values, 'environment', 'mailbox');
+    const { mailbox, workflow, json = false } = values;
     const isColoured = process.stdout.isTTY && !process.env['NO_COLOR'];
     const steps = await checkConnection(
       { ...(await connectionOf(values)), ...mailboxOf(mailbox) },
       {
         ...(workflow === undefined ? {} : { workflowId: workflow }),
-        onStep: (step) => process.stdout.write(formatStep(step, isColoured)),
+        ...(json ? {} : { onStep: (step) => process.stdout.write(formatStep(step, isColoured)) }),
       },
     );
-    return steps.some(({ outcome }) => outcome === 'failed') ? 1 : 0;
+    const works = steps.every(({ outcome }) => outcome !== 'failed');
+    if (json) process.stdout.write(`${JSON.stringify({ works, steps }, undefined, 2)}\n`);
+    return works ? 0 : 1;
   },
 };
 

@@ -9,7 +9,7 @@ import type { ConformanceOptions, Findings, PendingMessage } from '../conformanc
 import { startSandbox, type Sandbox } from '../sandbox/index';
 import type { Command } from './command';
 import { CONNECTION_OPTIONS, CONNECTION_USAGE, connectionOf, mailboxOf } from './connection-options';
-import { readOptions } from './options';
+import { readOptions, requireOptions, unreadable } from './options';
 
 const USAGE = `Usage: nhs-mesh conformance [options]
 
@@ -107,13 +107,13 @@ async function sandboxOptions(sandbox: Sandbox, common: CommonOptions): Promise<
 const LIVE_HOSTS = new Set([new URL(ENVIRONMENTS.live).hostname, 'mesh-sync.national.ncrs.nhs.uk']);
 
 async function meshOptions(values: Values, common: CommonOptions): Promise<ConformanceOptions> {
-  const { environment = '', workflow, mailbox = [], unregistered, 'disabled-mailbox': disabled } = values;
+  const { environment = '', unregistered, 'disabled-mailbox': disabled } = values;
   const isLive = environment.toLowerCase() === 'live' || LIVE_HOSTS.has(URL.parse(environment)?.hostname ?? '');
   if (isLive) {
     throw new ConfigurationError('--environment must not be Live: use Integration (Path to Live) or a sandbox.');
   }
-  if (workflow === undefined) throw new ConfigurationError('--workflow is required.');
-  if (mailbox.length === 0) throw new ConfigurationError('--mailbox is required.');
+  requireOptions(values, 'workflow', 'mailbox');
+  const { workflow, mailbox } = values;
   if (mailbox.length > 2) throw new ConfigurationError('--mailbox may be used at most twice.');
   return {
     ...common,
@@ -130,7 +130,7 @@ async function meshOptions(values: Values, common: CommonOptions): Promise<Confo
 
 async function pendingOf(path: string): Promise<PendingMessage> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new ConfigurationError(`The file of --continue cannot be read (${error.code ?? error.name}).`);
+    throw unreadable('continue', path, error);
   });
   let pending: Partial<PendingMessage> | undefined;
   try {
@@ -140,7 +140,9 @@ async function pendingOf(path: string): Promise<PendingMessage> {
   }
   const { messageId, from, to, acceptedAt } = pending ?? {};
   if ([messageId, from, to, acceptedAt].every((value) => typeof value === 'string')) return pending as PendingMessage;
-  throw new ConfigurationError('The file of --continue is not the JSON file of a run that left a message to expire.');
+  throw new ConfigurationError(
+    `The file of --continue is not the JSON file of a run that left a message to expire: ${path}`,
+  );
 }
 
 function positive(option: string, text: string): number {
@@ -156,7 +158,7 @@ async function writePack(folder: string, findings: Findings): Promise<void> {
     await writeFile(data, `${JSON.stringify(findings, undefined, 2)}\n`);
   } catch (error) {
     throw new ConfigurationError(
-      `The evidence pack cannot be written to --out (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`,
+      `The evidence pack cannot be written to --out: ${folder} (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`,
     );
   }
   process.stdout.write(`Evidence pack: ${page}\n               ${data}\n`);

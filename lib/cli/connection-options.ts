@@ -2,10 +2,10 @@
  * The options of every command that connects to MESH. Secrets come from environment variables: other users of the
  * machine can read a command line.
  */
-import type { MailboxOptions } from '../config';
+import { ENVIRONMENTS, type MailboxOptions } from '../config';
 import { ConfigurationError } from '../errors';
 import { readVariable } from '../variables';
-import { readOptionFile } from './options';
+import { readOptionFile, requireOptions } from './options';
 
 export const CONNECTION_OPTIONS = {
   environment: { type: 'string' },
@@ -35,8 +35,10 @@ type Values = Partial<Record<keyof typeof CONNECTION_OPTIONS, string | undefined
  * @throws ConfigurationError for a missing option or variable, or a file that cannot be read
  */
 export async function connectionOf(values: Values): Promise<Omit<MailboxOptions, 'mailboxId' | 'password'>> {
+  requireOptions(values, 'environment');
   const { environment, ca, cert, key, pfx, proxy } = values;
-  if (environment === undefined) throw new ConfigurationError('--environment is required.');
+  const faults = wrongValues(values);
+  if (faults.length > 0) throw new ConfigurationError(faults.join(' '));
   const sharedKey = readVariable('MESH_SHARED_KEY');
   const passphrase = readVariable('MESH_KEY_PASSPHRASE');
   if (sharedKey === undefined) throw new ConfigurationError('The environment variable MESH_SHARED_KEY is not set.');
@@ -60,11 +62,28 @@ export async function connectionOf(values: Values): Promise<Omit<MailboxOptions,
   };
 }
 
+/** Names the options with a value that cannot be used. An address may hold a password, so none is repeated. */
+function wrongValues({ environment = '', cert, key, pfx, proxy }: Values): string[] {
+  const faults: string[] = [];
+  if (!Object.hasOwn(ENVIRONMENTS, environment.trim().toLowerCase()) && !isAddress(environment)) {
+    faults.push('--environment must be integration, live, or the http(s) URL of another MESH server.');
+  }
+  if (proxy !== undefined && !isAddress(proxy)) faults.push('--proxy must be an http(s) URL.');
+  if ((cert === undefined) !== (key === undefined)) faults.push('--cert and --key must be used together.');
+  if (pfx !== undefined && (cert ?? key) !== undefined) faults.push('--pfx cannot be used with --cert and --key.');
+  return faults;
+}
+
+const isAddress = (text: string): boolean => ['http:', 'https:'].includes(URL.parse(text.trim())?.protocol ?? '');
+
 /**
  * Returns a mailbox with its password.
- * @throws ConfigurationError that names the variable, when no password is set
+ * @throws ConfigurationError that names the option, when it is no mailbox id, or the variable, when no password is set
  */
 export function mailboxOf(mailboxId: string): { mailboxId: string; password: string } {
+  if (!/^[A-Za-z0-9_-]{1,100}$/.test(mailboxId)) {
+    throw new ConfigurationError('--mailbox may only contain letters, digits, _ and -.');
+  }
   const ownVariable = `MESH_PASSWORD_${mailboxId.toUpperCase().replaceAll('-', '_')}`;
   const password = readVariable(ownVariable) ?? readVariable('MESH_PASSWORD');
   if (password !== undefined) return { mailboxId, password };

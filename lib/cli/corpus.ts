@@ -15,7 +15,7 @@ import { ROUND_TRIP_FORMATS } from '../formats/round-trip';
 import type { Command } from './command';
 import { addFailure, addTally, newTally, type CorpusClass, type Outcome, type Tally } from './corpus-tally';
 import type { CorpusFile } from './corpus-worker';
-import { readOptions } from './options';
+import { readOptions, requireOptions } from './options';
 
 const USAGE = `Usage: nhs-mesh corpus --folder FOLDER --format hl7|edifact|fhir [options]
 
@@ -58,9 +58,8 @@ export const corpus: Command = {
   usage: USAGE,
   async run(args) {
     const values = readOptions(args, OPTIONS);
-    if (values.folder === undefined) throw new ConfigurationError('--folder is required.');
+    requireOptions(values, 'folder', 'format');
     const format = oneOf('format', values.format, ROUND_TRIP_FORMATS);
-    if (format === undefined) throw new ConfigurationError('--format is required: hl7, edifact or fhir.');
     const folder = resolve(values.folder);
     if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
       throw new ConfigurationError(`--folder is not a folder that can be read: ${folder}`);
@@ -95,16 +94,15 @@ export const corpus: Command = {
 };
 
 /** @throws ConfigurationError that lists what an option may be */
+function oneOf<Name extends string>(option: string, value: string, allowed: readonly Name[]): Name;
 function oneOf<Name extends string>(
   option: string,
   value: string | undefined,
   allowed: readonly Name[],
-): Name | undefined {
-  const found = allowed.find((name) => name === value);
-  if (value !== undefined && found === undefined) {
-    throw new ConfigurationError(`--${option} must be ${allowed.join(', ').replace(/, (?=[^,]*$)/, ' or ')}.`);
-  }
-  return found;
+): Name | undefined;
+function oneOf(option: string, value: string | undefined, allowed: readonly string[]): string | undefined {
+  if (value === undefined || allowed.includes(value)) return value;
+  throw new ConfigurationError(`--${option} must be ${allowed.join(', ').replace(/, (?=[^,]*$)/, ' or ')}.`);
 }
 
 /** Yields the paths of files below a folder, sorted, one folder after the other. */

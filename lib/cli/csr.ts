@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ConfigurationError } from '../errors';
 import { readVariable } from '../variables';
 import type { Command } from './command';
-import { readOptions } from './options';
+import { readOptions, requireOptions } from './options';
 import { commonName, makeSigningRequest, type SigningRequestOptions } from './signing-request';
 
 const USAGE = `Usage: nhs-mesh csr --local-id NAME --ods CODE [options]
@@ -35,9 +35,8 @@ export const csr: Command = {
   async run(args) {
     const values = readOptions(args, OPTIONS);
     const passphrase = readVariable('MESH_KEY_PASSPHRASE');
+    requireOptions(values, 'local-id', 'ods');
     const { 'local-id': localId, ods: odsCode } = values;
-    if (localId === undefined) throw new ConfigurationError('--local-id is required.');
-    if (odsCode === undefined) throw new ConfigurationError('--ods is required.');
     const options = {
       localId,
       odsCode,

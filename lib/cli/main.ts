@@ -38,15 +38,22 @@ ${Object.entries(COMMANDS)
   .map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`)
   .join('\n')}
 
-nhs-mesh <command> --help lists the options of a command. nhs-mesh --version prints the version.
+nhs-mesh <command> --help lists the options of a command, as does nhs-mesh help <command>. nhs-mesh --version prints the
+version. Exit code 2: an argument is missing or wrong.
 `;
 
 const isHelp = (argument: string): boolean => argument === '--help' || argument === '-h';
 
 async function main([name, ...args]: string[]): Promise<number> {
-  if (name === undefined || name === 'help' || isHelp(name)) {
+  if (name === undefined) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  if (name === 'help' || isHelp(name)) {
+    const [about] = args.filter((argument) => !isHelp(argument));
+    if (about !== undefined) return main([about, '--help']);
     process.stdout.write(USAGE);
-    return name === undefined ? 2 : 0;
+    return 0;
   }
   if (name === '--version') {
     process.stdout.write(`${packageVersion()}\n`);

@@ -1,7 +1,7 @@
 /** `nhs-mesh sandbox`: runs the sandbox in the foreground; `npm run sandbox` starts it the same way. */
 import { writeFile } from 'node:fs/promises';
 import { ConfigurationError } from '../errors';
-import { readMailboxFile, readWorkflowFile } from '../sandbox/mailboxes';
+import { DEFAULT_MAILBOXES, readMailboxFile, readWorkflowFile } from '../sandbox/mailboxes';
 import { DEFAULT_SHARED_KEY, startSandbox } from '../sandbox/start';
 import type { Sandbox, SandboxOptions } from '../sandbox/types';
 import { readVariable } from '../variables';
@@ -48,7 +48,7 @@ export const sandbox: Command = {
   usage: USAGE,
   /** Starts the sandbox and returns; SIGINT and SIGTERM stop it. */
   async run(args) {
-    const { options, caOut } = await readSandboxOptions(args);
+    const { options, caOut, mailboxFile } = await readSandboxOptions(args);
     // A client cannot have a certificate of the sandbox's own CA, which ends with this process.
     const server = await startSandbox({ clientCa: 'any', ...options });
     try {
@@ -58,7 +58,7 @@ export const sandbox: Command = {
       throw error;
     }
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.close());
-    process.stdout.write(greeting(server, caOut));
+    process.stdout.write(greeting(server, caOut, mailboxFile));
   },
 };
 
@@ -69,7 +69,7 @@ export const sandbox: Command = {
 export async function readSandboxOptions(
   args: string[],
   env: NodeJS.ProcessEnv = process.env,
-): Promise<{ options: SandboxOptions; caOut?: string }> {
+): Promise<{ options: SandboxOptions; caOut?: string; mailboxFile?: string }> {
   const values = readOptions(args, OPTIONS);
   const isHttps = values.http !== true;
   const clientCa = values['client-ca'];
@@ -97,9 +97,14 @@ export async function readSandboxOptions(
   const tls = await tlsPair(values['tls-cert'], values['tls-key']);
   if (tls) options.tls = tls;
   const caOut = values['ca-out'];
-  if (caOut === undefined) return { options };
-  if (tls) throw new ConfigurationError('--ca-out cannot be used with --tls-cert: there is no throw-away CA.');
-  return { options, caOut };
+  if (caOut !== undefined && tls) {
+    throw new ConfigurationError('--ca-out cannot be used with --tls-cert: there is no throw-away CA.');
+  }
+  return {
+    options,
+    ...(caOut === undefined ? {} : { caOut }),
+    ...(values.mailboxes === undefined ? {} : { mailboxFile: values.mailboxes }),
+  };
 }
 
 function portNumber(text: string): number {
@@ -126,20 +131,24 @@ async function tlsPair(cert?: string, key?: string): Promise<{ cert: string; key
 
 async function writeCa(path: string, ca: string): Promise<void> {
   await writeFile(path, ca).catch((error: NodeJS.ErrnoException) => {
-    throw new ConfigurationError(`The file of --ca-out cannot be written (${error.code ?? error.name}).`);
+    throw new ConfigurationError(`The file of --ca-out cannot be written: ${path} (${error.code ?? error.name}).`);
   });
 }
 
-/** Returns what the user needs to connect. It shows no password, and the shared key only if it is the default one. */
-function greeting(server: Sandbox, caOut: string | undefined): string {
+/**
+ * Returns what the user needs to connect: address, mailboxes, password and shared key. Those that the user configured
+ * are not repeated: they may be in use elsewhere.
+ */
+function greeting(server: Sandbox, caOut: string | undefined, mailboxFile: string | undefined): string {
   const isDefaultKey = server.sharedKey === DEFAULT_SHARED_KEY;
-  const isHttps = server.ca !== undefined;
+  const passwords = [...new Set(DEFAULT_MAILBOXES.map(({ password }) => password))].join(', ');
   const lines = [
     `MESH sandbox on ${server.url}`,
     `shared key: ${isDefaultKey ? server.sharedKey : 'as configured'}`,
+    `password: ${mailboxFile === undefined ? passwords : `of each mailbox, in ${mailboxFile}`}`,
     ...server.mailboxes.map(({ mailboxId, name }) => `mailbox ${mailboxId}${name ? ` (${name})` : ''}`),
     ...(caOut === undefined ? [] : [`CA certificate in ${caOut}`]),
-    `To connect: environment ${server.url}, one of these mailboxes${isHttps ? caNote(caOut) : ''}.`,
+    `To connect: environment ${server.url}, one of these mailboxes${server.ca === undefined ? '' : caNote(caOut)}.`,
     'Ctrl+C stops it; nothing is kept.',
   ];
   return `${lines.join('\n')}\n`;

@@ -10,7 +10,7 @@ import { eraseMessage, type Erasure } from '../store/tools/erase';
 import { postgresSide, type Side, sqliteSide } from '../store/tools/side';
 import { readVariable } from '../variables';
 import type { Command } from './command';
-import { readArguments, refuseArguments } from './options';
+import { readArguments, refuseOptions, requireOptions } from './options';
 
 const USAGE = `Usage: nhs-mesh store copy --to postgres|sqlite --folder FOLDER (--spool FOLDER | --payloads-in-database)
        nhs-mesh store erase ID --by NAME [--force] [--folder FOLDER] [--spool FOLDER]
@@ -38,36 +38,36 @@ const OPTIONS = {
   to: { type: 'string' },
   folder: { type: 'string' },
   spool: { type: 'string' },
-  'payloads-in-database': { type: 'boolean', default: false },
-  by: { type: 'string', default: '' },
-  force: { type: 'boolean', default: false },
+  'payloads-in-database': { type: 'boolean' },
+  by: { type: 'string' },
+  force: { type: 'boolean' },
 } as const;
 
 export const store: Command = {
   usage: USAGE,
   async run(args) {
-    const { values, positionals } = readArguments(args, OPTIONS);
-    const [action, ...rest] = positionals;
-    const { to, folder, spool } = values;
+    const { values, positionals } = readArguments(args, OPTIONS, 2);
+    const [action, reference = ''] = positionals;
+    const { to, folder, spool, by = '', force = false, 'payloads-in-database': inDatabase = false } = values;
     if (action === 'copy') {
-      refuseArguments(rest);
+      if (reference !== '') throw new ConfigurationError(`Unexpected argument '${reference}'.`);
+      refuseOptions('store copy', values, ['by', 'force']);
       if (to !== 'postgres' && to !== 'sqlite') throw new ConfigurationError('--to must be postgres or sqlite.');
-      if (folder === undefined) throw new ConfigurationError('--folder is required.');
-      if (spool === undefined && !values['payloads-in-database']) {
+      requireOptions(values, 'folder');
+      if (spool === undefined && !inDatabase) {
         throw new ConfigurationError('--spool or --payloads-in-database is required.');
       }
       const url = readVariable('MESH_STORE_URL');
       if (url === undefined) throw new ConfigurationError('The environment variable MESH_STORE_URL is not set.');
-      await copy({ to, folder: resolve(folder), spool, inDatabase: values['payloads-in-database'], url });
+      await copy({ to, folder: resolve(values.folder), spool, inDatabase, url });
     } else if (action === 'erase') {
-      const [reference = '', ...more] = rest;
-      refuseArguments(more);
+      refuseOptions('store erase', values, ['to', 'payloads-in-database']);
       if (reference === '') throw new ConfigurationError('The id of the message is required.');
       const url = folder === undefined ? readVariable('MESH_STORE_URL') : '';
       if (url === undefined) {
         throw new ConfigurationError('--folder or the environment variable MESH_STORE_URL is required.');
       }
-      await erase({ reference, by: values.by, force: values.force, now: Date.now() }, { folder, spool, url });
+      await erase({ reference, by, force, now: Date.now() }, { folder, spool, url });
     } else {
       throw new ConfigurationError(
         action === undefined ? 'copy or erase is required.' : `There is no action '${action}'.`,

@@ -54,10 +54,12 @@ export async function runConformance(options: ConformanceOptions, version: strin
 
 function selectItems(ids: readonly string[] | undefined): readonly Item[] {
   if (!ids) return CATALOGUE;
-  const unknown = ids.find((id) => !CATALOGUE.some((item) => item.id === id));
-  if (unknown === undefined) return CATALOGUE.filter(({ id }) => ids.includes(id));
+  const unknown = ids.filter((id) => !CATALOGUE.some((item) => item.id === id));
+  if (unknown.length === 0) return CATALOGUE.filter(({ id }) => ids.includes(id));
   const all = CATALOGUE.map(({ id }) => id).sort();
-  throw new ConfigurationError(`The catalogue has no item ${unknown}.`, { advice: `The items are ${all.join(', ')}.` });
+  throw new ConfigurationError(`--items: the catalogue has no item ${unknown.join(', ')}.`, {
+    advice: `The items are ${all.join(', ')}.`,
+  });
 }
 
 /** Runs one item. `before` is the number of exchanges at the start of the run that belong to it as well. */

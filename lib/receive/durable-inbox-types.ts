@@ -1,16 +1,23 @@
 /** The options of a durable inbox. */
+import type { Settled } from '../acks/classify';
 import type { WorkflowProfiles } from '../acks/profiles';
+import type { ReceivedAck } from '../acks/types';
 import type { MeshClient } from '../client/client';
 import type { Spool } from '../payload/spool';
 import type { Held } from '../store/mailbox-lease';
 import type { Store } from '../store/store';
 import type { MessageHeaders } from '../types';
 import type { Clock } from '../clock';
-import type { SettleAcknowledgements } from './acknowledgement-settler';
 import type { InboxRules } from './inbox-types';
 
 /** The endpoints that an inbox uses. */
 export type InboxClient = Pick<MeshClient, 'listInbox' | 'head' | 'download' | 'acknowledge'>;
+
+/** Settles the sent messages that acknowledgements name; resolves with undefined for each that names none. */
+export type SettleAcknowledgements = (
+  acks: readonly ReceivedAck[],
+  by: Pick<MessageHeaders, 'from' | 'messageId'>,
+) => Promise<Array<Settled | undefined>>;
 
 /** How to receive durably: the rules of every poller, and where the storage is. */
 export interface DurableInboxOptions extends InboxRules {

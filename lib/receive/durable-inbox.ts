@@ -1,39 +1,36 @@
 /**
- * The durable inbox of one mailbox (docs/design.md, The line in): a poller whose state is in the store and whose
- * payloads are in the spool. The collector fills the store from MESH, one lane for each consumer delivers from it to
- * the flow, and `acknowledge` ends a message. They meet only in the store, so that MESH never waits for a flow, nor a
- * flow for MESH.
+ * When the durable inbox of one mailbox works: it polls by its schedule, takes what new consumers want, and delivers what
+ * is stored. What happens to a message is in receiving-line.ts, from MESH to the store, and deliver/delivery-lane.ts,
+ * from the store to the flow; `acknowledge` ends it (docs/design.md, The line in).
  */
 import { AbortedError, type MeshError } from '../errors';
 import { steadyTime, wakefulClock, wallTimeOf, type Clock, type Moment } from '../clock';
 import { ALWAYS_HELD } from '../store/mailbox-lease';
 import { SerialQueue } from '../store/serial-queue';
-import { WakeTimer } from './wake-timer';
-import { InboxCollector } from './inbox-collector';
-import { DeliveryLane } from './delivery-lane';
-import type { RemoteChange } from '../store/store';
+import { FinishedMessages } from './acknowledge/finished-messages';
+import { MeshAcknowledger } from './acknowledge/mesh-acknowledger';
+import { Settlements } from './acknowledge/settlements';
+import { DeliveryLanes } from './deliver/delivery-lanes';
+import { DeliveryLeases } from './deliver/delivery-leases';
+import { headersOf } from './deliver/stored-message';
 import type { DurableInboxOptions } from './durable-inbox-types';
-import { AcknowledgementSettler } from './acknowledgement-settler';
-import { DeliveryLeases } from './delivery-leases';
-import { IncomingRows } from './incoming-rows';
-import { InboxRouter } from './inbox-router';
 import { InboxListeners } from './inbox-listeners';
+import type { InboxParts } from './inbox-parts';
 import {
-  toMeshError,
   DEFAULT_LEASE_MS,
   DEFAULT_MAX_DELIVERIES,
-  deliveryClassifier,
   notParkedError,
   storedUnclaimedError,
-  warnIfShadowed,
+  toMeshError,
   UNCLAIMED_REPEAT_MS,
+  warnIfShadowed,
 } from './inbox-rules';
 import type { InboxConsumer, InboxPoller, InboxState, ParkedMessage } from './inbox-types';
-import { MeshAcknowledger } from './mesh-acknowledger';
+import { IncomingRows } from './incoming-rows';
+import { InboxRouter } from './poll/inbox-router';
+import { PollSchedule } from './poll/poll-schedule';
 import { ProblemNotifier } from './problem-notifier';
-import { PollSchedule } from './poll-schedule';
-import { ReportSettler } from './report-settler';
-import { headersOf } from './stored-message';
+import { ReceivingLine } from './receiving-line';
 
 /**
  * Creates the durable inbox of a mailbox, which starts when a consumer is added. Create one for each mailbox, and close
@@ -48,29 +45,23 @@ const SOLE_OWNER = { ...ALWAYS_HELD, start: () => undefined, stop: async () => u
 
 class DurableInbox implements InboxPoller {
   readonly #options: DurableInboxOptions;
+  readonly #clock: Clock;
   /** The mailbox's lease: the right of one instance to poll and to deliver. */
   readonly #pollerLease: ReturnType<NonNullable<DurableInboxOptions['pollerLease']>>;
   readonly #stopListening: () => void;
-  /** True until the leases of an earlier process have been ended, once. */
-  #freshStart: boolean;
-  readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #router: InboxRouter<InboxConsumer>;
-  readonly #problems = new ProblemNotifier(() => steadyTime(this.#clock));
-  readonly #schedule: PollSchedule;
+  readonly #problems: ProblemNotifier;
   readonly #rows: IncomingRows;
   readonly #leases: DeliveryLeases;
   readonly #listeners: InboxListeners;
-  readonly #leaseTimer: WakeTimer;
   readonly #acknowledger: MeshAcknowledger;
-  readonly #reports: ReportSettler;
-  readonly #acknowledgements: AcknowledgementSettler;
-  readonly #collector: InboxCollector;
-  readonly #payloadQueue = new SerialQueue();
-  readonly #classifyDelivery: ReturnType<typeof deliveryClassifier>;
-  readonly #lanes = new Map<InboxConsumer, DeliveryLane>();
-  /** Lanes of removed consumers whose last delivery is still running. */
-  readonly #leaving = new Set<Promise<void>>();
+  readonly #finished: FinishedMessages;
+  readonly #lanes: DeliveryLanes;
+  readonly #line: ReceivingLine;
+  readonly #schedule: PollSchedule;
+  /** True until the leases of an earlier process have been ended, once. */
+  #freshStart: boolean;
   #loading: Promise<void> | undefined;
   #loaded = false;
   /** Counts how often the mailbox's lease was taken or lost. */
@@ -89,61 +80,57 @@ class DurableInbox implements InboxPoller {
   #lastPoll: Moment | undefined;
 
   constructor(options: DurableInboxOptions) {
-    const { client, mailboxId, url, store, storeKey, minimumIntervalMs, clock = wakefulClock } = options;
+    const { mailboxId, url, store, storeKey, minimumIntervalMs, clock = wakefulClock } = options;
     this.#options = options;
     this.#clock = clock;
     // With several instances, the store knows which of them have gone.
     this.#freshStart = options.freshStart && !store.isShared;
     this.#pollerLease = options.pollerLease?.((held) => this.#pollerLeaseChanged(held)) ?? SOLE_OWNER;
-    this.#stopListening = store.onRemoteChange(storeKey, (change) => this.#remoteChange(change));
-    this.#router = new InboxRouter(options.workflowsHandledElsewhere ?? []);
-    this.#classifyDelivery = deliveryClassifier(options.businessAcknowledgementWorkflows);
-    this.#schedule = new PollSchedule({
-      key: `${url} ${mailboxId}`,
-      minimumIntervalMs,
-      clock,
-      poll: () => void this.poll(),
+    this.#stopListening = store.onRemoteChange(storeKey, (change) => {
+      if (change.kind === 'in') this.#changedElsewhere(change.messageId);
     });
+    this.#router = new InboxRouter(options.workflowsHandledElsewhere ?? []);
+    this.#problems = new ProblemNotifier(() => steadyTime(clock));
     this.#rows = new IncomingRows(store, storeKey, clock, options.onStored);
-    this.#leases = new DeliveryLeases(() => steadyTime(clock));
+    this.#leases = new DeliveryLeases(clock, () => this.#leaseFreed());
     this.#listeners = new InboxListeners({
       router: this.#router,
       pending: this.#rows.pending,
       leases: this.#leases,
       state: () => this.state(),
     });
-    this.#leaseTimer = new WakeTimer(clock, () => this.#leaseEnded());
-    this.#reports = new ReportSettler(options.settleReport);
-    this.#acknowledgements = new AcknowledgementSettler({ ...options, rows: this.#rows, router: this.#router });
-    const shared = { rows: this.#rows, router: this.#router, problems: this.#problems, signal: this.#closing.signal };
-    const mayPoll = (): boolean => this.#pollerLease.held;
-    this.#acknowledger = new MeshAcknowledger({
-      ...shared,
-      client,
-      whenSpooled: options.meshAcknowledge !== 'when-done',
-      onFailed: (error) => this.#failed(toMeshError(error)),
-      onIdle: () => {
-        this.#listMoreWhenDone();
-        this.#changed();
-      },
-    });
-    this.#collector = new InboxCollector({
-      ...shared,
-      mayPoll,
+    this.#listeners.onChange(() => this.#listMoreWhenDone());
+    const parts: InboxParts = {
       options,
-      reports: this.#reports,
-      acknowledgements: this.#acknowledgements,
-      acknowledger: this.#acknowledger,
-      onStored: () => this.#wakeLanes(),
-      onProgress: (consumer, progress) => this.#listeners.downloading(consumer, progress),
+      clock,
+      rows: this.#rows,
+      router: this.#router,
+      pollerLease: this.#pollerLease,
+      leases: this.#leases,
+      problems: this.#problems,
+      listeners: this.#listeners,
+      closing: this.#closing.signal,
+    };
+    const settlements = new Settlements(parts);
+    const acknowledger = new MeshAcknowledger(parts);
+    const finished = new FinishedMessages(parts, acknowledger);
+    const lanes = new DeliveryLanes({ ...parts, settlements, finished, payloadQueue: new SerialQueue() });
+    this.#acknowledger = acknowledger;
+    this.#finished = finished;
+    this.#lanes = lanes;
+    this.#line = new ReceivingLine({ ...parts, settlements, acknowledger, lanes });
+    this.#schedule = new PollSchedule({
+      key: `${url} ${mailboxId}`,
+      minimumIntervalMs,
+      clock,
+      poll: () => void this.poll(),
     });
   }
 
   add(consumer: InboxConsumer): void {
     this.#router.add(consumer);
     warnIfShadowed(consumer, this.#router, this.#options.mailboxId);
-    this.#lanes.set(consumer, this.#lane(consumer));
-    this.#resetLanes();
+    this.#lanes.add(consumer);
     this.#problems.clearAll();
     this.#takeWanted = true;
     this.#pollerLease.start();
@@ -153,17 +140,11 @@ class DurableInbox implements InboxPoller {
 
   remove(consumer: InboxConsumer): void {
     this.#router.remove(consumer);
+    this.#lanes.remove(consumer);
     this.#leases.release(consumer);
-    const lane = this.#lanes.get(consumer);
-    this.#lanes.delete(consumer);
-    if (lane) {
-      const leaving: Promise<void> = lane.close().finally(() => this.#leaving.delete(leaving));
-      this.#leaving.add(leaving);
-    }
-    this.#resetLanes();
-    if (this.#lanes.size > 0) {
+    if (this.#router.consumers.length > 0) {
       this.#planNext();
-      if (this.#loaded) this.#wakeLanes();
+      this.#lanes.wake();
     } else {
       // Without consumers this instance has nothing to list for; another one may take over.
       this.#schedule.clear();
@@ -173,7 +154,6 @@ class DurableInbox implements InboxPoller {
 
   retryRefused(consumer: InboxConsumer): void {
     this.#leases.retryRefused(consumer);
-    if (this.#loaded) this.#wakeLanes();
   }
 
   poll(): { started: true } | { started: false; nextPoll: Date } {
@@ -184,25 +164,10 @@ class DurableInbox implements InboxPoller {
     return nextPoll ? { started: false, nextPoll } : { started: true };
   }
 
-  /**
-   * Ends a message that the flow has finished: it is never delivered again, whatever MESH says. Late and repeated calls
-   * are harmless. A message that the store does not know is acknowledged to MESH; only then can this throw errors of
-   * MESH.
-   */
   async acknowledge(messageId: string): Promise<void> {
     // The flow may finish on any instance; the one that polls counts the leases.
     if (this.#pollerLease.held) await this.#load();
-    const row = await this.#rows.settle(messageId);
-    if (row) {
-      this.#leases.delete(messageId);
-      if (row.acknowledgedAt === null) this.#acknowledger.acknowledgeLater(messageId);
-    } else if (!(await this.#rows.known([messageId])).has(messageId)) {
-      await this.#options.client.acknowledge(messageId, this.#closing.signal);
-    }
-    this.#acknowledger.wake();
-    this.#listMoreWhenDone();
-    this.#wakeLanes();
-    this.#changed();
+    await this.#finished.finish(messageId);
   }
 
   async *parked(): AsyncGenerator<ParkedMessage> {
@@ -218,7 +183,7 @@ class DurableInbox implements InboxPoller {
     const row = await this.#rows.unpark(messageId, maxDeliveries);
     if (!row) {
       // A message parked during its download is still in MESH's inbox, and is downloaded again.
-      if (!this.#collector.listed.retry(messageId))
+      if (!this.#line.listed.retry(messageId))
         throw notParkedError(messageId, (await this.#rows.known([messageId])).get(messageId));
       this.#takeWanted = true;
       this.#start();
@@ -226,18 +191,18 @@ class DurableInbox implements InboxPoller {
     }
     if (row.state === 'delivered') this.#leases.add(row, 0);
     // It sorts before what the lanes have listed.
-    this.#resetLanes();
-    this.#wakeLanes();
+    this.#lanes.reset();
+    this.#lanes.wake();
     this.#listeners.notify();
   }
 
   async close(): Promise<void> {
     this.#schedule.close();
-    this.#leaseTimer.clear();
+    this.#leases.close();
     this.#stopListening();
     this.#closing.abort(new AbortedError('The inbox was closed.'));
-    await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
-    await Promise.all([this.#run, this.#loading?.catch(() => undefined), this.#acknowledger.close(), ...this.#leaving]);
+    await this.#lanes.close();
+    await Promise.all([this.#run, this.#loading?.catch(() => undefined), this.#acknowledger.close()]);
     await this.#pollerLease.stop();
   }
 
@@ -257,7 +222,7 @@ class DurableInbox implements InboxPoller {
       .finally(() => {
         this.#run = undefined;
         this.#planNext(hasFailed);
-        this.#changed();
+        this.#listeners.notifySoon();
         // Requested while the last steps ran.
         if (this.#listWanted || this.#takeWanted) this.#start();
       });
@@ -275,9 +240,9 @@ class DurableInbox implements InboxPoller {
       for (const messageId of await this.#rows.expireLostLeases()) this.#leases.expire(messageId);
       this.#raiseUnclaimed();
       // Stored messages do not wait for MESH.
-      this.#wakeLanes();
+      this.#lanes.wake();
       await this.#acknowledger.retryAll();
-      await this.#collector.takeListed();
+      await this.#line.takeListed();
       if (isList && this.#pollerLease.held) await this.#list();
     } while ((this.#takeWanted || this.#listWanted) && !this.#closed && this.#pollerLease.held);
     this.#problems.runSucceeded();
@@ -288,7 +253,7 @@ class DurableInbox implements InboxPoller {
     this.#followsList = false;
     this.#schedule.listed();
     this.#acknowledgedBeforeList = this.#acknowledger.acknowledged;
-    this.#moreInInbox = await this.#collector.list(follows);
+    this.#moreInInbox = await this.#line.list(follows);
     this.#lastPoll = this.#schedule.lastListed;
     // Acknowledged messages leave the list and show more; without any, MESH would return the same page for ever.
     const isEmptying = this.#moreInInbox && this.#acknowledger.acknowledged > this.#acknowledgedBeforeList;
@@ -326,7 +291,7 @@ class DurableInbox implements InboxPoller {
     if (term !== this.#term) return;
     this.#freshStart = false;
     this.#loaded = true;
-    this.#scheduleLeaseEnd();
+    this.#lanes.open();
   }
 
   /** Takes over from another instance, or stops in its favour; requests under way here end by themselves. */
@@ -335,77 +300,24 @@ class DurableInbox implements InboxPoller {
     this.#loading = undefined;
     this.#loaded = false;
     this.#leases.clear();
-    this.#leaseTimer.clear();
-    this.#resetLanes();
-    this.#collector.refresh();
-    if (held && this.#lanes.size > 0) {
+    this.#lanes.pause();
+    this.#line.refresh();
+    if (held && this.#router.consumers.length > 0) {
       if (this.#router.consumers.some(({ intervalMs }) => intervalMs > 0)) this.poll();
       this.#takeWanted = true;
       this.#start();
     }
-    this.#changed();
+    this.#listeners.notifySoon();
   }
 
-  /** Another instance changed a message: the flow may have finished it there. */
-  #remoteChange(change: RemoteChange): void {
-    if (!this.#loaded || this.#closed) return;
-    const check = change.kind === 'in' ? this.#checkSettled(change.messageId) : undefined;
-    // A missed change is found when the lease ends, or when the lane reaches the message.
-    check?.catch(() => undefined);
+  /** Another instance changed a message. If this fails, it is found when the lease ends, or a lane reaches the message. */
+  #changedElsewhere(messageId: string): void {
+    if (this.#loaded && !this.#closed) this.#finished.lookAgain(messageId).catch(() => undefined);
   }
 
-  async #checkSettled(messageId: string): Promise<void> {
-    const row = await this.#rows.get(messageId);
-    if (row?.state !== 'done') return;
-    this.#rows.countSettled(row);
-    this.#leases.delete(messageId);
-    if (row.acknowledgedAt === null) this.#acknowledger.acknowledgeLater(messageId);
-    this.#acknowledger.wake();
-    this.#listMoreWhenDone();
-    this.#wakeLanes();
-    this.#changed();
-  }
-
-  #lane(consumer: InboxConsumer): DeliveryLane {
-    const { spool, maxBufferBytes, leaseMs = DEFAULT_LEASE_MS, maxDeliveries = DEFAULT_MAX_DELIVERIES } = this.#options;
-    return new DeliveryLane(consumer, {
-      rows: this.#rows,
-      leases: this.#leases,
-      problems: this.#problems,
-      reports: this.#reports,
-      acknowledgements: this.#acknowledgements,
-      clock: this.#clock,
-      payloadQueue: this.#payloadQueue,
-      target: { spool, maxBufferBytes },
-      leaseMs,
-      maxDeliveries,
-      classifyDelivery: this.#classifyDelivery,
-      claims: (key, claimant) => this.#pollerLease.held && this.#router.claim(key) === claimant,
-      isBeingStored: (messageId) => this.#collector.isBeingStored(messageId),
-      settle: (messageId) => this.acknowledge(messageId),
-      onLeaseStarted: () => this.#scheduleLeaseEnd(),
-      onChange: () => this.#changed(),
-    });
-  }
-
-  /** Wakes the lanes, but not before the leases are loaded. */
-  #wakeLanes(): void {
-    if (this.#loaded) for (const lane of this.#lanes.values()) lane.wake();
-  }
-
-  #resetLanes(): void {
-    for (const lane of this.#lanes.values()) lane.reset();
-  }
-
-  #scheduleLeaseEnd(): void {
-    const next = this.#leases.nextEndMs();
-    if (next !== undefined && !this.#closed) this.#leaseTimer.setAtLatest(next);
-  }
-
-  #leaseEnded(): void {
-    this.#scheduleLeaseEnd();
-    this.#wakeLanes();
-    this.#changed();
+  #leaseFreed(): void {
+    this.#lanes.wake();
+    this.#listeners.notifySoon();
   }
 
   /** Has the inbox listed again at once. */
@@ -447,13 +359,12 @@ class DurableInbox implements InboxPoller {
   }
 
   state(): InboxState {
-    const lanesAreBusy = [...this.#lanes.values()].some((lane) => lane.isBusy);
     return {
-      polling: this.#run !== undefined || this.#acknowledger.isBusy || lanesAreBusy,
+      polling: this.#run !== undefined || this.#acknowledger.isBusy || this.#lanes.isBusy,
       leased: this.#leases.size,
       pending: this.#rows.pending.count(() => true),
-      unclaimed: this.#collector.listed.unclaimed + this.#rows.pending.count((key) => !this.#router.claim(key)),
-      isFull: this.#collector.isFull,
+      unclaimed: this.#line.listed.unclaimed + this.#rows.pending.count((key) => !this.#router.claim(key)),
+      isFull: this.#line.isFull,
       lastPoll: this.#lastPoll && wallTimeOf(this.#clock, this.#lastPoll),
       nextPoll: this.#schedule.nextPoll,
       progress: this.#listeners.progress,
@@ -462,9 +373,5 @@ class DurableInbox implements InboxPoller {
 
   onChange(listener: () => void): () => void {
     return this.#listeners.onChange(listener);
-  }
-
-  #changed(): void {
-    this.#listeners.notifySoon();
   }
 }

@@ -1,7 +1,7 @@
 /** Notifies of changes of the inbox's state: its listeners of the whole, and each consumer of its own part. */
 import type { Progress } from '../types';
-import type { DeliveryLeases } from './delivery-leases';
-import type { InboxRouter } from './inbox-router';
+import type { DeliveryLeases } from './deliver/delivery-leases';
+import type { InboxRouter } from './poll/inbox-router';
 import { pollerState } from './inbox-rules';
 import type { InboxConsumer, InboxState } from './inbox-types';
 import type { PendingCounts } from './pending-counts';

@@ -1,11 +1,9 @@
 /** Rules, limits and errors that the parts of the inbox share. */
 import { ConfigurationError, GoneError, InvalidMessageError, MeshError, NotFoundError } from '../errors';
-import { workflowsMatcher } from '../protocol/workflow-filter';
-import type { Incoming, IncomingState } from '../store/store';
+import type { IncomingState } from '../store/store';
 import type { InboxPage, MessageHeaders } from '../types';
-import { ackIn } from './acknowledgement-settler';
-import type { InboxRouter, RoutingKey } from './inbox-router';
-import type { Delivery, InboxConsumer, InboxState, PollerState } from './inbox-types';
+import type { InboxRouter } from './poll/inbox-router';
+import type { InboxConsumer, InboxState, PollerState } from './inbox-types';
 
 /** Version 1 has no links: a full page means that there may be more (list_messages). */
 export const FULL_PAGE = 500;
@@ -29,22 +27,6 @@ export function toMeshError(error: unknown, messageId?: string): MeshError {
     cause: error,
     ...(messageId ? { messageId } : {}),
   });
-}
-
-/**
- * Returns a function that classifies a delivery: business acknowledgements by workflow (MESH's convention `*_ACK` by
- * default) or by the classification of the payload.
- */
-export function deliveryClassifier(
-  businessAcknowledgementWorkflows: readonly string[] = ['*_ACK'],
-): (message: RoutingKey, classification?: Incoming['classification']) => Delivery['kind'] {
-  const isBusinessAcknowledgement = workflowsMatcher(businessAcknowledgementWorkflows);
-  return ({ messageType, workflowId }, classification = null) => {
-    if (messageType === 'REPORT') return 'report';
-    const ack = ackIn(classification);
-    if (ack && !('isData' in ack)) return 'business-acknowledgement';
-    return isBusinessAcknowledgement(workflowId) ? 'business-acknowledgement' : 'data';
-  };
 }
 
 /** The pages of the inbox, for as long as `isWanted`. */

@@ -25,6 +25,8 @@ const PAGE = 500;
 export class IncomingRows {
   /** Counts of pending deliveries. */
   readonly pending = new PendingCounts();
+  /** Messages that are being stored and acknowledged, and must not be delivered yet. */
+  readonly beingStored = new Set<string>();
   /** How many messages this process has parked. */
   parkedCount = 0;
   /** Small messages that this process has just stored and not yet delivered. */
@@ -91,17 +93,17 @@ export class IncomingRows {
     for await (const row of this.all(PENDING_DELIVERY)) this.pending.add(row);
   }
 
-  /** Stores a message; undefined if the store has it already. */
-  async add(message: Omit<NewIncoming, 'mailbox' | 'receivedAt'>): Promise<NewIncoming | undefined> {
+  /** Stores a message. Returns false if the store has it already. */
+  async add(message: Omit<NewIncoming, 'mailbox' | 'receivedAt'>): Promise<boolean> {
     const receivedAt = this.#clock.now();
     const row: NewIncoming = { ...message, mailbox: this.#key, receivedAt };
     const detail = { bytes: row.size, workflowId: row.workflowId };
     const sequence = await this.#store.addIncoming(row, { event: 'spooled', time: receivedAt, detail });
-    if (sequence === undefined) return undefined;
+    if (sequence === undefined) return false;
     this.pending.add(row);
     this.#onStored(row.size);
     if (row.payload?.kind === 'inline') this.#recent.add(row.messageId, asStored(row, sequence));
-    return row;
+    return true;
   }
 
   /** Records the acknowledgement to MESH. If the flow was faster, the later state stays. */

@@ -1,5 +1,5 @@
 /** How many stored messages have a pending delivery, by workflow: counted as they come and go, never queried. */
-import type { RoutingKey } from './inbox-router';
+import type { RoutingKey } from './poll/inbox-router';
 
 /** The counts of one mailbox. */
 export class PendingCounts {

@@ -49,7 +49,7 @@ export function outgoingMessage(
   }
   texts['to'] ??= addressByPatient(RED, fromMessage['patient']);
   for (const field of ['to', 'workflowId']) {
-    if (texts[field] === undefined) throw new InvalidMessageError(RED._('mesh-send.error.missing', { field }));
+    if (texts[field] === undefined) throw new InvalidMessageError(RED._(`mesh-send.error.no-${field}`));
   }
   const flags = Object.fromEntries(
     EXTRA_FLAGS.filter((field) => fromMessage[field] === true).map((key) => [key, true]),

@@ -86,6 +86,8 @@ describe('nhs-mesh', function () {
     assert.equal(code, 0);
     for (const name of COMMANDS) assert.match(out, new RegExp(`^  ${name} `, 'm'));
     for (const argument of ['-h', 'help']) assert.deepEqual(await run([argument]), { code, out, err: '' });
+    const none = await run([]);
+    assert.deepEqual([none.code, none.out, none.err], [2, '', out]);
   });
 
   for (const name of COMMANDS) {
@@ -95,6 +97,7 @@ describe('nhs-mesh', function () {
       assert.ok(out.startsWith(`Usage: nhs-mesh ${name} `), out);
       assert.match(out, /^ {2}-h, --help +this text$/m);
       assert.deepEqual(await run([name, 'word', '--no-such-option', '-h']), { code, out, err });
+      assert.deepEqual(await run(['help', name]), { code, out, err });
     });
 
     it(`names an unknown option of ${name}, with exit code 2 and a hint to its help`, async () => {
@@ -113,8 +116,9 @@ describe('nhs-mesh', function () {
     [conformance, "Unexpected argument 'word'.", 'word'],
     [conformance, '--drain must be a whole number above 0, not many.', '--drain', 'many'],
     [csr, "Unexpected argument 'word'.", 'word'],
-    [csr, '--local-id is required.'],
+    [csr, '--local-id is required. --ods is required.'],
     [csr, '--ods is required.', '--local-id', 'A'],
+    [check, '--environment is required. --mailbox is required.'],
     [csr, '--bits must be 2048, 3072 or 4096, not 512.', '--local-id', 'A', '--ods', 'X26', '--bits', '512'],
     [sandbox, "Unexpected argument 'word'.", 'word'],
     [store, "Unknown option '--folders'.", 'copy', '--folders', 'x'],
@@ -126,6 +130,15 @@ describe('nhs-mesh', function () {
     [store, '--folder is required.', 'copy', '--to', 'postgres', '--spool', 'y'],
     [store, '--spool or --payloads-in-database is required.', 'copy', '--to', 'postgres', '--folder', 'x'],
     [store, 'The id of the message is required.', 'erase'],
+    [
+      store,
+      '--by is not an option of store copy. --force is not an option of store copy.',
+      'copy',
+      '--by=x',
+      '--force',
+    ],
+    [store, '--to is not an option of store erase.', 'erase', 'ID', '--to', 'sqlite'],
+    [conformance, '--items: the catalogue has no item 1, 2.', '--items', '201,1,2'],
   ] as Array<[Command, string, ...string[]]>) {
     const name = /nhs-mesh \w+/.exec(command.usage)?.[0];
     it(`refuses ${name} ${args.join(' ')}: ${message}`, () =>
@@ -138,12 +151,43 @@ describe('nhs-mesh', function () {
     assert.equal(err, '--folder is required.\nnhs-mesh store --help lists the options.\n');
   });
 
+  it('names each option with a value that cannot be used, and repeats none: an address may hold a password', async () => {
+    const { code, out, err } = await run(
+      ['check', '--environment', 'neither', '--mailbox', 'X26ABC1', '--proxy', 'marked:secret@x', '--cert', 'a.pem'],
+      { MESH_SHARED_KEY: 'k', MESH_PASSWORD: 'p' },
+    );
+    assert.deepEqual([code, out], [2, '']);
+    assert.equal(
+      err,
+      '--environment must be integration, live, or the http(s) URL of another MESH server. ' +
+        '--proxy must be an http(s) URL. --cert and --key must be used together.\n' +
+        'nhs-mesh check --help lists the options.\n',
+    );
+  });
+
+  it('names the file that is missing, with its option', async () => {
+    const gone = join(await emptyFolder(), 'gone.pem');
+    const environment = ['--environment', 'https://127.0.0.1:1', '--mailbox', 'X26ABC1'];
+    process.env['MESH_SHARED_KEY'] = 'k';
+    afterThisTest(() => delete process.env['MESH_SHARED_KEY']);
+    for (const [command, option, args] of [
+      [check, 'ca', environment],
+      [check, 'pfx', environment],
+      [sandbox, 'client-ca', []],
+      [conformance, 'continue', [...environment, '--workflow', 'W']],
+    ] as Array<[Command, string, string[]]>) {
+      process.env['MESH_PASSWORD'] = 'p';
+      const message = `The file of --${option} cannot be read: ${gone} (ENOENT).`;
+      await assert.rejects(command.run([...args, `--${option}`, gone]), { code: 'MESH_CONFIGURATION', message });
+      delete process.env['MESH_PASSWORD'];
+    }
+  });
+
   it('prints its version', async () => assert.equal((await run(['--version'])).out, `${packageVersion()}\n`));
 
   it('ends with 2 and lists its commands if there is no command or an unknown one', async () => {
-    assert.equal((await run([])).code, 2);
-    const { code, err } = await run(['constructor']);
-    assert.equal(code, 2);
+    for (const args of [['constructor'], ['help', 'constructor']]) assert.equal((await run(args)).code, 2);
+    const { err } = await run(['constructor']);
     assert.match(err, /^There is no command 'constructor'\.\n\nUsage: /);
   });
 
@@ -153,7 +197,7 @@ describe('nhs-mesh', function () {
     child.stdout?.on('data', (piece: Buffer) => (out += piece.toString()));
     while (!out.includes('Ctrl+C')) await once(child.stdout as NodeJS.ReadableStream, 'data');
     assert.match(out, /^MESH sandbox on https:\/\/127\.0\.0\.1:\d+\n/);
-    assert.match(out, /\nmailbox X26ABC1 /);
+    assert.match(out, /\nshared key: TestKey\npassword: password\nmailbox X26ABC1 /);
     assert.match(out, /\nTo connect: environment https:/);
     child.kill('SIGTERM');
     await once(child, 'exit');
@@ -236,6 +280,23 @@ describe('nhs-mesh', function () {
         [...CHECK_STEPS],
       );
       assert.ok(reported.includes('handshake passed') && reported.includes('workflow skipped'));
+    });
+
+    it('writes its result as JSON with --json, and nothing else', async () => {
+      const { args, env } = await startReachable();
+      for (const [password, works] of [
+        [env['MESH_PASSWORD'] ?? '', true],
+        ['wrong', false],
+      ] as const) {
+        const { code, out, err } = await run([...args, '--json'], { ...env, MESH_PASSWORD: password });
+        const result = JSON.parse(out) as { works: boolean; steps: Array<{ step: string; outcome: string }> };
+        assert.deepEqual([code, err, result.works], [works ? 0 : 1, '', works]);
+        assert.deepEqual(
+          result.steps.map(({ step }) => step),
+          [...CHECK_STEPS],
+        );
+        assert.equal(result.steps.find(({ step }) => step === 'handshake')?.outcome, works ? 'passed' : 'failed');
+      }
     });
 
     it('ends with 1 and advice if a step fails, without secrets, and without colours in a file', async () => {

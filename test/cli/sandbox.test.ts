@@ -46,8 +46,7 @@ describe('nhs-mesh sandbox', () => {
     const out = texts(child.stdout);
     while (!out().includes('Ctrl+C')) await once(child.stdout, 'data');
     const url = /https:\/\/127\.0\.0\.1:\d+/.exec(out())?.[0] ?? '';
-    assert.match(out(), /shared key: TestKey\nmailbox X26ABC1 \(TESTMB1\)\n/);
-    assert.ok(!out().includes('password'));
+    assert.match(out(), /shared key: TestKey\npassword: password\nmailbox X26ABC1 \(TESTMB1\)\n/);
     const health = request(`${url}/health`, { ca: await readFile(caOut) }).end();
     const [response] = (await once(health, 'response')) as [{ statusCode: number; resume(): void }];
     response.resume();
@@ -84,6 +83,18 @@ describe('nhs-mesh sandbox', () => {
     assert.deepEqual(await statusesWith('--client-cert', 'required'), [403, 200, 200]);
     assert.deepEqual(await statusesWith('--client-ca', clientCa), [200, 200, 403]);
     assert.deepEqual(await statusesWith('--client-ca', clientCa, '--client-cert', 'required'), [403, 200, 403]);
+  });
+
+  it('does not print a password or shared key that the user configured', async () => {
+    const mailboxes = join(folder, 'mailboxes.jsonl');
+    await writeFile(mailboxes, '{"mailbox_id": "A1", "password": "marked-password"}');
+    const child = run('--port', '0', '--http', '--mailboxes', mailboxes, '--shared-key', 'marked-key');
+    const out = texts(child.stdout);
+    while (!out().includes('Ctrl+C')) await once(child.stdout, 'data');
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+    assert.ok(out().includes(`password: of each mailbox, in ${mailboxes}\nmailbox A1\n`), out());
+    assert.doesNotMatch(out(), /marked-/);
   });
 
   it('prints its options with --help', async () => {
@@ -181,12 +192,16 @@ describe('nhs-mesh sandbox', () => {
       [/--http/, '--http', '--ca-out', 'x'],
       [/--client-ca .*--http/, '--http', '--client-ca', 'x'],
       [/--client-ca .*--client-cert none/, '--client-cert', 'none', '--client-ca', 'x'],
-      [/--client-ca cannot be read/, '--client-ca', 'nothing'],
+      [/--client-ca cannot be read: nothing \(ENOENT\)/, '--client-ca', 'nothing'],
       [/nothing cannot be read/, '--mailboxes', 'nothing'],
-      [/--tls-cert cannot be read/, '--tls-cert', 'nothing', '--tls-key', 'nothing'],
+      [/--tls-cert cannot be read: nothing \(ENOENT\)/, '--tls-cert', 'nothing', '--tls-key', 'nothing'],
       [/--colour/, '--colour'],
       [/Unexpected argument 'word'/, 'word'],
-      [/--port/, '--port'],
+      [/--port needs a value/, '--port'],
+      [/--port needs a value/, '--port', '--admin'],
+      [/--admin takes no value/, '--admin=yes'],
+      [/--port must be used once only/, '--port', '1', '--port', '2'],
+      [/^Unknown option '--colour'\. --host needs a value\. Unexpected/, '--colour', '--host', '--http', 'word'],
     ];
     for (const [message, ...args] of wrong) {
       await assert.rejects(readSandboxOptions(args, {}), { code: 'MESH_CONFIGURATION', message }, args.join(' '));
@@ -195,7 +210,7 @@ describe('nhs-mesh sandbox', () => {
 
   it('ends with 2 if its CA cannot be written or it cannot listen', async () => {
     const first = await finished(run('--port', '0', '--ca-out', join(folder, 'no', 'ca.pem')));
-    assert.deepEqual([first.code, /cannot be written \(ENOENT\)/.test(first.err)], [2, true]);
+    assert.deepEqual([first.code, /cannot be written: .*ca\.pem \(ENOENT\)/.test(first.err)], [2, true]);
     const second = await finished(run('--http', '--host', '192.0.2.1'));
     assert.deepEqual([second.code, /cannot listen/.test(second.err)], [2, true]);
   });

@@ -75,7 +75,7 @@ const MUTATIONS: Removed[] = [
   {
     title: 'is parked whole with an error, leaves no file',
     test: UNWRAPPED,
-    file: 'lib/receive/stored-message.ts',
+    file: 'lib/receive/deliver/stored-message.ts',
     check: 'for (const { file } of parts) if (file !== undefined) await rm(file, { force: true });',
     without: '',
   },
@@ -236,7 +236,7 @@ const MUTATIONS: Removed[] = [
   {
     title: 'in a batch of acknowledgements settles nothing',
     test: 'test/acks/wiring.test.ts',
-    file: 'lib/receive/acknowledgement-settler.ts',
+    file: 'lib/receive/acknowledge/settlements.ts',
     check: 'unsettled.length > 0 ||',
     without: 'settled[0] === undefined ||',
   },

@@ -76,14 +76,14 @@ const MUTATIONS: Taken[] = [
   {
     case: 'chunks that expand absurdly together',
     test: BOMBS,
-    file: 'lib/receive/download.ts',
+    file: 'lib/receive/download/download.ts',
     check: 'const expanded = this.#bytes - this.#resumedBytes + bytes;',
     without: 'const expanded = bytes;',
   },
   {
     case: 'a message that expands absurdly beyond 64 MiB',
     test: BOMBS,
-    file: 'lib/receive/download.ts',
+    file: 'lib/receive/download/download.ts',
     check: 'Math.min(UNCHECKED_BYTES, maxExpandedBytes * UNCHECKED_SHARE)',
     without: 'maxExpandedBytes * UNCHECKED_SHARE',
   },

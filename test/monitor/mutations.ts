@@ -29,7 +29,7 @@ const MUTATIONS: Guard[] = [
   {
     case: 'is counted, and shown in the mailbox’s health for a day',
     test: 'test/receive/offered-again.test.ts',
-    file: 'lib/receive/offered-again.ts',
+    file: 'lib/receive/poll/offered-again.ts',
     check: 'this.#parts.options.onOfferedAgain?.(messageId, different.length > 0);',
     without: '',
   },
@@ -133,16 +133,16 @@ const MUTATIONS: Guard[] = [
   {
     case: 'the interval that MESH prescribes is kept',
     test: RECEIVING,
-    file: 'lib/receive/poll-schedule.ts',
+    file: 'lib/receive/poll/poll-schedule.ts',
     ...STEADY,
     also: { file: 'lib/clock.ts', check: 'steady: steadyTime(clock) + ms', without: 'steady: clock.now() + ms' },
   },
   {
     case: 'a delivered message is redelivered after its hour',
     test: RECEIVING,
-    file: 'lib/receive/durable-inbox.ts',
-    check: 'new DeliveryLeases(() => steadyTime(clock))',
-    without: 'new DeliveryLeases(() => clock.now())',
+    file: 'lib/receive/deliver/delivery-leases.ts',
+    check: 'return steadyTime(this.#clock);',
+    without: 'return this.#clock.now();',
   },
   {
     case: 'the lease of an earlier process ends within an hour',

@@ -244,8 +244,8 @@ const MUTATIONS: Rule[] = [
     case: 'refuses an empty option, argument or variable by its name',
     test: 'test/cli/command-line.test.ts',
     file: 'lib/cli/options.ts',
-    check: "value.trim() !== ''",
-    without: "value !== '-'",
+    check: "return value.trim() === '' ?",
+    without: "return value === '-' ?",
   },
   {
     case: 'is the built-in one, and a server on this machine',

@@ -1,6 +1,7 @@
 /** Which delivered message comes next when leases have ended. */
 import assert from 'node:assert/strict';
-import { DeliveryLeases } from '../../lib/receive/delivery-leases';
+import { DeliveryLeases } from '../../lib/receive/deliver/delivery-leases';
+import { systemClock } from '../../lib/clock';
 import type { IncomingSummary } from '../../lib/store/store';
 
 const summary = (messageId: string, sequence: number, receivedAt: number): IncomingSummary => ({
@@ -20,7 +21,7 @@ const summary = (messageId: string, sequence: number, receivedAt: number): Incom
 
 describe('the leases of delivered messages', () => {
   it('that have ended come in the order of storing, also when the clock was set back between two messages', () => {
-    const leases = new DeliveryLeases(() => 0);
+    const leases = new DeliveryLeases(systemClock, () => undefined);
     leases.add(summary('second', 2, 1_000), 0);
     leases.add(summary('first', 1, 9_000), 0);
     assert.equal(leases.nextDue(() => true)?.messageId, 'first');

@@ -11,9 +11,9 @@ interface Taken extends Mutation {
   test?: string;
 }
 
-const CHUNK = 'lib/receive/incoming-chunk.ts';
+const CHUNK = 'lib/receive/download/incoming-chunk.ts';
 const EXPAND = 'lib/payload/expand.ts';
-const DOWNLOAD = 'lib/receive/download.ts';
+const DOWNLOAD = 'lib/receive/download/download.ts';
 const BODY = 'lib/client/download-body.ts';
 
 const ANSWERS = 'test/client/hostile-responses.test.ts';
@@ -25,21 +25,21 @@ const MUTATIONS: Taken[] = [
   {
     case: 'stops the inbox when it is used up',
     test: BUDGET,
-    file: 'lib/receive/parked-budget.ts',
+    file: 'lib/receive/download/parked-budget.ts',
     check: 'bytes >= maxParkedBytes',
     without: 'bytes < 0',
   },
   {
     case: 'is at most half of what would be free',
     test: BUDGET,
-    file: 'lib/receive/parked-budget.ts',
+    file: 'lib/receive/download/parked-budget.ts',
     check: ' * MAX_SHARE',
     without: '',
   },
   {
     case: 'lets it go on when a message is ended',
     test: BUDGET,
-    file: 'lib/receive/parked-budget.ts',
+    file: 'lib/receive/download/parked-budget.ts',
     check: 'this.#isExhausted || this.#countedAt',
     without: 'this.#countedAt',
   },
@@ -324,7 +324,7 @@ const MUTATIONS: Taken[] = [
   {
     case: 'is tried after the new messages of a later poll',
     test: 'test/receive/hopeless.test.ts',
-    file: 'lib/receive/inbox-collector.ts',
+    file: 'lib/receive/receiving-line.ts',
     check: 'if (this.listed.comesLast(messageId)) last.push(messageId);',
     without: "if (messageId === '') last.push(messageId);",
   },
@@ -332,7 +332,7 @@ const MUTATIONS: Taken[] = [
     (title) => ({
       case: title,
       test: 'test/receive/hopeless.test.ts',
-      file: 'lib/receive/listed-messages.ts',
+      file: 'lib/receive/poll/listed-messages.ts',
       check: 'Math.min(LONGEST_POSTPONEMENT, 2 ** Math.max(0, failures - 1))',
       without: 'Math.min(LONGEST_POSTPONEMENT, 1 + 0 * failures)',
     }),
@@ -340,35 +340,35 @@ const MUTATIONS: Taken[] = [
   {
     case: '(a second chunk that is gone) raises',
     test: 'test/receive/hopeless.test.ts',
-    file: 'lib/receive/inbox-collector.ts',
+    file: 'lib/receive/receiving-line.ts',
     check: 'problems.raise(`gone ${messageId}`, error, [consumer], messageId);',
     without: 'consumer.failed(error, messageId);',
   },
   {
     case: 'but gets a chunk further each time is not given up',
     test: 'test/receive/hopeless.test.ts',
-    file: 'lib/receive/inbox-collector.ts',
+    file: 'lib/receive/receiving-line.ts',
     check: 'chunks > message.chunks ? 1 : message.failures + 1',
     without: 'message.failures + 1',
   },
   {
     case: 'is acknowledged only after a line in the ledger',
     test: 'test/receive/offered-again.test.ts',
-    file: 'lib/receive/inbox-collector.ts',
+    file: 'lib/receive/receiving-line.ts',
     check: 'await this.#offeredAgain.acknowledge(messageId);',
     without: 'await this.#parts.acknowledger.acknowledgeNow(messageId);',
   },
   {
     case: 'stays unacknowledged if the line cannot be written',
     test: 'test/receive/offered-again.test.ts',
-    file: 'lib/receive/offered-again.ts',
+    file: 'lib/receive/poll/offered-again.ts',
     check: 'await rows.noteOfferedAgain(messageId, detail);',
     without: 'void rows.noteOfferedAgain(messageId, detail).catch(() => undefined);',
   },
   {
     case: 'with another mex-from is another message',
     test: 'test/receive/offered-again.test.ts',
-    file: 'lib/receive/offered-again.ts',
+    file: 'lib/receive/poll/offered-again.ts',
     check: 'return COMPARED.filter((name) => isDifferent(stored, offered, name));',
     without: 'return COMPARED.filter((name) => isDifferent(stored, offered, name) && false);',
   },

@@ -23,7 +23,7 @@ const DUE_TIMES = 'lib/store/rules/due-times.ts';
 const ORIGIN = 'lib/client/origin.ts';
 const FAILURES = 'lib/client/failures.ts';
 const MARKS = 'lib/send/send-marks.ts';
-const COLLECTOR = 'lib/receive/inbox-collector.ts';
+const RECEIVING_LINE = 'lib/receive/receiving-line.ts';
 const FILE_SINK = 'lib/payload/file-sink.ts';
 
 const SENDING: Taken[] = [
@@ -233,7 +233,7 @@ const DISK: Taken[] = [
   {
     title: 'a received payload that has changed on the disk is not delivered',
     only: ['bit rot'],
-    file: 'lib/receive/stored-message.ts',
+    file: 'lib/receive/deliver/stored-message.ts',
     check: 'if (bytes !== size || sum !== sha256)',
     without: 'if (bytes !== size)',
   },
@@ -272,7 +272,7 @@ const DISK: Taken[] = [
   {
     title: 'the payload of a received message that is perhaps stored is kept',
     only: ['failed sync', 'kill'],
-    file: COLLECTOR,
+    file: RECEIVING_LINE,
     check: '      if (error instanceof UnknownCommitError) throw error;\n',
     without: '',
   },
@@ -281,11 +281,11 @@ const DISK: Taken[] = [
 const RECEIVING: Taken[] = [
   {
     title: 'a message is stored before it is acknowledged to MESH',
-    file: COLLECTOR,
-    check: '      await this.#store(headers, payload, content);\n',
+    file: RECEIVING_LINE,
+    check: '      await this.#addRow(downloaded, content);\n',
     without:
       '      if (acknowledger.whenSpooled) await acknowledger.acknowledgeNow(messageId);\n' +
-      '      await this.#store(headers, payload, content);\n',
+      '      await this.#addRow(downloaded, content);\n',
   },
   {
     title: 'what was delivered before a kill is delivered again until the flow is done',
@@ -295,21 +295,21 @@ const RECEIVING: Taken[] = [
   },
   {
     title: 'a chunk that is fetched again replaces what there was of it',
-    file: 'lib/receive/download.ts',
+    file: 'lib/receive/download/download.ts',
     check: 'if (began) await this.#sink.restartChunk();',
     without: 'if (began) this.#sink.beginChunk();',
   },
   {
     title: 'a chunk is the one that was asked for',
     only: ['swapped response'],
-    file: 'lib/receive/incoming-chunk.ts',
+    file: 'lib/receive/download/incoming-chunk.ts',
     check: 'range.chunk !== chunk',
     without: 'false',
   },
   {
     title: 'what MESH offers again has a line in the ledger before it is acknowledged again',
     only: ['offered again'],
-    file: COLLECTOR,
+    file: RECEIVING_LINE,
     check: 'await this.#offeredAgain.acknowledge(messageId);',
     without: 'await this.#parts.acknowledger.acknowledgeNow(messageId);',
   },

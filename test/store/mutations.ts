@@ -183,7 +183,7 @@ const MUTATIONS: Rule[] = [
   {
     case: 'that have ended come in the order of storing',
     test: 'test/receive/delivery-leases.test.ts',
-    file: 'lib/receive/delivery-leases.ts',
+    file: 'lib/receive/deliver/delivery-leases.ts',
     check: 'oldest.sequence <= lease.sequence',
     without: 'oldest.sequence >= lease.sequence',
   },

@@ -1,7 +1,7 @@
 /**
  * What MESH's inbox lists and the store does not have: to be taken, handled elsewhere, unclaimed, or not retrievable.
  */
-import type { MessageHeaders } from '../types';
+import type { MessageHeaders } from '../../types';
 import type { RoutingKey } from './inbox-router';
 
 /** One listed message. */

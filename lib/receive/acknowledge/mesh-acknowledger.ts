@@ -4,35 +4,18 @@
  * Retries need no list of their own on the disk: MESH's inbox lists a message for as long as MESH has no
  * acknowledgement. The set in memory only makes them sooner.
  */
-import { SerialQueue } from '../store/serial-queue';
-import type { IncomingRows } from './incoming-rows';
-import type { InboxRouter } from './inbox-router';
-import { isGone, toMeshError } from './inbox-rules';
-import type { InboxClient } from './durable-inbox-types';
-import type { InboxConsumer } from './inbox-types';
-import type { ProblemNotifier } from './problem-notifier';
+import { SerialQueue } from '../../store/serial-queue';
+import type { InboxParts } from '../inbox-parts';
+import { isGone, toMeshError } from '../inbox-rules';
 
 /** Above this number, later messages are acknowledged when a list of the inbox shows them. */
 const MAX_REMEMBERED = 10_000;
 
-interface MeshAcknowledgerParts {
-  client: InboxClient;
-  rows: IncomingRows;
-  router: InboxRouter<InboxConsumer>;
-  problems: ProblemNotifier;
-  signal: AbortSignal;
-  /** True: acknowledge as soon as a message is stored. False: when the flow has finished it. */
-  whenSpooled: boolean;
-  /** Called when the store fails during a run in the background. */
-  onFailed: (error: unknown) => void;
-  /** Called when a run in the background has ended. */
-  onIdle: () => void;
-}
-
 /** Acknowledges the messages of one mailbox. */
 export class MeshAcknowledger {
+  /** True: a message is acknowledged as soon as it is stored. False: when the flow has finished it. */
   readonly whenSpooled: boolean;
-  readonly #parts: MeshAcknowledgerParts;
+  readonly #parts: InboxParts;
   readonly #unacknowledged = new Set<string>();
   /** An acknowledgement failed: none is tried until the next poll. */
   #failed = false;
@@ -45,9 +28,9 @@ export class MeshAcknowledger {
   /** Requests go one after the other; the commits that follow them do not wait for each other. */
   readonly #queue = new SerialQueue();
 
-  constructor(parts: MeshAcknowledgerParts) {
+  constructor(parts: InboxParts) {
     this.#parts = parts;
-    this.whenSpooled = parts.whenSpooled;
+    this.whenSpooled = parts.options.meshAcknowledge !== 'when-done';
   }
 
   /**
@@ -84,13 +67,15 @@ export class MeshAcknowledger {
 
   /** Starts a run in the background; not after a failure, which waits for the next poll. */
   wake(): void {
-    const { signal, onFailed, onIdle } = this.#parts;
-    if (this.#run || this.#failed || signal.aborted) return;
+    const { problems, router, listeners, closing } = this.#parts;
+    if (this.#run || this.#failed || closing.aborted) return;
     this.#run = this.#acknowledgeAll()
-      .catch((error: unknown) => onFailed(error))
+      .catch((error: unknown) => {
+        if (!closing.aborted) problems.runFailed(toMeshError(error), router.consumers);
+      })
       .finally(() => {
         this.#run = undefined;
-        onIdle();
+        listeners.notifySoon();
       });
   }
 
@@ -147,15 +132,15 @@ export class MeshAcknowledger {
 
   /** Returns whether MESH now has the acknowledgement. */
   async #request(messageId: string): Promise<boolean> {
-    const { client, router, problems, signal } = this.#parts;
+    const { options, router, problems, closing } = this.#parts;
     try {
-      await client.acknowledge(messageId, signal);
+      await options.client.acknowledge(messageId, closing);
       return true;
     } catch (error) {
       // A message that has left MESH needs no acknowledgement.
       if (isGone(error)) return true;
       this.#failed = true;
-      if (!signal.aborted) problems.raise('acknowledge', toMeshError(error), router.consumers, messageId);
+      if (!closing.aborted) problems.raise('acknowledge', toMeshError(error), router.consumers, messageId);
       return false;
     }
   }

@@ -3,8 +3,8 @@
  * REPORT carries the workflow of the message that failed, so a filter at MESH would hide it (docs/design.md, The line
  * in).
  */
-import { workflowsMatcher, type WorkflowMatcher } from '../protocol/workflow-filter';
-import type { MessageHeaders } from '../types';
+import { workflowsMatcher, type WorkflowMatcher } from '../../protocol/workflow-filter';
+import type { MessageHeaders } from '../../types';
 
 /** What decides which consumer gets a message. */
 export type RoutingKey = Pick<MessageHeaders, 'workflowId' | 'messageType'>;

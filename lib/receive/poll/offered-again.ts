@@ -3,25 +3,16 @@
  * it back on purpose, because somebody did not get it (docs/mesh.md, Expiry and retention). It is not delivered twice
  * in silence, nor acknowledged in silence: the ledger has a line, and a person is told, before it is acknowledged.
  */
-import { DuplicateOfferError, InvalidMessageError, type MeshError } from '../errors';
-import type { Incoming } from '../store/store';
-import type { MessageHeaders } from '../types';
-import type { DurableInboxOptions } from './durable-inbox-types';
-import type { IncomingRows } from './incoming-rows';
-import type { InboxRouter } from './inbox-router';
-import { isGone, toMeshError } from './inbox-rules';
-import type { InboxConsumer } from './inbox-types';
-import type { MeshAcknowledger } from './mesh-acknowledger';
-import type { ProblemNotifier } from './problem-notifier';
-import { headersOf } from './stored-message';
+import { DuplicateOfferError, InvalidMessageError, type MeshError } from '../../errors';
+import type { Incoming } from '../../store/store';
+import type { MessageHeaders } from '../../types';
+import type { MeshAcknowledger } from '../acknowledge/mesh-acknowledger';
+import { headersOf } from '../deliver/stored-message';
+import type { InboxParts } from '../inbox-parts';
+import { isGone, toMeshError } from '../inbox-rules';
 
-interface OfferedAgainParts {
-  options: Pick<DurableInboxOptions, 'client' | 'mailboxId' | 'onOfferedAgain'>;
-  rows: IncomingRows;
-  router: InboxRouter<InboxConsumer>;
-  problems: ProblemNotifier;
+interface OfferedAgainParts extends Pick<InboxParts, 'options' | 'rows' | 'router' | 'problems' | 'closing'> {
   acknowledger: MeshAcknowledger;
-  signal: AbortSignal;
 }
 
 /** Headers that are the same for every copy of a message, where MESH sends them. */
@@ -70,15 +61,15 @@ export class OfferedAgain {
 
   /** Returns the headers in which MESH's message differs from ours; undefined if MESH cannot say now. */
   async #differences(row: Incoming): Promise<string[] | undefined> {
-    const { options, problems, router, signal } = this.#parts;
+    const { options, problems, router, closing } = this.#parts;
     const { messageId } = row;
     try {
-      const offered = await options.client.head(messageId, signal);
+      const offered = await options.client.head(messageId, closing);
       const stored = headersOf(row);
       return COMPARED.filter((name) => isDifferent(stored, offered, name));
     } catch (error) {
       // Collected or expired meanwhile.
-      if (isGone(error) || signal.aborted) return undefined;
+      if (isGone(error) || closing.aborted) return undefined;
       problems.raise(`offered again ${messageId}`, toMeshError(error), router.consumers.slice(0, 1), messageId);
       return undefined;
     }

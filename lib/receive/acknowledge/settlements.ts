@@ -1,76 +1,83 @@
 /**
- * Settles the sent messages that a payload of business acknowledgements names, once, before it is delivered: what they
- * settled is written into its row. One that names no sent message, or cannot be read, settles nothing and is reported;
- * it is delivered all the same.
+ * Settles the sent messages that a received one names, once, before it is delivered. A REPORT names the message that
+ * MESH could not deliver. A payload of business acknowledgements names the messages that they answer: what they settled
+ * is written into its row. One that names no sent message, or cannot be read, settles nothing and is reported; it is
+ * delivered all the same.
  */
-import { parseSource } from '../acks/parse-source';
-import { loadProfiles, type WorkflowProfiles } from '../acks/profiles';
-import { classify, requestKey, type KeptAck, type Classification, type Settled } from '../acks/classify';
-import type { ReceivedAck } from '../acks/types';
-import { InvalidMessageError, type MeshError } from '../errors';
-import { openStored } from '../payload/stored-payload';
-import type { Spool } from '../payload/spool';
-import { SerialQueue } from '../store/serial-queue';
-import type { Incoming } from '../store/store';
-import type { MessageHeaders } from '../types';
-import type { IncomingRows } from './incoming-rows';
-import type { InboxRouter } from './inbox-router';
-import type { DeliveredAcknowledgement, InboxConsumer, SaidAcknowledgement } from './inbox-types';
-import type { SpooledPayload } from './spool-sink';
+import { parseSource } from '../../acks/parse-source';
+import { loadProfiles, type WorkflowProfiles } from '../../acks/profiles';
+import { classify, requestKey, type KeptAck, type Classification, type Settled } from '../../acks/classify';
+import type { ReceivedAck } from '../../acks/types';
+import { InvalidMessageError, type MeshError } from '../../errors';
+import { openStored } from '../../payload/stored-payload';
+import { SerialQueue } from '../../store/serial-queue';
+import type { Incoming } from '../../store/store';
+import type { MessageHeaders } from '../../types';
+import type { Downloaded } from '../download/spool-downloads';
+import type { InboxParts } from '../inbox-parts';
+import type { DeliveredAcknowledgement, SaidAcknowledgement } from '../inbox-types';
 
-/** Settles the sent messages that acknowledgements name; resolves with undefined for each that names none. */
-export type SettleAcknowledgements = (
-  acks: readonly ReceivedAck[],
-  by: Pick<MessageHeaders, 'from' | 'messageId'>,
-) => Promise<Array<Settled | undefined>>;
-
-interface AcknowledgementSettlerParts {
-  rows: IncomingRows;
-  router: InboxRouter<InboxConsumer>;
-  spool: Spool;
-  profiles?: WorkflowProfiles;
-  /** Default: no acknowledgement settles anything. */
-  settleAcknowledgements?: SettleAcknowledgements;
-}
+/** Above this number an undelivered REPORT may settle its message a second time, which changes nothing. */
+const MAX_REMEMBERED = 10_000;
 
 /** What a row keeps of its payload's classification. */
 export type KeptContent = Required<Pick<Incoming, 'classification' | 'requestKey'>>;
 
-export class AcknowledgementSettler {
-  readonly #parts: AcknowledgementSettlerParts;
+/** What received messages settle, for one mailbox. */
+export class Settlements {
+  readonly #parts: Pick<InboxParts, 'options' | 'rows' | 'router'>;
   readonly #profiles: WorkflowProfiles;
+  /** Reports that have settled their message, in this process. */
+  readonly #settledReports = new Set<string>();
   /** One after the other: which of two copies an acknowledgement settles depends on those before it. */
   readonly #queue = new SerialQueue();
 
-  constructor(parts: AcknowledgementSettlerParts) {
+  constructor(parts: Pick<InboxParts, 'options' | 'rows' | 'router'>) {
     this.#parts = parts;
-    this.#profiles = parts.profiles ?? loadProfiles();
+    this.#profiles = parts.options.profiles ?? loadProfiles();
   }
 
   /** Classifies a downloaded payload, unless it is large. */
-  async classify(headers: MessageHeaders, payload: SpooledPayload | undefined): Promise<KeptContent> {
+  async classify({ headers, payload }: Downloaded): Promise<KeptContent> {
     if (headers.messageType === 'REPORT' || !payload) return { classification: null, requestKey: null };
-    const source = await openStored(payload.stored, payload.size, this.#parts.spool);
+    const source = await openStored(payload.stored, payload.size, this.#parts.options.spool);
     const found = classify(await parseSource(source), headers.workflowId, this.#profiles);
     return { classification: found ? { ...found } : null, requestKey: requestKey(found, headers.from) };
   }
 
   /**
-   * Settles the sent messages that a stored payload of acknowledgements names, unless that has happened. Returns
-   * undefined for any other message.
+   * Settles the sent messages that a stored message names, unless that has happened. Returns what its business
+   * acknowledgement says; undefined for any other message.
    * @throws StorageError when the store fails
    */
   async settle(
-    messageId: string,
     headers: MessageHeaders,
     classification: Incoming['classification'],
   ): Promise<DeliveredAcknowledgement | undefined> {
+    if (headers.messageType === 'REPORT') await this.settleReport(headers);
     const kept = ackIn(classification);
     if (!kept) return undefined;
-    if (kept.settled !== undefined) return deliveredAcknowledgement(kept);
-    const { rows, router, settleAcknowledgements } = this.#parts;
+    return kept.settled === undefined ? this.#settleAcknowledgements(headers, kept) : deliveredAcknowledgement(kept);
+  }
+
+  /**
+   * Settles the sent message that a REPORT names, unless this process has done so.
+   * @throws StorageError when the store fails: the report is then not settled, and is tried again before its delivery
+   */
+  async settleReport(report: MessageHeaders): Promise<void> {
+    const settled = this.#settledReports;
+    if (settled.has(report.messageId)) return;
+    await this.#parts.options.settleReport?.(report);
+    const [oldest] = settled.size >= MAX_REMEMBERED ? settled : [];
+    if (oldest !== undefined) settled.delete(oldest);
+    settled.add(report.messageId);
+  }
+
+  async #settleAcknowledgements(headers: MessageHeaders, kept: KeptAck): Promise<DeliveredAcknowledgement | undefined> {
+    const { options, rows, router } = this.#parts;
+    const { messageId } = headers;
     const acks = acksOf(kept);
-    const settled = (await this.#queue.run(async () => settleAcknowledgements?.(acks, headers))) ?? [];
+    const settled = (await this.#queue.run(async () => options.settleAcknowledgements?.(acks, headers))) ?? [];
     const now = withSettled(kept, settled);
     await rows.setClassification(messageId, { ...now });
     const unsettled = acks.filter((_ack, n) => settled[n] === undefined);

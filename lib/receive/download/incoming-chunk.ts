@@ -2,10 +2,10 @@
  * Checks a response to retrieve_message or retrieve_chunk before its body is read: every header that can show that it
  * is not the chunk that was requested. Sources: mesh-api.yaml; docs/mesh.md, Chunks.
  */
-import type { Download } from '../client/client';
-import { DownloadError, TooLargeError } from '../errors';
-import { parseChunkRange } from '../protocol/chunk-range';
-import type { MessageHeaders } from '../types';
+import type { Download } from '../../client/client';
+import { DownloadError, TooLargeError } from '../../errors';
+import { parseChunkRange } from '../../protocol/chunk-range';
+import type { MessageHeaders } from '../../types';
 
 /** The chunks downloaded so far are useless: MESH now serves another message, or the same one changed. */
 export class ChangedError extends DownloadError {

@@ -3,34 +3,37 @@
  * that without a limit a flow that never finishes fills the disk. Beyond it the inbox takes nothing more, and MESH keeps
  * what is listed; nothing is deleted.
  */
-import { StorageError } from '../errors';
-import type { Spool } from '../payload/spool';
-import type { Store } from '../store/store';
-import type { IncomingRows } from './incoming-rows';
+import { StorageError } from '../../errors';
+import type { Spool } from '../../payload/spool';
+import type { Store } from '../../store/store';
+import type { IncomingRows } from '../incoming-rows';
 
 /** As much as the outbox may hold (lib/send/outbox-quota.ts), in the dialog's unit. */
 export const DEFAULT_MAX_PARKED_BYTES = 20_000_000_000;
 /** The share of the disk that they may take, of what would be free without them. */
 const MAX_SHARE = 1 / 2;
 
-interface ParkedBudgetParts {
+/** What the budget needs of the inbox's options. */
+interface ParkedBudgetOptions {
   store: Pick<Store, 'parkedBytes'>;
   storeKey: string;
   spool: Pick<Spool, 'freeBytes' | 'inDatabase'>;
-  rows: Pick<IncomingRows, 'parkedCount'>;
   mailboxId: string;
-  maxParkedBytes: number;
+  /** Bytes. Default: DEFAULT_MAX_PARKED_BYTES. */
+  maxParkedBytes?: number;
 }
 
 /** The budget of one mailbox. */
 export class ParkedBudget {
-  readonly #parts: ParkedBudgetParts;
+  readonly #options: ParkedBudgetOptions;
+  readonly #rows: Pick<IncomingRows, 'parkedCount'>;
   /** The count of parkedCount when the bytes were last counted; undefined: count them anew. */
   #countedAt: number | undefined;
   #isExhausted = false;
 
-  constructor(parts: ParkedBudgetParts) {
-    this.#parts = parts;
+  constructor(options: ParkedBudgetOptions, rows: Pick<IncomingRows, 'parkedCount'>) {
+    this.#options = options;
+    this.#rows = rows;
   }
 
   /** True while the inbox takes nothing more, as last counted. */
@@ -49,8 +52,7 @@ export class ParkedBudget {
    * @throws StorageError when parked messages take as much as they may, or the store fails
    */
   async check(): Promise<void> {
-    const { rows, mailboxId } = this.#parts;
-    const { parkedCount } = rows;
+    const { parkedCount } = this.#rows;
     if (this.#isExhausted || this.#countedAt !== parkedCount) {
       this.#isExhausted = await this.#count();
       this.#countedAt = parkedCount;
@@ -59,7 +61,7 @@ export class ParkedBudget {
     throw new StorageError(
       'Parked messages take as much space as they may: received messages stay in the MESH inbox.',
       {
-        mailboxId,
+        mailboxId: this.#options.mailboxId,
         advice:
           'Find out why they are parked; then redeliver them (mesh-poll, sidebar), or end them with mesh-ack. Or raise ' +
           '“Maximum parked” (maxParkedBytes), or free disk space. MESH keeps messages for five days.',
@@ -69,7 +71,7 @@ export class ParkedBudget {
 
   /** Returns whether they take all that they may. In a database the free space of its disk is not known. */
   async #count(): Promise<boolean> {
-    const { store, storeKey, spool, maxParkedBytes } = this.#parts;
+    const { store, storeKey, spool, maxParkedBytes = DEFAULT_MAX_PARKED_BYTES } = this.#options;
     const bytes = await store.parkedBytes(storeKey);
     if (bytes === 0) return false;
     if (bytes >= maxParkedBytes) return true;

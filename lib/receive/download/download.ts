@@ -7,13 +7,13 @@
  * chunk is requested, while the tail of this one is still expanding. Buffers are bounded by bytes, whatever the size of
  * a chunk.
  */
-import type { Download, MeshClient } from '../client/client';
-import { GoneError, NotFoundError, TooLargeError } from '../errors';
-import { NoSpaceError } from '../payload/disk-space';
-import { identityExpander, BrokenGzipError, gzipExpander, type Expander } from '../payload/expand';
-import type { PayloadSink } from '../payload/sink';
-import { readChecksum } from '../protocol/checksum';
-import type { MessageHeaders, Progress } from '../types';
+import type { Download, MeshClient } from '../../client/client';
+import { GoneError, NotFoundError, TooLargeError } from '../../errors';
+import { NoSpaceError } from '../../payload/disk-space';
+import { identityExpander, BrokenGzipError, gzipExpander, type Expander } from '../../payload/expand';
+import type { PayloadSink } from '../../payload/sink';
+import { readChecksum } from '../../protocol/checksum';
+import type { MessageHeaders, Progress } from '../../types';
 import { broken, changed, ChangedError, checkChunk, isReport, tooLarge } from './incoming-chunk';
 
 export interface DownloadOptions {

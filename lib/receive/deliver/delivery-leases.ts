@@ -2,9 +2,11 @@
  * The leases of delivered messages that the flow has not finished: when a lease ends, its message is due for
  * redelivery. Not to be confused with the mailbox's lease (`store/mailbox-lease.ts`), which lets one instance poll.
  */
-import type { Incoming, IncomingSummary } from '../store/store';
-import type { RoutingKey } from './inbox-router';
-import type { InboxConsumer } from './inbox-types';
+import { steadyTime, type Clock } from '../../clock';
+import type { Incoming, IncomingSummary } from '../../store/store';
+import type { RoutingKey } from '../poll/inbox-router';
+import { WakeTimer } from '../wake-timer';
+import type { InboxConsumer } from '../inbox-types';
 
 /** The lease of one delivered message. */
 export interface DeliveryLease extends RoutingKey {
@@ -24,11 +26,19 @@ export interface DeliveryLease extends RoutingKey {
 /** The delivery leases of one mailbox. */
 export class DeliveryLeases {
   readonly #leases = new Map<string, DeliveryLease>();
-  readonly #now: () => number;
+  readonly #clock: Clock;
+  readonly #onFreed: () => void;
+  readonly #timer: WakeTimer;
+  #closed = false;
 
-  /** `now` returns milliseconds of the steady clock. */
-  constructor(now: () => number) {
-    this.#now = now;
+  /** `onFreed` is called when a lease has ended, or its message needs none any more: more may be delivered. */
+  constructor(clock: Clock, onFreed: () => void) {
+    this.#clock = clock;
+    this.#onFreed = onFreed;
+    this.#timer = new WakeTimer(clock, () => {
+      this.#planNextEnd();
+      onFreed();
+    });
   }
 
   get size(): number {
@@ -47,7 +57,7 @@ export class DeliveryLeases {
 
   /** Leases a message to the consumer that it is about to be delivered to. */
   begin(row: Incoming, consumer: InboxConsumer): DeliveryLease {
-    const lease = this.add(row, 0);
+    const lease = this.#leases.get(row.messageId) ?? this.#new(row);
     lease.consumer = consumer;
     lease.delivering = true;
     lease.refused = false;
@@ -58,36 +68,44 @@ export class DeliveryLeases {
    * Adds the lease of a message that was delivered earlier, by this process or another; keeps one that is there.
    * `leftMs`: how much of the lease is left (milliseconds); 0 if the message is due.
    */
-  add({ messageId, sequence, workflowId, messageType }: IncomingSummary, leftMs: number): DeliveryLease {
-    const known = this.#leases.get(messageId);
-    if (known) return known;
-    const lease: DeliveryLease = {
-      messageId,
-      sequence,
-      workflowId,
-      messageType,
-      endsAt: this.#now() + leftMs,
-      consumer: undefined,
-      delivering: false,
-      refused: false,
-    };
-    this.#leases.set(messageId, lease);
-    return lease;
+  add(row: IncomingSummary, leftMs: number): void {
+    if (this.#leases.has(row.messageId)) return;
+    this.#end(this.#new(row), leftMs);
   }
 
+  /** Starts the lease of a message that was handed over: it lasts `ms` milliseconds. */
+  start(lease: DeliveryLease, ms: number): void {
+    lease.delivering = false;
+    this.#end(lease, ms);
+  }
+
+  /** The delivery did not take place: the message is due for another one, here or at another consumer. */
+  undo(lease: DeliveryLease): void {
+    lease.consumer = undefined;
+    this.start(lease, 0);
+  }
+
+  /** The message needs no lease: it is finished, parked, or was not delivered after all. */
   delete(messageId: string): void {
-    this.#leases.delete(messageId);
+    if (this.#leases.delete(messageId)) this.#onFreed();
   }
 
   /** Ends the lease of an instance that has gone: the message is due at once. */
   expire(messageId: string): void {
     const lease = this.#leases.get(messageId);
-    if (lease && !lease.delivering) lease.endsAt = this.#now();
+    if (lease && !lease.delivering) this.#end(lease, 0);
   }
 
   /** Forgets all leases: another instance delivers from now on. */
   clear(): void {
     this.#leases.clear();
+    this.#timer.clear();
+  }
+
+  /** Calls back no more. */
+  close(): void {
+    this.#closed = true;
+    this.#timer.clear();
   }
 
   /** Removes a consumer. Its leases run on until they end; what it refused is due at once. */
@@ -95,14 +113,14 @@ export class DeliveryLeases {
     for (const lease of this.#leases.values()) {
       if (lease.consumer !== consumer) continue;
       lease.consumer = undefined;
-      if (lease.refused) lease.endsAt = this.#now();
+      if (lease.refused) this.#end(lease, 0);
     }
   }
 
   /** Makes everything due that this consumer has refused. */
   retryRefused(consumer: InboxConsumer): void {
     for (const lease of this.#leases.values()) {
-      if (lease.consumer === consumer && lease.refused && !lease.delivering) lease.endsAt = this.#now();
+      if (lease.consumer === consumer && lease.refused && !lease.delivering) this.#end(lease, 0);
     }
   }
 
@@ -125,23 +143,41 @@ export class DeliveryLeases {
     return oldest;
   }
 
-  /** Starts the lease of a message that was handed over: it lasts `ms` milliseconds. */
-  start(lease: DeliveryLease, ms: number): void {
-    lease.delivering = false;
-    lease.endsAt = this.#now() + ms;
+  #new({ messageId, sequence, workflowId, messageType }: IncomingSummary): DeliveryLease {
+    const lease: DeliveryLease = {
+      messageId,
+      sequence,
+      workflowId,
+      messageType,
+      endsAt: 0,
+      consumer: undefined,
+      delivering: false,
+      refused: false,
+    };
+    this.#leases.set(messageId, lease);
+    return lease;
   }
 
-  /** Returns in how many milliseconds the next lease ends; undefined while none runs. */
-  nextEndMs(): number | undefined {
+  /** Has the lease end in `ms` milliseconds; 0: it has ended, and its message is due. */
+  #end(lease: DeliveryLease, ms: number): void {
+    lease.endsAt = this.#now + ms;
+    if (ms <= 0) this.#onFreed();
+    else if (!this.#closed) this.#timer.setAtLatest(ms);
+  }
+
+  #planNextEnd(): void {
     let next = Infinity;
-    const now = this.#now();
     for (const { delivering, endsAt } of this.#leases.values()) {
-      if (!delivering && endsAt > now) next = Math.min(next, endsAt - now);
+      if (!delivering && endsAt > this.#now) next = Math.min(next, endsAt - this.#now);
     }
-    return next === Infinity ? undefined : next;
+    if (next < Infinity && !this.#closed) this.#timer.set(next);
+  }
+
+  get #now(): number {
+    return steadyTime(this.#clock);
   }
 
   #isDue({ delivering, endsAt }: DeliveryLease): boolean {
-    return !delivering && endsAt <= this.#now();
+    return !delivering && endsAt <= this.#now;
   }
 }

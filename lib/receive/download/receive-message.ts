@@ -1,11 +1,11 @@
 /** Receives one message; acknowledging it is left to the caller. */
 import { join } from 'node:path';
-import type { MeshClient } from '../client/client';
-import type { MailboxConfig } from '../config';
-import { safeFileName } from '../payload/safe-file-name';
-import { fileSink } from '../payload/file-sink';
-import { bufferSink } from '../payload/sink';
-import type { ReceivedMessage } from '../types';
+import type { MeshClient } from '../../client/client';
+import type { MailboxConfig } from '../../config';
+import { safeFileName } from '../../payload/safe-file-name';
+import { fileSink } from '../../payload/file-sink';
+import { bufferSink } from '../../payload/sink';
+import type { ReceivedMessage } from '../../types';
 import { downloadMessage, type DownloadOptions } from './download';
 
 /** How to receive a message. Without `file` and `folder` the payload is returned as a Buffer. */

@@ -3,8 +3,8 @@
  * measured by the steady clock: a wall clock that is set, for summer time or by mistake, neither stops the polling nor
  * makes it more frequent.
  */
-import { momentAfter, steadyTime, type Clock, type Moment } from '../clock';
-import { WakeTimer } from './wake-timer';
+import { momentAfter, steadyTime, type Clock, type Moment } from '../../clock';
+import { WakeTimer } from '../wake-timer';
 
 /**
  * When each mailbox was last listed, by clock and address: a deploy makes a new poller, which may not list again at

@@ -1,17 +1,17 @@
 /** Reads a stored message for its consumer: as files of the flow's own, or as Buffers. */
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
-import { PayloadError, StorageError, TooLargeError, UnreadableError } from '../errors';
-import { rm } from '../files';
-import { boundaryOf, MultipartParser, type PartHeaders } from '../formats/multipart';
-import { Digests } from '../payload/digests';
-import { fileSink, type FileSink } from '../payload/file-sink';
-import { safeFileName } from '../payload/safe-file-name';
-import { PieceMemory, type PayloadSource } from '../payload/source';
-import type { Spool } from '../payload/spool';
-import { openStored } from '../payload/stored-payload';
-import type { Incoming } from '../store/store';
-import type { MessageHeaders, ReceivedMessage, ReceivedPart } from '../types';
+import { PayloadError, StorageError, TooLargeError, UnreadableError } from '../../errors';
+import { rm } from '../../files';
+import { boundaryOf, MultipartParser, type PartHeaders } from '../../formats/multipart';
+import { Digests } from '../../payload/digests';
+import { fileSink, type FileSink } from '../../payload/file-sink';
+import { safeFileName } from '../../payload/safe-file-name';
+import { PieceMemory, type PayloadSource } from '../../payload/source';
+import type { Spool } from '../../payload/spool';
+import { openStored } from '../../payload/stored-payload';
+import type { Incoming } from '../../store/store';
+import type { MessageHeaders, ReceivedMessage, ReceivedPart } from '../../types';
 
 export interface DeliveryTarget {
   /** Write the payload to a file in this folder; without it, into a Buffer. */

@@ -1,14 +1,14 @@
 /** The sink of a payload that is downloaded into the store: in memory while it is small, then in the spool. */
 import { hash } from 'node:crypto';
-import { NoSpaceError, type DiskSpace } from '../payload/disk-space';
-import { fileSink, resumeFileSink, type FileSink } from '../payload/file-sink';
-import type { PartialDownload, PartialFiles } from '../payload/partial-files';
-import type { PayloadSink } from '../payload/sink';
-import type { Spool } from '../payload/spool';
-import { INLINE_BYTES } from '../payload/stored-payload';
-import type { StoredPayload } from '../store/store';
-import { randomUUID } from '../random';
-import type { MessageHeaders } from '../types';
+import { NoSpaceError, type DiskSpace } from '../../payload/disk-space';
+import { fileSink, resumeFileSink, type FileSink } from '../../payload/file-sink';
+import type { PartialDownload, PartialFiles } from '../../payload/partial-files';
+import type { PayloadSink } from '../../payload/sink';
+import type { Spool } from '../../payload/spool';
+import { INLINE_BYTES } from '../../payload/stored-payload';
+import type { StoredPayload } from '../../store/store';
+import { randomUUID } from '../../random';
+import type { MessageHeaders } from '../../types';
 
 /** A durable payload: what is in the spool has been fsynced. */
 export interface SpooledPayload {
