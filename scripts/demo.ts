@@ -45,7 +45,7 @@ async function main(): Promise<boolean> {
   await mkdir(inbox);
   say('Writing a 250 MB extract and starting Node-RED with the example flows …');
   const largeFileSha256 = await writeExtract(largeFile);
-  const flows = exampleFlows('first-message', 'file-transfer', 'closed-loop');
+  const flows = [...exampleFlows('first-message', 'file-transfer', 'closed-loop'), ...TRACK_A_LETTER];
   const nodeRed = await RealNodeRed.start({
     userDir: join(folder, 'node-red'),
     flows,
@@ -147,8 +147,8 @@ async function closeTheLoop(nodeRed: RealNodeRed, button: string, end: string): 
   const isIt = (value: unknown): boolean => (value as Received).messageId === messageId;
   await nodeRed.debug('cl-received', 45_000, isIt);
   const steps = [step('sent', `accepted by MESH as ${messageId}`)];
-  await nodeRed.inject('fm-tracknow', [{ p: 'messageId', v: messageId, vt: 'str' }]);
-  const { status } = (await nodeRed.debug('fm-tracked', 10_000, isIt)) as { status: string };
+  await nodeRed.inject('demo-tracknow', [{ p: 'messageId', v: messageId, vt: 'str' }]);
+  const { status } = (await nodeRed.debug('demo-tracked', 10_000, isIt)) as { status: string };
   if (status !== 'acknowledged') throw new Error(`Expected MESH to report that it was collected, got: ${status}`);
   steps.push(step('tracked at MESH', `${status}, which says only that it was collected`));
   for (const debug of ['cl-taken', 'cl-done'] as const) {
@@ -190,9 +190,9 @@ async function lookUntil(nodeRed: RealNodeRed, button: string, look: () => Promi
 
 async function provokeRejection(nodeRed: RealNodeRed): Promise<string> {
   await nodeRed.inject('fm-wrong');
-  const error = (await nodeRed.debug('fm-error')) as { message: string };
-  if (!error.message.includes('12')) throw new Error(`Expected MESH's code 12, got: ${error.message}`);
-  return error.message;
+  const error = String(await nodeRed.debug('fm-error'));
+  if (!error.includes('12')) throw new Error(`Expected MESH's code 12, got: ${error}`);
+  return error;
 }
 
 /** Sends a letter that is not collected, moves the sandbox's clock six days on and back, and polls for the report. */
@@ -207,6 +207,31 @@ async function provokeReport(nodeRed: RealNodeRed): Promise<string> {
   const report = (await nodeRed.debug('fm-report', 30_000, isIt)) as { payload: { code: string; description: string } };
   return `${report.payload.description} (code ${report.payload.code}), for message ${sent.messageId}`;
 }
+
+/** Nodes beside the closed loop that ask MESH for a letter: its own mesh track follows the outbox. */
+const TRACK_A_LETTER = [
+  { id: 'demo-tracknow', type: 'inject', z: 'closed-loop', props: [], wires: [['demo-track']] },
+  {
+    id: 'demo-track',
+    type: 'mesh-track',
+    z: 'closed-loop',
+    version: 1,
+    mailbox: 'loop-x26abc14',
+    by: 'messageId',
+    reference: 'messageId',
+    referenceType: 'msg',
+    wires: [['demo-tracked'], []],
+  },
+  {
+    id: 'demo-tracked',
+    type: 'debug',
+    z: 'closed-loop',
+    active: true,
+    tosidebar: true,
+    complete: 'payload',
+    wires: [],
+  },
+];
 
 /**
  * Node-RED settings for the demo only: an endpoint that moves the clock of the sandbox in the same process. The sandbox

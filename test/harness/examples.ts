@@ -8,11 +8,11 @@ import { mailboxOn, type MailboxServer } from './flows';
 import { listenOn, stopServer } from './ports';
 
 /**
- * Returns an example of `examples/` with its mailboxes on `sandbox`. `changes` replace properties by node id, e.g. an
- * interval by a shorter one.
+ * Returns an example of `examples/` with its mailboxes on `sandbox`, which gets those that it lacks. `changes` replace
+ * properties by node id, e.g. an interval by a shorter one.
  */
 export async function exampleOn(
-  sandbox: MailboxServer,
+  sandbox: MailboxServer & Partial<Pick<Sandbox, 'mailboxes' | 'addMailbox'>>,
   name: string,
   changes: Record<string, object> = {},
 ): Promise<FlowNode[]> {
@@ -22,7 +22,10 @@ export async function exampleOn(
       flow.push({ ...node, ...changes[node.id] });
       continue;
     }
-    const [tls, config] = await mailboxOn(sandbox, String(node['mailboxId']));
+    const mailboxId = String(node['mailboxId']);
+    const isKnown = mailboxId.startsWith('${') || sandbox.mailboxes?.some((each) => each.mailboxId === mailboxId);
+    if (isKnown !== true) sandbox.addMailbox?.({ mailboxId, password: 'password' });
+    const [tls, config] = await mailboxOn(sandbox, mailboxId);
     const { environment, credentials } = config as unknown as { environment: string; credentials: object };
     const tlsId = `tls-${node.id}`;
     flow.push({ ...tls, id: tlsId, type: 'tls-config' });

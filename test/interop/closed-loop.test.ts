@@ -71,10 +71,17 @@ describe('The closed loop through the official sandbox', function () {
   describe('a letter (ITK3)', () => {
     before(async () => {
       const quick = { interval: 0.02 };
-      const changes = { 'cl-poll': quick, 'cl-answers': quick };
+      const changes = {
+        'cl-poll': quick,
+        'cl-answers': quick,
+        'cl-send': { to: 'X26ABC2' },
+        // The official sandbox has X26ABC1 to X26ABC3.
+        'loop-x26abc14': { mailboxId: 'X26ABC1' },
+        'loop-x26abc15': { mailboxId: 'X26ABC2' },
+      };
       await nodeRed.deploy([
         ...(await exampleOn(forNodes(server), 'closed-loop', changes)),
-        ...changeTab('example-x26abc1'),
+        ...changeTab('loop-x26abc14'),
       ]);
     });
 

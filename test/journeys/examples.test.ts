@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exampleFlows, type RealNodeRed } from '../harness/node-red';
-import { MAJORS, startNodeRed, type Caught } from '../harness/flows';
+import { MAJORS, startNodeRed } from '../harness/flows';
 
 interface Mesh {
   messageId: string;
@@ -72,9 +72,7 @@ for (const major of MAJORS) {
 
     it('show a rejection at Catch with MESH’s code and advice', async () => {
       await nodeRed.inject('fm-wrong');
-      const error = (await nodeRed.debug('fm-error')) as Caught;
-      assert.equal(error.source.id, 'fm-sendany');
-      assert.match(error.message, /code 12\b.*mailbox id/s);
+      assert.match(String(await nodeRed.debug('fm-error')), /code 12\b.*mailbox id/s);
     });
 
     it('find the mailboxes for a workflow', async () => {

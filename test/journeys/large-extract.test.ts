@@ -33,7 +33,7 @@ for (const major of MAJORS) {
       await nodeRed.deploy(
         await exampleOn(sandbox, 'large-extract', {
           // Six chunks. Only buttons start the flow.
-          'extract-x26abc1': { maxRequestMb: 1, chunkMb: 1 },
+          'extract-x26abc18': { maxRequestMb: 1, chunkMb: 1 },
           'le-now': { once: false },
           'le-later': { timeout: '1', timeoutUnits: 'seconds' },
         }),
@@ -53,8 +53,7 @@ for (const major of MAJORS) {
 
     it('raises an alert while its file is missing, and is then sent in chunks, across a kill', async () => {
       await nodeRed.inject('le-now');
-      const error = (await nodeRed.debug('le-tell')) as { code: string };
-      assert.equal(error.code, 'MESH_PAYLOAD');
+      assert.match(String(await nodeRed.debug('le-tell')), /cannot be read|does not exist|ENOENT/);
 
       sandbox.fault({ operation: 'send_chunk', after: 2, times: Infinity, effect: { kind: 'status', status: 503 } });
       const name = join(folder, `extract-${new Date().toISOString().slice(0, 10)}.csv`);
@@ -66,8 +65,8 @@ for (const major of MAJORS) {
       await nodeRed.stop('SIGKILL');
       sandbox.clearFaults();
       await start();
-      await untilInNodeRed('accepted', () => dataFor(sandbox, 'X26ABC3').find(({ status }) => status === 'accepted'));
-      assert.equal(dataFor(sandbox, 'X26ABC3').length, 1);
+      await untilInNodeRed('accepted', () => dataFor(sandbox, 'X26ABC19').find(({ status }) => status === 'accepted'));
+      assert.equal(dataFor(sandbox, 'X26ABC19').length, 1);
     });
 
     it('is received unchanged into the folder, and acknowledged', async () => {
@@ -83,7 +82,7 @@ for (const major of MAJORS) {
         hash,
       );
       assert.deepEqual(
-        dataFor(sandbox, 'X26ABC3').map(({ status }) => status),
+        dataFor(sandbox, 'X26ABC19').map(({ status }) => status),
         ['acknowledged'],
       );
     });
@@ -96,7 +95,7 @@ for (const major of MAJORS) {
         (value) => (value as { repeated?: true }).repeated === true,
       )) as object;
       assert.ok(sent);
-      assert.equal(dataFor(sandbox, 'X26ABC3').length, 1);
+      assert.equal(dataFor(sandbox, 'X26ABC19').length, 1);
     });
   });
 }

@@ -67,7 +67,7 @@ for (const major of MAJORS) {
     it('sends a dropped file and moves it to sent, with its message id', async () => {
       await drop('letter');
       await isIn('sent', 'letter.ctl');
-      const [message, ...others] = dataFor(sandbox, 'X26ABC2');
+      const [message, ...others] = dataFor(sandbox, 'X26ABC21');
       assert.deepEqual(others, []);
       assert.equal(message?.localId, 'PAS-1');
       assert.equal(message?.workflowId, 'TEST_WORKFLOW');
@@ -78,7 +78,7 @@ for (const major of MAJORS) {
 
     it('writes a received message to in, and acknowledges it', async () => {
       await nodeRed.inject('mf-reply');
-      const { messageId } = await untilInNodeRed('the letter at MESH', () => dataFor(sandbox, 'X26ABC1')[0]);
+      const { messageId } = await untilInNodeRed('the letter at MESH', () => dataFor(sandbox, 'X26ABC20')[0]);
       await nodeRed.inject('mf-pollnow');
       await isIn('in', `${messageId}.ctl`);
       assert.equal(await text('in', `${messageId}.dat`), 'A letter for you');
@@ -95,13 +95,13 @@ for (const major of MAJORS) {
     });
 
     it('moves an unreadable .ctl, and one of another mailbox, to failed, and raises alerts', async () => {
-      await drop('broken', '<DTSControl><To_DTS>X26ABC2');
+      await drop('broken', '<DTSControl><To_DTS>X26ABC21');
       await drop('foreign', controlText({ From_DTS: 'X26ABC9' }));
       await isIn('failed', 'broken.ctl.original');
       await isIn('failed', 'foreign.dat');
       await alert(/cannot be read/);
       await alert(/another mailbox/);
-      assert.deepEqual(dataFor(sandbox, 'X26ABC2'), []);
+      assert.deepEqual(dataFor(sandbox, 'X26ABC21'), []);
     });
 
     it('raises an alert for a .ctl without its .dat, and sends the message when the .dat arrives', async () => {
@@ -110,7 +110,7 @@ for (const major of MAJORS) {
       assert.deepEqual(await names('out'), ['late.ctl']);
       await writeFile(join(root, 'out', 'late.dat'), LETTER);
       await isIn('sent', 'late.ctl');
-      assert.equal(dataFor(sandbox, 'X26ABC2').length, 1);
+      assert.equal(dataFor(sandbox, 'X26ABC21').length, 1);
     });
 
     it('waits for a file that is still being written, and sends all of it', async () => {
@@ -118,11 +118,11 @@ for (const major of MAJORS) {
       for (let piece = 0; piece < 12; piece += 1) {
         await appendFile(join(root, 'out', 'slow.dat'), `${piece},`);
         await sleep(100);
-        assert.deepEqual(dataFor(sandbox, 'X26ABC2'), []);
+        assert.deepEqual(dataFor(sandbox, 'X26ABC21'), []);
       }
       await isIn('sent', 'slow.ctl');
       assert.equal(await text('sent', 'slow.dat'), '0,1,2,3,4,5,6,7,8,9,10,11,');
-      assert.equal(dataFor(sandbox, 'X26ABC2').length, 1);
+      assert.equal(dataFor(sandbox, 'X26ABC21').length, 1);
     });
 
     it('while MESH is offline and Node-RED is killed: sends no file twice, and moves every file', async () => {
@@ -137,7 +137,7 @@ for (const major of MAJORS) {
       const dats = async (folder: string): Promise<string[]> =>
         (await names(folder)).filter((name) => name.endsWith('.dat'));
       await untilInNodeRed('all moved', async () => (await movedControls()).length === 6);
-      const localIds = dataFor(sandbox, 'X26ABC2').map(({ localId }) => localId);
+      const localIds = dataFor(sandbox, 'X26ABC21').map(({ localId }) => localId);
       assert.equal(new Set(localIds).size, localIds.length, 'sent twice');
       assert.equal(localIds.length, (await dats('sent')).length);
       assert.ok(localIds.includes('PAS-5'));
@@ -155,14 +155,14 @@ for (const major of MAJORS) {
           all.push(`PAS-${kill}-${number}`);
           await drop(`k${kill}${number}`, controlText({ LocalId: `PAS-${kill}-${number}` }));
         }
-        await untilInNodeRed('one on its way', () => dataFor(sandbox, 'X26ABC2').length > kill * 6);
+        await untilInNodeRed('one on its way', () => dataFor(sandbox, 'X26ABC21').length > kill * 6);
         await nodeRed.stop('SIGKILL');
         await start();
       }
       await untilInNodeRed('all moved', async () => (await movedControls()).length === all.length);
       const moved = [...(await names('sent')), ...(await names('failed'))].filter((name) => name.endsWith('.dat'));
       assert.equal(moved.length, all.length);
-      const localIds = dataFor(sandbox, 'X26ABC2').map(({ localId }) => localId ?? '');
+      const localIds = dataFor(sandbox, 'X26ABC21').map(({ localId }) => localId ?? '');
       assert.deepEqual(
         localIds.filter((id, index) => localIds.indexOf(id) !== index),
         [],
@@ -185,7 +185,7 @@ for (const major of MAJORS) {
 
     it('killed after a message is written: writes it to in only once', async () => {
       await nodeRed.inject('mf-reply');
-      const { messageId } = await untilInNodeRed('the letter at MESH', () => dataFor(sandbox, 'X26ABC1')[0]);
+      const { messageId } = await untilInNodeRed('the letter at MESH', () => dataFor(sandbox, 'X26ABC20')[0]);
       await nodeRed.inject('mf-pollnow');
       await isIn('in', `${messageId}.ctl`);
       await nodeRed.stop('SIGKILL');
@@ -194,7 +194,7 @@ for (const major of MAJORS) {
       await start();
       await nodeRed.inject('mf-reply');
       const second = await untilInNodeRed('a second letter', () =>
-        dataFor(sandbox, 'X26ABC1').find((one) => one.messageId !== messageId),
+        dataFor(sandbox, 'X26ABC20').find((one) => one.messageId !== messageId),
       );
       await nodeRed.inject('mf-pollnow');
       await isIn('in', `${second.messageId}.ctl`);
@@ -204,10 +204,10 @@ for (const major of MAJORS) {
     it('writes a report to in as a .ctl only', async () => {
       await drop('letter');
       await isIn('sent', 'letter.ctl');
-      const [message] = dataFor(sandbox, 'X26ABC2');
+      const [message] = dataFor(sandbox, 'X26ABC21');
       expireAll(sandbox);
       const report = await untilInNodeRed('the report', () =>
-        sandbox.messages().find(({ to, messageType }) => to === 'X26ABC1' && messageType === 'REPORT'),
+        sandbox.messages().find(({ to, messageType }) => to === 'X26ABC20' && messageType === 'REPORT'),
       );
       await nodeRed.inject('mf-pollnow');
       await isIn('in', `${report.messageId}.ctl`);

@@ -7,7 +7,7 @@ import { exampleOn } from '../harness/examples';
 import { exampleFlows, RealNodeRed, type FlowNode } from '../harness/node-red';
 import { adt, Sender } from '../mllp/support';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
-import { MAJORS, startNodeRed, type Caught } from '../harness/flows';
+import { MAJORS, startNodeRed } from '../harness/flows';
 import { freePort } from '../harness/ports';
 
 interface Sent {
@@ -125,8 +125,7 @@ for (const major of MAJORS) {
       pas.send(adt('1'));
       assert.deepEqual(await pas.received(1), ['AE 1']);
       assert.match(pas.texts[0] ?? '', /outbox is full/);
-      const error = (await full.debug('mm-error')) as Caught;
-      assert.equal(error.code, 'MESH_OUTBOX_FULL');
+      assert.match(String(await full.debug('mm-error')), /outbox is full/);
       await full.stop();
 
       const emptied = new DatabaseSync(join(userDir, 'mesh', 'mesh.db'));
@@ -149,7 +148,7 @@ for (const major of MAJORS) {
       pas.send(first, other, first);
       assert.deepEqual(await pas.received(3), ['AA 1', 'AE 1', 'AA 1']);
       assert.match(pas.texts[1] ?? '', /has another content/);
-      assert.equal(((await nodeRed.debug('mm-error')) as Caught).code, 'MESH_KEY_REUSED');
+      assert.match(String(await nodeRed.debug('mm-error')), /has another content/);
       const later = Buffer.from(other.toString().replace(/\|\d{14}\|\|ADT/, '|20991231235959||ADT'));
       assert.notDeepEqual(later, other);
       pas.send(later);
@@ -162,7 +161,7 @@ for (const major of MAJORS) {
       const pas = await Sender.connect(port);
       pas.send(adt('1'));
       assert.deepEqual(await pas.received(1), ['AE 1']);
-      assert.equal(((await nodeRed.debug('mm-error')) as Caught).code, 'MLLP_NOT_ANSWERED');
+      assert.match(String(await nodeRed.debug('mm-error')), /did not respond/);
     });
   });
 }
