@@ -70,18 +70,25 @@ const WIDTHS = [
 ];
 const FONT_SIZE = 14;
 
-function textWidth(text: string): number {
-  const units = [...text].map((character) => WIDTHS[character.charCodeAt(0) - 32] ?? 556);
+function textWidth(shown: string): number {
+  const units = Array.from(shown, (character) => WIDTHS[character.charCodeAt(0) - 32] ?? 556);
   return (units.reduce((sum, width) => sum + width, 0) * FONT_SIZE) / 1000;
+}
+
+/** Returns a text property of a node; empty when it has none. */
+function textOf(node: FlowNode | undefined, property: string): string {
+  const value = node?.[property];
+  return typeof value === 'string' ? value : '';
 }
 
 /** Returns the text that the editor shows in a node. */
 function labelOf(node: FlowNode, nodes: readonly FlowNode[]): string {
   // An inject node that starts by itself has a sign behind its name.
   const isTimed = node.type === 'inject' && Boolean(node['repeat'] || node['crontab']);
-  const name = String(node['name'] ?? '') + (isTimed ? '\u00a0↻' : node['once'] === true ? '\u00a0¹' : '');
+  const name = textOf(node, 'name') + (isTimed ? '\u00a0↻' : node['once'] === true ? '\u00a0¹' : '');
   if (name !== '' || !node.type.startsWith('subflow:')) return name || node.type;
-  return String(nodes.find(({ id }) => id === node.type.slice('subflow:'.length))?.['name'] ?? '');
+  const subflow = nodes.find(({ id }) => id === node.type.slice('subflow:'.length));
+  return textOf(subflow, 'name');
 }
 
 /** Returns the number of outputs; a debug node, for example, has none. */
@@ -188,7 +195,7 @@ function pointsOf({ from, output, to }: Wire, nodes: readonly FlowNode[]): Array
   });
 }
 
-const nameOf = (node: FlowNode): string => `“${String(node['name'] ?? '') || node.type}” (${node.id})`;
+const nameOf = (node: FlowNode): string => `“${textOf(node, 'name') || node.type}” (${node.id})`;
 
 /** Returns what breaks the rules in the flows of one example. */
 export function layoutFindings(nodes: FlowNode[]): Finding[] {
@@ -260,7 +267,7 @@ function groupFindings({ groups }: Tab): Finding[] {
     }
     const comments = members.filter(({ type }) => type === 'comment');
     const top = Math.min(...members.filter(({ type }) => type !== 'comment').map((node) => boxOf(node, members).top));
-    const isSaid = comments.every((node) => Number(node['y']) < top && String(node['info'] ?? '').length >= 40);
+    const isSaid = comments.every((node) => Number(node['y']) < top && textOf(node, 'info').length >= 40);
     if (comments.length !== 1 || !isSaid) findings.push({ rule: 'comment', text: nameOf(group) });
     for (const node of members) {
       const row = members.filter(({ y }) => Math.abs(Number(y) - Number(node['y'])) < NODE_HEIGHT / 2);
@@ -274,7 +281,7 @@ function groupFindings({ groups }: Tab): Finding[] {
 
 function textFindings({ drawn }: Tab): Finding[] {
   return drawn.flatMap((node): Finding[] => {
-    if (String(node['name'] ?? '').trim() === '' || hidesName(node)) {
+    if (textOf(node, 'name').trim() === '' || hidesName(node)) {
       return [{ rule: 'labels', text: `${nameOf(node)} shows no name` }];
     }
     // The nodes of this package name their outputs themselves.
@@ -314,7 +321,9 @@ function settingFindings(nodes: FlowNode[]): Finding[] {
   const subflows = new Set(nodes.filter(({ type }) => type === 'subflow').map(({ id }) => id));
   const used = nodes
     .filter(({ type, z }) => !['tab', 'subflow', 'comment'].includes(type) && !subflows.has(String(z)))
-    .flatMap((node) => [...JSON.stringify(node).matchAll(/\$\{(\w+)\}|\$env\(\\"(\w+)\\"\)|"v":"(\w+)","vt":"env"/g)])
+    .flatMap((node) =>
+      Array.from(JSON.stringify(node).matchAll(/\$\{(\w+)\}|\$env\(\\"(\w+)\\"\)|"v":"(\w+)","vt":"env"/g)),
+    )
     .flatMap((match) => match.slice(1).filter((name) => name !== undefined));
   for (const name of new Set(used)) {
     if (!set.get(name)) findings.push({ rule: 'variables', text: `${name} has no value on the tab` });
