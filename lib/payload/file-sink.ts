@@ -182,13 +182,24 @@ export class FileSink implements PayloadSink {
     this.#synced = Math.max(this.#synced, written);
   }
 
-  async finish(): Promise<Written> {
+  /**
+   * Puts all bytes on the disk and closes the file, which has its temporary name until `finish`. Repeatable.
+   * @throws StorageError
+   */
+  async complete(): Promise<void> {
+    if (!this.#open) return;
     await this.#settled();
     await this.#syncing;
     if (this.#failure) throw this.#failure;
     await asStorageError(async () => {
       await this.#handle.sync();
       await this.#close();
+    });
+  }
+
+  async finish(): Promise<Written & { file: string }> {
+    await this.complete();
+    await asStorageError(async () => {
       if (!this.#options.replace && (await exists(this.#target))) {
         throw Object.assign(new Error('exists'), { code: 'EEXIST' });
       }

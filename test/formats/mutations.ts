@@ -76,8 +76,22 @@ const MUTATIONS: Removed[] = [
     title: 'is parked whole with an error, leaves no file',
     test: UNWRAPPED,
     file: 'lib/receive/deliver/stored-message.ts',
-    check: 'for (const { file } of parts) if (file !== undefined) await rm(file, { force: true });',
+    check: 'for (const sink of sinks) await sink.discard();',
     without: '',
+  },
+  {
+    title: 'of which one file cannot get its name leaves none of them',
+    test: UNWRAPPED,
+    file: 'lib/receive/deliver/stored-message.ts',
+    check: 'for (const file of files) await rm(file, { force: true }).catch(() => undefined);',
+    without: '',
+  },
+  {
+    title: 'that is damaged in the store leaves the files of the delivery before it as they were (in parts)',
+    test: UNWRAPPED,
+    file: 'lib/receive/deliver/stored-message.ts',
+    check: 'await sinks.at(-1)?.complete();\n      // A redelivery',
+    without: 'await sinks.at(-1)?.finish();\n      // A redelivery',
   },
   {
     title: 'is done when its last part has reached mesh-ack',

@@ -1,13 +1,13 @@
 /** Messages of multipart/form-data that a consumer has unwrapped, in memory and to files. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { InboxConsumer, InboxPoller, Mailbox } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
 import { emptyFolder } from '../harness/cleanup';
 import { consumer, pollAndWait, type TestConsumer } from '../harness/consumer';
-import { inboxOf, statesOf, world, type StorageFolder } from './durable-support';
+import { inboxOf, keyOf, statesOf, world, type StorageFolder } from './durable-support';
 
 describe('a multipart/form-data payload', () => {
   let server: Sandbox;
@@ -113,4 +113,53 @@ describe('a multipart/form-data payload', () => {
       assert.equal(other.deliveries[0]?.received.payload?.length, 350_000);
     });
   }
+
+  for (const unwrapMultipart of [true, false]) {
+    const how = unwrapMultipart ? 'in parts' : 'whole';
+    it(`that is damaged in the store leaves the files of the delivery before it as they were (${how})`, async () => {
+      const folder = await emptyFolder();
+      const messageId = await send([
+        ['a', randomBytes(200_000), 'a.pdf'],
+        ['b', randomBytes(200_000), 'b.pdf'],
+      ]);
+      const one = await receive({ folder, unwrapMultipart });
+      assert.equal(one.deliveries.length, 1);
+      const written = await contentsOf(folder);
+      const row = await storage.store.getIncoming(keyOf(server), messageId);
+      assert.ok(row?.payload?.kind === 'spool');
+      const payload = storage.spool.path(row.payload.name);
+      const bytes = await readFile(payload);
+      // In the last part: the others are written by the time that it is noticed.
+      bytes.writeUInt8(bytes.readUInt8(390_000) ^ 1, 390_000);
+      await writeFile(payload, bytes);
+      // As after a restart.
+      await inbox.close();
+      inbox = inboxOf(server, storage);
+      const two = await receive({ folder, unwrapMultipart });
+      assert.deepEqual(two.deliveries, []);
+      assert.equal(two.parkedMessages[0]?.error?.code, 'MESH_PAYLOAD');
+      assert.deepEqual(await contentsOf(folder), written);
+    });
+  }
+
+  it('of which one file cannot get its name leaves none of them, and is delivered when it can', async () => {
+    const folder = await emptyFolder();
+    const messageId = await send([
+      ['a', Buffer.from('first'), 'a.txt'],
+      ['b', Buffer.from('second'), 'b.txt'],
+    ]);
+    const inTheWay = `${messageId}-2_b.txt`;
+    await mkdir(join(folder, inTheWay));
+    const one = await receive({ folder });
+    assert.deepEqual([one.deliveries, one.failures[0]?.error.code], [[], 'MESH_STORAGE']);
+    assert.deepEqual(await readdir(folder), [inTheWay]);
+  });
 });
+
+/** The files of a folder with their contents. */
+async function contentsOf(folder: string): Promise<Record<string, string>> {
+  const names = await readdir(folder);
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), 'latin1')])),
+  ) as Record<string, string>;
+}

@@ -94,18 +94,46 @@ const COPY_PIECE_BYTES = 8 * 1024 * 1024;
  * file is redelivered if the flow does not acknowledge.
  */
 async function intoFolder(row: Incoming, source: PayloadSource, folder: string): Promise<{ file: string }> {
-  const file = join(folder, safeFileName(row.messageId, headersOf(row).fileName));
   const memory = new PieceMemory(COPY_PIECE_BYTES);
-  // A redelivery replaces the file of the delivery before it.
-  const sink = await fileSink(file, { replace: true, onWritten: (piece) => memory.release(piece) });
-  try {
+  const [file = ''] = await writeFiles(folder, async (open) => {
+    const name = safeFileName(row.messageId, headersOf(row).fileName);
+    const sink = await open(name, (piece) => memory.release(piece));
     for await (const piece of source.open(0, row.size, memory)) await sink.write(piece);
     const { bytes, sha256 } = sink.place;
     check(row, bytes, sha256);
-    const written = await sink.finish();
-    return { file: written.file ?? file };
-  } finally {
-    await sink.discard();
+  });
+  return { file };
+}
+
+/** Opens the next file of a delivery, by its name in the folder. `onWritten`: see FileSinkOptions. */
+type OpenFile = (name: string, onWritten?: (piece: Buffer) => void) => Promise<FileSink>;
+
+/**
+ * Writes the files of one delivery, one after the other, and returns their paths. They appear under their names when
+ * `write` has ended: after a failure none of them is there, and those of an earlier delivery are as they were.
+ * @param write writes the files and checks what it has read
+ * @throws StorageError when a file cannot be written; what `write` throws
+ */
+async function writeFiles(folder: string, write: (open: OpenFile) => Promise<void>): Promise<string[]> {
+  const sinks: FileSink[] = [];
+  const files: string[] = [];
+  try {
+    await write(async (name, onWritten) => {
+      // A message may have more parts than a process may have open files.
+      await sinks.at(-1)?.complete();
+      // A redelivery replaces the files of the delivery before it.
+      const sink = await fileSink(join(folder, name), { replace: true, ...(onWritten && { onWritten }) });
+      sinks.push(sink);
+      return sink;
+    });
+    await sinks.at(-1)?.complete();
+    for (const sink of sinks) files.push((await sink.finish()).file);
+    return files;
+  } catch (error) {
+    for (const sink of sinks) await sink.discard();
+    // The first error is the one that says what is wrong.
+    for (const file of files) await rm(file, { force: true }).catch(() => undefined);
+    throw error;
   }
 }
 
@@ -128,7 +156,7 @@ function partsOf(payload: Buffer, boundary: string): ReceivedPart[] {
   return parts;
 }
 
-/** Writes each part to a file of its own as its bytes are read; after a failure none of them is left. */
+/** Writes each part to a file of its own as its bytes are read. */
 async function partsIntoFolder(
   row: Incoming,
   source: PayloadSource,
@@ -136,41 +164,30 @@ async function partsIntoFolder(
 ): Promise<{ parts: ReceivedPart[] }> {
   const parser = new MultipartParser(boundary);
   const digests = new Digests();
-  const parts: ReceivedPart[] = [];
-  let open: { headers: PartHeaders; sink: FileSink } | undefined;
+  const parts: Array<{ headers: PartHeaders; sink: FileSink }> = [];
   let bytes = 0;
-  try {
+  const files = await writeFiles(folder, async (open) => {
     for await (const piece of source.open(0, row.size)) {
       bytes += piece.length;
       digests.update(piece);
       for (const event of parser.read(piece)) {
-        if (event.kind === 'begin') {
-          const id = `${row.messageId}-${parts.length + 1}`;
-          const name = safeFileName(id, event.headers.fileName ?? event.headers.name);
-          // A redelivery replaces the files of the delivery before it.
-          open = { headers: event.headers, sink: await fileSink(join(folder, name), { replace: true }) };
-        } else if (event.kind === 'bytes') {
-          await open?.sink.write(event.bytes);
-        } else if (open) {
-          const { headers, sink } = open;
-          const written = await sink.finish();
-          parts.push({
-            ...headers,
-            ...(written.file !== undefined && { file: written.file }),
-            bytes: sink.place.bytes,
-          });
-          open = undefined;
-        }
+        if (event.kind === 'bytes') await parts.at(-1)?.sink.write(event.bytes);
+        if (event.kind !== 'begin') continue;
+        const { headers } = event;
+        const name = safeFileName(`${row.messageId}-${parts.length + 1}`, headers.fileName ?? headers.name);
+        parts.push({ headers, sink: await open(name) });
       }
     }
     parser.finish();
     check(row, bytes, digests.hex());
-    return { parts };
-  } catch (error) {
-    await open?.sink.discard();
-    for (const { file } of parts) if (file !== undefined) await rm(file, { force: true });
-    throw error;
-  }
+  });
+  return {
+    parts: parts.map(({ headers, sink }, index) => ({
+      ...headers,
+      ...(files[index] !== undefined && { file: files[index] }),
+      bytes: sink.place.bytes,
+    })),
+  };
 }
 
 /** @throws PayloadError when size or SHA-256 differ from the row's */
