@@ -76,6 +76,43 @@ describe('FHIR at the edge', () => {
     ]);
   });
 
+  it('reports null where there should be an array, and extensions of nothing', () => {
+    const cases: Array<[object, object]> = [
+      [{ name: null }, {}],
+      [{ name: [{ given: null, family: 'A' }] }, { name: [{ family: 'A' }] }],
+      [{ name: [{ given: ['A'], _given: null }] }, { name: [{ given: ['A'] }] }],
+      [{ active: true, _active: {} }, { active: true }],
+      [{ name: [{ given: ['A'], _given: [{}] }] }, { name: [{ given: ['A'] }] }],
+    ];
+    for (const [content, expected] of cases) {
+      assert.deepEqual(roundTrip(patient(content)), [expected, ['fhir-empty']], JSON.stringify(content));
+    }
+    assert.deepEqual(roundTrip(patient({ name: [{ given: ['A', 'B'], _given: [null, { id: 'b' }] }] }))[1], []);
+  });
+
+  it('of JSON that is not UTF-8 is refused: its letters would be lost', () => {
+    const json = JSON.stringify(patient({ name: [{ family: 'Grüße' }] }));
+    assert.match(fhirJsonToXml(Buffer.from(json)), /Grüße/);
+    for (const bytes of [Buffer.from(json, 'latin1'), Buffer.from(`\uFEFF${json}`, 'utf16le')]) {
+      const { message, advice } = thrown(UnreadableError, () => fhirJsonToXml(bytes));
+      assert.match(message, /bytes that are not UTF-8/);
+      assert.match(advice ?? '', /write UTF-8/);
+    }
+  });
+
+  it('of JSON with a key twice in one object is refused: all but the last value would be lost', () => {
+    for (const json of [
+      '{"resourceType":"Patient","active":true,"active":false}',
+      '{"resourceType":"Patient","name":[{"family":"A"}],"gender":"male","name":[{"family":"B"}]}',
+      '{"resourceType":"Patient","name":[{"family":"A","family":"A"}]}',
+      '{"resourceType":"Patient","contained":[{"resourceType":"Patient","\\u0069d":"1","id":"2"}]}',
+    ]) {
+      assert.match(thrown(UnreadableError, () => fhirJsonToXml(json)).message, /a key twice in one object/, json);
+    }
+    const colons = patient({ name: [{ family: 'a:b', given: [':', '"::"'] }, {}], _active: { id: '{"a":1}' } });
+    assert.match(fhirJsonToXml(JSON.stringify(colons)), /value="a:b"/);
+  });
+
   it('names unknown keys, and quotes no others', () => {
     const error = thrown(UnreadableError, () =>
       fhirJsonToXml(patient({ name: [{ given_name: 'A', family2: 'B', 'Mr X': 1 }] })),
@@ -117,6 +154,25 @@ describe('FHIR at the edge', () => {
       const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
       assert.equal(statedRelease(text), release, text);
     }
+  });
+
+  it('does not have the release of a page that its narrative links to, or of a code system', () => {
+    const xhtml = 'xmlns="http://www.w3.org/1999/xhtml"';
+    for (const link of [
+      '<a href="http://hl7.org/fhir/R5/patient.html">x</a>',
+      "<a href='http://hl7.org/fhir/STU3/patient.html'>x</a>",
+      '<img src = "http://hl7.org/fhir/R4B/x.png"/>',
+      '<a href="https://fhir.nhs.uk/STU3/StructureDefinition/X">x</a>',
+    ]) {
+      const div = `<div ${xhtml}>${link}</div>`;
+      for (const text of [JSON.stringify(patient({ text: { div } })), `<Patient ${NS}><text>${div}</text></Patient>`]) {
+        assert.equal(statedRelease(text), undefined, text);
+      }
+    }
+    const coding = { system: 'https://fhir.nhs.uk/STU3/CodeSystem/ITK-MessageEvent-2', code: 'x' };
+    assert.equal(statedRelease(JSON.stringify({ resourceType: 'MessageHeader', eventCoding: coding })), undefined);
+    const r4 = `<MessageHeader ${NS}><eventCoding><system value="${coding.system}"/></eventCoding></MessageHeader>`;
+    assert.equal(convertByRelease(r4, (release) => fhirXmlToObject(r4, { release })).release, 'R4');
   });
 
   it('is converted by that release, refused if that is R4B or R5, and doubted where both fit and differ', () => {

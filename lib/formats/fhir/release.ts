@@ -16,11 +16,12 @@ const VERSIONS: ReadonlyArray<[RegExp, AnyFhirRelease]> = [
 
 /**
  * Addresses of profiles and extensions. NHS England and HL7 UK put STU3 into the address; those of their R4 profiles
- * have nothing there. An extension of another release (`…/5.0/StructureDefinition/extension-…`) says nothing.
+ * have nothing there. An extension of another release (`…/5.0/StructureDefinition/extension-…`) says nothing, nor does a
+ * code system: R4 uses those of STU3.
  */
 const ADDRESSES: ReadonlyArray<[RegExp, AnyFhirRelease]> = [
-  [/^https?:\/\/(?:fhir\.nhs\.uk|fhir\.hl7\.org\.uk)\/STU3\//, 'STU3'],
-  [/\/CareConnect-/, 'STU3'],
+  [/^https?:\/\/(?:fhir\.nhs\.uk|fhir\.hl7\.org\.uk)\/STU3\/(?:Structure|Message|Operation)Definition\//, 'STU3'],
+  [/\/StructureDefinition\/(?:\w+-)?CareConnect-/, 'STU3'],
   [/^https?:\/\/fhir\.hl7\.org\.uk\/StructureDefinition\/UKCore-/, 'R4'],
   [/^https?:\/\/fhir\.nhs\.uk\/(?:England\/)?StructureDefinition\//, 'R4'],
   [/^https?:\/\/hl7\.org\/fhir\/us\/core\//, 'R4'],
@@ -44,6 +45,9 @@ const NEWER = new Map<string, AnyFhirRelease>([
   ...R5_RESOURCES.split(' ').map((name) => [name, 'R5'] as const),
 ]);
 
+/** An address in quotes. Narratives link to pages of any release: those do not count, in JSON with escaped quotes. */
+const ADDRESS = /(?<!\b(?:href|src|cite)\s?=\s?\\?)["']\s*(https?:\/\/[^"'\s|\\]{1,300})/gi;
+
 /** Characters of a payload in which profiles are looked for: a bundle has them in its first resources. */
 const SEARCHED = 1_000_000;
 
@@ -56,7 +60,7 @@ export function statedRelease(text: string): AnyFhirRelease | undefined {
   const version = /(?:<fhirVersion\s+value=|"fhirVersion"\s*:\s*\[?\s*)["']([\d.]{1,10})/.exec(searched)?.[1];
   if (version !== undefined) return releaseOf(VERSIONS, version);
   const found = new Set<AnyFhirRelease>();
-  for (const [, address = ''] of searched.matchAll(/["']\s*(https?:\/\/[^"'\s|]{1,300})/g)) {
+  for (const [, address = ''] of searched.matchAll(ADDRESS)) {
     const release = releaseOf(ADDRESSES, address);
     if (release !== undefined) found.add(release);
   }

@@ -1,4 +1,5 @@
 /** Converts FHIR JSON to XML without loss, with the elements in XML's order. */
+import { isUtf8 } from 'node:buffer';
 import { UnreadableError } from '../../errors';
 import { toCharacterReferences } from '../html-entities';
 import { checkSize, MAX_DEPTH, ValueBudget } from '../limits';
@@ -28,30 +29,46 @@ export function fhirJsonToXml(json: string | Buffer | Record<string, unknown>, o
 
 /**
  * Parses a JSON object; numbers keep their digits.
- * @throws UnreadableError when it is not a JSON object
+ * @throws UnreadableError when it is not a JSON object, not UTF-8, or has a key twice in one object: JSON.parse would
+ *   keep the last value and lose the others in silence
  */
 export function fhirJson(json: string | Buffer): Record<string, unknown> {
   checkSize(json, 'FHIR');
+  if (Buffer.isBuffer(json) && !isUtf8(json)) {
+    throw new UnreadableError('The payload has bytes that are not UTF-8, the character set of FHIR JSON.', {
+      advice: 'Have the sender write UTF-8, or decode the payload before it is converted.',
+    });
+  }
   const text = (typeof json === 'string' ? json : json.toString('utf8')).replace(/^\uFEFF/, '');
-  if (jsonDepth(text) > MAX_DEPTH) throw tooDeep();
+  const { depth, keys } = jsonShape(text);
+  if (depth > MAX_DEPTH) throw tooDeep();
   let value: unknown;
+  // JSON.parse calls its reviver for the whole as for the value of a key.
+  let kept = -1;
+  /** The third argument has a value's source text: in V8 since 11.4, not yet in TypeScript's library. */
+  function revive(this: unknown, _key: string, item: unknown, context?: { source?: string }): unknown {
+    if (!Array.isArray(this)) kept += 1;
+    return typeof item === 'number' && context?.source !== undefined && context.source !== String(item)
+      ? new Digits(context.source)
+      : item;
+  }
   try {
-    // The third argument has a value's source text: in V8 since 11.4, not yet in TypeScript's library.
-    value = JSON.parse(text, ((_key: string, item: unknown, context?: { source?: string }) =>
-      typeof item === 'number' && context?.source !== undefined && context.source !== String(item)
-        ? new Digits(context.source)
-        : item) as (key: string, item: unknown) => unknown);
+    value = JSON.parse(text, revive as (key: string, item: unknown) => unknown);
   } catch {
     throw new UnreadableError('The payload is not JSON.');
   }
+  if (kept !== keys) throw new UnreadableError('The FHIR JSON has a key twice in one object. No value may be lost.');
   if (!isObject(value) || Array.isArray(value))
     throw new UnreadableError('The payload is not FHIR JSON: it is not an object.');
   return value;
 }
 
-/** Checked before parsing: JSON.parse takes ten seconds and gigabytes for 60 MB of opening brackets (measured). */
-function jsonDepth(text: string): number {
-  let [depth, deepest, inString] = [0, 0, false];
+/**
+ * How deep JSON is nested, and how many keys its objects have as they stand there. The depth is checked before parsing:
+ * JSON.parse takes ten seconds and gigabytes for 60 MB of opening brackets (measured). Ends where it is too deep.
+ */
+function jsonShape(text: string): { depth: number; keys: number } {
+  let [depth, deepest, keys, inString] = [0, 0, 0, false];
   for (let index = 0; index < text.length && deepest <= MAX_DEPTH; index += 1) {
     const char = text.charCodeAt(index);
     if (inString) {
@@ -60,8 +77,9 @@ function jsonDepth(text: string): number {
     } else if (char === 0x22) inString = true;
     else if (char === 0x5b || char === 0x7b) deepest = Math.max(deepest, (depth += 1));
     else if (char === 0x5d || char === 0x7d) depth -= 1;
+    else if (char === 0x3a) keys += 1;
   }
-  return deepest;
+  return { depth: deepest, keys };
 }
 
 const tooDeep = (): UnreadableError => new UnreadableError(`The FHIR JSON is nested deeper than ${MAX_DEPTH} levels.`);
@@ -141,6 +159,7 @@ class Writer {
       }
     }
     if (!repeats) return this.#child(name, type, value, extra);
+    if (value === null || extra === null) this.#tolerated.add(...EMPTY);
     const [values, extras] = [(value ?? []) as unknown[], (extra ?? []) as unknown[]];
     const count = Math.max(values.length, extras.length);
     let out = '';
@@ -157,6 +176,7 @@ class Writer {
       const isTyped = attribute === '' || isPrimitiveText(attribute.slice(' value="'.length, -1), type);
       if (!isTyped) throw this.#wrong(name);
       if (extra !== undefined && extra !== null && !isObject(extra)) throw this.#wrong(name);
+      if (attribute !== '' && isObject(extra) && Object.keys(extra).length === 0) this.#tolerated.add(...EMPTY);
       return this.#filled(name, this.#element(name, extra ?? {}, 'Element', attribute));
     }
     if (value === null) return this.#filled(name, `<${name}/>`);
