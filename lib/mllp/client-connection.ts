@@ -38,6 +38,8 @@ export interface ClientConnectionOptions {
   maxBytes: number;
   /** The receiver sent something that does not acknowledge the message in flight. It was ignored. */
   onIgnored: (error: MeshError) => void;
+  /** An acknowledgement of the message in flight. Called before anything else is read, also from the same packet. */
+  onAcknowledged: (acknowledgement: MllpAcknowledgement) => void;
   /** Returns whether an acknowledgement belongs to a message that was only taken in (CA) before. */
   onLater: (acknowledgement: MllpAcknowledgement) => boolean;
   /** The connection has ended, for whatever reason. */
@@ -188,6 +190,7 @@ export class ClientConnection {
     }
     const { open, worst, resolve, timer } = this.#inFlight;
     open.delete(msa.controlId);
+    this.#options.onAcknowledged({ bytes, ...msa });
     const isWorse = worst === undefined || (worst.code.endsWith('A') && !msa.code.endsWith('A'));
     const acknowledgement = isWorse ? { bytes, ...msa } : worst;
     this.#inFlight.worst = acknowledgement;

@@ -113,6 +113,7 @@ export class MllpClient {
       acknowledgementTimeoutMs: options.acknowledgementTimeoutMs ?? 30_000,
       maxBytes: options.maxAcknowledgementBytes ?? 1024 * 1024,
       onIgnored: (error) => options.onIgnored?.(error),
+      onAcknowledged: (acknowledgement) => this.#rememberCommitted(acknowledgement),
       onLater: (acknowledgement) => this.#onLater(acknowledgement),
       onClosed: () => this.#showConnections(),
     };
@@ -211,20 +212,22 @@ export class MllpClient {
     if (this.#closing.signal.aborted) throw closed();
   }
 
-  /** Remembers a CA, and closes the connection where each message has its own. */
-  #afterExchange(line: Line, connection: ClientConnection, { code, controlId }: MllpAcknowledgement): void {
-    const isCommitted = code === 'CA';
-    if (isCommitted) {
-      this.#committed.add(controlId);
-      for (const oldest of this.#committed) if (this.#committed.size > MAX_COMMITTED) this.#committed.delete(oldest);
-    }
+  /** Remembers a CA. Each message of a frame may have one. */
+  #rememberCommitted({ code, controlId }: MllpAcknowledgement): void {
+    if (code !== 'CA') return;
+    this.#committed.add(controlId);
+    for (const oldest of this.#committed) if (this.#committed.size > MAX_COMMITTED) this.#committed.delete(oldest);
+  }
+
+  /** Closes the connection where each message has its own. */
+  #afterExchange(line: Line, connection: ClientConnection, { code }: MllpAcknowledgement): void {
     if (this.#options.connectionPerMessage !== true) {
       line.observing ??= connection.closesWithin(CLOSES_WITHIN_MS).then((closes) => void (line.staysOpen = !closes));
       return;
     }
     delete line.connection;
     // The application's acknowledgement comes on the same connection.
-    if (isCommitted) {
+    if (code === 'CA') {
       this.#ending.add(connection);
       void connection.closesWithin(this.#connection.acknowledgementTimeoutMs).then(() => this.#end(connection));
     } else connection.close();
@@ -237,7 +240,8 @@ export class MllpClient {
 
   #onLater(acknowledgement: MllpAcknowledgement): boolean {
     if (!acknowledgement.code.startsWith('A') || !this.#committed.delete(acknowledgement.controlId)) return false;
-    this.#options.onApplicationAcknowledgement?.(acknowledgement);
+    // Both may come in one packet: whoever sent the message gets its CA first.
+    setImmediate(() => this.#options.onApplicationAcknowledgement?.(acknowledgement));
     return true;
   }
 

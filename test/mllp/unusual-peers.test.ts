@@ -82,6 +82,45 @@ describe('a receiver that is not like the others', () => {
     }
   });
 
+  it('sends CA and AE in one packet, or in one frame: the caller gets both, the CA first', async () => {
+    for (const isOneFrame of [false, true]) {
+      const receiver = await Receiver.listen((message, socket) => {
+        const header = readHl7Header(message);
+        const both = [buildHl7Ack(header, { code: 'CA' }), buildHl7Ack(header, { code: 'AE', text: 'no such ward' })];
+        socket.write(isOneFrame ? frame(Buffer.concat(both)) : Buffer.concat(both.map((each) => frame(each))));
+      });
+      const said: string[] = [];
+      const client = new MllpClient({
+        host: '127.0.0.1',
+        port: receiver.port,
+        onApplicationAcknowledgement: ({ code, controlId }) => said.push(`${code} ${controlId}`),
+        onIgnored: (error) => said.push(error.message),
+      });
+      afterThisTest(() => client.close());
+      said.push((await client.send(adt('1'))).code);
+      await until(() => said.length > 1);
+      assert.deepEqual(said, ['CA', 'AE 1']);
+    }
+  });
+
+  it('sends a CA for each message of a frame, and AE for the second later: the caller gets it', async () => {
+    const receiver = await Receiver.listen((message, socket) => {
+      const headers = splitHl7(message).messages.map((each) => readHl7Header(each));
+      socket.write(frame(Buffer.concat(headers.map((header) => buildHl7Ack(header, { code: 'CA' })))));
+      setTimeout(() => socket.write(frame(buildHl7Ack(headers[1], { code: 'AE' }))), 20);
+    });
+    const later: string[] = [];
+    const client = new MllpClient({
+      host: '127.0.0.1',
+      port: receiver.port,
+      onApplicationAcknowledgement: ({ code, controlId }) => later.push(`${code} ${controlId}`),
+    });
+    afterThisTest(() => client.close());
+    assert.equal((await client.send(Buffer.concat([adt('1'), adt('2')]))).code, 'CA');
+    await until(() => later.length > 0);
+    assert.deepEqual(later, ['AE 2']);
+  });
+
   it('answers two messages of a frame in one frame or in two: the worst answer counts', async () => {
     for (const isOneFrame of [true, false]) {
       const receiver = await Receiver.listen((message, socket) => {
