@@ -3,7 +3,7 @@
  * the client's business.
  */
 import type { Readable } from 'node:stream';
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import { getCACertificates, rootCertificates } from 'node:tls';
 import { Agent, Pool, ProxyAgent, type Dispatcher } from 'undici';
 import type { MailboxConfig, ProxyOptions, TlsOptions } from '../config';
@@ -323,21 +323,36 @@ function proxyAuthorization(proxy: ProxyOptions): { token?: string } {
 /** Returns whether a connection to the server bypasses the proxy. */
 export function bypassesProxy(url: URL, noProxy: readonly string[]): boolean {
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
-  return noProxy
-    .flatMap((entry) => entry.split(/[\s,]+/))
-    .filter((entry) => entry !== '')
-    .some((entry) => {
-      if (entry === '*') return true;
-      const [, host = '', exceptionPort] = NO_PROXY_ENTRY.exec(entry.toLowerCase()) ?? [];
-      if (exceptionPort !== undefined && exceptionPort !== port) return false;
-      const suffix = host.replace(/^\*/, '');
-      const hostname = url.hostname.replace(/^\[|\]$/g, '');
-      if (isIP(hostname) !== 0) return hostname === suffix.replace(/^\[|\]$/g, '');
-      // As in curl and most others: a domain means itself and what is below it, with or without a dot before it.
-      const domain = suffix.replace(/^\./, '');
-      return domain !== '' && (hostname === domain || hostname.endsWith(`.${domain}`));
-    });
+  return (
+    noProxy
+      // Commas, as curl; semicolons, as Windows; bars, as Java.
+      .flatMap((entry) => entry.split(/[\s,;|]+/))
+      .filter((entry) => entry !== '')
+      .some((entry) => {
+        if (entry === '*') return true;
+        const [, host = '', exceptionPort] = NO_PROXY_ENTRY.exec(entry.toLowerCase()) ?? [];
+        if (exceptionPort !== undefined && exceptionPort !== port) return false;
+        const suffix = host.replace(/^\*/, '');
+        const hostname = url.hostname.replace(/^\[|\]$/g, '');
+        if (isIP(hostname) !== 0) return isAddressIn(hostname, suffix.replace(/^\[|\]$/g, ''));
+        // As in curl and most others: a domain means itself and what is below it, with or without a dot before it.
+        const domain = suffix.replace(/^\.|\.$/g, '');
+        return domain !== '' && (hostname === domain || hostname.endsWith(`.${domain}`));
+      })
+  );
 }
 
-/** A host, a domain, or an IPv6 address with or without brackets; with a port or without one. */
-const NO_PROXY_ENTRY = /^(\[[0-9a-f:.]+\]|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*|[^:]*?)(?::(\d+))?$/;
+/** A host, a domain, or an IPv6 address (or network) with or without brackets; with a port or without one. */
+const NO_PROXY_ENTRY = /^(\[[0-9a-f:.]+\]|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*(?:\/\d+)?|[^:]*?)(?::(\d+))?$/;
+
+/** Whether an IP address is the one of an exception, in any spelling, or in its network (`10.0.0.0/8`). */
+function isAddressIn(address: string, exception: string): boolean {
+  const [network = '', prefix = isIP(exception) === 6 ? '128' : '32'] = exception.split('/');
+  const family = isIP(network) === 6 ? 'ipv6' : 'ipv4';
+  const longest = family === 'ipv6' ? 128 : 32;
+  const isUsable = isIP(network) === isIP(address) && /^\d{1,3}$/.test(prefix) && Number(prefix) <= longest;
+  if (!isUsable) return false;
+  const list = new BlockList();
+  list.addSubnet(network, Number(prefix), family);
+  return list.check(address, family);
+}

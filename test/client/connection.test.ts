@@ -185,6 +185,29 @@ describe('a proxy', () => {
     assert.ok(!bypassesProxy(new URL('https://10.0.0.1/'), ['0.0.1']));
   });
 
+  it('exceptions may be networks, addresses in any spelling, and lists as curl, Windows and Java write them', () => {
+    const cases: Array<[address: string, exception: string, bypassed: boolean]> = [
+      ['10.1.2.3', '10.0.0.0/8', true],
+      ['10.1.2.3', '10.1.2.0/30', true],
+      ['10.1.2.4', '10.1.2.0/30', false],
+      ['10.1.2.3', '0.0.0.0/0', true],
+      ['10.1.2.3', '10.1.2.3/', false],
+      ['10.1.2.3', '10.0.0.0/33', false],
+      ['10.1.2.3', '10.0.0.0/x', false],
+      ['10.1.2.3', 'fd00::/8', false],
+      ['[fd00::1]', 'fd00::/8', true],
+      ['[fe80::1]', 'fd00::/8', false],
+      ['[::1]', '0:0:0:0:0:0:0:1', true],
+      ['mesh.nhs.uk', '10.0.0.0/8', false],
+      ['mesh.nhs.uk', 'localhost;*.nhs.uk;<local>', true],
+      ['mesh.nhs.uk', 'localhost|*.nhs.uk', true],
+      ['mesh.nhs.uk', 'nhs.uk.', true],
+    ];
+    for (const [address, exception, bypassed] of cases) {
+      assert.equal(bypassesProxy(new URL(`https://${address}/`), [exception]), bypassed, `${address} ${exception}`);
+    }
+  });
+
   it('is not blamed for a server that asks to wait', async () => {
     const server = await sandbox();
     server.fault({ operation: 'handshake', times: Infinity, effect: { kind: 'status', status: 503 } });

@@ -10,6 +10,13 @@ const WAYS: Record<string, (pem: string) => string> = {
   'line breaks that became backslash n': (pem) => pem.replaceAll('\n', '\\n'),
   'line breaks that became backslash r backslash n': (pem) => pem.replaceAll('\n', '\\r\\n'),
   'no line breaks': (pem) => pem.replaceAll('\n', ''),
+  'several backslashes before each n': (pem) => pem.replaceAll('\n', '\\\\n'),
+  'line breaks of Windows': (pem) => pem.replaceAll('\n', '\r\n'),
+  'a byte order mark': (pem) => `\uFEFF${pem}`,
+  'the indentation of a YAML file': (pem) => pem.replaceAll(/^(?=.)/gm, '    '),
+  'the quotes of an environment file': (pem) => `"${pem.trim()}"`,
+  'quotes, and backslash n': (pem) => `'${pem.trim().replaceAll('\n', '\\n')}'`,
+  'trailing spaces on each line': (pem) => pem.replaceAll('\n', '  \n'),
   'base64 of it all': (pem) => Buffer.from(pem).toString('base64'),
   'base64 of it all, wrapped': (pem) => Buffer.from(pem).toString('base64').replaceAll(/.{76}/g, '$&\n'),
 };
@@ -27,9 +34,37 @@ describe('PEM from an environment variable', () => {
       assert.equal(new X509Certificate(repairPem(through(cert))).raw.equals(new X509Certificate(cert).raw), true);
       assert.ok(createPrivateKey(repairPem(through(key))).equals(createPrivateKey(key)));
       const chain = repairPem(through(cert + ca));
-      assert.equal(chain.match(/-----BEGIN CERTIFICATE-----\n/g)?.length, 2);
+      assert.equal(chain.match(/-----BEGIN CERTIFICATE-----\r?\n/g)?.length, 2);
     });
   }
+
+  it('as bytes of UTF-16, which PowerShell writes, or after a byte order mark is read', () => {
+    const { cert } = issued;
+    const fingerprint = new X509Certificate(cert).fingerprint256;
+    for (const bytes of [
+      Buffer.from(`\uFEFF${cert}`, 'utf16le'),
+      Buffer.from(`\uFEFF${cert}`, 'utf16le').swap16(),
+      Buffer.from(`\uFEFF${cert}`),
+    ]) {
+      assert.equal(new X509Certificate(repairPem(bytes)).fingerprint256, fingerprint);
+    }
+  });
+
+  it('that has lost its first and last line is read: certificate and key, wrapped or not', () => {
+    const { cert, key } = issued;
+    const bare = (pem: string): string => pem.replaceAll(/-----[^-]+-----/g, '').trim();
+    for (const through of [
+      bare,
+      (pem: string) => bare(pem).replaceAll('\n', ''),
+      (pem: string) => bare(pem).replaceAll('\n', ' '),
+    ]) {
+      assert.equal(
+        new X509Certificate(repairPem(through(cert))).fingerprint256,
+        new X509Certificate(cert).fingerprint256,
+      );
+      assert.ok(createPrivateKey(repairPem(through(key))).equals(createPrivateKey(key)));
+    }
+  });
 
   it('that is whole, has headers, or is none is left as it is', () => {
     const withHeaders =
