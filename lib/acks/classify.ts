@@ -18,8 +18,9 @@ type FurtherAck = ReceivedAck & { settled?: Settled };
 /** An acknowledgement. `settled` undefined: not tried yet; null: it acknowledges nothing that this mailbox has sent. */
 export type KeptAck = { settled?: Settled | null } &
   /** `further`: the other acknowledgements of a batch, none of them with a worse result. */
+  /** `unreadable`: how many acknowledgements of the batch cannot be read. */
   (
-    | { kind: 'acknowledgement'; ack: ReceivedAck; further?: FurtherAck[]; isData?: true }
+    | { kind: 'acknowledgement'; ack: ReceivedAck; further?: FurtherAck[]; unreadable?: number; isData?: true }
     /** An acknowledgement by its shape or its workflow; what it says is not known. */
     | { kind: 'unreadable-acknowledgement' }
   );
@@ -56,6 +57,7 @@ function classifyAnySize(
       kind: 'acknowledgement',
       ack: acknowledgement,
       ...(further === undefined ? {} : { further }),
+      ...(parsed.unreadableCount === undefined ? {} : { unreadable: parsed.unreadableCount }),
       ...(isData ? { isData } : {}),
     };
   }

@@ -3,7 +3,7 @@
  * acknowledgement, with the message that it acknowledges. The workflow id alone does not say.
  */
 import { MeshError, UnreadableError } from '../errors';
-import { readEdifact } from '../formats/edifact/interchange';
+import { readEdifact, type Interchange } from '../formats/edifact/interchange';
 import { splitEdifact } from '../formats/edifact/split';
 import { isItk2 } from '../formats/itk2/envelope';
 import { splitHl7 } from '../formats/hl7/batch';
@@ -11,7 +11,7 @@ import { readHl7, textAt } from '../formats/hl7/message';
 import { countUpTo } from '../formats/limits';
 import { isHl7Ack, readHl7Ack } from './hl7v2/read';
 import { readFhirMessage, readItk3Response } from './itk3/read';
-import { isNhsAck, readNhsAck } from './nhsack/nhsack';
+import { isNhsAck, readNhsAckIn } from './nhsack/nhsack';
 import { isReceipt, readReceipt } from './nhsack/receipts';
 import { asOne, keptHl7, keptInterchange, keptItk3, type KeptRequest } from './request';
 import type { WorkflowProfile } from './profiles';
@@ -29,6 +29,8 @@ export interface ParsedPayload {
   acknowledgement?: ReceivedAck;
   /** The others of a batch of acknowledgements. `acknowledgement` is the first of those with the worst result. */
   furtherAcknowledgements?: ReceivedAck[];
+  /** With `acknowledgement`: how many others of the batch cannot be read, or are too many. It is raised. */
+  unreadableCount?: number;
   /** With `acknowledgement`: it is data as well, e.g. the response to an HL7 query. */
   isData?: true;
   /**
@@ -56,8 +58,9 @@ export function parseAcknowledgement(payload: string | Buffer): ParsedPayload {
   const form = formOf(payload);
   if (form === undefined || hasTooManySegments(form, payload)) return {};
   try {
-    const parts = (SPLITTERS[form]?.(payload) ?? [payload]).slice(0, MAX_PARTS);
-    return combined(parts.map((part) => parsePart(form, part)));
+    const all = SPLITTERS[form]?.(payload) ?? [payload];
+    const parts = all.slice(0, MAX_PARTS).map((part) => parsePart(form, part));
+    return combined(parts, all.length - parts.length);
   } catch (error) {
     if (error instanceof MeshError) return {};
     throw error;
@@ -87,21 +90,41 @@ const RANK: Readonly<Record<ReceivedAck['result'], number>> = { negative: 0, par
 /**
  * Combines the parts of a payload: of acknowledgements the worst counts, and what cannot be read is raised; requests
  * are acknowledged together.
+ * @param unread parts that were not read
  */
-function combined(parts: readonly ParsedPayload[]): ParsedPayload {
+function combined(parts: readonly ParsedPayload[], unread = 0): ParsedPayload {
   const [only = {}, ...others] = parts;
   if (others.length === 0) return only;
-  const acks = parts.flatMap(({ acknowledgement }) => acknowledgement ?? []);
+  const acks = parts.flatMap(({ acknowledgement, furtherAcknowledgements = [] }) =>
+    acknowledgement ? [acknowledgement, ...furtherAcknowledgements] : [],
+  );
   const [worst, ...further] = acks.toSorted((one, other) => RANK[one.result] - RANK[other.result]);
   const unreadable = parts.find(({ unreadableAcknowledgement }) => unreadableAcknowledgement);
   const isData = parts.some((part) => part.isData ?? part.request !== undefined);
   if (worst) {
-    return { acknowledgement: worst, furtherAcknowledgements: further, ...(isData ? { isData: true as const } : {}) };
+    const unreadableCount = parts.reduce(
+      (sum, part) => sum + (part.unreadableCount ?? ((part.acknowledgement ?? part.request) ? 0 : 1)),
+      unread,
+    );
+    return {
+      acknowledgement: worst,
+      furtherAcknowledgements: further,
+      ...(unreadableCount > 0 ? { unreadableCount } : {}),
+      ...(isData ? { isData: true as const } : {}),
+    };
   }
   if (unreadable) return unreadable;
   const [request, ...more] = parts.flatMap((part) => part.request ?? []);
   return request ? { request: asOne([request, ...more]) } : {};
 }
+
+/** What each message of an interchange of NHSACKs, RECEPs or CONTRLs is: one may have several. */
+const acknowledgementsIn = (interchange: Interchange): ParsedPayload[] =>
+  (interchange.messages ?? []).slice(0, MAX_PARTS).map((message) => {
+    const one = { ...interchange, messages: [message] };
+    if (isNhsAck(one)) return asAcknowledgement(() => readNhsAckIn(one));
+    return isReceipt(one) ? asAcknowledgement(() => readReceipt(one)) : {};
+  });
 
 const READERS: Readonly<Record<ReadableForm, (payload: string | Buffer) => ParsedPayload>> = {
   itk3: (payload) => {
@@ -119,8 +142,7 @@ const READERS: Readonly<Record<ReadableForm, (payload: string | Buffer) => Parse
   },
   nhsack: (payload) => {
     const interchange = readEdifact(payload);
-    if (isNhsAck(interchange)) return asAcknowledgement(() => readNhsAck(payload));
-    if (isReceipt(interchange)) return asAcknowledgement(() => readReceipt(interchange));
+    if (isNhsAck(interchange) || isReceipt(interchange)) return combined(acknowledgementsIn(interchange));
     return asRequest(keptInterchange(interchange));
   },
   hl7v2: (payload) => {

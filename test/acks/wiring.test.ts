@@ -294,6 +294,19 @@ describe('the closed loop', () => {
     }
   });
 
+  it('one that cannot be read in a batch of acknowledgements is reported; the others settle', async () => {
+    const { lab, practice } = await twoParties();
+    const ack = (code: string, id: string): string => `MSH|^~\\&|C|D|A|B|2026||ACK|9|P|2.4\rMSA|${code}|${id}\r`;
+    const { id } = await lab.sendOne(ADT, 'ADT', { requestedAcknowledgements: { business: true } });
+    await practice.sendOne(ack('AA', 'M-1') + ack('OK', 'M-2'), 'ADT_ACK');
+    await lab.collect();
+    assert.equal((await outcomes(lab, id))[1], 'positive');
+    assert.match(
+      lab.taken.failures.map(({ error }) => error.message).join(),
+      /acknowledgements of which 1 cannot be read/,
+    );
+  });
+
   it('a vaccination is acknowledged to the workflow with _ACK, in either spelling', async () => {
     const { lab, practice } = await twoParties();
     for (const workflow of ['DIGIMED_FLU_VAC', 'DIGMED_FLU_VAC', 'DIGMED_EMG_MED', 'DIGMED_MINOR_ILLNESS_PEM']) {

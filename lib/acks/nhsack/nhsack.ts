@@ -119,8 +119,10 @@ export function isNhsAck(interchange: Interchange): boolean {
 }
 
 /** @throws UnreadableError when the interchange is not an NHSACK, or its status is not known */
-export function readNhsAck(payload: string | Buffer): ReceivedAck {
-  const interchange = readEdifact(payload);
+export const readNhsAck = (payload: string | Buffer): ReceivedAck => readNhsAckIn(readEdifact(payload));
+
+/** Reads the first NHSACK of an interchange; see {@link readNhsAck}. */
+export function readNhsAckIn(interchange: Interchange): ReceivedAck {
   const message = interchange.messages?.find((candidate) => componentAt(candidate.UNH?.[0], 2) === 'NHSACK');
   const [nir] = (message?.['NIR'] ?? []) as SegmentObject[];
   const status = NHSACK_STATUSES.find((known) => known === componentAt(nir, 4));

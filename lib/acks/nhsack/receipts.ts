@@ -77,14 +77,17 @@ function readRecep(message: EdifactMessage): Read | undefined {
   return { ...whole, sender: '', known, messages: parts.length, rejected };
 }
 
-/** UCI has the interchange's reference, sender, recipient and action; UCM the message's reference, type and action. */
+/** UCI has the interchange's reference, sender, recipient and action; UCM the message's reference, type and action; UCF a group's. */
 function readContrl(message: EdifactMessage): Read | undefined {
   const [uci] = (message['UCI'] ?? []) as SegmentObject[];
   const code = componentAt(uci, 4);
   const known = Object.hasOwn(CONTRL_CODES, code) ? CONTRL_CODES[code] : undefined;
   if (!known) return undefined;
-  const parts = (message['UCM'] ?? []) as SegmentObject[];
-  const rejected = parts.filter((segment) => componentAt(segment, 3) === '4').length;
+  const [messages, groups] = [message['UCM'] ?? [], message['UCF'] ?? []] as SegmentObject[][];
+  // UCF has the group's reference, its sender, its recipient and the action.
+  const rejected =
+    (messages ?? []).filter((segment) => componentAt(segment, 3) === '4').length +
+    (groups ?? []).filter((segment) => componentAt(segment, 4) === '4').length;
   const [reference, sender] = [componentAt(uci, 1), componentAt(uci, 2)];
   // CONTRL may name the rejected messages only.
   return { reference, sender, code, known, messages: Number.POSITIVE_INFINITY, rejected };

@@ -81,10 +81,12 @@ export class Settlements {
     const now = withSettled(kept, settled);
     await rows.setClassification(messageId, { ...now });
     const unsettled = acks.filter((_ack, n) => settled[n] === undefined);
+    const consumer = router.claim(headers) ?? router.consumers[0];
     if (unsettled.length > 0 || acks.length === 0) {
-      const consumer = router.claim(headers) ?? router.consumers[0];
       consumer?.failed(unsettledError(headers, unsettled, acks.length), messageId);
     }
+    const unreadable = kept.kind === 'acknowledgement' ? (kept.unreadable ?? 0) : 0;
+    if (unreadable > 0) consumer?.failed(unreadableError(headers, unreadable), messageId);
     return deliveredAcknowledgement(now);
   }
 }
@@ -128,6 +130,15 @@ const saidBy = (
   ...(settled ? { sentId: settled.id } : {}),
   ...(settled?.messageId ? { sentMessageId: settled.messageId } : {}),
 });
+
+/** @param count acknowledgements of a batch that cannot be read */
+function unreadableError({ messageId, mailboxId }: MessageHeaders, count: number): MeshError {
+  return new InvalidMessageError(
+    `Message ${messageId} is a batch of acknowledgements of which ${count} cannot be read, or are more than one payload ` +
+      'may have. They settled nothing.',
+    { messageId, mailboxId, advice: 'Look at them at the third output, and find out which messages they acknowledge.' },
+  );
+}
 
 /** @param unsettled the acknowledgements that settled nothing, of `count`; none if they cannot be read */
 function unsettledError(
