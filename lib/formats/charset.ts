@@ -53,6 +53,17 @@ function highCharacters(charset: DeclaredCharset): ReadonlyArray<string | undefi
 }
 const highCharactersOf = new Map<DeclaredCharset, ReadonlyArray<string | undefined>>();
 
+/** A byte order mark of UTF-16, or ASCII in it: every other byte is NUL. */
+const UTF_16 = /^(?:\xFF\xFE|\xFE\xFF|(?:[\x01-\x7F]\0){4}|(?:\0[\x01-\x7F]){4})/;
+
+/** @throws UnreadableError for UTF-16, which would otherwise be taken for anything else: the editors of Windows write it */
+export function refuseUtf16(payload: Buffer): void {
+  if (!UTF_16.test(payload.toString('latin1', 0, 8))) return;
+  throw new UnreadableError('The payload is in UTF-16, which is not supported here.', {
+    advice: 'Have the sender write UTF-8, or ISO 8859-1 as its format prescribes.',
+  });
+}
+
 /** Returns the index of the first byte that is not text in the character set; undefined if all are. */
 export function firstMisfit(bytes: Buffer, charset: DeclaredCharset): number | undefined {
   const at = misfitIn(bytes, charset);

@@ -3,7 +3,7 @@
  * (docs/formats.md, "Your own traffic"). A result has names of segments and elements, and their places, but no value of
  * the payload.
  */
-import { InvalidMessageError, UnreadableError } from '../errors';
+import { UnreadableError } from '../errors';
 import type { Charset } from './charset';
 import { readEdifact, writeEdifact, type EdifactMessage, type Interchange } from './edifact/interchange';
 import { splitEdifact } from './edifact/split';
@@ -16,7 +16,7 @@ import { readableEnvelope, splitHl7 } from './hl7/batch';
 import type { CharsetRule } from './hl7/charset';
 import { readHl7, writeHl7, type Hl7Message } from './hl7/message';
 import { toCharacterReferences } from './html-entities';
-import { isObject, segmentsInOrder, type PlacedSegment, type SegmentObject } from './segments';
+import { isObject, segmentsInOrder, withoutPadding, type PlacedSegment, type SegmentObject } from './segments';
 import type { Tolerated } from './tolerated';
 import { parseXml, type XmlElement } from './xml';
 
@@ -92,11 +92,11 @@ const trips: Readonly<Record<RoundTripFormat, (message: Buffer, options: RoundTr
 const PLACE = /\b(segment|byte|line) (\d+)/gi;
 
 /**
- * A reader's refusal; or a writer's, of what no message has: a component 1000, for instance.
+ * A reader's refusal. A writer refuses nothing that a reader has read.
  * @throws what is no refusal
  */
 function refused(error: unknown): RoundTrip {
-  if (!(error instanceof UnreadableError || error instanceof InvalidMessageError)) throw error;
+  if (!(error instanceof UnreadableError)) throw error;
   return { outcome: 'refused', reasons: [classOf(error.message)], tolerated: [] };
 }
 
@@ -236,8 +236,8 @@ function plainField(value: unknown): unknown {
 
 /** In which ways one text differs from another with the same values. */
 const FORMS = {
-  before: 'white space or a byte order mark before the message',
-  ends: 'line ends and blank lines after segments',
+  before: 'white space, padding or a byte order mark before the message',
+  ends: 'line ends, blank lines and padding after segments',
   trailing: 'empty parts at the end of a field or segment',
   escapes: 'escape sequences, or line breaks within texts',
 } as const;
@@ -250,8 +250,8 @@ interface SegmentSyntax {
 
 function formOf(one: string, other: string, syntax: SegmentSyntax): string | undefined {
   if (one === other) return undefined;
-  const [first, second] = [one, other].map((text) => text.replace(/^[\s\uFEFF]+/, '').trimEnd());
-  if (first === second) return one.trimEnd() === other.trimEnd() ? FORMS.ends : FORMS.before;
+  const [first, second] = [one, other].map((text) => withoutPadding(text.replace(LEAD, '')));
+  if (first === second) return withoutPadding(one) === withoutPadding(other) ? FORMS.ends : FORMS.before;
   return withoutTrailing(first ?? '', syntax) === withoutTrailing(second ?? '', syntax)
     ? FORMS.trailing
     : FORMS.escapes;

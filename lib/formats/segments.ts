@@ -22,6 +22,22 @@ export interface PlacedSegment {
 const NAME = /^[A-Z][A-Z0-9]{2}$/;
 
 /**
+ * Whether a character around segments is padding, which belongs to no text: NUL, with which fixed records are filled up,
+ * or SUB (Ctrl-Z), with which DOS ends a file.
+ */
+export const isPadding = (char: string): boolean => char === '\0' || char === '\x1a';
+
+/** Returns a text without the white space and padding at its end. A regular expression would take quadratic time. */
+export function withoutPadding(text: string): string {
+  let end = text.length;
+  while (end > 0 && (text.charAt(end - 1).trim() === '' || isPadding(text.charAt(end - 1)))) end -= 1;
+  return text.slice(0, end);
+}
+
+/** Whether what stands around a segment has padding, which is reported. */
+export const hasPadding = (around: string): boolean => around.includes('\0') || around.includes('\x1a');
+
+/**
  * Adds a segment under its name. V8 comes to allocate what such an array literal makes as long-lived, which doubles the
  * time of reading (measured); not so what Array.of makes.
  */
@@ -55,6 +71,11 @@ export function segmentsInOrder(from: Record<string, unknown>): PlacedSegment[] 
 
 /** No segment of either standard has a thousand fields. */
 const MAX_FIELDS = 999;
+/**
+ * Components and subcomponents are more: HL7's numeric arrays (data type NA) have one for each value of a waveform.
+ * Readers and writers take as many.
+ */
+const MAX_PARTS = 99_999;
 
 /** The keys `<letter>1`, `<letter>2`, … by index: made once, because a message has thousands of them. */
 export function keysOf(letter: string): (index: number) => string {
@@ -72,16 +93,17 @@ export function highest(letter: string, parts: Record<string, unknown>): number 
     const number = numberOf(key, letter);
     if (number > found && parts[key] !== undefined) found = number;
   }
-  // The key f99999 would write 99,999 separators.
-  if (found > MAX_FIELDS) {
-    throw new InvalidMessageError(`A segment has no ${letter}${found}: the last is ${letter}${MAX_FIELDS}.`);
+  // Each key writes as many separators as its number says, and so does a mistaken one.
+  const maximum = letter === 'f' || letter === 'e' ? MAX_FIELDS : MAX_PARTS;
+  if (found > maximum) {
+    throw new InvalidMessageError(`A segment has no ${letter}${found}: the last is ${letter}${maximum}.`);
   }
   return found;
 }
 
-/** The number of a key `<letter>1` to `<letter>99999`; 0 of any other. */
+/** The number of a key `<letter>1` to `<letter>9999999`; 0 of any other. */
 function numberOf(key: string, letter: string): number {
-  if (key.charCodeAt(0) !== letter.charCodeAt(0) || key.length > 6) return 0;
+  if (key.charCodeAt(0) !== letter.charCodeAt(0) || key.length > 8) return 0;
   let number = 0;
   for (let index = 1; index < key.length; index += 1) {
     const digit = key.charCodeAt(index) - 0x30;
@@ -95,6 +117,11 @@ function numberOf(key: string, letter: string): number {
 export function checkField(number: number, format: string): void {
   if (number > MAX_FIELDS)
     throw new UnreadableError(`A segment has more than ${MAX_FIELDS} fields, which no ${format} has.`);
+}
+
+/** @throws UnreadableError for more components than {@link highest} would write again */
+export function checkPart(number: number, of: string): void {
+  if (number > MAX_PARTS) throw new UnreadableError(`A part of an ${of} has more than ${MAX_PARTS} parts itself.`);
 }
 
 /** Whether two plain values are equal, whatever the order of their keys. */

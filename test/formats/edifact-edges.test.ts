@@ -77,6 +77,81 @@ describe('EDIFACT at the edge', () => {
     assert.deepEqual([ftxOf(latin), latin.tolerated], ['Zoë', undefined]);
   });
 
+  it('is read and written in every character set that UNB can name, and ASCII whatever it names', () => {
+    const sets: Record<string, [text: string, byte: number]> = {
+      UNOC: ['é', 0xe9],
+      UNOD: ['ł', 0xb3],
+      UNOE: ['Ж', 0xb6],
+      UNOF: ['λ', 0xeb],
+      UNOG: ['ħ', 0xb1],
+      UNOH: ['ģ', 0xbb],
+      UNOI: ['ب', 0xc8],
+      UNOJ: ['ש', 0xf9],
+      UNOK: ['ğ', 0xf0],
+      UNOL: ['€', 0xa4],
+    };
+    const named = (identifier: string, text: string): Buffer =>
+      Buffer.from(interchange('7', text).replace('UNOC', identifier), 'latin1');
+    for (const [identifier, [text, byte]] of Object.entries(sets)) {
+      const payload = named(identifier, String.fromCharCode(byte));
+      const read = readEdifact(payload);
+      assert.deepEqual([ftxOf(read), read.tolerated], [text, undefined], identifier);
+      assert.deepEqual(writeEdifact(read), payload);
+      // Without the texts of its segments it is encoded anew.
+      for (const message of read.messages ?? [])
+        for (const segment of Object.values(message).flat() as SegmentObject[]) delete segment.raw;
+      assert.deepEqual(writeEdifact(read), payload, identifier);
+    }
+    const utf8 = readEdifact(Buffer.from(interchange('7', 'Łódź').replace('UNOC', 'UNOD')));
+    assert.deepEqual([ftxOf(utf8), codesOf(utf8)], ['Łódź', ['edifact-charset']]);
+    for (const identifier of ['UNOX', 'UNOZ', 'KECA']) {
+      assert.equal(ftxOf(readEdifact(named(identifier, 'plain'))), 'plain');
+      assert.deepEqual(writeEdifact(readEdifact(named(identifier, 'plain'))), named(identifier, 'plain'));
+    }
+    thrown(UnreadableError, () => readEdifact(named('UNOX', '\xe9')));
+  });
+
+  it('has repeats in syntax version 4 only: before, the fifth character of UNA is a character of texts', () => {
+    for (const [version, text] of [
+      ['3', '2*3'],
+      ['2', '2*3'],
+      ['4', '2'],
+    ]) {
+      const payload = `UNA:+.?*'${interchange('7', '2*3').replace('UNOC:3', `UNOC:${version}`)}`;
+      for (const read of readBoth(payload)) {
+        assert.equal(ftxOf(read), text, version);
+        for (const message of read.messages ?? [])
+          for (const segment of Object.values(message).flat() as SegmentObject[]) delete segment.raw;
+        assert.equal(String(writeEdifact(read)), payload);
+      }
+    }
+    assert.equal(ftxOf(readEdifact(interchange('7', '2*3').replace('UNOC:3', 'UNOC:4'))), '2');
+  });
+
+  it('with NUL or Ctrl-Z around it is read and reported, also between interchanges', () => {
+    const [one, two] = [interchange('7'), interchange('8')];
+    for (const padded of [
+      `${one}\0\0\0`,
+      `${one}\r\n\x1a`,
+      `\0${one}`,
+      one.replace("'UNH", "'\0\0\0UNH"),
+      `${one.slice(0, -1)}\x1a`,
+    ]) {
+      for (const read of readBoth(padded)) {
+        assert.ok(codesOf(read).includes('edifact-padding'), JSON.stringify(padded));
+        assert.equal(componentAt(read.UNZ?.[0], 2), '7');
+      }
+    }
+    for (const joined of [`${one}\x1a${two}\x1a`, `${one}\0\0\r\n${UNA}${two}`]) {
+      const parts = splitEdifact(joined);
+      assert.equal(parts.join(''), joined);
+      assert.deepEqual(
+        parts.map((each) => componentAt(readEdifact(each).UNZ?.[0], 2)),
+        ['7', '8'],
+      );
+    }
+  });
+
   it('without an interchange is read, if each message is whole', () => {
     const bare = "UNH+1+MEDRPT:0:1:RT:NHS003'FTX+A+++X'UNT+3+1'\r\nUNH+2+MEDRPT'UNT+2+2'\r\n";
     for (const read of readBoth(bare)) {
@@ -144,6 +219,8 @@ describe('EDIFACT receipts', () => {
       [contrl('77+GP01+HA01+8'), 'positive', '77 GP01'],
       [contrl('77+GP01+HA01+7', "UCM+1+X+4'"), 'partial', '77 GP01'],
       [contrl('77+GP01+HA01+4'), 'negative', '77 GP01'],
+      [contrl('77+GP01+HA01+7', "UCF+5+GP01+HA01+4'"), 'partial', '77 GP01'],
+      [contrl('77+GP01+HA01+7', "UCF+5+GP01+HA01+7'UCM+1+X+7'"), 'positive', '77 GP01'],
     ];
     for (const [payload, result, names] of cases) {
       const { acknowledgement, request } = parseAcknowledgement(payload);
@@ -156,6 +233,22 @@ describe('EDIFACT receipts', () => {
     for (const payload of [recep("RFF+RIS:7 XX:4'"), recep(''), contrl('77+GP01+HA01+99')]) {
       assert.ok(parseAcknowledgement(payload).unreadableAcknowledgement);
     }
+  });
+
+  it('of one interchange are read whole: the worst counts, and what cannot be read is counted', () => {
+    const message = (reference: string, code: string): string =>
+      `UNH+${reference}+CONTRL:D:3:UN'UCI+${reference}+GP01+HA01+${code}'UNT+3+${reference}'`;
+    const payload = `UNB+UNOA:3+HA01+GP01+260401:1200+65'${message('1', '8')}${message('2', '4')}${message('3', '99')}UNZ+3+65'`;
+    const { acknowledgement, furtherAcknowledgements, unreadableCount } = parseAcknowledgement(payload);
+    assert.deepEqual([acknowledgement?.acknowledges, acknowledgement?.result], ['2', 'negative']);
+    assert.deepEqual(
+      furtherAcknowledgements?.map(({ acknowledges, result }) => `${acknowledges} ${result}`),
+      ['1 positive'],
+    );
+    assert.equal(unreadableCount, 1);
+    // Two such interchanges in one payload.
+    assert.equal(parseAcknowledgement(payload + payload).furtherAcknowledgements?.length, 3);
+    assert.equal(parseAcknowledgement(payload + payload).unreadableCount, 2);
   });
 
   it('get no NHSACK', () => {

@@ -97,6 +97,21 @@ describe('a batch of HL7 v2', () => {
     );
   });
 
+  it('with segments outside its messages keeps them with what encloses these, and reports it', () => {
+    for (const payload of [
+      `FHS|^~\\&|C\r${adt('M-1')}FTS|1\rOBX|1|TX|A||late\r`,
+      `BHS|^~\\&|C\rNTE|1||first\r${adt('M-1')}BTS|1\r`,
+    ]) {
+      const { messages, envelope, tolerated } = splitHl7(payload);
+      assert.deepEqual(messages, [adt('M-1')]);
+      assert.match(envelope, /OBX\|1\|TX\|A\|\|late|NTE\|1\|\|first/);
+      assert.deepEqual(
+        tolerated.map(({ code }) => code),
+        ['hl7-batch-outside'],
+      );
+    }
+  });
+
   it('of acknowledgements is read whole: the worst counts, and the others are kept', () => {
     for (const enclosed of [false, true]) {
       const acks = ack('AA', 'M-1') + ack('AE', 'M-2') + ack('AA', 'M-3');
@@ -108,6 +123,15 @@ describe('a batch of HL7 v2', () => {
         ['M-1 positive', 'M-3 positive'],
       );
     }
+  });
+
+  it('of acknowledgements of which some cannot be read, or of too many, says how many', () => {
+    const some = ack('AA', 'M-1') + ack('XX', 'M-2') + ack('AA', 'M-3');
+    assert.equal(parseAcknowledgement(some).unreadableCount, 1);
+    const many = Array.from({ length: 2003 }, (_, index) => ack('AA', `M-${index}`)).join('');
+    const { furtherAcknowledgements, unreadableCount } = parseAcknowledgement(many);
+    assert.deepEqual([furtherAcknowledgements?.length, unreadableCount], [1999, 3]);
+    assert.equal(parseAcknowledgement(ack('AA', 'M-1') + ack('AA', 'M-2')).unreadableCount, undefined);
   });
 
   it('of requests is kept whole, to be acknowledged together', () => {

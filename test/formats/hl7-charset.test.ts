@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { InvalidMessageError, UnreadableError } from '../../lib/errors';
 import { decode, encode } from '../../lib/formats/charset';
+import { readEdifact } from '../../lib/formats/edifact/interchange';
 import { CHARSET_RULES, declaredCharset } from '../../lib/formats/hl7/charset';
 import { readHl7, textAt, writeHl7 } from '../../lib/formats/hl7/message';
 import type { SegmentObject } from '../../lib/formats/segments';
@@ -16,23 +17,36 @@ const bytes = (msh18: string, name: string, charset: BufferEncoding): Buffer => 
 describe('the character set of HL7 v2', () => {
   it('is one table for files and MLLP, whatever a sender writes in MSH-18', () => {
     const names: Record<string, string> = {
-      'iso-8859-1': '8859/1,8859-1,8859_1,ISO 8859/1,ISO-8859-1,iso8859-1,ISO8859/1,ISO_8859-1, 8859/1 ,Latin1',
+      'iso-8859-1':
+        '8859/1,8859-1,8859_1,ISO 8859/1,ISO-8859-1,iso8859-1,ISO8859/1,ISO_8859-1, 8859/1 ,Latin1,ISO88591,ISO/IEC 8859-1,ISO Latin 1,iso_ir 100',
       'iso-8859-15': '8859/15,8859-15,ISO 8859-15,ISO8859/15',
       'iso-8859-9': '8859/9,8859/09,iso-8859-9',
       'iso-8859-14': '8859/14',
-      'windows-1252': 'WINDOWS-1252,windows 1252,CP1252,cp-1252,ANSI',
-      'utf-8': 'UNICODE UTF-8,UNICODE UTF8,UNICODE_UTF-8,unicode/utf-8,UNICODE,UTF-8,utf8,UTF_8',
+      'windows-1252': 'WINDOWS-1252,windows 1252,Windows1252,CP1252,cp-1252,WIN-1252,ANSI',
+      'utf-8':
+        'UNICODE UTF-8,UNICODE UTF8,UNICODE_UTF-8,unicode/utf-8,UNICODE,UTF-8,utf8,UTF_8,UNICODE (UTF-8),UNICODE UTF 8,ISO_IR 192',
+      ascii: 'ASCII,US-ASCII,ISO IR6,ISO-IR-6,ISO_IR 6',
     };
     for (const [charset, all] of Object.entries(names)) {
       for (const name of all.split(',')) {
         assert.equal(declaredCharset(name), charset, name);
-        assert.equal(charsetOf(name, 'utf-8'), charset, name);
+        assert.equal(charsetOf(name, 'utf-8'), charset === 'ascii' ? 'utf-8' : charset, name);
         const message = readHl7(encode(text(name, 'Smith'), 'ascii'));
         assert.equal(message.charset, charset, name);
       }
     }
     for (const name of ['', ' ', '""']) assert.equal(declaredCharset(name), undefined);
-    for (const name of ['8859/12', '8859/0', '8859/99', 'KLINGON', 'ISO IR87']) {
+    for (const name of [
+      '8859/12',
+      '8859/0',
+      '8859/99',
+      '8859',
+      '88591x',
+      'KLINGON',
+      'ISO IR87',
+      'UNICODE UTF-16',
+      'GB 18030-2000',
+    ]) {
       assert.equal(declaredCharset(name), 'unknown', name);
     }
   });
@@ -120,6 +134,20 @@ describe('the character set of HL7 v2', () => {
     assert.deepEqual(writeHl7(message), payload);
     assert.deepEqual(decodeHl7Message(payload, '8859/1', 'utf-8', 'always').text, text('8859/1', 'Zoë'));
     assert.deepEqual(encodeHl7Text(text('8859/1', 'Zoë'), '8859/1', 'utf-8', 'always'), payload);
+  });
+
+  it('is not UTF-16, with or without a byte order mark: HL7 and EDIFACT in it are refused as that', () => {
+    for (const payload of [text('', 'Smith'), "UNB+UNOC:3+A+B+260401:1200+7'UNH+1+X'UNT+2+1'UNZ+1+7'"]) {
+      const little = Buffer.from(payload, 'utf16le');
+      const marked = Buffer.from(`\uFEFF${payload}`, 'utf16le');
+      for (const bytes of [little, marked, Buffer.from(little).swap16(), Buffer.from(marked).swap16()]) {
+        const { message, advice } = thrown(UnreadableError, () =>
+          payload.startsWith('MSH') ? readHl7(bytes, { charset: 'windows-1252' }) : readEdifact(bytes),
+        );
+        assert.match(message, /is in UTF-16/);
+        assert.match(advice ?? '', /UTF-8/);
+      }
+    }
   });
 
   it('that MSH-18 names and the bytes do not look like is reported, and read as MSH-18 says', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { UnreadableError } from '../../lib/errors';
+import { splitHl7 } from '../../lib/formats/hl7/batch';
 import { readHl7, textAt, writeHl7, type Hl7Message } from '../../lib/formats/hl7/message';
 import type { SegmentObject } from '../../lib/formats/segments';
 import { thrown } from '../harness/failure';
@@ -140,6 +141,38 @@ describe('the segments of an HL7 v2 message', () => {
       assert.equal(textAt(message, 'PV1', 1), '1');
       assert.equal(writeHl7(message), text);
     }
+  });
+
+  it('may be padded with NUL, or ended by Ctrl-Z: no text has them, and it is reported', () => {
+    for (const end of ['\r', '\n', '\r\n']) {
+      const whole = [MSH, 'PID|1', 'OBX|1|TX|A||last'].join(end);
+      for (const padded of [
+        `${whole}\0\0`,
+        `${whole}${end}\0\0\0`,
+        `${whole}${end}\x1a`,
+        `${whole}\x1a`,
+        `\0\0${whole}${end}`,
+      ]) {
+        for (const payload of [padded, Buffer.from(padded)]) {
+          const message = readHl7(payload);
+          assert.deepEqual(codesOf(message), ['hl7-padding'], JSON.stringify(padded));
+          assert.equal(textAt(message, 'OBX', 5), 'last');
+          assert.deepEqual(writeHl7(JSON.parse(JSON.stringify(message)) as Hl7Message), payload);
+        }
+        // What is added stands on a line of its own.
+        const added = writeHl7({ ...readHl7(padded), ZZZ: [{ f1: 'x' }] }) as string;
+        assert.match(added.replaceAll(/[\0\x1a]/g, ''), /last[\r\n]+ZZZ\|x/, JSON.stringify(padded));
+      }
+      const joined = `${whole}${end}\x1a${whole.replace('M-1', 'M-2')}${end}\x1a`;
+      const { messages } = splitHl7(joined);
+      assert.deepEqual(
+        messages.map((each) => textAt(readHl7(each), 'MSH', 10)),
+        ['M-1', 'M-2'],
+      );
+    }
+    const inside = `${MSH}\rOBX|1|TX|A||a\0b\x1ac||F\r`;
+    assert.equal(textAt(readHl7(inside), 'OBX', 5), 'a\0b\x1ac');
+    assert.equal(readHl7(inside).tolerated, undefined);
   });
 
   it('are refused where a CR begins a line without a name: HL7 has no such text', () => {

@@ -132,6 +132,15 @@ describe('HL7 v2', () => {
     );
   });
 
+  it('is acknowledged by its MSH-10 as it stands there, whatever separators are in it', () => {
+    for (const controlId of ['A^B', 'A&B^C~D', 'A\\T\\B', 'X-1 ']) {
+      const message = readHl7(`MSH|^~\\&|A|B|C|D|2026||ADT^A01|${controlId}|P|2.4\r`);
+      const acknowledgement = writeHl7(acknowledgeHl7(message, {})) as string;
+      assert.match(acknowledgement, /\rMSA\|AA\|/);
+      assert.equal(acknowledgement.split('\rMSA|AA|')[1], `${controlId.trim()}\r`);
+    }
+  });
+
   it('gets no acknowledgement if it is one, or has no control id', () => {
     const ack = readHl7('MSH|^~\\&|A||||||ACK|1|P|2.4\rMSA|AA|0\r');
     assert.throws(() => acknowledgeHl7(ack, { now: new Date() }), InvalidMessageError);
@@ -171,6 +180,28 @@ describe('HL7 v2', () => {
     const long = (count: number): string => `MSH|^~\\&|\rZ01${'|'.repeat(count)}X`;
     assert.equal(writeHl7(readHl7(long(999))), long(999));
     thrown(UnreadableError, () => readHl7(long(1000)));
+  });
+
+  it('has as many components and subcomponents read as are written: a waveform has thousands', () => {
+    for (const [separator, count] of [
+      ['^', 5000],
+      ['&', 5000],
+      ['^', 99_998],
+      ['&', 99_998],
+    ] as const) {
+      const text = `MSH|^~\\&|\rOBX|1|NA|ECG||${`1${separator}`.repeat(count)}2\r`;
+      const message = readHl7(text);
+      for (const segment of message['OBX'] as SegmentObject[]) delete segment.raw;
+      assert.equal(writeHl7(message), text, `${count} ${separator}`);
+      thrown(UnreadableError, () => readHl7(text.replace(/2\r$/, `${separator.repeat(100_000 - count)}2\r`)));
+    }
+    for (const [key, subkey] of [
+      ['c100000', 's1'],
+      ['c1', 's100000'],
+      ['c1', 's9999999'],
+    ] as const) {
+      thrown(InvalidMessageError, () => writeHl7({ MSH: [{ f3: [{ [key]: { [subkey]: 'x' } }] }] }));
+    }
   });
 
   it('reads back every text that a component can have', () => {

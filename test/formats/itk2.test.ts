@@ -121,6 +121,28 @@ describe('an ITK2 envelope', () => {
     }
   });
 
+  it('stands alone in SOAP, too, and text in base64 that is not UTF-8 stays bytes', () => {
+    for (const namespace of ['http://schemas.xmlsoap.org/soap/envelope/', 'http://www.w3.org/2003/05/soap-envelope']) {
+      const envelope = envelopeOf().replace(/^<\?xml.*?\?>\s*/, '');
+      const soap = `<?xml version="1.0"?><s:Envelope xmlns:s="${namespace}"><s:Header/><s:Body>${envelope}</s:Body></s:Envelope>`;
+      assert.equal(isItk2(soap), true);
+      assert.deepEqual(parseAcknowledgement(soap), { isItk2: true });
+      const read = unwrapItk2(soap);
+      assert.equal(only(read), CDA);
+      assert.deepEqual(
+        read.tolerated.map(({ code }) => code),
+        ['itk2-soap'],
+      );
+      const other = soap.replaceAll('DistributionEnvelope', 'Other');
+      assert.equal(isItk2(other), false);
+      thrown(UnreadableError, () => unwrapItk2(other));
+    }
+    const latin = Buffer.from('Grüße', 'latin1');
+    const item = 'mimetype="text/plain" base64="true"';
+    assert.deepEqual(only(unwrapItk2(envelopeOf({ item, inside: latin.toString('base64') }))), latin);
+    assert.equal(only(unwrapItk2(envelopeOf({ item, inside: base64('Grüße') }))), 'Grüße');
+  });
+
   it('of several payloads has them all, each with its item, and reports where manifest and payloads differ', () => {
     const second = envelopeOf().replace('</itk:payloads>', '<itk:payload id="uuid_2">b</itk:payload></itk:payloads>');
     const { payloads, tolerated } = unwrapItk2(second);

@@ -1,12 +1,20 @@
 /** Converts UN/EDIFACT interchanges to an object and back, byte for byte where nothing was changed. */
 import { isAscii, isUtf8 } from 'node:buffer';
 import { InvalidMessageError, UnreadableError } from '../../errors';
-import { decode, encode, type Charset } from '../charset';
+import { decode, encode, refuseUtf16, type DeclaredCharset } from '../charset';
 import { checkSize, ValueBudget } from '../limits';
 import { ToleratedList, type Tolerated } from '../tolerated';
-import { addSegment, isObject, segmentsInOrder, type PlacedSegment, type SegmentObject } from '../segments';
+import {
+  addSegment,
+  hasPadding,
+  isObject,
+  segmentsInOrder,
+  withoutPadding,
+  type PlacedSegment,
+  type SegmentObject,
+} from '../segments';
 import { addElements, cut, endOf, toText, unreadableSegment, type RawSegment } from './segment';
-import { DEFAULT_SYNTAX, LEAD, splitReleased, syntaxOfUna, type Syntax } from './syntax';
+import { DEFAULT_SYNTAX, LEAD, splitReleased, syntaxOfUna, syntaxOfVersion, type Syntax } from './syntax';
 
 /**
  * An interchange, or bare messages: then there is no UNB. Segments are under their tags, in arrays: `messages[0].PNA[0].e3.c2` is the second component of the
@@ -14,7 +22,7 @@ import { DEFAULT_SYNTAX, LEAD, splitReleased, syntaxOfUna, type Syntax } from '.
  */
 export interface Interchange {
   /** The character set of the bytes that it was read from: then it is written as bytes again. */
-  charset?: Charset;
+  charset?: DeclaredCharset;
   /** What its reader took although EDIFACT does not allow it. Not written. */
   tolerated?: Tolerated[];
   /** The UNA segment as read, with the white space after it. */
@@ -32,13 +40,22 @@ export interface EdifactMessage {
 }
 
 /**
- * Syntax identifiers (UNB S001, 0001). UNOA and UNOB are read as ISO 8859-1 too: senders declare them and use other
- * characters, and every byte survives. UNOC is ISO 8859-1 (docs/mesh.md, NHSACK); UNOW and UNOY are UTF-8.
+ * Syntax identifiers (UNB S001, code list 0001). UNOA and UNOB are read as ISO 8859-1 too: senders declare them and use
+ * other characters, and every byte survives. UNOC is ISO 8859-1 (docs/mesh.md, NHSACK); UNOW and UNOY are UTF-8.
  */
-const CHARSETS: Readonly<Record<string, Charset>> = {
+const CHARSETS: Readonly<Record<string, DeclaredCharset>> = {
   UNOA: 'iso-8859-1',
   UNOB: 'iso-8859-1',
   UNOC: 'iso-8859-1',
+  UNOD: 'iso-8859-2',
+  UNOE: 'iso-8859-5',
+  UNOF: 'iso-8859-7',
+  UNOG: 'iso-8859-3',
+  UNOH: 'iso-8859-4',
+  UNOI: 'iso-8859-6',
+  UNOJ: 'iso-8859-8',
+  UNOK: 'iso-8859-9',
+  UNOL: 'iso-8859-15',
   UNOW: 'utf-8',
   UNOY: 'utf-8',
 };
@@ -54,8 +71,10 @@ export function readEdifact(payload: string | Buffer): Interchange {
   checkSize(payload, 'EDIFACT');
   const tolerated = new ToleratedList();
   if (typeof payload === 'string') return readText(payload, tolerated);
+  refuseUtf16(payload);
   const identifier = /UNB\W(UNO[A-Z])\W/.exec(payload.subarray(0, 200).toString('latin1'))?.[1];
-  const declared = CHARSETS[identifier ?? 'UNOA'];
+  // ASCII is the same in every character set.
+  const declared = CHARSETS[identifier ?? 'UNOA'] ?? (isAscii(payload) ? 'ascii' : undefined);
   if (declared === undefined)
     throw new UnreadableError('The interchange is in a character set that is not supported here.');
   const charset = usedCharset(payload, declared, tolerated);
@@ -66,19 +85,19 @@ export function readEdifact(payload: string | Buffer): Interchange {
  * The character set that an interchange really has. ISO 8859-1 has no letters at 0x80 to 0x9F, Windows has; and what is
  * well-formed UTF-8 beyond ASCII was hardly ever meant as anything else.
  */
-function usedCharset(payload: Buffer, declared: Charset, tolerated: ToleratedList): Charset {
-  if (declared !== 'iso-8859-1' || isAscii(payload)) return declared;
+function usedCharset(payload: Buffer, declared: DeclaredCharset, tolerated: ToleratedList): DeclaredCharset {
+  if (declared === 'utf-8' || isAscii(payload)) return declared;
   const isBomOnly = payload.subarray(0, BOM.length).equals(BOM) && isAscii(payload.subarray(BOM.length));
   if (isBomOnly) return declared;
   const used = isUtf8(payload)
     ? 'utf-8'
-    : payload.some((byte) => byte >= 0x80 && byte <= 0x9f)
+    : declared === 'iso-8859-1' && payload.some((byte) => byte >= 0x80 && byte <= 0x9f)
       ? 'windows-1252'
       : declared;
   if (used !== declared) {
     tolerated.add(
       'edifact-charset',
-      `The interchange says ISO 8859-1 and has characters of ${used}. It was read as that.`,
+      `The interchange says ${declared.toUpperCase().replace('-', ' ')} and has characters of ${used}. It was read as that.`,
     );
   }
   return used;
@@ -90,15 +109,11 @@ function readText(text: string, tolerated: ToleratedList): Interchange {
   const lead = LEAD.exec(text)?.[0] ?? '';
   const una = unaAt(text, lead.length);
   const ownSyntax = una === lead ? undefined : syntaxOfUna(una);
-  if (lead.trim() !== '' || lead.includes('\uFEFF'))
-    tolerated.add('edifact-bom', 'A byte order mark stands before the interchange.');
+  if (/[\uFEFF\xBF]/.test(lead)) tolerated.add('edifact-bom', 'A byte order mark stands before the interchange.');
   if (una !== lead && una.trimEnd().length === lead.length + 8) {
     tolerated.add('edifact-una', 'UNA has five characters. The reserved one was taken for left out.');
   }
-  let syntax = ownSyntax ?? DEFAULT_SYNTAX;
-  // Syntax version 4 without UNA: its repetition separator is the asterisk.
-  if (ownSyntax === undefined && /^UNB\+UNO[A-Z]:4\b/.test(text.slice(una.length)))
-    syntax = { ...syntax, repetition: '*' };
+  const syntax = syntaxOfVersion(ownSyntax, versionIn(text.slice(una.length, una.length + HEAD), ownSyntax));
   const interchange: Interchange = una === '' ? {} : { una };
   const messages: EdifactMessage[] = [];
   let message: EdifactMessage | undefined;
@@ -109,6 +124,7 @@ function readText(text: string, tolerated: ToleratedList): Interchange {
     if (!raw) throw index === 0 ? notEdifact() : unreadableSegment(index);
     if (index === 0 && raw.tag !== 'UNB' && raw.tag !== 'UNH') throw notEdifact();
     tolerateShape(piece, end, index, syntax, tolerated);
+    if (hasPadding(piece.slice(end)) || (index === 0 && hasPadding(lead))) tolerated.add(...PADDED);
     if ((index > 0 && raw.tag === 'UNB') || interchange.UNZ !== undefined) {
       throw new UnreadableError(`Segment ${index + 1} of the EDIFACT payload belongs to a second interchange.`, {
         advice: 'Split the payload: each interchange is read by itself.',
@@ -135,6 +151,21 @@ function readText(text: string, tolerated: ToleratedList): Interchange {
   return { ...(tolerated.all === undefined ? {} : { tolerated: tolerated.all }), ...interchange, messages };
 }
 
+const PADDED = [
+  'edifact-padding',
+  'NUL or Ctrl-Z characters stand around the interchange. They belong to no text.',
+] as const;
+
+/** Characters of an interchange in which UNB is looked for. */
+const HEAD = 200;
+
+/** Returns the syntax version that UNB names (S001, 0002) at the beginning of a text; undefined if it names none. */
+function versionIn(head: string, own: Syntax = DEFAULT_SYNTAX): string | undefined {
+  const [segment = ''] = splitReleased(head, own.terminator, own);
+  const [tag = '', identifier = ''] = splitReleased(segment, own.element, own);
+  return tag.replaceAll(/[\r\n]/g, '') === 'UNB' ? splitReleased(identifier, own.component, own)[1] : undefined;
+}
+
 /** Returns what stands before the first segment: white space, and UNA with its five or six characters. */
 function unaAt(text: string, at: number): string {
   if (!text.startsWith('UNA', at)) return text.slice(0, at);
@@ -157,18 +188,21 @@ function notEdifact(): UnreadableError {
   return new UnreadableError('The payload is not an EDIFACT interchange: it has no UNB.');
 }
 
-/** Splits a text into its segments. Each has its terminator, whose place is `ends[index]`, and the white space after it. */
+/**
+ * Splits a text into its segments. Each has its terminator, whose place is `ends[index]`, and the white space and padding
+ * after it.
+ */
 function splitSegments(text: string, syntax: Syntax, budget: ValueBudget): { texts: string[]; ends: number[] } {
   const pieces = splitReleased(text, syntax.terminator, syntax, budget);
   if (pieces.length < 2) throw notEdifact();
-  const last = pieces.at(-1)?.trimEnd() ?? '';
+  const last = withoutPadding(pieces.at(-1) ?? '');
   if (last === '') pieces.pop();
   else pieces[pieces.length - 1] = last;
   const starts: number[] = [];
   const ends: number[] = [];
   let at = 0;
   for (const piece of pieces) {
-    const white = piece.length - piece.trimStart().length;
+    const white = LEAD.exec(piece)?.[0].length ?? 0;
     const start = white === piece.length ? at : at + white;
     starts.push(start);
     ends.push(at + piece.length - start);
@@ -190,7 +224,7 @@ export function writeEdifact(interchange: Interchange): string | Buffer {
   const segments = inOrder(interchange, syntax);
   segments.forEach(({ name, segment }, index) => {
     const text = toText(name, segment, rawOf(name, segment, syntax), syntax);
-    const isEnded = index === segments.length - 1 || text.trimEnd().endsWith(syntax.terminator);
+    const isEnded = index === segments.length - 1 || withoutPadding(text).endsWith(syntax.terminator);
     out += isEnded ? text : text + syntax.terminator;
   });
   if (interchange.charset === undefined) return out;
@@ -198,15 +232,20 @@ export function writeEdifact(interchange: Interchange): string | Buffer {
 }
 
 function syntaxToWrite(una: string, interchange: Interchange): Syntax {
-  try {
-    if (una.replace(LEAD, '') !== '') return syntaxOfUna(una);
-  } catch {
-    throw new InvalidMessageError('The una of the interchange is not usable.');
-  }
   const unb: unknown = Array.isArray(interchange.UNB) ? interchange.UNB[0] : interchange.UNB;
   const identifier = isObject(unb) ? unb['e1'] : undefined;
   const version = isObject(identifier) ? identifier['c2'] : undefined;
-  return version === '4' ? { ...DEFAULT_SYNTAX, repetition: '*' } : DEFAULT_SYNTAX;
+  const own = una.replace(LEAD, '') === '' ? undefined : usableSyntax(una);
+  return syntaxOfVersion(own, typeof version === 'string' || typeof version === 'number' ? String(version) : undefined);
+}
+
+/** @throws InvalidMessageError when the characters of a UNA are not usable */
+function usableSyntax(una: string): Syntax {
+  try {
+    return syntaxOfUna(una);
+  } catch {
+    throw new InvalidMessageError('The una of the interchange is not usable.');
+  }
 }
 
 /** Returns every segment, the envelope's and each message's; a message stands as a whole at the place of its UNH. */

@@ -1,7 +1,16 @@
 /** Converts one EDIFACT segment from text to an object of elements and back. */
 import { InvalidMessageError, UnreadableError } from '../../errors';
 import type { ValueBudget } from '../limits';
-import { checkField, highest, isObject, areEqual, keysOf, type SegmentObject } from '../segments';
+import {
+  areEqual,
+  checkField,
+  checkPart,
+  highest,
+  isObject,
+  keysOf,
+  withoutPadding,
+  type SegmentObject,
+} from '../segments';
 import { releaseText, splitReleased, unrelease, type Syntax } from './syntax';
 
 /** A segment's text, cut into its parts. */
@@ -35,8 +44,8 @@ export function cut(text: string, end: number, syntax: Syntax, budget?: ValueBud
 /** The place of a segment's terminator, or of the end of its last element; undefined if it is more than one segment. */
 export function endOf(text: string, syntax: Syntax): number | undefined {
   const [content = '', after, more] = splitReleased(text, syntax.terminator, syntax);
-  if (after === undefined) return content.trimEnd().length;
-  return more === undefined && after.trim() === '' ? content.length : undefined;
+  if (after === undefined) return withoutPadding(content).length;
+  return more === undefined && withoutPadding(after) === '' ? content.length : undefined;
 }
 
 const ELEMENT = keysOf('e');
@@ -71,6 +80,7 @@ function readRepeat(text: string, syntax: Syntax, budget?: ValueBudget): Record<
     return element;
   }
   const parts = splitReleased(text, syntax.component, syntax, budget);
+  checkPart(parts.length, 'EDIFACT element');
   for (let index = 0; index < parts.length; index += 1) {
     const part = parts[index] ?? '';
     if (part !== '') element[COMPONENT(index)] = unrelease(part, syntax);

@@ -1,6 +1,6 @@
 /** Splits a payload of several UN/EDIFACT interchanges into them: each has its own UNA, syntax and character set. */
 import { ValueBudget } from '../limits';
-import { DEFAULT_SYNTAX, syntaxOf } from './syntax';
+import { DEFAULT_SYNTAX, LEAD, syntaxOf } from './syntax';
 
 /** A service segment's tag and the separator after it. */
 const TAG = /^UN[AB](?=[^\sA-Za-z0-9])/;
@@ -19,7 +19,7 @@ export function splitEdifact<Payload extends string | Buffer>(payload: Payload):
   let syntax = DEFAULT_SYNTAX;
   let hasUna = false;
   for (let at = 0; at < text.length;) {
-    const begin = at + (/^[\s\uFEFF]*(?:\xEF\xBB\xBF)?/.exec(text.slice(at, at + 200))?.[0].length ?? 0);
+    const begin = at + (LEAD.exec(text.slice(at, at + 200))?.[0].length ?? 0);
     const tag = TAG.exec(text.slice(begin, begin + 4))?.[0];
     if (tag === 'UNA') {
       starts.push(at);

@@ -25,8 +25,11 @@ export const DEFAULT_SYNTAX: Syntax = {
   terminator: "'",
 };
 
-/** Text before UNA or UNB: white space and a byte order mark, also one that was read byte by byte. */
-export const LEAD = /^(?:[\s\uFEFF]|\xEF\xBB\xBF)*/;
+/**
+ * Text before UNA or UNB: white space, padding and a byte order mark, also one that was read byte by byte. Millions of
+ * repeats of a group would overflow the stack.
+ */
+export const LEAD = /^[\s\0\x1a\uFEFF]*(?:\xEF\xBB\xBF[\s\0\x1a\uFEFF]*){0,3}/; // oxlint-disable-line no-control-regex -- padding is control characters
 
 /**
  * The characters of a UNA segment: six, or five where its sender has left out the reserved one.
@@ -56,6 +59,16 @@ export function syntaxOf(una: string): Syntax {
     throw new UnreadableError('The UNA segment of the EDIFACT interchange is not usable.');
   }
   return { component, element, decimal, release, repetition: repetition === ' ' ? undefined : repetition, terminator };
+}
+
+/**
+ * The characters that are in force for an interchange of this syntax version (UNB S001, 0002; undefined for bare
+ * messages). Only version 4 has a repetition separator, without UNA the asterisk: before, UNA's fifth character is
+ * reserved, and texts may have it.
+ */
+export function syntaxOfVersion(own: Syntax | undefined, version: string | undefined): Syntax {
+  if (own === undefined) return version === '4' ? { ...DEFAULT_SYNTAX, repetition: '*' } : DEFAULT_SYNTAX;
+  return /^[1-3]$/.test(version ?? '') ? { ...own, repetition: undefined } : own;
 }
 
 /** Splits a text at every `at` without a release character before it. A space as release character means none. */

@@ -48,7 +48,8 @@ export function acknowledgeHl7(message: Hl7Message, options: Hl7AckOptions): Hl7
   if (header === undefined) throw new InvalidMessageError('The HL7 message has no usable header (MSH).');
   const by = separatorsOf(header.separator, header.encoding);
   const text = options.text === undefined ? undefined : escapeText(options.text, by);
-  const segments = mshAndMsa({ ...header, controlId: escapeText(controlId, by) }, text ?? '', options, {
+  // MSA-2 repeats MSH-10 as it stands there, whatever separators a sender has put into it.
+  const segments = mshAndMsa(header, text ?? '', options, {
     withStructure: isAtLeast(header.version, 2.4),
   });
   if (options.code !== undefined && !options.code.endsWith('A')) {

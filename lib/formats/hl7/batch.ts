@@ -4,6 +4,7 @@
  */
 import { ValueBudget } from '../limits';
 import { ToleratedList, type Tolerated } from '../tolerated';
+import { AROUND, NOT_AROUND } from './separators';
 import { splitSegments } from './terminator';
 
 /** A file's messages, in its order, and what encloses them. */
@@ -13,7 +14,8 @@ export interface Hl7Batch<Payload extends string | Buffer> {
   envelope: Payload;
   /**
    * `hl7-batch-count`: the batch has more or fewer messages than it says. `hl7-batch-header`: it has only an end (BTS,
-   * FTS), which cannot be read, since no header gives its separators.
+   * FTS), which cannot be read, since no header gives its separators. `hl7-batch-outside`: segments that are no part of a
+   * message stand between the messages, or after the end.
    */
   tolerated: Tolerated[];
 }
@@ -22,7 +24,9 @@ export interface Hl7Batch<Payload extends string | Buffer> {
  * Whether a payload may have several messages. The name is looked for before the white space that stands before it:
  * from each character of that, 200,000 blank lines took minutes.
  */
-const SEVERAL = /(?:^|[\s\x1c])(?:FHS|BHS)\W|(?:MSH|BTS|FTS)(?<=[\r\n\x1c][\s\x1c]*(?:MSH|BTS|FTS))\W/; // oxlint-disable-line no-control-regex -- FS
+const SEVERAL = new RegExp(
+  String.raw`(?:^|[${AROUND}])(?:FHS|BHS)\W|(?:MSH|BTS|FTS)(?<=[\r\n\x1c][${AROUND}]*(?:MSH|BTS|FTS))\W`,
+);
 
 const HEADLESS = 'hl7-batch-header';
 
@@ -52,6 +56,7 @@ export function splitHl7<Payload extends string | Buffer>(payload: Payload): Hl7
   const counts: number[] = [];
   let isHeadless = false;
   let inBatch = 0;
+  let outside = 0;
   let start: number | undefined;
   let at = 0;
   const end = (place: number): void => {
@@ -59,7 +64,7 @@ export function splitHl7<Payload extends string | Buffer>(payload: Payload): Hl7
     start = undefined;
   };
   for (const segment of splitSegments(text, new ValueBudget(), new ToleratedList())) {
-    const name = segment.replace(/^[\s\x1c]+/, '').slice(0, 3); // oxlint-disable-line no-control-regex -- FS
+    const name = segment.slice(Math.max(segment.search(NOT_AROUND), 0)).slice(0, 3);
     if (name === 'MSH' || ENVELOPE.has(name)) end(at);
     if (name === 'MSH') {
       start = at;
@@ -67,6 +72,7 @@ export function splitHl7<Payload extends string | Buffer>(payload: Payload): Hl7
     } else if (start === undefined) {
       if (envelope.length === 0) isHeadless = name === 'BTS' || name === 'FTS';
       envelope.push(payload.slice(at, at + segment.length) as Payload);
+      if (!ENVELOPE.has(name)) outside += 1;
     }
     if (name === 'BHS') inBatch = 0;
     const count = name === 'BTS' ? /^\s*BTS\W(\d{1,9})(?!\d)/.exec(segment)?.[1] : undefined;
@@ -80,6 +86,12 @@ export function splitHl7<Payload extends string | Buffer>(payload: Payload): Hl7
     tolerated.add(
       'hl7-batch-count',
       `A batch has ${Math.abs(difference)} messages ${difference > 0 ? 'fewer' : 'more'} than its BTS says.`,
+    );
+  }
+  if (outside > 0) {
+    tolerated.add(
+      'hl7-batch-outside',
+      `${outside} segments of the batch stand outside its messages. They are with its header and its end.`,
     );
   }
   if (isHeadless)

@@ -14,24 +14,27 @@ import { ToleratedList, type Tolerated } from '../tolerated';
 export const CHARSET_RULES = ['empty', 'misfit', 'always'] as const;
 export type CharsetRule = (typeof CHARSET_RULES)[number];
 
-/** Names in upper case with a hyphen for each space, underscore and slash. Parts of ISO 8859 are matched by pattern. */
+/** Names, of which letters and digits count, in upper case. Parts of ISO 8859 are matched by {@link ISO_8859}. */
 const NAMES: Readonly<Record<string, DeclaredCharset>> = {
   ASCII: 'ascii',
-  'US-ASCII': 'ascii',
-  'ISO-IR6': 'ascii',
+  USASCII: 'ascii',
+  ISOIR6: 'ascii',
   ANSI: 'windows-1252',
-  'WINDOWS-1252': 'windows-1252',
+  WINDOWS1252: 'windows-1252',
+  MSWINDOWS1252: 'windows-1252',
   CP1252: 'windows-1252',
-  'CP-1252': 'windows-1252',
   WIN1252: 'windows-1252',
   LATIN1: 'iso-8859-1',
-  'LATIN-1': 'iso-8859-1',
+  ISOLATIN1: 'iso-8859-1',
+  // DICOM's names, from imaging systems.
+  ISOIR100: 'iso-8859-1',
+  ISOIR192: 'utf-8',
   UNICODE: 'utf-8',
-  'UNICODE-UTF-8': 'utf-8',
-  'UNICODE-UTF8': 'utf-8',
-  'UTF-8': 'utf-8',
+  UNICODEUTF8: 'utf-8',
   UTF8: 'utf-8',
 };
+
+const ISO_8859 = /^(?:ISO)?(?:IEC)?8859([0-9]{1,2})$/;
 
 /**
  * The character set that MSH-18 names. Undefined when it is empty, or `""` (HL7's null); `unknown` when the name is not
@@ -39,13 +42,11 @@ const NAMES: Readonly<Record<string, DeclaredCharset>> = {
  * @param msh18 the field as it stands there; its first repetition counts
  */
 export function declaredCharset(msh18: string, repetition = '~'): DeclaredCharset | 'unknown' | undefined {
-  const name = (msh18.split(repetition)[0] ?? '')
-    .trim()
-    .toUpperCase()
-    .replaceAll(/[\s_/-]+/g, '-');
+  const name = (msh18.split(repetition)[0] ?? '').trim().toUpperCase();
   if (name === '' || name === '""') return undefined;
-  const part = /^(?:ISO-?)?8859-(\d{1,2})$/.exec(name)?.[1];
-  if (part === undefined) return (Object.hasOwn(NAMES, name) ? NAMES[name] : undefined) ?? 'unknown';
+  const letters = name.replaceAll(/[\s_/():.-]+/g, '');
+  const part = ISO_8859.exec(letters)?.[1];
+  if (part === undefined) return (Object.hasOwn(NAMES, letters) ? NAMES[letters] : undefined) ?? 'unknown';
   const iso = `iso-8859-${Number(part)}`;
   return isPartOfIso8859(iso) ? iso : 'unknown';
 }

@@ -1,14 +1,14 @@
 /** Converts HL7 v2 messages, and batches of them, to an object and back, byte for byte where nothing was changed. */
 import { InvalidMessageError, UnreadableError } from '../../errors';
 import { asReadWith, rememberAsRead } from '../as-read';
-import { encode, type Charset, type DeclaredCharset } from '../charset';
+import { encode, refuseUtf16, type Charset, type DeclaredCharset } from '../charset';
 import { checkSize, ValueBudget } from '../limits';
-import { addSegment, isObject, segmentsInOrder, type SegmentObject } from '../segments';
+import { addSegment, hasPadding, isObject, isPadding, segmentsInOrder, type SegmentObject } from '../segments';
 import { ToleratedList, type Tolerated } from '../tolerated';
 import { declaredCharset, decodeHl7, encodeHl7, type CharsetRule } from './charset';
 import { parseHl7Header } from './header';
 import { addFields, cut, toText, type RawSegment } from './segment';
-import { HEADERS, separatorsOf, type Separators } from './separators';
+import { AROUND, HEADERS, separatorsOf, type Separators } from './separators';
 import { splitSegments } from './terminator';
 
 /**
@@ -39,6 +39,7 @@ export interface Hl7Options {
 export function readHl7(payload: string | Buffer, options: Hl7Options = {}): Hl7Message {
   checkSize(payload, 'HL7 v2');
   if (typeof payload === 'string') return readText(payload);
+  refuseUtf16(payload);
   const declared = charsetIn(payload.subarray(0, HEAD).toString('latin1'));
   const { charset = 'utf-8', charsetRule: rule = 'empty' } = options;
   const decoded = decodeHl7(payload, declared, { charset, rule });
@@ -57,6 +58,7 @@ function readText(text: string): Hl7Message {
     const raw = cut(line, separators);
     if (!raw) throw notHl7(index);
     separators = raw.separators;
+    if (hasPadding(raw.after) || hasPadding(raw.before)) tolerated.add(...PADDED);
     const segment: SegmentObject = { at: index + 1 };
     addFields(segment, raw, budget);
     segment.raw = line;
@@ -67,11 +69,16 @@ function readText(text: string): Hl7Message {
   return tolerated.all === undefined ? message : { tolerated: tolerated.all, ...message };
 }
 
+const PADDED = ['hl7-padding', 'NUL or Ctrl-Z characters stand around segments. They belong to no text.'] as const;
+
 function notHl7(index: number): UnreadableError {
   return index === 0
     ? new UnreadableError('The payload is not an HL7 v2 message: it does not begin with MSH, FHS or BHS.')
     : new UnreadableError(`Segment ${index + 1} of the HL7 message has no segment name.`);
 }
+
+/** What may stand before MSH: also a byte order mark. */
+const LEAD = new RegExp(`^[${AROUND}\uFEFF]+`);
 
 /** Characters of a message in which MSH-18 is looked for. */
 const HEAD = 4096;
@@ -81,7 +88,7 @@ const HEAD = 4096;
  * @throws UnreadableError when the separators are not usable
  */
 function charsetIn(head: string): DeclaredCharset | 'unknown' | undefined {
-  const header = parseHl7Header(head.replace(/^[\s\uFEFF]+/, ''));
+  const header = parseHl7Header(head.replace(LEAD, ''));
   return header && declaredCharset(header.charset, separatorsOf(header.separator, header.encoding).repetition);
 }
 
@@ -133,7 +140,9 @@ function writeText(message: Hl7Message): string {
     separators = written.separators;
     if (before !== undefined && before.after !== '') lineEnd = /^(?:\r\n|\r|\n)/.exec(before.after)?.[0] ?? lineEnd;
     const last = index === segments.length - 1;
-    const after = before === undefined || (before.after === '' && !last) ? lineEnd : before.after;
+    // The last segment of what was read may have no line end, or only padding.
+    const isOpen = before !== undefined && [...before.after].every(isPadding);
+    const after = before === undefined || (isOpen && !last) ? lineEnd : before.after;
     // Where lines end with LF, a bare name could be a line of the text before it.
     const isBare = before === undefined && written.text === name && lineEnd !== '\r';
     out += (before?.before ?? '') + written.text + (isBare ? written.separators.field : '') + after;

@@ -1,8 +1,16 @@
 /** Converts one HL7 v2 segment from text to an object of fields and back. */
 import { InvalidMessageError } from '../../errors';
 import { splitBounded, type ValueBudget } from '../limits';
-import { checkField, highest, isObject, areEqual, keysOf, type SegmentObject } from '../segments';
-import { DEFAULT_ENCODING, escapeText, HEADERS, separatorsOf, unescape, type Separators } from './separators';
+import { areEqual, checkField, checkPart, highest, isObject, isPadding, keysOf, type SegmentObject } from '../segments';
+import {
+  DEFAULT_ENCODING,
+  escapeText,
+  HEADERS,
+  NOT_AROUND,
+  separatorsOf,
+  unescape,
+  type Separators,
+} from './separators';
 
 /** One repeat of a field: `c1`, `c2`, …; a component with subcomponents is `{s1, s2, …}`. Empty parts are left out. */
 type Repeat = Record<string, string | Record<string, string>>;
@@ -24,7 +32,7 @@ export interface RawSegment {
  * @param separators those in force; a header brings its own
  */
 export function cut(line: string, separators: Separators | undefined): RawSegment | undefined {
-  const start = line.search(/[^\s\x1c]/); // oxlint-disable-line no-control-regex -- FS is a control character
+  const start = line.search(NOT_AROUND);
   const end = terminatorAt(line);
   const name = line.slice(start, start + 3);
   if (start < 0 || !/^[A-Z][A-Z0-9]{2}$/.test(name) || end < start + 3) return undefined;
@@ -47,14 +55,14 @@ function fieldsOf({ name, text, separators }: RawSegment): string[] {
 }
 
 /**
- * Returns where the terminator begins: the first line or block end of the white space at the end of a text. Spaces
- * before it belong to the last field; blank lines after it do not. A regular expression would take quadratic time.
+ * Returns where the terminator begins: the first line or block end, or padding, of the white space at the end of a text.
+ * Spaces before it belong to the last field; blank lines after it do not. A regular expression would take quadratic time.
  */
 function terminatorAt(text: string): number {
   let end = text.length;
   for (let at = text.length; at > 0; at -= 1) {
     const char = text.charAt(at - 1);
-    if ('\r\n\x1c'.includes(char)) end = at - 1;
+    if ('\r\n\x1c'.includes(char) || isPadding(char)) end = at - 1;
     else if (char.trim() !== '') break;
   }
   return end;
@@ -117,6 +125,7 @@ function readRepeat(text: string, by: Found, budget?: ValueBudget): Repeat {
   }
   const components = splitBounded(text, by.component);
   budget?.spend(components.length, 'HL7 v2');
+  checkPart(components.length, 'HL7 field');
   for (let index = 0; index < components.length; index += 1) {
     const component = components[index] ?? '';
     if (component !== '') repeat[COMPONENT(index)] = readComponent(component, by, budget);
@@ -128,6 +137,7 @@ function readComponent(text: string, by: Found, budget?: ValueBudget): Repeat[st
   if (by.subcomponent === undefined || !text.includes(by.subcomponent)) return readText(text, by);
   const parts = splitBounded(text, by.subcomponent);
   budget?.spend(parts.length, 'HL7 v2');
+  checkPart(parts.length, 'HL7 field');
   const subcomponents: Record<string, string> = {};
   parts.forEach((part, index) => {
     if (part !== '') subcomponents[SUBCOMPONENT(index)] = readText(part, by);

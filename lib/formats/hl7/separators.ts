@@ -11,6 +11,13 @@ export interface Separators {
   subcomponent: string | undefined;
 }
 
+/**
+ * What can stand around segments: white space, padding, and FS, the end of an MLLP block that was stored with its
+ * message. As a class of a regular expression.
+ */
+export const AROUND = String.raw`\s\x00\x1a\x1c`;
+export const NOT_AROUND = new RegExp(`[^${AROUND}]`);
+
 /** Segments that define their own encoding characters. */
 export const HEADERS: ReadonlySet<string> = new Set(['MSH', 'FHS', 'BHS']);
 export const DEFAULT_ENCODING = '^~\\&';

@@ -5,7 +5,7 @@
  */
 import type { ValueBudget } from '../limits';
 import type { ToleratedList } from '../tolerated';
-import { HEADERS, separatorsOf, type Separators } from './separators';
+import { AROUND, HEADERS, separatorsOf, type Separators } from './separators';
 
 /** CR alone, as HL7 prescribes; or what files have. */
 type Terminator = '\r' | '\n' | '\r\n';
@@ -27,8 +27,8 @@ const NAMES: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** What can follow a line break, up to the next text. FS is the end of an MLLP block that was stored with its message. */
-const WHITE_SPACE = /[\s\x1c]*/y; // oxlint-disable-line no-control-regex -- FS is a control character
+/** What can follow a line break, up to the next text. */
+const WHITE_SPACE = new RegExp(`[${AROUND}]*`, 'y');
 
 /**
  * Finds line breaks (CR, LF or FS) from left to right. It looks for each of the three alone: that takes a tenth of a

@@ -2,6 +2,7 @@
  * Unwraps an ITK2 distribution envelope (docs/mesh.md, ITK2): what it says of the message, and its payloads, of which
  * the first is usually an HL7 CDA document. It is read only, and never acknowledged here.
  */
+import { isUtf8 } from 'node:buffer';
 import { unzipSync } from 'node:zlib';
 import { UnreadableError } from '../../errors';
 import { MAX_SIZE } from '../limits';
@@ -10,6 +11,8 @@ import { decodeXml, parseXml, type XmlElement } from '../xml';
 
 const ITK2_NAMESPACE = 'urn:nhs-itk:ns:201005';
 const ROOT = 'DistributionEnvelope';
+/** ITK2's web services put the envelope into SOAP, and some middleware leaves it there. */
+const SOAP = new Set(['http://schemas.xmlsoap.org/soap/envelope/', 'http://www.w3.org/2003/05/soap-envelope']);
 /** Keys of the handling specification, without their common beginning. */
 const HANDLING = /^urn:nhs-itk:ns:201005:/;
 
@@ -53,13 +56,19 @@ export interface UnwrappedItk2 {
 /** Bytes in which the root element is looked for: comments may stand before it. */
 const HEAD = 64 * 1024;
 
-/** Whether a payload begins as an ITK2 envelope does, whatever its prefix and character set. It is not parsed. */
+/**
+ * Whether a payload begins as an ITK2 envelope does, or as SOAP that has one, whatever its prefix and character set. It is
+ * not parsed.
+ */
 export function isItk2(payload: string | Buffer): boolean {
   const head = typeof payload === 'string' ? payload.slice(0, HEAD) : payload.subarray(0, HEAD).toString('latin1');
   // Without a byte order mark, and the other halves of UTF-16.
   const text = head.replaceAll('\0', '').replace(/^(?:\xEF\xBB\xBF|\uFEFF|\xFF\xFE|\xFE\xFF)/, '');
   const before = /^(?:<\?[^>]*>|<!--(?:(?!-->)[^])*-->|\s)*/.exec(text)?.[0] ?? '';
-  return /^<(?:[\w.-]+:)?DistributionEnvelope[\s/>]/.test(text.slice(before.length, before.length + 200));
+  const root = /^<(?:[\w.-]+:)?(DistributionEnvelope|Envelope)[\s/>]/.exec(
+    text.slice(before.length, before.length + 200),
+  )?.[1];
+  return root === ROOT || (root === 'Envelope' && /<(?:[\w.-]+:)?DistributionEnvelope[\s/>]/.test(text));
 }
 
 /**
@@ -67,8 +76,9 @@ export function isItk2(payload: string | Buffer): boolean {
  * @throws UnreadableError when it is none, when a payload is not what the manifest says, or when a limit is exceeded
  */
 export function unwrapItk2(payload: string | Buffer): UnwrappedItk2 {
-  const root = parseXml(payload, { keepContentOf: { name: 'payload', namespace: ITK2_NAMESPACE } });
-  if (root.name !== ROOT || root.namespace !== ITK2_NAMESPACE) {
+  const document = parseXml(payload, { keepContentOf: { name: 'payload', namespace: ITK2_NAMESPACE } });
+  const root = document.name === 'Envelope' && SOAP.has(document.namespace) ? inSoap(document) : document;
+  if (root?.name !== ROOT || root.namespace !== ITK2_NAMESPACE) {
     throw new UnreadableError('The payload is not an ITK2 distribution envelope.');
   }
   const header = child(root, 'header');
@@ -76,6 +86,7 @@ export function unwrapItk2(payload: string | Buffer): UnwrappedItk2 {
   const wrapped = all(root, 'payloads', 'payload');
   if (wrapped.length === 0) throw new UnreadableError('The ITK2 envelope has no payload.');
   const tolerated = new ToleratedList();
+  if (root !== document) tolerated.add('itk2-soap', 'The envelope stands in a SOAP message, which was left out.');
   if (manifest.length !== wrapped.length) {
     tolerated.add(
       'itk2-manifest',
@@ -104,6 +115,10 @@ export function unwrapItk2(payload: string | Buffer): UnwrappedItk2 {
     tolerated: tolerated.all ?? [],
   };
 }
+
+/** Returns what the body of a SOAP message has. */
+const inSoap = (message: XmlElement): XmlElement | undefined =>
+  message.children.find(({ name, namespace }) => name === 'Body' && SOAP.has(namespace))?.children[0];
 
 const child = (of: XmlElement | undefined, name: string): XmlElement | undefined =>
   of?.children.find((each) => each.name === name && each.namespace === ITK2_NAMESPACE);
@@ -171,7 +186,10 @@ function expanded(bytes: Buffer, number: number): Buffer {
   }
 }
 
-/** XML and other texts as a string; XML is checked by the limits of the envelope, as if it stood there. */
+/**
+ * XML and other texts as a string; XML is checked by the limits of the envelope, as if it stood there. Text that is not
+ * UTF-8 stays bytes: its character set is not known.
+ */
 function asText(bytes: Buffer, mimeType: string | undefined): string | Buffer {
   const isUntypedXml =
     mimeType === undefined && /^(?:\xEF\xBB\xBF)?\s*</.test(bytes.subarray(0, 100).toString('latin1'));
@@ -179,5 +197,5 @@ function asText(bytes: Buffer, mimeType: string | undefined): string | Buffer {
     parseXml(bytes);
     return decodeXml(bytes).replace(/^\uFEFF/, '');
   }
-  return /^text\//i.test(mimeType ?? '') ? bytes.toString('utf8') : bytes;
+  return /^text\//i.test(mimeType ?? '') && isUtf8(bytes) ? bytes.toString('utf8') : bytes;
 }
