@@ -80,7 +80,7 @@ const headOfMessage = (message: EdifactMessage): EdifactMessage => ({ UNH: [pick
 
 /** Undefined when no acknowledgement could refer to it. */
 export function keptHl7(message: Hl7Message): KeptRequest | undefined {
-  const reference = textAt(message, 'MSH', 10);
+  const reference = textAt(message, 'MSH', 10).trim();
   if (!isUsable(reference)) return undefined;
   const header = pick(message.MSH?.[0], ['f1', 'f2', 'f3', 'f4', 'f5', 'f6', 'f9', 'f10', 'f11', 'f12', 'f18']);
   return {

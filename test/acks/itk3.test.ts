@@ -94,6 +94,16 @@ describe('ITK3', () => {
     assert.throws(() => buildItk3Response(undefined, { ...options, code: '29999' }), InvalidMessageError);
   });
 
+  it('responses with several codes are read by the worst, in any order', () => {
+    const text = buildItk3Response(readItk3Request(itk3Request()), { ...options, code: '20013' });
+    const [issue = ''] = /<issue>[^]*<\/issue>/.exec(text) ?? [];
+    const negative = issue.replace('20013', ' 20009 ');
+    for (const issues of [issue + negative, negative + issue]) {
+      const { code, result } = readItk3Response(text.replace(issue, issues));
+      assert.deepEqual([code, result], ['20009', 'negative']);
+    }
+  });
+
   it('agrees with every sample, in XML and JSON', function () {
     if (!haveSamples) return this.skip();
     for (const file of samplesIn('itk3-responses', '.yml')) {

@@ -110,6 +110,14 @@ describe('a payload', () => {
     assert.deepEqual(Object.keys(parseAcknowledgement(itk3.replace('30002', '39999'))), ['unreadableAcknowledgement']);
   });
 
+  it('that is an HL7 acknowledgement may be in small letters and padded: it settles what was sent', () => {
+    const { request } = parseAcknowledgement(ADT.replace('M-1', 'M-1  '));
+    const ack = writeHl7(acknowledgeHl7(readHl7(ADT), { now, code: 'AE' })) as string;
+    const { acknowledgement } = parseAcknowledgement(ack.replace('MSA|AE|M-1', 'MSA| ae | M-1 '));
+    assert.deepEqual([acknowledgement?.code, acknowledgement?.result], ['AE', 'negative']);
+    assert.equal(acknowledgement?.acknowledges, request?.reference);
+  });
+
   it('that is neither parses to nothing', () => {
     for (const payload of [
       '',

@@ -409,6 +409,20 @@ const MUTATIONS: Removed[] = [
     without: '(place',
   },
   {
+    title: 'responses with several codes are read by the worst',
+    test: 'test/acks/itk3.test.ts',
+    file: 'lib/acks/itk3/read.ts',
+    check: "codes.find(({ result }) => result === 'negative') ?? codes[0]",
+    without: 'codes[0]',
+  },
+  {
+    title: 'that is an HL7 acknowledgement may be in small letters and padded',
+    test: 'test/acks/parse-acknowledgement.test.ts',
+    file: 'lib/acks/hl7v2/read.ts',
+    check: "textAt(message, 'MSA', 1).trim().toUpperCase()",
+    without: "textAt(message, 'MSA', 1)",
+  },
+  {
     title: 'with segments outside its messages keeps them',
     test: BATCHES,
     file: 'lib/formats/hl7/batch.ts',

@@ -19,10 +19,11 @@ export const isHl7Ack = (message: Hl7Message): boolean => message['MSA'] !== und
 /** @throws UnreadableError when the message is not an acknowledgement, or its code is not known */
 export function readHl7Ack(payload: string | Buffer): ReceivedAck {
   const message = readHl7(payload, { charset: 'iso-8859-1', charsetRule: 'misfit' });
-  const code = textAt(message, 'MSA', 1);
+  // As MLLP reads it (formats/hl7/header.ts): some receivers pad the fields, or write small letters.
+  const code = textAt(message, 'MSA', 1).trim().toUpperCase();
   const known = Object.hasOwn(CODES, code) ? CODES[code] : undefined;
   if (!known) throw new UnreadableError('The HL7 message is not an acknowledgement, or its code (MSA-1) is not known.');
   const [level, result, meaning] = known;
-  const reference = textAt(message, 'MSA', 2);
+  const reference = textAt(message, 'MSA', 2).trim();
   return { form: 'hl7v2', acknowledges: reference === '' ? undefined : reference, level, result, code, meaning };
 }

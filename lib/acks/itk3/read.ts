@@ -87,8 +87,9 @@ export function readItk3Response(payload: string | Buffer): ReceivedAck {
   const outcomeId = response.first('details', 'reference')?.value?.replace(/^.*[:/]/, '');
   const outcome = outcomes.find((candidate) => candidate.first('id')?.value === outcomeId) ?? outcomes[0];
   const codings = (outcome?.all('issue') ?? []).flatMap((issue) => issue.first('details')?.all('coding') ?? []);
-  const codes = codings.map((coding) => findItk3Code(coding.first('code')?.value ?? ''));
-  const known = codes.find((code) => code !== undefined);
+  const codes = codings.flatMap((coding) => findItk3Code(coding.first('code')?.value?.trim() ?? '') ?? []);
+  // Of several codes the worst counts.
+  const known = codes.find(({ result }) => result === 'negative') ?? codes[0];
   if (!known) throw new UnreadableError('The ITK3 response has no known response code.');
   // A sender that says fatal-error with a positive code contradicts itself: the worse counts.
   const isNegative = known.result === 'negative' || response.first('code')?.value === 'fatal-error';
