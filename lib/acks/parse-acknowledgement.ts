@@ -126,11 +126,15 @@ const acknowledgementsIn = (interchange: Interchange): ParsedPayload[] =>
     return isReceipt(one) ? asAcknowledgement(() => readReceipt(one)) : {};
   });
 
+const MESSAGE_HEADER = 'MessageHeader';
+/** The same in UTF-16 of either byte order. */
+const MESSAGE_HEADER_16 = MESSAGE_HEADER.split('').join('\0');
+
 const READERS: Readonly<Record<ReadableForm, (payload: string | Buffer) => ParsedPayload>> = {
   itk3: (payload) => {
     if (isItk2(payload)) return { isItk2: true };
     // Other XML and JSON is frequent and large: it is not parsed.
-    if (!payload.includes('MessageHeader')) return {};
+    if (!payload.includes(MESSAGE_HEADER) && !payload.includes(MESSAGE_HEADER_16)) return {};
     const { request, isItk3 } = readFhirMessage(payload);
     if (request.isResponse) {
       const response = asAcknowledgement(() => readItk3Response(payload));
@@ -193,5 +197,9 @@ function formOf(payload: string | Buffer): ReadableForm | undefined {
 function beginningOf(payload: string | Buffer): string {
   const text =
     typeof payload === 'string' ? payload.slice(0, HEAD_BYTES) : payload.subarray(0, HEAD_BYTES).toString('latin1');
-  return text.replace(/^(?:\xEF\xBB\xBF|\uFEFF|\xFF\xFE|\xFE\xFF)/, '').replace(/^[\s\v]+/, '');
+  // Without the other halves of UTF-16.
+  return text
+    .replaceAll('\0', '')
+    .replace(/^(?:\xEF\xBB\xBF|\uFEFF|\xFF\xFE|\xFE\xFF)/, '')
+    .replace(/^[\s\v]+/, '');
 }

@@ -2,9 +2,10 @@
  * Parses XML from untrusted senders into a tree: well-formed, with namespaces, without a DTD. saxes knows only XML's
  * five entities, so there are none to expand; a document type declaration is refused all the same.
  */
+import { isUtf8 } from 'node:buffer';
 import { SaxesParser, type SaxesTagNS } from 'saxes';
 import { UnreadableError } from '../errors';
-import { decode, type Charset } from './charset';
+import { decode, isPartOfIso8859, type DeclaredCharset } from './charset';
 import { HTML_ENTITIES } from './html-entities';
 import { checkSize, countUpTo, MAX_DEPTH, ValueBudget } from './limits';
 
@@ -232,31 +233,50 @@ function startTag(tag: SaxesTagNS, declaration: string): string {
 }
 
 /** Character sets by their names in an XML declaration. */
-const ENCODINGS: Readonly<Record<string, Charset>> = {
+const ENCODINGS: Readonly<Record<string, DeclaredCharset>> = {
   'utf-8': 'utf-8',
   utf8: 'utf-8',
+  ascii: 'ascii',
   'us-ascii': 'ascii',
-  'iso-8859-1': 'iso-8859-1',
   latin1: 'iso-8859-1',
   'windows-1252': 'windows-1252',
+  cp1252: 'windows-1252',
 };
+
+/** The first bytes of UTF-16: a byte order mark, or `<` without one (XML 1.0, appendix F). */
+const LITTLE_ENDIAN = /^(?:\xFF\xFE|<\0)/;
+const BIG_ENDIAN = /^(?:\xFE\xFF|\0<)/;
 
 /** @throws UnreadableError when the bytes are not text in the character set that the XML declares, or it is not known here */
 export function decodeXml(bytes: Buffer): string {
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString('utf16le');
-  if (bytes[0] === 0xfe && bytes[1] === 0xff) {
+  const start = bytes.toString('latin1', 0, 2);
+  if (LITTLE_ENDIAN.test(start)) return bytes.toString('utf16le');
+  if (BIG_ENDIAN.test(start)) {
     return Buffer.from(bytes.subarray(0, bytes.length & ~1))
       .swap16()
       .toString('utf16le');
   }
-  const declared = /^\s*(?:\xEF\xBB\xBF)?<\?xml[^>]*?\sencoding\s*=\s*["']([\w.-]{1,40})["']/.exec(
-    bytes.subarray(0, 200).toString('latin1'),
-  )?.[1];
-  const name = (declared ?? 'utf-8').toLowerCase();
-  const charset = Object.hasOwn(ENCODINGS, name) ? ENCODINGS[name] : undefined;
+  const name = isMisdeclaredXml(bytes) ? 'utf-8' : (declaredEncoding(bytes) ?? 'utf-8');
+  const charset = isPartOfIso8859(name) ? name : Object.hasOwn(ENCODINGS, name) ? ENCODINGS[name] : undefined;
   if (charset === undefined) throw new UnreadableError('The XML is in a character set that is not supported here.');
   return decode(bytes, charset);
 }
+
+/** What is reported for {@link isMisdeclaredXml}. */
+export const MISDECLARED = ['xml-charset', 'The XML says UTF-16 and is UTF-8. It was read as that.'] as const;
+
+/**
+ * Whether XML says that it is UTF-16, and is UTF-8: .NET writes what it has in memory into the declaration of a text, and
+ * the text is then encoded otherwise.
+ */
+export const isMisdeclaredXml = (payload: string | Buffer): boolean =>
+  Buffer.isBuffer(payload) && /^utf-?16/.test(declaredEncoding(payload) ?? '') && isUtf8(payload);
+
+/** The encoding that an XML declaration of single bytes names, in small letters. */
+const declaredEncoding = (bytes: Buffer): string | undefined =>
+  /^\s*(?:\xEF\xBB\xBF)?<\?xml[^>]*?\sencoding\s*=\s*["']([\w.-]{1,40})["']/
+    .exec(bytes.subarray(0, 200).toString('latin1'))?.[1]
+    ?.toLowerCase();
 
 /** Whether XML 1.0 allows every character of a text. */
 export function isXmlText(text: string): boolean {

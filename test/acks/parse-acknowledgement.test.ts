@@ -110,6 +110,14 @@ describe('a payload', () => {
     assert.deepEqual(Object.keys(parseAcknowledgement(itk3.replace('30002', '39999'))), ['unreadableAcknowledgement']);
   });
 
+  it('that is an ITK3 request in UTF-16 is one, in either byte order, with a mark or without', () => {
+    const little = Buffer.from(itk3Request(), 'utf16le');
+    const marked = Buffer.from(`\uFEFF${itk3Request()}`, 'utf16le');
+    for (const payload of [little, marked, Buffer.from(little).swap16(), Buffer.from(marked).swap16()]) {
+      assert.equal(keyOfRequest(parseAcknowledgement(payload).request), 'itk3 msg-1');
+    }
+  });
+
   it('that is an HL7 acknowledgement may be in small letters and padded: it settles what was sent', () => {
     const { request } = parseAcknowledgement(ADT.replace('M-1', 'M-1  '));
     const ack = writeHl7(acknowledgeHl7(readHl7(ADT), { now, code: 'AE' })) as string;

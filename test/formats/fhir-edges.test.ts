@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { UnreadableError } from '../../lib/errors';
+import { encode } from '../../lib/formats/charset';
 import { fhirXmlToJson, fhirXmlToObject } from '../../lib/formats/fhir/from-xml';
 import { convertByRelease, statedRelease } from '../../lib/formats/fhir/release';
 import { fhirJsonToXml } from '../../lib/formats/fhir/to-xml';
@@ -88,6 +89,28 @@ describe('FHIR at the edge', () => {
       assert.deepEqual(roundTrip(patient(content)), [expected, ['fhir-empty']], JSON.stringify(content));
     }
     assert.deepEqual(roundTrip(patient({ name: [{ given: ['A', 'B'], _given: [null, { id: 'b' }] }] }))[1], []);
+  });
+
+  it('of XML is read in the character set that it has: UTF-16 with a mark or without, ISO 8859, UTF-8 that says UTF-16', () => {
+    const xml = (encoding: string, name = 'Zoë Žižek €'): string =>
+      `<?xml version="1.0" encoding="${encoding}"?><Patient ${NS}><name><family value="${name}"/></name></Patient>`;
+    const read = (payload: Buffer): [unknown, string[]] => {
+      const codes: string[] = [];
+      const onTolerated = (found: readonly Tolerated[]): void => void codes.push(...found.map(({ code }) => code));
+      return [(fhirXmlToObject(payload, { onTolerated })['name'] as Array<{ family: string }>)[0]?.family, codes];
+    };
+    const utf16 = Buffer.from(xml('UTF-16'), 'utf16le');
+    const marked = Buffer.from(`\uFEFF${xml('utf-16')}`, 'utf16le');
+    for (const payload of [utf16, marked, Buffer.from(utf16).swap16(), Buffer.from(marked).swap16()]) {
+      assert.deepEqual(read(payload), ['Zoë Žižek €', []]);
+    }
+    assert.deepEqual(read(encode(xml('ISO-8859-15', 'Zoë Žižek €'), 'iso-8859-15')), ['Zoë Žižek €', []]);
+    assert.deepEqual(read(encode(xml('windows-1252'), 'windows-1252')), ['Zoë Žižek €', []]);
+    for (const encoding of ['utf-16', 'UTF-16LE']) {
+      assert.deepEqual(read(Buffer.from(xml(encoding))), ['Zoë Žižek €', ['xml-charset']]);
+    }
+    thrown(UnreadableError, () => read(encode(xml('utf-16', 'Zoë'), 'iso-8859-1')));
+    thrown(UnreadableError, () => read(Buffer.from(xml('EBCDIC-CP-US'))));
   });
 
   it('of JSON that is not UTF-8 is refused: its letters would be lost', () => {

@@ -430,6 +430,20 @@ const MUTATIONS: Removed[] = [
     without: '',
   },
   {
+    title: 'that is an ITK3 request in UTF-16 is one',
+    test: 'test/acks/parse-acknowledgement.test.ts',
+    file: 'lib/acks/parse-acknowledgement.ts',
+    check: ' && !payload.includes(MESSAGE_HEADER_16)',
+    without: '',
+  },
+  {
+    title: 'of XML is read in the character set that it has',
+    test: FHIR,
+    file: 'lib/formats/xml.ts',
+    check: "isMisdeclaredXml(bytes) ? 'utf-8' :",
+    without: "bytes.length < 0 ? 'utf-8' :",
+  },
+  {
     title: 'of JSON that is not UTF-8 is refused',
     test: FHIR,
     file: 'lib/formats/fhir/to-xml.ts',

@@ -1,7 +1,7 @@
 /** Converts FHIR XML to JSON without loss: order, ids and extensions of primitives, narrative, digits of decimals. */
 import { UnreadableError } from '../../errors';
 import { ToleratedList, type Tolerated } from '../tolerated';
-import { parseXml, type XmlElement, XHTML } from '../xml';
+import { isMisdeclaredXml, MISDECLARED, parseXml, type XmlElement, XHTML } from '../xml';
 import { definitionsOf, type Definitions, type ElementDefinition, type FhirRelease } from './definitions';
 
 export interface FhirOptions {
@@ -25,7 +25,7 @@ interface Digits {
 export function fhirXmlToJson(xml: string | Buffer, options: FhirOptions = {}): string {
   // In V8 since 11.4; TypeScript's library does not have it yet.
   const { rawJSON } = JSON as unknown as { rawJSON(this: void, text: string): unknown };
-  return JSON.stringify(new Reader(options, ({ digits }) => rawJSON(digits)).document(parseXml(xml)));
+  return JSON.stringify(new Reader(options, ({ digits }) => rawJSON(digits)).document(xml));
 }
 
 /**
@@ -33,7 +33,7 @@ export function fhirXmlToJson(xml: string | Buffer, options: FhirOptions = {}): 
  * @throws UnreadableError when it is not FHIR XML of the release
  */
 export function fhirXmlToObject(xml: string | Buffer, options: FhirOptions = {}): Record<string, unknown> {
-  return new Reader(options, ({ digits }) => Number(digits)).document(parseXml(xml));
+  return new Reader(options, ({ digits }) => Number(digits)).document(xml);
 }
 
 /** JSON's numbers: others could not be written as JSON. FHIR's own patterns are narrower still. */
@@ -58,7 +58,9 @@ class Reader {
     this.#onTolerated = onTolerated;
   }
 
-  document(root: XmlElement): Record<string, unknown> {
+  document(xml: string | Buffer): Record<string, unknown> {
+    const root = parseXml(xml);
+    if (isMisdeclaredXml(xml)) this.#tolerated.add(...MISDECLARED);
     if (root.namespace !== FHIR_NAMESPACE) throw new UnreadableError('The XML is not FHIR: it has another namespace.');
     const resource = this.#resource(root);
     if (this.#tolerated.all) this.#onTolerated?.(this.#tolerated.all);

@@ -95,7 +95,8 @@ export function convertByRelease<Result>(
     typeof payload === 'string'
       ? payload
       : Buffer.isBuffer(payload)
-        ? payload.toString('latin1')
+        ? // Without the other halves of UTF-16.
+          payload.toString('latin1').replaceAll('\0', '')
         : JSON.stringify(payload);
   const stated = statedRelease(text);
   if (stated === 'STU3' || stated === 'R4') return { result: convert(stated), release: stated, isDoubtful: false };
