@@ -11,8 +11,10 @@ import { readItk3Request, readItk3Response } from '../../lib/acks/itk3/read';
 import { buildNhsAck, readNhsAck } from '../../lib/acks/nhsack/nhsack';
 import { readEdifact } from '../../lib/formats/edifact/interchange';
 import { fhirXmlToJson } from '../../lib/formats/fhir/from-xml';
+import { fhirJsonToXml } from '../../lib/formats/fhir/to-xml';
 import { acknowledgeHl7 } from '../../lib/formats/hl7/acknowledge';
 import { readHl7, writeHl7 } from '../../lib/formats/hl7/message';
+import { thrown } from '../harness/failure';
 import { itk3ByProfile, itk3Request, MEDRPT, NEMS_EVENT, R4_MESSAGE } from './fixtures';
 
 const now = new Date('2026-04-01T11:00:00Z');
@@ -114,6 +116,16 @@ describe('a payload', () => {
     const little = Buffer.from(itk3Request(), 'utf16le');
     const marked = Buffer.from(`\uFEFF${itk3Request()}`, 'utf16le');
     for (const payload of [little, marked, Buffer.from(little).swap16(), Buffer.from(marked).swap16()]) {
+      assert.equal(keyOfRequest(parseAcknowledgement(payload).request), 'itk3 msg-1');
+    }
+  });
+
+  it('that is an ITK3 request in JSON is one also where it cannot be converted, so that it can be rejected', () => {
+    const json = fhirXmlToJson(itk3Request());
+    const twice = json.replace('"type":"message"', '"type":"message","type":"message"');
+    const latin = Buffer.from(json.replace('"ref-9"', '"réf"'), 'latin1');
+    for (const payload of [twice, latin]) {
+      thrown(UnreadableError, () => fhirJsonToXml(payload));
       assert.equal(keyOfRequest(parseAcknowledgement(payload).request), 'itk3 msg-1');
     }
   });

@@ -132,6 +132,27 @@ describe('HL7 v2', () => {
     );
   });
 
+  it('with a space where MSH-2 has the escape character is read without one, and reported', () => {
+    const text = 'MSH|^~ &|LAB|B|C|D|2026||ORU^R01|M-1|P|2.3\rOBX|1|TX|A||a b\\T\\c&d~e^f\r';
+    for (const payload of [text, Buffer.from(text)]) {
+      const message = readHl7(payload);
+      assert.deepEqual(
+        message.tolerated?.map(({ code }) => code),
+        ['hl7-no-escape'],
+      );
+      assert.deepEqual((message['OBX'] as SegmentObject[])[0]?.['f5'], [
+        { c1: { s1: 'a b\\T\\c', s2: 'd' } },
+        { c1: 'e', c2: 'f' },
+      ]);
+      assert.deepEqual(writeHl7(message), payload);
+      for (const segment of message['OBX'] as SegmentObject[]) delete segment.raw;
+      assert.deepEqual(writeHl7(message), payload);
+    }
+    for (const msh2 of [' ~\\&', '^ \\&', '^~\\ ', '^~  ']) {
+      thrown(UnreadableError, () => readHl7(text.replace('^~ &', msh2)));
+    }
+  });
+
   it('is acknowledged by its MSH-10 as it stands there, whatever separators are in it', () => {
     for (const controlId of ['A^B', 'A&B^C~D', 'A\\T\\B', 'X-1 ']) {
       const message = readHl7(`MSH|^~\\&|A|B|C|D|2026||ADT^A01|${controlId}|P|2.4\r`);

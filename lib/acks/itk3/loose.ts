@@ -26,7 +26,7 @@ function looseFhir(payload: string | Buffer): LooseElement {
     .toString()
     .replace(/^\uFEFF/, '')
     .trimStart();
-  return beginning.startsWith('{') ? fromJson('', fhirJson(payload)) : fromXml(parseXml(payload));
+  return beginning.startsWith('{') ? fromJson('', fhirJson(payload, true)) : fromXml(parseXml(payload));
 }
 
 function withFirst(element: Omit<LooseElement, 'first'>): LooseElement {

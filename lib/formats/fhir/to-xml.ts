@@ -29,12 +29,13 @@ export function fhirJsonToXml(json: string | Buffer | Record<string, unknown>, o
 
 /**
  * Parses a JSON object; numbers keep their digits.
- * @throws UnreadableError when it is not a JSON object, not UTF-8, or has a key twice in one object: JSON.parse would
- *   keep the last value and lose the others in silence
+ * @param isLoose looks into a payload that is not converted: whoever sent it has to be told that it is wrong
+ * @throws UnreadableError when it is not a JSON object; unless `isLoose`, also when it is not UTF-8, or has a key twice in
+ *   one object: JSON.parse would keep the last value and lose the others in silence
  */
-export function fhirJson(json: string | Buffer): Record<string, unknown> {
+export function fhirJson(json: string | Buffer, isLoose = false): Record<string, unknown> {
   checkSize(json, 'FHIR');
-  if (Buffer.isBuffer(json) && !isUtf8(json)) {
+  if (!isLoose && Buffer.isBuffer(json) && !isUtf8(json)) {
     throw new UnreadableError('The payload has bytes that are not UTF-8, the character set of FHIR JSON.', {
       advice: 'Have the sender write UTF-8, or decode the payload before it is converted.',
     });
@@ -57,7 +58,8 @@ export function fhirJson(json: string | Buffer): Record<string, unknown> {
   } catch {
     throw new UnreadableError('The payload is not JSON.');
   }
-  if (kept !== keys) throw new UnreadableError('The FHIR JSON has a key twice in one object. No value may be lost.');
+  if (!isLoose && kept !== keys)
+    throw new UnreadableError('The FHIR JSON has a key twice in one object. No value may be lost.');
   if (!isObject(value) || Array.isArray(value))
     throw new UnreadableError('The payload is not FHIR JSON: it is not an object.');
   return value;

@@ -58,6 +58,7 @@ function readText(text: string): Hl7Message {
     const raw = cut(line, separators);
     if (!raw) throw notHl7(index);
     separators = raw.separators;
+    if (HEADERS.has(raw.name) && raw.text.charAt(6) === ' ') tolerated.add(...NO_ESCAPE);
     if (hasPadding(raw.after) || hasPadding(raw.before)) tolerated.add(...PADDED);
     const segment: SegmentObject = { at: index + 1 };
     addFields(segment, raw, budget);
@@ -68,6 +69,11 @@ function readText(text: string): Hl7Message {
   rememberAsRead(segments);
   return tolerated.all === undefined ? message : { tolerated: tolerated.all, ...message };
 }
+
+const NO_ESCAPE = [
+  'hl7-no-escape',
+  'A space stands where MSH-2 has the escape character. No escape sequence was resolved.',
+] as const;
 
 const PADDED = ['hl7-padding', 'NUL or Ctrl-Z characters stand around segments. They belong to no text.'] as const;
 

@@ -22,8 +22,11 @@ export const NOT_AROUND = new RegExp(`[^${AROUND}]`);
 export const HEADERS: ReadonlySet<string> = new Set(['MSH', 'FHS', 'BHS']);
 export const DEFAULT_ENCODING = '^~\\&';
 
-/** The field separator, and one to five encoding characters. */
-const SEPARATORS = /^[!-/:-@[-`{-~]{2,6}$/;
+/**
+ * The field separator, and one to five encoding characters. Where the escape character belongs a space may stand: what
+ * a backslash became on its way through a form or a wiki. Then there is no escape character.
+ */
+const SEPARATORS = /^(?:[!-/:-@[-`{-~]{2,6}|[!-/:-@[-`{-~]{3} [!-/:-@[-`{-~]{0,2})$/;
 const HAS_ONE_TWICE = /(.).*\1/;
 
 /** @throws UnreadableError when the characters cannot separate anything */
@@ -33,7 +36,7 @@ export function separatorsOf(field: string, encoding: string): Separators {
   if (field.length !== 1 || component === undefined || !SEPARATORS.test(all) || HAS_ONE_TWICE.test(all)) {
     throw new UnreadableError('The encoding characters of the HL7 message (MSH-1, MSH-2) are not usable.');
   }
-  return { field, component, repetition, escape, subcomponent };
+  return { field, component, repetition, escape: escape === ' ' ? undefined : escape, subcomponent };
 }
 
 /**
