@@ -235,6 +235,23 @@ describe('EDIFACT receipts', () => {
     }
   });
 
+  it('are a RECEP also where the message has the type of those that it acknowledges', () => {
+    const ofType = (unb: string, lines: string): string =>
+      recep(lines).replace('RECEP:0:2:FH', 'FHSREG:0:1:FH').replace("++RECEP'", unb);
+    const lines = "RFF+MIS:00000007 CA'RFF+RIS:00000003 OK:4'";
+    for (const unb of ["++RECEP+++EDIFACT TRANSFER'", "++RECEP'", "'"]) {
+      const { acknowledgement, request } = parseAcknowledgement(ofType(unb, lines));
+      assert.deepEqual(
+        [acknowledgement?.acknowledges, acknowledgement?.result, request],
+        ['00000003', 'negative', undefined],
+        unb,
+      );
+    }
+    assert.ok(parseAcknowledgement(ofType("++RECEP'", "RFF+MIS:00000007 CP'")).unreadableAcknowledgement);
+    // A registration has references of its own.
+    assert.ok(parseAcknowledgement(ofType("'", "RFF+950:F1'RFF+TN:101'")).request);
+  });
+
   it('of one interchange are read whole: the worst counts, and what cannot be read is counted', () => {
     const message = (reference: string, code: string): string =>
       `UNH+${reference}+CONTRL:D:3:UN'UCI+${reference}+GP01+HA01+${code}'UNT+3+${reference}'`;

@@ -500,6 +500,13 @@ const MUTATIONS: Removed[] = [
     without: 'text.trimEnd().endsWith(syntax.terminator)',
   },
   {
+    title: 'are a RECEP also where the message has the type',
+    test: EDGES,
+    file: 'lib/acks/nhsack/receipts.ts',
+    check: "some(({ kind }) => kind === 'RIS')",
+    without: "some(({ kind }) => kind === '')",
+  },
+  {
     title: 'of one interchange are read whole',
     test: EDGES,
     file: 'lib/acks/parse-acknowledgement.ts',

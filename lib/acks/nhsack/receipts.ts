@@ -28,13 +28,27 @@ const PART = 'Some messages of the interchange were rejected';
 const messageOf = (interchange: Interchange, type: string): EdifactMessage | undefined =>
   interchange.messages?.find(({ UNH }) => componentAt(UNH?.[0], 2) === type);
 
-/** Whether it is a RECEP or a CONTRL, by its message type. */
+/**
+ * The RECEP of an interchange. Systems in use, the NHS's own adaptor among them, give it the type of the message that it
+ * acknowledges (FHSREG): then the interchange says that it is one (UNB 0026), or the message does, by its RFF+RIS.
+ */
+const recepOf = (interchange: Interchange): EdifactMessage | undefined => {
+  const [first] = interchange.messages ?? [];
+  const isNamed = componentAt(interchange.UNB?.[0], 7).trim() === 'RECEP';
+  return (
+    messageOf(interchange, 'RECEP') ??
+    interchange.messages?.find((message) => referencesIn(message).some(({ kind }) => kind === 'RIS')) ??
+    (isNamed ? first : undefined)
+  );
+};
+
+/** Whether it is a RECEP or a CONTRL. */
 export const isReceipt = (interchange: Interchange): boolean =>
-  messageOf(interchange, 'RECEP') !== undefined || messageOf(interchange, 'CONTRL') !== undefined;
+  recepOf(interchange) !== undefined || messageOf(interchange, 'CONTRL') !== undefined;
 
 /** @throws UnreadableError when it is neither, or its code is not known */
 export function readReceipt(interchange: Interchange): ReceivedAck {
-  const recep = messageOf(interchange, 'RECEP');
+  const recep = recepOf(interchange);
   const contrl = messageOf(interchange, 'CONTRL');
   const read = recep ? readRecep(recep) : contrl ? readContrl(contrl) : undefined;
   if (!read) throw new UnreadableError('The interchange is no RECEP or CONTRL, or its code is not known.');
@@ -63,12 +77,21 @@ interface Read {
   rejected: number;
 }
 
+interface Reference {
+  kind: string;
+  reference: string;
+  code: string;
+}
+
 /** RFF+RIS has the interchange's sequence number and code, RFF+MIS those of each message: `00000007 OK`. */
-function readRecep(message: EdifactMessage): Read | undefined {
-  const references = ((message['RFF'] ?? []) as SegmentObject[]).map((segment) => {
+const referencesIn = (message: EdifactMessage): Reference[] =>
+  ((message['RFF'] ?? []) as SegmentObject[]).map((segment) => {
     const [reference = '', code = ''] = componentAt(segment, 1, 2).trim().split(/\s+/);
     return { kind: componentAt(segment, 1), reference, code };
   });
+
+function readRecep(message: EdifactMessage): Read | undefined {
+  const references = referencesIn(message);
   const whole = references.find(({ kind }) => kind === 'RIS');
   const parts = references.filter(({ kind }) => kind === 'MIS');
   const known = whole && Object.hasOwn(RECEP_CODES, whole.code) ? RECEP_CODES[whole.code] : undefined;
