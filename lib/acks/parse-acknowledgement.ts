@@ -118,13 +118,16 @@ function combined(parts: readonly ParsedPayload[], unread = 0): ParsedPayload {
   return request ? { request: asOne([request, ...more]) } : {};
 }
 
-/** What each message of an interchange of NHSACKs, RECEPs or CONTRLs is: one may have several. */
-const acknowledgementsIn = (interchange: Interchange): ParsedPayload[] =>
-  (interchange.messages ?? []).slice(0, MAX_PARTS).map((message) => {
+/** What an interchange of NHSACKs, RECEPs or CONTRLs is: it may have several. */
+function acknowledgementsIn(interchange: Interchange): ParsedPayload {
+  const { messages = [] } = interchange;
+  const parts = messages.slice(0, MAX_PARTS).map((message) => {
     const one = { ...interchange, messages: [message] };
     if (isNhsAck(one)) return asAcknowledgement(() => readNhsAckIn(one));
     return isReceipt(one) ? asAcknowledgement(() => readReceipt(one)) : {};
   });
+  return combined(parts, messages.length - parts.length);
+}
 
 const MESSAGE_HEADER = 'MessageHeader';
 /** The same in UTF-16 of either byte order. */
@@ -146,7 +149,7 @@ const READERS: Readonly<Record<ReadableForm, (payload: string | Buffer) => Parse
   },
   nhsack: (payload) => {
     const interchange = readEdifact(payload);
-    if (isNhsAck(interchange) || isReceipt(interchange)) return combined(acknowledgementsIn(interchange));
+    if (isNhsAck(interchange) || isReceipt(interchange)) return acknowledgementsIn(interchange);
     return asRequest(keptInterchange(interchange));
   },
   hl7v2: (payload) => {

@@ -320,26 +320,26 @@ function proxyAuthorization(proxy: ProxyOptions): { token?: string } {
   return { token: `Basic ${pair}` };
 }
 
-/** Returns whether a connection to the server bypasses the proxy. */
+/**
+ * Returns whether a connection to the server bypasses the proxy. Exceptions are separated by commas or spaces, as for
+ * curl, by semicolons as for Windows, or by bars as for Java.
+ */
 export function bypassesProxy(url: URL, noProxy: readonly string[]): boolean {
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
-  return (
-    noProxy
-      // Commas, as curl; semicolons, as Windows; bars, as Java.
-      .flatMap((entry) => entry.split(/[\s,;|]+/))
-      .filter((entry) => entry !== '')
-      .some((entry) => {
-        if (entry === '*') return true;
-        const [, host = '', exceptionPort] = NO_PROXY_ENTRY.exec(entry.toLowerCase()) ?? [];
-        if (exceptionPort !== undefined && exceptionPort !== port) return false;
-        const suffix = host.replace(/^\*/, '');
-        const hostname = url.hostname.replace(/^\[|\]$/g, '');
-        if (isIP(hostname) !== 0) return isAddressIn(hostname, suffix.replace(/^\[|\]$/g, ''));
-        // As in curl and most others: a domain means itself and what is below it, with or without a dot before it.
-        const domain = suffix.replace(/^\.|\.$/g, '');
-        return domain !== '' && (hostname === domain || hostname.endsWith(`.${domain}`));
-      })
-  );
+  return noProxy
+    .flatMap((entry) => entry.split(/[\s,;|]+/))
+    .filter((entry) => entry !== '')
+    .some((entry) => {
+      if (entry === '*') return true;
+      const [, host = '', exceptionPort] = NO_PROXY_ENTRY.exec(entry.toLowerCase()) ?? [];
+      if (exceptionPort !== undefined && exceptionPort !== port) return false;
+      const suffix = host.replace(/^\*/, '');
+      const hostname = url.hostname.replace(/^\[|\]$/g, '');
+      if (isIP(hostname) !== 0) return isAddressIn(hostname, suffix.replace(/^\[|\]$/g, ''));
+      // As in curl and most others: a domain means itself and what is below it, with or without a dot before it.
+      const domain = suffix.replace(/^\.|\.$/g, '');
+      return domain !== '' && (hostname === domain || hostname.endsWith(`.${domain}`));
+    });
 }
 
 /** A host, a domain, or an IPv6 address (or network) with or without brackets; with a port or without one. */

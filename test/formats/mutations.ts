@@ -510,8 +510,8 @@ const MUTATIONS: Removed[] = [
     title: 'of one interchange are read whole',
     test: EDGES,
     file: 'lib/acks/parse-acknowledgement.ts',
-    check: '(interchange.messages ?? []).slice(0, MAX_PARTS)',
-    without: '(interchange.messages ?? []).slice(0, 1)',
+    check: 'messages.slice(0, MAX_PARTS)',
+    without: 'messages.slice(0, 1)',
   },
   {
     title: 'may be padded with NUL, or ended by Ctrl-Z',

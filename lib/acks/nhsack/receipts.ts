@@ -100,17 +100,18 @@ function readRecep(message: EdifactMessage): Read | undefined {
   return { ...whole, sender: '', known, messages: parts.length, rejected };
 }
 
-/** UCI has the interchange's reference, sender, recipient and action; UCM the message's reference, type and action; UCF a group's. */
+/**
+ * UCI has the interchange's reference, sender, recipient and action; UCM a message's reference, type and action; UCF a
+ * group's reference, sender, recipient and action.
+ */
 function readContrl(message: EdifactMessage): Read | undefined {
   const [uci] = (message['UCI'] ?? []) as SegmentObject[];
   const code = componentAt(uci, 4);
   const known = Object.hasOwn(CONTRL_CODES, code) ? CONTRL_CODES[code] : undefined;
   if (!known) return undefined;
-  const [messages, groups] = [message['UCM'] ?? [], message['UCF'] ?? []] as SegmentObject[][];
-  // UCF has the group's reference, its sender, its recipient and the action.
-  const rejected =
-    (messages ?? []).filter((segment) => componentAt(segment, 3) === '4').length +
-    (groups ?? []).filter((segment) => componentAt(segment, 4) === '4').length;
+  const rejections = (tag: 'UCM' | 'UCF', action: number): number =>
+    ((message[tag] ?? []) as SegmentObject[]).filter((segment) => componentAt(segment, action) === '4').length;
+  const rejected = rejections('UCM', 3) + rejections('UCF', 4);
   const [reference, sender] = [componentAt(uci, 1), componentAt(uci, 2)];
   // CONTRL may name the rejected messages only.
   return { reference, sender, code, known, messages: Number.POSITIVE_INFINITY, rejected };

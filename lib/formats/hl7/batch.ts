@@ -91,7 +91,7 @@ export function splitHl7<Payload extends string | Buffer>(payload: Payload): Hl7
   if (outside > 0) {
     tolerated.add(
       'hl7-batch-outside',
-      `${outside} segments of the batch stand outside its messages. They are with its header and its end.`,
+      `Segments of the batch (${outside}) stand outside its messages. They are with its header and its end.`,
     );
   }
   if (isHeadless)
