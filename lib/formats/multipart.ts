@@ -223,18 +223,18 @@ function partHeaders(text: string, number: number): PartHeaders {
 
 /**
  * Returns the parameters of a header's value by their names in lower case, the first of each. Browsers write a quote
- * in one as `%22`, others as `\"`.
+ * in one as `%22`, others as `\"`; careless ones write spaces without quotes.
  */
 function parametersOf(value: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const [, name = '', quoted, plain = ''] of value.matchAll(PARAMETER)) {
-    const text = quoted === undefined ? plain : quoted.replaceAll('\\"', '"').replaceAll('%22', '"');
+    const text = quoted === undefined ? plain.trim() : quoted.replaceAll('\\"', '"').replaceAll('%22', '"');
     if (!found.has(name.toLowerCase())) found.set(name.toLowerCase(), text);
   }
   return found;
 }
 
-const PARAMETER = /;\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/g;
+const PARAMETER = /;\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))/g;
 
 /** Decodes `filename*` (RFC 5987), which some senders write beside the plain one. */
 function extended(value: string | undefined): string | undefined {

@@ -161,7 +161,7 @@ describe('the segments of an HL7 v2 message', () => {
         }
         // What is added stands on a line of its own.
         const added = writeHl7({ ...readHl7(padded), ZZZ: [{ f1: 'x' }] }) as string;
-        assert.match(added.replaceAll(/[\0\x1a]/g, ''), /last[\r\n]+ZZZ\|x/, JSON.stringify(padded));
+        assert.match(added.replaceAll('\0', '').replaceAll('\x1a', ''), /last[\r\n]+ZZZ\|x/, JSON.stringify(padded));
       }
       const joined = `${whole}${end}\x1a${whole.replace('M-1', 'M-2')}${end}\x1a`;
       const { messages } = splitHl7(joined);

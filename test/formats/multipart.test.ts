@@ -80,6 +80,7 @@ describe('multipart/form-data', () => {
       ["form-data; name=a; filename=plain.pdf; filename*=UTF-8''%ZZ", 'a', 'plain.pdf'],
       ['form-data; name="a \\"b\\" %22c%22"; filename="C:\\dir\\x.pdf"', 'a "b" "c"', 'C:\\dir\\x.pdf'],
       ['form-data; name="a;b"; filename=""', 'a;b', ''],
+      ['form-data; name=a; filename=Letter to GP.pdf ; x=y', 'a', 'Letter to GP.pdf'],
       ['FORM-DATA;NAME=a', 'a', undefined],
       ['form-data; filename="name=x"; name="a"', 'a', 'name=x'],
       ['form-data; filename="x; name=evil"; name="a"', 'a', 'x; name=evil'],

@@ -54,7 +54,7 @@ export function fhirJson(json: string | Buffer, isLoose = false): Record<string,
       : item;
   }
   try {
-    value = JSON.parse(text, revive as (key: string, item: unknown) => unknown);
+    value = JSON.parse(text, revive);
   } catch {
     throw new UnreadableError('The payload is not JSON.');
   }

@@ -147,7 +147,7 @@ function writeText(message: Hl7Message): string {
     if (before !== undefined && before.after !== '') lineEnd = /^(?:\r\n|\r|\n)/.exec(before.after)?.[0] ?? lineEnd;
     const last = index === segments.length - 1;
     // The last segment of what was read may have no line end, or only padding.
-    const isOpen = before !== undefined && [...before.after].every(isPadding);
+    const isOpen = before !== undefined && before.after.split('').every(isPadding);
     const after = before === undefined || (isOpen && !last) ? lineEnd : before.after;
     // Where lines end with LF, a bare name could be a line of the text before it.
     const isBare = before === undefined && written.text === name && lineEnd !== '\r';

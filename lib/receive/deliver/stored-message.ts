@@ -181,14 +181,14 @@ async function partsIntoFolder(
     parser.finish();
     check(row, bytes, digests.hex());
   });
-  return {
-    parts: parts.map(({ headers, sink }, index) => ({
-      ...headers,
-      ...(files[index] !== undefined && { file: files[index] }),
-      bytes: sink.place.bytes,
-    })),
-  };
+  return { parts: parts.map(({ headers, sink }, index) => partInFile(headers, sink.place.bytes, files[index])) };
 }
+
+const partInFile = (headers: PartHeaders, bytes: number, file: string | undefined): ReceivedPart => ({
+  ...headers,
+  ...(file !== undefined && { file }),
+  bytes,
+});
 
 /** @throws PayloadError when size or SHA-256 differ from the row's */
 function check({ size, sha256 }: Incoming, bytes: number, sum: string): void {
