@@ -256,20 +256,20 @@ export function decodeXml(bytes: Buffer): string {
       .swap16()
       .toString('utf16le');
   }
-  const name = isMisdeclaredXml(bytes) ? 'utf-8' : (declaredEncoding(bytes) ?? 'utf-8');
+  const name = isDeclaredWrongly(bytes) ? 'utf-8' : (declaredEncoding(bytes) ?? 'utf-8');
   const charset = isPartOfIso8859(name) ? name : Object.hasOwn(ENCODINGS, name) ? ENCODINGS[name] : undefined;
   if (charset === undefined) throw new UnreadableError('The XML is in a character set that is not supported here.');
   return decode(bytes, charset);
 }
 
-/** What is reported for {@link isMisdeclaredXml}. */
-export const MISDECLARED = ['xml-charset', 'The XML says UTF-16 and is UTF-8. It was read as that.'] as const;
+/** What is reported for {@link isDeclaredWrongly}. */
+export const WRONG_DECLARATION = ['xml-charset', 'The XML says UTF-16 and is UTF-8. It was read as that.'] as const;
 
 /**
  * Whether XML says that it is UTF-16, and is UTF-8: .NET writes what it has in memory into the declaration of a text, and
  * the text is then encoded otherwise.
  */
-export const isMisdeclaredXml = (payload: string | Buffer): boolean =>
+export const isDeclaredWrongly = (payload: string | Buffer): boolean =>
   Buffer.isBuffer(payload) && /^utf-?16/.test(declaredEncoding(payload) ?? '') && isUtf8(payload);
 
 /** The encoding that an XML declaration of single bytes names, in small letters. */

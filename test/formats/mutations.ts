@@ -447,7 +447,7 @@ const MUTATIONS: Removed[] = [
     title: 'of XML is read in the character set that it has',
     test: FHIR,
     file: 'lib/formats/xml.ts',
-    check: "isMisdeclaredXml(bytes) ? 'utf-8' :",
+    check: "isDeclaredWrongly(bytes) ? 'utf-8' :",
     without: "bytes.length < 0 ? 'utf-8' :",
   },
   {
@@ -558,7 +558,7 @@ const MUTATIONS: Removed[] = [
   {
     title: 'one that cannot be read in a batch of acknowledgements is reported',
     test: 'test/acks/wiring.test.ts',
-    file: 'lib/receive/acknowledgement-settler.ts',
+    file: 'lib/receive/acknowledge/settlements.ts',
     check: 'if (unreadable > 0) consumer',
     without: 'if (unreadable < 0) consumer',
   },

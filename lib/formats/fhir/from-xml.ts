@@ -1,7 +1,7 @@
 /** Converts FHIR XML to JSON without loss: order, ids and extensions of primitives, narrative, digits of decimals. */
 import { UnreadableError } from '../../errors';
 import { ToleratedList, type Tolerated } from '../tolerated';
-import { isMisdeclaredXml, MISDECLARED, parseXml, type XmlElement, XHTML } from '../xml';
+import { isDeclaredWrongly, WRONG_DECLARATION, parseXml, type XmlElement, XHTML } from '../xml';
 import { definitionsOf, type Definitions, type ElementDefinition, type FhirRelease } from './definitions';
 
 export interface FhirOptions {
@@ -60,7 +60,7 @@ class Reader {
 
   document(xml: string | Buffer): Record<string, unknown> {
     const root = parseXml(xml);
-    if (isMisdeclaredXml(xml)) this.#tolerated.add(...MISDECLARED);
+    if (isDeclaredWrongly(xml)) this.#tolerated.add(...WRONG_DECLARATION);
     if (root.namespace !== FHIR_NAMESPACE) throw new UnreadableError('The XML is not FHIR: it has another namespace.');
     const resource = this.#resource(root);
     if (this.#tolerated.all) this.#onTolerated?.(this.#tolerated.all);

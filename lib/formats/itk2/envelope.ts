@@ -7,7 +7,7 @@ import { unzipSync } from 'node:zlib';
 import { UnreadableError } from '../../errors';
 import { MAX_SIZE } from '../limits';
 import { ToleratedList, type Tolerated } from '../tolerated';
-import { decodeXml, isMisdeclaredXml, MISDECLARED, parseXml, type XmlElement } from '../xml';
+import { decodeXml, isDeclaredWrongly, WRONG_DECLARATION, parseXml, type XmlElement } from '../xml';
 
 const ITK2_NAMESPACE = 'urn:nhs-itk:ns:201005';
 const ROOT = 'DistributionEnvelope';
@@ -86,7 +86,7 @@ export function unwrapItk2(payload: string | Buffer): UnwrappedItk2 {
   const wrapped = all(root, 'payloads', 'payload');
   if (wrapped.length === 0) throw new UnreadableError('The ITK2 envelope has no payload.');
   const tolerated = new ToleratedList();
-  if (isMisdeclaredXml(payload)) tolerated.add(...MISDECLARED);
+  if (isDeclaredWrongly(payload)) tolerated.add(...WRONG_DECLARATION);
   if (root !== document) tolerated.add('itk2-soap', 'The envelope stands in a SOAP message, which was left out.');
   if (manifest.length !== wrapped.length) {
     tolerated.add(
