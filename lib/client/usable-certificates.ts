@@ -311,7 +311,7 @@ function ofLabel(label: string, wanted: string, isWhole: boolean): Description {
 function ofDer(content: Buffer, how: string): Description {
   if (isCertificate(content)) {
     const advice = 'Convert it: openssl x509 -inform DER -in FILE -out FILE.pem.';
-    return { is: `it is a certificate in DER${how}`, advice: how === '' ? advice : ADD_LINES };
+    return { is: 'it is a certificate in DER', advice };
   }
   const hex = content.subarray(0, 40).toString('hex');
   // A sequence that begins with the number 3 is PKCS#12; one with this object identifier is PKCS#7.
@@ -329,12 +329,10 @@ function ofDer(content: Buffer, how: string): Description {
   }
   if (isPrivateKey(content)) {
     const advice = 'Convert it: openssl pkey -inform DER -in FILE -out FILE.pem.';
-    return { is: `it is a private key in DER${how}`, advice: how === '' ? advice : ADD_LINES };
+    return { is: 'it is a private key in DER', advice };
   }
   return { is: `it is in DER${how}`, advice: 'Convert it to PEM, e.g. with openssl.' };
 }
-
-const ADD_LINES = 'Put a line -----BEGIN …----- before it and -----END …----- after it.';
 
 function isCertificate(der: Buffer): boolean {
   try {
