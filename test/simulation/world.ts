@@ -52,9 +52,11 @@ interface Ending extends PromiseWithResolvers<void> {
 
 /** Runs the world of a seed. Afterwards lib is on the machine again. */
 export async function simulate(seed: number, leftOut: LeftOut = NOTHING_LEFT_OUT): Promise<Outcome> {
+  countPutOff();
   try {
     return await new World(seed, leftOut).run();
   } finally {
+    globalThis.setImmediate = MACHINE_IMMEDIATE;
     leaveWorld();
   }
 }
@@ -563,7 +565,26 @@ function chooseSettings(random: SeededRandom): Settings {
   };
 }
 
-/** Lets everything run that waits for no step: promises, and what the code has put off to the end of a turn. */
+const MACHINE_IMMEDIATE = globalThis.setImmediate;
+/** What the code has put off to the end of a turn, and that has not run yet. */
+const putOff = { count: 0 };
+
+/** Counts from now on what the code puts off. */
+function countPutOff(): void {
+  putOff.count = 0;
+  const counted = (run: (...values: unknown[]) => void, ...values: unknown[]): NodeJS.Immediate => {
+    putOff.count += 1;
+    return MACHINE_IMMEDIATE(() => {
+      putOff.count -= 1;
+      run(...values);
+    });
+  };
+  globalThis.setImmediate = counted as typeof setImmediate;
+}
+
+/** Lets everything run that waits for no step: promises, and what the code has put off. */
 async function turns(): Promise<void> {
-  for (let turn = 0; turn < 3; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+  do {
+    await new Promise<void>((resolve) => MACHINE_IMMEDIATE(resolve));
+  } while (putOff.count > 0);
 }
