@@ -34,6 +34,13 @@ export function withoutPadding(text: string): string {
   return text.slice(0, end);
 }
 
+/** Whether a text is nothing but padding, or empty. It ends at the first other character: there may be millions. */
+export function isAllPadding(text: string): boolean {
+  let at = 0;
+  while (isPadding(text.charAt(at))) at += 1;
+  return at === text.length;
+}
+
 /** Whether what stands around a segment has padding, which is reported. */
 export const hasPadding = (around: string): boolean => around.includes('\0') || around.includes('\x1a');
 

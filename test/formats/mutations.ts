@@ -524,8 +524,8 @@ const MUTATIONS: Removed[] = [
     title: 'may be padded with NUL, or ended by Ctrl-Z',
     test: TERMINATORS,
     file: 'lib/formats/hl7/message.ts',
-    check: '(isOpen && !last)',
-    without: "(before.after === '' && !last)",
+    check: '(!last && isAllPadding(before.after))',
+    without: "(!last && before.after === '')",
   },
   {
     title: 'is not UTF-16',

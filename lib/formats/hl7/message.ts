@@ -3,7 +3,7 @@ import { InvalidMessageError, UnreadableError } from '../../errors';
 import { asReadWith, rememberAsRead } from '../as-read';
 import { encode, refuseUtf16, type Charset, type DeclaredCharset } from '../charset';
 import { checkSize, ValueBudget } from '../limits';
-import { addSegment, hasPadding, isObject, isPadding, segmentsInOrder, type SegmentObject } from '../segments';
+import { addSegment, hasPadding, isAllPadding, isObject, segmentsInOrder, type SegmentObject } from '../segments';
 import { ToleratedList, type Tolerated } from '../tolerated';
 import { declaredCharset, decodeHl7, encodeHl7, type CharsetRule } from './charset';
 import { parseHl7Header } from './header';
@@ -147,8 +147,8 @@ function writeText(message: Hl7Message): string {
     if (before !== undefined && before.after !== '') lineEnd = /^(?:\r\n|\r|\n)/.exec(before.after)?.[0] ?? lineEnd;
     const last = index === segments.length - 1;
     // The last segment of what was read may have no line end, or only padding.
-    const isOpen = before !== undefined && before.after.split('').every(isPadding);
-    const after = before === undefined || (isOpen && !last) ? lineEnd : before.after;
+    const isOpen = before === undefined || (!last && isAllPadding(before.after));
+    const after = isOpen ? lineEnd : before.after;
     // Where lines end with LF, a bare name could be a line of the text before it.
     const isBare = before === undefined && written.text === name && lineEnd !== '\r';
     out += (before?.before ?? '') + written.text + (isBare ? written.separators.field : '') + after;
