@@ -147,8 +147,11 @@ export class ClientConnection {
    */
   exchange(message: Uint8Array, controlIds: readonly string[]): Promise<MllpAcknowledgement> {
     return new Promise((resolve, reject) => {
+      const ignoredBefore = this.#reader.ignoredBytes;
       const timer = setTimeout(() => {
-        this.#end(noAcknowledgement('no acknowledgement came in time'));
+        const isUnframed = this.#reader.ignoredBytes > ignoredBefore;
+        const more = isUnframed ? ', only bytes outside MLLP frames (0x0B, 0x1C 0x0D)' : '';
+        this.#end(noAcknowledgement(`no acknowledgement came in time${more}`));
       }, this.#options.acknowledgementTimeoutMs);
       this.#inFlight = { open: new Set(controlIds), worst: undefined, resolve, reject, timer };
       this.#socket.write(frame(message));

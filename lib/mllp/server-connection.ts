@@ -211,10 +211,11 @@ export class ServerConnection {
   }
 
   #passOn({ bytes, isTooLarge }: Frame): void {
-    const header = readHl7Header(bytes);
     const messages = messagesIn(bytes);
+    // A batch (FHS, BHS) begins otherwise: each of its messages is answered.
+    const header = readHl7Header(messages?.[0] ?? bytes);
     if (isTooLarge || header === undefined || messages === undefined) {
-      const error = isTooLarge ? tooLarge(this.#options.maxBytes) : header === undefined ? noHeader() : tooMany();
+      const error = isTooLarge ? tooLarge(this.#options.maxBytes) : messages === undefined ? tooMany() : noHeader();
       this.#write(frame(buildHl7Ack(header, { code: 'AR', text: error.message })));
       this.#options.onProblem(error, this.remote);
       return;
@@ -234,7 +235,7 @@ export class ServerConnection {
     messages.forEach((message, index) => {
       this.#options.onRequest({
         bytes: message,
-        header: messages.length === 1 ? header : (readHl7Header(message) ?? header),
+        header: readHl7Header(message) ?? header,
         remote: this.remote,
         respond: (response) => {
           const framed = frame(response);
@@ -309,7 +310,7 @@ function notWhole(ms: number): MllpFrameError {
 
 function noHeader(): MllpMessageError {
   return new MllpMessageError('A message does not begin with MSH and was refused.', {
-    advice: 'Only HL7 v2 messages are accepted, each in its own frame; batches (FHS, BHS) are not.',
+    advice: 'Only HL7 v2 messages are accepted.',
   });
 }
 

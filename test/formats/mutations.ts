@@ -563,6 +563,27 @@ const MUTATIONS: Removed[] = [
     without: 'if (unreadable < 0) consumer',
   },
   {
+    title: 'writes a batch (FHS, BHS) into a frame',
+    test: PEERS,
+    file: 'lib/mllp/server-connection.ts',
+    check: 'readHl7Header(messages?.[0] ?? bytes)',
+    without: 'readHl7Header(bytes)',
+  },
+  {
+    title: 'writes white space or padding before MSH',
+    test: PEERS,
+    file: 'lib/formats/hl7/header.ts',
+    check: '^[${AROUND}\\uFEFF]*',
+    without: '^[\\r\\n\\uFEFF]*',
+  },
+  {
+    title: 'answers without a frame: the error says so',
+    test: PEERS,
+    file: 'lib/mllp/client-connection.ts',
+    check: 'this.#reader.ignoredBytes > ignoredBefore',
+    without: 'this.#reader.ignoredBytes < 0',
+  },
+  {
     title: 'sends CA and AE in one packet, or in one frame',
     test: PEERS,
     file: 'lib/mllp/client.ts',

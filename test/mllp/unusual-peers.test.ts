@@ -7,6 +7,7 @@ import { readHl7Header } from '../../lib/formats/hl7/header';
 import { readHl7, textAt } from '../../lib/formats/hl7/message';
 import { MllpClient } from '../../lib/mllp/client';
 import { frame } from '../../lib/mllp/framing';
+import type { MllpRequest } from '../../lib/mllp/server-connection';
 import { afterThisTest } from '../harness/cleanup';
 import { accepts, acceptAll, ack, adt, listening, Receiver, Sender, until } from './support';
 
@@ -28,6 +29,13 @@ describe('a receiver that is not like the others', () => {
       assert.equal(receiver.messages.length, 40);
     });
   }
+
+  it('answers without a frame: the error says so', async () => {
+    const receiver = await Receiver.listen((message, socket) => void socket.write(ack(message)));
+    const client = new MllpClient({ host: '127.0.0.1', port: receiver.port, acknowledgementTimeoutMs: 100 });
+    afterThisTest(() => client.close());
+    await assert.rejects(client.send(adt('1')), /no acknowledgement came in time, only bytes outside MLLP frames/);
+  });
 
   it('gets one connection for each message, if that is chosen', async () => {
     const receiver = await Receiver.listen(accepts);
@@ -136,6 +144,16 @@ describe('a receiver that is not like the others', () => {
   });
 });
 
+/** Accepts each request at once, and keeps it. */
+function acceptAndKeep(): { onRequest: (request: MllpRequest) => void; requests: MllpRequest[] } {
+  const requests: MllpRequest[] = [];
+  const onRequest = (request: MllpRequest): void => {
+    requests.push(request);
+    request.respond(ack(request.bytes));
+  };
+  return { onRequest, requests };
+}
+
 describe('a sender that is not like the others', () => {
   it('writes a byte order mark after VT: its message is read, whatever MSH-18 says', async () => {
     const { server, requests } = await listening();
@@ -175,6 +193,47 @@ describe('a sender that is not like the others', () => {
         ['AE', '2'],
       ],
     );
+  });
+
+  it('writes a batch (FHS, BHS) into a frame: each of its messages is a request, and one answer has all responses', async () => {
+    const { onRequest, requests } = acceptAndKeep();
+    const { server, problems } = await listening({ onRequest });
+    const sender = await Sender.connect(server.port);
+    const envelope = (inside: Buffer): Buffer =>
+      Buffer.concat([Buffer.from('FHS|^~\\&|A\rBHS|^~\\&|A\r'), inside, Buffer.from('BTS|2\rFTS|1\r')]);
+    sender.send(envelope(Buffer.concat([adt('1'), adt('2')])));
+    await until(() => sender.messages.length === 1);
+    assert.deepEqual(
+      requests.map(({ bytes }) => bytes),
+      [adt('1'), adt('2')],
+    );
+    const answers = splitHl7(sender.messages[0] ?? Buffer.alloc(0)).messages.map((each) => readHl7(each));
+    assert.deepEqual(
+      answers.map((each) => `${textAt(each, 'MSA', 1)} ${textAt(each, 'MSA', 2)}`),
+      ['AA 1', 'AA 2'],
+    );
+    // One without messages is none.
+    sender.send(envelope(Buffer.alloc(0)));
+    await until(() => sender.messages.length === 2);
+    assert.match(sender.messages[1]?.toString() ?? '', /MSA\|AR\|/);
+    assert.equal(problems.length, 1);
+  });
+
+  it('writes white space or padding before MSH: its message is read as a file would be, and an acknowledgement, too', async () => {
+    for (const lead of ['  ', '\r\n \t', '\0\0', '\uFEFF \r\n']) {
+      const { onRequest, requests } = acceptAndKeep();
+      const { server } = await listening({ onRequest });
+      const receiver = await Receiver.listen((message, socket) =>
+        socket.write(frame(Buffer.concat([Buffer.from(lead), ack(message)]))),
+      );
+      const sender = await Sender.connect(server.port);
+      sender.send(Buffer.concat([Buffer.from(lead), adt('1')]));
+      await until(() => requests.length === 1);
+      assert.equal(requests[0]?.header.controlId, '1', JSON.stringify(lead));
+      const client = new MllpClient({ host: '127.0.0.1', port: receiver.port, acknowledgementTimeoutMs: 2000 });
+      afterThisTest(() => client.close());
+      assert.equal((await client.send(adt('1'))).code, 'AA', JSON.stringify(lead));
+    }
   });
 
   it('writes thousands of messages into a frame: it is refused, and the server lives on', async () => {

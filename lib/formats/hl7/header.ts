@@ -2,6 +2,8 @@
  * Reads MSH, and the MSA of an acknowledgement, tolerantly (HL7 v2, 2.14.9): enough to route, decode and acknowledge a
  * message whose other segments have not been parsed, and may be unreadable.
  */
+import { AROUND } from './separators';
+
 /**
  * Fields of MSH as they stand there, escape sequences unresolved. Read from bytes, one byte is one character (latin1).
  */
@@ -42,13 +44,13 @@ export interface Msa {
 /** No real MSH, or MSH with MSA, is longer (bytes); the rest is not searched. */
 const LONGEST_HEADER = 16_384;
 
-/** Undefined when the message does not begin with MSH. Line breaks and a byte order mark before it are skipped. */
+/** Undefined when the message does not begin with MSH. White space, padding and a byte order mark before it are skipped. */
 export function readHl7Header(message: Buffer): Hl7Header | undefined {
   return parseHl7Header(beginningOf(message));
 }
 
-/** Line breaks and a byte order mark, also one that was read byte by byte: some senders write it after the VT. */
-const LEAD = /^(?:[\r\n\uFEFF]|\xEF\xBB\xBF)+/;
+/** What may stand before MSH: also a byte order mark that was read byte by byte, which some senders write after the VT. */
+const LEAD = new RegExp(String.raw`^[${AROUND}\uFEFF]*(?:\xEF\xBB\xBF[${AROUND}]*)?`);
 
 /** {@link readHl7Header} of the beginning of a message as text. */
 export function parseHl7Header(text: string): Hl7Header | undefined {

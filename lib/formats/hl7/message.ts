@@ -8,7 +8,7 @@ import { ToleratedList, type Tolerated } from '../tolerated';
 import { declaredCharset, decodeHl7, encodeHl7, type CharsetRule } from './charset';
 import { parseHl7Header } from './header';
 import { addFields, cut, toText, type RawSegment } from './segment';
-import { AROUND, HEADERS, separatorsOf, type Separators } from './separators';
+import { HEADERS, separatorsOf, type Separators } from './separators';
 import { splitSegments } from './terminator';
 
 /**
@@ -83,9 +83,6 @@ function notHl7(index: number): UnreadableError {
     : new UnreadableError(`Segment ${index + 1} of the HL7 message has no segment name.`);
 }
 
-/** What may stand before MSH: also a byte order mark. */
-const LEAD = new RegExp(`^[${AROUND}\uFEFF]+`);
-
 /** Characters of a message in which MSH-18 is looked for. */
 const HEAD = 4096;
 
@@ -94,7 +91,7 @@ const HEAD = 4096;
  * @throws UnreadableError when the separators are not usable
  */
 function charsetIn(head: string): DeclaredCharset | 'unknown' | undefined {
-  const header = parseHl7Header(head.replace(LEAD, ''));
+  const header = parseHl7Header(head);
   return header && declaredCharset(header.charset, separatorsOf(header.separator, header.encoding).repetition);
 }
 
