@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { UnreadableError } from '../../lib/errors';
 import { encode } from '../../lib/formats/charset';
+import { R4_PRIMITIVES, R4_TYPES } from '../../lib/formats/fhir/definitions-r4';
+import { STU3_PRIMITIVES, STU3_TYPES } from '../../lib/formats/fhir/definitions-stu3';
 import { fhirXmlToJson, fhirXmlToObject } from '../../lib/formats/fhir/from-xml';
 import { convertByRelease, statedRelease } from '../../lib/formats/fhir/release';
 import { fhirJsonToXml } from '../../lib/formats/fhir/to-xml';
@@ -36,6 +39,32 @@ describe('a boolean or number of JSON', () => {
     }
     const quoted = fhirJsonToXml({ resourceType: 'Patient', active: 'true', multipleBirthInteger: '2' });
     assert.deepEqual(fhirXmlToObject(quoted), { resourceType: 'Patient', active: true, multipleBirthInteger: 2 });
+  });
+});
+
+describe('the definitions of FHIR', () => {
+  /** SHA-256 of what scripts/fhir-definitions.ts has generated from HL7's schemas. */
+  const GENERATED = {
+    STU3: '4e3f1fb3b44bb96923e0c89b96d2f856fc929d30c3e62fbf95d23abe645ce585',
+    R4: 'f1f7c378d097dc2105b50a5db9af26e9b4111287d235c083d3845b185b820118',
+  };
+
+  it('are as they were generated: no name in them was ever changed by hand, nor by a tool that renames', () => {
+    const digest = (primitives: string, types: readonly string[]): string =>
+      createHash('sha256')
+        .update([primitives, ...types].join('\n'))
+        .digest('hex');
+    const found = { STU3: digest(STU3_PRIMITIVES, STU3_TYPES), R4: digest(R4_PRIMITIVES, R4_TYPES) };
+    assert.deepEqual(found, GENERATED, 'generate them again: scripts/fhir-definitions.ts');
+  });
+
+  it('know every answer of a questionnaire’s condition, in both releases', () => {
+    for (const release of ['STU3', 'R4'] as const) {
+      const answerReference = { reference: 'Patient/1' };
+      const item = [{ linkId: '1', type: 'group', enableWhen: [{ question: '2', answerReference }] }];
+      const resource = { resourceType: 'Questionnaire', status: 'active', item };
+      assert.deepEqual(fhirXmlToObject(fhirJsonToXml(resource, { release }), { release }), resource);
+    }
   });
 });
 

@@ -444,6 +444,20 @@ const MUTATIONS: Removed[] = [
     without: '',
   },
   {
+    title: 'know every answer of a questionnaire’s condition, in both releases',
+    test: FHIR,
+    file: 'lib/formats/fhir/definitions-stu3.ts',
+    check: 'answerReference:Reference',
+    without: 'acknowledgementReference:Reference',
+  },
+  {
+    title: 'are as they were generated',
+    test: FHIR,
+    file: 'lib/formats/fhir/definitions-r4.ts',
+    check: 'answerQuantity:Quantity',
+    without: 'responseQuantity:Quantity',
+  },
+  {
     title: 'of XML is read in the character set that it has',
     test: FHIR,
     file: 'lib/formats/xml.ts',
