@@ -4,11 +4,12 @@ import { PARTS, type PartName } from './parts';
 
 const names = Object.keys(PARTS) as PartName[];
 
-export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--size MIB] [--peers] [--smoke] [--json] [--plot] [--profile FOLDER] [--docs] [--clean]
+export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--size MIB] [--messages N] [--peers] [--smoke] [--json] [--plot] [--profile FOLDER] [--docs] [--clean]
 
   --only    parts to run, out of: ${names.join(', ')}
   --rounds  rounds of each comparison (default 5)
   --size    MiB of a large message (default 1024): smaller for a quick look
+  --messages  messages each way of the large history of the part history (default 10,000,000; 20 lines of the ledger each)
   --peers   installs the NHS's Python and JavaScript clients into .bench-peers and compares with them (bench:peers)
   --smoke   a tiny run: checks that every figure is produced and that the bytes are right; the times mean nothing
   --json    prints one object on the last line
@@ -18,7 +19,7 @@ export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--size MIB
   --clean   only removes the generated files`;
 
 /** Parts that run only when they are named. */
-const ON_REQUEST: ReadonlySet<PartName> = new Set(['plot']);
+const ON_REQUEST: ReadonlySet<PartName> = new Set(['plot', 'history']);
 
 /** The parsed command line. */
 export interface Arguments {
@@ -26,6 +27,8 @@ export interface Arguments {
   rounds: number | undefined;
   /** MiB. */
   size: number | undefined;
+  /** Messages of the large history. */
+  messages: number | undefined;
   profile: string | undefined;
   peers: boolean;
   smoke: boolean;
@@ -48,6 +51,7 @@ export function readArguments(args: string[]): Arguments {
       only: { type: 'string' },
       rounds: { type: 'string' },
       size: { type: 'string' },
+      messages: { type: 'string' },
       profile: { type: 'string' },
       peers: flag,
       smoke: flag,
@@ -58,10 +62,17 @@ export function readArguments(args: string[]): Arguments {
       help: flag,
     },
   });
-  const { only, rounds, size, plot, ...rest } = values;
+  const { only, rounds, size, messages, plot, ...rest } = values;
   const count = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
   const asked = (only?.split(',') ?? (plot ? ['plot'] : names.filter((name) => !ON_REQUEST.has(name)))) as PartName[];
   const unknown = asked.filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new Error(`Unknown part: ${unknown.join(', ')}. Available: ${names.join(', ')}`);
-  return { ...rest, profile: rest.profile, parts: asked, rounds: count(rounds), size: count(size) };
+  return {
+    ...rest,
+    profile: rest.profile,
+    parts: asked,
+    rounds: count(rounds),
+    size: count(size),
+    messages: count(messages),
+  };
 }

@@ -8,13 +8,22 @@ import { BenchServer } from './harness/server';
 import { HELP, readArguments } from './arguments';
 import { PARTS, type PartName, type Results } from './parts';
 import { findFormatPeers, findPeers } from './peers/install';
-import { FULL, SMOKE, type Settings } from './settings';
+import { FULL, historyOf, SMOKE, type Settings } from './settings';
 import { comparisonTable, otherFigures } from './report/table';
 import { requireFigures, toJson } from './report/json';
 import { record, writePicture } from './report/docs';
 
 /** Disk space that the files of a part need, with a margin (GiB). */
-const NEEDED_GIB: { [Name in PartName]?: number } & { other: number } = { rss20G: 45, eventLoop20G: 45, other: 8 };
+const NEEDED_GIB: { [Name in PartName]?: number } & { other: number } = {
+  rss20G: 45,
+  eventLoop20G: 45,
+  other: 8,
+};
+
+/** Returns the disk space that a history needs, its indexes and the server's log included (GiB). */
+function historyGiB({ large: { messages, lines } }: Settings['history']): number {
+  return Math.ceil((messages * (4000 + lines * 350)) / 2 ** 30);
+}
 
 async function main(): Promise<void> {
   const args = readArguments(process.argv.slice(2));
@@ -32,6 +41,7 @@ async function main(): Promise<void> {
     ...(args.smoke ? SMOKE : FULL),
     ...(args.rounds === undefined ? {} : { rounds: args.rounds }),
     ...(args.size === undefined ? {} : { large: args.size * MIB }),
+    ...(args.messages === undefined ? {} : { history: historyOf(args.messages) }),
     peers: clients.filter(({ role }) => role === 'peer'),
     variants: clients.filter(({ role }) => role === 'variant'),
     formatPeers: findFormatPeers(args.peers, say),
@@ -41,7 +51,11 @@ async function main(): Promise<void> {
   const results: Results = {};
   for (const name of args.parts) {
     const part = PARTS[name];
-    const needed = args.smoke ? 1 : (NEEDED_GIB[name] ?? NEEDED_GIB.other);
+    const needed = args.smoke
+      ? 1
+      : name === 'history'
+        ? historyGiB(settings.history)
+        : (NEEDED_GIB[name] ?? NEEDED_GIB.other);
     const free = await freeGiB();
     if (free < needed) {
       say(`${name} is skipped: it needs ${needed} GiB of disk space, and ${Math.floor(free)} GiB are free.`);

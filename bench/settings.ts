@@ -1,6 +1,7 @@
 /** The size of a run: full, or small enough for CI. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { History } from '../test/harness/store-history';
 import { FOLDER, MIB } from './files';
 import type { Peer } from './peers/install';
 
@@ -32,6 +33,10 @@ export interface Settings {
   ledgerRows: number;
   /** Fraction of the store's operations to run, 0 to 1. */
   storePart: number;
+  /** Messages of a round 64 at a time, of one one by one, and those of the store that is full. */
+  postgres: { together: number; oneByOne: number; messages: number };
+  /** A small and a large history. */
+  history: { small: History; large: History };
   /** Maximum number of messages for one point of the plot. */
   plotMessages: number;
   /** Messages of a flow in Node-RED in each round. */
@@ -54,6 +59,11 @@ export interface Settings {
   say: (line: string) => void;
 }
 
+/** Returns the histories to compare, with 20 lines of the ledger for each message. */
+export function historyOf(messages: number): Settings['history'] {
+  return { small: { messages: Math.min(10_000, messages), lines: 20 }, large: { messages, lines: 20 } };
+}
+
 export const FULL = {
   rounds: 5,
   large: 1024 * MIB,
@@ -66,6 +76,8 @@ export const FULL = {
   inbox: [1000, 100_000] as [number, number],
   ledgerRows: 1_000_000,
   storePart: 1,
+  postgres: { together: 8000, oneByOne: 500, messages: 1_000_000 },
+  history: historyOf(10_000_000),
   plotMessages: 300,
   flow: 5000,
   flowWarmUp: 2000,
@@ -87,6 +99,8 @@ export const SMOKE: typeof FULL = {
   inbox: [20, 100],
   ledgerRows: 2000,
   storePart: 0.02,
+  postgres: { together: 128, oneByOne: 10, messages: 2000 },
+  history: historyOf(4000),
   plotMessages: 3,
   flow: 50,
   flowWarmUp: 20,

@@ -1,6 +1,7 @@
 /** The parts of the bench by name. */
 import { formats } from './formats';
 import { growth } from './growth';
+import { history } from './history';
 import { receiveCsv, receiveRandom } from './large-receive';
 import { sendCsv, sendCsvFastest, sendRandom } from './large-send';
 import { flow } from './flow';
@@ -8,6 +9,7 @@ import { eventLoop, eventLoop20G } from './node-red';
 import { mllp } from './mllp';
 import { mllpFlow } from './mllp-flow';
 import { plot } from './plot';
+import { postgres } from './postgres';
 import { rss, rss20G } from './rss';
 import { smallDurableSend, smallReceive, smallSend } from './small';
 import { store } from './store';
@@ -28,10 +30,12 @@ export const PARTS = {
   flow,
   growth,
   store,
+  postgres,
   mllp,
   mllpFlow,
   formats,
   plot,
+  history,
 } as const;
 
 export type PartName = keyof typeof PARTS;

@@ -16,7 +16,8 @@ export type CountedStore = Store & { statistics(): Promise<{ commits: number }> 
 /** Returns the mailbox of one of several instances. */
 export const benchMailbox = (instance: number): string => mailboxKey('https://localhost:8700', `X26ABC${instance}`);
 
-function message(mailbox: string, size: number): NewOutgoing {
+/** Returns a message that no other equals. */
+export function newMessage(mailbox: string, size: number): NewOutgoing {
   made += 1;
   const id = `019a0000-0000-7000-8000-${made.toString(16).padStart(6, '0')}${process.pid.toString(16).padStart(6, '0').slice(-6)}`;
   return {
@@ -55,12 +56,8 @@ export interface Operation {
   once: () => Promise<unknown>;
 }
 
-/** Runs a fraction `part` of the usual number of operations, `atOnce` at a time. */
-export async function measure(store: CountedStore, operation: Operation, part: number): Promise<Figure> {
-  const { name, atOnce, once } = operation;
-  const count = Math.ceil(operation.count * part);
-  const before = await store.statistics();
-  const started = performance.now();
+/** Does something `count` times, `atOnce` at a time. */
+export async function runAll(count: number, atOnce: number, once: () => Promise<unknown>): Promise<void> {
   let left = count;
   const line = async (): Promise<void> => {
     while (left > 0) {
@@ -69,14 +66,28 @@ export async function measure(store: CountedStore, operation: Operation, part: n
     }
   };
   await Promise.all(Array.from({ length: atOnce }, line));
+}
+
+/** Runs a fraction `part` of the usual number of operations, `atOnce` at a time. */
+export async function measure(store: CountedStore, operation: Operation, part: number): Promise<Figure> {
+  const { name, atOnce, once } = operation;
+  const count = Math.ceil(operation.count * part);
+  const before = await store.statistics();
+  const started = performance.now();
+  await runAll(count, atOnce, once);
   const seconds = (performance.now() - started) / 1000;
   const { commits } = await store.statistics();
   return { operation: name, perSecond: count / seconds, commitsPerOperation: (commits - before.commits) / count };
 }
 
+/** Enqueues a message. */
+export function enqueueNew(store: Store, mailbox: string, size: number): Promise<unknown> {
+  return store.enqueue(newMessage(mailbox, size), { event: 'queued', time: BENCH_NOW });
+}
+
 /** Returns the operations in the order to measure: later ones need what earlier ones made. */
 export function operations(store: Store, mailbox: string): Operation[] {
-  const enqueue = (size: number) => () => store.enqueue(message(mailbox, size), { event: 'queued', time: BENCH_NOW });
+  const enqueue = (size: number) => () => enqueueNew(store, mailbox, size);
   const claimed: string[] = [];
   const claim = async (): Promise<void> => {
     const [next] = await store.nextToSend(mailbox, BENCH_NOW, 1);

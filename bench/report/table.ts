@@ -53,7 +53,7 @@ export function comparisonTable(results: Results): string {
   return markdownTable([head, ...lines]);
 }
 
-/** Returns the tables of memory, event loop, flow, growth, store, MLLP, formats and plot. */
+/** Returns the tables of memory, event loop, flow, growth, store, PostgreSQL, histories, MLLP, formats and plot. */
 export function otherFigures(results: Results): string {
   const parts: string[] = [];
   const memories = [...(results.rss ?? []), ...(results.rss20G ?? [])];
@@ -138,6 +138,56 @@ export function otherFigures(results: Results): string {
     const head = ['store, operations a second', ...store.flatMap((each) => [title(each), `${each.ledgerRows} lines`])];
     const sizes = store.map((each) => `${title(each)}: ${each.megabytes} MB`).join('; ');
     parts.push(`${markdownTable([head, ...lines])}\n\nAt the end the database has, ${sizes}.`);
+  }
+  if (results.postgres) {
+    const { together, oneByOne, instances } = results.postgres;
+    const spread = ([from, to]: [number, number]): string => `${number(from)} to ${number(to)}`;
+    const head = ['PostgreSQL, enqueue 1 KiB', 'a second', 'beside', 'ratio', 'spread'];
+    parts.push(
+      markdownTable([
+        head,
+        [
+          '64 at a time',
+          number(together.perSecond),
+          `bare INSERT of 64 rows: ${number(together.bare)}`,
+          number(together.toBare),
+          spread(together.spread),
+        ],
+        [
+          `one by one, ${oneByOne.messages} messages`,
+          number(oneByOne.full),
+          `nothing stored: ${number(oneByOne.empty)}`,
+          number(oneByOne.toEmpty),
+          spread(oneByOne.spread),
+        ],
+        [
+          'three instances, three mailboxes',
+          number(instances.three),
+          `one: ${number(instances.one)}`,
+          number(instances.three / instances.one),
+          '-',
+        ],
+      ]),
+    );
+  }
+  if (results.history) {
+    const [first, second] = results.history;
+    const lines = (first?.operations ?? []).map(({ operation }, i) =>
+      [operation].concat(
+        [first?.operations[i], second?.operations[i]].flatMap((each) => [
+          number(each?.smallMs ?? Number.NaN),
+          number(each?.largeMs ?? Number.NaN),
+          number((each?.largeMs ?? Number.NaN) / (each?.smallMs ?? Number.NaN)),
+        ]),
+      ),
+    );
+    const name = { sqlite: 'SQLite', postgres: 'PostgreSQL' };
+    const head = results.history.flatMap(({ backEnd, small, large }) => [
+      `${name[backEnd]}, ${small.messages} messages, ms`,
+      `${large.messages} messages, ${large.messages * large.lines} lines, ms`,
+      'ratio',
+    ]);
+    parts.push(markdownTable([['store with a history', ...head], ...lines]));
   }
   if (results.mllp) {
     const lines = results.mllp.map((each) => [

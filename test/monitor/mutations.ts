@@ -118,10 +118,14 @@ const MUTATIONS: Guard[] = [
   {
     case: 'sends in strict order what both enqueue',
     test: 'test/store/postgres/mailboxes.test.ts',
-    file: 'lib/store/rules/outgoing-triggers.ts',
-    check: 'earlier.seq < NEW.seq',
-    without: 'earlier.id < NEW.id',
-    also: { file: 'lib/store/postgres/outgoing.ts', check: 'ORDER BY o.seq LIMIT', without: 'ORDER BY o.id LIMIT' },
+    file: 'lib/store/postgres/schema.ts',
+    check: "${orderOf('earlier.')} < added.seq",
+    without: 'earlier.id < added.id',
+    also: {
+      file: 'lib/store/postgres/outgoing.ts',
+      check: "ORDER BY ${orderOf('o.')} LIMIT",
+      without: 'ORDER BY o.id LIMIT',
+    },
   },
   {
     case: 'the next poll comes after its five minutes',

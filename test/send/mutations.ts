@@ -90,7 +90,7 @@ const MUTATIONS: Taken[] = [
     case: 'never refused; the message is there',
     test: 'test/store/postgres/lost-commit.test.ts',
     file: 'lib/store/postgres/shared-commits.ts',
-    check: 'call.operation.written ? unknownCommitError(error) : error',
+    check: 'call.written ? unknownCommitError(error) : error',
     without: 'error',
   },
   ...['recipient', 'workflow', 'payload'].map((what) => ({

@@ -391,9 +391,13 @@ const CLOCKS: Taken[] = [
     without: 'ORDER BY id LIMIT',
     also: {
       file: 'lib/store/rules/outgoing-triggers.ts',
-      check: 'earlier.seq < NEW.seq',
+      check: "${orderOf('earlier.')} < NEW.seq",
       without: 'earlier.id < NEW.id',
-      also: { file: 'lib/store/rules/outgoing-triggers.ts', check: 'AND seq > NEW.seq', without: 'AND id > NEW.id' },
+      also: {
+        file: 'lib/store/rules/outgoing-triggers.ts',
+        check: 'AND ${orderOf()} > NEW.seq',
+        without: 'AND id > NEW.id',
+      },
     },
   },
   {

@@ -187,6 +187,34 @@ const MUTATIONS: Rule[] = [
     check: 'oldest.sequence <= lease.sequence',
     without: 'oldest.sequence >= lease.sequence',
   },
+  {
+    case: 'of many at once adds each that can be added',
+    test: 'test/store/postgres.test.ts',
+    file: 'lib/store/postgres/outgoing.ts',
+    check: 'if (runs.length === 0 || own.some((each) => seen.has(each))) {',
+    without: 'if (runs.length === 0) {',
+  },
+  {
+    case: 'of many at once adds each that can be added',
+    test: 'test/store/postgres.test.ts',
+    file: 'lib/store/postgres/outgoing.ts',
+    check: 'WHERE n NOT IN (SELECT n FROM first) ORDER BY n',
+    without: 'WHERE n NOT IN (SELECT n FROM first) ORDER BY n DESC',
+  },
+  {
+    case: 'PostgreSQL with 200,000 messages each way behind it does everything as fast',
+    test: 'test/store/history.test.ts',
+    file: 'lib/store/postgres/overview.ts',
+    check: 'DESC LIMIT ?\n      ) AS i',
+    without: 'DESC LIMIT greatest(?, 1000000)\n      ) AS i',
+  },
+  {
+    case: 'SQLite with 200,000 messages each way behind it does everything as fast',
+    test: 'test/store/history.test.ts',
+    file: 'lib/store/sqlite/retention.ts',
+    check: 'INDEXED BY outgoing_row_due\n        WHERE row_since IS NOT NULL AND row_since <= ?',
+    without: 'WHERE +row_since IS NOT NULL AND +row_since <= ?',
+  },
 ];
 
 tryAll(

@@ -35,6 +35,13 @@ const IDLE_IN_TRANSACTION_MS = 10_000;
 const LOCK_MS = 20_000;
 const RETRY_AFTER_MS = 250;
 
+/**
+ * How the server plans our statements: each is made for an index, and gets its plan once on each connection, perhaps
+ * while the tables are empty. Without these, a plan that scans what was a small table then stays in use while the table
+ * grows, until the server's upkeep has counted its rows; and JIT compiles for longer than a statement runs.
+ */
+export const PLANS = `SET enable_seqscan TO off; SET plan_cache_mode TO force_generic_plan; SET jit TO off`;
+
 const SCHEMA = /^[a-z_][a-z0-9_]{0,62}$/;
 
 type Driver = typeof import('pg');
@@ -195,7 +202,7 @@ export class Connections {
     await client.query(
       `SET search_path TO "${this.schema}"; SET lock_timeout TO ${LOCK_MS}; SET timezone TO 'UTC';
        SET idle_in_transaction_session_timeout TO ${IDLE_IN_TRANSACTION_MS}; SET statement_timeout TO ${STATEMENT_MS};
-       SET synchronous_commit TO on; SET default_transaction_isolation TO 'read committed'`,
+       SET synchronous_commit TO on; SET default_transaction_isolation TO 'read committed'; ${PLANS}`,
     );
     if (this.#configs.length === 1) return;
     // What libpq's target_session_attrs=read-write asks (https://www.postgresql.org/docs/current/libpq-connect.html).

@@ -21,11 +21,12 @@ import type { Incoming, IncomingChange, IncomingSummary, IncomingState, LedgerNo
 import { ledgerLine, lineValues } from './ledger';
 import { MAILBOX } from './mailboxes';
 import type { Notify } from './notifications';
-import { bytesOf, payloadParts, placeholders } from './payloads';
+import { orderOf } from './order';
+import { bytesJoined, bytesOf, payloadParts, placeholders } from './payloads';
 import type { Queries } from './queries';
 
 const COLUMNS = INCOMING_COLUMN_NAMES.map((column) => `i.${column}`).join(', ');
-const WITH_PAYLOAD = `SELECT ${COLUMNS}, p.bytes FROM incoming AS i LEFT JOIN incoming_payload AS p ON p.seq = i.seq`;
+const WITH_PAYLOAD = `SELECT ${COLUMNS}, p.bytes FROM incoming AS i ${bytesJoined('incoming', 'i')}`;
 const LINE = ledgerLine('changed', `mailbox, 'in', message_id, message_id`);
 
 export async function addIncoming(
@@ -71,7 +72,7 @@ export async function firstIncomingRequest(
 ): Promise<Incoming | undefined> {
   const [row] = await queries.rows(
     `SELECT ${INCOMING_COLUMNS} FROM incoming
-      WHERE mailbox = ${MAILBOX} AND request_key = ? ORDER BY seq LIMIT 1`,
+      WHERE mailbox = ${MAILBOX} AND request_key = ? ORDER BY ${orderOf()} LIMIT 1`,
     mailbox,
     requestKey,
   );
@@ -92,7 +93,7 @@ export async function knownIncoming(
 }
 
 /** Where a page begins: behind the sequence of the last row of the page before. */
-const AFTER = `seq > coalesce((SELECT seq FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), 0)`;
+const AFTER = `${orderOf()} > coalesce((SELECT seq FROM incoming WHERE mailbox = ${MAILBOX} AND message_id = ?), 0)`;
 
 function afterValues(mailbox: string, { after = '' }: Page): string[] {
   return [mailbox, after];
@@ -129,7 +130,7 @@ function inStates(
     `SELECT i.* FROM unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
         SELECT ${columns} FROM incoming
           WHERE mailbox = ${MAILBOX} AND state = s.state AND ${AFTER}
-          ORDER BY seq LIMIT ?
+          ORDER BY ${orderOf()} LIMIT ?
       ) AS i ORDER BY i.seq LIMIT ?`,
     [...new Set(states)],
     mailbox,
@@ -143,7 +144,7 @@ export async function unacknowledgedIncoming(queries: Queries, mailbox: string, 
   const rows = await queries.rows(
     `SELECT ${INCOMING_COLUMNS} FROM incoming
       WHERE mailbox = ${MAILBOX} AND acknowledged_at IS NULL AND ${AFTER}
-      ORDER BY seq LIMIT ?`,
+      ORDER BY ${orderOf()} LIMIT ?`,
     mailbox,
     ...afterValues(mailbox, page),
     page.limit,

@@ -69,6 +69,8 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
   /** Writes to a mailbox that may be new. */
   const add = <T>(mailbox: string, run: Operation<T>['run']): Promise<T> =>
     commits.run({ run, written: { mailboxes: [mailbox] }, makes: mailbox });
+  // One function for all calls: by it their neighbours are known.
+  const enqueueAll = (q: Queries, items: readonly outgoing.Enqueued[]) => outgoing.enqueueAll(q, items, notify);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await commits.close();
@@ -87,7 +89,13 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
     id: own,
     otherInstances: () => connections.use((q) => otherInstances(q, own)),
     mailboxes: () => read((q) => mailboxKeys(q)),
-    enqueue: (message, note, also) => add(message.mailbox, (q) => outgoing.enqueue(q, message, note, notify, also)),
+    enqueue: (message, note, also) =>
+      commits.runShared({
+        runAll: enqueueAll,
+        item: { message, note, also },
+        written: { mailboxes: [message.mailbox] },
+        makes: message.mailbox,
+      }),
     replaceOutgoing: (replaced, message, note) =>
       add(message.mailbox, (q) => outgoing.replaceOutgoing(q, replaced, message, note, notify)),
     getOutgoing: (id) => read((q) => outgoing.getOutgoing(q, id)),

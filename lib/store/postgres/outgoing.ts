@@ -1,4 +1,7 @@
-/** Sent messages: each change is one statement, with its line in the ledger and the notification of other instances. */
+/**
+ * Sent messages: each change is one statement, with its line in the ledger and the notification of other instances.
+ * Messages that are enqueued together share one.
+ */
 import { OUTGOING_STATES } from '../../message-states';
 import { NEW_LEDGER_COLUMNS } from '../rows/ledger';
 import { lookups } from '../rows/lookups';
@@ -11,11 +14,13 @@ import {
   outgoingCounts,
   outgoingOf,
   parseOutgoing,
+  queuedOutgoing,
 } from '../rows/outgoing';
-import type { Row } from '../rows/parse';
+import type { Row, SqlValue } from '../rows/parse';
 import { payloadOf } from '../rows/payload';
 import { duplicateIdError } from '../rules/errors';
 import { furthestAttempt, furthestTracking } from '../rules/due-times';
+import type { OutgoingStore } from '../roles/outgoing-store';
 import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
   ForgottenChange,
@@ -36,40 +41,150 @@ import type {
 import { ledgerLine, lineValues } from './ledger';
 import { MAILBOX } from './mailboxes';
 import type { Notify } from './notifications';
-import { bytesOf, payloadParts, placeholders } from './payloads';
-import type { Queries, Value } from './queries';
+import { orderOf } from './order';
+import { bytesJoined, bytesOf, payloadParts, placeholders } from './payloads';
+import { jsonOf, type Queries, type Value } from './queries';
 
 const columnsOf = (table: string): string => OUTGOING_COLUMN_NAMES.map((column) => `${table}.${column}`).join(', ');
 const SELECT = `SELECT ${columnsOf('o')} FROM outgoing AS o`;
 const WITH_KEY = 'JOIN mailbox AS m ON m.id = o.mailbox';
 const WITH_PAYLOAD = `SELECT ${columnsOf('o')}, m.key AS mailbox_key, p.bytes FROM outgoing AS o ${WITH_KEY}
-  LEFT JOIN outgoing_payload AS p ON p.seq = o.seq`;
+  ${bytesJoined('outgoing', 'o')}`;
 type Also = Omit<LedgerEntry, 'sequence' | 'mailbox'>;
 const LINE = ledgerLine('changed', `mailbox, 'out', id, message_id`);
 
-export async function enqueue(
+/** The types of `newOutgoingValues` after the mailbox: in a SELECT they are not taken from the table. */
+const TYPES =
+  'text text text text text smallint text smallint text text bigint float8 text text text text text ' +
+  'float8 float8 float8 text text text text';
+
+/** A message to enqueue, its line in the ledger, and one about another message. */
+export interface Enqueued {
+  message: NewOutgoing;
+  note: LedgerNote;
+  also?: Also | undefined;
+}
+
+/** What `enqueue` returns for a message. */
+type Added = Awaited<ReturnType<OutgoingStore['enqueue']>>;
+
+/**
+ * Adds messages in the order of the calls, as many with one statement as do not depend on each other: a repeat of an id
+ * or a key must find the message that has it. One that is refused does not keep the others from being added.
+ */
+export async function enqueueAll(
   queries: Queries,
-  message: NewOutgoing,
-  note: LedgerNote,
+  items: readonly Enqueued[],
   notify: Notify,
-  also?: Also,
-): Promise<{ message: Outgoing; isNew: boolean }> {
-  const first = firstOfKey(message);
-  const added = addedParts(message, note, notify);
-  const line = also && lineOfAnother(also);
+): Promise<Array<PromiseSettledResult<Added>>> {
+  const added = await Promise.all(runsWithoutRepeats(items).map((run) => enqueueRun(queries, run, notify)));
+  return added.flat();
+}
+
+/** Cuts the messages before each one that has the id or the key of an earlier one. */
+function runsWithoutRepeats(items: readonly Enqueued[]): Enqueued[][] {
+  const runs: Enqueued[][] = [];
+  let seen = new Set<string>();
+  for (const item of items) {
+    const { id, onceKey, mailbox } = item.message;
+    const own = [`id ${id}`, ...(onceKey === null ? [] : [`key ${mailbox} ${onceKey}`])];
+    if (runs.length === 0 || own.some((each) => seen.has(each))) {
+      runs.push([]);
+      seen = new Set();
+    }
+    own.forEach((each) => seen.add(each));
+    runs.at(-1)?.push(item);
+  }
+  return runs;
+}
+
+const [, ...GIVEN_COLUMNS] = NEW_OUTGOING_COLUMNS.split(/,\s*/);
+
+/**
+ * Adds the messages of the first list, their bytes out of one value, and the lines of the second list for those that
+ * were added. The statement is the same for any number of messages, and so prepared once. The lock of each mailbox is
+ * held: no message with one of the keys can come after `first`. LATERAL with a limit: each key and each row is looked up
+ * by its index, whatever the planner expects of the tables.
+ */
+const ENQUEUE = `WITH given AS MATERIALIZED (
+    SELECT m.id AS mailbox_id, g.* FROM json_to_recordset(?::json) AS g (n integer, mailbox text,
+        ${GIVEN_COLUMNS.map((column, index) => `${column} ${TYPES.split(' ')[index]}`).join(', ')},
+        bytes_from integer, bytes_length integer)
+      JOIN mailbox AS m ON m.key = g.mailbox),
+  first AS MATERIALIZED (
+    SELECT given.n, found.seq FROM given CROSS JOIN LATERAL (
+      SELECT seq FROM outgoing
+        WHERE once_key = given.once_key AND mailbox = given.mailbox_id AND once_key IS NOT NULL LIMIT 1) AS found),
+  changed AS (
+    INSERT INTO outgoing (${NEW_OUTGOING_COLUMNS})
+      SELECT mailbox_id, ${GIVEN_COLUMNS.join(', ')} FROM given WHERE n NOT IN (SELECT n FROM first) ORDER BY n
+      ON CONFLICT DO NOTHING RETURNING seq, id),
+  stored AS (
+    INSERT INTO outgoing_payload (seq, bytes)
+      SELECT changed.seq, substring(?::bytea FROM bytes_from FOR bytes_length)
+        FROM changed JOIN given USING (id) WHERE bytes_from IS NOT NULL ORDER BY n),
+  line AS (
+    INSERT INTO ledger (${NEW_LEDGER_COLUMNS})
+      SELECT time, mailbox_id, direction, reference, message_id, event, detail
+        FROM json_to_recordset(?::json) AS l (line_number integer, n integer, time float8, direction text, reference text,
+          message_id text, event text, detail text) JOIN given USING (n) JOIN changed USING (id)
+        ORDER BY line_number)
+  SELECT given.n, changed.seq IS NOT NULL AS is_new, ${columnsOf('o')}, p.bytes,
+      CASE WHEN changed.seq IS NOT NULL THEN pg_notify(?, ? || ' out ' || given.id || ' ' || given.mailbox)::text END
+        AS notified
+    FROM given LEFT JOIN changed USING (id) LEFT JOIN first USING (n)
+      LEFT JOIN LATERAL (SELECT * FROM outgoing WHERE seq = first.seq LIMIT 1) AS o ON true
+      ${bytesJoined('outgoing', 'first')}`;
+
+/** Adds messages of which none has the id or the key of another. */
+async function enqueueRun(
+  queries: Queries,
+  items: readonly Enqueued[],
+  notify: Notify,
+): Promise<Array<PromiseSettledResult<Added>>> {
+  const pieces: Uint8Array[] = [];
+  let from = 1;
+  const given = items.map(({ message }, n) => {
+    const [, ...values] = newOutgoingValues(0, message);
+    const row: Record<string, Value | undefined> = { n, mailbox: message.mailbox };
+    for (const [index, column] of GIVEN_COLUMNS.entries()) row[column] = values[index];
+    const bytes = bytesOf(message.payload);
+    if (bytes === null) return row;
+    pieces.push(bytes);
+    row['bytes_from'] = from;
+    row['bytes_length'] = bytes.length;
+    from += bytes.length;
+    return row;
+  });
+  const lines: Array<Record<string, Value>> = [];
+  const add = (n: number, line: Omit<Also, keyof LedgerNote>, note: LedgerNote): void => {
+    const { direction, reference, messageId } = line;
+    lines.push({ line_number: lines.length, n, direction, reference, message_id: messageId, ...lineOf(note) });
+  };
+  for (const [n, { message, note, also }] of items.entries()) {
+    add(n, { direction: 'out', reference: message.id, messageId: null }, note);
+    if (also) add(n, also, also);
+  }
   const rows = await queries.rows(
-    `WITH ${first.sql}, ${added.sql('NOT EXISTS (SELECT 1 FROM first)')} ${line ? `, ${line.sql}` : ''}
-      ${added.select} UNION ALL ${FIRST}`,
-    ...first.values,
-    ...added.values,
-    ...(line?.values ?? []),
-    ...added.selectValues,
+    ENQUEUE,
+    jsonOf(given),
+    Buffer.concat(pieces),
+    jsonOf(lines),
+    notify.channel,
+    notify.from,
   );
-  const [row] = rows;
-  if (!row) throw duplicateIdError();
-  return row['kind'] === 'added'
-    ? addedMessage(row, message)
-    : { message: withPayload(row, message.mailbox), isNew: false };
+  const found = new Map(rows.map((row) => [Number(row['n']), row]));
+  return items.map(({ message }, n): PromiseSettledResult<Added> => {
+    const row = found.get(n);
+    if (row?.['is_new'] === true) return { status: 'fulfilled', value: { message: asAdded(message), isNew: true } };
+    if (!row || row['id'] === null) return { status: 'rejected', reason: duplicateIdError() };
+    return { status: 'fulfilled', value: { message: withPayload(row, message.mailbox), isNew: false } };
+  });
+}
+
+/** Returns the columns of a line that its note gives. */
+function lineOf({ time, event, detail }: LedgerNote): Record<'time' | 'event' | 'detail', Value> {
+  return { time, event, detail: JSON.stringify(detail ?? {}) };
 }
 
 /** Changes a message and adds the one that takes its place, in one statement: nothing can come in between. */
@@ -93,7 +208,7 @@ export async function replaceOutgoing(
       ${added.sql('EXISTS (SELECT 1 FROM replaced)')}
       ${added.select} UNION ALL ${FIRST}
       UNION ALL SELECT 'replaced', ${columnsOf('o')}, p.bytes, pg_notify(?, ? || ' out ' || o.id || ' ' || ?)::text
-        FROM replaced AS o LEFT JOIN outgoing_payload AS p ON p.seq = o.seq`,
+        FROM replaced AS o ${bytesJoined('outgoing', 'o')}`,
     ...first.values,
     ...values,
     id,
@@ -111,7 +226,7 @@ export async function replaceOutgoing(
   const [before, one, other] = [row('first'), row('added'), row('replaced')];
   if (before) return { message: withPayload(before, message.mailbox), isNew: false };
   if (!one || !other) return undefined;
-  return { ...addedMessage(one, message), replaced: withPayload(other, message.mailbox) };
+  return { message: asAdded(message), isNew: true, replaced: withPayload(other, message.mailbox) };
 }
 
 /** A part of a statement, and its values. */
@@ -129,7 +244,7 @@ function firstOfKey({ onceKey, mailbox }: NewOutgoing): Part {
 }
 
 const FIRST = `SELECT 'first', ${columnsOf('o')}, p.bytes, NULL FROM first JOIN outgoing AS o ON o.seq = first.seq
-  LEFT JOIN outgoing_payload AS p ON p.seq = o.seq`;
+  ${bytesJoined('outgoing', 'o')}`;
 
 /** The parts that add a message under a condition, and the SELECT that returns it; each with its values. */
 function addedParts(
@@ -153,25 +268,12 @@ function addedParts(
   };
 }
 
-/** The part that writes a line about another message if one was added. */
-function lineOfAnother({ time, direction, reference, messageId, event, detail }: Also): Part {
-  return {
-    sql: `another AS (INSERT INTO ledger (${NEW_LEDGER_COLUMNS})
-        SELECT ?::float8, mailbox, ?::text, ?::text, ?::text, ?::text, ?::text FROM changed)`,
-    values: [time, direction, reference, messageId, event, JSON.stringify(detail)],
-  };
+/** Returns a message as it was added, with bytes of its own: it need not come back over the network. */
+function asAdded(message: NewOutgoing): Outgoing {
+  const { payload } = message;
+  if (payload.kind !== 'inline') return queuedOutgoing(message);
+  return queuedOutgoing({ ...message, payload: { ...payload, bytes: new Uint8Array(payload.bytes) } });
 }
-
-/** Returns the message that was added. Its bytes need not come back over the network. */
-function addedMessage(row: Row, { payload, mailbox }: NewOutgoing): { message: Outgoing; isNew: true } {
-  const kept = payload.kind === 'inline' ? { ...payload, bytes: new Uint8Array(payload.bytes) } : payload;
-  return { message: outgoingOf(parseOutgoing(row), mailbox, kept), isNew: true };
-}
-
-/** The types of `newOutgoingValues` after the mailbox: in a SELECT they are not taken from the table. */
-const TYPES =
-  'text text text text text smallint text smallint text text bigint float8 text text text text text ' +
-  'float8 float8 float8 text text text text';
 
 export async function getOutgoing(queries: Queries, id: string): Promise<Outgoing | undefined> {
   const [row] = await queries.rows(`${WITH_PAYLOAD} WHERE o.id = ?`, id);
@@ -185,7 +287,8 @@ export async function findByAcknowledgementReference(
   limit: number,
 ): Promise<Outgoing[]> {
   const rows = await queries.rows(
-    `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.acknowledgement_reference = ? ORDER BY o.seq DESC LIMIT ?`,
+    `${SELECT} WHERE o.mailbox = ${MAILBOX} AND o.acknowledgement_reference = ?
+      ORDER BY ${orderOf('o.')} DESC LIMIT ?`,
     mailbox,
     acknowledgementReference,
     limit,
@@ -201,7 +304,7 @@ const SEQ_OF_LAST = 'coalesce((SELECT seq FROM outgoing WHERE id = ?), 922337203
  */
 export async function listOutgoing(queries: Queries, filter: OutgoingFilter, page: Page): Promise<Outgoing[]> {
   const after = page.after ?? '';
-  const start = after === '' ? '?::text IS NOT NULL' : `o.seq > ${SEQ_OF_LAST}`;
+  const start = after === '' ? '?::text IS NOT NULL' : `${orderOf('o.')} > ${SEQ_OF_LAST}`;
   const [index, ...conditions] = lookups(filter);
   const wheres: string[] = [];
   const values: Value[] = [];
@@ -213,7 +316,8 @@ export async function listOutgoing(queries: Queries, filter: OutgoingFilter, pag
     const states = [...new Set(filter.states ?? OUTGOING_STATES)];
     const rows = await queries.rows(
       `SELECT o.*, m.key AS mailbox_key FROM mailbox AS m CROSS JOIN unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
-          ${SELECT} WHERE o.mailbox = m.id AND o.state = s.state AND ${start} ORDER BY o.seq LIMIT ?
+          ${SELECT} WHERE o.mailbox = m.id AND o.state = s.state AND ${start}
+            ORDER BY ${orderOf('o.')} LIMIT ?
         ) AS o ${filter.mailbox === undefined ? '' : 'WHERE m.key = ?'} ORDER BY o.seq LIMIT ?`,
       states,
       after,
@@ -228,7 +332,8 @@ export async function listOutgoing(queries: Queries, filter: OutgoingFilter, pag
   if (filter.states) where('o.state = ANY(?::text[])', filter.states);
   const rows = await queries.rows(
     `SELECT ${columnsOf('o')}, m.key AS mailbox_key FROM outgoing AS o ${WITH_KEY}
-      WHERE ${wheres.join(' AND ')} AND ${start} AND o.${index.column} IS NOT NULL ORDER BY o.seq LIMIT ?`,
+      WHERE ${wheres.join(' AND ')} AND ${start} AND o.${index.column} IS NOT NULL
+      ORDER BY ${orderOf('o.')} LIMIT ?`,
     ...values,
     after,
     page.limit,
@@ -246,7 +351,7 @@ export async function nextToSend(queries: Queries, mailbox: string, now: number,
   const rows = await queries.rows(
     `${WITH_PAYLOAD} WHERE o.mailbox = ${MAILBOX} AND o.state = 'queued' AND o.blocked = 0
         AND (o.next_attempt_at <= ? OR o.next_attempt_at > ?)
-      ORDER BY o.seq LIMIT ?`,
+      ORDER BY ${orderOf('o.')} LIMIT ?`,
     mailbox,
     now,
     furthestAttempt(now),
@@ -259,7 +364,7 @@ export async function idsToSend(queries: Queries, mailbox: string, now: number, 
   const rows = await queries.rows(
     `SELECT id FROM outgoing
       WHERE mailbox = ${MAILBOX} AND state = 'queued' AND blocked = 0 AND (next_attempt_at <= ? OR next_attempt_at > ?)
-      ORDER BY seq LIMIT ?`,
+      ORDER BY ${orderOf()} LIMIT ?`,
     mailbox,
     now,
     furthestAttempt(now),
@@ -307,9 +412,6 @@ export async function dueOverdue(queries: Queries, mailbox: string, now: number,
 interface ChangeOptions {
   note: LedgerNote | undefined;
   outcomes?: OutcomeCondition | undefined;
-  attempt?: number | undefined;
-  /** Returns the message without its payload. */
-  bare?: boolean;
   notify: Notify;
 }
 
@@ -319,16 +421,14 @@ export async function changeOutgoing(
   id: string,
   from: readonly OutgoingState[],
   change: OutgoingChange,
-  { note, outcomes: { infrastructure, business } = {}, attempt, bare = false, notify }: ChangeOptions,
+  { note, outcomes: { infrastructure, business } = {}, notify }: ChangeOptions,
 ): Promise<Outgoing | undefined> {
   if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
   const { assignments, values } = outgoingChange(change);
   const payload = payloadParts('outgoing', change.payload);
   const conditions =
-    (infrastructure ? ' AND infrastructure = ANY(?::text[])' : '') +
-    (business ? ' AND business = ANY(?::text[])' : '') +
-    (attempt === undefined ? '' : ' AND attempts = ?');
-  const readsBytes = change.payload === undefined && !bare;
+    (infrastructure ? ' AND infrastructure = ANY(?::text[])' : '') + (business ? ' AND business = ANY(?::text[])' : '');
+  const readsBytes = change.payload === undefined;
   // Progress within a state is not notified.
   const notified = change.state === undefined ? [] : [notify.channel, notify.from];
   const rows = await queries.rows(
@@ -338,39 +438,109 @@ export async function changeOutgoing(
         ${payload.sql} ${note ? `, line AS (${LINE})` : ''}
       SELECT ${columnsOf('o')}, m.key AS mailbox_key, ${readsBytes ? 'p.bytes' : 'NULL::bytea AS bytes'}
         ${notified.length > 0 ? `, pg_notify(?, ? || ' out ' || o.id || ' ' || m.key)::text AS notified` : ''}
-        FROM changed AS o ${WITH_KEY} ${readsBytes ? 'LEFT JOIN outgoing_payload AS p ON p.seq = o.seq' : ''}`,
+        FROM changed AS o ${WITH_KEY} ${readsBytes ? bytesJoined('outgoing', 'o') : ''}`,
     ...values,
     id,
     from,
     ...(infrastructure ? [infrastructure] : []),
     ...(business ? [business] : []),
-    ...(attempt === undefined ? [] : [attempt]),
     ...payload.values,
     ...(note ? lineValues(note) : []),
     ...notified,
   );
   const [row] = rows;
   if (!row) return undefined;
-  if (bare) return withoutPayload(row);
   if (change.payload === undefined) return withPayload(row);
   return outgoingOf(parseOutgoing(row), String(row['mailbox_key']), change.payload);
 }
 
-/** Returns for each change whether it was made. The statements go out one behind the other, within one transaction. */
+/**
+ * Returns for each change whether it was made. Neighbours that set the same columns share a statement; the statements go
+ * out one behind the other, within one transaction.
+ */
 export async function changeBatch(
   queries: Queries,
   transitions: readonly OutgoingTransition[],
   notify: Notify,
   progress?: SendingProgress & { mailbox: string },
 ): Promise<boolean[]> {
-  const recorded = progress && recordProgress(queries, progress);
-  const rows = await Promise.all(
-    transitions.map(({ id, from, attempt, change, note }) =>
-      changeOutgoing(queries, id, from, change, { note, attempt, bare: true, notify }),
+  const [changed] = await Promise.all([
+    Promise.all(runsOfSameColumns(transitions).map((run) => changeRun(queries, run, notify))),
+    progress && recordProgress(queries, progress),
+  ]);
+  return changed.flat();
+}
+
+/** Changes that set the same columns, and their values. */
+interface ChangeRun {
+  columns: string[];
+  changes: Array<{ transition: OutgoingTransition; values: SqlValue[] }>;
+}
+
+function runsOfSameColumns(transitions: readonly OutgoingTransition[]): ChangeRun[] {
+  const runs: ChangeRun[] = [];
+  for (const transition of transitions) {
+    const { assignments, values } = outgoingChange(transition.change);
+    const columns = assignments.map((assignment) => assignment.replace(' = ?', ''));
+    const run = runs.at(-1);
+    if (run?.columns.join() === columns.join()) run.changes.push({ transition, values });
+    else runs.push({ columns, changes: [{ transition, values }] });
+  }
+  return runs;
+}
+
+/** Columns that a change may set and that are no text: JSON does not tell their types. */
+const CHANGE_TYPES: Record<string, string> = {
+  chunks_sent: 'integer',
+  attempts: 'integer',
+  next_attempt_at: 'float8',
+  first_attempt_at: 'float8',
+  accepted_at: 'float8',
+  settled_at: 'float8',
+  next_track_at: 'float8',
+  tracked: 'integer',
+  collect_by: 'float8',
+  infrastructure_by: 'float8',
+  business_by: 'float8',
+};
+
+/** Makes the changes, at most one for each message. Each message is looked up by its index, as in `ENQUEUE`. */
+async function changeRun(queries: Queries, { columns, changes }: ChangeRun, notify: Notify): Promise<boolean[]> {
+  const given = [
+    'n integer, id text, states text[], attempt integer, time float8, event text, detail text',
+    ...columns.map((column) => `new_${column} ${CHANGE_TYPES[column] ?? 'text'}`),
+  ];
+  // Progress within a state is not notified.
+  const notified = columns.includes('state') ? [notify.channel, notify.from] : [];
+  const rows = await queries.rows(
+    `WITH given AS MATERIALIZED (
+        SELECT g.*, found.seq FROM json_to_recordset(?::json) AS g (${given.join(', ')})
+          CROSS JOIN LATERAL (SELECT seq FROM outgoing WHERE id = g.id LIMIT 1) AS found),
+      changed AS (
+        UPDATE outgoing AS o SET ${['id = o.id', ...columns.map((column) => `${column} = given.new_${column}`)].join(', ')}
+          FROM given WHERE o.seq = ANY(ARRAY(SELECT seq FROM given)) AND o.seq = given.seq
+            AND o.state = ANY(given.states) AND (given.attempt IS NULL OR o.attempts = given.attempt)
+          RETURNING given.n, o.mailbox, o.id, o.message_id),
+      line AS (
+        INSERT INTO ledger (${NEW_LEDGER_COLUMNS})
+          SELECT given.time, mailbox, 'out', changed.id, message_id, event, detail
+            FROM changed JOIN given USING (n) ORDER BY n)
+      SELECT n ${notified.length > 0 ? `, pg_notify(?, ? || ' out ' || changed.id || ' ' || m.key)::text AS notified` : ''}
+        FROM changed JOIN mailbox AS m ON m.id = changed.mailbox`,
+    jsonOf(
+      changes.map(({ transition: { id, from, attempt = null, note }, values }, n) => ({
+        n,
+        id,
+        states: from,
+        attempt,
+        ...lineOf(note),
+        ...Object.fromEntries(columns.map((column, index) => [`new_${column}`, values[index] ?? null])),
+      })),
     ),
+    ...notified,
   );
-  await recorded;
-  return rows.map((row) => row !== undefined);
+  const made = new Set(rows.map((row) => Number(row['n'])));
+  return changes.map((_, n) => made.has(n));
 }
 
 async function recordProgress(

@@ -7,11 +7,12 @@ import { IS_OVERDUE } from '../rules/overdue';
 import { PARKED_PAYLOAD } from '../rules/retention';
 import type { Activity, Attention, Incoming, IncomingState, Outgoing, OutgoingState, RecentPage } from '../store';
 import { MAILBOX } from './mailboxes';
+import { orderOf } from './order';
 import type { Queries } from './queries';
 
 /** The rows before a page's last message, by its id (a parameter in any case); none if it is gone. */
 const beforeRow = (before: string | undefined): string =>
-  before === undefined ? '?::text IS NOT NULL' : 'seq < coalesce((SELECT seq FROM outgoing WHERE id = ?), 0)';
+  before === undefined ? '?::text IS NOT NULL' : `${orderOf()} < coalesce((SELECT seq FROM outgoing WHERE id = ?), 0)`;
 
 /** Each state is an index range that is read backwards: as many rows as the page has, however many the store has. */
 export async function recentOutgoing(
@@ -23,7 +24,8 @@ export async function recentOutgoing(
   const rows = await queries.rows(
     `SELECT o.* FROM unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
         SELECT ${OUTGOING_COLUMNS} FROM outgoing
-          WHERE mailbox = ${MAILBOX} AND state = s.state AND ${beforeRow(before)} ORDER BY seq DESC LIMIT ?
+          WHERE mailbox = ${MAILBOX} AND state = s.state AND ${beforeRow(before)}
+          ORDER BY ${orderOf()} DESC LIMIT ?
       ) AS o ORDER BY o.seq DESC LIMIT ?`,
     [...new Set(states)],
     mailbox,
@@ -47,7 +49,8 @@ export async function recentIncoming(
   const rows = await queries.rows(
     `SELECT i.* FROM unnest(?::text[]) AS s (state) CROSS JOIN LATERAL (
         SELECT ${INCOMING_COLUMNS} FROM incoming
-          WHERE mailbox = ${MAILBOX} AND state = s.state AND seq < ${start} ORDER BY seq DESC LIMIT ?
+          WHERE mailbox = ${MAILBOX} AND state = s.state AND ${orderOf()} < ${start}
+          ORDER BY ${orderOf()} DESC LIMIT ?
       ) AS i ORDER BY i.seq DESC LIMIT ?`,
     [...new Set(states)],
     mailbox,
@@ -65,7 +68,8 @@ export async function overdueOutgoing(
 ): Promise<Outgoing[]> {
   const rows = await queries.rows(
     `SELECT ${OUTGOING_COLUMNS} FROM outgoing
-      WHERE mailbox = ${MAILBOX} AND ${IS_OVERDUE} AND ${beforeRow(before)} ORDER BY seq DESC LIMIT ?`,
+      WHERE mailbox = ${MAILBOX} AND ${IS_OVERDUE} AND ${beforeRow(before)}
+      ORDER BY ${orderOf()} DESC LIMIT ?`,
     mailbox,
     before ?? '',
     limit,

@@ -8,6 +8,14 @@ export function placeholders(types: string): string {
   return types.replaceAll(/\S+/g, (type) => `?::${type}`).replaceAll(' ', ', ');
 }
 
+/**
+ * Returns the part of a statement that joins the bytes of each row of `rows`. LATERAL with a limit: each row's bytes are
+ * looked up, whatever the planner expects of the tables; a join could be planned as one that reads all bytes.
+ */
+export function bytesJoined(table: Table, rows: string): string {
+  return `LEFT JOIN LATERAL (SELECT bytes FROM ${table}_payload WHERE seq = ${rows}.seq LIMIT 1) AS p ON true`;
+}
+
 /** Returns the bytes that go into the table; null for a payload that is kept elsewhere. */
 export function bytesOf(payload: StoredPayload | null | undefined): Uint8Array | null {
   return payload?.kind === 'inline' ? payload.bytes : null;
@@ -23,7 +31,10 @@ export function payloadParts(
   const bytes = bytesOf(payload);
   if (payload === undefined) return { sql: '', values: [] };
   if (bytes === null) {
-    return { sql: `, stored AS (DELETE FROM ${table}_payload WHERE seq IN (SELECT seq FROM changed))`, values: [] };
+    return {
+      sql: `, stored AS (DELETE FROM ${table}_payload WHERE seq = ANY(ARRAY(SELECT seq FROM changed)))`,
+      values: [],
+    };
   }
   const sql = `, stored AS (INSERT INTO ${table}_payload (seq, bytes) SELECT seq, ?::bytea FROM changed
     ON CONFLICT (seq) DO UPDATE SET bytes = excluded.bytes)`;

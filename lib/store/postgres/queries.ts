@@ -61,6 +61,20 @@ function escaped(text: string): string {
   return text.replaceAll(SUB, `${SUB}1`).replaceAll('\0', `${SUB}0`);
 }
 
+/** Returns rows as one value, JSON: for `json_to_recordset`, so that a statement is the same for any number of rows. */
+export function jsonOf(rows: ReadonlyArray<Record<string, Value | undefined>>): string {
+  return JSON.stringify(
+    rows.map((row) => {
+      const safe: Record<string, Value | undefined> = {};
+      // JSON could name half of a surrogate pair, which the database refuses; in a value of its own it is replaced too.
+      for (const [column, value] of Object.entries(row)) {
+        safe[column] = typeof value === 'string' ? escaped(value).toWellFormed() : value;
+      }
+      return safe;
+    }),
+  );
+}
+
 function read(row: Row): Row {
   for (const [column, value] of Object.entries(row)) {
     if (typeof value === 'string' && value.includes(SUB)) {

@@ -2,6 +2,8 @@
  * The retention works in slices, each a transaction of its own: one purge of a year's rows would hold the mailboxes'
  * locks, and with them every enqueue, for minutes. Several instances may purge at once: a slice finds what another has
  * left.
+ *
+ * Rows are named by an array of their keys: a join with the keys could be planned as one that reads the whole table.
  */
 import type { Row } from '../rows/parse';
 import type { Table } from '../rows/payload';
@@ -58,9 +60,9 @@ function removePayloads(
     `WITH due AS (
         SELECT seq, payload_name FROM ${table} WHERE ${condition} AND ${since} <= ?
           ORDER BY ${since} LIMIT ${PAYLOADS}),
-      bytes AS (DELETE FROM ${table}_payload WHERE seq IN (SELECT seq FROM due)),
+      bytes AS (DELETE FROM ${table}_payload WHERE seq = ANY(ARRAY(SELECT seq FROM due))),
       bare AS (UPDATE ${table} SET payload_kind = NULL, payload_name = NULL, payload_file = NULL, payload_digest = NULL
-        WHERE seq IN (SELECT seq FROM due))
+        WHERE seq = ANY(ARRAY(SELECT seq FROM due)))
     SELECT payload_name FROM due`,
     oldest,
   );
@@ -75,8 +77,8 @@ async function removeRows(
   oldest: number,
 ): Promise<number> {
   const removed = await queries.rows(
-    `DELETE FROM ${table} WHERE seq IN (
-        SELECT seq FROM ${table} WHERE ${condition} AND ${since} <= ? ORDER BY ${since} LIMIT ${ROWS})
+    `DELETE FROM ${table} WHERE seq = ANY(ARRAY(
+        SELECT seq FROM ${table} WHERE ${condition} AND ${since} <= ? ORDER BY ${since} LIMIT ${ROWS}))
       RETURNING 1 AS removed`,
     oldest,
   );
@@ -87,10 +89,10 @@ async function removeRows(
 async function removeLines(queries: Queries, oldest: number): Promise<number[]> {
   const removed = await queries.rows(
     `WITH removed AS (
-        DELETE FROM ledger WHERE sequence IN (
+        DELETE FROM ledger WHERE sequence = ANY(ARRAY(
           SELECT line.sequence FROM mailbox CROSS JOIN LATERAL (
             SELECT sequence FROM ledger AS l WHERE l.mailbox = mailbox.id AND time <= ? ORDER BY time, sequence
-              LIMIT ${LEDGER_ENTRIES}) AS line)
+              LIMIT ${LEDGER_ENTRIES}) AS line))
           RETURNING mailbox)
       SELECT mailbox, count(*) AS lines FROM removed GROUP BY mailbox`,
     oldest,
@@ -103,8 +105,8 @@ async function unnamed(queries: Queries, names: readonly string[]): Promise<stri
   if (names.length === 0) return [];
   const rows = await queries.rows(
     `SELECT DISTINCT name FROM unnest(?::text[]) AS name
-      WHERE NOT EXISTS (SELECT 1 FROM outgoing WHERE payload_name = name)
-        AND NOT EXISTS (SELECT 1 FROM incoming WHERE payload_name = name)`,
+      WHERE (SELECT 1 FROM outgoing WHERE payload_name = name LIMIT 1) IS NULL
+        AND (SELECT 1 FROM incoming WHERE payload_name = name LIMIT 1) IS NULL`,
     names,
   );
   return rows.map((row) => String(row['name']));

@@ -8,7 +8,7 @@
  * nothing here asks what is in it. Ids sort by their bytes (COLLATE "C"), as they do in JavaScript.
  */
 import { IS_OVERDUE, LIMITS, NEVER_OVERDUE } from '../rules/overdue';
-import { BLOCK_LATER, countedBytes, PENDING_LIST } from '../rules/outgoing-triggers';
+import { blockLater, countedBytes, PENDING_LIST } from '../rules/outgoing-triggers';
 import {
   PARKED_PAYLOAD,
   PAYLOAD_RULE,
@@ -17,6 +17,8 @@ import {
   RECEIVED_ROW_DUE,
   ROW_SINCE,
 } from '../rules/retention';
+import { RECEIVED_IN_SANDBOX, SENT_IN_SANDBOX } from '../rules/sandbox-instances';
+import { orderOf } from './order';
 
 const EARLIEST_LIMIT = `least(
         ${LIMITS.map(({ limit, counts }) => `CASE WHEN ${counts} THEN ${limit} END`).join(`,
@@ -104,22 +106,25 @@ export const SCHEMA = `
       ${ROW_SINCE}) STORED
   ) ${OFTEN_CHANGED};
   CREATE UNIQUE INDEX outgoing_once ON outgoing (once_key, mailbox) WHERE once_key IS NOT NULL;
-  CREATE INDEX outgoing_state ON outgoing (mailbox, state, seq);
-  CREATE INDEX outgoing_sendable ON outgoing (mailbox, seq, next_attempt_at) WHERE state = 'queued' AND blocked = 0;
+  CREATE INDEX outgoing_state ON outgoing (mailbox, state, ${orderOf()});
+  CREATE INDEX outgoing_sendable ON outgoing (mailbox, ${orderOf()}, next_attempt_at) WHERE state = 'queued' AND blocked = 0;
   CREATE INDEX outgoing_wake ON outgoing (mailbox, next_attempt_at) WHERE state = 'queued' AND blocked = 0;
-  CREATE INDEX outgoing_lane ON outgoing (mailbox, lane, seq) WHERE state IN ${PENDING_LIST};
-  CREATE INDEX outgoing_message ON outgoing (message_id, seq) WHERE message_id IS NOT NULL;
-  CREATE INDEX outgoing_local ON outgoing (local_id, seq);
-  CREATE INDEX outgoing_resend ON outgoing (resend_of, seq) WHERE resend_of IS NOT NULL;
-  CREATE INDEX outgoing_acknowledgement ON outgoing (mailbox, acknowledgement_reference, seq)
+  CREATE INDEX outgoing_lane ON outgoing (mailbox, lane, ${orderOf()}) WHERE state IN ${PENDING_LIST};
+  CREATE INDEX outgoing_strict ON outgoing (mailbox, lane, ${orderOf()})
+    WHERE strict_order = 1 AND blocked = 0 AND state IN ${PENDING_LIST};
+  CREATE INDEX outgoing_blocked ON outgoing (mailbox, lane) WHERE blocked = 1;
+  CREATE INDEX outgoing_message ON outgoing (message_id, ${orderOf()}) WHERE message_id IS NOT NULL;
+  CREATE INDEX outgoing_local ON outgoing (local_id, ${orderOf()});
+  CREATE INDEX outgoing_resend ON outgoing (resend_of, ${orderOf()}) WHERE resend_of IS NOT NULL;
+  CREATE INDEX outgoing_acknowledgement ON outgoing (mailbox, acknowledgement_reference, ${orderOf()})
     WHERE acknowledgement_reference IS NOT NULL;
   CREATE INDEX outgoing_track ON outgoing (mailbox, next_track_at, seq) WHERE next_track_at IS NOT NULL;
   CREATE INDEX outgoing_overdue ON outgoing (mailbox, overdue_at, seq) WHERE overdue_at IS NOT NULL;
-  CREATE INDEX outgoing_is_overdue ON outgoing (mailbox, seq) WHERE ${IS_OVERDUE};
+  CREATE INDEX outgoing_is_overdue ON outgoing (mailbox, ${orderOf()}) WHERE ${IS_OVERDUE};
   CREATE INDEX outgoing_payload_due ON outgoing (payload_rule, payload_since) WHERE payload_rule IS NOT NULL;
   CREATE INDEX outgoing_row_due ON outgoing (row_since) WHERE row_since IS NOT NULL;
   CREATE INDEX outgoing_spool ON outgoing (payload_name) WHERE payload_name IS NOT NULL;
-  CREATE INDEX outgoing_instance ON outgoing (mailbox, instance) WHERE instance IS NOT NULL;
+  CREATE INDEX outgoing_instance ON outgoing (mailbox, instance) WHERE ${SENT_IN_SANDBOX};
 
   -- Apart, so that a change of the row does not carry 64 KiB with it. Payloads are compressed by their sender, if at
   -- all.
@@ -138,38 +143,73 @@ export const SCHEMA = `
     PRIMARY KEY (mailbox, state)
   ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 
-  CREATE FUNCTION count_outgoing() RETURNS trigger LANGUAGE plpgsql AS $$
+  CREATE FUNCTION count_added() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
-    IF TG_OP <> 'INSERT' THEN
-      UPDATE outgoing_count SET messages = messages - 1, bytes = bytes - ${countedBytes('OLD')}
-        WHERE mailbox = OLD.mailbox AND state = OLD.state;
-    END IF;
-    IF TG_OP <> 'DELETE' THEN
-      INSERT INTO outgoing_count AS counted (mailbox, state, messages, bytes)
-        VALUES (NEW.mailbox, NEW.state, 1, ${countedBytes('NEW')})
-        ON CONFLICT (mailbox, state) DO UPDATE
-          SET messages = counted.messages + 1, bytes = counted.bytes + excluded.bytes;
+    INSERT INTO outgoing_count AS counted (mailbox, state, messages, bytes)
+      SELECT mailbox, state, count(*), sum(${countedBytes('row_added')})::bigint FROM added AS row_added
+        GROUP BY mailbox, state
+      ON CONFLICT (mailbox, state) DO UPDATE
+        SET messages = counted.messages + excluded.messages, bytes = counted.bytes + excluded.bytes;
+    RETURN NULL;
+  END $$;
+  CREATE FUNCTION count_removed() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    UPDATE outgoing_count AS counted SET messages = counted.messages - gone.messages, bytes = counted.bytes - gone.bytes
+      FROM (SELECT mailbox, state, count(*) AS messages, sum(${countedBytes('row_removed')})::bigint AS bytes
+        FROM removed AS row_removed GROUP BY mailbox, state) AS gone
+      WHERE counted.mailbox = gone.mailbox AND counted.state = gone.state;
+    RETURN NULL;
+  END $$;
+  CREATE FUNCTION count_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    UPDATE outgoing_count SET messages = messages - 1, bytes = bytes - ${countedBytes('OLD')}
+      WHERE mailbox = OLD.mailbox AND state = OLD.state;
+    INSERT INTO outgoing_count AS counted (mailbox, state, messages, bytes)
+      VALUES (NEW.mailbox, NEW.state, 1, ${countedBytes('NEW')})
+      ON CONFLICT (mailbox, state) DO UPDATE
+        SET messages = counted.messages + 1, bytes = counted.bytes + excluded.bytes;
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER outgoing_count_added AFTER INSERT ON outgoing REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION count_added();
+  CREATE TRIGGER outgoing_count_removed AFTER DELETE ON outgoing REFERENCING OLD TABLE AS removed
+    FOR EACH STATEMENT EXECUTE FUNCTION count_removed();
+  CREATE TRIGGER outgoing_count_changed AFTER UPDATE ON outgoing FOR EACH ROW
+    WHEN (OLD.state <> NEW.state OR OLD.payload_kind IS DISTINCT FROM NEW.payload_kind)
+    EXECUTE FUNCTION count_changed();
+
+  -- As in SQLite, the triggers of strict order look first whether there is anything to block or to unblock, in two
+  -- indexes that have an entry only where there is.
+  CREATE FUNCTION block_added() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    -- Nothing that is added has a later message in its lane, except one of the same statement.
+    IF EXISTS (SELECT 1 FROM added WHERE strict_order = 1 AND state IN ${PENDING_LIST}) THEN
+      UPDATE outgoing SET blocked = 1 WHERE seq = ANY(ARRAY(
+        SELECT seq FROM added WHERE strict_order = 1 AND state IN ${PENDING_LIST} AND EXISTS (
+          SELECT 1 FROM outgoing AS earlier WHERE earlier.mailbox = added.mailbox AND earlier.lane = added.lane
+            AND earlier.state IN ${PENDING_LIST} AND ${orderOf('earlier.')} < added.seq)));
     END IF;
     RETURN NULL;
   END $$;
-  CREATE TRIGGER outgoing_count_changed AFTER UPDATE ON outgoing FOR EACH ROW
-    WHEN (OLD.state <> NEW.state OR OLD.payload_kind IS DISTINCT FROM NEW.payload_kind)
-    EXECUTE FUNCTION count_outgoing();
-  CREATE TRIGGER outgoing_count_added AFTER INSERT OR DELETE ON outgoing FOR EACH ROW EXECUTE FUNCTION count_outgoing();
-
   CREATE FUNCTION block_later() RETURNS trigger LANGUAGE plpgsql AS $$
-  BEGIN${BLOCK_LATER}
+  BEGIN
+    IF NEW.strict_order = 1 OR EXISTS (
+        SELECT 1 FROM outgoing WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND ${orderOf()} > NEW.seq AND strict_order = 1
+          AND blocked = 0 AND state IN ${PENDING_LIST}) THEN${blockLater(orderOf)}
+    END IF;
     RETURN NULL;
   END $$;
   CREATE FUNCTION unblock_next() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
-    UPDATE outgoing SET blocked = 0 WHERE blocked = 1 AND seq = (
-      SELECT seq FROM outgoing WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND state IN ${PENDING_LIST}
-        ORDER BY seq LIMIT 1);
+    IF EXISTS (SELECT 1 FROM outgoing WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND blocked = 1) THEN
+      UPDATE outgoing SET blocked = 0 WHERE blocked = 1 AND seq = (
+        SELECT seq FROM outgoing WHERE mailbox = NEW.mailbox AND lane = NEW.lane AND state IN ${PENDING_LIST}
+          ORDER BY ${orderOf()} LIMIT 1);
+    END IF;
     RETURN NULL;
   END $$;
-  CREATE TRIGGER outgoing_lane_added AFTER INSERT ON outgoing FOR EACH ROW
-    WHEN (NEW.state IN ${PENDING_LIST}) EXECUTE FUNCTION block_later();
+  CREATE TRIGGER outgoing_lane_added AFTER INSERT ON outgoing REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION block_added();
   CREATE TRIGGER outgoing_lane_returned AFTER UPDATE OF state ON outgoing FOR EACH ROW
     WHEN (NEW.state IN ${PENDING_LIST} AND OLD.state NOT IN ${PENDING_LIST}) EXECUTE FUNCTION block_later();
   CREATE TRIGGER outgoing_lane_finished AFTER UPDATE OF state ON outgoing FOR EACH ROW
@@ -205,15 +245,15 @@ export const SCHEMA = `
     error TEXT,
     UNIQUE (mailbox, message_id)
   ) ${OFTEN_CHANGED};
-  CREATE INDEX incoming_state ON incoming (mailbox, state, seq);
-  CREATE INDEX incoming_unacknowledged ON incoming (mailbox, seq) WHERE acknowledged_at IS NULL;
-  CREATE INDEX incoming_request ON incoming (mailbox, request_key, seq)
+  CREATE INDEX incoming_state ON incoming (mailbox, state, ${orderOf()});
+  CREATE INDEX incoming_unacknowledged ON incoming (mailbox, ${orderOf()}) WHERE acknowledged_at IS NULL;
+  CREATE INDEX incoming_request ON incoming (mailbox, request_key, ${orderOf()})
     WHERE request_key IS NOT NULL;
   CREATE INDEX incoming_parked ON incoming (mailbox, size) WHERE ${PARKED_PAYLOAD};
   CREATE INDEX incoming_payload_due ON incoming (settled_at) WHERE ${RECEIVED_PAYLOAD_DUE};
   CREATE INDEX incoming_row_due ON incoming (settled_at) WHERE ${RECEIVED_ROW_DUE};
   CREATE INDEX incoming_spool ON incoming (payload_name) WHERE payload_name IS NOT NULL;
-  CREATE INDEX incoming_instance ON incoming (mailbox, instance) WHERE instance IS NOT NULL;
+  CREATE INDEX incoming_instance ON incoming (mailbox, instance) WHERE ${RECEIVED_IN_SANDBOX};
 
   CREATE TABLE incoming_payload (
     seq BIGINT PRIMARY KEY REFERENCES incoming (seq) ON DELETE CASCADE,

@@ -1,12 +1,15 @@
 /**
  * Shared commits, like those of the SQLite back end: the operations that came while the last commit was under way run
  * in one transaction on one connection, in the order of the calls, the statements sent one behind the other without
- * waiting for their results. So many small operations cost two round trips and one fsync. An operation resolves only
- * after the commit.
+ * waiting for their results. So many small operations cost two round trips and one fsync. Operations of one kind that
+ * were called one behind the other share a statement as well, where they can. An operation resolves only after the
+ * commit.
  *
  * A connection that breaks before COMMIT was sent leaves no doubt: nothing has happened, and the batch runs again. After
  * it, the number that the transaction wrote is there or not. If the database cannot be asked until the patience ends,
- * the outcome is not known.
+ * the outcome is not known. COMMIT is therefore sent only when the results of the statements are there: the transaction
+ * then holds its number's row, and whoever asks for the number waits for its end. Sent along with them, COMMIT could
+ * still be on its way when the answer is "not made", and the batch would be made twice.
  */
 import { type CommitStatistics, MAX_BATCH } from '../rules/batches';
 import { closedError, unknownCommitError } from '../rules/errors';
@@ -17,18 +20,35 @@ import { lockMailboxes, type Written } from './locks';
 import { makeMailboxes } from './mailboxes';
 import type { Queries } from './queries';
 
-/** One operation of the store. */
-export interface Operation<T> {
-  /** Only its first statement must not wait for the result of another. It may run again after a failure. */
-  run(queries: Queries): Promise<T>;
+/** What an operation of the store writes to. */
+interface Effect {
   /** The mailboxes that it writes to; none for a read. */
   written?: Written;
   /** The key of a mailbox that may not have a number yet. */
   makes?: string;
 }
 
-interface Call {
-  operation: Operation<unknown>;
+/** One operation of the store. */
+export interface Operation<T> extends Effect {
+  /** Only its first statement must not wait for the result of another. It may run again after a failure. */
+  run(queries: Queries): Promise<T>;
+}
+
+/**
+ * Makes operations of one kind together. Returns a result for each, in their order; what it throws is the failure of
+ * all. As with `Operation.run`, only its first statement must not wait, and it may run again after a failure.
+ */
+export type RunAll<Item, T> = (queries: Queries, items: readonly Item[]) => Promise<Array<PromiseSettledResult<T>>>;
+
+/** One operation that shares statements with those of the same `runAll` that were called right before or after it. */
+export interface SharedOperation<Item, T> extends Effect {
+  runAll: RunAll<Item, T>;
+  item: Item;
+}
+
+interface Call extends Effect {
+  runAll: RunAll<unknown, unknown>;
+  item: unknown;
   /** When it was called (performance.now). */
   at: number;
   resolve(value: unknown): void;
@@ -61,10 +81,27 @@ export class SharedCommits {
 
   /** Runs an operation after those that were called before. */
   run<T>(operation: Operation<T>): Promise<T> {
+    const { written, makes } = operation;
+    const runAll = (queries: Queries) => Promise.allSettled([operation.run(queries)]);
+    return this.runShared({
+      runAll,
+      item: undefined,
+      ...(written && { written }),
+      ...(makes !== undefined && { makes }),
+    });
+  }
+
+  /** Runs an operation after those that were called before, together with its neighbours of the same kind. */
+  runShared<Item, T>({ runAll, ...rest }: SharedOperation<Item, T>): Promise<T> {
     if (this.#closed) return Promise.reject(closedError());
     return new Promise<T>((resolve, reject) => {
-      const settle = resolve as (value: unknown) => void;
-      this.#waiting.push({ operation, at: performance.now(), resolve: settle, reject });
+      this.#waiting.push({
+        ...rest,
+        runAll: runAll as RunAll<unknown, unknown>,
+        at: performance.now(),
+        resolve,
+        reject,
+      });
       this.#running ??= this.#work();
     });
   }
@@ -98,7 +135,7 @@ export class SharedCommits {
       try {
         isMade = await this.#connections.use((q) => isCommitted(q, this.#instance, uncertain));
       } catch (error) {
-        for (const call of calls) call.reject(call.operation.written ? unknownCommitError(error) : error);
+        for (const call of calls) call.reject(call.written ? unknownCommitError(error) : error);
         return;
       }
       if (!isMade) {
@@ -111,13 +148,15 @@ export class SharedCommits {
     } else if (calls.length === 1) {
       calls[0]?.reject(asMeshError(end.failure));
     } else {
-      // Nothing has happened. One by one, only the operation at fault fails.
-      for (const call of calls) await this.#runBatch([call]);
+      // Nothing has happened. Halved until it stands alone, only the operation at fault fails.
+      const middle = Math.ceil(calls.length / 2);
+      await this.#runBatch(calls.slice(0, middle));
+      await this.#runBatch(calls.slice(middle));
     }
   }
 
   async #transaction(queries: Queries, calls: readonly Call[]): Promise<End> {
-    const writes = calls.flatMap(({ operation: { written } }) => (written ? [written] : []));
+    const writes = calls.flatMap(({ written }) => (written ? [written] : []));
     await this.#makeMailboxes(queries, calls);
     const isRead = writes.length === 0;
     const batch = ++this.#batch;
@@ -128,9 +167,10 @@ export class SharedCommits {
           lockMailboxes(queries, this.#connections.schema, writes),
           numberBatch(queries, this.#instance, batch),
         ];
-    const running = Promise.allSettled(calls.map(({ operation }) => operation.run(queries)));
+    const groups = neighbours(calls);
+    const running = Promise.allSettled(groups.map(([{ runAll }, items]) => runAll(queries, items)));
     const beginning = await Promise.allSettled(begun);
-    const results = await running;
+    const results = resultsOf(groups, await running);
     const failures = [...beginning, ...results].flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
     // The whole transaction is gone then, and the other failures follow from that.
     const broken = failures.find((each) => isAway(each) || isCollision(each));
@@ -154,12 +194,32 @@ export class SharedCommits {
 
   /** Makes numbers in a commit of their own, so that `#made` stays true whatever becomes of the batch. */
   async #makeMailboxes(queries: Queries, calls: readonly Call[]): Promise<void> {
-    const keys = new Set(calls.flatMap(({ operation: { makes } }) => (makes === undefined ? [] : [makes])));
+    const keys = new Set(calls.flatMap(({ makes }) => (makes === undefined ? [] : [makes])));
     const fresh = [...keys].filter((key) => !this.#made.has(key));
     if (fresh.length === 0) return;
     await makeMailboxes(queries, fresh);
     for (const key of fresh) this.#made.add(key);
   }
+}
+
+/** Calls with one `runAll` that stand one behind the other: the first of them, and the items of all. */
+type Group = [call: Call, items: unknown[]];
+
+function neighbours(calls: readonly Call[]): Group[] {
+  const groups: Group[] = [];
+  for (const call of calls) {
+    const group = groups.at(-1);
+    if (group?.[0].runAll === call.runAll) group[1].push(call.item);
+    else groups.push([call, [call.item]]);
+  }
+  return groups;
+}
+
+/** Returns the result of each call; where a group has failed, its failure for each. */
+function resultsOf(groups: readonly Group[], ended: ReadonlyArray<PromiseSettledResult<Results>>): Results {
+  return ended.flatMap((end, index) =>
+    end.status === 'fulfilled' ? end.value : (groups[index]?.[1] ?? []).map(() => end),
+  );
 }
 
 function settle(calls: readonly Call[], results: Results): void {

@@ -71,11 +71,11 @@ export async function removeUnnamed(connections: Connections): Promise<void> {
   for (let removed = REMOVED_PER_STATEMENT; removed >= REMOVED_PER_STATEMENT;) {
     const found = await connections.use((queries) =>
       queries.rows(
-        `DELETE FROM payload WHERE name IN (
+        `DELETE FROM payload WHERE name = ANY(ARRAY(
             SELECT name FROM payload AS p WHERE begun_at < now() - interval '1 day'
               AND (SELECT 1 FROM outgoing WHERE payload_name = p.name LIMIT 1) IS NULL
               AND (SELECT 1 FROM incoming WHERE payload_name = p.name LIMIT 1) IS NULL
-              ORDER BY begun_at LIMIT ${REMOVED_PER_STATEMENT})
+              ORDER BY begun_at LIMIT ${REMOVED_PER_STATEMENT}))
           RETURNING 1 AS removed`,
       ),
     );

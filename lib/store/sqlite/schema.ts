@@ -10,7 +10,7 @@
  * in memory.
  */
 import { IS_OVERDUE, LIMITS, NEVER_OVERDUE } from '../rules/overdue';
-import { BLOCK_LATER, countedBytes, PENDING_LIST } from '../rules/outgoing-triggers';
+import { blockLater, countedBytes, PENDING_LIST } from '../rules/outgoing-triggers';
 import {
   PARKED_PAYLOAD,
   PAYLOAD_RULE,
@@ -19,6 +19,7 @@ import {
   RECEIVED_ROW_DUE,
   ROW_SINCE,
 } from '../rules/retention';
+import { RECEIVED_IN_SANDBOX, SENT_IN_SANDBOX } from '../rules/sandbox-instances';
 
 const COUNT_NEW = `
     INSERT INTO outgoing_count (mailbox, state, messages, bytes)
@@ -144,7 +145,7 @@ export const SCHEMA = `
   CREATE INDEX outgoing_payload_due ON outgoing (payload_rule, payload_since) WHERE payload_rule IS NOT NULL;
   CREATE INDEX outgoing_row_due ON outgoing (row_since) WHERE row_since IS NOT NULL;
   CREATE INDEX outgoing_spool ON outgoing (payload_name) WHERE payload_name IS NOT NULL;
-  CREATE INDEX outgoing_instance ON outgoing (mailbox, instance) WHERE instance IS NOT NULL;
+  CREATE INDEX outgoing_instance ON outgoing (mailbox, instance) WHERE ${SENT_IN_SANDBOX};
 
   -- Apart, so that lists, indexes and changes of the row do not carry 64 KiB with them.
   CREATE TABLE outgoing_payload (
@@ -169,10 +170,10 @@ export const SCHEMA = `
   END;
 
   CREATE TRIGGER outgoing_lane_added AFTER INSERT ON outgoing
-    WHEN NEW.state IN ${PENDING_LIST} AND ${HAS_TO_BLOCK} BEGIN ${BLOCK_LATER}
+    WHEN NEW.state IN ${PENDING_LIST} AND ${HAS_TO_BLOCK} BEGIN ${blockLater((table = '') => `${table}seq`)}
   END;
   CREATE TRIGGER outgoing_lane_returned AFTER UPDATE OF state ON outgoing
-    WHEN NEW.state IN ${PENDING_LIST} AND OLD.state NOT IN ${PENDING_LIST} AND ${HAS_TO_BLOCK} BEGIN ${BLOCK_LATER}
+    WHEN NEW.state IN ${PENDING_LIST} AND OLD.state NOT IN ${PENDING_LIST} AND ${HAS_TO_BLOCK} BEGIN ${blockLater((table = '') => `${table}seq`)}
   END;
   CREATE TRIGGER outgoing_lane_finished AFTER UPDATE OF state ON outgoing
     WHEN OLD.state IN ${PENDING_LIST} AND NEW.state NOT IN ${PENDING_LIST} AND ${HAS_TO_UNBLOCK} BEGIN
@@ -229,7 +230,7 @@ export const SCHEMA = `
   CREATE INDEX incoming_payload_due ON incoming (settled_at) WHERE ${RECEIVED_PAYLOAD_DUE};
   CREATE INDEX incoming_row_due ON incoming (settled_at) WHERE ${RECEIVED_ROW_DUE};
   CREATE INDEX incoming_spool ON incoming (payload_name) WHERE payload_name IS NOT NULL;
-  CREATE INDEX incoming_instance ON incoming (mailbox, instance) WHERE instance IS NOT NULL;
+  CREATE INDEX incoming_instance ON incoming (mailbox, instance) WHERE ${RECEIVED_IN_SANDBOX};
 
   CREATE TABLE incoming_payload (
     seq INTEGER PRIMARY KEY REFERENCES incoming (seq) ON DELETE CASCADE,

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { InvalidMessageError } from '../../../lib/errors';
-import type { OutgoingChange } from '../../../lib/store/store';
+import type { NewOutgoing, OutgoingChange } from '../../../lib/store/store';
 import { failure } from '../../harness/failure';
 import { enqueued, everyPage, ids, inState, MAILBOX, note, OTHER, outgoing, T, type UseStore } from './support';
+
+/** The payload of a message as the store returns it. */
+function ownBytes({ payload }: NewOutgoing): NewOutgoing['payload'] {
+  return payload.kind === 'inline' ? { ...payload, bytes: new Uint8Array(payload.bytes) } : payload;
+}
 
 export function describeEnqueue(store: UseStore): void {
   describe('enqueue', () => {
@@ -151,6 +156,55 @@ export function describeEnqueue(store: UseStore): void {
       assert.equal(results.filter(({ isNew }) => isNew).length, 1);
       assert.equal(new Set(results.map(({ message }) => message.id)).size, 1);
     });
+
+    it('of many at once adds each that can be added, in the order of the calls', async () => {
+      const there = await enqueued(store());
+      const impossible = { localId: null } as unknown as { localId: string };
+      const given = Array.from({ length: 200 }, (_, i) =>
+        outgoing({
+          mailbox: i % 3 === 0 ? OTHER : MAILBOX,
+          onceKey: i % 10 === 7 ? 'shared' : `own ${i}`,
+          payload: i % 4 === 0 ? { kind: 'spool', name: `name-${i}` } : { kind: 'inline', bytes: randomBytes(i) },
+          ...(i === 20 && { id: there }),
+          ...(i === 40 && impossible),
+        }),
+      );
+      const again = given.with(101, outgoing({ id: given[100]?.id ?? '', onceKey: 'own 101' }));
+      const also = { direction: 'in', messageId: null, event: 'answered', time: T, detail: {} } as const;
+      const results = await Promise.allSettled(
+        again.map((message, i) =>
+          store().enqueue(message, note('queued'), i === 50 ? { ...also, reference: 'answered' } : undefined),
+        ),
+      );
+      const first = (mailbox: string): string | undefined =>
+        again.find((message) => message.onceKey === 'shared' && message.mailbox === mailbox)?.id;
+      const added = again.filter(({ id, mailbox, onceKey }, i) => {
+        const [result, isRefused] = [results[i], i === 20 || i === 40 || i === 101];
+        assert.equal(result?.status, isRefused ? 'rejected' : 'fulfilled', `message ${i}`);
+        if (result?.status === 'rejected') {
+          if (i !== 40) assert.ok(result.reason instanceof InvalidMessageError, `message ${i}`);
+          return false;
+        }
+        const isNew = onceKey !== 'shared' || id === first(mailbox);
+        assert.deepEqual([result?.value.isNew, result?.value.message.id], [isNew, isNew ? id : first(mailbox)]);
+        return isNew;
+      });
+      for (const mailbox of [MAILBOX, OTHER]) {
+        const own = added.filter((message) => message.mailbox === mailbox);
+        const before = mailbox === MAILBOX ? [there] : [];
+        const listed = await store().listOutgoing({ mailbox }, { limit: 999 });
+        assert.deepEqual(ids(listed), [...before, ...ids(own)]);
+        const lines = await store().ledger(mailbox, { from: 0, to: T + 1 }, { limit: 999 });
+        const about = own.flatMap(({ id }) => (id === again[50]?.id ? [id, 'answered'] : [id]));
+        assert.deepEqual(
+          lines.map(({ reference }) => reference),
+          [...before, ...about],
+        );
+        assert.equal((await store().countOutgoing(mailbox)).messages.queued, listed.length);
+      }
+      for (const message of added)
+        assert.deepEqual((await store().getOutgoing(message.id))?.payload, ownBytes(message));
+    }).timeout(20_000);
 
     it('accepts 10,000 messages at once', async () => {
       const messages = Array.from({ length: 10_000 }, () => outgoing());

@@ -1,5 +1,6 @@
 /** The plans of the statements that the contract has used, on tables that are large enough to matter to the planner. */
-import { Client } from 'pg';
+import { Client, escapeLiteral } from 'pg';
+import { PLANS } from '../../../lib/store/postgres/connections';
 import { MAILBOX, OTHER } from '../contract/support';
 
 /** Fills a schema: tens of thousands of settled rows, and a few that are under way. */
@@ -34,38 +35,42 @@ interface Node {
   'Node Type': string;
   'Relation Name'?: string;
   'Index Name'?: string;
+  'Index Cond'?: string;
   Plans?: Node[];
 }
 
-/** A statement whose plan scans whole tables. */
+/** A statement whose plan reads whole tables or indexes, by their names. */
 export interface Slow {
   sql: string;
   scans: string[];
 }
 
 /**
- * Returns the statements whose plans scan tables; with `off` scans are planned only if there is no other way. EXPLAIN
- * plans only: the statements do not run.
+ * Returns the statements whose plans on tables that are full or still empty, as the store's sessions make them, read whole tables or indexes. EXPLAIN plans
+ * only: the statements do not run.
  */
 export async function slowStatements(
   url: string,
   schema: string,
   statements: ReadonlyMap<string, unknown[]>,
-  seqScans: 'on' | 'off',
+  isFilled: boolean,
 ): Promise<Slow[]> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
     await client.query(`SET search_path TO "${schema}"`);
-    await client.query(SEED);
-    await client.query(`SET enable_seqscan TO ${seqScans}`);
+    if (isFilled) await client.query(SEED);
+    await client.query(PLANS);
     const slow: Slow[] = [];
     for (const [sql, values] of statements) {
       if (/^(BEGIN|COMMIT|ROLLBACK)$/.test(sql)) continue;
+      // One plan for all values, as the sessions make it: not one for these.
+      await client.query(`PREPARE planned AS ${sql}`);
+      const given = values.length === 0 ? '' : `(${values.map(literal).join(', ')})`;
       const { rows } = await client.query<{ 'QUERY PLAN': Array<{ Plan: Node }> }>(
-        `EXPLAIN (FORMAT JSON) ${sql}`,
-        values,
+        `EXPLAIN (FORMAT JSON) EXECUTE planned${given}`,
       );
+      await client.query('DEALLOCATE planned');
       const plan = rows[0]?.['QUERY PLAN'][0]?.Plan;
       if (!plan) throw new Error(`no plan of ${sql}`);
       const scans = scansOf(plan);
@@ -77,10 +82,30 @@ export async function slowStatements(
   }
 }
 
-/** Tables with a handful of rows, however full the store is. */
-const TINY = new Set(['mailbox', 'mailbox_lease', 'outgoing_count', 'instance']);
-
-function scansOf(node: Node): string[] {
-  const isScan = node['Node Type'] === 'Seq Scan' && !TINY.has(node['Relation Name'] ?? '');
-  return [...(isScan ? [node['Relation Name'] ?? ''] : []), ...(node.Plans ?? []).flatMap(scansOf)];
+/** Returns a value as SQL. */
+function literal(value: unknown): string {
+  if (value === null || value === undefined) return 'NULL';
+  if (value instanceof Uint8Array) return `'\\x${Buffer.from(value).toString('hex')}'`;
+  if (!Array.isArray(value)) return escapeLiteral(typeof value === 'string' ? value : JSON.stringify(value));
+  const quoted = value.map((each) => `"${String(each).replaceAll(/["\\]/g, '\\$&')}"`);
+  return escapeLiteral(`{${quoted.join(',')}}`);
 }
+
+/** Tables with a handful of rows, however full the store is. */
+const TINY = new Set(['mailbox', 'mailbox_lease', 'outgoing_count', 'instance', 'spool_folder']);
+/** Indexes that have an entry only for a large payload that is kept. */
+const BOUNDED = new Set(['outgoing_spool', 'incoming_spool']);
+
+/** The tables and indexes that a plan reads from end to end, or along the primary key in search of something else. */
+function scansOf(node: Node): string[] {
+  const { 'Relation Name': table = '', 'Index Name': index = '', 'Index Cond': condition = '' } = node;
+  const readsTable = node['Node Type'] === 'Seq Scan';
+  const readsIndex =
+    /^(Index|Bitmap Index)/.test(node['Node Type']) && (condition === '' || isAlongKey(index, condition));
+  const whole = readsTable ? [table] : readsIndex && !BOUNDED.has(index) ? [index] : [];
+  const isTiny = TINY.has(table) || TINY.has(index.replace('_pkey', ''));
+  return [...(isTiny ? [] : whole), ...(node.Plans ?? []).flatMap(scansOf)];
+}
+
+/** A range of the primary key has messages in every state. */
+const isAlongKey = (index: string, condition: string): boolean => index.endsWith('_pkey') && /[<>]/.test(condition);
