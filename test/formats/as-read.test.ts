@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
+import { asReadWith } from '../../lib/formats/as-read';
 import { readEdifact, writeEdifact } from '../../lib/formats/edifact/interchange';
 import { DEFAULT_SYNTAX, splitReleased } from '../../lib/formats/edifact/syntax';
 import { UnreadableError } from '../../lib/errors';
 import { readHl7, writeHl7, type Hl7Message } from '../../lib/formats/hl7/message';
+import { segmentsInOrder } from '../../lib/formats/segments';
 
 const ADT = [
   'MSH|^~\\&|PAS|X26|TIE|X26|20260115093000||ADT^A01^ADT_A01|1|P|2.4||||||UNICODE UTF-8',
@@ -52,6 +54,18 @@ describe('A message as it was read', () => {
         // Nothing is remembered of a copy: its segments are compared with their texts.
         const copy = structuredClone(message);
         assert.deepEqual(written(message), written(copy));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('is known by what was noted while it was read, whatever its segments have', () => {
+    const piece = fc.constantFrom('|', '~', '^', '&', 'A', '\\T\\', '\\XE9\\', ' ');
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+        const message = readHl7(`${ADT}ZZZ|${pieces.join('')}\r`);
+        const isAsRead = asReadWith(message.MSH?.[0]);
+        for (const { name, segment } of segmentsInOrder(message)) assert.ok(isAsRead(segment), name);
       }),
       { numRuns: 1000 },
     );

@@ -269,6 +269,13 @@ const MUTATIONS: Removed[] = [
     without: 'return at + 1;',
   },
   {
+    title: 'is known by what was noted while it was read',
+    test: AS_READ,
+    file: 'lib/formats/hl7/segment.ts',
+    check: 'parts.push(SUBCOMPONENT(index), value);',
+    without: 'parts.push(value);',
+  },
+  {
     title: 'is written with the segments of another message that were put into it',
     test: AS_READ,
     file: 'lib/formats/as-read.ts',

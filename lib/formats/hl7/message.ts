@@ -1,6 +1,6 @@
 /** Converts HL7 v2 messages, and batches of them, to an object and back, byte for byte where nothing was changed. */
 import { InvalidMessageError, UnreadableError } from '../../errors';
-import { asReadWith, rememberAsRead } from '../as-read';
+import { asReadWith, END, rememberAsRead, type Parts, type Remembered } from '../as-read';
 import { encode, refuseUtf16, type Charset, type DeclaredCharset } from '../charset';
 import { checkSize, ValueBudget } from '../limits';
 import { addSegment, hasPadding, isAllPadding, isObject, segmentsInOrder, type SegmentObject } from '../segments';
@@ -53,7 +53,7 @@ function readText(text: string): Hl7Message {
   const budget = new ValueBudget();
   let separators: Separators | undefined;
   const tolerated = new ToleratedList();
-  const segments: SegmentObject[] = [];
+  const segments: Remembered[] = [];
   splitSegments(text, budget, tolerated).forEach((line, index) => {
     const raw = cut(line, separators);
     if (!raw) throw notHl7(index);
@@ -61,9 +61,11 @@ function readText(text: string): Hl7Message {
     if (HEADERS.has(raw.name) && raw.text.charAt(6) === ' ') tolerated.add(...NO_ESCAPE);
     if (hasPadding(raw.after) || hasPadding(raw.before)) tolerated.add(...PADDED);
     const segment: SegmentObject = { at: index + 1 };
-    addFields(segment, raw, budget);
+    const parts: Parts = ['at', index + 1];
+    addFields(segment, raw, budget, parts);
     segment.raw = line;
-    segments.push(segment);
+    parts.push('raw', line, END);
+    segments.push({ segment, parts });
     addSegment(message, raw.name, segment);
   });
   rememberAsRead(segments);

@@ -1,5 +1,6 @@
 /** Converts one HL7 v2 segment from text to an object of fields and back. */
 import { InvalidMessageError } from '../../errors';
+import { END, type Parts } from '../as-read';
 import { splitBounded, type ValueBudget } from '../limits';
 import { areEqual, checkField, checkPart, highest, isObject, isPadding, keysOf, type SegmentObject } from '../segments';
 import {
@@ -72,17 +73,36 @@ const FIELD = keysOf('f');
 const COMPONENT = keysOf('c');
 const SUBCOMPONENT = keysOf('s');
 
-/** Adds the fields to an object, as arrays of repeats: `f1`, `f2`, … A header's f1 and f2 are its separators as text. */
-export function addFields(to: SegmentObject, raw: RawSegment, budget: ValueBudget): void {
-  const fields = fieldsOf(raw);
-  budget.spend(fields.length, 'HL7 v2');
-  const by = separatorsIn(raw);
-  for (let index = 0; index < fields.length; index += 1) {
-    const text = fields[index] ?? '';
-    if (text === '') continue;
-    checkField(index + 1, 'HL7 segment');
-    to[FIELD(index)] = index < 2 && HEADERS.has(raw.name) ? text : readField(text, by, budget);
+/**
+ * Adds the fields to an object, as arrays of repeats: `f1`, `f2`, … A header's f1 and f2 are its separators as text.
+ * @param parts gets what is added (as-read.ts)
+ */
+export function addFields(to: SegmentObject, raw: RawSegment, budget: ValueBudget, parts: Parts): void {
+  const { name, text, separators } = raw;
+  const isHeader = HEADERS.has(name);
+  if (isHeader) {
+    to[FIELD(0)] = separators.field;
+    parts.push(FIELD(0), separators.field);
   }
+  const by = separatorsIn(raw);
+  for (let index = isHeader ? 1 : 0, from = name.length + 1; from <= text.length; index += 1) {
+    const end = endOfPart(text, separators.field, from);
+    budget.spend(1, 'HL7 v2');
+    if (end > from) {
+      const field = text.slice(from, end);
+      checkField(index + 1, 'HL7 segment');
+      parts.push(FIELD(index));
+      if (isHeader && index === 1) parts.push((to[FIELD(index)] = field));
+      else to[FIELD(index)] = readField(field, by, parts, budget);
+    }
+    from = end + 1;
+  }
+}
+
+/** The end of the part that begins at a place: where its separator stands, or the text ends. */
+function endOfPart(text: string, separator: string, from: number): number {
+  const end = text.indexOf(separator, from);
+  return end < 0 ? text.length : end;
 }
 
 /** The separators below the fields that a segment really has; most have one kind or two, so that few are looked for. */
@@ -105,43 +125,65 @@ function separatorsIn({ text, separators }: RawSegment): Found {
   };
 }
 
-/** @param text not empty */
-function readField(text: string, by: Found, budget?: ValueBudget): Repeat[] {
+/**
+ * @param text not empty
+ * @param parts gets what is read
+ */
+function readField(text: string, by: Found, parts: Parts = [], budget?: ValueBudget): Repeat[] {
   if (by.repetition === undefined || !text.includes(by.repetition)) {
     budget?.spend(1, 'HL7 v2');
-    return [readRepeat(text, by, budget)];
+    parts.push(1);
+    return [readRepeat(text, by, parts, budget)];
   }
   const repeats = splitBounded(text, by.repetition);
   budget?.spend(repeats.length, 'HL7 v2');
-  return repeats.map((repeat) => readRepeat(repeat, by, budget));
+  parts.push(repeats.length);
+  return repeats.map((repeat) => readRepeat(repeat, by, parts, budget));
 }
 
-function readRepeat(text: string, by: Found, budget?: ValueBudget): Repeat {
+function readRepeat(text: string, by: Found, parts: Parts, budget?: ValueBudget): Repeat {
   const repeat: Repeat = {};
-  if (text !== '' && (by.component === undefined || !text.includes(by.component))) {
+  const { component } = by;
+  if (text === '' || component === undefined || !text.includes(component)) {
     budget?.spend(1, 'HL7 v2');
-    repeat['c1'] = readComponent(text, by, budget);
+    if (text !== '') {
+      parts.push('c1');
+      repeat['c1'] = readComponent(text, by, parts, budget);
+    }
+    parts.push(END);
     return repeat;
   }
-  const components = splitBounded(text, by.component);
-  budget?.spend(components.length, 'HL7 v2');
-  checkPart(components.length, 'HL7 field');
-  for (let index = 0; index < components.length; index += 1) {
-    const component = components[index] ?? '';
-    if (component !== '') repeat[COMPONENT(index)] = readComponent(component, by, budget);
+  for (let index = 0, from = 0; from <= text.length; index += 1) {
+    const end = endOfPart(text, component, from);
+    budget?.spend(1, 'HL7 v2');
+    checkPart(index + 1, 'HL7 field');
+    if (end > from) {
+      parts.push(COMPONENT(index));
+      repeat[COMPONENT(index)] = readComponent(text.slice(from, end), by, parts, budget);
+    }
+    from = end + 1;
   }
+  parts.push(END);
   return repeat;
 }
 
-function readComponent(text: string, by: Found, budget?: ValueBudget): Repeat[string] {
-  if (by.subcomponent === undefined || !text.includes(by.subcomponent)) return readText(text, by);
-  const parts = splitBounded(text, by.subcomponent);
-  budget?.spend(parts.length, 'HL7 v2');
-  checkPart(parts.length, 'HL7 field');
+function readComponent(text: string, by: Found, parts: Parts, budget?: ValueBudget): Repeat[string] {
+  if (by.subcomponent === undefined || !text.includes(by.subcomponent)) {
+    const value = readText(text, by);
+    parts.push(value);
+    return value;
+  }
+  const texts = splitBounded(text, by.subcomponent);
+  budget?.spend(texts.length, 'HL7 v2');
+  checkPart(texts.length, 'HL7 field');
   const subcomponents: Record<string, string> = {};
-  parts.forEach((part, index) => {
-    if (part !== '') subcomponents[SUBCOMPONENT(index)] = readText(part, by);
+  texts.forEach((part, index) => {
+    if (part === '') return;
+    const value = readText(part, by);
+    subcomponents[SUBCOMPONENT(index)] = value;
+    parts.push(SUBCOMPONENT(index), value);
   });
+  parts.push(END);
   return subcomponents;
 }
 
