@@ -50,7 +50,7 @@ async function main([name, ...args]: string[]): Promise<number> {
     return 2;
   }
   if (name === 'help' || isHelp(name)) {
-    const [about] = args.filter((argument) => !isHelp(argument));
+    const about = args.find((argument) => !isHelp(argument));
     if (about !== undefined) return main([about, '--help']);
     process.stdout.write(USAGE);
     return 0;

@@ -14,7 +14,7 @@ import type { InboxRules } from './inbox-types';
 export type InboxClient = Pick<MeshClient, 'listInbox' | 'head' | 'download' | 'acknowledge'>;
 
 /** Settles the sent messages that acknowledgements name; resolves with undefined for each that names none. */
-export type SettleAcknowledgements = (
+type SettleAcknowledgements = (
   acks: readonly ReceivedAck[],
   by: Pick<MessageHeaders, 'from' | 'messageId'>,
 ) => Promise<Array<Settled | undefined>>;

@@ -9,7 +9,7 @@ import type { Store } from '../../store/store';
 import type { IncomingRows } from '../incoming-rows';
 
 /** As much as the outbox may hold (lib/send/outbox-quota.ts), in the dialog's unit. */
-export const DEFAULT_MAX_PARKED_BYTES = 20_000_000_000;
+const DEFAULT_MAX_PARKED_BYTES = 20_000_000_000;
 /** The share of the disk that they may take, of what would be free without them. */
 const MAX_SHARE = 1 / 2;
 
