@@ -180,10 +180,10 @@ export class OutboxWorker {
       await this.#changes.changeAttempt(row, ending);
     }
     if (isOver() || !marks) return;
-    // An older copy counts on from where its marks are: any copy from before, if it is put back once more, is behind.
-    if (isStoreBehind) await this.#countOn(marks);
-    const { commits } = await store.sendingProgress(mailbox);
-    await marks.renew(clock.now(), { generation: await store.generation(), commits });
+    const generation = await store.generation();
+    const progress = marks.renewing({ ...(await store.sendingProgress(mailbox)), generation });
+    if (progress) await store.changeBatch([], { mailbox, ...progress });
+    await marks.renew(clock.now(), { generation, commits: progress?.commits ?? 0 });
   }
 
   async #openMarks(): Promise<SendMarks | undefined> {
@@ -191,13 +191,6 @@ export class OutboxWorker {
     this.#marks = await this.#parts.openMarks?.();
     if (this.#marks) this.#line.useMarks(this.#marks);
     return this.#marks;
-  }
-
-  /** Has the store count its commits and attempts from where the marks are. */
-  async #countOn(marks: SendMarks): Promise<void> {
-    const { store, mailbox } = this.#parts;
-    await store.changeBatch([], { mailbox, ...marks.committing() });
-    marks.committed();
   }
 
   /** Records what the marks know and the store has forgotten. Returns whether the store is behind. */

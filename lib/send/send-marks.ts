@@ -35,6 +35,8 @@ export const MAX_AHEAD = 32;
 export const SLOTS = 1024;
 /** The form of the file. Marks of another form are not read. */
 const VERSION = 3;
+/** The number of a commit is written before it is made: a kill in between leaves the store this far behind. */
+const BEHIND_BY_A_KILL = 1;
 /** Tolerance for an adjusted clock when start times of the machine are compared (milliseconds). */
 const SAME_BOOT_MS = 5000;
 
@@ -166,7 +168,6 @@ export class SendMarks {
       this.#sequence = known.begun;
       return { isStoreBehind: false, forgotten, isMoreForgotten: false };
     }
-    // The number of a commit is written before it is made: a kill in between leaves the store one behind.
     const behind = this.#head.commits - known.commits;
     for (const { mark: one } of this.#marks.values()) {
       // The store has the intents of all that were begun before its last commit.
@@ -174,12 +175,23 @@ export class SendMarks {
       const row = await get(one.id);
       if (!row || row.attempts < one.attempt) forgotten.push({ mark: one, row });
     }
-    const isStoreBehind = behind > 1 || forgotten.length > 0;
+    const isStoreBehind = behind > BEHIND_BY_A_KILL || forgotten.length > 0;
     if (isStoreBehind || behind < 0) this.#isComplete = false;
     const marked = this.#sequences.filter((sequence) => sequence > known.begun).length;
     const isMoreForgotten = isStoreBehind && this.#sequence - known.begun > marked;
     this.#sequence = Math.max(this.#sequence, known.begun);
     return { isStoreBehind, forgotten, isMoreForgotten };
+  }
+
+  /**
+   * Returns what the store records before the marks are renewed. It counts on from the later of both, by more than a
+   * kill explains: any copy of the store from before, if it is put back later, is behind the renewed marks, which say
+   * nothing of what was sent until now. Undefined if nothing was ever sent.
+   */
+  renewing(known: StoreProgress): SendingProgress | undefined {
+    const counted = this.#head?.generation === known.generation ? this.#head.commits : 0;
+    const commits = Math.max(known.commits, counted);
+    return commits === 0 ? undefined : { commits: commits + BEHIND_BY_A_KILL + 1, begun: this.#sequence };
   }
 
   /**

@@ -40,8 +40,9 @@ async function send(mailbox: DurableMailbox, count: number): Promise<string[]> {
 }
 
 /** Starts an outbox on the storage of a folder, with a clock that the test moves on until every message is settled. */
-async function startOn(server: Sandbox & { ca: string }, folder: string) {
+async function startOn(server: Sandbox & { ca: string }, folder: string, setBackMs = 0) {
   const clock = steppedClock((ms) => server.clock.advance(ms));
+  clock.step(-setBackMs);
   const storage: Storage = await storageIn(folder);
   const mailbox = outboxAt(server, { storage, clock });
   mailbox.start();
@@ -257,6 +258,23 @@ describe('send marks that are not about this store', () => {
     await mailbox.outbox.accepted(message.id);
     return { server, killed, marks, id: message.id };
   }
+
+  it('a backup made before the start that looked up the message on the wire: it is not sent again, whatever the clock', async () => {
+    const { server, killed, id } = await interrupted();
+    const backup = await copyOf(killed, DATABASE);
+    // As a power cut leaves it.
+    await rm(join(killed, 'sending'), { recursive: true });
+    const first = await startOn(server, killed, 60 * 60_000);
+    await first.settled();
+    await first.mailbox.close();
+    await first.storage.close();
+    await rm(join(killed, 'mesh.db-wal'), { force: true });
+    await cp(backup, killed, { recursive: true });
+    const { mailbox, settled } = await startOn(server, killed, 60 * 60_000);
+    await settled();
+    assert.equal((await mailbox.outbox.get(id))?.state, 'accepted');
+    assertOnce(server);
+  }).timeout(60_000);
 
   it('older marks, as a lost volume leaves them: the message on the wire is unknown, and not sent again', async () => {
     const { server, killed, marks, id } = await interrupted();

@@ -152,9 +152,16 @@ const MUTATIONS: Taken[] = [
   {
     case: 'the store that a backup had replaced',
     test: FORGOTTEN,
-    file: 'lib/send/outbox-worker.ts',
-    check: 'if (isStoreBehind) await this.#countOn(marks);',
-    without: 'void isStoreBehind;',
+    file: 'lib/send/send-marks.ts',
+    check: 'Math.max(known.commits, counted)',
+    without: 'known.commits',
+  },
+  {
+    case: 'a backup made before the start that looked up the message on the wire',
+    test: FORGOTTEN,
+    file: 'lib/send/send-marks.ts',
+    check: 'commits: commits + BEHIND_BY_A_KILL + 1',
+    without: 'commits',
   },
   {
     case: 'older marks, as a lost volume leaves them',
