@@ -11,7 +11,7 @@ export interface History {
   lines: number;
 }
 
-export const HISTORY_MAILBOX = mailboxKey('https://localhost:8700', 'X26ABC1');
+const HISTORY_MAILBOX = mailboxKey('https://localhost:8700', 'X26ABC1');
 /** The newest messages each way, some of them under way and with their payloads. */
 const UNDER_WAY = 1000;
 /** When the oldest message was queued; each further one a second later. */
@@ -141,7 +141,7 @@ function newMessage({ messages, nth, now }: Run, what: string): NewOutgoing {
 }
 
 /** Every operation, with arguments as the lines out and in, the operator view, monitoring and the retention use them. */
-export const OPERATIONS: Record<Method, readonly Operation[]> = {
+const OPERATIONS: Record<Method, readonly Operation[]> = {
   enqueue: [
     (store, run) => store.enqueue(newMessage(run, 'new'), note),
     // A repeat of a key.

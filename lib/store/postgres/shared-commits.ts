@@ -38,10 +38,10 @@ export interface Operation<T> extends Effect {
  * Makes operations of one kind together. Returns a result for each, in their order; what it throws is the failure of
  * all. As with `Operation.run`, only its first statement must not wait, and it may run again after a failure.
  */
-export type RunAll<Item, T> = (queries: Queries, items: readonly Item[]) => Promise<Array<PromiseSettledResult<T>>>;
+type RunAll<Item, T> = (queries: Queries, items: readonly Item[]) => Promise<Array<PromiseSettledResult<T>>>;
 
 /** One operation that shares statements with those of the same `runAll` that were called right before or after it. */
-export interface SharedOperation<Item, T> extends Effect {
+interface SharedOperation<Item, T> extends Effect {
   runAll: RunAll<Item, T>;
   item: Item;
 }
