@@ -31,11 +31,11 @@ export async function purgeSlice(queries: Queries, now: number, retention: Reten
   return {
     spoolNames: await unnamed(queries, names),
     rows: rows.reduce((sum, count) => sum + count, 0),
-    ledgerEntries: ledger.reduce((sum, count) => sum + count, 0),
+    ledgerEntries: ledger,
     more:
       payloads.some((each) => each.length >= PAYLOADS) ||
       rows.some((count) => count >= ROWS) ||
-      ledger.some((count) => count >= LEDGER_ENTRIES),
+      ledger >= LEDGER_ENTRIES,
   };
 }
 
@@ -85,19 +85,19 @@ async function removeRows(
   return removed.length;
 }
 
-/** Removes a slice of each mailbox's lines; returns how many of each mailbox. */
-async function removeLines(queries: Queries, oldest: number): Promise<number[]> {
+/** Removes a slice of lines, the oldest of each mailbox first; returns how many. */
+async function removeLines(queries: Queries, oldest: number): Promise<number> {
   const removed = await queries.rows(
     `WITH removed AS (
         DELETE FROM ledger WHERE sequence = ANY(ARRAY(
           SELECT line.sequence FROM mailbox CROSS JOIN LATERAL (
             SELECT sequence FROM ledger AS l WHERE l.mailbox = mailbox.id AND time <= ? ORDER BY time, sequence
-              LIMIT ${LEDGER_ENTRIES}) AS line))
-          RETURNING mailbox)
-      SELECT mailbox, count(*) AS lines FROM removed GROUP BY mailbox`,
+              LIMIT ${LEDGER_ENTRIES}) AS line LIMIT ${LEDGER_ENTRIES}))
+          RETURNING 1)
+      SELECT count(*) AS lines FROM removed`,
     oldest,
   );
-  return removed.map((row) => Number(row['lines']));
+  return Number(removed[0]?.['lines']);
 }
 
 /** Returns those of the names that no row names. */

@@ -55,26 +55,28 @@ export class Purge {
         WHERE ${RECEIVED_ROW_DUE} AND settled_at <= ? LIMIT ${ROWS})`,
       oldest,
     );
-    const ledger = this.#mailboxes.all().map((mailbox) =>
-      this.#statements.run(
+    let ledger = 0;
+    for (const mailbox of this.#mailboxes.all()) {
+      ledger += this.#statements.run(
         `DELETE FROM ledger WHERE sequence IN (SELECT sequence FROM ledger INDEXED BY ledger_time
-          WHERE mailbox = ? AND time <= ? ORDER BY time LIMIT ${LEDGER_ENTRIES})`,
+          WHERE mailbox = ? AND time <= ? ORDER BY time LIMIT ?)`,
         mailbox,
         now - retention.ledgerMs,
-      ),
-    );
+        LEDGER_ENTRIES - ledger,
+      );
+    }
     const shrunk = this.#shrink();
     return {
       spoolNames: [...names].filter((name) => !this.#isNamed(name)),
       rows: outgoing + incoming,
-      ledgerEntries: ledger.reduce((sum, count) => sum + count, 0),
+      ledgerEntries: ledger,
       more:
         shrunk ||
         payloads.length >= PAYLOADS ||
         received.length >= PAYLOADS ||
         outgoing >= ROWS ||
         incoming >= ROWS ||
-        ledger.some((count) => count >= LEDGER_ENTRIES),
+        ledger >= LEDGER_ENTRIES,
     };
   }
 

@@ -140,6 +140,18 @@ export function describeRetention(store: UseStore): void {
       assert.equal((await store().enqueue(outgoing({ onceKey: 'K' }), note('queued'))).isNew, true);
     });
 
+    it('removes the lines of several mailboxes, more than a slice has, and counts them all', async () => {
+      const line = { direction: 'in', reference: 'R', messageId: null, event: 'e', time: T, detail: {} } as const;
+      const mailboxes = [MAILBOX, OTHER, 'third'];
+      await Promise.all(
+        mailboxes.flatMap((mailbox) => Array.from({ length: 900 }, () => store().note({ ...line, mailbox }))),
+      );
+      assert.equal((await purge(T + 400 * DAY)).ledgerEntries, 2700);
+      for (const mailbox of mailboxes) {
+        assert.deepEqual(await store().ledger(mailbox, { from: 0, to: NEVER }, { limit: 9 }), []);
+      }
+    });
+
     it('removes ledger lines after ledgerMs, and counts them', async () => {
       const id = await enqueued(store());
       await store().changeOutgoing(id, ['queued'], { attempts: 1 }, note('attempt', T + 1));
