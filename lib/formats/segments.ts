@@ -42,7 +42,8 @@ export function isAllPadding(text: string): boolean {
 }
 
 /** Whether what stands around a segment has padding, which is reported. */
-export const hasPadding = (around: string): boolean => around.includes('\0') || around.includes('\x1a');
+export const hasPadding = (around: string): boolean =>
+  around !== '' && around !== '\r' && (around.includes('\0') || around.includes('\x1a'));
 
 /**
  * Adds a segment under its name. V8 comes to allocate what such an array literal makes as long-lived, which doubles the

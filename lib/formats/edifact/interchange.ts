@@ -124,7 +124,10 @@ function readText(text: string, tolerated: ToleratedList): Interchange {
     if (!raw) throw index === 0 ? notEdifact() : unreadableSegment(index);
     if (index === 0 && raw.tag !== 'UNB' && raw.tag !== 'UNH') throw notEdifact();
     tolerateShape(piece, end, index, syntax, tolerated);
-    if (hasPadding(piece.slice(end)) || (index === 0 && hasPadding(lead))) tolerated.add(...PADDED);
+    // Nothing stands after most terminators.
+    const isPlain = end + 1 === piece.length && piece.endsWith(syntax.terminator);
+    const isPadded = !isPlain && hasPadding(piece.slice(end));
+    if (isPadded || (index === 0 && hasPadding(lead))) tolerated.add(...PADDED);
     if ((index > 0 && raw.tag === 'UNB') || interchange.UNZ !== undefined) {
       throw new UnreadableError(`Segment ${index + 1} of the EDIFACT payload belongs to a second interchange.`, {
         advice: 'Split the payload: each interchange is read by itself.',
@@ -202,7 +205,9 @@ function splitSegments(text: string, syntax: Syntax, budget: ValueBudget): { tex
   const ends: number[] = [];
   let at = 0;
   for (const piece of pieces) {
-    const white = LEAD.exec(piece)?.[0].length ?? 0;
+    // Most segments begin with their tag: the pattern takes longer (measured).
+    const first = piece.charAt(0);
+    const white = first >= 'A' && first <= 'Z' ? 0 : (LEAD.exec(piece)?.[0].length ?? 0);
     const start = white === piece.length ? at : at + white;
     starts.push(start);
     ends.push(at + piece.length - start);

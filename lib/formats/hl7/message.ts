@@ -58,8 +58,8 @@ function readText(text: string): Hl7Message {
     const raw = cut(line, separators);
     if (!raw) throw notHl7(index);
     separators = raw.separators;
-    if (HEADERS.has(raw.name) && raw.text.charAt(6) === ' ') tolerated.add(...NO_ESCAPE);
-    if (hasPadding(raw.after) || hasPadding(raw.before)) tolerated.add(...PADDED);
+    if (raw.text.charAt(6) === ' ' && HEADERS.has(raw.name)) tolerated.add(...NO_ESCAPE);
+    if (hasPadding(raw.after) || (index === 0 && hasPadding(raw.before))) tolerated.add(...PADDED);
     const segment: SegmentObject = { at: index + 1 };
     const parts: Parts = ['at', index + 1];
     addFields(segment, raw, budget, parts);
