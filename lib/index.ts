@@ -95,7 +95,7 @@ export { readableEnvelope, splitHl7, type Hl7Batch } from './formats/hl7/batch';
 export { splitEdifact } from './formats/edifact/split';
 export { readHl7, writeHl7, type Hl7Message, type Hl7Options } from './formats/hl7/message';
 export { acknowledgeHl7, ACK_CODES, buildHl7Ack, type AckCode, type Hl7AckOptions } from './formats/hl7/acknowledge';
-export { readHl7Header, readMsa, type Hl7Header, type Msa } from './formats/hl7/header';
+export { readHl7Header, readMsa, withoutMessageTime, type Hl7Header, type Msa } from './formats/hl7/header';
 export { readEdifact, writeEdifact, type EdifactMessage, type Interchange } from './formats/edifact/interchange';
 export { FHIR_RELEASES, type FhirRelease } from './formats/fhir/definitions';
 export { fhirXmlToJson, fhirXmlToObject, type FhirOptions } from './formats/fhir/from-xml';

@@ -4,13 +4,14 @@
  */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { InvalidMessageError, type SentAcknowledgement } from '../lib/index';
-import { useMailbox } from './mailbox/mailbox-user';
+import { AckMailboxes, type ReceivedIds } from './receive/ack-mailboxes';
 import { acknowledgementRequest } from './receive/acknowledgement-request';
 import { meshAnswered } from './receive/mesh-answered';
 import { forgetParts, isLastPart } from './receive/parts';
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { OutputGuard } from './mailbox/output-guard';
+import { withCause } from './shared/status';
 
 interface MeshAckDef extends NodeDef {
   version?: number;
@@ -28,16 +29,18 @@ interface MeshAckDef extends NodeDef {
 export = function (RED: NodeAPI): void {
   function MeshAck(this: Node, config: MeshAckDef): void {
     const def = createNode(RED, this, config);
-    const mailbox = useMailbox(RED, this, def.mailbox);
+    const mailboxes = new AckMailboxes(RED, this, def.mailbox);
     const guard = new OutputGuard(RED, this, { mailbox: def.mailbox, label: () => RED._('mesh-ack.output') });
     let done = 0;
 
     onInput(RED, this, async (msg, send) => {
       // Before the message is done: a flow that goes on behind this node would lose it.
       await guard.checkIfWired(0, msg);
+      const received = receivedIds(RED, msg['mesh']);
+      const mailbox = await mailboxes.of(received);
       let isWaiting = false;
       const sent = await mailbox.run(async (opened): Promise<SentAcknowledgement | undefined> => {
-        const messageId = receivedId(RED, msg['mesh'], opened.mailbox.mailboxId);
+        const messageId = ownMessage(RED, received, opened.mailbox.mailboxId);
         isWaiting = def.finish !== false && !isLastPart(opened.poller, messageId, msg['parts']);
         if (isWaiting) return undefined;
         const request = await acknowledgementRequest(RED, this, def, msg);
@@ -66,21 +69,27 @@ export = function (RED: NodeAPI): void {
 };
 
 /**
- * Returns the id of the received message.
- * @throws InvalidMessageError when there is none, or another mailbox received the message: MESH would refuse to
- * acknowledge it
+ * Returns the ids of the received message.
+ * @throws InvalidMessageError when there is none
  */
-function receivedId(RED: NodeAPI, mesh: unknown, mailboxId: string): string {
+function receivedIds(RED: NodeAPI, mesh: unknown): ReceivedIds {
   const received = typeof mesh === 'object' && mesh !== null ? (mesh as Record<string, unknown>) : {};
-  const messageId = received['messageId'];
+  const { messageId, mailboxId } = received as { messageId?: unknown; mailboxId?: string };
   if (typeof messageId !== 'string' || messageId === '') {
-    throw new InvalidMessageError(RED._('mesh-ack.error.no-mesh'), { advice: RED._('mesh-ack.advice.no-mesh') });
+    const advice = RED._('mesh-ack.advice.no-mesh');
+    throw withCause(new InvalidMessageError(RED._('mesh-ack.error.no-mesh'), { advice }), 'no-mesh');
   }
-  if (received['mailboxId'] !== undefined && received['mailboxId'] !== mailboxId) {
-    throw new InvalidMessageError(RED._('mesh-ack.error.other-mailbox'), {
-      messageId,
-      advice: RED._('mesh-ack.advice.other-mailbox'),
-    });
-  }
-  return messageId;
+  return { messageId, ...(mailboxId !== undefined && { mailboxId }) };
+}
+
+/**
+ * Returns the message's id.
+ * @throws InvalidMessageError when another mailbox received the message: MESH would refuse to acknowledge it
+ */
+function ownMessage(RED: NodeAPI, { messageId, mailboxId: receiver }: ReceivedIds, mailboxId: string): string {
+  if (receiver === undefined || receiver === mailboxId) return messageId;
+  throw new InvalidMessageError(RED._('mesh-ack.error.other-mailbox'), {
+    messageId,
+    advice: RED._('mesh-ack.advice.other-mailbox'),
+  });
 }

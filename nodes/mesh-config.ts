@@ -14,15 +14,17 @@ import {
   type MeshConfigCredentials,
   type MeshConfigDef,
 } from './mailbox/mailbox-settings';
-import type { MeshConfigNode } from './mailbox/mailbox-user';
+import { knownMailboxes } from './mailbox/known-mailboxes';
+import { findConfig, type MeshConfigNode } from './mailbox/mailbox-user';
 import { openFromSettings, readProfiles } from './mailbox/open-mailbox';
+import { FlowChanges } from './mailbox/reachable-outputs';
 import { storageOf } from './mailbox/storage-place';
 import { StorageRetry } from './mailbox/storage-retry';
 import { mailboxesChanged, reportForgottenMailboxes } from './monitor/forgotten-mailboxes';
 import { createNode } from './shared/create-node';
-import { cleanError } from './shared/report-error';
+import { cleanError, nameOf } from './shared/report-error';
 import { textSetting } from './shared/settings';
-import { nameSandbox } from './shared/status';
+import { nameSandbox, withCause } from './shared/status';
 import { sharedText } from './shared/texts';
 import { logRenewal } from './shared/tls-and-proxy';
 
@@ -35,8 +37,9 @@ export = function (RED: NodeAPI): void {
     const inSandbox = isSandbox(this.environment ?? '');
     if (inSandbox) nameSandbox(this);
     mailboxesChanged();
+    const changes = FlowChanges.whileStarting(RED);
     const storageRetry = new StorageRetry();
-    const open = (): Promise<OpenedMailbox> => openMailboxOf(RED, this, def);
+    const open = (): Promise<OpenedMailbox> => openMailboxOf(RED, this, def, changes);
     const connection = new Connection({
       open,
       openAgain: (error) => {
@@ -86,15 +89,23 @@ function environmentOf(RED: NodeAPI, def: MeshConfigDef): string | undefined {
 /**
  * Opens the mailbox when its first user registers. By then, unlike in the constructor, the TLS and proxy nodes exist.
  */
-async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfigDef): Promise<OpenedMailbox> {
+async function openMailboxOf(
+  RED: NodeAPI,
+  node: MeshConfigNode,
+  def: MeshConfigDef,
+  changes: FlowChanges,
+): Promise<OpenedMailbox> {
   const settings = readMailboxSettings(RED, def, node.credentials);
-  const claim = await claimMailbox(settings.environment, settings.mailboxId, node.id);
+  const { environment, mailboxId } = settings;
+  const claim = await claimMailbox(environment, mailboxId, node.id, {
+    rivals: configsOf(RED, environment, mailboxId),
+    settled: () => changes.settled(),
+  });
   if (!claim.isMine) {
-    throw new MailboxTaken(
-      sharedText(RED, 'error.mailbox-twice', { mailboxId: settings.mailboxId }),
-      sharedText(RED, 'advice.mailbox-twice'),
-      claim.freed,
-    );
+    const owner = nameOf(findConfig(RED, claim.owner) ?? { id: claim.owner });
+    const text = sharedText(RED, 'error.mailbox-twice', { mailboxId, owner });
+    const advice = sharedText(RED, 'advice.mailbox-twice', { owner });
+    throw withCause(new MailboxTaken(text, advice, claim.freed), 'mailbox-twice');
   }
   const { version } = RED.settings as { version?: string };
   const storage = await storageOf(RED);
@@ -103,6 +114,21 @@ async function openMailboxOf(RED: NodeAPI, node: MeshConfigNode, def: MeshConfig
   // The mailbox itself reports a store that fails.
   void reportForgottenMailboxes(RED, node, storage).catch(() => undefined);
   return opened;
+}
+
+/** Returns the ids of the config nodes of a mailbox, in the order of the flow file. */
+function configsOf(RED: NodeAPI, environment: string, mailboxId: string): string[] {
+  return knownMailboxes(RED)
+    .filter(({ id }) => {
+      try {
+        const route = findConfig(RED, id)?.route();
+        return route?.environment === environment && route.mailboxId === mailboxId;
+      } catch {
+        // It reports its wrong settings itself, and opens nothing.
+        return false;
+      }
+    })
+    .map(({ id }) => id);
 }
 
 /** Another config node of this Node-RED uses the mailbox. */

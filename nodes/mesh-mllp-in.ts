@@ -17,7 +17,7 @@ import { CHARSETS } from './mllp/payload';
 import { createNode } from './shared/create-node';
 import { OutputGuard } from './mailbox/output-guard';
 import { cleanError } from './shared/report-error';
-import { choiceSetting, numberSetting, textSetting } from './shared/settings';
+import { choiceSetting, listSetting, numberSetting, textSetting } from './shared/settings';
 import { errorStatus, setStatus } from './shared/status';
 import { certificatesOf, readTls } from './shared/tls-and-proxy';
 
@@ -34,6 +34,7 @@ interface MeshMllpInDef extends NodeDef {
   charsetRule?: string;
   timeout?: number | string;
   onTimeout?: string;
+  timeKeepingSenders?: string;
   maxInFlight?: number | string;
   maxConnections?: number | string;
   maxMb?: number | string;
@@ -149,6 +150,7 @@ function inboundSettings(RED: NodeAPI, def: MeshMllpInDef): InboundSettings {
     charsetRule: choiceSetting(RED, 'charsetRule', def.charsetRule, CHARSET_RULES),
     responseTimeoutMs: numberSetting(RED, 'timeout', def.timeout, { fallback: 20, min: 0.01, max: 3600 }) * 1000,
     onTimeout: choiceSetting(RED, 'onTimeout', def.onTimeout, ['AE', 'AR', 'close']),
+    timeKeepingSenders: listSetting(RED, def.timeKeepingSenders),
   };
 }
 

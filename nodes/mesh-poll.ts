@@ -1,20 +1,22 @@
 /** mesh-poll: delivers received messages to the flow. Outputs: data, reports, business acknowledgements, parked. */
 import type { Node, NodeAPI } from 'node-red';
-import { MailboxUser } from './mailbox/mailbox-user';
 import { emitParked, inboxConsumer, outputLabel, requireParkedOutput } from './receive/inbox-consumer';
+import { ParkedCount } from './receive/parked-count';
 import { readPollCommand } from './receive/poll-command';
 import { readPollSettings, type MeshPollDef } from './receive/poll-settings';
-import { PollStatus } from './receive/poll-status';
+import { PollingUser, PollStatus } from './receive/poll-status';
+import { outputsWithoutAck } from './receive/reaches-ack';
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { OutputGuard } from './mailbox/output-guard';
+import { FlowChanges } from './mailbox/reachable-outputs';
 import { cleanError } from './shared/report-error';
-import { shortCount } from './shared/status';
+import { shortCount, withPlace } from './shared/status';
 
 export = function (RED: NodeAPI): void {
   function MeshPoll(this: Node, config: MeshPollDef): void {
     const def = createNode(RED, this, config);
-    const mailbox = new MailboxUser(RED, this, def.mailbox);
+    const mailbox = new PollingUser(RED, this, def.mailbox);
     const status = new PollStatus(mailbox);
     /** Removes this node's consumer from the poller; does nothing before it was added. */
     let leave = (): void => undefined;
@@ -25,15 +27,47 @@ export = function (RED: NodeAPI): void {
       label: (output) => outputLabel(RED, output),
       onBlocked: (error) => status.problem(error, 'deploy'),
       onUnblocked: () => status.solved(),
-      onStarted: () => retryRefused(),
+      onStarted: () => {
+        warnWithoutAck();
+        retryRefused();
+      },
     });
+    const changes = FlowChanges.whileStarting(RED);
     let closed = false;
+    const parkedCount = new ParkedCount(mailbox, (count) => status.parked(count));
+    let isRedeliveryReported = false;
+    let isFaulty = false;
+
+    /** Warns at a deploy, not only when messages have been delivered again for hours and are parked. */
+    const warnWithoutAck = (): void => {
+      const outputs = def.acknowledge === 'after-delivery' ? [] : outputsWithoutAck(RED, this);
+      // A node that receives nothing at all shows why.
+      if (mailbox.isUsable && !isFaulty) status.reachesAck(outputs.length === 0);
+      if (outputs.length === 0) return;
+      const names = outputs.map((output) => outputLabel(RED, output)).join(', ');
+      this.warn(withPlace(this, RED._('mesh-poll.warning.no-ack', { outputs: names })));
+    };
+    const onRedelivered = (deliveryCount: number): void => {
+      status.redelivered();
+      if (isRedeliveryReported) return;
+      isRedeliveryReported = true;
+      this.warn(withPlace(this, RED._('mesh-poll.warning.redelivered', { times: deliveryCount })));
+    };
 
     const reportFailure = (error: unknown): void => {
       if (!closed) this.error(cleanError(RED, error, this), {});
     };
     const join = async (): Promise<void> => {
-      const consumer = inboxConsumer(RED, this, { settings: readPollSettings(RED, def), status, guard });
+      const consumer = inboxConsumer(RED, this, {
+        settings: readPollSettings(RED, def),
+        status,
+        guard,
+        parkedCount,
+        onRedelivered,
+      });
+      // Of two nodes that want the same messages the first one gets them: nothing is delivered before it is there.
+      await changes.settled();
+      if (closed) return;
       await mailbox.onceOpen(async ({ poller }) => {
         if (closed) return;
         poller.add(consumer);
@@ -45,6 +79,7 @@ export = function (RED: NodeAPI): void {
     const joined = join();
     joined.catch((error: unknown) => {
       if (closed) return;
+      isFaulty = true;
       if (mailbox.isUsable) mailbox.fault(error);
       reportFailure(error);
     });
@@ -82,6 +117,7 @@ export = function (RED: NodeAPI): void {
 
     this.on('close', (_removed: boolean, done: () => void) => {
       closed = true;
+      parkedCount.close();
       leave();
       mailbox.close(done);
     });

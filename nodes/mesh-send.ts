@@ -21,11 +21,12 @@ import {
   settingsObject,
   type SendFields,
 } from './send/outgoing-message';
+import { MllpOnce, type OnceClaim } from './mllp/mllp-once';
 import { SendStatus } from './send/send-status';
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { choiceSetting } from './shared/settings';
-import { withPlace } from './shared/status';
+import { withCause, withPlace } from './shared/status';
 import { asText, evaluate, evaluateText } from './shared/typed-input';
 
 interface MeshSendDef extends NodeDef {
@@ -51,7 +52,7 @@ interface MeshSendDef extends NodeDef {
   compression?: '' | 'auto' | 'always' | 'never';
   chunks?: '' | 'allowed' | 'never';
   checksum?: '' | 'none' | 'md5' | 'sha256';
-  confirm?: 'accepted' | 'queued';
+  confirm?: string;
   onceKey?: string;
   onceKeyType?: string;
   strictOrder?: boolean;
@@ -66,8 +67,9 @@ type Command =
   | {
       kind: 'send';
       message: OutgoingMessage;
-      onceKey: string;
-      onceContent: string;
+      once: Omit<OnceClaim, 'release'> & Partial<OnceClaim>;
+      /** The message came over MLLP, and its sender waits for a response. */
+      isFromMllp: boolean;
       requested: NonNullable<EnqueueOptions['requestedAcknowledgements']>;
       prepared: Pick<PreparedMessage, 'localIdIsShared' | 'recommendedMb'>;
     }
@@ -91,6 +93,7 @@ export = function (RED: NodeAPI): void {
     const mailbox = new MailboxUser(RED, this, def.mailbox, status);
     // Evaluating fields (an expression, a context store) takes time, and no later message may overtake.
     const arrivals = new SerialQueue();
+    const mllpOnce = new MllpOnce(this.id);
     let waiting = 0;
     let stopListening = (): void => undefined;
 
@@ -116,9 +119,10 @@ export = function (RED: NodeAPI): void {
         const warning = first && mayHaveArrived(first) ? RED._('mesh-send.warning.duplicate') : undefined;
         return { message, more: warning === undefined ? {} : { warning } };
       }
+      const { onceKey, onceContent } = command.once;
       const { message, isNew } = await outbox.enqueue(command.message, {
-        ...(command.onceKey !== '' && { onceKey: command.onceKey }),
-        ...(command.onceContent !== '' && { onceContent: command.onceContent }),
+        ...(onceKey !== '' && { onceKey }),
+        ...(onceContent !== '' && { onceContent }),
         strictOrder: def.strictOrder === true,
         copyFile: def.copyFile === true,
         localIdIsShared: def.localIdShared === true || command.prepared.localIdIsShared,
@@ -142,11 +146,12 @@ export = function (RED: NodeAPI): void {
     const runInOrder = (msg: NodeMessageInFlow): Promise<{ command: Command; taken: Taken }> =>
       mailbox.run(async ({ mailbox: opened }, signal) => {
         const { command, running } = await arrivals.run(async () => {
-          const next = await readCommand(RED, this, def, msg, (message) =>
-            opened.prepare(message, { signal, property: (path) => propertyOf(RED, msg, path) }),
-          );
+          const prepare: Prepare = (message) =>
+            opened.prepare(message, { signal, property: (path) => propertyOf(RED, msg, path) });
+          const next = await readCommand(RED, this, { def, msg, prepare, mllpOnce });
           const begun = run(opened.outbox, next);
-          begun.catch(() => undefined);
+          // A flow may send it again after an error.
+          begun.catch(() => next.kind === 'send' && next.once.release?.());
           if (!isSmall(next)) await begun.catch(() => undefined);
           return { command: next, running: begun };
         });
@@ -157,9 +162,11 @@ export = function (RED: NodeAPI): void {
     const settled = async ({ message, more }: Taken, command: Command): Promise<OutboxMessage> => {
       if (command.kind === 'drop') return message;
       const isQueued = MAY_STILL_BE_ACCEPTED.includes(message.state) && !message.needsDecision;
-      const confirm = choiceSetting(RED, 'confirm', def.confirm, ['accepted', 'queued']);
+      const confirm = choiceSetting(RED, 'confirm', def.confirm, ['automatic', 'accepted', 'queued']);
+      const isFromMllp = command.kind === 'send' && command.isFromMllp;
+      const onceQueued = confirm === 'queued' || (confirm === 'automatic' && isFromMllp);
       // A repeat of a failed message fails like that one, at once.
-      if (confirm === 'queued' && (isQueued || !more.repeated)) return message;
+      if (onceQueued && (isQueued || !more.repeated)) return message;
       return mailbox.accepted(message.id);
     };
 
@@ -209,9 +216,7 @@ type Prepare = (message: OutgoingMessage) => Promise<PreparedMessage>;
 async function readCommand(
   RED: NodeAPI,
   node: Node,
-  def: MeshSendDef,
-  msg: NodeMessageInFlow,
-  prepare: Prepare,
+  { def, msg, prepare, mllpOnce }: { def: MeshSendDef; msg: NodeMessageInFlow; prepare: Prepare; mllpOnce: MllpOnce },
 ): Promise<Command> {
   const settings = settingsObject(RED, msg['meshSend']);
   const resend = asText(RED, settings['resend'], 'resend');
@@ -234,13 +239,34 @@ async function readCommand(
   const fromFlow = outgoingMessage(RED, { ...fields, checksum }, msg['meshSend'], payload, { compression, chunks });
   const { message, ...prepared } = await prepare(fromFlow);
   const requested = requestedAcknowledgements(RED, def.asks, settings['asks']);
-  const onceKey = await readOnceKey(RED, node, def, msg, settings);
-  const onceContent = asText(RED, settings['onceContent'], 'onceContent');
-  return { kind: 'send', message, onceKey, onceContent, requested, prepared };
+  const isFromMllp = typeof msg['mllp'] === 'object' && msg['mllp'] !== null;
+  const once = await readOnce(RED, node, def, msg, settings, mllpOnce);
+  return { kind: 'send', message, once, isFromMllp, requested, prepared };
 }
 
 /**
- * Returns the key for "once per key"; empty when the node has none.
+ * Returns what the message is known by: the key that the node or msg.meshSend names, or else that of a message that came
+ * over MLLP, unless msg.meshSend.onceKey is `false`. An empty key is none.
+ * @throws InvalidMessageError when the node has a key but the message does not: it might be a repeat
+ */
+async function readOnce(
+  RED: NodeAPI,
+  node: Node,
+  def: MeshSendDef,
+  msg: NodeMessageInFlow,
+  settings: Record<string, unknown>,
+  mllpOnce: MllpOnce,
+): Promise<Extract<Command, { kind: 'send' }>['once']> {
+  const isOff = settings['onceKey'] === false;
+  const onceKey = await readOnceKey(RED, node, def, msg, isOff ? {} : settings);
+  const onceContent = asText(RED, settings['onceContent'], 'onceContent');
+  const claimed = onceKey === '' && !isOff ? mllpOnce.claim(msg) : undefined;
+  if (claimed === undefined) return { onceKey, onceContent };
+  return { ...claimed, onceContent: onceContent || claimed.onceContent };
+}
+
+/**
+ * Returns the key that the node or msg.meshSend names; empty when neither does.
  * @throws InvalidMessageError when the node has one but the message does not: it might be a repeat
  */
 async function readOnceKey(
@@ -253,7 +279,9 @@ async function readOnceKey(
   const field = 'onceKey';
   const input = { field, value: def.onceKey, type: def.onceKeyType ?? 'msg' };
   const key = (await evaluateText(RED, node, msg, input)) || asText(RED, settings[field], field);
-  if (key === '' && (def.onceKey ?? '') !== '') throw new InvalidMessageError(RED._('mesh-send.error.no-key'));
+  if (key === '' && (def.onceKey ?? '') !== '') {
+    throw withCause(new InvalidMessageError(RED._('mesh-send.error.no-key')), 'no-key');
+  }
   return key;
 }
 

@@ -35,6 +35,7 @@ export type ConditionKind =
   | 'held'
   | 'unknown'
   | 'overdue'
+  | 'redelivered'
   | 'parked'
   | 'unclaimed';
 
@@ -72,7 +73,7 @@ export interface Observation {
   fullInbox?: { parkedBytes: number } | null;
   /** Outputs that reach no node that runs while something waits at them, e.g. `mesh-poll (id), data`. */
   blockedOutputs?: readonly string[];
-  counts: Record<'held' | 'unknown' | 'overdue' | 'parked' | 'unclaimed', number>;
+  counts: Record<'held' | 'unknown' | 'overdue' | 'redelivered' | 'parked' | 'unclaimed', number>;
 }
 
 /** Limits beyond which an observation becomes a condition. */
@@ -364,6 +365,10 @@ const COUNTED = {
   overdue: [
     'Sent messages were not collected, or not acknowledged by their recipients, in time.',
     'Ring the recipient; a late acknowledgement still counts.',
+  ],
+  redelivered: [
+    'Messages were delivered to the flow again, because no mesh-ack had ended them.',
+    'Check that every path of the flow, Catch included, ends in a mesh-ack: they are parked after the last delivery.',
   ],
   parked: [
     'Received messages are parked: the flow did not finish them, or they could not be delivered to it.',

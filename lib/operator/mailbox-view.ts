@@ -9,6 +9,7 @@
  */
 import { InvalidMessageError, NotFoundError, OutboxFullError, PayloadError, TooLargeError } from '../errors';
 import type { Clock } from '../clock';
+import { receivedIn } from '../message-states';
 import { randomUUID } from '../random';
 import { BlockDigests, checkedByList, checkedWhole } from '../payload/block-digests';
 import { MIN_FREE_BYTES } from '../payload/disk-space';
@@ -64,6 +65,16 @@ export class OperatorView {
       store.attention(mailbox, MAX_COUNTED + 1),
     ]);
     return { sent, attention };
+  }
+
+  /**
+   * Returns how many messages that the flow has not ended have been delivered more than once, of the 1000 that have been
+   * with the flow longest.
+   */
+  async redelivered(): Promise<number> {
+    const { store, mailbox } = this.#parts;
+    const delivered = await store.incomingSummaries(mailbox, receivedIn('inflight'), { limit: 1000 });
+    return delivered.filter(({ deliveryCount }) => deliveryCount > 1).length;
   }
 
   /** Returns the size of the payloads that are kept for parked received messages (bytes). */

@@ -31,10 +31,32 @@ export function workflowMatcher(pattern: string): WorkflowMatcher {
  * does. `TOC_*, !*_ACK` is all of Transfer of Care except its acknowledgements.
  */
 export function workflowsMatcher(patterns: readonly string[]): WorkflowMatcher {
-  const given = patterns.map((pattern) => pattern.trim()).filter((pattern) => pattern !== '');
-  const plain = given.filter((pattern) => !pattern.startsWith('!')).map(workflowMatcher);
-  const negated = given.filter((pattern) => pattern.startsWith('!')).map(workflowMatcher);
+  const sorted = sortPatterns(patterns);
+  const plain = sorted.plain.map(workflowMatcher);
+  const negated = sorted.negated.map(workflowMatcher);
   return (workflowId) =>
     (plain.length === 0 || plain.some((matches) => matches(workflowId))) &&
     negated.every((matches) => matches(workflowId));
+}
+
+/**
+ * Returns true if `patterns` match whatever `wanted` match, as far as their texts tell: each plain pattern of `wanted`
+ * is among them, and they exclude nothing that it does not exclude.
+ */
+export function coversPatterns(patterns: readonly string[], wanted: readonly string[]): boolean {
+  const [all, own] = [patterns, wanted].map(sortPatterns) as [SortedPatterns, SortedPatterns];
+  const hasPlain =
+    all.plain.length === 0 || (own.plain.length > 0 && own.plain.every((each) => all.plain.includes(each)));
+  return hasPlain && all.negated.every((each) => own.negated.includes(each));
+}
+
+interface SortedPatterns {
+  plain: string[];
+  negated: string[];
+}
+
+function sortPatterns(patterns: readonly string[]): SortedPatterns {
+  const given = patterns.map((pattern) => pattern.trim()).filter((pattern) => pattern !== '');
+  const isNegated = (pattern: string): boolean => pattern.startsWith('!');
+  return { plain: given.filter((pattern) => !isNegated(pattern)), negated: given.filter(isNegated) };
 }

@@ -23,7 +23,7 @@ import {
   storedUnclaimedError,
   toMeshError,
   UNCLAIMED_REPEAT_MS,
-  warnIfShadowed,
+  warnShadowed,
 } from './inbox-rules';
 import type { InboxConsumer, InboxPoller, InboxState, ParkedMessage } from './inbox-types';
 import { IncomingRows } from './incoming-rows';
@@ -129,13 +129,14 @@ class DurableInbox implements InboxPoller {
 
   add(consumer: InboxConsumer): void {
     this.#router.add(consumer);
-    warnIfShadowed(consumer, this.#router, this.#options.mailboxId);
+    warnShadowed(consumer, this.#router, this.#options.mailboxId);
     this.#lanes.add(consumer);
     this.#problems.clearAll();
     this.#takeWanted = true;
     this.#pollerLease.start();
     if (consumer.intervalMs > 0) this.poll();
     else this.#start();
+    this.#listeners.notifySoon();
   }
 
   remove(consumer: InboxConsumer): void {

@@ -58,6 +58,7 @@ export class InboxListeners {
       const own = {
         leased: leases.heldBy(consumer),
         pending: pending.count((key) => router.claim(key) === consumer),
+        isShadowed: router.shadowing(consumer) !== undefined,
         progress: this.#download?.consumer === consumer ? this.#download.progress : undefined,
       };
       consumer.changed?.(pollerState(inbox, own));

@@ -46,15 +46,20 @@ export async function* inboxPages(
   }
 }
 
-/** Warns a consumer without a workflow filter that gets nothing, because another such consumer takes everything. */
-export function warnIfShadowed(consumer: InboxConsumer, router: InboxRouter<InboxConsumer>, mailboxId: string): void {
-  if (router.fallback === consumer || consumer.workflows.some((pattern) => pattern.trim() !== '')) return;
-  consumer.failed(
-    new ConfigurationError('Another node takes everything from this mailbox, so this one will get nothing.', {
-      mailboxId,
-      advice: 'Give at least one of the two a workflow filter, or remove one.',
-    }),
-  );
+/** Warns of consumers that get nothing: the one that was added, or those from which it takes all that they want. */
+export function warnShadowed(added: InboxConsumer, router: InboxRouter<InboxConsumer>, mailboxId: string): void {
+  for (const consumer of router.consumers) {
+    const other = router.shadowing(consumer);
+    if (other === undefined || (consumer !== added && other !== added)) continue;
+    const who = other.name === undefined ? 'Another node' : `Another node (${other.name})`;
+    const what = consumer.workflows.length === 0 ? 'everything from this mailbox' : 'the workflows of this one';
+    consumer.failed(
+      new ConfigurationError(`${who} takes ${what}, so this one gets nothing.`, {
+        mailboxId,
+        advice: 'Give at least one of the two another workflow filter, or remove one.',
+      }),
+    );
+  }
 }
 
 /** For a message in MESH's inbox that no consumer claims: it would expire in silence. */
@@ -93,14 +98,18 @@ export function notParkedError(messageId: string, state: IncomingState | undefin
 }
 
 /** Returns the inbox's state as one consumer sees it: its own counts, and the mailbox's times. */
-export function pollerState(inbox: InboxState, own: Pick<InboxState, 'leased' | 'pending' | 'progress'>): PollerState {
+export function pollerState(
+  inbox: InboxState,
+  own: Pick<InboxState, 'leased' | 'pending' | 'progress'> & { isShadowed: boolean },
+): PollerState {
   const { polling, unclaimed, lastPoll, nextPoll } = inbox;
-  const { leased, pending, progress } = own;
+  const { leased, pending, progress, isShadowed } = own;
   return {
     polling,
     leased,
     pending,
     unclaimed,
+    ...(isShadowed && { isShadowed }),
     ...(lastPoll === undefined ? {} : { lastPoll: new Date(lastPoll).toISOString() }),
     ...(nextPoll === undefined ? {} : { nextPoll: new Date(nextPoll).toISOString() }),
     ...(progress === undefined ? {} : { progress }),

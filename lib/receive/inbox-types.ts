@@ -37,6 +37,10 @@ export interface DeliveredAcknowledgement extends SaidAcknowledgement {
 
 /** A consumer of received messages, such as a mesh-poll node. */
 export interface InboxConsumer {
+  /** Names the consumer in errors of others. */
+  readonly name?: string;
+  /** Of two that want the same messages, the one with the lower number gets them. Default: the one added first. */
+  readonly precedence?: number;
   /**
    * Workflow patterns (`W`, `W*`, `*W`, `*W*`, each also after `!`). Empty: everything that no other consumer names.
    */
@@ -80,6 +84,8 @@ export interface PollerState {
   pending: number;
   /** Messages of the mailbox that no consumer claims. */
   unclaimed: number;
+  /** True if this consumer gets nothing, because an earlier one takes all that it wants. */
+  isShadowed?: boolean;
   /** The last successful poll; ISO 8601 UTC. */
   lastPoll?: string;
   /** ISO 8601 UTC. */

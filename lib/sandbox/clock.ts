@@ -30,6 +30,12 @@ export class SandboxClock implements SandboxClockControl {
     this.#move(this.#offsetMs + ms);
   }
 
+  pass(ms: number): void {
+    const before = this.#offsetMs;
+    this.#move(before + ms);
+    this.#offsetMs = before;
+  }
+
   #move(offsetMs: number): void {
     if (Number.isNaN(new Date(Date.now() + offsetMs).getTime())) {
       throw new ConfigurationError('The sandbox’s clock cannot be moved there.');

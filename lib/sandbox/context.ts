@@ -20,6 +20,7 @@ export interface SandboxContext {
   readonly log: RequestLog;
   readonly sharedKey: string;
   readonly restrictWorkflows: boolean;
+  readonly strict: boolean;
   readonly trackingLagMs: number;
   readonly maxRequestBytes: number;
   readonly admin: boolean;

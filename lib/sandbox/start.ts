@@ -71,6 +71,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     clearFaults: () => context.faults.clear(),
     messages: () => [...context.messages.all()].map(listedMessage),
     requests: () => context.log.list(),
+    registerWorkflows: (workflowIds) => context.workflows.register(workflowIds),
     addMailbox: (mailbox) => context.mailboxes.add(mailbox),
     setMailboxActive: (mailboxId, active) => context.mailboxes.setActive(mailboxId, active),
     async reset(mailboxId) {
@@ -108,6 +109,7 @@ function makeContext(options: SandboxOptions): SandboxContext {
     log: new RequestLog(),
     sharedKey,
     restrictWorkflows: options.restrictWorkflows ?? false,
+    strict: options.strict ?? false,
     trackingLagMs: options.trackingLagMs ?? 0,
     maxRequestBytes,
     admin: options.admin ?? false,

@@ -54,6 +54,12 @@ export interface SandboxOptions {
    * list.
    */
   restrictWorkflows?: boolean;
+  /**
+   * As strict as MESH: a message needs a workflow id of {@link workflows} or one added by `registerWorkflows` (417, code
+   * 17, otherwise), and the recipient's id in capitals (417, code 12). Any mailbox may send and receive each. Default:
+   * false.
+   */
+  strict?: boolean;
   /** Default false. True enables the test endpoints (`/admin/…`), without any authorization. */
   admin?: boolean;
   /** Bodies over 64 KiB are kept in a new folder below this one, removed on close. Default `os.tmpdir()`. */
@@ -165,6 +171,11 @@ export interface SandboxClockControl {
   set(time: Date): void;
   /** Moves the clock by so many milliseconds; negative moves it back. */
   advance(ms: number): void;
+  /**
+   * Lets so many milliseconds pass for what the sandbox has, then goes back to the time before: clients whose clock has
+   * not moved can go on.
+   */
+  pass(ms: number): void;
 }
 
 /** A running sandbox. */
@@ -197,6 +208,8 @@ export interface Sandbox {
    * Adds a mailbox, or replaces the one with the same id.
    * @throws ConfigurationError for a malformed id or an empty password
    */
+  /** Registers workflows for every mailbox; `*` registers whatever is sent. */
+  registerWorkflows(workflowIds: Iterable<string>): void;
   addMailbox(mailbox: SandboxMailbox): void;
   /** @throws ConfigurationError for an unknown mailbox */
   setMailboxActive(mailboxId: string, active: boolean): void;

@@ -6,6 +6,8 @@ import type { SandboxWorkflow } from './types';
 /** The workflows by id. */
 export class Workflows {
   readonly #byId = new Map<string, { senders: Set<string>; receivers: Set<string> }>();
+  /** Registered for every mailbox. */
+  readonly #registered = new Set<string>();
   readonly #mailboxes: Mailboxes;
 
   constructor(workflows: readonly SandboxWorkflow[], mailboxes: Mailboxes) {
@@ -23,6 +25,17 @@ export class Workflows {
       if (mailbox) found.push(mailbox);
     }
     return found;
+  }
+
+  /** Registers workflows for every mailbox; `*` registers whatever is sent. */
+  register(workflowIds: Iterable<string>): void {
+    for (const workflowId of workflowIds) this.#registered.add(workflowId);
+  }
+
+  /** @throws Refusal 417 with code 17 when the workflow is not registered at all (mesh-api.yaml, "Error codes") */
+  checkRegistered(workflowId: string): void {
+    const isKnown = this.#byId.has(workflowId) || this.#registered.has(workflowId) || this.#registered.has('*');
+    if (!isKnown) throw rejected('SEND', '17', 'Workflow ID not registered for mailbox');
   }
 
   /** @throws Refusal 417 with code 17 or 16 when the pair is not allowed (mesh-api.yaml, "Error codes") */

@@ -67,6 +67,7 @@ async function exposition(mailboxes: Array<Measured | Unmeasured>): Promise<{ co
     gauge('mesh_inbox_waiting', 'Received messages with a pending delivery to a flow.', of, inbox.waiting);
     gauge('mesh_inbox_in_flight', 'Messages delivered to a flow and not yet acknowledged.', of, inbox.inFlight);
     gauge('mesh_inbox_unclaimed', 'Messages that no node claims.', of, inbox.unclaimed);
+    gauge('mesh_inbox_redelivered', 'Messages in flight that were delivered again.', of, inbox.redelivered);
     gauge('mesh_inbox_parked', 'Received messages that are parked (counted to 1001).', of, inbox.parked);
     gauge('mesh_inbox_parked_bytes', 'Payloads of parked received messages.', of, inbox.parkedBytes);
     gauge('mesh_inbox_full', '1 while nothing is received because of parked messages.', of, inbox.full ? 1 : 0);

@@ -1,9 +1,26 @@
 /**
  * The sandbox of every mailbox with environment `sandbox`: one for the process, on loopback, started by the first
- * mailbox that needs it. It stands on globalThis, so that its messages outlive deploys and reloads of this module.
+ * mailbox that needs it. It stands on globalThis, so that its messages outlive deploys and reloads of this module. It
+ * refuses what MESH's Integration would refuse: a workflow id that nobody has registered, a recipient not in capitals.
  */
 import { randomBytes } from 'node:crypto';
+import { SHIPPED_PROFILES, type WorkflowProfile } from '../../lib/index';
 import { startSandbox, type Sandbox, type SandboxMailbox } from '../../lib/sandbox';
+
+/** National workflows without a profile of their own (docs/mesh.md, Workflow ids). */
+const NATIONAL_WORKFLOWS = [
+  'TOC_DISCH_DMS',
+  'PDSRECORDCHANGE_1',
+  'CHANGEOFGP_1',
+  'CHANGEOFADDRESS_1',
+  'BIRTHNOTIFICATION_1',
+  'DEATHNOTIFICATION_1',
+  'BLOODSPOTTESTOUTCOME_1',
+  'NEWBORNHEARING_1',
+  'NIPEOUTCOME_1',
+  'PROFESSIONALCONTACTS_1',
+  'VACCINATIONS_1',
+];
 
 const KEY = Symbol.for('@mesh-flows/node-red-nhs-mesh/built-in-sandbox');
 const processWide = globalThis as { [KEY]?: Promise<Sandbox> | undefined };
@@ -26,6 +43,21 @@ export function sandboxMailbox(sandbox: Sandbox, mailboxId: string): SandboxMail
   return mailbox;
 }
 
+/**
+ * Registers workflows, and those of their acknowledgements, for every mailbox.
+ * @param workflowIds ids without a workflow profile; `*` stands for any
+ */
+export function registerWorkflows(
+  sandbox: Sandbox,
+  profiles: readonly Pick<WorkflowProfile, 'workflowId' | 'ackWorkflowId'>[],
+  workflowIds: readonly string[] = [],
+): void {
+  sandbox.registerWorkflows(
+    profiles.flatMap(({ workflowId, ackWorkflowId }) => [workflowId, ackWorkflowId ?? []].flat()),
+  );
+  sandbox.registerWorkflows(workflowIds.flatMap((id) => (id === '*' ? id : [id, `${id}_ACK`])));
+}
+
 /** Closes the sandbox, for tests: in Node-RED it ends with the process. */
 export async function closeBuiltInSandbox(): Promise<void> {
   const running = processWide[KEY];
@@ -35,7 +67,8 @@ export async function closeBuiltInSandbox(): Promise<void> {
 }
 
 async function start(): Promise<Sandbox> {
-  const sandbox = await startSandbox({ protocol: 'https' });
+  const sandbox = await startSandbox({ protocol: 'https', strict: true });
+  registerWorkflows(sandbox, SHIPPED_PROFILES, NATIONAL_WORKFLOWS);
   // The sandbox alone does not keep the process alive.
   sandbox.unref();
   return sandbox;

@@ -1,6 +1,7 @@
 /**
  * Assigns each mailbox to one config node. Two would poll and send against each other, deliver the same message twice
- * and acknowledge it twice, so the second one is refused with an error.
+ * and acknowledge it twice, so the second one is refused with an error. The one that had the mailbox last keeps it at a
+ * deploy, whichever opens first.
  */
 interface Claim {
   configId: string;
@@ -11,24 +12,43 @@ interface Claim {
 }
 
 const claims = new Map<string, Claim>();
+/** The config node that had each mailbox last. */
+const lastOwners = new Map<string, string>();
 
-/** The result of {@link claimMailbox}. `freed` resolves when the config node that has the mailbox is gone. */
-export type MailboxClaim = { isMine: true } | { isMine: false; freed: Promise<void> };
+/**
+ * The result of {@link claimMailbox}: whether the config node has the mailbox; otherwise the id of the one that has it,
+ * and a promise that resolves when that is gone.
+ */
+export type MailboxClaim = { isMine: true } | { isMine: false; owner: string; freed: Promise<void> };
 
 /**
  * Claims a mailbox of an environment for a config node. Waits until an owner that is closing has ended: it may still be
  * sending when Node-RED has given up waiting for it.
+ * @param rivals config nodes of the same mailbox, this one included, in the order of the flow file
+ * @param settled resolves when a deploy that is under way has ended
  */
-export async function claimMailbox(environment: string, mailboxId: string, configId: string): Promise<MailboxClaim> {
+export async function claimMailbox(
+  environment: string,
+  mailboxId: string,
+  configId: string,
+  { rivals, settled }: { rivals: readonly string[]; settled: () => Promise<void> },
+): Promise<MailboxClaim> {
   const key = `${environment} ${mailboxId}`;
+  const last = lastOwners.get(key);
+  const first = last !== undefined && rivals.includes(last) ? last : rivals[0];
+  // It claims the mailbox in this deploy, unless no node uses it.
+  if (first !== undefined && first !== configId) await settled();
   for (;;) {
     const claim = claims.get(key);
     if (claim === undefined) {
       claims.set(key, { configId, freed: Promise.withResolvers() });
+      lastOwners.set(key, configId);
       return { isMine: true };
     }
     if (claim.ending === undefined) {
-      return claim.configId === configId ? { isMine: true } : { isMine: false, freed: claim.freed.promise };
+      return claim.configId === configId
+        ? { isMine: true }
+        : { isMine: false, owner: claim.configId, freed: claim.freed.promise };
     }
     await claim.ending;
   }

@@ -3,6 +3,7 @@ import type { NodeAPI, NodeDef } from 'node-red';
 import { ConfigurationError, DEFAULT_EXPANSION_RATIO, type MailboxOptions } from '../../lib/index';
 import { choiceSetting, listSetting, numberSetting, textSetting } from '../shared/settings';
 import { readProxy, readTls } from '../shared/tls-and-proxy';
+import { withCause } from '../shared/status';
 import { sharedText } from '../shared/texts';
 
 /** The properties as the flow file has them. Numbers may be strings, since they may come from the environment. */
@@ -13,6 +14,7 @@ export interface MeshConfigDef extends NodeDef {
   tls?: string;
   proxy?: string;
   leftToOthers?: string;
+  sandboxWorkflows?: string;
   leaseMinutes?: number | string;
   maxDeliveries?: number | string;
   maxParkedGb?: number | string;
@@ -50,6 +52,8 @@ export interface MailboxSettings {
   receiving: Pick<MailboxOptions, 'maxExpandedBytes' | 'maxExpansionRatio' | 'checkChecksum'>;
   minimumIntervalMs: number;
   leftToOthers: string[];
+  /** Workflows that the built-in sandbox takes besides the national ones; `*`: any. */
+  sandboxWorkflows: string[];
   leaseMs: number;
   maxDeliveries: number;
   /** The most that the payloads of parked received messages may take. */
@@ -93,6 +97,7 @@ export function readMailboxSettings(
     receiving: readReceiving(RED, def),
     minimumIntervalMs: isNhs(environment) ? NHS_INTERVAL_MS : 0,
     leftToOthers: listSetting(RED, def.leftToOthers),
+    sandboxWorkflows: isSandbox ? listSetting(RED, def.sandboxWorkflows) : [],
     leaseMs: numberSetting(RED, 'leaseMinutes', def.leaseMinutes, { fallback: 60, min: 0.001, max: 7200 }) * 60_000,
     maxDeliveries: numberSetting(RED, 'maxDeliveries', def.maxDeliveries, { fallback: 5, min: 1, max: 1000 }),
     maxParkedBytes:
@@ -111,7 +116,10 @@ export function readMailboxSettings(
 export function readMailboxRoute(RED: NodeAPI, def: MeshConfigDef): MailboxRoute {
   const environment = readEnvironment(RED, def.environment);
   const mailboxId = mailboxAddress(RED, def.mailboxId);
-  if (environment === 'sandbox') return { environment, mailboxId };
+  if (environment === 'sandbox') {
+    if (!/^[A-Z0-9]+$/.test(mailboxId)) throw new ConfigurationError(sharedText(RED, 'error.mailbox-id'));
+    return { environment, mailboxId };
+  }
   const tls = readTls(RED, textSetting(RED, def.tls));
   return { environment, mailboxId, ...(tls && { tls }), proxy: readProxy(RED, textSetting(RED, def.proxy)) };
 }
@@ -148,7 +156,7 @@ function readReceiving(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['recei
  */
 export function mailboxAddress(RED: NodeAPI, value: unknown): string {
   const mailboxId = textSetting(RED, value).toUpperCase();
-  if (mailboxId === '') throw new ConfigurationError(sharedText(RED, 'error.no-mailbox-id'));
+  if (mailboxId === '') throw blank(RED, 'no-mailbox-id');
   return mailboxId;
 }
 
@@ -159,7 +167,7 @@ export function mailboxAddress(RED: NodeAPI, value: unknown): string {
  */
 export function readEnvironment(RED: NodeAPI, value: unknown): string {
   const text = textSetting(RED, value);
-  if (text === '') throw new ConfigurationError(sharedText(RED, 'error.no-environment'));
+  if (text === '') throw blank(RED, 'no-environment');
   if (/^(sandbox|integration|live)$/i.test(text)) return text.toLowerCase();
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isLocal = url !== undefined && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
@@ -178,6 +186,11 @@ function isNhs(environment: string): boolean {
  * @throws ConfigurationError when it is blank
  */
 function secret(RED: NodeAPI, field: 'password' | 'sharedKey', value: string | undefined): string {
-  if (textSetting(RED, value) === '') throw new ConfigurationError(sharedText(RED, `error.no-${field}`));
+  if (textSetting(RED, value) === '') throw blank(RED, `no-${field}`);
   return String(value);
+}
+
+/** Returns the error for a setting that is blank, with a status that names it. */
+function blank(RED: NodeAPI, what: string): ConfigurationError {
+  return withCause(new ConfigurationError(sharedText(RED, `error.${what}`)), what);
 }

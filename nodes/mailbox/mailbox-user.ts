@@ -8,7 +8,7 @@ import {
   type WorkflowProfiles,
 } from '../../lib/index';
 import { cleanError, clearError, showsError } from '../shared/report-error';
-import { errorStatus, nameSandbox, setStatus, type Status } from '../shared/status';
+import { errorStatus, nameSandbox, setStatus, withCause, type Status } from '../shared/status';
 import { sharedText } from '../shared/texts';
 import { alarmError } from './alarm-error';
 import type { Connection, ConnectionState, ConnectionUser, OpenedMailbox } from './connection';
@@ -174,7 +174,8 @@ export function findConfig(RED: NodeAPI, id: string | undefined): MeshConfigNode
 
 /** Returns why there is no running mesh-config node with this id: none is selected, or it is disabled or removed. */
 function noMailboxError(RED: NodeAPI, id: string): ConfigurationError {
-  if (id === '') return new ConfigurationError(sharedText(RED, 'error.no-mailbox'));
+  const none = withCause(new ConfigurationError(sharedText(RED, 'error.no-mailbox')), 'no-mailbox');
+  if (id === '') return none;
   const selected: Array<{ type?: string; d?: boolean; z?: string }> = [];
   const disabledTabs = new Set<string>();
   RED.nodes.eachNode((def) => {
@@ -183,14 +184,12 @@ function noMailboxError(RED: NodeAPI, id: string): ConfigurationError {
   });
   const [config] = selected;
   if (config?.type === 'mesh-config' && (config.d === true || disabledTabs.has(config.z ?? ''))) {
-    return new ConfigurationError(sharedText(RED, 'error.mailbox-disabled'), {
-      advice: sharedText(RED, 'advice.mailbox-disabled'),
-    });
+    const advice = sharedText(RED, 'advice.mailbox-disabled');
+    return withCause(new ConfigurationError(sharedText(RED, 'error.mailbox-disabled'), { advice }), 'mailbox-disabled');
   }
-  if (config !== undefined) return new ConfigurationError(sharedText(RED, 'error.no-mailbox'));
-  return new ConfigurationError(sharedText(RED, 'error.mailbox-missing'), {
-    advice: sharedText(RED, 'advice.mailbox-missing'),
-  });
+  if (config !== undefined) return none;
+  const advice = sharedText(RED, 'advice.mailbox-missing');
+  return withCause(new ConfigurationError(sharedText(RED, 'error.mailbox-missing'), { advice }), 'mailbox-missing');
 }
 
 /** True for a running mesh-config node. */

@@ -9,7 +9,7 @@ import {
   type Storage,
   type WorkflowProfiles,
 } from '../../lib/index';
-import { builtInSandbox, sandboxMailbox } from './built-in-sandbox';
+import { builtInSandbox, registerWorkflows, sandboxMailbox } from './built-in-sandbox';
 import type { OpenedMailbox } from './connection';
 import type { MailboxSettings } from './mailbox-settings';
 
@@ -19,12 +19,15 @@ export async function openFromSettings(
   storage: Storage,
   application: string,
 ): Promise<OpenedMailbox> {
+  const profiles = await readProfiles(settings);
+  const inSandbox = settings.environment === 'sandbox';
+  if (inSandbox) await registerInSandbox(settings, profiles);
   const mailbox = openMailbox({
-    ...(settings.environment === 'sandbox' ? await sandboxAccess(settings.mailboxId) : await renewedAccess(settings)),
+    ...(inSandbox ? await sandboxAccess(settings.mailboxId) : await renewedAccess(settings)),
     storage,
     ...settings.sending,
     ...settings.receiving,
-    profiles: await readProfiles(settings),
+    profiles,
     ...(settings.odsCode !== '' && { odsCode: settings.odsCode }),
     application,
   });
@@ -59,6 +62,16 @@ async function readProfilesFile(file: string): Promise<string> {
       advice: 'Check its path in the mailbox’s settings, on this server, and that Node-RED may read it.',
     });
   });
+}
+
+/** Registers the workflows that the mailbox's settings name, as the MESH team would. */
+async function registerInSandbox(
+  { sandboxWorkflows, leftToOthers }: MailboxSettings,
+  profiles: WorkflowProfiles,
+): Promise<void> {
+  // Patterns name no workflow.
+  const handledElsewhere = leftToOthers.filter((pattern) => !/[*!]/.test(pattern));
+  registerWorkflows(await builtInSandbox(), profiles.all(), [...sandboxWorkflows, ...handledElsewhere]);
 }
 
 /** Node-RED has read the files at its own start, which may be long ago. */

@@ -15,6 +15,8 @@ interface RunningNode {
   readonly id: string;
   readonly type: string;
   readonly name?: string;
+  /** The ids of the nodes that a Complete node listens to. */
+  readonly scope?: readonly string[];
   readonly wires?: ReadonlyArray<readonly string[]>;
   readonly _flow?: RunningFlow;
   receive?(msg: NodeMessage): void;
@@ -26,10 +28,11 @@ interface RunningFlow {
   /** The definition, in which a subflow's inner nodes already have the ids of the instance. */
   readonly flow?: { id?: string; nodes?: Record<string, NodeDefinition> };
   getNode(id: string): unknown;
+  getActiveNodes?(): Record<string, unknown>;
 }
 
 /** The properties that running nodes do not keep: `mode` of `link out`, the others of `link call`. */
-interface NodeDefinition {
+interface NodeDefinition extends Readonly<Record<string, unknown>> {
   type?: string;
   mode?: string;
   links?: string | string[];
@@ -60,6 +63,51 @@ export function isOnlyShown(node: Node, output: number): boolean {
   const from = node as unknown as RunningNode;
   // The definition has the disabled nodes too.
   return wiresOf(from, output).every((id) => from._flow?.flow?.nodes?.[id]?.type === 'debug');
+}
+
+/**
+ * Returns true if what `node` sends to the output may come to a running node that `isWanted`, however many nodes are in
+ * between: through their wires, links and subflows, and through the Complete nodes that listen to them, but not through
+ * Catch: what only a failure leads to is not reached when all goes well. A dynamic link call may lead anywhere. What another flow starts, e.g. by MQTT or a queue, is not followed.
+ */
+export function mayLeadTo(RED: NodeAPI, node: Node, output: number, isWanted: (found: FoundNode) => boolean): boolean {
+  const from = node as unknown as RunningNode;
+  const seen = new Set<RunningNode>();
+  const next = targetsOf(RED, from, output);
+  for (let found = next.pop(); found !== undefined; found = next.pop()) {
+    if (seen.has(found)) continue;
+    seen.add(found);
+    const definition = definitionOf(found) ?? {};
+    if (isWanted({ type: found.type, definition })) return true;
+    if (found.type === 'link call') {
+      if (definition.linkType === 'dynamic') return true;
+      const { links = [] } = definition;
+      for (const id of [links].flat()) next.push(...runningNodes([RED.nodes.getNode(id)]));
+    }
+    next.push(...targetsOf(RED, found, 'all'), ...completeNodesOf(found));
+  }
+  return false;
+}
+
+/** A running node, with its settings as the flow file has them. */
+export interface FoundNode {
+  type: string;
+  definition: Readonly<Record<string, unknown>>;
+}
+
+function targetsOf(RED: NodeAPI, from: RunningNode, output: number | 'all'): RunningNode[] {
+  return runningNodes(wiresOf(from, output).map((id) => (from._flow ? from._flow.getNode(id) : RED.nodes.getNode(id))));
+}
+
+function runningNodes(found: readonly unknown[]): RunningNode[] {
+  return found.map(running).filter((node) => node !== undefined);
+}
+
+/** Returns the Complete nodes that listen to a node: they are in its flow, and name it by its own id. */
+function completeNodesOf({ id, _flow: flow }: RunningNode): RunningNode[] {
+  return runningNodes(Object.values(flow?.getActiveNodes?.() ?? {})).filter(
+    ({ type, scope = [] }) => type === 'complete' && scope.includes(id),
+  );
 }
 
 class Walk {
@@ -160,6 +208,7 @@ const known = new WeakMap<FlowEvents, FlowChanges>();
  */
 export class FlowChanges {
   readonly #listeners = new Set<() => void>();
+  #waiting: Array<() => void> = [];
   #timer: NodeJS.Timeout | undefined;
 
   /** Returns the one of this Node-RED. Call it while a node is created: nodes are created only while flows start. */
@@ -184,6 +233,11 @@ export class FlowChanges {
     return this.#timer !== undefined;
   }
 
+  /** Resolves when all nodes of the flows run, or they are stopped before: at once, unless they are being started. */
+  async settled(): Promise<void> {
+    if (this.isStarting) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
   /** Calls `listener` after each start. Returns a function that ends that. */
   onStarted(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -191,6 +245,7 @@ export class FlowChanges {
   }
 
   #begin(): void {
+    this.#release();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#end(), MAX_START_MS).unref();
   }
@@ -199,5 +254,12 @@ export class FlowChanges {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     for (const listener of this.#listeners) listener();
+    this.#release();
+  }
+
+  #release(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
   }
 }

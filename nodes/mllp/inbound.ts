@@ -1,7 +1,14 @@
 /** Follows each request of the MLLP server from the message that leaves mesh-mllp-in to its response. */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
-import { buildHl7Ack, decodeHl7Message, type MeshError, type MllpRequest, type Tolerated } from '../../lib/index';
+import {
+  buildHl7Ack,
+  decodeHl7Message,
+  withoutMessageTime,
+  type MeshError,
+  type MllpRequest,
+  type Tolerated,
+} from '../../lib/index';
 import { NotAnsweredError } from '../shared/errors';
 import type { OutputGuard } from '../mailbox/output-guard';
 import { cleanError } from '../shared/report-error';
@@ -16,6 +23,8 @@ export interface InboundSettings extends CharsetSetting {
   responseTimeoutMs: number;
   /** What the sender gets after that: an acknowledgement with this code, or a closed connection. */
   onTimeout: 'AE' | 'AR' | 'close';
+  /** Senders (MSH-3) whose repeats keep MSH-7; `*`: all. */
+  timeKeepingSenders: readonly string[];
 }
 
 /** The pending requests of one node. */
@@ -54,7 +63,7 @@ export class MllpInbound {
   /** Sends the request's message into the flow. A message that is not valid text is rejected at once. */
   take(request: MllpRequest): void {
     const requestId = randomUUID();
-    const mllp = mllpProperty(requestId, request);
+    const mllp = mllpProperty(requestId, request, this.#settings);
     const topic = request.header.messageType;
     let payload: string | Buffer;
     let tolerated: readonly Tolerated[];
@@ -154,7 +163,11 @@ export class MllpInbound {
   }
 }
 
-function mllpProperty(requestId: string, { header, bytes, remote }: MllpRequest): MllpProperty {
+function mllpProperty(
+  requestId: string,
+  { header, bytes, remote }: MllpRequest,
+  { timeKeepingSenders }: InboundSettings,
+): MllpProperty {
   const { controlId, messageTime, messageType, version, charset } = header;
   const { sendingApplication, sendingFacility, receivingApplication, receivingFacility } = header;
   return {
@@ -169,7 +182,11 @@ function mllpProperty(requestId: string, { header, bytes, remote }: MllpRequest)
     version,
     charset,
     bytes: bytes.length,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+    sha256: sha256(bytes),
+    sha256WithoutTime: sha256(withoutMessageTime(bytes)),
+    repeatsKeepTime: timeKeepingSenders.includes('*') || timeKeepingSenders.includes(sendingApplication),
     remote,
   };
 }
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -26,6 +26,10 @@ export interface MllpProperty {
   bytes: number;
   /** SHA-256 of the message as received, in hexadecimal. */
   sha256: string;
+  /** SHA-256 of the message without MSH-7, which some engines set anew when they repeat one, in hexadecimal. */
+  sha256WithoutTime: string;
+  /** True for a sender whose repeats keep MSH-7, so that another MSH-7 means another message. */
+  repeatsKeepTime: boolean;
   remote: Remote;
 }
 

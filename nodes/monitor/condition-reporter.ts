@@ -140,7 +140,8 @@ export class ConditionReporter {
       if (!('health' in measured)) return this.#withConditions(measured, []);
       const { health, freeBytes, oldestUnacknowledged, outbox, inbox, overdue, blockedOutputs } = measured;
       const { unknown = 0 } = outbox.byState;
-      const counts = { held: outbox.held, unknown, overdue, parked: inbox.parked, unclaimed: inbox.unclaimed };
+      const { redelivered, parked, unclaimed } = inbox;
+      const counts = { held: outbox.held, unknown, overdue, redelivered, parked, unclaimed };
       const observed = {
         now: systemClock.now(),
         monitoredSince: wallTimeOf(systemClock, this.#since),

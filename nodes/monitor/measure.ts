@@ -21,11 +21,15 @@ export interface Measured extends Omit<Unmeasured, 'mailboxId'> {
   mailboxId: string;
   health: MailboxHealth;
   outbox: { waiting: number; held: number; paused: boolean; byState: Record<string, number> };
-  /** `parkedBytes`: of the payloads that are kept for parked messages. `full`: nothing more is received because of them. */
+  /**
+   * `redelivered`: of those in flight, at least; delivered again because nothing had ended them. `parkedBytes`: of the payloads that are kept for parked messages. `full`: nothing more is received because
+   * of them.
+   */
   inbox: {
     waiting: number;
     inFlight: number;
     unclaimed: number;
+    redelivered: number;
     parked: number;
     parkedBytes: number;
     full: boolean;
@@ -50,8 +54,9 @@ export async function measure({
   const opened = await connection.opened();
   if (!opened) return { mailboxId: '', name, environment, connection: connection.state.kind };
   const { mailbox, poller } = opened;
-  const [{ sent, attention }, parkedBytes, freeBytes, oldestUnacknowledged] = await Promise.all([
+  const [{ sent, attention }, redelivered, parkedBytes, freeBytes, oldestUnacknowledged] = await Promise.all([
     mailbox.operator.counts(),
+    mailbox.operator.redelivered(),
     mailbox.operator.parkedBytes(),
     mailbox.operator.freeBytes().catch(() => null),
     mailbox.operator.oldestUnacknowledged(),
@@ -70,7 +75,7 @@ export async function measure({
       paused: sending?.paused !== undefined,
       byState: sent.messages,
     },
-    inbox: { waiting: pending, inFlight: leased, unclaimed, parked: attention.parked, parkedBytes, full },
+    inbox: { waiting: pending, inFlight: leased, unclaimed, redelivered, parked: attention.parked, parkedBytes, full },
     overdue: attention.overdue,
     blockedOutputs: blockedOutputs(id),
     traffic: mailbox.traffic(),

@@ -5,14 +5,16 @@ import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import type { InboxConsumer, MessageHeaders, ParkedMessage, StoredError } from '../../lib/index';
 import { NotAcknowledgedError, OutputNotWiredError } from '../shared/errors';
 import type { OutputGuard } from '../mailbox/output-guard';
-import { cleanError, errorDetails } from '../shared/report-error';
+import { cleanError, errorDetails, nameOf } from '../shared/report-error';
 import { withPlace } from '../shared/status';
+import type { ParkedCount } from './parked-count';
 import type { PollSettings } from './poll-settings';
 import type { PollStatus } from './poll-status';
+import { precedenceOf } from './poll-precedence';
 import { receivedMessages } from './received-message';
 
 /** The positions never change: flows are wired to them. */
-const OUTPUTS = { data: 0, report: 1, 'business-acknowledgement': 2, parked: 3 } as const;
+export const OUTPUTS = { data: 0, report: 1, 'business-acknowledgement': 2, parked: 3 } as const;
 type Output = keyof typeof OUTPUTS;
 
 /** What a consumer needs of its mesh-poll node. */
@@ -20,11 +22,20 @@ export interface ConsumerParts {
   settings: PollSettings;
   status: PollStatus;
   guard: OutputGuard;
+  parkedCount: ParkedCount;
+  /** Called for each message that is delivered again. */
+  onRedelivered: (deliveryCount: number) => void;
 }
 
 /** Returns the consumer for a node. */
-export function inboxConsumer(RED: NodeAPI, node: Node, { settings, status, guard }: ConsumerParts): InboxConsumer {
+export function inboxConsumer(
+  RED: NodeAPI,
+  node: Node,
+  { settings, status, guard, parkedCount, onRedelivered }: ConsumerParts,
+): InboxConsumer {
   return {
+    name: nameOf(node),
+    precedence: precedenceOf(node.id),
     workflows: settings.workflows,
     maxLeases: settings.maxInFlight,
     intervalMs: settings.intervalMs,
@@ -39,6 +50,7 @@ export function inboxConsumer(RED: NodeAPI, node: Node, { settings, status, guar
       for (const msg of receivedMessages(RED, delivery, settings.payloadAs, settings.charset)) {
         emit(node, delivery.kind, msg);
       }
+      if (delivery.deliveryCount > 1) onRedelivered(delivery.deliveryCount);
     },
 
     parked(message, cause, deliveryCount) {
@@ -56,7 +68,10 @@ export function inboxConsumer(RED: NodeAPI, node: Node, { settings, status, guar
       node.error(cleanError(RED, error, node), messageId === undefined ? {} : { mesh: { messageId } });
     },
 
-    changed: (state) => status.changed(state),
+    changed(state) {
+      status.changed(state);
+      parkedCount.changed(state);
+    },
   };
 }
 

@@ -8,6 +8,7 @@ import {
   type Payload,
 } from '../../lib/index';
 import { numberSetting } from '../shared/settings';
+import { withCause } from '../shared/status';
 import { sharedText } from '../shared/texts';
 import { asText } from '../shared/typed-input';
 
@@ -49,7 +50,8 @@ export function outgoingMessage(
   }
   texts['to'] ??= addressByPatient(RED, fromMessage['patient']);
   for (const field of ['to', 'workflowId']) {
-    if (texts[field] === undefined) throw new InvalidMessageError(RED._(`mesh-send.error.no-${field}`));
+    if (texts[field] !== undefined) continue;
+    throw withCause(new InvalidMessageError(RED._(`mesh-send.error.no-${field}`)), `no-${field}`);
   }
   const flags = Object.fromEntries(
     EXTRA_FLAGS.filter((field) => fromMessage[field] === true).map((key) => [key, true]),
@@ -82,8 +84,10 @@ export function outgoingPayload(RED: NodeAPI, value: unknown, payloadIs: 'conten
   }
   if (typeof value === 'string' || value instanceof Uint8Array) return value;
   if (typeof value !== 'object' || value === null) {
-    const key = value === undefined || value === null ? 'no-payload' : 'not-sendable';
-    throw new InvalidMessageError(RED._(`mesh-send.error.${key}`, { type: typeof value }));
+    if (value === undefined || value === null) {
+      throw withCause(new InvalidMessageError(RED._('mesh-send.error.no-payload')), 'no-payload');
+    }
+    throw new InvalidMessageError(RED._('mesh-send.error.not-sendable', { type: typeof value }));
   }
   // The next wire would clone a stream, which then hangs (docs/design.md, rule 10).
   if ('pipe' in value || 'getReader' in value) throw new InvalidMessageError(RED._('mesh-send.error.stream'));

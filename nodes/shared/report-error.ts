@@ -73,3 +73,8 @@ function stackFrames(error: unknown): string[] {
   if (!(error instanceof Error) || error.stack === undefined) return [];
   return error.stack.split('\n').filter((line) => /^\s+at /.test(line));
 }
+
+/** Returns a node's name and id for the errors of others, or its id alone: an id can be searched for in the editor. */
+export function nameOf({ name, id }: Pick<Node, 'name' | 'id'>): string {
+  return name === undefined || name === '' ? id : `${name}, ${id}`;
+}

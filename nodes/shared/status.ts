@@ -197,9 +197,20 @@ export function sharedStatus(
   return { fill, shape, key: sharedKey(`status.${key}`), ...(values && { values }) };
 }
 
+/** The status texts of errors that have one of their own, by key after `status.cause-` in mesh-config's catalogue. */
+const causes = new WeakMap<object, string>();
+
+/** Gives an error a status that says its cause, where its code alone would say "check settings". Returns the error. */
+export function withCause<Kind extends MeshError>(error: Kind, cause: string): Kind {
+  causes.set(error, cause);
+  return error;
+}
+
 /** Returns the status for an error: a dot when one message failed, a ring when the whole mailbox does not work. */
 export function errorStatus(error: unknown, shape: NodeStatusShape = 'dot'): Status {
   if (!(error instanceof MeshError) && !isStored(error)) return sharedStatus('red', shape, 'failed');
+  const cause = causes.get(error);
+  if (cause !== undefined) return sharedStatus('red', shape, `cause-${cause}`);
   if (error.code === 'MESH_REJECTED' && error.meshCode !== undefined && /^[\w-]{1,8}$/.test(error.meshCode)) {
     return sharedStatus('red', shape, 'rejected-code', { code: error.meshCode });
   }

@@ -3,6 +3,12 @@
  * the editor opens, Node-RED loads plugins before nodes; when the palette installs the package, it fetches both at
  * once. So the nodes' scripts use RED.nhsMesh in dialogs and validators only, never to register.
  */
+import {
+  listConfiguredMailboxes,
+  olderConfiguration,
+  selectOnlyMailbox,
+  selectOnlyMailboxInDialog,
+} from './configured-mailboxes.js';
 import { linkExamples } from './examples.js';
 import { addMailboxSearch, directorySearch } from './mailbox-search.js';
 import { addConnectionTest } from './test-connection.js';
@@ -20,6 +26,10 @@ globalThis.RED.nhsMesh = {
   isProfileList,
   isVariable,
   isWholeNumber,
+  listConfiguredMailboxes,
+  olderConfiguration,
+  selectOnlyMailbox,
+  selectOnlyMailboxInDialog,
   showDefaults,
   profileList,
   propertyInput,

@@ -233,7 +233,7 @@ describe('certificate files that are renewed on disk', () => {
       assert.equal(mailbox.changes.length, 1, 'one warning');
       const now = Date.now();
       const seen = { now, monitoredSince: now, health: mailbox.health(), freeBytes: null, oldestUnacknowledged: null };
-      const counts = { held: 0, unknown: 0, overdue: 0, parked: 0, unclaimed: 0 };
+      const counts = { held: 0, unknown: 0, overdue: 0, redelivered: 0, parked: 0, unclaimed: 0 };
       const found = findConditions({ ...seen, counts }, { stoppedMs: 0, minFreeBytes: 0 });
       const condition = found.find(({ kind }) => kind === 'certificate');
       assert.equal(condition?.stage, '7, files unusable');

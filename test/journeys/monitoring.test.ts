@@ -7,7 +7,7 @@ const HELLO = text('hello');
 const TO_ITSELF = {
   to: 'X26ABC1',
   toType: 'str',
-  workflowId: 'WF',
+  workflowId: 'TEST_WORKFLOW',
   workflowIdType: 'str',
   subject: 'marked-subject',
   subjectType: 'str',

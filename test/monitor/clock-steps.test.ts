@@ -63,7 +63,7 @@ describe('a step of the wall clock', () => {
           health: mailbox.health(),
           freeBytes: null,
           oldestUnacknowledged: null,
-          counts: { held: 0, unknown: 0, overdue: 0, parked: 0, unclaimed: 0 },
+          counts: { held: 0, unknown: 0, overdue: 0, redelivered: 0, parked: 0, unclaimed: 0 },
         },
         { stoppedMs: 30 * MINUTE, minFreeBytes: 0 },
       ).map(({ kind }) => kind);

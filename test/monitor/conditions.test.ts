@@ -46,7 +46,7 @@ function observation(health: Partial<MailboxHealth> = {}, rest: Partial<Observat
     },
     freeBytes: 10 * GIB,
     oldestUnacknowledged: null,
-    counts: { held: 0, unknown: 0, overdue: 0, parked: 0, unclaimed: 0 },
+    counts: { held: 0, unknown: 0, overdue: 0, redelivered: 0, parked: 0, unclaimed: 0 },
     ...rest,
   };
 }
@@ -183,7 +183,7 @@ describe('the conditions of a mailbox', () => {
   });
 
   it('count the messages that need a person', () => {
-    const counts = { held: 1, unknown: 2, overdue: 3, parked: 4, unclaimed: 5 };
+    const counts = { held: 1, unknown: 2, overdue: 3, redelivered: 4, parked: 5, unclaimed: 6 };
     const found = findConditions(observation({}, { counts }), LIMITS);
     assert.deepEqual(Object.fromEntries(found.map(({ kind, count }) => [kind, count])), counts);
     assert.equal(worstSeverity(found), 'warning');

@@ -57,8 +57,8 @@ const NOBODY_THERE: Array<Omit<Rule, 'test'>> = [
   {
     case: 'delivers after the deploy that wires it',
     file: 'nodes/mesh-poll.ts',
-    check: 'onStarted: () => retryRefused(),',
-    without: '',
+    check: '        retryRefused();',
+    without: '        void retryRefused;',
   },
   {
     case: 'refuses to list parked',
@@ -172,7 +172,118 @@ const STATUSES = [
   },
 ];
 
+const REPEATS = 'test/journeys/mllp-repeats.test.ts';
+const TRAPS = 'test/journeys/poll-traps.test.ts';
+const NEWCOMERS = 'test/journeys/newcomers.test.ts';
+const STRICT = 'test/nodes/strict-sandbox.test.ts';
+
+/** What a newcomer's flow meets: repeats over MLLP, no mesh-ack, a second configuration, a sandbox like MESH. */
+const FIRST_HOUR: Rule[] = [
+  {
+    case: 'answers AA while MESH is away',
+    test: REPEATS,
+    isBuilt: true,
+    file: 'nodes/mesh-send.ts',
+    check: "(confirm === 'automatic' && isFromMllp)",
+    without: "(confirm === 'automatic' && !isFromMllp)",
+  },
+  {
+    case: 'answers AA while MESH is away',
+    test: REPEATS,
+    isBuilt: true,
+    file: 'nodes/mllp/mllp-once.ts',
+    check: 'mllp.sha256WithoutTime ?? mllp.sha256',
+    without: 'mllp.sha256',
+  },
+  {
+    case: 'raises another message with a known control id',
+    test: REPEATS,
+    isBuilt: true,
+    file: 'nodes/mllp/mllp-once.ts',
+    check: 'mllp.sha256WithoutTime ?? mllp.sha256',
+    without: "'any message'",
+  },
+  {
+    case: 'takes another MSH-7 for another message',
+    test: REPEATS,
+    isBuilt: true,
+    file: 'nodes/mllp/mllp-once.ts',
+    check: 'mllp.repeatsKeepTime === true ?',
+    without: 'mllp.requestId === undefined ?',
+  },
+  {
+    case: 'sends each of several messages',
+    test: REPEATS,
+    isBuilt: true,
+    file: 'nodes/mllp/mllp-once.ts',
+    check: 'firstFree(places)',
+    without: 'firstFree(new Set())',
+  },
+  {
+    case: 'warns at the deploy, names the outputs',
+    test: TRAPS,
+    isBuilt: true,
+    file: 'nodes/mailbox/reachable-outputs.ts',
+    check: ', ...completeNodesOf(found)',
+    without: '',
+  },
+  {
+    case: 'raises a condition at the first redelivery',
+    test: TRAPS,
+    isBuilt: true,
+    file: 'lib/operator/mailbox-view.ts',
+    check: 'deliveryCount > 1)',
+    without: 'deliveryCount > 99)',
+  },
+  {
+    case: 'raises a condition at the first redelivery',
+    test: TRAPS,
+    isBuilt: true,
+    file: 'nodes/receive/inbox-consumer.ts',
+    check: 'parkedCount.changed(state);',
+    without: 'void parkedCount;',
+  },
+  {
+    case: 'keeps the mailbox for the configuration that had it',
+    test: NEWCOMERS,
+    isBuilt: true,
+    file: 'nodes/mailbox/mailbox-claims.ts',
+    check: 'if (first !== undefined && first !== configId) await settled();',
+    without: 'void [first, settled];',
+  },
+  {
+    case: 'keeps the messages for the mesh-poll that had them',
+    test: NEWCOMERS,
+    isBuilt: true,
+    file: 'lib/receive/poll/inbox-router.ts',
+    check: '(each.consumer.precedence ?? Infinity) > precedence',
+    without: '(each.consumer.precedence ?? Infinity) < -precedence',
+  },
+  {
+    case: 'refuses a workflow id that nobody has',
+    test: STRICT,
+    file: 'lib/sandbox/workflows.ts',
+    check: "this.#registered.has('*')",
+    without: "!this.#registered.has('*')",
+  },
+  {
+    case: 'refuses a recipient that is not in capitals',
+    test: STRICT,
+    file: 'lib/sandbox/endpoints/send.ts',
+    check: '!context.strict || toAsSent === to',
+    without: "toAsSent !== ''",
+  },
+  {
+    case: 'lets five days pass',
+    test: STRICT,
+    file: 'lib/sandbox/clock.ts',
+    check: 'this.#offsetMs = before;',
+    without: 'void before;',
+  },
+];
+
 const MUTATIONS: Rule[] = [
+  ...FIRST_HOUR,
   {
     case: 'names it at Catch and on a parked message',
     test: NAMED,
@@ -230,7 +341,7 @@ const MUTATIONS: Rule[] = [
     case: 'does not take a blank environment',
     test: 'test/nodes/mesh-config.test.ts',
     file: 'nodes/mailbox/mailbox-settings.ts',
-    check: "if (text === '') throw new ConfigurationError(sharedText(RED, 'error.no-environment'));",
+    check: "if (text === '') throw blank(RED, 'no-environment');",
     without: "if (text === '') return 'sandbox';",
   },
   {

@@ -23,7 +23,7 @@ const FLOW = [
     payloadType: 'str',
     wires: [['send']],
   }),
-  on({ id: 'send', type: 'mesh-send', mailbox: 'a', to: 'X26ABC2', workflowId: 'WF', wires: [['track']] }),
+  on({ id: 'send', type: 'mesh-send', mailbox: 'a', to: 'X26ABC2', workflowId: 'TEST_WORKFLOW', wires: [['track']] }),
   on({ id: 'track', type: 'mesh-track', mailbox: 'a', property: 'tracking', wires: [['now']] }),
   on({ id: 'now', type: 'mesh-poll', mailbox: 'b', interval: 0, payloadAs: 'text', wires: [['ack'], [], [], []] }),
   on({ id: 'ack', type: 'mesh-ack', mailbox: 'b', wires: [['done']] }),

@@ -146,7 +146,7 @@ const FLOW = [
     func: `for (let i = 0; i < ${COUNT}; i += 1) node.send({ payload: 'letter ' + i });`,
     wires: [['send']],
   }),
-  on({ id: 'send', type: 'mesh-send', mailbox: 'a', to: 'X26ABC2', workflowId: 'WF', confirm: 'accepted' }),
+  on({ id: 'send', type: 'mesh-send', mailbox: 'a', to: 'X26ABC2', workflowId: 'TEST_WORKFLOW', confirm: 'accepted' }),
   on({ id: 'poll', type: 'mesh-poll', mailbox: 'b', interval: 0.01, payloadAs: 'text', wires: [['ack'], [], [], []] }),
   on({ id: 'ack', type: 'mesh-ack', mailbox: 'b' }),
 ];

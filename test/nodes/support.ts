@@ -196,9 +196,9 @@ export async function stop(): Promise<void> {
 
 export { builtInSandbox, closeBuiltInSandbox, helper };
 
-/** Returns a config node for a mailbox of the built-in sandbox. */
+/** Returns a config node for a mailbox of the built-in sandbox, which takes any workflow id. */
 export function sandboxConfig(id: string, mailboxId: string, settings: object = {}): Flow[number] {
-  return { id, type: 'mesh-config', environment: 'sandbox', mailboxId, version: 1, ...settings };
+  return { id, type: 'mesh-config', environment: 'sandbox', mailboxId, sandboxWorkflows: '*', version: 1, ...settings };
 }
 
 /** The properties that the tests read. Each exists only if a node has set it. */

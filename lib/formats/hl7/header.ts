@@ -78,6 +78,18 @@ export function parseHl7Header(text: string): Hl7Header | undefined {
   };
 }
 
+/** Returns the message with an empty MSH-7; unchanged when it does not begin with MSH or has no MSH-7. */
+export function withoutMessageTime(message: Buffer): Buffer {
+  const { separator, messageTime } = readHl7Header(message) ?? { separator: '', messageTime: '' };
+  if (messageTime === '') return message;
+  const beginning = beginningOf(message);
+  const start = LEAD.exec(beginning)?.[0].length ?? 0;
+  // MSH-1 is the separator itself, so five more stand before MSH-7.
+  const before = beginning.slice(start).split(separator).slice(0, 6).join(separator).length;
+  const from = start + before + separator.length;
+  return Buffer.concat([message.subarray(0, from), message.subarray(from + messageTime.length)]);
+}
+
 /** Undefined when the message has no MSH or no MSA: then it is no acknowledgement. */
 export function readMsa(message: Buffer): Msa | undefined {
   const beginning = beginningOf(message);

@@ -3,7 +3,7 @@
  * REPORT carries the workflow of the message that failed, so a filter at MESH would hide it (docs/design.md, The line
  * in).
  */
-import { workflowsMatcher, type WorkflowMatcher } from '../../protocol/workflow-filter';
+import { coversPatterns, workflowsMatcher, type WorkflowMatcher } from '../../protocol/workflow-filter';
 import type { MessageHeaders } from '../../types';
 
 /** What decides which consumer gets a message. */
@@ -15,9 +15,11 @@ export type Route<C> = { to: C } | 'elsewhere' | 'unclaimed';
 /** The workflows that a consumer wants. Empty: all that no other consumer names. */
 export interface Claims {
   readonly workflows: readonly string[];
+  /** Of two that want the same messages, the one with the lower number gets them. Default: the one added first. */
+  readonly precedence?: number;
 }
 
-/** Routes for the consumers of one mailbox, in the order in which they were added. */
+/** Routes for the consumers of one mailbox, by their precedence, then in the order in which they were added. */
 export class InboxRouter<C extends Claims> {
   readonly #consumers: Array<{ consumer: C; matches: WorkflowMatcher; isNamed: boolean }> = [];
   readonly #isHandledElsewhere: WorkflowMatcher;
@@ -34,7 +36,10 @@ export class InboxRouter<C extends Claims> {
 
   add(consumer: C): void {
     const isNamed = consumer.workflows.some((pattern) => pattern.trim() !== '');
-    this.#consumers.push({ consumer, matches: workflowsMatcher(consumer.workflows), isNamed });
+    const entry = { consumer, matches: workflowsMatcher(consumer.workflows), isNamed };
+    const { precedence = Infinity } = consumer;
+    const later = this.#consumers.findIndex((each) => (each.consumer.precedence ?? Infinity) > precedence);
+    this.#consumers.splice(later < 0 ? this.#consumers.length : later, 0, entry);
     this.splits ||= isNamed;
   }
 
@@ -51,6 +56,17 @@ export class InboxRouter<C extends Claims> {
   /** The consumer that takes the workflows that no consumer names: the first one, so that a second one gets nothing. */
   get fallback(): C | undefined {
     return this.#consumers.find((entry) => !entry.isNamed)?.consumer;
+  }
+
+  /** Returns the consumer before this one that takes all that this one wants; undefined if there is none. */
+  shadowing(consumer: C): C | undefined {
+    const at = this.#consumers.findIndex((entry) => entry.consumer === consumer);
+    const own = this.#consumers[at];
+    if (own === undefined) return undefined;
+    if (!own.isNamed) return this.fallback === consumer ? undefined : this.fallback;
+    return this.#consumers
+      .slice(0, at)
+      .find((entry) => entry.isNamed && coversPatterns(entry.consumer.workflows, consumer.workflows))?.consumer;
   }
 
   /** Returns where a listed message goes. */

@@ -12,10 +12,12 @@ import { sentHeaders } from './sent-headers';
 
 const sendMessage: MailboxHandler = async (request, context) => {
   const { mailboxId } = request.mailbox;
-  const { to, chunkRange, details } = sentHeaders(request, mailboxId);
+  const { to, toAsSent, chunkRange, details } = sentHeaders(request, mailboxId);
   const range = chunkRange === '' ? { chunk: 1, totalChunks: 1 } : parseChunkRange(chunkRange);
   if (range?.chunk !== 1) throw badChunkRange();
-  if (!context.mailboxes.get(to)) throw rejected('SEND', '12', 'Unregistered to address');
+  const isAddress = !context.strict || toAsSent === to;
+  if (!isAddress || !context.mailboxes.get(to)) throw rejected('SEND', '12', 'Unregistered to address');
+  if (context.strict) context.workflows.checkRegistered(details.workflowId);
   if (context.restrictWorkflows) context.workflows.checkAllowed(details.workflowId, mailboxId, to);
 
   const body = await uploadedBody(request, context);

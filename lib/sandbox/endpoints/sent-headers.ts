@@ -8,6 +8,8 @@ import { header, missing, type SandboxRequest } from '../request';
 interface SentHeaders {
   /** The recipient, in capitals. */
   to: string;
+  /** The recipient as it was sent. */
+  toAsSent: string;
   /** Empty: not chunked. */
   chunkRange: string;
   details: MessageDetails;
@@ -40,6 +42,7 @@ export function sentHeaders(request: SandboxRequest, mailboxId: string): SentHea
   if (type !== '' && type !== 'DATA') throw rejected('SEND', '11', 'Invalid Message Type for the transfer');
   return {
     to,
+    toAsSent: get('Mex-To'),
     chunkRange: get('Mex-Chunk-Range'),
     details: {
       workflowId: get('Mex-WorkflowID'),

@@ -11,6 +11,7 @@ import { listedMessage } from './admin-views';
 const clockBody = z.union([
   z.strictObject({ set: z.iso.datetime({ offset: true }) }),
   z.strictObject({ advanceMs: z.number() }),
+  z.strictObject({ passMs: z.number().positive() }),
 ]);
 
 /** POST /admin/faults: the JSON of a SandboxFault; `times: null` means always. */
@@ -26,10 +27,17 @@ const clearFaults: OpenHandler = (_request, context) => {
   return json(200, { message: 'faults cleared' });
 };
 
-/** POST /admin/clock: `{"set": "2026-01-31T12:00:00Z"}` or `{"advanceMs": 60000}`. GET: the time. */
+/**
+ * POST /admin/clock: `{"set": "2026-01-31T12:00:00Z"}`, `{"advanceMs": 60000}`, or `{"passMs": 432060000}`, five days
+ * later for the messages, after which the clock is as before. GET: the time.
+ */
 const moveClock: OpenHandler = async (request, context) => {
   const body = parse(clockBody, await jsonBody(request));
-  orRefuse(() => ('set' in body ? context.clock.set(new Date(body.set)) : context.clock.advance(body.advanceMs)));
+  orRefuse(() => {
+    if ('set' in body) context.clock.set(new Date(body.set));
+    else if ('advanceMs' in body) context.clock.advance(body.advanceMs);
+    else context.clock.pass(body.passMs);
+  });
   return json(200, { now: context.clock.now().toISOString() });
 };
 
