@@ -1,8 +1,8 @@
 /**
- * `npm run pictures [-- name …]`: writes a cropped screenshot of every example that has a recipe, as the editor shows
- * it, into docs/recipes/pictures. Needs Chromium.
+ * `npm run pictures [-- name …]`: writes a cropped screenshot of every example, as the editor shows it, into
+ * docs/recipes/pictures. Needs Chromium.
  */
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeBrowser, Editor } from '../test/harness/browser';
 import { exampleFlows, ROOT } from '../test/harness/node-red';
@@ -19,9 +19,7 @@ type FlowNode = ReturnType<typeof exampleFlows>[number];
 function pictures(): Map<string, FlowNode[]> {
   const names = examples().map(({ name }) => name);
   const all = new Map(
-    names
-      .filter((name) => existsSync(join(FOLDER, '..', `${name}.md`)))
-      .map((name) => [name, exampleFlows(name)] as const),
+    names.filter((name) => !name.startsWith('subflow-')).map((name) => [name, exampleFlows(name)] as const),
   );
   const subflows = exampleFlows(...names.filter((name) => name.startsWith('subflow-')));
   const tab = { id: SUBFLOWS, type: 'tab', label: 'Subflows' };
@@ -46,7 +44,7 @@ async function main(): Promise<void> {
   mkdirSync(FOLDER, { recursive: true });
   for (const [name, flows] of pictures()) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
-    const editor = await Editor.open({ flows, size: { width: 1900, height: 1700 } });
+    const editor = await Editor.open({ flows, size: { width: 1900, height: 2400 } });
     try {
       await picture(editor, join(FOLDER, `${name}.png`));
       process.stdout.write(`${name}\n`);

@@ -1,12 +1,12 @@
 /**
- * `npm start`: starts Node-RED 5 with this package, a welcome tab that lists the example flows, and the first two of
+ * `npm start`: starts Node-RED 5 with this package, a welcome tab that shows the example flows, and the first two of
  * them, on the built-in sandbox. The user folder is .node-red in the clone; changes there are kept. PORT sets the port
  * (1880).
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { exampleFlows, RealNodeRed, ROOT } from '../test/harness/node-red';
-import { welcomeFlow } from '../test/harness/welcome';
+import { PICTURES, welcomeFlow } from '../test/harness/welcome';
 import { freePort } from '../test/harness/ports';
 
 /** Examples that are imported at once. The welcome tab explains how to import the rest with a click. */
@@ -27,6 +27,7 @@ async function main(): Promise<number> {
     userDir,
     port,
     log: 'inherit',
+    settings: `httpStatic: [${JSON.stringify({ path: PICTURES.folder, root: PICTURES.address })}],`,
     ...(isFirst ? { flows: [...welcomeFlow(PACKAGE, IMPORTED), ...exampleFlows(...IMPORTED)] } : {}),
     env: {
       // The file that the file transfer example sends, and the folder that it saves to.

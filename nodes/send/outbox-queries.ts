@@ -18,6 +18,10 @@ import { trackedMessage, type TrackedMessage } from './tracked-message';
 
 /** The lists that are not one state: the states to read, and the messages of those that belong to the list. */
 const LISTS: Record<string, { states: readonly OutgoingState[]; includes: (message: OutboxMessage) => boolean }> = {
+  attention: {
+    states: ['undelivered', 'rejected', ...MAY_NEED_DECISION],
+    includes: ({ state, needsDecision }) => needsDecision || state === 'undelivered' || state === 'rejected',
+  },
   held: { states: MAY_NEED_DECISION, includes: ({ needsDecision }) => needsDecision },
   waiting: { states: MAY_STILL_BE_ACCEPTED, includes: ({ needsDecision }) => !needsDecision },
 };

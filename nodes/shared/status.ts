@@ -11,6 +11,7 @@ import { sharedKey, sharedText } from './texts';
 /** Error codes that have a status text of their own; any other code shows as `failed`. */
 const KNOWN_CODES = new Set([
   'MESH_ABORTED',
+  'MESH_ALERT',
   'MESH_AUTHENTICATION',
   'MESH_CONFIGURATION',
   'MESH_CONNECTION',

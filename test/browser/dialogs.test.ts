@@ -205,9 +205,7 @@ for (const major of MAJORS) {
         await editor.cancel();
       });
 
-      // An ITK2 envelope is unwrapped by one node, which needs no example of its own.
-      const withExample = NODE_NAMES.filter((type) => type !== 'mesh-itk2');
-      for (const type of theme === 'light' ? withExample : []) {
+      for (const type of theme === 'light' ? NODE_NAMES : []) {
         it(`${type}: its help opens the import dialog with the named example selected and visible`, async () => {
           const { page } = editor;
           await page.evaluate((shown) => {

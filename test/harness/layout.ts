@@ -25,15 +25,15 @@ export const RULES = {
   mailboxes: 'Each example has mailboxes of its own.',
 } as const;
 
-export type Rule = keyof typeof RULES;
+type Rule = keyof typeof RULES;
 
-export interface Finding {
+interface Finding {
   rule: Rule;
   text: string;
 }
 
 /** A rectangle in the editor, in pixels. */
-export interface Box {
+interface Box {
   left: number;
   top: number;
   right: number;
@@ -97,18 +97,18 @@ function outputsOf(node: FlowNode): number {
 }
 
 /** Returns the width of a node in the editor. */
-export function widthOf(node: FlowNode, nodes: readonly FlowNode[]): number {
+function widthOf(node: FlowNode, nodes: readonly FlowNode[]): number {
   if (hidesName(node)) return NODE_HEIGHT;
   const needed = textWidth(labelOf(node, nodes)) + 50 + (WITHOUT_INPUT.has(node.type) ? 0 : 7);
   return Math.max(NODE_WIDTH, 20 * Math.ceil(needed / 20));
 }
 
-export function heightOf(node: FlowNode): number {
+function heightOf(node: FlowNode): number {
   return Math.max(NODE_HEIGHT, 15 * outputsOf(node));
 }
 
 /** Returns the place of a node, with the button beside it. */
-export function boxOf(node: FlowNode, nodes: readonly FlowNode[]): Box {
+function boxOf(node: FlowNode, nodes: readonly FlowNode[]): Box {
   const [x, y] = [Number(node['x']), Number(node['y'])];
   const [width, height] = [widthOf(node, nodes), heightOf(node)];
   return {
@@ -120,7 +120,7 @@ export function boxOf(node: FlowNode, nodes: readonly FlowNode[]): Box {
 }
 
 /** Returns the rectangle that the editor draws around the nodes of a group. */
-export function groupBox(members: readonly FlowNode[], nodes: readonly FlowNode[]): Box {
+function groupBox(members: readonly FlowNode[], nodes: readonly FlowNode[]): Box {
   const boxes = members.map((node) => boxOf(node, nodes));
   return {
     left: Math.min(...boxes.map(({ left }) => left)) - GROUP_MARGIN,
@@ -198,7 +198,7 @@ function pointsOf({ from, output, to }: Wire, nodes: readonly FlowNode[]): Array
 const nameOf = (node: FlowNode): string => `“${textOf(node, 'name') || node.type}” (${node.id})`;
 
 /** Returns what breaks the rules in the flows of one example. */
-export function layoutFindings(nodes: FlowNode[]): Finding[] {
+function layoutFindings(nodes: FlowNode[]): Finding[] {
   const tab = tabOf(nodes);
   return [
     ...wireFindings(tab),

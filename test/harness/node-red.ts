@@ -95,6 +95,8 @@ export class RealNodeRed {
     const { hook, clock } = clockArguments(options);
     const child = spawn(node, [...hook, red, ...clock, ...folders], {
       ...user,
+      // Relative paths in flows are below the user folder, as where Node-RED runs as a service.
+      cwd: options.userDir,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', options.log ?? 'pipe', options.log ?? 'pipe'],
     });

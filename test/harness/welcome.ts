@@ -1,4 +1,7 @@
-/** The first tab of `npm start`: lists every file of examples/, with its purpose and how to import it. */
+/**
+ * The first tab of `npm start`: a page, in the description of the tab, that shows every flow of examples/ with its
+ * picture, and a line for each on the tab.
+ */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { exampleFlows, ROOT } from './node-red';
@@ -31,9 +34,30 @@ export function examples(): Example[] {
 }
 
 const TAB = 'welcome';
+/** The folder of the pictures, and the address at which `npm start` serves them. */
+export const PICTURES = { folder: join(ROOT, 'docs', 'recipes', 'pictures'), address: '/example-pictures/' };
 const ROW = 40;
 /** Approximate width of a character in the editor (pixels). */
 const CHARACTER = 7;
+
+/** Returns the name of an example's picture; the subflows share one. */
+export function pictureOf(name: string): string {
+  return name.startsWith('subflow-') ? 'subflows.png' : `${name}.png`;
+}
+
+/** Returns the page, in Markdown: what each example is for, with its picture. */
+function welcomePage(how: string): string {
+  const parts = examples().map(
+    ({ name, title, info }) =>
+      `## ${title}\n\n![${title}](${PICTURES.address}${pictureOf(name)})\n\n${info}\n\nImport it as \`${name}\`.`,
+  );
+  return [
+    '# What this package can do',
+    `Every flow below runs on the built-in sandbox, with nothing to set up. Import one by ${how}, deploy, and press its ` +
+      'buttons from top to bottom.',
+    ...parts,
+  ].join('\n\n');
+}
 
 /** Returns the tab. `imported` are the examples that have tabs of their own already. */
 export function welcomeFlow(packageName: string, imported: readonly string[]): unknown[] {
@@ -48,7 +72,7 @@ export function welcomeFlow(packageName: string, imported: readonly string[]): u
       type: 'tab',
       label: 'Welcome',
       disabled: false,
-      info: `Every flow of the pack. Import one by ${how}; each works on its own, on the built-in sandbox.`,
+      info: welcomePage(how),
     },
     comment(
       'welcome-how',
@@ -63,7 +87,7 @@ export function welcomeFlow(packageName: string, imported: readonly string[]): u
         `welcome-${name}`,
         ROW * (index + 2) + ROW / 2,
         `${name}: ${title}${imported.includes(name) ? ' (imported: next tabs)' : ''}`,
-        info,
+        `![${title}](${PICTURES.address}${pictureOf(name)})\n\n${info}`,
       ),
     ),
   ];

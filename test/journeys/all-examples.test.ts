@@ -4,23 +4,16 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exampleFlows, ROOT } from '../harness/node-red';
 import { allFindings, RULES } from '../harness/layout';
-import { examples, welcomeFlow } from '../harness/welcome';
+import { examples, pictureOf, PICTURES, welcomeFlow } from '../harness/welcome';
 
 /** Examples for the first steps, which README.md explains. */
 const WITHOUT_RECIPE = new Set(['first-message', 'file-transfer']);
 /** Returns the name of an example's recipe; the subflows share one. */
 const recipeOf = (name: string): string => (name.startsWith('subflow-') ? 'subflows' : name);
 
-/** Examples that are not drawn by the rules yet. */
-const KNOWN = new Set(['alerts', 'first-message']);
-
 describe('the example flows', () => {
   for (const [name, findings] of allFindings()) {
     it(`${name} is drawn by the rules of test/harness/layout.ts`, () => {
-      if (KNOWN.has(name)) {
-        assert.notEqual(findings.length, 0, `${name} has no finding: take it off the list`);
-        return;
-      }
       assert.deepEqual(
         findings.map(({ rule, text }) => `${rule}: ${text}. ${RULES[rule]}`),
         [],
@@ -77,12 +70,16 @@ describe('the example flows', () => {
     }
   });
 
-  it('are all listed on the welcome tab, with their purpose', () => {
+  it('are all shown on the welcome tab, with their purpose and their picture', () => {
     const flow = welcomeFlow('the-pack', ['first-message']) as Array<{ id: string; name?: string; info?: string }>;
+    const page = flow.find(({ id }) => id === 'welcome')?.info ?? '';
     for (const { name, title, info } of examples()) {
       const line = flow.find(({ id }) => id === `welcome-${name}`);
       assert.ok(line?.name?.startsWith(`${name}: ${title}`), name);
       assert.ok(info.length > 40, `${name} does not say its purpose`);
+      const picture = `![${title}](${PICTURES.address}${pictureOf(name)})\n\n${info}`;
+      assert.ok(page.includes(picture), `${name} is not on the page`);
+      assert.ok(existsSync(join(PICTURES.folder, pictureOf(name))), `${name} has no picture`);
     }
     assert.equal(flow.length, examples().length + 2);
     assert.match(flow.find(({ id }) => id === 'welcome-how')?.name ?? '', /Import > Examples > the-pack/);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { NodeAPI, NodeMessage, NodeStatus } from 'node-red';
 import { helper } from './helper';
 import meshAck = require('../../nodes/mesh-ack');
+import meshAlert = require('../../nodes/mesh-alert');
 import meshConfig = require('../../nodes/mesh-config');
 import meshEdifact = require('../../nodes/mesh-edifact');
 import meshFhir = require('../../nodes/mesh-fhir');
@@ -40,6 +41,7 @@ export const NODE_NAMES = [
   'mesh-ack',
   'mesh-track',
   'mesh-status',
+  'mesh-alert',
   'mesh-lookup',
   'mesh-mllp-in',
   'mesh-mllp-response',
@@ -143,6 +145,7 @@ const meshNodes = [
   meshAck,
   meshTrack,
   meshStatus,
+  meshAlert,
   meshLookup,
   ...converters,
   ...mllpNodes,
