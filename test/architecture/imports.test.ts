@@ -223,7 +223,7 @@ describe('imports', () => {
       /^lib\/mllp\//,
       /^lib\/(?:config\.ts|storage\.ts|client\/|payload\/|store\/|acks\/|folders\/)/,
       /^lib\/(?:send|receive)\//,
-      /^lib\/(?:operator|monitor|check)\//,
+      /^lib\/(?:operator|monitor|alerts|check)\//,
       /^lib\/mailbox\.ts$/,
       /^lib\/index\.ts$/,
       /^(?:nodes|lib\/conformance|lib\/cli)\//,
