@@ -37,7 +37,8 @@ async function main(): Promise<number> {
   });
   process.stdout.write(
     `\n  NHS MESH for Node-RED is running: ${nodeRed.url}\n` +
-      '  The tab "Welcome" lists every flow; press the buttons of "First message". Ctrl-C stops it.\n\n',
+      `  Every flow with its picture: ${nodeRed.url}/welcome\n` +
+      '  The tab "Welcome" lists them; press the buttons of "First message". Ctrl-C stops it.\n\n',
   );
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void nodeRed.stop());
   return nodeRed.ended();

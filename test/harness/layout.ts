@@ -22,7 +22,7 @@ export const RULES = {
   errors: 'A debug node behind a Catch node shows msg.error.message.',
   port: 'Nothing depends on the port of Node-RED.',
   variables: 'No variable of the machine has to be set: each one used has a value on the tab.',
-  mailboxes: 'Each example has mailboxes of its own.',
+  mailboxes: 'Each example has mailboxes of its own, and names no other.',
 } as const;
 
 type Rule = keyof typeof RULES;
@@ -354,6 +354,11 @@ function mailboxesOf(nodes: FlowNode[]): string[] {
     );
 }
 
+/** Returns the ids of the form of our mailboxes that the flows name, in settings, texts and payloads. */
+function namedMailboxes(nodes: FlowNode[]): string[] {
+  return [...new Set(JSON.stringify(nodes).match(/\bX26ABC\d+\b/g))];
+}
+
 /** Returns the findings of every example by its name; the two subflows have no tab, and no layout. */
 export function allFindings(): Map<string, Finding[]> {
   const names = examples().flatMap(({ name }) => (name.startsWith('subflow-') ? [] : [name]));
@@ -366,10 +371,12 @@ export function allFindings(): Map<string, Finding[]> {
   return new Map(
     names.map((name) => {
       const shared = mailboxesOf(exampleFlows(name)).filter((id) => (users.get(id)?.length ?? 0) > 1);
-      const findings = shared.map((id): Finding => ({
-        rule: 'mailboxes',
-        text: `${id}: ${users.get(id)?.join(', ')}`,
-      }));
+      const own = mailboxesOf(exampleFlows(name));
+      const foreign = namedMailboxes(exampleFlows(name)).filter((id) => !own.includes(id));
+      const findings = [
+        ...shared.map((id): Finding => ({ rule: 'mailboxes', text: `${id}: ${users.get(id)?.join(', ')}` })),
+        ...foreign.map((id): Finding => ({ rule: 'mailboxes', text: `${id} is none of its own` })),
+      ];
       return [name, [...layoutFindings(exampleFlows(name)), ...findings]];
     }),
   );

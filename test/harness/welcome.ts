@@ -1,6 +1,6 @@
 /**
- * The first tab of `npm start`: a page, in the description of the tab, that shows every flow of examples/ with its
- * picture, and a line for each on the tab.
+ * The first tab of `npm start`: a line for every flow of examples/, and a page, at /welcome, that shows each with its
+ * picture.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -45,18 +45,27 @@ export function pictureOf(name: string): string {
   return name.startsWith('subflow-') ? 'subflows.png' : `${name}.png`;
 }
 
-/** Returns the page, in Markdown: what each example is for, with its picture. */
+/** Returns the page: what each example is for, with its picture. */
 function welcomePage(how: string): string {
   const parts = examples().map(
     ({ name, title, info }) =>
-      `## ${title}\n\n![${title}](${PICTURES.address}${pictureOf(name)})\n\n${info}\n\nImport it as \`${name}\`.`,
+      `<section><h2>${html(title)}</h2><p>${html(info)} <em>Import it as ${html(name)}.</em></p>` +
+      `<img src="${PICTURES.address}${pictureOf(name)}" alt="${html(title)}"></section>`,
   );
   return [
-    '# What this package can do',
-    `Every flow below runs on the built-in sandbox, with nothing to set up. Import one by ${how}, deploy, and press its ` +
-      'buttons from top to bottom.',
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>NHS MESH for Node-RED</title>',
+    '<style>body { font-family: sans-serif; max-width: 1120px; margin: 2em auto; padding: 0 1em; color: #222; ',
+    'background: #fff } img { max-width: 100%; border: 1px solid #ccc } section { margin: 3em 0 }</style></head><body>',
+    '<h1>What this package can do</h1>',
+    `<p>Every flow below runs on the built-in sandbox, with nothing to set up. Import one by ${html(how)}, deploy, and `,
+    'press its buttons from top to bottom.</p>',
     ...parts,
-  ].join('\n\n');
+    '</body></html>',
+  ].join('\n');
+}
+
+function html(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }
 
 /** Returns the tab. `imported` are the examples that have tabs of their own already. */
@@ -65,6 +74,7 @@ export function welcomeFlow(packageName: string, imported: readonly string[]): u
   const comment = (id: string, y: number, name: string, info: string): object => {
     return { id, type: 'comment', z: TAB, name, info, x: Math.round(centre(name)), y, wires: [] };
   };
+  const at = (x: number, y: number): object => ({ x, y });
   const how = `menu > Import > Examples > ${packageName}`;
   return [
     {
@@ -72,7 +82,7 @@ export function welcomeFlow(packageName: string, imported: readonly string[]): u
       type: 'tab',
       label: 'Welcome',
       disabled: false,
-      info: welcomePage(how),
+      info: `Every flow of the pack: open /welcome in the browser for a page with their pictures. Import one by ${how}.`,
     },
     comment(
       'welcome-how',
@@ -82,12 +92,46 @@ export function welcomeFlow(packageName: string, imported: readonly string[]): u
         'press its buttons. docs/recipes says what to change in each flow for real use. Double-click a line to read what ' +
         'its flow is for.',
     ),
+    {
+      id: 'welcome-in',
+      type: 'http in',
+      z: TAB,
+      name: 'GET /welcome',
+      url: '/welcome',
+      method: 'get',
+      ...at(620, 140),
+      wires: [['welcome-page']],
+    },
+    {
+      id: 'welcome-page',
+      type: 'template',
+      z: TAB,
+      name: 'A page with pictures',
+      field: 'payload',
+      fieldType: 'msg',
+      format: 'html',
+      syntax: 'plain',
+      template: welcomePage(how),
+      output: 'str',
+      ...at(820, 140),
+      wires: [['welcome-out']],
+    },
+    {
+      id: 'welcome-out',
+      type: 'http response',
+      z: TAB,
+      name: 'To the browser',
+      statusCode: '',
+      headers: { 'content-type': 'text/html' },
+      ...at(1020, 140),
+      wires: [],
+    },
     ...examples().map(({ name, title, info }, index) =>
       comment(
         `welcome-${name}`,
         ROW * (index + 2) + ROW / 2,
         `${name}: ${title}${imported.includes(name) ? ' (imported: next tabs)' : ''}`,
-        `![${title}](${PICTURES.address}${pictureOf(name)})\n\n${info}`,
+        info,
       ),
     ),
   ];
