@@ -3,7 +3,7 @@
  * has patient data.
  *
  * - `GET mesh/profiles?mailbox=ID`, permission `mesh.read`: the workflow profiles of a deployed mailbox, or the shipped
- *   ones before it is deployed.
+ *   ones before it is deployed; `used`, the workflow ids of its latest messages.
  * - `POST mesh/lookup` with `{mailbox, odsCode, workflowId}`, permission `mesh.write`: searches MESH's directory. It
  *   changes nothing, but it is a request with the mailbox's credentials, which a user who may only read flows must not
  *   send.
@@ -17,13 +17,17 @@ import { sharedText } from './shared/texts';
 
 export = function (RED: NodeAPI): void {
   RED.plugins.registerPlugin('nhs-mesh-editor', { type: 'nhs-mesh-editor' });
-  adminEndpoint(RED, { method: 'get', path: '/mesh/profiles', permission: 'mesh.read' }, async ({ query }) => ({
-    profiles: await profilesOf(RED, text(query['mailbox'])),
-  }));
+  adminEndpoint(RED, { method: 'get', path: '/mesh/profiles', permission: 'mesh.read' }, async ({ query }) => {
+    const id = text(query['mailbox']);
+    return { profiles: await profilesOf(RED, id), used: await usedWorkflows(RED, id) };
+  });
   adminEndpoint(RED, { method: 'post', path: '/mesh/lookup', permission: 'mesh.write' }, async ({ body }) => ({
     mailboxes: await lookUp(RED, (body ?? {}) as Record<string, unknown>),
   }));
 };
+
+/** How many messages of each direction say which workflows a mailbox uses. */
+const LATEST = 100;
 
 const text = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
 
@@ -32,6 +36,18 @@ async function profilesOf(RED: NodeAPI, id: string): Promise<object[]> {
   const config = findConfig(RED, id);
   const profiles = config === undefined ? loadProfiles() : await config.profiles().catch(() => loadProfiles());
   return [...profiles.all()];
+}
+
+/** Returns the workflow ids of a mailbox's latest messages, sent and received; none while it is not open. */
+async function usedWorkflows(RED: NodeAPI, id: string): Promise<string[]> {
+  const opened = await findConfig(RED, id)?.connection.opened();
+  if (opened === undefined) return [];
+  const { operator } = opened.mailbox;
+  const pages = await Promise.all([
+    operator.list({ direction: 'out', limit: LATEST }),
+    operator.list({ direction: 'in', limit: LATEST }),
+  ]);
+  return [...new Set(pages.flatMap(({ messages }) => messages.map(({ workflowId }) => workflowId)))];
 }
 
 async function lookUp(RED: NodeAPI, body: Record<string, unknown>): Promise<MailboxAddress[]> {

@@ -12,8 +12,8 @@ import {
 import { linkExamples } from './examples.js';
 import { addMailboxSearch, directorySearch } from './mailbox-search.js';
 import { addConnectionTest } from './test-connection.js';
-import { propertyInput, typedInput } from './typed-inputs.js';
-import { invalid, isBlankOrBetween, isVariable, isWholeNumber, showDefaults } from './validation.js';
+import { prepareDialog } from './typed-inputs.js';
+import { invalid, isBlankOrBetween, isVariable, isWholeNumber } from './validation.js';
 import { isProfileList, profileList } from './workflow-profiles.js';
 import { suggestWorkflows, workflowInputType } from './workflow-suggestions.js';
 
@@ -30,11 +30,9 @@ globalThis.RED.nhsMesh = {
   olderConfiguration,
   selectOnlyMailbox,
   selectOnlyMailboxInDialog,
-  showDefaults,
+  prepareDialog,
   profileList,
-  propertyInput,
   suggestWorkflows,
-  typedInput,
   workflowInputType,
 };
 linkExamples();

@@ -54,12 +54,21 @@ function verdict(steps) {
 /** Adds the test to the open dialog of `node`. */
 export function addConnectionTest(node) {
   const place = $('#mesh-test-connection').empty();
-  const label = $('<label for="mesh-test-connection-workflow">').text(text('workflow'));
-  const workflow = $('<input type="text" id="mesh-test-connection-workflow">');
+  const label = $('<label for="mesh-test-connection-workflow">').append($('<span>').text(text('workflow')));
+  const workflow = $('<input type="text" id="mesh-test-connection-workflow">').attr(
+    'placeholder',
+    text('workflow-example'),
+  );
   const button = $('<button type="button" class="red-ui-button">').text(text('button'));
   const status = $('<div role="status" aria-live="polite" class="mesh-check-status">');
   const list = $('<ol class="mesh-check-steps">').attr('aria-label', text('button'));
-  place.append($('<div class="form-row mesh-stacked">').append(label, workflow), button, status, list);
+  place.append(
+    $('<h4>').text(text('title')),
+    $('<div class="form-row">').append(label, workflow),
+    button,
+    status,
+    list,
+  );
   let tests = 0;
 
   button.on('click', () => {

@@ -1,5 +1,39 @@
 /** Node-RED's typedInput, as the dialogs of this package use it. */
-const { $ } = globalThis;
+import { PACKAGE, text } from './texts.js';
+import { showDefaults } from './validation.js';
+
+const { RED, $ } = globalThis;
+
+const TYPES = ['str', 'msg', 'flow', 'global', 'env', 'jsonata'];
+
+/**
+ * Prepares the edit dialog of a node: shows the defaults of settings that the node was saved without, names the
+ * character sets, and makes typedInputs of `property` and of each property that has a type (`<name>Type`) beside it.
+ * @param types the types of those typedInputs that do not take the usual ones, by the name of the property
+ */
+export function prepareDialog(node, types = {}) {
+  showDefaults(node);
+  nameCharsets(node);
+  const { defaults } = node._def;
+  for (const name of Object.keys(defaults)) {
+    const type = defaults[`${name}Type`];
+    if (name === 'property') typedInput(node, name, { types: ['msg'], default: 'msg' });
+    else if (type) {
+      const typeField = $(`#node-input-${name}Type`);
+      typedInput(node, name, { types: types[name] ?? TYPES, default: type.value, typeField });
+    }
+  }
+}
+
+function typedInput(node, name, options) {
+  const input = $(`#node-input-${name}`);
+  input.typedInput(options);
+  nameParts(input);
+  const shown = input.closest('.form-row').find('.red-ui-typedInput-input');
+  const showExample = () => shown.attr('placeholder', example(node.type, name, input.typedInput('type')));
+  input.on('change', showExample);
+  showExample();
+}
 
 /** Names the visible parts of a typedInput for screen readers: they get the name of the field's label. */
 function nameParts(input) {
@@ -10,16 +44,26 @@ function nameParts(input) {
   row.find('.red-ui-typedInput-input, .red-ui-typedInput-type-select').attr('aria-labelledby', id);
 }
 
-/** Turns a field into a typedInput whose type is stored in `<field>Type`. */
-export function typedInput(field, types = ['str', 'msg', 'flow', 'global', 'env', 'jsonata'], defaultType = 'str') {
-  const input = $(`#node-input-${field}`);
-  input.typedInput({ default: defaultType, types, typeField: $(`#node-input-${field}Type`) });
-  nameParts(input);
+/** Returns an example of what a field takes, shown while it is blank: of its own, or one of the type. */
+function example(nodeType, name, type) {
+  const own = (key) => RED._(`${PACKAGE}${nodeType}:${nodeType}.example.${key}`, { defaultValue: '' });
+  const variable = `MESH_${name.replaceAll(/[A-Z]/g, '_$&').toUpperCase()}`;
+  const general = { msg: `payload.${name}`, flow: name, global: name, env: variable, jsonata: `payload.${name}` };
+  return own(`${name}-${type}`) || (type === 'str' && own(name)) || general[type] || '';
 }
 
-/** Turns a field into a typedInput that takes a property of msg only. */
-export function propertyInput(field) {
-  const input = $(`#node-input-${field}`);
-  input.typedInput({ default: 'msg', types: ['msg'] });
-  nameParts(input);
+/** Offers the character sets that a field lists, by the same names in every dialog. */
+function nameCharsets(node) {
+  $('select[data-mesh-charsets]').each(function () {
+    const charsets = this.dataset.meshCharsets.split(' ');
+    $(this)
+      .append(
+        charsets.map((charset) =>
+          $('<option>')
+            .val(charset)
+            .text(text(`charset.${charset}`)),
+        ),
+      )
+      .val(node.charset ?? node._def.defaults.charset.value);
+  });
 }

@@ -1,10 +1,13 @@
-/** Workflow ids suggested while the user types. */
+/** Workflow ids suggested while the user types: those that the mailbox has used, then those with a profile. */
 import { text } from './texts.js';
 
 const { RED, $ } = globalThis;
 
-/** Returns a function that fetches the workflow profiles in force for the selected mailbox, once per mailbox. */
-function profileLoader(mailboxField) {
+/** The workflows that every new sandbox has. */
+const SANDBOX_WORKFLOWS = ['TEST_WORKFLOW', 'TEST_WORKFLOW_ACK', 'TEST_WORKFLOW2'];
+
+/** Returns a function that fetches what the server knows of the selected mailbox, once per mailbox. */
+function workflowLoader(mailboxField) {
   const requests = new Map();
   return function () {
     const mailbox = $(mailboxField).val() || '';
@@ -12,8 +15,8 @@ function profileLoader(mailboxField) {
       requests.set(
         mailbox,
         $.getJSON('mesh/profiles', { mailbox: mailbox === '_ADD_' ? '' : mailbox }).then(
-          (response) => response.profiles,
-          () => $.Deferred().resolve([]),
+          ({ profiles, used = [] }) => ({ mailbox, profiles, used }),
+          () => $.Deferred().resolve({ mailbox, profiles: [], used: [] }),
         ),
       );
     }
@@ -21,45 +24,74 @@ function profileLoader(mailboxField) {
   };
 }
 
-function suggestionLabel(profile) {
-  const acknowledgement = profile.ackWorkflowId
-    ? text('suggest.answered', { form: text(`form.${profile.form}`), workflow: profile.ackWorkflowId })
-    : text('suggest.unanswered');
-  return $('<div>').append(
-    $('<div>').text(profile.workflowId),
-    $('<div class="red-ui-help-info mesh-suggestion-detail">').text(acknowledgement),
-  );
+/** Returns the workflow ids that the nodes in the editor have for a mailbox, deployed or not. */
+function inFlows(mailbox) {
+  const found = new Set();
+  RED.nodes.eachNode((node) => {
+    if (!node.type.startsWith('mesh-') || node.mailbox !== mailbox) return;
+    const ids = node.workflowIdType === 'str' ? [node.workflowId] : (node.workflows ?? '').split(',');
+    for (const id of ids.map((each) => (each ?? '').trim())) if (/^[\w-]+$/.test(id)) found.add(id);
+  });
+  return [...found];
+}
+
+/** A mailbox that is not in the editor is a new one, which is in the sandbox. */
+function isInSandbox(mailbox) {
+  const { environment = 'sandbox' } = RED.nodes.node(mailbox) ?? {};
+  return environment === 'sandbox' || /^https?:\/\/(localhost|127\.)/.test(environment);
+}
+
+/** Returns every workflow id to suggest, with what is known of it, the mailbox's own first. */
+function known({ mailbox, profiles, used }) {
+  const details = new Map();
+  const add = (ids, detail) => ids.forEach((id) => details.has(id) || details.set(id, detail));
+  add([...used, ...(mailbox === '' ? [] : inFlows(mailbox))], text('suggest.used'));
+  if (isInSandbox(mailbox)) add(SANDBOX_WORKFLOWS, text('suggest.sandbox'));
+  for (const { workflowId, ackWorkflowId, form } of profiles) {
+    const acknowledgement = ackWorkflowId
+      ? text('suggest.answered', { form: text(`form.${form}`), workflow: ackWorkflowId })
+      : text('suggest.unanswered');
+    const own = details.get(workflowId);
+    details.set(workflowId, own ? `${own}, ${acknowledgement}` : acknowledgement);
+  }
+  return [...details];
 }
 
 /** Returns the suggestions for the typed text; `prefix` is kept in front of the chosen one. */
-function suggestions(profiles, typed, prefix) {
+function suggestions(found, typed, prefix) {
   const wanted = typed.trim().toLowerCase();
-  return profiles
-    .filter((profile) => profile.workflowId.toLowerCase().includes(wanted))
-    .map((profile) => ({ value: prefix + profile.workflowId, label: suggestionLabel(profile) }));
+  return known(found)
+    .filter(([workflowId]) => workflowId.toLowerCase().includes(wanted))
+    .map(([workflowId, detail]) => ({
+      value: prefix + workflowId,
+      label: $('<div>').append(
+        $('<div>').text(workflowId),
+        $('<div class="red-ui-help-info mesh-suggestion-detail">').text(detail),
+      ),
+    }));
 }
 
 /** A typedInput type: a string with suggested workflow ids. Any other string is accepted. */
 export function workflowInputType(mailboxField) {
-  const loadProfiles = profileLoader(mailboxField);
+  const load = workflowLoader(mailboxField);
   return {
     value: 'str',
     label: RED._('common.type.string'),
     icon: 'red/images/typedInput/az.svg',
     async autoComplete(typed, done) {
-      done(suggestions(await loadProfiles(), typed, ''));
+      done(suggestions(await load(), typed, ''));
     },
   };
 }
 
 /** Suggests workflow ids in a plain field that holds a comma-separated list, for the last item. */
 export function suggestWorkflows(field, mailboxField) {
-  const loadProfiles = profileLoader(mailboxField);
+  const load = workflowLoader(mailboxField);
   $(field).autoComplete({
     minLength: 1,
     async search(typed, done) {
       const [, prefix, last] = /^(.*,\s*)?([^,]*)$/.exec(typed) || ['', '', typed];
-      done(last.trim() === '' ? [] : suggestions(await loadProfiles(), last, prefix || ''));
+      done(last.trim() === '' ? [] : suggestions(await load(), last, prefix || ''));
     },
   });
 }
