@@ -21,7 +21,7 @@ import { prepareByProfile, type PreparedMessage } from './send/by-profile';
 import { profileDeadlines, type WorkflowDeadlines } from './send/deadlines';
 import { Follower } from './send/follower';
 import { Outbox } from './send/outbox';
-import type { OutboxLimits, OutboxState } from './send/outbox-types';
+import type { OutboxLimits, OutboxMessage, OutboxState } from './send/outbox-types';
 import { OutboxWorker } from './send/outbox-worker';
 import { SendMarks } from './send/send-marks';
 import { settleAcknowledgements } from './send/settle-acknowledgement';
@@ -137,6 +137,13 @@ export interface DurableMailbox extends Mailbox {
    * with a sentence that says why not. The last listener is the only one.
    */
   onCertificates(listener: (problem: string | null) => void): void;
+  /**
+   * Asks MESH now about a message of the outbox that is unknown, or accepted and not collected yet, and returns it as it
+   * is after that.
+   * @throws NotFoundError when MESH does not say that it has the message, or the outbox does not have it;
+   *   InvalidMessageError when it is in another state; what the request to MESH throws
+   */
+  askAbout(id: string): Promise<OutboxMessage | undefined>;
   /** Ends a pause, e.g. once the cause has been fixed. */
   resumeSending(): void;
   /**
@@ -327,6 +334,10 @@ function durableMailbox(
       return () => listeners.delete(listener);
     },
     onCertificates: (listener) => void (certificates.onChange = listener),
+    async askAbout(id) {
+      await follower.ask(id);
+      return outbox.get(id);
+    },
     resumeSending: () => worker.resume(),
     settleReport: (report) => follower.settleReport(report),
     sendAcknowledgement: (messageId, request) =>

@@ -21,7 +21,7 @@ const SUITES: Suite[] = [
   {
     name: 'lib',
     files:
-      'test/{protocol,client,payload,send,receive,mllp,folders,formats,acks,monitor,alerts,architecture}/**/*.test.ts',
+      'test/{protocol,client,payload,send,receive,mllp,folders,formats,acks,operator,monitor,alerts,architecture}/**/*.test.ts',
   },
   { name: 'tools', files: 'test/{check,cli,conformance,docs,specification}/**/*.test.ts' },
   { name: 'store', files: 'test/store/**/*.test.ts' },

@@ -3,8 +3,8 @@
  * records names in the ledger. It reads the store only; the outbox and the inbox act on messages.
  *
  * Fields that may hold personal details are kept apart (`PrivateFields`): subject, file name, the caller's local id and
- * partner id are free text; so is the other side's address, since GP Connect and Transfer of Care put NHS number, date
- * of birth and surname into `Mex-To`. All other fields are MESH's or ours, or agreed beforehand (workflow id), and name
+ * partner id are free text; so is the other side's address where it is no mailbox id, since GP Connect and Transfer of
+ * Care put NHS number, date of birth and surname into `Mex-To`. All other fields are MESH's or ours, or agreed beforehand (workflow id), and name
  * nobody.
  */
 import { InvalidMessageError, NotFoundError, OutboxFullError, PayloadError, TooLargeError } from '../errors';
@@ -106,8 +106,18 @@ export class OperatorView {
   }
 
   /** Returns a page of messages, newest first. A search reads a limited number of rows, and says where to continue. */
-  list(query: MessageQuery): Promise<MessagePage> {
-    return listMessages(this.#parts.store, this.#parts.mailbox, query);
+  async list(query: MessageQuery): Promise<MessagePage> {
+    const page = await listMessages(this.#parts.store, this.#parts.mailbox, query);
+    return { ...page, messages: await Promise.all(page.messages.map((message) => this.#withResent(message))) };
+  }
+
+  /** Adds to a message that may have been resent which one was sent in its place. */
+  async #withResent(message: MessageView): Promise<MessageView> {
+    const { direction, reference, state, actions } = message;
+    if (direction === 'in' || !(state === 'closed' || actions.includes('resend'))) return message;
+    const { store, mailbox } = this.#parts;
+    const last = (await store.listOutgoing({ mailbox, resendOf: reference }, { limit: 1000 })).at(-1);
+    return last ? { ...message, resentAs: last.id } : message;
   }
 
   /** Returns a message and its ledger entries; undefined if the store does not have it. */
@@ -120,7 +130,8 @@ export class OperatorView {
     if (!found) return undefined;
     const history = await store.history(mailbox, reference);
     // The history of a message that a mailbox sends to itself has both directions.
-    return { message: found.message, timeline: history.filter((entry) => entry.direction === direction) };
+    const message = await this.#withResent(found.message);
+    return { message, timeline: history.filter((entry) => entry.direction === direction) };
   }
 
   /**

@@ -11,6 +11,10 @@ export interface MessageView {
   reference: string;
   messageId?: string;
   workflowId: string;
+  /** The sender's mailbox, of a received message. Missing where it is no mailbox id: then it may name somebody. */
+  from?: string;
+  /** The recipient's mailbox, of a sent message. Missing where it is no mailbox id: a routing address names a patient. */
+  to?: string;
   kind: 'data' | 'report';
   state: OutgoingState | IncomingState;
   bytes: number;
@@ -21,6 +25,8 @@ export interface MessageView {
   acknowledgedAt?: string;
   settledAt?: string;
   nextAttemptAt?: string;
+  /** When a message that the flow has not finished with is delivered again. */
+  nextDeliveryAt?: string;
   chunksSent?: number;
   totalChunks?: number;
   attempts?: number;
@@ -32,14 +38,16 @@ export interface MessageView {
   error?: StoredError;
   serviceDesk?: string;
   resendOf?: string;
+  /** Our id of the message that was sent in its place; of several the last. */
+  resentAs?: string;
   /** The message that a REPORT names, and the code of its failure. */
   linkedMessageId?: string;
   statusCode?: string;
   /** What an operator may do with it. */
-  actions: Array<'resend' | 'drop' | 'acknowledge' | 'redeliver'>;
+  actions: Array<'ask' | 'resend' | 'drop' | 'acknowledge' | 'redeliver'>;
 }
 
-/** Fields that may hold personal details. Hostile in a received message. */
+/** Fields that may hold personal details, addresses that are no mailbox id among them. Hostile in a received message. */
 export interface PrivateFields {
   from?: string;
   to?: string;
@@ -55,14 +63,17 @@ export function toMessageView(row: Outgoing | Incoming): MessageView {
 
 function sentMessage(row: Outgoing): MessageView {
   const { id, bytes, queuedAt, localId: _localId, ...rest } = outboxMessage(row);
+  const { to } = row.envelope;
   return {
     ...rest,
+    ...(isMailboxId(to) ? { to } : {}),
     direction: 'out',
     reference: id,
     kind: 'data',
     bytes,
     time: queuedAt,
     actions: [
+      ...(row.state === 'unknown' || row.state === 'accepted' ? (['ask'] as const) : []),
       ...(isResendable(row) ? (['resend'] as const) : []),
       ...(SENT_STATES[row.state].droppable ? (['drop'] as const) : []),
     ],
@@ -70,26 +81,30 @@ function sentMessage(row: Outgoing): MessageView {
 }
 
 function receivedMessage(row: Incoming): MessageView {
-  const { linkedMessageId, statusCode } = row.headers;
-  const { final, needsDecision } = RECEIVED_STATES[row.state];
-  const actions: MessageView['actions'] = final ? [] : ['acknowledge'];
+  const { linkedMessageId, statusCode, from } = row.headers;
+  const { final, needsDecision, pendingDelivery } = RECEIVED_STATES[row.state];
+  // A list has no payloads: it says nothing of what can be delivered once more.
+  const hasPayload = row.payload !== null || row.size === 0;
+  const isAgain = !pendingDelivery && (needsDecision || hasPayload);
   return {
     direction: 'in',
     reference: row.messageId,
     messageId: row.messageId,
     workflowId: row.workflowId,
+    ...(isMailboxId(from) ? { from } : {}),
     kind: row.messageType === 'REPORT' ? 'report' : 'data',
     state: row.state,
     bytes: row.size,
     time: iso(row.receivedAt),
     ...(row.acknowledgedAt === null ? {} : { acknowledgedAt: iso(row.acknowledgedAt) }),
     ...(row.settledAt === null ? {} : { settledAt: iso(row.settledAt) }),
+    ...(row.state === 'delivered' && row.leaseUntil !== null ? { nextDeliveryAt: iso(row.leaseUntil) } : {}),
     deliveryCount: row.deliveryCount,
     needsDecision,
     ...(row.error === null ? {} : { error: row.error }),
     ...(isCode(linkedMessageId) ? { linkedMessageId } : {}),
     ...(isCode(statusCode) ? { statusCode } : {}),
-    actions: needsDecision ? ['redeliver', ...actions] : actions,
+    actions: [...(isAgain ? (['redeliver'] as const) : []), ...(final ? [] : (['acknowledge'] as const))],
   };
 }
 
@@ -101,6 +116,14 @@ export function privateFields(row: Outgoing | Incoming): PrivateFields {
 }
 
 const iso = (time: number): string => new Date(time).toISOString();
+
+/**
+ * Accepts a mailbox id, which names an organisation's system: letters and digits, both. A routing address has
+ * underscores, an NHS number no letter and a name no digit.
+ */
+function isMailboxId(value: unknown): value is string {
+  return typeof value === 'string' && /^(?=.*[A-Z])(?=.*\d)[A-Z\d]{5,12}$/i.test(value);
+}
 
 /** Accepts MESH's own ids and codes only: no name may get into a view without personal details. */
 function isCode(value: unknown): value is string {

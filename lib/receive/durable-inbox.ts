@@ -5,8 +5,10 @@
  */
 import { AbortedError, type MeshError } from '../errors';
 import { steadyTime, wakefulClock, wallTimeOf, type Clock, type Moment } from '../clock';
+import { PAST_DELIVERY } from '../message-states';
 import { ALWAYS_HELD } from '../store/mailbox-lease';
 import { SerialQueue } from '../store/serial-queue';
+import type { IncomingState } from '../store/store';
 import { FinishedMessages } from './acknowledge/finished-messages';
 import { MeshAcknowledger } from './acknowledge/mesh-acknowledger';
 import { Settlements } from './acknowledge/settlements';
@@ -19,6 +21,7 @@ import type { InboxParts } from './inbox-parts';
 import {
   DEFAULT_LEASE_MS,
   DEFAULT_MAX_DELIVERIES,
+  notDeliveredYetError,
   notParkedError,
   storedUnclaimedError,
   toMeshError,
@@ -180,21 +183,38 @@ class DurableInbox implements InboxPoller {
 
   async redeliver(messageId: string): Promise<void> {
     await this.#load();
+    if (await this.#deliverAgain(messageId, ['parked'])) return;
+    // A message parked during its download is still in MESH's inbox, and is downloaded again.
+    if (!this.#line.listed.retry(messageId)) throw notParkedError(messageId, await this.#stateOf(messageId));
+    this.#takeWanted = true;
+    this.#start();
+  }
+
+  async deliverNow(messageId: string): Promise<void> {
+    await this.#load();
+    if (await this.#deliverAgain(messageId, PAST_DELIVERY)) return;
+    throw notDeliveredYetError(messageId, await this.#stateOf(messageId));
+  }
+
+  /** Makes a message in one of these states due for delivery; false if it is in another. */
+  async #deliverAgain(messageId: string, from: readonly IncomingState[]): Promise<boolean> {
     const { maxDeliveries = DEFAULT_MAX_DELIVERIES } = this.#options;
-    const row = await this.#rows.unpark(messageId, maxDeliveries);
-    if (!row) {
-      // A message parked during its download is still in MESH's inbox, and is downloaded again.
-      if (!this.#line.listed.retry(messageId))
-        throw notParkedError(messageId, (await this.#rows.known([messageId])).get(messageId));
-      this.#takeWanted = true;
-      this.#start();
-      return;
+    const row = await this.#rows.deliverAgain(messageId, from, maxDeliveries);
+    if (!row) return false;
+    if (row.state === 'delivered') {
+      this.#leases.add(row, 0);
+      // Of a delivery before, which the flow may still be working on.
+      this.#leases.expire(messageId);
     }
-    if (row.state === 'delivered') this.#leases.add(row, 0);
     // It sorts before what the lanes have listed.
     this.#lanes.reset();
     this.#lanes.wake();
     this.#listeners.notify();
+    return true;
+  }
+
+  async #stateOf(messageId: string): Promise<IncomingState | undefined> {
+    return (await this.#rows.known([messageId])).get(messageId);
   }
 
   async close(): Promise<void> {
@@ -313,7 +333,11 @@ class DurableInbox implements InboxPoller {
 
   /** Another instance changed a message. If this fails, it is found when the lease ends, or a lane reaches the message. */
   #changedElsewhere(messageId: string): void {
-    if (this.#loaded && !this.#closed) this.#finished.lookAgain(messageId).catch(() => undefined);
+    if (this.#loaded && !this.#closed)
+      this.#finished.lookAgain(messageId).then(
+        () => this.#lanes.wake(),
+        () => undefined,
+      );
   }
 
   #leaseFreed(): void {

@@ -1,5 +1,6 @@
 /** Rules, limits and errors that the parts of the inbox share. */
 import { ConfigurationError, GoneError, InvalidMessageError, MeshError, NotFoundError } from '../errors';
+import { RECEIVED_STATES } from '../message-states';
 import type { IncomingState } from '../store/store';
 import type { InboxPage, MessageHeaders } from '../types';
 import type { InboxRouter } from './poll/inbox-router';
@@ -95,6 +96,15 @@ export function notParkedError(messageId: string, state: IncomingState | undefin
     messageId,
     advice: 'Only parked messages can be delivered again on request.',
   });
+}
+
+/** Says why a message is not delivered again now. `state` is undefined when the store does not have the message. */
+export function notDeliveredYetError(messageId: string, state: IncomingState | undefined): MeshError {
+  if (state === undefined) return notParkedError(messageId, undefined);
+  return new InvalidMessageError(
+    `Message ${messageId} is ${RECEIVED_STATES[state].label}: its first delivery to the flow is still to come.`,
+    { messageId, advice: 'Check that a mesh-poll node takes its workflow. It is then delivered by itself.' },
+  );
 }
 
 /** Returns the inbox's state as one consumer sees it: its own counts, and the mailbox's times. */

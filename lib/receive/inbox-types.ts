@@ -169,6 +169,13 @@ export interface InboxPoller {
    * @throws NotFoundError when there is no such message, InvalidMessageError when it is not parked
    */
   redeliver(messageId: string): Promise<void>;
+  /**
+   * Delivers a message again now, at a person's request: one that is parked, whose lease still runs, or that the flow
+   * has finished with.
+   * @throws NotFoundError when there is no such message, InvalidMessageError when its first delivery is still to come,
+   *   PayloadError when its payload is not kept any more
+   */
+  deliverNow(messageId: string): Promise<void>;
   state(): InboxState;
   /** Calls `listener` whenever the state changes, often during work. Returns a function that removes it. */
   onChange(listener: () => void): () => void;

@@ -3,7 +3,7 @@
  * ledger. States only advance: spooled, acknowledged, delivered (again and again), done; or parked on the way, and then
  * done.
  */
-import type { MeshError } from '../errors';
+import { PayloadError, type MeshError } from '../errors';
 import { DELIVERABLE, INCOMING_STATES, PAST_DELIVERY, PENDING_DELIVERY, UNFINISHED } from '../message-states';
 import type {
   Incoming,
@@ -187,18 +187,28 @@ export class IncomingRows {
     await this.#change(messageId, ['delivered'], change);
   }
 
-  /** Makes a parked message deliverable again, at least once. Undefined if it is not parked. */
-  async unpark(messageId: string, maxDeliveries: number): Promise<IncomingSummary | undefined> {
+  /**
+   * Makes a message in one of these states due for a delivery, at least once more. Undefined if it is in another, or the
+   * store does not have it.
+   * @throws PayloadError when its payload is not kept any more
+   */
+  async deliverAgain(
+    messageId: string,
+    from: readonly IncomingState[],
+    maxDeliveries: number,
+  ): Promise<IncomingSummary | undefined> {
     const row = await this.get(messageId);
-    if (row?.state !== 'parked') return undefined;
+    if (!row || !from.includes(row.state)) return undefined;
+    if (row.payload === null && row.size > 0) throw payloadGone(messageId);
     const time = this.#clock.now();
     const deliveryCount = Math.min(row.deliveryCount, maxDeliveries - 1);
     const pendingState = row.acknowledgedAt === null ? 'spooled' : 'acknowledged';
     const state = deliveryCount > 0 ? 'delivered' : pendingState;
-    const change = { state, deliveryCount, leaseUntil: deliveryCount > 0 ? time : null, error: null } as const;
-    const unparked = await this.#change(messageId, ['parked'], change, { event: 'redelivery asked for', time });
-    if (unparked && deliveryCount === 0) this.pending.add(unparked);
-    return unparked;
+    const leaseUntil = deliveryCount > 0 ? time : null;
+    const change = { state, deliveryCount, leaseUntil, settledAt: null, error: null } as const;
+    const due = await this.#change(messageId, [row.state], change, { event: 'redelivery asked for', time });
+    if (due && deliveryCount === 0) this.pending.add(due);
+    return due;
   }
 
   /** Parks a message. Undefined if it was settled meanwhile. */
@@ -224,6 +234,13 @@ export class IncomingRows {
     if (change.state !== 'acknowledged') this.#recent.forget(messageId);
     return this.#store.changeIncoming(this.#key, messageId, from, change, note);
   }
+}
+
+function payloadGone(messageId: string): PayloadError {
+  return new PayloadError(`The payload of message ${messageId} is not kept any more, so it is not delivered again.`, {
+    messageId,
+    advice: 'The payload of a settled message is kept for a week. Ask the sender to send it again.',
+  });
 }
 
 const NOT_ACKNOWLEDGED: StoredError = {

@@ -111,6 +111,18 @@ export function notYet(row: Outgoing, now: number, trusted = now): { event?: str
   return { event: 'no outcome', change };
 }
 
+/**
+ * Returns how long after its acceptance a message was collected, as MESH's own two times say (milliseconds); undefined
+ * where it does not say. Tracking asks rarely, so that we learn of it hours later.
+ */
+export function collectedAfterMs(found: Tracking): number | undefined {
+  const { uploadTimestamp, downloadTimestamp, statusTimestamp } = found;
+  if (found.status !== 'acknowledged' || uploadTimestamp === undefined) return undefined;
+  // Version 2 of the API has only the time of the status.
+  const ms = Date.parse(downloadTimestamp ?? statusTimestamp ?? '') - Date.parse(uploadTimestamp);
+  return ms >= 0 ? ms : undefined;
+}
+
 /** Returns the end that tracking reports for a message; undefined while there is none. */
 export function trackedEnd(found: Tracking, now: number): { event: string; change: OutgoingChange } | undefined {
   const settled = { settledAt: now, nextTrackAt: null, collectBy: null };

@@ -6,12 +6,13 @@ import type { MeshClient } from '../client/client';
 import {
   AuthenticationError,
   ConfigurationError,
+  InvalidMessageError,
   LocalIdNotUniqueError,
   MeshError,
   NotFoundError,
   TlsError,
 } from '../errors';
-import { LOOKED_FOR, MAY_BE_OVERDUE, REPORTABLE, RESPONSE_MISSING } from '../message-states';
+import { LOOKED_FOR, MAY_BE_OVERDUE, REPORTABLE, RESPONSE_MISSING, SENT_STATES } from '../message-states';
 import { ALWAYS_HELD, type Held } from '../store/mailbox-lease';
 import type { Outcome, Outgoing, OutgoingChange, OutgoingState, OutgoingStore } from '../store/store';
 import type { MessageHeaders, Tracking } from '../types';
@@ -21,6 +22,7 @@ import { isTrackingDue } from '../store/rules/due-times';
 import {
   acceptedChange,
   ASK_AGAIN_MS,
+  collectedAfterMs,
   earlierTracking,
   isAnother,
   isSameMessage,
@@ -31,6 +33,7 @@ import {
 } from './follow-up';
 import { earlierLimits } from './deadlines';
 import type { Outbox } from './outbox';
+import { notThere } from './outbox-errors';
 import type { Overdue } from './outbox-types';
 
 /** What a follower needs. */
@@ -173,6 +176,31 @@ export class Follower {
     return [...new Map([...lost, ...due].map((row) => [row.id, row])).values()].slice(0, BATCH);
   }
 
+  /**
+   * Asks MESH now, at a person's request, about a message that is unknown, also one that needs a decision, or that is
+   * not collected yet. What MESH says settles it; otherwise it stays as it is, and so does the next look-up.
+   * @throws NotFoundError when MESH does not say that it has the message, or the outbox does not have it;
+   *   InvalidMessageError when it is in another state; what the request to MESH throws
+   */
+  async ask(id: string): Promise<void> {
+    const { store, mailbox, clock } = this.#parts;
+    const row = await store.getOutgoing(id);
+    if (row?.mailbox !== mailbox) throw notThere(id);
+    if (row.state === 'accepted') return this.#track(row);
+    if (row.state !== 'unknown') {
+      throw new InvalidMessageError(`MESH is not asked about message ${id}: it is ${SENT_STATES[row.state].label}.`, {
+        advice: 'MESH can be asked about a message that is unknown, or accepted and not collected yet.',
+      });
+    }
+    const answer = await this.#askByLocalId(row);
+    if ('messageId' in answer) return this.#adopt(row, answer, clock.now());
+    throw new NotFoundError(`MESH does not say that it has message ${id}. ${answer.why}`, {
+      advice: answer.isFinal
+        ? 'Ask the recipient or the MESH service desk; then resend it or drop it.'
+        : 'Its tracking may lag by minutes: ask again later. If it stays so, the message was probably not sent.',
+    });
+  }
+
   /** Asks MESH about a message. Returns false if MESH cannot be asked now. */
   async #follow(row: Outgoing): Promise<boolean> {
     try {
@@ -195,44 +223,40 @@ export class Follower {
    * (docs/design.md, rule 1).
    */
   async #lookUp(row: Outgoing): Promise<void> {
-    const { client, clock } = this.#parts;
-    const now = clock.now();
+    const now = this.#parts.clock.now();
+    const answer = await this.#askByLocalId(row);
+    if ('messageId' in answer) await this.#adopt(row, answer, now);
+    else if (answer.isFinal) await this.#requireDecision(row, answer.why);
+    else {
+      const next = nextLookup(row, now);
+      if (next === undefined)
+        await this.#requireDecision(row, 'MESH does not know it after 40 minutes: probably it was not sent.');
+      else await this.#settle(row, ['unknown'], { nextTrackAt: next, tracked: row.tracked + 1 });
+    }
+  }
+
+  /** Asks MESH by the local id: returns the message if it is this one, otherwise why not, and whether that may change. */
+  async #askByLocalId(row: Outgoing): Promise<Tracking | { why: string; isFinal: boolean }> {
     if (await this.#isShared(row)) {
-      await this.#requireDecision(
-        row,
-        'Another message was sent with the same local id, so MESH cannot be asked by it.',
-      );
-      return;
+      const why = 'Another message was sent with the same local id, so MESH cannot be asked by it.';
+      return { why, isFinal: true };
     }
-    let found: Tracking;
     try {
-      found = await client.trackByLocalId(row.localId, this.#stopping.signal);
+      const found = await this.#parts.client.trackByLocalId(row.localId, this.#stopping.signal);
       // MESH has some of its chunks only.
-      if (found.status === 'uploading') throw new NotFoundError('MESH has only a part of the message.');
+      if (found.status === 'uploading') return { why: 'MESH has only a part of it.', isFinal: false };
+      if (isSameMessage(row, found)) return found;
+      return { why: 'MESH has another message with its local id.', isFinal: true };
     } catch (error) {
-      if (error instanceof NotFoundError) {
-        const next = nextLookup(row, now);
-        if (next === undefined)
-          await this.#requireDecision(row, 'MESH does not know it after 40 minutes: probably it was not sent.');
-        else await this.#settle(row, ['unknown'], { nextTrackAt: next, tracked: row.tracked + 1 });
-        return;
-      }
-      if (error instanceof LocalIdNotUniqueError) {
-        await this.#requireDecision(
-          row,
-          'MESH has several messages with its local id, so it cannot say whether this is one.',
-        );
-        return;
-      }
-      throw error;
+      if (error instanceof NotFoundError) return { why: 'MESH does not know it.', isFinal: false };
+      if (!(error instanceof LocalIdNotUniqueError)) throw error;
+      const why = 'MESH has several messages with its local id, so it cannot say whether this is one.';
+      return { why, isFinal: true };
     }
-    if (isSameMessage(row, found)) {
-      await this.#settle(row, ['unknown'], acceptedChange(row, found.messageId, now), 'adopted', {
-        messageId: found.messageId,
-      });
-    } else {
-      await this.#requireDecision(row, 'MESH has another message with its local id.');
-    }
+  }
+
+  async #adopt(row: Outgoing, { messageId }: Tracking, now: number): Promise<void> {
+    await this.#settle(row, ['unknown'], acceptedChange(row, messageId, now), 'adopted', { messageId });
   }
 
   /** Whether MESH may know another message of ours by this local id: callers may use a local id more than once. */
@@ -265,7 +289,14 @@ export class Follower {
     }
     if (found && isAnother(row, found)) found = undefined;
     const { change, event } = (found && trackedEnd(found, now)) ?? notYet(row, now, this.#parts.trusted?.now());
-    await this.#settle(row, ['accepted'], change, event);
+    const collected = found && event === 'acknowledged' ? collectedAfterMs(found) : undefined;
+    await this.#settle(
+      row,
+      ['accepted'],
+      change,
+      event,
+      collected === undefined ? {} : { collectedAfterMs: collected },
+    );
   }
 
   /** Reports each missed deadline once, and only if the message is still waiting for it. */
@@ -294,7 +325,7 @@ export class Follower {
     from: readonly OutgoingState[],
     change: OutgoingChange,
     event?: string,
-    detail: Record<string, string> = {},
+    detail: Record<string, string | number> = {},
   ): Promise<void> {
     const { store, outbox, clock } = this.#parts;
     const note = event === undefined ? undefined : { event, time: clock.now(), detail };

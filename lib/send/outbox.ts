@@ -371,8 +371,8 @@ export class Outbox {
 
   /**
    * Sends a failed message again, as a new message that is linked to it: one that is undelivered, rejected, unknown,
-   * parked or closed, or whose business acknowledgement is negative, partial or overdue. A second call returns the
-   * first call's message, unless that has failed as well.
+   * parked or closed, or whose business acknowledgement is negative, partial or overdue. The failed one is closed. A
+   * second call returns the first call's message, unless that has failed as well.
    * @throws InvalidMessageError when the message is on its way; PayloadError when its payload is not kept any more or
    *   its file has changed; NotFoundError when the outbox does not have it
    */
@@ -444,17 +444,19 @@ export class Outbox {
 type Added = { message: Outgoing; isNew: boolean; replaced?: Outgoing };
 
 /**
- * The change of a message that is sent again as another one, on condition that it is still as `row` says: an open one
- * is closed, a failed one keeps its state.
+ * The change of a message that is sent again as another one, on condition that it is still as `row` says. One that is
+ * open or has failed is closed: it needs nobody's attention any more. One that was collected keeps its state.
  */
 function replacedBy(by: string, row: Outgoing, time: number): ReplacedOutgoing {
   const { id, state, infrastructure, business } = row;
   const isOpen = MAY_NEED_DECISION.includes(state);
+  const hasFailed = DROPPABLE_FAILURES.includes(state);
   return {
     id,
     from: [state],
     outcomes: { infrastructure: [infrastructure], business: [business] },
-    change: isOpen ? { state: 'closed', settledAt: time, nextTrackAt: null } : {},
+    // The settledAt of a failed one stays: the retention of the payload counts from it.
+    change: isOpen ? { state: 'closed', settledAt: time, nextTrackAt: null } : hasFailed ? { state: 'closed' } : {},
     note: { event: 'resent', time, detail: { by } },
   };
 }

@@ -58,6 +58,8 @@ async function actOn(
   action: unknown,
 ): Promise<object> {
   switch (`${direction} ${String(action)}`) {
+    case 'out ask':
+      return { state: (await mailbox.askAbout(reference))?.state };
     case 'out resend':
       return { reference: (await mailbox.outbox.resend(reference)).id };
     case 'out drop':
@@ -68,7 +70,9 @@ async function actOn(
       await poller.acknowledge(reference);
       return { state: 'done' };
     case 'in redeliver':
-      await poller.redeliver(reference);
+      // A message parked during its download has no row yet, and is downloaded again.
+      if (await mailbox.operator.message('in', reference)) await poller.deliverNow(reference);
+      else await poller.redeliver(reference);
       return { state: 'delivered' };
     default:
       throw noSuchAction(RED);

@@ -1,4 +1,7 @@
-/** Views of the sidebar, with `mesh.read`. No response has a subject, file name, local id, address or payload. */
+/**
+ * Views of the sidebar, with `mesh.read`. No response has a subject, file name, local id or payload, nor an address that
+ * is no mailbox id.
+ */
 import type { NodeAPI } from 'node-red';
 import {
   ledgerHead,
@@ -9,8 +12,9 @@ import {
   SHOWN_STATES,
   systemClock,
   type LedgerFormat,
+  type MailboxHealth,
 } from '../../lib/index';
-import type { ConnectionState } from '../mailbox/connection';
+import type { Connection, ConnectionState } from '../mailbox/connection';
 import { knownMailboxes, type KnownMailbox } from '../mailbox/known-mailboxes';
 import { errorDetails } from '../shared/report-error';
 import { namingSandbox } from '../shared/status';
@@ -107,6 +111,7 @@ async function snapshot(
   const { polling, leased, pending, unclaimed, progress = null } = poller.state();
   return {
     ...common,
+    connection: connectionView(RED, shownConnection(connection, health), isSandbox(setting)),
     mailboxId: mailbox.mailboxId,
     environment,
     payload: payloadNeedsUser(environment) && !hasAdminAuth(RED) ? 'no-admin-auth' : 'permission',
@@ -118,7 +123,25 @@ async function snapshot(
   };
 }
 
-function connectionView(RED: NodeAPI, state: ConnectionState, inSandbox: boolean): object {
+/**
+ * The connection as the newest evidence shows it: a handshake of this morning does not make up for a poll that failed
+ * since, or for sending that is paused. `impaired`: MESH is reached, but something does not work.
+ */
+function shownConnection({ state, sending }: Connection, health: MailboxHealth): ShownConnection {
+  if (state.kind !== 'connected') return state;
+  const faults = [sending?.storeError, sending?.paused?.error, health.poll.error, health.handshake.error];
+  const fault = faults.find((each) => each !== undefined && each !== null);
+  if (!fault) return state;
+  return NOT_REACHED.has(fault.code) ? { kind: 'disconnected' } : { kind: 'impaired' };
+}
+
+/** The codes of errors which say that MESH is not reached. */
+const NOT_REACHED: ReadonlySet<string> = new Set(['MESH_CONNECTION', 'MESH_TLS', 'MESH_UNAVAILABLE', 'MESH_PROTOCOL']);
+
+/** Without an error: those that it is drawn from are in the view themselves. */
+type ShownConnection = ConnectionState | { kind: 'disconnected' | 'impaired' };
+
+function connectionView(RED: NodeAPI, state: ShownConnection, inSandbox: boolean): object {
   if (!('error' in state)) return { kind: state.kind };
   const { message, ...details } = errorDetails(RED, state.error);
   return { kind: state.kind, error: { ...details, message: inSandbox ? namingSandbox(RED, message) : message } };

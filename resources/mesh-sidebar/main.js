@@ -5,6 +5,7 @@ import { composeForm } from './compose.js';
 import { button, el, replace, text } from './dom.js';
 import { Messages } from './messages.js';
 import { overview } from './overview.js';
+import { showBadge, worstOf } from './trouble.js';
 
 const { RED } = globalThis;
 const TOPIC = 'mesh/mailbox';
@@ -12,9 +13,14 @@ const TOPIC = 'mesh/mailbox';
 const REFRESH_EVERY_MS = 15_000;
 const REFRESH_DELAY_MS = 700;
 const CHARTS_EVERY_MS = 60_000;
+/** While the sidebar is hidden only its badge is kept up to date. */
+const BADGE_EVERY_MS = 60_000;
+const BADGE_DELAY_MS = 3000;
 
 class Sidebar {
   #id;
+  /** The user has chosen the mailbox; until then the worst one is shown. */
+  #isChosen = false;
   #timer;
   #refreshTimer;
   #chartsAt = 0;
@@ -38,8 +44,7 @@ class Sidebar {
     { class: 'mesh-body' },
     this.#composeArea,
     this.#notice,
-    this.#overview,
-    this.#charts,
+    el('div', { class: 'mesh-glance' }, this.#overview, this.#charts),
     this.#messages.element,
     this.#ledger,
   );
@@ -57,6 +62,7 @@ class Sidebar {
 
   shown() {
     clearInterval(this.#timer);
+    if (!this.#isChosen) this.#id = undefined;
     this.#timer = setInterval(() => void this.refresh(), REFRESH_EVERY_MS);
     void this.refresh();
   }
@@ -98,6 +104,7 @@ class Sidebar {
 
   async #refresh() {
     const { mailboxes, states } = await get('mesh/mailboxes');
+    showBadge(mailboxes, states);
     this.#empty.hidden = mailboxes.length > 0;
     this.#body.hidden = mailboxes.length === 0;
     const options = mailboxes.map(({ id, name, mailboxId }) =>
@@ -107,8 +114,7 @@ class Sidebar {
     const names = (each) => [...each].map(({ value, text: words }) => `${value} ${words}`).join('\n');
     if (names(options) !== names(this.#chooser.options)) this.#chooser.replaceChildren(...options);
     this.#chooser.hidden = mailboxes.length === 0;
-    const mailbox =
-      mailboxes.find(({ id }) => id === this.#id) ?? mailboxes.find(({ health }) => health) ?? mailboxes[0];
+    const mailbox = mailboxes.find(({ id }) => id === this.#id) ?? worstOf(mailboxes, states);
     this.#composeButton.hidden = !mailbox?.health || !may('mesh.payload');
     if (!mailbox) return;
     if (this.#id !== mailbox.id) this.#chartsAt = 0;
@@ -134,6 +140,7 @@ class Sidebar {
 
   #choose(id) {
     this.#id = id;
+    this.#isChosen = true;
     this.#chartsAt = 0;
     this.#closeCompose();
     void this.refresh();
@@ -250,6 +257,23 @@ class Sidebar {
   }
 }
 
+/** Keeps the badge up to date while the sidebar is hidden: it refreshes the badge itself while it is shown. */
+function watchBadge(isShown) {
+  let timer;
+  const refresh = async () => {
+    timer = undefined;
+    if (isShown() || document.hidden) return;
+    // No answer leaves the badge as it is: Node-RED shows itself that the server is away.
+    const found = await get('mesh/mailboxes').catch(() => undefined);
+    if (found) showBadge(found.mailboxes, found.states);
+  };
+  const refreshSoon = () => (timer ??= setTimeout(() => void refresh(), BADGE_DELAY_MS));
+  RED.comms.subscribe(TOPIC, refreshSoon);
+  RED.events.on('runtime-state', refreshSoon);
+  setInterval(refreshSoon, BADGE_EVERY_MS);
+  refreshSoon();
+}
+
 /** Called by the plugin as soon as the editor knows it. */
 function addSidebar() {
   const content = el('div', { class: 'mesh-sidebar' });
@@ -270,10 +294,14 @@ function addSidebar() {
     onremove: () => sidebar?.hidden(),
   });
   RED.actions.add('mesh:show-sidebar', () => RED.sidebar.show('mesh'));
-  const visibility = new IntersectionObserver(([entry]) =>
-    entry.isIntersecting ? sidebar?.shown() : sidebar?.hidden(),
-  );
+  let isShown = false;
+  const visibility = new IntersectionObserver((entries) => {
+    isShown = entries.at(-1).isIntersecting;
+    if (isShown) sidebar?.shown();
+    else sidebar?.hidden();
+  });
   visibility.observe(content);
+  watchBadge(() => isShown && sidebar !== undefined);
 }
 
 if (may('mesh.read')) RED.plugins.registerPlugin('mesh-sidebar', { type: 'mesh-sidebar', onadd: addSidebar });

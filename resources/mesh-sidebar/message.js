@@ -1,8 +1,11 @@
 /** One open message: its facts, its history and its actions. */
 import { download, get, may, messagePath, post } from './api.js';
-import { bytes, button, el, replace, span, text } from './dom.js';
+import { ago, bytes, button, el, replace, span, text } from './dom.js';
 
-const PRIVATE = ['from', 'to', 'subject', 'fileName', 'localId', 'partnerId'];
+const { RED } = globalThis;
+const PRIVATE = ['subject', 'fileName', 'localId', 'partnerId'];
+/** For how long a button says that it has copied its text. */
+const COPIED_MS = 3000;
 /** A long history leaves out the chunks between the first and the last three. */
 const CHUNKS_SHOWN = 3;
 
@@ -51,6 +54,7 @@ export class MessageDetail {
             { open: this.#serviceDeskOpen, ontoggle: ({ target }) => (this.#serviceDeskOpen = target.open) },
             el('summary', { 'data-key': 'service-desk', text: text('detail.service-desk') }),
             el('pre', { text: serviceDesk }),
+            copyButton(serviceDesk),
           )
         : null,
       this.#timeline.length > 0 ? timeline(this.#timeline) : null,
@@ -83,20 +87,33 @@ export class MessageDetail {
       linkedMessageId,
       statusCode,
       resendOf,
+      resentAs,
+      direction,
+      state,
+      nextDeliveryAt,
     } = this.#message;
     const { infrastructure, business } = this.#message;
+    const { from = this.#message.from, to = this.#message.to } = this.#privateFields ?? {};
+    const nextDelivery =
+      direction === 'in' && state === 'done'
+        ? text('detail.delivered-for-good')
+        : nextDeliveryAt && ago(nextDeliveryAt);
     const facts = [
       [text('detail.message-id'), messageId],
       [text('detail.reference'), reference === messageId ? undefined : reference],
+      [text('detail.from'), from],
+      [text('detail.to'), to],
       [text('detail.size'), bytes(size)],
       [text('detail.chunks'), totalChunks > 1 ? `${this.#message.chunksSent} / ${totalChunks}` : undefined],
       [text('detail.attempts'), attempts > 1 ? attempts : undefined],
       [text('detail.deliveries'), deliveryCount > 1 ? deliveryCount : undefined],
+      [text('detail.next-delivery'), nextDelivery],
       [text('detail.infrastructure'), outcome(infrastructure)],
       [text('detail.business'), outcome(business)],
       [text('detail.linked'), linkedMessageId],
       [text('detail.status-code'), statusCode],
       [text('detail.resend-of'), resendOf],
+      [text('detail.resent-as'), resentAs],
       ...PRIVATE.map((name) => [text(`detail.${name}`), this.#privateFields?.[name]]),
     ];
     return el(
@@ -104,7 +121,10 @@ export class MessageDetail {
       { class: 'mesh-facts' },
       facts
         .filter(([, value]) => value !== undefined && value !== null && value !== '')
-        .flatMap(([term, value]) => [el('dt', { text: term }), el('dd', { text: String(value) })]),
+        .flatMap(([term, value]) => [
+          el('dt', { text: term }),
+          el('dd', {}, value instanceof Node ? value : String(value)),
+        ]),
     );
   }
 
@@ -112,7 +132,7 @@ export class MessageDetail {
     const mayWrite = may('mesh.write');
     const mayView = may('mesh.payload');
     const { actions, kind } = this.#message;
-    const icons = { resend: 'repeat', drop: 'trash-o', acknowledge: 'check', redeliver: 'share' };
+    const icons = { ask: 'question', resend: 'repeat', drop: 'trash-o', acknowledge: 'check', redeliver: 'share' };
     return el(
       'div',
       { class: 'mesh-actions' },
@@ -128,7 +148,7 @@ export class MessageDetail {
         : null,
       mayWrite
         ? actions.map((action) =>
-            button(text(`action.${action}`), {
+            button(this.#text('action', action), {
               icon: icons[action],
               'data-key': `action-${action}`,
               onclick: () => this.#ask(action),
@@ -136,6 +156,13 @@ export class MessageDetail {
           )
         : null,
     );
+  }
+
+  /** Returns the label or the question of an action, which may differ for the message's state. */
+  #text(what, action) {
+    const { state, resentAs } = this.#message;
+    const key = action === 'resend' && resentAs ? `${what}.resend-again` : `${what}.${action}-${state}`;
+    return text(key, { resentAs }, text(`${what}.${action}`));
   }
 
   #ask(action) {
@@ -147,7 +174,7 @@ export class MessageDetail {
 
   #confirmation() {
     const action = this.#confirming;
-    const label = text(`confirm.${action}`);
+    const label = this.#text('confirm', action);
     const close = () => {
       this.#confirming = undefined;
       this.#render();
@@ -170,7 +197,7 @@ export class MessageDetail {
         'div',
         { class: 'mesh-actions' },
         button(text('cancel'), { 'data-key': 'cancel', onclick: close }),
-        button(text(`action.${action}`), {
+        button(this.#text('action', action), {
           'data-key': 'confirm',
           class: 'red-ui-button red-ui-button-small primary',
           onclick: () => void this.#act(action),
@@ -217,6 +244,28 @@ export class MessageDetail {
   }
 }
 
+/** A button that copies a text, and says whether it did. */
+function copyButton(words) {
+  const label = el('span', { text: ` ${text('copy')}` });
+  const show = (key) => (label.textContent = ` ${text(key)}`);
+  return el(
+    'button',
+    {
+      type: 'button',
+      class: 'red-ui-button red-ui-button-small',
+      'data-key': 'copy',
+      'aria-live': 'polite',
+      onclick: () => {
+        // Node-RED's own way also works without https, unlike the browser's clipboard.
+        show(RED.clipboard.copyText(words) ? 'copied' : 'copy-failed');
+        setTimeout(() => show('copy'), COPIED_MS);
+      },
+    },
+    el('i', { class: 'fa fa-clipboard', 'aria-hidden': 'true' }),
+    label,
+  );
+}
+
 const outcome = (value) => (!value || value === 'not-asked' ? undefined : text(`outcome.${value}`));
 
 function fault({ message, advice }) {
@@ -230,6 +279,8 @@ function fault({ message, advice }) {
 
 /** Returns the catalogue's text for a word of the ledger, or the value itself: ids and numbers have no text. */
 const word = (group, value) => text(`${group}.${String(value).replaceAll(/[ .:]/g, '-')}`, {}, String(value));
+
+const detailValue = (name, value) => (name.endsWith('Ms') ? span(value) : word('ledger-value', value));
 
 /** The history of a message, in order. */
 function timeline(lines) {
@@ -254,7 +305,7 @@ function timeline(lines) {
     const after = before ? ` (+${span(line.time - before.time)})` : '';
     const detail = Object.entries(line.detail)
       .filter(([, value]) => value !== null && value !== '')
-      .map(([name, value]) => `${word('ledger-detail', name)} ${word('ledger-value', value)}`)
+      .map(([name, value]) => `${word('ledger-detail', name)} ${detailValue(name, value)}`)
       .join(', ');
     items.push(
       el(

@@ -27,6 +27,14 @@ export class Messages {
   #loadingMore;
   #timer;
   #list = el('ul', { class: 'mesh-list', 'aria-label': text('list.label') });
+  /** Shown where there is room for columns; the cells of a row stand below each other otherwise. */
+  #heads = el(
+    'div',
+    { class: 'mesh-columns', 'aria-hidden': 'true' },
+    ['workflow', 'partner', 'state', 'outcome', 'size', 'time'].map((each) =>
+      el('span', { class: `mesh-${each}`, text: text(`column.${each}`) }),
+    ),
+  );
   #foot = el('div', { class: 'mesh-foot', 'aria-live': 'polite' });
   #tabs = { out: this.#tab('out'), in: this.#tab('in') };
   #filters = el('select', {
@@ -53,6 +61,7 @@ export class Messages {
       this.#filters,
     ),
     el('div', { class: 'mesh-tools' }, this.#searchField),
+    this.#heads,
     this.#list,
     this.#foot,
   );
@@ -165,9 +174,10 @@ export class Messages {
   }
 
   #row(message) {
-    const { reference, state, workflowId, kind } = message;
+    const { reference, state, workflowId, kind, resentAs, from, to } = message;
     const isOpen = this.#open?.reference === reference;
-    const stateText = text(`state.${message.direction}.${state}`);
+    const stateText = resentAs ? text('state.resent') : text(`state.${message.direction}.${state}`);
+    const partner = message.direction === 'out' ? to && text('list.to', { to }) : from && text('list.from', { from });
     const look = this.#states[message.direction].looks[state] ?? 'over';
     const head = el(
       'button',
@@ -184,8 +194,13 @@ export class Messages {
         text: kind === 'report' ? text('list.report', { workflow: workflowId }) : workflowId,
       }),
       moment(message.time),
-      el('span', { class: `mesh-state mesh-look-text-${look}`, text: stateText }),
-      outcomeOf(message),
+      el(
+        'span',
+        { class: 'mesh-second' },
+        el('span', { class: `mesh-state mesh-look-text-${look}`, text: stateText }),
+        el('span', { class: 'mesh-partner', text: partner || '' }),
+        outcomeOf(message),
+      ),
       el('span', { class: 'mesh-size', text: bytes(message.bytes) }),
     );
     return el('li', { class: isOpen ? 'mesh-open' : null }, head, isOpen ? this.#open.element : null);
@@ -214,7 +229,7 @@ export class Messages {
 
 function outcomeOf({ infrastructure, business }) {
   const outcome = business && business !== 'not-asked' ? business : infrastructure;
-  if (!outcome || outcome === 'not-asked') return el('span');
+  if (!outcome || outcome === 'not-asked') return el('span', { class: 'mesh-outcome' });
   const look = { awaited: 'busy', positive: 'good', partial: 'warning', negative: 'bad', overdue: 'warning' }[outcome];
   return el('span', { class: `mesh-outcome mesh-look-text-${look}`, text: text(`outcome.${outcome}`) });
 }

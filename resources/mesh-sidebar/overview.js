@@ -43,7 +43,8 @@ function certificate(found, level) {
 
 /** The faults that keep the mailbox from working, shown first. */
 function faults({ connection, sending, health }) {
-  const found = [connection.error, sending?.storeError, sending?.paused?.error, health?.poll.error].filter(Boolean);
+  const tasks = [health?.poll.error, health?.handshake.error];
+  const found = [connection.error, sending?.storeError, sending?.paused?.error, ...tasks].filter(Boolean);
   const seen = new Set();
   return found
     .filter(({ message }) => !seen.has(message) && seen.add(message))

@@ -252,6 +252,22 @@ export class Editor {
     return sidebar;
   }
 
+  /** Drags the edge of the sidebar so that it has this width (pixels). */
+  async setSidebarWidth(width: number): Promise<void> {
+    const edge = this.page
+      .locator('#red-ui-sidebar-separator, .red-ui-sidebar-primary .red-ui-sidebar-separator')
+      .last();
+    const now = await this.page.locator('.mesh-sidebar').evaluate((element) => element.clientWidth);
+    const box = await edge.boundingBox();
+    assert.ok(box);
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 3];
+    await this.page.mouse.move(x, y);
+    await this.page.mouse.down();
+    await this.page.mouse.move(x + (now - width) / 2, y, { steps: 5 });
+    await this.page.mouse.move(x + now - width, y, { steps: 5 });
+    await this.page.mouse.up();
+  }
+
   /** Cancels all open dialogs. */
   async cancelAll(): Promise<void> {
     while ((await this.page.locator('.red-ui-tray').count()) > 0) await this.cancel();

@@ -1,6 +1,13 @@
 /** Parked messages on request, refused deliveries, and acknowledgements whose commit a kill prevented. */
 import assert from 'node:assert/strict';
-import { InvalidMessageError, NotFoundError, UnavailableError, type InboxPoller, type Mailbox } from '../../lib/index';
+import {
+  InvalidMessageError,
+  NotFoundError,
+  PayloadError,
+  UnavailableError,
+  type InboxPoller,
+  type Mailbox,
+} from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
 import { steppedClock } from '../harness/clocks';
 import { consumer, pollAndWait, type TestConsumer } from '../harness/consumer';
@@ -23,6 +30,29 @@ describe('the durable inbox', () => {
     for await (const each of inbox.parked()) found.push(each);
     return found;
   };
+
+  it('delivers a message that is leased or done again now at a person’s request, as long as its payload is kept', async () => {
+    const messageId = await send();
+    const one = consumer();
+    const inbox = inboxOf(server, storage, { maxDeliveries: 2 });
+    inbox.add(one);
+    await pollAndWait(inbox, one);
+    // Its lease runs for an hour.
+    await inbox.deliverNow(messageId);
+    await until('the second delivery', () => one.deliveries.length === 2);
+    await inbox.acknowledge(messageId);
+    // It was delivered as often as allowed, and is not parked for that.
+    await inbox.deliverNow(messageId);
+    await until('the third delivery', () => one.deliveries.length === 3);
+    assert.deepEqual(await statesOf(server, storage), ['delivered']);
+    assert.equal(one.parkedMessages.length, 0);
+    await inbox.acknowledge(messageId);
+    assert.deepEqual(await statesOf(server, storage), ['done']);
+    await failure(NotFoundError, inbox.deliverNow('20260101000000000000_000000'));
+    // Retention has removed its payload.
+    await storage.store.changeIncoming(keyOf(server), messageId, ['done'], { payload: null });
+    await failure(PayloadError, inbox.deliverNow(messageId));
+  });
 
   describe('a parked message', () => {
     it('is listed, and redelivered on request at least once, with a higher count', async () => {

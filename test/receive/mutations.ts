@@ -402,6 +402,13 @@ const MUTATIONS: Taken[] = [
     // Every error's text has a guard of its own.
     also: { file: 'lib/errors.ts', check: 'super(printable(message),', without: 'super(message,' },
   },
+  {
+    case: 'delivers a message that is leased or done again now',
+    test: 'test/receive/durable-parked.test.ts',
+    file: 'lib/receive/durable-inbox.ts',
+    check: 'this.#leases.expire(messageId);',
+    without: '',
+  },
 ];
 
 tryAll(

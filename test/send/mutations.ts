@@ -12,6 +12,7 @@ interface Taken extends Mutation {
 
 const ONE_COMMIT = 'test/send/one-commit.test.ts';
 const FORGOTTEN = 'test/send/forgotten.test.ts';
+const FOLLOW = 'test/send/outbox-follow.test.ts';
 const ONCE_KEY = 'test/send/once-key.test.ts';
 const DISK = 'test/store/sqlite/broken-disk.test.ts';
 
@@ -190,6 +191,27 @@ const MUTATIONS: Taken[] = [
     file: 'lib/send/interrupted-messages.ts',
     check: '(isWhole || isStoreBehind)',
     without: '(isWhole || (isStoreBehind && false))',
+  },
+  {
+    case: 'a failed message that was resent is closed',
+    test: FOLLOW,
+    file: 'lib/send/outbox.ts',
+    check: "? { state: 'closed' }",
+    without: '? {}',
+  },
+  {
+    case: 'is the one that MESH says, however late tracking notices it',
+    test: FOLLOW,
+    file: 'lib/send/follow-up.ts',
+    check: 'return ms >= 0 ? ms : undefined;',
+    without: 'return ms > 1e15 ? ms : undefined;',
+  },
+  {
+    case: 'asking MESH changes nothing if it does not have the message',
+    test: 'test/send/outbox-unknown.test.ts',
+    file: 'lib/send/follower.ts',
+    check: 'const answer = await this.#askByLocalId(row);',
+    without: 'await this.#lookUp(row); const answer = await this.#askByLocalId(row);',
   },
 ];
 

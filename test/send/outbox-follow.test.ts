@@ -269,6 +269,25 @@ describe('outbox: resend and drop', () => {
     assert.equal(server.messages().length, 3);
   });
 
+  it('a failed message that was resent is closed, is in no list of failures, and says which message took its place', async () => {
+    const { mailbox, sendOne, outbox } = await start();
+    const { id, messageId } = await sendOne();
+    await mailbox.settleReport(report(messageId));
+    const rejected = await outbox.enqueue(letter('x', { workflowId: 'UNKNOWN_WORKFLOW', to: 'NOBODY' }));
+    await assert.rejects(outbox.accepted(rejected.message.id), { code: 'MESH_REJECTED' });
+    for (const each of [id, rejected.message.id]) {
+      const before = await outbox.get(each);
+      const again = await outbox.resend(each);
+      const after = await outbox.get(each);
+      assert.deepEqual([after?.state, after?.settledAt, after?.error], ['closed', before?.settledAt, before?.error]);
+      const { message } = (await mailbox.operator.message('out', each)) ?? {};
+      assert.equal(message?.resentAs, again.id);
+      assert.ok(message.actions.includes('resend'));
+    }
+    const { messages } = await mailbox.operator.list({ direction: 'out', filter: 'attention' });
+    assert.ok(messages.every(({ reference }) => reference !== id && reference !== rejected.message.id));
+  });
+
   it('a resend has the same bytes and headers, from the spool too, and no file name of ours', async () => {
     const { mailbox, bob, outbox, server } = await start();
     const payload = Buffer.alloc(100_000, 'spooled');
@@ -413,5 +432,21 @@ describe('outbox: the ledger', () => {
       ['queued', 'sandbox restarted'],
     );
     assert.equal(server.messages().length, 1);
+  });
+});
+
+describe('outbox: the time to collection', () => {
+  it('is the one that MESH says, however late tracking notices it', async () => {
+    const { server, mailbox, bob, sendOne, pass, clock, stateOf } = await start();
+    const { id, messageId } = await sendOne();
+    server.clock.advance(10 * MINUTE);
+    await bob.acknowledge(messageId);
+    await pass(3 * HOUR, HOUR);
+    await eventually('the end', async () => (await stateOf(id)) === 'acknowledged');
+    const end = (await mailbox.outbox.history(id)).find(({ event }) => event === 'acknowledged');
+    const told = Number(end?.detail['collectedAfterMs']);
+    assert.ok(told >= 9 * MINUTE && told <= 11 * MINUTE, String(told));
+    const { collected } = await mailbox.operator.activity({ from: 0, to: clock.now() + HOUR });
+    assert.deepEqual(collected, { messages: 1, totalMs: told, longestMs: told });
   });
 });

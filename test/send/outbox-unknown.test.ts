@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { NotSentError, type OutgoingMessage } from '../../lib/index';
+import { InvalidMessageError, NotFoundError, NotSentError, type OutgoingMessage } from '../../lib/index';
 import type { SandboxOptions } from '../../lib/sandbox/index';
 import { mailboxAt } from '../harness/mailboxes';
 import { steppedClock } from '../harness/clocks';
@@ -111,6 +111,30 @@ describe('outbox: unknown outcomes', () => {
     assert.equal(again.resendOf, id);
     assert.equal((await all.outbox.get(id))?.state, 'closed');
     assert.equal(all.server.messages().length, 1);
+  });
+
+  it('MESH is asked now at a person’s request: what it has is adopted, also after the message needed a decision', async () => {
+    const all = await start({ trackingLagMs: 60 * MINUTE });
+    const id = await lose(all, LOST);
+    await failure(NotFoundError, all.mailbox.askAbout(id));
+    const { state, nextAttemptAt } = (await all.outbox.get(id)) ?? {};
+    assert.deepEqual([state, nextAttemptAt], ['unknown', undefined]);
+    await all.minutes(50);
+    assert.equal((await all.outbox.get(id))?.needsDecision, true);
+    await all.minutes(20);
+    assert.equal((await all.mailbox.askAbout(id))?.state, 'accepted');
+    assert.equal(all.mailbox.eventsOf(id).filter((event) => event === 'held').length, 1);
+    assert.equal(all.server.messages().length, 1);
+  });
+
+  it('asking MESH changes nothing if it does not have the message, and asks about no message that has ended', async () => {
+    const all = await start();
+    const id = await lose(all, NOT_THERE);
+    for (let times = 0; times < 10; times += 1) await failure(NotFoundError, all.mailbox.askAbout(id));
+    assert.equal((await all.outbox.get(id))?.needsDecision, false);
+    await all.outbox.drop(id);
+    await failure(InvalidMessageError, all.mailbox.askAbout(id));
+    await failure(NotFoundError, all.mailbox.askAbout('no-such-id'));
   });
 
   it('a dropped message is not looked up any more', async () => {

@@ -27,12 +27,16 @@ export class FinishedMessages {
   }
 
   /**
-   * Another instance changed a message: the flow may have finished it there.
+   * Another instance changed a message: the flow may have finished it there, or a person asked for another delivery.
    * @throws StorageError when the store fails
    */
   async lookAgain(messageId: string): Promise<void> {
-    const { rows } = this.#parts;
+    const { rows, leases, clock } = this.#parts;
     const row = await rows.get(messageId);
+    if (row?.state === 'delivered' && row.leaseUntil !== null && row.leaseUntil <= clock.now()) {
+      leases.add(row, 0);
+      leases.expire(messageId);
+    }
     if (row?.state !== 'done') return;
     rows.countSettled(row);
     this.#ended(messageId, row.acknowledgedAt === null);

@@ -105,7 +105,7 @@ export async function activity(
   { from, to }: { from: number; to: number },
 ): Promise<Activity> {
   const [row] = await queries.rows(
-    `SELECT ${activitySums(`(l.detail::json ->> 'bytes')::float8`)}
+    `SELECT ${activitySums((name) => `(l.detail::json ->> '${name}')::float8`)}
       FROM ledger AS l LEFT JOIN LATERAL (
         SELECT size, accepted_at FROM outgoing WHERE id = l.reference LIMIT 1
       ) AS o ON true

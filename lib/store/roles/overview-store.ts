@@ -17,7 +17,10 @@ export interface Activity {
   sent: { messages: number; bytes: number };
   /** Safe in the store. */
   received: { messages: number; bytes: number };
-  /** From accepted to collected (milliseconds), of the messages that were collected in this span. */
+  /**
+   * From accepted to collected (milliseconds), of the messages whose collection was noticed in this span: as MESH's own
+   * times say, or until it was noticed where MESH does not say.
+   */
   collected: { messages: number; totalMs: number; longestMs: number };
 }
 

@@ -104,7 +104,7 @@ export class OverviewTables {
     const mailbox = this.#mailboxes.find(key);
     if (mailbox === undefined) return activityOf(undefined);
     const row = this.#statements.get(
-      `SELECT ${activitySums(`json_extract(l.detail, '$.bytes')`)}
+      `SELECT ${activitySums((name) => `json_extract(l.detail, '$.${name}')`)}
         FROM ledger AS l INDEXED BY ledger_time LEFT JOIN outgoing AS o ON o.id = l.reference
         WHERE l.mailbox = ? AND l.time >= ? AND l.time < ?`,
       mailbox,
