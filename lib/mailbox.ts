@@ -8,7 +8,7 @@ import { createTransport, type Transport } from './client/transport';
 import { readMailboxOptions, type MailboxConfig, type MailboxOptions } from './config';
 import { OperatorView } from './operator/mailbox-view';
 import { markOpen } from './monitor/forgotten-mailboxes';
-import { HealthRecorder, type MailboxHealth } from './monitor/health';
+import { HealthRecorder, SHOWN_MS, type MailboxHealth } from './monitor/health';
 import { createDurableInbox } from './receive/durable-inbox';
 import type { DurableInboxOptions, InboxClient } from './receive/durable-inbox-types';
 import { Scratch } from './payload/scratch';
@@ -278,7 +278,7 @@ function durableMailbox(
   const lease = leaseFor('sender', () => worker.leaseChanged());
   const { connectMs, headersMs } = config.timeouts;
   const settleWaitMs = store.isShared ? LEASE_MS + connectMs + headersMs + SETTLE_MARGIN_MS : 0;
-  const scratch = new Scratch(storage.scratch);
+  const scratch = new Scratch(storage.scratch, storeKey);
   const worker: OutboxWorker = new OutboxWorker({
     ...common,
     client,
@@ -303,6 +303,16 @@ function durableMailbox(
   const inboxClient = recordedInbox(client, health);
   const traffic = new TrafficRecorder();
   outbox.onEvent((event) => traffic.recordEvent(event));
+  /** If the store cannot be read now, only what happens from now on is shown. */
+  const showEarlier = async (): Promise<void> => {
+    const opened = clock.now();
+    const now = trusted?.now() ?? opened;
+    const events = await store.conditionEvents(storeKey, now - SHOWN_MS).catch(() => []);
+    health.recordEarlier(
+      events.filter(({ time }) => time < opened),
+      now,
+    );
+  };
   let release: (() => void) | undefined;
   let stopWatching: (() => void) | undefined;
   let inbox: InboxPoller | undefined;
@@ -323,6 +333,7 @@ function durableMailbox(
         lookup: (organisation, workflowId) => mailbox.lookup(organisation, workflowId, call),
       }),
     start() {
+      if (release === undefined) void showEarlier();
       release ??= markOpen(storage, storeKey);
       stopWatching ??= ClockSteps.of(clock).onStep(() => worker.clockSet());
       lease.start();

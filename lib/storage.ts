@@ -113,15 +113,18 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     const isShared = store.isShared && !(inDatabase && spoolFolder === undefined);
     const identity = await store.identity();
     const place = resolve(spoolFolder ?? join(folder, 'spool'));
+    const owner = { store: identity, key: await store.spoolKey() };
     const spool = await Spool.open(place, {
       isShared,
       slices: store.slices,
-      owner: { store: identity, isExpected: () => hasSpooledFiles(store) },
+      owner: { ...owner, isExpected: () => hasSpooledFiles(store) },
       ...(inDatabase ? { inDatabase, limitBytes: options.largePayloadLimit ?? PAYLOAD_LIMIT } : {}),
     });
-    const scratch = store.isShared ? await Spool.open(join(folder, 'scratch'), { owner: { store: identity } }) : spool;
+    const scratchPlace = resolve(folder, 'scratch');
+    const scratch = store.isShared ? await Spool.open(scratchPlace, { owner }) : spool;
     if (isShared) await checkShared(store, spool);
-    if (!inDatabase) await store.addSpoolFolder(place);
+    await store.addSpoolFolder({ path: place, hasPayloads: !inDatabase });
+    if (scratch !== spool) await store.addSpoolFolder({ path: scratchPlace, hasPayloads: false });
     await spool.quarantineOrphans(await store.spoolNames(), isShared ? DAY : 0);
     if (scratch !== spool) await scratch.quarantineOrphans(new Set());
     const notRemembered = await known?.remember(identity).catch((error: unknown) => error);

@@ -10,7 +10,8 @@ import { machineNow, momentAfter, steadyTime, wallTimeOf, type Clock, type Momen
 import { ClockSteps } from '../clock-steps';
 import { AbortedError } from '../errors';
 import { storedError } from '../send/stored-error';
-import type { StoredError } from '../store/store';
+import { OFFERED_AGAIN, STORE_BEHIND } from '../store/rules/condition-events';
+import type { LedgerEntry, StoredError } from '../store/store';
 
 /** The outcomes of a task that recurs. Times are ISO 8601 UTC. */
 export interface RecurringTask {
@@ -68,7 +69,7 @@ export interface MailboxHealth {
 }
 
 /** For how long it is shown that something has happened (milliseconds): a working day finds it. */
-const SHOWN_MS = 24 * 60 * 60 * 1000;
+export const SHOWN_MS = 24 * 60 * 60 * 1000;
 /** A slower response (milliseconds) is too inexact to measure the clock. */
 const MAX_RESPONSE_FOR_CLOCK_MS = 5000;
 
@@ -166,21 +167,39 @@ export class HealthRecorder {
   }
 
   /** Returns what has happened within the last day, with its time as it is shown; otherwise null. */
-  #recent<T extends Happened>(happened: T | undefined): (Omit<T, 'at'> & { at: string }) | null {
+  #recent<T extends Happened>(happened: T | undefined): (Omit<T, keyof Happened> & { at: string }) | null {
     if (!happened || steadyTime(this.#clock) - happened.at.steady >= SHOWN_MS) return null;
-    return { ...happened, at: new Date(wallTimeOf(this.#clock, happened.at)).toISOString() };
+    const { at, time = wallTimeOf(this.#clock, at), ...what } = happened;
+    return { ...what, at: new Date(time).toISOString() };
+  }
+
+  /**
+   * Records what the ledger says of the time before this process: a deploy or a restart hides nothing that is shown for
+   * a day.
+   * @param now the trusted time (milliseconds since 1970)
+   */
+  recordEarlier(events: readonly LedgerEntry[], now: number): void {
+    for (const { event, time, detail, messageId } of events) {
+      const happened = { time, at: momentAfter(this.#clock, Math.min(0, time - now)) };
+      if (event === STORE_BEHIND) this.recordStoreBehind(Number(detail['messages']), happened);
+      if (event === OFFERED_AGAIN) this.recordOfferedAgain(messageId ?? '', 'different' in detail, happened);
+    }
   }
 
   /** Records that the store was behind its send marks, which know of this many messages. */
-  recordStoreBehind(messages: number): void {
-    this.#storeBehind = { messages, at: momentAfter(this.#clock) };
+  recordStoreBehind(messages: number, happened: Happened = this.#now()): void {
+    this.#storeBehind = later(this.#storeBehind, { messages, ...happened });
   }
 
   /** Records that MESH has offered a message again, or another one under its id. */
-  recordOfferedAgain(messageId: string, isDifferent: boolean): void {
+  recordOfferedAgain(messageId: string, isDifferent: boolean, happened: Happened = this.#now()): void {
     const { messages, different } = this.#recent(this.#offeredAgain) ?? { messages: 0, different: 0 };
-    const at = momentAfter(this.#clock);
-    this.#offeredAgain = { messages: messages + 1, different: different + (isDifferent ? 1 : 0), messageId, at };
+    const last = later(this.#offeredAgain, { messageId, ...happened });
+    this.#offeredAgain = { ...last, messages: messages + 1, different: different + (isDifferent ? 1 : 0) };
+  }
+
+  #now(): Happened {
+    return { at: momentAfter(this.#clock) };
   }
 
   /** Times are shown as the wall clock is set now, so that a clock that was set neither hides a failure nor makes one. */
@@ -216,7 +235,15 @@ export class HealthRecorder {
 
 /** Something that is shown for a day. */
 interface Happened {
+  /** When its day began: not before this process, if the clock has not been confirmed since. */
   at: Moment;
+  /** When it happened, as the ledger has it (milliseconds since 1970). */
+  time?: number;
+}
+
+/** Returns the later of two events. */
+function later<A extends Happened, B extends Happened>(before: A | undefined, now: B): A | B {
+  return before && before.at.steady > now.at.steady ? before : now;
 }
 
 /** The outcomes of a recurring task, with their moments. */

@@ -10,10 +10,11 @@
 import { InvalidMessageError, NotFoundError, OutboxFullError, PayloadError, TooLargeError } from '../errors';
 import type { Clock } from '../clock';
 import { receivedIn } from '../message-states';
-import { randomUUID } from '../random';
+import { uuidv7 } from '../random';
 import { BlockDigests, checkedByList, checkedWhole } from '../payload/block-digests';
 import { MIN_FREE_BYTES } from '../payload/disk-space';
 import type { Spool } from '../payload/spool';
+import { uploadName } from '../payload/spool-names';
 import { openStored } from '../payload/stored-payload';
 import type { Outbox } from '../send/outbox';
 import type { EnqueueOptions, OutboxMessage } from '../send/outbox-types';
@@ -193,7 +194,7 @@ export class OperatorView {
     announcedBytes: number,
     options: EnqueueOptions = {},
   ): Promise<OutboxMessage> {
-    const { scratch, outbox } = this.#parts;
+    const { scratch, outbox, mailbox } = this.#parts;
     if (announcedBytes === 0) throw new InvalidMessageError('An empty file is not sent: MESH refuses it.');
     if (announcedBytes > MAX_UPLOAD_BYTES) {
       throw new TooLargeError('The file is too large to be sent from the editor.', {
@@ -206,7 +207,8 @@ export class OperatorView {
         advice: 'Free space on the disk of the outbox.',
       });
     }
-    const name = `upload-${randomUUID()}`;
+    const id = uuidv7();
+    const name = uploadName(scratch.tag(mailbox, id));
     scratch.inUse.add(name);
     try {
       const digests = new BlockDigests();
@@ -217,6 +219,7 @@ export class OperatorView {
       const queued = await outbox.enqueue(
         { ...message, fileName: message.fileName ?? '', payload },
         { ...options, copyFile: true },
+        id,
       );
       return queued.message;
     } finally {

@@ -34,18 +34,19 @@ export function plainBody(source: PayloadSource, { start, end }: Slice): ReadyBo
   return { bytes, whole: source.bytes.subarray(start, end), open };
 }
 
-/** Returns a chunk's body gzipped, once. A large one is kept in the scratch under `name`, and found there later. */
+/** Returns a chunk's body gzipped, once. A large one of message `id` is kept in the scratch, and found there later. */
 export async function gzippedBody(
   source: PayloadSource,
   { start, end }: Slice,
   level: number,
   scratch: Scratch,
-  name: string,
+  id: string,
+  chunk: number,
 ): Promise<ReadyBody> {
-  const found = scratch.find(name);
+  const found = scratch.find(id, chunk);
   if (found) return found;
   const pieces = gzipped(source.open(start, end, 'reuse'), level);
-  if (end - start > IN_MEMORY_BYTES) return scratch.write(name, pieces);
+  if (end - start > IN_MEMORY_BYTES) return scratch.write(id, chunk, pieces);
   const kept: Buffer[] = [];
   let bytes = 0;
   for await (const piece of pieces) {

@@ -1,19 +1,20 @@
 /**
  * Partial downloads, which continue at the first missing chunk, after a kill too. Each has two files in the spool
- * folder. `part-<uuid>` has the bytes; the note, `part-<hash of the message>.json`, says how many of them are on the
- * disk, in whole chunks, and with which SHA-256. The note is written after those bytes were synced, and is replaced as
- * a whole.
+ * folder, named after the message (spool-names.ts). One has the bytes; the other, the note, says how many of them are
+ * on the disk, in whole chunks, and with which SHA-256. The note is written after those bytes were synced, and is
+ * replaced as a whole.
  */
-import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { constants, copyFile, readdir, readFile, rm, stat } from '../files';
 import { machineNow } from '../clock';
 import type { MessageHeaders } from '../types';
 import { renameWithRetry } from './rename-with-retry';
+import { isNoteName, isPartName, noteName, tagOf } from './spool-names';
 import { writeWholeFile } from './whole-file';
 
 /** The part of a Spool that partial files need. */
 interface Place {
+  tag(mailbox: string, id: string): string;
   path(name: string): string;
   sync(): Promise<void>;
   remove(names: Iterable<string>): Promise<void>;
@@ -36,8 +37,6 @@ export interface PartialDownload {
  * MESH keeps a message for five days (docs/mesh.md, Expiry and retention); the rest of an older one is useless.
  */
 const KEPT_MS = 5 * 24 * 60 * 60 * 1000;
-const NOTE = /^part-[0-9a-f]{40}\.json$/;
-const DATA = /^part-[0-9a-f-]{36}$/;
 
 /** The partial downloads of one mailbox. */
 export class PartialFiles {
@@ -50,6 +49,11 @@ export class PartialFiles {
   constructor(place: Place, mailbox: string) {
     this.#place = place;
     this.#mailbox = mailbox;
+  }
+
+  /** Returns the tag of a message, which is in the names of its files. A message id never becomes a path. */
+  tag(messageId: string): string {
+    return this.#place.tag(this.#mailbox, messageId);
   }
 
   /** Returns the partial download of a message; undefined if there is none, or this process is writing to it. */
@@ -119,10 +123,8 @@ export class PartialFiles {
     return new Set(notes.filter(({ mailbox }) => mailbox === this.#mailbox).map(({ message }) => message.messageId));
   }
 
-  /** Name of a message's note. A message id is hashed: it comes from outside, and never becomes a path. */
   #name(messageId: string): string {
-    const hash = createHash('sha256').update(`${this.#mailbox}\n${messageId.toUpperCase()}`);
-    return `part-${hash.digest('hex').slice(0, 40)}.json`;
+    return noteName(this.tag(messageId));
   }
 }
 
@@ -147,7 +149,7 @@ async function takeCopy(from: string, to: string): Promise<void> {
 type Note = PartialDownload & { mailbox: string; name: string };
 
 async function notesIn(folder: string): Promise<Note[]> {
-  const names = (await readdir(folder)).filter((name) => NOTE.test(name));
+  const names = (await readdir(folder)).filter(isNoteName);
   const notes = await Promise.all(names.map((name) => readNote(join(folder, name))));
   return notes.filter((note) => note !== undefined);
 }
@@ -156,7 +158,9 @@ async function readNote(path: string): Promise<Note | undefined> {
   try {
     if (machineNow() - (await stat(path)).mtimeMs > KEPT_MS) return undefined;
     const note = { ...(JSON.parse(await readFile(path, 'utf8')) as Note), name: basename(path) };
-    return DATA.test(note.data) && note.message.messageId.length > 0 ? note : undefined;
+    // A note names bytes of its own message only.
+    const isOwn = isPartName(note.data) && tagOf(note.data) === tagOf(note.name);
+    return isOwn && note.message.messageId.length > 0 ? note : undefined;
   } catch {
     // A note that is missing, or was cut off by a full disk, counts as missing.
     return undefined;

@@ -31,16 +31,8 @@ export async function spooledPaths(folder: string, matches: (name: string) => bo
   return [...found.map(({ name }) => join(folder, name)), ...(await inParts(parts, matches))];
 }
 
-/**
- * Returns the paths of the files in the quarantine of a spool folder.
- * @throws the system's error
- */
-export async function quarantinedPaths(folder: string): Promise<string[]> {
-  return inParts(await partsOf(quarantineOf(folder)), () => true);
-}
-
 /** Returns the folder of the quarantine of a spool folder. */
-export const quarantineOf = (folder: string): string => join(folder, FOLDER);
+const quarantineOf = (folder: string): string => join(folder, FOLDER);
 
 async function partsOf(root: string): Promise<string[]> {
   const names = await readdir(root).catch(none);

@@ -9,6 +9,7 @@ import { mkdtemp, rm } from '../files';
 import { BlockDigests, checkedByList } from './block-digests';
 import { fileSourceAt, statFile } from './source';
 import { Spool } from './spool';
+import { bodyName } from './spool-names';
 
 /** A body that is ready to be sent, as often as it takes. */
 export interface ReadyBody {
@@ -20,42 +21,51 @@ export interface ReadyBody {
   open(): AsyncIterable<Buffer>;
 }
 
-/** Files by name; the names of one message begin with its id. */
+/** The bodies of one mailbox's messages, by our id of the message and the chunk. */
 export class Scratch {
   readonly #spool: () => Promise<Spool>;
-  readonly #bodies = new Map<string, ReadyBody>();
+  readonly #mailbox: string;
+  readonly #bodies = new Map<string, Map<number, ReadyBody>>();
 
-  constructor(spool: Spool | (() => Promise<Spool>)) {
+  /** `mailbox`: its key in the store. */
+  constructor(spool: Spool | (() => Promise<Spool>), mailbox: string) {
     this.#spool = typeof spool === 'function' ? spool : () => Promise.resolve(spool);
+    this.#mailbox = mailbox;
   }
 
-  /** Returns what this process has written under the name. */
-  find(name: string): ReadyBody | undefined {
-    return this.#bodies.get(name);
+  /** Returns a body that this process has written. */
+  find(id: string, chunk: number): ReadyBody | undefined {
+    return this.#bodies.get(id)?.get(chunk);
   }
 
   /**
-   * Writes a file. A failure leaves nothing behind.
+   * Writes a body to its file. A failure leaves nothing behind.
    * @throws StorageError; what `pieces` throws
    */
-  async write(name: string, pieces: AsyncIterable<Buffer>): Promise<ReadyBody> {
+  async write(id: string, chunk: number, pieces: AsyncIterable<Buffer>): Promise<ReadyBody> {
     const spool = await this.#spool();
+    const name = bodyName(spool.tag(this.#mailbox, id), chunk);
     await spool.remove([name]);
     const digests = new BlockDigests();
     const bytes = await spool.write(name, digests.over(pieces));
     const path = spool.path(name);
     const source = checkedByList(fileSourceAt(path, await statFile(path)), bytes, digests.list);
     const body = { bytes, open: () => source.open(0, bytes, 'reuse') };
-    this.#bodies.set(name, body);
+    const ofMessage = this.#bodies.get(id) ?? new Map<number, ReadyBody>();
+    this.#bodies.set(id, ofMessage.set(chunk, body));
     return body;
   }
 
-  /** Deletes all files whose names begin with the prefix. Never throws. */
-  async remove(prefix: string): Promise<void> {
-    const names = [...this.#bodies.keys()].filter((name) => name.startsWith(prefix));
-    if (names.length === 0) return;
-    for (const name of names) this.#bodies.delete(name);
-    await (await this.#spool()).remove(names);
+  /** Deletes a message's body of a chunk, or all of them. Never throws. */
+  async remove(id: string, chunk?: number): Promise<void> {
+    const ofMessage = this.#bodies.get(id);
+    const chunks = [...(ofMessage?.keys() ?? [])].filter((each) => chunk === undefined || each === chunk);
+    if (!ofMessage || chunks.length === 0) return;
+    for (const each of chunks) ofMessage.delete(each);
+    if (ofMessage.size === 0) this.#bodies.delete(id);
+    const spool = await this.#spool();
+    const tag = spool.tag(this.#mailbox, id);
+    await spool.remove(chunks.map((each) => bodyName(tag, each)));
   }
 }
 
@@ -68,7 +78,7 @@ export async function withTemporaryScratch<T>(work: (scratch: Scratch) => Promis
   const scratch = new Scratch(async () => {
     folder ??= await mkdtemp(join(tmpdir(), 'mesh-send-'));
     return Spool.open(folder);
-  });
+  }, '');
   try {
     return await work(scratch);
   } finally {

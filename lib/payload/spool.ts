@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { constants, mkdir, open, readdir, rm, stat, statfs, writeFile } from '../files';
-import { randomUUID } from '../random';
+import { randomBytes, randomUUID } from '../random';
 import { MeshError, PayloadError, StorageError, TooLargeError } from '../errors';
 import { fileErrorPasses } from '../store/rules/opening';
 import type { PayloadSlices } from '../store/store';
@@ -16,7 +16,7 @@ import { Quarantine } from './quarantine';
 import { slicedSource } from './sliced-source';
 import { fileSourceAt, statFile, type PayloadSource } from './source';
 import { markFolder } from './spool-mark';
-import { isSpoolName } from './spool-names';
+import { isSpoolName, messageTag } from './spool-names';
 
 /** Prefix of the file by which an instance shows that it uses the folder. */
 const PROBE = 'probe-';
@@ -35,6 +35,8 @@ export interface SpoolOptions {
   owner?: {
     /** Id of the store. */
     store: string;
+    /** The store's spool key, by which files are named after their messages. */
+    key: string;
     /** Whether the store has payloads that should be in the folder; called only if the folder is empty. */
     isExpected?: () => Promise<boolean>;
   };
@@ -51,10 +53,12 @@ export class Spool {
   readonly #limitBytes: number;
   readonly #slices: PayloadSlices | undefined;
   readonly #folder: string;
+  readonly #key: string;
   readonly #quarantine: Quarantine;
 
   private constructor(folder: string, options: SpoolOptions) {
     this.#folder = folder;
+    this.#key = options.owner?.key ?? randomBytes(32).toString('hex');
     this.isShared = options.isShared ?? false;
     this.#slices = options.slices;
     this.inDatabase = options.inDatabase ?? false;
@@ -73,6 +77,15 @@ export class Spool {
       else await mkdir(folder, { recursive: true, mode: 0o700 });
     });
     return new Spool(folder, options);
+  }
+
+  /**
+   * Returns the tag of a message, which is in the names of all its files (spool-names.ts).
+   * @param mailbox the mailbox's key in the store
+   * @param id our id of a sent message, MESH's id of a received one
+   */
+  tag(mailbox: string, id: string): string {
+    return messageTag(this.#key, mailbox, id);
   }
 
   /** Returns the path of a spooled file. */
@@ -188,7 +201,7 @@ export class Spool {
     const all = [...names].filter(isSpoolName);
     for (const name of all) await rm(this.path(name), { force: true }).catch(() => undefined);
     // If this fails, the store's purge removes them.
-    const payloads = all.filter((name) => !/^(part|probe)-/.test(name));
+    const payloads = all.filter((name) => !/^(?:part|probe)-/.test(name));
     if (this.#slices && payloads.length > 0) await this.#slices.remove(payloads).catch(() => undefined);
   }
 

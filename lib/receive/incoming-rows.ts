@@ -18,6 +18,7 @@ import type {
 } from '../store/store';
 import type { Clock } from '../clock';
 import { RecentRows } from '../store/recent-rows';
+import { OFFERED_AGAIN } from '../store/rules/condition-events';
 import { PendingCounts } from './pending-counts';
 
 const PAGE = 500;
@@ -160,7 +161,7 @@ export class IncomingRows {
   noteOfferedAgain(messageId: string, detail: LedgerEntry['detail']): Promise<void> {
     const time = this.#clock.now();
     const line = { time, mailbox: this.#key, direction: 'in', reference: messageId, messageId } as const;
-    return this.#store.note({ ...line, event: 'offered again', detail });
+    return this.#store.note({ ...line, event: OFFERED_AGAIN, detail });
   }
 
   /** Records that the flow has finished a message. Undefined if that is recorded, or the store does not know it. */

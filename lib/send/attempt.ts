@@ -24,7 +24,7 @@ import type { Envelope } from './outbox-types';
 import { decidePlan, rulesOf, type SendingRules } from './plan';
 import type { SendBackoff } from './send-backoff';
 import { storedError } from './stored-error';
-import { scratchName, transferChunks, type ChunkSent } from './transfer';
+import { transferChunks, type ChunkSent } from './transfer';
 
 /** What an attempt needs. */
 export interface AttemptParts {
@@ -54,7 +54,7 @@ export async function planOf(row: Outgoing, parts: AttemptParts, signal: AbortSi
   if (row.plan) return row.plan;
   const { config, spool, scratch } = parts;
   const rules = rulesOf(config, row.envelope);
-  return decidePlan(await payloadOf(row, spool), rules, scratch, scratchName(row.id, 1), signal);
+  return decidePlan(await payloadOf(row, spool), rules, scratch, row.id, signal);
 }
 
 async function payloadOf(row: Outgoing, spool: Spool): Promise<PayloadSource> {
@@ -83,7 +83,7 @@ export async function attempt(
     const done = messageId === null ? {} : { done: { chunks: chunksSent, messageId } };
     messageId = await transferChunks(
       client,
-      { source, headers, plan, scratch, name: row.id, ...done },
+      { source, headers, plan, scratch, id: row.id, ...done },
       signal,
       async (sent) => {
         ({ chunk: chunksSent, messageId } = sent);

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../clock';
 import { PENDING } from '../message-states';
+import { STORE_BEHIND } from '../store/rules/condition-events';
 import type { ForgottenChange, NewOutgoing, Outgoing, Store, StoredError } from '../store/store';
 import { unknown } from './attempt';
 import { acceptedChange } from './follow-up';
@@ -47,8 +48,8 @@ export async function recordForgotten(
       if (now) changed.push({ event, row: now });
     }
   }
-  const detail = { messages: forgotten.length, more: isMoreForgotten };
-  const line = { direction: 'out', reference: 'store', messageId: null, event: 'store behind', detail } as const;
+  const detail = { messages: changed.length, more: isMoreForgotten };
+  const line = { direction: 'out', reference: 'store', messageId: null, event: STORE_BEHIND, detail } as const;
   await store.note({ ...line, time: clock.now(), mailbox });
   return changed;
 }

@@ -21,6 +21,7 @@ import { keyOfRequest } from '../acks/request';
 import type { PayloadSource } from '../payload/source';
 import { placePayload } from '../payload/stored-payload';
 import type { Spool } from '../payload/spool';
+import { sentName } from '../payload/spool-names';
 import { outgoingHeaders } from '../protocol/message-headers';
 import type {
   LedgerEntry,
@@ -131,13 +132,18 @@ export class Outbox {
    * Adds a message. Resolves when the message is checked, its payload safe and its row committed; if it rejects,
    * nothing was added. Calls for one recipient and workflow are committed in the order in which they were made, awaited
    * or not: a large payload is not overtaken by a small one.
+   * @param id our id of the new message, for a caller that has named files by it
    * @returns the message; `isNew` is false if `onceKey` was used before, and the message is then the first one
    * @throws KeyReusedError when `onceKey` was used for another message; InvalidMessageError or PayloadError when the message cannot be sent; OutboxFullError or StorageError when
    *   it cannot be stored; UnknownCommitError when the storage failed and may have it: its payload is then kept, and
    *   it is sent if the storage has it
    */
-  async enqueue(message: Enqueued, options: EnqueueOptions = {}): Promise<{ message: OutboxMessage; isNew: boolean }> {
-    const added = await this.#inOrder(uuidv7(), message, options);
+  async enqueue(
+    message: Enqueued,
+    options: EnqueueOptions = {},
+    id: string = uuidv7(),
+  ): Promise<{ message: OutboxMessage; isNew: boolean }> {
+    const added = await this.#inOrder(id, message, options);
     // Only a message that replaces another one may come to nothing.
     if (!added) throw new StorageError('The store did not add the message.');
     return { message: outboxMessage(added.message), isNew: added.isNew };
@@ -165,7 +171,7 @@ export class Outbox {
     place: Place,
     replaced: ReplacedOutgoing | undefined,
   ): Promise<Added | undefined> {
-    const { spool, mailboxId } = this.#parts;
+    const { spool, mailboxId, mailbox } = this.#parts;
     const { workflowId } = message;
     const lane = laneOf(message);
     const first = await this.#first(options.onceKey);
@@ -174,7 +180,7 @@ export class Outbox {
       return { message: first, isNew: false };
     }
     const { payload, ...fields } = message;
-    const placed = await placePayload(payload, spool, id, options.copyFile ?? false);
+    const placed = await placePayload(payload, spool, sentName(spool.tag(mailbox, id)), options.copyFile ?? false);
     const expected = await this.#expectedAcknowledgements(placed.source, message.workflowId, options);
     const envelope: StoredEnvelope = {
       ...(placed.source.fileName ? { fileName: placed.source.fileName } : {}),

@@ -48,8 +48,8 @@ export function rulesOf(config: SendingRules, message: Partial<OutgoingMessage>)
 }
 
 /**
- * Decides the plan. A payload that was compressed to find out whether it fits stays in the scratch under `name`, to be
- * sent.
+ * Decides the plan. A payload that was compressed to find out whether it fits stays in the scratch under its id,
+ * to be sent.
  * @throws TooLargeError when it does not fit one request and may not go in chunks; PayloadError; StorageError;
  *   AbortedError when the signal aborts
  */
@@ -57,7 +57,7 @@ export async function decidePlan(
   source: PayloadSource,
   rules: SendingRules,
   scratch: Scratch,
-  name: string,
+  id: string,
   signal?: AbortSignal,
 ): Promise<SendPlan> {
   const { size } = source;
@@ -65,8 +65,8 @@ export async function decidePlan(
   const checksum = rules.checksum === 'none' ? undefined : await checksumFor(source, rules.checksum, signal);
   const { encoding, isOne } =
     size <= maxRequestBytes
-      ? { encoding: await encodingOfOne(source, rules, scratch, name, signal), isOne: true }
-      : await encodingOfLarge(source, rules, scratch, name, signal);
+      ? { encoding: await encodingOfOne(source, rules, scratch, id, signal), isOne: true }
+      : await encodingOfLarge(source, rules, scratch, id, signal);
   const level = encoding === 'gzip' ? rules.compressionLevel : 0;
   const withChecksum = checksum === undefined ? {} : { checksum };
   if (isOne) return { encoding, level, chunkBytes: size, totalChunks: 1, ...withChecksum };
@@ -81,7 +81,7 @@ async function encodingOfOne(
   source: PayloadSource,
   rules: SendingRules,
   scratch: Scratch,
-  name: string,
+  id: string,
   signal: AbortSignal | undefined,
 ): Promise<SendPlan['encoding']> {
   const { compression, compressionLevel, maxRequestBytes } = rules;
@@ -92,7 +92,7 @@ async function encodingOfOne(
   }
   // Close to the limit, gzip may make it larger than one request.
   const isClose = source.size > gzipFitsIn(maxRequestBytes);
-  return !isClose || (await fits(source, rules, scratch, name, signal)) ? 'gzip' : 'identity';
+  return !isClose || (await fits(source, rules, scratch, id, signal)) ? 'gzip' : 'identity';
 }
 
 /** The encoding of a payload that does not fit one request uncompressed, and whether it fits one compressed. */
@@ -100,7 +100,7 @@ async function encodingOfLarge(
   source: PayloadSource,
   rules: SendingRules,
   scratch: Scratch,
-  name: string,
+  id: string,
   signal: AbortSignal | undefined,
 ): Promise<{ encoding: SendPlan['encoding']; isOne: boolean }> {
   const { compression, compressionLevel, maxRequestBytes, chunks } = rules;
@@ -111,7 +111,7 @@ async function encodingOfLarge(
     chunks === 'never'
       ? source.size * BEST_SHARE <= maxRequestBytes
       : share <= HOPELESS_SHARE && source.size * share <= FAR_OVER * maxRequestBytes;
-  if (mayFit && (await fits(source, rules, scratch, name, signal))) return { encoding: 'gzip', isOne: true };
+  if (mayFit && (await fits(source, rules, scratch, id, signal))) return { encoding: 'gzip', isOne: true };
   return { encoding: compression === 'always' || share <= WORTH_SHARE ? 'gzip' : 'identity', isOne: false };
 }
 
@@ -120,7 +120,7 @@ async function fits(
   source: PayloadSource,
   { compressionLevel, maxRequestBytes }: SendingRules,
   scratch: Scratch,
-  name: string,
+  id: string,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   let bytes = 0;
@@ -133,7 +133,7 @@ async function fits(
     }
   }
   try {
-    await scratch.write(name, limited());
+    await scratch.write(id, 1, limited());
     return true;
   } catch (error) {
     if (error === overflow) return false;

@@ -7,7 +7,7 @@ import { outgoingHeaders, withChecksum } from '../protocol/message-headers';
 import type { OutgoingMessage, Progress, SentMessage } from '../types';
 import { randomUUID } from '../random';
 import { decidePlan, rulesOf, type SendingRules } from './plan';
-import { scratchName, transferChunks } from './transfer';
+import { transferChunks } from './transfer';
 
 /** How to send. */
 export interface SendOptions {
@@ -39,11 +39,11 @@ export async function sendMessage(
   // Headers that MESH would refuse are refused before a large payload is read.
   const headers = outgoingHeaders(config.mailboxId, envelope);
   let chunks = 1;
-  const name = randomUUID();
+  const id = randomUUID();
   const messageId = await withTemporaryScratch(async (scratch) => {
-    const plan = await decidePlan(source, rulesOf(config, message), scratch, scratchName(name, 1), signal);
+    const plan = await decidePlan(source, rulesOf(config, message), scratch, id, signal);
     chunks = plan.totalChunks;
-    const transfer = { source, headers: withChecksum(headers, plan.checksum), plan, scratch, name };
+    const transfer = { source, headers: withChecksum(headers, plan.checksum), plan, scratch, id };
     return transferChunks(client, transfer, signal, ({ chunk, totalChunks, bytes }) =>
       onProgress?.({ chunk, totalChunks, bytes, totalBytes: source.size }),
     );

@@ -14,8 +14,8 @@ export interface Transfer {
   headers: Record<string, string>;
   plan: SendPlan;
   scratch: Scratch;
-  /** Prefix of the message's names in the scratch. */
-  name: string;
+  /** Our id of the message, by which the scratch keeps its bodies. */
+  id: string;
   /** Chunks that an earlier upload sent, and the id that MESH returned for chunk 1. */
   done?: { chunks: number; messageId: string };
 }
@@ -28,9 +28,6 @@ const MAX_BODY_BYTES = 64_000_000;
 /** zlib threads: more would leave none of libuv's four for files and DNS. */
 const COMPRESSORS = 2;
 
-/** Returns the name of a chunk's compressed bytes in the scratch. */
-export const scratchName = (name: string, chunk: number): string => `${name}.${chunk}.gz`;
-
 /**
  * Sends the chunks that are left. Returns MESH's id of the message.
  * @throws what the client throws
@@ -41,7 +38,7 @@ export async function transferChunks(
   signal: AbortSignal | undefined,
   onChunk: ChunkSent,
 ): Promise<string> {
-  const { source, headers, plan, scratch, name, done } = transfer;
+  const { source, headers, plan, scratch, id, done } = transfer;
   const slices = splitPayload(source.size, plan.chunkBytes);
   const contentEncoding = plan.encoding === 'gzip' ? 'gzip' : undefined;
   const bodies = new BodiesAhead(slices, transfer);
@@ -55,7 +52,7 @@ export async function transferChunks(
       if (range.chunk === 1) messageId = await client.sendMessage(headers, upload, signal);
       else await client.sendChunk(messageId, upload, signal);
       await onChunk({ ...range, bytes: slice.end, messageId });
-      if (slices.length > 1) await scratch.remove(scratchName(name, range.chunk));
+      if (slices.length > 1) await scratch.remove(id, range.chunk);
     }
   } finally {
     await bodies.stop();
@@ -102,9 +99,8 @@ class BodiesAhead {
   #begin(index: number): Promise<ReadyBody> | undefined {
     const slice = this.#slices[index];
     if (!slice) return undefined;
-    const { source, plan, scratch, name } = this.#transfer;
-    const body =
-      this.#ready.get(index) ?? gzippedBody(source, slice, plan.level, scratch, scratchName(name, index + 1));
+    const { source, plan, scratch, id } = this.#transfer;
+    const body = this.#ready.get(index) ?? gzippedBody(source, slice, plan.level, scratch, id, index + 1);
     // It may fail while the chunk before it is on the wire, when nothing awaits it yet.
     body.catch(() => undefined);
     this.#ready.set(index, body);

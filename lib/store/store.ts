@@ -17,7 +17,7 @@ export type { IncomingState, OutgoingState } from '../message-states';
 export type { IncomingStore } from './roles/incoming-store';
 export type { InstancesStore, LeaseRole, RemoteChange } from './roles/instances-store';
 export type { LedgerStore } from './roles/ledger-store';
-export type { Retention } from './roles/maintenance-store';
+export type { Retention, SpoolFolder } from './roles/maintenance-store';
 export type { OutgoingStore } from './roles/outgoing-store';
 export type { Activity, Attention } from './roles/overview-store';
 export type { PayloadSlices } from './roles/payload-slices';

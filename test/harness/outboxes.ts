@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { serverCertificate } from './certificates';
 import { afterThisTest, emptyFolder } from './cleanup';
 import { accessTo, type Address } from './mailboxes';
+import { ownerOf } from './spool-owner';
 
 /** Starts a sandbox with TLS and the certificate that all tests share: creating one for each would take too long. */
 export async function tlsSandbox(options: SandboxOptions = {}): Promise<Sandbox & { ca: string }> {
@@ -33,7 +34,7 @@ export async function storageWith(test: TestOptions): Promise<Storage & { store:
   const folder = await emptyFolder();
   const store = await openSqliteStore({ folder, test });
   afterThisTest(() => store.close());
-  const spool = await Spool.open(join(folder, 'spool'), { owner: { store: await store.identity() } });
+  const spool = await Spool.open(join(folder, 'spool'), { owner: await ownerOf(store) });
   return { folder, store, spool, scratch: spool, close: () => store.close() };
 }
 

@@ -292,8 +292,10 @@ const OPERATIONS: Record<Method, readonly Operation[]> = {
   identity: [(store) => store.identity()],
   trustedTime: [(store) => store.trustedTime()],
   trustTime: [(store, { now, nth }) => store.trustTime(now + nth, false)],
-  addSpoolFolder: [(store) => store.addSpoolFolder('/var/lib/spool')],
+  addSpoolFolder: [(store) => store.addSpoolFolder({ path: '/var/lib/spool', hasPayloads: true })],
   spoolFolders: [(store) => store.spoolFolders()],
+  spoolKey: [(store) => store.spoolKey()],
+  conditionEvents: [(store) => store.conditionEvents(HISTORY_MAILBOX, 0)],
   closeOtherInstances: [(store) => store.closeOtherInstances(HISTORY_MAILBOX, 'instance', note)],
   generation: [(store) => store.generation()],
 };

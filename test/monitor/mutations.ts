@@ -26,6 +26,16 @@ const MUTATIONS: Guard[] = [
     check: 'if (comparison.isStoreBehind) this.#parts.onStoreBehind?.(forgotten.length);',
     without: '',
   },
+  ...(['OFFERED_AGAIN', 'STORE_BEHIND'] as const).map((event) => ({
+    case:
+      event === 'OFFERED_AGAIN'
+        ? 'is counted, and shown in the mailbox’s health for a day, over a restart'
+        : 'nothing is sent twice, and each lost message needs a decision',
+    test: event === 'OFFERED_AGAIN' ? 'test/receive/offered-again.test.ts' : 'test/send/forgotten.test.ts',
+    file: 'lib/monitor/health.ts',
+    check: `if (event === ${event})`,
+    without: "if (event === '')",
+  })),
   {
     case: 'is counted, and shown in the mailbox’s health for a day',
     test: 'test/receive/offered-again.test.ts',

@@ -7,6 +7,7 @@ import { gzippedBody, IN_MEMORY_BYTES, plainBody, splitPayload } from '../../lib
 import { Scratch } from '../../lib/payload/scratch';
 import { openPayload, type PayloadSource } from '../../lib/payload/source';
 import { Spool } from '../../lib/payload/spool';
+import { bodyName } from '../../lib/payload/spool-names';
 import { allOf } from '../harness/all-of';
 import { emptyFolder } from '../harness/cleanup';
 import { failure } from '../harness/failure';
@@ -36,7 +37,6 @@ describe('splitting a payload', () => {
 });
 
 const ID = '019a0000-0000-7000-9000-00000000000a';
-const GZ = `${ID}.1.gz`;
 
 describe('the body of a chunk', () => {
   const bytes = randomBytes(3_000_000);
@@ -44,7 +44,7 @@ describe('the body of a chunk', () => {
 
   for (const [what, bodyOf] of [
     ['uncompressed', async (source: PayloadSource) => plainBody(source, slice)],
-    ['gzipped', (source: PayloadSource) => gzippedBody(source, slice, 3, noScratch, 'chunk')],
+    ['gzipped', (source: PayloadSource) => gzippedBody(source, slice, 3, noScratch, ID, 1)],
   ] as const) {
     it(`${what} has its size, and can be read again`, async () => {
       const body = await bodyOf(await openPayload(bytes));
@@ -61,7 +61,7 @@ describe('the body of a chunk', () => {
     const source = await openPayload('a'.repeat(100) + 'b'.repeat(100));
     const decompressed = [];
     for (const each of splitPayload(source.size, 100)) {
-      const body = await gzippedBody(source, each, 3, noScratch, 'chunk');
+      const body = await gzippedBody(source, each, 3, noScratch, ID, 1);
       decompressed.push(gunzipSync(Buffer.concat(await allOf(body.open()))).toString());
     }
     assert.deepEqual(decompressed, ['a'.repeat(100), 'b'.repeat(100)]);
@@ -69,28 +69,28 @@ describe('the body of a chunk', () => {
 
   it('is compressed into a file, once, above 32 MiB, and in memory below', async () => {
     const spool = await Spool.open(await emptyFolder());
-    const scratch = new Scratch(spool);
+    const scratch = new Scratch(spool, 'mailbox');
     const source = await openPayload(Buffer.alloc(IN_MEMORY_BYTES + 1, 'large '));
-    const body = await gzippedBody(source, { start: 0, end: source.size }, 1, scratch, GZ);
-    assert.equal(statSync(spool.path(GZ)).size, body.bytes);
+    const body = await gzippedBody(source, { start: 0, end: source.size }, 1, scratch, ID, 2);
+    assert.equal(statSync(gzIn(spool)).size, body.bytes);
     assert.ok(gunzipSync(Buffer.concat(await copiesOf(body.open()))).equals(source.bytes ?? Buffer.alloc(0)));
-    const again = await gzippedBody(source, { start: 0, end: source.size }, 1, scratch, GZ);
+    const again = await gzippedBody(source, { start: 0, end: source.size }, 1, scratch, ID, 2);
     assert.equal(again, body);
-    await gzippedBody(source, { start: 1, end: source.size }, 1, noScratch, 'in memory');
+    await gzippedBody(source, { start: 1, end: source.size }, 1, noScratch, ID, 3);
     await scratch.remove(ID);
-    assert.equal(existsSync(spool.path(GZ)), false);
-    assert.equal(scratch.find(GZ), undefined);
+    assert.equal(existsSync(gzIn(spool)), false);
+    assert.equal(scratch.find(ID, 2), undefined);
   });
 
   it('that was changed in its file is not sent', async () => {
     const spool = await Spool.open(await emptyFolder());
     const source = await openPayload(Buffer.alloc(IN_MEMORY_BYTES + 1, 'large '));
-    const body = await gzippedBody(source, { start: 0, end: source.size }, 1, new Scratch(spool), GZ);
-    const bytes = readFileSync(spool.path(GZ));
-    const { atime, mtime } = statSync(spool.path(GZ));
+    const body = await gzippedBody(source, { start: 0, end: source.size }, 1, new Scratch(spool, 'mailbox'), ID, 2);
+    const bytes = readFileSync(gzIn(spool));
+    const { atime, mtime } = statSync(gzIn(spool));
     bytes.writeUInt8(bytes.readUInt8(1000) ^ 1, 1000);
-    writeFileSync(spool.path(GZ), bytes);
-    utimesSync(spool.path(GZ), atime, mtime);
+    writeFileSync(gzIn(spool), bytes);
+    utimesSync(gzIn(spool), atime, mtime);
     await failure(PayloadError, copiesOf(body.open()));
   });
 
@@ -102,7 +102,10 @@ describe('the body of a chunk', () => {
 });
 
 /** For bodies that must not need a scratch. */
-const noScratch = new Scratch(() => Promise.reject(new Error('A file was requested.')));
+const noScratch = new Scratch(() => Promise.reject(new Error('A file was requested.')), 'mailbox');
+
+/** Returns the path of the body of chunk 2. */
+const gzIn = (spool: Spool): string => spool.path(bodyName(spool.tag('mailbox', ID), 2));
 
 /** Copies the pieces, whose memory is reused. */
 async function copiesOf(pieces: AsyncIterable<Buffer>): Promise<Buffer[]> {

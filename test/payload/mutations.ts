@@ -99,6 +99,36 @@ const MUTATIONS: Taken[] = [
     without: 'const now = ageMs === 0 ? await this.#timeOfFiles() : Date.now();',
   },
   {
+    case: 'by a hash that nobody without the store’s key can compute',
+    test: SPOOL,
+    file: 'lib/payload/spool-names.ts',
+    check: "createHmac('sha256', key)",
+    without: "createHmac('sha256', key === '' ? key : 'key')",
+  },
+  {
+    case: 'leaves no byte behind when its message is erased',
+    test: 'test/receive/resume.test.ts',
+    file: 'lib/payload/spool.ts',
+    check: "this.#key = options.owner?.key ?? randomBytes(32).toString('hex');",
+    without: "this.#key = randomBytes(32).toString('hex');",
+  },
+  {
+    case: 'goes on with the files that are left',
+    test: ERASE,
+    file: 'lib/store/tools/erase.ts',
+    check:
+      'const files = await locateFiles(side, found, erasure.spool);\n  for (const each of files) await removeFiles(side, each);',
+    without:
+      'const files = await locateFiles(side, found, erasure.spool);\n  for (const each of files) await removeFiles(side, { ...each, paths: each.paths.slice(0, 1) });',
+  },
+  {
+    case: 'compressed bodies and uploads too',
+    test: ERASE,
+    file: 'lib/payload/spool-names.ts',
+    check: '^(?:in|out|part|upload)-',
+    without: '^(?:in|out|part)-',
+  },
+  {
     case: 'deletes nothing because of a wrong date',
     test: QUARANTINE,
     file: 'lib/payload/counted-time.ts',
@@ -116,8 +146,8 @@ const MUTATIONS: Taken[] = [
     case: 'when the payload may be in a folder that cannot be reached',
     test: ERASE,
     file: 'lib/store/tools/erase.ts',
-    check: '(unreached.length > 0 || folders.size === 0)',
-    without: 'folders.size === 0',
+    check: '(payloadFolders.length > 0 || !hasPayloadFolder)',
+    without: '!hasPayloadFolder',
   },
   {
     case: 'lets messages in strict order go on behind one that was erased',
@@ -131,8 +161,8 @@ const MUTATIONS: Taken[] = [
     case: 'keeps the row, and names the file, when the payload cannot be deleted',
     test: ERASE,
     file: 'lib/store/tools/erase.ts',
-    check: '  for (const payload of payloads) await removePayload(side, payload);\n',
-    without: '  void Promise.allSettled(payloads.map((payload) => removePayload(side, payload)));\n',
+    check: '  for (const each of files) await removeFiles(side, each);\n',
+    without: '  void Promise.allSettled(files.map((each) => removeFiles(side, each)));\n',
   },
   {
     case: 'let no byte of a changed block out',

@@ -10,6 +10,7 @@ describe('the notes of partial downloads', () => {
   it('that cannot be read once are read again: a disk that fails once ends no later download', async () => {
     const folder = await emptyFolder();
     const place = {
+      tag: () => '0'.repeat(32),
       path: (name: string) => join(folder, name),
       sync: async () => undefined,
       remove: async () => undefined,

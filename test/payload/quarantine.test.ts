@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Quarantine, QUARANTINE_MS } from '../../lib/payload/quarantine';
 import { emptyFolder } from '../harness/cleanup';
 
-const A = '019a0000-0000-7000-9000-00000000000a';
+const A = `out-${'a'.repeat(32)}`;
 const HOUR = 60 * 60 * 1000;
 const DAY = 24 * HOUR;
 

@@ -6,8 +6,11 @@ import { Spool } from '../../lib/payload/spool';
 import { fullErrorText, failure } from '../harness/failure';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 
-const A = '019a0000-0000-7000-9000-00000000000a';
-const B = '019a0000-0000-7000-9000-00000000000b';
+const A = `out-${'a'.repeat(32)}`;
+const B = `in-${'b'.repeat(32)}-019a0000-0000-7000-9000-00000000000b`;
+
+/** A folder that has the name of a payload. */
+const FOLDER = `out-${'f'.repeat(32)}`;
 
 async function* pieces(...texts: string[]): AsyncGenerator<Buffer> {
   for (const text of texts) yield Buffer.from(text);
@@ -39,13 +42,24 @@ describe('the spool', () => {
 
   it('moves orphans of its own into quarantine, and touches nothing that has another name', async () => {
     const { spool, folder } = await spoolIn();
-    const foreign = ['settings.js', `${A}.txt`, `in-${A}.bak`, `../${A}`.slice(3).toUpperCase(), 'part-1', '.env'];
-    for (const name of [A, B, `${A}.1.gz`, `in-${B}`, ...foreign]) await writeFile(join(folder, name), name);
-    await mkdir(join(folder, `in-${A}`));
+    const foreign = ['settings.js', `${A}.txt`, `${B}.bak`, A.toUpperCase(), `x${A}`, 'part-1', '.env'];
+    for (const name of [A, B, `${A}.1.gz`, `${B}.copying`, ...foreign]) await writeFile(join(folder, name), name);
+    await mkdir(join(folder, FOLDER));
     assert.equal(await spool.quarantineOrphans(new Set([A, 'gone'])), 3);
     await spool.remove(['gone', ...foreign, `../${A}`]);
-    assert.deepEqual((await readdir(folder)).sort(), [A, ...foreign, `in-${A}`, 'quarantine'].sort());
+    assert.deepEqual((await readdir(folder)).sort(), [A, ...foreign, FOLDER, 'quarantine'].sort());
     for (const name of foreign) assert.equal(await readFile(join(folder, name), 'utf8'), name);
+  });
+
+  it('names the files of a message by a hash that nobody without the store’s key can compute', async () => {
+    const folder = await emptyFolder();
+    const open = (name: string, key: string) => Spool.open(join(folder, name), { owner: { store: name, key } });
+    const [one, two] = [await open('one', 'k1'), await open('two', 'k2')];
+    const id = '20261130120000000000_AAAAAA';
+    assert.match(one.tag('mailbox', id), /^[0-9a-f]{32}$/);
+    assert.equal(one.tag('mailbox', id), one.tag('mailbox', id.toLowerCase()), 'MESH’s ids are told apart by no case');
+    const different = [one.tag('another', id), one.tag('mailbox', `${id}B`), two.tag('mailbox', id)];
+    assert.equal(new Set([one.tag('mailbox', id), ...different]).size, 4);
   });
 
   it('finds a payload that was taken for an orphan, and puts it back', async () => {

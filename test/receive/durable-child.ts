@@ -12,6 +12,7 @@ import { Spool } from '../../lib/payload/spool';
 import { createDurableInbox } from '../../lib/receive/durable-inbox';
 import { openSqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
 import { mailboxKey } from '../../lib/store/store';
+import { ownerOf } from '../harness/spool-owner';
 
 /** The first argument, as JSON. */
 export interface ChildOptions {
@@ -39,7 +40,7 @@ async function main(options: ChildOptions): Promise<void> {
     retry: { attempts: 2, baseMs: 2, capMs: 5 },
   });
   const store = await openSqliteStore({ folder: options.folder });
-  const owner = { store: await store.identity() };
+  const owner = await ownerOf(store);
   const spool = await Spool.open(join(options.folder, 'spool'), { owner });
   await spool.quarantineOrphans(await store.spoolNames());
   const inbox = createDurableInbox({

@@ -14,6 +14,7 @@ import { mailboxKey, type Incoming, type Store } from '../../lib/store/store';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { mailboxAt, sandbox } from '../harness/mailboxes';
 import { spooledIn } from '../harness/spool-files';
+import { ownerOf } from '../harness/spool-owner';
 
 /** A server to receive from. */
 export type Server = Pick<Sandbox, 'url' | 'ca'>;
@@ -37,7 +38,7 @@ export async function world(): Promise<{ server: Sandbox; alice: Mailbox; storag
 export async function storageIn(folder: string): Promise<StorageFolder> {
   const open = async (): Promise<{ store: Store; spool: Spool }> => {
     const store = await openSqliteStore({ folder });
-    const owner = { store: await store.identity() };
+    const owner = await ownerOf(store);
     const spool = await Spool.open(join(folder, 'spool'), { owner });
     await spool.quarantineOrphans(await store.spoolNames());
     return { store, spool };

@@ -5,6 +5,7 @@ import { steppedClock } from '../harness/clocks';
 import { consumer, pollAndWait, type TestConsumer } from '../harness/consumer';
 import { hostileMesh, type HostileMesh } from '../harness/hostile-mesh';
 import { outboxAt, storageIn as wholeStorageIn } from '../harness/outboxes';
+import { eventually } from '../harness/until';
 import type { InboxPoller } from '../../lib/index';
 import { eventsOf, inboxOf, keyOf, rowsOf, storageIn, type StorageFolder } from './durable-support';
 
@@ -118,7 +119,7 @@ describe('a message that MESH offers again', () => {
     });
   }
 
-  it('is counted, and shown in the mailbox’s health for a day', async () => {
+  it('is counted, and shown in the mailbox’s health for a day, over a restart', async () => {
     const left = new Set(['M1']);
     const server = await hostileMesh(({ method, path }) => {
       if (path.endsWith('/inbox')) return { body: Buffer.from(JSON.stringify({ messages: [...left] })) };
@@ -126,7 +127,9 @@ describe('a message that MESH offers again', () => {
       return method === 'PUT' ? {} : { body: Buffer.from(method === 'HEAD' ? '' : 'letter') };
     });
     const clock = steppedClock();
-    const mailbox = outboxAt(server, { storage: await wholeStorageIn(), clock });
+    const folder = await emptyFolder();
+    const storage = await wholeStorageIn(folder);
+    const mailbox = outboxAt(server, { storage, clock });
     const inbox = mailbox.inbox({ minimumIntervalMs: 0 });
     afterThisTest(() => inbox.close());
     const one = consumer({ acknowledge: 'after-delivery' });
@@ -138,8 +141,19 @@ describe('a message that MESH offers again', () => {
     const { at, ...offered } = mailbox.health().offeredAgain ?? {};
     assert.deepEqual(offered, { messages: 1, different: 0, messageId: 'M1' });
     assert.ok(Math.abs(Date.parse(at ?? '') - clock.now()) < 60_000);
+    await inbox.close();
+    await mailbox.close();
+    await storage.close();
+    // A restart two hours later; a deploy opens the mailbox again, too.
+    clock.advance(2 * 60 * 60 * 1000);
+    const again = outboxAt(server, { storage: await wholeStorageIn(folder), clock });
+    again.start();
+    await eventually('it is shown again', () => again.health().offeredAgain !== null);
+    const { at: shownAt = '', ...shown } = again.health().offeredAgain ?? {};
+    assert.deepEqual(shown, offered);
+    assert.ok(Math.abs(Date.parse(shownAt) - Date.parse(at ?? '')) < 1000, `${shownAt} instead of ${at}`);
     clock.advance(24 * 60 * 60 * 1000);
-    assert.deepEqual([mailbox.health().offeredAgain, mailbox.traffic().offeredAgain], [null, 1]);
+    assert.deepEqual([again.health().offeredAgain, mailbox.traffic().offeredAgain], [null, 1]);
   });
 
   it('only because our acknowledgement was lost is acknowledged without a word', async () => {

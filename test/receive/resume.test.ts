@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Mailbox } from '../../lib/index';
 import type { Sandbox } from '../../lib/sandbox/index';
+import { eraseMessage } from '../../lib/store/tools/erase';
+import { sqliteSide } from '../../lib/store/tools/side';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { consumer, pollAndWait } from '../harness/consumer';
 import { mailboxAt, sandbox } from '../harness/mailboxes';
@@ -14,6 +16,14 @@ import type { ChildOptions } from './durable-child';
 import { inboxOf, noise, rowsOf, sha256, spoolFiles, storageIn, type StorageFolder } from './durable-support';
 
 const CHUNK = 100_000;
+
+/** Returns the files in and below a folder that have these bytes. */
+async function filesWith(bytes: Buffer, folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((each) => each.isFile()).map((each) => join(each.parentPath, each.name));
+  const contents = await Promise.all(paths.map((path) => readFile(path)));
+  return paths.filter((_path, index) => contents[index]?.includes(bytes));
+}
 
 describe('a download interrupted in chunk 4', () => {
   let server: Sandbox;
@@ -64,7 +74,7 @@ describe('a download interrupted in chunk 4', () => {
   };
   const spooled = async (ending: RegExp): Promise<string> =>
     join(storage.folder, 'spool', (await spoolFiles(storage)).find((name) => ending.test(name)) ?? '');
-  const DATA = /^part-[0-9a-f-]{36}$/;
+  const DATA = /^part-[0-9a-f]{32}-[0-9a-f-]{36}$/;
   const NOTE = /\.json$/;
 
   it('resumes with chunk 4 at the next poll', async () => {
@@ -119,6 +129,24 @@ describe('a download interrupted in chunk 4', () => {
     await collect();
     assert.deepEqual(requested(), [4, 1, 2, 3, 4, 5, 6]);
     await isWhole();
+  });
+
+  it('leaves no byte behind when its message is erased, although nothing but its name says whose it was', async () => {
+    await collect();
+    // Without its note it is an orphan, and goes into quarantine; then the message arrives as a whole.
+    await rm(await spooled(NOTE));
+    await storage.reopen();
+    server.clearFaults();
+    await collect();
+    await isWhole();
+    await storage.store.close();
+    const start = payload.subarray(0, 1000);
+    assert.equal((await filesWith(start, storage.folder)).length, 2);
+    const side = await sqliteSide(storage.folder);
+    const spool = join(storage.folder, 'spool');
+    await eraseMessage(side, { reference: messageId, by: 'IG-2026-17', force: true, now: Date.now(), spool });
+    await side.close();
+    assert.deepEqual(await filesWith(start, storage.folder), []);
   });
 
   it('leaves nothing behind when the message has left the inbox', async () => {

@@ -13,6 +13,7 @@ import { failure } from '../harness/failure';
 import { mailboxAt, operations } from '../harness/mailboxes';
 import { letter, outboxAt, storageIn, tlsSandbox, type TestOutbox } from '../harness/outboxes';
 import { dropSchema, newSchema, postgresUrl } from '../harness/postgres';
+import { sentPayload } from '../harness/spool-files';
 import { eventually } from '../harness/until';
 
 const MIB = 1024 ** 2;
@@ -53,7 +54,7 @@ describe('a payload that was changed on the disk', () => {
       const mailbox = outboxAt(server, { storage, ...options });
       const payload = Buffer.from(randomBytes(1.5 * MIB).toString('hex'));
       const { message } = await mailbox.outbox.enqueue(letter(payload));
-      await changeByte(storage.spool.path(message.id), at);
+      await changeByte(sentPayload(mailbox, storage, message.id), at);
       mailbox.start();
       await isIn(mailbox, message.id, 'parked');
       const parked = await mailbox.outbox.get(message.id);
@@ -63,7 +64,7 @@ describe('a payload that was changed on the disk', () => {
       assert.equal(server.requests().filter(({ status }) => status === 202).length, requests);
       await failure(PayloadError, mailbox.outbox.resend(message.id));
       // Put back from a backup, it is the message again.
-      await changeByte(storage.spool.path(message.id), at);
+      await changeByte(sentPayload(mailbox, storage, message.id), at);
       const again = await mailbox.outbox.resend(message.id);
       await mailbox.outbox.accepted(again.id);
     });
@@ -80,7 +81,7 @@ describe('a payload that was changed on the disk', () => {
     await eventually('chunk 1 is saved', async () => (await first.store.getOutgoing(message.id))?.chunksSent === 1);
     await one.close();
     await first.close();
-    await changeByte(join(folder, 'spool', message.id), 2 * MIB + 5);
+    await changeByte(sentPayload(one, first, message.id), 2 * MIB + 5);
     const two = outboxAt(server, { storage: await storageIn(folder), ...CHUNKS });
     two.start();
     await eventually('it ended', async () =>

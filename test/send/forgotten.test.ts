@@ -137,7 +137,7 @@ describe('a store that has forgotten what its send marks remember', () => {
       server.clearFaults();
 
       const before = sentIds(server);
-      const { mailbox, settled } = await startOn(server, killed);
+      const { storage, mailbox, settled } = await startOn(server, killed);
       const seen = async () => await mailbox.outbox.list({}, { limit: 1000 });
       await eventually('every message that was begun is shown', async () => (await seen()).length >= ids.length);
       await settled();
@@ -165,6 +165,11 @@ describe('a store that has forgotten what its send marks remember', () => {
       // A person may close it; there is nothing left to send.
       await assert.rejects(mailbox.outbox.resend(lost.id), { code: 'MESH_PAYLOAD' });
       assert.equal((await mailbox.outbox.drop(lost.id)).state, 'closed');
+      await mailbox.close();
+      await storage.close();
+      // Its marks and the store agree now; that they did not is shown until the day is over.
+      const { mailbox: restarted } = await startOn(server, killed);
+      await eventually('it is shown again', () => restarted.health().storeBehind?.messages === forgotten);
     }).timeout(60_000);
   }
 

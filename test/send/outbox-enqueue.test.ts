@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { InvalidMessageError, NotSentError, OutboxFullError, PayloadError, StorageError } from '../../lib/index';
 import { INLINE_BYTES } from '../../lib/payload/stored-payload';
 import type { SqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
 import { emptyFolder } from '../harness/cleanup';
 import { failure } from '../harness/failure';
 import { letter, outboxAt, smallStorage, storageIn, tlsSandbox } from '../harness/outboxes';
-import { spooledIn } from '../harness/spool-files';
+import { sentPayload, spooledIn } from '../harness/spool-files';
 
 const BIG = Buffer.alloc(INLINE_BYTES + 1, 'b');
 /** Nothing listens there: these tests send nothing. */
@@ -54,25 +54,25 @@ describe('outbox: enqueue', () => {
   });
 
   it('keeps 64 KiB in the row, and spools a larger payload in a file for its owner only', async () => {
-    const { outbox, storage, folder, spooled } = await unsent();
+    const { outbox, storage, mailbox, spooled } = await unsent();
     const small = await outbox.enqueue(letter(BIG.subarray(1)));
     assert.equal((await storage.store.getOutgoing(small.message.id))?.payload?.kind, 'inline');
     assert.deepEqual(await spooled(), []);
     const large = await outbox.enqueue(letter(BIG));
-    assert.deepEqual(await spooled(), [large.message.id]);
-    const file = join(folder, 'spool', large.message.id);
+    const file = sentPayload(mailbox, storage, large.message.id);
+    assert.deepEqual(await spooled(), [basename(file)]);
     assert.equal((await stat(file)).mode & 0o777, 0o600);
     assert.ok((await readFile(file)).equals(BIG));
   });
 
   it('once per key: a repeat returns the first message, stores nothing, and needs no quota', async () => {
-    const { outbox, spooled, stored } = await unsent({ limits: { maxMessages: 1 } });
+    const { outbox, storage, mailbox, spooled, stored } = await unsent({ limits: { maxMessages: 1 } });
     const first = await outbox.enqueue(letter(BIG), { onceKey: 'k' });
     const again = await outbox.enqueue(letter(BIG), { onceKey: 'k' });
     assert.deepEqual([first.isNew, again.isNew], [true, false]);
     assert.equal(again.message.id, first.message.id);
     assert.equal(await stored(), 1);
-    assert.deepEqual(await spooled(), [first.message.id]);
+    assert.deepEqual(await spooled(), [basename(sentPayload(mailbox, storage, first.message.id))]);
   });
 
   it('keeps the order of calls for one recipient and workflow; other lanes do not wait', async () => {

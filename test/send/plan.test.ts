@@ -19,7 +19,6 @@ import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 import { eventually } from '../harness/until';
 
 const ID = '019a0000-0000-7000-9000-00000000000a';
-const GZ = `${ID}.1.gz`;
 const KIB = 1024;
 const RULES: SendingRules = {
   compression: 'auto',
@@ -35,9 +34,13 @@ const accepting = (): { status: number; body: Buffer } => ({ status: 202, body: 
 
 async function decided(payload: Buffer, rules: Partial<SendingRules> = {}) {
   const folder = await emptyFolder();
-  const scratch = new Scratch(await Spool.open(folder));
-  const plan = await decidePlan(await openPayload(payload), { ...RULES, ...rules }, scratch, GZ);
-  return { ...plan, files: readdirSync(folder), body: scratch.find(GZ) };
+  const scratch = new Scratch(await Spool.open(folder), 'mailbox');
+  const plan = await decidePlan(await openPayload(payload), { ...RULES, ...rules }, scratch, ID);
+  return {
+    ...plan,
+    files: readdirSync(folder).map((name) => name.replace(/[0-9a-f]{32}/, '#')),
+    body: scratch.find(ID, 1),
+  };
 }
 
 describe('one request or chunks', () => {
@@ -86,7 +89,7 @@ describe('one request or chunks', () => {
       const { body, files, ...plan } = await decided(payload, rules);
       assert.deepEqual({ ...plan, ...expected }, plan);
       const wasCompressed = plan.totalChunks === 1 && plan.encoding === 'gzip' && payload.length > 100_000;
-      assert.deepEqual(files, wasCompressed ? [GZ] : [], 'a payload that did not fit leaves nothing behind');
+      assert.deepEqual(files, wasCompressed ? ['out-#.1.gz'] : [], 'a payload that did not fit leaves nothing behind');
       assert.equal(body !== undefined, wasCompressed);
     });
   }
@@ -268,8 +271,8 @@ describe('chunks prepared ahead', () => {
       afterThisTest(() => transport.close());
       const client = new MeshClient(config, transport);
       const plan = { encoding: 'gzip', level: 1, chunkBytes, totalChunks: 5 } as const;
-      const scratch = new Scratch(await Spool.open(await emptyFolder()));
-      await transferChunks(client, { source, headers: {}, plan, scratch, name: ID }, undefined, () => undefined);
+      const scratch = new Scratch(await Spool.open(await emptyFolder()), 'mailbox');
+      await transferChunks(client, { source, headers: {}, plan, scratch, id: ID }, undefined, () => undefined);
       assert.equal(sent, 5);
       assert.equal(begun.length, 5);
       assert.ok(

@@ -24,8 +24,9 @@ const SPOOL = `${FOLDER}/spool`;
 const STORE = ['mesh.db', 'mesh.db-wal'].map((name) => `${FOLDER}/${name}`);
 /** Copies that are kept. */
 const COPIES = 2;
-/** Ids as the names of our files have them, of nobody's message. */
-const ID = '0198a5f0-1111-7222-a333-444455556666';
+/** Names as our files have them, of nobody's message. */
+const OUT_NAME = 'out-0198a5f01111722201a3334444555566';
+const IN_NAME = 'in-0198a5f01111722201a3334444555566-0198a5f0-1111-7222-a333-444455556666';
 /** Files that people and other programs put beside ours. The last ones look like ours, and are not. */
 const FOREIGN = [
   'notes.txt',
@@ -34,9 +35,9 @@ const FOREIGN = [
   'mesh.db.bak',
   'part-1.zip',
   'upload-.tmp',
-  `${ID}.pdf`,
-  `in-${ID}.old`,
-  `${ID.replace('0', '1')}/scan.tif`,
+  `${OUT_NAME}.pdf`,
+  `${IN_NAME}.old`,
+  `${OUT_NAME.replace('0', '1')}/scan.tif`,
 ];
 
 /** The machine's Node-RED, as people stop and start it. */
@@ -183,7 +184,7 @@ export class Upkeep {
     if (kind === 'one of other people') for (const name of FOREIGN) disk.putForeign(`${SPOOL}/${name}`, 'theirs');
     if (kind === 'one of another store') {
       disk.putForeign(`${SPOOL}/mesh-spool.json`, '{"store":"another"}');
-      for (const name of [ID, `in-${ID}`]) disk.putForeign(`${SPOOL}/${name}`, 'theirs');
+      for (const name of [OUT_NAME, IN_NAME]) disk.putForeign(`${SPOOL}/${name}`, 'theirs');
     }
     note(`disk: instead of the spool folder, ${kind}`);
     schedule.in(random.between(1, 15) * MINUTE, () => this.#putSpoolBack());
@@ -258,7 +259,7 @@ export class Upkeep {
         sending.isGivenUp = true;
         sending.hits.add('erase');
       };
-      return [{ name: sending.name, reference: id, bytes: sending.bytes, done, half }];
+      return [{ name: sending.name, reference: id, done, half }];
     });
     const received = [...model.received.entries()].map(([messageId, receiving]): Target => {
       const done = (): void => void (receiving.isErased = true);
@@ -266,21 +267,17 @@ export class Upkeep {
         receiving.isTakenAway = true;
         receiving.hits.add('erase');
       };
-      return { name: receiving.name, reference: messageId, bytes: receiving.bytes, done, half };
+      return { name: receiving.name, reference: messageId, done, half };
     });
     const all = [...sent, ...received];
     return all.length === 0 ? undefined : random.pick(all);
   }
 
-  /**
-   * After an erasure, no file of ours has a byte of the message; but a damaged or incomplete copy in quarantine, which
-   * cannot be told from any other file, and of which the person is told.
-   */
-  #requireGone({ name, bytes }: Target): void {
+  /** After an erasure, no file of ours has a byte of the message, however damaged or incomplete a copy of it was. */
+  #requireGone({ name }: Target): void {
     const { disk, model } = this.#parts;
     for (const [path, node] of disk.files(FOLDER)) {
       if (!node.bytes.includes(`${name};${name};`)) continue;
-      if (path.includes('/quarantine/') && !node.bytes.equals(bytes)) continue;
       model.violated(`${name}: erased, and still in ${path}`);
     }
   }
@@ -296,7 +293,6 @@ interface Target {
   name: string;
   /** As the tool finds it. */
   reference: string;
-  bytes: Buffer;
   /** Tells the model that it is erased, or that it may be. */
   done: () => void;
   half: () => void;

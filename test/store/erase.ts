@@ -7,11 +7,13 @@ import { join } from 'node:path';
 import { ConfigurationError, InvalidMessageError, NotFoundError, StorageError } from '../../lib/errors';
 import { setFiles } from '../../lib/files';
 import { Spool } from '../../lib/payload/spool';
+import { messageTag } from '../../lib/payload/spool-names';
 import type { Side } from '../../lib/store/tools/side';
 import { eraseMessage, type Erasure } from '../../lib/store/tools/erase';
 import type { Outgoing, Store } from '../../lib/store/store';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { failure } from '../harness/failure';
+import { ownerOf } from '../harness/spool-owner';
 import { enqueued, IN_NAME, inState, MAILBOX, OTHER, OUT_NAME, received, T } from './contract/support';
 
 /** Stands wherever patient data may. */
@@ -24,7 +26,13 @@ export interface Place {
   side(): Promise<Side>;
 }
 
-const OTHER_IN_NAME = IN_NAME.replace(/1$/, '2');
+const OTHER_IN_NAME = IN_NAME.replace('in-0', 'in-1');
+/** UUIDs of downloads, and of a part of a quarantine. */
+const [FIRST, SECOND, PART] = ['1', '2', '3'].map((last) => `019a0000-0000-4000-9000-00000000000${last}`) as [
+  string,
+  string,
+  string,
+];
 const ENDED = { settledAt: T, messageId: 'MESH1' } as const;
 const named = {
   onceKey: `once ${MARK}`,
@@ -64,11 +72,14 @@ async function withStore<T>(place: Place, use: (store: Store) => Promise<T>): Pr
 /** Adds a message that has ended, whose large payload is in a folder that the store has recorded; returns its id. */
 function endedWithLargePayload(place: Place, folder: string, made: object = {}): Promise<string> {
   return withStore(place, async (store) => {
-    await Spool.open(folder, { owner: { store: await store.identity() } });
-    await store.addSpoolFolder(folder);
+    await Spool.open(folder, { owner: await ownerOf(store) });
+    await store.addSpoolFolder({ path: folder, hasPayloads: true });
     return inState(store, 'acknowledged', ENDED, { ...made, payload: { kind: 'spool', name: OUT_NAME } });
   });
 }
+
+/** Returns what the names of a message's files have in them. */
+const tagIn = async (store: Store, id: string): Promise<string> => messageTag(await store.spoolKey(), MAILBOX, id);
 
 export function erasure(newPlace: () => Promise<Place>): void {
   it('erases payload and names of a sent message, keeps ids, states and times, and records who asked', async () => {
@@ -119,40 +130,97 @@ export function erasure(newPlace: () => Promise<Place>): void {
     });
   });
 
-  it('erases the copy that an interrupted download has left in quarantine, and no other file', async () => {
+  it('erases every copy of a received message, damaged and incomplete ones too, and no other file', async () => {
     const place = await newPlace();
-    const part = join(place.spool, 'quarantine', OUT_NAME);
-    await mkdir(part, { recursive: true });
-    const [copy, longer, changed] = ['3', '4', '5'].map((last) => IN_NAME.replace(/1$/, last)) as [
-      string,
-      string,
-      string,
-    ];
-    for (const path of [join(place.spool, IN_NAME), join(place.spool, OTHER_IN_NAME), join(part, copy)])
-      await writeFile(path, MARK);
-    await writeFile(join(part, longer), `${MARK}.`);
-    await writeFile(join(part, changed), MARK.toLowerCase());
-    await withStore(place, async (store) => {
-      const payload = { kind: 'spool', name: IN_NAME } as const;
-      await received(store, 'done', { settledAt: T }, { messageId: 'IN1', headers, payload });
-      // Another message with the same content, which stays.
-      await received(store, 'done', { settledAt: T }, { payload: { kind: 'spool', name: OTHER_IN_NAME } });
+    const part = join(place.spool, 'quarantine', PART);
+    const [tag, other] = await withStore(place, async (store) => {
+      await Spool.open(place.spool, { owner: await ownerOf(store) });
+      const [own, second] = [await tagIn(store, 'IN1'), await tagIn(store, 'IN2')];
+      const payload = { kind: 'spool', name: `in-${own}-${FIRST}` } as const;
+      await received(store, 'done', { settledAt: T }, { messageId: 'IN1', headers, payload, size: 100_000 });
+      await received(store, 'done', { settledAt: T }, { messageId: 'IN2', headers, size: 100_000 });
+      return [own, second];
     });
+    const ofMessage = (each: string): string[] => [`part-${each}.json`, `part-${each}.json.new`];
+    const ofDownload = (each: string, download: string): string[] =>
+      ['in-#', 'in-#.copying', 'part-#', 'part-#.taken'].map((name) => name.replace('#', `${each}-${download}`));
+    const kept = [...ofMessage(other), ...ofDownload(other, FIRST), `in-${tag}-${FIRST}.bak`, `${tag}.json`];
+    await mkdir(part, { recursive: true });
+    // Every one with other bytes than the payload.
+    for (const folder of [place.spool, part]) {
+      for (const name of [...ofMessage(tag), ...ofDownload(tag, FIRST), ...ofDownload(tag, SECOND), ...kept])
+        await writeFile(join(folder, name), `${MARK} ${name}`);
+    }
     const lines = await erased(place, 'IN1');
-    assert.match(lines.at(-1) ?? '', /quarantine are files that no message names \(2\), deleted after seven days/);
-    assert.deepEqual(await readdir(part), [longer, changed]);
-    assert.deepEqual((await readdir(place.spool)).sort(), [OTHER_IN_NAME, 'quarantine']);
+    assert.equal(lines.length, 1, lines.join());
+    assert.deepEqual((await readdir(place.spool)).sort(), [...kept, 'mesh-spool.json', 'quarantine'].sort());
+    assert.deepEqual((await readdir(part)).sort(), kept.toSorted());
   });
 
-  it('erases the payload that a sent message had before the store forgot it', async () => {
+  it('erases what a sent message has, or had before the store forgot it: compressed bodies and uploads too', async () => {
     const place = await newPlace();
-    const part = join(place.spool, 'quarantine', OUT_NAME);
+    const scratch = await emptyFolder();
+    const part = join(scratch, 'quarantine', PART);
     await mkdir(part, { recursive: true });
-    const id = await withStore(place, (store) => inState(store, 'rejected', { settledAt: T }, named));
-    await writeFile(join(part, id), MARK);
-    await writeFile(join(part, OUT_NAME), MARK);
+    // Its row names no payload: the store was put back from a backup.
+    const [id, tag] = await withStore(place, async (store) => {
+      const sent = await inState(store, 'rejected', { settledAt: T }, named);
+      await store.addSpoolFolder({ path: scratch, hasPayloads: false });
+      return [sent, await tagIn(store, sent)];
+    });
+    for (const name of [`out-${tag}`, `out-${tag}.1.gz`, `out-${tag}.12.gz`, `upload-${tag}`, OUT_NAME]) {
+      for (const folder of [scratch, part]) await writeFile(join(folder, name), MARK);
+    }
     await erased(place, id);
+    assert.deepEqual((await readdir(scratch)).sort(), [OUT_NAME, 'quarantine']);
     assert.deepEqual(await readdir(part), [OUT_NAME]);
+  });
+
+  it('that was killed half-way goes on with the files that are left', async () => {
+    const place = await newPlace();
+    const names = await withStore(place, async (store) => {
+      await Spool.open(place.spool, { owner: await ownerOf(store) });
+      const tag = await tagIn(store, 'IN1');
+      const all = [FIRST, SECOND, PART].map((download) => `in-${tag}-${download}`);
+      const payload = { kind: 'spool', name: all[0] ?? '' } as const;
+      await received(store, 'done', { settledAt: T }, { messageId: 'IN1', headers, payload, size: 100_000 });
+      return all;
+    });
+    for (const name of names) await writeFile(join(place.spool, name), MARK);
+    let calls = 0;
+    const rm: typeof promises.rm = (path, options) =>
+      (calls += 1) > 1 ? Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' })) : promises.rm(path, options);
+    setFiles({ ...fs, ...promises, rm });
+    afterThisTest(() => setFiles());
+    await failure(StorageError, erased(place, 'IN1'));
+    setFiles();
+    const left = [names[0], names[2], 'mesh-spool.json'].sort();
+    assert.deepEqual((await readdir(place.spool)).sort(), left, 'the payload itself goes last');
+    await withStore(place, async (store) => assert.ok((await store.getIncoming(MAILBOX, 'IN1'))?.payload));
+    await erased(place, 'IN1');
+    assert.deepEqual(await readdir(place.spool), ['mesh-spool.json']);
+  });
+
+  it('is repeated where a folder can be read that was not reached, by the part of the names that it said', async () => {
+    const place = await newPlace();
+    const elsewhere = await emptyFolder();
+    const [id, tag] = await withStore(place, async (store) => {
+      await store.addSpoolFolder({ path: elsewhere, hasPayloads: false });
+      const sent = await inState(store, 'rejected', { settledAt: T }, { ...named, size: 100_000 });
+      return [sent, await tagIn(store, sent)];
+    });
+    // Its mark says that it is another store's: another machine has a folder of this path.
+    await writeFile(join(elsewhere, 'mesh-spool.json'), '{"store":"another"}');
+    const [, line = ''] = await erased(place, id);
+    assert.equal(
+      line.replace(elsewhere, 'F'),
+      `Not reached: F. Delete the files there, and in its quarantine, that have ${tag} in their names.`,
+    );
+    const there = `${await emptyFolder()}/there`;
+    await withStore(place, async (store) => Spool.open(there, { owner: await ownerOf(store) }));
+    await writeFile(join(there, `out-${tag}.1.gz`), MARK);
+    await erased(place, id, { spool: there });
+    assert.deepEqual(await readdir(there), ['mesh-spool.json']);
   });
 
   it('that the store fails in is said to be unfinished, and is finished when it is repeated', async () => {
@@ -264,7 +332,7 @@ export function erasure(newPlace: () => Promise<Place>): void {
   it('is refused, and names folder and file, when the payload may be in a folder that cannot be reached', async () => {
     const place = await newPlace();
     const volume = join(await emptyFolder(), 'volume');
-    const id = await endedWithLargePayload(place, volume, named);
+    const id = await endedWithLargePayload(place, volume, { ...named, size: 100_000 });
     await writeFile(join(volume, OUT_NAME), MARK);
     // Not mounted: the folder is there and empty.
     await rename(volume, `${volume}-unmounted`);

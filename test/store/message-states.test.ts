@@ -225,7 +225,7 @@ describe('the number of the schema', () => {
     const digest = (schema: string): string => createHash('sha256').update(plain(schema)).digest('hex').slice(0, 16);
     assert.deepEqual(
       [SCHEMA_VERSION, digest(SQLITE_SCHEMA), digest(POSTGRES_SCHEMA)],
-      [108, '6375cc8168bb8f7c', 'ce376679806c0804'],
+      [109, '2af56b432f3190ac', '33cdfc80ecd51750'],
     );
   });
 });

@@ -27,11 +27,25 @@ const MUTATIONS: Rule[] = [
     without: "if (database.prepare('PRAGMA page_count').get()) {",
   },
   {
-    case: 'erases the copy that an interrupted download has left',
+    case: 'a database whose clock jumps ahead loses none',
+    test: 'test/store/postgres/slices.test.ts',
+    file: 'lib/store/postgres/slices.ts',
+    check: 'WHERE begun_at < ?',
+    without: 'WHERE begun_at < extract(epoch FROM now()) * 1000 + 0 * ?',
+  },
+  {
+    case: 'a time that catches up removes none',
+    test: 'test/store/postgres/slices.test.ts',
+    file: 'lib/store/postgres/slices.ts',
+    check: 'greatest(trusted_time, floor(extract(epoch FROM now()) * 1000))',
+    without: 'floor(extract(epoch FROM now()) * 1000)',
+  },
+  {
+    case: 'erases every copy of a received message',
     test: 'test/store/sqlite/erase.test.ts',
     file: 'lib/store/tools/erase.ts',
-    check: 'const paths = [...own, ...copies];',
-    without: 'const paths = copies.length > 99 ? copies : own;',
+    check: "all.filter((path) => tags.has(tagOf(basename(path)) ?? ''))",
+    without: 'all.filter((path) => basename(path) === name)',
   },
   {
     case: 'is away: operations fail',

@@ -5,6 +5,7 @@ import { fileSink, resumeFileSink, type FileSink } from '../../payload/file-sink
 import type { PartialDownload, PartialFiles } from '../../payload/partial-files';
 import type { PayloadSink } from '../../payload/sink';
 import type { Spool } from '../../payload/spool';
+import { partName, receivedName } from '../../payload/spool-names';
 import { INLINE_BYTES } from '../../payload/stored-payload';
 import type { StoredPayload } from '../../store/store';
 import { randomUUID } from '../../random';
@@ -38,6 +39,7 @@ export class SpoolSink implements PayloadSink {
   readonly #parts: SpoolSinkParts;
   /** Unique for each download, so that two downloads of one message never write to the same file. */
   readonly #id = randomUUID();
+  readonly #tag: string;
   #pieces: Buffer[] = [];
   #bytes = 0;
   #chunkStart = 0;
@@ -48,6 +50,7 @@ export class SpoolSink implements PayloadSink {
 
   private constructor(parts: SpoolSinkParts) {
     this.#parts = parts;
+    this.#tag = parts.partials.tag(parts.message.messageId);
   }
 
   /**
@@ -80,11 +83,11 @@ export class SpoolSink implements PayloadSink {
   }
 
   get #name(): string {
-    return `in-${this.#id}`;
+    return receivedName(this.#tag, this.#id);
   }
 
   get #data(): string {
-    return `part-${this.#id}`;
+    return partName(this.#tag, this.#id);
   }
 
   beginChunk(): void {

@@ -1,6 +1,7 @@
 /** The ledger: one line for each event. Lines are only added, until the retention removes the oldest. */
 import { LEDGER_COLUMNS, ledgerEntry, NEW_LEDGER_COLUMNS } from '../rows/ledger';
 import type { Row } from '../rows/parse';
+import { CONDITION_EVENTS, IS_CONDITION_EVENT } from '../rules/condition-events';
 import type { LedgerEntry, LedgerNote, Page } from '../store';
 import { MAILBOX } from './mailboxes';
 import type { Queries, Value } from './queries';
@@ -77,6 +78,17 @@ export async function between(
     page.limit,
   );
   return rows.map((row) => entryOf(row, mailbox));
+}
+
+/** In order of time. There are few: the newest are enough. */
+export async function conditionEvents(queries: Queries, mailbox: string, since: number): Promise<LedgerEntry[]> {
+  const rows = await queries.rows(
+    `${SELECT} WHERE mailbox = ${MAILBOX} AND ${IS_CONDITION_EVENT} AND time >= ?
+      ORDER BY time DESC, sequence DESC LIMIT ${CONDITION_EVENTS}`,
+    mailbox,
+    since,
+  );
+  return rows.map((row) => entryOf(row, mailbox)).toReversed();
 }
 
 function entryOf(row: Row, mailbox: string): LedgerEntry {

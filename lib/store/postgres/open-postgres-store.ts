@@ -139,6 +139,7 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
       ),
     note: (entry) => add(entry.mailbox, (q) => ledger.addLine(q, entry)),
     history: (mailbox, reference) => read((q) => ledger.history(q, mailbox, reference)),
+    conditionEvents: (mailbox, since) => read((q) => ledger.conditionEvents(q, mailbox, since)),
     ledger: (mailbox, times, page) => read((q) => ledger.between(q, mailbox, times, page)),
     recentOutgoing: (mailbox, states, page) => read((q) => overview.recentOutgoing(q, mailbox, states, page)),
     recentIncoming: (mailbox, states, page) => read((q) => overview.recentIncoming(q, mailbox, states, page)),
@@ -156,14 +157,15 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
       }),
     purge: async (now, retention) => {
       const purged = await purgeAll(() => write({ all: true }, (q) => purgeSlice(q, now, retention)));
-      await removeUnnamed(connections);
+      await removeUnnamed(connections, now);
       return purged;
     },
     spoolNames: () => read((q) => spoolNames(q)),
     identity: () => read((q) => identity.storeIdentity(q)),
+    spoolKey: () => read((q) => identity.spoolKey(q)),
     trustedTime: () => read((q) => identity.trustedTime(q)),
     trustTime: (time, isConfirmed) => connections.use((q) => identity.trustTime(q, time, isConfirmed)),
-    addSpoolFolder: (path) => connections.use((q) => identity.addSpoolFolder(q, path)),
+    addSpoolFolder: (folder) => connections.use((q) => identity.addSpoolFolder(q, folder)),
     spoolFolders: () => read((q) => identity.spoolFolders(q)),
     // Not in a shared commit: a lease must not end because a commit takes long.
     lease: async (mailbox, role, ms) => {

@@ -7,6 +7,7 @@
  * Times are milliseconds as JavaScript has them (double precision). JSON is text: jsonb refuses the zero character, and
  * nothing here asks what is in it. Ids sort by their bytes (COLLATE "C"), as they do in JavaScript.
  */
+import { IS_CONDITION_EVENT } from '../rules/condition-events';
 import { IS_OVERDUE, LIMITS, NEVER_OVERDUE } from '../rules/overdue';
 import { blockLater, countedBytes, PENDING_LIST } from '../rules/outgoing-triggers';
 import {
@@ -44,13 +45,17 @@ export const SCHEMA = `
   CREATE TABLE store_identity (
     id TEXT NOT NULL,
     generation TEXT NOT NULL,
+    -- Random, and the same in every copy: names the files of a message (lib/payload/spool-names.ts).
+    spool_key TEXT NOT NULL,
     -- The latest confirmed time (lib/store/trusted-time.ts).
     trusted_time DOUBLE PRECISION
   );
 
-  -- Every folder that has ever had large payloads of this store: erasing a message looks there.
+  -- Every folder that has ever had files of messages of this store: erasing a message looks there. Some have only what
+  -- is under way, and not the payloads that rows name.
   CREATE TABLE spool_folder (
-    path TEXT PRIMARY KEY
+    path TEXT PRIMARY KEY,
+    has_payloads BOOLEAN NOT NULL
   );
 
   -- A mailbox key is long (URL and id) and would be in every row and index: a number stands for it.
@@ -272,6 +277,7 @@ export const SCHEMA = `
     detail TEXT NOT NULL
   );
   CREATE INDEX ledger_time ON ledger (mailbox, time, sequence);
+  CREATE INDEX ledger_condition ON ledger (mailbox, time, sequence) WHERE ${IS_CONDITION_EVENT};
   CREATE INDEX ledger_reference ON ledger (mailbox, reference, sequence);
   CREATE INDEX ledger_message ON ledger (mailbox, message_id) WHERE message_id IS NOT NULL AND message_id <> reference;
 
@@ -297,7 +303,8 @@ export const SCHEMA = `
   -- what no row names a day after it was begun was never finished, and is removed.
   CREATE TABLE payload (
     name TEXT COLLATE "C" PRIMARY KEY,
-    begun_at TIMESTAMPTZ NOT NULL
+    -- Milliseconds since 1970: never earlier than the confirmed time (lib/store/postgres/slices.ts).
+    begun_at DOUBLE PRECISION NOT NULL
   );
   CREATE INDEX payload_begun ON payload (begun_at);
 

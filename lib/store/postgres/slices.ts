@@ -12,6 +12,15 @@ export const SLICE_BYTES = 1024 * 1024;
 /** Payloads that one statement removes: each has hundreds of slices. */
 const REMOVED_PER_STATEMENT = 20;
 
+/**
+ * A payload counts from the later of the confirmed time and the database's clock. So it is never taken for older than
+ * it is when the confirmed time catches up after days in which no instance ran; if the database's clock is ahead, what
+ * a kill has left is only kept longer.
+ */
+const BEGIN = `INSERT INTO payload (name, begun_at)
+    SELECT ?, greatest(trusted_time, floor(extract(epoch FROM now()) * 1000)) FROM store_identity
+    ON CONFLICT (name) DO NOTHING`;
+
 /** The slices of a database. Every statement may be repeated when its result was lost. */
 export function slicesIn(connections: Connections): PayloadSlices {
   const rows = (sql: string, ...values: Parameters<Queries['rows']>[1][]) =>
@@ -25,7 +34,7 @@ export function slicesIn(connections: Connections): PayloadSlices {
     async write(name, pieces) {
       let bytes = 0;
       try {
-        await rows('INSERT INTO payload (name, begun_at) VALUES (?, now()) ON CONFLICT (name) DO NOTHING', name);
+        await rows(BEGIN, name);
         let number = 0;
         for await (const slice of slicesOf(pieces)) {
           await rows(
@@ -59,24 +68,32 @@ export function slicesIn(connections: Connections): PayloadSlices {
     async has(name) {
       return (await rows('SELECT 1 AS found FROM payload WHERE name = ?', name)).length > 0;
     },
+    async beginningWith(prefix) {
+      // Names are ASCII, and compared as bytes: the range is in the index.
+      const found = await rows('SELECT name FROM payload WHERE name >= ? AND name < ?', prefix, `${prefix}\u007f`);
+      return found.map(({ name }) => String(name));
+    },
     remove,
   };
 }
 
+const DAY_MS = 24 * 60 * 60 * 1000;
+
 /**
- * Removes payloads that were begun a day ago and that no row names. Each is looked up by an index: an anti-join would
- * read all rows.
+ * Removes payloads that were begun a day before `now`, the confirmed time (milliseconds since 1970), and that no row
+ * names. Each is looked up by an index: an anti-join would read all rows.
  */
-export async function removeUnnamed(connections: Connections): Promise<void> {
+export async function removeUnnamed(connections: Connections, now: number): Promise<void> {
   for (let removed = REMOVED_PER_STATEMENT; removed >= REMOVED_PER_STATEMENT;) {
     const found = await connections.use((queries) =>
       queries.rows(
         `DELETE FROM payload WHERE name = ANY(ARRAY(
-            SELECT name FROM payload AS p WHERE begun_at < now() - interval '1 day'
+            SELECT name FROM payload AS p WHERE begun_at < ?
               AND (SELECT 1 FROM outgoing WHERE payload_name = p.name LIMIT 1) IS NULL
               AND (SELECT 1 FROM incoming WHERE payload_name = p.name LIMIT 1) IS NULL
               ORDER BY begun_at LIMIT ${REMOVED_PER_STATEMENT}))
           RETURNING 1 AS removed`,
+        now - DAY_MS,
       ),
     );
     removed = found.length;

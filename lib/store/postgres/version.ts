@@ -2,6 +2,7 @@
 import type { Client } from 'pg';
 import { randomUUID } from '../../random';
 import { requireStoreBeforeMaking, type RequiredStore } from '../rules/known-store';
+import { newSpoolKey } from '../rules/spool-key';
 import { requireVersion, SCHEMA_VERSION } from '../rules/schema-version';
 import { lockClass } from './locks';
 import { SCHEMA } from './schema';
@@ -38,7 +39,8 @@ export async function makeSchema(
   await client.query(
     `BEGIN; ${createSchema} ${SCHEMA};
       INSERT INTO schema_version VALUES (${SCHEMA_VERSION}, now());
-      INSERT INTO store_identity (id, generation) VALUES ('${randomUUID()}', '${randomUUID()}');
+      INSERT INTO store_identity (id, generation, spool_key)
+        VALUES ('${randomUUID()}', '${randomUUID()}', '${newSpoolKey()}');
       COMMIT`,
   );
   return [SCHEMA_VERSION];

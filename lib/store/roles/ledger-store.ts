@@ -7,6 +7,11 @@ export interface LedgerStore {
   note(entry: Omit<LedgerEntry, 'sequence'>): Promise<void>;
   /** Returns one message's whole history, oldest first, by our id or MESH's. */
   history(mailbox: string, reference: string): Promise<LedgerEntry[]>;
+  /**
+   * Returns the lines since a time whose events are shown as conditions for a day (lib/store/rules/condition-events.ts),
+   * in order of time.
+   */
+  conditionEvents(mailbox: string, since: number): Promise<LedgerEntry[]>;
   /** Lists the lines of a mailbox between two times (`to` excluded), in order of time, for an export. */
   ledger(mailbox: string, between: { from: number; to: number }, page: Page): Promise<LedgerEntry[]>;
 }

@@ -15,6 +15,14 @@ export interface Retention {
   ledgerMs: number;
 }
 
+/** A folder with files of a store's messages. */
+export interface SpoolFolder {
+  /** Absolute. */
+  path: string;
+  /** True if payloads that rows name may be there; false if it only has what is under way, and what a kill left of it. */
+  hasPayloads: boolean;
+}
+
 export interface MaintenanceStore {
   /** Returns the keys of all mailboxes that ever sent or received anything here. */
   mailboxes(): Promise<string[]>;
@@ -24,6 +32,8 @@ export interface MaintenanceStore {
   spoolNames(): Promise<Set<string>>;
   /** Returns the store's own id, made with its tables: its spool folders are marked with it. */
   identity(): Promise<string>;
+  /** Returns the store's spool key, by which files are named after their messages (lib/payload/spool-names.ts). */
+  spoolKey(): Promise<string>;
   /** Returns the latest time that was confirmed (lib/store/trusted-time.ts); undefined in a new store. */
   trustedTime(): Promise<number | undefined>;
   /**
@@ -31,10 +41,10 @@ export interface MaintenanceStore {
    * `isConfirmed`: MESH's clock says so.
    */
   trustTime(time: number, isConfirmed: boolean): Promise<void>;
-  /** Records a folder that is to have large payloads of the store, so that erasing a message finds it. Repeatable. */
-  addSpoolFolder(path: string): Promise<void>;
-  /** Returns the folders that have ever had large payloads of the store: absolute paths. */
-  spoolFolders(): Promise<string[]>;
+  /** Records a folder that is to have files of messages, so that erasing a message finds it. Repeatable. */
+  addSpoolFolder(folder: SpoolFolder): Promise<void>;
+  /** Returns the folders that have ever had files of messages of the store. */
+  spoolFolders(): Promise<SpoolFolder[]>;
   /**
    * Closes the messages of every other instance of the sandbox than this one: they ended with it. Sent messages that
    * are under way or await an acknowledgement become `closed`; received ones that are not done become `done`. Returns

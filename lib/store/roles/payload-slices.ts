@@ -11,6 +11,8 @@ export interface PayloadSlices {
   /** Reads the bytes from `start` up to, not including, `end`; fewer if the payload ends before. */
   read(name: string, start: number, end: number): AsyncIterable<Buffer>;
   has(name: string): Promise<boolean>;
+  /** Returns the names that begin so, also those that no row names. */
+  beginningWith(prefix: string): Promise<string[]>;
   /** Removes payloads. A name that is not there is ignored. */
   remove(names: readonly string[]): Promise<void>;
 }

@@ -1,6 +1,7 @@
 /** The ledger: one line for each event. Lines are only added, until the retention removes the oldest. */
 import { LEDGER_COLUMNS, ledgerEntry, NEW_LEDGER_COLUMNS } from '../rows/ledger';
 import type { Row } from '../rows/parse';
+import { CONDITION_EVENTS, IS_CONDITION_EVENT } from '../rules/condition-events';
 import type { LedgerEntry, LedgerNote, Page } from '../store';
 import type { Mailboxes } from './mailboxes';
 import type { Statements } from './statements';
@@ -73,6 +74,22 @@ export class Ledger {
         page.limit,
       )
       .map((row) => this.#entry(row));
+  }
+
+  /** In order of time. There are few: the newest are enough. */
+  conditionEvents(mailboxKey: string, since: number): LedgerEntry[] {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return [];
+    return this.#statements
+      .all(
+        `SELECT ${LEDGER_COLUMNS} FROM ledger INDEXED BY ledger_condition
+          WHERE mailbox = ? AND ${IS_CONDITION_EVENT} AND time >= ?
+          ORDER BY time DESC, sequence DESC LIMIT ${CONDITION_EVENTS}`,
+        mailbox,
+        since,
+      )
+      .map((row) => this.#entry(row))
+      .toReversed();
   }
 
   #entry(row: Row): LedgerEntry {

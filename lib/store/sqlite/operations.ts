@@ -1,5 +1,4 @@
 /** The store's operations, each a plain function on the open database. They run in the worker, within a transaction. */
-import { randomUUID } from '../../random';
 import type {
   ForgottenChange,
   IncomingChange,
@@ -18,8 +17,10 @@ import type {
   ReplacedOutgoing,
   Retention,
   SendingProgress,
+  SpoolFolder,
 } from '../store';
 import type { CommitStatistics } from '../rules/batches';
+import * as identity from './identity';
 import { IncomingTable } from './incoming';
 import { Ledger } from './ledger';
 import type { Mailboxes } from './mailboxes';
@@ -27,11 +28,6 @@ import { OutgoingTable } from './outgoing';
 import { OverviewTables } from './overview';
 import { Purge } from './retention';
 import type { Statements } from './statements';
-
-/** Gives the store another generation. */
-export function renewGeneration(statements: Statements): void {
-  statements.run('UPDATE store_identity SET generation = ?', randomUUID());
-}
 
 export type Operations = ReturnType<typeof operations>;
 export type OperationName = keyof Operations;
@@ -64,8 +60,10 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'activity',
   'history',
   'ledger',
+  'conditionEvents',
   'spoolNames',
   'identity',
+  'spoolKey',
   'trustedTime',
   'spoolFolders',
   'statistics',
@@ -106,7 +104,7 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     sendingProgress: (mailbox: string) => outgoing.sendingProgress(mailbox),
     addForgotten: (message: Omit<NewOutgoing, 'payload'>, change: ForgottenChange, note: LedgerNote) =>
       outgoing.addForgotten(message, change, note),
-    generation: () => String(statements.get('SELECT generation FROM store_identity')?.['generation']),
+    generation: () => identity.generation(statements),
     addIncoming: (message: NewIncoming, note: LedgerNote) => incoming.add(message, note),
     getIncoming: (mailbox: string, messageId: string) => incoming.get(mailbox, messageId),
     firstIncomingRequest: (mailbox: string, requestKey: string) => incoming.firstRequest(mailbox, requestKey),
@@ -125,6 +123,7 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     ) => incoming.change(mailbox, messageId, from, change, note),
     note: (entry: Omit<LedgerEntry, 'sequence'>) => ledger.note(entry),
     history: (mailbox: string, reference: string) => ledger.history(mailbox, reference),
+    conditionEvents: (mailbox: string, since: number) => ledger.conditionEvents(mailbox, since),
     ledger: (mailbox: string, between: { from: number; to: number }, page: Page) =>
       ledger.between(mailbox, between.from, between.to, page),
     recentOutgoing: (mailbox: string, states: readonly OutgoingState[], page: RecentPage) =>
@@ -144,21 +143,12 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     },
     purgeSlice: (now: number, retention: Retention) => purge.slice(now, retention),
     spoolNames: () => purge.spoolNames(),
-    identity: () => String(statements.get('SELECT id FROM store_identity')?.['id']),
-    trustedTime: () => {
-      const time = statements.get('SELECT trusted_time FROM store_identity')?.['trusted_time'];
-      return typeof time === 'number' ? time : undefined;
-    },
-    trustTime: (time: number, isConfirmed: boolean) =>
-      void statements.run(
-        'UPDATE store_identity SET trusted_time = ? WHERE trusted_time IS NULL OR ? OR trusted_time < ?',
-        time,
-        isConfirmed ? 1 : 0,
-        time,
-      ),
-    addSpoolFolder: (path: string) =>
-      void statements.run('INSERT INTO spool_folder (path) VALUES (?) ON CONFLICT (path) DO NOTHING', path),
-    spoolFolders: () => statements.all('SELECT path FROM spool_folder').map(({ path }) => String(path)),
+    identity: () => identity.storeId(statements),
+    spoolKey: () => identity.spoolKey(statements),
+    trustedTime: () => identity.trustedTime(statements),
+    trustTime: (time: number, isConfirmed: boolean) => identity.trustTime(statements, time, isConfirmed),
+    addSpoolFolder: (folder: SpoolFolder) => identity.addSpoolFolder(statements, folder),
+    spoolFolders: () => identity.spoolFolders(statements),
     statistics: () => ({ ...statistics }),
     queryPlans: () => statements.plans(),
   };

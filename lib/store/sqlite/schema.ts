@@ -9,6 +9,7 @@
  * only while it waits for its time; nothing asks the store which deliveries are due, because running leases are counted
  * in memory.
  */
+import { IS_CONDITION_EVENT } from '../rules/condition-events';
 import { IS_OVERDUE, LIMITS, NEVER_OVERDUE } from '../rules/overdue';
 import { blockLater, countedBytes, PENDING_LIST } from '../rules/outgoing-triggers';
 import {
@@ -58,13 +59,17 @@ export const SCHEMA = `
   CREATE TABLE store_identity (
     id TEXT NOT NULL,
     generation TEXT NOT NULL,
+    -- Random, and the same in every copy: names the files of a message (lib/payload/spool-names.ts).
+    spool_key TEXT NOT NULL,
     -- The latest confirmed time (lib/store/trusted-time.ts).
     trusted_time INTEGER
   );
 
-  -- Every folder that has ever had large payloads of this store: erasing a message looks there.
+  -- Every folder that has ever had files of messages of this store: erasing a message looks there. Some have only what
+  -- is under way, and not the payloads that rows name.
   CREATE TABLE spool_folder (
-    path TEXT PRIMARY KEY
+    path TEXT PRIMARY KEY,
+    has_payloads INTEGER NOT NULL
   );
 
   -- A mailbox key is long (URL and id) and would be in every row and index: a number stands for it.
@@ -249,6 +254,7 @@ export const SCHEMA = `
     detail TEXT NOT NULL
   );
   CREATE INDEX ledger_time ON ledger (mailbox, time);
+  CREATE INDEX ledger_condition ON ledger (mailbox, time) WHERE ${IS_CONDITION_EVENT};
   CREATE INDEX ledger_reference ON ledger (mailbox, reference);
   CREATE INDEX ledger_message ON ledger (mailbox, message_id) WHERE message_id IS NOT NULL AND message_id <> reference;
 `;

@@ -5,6 +5,7 @@ import { machineNow } from '../../clock';
 import { existsSync } from '../../files';
 import { randomUUID } from '../../random';
 import { requireStoreBeforeMaking, type RequiredStore } from '../rules/known-store';
+import { newSpoolKey } from '../rules/spool-key';
 import { requireVersion, SCHEMA_VERSION } from '../rules/schema-version';
 import { openFile, type Database } from './driver';
 import { SCHEMA } from './schema';
@@ -71,8 +72,8 @@ export function makeSchema(
   try {
     database.exec(SCHEMA);
     database.prepare('INSERT INTO schema_version VALUES (?, ?)').run(SCHEMA_VERSION, machineNow());
-    const identity = [randomUUID(), randomUUID()];
-    database.prepare('INSERT INTO store_identity (id, generation) VALUES (?, ?)').run(...identity);
+    const identity = [randomUUID(), randomUUID(), newSpoolKey()];
+    database.prepare('INSERT INTO store_identity (id, generation, spool_key) VALUES (?, ?, ?)').run(...identity);
     database.exec('COMMIT');
     // Into the file itself: if its -wal is lost later, the store still is the one that its send marks are about.
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)');

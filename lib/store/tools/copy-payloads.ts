@@ -67,7 +67,7 @@ export async function copyPayload(name: string, from: PayloadPlace, to: PayloadP
 }
 
 /** Returns the SHA-256 of the bytes. */
-export async function digest(pieces: AsyncIterable<Buffer>): Promise<string> {
+async function digest(pieces: AsyncIterable<Buffer>): Promise<string> {
   const hash = createHash('sha256');
   for await (const piece of pieces) hash.update(piece);
   return hash.digest('hex');

@@ -39,6 +39,8 @@ export async function copyStore({ from, to, fromSpool, toSpool, report }: StoreC
   }
   await requireSpools({ from, to, fromSpool, toSpool });
   await to.mark(COPYING);
+  // The names of the files go over as they are, and still have to lead to their messages.
+  await to.setSpoolKey(await from.spoolKey());
   for (const table of names) await copyTable(table, from, to);
   const payloads = await copyPayloads({ from, to, fromSpool, toSpool, report });
   for (const table of names) {
@@ -52,7 +54,7 @@ export async function copyStore({ from, to, fromSpool, toSpool, report }: StoreC
   }
   report(`large payloads: ${payloads}`);
   if (toSpool !== undefined) {
-    await to.addSpoolFolder(toSpool);
+    await to.addSpoolFolder({ path: toSpool, hasPayloads: true });
     await writeMark(toSpool, to.identity);
   }
   // What send marks beside the place of the copy know is about another store, even if it was this one before.

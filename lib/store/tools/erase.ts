@@ -9,15 +9,15 @@ import { ConfigurationError, InvalidMessageError, NotFoundError, StorageError } 
 import { FINAL, PENDING, RESPONSE_MISSING } from '../../message-states';
 import { withoutPath } from '../../payload/file-error';
 import { syncFolder } from '../../payload/file-sink';
-import { quarantinedPaths, quarantineOf, spooledPaths } from '../../payload/quarantine';
-import { fileSourceAt, statFile } from '../../payload/source';
+import { spooledPaths } from '../../payload/quarantine';
 import { readMark } from '../../payload/spool-mark';
+import { messageTag, payloadPrefixes, tagOf } from '../../payload/spool-names';
+import { INLINE_BYTES } from '../../payload/stored-payload';
 import { incomingOf, parseIncoming } from '../rows/incoming';
 import { outgoingOf, parseOutgoing } from '../rows/outgoing';
 import type { Row } from '../rows/parse';
 import { COPYING } from '../rules/schema-version';
-import type { Incoming, Outgoing } from '../store';
-import { digest } from './copy-payloads';
+import type { Incoming, Outgoing, SpoolFolder } from '../store';
 import { type Change, type Side } from './side';
 
 /** A request to erase a message. */
@@ -64,8 +64,8 @@ export async function eraseMessage(side: Side, erasure: Erasure): Promise<string
       advice: 'Wait for its end, or end it by hand first. Or add --force, with the consequences named above.',
     });
   }
-  const payloads = await locatePayloads(side, found, erasure.spool);
-  for (const payload of payloads) await removePayload(side, payload);
+  const files = await locateFiles(side, found, erasure.spool);
+  for (const each of files) await removeFiles(side, each);
   try {
     await side.changeBatch(found.flatMap((each) => changes(each, by, erasure)));
     await side.scrub();
@@ -75,12 +75,7 @@ export async function eraseMessage(side: Side, erasure: Erasure): Promise<string
       advice: 'Run this again: it goes on with what is left.',
     });
   }
-  return [
-    ...found.map(erasedLine),
-    ...(await leftToDo(side, found)),
-    ...payloads.flatMap(payloadLines),
-    ...(await quarantineLines(side, erasure.spool)),
-  ];
+  return [...found.map(erasedLine), ...(await leftToDo(side, found)), ...files.flatMap(fileLines)];
 }
 
 async function find(side: Side, reference: string): Promise<Found[]> {
@@ -114,100 +109,103 @@ function whyNotEnded({ message }: Found): string | undefined {
   return undefined;
 }
 
-/** Returns the folders that may have large payloads of the store: those that it has recorded, and the one that is named. */
-async function spoolFolders(side: Side, spool: string | undefined): Promise<Set<string>> {
-  return new Set([...(await side.spoolFolders()), ...(spool === undefined ? [] : [spool])]);
-}
-
-/** A large payload of the message, and where it is. */
-interface LargePayload {
-  name: string;
-  /** True if another message needs it: it is kept. */
-  isShared: boolean;
-  /** Its files, in the folders that were reached: payload, compressed bodies, and copies that no row names. */
+/** The files of a message, and its large payloads in the database. */
+interface MessageFiles {
+  /** In the folders that were reached: payload, copies that no row names, compressed bodies, partial downloads. */
   paths: string[];
-  inDatabase: boolean;
-  /** Folders that have had payloads of this store, and cannot be reached. */
+  /** Names of payloads in the database. */
+  slices: string[];
+  /** True if another message has its payload too: that one is kept. */
+  isShared: boolean;
+  /** Its payload's name, if it has a large one of its own. */
+  name: string | undefined;
+  /** True if that is in none of the folders and not in the database. */
+  isMissing: boolean;
+  /** The folders that were not reached and may have files of it, and what their names have in them. */
   unreached: string[];
+  tag: string;
 }
 
 /**
- * Finds the large payloads, before anything is changed.
- * @throws ConfigurationError when one may be in a folder that cannot be reached
+ * Finds the files of each message, before anything is changed: by the tag in their names, without reading them.
+ * @throws ConfigurationError when a payload may be in a folder that cannot be reached
  */
-async function locatePayloads(side: Side, found: readonly Found[], spool: string | undefined): Promise<LargePayload[]> {
-  const names = new Set(
-    found.flatMap(({ row }) => (row['payload_kind'] === 'spool' ? [String(row['payload_name'])] : [])),
-  );
-  const folders = await spoolFolders(side, spool);
-  const unreached: string[] = [];
-  const files: string[] = [];
-  for (const folder of folders) {
+async function locateFiles(side: Side, found: readonly Found[], spool: string | undefined): Promise<MessageFiles[]> {
+  const { paths: all, unreached, hasPayloadFolder } = await reachFolders(side, spool);
+  const key = await side.spoolKey();
+  const located: MessageFiles[] = [];
+  for (const { row, message } of found) {
+    const [mailbox] = await side.rows('mailbox', 'id', String(row['mailbox']));
+    const tag = messageTag(key, String(mailbox?.['key']), 'id' in message ? message.id : message.messageId);
+    const name = row['payload_kind'] === 'spool' ? String(row['payload_name']) : undefined;
+    // A payload that another message had first has that message's tag.
+    const tags = new Set([tag, name === undefined ? tag : (tagOf(name) ?? tag)]);
+    const paths = all.filter((path) => tags.has(tagOf(basename(path)) ?? ''));
+    const slices = await slicesOf(side, tags);
+    const names = new Set([...paths.map((path) => basename(path)), ...slices]);
+    const needed = new Set<string>();
+    for (const each of names) if (await isNeeded(side, each, found)) needed.add(each);
+    const payloadFolders = unreached.filter(({ hasPayloads }) => hasPayloads).map(({ path }) => path);
+    const isMissing = name !== undefined && !names.has(name);
+    if (isMissing && (payloadFolders.length > 0 || !hasPayloadFolder)) throw notReached(name, payloadFolders);
+    located.push({
+      paths: paths.filter((path) => !needed.has(basename(path))),
+      slices: slices.filter((each) => !needed.has(each)),
+      isShared: needed.size > 0,
+      name,
+      isMissing,
+      // A small message is never in a file.
+      unreached: message.size > INLINE_BYTES ? unreached.map(({ path }) => path) : [],
+      tag,
+    });
+  }
+  return located;
+}
+
+/** The store's folders, as far as they can be reached from here. */
+interface Reached {
+  /** Every file of ours in them and in their quarantines. */
+  paths: string[];
+  unreached: SpoolFolder[];
+  /** Whether any folder is known that may have payloads. */
+  hasPayloadFolder: boolean;
+}
+
+async function reachFolders(side: Side, spool: string | undefined): Promise<Reached> {
+  const folders = new Map((await side.spoolFolders()).map((folder) => [folder.path, folder]));
+  if (spool !== undefined) folders.set(spool, { path: spool, hasPayloads: true });
+  const paths: string[] = [];
+  const unreached: SpoolFolder[] = [];
+  for (const folder of folders.values()) {
     try {
-      files.push(...(await spooledPaths(folder, () => true)));
-      if ((await readMark(folder)) !== side.identity) unreached.push(folder);
+      paths.push(...(await spooledPaths(folder.path, () => true)));
+      if ((await readMark(folder.path)) !== side.identity) unreached.push(folder);
     } catch {
       unreached.push(folder);
     }
   }
-  const payloads: LargePayload[] = [];
-  for (const name of names) {
-    const own = files.filter((path) => isOf(name, basename(path)));
-    const original = own.find((path) => basename(path) === name);
-    const copies = original === undefined ? [] : await unnamedCopies(side, original, files);
-    const paths = [...own, ...copies];
-    const inDatabase = (await side.slices?.has(name)) ?? false;
-    if (paths.length === 0 && !inDatabase && (unreached.length > 0 || folders.size === 0)) {
-      const where = unreached.length > 0 ? unreached.join(', ') : 'a folder that the store does not know';
-      throw new ConfigurationError(
-        `Nothing was erased. The payload is the file ${name}, in ${where}, which was not reached.`,
-        {
-          advice:
-            'Run this where that folder can be read (mount its volume), or add --spool with its path here. ' +
-            'The folder has the mark mesh-spool.json in it.',
-        },
-      );
-    }
-    payloads.push({ name, isShared: await isNeeded(side, name, found), paths, inDatabase, unreached });
-  }
-  // The payload of a message sent has its id. A store that forgot the message once (a backup was put back) has left it in
-  // quarantine, and its row names none any more.
-  for (const { message } of found) {
-    if (!('id' in message) || names.has(message.id)) continue;
-    const paths = files.filter((path) => isOf(message.id, basename(path)));
-    const inDatabase = (await side.slices?.has(message.id)) ?? false;
-    if (paths.length > 0 || inDatabase)
-      payloads.push({ name: message.id, isShared: false, paths, inDatabase, unreached });
-  }
-  return payloads;
+  return { paths, unreached, hasPayloadFolder: [...folders.values()].some(({ hasPayloads }) => hasPayloads) };
 }
 
-/**
- * Returns the files with the same content as a payload that no row names: a kill between a download and the commit of
- * its row leaves one, which waits in quarantine.
- */
-async function unnamedCopies(side: Side, original: string, files: readonly string[]): Promise<string[]> {
-  const { size } = await statFile(original);
-  let expected: string | undefined;
-  const copies: string[] = [];
-  for (const path of files) {
-    if (path === original || (await statFile(path)).size !== size) continue;
-    if (await isNeeded(side, basename(path), [])) continue;
-    expected ??= await contentOf(original);
-    if ((await contentOf(path)) === expected) copies.push(path);
+function notReached(name: string, folders: readonly string[]): ConfigurationError {
+  const where = folders.length > 0 ? folders.join(', ') : 'a folder that the store does not know';
+  return new ConfigurationError(
+    `Nothing was erased. The payload is the file ${name}, in ${where}, which was not reached.`,
+    {
+      advice:
+        'Run this where that folder can be read (mount its volume), or add --spool with its path here. ' +
+        'The folder has the mark mesh-spool.json in it.',
+    },
+  );
+}
+
+/** Returns the names of the payloads in the database that have one of the tags. */
+async function slicesOf(side: Side, tags: ReadonlySet<string>): Promise<string[]> {
+  const names: string[] = [];
+  for (const prefix of [...tags].flatMap(payloadPrefixes)) {
+    names.push(...((await side.slices?.beginningWith(prefix)) ?? []));
   }
-  return copies;
-}
-
-/** Returns the SHA-256 of a file. */
-async function contentOf(path: string): Promise<string> {
-  const stamp = await statFile(path);
-  return digest(fileSourceAt(path, stamp).open(0, stamp.size, 'reuse'));
-}
-
-/** Whether a file is a payload, or made from it. */
-function isOf(name: string, file: string): boolean {
-  return file === name || file.startsWith(`${name}.`);
+  return names;
 }
 
 /** Whether a message that is not erased has the payload too. */
@@ -220,11 +218,14 @@ async function isNeeded(side: Side, name: string, found: readonly Found[]): Prom
   return users.length > erased;
 }
 
-/** @throws StorageError when a file cannot be deleted */
-async function removePayload(side: Side, { name, isShared, paths, inDatabase }: LargePayload): Promise<void> {
-  if (isShared) return;
-  if (inDatabase) await side.slices?.remove([name]);
-  for (const path of paths) {
+/**
+ * Deletes the copies before the payload that the row names, so that a run which ends half-way finds that again.
+ * @throws StorageError when a file cannot be deleted
+ */
+async function removeFiles(side: Side, { paths, slices, name }: MessageFiles): Promise<void> {
+  for (const path of paths.toSorted(
+    (one, other) => Number(basename(one) === name) - Number(basename(other) === name),
+  )) {
     try {
       await rm(path, { force: true });
       await syncFolder(dirname(path));
@@ -239,15 +240,20 @@ async function removePayload(side: Side, { name, isShared, paths, inDatabase }: 
       );
     }
   }
+  await side.slices?.remove(slices);
 }
 
-/** Returns a sentence for what is left to do about a large payload. */
-function payloadLines({ name, isShared, paths, inDatabase, unreached }: LargePayload): string[] {
-  if (isShared)
-    return ['Its large payload belongs to another message too, and is kept for it: erase that one as well.'];
-  if (paths.length === 0 && !inDatabase)
-    return [`Its large payload (${name}) was not in the store’s folders any more.`];
-  return unreached.map((folder) => `Not reached: ${folder}. If there is a copy of the payload, delete ${name} in it.`);
+/** Returns a sentence for each thing that is left to do about a message's files. */
+function fileLines({ isShared, name, isMissing, unreached, tag }: MessageFiles): string[] {
+  const lines = unreached.map(
+    (folder) =>
+      `Not reached: ${folder}. Delete the files there, and in its quarantine, that have ${tag} in their names.`,
+  );
+  if (isShared) {
+    lines.push('Its large payload belongs to another message too, and is kept for it: erase that one as well.');
+  }
+  if (isMissing) lines.push(`Its large payload (${name}) was not in the store’s folders any more.`);
+  return lines;
 }
 
 /** Returns the change of a row's columns; none without columns. */
@@ -362,18 +368,4 @@ async function leftToDo(side: Side, found: readonly Found[]): Promise<string[]> 
     for (const id of related) left.push(`Message ${id} has the same content (one repeats the other): erase it too.`);
   }
   return left;
-}
-
-/** Returns a sentence for each quarantine with files: which message an incomplete one was of, nothing says any more. */
-async function quarantineLines(side: Side, spool: string | undefined): Promise<string[]> {
-  const lines: string[] = [];
-  for (const folder of await spoolFolders(side, spool)) {
-    const count = (await quarantinedPaths(folder).catch(() => [])).length;
-    if (count === 0) continue;
-    lines.push(
-      `In ${quarantineOf(folder)} are files that no message names (${count}), deleted after seven days. A damaged or ` +
-        'incomplete copy of the payload may be among them: delete them, if it may not wait.',
-    );
-  }
-  return lines;
 }

@@ -5,12 +5,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import type { Client } from 'pg';
 import { ConfigurationError } from '../../errors';
 import { Connections } from '../postgres/connections';
-import {
-  addSpoolFolder,
-  renewGeneration as renewPostgresGeneration,
-  spoolFolders,
-  storeIdentity,
-} from '../postgres/identity';
+import * as postgresIdentity from '../postgres/identity';
 import { lostInstances, otherInstances } from '../postgres/instances';
 import { queriesOn, type Value } from '../postgres/queries';
 import { slicesIn } from '../postgres/slices';
@@ -22,10 +17,10 @@ import type { Row } from '../rows/parse';
 import type { RequiredStore } from '../rules/known-store';
 import { markOf, SCHEMA_VERSION } from '../rules/schema-version';
 import { openDatabase } from '../sqlite/database';
-import { renewGeneration } from '../sqlite/operations';
+import * as sqliteIdentity from '../sqlite/identity';
 import { Statements } from '../sqlite/statements';
-import { storeIdentity as sqliteIdentity, versionNumbers } from '../sqlite/version';
-import type { PayloadSlices } from '../store';
+import { versionNumbers } from '../sqlite/version';
+import type { PayloadSlices, SpoolFolder } from '../store';
 
 /** The tables that are copied, in an order in which every reference finds its row; the first column is the key. */
 export const TABLES = {
@@ -66,10 +61,14 @@ export interface Side {
   readonly slices?: PayloadSlices;
   /** The store's own id, with which its spool folders are marked. */
   readonly identity: string;
-  /** Returns the folders that have ever had large payloads of the store. */
-  spoolFolders(): Promise<string[]>;
-  /** Records a folder with large payloads of the store. Repeatable. */
-  addSpoolFolder(path: string): Promise<void>;
+  /** Returns the key by which files are named after their messages (lib/payload/spool-names.ts). */
+  spoolKey(): Promise<string>;
+  /** Gives the store the spool key of the one that it is a copy of. */
+  setSpoolKey(key: string): Promise<void>;
+  /** Returns the folders that have ever had files of messages of the store. */
+  spoolFolders(): Promise<SpoolFolder[]>;
+  /** Records a folder with files of messages. Repeatable. */
+  addSpoolFolder(folder: SpoolFolder): Promise<void>;
   /** The mark that the store had when it was opened. */
   readonly marked: number | undefined;
   close(): Promise<void>;
@@ -108,10 +107,11 @@ export async function sqliteSide(folder: string, options: SideOptions = {}): Pro
   const run = (sql: string): void => database.exec(sql);
   return {
     marked: markOf(versionNumbers(database) ?? []),
-    identity: sqliteIdentity(database),
-    spoolFolders: async () => statements.all('SELECT path FROM spool_folder').map(({ path }) => String(path)),
-    addSpoolFolder: async (path) =>
-      void statements.run('INSERT INTO spool_folder (path) VALUES (?) ON CONFLICT (path) DO NOTHING', path),
+    identity: sqliteIdentity.storeId(statements),
+    spoolKey: async () => sqliteIdentity.spoolKey(statements),
+    setSpoolKey: async (key) => sqliteIdentity.setSpoolKey(statements, key),
+    spoolFolders: async () => sqliteIdentity.spoolFolders(statements),
+    addSpoolFolder: async (folder) => sqliteIdentity.addSpoolFolder(statements, folder),
     rows: async (table, column, value) => statements.all(whereText(table, column), value),
     changeBatch: (changes) =>
       inOneCommit(run, async () => {
@@ -127,7 +127,7 @@ export async function sqliteSide(folder: string, options: SideOptions = {}): Pro
         }
       }),
     last: async (table) => Number(statements.get(`SELECT max(${keyOf(table)}) AS last FROM ${table}`)?.['last'] ?? 0),
-    renewGeneration: async () => renewGeneration(statements),
+    renewGeneration: async () => sqliteIdentity.renewGeneration(statements),
     async mark(version) {
       statements.run('DELETE FROM schema_version WHERE version > ?', SCHEMA_VERSION);
       if (version !== undefined) statements.run('INSERT INTO schema_version VALUES (?, ?)', version, Date.now());
@@ -153,7 +153,7 @@ export async function postgresSide(url: string, schema = 'mesh', options: SideOp
   try {
     // The lock that every start waits for is held until the connection is closed.
     marked = markOf(await makeSchema(client, schema, { ...options, withMark: true }));
-    identity = await storeIdentity(queries);
+    identity = await postgresIdentity.storeIdentity(queries);
     const there = await otherInstances(queries, '');
     const lost = await lostInstances(queries, schema, there);
     if (there.length > lost.length) {
@@ -172,8 +172,10 @@ export async function postgresSide(url: string, schema = 'mesh', options: SideOp
   return {
     marked,
     identity,
-    spoolFolders: () => spoolFolders(queries),
-    addSpoolFolder: (path) => addSpoolFolder(queries, path),
+    spoolKey: () => postgresIdentity.spoolKey(queries),
+    setSpoolKey: (key) => postgresIdentity.setSpoolKey(queries, key),
+    spoolFolders: () => postgresIdentity.spoolFolders(queries),
+    addSpoolFolder: (folder) => postgresIdentity.addSpoolFolder(queries, folder),
     slices: slicesIn(connections),
     rows: (table, column, value) => queries.rows(whereText(table, column), value),
     changeBatch: (changes) =>
@@ -203,7 +205,7 @@ export async function postgresSide(url: string, schema = 'mesh', options: SideOp
       const [row] = await queries.rows(`SELECT coalesce(max(${keyOf(table)}), 0) AS last FROM ${table}`);
       return Number(row?.['last']);
     },
-    renewGeneration: () => renewPostgresGeneration(queries),
+    renewGeneration: () => postgresIdentity.renewGeneration(queries),
     async mark(version) {
       await queries.rows('DELETE FROM schema_version WHERE version > ?', SCHEMA_VERSION);
       if (version !== undefined) await queries.rows('INSERT INTO schema_version VALUES (?, now())', version);

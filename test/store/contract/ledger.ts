@@ -97,6 +97,25 @@ export function describeLedger(store: UseStore): void {
       assert.deepEqual(await store().ledger('never used', { from: 0, to: T * 2 }, { limit: 9 }), []);
     });
 
+    it('finds the events of this mailbox that are shown as conditions, the newest thousand, in order of time', async () => {
+      const events = ['offered again', 'queued', 'store behind', 'offered again'];
+      for (const [at, event] of events.entries()) await store().note({ ...line('M', T + at), event });
+      await store().note({ ...line('M', T + 9, OTHER), event: 'offered again' });
+      const since = async (time: number) =>
+        (await store().conditionEvents(MAILBOX, time)).map((each) => [each.event, each.time - T]);
+      const [first, ...later] = [
+        ['offered again', 0],
+        ['store behind', 2],
+        ['offered again', 3],
+      ];
+      assert.deepEqual(await since(T), [first, ...later]);
+      assert.deepEqual(await since(T + 1), later);
+      assert.deepEqual(await store().conditionEvents('never used', 0), []);
+      for (let at = 0; at < 1000; at += 1) await store().note({ ...line('M', T + 10 + at), event: 'offered again' });
+      const newest = await since(T);
+      assert.deepEqual([newest.length, newest[0], newest.at(-1)?.[1]], [1000, ['offered again', 10], 1009]);
+    });
+
     it('returns every line once, in order of time, over pages of any size', async () => {
       // Times that go back, as after a clock is corrected, and many that are equal.
       const times = Array.from({ length: 40 }, (_, i) => T + ((i * 7) % 10));

@@ -180,12 +180,21 @@ export function describeRetention(store: UseStore): void {
   });
 
   describe('the store itself', () => {
-    it('has an id of its own, and remembers every folder that had its payloads', async () => {
+    it('has an id and a spool key of its own, and remembers every folder that had files of its messages', async () => {
       assert.match(await store().identity(), /^[0-9a-f-]{36}$/);
       assert.equal(await store().identity(), await store().identity());
+      assert.match(await store().spoolKey(), /^[0-9a-f]{64}$/);
+      assert.equal(await store().spoolKey(), await store().spoolKey());
       assert.deepEqual(await store().spoolFolders(), []);
-      for (const path of ['/b', '/a', '/b']) await store().addSpoolFolder(path);
-      assert.deepEqual((await store().spoolFolders()).sort(), ['/a', '/b']);
+      const add = (path: string, hasPayloads: boolean) => store().addSpoolFolder({ path, hasPayloads });
+      for (const path of ['/c', '/a', '/b']) await add(path, path === '/a');
+      // What may have had payloads once may have some for ever.
+      for (const path of ['/c', '/a', '/b']) await add(path, path === '/c');
+      assert.deepEqual(await store().spoolFolders(), [
+        { path: '/a', hasPayloads: true },
+        { path: '/b', hasPayloads: false },
+        { path: '/c', hasPayloads: true },
+      ]);
     });
   });
 

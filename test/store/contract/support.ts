@@ -26,8 +26,8 @@ export function newId(): string {
 }
 
 /** Names of large payloads, as a spool has them: of a sent and of a received message. */
-export const OUT_NAME = '019a0000-0000-7000-9000-000000000001';
-export const IN_NAME = 'in-019a0000-0000-4000-9000-000000000001';
+export const OUT_NAME = `out-${'0'.repeat(31)}1`;
+export const IN_NAME = `in-${'0'.repeat(32)}-019a0000-0000-4000-9000-000000000001`;
 
 export function outgoing(changes: Partial<NewOutgoing> = {}): NewOutgoing {
   const id = changes.id ?? newId();

@@ -27,7 +27,7 @@ const SEED = `
   INSERT INTO ledger (time, mailbox, direction, reference, message_id, event, detail)
     SELECT i, 1 + i % 2, 'out', 'id-' || i / 4, 'M' || i / 4, 'event', '{}' FROM generate_series(1, 80000) AS i;
   INSERT INTO payload (name, begun_at)
-    SELECT 'name-' || i, now() - i * interval '1 minute' FROM generate_series(1, 40000) AS i;
+    SELECT 'name-' || i, 1.8e12 - i * 6e4 FROM generate_series(1, 40000) AS i;
   INSERT INTO payload_slice (name, number, bytes) SELECT name, 0, 'hello' FROM payload;
   ANALYZE`;
 

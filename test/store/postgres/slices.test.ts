@@ -15,7 +15,7 @@ import { letter, outboxAt, storageIn, tlsSandbox } from '../../harness/outboxes'
 import { dropSchema, newSchema, onServer, postgresUrl } from '../../harness/postgres';
 import { eventually } from '../../harness/until';
 import { spooledIn } from '../../harness/spool-files';
-import { DAY, enqueued, received, T } from '../contract/support';
+import { DAY, enqueued, received } from '../contract/support';
 
 const MIB = 1024 ** 2;
 
@@ -154,7 +154,7 @@ describe('large payloads in PostgreSQL', function () {
     for (const { id } of [message, next]) await mailbox.outbox.accepted(id);
     assert.deepEqual(
       (await spooledIn(spoolFolder)).filter((name) => !name.startsWith('probe-')),
-      [message.id],
+      [`out-${before.spool.tag(mailbox.storeKey, message.id)}`],
     );
   });
 
@@ -220,21 +220,43 @@ describe('slices', function () {
     assert.equal((await read('broken', 0, 10)).length, 0);
   });
 
+  const HOUR = DAY / 24;
+  const retention = { settledPayloadMs: DAY, unsettledPayloadMs: 30 * DAY, rowsMs: 30 * DAY, ledgerMs: 30 * DAY };
+  const areThere = (names: readonly string[]): Promise<boolean[]> => Promise.all(names.map((name) => slices.has(name)));
+
   it('of a payload left unfinished by a kill are removed a day later; those that a row names never', async () => {
-    for (const name of ['unfinished', 'begun just now', 'sent', 'received']) {
-      await slices.write(name, pieces(Buffer.alloc(100_000, 1), 50_000));
-    }
+    const names = ['unfinished', 'sent', 'received'];
+    for (const name of names) await slices.write(name, pieces(Buffer.alloc(100_000, 1), 50_000));
     await enqueued(store, { payload: { kind: 'spool', name: 'sent' } });
     await received(store, 'delivered', {}, { payload: { kind: 'spool', name: 'received' } });
-    await onServer(
-      `UPDATE "${schema}".payload SET begun_at = now() - interval '25 hours' WHERE name <> 'begun just now'`,
-    );
-    await store.purge(T, { settledPayloadMs: DAY, unsettledPayloadMs: 30 * DAY, rowsMs: 30 * DAY, ledgerMs: 30 * DAY });
-    const there = await Promise.all(
-      ['unfinished', 'begun just now', 'sent', 'received'].map((name) => slices.has(name)),
-    );
-    assert.deepEqual(there, [false, true, true, true]);
+    await store.purge(Date.now() + 23 * HOUR, retention);
+    assert.deepEqual(await areThere(names), [true, true, true]);
+    await store.purge(Date.now() + 25 * HOUR, retention);
+    assert.deepEqual(await areThere(names), [false, true, true]);
     await slices.remove(['sent', 'not there']);
     assert.equal(await slices.has('sent'), false);
+  });
+
+  it('are removed by the confirmed time alone: a database whose clock jumps ahead loses none', async () => {
+    await slices.write('begun', pieces(Buffer.alloc(100_000, 1), 50_000));
+    // The database's clock is 450 days ahead of what was written, and of the time that is confirmed.
+    await onServer(`UPDATE "${schema}".payload SET begun_at = begun_at - 450 * 24 * 3600e3`);
+    await store.purge(Date.now() - 450 * DAY + HOUR, retention);
+    assert.equal(await slices.has('begun'), true);
+    await store.purge(Date.now() - 449 * DAY + HOUR, retention);
+    assert.equal(await slices.has('begun'), false);
+  });
+
+  it('count from the later of the confirmed time and the database’s clock: a time that catches up removes none', async () => {
+    // No instance ran for a month: the confirmed time is from before, until MESH confirms a later one.
+    await store.trustTime(Date.now() - 30 * DAY, true);
+    await slices.write('being written', pieces(Buffer.alloc(100_000, 1), 50_000));
+    await store.purge(Date.now(), retention);
+    assert.equal(await slices.has('being written'), true);
+    // The database's clock is behind.
+    await store.trustTime(Date.now() + 30 * DAY, true);
+    await slices.write('too', pieces(Buffer.alloc(100_000, 1), 50_000));
+    await store.purge(Date.now() + 30 * DAY + HOUR, retention);
+    assert.deepEqual(await areThere(['being written', 'too']), [false, true]);
   });
 });
