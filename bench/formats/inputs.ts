@@ -27,24 +27,19 @@ export const INPUTS = {
 } as const satisfies Record<string, { title: string; make: () => Payload }>;
 export type InputName = keyof typeof INPUTS;
 
-/** The payloads of the memory, of about as many bytes as asked for; a job that holds the payload in two forms. */
+const largeHl7 = (bytes: number): Payload => hl7Payload(oru(bytes), 'R01', 'PDF');
+const largeEdifact = (bytes: number): Payload => edifactPayload(Math.ceil(bytes / 41_000), 'Comment. '.repeat(1100));
+const largeFhir = (bytes: number): Payload => fhirPayload(bundle(bytes / 5000, pdf(0.8 * bytes)));
+
+/** The payloads of the memory, of about as many bytes as asked for; parsed, and in a job that holds them in two forms. */
 export const LARGE = {
-  'HL7 v2 with a PDF: parse and serialise': {
-    job: 'both',
-    make: (bytes: number) => hl7Payload(oru(bytes), 'R01', 'PDF'),
-  },
-  'EDIFACT with long comments: parse and serialise': {
-    job: 'both',
-    make: (bytes: number) => edifactPayload(Math.ceil(bytes / 41_000), 'Comment. '.repeat(1100)),
-  },
-  'FHIR XML with a PDF: to JSON text': {
-    job: 'toJson',
-    make: (bytes: number) => fhirPayload(bundle(bytes / 5000, pdf(0.8 * bytes))),
-  },
-  'FHIR JSON with a PDF: to XML': {
-    job: 'fromJson',
-    make: (bytes: number) => fhirPayload(bundle(bytes / 5000, pdf(0.8 * bytes))),
-  },
+  'HL7 v2 with a PDF: parse': { job: 'parse', make: largeHl7 },
+  'HL7 v2 with a PDF: parse and serialise': { job: 'both', make: largeHl7 },
+  'EDIFACT with long comments: parse': { job: 'parse', make: largeEdifact },
+  'EDIFACT with long comments: parse and serialise': { job: 'both', make: largeEdifact },
+  'FHIR XML with a PDF: parse': { job: 'parse', make: largeFhir },
+  'FHIR XML with a PDF: to JSON text': { job: 'toJson', make: largeFhir },
+  'FHIR JSON with a PDF: to XML': { job: 'fromJson', make: largeFhir },
 } as const satisfies Record<string, { job: Job; make: (bytes: number) => Payload }>;
 
 const hl7Payload = (text: string, trigger: string, code: string): Payload => ({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { asReadWith } from '../../lib/formats/as-read';
 import { readEdifact, writeEdifact } from '../../lib/formats/edifact/interchange';
-import { DEFAULT_SYNTAX, splitReleased } from '../../lib/formats/edifact/syntax';
+import { DEFAULT_SYNTAX, splitReleased, unrelease } from '../../lib/formats/edifact/syntax';
 import { UnreadableError } from '../../lib/errors';
 import { readHl7, writeHl7, type Hl7Message } from '../../lib/formats/hl7/message';
 import { segmentsInOrder } from '../../lib/formats/segments';
@@ -108,6 +108,21 @@ describe('EDIFACT text', () => {
           if (isReleased) index += 1;
         }
         assert.deepEqual(splitReleased(text, '+', DEFAULT_SYNTAX), parts);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('has a component between any two separators that are not released', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom('a', '?', ':', '??', '?:'), { maxLength: 30 }), (pieces) => {
+        // An odd number of release characters at its end would release the terminator.
+        const text = `a${pieces.join('')}:b`;
+        const parts = splitReleased(text, ':', DEFAULT_SYNTAX).map((part) => unrelease(part, DEFAULT_SYNTAX));
+        const named = Object.fromEntries(parts.map((part, index) => [`c${index + 1}`, part]));
+        const { messages } = readEdifact(`UNB+UNOC:3+A+B+C+1'UNH+1+X'FTX+${text}'UNT+3+1'UNZ+1+1'`);
+        const [element] = (messages?.[0]?.['FTX'] as Array<{ e1: object }> | undefined) ?? [];
+        assert.deepEqual(element?.e1, Object.fromEntries(Object.entries(named).filter(([, part]) => part !== '')));
       }),
       { numRuns: 1000 },
     );

@@ -276,6 +276,13 @@ const MUTATIONS: Removed[] = [
     without: 'parts.push(value);',
   },
   {
+    title: 'has a component between any two separators that are not released',
+    test: AS_READ,
+    file: 'lib/formats/edifact/syntax.ts',
+    check: 'if ((end - start) % 2 === 0) return end;',
+    without: 'if (end === start) return end;',
+  },
+  {
     title: 'is written with the segments of another message that were put into it',
     test: AS_READ,
     file: 'lib/formats/as-read.ts',

@@ -117,17 +117,18 @@ function readText(text: string, tolerated: ToleratedList): Interchange {
   const interchange: Interchange = una === '' ? {} : { una };
   const messages: EdifactMessage[] = [];
   let message: EdifactMessage | undefined;
+  const isPadded = hasPadding(text);
+  // Few segments have the release character. A space means none: in the others it is not looked for in every part.
+  const unreleased: Syntax = { ...syntax, release: ' ' };
   const { texts, ends } = splitSegments(text.slice(una.length), syntax, budget);
   texts.forEach((piece, index) => {
     const end = ends[index] ?? piece.length;
-    const raw = cut(piece, end, syntax, budget);
+    const by = piece.includes(syntax.release) ? syntax : unreleased;
+    const raw = cut(piece, end, by, budget);
     if (!raw) throw index === 0 ? notEdifact() : unreadableSegment(index);
     if (index === 0 && raw.tag !== 'UNB' && raw.tag !== 'UNH') throw notEdifact();
     tolerateShape(piece, end, index, syntax, tolerated);
-    // Nothing stands after most terminators.
-    const isPlain = end + 1 === piece.length && piece.endsWith(syntax.terminator);
-    const isPadded = !isPlain && hasPadding(piece.slice(end));
-    if (isPadded || (index === 0 && hasPadding(lead))) tolerated.add(...PADDED);
+    if (isPadded && (hasPadding(piece.slice(end)) || (index === 0 && hasPadding(lead)))) tolerated.add(...PADDED);
     if ((index > 0 && raw.tag === 'UNB') || interchange.UNZ !== undefined) {
       throw new UnreadableError(`Segment ${index + 1} of the EDIFACT payload belongs to a second interchange.`, {
         advice: 'Split the payload: each interchange is read by itself.',
@@ -141,7 +142,7 @@ function readText(text: string, tolerated: ToleratedList): Interchange {
       throw new UnreadableError(`Segment ${index + 1} of the EDIFACT interchange stands outside a message.`);
     }
     const segment: SegmentObject = { at: index + 1 };
-    addElements(segment, raw, syntax, budget);
+    addElements(segment, raw, by, budget);
     segment.raw = piece;
     addSegment(to, raw.tag, segment);
     if (raw.tag === 'UNT') message = undefined;
@@ -182,13 +183,21 @@ function tolerateShape(text: string, end: number, index: number, syntax: Syntax,
   if (text.charAt(end) !== syntax.terminator) {
     tolerated.add('edifact-unterminated', `Segment ${index + 1}, the last, has no terminator.`);
   }
-  if (/[\r\n]/.test(text.slice(0, end))) {
+  const hasInside = (lineBreak: string): boolean => text.slice(0, end).includes(lineBreak);
+  if (hasInside('\r') || hasInside('\n')) {
     tolerated.add('edifact-line-breaks', `Line breaks stand within segment ${index + 1}. They were kept in its texts.`);
   }
 }
 
 function notEdifact(): UnreadableError {
   return new UnreadableError('The payload is not an EDIFACT interchange: it has no UNB.');
+}
+
+/** Returns a text without what stands before its segment: mostly a line end, for which the pattern takes too long. */
+function withoutLead(text: string): string {
+  const trimmed = text.trimStart();
+  const first = trimmed.charAt(0);
+  return first >= 'A' && first <= 'Z' ? trimmed : trimmed.replace(LEAD, '');
 }
 
 /**
@@ -205,9 +214,7 @@ function splitSegments(text: string, syntax: Syntax, budget: ValueBudget): { tex
   const ends: number[] = [];
   let at = 0;
   for (const piece of pieces) {
-    // Most segments begin with their tag: the pattern takes longer (measured).
-    const first = piece.charAt(0);
-    const white = first >= 'A' && first <= 'Z' ? 0 : (LEAD.exec(piece)?.[0].length ?? 0);
+    const white = piece.length - withoutLead(piece).length;
     const start = white === piece.length ? at : at + white;
     starts.push(start);
     ends.push(at + piece.length - start);

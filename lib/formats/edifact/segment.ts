@@ -11,7 +11,7 @@ import {
   withoutPadding,
   type SegmentObject,
 } from '../segments';
-import { releaseText, splitReleased, unrelease, type Syntax } from './syntax';
+import { endOfPart, releaseText, splitReleased, unrelease, type Syntax } from './syntax';
 
 /** A segment's text, cut into its parts. */
 export interface RawSegment {
@@ -74,16 +74,14 @@ function readElement(text: string, syntax: Syntax, budget?: ValueBudget): unknow
 }
 
 function readRepeat(text: string, syntax: Syntax, budget?: ValueBudget): Record<string, string> {
+  if (text !== '' && !text.includes(syntax.component)) return { c1: unrelease(text, syntax) };
   const element: Record<string, string> = {};
-  if (text !== '' && !text.includes(syntax.component)) {
-    element['c1'] = unrelease(text, syntax);
-    return element;
-  }
-  const parts = splitReleased(text, syntax.component, syntax, budget);
-  checkPart(parts.length, 'EDIFACT element');
-  for (let index = 0; index < parts.length; index += 1) {
-    const part = parts[index] ?? '';
-    if (part !== '') element[COMPONENT(index)] = unrelease(part, syntax);
+  for (let index = 0, from = 0; from <= text.length; index += 1) {
+    const end = endOfPart(text, syntax.component, from, syntax);
+    if (index > 0) budget?.spend(1, 'EDIFACT');
+    checkPart(index + 1, 'EDIFACT element');
+    if (end > from) element[COMPONENT(index)] = unrelease(text.slice(from, end), syntax);
+    from = end + 1;
   }
   return element;
 }

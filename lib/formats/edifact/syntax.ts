@@ -101,6 +101,17 @@ function rejoined(parts: readonly string[], at: string, release: string): string
   return whole;
 }
 
+/** The end of the part that begins at a place: where a separator stands that is not released, or the text ends. */
+export function endOfPart(text: string, separator: string, from: number, { release }: Syntax): number {
+  const isReleasing = (at: number): boolean => release !== ' ' && text.charAt(at) === release;
+  for (let end = text.indexOf(separator, from); end >= 0; end = text.indexOf(separator, end + 1)) {
+    let start = end;
+    while (start > from && isReleasing(start - 1)) start -= 1;
+    if ((end - start) % 2 === 0) return end;
+  }
+  return text.length;
+}
+
 /** Removes a value's release characters. */
 export function unrelease(text: string, { release }: Syntax): string {
   if (release === ' ' || !text.includes(release)) return text;
