@@ -18,13 +18,13 @@ export function readArguments<T extends Options>(args: string[], options: T, mos
   // Not Node's strict mode: it names the first wrong argument only.
   const parsed = parseArgs({ args, options, allowPositionals: true, tokens: true, strict: false });
   const seen = new Set<string>();
-  let others = 0;
+  let positional = 0;
   const faults = parsed.tokens.flatMap((token) => {
     if (token.kind === 'option-terminator') return [];
     if (token.kind === 'positional') {
       if (token.value.trim() === '') return 'An argument is empty. Is the variable set that it comes from?';
-      others += 1;
-      return others > most ? `Unexpected argument '${token.value}'.` : [];
+      positional += 1;
+      return positional > most ? `Unexpected argument '${token.value}'.` : [];
     }
     const { name, rawName, value, inlineValue } = token;
     const option = Object.hasOwn(options, name) ? options[name] : undefined;
