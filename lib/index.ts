@@ -132,7 +132,13 @@ export type { Activity, Attention } from './store/store';
 
 // Monitoring: health, conditions, traffic, the connection check
 export type { ClockSkew, MailboxHealth, RecurringTask } from './monitor/health';
-export { certificateAndClockSeverity, findAlerts, findConditions, worstSeverity } from './monitor/conditions';
+export {
+  certificateAndClockSeverity,
+  DEFAULT_LIMITS,
+  findAlerts,
+  findConditions,
+  worstSeverity,
+} from './monitor/conditions';
 export type { Alert, Condition, ConditionKind, ConditionLimits, Observation, Severity } from './monitor/conditions';
 export { LATENCY_BOUNDS, type Traffic } from './monitor/traffic';
 export { AlertError, AlertQueue, type AlertEvents, type Receiver } from './alerts/alert-queue';

@@ -1,6 +1,6 @@
 /** mesh-status: monitors one mailbox or all. Reports every change of a condition, and the current state on request. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import type { Condition } from '../lib/index';
+import { DEFAULT_LIMITS, type Condition } from '../lib/index';
 import type { ConnectionState } from './mailbox/connection';
 import { knownMailboxes, type KnownMailbox } from './mailbox/known-mailboxes';
 import { MailboxUser } from './mailbox/mailbox-user';
@@ -27,6 +27,7 @@ interface MeshStatusDef extends NodeDef {
 
 /** The positions of outputs never change: flows are wired to them. */
 const CHANGES_OUTPUT = 0;
+const MINUTE_MS = 60_000;
 
 const GIB = 1024 ** 3;
 /** A day; setInterval cannot wait longer than 24 days. */
@@ -119,8 +120,8 @@ function readSettings(RED: NodeAPI, def: MeshStatusDef): Settings {
   const number = (field: string, value: unknown, fallback: number, min: number, max: number): number =>
     numberSetting(RED, RED._(`mesh-status.label.${field}`), textSetting(RED, value), { fallback, min, max });
   return {
-    stoppedMs: number('stopped', def.stoppedMinutes, 30, 0, 7200) * 60_000,
-    minFreeBytes: number('min-free', def.minFreeGb, 2, 0, 1e6) * GIB,
+    stoppedMs: number('stopped', def.stoppedMinutes, DEFAULT_LIMITS.stoppedMs / MINUTE_MS, 0, 7200) * MINUTE_MS,
+    minFreeBytes: number('min-free', def.minFreeGb, DEFAULT_LIMITS.minFreeBytes / GIB, 0, 1e6) * GIB,
     everyMs: number('every', def.everySeconds, 60, 1, MAX_SECONDS) * 1000,
   };
 }

@@ -83,6 +83,9 @@ export interface ConditionLimits {
   minFreeBytes: number;
 }
 
+/** The limits where nobody has set others. */
+export const DEFAULT_LIMITS: ConditionLimits = { stoppedMs: 30 * 60 * 1000, minFreeBytes: 2 * 1024 ** 3 };
+
 const DAY_MS = 24 * 60 * 60 * 1000;
 const MINUTE_MS = 60 * 1000;
 /** MESH wants a handshake every 24 hours (mesh-api.yaml, "Handshake"); one hour of tolerance. */

@@ -7,15 +7,20 @@ import {
   ledgerHead,
   ledgerLine,
   certificateAndClockSeverity,
+  DEFAULT_LIMITS,
+  findConditions,
   isSandbox,
   NotFoundError,
   SHOWN_STATES,
   systemClock,
+  type Condition,
+  type ConditionKind,
   type LedgerFormat,
   type MailboxHealth,
 } from '../../lib/index';
 import type { Connection, ConnectionState } from '../mailbox/connection';
 import { knownMailboxes, type KnownMailbox } from '../mailbox/known-mailboxes';
+import { measure, observationOf, type Measured } from '../monitor/measure';
 import { errorDetails } from '../shared/report-error';
 import { namingSandbox } from '../shared/status';
 import { adminEndpoint, hasAdminAuth, payloadNeedsUser, type AdminRequest } from './endpoints';
@@ -88,10 +93,8 @@ export function viewEndpoints(RED: NodeAPI): void {
 }
 
 /** The state of a mailbox. An unknown value is null. */
-async function snapshot(
-  RED: NodeAPI,
-  { id, name, environment: setting = '', connection }: KnownMailbox,
-): Promise<object> {
+async function snapshot(RED: NodeAPI, known: KnownMailbox): Promise<object> {
+  const { id, name, environment: setting = '', connection } = known;
   const common = {
     id,
     name,
@@ -102,8 +105,9 @@ async function snapshot(
   const opened = await connection.opened();
   if (!opened) return common;
   const { mailbox, poller, environment } = opened;
-  const [counts, sending] = await Promise.all([
+  const [counts, measured, sending] = await Promise.all([
     mailbox.operator.counts(),
+    measure(known),
     // At most two are being sent, so that three show the progress of all.
     mailbox.outbox.list({ states: ['sending'] }, { limit: 3 }),
   ]);
@@ -117,6 +121,7 @@ async function snapshot(
     payload: payloadNeedsUser(environment) && !hasAdminAuth(RED) ? 'no-admin-auth' : 'permission',
     health,
     levels: certificateAndClockSeverity({ now: systemClock.now(), health }),
+    conditions: 'health' in measured ? conditionsOf(measured) : [],
     counts: { sent: counts.sent.messages, received: counts.attention },
     inbox: { polling, inFlight: leased, waiting: pending, unclaimed, progress },
     transfers: sending.filter(({ totalChunks = 1 }) => totalChunks > 1),
@@ -140,6 +145,26 @@ const NOT_REACHED: ReadonlySet<string> = new Set(['MESH_CONNECTION', 'MESH_TLS',
 
 /** Without an error: those that it is drawn from are in the view themselves. */
 type ShownConnection = ConnectionState | { kind: 'disconnected' | 'impaired' };
+
+/** Conditions that the sidebar shows beside the value, or in the count, that they are about. */
+const SHOWN_ELSEWHERE: ReadonlySet<ConditionKind> = new Set<ConditionKind>([
+  'handshake',
+  'polling',
+  'certificate',
+  'clock',
+  'held',
+  'unknown',
+  'overdue',
+  'parked',
+]);
+
+/** Returns the conditions that are shown in words. */
+function conditionsOf(measured: Measured): Array<Pick<Condition, 'kind' | 'severity' | 'text' | 'advice'>> {
+  const now = systemClock.now();
+  return findConditions(observationOf(measured, now, now), DEFAULT_LIMITS)
+    .filter(({ kind }) => !SHOWN_ELSEWHERE.has(kind))
+    .map(({ kind, severity, text, advice }) => ({ kind, severity, text, advice }));
+}
 
 function connectionView(RED: NodeAPI, state: ShownConnection, inSandbox: boolean): object {
   if (!('error' in state)) return { kind: state.kind };

@@ -19,7 +19,7 @@ import { forgottenCondition } from './forgotten-mailboxes';
 import type { KnownMailbox } from '../mailbox/known-mailboxes';
 import { errorDetails } from '../shared/report-error';
 import { namingSandbox } from '../shared/status';
-import { environmentLabel, measure, type Measured, type Unmeasured } from './measure';
+import { environmentLabel, measure, observationOf, type Measured, type Unmeasured } from './measure';
 
 /** A mailbox as last observed. Plain JSON. */
 export type ObservedMailbox = (Measured | Unmeasured) & {
@@ -138,20 +138,7 @@ export class ConditionReporter {
     try {
       const measured = await measure(known);
       if (!('health' in measured)) return this.#withConditions(measured, []);
-      const { health, freeBytes, oldestUnacknowledged, outbox, inbox, overdue, blockedOutputs } = measured;
-      const { unknown = 0 } = outbox.byState;
-      const { redelivered, parked, unclaimed } = inbox;
-      const counts = { held: outbox.held, unknown, overdue, redelivered, parked, unclaimed };
-      const observed = {
-        now: systemClock.now(),
-        monitoredSince: wallTimeOf(systemClock, this.#since),
-        health,
-        freeBytes,
-        oldestUnacknowledged,
-        counts,
-        fullInbox: inbox.full ? { parkedBytes: inbox.parkedBytes } : null,
-        blockedOutputs: blockedOutputs.map(({ nodeType, nodeId, output }) => `${nodeType} (${nodeId}), ${output}`),
-      };
+      const observed = observationOf(measured, systemClock.now(), wallTimeOf(systemClock, this.#since));
       return this.#withConditions(measured, findConditions(observed, this.#limits));
     } catch (error) {
       return this.#withConditions(unmeasured, [this.#failed('store', error)]);

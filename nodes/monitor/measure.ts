@@ -1,7 +1,7 @@
 /**
  * Measures a mailbox for monitoring systems and mesh-status. It collects mailbox ids, states, times and counts only.
  */
-import { environmentKind, type MailboxHealth, type Traffic } from '../../lib/index';
+import { environmentKind, type MailboxHealth, type Observation, type Traffic } from '../../lib/index';
 import type { KnownMailbox } from '../mailbox/known-mailboxes';
 import { blockedOutputs, type BlockedOutput } from '../mailbox/output-guard';
 
@@ -81,6 +81,23 @@ export async function measure({
     traffic: mailbox.traffic(),
     freeBytes,
     oldestUnacknowledged,
+  };
+}
+
+/** Returns what conditions are found in: the same for mesh-status and the sidebar. `now`: milliseconds since 1970. */
+export function observationOf(measured: Measured, now: number, monitoredSince: number): Observation {
+  const { health, freeBytes, oldestUnacknowledged, outbox, inbox, overdue, blockedOutputs: blocked } = measured;
+  const { unknown = 0 } = outbox.byState;
+  const { redelivered, parked, unclaimed } = inbox;
+  return {
+    now,
+    monitoredSince,
+    health,
+    freeBytes,
+    oldestUnacknowledged,
+    counts: { held: outbox.held, unknown, overdue, redelivered, parked, unclaimed },
+    fullInbox: inbox.full ? { parkedBytes: inbox.parkedBytes } : null,
+    blockedOutputs: blocked.map(({ nodeType, nodeId, output }) => `${nodeType} (${nodeId}), ${output}`),
   };
 }
 

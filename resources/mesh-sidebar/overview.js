@@ -41,17 +41,20 @@ function certificate(found, level) {
   return [text('certificate.until', { date, days }), LEVELS[level]];
 }
 
-/** The faults that keep the mailbox from working, shown first. */
-function faults({ connection, sending, health }) {
+/** The faults that keep the mailbox from working, and what else a person has to know of, shown first. */
+function faults({ connection, sending, health, conditions = [] }) {
   const tasks = [health?.poll.error, health?.handshake.error];
-  const found = [connection.error, sending?.storeError, sending?.paused?.error, ...tasks].filter(Boolean);
+  const found = [
+    ...[connection.error, sending?.storeError, sending?.paused?.error, ...tasks].filter(Boolean),
+    ...conditions.map(({ text: message, ...condition }) => ({ message, ...condition })),
+  ];
   const seen = new Set();
   return found
     .filter(({ message }) => !seen.has(message) && seen.add(message))
-    .map(({ message, advice }) =>
+    .map(({ message, advice, severity }) =>
       el(
         'div',
-        { class: 'mesh-trouble', role: 'alert' },
+        { class: `mesh-trouble ${severity === 'warning' ? 'mesh-trouble-warning' : ''}`, role: 'alert' },
         el('i', { class: 'fa fa-exclamation-triangle', 'aria-hidden': 'true' }),
         el('div', {}, el('div', { text: message }), advice ? el('div', { class: 'mesh-advice', text: advice }) : null),
       ),

@@ -1,0 +1,52 @@
+/** What the MESH sidebar says of a mailbox that a person has to do something about. */
+import assert from 'node:assert/strict';
+import type { Locator } from 'playwright-core';
+import { startSandbox, type Sandbox } from '../../lib/sandbox';
+import { mailboxOn, sendAndPollFlow } from '../harness/flows';
+import { Editor, MAJORS, needsChromium, THEMES } from '../harness/browser';
+
+const MAJOR = '5';
+
+for (const theme of MAJORS.includes(MAJOR) ? THEMES[MAJOR] : []) {
+  describe(`the MESH sidebar, ${theme}, of a mailbox whose parked messages take as much space as they may`, function () {
+    needsChromium(this);
+    let sandbox: Sandbox;
+    let editor: Editor;
+    let sidebar: Locator;
+
+    before(async () => {
+      sandbox = await startSandbox({ protocol: 'https' });
+      editor = await Editor.open({ major: MAJOR, theme, flows: [], size: { width: 1400, height: 1000 } });
+      await editor.nodeRed.deploy([
+        // What is no JSON cannot be delivered as JSON: it is parked.
+        ...sendAndPollFlow('X26ABC1', 'X26ABC2', { poll: { payloadAs: 'json' } }),
+        ...(await mailboxOn(sandbox, 'X26ABC1')),
+        ...(await mailboxOn(sandbox, 'X26ABC2', { config: { maxParkedGb: 0.001 } })),
+      ]);
+      await editor.reload();
+      sidebar = await editor.showSidebar();
+    });
+    after(async () => {
+      await editor?.close();
+      await sandbox?.close();
+    });
+
+    it('says that nothing more is received, and what to do', async () => {
+      for (const letter of ['one', 'two', 'three']) {
+        const payload = `${letter}, no JSON `.repeat(50_000);
+        await editor.nodeRed.inject('go', [{ p: 'payload', v: payload, vt: 'str' }]);
+      }
+      await sidebar.locator('.mesh-toolbar select').selectOption({ label: 'X26ABC2 · X26ABC2' });
+      const trouble = sidebar.locator('.mesh-trouble', { hasText: 'nothing more is received' });
+      for (let look = 0; look < 40 && !(await trouble.isVisible()); look += 1) {
+        // It is noticed when there is something more to receive.
+        await editor.nodeRed.inject('go', [{ p: 'payload', v: '{}', vt: 'str' }]);
+        await editor.nodeRed.inject('look', []);
+        await trouble.waitFor({ timeout: 1000 }).catch(() => undefined);
+      }
+      assert.match(await trouble.innerText(), /Parked messages take \d MiB.*\s+Redeliver the parked messages/);
+      const screenshot = process.env['MESH_PICTURES'];
+      if (screenshot) await editor.page.screenshot({ path: `/tmp/inbox-full-${theme}.png` });
+    });
+  });
+}
