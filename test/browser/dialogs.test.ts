@@ -42,6 +42,26 @@ const wrappedLabels = (tray: Locator): Promise<string[]> =>
     return wrapped.map((text) => text.textContent ?? '');
   });
 
+/** Returns what does not fit: fields beyond the dialog's edge, and placeholders that are longer than their field. */
+const cutParts = (tray: Locator): Promise<string[]> =>
+  tray.locator('.mesh-dialog').evaluate((dialog) => {
+    const right = dialog.getBoundingClientRect().right + 1;
+    const shown = [...dialog.querySelectorAll<HTMLElement>('input, select, button, label, .form-tips')].filter(
+      (part) => part.getClientRects().length > 0,
+    );
+    const beyond = shown.filter((part) => part.getBoundingClientRect().right > right);
+    const pen = document.createElement('canvas').getContext('2d');
+    const cut = shown.filter((part) => {
+      if (!pen || !(part instanceof HTMLInputElement) || part.placeholder === '') return false;
+      const { font, paddingLeft, paddingRight } = getComputedStyle(part);
+      pen.font = font;
+      return (
+        pen.measureText(part.placeholder).width > part.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight)
+      );
+    });
+    return [...beyond, ...cut].map((part) => `${part.tagName} ${part.id || part.className || part.textContent}`);
+  });
+
 for (const major of MAJORS) {
   for (const theme of THEMES[major]) {
     describe(`the edit dialogs of Node-RED ${major}, ${theme}`, function () {
@@ -69,6 +89,7 @@ for (const major of MAJORS) {
             await more.locator('summary').first().click();
           }
           assert.deepEqual(await wrappedLabels(tray), []);
+          assert.deepEqual(await cutParts(tray), []);
           assert.deepEqual(await faultsOf(editor), []);
           await editor.cancel();
         });
