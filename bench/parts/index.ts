@@ -2,7 +2,7 @@
 import { formats } from './formats';
 import { growth } from './growth';
 import { history } from './history';
-import { receiveCsv, receiveRandom } from './large-receive';
+import { receiveCsv, receiveRandom, receiveSizes } from './large-receive';
 import { sendCsv, sendCsvFastest, sendRandom } from './large-send';
 import { flow } from './flow';
 import { eventLoop, eventLoop20G } from './node-red';
@@ -20,6 +20,7 @@ export const PARTS = {
   sendCsvFastest,
   receiveCsv,
   receiveRandom,
+  receiveSizes,
   smallSend,
   smallDurableSend,
   smallReceive,

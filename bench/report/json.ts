@@ -68,7 +68,17 @@ export function toJson(results: Results): object {
     json['growth'] = { inbox: round(inbox.ratio), ledger: round(ledger.ratio) };
     json['growthDetails'] = results.growth;
   }
-  for (const name of ['flow', 'mllpFlow', 'store', 'postgres', 'mllp', 'formats', 'plot', 'history'] as const) {
+  for (const name of [
+    'receiveSizes',
+    'flow',
+    'mllpFlow',
+    'store',
+    'postgres',
+    'mllp',
+    'formats',
+    'plot',
+    'history',
+  ] as const) {
     if (results[name]) json[name] = results[name];
   }
   return json;

@@ -78,6 +78,17 @@ export function otherFigures(results: Results): string {
     const head = ['in Node-RED', 'event loop p99 ms', 'largest ms', 'idle MiB', 'peak above idle MiB'];
     parts.push(markdownTable([head, ...lines]));
   }
+  if (results.receiveSizes) {
+    const text = (ratio: number | null): string => (ratio === null ? '-' : number(ratio));
+    const lines = results.receiveSizes.map(({ mib, toPlain, toEqual, cpuToPlain, cpuToEqual, comparison }) => [
+      String(mib),
+      comparison.standings.map((each) => `${each.name}: ${figuresText(each, comparison)}`).join('; '),
+      ...[toPlain, toEqual, cpuToPlain, cpuToEqual].map(text),
+    ]);
+    const head = ['receive, MiB', 'rate and CPU for each MiB', 'to Python as it comes', 'to Python at equal work'];
+    const cpu = ['CPU to Python as it comes', 'CPU to Python at equal work'];
+    parts.push(markdownTable([[...head, ...cpu], ...lines]));
+  }
   if (results.flow) {
     const { messages, toLimit, toCoreNodes, statusesPerMessage, cpuMicros, p99Ms, comparison } = results.flow;
     const { phases, profiled } = results.flow;
