@@ -1,0 +1,187 @@
+/**
+ * Every example in one editor, imported by the menu one after another and deployed together, as somebody does who looks
+ * around: each of their buttons, pressed in turn, leads to what it promises, and no variable is set.
+ */
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { examples } from '../harness/welcome';
+import { Editor, MAJORS, needsChromium } from '../harness/browser';
+import { exampleFlows } from '../harness/node-red';
+import { untilInNodeRed } from '../harness/until';
+
+/**
+ * What a button leads to: a message at the debug node with this name, or the node with this name well (green). The
+ * buttons of an example are pressed in this order.
+ */
+type Result = { debug: string } | { status: string };
+const debug = (name: string): Result => ({ debug: name });
+const status = (name: string): Result => ({ status: name });
+
+const BUTTONS: Record<string, Record<string, Result>> = {
+  'first-message': {
+    'HL7 v2 ADT': debug('Done'),
+    'FHIR bundle (XML)': debug('Done'),
+    'PDF letter': debug('Done'),
+    'Poll now': status('Inbox of X26ABC2'),
+    'Track the last message': debug('Tracking'),
+    'Who receives TEST_WORKFLOW at X26?': debug('Found'),
+    'To a mailbox that does not exist': debug('Error'),
+    'A letter that is never collected': debug('Accepted by MESH'),
+    'Collect reports': status('Inbox of X26ABC1'),
+  },
+  'closed-loop': {
+    'For a known patient': debug('Business ack'),
+    'For an unknown patient': debug('Business ack'),
+    'Collect acks': debug('Acknowledgement'),
+  },
+  'file-transfer': {
+    'Send an example file': debug('Done'),
+    'Send your own file': debug('Done'),
+    'Poll now': status('Inbox of X26ABC17'),
+    'Track the last message': debug('Tracking'),
+  },
+  alerts: {
+    'Each minute': status('What needs a person'),
+    'To a mailbox that does not exist': debug('Taken, or why not'),
+  },
+  'cda-letter': {
+    'A letter': debug('Each document'),
+    'With an attachment': debug('Each document'),
+    'Poll now': status('Letters of X26ABC28'),
+  },
+  'hl7-to-itk3-letter': {
+    'One discharge, again': debug('Accepted'),
+    'A discharge': debug('Accepted'),
+    'A letter': debug('Accepted'),
+    'An unknown patient': debug('Accepted'),
+    'Collect acks': status('Acks for X26ABC6'),
+  },
+  'large-extract': {
+    'At 02:00, at start, now': debug('Your alert here'),
+    'Write today’s extract, and send it': debug('Accepted by MESH'),
+    'Poll now': debug('Received'),
+  },
+  'mesh-client-folders': {
+    'Write a pair into out': status('out'),
+    'Check now': debug('Sent'),
+    'Have X26ABC21 send': status('To X26ABC20'),
+    'Poll now': debug('In the in folder'),
+  },
+  'mesh-to-fhir-server': {
+    'As XML': debug('Queued'),
+    'As JSON': debug('Queued'),
+    'Collect acks': status('Acks for X26ABC10'),
+    'Is unavailable': debug('It answers now'),
+    'Rejects everything': debug('It answers now'),
+    'Accepts everything': debug('It answers now'),
+  },
+  'mllp-to-mesh': { 'An admission': debug('Received'), 'The same message twice': debug('Accepted') },
+  'nems-events': {
+    'A birth, for child health': debug('Queued'),
+    'A change of GP, for both': debug('Queued'),
+    'A death, for no route': debug('Queued'),
+  },
+  pathology: {
+    'One report, again': debug('Accepted'),
+    'A report': debug('Accepted'),
+    'Each working day': debug('Chase these'),
+  },
+  'several-mailboxes': {
+    'A letter': debug('Accepted by MESH'),
+    'A result': debug('Accepted by MESH'),
+    'Poll now': debug('Done'),
+  },
+  watchdog: { 'Current health?': debug('Current health'), 'Poll now': status('Inbox of X26ABC24') },
+};
+
+/** On a loaded machine. What comes only with the next poll, a minute later, is the journeys' business. */
+const LIMIT_MS = 40_000;
+
+/** The part of the editor's global `RED` that finds what was imported: an import gives every node a new id. */
+interface Red {
+  nodes: {
+    eachWorkspace(call: (tab: { id: string; label: string }) => void): void;
+    filterNodes(filter: object): Array<{ id: string; type: string; name: string }>;
+  };
+  workspaces: { show(id: string): void };
+}
+
+const NAMES = examples().flatMap(({ name }) => (name.startsWith('subflow-') ? [] : [name]));
+
+describe('the examples', () => {
+  it('each have a result for every button', () => {
+    for (const name of NAMES) {
+      const buttons = exampleFlows(name).filter(({ type }) => type === 'inject');
+      assert.deepEqual(
+        Object.keys(BUTTONS[name] ?? {}).toSorted(),
+        buttons.map((node) => String(node['name'])).toSorted(),
+      );
+    }
+  });
+});
+
+for (const major of MAJORS) {
+  // The editor's import is the same in 4.1, and the nodes' work is tested in both by the journeys.
+  if (major !== '5') continue;
+  describe(`all examples beside each other in Node-RED ${major}`, function () {
+    needsChromium(this);
+    this.timeout(300_000);
+    let editor: Editor;
+    before(async () => {
+      editor = await Editor.open({ major, flows: [] });
+      for (const name of NAMES) await editor.importExample(name);
+      await editor.deploy();
+      // The editor is done before the flows have started, and a button is pressed in vain until then.
+      await untilInNodeRed('the flows', () => (editor.nodeRed.log().match(/Started flows/g) ?? []).length >= 2);
+    });
+    after(() => editor?.close());
+
+    for (const { name, title } of examples()) {
+      const buttons = Object.entries(BUTTONS[name] ?? {});
+      for (const [button, result] of buttons) {
+        it(`${name}: “${button}” leads to “${'debug' in result ? result.debug : result.status}”`, async () => {
+          const { page, nodeRed } = editor;
+          const nodes = await page.evaluate((label) => {
+            const { RED } = globalThis as unknown as { RED: Red };
+            const tabs: string[] = [];
+            // A callback that returns false ends the walk.
+            RED.nodes.eachWorkspace((tab) => {
+              if (tab.label === label) tabs.push(tab.id);
+            });
+            const [z = ''] = tabs;
+            RED.workspaces.show(z);
+            return RED.nodes.filterNodes({ z }).map((node) => ({ id: node.id, type: node.type, name: node.name }));
+          }, title);
+          const isButton = ({ type }: { type: string }): boolean => type === 'inject';
+          const press = nodes.find((node) => isButton(node) && node.name === button)?.id;
+          const wanted = 'debug' in result ? result.debug : result.status;
+          const shown = nodes.filter((node) => !isButton(node) && node.name === wanted).map(({ id }) => id);
+          assert.ok(press !== undefined && shown.length > 0, 'the node is not on the tab');
+          await page.locator(`[id="${press}"] .red-ui-flow-node-button-button`).dispatchEvent('click');
+          const end = Date.now() + LIMIT_MS;
+          for (;;) {
+            const isShown =
+              'debug' in result
+                ? (
+                    await Promise.all(
+                      shown.map((id) =>
+                        nodeRed.debug(id, 0).then(
+                          () => true,
+                          () => false,
+                        ),
+                      ),
+                    )
+                  ).includes(true)
+                : // A status with the text that it had is not sent again.
+                  shown.some((id) => nodeRed.statuses().get(id)?.fill === 'green');
+            if (isShown) break;
+            assert.ok(Date.now() < end, `nothing within ${LIMIT_MS} ms. The log ends:\n${nodeRed.log().slice(-2000)}`);
+            await sleep(50);
+          }
+        });
+      }
+    }
+
+    it('show no error of this package on the console', () => editor.noErrors());
+  });
+}
