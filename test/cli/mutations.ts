@@ -37,7 +37,7 @@ const RULES: Rule[] = [
     without: 'if (value === undefined) return',
   },
   {
-    case: '--by is not an option of store copy',
+    case: 'is not an option of store copy',
     test: COMMANDS,
     file: 'lib/cli/store.ts',
     check: "refuseOptions('store copy', values, ['by', 'force']);",
