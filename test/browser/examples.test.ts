@@ -65,7 +65,7 @@ const BUTTONS: Record<string, Record<string, Result>> = {
     'Write a pair into out': status('out'),
     'Check now': debug('Sent'),
     'Have X26ABC21 send': status('To X26ABC20'),
-    'Poll now': debug('In the in folder'),
+    'Poll now': status('Inbox'),
   },
   'mesh-to-fhir-server': {
     'As XML': debug('Queued'),
