@@ -176,7 +176,7 @@ export class Messages {
   #row(message) {
     const { reference, state, workflowId, kind, resentAs, from, to } = message;
     const isOpen = this.#open?.reference === reference;
-    const stateText = resentAs ? text('state.resent') : text(`state.${message.direction}.${state}`);
+    const stateText = resentAs ? text('state-resent') : text(`state.${message.direction}.${state}`);
     const partner = message.direction === 'out' ? to && text('list.to', { to }) : from && text('list.from', { from });
     const look = this.#states[message.direction].looks[state] ?? 'over';
     const head = el(
