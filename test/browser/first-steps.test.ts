@@ -9,34 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
 import { pack } from '../harness/tarball';
-import { textOf } from '../docs/markdown';
 import { Editor, MAJORS, needsChromium } from '../harness/browser';
+import { Names } from './names';
 
 const PACKAGE = '@mesh-flows/node-red-nhs-mesh';
-
-/** The names that a section of the document prints in bold, and those that the test has not used yet. */
-class Names {
-  readonly #unused: Set<string>;
-  readonly #all: ReadonlySet<string>;
-
-  constructor(heading: string) {
-    const [, section = ''] = textOf('docs/first-steps.md').split(new RegExp(`^## ${heading}$`, 'm'));
-    const [text = ''] = section.split(/^## /m);
-    this.#all = new Set([...text.matchAll(/\*\*([^*]+)\*\*/g)].map(([, name = '']) => name.replaceAll(/\s+/g, ' ')));
-    this.#unused = new Set(this.#all);
-  }
-
-  /** Marks a name as used and returns it; fails if the document does not have it. */
-  of(name: string): string {
-    assert.ok(this.#all.has(name), `docs/first-steps.md does not say “${name}”`);
-    this.#unused.delete(name);
-    return name;
-  }
-
-  allUsed(): void {
-    assert.deepEqual([...this.#unused], [], 'the document has names that the test does not use');
-  }
-}
 
 for (const major of MAJORS) {
   describe(`docs/first-steps.md in Node-RED ${major}`, function () {

@@ -165,7 +165,7 @@ export class Editor {
       const { RED } = globalThis as unknown as { RED: EditorGlobal };
       RED.editor.edit(RED.nodes.node(node));
     }, id);
-    return this.#tray();
+    return this.openTray();
   }
 
   /** Opens the edit dialog of a config node, or of a new one of this type, and returns its tray. */
@@ -177,7 +177,7 @@ export class Editor {
       },
       [type, id] as const,
     );
-    return this.#tray();
+    return this.openTray();
   }
 
   /** Adds a new node with its defaults to the open tab, as dragging it from the palette does, and returns its id. */
@@ -205,7 +205,8 @@ export class Editor {
     }, type);
   }
 
-  async #tray(): Promise<Locator> {
+  /** Returns the tray of the dialog that was opened last, as soon as it stands still. */
+  async openTray(): Promise<Locator> {
     const tray = this.page.locator('.red-ui-tray').last();
     await tray.locator('.red-ui-tray-body form, .red-ui-tray-body .form-row').first().waitFor();
     // The tray slides in; a click on a moving element misses it.
