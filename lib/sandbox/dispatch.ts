@@ -64,8 +64,9 @@ export function dispatcher(
       raw.socket.destroy();
       // Otherwise the file of the body stays open until it is garbage-collected.
       if (ready?.body instanceof Readable) ready.body.destroy();
-      if (record) record.status = 0;
-      else log(raw, progress, 0);
+      if (!record) log(raw, progress, 0);
+      // A client that has the whole body may be gone before its connection says that everything was written.
+      else if (!response.writableEnded) record.status = 0;
     }
   }
 
