@@ -11,6 +11,7 @@ import {
 } from './configured-mailboxes.js';
 import { linkExamples } from './examples.js';
 import { addMailboxSearch, directorySearch } from './mailbox-search.js';
+import { orderPalette } from './palette.js';
 import { addConnectionTest } from './test-connection.js';
 import { prepareDialog } from './typed-inputs.js';
 import { invalid, isBlankOrBetween, isVariable, isWholeNumber } from './validation.js';
@@ -36,3 +37,4 @@ globalThis.RED.nhsMesh = {
   workflowInputType,
 };
 linkExamples();
+orderPalette();

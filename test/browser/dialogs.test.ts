@@ -1,15 +1,9 @@
 /** Every edit dialog in a real browser: it opens, can be used, and is accessible. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
-import { exampleFlows, ROOT } from '../harness/node-red';
+import { exampleFlows, NODE_NAMES } from '../harness/node-red';
 import { Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from '../harness/browser';
 
-const { 'node-red': nodeRedPart } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
-  'node-red': { nodes: Record<string, string> };
-};
-const NODE_NAMES = Object.keys(nodeRedPart.nodes);
 const EXAMPLES = ['first-message', 'closed-loop', 'mllp-to-mesh', 'mesh-client-folders'];
 const FLOWS = exampleFlows(...EXAMPLES);
 /** The package's part of the dialog: the frame and its hidden fields for password managers are Node-RED's. */
@@ -30,36 +24,48 @@ async function isVisibleIn(part: Locator, within: Locator): Promise<boolean> {
   return box !== null && frame !== null && box.y >= frame.y && box.y + box.height <= frame.y + frame.height;
 }
 
-/** Returns the labels whose text takes more than one line, with the rows for other settings shown too. */
-const wrappedLabels = (tray: Locator): Promise<string[]> =>
+/** Shows the rows of a dialog that depend on other settings too, so that everything in it can be measured. */
+const showAll = (tray: Locator): Promise<void> =>
   tray.locator('.mesh-dialog').evaluate((dialog) => {
-    const hidden = [...dialog.querySelectorAll<HTMLElement>('div')].filter((part) => part.style.display === 'none');
-    for (const part of hidden) part.style.display = '';
-    const wrapped = [...dialog.querySelectorAll('label > span')].filter(
-      (text) => new Set([...text.getClientRects()].map(({ top }) => top)).size > 1,
-    );
-    for (const part of hidden) part.style.display = 'none';
-    return wrapped.map((text) => text.textContent ?? '');
+    for (const part of dialog.querySelectorAll<HTMLElement>('div')) {
+      if (part.style.display === 'none') part.style.display = '';
+    }
   });
 
-/** Returns what does not fit: fields beyond the dialog's edge, and placeholders that are longer than their field. */
+/** Returns the labels whose text takes more than one line, or more room than its label has. */
+const wrappedLabels = (tray: Locator): Promise<string[]> =>
+  tray.locator('.mesh-dialog').evaluate((dialog) =>
+    [...dialog.querySelectorAll('label > span')]
+      .filter((text) => {
+        const lines = new Set([...text.getClientRects()].map(({ top }) => top));
+        const edge = text.parentElement?.getBoundingClientRect().right ?? 0;
+        return lines.size > 1 || text.getBoundingClientRect().right > edge + 1;
+      })
+      .map((text) => text.textContent ?? ''),
+  );
+
+/**
+ * Returns what does not fit: parts beyond the dialog's edge, and placeholders and options that are longer than their
+ * field.
+ */
 const cutParts = (tray: Locator): Promise<string[]> =>
   tray.locator('.mesh-dialog').evaluate((dialog) => {
     const right = dialog.getBoundingClientRect().right + 1;
-    const shown = [...dialog.querySelectorAll<HTMLElement>('input, select, button, label, .form-tips')].filter(
-      (part) => part.getClientRects().length > 0,
-    );
+    const parts = 'input, select, button, label, .form-tips, .form-row > span';
+    const shown = [...dialog.querySelectorAll<HTMLElement>(parts)].filter((part) => part.getClientRects().length > 0);
     const beyond = shown.filter((part) => part.getBoundingClientRect().right > right);
     const pen = document.createElement('canvas').getContext('2d');
-    const cut = shown.filter((part) => {
-      if (!pen || !(part instanceof HTMLInputElement) || part.placeholder === '') return false;
+    const cut = shown.flatMap((part) => {
+      if (!pen || !(part instanceof HTMLInputElement || part instanceof HTMLSelectElement)) return [];
       const { font, paddingLeft, paddingRight } = getComputedStyle(part);
       pen.font = font;
-      return (
-        pen.measureText(part.placeholder).width > part.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight)
-      );
+      // A select has an arrow at its right edge.
+      const [texts, arrow] =
+        part instanceof HTMLInputElement ? [[part.placeholder], 0] : [[...part.options].map(({ text }) => text), 20];
+      const room = part.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight) - arrow;
+      return texts.filter((text) => pen.measureText(text).width > room);
     });
-    return [...beyond, ...cut].map((part) => `${part.tagName} ${part.id || part.className || part.textContent}`);
+    return [...beyond.map((part) => `${part.tagName} ${part.id || part.className || part.textContent}`), ...cut];
   });
 
 for (const major of MAJORS) {
@@ -81,16 +87,17 @@ for (const major of MAJORS) {
       after(() => editor?.close());
 
       for (const type of NODE_NAMES) {
-        it(`${type}: a new node’s dialog is accessible and has every label on one line`, async () => {
+        it(`${type}: a new node’s dialog is accessible, has every label on one line, and cuts no text`, async () => {
           const tray =
             type === 'mesh-config' ? await editor.editConfig(type) : await editor.edit(await editor.add(type));
           await picture(type, tray);
           for (const more of await tray.locator('details.mesh-more').all()) {
             await more.locator('summary').first().click();
           }
+          assert.deepEqual(await faultsOf(editor), []);
+          await showAll(tray);
           assert.deepEqual(await wrappedLabels(tray), []);
           assert.deepEqual(await cutParts(tray), []);
-          assert.deepEqual(await faultsOf(editor), []);
           await editor.cancel();
         });
 
@@ -113,6 +120,27 @@ for (const major of MAJORS) {
           assert.deepEqual([name, isValid], ['renamed', true]);
         });
       }
+
+      it('the palette shows every name whole, in the order of package.json', async () => {
+        const nodes = editor.page.locator('.red-ui-palette-node[data-palette-type^="mesh-"]');
+        const shown = await nodes.evaluateAll((all) =>
+          all.map((node) => {
+            const text = document.createRange();
+            text.selectNodeContents(node.querySelector('.red-ui-palette-label') ?? node);
+            const { left, right } = text.getBoundingClientRect();
+            const obstacles = [...node.querySelectorAll('.red-ui-palette-port, .red-ui-palette-icon-container')];
+            const isCovered = obstacles.some((part) => {
+              const box = part.getBoundingClientRect();
+              return box.right > left && box.left < right;
+            });
+            return [node.getAttribute('data-palette-type'), isCovered] as const;
+          }),
+        );
+        assert.deepEqual(
+          shown,
+          NODE_NAMES.filter((type) => type !== 'mesh-config').map((type) => [type, false]),
+        );
+      });
 
       it('mesh-send: suggests workflow ids, and finds and selects a mailbox, by keyboard alone', async () => {
         await editor.reload();

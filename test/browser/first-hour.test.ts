@@ -127,7 +127,7 @@ async function receivedByPartner(nodeRed: RealNodeRed): Promise<unknown> {
       (count) => document.querySelectorAll('#red-ui-workspace-chart .red-ui-flow-node-group').length > count,
       before.length,
     );
-    const [added = ''] = (await idsOf()).filter((id) => !before.includes(id));
+    const added = (await idsOf()).find((id) => !before.includes(id));
     return page.locator(`[id="${added}"]`);
   }
 

@@ -7,9 +7,11 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Locator } from 'playwright-core';
 import { pack } from '../harness/tarball';
 import { Editor, MAJORS, needsChromium } from '../harness/browser';
+import { NODE_NAMES } from '../harness/node-red';
 import { Names } from './names';
 
 const PACKAGE = '@mesh-flows/node-red-nhs-mesh';
@@ -50,9 +52,14 @@ for (const major of MAJORS) {
         .last();
     const button = (name: string): Locator => editor.page.getByRole('button', { name, exact: true });
 
-    it('installs the tarball with the palette manager, without a restart', async () => {
+    it('installs the tarball with the palette manager, without a restart, and the nodes stand in their order', async () => {
       const names = new Names('Install');
       const { page } = editor;
+      // Whatever arrives last.
+      await page.route('**/nodes/*/mesh-send', async (route) => {
+        await setTimeout(1000);
+        await route.continue();
+      });
       await menu(names.of('Manage palette'));
       await page.locator('.red-ui-tab').getByText(names.of('Install'), { exact: true }).click();
       const upload = page.locator('.red-ui-palette-editor-upload-button');
@@ -71,6 +78,10 @@ for (const major of MAJORS) {
         has: page.getByText(names.of('MESH'), { exact: true }),
       });
       await category.locator('[data-palette-type="mesh-send"]').waitFor();
+      const shown = await category
+        .locator('.red-ui-palette-node')
+        .evaluateAll((all) => all.map((node) => node.getAttribute('data-palette-type')));
+      assert.deepEqual(['mesh-config', ...shown], NODE_NAMES, 'the palette has the order of package.json');
       names.allUsed();
     });
 

@@ -16,6 +16,11 @@ export const ROOT = resolve(__dirname, '..', '..');
 export const NODE_RED_PACKAGES = { '4': 'node-red-4', '5': 'node-red' } as const;
 export type NodeRedMajor = keyof typeof NODE_RED_PACKAGES;
 
+/** The package's node types in the order of the palette, the configuration of a mailbox first. */
+export const NODE_NAMES: readonly string[] = Object.keys(
+  (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { 'node-red': { nodes: object } })['node-red'].nodes,
+);
+
 /** A node as a flow file has it. */
 export type FlowNode = { id: string; type: string; [property: string]: unknown };
 

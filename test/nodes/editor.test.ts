@@ -31,8 +31,8 @@ const SOURCES: Partial<Record<string, string>> = {
 
 /** RED.nhsMesh: the editor plugin's modules add it to the RED of their page. */
 function loadShared(): Record<string, unknown> {
-  const RED: Record<string, unknown> = { _: (key: string) => key };
-  const page = { RED, $: () => ({ on: () => undefined }), document: {} };
+  const RED: Record<string, unknown> = { _: (key: string) => key, events: { on: () => undefined } };
+  const page = { RED, $: () => ({ on: () => undefined }), document: { querySelectorAll: () => [] } };
   Object.assign(globalThis, page);
   require('../../resources/mesh-editor/main.js');
   for (const name of Object.keys(page)) Reflect.deleteProperty(globalThis, name);

@@ -1,7 +1,8 @@
 /**
- * Removes each rule about stored credentials, empty settings, the sandbox's name, outputs that reach no node and
- * mailboxes that nothing opens, one at a time, and sees its test fail. `npx tsx test/nodes/mutations.ts [words of a
- * case]`; it changes files of nodes and lib while it runs, and restores them; where a real Node-RED runs dist, it builds.
+ * Removes each rule about stored credentials, empty settings, the sandbox's name, outputs that reach no node, mailboxes
+ * that nothing opens and the palette, one at a time, and sees its test fail. `npx tsx test/nodes/mutations.ts [words of
+ * a case]`; it changes files of nodes, resources and lib while it runs, and restores them; where a real Node-RED runs
+ * dist, it builds.
  */
 import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 
@@ -371,6 +372,20 @@ const MUTATIONS: Rule[] = [
     file: 'nodes/shared/status.ts',
     check: 'this.isSandbox ?',
     without: 'this.#isClosed ?',
+  },
+  {
+    case: 'the nodes stand in their order',
+    test: 'test/browser/first-steps.test.ts',
+    file: 'resources/mesh-editor/main.js',
+    check: '\norderPalette();',
+    without: '\nvoid orderPalette;',
+  },
+  {
+    case: 'the palette shows every name whole',
+    test: 'test/browser/dialogs.test.ts',
+    file: 'resources/mesh-editor/dialogs.css',
+    check: 'margin: 4px 31px 4px 6px;',
+    without: 'margin: 4px 32px 4px 0;',
   },
   ...STATUSES.map((rule) =>
     Object.assign(rule, { test: 'test/nodes/statuses.test.ts', file: 'nodes/shared/status.ts' }),
