@@ -303,15 +303,14 @@ function durableMailbox(
   const inboxClient = recordedInbox(client, health);
   const traffic = new TrafficRecorder();
   outbox.onEvent((event) => traffic.recordEvent(event));
-  /** If the store cannot be read now, only what happens from now on is shown. */
+  /**
+   * Reads what is to be shown of the time before this start. Its call comes before any that this start makes, so that
+   * nothing is counted twice. If the store cannot be read now, only what happens from now on is shown.
+   */
   const showEarlier = async (): Promise<void> => {
-    const opened = clock.now();
-    const now = trusted?.now() ?? opened;
+    const now = trusted?.now() ?? clock.now();
     const events = await store.conditionEvents(storeKey, now - SHOWN_MS).catch(() => []);
-    health.recordEarlier(
-      events.filter(({ time }) => time < opened),
-      now,
-    );
+    health.recordEarlier(events, now);
   };
   let release: (() => void) | undefined;
   let stopWatching: (() => void) | undefined;
