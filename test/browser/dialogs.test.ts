@@ -9,6 +9,9 @@ const FLOWS = exampleFlows(...EXAMPLES);
 /** The package's part of the dialog: the frame and its hidden fields for password managers are Node-RED's. */
 const ROWS = '.red-ui-tray:last-child .form-row';
 
+/** Pixels. Node-RED opens a dialog with about 500, and widens it for contents that need more. */
+const WIDEST = 600;
+
 /** Ignores the hint that Node-RED's own typedInput adds to its frame if a value is not valid. */
 const faultsOf = async (editor: Editor): Promise<string[]> =>
   (await editor.seriousViolations(ROWS)).filter(
@@ -98,6 +101,7 @@ for (const major of MAJORS) {
           await showAll(tray);
           assert.deepEqual(await wrappedLabels(tray), []);
           assert.deepEqual(await cutParts(tray), []);
+          assert.ok(((await tray.boundingBox())?.width ?? 0) < WIDEST, 'its contents widen the dialog');
           await editor.cancel();
         });
 

@@ -1,8 +1,8 @@
 /**
  * Removes each rule about stored credentials, empty settings, the sandbox's name, outputs that reach no node, mailboxes
- * that nothing opens and the palette, one at a time, and sees its test fail. `npx tsx test/nodes/mutations.ts [words of
- * a case]`; it changes files of nodes, resources and lib while it runs, and restores them; where a real Node-RED runs
- * dist, it builds.
+ * that nothing opens, the palette and the dialogs, one at a time, and sees its test fail.
+ * `npx tsx test/nodes/mutations.ts [words of a case]`; it changes files of nodes, resources and lib while it runs, and
+ * restores them; where a real Node-RED runs dist, it builds.
  */
 import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 
@@ -386,6 +386,13 @@ const MUTATIONS: Rule[] = [
     file: 'resources/mesh-editor/dialogs.css',
     check: 'margin: 4px 31px 4px 6px;',
     without: 'margin: 4px 32px 4px 0;',
+  },
+  {
+    case: 'mesh-config: a new node’s dialog is accessible, has every label on one line, and cuts no text',
+    test: 'test/browser/dialogs.test.ts',
+    file: 'resources/mesh-editor/dialogs.css',
+    check: 'width: 0 !important;',
+    without: '',
   },
   ...STATUSES.map((rule) =>
     Object.assign(rule, { test: 'test/nodes/statuses.test.ts', file: 'nodes/shared/status.ts' }),
