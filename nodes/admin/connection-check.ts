@@ -18,6 +18,7 @@ import {
 import {
   mailboxAddress,
   readEnvironment,
+  secretSetting,
   type MailboxRoute,
   type MeshConfigCredentials,
 } from '../mailbox/mailbox-settings';
@@ -84,7 +85,7 @@ async function optionsOf(RED: NodeAPI, body: unknown, typed: Texts, notes: strin
 
 /**
  * Returns the typed credentials, and for a field that shows its mask the deployed one.
- * @throws ConfigurationError when a stored credential would take another way than the deployed one
+ * @throws ConfigurationError when a stored credential is missing, or would take another way than the deployed one
  */
 function credentialsOf(RED: NodeAPI, typed: Texts, route: MailboxRoute): Required<MeshConfigCredentials> {
   const found = { password: typed['password'] ?? '', sharedKey: typed['sharedKey'] ?? '' };
@@ -95,8 +96,8 @@ function credentialsOf(RED: NodeAPI, typed: Texts, route: MailboxRoute): Require
   }
   const { password, sharedKey }: MeshConfigCredentials = node.credentials;
   return {
-    password: found.password === STORED ? (password ?? '') : found.password,
-    sharedKey: found.sharedKey === STORED ? (sharedKey ?? '') : found.sharedKey,
+    password: found.password === STORED ? secretSetting(RED, 'password', password) : found.password,
+    sharedKey: found.sharedKey === STORED ? secretSetting(RED, 'sharedKey', sharedKey) : found.sharedKey,
   };
 }
 

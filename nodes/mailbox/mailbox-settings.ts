@@ -89,8 +89,8 @@ export function readMailboxSettings(
   return {
     environment,
     mailboxId,
-    password: isSandbox ? '' : secret(RED, 'password', credentials.password),
-    sharedKey: isSandbox ? '' : secret(RED, 'sharedKey', credentials.sharedKey),
+    password: isSandbox ? '' : secretSetting(RED, 'password', credentials.password),
+    sharedKey: isSandbox ? '' : secretSetting(RED, 'sharedKey', credentials.sharedKey),
     ...(tls && { tls }),
     ...(proxy && { proxy }),
     sending: readSending(RED, def),
@@ -183,9 +183,9 @@ function isNhs(environment: string): boolean {
 
 /**
  * Returns a credential untrimmed: a password may begin or end with a space.
- * @throws ConfigurationError when it is blank
+ * @throws ConfigurationError when it is blank, or a variable that is not set or empty
  */
-function secret(RED: NodeAPI, field: 'password' | 'sharedKey', value: string | undefined): string {
+export function secretSetting(RED: NodeAPI, field: 'password' | 'sharedKey', value: string | undefined): string {
   if (textSetting(RED, value) === '') throw blank(RED, `no-${field}`);
   return String(value);
 }

@@ -6,19 +6,32 @@ import { prepareStatus } from './status';
 /**
  * Calls RED.nodes.createNode and returns the settings to read. Node-RED replaces `${VAR}` by the value of the variable
  * before it creates the node, so that an empty variable looks like a field that was left blank, which has a default: the
- * sandbox, no TLS, no limit. Such a field gets its `${VAR}` back, which readers refuse (settings.ts).
+ * sandbox, no TLS, no limit. Such a field gets its `${VAR}` back, which readers refuse (settings.ts). So does a
+ * credential: an alert without its token, and mail without its user, would go without.
  */
 export function createNode<Def extends NodeDef>(RED: NodeAPI, node: Node, config: Def): Def {
   RED.nodes.createNode(node, config);
   prepareStatus(RED, node);
+  restoreCredentials(RED, node, config);
   const saved = savedSettings(RED, config);
   return saved === undefined ? config : (withEmptyVariables(saved, config) as Def);
 }
 
+/** A node in a subflow is made from the subflow's own node, whose id is its alias. */
+type MaybeInSubflow = NodeDef & { _alias?: string };
+
+/** Gives a node's credentials that are blank, but were stored as a variable, their variable back. */
+function restoreCredentials(RED: NodeAPI, node: Node, config: MaybeInSubflow): void {
+  const own = node as Node<object>;
+  // Undefined while none are stored.
+  const credentials = own.credentials as object | undefined;
+  if (credentials === undefined) return;
+  own.credentials = withEmptyVariables(RED.nodes.getCredentials(config._alias ?? config.id), credentials) as object;
+}
+
 /** Returns the settings as the flow file has them; undefined when they are not found. */
-function savedSettings(RED: NodeAPI, config: NodeDef): unknown {
-  // A node in a subflow is made from the subflow's own node, whose id is its alias.
-  const { id, _alias: alias } = config as NodeDef & { _alias?: string };
+function savedSettings(RED: NodeAPI, config: MaybeInSubflow): unknown {
+  const { id, _alias: alias } = config;
   let saved: unknown;
   RED.nodes.eachNode((each) => {
     if (each.id === id || (alias !== undefined && each.id === alias)) saved = each;

@@ -374,6 +374,28 @@ const MUTATIONS: Rule[] = [
     without: 'this.#isClosed ?',
   },
   {
+    case: 'sends nothing without a credential when the variable that should hold it is empty',
+    test: 'test/nodes/mesh-alert.test.ts',
+    file: 'nodes/shared/create-node.ts',
+    check: 'restoreCredentials(RED, node, config);',
+    without: '',
+  },
+  {
+    case: 'names the variable that should hold one and does not, and sends nothing in its place',
+    test: STORED,
+    file: CHECK,
+    check: "found.password === STORED ? secretSetting(RED, 'password', password)",
+    without: "found.password === STORED ? (password ?? '')",
+    isBuilt: true,
+  },
+  {
+    case: 'sends nothing more once it is removed, and says how many alerts wait, and where they are',
+    test: 'test/nodes/mesh-alert.test.ts',
+    file: 'nodes/mesh-alert.ts',
+    check: 'if (removed && waiting > 0)',
+    without: 'if (!removed && waiting > 0)',
+  },
+  {
     case: 'the nodes stand in their order',
     test: 'test/browser/first-steps.test.ts',
     file: 'resources/mesh-editor/main.js',

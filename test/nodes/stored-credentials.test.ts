@@ -144,4 +144,15 @@ describe('the connection test with stored credentials', function () {
     const result = await test({ ...typed, tls: 'tls-X26ABC2' });
     assert.equal(outcome(result, 'handshake'), 'passed', JSON.stringify(result));
   });
+
+  it('names the variable that should hold one and does not, and sends nothing in its place', async () => {
+    const config = { id: 'mailbox-variable' };
+    const credentials = { password: '${NOT_SET_ANYWHERE}' };
+    const nodes = await mailboxOn(mesh, 'X26ABC2', { config: { ...config, proxy: '' }, credentials });
+    await nodeRed.deploy([...sendAndPollFlow('variable', 'variable'), ...nodes]);
+    const before = mesh.requests().length;
+    const result = await test({ id: config.id, mailboxId: 'X26ABC2', tls: 'tls-X26ABC2', proxy: '' });
+    assert.match(JSON.stringify(result), /variable NOT_SET_ANYWHERE is not set or is empty/);
+    assert.equal(mesh.requests().length, before);
+  });
 });
