@@ -11,6 +11,10 @@ import { dataFor, exampleOn, expireAll } from '../harness/examples';
 import { MAJORS, startNodeRed } from '../harness/flows';
 import { untilInNodeRed } from '../harness/until';
 
+/** A control file from the example's mailbox to the other side. */
+const control = (fields: Record<string, string> = {}): string =>
+  controlText({ From_DTS: 'X26ABC20', To_DTS: 'X26ABC21', ...fields });
+
 for (const major of MAJORS) {
   describe(`the drop-in for the MESH Client in a real Node-RED ${major}`, function () {
     this.timeout(180_000);
@@ -57,9 +61,9 @@ for (const major of MAJORS) {
     /** Returns the control files in sent and failed. A pair's `.ctl` is moved after its `.dat`. */
     const movedControls = async (): Promise<string[]> =>
       [...(await names('sent')), ...(await names('failed'))].filter((name) => name.endsWith('.ctl'));
-    async function drop(name: string, control = controlText(), content = LETTER): Promise<void> {
+    async function drop(name: string, text = control(), content = LETTER): Promise<void> {
       await writeFile(join(root, 'out', `${name}.dat`), content);
-      await writeFile(join(root, 'out', `${name}.ctl`), control);
+      await writeFile(join(root, 'out', `${name}.ctl`), text);
     }
     const alert = (fits: RegExp): Promise<unknown> =>
       nodeRed.debug('mf-told', 30_000, (value) => fits.test(JSON.stringify(value)));
@@ -87,7 +91,7 @@ for (const major of MAJORS) {
     });
 
     it('moves a file that MESH rejects to failed with its code, and raises an alert', async () => {
-      await drop('letter', controlText({ To_DTS: 'X26NONE' }));
+      await drop('letter', control({ To_DTS: 'X26NONE' }));
       await isIn('failed', 'letter.ctl');
       assert.match(await text('failed', 'letter.ctl'), /<Status>ERROR<[\s\S]*<StatusCode>12</);
       assert.equal(await text('failed', 'letter.dat'), LETTER);
@@ -96,7 +100,7 @@ for (const major of MAJORS) {
 
     it('moves an unreadable .ctl, and one of another mailbox, to failed, and raises alerts', async () => {
       await drop('broken', '<DTSControl><To_DTS>X26ABC21');
-      await drop('foreign', controlText({ From_DTS: 'X26ABC9' }));
+      await drop('foreign', control({ From_DTS: 'X26ABC9' }));
       await isIn('failed', 'broken.ctl.original');
       await isIn('failed', 'foreign.dat');
       await alert(/cannot be read/);
@@ -105,7 +109,7 @@ for (const major of MAJORS) {
     });
 
     it('raises an alert for a .ctl without its .dat, and sends the message when the .dat arrives', async () => {
-      await writeFile(join(root, 'out', 'late.ctl'), controlText());
+      await writeFile(join(root, 'out', 'late.ctl'), control());
       await alert(/has no \.dat/);
       assert.deepEqual(await names('out'), ['late.ctl']);
       await writeFile(join(root, 'out', 'late.dat'), LETTER);
@@ -114,7 +118,7 @@ for (const major of MAJORS) {
     });
 
     it('waits for a file that is still being written, and sends all of it', async () => {
-      await drop('slow', controlText(), '');
+      await drop('slow', control(), '');
       for (let piece = 0; piece < 12; piece += 1) {
         await appendFile(join(root, 'out', 'slow.dat'), `${piece},`);
         await sleep(100);
@@ -128,10 +132,10 @@ for (const major of MAJORS) {
     it('while MESH is offline and Node-RED is killed: sends no file twice, and moves every file', async () => {
       sandbox.fault({ operation: 'send_message', times: Infinity, effect: { kind: 'status', status: 503 } });
       for (let number = 0; number < 5; number += 1)
-        await drop(`file${number}`, controlText({ LocalId: `PAS-${number}` }));
+        await drop(`file${number}`, control({ LocalId: `PAS-${number}` }));
       await untilInNodeRed('an empty out folder', async () => (await names('out')).length === 0);
       await nodeRed.stop('SIGKILL');
-      await drop('meanwhile', controlText({ LocalId: 'PAS-5' }));
+      await drop('meanwhile', control({ LocalId: 'PAS-5' }));
       sandbox.clearFaults();
       await start();
       const dats = async (folder: string): Promise<string[]> =>
@@ -153,7 +157,7 @@ for (const major of MAJORS) {
       for (let kill = 0; kill < 3; kill += 1) {
         for (let number = 0; number < 6; number += 1) {
           all.push(`PAS-${kill}-${number}`);
-          await drop(`k${kill}${number}`, controlText({ LocalId: `PAS-${kill}-${number}` }));
+          await drop(`k${kill}${number}`, control({ LocalId: `PAS-${kill}-${number}` }));
         }
         await untilInNodeRed('one on its way', () => dataFor(sandbox, 'X26ABC21').length > kill * 6);
         await nodeRed.stop('SIGKILL');
