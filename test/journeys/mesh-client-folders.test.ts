@@ -131,8 +131,7 @@ for (const major of MAJORS) {
 
     it('while MESH is offline and Node-RED is killed: sends no file twice, and moves every file', async () => {
       sandbox.fault({ operation: 'send_message', times: Infinity, effect: { kind: 'status', status: 503 } });
-      for (let number = 0; number < 5; number += 1)
-        await drop(`file${number}`, control({ LocalId: `PAS-${number}` }));
+      for (let number = 0; number < 5; number += 1) await drop(`file${number}`, control({ LocalId: `PAS-${number}` }));
       await untilInNodeRed('an empty out folder', async () => (await names('out')).length === 0);
       await nodeRed.stop('SIGKILL');
       await drop('meanwhile', control({ LocalId: 'PAS-5' }));
