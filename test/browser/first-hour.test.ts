@@ -182,6 +182,11 @@ async function receivedByPartner(nodeRed: RealNodeRed): Promise<unknown> {
     await hand.click(dialog.getByRole('link', { name: names.of('Examples') }));
     const tree = dialog.locator('#red-ui-clipboard-dialog-import-tab-examples');
     await hand.click(tree.getByText('@mesh-flows/node-red-nhs-mesh', { exact: true }));
+    await tree.getByText('first-message', { exact: true }).waitFor();
+    // A click on a tree that is still unfolding selects nothing.
+    await page.waitForFunction(
+      () => (globalThis as unknown as { $: (selector: string) => { length: number } }).$(':animated').length === 0,
+    );
     await hand.click(tree.getByText(names.of('first-message'), { exact: true }));
     await hand.click(button('Import'));
     await hand.click(page.locator('.red-ui-tab').getByText(names.of('First message'), { exact: true }));
