@@ -246,14 +246,13 @@ export class Model {
 
   /** Whether a message is shown as failed, or as needing a person, for a cause (6). */
   checkCause(sending: Sending, { state, needsDecision, messageId, error }: Shown): void {
-    const { name, atMesh, isGivenUp, isErased, copies } = sending;
+    const { name, isGivenUp, isErased, copies } = sending;
     if (needsDecision) this.#checkPayload(sending, error?.code);
     if (needsDecision && !this.#hasCause(sending)) this.violated(`${name}: needs a decision, and nothing has hit it`);
     if (state === 'rejected') this.violated(`${name}: the outbox shows it as rejected, and MESH rejects nothing`);
     if (state === 'closed' && !isGivenUp && !isErased && copies === 1)
       this.violated(`${name}: the outbox has closed it, and nobody wanted that`);
-    const there = atMesh.find((message) => message.messageId === messageId);
-    const isUndeliverable = there?.state === 'undeliverable';
+    const isUndeliverable = this.#isUndeliverable(messageId);
     if (state === 'undelivered' && !isUndeliverable)
       this.violated(`${name}: the outbox shows it as undelivered, and MESH does not`);
     if (isUndeliverable && ['accepted', 'acknowledged'].includes(state))
@@ -271,9 +270,19 @@ export class Model {
     return hits.size > 0 || this.#machineHits.size > 0;
   }
 
-  /** Whether the outbox has nothing left to do for a message (5). */
-  isSettled({ state, needsDecision }: Shown): boolean {
-    return needsDecision || !['queued', 'sending', 'unknown'].includes(state);
+  /**
+   * Whether the outbox has nothing left to do for a message (5). What MESH could not deliver is tracked until the outbox
+   * knows: after a backup was put back, the report may have been received before.
+   */
+  isSettled({ state, needsDecision, messageId }: Shown): boolean {
+    if (needsDecision) return true;
+    if (state === 'accepted') return !this.#isUndeliverable(messageId);
+    return !['queued', 'sending', 'unknown'].includes(state);
+  }
+
+  #isUndeliverable(messageId: string | undefined): boolean {
+    const atMesh = [...this.sent.values()].flatMap((sending) => sending.atMesh);
+    return atMesh.some((message) => message.messageId === messageId && message.state === 'undeliverable');
   }
 
   // What was acknowledged is delivered until the flow is done (2).
