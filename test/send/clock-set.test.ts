@@ -71,29 +71,24 @@ describe('outbox: the wall clock is set', () => {
     });
   }
 
-  it('back by eight hours: a message that was set aside for five minutes is sent at once', async () => {
+  /** A message is set aside for five minutes, the clock is set back by `ms`, and the message is sent at once. */
+  const isSentAfterStepBack = async (ms: number): Promise<void> => {
     const server = await tlsSandbox();
     const clock = steppedClock();
     const storage = await storageIn();
     const mailbox = outboxAt(server, { storage, clock });
     const { message } = await mailbox.outbox.enqueue(letter());
     await storage.store.changeOutgoing(message.id, ['queued'], { nextAttemptAt: clock.now() + 5 * MINUTE });
-    clock.step(-8 * HOUR);
+    clock.step(-ms);
     mailbox.start();
     await mailbox.outbox.accepted(message.id);
-  });
+  };
 
-  it('back by 40 minutes: a message that was set aside for five is sent at once', async () => {
-    const server = await tlsSandbox();
-    const clock = steppedClock();
-    const storage = await storageIn();
-    const mailbox = outboxAt(server, { storage, clock });
-    const { message } = await mailbox.outbox.enqueue(letter());
-    await storage.store.changeOutgoing(message.id, ['queued'], { nextAttemptAt: clock.now() + 5 * MINUTE });
-    clock.step(-40 * MINUTE);
-    mailbox.start();
-    await mailbox.outbox.accepted(message.id);
-  });
+  it('back by eight hours: a message that was set aside for five minutes is sent at once', () =>
+    isSentAfterStepBack(8 * HOUR));
+
+  it('back by 40 minutes: a message that was set aside for five is sent at once', () =>
+    isSentAfterStepBack(40 * MINUTE));
 
   for (const strictOrder of [true, false]) {
     const which = strictOrder ? 'in strict order' : 'without strict order';
