@@ -166,9 +166,10 @@ export class DeliveryLeases {
   }
 
   #planNextEnd(): void {
+    const now = this.#now;
     let next = Infinity;
     for (const { delivering, endsAt } of this.#leases.values()) {
-      if (!delivering && endsAt > this.#now) next = Math.min(next, endsAt - this.#now);
+      if (!delivering && endsAt > now) next = Math.min(next, endsAt - now);
     }
     if (next < Infinity && !this.#closed) this.#timer.set(next);
   }
