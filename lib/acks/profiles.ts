@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { ConfigurationError } from '../errors';
+import { requestKeySchema, stageSchema, type ReplyStage } from './replies/stages';
 import { isTemplate } from './template';
 import { ACK_FORMS } from './types';
 
@@ -12,6 +13,12 @@ const template = z.string().refine(isTemplate, 'may contain {odsCode}, {mailboxI
 
 /** How a recipient is named. */
 const ROUTINGS = ['mailbox', 'GPPROVIDER', 'lookup'] as const;
+
+/**
+ * Who says what a profile says. `specified`: a specification of the service. `code`: seen in public code. `reported`:
+ * said by others who use it. `guessed`: assumed here, to be confirmed with the service.
+ */
+const CERTAINTIES = ['specified', 'code', 'reported', 'guessed'] as const;
 
 /** One workflow. A field that is left out is not known, and nothing is assumed. */
 const profileSchema = z.strictObject({
@@ -46,6 +53,17 @@ const profileSchema = z.strictObject({
   chunks: z.boolean().optional(),
   /** Largest size that receivers should be sent (MB). */
   recommendedMb: z.number().positive().optional(),
+  /** What the workflow is for, in one line, for whoever chooses it. */
+  about: z.string().trim().min(1).max(200).optional(),
+  /** How sure its rules are: who says so. Left out: nobody is named. */
+  certainty: z.enum(CERTAINTIES).optional(),
+  /**
+   * The replies to its messages, stage by stage, in the order in which they are looked for. They may come on the
+   * workflow itself, on its `ackWorkflowId`, or on any other; nothing acknowledges them.
+   */
+  replies: z.array(stageSchema).min(1).max(10).optional(),
+  /** Where a message of this workflow has the id that its replies name. */
+  requestKey: requestKeySchema.optional(),
 });
 
 export type WorkflowProfile = z.output<typeof profileSchema>;
@@ -123,7 +141,10 @@ export const SHIPPED_PROFILES: readonly WorkflowProfile[] = [
   unacknowledged('VACCINATIONS_1'),
 ];
 
-/** A user's row: changes some fields of a shipped workflow, or adds one with at least ackWorkflowId and form. */
+/**
+ * A user's row: changes some fields of a shipped workflow, or adds one with at least ackWorkflowId and form, or with
+ * replies.
+ */
 const overrideSchema = profileSchema.partial().extend({
   workflowId,
   infAck: z.boolean().optional(),
@@ -138,14 +159,27 @@ export interface WorkflowProfiles {
   find(workflowId: string): WorkflowProfile | undefined;
   /** Returns the profiles whose acknowledgements come on this workflow. */
   forAckWorkflow(ackWorkflowId: string): readonly WorkflowProfile[];
+  /** Returns the profiles with a stage whose replies come on this workflow, without regard to case. */
+  forReplyWorkflow(workflowId: string): readonly WorkflowProfile[];
 }
+
+/** Returns the workflow on which the replies of a stage come. */
+const replyWorkflowOf = (profile: WorkflowProfile, stage: ReplyStage): string =>
+  stage.when.workflowId ?? profile.ackWorkflowId ?? profile.workflowId;
+
+const isSameWorkflow = (one: string, other: string): boolean => one.toUpperCase() === other.toUpperCase();
 
 /** By MESH's convention a message on a workflow with this suffix is an acknowledgement, whatever the table says. */
 const ACK_SUFFIX = '_ACK';
 
-/** Whether messages on this workflow are acknowledgements, which get none. */
+/** Whether all messages on this workflow are acknowledgements or replies, which get none. */
 export function isAckWorkflow(profiles: WorkflowProfiles, workflowId: string): boolean {
-  return workflowId.toUpperCase().endsWith(ACK_SUFFIX) || profiles.forAckWorkflow(workflowId).length > 0;
+  return (
+    workflowId.toUpperCase().endsWith(ACK_SUFFIX) ||
+    profiles.forAckWorkflow(workflowId).length > 0 ||
+    // Of a workflow that has its own replies, each message is looked at.
+    profiles.forReplyWorkflow(workflowId).some((profile) => !isSameWorkflow(profile.workflowId, workflowId))
+  );
 }
 
 /** Returns the workflow of the acknowledgements of a workflow's messages; undefined if there are none. */
@@ -156,7 +190,12 @@ export function ackWorkflowOf(profiles: WorkflowProfiles, workflowId: string): s
 
 /** Returns the patterns of all workflows of acknowledgements. */
 export function ackWorkflows(profiles: WorkflowProfiles): string[] {
-  const ids = profiles.all().flatMap(({ ackWorkflowId }) => ackWorkflowId ?? []);
+  const ids: string[] = [];
+  for (const profile of profiles.all()) {
+    if (profile.ackWorkflowId !== null) ids.push(profile.ackWorkflowId);
+    const replyWorkflows = (profile.replies ?? []).map((stage) => replyWorkflowOf(profile, stage));
+    ids.push(...replyWorkflows.filter((id) => !isSameWorkflow(id, profile.workflowId)));
+  }
   return [`*${ACK_SUFFIX}`, ...new Set(ids.filter((id) => !id.endsWith(ACK_SUFFIX)))];
 }
 
@@ -171,28 +210,45 @@ export function loadProfiles(...tables: readonly string[]): WorkflowProfiles {
     for (const [index, change] of parseTable(table).entries()) {
       // A subject of the user's own is prescribed, as any other is.
       const own = change.subject === undefined ? {} : { subjectOptional: undefined };
-      const merged = profileSchema.safeParse({ ...rows.get(change.workflowId), ...own, ...change });
+      // Replies alone make a workflow of its own: it has no acknowledgement beside them.
+      const bare = change.replies === undefined ? {} : { ackWorkflowId: null, form: 'none' };
+      const merged = profileSchema.safeParse({ ...bare, ...rows.get(change.workflowId), ...own, ...change });
       if (!merged.success) throw wrong(['profiles', index, ...(merged.error.issues[0]?.path ?? [])], merged.error);
       rows.set(change.workflowId, consistent(merged.data, index));
     }
   }
   const all = [...rows.values()];
+  const byReplyWorkflow = new Map<string, WorkflowProfile[]>();
+  for (const profile of all) {
+    const ids = new Set((profile.replies ?? []).map((stage) => replyWorkflowOf(profile, stage).toUpperCase()));
+    for (const id of ids) byReplyWorkflow.set(id, [...(byReplyWorkflow.get(id) ?? []), profile]);
+  }
   const profiles: WorkflowProfiles = {
     all: () => all,
     find: (id) => rows.get(id),
     forAckWorkflow: (id) => all.filter(({ ackWorkflowId }) => ackWorkflowId === id),
+    forReplyWorkflow: (id) => byReplyWorkflow.get(id.toUpperCase()) ?? [],
   };
   checkNoLoop(profiles);
   return profiles;
 }
 
-/** Messages on a workflow of acknowledgements get none: a profile that requests them would be ignored silently. */
+/**
+ * Messages on a workflow of acknowledgements or replies get none: a profile that requests them would be ignored
+ * silently.
+ */
 function checkNoLoop(profiles: WorkflowProfiles): void {
-  const loop = profiles.all().find((each) => each.ackWorkflowId !== null && isAckWorkflow(profiles, each.workflowId));
+  const isAnswered = ({ ackWorkflowId, replies }: WorkflowProfile): boolean =>
+    ackWorkflowId !== null || replies !== undefined;
+  const loop = profiles.all().find((each) => isAnswered(each) && isAckWorkflow(profiles, each.workflowId));
   if (!loop) return;
   throw new ConfigurationError(
     `Workflow profiles: ${loop.workflowId} is a workflow of acknowledgements, and an acknowledgement gets none.`,
-    { advice: 'Set its ackWorkflowId to null and its form to none, or give the other workflow another ackWorkflowId.' },
+    {
+      advice:
+        'Set its ackWorkflowId to null and its form to none, and leave its replies out; or let the other workflow be ' +
+        'answered on another one.',
+    },
   );
 }
 
@@ -231,7 +287,20 @@ function consistent(profile: WorkflowProfile, index: number): WorkflowProfile {
   if (profile.ackWorkflowId === profile.workflowId) {
     throw wrong(['profiles', index, 'ackWorkflowId'], 'is the workflow itself');
   }
+  checkStages(profile, ['profiles', index, 'replies']);
   return profile;
+}
+
+/** Checks that the stages have names of their own, and that the request has what their replies name. */
+function checkStages({ replies = [], requestKey }: WorkflowProfile, path: readonly PropertyKey[]): void {
+  for (const [n, { name, match }] of replies.entries()) {
+    const isTaken = replies.slice(0, n).some((other) => other.name.toLowerCase() === name.toLowerCase());
+    if (isTaken) throw wrong([...path, n, 'name'], 'is the name of an earlier stage too');
+    const byKey = match.findIndex(({ request }) => request === 'key');
+    if (byKey >= 0 && requestKey === undefined) {
+      throw wrong([...path, n, 'match', byKey, 'request'], 'is key, and the profile has no requestKey');
+    }
+  }
 }
 
 function wrong(path: readonly PropertyKey[], what: z.ZodError | string): ConfigurationError {
