@@ -3,7 +3,7 @@
  * is stored. What happens to a message is in receiving-line.ts, from MESH to the store, and deliver/delivery-lane.ts,
  * from the store to the flow; `acknowledge` ends it (docs/design.md, The line in).
  */
-import { AbortedError, type MeshError } from '../errors';
+import { AbortedError } from '../errors';
 import { steadyTime, wakefulClock, wallTimeOf, type Clock, type Moment } from '../clock';
 import { PAST_DELIVERY } from '../message-states';
 import { ALWAYS_HELD } from '../store/mailbox-lease';
@@ -93,7 +93,7 @@ class DurableInbox implements InboxPoller {
       if (change.kind === 'in') this.#changedElsewhere(change.messageId);
     });
     this.#router = new InboxRouter(options.workflowsHandledElsewhere ?? []);
-    this.#problems = new ProblemNotifier(() => steadyTime(clock));
+    this.#problems = new ProblemNotifier(() => steadyTime(clock), this.#closing.signal);
     this.#rows = new IncomingRows(store, storeKey, clock, options.onStored);
     this.#leases = new DeliveryLeases(clock, () => this.#leaseFreed());
     this.#listeners = new InboxListeners({
@@ -238,7 +238,7 @@ class DurableInbox implements InboxPoller {
     this.#run = this.#work()
       .catch((error: unknown) => {
         hasFailed = true;
-        this.#failed(toMeshError(error));
+        this.#problems.runFailed(toMeshError(error), this.#router.consumers);
       })
       .finally(() => {
         this.#run = undefined;
@@ -370,10 +370,6 @@ class DurableInbox implements InboxPoller {
       const cause = `unclaimed ${key.workflowId}`;
       this.#problems.raise(cause, error, consumers.slice(0, 1), undefined, UNCLAIMED_REPEAT_MS);
     }
-  }
-
-  #failed(error: MeshError): void {
-    if (!this.#closed) this.#problems.runFailed(error, this.#router.consumers);
   }
 
   #planNext(hasFailed = false): void {

@@ -1,4 +1,7 @@
-/** Notifies consumers of a problem once for each cause, not once for each attempt. */
+/**
+ * Notifies consumers of a problem once for each cause, not once for each attempt; of none once the inbox is closing, which
+ * ends requests that are under way.
+ */
 import type { MeshError } from '../errors';
 import type { InboxConsumer } from './inbox-types';
 
@@ -6,12 +9,14 @@ export class ProblemNotifier {
   /** When consumers were last notified of each cause (milliseconds of the steady clock). */
   readonly #notified = new Map<string, number>();
   readonly #now: () => number;
+  readonly #closing: AbortSignal;
   /** The error code of a run that keeps failing: reported once, until another code follows or a run succeeds. */
   #failingCode: string | undefined;
 
   /** `now` returns milliseconds of the steady clock. */
-  constructor(now: () => number) {
+  constructor(now: () => number, closing: AbortSignal) {
     this.#now = now;
+    this.#closing = closing;
   }
 
   /** Notifies these consumers, unless they were notified of the same cause within `repeatAfterMs`. */
@@ -22,6 +27,7 @@ export class ProblemNotifier {
     messageId?: string,
     repeatAfterMs = Infinity,
   ): void {
+    if (this.#closing.aborted) return;
     const last = this.#notified.get(cause);
     if (last !== undefined && this.#now() - last < repeatAfterMs) return;
     this.#notified.set(cause, this.#now());
@@ -40,6 +46,7 @@ export class ProblemNotifier {
 
   /** A whole run (list and take) failed. */
   runFailed(error: MeshError, consumers: readonly InboxConsumer[]): void {
+    if (this.#closing.aborted) return;
     const isNew = this.#failingCode !== error.code;
     this.#failingCode = error.code;
     if (isNew) for (const consumer of consumers) consumer.failed(error);

@@ -71,6 +71,19 @@ function suggestions(found, typed, prefix) {
     }));
 }
 
+/**
+ * Makes a search for Node-RED's autoComplete out of `find`, which returns the suggestions for the typed text. They are
+ * shown only while the field still has the focus: an open list takes every Tab of the page, and closing it moves the
+ * focus back to the field, so one that came late would trap the keyboard in another field.
+ */
+function searchWhileFocused(find) {
+  return async (typed, done) => {
+    const field = document.activeElement;
+    const found = await find(typed);
+    if (document.activeElement === field) done(found);
+  };
+}
+
 /** A typedInput type: a string with suggested workflow ids. Any other string is accepted. */
 export function workflowInputType(mailboxField) {
   const load = workflowLoader(mailboxField);
@@ -78,9 +91,7 @@ export function workflowInputType(mailboxField) {
     value: 'str',
     label: RED._('common.type.string'),
     icon: 'red/images/typedInput/az.svg',
-    async autoComplete(typed, done) {
-      done(suggestions(await load(), typed, ''));
-    },
+    autoComplete: searchWhileFocused(async (typed) => suggestions(await load(), typed, '')),
   };
 }
 
@@ -89,9 +100,9 @@ export function suggestWorkflows(field, mailboxField) {
   const load = workflowLoader(mailboxField);
   $(field).autoComplete({
     minLength: 1,
-    async search(typed, done) {
+    search: searchWhileFocused(async (typed) => {
       const [, prefix, last] = /^(.*,\s*)?([^,]*)$/.exec(typed) || ['', '', typed];
-      done(last.trim() === '' ? [] : suggestions(await load(), last, prefix || ''));
-    },
+      return last.trim() === '' ? [] : suggestions(await load(), last, prefix || '');
+    }),
   });
 }

@@ -3,6 +3,7 @@
  * can send.
  */
 import { el } from './dom.js';
+import { pressEnded } from './press.js';
 
 const { RED, $ } = globalThis;
 
@@ -18,10 +19,15 @@ export class RequestError extends Error {
   }
 }
 
-function ajax(options) {
-  return new Promise((resolve, reject) => {
-    $.ajax({ ...options, success: resolve, error: (xhr) => reject(new RequestError(xhr)) });
-  });
+/** Resolves with the response when nothing is being pressed: what it shows is drawn anew then. */
+async function ajax(options) {
+  try {
+    return await new Promise((resolve, reject) => {
+      $.ajax({ ...options, success: resolve, error: (xhr) => reject(new RequestError(xhr)) });
+    });
+  } finally {
+    await pressEnded();
+  }
 }
 
 const encode = encodeURIComponent;

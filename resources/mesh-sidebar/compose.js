@@ -85,8 +85,8 @@ export function composeForm(id, { sent, close }) {
       sent();
     } catch (error) {
       send.disabled = false;
-      // The button lost the focus when it was disabled.
-      if (!form.contains(document.activeElement)) send.focus();
+      // The button lost the focus when it was disabled. A focus that the user has moved since stays where it is.
+      if (document.activeElement === document.body) send.focus();
       const message = error.known ? [error.message, error.advice].filter(Boolean).join(' ') : text(error.message);
       replace(status, el('div', { class: 'mesh-error', role: 'alert', text: message }));
     }

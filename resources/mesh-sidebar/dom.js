@@ -46,14 +46,20 @@ export function button(label, { icon, iconOnly = false, ...props } = {}) {
 }
 
 /**
- * Replaces the children, and keeps the focus on the element with the same data-key. A child may be a function, called
- * after the focus was noted: moving an element of the page into a new parent takes the focus from it.
+ * Replaces the children, and keeps the focus on the element with the same data-key; if that is gone, on the one in its
+ * place. A child may be a function, called after the focus was noted: moving an element of the page into a new parent
+ * takes the focus from it.
  */
 export function replace(parent, ...children) {
-  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  const keyed = () => [...parent.querySelectorAll('[data-key]')];
+  const place = keyed().indexOf(document.activeElement);
+  const key = document.activeElement?.dataset.key;
   const made = children.map((child) => (typeof child === 'function' ? child() : child));
   parent.replaceChildren(...made.flat().filter(Boolean));
-  if (focused) parent.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  if (place < 0) return;
+  const now = keyed();
+  const next = now.find((each) => each.dataset.key === key) ?? now[Math.min(place, now.length - 1)];
+  next?.focus({ preventScroll: true });
 }
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];

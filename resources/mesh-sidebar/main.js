@@ -19,8 +19,9 @@ const BADGE_DELAY_MS = 3000;
 
 class Sidebar {
   #id;
-  /** The user has chosen the mailbox; until then the worst one is shown. */
+  /** The user has chosen the mailbox; until then the worst one is shown whenever the sidebar comes into view. */
   #isChosen = false;
+  #showWorst = false;
   #timer;
   #refreshTimer;
   #chartsAt = 0;
@@ -62,7 +63,7 @@ class Sidebar {
 
   shown() {
     clearInterval(this.#timer);
-    if (!this.#isChosen) this.#id = undefined;
+    this.#showWorst = !this.#isChosen;
     this.#timer = setInterval(() => void this.refresh(), REFRESH_EVERY_MS);
     void this.refresh();
   }
@@ -94,7 +95,8 @@ class Sidebar {
     try {
       await this.#refresh();
     } catch (error) {
-      this.#showNotice(error.known ? error.message : text(error.message ?? 'failed'), 'error');
+      // A question stays until it is answered.
+      if (!this.#isAsking()) this.#showNotice(error.known ? error.message : text(error.message ?? 'failed'), 'error');
     }
     this.#refreshing = false;
     if (!this.#refreshAgain) return;
@@ -114,7 +116,11 @@ class Sidebar {
     const names = (each) => [...each].map(({ value, text: words }) => `${value} ${words}`).join('\n');
     if (names(options) !== names(this.#chooser.options)) this.#chooser.replaceChildren(...options);
     this.#chooser.hidden = mailboxes.length === 0;
-    const mailbox = mailboxes.find(({ id }) => id === this.#id) ?? worstOf(mailboxes, states);
+    const shown = mailboxes.find(({ id }) => id === this.#id);
+    // What the user is writing or answering belongs to the shown mailbox.
+    const isInUse = this.#composeArea.firstChild !== null || this.#isAsking();
+    const mailbox = shown && (isInUse || !this.#showWorst) ? shown : worstOf(mailboxes, states);
+    this.#showWorst = false;
     this.#composeButton.hidden = !mailbox?.health || !may('mesh.payload');
     if (!mailbox) return;
     if (this.#id !== mailbox.id) this.#chartsAt = 0;
@@ -141,6 +147,7 @@ class Sidebar {
   #choose(id) {
     this.#id = id;
     this.#isChosen = true;
+    this.#showWorst = false;
     this.#chartsAt = 0;
     this.#closeCompose();
     void this.refresh();
@@ -148,9 +155,10 @@ class Sidebar {
 
   /** A poll or a handshake can be repeated without harm, but it still needs a confirmation. */
   async #act(action) {
+    const id = this.#id;
     if (!(await this.#confirmed(text(`confirm.${action}`), text(`action.${action}`)))) return;
     try {
-      const response = await post(`${mailboxPath(this.#id)}/actions`, { action });
+      const response = await post(`${mailboxPath(id)}/actions`, { action });
       const later = response.nextPoll
         ? text('poll-later', { time: new Date(response.nextPoll).toLocaleTimeString() })
         : '';
@@ -162,6 +170,10 @@ class Sidebar {
       );
     }
     this.#refreshSoon();
+  }
+
+  #isAsking() {
+    return this.#notice.querySelector('[role=alertdialog]') !== null;
   }
 
   #confirmed(question, confirmLabel) {

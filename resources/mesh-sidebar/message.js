@@ -69,9 +69,12 @@ export class MessageDetail {
   }
 
   /**
-   * Focuses an element, or the message's row if the element is gone, so that the keyboard user continues from there.
+   * Focuses an element, or the message's row if the element is gone, so that the keyboard user continues from there. A
+   * response may be late: a focus that the user has moved to another part meanwhile stays there.
    */
   #focus(key) {
+    const { activeElement } = document;
+    if (activeElement !== document.body && !this.element.contains(activeElement)) return;
     const element = this.element.querySelector(`[data-key="${key}"]`);
     (element ?? this.element.parentElement?.querySelector('.mesh-row'))?.focus();
   }

@@ -1,4 +1,4 @@
-/** "5 days later" in the sidebar: the sandbox's clock, so that a letter that nobody collects can be shown. */
+/** "5 days later" in the sidebar: the sandbox's clock, so that a letter that is not collected can be shown. */
 import assert from 'node:assert/strict';
 import { Editor, MAJORS, needsChromium } from '../harness/browser';
 import { sendAndPollFlow, text } from '../harness/flows';
@@ -19,7 +19,7 @@ for (const major of MAJORS) {
     let editor: Editor;
     afterEach(() => editor?.close());
 
-    it('returns a letter that nobody has collected, after a question, by one button', async () => {
+    it('returns a letter that was not collected, after a question, by one button', async () => {
       // X26ABC2 is polled only by `look`, which nobody presses.
       const flow = sendAndPollFlow('X26ABC1', 'X26ABC2');
       const poll = flow.find(({ id }) => id === 'poll') as FlowNode;

@@ -1,42 +1,31 @@
 /** What the MESH sidebar says of a mailbox that a person has to do something about. */
 import assert from 'node:assert/strict';
-import type { Locator } from 'playwright-core';
-import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { mailboxOn, sendAndPollFlow } from '../harness/flows';
-import { Editor, MAJORS, needsChromium, THEMES } from '../harness/browser';
+import { MAJORS, needsChromium, THEMES } from '../harness/browser';
+import { sendAndPollFlow } from '../harness/flows';
+import { MeshSidebar } from '../harness/sidebar';
 
 const MAJOR = '5';
 
 for (const theme of MAJORS.includes(MAJOR) ? THEMES[MAJOR] : []) {
   describe(`the MESH sidebar, ${theme}, of a mailbox whose parked messages take as much space as they may`, function () {
     needsChromium(this);
-    let sandbox: Sandbox;
-    let editor: Editor;
-    let sidebar: Locator;
+    let mesh: MeshSidebar;
 
     before(async () => {
-      sandbox = await startSandbox({ protocol: 'https' });
-      editor = await Editor.open({ major: MAJOR, theme, flows: [], size: { width: 1400, height: 1000 } });
-      await editor.nodeRed.deploy([
-        // What is no JSON cannot be delivered as JSON: it is parked.
-        ...sendAndPollFlow('X26ABC1', 'X26ABC2', { poll: { payloadAs: 'json' } }),
-        ...(await mailboxOn(sandbox, 'X26ABC1')),
-        ...(await mailboxOn(sandbox, 'X26ABC2', { config: { maxParkedGb: 0.001 } })),
-      ]);
-      await editor.reload();
-      sidebar = await editor.showSidebar();
+      // What is no JSON cannot be delivered as JSON: it is parked.
+      const flow = sendAndPollFlow('X26ABC1', 'X26ABC2', { poll: { payloadAs: 'json' } });
+      const config = { X26ABC2: { maxParkedGb: 0.001 } };
+      mesh = await MeshSidebar.open({ major: MAJOR, theme, height: 1000, flow, config });
     });
-    after(async () => {
-      await editor?.close();
-      await sandbox?.close();
-    });
+    after(() => mesh?.close());
 
     it('says that nothing more is received, and what to do', async () => {
+      const { editor, sidebar } = mesh;
       for (const letter of ['one', 'two', 'three']) {
         const payload = `${letter}, no JSON `.repeat(50_000);
         await editor.nodeRed.inject('go', [{ p: 'payload', v: payload, vt: 'str' }]);
       }
-      await sidebar.locator('.mesh-toolbar select').selectOption({ label: 'X26ABC2 · X26ABC2' });
+      await mesh.choose('X26ABC2');
       const trouble = sidebar.locator('.mesh-trouble', { hasText: 'nothing more is received' });
       for (let look = 0; look < 40 && !(await trouble.isVisible()); look += 1) {
         // It is noticed when there is something more to receive.

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Locator } from 'playwright-core';
-import { startSandbox, type Sandbox } from '../../lib/sandbox';
-import { mailboxOn, sendAndPollFlow } from '../harness/flows';
-import { Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from '../harness/browser';
+import type { Sandbox } from '../../lib/sandbox';
+import { type Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from '../harness/browser';
+import { sendAndPollFlow } from '../harness/flows';
+import type { FlowNode } from '../harness/node-red';
+import { MeshSidebar } from '../harness/sidebar';
 
 /** Takes effect if a field reaches the page as HTML. */
 const HOSTILE = '<img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script>';
@@ -17,64 +19,38 @@ for (const major of MAJORS) {
   for (const theme of THEMES[major]) {
     describe(`the MESH sidebar in Node-RED ${major}, ${theme}`, function () {
       needsChromium(this);
+      let mesh: MeshSidebar;
       let sandbox: Sandbox;
       let editor: Editor;
       let sidebar: Locator;
 
       before(async () => {
-        sandbox = await startSandbox({ protocol: 'https' });
-        editor = await Editor.open({ major, theme, flows: [], size: { width: 1400, height: 1300 } });
         // A letter that is not valid text cannot be delivered: it is parked.
         const flow = sendAndPollFlow('X26ABC1', 'X26ABC2', { poll: { payloadAs: 'text' } });
-        const poll = flow.find(({ id }) => id === 'poll');
-        await editor.nodeRed.deploy([
-          ...flow,
-          // The sender polls its own inbox as well: MESH limits the polls of each mailbox separately.
-          { ...poll, id: 'poll-own', mailbox: 'mailbox-X26ABC1', payloadAs: 'buffer', wires: [[], [], [], []] },
-          ...(await mailboxOn(sandbox, 'X26ABC1', { config: { maxRequestMb: 0.3, chunkMb: 0.1 } })),
-          ...(await mailboxOn(sandbox, 'X26ABC2')),
-        ]);
-        await editor.reload();
-        sidebar = await editor.showSidebar();
+        const poll = flow.find(({ id }) => id === 'poll') as FlowNode;
+        // The sender polls its own inbox as well: MESH limits the polls of each mailbox separately.
+        const own = {
+          ...poll,
+          id: 'poll-own',
+          mailbox: 'mailbox-X26ABC1',
+          payloadAs: 'buffer',
+          wires: [[], [], [], []],
+        };
+        const config = { X26ABC1: { maxRequestMb: 0.3, chunkMb: 0.1 } };
+        mesh = await MeshSidebar.open({ major, theme, height: 1300, flow: [...flow, own], config });
+        ({ sandbox, editor, sidebar } = mesh);
       });
-      after(async () => {
-        await editor?.close();
-        await sandbox?.close();
-      });
-
-      const choose = async (mailboxId: string): Promise<void> => {
-        await sidebar.locator('.mesh-toolbar select').selectOption({ label: `${mailboxId} · ${mailboxId}` });
-        await sidebar.locator('.mesh-head strong', { hasText: mailboxId }).waitFor();
-      };
-      const send = async (fields: { to: string; subject?: string; name?: string; bytes?: Buffer }): Promise<void> => {
-        await sidebar.getByRole('button', { name: 'Send a file' }).click();
-        await sidebar.getByLabel('Recipient').fill(fields.to);
-        await sidebar.getByLabel('Workflow id').fill('TEST_WORKFLOW');
-        await sidebar.getByLabel('Subject').fill(fields.subject ?? '');
-        await sidebar.locator('input[type=file]').setInputFiles({
-          name: fields.name ?? 'letter.txt',
-          mimeType: 'text/html',
-          buffer: fields.bytes ?? Buffer.from('Dear colleague'),
-        });
-        await sidebar.getByRole('button', { name: 'Send', exact: true }).click();
-        await sidebar.getByText('The message is in the outbox.').waitFor();
-      };
-
-      /** Presses a button of the open message, and confirms. */
-      const act = async (name: string): Promise<void> => {
-        await sidebar.locator('.mesh-detail').getByRole('button', { name, exact: true }).click();
-        await sidebar.getByRole('alertdialog').getByRole('button', { name, exact: true }).click();
-      };
+      after(() => mesh?.close());
 
       it('shows the state of the mailbox', async () => {
-        await choose('X26ABC1');
+        await mesh.choose('X26ABC1');
         await sidebar.locator('.mesh-connection', { hasText: 'connected' }).waitFor();
         await sidebar.locator('.mesh-facts dd', { hasText: /until .* days\)/ }).waitFor();
         assert.match(await sidebar.locator('.mesh-facts').first().innerText(), /Last handshake\s+\d+ s ago/);
       });
 
       it('sends a file with hostile names, and none of them runs', async () => {
-        await send({ to: 'X26ABC2', subject: HOSTILE, name: HOSTILE_FILE.replaceAll(/[/\\]/g, '_') });
+        await mesh.send({ to: 'X26ABC2', subject: HOSTILE, name: HOSTILE_FILE.replaceAll(/[/\\]/g, '_') });
         const row = sidebar.locator('.mesh-row', { hasText: 'accepted' });
         await row.first().waitFor();
         await row.first().click();
@@ -92,9 +68,9 @@ for (const major of MAJORS) {
       });
 
       it('polls on request, and downloads a received message under a safe name', async () => {
-        await send({ to: 'X26ABC2', name: 'picture.jpg', bytes: NOT_UTF8 });
+        await mesh.send({ to: 'X26ABC2', name: 'picture.jpg', bytes: NOT_UTF8 });
         await sidebar.locator('.mesh-row', { hasText: 'accepted' }).nth(1).waitFor();
-        await choose('X26ABC2');
+        await mesh.choose('X26ABC2');
         await sidebar.getByRole('button', { name: 'Poll now' }).click();
         await sidebar.getByRole('alertdialog').getByRole('button', { name: 'Poll now' }).click();
         await sidebar.getByRole('button', { name: 'Received', exact: true }).click();
@@ -109,17 +85,17 @@ for (const major of MAJORS) {
       it('redelivers a parked message, and marks it as done, each after a confirmation', async () => {
         const parked = sidebar.locator('.mesh-row', { hasText: 'parked' });
         await parked.first().click();
-        await act('Redeliver');
+        await mesh.act('Redeliver');
         await sidebar.locator('.mesh-timeline', { hasText: 'redelivery requested' }).waitFor();
         await sidebar.getByRole('button', { name: 'Mark as done' }).waitFor();
-        await act('Mark as done');
+        await mesh.act('Mark as done');
         await sidebar.locator('.mesh-timeline', { hasText: 'marked as done' }).waitFor();
         await parked.waitFor({ state: 'detached' });
       });
 
       it('resends an undelivered message, by keyboard alone', async () => {
-        await choose('X26ABC1');
-        await send({ to: 'X26NOBODY' });
+        await mesh.choose('X26ABC1');
+        await mesh.send({ to: 'X26NOBODY' });
         const count = sidebar.getByRole('button', { name: /^Undelivered: 1\./ });
         await count.waitFor();
         await count.focus();
@@ -149,7 +125,7 @@ for (const major of MAJORS) {
 
       it('drops a message, and exports the ledger with that event and without personal details', async () => {
         await sidebar.locator('.mesh-row', { hasText: 'rejected' }).first().click();
-        await act('Drop');
+        await mesh.act('Drop');
         await sidebar.locator('.mesh-timeline', { hasText: 'drop requested' }).waitFor();
         await sidebar.getByRole('button', { name: /^Undelivered: 0\./ }).waitFor();
         const downloading = editor.page.waitForEvent('download');
@@ -167,7 +143,7 @@ for (const major of MAJORS) {
 
       it('shows the progress of a chunked upload', async () => {
         sandbox.fault({ operation: 'send_chunk', times: Infinity, effect: { kind: 'delay', ms: 400 } });
-        await send({ to: 'X26ABC1', bytes: randomBytes(1_000_000) });
+        await mesh.send({ to: 'X26ABC1', bytes: randomBytes(1_000_000) });
         const bar = sidebar.locator('.mesh-transfers [role=progressbar]');
         await bar.waitFor();
         await editor.page.waitForFunction(() => {

@@ -26,7 +26,7 @@ const NO_CHROMIUM = 'no Chromium found: install one (apt-get install chromium) o
 /** The major version that NODE_RED names (scripts/test.ts runs the two side by side), else both. */
 export const MAJORS = BOTH.filter((major) => (process.env['NODE_RED'] ?? major) === major);
 
-type Theme = 'light' | 'dark';
+export type Theme = 'light' | 'dark';
 
 /** The themes that each Node-RED has: 4.1 has no dark theme. */
 export const THEMES: Record<NodeRedMajor, Theme[]> = { '4': ['light'], '5': ['light', 'dark'] };

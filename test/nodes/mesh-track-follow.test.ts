@@ -32,7 +32,7 @@ interface Change {
 
 const eventsOf = (recorder: Recorder): string[] => recorder.messages.map(({ payload }) => (payload as Change).event);
 
-/** Lets MESH report the messages that nobody has collected. */
+/** Lets MESH report the messages that were not collected. */
 async function sixDaysLater(): Promise<void> {
   const sandbox = await builtInSandbox();
   const days = 6 * 24 * 3600 * 1000;

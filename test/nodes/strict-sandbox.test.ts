@@ -58,7 +58,7 @@ describe('the built-in sandbox', () => {
     await sent.get(taken.length + 3);
   });
 
-  it('lets five days pass: a letter that nobody collects comes back, and its clients go on', async () => {
+  it('lets five days pass: a letter that is not collected comes back, and its clients go on', async () => {
     await deploy([
       ...sender(),
       { id: 'poll', type: 'mesh-poll', mailbox: 'c', interval: 0, wires: [['end'], ['report'], ['end'], []] },

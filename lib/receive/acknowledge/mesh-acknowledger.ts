@@ -70,9 +70,7 @@ export class MeshAcknowledger {
     const { problems, router, listeners, closing } = this.#parts;
     if (this.#run || this.#failed || closing.aborted) return;
     this.#run = this.#acknowledgeAll()
-      .catch((error: unknown) => {
-        if (!closing.aborted) problems.runFailed(toMeshError(error), router.consumers);
-      })
+      .catch((error: unknown) => problems.runFailed(toMeshError(error), router.consumers))
       .finally(() => {
         this.#run = undefined;
         listeners.notifySoon();
@@ -140,7 +138,7 @@ export class MeshAcknowledger {
       // A message that has left MESH needs no acknowledgement.
       if (isGone(error)) return true;
       this.#failed = true;
-      if (!closing.aborted) problems.raise('acknowledge', toMeshError(error), router.consumers, messageId);
+      problems.raise('acknowledge', toMeshError(error), router.consumers, messageId);
       return false;
     }
   }
