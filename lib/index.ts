@@ -107,6 +107,23 @@ export {
   type Itk2Payload,
   type UnwrappedItk2,
 } from './formats/itk2/envelope';
+export {
+  checkCsv,
+  parseCsvRows,
+  readCsvRange,
+  readCsvSchema,
+  splitCsv,
+  wholeOf,
+  writeCsvHeader,
+  writeCsvRows,
+  type CsvCheck,
+  type CsvFinding,
+  type CsvForm,
+  type CsvPart,
+  type CsvSchema,
+  type CsvSource,
+  type CsvValues,
+} from './formats/csv/index';
 export { convertByRelease, statedRelease, type AnyFhirRelease, type Converted } from './formats/fhir/release';
 
 // HL7 over TCP
@@ -118,6 +135,7 @@ export { OutFolder, type FolderProblem, type OutgoingPair, type Scan, type ScanO
 export type { PairOutcome } from './folders/claims';
 export type { ControlFields, StatusRecord } from './folders/control-file';
 export { avoidDeviceName } from './payload/safe-file-name';
+export { payloadSource } from './payload/source';
 
 // The operator view
 export type {

@@ -23,6 +23,11 @@ const HIGH_1252 = [
   0x017e, 0x0178,
 ];
 
+/** Returns the text of windows-1252 bytes that were read as ISO 8859-1. */
+export function windows1252FromLatin1(text: string): string {
+  return text.replaceAll(/[\x80-\x9f]/g, (char) => String.fromCharCode(HIGH_1252[char.charCodeAt(0) - 0x80] ?? 0));
+}
+
 /** Whether it is a part of ISO 8859 that can be decoded here: part 12, for instance, was never published. */
 export function isPartOfIso8859(charset: string): charset is `iso-8859-${number}` {
   try {
@@ -97,9 +102,7 @@ export function decode(bytes: Buffer, charset: DeclaredCharset): string {
     case 'iso-8859-1':
       return bytes.toString('latin1');
     case 'windows-1252':
-      return bytes
-        .toString('latin1')
-        .replaceAll(/[\x80-\x9f]/g, (char) => String.fromCharCode(HIGH_1252[char.charCodeAt(0) - 0x80] ?? 0));
+      return windows1252FromLatin1(bytes.toString('latin1'));
     case 'utf-8':
       try {
         // ignoreBOM keeps the byte order mark in the text, so that it is written again.

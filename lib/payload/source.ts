@@ -69,7 +69,7 @@ export class PieceMemory {
  * @throws InvalidMessageError when the payload is empty or of no known kind; PayloadError when its file cannot be read
  */
 export async function openPayload(payload: Payload | { source: PayloadSource }): Promise<PayloadSource> {
-  const source = await sourceOf(payload);
+  const source = await payloadSource(payload);
   if (source.size === 0) {
     throw new InvalidMessageError('The payload is empty. Nothing was sent.', {
       advice: 'MESH refuses a message without data (code 02): check what the flow puts into the payload.',
@@ -78,7 +78,11 @@ export async function openPayload(payload: Payload | { source: PayloadSource }):
   return source;
 }
 
-async function sourceOf(payload: Payload | { source: PayloadSource }): Promise<PayloadSource> {
+/**
+ * Returns the source of a payload, also of an empty one.
+ * @throws InvalidMessageError when it is of no known kind; PayloadError when its file cannot be read
+ */
+export async function payloadSource(payload: Payload | { source: PayloadSource }): Promise<PayloadSource> {
   if (payload instanceof Uint8Array) return bytesSource(payload);
   if (typeof payload === 'string') return bytesSource(Buffer.from(payload, 'utf8'), 'text/plain; charset=utf-8');
   if (typeof payload === 'object' && payload !== null) {

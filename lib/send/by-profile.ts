@@ -3,6 +3,7 @@ import type { WorkflowProfile } from '../acks/profiles';
 import { requireOdsCode } from '../acks/ods-code';
 import { fillTemplate, messageValues } from '../acks/template';
 import { InvalidMessageError, NotFoundError } from '../errors';
+import { brokenNhsNumberRule, NHS_NUMBER_TEXTS, normaliseNhsNumber } from '../formats/nhs-number';
 import type { MailboxAddress, OutgoingMessage } from '../types';
 
 /** What the preparation of a message needs. */
@@ -109,24 +110,14 @@ export interface PatientTrace {
  * @throws InvalidMessageError when a part is wrong; it names the part, never its value
  */
 export function gpProviderAddress({ nhsNumber, birthDate, surname }: PatientTrace): string {
-  const number = nhsNumber.replaceAll(' ', '');
+  const number = normaliseNhsNumber(nhsNumber);
   const date = birthDate.replaceAll('-', '');
   const name = surname.trim();
-  if (!isNhsNumber(number)) throw notUsable('NHS number', 'It has ten digits, the last of them a check digit.');
+  const broken = brokenNhsNumberRule(number);
+  if (broken !== undefined) throw notUsable('NHS number', NHS_NUMBER_TEXTS[broken]);
   if (!/^\d{8}$/.test(date) || !isDate(date)) throw notUsable('date of birth', 'Write it as YYYY-MM-DD.');
   if (name === '') throw notUsable('surname', 'Enter the surname as it is registered.');
   return `${BY_PATIENT}${number}_${date}_${name}`;
-}
-
-/** Checks the check digit: modulus 11 over the first nine digits (NHS Data Dictionary, NHS NUMBER). */
-function isNhsNumber(number: string): boolean {
-  if (!/^\d{10}$/.test(number)) return false;
-  const sum = number
-    .slice(0, 9)
-    .split('')
-    .reduce((total, digit, index) => total + Number(digit) * (10 - index), 0);
-  const check = 11 - (sum % 11);
-  return check !== 10 && check % 11 === Number(number[9]);
 }
 
 function isDate(yyyymmdd: string): boolean {

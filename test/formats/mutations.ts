@@ -1,5 +1,5 @@
 /**
- * Removes each rule of the readers, one at a time, and sees its test fail.
+ * Removes each rule of the readers, of delimited files and of the NHS number, one at a time, and sees its test fail.
  * `npx tsx test/formats/mutations.ts [words of a title]`; it changes files of lib while it runs, and restores them.
  */
 import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
@@ -11,6 +11,9 @@ interface Removed extends Mutation {
   test: string;
 }
 
+const CSV_CHECK = 'test/formats/csv/check.test.ts';
+const CSV_ROWS = 'test/formats/csv/rows.test.ts';
+const NHS_NUMBER = 'test/formats/nhs-number.test.ts';
 const AS_READ = 'test/formats/as-read.test.ts';
 const BATCHES = 'test/formats/hl7-batch.test.ts';
 const EDGES = 'test/formats/edifact-edges.test.ts';
@@ -764,6 +767,97 @@ const MUTATIONS: Removed[] = [
     file: 'lib/mllp/server-connection.ts',
     check: 'messages.length > MAX_MESSAGES ? undefined : messages',
     without: 'messages',
+  },
+  {
+    title: 'has its check digit by Modulus 11, also the 0 that stands for 11',
+    test: NHS_NUMBER,
+    file: 'lib/formats/nhs-number.ts',
+    check: '(11 - (sum % 11)) % 11',
+    without: '11 - (sum % 11)',
+  },
+  {
+    title: 'of one repeated digit is nobody’s',
+    test: NHS_NUMBER,
+    file: 'lib/formats/nhs-number.ts',
+    check: "if (isPlaceholder(digits)) return 'placeholder';",
+    without: '',
+  },
+  {
+    title: 'does not exist where its check digit would be 10',
+    test: NHS_NUMBER,
+    file: 'lib/formats/nhs-number.ts',
+    check: "if (expected === 10) return 'no-number';",
+    without: '',
+  },
+  {
+    title: 'of the opt-out check is good with LF',
+    test: CSV_CHECK,
+    file: 'lib/formats/csv/check.ts',
+    check: "if (lineEnd === 'any' || row.lineEnd === lineEnd ||",
+    without: 'if (row.line > 0 ||',
+  },
+  {
+    title: 'is UTF-8 where all of it is, and Windows-1252 where one byte at its end is not',
+    test: CSV_CHECK,
+    file: 'lib/formats/csv/encoding.ts',
+    check: 'if (byte >= 0xc0) return bytes.length - back;',
+    without: '',
+  },
+  {
+    title: 'has each line with bytes of another encoding reported',
+    test: CSV_CHECK,
+    file: 'lib/formats/csv/reader.ts',
+    check: 'return raw.some((byte) => UNDEFINED_1252.has(byte));',
+    without: 'return false;',
+  },
+  {
+    title: 'without a header is told by position, and one that should have a header never has its first row quoted',
+    test: CSV_CHECK,
+    file: 'lib/formats/csv/check.ts',
+    check: 'if (known.size === 0 || found.some((name) => known.has(name))) return true;',
+    without: 'if (known.size >= 0) return true;',
+  },
+  {
+    title: 'has trailing rows that agree with the first one',
+    test: CSV_CHECK,
+    file: 'lib/formats/csv/check.ts',
+    check: 'this.#leading.get(cell.sameAs) !== value',
+    without: 'value === undefined',
+  },
+  {
+    title: 'tells lines by number behind values with line breaks',
+    test: CSV_CHECK,
+    file: 'lib/formats/csv/reader.ts',
+    check: 'line += raw === undefined ? 1 : countLines(raw);',
+    without: 'line += 1;',
+  },
+  {
+    title: 'has repeated values of several columns together found, and equal hashes alone are none',
+    test: CSV_CHECK,
+    file: 'lib/formats/csv/check.ts',
+    check: 'const key = JSON.stringify(values);',
+    without: "const key = '';",
+  },
+  {
+    title: 'has every type, length and list of values checked by column',
+    test: CSV_CHECK,
+    file: 'lib/formats/csv/columns.ts',
+    check: '&& !NEGATIVE.test(value)',
+    without: '',
+  },
+  {
+    title: 'are of at most so many rows, or so many bytes with the header, and leave out what was rejected',
+    test: CSV_CHECK,
+    file: 'lib/formats/csv/split.ts',
+    check: "take === 'all' || rejected.has(row) === (take === 'rejected')",
+    without: 'row >= 0 || rejected.has(row)',
+  },
+  {
+    title: 'are objects by column, and written byte for byte as they were read unless they were changed',
+    test: CSV_ROWS,
+    file: 'lib/formats/csv/rows.ts',
+    check: 'known.get(JSON.stringify(fields))?.shift() ??',
+    without: '',
   },
 ];
 
