@@ -1,5 +1,13 @@
 /** Validates FHIR resources against the base definitions and profiles. */
-import type { Definitions, ValidationIssue, ValidationOptions, ValidationResult } from './types';
+import { isObject } from './frame';
+import { Budget, Issues, LimitReached } from './issues';
+import type { Definitions, ValidationOptions, ValidationResult } from './types';
+import { Walk } from './walk';
+
+const MAX_ISSUES = 1000;
+
+/** Steps of one validation. A dense letter of 5 MB takes about a tenth of them. */
+const MAX_STEPS = 20_000_000;
 
 /**
  * Validates a resource as parsed by lib/formats/fhir: a JavaScript object in the form of FHIR JSON.
@@ -10,19 +18,26 @@ export function validate(
   definitions: Definitions,
   options: ValidationOptions = {},
 ): ValidationResult {
-  const issues: ValidationIssue[] = [];
-  const type = (resource as { resourceType?: unknown } | null | undefined)?.resourceType;
-  for (const url of [typeof type === 'string' ? type : '', ...(options.profiles ?? [])]) {
-    if (definitions.type(url) ?? definitions.profile(url)) continue;
-    issues.push({
+  const issues = new Issues(options.maxIssues ?? MAX_ISSUES);
+  try {
+    if (!isObject(resource)) {
+      issues.add('', {
+        rule: 'unknown-resource',
+        text: 'It is no FHIR resource: it is not an object.',
+        advice: 'Pass on the resource as an object, or parse it first.',
+      });
+    } else new Walk(definitions, issues, new Budget(MAX_STEPS)).resource(resource, options.profiles ?? []);
+  } catch (error) {
+    if (!(error instanceof LimitReached)) throw error;
+    issues.list.push({
       severity: 'error',
       path: '',
       element: '',
-      rule: 'unknown',
+      rule: 'limit',
       profile: '',
-      text: 'It is not a FHIR resource, or a demanded profile is not loaded.',
-      advice: 'Check resourceType, and the folder of definitions.',
+      text: `Validation ended early: too many ${error.message}. What follows was not checked.`,
+      advice: 'Correct what was found and validate again.',
     });
   }
-  return { valid: issues.length === 0, issues };
+  return { valid: !issues.list.some(({ severity }) => severity === 'error'), issues: issues.list };
 }
