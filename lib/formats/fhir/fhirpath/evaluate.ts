@@ -159,14 +159,15 @@ const SYSTEM_TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   string: (value) => typeof value === 'string',
 };
 
-function isOfType(item: Item, type: string, { baseOf }: Environment): boolean {
+function isOfType(item: Item, type: string, environment: Environment): boolean {
   const wanted = type.replace(/^(?:FHIR|System)\./, '');
   if (item.type === undefined) {
     const check = SYSTEM_TYPES[wanted] ?? SYSTEM_TYPES[wanted.toLowerCase()];
     return check ? check(item.value) : isObject(item.value);
   }
-  for (let at: string | undefined = item.type, steps = 0; at !== undefined && steps < 10; at = baseOf(at), steps += 1) {
+  for (let at: string | undefined = item.type, steps = 0; at !== undefined && steps < 10; steps += 1) {
     if (at === wanted) return true;
+    at = environment.baseOf(at);
   }
   return item.type.toLowerCase() === wanted.toLowerCase() && SYSTEM_TYPES[wanted.toLowerCase()] !== undefined;
 }
@@ -656,7 +657,7 @@ const FUNCTIONS: Readonly<Record<string, Function>> = {
   toBoolean: ofText((given) => (given === 'true' || given === 'false' ? given === 'true' : undefined)),
   toDateTime: ofText((given) => (DATE.test(given) ? given : undefined)),
   toDate: ofText((given) => (DATE.test(given) ? given.slice(0, 10) : undefined)),
-  toChars: (_, input) => [...text(single(input)?.value)].map((char) => ({ value: char })),
+  toChars: (_, input) => Array.from(text(single(input)?.value)).map((char) => ({ value: char })),
   split: (context, input, [separator]) =>
     text(single(input)?.value)
       .split(text(value(context, separator)))

@@ -1,7 +1,7 @@
 /** Codes: those of a binding's value set, and those that a code system defines. */
 import { type Frame, isObject } from './frame';
 import type { Issues } from './issues';
-import type { Binding, Codes, Definitions } from './types';
+import type { Binding, Definitions } from './types';
 import { isAbsolute } from './bundle';
 
 /** Checks that a value has a code of the binding's value set. */
@@ -36,7 +36,7 @@ export function checkBinding(
     });
     return;
   }
-  if (given.some(({ code, system }) => isMemberOf(codes, code, system) !== false)) return;
+  if (given.some(({ code, system }) => codes.has(code, system) !== false)) return;
   issues.add(frame, {
     ...of,
     severity: strength === 'required' ? 'error' : 'warning',
@@ -47,10 +47,6 @@ export function checkBinding(
         : `The code is not in the value set ${name}, which is to be used where it has a fitting code.`,
     advice: 'Check code and system against the value set.',
   });
-}
-
-function isMemberOf(codes: Codes, code: string, system: string | undefined): boolean | undefined {
-  return codes.has(code, system);
 }
 
 interface Code {
@@ -109,7 +105,8 @@ export function checkCoding(frame: Frame, definitions: Definitions, issues: Issu
   const displays = known.displaysOf(code);
   if (!displays) {
     if (!known.complete) return;
-    issues.add(frame, {
+    const concept = frame.parent?.type === 'CodeableConcept' ? frame.parent : frame;
+    issues.add(concept, {
       rule: 'unknown-code',
       element: 'Coding.code',
       profile: known.url,

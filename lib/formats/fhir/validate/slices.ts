@@ -44,7 +44,7 @@ const isOfTypes =
     types.some(({ code }) => code === frame.type);
 
 function discriminatorTest({ type, path }: Discriminator, slice: ElementNode, definitions: Definitions): SliceTest {
-  if (path === 'url' && /^(?:modifierE|e)xtension$/.test(slice.name)) {
+  if (path === 'url' && ['extension', 'modifierExtension'].includes(slice.name)) {
     const url = extensionUrl(slice, definitions);
     if (url !== undefined) return ({ value }) => isObject(value) && value['url'] === url;
   }
@@ -174,7 +174,12 @@ function nodesAt(path: Expression, slice: ElementNode, definitions: Definitions)
       }
       break;
     }
-    default:
+    case 'binary':
+    case 'empty':
+    case 'index':
+    case 'literal':
+    case 'negate':
+    case 'type':
   }
   throw new FhirPathError('It is no path of a discriminator.');
 }
@@ -183,10 +188,8 @@ function childrenNamed(nodes: readonly ElementNode[], name: string, definitions:
   return nodes.flatMap((node) => {
     const child = childNamed(node, name);
     if (child) return [child, ...child.slices];
-    return rootsOf(node, definitions).flatMap((root) => {
-      const inherited = childNamed(root, name);
-      return inherited ? [inherited, ...inherited.slices] : [];
-    });
+    const inherited = rootsOf(node, definitions).flatMap((root) => childNamed(root, name) ?? []);
+    return inherited.concat(inherited.flatMap(({ slices }) => slices));
   });
 }
 

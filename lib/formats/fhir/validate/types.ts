@@ -6,7 +6,7 @@
  */
 import type { FhirRelease } from '../definitions';
 
-/** `ElementDefinition.type`: entries of the same code are one, with all their profiles. @public */
+/** `ElementDefinition.type`: entries of the same code are one, with all their profiles. */
 export interface ElementType {
   /** `CodeableConcept`, `string`, `Reference`, `Resource`, `xhtml`. R4's `System.String` of ids and URLs is `string`. */
   code: string;
@@ -18,14 +18,12 @@ export interface ElementType {
   aggregation?: readonly string[];
 }
 
-/** @public */
 export interface Discriminator {
   type: 'value' | 'pattern' | 'exists' | 'type' | 'profile';
   /** FHIRPath of the small kind: `$this`, `url`, `code.coding.code`, `resolve()`, `value.ofType(Coding)`, `extension('url')`. */
   path: string;
 }
 
-/** @public */
 export interface Slicing {
   /** None: the slices are told apart by all that they say, or the definition is for people only. */
   discriminators: readonly Discriminator[];
@@ -33,17 +31,15 @@ export interface Slicing {
   ordered: boolean;
 }
 
-/** @public */
 export type BindingStrength = 'required' | 'extensible' | 'preferred' | 'example';
 
-/** @public */
 export interface Binding {
   strength: BindingStrength;
   /** Canonical URL, with `|version` as published; undefined when the definition only describes it. */
   valueSet?: string;
 }
 
-/** An invariant. @public */
+/** An invariant. */
 export interface Constraint {
   key: string;
   severity: 'error' | 'warning';
@@ -55,7 +51,7 @@ export interface Constraint {
   source?: string;
 }
 
-/** One element of a snapshot. @public */
+/** One element of a snapshot. */
 export interface ProfileElement {
   /** With slice names: `Patient.identifier:nhsNumber.value`. Unlike for any two elements of a profile. */
   id: string;
@@ -86,14 +82,14 @@ export interface ProfileElement {
   constraints: readonly Constraint[];
 }
 
-/** Where an extension may be used. @public */
+/** Where an extension may be used. */
 export interface ExtensionContext {
   /** `element`: a type or path (`Patient`, `Patient.identifier`, `Element`); `extension`: an extension's URL. */
   type: 'element' | 'extension' | 'fhirpath';
   expression: string;
 }
 
-/** A StructureDefinition with its snapshot: a base type, a profile on one, or an extension. @public */
+/** A StructureDefinition with its snapshot: a base type, a profile on one, or an extension. */
 export interface Profile {
   /** Canonical URL without version. */
   url: string;
@@ -112,7 +108,7 @@ export interface Profile {
   elements: readonly ProfileElement[];
 }
 
-/** The codes of a value set or code system, as far as they are known. @public */
+/** The codes of a value set or code system, as far as they are known. */
 export interface Codes {
   /**
    * Whether the code is one of them. Undefined when that cannot be decided without a terminology that is not loaded
@@ -124,7 +120,6 @@ export interface Codes {
   hasSystem(system: string): boolean | undefined;
 }
 
-/** @public */
 export interface CodeSystem {
   /** Canonical URL. */
   url: string;
@@ -149,10 +144,9 @@ export interface Definitions {
   codeSystem(url: string): CodeSystem | undefined;
 }
 
-/** @public */
 export type Severity = 'error' | 'warning' | 'information';
 
-/** One thing that is wrong. Its texts name elements, codes and URLs of definitions, never a value of the payload. @public */
+/** One thing that is wrong. Its texts name elements, codes and URLs of definitions, never a value of the payload. */
 export interface ValidationIssue {
   severity: Severity;
   /** FHIRPath from the resource that was validated: `Bundle.entry[2].resource.ofType(Patient).name[0].family`. */

@@ -26,7 +26,7 @@ export function validate(
         text: 'It is no FHIR resource: it is not an object.',
         advice: 'Pass on the resource as an object, or parse it first.',
       });
-    } else new Walk(definitions, issues, new Budget(MAX_STEPS)).resource(resource, options.profiles ?? []);
+    } else new Walk(definitions, issues, new Budget(MAX_STEPS)).resource(resource, options);
   } catch (error) {
     if (!(error instanceof LimitReached)) throw error;
     issues.list.push({

@@ -21,7 +21,7 @@ import { isNhsNumber } from './nhs-number';
 import { primitiveFault } from './primitives';
 import { extensionUrl, fitsPattern, sliceTest } from './slices';
 import { capitalised, type ElementNode, treeOf } from './tree';
-import type { Constraint, Definitions, ElementType, Profile } from './types';
+import type { Constraint, Definitions, ElementType, Profile, ValidationOptions } from './types';
 
 /** Nesting of elements at which a resource is refused; published examples stay below 30. */
 const MAX_DEPTH = 100;
@@ -47,7 +47,7 @@ export class Walk {
   }
 
   /** Validates a whole resource: by its base definition, and by the profiles that it claims or that are demanded. */
-  resource(value: Record<string, unknown>, profiles: readonly string[]): void {
+  resource(value: Record<string, unknown>, { profiles = [] }: ValidationOptions): void {
     const frame = this.#resourceFrame(value, undefined, value['resourceType'], -1, undefined);
     if (!frame) return;
     this.#checkBase(frame);
@@ -263,7 +263,7 @@ export class Walk {
       this.#issues.add(frame, { ...of, rule: 'value', text: `The value ${fault}.`, advice: 'Correct the value.' });
       return;
     }
-    if (type === 'xhtml') this.#checkNarrative(frame, String(value));
+    if (type === 'xhtml' && typeof value === 'string') this.#checkNarrative(frame, value);
     const { maxLength } = element?.element ?? {};
     if (maxLength !== undefined && typeof value === 'string' && value.length > maxLength)
       this.#tooLong(frame, maxLength, of);
@@ -395,6 +395,8 @@ export class Walk {
     // Every element has these two; said of structure, they need no expression.
     if (key === 'ele-1') return frame.isPrimitive || hasContent(frame);
     if (key === 'ext-1') return isExtensionOrValue(frame);
+    // Published with %resource, which means different things; the reference is looked up as all are.
+    if (key === 'ref-1') return !isMissing(this, frame);
     // The narrative's own check says which of these is broken, and by what.
     if (key === 'txt-1' || key === 'txt-2') return true;
     const results = (frame.invariants ??= new Map<string, boolean>());
@@ -404,11 +406,16 @@ export class Walk {
   }
 
   #evaluate(frame: Frame, expression: string): boolean {
-    if (!this.#expressions.has(expression)) this.#expressions.set(expression, compiled(expression));
+    if (!this.#expressions.has(expression)) this.#expressions.set(expression, compiled(corrected(expression)));
     const fhirPath = this.#expressions.get(expression);
     if (!fhirPath) return true;
     try {
-      return fhirPath.isTrue(itemOf(frame), this.#environment(frame));
+      let isUnresolved = false;
+      const environment = this.#environment(frame, () => {
+        isUnresolved = true;
+      });
+      // What an invariant says of a resource that is not at hand cannot be decided.
+      return fhirPath.isTrue(itemOf(frame), environment) || isUnresolved;
     } catch (error) {
       // An expression that cannot be evaluated here is the definition's fault, not the message's.
       if (error instanceof FhirPathError) return true;
@@ -416,7 +423,7 @@ export class Walk {
     }
   }
 
-  #environment(frame: Frame): Environment {
+  #environment(frame: Frame, onUnresolved?: () => void): Environment {
     const { resource } = frame;
     const root = containerOf(resource);
     return {
@@ -425,7 +432,9 @@ export class Walk {
       rootResource: root.value,
       resolve: (reference) => {
         const resolved = resolveReference(this, reference, resource);
-        return resolved.kind === 'found' ? resolved.frame.value : undefined;
+        if (resolved.kind === 'found') return resolved.frame.value;
+        onUnresolved?.();
+        return undefined;
       },
       baseOf: (type) => this.definitions.baseOf(type),
       isNarrativeAllowed: (div) => narrativeFault(div) === undefined,
@@ -483,13 +492,6 @@ export class Walk {
         rule: 'reference',
         text: 'A relative reference must have the form Type/id.',
         advice: 'Use urn:uuid: and the UUID of the entry, Type/id, or # and the id of a contained resource.',
-      });
-    } else if (resolved.kind === 'missing') {
-      this.#issues.add(frame, {
-        ...of,
-        rule: 'reference',
-        text: 'No contained resource has the id of the reference.',
-        advice: 'Add the resource to contained, or correct the reference.',
       });
     } else if (resolved.kind === 'elsewhere' && reference.startsWith('urn:') && isInBundle(frame)) {
       this.#issues.add(frame, {
@@ -660,7 +662,9 @@ export class Walk {
     for (const child of shape.children.values()) {
       if (frame.isPrimitive && child.name === 'value') continue;
       const property = properties.find(({ element }) => element.name === child.name);
-      this.#checkCount(frame, countedAs(child), property?.frames.length ?? 0, issues);
+      // A choice that a profile restricts to a type is counted by that: another type is as good as none.
+      const counted = property?.frames.filter((value) => !value.isChoice || isOfType(value, child)).length ?? 0;
+      this.#checkCount(frame, child, counted, issues);
       if (!property) this.#checkSlices(frame, child, new Map(), issues);
     }
   }
@@ -924,6 +928,14 @@ function expressionsOf(definitions: Definitions): Map<string, FhirPath | undefin
   return known;
 }
 
+/** Expressions that were published with a fault, and what they mean by their text. */
+const CORRECTED: ReadonlyMap<string, string> = new Map([
+  // An Observation without components has nothing to compare with, which is no fault (obs-7).
+  ['value.empty() or code!=component.code', 'value.empty() or (code in component.code).not()'],
+]);
+
+const corrected = (expression: string): string => CORRECTED.get(expression) ?? expression;
+
 function compiled(expression: string): FhirPath | undefined {
   try {
     return compileFhirPath(expression);
@@ -963,6 +975,12 @@ function isExtensionOrValue({ value }: Frame): boolean {
   return hasValue !== Array.isArray(value['extension']);
 }
 
+/** ref-1: a reference to a contained resource that is not there. */
+function isMissing(walk: Walk, frame: Frame): boolean {
+  const reference = referenceOf(frame);
+  return reference !== undefined && resolveReference(walk, reference, frame.resource).kind === 'missing';
+}
+
 const targetTypes = (types: readonly ElementType[]): string[] =>
   types.flatMap(({ code, targetProfiles = [] }) => (code === 'Reference' ? targetProfiles : []));
 
@@ -977,8 +995,8 @@ function isInBundle({ resource }: Frame): boolean {
   return false;
 }
 
-/** A slice of a choice without the choice itself (STU3): its count is that of the choice. */
-const countedAs = (child: ElementNode): ElementNode => child;
+const isOfType = ({ type }: Frame, { element }: ElementNode): boolean =>
+  element.types.length === 0 || element.types.some(({ code }) => code === type);
 
 const sliceTestable = (sliced: ElementNode, _slice: ElementNode): boolean =>
   (sliced.element.slicing?.discriminators.length ?? 0) > 0 || sliced.name.endsWith('[x]');
