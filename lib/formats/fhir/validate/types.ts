@@ -24,6 +24,7 @@ export interface Discriminator {
   path: string;
 }
 
+/** @public */
 export interface Slicing {
   /** None: the slices are told apart by all that they say, or the definition is for people only. */
   discriminators: readonly Discriminator[];
@@ -31,6 +32,7 @@ export interface Slicing {
   ordered: boolean;
 }
 
+/** @public */
 export type BindingStrength = 'required' | 'extensible' | 'preferred' | 'example';
 
 export interface Binding {
@@ -82,7 +84,7 @@ export interface ProfileElement {
   constraints: readonly Constraint[];
 }
 
-/** Where an extension may be used. */
+/** Where an extension may be used. @public */
 export interface ExtensionContext {
   /** `element`: a type or path (`Patient`, `Patient.identifier`, `Element`); `extension`: an extension's URL. */
   type: 'element' | 'extension' | 'fhirpath';
@@ -108,7 +110,7 @@ export interface Profile {
   elements: readonly ProfileElement[];
 }
 
-/** The codes of a value set or code system, as far as they are known. */
+/** The codes of a value set or code system, as far as they are known. @public */
 export interface Codes {
   /**
    * Whether the code is one of them. Undefined when that cannot be decided without a terminology that is not loaded
@@ -120,6 +122,7 @@ export interface Codes {
   hasSystem(system: string): boolean | undefined;
 }
 
+/** @public */
 export interface CodeSystem {
   /** Canonical URL. */
   url: string;

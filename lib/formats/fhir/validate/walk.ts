@@ -380,7 +380,7 @@ export class Walk {
     for (const constraint of node.element.constraints) {
       if (this.#holds(frame, constraint)) continue;
       issues.add(frame, {
-        severity: constraint.severity,
+        severity: BEST_PRACTICES.has(constraint.key) ? 'information' : constraint.severity,
         rule: constraint.key,
         element: node.element.id,
         profile: constraint.source ?? node.profile.url,
@@ -927,6 +927,9 @@ function expressionsOf(definitions: Definitions): Map<string, FhirPath | undefin
   if (!known) expressionCaches.set(definitions, (known = new Map<string, FhirPath | undefined>()));
   return known;
 }
+
+/** Rules that say what is good to have, not what is wrong (R4's dom-6: a narrative). */
+const BEST_PRACTICES: ReadonlySet<string> = new Set(['dom-6']);
 
 /** Expressions that were published with a fault, and what they mean by their text. */
 const CORRECTED: ReadonlyMap<string, string> = new Map([
