@@ -16,7 +16,7 @@ describe('FHIR validation', () => {
     for (const value of [undefined, null, 1, 'text', [], {}, { resourceType: 7 }]) {
       deepEqual(
         validate(value, NONE).issues.map(({ rule }) => rule),
-        ['unknown'],
+        ['unknown-resource'],
       );
     }
   });

@@ -582,23 +582,23 @@ const FUNCTIONS: Readonly<Record<string, Function>> = {
   union: (context, input, [other]) => union(context, [...input, ...(other?.(context, context.self) ?? [])]),
   combine: (context, input, [other]) => [...input, ...(other?.(context, context.self) ?? [])],
   intersect: (context, input, [other]) => {
-    const others = other?.(context, context.self) ?? [];
+    const wanted = other?.(context, context.self) ?? [];
     return union(
       context,
-      input.filter((item) => others.some((each) => equalItems(context, item, each) === true)),
+      input.filter((item) => wanted.some((each) => equalItems(context, item, each) === true)),
     );
   },
   exclude: (context, input, [other]) => {
-    const others = other?.(context, context.self) ?? [];
-    return input.filter((item) => !others.some((each) => equalItems(context, item, each) === true));
+    const wanted = other?.(context, context.self) ?? [];
+    return input.filter((item) => !wanted.some((each) => equalItems(context, item, each) === true));
   },
   subsetOf: (context, input, [other]) => {
-    const others = other?.(context, context.self) ?? [];
-    return bool(input.every((item) => others.some((each) => equalItems(context, item, each) === true)));
+    const wanted = other?.(context, context.self) ?? [];
+    return bool(input.every((item) => wanted.some((each) => equalItems(context, item, each) === true)));
   },
   supersetOf: (context, input, [other]) => {
-    const others = other?.(context, context.self) ?? [];
-    return bool(others.every((item) => input.some((each) => equalItems(context, item, each) === true)));
+    const wanted = other?.(context, context.self) ?? [];
+    return bool(wanted.every((item) => input.some((each) => equalItems(context, item, each) === true)));
   },
   iif: (context, input, [condition, yes, no]) => {
     const holds = condition ? truth(condition(context, input)) === true : false;

@@ -1,7 +1,6 @@
 /** Bundles: what a reference leads to, and the rules of documents and messages (FHIR, Bundle, Documents, Messaging). */
-import { type Frame, isObject, isResource, valuesOf } from './frame';
+import { type Frame, isObject, isResource, valuesOf, type Walker } from './frame';
 import type { Issues } from './issues';
-import type { Walk } from './walk';
 
 /** An entry of a bundle. */
 interface Entry {
@@ -11,14 +10,23 @@ interface Entry {
 }
 
 /** The entries of one bundle, in order and by fullUrl. */
-export interface BundleIndex {
+interface BundleIndex {
   type: string;
   entries: readonly Entry[];
   byUrl: ReadonlyMap<string, Entry>;
   byResource: ReadonlyMap<Frame, Entry>;
 }
 
-export function indexBundle(walk: Walk, bundle: Frame): BundleIndex {
+const indexes = new WeakMap<Frame, BundleIndex>();
+
+/** Returns the index of a bundle, made at first use. */
+function bundleIndex(walk: Walker, bundle: Frame): BundleIndex {
+  let index = indexes.get(bundle);
+  if (!index) indexes.set(bundle, (index = indexBundle(walk, bundle)));
+  return index;
+}
+
+function indexBundle(walk: Walker, bundle: Frame): BundleIndex {
   const properties = walk.propertiesOf(bundle);
   const entries = valuesOf(properties, 'entry').map((frame): Entry => {
     const of = walk.propertiesOf(frame);
@@ -54,7 +62,7 @@ const RELATIVE = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\
 export const isAbsolute = (url: string): boolean => /^[A-Za-z][A-Za-z0-9+.-]*:/.test(url);
 
 /** What a reference leads to. */
-export type Resolved =
+type Resolved =
   | { kind: 'found'; frame: Frame }
   /** It is in no bundle here; of a contained resource: it must be there, and is not. */
   | { kind: 'missing' | 'elsewhere' }
@@ -65,7 +73,7 @@ export type Resolved =
  * Resolves a reference from a resource: among its contained resources, then in the bundles around it, innermost first
  * (FHIR, Bundle, Resolving references in Bundles).
  */
-export function resolveReference(walk: Walk, reference: string, from: Frame): Resolved {
+export function resolveReference(walk: Walker, reference: string, from: Frame): Resolved {
   const container = containerOf(from);
   if (reference.startsWith('#')) {
     if (reference === '#') return { kind: 'found', frame: container };
@@ -80,7 +88,7 @@ export function resolveReference(walk: Walk, reference: string, from: Frame): Re
   for (let at: Frame | undefined = container; at; at = at.parent?.resource) {
     const bundle = at.parent?.resource;
     if (bundle?.type !== 'Bundle') continue;
-    const index = walk.bundleIndex(bundle);
+    const index = bundleIndex(walk, bundle);
     const entry = index.byUrl.get(targetUrl(reference, relative, index.byResource.get(at)?.fullUrl));
     if (entry?.resource) return { kind: 'found', frame: entry.resource };
   }
@@ -97,8 +105,8 @@ function targetUrl(reference: string, relative: RegExpExecArray | null, fullUrl:
 }
 
 /** Checks the rules of a bundle that its profile cannot state. */
-export function checkBundle(walk: Walk, bundle: Frame, issues: Issues): void {
-  const index = walk.bundleIndex(bundle);
+export function checkBundle(walk: Walker, bundle: Frame, issues: Issues): void {
+  const index = bundleIndex(walk, bundle);
   checkEntries(walk, index, issues);
   if (index.type !== 'document' && index.type !== 'message') return;
   const [first] = index.entries;
@@ -124,7 +132,7 @@ export function checkBundle(walk: Walk, bundle: Frame, issues: Issues): void {
 }
 
 /** In STU3 the date of a document is its `meta.lastUpdated`; in R4 an invariant asks for `timestamp`. */
-function checkDocumentDate(walk: Walk, bundle: Frame, issues: Issues): void {
+function checkDocumentDate(walk: Walker, bundle: Frame, issues: Issues): void {
   if (walk.definitions.release !== 'STU3') return;
   const [meta] = valuesOf(walk.propertiesOf(bundle), 'meta');
   if (meta && valuesOf(walk.propertiesOf(meta), 'lastUpdated').length > 0) return;
@@ -138,7 +146,7 @@ function checkDocumentDate(walk: Walk, bundle: Frame, issues: Issues): void {
 
 const WITHOUT_FULL_URL = new Set(['batch', 'transaction', 'batch-response', 'transaction-response']);
 
-function checkEntries(walk: Walk, { type, entries }: BundleIndex, issues: Issues): void {
+function checkEntries(walk: Walker, { type, entries }: BundleIndex, issues: Issues): void {
   for (const { frame, fullUrl, resource } of entries) {
     if (fullUrl === undefined) {
       if (resource && !WITHOUT_FULL_URL.has(type)) {
@@ -163,7 +171,7 @@ function checkEntries(walk: Walk, { type, entries }: BundleIndex, issues: Issues
 }
 
 /** A resource has the id that its fullUrl says (FHIR, Bundle.entry.fullUrl). */
-function checkId(walk: Walk, entry: Frame, fullUrl: string, resource: Frame, issues: Issues): void {
+function checkId(walk: Walker, entry: Frame, fullUrl: string, resource: Frame, issues: Issues): void {
   const id = isObject(resource.value) ? resource.value['id'] : undefined;
   if (typeof id !== 'string') return;
   const address = /^https?:\/\/.*\/([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})$/.exec(fullUrl);
@@ -183,7 +191,7 @@ function checkId(walk: Walk, entry: Frame, fullUrl: string, resource: Frame, iss
 }
 
 /** What a Composition refers to must be in the document. */
-function checkComposition(walk: Walk, composition: Frame, issues: Issues): void {
+function checkComposition(walk: Walker, composition: Frame, issues: Issues): void {
   const properties = walk.propertiesOf(composition);
   const bundle = composition.parent?.resource;
   if (!bundle) return;
@@ -204,7 +212,7 @@ function checkComposition(walk: Walk, composition: Frame, issues: Issues): void 
   }
 }
 
-function checkMessageHeader(walk: Walk, header: Frame, issues: Issues): void {
+function checkMessageHeader(walk: Walker, header: Frame, issues: Issues): void {
   const bundle = header.parent?.resource;
   if (!bundle) return;
   for (const focus of valuesOf(walk.propertiesOf(header), 'focus')) {
@@ -212,7 +220,7 @@ function checkMessageHeader(walk: Walk, header: Frame, issues: Issues): void {
   }
 }
 
-function checkInBundle(walk: Walk, frame: Frame, from: Frame, bundle: Frame, kind: string, issues: Issues): void {
+function checkInBundle(walk: Walker, frame: Frame, from: Frame, bundle: Frame, kind: string, issues: Issues): void {
   const reference = referenceOf(frame);
   if (reference === undefined || reference.startsWith('#')) return;
   const resolved = resolveReference(walk, reference, from);
@@ -231,7 +239,7 @@ export const referenceOf = ({ value }: Frame): string | undefined => {
 };
 
 /** Every entry is reached from the first one, or leads to one that is (FHIR, Documents; as HAPI reads it). */
-function checkLinked(walk: Walk, { type, entries, byResource }: BundleIndex, issues: Issues): void {
+function checkLinked(walk: Walker, { type, entries, byResource }: BundleIndex, issues: Issues): void {
   const withResource = entries.filter(({ resource }) => resource !== undefined);
   const targets = new Map<Entry, Set<Entry>>();
   for (const entry of withResource) {

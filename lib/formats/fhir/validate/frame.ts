@@ -1,5 +1,8 @@
 /** A value of the payload with its place: what it is by the base definitions, and where it stands. */
+import type { FhirPath, Item } from '../fhirpath/evaluate';
+import type { Budget } from './budget';
 import type { ElementNode } from './tree';
+import type { Definitions } from './types';
 
 export interface Frame {
   parent: Frame | undefined;
@@ -36,6 +39,19 @@ export interface Property {
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What the checks of bundles, slices and codes ask of the walk. */
+export interface Walker {
+  readonly definitions: Definitions;
+  readonly budget: Budget;
+  propertiesOf(frame: Frame): readonly Property[];
+  /** All references in a resource and in what it contains. */
+  referencesIn(frame: Frame): readonly string[];
+  /** The values at a path from a frame. */
+  select(frame: Frame, path: FhirPath): readonly Item[];
+  /** Whether a value conforms to a profile, without reporting what it lacks. */
+  conformsValue(value: unknown, profile: string): boolean;
+}
 
 /** FHIRPath of a frame: `Bundle.entry[2].resource.name[0].family`. */
 export function pathOf({ parent, key, index, isChoice, type }: Frame): string {

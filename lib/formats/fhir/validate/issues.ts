@@ -1,9 +1,7 @@
 /** Collects issues: each once, up to a limit. */
+import { LimitReached } from './budget';
 import { type Frame, pathOf } from './frame';
 import type { Severity, ValidationIssue } from './types';
-
-/** Thrown to end a validation whose issues or steps have reached their limit. */
-export class LimitReached extends Error {}
 
 export interface Finding {
   severity?: Severity;
@@ -35,20 +33,5 @@ export class Issues {
 
   get hasError(): boolean {
     return this.list.some(({ severity }) => severity === 'error');
-  }
-}
-
-/** Counts steps over one validation, so that no payload keeps it busy without limit. */
-export class Budget {
-  #left: number;
-
-  constructor(steps: number) {
-    this.#left = steps;
-  }
-
-  /** @throws LimitReached */
-  spend(steps: number): void {
-    this.#left -= steps;
-    if (this.#left < 0) throw new LimitReached('steps');
   }
 }

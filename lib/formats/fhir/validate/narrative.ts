@@ -2,9 +2,7 @@
  * Checks narratives (FHIR, Narrative): an XHTML `div` of the formatting elements of HTML 4.0 chapters 7 to 11 and 15,
  * `a`, `img` and style attributes, with content that a person sees, and nothing that runs.
  */
-import { SaxesParser } from 'saxes';
-import { HTML_ENTITIES } from '../../html-entities';
-import { XHTML } from '../../xml';
+import { scanXml, XHTML } from '../../xml';
 
 /** What is wrong with a narrative, by the invariant that says so; undefined when nothing is. */
 export type NarrativeFault = { rule: 'xhtml' | 'txt-1' | 'txt-2'; text: string };
@@ -29,42 +27,31 @@ const LIMIT = 5 * 1024 * 1024;
 export function narrativeFault(div: string): NarrativeFault | undefined {
   if (div.length > LIMIT) return { rule: 'xhtml', text: 'is longer than 5 MB' };
   let fault: NarrativeFault | undefined;
-  let seen = false;
-  let depth = 0;
-  const found = (rule: NarrativeFault['rule'], text: string): void => {
-    fault ??= { rule, text };
-  };
-  const parser = new SaxesParser({ xmlns: true });
-  Object.assign(parser.ENTITIES, HTML_ENTITIES);
-  parser.on('error', () => found('xhtml', 'is not well-formed XHTML'));
-  parser.on('doctype', () => found('xhtml', 'has a document type declaration'));
-  parser.on('opentag', (tag) => {
-    depth += 1;
-    if (depth === 1 && tag.local !== 'div') found('xhtml', 'does not begin with a div');
-    if (depth === 1 && tag.uri !== XHTML) found('xhtml', `is not in the namespace ${XHTML}`);
-    if (!ELEMENTS.has(tag.local)) found('txt-1', `has the element ${shown(tag.local)}, which is not allowed`);
-    for (const name of Object.keys(tag.attributes)) {
-      if (name.startsWith('xmlns') || name === 'xml:lang' || name === 'xml:space' || ATTRIBUTES.has(name)) continue;
-      found('txt-1', `has the attribute ${shown(name)}, which is not allowed`);
-    }
-    if (tag.local === 'img') seen = true;
+  let isFirst = true;
+  let hasContent = false;
+  const isWellFormed = scanXml(div, {
+    open({ name, namespace, attributes }) {
+      if (isFirst && name !== 'div') fault ??= { rule: 'xhtml', text: 'does not begin with a div' };
+      if (isFirst && namespace !== XHTML) fault ??= { rule: 'xhtml', text: `is not in the namespace ${XHTML}` };
+      isFirst = false;
+      if (!ELEMENTS.has(name))
+        fault ??= { rule: 'txt-1', text: `has the element ${shown(name)}, which is not allowed` };
+      const refused = attributes.find((attribute) => !isAllowed(attribute));
+      if (refused !== undefined) {
+        fault ??= { rule: 'txt-1', text: `has the attribute ${shown(refused)}, which is not allowed` };
+      }
+      if (name === 'img') hasContent = true;
+    },
+    text(content) {
+      hasContent ||= content.trim() !== '';
+    },
   });
-  parser.on('closetag', () => {
-    depth -= 1;
-  });
-  const text = (content: string): void => {
-    if (!seen && content.trim() !== '') seen = true;
-  };
-  parser.on('text', text);
-  parser.on('cdata', text);
-  try {
-    parser.write(div).close();
-  } catch {
-    found('xhtml', 'is not well-formed XHTML');
-  }
-  if (fault) return fault;
-  return seen ? undefined : { rule: 'txt-2', text: 'has no text' };
+  if (!isWellFormed) return { rule: 'xhtml', text: 'is not well-formed XHTML' };
+  return fault ?? (hasContent ? undefined : { rule: 'txt-2', text: 'has no text' });
 }
+
+const isAllowed = (attribute: string): boolean =>
+  ATTRIBUTES.has(attribute) || /^xmlns(?::|$)|^xml:(?:lang|space)$/.test(attribute);
 
 /** A name from the payload, if it looks like one: it could be data. */
 const shown = (name: string): string => (/^[A-Za-z][\w:.-]{0,30}$/.test(name) ? name : 'of another name');

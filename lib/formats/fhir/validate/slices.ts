@@ -1,13 +1,13 @@
 /** Which slice a value belongs to: by value, pattern, exists, type and profile (FHIR, Profiling, Discriminator). */
 import { compileFhirPath, type FhirPath, isDeepEqual } from '../fhirpath/evaluate';
 import { type Expression, FhirPathError, parseFhirPath } from '../fhirpath/parse';
-import { type Frame, isObject } from './frame';
+import { isMember } from './codes';
+import { type Frame, isObject, type Walker } from './frame';
 import { capitalised, type ElementNode, treeOf } from './tree';
 import type { Definitions, Discriminator, ProfileElement } from './types';
-import type { Walk } from './walk';
 
 /** Whether a value fits a slice; undefined when the definition does not say how to tell. */
-export type SliceTest = (frame: Frame, walk: Walk) => boolean | undefined;
+type SliceTest = (frame: Frame, walk: Walker) => boolean | undefined;
 
 const tests = new WeakMap<ElementNode, SliceTest>();
 
@@ -121,11 +121,11 @@ function valueTest(compiled: FhirPath, nodes: readonly ElementNode[]): SliceTest
   };
 }
 
-function fitsElement(value: unknown, { fixed, pattern, binding }: ProfileElement, walk: Walk): boolean | undefined {
+function fitsElement(value: unknown, { fixed, pattern, binding }: ProfileElement, walk: Walker): boolean | undefined {
   const spend = (steps: number): void => walk.budget.spend(steps);
   if (fixed !== undefined) return isDeepEqual(value, fixed, spend);
   if (pattern !== undefined) return fitsPattern(value, pattern, spend);
-  return walk.isMember(value, binding?.valueSet ?? '');
+  return isMember(value, binding?.valueSet ?? '', walk.definitions);
 }
 
 /** Whether a value has all that a pattern has: lists in any order, objects in part (FHIR, ElementDefinition.pattern). */

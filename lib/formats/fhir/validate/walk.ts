@@ -2,26 +2,21 @@
  * The walk over a resource. The payload becomes frames by the base definitions, once; each profile then checks the same
  * frames. So what is malformed is said once, and a profile adds only what it demands.
  */
+import { brokenNhsNumberRule, NHS_NUMBER_TEXTS } from '../../nhs-number';
 import { compileFhirPath, type Environment, type FhirPath, type Item } from '../fhirpath/evaluate';
 import { FhirPathError } from '../fhirpath/parse';
-import {
-  type BundleIndex,
-  checkBundle,
-  containerOf,
-  indexBundle,
-  isAbsolute,
-  referenceOf,
-  resolveReference,
-} from './bundle';
+import { type Budget, LimitReached } from './budget';
+import { checkBundle, containerOf, isAbsolute, referenceOf, resolveReference } from './bundle';
 import { checkBinding, checkCoding, isMember } from './codes';
-import { type Frame, isObject, isResource, pathOf, type Property, valuesOf } from './frame';
-import { type Budget, Issues, LimitReached } from './issues';
+import { type Frame, isObject, isResource, pathOf, type Property, valuesOf, type Walker } from './frame';
+import { Issues } from './issues';
 import { narrativeFault } from './narrative';
-import { isNhsNumber } from './nhs-number';
 import { primitiveFault } from './primitives';
 import { extensionUrl, fitsPattern, sliceTest } from './slices';
 import { capitalised, type ElementNode, treeOf } from './tree';
 import type { Constraint, Definitions, ElementType, Profile, ValidationOptions } from './types';
+
+const NHS_NUMBER = 'https://fhir.nhs.uk/Id/nhs-number';
 
 /** Nesting of elements at which a resource is refused; published examples stay below 30. */
 const MAX_DEPTH = 100;
@@ -29,11 +24,10 @@ const MAX_DEPTH = 100;
 /** Issues that a profile may find in a resource that a reference leads to: one says enough. */
 const MAX_TARGET_ISSUES = 100;
 
-export class Walk {
+export class Walk implements Walker {
   readonly definitions: Definitions;
   readonly budget: Budget;
   readonly #issues: Issues;
-  readonly #bundles = new Map<Frame, BundleIndex>();
   readonly #framesOf = new Map<object, Frame>();
   /** What each profile found in a resource that was checked without reporting; undefined while that is under way. */
   readonly #silent = new Map<Frame, Map<string, Issues | undefined>>();
@@ -327,15 +321,18 @@ export class Walk {
         rule: 'system',
         element: 'Identifier.system',
         text: 'The system of an identifier must be an absolute address.',
-        advice: 'Use the address that its owner gives it, as https://fhir.nhs.uk/Id/nhs-number.',
+        advice: `Use the address that its owner gives it, as ${NHS_NUMBER}.`,
       });
     }
-    if (system !== 'https://fhir.nhs.uk/Id/nhs-number' || typeof value !== 'string' || isNhsNumber(value)) return;
+    if (system !== NHS_NUMBER || typeof value !== 'string') return;
+    const broken = brokenNhsNumberRule(value);
+    if (broken === undefined) return;
+    // FHIR itself allows any text, and test messages have invented numbers: so it is no error.
     this.#issues.add(frame, {
       severity: 'warning',
       rule: 'nhs-number',
       element: 'Identifier.value',
-      text: 'It is no NHS number: ten digits of which the last is the check digit (Modulus 11).',
+      text: NHS_NUMBER_TEXTS[broken],
       advice: 'Check the number with PDS before the message is sent.',
     });
   }
@@ -438,7 +435,7 @@ export class Walk {
       },
       baseOf: (type) => this.definitions.baseOf(type),
       isNarrativeAllowed: (div) => narrativeFault(div) === undefined,
-      isMember: (value, valueSet) => this.isMember(value, valueSet),
+      isMember: (value, valueSet) => isMember(value, valueSet, this.definitions),
       conforms: (value, profile) => this.conformsValue(value, profile),
       spend: (steps) => this.budget.spend(steps),
     };
@@ -454,17 +451,7 @@ export class Walk {
     }
   }
 
-  isMember(value: unknown, valueSet: string): boolean | undefined {
-    return isMember(value, valueSet, this.definitions);
-  }
-
   // --- Bundles and references ---
-
-  bundleIndex(bundle: Frame): BundleIndex {
-    let index = this.#bundles.get(bundle);
-    if (!index) this.#bundles.set(bundle, (index = indexBundle(this, bundle)));
-    return index;
-  }
 
   /** All references in a resource and in what it contains. */
   referencesIn(frame: Frame): string[] {
@@ -688,23 +675,16 @@ export class Walk {
       return;
     }
     const counts = new Map<ElementNode, number>();
-    this.#slice(frame, frames, child, counts, issues);
+    this.#slice(frames, child, counts, issues);
     this.#checkSlices(frame, child, counts, issues);
   }
 
   /** Assigns each value to its slice, and checks it by that; a slice says all that the sliced element says. */
-  #slice(
-    parent: Frame,
-    frames: readonly Frame[],
-    sliced: ElementNode,
-    counts: Map<ElementNode, number>,
-    issues: Issues,
-  ): void {
+  #slice(frames: readonly Frame[], sliced: ElementNode, counts: Map<ElementNode, number>, issues: Issues): void {
     const { slicing } = sliced.element;
     let last = -1;
     for (const frame of frames) {
-      const matches = this.#slicesOf(frame, sliced);
-      const [slice] = matches;
+      const slice = this.#sliceOf(frame, sliced);
       if (!slice) {
         if (slicing?.rules === 'closed') this.#noSlice(frame, sliced, issues);
         this.#conform(frame, sliced, issues);
@@ -713,22 +693,18 @@ export class Walk {
       const place = sliced.slices.indexOf(slice);
       if (slicing?.ordered === true && place < last) this.#outOfOrder(frame, slice, issues);
       last = Math.max(last, place);
-      for (const match of matches) counts.set(match, (counts.get(match) ?? 0) + 1);
-      if (slice.slices.length > 0) this.#slice(parent, [frame], slice, counts, issues);
+      counts.set(slice, (counts.get(slice) ?? 0) + 1);
+      if (slice.slices.length > 0) this.#slice([frame], slice, counts, issues);
       else this.#conform(frame, slice, issues);
     }
   }
 
-  #slicesOf(frame: Frame, sliced: ElementNode): ElementNode[] {
-    const found: ElementNode[] = [];
-    for (const slice of sliced.slices) {
+  /** The slice of a value: the first that it fits. */
+  #sliceOf(frame: Frame, sliced: ElementNode): ElementNode | undefined {
+    return sliced.slices.find((slice) => {
       this.budget.spend(1);
-      if (sliceTest(sliced, slice, this.definitions)(frame, this) === true) {
-        found.push(slice);
-        break;
-      }
-    }
-    return found;
+      return sliceTest(sliced, slice, this.definitions)(frame, this) === true;
+    });
   }
 
   #noSlice(frame: Frame, sliced: ElementNode, issues: Issues): void {
@@ -756,7 +732,7 @@ export class Walk {
   #checkSlices(frame: Frame, sliced: ElementNode, counts: ReadonlyMap<ElementNode, number>, issues: Issues): void {
     for (const slice of sliced.slices) {
       this.budget.spend(1);
-      if (sliceTestable(sliced, slice)) this.#checkCount(frame, slice, counts.get(slice) ?? 0, issues);
+      if (hasDiscriminators(sliced)) this.#checkCount(frame, slice, counts.get(slice) ?? 0, issues);
       if (slice.slices.length > 0 && (counts.get(slice) ?? 0) > 0) this.#checkSlices(frame, slice, counts, issues);
     }
   }
@@ -1001,8 +977,9 @@ function isInBundle({ resource }: Frame): boolean {
 const isOfType = ({ type }: Frame, { element }: ElementNode): boolean =>
   element.types.length === 0 || element.types.some(({ code }) => code === type);
 
-const sliceTestable = (sliced: ElementNode, _slice: ElementNode): boolean =>
-  (sliced.element.slicing?.discriminators.length ?? 0) > 0 || sliced.name.endsWith('[x]');
+/** Whether values can be assigned to slices at all: some definitions only describe theirs. */
+const hasDiscriminators = ({ name, element }: ElementNode): boolean =>
+  name.endsWith('[x]') || (element.slicing?.discriminators.length ?? 0) > 0;
 
 function fitsFixed({ value }: Frame, fixed: unknown, spend: (steps: number) => void): boolean {
   return fitsPattern(value, fixed, spend) && fitsPattern(fixed, value, spend);
