@@ -24,6 +24,7 @@ Runs a MESH server on this machine, for demos and tests. Ctrl+C stops it; it kee
   --mailboxes FILE       mailboxes.jsonl (default: X26ABC1, X26ABC2 and X26ABC3 with the password "password")
   --workflows FILE       workflows.jsonl
   --restrict-workflows   refuses senders and recipients that a workflow does not list (417, codes 16 and 17)
+  --national-services    adds services that answer files as the national ones do (docs/sandbox-services.md)
   --admin                adds the test endpoints under /admin, open to everyone who can reach the port
   -h, --help             this text
 `;
@@ -41,6 +42,7 @@ const OPTIONS = {
   mailboxes: { type: 'string' },
   workflows: { type: 'string' },
   'restrict-workflows': { type: 'boolean' },
+  'national-services': { type: 'boolean' },
   admin: { type: 'boolean' },
 } as const;
 
@@ -83,6 +85,7 @@ export async function readSandboxOptions(
     host: values.host ?? '127.0.0.1',
     port: portNumber(values.port ?? '8700'),
     protocol: isHttps ? 'https' : 'http',
+    nationalServices: values['national-services'] ?? false,
     admin: values.admin ?? false,
     restrictWorkflows: values['restrict-workflows'] ?? false,
   };

@@ -5,6 +5,7 @@ import type { Faults } from './faults';
 import type { Mailboxes } from './mailboxes';
 import type { Messages } from './messages';
 import type { RequestLog } from './request-log';
+import type { Services } from './responders/services';
 import type { UsedTokens } from './used-tokens';
 import type { Workflows } from './workflows';
 
@@ -16,6 +17,7 @@ export interface SandboxContext {
   readonly bodies: BodyStore;
   readonly messages: Messages;
   readonly faults: Faults;
+  readonly services: Services;
   readonly usedTokens: UsedTokens;
   readonly log: RequestLog;
   readonly sharedKey: string;

@@ -34,6 +34,20 @@ export interface MessageDetails {
   encrypted: boolean;
 }
 
+/** The headers of a message that has none. */
+export const NO_DETAILS: MessageDetails = {
+  workflowId: '',
+  subject: '',
+  localId: '',
+  partnerId: '',
+  fileName: '',
+  checksum: '',
+  contentType: '',
+  contentEncoding: '',
+  compressed: false,
+  encrypted: false,
+};
+
 /** One message. */
 export interface Message {
   readonly messageId: string;

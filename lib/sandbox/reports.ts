@@ -3,7 +3,7 @@
  * and its sender gets a REPORT with code 14 (mesh-api.yaml, "Message expiration" and "Asynchronous error reporting").
  */
 import type { SandboxContext } from './context';
-import { lastEventOf, type Message, type MessageDetails, type MessageEvent } from './message';
+import { lastEventOf, NO_DETAILS, type Message, type MessageDetails, type MessageEvent } from './message';
 import { INBOX_EXPIRY_MS } from './messages';
 
 /** The parts of a REPORT. */
@@ -39,8 +39,9 @@ export function addReport(context: SandboxContext, parts: ReportParts): Message 
   return report;
 }
 
-/** Expires and forgets the messages that are due by the sandbox's clock. Cheap if none is. */
+/** Does what is due by the sandbox's clock: answers of the services, expiry. Cheap if nothing is. */
 export function sweep(context: SandboxContext): void {
+  context.services.deliver();
   const now = context.clock.ms();
   if (!context.messages.isSweepDue(now)) return;
   const { uncollected, old } = context.messages.expired(now);
@@ -72,16 +73,3 @@ function expire(context: SandboxContext, message: Message, now: number): void {
 export function acceptedAt(message: Message): number {
   return lastEventOf(message, 'accepted')?.at ?? message.uploadedAt;
 }
-
-const NO_DETAILS: MessageDetails = {
-  workflowId: '',
-  subject: '',
-  localId: '',
-  partnerId: '',
-  fileName: '',
-  checksum: '',
-  contentType: '',
-  contentEncoding: '',
-  compressed: false,
-  encrypted: false,
-};

@@ -1,5 +1,5 @@
 /** Starts a sandbox from its parts. */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { ConfigurationError } from '../errors';
 import { BodyStore } from './bodies';
@@ -15,6 +15,7 @@ import { Messages } from './messages';
 import { sweep } from './reports';
 import { RequestLog } from './request-log';
 import { makeRouter } from './routes';
+import { Services } from './responders/services';
 import { listen, type ServerTls } from './server';
 import type { Sandbox, SandboxOptions } from './types';
 import { UsedTokens } from './used-tokens';
@@ -72,16 +73,25 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     messages: () => [...context.messages.all()].map(listedMessage),
     requests: () => context.log.list(),
     registerWorkflows: (workflowIds) => context.workflows.register(workflowIds),
-    addMailbox: (mailbox) => context.mailboxes.add(mailbox),
+    addMailbox(mailbox) {
+      context.mailboxes.add(mailbox);
+      context.services.end(mailbox.mailboxId);
+    },
+    endService: (mailboxId) => context.services.end(mailboxId),
+    setService: (service, settings) => context.services.set(service, settings),
+    serviceNotes: () => context.services.notes(),
     setMailboxActive: (mailboxId, active) => context.mailboxes.setActive(mailboxId, active),
     async reset(mailboxId) {
-      if (mailboxId === undefined) await context.messages.reset();
-      else context.messages.resetMailbox(mailboxId.toUpperCase());
+      if (mailboxId === undefined) {
+        context.services.forgetAnswers();
+        await context.messages.reset();
+      } else context.messages.resetMailbox(mailboxId.toUpperCase());
     },
     unref: () => server.unref(),
     close() {
       closed ??= (async () => {
         clearInterval(timer);
+        context.services.forgetAnswers();
         closing.abort();
         await server.close();
         await context.bodies.close();
@@ -98,13 +108,18 @@ function makeContext(options: SandboxOptions): SandboxContext {
   const maxRequestBytes = options.maxRequestBytes ?? MAX_REQUEST_BYTES;
   if (!(maxRequestBytes > 0)) throw new ConfigurationError('maxRequestBytes must be above 0.');
   const bodies = new BodyStore(options.spoolDir);
+  const clock = new SandboxClock(() => sweep(context));
+  const workflows = new Workflows(options.workflows ?? DEFAULT_WORKFLOWS, mailboxes);
+  const messages = new Messages(bodies, options.maxFinishedMessages);
+  const services = new Services({ clock, mailboxes, workflows, bodies, messages });
   const context: SandboxContext = {
-    clock: new SandboxClock(() => sweep(context)),
+    clock,
     mailboxes,
-    workflows: new Workflows(options.workflows ?? DEFAULT_WORKFLOWS, mailboxes),
+    workflows,
     bodies,
-    messages: new Messages(bodies, options.maxFinishedMessages),
+    messages,
     faults: new Faults(),
+    services,
     usedTokens: new UsedTokens(),
     log: new RequestLog(),
     sharedKey,
@@ -114,6 +129,7 @@ function makeContext(options: SandboxOptions): SandboxContext {
     maxRequestBytes,
     admin: options.admin ?? false,
   };
+  if (options.nationalServices === true) services.start(() => randomBytes(12).toString('hex'));
   return context;
 }
 

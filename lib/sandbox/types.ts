@@ -1,4 +1,5 @@
 /** The public types of the sandbox: its options, its faults and what {@link startSandbox} returns. */
+import type { ServiceName, ServiceNote, ServiceSettings } from './responders/responder';
 
 /** One mailbox of the sandbox. */
 export interface SandboxMailbox {
@@ -60,6 +61,11 @@ export interface SandboxOptions {
    * false.
    */
   strict?: boolean;
+  /**
+   * Default false. True adds the national services that answer files (docs/sandbox-services.md): each has its mailboxes,
+   * collects what is sent to them and answers. Their workflows are registered.
+   */
+  nationalServices?: boolean;
   /** Default false. True enables the test endpoints (`/admin/…`), without any authorization. */
   admin?: boolean;
   /** Bodies over 64 KiB are kept in a new folder below this one, removed on close. Default `os.tmpdir()`. */
@@ -213,6 +219,15 @@ export interface Sandbox {
   addMailbox(mailbox: SandboxMailbox): void;
   /** @throws ConfigurationError for an unknown mailbox */
   setMailboxActive(mailboxId: string, active: boolean): void;
+  /**
+   * Says how a national service answers from now on; what is not said is as by default.
+   * @throws ConfigurationError for an unknown service or a wrong setting
+   */
+  setService(service: ServiceName, settings: ServiceSettings): void;
+  /** Ends the national service behind a mailbox, whose user plays it by hand; {@link addMailbox} does so too. */
+  endService(mailboxId: string): void;
+  /** Returns what the national services made of the last 1,000 requests, oldest first, and where they guessed. */
+  serviceNotes(): ServiceNote[];
   /** Forgets all messages, or those of one mailbox. Mailboxes, faults, clock and used tokens stay. */
   reset(mailboxId?: string): Promise<void>;
   /** Lets the process end while the sandbox is running. */

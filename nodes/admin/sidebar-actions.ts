@@ -1,6 +1,7 @@
 /** Actions of the sidebar, with `mesh.write`. The ledger records each action on a message with the user. */
 import type { NodeAPI } from 'node-red';
 import { InvalidMessageError } from '../../lib/index';
+import type { ServiceName, ServiceSettings } from '../../lib/sandbox';
 import { builtInSandbox } from '../mailbox/built-in-sandbox';
 import type { OpenedMailbox } from '../mailbox/connection';
 import { sharedText } from '../shared/texts';
@@ -34,6 +35,12 @@ export function actionEndpoints(RED: NodeAPI): void {
       default:
         throw noSuchAction(RED);
     }
+  });
+
+  // How a national service of the sandbox in this process answers: the JSON of a ServiceSettings.
+  adminEndpoint(RED, { ...write, path: '/mesh/sandbox/services/:service' }, async (request) => {
+    (await builtInSandbox()).setService(request.params['service'] as ServiceName, request.body as ServiceSettings);
+    return { set: true };
   });
 
   adminEndpoint(

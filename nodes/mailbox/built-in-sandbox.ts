@@ -34,10 +34,13 @@ export function builtInSandbox(): Promise<Sandbox> {
   return processWide[KEY];
 }
 
-/** Returns the sandbox's mailbox with this id, and adds it when it is missing. */
+/** Returns the sandbox's mailbox with this id, and adds it when it is missing. It is no service's any more. */
 export function sandboxMailbox(sandbox: Sandbox, mailboxId: string): SandboxMailbox {
   const known = sandbox.mailboxes.find((mailbox) => mailbox.mailboxId === mailboxId);
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    sandbox.endService(mailboxId);
+    return known;
+  }
   const mailbox: SandboxMailbox = { mailboxId, password: randomBytes(12).toString('hex'), name: mailboxId };
   sandbox.addMailbox(mailbox);
   return mailbox;
@@ -67,7 +70,7 @@ export async function closeBuiltInSandbox(): Promise<void> {
 }
 
 async function start(): Promise<Sandbox> {
-  const sandbox = await startSandbox({ protocol: 'https', strict: true });
+  const sandbox = await startSandbox({ protocol: 'https', strict: true, nationalServices: true });
   registerWorkflows(sandbox, SHIPPED_PROFILES, NATIONAL_WORKFLOWS);
   // The sandbox alone does not keep the process alive.
   sandbox.unref();

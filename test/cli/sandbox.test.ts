@@ -113,6 +113,7 @@ describe('nhs-mesh sandbox', () => {
       'mailboxes',
       'workflows',
       'restrict-workflows',
+      'national-services',
       'admin',
     ]) {
       assert.ok(out.includes(`--${name} `), name);
@@ -130,6 +131,7 @@ describe('nhs-mesh sandbox', () => {
       host: '127.0.0.1',
       port: 8700,
       protocol: 'https',
+      nationalServices: false,
       admin: false,
       restrictWorkflows: false,
     });
@@ -164,6 +166,7 @@ describe('nhs-mesh sandbox', () => {
       path('cert'),
       '--admin',
       '--restrict-workflows',
+      '--national-services',
     ];
     assert.deepEqual(await options(...files, ...otherOptions), {
       host: '::1',
@@ -171,6 +174,7 @@ describe('nhs-mesh sandbox', () => {
       protocol: 'https',
       admin: true,
       restrictWorkflows: true,
+      nationalServices: true,
       clientCertificate: 'required',
       clientCa: { pem: cert },
       sharedKey: 'k',

@@ -18,6 +18,7 @@ export const ADMIN_ROUTES: Record<string, 'reader' | 'writer' | 'clerk'> = {
   [`get ${MESSAGE}`]: 'reader',
   'post /mesh/check': 'writer',
   'post /mesh/lookup': 'writer',
+  'post /mesh/sandbox/services/:service': 'writer',
   [`post ${MAILBOX}/actions`]: 'writer',
   [`post ${MESSAGE}/actions`]: 'writer',
   [`post ${MAILBOX}/compose`]: 'clerk',

@@ -91,6 +91,34 @@ const MUTATIONS: Rule[] = [
     check: 'text.slice(1, -1)',
     without: "text.slice(1).replace(/[*]$/, '')",
   },
+  {
+    case: 'says nothing to a subject with a colon',
+    test: 'services.test.ts',
+    file: 'lib/sandbox/responders/opt-out.ts',
+    check: 'if (!PLAIN.test(subject) || !PLAIN.test(localId)) {',
+    without: "if (subject === '' || localId === '') {",
+  },
+  {
+    case: 'answers a file without rows once only',
+    test: 'services.test.ts',
+    file: 'lib/sandbox/responders/vaccinations.ts',
+    check: 'if (body.length === 0) {',
+    without: 'if (body.length < 0) {',
+  },
+  {
+    case: 'answers a refused one with an archive that has a report in its place',
+    test: 'services.test.ts',
+    file: 'lib/sandbox/responders/landing-portal.ts',
+    check: '...(isGood ? [file(localId',
+    without: '...(plain ? [file(localId',
+  },
+  {
+    case: 'end where a user plays the service by hand',
+    test: 'services.test.ts',
+    file: 'lib/sandbox/start.ts',
+    check: 'context.services.end(mailbox.mailboxId);',
+    without: '',
+  },
 ];
 
 tryAll(

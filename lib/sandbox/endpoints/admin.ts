@@ -36,6 +36,7 @@ const eventBody = z.object({
 });
 
 const resetAll: OpenHandler = async (_request, context) => {
+  context.services.forgetAnswers();
   await context.messages.reset();
   return json(200, { message: 'all mailboxes reset' });
 };

@@ -58,6 +58,7 @@ function complete(message: Message, context: SandboxContext): void {
   const now = context.clock.ms();
   message.inboxExpiry = now + INBOX_EXPIRY_MS;
   context.messages.record(message, { status: 'accepted', at: now });
+  context.services.take(message);
 }
 
 export const sendChunkRoutes: Route[] = [

@@ -38,6 +38,7 @@ const sendMessage: MailboxHandler = async (request, context) => {
     bytes: body.size,
   };
   context.messages.add(message);
+  if (range.totalChunks === 1) context.services.take(message);
   return sent(message.messageId, request);
 };
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ConfigurationError } from '../../errors';
 import { json } from '../response';
 import { Refusal } from '../refusal';
-import { jsonBody } from '../request';
+import { jsonBody, param } from '../request';
 import type { OpenHandler, Route } from '../router';
 import { adminRoute, parse } from './admin';
 import { listedMessage } from './admin-views';
@@ -43,9 +43,20 @@ const moveClock: OpenHandler = async (request, context) => {
 
 const readClock: OpenHandler = (_request, context) => json(200, { now: context.clock.now().toISOString() });
 
-/** GET /admin/log: the same lists as Sandbox.messages and Sandbox.requests. */
+/** PUT /admin/services/:service: the JSON of a ServiceSettings, which replaces what was set before. */
+const setService: OpenHandler = async (request, context) => {
+  const settings = await jsonBody(request);
+  orRefuse(() => context.services.set(param(request, 'service'), settings));
+  return json(200, { message: 'service set' });
+};
+
+/** GET /admin/log: the same lists as Sandbox.messages, Sandbox.requests and Sandbox.serviceNotes. */
 const log: OpenHandler = (_request, context) =>
-  json(200, { messages: [...context.messages.all()].map(listedMessage), requests: context.log.list() });
+  json(200, {
+    messages: [...context.messages.all()].map(listedMessage),
+    requests: context.log.list(),
+    services: context.services.notes(),
+  });
 
 function orRefuse(act: () => void): void {
   try {
@@ -61,5 +72,6 @@ export const steeringRoutes: Route[] = [
   ...adminRoute('DELETE', '/faults', clearFaults),
   ...adminRoute('POST', '/clock', moveClock),
   ...adminRoute('GET', '/clock', readClock),
+  ...adminRoute('PUT', '/services/:service', setService),
   ...adminRoute('GET', '/log', log),
 ];
