@@ -65,6 +65,7 @@ export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export'
 // Receiving: the durable inbox
 export type {
   DeliveredAcknowledgement,
+  DeliveredReply,
   Delivery,
   InboxConsumer,
   InboxPoller,

@@ -25,6 +25,7 @@ import type { OutboxLimits, OutboxMessage, OutboxState } from './send/outbox-typ
 import { OutboxWorker } from './send/outbox-worker';
 import { SendMarks } from './send/send-marks';
 import { settleAcknowledgements } from './send/settle-acknowledgement';
+import { settleReply } from './send/settle-reply';
 import { sendMessage, type SendOptions } from './send/send-message';
 import type { Storage } from './storage';
 import { TrafficRecorder, type Traffic } from './monitor/traffic';
@@ -379,6 +380,7 @@ function durableMailbox(
           traffic.recordOfferedAgain();
         },
         settleAcknowledgements: (acks, by) => settleAcknowledgements({ ...common, outbox }, acks, by),
+        settleReply: (reply, by) => settleReply({ ...common, outbox }, reply, by),
         profiles,
         ...(store.isShared
           ? { pollerLease: (onChanged: (held: boolean) => void) => leaseFor('poller', onChanged) }

@@ -235,8 +235,12 @@ async function folderOf(RED: NodeAPI, id: string): Promise<string> {
  */
 function keyOf(msg: { payload?: unknown }): string {
   const payload = (typeof msg.payload === 'object' ? (msg.payload ?? {}) : {}) as Record<string, unknown>;
-  const { id, state, overdue, held, event } = payload;
+  const { id, state, overdue, held, event, reply } = payload;
   if (typeof id !== 'string' || typeof state !== 'string') return '';
-  const outcome = /^(infrastructure|business) /.test(String(event)) ? event : undefined;
-  return [id, held === true ? 'held' : state, overdue, outcome].filter((part) => typeof part === 'string').join(' ');
+  const outcome = /^(infrastructure|business|reply) /.test(String(event)) ? event : undefined;
+  // Each stage of the replies is overdue, or negative, by itself.
+  const { stage } = (reply ?? {}) as { stage?: unknown };
+  return [id, held === true ? 'held' : state, overdue, outcome, stage]
+    .filter((part) => typeof part === 'string')
+    .join(' ');
 }

@@ -78,11 +78,12 @@ function follow(RED: NodeAPI, node: Node, def: MeshTrackDef, mailbox: MailboxUse
   let alarms = 0;
 
   const report = (outboxEvent: OutboxEvent): void => {
-    const { event, message, overdue, acknowledgement } = outboxEvent;
+    const { event, message, overdue, acknowledgement, reply } = outboxEvent;
     const payload = {
       event,
       ...(overdue && { overdue }),
       ...(acknowledgement && { answer: acknowledgement }),
+      ...(reply && { reply }),
       ...trackedMessage(message),
     };
     // Each output gets an object of its own, since a flow may change it.

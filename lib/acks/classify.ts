@@ -1,16 +1,9 @@
 /** Classifies a received message. The result is kept beside it in the store, so that its payload is parsed once. */
 import { requestOn, type ParsedPayload } from './parse-acknowledgement';
 import { isAckWorkflow, type WorkflowProfiles } from './profiles';
+import type { KeptReply } from './replies/read';
 import { keyOfRequest, type KeptRequest } from './request';
-import type { ReceivedAck } from './types';
-
-/** The message that an acknowledgement has settled. */
-export interface Settled {
-  /** Our id of it, in the outbox. */
-  id: string;
-  /** MESH's id, if it is known. */
-  messageId: string | null;
-}
+import type { ReceivedAck, Settled } from './types';
 
 /** One of the further acknowledgements of a batch, and the message that it has settled. */
 type FurtherAck = ReceivedAck & { settled?: Settled };
@@ -26,7 +19,7 @@ export type KeptAck = { settled?: Settled | null } &
   );
 
 /** Plain JSON of ids, codes and flags. `itk2`: an ITK2 envelope, which only the flow can acknowledge. */
-export type Classification = { kind: 'request'; request: KeptRequest } | { kind: 'itk2' } | KeptAck;
+export type Classification = { kind: 'request'; request: KeptRequest } | { kind: 'itk2' } | KeptAck | KeptReply;
 
 /**
  * Largest classification that is kept (characters of JSON): every row of a list has one. A batch of 2,000 messages or
@@ -34,13 +27,18 @@ export type Classification = { kind: 'request'; request: KeptRequest } | { kind:
  */
 const LARGEST = 512 * 1024;
 
-/** Undefined when the message neither is an acknowledgement nor can be acknowledged. */
+/**
+ * Undefined when the message neither is an acknowledgement or a reply nor can be acknowledged.
+ * @param reply what the message says as a reply, if a profile has a stage for it. What is an acknowledgement by its
+ *   content stays one
+ */
 export function classify(
   parsed: ParsedPayload,
   workflowId: string,
   profiles: WorkflowProfiles,
+  reply?: KeptReply,
 ): Classification | undefined {
-  const classification = classifyAnySize(parsed, workflowId, profiles);
+  const classification = classifyAnySize(parsed, workflowId, profiles, reply);
   if (classification === undefined || JSON.stringify(classification).length <= LARGEST) return classification;
   return classification.kind === 'request' ? undefined : { kind: 'unreadable-acknowledgement' };
 }
@@ -49,6 +47,7 @@ function classifyAnySize(
   parsed: ParsedPayload,
   workflowId: string,
   profiles: WorkflowProfiles,
+  reply: KeptReply | undefined,
 ): Classification | undefined {
   const { acknowledgement, isData, unreadableAcknowledgement } = parsed;
   if (acknowledgement) {
@@ -61,6 +60,7 @@ function classifyAnySize(
       ...(isData ? { isData } : {}),
     };
   }
+  if (reply) return reply;
   if (unreadableAcknowledgement) return { kind: 'unreadable-acknowledgement' };
   if (isAckWorkflow(profiles, workflowId)) {
     return isCustom(profiles, workflowId) ? undefined : { kind: 'unreadable-acknowledgement' };

@@ -164,7 +164,7 @@ export interface WorkflowProfiles {
 }
 
 /** Returns the workflow on which the replies of a stage come. */
-const replyWorkflowOf = (profile: WorkflowProfile, stage: ReplyStage): string =>
+export const replyWorkflowOf = (profile: WorkflowProfile, stage: ReplyStage): string =>
   stage.when.workflowId ?? profile.ackWorkflowId ?? profile.workflowId;
 
 const isSameWorkflow = (one: string, other: string): boolean => one.toUpperCase() === other.toUpperCase();

@@ -48,3 +48,11 @@ export interface ReceivedAck {
   /** What the code means, from our own tables: the sender's words may contain anything. */
   meaning: string;
 }
+
+/** The message that an acknowledgement or a reply has settled. */
+export interface Settled {
+  /** Our id of it, in the outbox. */
+  id: string;
+  /** MESH's id, if it is known. */
+  messageId: string | null;
+}

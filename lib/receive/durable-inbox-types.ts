@@ -1,7 +1,7 @@
 /** The options of a durable inbox. */
-import type { Settled } from '../acks/classify';
 import type { WorkflowProfiles } from '../acks/profiles';
-import type { ReceivedAck } from '../acks/types';
+import type { KeptReply } from '../acks/replies/read';
+import type { ReceivedAck, Settled } from '../acks/types';
 import type { MeshClient } from '../client/client';
 import type { Spool } from '../payload/spool';
 import type { Held } from '../store/mailbox-lease';
@@ -61,6 +61,11 @@ export interface DurableInboxOptions extends InboxRules {
   pollerLease?: (onChanged: (held: boolean) => void) => Held & { start(): void; stop(): Promise<void> };
   /** Settles the sent messages that a payload's acknowledgements name, before it is delivered. */
   settleAcknowledgements?: SettleAcknowledgements;
+  /** Settles the stages of sent messages that a reply names, before it is delivered. Repeatable. */
+  settleReply?: (
+    reply: KeptReply,
+    by: MessageHeaders,
+  ) => Promise<Required<Pick<KeptReply, 'settled'>> & Pick<KeptReply, 'problem'>>;
   /** Called with the payload's size (bytes) as soon as a message is in the store. */
   onStored?: (bytes: number) => void;
   /** Called when MESH offers a message again that it has our acknowledgement of, or another one under its id. */

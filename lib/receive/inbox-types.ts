@@ -6,10 +6,12 @@ import type { MessageHeaders, Progress, ReceivedMessage } from '../types';
 /** One delivery of a received message to a consumer. */
 export interface Delivery {
   received: ReceivedMessage;
-  /** By message type; business acknowledgements by workflow or content. */
+  /** By message type; business acknowledgements by workflow or content, replies among them. */
   kind: 'data' | 'report' | 'business-acknowledgement';
   /** What a business acknowledgement says, if it could be read. */
   acknowledgement?: DeliveredAcknowledgement;
+  /** What a reply to a sent message says, and which stage of it it has settled. */
+  reply?: DeliveredReply;
   /** 1 for the first delivery, higher for each redelivery after the lease ended without an acknowledgement. */
   deliveryCount: number;
 }
@@ -33,6 +35,35 @@ export interface SaidAcknowledgement {
 export interface DeliveredAcknowledgement extends SaidAcknowledgement {
   /** The other acknowledgements of a batch. */
   further?: SaidAcknowledgement[];
+}
+
+/** The request that a reply belongs to. */
+interface RepliedRequest {
+  /** Our id of the sent message. */
+  sentId?: string;
+  /** MESH's id of that message. */
+  sentMessageId?: string;
+  /** Whether the stage had this answer already: nothing was settled. */
+  isDuplicate?: boolean;
+}
+
+/** A received reply, as its workflow's profile reads it. Plain JSON. */
+export interface DeliveredReply extends RepliedRequest {
+  /** The workflow of the request. */
+  workflowId: string;
+  /** The stage's name in the profile. */
+  stage: string;
+  kind: 'receipt' | 'result' | 'report';
+  outcome: 'positive' | 'partial' | 'negative' | 'unclear';
+  /** The profile's word for what it says. */
+  code?: string;
+  /** The other requests that the rows of a report name. */
+  further?: RepliedRequest[];
+  /**
+   * Why it has not settled all that it names: it names no sent message (`unmatched`), could belong to several
+   * (`ambiguous`), says something that the profile does not know (`unclear`), or has too many rows.
+   */
+  problem?: 'unmatched' | 'ambiguous' | 'unclear' | 'too-many-rows';
 }
 
 /** A consumer of received messages, such as a mesh-poll node. */

@@ -6,9 +6,10 @@ import type { WorkflowProfiles } from '../acks/profiles';
 import { ConfigurationError, InvalidMessageError } from '../errors';
 import { workflowMatcher } from '../protocol/workflow-filter';
 import type { Outgoing, OutgoingChange } from '../store/store';
+import { earliestDue } from './reply-stages';
+import { afterWorkingDays } from './working-days';
 
 const HOUR = 60 * 60 * 1000;
-const DAY = 24 * HOUR;
 
 /** How long each step may take. What is missing is reported as overdue once; when it comes late, it still settles. */
 export interface Deadlines {
@@ -99,7 +100,7 @@ function wrongField(deadlines: Partial<Deadlines>): string | undefined {
 export function limitsFrom(
   row: Outgoing,
   now: number,
-): Required<Pick<OutgoingChange, 'collectBy' | 'infrastructureBy' | 'businessBy'>> {
+): Required<Pick<OutgoingChange, 'collectBy' | 'infrastructureBy' | 'businessBy' | 'repliesBy'>> {
   const { collectWithinMs, infrastructureWithinMs, businessWithinWorkingDays } = {
     ...DEFAULTS,
     ...(row.envelope as Partial<Deadlines>),
@@ -108,6 +109,7 @@ export function limitsFrom(
     collectBy: now + collectWithinMs,
     infrastructureBy: row.infrastructure === 'awaited' ? now + infrastructureWithinMs : null,
     businessBy: row.business === 'awaited' ? afterWorkingDays(now, businessWithinWorkingDays) : null,
+    repliesBy: earliestDue(row.stages, now),
   };
 }
 
@@ -120,20 +122,4 @@ export function earlierLimits(row: Outgoing, now: number): OutgoingChange {
     if (due !== null && last !== null && due > last) change[limit] = last;
   }
   return change;
-}
-
-/**
- * Returns the time a number of working days later: all hours of Monday to Friday count, those of Saturday and Sunday do
- * not. Friday 15:00 plus two days is Tuesday 15:00; from a Saturday it is the end of Tuesday. Days are those of UTC.
- */
-export function afterWorkingDays(from: number, days: number): number {
-  let left = days * DAY;
-  for (let at = from; ;) {
-    const midnight = (Math.floor(at / DAY) + 1) * DAY;
-    const weekday = new Date(at).getUTCDay();
-    const isWorking = weekday !== 0 && weekday !== 6;
-    if (isWorking && left <= midnight - at) return at + left;
-    if (isWorking) left -= midnight - at;
-    at = midnight;
-  }
 }

@@ -33,6 +33,8 @@ import {
 } from './follow-up';
 import { earlierLimits } from './deadlines';
 import type { Outbox } from './outbox';
+import { dueTimeOf } from './reply-stages';
+import { planStagesAgain, reportOverdueStages } from './settle-reply';
 import { notThere } from './outbox-errors';
 import type { Overdue } from './outbox-types';
 
@@ -157,6 +159,7 @@ export class Follower {
       more = rows.length === UNKNOWN_READ;
       after = rows.at(-1)?.id ?? after;
       for (const row of rows) {
+        await planStagesAgain(this.#parts, row);
         const change = { ...earlierLimits(row, clock.now()), ...earlierTracking(row, clock.now()) };
         if (Object.keys(change).length > 0) await store.changeOutgoing(row.id, [row.state], change);
       }
@@ -314,6 +317,11 @@ export class Follower {
     };
     const isPast = (limit: number | null): boolean => limit !== null && limit <= alarmTime;
     if (isPast(row.collectBy) && row.state !== 'acknowledged') await report('collection', { collectBy: null });
+    if (isPast(row.repliesBy)) {
+      await reportOverdueStages(this.#parts, row, (stage, { acceptedAt }) =>
+        isPast(dueTimeOf(stage, acceptedAt) ?? null),
+      );
+    }
     for (const kind of ['infrastructure', 'business'] as const) {
       if (row[kind] !== 'awaited' || !isPast(row[`${kind}By`])) continue;
       await report(kind, { [kind]: 'overdue', [`${kind}By`]: null }, { [kind]: ['awaited'] });

@@ -1,6 +1,14 @@
 /** The inputs, messages and events of the durable outbox. */
 import { needsDecision } from './needs-decision';
-import { readMailboxKey, type Outgoing, type Outcome, type OutgoingState, type StoredError } from '../store/store';
+import {
+  readMailboxKey,
+  type Outgoing,
+  type Outcome,
+  type OutgoingState,
+  type StageState,
+  type StoredError,
+} from '../store/store';
+import { dueTimeOf } from './reply-stages';
 import type { PayloadSource } from '../payload/source';
 import type { OutgoingMessage, Payload } from '../types';
 import type { Deadlines } from './deadlines';
@@ -35,6 +43,11 @@ export interface EnqueueOptions extends Partial<Deadlines> {
    * the message's own flags request, otherwise those of its workflow's profile. Default: none.
    */
   requestedAcknowledgements?: { infrastructure?: boolean; business?: boolean } | 'automatic';
+  /**
+   * Whether the replies that its workflow's profile says are awaited. Default: with `requestedAcknowledgements`
+   * `automatic`.
+   */
+  awaitsReplies?: boolean;
   /** Set when the message is itself a business acknowledgement: what it acknowledges. */
   acknowledgementOf?: AcknowledgementOf;
 }
@@ -72,6 +85,10 @@ export interface OutboxMessage {
   attempts: number;
   infrastructure: Outcome;
   business: Outcome;
+  /** What the stages of its replies say together. */
+  replies: Outcome;
+  /** The stages, where its workflow's profile has any. */
+  stages?: OutboxStage[];
   /** ISO 8601 UTC. */
   queuedAt: string;
   acceptedAt?: string;
@@ -88,12 +105,30 @@ export interface OutboxMessage {
   needsDecision: boolean;
 }
 
+/** A stage of the replies to a message. */
+interface OutboxStage {
+  name: string;
+  kind: StageState['kind'];
+  occurs: StageState['occurs'];
+  outcome: Outcome;
+  /** How many replies it has had, repeats among them; at most 50 are counted. */
+  replies: number;
+  /** Of the last reply. */
+  code?: string;
+  messageId?: string;
+  /** When the last one came; ISO 8601 UTC. */
+  at?: string;
+  /** While it is awaited, and once it is overdue: by when it has to be there. ISO 8601 UTC. */
+  dueBy?: string;
+}
+
 /** An event of a message of the outbox. */
 export interface OutboxEvent {
   /**
    * `queued`, `sending`, `chunk`, `not begun`, `interrupted`, `restarted`, `retry`, `set aside`, `parked`, `rejected`,
    * `unknown`, `adopted`, `held`, `accepted`, `acknowledged`, `undelivered`, `overdue`, `no outcome`, `resent`,
    * `dropped`; for an acknowledgement, `infrastructure` or `business` followed by `positive`, `partial` or `negative`;
+   * for a reply, `reply` followed by one of these or by `repeated`, when its stage had that answer already;
    * `duplicate`: an instance was paused for so long that MESH accepted the message twice; `held`: the message is
    * unknown and from now on needs a decision.
    */
@@ -101,12 +136,25 @@ export interface OutboxEvent {
   message: OutboxMessage;
   /** For `overdue`: what did not come in time. */
   overdue?: Overdue;
+  /** For a reply (`reply positive`, `reply repeated` …), or one that is overdue: of which stage it is. */
+  reply?: ReplyMeaning;
   /** For an acknowledgement (`infrastructure positive`, `business negative` …): its code and meaning. */
   acknowledgement?: AcknowledgementMeaning;
 }
 
 /** What an event carries beside its name and message. */
-export type OutboxEventDetails = Pick<OutboxEvent, 'overdue' | 'acknowledgement'>;
+export type OutboxEventDetails = Pick<OutboxEvent, 'overdue' | 'acknowledgement' | 'reply'>;
+
+/** What a reply says, or that it is missing. */
+interface ReplyMeaning {
+  /** The name of the stage in the workflow's profile. */
+  stage: string;
+  kind: StageState['kind'];
+  /** Missing while the reply is. */
+  outcome?: 'positive' | 'partial' | 'negative';
+  /** The profile's word for what it says. */
+  code?: string;
+}
 
 /** An acknowledgement's code, and what it means. */
 interface AcknowledgementMeaning {
@@ -114,8 +162,11 @@ interface AcknowledgementMeaning {
   meaning: string;
 }
 
-/** What can be overdue: the message's collection, its infrastructure acknowledgement, its business acknowledgement. */
-export type Overdue = 'collection' | 'infrastructure' | 'business';
+/**
+ * What can be overdue: the message's collection, its infrastructure acknowledgement, its business acknowledgement, the
+ * reply of a stage.
+ */
+export type Overdue = 'collection' | 'infrastructure' | 'business' | 'reply';
 
 /** The state of a mailbox's sending. */
 export interface OutboxState {
@@ -141,6 +192,8 @@ export type StoredEnvelope = Envelope &
      * acknowledgements settle this one too.
      */
     furtherReferences?: string[];
+    /** What the profile's `requestKey` has found in it, which a reply names. May be patient data. */
+    replyKey?: string;
   };
 
 /** Returns a row as users of the outbox see it. */
@@ -156,9 +209,11 @@ export function outboxMessage(row: Outgoing): OutboxMessage {
     attempts: row.attempts,
     infrastructure: row.infrastructure,
     business: row.business,
+    replies: row.replies,
     queuedAt: new Date(row.queuedAt).toISOString(),
     needsDecision: needsDecision(row),
   };
+  if (row.stages !== null) message.stages = row.stages.map((stage) => outboxStage(stage, row.acceptedAt));
   if (row.localId === row.id) message.localId = row.localId;
   if (row.messageId !== null) message.messageId = row.messageId;
   if (row.plan) message.totalChunks = row.plan.totalChunks;
@@ -171,6 +226,22 @@ export function outboxMessage(row: Outgoing): OutboxMessage {
   const serviceDesk = serviceDeskText(row);
   if (serviceDesk !== undefined) message.serviceDesk = serviceDesk;
   return message;
+}
+
+function outboxStage(stage: StageState, acceptedAt: number | null): OutboxStage {
+  const { name, kind, occurs, outcome, replies } = stage;
+  const last = replies.at(-1);
+  const due = outcome === 'awaited' || outcome === 'overdue' ? dueTimeOf(stage, acceptedAt) : undefined;
+  return {
+    name,
+    kind,
+    occurs,
+    outcome,
+    replies: replies.length,
+    ...(last?.code === undefined ? {} : { code: last.code }),
+    ...(last === undefined ? {} : { messageId: last.messageId, at: new Date(last.at).toISOString() }),
+    ...(due === undefined ? {} : { dueBy: new Date(due).toISOString() }),
+  };
 }
 
 const MESH_KEEPS_MS = 30 * 24 * 60 * 60 * 1000;

@@ -16,6 +16,7 @@ import { acknowledgementsRequested } from '../acks/requested';
 import type { RequestedAcknowledgements } from '../acks/types';
 import { requestOn, type ParsedPayload } from '../acks/parse-acknowledgement';
 import { parseSource } from '../acks/parse-source';
+import { expectedReplies, rowOfReplies, type ExpectedReplies } from './reply-stages';
 import { isAckWorkflow, loadProfiles, type WorkflowProfiles } from '../acks/profiles';
 import { keyOfRequest } from '../acks/request';
 import type { PayloadSource } from '../payload/source';
@@ -182,20 +183,24 @@ export class Outbox {
     const { payload, ...fields } = message;
     const placed = await placePayload(payload, spool, sentName(spool.tag(mailbox, id)), options.copyFile ?? false);
     const expected = await this.#expectedAcknowledgements(placed.source, message.workflowId, options);
+    const localId = message.localId || id;
+    const fileName = fields.fileName ?? placed.source.fileName;
+    const replies = await this.#expectedReplies(placed.source, { ...fields, localId, fileName }, options);
     const envelope: StoredEnvelope = {
       ...(placed.source.fileName ? { fileName: placed.source.fileName } : {}),
       ...fields,
-      localId: message.localId || id,
+      localId,
       contentType: fields.contentType || placed.source.contentType,
       ...this.#deadlines(message.workflowId, options),
       ...(options.acknowledgementOf && { acknowledgementOf: options.acknowledgementOf }),
       ...(expected.further.length > 0 && { furtherReferences: expected.further }),
+      ...(replies?.replyKey !== undefined && { replyKey: replies.replyKey }),
     };
     // Checks the headers before anything is written: MESH would refuse bad ones later.
     outgoingHeaders(mailboxId, envelope);
     // The key of a message that replaces another one is made here, and stands for nothing else.
     const digest = options.onceKey === undefined || replaced ? null : await onceDigest(placed.source, options);
-    const read = { ...expected, onceDigest: digest };
+    const read = { ...expected, replies, onceDigest: digest };
     const added = await this.#quota.admit(placed.ownBytes, async () => {
       const payload = await placed.keep();
       await place.turn;
@@ -246,13 +251,29 @@ export class Outbox {
     return { ...references, requested: acknowledgementsRequested(request, profile) };
   }
 
+  /** Returns the replies that its workflow's profile says; none to an acknowledgement, or to a reply by its workflow. */
+  async #expectedReplies(
+    source: PayloadSource,
+    message: Pick<StoredEnvelope, 'workflowId' | 'localId' | 'subject'> & { fileName: string | undefined },
+    options: EnqueueOptions,
+  ): Promise<ExpectedReplies | undefined> {
+    const { awaitsReplies = options.requestedAcknowledgements === 'automatic', acknowledgementOf } = options;
+    if (!awaitsReplies || acknowledgementOf || isAckWorkflow(this.#profiles, message.workflowId)) return undefined;
+    return expectedReplies(this.#profiles.find(message.workflowId), source, message);
+  }
+
   #newRow(
     id: string,
     envelope: StoredEnvelope,
     size: number,
     payload: NewOutgoing['payload'],
     options: EnqueueOptions,
-    { reference, requested, onceDigest: digest }: ExpectedAcknowledgements & Pick<NewOutgoing, 'onceDigest'>,
+    {
+      reference,
+      requested,
+      replies,
+      onceDigest: digest,
+    }: ExpectedAcknowledgements & Pick<NewOutgoing, 'onceDigest'> & { replies: ExpectedReplies | undefined },
   ): NewOutgoing {
     const { clock, mailbox, instance } = this.#parts;
     return {
@@ -273,6 +294,7 @@ export class Outbox {
       acknowledgementReference: reference,
       infrastructure: requested.infrastructure ? 'awaited' : 'not-asked',
       business: requested.business ? 'awaited' : 'not-asked',
+      ...rowOfReplies(replies),
       payload,
     };
   }

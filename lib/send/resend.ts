@@ -13,9 +13,9 @@ const REFUSED: ReadonlySet<Outcome> = new Set(['negative', 'partial']);
  * Whether a message may be sent again: it failed, its recipient refused it, or it was collected and not acknowledged in
  * time.
  */
-export function isResendable({ state, infrastructure, business }: Outgoing): boolean {
+export function isResendable({ state, infrastructure, business, replies }: Outgoing): boolean {
   const { resendable } = SENT_STATES[state];
-  const outcomes = [infrastructure, business];
+  const outcomes = [infrastructure, business, replies];
   switch (resendable) {
     case false:
       return false;
@@ -63,6 +63,7 @@ export async function messageToResend(
     businessWithinWorkingDays,
     acknowledgementOf,
     furtherReferences: _madeAnew,
+    replyKey: _foundAnew,
     ...fields
   } = row.envelope as unknown as StoredEnvelope;
   const isFile = payload.kind === 'file';
@@ -94,6 +95,7 @@ export async function messageToResend(
         infrastructure: row.infrastructure !== 'not-asked',
         business: row.business !== 'not-asked',
       },
+      awaitsReplies: row.stages !== null,
       collectWithinMs,
       infrastructureWithinMs,
       businessWithinWorkingDays,

@@ -2,8 +2,7 @@
  * Settles sent messages by received business acknowledgements. A message is found by the reference that the
  * acknowledgement names, never by a local id alone.
  */
-import { acknowledgementKey, type ReceivedAck } from '../acks/types';
-import type { Settled } from '../acks/classify';
+import { acknowledgementKey, type ReceivedAck, type Settled } from '../acks/types';
 import type { Clock } from '../clock';
 import { PROBABLY_ARRIVED } from '../message-states';
 import { settleOutcome } from '../store/settle-outcome';

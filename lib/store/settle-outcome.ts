@@ -12,10 +12,10 @@ export interface AcknowledgedOutcome {
 }
 
 /**
- * The outcomes that an acknowledgement replaces. A late one still settles; a negative one is final (docs/design.md,
+ * The outcomes that an acknowledgement, or a reply of a stage, replaces. A late one still settles; a negative one is final (docs/design.md,
  * States and outcomes).
  */
-const REPLACES: Record<AcknowledgedOutcome['outcome'], readonly Outcome[]> = {
+export const REPLACES: Record<AcknowledgedOutcome['outcome'], readonly Outcome[]> = {
   positive: ['not-asked', 'awaited', 'overdue', 'partial'],
   partial: ['not-asked', 'awaited', 'overdue'],
   negative: ['not-asked', 'awaited', 'overdue', 'partial', 'positive'],

@@ -36,6 +36,8 @@ export type {
   OutgoingTransition,
   ReplacedOutgoing,
   SendPlan,
+  SettledReply,
+  StageState,
 } from './types/outgoing';
 export type { SendingProgress } from './types/sending';
 export type { Page, RecentPage } from './types/pages';

@@ -20,12 +20,13 @@ export function alarmError(RED: NodeAPI, alarm: Alarm): { error: Error; msg: Nod
 
 function attentionError(
   RED: NodeAPI,
-  { event, message, overdue = 'collection', acknowledgement }: OutboxEvent,
+  { event, message, overdue = 'collection', acknowledgement, reply }: OutboxEvent,
 ): AttentionError {
   const ids = { id: message.id, workflowId: message.workflowId };
   const messageId = message.messageId === undefined ? {} : { messageId: message.messageId };
   if (event === 'overdue') {
-    return new AttentionError('MESH_OVERDUE', sharedText(RED, `error.overdue-${overdue}`, ids), {
+    const values = { ...ids, stage: reply?.stage ?? '' };
+    return new AttentionError('MESH_OVERDUE', sharedText(RED, `error.overdue-${overdue}`, values), {
       ...messageId,
       advice: sharedText(RED, `advice.overdue-${overdue}`),
     });
@@ -34,6 +35,14 @@ function attentionError(
     return new AttentionError('MESH_DUPLICATE', sharedText(RED, 'error.duplicate', ids), {
       ...messageId,
       advice: sharedText(RED, 'advice.duplicate'),
+    });
+  }
+  if (reply) {
+    const key = event.endsWith('partial') ? 'partial-reply' : 'negative-reply';
+    const values = { ...ids, stage: reply.stage, code: reply.code ?? event.replace('reply ', '') };
+    return new AttentionError('MESH_NEGATIVE_ANSWER', sharedText(RED, `error.${key}`, values), {
+      ...messageId,
+      advice: sharedText(RED, `advice.${key}`),
     });
   }
   if (acknowledgement) {

@@ -23,6 +23,8 @@ const ATTENTION = new Set<string>([
   'infrastructure partial',
   'business negative',
   'business partial',
+  'reply negative',
+  'reply partial',
 ]);
 /** Events with which a message in a flow, waiting for MESH's acceptance, fails. */
 const FAILS_WAITING_MESSAGE = new Set<string>([...ATTENTION_UNACCEPTED, 'held']);
@@ -35,7 +37,7 @@ const PASSING = new Set(['MESH_CONNECTION', 'MESH_PROTOCOL', 'MESH_UNAVAILABLE',
 
 /**
  * True for `held`, `parked`, `rejected`, `undelivered`, `overdue` and `duplicate`, for a negative or partial
- * acknowledgement, and for a message that stays unknown after the look-up.
+ * acknowledgement or reply, and for a message that stays unknown after the look-up.
  */
 export function needsAttention({ event, message }: OutboxEvent): boolean {
   return ATTENTION.has(event) || (event === 'unknown' && message.needsDecision);

@@ -16,7 +16,7 @@ export type MeshProperty = MessageHeaders & { deliveryCount: number; bytes: numb
  */
 export function receivedMessages(
   RED: NodeAPI,
-  { received, kind, deliveryCount, acknowledgement }: Delivery,
+  { received, kind, deliveryCount, acknowledgement, reply }: Delivery,
   form: PayloadForm,
   charset: string,
 ): NodeMessage[] {
@@ -29,7 +29,12 @@ export function receivedMessages(
       sha256,
       ...(own.file !== undefined && { file: own.file }),
     };
-    const msg = { topic: message.workflowId, mesh, ...(acknowledgement && { meshAnswer: acknowledgement }) };
+    const msg = {
+      topic: message.workflowId,
+      mesh,
+      ...(acknowledgement && { meshAnswer: acknowledgement }),
+      ...(reply && { meshReply: reply }),
+    };
     if (kind === 'report') return { ...msg, payload: reportPayload(message) };
     if (own.file !== undefined) return { ...msg, payload: own.file, filename: own.file };
     return { ...msg, payload: inForm(RED, own.payload ?? Buffer.alloc(0), { form, charset, message }) };

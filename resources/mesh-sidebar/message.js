@@ -95,7 +95,7 @@ export class MessageDetail {
       state,
       nextDeliveryAt,
     } = this.#message;
-    const { infrastructure, business } = this.#message;
+    const { infrastructure, business, stages = [] } = this.#message;
     const { from = this.#message.from, to = this.#message.to } = this.#privateFields ?? {};
     const nextDelivery =
       direction === 'in' && state === 'done'
@@ -113,6 +113,7 @@ export class MessageDetail {
       [text('detail.next-delivery'), nextDelivery],
       [text('detail.infrastructure'), outcome(infrastructure)],
       [text('detail.business'), outcome(business)],
+      ...stages.map((stage) => [text('detail.stage', { name: stage.name }), stageFact(stage)]),
       [text('detail.linked'), linkedMessageId],
       [text('detail.status-code'), statusCode],
       [text('detail.resend-of'), resendOf],
@@ -270,6 +271,16 @@ function copyButton(words) {
 }
 
 const outcome = (value) => (!value || value === 'not-asked' ? undefined : text(`outcome.${value}`));
+
+/** A stage of the replies: what it has said, or by when it has to. */
+function stageFact({ outcome: said, dueBy, code, replies, occurs }) {
+  const due = dueBy ? new Date(dueBy).toLocaleString() : undefined;
+  const isOptional = occurs !== 'expected';
+  const key =
+    { 'not-asked': isOptional ? 'none-yet' : 'not-awaited', awaited: due ? 'awaited' : 'unsent' }[said] ?? said;
+  const words = [text(`stage.${key}`, { due }), code, replies > 1 ? text('stage.replies', { replies }) : undefined];
+  return words.filter(Boolean).join(', ');
+}
 
 function fault({ message, advice }) {
   return el(

@@ -227,9 +227,14 @@ export class Messages {
   }
 }
 
-function outcomeOf({ infrastructure, business }) {
-  const outcome = business && business !== 'not-asked' ? business : infrastructure;
+const LOOKS = { awaited: 'busy', positive: 'good', partial: 'warning', negative: 'bad', overdue: 'warning' };
+
+function outcomeOf({ infrastructure, business, replies }) {
+  const isSaid = (each) => each && each !== 'not-asked';
+  if (isSaid(replies)) {
+    return el('span', { class: `mesh-outcome mesh-look-text-${LOOKS[replies]}`, text: text(`reply.${replies}`) });
+  }
+  const outcome = isSaid(business) ? business : infrastructure;
   if (!outcome || outcome === 'not-asked') return el('span', { class: 'mesh-outcome' });
-  const look = { awaited: 'busy', positive: 'good', partial: 'warning', negative: 'bad', overdue: 'warning' }[outcome];
-  return el('span', { class: `mesh-outcome mesh-look-text-${look}`, text: text(`outcome.${outcome}`) });
+  return el('span', { class: `mesh-outcome mesh-look-text-${LOOKS[outcome]}`, text: text(`outcome.${outcome}`) });
 }

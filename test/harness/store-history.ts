@@ -184,6 +184,7 @@ const OPERATIONS: Record<Method, readonly Operation[]> = {
     (store, run) => store.listOutgoing({ onceKey: `key-${middle(run)}` }, { limit: 10 }),
     (store, run) => store.listOutgoing({ resendOf: sentId(middle(run)) }, { limit: 10 }),
   ],
+  findByReplyKeys: [(store, run) => store.findByReplyKeys(HISTORY_MAILBOX, [`key-${middle(run)}`], 10)],
   findByAcknowledgementReference: [
     (store, run) => store.findByAcknowledgementReference(HISTORY_MAILBOX, `ref-${middle(run)}`, 10),
   ],

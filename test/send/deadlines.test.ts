@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { ConfigurationError, InvalidMessageError } from '../../lib/errors';
-import { afterWorkingDays, deadlineRules } from '../../lib/send/deadlines';
+import { deadlineRules } from '../../lib/send/deadlines';
+import { afterWorkingDays } from '../../lib/send/working-days';
 import { thrown } from '../harness/failure';
 
 const HOUR = 3_600_000;

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import type { Settled } from '../../lib/acks/classify';
-import type { AckLevel, AckResult } from '../../lib/acks/types';
+import type { AckLevel, AckResult, Settled } from '../../lib/acks/types';
 import { InvalidMessageError } from '../../lib/index';
 import type { MessageHeaders, OutboxMessage } from '../../lib/index';
-import { afterWorkingDays } from '../../lib/send/deadlines';
+import { afterWorkingDays } from '../../lib/send/working-days';
 import { settleAcknowledgements } from '../../lib/send/settle-acknowledgement';
 import { mailboxAt } from '../harness/mailboxes';
 import { steppedClock } from '../harness/clocks';

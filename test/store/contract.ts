@@ -11,6 +11,7 @@ import { describeEnqueue } from './contract/enqueue';
 import { describeInbox } from './contract/inbox';
 import { describeLedger } from './contract/ledger';
 import { describeOutcomes } from './contract/outcomes';
+import { describeReplies } from './contract/replies';
 import { describeOutbox } from './contract/outbox';
 import { describeOverview } from './contract/overview';
 import { describeRetention } from './contract/retention';
@@ -43,6 +44,7 @@ export function describeStore(name: string, open: () => Promise<Opened>): void {
     describeInbox(store);
     describeOutcomes(store);
     describeAcknowledgements(store);
+    describeReplies(store);
     describeLedger(store);
     describeOverview(store);
     describeRetention(store);

@@ -10,7 +10,7 @@ import { Spool } from '../../lib/payload/spool';
 import { messageTag } from '../../lib/payload/spool-names';
 import type { Side } from '../../lib/store/tools/side';
 import { eraseMessage, type Erasure } from '../../lib/store/tools/erase';
-import type { Outgoing, Store } from '../../lib/store/store';
+import type { Outgoing, StageState, Store } from '../../lib/store/store';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { failure } from '../harness/failure';
 import { ownerOf } from '../harness/spool-owner';
@@ -104,6 +104,47 @@ export function erasure(newPlace: () => Promise<Place>): void {
       const retention = { settledPayloadMs: 0, unsettledPayloadMs: 0, rowsMs: 0, ledgerMs: 9e12 };
       assert.equal((await store.purge(T + 10, retention)).rows, 1);
     });
+  });
+
+  it('erases what replies name a sent message by, the ids of its replies, and what a reply named', async () => {
+    const place = await newPlace();
+    const stage = { name: 'list', kind: 'result', occurs: 'expected', outcome: 'positive' } as const;
+    const replies = [{ messageId: 'REPLY1', at: T, outcome: 'positive' as const }];
+    const values = [{ request: 'localId', value: MARK }];
+    const classification = { kind: 'reply', readings: [{ stage: 'list', values }] };
+    const id = await withStore(place, async (store) => {
+      await received(store, 'done', { settledAt: T }, { messageId: 'REPLY1', headers, classification });
+      const stages = [{ ...stage, replies }];
+      return inState(store, 'acknowledged', ENDED, { ...named, stages, replies: 'positive', replyKeys: ['key'] });
+    });
+    await erased(place, id);
+    await erased(place, 'REPLY1');
+    await withStore(place, async (store) => {
+      const row = await store.getOutgoing(id);
+      assert.deepEqual([row?.stages, row?.replies], [[{ ...stage, replies: [] }], 'positive']);
+      assert.deepEqual(await store.findByReplyKeys(MAILBOX, ['key'], 9), []);
+      assert.ok(!JSON.stringify([row, await store.getIncoming(MAILBOX, 'REPLY1')]).includes(MARK));
+    });
+  });
+
+  it('refuses a message that awaits a reply, which could not be matched to it any more', async () => {
+    const place = await newPlace();
+    const stage = {
+      name: 'list',
+      kind: 'result',
+      occurs: 'expected',
+      outcome: 'awaited',
+      replies: [],
+    } satisfies StageState;
+    const id = await withStore(place, (store) =>
+      inState(store, 'acknowledged', ENDED, {
+        ...named,
+        stages: [stage],
+        replies: 'awaited',
+      }),
+    );
+    const error = await failure(InvalidMessageError, erased(place, id));
+    assert.match(error.message, /awaits a reply/);
   });
 
   it('erases those of a received message, by MESH’s id, from the spool too', async () => {

@@ -225,7 +225,7 @@ describe('the number of the schema', () => {
     const digest = (schema: string): string => createHash('sha256').update(plain(schema)).digest('hex').slice(0, 16);
     assert.deepEqual(
       [SCHEMA_VERSION, digest(SQLITE_SCHEMA), digest(POSTGRES_SCHEMA)],
-      [109, '2af56b432f3190ac', '33cdfc80ecd51750'],
+      [110, 'fded88d075ac5967', '3ed8a460f009fd86'],
     );
   });
 });

@@ -18,3 +18,15 @@ export function patternFault(text: string): string | undefined {
   }
   return undefined;
 }
+
+/** Patterns come from profiles, of which there are few. */
+const COMPILED = new Map<string, RegExp>();
+
+/** Returns a pattern of a profile, as an expression without regard to case. */
+export function compiled(pattern: string): RegExp {
+  const known = COMPILED.get(pattern);
+  if (known) return known;
+  const expression = new RegExp(pattern, 'iu');
+  COMPILED.set(pattern, expression);
+  return expression;
+}

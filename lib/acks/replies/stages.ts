@@ -34,13 +34,17 @@ const VALUE_PLACES = ['localId', 'subject', 'fileName', 'json', 'firstRow', 'beg
  * payload when it was sent.
  */
 const REQUEST_VALUES = ['localId', 'localIdStem', 'messageId', 'fileName', 'fileNameStem', 'subject', 'key'] as const;
+export type RequestValue = (typeof REQUEST_VALUES)[number];
+
+/** In a pattern for the names in an archive: the value by which the reply is matched. */
+export const MATCH = '{match}';
 
 const pattern = z
   .string()
   .min(1)
   .max(500)
   .superRefine((text, context) => {
-    const fault = patternFault(text);
+    const fault = patternFault(text.replaceAll(MATCH, 'x'));
     if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
   });
 const texts = z.union([z.string().max(500), z.array(z.string().max(500)).min(1).max(100)]);
@@ -82,6 +86,8 @@ const conditionSchema = z.strictObject({
   archive: z.strictObject({ has: pattern.optional(), lacks: pattern.optional() }).optional(),
 });
 
+export type ReplyCondition = z.output<typeof conditionSchema>;
+
 /** Where a payload has a value. */
 const payloadValue = {
   /** With `json`. */
@@ -99,11 +105,13 @@ const payloadValue = {
 const matcherSchema = z
   .strictObject({ in: z.enum(VALUE_PLACES), ...payloadValue, request: z.enum(REQUEST_VALUES) })
   .superRefine(checkPlace);
+export type ReplyMatcher = z.output<typeof matcherSchema>;
 
 /** Where a request has the id that its replies name (`key` in a matcher). */
 export const requestKeySchema = z
   .strictObject({ in: z.enum(['subject', 'fileName', 'json', 'firstRow', 'beginning']), ...payloadValue })
   .superRefine(checkPlace);
+export type RequestKey = z.output<typeof requestKeySchema>;
 
 function checkPlace(
   value: { in: string; path?: string | undefined; column?: string | number | undefined },

@@ -1,13 +1,15 @@
 /**
  * Settles the sent messages that a received one names, once, before it is delivered. A REPORT names the message that
  * MESH could not deliver. A payload of business acknowledgements names the messages that they answer: what they settled
- * is written into its row. One that names no sent message, or cannot be read, settles nothing and is reported; it is
- * delivered all the same.
+ * is written into its row. A reply settles a stage of the message that it belongs to (acks/replies). One that names no
+ * sent message, or cannot be read, settles nothing and is reported; it is delivered all the same.
  */
 import { parseSource } from '../../acks/parse-source';
 import { loadProfiles, type WorkflowProfiles } from '../../acks/profiles';
-import { classify, requestKey, type KeptAck, type Classification, type Settled } from '../../acks/classify';
-import type { ReceivedAck } from '../../acks/types';
+import { ReplyContent } from '../../acks/replies/content';
+import { readReply, type KeptReply } from '../../acks/replies/read';
+import { classify, requestKey, type KeptAck, type Classification } from '../../acks/classify';
+import type { ReceivedAck, Settled } from '../../acks/types';
 import { InvalidMessageError, type MeshError } from '../../errors';
 import { openStored } from '../../payload/stored-payload';
 import { SerialQueue } from '../../store/serial-queue';
@@ -15,13 +17,17 @@ import type { Incoming } from '../../store/store';
 import type { MessageHeaders } from '../../types';
 import type { Downloaded } from '../download/spool-downloads';
 import type { InboxParts } from '../inbox-parts';
-import type { DeliveredAcknowledgement, SaidAcknowledgement } from '../inbox-types';
+import type { DeliveredAcknowledgement, Delivery, SaidAcknowledgement } from '../inbox-types';
+import { deliveredReply, replyError, withoutNames } from './delivered-reply';
 
 /** Above this number an undelivered REPORT may settle its message a second time, which changes nothing. */
 const MAX_REMEMBERED = 10_000;
 
 /** What a row keeps of its payload's classification. */
 export type KeptContent = Required<Pick<Incoming, 'classification' | 'requestKey'>>;
+
+/** What a message says that settles others. */
+export type Said = Pick<Delivery, 'acknowledgement' | 'reply'>;
 
 /** What received messages settle, for one mailbox. */
 export class Settlements {
@@ -41,23 +47,36 @@ export class Settlements {
   async classify({ headers, payload }: Downloaded): Promise<KeptContent> {
     if (headers.messageType === 'REPORT' || !payload) return { classification: null, requestKey: null };
     const source = await openStored(payload.stored, payload.size, this.#parts.options.spool);
-    const found = classify(await parseSource(source), headers.workflowId, this.#profiles);
+    const reply = await readReply(headers, new ReplyContent(source), this.#profiles);
+    const found = classify(await parseSource(source), headers.workflowId, this.#profiles, reply);
     return { classification: found ? { ...found } : null, requestKey: requestKey(found, headers.from) };
   }
 
   /**
    * Settles the sent messages that a stored message names, unless that has happened. Returns what its business
-   * acknowledgement says; undefined for any other message.
+   * acknowledgement, or what it as a reply, says; nothing for any other message.
    * @throws StorageError when the store fails
    */
-  async settle(
-    headers: MessageHeaders,
-    classification: Incoming['classification'],
-  ): Promise<DeliveredAcknowledgement | undefined> {
+  async settle(headers: MessageHeaders, classification: Incoming['classification']): Promise<Said> {
     if (headers.messageType === 'REPORT') await this.settleReport(headers);
+    const reply = replyIn(classification);
+    const said = reply && deliveredReply(reply.settled === undefined ? await this.#settleReply(headers, reply) : reply);
+    if (said) return { reply: said };
     const kept = ackIn(classification);
-    if (!kept) return undefined;
-    return kept.settled === undefined ? this.#settleAcknowledgements(headers, kept) : deliveredAcknowledgement(kept);
+    if (!kept) return {};
+    const acknowledgement =
+      kept.settled === undefined ? await this.#settleAcknowledgements(headers, kept) : deliveredAcknowledgement(kept);
+    return acknowledgement ? { acknowledgement } : {};
+  }
+
+  async #settleReply(headers: MessageHeaders, reply: KeptReply): Promise<KeptReply> {
+    const { options, rows, router } = this.#parts;
+    const settled = await this.#queue.run(async () => options.settleReply?.(reply, headers));
+    const now = withoutNames({ ...reply, ...(settled ?? { settled: [], problem: 'unmatched' }) });
+    await rows.setClassification(headers.messageId, { ...now });
+    const consumer = router.claim(headers) ?? router.consumers[0];
+    if (now.problem) consumer?.failed(replyError(headers, reply, now.problem), headers.messageId);
+    return now;
   }
 
   /**
@@ -106,7 +125,13 @@ function withSettled(kept: KeptAck, [first, ...others]: ReadonlyArray<Settled | 
 /** Returns the acknowledgement that a row holds. */
 export function ackIn(classification: Incoming['classification']): KeptAck | undefined {
   const kept = classification as Classification | null;
-  return kept === null || kept.kind === 'request' || kept.kind === 'itk2' ? undefined : kept;
+  return kept?.kind === 'acknowledgement' || kept?.kind === 'unreadable-acknowledgement' ? kept : undefined;
+}
+
+/** Returns the reply that a row holds. */
+export function replyIn(classification: Incoming['classification']): KeptReply | undefined {
+  const kept = classification as Classification | null;
+  return kept?.kind === 'reply' ? kept : undefined;
 }
 
 function deliveredAcknowledgement(kept: KeptAck): DeliveredAcknowledgement | undefined {

@@ -1,7 +1,7 @@
 /** What a delivery is: it decides the output of mesh-poll. */
 import { workflowsMatcher } from '../../protocol/workflow-filter';
 import type { Incoming } from '../../store/store';
-import { ackIn } from '../acknowledge/settlements';
+import { ackIn, replyIn } from '../acknowledge/settlements';
 import type { Delivery } from '../inbox-types';
 import type { RoutingKey } from '../poll/inbox-router';
 
@@ -15,6 +15,7 @@ export function deliveryClassifier(
   const isBusinessAcknowledgement = workflowsMatcher(businessAcknowledgementWorkflows);
   return ({ messageType, workflowId }, classification = null) => {
     if (messageType === 'REPORT') return 'report';
+    if (replyIn(classification)) return 'business-acknowledgement';
     const ack = ackIn(classification);
     if (ack && !('isData' in ack)) return 'business-acknowledgement';
     return isBusinessAcknowledgement(workflowId) ? 'business-acknowledgement' : 'data';

@@ -22,11 +22,11 @@ import type { SerialQueue } from '../../store/serial-queue';
 import type { Incoming, IncomingSummary } from '../../store/store';
 import type { ReceivedMessage } from '../../types';
 import type { FinishedMessages } from '../acknowledge/finished-messages';
-import { ackIn, type Settlements } from '../acknowledge/settlements';
+import { ackIn, replyIn, type Said, type Settlements } from '../acknowledge/settlements';
 import { MAX_PAYLOADS_IN_MEMORY } from '../download/storing-tasks';
 import type { InboxParts } from '../inbox-parts';
 import { DEFAULT_LEASE_MS, DEFAULT_MAX_DELIVERIES, toMeshError } from '../inbox-rules';
-import type { Delivery, InboxConsumer } from '../inbox-types';
+import type { InboxConsumer } from '../inbox-types';
 import type { RoutingKey } from '../poll/inbox-router';
 import { WakeTimer } from '../wake-timer';
 import { deliveryClassifier } from './delivery-kind';
@@ -45,7 +45,7 @@ export interface LaneParts extends InboxParts {
 interface Prepared {
   row: Incoming;
   received: ReceivedMessage;
-  acknowledgement: Delivery['acknowledgement'];
+  said: Said;
 }
 
 /** A message whose delivery is recorded: `row` is as it was committed. */
@@ -228,10 +228,10 @@ export class DeliveryLane {
       await this.#park(row, undefined);
       return undefined;
     }
-    const acknowledgement = await settlements.settle(headersOf(row), row.classification);
+    const said = await settlements.settle(headersOf(row), row.classification);
     try {
       const received = await readStoredMessage(row, { spool, maxBufferBytes, folder, unwrapMultipart });
-      return { row, received, acknowledgement };
+      return { row, received, said };
     } catch (thrown) {
       const error = toMeshError(thrown, row.messageId);
       // The folder cannot be written for now: nothing is wrong with the message.
@@ -290,11 +290,11 @@ export class DeliveryLane {
   }
 
   /** Calls the consumer's `deliver`; resolves with the error that it threw. */
-  async #deliver({ row, received, acknowledgement }: Recorded): Promise<MeshError | undefined> {
+  async #deliver({ row, received, said }: Recorded): Promise<MeshError | undefined> {
     try {
       const kind = this.#kindOf(received.message, row.classification);
       const { deliveryCount } = row;
-      await this.#consumer.deliver({ received, kind, deliveryCount, ...(acknowledgement && { acknowledgement }) });
+      await this.#consumer.deliver({ received, kind, deliveryCount, ...said });
       return undefined;
     } catch (thrown) {
       return toMeshError(thrown, row.messageId);
@@ -333,5 +333,11 @@ export class DeliveryLane {
 
 /** Whether the payload is in its row, the delivery is the first, and nothing has to be settled before it. */
 function mayShareCommit({ size, deliveryCount, messageType, classification }: IncomingSummary): boolean {
-  return size <= INLINE_BYTES && deliveryCount === 0 && messageType === 'DATA' && !ackIn(classification);
+  return (
+    size <= INLINE_BYTES &&
+    deliveryCount === 0 &&
+    messageType === 'DATA' &&
+    !ackIn(classification) &&
+    !replyIn(classification)
+  );
 }

@@ -102,6 +102,7 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
     listOutgoing: (filter, page) => read((q) => outgoing.listOutgoing(q, filter, page)),
     findByAcknowledgementReference: (mailbox, reference, limit) =>
       read((q) => outgoing.findByAcknowledgementReference(q, mailbox, reference, limit)),
+    findByReplyKeys: (mailbox, keys, limit) => read((q) => outgoing.findByReplyKeys(q, mailbox, keys, limit)),
     countOutgoing: (mailbox) => read((q) => outgoing.countOutgoing(q, mailbox)),
     idsToSend: (mailbox, now, limit) => read((q) => outgoing.idsToSend(q, mailbox, now, limit)),
     nextToSend: (mailbox, now, limit) => read((q) => outgoing.nextToSend(q, mailbox, now, limit)),

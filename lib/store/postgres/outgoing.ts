@@ -56,7 +56,7 @@ const LINE = ledgerLine('changed', `mailbox, 'out', id, message_id`);
 /** The types of `newOutgoingValues` after the mailbox: in a SELECT they are not taken from the table. */
 const TYPES =
   'text text text text text smallint text smallint text text bigint float8 text text text text text ' +
-  'float8 float8 float8 text text text text';
+  'float8 float8 float8 text text text text text text text';
 
 /** A message to enqueue, its line in the ledger, and one about another message. */
 export interface Enqueued {
@@ -190,7 +190,7 @@ function lineOf({ time, event, detail }: LedgerNote): Record<'time' | 'event' | 
 /** Changes a message and adds the one that takes its place, in one statement: nothing can come in between. */
 export async function replaceOutgoing(
   queries: Queries,
-  { id, from, outcomes: { infrastructure, business } = {}, change, note: changed }: ReplacedOutgoing,
+  { id, from, outcomes: { infrastructure, business, repliesRevision } = {}, change, note: changed }: ReplacedOutgoing,
   message: NewOutgoing,
   note: LedgerNote,
   notify: Notify,
@@ -203,6 +203,7 @@ export async function replaceOutgoing(
         UPDATE outgoing SET ${['id = id', ...assignments].join(', ')}
           WHERE id = ? AND state = ANY(?::text[])
             AND (?::text[] IS NULL OR infrastructure = ANY(?::text[])) AND (?::text[] IS NULL OR business = ANY(?::text[]))
+            AND (?::integer IS NULL OR replies_revision = ?::integer)
             AND NOT EXISTS (SELECT 1 FROM first) AND NOT EXISTS (SELECT 1 FROM outgoing WHERE id = ?) RETURNING *),
       replaced_line AS (${ledgerLine('replaced', `mailbox, 'out', id, message_id`)}),
       ${added.sql('EXISTS (SELECT 1 FROM replaced)')}
@@ -213,7 +214,7 @@ export async function replaceOutgoing(
     ...values,
     id,
     from,
-    ...[infrastructure, business].flatMap((each) => [each ?? null, each ?? null]),
+    ...[infrastructure, business, repliesRevision].flatMap((each) => [each ?? null, each ?? null]),
     message.id,
     ...lineValues(changed),
     ...added.values,
@@ -291,6 +292,22 @@ export async function findByAcknowledgementReference(
       ORDER BY ${orderOf('o.')} DESC LIMIT ?`,
     mailbox,
     acknowledgementReference,
+    limit,
+  );
+  return rows.map((row) => outgoingOf(parseOutgoing(row), mailbox, null));
+}
+
+export async function findByReplyKeys(
+  queries: Queries,
+  mailbox: string,
+  keys: readonly string[],
+  limit: number,
+): Promise<Outgoing[]> {
+  const rows = await queries.rows(
+    `${SELECT} WHERE o.seq = ANY(ARRAY(SELECT seq FROM outgoing_reply_key WHERE key = ANY(?::text[])))
+        AND o.mailbox = ${MAILBOX} ORDER BY o.seq DESC LIMIT ?`,
+    keys,
+    mailbox,
     limit,
   );
   return rows.map((row) => outgoingOf(parseOutgoing(row), mailbox, null));
@@ -421,13 +438,15 @@ export async function changeOutgoing(
   id: string,
   from: readonly OutgoingState[],
   change: OutgoingChange,
-  { note, outcomes: { infrastructure, business } = {}, notify }: ChangeOptions,
+  { note, outcomes: { infrastructure, business, repliesRevision } = {}, notify }: ChangeOptions,
 ): Promise<Outgoing | undefined> {
   if ([from, infrastructure, business].some((each) => each?.length === 0)) return undefined;
   const { assignments, values } = outgoingChange(change);
   const payload = payloadParts('outgoing', change.payload);
   const conditions =
-    (infrastructure ? ' AND infrastructure = ANY(?::text[])' : '') + (business ? ' AND business = ANY(?::text[])' : '');
+    (infrastructure ? ' AND infrastructure = ANY(?::text[])' : '') +
+    (business ? ' AND business = ANY(?::text[])' : '') +
+    (repliesRevision === undefined ? '' : ' AND replies_revision = ?');
   const readsBytes = change.payload === undefined;
   // Progress within a state is not notified.
   const notified = change.state === undefined ? [] : [notify.channel, notify.from];
@@ -444,6 +463,7 @@ export async function changeOutgoing(
     from,
     ...(infrastructure ? [infrastructure] : []),
     ...(business ? [business] : []),
+    ...(repliesRevision === undefined ? [] : [repliesRevision]),
     ...payload.values,
     ...(note ? lineValues(note) : []),
     ...notified,
@@ -502,6 +522,8 @@ const CHANGE_TYPES: Record<string, string> = {
   collect_by: 'float8',
   infrastructure_by: 'float8',
   business_by: 'float8',
+  replies_revision: 'integer',
+  replies_by: 'float8',
 };
 
 /** Makes the changes, at most one for each message. Each message is looked up by its index, as in `ENQUEUE`. */

@@ -95,9 +95,15 @@ export const SCHEMA = `
     error TEXT,
     infrastructure TEXT NOT NULL,
     business TEXT NOT NULL,
+    stages TEXT,
+    -- A JSON array: outgoing_reply_key has each of them.
+    reply_keys TEXT,
+    replies TEXT NOT NULL DEFAULT 'not-asked',
+    replies_revision INTEGER NOT NULL DEFAULT 0,
     collect_by DOUBLE PRECISION,
     infrastructure_by DOUBLE PRECISION,
     business_by DOUBLE PRECISION,
+    replies_by DOUBLE PRECISION,
     blocked SMALLINT NOT NULL DEFAULT 0,
 
     -- The earliest of the limits that still count.
@@ -138,6 +144,29 @@ export const SCHEMA = `
     bytes BYTEA NOT NULL
   );
   ALTER TABLE outgoing_payload ALTER bytes SET STORAGE EXTERNAL;
+
+  -- What replies may name a message by.
+  CREATE TABLE outgoing_reply_key (
+    key TEXT COLLATE "C" NOT NULL,
+    seq BIGINT NOT NULL REFERENCES outgoing (seq) ON DELETE CASCADE,
+    PRIMARY KEY (key, seq)
+  );
+  CREATE INDEX outgoing_reply_key_seq ON outgoing_reply_key (seq);
+  CREATE FUNCTION reply_keys_added() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    INSERT INTO outgoing_reply_key (key, seq)
+      SELECT value, NEW.seq FROM json_array_elements_text(NEW.reply_keys::json) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER outgoing_reply_key_added AFTER INSERT ON outgoing FOR EACH ROW WHEN (NEW.reply_keys IS NOT NULL)
+    EXECUTE FUNCTION reply_keys_added();
+  CREATE FUNCTION reply_keys_removed() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    DELETE FROM outgoing_reply_key WHERE seq = NEW.seq;
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER outgoing_reply_key_removed AFTER UPDATE OF reply_keys ON outgoing FOR EACH ROW
+    WHEN (OLD.reply_keys IS NOT NULL AND NEW.reply_keys IS NULL) EXECUTE FUNCTION reply_keys_removed();
 
   -- Counted as it changes: counting millions of settled rows would take seconds.
   CREATE TABLE outgoing_count (

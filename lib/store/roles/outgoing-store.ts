@@ -73,6 +73,11 @@ export interface OutgoingStore {
   listOutgoing(filter: OutgoingFilter, page: Page): Promise<Outgoing[]>;
   /** Lists the messages sent under this `acknowledgementReference`, newest first, without payloads (null). */
   findByAcknowledgementReference(mailbox: string, acknowledgementReference: string, limit: number): Promise<Outgoing[]>;
+  /**
+   * Lists the messages that were enqueued with one of these `replyKeys`, newest first, each once, without payloads
+   * (null).
+   */
+  findByReplyKeys(mailbox: string, keys: readonly string[], limit: number): Promise<Outgoing[]>;
   countOutgoing(mailbox: string): Promise<OutgoingCounts>;
 
   /**
@@ -95,9 +100,10 @@ export interface OutgoingStore {
    */
   dueTracking(mailbox: string, now: number, limit: number): Promise<Outgoing[]>;
   /**
-   * Lists messages whose `collectBy`, `infrastructureBy` or `businessBy` has passed and has not been reported, oldest
-   * limit first, without payloads (null). `collectBy` counts until the message is collected, the others while their
-   * outcome is `awaited`; none counts once the message has ended without being collected.
+   * Lists messages whose `collectBy`, `infrastructureBy`, `businessBy` or `repliesBy` has passed and has not been
+   * reported, oldest limit first, without payloads (null). `collectBy` counts until the message is collected,
+   * `repliesBy` always, the others while their outcome is `awaited`; none counts once the message has ended without
+   * being collected.
    */
   dueOverdue(mailbox: string, now: number, limit: number): Promise<Outgoing[]>;
 }

@@ -10,6 +10,25 @@ import { payloadColumns, payloadValues } from './payload';
 
 const outcome = z.enum(['not-asked', 'awaited', 'positive', 'partial', 'negative', 'overdue']);
 
+const stage = z.object({
+  name: z.string(),
+  kind: z.enum(['receipt', 'result', 'report']),
+  occurs: z.enum(['expected', 'optional', 'any']),
+  dueWithin: z
+    .union([z.object({ minutes: z.number() }), z.object({ hours: z.number() }), z.object({ workingDays: z.number() })])
+    .exactOptional(),
+  by: z.number().exactOptional(),
+  outcome,
+  replies: z.array(
+    z.object({
+      messageId: z.string(),
+      at: z.number(),
+      outcome: z.enum(['positive', 'partial', 'negative']),
+      code: z.string().exactOptional(),
+    }),
+  ),
+});
+
 const schema = z.object({
   seq: z.number(),
   id: z.string(),
@@ -50,9 +69,14 @@ const schema = z.object({
   error: json(storedError).nullable(),
   infrastructure: outcome,
   business: outcome,
+  stages: json(z.array(stage)).nullable(),
+  reply_keys: z.string().nullable(),
+  replies: outcome,
+  replies_revision: z.number(),
   collect_by: time,
   infrastructure_by: time,
   business_by: time,
+  replies_by: time,
 });
 
 /** A parsed row. */
@@ -98,16 +122,20 @@ export function outgoingOf(row: OutgoingRow, mailbox: string, payload: StoredPay
     error: row.error,
     infrastructure: row.infrastructure,
     business: row.business,
+    stages: row.stages,
+    replies: row.replies,
+    repliesRevision: row.replies_revision,
     collectBy: row.collect_by,
     infrastructureBy: row.infrastructure_by,
     businessBy: row.business_by,
+    repliesBy: row.replies_by,
   };
 }
 
 /** The columns that an INSERT sets; the defaults of the others are their start values. */
 export const NEW_OUTGOING_COLUMNS = `mailbox, id, instance, once_key, once_digest, lane, strict_order, local_id, local_id_is_unique,
   workflow_id, envelope, size, queued_at, resend_of, acknowledgement_reference, state, infrastructure, business,
-  collect_by, infrastructure_by, business_by, payload_kind, payload_name, payload_file,
+  collect_by, infrastructure_by, business_by, stages, reply_keys, replies, payload_kind, payload_name, payload_file,
   payload_digest`;
 
 /** A message to be added; one that is only remembered has no payload. */
@@ -136,6 +164,9 @@ export function newOutgoingValues(mailbox: number, message: Added, state: Outgoi
     message.collectBy ?? null,
     message.infrastructureBy ?? null,
     message.businessBy ?? null,
+    message.stages ? JSON.stringify(message.stages) : null,
+    message.replyKeys && message.replyKeys.length > 0 ? JSON.stringify(message.replyKeys) : null,
+    message.replies ?? 'not-asked',
     ...payloadValues(message.payload),
   ];
 }
@@ -155,13 +186,17 @@ export function forgottenOutgoing(
 }
 
 /** Returns the message as it is right after its INSERT. */
-export function queuedOutgoing(message: NewOutgoing): Outgoing {
+export function queuedOutgoing({ replyKeys: _keys, ...message }: NewOutgoing): Outgoing {
   return {
     infrastructure: 'not-asked',
     business: 'not-asked',
     collectBy: null,
     infrastructureBy: null,
     businessBy: null,
+    stages: null,
+    replies: 'not-asked',
+    repliesRevision: 0,
+    repliesBy: null,
     ...message,
     state: 'queued',
     plan: null,
@@ -196,6 +231,10 @@ const CHANGES: Record<Exclude<keyof OutgoingChange, 'payload'>, string> = {
   collectBy: 'collect_by',
   infrastructureBy: 'infrastructure_by',
   businessBy: 'business_by',
+  stages: 'stages',
+  replies: 'replies',
+  repliesRevision: 'replies_revision',
+  repliesBy: 'replies_by',
 };
 
 /** Returns the assignments of an UPDATE and their values. */

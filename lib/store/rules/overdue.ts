@@ -12,6 +12,7 @@ export const LIMITS = [
   { limit: 'collect_by', counts: `state <> 'acknowledged'` },
   { limit: 'infrastructure_by', counts: `infrastructure = 'awaited'` },
   { limit: 'business_by', counts: `business = 'awaited'` },
+  { limit: 'replies_by', counts: 'replies_by IS NOT NULL' },
 ] as const;
 
 /**
@@ -19,4 +20,4 @@ export const LIMITS = [
  * gone. Word for word the condition of the index `outgoing_is_overdue`: SQLite's planner compares the text.
  */
 export const IS_OVERDUE = `state IN ${sqlList(MAY_BE_OVERDUE)} AND (infrastructure = 'overdue' OR business = 'overdue'
-    OR (state = 'accepted' AND collect_by IS NULL))`;
+    OR replies = 'overdue' OR (state = 'accepted' AND collect_by IS NULL))`;

@@ -9,8 +9,10 @@ export const MIN_UNSETTLED_MS = 30 * 24 * 60 * 60 * 1000;
 export const PAYLOAD_RULE = `CASE
         WHEN payload_kind IS NULL THEN NULL
         WHEN settled_at IS NULL OR state NOT IN ${sqlList(FINAL)} THEN NULL
-        WHEN business = 'positive' THEN 1
+        WHEN business = 'positive' AND replies IN ('not-asked', 'positive') THEN 1
         WHEN state <> 'acknowledged' THEN 2
+        WHEN replies = 'awaited' THEN NULL
+        WHEN replies IN ('partial', 'negative', 'overdue') THEN 2
         WHEN business IN ('partial', 'negative', 'overdue') THEN 2
         WHEN infrastructure IN ('partial', 'negative', 'overdue') AND business = 'not-asked' THEN 2
         WHEN infrastructure IN ('not-asked', 'positive') AND business = 'not-asked' THEN 1
@@ -24,7 +26,7 @@ export const PAYLOAD_SINCE = 'coalesce(settled_at, first_attempt_at, queued_at)'
  */
 export const ROW_SINCE = `CASE WHEN payload_kind IS NULL AND (
         state IN ${sqlList(ENDED_UNCOLLECTED)}
-        OR (state = 'acknowledged' AND infrastructure <> 'awaited' AND business <> 'awaited')
+        OR (state = 'acknowledged' AND infrastructure <> 'awaited' AND business <> 'awaited' AND replies <> 'awaited')
       ) THEN settled_at END`;
 
 /** A received message whose payload may go after Retention.settledPayloadMs, counted from `settled_at`. */

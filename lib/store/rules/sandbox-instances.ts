@@ -7,7 +7,7 @@ import { NOT_FINAL, sqlList } from '../../message-states';
  */
 export const SENT_IN_SANDBOX = `instance IS NOT NULL AND (
           state IN ${sqlList(NOT_FINAL)}
-          OR (state = 'acknowledged' AND (infrastructure = 'awaited' OR business = 'awaited')))`;
+          OR (state = 'acknowledged' AND (infrastructure = 'awaited' OR business = 'awaited' OR replies = 'awaited')))`;
 /** Those of other instances than `?`, which is the one that lives. */
 export const SENT_TO_OTHER = `${SENT_IN_SANDBOX} AND instance <> ?`;
 

@@ -10,7 +10,7 @@ import { ConfigurationError } from '../../errors';
  * The schema that this code reads and writes, in both back ends. A test compares it with a digest of the schemas'
  * texts.
  */
-export const SCHEMA_VERSION = 109;
+export const SCHEMA_VERSION = 110;
 
 /**
  * Marks: numbers in `schema_version` that are no schema's. A store that is being copied to, or that was copied

@@ -63,6 +63,7 @@ function storeOn(connection: Connection): SqliteStore {
     listOutgoing: (filter, page) => call('listOutgoing', [filter, page]),
     findByAcknowledgementReference: (mailbox, reference, limit) =>
       call('findByAcknowledgementReference', [mailbox, reference, limit]),
+    findByReplyKeys: (mailbox, keys, limit) => call('findByReplyKeys', [mailbox, keys, limit]),
     countOutgoing: (mailbox) => call('countOutgoing', [mailbox]),
     nextToSend: (mailbox, now, limit) => call('nextToSend', [mailbox, now, limit]),
     idsToSend: (mailbox, now, limit) => call('idsToSend', [mailbox, now, limit]),

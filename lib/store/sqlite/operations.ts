@@ -38,6 +38,7 @@ export const READS: ReadonlySet<OperationName> = new Set<OperationName>([
   'getOutgoing',
   'listOutgoing',
   'findByAcknowledgementReference',
+  'findByReplyKeys',
   'countOutgoing',
   'nextToSend',
   'idsToSend',
@@ -86,6 +87,8 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     listOutgoing: (filter: OutgoingFilter, page: Page) => outgoing.list(filter, page),
     findByAcknowledgementReference: (mailbox: string, acknowledgementReference: string, limit: number) =>
       outgoing.findByAcknowledgementReference(mailbox, acknowledgementReference, limit),
+    findByReplyKeys: (mailbox: string, keys: readonly string[], limit: number) =>
+      outgoing.findByReplyKeys(mailbox, keys, limit),
     countOutgoing: (mailbox: string) => outgoing.count(mailbox),
     nextToSend: (mailbox: string, now: number, limit: number) => outgoing.nextToSend(mailbox, now, limit),
     idsToSend: (mailbox: string, now: number, limit: number) => outgoing.idsToSend(mailbox, now, limit),

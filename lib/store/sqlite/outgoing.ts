@@ -189,6 +189,20 @@ export class OutgoingTable {
       .map((row) => this.#withoutPayload(row));
   }
 
+  findByReplyKeys(mailboxKey: string, keys: readonly string[], limit: number): Outgoing[] {
+    const mailbox = this.#mailboxes.find(mailboxKey);
+    if (mailbox === undefined) return [];
+    const found = keys.flatMap((key) =>
+      this.#statements.all('SELECT seq FROM outgoing_reply_key WHERE key = ? ORDER BY seq DESC LIMIT ?', key, limit),
+    );
+    const newest = [...new Set(found.map((row) => Number(row['seq'])))].toSorted((one, other) => other - one);
+    return newest
+      .map((seq) => this.#statements.get(`${SELECT} WHERE seq = ? AND mailbox = ?`, seq, mailbox))
+      .filter((row) => row !== undefined)
+      .slice(0, limit)
+      .map((row) => this.#withoutPayload(row));
+  }
+
   count(mailboxKey: string): OutgoingCounts {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined) return outgoingCounts([]);
@@ -343,13 +357,14 @@ export class OutgoingTable {
     from: readonly OutgoingState[],
     change: OutgoingChange,
     note: LedgerNote | undefined,
-    { infrastructure, business }: OutcomeCondition,
+    { infrastructure, business, repliesRevision }: OutcomeCondition,
     attempt?: number,
   ): boolean {
     if ([from, infrastructure, business].some((each) => each?.length === 0)) return false;
     const conditions =
       (infrastructure ? ` AND +infrastructure IN (${placeholders(infrastructure)})` : '') +
       (business ? ` AND +business IN (${placeholders(business)})` : '') +
+      (repliesRevision === undefined ? '' : ' AND replies_revision = ?') +
       (attempt === undefined ? '' : ' AND attempts = ?');
     const row = this.#statements.get(
       `SELECT seq, mailbox, message_id FROM outgoing WHERE id = ? AND +state IN (${placeholders(from)})${conditions}`,
@@ -357,6 +372,7 @@ export class OutgoingTable {
       ...from,
       ...(infrastructure ?? []),
       ...(business ?? []),
+      ...(repliesRevision === undefined ? [] : [repliesRevision]),
       ...(attempt === undefined ? [] : [attempt]),
     );
     if (!row) return false;

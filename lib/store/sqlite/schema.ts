@@ -113,9 +113,15 @@ export const SCHEMA = `
     error TEXT,
     infrastructure TEXT NOT NULL,
     business TEXT NOT NULL,
+    stages TEXT,
+    -- A JSON array: outgoing_reply_key has each of them.
+    reply_keys TEXT,
+    replies TEXT NOT NULL DEFAULT 'not-asked',
+    replies_revision INTEGER NOT NULL DEFAULT 0,
     collect_by INTEGER,
     infrastructure_by INTEGER,
     business_by INTEGER,
+    replies_by INTEGER,
     blocked INTEGER NOT NULL DEFAULT 0,
 
     -- The earliest of the limits that still count.
@@ -158,6 +164,21 @@ export const SCHEMA = `
     bytes BLOB NOT NULL
   );
 
+  -- What replies may name a message by.
+  CREATE TABLE outgoing_reply_key (
+    key TEXT NOT NULL,
+    seq INTEGER NOT NULL REFERENCES outgoing (seq) ON DELETE CASCADE,
+    PRIMARY KEY (key, seq)
+  ) WITHOUT ROWID;
+  CREATE INDEX outgoing_reply_key_seq ON outgoing_reply_key (seq);
+  CREATE TRIGGER outgoing_reply_key_added AFTER INSERT ON outgoing WHEN NEW.reply_keys IS NOT NULL BEGIN
+    INSERT OR IGNORE INTO outgoing_reply_key (key, seq) SELECT value, NEW.seq FROM json_each(NEW.reply_keys);
+  END;
+  CREATE TRIGGER outgoing_reply_key_removed AFTER UPDATE OF reply_keys ON outgoing
+    WHEN OLD.reply_keys IS NOT NULL AND NEW.reply_keys IS NULL BEGIN
+    DELETE FROM outgoing_reply_key WHERE seq = NEW.seq;
+  END;
+
   -- Counted as it changes: counting millions of settled rows would hold the worker for seconds.
   CREATE TABLE outgoing_count (
     mailbox INTEGER NOT NULL,
@@ -190,7 +211,7 @@ export const SCHEMA = `
     UPDATE outgoing SET overdue_at = NEW.earliest_limit WHERE seq = NEW.seq;
   END;
   CREATE TRIGGER outgoing_overdue_changed
-    AFTER UPDATE OF state, infrastructure, business, collect_by, infrastructure_by, business_by ON outgoing
+    AFTER UPDATE OF state, infrastructure, business, collect_by, infrastructure_by, business_by, replies_by ON outgoing
     WHEN NEW.overdue_at IS NOT NEW.earliest_limit BEGIN
     UPDATE outgoing SET overdue_at = NEW.earliest_limit WHERE seq = NEW.seq;
   END;

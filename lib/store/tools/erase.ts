@@ -17,7 +17,7 @@ import { incomingOf, parseIncoming } from '../rows/incoming';
 import { outgoingOf, parseOutgoing } from '../rows/outgoing';
 import type { Row } from '../rows/parse';
 import { COPYING } from '../rules/schema-version';
-import type { Incoming, Outgoing, SpoolFolder } from '../store';
+import type { Incoming, Outgoing, SpoolFolder, StageState } from '../store';
 import { type Change, type Side } from './side';
 
 /** A request to erase a message. */
@@ -105,6 +105,9 @@ function whyNotEnded({ message }: Found): string | undefined {
   if (!FINAL.includes(state)) return `Message ${id} is ${state}: it is not collected yet, and could not be sent again.`;
   if (message.infrastructure === 'awaited' || message.business === 'awaited') {
     return `Message ${id} awaits an acknowledgement: after a negative one it could not be sent again.`;
+  }
+  if (message.replies === 'awaited') {
+    return `Message ${id} awaits a reply, which could not be matched to it any more.`;
   }
   return undefined;
 }
@@ -309,8 +312,14 @@ function withoutNamesSent(message: Outgoing): Row {
     once_digest: null,
     lane: 'erased',
     error: withoutDescription(message.error),
+    // What replies may name it by; a short name could be guessed from its digest.
+    reply_keys: null,
+    stages: message.stages && JSON.stringify(message.stages.map(withoutReplies)),
+    replies_revision: message.repliesRevision + 1,
   };
 }
+
+const withoutReplies = (stage: StageState): StageState => ({ ...stage, replies: [] });
 
 /** Returns the columns that close a sent message which is pending: none for any other. */
 function closing(message: Outgoing, now: number): Row {
@@ -340,6 +349,8 @@ function withoutNamesReceived(message: Incoming, now: number): Row {
     headers: JSON.stringify(headers),
     // A short text could be guessed from it.
     sha256: '',
+    // A reply's has the names by which it was matched.
+    ...(message.classification?.['kind'] === 'reply' ? { classification: null } : {}),
     error: withoutDescription(message.error),
     ...(message.state === 'done' ? {} : { state: 'done', settled_at: now, lease_until: null }),
   };

@@ -9,6 +9,31 @@ import type { StoredPayload } from './payload';
  */
 export type Outcome = 'not-asked' | 'awaited' | 'positive' | 'partial' | 'negative' | 'overdue';
 
+/** A reply that has settled a stage, or repeated one. */
+export interface SettledReply {
+  /** MESH's id of the reply. */
+  messageId: string;
+  /** When it settled. */
+  at: number;
+  outcome: 'positive' | 'partial' | 'negative';
+  /** A word of the profile for what it says. */
+  code?: string;
+}
+
+/** A stage of the replies to a message (lib/acks/replies/stages.ts), as its profile had it when it was enqueued. */
+export interface StageState {
+  name: string;
+  kind: 'receipt' | 'result' | 'report';
+  occurs: 'expected' | 'optional' | 'any';
+  /** How long after the acceptance by MESH it may take. */
+  dueWithin?: { minutes: number } | { hours: number } | { workingDays: number };
+  /** Overdue after this time, where that is earlier than by the acceptance: its clock was ahead. */
+  by?: number;
+  outcome: Outcome;
+  /** The latest ones; of any number at most 50 are kept. */
+  replies: SettledReply[];
+}
+
 /** Decided before the first attempt and frozen then, so that a resumed upload cuts and encodes as the first one did. */
 export interface SendPlan {
   /** `Content-Encoding`, the same for every chunk. */
@@ -72,10 +97,18 @@ export interface Outgoing {
   error: StoredError | null;
   infrastructure: Outcome;
   business: Outcome;
+  /** The stages of the replies that its workflow's profile expects; null if it says nothing of replies. */
+  stages: StageState[] | null;
+  /** What the stages say together: overdue or negative if one of them is. */
+  replies: Outcome;
+  /** Raised with every change of the stages: whoever changes them requires the number that it has read. */
+  repliesRevision: number;
   /** Overdue after these times; null: no such limit. */
   collectBy: number | null;
   infrastructureBy: number | null;
   businessBy: number | null;
+  /** The earliest time of a stage; never later than that, and looked at again when it comes. */
+  repliesBy: number | null;
 }
 
 /** Decided when a message is enqueued, and never changed. */
@@ -98,8 +131,14 @@ type FixedFields =
 
 /** The fields that enqueueing needs; the others have their start values (state `queued`). */
 export type NewOutgoing = Pick<Outgoing, FixedFields> & { payload: StoredPayload } & Partial<
-    Pick<Outgoing, 'infrastructure' | 'business' | 'collectBy' | 'infrastructureBy' | 'businessBy'>
-  >;
+    Pick<
+      Outgoing,
+      'infrastructure' | 'business' | 'collectBy' | 'infrastructureBy' | 'businessBy' | 'stages' | 'replies'
+    >
+  > & {
+    /** What a reply may name it by, as keys that {@link OutgoingStore.findByReplyKeys} finds. Never read back. */
+    replyKeys?: readonly string[];
+  };
 
 /** The fields that a transition may change. */
 export type OutgoingChange = Partial<Omit<Outgoing, FixedFields>>;
@@ -131,6 +170,7 @@ export interface ReplacedOutgoing {
 export interface OutcomeCondition {
   infrastructure?: readonly Outcome[];
   business?: readonly Outcome[];
+  repliesRevision?: number;
 }
 
 /** Selects sent messages; a field that is left out selects all. */

@@ -36,6 +36,10 @@ export function describeEnqueue(store: UseStore): void {
         collectBy: null,
         infrastructureBy: null,
         businessBy: null,
+        stages: null,
+        replies: 'not-asked',
+        repliesRevision: 0,
+        repliesBy: null,
       });
       assert.deepEqual(await store().getOutgoing(given.id), message);
     });

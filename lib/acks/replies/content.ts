@@ -1,0 +1,232 @@
+/**
+ * What can be read of a reply's payload, or of a request's, within bounds: its beginning, its JSON, its rows, the names in
+ * its archive. Each is read once, and only if a rule asks for it.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createGunzip } from 'node:zlib';
+import { Readable } from 'node:stream';
+import type { ReadablePayload } from '../parse-source';
+
+/** Bytes of a payload's beginning in which first line, first row, column names and EDIFACT message type are looked for. */
+const HEAD_BYTES = 64 * 1024;
+/** Largest JSON payload that is parsed (bytes); a larger one has no values. */
+const JSON_BYTES = 1024 * 1024;
+/** Characters of the beginning that a pattern is applied to. */
+const BEGINNING_CHARACTERS = 4096;
+/** Longest row that is read (characters); what is longer is no row. */
+const ROW_CHARACTERS = 1024 * 1024;
+/** Entries of an archive that are looked at, and bytes that it may expand to. */
+const ARCHIVE_ENTRIES = 10_000;
+const ARCHIVE_BYTES = 64 * 1024 * 1024 * 1024;
+
+/** A payload as the rules of replies read it. */
+export class ReplyContent {
+  readonly #source: ReadablePayload | undefined;
+  #head: Promise<string> | undefined;
+  #json: Promise<unknown> | undefined;
+  #names: Promise<string[]> | undefined;
+
+  /** @param source undefined: there is no payload */
+  constructor(source: ReadablePayload | undefined) {
+    this.#source = source;
+  }
+
+  /** Returns the first 4,096 characters. */
+  async beginning(): Promise<string> {
+    return (await this.#headText()).slice(0, BEGINNING_CHARACTERS);
+  }
+
+  /** Returns the first line without its end, of at most 4,096 characters. */
+  async firstLine(): Promise<string> {
+    return /^[^\r\n]*/.exec(await this.beginning())?.[0] ?? '';
+  }
+
+  /** Returns the values of the first row of a delimited file. */
+  async firstRow(): Promise<string[]> {
+    const [line = ''] = (await this.#headText()).split('\n', 1);
+    return valuesOf(withoutCr(line), delimiterOf(line));
+  }
+
+  /** Returns the value at a path of a JSON payload as text; undefined if there is none, or it is no single value. */
+  async jsonValue(path: string): Promise<string | undefined> {
+    this.#json ??= this.#parseJson();
+    let value = await this.#json;
+    for (const part of path.match(/[^.[\]]+/g) ?? []) {
+      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
+      value = (value as Record<string, unknown>)[part];
+    }
+    return typeof value === 'string' || typeof value === 'boolean' ? String(value) : undefined;
+  }
+
+  /** Returns the message type of the first UNH of an EDIFACT interchange. */
+  async edifactType(): Promise<string | undefined> {
+    const text = await this.#headText();
+    if (!/^\s*(?:UNA|UNB)\W/.test(text)) return undefined;
+    return /['\r\n]\s*UNH\W[^':+]*\W([A-Z\d]{1,20})/.exec(text)?.[1];
+  }
+
+  /** Yields the values of a column of a delimited file, of each row after the first; nothing if it has no such column. */
+  async *column(column: string | number): AsyncGenerator<string> {
+    let index: number | undefined;
+    let delimiter = ',';
+    for await (const line of this.#lines()) {
+      if (index === undefined) {
+        delimiter = delimiterOf(line);
+        index = typeof column === 'number' ? column - 1 : columnIndex(valuesOf(line, delimiter), column);
+        if (index < 0) return;
+      } else if (line !== '') {
+        const value = valuesOf(line, delimiter)[index];
+        if (value !== undefined) yield value;
+      }
+    }
+  }
+
+  /** Returns the names of the entries of a tar.gz archive; none if it is no archive. */
+  archiveNames(): Promise<string[]> {
+    this.#names ??= this.#readArchive();
+    return this.#names;
+  }
+
+  #headText(): Promise<string> {
+    this.#head ??= this.#bytes(HEAD_BYTES).then(textOf);
+    return this.#head;
+  }
+
+  async #bytes(limit: number): Promise<Buffer> {
+    if (!this.#source || this.#source.size === 0) return Buffer.alloc(0);
+    const end = Math.min(limit, this.#source.size);
+    if (this.#source.bytes) return this.#source.bytes.subarray(0, end);
+    const pieces: Buffer[] = [];
+    for await (const piece of this.#source.open(0, end)) pieces.push(piece);
+    return Buffer.concat(pieces);
+  }
+
+  async #parseJson(): Promise<unknown> {
+    if (!this.#source || this.#source.size > JSON_BYTES) return undefined;
+    if (!/^\s*[[{]/.test(await this.#headText())) return undefined;
+    try {
+      return JSON.parse(textOf(await this.#bytes(JSON_BYTES)), numbersAsWritten) as unknown;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Yields the lines. A quoted value may contain line ends. */
+  async *#lines(): AsyncGenerator<string> {
+    const source = this.#source;
+    if (!source || source.size === 0) return;
+    // A delimited file in UTF-8 or Windows-1252: ids and codes are ASCII in both.
+    const decoder = new TextDecoder('utf-8');
+    let rest = '';
+    const pieces = source.bytes ? [source.bytes] : source.open(0, source.size);
+    for await (const piece of pieces) {
+      for (let at = 0; at < piece.length; at += HEAD_BYTES) {
+        rest += decoder.decode(piece.subarray(at, at + HEAD_BYTES), { stream: true });
+        const lines = rest.split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of joinQuoted(lines)) {
+          if (line.isWhole) yield withoutCr(line.text);
+          else rest = `${line.text}\n${rest}`;
+        }
+        if (rest.length > ROW_CHARACTERS) return;
+        await nextTurn();
+      }
+    }
+    rest += decoder.decode();
+    if (rest !== '') yield withoutCr(rest);
+  }
+
+  /** Reads the headers of a tar archive (POSIX 1003.1, ustar); the contents are skipped as they are expanded. */
+  async #readArchive(): Promise<string[]> {
+    const source = this.#source;
+    const [first, second] = await this.#bytes(2);
+    if (!source || first !== 0x1f || second !== 0x8b) return [];
+    const names: string[] = [];
+    let rest: Buffer = Buffer.alloc(0);
+    let skip = 0;
+    let total = 0;
+    const gunzip = Readable.from(source.bytes ? [source.bytes] : source.open(0, source.size)).pipe(createGunzip());
+    try {
+      for await (const piece of gunzip as AsyncIterable<Buffer>) {
+        total += piece.length;
+        if (total > ARCHIVE_BYTES) return [];
+        rest = skip > 0 ? piece.subarray(Math.min(skip, piece.length)) : Buffer.concat([rest, piece]);
+        skip = Math.max(0, skip - piece.length);
+        while (skip === 0 && rest.length >= 512) {
+          const header = rest.subarray(0, 512);
+          if (header.every((byte) => byte === 0)) return names;
+          if (header.toString('latin1', 257, 262) !== 'ustar' || names.length >= ARCHIVE_ENTRIES) return [];
+          const type = String.fromCharCode(header[156] ?? 0);
+          if (type === '0' || type === '\0') names.push(nameIn(header));
+          const size = Number.parseInt(header.toString('latin1', 124, 136), 8) || 0;
+          const whole = 512 + Math.ceil(size / 512) * 512;
+          skip = Math.max(0, whole - rest.length);
+          rest = rest.subarray(Math.min(whole, rest.length));
+        }
+      }
+    } catch {
+      // Not gzip, or damaged: it is no archive that proves anything.
+      return [];
+    } finally {
+      gunzip.destroy();
+    }
+    return names;
+  }
+}
+
+function nameIn(header: Buffer): string {
+  const field = (from: number, to: number): string => header.toString('utf8', from, to).replace(/\0.*$/s, '');
+  const prefix = field(345, 500);
+  return prefix === '' ? field(0, 100) : `${prefix}/${field(0, 100)}`;
+}
+
+/** Decodes as UTF-8, with or without a byte order mark. What is no UTF-8 is replaced: ids and codes are ASCII. */
+const textOf = (bytes: Buffer): string => new TextDecoder('utf-8').decode(bytes);
+
+/** A number stands for its digits: JavaScript cannot hold 20 of them. */
+function numbersAsWritten(_key: string, value: unknown, context?: { source?: string }): unknown {
+  return typeof value === 'number' ? (context?.source ?? String(value)) : value;
+}
+
+const withoutCr = (line: string): string => (line.endsWith('\r') ? line.slice(0, -1) : line);
+
+/** Joins lines that end within a quoted value with those that follow; the last may be incomplete. */
+function* joinQuoted(lines: readonly string[]): Generator<{ text: string; isWhole: boolean }> {
+  let open: string | undefined;
+  for (const line of lines) {
+    const text = open === undefined ? line : `${open}\n${line}`;
+    const isWhole = (text.split('"').length - 1) % 2 === 0;
+    open = isWhole ? undefined : text;
+    if (isWhole) yield { text, isWhole };
+  }
+  if (open !== undefined) yield { text: open, isWhole: false };
+}
+
+/** Returns the delimiter of a row: of comma, bar, semicolon and tab the most frequent. */
+function delimiterOf(line: string): string {
+  const count = (delimiter: string): number => line.split(delimiter).length;
+  return [',', '|', ';', '\t'].toSorted((one, other) => count(other) - count(one))[0] ?? ',';
+}
+
+/** Returns the values of a row, without the quotes around them. */
+function valuesOf(line: string, delimiter: string): string[] {
+  if (!line.includes('"')) return line.split(delimiter);
+  const values: string[] = [];
+  let value = '';
+  let isQuoted = false;
+  for (let at = 0; at < line.length; at += 1) {
+    const character = line[at] ?? '';
+    if (character === '"' && isQuoted && line[at + 1] === '"') {
+      value += '"';
+      at += 1;
+    } else if (character === '"') isQuoted = !isQuoted;
+    else if (character === delimiter && !isQuoted) {
+      values.push(value);
+      value = '';
+    } else value += character;
+  }
+  return [...values, value];
+}
+
+export const columnIndex = (names: readonly string[], name: string): number =>
+  names.findIndex((each) => each.trim().toLowerCase() === name.trim().toLowerCase());

@@ -1,0 +1,122 @@
+/**
+ * Removes each rule of replies once, one at a time, and sees its test fail.
+ * `npx tsx test/acks/mutations.ts [words of a case]`; it changes files of lib while it runs, and restores them.
+ */
+import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
+
+interface Taken extends Mutation {
+  /** Words from the title of the test, and its file. */
+  case: string;
+  test: string;
+}
+
+const REPLIES = 'test/acks/replies.test.ts';
+const DUE = 'test/send/replies-due.test.ts';
+const SETTLE = 'lib/send/settle-reply.ts';
+
+const MUTATIONS: Taken[] = [
+  {
+    case: 'that two requests could claim settle neither',
+    test: REPLIES,
+    file: SETTLE,
+    check: 'else if (rows.length === 1) found',
+    without: 'else found',
+  },
+  {
+    case: 'that name two requests at once, or none',
+    test: REPLIES,
+    file: SETTLE,
+    check: 'values.every(({ request, value }) => agrees(row, request, value)),',
+    without: 'values.some(({ request, value }) => agrees(row, request, value)),',
+  },
+  {
+    case: 'count from the recipient of the request only',
+    test: REPLIES,
+    file: SETTLE,
+    check: "if (from !== 'recipient') return true;",
+    without: 'if (from.length > 0) return true;',
+  },
+  {
+    case: 'of one stage that come again are told as duplicates',
+    test: REPLIES,
+    file: SETTLE,
+    check: "const isDuplicate = isCopy || (stage.occurs !== 'any' && !REPLACES[outcome].includes(stage.outcome));",
+    without: 'const isDuplicate = isCopy && REPLACES[outcome].length > 99;',
+  },
+  {
+    case: 'that settled before a kill, and are read again after it',
+    test: REPLIES,
+    file: SETTLE,
+    check: 'if (stage.replies.some((each) => each.messageId === messageId)) return settled;',
+    without: '',
+  },
+  {
+    case: 'what follows is then not awaited',
+    test: REPLIES,
+    file: SETTLE,
+    check: "if (own.outcome !== 'negative') return stages;",
+    without: "if (own.outcome !== 'negative' || own.at > 0) return stages;",
+  },
+  {
+    case: 'keep no name in the row of the reply',
+    test: REPLIES,
+    file: 'lib/receive/acknowledge/delivered-reply.ts',
+    check: '({ ...reading, values: [] })',
+    without: '({ ...reading })',
+  },
+  {
+    case: 'are never taken for a request',
+    test: REPLIES,
+    file: 'lib/acks/compose.ts',
+    check: "if (classification && classification.kind !== 'request' && !isItk2) return { none: 'acknowledgement' };",
+    without: '',
+  },
+  {
+    case: 'are positive by what an archive has in it',
+    test: REPLIES,
+    file: 'lib/acks/replies/read.ts',
+    check: 'pattern.replaceAll(MATCH, () => escaped)',
+    without: "pattern.replaceAll(MATCH, () => '.*')",
+  },
+  {
+    case: 'is overdue at the time of its stage, once',
+    test: DUE,
+    file: 'lib/send/reply-stages.ts',
+    check: "'hours' in within ? from + within.hours * 60 * MINUTE",
+    without: "'hours' in within ? from + within.hours * MINUTE",
+  },
+  {
+    case: 'although the clock was set back a day',
+    test: DUE,
+    file: 'lib/send/follower.ts',
+    check: 'await planStagesAgain(this.#parts, row);',
+    without: '',
+  },
+  {
+    case: 'are changed only by who has read their last revision',
+    test: 'test/store/sqlite.test.ts',
+    file: 'lib/store/sqlite/outgoing.ts',
+    check: "(repliesRevision === undefined ? '' : ' AND replies_revision = ?') +",
+    without: "(repliesRevision === undefined ? '' : ' AND replies_revision <= ? + 99') +",
+  },
+  {
+    case: 'are changed only by who has read their last revision',
+    test: 'test/store/postgres.test.ts',
+    file: 'lib/store/postgres/outgoing.ts',
+    check: "(repliesRevision === undefined ? '' : ' AND replies_revision = ?');",
+    without: "(repliesRevision === undefined ? '' : ' AND replies_revision <= ? + 99');",
+  },
+  {
+    case: 'erases what replies name a sent message by',
+    test: 'test/store/sqlite.test.ts',
+    file: 'lib/store/tools/erase.ts',
+    check: 'reply_keys: null,',
+    without: '',
+  },
+];
+
+tryAll(
+  MUTATIONS,
+  ({ case: title }) => title,
+  ({ case: title, test }) => mochaArgs(title, test),
+);
