@@ -36,7 +36,8 @@ export class WakeTimer {
   }
 
   clear(): void {
-    this.#waiting?.abort();
+    // Without a reason it would make an error with its stack, for every message.
+    this.#waiting?.abort('cleared');
     this.#waiting = undefined;
     this.#due = undefined;
   }

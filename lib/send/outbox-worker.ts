@@ -204,9 +204,9 @@ export class OutboxWorker {
     return comparison.isStoreBehind;
   }
 
-  /** Called for every event of a message: checking first saves an AbortError for each of them. */
+  /** Called for every event of a message: checking first, and a reason, save an error with its stack for each of them. */
   #wakeUp(): void {
-    if (!this.#wake.signal.aborted) this.#wake.abort();
+    if (!this.#wake.signal.aborted) this.#wake.abort('woken');
   }
 
   get #isStopping(): boolean {

@@ -160,6 +160,20 @@ export function systemError(code: string, syscall: string): NodeJS.ErrnoExceptio
   return Object.assign(new Error(`${code}: simulated, ${syscall}`), { code, syscall });
 }
 
+/** The parts of the paths that were looked for: SQLite asks for the same few at every transaction. */
+const parts = new Map<string, readonly string[]>();
+
+function partsOf(path: string): readonly string[] {
+  let found = parts.get(path);
+  if (found === undefined) {
+    // Worlds name other files each.
+    if (parts.size > 1000) parts.clear();
+    found = path.split('/').filter(Boolean);
+    parts.set(path, found);
+  }
+  return found;
+}
+
 /** The disk of one machine. */
 export class Disk {
   readonly #root = new Node(true, 1, 0o755, 0);
@@ -187,7 +201,7 @@ export class Disk {
   /** Returns the file or folder of a path; undefined if there is none. */
   find(path: string): Node | undefined {
     let node: Node | undefined = this.#root;
-    for (const part of path.split('/').filter(Boolean)) node = node?.children.get(part);
+    for (const part of partsOf(path)) node = node?.children.get(part);
     return node;
   }
 

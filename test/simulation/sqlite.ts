@@ -326,8 +326,8 @@ export class SimulatedWorker implements StoreWorker {
     const messages = this.#waiting.splice(0);
     const calls = messages.flatMap((message) => (message === CLOSE ? [] : message));
     while (calls.length > 0) {
-      const results = this.#engine?.run(structuredClone(calls.splice(0, MAX_BATCH))) ?? [];
-      this.#post({ results: structuredClone(results) });
+      const results = this.#engine?.run(copied(calls.splice(0, MAX_BATCH))) ?? [];
+      this.#post({ results: copied(results) });
     }
     if (!messages.includes(CLOSE)) return;
     this.#engine?.close();
@@ -341,6 +341,21 @@ export class SimulatedWorker implements StoreWorker {
   #soon(run: () => void): void {
     this.#schedule.in(this.#delay(), run, this.#life);
   }
+}
+
+/** Returns what another thread gets of a message: as structuredClone does, in a fraction of its time. */
+function copied<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null) {
+    if (typeof value === 'function') throw new Error('A message to another thread has no functions.');
+    return value;
+  }
+  if (Array.isArray(value)) return value.map(copied) as Value;
+  if (value instanceof Uint8Array) return new Uint8Array(value) as Value;
+  const { constructor } = value;
+  if (constructor !== undefined && constructor !== Object) return structuredClone(value);
+  const copy: Record<string, unknown> = {};
+  for (const [name, part] of Object.entries(value)) copy[name] = copied(part as unknown);
+  return copy as Value;
 }
 
 function replaced(text: string, from: string, to: string): string {
