@@ -5,9 +5,10 @@
 import type { Readable } from 'node:stream';
 import { BlockList, isIP } from 'node:net';
 import { getCACertificates, rootCertificates } from 'node:tls';
-import { Agent, Pool, ProxyAgent, type Dispatcher } from 'undici';
+import { Agent, buildConnector, Pool, ProxyAgent, type Dispatcher } from 'undici';
 import type { MailboxConfig, ProxyOptions, TlsOptions } from '../config';
 import { MeshError } from '../errors';
+import { BlockReader } from './block-reader';
 import { CertificateFiles } from './certificate-files';
 import { IncomingBody } from './incoming-body';
 import { refusalOfTunnel } from './proxy-refusal';
@@ -185,7 +186,26 @@ function createDispatcher({ url, timeouts, connections, proxy: way }: TransportC
         proxyTunnel: true,
         ...proxyAuthorization(proxy),
       })
-    : new Agent({ ...common, connect: connectOptions });
+    : new Agent({ ...common, connect: connectDirectly(connectOptions) });
+}
+
+/**
+ * Returns how to connect without a proxy: with undici's own connector, and a {@link BlockReader} for each socket. (Node.js
+ * has no such way to read TLS through a tunnel: large downloads through a proxy cost more.)
+ */
+function connectDirectly(options: buildConnector.BuildOptions): buildConnector.connector {
+  let session: Buffer | undefined;
+  return (target, callback) => {
+    const reader = new BlockReader();
+    const connector = buildConnector({ ...options, ...reader.options, allowH2: false, ...(session && { session }) });
+    connector(target, (...[error, socket]) => {
+      if (error) return callback(error, null);
+      reader.attach(socket);
+      // The next connection resumes it, which saves a round trip.
+      socket.on('session', (latest: Buffer) => (session = latest));
+      callback(null, socket);
+    });
+  };
 }
 
 /** The connections to a proxy. undici itself would say no more of a refusal than its status. */

@@ -8,13 +8,14 @@ import { StorageError } from '../errors';
 import { randomBytes } from '../random';
 import { Digests } from './digests';
 import { withoutPath } from './file-error';
+import { receivedMemory } from './piece-memory';
 import { renameWithRetry } from './rename-with-retry';
 import type { PayloadSink, Written } from './sink';
 
 /** Bytes that are collected for one write: each small write costs a thread's round trip. */
 const WRITE_BYTES = 1024 * 1024;
 /** Bytes queued to be written at most; beyond that, `write` waits. */
-const BEHIND_BYTES = 4 * 1024 * 1024;
+const BEHIND_BYTES = 2 * 1024 * 1024;
 /** Bytes after which a sync starts in the background, so that the final fsync has little left to do. */
 const SYNC_BYTES = 64 * 1024 * 1024;
 
@@ -28,7 +29,7 @@ export interface FileSinkOptions {
   also?: string | undefined;
   /** Name of the file until it is complete, in the same folder. Default: a unique hidden name. */
   temporary?: string;
-  /** Called with each piece that was written: its memory may be reused. */
+  /** Called with each piece that was written: its memory may be reused. Default: releases {@link receivedMemory}. */
   onWritten?: (piece: Buffer) => void;
 }
 
@@ -260,8 +261,8 @@ export class FileSink implements PayloadSink {
       this.#written += bytesWritten;
       left = remaining(left, bytesWritten);
     }
-    const { onWritten } = this.#options;
-    if (onWritten) for (const piece of pieces) onWritten(piece);
+    const { onWritten = (piece) => receivedMemory.release(piece) } = this.#options;
+    for (const piece of pieces) onWritten(piece);
   }
 
   /** A sync that fails fails the sink: the written bytes are not safe. */

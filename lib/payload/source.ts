@@ -7,6 +7,7 @@ import type { FileHandle } from '../files';
 import { InvalidMessageError, PayloadError } from '../errors';
 import type { Payload } from '../types';
 import { withoutPath } from './file-error';
+import { PieceMemory } from './piece-memory';
 import { isNotAFile, isSameState, openRegularFile, stampOf, type FileStamp } from './regular-file';
 
 /** A payload with a known size. */
@@ -36,33 +37,6 @@ export interface PayloadSource {
  * its own; 256 KiB in two buffers that are reused 630.
  */
 const PIECE_BYTES = 512 * 1024;
-
-/**
- * Memory that circulates between the reader of pieces and their consumer, so that any number of pieces leaves no
- * garbage.
- */
-export class PieceMemory {
-  /** Size of each piece but the last (bytes). */
-  readonly pieceBytes: number;
-  readonly #own = new Set<ArrayBufferLike>();
-  readonly #free: Buffer[] = [];
-
-  constructor(pieceBytes = PIECE_BYTES) {
-    this.pieceBytes = pieceBytes;
-  }
-
-  /** Returns a buffer of this size (bytes), provided that every call requests the same size. */
-  take(bytes: number): Buffer {
-    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(bytes);
-    this.#own.add(buffer.buffer);
-    return buffer;
-  }
-
-  /** Takes a piece back that is no longer needed. Ignores buffers that are not from here. */
-  release({ buffer }: Buffer): void {
-    if (this.#own.delete(buffer)) this.#free.push(Buffer.from(buffer));
-  }
-}
 
 /**
  * Returns the source of a caller's payload; a source is returned as it is.
@@ -156,7 +130,7 @@ async function* slices(
   end: number,
   memory: 'reuse' | PieceMemory | undefined,
 ): AsyncGenerator<Buffer> {
-  const pool = memory === 'reuse' ? new PieceMemory() : memory;
+  const pool = memory === 'reuse' ? new PieceMemory(PIECE_BYTES) : memory;
   const bytes = Math.min(pool?.pieceBytes ?? PIECE_BYTES, end - start);
   const read = (at: number): Promise<Buffer> | undefined => {
     if (at >= end) return undefined;

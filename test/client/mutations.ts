@@ -138,6 +138,91 @@ const RENEWED: Taken[] = [
 ];
 
 /** Header values, certificates and proxies as the world has them. */
+const READER = 'lib/client/block-reader.ts';
+const BODY = 'lib/client/incoming-body.ts';
+const READER_TEST = 'test/client/block-reader.test.ts';
+
+/** Memory that is used again. */
+const MEMORY: Taken[] = [
+  {
+    case: 'hands on every byte in order',
+    test: READER_TEST,
+    file: READER,
+    check: 'const isRead = oldest && oldest.end + HEAD_BYTES <= this.#total - this.#unread;',
+    without: 'const isRead = oldest;',
+  },
+  {
+    case: 'hands on every byte in order',
+    test: READER_TEST,
+    file: READER,
+    check: 'isLast && this.#handedOn === this.#filled',
+    without: 'isLast',
+  },
+  {
+    case: 'before the connection ends',
+    test: READER_TEST,
+    file: READER,
+    check: 'this.#handOn();\n      return push(...end);',
+    without: 'return push(...end);',
+  },
+  {
+    case: 'is not read while its reader takes nothing',
+    test: READER_TEST,
+    file: READER,
+    check: 'return this.#unread <= HAND_ON_BYTES;',
+    without: 'return true;',
+  },
+  {
+    case: 'into the same memory again',
+    test: READER_TEST,
+    file: READER,
+    check: 'return isRead ? oldest.block : undefined;',
+    without: 'return undefined;',
+  },
+  {
+    case: 'of 1 bytes keeps them',
+    test: READER_TEST,
+    file: BODY,
+    check: 'this.#pieces.push(Buffer.from(piece));',
+    without: 'this.#pieces.push(piece);',
+  },
+  {
+    case: 'at most twice its size',
+    test: READER_TEST,
+    file: BODY,
+    check: 'this.#filled >= filling.length / 2',
+    without: 'this.#filled > 0',
+  },
+  {
+    case: 'to one user at a time',
+    test: READER_TEST,
+    file: 'lib/payload/piece-memory.ts',
+    check: 'this.#taken.delete(buffer)',
+    without: 'this.#taken.has(buffer)',
+  },
+  {
+    case: 'is not kept beyond 6 MiB',
+    test: READER_TEST,
+    file: 'lib/payload/piece-memory.ts',
+    check: ' && this.#free.length < this.#maxFree',
+    without: '',
+  },
+  {
+    case: 'as soon as the file releases it',
+    test: 'test/payload/sink.test.ts',
+    file: 'lib/payload/file-sink.ts',
+    check: 'this.#digests.update(piece);',
+    without: 'this.#digests.update(piece);\n    receivedMemory.release(piece);',
+  },
+  {
+    case: 'as soon as the file releases it',
+    test: 'test/payload/sink.test.ts',
+    file: 'lib/payload/file-sink.ts',
+    check: '(piece) => receivedMemory.release(piece)',
+    without: '() => undefined',
+  },
+];
+
 const EDGES: Taken[] = [
   {
     case: 'is text in every field',
@@ -331,6 +416,7 @@ const MUTATIONS: Taken[] = [
   },
   ...RENEWED,
   ...EDGES,
+  ...MEMORY,
 ];
 
 tryAll(

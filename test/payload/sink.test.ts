@@ -5,6 +5,7 @@ import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { StorageError, TooLargeError } from '../../lib/index';
 import { fileSink } from '../../lib/payload/file-sink';
+import { receivedMemory } from '../../lib/payload/piece-memory';
 import { bufferSink, type PayloadSink } from '../../lib/payload/sink';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { fullErrorText, failure } from '../harness/failure';
@@ -71,6 +72,28 @@ describe('a payload in memory', () => {
 });
 
 describe('a payload in a file', () => {
+  it('has the bytes that were written, although their memory is used again as soon as the file releases it', async () => {
+    const file = join(await emptyFolder(), 'file');
+    const sink = await fileSink(file, { replace: false });
+    const written = createHash('sha256');
+    const memory = new Set<ArrayBufferLike>();
+    for (let n = 0; n < 128; n += 1) {
+      const piece = receivedMemory.take().fill(n);
+      memory.add(piece.buffer);
+      written.update(piece);
+      await sink.write(piece);
+    }
+    const { sha256: hash } = await sink.finish();
+    assert.equal(hash, written.digest('hex'));
+    assert.equal(
+      createHash('sha256')
+        .update(await readFile(file))
+        .digest('hex'),
+      hash,
+    );
+    assert.ok(memory.size < 64, `${memory.size} pieces of memory`);
+  });
+
   it('is hidden until it is complete', async () => {
     const folder = await emptyFolder();
     const sink = await fileSink(join(folder, 'file'), { replace: false });

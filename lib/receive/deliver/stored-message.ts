@@ -7,7 +7,8 @@ import { boundaryOf, MultipartParser, type PartHeaders } from '../../formats/mul
 import { Digests } from '../../payload/digests';
 import { fileSink, type FileSink } from '../../payload/file-sink';
 import { safeFileName } from '../../payload/safe-file-name';
-import { PieceMemory, type PayloadSource } from '../../payload/source';
+import { PieceMemory } from '../../payload/piece-memory';
+import type { PayloadSource } from '../../payload/source';
 import type { Spool } from '../../payload/spool';
 import { openStored } from '../../payload/stored-payload';
 import type { Incoming } from '../../store/store';
