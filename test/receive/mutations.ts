@@ -256,9 +256,9 @@ const MUTATIONS: Taken[] = [
     case: 'that redirects is not followed',
     test: ANSWERS,
     file: TRANSPORT,
-    check: 'new Agent({ ...common, connect: connectOptions })',
+    check: 'new Agent({ ...common, connect: connectDirectly(connectOptions) })',
     without:
-      "new Agent({ ...common, connect: connectOptions }).compose(require('undici').interceptors.redirect({ maxRedirections: 5 }))",
+      "new Agent({ ...common, connect: connectDirectly(connectOptions) }).compose(require('undici').interceptors.redirect({ maxRedirections: 5 }))",
   },
   {
     case: 'about another message is refused',
