@@ -22,14 +22,15 @@ export interface Placed {
 }
 
 /**
- * Decides where a payload is stored: a small one in its row, a large one in the spool under `name`. A user's file is
- * referenced, or copied if `copyFile` is set or the spool is in the database. Nothing is written yet.
+ * Decides where a payload is stored: a small one in its row, a large one in the spool under the name that `nameOf`
+ * returns. A user's file is referenced, or copied if `copyFile` is set or the spool is in the database. Nothing is
+ * written yet.
  * @throws InvalidMessageError; PayloadError; TooLargeError when the spool does not accept it
  */
 export async function placePayload(
   payload: Payload | { source: PayloadSource },
   spool: Spool,
-  name: string,
+  nameOf: () => string,
   copyFile: boolean,
 ): Promise<Placed> {
   const source = await openPayload(payload);
@@ -56,6 +57,7 @@ export async function placePayload(
     ownBytes: source.size,
     async keep() {
       const digests = new BlockDigests();
+      const name = nameOf();
       await spool.write(name, digests.withList(source.open(0, source.size)));
       return { kind: 'spool', name, digest: digests.digest };
     },

@@ -11,17 +11,26 @@ import type {
   IncomingStore,
   IncomingSummary,
   LedgerEntry,
+  LedgerNote,
   LedgerStore,
   NewIncoming,
   Page,
   StoredError,
 } from '../store/store';
-import type { Clock } from '../clock';
+import { after, type Clock } from '../clock';
 import { RecentRows } from '../store/recent-rows';
 import { OFFERED_AGAIN } from '../store/rules/condition-events';
 import { PendingCounts } from './pending-counts';
 
 const PAGE = 500;
+/** Within this time (milliseconds) an acknowledgement is recorded, whether its message is delivered or not. */
+const RECORD_WITHIN_MS = 20;
+
+/** An acknowledgement that MESH has and the store does not have yet. */
+interface Unrecorded {
+  acknowledgedAt: number;
+  recorded: PromiseWithResolvers<void>;
+}
 
 export class IncomingRows {
   /** Counts of pending deliveries. */
@@ -30,6 +39,9 @@ export class IncomingRows {
   readonly beingStored = new Set<string>();
   /** How many messages this process has parked. */
   parkedCount = 0;
+  /** By message id: see `acknowledgedBeforeDelivery`. */
+  readonly #unrecorded = new Map<string, Unrecorded>();
+  #isRecordingPlanned = false;
   /** Small messages that this process has just stored and not yet delivered. */
   readonly #recent = new RecentRows<Incoming>();
   readonly #store: IncomingStore & LedgerStore;
@@ -94,22 +106,45 @@ export class IncomingRows {
     for await (const row of this.all(PENDING_DELIVERY)) this.pending.add(row);
   }
 
-  /** Stores a message. Returns false if the store has it already. */
-  async add(message: Omit<NewIncoming, 'mailbox' | 'receivedAt'>): Promise<boolean> {
+  /** Stores a message. Returns undefined if the store has it already. */
+  async add(message: Omit<NewIncoming, 'mailbox' | 'receivedAt'>): Promise<IncomingSummary | undefined> {
     const receivedAt = this.#clock.now();
     const row: NewIncoming = { ...message, mailbox: this.#key, receivedAt };
     const detail = { bytes: row.size, workflowId: row.workflowId };
     const sequence = await this.#store.addIncoming(row, { event: 'spooled', time: receivedAt, detail });
-    if (sequence === undefined) return false;
+    if (sequence === undefined) return undefined;
     this.pending.add(row);
     this.#onStored(row.size);
-    if (row.payload?.kind === 'inline') this.#recent.add(row.messageId, asStored(row, sequence));
-    return true;
+    const stored = asStored(row, sequence);
+    if (row.payload?.kind === 'inline') this.#recent.add(row.messageId, stored);
+    return summaryOf(stored);
+  }
+
+  /**
+   * Records the acknowledgement to MESH of a message that may be delivered now: with its delivery, in one change, or in
+   * a change of its own if there is none within a moment.
+   */
+  acknowledgedBeforeDelivery(messageId: string): Promise<void> {
+    const recorded = Promise.withResolvers<void>();
+    this.#unrecorded.set(messageId, { acknowledgedAt: this.#clock.now(), recorded });
+    if (!this.#isRecordingPlanned) after(RECORD_WITHIN_MS, () => this.#recordUndelivered());
+    this.#isRecordingPlanned = true;
+    return recorded.promise;
+  }
+
+  #recordUndelivered(): void {
+    this.#isRecordingPlanned = false;
+    for (const [messageId, unrecorded] of this.#unrecorded) this.#recordAlone(messageId, unrecorded);
+    this.#unrecorded.clear();
+  }
+
+  /** Records an acknowledgement that no delivery has recorded. */
+  #recordAlone(messageId: string, { acknowledgedAt, recorded }: Unrecorded): void {
+    this.acknowledged(messageId, acknowledgedAt).then(recorded.resolve, recorded.reject);
   }
 
   /** Records the acknowledgement to MESH. If the flow was faster, the later state stays. */
-  async acknowledged(messageId: string): Promise<void> {
-    const acknowledgedAt = this.#clock.now();
+  async acknowledged(messageId: string, acknowledgedAt = this.#clock.now()): Promise<void> {
     const note = { event: 'acknowledged', time: acknowledgedAt };
     const change = { state: 'acknowledged', acknowledgedAt } as const;
     if (await this.#change(messageId, ['spooled'], change, note)) return;
@@ -121,13 +156,28 @@ export class IncomingRows {
 
   /** Records a delivery before it happens. Undefined if the message was settled meanwhile. */
   async deliver(row: Incoming, leaseUntil: number): Promise<Incoming | undefined> {
+    const { messageId } = row;
     const deliveryCount = row.deliveryCount + 1;
-    const changed = await this.#change(
-      row.messageId,
-      row.deliveryCount === 0 ? PENDING_DELIVERY : DELIVERABLE,
-      { state: 'delivered', deliveryCount, leaseUntil },
-      { event: 'delivered', time: this.#clock.now(), detail: { deliveryCount } },
-    );
+    const unrecorded = this.#unrecorded.get(messageId);
+    this.#unrecorded.delete(messageId);
+    let changed: IncomingSummary | undefined;
+    try {
+      changed = await this.#change(
+        messageId,
+        row.deliveryCount === 0 ? PENDING_DELIVERY : DELIVERABLE,
+        {
+          state: 'delivered',
+          deliveryCount,
+          leaseUntil,
+          ...(unrecorded && { acknowledgedAt: unrecorded.acknowledgedAt }),
+        },
+        ...(unrecorded ? [{ event: 'acknowledged', time: unrecorded.acknowledgedAt }] : []),
+        { event: 'delivered', time: this.#clock.now(), detail: { deliveryCount } },
+      );
+    } finally {
+      if (unrecorded && changed) unrecorded.recorded.resolve();
+      else if (unrecorded) this.#recordAlone(messageId, unrecorded);
+    }
     if (!changed) return undefined;
     if (row.deliveryCount === 0) this.pending.add(row, -1);
     return { ...row, ...changed };
@@ -230,10 +280,10 @@ export class IncomingRows {
     messageId: string,
     from: readonly IncomingState[],
     change: Parameters<IncomingStore['changeIncoming']>[3],
-    note?: Parameters<IncomingStore['changeIncoming']>[4],
+    ...notes: LedgerNote[]
   ): Promise<IncomingSummary | undefined> {
     if (change.state !== 'acknowledged') this.#recent.forget(messageId);
-    return this.#store.changeIncoming(this.#key, messageId, from, change, note);
+    return this.#store.changeIncoming(this.#key, messageId, from, change, ...notes);
   }
 }
 
@@ -263,6 +313,26 @@ function asStored(row: NewIncoming, sequence: number): Incoming {
     leaseUntil: null,
     settledAt: null,
     error: null,
+  };
+}
+
+/** The row without its payload, which a list must not keep in memory. */
+function summaryOf(row: Incoming): IncomingSummary {
+  const { messageId, workflowId, messageType, receivedAt, sequence, state, acknowledgedAt } = row;
+  const { deliveryCount, leaseUntil, error, size, classification } = row;
+  return {
+    messageId,
+    workflowId,
+    messageType,
+    receivedAt,
+    sequence,
+    state,
+    acknowledgedAt,
+    deliveryCount,
+    leaseUntil,
+    error,
+    size,
+    classification,
   };
 }
 

@@ -18,7 +18,7 @@
  * A kill at any point: before the row is committed, MESH still has the message, and it is downloaded again (the next
  * start removes a spooled file without a row). After the commit and before the acknowledgement, the row says `spooled`,
  * and the message is acknowledged later. After the acknowledgement and before its commit, it is acknowledged once more,
- * which is harmless.
+ * which is harmless; that commit is the delivery's own, or one a moment later.
  */
 import {
   AuthenticationError,
@@ -31,7 +31,7 @@ import {
   type MeshError,
 } from '../errors';
 import { NoSpaceError } from '../payload/disk-space';
-import type { IncomingState } from '../store/store';
+import type { IncomingState, IncomingSummary } from '../store/store';
 import type { MeshAcknowledger } from './acknowledge/mesh-acknowledger';
 import type { KeptContent, Settlements } from './acknowledge/settlements';
 import type { DeliveryLanes } from './deliver/delivery-lanes';
@@ -281,24 +281,33 @@ export class ReceivingLine {
     try {
       // Delivered only after the acknowledgement has succeeded or failed.
       if (acknowledger.acknowledgesAtOnce) rows.beingStored.add(messageId);
-      await this.#addRow(downloaded, content);
+      const row = await this.#addRow(downloaded, content);
+      if (row) lanes.stored(row);
       if (acknowledger.whenSpooled) acknowledger.acknowledgeLater(messageId);
       this.listed.delete(messageId);
       await settlements.settle(headers, content.classification);
-      if (acknowledger.whenSpooled) await acknowledger.acknowledgeNow(messageId);
+      const acknowledgement = acknowledger.whenSpooled && (await acknowledger.acknowledgeStored(messageId));
+      this.#mayBeDelivered(messageId);
+      if (acknowledgement) await acknowledgement.recorded;
     } finally {
-      rows.beingStored.delete(messageId);
-      lanes.wake();
+      this.#mayBeDelivered(messageId);
     }
   }
 
-  async #addRow({ headers, payload }: Downloaded, content: KeptContent): Promise<void> {
+  #mayBeDelivered(messageId: string): void {
+    const { rows, lanes } = this.#parts;
+    rows.beingStored.delete(messageId);
+    lanes.wake();
+  }
+
+  /** Returns the new row; undefined if the store has it already. */
+  async #addRow({ headers, payload }: Downloaded, content: KeptContent): Promise<IncomingSummary | undefined> {
     const { options, rows } = this.#parts;
     const { messageId, workflowId, messageType } = headers;
     const file = payload?.stored.kind === 'spool' ? payload.stored.name : undefined;
-    let isNew = false;
+    let row: IncomingSummary | undefined;
     try {
-      isNew = await rows.add({
+      row = await rows.add({
         messageId,
         instance: options.instance ?? null,
         workflowId,
@@ -312,11 +321,12 @@ export class ReceivingLine {
     } catch (error) {
       // Either the commit failed, or only its response was lost: a row's file must stay, a file without a row must go.
       if (error instanceof UnknownCommitError) throw error;
-      const row = await rows.get(messageId).catch(() => 'unknown' as const);
-      if (row === undefined && file !== undefined) await options.spool.remove([file]);
+      const found = await rows.get(messageId).catch(() => 'unknown' as const);
+      if (found === undefined && file !== undefined) await options.spool.remove([file]);
       throw error;
     }
-    if (!isNew && file !== undefined) await options.spool.remove([file]);
+    if (!row && file !== undefined) await options.spool.remove([file]);
+    return row;
   }
 }
 

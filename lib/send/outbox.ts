@@ -2,8 +2,8 @@
  * The durable outbox of one mailbox. Once `enqueue` resolves, a message survives kills, restarts and days without MESH;
  * the worker sends it once.
  */
-import { createHash } from 'node:crypto';
-import { AbortedError, InvalidMessageError, StorageError, UnknownCommitError } from '../errors';
+import { hash } from 'node:crypto';
+import { AbortedError, InvalidMessageError, OutboxFullError, StorageError, UnknownCommitError } from '../errors';
 import {
   ACCEPTED,
   DROPPABLE_FAILURES,
@@ -20,7 +20,7 @@ import { expectedReplies, rowOfReplies, type ExpectedReplies } from './reply-sta
 import { isAckWorkflow, loadProfiles, type WorkflowProfiles } from '../acks/profiles';
 import { keyOfRequest } from '../acks/request';
 import type { PayloadSource } from '../payload/source';
-import { placePayload } from '../payload/stored-payload';
+import { INLINE_BYTES, placePayload } from '../payload/stored-payload';
 import type { Spool } from '../payload/spool';
 import { sentName } from '../payload/spool-names';
 import { outgoingHeaders } from '../protocol/message-headers';
@@ -157,9 +157,10 @@ export class Outbox {
     options: EnqueueOptions,
     replaced?: ReplacedOutgoing,
   ): Promise<Added | undefined> {
-    const place = this.#queue.enter(laneOf(message));
+    const lane = laneOf(message);
+    const place = this.#queue.enter(lane);
     try {
-      return await this.#enqueue(id, message, options, place, replaced);
+      return await this.#enqueue(id, message, options, lane, place, replaced);
     } finally {
       place.leave();
     }
@@ -169,20 +170,24 @@ export class Outbox {
     id: string,
     message: Enqueued,
     options: EnqueueOptions,
+    lane: string,
     place: Place,
     replaced: ReplacedOutgoing | undefined,
   ): Promise<Added | undefined> {
     const { spool, mailboxId, mailbox } = this.#parts;
-    const { workflowId } = message;
-    const lane = laneOf(message);
-    const first = await this.#first(options.onceKey);
-    if (first) {
-      if (!replaced) requireSame(first, { lane, workflowId, digest: await repeatedDigest(message, options) });
-      return { message: first, isNew: false };
-    }
     const { payload, ...fields } = message;
-    const placed = await placePayload(payload, spool, sentName(spool.tag(mailbox, id)), options.copyFile ?? false);
-    const expected = await this.#expectedAcknowledgements(placed.source, message.workflowId, options);
+    const { workflowId } = fields;
+    const findRepeated = (): Promise<Added | undefined> => this.#repeated(message, options, lane, replaced);
+    // A small payload writes nothing before its row, where a repeat is found in the same trip to the store.
+    const repeated = isSmall(payload) ? undefined : await findRepeated();
+    if (repeated) return repeated;
+    const placed = await placePayload(
+      payload,
+      spool,
+      () => sentName(spool.tag(mailbox, id)),
+      options.copyFile ?? false,
+    );
+    const expected = await this.#expectedAcknowledgements(placed.source, workflowId, options);
     const localId = message.localId || id;
     const fileName = fields.fileName ?? placed.source.fileName;
     const replies = await this.#expectedReplies(placed.source, { ...fields, localId, fileName }, options);
@@ -191,7 +196,7 @@ export class Outbox {
       ...fields,
       localId,
       contentType: fields.contentType || placed.source.contentType,
-      ...this.#deadlines(message.workflowId, options),
+      ...this.#deadlines(workflowId, options),
       ...(options.acknowledgementOf && { acknowledgementOf: options.acknowledgementOf }),
       ...(expected.further.length > 0 && { furtherReferences: expected.further }),
       ...(replies?.replyKey !== undefined && { replyKey: replies.replyKey }),
@@ -200,8 +205,8 @@ export class Outbox {
     outgoingHeaders(mailboxId, envelope);
     // The key of a message that replaces another one is made here, and stands for nothing else.
     const digest = options.onceKey === undefined || replaced ? null : await onceDigest(placed.source, options);
-    const read = { ...expected, replies, onceDigest: digest };
-    const added = await this.#quota.admit(placed.ownBytes, async () => {
+    const read = { ...expected, replies, lane, onceDigest: digest };
+    const adding = this.#quota.admit(placed.ownBytes, async () => {
       const payload = await placed.keep();
       await place.turn;
       // The store keeps the order of the calls, and several share a commit: the next caller need not wait for this
@@ -209,6 +214,12 @@ export class Outbox {
       const adding = this.#add(this.#newRow(id, envelope, placed.source.size, payload, options, read), replaced);
       place.leave();
       return adding;
+    });
+    const added = await adding.catch(async (error: unknown) => {
+      // A repeat may come while the outbox is full.
+      const first = error instanceof OutboxFullError ? await findRepeated() : undefined;
+      if (first) return first;
+      throw error;
     });
     if (added?.isNew) {
       this.#parts.justQueued?.add(added.message.id, added.message);
@@ -221,13 +232,23 @@ export class Outbox {
   }
 
   /**
-   * Returns the message that has this key already. Checked before the payload: a repeat may come while the outbox is
-   * full.
+   * Returns the message that has the key of this one already.
+   * @throws KeyReusedError when it is another message
    */
-  async #first(onceKey: string | undefined): Promise<Outgoing | undefined> {
+  async #repeated(
+    message: Enqueued,
+    options: EnqueueOptions,
+    lane: string,
+    replaced: ReplacedOutgoing | undefined,
+  ): Promise<Added | undefined> {
+    const { onceKey } = options;
     if (onceKey === undefined) return undefined;
     const { store, mailbox } = this.#parts;
-    return (await store.listOutgoing({ mailbox, onceKey }, { limit: 1 }))[0];
+    const [first] = await store.listOutgoing({ mailbox, onceKey }, { limit: 1 });
+    if (!first) return undefined;
+    const { workflowId } = message;
+    if (!replaced) requireSame(first, { lane, workflowId, digest: await repeatedDigest(message, options) });
+    return { message: first, isNew: false };
   }
 
   /** Reads from the payload which acknowledgements to expect. An acknowledgement is itself never acknowledged. */
@@ -272,8 +293,9 @@ export class Outbox {
       reference,
       requested,
       replies,
+      lane,
       onceDigest: digest,
-    }: ExpectedAcknowledgements & Pick<NewOutgoing, 'onceDigest'> & { replies: ExpectedReplies | undefined },
+    }: ExpectedAcknowledgements & Pick<NewOutgoing, 'lane' | 'onceDigest'> & { replies: ExpectedReplies | undefined },
   ): NewOutgoing {
     const { clock, mailbox, instance } = this.#parts;
     return {
@@ -282,7 +304,7 @@ export class Outbox {
       instance,
       onceKey: options.onceKey ?? null,
       onceDigest: digest,
-      lane: laneOf(envelope),
+      lane,
       strictOrder: options.strictOrder ?? false,
       localId: envelope.localId,
       localIdIsUnique: !options.localIdIsShared,
@@ -359,9 +381,12 @@ export class Outbox {
     signal?.addEventListener('abort', abort, { once: true });
     try {
       if (signal?.aborted) abort();
-      const now = await this.get(id);
-      if (now) look(now);
-      else reject(notThere(id));
+      // Of a row that was queued here and has not changed since, the store knows no more: its events will say.
+      if (!this.#parts.justQueued?.has(id)) {
+        const now = await this.get(id);
+        if (now) look(now);
+        else reject(notThere(id));
+      }
       return await promise;
     } finally {
       waiting.delete(look);
@@ -489,11 +514,20 @@ function replacedBy(by: string, row: Outgoing, time: number): ReplacedOutgoing {
   };
 }
 
+/** Whether the payload is in memory and fits into its row, so that nothing of it is written or read before. */
+function isSmall(payload: Enqueued['payload']): boolean {
+  if (typeof payload === 'string') return payload.length <= INLINE_BYTES / MAX_UTF8_BYTES;
+  return payload instanceof Uint8Array && payload.length <= INLINE_BYTES;
+}
+
+/** Bytes of one UTF-16 unit in UTF-8, at most. */
+const MAX_UTF8_BYTES = 3;
+
 const NONE_REQUESTED: RequestedAcknowledgements = { infrastructure: false, business: false };
 
 /**
  * The key of a recipient and workflow. Hashed: an address may carry demographics, and a lane is compared, never read.
  */
 function laneOf({ to, workflowId }: Pick<OutgoingMessage, 'to' | 'workflowId'>): string {
-  return createHash('sha256').update(`${to}\n${workflowId}`).digest('base64url').slice(0, 22);
+  return hash('sha256', `${to}\n${workflowId}`, 'base64url').slice(0, 22);
 }

@@ -29,6 +29,11 @@ export class RecentRows<Row extends { payload: StoredPayload | null }> {
     this.#bytes += bytesOf(row);
   }
 
+  /** Whether the row of this id is here: its message has not changed since. */
+  has(id: string): boolean {
+    return this.#rows.has(id);
+  }
+
   /** Removes the row of a message that has changed. */
   forget(id: string): void {
     const row = this.#rows.get(id);

@@ -13,7 +13,7 @@ const LARGE = Buffer.alloc(100_000, 'payload');
 
 /** Puts a large payload and its row into the storage. */
 async function withPayload(storage: Storage): Promise<void> {
-  const placed = await placePayload(LARGE, storage.spool, OUT_NAME, false);
+  const placed = await placePayload(LARGE, storage.spool, () => OUT_NAME, false);
   await enqueued(storage.store, { payload: await placed.keep(), size: placed.source.size });
 }
 

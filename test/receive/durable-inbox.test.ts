@@ -137,6 +137,72 @@ describe('the durable inbox', () => {
     assert.equal(read, 0);
   });
 
+  it('records the acknowledgement to MESH with the delivery; without one, in a moment, by itself', async () => {
+    const ids = await many(6);
+    const one = consumer({ maxLeases: 4 });
+    const changes: string[] = [];
+    const store: Store = {
+      ...storage.store,
+      changeIncoming(mailbox, messageId, from, change, ...notes) {
+        changes.push(notes.map(({ event }) => event).join(' '));
+        return storage.store.changeIncoming(mailbox, messageId, from, change, ...notes);
+      },
+    };
+    const inbox = inboxOf(server, { ...storage, store });
+    inbox.add(one);
+    await pollAndWait(inbox, one);
+    assert.deepEqual(changes.toSorted(), [
+      'acknowledged',
+      'acknowledged',
+      ...Array.from({ length: 4 }, () => 'acknowledged delivered'),
+    ]);
+    const rows = await rowsOf(server, storage);
+    assert.ok(rows.every(({ acknowledgedAt }) => acknowledgedAt !== null));
+    assert.deepEqual(
+      rows.map(({ state }) => state),
+      ids.map((_, n) => (n < 4 ? 'delivered' : 'acknowledged')),
+    );
+  });
+
+  it('lists what waits in the store once, and after that delivers what it stores, in order', async () => {
+    const one = consumer();
+    let lists = 0;
+    const store: Store = {
+      ...storage.store,
+      incomingSummaries(mailbox, states, page) {
+        if (states.includes('acknowledged')) lists += 1;
+        return storage.store.incomingSummaries(mailbox, states, page);
+      },
+    };
+    const ids = await many(5);
+    const inbox = inboxOf(server, { ...storage, store });
+    inbox.add(one);
+    await pollAndWait(inbox, one);
+    const before = lists;
+    for (let n = 0; n < 3; n += 1) {
+      ids.push(...(await many(5)));
+      await pollAndWait(inbox, one);
+    }
+    assert.deepEqual(one.ids(), ids);
+    assert.equal(lists, before);
+  });
+
+  it('delivers in order what was stored while others were read from the store, and more than a lane lists', async () => {
+    const ids = await many(120);
+    const one = consumer({ maxLeases: 1 });
+    const before = inboxOf(server, storage);
+    before.add(one);
+    await pollAndWait(before, one);
+    await before.close();
+    await storage.reopen();
+    ids.push(...(await many(120)));
+    const next = consumer({ acknowledge: 'after-delivery' });
+    const inbox = inboxOf(server, storage);
+    inbox.add(next);
+    await pollAndWait(inbox, next, 15_000);
+    assert.deepEqual(next.ids(), ids);
+  });
+
   it('downloads each message once, however often it polls', async () => {
     await many(3);
     const one = consumer();

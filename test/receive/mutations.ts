@@ -409,6 +409,27 @@ const MUTATIONS: Taken[] = [
     check: 'this.#leases.expire(messageId);',
     without: '',
   },
+  {
+    case: 'records the acknowledgement to MESH with the delivery',
+    test: 'test/receive/durable-inbox.test.ts',
+    file: 'lib/receive/incoming-rows.ts',
+    check: '...(unrecorded && { acknowledgedAt: unrecorded.acknowledgedAt })',
+    without: '',
+  },
+  {
+    case: 'records the acknowledgement to MESH with the delivery; without one, in a moment, by itself',
+    test: 'test/receive/durable-inbox.test.ts',
+    file: 'lib/receive/incoming-rows.ts',
+    check: 'if (!this.#isRecordingPlanned) after(RECORD_WITHIN_MS, () => this.#recordUndelivered());',
+    without: '',
+  },
+  {
+    case: 'lists what waits in the store once',
+    test: 'test/receive/durable-inbox.test.ts',
+    file: 'lib/receive/receiving-line.ts',
+    check: 'if (row) lanes.stored(row);',
+    without: '',
+  },
 ];
 
 tryAll(

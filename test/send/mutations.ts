@@ -213,6 +213,27 @@ const MUTATIONS: Taken[] = [
     check: 'const answer = await this.#askByLocalId(row);',
     without: 'await this.#lookUp(row); const answer = await this.#askByLocalId(row);',
   },
+  {
+    case: 'takes one trip to the store',
+    test: ONCE_KEY,
+    file: 'lib/send/outbox.ts',
+    check: 'isSmall(payload) ? undefined : await findRepeated()',
+    without: 'await findRepeated()',
+  },
+  {
+    case: 'is compared after a restart too, and while the outbox is full',
+    test: ONCE_KEY,
+    file: 'lib/send/outbox.ts',
+    check: 'error instanceof OutboxFullError ? await findRepeated() : undefined',
+    without: 'undefined as Added | undefined',
+  },
+  {
+    case: 'waiting for the acceptance of a message that was dropped fails',
+    test: 'test/send/outbox-enqueue.test.ts',
+    file: 'lib/send/outbox.ts',
+    check: "if (event !== 'queued') this.#parts.justQueued?.forget(row.id);",
+    without: '',
+  },
 ];
 
 tryAll(

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KeyReusedError, OutboxFullError, type DurableMailbox } from '../../lib/index';
+import type { Store } from '../../lib/store/store';
 import { emptyFolder } from '../harness/cleanup';
 import { failure } from '../harness/failure';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
@@ -100,6 +101,31 @@ describe('once per key', () => {
     await failure(KeyReusedError, outbox.enqueue(letter('made at 9:00'), { ...options, onceContent: 'another' }));
     // The payload itself is never taken for such a content, nor the other way round.
     await failure(KeyReusedError, outbox.enqueue(letter('sha256 of the source'), { onceKey: 'k' }));
+  });
+
+  it('a small message, new or repeated, takes one trip to the store; a large one is looked up before it is written', async () => {
+    const server = await tlsSandbox();
+    const storage = await storageIn();
+    const calls: string[] = [];
+    const store: Store = {
+      ...storage.store,
+      listOutgoing(...args) {
+        calls.push('look-up');
+        return storage.store.listOutgoing(...args);
+      },
+      enqueue(...args) {
+        calls.push('row');
+        return storage.store.enqueue(...args);
+      },
+    };
+    const { outbox } = outboxAt(server, { storage: { ...storage, store } });
+    const { message } = await outbox.enqueue(letter(), { onceKey: 'k' });
+    const again = await outbox.enqueue(letter(), { onceKey: 'k' });
+    assert.deepEqual([again.isNew, again.message.id], [false, message.id]);
+    assert.deepEqual(calls, ['row', 'row']);
+    await outbox.enqueue(letter(LARGE), { onceKey: 'large' });
+    await outbox.enqueue(letter(LARGE), { onceKey: 'large' });
+    assert.deepEqual(calls.slice(2), ['look-up', 'row', 'look-up']);
   });
 
   it('is compared after a restart too, and while the outbox is full', async () => {

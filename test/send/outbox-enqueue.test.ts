@@ -3,6 +3,7 @@ import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { InvalidMessageError, NotSentError, OutboxFullError, PayloadError, StorageError } from '../../lib/index';
 import { INLINE_BYTES } from '../../lib/payload/stored-payload';
+import type { Store } from '../../lib/store/store';
 import type { SqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
 import { emptyFolder } from '../harness/cleanup';
 import { failure } from '../harness/failure';
@@ -174,6 +175,35 @@ describe('outbox: enqueue', () => {
     });
     await outbox.enqueue(letter(BIG));
     assert.equal((await spooled()).length, 1);
+  });
+
+  it('waiting for the acceptance of a message that was just queued asks the store nothing', async () => {
+    const server = await tlsSandbox();
+    const storage = await storageIn();
+    let read = 0;
+    const store: Store = {
+      ...storage.store,
+      getOutgoing(id) {
+        read += 1;
+        return storage.store.getOutgoing(id);
+      },
+    };
+    const mailbox = outboxAt(server, { storage: { ...storage, store } });
+    const { message } = await mailbox.outbox.enqueue(letter());
+    const accepted = mailbox.outbox.accepted(message.id);
+    mailbox.start();
+    assert.equal((await accepted).state, 'accepted');
+    assert.equal(read, 0);
+    // What has changed since, only the store knows.
+    assert.equal((await mailbox.outbox.accepted(message.id)).state, 'accepted');
+    assert.equal(read, 1);
+  });
+
+  it('waiting for the acceptance of a message that was dropped fails', async () => {
+    const { outbox } = await unsent();
+    const { message } = await outbox.enqueue(letter());
+    await outbox.drop(message.id);
+    await failure(NotSentError, outbox.accepted(message.id));
   });
 
   it('a full store refuses messages with a clear error, and continues once there is space', async () => {

@@ -282,10 +282,10 @@ const RECEIVING: Taken[] = [
   {
     title: 'a message is stored before it is acknowledged to MESH',
     file: RECEIVING_LINE,
-    check: '      await this.#addRow(downloaded, content);\n',
+    check: '      const row = await this.#addRow(downloaded, content);\n',
     without:
       '      if (acknowledger.whenSpooled) await acknowledger.acknowledgeNow(messageId);\n' +
-      '      await this.#addRow(downloaded, content);\n',
+      '      const row = await this.#addRow(downloaded, content);\n',
   },
   {
     title: 'what was delivered before a kill is delivered again until the flow is done',

@@ -229,6 +229,13 @@ const MUTATIONS: Rule[] = [
     check: 'INDEXED BY outgoing_row_due\n        WHERE row_since IS NOT NULL AND row_since <= ?',
     without: 'WHERE +row_since IS NOT NULL AND +row_since <= ?',
   },
+  {
+    case: 'wait some milliseconds for more where nobody outside waits',
+    test: 'test/store/sqlite/load.test.ts',
+    file: 'lib/store/sqlite/open-sqlite-store.ts',
+    check: 'this.#isUrgent ||= !MAY_WAIT.has(name);',
+    without: 'this.#isUrgent = true;',
+  },
 ];
 
 tryAll(

@@ -11,6 +11,16 @@ import { isGone, toMeshError } from '../inbox-rules';
 /** Above this number, later messages are acknowledged when a list of the inbox shows them. */
 const MAX_REMEMBERED = 10_000;
 
+/** A request to MESH that has ended. */
+export interface Acknowledgement {
+  /**
+   * Resolves when the store has what came of it; rejects with what the store throws.
+   */
+  recorded: Promise<void>;
+}
+
+const NOT_ACKNOWLEDGED: Acknowledgement = { recorded: Promise.resolve() };
+
 /** Acknowledges the messages of one mailbox. */
 export class MeshAcknowledger {
   /** True: a message is acknowledged as soon as it is stored. False: when the flow has finished it. */
@@ -24,7 +34,7 @@ export class MeshAcknowledger {
   #recent = new Set<string>();
   #run: Promise<void> | undefined;
   /** The messages being acknowledged: a second caller waits for the first one's request. */
-  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #underWay = new Map<string, Promise<Acknowledgement>>();
   /** Requests go one after the other; the commits that follow them do not wait for each other. */
   readonly #queue = new SerialQueue();
 
@@ -96,7 +106,9 @@ export class MeshAcknowledger {
     while (!this.#failed) {
       const [messageId] = this.#unacknowledged;
       if (messageId === undefined) return;
-      await this.#acknowledge(messageId);
+      await (
+        await this.#acknowledge(messageId, 'at once')
+      ).recorded;
     }
   }
 
@@ -106,26 +118,43 @@ export class MeshAcknowledger {
    */
   async acknowledgeNow(messageId: string): Promise<void> {
     this.acknowledgeLater(messageId);
-    if (!this.#failed) await this.#acknowledge(messageId);
+    if (!this.#failed) await (await this.#acknowledge(messageId, 'at once')).recorded;
   }
 
-  #acknowledge(messageId: string): Promise<void> {
-    const underWay =
-      this.#underWay.get(messageId) ??
-      this.#requestAndCommit(messageId).finally(() => this.#underWay.delete(messageId));
+  /**
+   * Acknowledges a message that was just stored, as `acknowledgeNow`. Resolves as soon as it may be delivered: its
+   * delivery may record the acknowledgement too.
+   */
+  async acknowledgeStored(messageId: string): Promise<Acknowledgement> {
+    this.acknowledgeLater(messageId);
+    return this.#failed ? NOT_ACKNOWLEDGED : this.#acknowledge(messageId, 'with its delivery');
+  }
+
+  #acknowledge(messageId: string, record: 'at once' | 'with its delivery'): Promise<Acknowledgement> {
+    const underWay = this.#underWay.get(messageId) ?? this.#requestAndRecord(messageId, record);
     this.#underWay.set(messageId, underWay);
     return underWay;
   }
 
-  async #requestAndCommit(messageId: string): Promise<void> {
-    const { rows, problems } = this.#parts;
+  async #requestAndRecord(messageId: string, record: 'at once' | 'with its delivery'): Promise<Acknowledgement> {
+    const { rows } = this.#parts;
     const isAcknowledged = await this.#queue.run(async () => !this.#failed && (await this.#request(messageId)));
-    if (!isAcknowledged) return;
-    await rows.acknowledged(messageId);
+    if (!isAcknowledged) {
+      this.#underWay.delete(messageId);
+      return NOT_ACKNOWLEDGED;
+    }
+    const recording = record === 'at once' ? rows.acknowledged(messageId) : rows.acknowledgedBeforeDelivery(messageId);
+    const recorded = recording.then(() => this.#recorded(messageId)).finally(() => this.#underWay.delete(messageId));
+    // It may fail before it is awaited.
+    recorded.catch(() => undefined);
+    return { recorded };
+  }
+
+  #recorded(messageId: string): void {
     this.#unacknowledged.delete(messageId);
     this.#acknowledged += 1;
     this.#recent.add(messageId);
-    problems.clear('acknowledge');
+    this.#parts.problems.clear('acknowledge');
   }
 
   /** Returns whether MESH now has the acknowledgement. */

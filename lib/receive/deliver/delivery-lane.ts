@@ -55,6 +55,8 @@ interface Recorded extends Prepared {
 
 /** Rows that are listed at once, without their payloads. */
 const PAGE = 50;
+/** Rows that are listed at most: what is stored beyond them is read from the store later. */
+const MAX_LISTED = 500;
 /**
  * Back-off after the store or the folder failed (milliseconds): a database that moves is back in seconds, a full disk
  * is not.
@@ -75,8 +77,12 @@ export class DeliveryLane {
   readonly #ending = new Set<Promise<void>>();
   /** Pending deliveries of this consumer that are listed and not yet taken, oldest first. */
   #listed: IncomingSummary[] = [];
-  /** Id of the last listed row: later rows sort behind it. */
-  #after: string | undefined;
+  /** The last row that was listed, for whichever consumer: later rows sort behind it. */
+  #last: Pick<IncomingSummary, 'messageId' | 'sequence'> | undefined;
+  /** True if nothing that is pending in the store sorts behind the last row: the next row that is stored does. */
+  #isListedToEnd = false;
+  /** Rows that were stored while a page was read, which may have them or not; undefined while none is. */
+  #storedMeanwhile: IncomingSummary[] | undefined;
   /** Counts the resets. */
   #epoch = 0;
   #run: Promise<void> | undefined;
@@ -116,8 +122,25 @@ export class DeliveryLane {
   /** Forgets what is listed: the next run lists anew. */
   reset(): void {
     this.#listed = [];
-    this.#after = undefined;
+    this.#last = undefined;
+    this.#isListedToEnd = false;
     this.#epoch += 1;
+  }
+
+  /** Lists a row that was just stored, so that it need not be read; unless others are still to be read before it. */
+  stored(row: IncomingSummary): void {
+    if (this.#isListedToEnd) this.#list(row);
+    else this.#storedMeanwhile?.push(row);
+  }
+
+  #list(row: IncomingSummary): void {
+    if (row.sequence <= (this.#last?.sequence ?? 0)) return;
+    if (this.#listed.length >= MAX_LISTED) {
+      this.#isListedToEnd = false;
+      return;
+    }
+    this.#last = { messageId: row.messageId, sequence: row.sequence };
+    if (this.#claims(row)) this.#listed.push(row);
   }
 
   /** Stops delivering. Resolves when the current delivery has ended. */
@@ -180,19 +203,32 @@ export class DeliveryLane {
   async #nextPending(free: number): Promise<IncomingSummary[]> {
     const { rows } = this.#parts;
     if (rows.pending.count((key) => this.#claims(key)) === 0) return [];
-    while (this.#listed.length === 0) {
-      const epoch = this.#epoch;
-      const page = await rows.listPending(PAGE, this.#after);
-      if (epoch !== this.#epoch) continue;
-      this.#after = page.at(-1)?.messageId ?? this.#after;
-      this.#listed = page.filter((row) => this.#claims(row));
-      if (page.length < PAGE) break;
-    }
+    if (this.#listed.length === 0) await this.#readPages();
     const [first] = this.#listed;
     if (!first || rows.beingStored.has(first.messageId)) return [];
     if (this.#consumer.folder !== undefined || !mayShareCommit(first)) return this.#listed.splice(0, 1);
     const end = this.#listed.findIndex((row) => !mayShareCommit(row) || rows.beingStored.has(row.messageId));
     return this.#listed.splice(0, Math.min(MAX_PAYLOADS_IN_MEMORY, free, end < 0 ? Infinity : end));
+  }
+
+  /** Reads pages from the store, up to one that has a message for this consumer. */
+  async #readPages(): Promise<void> {
+    try {
+      while (this.#listed.length === 0) {
+        const epoch = this.#epoch;
+        this.#isListedToEnd = false;
+        this.#storedMeanwhile = [];
+        const page = await this.#parts.rows.listPending(PAGE, this.#last?.messageId);
+        if (epoch !== this.#epoch) continue;
+        for (const row of page) this.#list(row);
+        this.#isListedToEnd = page.length < PAGE;
+        if (!this.#isListedToEnd) continue;
+        for (const row of this.#storedMeanwhile) this.stored(row);
+        return;
+      }
+    } finally {
+      this.#storedMeanwhile = undefined;
+    }
   }
 
   /**

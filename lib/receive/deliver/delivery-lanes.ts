@@ -1,4 +1,5 @@
 /** The delivery lanes of one mailbox: every consumer has its own, so that none waits for another. */
+import type { IncomingSummary } from '../../store/store';
 import type { InboxConsumer } from '../inbox-types';
 import { DeliveryLane, type LaneParts } from './delivery-lane';
 
@@ -48,6 +49,11 @@ export class DeliveryLanes {
   /** There may be something to deliver. */
   wake(): void {
     if (this.#isOpen) for (const lane of this.#lanes.values()) lane.wake();
+  }
+
+  /** A message was just stored: it comes after all that were stored before. */
+  stored(row: IncomingSummary): void {
+    for (const lane of this.#lanes.values()) lane.stored(row);
   }
 
   /** Forgets what the lanes have listed: any row may belong to another consumer, or sort before it. */

@@ -37,9 +37,8 @@ interface SpoolSinkParts {
  */
 export class SpoolSink implements PayloadSink {
   readonly #parts: SpoolSinkParts;
-  /** Unique for each download, so that two downloads of one message never write to the same file. */
-  readonly #id = randomUUID();
-  readonly #tag: string;
+  /** The names of its files; made when one is needed, since most messages are small and have none. */
+  #names: { payload: string; part: string } | undefined;
   #pieces: Buffer[] = [];
   #bytes = 0;
   #chunkStart = 0;
@@ -50,7 +49,6 @@ export class SpoolSink implements PayloadSink {
 
   private constructor(parts: SpoolSinkParts) {
     this.#parts = parts;
-    this.#tag = parts.partials.tag(parts.message.messageId);
   }
 
   /**
@@ -83,11 +81,21 @@ export class SpoolSink implements PayloadSink {
   }
 
   get #name(): string {
-    return receivedName(this.#tag, this.#id);
+    return this.#fileNames.payload;
   }
 
   get #data(): string {
-    return partName(this.#tag, this.#id);
+    return this.#fileNames.part;
+  }
+
+  get #fileNames(): { payload: string; part: string } {
+    if (this.#names) return this.#names;
+    const { partials, message } = this.#parts;
+    const tag = partials.tag(message.messageId);
+    // Unique for each download, so that two downloads of one message never write to the same file.
+    const id = randomUUID();
+    this.#names = { payload: receivedName(tag, id), part: partName(tag, id) };
+    return this.#names;
   }
 
   beginChunk(): void {
@@ -155,7 +163,7 @@ export class SpoolSink implements PayloadSink {
     await this.#noting;
     if (!this.#hasNote) return this.discard();
     await this.#file?.leave();
-    this.#parts.spool.inUse.delete(this.#data);
+    this.#release();
   }
 
   async discard(): Promise<void> {
@@ -163,9 +171,13 @@ export class SpoolSink implements PayloadSink {
     this.#due = undefined;
     await this.#noting;
     await this.#file?.discard();
-    this.#parts.spool.inUse.delete(this.#data);
+    this.#release();
     if (this.#hasNote) await this.#parts.partials.remove(this.#parts.message.messageId);
     this.#hasNote = false;
+  }
+
+  #release(): void {
+    if (this.#names) this.#parts.spool.inUse.delete(this.#names.part);
   }
 
   /** Saves notes in the background, one at a time. A failure is ignored: the chunks are only downloaded again. */

@@ -27,7 +27,8 @@ import type { Queries } from './queries';
 
 const COLUMNS = INCOMING_COLUMN_NAMES.map((column) => `i.${column}`).join(', ');
 const WITH_PAYLOAD = `SELECT ${COLUMNS}, p.bytes FROM incoming AS i ${bytesJoined('incoming', 'i')}`;
-const LINE = ledgerLine('changed', `mailbox, 'in', message_id, message_id`);
+const linesOf = (count: number): string => ledgerLine('changed', `mailbox, 'in', message_id, message_id`, count);
+const LINE = linesOf(1);
 
 export async function addIncoming(
   queries: Queries,
@@ -158,7 +159,7 @@ export async function changeIncoming(
   messageId: string,
   from: readonly IncomingState[],
   change: IncomingChange,
-  note: LedgerNote | undefined,
+  notes: readonly LedgerNote[],
   notify: Notify,
 ): Promise<IncomingSummary | undefined> {
   if (from.length === 0) return undefined;
@@ -174,7 +175,7 @@ export async function changeIncoming(
     `WITH changed AS (
         UPDATE incoming SET ${['message_id = message_id', ...assignments].join(', ')}
           WHERE mailbox = ${MAILBOX} AND message_id = ? AND state = ANY(?::text[]) RETURNING *)
-        ${payload.sql} ${note ? `, line AS (${LINE})` : ''}
+        ${payload.sql} ${notes.length > 0 ? `, line AS (${linesOf(notes.length)})` : ''}
       SELECT ${SUMMARY_COLUMNS} ${notified.length > 0 ? ', pg_notify(?, ?)::text AS notified' : ''}
         FROM changed AS i`,
     ...values,
@@ -182,7 +183,7 @@ export async function changeIncoming(
     messageId,
     from,
     ...payload.values,
-    ...(note ? lineValues(note) : []),
+    ...notes.flatMap(lineValues),
     ...notified,
   );
   const [row] = rows;

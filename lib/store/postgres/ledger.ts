@@ -9,15 +9,17 @@ import type { Queries, Value } from './queries';
 const SELECT = `SELECT ${LEDGER_COLUMNS} FROM ledger`;
 
 /**
- * Returns the part of a statement that writes the line of a note for each row of `changed`: both in one statement and
- * commit.
+ * Returns the part of a statement that writes the lines of `count` notes, in order, for each row of `changed`: all in
+ * one statement and commit.
  */
-export function ledgerLine(changed: string, columns: string): string {
+export function ledgerLine(changed: string, columns: string, count = 1): string {
+  const notes = Array.from({ length: count }, () => '(?::float8, ?::text, ?::text)').join(', ');
   return `INSERT INTO ledger (${NEW_LEDGER_COLUMNS})
-    SELECT ?::float8, ${columns}, ?::text, ?::text FROM ${changed}`;
+    SELECT note.time, ${columns}, note.event, note.detail
+      FROM ${changed} CROSS JOIN (VALUES ${notes}) AS note (time, event, detail)`;
 }
 
-/** Returns the values for `ledgerLine`. */
+/** Returns the values of a note for `ledgerLine`. */
 export function lineValues(note: LedgerNote): Value[] {
   return [note.time, note.event, JSON.stringify(note.detail ?? {})];
 }

@@ -134,9 +134,9 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
       if (lost.length === 0) return [];
       return await write({ mailboxes: [mailbox] }, (q) => incoming.endDeliveriesOf(q, mailbox, lost, now));
     },
-    changeIncoming: (mailbox, messageId, from, change, note) =>
+    changeIncoming: (mailbox, messageId, from, change, ...notes) =>
       write({ mailboxes: [mailbox] }, (q) =>
-        incoming.changeIncoming(q, mailbox, messageId, from, change, note, notify),
+        incoming.changeIncoming(q, mailbox, messageId, from, change, notes, notify),
       ),
     note: (entry) => add(entry.mailbox, (q) => ledger.addLine(q, entry)),
     history: (mailbox, reference) => read((q) => ledger.history(q, mailbox, reference)),

@@ -8,15 +8,15 @@ export interface IncomingStore {
   /** Adds a received message, and returns its sequence. Returns undefined, and changes nothing, if it is there already. */
   addIncoming(message: NewIncoming, note: LedgerNote): Promise<number | undefined>;
   /**
-   * Changes a message that is in one of the states `from`; `note` goes into the ledger in the same commit. Returns the
-   * message as it is now, or undefined if it is not there or in another state.
+   * Changes a message that is in one of the states `from`; `notes` go into the ledger in the same commit, in order.
+   * Returns the message as it is now, or undefined if it is not there or in another state.
    */
   changeIncoming(
     mailbox: string,
     messageId: string,
     from: readonly IncomingState[],
     change: IncomingChange,
-    note?: LedgerNote,
+    ...notes: LedgerNote[]
   ): Promise<IncomingSummary | undefined>;
   /**
    * Ends the leases of messages that were delivered by an instance that is gone, so that they are due at once; returns

@@ -139,7 +139,7 @@ export class IncomingTable {
     messageId: string,
     from: readonly IncomingState[],
     change: IncomingChange,
-    note: LedgerNote | undefined,
+    notes: readonly LedgerNote[],
   ): IncomingSummary | undefined {
     const mailbox = this.#mailboxes.find(mailboxKey);
     if (mailbox === undefined || from.length === 0) return undefined;
@@ -160,7 +160,7 @@ export class IncomingTable {
       this.#payloads.remove(before.seq);
       this.#payloads.add(before.seq, change.payload);
     }
-    if (note) this.#ledger.add(mailbox, 'in', messageId, messageId, note);
+    for (const note of notes) this.#ledger.add(mailbox, 'in', messageId, messageId, note);
     return summaryOf(before, change);
   }
 

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { extname, join, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { after, machineSteady } from '../../clock';
 import { type MeshError, StorageError } from '../../errors';
 import { queuedOutgoing } from '../rows/outgoing';
 import type { CommitStatistics } from '../rules/batches';
@@ -84,8 +85,8 @@ function storeOn(connection: Connection): SqliteStore {
     listIncoming: (mailbox, states, page) => call('listIncoming', [mailbox, states, page]),
     unacknowledgedIncoming: (mailbox, page) => call('unacknowledgedIncoming', [mailbox, page]),
     endLostDeliveries: async () => [],
-    changeIncoming: (mailbox, messageId, from, change, note) =>
-      call('changeIncoming', [mailbox, messageId, from, withOwnBytes(change), note]),
+    changeIncoming: (mailbox, messageId, from, change, ...notes) =>
+      call('changeIncoming', [mailbox, messageId, from, withOwnBytes(change), ...notes]),
     note: (entry) => call('note', [entry]),
     history: (mailbox, reference) => call('history', [mailbox, reference]),
     conditionEvents: (mailbox, since) => call('conditionEvents', [mailbox, since]),
@@ -147,6 +148,14 @@ function buffersOf(args: readonly unknown[]): ArrayBuffer[] {
  */
 const CALLS_PER_MESSAGE = 16;
 
+/**
+ * Calls for whose result nobody outside waits, neither a flow nor a sender over MLLP: they go with the next call of
+ * another kind, or some milliseconds after the post before. The first of them after a pause goes at once.
+ */
+const MAY_WAIT: ReadonlySet<OperationName> = new Set<OperationName>(['addIncoming', 'changeIncoming', 'changeBatch']);
+/** The least time between two posts of such calls alone (milliseconds). */
+const GATHER_MS = 5;
+
 interface Pending {
   resolve(value: unknown): void;
   reject(error: MeshError): void;
@@ -178,6 +187,12 @@ class Connection {
   readonly #worker: StoreWorker;
   readonly #pending = new Map<number, Pending>();
   #unposted: Call[] = [];
+  /** One of the unposted calls may not wait. */
+  #isUrgent = false;
+  #isScheduled = false;
+  #lastPost = -Infinity;
+  /** Ends the wait for more calls. */
+  #cancelWait: (() => void) | undefined;
   #nextId = 1;
   #closing: Promise<void> | undefined;
   #failure: MeshError | undefined;
@@ -211,15 +226,33 @@ class Connection {
     if (this.#failure) throw this.#failure;
     const id = this.#nextId++;
     const result = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
-    if (this.#unposted.length === 0) setImmediate(() => this.#postIfIdle());
     this.#unposted.push({ id, name, args });
+    this.#isUrgent ||= !MAY_WAIT.has(name);
+    this.#postSoon();
     if (this.#unposted.length >= CALLS_PER_MESSAGE) this.#post();
     return (await result) as ReturnType<Operations[N]>;
   }
 
+  #postSoon(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#postIfIdle();
+    });
+  }
+
   /** Posts only while the worker is idle: calls that wait for it go in one message then, and share a commit. */
   #postIfIdle(): void {
-    if (this.#pending.size === this.#unposted.length) this.#post();
+    if (this.#unposted.length === 0 || this.#pending.size > this.#unposted.length) return;
+    const wait = this.#isUrgent ? 0 : this.#lastPost + GATHER_MS - machineSteady();
+    if (wait > 0)
+      this.#cancelWait ??= after(wait, () => {
+        this.#cancelWait = undefined;
+        this.#isUrgent = true;
+        this.#postIfIdle();
+      });
+    else this.#post();
   }
 
   /**
@@ -229,7 +262,11 @@ class Connection {
   #post(): void {
     const calls = this.#unposted;
     this.#unposted = [];
+    this.#isUrgent = false;
+    this.#cancelWait?.();
+    this.#cancelWait = undefined;
     if (this.#failure || calls.length === 0) return;
+    this.#lastPost = machineSteady();
     try {
       this.#worker.postMessage(
         calls,

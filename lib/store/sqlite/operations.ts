@@ -122,8 +122,8 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
       messageId: string,
       from: readonly IncomingState[],
       change: IncomingChange,
-      note?: LedgerNote,
-    ) => incoming.change(mailbox, messageId, from, change, note),
+      ...notes: LedgerNote[]
+    ) => incoming.change(mailbox, messageId, from, change, notes),
     note: (entry: Omit<LedgerEntry, 'sequence'>) => ledger.note(entry),
     history: (mailbox: string, reference: string) => ledger.history(mailbox, reference),
     conditionEvents: (mailbox: string, since: number) => ledger.conditionEvents(mailbox, since),

@@ -96,6 +96,14 @@ export function describeInbox(store: UseStore): void {
   });
 
   describe('changeIncoming', () => {
+    it('writes the lines of several notes in the same commit, in order', async () => {
+      const messageId = await received(store());
+      const change: IncomingChange = { state: 'delivered', acknowledgedAt: T + 1, deliveryCount: 1 };
+      await store().changeIncoming(MAILBOX, messageId, ['spooled'], change, note('acknowledged'), note('delivered'));
+      const events = (await store().history(MAILBOX, messageId)).map(({ event }) => event);
+      assert.deepEqual(events.slice(-2), ['acknowledged', 'delivered']);
+    });
+
     it('changes every changeable field', async () => {
       const messageId = await received(store());
       const change: IncomingChange = {

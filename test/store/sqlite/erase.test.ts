@@ -72,7 +72,7 @@ describe('erasing a message in SQLite', () => {
     const here = await place();
     const spoolFolder = join(await emptyFolder(), 'spool');
     const storage = await openStorage({ folder: here.folder, spoolFolder });
-    const placed = await placePayload(Buffer.from(MARK.repeat(10_000)), storage.spool, OUT_NAME, false);
+    const placed = await placePayload(Buffer.from(MARK.repeat(10_000)), storage.spool, () => OUT_NAME, false);
     const payload = await placed.keep();
     const id = await inState(storage.store, 'undelivered', { settledAt: T }, { payload, size: placed.source.size });
     await storage.close();

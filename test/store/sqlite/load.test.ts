@@ -3,11 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError } from '../../../lib/errors';
 import type { TestOptions } from '../../../lib/store/sqlite/database';
 import { openSqliteStore, type SqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
 import { afterThisTest, emptyFolder } from '../../harness/cleanup';
 import { failure } from '../../harness/failure';
+import { median } from '../../harness/median';
 import { DAY, enqueued, MAILBOX, note, outgoing, T } from '../contract/support';
 
 async function opened(test: TestOptions = {}, folder?: string): Promise<SqliteStore> {
@@ -43,6 +45,29 @@ describe('shared commits of SQLite', () => {
     const { commits, writes } = await store.statistics();
     assert.equal(writes, 640);
     assert.ok(commits <= 40, `${commits} commits`);
+  });
+
+  it('wait some milliseconds for more where nobody outside waits, but not after a pause, and not for an enqueue', async () => {
+    const store = await opened();
+    const change = async (): Promise<number> => {
+      const begun = performance.now();
+      await store.changeBatch([]);
+      return performance.now() - begun;
+    };
+    const alone: number[] = [];
+    for (let n = 0; n < 20; n += 1) {
+      await sleep(10);
+      alone.push(await change());
+    }
+    const inARow: number[] = [];
+    for (let n = 0; n < 20; n += 1) inARow.push(await change());
+    assert.ok(median(alone) < 4, `${median(alone)} ms after a pause`);
+    assert.ok(median(inARow) >= 4, `${median(inARow)} ms in a row`);
+    const { commits: before } = await store.statistics();
+    const waiting = Array.from({ length: 20 }, () => store.changeBatch([]));
+    await enqueued(store);
+    await Promise.all(waiting);
+    assert.ok((await store.statistics()).commits - before <= 2, 'they go with an enqueue');
   });
 
   it('are not made for reads', async () => {
