@@ -64,13 +64,24 @@ export async function placePayload(
   };
 }
 
-/** Returns all bytes of a small payload. */
+/** Returns all bytes of a small payload, in memory of their own, as the store posts them to its thread. */
 export async function readAll(source: PayloadSource): Promise<Buffer> {
   // Copied: the bytes may belong to a caller, who may change them.
-  if (source.bytes) return Buffer.from(source.bytes);
+  if (source.bytes) return ownCopy(source.bytes);
   const pieces: Buffer[] = [];
   for await (const piece of source.open(0, source.size)) pieces.push(piece);
   return Buffer.concat(pieces);
+}
+
+/** Joins pieces in memory that has nothing else: Buffer's own pool has many small payloads in one piece. */
+export function ownCopy(...pieces: readonly Uint8Array[]): Buffer {
+  const own = Buffer.allocUnsafeSlow(pieces.reduce((bytes, piece) => bytes + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    own.set(piece, at);
+    at += piece.length;
+  }
+  return own;
 }
 
 /**

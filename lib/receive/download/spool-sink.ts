@@ -6,7 +6,7 @@ import type { PartialDownload, PartialFiles } from '../../payload/partial-files'
 import type { PayloadSink } from '../../payload/sink';
 import type { Spool } from '../../payload/spool';
 import { partName, receivedName } from '../../payload/spool-names';
-import { INLINE_BYTES } from '../../payload/stored-payload';
+import { INLINE_BYTES, ownCopy } from '../../payload/stored-payload';
 import type { StoredPayload } from '../../store/store';
 import { randomUUID } from '../../random';
 import type { MessageHeaders } from '../../types';
@@ -143,7 +143,7 @@ export class SpoolSink implements PayloadSink {
       await this.#noting;
       return this.#file.finish();
     }
-    const payload = Buffer.concat(this.#pieces);
+    const payload = ownCopy(...this.#pieces);
     return { payload, bytes: payload.length, sha256: hash('sha256', payload, 'hex') };
   }
 

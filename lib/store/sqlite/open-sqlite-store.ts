@@ -117,11 +117,14 @@ function storeOn(connection: Connection): SqliteStore {
 
 /**
  * Returns the value with its payload's bytes in memory of their own: a structured clone of a small Buffer would copy
- * the whole pool that the Buffer is a piece of, other messages' bytes included.
+ * the whole pool that the Buffer is a piece of, other messages' bytes included. Memory that is transferred is always a
+ * copy: the caller loses it.
  */
 function withOwnBytes<T extends { payload?: StoredPayload | null }>(value: T): T {
   if (value.payload?.kind !== 'inline') return value;
-  return { ...value, payload: { ...value.payload, bytes: new Uint8Array(value.payload.bytes) } };
+  const { bytes } = value.payload;
+  if (bytes.length === bytes.buffer.byteLength && bytes.length < WORTH_TRANSFERRING) return value;
+  return { ...value, payload: { ...value.payload, bytes: new Uint8Array(bytes) } };
 }
 
 /** Returns the message with its payload's bytes as a store returns them, as a Uint8Array, in the same memory. */
@@ -152,7 +155,15 @@ const CALLS_PER_MESSAGE = 16;
  * Calls for whose result nobody outside waits, neither a flow nor a sender over MLLP: they go with the next call of
  * another kind, or some milliseconds after the post before. The first of them after a pause goes at once.
  */
-const MAY_WAIT: ReadonlySet<OperationName> = new Set<OperationName>(['addIncoming', 'changeIncoming', 'changeBatch']);
+const MAY_WAIT: ReadonlySet<OperationName> = new Set<OperationName>([
+  'addIncoming',
+  'changeIncoming',
+  'changeBatch',
+  // The sender's own questions: while messages come one at a time, they go with the enqueue of the next.
+  'countOutgoing',
+  'idsToSend',
+  'nextSendTime',
+]);
 /** The least time between two posts of such calls alone (milliseconds). */
 const GATHER_MS = 5;
 
