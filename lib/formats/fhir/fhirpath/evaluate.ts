@@ -62,6 +62,9 @@ export function compileFhirPath(text: string): FhirPath {
   return { evaluate, isTrue: (item, environment) => truth(evaluate(item, environment)) === true };
 }
 
+/** Nesting that is looked through: what the validator takes is less deep. */
+const MAX_GENERATIONS = 200;
+
 const NONE: readonly Item[] = [];
 const TRUE: readonly Item[] = [{ value: true, type: 'boolean' }];
 const FALSE: readonly Item[] = [{ value: false, type: 'boolean' }];
@@ -409,17 +412,20 @@ function equalItems(context: Context, left: Item, right: Item): boolean | undefi
 }
 
 /** Whether two values of FHIR JSON are the same; the order of properties does not count. */
-export function isDeepEqual(left: unknown, right: unknown, spend: (steps: number) => void): boolean {
+export function isDeepEqual(left: unknown, right: unknown, spend: (steps: number) => void, depth = 0): boolean {
   if (left === right) return true;
   spend(1);
+  if (depth > MAX_GENERATIONS) return false;
   if (Array.isArray(left) && Array.isArray(right)) {
-    return left.length === right.length && left.every((item, index) => isDeepEqual(item, right[index], spend));
+    return (
+      left.length === right.length && left.every((item, index) => isDeepEqual(item, right[index], spend, depth + 1))
+    );
   }
   if (!isObject(left) || !isObject(right)) return false;
   const keys = Object.keys(left);
   return (
     keys.length === Object.keys(right).length &&
-    keys.every((key) => Object.hasOwn(right, key) && isDeepEqual(left[key], right[key], spend))
+    keys.every((key) => Object.hasOwn(right, key) && isDeepEqual(left[key], right[key], spend, depth + 1))
   );
 }
 
@@ -518,9 +524,6 @@ function matches(subject: string, pattern: string): boolean {
   }
   return compiled.test(subject);
 }
-
-/** Generations that `repeat` and `descendants` look through: FHIR cannot be nested deeper in what is read here. */
-const MAX_GENERATIONS = 200;
 
 function repeat(context: Context, input: readonly Item[], next: (items: readonly Item[]) => readonly Item[]): Item[] {
   const out: Item[] = [];

@@ -61,8 +61,8 @@ function discriminatorTest({ type, path }: Discriminator, slice: ElementNode, de
     case 'type':
       return (frame, walk) => {
         const values = walk.select(frame, compiled);
-        return values.some((item) =>
-          nodes.some(({ element }) => element.types.some(({ code }) => code === item.type || code === 'Resource')),
+        return values.some(({ type: given }) =>
+          nodes.some((node) => typesOf(node).some((code) => code === given || code === 'Resource')),
         );
       };
     case 'profile': {
@@ -90,6 +90,10 @@ function discriminatorTest({ type, path }: Discriminator, slice: ElementNode, de
       return valueTest(compiled, nodes);
   }
 }
+
+/** The types of an element; of the root of a profile, its type. */
+const typesOf = ({ element, profile }: ElementNode): readonly string[] =>
+  element.path.includes('.') ? element.types.map(({ code }) => code) : [profile.type];
 
 /** By what the slice says of the element: its fixed value, its pattern, or its required binding. */
 function valueTest(compiled: FhirPath, nodes: readonly ElementNode[]): SliceTest {
