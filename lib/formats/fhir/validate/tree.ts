@@ -11,6 +11,8 @@ export interface ElementNode {
   children: Map<string, ElementNode>;
   /** Those that are named `…[x]`. */
   choices: ElementNode[];
+  /** Children that must occur, or a slice of which must. */
+  required: ElementNode[];
   /** Slices of this element; of a slice, its reslices. */
   slices: ElementNode[];
 }
@@ -49,12 +51,18 @@ function build(profile: Profile, definitions: Definitions): ProfileTree | undefi
       name: parent ? choiceName(name, element, parent, definitions) : name,
       children: new Map(),
       choices: [],
+      required: [],
       slices: [],
     };
     if (parent) attach(parent, node);
     open.length = depth;
     open.push(node);
     byId.set(element.id, node);
+  }
+  for (const node of byId.values()) {
+    node.required = [...node.children.values()].filter(
+      ({ element, slices }) => element.min > 0 || slices.some((slice) => slice.element.min > 0),
+    );
   }
   const [root] = open;
   return root && { profile, root, byId };

@@ -27,7 +27,7 @@ export function validate(
         text: 'It is no FHIR resource: it is not an object.',
         advice: 'Pass on the resource as an object, or parse it first.',
       });
-    } else new Walk(definitions, issues, new Budget(MAX_STEPS)).resource(resource, options);
+    } else new Walk(quick(definitions), issues, new Budget(MAX_STEPS)).resource(resource, options);
   } catch (error) {
     if (!(error instanceof LimitReached)) throw error;
     issues.list.push({
@@ -41,4 +41,36 @@ export function validate(
     });
   }
   return { valid: !issues.list.some(({ severity }) => severity === 'error'), issues: issues.list };
+}
+
+/** Definitions that remember what they found: a walk asks for the same few thousands of times. */
+const remembering = new WeakMap<Definitions, Definitions>();
+
+function quick(definitions: Definitions): Definitions {
+  let known = remembering.get(definitions);
+  if (!known) {
+    known = {
+      release: definitions.release,
+      profile: remember((url) => definitions.profile(url)),
+      type: remember((name) => definitions.type(name)),
+      baseOf: remember((type) => definitions.baseOf(type)),
+      valueSet: remember((url) => definitions.valueSet(url)),
+      codeSystem: remember((url) => definitions.codeSystem(url)),
+    };
+    remembering.set(definitions, known);
+  }
+  return known;
+}
+
+/** Answers that are remembered; payloads name addresses without end, definitions some thousands. */
+const MAX_REMEMBERED = 20_000;
+
+function remember<Value>(find: (key: string) => Value | undefined): (key: string) => Value | undefined {
+  const found = new Map<string, Value | undefined>();
+  return (key) => {
+    if (found.has(key)) return found.get(key);
+    const value = find(key);
+    if (found.size < MAX_REMEMBERED) found.set(key, value);
+    return value;
+  };
 }

@@ -21,16 +21,22 @@ const NHS_NUMBER = 'https://fhir.nhs.uk/Id/nhs-number';
 /** Nesting of elements at which a resource is refused; published examples stay below 30. */
 const MAX_DEPTH = 100;
 
-/** Issues that a profile may find in a resource that a reference leads to: one says enough. */
-const MAX_TARGET_ISSUES = 100;
+/** Issues that one profile may find in one resource. */
+const MAX_PROFILE_ISSUES = 1000;
+
+/** The environment of a resource; it remembers whether a reference led to nothing. */
+interface ResourceEnvironment extends Environment {
+  hasUnresolved: boolean;
+}
 
 export class Walk implements Walker {
   readonly definitions: Definitions;
   readonly budget: Budget;
   readonly #issues: Issues;
   readonly #framesOf = new Map<object, Frame>();
-  /** What each profile found in a resource that was checked without reporting; undefined while that is under way. */
-  readonly #silent = new Map<Frame, Map<string, Issues | undefined>>();
+  /** What each profile found in a resource; undefined while it is being checked. */
+  readonly #conformance = new Map<Frame, Map<string, Issues | undefined>>();
+  readonly #environments = new Map<Frame, ResourceEnvironment>();
   readonly #expressions: Map<string, FhirPath | undefined>;
 
   constructor(definitions: Definitions, issues: Issues, budget: Budget) {
@@ -341,13 +347,11 @@ export class Walk implements Walker {
 
   /** How often each child of a definition occurs. */
   #checkCounts(frame: Frame, definition: ElementNode, properties: readonly Property[], issues: Issues): void {
-    for (const child of definition.children.values()) {
-      const { min, max } = child.element;
-      if (min === 0 && max === Infinity) continue;
+    for (const { element, frames } of properties) this.#checkCount(frame, element, frames.length, issues);
+    for (const child of definition.required) {
       // The value of a primitive type is the frame's own; it may have extensions instead.
-      if (frame.isPrimitive && child.name === 'value') continue;
-      const count = properties.find(({ element }) => element.name === child.name)?.frames.length ?? 0;
-      this.#checkCount(frame, child, count, issues);
+      if (frame.isPrimitive || has(properties, child)) continue;
+      this.#checkCount(frame, child, 0, issues);
     }
   }
 
@@ -407,12 +411,10 @@ export class Walk implements Walker {
     const fhirPath = this.#expressions.get(expression);
     if (!fhirPath) return true;
     try {
-      let isUnresolved = false;
-      const environment = this.#environment(frame, () => {
-        isUnresolved = true;
-      });
+      const environment = this.#environment(frame);
+      environment.hasUnresolved = false;
       // What an invariant says of a resource that is not at hand cannot be decided.
-      return fhirPath.isTrue(itemOf(frame), environment) || isUnresolved;
+      return fhirPath.isTrue(itemOf(frame), environment) || environment.hasUnresolved;
     } catch (error) {
       // An expression that cannot be evaluated here is the definition's fault, not the message's.
       if (error instanceof FhirPathError) return true;
@@ -420,17 +422,20 @@ export class Walk implements Walker {
     }
   }
 
-  #environment(frame: Frame, onUnresolved?: () => void): Environment {
-    const { resource } = frame;
+  /** What expressions are evaluated in, for all that stands in one resource. */
+  #environment({ resource }: Frame): ResourceEnvironment {
+    const known = this.#environments.get(resource);
+    if (known) return known;
     const root = containerOf(resource);
-    return {
+    const environment: ResourceEnvironment = {
       // In STU3, %resource is the resource that contains a contained one (ref-1 and dom-3 rely on it).
       resource: this.definitions.release === 'STU3' ? root.value : resource.value,
       rootResource: root.value,
+      hasUnresolved: false,
       resolve: (reference) => {
         const resolved = resolveReference(this, reference, resource);
         if (resolved.kind === 'found') return resolved.frame.value;
-        onUnresolved?.();
+        environment.hasUnresolved = true;
         return undefined;
       },
       baseOf: (type) => this.definitions.baseOf(type),
@@ -439,6 +444,8 @@ export class Walk implements Walker {
       conforms: (value, profile) => this.conformsValue(value, profile),
       spend: (steps) => this.budget.spend(steps),
     };
+    this.#environments.set(resource, environment);
+    return environment;
   }
 
   /** The values at a path from a frame. */
@@ -628,8 +635,8 @@ export class Walk implements Walker {
       return;
     }
     if (profile.derivation === 'specialization') return;
-    const tree = treeOf(profile, this.definitions);
-    if (tree) this.#conform(frame, tree.root, this.#issues);
+    // Checked once, however many references lead to it.
+    for (const issue of this.#found(frame, profile)?.list ?? []) this.#issues.add(issue.path, issue);
   }
 
   /** Checks a frame by an element of a profile, and what is below it. */
@@ -643,16 +650,19 @@ export class Walk implements Walker {
     const properties = this.propertiesOf(frame);
     for (const property of properties) {
       const child = shape.children.get(property.element.name);
-      if (!child) this.#checkListed(frame, property, node, issues);
-      else this.#conformProperty(frame, property, child, issues);
-    }
-    for (const child of shape.children.values()) {
-      if (frame.isPrimitive && child.name === 'value') continue;
-      const property = properties.find(({ element }) => element.name === child.name);
+      if (!child) {
+        this.#checkListed(frame, property, node, issues);
+        continue;
+      }
+      this.#conformProperty(frame, property, child, issues);
       // A choice that a profile restricts to a type is counted by that: another type is as good as none.
-      const counted = property?.frames.filter((value) => !value.isChoice || isOfType(value, child)).length ?? 0;
+      const counted = property.frames.filter((value) => !value.isChoice || isOfType(value, child)).length;
       this.#checkCount(frame, child, counted, issues);
-      if (!property) this.#checkSlices(frame, child, new Map(), issues);
+    }
+    for (const child of shape.required) {
+      if (frame.isPrimitive || has(properties, child)) continue;
+      this.#checkCount(frame, child, 0, issues);
+      this.#checkSlices(frame, child, new Map(), issues);
     }
   }
 
@@ -800,10 +810,9 @@ export class Walk implements Walker {
     const known = profiles.filter((url) => this.definitions.profile(url)?.derivation === 'constraint');
     if (known.length === 0 || known.length < profiles.length) return;
     const [only, ...more] = known;
-    if (only !== undefined && more.length === 0) {
-      const profile = this.definitions.profile(only);
-      const tree = profile && treeOf(profile, this.definitions);
-      if (tree) this.#conformOnce(frame, tree.root, issues);
+    const profile = only !== undefined && more.length === 0 ? this.definitions.profile(only) : undefined;
+    if (profile) {
+      for (const issue of this.#found(frame, profile)?.list ?? []) issues.add(issue.path, issue);
       return;
     }
     if (known.some((url) => this.#conforms(frame, url))) return;
@@ -813,19 +822,6 @@ export class Walk implements Walker {
       text: `It conforms to none of the profiles allowed here: ${known.join(', ')}.`,
       advice: 'Validate it by one of them to see what it lacks.',
     });
-  }
-
-  /** A profile whose element names the profile itself would never end; the frame's depth ends all others. */
-  #conformOnce(frame: Frame, root: ElementNode, issues: Issues): void {
-    const done = this.#silent.get(frame);
-    if (done?.has(root.profile.url) === true && done.get(root.profile.url) === undefined) return;
-    const known = done ?? new Map<string, Issues | undefined>();
-    this.#silent.set(frame, known);
-    const before = known.get(root.profile.url);
-    known.set(root.profile.url, undefined);
-    this.#conform(frame, root, issues);
-    if (before) known.set(root.profile.url, before);
-    else known.delete(root.profile.url);
   }
 
   #conformReference(
@@ -855,7 +851,7 @@ export class Walk implements Walker {
       this.#checkTarget(frame, reference, targets, of, issues);
       return;
     }
-    const first = this.#silent
+    const first = this.#conformance
       .get(target)
       ?.get(fitting[0] ?? '')
       ?.list.find(({ severity }) => severity === 'error');
@@ -872,21 +868,25 @@ export class Walk implements Walker {
   /** Whether a frame conforms to a profile, without reporting what it lacks. */
   #conforms(frame: Frame, url: string): boolean {
     const profile = this.definitions.profile(url);
-    const tree = profile && treeOf(profile, this.definitions);
-    if (!tree) return true;
-    let known = this.#silent.get(frame);
-    if (!known) this.#silent.set(frame, (known = new Map<string, Issues | undefined>()));
     // What is being checked counts as conforming: resources refer to each other in circles.
-    if (known.has(profile.url)) return known.get(profile.url)?.hasError !== true;
+    return !profile || this.#found(frame, profile)?.hasError !== true;
+  }
+
+  /** What a profile finds in a frame, looked for once; undefined while that is under way. */
+  #found(frame: Frame, profile: Profile): Issues | undefined {
+    let known = this.#conformance.get(frame);
+    if (!known) this.#conformance.set(frame, (known = new Map<string, Issues | undefined>()));
+    if (known.has(profile.url)) return known.get(profile.url);
     known.set(profile.url, undefined);
-    const found = new Issues(MAX_TARGET_ISSUES);
+    const found = new Issues(MAX_PROFILE_ISSUES);
+    const tree = treeOf(profile, this.definitions);
     try {
-      this.#conform(frame, tree.root, found);
+      if (tree) this.#conform(frame, tree.root, found);
     } catch (error) {
-      if (!(error instanceof LimitReached) || found.list.length < MAX_TARGET_ISSUES) throw error;
+      if (!(error instanceof LimitReached) || found.list.length < MAX_PROFILE_ISSUES) throw error;
     }
     known.set(profile.url, found);
-    return !found.hasError;
+    return found;
   }
 
   conformsValue(value: unknown, profile: string): boolean {
@@ -973,6 +973,9 @@ function isInBundle({ resource }: Frame): boolean {
   }
   return false;
 }
+
+const has = (properties: readonly Property[], { name }: ElementNode): boolean =>
+  properties.some(({ element }) => element.name === name);
 
 const isOfType = ({ type }: Frame, { element }: ElementNode): boolean =>
   element.types.length === 0 || element.types.some(({ code }) => code === type);
