@@ -159,7 +159,11 @@ const SYSTEM_TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   boolean: (value) => typeof value === 'boolean',
   integer: (value) => Number.isInteger(value),
   decimal: (value) => typeof value === 'number',
-  string: (value) => typeof value === 'string',
+  ...Object.fromEntries(
+    'string uri url canonical code id markdown oid uuid date dateTime instant time base64Binary'
+      .split(' ')
+      .map((type) => [type, (value: unknown) => typeof value === 'string']),
+  ),
 };
 
 function isOfType(item: Item, type: string, environment: Environment): boolean {
@@ -266,7 +270,7 @@ function memberOf(of: Evaluator | undefined, name: string): Evaluator {
 }
 
 function children1({ environment }: Context, items: readonly Item[], name: string): readonly Item[] {
-  environment.spend(1 + items.length);
+  environment.spend(1 + items.length / 10);
   const out: Item[] = [];
   for (const item of items) member(item, name, out);
   return out;
@@ -529,7 +533,7 @@ function repeat(context: Context, input: readonly Item[], next: (items: readonly
   const out: Item[] = [];
   let generation = next(input);
   for (let depth = 0; generation.length > 0 && depth < MAX_GENERATIONS; depth += 1) {
-    context.environment.spend(generation.length);
+    context.environment.spend(generation.length / 10);
     for (const item of generation) out.push(item);
     generation = next(generation);
   }

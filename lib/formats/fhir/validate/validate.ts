@@ -8,7 +8,7 @@ import { Walk } from './walk';
 const MAX_ISSUES = 1000;
 
 /** Steps of one validation. A dense letter of 5 MB takes about a tenth of them. */
-const MAX_STEPS = 20_000_000;
+const MAX_STEPS = 10_000_000;
 
 /**
  * Validates a resource as parsed by lib/formats/fhir: a JavaScript object in the form of FHIR JSON.

@@ -16,6 +16,7 @@ import { extensionUrl, fitsPattern, sliceTest } from './slices';
 import { capitalised, type ElementNode, treeOf } from './tree';
 import type { Constraint, Definitions, ElementType, Profile, ValidationOptions } from './types';
 
+const HL7 = 'http://hl7.org/fhir/StructureDefinition/';
 const NHS_NUMBER = 'https://fhir.nhs.uk/Id/nhs-number';
 
 /** Nesting of elements at which a resource is refused; published examples stay below 30. */
@@ -398,12 +399,39 @@ export class Walk implements Walker {
     if (key === 'ext-1') return isExtensionOrValue(frame);
     // Published with %resource, which means different things; the reference is looked up as all are.
     if (key === 'ref-1') return !isMissing(this, frame);
+    // Published as a search through the whole resource for each contained one.
+    if (key === 'dom-3') return this.#areContainedUsed(frame);
     // The narrative's own check says which of these is broken, and by what.
     if (key === 'txt-1' || key === 'txt-2') return true;
     const results = (frame.invariants ??= new Map<string, boolean>());
     let holds = results.get(expression);
     if (holds === undefined) results.set(expression, (holds = this.#evaluate(frame, expression)));
     return holds;
+  }
+
+  /** dom-3: each contained resource is referred to; from R4 on, or refers to its container. */
+  #areContainedUsed(frame: Frame): boolean {
+    const contained = valuesOf(this.propertiesOf(frame), 'contained');
+    if (contained.length === 0) return true;
+    const used = new Set(this.#localReferences(frame));
+    return contained.every(({ value }, index) => {
+      const id = isObject(value) ? value['id'] : undefined;
+      const resource = contained[index];
+      if (typeof id !== 'string' || !resource || used.has(`#${id}`)) return true;
+      return this.definitions.release !== 'STU3' && this.#localReferences(resource).includes('#');
+    });
+  }
+
+  /** What is written as `#id` in a resource: references, and addresses of definitions. */
+  #localReferences(frame: Frame): string[] {
+    const found: string[] = [];
+    const visit = (at: Frame): void => {
+      this.budget.spend(1);
+      if (at.isPrimitive && typeof at.value === 'string' && at.value.startsWith('#')) found.push(at.value);
+      for (const { frames } of this.propertiesOf(at)) frames.forEach(visit);
+    };
+    visit(frame);
+    return found;
   }
 
   #evaluate(frame: Frame, expression: string): boolean {
@@ -911,6 +939,13 @@ const BEST_PRACTICES: ReadonlySet<string> = new Set(['dom-6']);
 const CORRECTED: ReadonlyMap<string, string> = new Map([
   // An Observation without components has nothing to compare with, which is no fault (obs-7).
   ['value.empty() or code!=component.code', 'value.empty() or (code in component.code).not()'],
+  // An entry without fullUrl has none that could be wrong (bdl-8).
+  ["fullUrl.contains('/_history/').not()", "fullUrl.empty() or fullUrl.contains('/_history/').not()"],
+  // A probability in words is no decimal to compare (ras-2).
+  [
+    'probability is decimal implies (probability as decimal) <= 100',
+    'probability.empty() or ((probability is decimal) implies ((probability as decimal) <= 100))',
+  ],
 ]);
 
 const corrected = (expression: string): string => CORRECTED.get(expression) ?? expression;
@@ -989,8 +1024,9 @@ function fitsFixed({ value }: Frame, fixed: unknown, spend: (steps: number) => v
 }
 
 /** Whether an extension stands where its definition allows it. */
-function isInContext(owner: Frame, { contexts }: Profile, definitions: Definitions): boolean {
-  if (contexts.length === 0) return true;
+function isInContext(owner: Frame, { url, contexts }: Profile, definitions: Definitions): boolean {
+  // HL7's own extensions of definitions are used by HL7 itself where they do not say so.
+  if (contexts.length === 0 || url.startsWith(`${HL7}structuredefinition-`)) return true;
   return contexts.some(({ type, expression }) => {
     if (type === 'fhirpath') return true;
     if (type === 'extension') {
@@ -1014,9 +1050,10 @@ function isAt(frame: Frame, expression: string, definitions: Definitions): boole
   let path = '';
   for (let at = frame; at.parent && !isResource(at); at = at.parent) {
     path = path === '' ? at.key : `${at.key}.${path}`;
-    if (`${at.parent.type}.${path}` === wanted) return true;
+    // By its definition: an item of an item is a Questionnaire.item too.
+    if (`${at.parent.definition.element.path}.${path}` === wanted) return true;
   }
-  return false;
+  return frame.definition.element.path === wanted;
 }
 
 /** A name from the payload, if it looks like one: it could be data. */
