@@ -14,6 +14,11 @@ interface Removed extends Mutation {
 const CSV_CHECK = 'test/formats/csv/check.test.ts';
 const CSV_ROWS = 'test/formats/csv/rows.test.ts';
 const NHS_NUMBER = 'test/formats/nhs-number.test.ts';
+const VALIDATE = 'test/formats/validate/validate.test.ts';
+const BOUNDS = 'test/formats/validate/bounds.test.ts';
+const FHIRPATH = 'test/formats/fhirpath/fhirpath.test.ts';
+const WALK = 'lib/formats/fhir/validate/walk.ts';
+const BUNDLE = 'lib/formats/fhir/validate/bundle.ts';
 const AS_READ = 'test/formats/as-read.test.ts';
 const BATCHES = 'test/formats/hl7-batch.test.ts';
 const EDGES = 'test/formats/edifact-edges.test.ts';
@@ -858,6 +863,111 @@ const MUTATIONS: Removed[] = [
     file: 'lib/formats/csv/rows.ts',
     check: 'known.get(JSON.stringify(fields))?.shift() ??',
     without: '',
+  },
+  {
+    title: 'refuses what fits none where slicing is closed',
+    test: VALIDATE,
+    file: WALK,
+    check: "if (slicing?.rules === 'closed') this.#noSlice(frame, sliced, issues);",
+    without: '',
+  },
+  {
+    title: 'asks for their order where slicing is ordered',
+    test: VALIDATE,
+    file: WALK,
+    check: 'slicing?.ordered === true && place < last',
+    without: 'place < -1',
+  },
+  {
+    title: 'ends where resources must conform to profiles in a circle',
+    test: VALIDATE,
+    file: WALK,
+    check: '    known.set(profile.url, undefined);\n',
+    without: '',
+  },
+  {
+    title: 'are refused where their definition does not allow them',
+    test: VALIDATE,
+    file: WALK,
+    check: 'if (!isInContext(owner, profile, this.definitions)) {',
+    without: 'if (!isInContext) {',
+  },
+  {
+    title: 'checks what is referred to by the profile that it must have',
+    test: VALIDATE,
+    file: WALK,
+    check: "if (profile.derivation === 'specialization' || this.#conforms(target, profile.url)) return;",
+    without: 'return;',
+  },
+  {
+    title: 'refuses birthDate "1900-02-29"',
+    test: VALIDATE,
+    file: 'lib/formats/fhir/validate/primitives.ts',
+    check: '(year % 4 === 0 && year % 100 !== 0) || year % 400 === 0',
+    without: 'year % 4 === 0',
+  },
+  {
+    title: 'refuses a document whose references are not in it',
+    test: VALIDATE,
+    file: BUNDLE,
+    check: "if (resolved.kind === 'found' && resolved.frame.parent?.resource === bundle) return;",
+    without: 'return;',
+  },
+  {
+    title: 'resolves relative references by the address of their entry',
+    test: VALIDATE,
+    file: BUNDLE,
+    check: "if (fullUrl.startsWith('urn:')) return",
+    without: "if (fullUrl === '') return",
+  },
+  {
+    title: 'slices a slice again',
+    test: VALIDATE,
+    file: 'lib/formats/fhir/validate/tree.ts',
+    check: "const end = sliceName.lastIndexOf('/');",
+    without: 'const end = -1;',
+  },
+  {
+    title: 'restricts a choice to a type, also where the snapshot names it so',
+    test: VALIDATE,
+    file: 'lib/formats/fhir/validate/tree.ts',
+    check: 'if (!name.endsWith(suffix) || name === suffix) return name;',
+    without: 'return name;',
+  },
+  {
+    title: 'allows in a narrative what FHIR allows of XHTML, and no more',
+    test: VALIDATE,
+    file: 'lib/formats/fhir/validate/narrative.ts',
+    check: 'if (!ELEMENTS.has(name))',
+    without: "if (name === '')",
+  },
+  {
+    title: 'knows the codes and displays of a complete code system',
+    test: VALIDATE,
+    file: 'lib/formats/fhir/validate/codes.ts',
+    check: 'if (!known.complete) return;',
+    without: 'return;',
+  },
+  {
+    title: 'for nesting of any depth',
+    test: BOUNDS,
+    file: WALK,
+    check: 'if (frame.depth >= MAX_DEPTH) {',
+    without: 'if (frame.depth >= 1_000_000) {',
+  },
+  {
+    title: 'for an issue in every element',
+    test: BOUNDS,
+    file: 'lib/formats/fhir/validate/issues.ts',
+    check: "if (this.list.length >= this.#limit) throw new LimitReached('issues');",
+    without: '',
+  },
+  {
+    title: 'does not take an empty result for true',
+    test: FHIRPATH,
+    file: 'lib/formats/fhir/fhirpath/evaluate.ts',
+    check: 'truth(evaluate(item, environment)) === true',
+    without: 'truth(evaluate(item, environment)) !== false',
   },
 ];
 

@@ -119,6 +119,28 @@ describe('FHIR validation has an end', () => {
     check({ resourceType: 'Bundle', type: 'document', entry: entry.toReversed() });
   });
 
+  it('for a chain of resources that must conform to profiles', () => {
+    const part = profile('urn:test:part', 'Observation', [
+      'Observation.status 1..1 code',
+      'Observation.code 1..1 CodeableConcept',
+      ['Observation.subject 1..1', { types: [{ code: 'Reference', targetProfiles: ['urn:test:part'] }] }],
+    ]);
+    const count = 5000;
+    const entry = Array.from({ length: count }, (_, index) => ({
+      fullUrl: `https://example.org/fhir/Observation/${index}`,
+      resource: {
+        resourceType: 'Observation',
+        id: String(index),
+        meta: { profile: Array.from({ length: 20 }, () => part.url) },
+        status: 'final',
+        code: { text: 'x' },
+        subject: { reference: `Observation/${index + 1}` },
+      },
+    }));
+    const { issues } = validate({ resourceType: 'Bundle', type: 'collection', entry }, definitions(part));
+    ok(issues.length > 0);
+  });
+
   it('for an issue in every element', () => {
     const { issues, valid } = validate(
       { resourceType: 'Patient', name: Array.from({ length: 5000 }, () => ({ unheard: 1 })) },

@@ -279,6 +279,12 @@ describe('FHIR validation: slices', () => {
     deepEqual(errors(patient(), identified({}, two)), ['cardinality Patient']);
   });
 
+  it('warns of others before them where they belong at the end', () => {
+    const by = identified({ rules: 'openAtEnd' }, two);
+    const claimed = { ...of('urn:other', 'urn:nhs'), meta: { profile: [url] } };
+    deepEqual(warnings(claimed, by), ['slice-order Patient.identifier[1]']);
+  });
+
   it('checks each by its slice', () => {
     deepEqual(errors(patient({ identifier: [{ system: 'urn:nhs' }] }), identified({}, two)), [
       'cardinality Patient.identifier[0]',

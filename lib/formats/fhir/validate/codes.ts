@@ -13,6 +13,8 @@ export function checkBinding(
   issues: Issues,
 ): void {
   if (valueSet === undefined || (strength !== 'required' && strength !== 'extensible')) return;
+  // A binding of a choice is for its coded types; what else it says, it says in vain.
+  if (!CODED.has(frame.type) && !(TEXTS.has(frame.type) && !frame.isChoice)) return;
   const codes = definitions.valueSet(valueSet);
   const name = valueSet.split('|')[0] ?? '';
   if (!codes) {
@@ -48,6 +50,10 @@ export function checkBinding(
     advice: 'Check code and system against the value set.',
   });
 }
+
+const CODED = new Set(['code', 'Coding', 'CodeableConcept', 'Quantity']);
+/** Bound where the whole element is, as a URL of a list. */
+const TEXTS = new Set(['string', 'uri', 'url', 'canonical', 'id']);
 
 interface Code {
   code: string;

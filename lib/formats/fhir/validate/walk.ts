@@ -14,7 +14,7 @@ import { narrativeFault } from './narrative';
 import { primitiveFault } from './primitives';
 import { extensionUrl, fitsPattern, sliceTest } from './slices';
 import { capitalised, type ElementNode, treeOf } from './tree';
-import type { Constraint, Definitions, ElementType, Profile, ValidationOptions } from './types';
+import type { Constraint, Definitions, ElementType, Profile, Severity, ValidationOptions } from './types';
 
 const HL7 = 'http://hl7.org/fhir/StructureDefinition/';
 const NHS_NUMBER = 'https://fhir.nhs.uk/Id/nhs-number';
@@ -24,6 +24,12 @@ const MAX_DEPTH = 100;
 
 /** Issues that one profile may find in one resource. */
 const MAX_PROFILE_ISSUES = 1000;
+
+/**
+ * References that are followed one from within another to check what they lead to. Published profiles need five; without
+ * a limit, a chain of thousands of resources would fill the stack.
+ */
+const MAX_CHAIN = 30;
 
 /** The environment of a resource; it remembers whether a reference led to nothing. */
 interface ResourceEnvironment extends Environment {
@@ -37,6 +43,8 @@ export class Walk implements Walker {
   readonly #framesOf = new Map<object, Frame>();
   /** What each profile found in a resource; undefined while it is being checked. */
   readonly #conformance = new Map<Frame, Map<string, Issues | undefined>>();
+  readonly #reported = new Set<Issues>();
+  #chain = 0;
   readonly #environments = new Map<Frame, ResourceEnvironment>();
   readonly #expressions: Map<string, FhirPath | undefined>;
 
@@ -663,8 +671,11 @@ export class Walk implements Walker {
       return;
     }
     if (profile.derivation === 'specialization') return;
-    // Checked once, however many references lead to it.
-    for (const issue of this.#found(frame, profile)?.list ?? []) this.#issues.add(issue.path, issue);
+    // Checked once, however many references lead to it, and reported once, however often it is claimed.
+    const found = this.#found(frame, profile);
+    if (!found || this.#reported.has(found)) return;
+    this.#reported.add(found);
+    for (const issue of found.list) this.#issues.add(issue.path, issue);
   }
 
   /** Checks a frame by an element of a profile, and what is below it. */
@@ -721,15 +732,19 @@ export class Walk implements Walker {
   #slice(frames: readonly Frame[], sliced: ElementNode, counts: Map<ElementNode, number>, issues: Issues): void {
     const { slicing } = sliced.element;
     let last = -1;
+    let isAtEnd = false;
     for (const frame of frames) {
       const slice = this.#sliceOf(frame, sliced);
       if (!slice) {
+        isAtEnd = slicing?.rules === 'openAtEnd';
         if (slicing?.rules === 'closed') this.#noSlice(frame, sliced, issues);
         this.#conform(frame, sliced, issues);
         continue;
       }
       const place = sliced.slices.indexOf(slice);
-      if (slicing?.ordered === true && place < last) this.#outOfOrder(frame, slice, issues);
+      if (slicing?.ordered === true && place < last) this.#outOfOrder(frame, slice, 'error', issues);
+      // HAPI takes others before the slices; the specification wants them at the end.
+      if (isAtEnd) this.#outOfOrder(frame, slice, 'warning', issues);
       last = Math.max(last, place);
       counts.set(slice, (counts.get(slice) ?? 0) + 1);
       if (slice.slices.length > 0) this.#slice([frame], slice, counts, issues);
@@ -756,8 +771,9 @@ export class Walk implements Walker {
     });
   }
 
-  #outOfOrder(frame: Frame, slice: ElementNode, issues: Issues): void {
+  #outOfOrder(frame: Frame, slice: ElementNode, severity: Severity, issues: Issues): void {
     issues.add(frame, {
+      severity,
       rule: 'slice-order',
       element: slice.element.id,
       profile: slice.profile.url,
@@ -887,7 +903,7 @@ export class Walk implements Walker {
       ...of,
       rule: 'reference-profile',
       text: `The ${target.type} that it refers to does not conform to ${fitting.join(' or ')}${
-        first ? `; first at ${first.path}: ${first.text}` : '.'
+        first ? `; first at ${first.path}: ${first.text.slice(0, 300)}` : '.'
       }`,
       advice: 'Correct the resource that it refers to.',
     });
@@ -900,19 +916,23 @@ export class Walk implements Walker {
     return !profile || this.#found(frame, profile)?.hasError !== true;
   }
 
-  /** What a profile finds in a frame, looked for once; undefined while that is under way. */
+  /** What a profile finds in a frame, looked for once; undefined while that is under way, or too far away. */
   #found(frame: Frame, profile: Profile): Issues | undefined {
     let known = this.#conformance.get(frame);
     if (!known) this.#conformance.set(frame, (known = new Map<string, Issues | undefined>()));
     if (known.has(profile.url)) return known.get(profile.url);
+    // It is checked again from its own place: each resource is one of those that the walk comes to.
+    if (this.#chain >= MAX_CHAIN) return undefined;
     known.set(profile.url, undefined);
     const found = new Issues(MAX_PROFILE_ISSUES);
     const tree = treeOf(profile, this.definitions);
+    this.#chain += 1;
     try {
       if (tree) this.#conform(frame, tree.root, found);
     } catch (error) {
       if (!(error instanceof LimitReached) || found.list.length < MAX_PROFILE_ISSUES) throw error;
     }
+    this.#chain -= 1;
     known.set(profile.url, found);
     return found;
   }
