@@ -77,6 +77,8 @@ describe('FHIRPath', () => {
     ["trace('x').id", ['p1']],
     ['`name`.family', ['Sample']],
     ['name.repeat(given).count()', [3]],
+    ["birthDate.replaceMatches('-(\\d+)', '/$1').toString().length()", [10]],
+    ["('a' + 'b').matches('^b')", [false]],
     ['hasValue()', [false]],
     ['active.hasValue()', [true]],
   ];

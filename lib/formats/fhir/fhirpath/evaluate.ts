@@ -516,18 +516,20 @@ const ofText =
 /** Patterns of definitions, which a user trusts; compiled once. */
 const patterns = new Map<string, RegExp>();
 
-function matches(subject: string, pattern: string): boolean {
+function patternOf(pattern: string): RegExp {
   let compiled = patterns.get(pattern);
   if (!compiled) {
     try {
-      compiled = new RegExp(pattern, 's');
+      compiled = new RegExp(pattern, 'gs');
     } catch {
       throw new FhirPathError('It has a regular expression that cannot be read.');
     }
     patterns.set(pattern, compiled);
   }
-  return compiled.test(subject);
+  return compiled;
 }
+
+const matches = (subject: string, pattern: string): boolean => subject.search(patternOf(pattern)) >= 0;
 
 function repeat(context: Context, input: readonly Item[], next: (items: readonly Item[]) => readonly Item[]): Item[] {
   const out: Item[] = [];
@@ -654,6 +656,9 @@ const FUNCTIONS: Readonly<Record<string, Function>> = {
     return typeof length === 'number' ? given.slice(start, start + length) : given.slice(start);
   }),
   replace: ofText((given, part, by) => given.replaceAll(text(part), () => text(by))),
+  replaceMatches: ofText((given, pattern, by) =>
+    typeof pattern === 'string' && typeof by === 'string' ? given.replaceAll(patternOf(pattern), by) : undefined,
+  ),
   upper: ofText((given) => given.toUpperCase()),
   lower: ofText((given) => given.toLowerCase()),
   trim: ofText((given) => given.trim()),
@@ -680,13 +685,16 @@ const FUNCTIONS: Readonly<Record<string, Function>> = {
 };
 
 /** Other spellings in published definitions. */
-const ALIASES: Readonly<Record<string, string>> = { htmlchecks: 'htmlChecks', htmlChecks2: 'htmlChecks' };
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ['htmlchecks', 'htmlChecks'],
+  ['htmlChecks2', 'htmlChecks'],
+]);
 
 function call({ of, name, args }: Expression & { kind: 'call' }): Evaluator {
   const input: Evaluator = of ? compile(of) : (_, items) => items;
   if (name === 'is' || name === 'as') return typeOperator(input, name, typeArgument(args[0]));
   if (name === 'ofType') return typeOperator(input, 'as', typeArgument(args[0]));
-  const known = ALIASES[name] ?? name;
+  const known = ALIASES.get(name) ?? name;
   const apply = Object.hasOwn(FUNCTIONS, known) ? FUNCTIONS[known] : undefined;
   if (!apply) throw new FhirPathError(`It uses the function ${name}, which is not supported.`);
   const compiled = args.map(compile);
