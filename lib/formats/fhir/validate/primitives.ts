@@ -45,7 +45,7 @@ const CLOCK = new RegExp(`^${TIME}$`);
 const UUID = /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const OID = /^urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+$/;
 const ID = /^[A-Za-z0-9\-.]{1,64}$/;
-const CODE = /^[^\s]+(?:[ ][^\s]+)*$/;
+const CODE = /^\S+(?:\s\S+)*$/;
 /** In XML and JSON, only these control characters may stand in a text. */
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
 const CONTROL = /[\u0000-\u0008\u000B\u000C\u000E-\u001F]/;
