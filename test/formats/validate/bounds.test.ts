@@ -91,6 +91,12 @@ describe('FHIR validation has an end', () => {
     deepEqual(issues.filter(({ rule }) => rule === 'depth').length, 1);
   });
 
+  it('for bytes in any place', () => {
+    const bytes = Buffer.alloc(5_000_000);
+    const { issues } = validate({ resourceType: 'Patient', id: bytes, name: [bytes], contained: [bytes] }, all);
+    deepEqual(issues.map(({ rule }) => rule).toSorted(), ['form', 'type', 'value']);
+  });
+
   it('for objects that contain themselves', () => {
     const patient: Record<string, unknown> = { resourceType: 'Patient' };
     patient['contained'] = [patient, patient, patient];

@@ -83,8 +83,9 @@ function single(items: readonly Item[]): Item | undefined {
   return items[0];
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+/** A Buffer is none: it has a key for each byte. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
 
 /** Types that end the name of a choice: `valueQuantity`. */
 const CHOICE_TYPES = new Set(

@@ -1,5 +1,6 @@
 /** Bundles: what a reference leads to, and the rules of documents and messages (FHIR, Bundle, Documents, Messaging). */
-import { type Frame, isObject, isResource, valuesOf, type Walker } from './frame';
+import { isObject } from '../fhirpath/evaluate';
+import { type Frame, isResource, valuesOf, type Walker } from './frame';
 import type { Issues } from './issues';
 
 /** An entry of a bundle. */

@@ -1,5 +1,6 @@
 /** Codes: those of a binding's value set, and those that a code system defines. */
-import { type Frame, isObject } from './frame';
+import { isObject } from '../fhirpath/evaluate';
+import type { Frame } from './frame';
 import type { Issues } from './issues';
 import type { Binding, Definitions } from './types';
 import { isAbsolute } from './bundle';

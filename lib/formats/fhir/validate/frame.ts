@@ -37,9 +37,6 @@ export interface Property {
   frames: Frame[];
 }
 
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** What the checks of bundles, slices and codes ask of the walk. */
 export interface Walker {
   readonly definitions: Definitions;

@@ -1,8 +1,8 @@
 /** Which slice a value belongs to: by value, pattern, exists, type and profile (FHIR, Profiling, Discriminator). */
-import { compileFhirPath, type FhirPath, isDeepEqual } from '../fhirpath/evaluate';
+import { isObject, compileFhirPath, type FhirPath, isDeepEqual } from '../fhirpath/evaluate';
 import { type Expression, FhirPathError, parseFhirPath } from '../fhirpath/parse';
 import { isMember } from './codes';
-import { type Frame, isObject, type Walker } from './frame';
+import { type Frame, type Walker } from './frame';
 import { capitalised, type ElementNode, treeOf } from './tree';
 import type { Definitions, Discriminator, ProfileElement } from './types';
 

@@ -1,6 +1,7 @@
 /** Validates FHIR resources against the base definitions and profiles. */
+import { isObject } from '../fhirpath/evaluate';
 import { Budget, LimitReached } from './budget';
-import { isObject } from './frame';
+
 import { Issues } from './issues';
 import type { Definitions, ValidationOptions, ValidationResult } from './types';
 import { Walk } from './walk';

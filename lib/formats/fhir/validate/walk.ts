@@ -3,12 +3,12 @@
  * frames. So what is malformed is said once, and a profile adds only what it demands.
  */
 import { brokenNhsNumberRule, NHS_NUMBER_TEXTS } from '../../nhs-number';
-import { compileFhirPath, type Environment, type FhirPath, type Item } from '../fhirpath/evaluate';
+import { isObject, compileFhirPath, type Environment, type FhirPath, type Item } from '../fhirpath/evaluate';
 import { FhirPathError } from '../fhirpath/parse';
 import { type Budget, LimitReached } from './budget';
 import { checkBundle, containerOf, isAbsolute, referenceOf, resolveReference } from './bundle';
 import { checkBinding, checkCoding, isMember } from './codes';
-import { type Frame, isObject, isResource, pathOf, type Property, valuesOf, type Walker } from './frame';
+import { type Frame, isResource, pathOf, type Property, valuesOf, type Walker } from './frame';
 import { Issues } from './issues';
 import { narrativeFault } from './narrative';
 import { primitiveFault } from './primitives';
