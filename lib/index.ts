@@ -101,6 +101,9 @@ export { readEdifact, writeEdifact, type EdifactMessage, type Interchange } from
 export { FHIR_RELEASES, type FhirRelease } from './formats/fhir/definitions';
 export { fhirXmlToJson, fhirXmlToObject, type FhirOptions } from './formats/fhir/from-xml';
 export { fhirJsonToXml } from './formats/fhir/to-xml';
+export type { ValidationIssue } from './formats/fhir/validate/types';
+export type { ValidationOutcome, ValidationRequest } from './formats/fhir/profiles/validate-payload';
+export { endWorkers, runInWorker } from './workers/pool';
 export {
   unwrapItk2,
   type Itk2Envelope,

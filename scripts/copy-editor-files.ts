@@ -1,6 +1,7 @@
 /**
  * Completes a build by tsc: copies the .html files, locales/ and icons/, which Node-RED looks for beside the built .js of
- * a node, and removes files built from sources that no longer exist, which would be published.
+ * a node, and FHIR's definitions, which the library reads beside its own; and removes files built from sources that no
+ * longer exist, which would be published.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -13,6 +14,11 @@ for (const name of readdirSync(join(root, 'nodes'))) {
 }
 cpSync(join(root, 'nodes', 'locales'), join(target, 'locales'), { recursive: true });
 cpSync(join(root, 'icons'), join(target, 'icons'), { recursive: true });
+
+const PROFILES = join('lib', 'formats', 'fhir', 'profiles');
+for (const name of readdirSync(join(root, PROFILES))) {
+  if (name.endsWith('.gz')) cpSync(join(root, PROFILES, name), join(root, 'dist', PROFILES, name));
+}
 
 for (const file of readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })) {
   const source = file.replace(/\.(js|js\.map|d\.ts)$/, '.ts');

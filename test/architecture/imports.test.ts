@@ -224,6 +224,7 @@ describe('imports', () => {
     const layers = [
       /^lib\/(?:errors|types|variables|proxy-variables|pem|clock|clock-steps|files|random|message-states)\.ts$/,
       /^lib\/(?:protocol|formats)\//,
+      /^lib\/workers\//,
       /^lib\/mllp\//,
       /^lib\/(?:config\.ts|storage\.ts|client\/|payload\/|store\/|acks\/|folders\/)/,
       /^lib\/(?:send|receive)\//,

@@ -37,7 +37,73 @@ const FORMS = 'test/formats/multipart.test.ts';
 const FORM = 'lib/formats/multipart.ts';
 const UNWRAPPED = 'test/receive/multipart.test.ts';
 
+const DEFINITIONS = 'test/formats/validate/definitions.test.ts';
+const PROFILES = 'lib/formats/fhir/profiles';
+
 const MUTATIONS: Removed[] = [
+  {
+    title: 'of an archive that leads out of it by a name are refused',
+    test: DEFINITIONS,
+    file: `${PROFILES}/archive.ts`,
+    check: "name.startsWith('/') || name.includes('\\\\') || name.split('/').includes('..')",
+    without: 'false',
+  },
+  {
+    title: 'of an archive that expands beyond measure are refused',
+    test: DEFINITIONS,
+    file: `${PROFILES}/archive.ts`,
+    check: 'Math.min(MAX_EXPANDED_BYTES, Math.max(RATIO_COUNTS_FROM, gzipped.length * MAX_RATIO))',
+    without: 'MAX_EXPANDED_BYTES',
+  },
+  {
+    title: 'of an archive that has too many entries are refused',
+    test: DEFINITIONS,
+    file: `${PROFILES}/archive.ts`,
+    check: 'entries > MAX_FILES',
+    without: 'false',
+  },
+  {
+    title: 'of an archive that is damaged, cut off or no archive are refused',
+    test: DEFINITIONS,
+    file: `${PROFILES}/archive.ts`,
+    check: '!isChecksumRight(header) || ',
+    without: '',
+  },
+  {
+    title: 'ignore links and folders in an archive',
+    test: DEFINITIONS,
+    file: `${PROFILES}/archive.ts`,
+    check: "if (type !== '0' && type !== '\\0') continue;",
+    without: '',
+  },
+  {
+    title: 'that are based on themselves, or include themselves, end as a problem',
+    test: DEFINITIONS,
+    file: `${PROFILES}/load.ts`,
+    check: 'depth > MAX_BASES || this.#expanding.has(structure)',
+    without: 'false',
+  },
+  {
+    title: 'of another release are left out',
+    test: DEFINITIONS,
+    file: `${PROFILES}/read-definitions.ts`,
+    check: 'if (manifest && isOfAnother(',
+    without: 'if (false && isOfAnother(',
+  },
+  {
+    title: 'do not decide membership by a terminology that is not here',
+    test: DEFINITIONS,
+    file: `${PROFILES}/codes.ts`,
+    check: 'if (!codeSystem) return undefined;',
+    without: 'if (!codeSystem) return false;',
+  },
+  {
+    title: 'of a package expand a differential with slices',
+    test: DEFINITIONS,
+    file: `${PROFILES}/snapshot.ts`,
+    check: '{ ...plain, id, sliceName, min: 0 },',
+    without: '{ ...plain, id, sliceName },',
+  },
   {
     title: 'is read byte for byte, whatever the pieces',
     test: FORMS,

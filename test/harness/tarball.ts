@@ -40,6 +40,7 @@ const NEEDED: RegExp[] = [
   /^docs\/[\w/-]+\.(md|html|svg)$/,
   /^LICENSE$/,
   /^dist\/(lib|nodes)\/[\w/.-]+\.(js|js\.map|d\.ts)$/,
+  /^dist\/lib\/formats\/fhir\/profiles\/base-\w+\.gz$/,
   /^dist\/nodes\/[\w-]+\.html$/,
   /^dist\/nodes\/locales\/[\w-]+\/[\w-]+\.(json|html)$/,
   /^dist\/nodes\/icons\/[\w-]+\.svg$/,

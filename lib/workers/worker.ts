@@ -1,0 +1,21 @@
+/** The thread: does one task after the other. Its pool sends the next one when this one has an answer. */
+import { parentPort } from 'node:worker_threads';
+import { MeshError } from '../errors';
+import type { TaskAnswer, TaskCall } from './pool';
+import { TASKS } from './tasks';
+
+function answer({ name, argument }: TaskCall): TaskAnswer {
+  try {
+    return { result: TASKS[name](argument) };
+  } catch (error) {
+    if (!(error instanceof MeshError))
+      return { error: { message: error instanceof Error ? error.message : String(error) } };
+    const { code, message, advice } = error;
+    return { error: { code, message, advice } };
+  }
+}
+
+parentPort?.on('message', (call: TaskCall) => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
+  parentPort?.postMessage(answer(call));
+});
