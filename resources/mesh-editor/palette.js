@@ -16,6 +16,7 @@ const ORDER = [
   'mesh-hl7',
   'mesh-edifact',
   'mesh-fhir',
+  'mesh-fhir-validate',
   'mesh-itk2',
   'mesh-status',
   'mesh-alert',

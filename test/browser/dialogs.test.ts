@@ -1,7 +1,7 @@
 /** Every edit dialog in a real browser: it opens, can be used, and is accessible. */
 import assert from 'node:assert/strict';
 import type { Locator } from 'playwright-core';
-import { exampleFlows, NODE_NAMES } from '../harness/node-red';
+import { CONFIG_NODES, exampleFlows, NODE_NAMES } from '../harness/node-red';
 import { Editor, MAJORS, needsChromium, suggestedFirst, THEMES } from '../harness/browser';
 
 const EXAMPLES = ['first-message', 'closed-loop', 'mllp-to-mesh', 'mesh-client-folders'];
@@ -91,8 +91,9 @@ for (const major of MAJORS) {
 
       for (const type of NODE_NAMES) {
         it(`${type}: a new node’s dialog is accessible, has every label on one line, and cuts no text`, async () => {
-          const tray =
-            type === 'mesh-config' ? await editor.editConfig(type) : await editor.edit(await editor.add(type));
+          const tray = CONFIG_NODES.includes(type)
+            ? await editor.editConfig(type)
+            : await editor.edit(await editor.add(type));
           await picture(type, tray);
           for (const more of await tray.locator('details.mesh-more').all()) {
             await more.locator('summary').first().click();
@@ -109,9 +110,10 @@ for (const major of MAJORS) {
         // A dialog behaves the same in every theme.
         if (!example || theme === 'dark') continue;
         it(`${type}: the dialog of an example’s node opens with its values, and Done leaves it valid`, async () => {
-          const tray =
-            type === 'mesh-config' ? await editor.editConfig(type, example.id) : await editor.edit(example.id);
-          const prefix = type === 'mesh-config' ? 'node-config-input' : 'node-input';
+          const tray = CONFIG_NODES.includes(type)
+            ? await editor.editConfig(type, example.id)
+            : await editor.edit(example.id);
+          const prefix = CONFIG_NODES.includes(type) ? 'node-config-input' : 'node-input';
           await tray.locator(`#${prefix}-name`).fill('renamed');
           await editor.done();
           const [name, isValid] = await editor.page.evaluate((id) => {
@@ -142,7 +144,7 @@ for (const major of MAJORS) {
         );
         assert.deepEqual(
           shown,
-          NODE_NAMES.filter((type) => type !== 'mesh-config').map((type) => [type, false]),
+          NODE_NAMES.filter((type) => !CONFIG_NODES.includes(type)).map((type) => [type, false]),
         );
       });
 

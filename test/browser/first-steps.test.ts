@@ -11,7 +11,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Locator } from 'playwright-core';
 import { pack } from '../harness/tarball';
 import { Editor, MAJORS, needsChromium } from '../harness/browser';
-import { NODE_NAMES } from '../harness/node-red';
+import { CONFIG_NODES, NODE_NAMES } from '../harness/node-red';
 import { Names } from './names';
 
 const PACKAGE = '@mesh-flows/node-red-nhs-mesh';
@@ -84,7 +84,7 @@ for (const major of MAJORS) {
           const shown = document.querySelectorAll<HTMLElement>('.red-ui-palette-node[data-palette-type^="mesh-"]');
           return [...shown].map((node) => node.dataset['paletteType']).join(' ') === inOrder;
         },
-        NODE_NAMES.filter((type) => type !== 'mesh-config').join(' '),
+        NODE_NAMES.filter((type) => !CONFIG_NODES.includes(type)).join(' '),
       );
       names.allUsed();
     });

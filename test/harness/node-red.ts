@@ -21,6 +21,9 @@ export const NODE_NAMES: readonly string[] = Object.keys(
   (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { 'node-red': { nodes: object } })['node-red'].nodes,
 );
 
+/** The config nodes among them, which are not in the palette. */
+export const CONFIG_NODES: readonly string[] = ['mesh-config', 'mesh-fhir-profiles'];
+
 /** A node as a flow file has it. */
 export type FlowNode = { id: string; type: string; [property: string]: unknown };
 

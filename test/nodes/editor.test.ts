@@ -63,6 +63,8 @@ function load(name: string): { definition: Definition; template: string; type: s
   return { ...registered, template: template[2] };
 }
 
+const isConfig = (name: string): boolean => ['mesh-config', 'mesh-fhir-profiles'].includes(name);
+
 /** Returns the names in `interface …Def extends NodeDef { … }`. */
 function storedProperties(name: string): string[] {
   const source = read('nodes', SOURCES[name] ?? `${name}.ts`);
@@ -73,11 +75,11 @@ function storedProperties(name: string): string[] {
 for (const name of NODE_NAMES) {
   describe(`editor: ${name}`, () => {
     const { definition, template, type } = load(name);
-    const prefix = name === 'mesh-config' ? 'node-config-input-' : 'node-input-';
+    const prefix = isConfig(name) ? 'node-config-input-' : 'node-input-';
 
     it('registers its own type with the category and an existing icon', () => {
       assert.equal(type, name);
-      assert.equal(definition.category, name === 'mesh-config' ? 'config' : 'MESH');
+      assert.equal(definition.category, isConfig(name) ? 'config' : 'MESH');
       const icon = read('icons', definition.icon ?? `${name}.svg`);
       assert.match(icon, /viewBox="0 0 40 60"/);
       assert.match(icon, /stroke="#fff"/);

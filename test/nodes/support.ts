@@ -11,6 +11,8 @@ import meshAlert = require('../../nodes/mesh-alert');
 import meshConfig = require('../../nodes/mesh-config');
 import meshEdifact = require('../../nodes/mesh-edifact');
 import meshFhir = require('../../nodes/mesh-fhir');
+import meshFhirProfiles = require('../../nodes/mesh-fhir-profiles');
+import meshFhirValidate = require('../../nodes/mesh-fhir-validate');
 import meshItk2 = require('../../nodes/mesh-itk2');
 import meshHl7 = require('../../nodes/mesh-hl7');
 import meshFolderRead = require('../../nodes/mesh-folder-read');
@@ -49,6 +51,8 @@ export const NODE_NAMES = [
   'mesh-hl7',
   'mesh-edifact',
   'mesh-fhir',
+  'mesh-fhir-validate',
+  'mesh-fhir-profiles',
   'mesh-itk2',
   'mesh-folder-read',
   'mesh-folder-write',
@@ -135,7 +139,7 @@ function withTexts(node: NodeModule): NodeModule {
   };
 }
 
-const converters = [meshHl7, meshEdifact, meshFhir, meshItk2];
+const converters = [meshHl7, meshEdifact, meshFhir, meshFhirValidate, meshFhirProfiles, meshItk2];
 const mllpNodes = [meshMllpIn, meshMllpResponse, meshMllpOut];
 const folderNodes = [meshFolderRead, meshFolderWrite];
 const meshNodes = [
@@ -180,7 +184,7 @@ export async function redeploy(
   await helper.setFlows(onTab(flow), type, credentials);
 }
 
-const CONFIG_TYPES = new Set(['mesh-config', 'tls-config', 'http proxy']);
+const CONFIG_TYPES = new Set(['mesh-config', 'mesh-fhir-profiles', 'tls-config', 'http proxy']);
 
 function onTab(flow: Flow): Flow {
   const nodes = flow.map((node) => (CONFIG_TYPES.has(node.type) ? node : { z: 'tab', x: 0, y: 0, wires: [], ...node }));

@@ -170,7 +170,7 @@ describe('definitions', () => {
     assert.equal(loadDefinitions('STU3', [path]).profile(`${OURS}/new`), undefined);
     assert.equal(elementOf(loadDefinitions('STU3', [path]).profile(`${OURS}/old`), 'Patient.name').min, 1);
     const packaged = packageWith([profile('new', 'Patient', [])], { fhirVersions: ['4.0.1'] }, 'b.tgz');
-    assert.throws(() => loadDefinitions('STU3', [packaged]), /b\.tgz has no FHIR definitions of STU3/);
+    assert.equal(loadDefinitions('STU3', [packaged]).count, 0);
   });
 
   it('that cannot be used are named with their file and the cause, and the others are used', () => {
@@ -202,7 +202,7 @@ describe('definitions', () => {
     );
     assert.throws(() => loadDefinitions('R4', [join(folder, 'away')]), /away cannot be read \(ENOENT\)/);
     mkdirSync(join(folder, 'empty'));
-    assert.throws(() => loadDefinitions('R4', [join(folder, 'empty')]), /empty has no FHIR definitions of R4/);
+    assert.throws(() => loadDefinitions('R4', [join(folder, 'empty')]), /empty has no FHIR definitions/);
   });
 
   it('that are based on themselves, or include themselves, end as a problem', () => {

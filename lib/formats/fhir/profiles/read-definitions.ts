@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { FhirRelease } from '../definitions';
 import { fhirXmlToObject } from '../from-xml';
-import { MAX_ARCHIVE_BYTES, readArchive } from './archive';
+import { MAX_ARCHIVE_BYTES, readArchive, type ArchiveFile } from './archive';
 import type { Json } from './normal';
 
 const KINDS = ['StructureDefinition', 'ValueSet', 'CodeSystem'] as const;
@@ -22,6 +22,9 @@ export interface FoundDefinition {
   read(): Json;
 }
 
+/** Undefined for a file that is no definition. */
+type Identified = FoundDefinition | typeof OF_ANOTHER_RELEASE | undefined;
+
 /** A file that is not used, and why. */
 export interface DefinitionProblem {
   file: string;
@@ -31,6 +34,8 @@ export interface DefinitionProblem {
 /** Largest definition (bytes). The largest of the NHS has 3 MB. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const MAX_FILES = 20_000;
+/** What is found for a definition or a package of another release. */
+const OF_ANOTHER_RELEASE = 'of another release';
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
@@ -44,10 +49,12 @@ export function findDefinitions(
 ): { found: FoundDefinition[]; problems: DefinitionProblem[] } {
   const found: FoundDefinition[] = [];
   const problems: DefinitionProblem[] = [];
+  let others = 0;
   const add = (file: string, bytes: () => Buffer): void => {
     try {
       const definition = identify(file, bytes(), release);
-      if (definition) found.push(definition);
+      if (definition === OF_ANOTHER_RELEASE) others += 1;
+      else if (definition) found.push(definition);
     } catch (error) {
       problems.push({ file, text: reasonOf(error) });
     }
@@ -58,15 +65,18 @@ export function findDefinitions(
       continue;
     }
     try {
-      for (const { name, bytes } of definitionsIn(file, release)) add(`${file}: ${name}`, () => bytes);
+      const packaged = definitionsIn(file, release);
+      if (packaged === OF_ANOTHER_RELEASE) others += 1;
+      else for (const { name, bytes } of packaged) add(`${file}: ${name}`, () => bytes);
     } catch (error) {
       problems.push({ file, text: reasonOf(error) });
     }
   }
-  if (found.length === 0 && problems.length === 0) {
-    throw new Error(`${path} has no FHIR definitions of ${release} (StructureDefinition, ValueSet or CodeSystem).`);
+  if (found.length + problems.length + others === 0) {
+    throw new Error(`${path} has no FHIR definitions (StructureDefinition, ValueSet or CodeSystem).`);
   }
-  if (found.length === 0 && problems[0]) throw new Error(`${problems[0].file} cannot be used: ${problems[0].text}`);
+  if (found.length + others === 0 && problems[0])
+    throw new Error(`${problems[0].file} cannot be used: ${problems[0].text}`);
   return { found, problems };
 }
 
@@ -96,14 +106,14 @@ function contentOf(file: string): Buffer {
   return /\.gz$/i.test(file) ? gunzipSync(bytes, { maxOutputLength: MAX_FILE_BYTES }) : bytes;
 }
 
-/** Returns the files of a package that can be definitions; none if the package says that it is of another release. */
-function definitionsIn(file: string, release: FhirRelease): Array<{ name: string; bytes: Buffer }> {
+/** Returns the files of a package that can be definitions, unless the package says that it is of another release. */
+function definitionsIn(file: string, release: FhirRelease): ArchiveFile[] | typeof OF_ANOTHER_RELEASE {
   if (statSync(file).size > MAX_ARCHIVE_BYTES) {
     throw new Error(`It is larger than ${MAX_ARCHIVE_BYTES / 1024 / 1024} MiB.`);
   }
   const files = readArchive(readFileSync(file));
   const manifest = files.find(({ name }) => /^[^/]*\/?package\.json$/.test(name));
-  if (manifest && isOfAnother(JSON.parse(manifest.bytes.toString('utf8')) as Json, release)) return [];
+  if (manifest && isOfAnother(JSON.parse(manifest.bytes.toString('utf8')) as Json, release)) return OF_ANOTHER_RELEASE;
   return files.filter(
     ({ name }) =>
       /\.(xml|json)$/i.test(name) &&
@@ -123,7 +133,7 @@ function isOfAnother(manifest: Json, release: FhirRelease): boolean {
 const isOfRelease = (version: string | undefined, release: FhirRelease): boolean =>
   version === undefined || (release === 'R4' ? version.startsWith('4.0') : !/^[4-9]/.test(version));
 
-function identify(file: string, bytes: Buffer, release: FhirRelease): FoundDefinition | undefined {
+function identify(file: string, bytes: Buffer, release: FhirRelease): Identified {
   const isMarked = bytes.subarray(0, 3).equals(BYTE_ORDER_MARK);
   const content = isMarked ? bytes.subarray(3) : bytes;
   if (/^\s*\{/.test(content.toString('latin1', 0, 100))) return identifyJson(file, content.toString('utf8'), release);
@@ -131,11 +141,12 @@ function identify(file: string, bytes: Buffer, release: FhirRelease): FoundDefin
   return identifyXml(file, content.toString('latin1'), release);
 }
 
-function identifyJson(file: string, text: string, release: FhirRelease): FoundDefinition | undefined {
+function identifyJson(file: string, text: string, release: FhirRelease): Identified {
   const resource = JSON.parse(text) as Json;
   const { resourceType, url, version, fhirVersion } = resource;
   const kind = KINDS.find((each) => each === resourceType);
-  if (!kind || !isOfRelease(typeof fhirVersion === 'string' ? fhirVersion : undefined, release)) return undefined;
+  if (!kind) return undefined;
+  if (!isOfRelease(typeof fhirVersion === 'string' ? fhirVersion : undefined, release)) return OF_ANOTHER_RELEASE;
   if (typeof url !== 'string') throw new Error('It has no url.');
   // Narrative and the differential beside a snapshot are most of a file, and are not needed.
   const { text: _, differential, ...rest } = resource;
@@ -149,7 +160,7 @@ function identifyJson(file: string, text: string, release: FhirRelease): FoundDe
   };
 }
 
-function identifyXml(file: string, text: string, release: FhirRelease): FoundDefinition | undefined {
+function identifyXml(file: string, text: string, release: FhirRelease): Identified {
   const root = /<(?![?!])([\w.-]+:)?(\w+)/.exec(text)?.[2];
   const kind = KINDS.find((each) => each === root);
   if (!kind) {
@@ -160,7 +171,8 @@ function identifyXml(file: string, text: string, release: FhirRelease): FoundDef
   const head = kept.toString('utf8', 0, 4096);
   const value = (name: string): string | undefined =>
     new RegExp(`<(?:\\w+:)?${name}\\s+value\\s*=\\s*["']([^"']*)["']`).exec(head)?.[1]?.replaceAll('&amp;', '&');
-  if (!isOfRelease(kind === 'StructureDefinition' ? value('fhirVersion') : undefined, release)) return undefined;
+  if (!isOfRelease(kind === 'StructureDefinition' ? value('fhirVersion') : undefined, release))
+    return OF_ANOTHER_RELEASE;
   const url = value('url');
   if (url === undefined) throw new Error('It has no url.');
   return { kind, url, version: value('version'), file, read: () => fhirXmlToObject(kept, { release }) };
