@@ -42,21 +42,21 @@ const PROFILES = 'lib/formats/fhir/profiles';
 
 const MUTATIONS: Removed[] = [
   {
-    title: 'of an archive that leads out of it by a name are refused',
+    title: 'of an archive beyond a limit, or with names that lead out of it, are refused',
     test: DEFINITIONS,
     file: `${PROFILES}/archive.ts`,
     check: "name.startsWith('/') || name.includes('\\\\') || name.split('/').includes('..')",
     without: 'false',
   },
   {
-    title: 'of an archive that expands beyond measure are refused',
+    title: 'of an archive beyond a limit, or with names that lead out of it, are refused',
     test: DEFINITIONS,
     file: `${PROFILES}/archive.ts`,
     check: 'Math.min(MAX_EXPANDED_BYTES, Math.max(RATIO_COUNTS_FROM, gzipped.length * MAX_RATIO))',
     without: 'MAX_EXPANDED_BYTES',
   },
   {
-    title: 'of an archive that has too many entries are refused',
+    title: 'of an archive beyond a limit, or with names that lead out of it, are refused',
     test: DEFINITIONS,
     file: `${PROFILES}/archive.ts`,
     check: 'entries > MAX_FILES',
