@@ -1,8 +1,7 @@
 /** mesh-fhir-profiles: the user's FHIR packages and folders of definitions, named once for all nodes that validate. */
 import type { NodeAPI, NodeDef } from 'node-red';
 import { createNode } from './shared/create-node';
-import type { FhirProfilesNode } from './shared/fhir-profiles';
-import { listSetting } from './shared/settings';
+import { listSetting, type FhirProfilesNode } from './shared/settings';
 
 interface MeshFhirProfilesDef extends NodeDef {
   version?: number;

@@ -10,9 +10,8 @@ import {
   type ValidationRequest,
 } from '../lib/index';
 import { createNode } from './shared/create-node';
-import { definitionsOf } from './shared/fhir-profiles';
 import { onInput } from './shared/on-input';
-import { choiceSetting, listSetting } from './shared/settings';
+import { choiceSetting, definitionsSetting, listSetting } from './shared/settings';
 import { setStatus, shortCount, type Status } from './shared/status';
 import { sharedText } from './shared/texts';
 
@@ -36,13 +35,13 @@ export = function (RED: NodeAPI): void {
     onInput(RED, this, async (msg, send) => {
       const path = def.property === undefined || def.property === '' ? 'payload' : def.property;
       const payload: unknown = RED.util.getMessageProperty(msg, path);
-      if (!isValidatable(payload)) throw new InvalidMessageError(sharedText(RED, 'error.not-convertible'));
+      if (!canBeValidated(payload)) throw new InvalidMessageError(sharedText(RED, 'error.not-convertible'));
       const level = choiceSetting(RED, 'level', def.level, ['error', 'warning']);
       const outcome = await runInWorker('validate', {
         payload,
         release: choiceSetting(RED, 'release', def.release, ['auto', ...FHIR_RELEASES]),
         profiles: listSetting(RED, def.profiles),
-        ...definitionsOf(RED, def.definitions),
+        ...definitionsSetting(RED, def.definitions),
       });
       warnOfProblems(RED, this, outcome, reported);
       const { release, issues } = outcome;
@@ -56,7 +55,7 @@ export = function (RED: NodeAPI): void {
   RED.nodes.registerType('mesh-fhir-validate', MeshFhirValidate);
 };
 
-const isValidatable = (payload: unknown): payload is ValidationRequest['payload'] =>
+const canBeValidated = (payload: unknown): payload is ValidationRequest['payload'] =>
   typeof payload === 'string' || (typeof payload === 'object' && payload !== null && !Array.isArray(payload));
 
 /** Warns of each definition that cannot be used, once for each deploy. */

@@ -1,5 +1,5 @@
 /** Reads settings as Node-RED stores them: numbers may be strings, and `${VAR}` stays literal while VAR is not set. */
-import type { NodeAPI } from 'node-red';
+import type { Node, NodeAPI } from 'node-red';
 import { ConfigurationError, namedVariable } from '../../lib/index';
 import { sharedText } from './texts';
 
@@ -54,4 +54,23 @@ export function listSetting(RED: NodeAPI, value: unknown): string[] {
     .split(/[,\n]/)
     .map((item) => item.trim())
     .filter((item) => item !== '');
+}
+
+/** What nodes that validate read of a mesh-fhir-profiles. */
+export interface FhirProfilesNode extends Node {
+  /** Paths of packages, folders and files. @throws ConfigurationError when an environment variable is not set */
+  sources(): string[];
+  /** Unlike for any two deploys of the node, so that changed files are read again. */
+  generation: string;
+}
+
+/**
+ * Returns the definitions that a config node names; none for no config node: HL7's own are built in.
+ * @throws ConfigurationError when the config node does not run
+ */
+export function definitionsSetting(RED: NodeAPI, id: string | undefined): { sources: string[]; generation?: string } {
+  if (id === undefined || id === '') return { sources: [] };
+  const node = RED.nodes.getNode(id) as FhirProfilesNode | null;
+  if (node === null) throw new ConfigurationError(sharedText(RED, 'error.no-profiles'));
+  return { sources: node.sources(), generation: node.generation };
 }

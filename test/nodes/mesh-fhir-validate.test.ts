@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NodeMessage } from 'node-red';
 import { endWorkers } from '../../lib/index';
 import { deploy, helper, logText, Recorder, statusesOf, stop, takeMissingTexts, type Flow } from './support';
 
@@ -24,7 +23,7 @@ interface Validated {
 
 async function through(payload: unknown, to: 'yes' | 'no' | 'caught'): Promise<Validated> {
   const out = new Recorder(to);
-  helper.getNode('node').receive({ payload } as NodeMessage);
+  helper.getNode('node').receive({ payload });
   return (await out.get(1, 30_000)) as unknown as Validated;
 }
 

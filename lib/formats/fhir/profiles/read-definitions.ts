@@ -23,7 +23,7 @@ export interface FoundDefinition {
 }
 
 /** Undefined for a file that is no definition. */
-type Identified = FoundDefinition | typeof OF_ANOTHER_RELEASE | undefined;
+type InFile = FoundDefinition | typeof OF_ANOTHER_RELEASE | undefined;
 
 /** A file that is not used, and why. */
 export interface DefinitionProblem {
@@ -49,11 +49,11 @@ export function findDefinitions(
 ): { found: FoundDefinition[]; problems: DefinitionProblem[] } {
   const found: FoundDefinition[] = [];
   const problems: DefinitionProblem[] = [];
-  let others = 0;
+  let ofOtherReleases = 0;
   const add = (file: string, bytes: () => Buffer): void => {
     try {
-      const definition = identify(file, bytes(), release);
-      if (definition === OF_ANOTHER_RELEASE) others += 1;
+      const definition = definitionIn(file, bytes(), release);
+      if (definition === OF_ANOTHER_RELEASE) ofOtherReleases += 1;
       else if (definition) found.push(definition);
     } catch (error) {
       problems.push({ file, text: reasonOf(error) });
@@ -66,16 +66,16 @@ export function findDefinitions(
     }
     try {
       const packaged = definitionsIn(file, release);
-      if (packaged === OF_ANOTHER_RELEASE) others += 1;
+      if (packaged === OF_ANOTHER_RELEASE) ofOtherReleases += 1;
       else for (const { name, bytes } of packaged) add(`${file}: ${name}`, () => bytes);
     } catch (error) {
       problems.push({ file, text: reasonOf(error) });
     }
   }
-  if (found.length + problems.length + others === 0) {
+  if (found.length + problems.length + ofOtherReleases === 0) {
     throw new Error(`${path} has no FHIR definitions (StructureDefinition, ValueSet or CodeSystem).`);
   }
-  if (found.length + others === 0 && problems[0])
+  if (found.length + ofOtherReleases === 0 && problems[0])
     throw new Error(`${problems[0].file} cannot be used: ${problems[0].text}`);
   return { found, problems };
 }
@@ -133,15 +133,16 @@ function isOfAnother(manifest: Json, release: FhirRelease): boolean {
 const isOfRelease = (version: string | undefined, release: FhirRelease): boolean =>
   version === undefined || (release === 'R4' ? version.startsWith('4.0') : !/^[4-9]/.test(version));
 
-function identify(file: string, bytes: Buffer, release: FhirRelease): Identified {
+function definitionIn(file: string, bytes: Buffer, release: FhirRelease): InFile {
   const isMarked = bytes.subarray(0, 3).equals(BYTE_ORDER_MARK);
   const content = isMarked ? bytes.subarray(3) : bytes;
-  if (/^\s*\{/.test(content.toString('latin1', 0, 100))) return identifyJson(file, content.toString('utf8'), release);
+  if (/^\s*\{/.test(content.toString('latin1', 0, 100)))
+    return definitionInJson(file, content.toString('utf8'), release);
   // As Latin-1 each byte is a character: half the memory, and what is kept has the bytes that it had.
-  return identifyXml(file, content.toString('latin1'), release);
+  return definitionInXml(file, content.toString('latin1'), release);
 }
 
-function identifyJson(file: string, text: string, release: FhirRelease): Identified {
+function definitionInJson(file: string, text: string, release: FhirRelease): InFile {
   const resource = JSON.parse(text) as Json;
   const { resourceType, url, version, fhirVersion } = resource;
   const kind = KINDS.find((each) => each === resourceType);
@@ -160,7 +161,7 @@ function identifyJson(file: string, text: string, release: FhirRelease): Identif
   };
 }
 
-function identifyXml(file: string, text: string, release: FhirRelease): Identified {
+function definitionInXml(file: string, text: string, release: FhirRelease): InFile {
   const root = /<(?![?!])([\w.-]+:)?(\w+)/.exec(text)?.[2];
   const kind = KINDS.find((each) => each === root);
   if (!kind) {
