@@ -23,6 +23,7 @@ import {
 } from './send/outgoing-message';
 import { MllpOnce, type OnceClaim } from './mllp/mllp-once';
 import { SendStatus } from './send/send-status';
+import { validateBeforeSending } from './send/validate-before-sending';
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { choiceSetting } from './shared/settings';
@@ -56,6 +57,8 @@ interface MeshSendDef extends NodeDef {
   onceKey?: string;
   onceKeyType?: string;
   strictOrder?: boolean;
+  validate?: '' | 'fhir';
+  definitions?: string;
   collectWithinHours?: number | string;
   asks?: Requested;
   infrastructureWithinHours?: number | string;
@@ -235,6 +238,7 @@ async function readCommand(
     type: def.payloadType ?? 'msg',
   });
   const payload = outgoingPayload(RED, value, def.payloadIs === 'file' ? 'file' : 'content');
+  await validateBeforeSending(RED, def, msg, payload);
   const { compression, chunks, checksum } = def;
   const fromFlow = outgoingMessage(RED, { ...fields, checksum }, msg['meshSend'], payload, { compression, chunks });
   const { message, ...prepared } = await prepare(fromFlow);

@@ -3,7 +3,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endWorkers } from '../../lib/index';
-import { deploy, helper, logText, Recorder, statusesOf, stop, takeMissingTexts, type Flow } from './support';
+import {
+  closeBuiltInSandbox,
+  deploy,
+  helper,
+  logText,
+  Recorder,
+  sandboxConfig,
+  statusesOf,
+  stop,
+  takeMissingTexts,
+  type Flow,
+} from './support';
 
 const OURS = 'https://example.org/fhir/StructureDefinition/named';
 const flow = (settings: object, sources: string): Flow => [
@@ -109,5 +120,50 @@ describe('mesh-fhir-validate', function () {
     await deploy(flow({}, folder));
     const { error } = await through(5, 'caught');
     assert.equal(error.code, 'MESH_INVALID_MESSAGE');
+  });
+});
+
+describe('mesh-send that validates', function () {
+  this.timeout(60_000);
+  afterEach(async () => {
+    await stop();
+    assert.deepEqual(takeMissingTexts(), []);
+  });
+  after(async () => {
+    await endWorkers();
+    await closeBuiltInSandbox();
+  });
+
+  const sending = (settings: object): Flow => [
+    sandboxConfig('from', 'X26ABC1'),
+    {
+      id: 'node',
+      type: 'mesh-send',
+      mailbox: 'from',
+      to: 'X26ABC2',
+      toType: 'str',
+      workflowId: 'WF',
+      workflowIdType: 'str',
+      wires: [['yes']],
+      ...settings,
+    },
+    { id: 'yes', type: 'helper' },
+    { id: 'catcher', type: 'catch', wires: [['caught']] },
+    { id: 'caught', type: 'helper' },
+  ];
+
+  it('sends what is valid, and refuses the rest with the first error, what to do, and msg.validation', async () => {
+    await deploy(sending({ validate: 'fhir' }));
+    const good = await through('<Patient xmlns="http://hl7.org/fhir"><gender value="male"/></Patient>', 'yes');
+    assert.equal(good.validation.valid, true);
+    const { error, validation } = await through({ resourceType: 'Patient', gender: 'mail' }, 'caught');
+    assert.equal(error.code, 'MESH_INVALID_MESSAGE');
+    assert.match(error.message, /not valid FHIR \(errors: 1\), and was not sent.*Patient\.gender/);
+    assert.equal(validation.valid, false);
+  });
+
+  it('validates nothing unless it is set to', async () => {
+    await deploy(sending({}));
+    assert.equal((await through({ resourceType: 'Patient', gender: 'mail' }, 'yes')).validation, undefined);
   });
 });
