@@ -284,6 +284,27 @@ const FIRST_HOUR: Rule[] = [
 ];
 
 const MUTATIONS: Rule[] = [
+  {
+    case: 'takes a warning for not valid where that is set',
+    test: 'test/nodes/mesh-fhir-validate.test.ts',
+    file: 'nodes/mesh-fhir-validate.ts',
+    check: "severity === 'error' || severity === level",
+    without: "severity === 'error'",
+  },
+  {
+    case: 'warns once of a definition that cannot be used, with its file',
+    test: 'test/nodes/mesh-fhir-validate.test.ts',
+    file: 'nodes/mesh-fhir-validate.ts',
+    check: 'if (reported.has(file)) continue;',
+    without: '',
+  },
+  {
+    case: 'sends what is valid, and refuses the rest with the first error',
+    test: 'test/nodes/mesh-fhir-validate.test.ts',
+    file: 'nodes/send/validate-before-sending.ts',
+    check: 'if (!valid) throw',
+    without: 'if (false) throw',
+  },
   ...FIRST_HOUR,
   {
     case: 'names it at Catch and on a parked message',
