@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { CORRECTIONS } from '../../../lib/formats/fhir/profiles/corrections';
 import { loadDefinitions } from '../../../lib/formats/fhir/profiles/load';
 import type { Profile, ProfileElement } from '../../../lib/formats/fhir/validate/types';
@@ -90,10 +90,12 @@ describe('definitions', () => {
   it('do not decide membership by a terminology that is not here', () => {
     const system = 'http://snomed.info/sct';
     const is = (concept: string): object => ({ system, filter: [{ property: 'concept', op: 'is-a', value: concept }] });
-    const valueSet = { resourceType: 'ValueSet', url: 'https://example.org/v', compose: { include: [is('1')] } };
+    const include = [is('1'), { system: 'https://example.org/unheard-of' }];
+    const valueSet = { resourceType: 'ValueSet', url: 'https://example.org/v', compose: { include } };
     const codes = loadDefinitions('R4', [packageWith([valueSet])]).valueSet('https://example.org/v');
     assert.ok(codes);
     assert.equal(codes.has('123', system), undefined);
+    assert.equal(codes.has('123', 'https://example.org/unheard-of'), undefined);
     assert.equal(codes.has('123', 'http://loinc.org'), false);
     assert.equal(codes.hasSystem(system), true);
   });
@@ -169,7 +171,11 @@ describe('definitions', () => {
     const path = packageWith([stu3, profile('new', 'Patient', [{ path: 'Patient.name', min: 1 }])], {});
     assert.equal(loadDefinitions('STU3', [path]).profile(`${OURS}/new`), undefined);
     assert.equal(elementOf(loadDefinitions('STU3', [path]).profile(`${OURS}/old`), 'Patient.name').min, 1);
-    const packaged = packageWith([profile('new', 'Patient', [])], { fhirVersions: ['4.0.1'] }, 'b.tgz');
+    const packaged = packageWith(
+      [{ resourceType: 'ValueSet', url: 'https://example.org/v' }],
+      { fhirVersions: ['4.0.1'] },
+      'b.tgz',
+    );
     assert.equal(loadDefinitions('STU3', [packaged]).count, 0);
   });
 
@@ -240,7 +246,15 @@ describe('definitions', () => {
   it('of an archive that is damaged, cut off or no archive are refused', () => {
     const path = join(folder, 'bad.tgz');
     const whole = tgz([{ name: 'package/a.json', content: JSON.stringify(profile('a', 'Patient', [])) }]);
-    for (const bytes of [whole.subarray(0, whole.length - 40), Buffer.from('hello'), gzipSync(Buffer.alloc(600, 7))]) {
+    const tar = gunzipSync(whole);
+    tar.write('x');
+    const renamed = gzipSync(tar);
+    for (const bytes of [
+      whole.subarray(0, whole.length - 40),
+      Buffer.from('hello'),
+      gzipSync(Buffer.alloc(600, 7)),
+      renamed,
+    ]) {
       writeFileSync(path, bytes);
       assert.throws(() => loadDefinitions('R4', [path]), /bad\.tgz cannot be used: The archive is/);
     }
@@ -254,7 +268,8 @@ describe('definitions', () => {
       { name: 'package/a.json', content },
     ];
     writeFileSync(join(folder, 'a.tgz'), tgz(files));
-    assert.equal(loadDefinitions('R4', [join(folder, 'a.tgz')]).count, 1);
+    const { count, problems } = loadDefinitions('R4', [join(folder, 'a.tgz')]);
+    assert.deepEqual([count, problems], [1, []]);
   });
 
   it('have their known faults listed in docs/validation.md', () => {
