@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -93,22 +94,25 @@ public class Hapi {
     return context.newValidator().registerValidatorModule(module);
   }
 
-  /** Files in folders named "corrected" come last: they replace the published ones of the same canonical. */
+  /** Files in folders named "corrected" come first: the published ones of the same canonical are left out. */
   private static void load(FhirContext context, PrePopulatedValidationSupport profiles, Path folder) throws IOException {
+    Set<String> known = new HashSet<>();
     List<Path> files;
     try (Stream<Path> walk = Files.walk(folder)) {
       files = walk.filter(file -> file.toString().matches(".*\\.(xml|json)(\\.gz)?"))
           .filter(file -> !file.getFileName().toString().matches("(package|\\.?index)\\.json"))
-          .sorted((one, other) -> Boolean.compare(isCorrected(one), isCorrected(other))).toList();
+          .sorted((one, other) -> Boolean.compare(isCorrected(other), isCorrected(one))).toList();
     }
     for (Path file : files) {
       String text = read(file);
       boolean xml = text.stripLeading().startsWith("<");
       try {
         IBaseResource resource = (xml ? context.newXmlParser() : context.newJsonParser()).parseResource(text);
-        if (Set.of("StructureDefinition", "ValueSet", "CodeSystem").contains(resource.fhirType())) profiles.addResource(resource);
+        String url = context.newTerser().getSinglePrimitiveValueOrNull(resource, "url");
+        boolean isDefinition = Set.of("StructureDefinition", "ValueSet", "CodeSystem").contains(resource.fhirType());
+        if (isDefinition && known.add(resource.fhirType() + " " + url)) profiles.addResource(resource);
       } catch (DataFormatException fault) {
-        // Some published files are no FHIR (a time zone without a colon): their corrected copies come later.
+        // Some published files are no FHIR (a time zone without a colon).
         System.err.println(file + ": " + fault.getMessage());
       }
     }
@@ -146,6 +150,24 @@ public class Hapi {
     @Override
     public boolean isCodeSystemSupported(ValidationSupportContext chain, String system) {
       return NOT_INSTALLED.contains(system);
+    }
+
+    /** The chain asks only who supports a value set. */
+    @Override
+    public boolean isValueSetSupported(ValidationSupportContext chain, String url) {
+      IBaseResource valueSet = chain.getRootValidationSupport().fetchValueSet(url);
+      return valueSet != null && mentions(chain, asJson(valueSet), 0);
+    }
+
+    private boolean mentions(ValidationSupportContext chain, JsonNode valueSet, int depth) {
+      for (JsonNode include : valueSet.path("compose").path("include")) {
+        if (NOT_INSTALLED.contains(include.path("system").asText())) return true;
+        for (JsonNode url : include.path("valueSet")) {
+          IBaseResource other = chain.getRootValidationSupport().fetchValueSet(url.asText());
+          if (other != null && depth < 8 && mentions(chain, asJson(other), depth + 1)) return true;
+        }
+      }
+      return false;
     }
 
     @Override
