@@ -91,9 +91,9 @@ function ours(payload: Buffer | Record<string, unknown>, release: FhirRelease): 
   }
 }
 
-/** Paths of both without types and without the index of the last part: HAPI names some lists and some entries. */
+/** Paths without the marks of a choice, and without the last index: HAPI names some lists, and some of their entries. */
 const plain = (path: string): string =>
-  path.replaceAll(/\.ofType\(\w+\)|\[url='[^']*'\]/g, '').replace(/(?:\[\d+\])+$/, '');
+  path.replaceAll(/\.ofType\(\w+\)|\[x\]|\[url='[^']*'\]/g, '').replace(/(?:\[\d+\])+$/, '');
 
 /** HAPI names the parent of what is missing or unknown; elsewhere the element itself. */
 function isSamePlace(one: string, other: string): boolean {
