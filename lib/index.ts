@@ -58,9 +58,24 @@ export type {
 } from './send/outbox-types';
 export { mayHaveArrived } from './send/resend';
 export type { Deadlines, WorkflowDeadlines } from './send/deadlines';
-export { gpProviderAddress, type PatientTrace, type PreparedMessage } from './send/by-profile';
+export type { DraftMessage, PreparedMessage } from './send/by-profile';
 export { loadProfiles, SHIPPED_PROFILES, type WorkflowProfile, type WorkflowProfiles } from './acks/profiles';
 export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export';
+
+// Letters
+export { buildLetter, type BuiltLetter, type GpConnectSubject, type LetterSender } from './letters/build-letter';
+export { letterFromHl7, type LetterCodes } from './letters/from-hl7';
+export { HEADING_NAMES, LETTER_KINDS, type Heading, type LetterKind } from './letters/headings';
+export { mergeLetters, readLetterFields, type Letter } from './letters/letter';
+export { readLetter, type ReceivedLetter } from './letters/read-letter';
+export { letterToMdm, type MdmOptions } from './letters/to-hl7';
+export { NEXT_STEPS, nextStep, type NextStep, type NextStepName } from './letters/next-step';
+export {
+  BIRTH_DATE_ORDERS,
+  gpProviderAddress,
+  type BirthDateOrder,
+  type PatientTrace,
+} from './letters/practice-address';
 
 // Receiving: the durable inbox
 export type {

@@ -17,7 +17,7 @@ import { receiveMessage, type ReceiveOptions } from './receive/download/receive-
 import { machineMs, systemClock, type Clock } from './clock';
 import { ClockSteps } from './clock-steps';
 import { sendAcknowledgement, type SentAcknowledgement } from './send/acknowledgement-sender';
-import { prepareByProfile, type PreparedMessage } from './send/by-profile';
+import { prepareByProfile, type DraftMessage, type PreparedMessage } from './send/by-profile';
 import { profileDeadlines, type WorkflowDeadlines } from './send/deadlines';
 import { Follower } from './send/follower';
 import { Outbox } from './send/outbox';
@@ -123,7 +123,7 @@ export interface DurableMailbox extends Mailbox {
    *   a look-up throws
    */
   prepare(
-    message: OutgoingMessage,
+    message: DraftMessage,
     options?: CallOptions & { property?: (path: string) => string | undefined },
   ): Promise<PreparedMessage>;
   /**

@@ -9,6 +9,7 @@ import { Connection, type ConnectionUser, type OpenedMailbox } from './mailbox/c
 import { claimMailbox, releaseClaims } from './mailbox/mailbox-claims';
 import {
   readEnvironment,
+  readMailboxIdentity,
   readMailboxRoute,
   readMailboxSettings,
   type MeshConfigCredentials,
@@ -58,6 +59,7 @@ export = function (RED: NodeAPI): void {
     this.profiles = async () =>
       readProfiles({ profilesFile: textSetting(RED, def.profilesFile), profiles: textSetting(RED, def.profiles) });
     this.route = () => readMailboxRoute(RED, def);
+    this.identity = () => readMailboxIdentity(RED, def);
     this.register = (user: ConnectionUser) => connection.register(user);
     this.deregister = (user: ConnectionUser, done: () => void) => void connection.deregister(user).then(done, done);
     this.on('close', (_removed: boolean, done: () => void) => {

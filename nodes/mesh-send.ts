@@ -5,6 +5,7 @@ import {
   InvalidMessageError,
   mayHaveArrived,
   SerialQueue,
+  type DraftMessage,
   type EnqueueOptions,
   type Outbox,
   type OutboxMessage,
@@ -213,7 +214,7 @@ export = function (RED: NodeAPI): void {
 };
 
 /** Completes a message by its workflow's profile. */
-type Prepare = (message: OutgoingMessage) => Promise<PreparedMessage>;
+type Prepare = (message: DraftMessage) => Promise<PreparedMessage>;
 
 /** @throws InvalidMessageError when the message is not a valid command */
 async function readCommand(

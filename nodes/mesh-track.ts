@@ -1,6 +1,6 @@
 /** mesh-track: the outcome of sent messages, by asking MESH, by querying the outbox, or by following every change. */
 import type { Node, NodeAPI, NodeDef, NodeMessageInFlow, NodeStatusFill } from 'node-red';
-import { InvalidMessageError, type OutboxEvent } from '../lib/index';
+import { InvalidMessageError, nextStep, type NextStepName, type OutboxEvent } from '../lib/index';
 import { useMailbox, type MailboxUser } from './mailbox/mailbox-user';
 import { needsAttention } from './mailbox/send-alarms';
 import { queryOutbox } from './send/outbox-queries';
@@ -63,6 +63,13 @@ function trackStatus(fill: NodeStatusFill, text: Pick<Status, 'key' | 'values' |
   return { fill, shape: 'dot', ...text };
 }
 
+/** Returns `{nextStep}` by the code of an acknowledgement, or of MESH's report; empty if nothing is known of it. */
+function nextStepAfter({ acknowledgement, message }: OutboxEvent): { nextStep?: NextStepName } {
+  const code = acknowledgement?.code ?? message.error?.meshCode;
+  const next = code === undefined ? undefined : nextStep(code);
+  return next === undefined ? {} : { nextStep: next.step };
+}
+
 /**
  * Reports every change of the outbox. Alarms that the second output cannot hand to a node go to Catch nodes; if it was
  * wired once, they are also kept until it is again.
@@ -84,6 +91,7 @@ function follow(RED: NodeAPI, node: Node, def: MeshTrackDef, mailbox: MailboxUse
       ...(overdue && { overdue }),
       ...(acknowledgement && { answer: acknowledgement }),
       ...(reply && { reply }),
+      ...nextStepAfter(outboxEvent),
       ...trackedMessage(message),
     };
     // Each output gets an object of its own, since a flow may change it.

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { ConfigurationError } from '../errors';
+import { BIRTH_DATE_ORDERS } from '../letters/practice-address';
 import { requestKeySchema, stageSchema, type ReplyStage } from './replies/stages';
 import { isTemplate } from './template';
 import { ACK_FORMS } from './types';
@@ -49,6 +50,8 @@ const profileSchema = z.strictObject({
    * `Mex-To`, which is then patient data. `lookup`: an ODS code; MESH's directory has its mailbox for the workflow.
    */
   routing: z.enum(ROUTINGS).default('mailbox'),
+  /** The order of the birth date's digits in an address by the patient; default `yyyymmdd`. */
+  birthDateOrder: z.enum(BIRTH_DATE_ORDERS).optional(),
   /** Whether receivers accept chunked messages: MESH UI and old clients do not. */
   chunks: z.boolean().optional(),
   /** Largest size that receivers should be sent (MB). */

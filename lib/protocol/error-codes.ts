@@ -106,7 +106,8 @@ export const ERROR_CODES: readonly ErrorCode[] = [
   {
     code: 'EPL-151',
     meaning: 'no mailbox matches the recipient',
-    advice: 'Look up the mailbox by ODS code and workflow id, or ask the recipient for its id.',
+    advice:
+      'Ask the practice, or its system’s supplier, whether it takes this workflow; or send it to the practice’s mailbox by its id.',
   },
   { code: 'EPL-152', meaning: 'the NHS number is invalid', advice: CHECK_DEMOGRAPHICS },
   { code: 'EPL-153', meaning: 'the NHS number was not found', advice: CHECK_DEMOGRAPHICS },

@@ -3,8 +3,15 @@ import type { WorkflowProfile } from '../acks/profiles';
 import { requireOdsCode } from '../acks/ods-code';
 import { fillTemplate, messageValues } from '../acks/template';
 import { InvalidMessageError, NotFoundError } from '../errors';
-import { brokenNhsNumberRule, NHS_NUMBER_TEXTS, normaliseNhsNumber } from '../formats/nhs-number';
+import { gpProviderAddress, isPracticeAddress, type PatientTrace } from '../letters/practice-address';
 import type { MailboxAddress, OutgoingMessage } from '../types';
+
+/** A message whose recipient may still be a patient's practice. */
+export interface DraftMessage extends Omit<OutgoingMessage, 'to'> {
+  to?: string;
+  /** The patient whose practice gets it, when it has no `to`. */
+  patient?: PatientTrace;
+}
 
 /** What the preparation of a message needs. */
 export interface ProfileParts {
@@ -26,18 +33,17 @@ export interface PreparedMessage {
   recommendedMb?: number;
 }
 
-/** Prefix of an address by which MESH finds the patient's practice. */
-const BY_PATIENT = 'GPPROVIDER_';
-
 /**
  * Returns the message with the fields filled in that it lacks and its workflow's profile prescribes. Without a profile
- * it is unchanged.
- * @throws InvalidMessageError when a value that a template needs is missing, or the recipient is ambiguous;
+ * only its recipient is, by the patient.
+ * @throws InvalidMessageError when it has neither a recipient nor a patient, when the patient's details cannot be used,
+ *   when a value that a template needs is missing, or the recipient is ambiguous;
  *   NotFoundError when the look-up finds no recipient; what the look-up throws; ConfigurationError when a template
  *   needs the ODS code and it is unknown
  */
-export async function prepareByProfile(message: OutgoingMessage, parts: ProfileParts): Promise<PreparedMessage> {
+export async function prepareByProfile(draft: DraftMessage, parts: ProfileParts): Promise<PreparedMessage> {
   const { profile } = parts;
+  const message = addressed(draft, profile);
   if (!profile) return { message, localIdIsShared: false };
   const filled = (field: string, template: string): string =>
     fillTemplate(template, field, (name) => valueOf(name, message, parts));
@@ -59,6 +65,13 @@ export async function prepareByProfile(message: OutgoingMessage, parts: ProfileP
   };
 }
 
+/** Returns the message with its recipient, which may be the patient's practice. */
+function addressed({ patient, to, ...message }: DraftMessage, profile: WorkflowProfile | undefined): OutgoingMessage {
+  if (to !== undefined) return { ...message, to };
+  if (patient !== undefined) return { ...message, to: gpProviderAddress(patient, { order: profile?.birthDateOrder }) };
+  throw new InvalidMessageError('The message has no recipient.', { advice: 'Set its mailbox, or its patient.' });
+}
+
 function valueOf(name: string, { workflowId }: OutgoingMessage, parts: ProfileParts): string | undefined {
   if (name === 'odsCode') return requireOdsCode(parts);
   if (name === 'mailboxId') return parts.mailboxId;
@@ -71,7 +84,7 @@ async function recipientOf(
   { routing }: WorkflowProfile,
   parts: ProfileParts,
 ): Promise<string> {
-  if (to.toUpperCase().startsWith(BY_PATIENT) && routing !== 'GPPROVIDER') {
+  if (isPracticeAddress(to) && routing !== 'GPPROVIDER') {
     throw new InvalidMessageError(`Messages of workflow ${workflowId} are not routed by the patient.`, {
       advice: 'Address it to a mailbox; or, if MESH does route it, set the routing of its profile to GPPROVIDER.',
     });
@@ -93,41 +106,4 @@ async function recipientOf(
     `The organisation has ${found.length} mailboxes for workflow ${workflowId}. Nothing was sent.`,
     { advice: 'Ask the organisation which one it is, and address that; the profile of the workflow looks it up.' },
   );
-}
-
-/** The details by which MESH finds a patient's practice. */
-export interface PatientTrace {
-  /** Ten digits, the last of them a check digit; spaces are allowed. */
-  nhsNumber: string;
-  /** `YYYY-MM-DD` or `YYYYMMDD`. */
-  birthDate: string;
-  surname: string;
-}
-
-/**
- * Returns `Mex-To` by the patient: `GPPROVIDER_<NHS number>_<date of birth, yyyymmdd>_<surname>` (Transfer of Care and
- * GP Connect specifications). The address is patient data.
- * @throws InvalidMessageError when a part is wrong; it names the part, never its value
- */
-export function gpProviderAddress({ nhsNumber, birthDate, surname }: PatientTrace): string {
-  const number = normaliseNhsNumber(nhsNumber);
-  const date = birthDate.replaceAll('-', '');
-  const name = surname.trim();
-  const broken = brokenNhsNumberRule(number);
-  if (broken !== undefined) throw notUsable('NHS number', NHS_NUMBER_TEXTS[broken]);
-  if (!/^\d{8}$/.test(date) || !isDate(date)) throw notUsable('date of birth', 'Write it as YYYY-MM-DD.');
-  if (name === '') throw notUsable('surname', 'Enter the surname as it is registered.');
-  return `${BY_PATIENT}${number}_${date}_${name}`;
-}
-
-function isDate(yyyymmdd: string): boolean {
-  const iso = yyyymmdd.replace(/(\d{4})(\d\d)(\d\d)/, '$1-$2-$3');
-  const time = Date.parse(`${iso}T00:00:00Z`);
-  return Number.isFinite(time) && new Date(time).toISOString().startsWith(iso);
-}
-
-function notUsable(part: string, advice: string): InvalidMessageError {
-  return new InvalidMessageError(`The patient’s ${part} cannot be used to find the practice. Nothing was sent.`, {
-    advice,
-  });
 }

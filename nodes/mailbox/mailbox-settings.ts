@@ -124,6 +124,14 @@ export function readMailboxRoute(RED: NodeAPI, def: MeshConfigDef): MailboxRoute
   return { environment, mailboxId, ...(tls && { tls }), proxy: readProxy(RED, textSetting(RED, def.proxy)) };
 }
 
+/**
+ * Reads whose mailbox it is; the ODS code is empty if it is not set.
+ * @throws ConfigurationError when one is wrong
+ */
+export function readMailboxIdentity(RED: NodeAPI, def: MeshConfigDef): { mailboxId: string; odsCode: string } {
+  return { mailboxId: mailboxAddress(RED, def.mailboxId), odsCode: textSetting(RED, def.odsCode).toUpperCase() };
+}
+
 function readSending(RED: NodeAPI, def: MeshConfigDef): MailboxSettings['sending'] {
   const maxRequestMb = numberSetting(RED, 'maxRequestMb', def.maxRequestMb, { fallback: 0, min: 0, max: 100 });
   const chunkMb = numberSetting(RED, 'chunkMb', def.chunkMb, { fallback: 0, min: 0, max: 100 });

@@ -28,6 +28,11 @@ export interface MeshConfigNode extends Node<Required<MeshConfigCredentials>> {
    * @throws ConfigurationError when a part of it is wrong
    */
   route(): MailboxRoute;
+  /**
+   * Returns the mailbox's id and its organisation's ODS code, empty if it is not set.
+   * @throws ConfigurationError when one is wrong
+   */
+  identity(): { mailboxId: string; odsCode: string };
   register(user: ConnectionUser): void;
   deregister(user: ConnectionUser, done: () => void): void;
 }

@@ -1,6 +1,6 @@
 /** Turns a delivery of the poller into what leaves mesh-poll: a message, or one for each part. */
 import type { NodeAPI, NodeMessage } from 'node-red';
-import type { Delivery, MessageHeaders } from '../../lib/index';
+import { nextStep, type Delivery, type MessageHeaders } from '../../lib/index';
 import { DecodingError } from '../shared/errors';
 import { markedParts } from '../shared/converter';
 
@@ -67,12 +67,14 @@ function inForm(
 /** Returns the facts about a message that failed, as payload, so that nobody needs to read headers. */
 function reportPayload(message: MessageHeaders): Record<string, unknown> {
   const { linkedMessageId, statusCode, statusEvent, statusDescription, advice } = message;
+  const next = statusCode === undefined ? undefined : nextStep(statusCode);
   return {
     linkedMessageId,
     code: statusCode,
     event: statusEvent,
     description: statusDescription,
     ...(advice !== undefined && { advice }),
+    ...(next !== undefined && { nextStep: next.step }),
   };
 }
 

@@ -1,9 +1,8 @@
 /** Makes the message to send from a flow's message and mesh-send's fields. msg.meshSend fills the fields left blank. */
 import type { NodeAPI } from 'node-red';
 import {
-  gpProviderAddress,
   InvalidMessageError,
-  type OutgoingMessage,
+  type DraftMessage,
   type PatientTrace,
   type Payload,
 } from '../../lib/index';
@@ -40,7 +39,7 @@ export function outgoingMessage(
   meshSend: unknown,
   payload: Payload,
   transfer: TransferSettings,
-): OutgoingMessage {
+): DraftMessage {
   const fromMessage = settingsObject(RED, meshSend);
   const texts: Partial<Record<string, string>> = {};
   for (const field of [...SEND_FIELDS, ...EXTRA_TEXTS]) {
@@ -48,29 +47,25 @@ export function outgoingMessage(
     const text = own || asText(RED, fromMessage[field], field);
     if (text !== '') texts[field] = text;
   }
-  texts['to'] ??= addressByPatient(RED, fromMessage['patient']);
+  const patient = texts['to'] === undefined ? readPatient(RED, fromMessage['patient']) : undefined;
   for (const field of ['to', 'workflowId']) {
-    if (texts[field] !== undefined) continue;
+    if (texts[field] !== undefined || (field === 'to' && patient !== undefined)) continue;
     throw withCause(new InvalidMessageError(RED._(`mesh-send.error.no-${field}`)), `no-${field}`);
   }
   const flags = Object.fromEntries(
     EXTRA_FLAGS.filter((field) => fromMessage[field] === true).map((key) => [key, true]),
   );
   const settings = { ...readTransfer(RED, fromMessage), ...readTransfer(RED, transfer) };
-  return { ...texts, ...flags, ...settings, payload } as OutgoingMessage;
+  return { ...texts, ...flags, ...settings, ...(patient && { patient }), payload } as DraftMessage;
 }
 
-/** Returns the address by which MESH finds the practice of msg.meshSend.patient; undefined without a patient. */
-function addressByPatient(RED: NodeAPI, patient: unknown): string | undefined {
+/** Returns msg.meshSend.patient, whose practice MESH is to find; undefined without one. */
+function readPatient(RED: NodeAPI, patient: unknown): PatientTrace | undefined {
   if (patient === undefined || patient === null) return undefined;
   if (typeof patient !== 'object') throw new InvalidMessageError(RED._('mesh-send.error.patient'));
   const part = (field: keyof PatientTrace): string =>
     asText(RED, (patient as Record<string, unknown>)[field], `patient.${field}`);
-  return gpProviderAddress({
-    nhsNumber: part('nhsNumber'),
-    birthDate: part('birthDate'),
-    surname: part('surname'),
-  });
+  return { nhsNumber: part('nhsNumber'), birthDate: part('birthDate'), surname: part('surname') };
 }
 
 /**

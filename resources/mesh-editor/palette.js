@@ -18,6 +18,7 @@ const ORDER = [
   'mesh-fhir',
   'mesh-fhir-validate',
   'mesh-itk2',
+  'mesh-letter',
   'mesh-status',
   'mesh-alert',
 ];

@@ -14,6 +14,12 @@ const FIELDS = [
     choices: ['', 'mailbox', 'GPPROVIDER', 'lookup'],
     texts: 'profiles.routing-',
   },
+  {
+    name: 'birthDateOrder',
+    label: 'birth-date',
+    choices: ['', 'yyyymmdd', 'ddmmyyyy'],
+    texts: 'profiles.birth-date-',
+  },
   { name: 'infAck', label: 'inf-ack', isCheckbox: true },
   { name: 'busAck', label: 'bus-ack', isCheckbox: true },
   { name: 'collectHours', label: 'collect', isNumber: true },

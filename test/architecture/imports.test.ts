@@ -168,12 +168,28 @@ describe('imports', () => {
       [],
     ));
 
-  it('of acks are only Node.js, zod, errors, types, formats, protocol and acks', () =>
+  it('of acks are only Node.js, zod, errors, types, formats, letters, protocol and acks', () =>
     assert.deepEqual(
       forbiddenImports(
         'lib/acks/',
         (name) =>
-          name === 'zod' || name.startsWith('node:') || shared(name) || below(name, 'acks', 'formats', 'protocol'),
+          name === 'zod' ||
+          name.startsWith('node:') ||
+          shared(name) ||
+          below(name, 'acks', 'formats', 'letters', 'protocol'),
+      ),
+      [],
+    ));
+
+  it('of letters are only Node.js, uuid, zod, errors, formats and letters: they know nothing of MESH', () =>
+    assert.deepEqual(
+      forbiddenImports(
+        'lib/letters/',
+        (name) =>
+          ['uuid', 'zod'].includes(name) ||
+          name.startsWith('node:') ||
+          shared(name) ||
+          below(name, 'letters', 'formats'),
       ),
       [],
     ));
@@ -226,7 +242,7 @@ describe('imports', () => {
       /^lib\/(?:protocol|formats)\//,
       /^lib\/workers\//,
       /^lib\/mllp\//,
-      /^lib\/(?:config\.ts|storage\.ts|client\/|payload\/|store\/|acks\/|folders\/)/,
+      /^lib\/(?:config\.ts|storage\.ts|client\/|payload\/|store\/|acks\/|letters\/|folders\/)/,
       /^lib\/(?:send|receive)\//,
       /^lib\/(?:operator|monitor|alerts|check)\//,
       /^lib\/mailbox\.ts$/,

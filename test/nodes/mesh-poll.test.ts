@@ -180,7 +180,14 @@ describe('mesh-poll', () => {
       ({ payload }) => (payload as { linkedMessageId: string }).linkedMessageId === messageId,
     );
     const payload = msg?.payload as Record<string, string>;
-    assert.deepEqual(Object.keys(payload).sort(), ['advice', 'code', 'description', 'event', 'linkedMessageId']);
+    assert.deepEqual(Object.keys(payload).sort(), [
+      'advice',
+      'code',
+      'description',
+      'event',
+      'linkedMessageId',
+      'nextStep',
+    ]);
     assert.equal(payload['code'], '14');
     assert.equal(msg?.topic, 'WF');
     assert.equal(data.messages.length, 0);

@@ -14,6 +14,7 @@ import meshFhir = require('../../nodes/mesh-fhir');
 import meshFhirProfiles = require('../../nodes/mesh-fhir-profiles');
 import meshFhirValidate = require('../../nodes/mesh-fhir-validate');
 import meshItk2 = require('../../nodes/mesh-itk2');
+import meshLetter = require('../../nodes/mesh-letter');
 import meshHl7 = require('../../nodes/mesh-hl7');
 import meshFolderRead = require('../../nodes/mesh-folder-read');
 import meshFolderWrite = require('../../nodes/mesh-folder-write');
@@ -54,6 +55,7 @@ export const NODE_NAMES = [
   'mesh-fhir-validate',
   'mesh-fhir-profiles',
   'mesh-itk2',
+  'mesh-letter',
   'mesh-folder-read',
   'mesh-folder-write',
 ] as const;
@@ -139,7 +141,15 @@ function withTexts(node: NodeModule): NodeModule {
   };
 }
 
-const converters = [meshHl7, meshEdifact, meshFhir, meshFhirValidate, meshFhirProfiles, meshItk2];
+const converters = [
+  meshHl7,
+  meshEdifact,
+  meshFhir,
+  meshFhirValidate,
+  meshFhirProfiles,
+  meshItk2,
+  meshLetter,
+];
 const mllpNodes = [meshMllpIn, meshMllpResponse, meshMllpOut];
 const folderNodes = [meshFolderRead, meshFolderWrite];
 const meshNodes = [
