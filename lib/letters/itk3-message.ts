@@ -4,7 +4,7 @@ import { londonInstant } from './uk-time';
 
 export type Resource = Record<string, unknown> & { resourceType: string };
 
-export const ITK3 = 'https://fhir.nhs.uk/STU3';
+const ITK3 = 'https://fhir.nhs.uk/STU3';
 export const CARE_CONNECT = 'https://fhir.hl7.org.uk/STU3';
 export const UUID_SYSTEM = 'https://tools.ietf.org/html/rfc4122';
 export const ODS_SYSTEM = 'https://fhir.nhs.uk/Id/ods-organization-code';

@@ -41,7 +41,7 @@ const organisation = z.strictObject({ odsCode: text.optional(), name: text.optio
 /** A file of the letter. `content` is base64. */
 const file = z.strictObject({ contentType: text, content: z.string().min(1), title: text.optional() });
 
-export const letterSchema = z.strictObject({
+const letterSchema = z.strictObject({
   title: text.optional(),
   type: concept.optional(),
   careSetting: concept.optional(),

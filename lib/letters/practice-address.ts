@@ -92,7 +92,7 @@ const LETTERS: Readonly<Record<string, string>> = {
  * (Not in a specification: _not confirmed_.)
  * @throws InvalidMessageError when it is empty or has what is no name in ASCII
  */
-export function addressSurname(surname: string): string {
+function addressSurname(surname: string): string {
   const name = surname
     .normalize('NFD')
     .replaceAll(/\p{M}/gu, '')

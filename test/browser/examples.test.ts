@@ -51,7 +51,7 @@ const BUTTONS: Record<string, Record<string, Result>> = {
   'hl7-to-itk3-letter': {
     'One discharge, again': debug('Accepted'),
     'A discharge': debug('Accepted'),
-    'A letter': debug('Accepted'),
+    'A letter as PDF': debug('Accepted'),
     'An unknown patient': debug('Accepted'),
     'Collect acks': status('Acks for X26ABC6'),
   },

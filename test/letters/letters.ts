@@ -28,7 +28,7 @@ const PID =
 const PV1 = `PV1|1|I|WARD1||||C9999998^CONSULTANT^EXAMPLE^^^DR|||320${'|'.repeat(9)}V1${'|'.repeat(25)}20260710093000|20260716110000`;
 
 /** Returns an HL7 v2 message as mesh-hl7 reads it. */
-export const hl7 = (...lines: string[]): Hl7Message => readHl7(`${lines.join('\r')}\r`);
+const hl7 = (...lines: string[]): Hl7Message => readHl7(`${lines.join('\r')}\r`);
 const msh = (type: string): string =>
   `MSH|^~\\&|PAS|X26|MESH|X26|20260716113000||${type}|CONTROL1|P|2.4|||AL|NE|GBR|UNICODE UTF-8`;
 

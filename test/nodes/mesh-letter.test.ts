@@ -117,12 +117,13 @@ describe('mesh-letter', function () {
     const { payload: built } = await through({ payload: mdm() });
     await stop();
     await deploy(flow({ action: 'receive', application: 'EPR', facility: 'X99999' }));
+    // 20 characters of it, as many as MSH-10 has.
     const mesh = { messageId: '20260716110000123456_ABC123' };
     const { payload, letter } = await through({ payload: fhirXmlToObject(fhirJsonToXml(built as never)), mesh });
     const text = String(writeHl7(payload as never));
     assert.ok(text.includes(`^application^PDF^Base64^${PDF.toString('base64')}|`));
     const [msh] = readHl7(text).MSH as unknown as Array<Record<string, Array<{ c1: string }>>>;
-    assert.deepEqual([msh?.['f5']?.[0]?.c1, msh?.['f10']?.[0]?.c1], ['EPR', '110000123456_ABC123'.slice(-20)]);
+    assert.deepEqual([msh?.['f5']?.[0]?.c1, msh?.['f10']?.[0]?.c1], ['EPR', '6110000123456_ABC123']);
     assert.equal((letter as { title: string }).title, 'Clinic letter');
     const { error } = await through({ payload: { resourceType: 'Patient' } }, 'caught');
     assert.equal(error.code, 'MESH_UNREADABLE');
