@@ -159,7 +159,7 @@ function withBase64(letter: unknown): unknown {
   if (!Array.isArray(documents)) return letter;
   const asText = documents.map((document: unknown) => {
     const { content } = (document ?? {}) as { content?: unknown };
-    return Buffer.isBuffer(content) ? { ...(document as object), content: content.toString('base64') } : document;
+    return Buffer.isBuffer(content) ? Object.assign({}, document, { content: content.toString('base64') }) : document;
   });
   return { ...(letter as object), documents: asText };
 }

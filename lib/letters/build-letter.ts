@@ -172,7 +172,7 @@ function itk3Letter(
     definition,
     mailboxId: by.mailboxId,
     odsCode: letter.sender.odsCode,
-    senderReference: letter.reference ?? String(document.id),
+    senderReference: letter.reference ?? document.id,
     recipientType: letter.recipientType ?? 'FA',
     now: by.now,
   });

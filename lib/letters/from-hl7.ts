@@ -20,14 +20,14 @@ export interface LetterCodes {
 /** The messages that are letters: trigger events of ADT and MDM. */
 const TRIGGERS: Readonly<Record<string, readonly string[]>> = { ADT: ['A03'], MDM: ['T02', 'T10'] };
 /** HL7 table 0272: very restricted, restricted. */
-const CONFIDENTIAL = ['V', 'R'];
+const CONFIDENTIAL = new Set(['V', 'R']);
 /** HL7 table 0271: authenticated, legally authenticated. Others are drafts, or nobody has signed them. */
-const SIGNED = ['AU', 'LA'];
+const SIGNED = new Set(['AU', 'LA']);
 /** HL7 table 0273: cancelled, obsolete, unavailable. */
-const WITHDRAWN = ['CA', 'OB', 'UN'];
+const WITHDRAWN = new Set(['CA', 'OB', 'UN']);
 /** HL7 table 0085: final, corrected. */
-const FINAL = ['F', 'C', ''];
-const TEXT_TYPES = ['TX', 'FT', 'ST'];
+const FINAL = new Set(['F', 'C', '']);
+const TEXT_TYPES = new Set(['TX', 'FT', 'ST']);
 
 // cspell:ignore msword openxmlformats officedocument wordprocessingml
 const FILE_TYPES: Readonly<Record<string, string>> = {
@@ -88,7 +88,7 @@ export function letterFromHl7(message: Hl7Message, codes: LetterCodes = {}): Let
   checkMayGo(msh, txa);
   const observations = segments(message, 'OBX');
   for (const obx of observations) {
-    if (FINAL.includes(obx.at(11))) continue;
+    if (FINAL.has(obx.at(11))) continue;
     throw refused('a document or text of it is not final (OBX-11)', 'Send it once it is final.');
   }
   const documents = observations.filter((obx) => obx.at(2) === 'ED').map(fileOf);
@@ -126,13 +126,13 @@ function checkMayGo(msh: Segment, txa: Segment): void {
   if (!(TRIGGERS[kind] ?? []).includes(trigger)) {
     throw refused('it is no ADT^A03, MDM^T02 or MDM^T10', 'Route other messages past the letters.');
   }
-  if (CONFIDENTIAL.includes(txa.at(18))) {
+  if (CONFIDENTIAL.has(txa.at(18))) {
     throw refused('it is confidential (TXA-18)', 'A confidential letter may not be sent this way. Tell its author.');
   }
-  if (txa.at(17) !== '' && !SIGNED.includes(txa.at(17))) {
+  if (txa.at(17) !== '' && !SIGNED.has(txa.at(17))) {
     throw refused('it is not authenticated (TXA-17 is neither AU nor LA)', 'Send it once it is signed.');
   }
-  if (WITHDRAWN.includes(txa.at(19))) {
+  if (WITHDRAWN.has(txa.at(19))) {
     throw refused('it is withdrawn (TXA-19)', 'It is not sent. Tell the practice if it has an earlier one.');
   }
   if (trigger === 'T10' && txa.at(13) === '') {
@@ -181,7 +181,7 @@ function sectionsFrom(message: Hl7Message, observations: readonly Segment[]): Pa
     const allergen = al1.at(3, 2) || al1.at(3);
     add('Allergies and adverse reactions', [allergen, ...reactions].filter(Boolean).join(': '));
   }
-  for (const obx of observations.filter((each) => TEXT_TYPES.includes(each.at(2)))) {
+  for (const obx of observations.filter((each) => TEXT_TYPES.has(each.at(2)))) {
     const heading = findHeading(obx.at(3)) ?? findHeading(obx.at(3, 2));
     if (heading === undefined) {
       throw refused('a text has no heading (OBX-3)', 'OBX-3 names the heading, by its SNOMED CT code or its name.');

@@ -125,7 +125,7 @@ export function mergeLetters(first: Letter, more: Letter): Letter {
   if (first.sections !== undefined && more.sections !== undefined) {
     merged['sections'] = { ...sectionsOf(first), ...sectionsOf(more) };
   }
-  return merged as Letter;
+  return merged;
 }
 
 const isPlainObject = (value: unknown): value is Record<string, unknown> =>

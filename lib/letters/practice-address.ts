@@ -96,7 +96,7 @@ function addressSurname(surname: string): string {
   const name = surname
     .normalize('NFD')
     .replaceAll(/\p{M}/gu, '')
-    .replaceAll(/[^\u0000-\u007F]/g, (letter) => LETTERS[letter] ?? letter)
+    .replaceAll(/\P{ASCII}/gu, (letter) => LETTERS[letter] ?? letter)
     .replaceAll(/[\u2018\u2019\u201B\u02BC\u00B4\u2032`]/g, "'")
     .replaceAll(/\s*[\u2010-\u2015\u2212-]\s*/g, '-')
     .replaceAll(/\s+/g, ' ')

@@ -77,9 +77,7 @@ export function readLetter(resource: unknown): ReceivedLetter {
     resources.flatMap(({ resource: each }) => (each['resourceType'] === type ? [each] : []));
   const event = object(ofType('MessageHeader')[0]?.['event']);
   const replaced = list(composition['relatesTo']).find(({ code }) => code === 'replaces');
-  const [patient] = [find(composition['subject'], 'Patient'), ...ofType('Patient')].filter(
-    (each) => each['resourceType'],
-  );
+  const patient = [find(composition['subject'], 'Patient'), ...ofType('Patient')].find((each) => each['resourceType']);
   const sender = [find(composition['custodian'], 'Organization'), ...ofType('Organization')].find(
     (each) => each['resourceType'],
   );
@@ -114,8 +112,8 @@ function resourcesOf(bundle: Json, depth = 0): Array<{ fullUrl?: string; resourc
   const found = list(bundle['entry']).flatMap((each) => {
     const resource = object(each['resource']);
     const fullUrl = text(each['fullUrl']);
-    const own = { resource, ...(fullUrl !== undefined && { fullUrl }) };
-    return resource['resourceType'] === 'Bundle' ? [own, ...resourcesOf(resource, depth + 1)] : [own];
+    const own: { fullUrl?: string; resource: Json } = { resource, ...(fullUrl !== undefined && { fullUrl }) };
+    return resource['resourceType'] === 'Bundle' ? [own].concat(resourcesOf(resource, depth + 1)) : [own];
   });
   if (found.length > MAX_ENTRIES) throw new UnreadableError('The letter has too many resources.');
   return found;
@@ -165,12 +163,12 @@ function sectionsOf(sections: unknown, depth: number): ReceivedLetter['sections'
   return list(sections)
     .slice(0, MAX_SECTIONS)
     .flatMap((section) => {
-      const found = {
+      const found: ReceivedLetter['sections'][number] = {
         ...defined({ title: text(section['title']), code: text(coding(section['code'])['code']) }),
         text: narrativeText(text(object(section['text'])['div'])),
       };
       const within = sectionsOf(section['section'], depth + 1);
-      return found.text === '' && within.length > 0 ? within : [found, ...within];
+      return found.text === '' && within.length > 0 ? within : [found].concat(within);
     });
 }
 

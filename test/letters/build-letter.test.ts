@@ -96,7 +96,7 @@ describe('a letter', () => {
       SENDER,
     );
     const idOf = (message: Json): unknown => document(message)['Composition']?.['identifier'];
-    const [relation] = document(second.message)['Composition']?.['relatesTo'] as Json[];
+    const [relation] = (document(second.message)['Composition'] as Json)['relatesTo'] as Json[];
     assert.deepEqual(relation, { code: 'replaces', targetIdentifier: idOf(first.message) });
     assert.notDeepEqual(idOf(second.message), idOf(first.message));
     assert.equal(second.gpConnect?.version, '2');
@@ -172,7 +172,7 @@ describe('a letter', () => {
           assert.match(refusal(build).message, /has no place in this document/);
           continue;
         }
-        const found = (document(build())['Composition']?.['section'] as Json[]).find(({ code }) =>
+        const found = ((document(build())['Composition'] as Json)['section'] as Json[]).find(({ code }) =>
           JSON.stringify(code).includes(headingCode(heading).code),
         );
         assert.equal(found?.['title'], headingCode(heading).title);

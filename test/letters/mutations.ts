@@ -46,7 +46,7 @@ const MUTATIONS: Taken[] = [
   {
     ...HL7,
     case: 'is refused when it is a draft',
-    check: 'if (CONFIDENTIAL.includes(txa.at(18)))',
+    check: 'if (CONFIDENTIAL.has(txa.at(18)))',
     without: 'if (false)',
   },
   { ...HL7, case: 'is refused when it is a draft', check: '!isWhole', without: 'false' },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { MeshError } from '../../lib/errors';
 import { fhirXmlToObject } from '../../lib/formats/fhir/from-xml';
 import { fhirJsonToXml } from '../../lib/formats/fhir/to-xml';

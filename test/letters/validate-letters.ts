@@ -1,18 +1,18 @@
 /**
  * `npm run test:letters`: HAPI FHIR's validator over every kind of letter that lib/letters builds, with as little and as
- * much in it as it may have, and over the FHIR messages in the folder MESH_FHIR_FOLDER, where the journeys of the
- * examples leave what they sent (test/harness/example-run.ts). With `MESH_REFERENCE=../shared/reference` against the
+ * much in it as it may have, and over every FHIR message that the examples send. With `MESH_REFERENCE=../shared/reference` against the
  * profiles that the messages claim, otherwise against FHIR's base definitions. Needs Java 17 and Maven.
  */
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fhirJsonToXml } from '../../lib/formats/fhir/to-xml';
 import { buildLetter } from '../../lib/letters/build-letter';
 import { LETTER_KINDS, TRANSFERS_OF_CARE, type LetterKind } from '../../lib/letters/headings';
 import type { Letter } from '../../lib/letters/letter';
 import { startHapi, type HapiIssue, type HapiRelease } from '../harness/hapi';
 import { dischargeLetter, forKind, mdm, SENDER, sendDocumentLetter } from './letters';
+import { sentByExamples } from './sent-by-examples';
 
 const REFERENCE = process.env['MESH_REFERENCE'];
 const PROFILES = REFERENCE === undefined ? undefined : resolve(REFERENCE, 'fhir-profiles', 'stu3');
@@ -62,18 +62,8 @@ function writeLetters(folder: string): Message[] {
   );
   const faulty = fhirJsonToXml(buildLetter('send-document', sendDocumentLetter(), SENDER).message);
   const file = join(folder, 'fault.xml');
-  writeFileSync(file, String(faulty).replace('<status value="final"/>', '<status value="happy"/>'));
+  writeFileSync(file, faulty.replace('<status value="final"/>', '<status value="happy"/>'));
   return [...letters, { file, release: 'STU3', isFaulty: true }];
-}
-
-/** Returns the messages that the examples sent. */
-function sentByExamples(): Message[] {
-  const folder = process.env['MESH_FHIR_FOLDER'];
-  if (folder === undefined || !existsSync(folder)) return [];
-  return readdirSync(folder).map((name) => ({
-    file: join(folder, name),
-    release: name.includes('.r4.') ? 'R4' : 'STU3',
-  }));
 }
 
 /** Without the profiles' definitions nothing can be said of what claims them. */
@@ -90,7 +80,9 @@ async function main(): Promise<void> {
   const warnings = new Map<string, number>();
   let failed = 0;
   try {
-    const messages = [...writeLetters(folder), ...sentByExamples()];
+    const sent = join(folder, 'sent');
+    mkdirSync(sent);
+    const messages: Message[] = [...writeLetters(folder), ...(await sentByExamples(sent))];
     for (const { file, release, isFaulty = false } of messages) {
       const issues = (await hapi.validate(file, release)).filter((issue) => !isOfProfile(issue));
       for (const { severity, text } of issues) {
@@ -101,7 +93,7 @@ async function main(): Promise<void> {
       const errors = issues.filter(isError);
       if (errors.length > 0 === isFaulty) continue;
       failed += 1;
-      for (const { location, text } of errors) process.stdout.write(`${file} ${location} ${text}\n`);
+      for (const { location, text } of errors) process.stdout.write(`${basename(file)} ${location} ${text}\n`);
     }
     for (const [reason, count] of warnings) process.stdout.write(`${count} warnings: ${reason}\n`);
     process.stdout.write(

@@ -48,7 +48,7 @@ describe('mesh-letter', function () {
     await deploy([...flow({ ...DIALOG, wires: [['send']] }), send, sandboxConfig('practice', 'X26ABC7'), ...PRACTICE]);
     await through({ payload: mdm(), meshSend: { to: 'X26ABC7' } });
     const arrived = new Recorder('arrived');
-    helper.getNode('poll').receive({} as NodeMessage);
+    helper.getNode('poll').receive({});
     const { mesh } = await arrived.get(1);
     assert.equal(mesh.workflowId, 'GPCONNECT_SEND_DOCUMENT');
     assert.equal(mesh.localId, 'X26');
@@ -71,7 +71,7 @@ describe('mesh-letter', function () {
       author: { family: 'CONSULTANT' },
     };
     const { payload, letter: kept } = await through({ payload: PDF, letter });
-    const text = String(fhirJsonToXml(payload as never));
+    const text = fhirJsonToXml(payload as never);
     assert.match(text, /<title value="Of the flow"\/>/);
     assert.match(text, /Number present but not traced/);
     assert.ok(text.includes(PDF.toString('base64')));
