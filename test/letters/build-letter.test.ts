@@ -30,6 +30,9 @@ function document(message: Json): Record<string, Json> {
   ]);
 }
 
+/** Returns the Composition of the document in a message. */
+const compositionOf = (message: Json): Json => document(message)['Composition'] ?? {};
+
 const refusal = (build: () => unknown): InvalidMessageError => {
   try {
     build();
@@ -96,7 +99,7 @@ describe('a letter', () => {
       SENDER,
     );
     const idOf = (message: Json): unknown => document(message)['Composition']?.['identifier'];
-    const [relation] = (document(second.message)['Composition'] as Json)['relatesTo'] as Json[];
+    const [relation] = compositionOf(second.message)['relatesTo'] as Json[];
     assert.deepEqual(relation, { code: 'replaces', targetIdentifier: idOf(first.message) });
     assert.notDeepEqual(idOf(second.message), idOf(first.message));
     assert.equal(second.gpConnect?.version, '2');
@@ -172,7 +175,7 @@ describe('a letter', () => {
           assert.match(refusal(build).message, /has no place in this document/);
           continue;
         }
-        const found = ((document(build())['Composition'] as Json)['section'] as Json[]).find(({ code }) =>
+        const found = (compositionOf(build())['section'] as Json[]).find(({ code }) =>
           JSON.stringify(code).includes(headingCode(heading).code),
         );
         assert.equal(found?.['title'], headingCode(heading).title);
