@@ -78,7 +78,7 @@ function build(RED: NodeAPI, def: MeshLetterDef, kind: LetterKind, msg: NodeMess
   const { mailboxId, odsCode } = config.identity();
   const fromFlow = readLetterFields(withBase64(msg['letter']));
   const fromNode = readLetterFields(nodeFields(RED, def));
-  const fromPayload = readPayload(RED, def, msg.payload);
+  const fromPayload = readPayload(RED, def, msg.payload, kind);
   const maxMb = numberSetting(RED, 'maxMb', def.maxMb, { fallback: ADVISED_MB, min: 0.001, max: 1000 });
   return buildLetter(kind, mergeLetters(mergeLetters(fromNode, fromPayload), fromFlow), {
     mailboxId,
@@ -129,12 +129,13 @@ function nodeFields(RED: NodeAPI, def: MeshLetterDef): Letter {
 }
 
 /** Returns what the payload says: an HL7 v2 message, a PDF, or nothing. */
-function readPayload(RED: NodeAPI, def: MeshLetterDef, payload: unknown): Letter {
+function readPayload(RED: NodeAPI, def: MeshLetterDef, payload: unknown, kind: LetterKind): Letter {
   if (Buffer.isBuffer(payload)) {
     return { documents: [{ contentType: 'application/pdf', content: payload.toString('base64') }] };
   }
   if (typeof payload === 'object' && payload !== null && 'MSH' in payload) {
-    return letterFromHl7(payload as Hl7Message, readCodes(RED, def));
+    const structured = kind !== 'send-document' && kind !== 'notify';
+    return letterFromHl7(payload as Hl7Message, { codes: readCodes(RED, def), structured });
   }
   if (typeof payload === 'string' && payload.trim() !== '') {
     throw new InvalidMessageError(RED._('mesh-letter.error.text'));

@@ -134,6 +134,9 @@ function checkContent(letter: Letter, transfer: TransferOfCare | undefined): voi
   if (!texts.every(isXmlText)) {
     throw wrong('text has control characters, which XML cannot carry', 'Take them out at the source.');
   }
+  if (!transfer && letter.sections !== undefined) {
+    throw wrong('texts have no place beside a file', 'Put them into the PDF, or build a Transfer of Care document.');
+  }
   if (!transfer) return;
   const sections = sectionsOf(letter);
   const stranger = (Object.keys(sections) as Heading[]).find((heading) => !transfer.headings.includes(heading));

@@ -17,6 +17,13 @@ export interface LetterCodes {
   careSettings?: Record<string, Letter['careSetting']>;
 }
 
+/** What is read of a message. */
+export interface FromHl7Options {
+  codes?: LetterCodes;
+  /** Whether allergies, diagnoses and procedures (AL1, DG1, PR1) become sections; not where a file is the letter. */
+  structured?: boolean;
+}
+
 /** The messages that are letters: trigger events of ADT and MDM. */
 const TRIGGERS: Readonly<Record<string, readonly string[]>> = { ADT: ['A03'], MDM: ['T02', 'T10'] };
 /** HL7 table 0272: very restricted, restricted. */
@@ -82,7 +89,7 @@ const NONE = segment({});
  * @throws InvalidMessageError when the message is no letter, or one that must not go: a draft, withdrawn, confidential,
  *   not final, or with a document that cannot be read; it names the field, never its value
  */
-export function letterFromHl7(message: Hl7Message, codes: LetterCodes = {}): Letter {
+export function letterFromHl7(message: Hl7Message, { codes = {}, structured = true }: FromHl7Options = {}): Letter {
   const first = (name: string): Segment => segments(message, name)[0] ?? NONE;
   const [msh, pid, pv1, txa] = [first('MSH'), first('PID'), first('PV1'), first('TXA')];
   checkMayGo(msh, txa);
@@ -95,7 +102,7 @@ export function letterFromHl7(message: Hl7Message, codes: LetterCodes = {}): Let
   const pointer = observations.find((obx) => obx.at(2) === 'RP');
   if (pointer) throw refused('its document is a reference (OBX-2 is RP), not the document itself', 'Send it as ED.');
   const coded = codes.types?.[txa.at(2)] ?? codes.types?.[observations[0]?.at(3) ?? ''];
-  const sections = sectionsFrom(message, observations);
+  const sections = sectionsFrom(structured ? message : {}, observations);
   const doctor = txa.at(9) || txa.at(9, 2) ? txa.repeats(9)[0] : pv1.repeats(7)[0];
   const written = [txa.at(4), txa.at(6), first('EVN').at(2), msh.at(7)]
     .map(fhirTime)

@@ -202,6 +202,20 @@ describe('a letter', () => {
     for (const [expected, letter] of cases) assert.match(refusal(letter).message, expected);
   });
 
+  it('of GP Connect is refused when it has a text beside its PDF, which nobody would see, and takes no diagnoses of an ADT', () => {
+    const both = `OBX|1|TX|Clinical summary||Text||||||F\rOBX|2|ED|CL||^application^PDF^Base64^${PDF.toString('base64')}||||||F`;
+    const withText = (): unknown => buildLetter('send-document', sendDocumentLetter(mdm({ obx: both })), SENDER);
+    assert.match(refusal(withText).message, /texts have no place beside a file/);
+    const discharged = adt('DG1|1||R07.4^Chest pain, unspecified^I10');
+    const { title, type, documents } = sendDocumentLetter();
+    const { message } = buildLetter(
+      'send-document',
+      sendDocumentLetter(discharged, { title, type, documents }),
+      SENDER,
+    );
+    assert.doesNotMatch(JSON.stringify(message), /Chest pain/);
+  });
+
   it('is refused when its PDF is none, its NHS number is wrong, or it is larger than the limit', () => {
     const notPdf = mdm({
       obx: `OBX|1|ED|CL||^application^PDF^Base64^${Buffer.from('GIF89a').toString('base64')}||||||F`,

@@ -55,10 +55,10 @@ export const SECTIONS = {
 };
 
 export const sendDocumentLetter = (message = mdm(), more: Letter = {}): Letter =>
-  mergeLetters(mergeLetters(OWN, letterFromHl7(message, CODES)), readLetterFields(more));
+  mergeLetters(mergeLetters(OWN, letterFromHl7(message, { codes: CODES, structured: false })), readLetterFields(more));
 
 export const dischargeLetter = (more: Letter = { sections: SECTIONS }, message = adt()): Letter =>
-  mergeLetters(mergeLetters(OWN, letterFromHl7(message, CODES)), readLetterFields(more));
+  mergeLetters(mergeLetters(OWN, letterFromHl7(message, { codes: CODES })), readLetterFields(more));
 
 /** What each kind needs beyond an ADT. */
 export function forKind(kind: TransferOfCareKind): Letter {

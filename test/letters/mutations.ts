@@ -36,6 +36,12 @@ const MUTATIONS: Taken[] = [
   },
   { ...BUILD, case: 'everything mandatory that is not there', check: 'if (missing.length > 0)', without: 'if (false)' },
   { ...BUILD, case: 'or it is larger than the limit', check: 'if (bytes > by.maxBytes)', without: 'if (false)' },
+  {
+    ...BUILD,
+    case: 'has a text beside its PDF',
+    check: '!transfer && letter.sections !== undefined',
+    without: 'false',
+  },
   { ...BUILD, case: 'in documents that know it only', check: 'if (stranger !== undefined)', without: 'if (false)' },
   {
     ...DOCUMENT,

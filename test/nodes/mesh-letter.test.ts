@@ -2,9 +2,22 @@ import { strict as assert } from 'node:assert';
 import type { NodeMessage } from 'node-red';
 import { fhirJsonToXml, fhirXmlToObject, readHl7, writeHl7 } from '../../lib/index';
 import { CODES, mdm, PDF } from '../letters/letters';
-import { deploy, helper, Recorder, sandboxConfig, stop, takeMissingTexts, type Flow, type Msg } from './support';
+import {
+  builtInSandbox,
+  deploy,
+  helper,
+  Recorder,
+  sandboxConfig,
+  stop,
+  takeMissingTexts,
+  until,
+  type Flow,
+  type Msg,
+} from './support';
 
 const LETTER = { id: 'letter', type: 'mesh-letter', version: 1, mailbox: 'trust', codes: JSON.stringify(CODES) };
+/** The workflow of NHS Notify's answers. */
+const ANSWER = 'NHS_NOTIFY_FHIR_ACK';
 const DIALOG = { senderName: 'Example Hospital', senderPhone: '01632960000' };
 
 /** The practice's mailbox, read on request. */
@@ -59,6 +72,30 @@ describe('mesh-letter', function () {
     // The sandbox has no practices: what it refuses says whom the message was for.
     const refused = await through({ payload: mdm() }, 'caught');
     assert.equal(refused.meshSent.to, "GPPROVIDER_9997877896_19800229_O'SAMPLE");
+  });
+
+  it('builds a digital letter that NHS Notify’s stand-in accepts, once for each document number', async () => {
+    const send = { id: 'send', type: 'mesh-send', version: 1, mailbox: 'trust', to: 'X26LETTERS', wires: [['out']] };
+    const poll = { id: 'poll', type: 'mesh-poll', version: 1, mailbox: 'trust', interval: 0, payloadAs: 'json' };
+    await deploy([
+      ...flow({ ...DIALOG, action: 'notify', wires: [['send']] }),
+      send,
+      { ...poll, wires: [['arrived'], [], [], []] },
+      { id: 'arrived', type: 'helper' },
+    ]);
+    const sandbox = await builtInSandbox();
+    const arrived = new Recorder('arrived');
+    const answers = (): Array<string | undefined> =>
+      arrived.messages.filter(({ mesh }) => mesh.workflowId === ANSWER).map(({ mesh }) => mesh.subject);
+    for (const count of [1, 2]) {
+      await through({ payload: mdm() });
+      const sent = (): number => sandbox.messages().filter(({ workflowId }) => workflowId === ANSWER).length;
+      await until(() => sent() === count, 'an answer');
+      helper.getNode('poll').receive({});
+      await until(() => answers().length === count, 'the answer at the flow');
+    }
+    // The second one has the same reference.
+    assert.deepEqual(answers(), ['202', '400']);
   });
 
   it('takes a PDF as it is, and the rest from msg.letter, which counts before the message and the dialog', async () => {
