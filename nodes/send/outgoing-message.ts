@@ -1,11 +1,6 @@
 /** Makes the message to send from a flow's message and mesh-send's fields. msg.meshSend fills the fields left blank. */
 import type { NodeAPI } from 'node-red';
-import {
-  InvalidMessageError,
-  type DraftMessage,
-  type PatientTrace,
-  type Payload,
-} from '../../lib/index';
+import { InvalidMessageError, type DraftMessage, type PatientTrace, type Payload } from '../../lib/index';
 import { numberSetting } from '../shared/settings';
 import { withCause } from '../shared/status';
 import { sharedText } from '../shared/texts';
