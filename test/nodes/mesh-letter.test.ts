@@ -80,7 +80,7 @@ describe('mesh-letter', function () {
     await deploy([
       ...flow({ ...DIALOG, action: 'notify', wires: [['send']] }),
       send,
-      { ...poll, wires: [['arrived'], [], [], []] },
+      { ...poll, wires: [['arrived'], ['arrived'], ['arrived'], []] },
       { id: 'arrived', type: 'helper' },
     ]);
     const sandbox = await builtInSandbox();
