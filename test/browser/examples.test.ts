@@ -101,7 +101,7 @@ const LIMIT_MS = 40_000;
  * side, and a poll that finds nothing yet is followed by the next one a minute later.
  */
 const ENDS: Record<string, Record<string, number>> = {
-  'hl7-to-itk3-letter': { Acknowledged: 4, Acknowledgement: 4 },
+  'hl7-to-itk3-letter': { Acknowledged: 3, 'Refused: not known': 1, Acknowledgement: 4 },
   'mesh-to-fhir-server': { Acknowledged: 2, Acknowledgement: 2 },
   // The first button has taken one; the same message twice is received once.
   'mllp-to-mesh': { Received: 1 },
