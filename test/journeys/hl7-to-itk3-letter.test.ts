@@ -70,7 +70,7 @@ for (const major of MAJORS) {
     const change = (expected: string): Promise<unknown> =>
       run.nodeRed.debug('hl-change', 30_000, (value) => value === expected);
     const atTheEpr = async (fits: RegExp): Promise<string> =>
-      String(await run.nodeRed.debug('hl-epr', 30_000, (value) => fits.test(String(value).slice(0, 200))));
+      String(await run.nodeRed.debug('hl-epr', 30_000, (value) => fits.test(String(value))));
     const received = (fits: RegExp): Promise<unknown> =>
       run.nodeRed.debug('hl-received', 30_000, (value) => fits.test(String(value)));
 
@@ -102,11 +102,11 @@ for (const major of MAJORS) {
 
     it('hands the EPR of the practice an MDM with the PDF byte for byte, and a T10 for a letter that replaces one', async () => {
       await send(letter('20'), letter('21', 'DOC20'));
-      const first = letterFromHl7(readHl7(await atTheEpr(/T02/)));
-      const second = letterFromHl7(readHl7(await atTheEpr(/T10/)));
+      const second = letterFromHl7(readHl7(await atTheEpr(/\|MDM\^T10/)));
       assert.deepEqual(Buffer.from(second.documents?.[0]?.content ?? '', 'base64'), PDF);
-      assert.ok(first.documentNumber);
-      assert.equal(second.replaces, first.documentNumber);
+      assert.match(second.replaces ?? '', /^[\da-f-]{36}$/);
+      const first = letterFromHl7(readHl7(await atTheEpr(new RegExp(`\\|MDM\\^T02[^]*\\|${second.replaces}\\|`))));
+      assert.equal(first.documentNumber, second.replaces);
       assert.equal(second.patient?.nhsNumber, '9990000018');
       await change('business positive');
       await change('business positive');
