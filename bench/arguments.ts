@@ -4,12 +4,13 @@ import { PARTS, type PartName } from './parts';
 
 const names = Object.keys(PARTS) as PartName[];
 
-export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--size MIB] [--messages N] [--peers] [--smoke] [--json] [--plot] [--profile FOLDER] [--docs] [--clean]
+export const HELP = `npm run bench -- [--only NAME,…] [--rounds N] [--size MIB] [--messages N] [--csv-rows N] [--peers] [--smoke] [--json] [--plot] [--profile FOLDER] [--docs] [--clean]
 
   --only    parts to run, out of: ${names.join(', ')}
   --rounds  rounds of each comparison (default 5)
   --size    MiB of a large message (default 1024): smaller for a quick look
   --messages  messages each way of the large history of the part history (default 10,000,000; 20 lines of the ledger each)
+  --csv-rows  rows of the delimited file of the part csv (default 600,000; 6000000 make 2 GB)
   --peers   installs the NHS's Python and JavaScript clients into .bench-peers and compares with them (bench:peers)
   --smoke   a tiny run: checks that every figure is produced and that the bytes are right; the times mean nothing
   --json    prints one object on the last line
@@ -29,6 +30,8 @@ export interface Arguments {
   size: number | undefined;
   /** Messages of the large history. */
   messages: number | undefined;
+  /** Rows of the delimited file. */
+  csvRows: number | undefined;
   profile: string | undefined;
   peers: boolean;
   smoke: boolean;
@@ -52,6 +55,7 @@ export function readArguments(args: string[]): Arguments {
       rounds: { type: 'string' },
       size: { type: 'string' },
       messages: { type: 'string' },
+      'csv-rows': { type: 'string' },
       profile: { type: 'string' },
       peers: flag,
       smoke: flag,
@@ -62,7 +66,7 @@ export function readArguments(args: string[]): Arguments {
       help: flag,
     },
   });
-  const { only, rounds, size, messages, plot, ...rest } = values;
+  const { only, rounds, size, messages, 'csv-rows': csvRows, plot, ...rest } = values;
   const count = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
   const asked = (only?.split(',') ?? (plot ? ['plot'] : names.filter((name) => !ON_REQUEST.has(name)))) as PartName[];
   const unknown = asked.filter((name) => !names.includes(name));
@@ -74,5 +78,6 @@ export function readArguments(args: string[]): Arguments {
     rounds: count(rounds),
     size: count(size),
     messages: count(messages),
+    csvRows: count(csvRows),
   };
 }

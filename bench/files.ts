@@ -35,6 +35,13 @@ function once(name: string, make: (handle: number) => void): string {
   return file;
 }
 
+/** Generates a file of pieces. */
+export function piecesFile(name: string, pieces: Iterable<Buffer>): string {
+  return once(name, (handle) => {
+    for (const piece of pieces) writeAll(handle, piece);
+  });
+}
+
 /** Generates bytes that no compressor can shrink and that never repeat: the key stream of AES in counter mode. */
 export function randomFile(bytes: number): string {
   return once(`random-${bytes}.bin`, (handle) => {

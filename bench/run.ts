@@ -41,6 +41,7 @@ async function main(): Promise<void> {
     ...(args.smoke ? SMOKE : FULL),
     ...(args.rounds === undefined ? {} : { rounds: args.rounds }),
     ...(args.size === undefined ? {} : { large: args.size * MIB }),
+    ...(args.csvRows === undefined ? {} : { csvRows: args.csvRows }),
     ...(args.messages === undefined ? {} : { history: historyOf(args.messages) }),
     peers: clients.filter(({ role }) => role === 'peer'),
     variants: clients.filter(({ role }) => role === 'variant'),

@@ -49,6 +49,8 @@ export interface Settings {
   formatRoundMs: number;
   /** Bytes of the payloads of the formats' memory. */
   formatBytes: number;
+  /** Rows of the delimited file. */
+  csvRows: number;
   /** `node_modules` with the packages that the formats are compared with; undefined if they are not installed. */
   formatPeers: string | undefined;
   /** NHS clients to compare with. */
@@ -84,6 +86,7 @@ export const FULL = {
   mllpMessages: 20_000,
   formatRoundMs: 100,
   formatBytes: 50_000_000,
+  csvRows: 600_000,
 };
 
 /** Checks in CI that every figure is produced and that the bytes are right; the times mean nothing. */
@@ -107,6 +110,7 @@ export const SMOKE: typeof FULL = {
   mllpMessages: 40,
   formatRoundMs: 1,
   formatBytes: 1_000_000,
+  csvRows: 5000,
 };
 
 /** Runs `work` with an empty folder, then removes the folder. */

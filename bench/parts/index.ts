@@ -1,4 +1,5 @@
 /** The parts of the bench by name. */
+import { csv } from './csv';
 import { formats } from './formats';
 import { growth } from './growth';
 import { history } from './history';
@@ -35,6 +36,7 @@ export const PARTS = {
   mllp,
   mllpFlow,
   formats,
+  csv,
   plot,
   history,
 } as const;

@@ -76,6 +76,7 @@ export function toJson(results: Results): object {
     'postgres',
     'mllp',
     'formats',
+    'csv',
     'plot',
     'history',
   ] as const) {

@@ -53,7 +53,7 @@ export function comparisonTable(results: Results): string {
   return markdownTable([head, ...lines]);
 }
 
-/** Returns the tables of memory, event loop, flow, growth, store, PostgreSQL, histories, MLLP, formats and plot. */
+/** Returns the tables of memory, event loop, flow, growth, store, PostgreSQL, histories, MLLP, formats, delimited files and plot. */
 export function otherFigures(results: Results): string {
   const parts: string[] = [];
   const memories = [...(results.rss ?? []), ...(results.rss20G ?? [])];
@@ -225,6 +225,20 @@ export function otherFigures(results: Results): string {
     parts.push(markdownTable([head, ...lines]));
     const large = memory.map(({ what, megabytes, peakMiB }) => [what, number(megabytes), number(peakMiB)]);
     parts.push(markdownTable([['memory of a large payload', 'MB', 'peak above idle MiB'], ...large]));
+  }
+  if (results.csv) {
+    const { megabytes, rows, jobs, toParse, spread } = results.csv;
+    const lines = jobs.map(({ job, megabytesPerSecond, rowsPerSecond, peakMiB, longestMs }) => [
+      job,
+      number(megabytesPerSecond),
+      number(rowsPerSecond),
+      number(peakMiB),
+      number(longestMs),
+      job === 'check and split' ? `${number(toParse)} (${spread.map(number).join(' to ')})` : '-',
+    ]);
+    const what = `delimited file, ${number(megabytes)} MB, ${rows} rows`;
+    const head = [what, 'MB/s', 'rows/s', 'peak above idle MiB', 'event loop held, ms', 'to csv-parse alone'];
+    parts.push(markdownTable([head, ...lines]));
   }
   if (results.plot) {
     const lines = results.plot.send.map((sent, i) => {

@@ -19,6 +19,7 @@ const ORDER = [
   'mesh-fhir-validate',
   'mesh-itk2',
   'mesh-letter',
+  'mesh-csv',
   'mesh-status',
   'mesh-alert',
 ];

@@ -19,6 +19,7 @@ const BOUNDS = 'test/formats/validate/bounds.test.ts';
 const FHIRPATH = 'test/formats/fhirpath/fhirpath.test.ts';
 const WALK = 'lib/formats/fhir/validate/walk.ts';
 const BUNDLE = 'lib/formats/fhir/validate/bundle.ts';
+const ARCHIVES = 'test/formats/archive/tar-gz.test.ts';
 const AS_READ = 'test/formats/as-read.test.ts';
 const BATCHES = 'test/formats/hl7-batch.test.ts';
 const EDGES = 'test/formats/edifact-edges.test.ts';
@@ -1034,6 +1035,27 @@ const MUTATIONS: Removed[] = [
     file: 'lib/formats/fhir/fhirpath/evaluate.ts',
     check: 'truth(evaluate(item, environment)) === true',
     without: 'truth(evaluate(item, environment)) !== false',
+  },
+  {
+    title: 'with a name that leads elsewhere, or is there twice, is refused',
+    test: ARCHIVES,
+    file: 'lib/formats/archive/tar-gz.ts',
+    check: "part !== '..' &&",
+    without: '',
+  },
+  {
+    title: 'with a link, a device or a pipe is refused',
+    test: ARCHIVES,
+    file: 'lib/formats/archive/tar-gz.ts',
+    check: "if (type !== 'file' && type !== 'directory') throw",
+    without: "if (type === 'fifo') throw",
+  },
+  {
+    title: 'with too many files, too many bytes, or bytes that expand too far is refused while it is read',
+    test: ARCHIVES,
+    file: 'lib/formats/archive/tar-gz.ts',
+    check: 'expanded > compressed * allowed.ratio',
+    without: 'expanded < compressed',
   },
 ];
 

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import * as fc from 'fast-check';
 import { ACKS } from './acks';
+import { CSV } from './csv';
 import { EDGES } from './edges';
 import { FORMATS } from './formats';
 import { MEANING } from './meaning';
@@ -28,6 +29,7 @@ export interface Done {
 
 export const TARGETS: readonly Target[] = [
   ...FORMATS,
+  ...CSV,
   ...ACKS,
   ...PROTOCOL,
   ...EDGES,

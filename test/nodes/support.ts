@@ -13,6 +13,7 @@ import meshEdifact = require('../../nodes/mesh-edifact');
 import meshFhir = require('../../nodes/mesh-fhir');
 import meshFhirProfiles = require('../../nodes/mesh-fhir-profiles');
 import meshFhirValidate = require('../../nodes/mesh-fhir-validate');
+import meshCsv = require('../../nodes/mesh-csv');
 import meshItk2 = require('../../nodes/mesh-itk2');
 import meshLetter = require('../../nodes/mesh-letter');
 import meshHl7 = require('../../nodes/mesh-hl7');
@@ -56,6 +57,7 @@ export const NODE_NAMES = [
   'mesh-fhir-profiles',
   'mesh-itk2',
   'mesh-letter',
+  'mesh-csv',
   'mesh-folder-read',
   'mesh-folder-write',
 ] as const;
@@ -149,6 +151,7 @@ const converters = [
   meshFhirProfiles,
   meshItk2,
   meshLetter,
+  meshCsv,
 ];
 const mllpNodes = [meshMllpIn, meshMllpResponse, meshMllpOut];
 const folderNodes = [meshFolderRead, meshFolderWrite];

@@ -99,7 +99,6 @@ class Check {
   /** The first line with another line end than the schema asks for, and how many there are. */
   #wrongLineEnd: { line: number; count: number } | undefined;
   #lastRow: CsvRow | undefined;
-  #width = 0;
 
   constructor(source: CsvSource, schema: CsvSchema, encoded: CsvEncoded, options: CsvCheckOptions) {
     this.#source = source;
@@ -211,7 +210,6 @@ class Check {
         check: checkOf(name),
       }));
     }
-    this.#width = this.#places.length;
     this.#unique = this.#uniqueRules();
     return true;
   }
@@ -273,27 +271,31 @@ class Check {
     this.#checkRow(row, number);
   }
 
+  /** Runs for every row: a closure in here costs as much as the check of a column (measured). */
   #checkRow(row: CsvRow, number: number): void {
     const { values, line } = row;
-    const report = (fault: Fault, column?: string): void => this.#rowFinding(number, fault, line, column);
-    if (row.isUndecodable) report(this.#undecodable);
-    if (isBlank(row)) return report(BLANK_LINE);
-    if (this.#schema.trailingDelimiter) {
-      if (values.length > 1 && values.at(-1) === '') values.pop();
-      else report(NO_TRAILING_DELIMITER);
-    }
-    if (values.length !== this.#width) {
-      report({ rule: 'column-count', text: `The row has ${values.length} columns instead of ${this.#width}.` });
+    if (row.isUndecodable) this.#rowFinding(number, this.#undecodable, line);
+    if (isBlank(row)) {
+      this.#rowFinding(number, BLANK_LINE, line);
       return;
     }
-    for (let index = 0; index < this.#width; index += 1) {
+    if (this.#schema.trailingDelimiter) {
+      if (values.length > 1 && values.at(-1) === '') values.pop();
+      else this.#rowFinding(number, NO_TRAILING_DELIMITER, line);
+    }
+    if (values.length !== this.#places.length) {
+      const text = `The row has ${values.length} columns instead of ${this.#places.length}.`;
+      this.#rowFinding(number, { rule: 'column-count', text }, line);
+      return;
+    }
+    for (let index = 0; index < values.length; index += 1) {
       const place = this.#places[index];
       const fault = place?.check(values[index] ?? '');
-      if (fault !== undefined) report(fault, place?.name);
+      if (fault !== undefined) this.#rowFinding(number, fault, line, place?.name);
     }
     for (const { places, hashes } of this.#unique) {
-      const key = places.map((place) => values[place] ?? '');
-      if (key.some((value) => value !== '')) hashes.add(hashOf(key));
+      const key = valuesAt(values, places);
+      if (key.join('') !== '') hashes.add(hashOf(key));
     }
   }
 
@@ -387,7 +389,7 @@ class Check {
         if (this.#schema.blankLines === 'skip' && isBlank(row)) continue;
         if (number === this.result.rows) return;
         number += 1;
-        const values = places.map((place) => row.values[place] ?? '');
+        const values = valuesAt(row.values, places);
         if (!suspects.has(hashNumber(hashOf(values)))) continue;
         const key = JSON.stringify(values);
         const first = firstLines.get(key);
@@ -425,4 +427,10 @@ class Check {
     if (findings.length < this.#maxFindings) findings.push(finding);
     this.#options.onFinding?.(finding);
   }
+}
+
+function valuesAt(values: readonly string[], places: readonly number[]): string[] {
+  const [place] = places;
+  if (place !== undefined && places.length === 1) return [values[place] ?? ''];
+  return places.map((each) => values[each] ?? '');
 }

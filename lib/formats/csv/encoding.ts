@@ -12,9 +12,12 @@ export interface CsvEncoded {
   encoding: CsvEncoding;
   /** Whether it begins with the byte order mark of UTF-8. */
   byteOrderMark: boolean;
+  /** False if the whole file is known to have no CR. */
+  hasCr?: boolean;
 }
 
 export const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
+const CR = 13;
 /** Validation takes 1 ms for this much (measured). */
 const VALIDATED_BYTES = 1024 * 1024;
 
@@ -32,9 +35,10 @@ export async function detectEncoding(source: CsvSource, schema: CsvSchema): Prom
     });
   }
   const byteOrderMark = beginning.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
-  if (schema.encoding !== 'auto') return { encoding: schema.encoding, byteOrderMark };
-  const encoding = byteOrderMark || (await isAllUtf8(source)) ? 'utf-8' : 'windows-1252';
-  return { encoding, byteOrderMark };
+  const asksForUtf8 = schema.encoding === 'auto' && !byteOrderMark;
+  const { isAllUtf8, hasCr } = await scan(source, asksForUtf8);
+  const detected = isAllUtf8 ? 'utf-8' : 'windows-1252';
+  return { encoding: schema.encoding === 'auto' ? detected : schema.encoding, byteOrderMark, hasCr };
 }
 
 async function firstBytes(source: CsvSource, bytes: number): Promise<Buffer> {
@@ -43,15 +47,23 @@ async function firstBytes(source: CsvSource, bytes: number): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
-async function isAllUtf8(source: CsvSource): Promise<boolean> {
+/** Reads the whole file: a hundredth of the time that parsing takes (measured). */
+async function scan(source: CsvSource, asksForUtf8: boolean): Promise<{ isAllUtf8: boolean; hasCr: boolean }> {
+  let isAllUtf8 = true;
+  let hasCr = false;
   let rest: Buffer = Buffer.alloc(0);
   for await (const slice of slicesOf(source, 0, source.size, VALIDATED_BYTES)) {
+    hasCr ||= slice.includes(CR);
+    if (!asksForUtf8 || !isAllUtf8) {
+      if (hasCr) break;
+      continue;
+    }
     const bytes = rest.length === 0 ? slice : Buffer.concat([rest, slice]);
     const end = wholeCharacters(bytes);
-    if (!isUtf8(bytes.subarray(0, end))) return false;
+    isAllUtf8 = isUtf8(bytes.subarray(0, end));
     rest = Buffer.from(bytes.subarray(end));
   }
-  return isUtf8(rest);
+  return { isAllUtf8: isAllUtf8 && isUtf8(rest), hasCr };
 }
 
 /** Returns where the last character begins if it may go on behind the end; the length otherwise. */

@@ -7,7 +7,7 @@ import { parse, type CsvError } from 'csv-parse';
 import { windows1252FromLatin1 } from '../charset';
 import { BYTE_ORDER_MARK, type CsvEncoded } from './encoding';
 import type { CsvSchema } from './schema';
-import { slicesOf, type CsvSource } from './source';
+import { SLICE_BYTES, slicesOf, type CsvSource } from './source';
 
 const LF = 10;
 const CR = 13;
@@ -50,21 +50,25 @@ export interface CsvPosition {
 export async function* readRows(
   source: CsvSource,
   schema: CsvSchema,
-  { encoding, byteOrderMark }: CsvEncoded,
+  { encoding, byteOrderMark, hasCr = true }: CsvEncoded,
   from: CsvPosition = { offset: byteOrderMark ? BYTE_ORDER_MARK.length : 0, line: 1 },
   to = source.size,
 ): AsyncGenerator<CsvRow[]> {
-  const found: Array<{ values: string[]; end: number; lines: number }> = [];
+  // A row's end, and the lines that csv-parse has counted, before takeRows fills in the rest.
+  const found: CsvRow[] = [];
+  const linesOf: number[] = [];
   const parser = parse({
     delimiter: schema.delimiter,
     quote: schema.quote === '' ? null : schema.quote,
     escape: schema.quote === '' ? null : schema.quote,
-    record_delimiter: ['\r\n', '\n'],
+    // Each is compared with every byte.
+    record_delimiter: hasCr ? ['\r\n', '\n'] : ['\n'],
     encoding: encoding === 'utf-8' ? 'utf8' : 'latin1',
     relax_column_count: true,
     max_record_size: schema.maxRowBytes,
     on_record: (values: string[], { bytes, lines }) => {
-      found.push({ values, end: bytes, lines });
+      found.push({ values, line: 0, start: 0, end: from.offset + bytes, lineEnd: 'none', isUndecodable: false });
+      linesOf.push(lines);
       return null;
     },
   });
@@ -74,47 +78,52 @@ export async function* readRows(
   let { line } = from;
   let rowStart = from.offset;
   let linesBefore = 0;
-  let bytes: Buffer = Buffer.alloc(0);
+  // The bytes of rows that are not taken yet: memory that is used again and again, because no row keeps any of it.
+  let bytes = Buffer.allocUnsafe(2 * SLICE_BYTES);
+  let length = 0;
+  let isFirst = true;
 
   /** Returns the rows that csv-parse has found; `bytes` begins with the first of them. */
   const takeRows = (): CsvRow[] => {
-    if (found.length === 0) return [];
+    const rows = found.splice(0);
+    const lines = linesOf.splice(0);
     const bytesStart = rowStart;
-    const last = found.at(-1)?.end ?? 0;
-    const all = bytes.subarray(0, from.offset + last - bytesStart);
+    const all = bytes.subarray(0, (rows.at(-1)?.end ?? bytesStart) - bytesStart);
     const isPlain = isAscii(all);
     const isValid = isPlain || (encoding === 'utf-8' && isUtf8(all));
-    const rows = found.map(({ values, end, lines }): CsvRow => {
-      const start = rowStart;
-      rowStart = from.offset + end;
-      const at = rowStart - bytesStart;
-      const endsWithLf = bytes[at - 1] === LF && at > start - bytesStart;
-      const lineEnd = !endsWithLf ? 'none' : bytes[at - 2] === CR && at - 1 > start - bytesStart ? 'CRLF' : 'LF';
-      const raw = isValid && lines - linesBefore <= 1 ? undefined : bytes.subarray(start - bytesStart, at);
-      const row: CsvRow = {
-        values: isPlain || encoding !== 'windows-1252' ? values : values.map(windows1252FromLatin1),
-        line,
-        start,
-        end: rowStart,
-        lineEnd,
-        isUndecodable: !isValid && raw !== undefined && isUndecodable(raw, encoding),
-      };
+    for (const [index, row] of rows.entries()) {
+      const begin = rowStart - bytesStart;
+      const end = row.end - bytesStart;
+      row.line = line;
+      row.start = rowStart;
+      rowStart = row.end;
+      if (all[end - 1] === LF && end > begin) row.lineEnd = all[end - 2] === CR && end - 1 > begin ? 'CRLF' : 'LF';
+      if (!isPlain && encoding === 'windows-1252') row.values = row.values.map(windows1252FromLatin1);
+      if (!isValid) row.isUndecodable = isUndecodable(all.subarray(begin, end), encoding);
       // csv-parse counts a CR within a value, too.
-      line += raw === undefined ? 1 : countLines(raw);
-      linesBefore = lines;
-      return row;
-    });
-    found.length = 0;
-    bytes = bytes.subarray(all.length);
+      const counted = lines[index] ?? 0;
+      line += counted - linesBefore <= 1 ? 1 : countLines(all.subarray(begin, end));
+      linesBefore = counted;
+    }
+    bytes.copyWithin(0, all.length, length);
+    length -= all.length;
     return rows;
   };
 
   try {
     for await (const slice of slicesOf(source, from.offset, to)) {
-      bytes = bytes.length === 0 ? slice : Buffer.concat([bytes, slice]);
+      if (length + slice.length > bytes.length) {
+        const grown = Buffer.allocUnsafe(2 * (length + slice.length));
+        bytes.copy(grown, 0, 0, length);
+        bytes = grown;
+      }
+      slice.copy(bytes, length);
+      length += slice.length;
       const failed = await new Promise<Error | undefined>((resolve) => {
-        parser.write(slice, (error) => resolve(error ?? undefined));
+        // csv-parse keeps the end of the first bytes that it gets, and copies of all others.
+        parser.write(isFirst ? Buffer.from(slice) : slice, (error) => resolve(error ?? undefined));
       });
+      isFirst = false;
       const rows = takeRows();
       if (rows.length > 0) yield rows;
       if (failed) throw unreadable(failed, line);

@@ -28,8 +28,8 @@ export interface CsvPart {
   /** How many bytes it has, header included. */
   size: number;
   /**
-   * Yields its bytes: its rows exactly as they were read, after the header if that is repeated. To be read before the
-   * next part is taken, or not at all.
+   * Yields its bytes: its rows exactly as they were read, after the header if that is repeated. A piece is valid until
+   * the next. To be read before the next part is taken, or not at all.
    */
   pieces: () => AsyncIterable<Buffer>;
 }
@@ -111,14 +111,26 @@ function* planParts(check: CsvCheck, options: CsvSplitOptions, headerBytes: numb
 
 /** Returns the bytes of a range. */
 export async function readCsvRange(source: CsvSource, start: number, end: number): Promise<Buffer> {
-  return start < end ? wholeOf(source.open(start, end)) : EMPTY;
+  return start < end ? wholeOf(source.open(start, end), end - start) : EMPTY;
 }
 
-/** Returns all pieces as one. */
-export async function wholeOf(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
-  const all: Buffer[] = [];
-  for await (const piece of pieces) all.push(piece);
-  return Buffer.concat(all);
+/**
+ * Returns all pieces as one.
+ * @param size how many bytes they have, if that is known
+ */
+export async function wholeOf(pieces: AsyncIterable<Buffer>, size?: number): Promise<Buffer> {
+  let whole = Buffer.allocUnsafe(size ?? 64 * 1024);
+  let length = 0;
+  for await (const piece of pieces) {
+    if (length + piece.length > whole.length) {
+      const grown = Buffer.allocUnsafe(2 * (length + piece.length));
+      whole.copy(grown, 0, 0, length);
+      whole = grown;
+    }
+    piece.copy(whole, length);
+    length += piece.length;
+  }
+  return whole.subarray(0, length);
 }
 
 /** Reads ranges of a file, each behind the one before, with one opening. */
