@@ -52,11 +52,15 @@ export function sandboxMailbox(sandbox: Sandbox, mailboxId: string): SandboxMail
  */
 export function registerWorkflows(
   sandbox: Sandbox,
-  profiles: readonly Pick<WorkflowProfile, 'workflowId' | 'ackWorkflowId'>[],
+  profiles: readonly Pick<WorkflowProfile, 'workflowId' | 'ackWorkflowId' | 'replies'>[],
   workflowIds: readonly string[] = [],
 ): void {
   sandbox.registerWorkflows(
-    profiles.flatMap(({ workflowId, ackWorkflowId }) => [workflowId, ackWorkflowId ?? []].flat()),
+    profiles.flatMap(({ workflowId, ackWorkflowId, replies = [] }) => [
+      workflowId,
+      ...(ackWorkflowId === null ? [] : [ackWorkflowId]),
+      ...replies.flatMap(({ when }) => when.workflowId ?? []),
+    ]),
   );
   sandbox.registerWorkflows(workflowIds.flatMap((id) => (id === '*' ? id : [id, `${id}_ACK`])));
 }

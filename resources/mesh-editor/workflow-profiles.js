@@ -1,4 +1,5 @@
 /** The list of custom workflow profiles in the dialog of a mailbox. */
+import { replyStages } from './reply-stages.js';
 import { text } from './texts.js';
 import { isVariable } from './validation.js';
 
@@ -52,7 +53,7 @@ function control({ name, choices, texts, isCheckbox, isNumber }, profile) {
 
 /** Returns the profile of one row. A blank field is left out, so that the built-in profile applies, if there is one. */
 function profileOf(controls) {
-  const profile = {};
+  const profile = { ...controls.kept };
   for (const { name, isCheckbox, isNumber } of FIELDS) {
     const value = isCheckbox ? controls[name].prop('checked') : controls[name].val().trim();
     if (isCheckbox || value === '') continue;
@@ -64,7 +65,7 @@ function profileOf(controls) {
   }
   if (profile.form === 'none') profile.ackWorkflowId = null;
   if (controls.noChunks.prop('checked')) profile.chunks = false;
-  return profile;
+  return Object.assign(profile, controls.replies.read());
 }
 
 /** Shows the profiles in the ordered list `list`, and stores them as JSON in the hidden `field`. */
@@ -86,7 +87,8 @@ export function profileList(list, field) {
   $(list).editableList({
     height: 'auto',
     addItem(container, _index, profile) {
-      const controls = {};
+      // What the dialog does not show is kept.
+      const controls = { kept: profile.certainty === undefined ? {} : { certainty: profile.certainty } };
       const grid = $('<div class="mesh-profile">');
       for (const each of FIELDS) {
         const input = control(each, profile).on('change input', save);
@@ -94,7 +96,8 @@ export function profileList(list, field) {
         const caption = $('<span>').text(text(`profiles.${each.label}`));
         grid.append($('<label>').append(each.isCheckbox ? [input, caption] : [caption, input]));
       }
-      $(container).append(grid).data('controls', controls);
+      controls.replies = replyStages(profile, save);
+      $(container).append(grid, controls.replies.element).data('controls', controls);
       rows.add(controls);
       const name = { 'aria-label': text('profiles.remove'), title: text('profiles.remove') };
       $(container).closest('li').find('.red-ui-editableList-item-remove').attr(name);

@@ -2,19 +2,19 @@
  * What can be read of a reply's payload, or of a request's, within bounds: its beginning, its JSON, its rows, the names in
  * its archive. Each is read once, and only if a rule asks for it.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 import { Readable } from 'node:stream';
+import { BYTE_ORDER_MARK } from '../../formats/csv/encoding';
+import { readRows, UnreadableRow } from '../../formats/csv/reader';
+import { readCsvSchema } from '../../formats/csv/schema';
 import type { ReadablePayload } from '../parse-source';
 
-/** Bytes of a payload's beginning in which first line, first row, column names and EDIFACT message type are looked for. */
+/** Bytes of a payload's beginning in which its first line and EDIFACT message type are looked for. */
 const HEAD_BYTES = 64 * 1024;
 /** Largest JSON payload that is parsed (bytes); a larger one has no values. */
 const JSON_BYTES = 1024 * 1024;
 /** Characters of the beginning that a pattern is applied to. */
 const BEGINNING_CHARACTERS = 4096;
-/** Longest row that is read (characters); what is longer is no row. */
-const ROW_CHARACTERS = 1024 * 1024;
 /** Entries of an archive that are looked at, and bytes that it may expand to. */
 const ARCHIVE_ENTRIES = 10_000;
 const ARCHIVE_BYTES = 64 * 1024 * 1024 * 1024;
@@ -43,8 +43,8 @@ export class ReplyContent {
 
   /** Returns the values of the first row of a delimited file. */
   async firstRow(): Promise<string[]> {
-    const [line = ''] = (await this.#headText()).split('\n', 1);
-    return valuesOf(withoutCr(line), delimiterOf(line));
+    for await (const row of this.#rows()) return row;
+    return [];
   }
 
   /** Returns the value at a path of a JSON payload as text; undefined if there is none, or it is no single value. */
@@ -68,14 +68,12 @@ export class ReplyContent {
   /** Yields the values of a column of a delimited file, of each row after the first; nothing if it has no such column. */
   async *column(column: string | number): AsyncGenerator<string> {
     let index: number | undefined;
-    let delimiter = ',';
-    for await (const line of this.#lines()) {
+    for await (const row of this.#rows()) {
       if (index === undefined) {
-        delimiter = delimiterOf(line);
-        index = typeof column === 'number' ? column - 1 : columnIndex(valuesOf(line, delimiter), column);
+        index = typeof column === 'number' ? column - 1 : columnIndex(row, column);
         if (index < 0) return;
-      } else if (line !== '') {
-        const value = valuesOf(line, delimiter)[index];
+      } else {
+        const value = row[index];
         if (value !== undefined) yield value;
       }
     }
@@ -111,29 +109,18 @@ export class ReplyContent {
     }
   }
 
-  /** Yields the lines. A quoted value may contain line ends. */
-  async *#lines(): AsyncGenerator<string> {
-    const source = this.#source;
-    if (!source || source.size === 0) return;
-    // A delimited file in UTF-8 or Windows-1252: ids and codes are ASCII in both.
-    const decoder = new TextDecoder('utf-8');
-    let rest = '';
-    const pieces = source.bytes ? [source.bytes] : source.open(0, source.size);
-    for await (const piece of pieces) {
-      for (let at = 0; at < piece.length; at += HEAD_BYTES) {
-        rest += decoder.decode(piece.subarray(at, at + HEAD_BYTES), { stream: true });
-        const lines = rest.split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of joinQuoted(lines)) {
-          if (line.isWhole) yield withoutCr(line.text);
-          else rest = `${line.text}\n${rest}`;
-        }
-        if (rest.length > ROW_CHARACTERS) return;
-        await nextTurn();
+  /** Yields the rows of a delimited file, up to one that cannot be read. Ids and codes are the same in Windows-1252. */
+  async *#rows(): AsyncGenerator<string[]> {
+    if (!this.#source || this.#source.size === 0) return;
+    const schema = readCsvSchema({ delimiter: delimiterOf(await this.firstLine()) });
+    const byteOrderMark = (await this.#bytes(BYTE_ORDER_MARK.length)).equals(BYTE_ORDER_MARK);
+    try {
+      for await (const rows of readRows(this.#source, schema, { encoding: 'utf-8', byteOrderMark })) {
+        for (const { values } of rows) yield values;
       }
+    } catch (error) {
+      if (!(error instanceof UnreadableRow)) throw error;
     }
-    rest += decoder.decode();
-    if (rest !== '') yield withoutCr(rest);
   }
 
   /** Reads the headers of a tar archive (POSIX 1003.1, ustar); the contents are skipped as they are expanded. */
@@ -188,44 +175,10 @@ function numbersAsWritten(_key: string, value: unknown, context?: { source?: str
   return typeof value === 'number' ? (context?.source ?? String(value)) : value;
 }
 
-const withoutCr = (line: string): string => (line.endsWith('\r') ? line.slice(0, -1) : line);
-
-/** Joins lines that end within a quoted value with those that follow; the last may be incomplete. */
-function* joinQuoted(lines: readonly string[]): Generator<{ text: string; isWhole: boolean }> {
-  let open: string | undefined;
-  for (const line of lines) {
-    const text = open === undefined ? line : `${open}\n${line}`;
-    const isWhole = (text.split('"').length - 1) % 2 === 0;
-    open = isWhole ? undefined : text;
-    if (isWhole) yield { text, isWhole };
-  }
-  if (open !== undefined) yield { text: open, isWhole: false };
-}
-
 /** Returns the delimiter of a row: of comma, bar, semicolon and tab the most frequent. */
 function delimiterOf(line: string): string {
   const count = (delimiter: string): number => line.split(delimiter).length;
   return [',', '|', ';', '\t'].toSorted((one, other) => count(other) - count(one))[0] ?? ',';
-}
-
-/** Returns the values of a row, without the quotes around them. */
-function valuesOf(line: string, delimiter: string): string[] {
-  if (!line.includes('"')) return line.split(delimiter);
-  const values: string[] = [];
-  let value = '';
-  let isQuoted = false;
-  for (let at = 0; at < line.length; at += 1) {
-    const character = line[at] ?? '';
-    if (character === '"' && isQuoted && line[at + 1] === '"') {
-      value += '"';
-      at += 1;
-    } else if (character === '"') isQuoted = !isQuoted;
-    else if (character === delimiter && !isQuoted) {
-      values.push(value);
-      value = '';
-    } else value += character;
-  }
-  return [...values, value];
 }
 
 export const columnIndex = (names: readonly string[], name: string): number =>
