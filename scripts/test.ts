@@ -1,11 +1,12 @@
 /**
- * `npm test`: runs every suite that needs only this clone, two at a time, and prints a summary line. Arguments select
+ * `npm test`: runs every suite that needs only this clone, three at a time, and prints a summary line. Arguments select
  * suites by name; the longer suites run only when named. `--slow` lists the slowest tests.
  */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { globSync, type StatsFs } from 'node:fs';
+import { mkdtemp, readFile, rm, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { freemem, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { ROOT } from '../test/harness/node-red';
 
@@ -17,25 +18,49 @@ interface Suite {
   isLonger?: boolean;
 }
 
+/** Those that take longest come first, so that no lane is left with a long one at the end. */
 const SUITES: Suite[] = [
-  {
-    name: 'lib',
-    files:
-      'test/{protocol,client,payload,send,receive,mllp,folders,formats,acks,operator,monitor,alerts,architecture}/**/*.test.ts',
-  },
-  { name: 'tools', files: 'test/{check,cli,conformance,docs,specification}/**/*.test.ts' },
+  { name: 'journeys (1)', files: 'test/journeys/[a-l]*.test.ts' },
+  { name: 'journeys (2)', files: 'test/journeys/[m-z]*.test.ts' },
+  { name: 'nodes on Node-RED 5', files: 'test/nodes/**/*.test.ts', env: { NODE_RED: '5' } },
+  { name: 'nodes on Node-RED 4.1', files: 'test/nodes/**/*.test.ts', env: { NODE_RED: '4' } },
   { name: 'store', files: 'test/store/**/*.test.ts' },
+  { name: 'lib: out', files: 'test/{send,client,payload,folders}/**/*.test.ts' },
+  { name: 'lib: in', files: 'test/{receive,mllp,operator,monitor,alerts}/**/*.test.ts' },
+  { name: 'lib: forms', files: 'test/{protocol,formats,acks,architecture}/**/*.test.ts' },
+  { name: 'tools', files: 'test/{check,cli,conformance,docs,specification}/**/*.test.ts' },
   // In a process of its own: it puts the whole of lib into another world.
   { name: 'simulation', files: 'test/simulation/**/*.test.ts' },
   { name: 'sandbox', files: 'test/sandbox/**/*.test.ts' },
-  { name: 'nodes on Node-RED 5', files: 'test/nodes/**/*.test.ts', env: { NODE_RED: '5' } },
-  { name: 'nodes on Node-RED 4.1', files: 'test/nodes/**/*.test.ts', env: { NODE_RED: '4' } },
-  { name: 'journeys', files: 'test/journeys/**/*.test.ts' },
   { name: 'browser on Node-RED 5', files: 'test/browser/**/*.test.ts', env: { NODE_RED: '5' }, isLonger: true },
   { name: 'browser on Node-RED 4.1', files: 'test/browser/**/*.test.ts', env: { NODE_RED: '4' }, isLonger: true },
+  {
+    name: 'sizes',
+    files: 'test/{nodes/statuses,nodes/mesh-mllp,receive/durable-kill,send/outbox-chaos}.test.ts',
+    env: { MESH_TEST_SIZE: 'full' },
+    isLonger: true,
+  },
   // The same test as in lib, with as many messages as arrive in a day.
   { name: 'outage', files: 'test/send/outage.test.ts', env: { MESH_OUTAGE_MESSAGES: '10000' }, isLonger: true },
 ];
+
+/** Suites that run at a time, on two cores: most tests wait for a clock, a disk or another process. */
+const LANES = 3;
+
+/** A disk in memory: most tests commit to stores, and would wait for the disk. No test takes power from the machine. */
+const MEMORY_DISK = '/dev/shm';
+/** The suites need at most 2 GB of it, the large payloads included. */
+const MEMORY_DISK_BYTES = 6 * 1024 ** 3;
+
+/** Returns the folder for the tests' files: in memory if there is enough of it, else the machine's usual one. */
+async function temporaryFolder(): Promise<string> {
+  const { bavail = 0, bsize = 0 } = await statfs(MEMORY_DISK).catch(() => ({}) as Partial<StatsFs>);
+  const isLarge = bavail * bsize > MEMORY_DISK_BYTES && freemem() > MEMORY_DISK_BYTES;
+  return process.env['TMPDIR'] ?? (isLarge ? MEMORY_DISK : tmpdir());
+}
+
+/** Where Node.js keeps what it has compiled: of a Node-RED's start that is a sixth of the CPU time, and hundreds start. */
+const COMPILED = join(ROOT, 'node_modules', '.cache', 'compiled');
 
 /** Time limit of a suite. The longest takes 10 minutes; one that hangs is killed, and its output shows where. */
 const MAX_TIME_MS = 30 * 60_000;
@@ -58,15 +83,17 @@ interface Run {
   report: Report;
 }
 
-/** Runs files of a suite and prints their output at the end, because two suites run side by side. */
+/** Runs files of a suite and prints their output at the end, because several suites run side by side. */
 async function run(suite: Suite, files: readonly string[] = [suite.files]): Promise<Run> {
   process.stdout.write(`${suite.name} …\n`);
-  const folder = await mkdtemp(join(tmpdir(), 'mesh-test-'));
+  const began = Date.now();
+  const temporary = await temporaryFolder();
+  const folder = await mkdtemp(join(temporary, 'mesh-test-'));
   const path = join(folder, 'report.json');
   const mocha = join(createRequire(__filename).resolve('mocha/package.json'), '..', 'bin', 'mocha.js');
   const child = spawn(process.execPath, [mocha, '--reporter', join(__dirname, 'test-reporter.cjs'), ...files], {
     cwd: ROOT,
-    env: { ...process.env, ...suite.env, MESH_TEST_REPORT: path },
+    env: { ...process.env, TMPDIR: temporary, NODE_COMPILE_CACHE: COMPILED, ...suite.env, MESH_TEST_REPORT: path },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: MAX_TIME_MS,
     killSignal: 'SIGKILL',
@@ -74,7 +101,7 @@ async function run(suite: Suite, files: readonly string[] = [suite.files]): Prom
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece: Buffer) => (output += piece.toString()));
   const code = await new Promise<number>((resolve) => child.once('close', (exit) => resolve(exit ?? 1)));
-  process.stdout.write(`\n== ${suite.name}\n${output}`);
+  process.stdout.write(`\n== ${suite.name} (${Math.round((Date.now() - began) / 1000)} s)\n${output}`);
   const report = await readFile(path, 'utf8').then(
     (text) => JSON.parse(text) as Report,
     () => ({ failed: [], slow: [] }),
@@ -90,14 +117,14 @@ async function run(suite: Suite, files: readonly string[] = [suite.files]): Prom
   return { suite, outcome, report };
 }
 
-/** Runs two suites at a time: most tests wait for a clock, a disk or another process. */
+/** Runs the suites in their order, as many at a time as there are lanes. */
 async function sideBySide(suites: readonly Suite[]): Promise<Run[]> {
   const runs: Run[] = [];
   const left = [...suites];
   const runNext = async (): Promise<void> => {
     for (let suite = left.shift(); suite; suite = left.shift()) runs.push(await run(suite));
   };
-  await Promise.all([runNext(), runNext()]);
+  await Promise.all(Array.from({ length: LANES }, runNext));
   return runs;
 }
 
@@ -121,7 +148,15 @@ async function retryAlone({ suite, outcome, report }: Run): Promise<string[]> {
   return report.failed.map(({ title }) => `${suite.name}: ${title}`);
 }
 
+/** Fails if a test file is in no suite: it would never run. Those of `npm run test:interop` have a runner of their own. */
+function requireSuiteForEach(): void {
+  const known = new Set(SUITES.flatMap(({ files }) => globSync(files, { cwd: ROOT })));
+  const left = globSync('test/!(interop)/**/*.test.ts', { cwd: ROOT }).filter((file) => !known.has(file));
+  if (left.length > 0) throw new Error(`No suite of scripts/test.ts has ${left.join(', ')}`);
+}
+
 async function main(): Promise<void> {
+  requireSuiteForEach();
   const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--'));
   const suites = SUITES.filter(({ name, isLonger }) =>
     wanted.length === 0 ? !isLonger : wanted.some((word) => name.startsWith(word)),

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setStatus } from '../../nodes/shared/status';
 import { RealNodeRed, type NodeRedMajor, type SentStatus } from '../harness/node-red';
+import { size } from '../harness/size';
 import { deploy, helper, pause, redeploy, ROOT, statusesOf, stop, takeMissingTexts, until } from './support';
 
 const sent = (count: number) => ({
@@ -133,7 +134,9 @@ describe('statuses of a node', () => {
 });
 
 /** Messages of the flow in a real Node-RED. */
-const COUNT = 4000;
+const COUNT = size(2000, 4000);
+/** Where messages are slower (a second), three statuses a second for each of three nodes are more for each message. */
+const FAST = 200;
 const on = (node: object): object => ({ z: 'tab', x: 100, y: 100, wires: [], ...node });
 const FLOW = [
   { id: 'tab', type: 'tab', label: 'load' },
@@ -176,7 +179,8 @@ describe('statuses of nodes under load in a real Node-RED', function () {
     await nodeRed.status('poll', ({ fill, text = '' }) => fill === 'green' && text.startsWith('polled '));
     const seconds = (performance.now() - began) / 1000;
     const statuses = nodeRed.statusesSent().slice(before);
-    assert.ok(statuses.length <= 0.05 * COUNT, `${statuses.length} statuses in ${seconds} s: ${times(statuses)}`);
+    if (COUNT / seconds > FAST)
+      assert.ok(statuses.length <= 0.05 * COUNT, `${statuses.length} statuses in ${seconds} s: ${times(statuses)}`);
     for (const id of ['send', 'poll', 'ack']) {
       const own = statuses.filter((status) => status.id === id);
       assert.ok(own.length <= 3 * (seconds + 1), `${id}: ${own.length} statuses in ${seconds} s`);

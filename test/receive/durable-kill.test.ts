@@ -14,10 +14,11 @@ import type { Sandbox } from '../../lib/sandbox/index';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { mailboxAt, sandbox } from '../harness/mailboxes';
 import { until } from '../harness/until';
+import { size } from '../harness/size';
 import type { ChildOptions, ChildReport } from './durable-child';
 import { noise, rowsOf, sha256, spoolFiles, storageIn } from './durable-support';
 
-const KILLS = Number(process.env['MESH_KILLS'] ?? 8);
+const KILLS = Number(process.env['MESH_KILLS'] ?? size(4, 8));
 const SEED = Number(process.env['MESH_SEED'] ?? Date.now() % 1_000_000);
 
 describe('the durable inbox, killed', () => {
