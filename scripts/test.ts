@@ -49,14 +49,14 @@ const LANES = 3;
 
 /** A disk in memory: most tests commit to stores, and would wait for the disk. No test takes power from the machine. */
 const MEMORY_DISK = '/dev/shm';
-/** The suites need at most 2 GB of it, the large payloads included. */
+/** Three suites at a time need less, with their large payloads and databases. */
 const MEMORY_DISK_BYTES = 6 * 1024 ** 3;
 
 /** Returns the folder for the tests' files: in memory if there is enough of it, else the machine's usual one. */
 async function temporaryFolder(): Promise<string> {
   const { bavail = 0, bsize = 0 } = await statfs(MEMORY_DISK).catch(() => ({}) as Partial<StatsFs>);
   const isLarge = bavail * bsize > MEMORY_DISK_BYTES && freemem() > MEMORY_DISK_BYTES;
-  return process.env['TMPDIR'] ?? (isLarge ? MEMORY_DISK : tmpdir());
+  return process.env['TMPDIR'] === undefined && isLarge ? MEMORY_DISK : tmpdir();
 }
 
 /** Where Node.js keeps what it has compiled: of a Node-RED's start that is a sixth of the CPU time, and hundreds start. */
