@@ -1,6 +1,7 @@
 /**
  * `npm run demo`: the main job without a browser. Runs a real Node-RED with three example flows on the built-in
- * sandbox, presses their buttons over Node-RED's admin API and reads their debug nodes as the sidebar does.
+ * sandbox, presses their buttons over Node-RED's admin API and reads their debug nodes as the sidebar does. With
+ * `--flow NAME`: a file flow on the sandbox's national services instead (demo-flows.ts).
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -8,6 +9,7 @@ import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exampleFlows, RealNodeRed } from '../test/harness/node-red';
+import { demoOfFlows } from './demo-flows';
 
 const LARGE_FILE_BYTES = 250_000_000;
 
@@ -318,7 +320,9 @@ function table(rows: Row[]): string {
     .join('\n');
 }
 
-main().then(
+const flow = process.argv[process.argv.indexOf('--flow') + 1];
+const job = process.argv.includes('--flow') ? demoOfFlows(flow ?? 'all', process.argv.includes('--json')) : main();
+job.then(
   (good) => process.exit(good ? 0 : 1),
   (error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

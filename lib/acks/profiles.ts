@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { ConfigurationError } from '../errors';
 import { BIRTH_DATE_ORDERS } from '../letters/practice-address';
+import { FILE_FLOWS } from './file-flows';
 import { requestKeySchema, stageSchema, type ReplyStage } from './replies/stages';
 import { isTemplate } from './template';
 import { ACK_FORMS } from './types';
@@ -128,7 +129,16 @@ export const SHIPPED_PROFILES: readonly WorkflowProfile[] = [
   nhsAck('PATH_MEDRPT_V2'),
   nhsAck('PATH_MEDRPT_V3'),
   nhsAck('SCRN_BCS_MEDRPT_V4'),
-  { ...unacknowledged('NHAIS_REG'), ackWorkflowId: 'NHAIS_RECEP', form: 'custom', busAck: true },
+  {
+    ...unacknowledged('NHAIS_REG'),
+    ackWorkflowId: 'NHAIS_RECEP',
+    form: 'custom',
+    busAck: true,
+    // Negative receipts are no longer sent: a failure shows as a receipt that is missing.
+    businessWorkingDays: 1,
+    about: 'NHAIS GP Links: sends registrations, gets a receipt. The business answer is a message of its own.',
+    certainty: 'specified',
+  },
   // ITK2: HL7 CDA in a distribution envelope. Only the flow can write its acknowledgements.
   { ...unacknowledged('TOC_DISCH_DMS'), ackWorkflowId: 'TOC_DISCH_DMS_ACK', form: 'custom' },
   // NEMS.
@@ -142,6 +152,7 @@ export const SHIPPED_PROFILES: readonly WorkflowProfile[] = [
   unacknowledged('NIPEOUTCOME_1'),
   unacknowledged('PROFESSIONALCONTACTS_1'),
   unacknowledged('VACCINATIONS_1'),
+  ...FILE_FLOWS.map((flow) => profileSchema.parse(flow)),
 ];
 
 /**

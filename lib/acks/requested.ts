@@ -16,7 +16,8 @@ export function acknowledgementsRequested(
 ): RequestedAcknowledgements {
   if (profile && (profile.form === 'none' || profile.ackWorkflowId === null)) return NONE;
   const byProfile = profile ? { infrastructure: profile.infAck, business: profile.busAck } : NONE;
-  if (request === undefined) return byProfile;
+  // The flags of an NHAIS interchange ask for nothing, and its receipt comes always.
+  if (request === undefined || profile?.form === 'custom') return byProfile;
   const byDefault = request.form === 'itk3' ? { infrastructure: true, business: true } : byProfile;
   return { ...byDefault, ...request.requested };
 }

@@ -13,6 +13,7 @@ interface Taken extends Mutation {
 const REPLIES = 'test/acks/replies.test.ts';
 const DUE = 'test/send/replies-due.test.ts';
 const SETTLE = 'lib/send/settle-reply.ts';
+const FLOWS = 'test/acks/file-flows.test.ts';
 
 const MUTATIONS: Taken[] = [
   {
@@ -111,6 +112,27 @@ const MUTATIONS: Taken[] = [
     test: 'test/store/sqlite.test.ts',
     file: 'lib/store/tools/erase.ts',
     check: 'reply_keys: null,',
+    without: '',
+  },
+  {
+    case: 'every request of opt-out once',
+    test: FLOWS,
+    file: 'lib/acks/file-flows.ts',
+    check: "{ outcome: 'unclear', when: { firstLine: String.raw`^\\s*$` }, code: 'empty' },",
+    without: "{ outcome: 'positive', when: { firstLine: String.raw`^\\s*$` } },",
+  },
+  {
+    case: 'every request of vaccination once',
+    test: FLOWS,
+    file: 'lib/acks/file-flows.ts',
+    check: "{ outcome: 'partial', when: { row: { column: 'HEADER_RESPONSE_CODE', equals: 'Fatal Error' } } },",
+    without: '',
+  },
+  {
+    case: 'every request of nhais once',
+    test: FLOWS,
+    file: 'lib/acks/requested.ts',
+    check: " || profile?.form === 'custom'",
     without: '',
   },
 ];

@@ -16,6 +16,7 @@ describe('workflow profiles', () => {
       ['PATH_MEDRPT_V3'],
     );
     for (const { ackWorkflowId } of SHIPPED_PROFILES) assert.equal(profiles.find(ackWorkflowId ?? ''), undefined);
+    // They are of the same kind as a user's.
     assert.deepEqual(loadProfiles(file(...SHIPPED_PROFILES)).all(), SHIPPED_PROFILES);
   });
 

@@ -18,8 +18,8 @@ export function digitalLetters(): Responder {
   return {
     service: 'digital-letters',
     mailboxIds: ['X26LETTERS'],
-    // The poller checks neither workflow nor subject; the live workflow id is not known.
-    workflowIds: ['NHS_NOTIFY_SEND_REQUEST'],
+    // The service checks neither workflow nor subject; its live workflow id is not known, and one is the sandbox's own.
+    workflowIds: ['SANDBOX_DIGITAL_LETTER', 'NHS_NOTIFY_SEND_REQUEST'],
     answer(request, { answer }) {
       const { from, localId, messageId, receivedAt } = request;
       const requestId = `${from}_${localId}`;

@@ -1,0 +1,29 @@
+/** The shipped profiles of file flows against the sandbox's national services, whose bodies follow the published forms. */
+import assert from 'node:assert/strict';
+import { FILE_FLOWS } from '../../scripts/flows/cases';
+import { runFlow, type FlowResult } from '../../scripts/flows/run';
+
+/** Five requests: one good, one refused, one without an answer, one answered twice, one answered after its time. */
+const FIVE = { requests: 5, settled: 4, negative: 1, missing: 1, late: 1 };
+
+describe('a file flow on the sandbox', () => {
+  const expected: Record<string, Omit<FlowResult, 'flow'>> = {
+    // The sixth gets an empty list, which settles nothing.
+    'opt-out': { ...FIVE, requests: 6, missing: 2, duplicates: 2 },
+    vaccination: { ...FIVE, duplicates: 2 },
+    notify: { ...FIVE, duplicates: 3 },
+    'digital-letter': { ...FIVE, duplicates: 2 },
+    dlp: { ...FIVE, duplicates: 1 },
+    'pds-trace': { ...FIVE, duplicates: 1 },
+    nhais: { requests: 3, settled: 2, negative: 0, missing: 1, late: 0, duplicates: 1 },
+  };
+  for (const flow of Object.keys(FILE_FLOWS)) {
+    it(`settles every request of ${flow} once, and raises the one that is not answered`, async () => {
+      const said: string[] = [];
+      const result = await runFlow(flow, (line) => said.push(line));
+      assert.deepEqual(result, { flow, ...expected[flow] }, said.join('\n'));
+      // What the flow says is fit for a log.
+      assert.doesNotMatch(said.join('\n'), /\d{10}/);
+    });
+  }
+});
