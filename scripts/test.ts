@@ -59,7 +59,7 @@ const MEMORY_DISK_BYTES = 6 * 1024 ** 3;
 
 /** Returns the folder for the tests' files: in memory if there is enough of it, else the machine's usual one. */
 async function temporaryFolder(): Promise<string> {
-  const { bavail = 0, bsize = 0 } = await statfs(MEMORY_DISK).catch(() => ({}) as Partial<StatsFs>);
+  const { bavail = 0, bsize = 0 } = await statfs(MEMORY_DISK).catch((): Partial<StatsFs> => ({}));
   const isLarge = bavail * bsize > MEMORY_DISK_BYTES && freemem() > MEMORY_DISK_BYTES;
   return process.env['TMPDIR'] === undefined && isLarge ? MEMORY_DISK : tmpdir();
 }

@@ -3,14 +3,14 @@ import type { OutgoingMessage } from '../../lib/index';
 import type { ServiceName, ServiceSettings } from '../../lib/sandbox';
 
 /** One request, and how the service is set for it. */
-export interface FlowCase {
+interface FlowCase {
   what: 'good' | 'rejected' | 'silent' | 'empty' | 'repeated' | 'late';
   /** `n`: a number of its own for every request of a run. */
-  request(n: number): OutgoingMessage;
+  request: (n: number) => OutgoingMessage;
   settings?: ServiceSettings;
 }
 
-export interface FileFlow {
+interface FileFlow {
   service: ServiceName;
   about: string;
   cases: FlowCase[];

@@ -143,16 +143,7 @@ function withTexts(node: NodeModule): NodeModule {
   };
 }
 
-const converters = [
-  meshHl7,
-  meshEdifact,
-  meshFhir,
-  meshFhirValidate,
-  meshFhirProfiles,
-  meshItk2,
-  meshLetter,
-  meshCsv,
-];
+const converters = [meshHl7, meshEdifact, meshFhir, meshFhirValidate, meshFhirProfiles, meshItk2, meshLetter, meshCsv];
 const mllpNodes = [meshMllpIn, meshMllpResponse, meshMllpOut];
 const folderNodes = [meshFolderRead, meshFolderWrite];
 const meshNodes = [
