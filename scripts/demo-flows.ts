@@ -2,8 +2,8 @@
  * `npm run demo -- --flow NAME` (or `all`): the file flows on the sandbox's national services, good, refused, silent,
  * repeated and late. With `--json` the last line is the result: an object, or for `all` an array.
  */
-import { FILE_FLOWS } from './flows/cases';
-import { runFlow, type FlowResult } from './flows/run';
+import { FILE_FLOWS } from '../test/harness/file-flows/cases';
+import { runFlow, type FlowResult } from '../test/harness/file-flows/run';
 
 /** Runs the demo of file flows. Returns whether every request ended as it had to. */
 export async function demoOfFlows(name: string, asJson: boolean): Promise<boolean> {

@@ -6,9 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openMailbox, openStorage, type Delivery, type OutboxEvent, type OutboxMessage } from '../../lib/index';
-import { startSandbox } from '../../lib/sandbox';
-import { steppedClock } from '../../test/harness/clocks';
+import { openMailbox, openStorage, type Delivery, type OutboxEvent, type OutboxMessage } from '../../../lib/index';
+import { startSandbox } from '../../../lib/sandbox';
+import { steppedClock } from '../clocks';
 import { FILE_FLOWS, LATE_MS } from './cases';
 
 /** How far the mailbox's clock jumps at a time; deadlines are looked at in between. */

@@ -1,6 +1,6 @@
 /** What the demo sends to each national service of the sandbox: good, refused, silent, repeated, late. */
-import type { OutgoingMessage } from '../../lib/index';
-import type { ServiceName, ServiceSettings } from '../../lib/sandbox';
+import type { OutgoingMessage } from '../../../lib/index';
+import type { ServiceName, ServiceSettings } from '../../../lib/sandbox';
 
 /** One request, and how the service is set for it. */
 interface FlowCase {
