@@ -41,7 +41,9 @@ function nameParts(input) {
   const id = `${input.attr('id')}-label`;
   row.find('label').first().attr('id', id);
   // By reference: Node-RED fills in the texts after oneditprepare.
-  row.find('.red-ui-typedInput-input, .red-ui-typedInput-type-select').attr('aria-labelledby', id);
+  row
+    .find('.red-ui-typedInput-input, .red-ui-typedInput-type-select, .red-ui-typedInput-option-expand')
+    .attr('aria-labelledby', id);
 }
 
 /** Returns an example of what a field takes, shown while it is blank: of its own, or one of the type. */

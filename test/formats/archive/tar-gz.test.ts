@@ -36,7 +36,9 @@ describe('A tar.gz archive', () => {
   it('comes back file by file, byte by byte', async () => {
     const name = fc.stringMatching(/^[a-z]{1,8}(\/[a-z0-9_]{1,8}){0,2}\.csv$/);
     const files = fc.uniqueArray(
-      fc.record({ name, bytes: fc.uint8Array({ maxLength: 5000 }).map((bytes) => Buffer.from(bytes)) }),
+      fc
+        .tuple(name, fc.uint8Array({ maxLength: 5000 }))
+        .map(([own, bytes]) => ({ name: own, bytes: Buffer.from(bytes) })),
       {
         selector: (file) => file.name,
         maxLength: 5,
