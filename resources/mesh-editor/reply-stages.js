@@ -233,7 +233,7 @@ function stage(element, value = { match: [{ in: 'localId', request: 'localId' }]
   const units = select('unit', UNITS, unit);
   const { workflowId, ...others } = value.when ?? {};
   const workflow = input('workflow', workflowId);
-  const from = input('from', value.from === 'recipient' ? '' : value.from);
+  const from = input('from', value.from === 'recipient' ? '' : [value.from ?? []].flat().join(', '));
   const when = conditions(others, changed);
   const match = matchers(value.match ?? [], changed);
   const says = outcomes(value.outcomes ?? [], changed);
@@ -268,7 +268,7 @@ function stage(element, value = { match: [{ in: 'localId', request: 'localId' }]
       kind: kind.val(),
       occurs: occurs.val(),
       ...time,
-      ...(from.val().trim() === '' ? {} : { from: from.val().trim() }),
+      ...(from.val().trim() === '' ? {} : { from: oneOf(from.val()) }),
       when: { ...(elsewhere === '' ? {} : { workflowId: elsewhere }), ...when.read() },
       match: match.read(),
       outcomes: says.read(),

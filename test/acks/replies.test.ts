@@ -8,6 +8,7 @@ import { party, sent, twoParties, type Party } from './support';
 
 const CHECK = 'LIST_CHECK';
 const BATCH = 'BATCH';
+const PORTAL = 'PORTAL';
 const NOTIFY = 'NOTIFY';
 
 /** A check whose replies come on its own workflow, a batch matched by file name, and requests reported row by row. */
@@ -34,6 +35,18 @@ const PROFILES = loadProfiles(
             match: [{ in: 'localId', request: 'localId' }],
             outcomes: [{ outcome: 'positive', when: { firstLine: '^\\d{10},?$' } }],
             otherwise: 'negative',
+          },
+        ],
+      },
+      {
+        workflowId: PORTAL,
+        replies: [
+          {
+            name: 'answer',
+            kind: 'result',
+            dueWithin: { hours: 1 },
+            from: ['X26ABC3', 'X26ABC4'],
+            match: [{ in: 'localId', request: 'localId' }],
           },
         ],
       },
@@ -302,6 +315,18 @@ describe('replies to a file flow', () => {
     const delivered = await reply({ workflowId: CHECK, subject: 'list', localId: 'REF-1', payload: LIST }, stranger);
     assert.equal(delivered?.reply?.problem, 'unmatched');
     assert.deepEqual(await stages(id), { receipt: 'awaited', list: 'awaited' });
+  });
+
+  it('on the request’s own workflow come from the mailboxes that the profile names; what others send is data', async () => {
+    const { reply, request, stages, server, lab } = await start();
+    const named = party(server, { storage: await storageIn(), mailboxId: 'X26ABC3' });
+    const { id } = await request(PORTAL, { localId: 'REF-1' });
+    const message = { workflowId: PORTAL, localId: 'REF-1', payload: LIST };
+    const fromRecipient = await reply(message);
+    assert.deepEqual([fromRecipient?.kind, fromRecipient?.reply], ['data', undefined]);
+    assert.deepEqual(await stages(id), { answer: 'awaited' });
+    assert.equal((await reply(message, named))?.reply?.sentId, id);
+    assert.deepEqual(lab.taken.failures, []);
   });
 
   it('keep no name in the row of the reply once it has settled, and none in an error', async () => {

@@ -23,7 +23,8 @@ export interface ReplyReading {
   requestWorkflowId: string;
   stage: string;
   kind: ReplyStage['kind'];
-  from: string;
+  /** Whose request it can be: only one that was sent to the reply's sender, or any. */
+  from: 'recipient' | 'any';
   outcome: ReplyStage['otherwise'];
   code?: string;
   /** What the reply has that names its request. */
@@ -77,14 +78,16 @@ async function stageOf(
   content: ReplyContent,
 ): Promise<ReplyStage | undefined> {
   for (const stage of profile.replies ?? []) {
-    const isFromOther = !ANY_SENDER.has(stage.from) && !isSame(stage.from, headers.from);
+    const isFromOther = !isFromNamed(stage, headers.from) && ![stage.from].flat().includes('recipient');
     if (isFromOther || !isSame(replyWorkflowOf(profile, stage), headers.workflowId)) continue;
     if (await isMet(stage.when, headers, content)) return stage;
   }
   return undefined;
 }
 
-const ANY_SENDER: ReadonlySet<string> = new Set(['recipient', 'any']);
+/** Whether a stage names the sender, so that it need not be the request's recipient. */
+const isFromNamed = ({ from }: ReplyStage, sender: string): boolean =>
+  [from].flat().some((each) => each === 'any' || isSame(each, sender));
 const isSame = (one: string, other: string): boolean => normal(one) === normal(other);
 
 async function reading(
@@ -117,7 +120,7 @@ async function reading(
     requestWorkflowId: profile.workflowId,
     stage: stage.name,
     kind: stage.kind,
-    from: stage.from,
+    from: isFromNamed(stage, headers.from) ? 'any' : 'recipient',
     outcome,
     ...(code === undefined ? {} : { code }),
     values,

@@ -123,6 +123,8 @@ function checkPlace(
   if (value.in === 'firstRow' && typeof value.column !== 'number') missing('column', 'must be the number of a column');
 }
 
+const mailbox = z.string().trim().min(1).max(100);
+
 /** A stage of the replies to one request. */
 export const stageSchema = z
   .strictObject({
@@ -140,10 +142,11 @@ export const stageSchema = z
       ])
       .optional(),
     /**
-     * Whose messages can be replies of it: the mailbox that the request was sent to, any mailbox, or the mailbox with
-     * this id. Default: the recipient. A guessed local id from another mailbox settles nothing.
+     * Whose messages can be replies of it: the mailbox that the request was sent to (`recipient`), any mailbox (`any`),
+     * or the mailboxes with these ids. Default: the recipient. A guessed local id from another mailbox settles nothing.
+     * With ids, what others send on the workflow is no reply but data: requests to us, for example.
      */
-    from: z.string().trim().min(1).max(100).default('recipient'),
+    from: z.union([mailbox, z.array(mailbox).min(1).max(20)]).default('recipient'),
     /**
      * Which messages are replies of it. Without a workflow: those on the profile's `ackWorkflowId`, or on the workflow
      * itself if it has none. The first stage whose condition is met counts.
