@@ -34,7 +34,7 @@ export interface ReceivedLetter {
   /** base64, as received: decoded, it is what the sender sent, byte for byte. */
   documents: Array<{ contentType: string; content: string; title?: string }>;
   /** Resources that are in none of the other fields, by type: how many of each. */
-  others: Record<string, number>;
+  otherResources: Record<string, number>;
 }
 
 type Json = Record<string, unknown>;
@@ -102,7 +102,7 @@ export function readLetter(resource: unknown): ReceivedLetter {
       const contentType = text(binary['contentType']) ?? 'application/octet-stream';
       return content === undefined ? [] : [{ contentType, content: content.replaceAll(/\s/g, '') }];
     }),
-    others: countOthers(resources.map(({ resource: each }) => each)),
+    otherResources: countOthers(resources.map(({ resource: each }) => each)),
   }) as unknown as ReceivedLetter;
 }
 
@@ -167,8 +167,8 @@ function sectionsOf(sections: unknown, depth: number): ReceivedLetter['sections'
         ...defined({ title: text(section['title']), code: text(coding(section['code'])['code']) }),
         text: narrativeText(text(object(section['text'])['div'])),
       };
-      const within = sectionsOf(section['section'], depth + 1);
-      return found.text === '' && within.length > 0 ? within : [found].concat(within);
+      const nested = sectionsOf(section['section'], depth + 1);
+      return found.text === '' && nested.length > 0 ? nested : [found].concat(nested);
     });
 }
 
@@ -231,7 +231,7 @@ function readDocumentReference(resource: Json): ReceivedLetter {
       };
       return content === undefined ? [] : [{ ...found, content: content.replaceAll(/\s/g, '') }];
     }),
-    others: {},
+    otherResources: {},
   }) as unknown as ReceivedLetter;
 }
 

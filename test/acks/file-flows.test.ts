@@ -1,5 +1,8 @@
 /** The shipped profiles of file flows against the sandbox's national services, whose bodies follow the published forms. */
 import assert from 'node:assert/strict';
+import { ReplyContent } from '../../lib/acks/replies/content';
+import { readReply } from '../../lib/acks/replies/read';
+import { loadProfiles } from '../../lib/index';
 import { FILE_FLOWS } from '../harness/file-flows/cases';
 import { runFlow, type FlowResult } from '../harness/file-flows/run';
 
@@ -26,4 +29,23 @@ describe('a file flow on the sandbox', () => {
       assert.doesNotMatch(said.join('\n'), /(?<!\d)\d{10}(?!\d)/);
     });
   }
+
+  it('is answered unclearly by rows of which one cannot be read: a failure may stand behind it', async () => {
+    const headers = {
+      workflowId: 'SANDBOX_VACCINATION_BATCH_ACK',
+      from: 'X26IMMS',
+      fileName: 'FLU_Vaccinations_v5_X99999_20260227T14101500_BusAck_20260227T14200000.csv',
+    };
+    const outcomeOf = async (text: string): Promise<string | undefined> => {
+      const bytes = Buffer.from(text);
+      const source = { size: bytes.length, bytes, open: () => assert.fail('all bytes are there') };
+      const reply = await readReply(headers, new ReplyContent(source), loadProfiles());
+      return reply?.readings[0]?.outcome;
+    };
+    const columns = 'HEADER_RESPONSE_CODE|LOCAL_ID|OPERATION_OUTCOME\n';
+    const failed = 'Fatal Error|a^urn:example|must be in the format "YYYYMMDD"\n';
+    assert.equal(await outcomeOf(columns), 'positive');
+    assert.equal(await outcomeOf(columns + failed), 'partial');
+    assert.equal(await outcomeOf(`${columns}"OK|b^urn:example|\n${failed}`), 'unclear');
+  });
 });

@@ -271,6 +271,7 @@ describe('imports', () => {
       ['send', ['mailbox', 'shared']],
       ['receive', ['mailbox', 'shared']],
       ['mllp', ['mailbox', 'shared']],
+      ['csv', ['shared']],
       ['admin', ['monitor', 'mailbox', 'shared']],
     ]);
     const folderOf = (file: string): string | undefined => /^nodes\/([^/]+)\//.exec(file)?.[1];

@@ -45,7 +45,7 @@ describe('a received letter', () => {
     assert.equal(again.patient?.family, 'O’SAMPLE');
     assert.equal(again.documentNumber, documentId('X26', 'DOC2'));
     assert.equal(again.author?.family, 'CONSULTANT');
-    assert.deepEqual(letter.others, {});
+    assert.deepEqual(letter.otherResources, {});
   });
 
   it('that replaces another becomes a T10 with both document numbers', () => {
@@ -64,7 +64,7 @@ describe('a received letter', () => {
       assert.match(again['Patient demographics'] ?? '', /NHS number: 999 787 7896/);
       if (kind === 'emergency-care') continue;
       assert.equal(again['Clinical summary'], SECTIONS['Clinical summary']);
-      assert.equal(letter.others['Encounter'], 1);
+      assert.equal(letter.otherResources['Encounter'], 1);
     }
   });
 
@@ -82,7 +82,7 @@ describe('a received letter', () => {
       { fullUrl: 'urn:uuid:1', resource: observation },
       { fullUrl: 'urn:uuid:2', resource: observation },
     );
-    assert.deepEqual(readLetter(message).others, { Observation: 2 });
+    assert.deepEqual(readLetter(message).otherResources, { Observation: 2 });
   });
 
   it('has a line for each paragraph and table row of a narrative, and says where an image was', () => {

@@ -25,6 +25,7 @@ export class ReplyContent {
   #head: Promise<string> | undefined;
   #json: Promise<unknown> | undefined;
   #names: Promise<string[]> | undefined;
+  #isCutShort = false;
 
   /** @param source undefined: there is no payload */
   constructor(source: ReadablePayload | undefined) {
@@ -79,6 +80,11 @@ export class ReplyContent {
     }
   }
 
+  /** Whether rows were looked for behind one that cannot be read: what they say is not known. */
+  get isCutShort(): boolean {
+    return this.#isCutShort;
+  }
+
   /** Returns the names of the entries of a tar.gz archive; none if it is no archive. */
   archiveNames(): Promise<string[]> {
     this.#names ??= this.#readArchive();
@@ -112,7 +118,8 @@ export class ReplyContent {
   /** Yields the rows of a delimited file, up to one that cannot be read. Ids and codes are the same in Windows-1252. */
   async *#rows(): AsyncGenerator<string[]> {
     if (!this.#source || this.#source.size === 0) return;
-    const schema = readCsvSchema({ delimiter: delimiterOf(await this.firstLine()) });
+    // The vaccination store joins its values as they are, quotes and all.
+    const schema = readCsvSchema({ delimiter: delimiterOf(await this.firstLine()), looseQuotes: true });
     const byteOrderMark = (await this.#bytes(BYTE_ORDER_MARK.length)).equals(BYTE_ORDER_MARK);
     try {
       for await (const rows of readRows(this.#source, schema, { encoding: 'utf-8', byteOrderMark })) {
@@ -120,6 +127,7 @@ export class ReplyContent {
       }
     } catch (error) {
       if (!(error instanceof UnreadableRow)) throw error;
+      this.#isCutShort = true;
     }
   }
 

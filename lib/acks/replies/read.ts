@@ -129,6 +129,9 @@ async function reading(
   };
 }
 
+/** Rows that cannot be read may say anything: a failure among them must not read as success. */
+const UNCLEAR = { outcome: 'unclear', code: 'unreadable rows' } as const;
+
 async function outcomeOf(
   { outcomes, otherwise }: ReplyStage,
   headers: Named,
@@ -136,9 +139,9 @@ async function outcomeOf(
   match: string,
 ): Promise<{ outcome: ReplyStage['otherwise']; code?: string | undefined }> {
   for (const { outcome, when, code } of outcomes) {
-    if (await isMet(when, headers, content, match)) return { outcome, code };
+    if (await isMet(when, headers, content, match)) return content.isCutShort ? UNCLEAR : { outcome, code };
   }
-  return { outcome: otherwise };
+  return content.isCutShort ? UNCLEAR : { outcome: otherwise };
 }
 
 /** Whether all fields of a condition are met. Headers first: they cost nothing. */

@@ -61,6 +61,7 @@ export async function* readRows(
     delimiter: schema.delimiter,
     quote: schema.quote === '' ? null : schema.quote,
     escape: schema.quote === '' ? null : schema.quote,
+    relax_quotes: schema.looseQuotes,
     // Each is compared with every byte.
     record_delimiter: hasCr ? ['\r\n', '\n'] : ['\n'],
     encoding: encoding === 'utf-8' ? 'utf8' : 'latin1',

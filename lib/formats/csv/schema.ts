@@ -60,6 +60,8 @@ const csvSchema = z
     delimiter: separator.default(','),
     /** Empty: quotes are characters like others. */
     quote: z.union([z.literal(''), separator]).default('"'),
+    /** Whether a quote within a value that is not quoted is a character like others, as some services write it. */
+    looseQuotes: z.boolean().default(false),
     /** What is quoted when rows are written. */
     quoting: z.enum(['needed', 'all']).default('needed'),
     lineEnd: z.enum(['any', 'LF', 'CRLF']).default('any'),
