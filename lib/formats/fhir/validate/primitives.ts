@@ -1,13 +1,11 @@
 /** The forms of FHIR's primitive types: the patterns of the specification (Data Types), and dates that exist. */
-import type { FhirRelease } from '../definitions';
-
 /** Why a value is not of its type, as the end of "The value …"; undefined when it is. */
-export function primitiveFault(value: unknown, type: string, release: FhirRelease): string | undefined {
+export function primitiveFault(value: unknown, type: string): string | undefined {
   const json = JSON_TYPES[type] ?? 'string';
   if (json === 'number') return numberFault(value, type);
   if (typeof value !== json) return `must be a ${json === 'string' ? 'text' : json} (${type})`;
   if (typeof value === 'boolean') return undefined;
-  return textFault(String(value), type, release);
+  return textFault(String(value), type);
 }
 
 /** Longest text of an issue-free string: "Strings SHALL NOT exceed 1MB in size". */
@@ -50,7 +48,7 @@ const CODE = /^\S+(?:\s\S+)*$/;
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
 const CONTROL = /[\u0000-\u0008\u000B\u000C\u000E-\u001F]/;
 
-function textFault(value: string, type: string, release: FhirRelease): string | undefined {
+function textFault(value: string, type: string): string | undefined {
   if (type === 'base64Binary') return base64Fault(value);
   if (type === 'xhtml') return undefined;
   if (value === '') return `must not be empty (${type})`;
@@ -73,17 +71,20 @@ function textFault(value: string, type: string, release: FhirRelease): string | 
       return OID.test(value) ? undefined : 'must have the form urn:oid:1.2.3 (oid)';
     case 'uuid':
       return UUID.test(value) ? undefined : 'must be urn:uuid: and a UUID in lower case (uuid)';
+    case 'canonical':
+      if (!/^(?:#|[A-Za-z][A-Za-z0-9+.-]*:)/.test(value))
+        return 'must be an absolute address, or # and an id (canonical)';
+      return uriFault(value);
     case 'uri':
     case 'url':
-    case 'canonical':
-      return uriFault(value, release);
+      return uriFault(value);
     default:
       return value.trim() === '' ? `must not be white space only (${type})` : undefined;
   }
 }
 
 /** An address has no white space; a UUID and an OID in one have their forms. */
-function uriFault(value: string, _release: FhirRelease): string | undefined {
+function uriFault(value: string): string | undefined {
   if (/\s/.test(value)) return 'must not contain white space (uri)';
   if (value.startsWith('urn:uuid:')) return UUID.test(value) ? undefined : 'must be urn:uuid: and a UUID in lower case';
   if (value.startsWith('urn:oid:')) return OID.test(value) ? undefined : 'must have the form urn:oid:1.2.3';

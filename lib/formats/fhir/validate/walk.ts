@@ -267,7 +267,7 @@ export class Walk implements Walker {
     const of = { element: element?.element.id ?? '' };
     if (value === undefined) return;
     const isId = type !== 'id' && frame.key === 'id' && frame.parent !== undefined && isResource(frame.parent);
-    const fault = primitiveFault(value, isId ? 'id' : type, this.definitions.release);
+    const fault = primitiveFault(value, isId ? 'id' : type);
     if (fault !== undefined) {
       this.#issues.add(frame, { ...of, rule: 'value', text: `The value ${fault}.`, advice: 'Correct the value.' });
       return;
@@ -319,6 +319,7 @@ export class Walk implements Walker {
         this.#checkExtension(frame);
         break;
       case 'Coding':
+      case 'Quantity':
         checkCoding(frame, this.definitions, this.#issues);
         break;
       case 'Identifier':
