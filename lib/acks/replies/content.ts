@@ -69,18 +69,23 @@ export class ReplyContent {
   /** Yields the values of a column of a delimited file, of each row after the first; nothing if it has no such column. */
   async *column(column: string | number): AsyncGenerator<string> {
     let index: number | undefined;
+    let width = 0;
     for await (const row of this.#rows()) {
       if (index === undefined) {
         index = typeof column === 'number' ? column - 1 : columnIndex(row, column);
+        width = row.length;
         if (index < 0) return;
       } else {
+        // A value that begins with a quote can swallow the rows behind it. Blank lines are none.
+        const isBlank = row.length === 1 && row[0] === '';
+        if (row.length !== width && !isBlank) this.#isCutShort = true;
         const value = row[index];
         if (value !== undefined) yield value;
       }
     }
   }
 
-  /** Whether rows were looked for behind one that cannot be read: what they say is not known. */
+  /** Whether a row that was looked at has other values than the first, or cannot be read: what the rows say is not known. */
   get isCutShort(): boolean {
     return this.#isCutShort;
   }
