@@ -11,6 +11,16 @@ const mailbox = (mailboxId: string): FlowNode => ({
   version: 1,
   environment: 'sandbox',
   mailboxId,
+  tls: '',
+  proxy: '',
+  leftToOthers: '',
+  leaseMinutes: 60,
+  maxDeliveries: 5,
+  maxRequestMb: '',
+  chunkMb: '',
+  compression: 'auto',
+  odsCode: '',
+  profilesFile: '',
   sandboxWorkflows: '*',
 });
 const debug = {
@@ -140,9 +150,11 @@ for (const major of MAJORS) {
       await nodeRed.inject('receipt', text('{}'));
       await nodeRed.inject('result', text('ROW,STATUS\n1,taken\n2,refused\n'));
       const replies: Array<{ stage: string; outcome: string; sentId: string }> = [];
-      while (replies.length < 2) {
+      for (let polls = 0; replies.length < 2 && polls < 20; polls += 1) {
         await nodeRed.inject('look');
-        replies.push((await nodeRed.debug('reply')) as (typeof replies)[number]);
+        const reply = (await nodeRed.debug('reply', 1500).catch(() => undefined)) as
+          (typeof replies)[number] | undefined;
+        if (reply) replies.push(reply);
       }
       assert.deepEqual(
         replies
@@ -158,7 +170,7 @@ for (const major of MAJORS) {
       const sidebar = await editor.showSidebar();
       await sidebar.locator('.mesh-toolbar select').selectOption('mailbox-X26ABC1');
       await sidebar.locator('.mesh-row', { hasText: 'MY_LIST' }).first().click();
-      const facts = sidebar.locator('.mesh-facts');
+      const facts = sidebar.locator('.mesh-facts', { hasText: 'Outbox id' });
       await facts.getByText('some rows refused').waitFor();
       assert.match(
         (await facts.textContent()) ?? '',

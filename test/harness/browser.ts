@@ -302,11 +302,17 @@ export class Editor {
 
   /** Deploys the flows in the editor and waits until Node-RED has them. */
   async deploy(): Promise<void> {
+    // The button is disabled from the click on: only Node-RED's response says that the flows have changed.
+    const response = this.page.waitForResponse(
+      (each) => each.request().method() === 'POST' && /\/flows$/.test(new URL(each.url()).pathname),
+      { timeout: 30_000 },
+    );
     await this.page.evaluate(() => {
       const { RED } = globalThis as unknown as { RED: EditorGlobal };
       RED.actions.invoke('core:deploy-flows');
     });
     // A node may take up to 15 s to close.
+    await response;
     await this.page.locator('#red-ui-header-button-deploy.disabled').waitFor({ timeout: 30_000 });
   }
 
