@@ -8,7 +8,8 @@ const TYPES = ['str', 'msg', 'flow', 'global', 'env', 'jsonata'];
 
 /**
  * Prepares the edit dialog of a node: shows the defaults of settings that the node was saved without, names the
- * character sets, and makes typedInputs of `property` and of each property that has a type (`<name>Type`) beside it.
+ * character sets, and makes typedInputs of `property`, of each property that has a type (`<name>Type`) beside it, and of
+ * those that `types` names.
  * @param types the types of those typedInputs that do not take the usual ones, by the name of the property
  */
 export function prepareDialog(node, types = {}) {
@@ -21,6 +22,8 @@ export function prepareDialog(node, types = {}) {
     else if (type) {
       const typeField = $(`#node-input-${name}Type`);
       typedInput(node, name, { types: types[name] ?? TYPES, default: type.value, typeField });
+    } else if (types[name]) {
+      typedInput(node, name, { types: types[name], default: types[name][0] });
     }
   }
 }

@@ -48,6 +48,11 @@ const BUTTONS: Record<string, Record<string, Result>> = {
     'With an attachment': debug('Each document'),
     'Poll now': status('Letters of X26ABC28'),
   },
+  'delimited-file': {
+    'A list': status('Two rows each'),
+    'With faulty rows': debug('Findings'),
+    'Poll now': status('Lists of X26ABC32'),
+  },
   'hl7-to-itk3-letter': {
     'One discharge, again': debug('Accepted'),
     'A discharge': debug('Accepted'),
