@@ -1,6 +1,7 @@
 /** Rules, limits and errors that the parts of the inbox share. */
-import { ConfigurationError, GoneError, InvalidMessageError, MeshError, NotFoundError } from '../errors';
+import { ConfigurationError, GoneError, InvalidMessageError, MeshError, NotFoundError, StorageError } from '../errors';
 import { RECEIVED_STATES } from '../message-states';
+import { withoutPath } from '../payload/file-error';
 import type { IncomingState } from '../store/store';
 import type { InboxPage, MessageHeaders } from '../types';
 import type { InboxRouter } from './poll/inbox-router';
@@ -21,14 +22,26 @@ export function isGone(error: unknown): boolean {
   return error instanceof NotFoundError || error instanceof GoneError;
 }
 
-/** Returns whatever a consumer's `deliver` threw as an error of this library. */
+/**
+ * Returns whatever was thrown as an error of this library: what the operating system refused, e.g. EIO while a folder is
+ * read, is never the message's fault, and is tried again; anything else came from a consumer's `deliver`.
+ */
 export function toMeshError(error: unknown, messageId?: string): MeshError {
   if (error instanceof MeshError) return error;
+  if (isSystemError(error)) {
+    const { message } = withoutPath(error);
+    return new StorageError(`The disk refused to read or write: ${message}.`, {
+      advice: 'Check the disk and the rights of the folders. It is tried again.',
+      ...(messageId ? { messageId } : {}),
+    });
+  }
   return new InvalidMessageError('The message could not be handed over: the code that takes it failed.', {
     cause: error,
     ...(messageId ? { messageId } : {}),
   });
 }
+
+const isSystemError = (error: unknown): boolean => error instanceof Error && 'syscall' in error && 'code' in error;
 
 /** The pages of the inbox, for as long as `isWanted`. */
 export async function* inboxPages(

@@ -58,6 +58,14 @@ describe('EDIFACT at the edge', () => {
     for (const read of readBoth(UNA + interchange('7'))) assert.equal(read.tolerated, undefined);
   });
 
+  it('with padding behind its UNA is written again byte for byte', () => {
+    for (const padding of ['\0', '\r\n\0\0\n', '\x1a']) {
+      const text = `${UNA}${padding}${interchange('7')}`;
+      // readBoth compares.
+      for (const read of readBoth(text)) assert.deepEqual(codesOf(read), []);
+    }
+  });
+
   it('with a byte order mark is read and reported, as text and as bytes', () => {
     for (const una of ['', UNA]) {
       for (const read of readBoth(`\uFEFF${una}${interchange('7')}`, 'utf8')) {

@@ -69,6 +69,24 @@ const sentRow = fc.record({
   error: fc.constantFrom(null, '{"code":"MESH_X","message":"m"}'),
   infrastructure: fc.constantFrom('not-asked', 'awaited', 'positive'),
   business: fc.constantFrom('not-asked', 'partial', 'negative', 'overdue'),
+  stages: fc.option(
+    fc
+      .array(
+        fc.record({
+          name: text,
+          kind: fc.constantFrom('receipt', 'result', 'report'),
+          occurs: fc.constantFrom('expected', 'optional', 'any'),
+          outcome: fc.constantFrom('not-asked', 'awaited', 'positive'),
+          replies: fc.constant([]),
+        }),
+        { maxLength: 3 },
+      )
+      .map((stages) => JSON.stringify(stages)),
+  ),
+  reply_keys: fc.option(text),
+  replies: fc.constantFrom('not-asked', 'awaited', 'partial'),
+  replies_revision: fc.nat(),
+  replies_by: moment,
   collect_by: moment,
   infrastructure_by: moment,
   business_by: moment,

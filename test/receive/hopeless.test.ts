@@ -1,6 +1,8 @@
 /** Messages that fail again and again: the others go on first, the repeats thin out, and one error says so. */
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
+import { toMeshError } from '../../lib/receive/inbox-rules';
 import { emptyFolder } from '../harness/cleanup';
 import { consumer, pollAndWait } from '../harness/consumer';
 import { hostileMesh, NO_SUCH_MESSAGE, type HostileMesh, type HostileResponse } from '../harness/hostile-mesh';
@@ -34,6 +36,17 @@ async function listing(
 
 const fetches = (server: HostileMesh): number =>
   server.seen.filter(({ method, path }) => method === 'GET' && path.endsWith('/BAD')).length;
+
+describe('what the operating system refuses', () => {
+  it('is never the message’s fault: it is tried again, and no path is told', async () => {
+    const thrown: unknown = await readdir('/no such folder/9997877896').catch((error: unknown) => error);
+    const error = toMeshError(thrown, 'M1');
+    assert.deepEqual([error.code, error.retry, error.messageId], ['MESH_STORAGE', 'safe', 'M1']);
+    assert.match(error.message, /ENOENT \(scandir\)/);
+    assert.doesNotMatch(error.message, /9997877896/);
+    assert.equal(toMeshError(new TypeError('x'), 'M1').retry, 'never');
+  });
+});
 
 describe('a message that fails again and again', () => {
   it('with a broken body is fetched twice in a poll, and a poll later only after the others', async () => {

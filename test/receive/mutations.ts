@@ -430,6 +430,13 @@ const MUTATIONS: Taken[] = [
     check: 'if (row) lanes.stored(row);',
     without: '',
   },
+  {
+    case: 'is never the message’s fault: it is tried again',
+    test: 'test/receive/hopeless.test.ts',
+    file: 'lib/receive/inbox-rules.ts',
+    check: 'if (isSystemError(error)) {',
+    without: 'if (isSystemError(error) && messageId === undefined) {',
+  },
 ];
 
 tryAll(

@@ -110,7 +110,7 @@ function readText(text: string, tolerated: ToleratedList): Interchange {
   const una = unaAt(text, lead.length);
   const ownSyntax = una === lead ? undefined : syntaxOfUna(una);
   if (/[\uFEFF\xBF]/.test(lead)) tolerated.add('edifact-bom', 'A byte order mark stands before the interchange.');
-  if (una !== lead && una.trimEnd().length === lead.length + 8) {
+  if (una !== lead && una.replace(PADDING_AT_END, '').length === lead.length + 8) {
     tolerated.add('edifact-una', 'UNA has five characters. The reserved one was taken for left out.');
   }
   const syntax = syntaxOfVersion(ownSyntax, versionIn(text.slice(una.length, una.length + HEAD), ownSyntax));
@@ -170,11 +170,16 @@ function versionIn(head: string, own: Syntax = DEFAULT_SYNTAX): string | undefin
   return tag.replaceAll(/[\r\n]/g, '') === 'UNB' ? splitReleased(identifier, own.component, own)[1] : undefined;
 }
 
+/** Five characters of a UNA, and six, with the white space and padding after them, which belong to no segment. */
+const UNA_OF_FIVE = /^UNA[^\sA-Za-z0-9]{2}[^A-Za-z0-9]\S[^\sA-Za-z0-9][\s\0\x1a]*(?=UN[BH])/; // oxlint-disable-line no-control-regex -- padding is control characters
+const UNA_OF_SIX = /^UNA[^]{6}[\s\0\x1a]*/; // oxlint-disable-line no-control-regex -- padding is control characters
+const PADDING_AT_END = /[\s\0\x1a]+$/; // oxlint-disable-line no-control-regex -- padding is control characters
+
 /** Returns what stands before the first segment: white space, and UNA with its five or six characters. */
 function unaAt(text: string, at: number): string {
   if (!text.startsWith('UNA', at)) return text.slice(0, at);
-  const five = /^UNA[^\sA-Za-z0-9]{2}[^A-Za-z0-9]\S[^\sA-Za-z0-9]\s*(?=UN[BH])/.exec(text.slice(at, at + 100))?.[0];
-  const six = /^UNA[^]{6}\s*/.exec(text.slice(at))?.[0];
+  const five = UNA_OF_FIVE.exec(text.slice(at, at + 100))?.[0];
+  const six = UNA_OF_SIX.exec(text.slice(at))?.[0];
   return text.slice(0, at) + (five ?? six ?? '');
 }
 
