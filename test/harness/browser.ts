@@ -304,7 +304,7 @@ export class Editor {
   async deploy(): Promise<void> {
     // The button is disabled from the click on: only Node-RED's response says that the flows have changed.
     const response = this.page.waitForResponse(
-      (each) => each.request().method() === 'POST' && /\/flows$/.test(new URL(each.url()).pathname),
+      (each) => each.request().method() === 'POST' && new URL(each.url()).pathname.endsWith('/flows'),
       { timeout: 30_000 },
     );
     await this.page.evaluate(() => {
