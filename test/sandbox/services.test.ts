@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { Sandbox, ServiceSettings } from '../../lib/sandbox';
+import { VACCINATION_COLUMNS, vaccinationRow } from '../harness/file-flows/cases';
 import { call, inbox, postChunk, sandboxFor, send } from './support';
 
 /** An answer as its recipient sees it. */
@@ -73,44 +74,14 @@ const optOut = (localId: string, body: Uint8Array | string = NUMBERS): Request =
   body,
 });
 
-const VACCINATION_COLUMNS =
-  'NHS_NUMBER|PERSON_FORENAME|PERSON_SURNAME|PERSON_DOB|PERSON_GENDER_CODE|PERSON_POSTCODE|DATE_AND_TIME|SITE_CODE|' +
-  'SITE_CODE_TYPE_URI|UNIQUE_ID|UNIQUE_ID_URI|ACTION_FLAG|PERFORMING_PROFESSIONAL_FORENAME|' +
-  'PERFORMING_PROFESSIONAL_SURNAME|RECORDED_DATE|PRIMARY_SOURCE|VACCINATION_PROCEDURE_CODE|' +
-  'VACCINATION_PROCEDURE_TERM|DOSE_SEQUENCE|VACCINE_PRODUCT_CODE|VACCINE_PRODUCT_TERM|VACCINE_MANUFACTURER|' +
-  'BATCH_NUMBER|EXPIRY_DATE|SITE_OF_VACCINATION_CODE|SITE_OF_VACCINATION_TERM|ROUTE_OF_VACCINATION_CODE|' +
-  'ROUTE_OF_VACCINATION_TERM|DOSE_AMOUNT|DOSE_UNIT_CODE|DOSE_UNIT_TERM|INDICATION_CODE|LOCATION_CODE|' +
-  'LOCATION_CODE_TYPE_URI';
-/** A row of 34 values by the names of the columns. */
-const vaccination = (id: string, birth = '19800229'): string => {
-  const given: Record<string, string> = {
-    NHS_NUMBER: '9997877896',
-    PERSON_FORENAME: 'TESTA',
-    PERSON_SURNAME: 'PATIENT',
-    PERSON_DOB: birth,
-    PERSON_GENDER_CODE: '2',
-    PERSON_POSTCODE: 'ZZ99 3VZ',
-    DATE_AND_TIME: '20260227T14101500',
-    SITE_CODE: 'X99999',
-    SITE_CODE_TYPE_URI: 'https://fhir.nhs.uk/Id/ods-organization-code',
-    UNIQUE_ID: id,
-    UNIQUE_ID_URI: 'urn:example',
-    ACTION_FLAG: 'new',
-    RECORDED_DATE: '20260227',
-    PRIMARY_SOURCE: 'TRUE',
-    VACCINATION_PROCEDURE_CODE: '956951000000104',
-    LOCATION_CODE: 'X99999',
-    LOCATION_CODE_TYPE_URI: 'https://fhir.nhs.uk/Id/ods-organization-code',
-  };
-  return VACCINATION_COLUMNS.split('|')
-    .map((name) => `"${given[name] ?? ''}"`)
-    .join('|');
-};
+const VACCINATION_HEADER = VACCINATION_COLUMNS.join('|');
+const vaccination = (id: string, birth = '19800229'): string =>
+  vaccinationRow(id, { PERSON_DOB: birth, UNIQUE_ID_URI: 'urn:example', ACTION_FLAG: 'new' });
 const batch = (fileName: string, rows: string[]): Request => ({
   to: 'X26IMMS',
   workflowId: 'SANDBOX_VACCINATION_BATCH',
   fileName,
-  body: [VACCINATION_COLUMNS, ...rows].map((row) => `${row}\n`).join(''),
+  body: [VACCINATION_HEADER, ...rows].map((row) => `${row}\n`).join(''),
 });
 
 const PLAN = '33ead2f4-7e51-4cdb-9c1c-2d2e0f1a8b01';

@@ -33,7 +33,8 @@ const optOut = (n: number, payload = NUMBERS, subject = `X99-270226-${four(n)}`)
   payload,
 });
 
-const VACCINATION_COLUMNS = (
+/** The header row that the vaccination store takes, and no other. */
+export const VACCINATION_COLUMNS = (
   'NHS_NUMBER PERSON_FORENAME PERSON_SURNAME PERSON_DOB PERSON_GENDER_CODE PERSON_POSTCODE DATE_AND_TIME SITE_CODE ' +
   'SITE_CODE_TYPE_URI UNIQUE_ID UNIQUE_ID_URI ACTION_FLAG PERFORMING_PROFESSIONAL_FORENAME ' +
   'PERFORMING_PROFESSIONAL_SURNAME RECORDED_DATE PRIMARY_SOURCE VACCINATION_PROCEDURE_CODE VACCINATION_PROCEDURE_TERM ' +
@@ -42,19 +43,19 @@ const VACCINATION_COLUMNS = (
   'DOSE_UNIT_CODE DOSE_UNIT_TERM INDICATION_CODE LOCATION_CODE LOCATION_CODE_TYPE_URI'
 ).split(' ');
 
-/** A synthetic event; with `birth`, one whose date of birth is wrong fails. */
-function vaccination(n: number, birth = '19800229'): string {
+/** Returns a row of the 34 columns: a synthetic event, with `more` in place of its values. */
+export function vaccinationRow(id: string, more: Record<string, string> = {}): string {
   const given: Record<string, string> = {
     NHS_NUMBER: '9997877896',
     PERSON_FORENAME: 'TESTA',
     PERSON_SURNAME: 'PATIENT',
-    PERSON_DOB: birth,
+    PERSON_DOB: '19800229',
     PERSON_GENDER_CODE: '2',
     PERSON_POSTCODE: 'ZZ99 3VZ',
     DATE_AND_TIME: '20260227T14101500',
     SITE_CODE: 'X99999',
     SITE_CODE_TYPE_URI: 'https://fhir.nhs.uk/Id/ods-organization-code',
-    UNIQUE_ID: `event-${n}`,
+    UNIQUE_ID: id,
     UNIQUE_ID_URI: 'https://example.org/vaccinations',
     ACTION_FLAG: 'NEW',
     RECORDED_DATE: '20260227',
@@ -62,14 +63,16 @@ function vaccination(n: number, birth = '19800229'): string {
     VACCINATION_PROCEDURE_CODE: '956951000000104',
     LOCATION_CODE: 'X99999',
     LOCATION_CODE_TYPE_URI: 'https://fhir.nhs.uk/Id/ods-organization-code',
+    ...more,
   };
   return VACCINATION_COLUMNS.map((name) => `"${given[name] ?? ''}"`).join('|');
 }
+const vaccination = (n: number, more?: Record<string, string>): string => vaccinationRow(`event-${n}`, more);
 const batch = (n: number, rows: string[], header = VACCINATION_COLUMNS.join('|')): OutgoingMessage => ({
   to: 'X26IMMS',
   workflowId: 'SANDBOX_VACCINATION_BATCH',
   localId: `batch-${n}`,
-  fileName: `FLU_Vaccinations_v5_X99999_2026022714${four(n)}00.csv`.replace('2026022714', '20260227T14'),
+  fileName: `FLU_Vaccinations_v5_X99999_20260227T14${four(n)}00.csv`,
   payload: [header, ...rows].map((row) => `${row}\n`).join(''),
 });
 
@@ -160,7 +163,7 @@ export const FILE_FLOWS: Record<string, FileFlow> = {
     about: 'Vaccination batch',
     cases: [
       { what: 'good', request: (n) => batch(n, [vaccination(n)]) },
-      { what: 'rejected', request: (n) => batch(n, [vaccination(n), vaccination(n + 1, '1980')]) },
+      { what: 'rejected', request: (n) => batch(n, [vaccination(n), vaccination(n + 1, { PERSON_DOB: '1980' })]) },
       // A file without rows gets an answer for the file, and never one for its rows.
       { what: 'silent', request: (n) => batch(n, []) },
       { ...repeated, request: (n) => batch(n, [vaccination(n)]) },
