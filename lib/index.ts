@@ -143,6 +143,19 @@ export {
   type CsvSource,
   type CsvValues,
 } from './formats/csv/index';
+export {
+  readCodeRows,
+  readCodes,
+  readTypedRows,
+  tableOfRows,
+  UnknownCodes,
+  type CodeCsvOptions,
+  type CodeLookup,
+  type CodeTable,
+  type CodeTarget,
+  type ReadCodes,
+  type TypedCodeRow,
+} from './mapping/codes/index';
 export { openTarGz, writeTarGz, type ArchivedFile, type ArchiveLimits } from './formats/archive/tar-gz';
 export { convertByRelease, statedRelease, type AnyFhirRelease, type Converted } from './formats/fhir/release';
 
@@ -156,6 +169,7 @@ export type { PairOutcome } from './folders/claims';
 export type { ControlFields, StatusRecord } from './folders/control-file';
 export { avoidDeviceName } from './payload/safe-file-name';
 export { payloadSource } from './payload/source';
+export { writeWholeFile } from './payload/whole-file';
 
 // The operator view
 export type {

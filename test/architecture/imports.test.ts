@@ -240,6 +240,7 @@ describe('imports', () => {
     const layers = [
       /^lib\/(?:errors|types|variables|proxy-variables|pem|clock|clock-steps|files|random|message-states)\.ts$/,
       /^lib\/(?:protocol|formats)\//,
+      /^lib\/mapping\//,
       /^lib\/workers\//,
       /^lib\/mllp\//,
       /^lib\/(?:config\.ts|storage\.ts|client\/|payload\/|store\/|acks\/|letters\/|folders\/)/,
@@ -272,6 +273,7 @@ describe('imports', () => {
       ['receive', ['mailbox', 'shared']],
       ['mllp', ['mailbox', 'shared']],
       ['csv', ['shared']],
+      ['codes', ['shared']],
       ['admin', ['monitor', 'mailbox', 'shared']],
     ]);
     const folderOf = (file: string): string | undefined => /^nodes\/([^/]+)\//.exec(file)?.[1];
