@@ -143,7 +143,7 @@ export {
   type CsvSource,
   type CsvValues,
 } from './formats/csv/index';
-export { openTarGz, writeTarGz, type ArchivedFile, type ArchiveLimits } from './formats/archive/tar-gz';
+export { ARCHIVE_LIMITS, openTarGz, writeTarGz, type ArchivedFile, type ArchiveLimits } from './formats/archive/tar-gz';
 export { convertByRelease, statedRelease, type AnyFhirRelease, type Converted } from './formats/fhir/release';
 
 // HL7 over TCP
