@@ -156,7 +156,7 @@ export {
   type ReadCodes,
   type TypedCodeRow,
 } from './mapping/codes/index';
-export { openTarGz, writeTarGz, type ArchivedFile, type ArchiveLimits } from './formats/archive/tar-gz';
+export { ARCHIVE_LIMITS, openTarGz, writeTarGz, type ArchivedFile, type ArchiveLimits } from './formats/archive/tar-gz';
 export { convertByRelease, statedRelease, type AnyFhirRelease, type Converted } from './formats/fhir/release';
 
 // HL7 over TCP
