@@ -187,14 +187,32 @@ export type { ClockSkew, MailboxHealth, RecurringTask } from './monitor/health';
 export {
   certificateAndClockSeverity,
   DEFAULT_LIMITS,
+  FAIL_HEALTH_WHEN,
   findAlerts,
   findConditions,
+  personMustAct,
   worstSeverity,
 } from './monitor/conditions';
-export type { Alert, Condition, ConditionKind, ConditionLimits, Observation, Severity } from './monitor/conditions';
+export type {
+  Alert,
+  Condition,
+  ConditionKind,
+  ConditionLimits,
+  FailHealthWhen,
+  Observation,
+  Severity,
+} from './monitor/conditions';
 export { LATENCY_BOUNDS, type Traffic } from './monitor/traffic';
 export { AlertError, AlertQueue, type AlertEvents, type Receiver } from './alerts/alert-queue';
-export { describeAlert, type AlertContent, type OutgoingAlert } from './alerts/outgoing-alert';
+export {
+  describeAlert,
+  describeUse,
+  type AlertContent,
+  type AuditedUse,
+  type OutgoingAlert,
+} from './alerts/outgoing-alert';
+export { openSyslog } from './alerts/syslog';
+export { alertLine } from './alerts/syslog-message';
 export { openEmail, type EmailOptions } from './alerts/email';
 export { openWebhook, type OpenReceiver, type WebhookOptions } from './alerts/webhook';
 export { findForgottenMailboxes, type ForgottenMailbox } from './monitor/forgotten-mailboxes';
