@@ -194,8 +194,8 @@ describe('imports', () => {
       [],
     ));
 
-  it('of saxes occur only in formats/xml and in the control files of the MESH Client, whose values are text', () => {
-    const readers = new Set(['lib/formats/xml.ts', 'lib/folders/control-file.ts']);
+  it('of saxes occur only in formats/xml and for the files of the MESH Client, whose values are text', () => {
+    const readers = new Set(['lib/formats/xml.ts', 'lib/folders/text-xml.ts']);
     assert.deepEqual(
       forbiddenImports('', (name, file) => !name.startsWith('saxes') || readers.has(file)),
       [],
@@ -245,7 +245,7 @@ describe('imports', () => {
       /^lib\/mllp\//,
       /^lib\/(?:config\.ts|storage\.ts|client\/|payload\/|store\/|acks\/|letters\/|folders\/)/,
       /^lib\/(?:send|receive)\//,
-      /^lib\/(?:operator|monitor|alerts|check)\//,
+      /^lib\/(?:operator|monitor|alerts|check|cutover)\//,
       /^lib\/mailbox\.ts$/,
       /^lib\/index\.ts$/,
       /^(?:nodes|lib\/conformance|lib\/cli)\//,

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CHECK_STEPS } from '../../lib/index';
+import { adopt } from '../../lib/cli/adopt';
 import { check } from '../../lib/cli/check';
 import type { Command } from '../../lib/cli/command';
 import { conformance } from '../../lib/cli/conformance';
@@ -19,7 +20,7 @@ import { startSandbox } from '../../lib/sandbox';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
-const COMMANDS = ['sandbox', 'csr', 'check', 'conformance', 'corpus', 'store'];
+const COMMANDS = ['sandbox', 'csr', 'check', 'conformance', 'corpus', 'adopt', 'store'];
 const NAME = 'SERVER001.X26.api.mesh-client.nhs.uk';
 
 interface Exit {
@@ -57,6 +58,7 @@ describe('nhs-mesh', function () {
       [/--environment has an empty value/, check, ['--environment= ', '--mailbox', 'X26ABC1']],
       [/--mailbox has an empty value/, check, ['--environment', 'live', '--mailbox', '']],
       [/--proxy has an empty value/, check, [...connection, '--proxy', '']],
+      [/--client has an empty value/, adopt, ['sent', '--client', '']],
       [/An argument is empty/, store, ['erase', '', '--by', 'x']],
       [/--folder has an empty value/, store, ['copy', '--to', 'postgres', '--folder', ' ']],
       [/--folder has an empty value/, corpus, ['--folder', '', '--format', 'hl7']],
