@@ -18,6 +18,7 @@ import { store } from '../../lib/cli/store';
 import { packageVersion } from '../../lib/config';
 import { startSandbox } from '../../lib/sandbox';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
 const COMMANDS = ['sandbox', 'csr', 'check', 'conformance', 'corpus', 'adopt', 'store'];
@@ -30,7 +31,7 @@ interface Exit {
 }
 
 function start(args: string[], env: Record<string, string> = {}): ReturnType<typeof spawn> {
-  const child = spawn(process.execPath, ['--require', 'tsx/cjs', PROGRAM, ...args], {
+  const child = spawn(process.execPath, [...LOAD_TYPESCRIPT, PROGRAM, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

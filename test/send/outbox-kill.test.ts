@@ -11,6 +11,7 @@ import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { steppedClock } from '../harness/clocks';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 import { eventually } from '../harness/until';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 const MINUTE = 60_000;
 
@@ -33,7 +34,7 @@ async function prepare(...payloads: Array<string | Buffer>) {
 /** Starts the sender. `events` returns the events it has printed so far. */
 function sender(server: Sandbox, folder: string, ca: string): { child: ChildProcess; events: () => string[] } {
   const script = join(__dirname, 'outbox-sender.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', script, folder, server.url, ca], {
+  const child = spawn(process.execPath, [...LOAD_TYPESCRIPT, script, folder, server.url, ca], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   afterThisTest(() => child.kill('SIGKILL'));
