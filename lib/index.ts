@@ -118,6 +118,7 @@ export { fhirXmlToJson, fhirXmlToObject, type FhirOptions } from './formats/fhir
 export { fhirJsonToXml } from './formats/fhir/to-xml';
 export type { ValidationIssue } from './formats/fhir/validate/types';
 export type { ValidationOutcome, ValidationRequest } from './formats/fhir/profiles/validate-payload';
+export { MAX_CONVERTED_BYTES } from './formats/limits';
 export { endWorkers, runInWorker } from './workers/pool';
 export {
   unwrapItk2,

@@ -761,7 +761,7 @@ const MUTATIONS: Removed[] = [
     title: 'that is hostile is refused: entities, depth, mass',
     test: ITK2,
     file: ENVELOPE,
-    check: ', { maxOutputLength: MAX_SIZE }',
+    check: ', { maxOutputLength: MAX_CONVERTED_BYTES }',
     without: '',
   },
   {
