@@ -4,6 +4,7 @@
  */
 import { UnreadableError } from '../../errors';
 import { openTarGz } from '../../formats/archive/tar-gz';
+import { delimiterOf } from '../../formats/csv/delimiter';
 import { BYTE_ORDER_MARK } from '../../formats/csv/encoding';
 import { readRows, UnreadableRow } from '../../formats/csv/reader';
 import { readCsvSchema } from '../../formats/csv/schema';
@@ -157,12 +158,6 @@ const textOf = (bytes: Buffer): string => new TextDecoder('utf-8').decode(bytes)
 /** A number stands for its digits: JavaScript cannot hold 20 of them. */
 function numbersAsWritten(_key: string, value: unknown, context?: { source?: string }): unknown {
   return typeof value === 'number' ? (context?.source ?? String(value)) : value;
-}
-
-/** Returns the delimiter of a row: of comma, bar, semicolon and tab the most frequent. */
-function delimiterOf(line: string): string {
-  const count = (delimiter: string): number => line.split(delimiter).length;
-  return [',', '|', ';', '\t'].toSorted((one, other) => count(other) - count(one))[0] ?? ',';
 }
 
 export const columnIndex = (names: readonly string[], name: string): number =>
