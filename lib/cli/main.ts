@@ -26,6 +26,10 @@ const COMMANDS: Record<string, { about: string; load(): Command }> = {
     about: 'tries a folder of HL7, EDIFACT or FHIR files on the readers of the nodes',
     load: () => (require('./corpus') as typeof import('./corpus')).corpus,
   },
+  test: {
+    about: 'runs the tests of a flow, with the sandbox in the place of MESH',
+    load: () => (require('./test') as typeof import('./test')).test,
+  },
   store: {
     about: 'copies a store between SQLite and PostgreSQL; erases one message',
     load: () => (require('./store') as typeof import('./store')).store,
