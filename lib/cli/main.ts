@@ -30,6 +30,9 @@ const COMMANDS: Record<string, { about: string; load(): Command }> = {
     about: 'takes over what a MESH Client has sent, and its configuration',
     load: () => (require('./adopt') as typeof import('./adopt')).adopt,
   },
+  test: {
+    about: 'runs the tests of a flow, with the sandbox in the place of MESH',
+    load: () => (require('./test') as typeof import('./test')).test,
   store: {
     about: 'copies a store between SQLite and PostgreSQL; erases one message',
     load: () => (require('./store') as typeof import('./store')).store,
