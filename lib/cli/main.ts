@@ -32,7 +32,8 @@ const COMMANDS: Record<string, { about: string; load(): Command }> = {
   },
   test: {
     about: 'runs the tests of a flow, with the sandbox in the place of MESH',
-    load: () => (require('./test') as typeof import('./test')).test,
+    load: () => (require('./flow-tests') as typeof import('./flow-tests')).flowTests,
+  },
   store: {
     about: 'copies a store between SQLite and PostgreSQL; erases one message',
     load: () => (require('./store') as typeof import('./store')).store,

@@ -118,18 +118,15 @@ function parsedJson(text: string): unknown {
 }
 
 /** `entry[0].resource.id` and its value, for every value that is no object. */
-function valuesOf(value: unknown, path = ''): Fields {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) {
-    return new Map(value === undefined ? [] : [[path || 'the value', asText(value)]]);
+function valuesOf(value: unknown, path = '', fields: Fields = new Map()): Fields {
+  const isObject = typeof value === 'object' && value !== null && !(value instanceof Uint8Array);
+  const parts = isObject ? Object.entries(value) : [];
+  for (const [name, part] of parts) {
+    const inner = path === '' ? name : `${path}.${name}`;
+    valuesOf(part, Array.isArray(value) ? `${path}[${name}]` : inner, fields);
   }
-  const parts = Object.entries(value);
-  if (parts.length === 0) return new Map([[path || 'the value', Array.isArray(value) ? '[]' : '{}']]);
-  return new Map(
-    parts.flatMap(([name, part]) => {
-      const inner = Array.isArray(value) ? `${path}[${name}]` : path === '' ? name : `${path}.${name}`;
-      return [...valuesOf(part, inner)];
-    }),
-  );
+  if (parts.length > 0 || value === undefined) return fields;
+  return fields.set(path || 'the value', asText(value));
 }
 
 /** `PID-5.1`, `OBX[2]-5[3].1`: each component of each field that has a value. */

@@ -161,7 +161,7 @@ export class FlowRun {
       const { code, bytes } = await client.send(message);
       this.#answers.push({ value: { code, text: bytes.toString('utf8') }, isExpected: false });
     } finally {
-      await client.close();
+      client.close();
     }
   }
 
@@ -196,7 +196,7 @@ export class FlowRun {
   }
 
   /** Waits until `find` finds something: for so long by the test's clock. */
-  async #within<T>(ms: number, find: () => T | undefined): Promise<T | undefined> {
+  async #waitAtMost<T>(ms: number, find: () => T | undefined): Promise<T | undefined> {
     const longest = this.#hasFailed ? Math.min(ms, AFTER_FAILURE_MS) : ms;
     for (let passed = 0; ;) {
       await this.#untilFoundOrSettled(find);
@@ -214,20 +214,25 @@ export class FlowRun {
   async #expect(test: string, then: Then, written: string[]): Promise<string | undefined> {
     if (then === 'nothing else') return this.#nothingElse();
     if ('out' in then) {
-      const { node, output, msg, within } = then.out;
+      const { node, output, msg, waitAtMost } = then.out;
       const wanted = this.#node(node);
       const place = `output ${output} of “${node}”`;
-      return this.#message(test, { wanted, output, msg, within, place }, then.out, written);
+      return this.#message(test, { wanted, output, msg, longestMs: waitAtMost, place }, then.out, written);
     }
     if ('in' in then) {
-      const { node, msg, within } = then.in;
+      const { node, msg, waitAtMost } = then.in;
       const wanted = this.#node(node);
-      return this.#message(test, { wanted, output: 0, msg, within, place: `the input of “${node}”` }, then.in, written);
+      return this.#message(
+        test,
+        { wanted, output: 0, msg, longestMs: waitAtMost, place: `the input of “${node}”` },
+        then.in,
+        written,
+      );
     }
     if ('sent' in then) return this.#sentMessage(test, then.sent, written);
     if ('mllpAnswer' in then) {
-      const { code, text, within } = then.mllpAnswer;
-      const answer = await this.#within(within, () => this.#answers.find(({ isExpected }) => !isExpected));
+      const { code, text, waitAtMost } = then.mllpAnswer;
+      const answer = await this.#waitAtMost(waitAtMost, () => this.#answers.find(({ isExpected }) => !isExpected));
       if (!answer) return 'No MLLP answer came.';
       answer.isExpected = true;
       if (answer.value.code !== code) return `The MLLP answer was ${answer.value.code}, not ${code}.`;
@@ -236,18 +241,18 @@ export class FlowRun {
     }
     if ('acknowledged' in then) return this.#acknowledged(then.acknowledged);
     if ('error' in then) {
-      const { node, message, within } = then.error;
+      const { node, message, waitAtMost } = then.error;
       const id = node === undefined ? undefined : this.#node(node).id;
       const fits = (each: SeenError): boolean =>
         !this.#expected.has(each) && (id === undefined || each.node === id) && isAsExpected(message, each.message);
-      const found = await this.#within(within, () => this.#parts.nodeRed.errors.find(fits));
+      const found = await this.#waitAtMost(waitAtMost, () => this.#parts.nodeRed.errors.find(fits));
       if (!found) return `No error came${node === undefined ? '' : ` from “${node}”`} with ${describe(message)}.`;
       this.#expected.add(found);
       return undefined;
     }
-    const { node, fill, text, within } = then.status;
+    const { node, fill, text, waitAtMost } = then.status;
     const { id } = this.#node(node);
-    const found = await this.#within(within, () => {
+    const found = await this.#waitAtMost(waitAtMost, () => {
       const status = this.#parts.nodeRed.statuses.get(id);
       const isRight = fill === undefined || status?.fill === fill;
       return isRight && status && (text === undefined || isAsExpected(text, status.text)) ? status : undefined;
@@ -263,13 +268,13 @@ export class FlowRun {
       wanted: FlowNode;
       output: number;
       msg: Record<string, ExpectedValue>;
-      within: number;
+      longestMs: number;
       place: string;
     },
     snapshot: { snapshot?: string | undefined; ignore: string[] },
     written: string[],
   ): Promise<string | undefined> {
-    const { wanted, output, msg, within, place } = expected;
+    const { wanted, output, msg, longestMs, place } = expected;
     const { nodeRed } = this.#parts;
     const candidates = (): SeenMessage[] =>
       nodeRed.seen.filter((each) => each.node === wanted.id && each.output === output && !this.#expected.has(each));
@@ -285,7 +290,7 @@ export class FlowRun {
           },
         ];
       });
-    const found = await this.#within(within, () => candidates().find((each) => wrongIn(each).length === 0));
+    const found = await this.#waitAtMost(longestMs, () => candidates().find((each) => wrongIn(each).length === 0));
     if (!found) {
       const [other] = candidates();
       if (!other) return output === 0 ? `No message reached “${wanted.name}”.` : `No message left ${place}.`;
@@ -301,7 +306,7 @@ export class FlowRun {
     expected: Extract<Then, { sent: unknown }>['sent'],
     written: string[],
   ): Promise<string | undefined> {
-    const { within, snapshot: _name, ignore: _ignore, workflow, ...same } = expected;
+    const { waitAtMost, snapshot: _name, ignore: _ignore, workflow, ...same } = expected;
     const wanted = Object.entries({ ...same, workflowId: workflow }).filter(
       (each): each is [keyof Sent, ExpectedValue] => each[1] !== undefined,
     );
@@ -312,7 +317,7 @@ export class FlowRun {
           : [{ field: WORDS[field] ?? field, expected: describe(one), actual: asText(value[field]) }],
       );
     const open = (): Array<Came<Sent>> => this.#sent.filter(({ isExpected }) => !isExpected);
-    const found = await this.#within(within, () => open().find((each) => wrongIn(each).length === 0));
+    const found = await this.#waitAtMost(waitAtMost, () => open().find((each) => wrongIn(each).length === 0));
     if (!found) {
       const [other] = open();
       if (!other) return 'No message was sent to MESH.';
@@ -325,16 +330,13 @@ export class FlowRun {
 
   async #acknowledged({
     workflow,
-    within,
-  }: {
-    workflow?: string | undefined;
-    within: number;
-  }): Promise<string | undefined> {
+    waitAtMost,
+  }: Extract<Then, { acknowledged: unknown }>['acknowledged']): Promise<string | undefined> {
     const wanted = this.#delivered.filter((each) => workflow === undefined || each.workflow === workflow);
     if (wanted.length === 0) return 'No message was given by “mesh”, so none can be acknowledged.';
     const { finished } = this.#parts.nodeRed;
     const isDone = (): true | undefined => wanted.every(({ messageId }) => finished.has(messageId)) || undefined;
-    const isFlowDone = await this.#within(within, isDone);
+    const isFlowDone = await this.#waitAtMost(waitAtMost, isDone);
     return isFlowDone ? undefined : 'No mesh-ack was reached: the message from MESH would come again.';
   }
 

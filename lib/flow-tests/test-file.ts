@@ -67,7 +67,7 @@ const snapshot = {
   /** Fields that differ from run to run, e.g. `MSH-7`, `meta.lastUpdated`; `*` stands for any step of a path. */
   ignore: z.array(z.string()).default([]),
 };
-const within = duration.default(10 * UNIT_MS.m);
+const longest = duration.default(10 * UNIT_MS.m);
 
 const then = z.union([
   z.literal('nothing else'),
@@ -77,7 +77,7 @@ const then = z.union([
       output: z.int().min(1).default(1),
       msg: expectedValues.default({}),
       ...snapshot,
-      within,
+      waitAtMost: longest,
     }),
   }),
   z.strictObject({
@@ -91,20 +91,30 @@ const then = z.union([
       contentType: expectedValue.optional(),
       payload: expectedValue.optional(),
       ...snapshot,
-      within,
+      waitAtMost: longest,
     }),
   }),
   z.strictObject({
-    in: z.strictObject({ node: z.string(), msg: expectedValues.default({}), ...snapshot, within }),
+    in: z.strictObject({ node: z.string(), msg: expectedValues.default({}), ...snapshot, waitAtMost: longest }),
   }),
-  z.strictObject({ mllpAnswer: z.strictObject({ code: z.string(), text: expectedValue.optional(), within }) }),
-  z.strictObject({ acknowledged: z.strictObject({ workflow: z.string().optional(), within }) }),
-  z.strictObject({ error: z.strictObject({ node: z.string().optional(), message: expectedValue, within }) }),
   z.strictObject({
-    status: z.strictObject({ node: z.string(), fill: z.string().optional(), text: expectedValue.optional(), within }),
+    mllpAnswer: z.strictObject({ code: z.string(), text: expectedValue.optional(), waitAtMost: longest }),
+  }),
+  z.strictObject({ acknowledged: z.strictObject({ workflow: z.string().optional(), waitAtMost: longest }) }),
+  z.strictObject({
+    error: z.strictObject({ node: z.string().optional(), message: expectedValue, waitAtMost: longest }),
+  }),
+  z.strictObject({
+    status: z.strictObject({
+      node: z.string(),
+      fill: z.string().optional(),
+      text: expectedValue.optional(),
+      waitAtMost: longest,
+    }),
   }),
 ]);
 
+// oxlint-disable-next-line unicorn/no-thenable -- a list is no promise, and the word of a test is "then"
 const step = { given: z.array(given).default([]), then: z.array(then).default([]) };
 
 const testFile = z.strictObject({

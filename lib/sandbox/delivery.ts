@@ -4,16 +4,16 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { headerBytes } from '../protocol/header-text';
 import type { StoredBody } from './bodies';
-import type { SandboxContext } from './context';
+import type { SandboxClock } from './clock';
 import { NO_DETAILS, type Message } from './message';
-import { INBOX_EXPIRY_MS } from './messages';
+import { INBOX_EXPIRY_MS, type Messages } from './messages';
 import type { SandboxDelivery } from './types';
 
 const expand = promisify(gunzip);
 
 /** Puts a message into the inbox of `to`, accepted. Returns it. */
 export function deliver(
-  { clock, messages }: Pick<SandboxContext, 'clock' | 'messages'>,
+  { clock, messages }: { clock: SandboxClock; messages: Messages },
   { from, to, workflowId, subject = '', localId = '', fileName = '', contentType }: Omit<SandboxDelivery, 'body'>,
   body: StoredBody,
 ): Message {

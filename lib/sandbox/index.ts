@@ -4,6 +4,7 @@
  */
 export { DEFAULT_MAILBOXES, DEFAULT_WORKFLOWS, readMailboxFile, readWorkflowFile } from './mailboxes';
 export type { ServiceName, ServiceNote, ServiceSettings, Stage } from './responders/responder';
+export { BUILT_IN_SANDBOX, processWide } from './process-wide';
 export { DEFAULT_SHARED_KEY, startSandbox } from './start';
 export type {
   ClientCertificateOptions,

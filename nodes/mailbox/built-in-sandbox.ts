@@ -5,8 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { SHIPPED_PROFILES, type WorkflowProfile } from '../../lib/index';
-import { startSandbox, type Sandbox, type SandboxMailbox } from '../../lib/sandbox';
-import { BUILT_IN_SANDBOX, processWide } from '../../lib/sandbox/process-wide';
+import { BUILT_IN_SANDBOX, processWide, startSandbox, type Sandbox, type SandboxMailbox } from '../../lib/sandbox';
 
 /** National workflows without a profile of their own (docs/mesh.md, Workflow ids). */
 const NATIONAL_WORKFLOWS = [

@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import type { CsvSource } from '../../formats/csv/source';
 import { wholeOf } from '../../formats/csv/split';
-import { MAX_SIZE } from '../../formats/limits';
+import { MAX_CONVERTED_BYTES } from '../../formats/limits';
 import { versionOf } from './read-csv';
 import { CodeTableBuilder, isNoTarget, type CodeColumns, type CodeTableOptions, type ReadCodes } from './table';
 import { systemUri } from './systems';
@@ -55,10 +55,10 @@ type Target = z.output<typeof targetSchema>;
 /** Reads a table; its version is the ConceptMap's own where the options have none. */
 export async function readConceptMap(source: CsvSource, options: CodeTableOptions): Promise<ReadCodes> {
   const builder = new CodeTableBuilder(options, ELEMENTS);
-  if (source.size > MAX_SIZE) {
+  if (source.size > MAX_CONVERTED_BYTES) {
     builder.error({
       rule: 'bytes',
-      text: `The file is larger than ${MAX_SIZE / 1024 / 1024} MiB, the maximum of a ConceptMap.`,
+      text: `The file is larger than ${MAX_CONVERTED_BYTES / 1024 / 1024} MiB, the maximum of a ConceptMap.`,
     });
     return builder.finish('');
   }

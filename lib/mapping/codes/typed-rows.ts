@@ -36,6 +36,8 @@ export function readTypedRows(json: string): TypedCodeRow[] {
 
 /** Returns a row without its place and what is empty. */
 export function typedRow({ source, target, ...optional }: CodeRow): TypedCodeRow {
-  const filled = Object.entries(optional).filter(([name, value]) => name !== 'at' && value !== undefined && value !== '');
+  const filled = Object.entries(optional).filter(
+    ([name, value]) => name !== 'at' && value !== undefined && value !== '',
+  );
   return { source, target, ...Object.fromEntries(filled) };
 }

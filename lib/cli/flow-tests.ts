@@ -104,4 +104,4 @@ function yamlOf(nodeRed: string): (text: string) => unknown {
   return (createRequire(nodes)('js-yaml') as { load: (text: string) => unknown }).load;
 }
 
-export const test: Command = { usage: USAGE, run };
+export const flowTests: Command = { usage: USAGE, run };
