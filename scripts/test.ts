@@ -41,7 +41,7 @@ const SUITES: Suite[] = [
   { name: 'browser on Node-RED 4.1', files: 'test/browser/**/*.test.ts', env: { NODE_RED: '4' }, isLonger: true },
   {
     name: 'sizes',
-    files: ['nodes/statuses', 'nodes/mesh-mllp', 'receive/durable-kill', 'send/outbox-chaos'].map(
+    files: ['nodes/statuses', 'nodes/mesh-mllp', 'receive/durable-kill', 'send/outbox-chaos', 'store/history'].map(
       (name) => `test/${name}.test.ts`,
     ),
     env: { MESH_TEST_SIZE: 'full' },
