@@ -212,6 +212,7 @@ export {
   type AuditedUse,
   type OutgoingAlert,
 } from './alerts/outgoing-alert';
+export { openHeartbeat, type Heartbeat } from './alerts/heartbeat';
 export { openSyslog } from './alerts/syslog';
 export { alertLine } from './alerts/syslog-message';
 export { openEmail, type EmailOptions } from './alerts/email';

@@ -5,7 +5,7 @@
 
 /** The states, in the order of their exit codes. */
 const STATES = ['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'] as const;
-export type MonitorState = (typeof STATES)[number];
+type MonitorState = (typeof STATES)[number];
 
 /** A measurement that a monitoring system draws. */
 export interface Performance {
