@@ -194,6 +194,19 @@ describe('imports', () => {
       [],
     ));
 
+  it('of mapping are only Node.js, zod, csv-parse, errors, formats and mapping: they know nothing of MESH', () =>
+    assert.deepEqual(
+      forbiddenImports(
+        'lib/mapping/',
+        (name) =>
+          ['zod', 'csv-parse/sync'].includes(name) ||
+          name.startsWith('node:') ||
+          shared(name) ||
+          below(name, 'mapping', 'formats'),
+      ),
+      [],
+    ));
+
   it('of saxes occur only in formats/xml and in the control files of the MESH Client, whose values are text', () => {
     const readers = new Set(['lib/formats/xml.ts', 'lib/folders/control-file.ts']);
     assert.deepEqual(
@@ -240,6 +253,7 @@ describe('imports', () => {
     const layers = [
       /^lib\/(?:errors|types|variables|proxy-variables|pem|clock|clock-steps|files|random|message-states)\.ts$/,
       /^lib\/(?:protocol|formats)\//,
+      /^lib\/mapping\//,
       /^lib\/workers\//,
       /^lib\/mllp\//,
       /^lib\/(?:config\.ts|storage\.ts|client\/|payload\/|store\/|acks\/|letters\/|folders\/)/,
