@@ -37,15 +37,15 @@ describe('a map from HL7 v2 to FHIR', function () {
   this.timeout(60_000);
 
   for (const [name, message] of Object.entries(MESSAGES) as Array<[MessageName, string]>) {
-    it(`makes valid FHIR R4 of ${name}, as a message, a transaction and a collection`, () => {
+    it(`makes valid FHIR R4 of ${name}, as a message, a transaction and a collection`, async () => {
       for (const output of ['message', 'transaction', 'collection'] as const) {
-        assert.deepEqual(errorsIn(map(message, { output }).payload), [], output);
+        assert.deepEqual(await errorsIn(map(message, { output }).payload), [], output);
       }
     });
 
-    it(`makes UK Core of ${name}`, function () {
+    it(`makes UK Core of ${name}`, async function () {
       if (UK_CORE === undefined) return skipUnlessReferenced(this);
-      assert.deepEqual(errorsIn(map(message, { ukCore: true }).payload, [UK_CORE]), []);
+      assert.deepEqual(await errorsIn(map(message, { ukCore: true }).payload, [UK_CORE]), []);
       return undefined;
     });
 
@@ -219,7 +219,7 @@ describe('a map from HL7 v2 to FHIR', function () {
     assert.deepEqual(first.mapping.notWritten, [{ row: 'PID-8', path: 'PID-8', reason: 'written-before', count: 1 }]);
   });
 
-  it('takes rows for segments of one’s own, and for resources that it opens', () => {
+  it('takes rows for segments of one’s own, and for resources that it opens', async () => {
     const compiler = withOwn(
       { id: 'z', source: 'ZPI', target: 'Flag' },
       { id: 'z.status', source: 'ZPI', target: 'Flag.status', value: 'active' },
@@ -232,7 +232,7 @@ describe('a map from HL7 v2 to FHIR', function () {
     assert.deepEqual((resourceOf(payload, 'Flag')['code'] as Json)['coding'], [
       { system: 'http://snomed.info/sct', code: '1', display: 'Did not attend' },
     ]);
-    assert.deepEqual(errorsIn(payload), []);
+    assert.deepEqual(await errorsIn(payload), []);
   });
 
   it('marks each value with its row where it is asked to', () => {

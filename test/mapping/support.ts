@@ -43,8 +43,8 @@ export function resourceOf(bundle: Json, type: string): Json {
 }
 
 /** What is wrong with a Bundle, as `path: rule`. */
-export function errorsIn(payload: Json, sources: readonly string[] = []): string[] {
-  const { issues } = validatePayload({ payload, release: 'R4', profiles: [], sources: [...sources] });
+export async function errorsIn(payload: Json, sources: readonly string[] = []): Promise<string[]> {
+  const { issues } = await validatePayload({ payload, release: 'R4', profiles: [], sources: [...sources] });
   return issues
     .filter(({ severity }) => severity === 'error')
     .map(({ path, rule, text }) => `${path}: ${rule}: ${text}`);
