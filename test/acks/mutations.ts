@@ -81,6 +81,13 @@ const MUTATIONS: Taken[] = [
     without: "pattern.replaceAll(MATCH, () => '.*')",
   },
   {
+    case: 'is answered unclearly by an archive that is refused',
+    test: 'test/acks/file-flows.test.ts',
+    file: 'lib/acks/replies/content.ts',
+    check: 'if (!(error instanceof UnreadableError)) throw error;\n      return [];',
+    without: '',
+  },
+  {
     case: 'is overdue at the time of its stage, once',
     test: DUE,
     file: 'lib/send/reply-stages.ts',
