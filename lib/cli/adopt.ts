@@ -67,10 +67,11 @@ async function adoptMessages(values: Values): Promise<number> {
   const days = Number(values.days ?? DAYS);
   if (!(days > 0)) throw new ConfigurationError('--days must be a number greater than 0.');
   const logged = log === undefined ? [] : await readClientLog(log);
-  const result = await withMailbox(values, ({ storage: { store }, mailbox }) =>
+  const result = await withMailbox(values, ({ storage: { store, spool }, mailbox }) =>
     adoptSent(
       {
         store,
+        spool,
         outbox: mailbox.outbox,
         clock: systemClock,
         mailbox: mailbox.storeKey,

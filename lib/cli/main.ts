@@ -42,6 +42,10 @@ const COMMANDS: Record<string, { about: string; load(): Command }> = {
     about: 'writes what is queued back into a MESH Client’s folder, by workflow',
     load: () => (require('./handback') as typeof import('./handback')).handback,
   },
+  test: {
+    about: 'runs the tests of a flow, with the sandbox in the place of MESH',
+    load: () => (require('./flow-tests') as typeof import('./flow-tests')).flowTests,
+  },
   store: {
     about: 'copies a store between SQLite and PostgreSQL; erases one message',
     load: () => (require('./store') as typeof import('./store')).store,

@@ -10,6 +10,7 @@ import { readReply } from '../acks/replies/read';
 import type { Clock } from '../clock';
 import { InvalidMessageError, PayloadError } from '../errors';
 import { payloadSource } from '../payload/source';
+import type { Spool } from '../payload/spool';
 import type { Outbox } from '../send/outbox';
 import { settleAcknowledgements } from '../send/settle-acknowledgement';
 import { settleReply } from '../send/settle-reply';
@@ -21,6 +22,7 @@ import type { LoggedMessage } from './client-log';
 /** What adopting needs of a mailbox. */
 export interface AdoptParts {
   store: Store;
+  spool: Spool;
   outbox: Outbox;
   clock: Clock;
   /** Key of the mailbox in the store. */
@@ -132,7 +134,7 @@ async function adoptLogged(
 
 /** Settles what a message of the client's `in` names, if it names any that the outbox has. */
 async function settleBy(parts: AdoptParts, { name, control, dat }: ClientMessage, result: Adopted): Promise<void> {
-  const { store, outbox, clock, mailbox, profiles } = parts;
+  const { store, spool, outbox, clock, mailbox, profiles } = parts;
   const isReport = (control['MessageType'] ?? '').toUpperCase() === 'REPORT';
   const messageId = isReport ? name : (control['DTSId'] ?? name);
   const headers: MessageHeaders = {
@@ -156,7 +158,7 @@ async function settleBy(parts: AdoptParts, { name, control, dat }: ClientMessage
   try {
     const source = await payloadSource({ file: dat });
     const reply = await readReply(headers, new ReplyContent(source), profiles);
-    const by = { store, outbox, clock, mailbox };
+    const by = { store, spool, outbox, clock, mailbox };
     if (reply) {
       if ((await settleReply(by, reply, headers)).settled.length > 0) result.settled += 1;
       return;

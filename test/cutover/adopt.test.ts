@@ -22,6 +22,7 @@ function adopt(mailbox: DurableMailbox, storage: Storage, root: string, more: ob
   return adoptSent(
     {
       store: storage.store,
+      spool: storage.spool,
       outbox: mailbox.outbox,
       clock: systemClock,
       mailbox: mailbox.storeKey,
