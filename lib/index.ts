@@ -122,6 +122,7 @@ export { fhirJsonToXml } from './formats/fhir/to-xml';
 export type { ValidationIssue } from './formats/fhir/validate/types';
 export type { ValidationOutcome, ValidationRequest } from './formats/fhir/profiles/validate-payload';
 export { MAX_CONVERTED_BYTES } from './formats/limits';
+export { fieldsOf, isNamed } from './formats/message-fields';
 export { endWorkers, runInWorker } from './workers/pool';
 export {
   unwrapItk2,

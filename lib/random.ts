@@ -1,6 +1,7 @@
 /** What the durable lines draw at random: ids, names and waits. */
 import { randomBytes as machineBytes, randomUUID as machineUuid } from 'node:crypto';
-import { v7 as machineUuidv7 } from 'uuid';
+import { machineNow } from './clock';
+import { uuidOfTime } from './uuid';
 
 /** A source of randomness. */
 export interface Randomness {
@@ -17,7 +18,7 @@ const MACHINE: Randomness = {
   number: Math.random,
   bytes: (size) => machineBytes(size),
   uuid: machineUuid,
-  uuidv7: () => machineUuidv7(),
+  uuidv7: () => uuidOfTime(machineNow(), machineBytes(10)),
 };
 
 let source = MACHINE;

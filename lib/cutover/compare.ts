@@ -8,9 +8,9 @@ import { readFile } from '../files';
 import type { ControlFields } from '../folders/control-file';
 import { onDisk } from '../folders/files';
 import { controlOf, messageOf } from '../folders/pair-message';
+import { fieldsOf, isNamed, MADE_ANEW, type MessageForm } from '../formats/message-fields';
 import { outgoingHeaders } from '../protocol/message-headers';
 import type { ClientMessage } from './client-folder';
-import { fieldsOf, ignoring } from './message-fields';
 
 /** A message that is not the same on both sides. */
 interface Different {
@@ -169,6 +169,11 @@ function record(
   }
   const fields = found.map(({ field }) => field);
   result.different.push({ name, workflowId: control['WorkflowId'] ?? '', fields, ...(values && { values: found }) });
+}
+
+/** Returns whether a field may differ: by what is made anew each time, and by the rules of the caller. */
+function ignoring(own: readonly string[]): (form: MessageForm, name: string) => boolean {
+  return (form, name) => [...MADE_ANEW[form], ...own].some((rule) => isNamed(rule, name));
 }
 
 /** A digest of what must be the same in two messages without a local id of their own. */

@@ -2,7 +2,7 @@
  * Compares what a flow made with what a test expects, field by field, so that a difference reads as an engineer names
  * it: `PID-5.1`, `entry[0].resource.id`, line 3.
  */
-import { readEdifact, readHl7 } from '../index';
+import { fieldsOf, isNamed } from '../index';
 import type { ExpectedValue } from './test-file';
 
 /** Values by field, in the order of the document. */
@@ -62,13 +62,11 @@ export function asText(value: unknown): string {
 /**
  * Compares two payloads field by field. Ids that are made anew at each run are equal when each stands for the same one
  * throughout.
- * @param ignore fields that may differ; `*` stands for any text within a step of a path
+ * @param ignore fields that may differ, as {@link isNamed} has them
  */
 export function comparePayloads(expected: string, actual: string, ignore: readonly string[]): Difference[] {
-  const patterns = ignore.map(patternOf);
-  const isIgnored = ({ field }: Difference): boolean => patterns.some((pattern) => pattern.test(field));
-  return differencesOf(fieldsOf(withNumberedIds(expected)), fieldsOf(withNumberedIds(actual))).filter(
-    (each) => !isIgnored(each),
+  return differencesOf(fieldsOfText(withNumberedIds(expected)), fieldsOfText(withNumberedIds(actual))).filter(
+    ({ field }) => !ignore.some((rule) => isNamed(rule, field)),
   );
 }
 
@@ -84,12 +82,6 @@ function withNumberedIds(text: string): string {
   });
 }
 
-/** `entry[*].resource.id`, `PID-*`: the field itself and what is below it. */
-function patternOf(field: string): RegExp {
-  const escaped = field.replaceAll(/[$()+.?[\\\]^{|}]/g, String.raw`\$&`).replaceAll('*', String.raw`[^.\]]*`);
-  return new RegExp(`^${escaped}(?:$|[.[+-])`);
-}
-
 function differencesOf(expected: Fields, actual: Fields): Difference[] {
   const names = new Set([...expected.keys(), ...actual.keys()]);
   return [...names]
@@ -97,24 +89,14 @@ function differencesOf(expected: Fields, actual: Fields): Difference[] {
     .map((field) => ({ field, expected: expected.get(field), actual: actual.get(field) }));
 }
 
-/** Takes a payload apart by what it is: HL7 v2, EDIFACT, JSON, or lines of text. */
-function fieldsOf(text: string): Fields {
-  if (/^(?:MSH|FHS|BHS)./.test(text)) return hl7Fields(text);
-  if (/^(?:UNA|UNB\+)/.test(text)) return edifactFields(text);
-  const json = parsedJson(text);
-  if (json !== undefined) return valuesOf(json);
+/** Takes a payload apart: a message by its fields, anything else by its lines. A text editor ends lines otherwise. */
+function fieldsOfText(text: string): Fields {
+  const isHl7 = /^(?:MSH|FHS|BHS)\W/.test(text);
+  const { form, fields } = fieldsOf(Buffer.from(isHl7 ? text.replaceAll(/\r\n|\n/g, '\r') : text));
+  if (form !== 'bytes') return fields;
   // Markup on one line would be one difference.
-  const lines = /^\s*</.test(text) ? text.replaceAll(/>\s*</g, '>\n<').split(/\r\n|\n|\r/) : text.split(/\r\n|\n|\r/);
+  const lines = (/^\s*</.test(text) ? text.replaceAll(/>\s*</g, '>\n<') : text).split(/\r\n|\n|\r/);
   return new Map(lines.map((line, index) => [`line ${index + 1}`, line.trim()]));
-}
-
-function parsedJson(text: string): unknown {
-  if (!/^\s*[[{]/.test(text)) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** `entry[0].resource.id` and its value, for every value that is no object. */
@@ -127,29 +109,4 @@ function valuesOf(value: unknown, path = '', fields: Fields = new Map()): Fields
   }
   if (parts.length > 0 || value === undefined) return fields;
   return fields.set(path || 'the value', asText(value));
-}
-
-/** `PID-5.1`, `OBX[2]-5[3].1`: each component of each field that has a value. */
-const hl7Fields = (text: string): Fields =>
-  renamed(readHl7(text.replaceAll(/\r\n|\n/g, '\r')), (path) =>
-    path.replace(/\.f(\d+)/, '-$1').replaceAll(/\.[cs](\d+)/g, '.$1'),
-  );
-
-/** `PNA+3.2`, `messages[2].PNA+3.2`: each component of each element that has a value. */
-const edifactFields = (text: string): Fields =>
-  renamed(readEdifact(text), (path) => path.replace(/\.e(\d+)/, '+$1').replaceAll(/\.c(\d+)/g, '.$1'));
-
-/** What the readers note about a segment or a message, and is no field of it. */
-const NOTED = /(?:^|\.)(?:raw|at|charset|una|tolerated.*)$/;
-
-/** Names the fields of a message as its standard does. The first segment, repeat or message needs no number. */
-function renamed(message: object, rename: (path: string) => string): Fields {
-  return new Map(
-    [...valuesOf(message)]
-      .filter(([path]) => !NOTED.test(path))
-      .map(([path, value]) => {
-        const counted = path.replaceAll(/\[(\d+)\]/g, (_, index) => (index === '0' ? '' : `[${Number(index) + 1}]`));
-        return [rename(counted.replace(/^messages\./, '')), value];
-      }),
-  );
 }

@@ -64,7 +64,7 @@ const given = z.union([
 const snapshot = {
   /** Name of the file in `snapshots/` that the payload must equal, field by field. */
   snapshot: z.string().optional(),
-  /** Fields that differ from run to run, e.g. `MSH-7`, `meta.lastUpdated`; `*` stands for any step of a path. */
+  /** Fields that differ from run to run, e.g. `MSH-7`, `*.lastUpdated` (formats/message-fields.ts). */
   ignore: z.array(z.string()).default([]),
 };
 const longest = duration.default(10 * UNIT_MS.m);

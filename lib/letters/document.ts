@@ -1,8 +1,8 @@
 /** The FHIR STU3 document within a letter: Composition, Patient, author, organisations, encounter and files. */
 import { randomUUID } from 'node:crypto';
-import { v5 } from 'uuid';
 import { displayNhsNumber } from '../formats/nhs-number';
 import { escapeXml, XHTML } from '../formats/xml';
+import { uuidOfName } from '../uuid';
 import { headingCode, SEND_DOCUMENT, type Heading, type TransferOfCare } from './headings';
 import {
   CARE_CONNECT,
@@ -59,7 +59,7 @@ const phone = (value: string | undefined): object | undefined =>
  */
 export function documentId(odsCode: string, number: string | undefined): string {
   if (number === undefined) return randomUUID();
-  return UUID.test(number) ? number.toLowerCase() : v5(`${odsCode}/${number}`, DOCUMENTS);
+  return UUID.test(number) ? number.toLowerCase() : uuidOfName(`${odsCode}/${number}`, DOCUMENTS);
 }
 
 /** Returns the document of GP Connect Send Document: one section that refers to the files, the main one first. */

@@ -89,7 +89,7 @@ const RULES: Rule[] = [
   {
     case: 'notices segments in another order',
     test: SHADOW,
-    file: 'lib/cutover/message-fields.ts',
+    file: 'lib/formats/message-fields.ts',
     check: "fields.set('order of segments', orderOf(message).join(' '));",
     without: '',
   },

@@ -84,7 +84,7 @@ describe('a shadow comparison', () => {
     assert.deepEqual(
       found.different.map(({ name, fields: [field] }) => [name, field?.replace(/^.*extension/, 'extension')]),
       [
-        ['edifact', 'messages.BGM-1.1'],
+        ['edifact', 'BGM-1.1'],
         ['fhir', 'extension[0].valueBoolean'],
         ['json', 'entry[0].resource.status'],
       ],

@@ -46,7 +46,7 @@ const MUTATIONS: Taken[] = [
   {
     ...DOCUMENT,
     case: 'that replaces another names the id',
-    check: 'return UUID.test(number) ? number.toLowerCase() : v5(`${odsCode}/${number}`, DOCUMENTS);',
+    check: 'return UUID.test(number) ? number.toLowerCase() : uuidOfName(`${odsCode}/${number}`, DOCUMENTS);',
     without: 'return randomUUID();',
   },
   {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { v7 } from 'uuid';
 import { setRandomness } from '../../lib/random';
+import { uuidOfTime } from '../../lib/uuid';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { CLOCK_STEPS, steppedClock, type SteppedClock } from '../harness/clocks';
 import { mailboxAt } from '../harness/mailboxes';
@@ -20,7 +20,7 @@ function idsOfMachine(differenceMs: number): void {
     number: Math.random,
     bytes: randomBytes,
     uuid: randomUUID,
-    uuidv7: () => v7({ msecs: Date.now() + differenceMs }),
+    uuidv7: () => uuidOfTime(Date.now() + differenceMs, randomBytes(10)),
   });
   afterThisTest(() => setRandomness());
 }

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { ConfigurationError, openStorage, type Storage } from '../../../lib/index';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { v7 } from 'uuid';
 import { systemClock } from '../../../lib/clock';
 import { setRandomness } from '../../../lib/random';
+import { uuidOfTime } from '../../../lib/uuid';
 import { InterruptedMessages } from '../../../lib/send/interrupted-messages';
 import { settleLate } from '../../../lib/send/late-response';
 import { openPostgresStore } from '../../../lib/store/postgres/open-postgres-store';
@@ -62,7 +62,7 @@ describe('a mailbox of two instances', () => {
     const ids: string[] = [];
     for (let n = 0; n < 20; n += 1) {
       const lagMs = n % 2 === 0 ? 0 : 50;
-      const uuidv7 = (): string => v7({ msecs: Date.now() - lagMs });
+      const uuidv7 = (): string => uuidOfTime(Date.now() - lagMs, randomBytes(10));
       setRandomness({ number: Math.random, bytes: randomBytes, uuid: randomUUID, uuidv7 });
       const { message } = await (n % 2 === 0 ? one : other).outbox.enqueue(letter(), { strictOrder: true });
       ids.push(message.id);

@@ -4,9 +4,9 @@
  */
 import { hash } from 'node:crypto';
 import { InvalidMessageError, UnreadableError } from '../errors';
-import { readEdifact } from '../formats/edifact/interchange';
-import { fhirXmlToObject } from '../formats/fhir/from-xml';
-import { readHl7 } from '../formats/hl7/message';
+import { readEdifact } from './edifact/interchange';
+import { fhirXmlToObject } from './fhir/from-xml';
+import { readHl7 } from './hl7/message';
 
 export type MessageForm = 'hl7' | 'edifact' | 'fhir' | 'bytes';
 
@@ -18,7 +18,7 @@ export interface MessageFields {
 }
 
 /** Messages of the same content made at another time differ in these: times and ids of the message itself. */
-const MADE_ANEW: Record<MessageForm, readonly string[]> = {
+export const MADE_ANEW: Record<MessageForm, readonly string[]> = {
   hl7: ['MSH-7', 'MSH-10'],
   edifact: ['UNB-4', 'UNB-5', 'UNZ-2'],
   fhir: ['id', '*.id', '*.fullUrl', '*.timestamp', '*.lastUpdated', '*.reference', 'identifier', 'timestamp'],
@@ -65,12 +65,13 @@ function segments(form: 'hl7' | 'edifact', message: object): MessageFields {
   return { form, fields };
 }
 
-/** Returns `PID-5[2].1` for `PID[0].f5[1].c1`. */
+/** Returns `PID-5[2].1` for `PID[0].f5[1].c1`, and `BGM-1.1` for that of the first message of an interchange. */
 function segmentName(path: string): string {
   return path
     .replaceAll(/\[(\d+)\]/g, (_all, index: string) => (index === '0' ? '' : `[${Number(index) + 1}]`))
     .replaceAll(/\.[ef](\d+)/g, '-$1')
-    .replaceAll(/\.[cs](\d+)/g, '.$1');
+    .replaceAll(/\.[cs](\d+)/g, '.$1')
+    .replace(/^messages\./, '');
 }
 
 /** Returns the names of the segments as they follow each other. */
@@ -87,29 +88,24 @@ function orderOf(message: object): string[] {
   return found.toSorted((one, other) => one.at - other.at).map(({ name }) => name);
 }
 
-/** Returns every value of an object by its path. */
+/** Returns every value of an object by its path; of an empty object or list, that it is there. */
 function flat(value: unknown, path = '', fields = new Map<string, string>()): Map<string, string> {
-  if (Array.isArray(value)) for (const [n, each] of value.entries()) flat(each, `${path}[${n}]`, fields);
-  else if (typeof value === 'object' && value !== null) {
-    for (const [key, each] of Object.entries(value)) {
-      if (!ADDED.has(key)) flat(each, path === '' ? key : `${path}.${key}`, fields);
-    }
-  } else if (typeof value === 'string') fields.set(path, value);
-  else if (value !== undefined) fields.set(path, JSON.stringify(value));
-  return fields;
+  const isObject = typeof value === 'object' && value !== null;
+  const parts = isObject ? Object.entries(value).filter(([key]) => !ADDED.has(key)) : [];
+  for (const [key, each] of parts) {
+    const inner = path === '' ? key : `${path}.${key}`;
+    flat(each, Array.isArray(value) ? `${path}[${key}]` : inner, fields);
+  }
+  if (parts.length > 0 || value === undefined) return fields;
+  return fields.set(path, typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 /**
- * Returns a function that says whether a field of a form is ignored: by the rules for what is made anew each time, and by
- * those of the caller. A rule is a field's name without numbers in brackets, and covers what is below it: `OBR-7`,
- * `entry.resource.meta`, `EVN`. One that begins with `*.` is at any depth: `*.lastUpdated`.
+ * Returns whether a rule names a field: by its name without numbers in brackets, which covers what is below it (`OBR-7`,
+ * `entry.resource.meta`, `EVN`), or, if it begins with `*.`, at any depth (`*.lastUpdated`).
  */
-export function ignoring(own: readonly string[]): (form: MessageForm, name: string) => boolean {
-  return (form, name) => {
-    const plain = name.replaceAll(/\[\d+\]/g, '');
-    return [...MADE_ANEW[form], ...own].some((rule) => {
-      if (rule.startsWith('*.')) return `.${plain}.`.includes(`${rule.slice(1)}.`);
-      return plain === rule || (plain.startsWith(rule) && /^[.-]/.test(plain.slice(rule.length)));
-    });
-  };
+export function isNamed(rule: string, name: string): boolean {
+  const plain = name.replaceAll(/\[\d+\]/g, '').replace(/^messages\./, '');
+  if (rule.startsWith('*.')) return `.${plain}.`.includes(`${rule.slice(1)}.`);
+  return plain === rule || (plain.startsWith(rule) && /^[.-]/.test(plain.slice(rule.length)));
 }
