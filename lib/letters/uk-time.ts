@@ -12,7 +12,7 @@ const LONDON = new Intl.DateTimeFormat('en-GB', {
 });
 
 /** Returns how far London is ahead of UTC at a time, in minutes: 0 or 60. */
-function londonOffset(time: number): number {
+export function londonOffset(time: number): number {
   const parts = Object.fromEntries(LONDON.formatToParts(time).map(({ type, value }) => [type, Number(value)]));
   const local = Date.UTC(
     parts['year'] ?? 0,
