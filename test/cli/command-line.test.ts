@@ -22,7 +22,7 @@ import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
-const COMMANDS = ['sandbox', 'csr', 'check', 'conformance', 'corpus', 'adopt', 'test', 'store'];
+const COMMANDS = ['sandbox', 'drill', 'csr', 'check', 'conformance', 'corpus', 'adopt', 'test', 'store'];
 const NAME = 'SERVER001.X26.api.mesh-client.nhs.uk';
 
 interface Exit {
