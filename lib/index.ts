@@ -78,6 +78,9 @@ export {
   type PatientTrace,
 } from './letters/practice-address';
 
+// Maps between HL7 v2 and FHIR
+export * from './mapping';
+
 // Receiving: the durable inbox
 export type {
   DeliveredAcknowledgement,

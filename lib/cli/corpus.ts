@@ -11,7 +11,7 @@ import { CHARSETS } from '../formats/charset';
 import { FHIR_RELEASES } from '../formats/fhir/definitions';
 import { CHARSET_RULES } from '../formats/hl7/charset';
 import { ROUND_TRIP_FORMATS } from '../formats/round-trip';
-import { startWorker } from '../start-worker';
+import { startWorker } from '../workers/start-worker';
 import type { Command } from './command';
 import { addFailure, addTally, newTally, type CorpusClass, type Outcome, type Tally } from './corpus-tally';
 import type { CorpusFile } from './corpus-worker';

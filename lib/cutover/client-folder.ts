@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { MeshError } from '../errors';
+import { lstat } from '../files';
 import { controlBytes, readSettledControlFile, type ControlFields, type StatusRecord } from '../folders/control-file';
 import { folderEntries, folderNames, onDisk } from '../folders/files';
 import { pairUp, readableName } from '../folders/pairing';
@@ -12,6 +13,10 @@ import { pairUp, readableName } from '../folders/pairing';
 export interface ClientMessage {
   /** The control file's name without `.ctl`. */
   name: string;
+  /** The control file's whole name: its ending may be in capitals. */
+  ctl: string;
+  /** When the control file was changed last (milliseconds since 1970). */
+  changedAt: number;
   control: ControlFields;
   /** What the client says became of it; missing while there is nothing to say. */
   status?: StatusRecord;
@@ -50,6 +55,8 @@ export async function clientMessages(
       const read = readSettledControlFile(await controlBytes(join(path, control)));
       messages.push({
         name: control.slice(0, -'.ctl'.length),
+        ctl: control,
+        changedAt: (await onDisk(() => lstat(join(path, control)))).mtimeMs,
         control: read.fields,
         ...(read.status && { status: read.status }),
         ...(kind === 'pair' && { dat: join(path, first) }),

@@ -87,7 +87,7 @@ function withNumberedIds(text: string): string {
 /** `entry[*].resource.id`, `PID-*`: the field itself and what is below it. */
 function patternOf(field: string): RegExp {
   const escaped = field.replaceAll(/[$()+.?[\\\]^{|}]/g, String.raw`\$&`).replaceAll('*', String.raw`[^.\]]*`);
-  return new RegExp(`^${escaped}(?:$|[.[-])`);
+  return new RegExp(`^${escaped}(?:$|[.[+-])`);
 }
 
 function differencesOf(expected: Fields, actual: Fields): Difference[] {

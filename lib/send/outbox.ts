@@ -53,6 +53,7 @@ import {
 } from './outbox-types';
 import { acceptedElsewhere } from './follow-up';
 import { onceDigest, repeatedDigest, requireSame } from './once-key';
+import { requireNotHandedBack } from './handed-back';
 import { notSent, notThere, storedPerhaps } from './outbox-errors';
 import { messageToResend } from './resend';
 import { OutboxQuota } from './outbox-quota';
@@ -500,7 +501,9 @@ export class Outbox {
    * @throws InvalidMessageError when the message is in another state; NotFoundError when the outbox does not have it
    */
   async drop(id: string): Promise<OutboxMessage> {
-    if (!(await this.#row(id))) throw notThere(id);
+    const found = await this.#row(id);
+    if (!found) throw notThere(id);
+    requireNotHandedBack(found);
     const time = this.#parts.clock.now();
     const change = { state: 'closed' as const, settledAt: time, nextTrackAt: null };
     const note = { event: 'dropped', time };

@@ -3,7 +3,7 @@
  * of the Banking and Financial Dealings Act 1971 and of common law, which gov.uk/bank-holidays lists year by year; days
  * that are proclaimed once (a coronation), and other nations' days, are the setting `bankHolidays`.
  */
-import { londonOffset } from '../letters/uk-time';
+import { londonOffset } from '../formats/hl7/time';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { ConfigurationError, UnreadableError } from '../errors';
-import { startWorker } from '../start-worker';
+import { startWorker } from './start-worker';
 import type { TaskName, Tasks } from './tasks';
 
 export interface PoolOptions {

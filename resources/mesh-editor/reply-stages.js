@@ -79,6 +79,10 @@ function input(label, value) {
 const labelled = (label, control) =>
   $('<label>').append($('<span>').text(text(`replies.${label}`)), control.removeAttr('placeholder'));
 
+/** What a value is compared with, on a line of its own. */
+const equalTo = (control) =>
+  $('<span class="mesh-reply-equals">').append($('<span>').text(text('replies.equals')), control);
+
 /** A button of a list: adds or removes. */
 function button(icon, label, onClick) {
   const caption = text(`replies.${label}`);
@@ -141,9 +145,10 @@ function conditions(when = {}, changed) {
         const [first = '', second = ''] = value === undefined ? [] : TESTS[name].show(value);
         const one = input('test-value', first);
         const two = input('test-equals', second);
-        const show = () => two.toggle(TESTS[test.val()].hasEquals === true);
+        const equals = equalTo(two);
+        const show = () => equals.toggle(TESTS[test.val()].hasEquals === true);
         test.on('change', show);
-        element.append(test, one, two).on('change input', changed);
+        element.append(test, one, equals).on('change input', changed);
         show();
         return () => {
           const { read } = TESTS[test.val()];
@@ -194,7 +199,7 @@ function matchers(match, changed) {
       row(element, value) {
         const read = place(element, PLACES, value);
         const request = select('request', REQUEST_VALUES, value?.request);
-        element.append($('<span>').text(text('replies.equals')), request).on('change input', changed);
+        element.append(equalTo(request)).on('change input', changed);
         return () => ({ ...read(), request: request.val() });
       },
     },

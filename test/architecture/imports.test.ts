@@ -194,6 +194,19 @@ describe('imports', () => {
       [],
     ));
 
+  it('of mapping are only Node.js, zod, csv-parse, errors, formats and mapping: they know nothing of MESH', () =>
+    assert.deepEqual(
+      forbiddenImports(
+        'lib/mapping/',
+        (name) =>
+          ['zod', 'csv-parse/sync'].includes(name) ||
+          name.startsWith('node:') ||
+          shared(name) ||
+          below(name, 'mapping', 'formats'),
+      ),
+      [],
+    ));
+
   it('of saxes occur only in formats/xml and for the files of the MESH Client, whose values are text', () => {
     const readers = new Set(['lib/formats/xml.ts', 'lib/folders/text-xml.ts']);
     assert.deepEqual(

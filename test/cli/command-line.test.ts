@@ -13,8 +13,11 @@ import type { Command } from '../../lib/cli/command';
 import { conformance } from '../../lib/cli/conformance';
 import { corpus } from '../../lib/cli/corpus';
 import { csr } from '../../lib/cli/csr';
+import { cutover } from '../../lib/cli/cutover';
+import { handback } from '../../lib/cli/handback';
 import { sandbox } from '../../lib/cli/sandbox';
 import { commonName } from '../../lib/cli/signing-request';
+import { shadow } from '../../lib/cli/shadow';
 import { store } from '../../lib/cli/store';
 import { packageVersion } from '../../lib/config';
 import { startSandbox } from '../../lib/sandbox';
@@ -22,7 +25,20 @@ import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
-const COMMANDS = ['sandbox', 'drill', 'csr', 'check', 'conformance', 'corpus', 'adopt', 'test', 'store'];
+const COMMANDS = [
+  'sandbox',
+  'drill',
+  'csr',
+  'check',
+  'conformance',
+  'corpus',
+  'shadow',
+  'adopt',
+  'cutover',
+  'handback',
+  'test',
+  'store',
+];
 const NAME = 'SERVER001.X26.api.mesh-client.nhs.uk';
 
 interface Exit {
@@ -61,6 +77,9 @@ describe('nhs-mesh', function () {
       [/--mailbox has an empty value/, check, ['--environment', 'live', '--mailbox', '']],
       [/--proxy has an empty value/, check, [...connection, '--proxy', '']],
       [/--client has an empty value/, adopt, ['sent', '--client', '']],
+      [/--workflow has an empty value/, cutover, ['--workflow', '']],
+      [/--workflow has an empty value/, handback, ['--workflow', '']],
+      [/--source has an empty value/, shadow, ['reconcile', '--source', '']],
       [/An argument is empty/, store, ['erase', '', '--by', 'x']],
       [/--folder has an empty value/, store, ['copy', '--to', 'postgres', '--folder', ' ']],
       [/--tests has an empty value/, flowTests, ['--tests', '']],

@@ -1,7 +1,12 @@
 /** A MESH Client's folders as the client leaves them, made with a real mailbox where the messages must be MESH's. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeControlFile, type ControlFields, type StatusRecord } from '../../lib/folders/control-file';
+import {
+  readControlFile,
+  writeControlFile,
+  type ControlFields,
+  type StatusRecord,
+} from '../../lib/folders/control-file';
 import type { Mailbox } from '../../lib/index';
 import { emptyFolder } from '../harness/cleanup';
 
@@ -54,4 +59,19 @@ export async function sendByClient(
   const control = fields({ LocalId: name, WorkflowId: workflowId, DTSId: messageId });
   await putPair(join(root, 'SENT'), name, { control, payload, status: accepted() });
   return messageId;
+}
+
+/** Does what a running client does with `OUT`: takes every complete pair, once. Returns their local ids. */
+export async function clientSends(root: string): Promise<string[]> {
+  const out = join(root, 'OUT');
+  const names = await readdir(out);
+  const sent: string[] = [];
+  for (const name of names.filter((each) => each.endsWith('.ctl')).toSorted()) {
+    const dat = name.replace(/ctl$/, 'dat');
+    if (!names.includes(dat)) continue;
+    sent.push(readControlFile(await readFile(join(out, name)))['LocalId'] ?? '');
+    await rm(join(out, name));
+    await rm(join(out, dat));
+  }
+  return sent;
 }

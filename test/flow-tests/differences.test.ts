@@ -24,6 +24,11 @@ describe('a difference between two payloads', () => {
     assert.deepEqual(fields(edifact, edifact.replace('SMITH', 'SMYTH')), ['PNA+5.2: SMITH | SMYTH']);
   });
 
+  it('of EDIFACT is not told of an element that may differ', () => {
+    const at = (time: string): string => `UNB+UNOA:2+A+B+260115:${time}+1'UNH+1+X'DTM+137:${time}:203'UNT+3+1'UNZ+1+1'`;
+    assert.deepEqual(fields(at('0930'), at('0931'), ['UNB+4', 'DTM']), []);
+  });
+
   it('of FHIR is named by its path', () =>
     assert.deepEqual(fields('{"entry":[{"resource":{"id":"a"}}]}', '{"entry":[{"resource":{"id":"b","meta":{}}}]}'), [
       'entry[0].resource.id: a | b',

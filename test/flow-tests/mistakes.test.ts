@@ -190,7 +190,7 @@ describe('nhs-mesh test', function () {
         'tests:\n  - name: one\n    then: [{ sent: { waitAtMost: soon } }]',
         /tests\.0\.then\.0\.sent\.waitAtMost: “soon” is no duration/,
       ],
-      ['tests:\n  - name: one\n    given: [{ prss: A }]', /tests\.0\.given\.0: there is no such step/],
+      ['tests:\n  - name: one\n    given: [{ push: A }]', /tests\.0\.given\.0: there is no such step/],
       ['tests:\n  - name: one\n    given: [{ mllp: { to: A } }]', /give text or file, one of them/],
       ['tests: [', /a\.test\.yaml cannot be used/],
     ] as const) {

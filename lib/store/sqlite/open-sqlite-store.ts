@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { after, machineSteady } from '../../clock';
 import { type MeshError, StorageError } from '../../errors';
-import { startWorker } from '../../start-worker';
+import { startWorker } from '../../workers/start-worker';
 import { queuedOutgoing } from '../rows/outgoing';
 import type { CommitStatistics } from '../rules/batches';
 import { closedError } from '../rules/errors';

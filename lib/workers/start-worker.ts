@@ -10,6 +10,6 @@ import { Worker, type WorkerOptions } from 'node:worker_threads';
  */
 export function startWorker(path: string, options: Omit<WorkerOptions, 'execArgv'> = {}): Worker {
   const extension = extname(__filename);
-  const execArgv = extension === '.ts' ? ['--require', join(__dirname, '..', 'scripts', 'typescript.cjs')] : [];
+  const execArgv = extension === '.ts' ? ['--require', join(__dirname, '..', '..', 'scripts', 'typescript.cjs')] : [];
   return new Worker(`${path}${extension}`, { ...options, execArgv });
 }
