@@ -56,6 +56,7 @@ export type {
   OutboxState,
   Overdue,
 } from './send/outbox-types';
+export { setOwnHolidays } from './send/working-days';
 export { mayHaveArrived } from './send/resend';
 export type { Deadlines, WorkflowDeadlines } from './send/deadlines';
 export type { DraftMessage, PreparedMessage } from './send/by-profile';

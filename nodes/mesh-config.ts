@@ -4,6 +4,7 @@ import type { NodeAPI } from 'node-red';
 import { ConfigurationError, isSandbox, openingMayPass } from '../lib/index';
 import { addConnectionCheck } from './admin/connection-check';
 import { addMonitoring } from './admin/monitoring';
+import { addReadiness } from './admin/readiness';
 import { notifySidebar } from './admin/sidebar-notifications';
 import { Connection, type ConnectionUser, type OpenedMailbox } from './mailbox/connection';
 import { claimMailbox, releaseClaims } from './mailbox/mailbox-claims';
@@ -71,6 +72,7 @@ export = function (RED: NodeAPI): void {
 
   addConnectionCheck(RED);
   addMonitoring(RED);
+  addReadiness(RED);
   const credentials = { password: { type: 'password' }, sharedKey: { type: 'password' } } as const;
   RED.nodes.registerType<Mutable<MeshConfigNode>, MeshConfigDef, object, Required<MeshConfigCredentials>>(
     'mesh-config',

@@ -13,6 +13,7 @@ import {
   type TlsOptions,
 } from '../lib/index';
 import { MllpInbound, type InboundSettings } from './mllp/inbound';
+import { noteListener } from './monitor/mllp-listeners';
 import { CHARSETS } from './mllp/payload';
 import { createNode } from './shared/create-node';
 import { OutputGuard } from './mailbox/output-guard';
@@ -62,6 +63,8 @@ export = function (RED: NodeAPI): void {
     let connections = 0;
     let isReported = false;
 
+    noteListener(this.id, false);
+
     const showConnections = (): void => {
       if (server === undefined) return;
       if (connections === 0) setStatus(this, { fill: 'green', shape: 'ring', key: 'mesh-mllp-in.status.listening' });
@@ -102,6 +105,7 @@ export = function (RED: NodeAPI): void {
         },
       });
       [server, inbound] = [opened, requests];
+      noteListener(this.id, true);
       if (certificates) renewing = setInterval(() => void renew(opened, settings.tls, certificates), RENEW_EVERY_MS);
       showConnections();
     };
@@ -122,6 +126,7 @@ export = function (RED: NodeAPI): void {
 
     this.on('close', (_removed: boolean, done: () => void) => {
       closed = true;
+      noteListener(this.id, undefined);
       clearTimeout(timer);
       void starting
         .then(() => {

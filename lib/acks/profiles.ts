@@ -38,7 +38,7 @@ const profileSchema = z.strictObject({
   collectHours: z.number().positive().max(120).optional(),
   /** Overdue if there is no infrastructure acknowledgement within this many hours. */
   infrastructureHours: z.number().positive().max(10_000).optional(),
-  /** Overdue if there is no business acknowledgement within this many working days (Monday to Friday). */
+  /** Overdue if there is no business acknowledgement within this many working days in England. */
   businessWorkingDays: z.number().positive().max(1000).optional(),
   /** `Mex-Subject` of a message whose flow sets none: a template, see fillTemplate. */
   subject: template.max(500).optional(),

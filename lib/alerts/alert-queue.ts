@@ -10,11 +10,12 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { steadyTime, type Clock } from '../clock';
 import { ConfigurationError, MeshError } from '../errors';
-import { mkdir, readdir, readFile, rename, rm } from '../files';
-import { syncFolder } from '../payload/file-sink';
+import { mkdir, readdir, readFile } from '../files';
 import { writeWholeFile } from '../payload/whole-file';
 import { uuidv7 } from '../random';
 import { OUTGOING_ALERT, type AlertContent, type OutgoingAlert } from './outgoing-alert';
+import { removeWithRetry, renameWithRetry } from '../payload/rename-with-retry';
+import { syncFolder } from '../payload/sync-folder';
 
 /** A receiver did not take an alert. */
 export class AlertError extends MeshError {
@@ -207,18 +208,18 @@ export class AlertQueue {
   async #remember(file: string): Promise<void> {
     const [, id = '', digest = ''] = NAME.exec(file) ?? [];
     if (digest === 'none') {
-      await rm(join(this.#folder, file), { force: true });
+      await removeWithRetry(join(this.#folder, file));
       return;
     }
     const taken = `${id}.${digest}.taken`;
-    await rename(join(this.#folder, file), join(this.#folder, taken));
+    await renameWithRetry(join(this.#folder, file), join(this.#folder, taken));
     await syncFolder(this.#folder);
     this.#known.set(digest, taken);
     for (const [oldest, name] of this.#known) {
       if (this.#known.size <= MAX_KEYS) break;
       if (name.endsWith('.waiting')) continue;
       this.#known.delete(oldest);
-      await rm(join(this.#folder, name), { force: true });
+      await removeWithRetry(join(this.#folder, name));
     }
   }
 }

@@ -10,6 +10,10 @@ const COMMANDS: Record<string, { about: string; load(): Command }> = {
     about: 'runs a MESH server on this machine, for demos and tests',
     load: () => (require('./sandbox') as typeof import('./sandbox')).sandbox,
   },
+  drill: {
+    about: 'runs a MESH server for the on-call drill, and injects real faults',
+    load: () => (require('./drill') as typeof import('./drill')).drill,
+  },
   csr: {
     about: 'makes a private key and the signing request for a MESH client certificate',
     load: () => (require('./csr') as typeof import('./csr')).csr,

@@ -5,12 +5,13 @@
  */
 import { join } from 'node:path';
 import { uuidv7 } from '../random';
-import { lstat, mkdir, readFile, rm, rmdir } from '../files';
+import { lstat, mkdir, readFile, rmdir } from '../files';
 import { SerialQueue } from '../store/serial-queue';
 import { InvalidMessageError } from '../errors';
 import { controlBytes, readControlFile, writeControlFile, type ControlFields, type StatusRecord } from './control-file';
 import { fileNames, folderNames, pathExists, moveFile, onDisk, pathOf, removeOwn, writeWhole } from './files';
 import { readableName } from './pairing';
+import { removeWithRetry } from '../payload/rename-with-retry';
 
 /** The names of a message's two files in one folder. */
 export interface PairNames {
@@ -179,7 +180,7 @@ export class Claims {
     const target = join(this.#folders[decision.folder], decision.stem);
     if (dat !== undefined) await moveFile(join(folder, dat), `${target}.dat`);
     if (ctl !== undefined && decision.keepOriginal) await moveFile(join(folder, ctl), `${target}${ORIGINAL}`);
-    else if (ctl !== undefined) await rm(join(folder, ctl), { force: true });
+    else if (ctl !== undefined) await removeWithRetry(join(folder, ctl));
     if (await pathExists(join(folder, NEW_CONTROL))) await moveFile(join(folder, NEW_CONTROL), `${target}.ctl`);
     await removeOwn(folder, [`${NEW_CONTROL}.part`, `${DECISION}.part`, DECISION]);
   }

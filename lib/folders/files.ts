@@ -1,13 +1,13 @@
 /** File operations that a kill cannot leave half done, with errors that do not name files. */
 import { dirname, join } from 'node:path';
-import { mkdir, open, readdir, rm, rmdir, stat, type FileHandle } from '../files';
+import { mkdir, open, readdir, rmdir, stat, type FileHandle } from '../files';
 import { StorageError } from '../errors';
 import type { FolderEntry } from './pairing';
 import { withoutPath } from '../payload/file-error';
-import { syncFolder } from '../payload/file-sink';
 import { openRegularFile, stampOf } from '../payload/regular-file';
-import { renameWithRetry } from '../payload/rename-with-retry';
 import { OVERWRITE, writeWholeFile } from '../payload/whole-file';
+import { removeWithRetry, renameWithRetry } from '../payload/rename-with-retry';
+import { syncFolder } from '../payload/sync-folder';
 
 /**
  * Runs a file operation.
@@ -139,7 +139,7 @@ export function pathOf(folder: string, name: Buffer): Buffer {
 
 /** Deletes these files of a folder of ours, and the folder if nothing else is in it. */
 export async function removeOwn(folder: string, names: readonly string[]): Promise<void> {
-  for (const name of names) await rm(join(folder, name), { force: true });
+  for (const name of names) await removeWithRetry(join(folder, name));
   await rmdir(folder).catch(() => undefined);
 }
 

@@ -3,14 +3,15 @@
  * and written in the background, in large pieces and in order.
  */
 import { basename, dirname, join, resolve } from 'node:path';
-import { access, constants, type FileHandle, mkdir, open, rm } from '../files';
+import { access, type FileHandle, mkdir, open } from '../files';
 import { StorageError } from '../errors';
 import { randomBytes } from '../random';
 import { Digests } from './digests';
 import { withoutPath } from './file-error';
 import { receivedMemory } from './piece-memory';
-import { renameWithRetry } from './rename-with-retry';
 import type { PayloadSink, Written } from './sink';
+import { syncFolder } from './sync-folder';
+import { removeWithRetry, renameWithRetry } from './rename-with-retry';
 
 /** Bytes that are collected for one write: each small write costs a thread's round trip. */
 const WRITE_BYTES = 1024 * 1024;
@@ -221,7 +222,7 @@ export class FileSink implements PayloadSink {
     this.#waiting = [];
     this.#waitingBytes = 0;
     await this.leave();
-    await rm(this.#temporary, { force: true }).catch(() => undefined);
+    await removeWithRetry(this.#temporary).catch(() => undefined);
   }
 
   /** Resolves when every byte taken has been written. */
@@ -290,17 +291,6 @@ function remaining(pieces: Buffer[], bytes: number): Buffer[] {
     skip = Math.max(0, skip - piece.length);
   }
   return left;
-}
-
-/** Makes a rename in the folder durable. Windows cannot open a folder, and does not need this. */
-export async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -5,12 +5,12 @@
  * replaced as a whole.
  */
 import { basename, join } from 'node:path';
-import { constants, copyFile, readdir, readFile, rm, stat } from '../files';
+import { constants, copyFile, readdir, readFile, stat } from '../files';
 import { machineNow } from '../clock';
 import type { MessageHeaders } from '../types';
-import { renameWithRetry } from './rename-with-retry';
 import { isNoteName, isPartName, noteName, tagOf } from './spool-names';
 import { writeWholeFile } from './whole-file';
+import { removeWithRetry, renameWithRetry } from './rename-with-retry';
 
 /** The part of a Spool that partial files need. */
 interface Place {
@@ -143,7 +143,7 @@ async function takeCopy(from: string, to: string): Promise<void> {
   const taken = `${to}.taken`;
   await renameWithRetry(from, taken);
   await copyFile(taken, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-  await rm(taken, { force: true });
+  await removeWithRetry(taken);
 }
 
 type Note = PartialDownload & { mailbox: string; name: string };

@@ -4,11 +4,12 @@
  * counted while a process runs, by a clock that nobody sets: a wrong date deletes nothing.
  */
 import { join } from 'node:path';
-import { mkdir, readdir, rename, rm, rmdir } from '../files';
+import { mkdir, readdir, rmdir } from '../files';
 import { randomUUID } from '../random';
 import { countedTime, noteCountedTime, type CountingClocks } from './counted-time';
-import { syncFolder } from './file-sink';
 import { isSpoolName } from './spool-names';
+import { removeWithRetry, renameWithRetry } from './rename-with-retry';
+import { syncFolder } from './sync-folder';
 
 const FOLDER = 'quarantine';
 const AGE_FILE = 'age.json';
@@ -74,14 +75,14 @@ export class Quarantine {
     const part = join(this.#root, randomUUID());
     await mkdir(part, { recursive: true, mode: 0o700 });
     await noteCountedTime(join(part, AGE_FILE), 0, this.#clocks.now());
-    for (const name of ours) await rename(join(this.#spool, name), join(part, name)).catch(ignoreMissing);
+    for (const name of ours) await renameWithRetry(join(this.#spool, name), join(part, name)).catch(ignoreMissing);
     for (const folder of [part, this.#root, this.#spool]) await syncFolder(folder);
   }
 
   /** Moves a file back into the spool folder. Returns whether it was in the quarantine. */
   async putBack(name: string): Promise<boolean> {
     for (const path of await inParts(await partsOf(this.#root), (each) => each === name)) {
-      await rename(path, join(this.#spool, name));
+      await renameWithRetry(path, join(this.#spool, name));
       await syncFolder(this.#spool);
       return true;
     }
@@ -105,7 +106,7 @@ export class Quarantine {
 /** Deletes our files in a part, and the part if nothing else is in it. */
 async function remove(part: string): Promise<void> {
   for (const name of await readdir(part)) {
-    if (isSpoolName(name) || name.startsWith(AGE_FILE)) await rm(join(part, name), { force: true });
+    if (isSpoolName(name) || name.startsWith(AGE_FILE)) await removeWithRetry(join(part, name));
   }
   await rmdir(part).catch(() => undefined);
 }

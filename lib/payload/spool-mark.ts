@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { mkdir, readdir, readFile } from '../files';
 import { randomUUID } from '../random';
 import { ConfigurationError, StorageError } from '../errors';
-import { syncFolder } from './file-sink';
 import { writeWholeFile } from './whole-file';
+import { syncFolder } from './sync-folder';
 
 const MARK_FILE = 'mesh-spool.json';
 

@@ -3,7 +3,7 @@
  * the disk before the row that refers to it is committed.
  */
 import { join } from 'node:path';
-import { constants, mkdir, open, readdir, rm, stat, statfs, writeFile } from '../files';
+import { mkdir, open, readdir, stat, statfs, writeFile } from '../files';
 import { randomBytes, randomUUID } from '../random';
 import { MeshError, PayloadError, StorageError, TooLargeError } from '../errors';
 import { fileErrorPasses } from '../store/rules/opening';
@@ -17,6 +17,8 @@ import { slicedSource } from './sliced-source';
 import { fileSourceAt, statFile, type PayloadSource } from './source';
 import { markFolder } from './spool-mark';
 import { isSpoolName, messageTag } from './spool-names';
+import { removeWithRetry } from './rename-with-retry';
+import { syncFolder } from './sync-folder';
 
 /** Prefix of the file by which an instance shows that it uses the folder. */
 const PROBE = 'probe-';
@@ -128,7 +130,7 @@ export class Spool {
       const stamp = await statFile(path);
       await this.write(name, fileSourceAt(path, stamp).open(0, stamp.size, 'reuse'));
     } finally {
-      await rm(path, { force: true }).catch(() => undefined);
+      await removeWithRetry(path).catch(() => undefined);
     }
   }
 
@@ -177,20 +179,14 @@ export class Spool {
       await this.sync();
       return bytes;
     } catch (error) {
-      await rm(path, { force: true }).catch(() => undefined);
+      await removeWithRetry(path).catch(() => undefined);
       throw error;
     }
   }
 
-  /** Makes new names in the folder durable. Windows cannot open a folder, and does not need this. */
-  async sync(): Promise<void> {
-    if (process.platform === 'win32') return;
-    const handle = await asStorageError(() => open(this.#folder, constants.O_RDONLY));
-    try {
-      await asStorageError(() => handle.sync());
-    } finally {
-      await handle.close();
-    }
+  /** Makes new names in the folder durable. */
+  sync(): Promise<void> {
+    return asStorageError(() => syncFolder(this.#folder));
   }
 
   /**
@@ -199,7 +195,7 @@ export class Spool {
    */
   async remove(names: Iterable<string>): Promise<void> {
     const all = [...names].filter(isSpoolName);
-    for (const name of all) await rm(this.path(name), { force: true }).catch(() => undefined);
+    for (const name of all) await removeWithRetry(this.path(name)).catch(() => undefined);
     // If this fails, the store's purge removes them.
     const payloads = all.filter((name) => !/^(?:part|probe)-/.test(name));
     if (this.#slices && payloads.length > 0) await this.#slices.remove(payloads).catch(() => undefined);

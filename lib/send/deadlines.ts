@@ -18,8 +18,8 @@ export interface Deadlines {
   /** Time for the infrastructure acknowledgement, where one is requested (milliseconds). Default 24 hours. */
   infrastructureWithinMs: number;
   /**
-   * Time for the business acknowledgement, where one is requested (working days, Monday to Friday; half days are
-   * allowed). Default 2. Bank holidays count as working days, so over Christmas and Easter it may be reported early.
+   * Time for the business acknowledgement, where one is requested (working days in England; half days are
+   * allowed). Default 2.
    */
   businessWithinWorkingDays: number;
 }

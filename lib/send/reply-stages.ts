@@ -4,7 +4,7 @@ import { replyKeysOf, valueIn } from '../acks/replies/read';
 import type { ReadablePayload } from '../acks/parse-source';
 import type { WorkflowProfile } from '../acks/profiles';
 import type { NewOutgoing, Outcome, Outgoing, OutgoingChange, StageState } from '../store/store';
-import { afterWorkingDays } from './working-days';
+import { afterWorkingDays, afterWorkingHours } from './working-days';
 
 const MINUTE = 60_000;
 
@@ -58,6 +58,7 @@ export function dueTimeOf(stage: StageState, acceptedAt: number | null): number 
 
 function dueAfter(within: NonNullable<StageState['dueWithin']>, from: number): number {
   if ('minutes' in within) return from + within.minutes * MINUTE;
+  if ('workingHours' in within) return afterWorkingHours(from, within.workingHours);
   return 'hours' in within ? from + within.hours * 60 * MINUTE : afterWorkingDays(from, within.workingDays);
 }
 

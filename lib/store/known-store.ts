@@ -6,11 +6,11 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { ConfigurationError } from '../errors';
 import { readFile } from '../files';
-import { syncFolder } from '../payload/file-sink';
 import { writeWholeFile } from '../payload/whole-file';
 import { randomUUID } from '../random';
 import type { ExpectedStore } from './rules/known-store';
 import { fileErrorPasses } from './rules/opening';
+import { syncFolder } from '../payload/sync-folder';
 
 const CONTENT = z.object({
   /** A folder, or database and schema. */

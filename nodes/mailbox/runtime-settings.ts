@@ -37,6 +37,10 @@ export const SETTINGS = z.strictObject({
   retention: RETENTION.optional(),
   /** Serves /mesh/health and /mesh/metrics (monitoring.ts). */
   metrics: z.boolean().optional(),
+  /** Days (`YYYY-MM-DD`) that count as bank holidays beside England's (lib/send/working-days.ts). */
+  bankHolidays: z.array(z.iso.date()).optional(),
+  /** Serves /mesh/ready (readiness.ts). */
+  ready: z.boolean().optional(),
   /** When /mesh/health answers with 503 (lib/monitor/conditions.ts). */
   failHealthWhen: z.enum(FAIL_HEALTH_WHEN).optional(),
 });
@@ -49,6 +53,12 @@ export const SETTINGS = z.strictObject({
 export function wantsMetrics(RED: NodeAPI): boolean {
   const read = z.object({ metrics: SETTINGS.shape.metrics }).safeParse(meshSettings(RED));
   return read.success && (read.data.metrics ?? readVariable('MESH_METRICS') === '1');
+}
+
+/** True when `ready` asks for the readiness endpoint. A mistake in another setting does not matter. */
+export function wantsReadiness(RED: NodeAPI): boolean {
+  const read = z.object({ ready: SETTINGS.shape.ready }).safeParse(meshSettings(RED));
+  return read.data?.ready === true;
 }
 
 /** Returns when /mesh/health answers with 503; `stopped` unless `failHealthWhen` says otherwise. */

@@ -24,6 +24,7 @@ import {
   openingMayPass,
   openStorage,
   readVariable,
+  setOwnHolidays,
   systemClock,
   type ClockStep,
   StorageError,
@@ -158,7 +159,9 @@ function storageSettings(RED: NodeAPI): Omit<StorageOptions, 'folder'> {
     largePayloadLimitMiB,
     storePatienceSeconds,
     retention,
+    bankHolidays = [],
   } = settings.data;
+  setOwnHolidays(bankHolidays);
   if (largePayloads !== 'folder' && largePayloads !== 'database') throw badSettings(RED, 'store-settings');
   return {
     largePayloads,

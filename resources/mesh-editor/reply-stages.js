@@ -5,7 +5,7 @@ const { $ } = globalThis;
 
 const KINDS = ['receipt', 'result', 'report'];
 const OCCURS = ['expected', 'optional', 'any'];
-const UNITS = ['minutes', 'hours', 'workingDays'];
+const UNITS = ['minutes', 'hours', 'workingHours', 'workingDays'];
 const OUTCOMES = ['positive', 'partial', 'negative', 'unclear'];
 const REQUEST_VALUES = ['localId', 'localIdStem', 'messageId', 'fileName', 'fileNameStem', 'subject', 'key'];
 

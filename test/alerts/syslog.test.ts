@@ -21,7 +21,7 @@ const ALERT: OutgoingAlert = {
   mailboxId: 'X26ABC1',
 };
 /** Everything that could end a field, a message or a line. */
-const HOSTILE = 'a"b\\c]d|e=f\r\n<13>1 - forged - - - - g\u2028h\u0000i';
+const HOSTILE = 'a"b\\c]d|e=f msg=forged\r\n<13>1 - forged - - - - g\u2028h\u0000i';
 const NEVER = new AbortController().signal;
 
 async function serverOf(...parameters: Parameters<typeof startSyslog>): Promise<SyslogServer> {
@@ -83,7 +83,7 @@ describe('an alert by syslog', () => {
     // oxlint-disable-next-line no-control-regex -- none of these may be on the wire.
     assert.doesNotMatch(bytes.toString(), /[\u0000-\u001F\u2028]/);
     const { data, text, id } = readSyslog(bytes);
-    const shown = 'a"b\\c]d|e=f <13>1 - forged - - - - g h i';
+    const shown = 'a"b\\c]d|e=f msg=forged <13>1 - forged - - - - g h i';
     assert.deepEqual(Object.keys(data), ['mesh@32473']);
     const { title, code, mailbox, message } = data['mesh@32473'] ?? {};
     assert.deepEqual(
@@ -98,7 +98,7 @@ describe('an alert by syslog', () => {
     const { text, data, hasBom } = readSyslog(syslogMessage({ ...ALERT, ...values }, 'cef'));
     assert.deepEqual([data, hasBom], [{}, false]);
     const { header, extension } = readCef(text);
-    const shown = 'a"b\\c]d|e=f <13>1 - forged - - - - g h i';
+    const shown = 'a"b\\c]d|e=f msg=forged <13>1 - forged - - - - g h i';
     assert.deepEqual(
       [header[0], header[1], header[3], header[4], header[5]],
       ['NHS MESH for Node-RED', 'nhs-mesh', 'handshake', shown, '9'],

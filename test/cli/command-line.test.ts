@@ -27,6 +27,7 @@ import { LOAD_TYPESCRIPT } from '../harness/typescript';
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
 const COMMANDS = [
   'sandbox',
+  'drill',
   'csr',
   'check',
   'conformance',

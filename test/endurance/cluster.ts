@@ -7,6 +7,8 @@
  * its response was lost; messages that were sent twice after the longest pause must have been reported; and every
  * message must have been delivered to a flow, redeliveries only with a higher count.
  *
+ * At last two Node-REDs behind one address, by the real clock (failover.ts); `--instances 0` runs that alone.
+ *
  * A faster clock shortens the waits (see crash.ts), and with them the leases, which go by the database's clock.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -32,6 +34,7 @@ import {
   startReceiver,
 } from './crash-parts';
 import type { Delivery, Key } from './crash-parts';
+import { failover } from './failover';
 
 const { values: options } = parseArgs({
   options: {
@@ -273,7 +276,8 @@ function sentTwice(messages: readonly SandboxMessage[]): string[] {
 
 async function main(): Promise<boolean> {
   const runs: boolean[] = [];
-  for (const count of options.instances.split(',').map(Number)) runs.push(await run(count));
+  for (const count of options.instances.split(',').map(Number)) if (count > 0) runs.push(await run(count));
+  runs.push(await failover());
   return sayTotal(runs);
 }
 

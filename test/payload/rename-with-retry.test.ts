@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { renameWithRetry } from '../../lib/payload/rename-with-retry';
+import { removeWithRetry, renameWithRetry } from '../../lib/payload/rename-with-retry';
 import { emptyFolder } from '../harness/cleanup';
 
 describe('a rename', () => {
@@ -48,5 +48,44 @@ describe('a rename', () => {
 
   it('that fails for another reason is not retried on Windows either', async () => {
     assert.deepEqual((await tried('win32', ['ENOSPC', 'ENOSPC'])).tries, 1);
+  });
+});
+
+describe('a delete', () => {
+  /** Fails with each of the codes, then deletes. Returns how often it was tried, and with which code it failed. */
+  async function tried(platform: NodeJS.Platform, codes: string[]) {
+    const left = [...codes];
+    let tries = 0;
+    const failed = await removeWithRetry('a', {
+      platform,
+      async remove() {
+        tries += 1;
+        const code = left.shift();
+        if (code) throw Object.assign(new Error(code), { code });
+      },
+      wait: async () => undefined,
+    }).then(
+      () => undefined,
+      (error: unknown) => (error as NodeJS.ErrnoException).code,
+    );
+    return { failed, tries };
+  }
+
+  for (const code of ['EPERM', 'EACCES', 'EBUSY']) {
+    it(`that Windows refuses for a moment with ${code} is retried`, async () => {
+      assert.deepEqual(await tried('win32', [code, 'EBUSY']), { failed: undefined, tries: 3 });
+      assert.deepEqual(await tried('linux', [code]), { failed: code, tries: 1 });
+    });
+  }
+
+  it('that Windows goes on refusing fails after nine attempts, and another error at once', async () => {
+    assert.deepEqual(
+      await tried(
+        'win32',
+        Array.from({ length: 20 }, () => 'EBUSY'),
+      ),
+      { failed: 'EBUSY', tries: 9 },
+    );
+    assert.deepEqual(await tried('win32', ['EIO']), { failed: 'EIO', tries: 1 });
   });
 });

@@ -16,7 +16,37 @@ const FOLLOW = 'test/send/outbox-follow.test.ts';
 const ONCE_KEY = 'test/send/once-key.test.ts';
 const DISK = 'test/store/sqlite/broken-disk.test.ts';
 
+const WORKING_DAYS = 'test/send/working-days.test.ts';
+
 const MUTATIONS: Taken[] = [
+  {
+    case: 'do not count over Christmas',
+    test: WORKING_DAYS,
+    file: 'lib/send/working-days.ts',
+    check: 'return !holidays.has(date) && !ownHolidays.has(date);',
+    without: 'return !ownHolidays.has(date);',
+  },
+  {
+    case: 'are as many as somebody adds',
+    test: WORKING_DAYS,
+    file: 'lib/send/working-days.ts',
+    check: 'return !holidays.has(date) && !ownHolidays.has(date);',
+    without: 'return !holidays.has(date);',
+  },
+  {
+    case: 'are those that gov.uk lists',
+    test: WORKING_DAYS,
+    file: 'lib/send/working-days.ts',
+    check: 'while (isWeekend(day) || days.includes(day)) day += DAY;',
+    without: 'while (isWeekend(day)) day += DAY;',
+  },
+  {
+    case: 'over Easter and the change of the clocks',
+    test: WORKING_DAYS,
+    file: 'lib/send/working-days.ts',
+    check: 'return wall - londonOffset(wall - HOUR) * MINUTE;',
+    without: 'return wall;',
+  },
   {
     case: 'before replaceOutgoing',
     test: ONE_COMMIT,

@@ -151,7 +151,8 @@ export const stageSchema = z
       .union([
         z.strictObject({ minutes: z.number().positive().max(600_000) }),
         z.strictObject({ hours: z.number().positive().max(10_000) }),
-        /** Monday to Friday, as in `businessWorkingDays`. */
+        /** 9:00 to 17:00 on working days; working days as in `businessWorkingDays`. */
+        z.strictObject({ workingHours: z.number().positive().max(1000) }),
         z.strictObject({ workingDays: z.number().positive().max(1000) }),
       ])
       .optional(),

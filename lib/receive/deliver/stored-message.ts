@@ -2,7 +2,6 @@
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { PayloadError, StorageError, TooLargeError, UnreadableError } from '../../errors';
-import { rm } from '../../files';
 import { boundaryOf, MultipartParser, type PartHeaders } from '../../formats/multipart';
 import { Digests } from '../../payload/digests';
 import { fileSink, type FileSink } from '../../payload/file-sink';
@@ -13,6 +12,7 @@ import type { Spool } from '../../payload/spool';
 import { openStored } from '../../payload/stored-payload';
 import type { Incoming } from '../../store/store';
 import type { MessageHeaders, ReceivedMessage, ReceivedPart } from '../../types';
+import { removeWithRetry } from '../../payload/rename-with-retry';
 
 export interface DeliveryTarget {
   /** Write the payload to a file in this folder; without it, into a Buffer. */
@@ -133,7 +133,7 @@ async function writeFiles(folder: string, write: (open: OpenFile) => Promise<voi
   } catch (error) {
     for (const sink of sinks) await sink.discard();
     // The first error is the one that says what is wrong.
-    for (const file of files) await rm(file, { force: true }).catch(() => undefined);
+    for (const file of files) await removeWithRetry(file).catch(() => undefined);
     throw error;
   }
 }

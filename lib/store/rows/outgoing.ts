@@ -15,7 +15,12 @@ const stage = z.object({
   kind: z.enum(['receipt', 'result', 'report']),
   occurs: z.enum(['expected', 'optional', 'any']),
   dueWithin: z
-    .union([z.object({ minutes: z.number() }), z.object({ hours: z.number() }), z.object({ workingDays: z.number() })])
+    .union([
+      z.object({ minutes: z.number() }),
+      z.object({ hours: z.number() }),
+      z.object({ workingHours: z.number() }),
+      z.object({ workingDays: z.number() }),
+    ])
     .exactOptional(),
   by: z.number().exactOptional(),
   outcome,

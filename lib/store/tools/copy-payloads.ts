@@ -3,12 +3,13 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { createReadStream, mkdir, rename, rm, writeFile } from '../../files';
+import { createReadStream, mkdir, writeFile } from '../../files';
 import { StorageError } from '../../errors';
-import { syncFolder } from '../../payload/file-sink';
 import { spooledPaths } from '../../payload/quarantine';
 import { isSpoolName } from '../../payload/spool-names';
 import type { PayloadSlices } from '../store';
+import { removeWithRetry, renameWithRetry } from '../../payload/rename-with-retry';
+import { syncFolder } from '../../payload/sync-folder';
 
 /** Payloads by their names. */
 interface PayloadPlace {
@@ -38,9 +39,9 @@ export function payloadPlace(folder: string | undefined, slices: PayloadSlices |
       }
       const path = join(folder, name);
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      await rm(`${path}.copying`, { force: true });
+      await removeWithRetry(`${path}.copying`);
       await writeFile(`${path}.copying`, pieces, { mode: 0o600, flush: true });
-      await rename(`${path}.copying`, path);
+      await renameWithRetry(`${path}.copying`, path);
       await syncFolder(folder);
     },
   };

@@ -4,11 +4,9 @@
  * with one more line. No Node-RED uses the store meanwhile.
  */
 import { basename, dirname } from 'node:path';
-import { rm } from '../../files';
 import { ConfigurationError, InvalidMessageError, NotFoundError, StorageError } from '../../errors';
 import { FINAL, PENDING, RESPONSE_MISSING } from '../../message-states';
 import { withoutPath } from '../../payload/file-error';
-import { syncFolder } from '../../payload/file-sink';
 import { spooledPaths } from '../../payload/quarantine';
 import { readMark } from '../../payload/spool-mark';
 import { messageTag, payloadPrefixes, tagOf } from '../../payload/spool-names';
@@ -19,6 +17,8 @@ import type { Row } from '../rows/parse';
 import { COPYING } from '../rules/schema-version';
 import type { Incoming, Outgoing, SpoolFolder, StageState } from '../store';
 import { type Change, type Side } from './side';
+import { removeWithRetry } from '../../payload/rename-with-retry';
+import { syncFolder } from '../../payload/sync-folder';
 
 /** A request to erase a message. */
 export interface Erasure {
@@ -230,7 +230,7 @@ async function removeFiles(side: Side, { paths, slices, name }: MessageFiles): P
     (one, other) => Number(basename(one) === name) - Number(basename(other) === name),
   )) {
     try {
-      await rm(path, { force: true });
+      await removeWithRetry(path);
       await syncFolder(dirname(path));
     } catch (error) {
       const cause = withoutPath(error);

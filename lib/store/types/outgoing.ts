@@ -26,7 +26,7 @@ export interface StageState {
   kind: 'receipt' | 'result' | 'report';
   occurs: 'expected' | 'optional' | 'any';
   /** How long after the acceptance by MESH it may take. */
-  dueWithin?: { minutes: number } | { hours: number } | { workingDays: number };
+  dueWithin?: { minutes: number } | { hours: number } | { workingHours: number } | { workingDays: number };
   /** Overdue after this time, where that is earlier than by the acceptance: its clock was ahead. */
   by?: number;
   outcome: Outcome;
