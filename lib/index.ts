@@ -118,6 +118,7 @@ export { fhirXmlToJson, fhirXmlToObject, type FhirOptions } from './formats/fhir
 export { fhirJsonToXml } from './formats/fhir/to-xml';
 export type { ValidationIssue } from './formats/fhir/validate/types';
 export type { ValidationOutcome, ValidationRequest } from './formats/fhir/profiles/validate-payload';
+export { MAX_CONVERTED_BYTES } from './formats/limits';
 export { endWorkers, runInWorker } from './workers/pool';
 export {
   unwrapItk2,
@@ -143,7 +144,20 @@ export {
   type CsvSource,
   type CsvValues,
 } from './formats/csv/index';
-export { openTarGz, writeTarGz, type ArchivedFile, type ArchiveLimits } from './formats/archive/tar-gz';
+export {
+  readCodeRows,
+  readCodes,
+  readTypedRows,
+  tableOfRows,
+  UnknownCodes,
+  type CodeCsvOptions,
+  type CodeLookup,
+  type CodeTable,
+  type CodeTarget,
+  type ReadCodes,
+  type TypedCodeRow,
+} from './mapping/codes/index';
+export { ARCHIVE_LIMITS, openTarGz, writeTarGz, type ArchivedFile, type ArchiveLimits } from './formats/archive/tar-gz';
 export { convertByRelease, statedRelease, type AnyFhirRelease, type Converted } from './formats/fhir/release';
 
 // HL7 over TCP
@@ -156,6 +170,7 @@ export type { PairOutcome } from './folders/claims';
 export type { ControlFields, StatusRecord } from './folders/control-file';
 export { avoidDeviceName } from './payload/safe-file-name';
 export { payloadSource } from './payload/source';
+export { writeWholeFile } from './payload/whole-file';
 
 // The operator view
 export type {
@@ -173,14 +188,32 @@ export type { ClockSkew, MailboxHealth, RecurringTask } from './monitor/health';
 export {
   certificateAndClockSeverity,
   DEFAULT_LIMITS,
+  FAIL_HEALTH_WHEN,
   findAlerts,
   findConditions,
+  personMustAct,
   worstSeverity,
 } from './monitor/conditions';
-export type { Alert, Condition, ConditionKind, ConditionLimits, Observation, Severity } from './monitor/conditions';
+export type {
+  Alert,
+  Condition,
+  ConditionKind,
+  ConditionLimits,
+  FailHealthWhen,
+  Observation,
+  Severity,
+} from './monitor/conditions';
 export { LATENCY_BOUNDS, type Traffic } from './monitor/traffic';
 export { AlertError, AlertQueue, type AlertEvents, type Receiver } from './alerts/alert-queue';
-export { describeAlert, type AlertContent, type OutgoingAlert } from './alerts/outgoing-alert';
+export {
+  describeAlert,
+  describeUse,
+  type AlertContent,
+  type AuditedUse,
+  type OutgoingAlert,
+} from './alerts/outgoing-alert';
+export { openSyslog } from './alerts/syslog';
+export { alertLine } from './alerts/syslog-message';
 export { openEmail, type EmailOptions } from './alerts/email';
 export { openWebhook, type OpenReceiver, type WebhookOptions } from './alerts/webhook';
 export { findForgottenMailboxes, type ForgottenMailbox } from './monitor/forgotten-mailboxes';

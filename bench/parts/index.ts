@@ -14,6 +14,7 @@ import { postgres } from './postgres';
 import { rss, rss20G } from './rss';
 import { smallDurableSend, smallReceive, smallSend } from './small';
 import { store } from './store';
+import { validation } from './validation';
 
 export const PARTS = {
   sendRandom,
@@ -37,6 +38,7 @@ export const PARTS = {
   mllpFlow,
   formats,
   csv,
+  validation,
   plot,
   history,
 } as const;

@@ -77,6 +77,7 @@ export function toJson(results: Results): object {
     'mllp',
     'formats',
     'csv',
+    'validation',
     'plot',
     'history',
   ] as const) {

@@ -240,6 +240,23 @@ export function otherFigures(results: Results): string {
     const head = [what, 'MB/s', 'rows/s', 'peak above idle MiB', 'event loop held, ms', 'to csv-parse alone'];
     parts.push(markdownTable([head, ...lines]));
   }
+  if (results.validation) {
+    const lines = results.validation.map(({ definitions, load, letterMs, dense, loop }) => [
+      definitions,
+      ...[load.ms, load.peakMiB, letterMs, dense.object, dense.xml, loop.p99Ms, loop.longestMs].map(number),
+    ]);
+    const head = [
+      'FHIR validation by',
+      'loading ms',
+      'loading MiB',
+      'letter of 5 MB ms',
+      'dense bundle MB/s',
+      'dense XML MB/s',
+      'event loop p99 ms',
+      'largest ms',
+    ];
+    parts.push(markdownTable([head, ...lines]));
+  }
   if (results.plot) {
     const lines = results.plot.send.map((sent, i) => {
       const got = results.plot?.receive[i];

@@ -26,6 +26,14 @@ const COMMANDS: Record<string, { about: string; load(): Command }> = {
     about: 'tries a folder of HL7, EDIFACT or FHIR files on the readers of the nodes',
     load: () => (require('./corpus') as typeof import('./corpus')).corpus,
   },
+  adopt: {
+    about: 'takes over what a MESH Client has sent, and its configuration',
+    load: () => (require('./adopt') as typeof import('./adopt')).adopt,
+  },
+  test: {
+    about: 'runs the tests of a flow, with the sandbox in the place of MESH',
+    load: () => (require('./flow-tests') as typeof import('./flow-tests')).flowTests,
+  },
   store: {
     about: 'copies a store between SQLite and PostgreSQL; erases one message',
     load: () => (require('./store') as typeof import('./store')).store,

@@ -2,7 +2,7 @@
 import { UnreadableError } from '../errors';
 
 /** Largest payload that a converter accepts, in bytes or characters. Real messages seldom exceed 5 MB. */
-export const MAX_SIZE = 64 * 1024 * 1024;
+export const MAX_CONVERTED_BYTES = 64 * 1024 * 1024;
 /**
  * Maximum number of values (fields, elements, components, attributes) of one payload: each takes many times its length.
  */
@@ -10,10 +10,12 @@ const MAX_VALUES = 1_000_000;
 /** Maximum nesting depth of elements or objects. FHIR's own stays below 30. */
 export const MAX_DEPTH = 200;
 
-/** @throws UnreadableError above {@link MAX_SIZE} */
+/** @throws UnreadableError above {@link MAX_CONVERTED_BYTES} */
 export function checkSize(payload: string | Buffer, format: string): void {
-  if (payload.length > MAX_SIZE) {
-    throw new UnreadableError(`The payload is larger than ${MAX_SIZE / 1024 / 1024} MiB, the maximum for ${format}.`);
+  if (payload.length > MAX_CONVERTED_BYTES) {
+    throw new UnreadableError(
+      `The payload is larger than ${MAX_CONVERTED_BYTES / 1024 / 1024} MiB, the maximum for ${format}.`,
+    );
   }
 }
 

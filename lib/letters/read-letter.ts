@@ -4,7 +4,8 @@
  * the sender claims; what cannot be read as text of the letter is counted, so that nobody takes the rest for all.
  */
 import { UnreadableError } from '../errors';
-import { parseXml, type XmlElement } from '../formats/xml';
+import { narrativeText } from './narrative-text';
+import { resourceText } from './resource-text';
 
 /** What a received letter says; plain JSON. What it does not say is left out. */
 export interface ReceivedLetter {
@@ -30,6 +31,7 @@ export interface ReceivedLetter {
   };
   author: { family?: string; given?: string[]; prefix?: string; phone?: string };
   sender: { odsCode?: string; name?: string; phone?: string };
+  /** Text; where a section has none, what it refers to, element by element. */
   sections: Array<{ title?: string; code?: string; text: string }>;
   /** base64, as received: decoded, it is what the sender sent, byte for byte. */
   documents: Array<{ contentType: string; content: string; title?: string }>;
@@ -43,7 +45,16 @@ const MAX_ENTRIES = 10_000;
 const MAX_SECTIONS = 1000;
 const MAX_DEPTH = 20;
 /** Resources whose content is in a field of the letter, or is only the envelope. */
-const READ = new Set(['Bundle', 'MessageHeader', 'Composition', 'Patient', 'Binary', 'Organization', 'Practitioner']);
+const READ = new Set([
+  'Bundle',
+  'MessageHeader',
+  'Composition',
+  'Patient',
+  'Binary',
+  'Organization',
+  'Practitioner',
+  'PractitionerRole',
+]);
 
 const object = (value: unknown): Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
@@ -65,13 +76,10 @@ export function readLetter(resource: unknown): ReceivedLetter {
   const resources = resourcesOf(outer);
   const composition = resources.find(({ resource: each }) => each['resourceType'] === 'Composition')?.resource;
   if (!composition) throw new UnreadableError('There is no letter in the message: it has no Composition.');
+  const byReference = indexOf(resources);
   const find = (reference: unknown, type: string): Json => {
-    const wanted = text(object(reference)['reference']);
-    const named = resources.find(
-      ({ fullUrl, resource: each }) =>
-        wanted !== undefined && (fullUrl === wanted || wanted.endsWith(`/${text(each['id']) ?? ' '}`)),
-    );
-    return named?.resource['resourceType'] === type ? named.resource : {};
+    const found = byReference(reference);
+    return found?.['resourceType'] === type ? found : {};
   };
   const ofType = (type: string): Json[] =>
     resources.flatMap(({ resource: each }) => (each['resourceType'] === type ? [each] : []));
@@ -81,7 +89,10 @@ export function readLetter(resource: unknown): ReceivedLetter {
   const sender = [find(composition['custodian'], 'Organization'), ...ofType('Organization')].find(
     (each) => each['resourceType'],
   );
-  const author = find(list(composition['author'])[0], 'Practitioner');
+  const [by] = list(composition['author']);
+  const author = { ...find(find(by, 'PractitionerRole')['practitioner'], 'Practitioner'), ...find(by, 'Practitioner') };
+  const written = new Set<Json>();
+  const contentOf = (section: Json): string => entriesText(section, byReference, written);
   const type = coding(composition['type']);
   return defined({
     event: defined({ code: text(event['code']), display: text(event['display']) }),
@@ -96,13 +107,13 @@ export function readLetter(resource: unknown): ReceivedLetter {
     patient: patientOf(patient ?? {}),
     author: defined({ ...nameOf(author), phone: phoneOf(author) }),
     sender: senderOf(sender ?? {}),
-    sections: sectionsOf(composition['section'], 0),
+    sections: sectionsOf(composition['section'], contentOf, 0),
     documents: ofType('Binary').flatMap((binary) => {
       const content = text(binary['content']) ?? text(binary['data']);
       const contentType = text(binary['contentType']) ?? 'application/octet-stream';
       return content === undefined ? [] : [{ contentType, content: content.replaceAll(/\s/g, '') }];
     }),
-    otherResources: countOthers(resources.map(({ resource: each }) => each)),
+    otherResources: countOthers(resources.map(({ resource: each }) => each).filter((each) => !written.has(each))),
   }) as unknown as ReceivedLetter;
 }
 
@@ -117,6 +128,35 @@ function resourcesOf(bundle: Json, depth = 0): Array<{ fullUrl?: string; resourc
   });
   if (found.length > MAX_ENTRIES) throw new UnreadableError('The letter has too many resources.');
   return found;
+}
+
+/** Returns what finds a resource by a reference: by its fullUrl, or by its id. */
+function indexOf(
+  resources: ReadonlyArray<{ fullUrl?: string; resource: Json }>,
+): (reference: unknown) => Json | undefined {
+  const known = new Map<string, Json>();
+  const add = (key: string | undefined, resource: Json): void => {
+    if (key !== undefined && !known.has(key)) known.set(key, resource);
+  };
+  for (const { fullUrl, resource } of resources) add(fullUrl, resource);
+  for (const { resource } of resources) add(text(resource['id']), resource);
+  return (reference) => {
+    const wanted = text(object(reference)['reference']);
+    return wanted === undefined
+      ? undefined
+      : (known.get(wanted) ?? known.get(wanted.slice(wanted.lastIndexOf('/') + 1)));
+  };
+}
+
+/** Returns what a section without text refers to, as text; `written` gets those resources. */
+function entriesText(section: Json, byReference: (reference: unknown) => Json | undefined, written: Set<Json>): string {
+  const found = list(section['entry']).flatMap((entry) => {
+    const resource = byReference(entry);
+    if (!resource || READ.has(String(resource['resourceType'])) || written.has(resource)) return [];
+    written.add(resource);
+    return [resourceText(resource)];
+  });
+  return found.join('\n');
 }
 
 function countOthers(resources: readonly Json[]): Record<string, number> {
@@ -158,57 +198,22 @@ function senderOf(organisation: Json): Json {
   return defined({ odsCode: text(ods?.['value']), name: text(organisation['name']), phone: phoneOf(organisation) });
 }
 
-function sectionsOf(sections: unknown, depth: number): ReceivedLetter['sections'] {
+function sectionsOf(
+  sections: unknown,
+  contentOf: (section: Json) => string,
+  depth: number,
+): ReceivedLetter['sections'] {
   if (depth > MAX_DEPTH) throw new UnreadableError('The letter’s sections are nested too deep.');
   return list(sections)
     .slice(0, MAX_SECTIONS)
     .flatMap((section) => {
       const found: ReceivedLetter['sections'][number] = {
         ...defined({ title: text(section['title']), code: text(coding(section['code'])['code']) }),
-        text: narrativeText(text(object(section['text'])['div'])),
+        text: narrativeText(text(object(section['text'])['div'])) || contentOf(section),
       };
-      const nested = sectionsOf(section['section'], depth + 1);
+      const nested = sectionsOf(section['section'], contentOf, depth + 1);
       return found.text === '' && nested.length > 0 ? nested : [found].concat(nested);
     });
-}
-
-/** Elements that begin a line of their own. */
-const BLOCKS =
-  /<\/?(?:[a-z]+:)?(?:p|div|tr|li|ul|ol|dl|dt|dd|table|thead|tbody|caption|h[1-6]|br|hr|pre|blockquote)\b[^>]*>/gi;
-const CELLS = /<\/(?:[a-z]+:)?(?:td|th)\s*>/gi;
-const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0' };
-
-/**
- * Returns the text of a narrative, a line for each paragraph and row, cells separated by ` | `. An image has no text:
- * `[image]` says that there is one.
- */
-export function narrativeText(div: string | undefined): string {
-  if (div === undefined) return '';
-  checkXhtml(div);
-  return div
-    .replaceAll(/<!--[^]*?-->/g, '')
-    .replaceAll(/<!\[CDATA\[([^]*?)\]\]>/g, (_all, content: string) =>
-      content.replaceAll('&', '&amp;').replaceAll('<', '&lt;'),
-    )
-    .replaceAll(/\s+/g, ' ')
-    .replaceAll(/<(?:[a-z]+:)?img\b[^>]*>/gi, '[image]')
-    .replaceAll(CELLS, ' | ')
-    .replaceAll(BLOCKS, '\n')
-    .replaceAll(/<[^>]*>/g, '')
-    .replaceAll(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(\w{1,10}));/gi, (all, decimal, hex, name: string) => {
-      const code = decimal ? Number(decimal) : hex ? Number.parseInt(String(hex), 16) : undefined;
-      if (code === undefined) return ENTITIES[name] ?? all;
-      return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : '';
-    })
-    .split('\n')
-    .map((line) => line.replace(/(?: \| ?)+$/, '').trim())
-    .filter((line) => line !== '')
-    .join('\n');
-}
-
-/** @throws UnreadableError when a narrative is no XML, and so might hide text from the rules above */
-function checkXhtml(div: string): XmlElement {
-  return parseXml(div);
 }
 
 function readDocumentReference(resource: Json): ReceivedLetter {

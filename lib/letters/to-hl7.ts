@@ -2,6 +2,7 @@
  * Writes a received letter as an HL7 v2 MDM^T02 for an EPR (T10 when it replaces another): its files as OBX of type ED,
  * base64 as received, its sections as text under their headings (docs/letters.md, To HL7 v2).
  */
+import { UnreadableError } from '../errors';
 import type { Hl7Message } from '../formats/hl7/message';
 import type { ReceivedLetter } from './read-letter';
 
@@ -44,7 +45,10 @@ const SUBTYPES: Readonly<Record<string, string>> = {
   'image/tiff': 'TIFF',
 };
 
-/** Returns the message, for mesh-hl7 or {@link writeHl7}. */
+/**
+ * Returns the message, for mesh-hl7 or {@link writeHl7}.
+ * @throws UnreadableError when there is nothing in the letter that an MDM could carry: an EPR would file an empty one
+ */
 export function letterToMdm(letter: ReceivedLetter, { controlId, from, to, now }: MdmOptions): Hl7Message {
   const trigger = letter.replaces === undefined ? 'T02' : 'T10';
   const written = hl7Time(letter.written);
@@ -57,7 +61,7 @@ export function letterToMdm(letter: ReceivedLetter, { controlId, from, to, now }
       .filter(({ text }) => text !== '')
       .map(({ code, title, text }) => ({
         valueType: 'FT',
-        what: field(code, title, code && 'SCT'),
+        what: code === undefined && title === undefined ? type : field(code, title, code && 'SCT'),
         value: field(text),
       })),
     ...letter.documents.map(({ contentType, content, title }) => ({
@@ -66,6 +70,11 @@ export function letterToMdm(letter: ReceivedLetter, { controlId, from, to, now }
       value: field('', contentType.split('/')[0], SUBTYPES[contentType] ?? contentType, 'Base64', content),
     })),
   ];
+  if (observations.length === 0) {
+    throw new UnreadableError('The letter has neither text nor a file, so there is nothing for the EPR to show.', {
+      advice: 'Read the FHIR message itself, and do not acknowledge it as processed before a person has seen it.',
+    });
+  }
   return {
     MSH: [
       {

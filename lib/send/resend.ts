@@ -50,9 +50,12 @@ export async function messageToResend(
     });
   }
   const { payload } = row;
+  const { sentElsewhere = false } = row.envelope as Partial<StoredEnvelope>;
   if (!payload) {
     throw new PayloadError(`The payload of message ${row.id} is not kept any more.`, {
-      advice: 'Send it again from where it came from.',
+      advice: sentElsewhere
+        ? 'Another client sent it, and may have it in its sent folder. Send it again from where it came from.'
+        : 'Send it again from where it came from.',
     });
   }
   const {

@@ -1,6 +1,13 @@
 /** Keeps a FHIR message that its recipient would refuse from being sent. */
 import type { NodeAPI, NodeMessageInFlow } from 'node-red';
-import { InvalidMessageError, runInWorker, type Payload, type ValidationOutcome } from '../../lib/index';
+import {
+  InvalidMessageError,
+  MAX_CONVERTED_BYTES,
+  payloadSource,
+  runInWorker,
+  type Payload,
+  type ValidationOutcome,
+} from '../../lib/index';
 import { choiceSetting, definitionsSetting } from '../shared/settings';
 
 export interface ValidateSettings {
@@ -12,7 +19,8 @@ export interface ValidateSettings {
 
 /**
  * Validates the payload where the node says so, and puts the result on `msg.validation`.
- * @throws InvalidMessageError when it is not valid, with the first error and how many there are
+ * @throws InvalidMessageError when it is not valid, with the first error and how many there are; PayloadError when its
+ *   file cannot be read
  */
 export async function validateBeforeSending(
   RED: NodeAPI,
@@ -22,7 +30,7 @@ export async function validateBeforeSending(
 ): Promise<void> {
   if (choiceSetting(RED, 'validate', settings.validate, ['', 'fhir']) === '') return;
   const { valid, release, issues } = await runInWorker('validate', {
-    payload: contentOf(RED, payload),
+    payload: await contentOf(RED, payload),
     release: 'auto',
     profiles: [],
     ...definitionsSetting(RED, settings.definitions),
@@ -31,10 +39,18 @@ export async function validateBeforeSending(
   if (!valid) throw notValid(RED, issues);
 }
 
-function contentOf(RED: NodeAPI, payload: Payload): string | Uint8Array | Record<string, unknown> {
+/** Returns what is validated; of a file its bytes, as they are now: sending refuses a file that changes later. */
+async function contentOf(RED: NodeAPI, payload: Payload): Promise<string | Uint8Array | Record<string, unknown>> {
   if (typeof payload === 'string' || payload instanceof Uint8Array) return payload;
   if ('json' in payload) return payload.json as Record<string, unknown>;
-  throw new InvalidMessageError(RED._('mesh-send.error.validate-file'));
+  const file = await payloadSource(payload);
+  if (file.size > MAX_CONVERTED_BYTES) {
+    const values = { mib: MAX_CONVERTED_BYTES / 1024 / 1024 };
+    throw new InvalidMessageError(RED._('mesh-send.error.validate-file', values));
+  }
+  const pieces: Buffer[] = [];
+  for await (const piece of file.open(0, file.size)) pieces.push(piece);
+  return Buffer.concat(pieces);
 }
 
 function notValid(RED: NodeAPI, issues: ValidationOutcome['issues']): InvalidMessageError {

@@ -243,6 +243,10 @@ function stage(element, value = { match: [{ in: 'localId', request: 'localId' }]
   const match = matchers(value.match ?? [], changed);
   const says = outcomes(value.outcomes ?? [], changed);
   const otherwise = select('outcome', OUTCOMES, value.otherwise);
+  const { column, requestColumn, minimumPercent = 0 } = value.compare ?? {};
+  const compared = input('compare-column', column === undefined ? '' : String(column));
+  const sentColumn = input('compare-request', requestColumn === undefined ? '' : String(requestColumn));
+  const percent = input('compare-percent', minimumPercent === 0 ? '' : String(minimumPercent));
   const heading = (label) => $('<div class="mesh-reply-heading">').text(text(`replies.${label}`));
   element
     .append(
@@ -261,6 +265,12 @@ function stage(element, value = { match: [{ in: 'localId', request: 'localId' }]
       heading('outcomes'),
       says.element,
       $('<div class="mesh-reply-grid">').append(labelled('otherwise', otherwise)),
+      heading('compare'),
+      $('<div class="mesh-reply-grid">').append(
+        labelled('compare-column', compared),
+        labelled('compare-request', sentColumn),
+        labelled('compare-percent', percent.attr('inputmode', 'decimal')),
+      ),
     )
     .on('change input', changed);
   return () => {
@@ -278,7 +288,21 @@ function stage(element, value = { match: [{ in: 'localId', request: 'localId' }]
       match: match.read(),
       outcomes: says.read(),
       otherwise: otherwise.val(),
+      ...comparison(compared.val().trim(), sentColumn.val().trim(), percent.val().trim()),
     };
+  };
+}
+
+/** Without a column, nothing is compared. */
+function comparison(column, requestColumn, percent) {
+  if (column === '') return {};
+  const minimum = Number.isNaN(Number(percent)) ? percent : Number(percent);
+  return {
+    compare: {
+      column: numberOr(column),
+      ...(requestColumn === '' ? {} : { requestColumn: numberOr(requestColumn) }),
+      ...(percent === '' ? {} : { minimumPercent: minimum }),
+    },
   };
 }
 

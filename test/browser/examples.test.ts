@@ -29,8 +29,8 @@ const BUTTONS: Record<string, Record<string, Result>> = {
     'Collect reports': status('Inbox of X26ABC1'),
   },
   'closed-loop': {
-    'For a known patient': debug('Business ack'),
-    'For an unknown patient': debug('Business ack'),
+    'A known patient': debug('Business ack'),
+    'An unknown patient': debug('Business ack'),
     'Collect acks': debug('Acknowledgement'),
   },
   'file-transfer': {
@@ -52,6 +52,13 @@ const BUTTONS: Record<string, Record<string, Result>> = {
     'A list': status('Two rows each'),
     'With faulty rows': debug('Findings'),
     'Poll now': status('Lists of X26ABC32'),
+  },
+  'fhir-validation': {
+    'A letter': debug('Processed'),
+    'A wrong code': debug('Not sent, and why'),
+    'No FHIR at all': debug('Not sent, and why'),
+    'With a fault': debug('Rejected'),
+    'Collect acks': debug('Acknowledgement'),
   },
   'hl7-to-itk3-letter': {
     'One discharge, again': debug('Accepted'),

@@ -6,6 +6,8 @@ import { once } from 'node:events';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CHECK_STEPS } from '../../lib/index';
+import { adopt } from '../../lib/cli/adopt';
+import { flowTests } from '../../lib/cli/flow-tests';
 import { check } from '../../lib/cli/check';
 import type { Command } from '../../lib/cli/command';
 import { conformance } from '../../lib/cli/conformance';
@@ -20,7 +22,7 @@ import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
-const COMMANDS = ['sandbox', 'csr', 'check', 'conformance', 'corpus', 'store'];
+const COMMANDS = ['sandbox', 'csr', 'check', 'conformance', 'corpus', 'adopt', 'test', 'store'];
 const NAME = 'SERVER001.X26.api.mesh-client.nhs.uk';
 
 interface Exit {
@@ -58,8 +60,11 @@ describe('nhs-mesh', function () {
       [/--environment has an empty value/, check, ['--environment= ', '--mailbox', 'X26ABC1']],
       [/--mailbox has an empty value/, check, ['--environment', 'live', '--mailbox', '']],
       [/--proxy has an empty value/, check, [...connection, '--proxy', '']],
+      [/--client has an empty value/, adopt, ['sent', '--client', '']],
       [/An argument is empty/, store, ['erase', '', '--by', 'x']],
       [/--folder has an empty value/, store, ['copy', '--to', 'postgres', '--folder', ' ']],
+      [/--tests has an empty value/, flowTests, ['--tests', '']],
+      [/There is no folder of tests/, flowTests, ['--tests', join(__dirname, 'not-there')]],
       [/--folder has an empty value/, corpus, ['--folder', '', '--format', 'hl7']],
       [/--shared-key has an empty value/, sandbox, ['--shared-key', '']],
       [/MESH_SHARED_KEY is empty/, sandbox, ['--port', '0'], { MESH_SHARED_KEY: '' }],

@@ -59,6 +59,7 @@ for (const major of MAJORS) {
           'fs-answers': { interval: 0.005 },
           'example-x26abc11': { leaseMinutes: 0.02, maxDeliveries: 1000 },
         },
+        extraNodes: [{ id: 'broken-sender', type: 'inject', z: 'fhir-server', props: [], wires: [['fs-as']] }],
       });
       await run.untilGreen('fs-poll', 'fs-answers');
     });
@@ -100,7 +101,7 @@ for (const major of MAJORS) {
     it('rejects a payload that is no FHIR bundle with 10009, in either form', async () => {
       for (const payload of ['<Bundle xmlns="http://hl7.org/fhir"><type', '{"resourceType": "Bundle"', '{"a": 1}']) {
         const before = acknowledgements();
-        await run.nodeRed.inject('fs-sendjson', [
+        await run.nodeRed.inject('broken-sender', [
           { p: 'payload', v: payload, vt: 'str' },
           { p: 'as', v: 'json', vt: 'str' },
         ]);

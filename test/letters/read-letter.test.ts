@@ -8,9 +8,11 @@ import { buildLetter } from '../../lib/letters/build-letter';
 import { documentId } from '../../lib/letters/document';
 import { letterFromHl7 } from '../../lib/letters/from-hl7';
 import { TRANSFERS_OF_CARE, type TransferOfCareKind } from '../../lib/letters/headings';
-import { narrativeText, readLetter, type ReceivedLetter } from '../../lib/letters/read-letter';
+import { narrativeText } from '../../lib/letters/narrative-text';
+import { readLetter, type ReceivedLetter } from '../../lib/letters/read-letter';
 import { letterToMdm } from '../../lib/letters/to-hl7';
 import { dischargeLetter, forKind, mdm, NOW, PDF, SECTIONS, SENDER, sendDocumentLetter } from './letters';
+import { updateRecord } from './update-record';
 
 const OPTIONS = {
   controlId: 'CONTROL2',
@@ -72,6 +74,38 @@ describe('a received letter', () => {
     const letter = readLetter(buildLetter('notify', sendDocumentLetter(), SENDER).message);
     assert.deepEqual(Buffer.from(letter.documents[0]?.content ?? '', 'base64'), PDF);
     assert.equal(letter.patient.nhsNumber, '9997877896');
+  });
+
+  it('of Update Record has what it says in codes as text, and the pharmacist behind a role', () => {
+    const letter = received(updateRecord());
+    assert.deepEqual(
+      letter.sections.map(({ text }) => text.split('\n')),
+      [
+        [
+          'observation',
+          'status: final',
+          'code: Blood pressure (75367002)',
+          'effective: 2026-07-16T10:30:00+01:00',
+          'component code: Systolic blood pressure (271649006)',
+          'component value: 142 mmHg',
+          'component code: Diastolic blood pressure (271650006)',
+          'component value: 91 mmHg',
+          'observation',
+          'status: final',
+          'code: Advice given',
+          'value: To see the practice nurse within 7 days',
+        ],
+      ],
+    );
+    assert.equal(letter.author.family, 'PHARMACIST');
+    assert.deepEqual(letter.otherResources, {});
+    const [obx] = atTheEpr(letter)['OBX'] as Array<{ f3: Array<{ c1: string }> }>;
+    assert.equal(obx?.f3[0]?.c1, '1659111000000107');
+  });
+
+  it('with neither text nor a file is refused: an EPR would file an empty letter', () => {
+    const empty = { resourceType: 'Bundle', entry: [{ resource: { resourceType: 'Composition', title: 'T' } }] };
+    assert.throws(() => letterToMdm(readLetter(empty), OPTIONS), /neither text nor a file/);
   });
 
   it('counts the resources that are in none of its fields', () => {

@@ -8,7 +8,7 @@ import { exampleFlows } from '../harness/node-red';
 import type { HapiRelease } from '../harness/hapi';
 
 /** The examples that send FHIR. NEMS events come from the NHS: what the example sends stands for them. */
-const EXAMPLES = ['first-message', 'closed-loop', 'hl7-to-itk3-letter', 'mesh-to-fhir-server'];
+const EXAMPLES = ['first-message', 'closed-loop', 'fhir-validation', 'hl7-to-itk3-letter', 'mesh-to-fhir-server'];
 /** Until nothing more is written (ms). */
 const QUIET_MS = 5000;
 

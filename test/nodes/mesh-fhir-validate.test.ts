@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endWorkers } from '../../lib/index';
@@ -160,6 +160,25 @@ describe('mesh-send that validates', function () {
     assert.equal(error.code, 'MESH_INVALID_MESSAGE');
     assert.match(error.message, /not valid FHIR \(errors: 1\), and was not sent.*Patient\.gender/);
     assert.equal(validation.valid, false);
+  });
+
+  it('validates a file as it validates content, and refuses one that is not there or is too large', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mesh-validate-'));
+    try {
+      const [good, bad, large] = ['good.xml', 'bad.json', 'large.xml'].map((name) => join(folder, name));
+      assert.ok(good && bad && large);
+      writeFileSync(good, '<Patient xmlns="http://hl7.org/fhir"><gender value="male"/></Patient>');
+      writeFileSync(bad, '{"resourceType": "Patient", "gender": "mail"}');
+      writeFileSync(large, '');
+      truncateSync(large, 64 * 1024 * 1024 + 1);
+      await deploy(sending({ validate: 'fhir', payloadIs: 'file' }));
+      assert.equal((await through(good, 'yes')).validation.valid, true);
+      assert.match((await through(bad, 'caught')).error.message, /not valid FHIR.*Patient\.gender/);
+      assert.match((await through(large, 'caught')).error.message, /more than 64 MiB/);
+      assert.equal((await through(join(folder, 'away.xml'), 'caught')).error.code, 'MESH_PAYLOAD');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('validates nothing unless it is set to', async () => {

@@ -5,7 +5,7 @@
 import { isUtf8 } from 'node:buffer';
 import { unzipSync } from 'node:zlib';
 import { UnreadableError } from '../../errors';
-import { MAX_SIZE } from '../limits';
+import { MAX_CONVERTED_BYTES } from '../limits';
 import { ToleratedList, type Tolerated } from '../tolerated';
 import { decodeXml, isDeclaredWrongly, WRONG_DECLARATION, parseXml, type XmlElement } from '../xml';
 
@@ -176,12 +176,12 @@ function fromBase64(text: string, number: number): Buffer {
 
 function expanded(bytes: Buffer, number: number): Buffer {
   try {
-    return unzipSync(bytes, { maxOutputLength: MAX_SIZE });
+    return unzipSync(bytes, { maxOutputLength: MAX_CONVERTED_BYTES });
   } catch (error) {
     const isTooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
     throw new UnreadableError(
       isTooLarge
-        ? `Payload ${number} of the ITK2 envelope is larger than ${MAX_SIZE / 1024 / 1024} MiB when it is expanded.`
+        ? `Payload ${number} of the ITK2 envelope is larger than ${MAX_CONVERTED_BYTES / 1024 / 1024} MiB when it is expanded.`
         : `Payload ${number} of the ITK2 envelope is not compressed as its manifest says.`,
     );
   }

@@ -74,7 +74,7 @@ function storeOn(connection: Connection): SqliteStore {
       call('changeOutgoing', [id, from, withOwnBytes(change), note, outcomes]),
     changeBatch: (transitions, progress) => call('changeBatch', [transitions, progress]),
     sendingProgress: (mailbox) => call('sendingProgress', [mailbox]),
-    addForgotten: (message, change, note) => call('addForgotten', [message, change, note]),
+    addWithoutPayload: (message, change, note) => call('addWithoutPayload', [message, change, note]),
     generation: () => call('generation', []),
     addIncoming: (message, note) => call('addIncoming', [withOwnBytes(message), note]),
     getIncoming: (mailbox, messageId) => call('getIncoming', [mailbox, messageId]),

@@ -6,13 +6,14 @@
  *   --profiles DIR   a folder with stu3/ and ukcore-r4/ (default: the same)
  *   --mutations N    changed messages (default 300; 0: none, and no Java)
  *   --seed N         of the changes
+ *   --keep DIR       writes the changed messages and HAPI's verdicts there, in the form of --folder
  *   --json           prints {files, equal, falseErrors, missed, ms} on the last line
  *
  * A file is equal when both say valid, or both say not. `falseErrors` counts errors of ours in files that HAPI finds
  * valid, but for what HAPI does not look at (docs/validation.md). `missed` counts HAPI's errors that a message has caused
  * and that we do not have at the same element.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,7 +24,8 @@ import { validatePayload, type ValidationOutcome } from '../../../lib/formats/fh
 import type { ValidationIssue } from '../../../lib/formats/fhir/validate/types';
 import { startHapi, type Hapi, type HapiIssue } from '../../harness/hapi';
 import { ROOT } from '../../harness/node-red';
-import { mutate, randomFrom } from './mutate';
+import { mutate, randomFrom, type Random } from './mutate';
+import { mutateXml } from './mutate-xml';
 
 const REFERENCE = process.env['MESH_REFERENCE'] ?? join(ROOT, '..', 'shared', 'reference');
 
@@ -33,6 +35,7 @@ const { values: options } = parseArgs({
     profiles: { type: 'string' },
     mutations: { type: 'string', default: '300' },
     seed: { type: 'string', default: '20261130' },
+    keep: { type: 'string' },
     json: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
   },
@@ -82,18 +85,28 @@ function contentOf(file: string): Buffer {
 }
 
 let ms = 0;
-function ours(payload: Buffer | Record<string, unknown>, release: FhirRelease): ValidationOutcome {
+async function ours(payload: Buffer | Record<string, unknown>, release: FhirRelease): Promise<ValidationOutcome> {
   const started = performance.now();
   try {
-    return validatePayload({ payload, release, sources: sources[release], profiles: [] });
+    return await validatePayload({ payload, release, sources: sources[release], profiles: [] });
   } finally {
     ms += performance.now() - started;
   }
 }
 
-/** Paths without the marks of a choice, and without the last index: HAPI names some lists, and some of their entries. */
+/** The name of a choice with its type, as one word of a path: `valueString`, `deceasedBoolean`. */
+const TYPED_CHOICE =
+  /\.(value|deceased|effective|onset|abatement|multipleBirth|medication|occurrence|performed|serviced|item|content|author|location|timing|asNeeded|dose|rate|product|allowed|used|fixed|pattern|minValue|maxValue|defaultValue)[A-Z][A-Za-z]*/g;
+
+/**
+ * Paths without the marks of a choice, and without the last index: HAPI names some lists, and some of their entries. Of
+ * the same choice it prints `value[x]`, `value.ofType(string)` and `valueString`.
+ */
 const plain = (path: string): string =>
-  path.replaceAll(/\.ofType\(\w+\)|\[x\]|\[url='[^']*'\]/g, '').replace(/(?:\[\d+\])+$/, '');
+  path
+    .replaceAll(/\.ofType\(\w+\)|\[x\]|\[url='[^']*'\]/g, '')
+    .replaceAll(TYPED_CHOICE, '.$1')
+    .replace(/(?:\[\d+\])+$/, '');
 
 /** HAPI names the parent of what is missing or unknown; elsewhere the element itself. */
 function isSamePlace(one: string, other: string): boolean {
@@ -144,7 +157,14 @@ function compare(
 }
 
 interface Outcomes {
-  files: Array<{ file: string; fhir: FhirRelease; valid: boolean; issues: Array<HapiError & { severity: string }> }>;
+  files: Array<{
+    file: string;
+    /** Of a changed message: what was changed in which. */
+    change?: string;
+    fhir: FhirRelease;
+    valid: boolean;
+    issues: Array<HapiError & { severity: string }>;
+  }>;
 }
 interface Faults {
   faults: Array<{
@@ -161,29 +181,36 @@ const read = (file: string): unknown => JSON.parse(readFileSync(join(folder, fil
 const onlyErrors = <T extends { severity: string }>(issues: readonly T[]): T[] =>
   issues.filter(({ severity }) => severity === 'error' || severity === 'fatal');
 
-function comparePublished({ files }: Outcomes): Compared[] {
-  return files.map(({ file, fhir, valid, issues }) =>
-    compare('published', file, ours(contentOf(join(folder, 'examples', file)), fhir), {
-      valid,
-      errors: onlyErrors(issues),
-    }),
-  );
+async function comparePublished({ files }: Outcomes): Promise<Compared[]> {
+  const compared: Compared[] = [];
+  for (const { file, change = '', fhir, valid, issues } of files) {
+    const outcome = await ours(contentOf(join(folder, 'examples', file)), fhir);
+    compared.push(compare('published', `${file} ${change}`.trim(), outcome, { valid, errors: onlyErrors(issues) }));
+  }
+  return compared;
 }
 
-function compareSeeded({ faults }: Faults): Compared[] {
-  return faults.map(({ file, fault, fhir, verdict, hapi }) =>
-    compare('seeded', `${file} (${fault})`, ours(contentOf(join(folder, 'faults', file)), fhir), {
-      valid: verdict !== 'error',
-      errors: onlyErrors(hapi),
-    }),
-  );
+async function compareSeeded({ faults }: Faults): Promise<Compared[]> {
+  const compared: Compared[] = [];
+  for (const { file, fault, fhir, verdict, hapi } of faults) {
+    const outcome = await ours(contentOf(join(folder, 'faults', file)), fhir);
+    const theirs = { valid: verdict !== 'error', errors: onlyErrors(hapi) };
+    compared.push(compare('seeded', `${file} (${fault})`, outcome, theirs));
+  }
+  return compared;
+}
+
+/** A valid message to change. */
+interface Base {
+  name: string;
+  fhir: FhirRelease;
+  resource: Record<string, unknown>;
+  /** As published, where it is XML. */
+  xml?: string;
 }
 
 /** Valid messages to change: bases of the faults, and published ones without an error. */
-function bases(
-  outcomes: Outcomes,
-  { faults }: Faults,
-): Array<{ name: string; fhir: FhirRelease; resource: Record<string, unknown> }> {
+function bases(outcomes: Outcomes, { faults }: Faults): Base[] {
   const files = new Map<string, FhirRelease>();
   for (const { base, fhir } of faults) files.set(join(folder, 'faults', base), fhir);
   for (const { file, fhir, valid } of outcomes.files) if (valid) files.set(join(folder, 'examples', file), fhir);
@@ -193,28 +220,59 @@ function bases(
     const resource = isJson
       ? (JSON.parse(content.toString('utf8')) as Record<string, unknown>)
       : fhirXmlToObject(content, { release: fhir });
-    return { name: file.slice(folder.length + 1), fhir, resource };
+    const name = file.slice(folder.length + 1);
+    return isJson ? { name, fhir, resource } : { name, fhir, resource, xml: content.toString('utf8') };
   });
 }
 
-/** Undefined where HAPI fails itself, as with a list in the place of an object. */
+/** Returns a changed message as it goes over the wire: every third one of those in XML is changed in its XML. */
+function mutantOf(
+  base: Base,
+  random: Random,
+  isHarmless: boolean,
+): { kind: string; path: string; content: string } | undefined {
+  if (base.xml !== undefined && random(3) === 0) {
+    const mutant = mutateXml(base.xml, random, isHarmless);
+    return mutant && { kind: mutant.kind, path: mutant.path, content: mutant.xml };
+  }
+  const mutant = mutate(base.resource, random, isHarmless);
+  return mutant && { kind: mutant.kind, path: mutant.path, content: JSON.stringify(mutant.resource) };
+}
+
+/** Undefined where HAPI fails itself, as with a list in the place of an object, or `eventCodings` for `event`. */
 async function errorsOf(hapi: Hapi, file: string, release: FhirRelease): Promise<HapiError[] | undefined> {
   try {
     const issues: readonly HapiIssue[] = await hapi.validate(file, release);
     return onlyErrors(issues).map(({ messageId, location, text }) => ({ messageId, location, reason: text }));
   } catch (error) {
-    if (error instanceof Error && error.message.includes('ClassCastException')) return undefined;
+    if (
+      error instanceof Error &&
+      /Exception|StackOverflow/.test(error.message) &&
+      !error.message.includes('Java ended')
+    )
+      return undefined;
     throw error;
   }
 }
 
+const kept: Array<Outcomes['files'][number] & { change: string }> = [];
+
+/** Writes a changed message to a folder that `--folder` reads. */
+function keep(
+  target: string,
+  { name, fhir, content, errors }: { name: string; fhir: FhirRelease; content: string; errors: HapiError[] },
+): void {
+  const file = `${kept.length}.${content.startsWith('{') ? 'json' : 'xml'}`;
+  for (const part of ['examples', 'faults']) mkdirSync(join(target, part), { recursive: true });
+  writeFileSync(join(target, 'examples', file), content);
+  const issues = errors.map((error) => ({ ...error, severity: 'error' }));
+  kept.push({ file, fhir, valid: errors.length === 0, issues, change: name });
+  writeFileSync(join(target, 'hapi-outcomes.json'), JSON.stringify({ files: kept }, null, 1));
+  writeFileSync(join(target, 'faults', 'faults.json'), JSON.stringify({ faults: [] }));
+}
+
 /** At least a third of the changed messages are valid: what HAPI finds valid or not is drawn until both are enough. */
-async function compareMutated(
-  hapi: Hapi,
-  from: ReturnType<typeof bases>,
-  count: number,
-  seed: number,
-): Promise<Compared[]> {
+async function compareMutated(hapi: Hapi, from: readonly Base[], count: number, seed: number): Promise<Compared[]> {
   const random = randomFrom(seed);
   const compared: Compared[] = [];
   const wanted = { valid: Math.ceil(count / 3), invalid: count - Math.ceil(count / 3) };
@@ -223,18 +281,18 @@ async function compareMutated(
     for (let tries = 0; wanted.valid + wanted.invalid > 0 && tries < count * 20; tries += 1) {
       const base = from[random(from.length)];
       const isHarmless = wanted.invalid === 0 || (wanted.valid > 0 && random(2) === 0);
-      const mutant = base && mutate(base.resource, random, isHarmless);
+      const mutant = base && mutantOf(base, random, isHarmless);
       if (!mutant) continue;
-      const file = join(work, 'mutant.json');
-      writeFileSync(file, JSON.stringify(mutant.resource));
+      const file = join(work, mutant.content.startsWith('{') ? 'mutant.json' : 'mutant.xml');
+      writeFileSync(file, mutant.content);
       const errors = await errorsOf(hapi, file, base.fhir);
       if (!errors) continue;
       const verdict = errors.length === 0 ? 'valid' : 'invalid';
       if (wanted[verdict] === 0) continue;
       wanted[verdict] -= 1;
       const name = `${base.name}: ${mutant.kind} at ${mutant.path}`;
-      // As it came over the wire: a date or an undefined would not be in it.
-      const outcome = ours(Buffer.from(JSON.stringify(mutant.resource)), base.fhir);
+      if (options.keep !== undefined) keep(options.keep, { name, fhir: base.fhir, content: mutant.content, errors });
+      const outcome = await ours(Buffer.from(mutant.content), base.fhir);
       compared.push(compare('mutated', name, outcome, { valid: verdict === 'valid', errors }));
     }
   } finally {
@@ -270,7 +328,7 @@ async function main(): Promise<void> {
     return;
   }
   const [outcomes, faults] = [read('hapi-outcomes.json') as Outcomes, read('faults/faults.json') as Faults];
-  const compared = [...comparePublished(outcomes), ...compareSeeded(faults)];
+  const compared = [...(await comparePublished(outcomes)), ...(await compareSeeded(faults))];
   const count = Number(options.mutations);
   if (count > 0) {
     const hapi = startHapi(sources);

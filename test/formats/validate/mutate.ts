@@ -22,6 +22,8 @@ interface Place {
   name: string;
   /** As in FHIRPath, for the report. */
   path: string;
+  /** The resource in which it is. */
+  root: Json;
 }
 
 interface Mutator {
@@ -172,7 +174,341 @@ const MUTATORS: readonly Mutator[] = [
     applies: (value, { name }) => isText(value) && /^(data|content)$/.test(name) && value.length > 50,
     apply: set('%%%'),
   },
+  {
+    kind: 'a list in another order',
+    applies: (value, { name }) =>
+      Array.isArray(value) && value.length > 1 && isObject(value[0]) && name !== 'entry' && name !== 'contained',
+    apply: ({ parent, name }) => void (parent[name] = (parent[name] as unknown[]).toReversed()),
+  },
+  {
+    kind: 'one more, of no kind',
+    applies: (value, { name }) =>
+      Array.isArray(value) && isObject(value[0]) && !/^(entry|contained|extension|link)$/.test(name),
+    apply: ({ parent, name }, random) => {
+      const list = parent[name] as unknown[];
+      const more = structuredClone(list[random(list.length)]) as Json;
+      for (const key of ['code', 'system', 'use', 'url']) if (isText(more[key])) more[key] = 'https://example.org/none';
+      (parent[name] as unknown[]).push(more);
+    },
+  },
+  {
+    kind: 'a choice of another type',
+    applies: (_, { name }) => CHOICE.test(name),
+    apply: ({ parent, name }, random) => {
+      const [, stem = ''] = CHOICE.exec(name) ?? [];
+      const choices = CHOICES.filter(([type]) => stem + type !== name);
+      const [type, value] = choices[random(choices.length)] ?? ['String', 'x'];
+      delete parent[name];
+      parent[stem + type] = structuredClone(value);
+    },
+  },
+  {
+    kind: 'two types of a choice',
+    applies: (_, { name }) => CHOICE.test(name),
+    apply: ({ parent, name }) => {
+      const [, stem = ''] = CHOICE.exec(name) ?? [];
+      parent[`${stem}${name.endsWith('String') ? 'Boolean' : 'String'}`] = name.endsWith('String') ? true : 'x';
+    },
+  },
+  {
+    kind: 'a reference to another resource',
+    applies: (value, { name }) => isText(value) && name === 'reference',
+    apply: ({ parent, name, root }, random) => {
+      const urls = allOf(root, 'fullUrl').filter((url) => url !== parent[name]);
+      parent[name] = urls[random(Math.max(urls.length, 1))] ?? 'Location/1';
+    },
+  },
+  {
+    kind: 'a reference in another form',
+    applies: (value, { name }) => isText(value) && name === 'reference',
+    apply: ({ parent, name }, random) =>
+      void (parent[name] =
+        ['Patient/1', '#nothing', 'Patient', 'https://example.org/fhir/Medication/1', 'Patient/1/_history/2', 'a b'][
+          random(6)
+        ] ?? ''),
+  },
+  {
+    kind: 'a contained resource that nothing refers to',
+    applies: (value) => isObject(value) && 'resourceType' in value && value['resourceType'] !== 'Bundle',
+    apply: ({ parent, name }) =>
+      void ((parent[name] as Json)['contained'] = [{ resourceType: 'Basic', id: 'alone', code: { text: 'x' } }]),
+  },
+  {
+    kind: 'contained resources of the same id',
+    applies: (value) => isObject(value) && 'resourceType' in value && value['resourceType'] !== 'Bundle',
+    apply: ({ parent, name }) => {
+      const one = { resourceType: 'Basic', id: 'same', code: { text: 'x' } };
+      (parent[name] as Json)['contained'] = [one, structuredClone(one)];
+    },
+  },
+  {
+    kind: 'the same fullUrl twice',
+    applies: (value, { name }) => isText(value) && name === 'fullUrl',
+    apply: ({ parent, name, root }) => void (parent[name] = allOf(root, 'fullUrl')[0] ?? ''),
+  },
+  {
+    kind: 'a known extension elsewhere',
+    applies: (value) => isObject(value) && !('resourceType' in value) && !('url' in value),
+    apply: ({ parent, name, root }, random) => {
+      const known = extensionsOf(root);
+      const at = parent[name] as Json;
+      const moved: unknown = known[random(Math.max(known.length, 1))] ?? {
+        url: 'https://example.org/x',
+        valueString: 'x',
+      };
+      at['extension'] = [...((at['extension'] as unknown[] | undefined) ?? []), structuredClone(moved)];
+    },
+  },
+  {
+    kind: 'an extension with neither value nor parts',
+    applies: (value, { path }) => isObject(value) && 'url' in value && isIn(path, 'extension'),
+    apply: ({ parent, name }) => void (parent[name] = { url: (parent[name] as Json)['url'] }),
+  },
+  {
+    kind: 'an extension of a primitive',
+    isHarmless: true,
+    applies: (value, { name, parent }) =>
+      isText(value) && !Array.isArray(parent) && /^(birthDate|status|title|value)$/.test(name),
+    apply: ({ parent, name }) =>
+      void (parent[`_${name}`] = {
+        extension: [{ url: 'https://example.org/StructureDefinition/x', valueString: 'x' }],
+      }),
+  },
+  {
+    kind: 'a primitive with an extension alone',
+    applies: (value, { name, parent }) =>
+      isText(value) && !Array.isArray(parent) && !/^(resourceType|id|url|div)$/.test(name),
+    apply: ({ parent, name }) => {
+      parent[`_${name}`] = {
+        extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'unknown' }],
+      };
+      delete parent[name];
+    },
+  },
+  {
+    kind: 'extensions of a list of another length',
+    applies: (value) => Array.isArray(value) && isText(value[0]),
+    apply: ({ parent, name }, random) => {
+      const extra = { extension: [{ url: 'https://example.org/StructureDefinition/x', valueString: 'x' }] };
+      parent[`_${name}`] = [[extra], [null, null, extra], [null], [], 'x', extra][random(6)];
+    },
+  },
+  {
+    kind: 'a null',
+    applies: (value, { name }) => name !== 'resourceType' && value !== undefined,
+    apply: ({ parent, name }, random) => {
+      const value = parent[name];
+      parent[name] = Array.isArray(value) && random(2) === 0 ? [...(value as unknown[]), null] : null;
+    },
+  },
+  {
+    kind: 'a list of lists',
+    applies: Array.isArray,
+    apply: ({ parent, name }) => void (parent[name] = [parent[name]]),
+  },
+  {
+    kind: 'a number for a text',
+    applies: (value, { name }) => isText(value) && name !== 'resourceType',
+    apply: set(7),
+  },
+  {
+    kind: 'a number of another form',
+    applies: (value) => typeof value === 'number',
+    apply: ({ parent, name }, random) => void (parent[name] = [-1, 0, 1.5, 1e30, 1e-9, 3_000_000_000][random(6)]),
+  },
+  {
+    kind: 'a time of another form',
+    applies: (value) => isText(value) && /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(value),
+    apply: ({ parent, name }, random) =>
+      void (parent[name] = [
+        '2018-07-10',
+        '2018-07',
+        '2018-07-10T10:00Z',
+        '2018-07-10T10:00:00.000+00:00',
+        '2018-02-29T10:00:00Z',
+        '2018-07-10T24:00:00Z',
+        '2018-07-10T10:00:60Z',
+        '2018-07-10T10:00:00+15:00',
+        '0000-07-10T10:00:00Z',
+        '2018-07-10t10:00:00z',
+        ' 2018-07-10T10:00:00Z',
+        '1018-07-10T10:00:00Z',
+      ][random(12)]),
+  },
+  {
+    kind: 'a date of another form',
+    applies: (value) => isText(value) && /^\d{4}-\d\d-\d\d$/.test(value),
+    apply: ({ parent, name }, random) =>
+      void (parent[name] = [
+        '2018-07-10T10:00:00Z',
+        '2018-7-1',
+        '2018-02-29',
+        '2018-00-10',
+        '18-07-10',
+        '2018-07-10 ',
+        '9999-12-31',
+      ][random(7)]),
+  },
+  {
+    kind: 'an id of another form',
+    applies: (value, { name }) => isText(value) && name === 'id',
+    apply: ({ parent, name }, random) =>
+      void (parent[name] = ['a_b', 'a b', 'x'.repeat(65), 'ä', '#x', 'A.b-1'][random(6)]),
+  },
+  {
+    kind: 'white space around a text',
+    applies: (value, { name }) => isText(value) && !/^(div|resourceType|data|content)$/.test(name),
+    apply: ({ parent, name }, random) =>
+      void (parent[name] = [` ${String(parent[name])}`, `${String(parent[name])} `, ' ', '\t', `a\u0000b`][random(5)]),
+  },
+  {
+    kind: 'an address of another form',
+    applies: (value, { name }) => isText(value) && /^(system|url|fullUrl)$/.test(name),
+    apply: ({ parent, name }, random) =>
+      void (parent[name] = [
+        'not absolute',
+        'relative',
+        'urn:oid:1.02',
+        'urn:oid:2.16.840',
+        'urn:uuid:1',
+        'HTTP://snomed.info/sct',
+        'http://snomed.info/sct ',
+      ][random(7)]),
+  },
+  {
+    kind: 'another profile',
+    applies: (value, { name }) => Array.isArray(value) && name === 'profile',
+    apply: ({ parent, name, root }, random) => {
+      const all = allOf(root, 'profile').concat(
+        'http://hl7.org/fhir/StructureDefinition/Patient',
+        'https://example.org/none',
+      );
+      parent[name] = [all[random(all.length)]];
+    },
+  },
+  {
+    kind: 'another narrative',
+    applies: (value, { name }) => isText(value) && name === 'div',
+    apply: ({ parent, name }, random) => void (parent[name] = NARRATIVES[random(NARRATIVES.length)]),
+  },
+  {
+    kind: 'base64 of another form',
+    applies: (value, { name }) => isText(value) && /^(data|content)$/.test(name) && value.length > 50,
+    apply: ({ parent, name }, random) =>
+      void (parent[name] = ['AAA', 'AAAA=', 'AA==AAAA', 'AAAA\nAAAA', 'AAAA AAAA', '=', 'A-_A', 'AB=='][random(8)]),
+  },
+  {
+    kind: 'another type of bundle',
+    applies: (value, { name, parent }) => isText(value) && name === 'type' && parent['resourceType'] === 'Bundle',
+    apply: ({ parent, name }, random) =>
+      void (parent[name] = ['document', 'message', 'transaction', 'batch', 'history', 'searchset', 'collection'][
+        random(7)
+      ]),
+  },
+  {
+    kind: 'an entry with what its bundle does not have',
+    applies: (value) => isObject(value) && 'fullUrl' in value,
+    apply: ({ parent, name }, random) => {
+      const more = [
+        { request: { method: 'POST', url: 'Patient' } },
+        { response: { status: '200' } },
+        { search: { mode: 'match' } },
+        { link: [{ relation: 'self', url: 'https://example.org/x' }] },
+      ];
+      Object.assign(parent[name] as Json, more[random(more.length)]);
+    },
+  },
+  {
+    kind: 'another resource type',
+    applies: (value) => isObject(value) && 'resourceType' in value,
+    apply: ({ parent, name }, random) =>
+      void ((parent[name] as Json)['resourceType'] = ['Basic', 'Patient', 'Observation', 'Resource', 'patient', 'X'][
+        random(6)
+      ]),
+  },
+  {
+    kind: 'a resource twice',
+    applies: (value, { name }) => Array.isArray(value) && name === 'entry' && value.length > 1,
+    apply: ({ parent, name }, random) => {
+      const list = parent[name] as unknown[];
+      list.push(structuredClone(list[random(list.length)]));
+    },
+  },
+  {
+    kind: 'an entry is missing',
+    applies: (value, { name }) => Array.isArray(value) && name === 'entry' && value.length > 1,
+    apply: ({ parent, name }, random) => {
+      const list = parent[name] as unknown[];
+      list.splice(random(list.length), 1);
+    },
+  },
 ];
+
+/** A property of a choice, with the stem of its name. */
+const CHOICE =
+  /^(value|onset|effective|deceased|occurrence|performed|medication|author|item|multipleBirth)(?:String|Boolean|Coding|CodeableConcept|Quantity|DateTime|Reference|Period|Code|Date|Integer|Identifier|Uri)$/;
+const CHOICES: ReadonlyArray<[type: string, value: unknown]> = [
+  ['String', 'x'],
+  ['Boolean', true],
+  ['Integer', 1],
+  ['DateTime', '2018-07-10'],
+  ['Coding', { system: 'https://example.org/codes', code: 'x' }],
+  ['CodeableConcept', { text: 'x' }],
+  ['Quantity', { value: 1 }],
+  ['Period', { start: '2018-07-10' }],
+  ['Reference', { display: 'x' }],
+  ['Money', { value: 1 }],
+];
+
+const XHTML = '<div xmlns="http://www.w3.org/1999/xhtml">';
+const NARRATIVES = [
+  `${XHTML}<p>Text</p></div>`,
+  `${XHTML}<script>x</script></div>`,
+  `${XHTML}<p onclick="x">Text</p></div>`,
+  `${XHTML}<blink>Text</blink></div>`,
+  `${XHTML}<p> </p></div>`,
+  `${XHTML}</div>`,
+  `${XHTML}<p>Text</div>`,
+  `${XHTML}<img src="x.png" alt="x"/></div>`,
+  `${XHTML}<a href="javascript:x">Text</a></div>`,
+  `${XHTML}<iframe src="x"/>Text</div>`,
+  `${XHTML}<form><input/></form>Text</div>`,
+  `${XHTML}a &amp; b &nbsp; c</div>`,
+  `${XHTML}a &bogus; b</div>`,
+  '<div>Text</div>',
+  '<p xmlns="http://www.w3.org/1999/xhtml">Text</p>',
+  'Text',
+  '<!DOCTYPE x><div xmlns="http://www.w3.org/1999/xhtml">Text</div>',
+  `${XHTML}<!-- a comment -->Text</div>`,
+  `${XHTML}<table><tr><td rowspan="2">Text</td></tr></table></div>`,
+];
+
+/** Calls `found` for each property in a resource, at any depth. */
+function eachProperty(value: unknown, found: (name: string, value: unknown) => void): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [name, each] of Object.entries(value)) {
+    found(name, each);
+    eachProperty(each, found);
+  }
+}
+
+/** Every text of a property, anywhere in a resource. */
+function allOf(resource: Json, name: string): string[] {
+  const texts: unknown[] = [];
+  eachProperty(resource, (key, value) => {
+    if (key === name) texts.push(value);
+  });
+  return texts.flat().filter(isText);
+}
+
+/** Every extension in a resource. */
+function extensionsOf(resource: Json): unknown[] {
+  const extensions: unknown[] = [];
+  eachProperty(resource, (key, value) => {
+    if (key === 'extension' && Array.isArray(value)) extensions.push(...(value as unknown[]));
+  });
+  return extensions;
+}
 
 function rename({ parent, name }: Place): void {
   parent[`${name}s`] = parent[name];
@@ -208,7 +544,7 @@ function placesIn(resource: Json): Place[] {
   const walk = (parent: Json, path: string): void => {
     for (const [name, value] of Object.entries(parent)) {
       const at = Array.isArray(parent) ? `${path}[${name}]` : `${path}.${name}`;
-      if (!Array.isArray(parent) || isObject(value)) places.push({ parent, name, path: at });
+      if (!Array.isArray(parent) || isObject(value)) places.push({ parent, name, path: at, root: resource });
       if (typeof value === 'object' && value !== null) walk(value as Json, at);
     }
   };

@@ -2,28 +2,18 @@
  * Definitions in one form for STU3 and R4, without what only people read. Published files and the base definitions that
  * ship with the package (scripts/fhir-base-definitions.ts) are brought into it.
  */
-import type { Binding, Constraint, Discriminator, ElementType, ExtensionContext, Slicing } from '../validate/types';
+import type {
+  Binding,
+  Constraint,
+  Discriminator,
+  ElementType,
+  ExtensionContext,
+  ProfileElement,
+  Slicing,
+} from '../validate/types';
 
 /** An element of a snapshot or a differential: in a differential, what is not said is undefined. */
-export interface NormalElement {
-  id: string;
-  path: string;
-  sliceName?: string;
-  min?: number;
-  /** `Infinity` for `*`. */
-  max?: number;
-  repeats?: boolean;
-  types?: ElementType[];
-  fixed?: unknown;
-  pattern?: unknown;
-  slicing?: Slicing;
-  contentReference?: string;
-  binding?: Binding;
-  maxLength?: number;
-  minValue?: unknown;
-  maxValue?: unknown;
-  constraints?: Constraint[];
-}
+export type NormalElement = Pick<ProfileElement, 'id' | 'path'> & Partial<Omit<ProfileElement, 'id' | 'path'>>;
 
 /** A StructureDefinition. */
 export interface Structure {
