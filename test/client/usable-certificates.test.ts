@@ -273,6 +273,8 @@ describe('certificates that cannot be used', () => {
       pair({ ca: [ca.cert, Buffer.from(second.cert)] }),
       pair({ ca: `${other.cert}${ca.cert}` }),
       pair({ cert: Buffer.from(own.cert.replaceAll('\n', '\\n')), key: Buffer.from(own.key.replaceAll('\n', ' ')) }),
+      // In quotes, with the lines as they should be.
+      pair({ cert: `"${own.cert.trim()}"` }),
     ]) {
       mailboxAt(SERVER, { tls });
     }

@@ -13,6 +13,7 @@ import { emptyFolder } from '../harness/cleanup';
 import { run } from '../harness/command';
 import { failure } from '../harness/failure';
 import { skipFor } from '../harness/skip';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 const CONFIG = `<MESHConfig>
   <PrimaryURL>https://mesh-sync.national.ncrs.nhs.uk</PrimaryURL>
@@ -122,7 +123,7 @@ describe('the configuration of a MESH Client', function () {
   it('is written by the command for Node-RED’s import, readable by its owner only', async () => {
     const config = await configuration();
     const out = await emptyFolder();
-    const program = ['--require', 'tsx/cjs', 'lib/cli/main.ts', 'adopt', 'configuration', '--config', config];
+    const program = [...LOAD_TYPESCRIPT, 'lib/cli/main.ts', 'adopt', 'configuration', '--config', config];
     const { code, stdout, stderr } = await run(process.execPath, [...program, '--out', out]);
     assert.deepEqual([code, stderr], [0, '']);
     assert.match(stdout, /Mailbox: X26ABC1/);

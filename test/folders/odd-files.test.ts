@@ -4,9 +4,10 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as promises from 'node:fs/promises';
 import { mkdir, readdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFiles } from '../../lib/files';
+import { removeOwn } from '../../lib/folders/files';
 import { InFolder } from '../../lib/folders/in-folder';
 import { OutFolder, type FolderProblem, type OutgoingPair } from '../../lib/folders/out-folder';
 import { pairUp, readableName, type FolderEntry } from '../../lib/folders/pairing';
@@ -268,6 +269,16 @@ describe('the temp folder', () => {
     await utimes(old, 1, 1);
     await new InFolder(root).write({ message: RECEIVED, payload: Buffer.from(LETTER) });
     assert.ok((await stat(join(old, 'notes.txt'))).isFile());
+  });
+
+  it('keeps what somebody else has put into a folder of ours, which goes when nothing else is in it', async () => {
+    const folder = join(await emptyFolder(), 'mark');
+    await mkdir(folder);
+    for (const name of ['ours', 'notes.txt']) await writeFile(join(folder, name), 'x');
+    await removeOwn(folder, ['ours']);
+    assert.deepEqual(await readdir(folder), ['notes.txt']);
+    await removeOwn(folder, ['notes.txt']);
+    assert.deepEqual(await readdir(dirname(folder)), []);
   });
 });
 

@@ -342,7 +342,7 @@ const MUTATIONS: Taken[] = [
     without: '.filter((name) => CLAIM_ID !== undefined && name.length > 0)',
   },
   {
-    case: 'keeps old folders of somebody else beside the marks',
+    case: 'keeps what somebody else has put into a folder of ours',
     test: ODD,
     file: 'lib/folders/files.ts',
     check: 'await rmdir(folder).catch(() => undefined);',
