@@ -57,6 +57,8 @@ export function dispatcher(
         return;
       }
       ready = await openBody(raw, final).catch((error: unknown) => openBody(raw, toResponse(error, progress.version)));
+      // MESH's time is what its responses say, and a client believes.
+      response.setHeader('Date', context.clock.now().toUTCString());
       // Logged before the response is sent, so that whoever has the response finds the request in the log.
       record = log(raw, progress, ready.status);
       await sendResponse(response, ready, progress.effect);

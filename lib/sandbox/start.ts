@@ -93,6 +93,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     endService: (mailboxId) => context.services.end(mailboxId),
     setService: (service, settings) => context.services.set(service, settings),
     serviceNotes: () => context.services.notes(),
+    serviceReplies: () => context.services.replies(),
     setMailboxActive: (mailboxId, active) => context.mailboxes.setActive(mailboxId, active),
     async reset(mailboxId) {
       if (mailboxId === undefined) {

@@ -1,5 +1,5 @@
 /** The public types of the sandbox: its options, its faults and what {@link startSandbox} returns. */
-import type { ServiceName, ServiceNote, ServiceSettings } from './responders/responder';
+import type { SentServiceReply, ServiceName, ServiceNote, ServiceSettings } from './responders/responder';
 
 /** One mailbox of the sandbox. */
 export interface SandboxMailbox {
@@ -260,6 +260,8 @@ export interface Sandbox {
   endService(mailboxId: string): void;
   /** Returns what the national services made of the last 1,000 requests, oldest first, and where they guessed. */
   serviceNotes(): ServiceNote[];
+  /** Returns the last 100,000 answers of the national services, oldest first: which message answers which. */
+  serviceReplies(): SentServiceReply[];
   /** Forgets all messages, or those of one mailbox. Mailboxes, faults, clock and used tokens stay. */
   reset(mailboxId?: string): Promise<void>;
   /** Lets the process end while the sandbox is running. */

@@ -132,13 +132,13 @@ export class Follower {
   }
 
   async #followAll(): Promise<void> {
-    const { store, mailbox, clock, lease = ALWAYS_HELD } = this.#parts;
+    const { clock, lease = ALWAYS_HELD } = this.#parts;
     if (!lease.held) return;
     const behindMs = this.#looked ? stepSince(clock, this.#looked) : -(this.#parts.trusted?.behindMs ?? 0);
     this.#looked = momentAfter(clock);
     if (behindMs < 0) await this.#planAgain();
     const alarmTime = this.#parts.trusted?.alarmTime() ?? clock.now();
-    for (const row of await store.dueOverdue(mailbox, alarmTime, BATCH)) await this.#reportOverdue(row, alarmTime);
+    await this.#reportAllOverdue(alarmTime);
     for (const row of await this.#due()) {
       if (this.#stopping.signal.aborted || !lease.held) return;
       if (!(await this.#follow(row))) return;
@@ -300,6 +300,24 @@ export class Follower {
       event,
       collected === undefined ? {} : { collectedAfterMs: collected },
     );
+  }
+
+  /**
+   * Reports all that is overdue: no request to MESH is made for it, and thousands of requests that were sent together,
+   * say over a night, are overdue together.
+   */
+  async #reportAllOverdue(alarmTime: number): Promise<void> {
+    const { store, mailbox } = this.#parts;
+    const looked = new Set<string>();
+    for (;;) {
+      const rows = (await store.dueOverdue(mailbox, alarmTime, BATCH)).filter(({ id }) => !looked.has(id));
+      // What another process changes meanwhile is looked at again in a minute.
+      if (rows.length === 0 || this.#stopping.signal.aborted) return;
+      for (const row of rows) {
+        looked.add(row.id);
+        await this.#reportOverdue(row, alarmTime);
+      }
+    }
   }
 
   /** Reports each missed deadline once, and only if the message is still waiting for it. */

@@ -44,6 +44,20 @@ const PROFILES = 'lib/formats/fhir/profiles';
 
 const MUTATIONS: Removed[] = [
   {
+    title: 'of an archive beyond a limit, or with names that lead out of it, are refused',
+    test: DEFINITIONS,
+    file: `${PROFILES}/read-definitions.ts`,
+    check: '{ files: MAX_FILES, ',
+    without: '{ files: MAX_FILES + 1, ',
+  },
+  {
+    title: 'ignore links and folders in an archive',
+    test: DEFINITIONS,
+    file: `${PROFILES}/read-definitions.ts`,
+    check: ", links: 'skip' }",
+    without: ' }',
+  },
+  {
     title: 'that are based on themselves, or include themselves, end as a problem',
     test: DEFINITIONS,
     file: `${PROFILES}/load.ts`,
@@ -54,8 +68,8 @@ const MUTATIONS: Removed[] = [
     title: 'of another release are left out',
     test: DEFINITIONS,
     file: `${PROFILES}/read-definitions.ts`,
-    check: 'if (isOfAnother(',
-    without: 'if (false && isOfAnother(',
+    check: 'if (isOfAnother(manifest, release)) return',
+    without: 'if (false) return',
   },
   {
     title: 'do not decide membership by a terminology that is not here',

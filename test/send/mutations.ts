@@ -48,6 +48,13 @@ const MUTATIONS: Taken[] = [
     without: 'return wall;',
   },
   {
+    case: 'are all raised in the same look',
+    test: FOLLOW,
+    file: 'lib/send/follower.ts',
+    check: 'if (rows.length === 0 || ',
+    without: 'if (rows.length === 0 || looked.size > 0 || ',
+  },
+  {
     case: 'before replaceOutgoing',
     test: ONE_COMMIT,
     file: 'lib/store/sqlite/outgoing.ts',

@@ -146,6 +146,21 @@ describe('outbox: tracking to the end', () => {
     await eventually('acknowledged', async () => (await stateOf(slow.id)) === 'acknowledged');
   });
 
+  it('a hundred that are overdue together are all raised in the same look, without a request to MESH', async () => {
+    const { mailbox, outbox, pass, tracked } = await start();
+    const sent = await Promise.all(
+      Array.from({ length: 100 }, () => outbox.enqueue(letter(), { collectWithinMs: HOUR })),
+    );
+    await Promise.all(sent.map(({ message }) => outbox.accepted(message.id)));
+    const before = tracked();
+    await pass(2 * HOUR);
+    const overdue = (): string[] =>
+      mailbox.events.filter(({ event }) => event === 'overdue').map(({ message }) => message.id);
+    await eventually('all overdue', () => overdue().length === 100);
+    assert.equal(new Set(overdue()).size, 100);
+    assert.ok(tracked() - before <= 60);
+  });
+
   it('an acknowledgement is overdue after 24 hours or 2 working days, once; a late one still settles', async () => {
     const { mailbox, sendOne, acknowledge, pass, outbox, clock } = await start();
     const requestedAcknowledgements = { infrastructure: true, business: true };

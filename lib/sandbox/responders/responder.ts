@@ -88,6 +88,15 @@ export interface ServiceNote {
   note: string;
 }
 
+/** An answer that a service has sent. */
+export interface SentServiceReply {
+  service: ServiceName;
+  stage: Stage;
+  /** MESH's id of the request, and of the answer. */
+  requestId: string;
+  messageId: string;
+}
+
 /** One service. It remembers what it needs to know repeats. */
 export interface Responder {
   readonly service: ServiceName;

@@ -29,6 +29,7 @@ import {
   type ServiceReply,
   type ServiceRequest,
   type ServiceSettings,
+  type SentServiceReply,
 } from './responder';
 import { vaccinations } from './vaccinations';
 
@@ -37,6 +38,7 @@ const expand = promisify(gunzip);
 /** The largest request that a service reads (bytes, expanded). */
 const LARGEST = 64 * 1024 * 1024;
 const MAX_NOTES = 1000;
+const MAX_REPLIES = 100_000;
 
 const settingsSchema = z.strictObject({
   answer: z.enum(['by-content', 'rejected', 'silent']).optional(),
@@ -56,6 +58,9 @@ interface Parts {
 }
 
 interface DueReply {
+  service: ServiceName;
+  /** MESH's id of the request. */
+  requestId: string;
   /** Sandbox time (ms). */
   at: number;
   from: string;
@@ -70,6 +75,7 @@ export class Services {
   readonly #byMailbox = new Map<string, Responder>();
   readonly #settings = new Map<ServiceName, ServiceSettings>();
   readonly #notes: ServiceNote[] = [];
+  readonly #sent: SentServiceReply[] = [];
   readonly #sandbox: Parts;
   #due: DueReply[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -124,6 +130,11 @@ export class Services {
     return [...this.#notes];
   }
 
+  /** Returns the last 100,000 answers that were sent, oldest first. */
+  replies(): SentServiceReply[] {
+    return [...this.#sent];
+  }
+
   /** Takes an accepted message, if it is for a service: collects it, and plans the answers. */
   take(message: Message): void {
     const responder = this.#byMailbox.get(message.to);
@@ -146,7 +157,8 @@ export class Services {
       const at = now + (settings.delaysMs?.[reply.stage] ?? STAGE_DELAYS_MS[reply.stage]);
       for (let copy = 0; copy < (settings.copies ?? 1); copy += 1) {
         const body = await this.#sandbox.bodies.write(streamOf(reply.body), Infinity);
-        this.#due.push({ at, from: message.to, to: message.from, reply, body });
+        const { service } = responder;
+        this.#due.push({ service, requestId: message.messageId, at, from: message.to, to: message.from, reply, body });
       }
     }
     this.deliver();
@@ -159,7 +171,11 @@ export class Services {
     const now = this.#sandbox.clock.ms();
     const due = this.#due.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
     this.#due = this.#due.filter(({ at }) => at > now);
-    for (const { from, to, reply, body } of due) deliver(this.#sandbox, { ...reply, from, to }, body);
+    for (const { service, requestId, from, to, reply, body } of due) {
+      const { messageId } = deliver(this.#sandbox, { ...reply, from, to }, body);
+      this.#sent.push({ service, stage: reply.stage, requestId, messageId });
+      if (this.#sent.length > MAX_REPLIES) this.#sent.shift();
+    }
     clearTimeout(this.#timer);
     const next = Math.min(...this.#due.map(({ at }) => at));
     if (this.#due.length === 0) return;
