@@ -77,6 +77,9 @@ export {
   type PatientTrace,
 } from './letters/practice-address';
 
+// Maps between HL7 v2 and FHIR
+export * from './mapping';
+
 // Receiving: the durable inbox
 export type {
   DeliveredAcknowledgement,
@@ -144,7 +147,20 @@ export {
   type CsvSource,
   type CsvValues,
 } from './formats/csv/index';
-export { openTarGz, writeTarGz, type ArchivedFile, type ArchiveLimits } from './formats/archive/tar-gz';
+export {
+  readCodeRows,
+  readCodes,
+  readTypedRows,
+  tableOfRows,
+  UnknownCodes,
+  type CodeCsvOptions,
+  type CodeLookup,
+  type CodeTable,
+  type CodeTarget,
+  type ReadCodes,
+  type TypedCodeRow,
+} from './mapping/codes/index';
+export { ARCHIVE_LIMITS, openTarGz, writeTarGz, type ArchivedFile, type ArchiveLimits } from './formats/archive/tar-gz';
 export { convertByRelease, statedRelease, type AnyFhirRelease, type Converted } from './formats/fhir/release';
 
 // HL7 over TCP
@@ -157,6 +173,7 @@ export type { PairOutcome } from './folders/claims';
 export type { ControlFields, StatusRecord } from './folders/control-file';
 export { avoidDeviceName } from './payload/safe-file-name';
 export { payloadSource } from './payload/source';
+export { writeWholeFile } from './payload/whole-file';
 
 // The operator view
 export type {
@@ -174,14 +191,33 @@ export type { ClockSkew, MailboxHealth, RecurringTask } from './monitor/health';
 export {
   certificateAndClockSeverity,
   DEFAULT_LIMITS,
+  FAIL_HEALTH_WHEN,
   findAlerts,
   findConditions,
+  personMustAct,
   worstSeverity,
 } from './monitor/conditions';
-export type { Alert, Condition, ConditionKind, ConditionLimits, Observation, Severity } from './monitor/conditions';
+export type {
+  Alert,
+  Condition,
+  ConditionKind,
+  ConditionLimits,
+  FailHealthWhen,
+  Observation,
+  Severity,
+} from './monitor/conditions';
 export { LATENCY_BOUNDS, type Traffic } from './monitor/traffic';
 export { AlertError, AlertQueue, type AlertEvents, type Receiver } from './alerts/alert-queue';
-export { describeAlert, type AlertContent, type OutgoingAlert } from './alerts/outgoing-alert';
+export {
+  describeAlert,
+  describeUse,
+  type AlertContent,
+  type AuditedUse,
+  type OutgoingAlert,
+} from './alerts/outgoing-alert';
+export { openHeartbeat, type Heartbeat } from './alerts/heartbeat';
+export { openSyslog } from './alerts/syslog';
+export { alertLine } from './alerts/syslog-message';
 export { openEmail, type EmailOptions } from './alerts/email';
 export { openWebhook, type OpenReceiver, type WebhookOptions } from './alerts/webhook';
 export { findForgottenMailboxes, type ForgottenMailbox } from './monitor/forgotten-mailboxes';

@@ -1,6 +1,6 @@
 /**
- * mesh-alert: tells a person by webhook, Microsoft Teams or e-mail, again and again until the receiver has taken it.
- * What is kept outlives a restart. Outputs: kept, taken, not taken.
+ * mesh-alert: tells a person by webhook, Microsoft Teams, e-mail, syslog or the log, again and again until the receiver
+ * has taken it. What is kept outlives a restart. Outputs: kept, taken, not taken.
  */
 /* oxlint-disable promise/no-callback-in-promise -- Node-RED's done() is a callback, and it comes last. */
 import { mkdtemp } from 'node:fs/promises';
@@ -8,22 +8,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import {
+  alertLine,
   AlertQueue,
   ConfigurationError,
   describeAlert,
+  describeUse,
   InvalidMessageError,
   openEmail,
+  openSyslog,
   openWebhook,
   systemClock,
+  type AuditedUse,
   type OpenReceiver,
   type OutgoingAlert,
 } from '../lib/index';
+import { onUse } from './admin/audit';
 import { createNode } from './shared/create-node';
 import { onInput } from './shared/on-input';
 import { cleanError, errorDetails } from './shared/report-error';
 import { choiceSetting, listSetting, numberSetting, textSetting } from './shared/settings';
 import { errorStatus, setStatus, shortCount } from './shared/status';
-import { readProxy, readTls } from './shared/tls-and-proxy';
+import { certificatesOf, readProxy, readTls } from './shared/tls-and-proxy';
 import { evaluateText } from './shared/typed-input';
 
 interface MeshAlertDef extends NodeDef {
@@ -36,6 +41,12 @@ interface MeshAlertDef extends NodeDef {
   security?: string;
   sender?: string;
   recipients?: string;
+  syslogHost?: string;
+  syslogPort?: string | number;
+  transport?: string;
+  form?: string;
+  /** Also forwards what people do with messages in the sidebar. */
+  audit?: boolean;
   title?: string;
   titleType?: string;
   text?: string;
@@ -53,8 +64,12 @@ interface MeshAlertCredentials {
   password?: unknown;
 }
 
-const RECEIVERS = ['webhook', 'teams', 'email'] as const;
+const RECEIVERS = ['webhook', 'teams', 'email', 'syslog', 'log'] as const;
+const TRANSPORTS = ['tls', 'tcp', 'udp'] as const;
+const FORMS = ['rfc5424', 'cef'] as const;
 const SECURITIES = ['starttls', 'tls', 'none'] as const;
+/** The registered ports: RFC 5425, RFC 6587, RFC 5426. */
+const SYSLOG_PORTS = { tls: 6514, tcp: 601, udp: 514 } as const;
 /** How long a receiver may take to answer (milliseconds). */
 const ANSWER_MS = 30_000;
 /** A failed attempt is logged at the first, and then about once an hour. */
@@ -107,7 +122,18 @@ export = function (RED: NodeAPI): void {
     };
 
     const opening = open();
+    /** A use is in the ledger already: what cannot be kept for the receiver is only logged. */
+    const forwardUse = async (use: AuditedUse): Promise<void> => {
+      const { queue } = await opening;
+      await queue.add(describeUse(use), '');
+      if (!isClosed) show(queue);
+    };
+    const endAudit =
+      def.audit === true
+        ? onUse((use) => void forwardUse(use).catch((error: unknown) => this.warn(cleanError(RED, error).message)))
+        : undefined;
     const close = async (removed: boolean): Promise<void> => {
+      endAudit?.();
       // One that could not be opened has said so.
       const opened = await opening.catch(() => undefined);
       await opened?.queue.close();
@@ -195,7 +221,20 @@ function openReceiver(RED: NodeAPI, node: Node<MeshAlertCredentials>, def: MeshA
   // Credentials are undefined while none are stored.
   const { url, token, user, password } = (node.credentials as MeshAlertCredentials | undefined) ?? {};
   const to = choiceSetting(RED, RED._('mesh-alert.label.to'), def.to, RECEIVERS);
+  if (to === 'log') return openLog(node);
   const tls = readTls(RED, textSetting(RED, def.tls));
+  if (to === 'syslog') {
+    const transport = choiceSetting(RED, RED._('mesh-alert.label.transport'), def.transport, TRANSPORTS);
+    const port = RED._('mesh-alert.label.syslogPort');
+    return openSyslog({
+      host: required('syslogHost', def.syslogHost),
+      port: numberSetting(RED, port, def.syslogPort, { fallback: SYSLOG_PORTS[transport], min: 1, max: 65_535 }),
+      transport,
+      form: choiceSetting(RED, RED._('mesh-alert.label.form'), def.form, FORMS),
+      certificates: tls && certificatesOf(RED, node, tls),
+      timeoutMs: ANSWER_MS,
+    });
+  }
   if (to !== 'email') {
     return openWebhook({
       url: required('url', url),
@@ -219,6 +258,17 @@ function openReceiver(RED: NodeAPI, node: Node<MeshAlertCredentials>, def: MeshA
     timeoutMs: ANSWER_MS,
     folders: [...(userDir === undefined ? [] : [userDir]), __dirname],
   });
+}
+
+/** Returns a receiver that writes into Node-RED's log, which the service's output, journal or event log has. */
+function openLog(node: Node): OpenReceiver {
+  return {
+    send: async (alert) => {
+      if (alert.severity === 'critical' && alert.event !== 'recovered') node.error(alertLine(alert));
+      else node.warn(alertLine(alert));
+    },
+    close: async () => undefined,
+  };
 }
 
 /** Returns the folder of a node's alerts, beside the storage; a Node-RED without a user folder keeps nothing. */

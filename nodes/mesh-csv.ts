@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Node, NodeAPI, NodeDef, NodeMessage, NodeMessageInFlow } from 'node-red';
 import {
+  ARCHIVE_LIMITS,
   checkCsv,
   ConfigurationError,
   openTarGz,
@@ -14,6 +15,7 @@ import {
   splitCsv,
   UnreadableError,
   wholeOf,
+  type ArchiveLimits,
   type CsvCheck,
   type CsvPart,
   type CsvSchema,
@@ -43,6 +45,10 @@ interface MeshCsvDef extends NodeDef {
   faulty?: string;
   folder?: string;
   maxFindings?: string | number;
+  maxFiles?: string | number;
+  maxMegabytes?: string | number;
+  maxRatio?: string | number;
+  maxName?: string | number;
 }
 
 type Send = (msg: Array<NodeMessage | null>) => void;
@@ -209,14 +215,26 @@ export = function (RED: NodeAPI): void {
       return { content, type: isFile ? 'string' : 'buffer' };
     };
 
+    const archiveLimits = (): ArchiveLimits => {
+      const limit = (field: 'maxFiles' | 'maxMegabytes' | 'maxRatio' | 'maxName', fallback: number): number =>
+        numberSetting(RED, field, def[field], { fallback, min: 1, max: 1e9 });
+      return {
+        files: limit('maxFiles', ARCHIVE_LIMITS.files),
+        bytes: limit('maxMegabytes', ARCHIVE_LIMITS.bytes / BYTES_IN_MB) * BYTES_IN_MB,
+        ratio: limit('maxRatio', ARCHIVE_LIMITS.ratio),
+        nameLength: limit('maxName', ARCHIVE_LIMITS.nameLength),
+      };
+    };
+
     /** Sends each file of an archive. All of it is read before, so that nothing of an archive that is refused goes out. */
     const openArchive = async (msg: NodeMessageInFlow, send: Send): Promise<void | 'unfinished'> => {
       const isFile = choiceSetting(RED, 'output', def.output, ['bytes', 'objects', 'file']) === 'file';
       if (isFile) requireFolder();
+      const limits = archiveLimits();
       const source = await csvSource(RED, msg);
       setStatus(this, { fill: 'blue', shape: 'dot', key: 'mesh-csv.status.checking' });
       let count = 0;
-      for await (const { size } of openTarGz(source)) {
+      for await (const { size } of openTarGz(source, limits)) {
         if (!isFile && size > MAX_BUFFER_BYTES) {
           throw new PayloadError(RED._('mesh-csv.error.large-file'), { advice: RED._('mesh-csv.advice.large-file') });
         }
@@ -224,7 +242,7 @@ export = function (RED: NodeAPI): void {
       }
       const id = RED.util.generateId();
       let index = 0;
-      for await (const { name, size, pieces } of openTarGz(source)) {
+      for await (const { name, size, pieces } of openTarGz(source, limits)) {
         const content = await written(`csv-${id}-${index + 1}`, pieces(), isFile);
         const parts = { id, type: isFile ? 'string' : 'buffer', count, len: 1, index };
         if (!(await handOver(msg, send, { ...content, archive: { name, size } }, parts))) return 'unfinished';

@@ -1,6 +1,6 @@
 /** mesh-status: monitors one mailbox or all. Reports every change of a condition, and the current state on request. */
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { DEFAULT_LIMITS, type Condition } from '../lib/index';
+import { DEFAULT_LIMITS, openHeartbeat, type Condition, type Heartbeat } from '../lib/index';
 import type { ConnectionState } from './mailbox/connection';
 import { knownMailboxes, type KnownMailbox } from './mailbox/known-mailboxes';
 import { MailboxUser } from './mailbox/mailbox-user';
@@ -12,6 +12,7 @@ import { OutputGuard } from './mailbox/output-guard';
 import { cleanError } from './shared/report-error';
 import { setProperty } from './shared/set-property';
 import { numberSetting, textSetting } from './shared/settings';
+import { readProxy, readTls } from './shared/tls-and-proxy';
 import { errorStatus, setStatus, shortCount, type Status } from './shared/status';
 
 interface MeshStatusDef extends NodeDef {
@@ -23,11 +24,22 @@ interface MeshStatusDef extends NodeDef {
   minFreeGb?: string | number;
   everySeconds?: string | number;
   property?: string;
+  heartbeatProxy?: string;
+  heartbeatTls?: string;
+}
+
+/** The address of a dead man's switch is a secret: who knows it can keep the switch from tripping. */
+interface MeshStatusCredentials {
+  heartbeat?: unknown;
 }
 
 /** The positions of outputs never change: flows are wired to them. */
 const CHANGES_OUTPUT = 0;
 const MINUTE_MS = 60_000;
+/** How long the dead man's switch may take to answer (milliseconds). */
+const HEARTBEAT_MS = 10_000;
+/** A heartbeat that fails is logged at the first, and then about once an hour. */
+const LOG_EVERY_MS = 60 * MINUTE_MS;
 
 const GIB = 1024 ** 3;
 /** A day; setInterval cannot wait longer than 24 days. */
@@ -44,7 +56,7 @@ class MonitoringUser extends MailboxUser {
 }
 
 export = function (RED: NodeAPI): void {
-  function MeshStatus(this: Node, config: MeshStatusDef): void {
+  function MeshStatus(this: Node<MeshStatusCredentials>, config: MeshStatusDef): void {
     const def = createNode(RED, this, config);
     // A mailbox of its own is opened by this node; `all` monitors only mailboxes that other nodes use.
     const user = def.all !== 'one' ? undefined : new MonitoringUser(RED, this, def.mailbox);
@@ -53,8 +65,10 @@ export = function (RED: NodeAPI): void {
       else setStatus(this, status);
     };
     let settings: Settings;
+    let heartbeat: Heartbeat | undefined;
     try {
       settings = readSettings(RED, def);
+      heartbeat = openHeartbeatOf(RED, this, def);
     } catch (error) {
       if (user) user.fault(error);
       else show(errorStatus(error, 'ring'));
@@ -78,6 +92,20 @@ export = function (RED: NodeAPI): void {
       onKept: (msg, about) => this.error((about as Condition).text, { ...msg }),
     });
     let isClosed = false;
+    let failedBeats = 0;
+    /** Beats unless something has stopped: then the switch is to trip. */
+    const beat = async (): Promise<void> => {
+      if (heartbeat === undefined || fillOf(reporter.last()) === 'red') return;
+      try {
+        await heartbeat.beat();
+        failedBeats = 0;
+      } catch (error) {
+        if (isClosed) return;
+        const every = Math.max(1, Math.round(LOG_EVERY_MS / settings.everyMs));
+        if (failedBeats % every === 0) this.warn(cleanError(RED, error).message);
+        failedBeats += 1;
+      }
+    };
     const reportChanges = async (): Promise<void> => {
       const alerts = await reporter.changes();
       if (isClosed) return;
@@ -88,7 +116,10 @@ export = function (RED: NodeAPI): void {
     };
     const check = (): void => void reportChanges().catch((error: unknown) => this.error(cleanError(RED, error)));
     if (user) user.check = check;
-    const timer = setInterval(check, settings.everyMs);
+    const timer = setInterval(() => {
+      check();
+      void beat();
+    }, settings.everyMs);
     // After this deploy has created its other nodes.
     const first = setTimeout(check, 0);
 
@@ -102,13 +133,31 @@ export = function (RED: NodeAPI): void {
       isClosed = true;
       clearInterval(timer);
       clearTimeout(first);
-      if (user) user.close(done);
-      else done();
+      const ended = heartbeat?.close() ?? Promise.resolve();
+      const close = (): void => (user ? user.close(done) : done());
+      void ended.then(close, close);
     });
   }
 
-  RED.nodes.registerType('mesh-status', MeshStatus);
+  RED.nodes.registerType('mesh-status', MeshStatus, { credentials: { heartbeat: { type: 'password' } } });
 };
+
+/**
+ * Returns the heartbeat that the settings name; undefined without an address.
+ * @throws ConfigurationError when its address, TLS or proxy cannot be used
+ */
+function openHeartbeatOf(RED: NodeAPI, node: Node<MeshStatusCredentials>, def: MeshStatusDef): Heartbeat | undefined {
+  // Credentials are undefined while none are stored.
+  const { heartbeat } = (node.credentials as MeshStatusCredentials | undefined) ?? {};
+  const url = textSetting(RED, heartbeat);
+  if (url === '') return undefined;
+  return openHeartbeat({
+    url,
+    tls: readTls(RED, textSetting(RED, def.heartbeatTls)),
+    proxy: readProxy(RED, textSetting(RED, def.heartbeatProxy)),
+    timeoutMs: HEARTBEAT_MS,
+  });
+}
 
 interface Settings {
   stoppedMs: number;

@@ -1,6 +1,6 @@
 /**
  * Completes a build by tsc: copies the .html files, locales/ and icons/, which Node-RED looks for beside the built .js of
- * a node, and FHIR's definitions, which the library reads beside its own; and removes files built from sources that no
+ * a node, and FHIR's definitions and the maps, which the library reads beside its own; and removes files built from sources that no
  * longer exist, which would be published.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
@@ -19,6 +19,9 @@ const PROFILES = join('lib', 'formats', 'fhir', 'profiles');
 for (const name of readdirSync(join(root, PROFILES))) {
   if (name.endsWith('.gz')) cpSync(join(root, PROFILES, name), join(root, 'dist', PROFILES, name));
 }
+
+const MAPS = join('lib', 'mapping', 'maps');
+cpSync(join(root, MAPS), join(root, 'dist', MAPS), { recursive: true });
 
 for (const file of readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })) {
   const source = file.replace(/\.(js|js\.map|d\.ts)$/, '.ts');

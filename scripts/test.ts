@@ -1,5 +1,5 @@
 /**
- * `npm test`: runs every suite that needs only this clone, three at a time, and prints a summary line. Arguments select
+ * `npm test`: runs every suite that needs only this clone, four at a time, and prints a summary line. Arguments select
  * suites by name; the longer suites run only when named. `--slow` lists the slowest tests.
  */
 import { spawn } from 'node:child_process';
@@ -25,13 +25,15 @@ const ELSEWHERE =
 
 /** Those that take longest come first, so that no lane is left with a long one at the end. */
 const SUITES: Suite[] = [
-  { name: 'journeys (1)', files: 'test/journeys/[a-l]*.test.ts' },
-  { name: 'journeys (2)', files: 'test/journeys/[m-z]*.test.ts' },
+  { name: 'journeys (m)', files: 'test/journeys/m*.test.ts' },
   { name: 'nodes on Node-RED 5', files: 'test/nodes/**/*.test.ts', env: { NODE_RED: '5' } },
   { name: 'nodes on Node-RED 4.1', files: 'test/nodes/**/*.test.ts', env: { NODE_RED: '4' } },
-  { name: 'store', files: 'test/store/**/*.test.ts' },
+  { name: 'journeys (a to l)', files: 'test/journeys/[a-l]*.test.ts' },
+  { name: 'journeys (n to z)', files: 'test/journeys/[n-z]*.test.ts' },
+  { name: 'store in PostgreSQL', files: 'test/store/{postgres,history,postgres/**/*}.test.ts' },
   { name: 'lib: out', files: 'test/{send,client,payload,folders}/**/*.test.ts' },
   { name: 'lib: in', files: 'test/{receive,mllp,operator,monitor,alerts}/**/*.test.ts' },
+  { name: 'store in SQLite and both', files: 'test/store/{!(postgres|history),!(postgres)/**/*}.test.ts' },
   { name: 'lib: the rest', files: `test/!(${ELSEWHERE})/**/*.test.ts` },
   { name: 'tools', files: 'test/{check,cli,conformance,docs,specification}/**/*.test.ts' },
   // In a process of its own: it puts the whole of lib into another world.
@@ -41,7 +43,7 @@ const SUITES: Suite[] = [
   { name: 'browser on Node-RED 4.1', files: 'test/browser/**/*.test.ts', env: { NODE_RED: '4' }, isLonger: true },
   {
     name: 'sizes',
-    files: ['nodes/statuses', 'nodes/mesh-mllp', 'receive/durable-kill', 'send/outbox-chaos'].map(
+    files: ['nodes/statuses', 'nodes/mesh-mllp', 'receive/durable-kill', 'send/outbox-chaos', 'store/history'].map(
       (name) => `test/${name}.test.ts`,
     ),
     env: { MESH_TEST_SIZE: 'full' },
@@ -52,11 +54,11 @@ const SUITES: Suite[] = [
 ];
 
 /** Suites that run at a time, on two cores: most tests wait for a clock, a disk or another process. */
-const LANES = 3;
+const LANES = 4;
 
 /** A disk in memory: most tests commit to stores, and would wait for the disk. No test takes power from the machine. */
 const MEMORY_DISK = '/dev/shm';
-/** Three suites at a time need less, with their large payloads and databases. */
+/** Four suites at a time need less, with their large payloads and databases. */
 const MEMORY_DISK_BYTES = 6 * 1024 ** 3;
 
 /** Returns the folder for the tests' files: in memory if there is enough of it, else the machine's usual one. */

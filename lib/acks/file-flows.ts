@@ -39,9 +39,13 @@ const OPT_OUT = {
         { outcome: 'positive', when: { firstLine: String.raw`^\d{10},?\r?$` } },
         // Nobody may be used? Or was it cut short? A person decides.
         { outcome: 'unclear', when: { firstLine: String.raw`^\s*$` }, code: 'empty' },
+        // Numbers behind something else, such as a row of names: neither a list nor a refusal.
+        { outcome: 'unclear', when: { beginning: String.raw`[\r\n]"?\d{10}\b` }, code: 'no list' },
       ],
       // Whatever is no list is a refusal, and not a list of nobody.
       otherwise: 'negative',
+      // One person in twenty has opted out: where less than half remains, the list was cut short. The limit is ours.
+      compare: { column: 1, minimumPercent: 50 },
     },
   ],
 };

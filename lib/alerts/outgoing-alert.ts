@@ -25,6 +25,9 @@ export const OUTGOING_ALERT = z.object({
   mailboxId: z.string().optional(),
   messageId: z.string().optional(),
   workflowId: z.string().optional(),
+  /** True if a person has looked at, downloaded or changed a message; `user` is that person, if Node-RED has a login. */
+  audit: z.boolean().optional(),
+  user: z.string().optional(),
 });
 export type OutgoingAlert = z.infer<typeof OUTGOING_ALERT>;
 
@@ -100,6 +103,33 @@ export function describeAlert(msg: unknown, given: { title: string; text: string
     title: cut(title, MAX_TITLE),
     text: cut(whole, MAX_TEXT),
     ...Object.fromEntries(entries.map(([name, value]) => [name, cut(String(value), MAX_TITLE)])),
+  };
+}
+
+/** What a person did with a message, beside the flows. */
+export interface AuditedUse {
+  mailboxId: string;
+  direction: 'in' | 'out';
+  /** Our id of a sent message, or MESH's of a received one. */
+  reference: string;
+  /** As the ledger has it, e.g. `looked at`. */
+  event: string;
+  /** Undefined if Node-RED requires no login. */
+  user: string | undefined;
+}
+
+/** Returns what an audit says about a use. */
+export function describeUse({ mailboxId, direction, reference, event, user }: AuditedUse): AlertContent {
+  const message = direction === 'in' ? 'received message' : 'sent message';
+  const title = cut(`${user ?? 'Somebody without a login'}: ${event}, ${message} ${reference}.`, MAX_TITLE);
+  return {
+    title,
+    text: title,
+    audit: true,
+    mailboxId,
+    event: cut(event, MAX_TITLE),
+    messageId: cut(reference, MAX_TITLE),
+    ...(user !== undefined && { user: cut(user, MAX_TITLE) }),
   };
 }
 

@@ -4,14 +4,14 @@
  */
 import { once } from 'node:events';
 import { readdir, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { extname, join, resolve } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { join, resolve } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { ConfigurationError, printable } from '../errors';
 import { CHARSETS } from '../formats/charset';
 import { FHIR_RELEASES } from '../formats/fhir/definitions';
 import { CHARSET_RULES } from '../formats/hl7/charset';
 import { ROUND_TRIP_FORMATS } from '../formats/round-trip';
+import { startWorker } from '../workers/start-worker';
 import type { Command } from './command';
 import { addFailure, addTally, newTally, type CorpusClass, type Outcome, type Tally } from './corpus-tally';
 import type { CorpusFile } from './corpus-worker';
@@ -121,7 +121,9 @@ class Reader {
   #worker: Worker | undefined;
 
   async read(file: CorpusFile): Promise<Tally> {
-    const worker = (this.#worker ??= startWorker());
+    const worker = (this.#worker ??= startWorker(join(__dirname, 'corpus-worker'), {
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+    }));
     const ended = new AbortController();
     const timer = setTimeout(() => ended.abort(), MAX_MS);
     try {
@@ -145,16 +147,6 @@ class Reader {
     await this.#worker?.terminate();
     this.#worker = undefined;
   }
-}
-
-/** The worker's file is beside this one: JavaScript once built, TypeScript in tests. */
-function startWorker(): Worker {
-  const extension = extname(__filename);
-  const execArgv = extension === '.ts' ? ['--require', createRequire(__filename).resolve('tsx/cjs')] : [];
-  return new Worker(join(__dirname, `corpus-worker${extension}`), {
-    execArgv,
-    resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
-  });
 }
 
 const ABOUT: Readonly<Record<Outcome, string>> = {

@@ -26,6 +26,26 @@ const COMMANDS: Record<string, { about: string; load(): Command }> = {
     about: 'tries a folder of HL7, EDIFACT or FHIR files on the readers of the nodes',
     load: () => (require('./corpus') as typeof import('./corpus')).corpus,
   },
+  shadow: {
+    about: 'compares what a MESH Client sends with what is made here; reconciles a month',
+    load: () => (require('./shadow') as typeof import('./shadow')).shadow,
+  },
+  adopt: {
+    about: 'takes over what a MESH Client has sent, and its configuration',
+    load: () => (require('./adopt') as typeof import('./adopt')).adopt,
+  },
+  cutover: {
+    about: 'takes what waits in a MESH Client’s folder into the outbox, by workflow',
+    load: () => (require('./cutover') as typeof import('./cutover')).cutover,
+  },
+  handback: {
+    about: 'writes what is queued back into a MESH Client’s folder, by workflow',
+    load: () => (require('./handback') as typeof import('./handback')).handback,
+  },
+  test: {
+    about: 'runs the tests of a flow, with the sandbox in the place of MESH',
+    load: () => (require('./flow-tests') as typeof import('./flow-tests')).flowTests,
+  },
   store: {
     about: 'copies a store between SQLite and PostgreSQL; erases one message',
     load: () => (require('./store') as typeof import('./store')).store,

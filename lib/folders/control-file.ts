@@ -2,16 +2,16 @@
  * The MESH Client's control file (`.ctl`): the XML beside a `.dat`. It is read leniently, and written as the client
  * writes it. Its elements are flat, except for StatusRecord, and their order has no meaning.
  */
-import { SaxesParser } from 'saxes';
 import { InvalidMessageError } from '../errors';
 import { isNotAFile, openRegularFile } from '../payload/regular-file';
+import { readTextXml } from './text-xml';
 
 /** The elements of DTSControl by name, without StatusRecord, in the order of the file. Values are trimmed. */
 export type ControlFields = Record<string, string>;
 
 /** The outcome of a message, in the client's terms. */
 export interface StatusRecord {
-  /** ISO 8601 UTC. */
+  /** ISO 8601 UTC; read from a file that has none, empty. */
   time: string;
   /** e.g. `TRANSFER` or `SEND`. */
   event: string;
@@ -48,31 +48,49 @@ export async function controlBytes(path: string): Promise<Buffer> {
  * @throws InvalidMessageError when it is not a complete DTSControl; the error does not quote it
  */
 export function readControlFile(bytes: Buffer): ControlFields {
+  return readSettledControlFile(bytes).fields;
+}
+
+/**
+ * Reads a `.ctl` with the outcome that the client has added; `status` is missing while there is none.
+ * @throws InvalidMessageError when it is not a complete DTSControl; the error does not quote it
+ */
+export function readSettledControlFile(bytes: Buffer): { fields: ControlFields; status?: StatusRecord } {
   if (bytes.length > MAX_CONTROL_BYTES) throw tooLarge();
   const fields: ControlFields = {};
-  const path: string[] = [];
-  let text = '';
-  const parser = new SaxesParser();
-  parser.on('error', () => {
-    throw unreadable(`it is not well-formed XML (line ${parser.line})`);
+  const record: ControlFields = {};
+  readTextXml(bytes, {
+    open: ([root]) => {
+      if (root !== 'DTSControl') throw unreadable('it is not a DTSControl');
+    },
+    close: (path, text) => {
+      const [, name = '', inRecord] = path;
+      if (path.length === 2 && name !== 'StatusRecord') fields[name] = text;
+      if (path.length === 3 && name === 'StatusRecord' && inRecord !== undefined) record[inRecord] = text;
+    },
+    fail: (reason) => {
+      throw unreadable(reason);
+    },
   });
-  parser.on('doctype', () => {
-    throw unreadable('it has a document type declaration');
-  });
-  parser.on('opentag', ({ name }) => {
-    if (path.length === 0 && name !== 'DTSControl') throw unreadable('it is not a DTSControl');
-    path.push(name);
-    text = '';
-  });
-  parser.on('text', (piece) => (text += piece));
-  parser.on('cdata', (piece) => (text += piece));
-  parser.on('closetag', ({ name }) => {
-    if (path.length === 2 && name !== 'StatusRecord') fields[name] = text.trim();
-    path.pop();
-    text = '';
-  });
-  parser.write(decode(bytes)).close();
-  return fields;
+  return Object.keys(record).length === 0 ? { fields } : { fields, status: statusOf(record) };
+}
+
+function statusOf(record: ControlFields): StatusRecord {
+  return {
+    time: isoTime(record['DateTime'] ?? ''),
+    event: record['Event'] ?? '',
+    success: (record['Status'] ?? '').toUpperCase() === 'SUCCESS',
+    code: record['StatusCode'] ?? '',
+    description: record['Description'] ?? '',
+  };
+}
+
+/** Reads `yyyyMMddHHmmss` as UTC, like MESH's own times; empty if it is no time. */
+function isoTime(text: string): string {
+  const [, ...parts] = /^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})/.exec(text) ?? [];
+  const [year, month, day, hour, minute, second] = parts;
+  const time = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(time.getTime()) ? '' : time.toISOString();
 }
 
 /** Returns the text of a `.ctl`. Characters that XML does not allow become question marks. */
@@ -105,17 +123,6 @@ function escapeText(value: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is replaced
   const legal = value.toWellFormed().replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, '?');
   return legal.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-}
-
-/** Decodes UTF-16 by its byte order mark, otherwise UTF-8, otherwise windows-1252, which a PAS on Windows may write. */
-function decode(bytes: Buffer): string {
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
-  if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder('utf-16be').decode(bytes);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return new TextDecoder('windows-1252').decode(bytes);
-  }
 }
 
 function tooLarge(): InvalidMessageError {

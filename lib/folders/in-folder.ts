@@ -4,10 +4,11 @@
  * hands it over, and a redelivery checks for that.
  */
 import { basename, join, resolve } from 'node:path';
-import { mkdir, rmdir } from '../files';
+import { rmdir } from '../files';
 import type { MessageHeaders } from '../types';
 import { writeControlFile, type ControlFields, type StatusRecord } from './control-file';
-import { clientFolders, folderNames, pathExists, moveFile, onDisk, removeOwn, takeFile, writeWhole } from './files';
+import { clientFolders, folderNames, moveFile, onDisk, pathExists, removeOwn } from './files';
+import { CONTROL, handOver } from './hand-over';
 import { countedTime, MACHINE_CLOCKS, noteCountedTime, type CountingClocks } from '../payload/counted-time';
 import { avoidDeviceName } from '../payload/safe-file-name';
 
@@ -20,7 +21,6 @@ export interface InFolderMessage {
   payload?: Uint8Array | { file: string };
 }
 
-const CONTROL = 'control';
 /**
  * For how long a handed-over message is remembered at least (milliseconds): redeliveries come within days. It is counted
  * while Node-RED runs, because a clock that was set must not make a message be handed over again. After this time the
@@ -57,15 +57,9 @@ export class InFolder {
       await this.#forget(folders.temp);
       const older = join(folders.temp, OLDER_MARKS, name);
       const mark = (await pathExists(older)) ? older : join(folders.temp, MARKS, name);
-      // The mark has the control file in it until the message is handed over.
-      const isBegun = await pathExists(mark);
-      const isHandedOver = isBegun && !(await pathExists(join(mark, CONTROL)));
-      if (isHandedOver) return { isNew: false };
-      if (payload !== undefined)
-        await place(payload, join(folders.temp, `${name}.dat.part`), join(folders.in, `${name}.dat`));
-      if (!isBegun) await begin(mark, writeControlFile(...controlOf(message)));
-      await moveFile(join(mark, CONTROL), join(folders.in, `${name}.ctl`));
-      return { isNew: true };
+      const control = writeControlFile(...controlOf(message));
+      const pair = { mark, folder: folders.in, temp: folders.temp, name, control };
+      return { isNew: await handOver({ ...pair, ...(payload !== undefined && { payload }) }) };
     });
   }
 
@@ -88,24 +82,6 @@ async function removeMarks(marks: string): Promise<boolean> {
   for (const name of await folderNames(marks)) await removeOwn(join(marks, name), [CONTROL]);
   await rmdir(marks).catch(() => undefined);
   return !(await pathExists(marks));
-}
-
-/** Creates the mark, atomically with the control file in it. */
-async function begin(mark: string, control: string): Promise<void> {
-  const beginning = `${mark}.part`;
-  await mkdir(beginning, { recursive: true });
-  await writeWhole(join(beginning, CONTROL), control);
-  await moveFile(beginning, mark);
-}
-
-/** Puts the complete payload into place, or nothing. A file is moved, or copied if it is on another file system. */
-async function place(payload: Uint8Array | { file: string }, temporary: string, target: string): Promise<void> {
-  if (payload instanceof Uint8Array) {
-    await writeWhole(temporary, payload);
-  } else {
-    await takeFile(payload.file, temporary);
-  }
-  await moveFile(temporary, target);
 }
 
 /** Returns the control file's fields in the client's order, and its status. Fields that MESH does not set are empty. */

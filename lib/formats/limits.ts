@@ -13,7 +13,9 @@ export const MAX_DEPTH = 200;
 /** @throws UnreadableError above {@link MAX_CONVERTED_BYTES} */
 export function checkSize(payload: string | Buffer, format: string): void {
   if (payload.length > MAX_CONVERTED_BYTES) {
-    throw new UnreadableError(`The payload is larger than ${MAX_CONVERTED_BYTES / 1024 / 1024} MiB, the maximum for ${format}.`);
+    throw new UnreadableError(
+      `The payload is larger than ${MAX_CONVERTED_BYTES / 1024 / 1024} MiB, the maximum for ${format}.`,
+    );
   }
 }
 

@@ -131,6 +131,24 @@ export function worstSeverity(conditions: readonly Condition[]): Severity | unde
   return conditions.length > 0 ? 'warning' : undefined;
 }
 
+/**
+ * When a health check asks for a person. `stopped`: something does not work, or will not within days. `decision`: also
+ * when messages wait for somebody's decision. `never`: leaves that to other alarms.
+ */
+export const FAIL_HEALTH_WHEN = ['stopped', 'decision', 'never'] as const;
+export type FailHealthWhen = (typeof FAIL_HEALTH_WHEN)[number];
+
+/** Messages that go nowhere until a person has decided. */
+const NEEDS_DECISION: ReadonlySet<ConditionKind> = new Set(['held', 'parked', 'unclaimed']);
+
+/** True if a person must act on one of the conditions, by that setting. */
+export function personMustAct(conditions: readonly Condition[], when: FailHealthWhen): boolean {
+  if (when === 'never') return false;
+  return conditions.some(
+    ({ kind, severity }) => severity === 'critical' || (when === 'decision' && NEEDS_DECISION.has(kind)),
+  );
+}
+
 /** A condition that is new, has another stage, or is over (with its last text). */
 export interface Alert extends Condition {
   event: 'raised' | 'changed' | 'recovered';

@@ -1,6 +1,7 @@
 /** A sent or received message as an operator sees it, with personal details kept apart (see mailbox-view.ts). */
 import { RECEIVED_STATES, SENT_STATES } from '../message-states';
 import { outboxMessage } from '../send/outbox-types';
+import { isHandedBack } from '../send/handed-back';
 import { isResendable } from '../send/resend';
 import type { Incoming, IncomingState, Outcome, Outgoing, OutgoingState, StoredError } from '../store/store';
 
@@ -75,7 +76,7 @@ function sentMessage(row: Outgoing): MessageView {
     actions: [
       ...(row.state === 'unknown' || row.state === 'accepted' ? (['ask'] as const) : []),
       ...(isResendable(row) ? (['resend'] as const) : []),
-      ...(SENT_STATES[row.state].droppable ? (['drop'] as const) : []),
+      ...(SENT_STATES[row.state].droppable && !isHandedBack(row) ? (['drop'] as const) : []),
     ],
   };
 }

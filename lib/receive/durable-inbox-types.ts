@@ -65,7 +65,7 @@ export interface DurableInboxOptions extends InboxRules {
   settleReply?: (
     reply: KeptReply,
     by: MessageHeaders,
-  ) => Promise<Required<Pick<KeptReply, 'settled'>> & Pick<KeptReply, 'problem'>>;
+  ) => Promise<Required<Pick<KeptReply, 'settled' | 'readings'>> & Pick<KeptReply, 'problem'>>;
   /** Called with the payload's size (bytes) as soon as a message is in the store. */
   onStored?: (bytes: number) => void;
   /** Called when MESH offers a message again that it has our acknowledgement of, or another one under its id. */

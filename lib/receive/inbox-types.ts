@@ -57,13 +57,16 @@ export interface DeliveredReply extends RepliedRequest {
   outcome: 'positive' | 'partial' | 'negative' | 'unclear';
   /** The profile's word for what it says. */
   code?: string;
+  /** Of a reply that was compared with its request: how many rows were sent, and how many of them came back. */
+  rows?: { sent: number; returned: number };
   /** The other requests that the rows of a report name. */
   further?: RepliedRequest[];
   /**
    * Why it has not settled all that it names: it names no sent message (`unmatched`), could belong to several
-   * (`ambiguous`), says something that the profile does not know (`unclear`), or has too many rows.
+   * (`ambiguous`), has rows that do not agree with the request (`differs`: `code` says in which way), says something that
+   * the profile does not know (`unclear`), or has too many rows.
    */
-  problem?: 'unmatched' | 'ambiguous' | 'unclear' | 'too-many-rows';
+  problem?: 'unmatched' | 'ambiguous' | 'differs' | 'unclear' | 'too-many-rows';
 }
 
 /** A consumer of received messages, such as a mesh-poll node. */

@@ -3,6 +3,7 @@ import type { BodyStore } from './bodies';
 import type { SandboxClock } from './clock';
 import type { Faults } from './faults';
 import type { Mailboxes } from './mailboxes';
+import type { Message } from './message';
 import type { Messages } from './messages';
 import type { RequestLog } from './request-log';
 import type { Services } from './responders/services';
@@ -18,6 +19,8 @@ export interface SandboxContext {
   readonly messages: Messages;
   readonly faults: Faults;
   readonly services: Services;
+  /** Called with each message that a client has sent, once it is whole. */
+  readonly watchers: Set<(message: Message) => void>;
   readonly usedTokens: UsedTokens;
   readonly log: RequestLog;
   readonly sharedKey: string;
@@ -26,4 +29,11 @@ export interface SandboxContext {
   readonly trackingLagMs: number;
   readonly maxRequestBytes: number;
   readonly admin: boolean;
+}
+
+/** A message that a client has sent is whole: it is accepted. */
+export function arrived(message: Message, { watchers, services }: SandboxContext): void {
+  // Before a service collects it, which deletes its bytes.
+  for (const watch of watchers) watch(message);
+  services.take(message);
 }

@@ -4,12 +4,15 @@
  */
 export { DEFAULT_MAILBOXES, DEFAULT_WORKFLOWS, readMailboxFile, readWorkflowFile } from './mailboxes';
 export type { ServiceName, ServiceNote, ServiceSettings, Stage } from './responders/responder';
+export { BUILT_IN_SANDBOX, processWide } from './process-wide';
 export { DEFAULT_SHARED_KEY, startSandbox } from './start';
 export type {
   ClientCertificateOptions,
   PemPair,
   Sandbox,
+  SandboxArrival,
   SandboxClockControl,
+  SandboxDelivery,
   SandboxFault,
   SandboxFaultEffect,
   SandboxMailbox,

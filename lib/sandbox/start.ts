@@ -7,17 +7,19 @@ import { makeCertificateAuthority, type CertificateAuthority } from './certifica
 import { checkClientCa } from './client-certificates';
 import { SandboxClock } from './clock';
 import type { SandboxContext } from './context';
+import { deliver, expandedBytes, streamOf } from './delivery';
 import { dispatcher } from './dispatch';
 import { listedMessage } from './endpoints/admin-views';
 import { Faults } from './faults';
 import { DEFAULT_MAILBOXES, DEFAULT_WORKFLOWS, Mailboxes } from './mailboxes';
+import { readableDetails, type Message } from './message';
 import { Messages } from './messages';
 import { sweep } from './reports';
 import { RequestLog } from './request-log';
 import { makeRouter } from './routes';
 import { Services } from './responders/services';
 import { listen, type ServerTls } from './server';
-import type { Sandbox, SandboxOptions } from './types';
+import type { Sandbox, SandboxArrival, SandboxOptions } from './types';
 import { UsedTokens } from './used-tokens';
 import { Workflows } from './workflows';
 
@@ -71,6 +73,17 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     fault: (fault) => context.faults.add(fault),
     clearFaults: () => context.faults.clear(),
     messages: () => [...context.messages.all()].map(listedMessage),
+    async deliver({ body, ...headers }) {
+      const mailbox = context.mailboxes.get(headers.to);
+      if (!mailbox) throw new ConfigurationError(`The sandbox has no mailbox ${headers.to}.`);
+      const stored = await context.bodies.write(streamOf(body), Infinity);
+      return deliver(context, { ...headers, to: mailbox.mailboxId }, stored).messageId;
+    },
+    onMessage(listener) {
+      const watch = (message: Message): void => listener(arrival(message));
+      context.watchers.add(watch);
+      return () => context.watchers.delete(watch);
+    },
     requests: () => context.log.list(),
     registerWorkflows: (workflowIds) => context.workflows.register(workflowIds),
     addMailbox(mailbox) {
@@ -120,6 +133,7 @@ function makeContext(options: SandboxOptions): SandboxContext {
     messages,
     faults: new Faults(),
     services,
+    watchers: new Set(),
     usedTokens: new UsedTokens(),
     log: new RequestLog(),
     sharedKey,
@@ -131,6 +145,14 @@ function makeContext(options: SandboxOptions): SandboxContext {
   };
   if (options.nationalServices === true) services.start(() => randomBytes(12).toString('hex'));
   return context;
+}
+
+function arrival(message: Message): SandboxArrival {
+  const { subject, localId, fileName, contentType, partnerId } = readableDetails(message);
+  const payload = expandedBytes(message);
+  // Who does not read it need not know that it was deleted.
+  payload.catch(() => undefined);
+  return { ...listedMessage(message), subject, localId, fileName, contentType, partnerId, payload };
 }
 
 async function checkFolder(path: string): Promise<void> {

@@ -144,6 +144,31 @@ export interface SandboxMessage {
   bytes: number;
 }
 
+/** A message that {@link Sandbox.deliver} puts into an inbox. */
+export interface SandboxDelivery {
+  /** The sender's mailbox id; it need not exist here. */
+  from: string;
+  to: string;
+  workflowId: string;
+  subject?: string | undefined;
+  localId?: string | undefined;
+  fileName?: string | undefined;
+  /** Default `application/octet-stream`. */
+  contentType?: string | undefined;
+  body: Uint8Array;
+}
+
+/** A message that a client has sent, as {@link Sandbox.onMessage} tells of it. */
+export interface SandboxArrival extends Omit<SandboxMessage, 'localId'> {
+  subject: string;
+  localId: string;
+  fileName: string;
+  contentType: string;
+  partnerId: string;
+  /** Resolves with the payload, expanded; rejects when it was deleted meanwhile. */
+  payload: Promise<Buffer>;
+}
+
 /** One request as {@link Sandbox.requests} lists it. */
 export interface SandboxRequestRecord {
   /** A {@link SandboxOperation}, `admin`, `ping`, `rich_inbox`, `rich_outbox`, `update` or `unknown`. */
@@ -208,6 +233,13 @@ export interface Sandbox {
   clearFaults(): void;
   /** Returns every message that is still remembered, oldest first. */
   messages(): SandboxMessage[];
+  /**
+   * Puts a message into an inbox, as if another organisation had sent it. Returns its id.
+   * @throws ConfigurationError for an unknown mailbox
+   */
+  deliver(message: SandboxDelivery): Promise<string>;
+  /** Calls back with each message that a client sends, once it is whole. Returns what ends that. */
+  onMessage(listener: (message: SandboxArrival) => void): () => void;
   /** Returns the last 10,000 requests, newest last, including those without a response. */
   requests(): SandboxRequestRecord[];
   /**

@@ -98,7 +98,7 @@ function wrongField(deadlines: Partial<Deadlines>): string | undefined {
 
 /** Returns the due times of a row that MESH accepts now (milliseconds since 1970). */
 export function limitsFrom(
-  row: Outgoing,
+  row: Pick<Outgoing, 'envelope' | 'infrastructure' | 'business' | 'stages'>,
   now: number,
 ): Required<Pick<OutgoingChange, 'collectBy' | 'infrastructureBy' | 'businessBy' | 'repliesBy'>> {
   const { collectWithinMs, infrastructureWithinMs, businessWithinWorkingDays } = {

@@ -5,10 +5,11 @@
 import { printable } from '../errors';
 import { MAX_CLOCK_SKEW_MS } from '../protocol/authorization';
 import { LONGEST_LOOKUP_WAIT_MS, LONGEST_TRACK_WAIT_MS } from '../store/rules/due-times';
-import type { Outgoing, OutgoingChange, StoredError } from '../store/store';
+import type { KnownChange, NewOutgoing, Outcome, Outgoing, OutgoingChange, StoredError } from '../store/store';
 import type { Tracking } from '../types';
 import { limitsFrom } from './deadlines';
 import type { Envelope } from './outbox-types';
+import { withoutPassed } from './reply-stages';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -20,6 +21,8 @@ const DAY = 24 * 60 * MINUTE;
 const LOOKUPS_MS = [MINUTE, 2 * MINUTE, 3 * MINUTE, 4 * MINUTE, 10 * MINUTE, LONGEST_LOOKUP_WAIT_MS];
 export const FIRST_LOOKUP_MS = LOOKUPS_MS[0] ?? MINUTE;
 const FIRST_TRACK_MS = 5 * MINUTE;
+/** Over how long the first look-ups of messages that another client sent are spread (milliseconds). */
+const SPREAD_MS = LONGEST_TRACK_WAIT_MS - FIRST_TRACK_MS;
 /** MESH deletes a message after 30 days; its tracking ends with it. */
 const TRACKED_FOR_MS = 31 * DAY;
 /** Clocks differ, and MESH's timestamps have seconds only. */
@@ -39,6 +42,45 @@ export function acceptedChange(row: Outgoing, messageId: string, now: number): O
     tracked: 0,
     ...limitsFrom(row, now),
     error: null,
+  };
+}
+
+/**
+ * Returns the row and the change of a message that another client sent and MESH accepted at `sentAt`. Limits that have
+ * passed are not counted; what they are for still settles when it comes. The first look-ups of many are spread over six
+ * hours, by the digits of the id, since MESH asks not to be asked often.
+ */
+export function acceptedElsewhere(
+  message: Omit<NewOutgoing, 'payload'>,
+  messageId: string,
+  sentAt: number,
+  now: number,
+): { message: Omit<NewOutgoing, 'payload'>; change: KnownChange } {
+  const { infrastructure = 'not-asked', business = 'not-asked', envelope } = message;
+  const replies = message.stages ? withoutPassed(message.stages, sentAt, now) : undefined;
+  const limits = limitsFrom({ envelope, infrastructure, business, stages: replies?.stages ?? null }, sentAt);
+  const open = (limit: number | null): number | null => (limit === null || limit <= now ? null : limit);
+  const outcome = (by: number | null, asked: Outcome): Outcome => (open(by) === null ? 'not-asked' : asked);
+  const spread = (Number.parseInt(message.id.slice(0, 8), 16) / 2 ** 32) * SPREAD_MS;
+  return {
+    message: {
+      ...message,
+      infrastructure: outcome(limits.infrastructureBy, infrastructure),
+      business: outcome(limits.businessBy, business),
+      collectBy: open(limits.collectBy),
+      infrastructureBy: open(limits.infrastructureBy),
+      businessBy: open(limits.businessBy),
+      ...replies,
+    },
+    change: {
+      state: 'accepted',
+      messageId,
+      attempts: 1,
+      firstAttemptAt: sentAt,
+      acceptedAt: sentAt,
+      nextTrackAt: now + FIRST_TRACK_MS + Math.floor(spread),
+      repliesBy: open(limits.repliesBy),
+    },
   };
 }
 

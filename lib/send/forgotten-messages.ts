@@ -6,7 +6,7 @@
 import type { Clock } from '../clock';
 import { PENDING } from '../message-states';
 import { STORE_BEHIND } from '../store/rules/condition-events';
-import type { ForgottenChange, NewOutgoing, Outgoing, Store, StoredError } from '../store/store';
+import type { KnownChange, NewOutgoing, Outgoing, Store, StoredError } from '../store/store';
 import { unknown } from './attempt';
 import { acceptedChange } from './follow-up';
 import type { Comparison, Forgotten, Mark } from './send-marks';
@@ -96,7 +96,7 @@ async function addLost(
     resendOf: null,
     acknowledgementReference: null,
   };
-  const change: ForgottenChange = {
+  const change: KnownChange = {
     state: 'unknown',
     attempts: attempt,
     firstAttemptAt: at,
@@ -105,7 +105,7 @@ async function addLost(
     error: lostError(mark),
   };
   const event = 'held';
-  const row = await store.addForgotten(message, change, { event, time: clock.now(), detail: { forgotten: true } });
+  const row = await store.addWithoutPayload(message, change, { event, time: clock.now(), detail: { forgotten: true } });
   return row && { event, row };
 }
 

@@ -16,6 +16,16 @@ import type { Deadlines } from './deadlines';
 /** A message for the outbox. A payload that the store already has is passed as its source. */
 export type Enqueued = Omit<OutgoingMessage, 'payload'> & { payload: Payload | { source: PayloadSource } };
 
+/** A message that another client has sent from the mailbox, as its files or its log say. */
+export interface SentElsewhere extends Pick<OutgoingMessage, 'to' | 'workflowId' | 'localId' | 'subject' | 'fileName'> {
+  /** MESH's id. */
+  messageId: string;
+  /** When MESH accepted it (milliseconds since 1970). */
+  sentAt: number;
+  /** Its payload, where it is still there: without it, no acknowledgement or reply can be matched by its content. */
+  payload?: Payload;
+}
+
 /** How the outbox treats a message. */
 export interface EnqueueOptions extends Partial<Deadlines> {
   /**
@@ -194,6 +204,8 @@ export type StoredEnvelope = Envelope &
     furtherReferences?: string[];
     /** What the profile's `requestKey` has found in it, which a reply names. May be patient data. */
     replyKey?: string;
+    /** Another client has sent it: see Outbox.adopt. */
+    sentElsewhere?: true;
   };
 
 /** Returns a row as users of the outbox see it. */

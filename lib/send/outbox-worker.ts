@@ -183,7 +183,7 @@ export class OutboxWorker {
     const generation = await store.generation();
     const progress = marks.renewing({ ...(await store.sendingProgress(mailbox)), generation });
     if (progress) await store.changeBatch([], { mailbox, ...progress });
-    await marks.renew(clock.now(), { generation, commits: progress?.commits ?? 0 });
+    await marks.renew({ generation, commits: progress?.commits ?? 0 });
   }
 
   async #openMarks(): Promise<SendMarks | undefined> {

@@ -19,7 +19,7 @@ import { parseSource } from '../acks/parse-source';
 import { expectedReplies, rowOfReplies, type ExpectedReplies } from './reply-stages';
 import { isAckWorkflow, loadProfiles, type WorkflowProfiles } from '../acks/profiles';
 import { keyOfRequest } from '../acks/request';
-import type { PayloadSource } from '../payload/source';
+import { payloadSource, type PayloadSource } from '../payload/source';
 import { INLINE_BYTES, placePayload } from '../payload/stored-payload';
 import type { Spool } from '../payload/spool';
 import { sentName } from '../payload/spool-names';
@@ -48,9 +48,12 @@ import {
   type OutboxLimits,
   type OutboxMessage,
   type OutboxEventDetails,
+  type SentElsewhere,
   type StoredEnvelope,
 } from './outbox-types';
+import { acceptedElsewhere } from './follow-up';
 import { onceDigest, repeatedDigest, requireSame } from './once-key';
+import { requireNotHandedBack } from './handed-back';
 import { notSent, notThere, storedPerhaps } from './outbox-errors';
 import { messageToResend } from './resend';
 import { OutboxQuota } from './outbox-quota';
@@ -211,7 +214,7 @@ export class Outbox {
       await place.turn;
       // The store keeps the order of the calls, and several share a commit: the next caller need not wait for this
       // one's.
-      const adding = this.#add(this.#newRow(id, envelope, placed.source.size, payload, options, read), replaced);
+      const adding = this.#add({ ...this.#newRow(id, envelope, placed.source.size, options, read), payload }, replaced);
       place.leave();
       return adding;
     });
@@ -287,7 +290,6 @@ export class Outbox {
     id: string,
     envelope: StoredEnvelope,
     size: number,
-    payload: NewOutgoing['payload'],
     options: EnqueueOptions,
     {
       reference,
@@ -296,7 +298,7 @@ export class Outbox {
       lane,
       onceDigest: digest,
     }: ExpectedAcknowledgements & Pick<NewOutgoing, 'lane' | 'onceDigest'> & { replies: ExpectedReplies | undefined },
-  ): NewOutgoing {
+  ): Omit<NewOutgoing, 'payload'> {
     const { clock, mailbox, instance } = this.#parts;
     return {
       id,
@@ -317,7 +319,6 @@ export class Outbox {
       infrastructure: requested.infrastructure ? 'awaited' : 'not-asked',
       business: requested.business ? 'awaited' : 'not-asked',
       ...rowOfReplies(replies),
-      payload,
     };
   }
 
@@ -349,6 +350,52 @@ export class Outbox {
       if (!isThere) await discard();
       throw error;
     }
+  }
+
+  /**
+   * Adds a message that another client has sent from this mailbox, so that a report, an acknowledgement or a reply that
+   * comes now settles it. It is tracked like one of our own, and never sent: its payload is read for the references by
+   * which others name it, and not kept. A limit that has passed already is not counted: the other client's users have
+   * seen to it, and MESH's tracking says what became of the message.
+   * @returns the message; undefined, and nothing is added, if the outbox has it already, sent from here or adopted
+   * @throws StorageError; PayloadError when the payload cannot be read
+   */
+  async adopt({ messageId, sentAt, payload, ...fields }: SentElsewhere): Promise<OutboxMessage | undefined> {
+    const { store, mailbox, clock } = this.#parts;
+    const [known] = await store.listOutgoing({ mailbox, messageId }, { limit: 1 });
+    if (known) return undefined;
+    const now = clock.now();
+    const id = adoptedId(mailbox, messageId);
+    const { workflowId, to } = fields;
+    const localId = fields.localId || id;
+    const options: EnqueueOptions = { requestedAcknowledgements: 'automatic', localIdIsShared: true };
+    const source = payload === undefined ? undefined : await payloadSource(payload);
+    const named = { ...fields, localId, fileName: fields.fileName };
+    const expected = source
+      ? await this.#expectedAcknowledgements(source, workflowId, options)
+      : { reference: null, further: [], requested: NONE_REQUESTED };
+    const replies = source && (await this.#expectedReplies(source, named, options));
+    const envelope: StoredEnvelope = {
+      to,
+      workflowId,
+      localId,
+      contentType: source?.contentType ?? '',
+      ...this.#deadlines(workflowId, options),
+      ...(expected.further.length > 0 && { furtherReferences: expected.further }),
+      ...(replies?.replyKey !== undefined && { replyKey: replies.replyKey }),
+      sentElsewhere: true,
+    };
+    const lane = laneOf(fields);
+    const row = this.#newRow(id, envelope, source?.size ?? 0, options, {
+      ...expected,
+      replies,
+      lane,
+      onceDigest: null,
+    });
+    const { message, change } = acceptedElsewhere({ ...row, queuedAt: sentAt }, messageId, sentAt, now);
+    const note = { event: SENT_ELSEWHERE, time: now, detail: { workflowId, sentAt } };
+    const added = await store.addWithoutPayload(message, change, note);
+    return added && outboxMessage(added);
   }
 
   /** Returns a message; undefined if the outbox never had it, or it is past its retention. */
@@ -454,7 +501,9 @@ export class Outbox {
    * @throws InvalidMessageError when the message is in another state; NotFoundError when the outbox does not have it
    */
   async drop(id: string): Promise<OutboxMessage> {
-    if (!(await this.#row(id))) throw notThere(id);
+    const found = await this.#row(id);
+    if (!found) throw notThere(id);
+    requireNotHandedBack(found);
     const time = this.#parts.clock.now();
     const change = { state: 'closed' as const, settledAt: time, nextTrackAt: null };
     const note = { event: 'dropped', time };
@@ -522,6 +571,16 @@ function isSmall(payload: Enqueued['payload']): boolean {
 
 /** Bytes of one UTF-16 unit in UTF-8, at most. */
 const MAX_UTF8_BYTES = 3;
+
+/** The event of a message that another client has sent. */
+const SENT_ELSEWHERE = 'sent elsewhere';
+
+/** Returns the id of a message that another client sent: the same each time, so that it is adopted once. */
+function adoptedId(mailbox: string, messageId: string): string {
+  const hex = hash('sha256', `${mailbox}\n${messageId}`, 'hex');
+  // RFC 9562: version 8 is for ids of one's own making.
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
 
 const NONE_REQUESTED: RequestedAcknowledgements = { infrastructure: false, business: false };
 

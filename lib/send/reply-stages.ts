@@ -69,6 +69,22 @@ export function earliestDue(stages: readonly StageState[] | null, acceptedAt: nu
   return times.length > 0 ? Math.min(...times) : null;
 }
 
+/**
+ * Returns the stages of a message that MESH accepted at `acceptedAt`, as they are expected from now on: one whose time
+ * has passed is not expected any more, and still settles when its reply comes.
+ */
+export function withoutPassed(
+  stages: readonly StageState[],
+  acceptedAt: number,
+  now: number,
+): Pick<ExpectedReplies, 'stages' | 'replies'> {
+  const open = stages.map((stage): StageState => {
+    const due = dueTimeOf(stage, acceptedAt);
+    return stage.outcome === 'awaited' && due !== undefined && due <= now ? { ...stage, outcome: 'not-asked' } : stage;
+  });
+  return { stages: open, replies: overallOutcome(open) };
+}
+
 /** Returns the change of a message whose stages become these. It requires the revision that `row` has. */
 export function stagesChange(
   row: Pick<Outgoing, 'acceptedAt' | 'repliesRevision'>,

@@ -4,6 +4,7 @@ import { SENT_STATES } from '../message-states';
 import { openStored, readAll } from '../payload/stored-payload';
 import type { Spool } from '../payload/spool';
 import type { Outcome, Outgoing } from '../store/store';
+import { isHandedBack, requireNotHandedBack } from './handed-back';
 import type { Enqueued, EnqueueOptions, StoredEnvelope } from './outbox-types';
 
 /** Outcomes that prove that the message arrived and was not processed. */
@@ -13,7 +14,9 @@ const REFUSED: ReadonlySet<Outcome> = new Set(['negative', 'partial']);
  * Whether a message may be sent again: it failed, its recipient refused it, or it was collected and not acknowledged in
  * time.
  */
-export function isResendable({ state, infrastructure, business, replies }: Outgoing): boolean {
+export function isResendable(row: Outgoing): boolean {
+  if (isHandedBack(row)) return false;
+  const { state, infrastructure, business, replies } = row;
   const { resendable } = SENT_STATES[state];
   const outcomes = [infrastructure, business, replies];
   switch (resendable) {
@@ -42,6 +45,7 @@ export async function messageToResend(
   row: Outgoing,
   spool: Spool,
 ): Promise<{ message: Enqueued; options: EnqueueOptions }> {
+  requireNotHandedBack(row);
   if (!isResendable(row)) {
     throw new InvalidMessageError(`Message ${row.id} is ${row.state}, so it cannot be sent again.`, {
       advice:
@@ -50,9 +54,12 @@ export async function messageToResend(
     });
   }
   const { payload } = row;
+  const { sentElsewhere = false } = row.envelope as Partial<StoredEnvelope>;
   if (!payload) {
     throw new PayloadError(`The payload of message ${row.id} is not kept any more.`, {
-      advice: 'Send it again from where it came from.',
+      advice: sentElsewhere
+        ? 'Another client sent it, and may have it in its sent folder. Send it again from where it came from.'
+        : 'Send it again from where it came from.',
     });
   }
   const {

@@ -34,7 +34,7 @@ export const MAX_AHEAD = 32;
  */
 export const SLOTS = 1024;
 /** The form of the file. Marks of another form are not read. */
-const VERSION = 3;
+const VERSION = 4;
 /** The number of a commit is written before it is made: a kill in between leaves the store this far behind. */
 const BEHIND_BY_A_KILL = 1;
 /** Tolerance for an adjusted clock when start times of the machine are compared (milliseconds). */
@@ -46,8 +46,6 @@ const head = z.object({
   generation: z.string(),
   /** The machine's start. */
   boot: z.union([z.string(), z.number()]),
-  /** When the marks were renewed (milliseconds since 1970). */
-  since: z.number(),
   /** The number of the last commit that was to be made; the store has it, or the one before. */
   commits: z.number(),
   /** Attempts begun before the marks were renewed. */
@@ -97,7 +95,11 @@ export class SendMarks {
   readonly #sequences: number[] = [];
   /** What the head says; undefined if there is none that can be read. */
   #head: z.output<typeof head> | undefined;
-  /** True if a message without a mark was not begun, provided that its first intent is not older than `#head.since`. */
+  /**
+   * True if a message without a mark was not begun. Marks are renewed when nothing is `sending` in the store, so every
+   * intent that is found later was committed after that; a store from before it is known by its commits. No time is
+   * compared: the clock may have been set back since.
+   */
   #isComplete: boolean;
   /** Sequence of the last mark: modulo SLOTS it gives the slot. */
   #sequence = 0;
@@ -149,10 +151,10 @@ export class SendMarks {
   /**
    * Returns the mark of a message's last attempt; `not begun` where that is certain; undefined where nothing is known.
    */
-  of({ id, attempts, firstAttemptAt }: Outgoing): Mark | 'not begun' | undefined {
+  of({ id, attempts }: Outgoing): Mark | 'not begun' | undefined {
     const found = this.#marks.get(id)?.mark;
     if (found?.attempt === attempts) return found;
-    return this.#isComplete && this.#head && (firstAttemptAt ?? 0) >= this.#head.since ? 'not begun' : undefined;
+    return this.#isComplete ? 'not begun' : undefined;
   }
 
   /**
@@ -195,11 +197,10 @@ export class SendMarks {
   }
 
   /**
-   * Clears all marks at the time `since`, for the store as it is now. Call it when every begun message is settled in the
-   * store.
+   * Clears all marks, for the store as it is now. Call it when every begun message is settled in the store.
    * @throws StorageError
    */
-  async renew(since: number, { generation, commits }: Pick<StoreProgress, 'generation' | 'commits'>): Promise<void> {
+  async renew({ generation, commits }: Pick<StoreProgress, 'generation' | 'commits'>): Promise<void> {
     try {
       this.#isComplete = false;
       this.#marks.clear();
@@ -209,7 +210,7 @@ export class SendMarks {
       // The old marks are gone from the disk before the head says that a missing mark means something.
       await this.#file.datasync();
       const boot = await bootOfMachine();
-      this.#head = { version: VERSION, generation, boot, since, commits, begun: this.#sequence };
+      this.#head = { version: VERSION, generation, boot, commits, begun: this.#sequence };
       this.#writeHead(commits);
       this.#isComplete = true;
     } catch (cause) {

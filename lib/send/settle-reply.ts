@@ -24,20 +24,23 @@ import type {
   StageState,
 } from '../store/store';
 import type { MessageHeaders } from '../types';
+import type { Spool } from '../payload/spool';
+import { comparedReading } from './compare-reply';
 import type { Outbox } from './outbox';
 import type { StoredEnvelope } from './outbox-types';
 import { earlierStages, stagesChange } from './reply-stages';
 
 export interface SettleReplyParts {
   store: OutgoingStore & LedgerStore & IncomingStore;
+  spool: Spool;
   outbox: Outbox;
   clock: Clock;
   /** Key of the mailbox in the store. */
   mailbox: string;
 }
 
-/** What a reply has settled, and why not all. */
-export type SettledByReply = Required<Pick<KeptReply, 'settled'>> & Pick<KeptReply, 'problem'>;
+/** What a reply has settled, and why not all; and its readings as they are after a comparison with the request. */
+export type SettledByReply = Required<Pick<KeptReply, 'settled' | 'readings'>> & Pick<KeptReply, 'problem'>;
 
 type By = Pick<MessageHeaders, 'from' | 'messageId'>;
 
@@ -52,19 +55,28 @@ const REMEMBERED = 50;
  */
 export async function settleReply(parts: SettleReplyParts, reply: KeptReply, by: By): Promise<SettledByReply> {
   const found: Array<{ reading: ReplyReading; row: Outgoing }> = [];
+  const readings: ReplyReading[] = [];
   let isAmbiguous = false;
+  let differs = false;
   let unmatched = 0;
-  for (const reading of reply.readings) {
-    for (const values of requestsNamed(reading)) {
-      const rows = await requestsOf(parts, reading, values, by);
+  for (const said of reply.readings) {
+    // Rows that were compared with nothing are believed by nobody.
+    let reading: ReplyReading = said.compare && saysGood(said) ? { ...said, ...NOT_COMPARED } : said;
+    for (const values of requestsNamed(said)) {
+      const rows = await requestsOf(parts, said, values, by);
       const [row] = rows;
       isAmbiguous ||= rows.length > 1;
       if (!row) unmatched += 1;
-      else if (rows.length === 1) found.push({ reading, row });
+      else if (rows.length === 1) {
+        reading = await afterComparison(parts, said, row, by);
+        differs ||= saysGood(said) && !saysGood(reading);
+        found.push({ reading, row });
+      }
     }
+    readings.push(reading);
   }
   const workflows = new Set(found.map(({ reading }) => reading.requestWorkflowId));
-  if (workflows.size > 1) return { settled: [], problem: 'ambiguous' };
+  if (workflows.size > 1) return { settled: [], readings, problem: 'ambiguous' };
   const settled: SettledRequest[] = [];
   for (const [index, { reading, row }] of found.entries()) {
     // Two rows of a report may name one request.
@@ -74,13 +86,32 @@ export async function settleReply(parts: SettleReplyParts, reply: KeptReply, by:
   }
   const problem = problemOf({
     ambiguous: isAmbiguous,
+    differs,
     unclear: found.some(({ reading }) => reading.outcome === 'unclear'),
     'too-many-rows': reply.readings.some(({ hasMoreRows }) => hasMoreRows),
     // Of several profiles, those that are not meant match nothing.
     unmatched: found.length === 0 || (unmatched > 0 && reply.readings.length === 1),
   });
-  return { settled, ...(problem === undefined ? {} : { problem }) };
+  return { settled, readings, ...(problem === undefined ? {} : { problem }) };
 }
+
+/**
+ * Returns a reading after the comparison that its stage asks for. What is negative or unclear has nothing to compare, and
+ * a copy of a reply that has settled was compared before.
+ */
+async function afterComparison(
+  parts: SettleReplyParts,
+  reading: ReplyReading,
+  row: Outgoing,
+  { messageId }: By,
+): Promise<ReplyReading> {
+  if (reading.compare === undefined || !saysGood(reading)) return reading;
+  if (await isKnownTo(parts.store, parts.mailbox, row, reading, messageId)) return reading;
+  return comparedReading(parts, reading, row.id, messageId);
+}
+
+const NOT_COMPARED = { outcome: 'unclear', code: 'not compared' } as const;
+const saysGood = ({ outcome }: ReplyReading): boolean => outcome === 'positive' || outcome === 'partial';
 
 /** Returns the first problem that there is. */
 const problemOf = (problems: Record<ReplyProblem, boolean>): ReplyProblem | undefined =>

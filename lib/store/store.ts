@@ -25,7 +25,7 @@ export type { StoredError } from './types/error';
 export type { Incoming, IncomingChange, IncomingSummary, NewIncoming } from './types/incoming';
 export type { LedgerEntry, LedgerNote } from './types/ledger';
 export type {
-  ForgottenChange,
+  KnownChange,
   NewOutgoing,
   OutcomeCondition,
   Outcome,

@@ -2,10 +2,10 @@
  * At most two worker threads for heavy work: validation, mapping, files. They start when there is work, end when there
  * has been none for a while, and do not keep the process running.
  */
-import { createRequire } from 'node:module';
-import { extname, join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { ConfigurationError, UnreadableError } from '../errors';
+import { startWorker } from './start-worker';
 import type { TaskName, Tasks } from './tasks';
 
 export interface PoolOptions {
@@ -111,12 +111,8 @@ export class WorkerPool {
     this.#startWaiting();
   }
 
-  /** The worker's file is beside this one: JavaScript once built, TypeScript in tests. */
   #newThread(): Thread {
-    const extension = extname(__filename);
-    const execArgv = extension === '.ts' ? ['--require', createRequire(__filename).resolve('tsx/cjs')] : [];
-    const worker = new Worker(join(__dirname, `worker${extension}`), {
-      execArgv,
+    const worker = startWorker(join(__dirname, 'worker'), {
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
     });
     const thread: Thread = { worker, task: undefined, timer: undefined };

@@ -12,6 +12,6 @@ export interface Tasks {
 
 export type TaskName = keyof Tasks;
 
-export const TASKS: { [Name in TaskName]: (argument: Tasks[Name]['argument']) => Tasks[Name]['result'] } = {
+export const TASKS: { [Name in TaskName]: (argument: Tasks[Name]['argument']) => Promise<Tasks[Name]['result']> } = {
   validate: validatePayload,
 };

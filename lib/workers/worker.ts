@@ -4,9 +4,9 @@ import { MeshError } from '../errors';
 import type { TaskAnswer, TaskCall } from './pool';
 import { TASKS } from './tasks';
 
-function answer({ name, argument }: TaskCall): TaskAnswer {
+async function answer({ name, argument }: TaskCall): Promise<TaskAnswer> {
   try {
-    return { result: TASKS[name](argument) };
+    return { result: await TASKS[name](argument) };
   } catch (error) {
     if (!(error instanceof MeshError))
       return { error: { message: error instanceof Error ? error.message : String(error) } };
@@ -15,7 +15,11 @@ function answer({ name, argument }: TaskCall): TaskAnswer {
   }
 }
 
-parentPort?.on('message', (call: TaskCall) => {
+async function work(call: TaskCall): Promise<void> {
+  const answered = await answer(call);
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
-  parentPort?.postMessage(answer(call));
-});
+  parentPort?.postMessage(answered);
+}
+
+// What cannot be posted ends the thread, and its pool says so.
+parentPort?.on('message', (call: TaskCall) => void work(call));

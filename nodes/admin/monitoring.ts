@@ -7,14 +7,15 @@
  */
 import type { NodeAPI } from 'node-red';
 import type { Counter, Gauge, Registry } from 'prom-client';
-import { LATENCY_BOUNDS, systemClock } from '../../lib/index';
+import { DEFAULT_LIMITS, LATENCY_BOUNDS, personMustAct, systemClock, type ForgottenMailbox } from '../../lib/index';
 import { knownMailboxes } from '../mailbox/known-mailboxes';
-import { wantsMetrics } from '../mailbox/runtime-settings';
+import { failHealthWhen, wantsMetrics } from '../mailbox/runtime-settings';
 import { cleanError } from '../shared/report-error';
 import { forgottenMailboxes } from '../monitor/forgotten-mailboxes';
-import { measure, type Measured, type Unmeasured } from '../monitor/measure';
+import { ConditionReporter, type ObservedMailbox } from '../monitor/condition-reporter';
+import { environmentLabel, measure, type Measured, type Unmeasured } from '../monitor/measure';
 import { adminEndpoint } from './endpoints';
-import { safeHeaders } from './response';
+import { safeHeaders, sendJson } from './response';
 
 export function addMonitoring(RED: NodeAPI): void {
   try {
@@ -25,15 +26,17 @@ export function addMonitoring(RED: NodeAPI): void {
     return;
   }
   const monitored = { method: 'get', permission: 'mesh.read', forMonitors: true } as const;
-  adminEndpoint(RED, { ...monitored, path: '/mesh/health' }, async () => {
-    const mailboxes = await Promise.all(knownMailboxes(RED).map((known) => measure(known)));
-    const isWell = mailboxes.every(
-      (each) =>
-        (each.connection === 'connected' || each.connection === 'idle') &&
-        !('blockedOutputs' in each && (each.blockedOutputs.length > 0 || each.inbox.full)),
+  const forgotten = (): Promise<ForgottenMailbox[]> => forgottenMailboxes(RED);
+  const reporter = new ConditionReporter(RED, () => knownMailboxes(RED), DEFAULT_LIMITS, forgotten);
+  adminEndpoint(RED, { ...monitored, path: '/mesh/health' }, async ({ response }) => {
+    const mailboxes = [...(await reporter.current()), ...idleMailboxes(RED)];
+    const mustAct = personMustAct(
+      mailboxes.flatMap(({ conditions }) => conditions),
+      failHealthWhen(RED),
     );
-    const forgotten = await forgottenMailboxes(RED);
-    return { status: isWell && forgotten.length === 0 ? 'ok' : 'failing', mailboxes, forgotten };
+    const body = { status: isWell(mailboxes) ? 'ok' : 'failing', personMustAct: mustAct, mailboxes };
+    sendJson(response, mustAct ? 503 : 200, { ...body, forgotten: await forgotten() });
+    return undefined;
   });
   adminEndpoint(RED, { ...monitored, path: '/mesh/metrics' }, async ({ response }) => {
     const mailboxes = await Promise.all(knownMailboxes(RED).map((known) => measure(known)));
@@ -42,6 +45,29 @@ export function addMonitoring(RED: NodeAPI): void {
     response.set('Content-Type', contentType).send(text);
     return undefined;
   });
+}
+
+/** True if every mailbox that a node uses is connected, and neither its inbox nor an output is blocked. */
+function isWell(mailboxes: readonly ObservedMailbox[]): boolean {
+  return mailboxes.every(
+    (each) =>
+      (each.connection === 'connected' || each.connection === 'idle') &&
+      !each.conditions.some(({ kind }) => ['output', 'inbox-full', 'forgotten'].includes(kind)),
+  );
+}
+
+/** Returns the mailboxes that no node uses, which have no conditions. */
+function idleMailboxes(RED: NodeAPI): ObservedMailbox[] {
+  return knownMailboxes(RED)
+    .filter(({ connection }) => connection.state.kind === 'idle')
+    .map(({ name, environment = '' }) => ({
+      mailboxId: '',
+      name,
+      environment: environmentLabel(environment),
+      connection: 'idle',
+      status: 'green',
+      conditions: [],
+    }));
 }
 
 /**

@@ -5,6 +5,7 @@ import type { ServiceName, ServiceSettings } from '../../lib/sandbox';
 import { builtInSandbox } from '../mailbox/built-in-sandbox';
 import type { OpenedMailbox } from '../mailbox/connection';
 import { sharedText } from '../shared/texts';
+import { recordUse } from './audit';
 import { adminEndpoint, type AdminRequest } from './endpoints';
 import { messageOf, openedMailbox } from './sidebar-paths';
 
@@ -51,7 +52,7 @@ export function actionEndpoints(RED: NodeAPI): void {
       const { direction, reference } = messageOf(request);
       const action = actionOf(request);
       const done = await actOn(RED, opened, direction, reference, action);
-      await opened.mailbox.operator.note(direction, reference, `${action} asked for`, request.user);
+      await recordUse(opened.mailbox, { direction, reference, event: `${action} asked for`, user: request.user });
       return done;
     },
   );

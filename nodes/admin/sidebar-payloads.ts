@@ -6,6 +6,7 @@ import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
 import { InvalidMessageError, avoidDeviceName, type OutgoingMessage } from '../../lib/index';
 import { sharedText } from '../shared/texts';
+import { recordUse } from './audit';
 import { adminEndpoint, requireNamedUser, type AdminRequest } from './endpoints';
 import { safeHeaders } from './response';
 import { messageOf, openedMailbox } from './sidebar-paths';
@@ -21,7 +22,7 @@ export function payloadEndpoints(RED: NodeAPI): void {
     requireNamedUser(RED, request, environment);
     const { direction, reference } = messageOf(request);
     const fields = await mailbox.operator.privateFields(direction, reference);
-    await mailbox.operator.note(direction, reference, 'looked at', request.user);
+    await recordUse(mailbox, { direction, reference, event: 'looked at', user: request.user });
     return fields;
   });
 
@@ -34,7 +35,7 @@ export function payloadEndpoints(RED: NodeAPI): void {
   const file = { ...payload, method: 'get', path: `${MESSAGE}/payload`, download: payloadOf } as const;
   adminEndpoint(RED, file, async (request) => {
     const { mailbox, direction, reference, found } = await payloadOf(request);
-    await mailbox.operator.note(direction, reference, 'downloaded', request.user);
+    await recordUse(mailbox, { direction, reference, event: 'downloaded', user: request.user });
     const { response, signal } = request;
     safeHeaders(response);
     response.set({
@@ -64,7 +65,7 @@ export function payloadEndpoints(RED: NodeAPI): void {
       const sent = await mailbox.operator.sendStream(message, request.raw as AsyncIterable<Buffer>, contentLength, {
         requestedAcknowledgements: 'automatic',
       });
-      await mailbox.operator.note('out', sent.id, 'composed', request.user);
+      await recordUse(mailbox, { direction: 'out', reference: sent.id, event: 'composed', user: request.user });
       return { reference: sent.id };
     },
   );

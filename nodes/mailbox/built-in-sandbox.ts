@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { SHIPPED_PROFILES, type WorkflowProfile } from '../../lib/index';
-import { startSandbox, type Sandbox, type SandboxMailbox } from '../../lib/sandbox';
+import { BUILT_IN_SANDBOX, processWide, startSandbox, type Sandbox, type SandboxMailbox } from '../../lib/sandbox';
 
 /** National workflows without a profile of their own (docs/mesh.md, Workflow ids). */
 const NATIONAL_WORKFLOWS = [
@@ -22,16 +22,13 @@ const NATIONAL_WORKFLOWS = [
   'VACCINATIONS_1',
 ];
 
-const KEY = Symbol.for('@mesh-flows/node-red-nhs-mesh/built-in-sandbox');
-const processWide = globalThis as { [KEY]?: Promise<Sandbox> | undefined };
-
 /** Returns the running sandbox. A failed start is forgotten, so that the next deploy tries again. */
 export function builtInSandbox(): Promise<Sandbox> {
-  processWide[KEY] ??= start().catch((error: unknown) => {
-    processWide[KEY] = undefined;
+  processWide[BUILT_IN_SANDBOX] ??= start().catch((error: unknown) => {
+    processWide[BUILT_IN_SANDBOX] = undefined;
     throw error;
   });
-  return processWide[KEY];
+  return processWide[BUILT_IN_SANDBOX];
 }
 
 /** Returns the sandbox's mailbox with this id, and adds it when it is missing. It is no service's any more. */
@@ -67,8 +64,8 @@ export function registerWorkflows(
 
 /** Closes the sandbox, for tests: in Node-RED it ends with the process. */
 export async function closeBuiltInSandbox(): Promise<void> {
-  const running = processWide[KEY];
-  processWide[KEY] = undefined;
+  const running = processWide[BUILT_IN_SANDBOX];
+  processWide[BUILT_IN_SANDBOX] = undefined;
   const sandbox = await running?.catch(() => undefined);
   await sandbox?.close();
 }

@@ -4,7 +4,7 @@
  */
 import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
-import { namedVariable, readVariable } from '../../lib/index';
+import { FAIL_HEALTH_WHEN, namedVariable, readVariable, type FailHealthWhen } from '../../lib/index';
 
 /** Returns `mesh` unchecked. */
 export function meshSettings(RED: NodeAPI): unknown {
@@ -37,6 +37,8 @@ export const SETTINGS = z.strictObject({
   retention: RETENTION.optional(),
   /** Serves /mesh/health and /mesh/metrics (monitoring.ts). */
   metrics: z.boolean().optional(),
+  /** When /mesh/health answers with 503 (lib/monitor/conditions.ts). */
+  failHealthWhen: z.enum(FAIL_HEALTH_WHEN).optional(),
 });
 
 /**
@@ -47,4 +49,10 @@ export const SETTINGS = z.strictObject({
 export function wantsMetrics(RED: NodeAPI): boolean {
   const read = z.object({ metrics: SETTINGS.shape.metrics }).safeParse(meshSettings(RED));
   return read.success && (read.data.metrics ?? readVariable('MESH_METRICS') === '1');
+}
+
+/** Returns when /mesh/health answers with 503; `stopped` unless `failHealthWhen` says otherwise. */
+export function failHealthWhen(RED: NodeAPI): FailHealthWhen {
+  const read = z.object({ failHealthWhen: SETTINGS.shape.failHealthWhen }).safeParse(meshSettings(RED));
+  return read.data?.failHealthWhen ?? 'stopped';
 }

@@ -3,12 +3,14 @@
  * the editor opens, Node-RED loads plugins before nodes; when the palette installs the package, it fetches both at
  * once. So the nodes' scripts use RED.nhsMesh in dialogs and validators only, never to register.
  */
+import { codeTable, isCodeRows } from './code-table.js';
 import {
   listConfiguredMailboxes,
   olderConfiguration,
   selectOnlyMailbox,
   selectOnlyMailboxInDialog,
 } from './configured-mailboxes.js';
+import { deployedCodes } from './deployed-codes.js';
 import { linkExamples } from './examples.js';
 import { addMailboxSearch, directorySearch } from './mailbox-search.js';
 import { orderPalette } from './palette.js';
@@ -21,9 +23,12 @@ import { suggestWorkflows, workflowInputType } from './workflow-suggestions.js';
 globalThis.RED.nhsMesh = {
   addConnectionTest,
   addMailboxSearch,
+  codeTable,
+  deployedCodes,
   directorySearch,
   invalid,
   isBlankOrBetween,
+  isCodeRows,
   isProfileList,
   isVariable,
   isWholeNumber,

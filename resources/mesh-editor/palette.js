@@ -20,6 +20,7 @@ const ORDER = [
   'mesh-itk2',
   'mesh-letter',
   'mesh-csv',
+  'mesh-code-lookup',
   'mesh-status',
   'mesh-alert',
 ];

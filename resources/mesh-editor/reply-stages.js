@@ -79,6 +79,10 @@ function input(label, value) {
 const labelled = (label, control) =>
   $('<label>').append($('<span>').text(text(`replies.${label}`)), control.removeAttr('placeholder'));
 
+/** What a value is compared with, on a line of its own. */
+const equalTo = (control) =>
+  $('<span class="mesh-reply-equals">').append($('<span>').text(text('replies.equals')), control);
+
 /** A button of a list: adds or removes. */
 function button(icon, label, onClick) {
   const caption = text(`replies.${label}`);
@@ -141,9 +145,10 @@ function conditions(when = {}, changed) {
         const [first = '', second = ''] = value === undefined ? [] : TESTS[name].show(value);
         const one = input('test-value', first);
         const two = input('test-equals', second);
-        const show = () => two.toggle(TESTS[test.val()].hasEquals === true);
+        const equals = equalTo(two);
+        const show = () => equals.toggle(TESTS[test.val()].hasEquals === true);
         test.on('change', show);
-        element.append(test, one, two).on('change input', changed);
+        element.append(test, one, equals).on('change input', changed);
         show();
         return () => {
           const { read } = TESTS[test.val()];
@@ -194,7 +199,7 @@ function matchers(match, changed) {
       row(element, value) {
         const read = place(element, PLACES, value);
         const request = select('request', REQUEST_VALUES, value?.request);
-        element.append($('<span>').text(text('replies.equals')), request).on('change input', changed);
+        element.append(equalTo(request)).on('change input', changed);
         return () => ({ ...read(), request: request.val() });
       },
     },
@@ -238,6 +243,10 @@ function stage(element, value = { match: [{ in: 'localId', request: 'localId' }]
   const match = matchers(value.match ?? [], changed);
   const says = outcomes(value.outcomes ?? [], changed);
   const otherwise = select('outcome', OUTCOMES, value.otherwise);
+  const { column, requestColumn, minimumPercent = 0 } = value.compare ?? {};
+  const compared = input('compare-column', column === undefined ? '' : String(column));
+  const sentColumn = input('compare-request', requestColumn === undefined ? '' : String(requestColumn));
+  const percent = input('compare-percent', minimumPercent === 0 ? '' : String(minimumPercent));
   const heading = (label) => $('<div class="mesh-reply-heading">').text(text(`replies.${label}`));
   element
     .append(
@@ -256,6 +265,12 @@ function stage(element, value = { match: [{ in: 'localId', request: 'localId' }]
       heading('outcomes'),
       says.element,
       $('<div class="mesh-reply-grid">').append(labelled('otherwise', otherwise)),
+      heading('compare'),
+      $('<div class="mesh-reply-grid">').append(
+        labelled('compare-column', compared),
+        labelled('compare-request', sentColumn),
+        labelled('compare-percent', percent.attr('inputmode', 'decimal')),
+      ),
     )
     .on('change input', changed);
   return () => {
@@ -273,7 +288,21 @@ function stage(element, value = { match: [{ in: 'localId', request: 'localId' }]
       match: match.read(),
       outcomes: says.read(),
       otherwise: otherwise.val(),
+      ...comparison(compared.val().trim(), sentColumn.val().trim(), percent.val().trim()),
     };
+  };
+}
+
+/** Without a column, nothing is compared. */
+function comparison(column, requestColumn, percent) {
+  if (column === '') return {};
+  const minimum = Number.isNaN(Number(percent)) ? percent : Number(percent);
+  return {
+    compare: {
+      column: numberOr(column),
+      ...(requestColumn === '' ? {} : { requestColumn: numberOr(requestColumn) }),
+      ...(percent === '' ? {} : { minimumPercent: minimum }),
+    },
   };
 }
 

@@ -41,34 +41,37 @@ function isInSandbox(mailbox) {
   return environment === 'sandbox' || /^https?:\/\/(localhost|127\.)/.test(environment);
 }
 
-/** Returns every workflow id to suggest, with what is known of it, the mailbox's own first. */
+/** Returns every workflow id to suggest, with what is known of it in a line, the mailbox's own first. */
 function known({ mailbox, profiles, used }) {
   const details = new Map();
   const add = (ids, detail) => ids.forEach((id) => details.has(id) || details.set(id, detail));
   add([...used, ...(mailbox === '' ? [] : inFlows(mailbox))], text('suggest.used'));
   if (isInSandbox(mailbox)) add(SANDBOX_WORKFLOWS, text('suggest.sandbox'));
-  for (const { workflowId, ackWorkflowId, form } of profiles) {
+  for (const { workflowId, ackWorkflowId, form, about } of profiles) {
     const acknowledgement = ackWorkflowId
       ? text('suggest.answered', { form: text(`form.${form}`), workflow: ackWorkflowId })
       : text('suggest.unanswered');
+    // What a file flow is for says more than where its replies come.
+    const line = about ?? acknowledgement;
     const own = details.get(workflowId);
-    details.set(workflowId, own ? `${own}, ${acknowledgement}` : acknowledgement);
+    details.set(workflowId, own ? `${own}, ${line}` : line);
   }
   return [...details];
 }
 
-/** Returns the suggestions for the typed text; `prefix` is kept in front of the chosen one. */
+/** Returns the suggestions whose id or line has the typed text; `prefix` is kept in front of the chosen one. */
 function suggestions(found, typed, prefix) {
   const wanted = typed.trim().toLowerCase();
-  return known(found)
-    .filter(([workflowId]) => workflowId.toLowerCase().includes(wanted))
-    .map(([workflowId, detail]) => ({
-      value: prefix + workflowId,
-      label: $('<div>').append(
-        $('<div>').text(workflowId),
-        $('<div class="red-ui-help-info mesh-suggestion-detail">').text(detail),
-      ),
-    }));
+  const all = known(found);
+  const named = all.filter(([workflowId]) => workflowId.toLowerCase().includes(wanted));
+  const described = all.filter((each) => !named.includes(each) && each[1].toLowerCase().includes(wanted));
+  return [...named, ...described].map(([workflowId, detail]) => ({
+    value: prefix + workflowId,
+    label: $('<div>').append(
+      $('<div>').text(workflowId),
+      $('<div class="red-ui-help-info mesh-suggestion-detail">').text(detail),
+    ),
+  }));
 }
 
 /**

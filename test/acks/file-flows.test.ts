@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { ReplyContent } from '../../lib/acks/replies/content';
 import { readReply } from '../../lib/acks/replies/read';
 import { loadProfiles } from '../../lib/index';
+import { tgz } from '../harness/tar';
 import { FILE_FLOWS } from '../harness/file-flows/cases';
 import { runFlow, type FlowResult } from '../harness/file-flows/run';
 
@@ -11,6 +12,13 @@ const FIVE = { requests: 5, settled: 4, negative: 1, missing: 1, late: 1 };
 
 async function* of(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
+}
+
+/** What a shipped profile reads in a reply. */
+async function outcomeOf(headers: Parameters<typeof readReply>[0], bytes: Buffer): Promise<string | undefined> {
+  const source = { size: bytes.length, bytes, open: (from: number, to: number) => of(bytes.subarray(from, to)) };
+  const reply = await readReply(headers, new ReplyContent(source), loadProfiles());
+  return reply?.readings[0]?.outcome;
 }
 
 describe('a file flow on the sandbox', () => {
@@ -40,16 +48,31 @@ describe('a file flow on the sandbox', () => {
       from: 'X26IMMS',
       fileName: 'FLU_Vaccinations_v5_X99999_20260227T14101500_BusAck_20260227T14200000.csv',
     };
-    const outcomeOf = async (text: string): Promise<string | undefined> => {
-      const bytes = Buffer.from(text);
-      const source = { size: bytes.length, bytes, open: (from: number, to: number) => of(bytes.subarray(from, to)) };
-      const reply = await readReply(headers, new ReplyContent(source), loadProfiles());
-      return reply?.readings[0]?.outcome;
-    };
+    const outcome = (text: string): Promise<string | undefined> => outcomeOf(headers, Buffer.from(text));
     const columns = 'HEADER_RESPONSE_CODE|LOCAL_ID|OPERATION_OUTCOME\n';
     const failed = 'Fatal Error|a^urn:example|must be in the format "YYYYMMDD"\n';
-    assert.equal(await outcomeOf(columns), 'positive');
-    assert.equal(await outcomeOf(columns + failed), 'partial');
-    assert.equal(await outcomeOf(`${columns}"OK|b^urn:example|\n${failed}`), 'unclear');
+    assert.equal(await outcome(columns), 'positive');
+    assert.equal(await outcome(columns + failed), 'partial');
+    assert.equal(await outcome(`${columns}"OK|b^urn:example|\n${failed}`), 'unclear');
+  });
+
+  it('is answered unclearly by an archive that is refused: neither that a file is in it is proved, nor that it is not', async () => {
+    const headers = { workflowId: 'DSP_EXTRACT', from: 'X26HC010', subject: 'DLPv3', localId: 'list.tar.gz' };
+    const list = { name: 'data/list.csv', content: 'hello' };
+    const good = tgz([list]);
+    assert.equal(await outcomeOf(headers, good), 'positive');
+    assert.equal(await outcomeOf(headers, tgz([{ ...list, name: 'report.txt' }])), 'negative');
+    const refused = [
+      tgz([list, { name: 'a', content: '', type: '2' }]),
+      tgz([list, list]),
+      tgz([list, { name: '../a', content: 'x' }]),
+      tgz([list, { name: 'zeros', content: Buffer.alloc(20_000_000) }]),
+      good.subarray(0, -9),
+      Buffer.concat([good, good]),
+      Buffer.from('no archive'),
+    ];
+    for (const [index, bytes] of refused.entries()) {
+      assert.equal(await outcomeOf(headers, bytes), 'unclear', `${index}`);
+    }
   });
 });

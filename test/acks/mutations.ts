@@ -14,14 +14,15 @@ const REPLIES = 'test/acks/replies.test.ts';
 const DUE = 'test/send/replies-due.test.ts';
 const SETTLE = 'lib/send/settle-reply.ts';
 const FLOWS = 'test/acks/file-flows.test.ts';
+const COMPARED = 'test/acks/compare-reply.test.ts';
 
 const MUTATIONS: Taken[] = [
   {
     case: 'that two requests could claim settle neither',
     test: REPLIES,
     file: SETTLE,
-    check: 'else if (rows.length === 1) found',
-    without: 'else found',
+    check: 'else if (rows.length === 1) {',
+    without: 'else {',
   },
   {
     case: 'that name two requests at once, or none',
@@ -80,6 +81,13 @@ const MUTATIONS: Taken[] = [
     without: "pattern.replaceAll(MATCH, () => '.*')",
   },
   {
+    case: 'is answered unclearly by an archive that is refused',
+    test: 'test/acks/file-flows.test.ts',
+    file: 'lib/acks/replies/content.ts',
+    check: 'if (!(error instanceof UnreadableError)) throw error;\n      return [];',
+    without: '',
+  },
+  {
     case: 'is overdue at the time of its stage, once',
     test: DUE,
     file: 'lib/send/reply-stages.ts',
@@ -120,6 +128,62 @@ const MUTATIONS: Taken[] = [
     file: 'lib/acks/file-flows.ts',
     check: "{ outcome: 'unclear', when: { firstLine: String.raw`^\\s*$` }, code: 'empty' },",
     without: "{ outcome: 'positive', when: { firstLine: String.raw`^\\s*$` } },",
+  },
+  {
+    case: 'settles its request when every number in it was sent',
+    test: COMPARED,
+    file: SETTLE,
+    check: 'if (await isKnownTo(parts.store, parts.mailbox, row, reading, messageId)) return reading;',
+    without: 'return reading;',
+  },
+  {
+    case: 'compared with none, and not believed',
+    test: COMPARED,
+    file: SETTLE,
+    check: 'said.compare && saysGood(said) ? { ...said, ...NOT_COMPARED } : said;',
+    without: 'said;',
+  },
+  {
+    case: 'with a number that was never sent',
+    test: COMPARED,
+    file: 'lib/send/compare-reply.ts',
+    check: 'if (notSent > 0)',
+    without: 'if (notSent > 1)',
+  },
+  {
+    case: 'that is longer than what was sent',
+    test: COMPARED,
+    file: 'lib/formats/csv/unique.ts',
+    check: "if (!isHere(from + times)) return 'repeated';",
+    without: '',
+  },
+  {
+    case: 'with less than half of what was sent',
+    test: COMPARED,
+    file: 'lib/send/compare-reply.ts',
+    check: 'if (returned * 100 < sent * minimumPercent)',
+    without: 'if (returned < sent * minimumPercent)',
+  },
+  {
+    case: 'with a second number in a row',
+    test: COMPARED,
+    file: 'lib/formats/csv/compare.ts',
+    check: 'if (row.isUndecodable || own !== width)',
+    without: 'if (row.isUndecodable)',
+  },
+  {
+    case: 'with a row of names before its numbers',
+    test: COMPARED,
+    file: 'lib/acks/file-flows.ts',
+    check: "{ outcome: 'unclear', when: { beginning: String.raw`[\\r\\n]\"?\\d{10}\\b` }, code: 'no list' },",
+    without: '',
+  },
+  {
+    case: 'cannot be compared if a second value stands in a row',
+    test: 'test/formats/csv/compare.test.ts',
+    file: 'lib/formats/csv/compare.ts',
+    check: 'if (areNumbered && found.returned > 0 && returnedWidth !== sentWidth)',
+    without: 'if (areNumbered && found.returned > 9 && returnedWidth !== sentWidth)',
   },
   {
     case: 'every request of vaccination once',

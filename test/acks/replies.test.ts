@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { loadProfiles, type Delivery, type OutgoingMessage } from '../../lib/index';
 import { emptyFolder } from '../harness/cleanup';
 import { storageIn, tlsSandbox } from '../harness/outboxes';
+import { tgz } from '../harness/tar';
 import { party, sent, twoParties, type Party } from './support';
 
 const CHECK = 'LIST_CHECK';
@@ -251,8 +252,9 @@ describe('replies to a file flow', () => {
     const { id } = await request(NOTIFY, { localId: 'my_file.csv.gz' });
     const good = await request(NOTIFY, { localId: 'other.csv' });
     const archive = (localId: string, ...names: string[]) =>
-      reply({ workflowId: 'NOTIFY_ARCHIVE', localId, payload: gzipSync(tar(names)) });
-    await archive('my_file.tar.gz', 'submission.json', 'my_file-csv');
+      reply({ workflowId: 'NOTIFY_ARCHIVE', localId, payload: tgz(names.map((name) => ({ name, content: 'hello' }))) });
+    // Another's list, and a name that is almost the one.
+    await archive('my_file.tar.gz', 'submission.json', 'my_file-csv', 'your_file.csv');
     await archive('other.tar.gz', 'submission.json', 'other.csv');
     assert.equal((await stages(id))['archive'], 'negative');
     assert.equal((await stages(good.id))['archive'], 'positive');
@@ -393,17 +395,3 @@ describe('replies to a file flow', () => {
     assert.deepEqual((await after.store.getOutgoing(id))?.stages, stages);
   });
 });
-
-/** A ustar archive with empty files of these names. */
-function tar(names: readonly string[]): Buffer {
-  const headers = names.map((name) => {
-    const header = Buffer.alloc(1024);
-    header.write(name, 0);
-    header.write('00000000005\0', 124);
-    header.write('0', 156);
-    header.write('ustar\u000000', 257);
-    header.write('hello', 512);
-    return header;
-  });
-  return Buffer.concat([...headers, Buffer.alloc(1024)]);
-}

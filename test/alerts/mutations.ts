@@ -7,7 +7,11 @@ import { mochaArgs, tryAll, type Mutation } from '../harness/mutation';
 interface Guard extends Mutation {
   /** Words from the title of the test. */
   case: string;
+  /** Default: alerts.test.ts. */
+  test?: string;
 }
+
+const SYSLOG = 'test/alerts/syslog.test.ts';
 
 const MUTATIONS: Guard[] = [
   {
@@ -59,10 +63,52 @@ const MUTATIONS: Guard[] = [
     check: ', messageId: `<${id}@${hostname()}>` };',
     without: ' };',
   },
+  {
+    case: 'keeps every value in its own field',
+    test: SYSLOG,
+    file: 'lib/alerts/syslog-message.ts',
+    check: '.replaceAll(/["\\\\\\]]/g, (special) => `\\\\${special}`)',
+    without: '',
+  },
+  {
+    case: 'is a CEF event on request, with every value in its own field',
+    test: SYSLOG,
+    file: 'lib/alerts/syslog-message.ts',
+    check: '.replaceAll(/[\\\\=]/g, (special) => `\\\\${special}`)',
+    without: '',
+  },
+  {
+    case: 'is one line in a log, whatever is in it',
+    test: SYSLOG,
+    file: 'lib/alerts/syslog-message.ts',
+    check: "return value.replaceAll(/[\\u0000-\\u001F\\u007F-\\u009F\\u2028\\u2029]+/g, ' ');",
+    without: 'return value;',
+  },
+  {
+    case: 'arrives by UDP, TCP and TLS as one message of RFC 5424 each',
+    test: SYSLOG,
+    file: 'lib/alerts/syslog.ts',
+    check: 'Buffer.from(`${message.length} `)',
+    without: 'Buffer.from(`${message.length + 1} `)',
+  },
+  {
+    case: 'is cut to the size that every receiver of UDP accepts, between two characters',
+    test: SYSLOG,
+    file: 'lib/alerts/syslog.ts',
+    check: 'while (end > 0 && ((message[end] ?? 0) & 0xc0) === 0x80) end -= 1;',
+    without: '',
+  },
+  {
+    case: 'is an audit message with the user',
+    test: SYSLOG,
+    file: 'lib/alerts/syslog-message.ts',
+    check: 'alert.audit === true ? AUDIT_FACILITY : ALERT_FACILITY',
+    without: 'ALERT_FACILITY',
+  },
 ];
 
 tryAll(
   MUTATIONS,
   ({ case: title }) => title,
-  ({ case: title }) => mochaArgs(title, 'test/alerts/alerts.test.ts'),
+  ({ case: title, test = 'test/alerts/alerts.test.ts' }) => mochaArgs(title, test),
 );

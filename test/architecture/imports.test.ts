@@ -87,9 +87,9 @@ describe('imports', () => {
       [],
     ));
 
-  it('of the sandbox occur in lib only in the sandbox itself and in the command line, which starts one', () =>
+  it('of the sandbox occur in lib only in the sandbox itself, the command line and the flow tests, which start one', () =>
     assert.deepEqual(
-      forbiddenImports('lib/', (name, file) => !below(name, 'sandbox') || below(file, 'sandbox', 'cli')),
+      forbiddenImports('lib/', (name, file) => !below(name, 'sandbox') || below(file, 'sandbox', 'cli', 'flow-tests')),
       [],
     ));
 
@@ -194,8 +194,21 @@ describe('imports', () => {
       [],
     ));
 
-  it('of saxes occur only in formats/xml and in the control files of the MESH Client, whose values are text', () => {
-    const readers = new Set(['lib/formats/xml.ts', 'lib/folders/control-file.ts']);
+  it('of mapping are only Node.js, zod, csv-parse, errors, formats and mapping: they know nothing of MESH', () =>
+    assert.deepEqual(
+      forbiddenImports(
+        'lib/mapping/',
+        (name) =>
+          ['zod', 'csv-parse/sync'].includes(name) ||
+          name.startsWith('node:') ||
+          shared(name) ||
+          below(name, 'mapping', 'formats'),
+      ),
+      [],
+    ));
+
+  it('of saxes occur only in formats/xml and for the files of the MESH Client, whose values are text', () => {
+    const readers = new Set(['lib/formats/xml.ts', 'lib/folders/text-xml.ts']);
     assert.deepEqual(
       forbiddenImports('', (name, file) => !name.startsWith('saxes') || readers.has(file)),
       [],
@@ -238,16 +251,17 @@ describe('imports', () => {
 
   it('point down the layers of docs/design.md, "The house", never up', () => {
     const layers = [
-      /^lib\/(?:errors|types|variables|proxy-variables|pem|clock|clock-steps|files|random|message-states)\.ts$/,
+      /^lib\/(?:errors|types|variables|proxy-variables|pem|clock|clock-steps|files|random|message-states|start-worker)\.ts$/,
       /^lib\/(?:protocol|formats)\//,
+      /^lib\/mapping\//,
       /^lib\/workers\//,
       /^lib\/mllp\//,
       /^lib\/(?:config\.ts|storage\.ts|client\/|payload\/|store\/|acks\/|letters\/|folders\/)/,
       /^lib\/(?:send|receive)\//,
-      /^lib\/(?:operator|monitor|alerts|check)\//,
+      /^lib\/(?:operator|monitor|alerts|check|cutover)\//,
       /^lib\/mailbox\.ts$/,
       /^lib\/index\.ts$/,
-      /^(?:nodes|lib\/conformance|lib\/cli)\//,
+      /^(?:nodes|lib\/conformance|lib\/flow-tests|lib\/cli)\//,
     ];
     const layerOf = (file: string): number => layers.findIndex((layer) => layer.test(file));
     const isSandbox = (file: string): boolean => file.startsWith('lib/sandbox/');
@@ -272,6 +286,7 @@ describe('imports', () => {
       ['receive', ['mailbox', 'shared']],
       ['mllp', ['mailbox', 'shared']],
       ['csv', ['shared']],
+      ['codes', ['shared']],
       ['admin', ['monitor', 'mailbox', 'shared']],
     ]);
     const folderOf = (file: string): string | undefined => /^nodes\/([^/]+)\//.exec(file)?.[1];

@@ -60,12 +60,24 @@ const BUTTONS: Record<string, Record<string, Result>> = {
     'With a fault': debug('Rejected'),
     'Collect acks': debug('Acknowledgement'),
   },
+  'digital-letter': {
+    'A letter': debug('Each letter'),
+    'Not FHIR': debug('Findings'),
+    'No PDF': debug('Needs a person'),
+    'Poll now': status('Answers for X26ABC36'),
+  },
   'hl7-to-itk3-letter': {
     'One discharge, again': debug('Accepted'),
     'A discharge': debug('Accepted'),
     'A letter as PDF': debug('Accepted'),
     'An unknown patient': debug('Accepted'),
     'Collect acks': status('Acks for X26ABC6'),
+  },
+  'landing-portal': {
+    'A submission': debug('Each file'),
+    'A formula': debug('Findings'),
+    'Not checked': debug('Needs a person'),
+    'Poll now': status('Answers for X26ABC37'),
   },
   'large-extract': {
     'At 02:00, at start, now': debug('Your alert here'),
@@ -87,20 +99,51 @@ const BUTTONS: Record<string, Record<string, Result>> = {
     'Accepts everything': debug('It answers now'),
   },
   'mllp-to-mesh': { 'An admission': debug('Received'), 'The same message twice': debug('Accepted') },
+  'mns-events': {
+    'A change of GP': debug('Change of GP'),
+    'A death': debug('Death'),
+    'The same again': debug('Known'),
+    'Another type': debug('For a person'),
+    'Poll now': status('Events for X26ABC39'),
+  },
   'nems-events': {
     'A birth, for child health': debug('Queued'),
     'A change of GP, for both': debug('Queued'),
     'A death, for no route': debug('Queued'),
+  },
+  'nhs-notify': {
+    'A list': debug('Each message'),
+    'A wrong number': debug('Findings'),
+    'Not checked': debug('Needs a person'),
+    'Poll now': status('Answers for X26ABC35'),
+  },
+  'opt-out-check': {
+    'A list': debug('May be used'),
+    'A wrong number': debug('Findings'),
+    'Not checked': debug('Needs a person'),
+    'Poll now': status('Answers for X26ABC33'),
   },
   pathology: {
     'One report, again': debug('Accepted'),
     'A report': debug('Accepted'),
     'Each working day': debug('Chase these'),
   },
+  'pds-trace': {
+    'Two people': debug('Each row'),
+    'A wrong date': debug('Findings'),
+    'Not checked': debug('Needs a person'),
+    'Poll now': status('Answers for X26ABC38'),
+  },
   'several-mailboxes': {
     'A letter': debug('Accepted by MESH'),
     'A result': debug('Accepted by MESH'),
     'Poll now': debug('Done'),
+  },
+  'vaccination-batch': {
+    'A batch': debug('All taken'),
+    'A faulty row': debug('Findings'),
+    'Not checked': debug('Failed rows'),
+    'Poll now': status('Answers for X26ABC34'),
   },
   watchdog: { 'Current health?': debug('Current health'), 'Poll now': status('Inbox of X26ABC24') },
 };

@@ -6,20 +6,38 @@ import { once } from 'node:events';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CHECK_STEPS } from '../../lib/index';
+import { adopt } from '../../lib/cli/adopt';
+import { flowTests } from '../../lib/cli/flow-tests';
 import { check } from '../../lib/cli/check';
 import type { Command } from '../../lib/cli/command';
 import { conformance } from '../../lib/cli/conformance';
 import { corpus } from '../../lib/cli/corpus';
 import { csr } from '../../lib/cli/csr';
+import { cutover } from '../../lib/cli/cutover';
+import { handback } from '../../lib/cli/handback';
 import { sandbox } from '../../lib/cli/sandbox';
 import { commonName } from '../../lib/cli/signing-request';
+import { shadow } from '../../lib/cli/shadow';
 import { store } from '../../lib/cli/store';
 import { packageVersion } from '../../lib/config';
 import { startSandbox } from '../../lib/sandbox';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
-const COMMANDS = ['sandbox', 'csr', 'check', 'conformance', 'corpus', 'store'];
+const COMMANDS = [
+  'sandbox',
+  'csr',
+  'check',
+  'conformance',
+  'corpus',
+  'shadow',
+  'adopt',
+  'cutover',
+  'handback',
+  'test',
+  'store',
+];
 const NAME = 'SERVER001.X26.api.mesh-client.nhs.uk';
 
 interface Exit {
@@ -29,7 +47,7 @@ interface Exit {
 }
 
 function start(args: string[], env: Record<string, string> = {}): ReturnType<typeof spawn> {
-  const child = spawn(process.execPath, ['--require', 'tsx/cjs', PROGRAM, ...args], {
+  const child = spawn(process.execPath, [...LOAD_TYPESCRIPT, PROGRAM, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -57,8 +75,14 @@ describe('nhs-mesh', function () {
       [/--environment has an empty value/, check, ['--environment= ', '--mailbox', 'X26ABC1']],
       [/--mailbox has an empty value/, check, ['--environment', 'live', '--mailbox', '']],
       [/--proxy has an empty value/, check, [...connection, '--proxy', '']],
+      [/--client has an empty value/, adopt, ['sent', '--client', '']],
+      [/--workflow has an empty value/, cutover, ['--workflow', '']],
+      [/--workflow has an empty value/, handback, ['--workflow', '']],
+      [/--source has an empty value/, shadow, ['reconcile', '--source', '']],
       [/An argument is empty/, store, ['erase', '', '--by', 'x']],
       [/--folder has an empty value/, store, ['copy', '--to', 'postgres', '--folder', ' ']],
+      [/--tests has an empty value/, flowTests, ['--tests', '']],
+      [/There is no folder of tests/, flowTests, ['--tests', join(__dirname, 'not-there')]],
       [/--folder has an empty value/, corpus, ['--folder', '', '--format', 'hl7']],
       [/--shared-key has an empty value/, sandbox, ['--shared-key', '']],
       [/MESH_SHARED_KEY is empty/, sandbox, ['--port', '0'], { MESH_SHARED_KEY: '' }],

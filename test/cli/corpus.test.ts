@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 import type { Tally } from '../../lib/cli/corpus-tally';
 
 const PROGRAM = join(__dirname, '../../lib/cli/main.ts');
@@ -23,7 +24,7 @@ async function folderOf(files: Record<string, string | Buffer>): Promise<string>
 }
 
 async function run(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, ['--require', 'tsx/cjs', PROGRAM, 'corpus', ...args], {
+  const child = spawn(process.execPath, [...LOAD_TYPESCRIPT, PROGRAM, 'corpus', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   afterThisTest(() => child.kill());
@@ -46,7 +47,8 @@ describe('nhs-mesh corpus', function () {
   it('counts every file of a folder and its subfolders, by outcome and class, with two examples', async () => {
     const folder = await folderOf({
       'a.hl7': HL7,
-      'ward/b.hl7': `${HL7}PV1|||\r`,
+      // Two messages of one file, of which one is an example.
+      'ward/b.hl7': `${HL7}PV1|||\r${HL7}PV1|||\r`,
       'ward/c.hl7': `${HL7}PV1|||\r`,
       'ward/d.hl7': `${HL7}PV1|||\r`,
       'ward/old/batch.hl7': `BHS|^~\\&|A\r${HL7}${HL7}${HL7}PV1|1|\rBTS|3\r`,
@@ -56,12 +58,12 @@ describe('nhs-mesh corpus', function () {
     });
     await symlink(join(folder, 'a.hl7'), join(folder, 'link.hl7'));
     const { code, files, messages, outcomes, classes } = await tallyOf('--folder', folder, '--format', 'hl7');
-    assert.deepEqual([code, files, messages], [0, 7, 10]);
-    assert.deepEqual(outcomes, { equal: 4, canonical: 4, refused: 2, changed: 0, failed: 0 });
+    assert.deepEqual([code, files, messages], [0, 7, 11]);
+    assert.deepEqual(outcomes, { equal: 4, canonical: 5, refused: 2, changed: 0, failed: 0 });
     const trailing = classes.find(({ reason }) => reason.startsWith('empty parts'));
-    assert.equal(trailing?.messages, 4);
+    assert.equal(trailing?.messages, 5);
     assert.deepEqual(trailing.examples, [
-      { file: join('ward', 'b.hl7'), place: 'segment 3 (PV1)' },
+      { file: join('ward', 'b.hl7'), place: 'message 1, segment 3 (PV1)' },
       { file: join('ward', 'c.hl7'), place: 'segment 3 (PV1)' },
     ]);
     assert.deepEqual(

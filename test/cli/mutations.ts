@@ -14,7 +14,30 @@ const OPTIONS = 'lib/cli/options.ts';
 const COMMANDS = 'test/cli/command-line.test.ts';
 const SANDBOX = 'test/cli/sandbox.test.ts';
 
+const MONITOR = 'test/cli/monitor.test.ts';
+
 const RULES: Rule[] = [
+  {
+    case: 'says UNKNOWN when it cannot find out',
+    test: MONITOR,
+    file: 'lib/cli/node-red-health.ts',
+    check: "if (mailboxes.length === 0) return { state: 'UNKNOWN', text: 'No mailbox is deployed in this Node-RED.' };",
+    without: '',
+  },
+  {
+    case: 'asks a running Node-RED, with a token that it does not show',
+    test: MONITOR,
+    file: 'lib/cli/node-red-health.ts',
+    check: "worst.severity === 'critical' || personMustAct",
+    without: "worst.severity === 'critical'",
+  },
+  {
+    case: 'prints one line that agents can read',
+    test: MONITOR,
+    file: 'lib/cli/monitor-line.ts',
+    check: ".replaceAll(/[|\\u0000-\\u001F\\u007F]+/g, ' ')",
+    without: '',
+  },
   {
     case: 'refuses wrong arguments by name',
     test: SANDBOX,

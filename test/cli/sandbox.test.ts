@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import { makeCertificateAuthority } from '../../lib/sandbox/certificates';
 import { readSandboxOptions } from '../../lib/cli/sandbox';
 import type { SandboxOptions } from '../../lib/sandbox';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 const CLI = join(__dirname, '../../lib/cli/main.ts');
 
 function run(...args: string[]): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, ['--require', 'tsx/cjs', CLI, 'sandbox', ...args]);
+  return spawn(process.execPath, [...LOAD_TYPESCRIPT, CLI, 'sandbox', ...args]);
 }
 
 async function finished(

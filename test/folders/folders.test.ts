@@ -9,6 +9,7 @@ import { readControlFile, writeControlFile } from '../../lib/folders/control-fil
 import { InFolder } from '../../lib/folders/in-folder';
 import { OutFolder, type Scan } from '../../lib/folders/out-folder';
 import { controlText, LETTER, RECEIVED } from './letters';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 const SUCCESS = { time: '2026-11-22T10:15:30.000Z', event: 'TRANSFER', success: true, code: '00', description: 'ok' };
 
@@ -241,17 +242,7 @@ describe('the folders of the MESH Client', () => {
 
     /** Runs the child. Returns true if it was killed. */
     const run = async (direction: 'out' | 'in', at: number, when: string): Promise<boolean> => {
-      const args = [
-        '--import',
-        'tsx/esm',
-        '--require',
-        'tsx/cjs',
-        join(__dirname, 'kill-child.ts'),
-        direction,
-        root,
-        String(at),
-        when,
-      ];
+      const args = [...LOAD_TYPESCRIPT, join(__dirname, 'kill-child.ts'), direction, root, String(at), when];
       const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
       const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
       assert.ok(code === 0 || signal === 'SIGKILL', `exit ${code}`);

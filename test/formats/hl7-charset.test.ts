@@ -132,6 +132,11 @@ describe('the character set of HL7 v2', () => {
     const message = readHl7(payload, { charset: 'utf-8', charsetRule: 'always' });
     assert.equal(textAt(message, 'PID', 5), 'Zoë');
     assert.deepEqual(writeHl7(message), payload);
+    // Also when the flow has changed another field of MSH.
+    const [msh] = message.MSH ?? [];
+    assert.ok(msh);
+    msh['f10'] = 'M-2';
+    assert.deepEqual(writeHl7(message), Buffer.from(text('8859/1', 'Zoë').replace('M-1', 'M-2')));
     assert.deepEqual(decodeHl7Message(payload, '8859/1', 'utf-8', 'always').text, text('8859/1', 'Zoë'));
     assert.deepEqual(encodeHl7Text(text('8859/1', 'Zoë'), '8859/1', 'utf-8', 'always'), payload);
   });

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { tryAll, type Mutation } from '../harness/mutation';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 interface Fault extends Mutation {
   /** Part of the target's name. */
@@ -190,15 +191,5 @@ const FAULTS: Fault[] = [
 tryAll(
   FAULTS,
   ({ target, check }) => `${target}: ${check}`,
-  ({ target }) => [
-    '--require',
-    require.resolve('tsx/cjs'),
-    join(__dirname, 'run.ts'),
-    '--target',
-    target,
-    '--seconds',
-    '4',
-    '--seed',
-    '11',
-  ],
+  ({ target }) => [...LOAD_TYPESCRIPT, join(__dirname, 'run.ts'), '--target', target, '--seconds', '4', '--seed', '11'],
 );

@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { TARGETS, type Done, type Slice } from './worker';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 const { values: options } = parseArgs({
   options: {
@@ -38,7 +39,7 @@ class Runner {
   /** Runs a slice. A thread that hangs or runs out of memory is a failure; the next slice gets a new thread. */
   async run(slice: Slice): Promise<Done> {
     this.#worker ??= new Worker(require.resolve('./worker.ts'), {
-      execArgv: ['--require', require.resolve('tsx/cjs')],
+      execArgv: [...LOAD_TYPESCRIPT],
       resourceLimits: { maxOldGenerationSizeMb: MAX_MB },
       workerData: { running: this.#running.buffer },
     });

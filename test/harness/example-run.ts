@@ -1,4 +1,4 @@
-/** One example in a real Node-RED, on a sandbox that survives it. */
+/** One example, or several beside each other, in a real Node-RED, on a sandbox that survives it. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,8 @@ interface ExampleOptions {
   clock?: TimeLine;
   /** Nodes deployed with the example's, e.g. a sender of broken messages. */
   extraNodes?: unknown[];
+  /** Whether the sandbox has the national services of file flows. */
+  nationalServices?: boolean;
 }
 
 /** Runs an example in its own user folder, which {@link restart} keeps. */
@@ -26,18 +28,23 @@ export class ExampleRun {
     private readonly options: ExampleOptions,
   ) {}
 
-  /** Starts Node-RED and deploys the example, with every mailbox on the sandbox. */
-  static async start(name: string, options: ExampleOptions): Promise<ExampleRun> {
+  /** Starts Node-RED and deploys the examples, with every mailbox on the sandbox. */
+  static async start(names: string | readonly string[], options: ExampleOptions): Promise<ExampleRun> {
     const userDir = await mkdtemp(join(tmpdir(), 'mesh-journey-'));
-    const sandbox = await startSandbox({ clientCertificate: 'required', mailboxes: [] });
+    const sandbox = await startSandbox({
+      clientCertificate: 'required',
+      mailboxes: [],
+      ...(options.nationalServices && { nationalServices: true }),
+    });
     const run = new ExampleRun(sandbox, userDir, options);
     try {
-      for (const { type, mailboxId } of exampleFlows(name)) {
+      for (const { type, mailboxId } of exampleFlows(...[names].flat())) {
         if (type === 'mesh-config') sandbox.addMailbox({ mailboxId: String(mailboxId), password: 'password' });
       }
       await run.#startNodeRed([]);
       // Credentials come with a deploy only.
-      await run.nodeRed.deploy([...(await exampleOn(sandbox, name, options.changes)), ...(options.extraNodes ?? [])]);
+      const flows = await Promise.all([names].flat().map((name) => exampleOn(sandbox, name, options.changes)));
+      await run.nodeRed.deploy([...flows.flat(), ...(options.extraNodes ?? [])]);
       return run;
     } catch (error) {
       await run.end();
@@ -55,10 +62,10 @@ export class ExampleRun {
     this.#nodeRed = undefined;
   }
 
-  /** Restarts Node-RED with its flows, credentials and store. */
-  async restart(signal?: NodeJS.Signals): Promise<void> {
+  /** Restarts Node-RED with its flows, credentials and store, and with another clock if there is one. */
+  async restart(signal?: NodeJS.Signals, clock = this.options.clock): Promise<void> {
     await this.stop(signal);
-    await this.#startNodeRed();
+    await this.#startNodeRed(undefined, clock);
   }
 
   async end(): Promise<void> {
@@ -67,8 +74,8 @@ export class ExampleRun {
     await rm(this.userDir, { recursive: true, force: true });
   }
 
-  async #startNodeRed(flows?: unknown[]): Promise<void> {
-    const { major, clock } = this.options;
+  async #startNodeRed(flows?: unknown[], clock = this.options.clock): Promise<void> {
+    const { major } = this.options;
     this.#nodeRed = await RealNodeRed.start({
       major,
       userDir: this.userDir,

@@ -22,7 +22,7 @@ export const NODE_NAMES: readonly string[] = Object.keys(
 );
 
 /** The config nodes among them, which are not in the palette. */
-export const CONFIG_NODES: readonly string[] = ['mesh-config', 'mesh-fhir-profiles'];
+export const CONFIG_NODES: readonly string[] = ['mesh-config', 'mesh-fhir-profiles', 'mesh-codes'];
 
 /** A node as a flow file has it. */
 export type FlowNode = { id: string; type: string; [property: string]: unknown };

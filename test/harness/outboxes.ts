@@ -49,13 +49,14 @@ export interface TestOutbox extends DurableMailbox {
 type Options = Partial<MailboxOptions & DurableOptions> & { storage: Storage };
 
 /** Opens X26ABC1 without starting it. Its retries within a request are off, so that the outbox's own are tested. */
-export function outboxAt(server: Address, options: Options): TestOutbox {
+export function outboxAt(server: Address & { close?: () => Promise<void> }, options: Options): TestOutbox {
   const mailbox = openMailbox({ ...accessTo(server), retry: { attempts: 1 }, ...options });
   const events: OutboxEvent[] = [];
   const states: OutboxState[] = [];
   mailbox.outbox.onEvent((event) => events.push(event));
   mailbox.onSending((state) => states.push(state));
-  afterThisTest(() => mailbox.close());
+  // With its server: a request that the server holds back would keep the mailbox open for five seconds.
+  afterThisTest(() => Promise.all([mailbox.close(), server.close?.()]));
   const eventsOf = (id: string): string[] =>
     events.filter(({ message }) => message.id === id).map(({ event }) => event);
   return Object.assign(mailbox, { events, states, eventsOf });

@@ -168,10 +168,10 @@ const OPERATIONS: Record<Method, readonly Operation[]> = {
       }),
   ],
   sendingProgress: [(store) => store.sendingProgress(HISTORY_MAILBOX)],
-  addForgotten: [
+  addWithoutPayload: [
     (store, run) => {
       const { payload: _, ...message } = newMessage(run, 'forgotten');
-      return store.addForgotten(message, { state: 'accepted', messageId: `F${run.nth}` }, note);
+      return store.addWithoutPayload(message, { state: 'accepted', messageId: `F${run.nth}` }, note);
     },
   ],
   getOutgoing: [(store, run) => store.getOutgoing(sentId(middle(run)))],

@@ -5,13 +5,18 @@ import { gzipSync } from 'node:zlib';
 export interface TarFile {
   name: string;
   content: string | Buffer;
-  /** The type flag: `0` a regular file, `2` a symbolic link, `5` a folder. */
+  /** The type flag: `0` a regular file, `2` a symbolic link, `5` a folder, `L` GNU's long name, `S` a sparse file. */
   type?: string;
 }
 
 /** Returns a gzipped tar of the files. */
 export function tgz(files: readonly TarFile[]): Buffer {
-  return gzipSync(Buffer.concat([...files.map(entry), Buffer.alloc(1024)]));
+  return gzipSync(tar(files));
+}
+
+/** Returns a tar of the files, to its end. */
+export function tar(files: readonly TarFile[]): Buffer {
+  return Buffer.concat([...files.map(entry), Buffer.alloc(1024)]);
 }
 
 function entry({ name, content, type = '0' }: TarFile): Buffer {

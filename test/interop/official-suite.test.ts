@@ -9,6 +9,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeCertificateAuthority } from '../../lib/sandbox/certificates';
 import { ROOT } from '../harness/node-red';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 import { CLIENT_SOURCE, PYTHON } from './support/python';
 import { workFolder } from './support/servers';
 
@@ -30,7 +31,7 @@ describe('The official client’s own tests and nhs-mesh sandbox', function () {
     );
     const sandbox = spawn(
       process.execPath,
-      ['--require', 'tsx/cjs', CLI, 'sandbox', '--port', '0', '--ca-out', ca, '--admin', ...files],
+      [...LOAD_TYPESCRIPT, CLI, 'sandbox', '--port', '0', '--ca-out', ca, '--admin', ...files],
       { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] },
     );
     try {

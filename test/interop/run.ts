@@ -9,6 +9,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../harness/node-red';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 import { writeMatrix, type TestResult } from './support/matrix';
 import { CLIENT_SOURCE } from './support/python';
 
@@ -148,7 +149,7 @@ function lastLines(output: string): string {
 async function runTests(args: readonly string[], results: string): Promise<number> {
   const mocha = join(ROOT, 'node_modules', 'mocha', 'bin', 'mocha.js');
   // Required here again, because arguments replace the list in .mocharc.json.
-  const required = ['tsx/cjs', './test/interop/support/hooks.ts'].flatMap((name) => ['--require', name]);
+  const required = [...LOAD_TYPESCRIPT, '--require', './test/interop/support/hooks.ts'];
   const child = spawn(
     process.execPath,
     [mocha, '--reporter', 'spec', ...required, 'test/interop/**/*.test.ts', ...args],

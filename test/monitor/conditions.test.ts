@@ -3,6 +3,7 @@ import {
   findAlerts,
   findConditions,
   certificateAndClockSeverity,
+  personMustAct,
   worstSeverity,
   type Condition,
   type MailboxHealth,
@@ -54,6 +55,20 @@ function observation(health: Partial<MailboxHealth> = {}, rest: Partial<Observat
 /** Kind, stage and severity. */
 const summary = (seen: Observation): string[] =>
   findConditions(seen, LIMITS).map(({ kind, stage, severity }) => `${kind} ${stage} ${severity}`);
+
+describe('a health check', () => {
+  it('asks for a person when something has stopped, on request also for a decision, and never for what passes', () => {
+    const acts = (counts: Partial<Observation['counts']>, freeBytes = 10 * GIB): string => {
+      const base = observation();
+      const found = findConditions({ ...base, freeBytes, counts: { ...base.counts, ...counts } }, LIMITS);
+      return (['stopped', 'decision', 'never'] as const).filter((when) => personMustAct(found, when)).join(' ');
+    };
+    assert.equal(acts({}), '');
+    for (const kind of ['unknown', 'overdue', 'redelivered']) assert.equal(acts({ [kind]: 1 }), '', kind);
+    for (const kind of ['held', 'parked', 'unclaimed']) assert.equal(acts({ [kind]: 1 }), 'decision', kind);
+    assert.equal(acts({}, GIB), 'stopped decision');
+  });
+});
 
 describe('the conditions of a mailbox', () => {
   it('are none for a healthy mailbox, and for one of which nothing is known yet', () => {

@@ -63,7 +63,7 @@ function load(name: string): { definition: Definition; template: string; type: s
   return { ...registered, template: template[2] };
 }
 
-const isConfig = (name: string): boolean => ['mesh-config', 'mesh-fhir-profiles'].includes(name);
+const isConfig = (name: string): boolean => ['mesh-config', 'mesh-fhir-profiles', 'mesh-codes'].includes(name);
 
 /** Returns the names in `interface …Def extends NodeDef { … }`. */
 function storedProperties(name: string): string[] {

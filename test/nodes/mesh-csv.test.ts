@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -227,5 +228,40 @@ describe('mesh-csv', () => {
     const { error } = (await next(caught, 1)) as unknown as { error: { code: string } };
     assert.equal(error.code, 'MESH_UNREADABLE');
     assert.equal(out.messages.length, 2);
+  });
+
+  it('opens an archive within the limits of its dialog', async () => {
+    const limited = (id: string, limit: object): Flow[number] =>
+      node(id, { action: 'open', output: 'bytes', ...limit });
+    await deploy([
+      node('node', { action: 'open', output: 'bytes', next: 'at-once', maxFiles: 2, maxMegabytes: 1, maxName: 8 }),
+      limited('files', { maxFiles: 1 }),
+      limited('size', { maxMegabytes: '0.1' }),
+      limited('bytes', { maxMegabytes: 1 }),
+      limited('ratio', { maxRatio: '1' }),
+      limited('name', { maxName: 3 }),
+      ...FLOW,
+    ]);
+    const files = [
+      { name: 'long.csv', bytes: Buffer.from(randomBytes(650_000).toString('hex')) },
+      { name: 'b', bytes: Buffer.from('y') },
+    ];
+    const payload = await wholeOf(writeTarGz(files));
+    const caught = new Recorder('caught');
+    const expected = [
+      ['files', /more than 1 files/],
+      ['size', /maxMegabytes/],
+      ['bytes', /larger than 1000000 bytes/],
+      ['ratio', /more than 1 times/],
+      ['name', /too long/],
+    ] as const;
+    for (const [index, [id, words]] of expected.entries()) {
+      give(id, { payload });
+      const { error } = (await next(caught, index + 1)) as unknown as { error: { message: string } };
+      assert.match(error.message, words);
+    }
+    const out = new Recorder('out');
+    give('node', { payload: await wholeOf(writeTarGz(files.slice(1))) });
+    assert.deepEqual((await next(out, 1))['archive'], { name: 'b', size: 1 });
   });
 });

@@ -1,11 +1,13 @@
 /** mesh-status in a Node-RED runtime: mailboxes that work, stop, recover, and expire. */
 import { strict as assert } from 'node:assert';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setClock } from '../../lib/clock';
 import type { MailboxAlert, ObservedMailbox } from '../../nodes/monitor/condition-reporter';
 import type { PemPair } from '../../lib/sandbox/index';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
+import { listenOn, stopServer } from '../harness/ports';
 import { hostileMesh } from '../harness/hostile-mesh';
 import { gateTo } from '../harness/mesh-gate';
 import { builtInSandbox, change, closeBuiltInSandbox, deploy, logText, receive, Recorder, redeploy } from './support';
@@ -296,6 +298,31 @@ describe('mesh-status', () => {
   it('reports which of its own settings is wrong, and does nothing else', async () => {
     await deploy([sandboxConfig('box', 'X26ABC1'), ...watcher({ everySeconds: 0 })]);
     await until(() => /Check every.*1.*86400/.test(logText()), 'the error');
+  });
+
+  it('beats at the address of a dead man’s switch while nothing has stopped, and sends it nothing else', async () => {
+    const beats: string[] = [];
+    let isRefused = false;
+    const server = createServer((request, response) => {
+      beats.push(`${request.method} ${request.url} ${request.headers['content-length'] ?? 0}`);
+      response.writeHead(isRefused ? 500 : 200).end();
+    });
+    const heartbeat = `http://127.0.0.1:${await listenOn(server)}/MARKED-UUID?key=MARKED-KEY`;
+    afterThisTest(() => stopServer(server));
+    await deploy([sandboxConfig('box', 'X26ABC1'), ...watcher()], { status: { heartbeat } });
+    await until(() => beats.length >= 2, 'two beats');
+    assert.deepEqual(new Set(beats), new Set(['GET /MARKED-UUID?key=MARKED-KEY 0']));
+    isRefused = true;
+    await until(() => logText().includes('answered the heartbeat with 500'), 'the log');
+    assert.doesNotMatch(logText(), /MARKED/);
+    isRefused = false;
+    await stop();
+    // A mailbox that cannot be opened is a critical condition.
+    await deploy([sandboxConfig('box', ''), ...watcher()], { status: { heartbeat } });
+    await until(() => statusesOf('status').length > 0 || logText() !== '', 'a check');
+    beats.length = 0;
+    await pause(2500);
+    assert.deepEqual(beats, []);
   });
 });
 

@@ -23,6 +23,17 @@ const REACHABLE = 'nodes/mailbox/reachable-outputs.ts';
 
 const NAMED = 'test/nodes/sandbox-in-errors.test.ts';
 
+/** What lets a dead man's switch trip. */
+const HEARTBEAT: Rule[] = [
+  {
+    case: 'beats at the address of a dead man’s switch while nothing has stopped',
+    test: 'test/nodes/mesh-status.test.ts',
+    file: 'nodes/mesh-status.ts',
+    check: "heartbeat === undefined || fillOf(reporter.last()) === 'red'",
+    without: 'heartbeat === undefined',
+  },
+];
+
 /** Outputs behind which no node runs. */
 const NOBODY_THERE: Array<Omit<Rule, 'test'>> = [
   ...['a disabled node', 'a node that is gone', 'a link to a disabled tab', 'a disabled subflow'].map((what) => ({
@@ -284,6 +295,7 @@ const FIRST_HOUR: Rule[] = [
 ];
 
 const MUTATIONS: Rule[] = [
+  ...HEARTBEAT,
   {
     case: 'takes a warning for not valid where that is set',
     test: 'test/nodes/mesh-fhir-validate.test.ts',

@@ -13,6 +13,8 @@ import meshEdifact = require('../../nodes/mesh-edifact');
 import meshFhir = require('../../nodes/mesh-fhir');
 import meshFhirProfiles = require('../../nodes/mesh-fhir-profiles');
 import meshFhirValidate = require('../../nodes/mesh-fhir-validate');
+import meshCodeLookup = require('../../nodes/mesh-code-lookup');
+import meshCodes = require('../../nodes/mesh-codes');
 import meshCsv = require('../../nodes/mesh-csv');
 import meshItk2 = require('../../nodes/mesh-itk2');
 import meshLetter = require('../../nodes/mesh-letter');
@@ -58,6 +60,8 @@ export const NODE_NAMES = [
   'mesh-itk2',
   'mesh-letter',
   'mesh-csv',
+  'mesh-code-lookup',
+  'mesh-codes',
   'mesh-folder-read',
   'mesh-folder-write',
 ] as const;
@@ -143,7 +147,18 @@ function withTexts(node: NodeModule): NodeModule {
   };
 }
 
-const converters = [meshHl7, meshEdifact, meshFhir, meshFhirValidate, meshFhirProfiles, meshItk2, meshLetter, meshCsv];
+const converters = [
+  meshHl7,
+  meshEdifact,
+  meshFhir,
+  meshFhirValidate,
+  meshFhirProfiles,
+  meshItk2,
+  meshLetter,
+  meshCsv,
+  meshCodes,
+  meshCodeLookup,
+];
 const mllpNodes = [meshMllpIn, meshMllpResponse, meshMllpOut];
 const folderNodes = [meshFolderRead, meshFolderWrite];
 const meshNodes = [
@@ -188,7 +203,7 @@ export async function redeploy(
   await helper.setFlows(onTab(flow), type, credentials);
 }
 
-const CONFIG_TYPES = new Set(['mesh-config', 'mesh-fhir-profiles', 'tls-config', 'http proxy']);
+const CONFIG_TYPES = new Set(['mesh-config', 'mesh-fhir-profiles', 'mesh-codes', 'tls-config', 'http proxy']);
 
 function onTab(flow: Flow): Flow {
   const nodes = flow.map((node) => (CONFIG_TYPES.has(node.type) ? node : { z: 'tab', x: 0, y: 0, wires: [], ...node }));

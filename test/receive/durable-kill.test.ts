@@ -15,6 +15,7 @@ import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { mailboxAt, sandbox } from '../harness/mailboxes';
 import { until } from '../harness/until';
 import { size } from '../harness/size';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 import type { ChildOptions, ChildReport } from './durable-child';
 import { noise, rowsOf, sha256, spoolFiles, storageIn } from './durable-support';
 
@@ -125,7 +126,7 @@ function beFaulty(server: Sandbox): void {
 function receiver(options: ChildOptions, onReport: (report: ChildReport) => void): ChildProcess {
   const child = spawn(
     process.execPath,
-    ['--require', 'tsx/cjs', join(__dirname, 'durable-child.ts'), JSON.stringify(options)],
+    [...LOAD_TYPESCRIPT, join(__dirname, 'durable-child.ts'), JSON.stringify(options)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   afterThisTest(() => child.kill('SIGKILL'));

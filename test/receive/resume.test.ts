@@ -12,6 +12,7 @@ import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { consumer, pollAndWait } from '../harness/consumer';
 import { mailboxAt, sandbox } from '../harness/mailboxes';
 import { until } from '../harness/until';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 import type { ChildOptions } from './durable-child';
 import { inboxOf, noise, rowsOf, sha256, spoolFiles, storageIn, type StorageFolder } from './durable-support';
 
@@ -182,7 +183,7 @@ describe('a download interrupted in chunk 4', () => {
     const receiver = (): ReturnType<typeof spawn> => {
       const child = spawn(
         process.execPath,
-        ['--require', 'tsx/cjs', join(__dirname, 'durable-child.ts'), JSON.stringify(options)],
+        [...LOAD_TYPESCRIPT, join(__dirname, 'durable-child.ts'), JSON.stringify(options)],
         { stdio: ['ignore', 'ignore', 'inherit'] },
       );
       afterThisTest(() => child.kill('SIGKILL'));

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { startSandbox } from '../../lib/sandbox';
 import { RequestLog } from '../../lib/sandbox/request-log';
 import { call, raw, sandboxFor, send, token, V1, V2 } from './support';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 describe('sandbox: starting, closing, logging', () => {
   it('listens on a free port of this machine only', async () => {
@@ -49,7 +50,7 @@ describe('sandbox: starting, closing, logging', () => {
     const script = `
       const { startSandbox } = require(${JSON.stringify(join(__dirname, '../../lib/sandbox/index.ts'))});
       startSandbox({ protocol: 'http' }).then((sandbox) => { sandbox.unref(); console.log('up'); });`;
-    const child = spawn(process.execPath, ['--require', 'tsx/cjs', '-e', script], {
+    const child = spawn(process.execPath, [...LOAD_TYPESCRIPT, '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [code] = (await once(child, 'exit')) as [number];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StorageError } from '../../lib/errors';
@@ -11,6 +11,7 @@ import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { steppedClock } from '../harness/clocks';
 import { letter, outboxAt, storageIn, tlsSandbox } from '../harness/outboxes';
 import { eventually } from '../harness/until';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 const MINUTE = 60_000;
 
@@ -33,7 +34,7 @@ async function prepare(...payloads: Array<string | Buffer>) {
 /** Starts the sender. `events` returns the events it has printed so far. */
 function sender(server: Sandbox, folder: string, ca: string): { child: ChildProcess; events: () => string[] } {
   const script = join(__dirname, 'outbox-sender.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', script, folder, server.url, ca], {
+  const child = spawn(process.execPath, [...LOAD_TYPESCRIPT, script, folder, server.url, ca], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   afterThisTest(() => child.kill('SIGKILL'));
@@ -174,6 +175,29 @@ describe('outbox: kill -9 with several intents committed ahead', () => {
       server.messages().map(({ localId }) => localId),
       ids.slice(1),
     );
+  });
+
+  it('with the clock set back by eight hours since the start, the message ahead was still not begun', async () => {
+    const server = await tlsSandbox();
+    const folder = await emptyFolder();
+    const storage = await storageIn(folder);
+    const clock = steppedClock();
+    const first = outboxAt(server, { storage, clock });
+    first.start();
+    await first.outbox.accepted((await first.outbox.enqueue(letter('before'))).message.id);
+    clock.step(-8 * 60 * MINUTE);
+    server.fault({ operation: 'send_message', times: 1, effect: { kind: 'delay', ms: 60_000 } });
+    const ids: string[] = [];
+    for (const text of ['on the wire', 'ahead']) ids.push((await first.outbox.enqueue(letter(text))).message.id);
+    const [key = ''] = await storage.store.mailboxes();
+    await eventually('both intents', async () => (await storage.store.countOutgoing(key)).messages.sending === 2);
+    // What a kill at this moment would leave.
+    const left = await emptyFolder();
+    await cp(folder, left, { recursive: true });
+    const { mailbox } = await restart(server, left);
+    await mailbox.outbox.accepted(ids[1] ?? '');
+    assert.ok(mailbox.eventsOf(ids[1] ?? '').includes('not begun'));
+    assert.equal((await mailbox.outbox.get(ids[0] ?? ''))?.state, 'unknown');
   });
 
   it('after a power cut, which leaves no marks, both are unknown', async () => {

@@ -77,7 +77,7 @@ async function start() {
       values,
     } as const;
     return settleReply(
-      { store: storage.store, outbox: mailbox.outbox, clock, mailbox: mailbox.storeKey },
+      { store: storage.store, spool: storage.spool, outbox: mailbox.outbox, clock, mailbox: mailbox.storeKey },
       { kind: 'reply', readings: [{ ...reading, values }] },
       { from: 'X26ABC2', messageId: `REPLY${replies}` },
     );

@@ -7,11 +7,9 @@ import { MAX_AHEAD, SendMarks, SLOTS, type Comparison } from '../../lib/send/sen
 import type { Outgoing } from '../../lib/store/store';
 import { emptyFolder } from '../harness/cleanup';
 
-const SINCE = 500;
 /** The store that the marks are about, as it is when they are renewed. */
 const STORE = { generation: 'G1', commits: 7, begun: 0 };
-const row = (id: string, attempts = 1, firstAttemptAt = 1000): Outgoing =>
-  ({ id, attempts, firstAttemptAt }) as Outgoing;
+const row = (id: string, attempts = 1): Outgoing => ({ id, attempts }) as Outgoing;
 const ACCEPTED: Ending = { change: { state: 'accepted', messageId: 'M1' }, event: 'accepted' };
 const RETRY: Ending = { change: { state: 'queued' }, event: 'retry' };
 const UNKNOWN: Ending = { change: { state: 'unknown' }, event: 'unknown' };
@@ -20,7 +18,7 @@ const UNKNOWN: Ending = { change: { state: 'unknown' }, event: 'unknown' };
 async function left() {
   const folder = await emptyFolder();
   const marks = await SendMarks.open(folder, 'mailbox');
-  await marks.renew(SINCE, STORE);
+  await marks.renew(STORE);
   for (const [id, ending] of [['begun'], ['accepted', ACCEPTED], ['free', RETRY], ['lost', UNKNOWN]] as const) {
     marks.begun(row(id), 1000);
     if (ending) marks.ended(row(id), ending, 2000);
@@ -83,14 +81,6 @@ describe('send marks', () => {
     });
   });
 
-  it('for a message first tried before they were renewed, a missing mark means nothing', async () => {
-    const { folder } = await left();
-    const marks = await SendMarks.open(folder, 'mailbox');
-    assert.equal(marks.of(row('other', 1, SINCE)), 'not begun');
-    assert.equal(marks.of(row('other', 2, SINCE - 1)), undefined);
-    await marks.close();
-  });
-
   for (const [what, stored] of [
     ['does not have a message', undefined],
     ['knows an earlier attempt only', row('begun', 0)],
@@ -130,7 +120,7 @@ describe('send marks', () => {
     const found = await marks.compare({ ...STORE, generation: 'G2' }, async () => undefined);
     assert.deepEqual(found, { isStoreBehind: false, forgotten: [], isMoreForgotten: false });
     for (const id of ['begun', 'accepted', 'free', 'other']) assert.equal(marks.of(row(id)), undefined);
-    await marks.renew(SINCE, { ...STORE, generation: 'G2' });
+    await marks.renew({ ...STORE, generation: 'G2' });
     assert.equal(marks.of(row('other')), 'not begun');
     await marks.close();
   });
@@ -157,7 +147,7 @@ describe('send marks', () => {
   it('more attempts than there are marks may be forgotten; those that the store knows are not', async () => {
     const folder = await emptyFolder();
     const first = await SendMarks.open(folder, 'mailbox');
-    await first.renew(SINCE, STORE);
+    await first.renew(STORE);
     for (let count = 0; count < SLOTS + 10; count += 1) first.begun(row(`m${count}`), 1);
     await first.close();
     const compare = async (begun: number): Promise<Comparison> => {
@@ -177,7 +167,7 @@ describe('send marks', () => {
     const { folder } = await left();
     const marks = await SendMarks.open(folder, 'mailbox');
     await marks.compare(STORE, async (id) => row(id));
-    await marks.renew(SINCE, { ...STORE, commits: STORE.commits + 5 });
+    await marks.renew({ ...STORE, commits: STORE.commits + 5 });
     await marks.close();
     const again = await SendMarks.open(folder, 'mailbox');
     const found = await again.compare(STORE, async (id) => row(id));
@@ -199,7 +189,7 @@ describe('send marks', () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
     assert.equal(marks.of(row('one')), undefined);
-    await marks.renew(SINCE, STORE);
+    await marks.renew(STORE);
     assert.equal(marks.of(row('one')), 'not begun');
     await marks.close();
     assert.equal((await opened(folder))['other'], 'not begun');
@@ -208,7 +198,7 @@ describe('send marks', () => {
   it('of several attempts at a message the last one counts, wherever its mark is', async () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
-    await marks.renew(SINCE, STORE);
+    await marks.renew(STORE);
     // The slots wrap around: the second attempt's mark is in a slot before the first attempt's.
     const last = SLOTS + 7;
     for (let count = 0; count <= last; count += 1) {
@@ -224,7 +214,7 @@ describe('send marks', () => {
   it('have room for all messages that may be begun before the store settles the first', async () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
-    await marks.renew(SINCE, STORE);
+    await marks.renew(STORE);
     const ids = Array.from({ length: MAX_AHEAD + 1 }, (_, count) => `m${count}`);
     for (const id of ids) marks.begun(row(id), 1);
     await marks.close();
@@ -245,7 +235,7 @@ describe('send marks', () => {
   it('an ending is in the file by the next turn of the event loop, or when the next attempt begins', async () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
-    await marks.renew(SINCE, STORE);
+    await marks.renew(STORE);
     const written = async (id: string): Promise<unknown> => {
       const again = await SendMarks.open(folder, 'mailbox');
       const found = again.of(row(id));
@@ -275,7 +265,7 @@ describe('send marks', () => {
   it('after more messages than there are slots, the last ones are known', async () => {
     const folder = await emptyFolder();
     const marks = await SendMarks.open(folder, 'mailbox');
-    await marks.renew(SINCE, STORE);
+    await marks.renew(STORE);
     for (let count = 0; count < SLOTS + 36; count += 1) {
       marks.begun(row(`m${count}`), 1);
       marks.settled(row(`m${count}`));

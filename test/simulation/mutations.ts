@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { ROOT } from '../harness/node-red';
 import type { Kind } from './faults';
 import { tryEach, withFault, type Mutation } from '../harness/mutation';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 interface Taken extends Mutation {
   /** What holds as long as the fix is there. */
@@ -430,7 +431,7 @@ const WORLDS = 200;
 
 /** Runs worlds until one fails. Returns its seed, and what it has broken. */
 function firstFailure({ only }: Taken, from: number, worlds: number): { seed: number; what: string } | undefined {
-  const args = ['--import', 'tsx', 'test/simulation/run.ts', '--seed', String(from), '--seeds', String(worlds)];
+  const args = [...LOAD_TYPESCRIPT, 'test/simulation/run.ts', '--seed', String(from), '--seeds', String(worlds)];
   if (only) args.push('--only', only.join(','));
   const { stdout } = spawnSync(process.execPath, [...args, '--first'], { cwd: ROOT, encoding: 'utf8' });
   const [, seed, what] = /^FAILED seed (\d+): (.*?)(?:; |$)/m.exec(stdout) ?? [];

@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { KINDS, type Kind } from './faults';
 import type { Report } from './worker';
+import { LOAD_TYPESCRIPT } from '../harness/typescript';
 
 /** Worlds side by side: a world uses one core. */
 const WORKERS = 2;
@@ -51,7 +52,7 @@ const LONGEST_MS = 5 * 60_000;
 /** Runs seeds in one thread, until none is left. */
 function runSeeds(nextSeed: () => number | undefined, totals: Totals): Promise<void> {
   const worker = new Worker(require.resolve('./worker.ts'), {
-    execArgv: ['--require', require.resolve('tsx/cjs')],
+    execArgv: [...LOAD_TYPESCRIPT],
     workerData: { withTrace: options.trace, isShrunk: !options.first, only: ONLY },
     // A world makes much that is soon forgotten: measured, a fifth of its time went into collecting it in small pieces.
     resourceLimits: { maxYoungGenerationSizeMb: 64 },

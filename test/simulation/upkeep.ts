@@ -20,6 +20,7 @@ import type { Schedule } from './schedule';
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const SPOOL = `${FOLDER}/spool`;
+const MARK = `${SPOOL}/mesh-spool.json`;
 /** The store is these files; what its marks know is beside them, and is not put back with it. */
 const STORE = ['mesh.db', 'mesh.db-wal'].map((name) => `${FOLDER}/${name}`);
 /** Copies that are kept. */
@@ -125,8 +126,9 @@ export class Upkeep {
       const target = this.#chooseForErasure(random);
       if (!target) return;
       if (machine.isOpen() && random.chance(0.2)) {
-        if ((await this.#runErase(target, true)) !== 'refused')
-          model.violated('Node-RED: erased in a store that was in use');
+        const outcome = await this.#runErase(target, true);
+        // A kill at that moment ends the tool too, before it was refused.
+        if (outcome !== 'refused' && machine.isOpen()) model.violated('Node-RED: erased in a store that was in use');
         return;
       }
       if (!(await machine.stop())) return;
@@ -183,7 +185,7 @@ export class Upkeep {
     disk.put(SPOOL, kind === 'none' ? undefined : disk.newNode(true, 0o700));
     if (kind === 'one of other people') for (const name of FOREIGN) disk.putForeign(`${SPOOL}/${name}`, 'theirs');
     if (kind === 'one of another store') {
-      disk.putForeign(`${SPOOL}/mesh-spool.json`, '{"store":"another"}');
+      disk.putForeign(MARK, '{"store":"another"}');
       for (const name of [OUT_NAME, IN_NAME]) disk.putForeign(`${SPOOL}/${name}`, 'theirs');
     }
     note(`disk: instead of the spool folder, ${kind}`);
@@ -197,7 +199,9 @@ export class Upkeep {
     for (const folder of [FOLDER, SPOOL]) {
       const path = `${folder}/${random.pick(FOREIGN)}`;
       // A quarantine is ours, whoever has made it.
-      const isPossible = disk.find(path.includes('/quarantine/') ? dirname(path) : folder) !== undefined;
+      // An unmarked folder with other people's files is refused for good (lib/payload/spool-mark.ts), and rightly.
+      const isOurs = folder === FOLDER || disk.find(MARK) !== undefined;
+      const isPossible = isOurs && disk.find(path.includes('/quarantine/') ? dirname(path) : folder) !== undefined;
       if (isPossible && !disk.find(path)) disk.putForeign(path, 'theirs');
     }
   }

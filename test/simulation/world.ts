@@ -109,7 +109,7 @@ class World {
       start: () => this.#startProcess(),
       useTool: <Result>(work: () => Promise<Result>) => this.#useTool(work),
       atOnce: (work: () => void) => this.#atOnce(work),
-      isOpen: () => this.#process?.mailbox !== undefined,
+      isOpen: () => this.#process?.mailbox !== undefined && !this.#process.life.isOver,
     };
     this.#upkeep = new Upkeep({ ...parts, flow: this.#flow, disk: this.#disk, clock: this.#clock, machine });
     this.#settings = chooseSettings(random('settings'));

@@ -216,14 +216,14 @@ const MUTATIONS: Rule[] = [
     without: 'WHERE n NOT IN (SELECT n FROM first) ORDER BY n DESC',
   },
   {
-    case: 'PostgreSQL with 200,000 messages each way behind it does everything as fast',
+    case: 'PostgreSQL with 80,000 messages each way behind it does everything as fast',
     test: 'test/store/history.test.ts',
     file: 'lib/store/postgres/overview.ts',
     check: 'DESC LIMIT ?\n      ) AS i',
     without: 'DESC LIMIT greatest(?, 1000000)\n      ) AS i',
   },
   {
-    case: 'SQLite with 200,000 messages each way behind it does everything as fast',
+    case: 'SQLite with 80,000 messages each way behind it does everything as fast',
     test: 'test/store/history.test.ts',
     file: 'lib/store/sqlite/retention.ts',
     check: 'INDEXED BY outgoing_row_due\n        WHERE row_since IS NOT NULL AND row_since <= ?',

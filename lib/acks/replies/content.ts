@@ -2,8 +2,9 @@
  * What can be read of a reply's payload, or of a request's, within bounds: its beginning, its JSON, its rows, the names in
  * its archive. Each is read once, and only if a rule asks for it.
  */
-import { createGunzip } from 'node:zlib';
-import { Readable } from 'node:stream';
+import { UnreadableError } from '../../errors';
+import { openTarGz } from '../../formats/archive/tar-gz';
+import { delimiterOf } from '../../formats/csv/delimiter';
 import { BYTE_ORDER_MARK } from '../../formats/csv/encoding';
 import { readRows, UnreadableRow } from '../../formats/csv/reader';
 import { readCsvSchema } from '../../formats/csv/schema';
@@ -15,9 +16,8 @@ const HEAD_BYTES = 64 * 1024;
 const JSON_BYTES = 1024 * 1024;
 /** Characters of the beginning that a pattern is applied to. */
 const BEGINNING_CHARACTERS = 4096;
-/** Entries of an archive that are looked at, and bytes that it may expand to. */
-const ARCHIVE_ENTRIES = 10_000;
-const ARCHIVE_BYTES = 64 * 1024 * 1024 * 1024;
+/** What an archive may be: only its names are kept. */
+const ARCHIVE = { files: 10_000, bytes: 64 * 1024 ** 3 };
 
 /** A payload as the rules of replies read it. */
 export class ReplyContent {
@@ -90,7 +90,7 @@ export class ReplyContent {
     return this.#isCutShort;
   }
 
-  /** Returns the names of the entries of a tar.gz archive; none if it is no archive. */
+  /** Returns the names of the files of a tar.gz archive; none if it is no archive, or is refused. */
   archiveNames(): Promise<string[]> {
     this.#names ??= this.#readArchive();
     return this.#names;
@@ -136,48 +136,20 @@ export class ReplyContent {
     }
   }
 
-  /** Reads the headers of a tar archive (POSIX 1003.1, ustar); the contents are skipped as they are expanded. */
+  /** Reads an archive from beginning to end: one that is refused at its last byte proves nothing. */
   async #readArchive(): Promise<string[]> {
     const source = this.#source;
     const [first, second] = await this.#bytes(2);
     if (!source || first !== 0x1f || second !== 0x8b) return [];
     const names: string[] = [];
-    let rest: Buffer = Buffer.alloc(0);
-    let skip = 0;
-    let total = 0;
-    const gunzip = Readable.from(source.bytes ? [source.bytes] : source.open(0, source.size)).pipe(createGunzip());
     try {
-      for await (const piece of gunzip as AsyncIterable<Buffer>) {
-        total += piece.length;
-        if (total > ARCHIVE_BYTES) return [];
-        rest = skip > 0 ? piece.subarray(Math.min(skip, piece.length)) : Buffer.concat([rest, piece]);
-        skip = Math.max(0, skip - piece.length);
-        while (skip === 0 && rest.length >= 512) {
-          const header = rest.subarray(0, 512);
-          if (header.every((byte) => byte === 0)) return names;
-          if (header.toString('latin1', 257, 262) !== 'ustar' || names.length >= ARCHIVE_ENTRIES) return [];
-          const type = String.fromCharCode(header[156] ?? 0);
-          if (type === '0' || type === '\0') names.push(nameIn(header));
-          const size = Number.parseInt(header.toString('latin1', 124, 136), 8) || 0;
-          const whole = 512 + Math.ceil(size / 512) * 512;
-          skip = Math.max(0, whole - rest.length);
-          rest = rest.subarray(Math.min(whole, rest.length));
-        }
-      }
-    } catch {
-      // Not gzip, or damaged: it is no archive that proves anything.
+      for await (const { name } of openTarGz(source, ARCHIVE)) names.push(name);
+    } catch (error) {
+      if (!(error instanceof UnreadableError)) throw error;
       return [];
-    } finally {
-      gunzip.destroy();
     }
     return names;
   }
-}
-
-function nameIn(header: Buffer): string {
-  const field = (from: number, to: number): string => header.toString('utf8', from, to).replace(/\0.*$/s, '');
-  const prefix = field(345, 500);
-  return prefix === '' ? field(0, 100) : `${prefix}/${field(0, 100)}`;
 }
 
 /** Decodes as UTF-8, with or without a byte order mark. What is no UTF-8 is replaced: ids and codes are ASCII. */
@@ -186,12 +158,6 @@ const textOf = (bytes: Buffer): string => new TextDecoder('utf-8').decode(bytes)
 /** A number stands for its digits: JavaScript cannot hold 20 of them. */
 function numbersAsWritten(_key: string, value: unknown, context?: { source?: string }): unknown {
   return typeof value === 'number' ? (context?.source ?? String(value)) : value;
-}
-
-/** Returns the delimiter of a row: of comma, bar, semicolon and tab the most frequent. */
-function delimiterOf(line: string): string {
-  const count = (delimiter: string): number => line.split(delimiter).length;
-  return [',', '|', ';', '\t'].toSorted((one, other) => count(other) - count(one))[0] ?? ',';
 }
 
 export const columnIndex = (names: readonly string[], name: string): number =>

@@ -15,6 +15,7 @@ import {
   type ReplyStage,
   type RequestKey,
   type RequestValue,
+  type RowComparison,
 } from './stages';
 
 /** What a reply says if it is one of this stage. Plain JSON: a row keeps it until the reply has settled its request. */
@@ -33,10 +34,20 @@ export interface ReplyReading {
   rows?: Array<{ request: RequestValue; value: string }>;
   /** There were more of them than are kept. */
   hasMoreRows?: true;
+  /** Its rows have to be compared with those of the request. */
+  compare?: RowComparison;
+  /** How many rows the request and the reply have, once they were compared. */
+  compared?: ComparedRows;
+}
+
+/** Rows of a request, and those of them that a reply has. */
+export interface ComparedRows {
+  sent: number;
+  returned: number;
 }
 
 /** Why a reply has settled nothing, or not all that it names. */
-export type ReplyProblem = 'unmatched' | 'ambiguous' | 'unclear' | 'too-many-rows';
+export type ReplyProblem = 'unmatched' | 'ambiguous' | 'differs' | 'unclear' | 'too-many-rows';
 
 /** A request that a reply has settled a stage of. `isDuplicate`: the stage had this answer already. */
 export type SettledRequest = Settled & { isDuplicate?: true };
@@ -126,6 +137,7 @@ async function reading(
     values,
     ...(rows.length > 0 ? { rows } : {}),
     ...(hasMoreRows ? { hasMoreRows } : {}),
+    ...(stage.compare === undefined ? {} : { compare: stage.compare }),
   };
 }
 

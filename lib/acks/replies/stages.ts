@@ -123,6 +123,20 @@ function checkPlace(
   if (value.in === 'firstRow' && typeof value.column !== 'number') missing('column', 'must be the number of a column');
 }
 
+/**
+ * Compares the rows of a reply with those of the request, where the reply has the rows that remain. It may leave rows
+ * out, and may not add or repeat any. What does not agree settles nothing and is raised.
+ */
+const compareSchema = z.strictObject({
+  /** The column of the reply: by its number, if the file has no column names, or by its name in the first row. */
+  column,
+  /** The column of the request. Default: as in the reply. */
+  requestColumn: column.optional(),
+  /** How much of the request has to remain, in percent of its rows: less is taken for a file that was cut short. */
+  minimumPercent: z.number().min(0).max(100).default(0),
+});
+export type RowComparison = z.output<typeof compareSchema>;
+
 const mailbox = z.string().trim().min(1).max(100);
 
 /** A stage of the replies to one request. */
@@ -170,6 +184,17 @@ export const stageSchema = z
       .default([]),
     /** What a reply says that meets none of the outcomes. Default: positive. */
     otherwise: z.enum(REPLY_OUTCOMES).default('positive'),
+    /** For a stage whose replies have rows of the request: looked at where the outcome is positive or partial. */
+    compare: compareSchema.optional(),
+  })
+  .superRefine(({ match, compare }, context) => {
+    if (compare !== undefined && match.some((matcher) => matcher.in === 'rows')) {
+      context.addIssue({
+        code: 'custom',
+        path: ['compare'],
+        message: 'needs replies that belong to one request, and these are matched row by row',
+      });
+    }
   })
   .superRefine(({ occurs, dueWithin }, context) => {
     if (occurs === 'expected' && dueWithin === undefined) {

@@ -65,17 +65,8 @@ export class HashList {
   /** Takes the hashes out, and yields the numbers of those that occur more than once, each once. */
   async *takeRepeated(): AsyncGenerator<number> {
     for (let part = 0; part < PARTS; part += 1) {
-      const count = this.#counts[part] ?? 0;
-      const pieces = this.#parts[part] ?? [];
-      if (count > 1) {
-        const places = new Uint32Array(2 * count);
-        pieces.forEach((piece, index) =>
-          places.set(
-            index < pieces.length - 1 ? piece : piece.subarray(0, 2 * (count - index * PIECE)),
-            2 * index * PIECE,
-          ),
-        );
-        new BigUint64Array(places.buffer).sort();
+      if ((this.#counts[part] ?? 0) > 1) {
+        const places = this.#takeSorted(part);
         let last = -1;
         for (let at = 2; at < places.length; at += 2) {
           if (places[at] !== places[at - 2] || places[at + 1] !== places[at - 1]) continue;
@@ -85,7 +76,62 @@ export class HashList {
         }
         await nextTurn();
       }
-      this.#parts[part] = [];
     }
+  }
+
+  /** Takes the hashes out, for looking others up among them. */
+  async sorted(): Promise<SortedHashes> {
+    const parts: Uint32Array[] = [];
+    for (let part = 0; part < PARTS; part += 1) {
+      parts.push(this.#takeSorted(part));
+      await nextTurn();
+    }
+    return new SortedHashes(parts);
+  }
+
+  /** Returns the hashes of a part in their order, two places for each, and forgets them. */
+  #takeSorted(part: number): Uint32Array {
+    const count = this.#counts[part] ?? 0;
+    const pieces = this.#parts[part] ?? [];
+    const places = new Uint32Array(2 * count);
+    pieces.forEach((piece, index) =>
+      places.set(index < pieces.length - 1 ? piece : piece.subarray(0, 2 * (count - index * PIECE)), 2 * index * PIECE),
+    );
+    new BigUint64Array(places.buffer).sort();
+    this.#parts[part] = [];
+    this.#counts[part] = 0;
+    return places;
+  }
+}
+
+/** Hashes of values, each of which can be taken as often as it was added. */
+export class SortedHashes {
+  readonly #parts: readonly Uint32Array[];
+  /** How often each was taken, at the first place that it has. */
+  readonly #taken: readonly Uint32Array[];
+
+  constructor(parts: readonly Uint32Array[]) {
+    this.#parts = parts;
+    this.#taken = parts.map(({ length }) => new Uint32Array(length / 2));
+  }
+
+  /** Takes a hash out once. `repeated`: it was taken as often as it was added. */
+  take({ high, low }: Hash): 'taken' | 'repeated' | 'unknown' {
+    const places = this.#parts[high >>> 22] ?? new Uint32Array(0);
+    const taken = this.#taken[high >>> 22] ?? new Uint32Array(0);
+    let from = 0;
+    let to = taken.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      const [middleHigh, middleLow] = [places[2 * middle + 1] ?? 0, places[2 * middle] ?? 0];
+      if (middleHigh < high || (middleHigh === high && middleLow < low)) from = middle + 1;
+      else to = middle;
+    }
+    const isHere = (at: number): boolean => places[2 * at + 1] === high && places[2 * at] === low;
+    if (!isHere(from)) return 'unknown';
+    const times = taken[from] ?? 0;
+    if (!isHere(from + times)) return 'repeated';
+    taken[from] = times + 1;
+    return 'taken';
   }
 }

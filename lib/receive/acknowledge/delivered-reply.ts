@@ -8,7 +8,7 @@ import type { DeliveredReply } from '../inbox-types';
 export function deliveredReply({ readings, settled = [], problem }: KeptReply): DeliveredReply | undefined {
   const [reading] = readings;
   if (!reading) return undefined;
-  const { requestWorkflowId, stage, kind, outcome, code } = reading;
+  const { requestWorkflowId, stage, kind, outcome, code, compared } = reading;
   const [first, ...further] = settled.map(({ id, messageId, isDuplicate = false }) => ({
     sentId: id,
     ...(messageId === null ? {} : { sentMessageId: messageId }),
@@ -20,6 +20,7 @@ export function deliveredReply({ readings, settled = [], problem }: KeptReply): 
     kind,
     outcome,
     ...(code === undefined ? {} : { code }),
+    ...(compared === undefined ? {} : { rows: compared }),
     ...first,
     ...(further.length > 0 ? { further } : {}),
     ...(problem === undefined ? {} : { problem }),
@@ -46,6 +47,12 @@ const PROBLEMS: Record<ReplyProblem, { what: string; advice: string }> = {
       'Find out which of them is meant: it is delivered at the third output. Give every message a local id, subject and ' +
       'file name of its own.',
   },
+  differs: {
+    what: 'has rows that do not agree with the request, and settled nothing',
+    advice:
+      'Use nothing of it. It is delivered at the third output, and msg.meshReply.code says what does not agree. Ask the ' +
+      'service what happened, or send the list again.',
+  },
   unclear: {
     what: 'says something that its workflow’s profile does not know, and settled nothing',
     advice: 'Read it: it is delivered at the third output. Then add what it says to the outcomes of the profile.',
@@ -62,11 +69,15 @@ export function replyError(
   { readings }: KeptReply,
   problem: ReplyProblem,
 ): MeshError {
-  const stage = readings[0]?.stage ?? '';
+  const { stage = '', code } = readings[0] ?? {};
   const { what, advice } = PROBLEMS[problem];
-  return new InvalidMessageError(`Message ${messageId} of workflow ${workflowId} (reply “${stage}”) ${what}.`, {
-    messageId,
-    mailboxId,
-    advice,
-  });
+  const detail = problem === 'differs' && code !== undefined ? ` (${code})` : '';
+  return new InvalidMessageError(
+    `Message ${messageId} of workflow ${workflowId} (reply “${stage}”) ${what}${detail}.`,
+    {
+      messageId,
+      mailboxId,
+      advice,
+    },
+  );
 }

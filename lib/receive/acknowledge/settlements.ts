@@ -75,7 +75,7 @@ export class Settlements {
     const now = withoutNames({ ...reply, ...(settled ?? { settled: [], problem: 'unmatched' }) });
     await rows.setClassification(headers.messageId, { ...now });
     const consumer = router.claim(headers) ?? router.consumers[0];
-    if (now.problem) consumer?.failed(replyError(headers, reply, now.problem), headers.messageId);
+    if (now.problem) consumer?.failed(replyError(headers, now, now.problem), headers.messageId);
     return now;
   }
 

@@ -1,6 +1,6 @@
 /** send_chunk: POST /messageexchange/{mailbox_id}/outbox/{message_id}/{chunk_number} */
 import { parseChunkRange } from '../../protocol/chunk-range';
-import type { SandboxContext } from '../context';
+import { arrived, type SandboxContext } from '../context';
 import { statusOf, type Message } from '../message';
 import { INBOX_EXPIRY_MS } from '../messages';
 import { badChunkRange, forbidden, noSuchMessage, Refusal, rejected } from '../refusal';
@@ -58,7 +58,7 @@ function complete(message: Message, context: SandboxContext): void {
   const now = context.clock.ms();
   message.inboxExpiry = now + INBOX_EXPIRY_MS;
   context.messages.record(message, { status: 'accepted', at: now });
-  context.services.take(message);
+  arrived(message, context);
 }
 
 export const sendChunkRoutes: Route[] = [

@@ -2,7 +2,7 @@
 import { parseChunkRange } from '../../protocol/chunk-range';
 import { json, type SandboxResponse } from '../response';
 import type { StoredBody } from '../bodies';
-import type { SandboxContext } from '../context';
+import { arrived, type SandboxContext } from '../context';
 import type { Message } from '../message';
 import { INBOX_EXPIRY_MS } from '../messages';
 import { badChunkRange, bodyTooLarge, emptyBody, rejected } from '../refusal';
@@ -38,7 +38,7 @@ const sendMessage: MailboxHandler = async (request, context) => {
     bytes: body.size,
   };
   context.messages.add(message);
-  if (range.totalChunks === 1) context.services.take(message);
+  if (range.totalChunks === 1) arrived(message, context);
   return sent(message.messageId, request);
 };
 

@@ -1,15 +1,15 @@
 /** The national services of one sandbox: takes what arrives in their mailboxes, and sends their answers when due. */
-import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { z } from 'zod';
 import { ConfigurationError } from '../../errors';
-import { headerBytes, headerText } from '../../protocol/header-text';
+import { headerText } from '../../protocol/header-text';
 import type { BodyStore, StoredBody } from '../bodies';
 import type { SandboxClock } from '../clock';
 import type { Mailboxes } from '../mailboxes';
-import { NO_DETAILS, type Message } from '../message';
-import { INBOX_EXPIRY_MS, type Messages } from '../messages';
+import { deliver, streamOf, uploadedBytes } from '../delivery';
+import type { Message } from '../message';
+import type { Messages } from '../messages';
 import type { Workflows } from '../workflows';
 import { digitalLetters } from './digital-letters';
 import { landingPortal } from './landing-portal';
@@ -145,7 +145,7 @@ export class Services {
       if (settings.missing?.includes(reply.stage)) continue;
       const at = now + (settings.delaysMs?.[reply.stage] ?? STAGE_DELAYS_MS[reply.stage]);
       for (let copy = 0; copy < (settings.copies ?? 1); copy += 1) {
-        const body = await this.#sandbox.bodies.write(Readable.from([Buffer.from(reply.body)]), Infinity);
+        const body = await this.#sandbox.bodies.write(streamOf(reply.body), Infinity);
         this.#due.push({ at, from: message.to, to: message.from, reply, body });
       }
     }
@@ -159,7 +159,7 @@ export class Services {
     const now = this.#sandbox.clock.ms();
     const due = this.#due.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
     this.#due = this.#due.filter(({ at }) => at > now);
-    for (const each of due) deliver(each, this.#sandbox);
+    for (const { from, to, reply, body } of due) deliver(this.#sandbox, { ...reply, from, to }, body);
     clearTimeout(this.#timer);
     const next = Math.min(...this.#due.map(({ at }) => at));
     if (this.#due.length === 0) return;
@@ -177,12 +177,7 @@ export class Services {
 /** Reads a request and marks it as collected; undefined when it is too large to be read. */
 async function collected(message: Message, { clock, messages }: Parts): Promise<ServiceRequest | undefined> {
   const { details } = message;
-  let stored: Buffer | undefined;
-  if (message.bytes <= LARGEST) {
-    const slices: Buffer[] = [];
-    for (const chunk of message.chunks) for await (const slice of await chunk.open()) slices.push(slice as Buffer);
-    stored = Buffer.concat(slices);
-  }
+  const stored = message.bytes <= LARGEST ? await uploadedBytes(message) : undefined;
   const now = clock.now();
   messages.record(message, { status: 'acknowledged', at: now.getTime() });
   const body =
@@ -211,30 +206,4 @@ async function answered(
   if (settings.answer === 'silent') return silence('the setting says so');
   const isItsOwn = responder.workflowIds.some((id) => id.toUpperCase() === request.workflowId.toUpperCase());
   return isItsOwn ? responder.answer(request, settings) : silence('the service does not read this workflow');
-}
-
-/** Puts an answer into the inbox of the sender. */
-function deliver({ from, to, reply, body }: DueReply, { clock, messages }: Parts): void {
-  const now = clock.ms();
-  messages.add({
-    messageId: messages.newId(now),
-    type: 'DATA',
-    from,
-    to,
-    details: {
-      ...NO_DETAILS,
-      workflowId: headerBytes(reply.workflowId),
-      subject: headerBytes(reply.subject ?? ''),
-      localId: headerBytes(reply.localId ?? ''),
-      fileName: headerBytes(reply.fileName ?? ''),
-      contentType: reply.contentType ?? 'application/octet-stream',
-    },
-    totalChunks: 1,
-    chunks: [body],
-    events: [{ status: 'accepted', at: now }],
-    uploadedAt: now,
-    inboxExpiry: now + INBOX_EXPIRY_MS,
-    position: 0,
-    bytes: body.size,
-  });
 }

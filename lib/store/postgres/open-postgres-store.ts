@@ -118,8 +118,8 @@ function storeOn(connections: Connections, notifications: Notifications, own: st
         ...(progress && { makes: progress.mailbox }),
       }),
     sendingProgress: (mailbox) => read((q) => outgoing.sendingProgress(q, mailbox)),
-    addForgotten: (message, change, note) =>
-      add(message.mailbox, (q) => outgoing.addForgotten(q, message, change, note, notify)),
+    addWithoutPayload: (message, change, note) =>
+      add(message.mailbox, (q) => outgoing.addWithoutPayload(q, message, change, note, notify)),
     generation: () => read((q) => identity.generation(q)),
     addIncoming: (message, note) => add(message.mailbox, (q) => incoming.addIncoming(q, message, note)),
     getIncoming: (mailbox, messageId) => read((q) => incoming.getIncoming(q, mailbox, messageId)),

@@ -6,7 +6,7 @@ import { OUTGOING_STATES } from '../../message-states';
 import { NEW_LEDGER_COLUMNS } from '../rows/ledger';
 import { lookups } from '../rows/lookups';
 import {
-  forgottenOutgoing,
+  outgoingWithoutPayload,
   NEW_OUTGOING_COLUMNS,
   newOutgoingValues,
   OUTGOING_COLUMN_NAMES,
@@ -23,7 +23,7 @@ import { furthestAttempt, furthestTracking } from '../rules/due-times';
 import type { OutgoingStore } from '../roles/outgoing-store';
 import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
-  ForgottenChange,
+  KnownChange,
   LedgerEntry,
   LedgerNote,
   NewOutgoing,
@@ -584,14 +584,14 @@ export async function sendingProgress(queries: Queries, mailbox: string): Promis
 }
 
 /** Adds a message without a payload and in the state of `change`; undefined if the store has it. */
-export async function addForgotten(
+export async function addWithoutPayload(
   queries: Queries,
   message: Omit<NewOutgoing, 'payload'>,
-  change: ForgottenChange,
+  change: KnownChange,
   note: LedgerNote,
   notify: Notify,
 ): Promise<Outgoing | undefined> {
-  const { columns, values } = forgottenOutgoing(0, message, change);
+  const { columns, values } = outgoingWithoutPayload(0, message, change);
   const [row] = await queries.rows(
     `WITH changed AS (
         INSERT INTO outgoing (${columns}) VALUES (${[MAILBOX, ...values.slice(1).map(() => '?')].join(', ')})

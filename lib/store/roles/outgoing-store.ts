@@ -2,7 +2,7 @@
 import type { OutgoingState } from '../../message-states';
 import type { LedgerEntry, LedgerNote } from '../types/ledger';
 import type {
-  ForgottenChange,
+  KnownChange,
   NewOutgoing,
   OutcomeCondition,
   Outgoing,
@@ -59,12 +59,13 @@ export interface OutgoingStore {
   /** Returns the progress that `changeBatch` recorded last: 0 of both at first. */
   sendingProgress(mailbox: string): Promise<SendingProgress>;
   /**
-   * Adds a message that the store has lost and something else remembers, without a payload and in the state of `change`,
-   * in one commit with its line. Returns undefined, and adds nothing, if the store has it.
+   * Adds a message that was sent and is known from elsewhere, because the store has lost it or another client sent it:
+   * without a payload and in the state of `change`, in one commit with its line. Returns undefined, and adds nothing, if
+   * the store has it.
    */
-  addForgotten(
+  addWithoutPayload(
     message: Omit<NewOutgoing, 'payload'>,
-    change: ForgottenChange,
+    change: KnownChange,
     note: LedgerNote,
   ): Promise<Outgoing | undefined>;
 

@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { OUTGOING_STATES, type OutgoingState, PENDING } from '../../message-states';
-import type { NewOutgoing, Outgoing, OutgoingChange, OutgoingCounts, StoredPayload } from '../store';
+import type { KnownChange, NewOutgoing, Outgoing, OutgoingChange, OutgoingCounts, StoredPayload } from '../store';
 import { assignments } from './changes';
 import { flag, json, object, parse, type Row, type SqlValue, storedError, time } from './parse';
 import { payloadColumns, payloadValues } from './payload';
@@ -172,10 +172,10 @@ export function newOutgoingValues(mailbox: number, message: Added, state: Outgoi
 }
 
 /** Returns the columns and values of an INSERT of a message that is not queued but in the state of `change`. */
-export function forgottenOutgoing(
+export function outgoingWithoutPayload(
   mailbox: number,
   message: Omit<NewOutgoing, 'payload'>,
-  { state, ...change }: Omit<OutgoingChange, 'payload'> & Pick<Outgoing, 'state'>,
+  { state, ...change }: KnownChange,
 ): { columns: string; values: SqlValue[] } {
   const { assignments: assigned, values } = outgoingChange(change);
   const columns = assigned.map((assignment) => assignment.split(' ')[0]);

@@ -1,9 +1,8 @@
 /** The SQLite back end as the rest of the program sees it: posts each call to the worker and awaits its result. */
-import { createRequire } from 'node:module';
-import { extname, join, resolve } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { join, resolve } from 'node:path';
 import { after, machineSteady } from '../../clock';
 import { type MeshError, StorageError } from '../../errors';
+import { startWorker } from '../../workers/start-worker';
 import { queuedOutgoing } from '../rows/outgoing';
 import type { CommitStatistics } from '../rules/batches';
 import { closedError } from '../rules/errors';
@@ -75,7 +74,7 @@ function storeOn(connection: Connection): SqliteStore {
       call('changeOutgoing', [id, from, withOwnBytes(change), note, outcomes]),
     changeBatch: (transitions, progress) => call('changeBatch', [transitions, progress]),
     sendingProgress: (mailbox) => call('sendingProgress', [mailbox]),
-    addForgotten: (message, change, note) => call('addForgotten', [message, change, note]),
+    addWithoutPayload: (message, change, note) => call('addWithoutPayload', [message, change, note]),
     generation: () => call('generation', []),
     addIncoming: (message, note) => call('addIncoming', [withOwnBytes(message), note]),
     getIncoming: (mailbox, messageId) => call('getIncoming', [mailbox, messageId]),
@@ -181,13 +180,15 @@ export interface StoreWorker {
   unref(): void;
 }
 
-let start: (data: WorkerData) => StoreWorker = startWorker;
+const startThread = (data: WorkerData): StoreWorker => startWorker(join(__dirname, 'worker'), { workerData: data });
+
+let start = startThread;
 
 /**
  * Puts something else in the place of worker threads, or threads back. For a simulation that runs the database in this
  * thread: the package exports this from nowhere, and no environment variable, setting or flow leads here.
  */
-export function setStoreWorker(replacement: (data: WorkerData) => StoreWorker = startWorker): void {
+export function setStoreWorker(replacement: (data: WorkerData) => StoreWorker = startThread): void {
   start = replacement;
 }
 
@@ -323,15 +324,4 @@ class Connection {
     }
     this.#postIfIdle();
   }
-}
-
-/**
- * Starts the worker, whose file is beside this one: JavaScript once built, TypeScript in the tests. The worker loads
- * TypeScript only with the hook (tsx) that loaded this file, and does not inherit a hook that was required after the
- * process started.
- */
-function startWorker(data: WorkerData): Worker {
-  const extension = extname(__filename);
-  const execArgv = extension === '.ts' ? ['--require', createRequire(__filename).resolve('tsx/cjs')] : [];
-  return new Worker(join(__dirname, `worker${extension}`), { workerData: data, execArgv });
 }

@@ -1,6 +1,6 @@
 /** The store's operations, each a plain function on the open database. They run in the worker, within a transaction. */
 import type {
-  ForgottenChange,
+  KnownChange,
   IncomingChange,
   IncomingState,
   LedgerEntry,
@@ -105,8 +105,8 @@ export function operations(statements: Statements, mailboxes: Mailboxes, statist
     changeBatch: (transitions: readonly OutgoingTransition[], progress?: SendingProgress & { mailbox: string }) =>
       outgoing.changeBatch(transitions, progress),
     sendingProgress: (mailbox: string) => outgoing.sendingProgress(mailbox),
-    addForgotten: (message: Omit<NewOutgoing, 'payload'>, change: ForgottenChange, note: LedgerNote) =>
-      outgoing.addForgotten(message, change, note),
+    addWithoutPayload: (message: Omit<NewOutgoing, 'payload'>, change: KnownChange, note: LedgerNote) =>
+      outgoing.addWithoutPayload(message, change, note),
     generation: () => identity.generation(statements),
     addIncoming: (message: NewIncoming, note: LedgerNote) => incoming.add(message, note),
     getIncoming: (mailbox: string, messageId: string) => incoming.get(mailbox, messageId),

@@ -3,7 +3,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import { OUTGOING_STATES } from '../../message-states';
 import { lookups } from '../rows/lookups';
 import {
-  forgottenOutgoing,
+  outgoingWithoutPayload,
   NEW_OUTGOING_COLUMNS,
   newOutgoingValues,
   OUTGOING_COLUMNS,
@@ -18,7 +18,7 @@ import { duplicateIdError } from '../rules/errors';
 import { furthestAttempt, furthestTracking } from '../rules/due-times';
 import { SENT_TO_OTHER } from '../rules/sandbox-instances';
 import type {
-  ForgottenChange,
+  KnownChange,
   LedgerEntry,
   LedgerNote,
   NewOutgoing,
@@ -336,9 +336,13 @@ export class OutgoingTable {
   }
 
   /** Adds a message without a payload and in the state of `change`; undefined if the store has it. */
-  addForgotten(message: Omit<NewOutgoing, 'payload'>, change: ForgottenChange, note: LedgerNote): Outgoing | undefined {
+  addWithoutPayload(
+    message: Omit<NewOutgoing, 'payload'>,
+    change: KnownChange,
+    note: LedgerNote,
+  ): Outgoing | undefined {
     const mailbox = this.#mailboxes.number(message.mailbox);
-    const { columns, values } = forgottenOutgoing(mailbox, message, change);
+    const { columns, values } = outgoingWithoutPayload(mailbox, message, change);
     const seq = this.#statements.insert(
       `INSERT INTO outgoing (${columns}) VALUES (${placeholders(values)}) ON CONFLICT (id) DO NOTHING`,
       ...values,

@@ -143,8 +143,11 @@ export type NewOutgoing = Pick<Outgoing, FixedFields> & { payload: StoredPayload
 /** The fields that a transition may change. */
 export type OutgoingChange = Partial<Omit<Outgoing, FixedFields>>;
 
-/** What is known of a message that the store has lost. */
-export type ForgottenChange = Omit<OutgoingChange, 'payload'> & Pick<Outgoing, 'state'>;
+/**
+ * What is known of a message that is added without its payload: the store has lost it, or another client sent it. What
+ * NewOutgoing has is said there: a column can be set once only.
+ */
+export type KnownChange = Omit<OutgoingChange, keyof NewOutgoing> & Pick<Outgoing, 'state'>;
 
 /** A change of one message, made in one commit with others. */
 export interface OutgoingTransition {

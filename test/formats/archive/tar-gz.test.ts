@@ -6,6 +6,7 @@ import { InvalidMessageError, UnreadableError } from '../../../lib/errors';
 import { openTarGz, writeTarGz, type ArchiveLimits } from '../../../lib/formats/archive/tar-gz';
 import { wholeOf } from '../../../lib/formats/csv';
 import { failure } from '../../harness/failure';
+import { tar, tgz } from '../../harness/tar';
 import { memorySource } from '../csv/support';
 
 type Files = Array<{ name: string; bytes: Buffer }>;
@@ -81,6 +82,78 @@ describe('A tar.gz archive', () => {
     await refuse(three, /more than 2 files/, { files: 2 });
     await refuse(await packed({ body: 'x'.repeat(50_000) }), /larger than 20000 bytes/, { bytes: 20_000 });
     await refuse(await packed({ body: 'x'.repeat(20_000_000) }), /200 times/);
+  });
+
+  it('has limits of its caller, on names too, and links that its caller passes over', async () => {
+    const archive = await packed(
+      { name: 'a/', type: 'directory', size: 0 },
+      { name: 'a/link', type: 'symlink', linkname: '/etc/passwd', size: 0 },
+      { name: 'a/list.csv', body: 'x' },
+    );
+    await refuse(archive, /link, a device or a pipe/);
+    assert.deepEqual(await open(archive, { links: 'skip' }), [{ name: 'a/list.csv', bytes: Buffer.from('x') }]);
+    await refuse(archive, /too long/, { links: 'skip', nameLength: 9 });
+    await refuse(await packed({ name: '../MARKED', type: 'symlink', size: 0 }), /leads elsewhere/, { links: 'skip' });
+    const even = await packed({ body: 'x'.repeat(2_000_000) });
+    await refuse(even, /50 times/, { ratio: 50 });
+    assert.equal((await open(even, { ratio: 2000 }))[0]?.bytes.length, 2_000_000);
+  });
+
+  it('may have long names in the ways of ustar, PAX and GNU, and unsafe ones are refused in each', async () => {
+    const long = `${'folder/'.repeat(20)}${'n'.repeat(90)}.csv`;
+    const deep = `${'f'.repeat(120)}/${'n'.repeat(60)}.csv`;
+    for (const name of [long, deep]) assert.deepEqual((await open(await packed({ name, body: 'x' })))[0]?.name, name);
+    const gnu = (name: string): Buffer =>
+      tgz([
+        { name: '././@LongLink', type: 'L', content: `${name}\0` },
+        { name: 'cut', content: 'x' },
+      ]);
+    assert.deepEqual(await open(gnu(long)), [{ name: long, bytes: Buffer.from('x') }]);
+    const pax = (path: string): Promise<Buffer> => packed({ name: 'cut', body: 'x', pax: { path } });
+    assert.equal((await open(await pax('list ü.csv')))[0]?.name, 'list ü.csv');
+    for (const name of ['../MARKED', '/MARKED', `${'a/'.repeat(200)}MARKED`]) {
+      await refuse(gnu(name), /leads elsewhere/);
+      await refuse(await pax(name), /leads elsewhere/);
+    }
+    await refuse(await pax('MARKED.csv\0.exe'), /cannot be shown/);
+  });
+
+  it('with a name that ends at a NUL is read by what stands before it, and twice the same is refused', async () => {
+    const hidden = (rest: string): { name: string; content: string } => ({ name: `a.csv\0${rest}`, content: 'x' });
+    assert.deepEqual((await open(tgz([hidden('.exe')])))[0]?.name, 'a.csv');
+    await refuse(tgz([hidden('MARKED'), hidden('other')]), /twice/);
+  });
+
+  it('with a sparse file, a volume label or a kind that nobody knows is refused', async () => {
+    for (const type of ['S', 'V', 'M', 'D', '7', 'Z']) {
+      const before = { name: 'a', content: 'x'.repeat(5000) };
+      await refuse(tgz([before, { name: 'MARKED', type, content: 'y'.repeat(1000) }]), /no plain file/);
+    }
+    await refuse(await packed({ body: 'x', pax: { 'GNU.sparse.size': '1000000' } }), /no plain file/);
+    await refuse(await packed({ body: 'x', pax: { size: '1' } }), /no plain file/);
+  });
+
+  it('may have several gzip members and zeros behind it, and nothing else', async () => {
+    const whole = tar([
+      { name: 'a', content: 'x'.repeat(700) },
+      { name: 'b', content: 'y' },
+    ]);
+    const members = Buffer.concat([whole.subarray(0, 800), whole.subarray(800)].map((bytes) => gzipSync(bytes)));
+    assert.deepEqual(
+      (await open(members)).map(({ name, bytes }) => [name, bytes.length]),
+      [
+        ['a', 700],
+        ['b', 1],
+      ],
+    );
+    const one = tgz([{ name: 'a', content: 'x' }]);
+    assert.equal((await open(Buffer.concat([one, Buffer.alloc(600)]))).length, 1);
+    await refuse(Buffer.concat([one, Buffer.from('MARKED')]), /damaged or cut/);
+    await refuse(Buffer.concat([one, one]), /damaged or cut/);
+    await refuse(
+      gzipSync(Buffer.concat([tar([{ name: 'a', content: 'x' }]), Buffer.from('MARKED')])),
+      /damaged or cut/,
+    );
   });
 
   it('that is damaged, cut, or something else is refused', async () => {

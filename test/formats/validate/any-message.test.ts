@@ -22,10 +22,10 @@ const LETTERS = [
   buildLetter('inpatient-discharge', dischargeLetter(), SENDER).message,
 ];
 
-function check(payload: ValidationRequest['payload'], sources: string[]): void {
+async function check(payload: ValidationRequest['payload'], sources: string[]): Promise<void> {
   for (const release of ['STU3', 'R4'] as const) {
     const start = performance.now();
-    const { valid, issues } = validatePayload({
+    const { valid, issues } = await validatePayload({
       payload,
       release,
       sources: release === 'R4' ? [] : sources,
@@ -53,16 +53,21 @@ for (const [name, sources] of SETS) {
   describe(`FHIR validation by ${name} never throws, hangs or grows without bound`, function () {
     this.timeout(120_000);
 
-    it('for any JSON in any place of a letter', () => {
-      fc.assert(
-        fc.property(fc.constantFrom(...LETTERS), fc.integer({ min: 2, max: 300 }), fc.jsonValue(), (letter, at, by) => {
-          check(replaced(letter, at, by), sources);
-        }),
+    it('for any JSON in any place of a letter', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.constantFrom(...LETTERS),
+          fc.integer({ min: 2, max: 300 }),
+          fc.jsonValue(),
+          async (letter, at, by) => {
+            await check(replaced(letter, at, by), sources);
+          },
+        ),
         { numRuns: 300 },
       );
     });
 
-    it('for letters that were changed ten times, in JSON and in XML', () => {
+    it('for letters that were changed ten times, in JSON and in XML', async () => {
       const random = randomFrom(20261201);
       for (const letter of LETTERS) {
         for (let round = 0; round < 40; round += 1) {
@@ -71,30 +76,30 @@ for (const [name, sources] of SETS) {
             resource = mutate(resource, random, false)?.resource ?? resource;
             xml = mutateXml(xml, random, false)?.xml ?? xml;
           }
-          check(JSON.stringify(resource), sources);
-          check(xml, sources);
+          await check(JSON.stringify(resource), sources);
+          await check(xml, sources);
         }
       }
     });
 
-    it('for texts and bytes of any kind', () => {
+    it('for texts and bytes of any kind', async () => {
       const start = fc.constantFrom(
         '',
         '{"resourceType":"Bundle",',
         '<Bundle xmlns="http://hl7.org/fhir">',
         '{"resourceType":',
       );
-      fc.assert(
-        fc.property(start, fc.string({ unit: 'binary' }), (before, text) => check(before + text, sources)),
+      await fc.assert(
+        fc.asyncProperty(start, fc.string({ unit: 'binary' }), (before, text) => check(before + text, sources)),
         { numRuns: 300 },
       );
-      fc.assert(
-        fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => check(bytes, sources)),
+      await fc.assert(
+        fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), (bytes) => check(bytes, sources)),
         { numRuns: 200 },
       );
     });
 
-    it('for a letter with a document in a document in a document', () => {
+    it('for a letter with a document in a document in a document', async () => {
       const [letter] = LETTERS;
       const entry = letter?.['entry'] as Array<{ fullUrl: string; resource: Record<string, unknown> }>;
       let document = entry[2]?.resource ?? {};
@@ -103,10 +108,10 @@ for (const [name, sources] of SETS) {
         const outer = { fullUrl: `urn:uuid:${depth}`, resource: document };
         document = Object.assign({}, document, { entry: [...inner, outer] });
       }
-      check({ ...letter, entry: [...entry.slice(0, 2), { ...entry[2], resource: document }] }, sources);
+      await check({ ...letter, entry: [...entry.slice(0, 2), { ...entry[2], resource: document }] }, sources);
     });
 
-    it('for a letter with 20,000 sections and 20,000 resources', () => {
+    it('for a letter with 20,000 sections and 20,000 resources', async () => {
       const [, letter] = LETTERS;
       const copy = structuredClone(letter) as unknown as {
         entry: Array<{ resource: { entry: Array<{ fullUrl: string; resource: Record<string, unknown> }> } }>;
@@ -118,7 +123,7 @@ for (const [name, sources] of SETS) {
       for (let index = 0; index < 20_000; index += 1) {
         inner.push({ fullUrl: `urn:uuid:${index}`, resource: structuredClone(inner[1]?.resource ?? {}) });
       }
-      check(copy, sources);
+      await check(copy, sources);
     });
   });
 }

@@ -85,10 +85,10 @@ function contentOf(file: string): Buffer {
 }
 
 let ms = 0;
-function ours(payload: Buffer | Record<string, unknown>, release: FhirRelease): ValidationOutcome {
+async function ours(payload: Buffer | Record<string, unknown>, release: FhirRelease): Promise<ValidationOutcome> {
   const started = performance.now();
   try {
-    return validatePayload({ payload, release, sources: sources[release], profiles: [] });
+    return await validatePayload({ payload, release, sources: sources[release], profiles: [] });
   } finally {
     ms += performance.now() - started;
   }
@@ -181,22 +181,23 @@ const read = (file: string): unknown => JSON.parse(readFileSync(join(folder, fil
 const onlyErrors = <T extends { severity: string }>(issues: readonly T[]): T[] =>
   issues.filter(({ severity }) => severity === 'error' || severity === 'fatal');
 
-function comparePublished({ files }: Outcomes): Compared[] {
-  return files.map(({ file, change = '', fhir, valid, issues }) =>
-    compare('published', `${file} ${change}`.trim(), ours(contentOf(join(folder, 'examples', file)), fhir), {
-      valid,
-      errors: onlyErrors(issues),
-    }),
-  );
+async function comparePublished({ files }: Outcomes): Promise<Compared[]> {
+  const compared: Compared[] = [];
+  for (const { file, change = '', fhir, valid, issues } of files) {
+    const outcome = await ours(contentOf(join(folder, 'examples', file)), fhir);
+    compared.push(compare('published', `${file} ${change}`.trim(), outcome, { valid, errors: onlyErrors(issues) }));
+  }
+  return compared;
 }
 
-function compareSeeded({ faults }: Faults): Compared[] {
-  return faults.map(({ file, fault, fhir, verdict, hapi }) =>
-    compare('seeded', `${file} (${fault})`, ours(contentOf(join(folder, 'faults', file)), fhir), {
-      valid: verdict !== 'error',
-      errors: onlyErrors(hapi),
-    }),
-  );
+async function compareSeeded({ faults }: Faults): Promise<Compared[]> {
+  const compared: Compared[] = [];
+  for (const { file, fault, fhir, verdict, hapi } of faults) {
+    const outcome = await ours(contentOf(join(folder, 'faults', file)), fhir);
+    const theirs = { valid: verdict !== 'error', errors: onlyErrors(hapi) };
+    compared.push(compare('seeded', `${file} (${fault})`, outcome, theirs));
+  }
+  return compared;
 }
 
 /** A valid message to change. */
@@ -286,7 +287,7 @@ async function compareMutated(hapi: Hapi, from: readonly Base[], count: number, 
       wanted[verdict] -= 1;
       const name = `${base.name}: ${mutant.kind} at ${mutant.path}`;
       if (options.keep !== undefined) keep(options.keep, { name, fhir: base.fhir, content: mutant.content, errors });
-      const outcome = ours(Buffer.from(mutant.content), base.fhir);
+      const outcome = await ours(Buffer.from(mutant.content), base.fhir);
       compared.push(compare('mutated', name, outcome, { valid: verdict === 'valid', errors }));
     }
   } finally {
@@ -322,7 +323,7 @@ async function main(): Promise<void> {
     return;
   }
   const [outcomes, faults] = [read('hapi-outcomes.json') as Outcomes, read('faults/faults.json') as Faults];
-  const compared = [...comparePublished(outcomes), ...compareSeeded(faults)];
+  const compared = [...(await comparePublished(outcomes)), ...(await compareSeeded(faults))];
   const count = Number(options.mutations);
   if (count > 0) {
     const hapi = startHapi(sources);

@@ -50,8 +50,8 @@ describe('definitions', () => {
   }
 
   for (const release of ['STU3', 'R4'] as const) {
-    it(`of ${release} are built in: types, extensions, value sets and code systems`, () => {
-      const definitions = loadDefinitions(release);
+    it(`of ${release} are built in: types, extensions, value sets and code systems`, async () => {
+      const definitions = await loadDefinitions(release);
       assert.equal(elementOf(definitions.type('Patient'), 'Patient.contact').repeats, true);
       assert.deepEqual(
         elementOf(definitions.type('Patient'), 'Patient.name').types.map(({ code }) => code),
@@ -81,18 +81,18 @@ describe('definitions', () => {
     });
   }
 
-  it('take membership in a value set with a filter from the hierarchy of its code system', () => {
-    const classes = loadDefinitions('R4').valueSet('http://terminology.hl7.org/ValueSet/v3-ActEncounterCode');
+  it('take membership in a value set with a filter from the hierarchy of its code system', async () => {
+    const classes = (await loadDefinitions('R4')).valueSet('http://terminology.hl7.org/ValueSet/v3-ActEncounterCode');
     assert.equal(classes?.has('IMP', 'http://terminology.hl7.org/CodeSystem/v3-ActCode'), true);
     assert.equal(classes.has('ACCM', 'http://terminology.hl7.org/CodeSystem/v3-ActCode'), false);
   });
 
-  it('do not decide membership by a terminology that is not here', () => {
+  it('do not decide membership by a terminology that is not here', async () => {
     const system = 'http://snomed.info/sct';
     const is = (concept: string): object => ({ system, filter: [{ property: 'concept', op: 'is-a', value: concept }] });
     const include = [is('1'), { system: 'https://example.org/unheard-of' }];
     const valueSet = { resourceType: 'ValueSet', url: 'https://example.org/v', compose: { include } };
-    const codes = loadDefinitions('R4', [packageWith([valueSet])]).valueSet('https://example.org/v');
+    const codes = (await loadDefinitions('R4', [packageWith([valueSet])])).valueSet('https://example.org/v');
     assert.ok(codes);
     assert.equal(codes.has('123', system), undefined);
     assert.equal(codes.has('123', 'https://example.org/unheard-of'), undefined);
@@ -100,7 +100,7 @@ describe('definitions', () => {
     assert.equal(codes.hasSystem(system), true);
   });
 
-  it('of a package expand a differential with slices, choices, extensions and types that it walks into', () => {
+  it('of a package expand a differential with slices, choices, extensions and types that it walks into', async () => {
     const packaged = packageWith([
       profile('patient', 'Patient', [
         {
@@ -134,7 +134,7 @@ describe('definitions', () => {
         },
       ),
     ]);
-    const definitions = loadDefinitions('R4', [packaged]);
+    const definitions = await loadDefinitions('R4', [packaged]);
     const patient = definitions.profile(`${OURS}/patient|1.0.0`);
     assert.equal(elementOf(patient, 'Patient.identifier').min, 1);
     const slice = elementOf(patient, 'Patient.identifier:nhs');
@@ -152,34 +152,35 @@ describe('definitions', () => {
     assert.deepEqual(definitions.problems, []);
   });
 
-  it('come from folders at any depth, XML or JSON, compressed or not', () => {
+  it('come from folders at any depth, XML or JSON, compressed or not', async () => {
     mkdirSync(join(folder, 'deep', 'er'), { recursive: true });
     const element = [{ id: 'Patient.name', path: 'Patient.name', min: 1 }];
     writeFileSync(join(folder, 'deep', 'a.json'), JSON.stringify(profile('a', 'Patient', element)));
     const xml = `<StructureDefinition xmlns="http://hl7.org/fhir"><url value="${OURS}/b"/><version value="2"/><name value="b"/><status value="active"/><fhirVersion value="4.0.1"/><kind value="resource"/><abstract value="false"/><type value="Patient"/><baseDefinition value="${HL7}/Patient"/><derivation value="constraint"/><differential><element id="Patient.name"><path value="Patient.name"/><short value="a name"/><min value="1"/></element></differential></StructureDefinition>`;
     writeFileSync(join(folder, 'deep', 'er', 'b.xml.gz'), gzipSync(`\uFEFF${xml}`));
     writeFileSync(join(folder, 'deep', 'index.json'), '[]');
-    const definitions = loadDefinitions('R4', [folder]);
+    const definitions = await loadDefinitions('R4', [folder]);
     assert.equal(definitions.count, 2);
     for (const name of ['a', 'b'])
       assert.equal(elementOf(definitions.profile(`${OURS}/${name}`), 'Patient.name').min, 1);
     assert.deepEqual(definitions.problems, []);
   });
 
-  it('of another release are left out, by their version and by that of their package', () => {
+  it('of another release are left out, by their version and by that of their package', async () => {
     const stu3 = profile('old', 'Patient', [{ path: 'Patient.name', min: 1 }], { fhirVersion: '3.0.1' });
     const path = packageWith([stu3, profile('new', 'Patient', [{ path: 'Patient.name', min: 1 }])], {});
-    assert.equal(loadDefinitions('STU3', [path]).profile(`${OURS}/new`), undefined);
-    assert.equal(elementOf(loadDefinitions('STU3', [path]).profile(`${OURS}/old`), 'Patient.name').min, 1);
+    const definitions = await loadDefinitions('STU3', [path]);
+    assert.equal(definitions.profile(`${OURS}/new`), undefined);
+    assert.equal(elementOf(definitions.profile(`${OURS}/old`), 'Patient.name').min, 1);
     const packaged = packageWith(
       [{ resourceType: 'ValueSet', url: 'https://example.org/v' }],
       { fhirVersions: ['4.0.1'] },
       'b.tgz',
     );
-    assert.equal(loadDefinitions('STU3', [packaged]).count, 0);
+    assert.equal((await loadDefinitions('STU3', [packaged])).count, 0);
   });
 
-  it('that cannot be used are named with their file and the cause, and the others are used', () => {
+  it('that cannot be used are named with their file and the cause, and the others are used', async () => {
     writeFileSync(join(folder, 'broken.json'), '{"resourceType": "StructureDefinition"');
     writeFileSync(join(folder, 'nothing.json'), JSON.stringify({ resourceType: 'ValueSet' }));
     writeFileSync(
@@ -192,7 +193,7 @@ describe('definitions', () => {
         profile('lost', 'Patient', [{ path: 'Patient.name', min: 1 }], { baseDefinition: `${OURS}/away` }),
       ),
     );
-    const definitions = loadDefinitions('R4', [folder]);
+    const definitions = await loadDefinitions('R4', [folder]);
     assert.ok(definitions.profile(`${OURS}/good`));
     assert.equal(definitions.profile(`${OURS}/lost`), undefined);
     assert.deepEqual(
@@ -206,12 +207,12 @@ describe('definitions', () => {
         `lost: Its base ${OURS}/away is not loaded.`,
       ],
     );
-    assert.throws(() => loadDefinitions('R4', [join(folder, 'away')]), /away cannot be read \(ENOENT\)/);
+    await assert.rejects(loadDefinitions('R4', [join(folder, 'away')]), /away cannot be read \(ENOENT\)/);
     mkdirSync(join(folder, 'empty'));
-    assert.throws(() => loadDefinitions('R4', [join(folder, 'empty')]), /empty has no FHIR definitions/);
+    await assert.rejects(loadDefinitions('R4', [join(folder, 'empty')]), /empty has no FHIR definitions/);
   });
 
-  it('that are based on themselves, or include themselves, end as a problem', () => {
+  it('that are based on themselves, or include themselves, end as a problem', async () => {
     const path = packageWith([
       profile('a', 'Patient', [{ path: 'Patient.name', min: 1 }], { baseDefinition: `${OURS}/b` }),
       profile('b', 'Patient', [{ path: 'Patient.name', min: 1 }], { baseDefinition: `${OURS}/a` }),
@@ -221,29 +222,29 @@ describe('definitions', () => {
         compose: { include: [{ valueSet: ['https://example.org/v'] }] },
       },
     ]);
-    const definitions = loadDefinitions('R4', [path]);
+    const definitions = await loadDefinitions('R4', [path]);
     assert.equal(definitions.profile(`${OURS}/a`), undefined);
     assert.match(definitions.problems[0]?.text ?? '', /based on itself/);
     assert.equal(definitions.valueSet('https://example.org/v')?.has('x', undefined), undefined);
   });
 
-  it('of an archive beyond a limit, or with names that lead out of it, are refused', () => {
+  it('of an archive beyond a limit, or with names that lead out of it, are refused', async () => {
     const path = join(folder, 'bad.tgz');
     for (const [files, cause] of [
-      [[{ name: '../../etc/x.json', content: '{}' }], /name leads out of it/],
-      [[{ name: '/etc/x.json', content: '{}' }], /name leads out of it/],
-      [[{ name: 'package/a.json', content: Buffer.alloc(64 * 1024 * 1024) }], /expands to more than/],
-      [Array.from({ length: 20_001 }, (_, at) => ({ name: `${at}`, content: '' })), /more than 20000 entries/],
+      [[{ name: '../../etc/x.json', content: '{}' }], /leads elsewhere/],
+      [[{ name: '/etc/x.json', content: '{}' }], /leads elsewhere/],
+      [[{ name: 'package/a.json', content: Buffer.alloc(64 * 1024 * 1024) }], /more than 200 times/],
+      [Array.from({ length: 20_001 }, (_, at) => ({ name: `${at}`, content: '' })), /more than 20000 files/],
     ] as const) {
       writeFileSync(path, tgz(files));
-      assert.throws(
-        () => loadDefinitions('R4', [path]),
+      await assert.rejects(
+        loadDefinitions('R4', [path]),
         ({ message }: Error) => /bad\.tgz cannot be used/.test(message) && cause.test(message),
       );
     }
   });
 
-  it('of an archive that is damaged, cut off or no archive are refused', () => {
+  it('of an archive that is damaged, cut off or no archive are refused', async () => {
     const path = join(folder, 'bad.tgz');
     const whole = tgz([{ name: 'package/a.json', content: JSON.stringify(profile('a', 'Patient', [])) }]);
     const tar = gunzipSync(whole);
@@ -256,11 +257,11 @@ describe('definitions', () => {
       renamed,
     ]) {
       writeFileSync(path, bytes);
-      assert.throws(() => loadDefinitions('R4', [path]), /bad\.tgz cannot be used: The archive is/);
+      await assert.rejects(loadDefinitions('R4', [path]), /bad\.tgz cannot be used: .*(damaged or cut|no plain file)/);
     }
   });
 
-  it('ignore links and folders in an archive', () => {
+  it('ignore links and folders in an archive', async () => {
     const content = JSON.stringify(profile('a', 'Patient', [{ path: 'Patient.name', min: 1 }]));
     const files = [
       { name: 'package', content: '', type: '5' },
@@ -268,7 +269,7 @@ describe('definitions', () => {
       { name: 'package/a.json', content },
     ];
     writeFileSync(join(folder, 'a.tgz'), tgz(files));
-    const { count, problems } = loadDefinitions('R4', [join(folder, 'a.tgz')]);
+    const { count, problems } = await loadDefinitions('R4', [join(folder, 'a.tgz')]);
     assert.deepEqual([count, problems], [1, []]);
   });
 
@@ -279,9 +280,9 @@ describe('definitions', () => {
     }
   });
 
-  it('as published for ITK3 lose their known faults when they are loaded', function () {
+  it('as published for ITK3 lose their known faults when they are loaded', async function () {
     if (!existsSync(REFERENCE)) this.skip();
-    const definitions = loadDefinitions('STU3', [join(REFERENCE, 'stu3', 'StructureDefinition')]);
+    const definitions = await loadDefinitions('STU3', [join(REFERENCE, 'stu3', 'StructureDefinition')]);
     for (const { url, isKept } of CORRECTIONS) {
       const elements = definitions.profile(url)?.elements ?? [];
       assert.ok(elements.length > 0, url);
@@ -293,10 +294,10 @@ describe('definitions', () => {
     assert.deepEqual(definitions.problems, []);
   });
 
-  it('of UK Core are expanded without a problem', function () {
+  it('of UK Core are expanded without a problem', async function () {
     this.timeout(20_000);
     if (!existsSync(REFERENCE)) this.skip();
-    const definitions = loadDefinitions('R4', [join(REFERENCE, 'ukcore-r4')]);
+    const definitions = await loadDefinitions('R4', [join(REFERENCE, 'ukcore-r4')]);
     const index = JSON.parse(readFileSync(join(REFERENCE, 'ukcore-r4', 'index.json'), 'utf8')) as Array<{
       kind: string;
       url: string;

@@ -603,6 +603,17 @@ describe('FHIR validation: references and bundles', () => {
       [circle],
     );
     ok(found.length < 10);
+    // What is under way counts as conforming: of two that refer to each other, the fault of one is not the other's too.
+    const strict = profile('urn:test:profile', 'Patient', [
+      ['Patient.managingOrganization 1..1', { types: [{ code: 'Reference', targetProfiles: ['urn:test:profile'] }] }],
+      'Patient.active 1..1 boolean',
+    ]);
+    const [faulty, good] = [entry(1, { ...one, meta: { profile: [strict.url] } }), entry(2, { ...two, active: true })];
+    const issues = issuesOf({ resourceType: 'Bundle', type: 'collection', entry: [faulty, good] }, [strict]);
+    deepEqual(
+      issues.filter(({ rule }) => rule === 'reference-profile' || rule === 'cardinality').map(({ rule }) => rule),
+      ['cardinality'],
+    );
   });
 
   it('asks for absolute and complete addresses of entries', () => {

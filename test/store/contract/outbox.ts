@@ -198,13 +198,13 @@ export function describeOutbox(store: UseStore): void {
     });
   });
 
-  describe('addForgotten', () => {
+  describe('addWithoutPayload', () => {
     const known = { attempts: 2, firstAttemptAt: T, messageId: 'M1', nextTrackAt: null, error: null } as const;
 
     it('adds a message without a payload in the state that is named, with its line', async () => {
       const { payload: _none, ...message } = outgoing();
       const change = { ...known, state: 'unknown' } as const;
-      const row = await store().addForgotten(message, change, note('held'));
+      const row = await store().addWithoutPayload(message, change, note('held'));
       assert.deepEqual({ ...row, ...message, ...change, payload: null }, row);
       assert.deepEqual(await store().getOutgoing(message.id), row);
       const lines = await store().history(MAILBOX, message.id);
@@ -220,7 +220,7 @@ export function describeOutbox(store: UseStore): void {
       const id = await enqueued(store());
       const before = await store().getOutgoing(id);
       const { payload: _none, ...message } = outgoing({ id });
-      assert.equal(await store().addForgotten(message, { ...known, state: 'unknown' }, note('held')), undefined);
+      assert.equal(await store().addWithoutPayload(message, { ...known, state: 'unknown' }, note('held')), undefined);
       assert.deepEqual(await store().getOutgoing(id), before);
       assert.equal((await store().history(MAILBOX, id)).length, 1);
     });

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { ROOT } from '../../harness/node-red';
 import { afterThisTest, emptyFolder } from '../../harness/cleanup';
 import { dropSchema, newSchema, postgresUrl } from '../../harness/postgres';
+import { LOAD_TYPESCRIPT } from '../../harness/typescript';
 
 const run = promisify(execFile);
 
@@ -17,7 +18,7 @@ async function isDriverLoaded(options: { url?: string; schema?: string } = {}): 
       const files = Object.keys(require.cache).map((file) => file.replaceAll('\\\\', '/'));
       process.stdout.write(String(files.some((file) => /node_modules\\/(pg|pg-pool|pg-protocol)\\//.test(file))));
     });`;
-  const { stdout } = await run(process.execPath, ['--require', 'tsx/cjs', '--eval', script], { cwd: ROOT });
+  const { stdout } = await run(process.execPath, [...LOAD_TYPESCRIPT, '--eval', script], { cwd: ROOT });
   assert.match(stdout, /^(true|false)$/);
   return stdout === 'true';
 }

@@ -3,16 +3,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Context } from 'mocha';
 import { openSqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
 import { afterThisTest, emptyFolder } from '../../harness/cleanup';
 import { failingSync } from '../../harness/failing-sync';
 import { eventually } from '../../harness/until';
+import { LOAD_TYPESCRIPT } from '../../harness/typescript';
 import { ids, MAILBOX, newId } from '../contract/support';
-
-const tsx = createRequire(__filename).resolve('tsx/cjs');
 
 /** A process with an open store on a disk that can be broken. Without a C compiler, skips the test. */
 async function storeOnDisk(test: Context) {
@@ -20,7 +18,7 @@ async function storeOnDisk(test: Context) {
   const flag = join(folder, 'broken');
   const env = failingSync(test, folder, flag);
   const script = join(__dirname, 'enqueue-on-command.ts');
-  const child = spawn(process.execPath, ['--require', tsx, script, state], {
+  const child = spawn(process.execPath, [...LOAD_TYPESCRIPT, script, state], {
     env,
     stdio: ['pipe', 'pipe', 'inherit'],
   });

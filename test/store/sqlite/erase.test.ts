@@ -7,6 +7,7 @@ import { placePayload } from '../../../lib/payload/stored-payload';
 import { sqliteSide } from '../../../lib/store/tools/side';
 import { openSqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
 import { emptyFolder } from '../../harness/cleanup';
+import { LOAD_TYPESCRIPT } from '../../harness/typescript';
 import { inState, OUT_NAME, T } from '../contract/support';
 import { erased, erasure, MARK, type Place } from '../erase';
 
@@ -23,7 +24,7 @@ async function place(): Promise<Place & { folder: string }> {
 /** Runs the command line. */
 function command(...args: string[]): { status: number | null; output: string } {
   const cli = join(__dirname, '..', '..', '..', 'lib', 'cli', 'main.ts');
-  const run = spawnSync(process.execPath, ['--require', require.resolve('tsx/cjs'), cli, 'store', ...args], {
+  const run = spawnSync(process.execPath, [...LOAD_TYPESCRIPT, cli, 'store', ...args], {
     encoding: 'utf8',
     env: { ...process.env, MESH_STORE_URL: '' },
   });

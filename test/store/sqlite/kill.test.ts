@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openSqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
 import { emptyFolder } from '../../harness/cleanup';
+import { LOAD_TYPESCRIPT } from '../../harness/typescript';
 import { MAILBOX } from '../contract/support';
-
-const tsx = createRequire(__filename).resolve('tsx/cjs');
 
 /** Runs the child, kills it at a random moment of its work, and returns what it has printed. */
 async function killedRun(folder: string, run: number): Promise<string[]> {
   const script = join(__dirname, 'enqueue-until-killed.ts');
-  const child = spawn(process.execPath, ['--require', tsx, script, folder, String(run)], {
+  const child = spawn(process.execPath, [...LOAD_TYPESCRIPT, script, folder, String(run)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let printed = '';

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, stat, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ConfigurationError, StorageError } from '../../../lib/errors';
@@ -11,6 +10,7 @@ import { openDatabase } from '../../../lib/store/sqlite/database';
 import { openSqliteStore, type SqliteStore } from '../../../lib/store/sqlite/open-sqlite-store';
 import { afterThisTest, emptyFolder } from '../../harness/cleanup';
 import { failure } from '../../harness/failure';
+import { LOAD_TYPESCRIPT } from '../../harness/typescript';
 import { enqueued, MAILBOX } from '../contract/support';
 
 async function opened(folder: string): Promise<SqliteStore> {
@@ -43,11 +43,9 @@ describe('opening a SQLite store', () => {
   it('is refused to a second process, until the first is dead', async () => {
     const folder = await emptyFolder();
     const script = join(__dirname, 'enqueue-until-killed.ts');
-    const child = spawn(
-      process.execPath,
-      ['--require', createRequire(__filename).resolve('tsx/cjs'), script, folder, 'x'],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
+    const child = spawn(process.execPath, [...LOAD_TYPESCRIPT, script, folder, 'x'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     await once(child.stdout, 'data');
     child.stdout.resume();
     await failure(ConfigurationError, openSqliteStore({ folder }));
@@ -78,7 +76,7 @@ describe('opening a SQLite store', () => {
       `require(${JSON.stringify(library)}).openSqliteStore({ folder: ${JSON.stringify(folder)} })
         .then((store) => store.countOutgoing('x')).then(() => console.log('counted'));`,
     );
-    const child = spawn(process.execPath, ['--require', createRequire(__filename).resolve('tsx/cjs'), script]);
+    const child = spawn(process.execPath, [...LOAD_TYPESCRIPT, script]);
     let [out, err] = ['', ''];
     child.stdout.on('data', (piece: Buffer) => (out += piece.toString()));
     child.stderr.on('data', (piece: Buffer) => (err += piece.toString()));

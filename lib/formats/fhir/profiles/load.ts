@@ -48,13 +48,16 @@ const HL7 = 'http://hl7.org/fhir/StructureDefinition/';
  * @param sources packages, folders and files with the user's definitions
  * @throws Error that names the source and the cause, when one cannot be read or has nothing
  */
-export function loadDefinitions(release: FhirRelease, sources: readonly string[] = []): LoadedDefinitions {
+export async function loadDefinitions(
+  release: FhirRelease,
+  sources: readonly string[] = [],
+): Promise<LoadedDefinitions> {
   const problems: DefinitionProblem[] = [];
   const index = new DefinitionIndex(problems);
   for (const definition of baseDefinitions(release)) index.add({ ...definition, file: undefined });
   let count = 0;
   for (const source of sources) {
-    const { found, problems: unread } = findDefinitions(source, release);
+    const { found, problems: unread } = await findDefinitions(source, release);
     problems.push(...unread);
     count += found.length;
     for (const definition of found) {

@@ -1,10 +1,11 @@
 /** Finds definitions in FHIR packages, folders and files, and notes where each one is; it is parsed when it is needed. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { openTarGz, type ArchiveLimits } from '../../archive/tar-gz';
+import { wholeOf } from '../../csv/split';
 import type { FhirRelease } from '../definitions';
 import { fhirXmlToObject } from '../from-xml';
-import { MAX_ARCHIVE_BYTES, readArchive, type ArchiveFile } from './archive';
 import type { Json } from './normal';
 
 const KINDS = ['StructureDefinition', 'ValueSet', 'CodeSystem'] as const;
@@ -34,6 +35,10 @@ export interface DefinitionProblem {
 /** Largest definition (bytes). The largest of the NHS has 3 MB. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const MAX_FILES = 20_000;
+/** Largest package, compressed (bytes). HL7's own for R4 has 5 MB. */
+const MAX_PACKAGE_BYTES = 64 * 1024 * 1024;
+/** What a package may be, expanded: definitions shrink to about a twentieth. Links and devices hold none. */
+const PACKAGE: ArchiveLimits = { files: MAX_FILES, bytes: 512 * 1024 * 1024, links: 'skip' };
 /** What is found for a definition or a package of another release. */
 const OF_ANOTHER_RELEASE = 'of another release';
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -43,10 +48,10 @@ const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
  * `.gz` or not). Definitions that say they are of another release are left out.
  * @throws Error that names the path and the cause, when nothing can be read there
  */
-export function findDefinitions(
+export async function findDefinitions(
   path: string,
   release: FhirRelease,
-): { found: FoundDefinition[]; problems: DefinitionProblem[] } {
+): Promise<{ found: FoundDefinition[]; problems: DefinitionProblem[] }> {
   const found: FoundDefinition[] = [];
   const problems: DefinitionProblem[] = [];
   let ofOtherReleases = 0;
@@ -65,7 +70,7 @@ export function findDefinitions(
       continue;
     }
     try {
-      const packaged = definitionsIn(file, release);
+      const packaged = await definitionsIn(file, release);
       if (packaged === OF_ANOTHER_RELEASE) ofOtherReleases += 1;
       else for (const { name, bytes } of packaged) add(`${file}: ${name}`, () => bytes);
     } catch (error) {
@@ -106,22 +111,35 @@ function contentOf(file: string): Buffer {
   return /\.gz$/i.test(file) ? gunzipSync(bytes, { maxOutputLength: MAX_FILE_BYTES }) : bytes;
 }
 
-/** Returns the files of a package that can be definitions, unless the package says that it is of another release. */
-function definitionsIn(file: string, release: FhirRelease): ArchiveFile[] | typeof OF_ANOTHER_RELEASE {
-  if (statSync(file).size > MAX_ARCHIVE_BYTES) {
-    throw new Error(`It is larger than ${MAX_ARCHIVE_BYTES / 1024 / 1024} MiB.`);
-  }
-  const files = readArchive(readFileSync(file));
-  const manifest = files.find(({ name }) => /^[^/]*\/?package\.json$/.test(name));
-  if (manifest && isOfAnother(JSON.parse(manifest.bytes.toString('utf8')) as Json, release)) return OF_ANOTHER_RELEASE;
-  return files.filter(
-    ({ name }) =>
-      /\.(xml|json)$/i.test(name) &&
-      !/(^|\/)(package|\.index)\.json$/i.test(name) &&
-      // Packages keep examples and what npm does not know in folders of their own.
-      !/(^|\/)(examples?|other|openapi|xml)\//i.test(name),
-  );
+/** A file of a package (https://confluence.hl7.org/display/FHIR/NPM+Package+Specification). */
+interface PackagedFile {
+  /** As in the package: `package/StructureDefinition-UKCore-Patient.json`. */
+  name: string;
+  bytes: Buffer;
 }
+
+/** Returns the files of a package that can be definitions, unless the package says that it is of another release. */
+async function definitionsIn(file: string, release: FhirRelease): Promise<PackagedFile[] | typeof OF_ANOTHER_RELEASE> {
+  const { size } = statSync(file);
+  if (size > MAX_PACKAGE_BYTES) throw new Error(`It is larger than ${MAX_PACKAGE_BYTES / 1024 / 1024} MiB.`);
+  const source = { size, open: (): AsyncIterable<Buffer> => createReadStream(file) };
+  const definitions: PackagedFile[] = [];
+  for await (const { name, pieces } of openTarGz(source, PACKAGE)) {
+    if (/^[^/]*\/?package\.json$/.test(name)) {
+      const manifest = JSON.parse((await wholeOf(pieces())).toString('utf8')) as Json;
+      if (isOfAnother(manifest, release)) return OF_ANOTHER_RELEASE;
+    } else if (canBeDefinition(name)) {
+      definitions.push({ name, bytes: await wholeOf(pieces()) });
+    }
+  }
+  return definitions;
+}
+
+const canBeDefinition = (name: string): boolean =>
+  /\.(xml|json)$/i.test(name) &&
+  !/(^|\/)(package|\.index)\.json$/i.test(name) &&
+  // Packages keep examples and what npm does not know in folders of their own.
+  !/(^|\/)(examples?|other|openapi|xml)\//i.test(name);
 
 /** Package manifests have their releases under one of two names. */
 function isOfAnother(manifest: Json, release: FhirRelease): boolean {

@@ -31,12 +31,14 @@ export interface ValidationOutcome {
 
 /** Sets of definitions that are kept: two releases of two sets of packages. */
 const MAX_KEPT = 4;
-const kept = new Map<string, LoadedDefinitions>();
+const kept = new Map<string, Promise<LoadedDefinitions>>();
 
 /** Returns the definitions of a release with the user's; the last few sets are kept. */
-function definitionsFor(release: FhirRelease, sources: readonly string[], generation = ''): LoadedDefinitions {
+function definitionsFor(release: FhirRelease, sources: readonly string[], generation = ''): Promise<LoadedDefinitions> {
   const key = JSON.stringify([release, sources, generation]);
   const definitions = kept.get(key) ?? load(release, sources);
+  // What cannot be read now is read again the next time.
+  definitions.catch(() => kept.delete(key));
   // The one used last is the last one.
   kept.delete(key);
   kept.set(key, definitions);
@@ -44,9 +46,9 @@ function definitionsFor(release: FhirRelease, sources: readonly string[], genera
   return definitions;
 }
 
-function load(release: FhirRelease, sources: readonly string[]): LoadedDefinitions {
+async function load(release: FhirRelease, sources: readonly string[]): Promise<LoadedDefinitions> {
   try {
-    return loadDefinitions(release, sources);
+    return await loadDefinitions(release, sources);
   } catch (error) {
     throw new ConfigurationError(error instanceof Error ? error.message : String(error), {
       cause: error,
@@ -60,20 +62,21 @@ function load(release: FhirRelease, sources: readonly string[]): LoadedDefinitio
  * A payload that is no FHIR is not valid.
  * @throws ConfigurationError when definitions cannot be read
  */
-export function validatePayload(request: ValidationRequest): ValidationOutcome {
-  const outcome = attempt(() => validateReadable(request));
+export async function validatePayload(request: ValidationRequest): Promise<ValidationOutcome> {
+  const outcome = await attempt(() => validateReadable(request));
   if (!(outcome instanceof UnreadableError)) return outcome;
   const { message: text, advice = '' } = outcome;
   const issue = { severity: 'error', path: '', element: '', rule: 'unreadable', profile: '', text, advice } as const;
   return { valid: false, issues: [issue], problems: [] };
 }
 
-function validateReadable({ payload, release, ...by }: ValidationRequest): ValidationOutcome {
+async function validateReadable({ payload, release, ...by }: ValidationRequest): Promise<ValidationOutcome> {
   const input =
     payload instanceof Uint8Array ? Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength) : payload;
   const chosen = release === 'auto' ? releaseOf(input) : release;
   if (chosen !== undefined) return validateAs(input, chosen, by);
-  const [stu3, r4] = [attempt(() => validateAs(input, 'STU3', by)), attempt(() => validateAs(input, 'R4', by))];
+  const stu3 = await attempt(() => validateAs(input, 'STU3', by));
+  const r4 = await attempt(() => validateAs(input, 'R4', by));
   if (stu3 instanceof UnreadableError) {
     if (r4 instanceof UnreadableError) throw stu3;
     return r4;
@@ -81,13 +84,13 @@ function validateReadable({ payload, release, ...by }: ValidationRequest): Valid
   return r4 instanceof UnreadableError || countErrors(stu3) <= countErrors(r4) ? stu3 : r4;
 }
 
-function validateAs(
+async function validateAs(
   payload: string | Buffer | Record<string, unknown>,
   release: FhirRelease,
   { sources, generation, profiles }: Omit<ValidationRequest, 'payload' | 'release'>,
-): ValidationOutcome {
+): Promise<ValidationOutcome> {
   const { resource, issues: read } = parse(payload, release);
-  const definitions = definitionsFor(release, sources, generation);
+  const definitions = await definitionsFor(release, sources, generation);
   const issues = [...read, ...validate(resource, definitions, { profiles }).issues];
   return { release, valid: countErrors({ issues }) === 0, issues, problems: [...definitions.problems] };
 }
@@ -108,9 +111,9 @@ function releaseOf(payload: string | Buffer | Record<string, unknown>): FhirRele
   throw new UnreadableError(`The resource is FHIR ${stated}, which is not supported here: STU3 and R4 are.`);
 }
 
-function attempt<Result>(work: () => Result): Result | UnreadableError {
+async function attempt<Result>(work: () => Promise<Result>): Promise<Result | UnreadableError> {
   try {
-    return work();
+    return await work();
   } catch (error) {
     if (error instanceof UnreadableError) return error;
     throw error;
