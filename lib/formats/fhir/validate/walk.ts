@@ -424,7 +424,7 @@ export class Walk implements Walker {
     if (expression === undefined) return true;
     // Every element has these two; said of structure, they need no expression.
     if (key === 'ele-1') return frame.isPrimitive || hasContent(frame);
-    if (key === 'ext-1') return isExtensionOrValue(frame);
+    if (key === 'ext-1') return isExtensionOrValue(frame, this.budget);
     // Published with %resource, which means different things; the reference is looked up as all are.
     if (key === 'ref-1') return !isMissing(this, frame);
     // Published as a search through the whole resource for each contained one.
@@ -1032,17 +1032,18 @@ const hasContent = ({ value }: Frame): boolean =>
   isObject(value) && Object.keys(value).some((key) => key !== 'id' && key !== 'resourceType');
 
 /** ext-1: an extension has extensions or a value, and not both. */
-function isExtensionOrValue({ value }: Frame): boolean {
+function isExtensionOrValue({ value }: Frame, budget: Budget): boolean {
   if (!isObject(value)) return true;
-  const hasValue = Object.keys(value).some((key) => /^_?value/.test(key) && hasAnything(value[key], 0));
+  const hasValue = Object.keys(value).some((key) => /^_?value/.test(key) && hasAnything(value[key], 0, budget));
   return hasValue !== Array.isArray(value['extension']);
 }
 
 /** Whether there is a value in a value at any depth: an empty object or text says nothing. */
-function hasAnything(value: unknown, depth: number): boolean {
+function hasAnything(value: unknown, depth: number, budget: Budget): boolean {
+  budget.spend(1);
   if (typeof value !== 'object' || depth > MAX_DEPTH) return value !== undefined && value !== '';
   if (value === null) return false;
-  return Object.values(value).some((each) => hasAnything(each, depth + 1));
+  return Object.values(value).some((each) => hasAnything(each, depth + 1, budget));
 }
 
 /** ref-1: a reference to a contained resource that is not there. */
