@@ -65,7 +65,7 @@ export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export'
 
 // Letters
 export { buildLetter, type BuiltLetter, type GpConnectSubject, type LetterSender } from './letters/build-letter';
-export { letterFromHl7, type FromHl7Options, type LetterCodes } from './letters/from-hl7';
+export { fileTypeOf, letterFromHl7, type FromHl7Options, type LetterCodes } from './letters/from-hl7';
 export { HEADING_NAMES, LETTER_KINDS, type Heading, type LetterKind } from './letters/headings';
 export { mergeLetters, readLetterFields, type Letter } from './letters/letter';
 export { readLetter, type ReceivedLetter } from './letters/read-letter';

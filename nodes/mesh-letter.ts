@@ -7,11 +7,13 @@ import type { Node, NodeAPI, NodeDef, NodeMessageInFlow } from 'node-red';
 import {
   buildLetter,
   ConfigurationError,
+  fileTypeOf,
   InvalidMessageError,
   LETTER_KINDS,
   letterFromHl7,
   letterToMdm,
   mergeLetters,
+  payloadSource,
   readLetter,
   readLetterFields,
   systemClock,
@@ -58,7 +60,7 @@ export = function (RED: NodeAPI): void {
       else {
         const kind = LETTER_KINDS.find((each) => each === (def.action ?? 'send-document'));
         if (kind === undefined) throw new ConfigurationError(RED._('mesh-letter.error.action'));
-        applyLetter(msg, build(RED, def, kind, msg));
+        applyLetter(msg, await build(RED, def, kind, msg));
       }
       setStatus(this, {});
       send(msg);
@@ -70,16 +72,16 @@ export = function (RED: NodeAPI): void {
 };
 
 /** Builds the letter of an HL7 v2 message, a file, or msg.letter alone. */
-function build(RED: NodeAPI, def: MeshLetterDef, kind: LetterKind, msg: NodeMessageInFlow): BuiltLetter {
+async function build(RED: NodeAPI, def: MeshLetterDef, kind: LetterKind, msg: NodeMessageInFlow): Promise<BuiltLetter> {
   const config = findConfig(RED, def.mailbox);
   if (config === undefined) {
     throw withCause(new ConfigurationError(sharedText(RED, 'error.no-mailbox')), 'no-mailbox');
   }
   const { mailboxId, odsCode } = config.identity();
-  const fromFlow = readLetterFields(withBase64(msg['letter']));
+  const maxMb = numberSetting(RED, 'maxMb', def.maxMb, { fallback: ADVISED_MB, min: 0.001, max: 1000 });
+  const fromFlow = readLetterFields(await withContents(RED, msg['letter'], maxMb));
   const fromNode = readLetterFields(nodeFields(RED, def));
   const fromPayload = readPayload(RED, def, msg.payload, kind);
-  const maxMb = numberSetting(RED, 'maxMb', def.maxMb, { fallback: ADVISED_MB, min: 0.001, max: 1000 });
   return buildLetter(kind, mergeLetters(mergeLetters(fromNode, fromPayload), fromFlow), {
     mailboxId,
     odsCode,
@@ -154,13 +156,24 @@ function readCodes(RED: NodeAPI, def: MeshLetterDef): LetterCodes {
   }
 }
 
-/** Returns msg.letter with the Buffers of its documents as base64. */
-function withBase64(letter: unknown): unknown {
+/**
+ * Returns msg.letter with the content of its documents as base64: of a Buffer, or of the file at the path `file`.
+ * @throws PayloadError when a file cannot be read; InvalidMessageError when it is larger than a letter may be
+ */
+async function withContents(RED: NodeAPI, letter: unknown, maxMb: number): Promise<unknown> {
   const { documents } = (letter ?? {}) as { documents?: unknown };
   if (!Array.isArray(documents)) return letter;
-  const asText = documents.map((document: unknown) => {
-    const { content } = (document ?? {}) as { content?: unknown };
-    return Buffer.isBuffer(content) ? Object.assign({}, document, { content: content.toString('base64') }) : document;
-  });
-  return { ...(letter as object), documents: asText };
+  const contents: unknown[] = [];
+  for (const document of documents as unknown[]) {
+    const { file, content, ...others } = (document ?? {}) as { file?: unknown; content?: unknown };
+    if (typeof file === 'string' && content === undefined) {
+      const source = await payloadSource({ file });
+      if (source.size > maxMb * MB) throw new InvalidMessageError(RED._('mesh-letter.error.large-file', { mb: maxMb }));
+      const pieces: Buffer[] = [];
+      for await (const piece of source.open(0, source.size)) pieces.push(piece);
+      contents.push({ contentType: fileTypeOf(file), ...others, content: Buffer.concat(pieces).toString('base64') });
+    } else if (Buffer.isBuffer(content)) contents.push({ ...others, content: content.toString('base64') });
+    else contents.push(document);
+  }
+  return { ...(letter as object), documents: contents };
 }

@@ -56,6 +56,11 @@ async function timeOf(request: Payloads.ValidationRequest, times: number): Promi
 }
 
 serve({
+  /** What is held after a collection (MiB). */
+  heap: () => {
+    (globalThis as { gc?: () => void }).gc?.();
+    return { heapMiB: process.memoryUsage().heapUsed / 2 ** 20 };
+  },
   /** Reads the definitions that a letter needs, as the first message of a worker does. */
   load: (setting: Setting) => timeOf(requestFor(letter(1000), 'STU3', setting), 1),
   letter: ({ times, ...setting }: Setting & { times: number }) =>

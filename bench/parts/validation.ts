@@ -9,8 +9,8 @@ import type { Settings } from '../settings';
 /** Figures by one set of definitions. */
 export interface ValidationFigures {
   definitions: 'base' | 'base and ITK3';
-  /** Until the first letter is validated (ms), and what that adds to the process (MiB). */
-  load: { ms: number; peakMiB: number };
+  /** Until the first letter is validated (ms), what the definitions then hold of the heap, and the peak of the process (MiB). */
+  load: { ms: number; heldMiB: number; peakMiB: number };
   /** A parsed Send Document of 5 MB (ms). */
   letterMs: number;
   /** A bundle of 200 small R4 resources, MB (of 1,000,000 bytes of JSON or XML) a second. */
@@ -27,9 +27,12 @@ export async function validation({ validations, say }: Settings): Promise<Valida
   for (const [definitions, sources] of sets) {
     const child = Child.script('contestants/validation.ts');
     const times = validations;
+    const held = async (): Promise<number> => (await child.ask<{ heapMiB: number }>('heap')).heapMiB;
+    const before = await held();
     const { idleMiB } = await child.ask<{ idleMiB: number }>('idle');
     const { ms } = await child.ask<{ ms: number }>('load', { sources });
     const { peakMiB } = await child.ask<{ peakMiB: number }>('peak');
+    const heldMiB = (await held()) - before;
     const { ms: letterMs } = await child.ask<{ ms: number }>('letter', { sources, times });
     const dense = async (form: string): Promise<number> => {
       const found = await child.ask<{ megabytesPerSecond: number }>('dense', { sources, times, form });
@@ -38,7 +41,7 @@ export async function validation({ validations, say }: Settings): Promise<Valida
     const rates = { object: await dense('object'), xml: await dense('xml') };
     const loop = await child.ask<ValidationFigures['loop']>('loop', { sources, letters: 4 * times });
     await child.stop();
-    figures.push({ definitions, load: { ms, peakMiB: peakMiB - idleMiB }, letterMs, dense: rates, loop });
+    figures.push({ definitions, load: { ms, heldMiB, peakMiB: peakMiB - idleMiB }, letterMs, dense: rates, loop });
     say(`validation by ${definitions}: a letter of 5 MB in ${letterMs.toFixed(1)} ms`);
   }
   return figures;

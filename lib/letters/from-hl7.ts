@@ -53,6 +53,10 @@ const FILE_TYPES: Readonly<Record<string, string>> = {
   TIFF: 'image/tiff',
 };
 
+/** Returns the media type of a file by the end of its name; undefined for an unknown one. */
+export const fileTypeOf = (name: string): string | undefined =>
+  FILE_TYPES[name.slice(name.lastIndexOf('.') + 1).toUpperCase()];
+
 /** One segment of a message, read by position: `at(3, 4)` is the fourth component of field 3. */
 interface Segment {
   at(field: number, component?: number): string;

@@ -89,8 +89,7 @@ export function readLetter(resource: unknown): ReceivedLetter {
   const sender = [find(composition['custodian'], 'Organization'), ...ofType('Organization')].find(
     (each) => each['resourceType'],
   );
-  const [by] = list(composition['author']);
-  const author = { ...find(find(by, 'PractitionerRole')['practitioner'], 'Practitioner'), ...find(by, 'Practitioner') };
+  const author = find(list(composition['author'])[0], 'Practitioner');
   const written = new Set<Json>();
   const contentOf = (section: Json): string => entriesText(section, byReference, written);
   const type = coding(composition['type']);

@@ -15,6 +15,7 @@ const CSV_CHECK = 'test/formats/csv/check.test.ts';
 const CSV_ROWS = 'test/formats/csv/rows.test.ts';
 const NHS_NUMBER = 'test/formats/nhs-number.test.ts';
 const VALIDATE = 'test/formats/validate/validate.test.ts';
+const READ_XML = 'test/formats/validate/read-xml.test.ts';
 const BOUNDS = 'test/formats/validate/bounds.test.ts';
 const FHIRPATH = 'test/formats/fhirpath/fhirpath.test.ts';
 const WALK = 'lib/formats/fhir/validate/walk.ts';
@@ -910,6 +911,55 @@ const MUTATIONS: Removed[] = [
     file: 'lib/formats/csv/rows.ts',
     check: 'known.get(JSON.stringify(fields))?.shift() ??',
     without: '',
+  },
+  {
+    title: 'finds extensions beside a list that are no list',
+    test: VALIDATE,
+    file: WALK,
+    check: 'if (Array.isArray(value) && beside !== undefined && !Array.isArray(beside)) {',
+    without: 'if (frame.depth < 0) {',
+  },
+  {
+    title: 'finds what stands beside a value and is no object',
+    test: VALIDATE,
+    file: WALK,
+    check: 'if (beside !== undefined && beside !== null && !isObject(beside)) {',
+    without: 'if (parent.depth < 0) {',
+  },
+  {
+    title: 'asks for a code of a required value set',
+    test: VALIDATE,
+    file: 'lib/formats/fhir/validate/codes.ts',
+    check: "(frame.type !== 'CodeableConcept' && !isCodeWithoutValue(frame))",
+    without: "frame.type !== 'CodeableConcept'",
+  },
+  {
+    title: 'has elements in another namespace, and elements as attributes, as issues',
+    test: READ_XML,
+    file: 'lib/formats/fhir/profiles/read-xml.ts',
+    check: 'if (namespace === FHIR_NAMESPACE) return;',
+    without: 'if (namespace !== undefined) return;',
+  },
+  {
+    title: 'has elements in another namespace, and elements as attributes, as issues',
+    test: READ_XML,
+    file: 'lib/formats/fhir/profiles/read-xml.ts',
+    check: 'if (!definition || definition.attribute) out[name] = value;',
+    without: "if (name !== '') out[name] = value;",
+  },
+  {
+    title: 'refuses a reference to what is there twice',
+    test: VALIDATE,
+    file: BUNDLE,
+    check: 'repeatedUrls.add(entry.fullUrl);',
+    without: 'void entry;',
+  },
+  {
+    title: 'are of the form that their system stands for',
+    test: VALIDATE,
+    file: WALK,
+    check: '(system === UUIDS && !UUID.test(value))',
+    without: 'value === undefined',
   },
   {
     title: 'refuses what fits none where slicing is closed',

@@ -57,6 +57,14 @@ const MUTATIONS: Taken[] = [
   },
   { ...HL7, case: 'is refused when it is a draft', check: '!isWhole', without: 'false' },
   { ...READ, case: 'whatever a bundle has in it', check: 'if (depth > MAX_DEPTH)', without: 'if (depth > 9_999)' },
+  { ...READ, case: 'has what it says in codes as text', check: '|| contentOf(section)', without: '' },
+  {
+    ...READ,
+    case: 'neither text nor a file is refused',
+    file: 'lib/letters/to-hl7.ts',
+    check: 'if (observations.length === 0)',
+    without: 'if (false)',
+  },
   { ...READ, case: 'in none of its fields', check: '&& !READ.has(type)', without: '&& READ.has(type)' },
 ];
 

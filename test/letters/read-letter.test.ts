@@ -76,7 +76,7 @@ describe('a received letter', () => {
     assert.equal(letter.patient.nhsNumber, '9997877896');
   });
 
-  it('of Update Record has what it says in codes as text, and the pharmacist behind a role', () => {
+  it('of Update Record has what it says in codes as text, and its pharmacist', () => {
     const letter = received(updateRecord());
     assert.deepEqual(
       letter.sections.map(({ text }) => text.split('\n')),

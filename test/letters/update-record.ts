@@ -29,7 +29,7 @@ export function updateRecord(): Resource {
       type: concept('1659111000000107', 'Community Pharmacy Blood Pressure Check Service'),
       subject: reference(id(2)),
       date: '2026-07-16',
-      author: [reference(id(3))],
+      author: [reference(id(4))],
       title: 'Blood Pressure Check Service',
       custodian: reference(id(5)),
       section: [{ entry: [6, 7, 2, 3].map((each) => reference(id(each))) }],

@@ -1,7 +1,10 @@
 import { strict as assert } from 'node:assert';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { NodeMessage } from 'node-red';
 import { fhirJsonToXml, fhirXmlToObject, readHl7, writeHl7 } from '../../lib/index';
-import { CODES, mdm, PDF } from '../letters/letters';
+import { adt, CODES, mdm, PDF } from '../letters/letters';
 import {
   builtInSandbox,
   deploy,
@@ -113,6 +116,30 @@ describe('mesh-letter', function () {
     assert.match(text, /Number present but not traced/);
     assert.ok(text.includes(PDF.toString('base64')));
     assert.deepEqual(kept, letter);
+  });
+
+  it('takes the patient of an ADT and the PDF of a file, and refuses a file that is too large or not there', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mesh-letter-'));
+    try {
+      const file = join(folder, 'letter.pdf');
+      writeFileSync(file, PDF);
+      await deploy(
+        flow({ ...DIALOG, title: 'Clinic letter', typeCode: '823681000000100', typeName: 'Outpatient letter' }),
+      );
+      const { payload } = await through({ payload: adt(), letter: { documents: [{ file }] } });
+      const text = fhirJsonToXml(payload as never);
+      assert.ok(text.includes(`<contentType value="application/pdf"/><content value="${PDF.toString('base64')}"/>`));
+      assert.match(text, /<value value="9997877896"\/>/);
+      truncateSync(file, 5_000_001);
+      const large = await through({ payload: adt(), letter: { documents: [{ file }] } }, 'caught');
+      assert.match(large.error.message, /more than 5 MB/);
+      rmSync(file);
+      const away = await through({ payload: adt(), letter: { documents: [{ file }] } }, 'caught');
+      assert.equal(away.error.code, 'MESH_PAYLOAD');
+      assert.doesNotMatch(JSON.stringify(away.error.message), /letter\.pdf/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('keeps what the flow has set for mesh-send', async () => {

@@ -104,6 +104,9 @@ describe('FHIR validation has an end', () => {
     const bundle: Record<string, unknown> = { resourceType: 'Bundle', type: 'document' };
     bundle['entry'] = [{ resource: bundle }, { resource: bundle }];
     check(bundle);
+    const value: Record<string, unknown> = {};
+    Object.assign(value, { extension: [value, value], coding: [value, value] });
+    check({ resourceType: 'Patient', extension: [{ url: 'urn:x', valueCodeableConcept: value }] });
   });
 
   it('for many elements and many slices', () => {

@@ -170,13 +170,13 @@ const XML_MUTATORS: readonly XmlMutator[] = [
   },
   {
     kind: 'another namespace',
-    applies: isInner,
+    applies: (tag, xml) => isInner(tag) && !opening(tag, xml).includes('xmlns'),
     apply: (tag, xml, random) =>
       insert(
         xml,
         tag.start + 1 + tag.name.length,
         ` xmlns="${random(2) === 0 ? 'http://hl7.org/fhir' : 'https://example.org/x'}"`,
-      ).replace(/(<div xmlns="http:\/\/hl7\.org\/fhir") xmlns="[^"]*"/, '$1'),
+      ),
   },
   {
     kind: 'a value as text',
@@ -193,11 +193,6 @@ const XML_MUTATORS: readonly XmlMutator[] = [
         .replace(/<\/[\w:.-]+\s*>$/, `</${tag.name}s>`);
       return xml.slice(0, tag.start) + text + xml.slice(tag.end);
     },
-  },
-  {
-    kind: 'two resources in one',
-    applies: ({ name }) => name === 'resource' || name === 'contained',
-    apply: (tag, xml) => insert(xml, tag.close, '<Basic><code><text value="x"/></code></Basic>'),
   },
 ];
 

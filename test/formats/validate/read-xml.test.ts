@@ -38,6 +38,26 @@ describe('FHIR XML for the validator', () => {
     assert.doesNotMatch(JSON.stringify(issues), /SMITH/);
   });
 
+  it('has elements in another namespace, and elements as attributes, as issues', () => {
+    const { resource, issues } = read(
+      '<name xmlns="urn:x" text="A"><family value="B"/></name><contact gender="male"><name><text value="C"/></name></contact>',
+    );
+    assert.deepEqual(
+      issues.map(({ rule, path }) => [rule, path]),
+      [
+        ['namespace', 'Patient.name[0]'],
+        ['attribute', 'Patient.name[0]'],
+        ['namespace', 'Patient.name[0].family'],
+        ['attribute', 'Patient.contact[0]'],
+      ],
+    );
+    assert.deepEqual(resource, {
+      resourceType: 'Patient',
+      name: [{ family: 'B' }],
+      contact: [{ name: { text: 'C' } }],
+    });
+  });
+
   it('keeps what the converter refuses, for the validator to judge', () => {
     const { resource } = read(
       '<active value="maybe"/><gender value="male"/><gender value="female"/><shoe value="9"/><birthDate/>',

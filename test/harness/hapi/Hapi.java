@@ -62,7 +62,7 @@ public class Hapi {
         String release = request.get("release").asText();
         if (!validators.containsKey(release)) validators.put(release, validator(release, folders.path(release)));
         answer.put("issues", issues(validators.get(release), read(Path.of(request.get("file").asText()))));
-      } catch (Exception | StackOverflowError failure) {
+      } catch (Exception | Error failure) {
         answer.put("failed", failure.toString());
       }
       answers.println(json.writeValueAsString(answer));

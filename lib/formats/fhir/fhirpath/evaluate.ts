@@ -383,7 +383,7 @@ function compareDates(left: string, right: string): number | undefined | 'none' 
   const [first, second] = [DATE.exec(left), DATE.exec(right)];
   if (!first || !second || (left.length === 4 && right.length === 4)) return 'none';
   if (first[8] !== undefined && second[8] !== undefined) {
-    const order = Date.parse(left) - Date.parse(right);
+    const order = instantOf(left) - instantOf(right);
     return Number.isNaN(order) ? undefined : order;
   }
   for (let field = 1; field <= 6; field += 1) {
@@ -394,6 +394,10 @@ function compareDates(left: string, right: string): number | undefined | 'none' 
   }
   return Number(`0.${first[7] ?? 0}`) - Number(`0.${second[7] ?? 0}`);
 }
+
+/** Milliseconds since 1970; a leap second (`:60`) is the one after `:59`. */
+const instantOf = (text: string): number =>
+  /:60(?=[.Z+-])/.test(text) ? Date.parse(text.replace(/:60(?=[.Z+-])/, ':59')) + 1000 : Date.parse(text);
 
 function equal(context: Context, left: readonly Item[], right: readonly Item[]): boolean | undefined {
   if (left.length === 0 || right.length === 0) return undefined;

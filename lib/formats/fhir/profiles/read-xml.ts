@@ -49,7 +49,13 @@ class Reader {
   #complex(element: XmlElement, type: string, path: string): Json {
     const definitions = this.#definitions.elementsOf(type) ?? new Map<string, ElementDefinition>();
     const order = [...definitions.keys()];
-    const out: Json = Object.fromEntries(Object.entries(element.attributes));
+    const out: Json = {};
+    for (const [name, value] of Object.entries(element.attributes)) {
+      const definition = definitions.get(name);
+      if (!definition || definition.attribute) out[name] = value;
+      else
+        this.#note('attribute', path, `${name} is an element of ${type}, not an attribute.`, 'Write it as an element.');
+    }
     if (element.hasText)
       this.#note('text', path, `${type} has text beside its elements.`, 'Put the text into an element.');
     const counts = new Map<string, number>();
@@ -59,10 +65,11 @@ class Reader {
       const count = counts.get(child.name) ?? 0;
       counts.set(child.name, count + 1);
       const at = `${path}.${safe(child.name)}${definition?.repeats === false ? '' : `[${count}]`}`;
-      if (!definition || definition.attribute || (child.namespace !== FHIR_NAMESPACE && definition.type !== 'xhtml')) {
+      if (!definition || definition.attribute) {
         add(out, child.name, unknown(child), true);
         continue;
       }
+      if (definition.type !== 'xhtml') this.#checkNamespace(child, at);
       const place = order.indexOf(child.name);
       if (place < last) {
         this.#note(
@@ -91,7 +98,13 @@ class Reader {
         'There is more than one resource in it.',
         'Give each resource an element of its own.',
       );
+    this.#checkNamespace(resource, path);
     return this.resource(resource, path);
+  }
+
+  #checkNamespace({ namespace, name }: XmlElement, path: string): void {
+    if (namespace === FHIR_NAMESPACE) return;
+    this.#note('namespace', path, `${safe(name)} is not in FHIR’s namespace.`, `Declare it in ${FHIR_NAMESPACE}.`);
   }
 
   /** A primitive is two things in JSON: its value under its name, its id and extensions under `_name`. */

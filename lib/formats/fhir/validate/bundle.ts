@@ -15,6 +15,8 @@ interface BundleIndex {
   type: string;
   entries: readonly Entry[];
   byUrl: ReadonlyMap<string, Entry>;
+  /** The fullUrls of more than one entry. */
+  repeatedUrls: ReadonlySet<string>;
   byResource: ReadonlyMap<Frame, Entry>;
 }
 
@@ -40,12 +42,14 @@ function indexBundle(walk: Walker, bundle: Frame): BundleIndex {
     };
   });
   const byUrl = new Map<string, Entry>();
+  const repeatedUrls = new Set<string>();
   const byResource = new Map<Frame, Entry>();
   for (const entry of entries) {
-    if (entry.fullUrl !== undefined && !byUrl.has(entry.fullUrl)) byUrl.set(entry.fullUrl, entry);
+    if (entry.fullUrl !== undefined && byUrl.has(entry.fullUrl)) repeatedUrls.add(entry.fullUrl);
+    else if (entry.fullUrl !== undefined) byUrl.set(entry.fullUrl, entry);
     if (entry.resource) byResource.set(entry.resource, entry);
   }
-  return { type: textOf(valuesOf(properties, 'type')[0]), entries, byUrl, byResource };
+  return { type: textOf(valuesOf(properties, 'type')[0]), entries, byUrl, repeatedUrls, byResource };
 }
 
 const textOf = (frame: Frame | undefined): string => (typeof frame?.value === 'string' ? frame.value : '');
@@ -60,11 +64,12 @@ export function containerOf(resource: Frame): Frame {
 /** A relative reference that names a type and an id; or a version of it. */
 const RELATIVE = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;
 
-export const isAbsolute = (url: string): boolean => /^[A-Za-z][A-Za-z0-9+.-]*:/.test(url);
+/** Schemes are written in lower case: two addresses that differ in it are two systems to whoever compares texts. */
+export const isAbsolute = (url: string): boolean => /^[a-z][a-z0-9+.-]*:./.test(url);
 
 /** What a reference leads to. */
 type Resolved =
-  | { kind: 'found'; frame: Frame }
+  | { kind: 'found'; frame: Frame; isAmbiguous?: boolean }
   /** It is in no bundle here; of a contained resource: it must be there, and is not. */
   | { kind: 'missing' | 'elsewhere' }
   /** It is no address. */
@@ -90,8 +95,9 @@ export function resolveReference(walk: Walker, reference: string, from: Frame): 
     const bundle = at.parent?.resource;
     if (bundle?.type !== 'Bundle') continue;
     const index = bundleIndex(walk, bundle);
-    const entry = index.byUrl.get(targetUrl(reference, relative, index.byResource.get(at)?.fullUrl));
-    if (entry?.resource) return { kind: 'found', frame: entry.resource };
+    const url = targetUrl(reference, relative, index.byResource.get(at)?.fullUrl);
+    const entry = index.byUrl.get(url);
+    if (entry?.resource) return { kind: 'found', frame: entry.resource, isAmbiguous: index.repeatedUrls.has(url) };
   }
   return { kind: 'elsewhere' };
 }

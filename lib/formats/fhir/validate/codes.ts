@@ -30,7 +30,8 @@ export function checkBinding(
   }
   const given = codesOf(frame);
   if (given.length === 0) {
-    if (strength !== 'required' || frame.type !== 'CodeableConcept') return;
+    // A code that has an extension in place of its value is none, whatever the extension says (as HAPI reads it).
+    if (strength !== 'required' || (frame.type !== 'CodeableConcept' && !isCodeWithoutValue(frame))) return;
     issues.add(frame, {
       ...of,
       rule: 'binding',
@@ -51,6 +52,8 @@ export function checkBinding(
     advice: 'Check code and system against the value set.',
   });
 }
+
+const isCodeWithoutValue = ({ type, value }: Frame): boolean => type === 'code' && value === undefined;
 
 const CODED = new Set(['code', 'Coding', 'CodeableConcept', 'Quantity']);
 /** Bound where the whole element is, as a URL of a list. */
@@ -98,7 +101,7 @@ export function checkCoding(frame: Frame, definitions: Definitions, issues: Issu
   if (!isObject(value)) return;
   const { system, code, display } = value;
   if (typeof system !== 'string' || system === '') return;
-  if (!isAbsolute(system)) {
+  if (!isAbsolute(system.toLowerCase())) {
     issues.add(frame, {
       rule: 'system',
       element: 'Coding.system',

@@ -79,7 +79,7 @@ function textFault(value: string, type: string): string | undefined {
     case 'url':
       return uriFault(value);
     default:
-      return value.trim() === '' ? `must not be white space only (${type})` : undefined;
+      return undefined;
   }
 }
 

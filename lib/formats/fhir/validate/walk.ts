@@ -19,6 +19,10 @@ import type { Constraint, Definitions, ElementType, Profile, Severity, Validatio
 const HL7 = 'http://hl7.org/fhir/StructureDefinition/';
 const NHS_NUMBER = 'https://fhir.nhs.uk/Id/nhs-number';
 
+/** The system of identifiers that are UUIDs, as ITK3 has it. */
+const UUIDS = 'https://tools.ietf.org/html/rfc4122';
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
 /** Nesting of elements at which a resource is refused; published examples stay below 30. */
 const MAX_DEPTH = 100;
 
@@ -113,6 +117,9 @@ export class Walk implements Walker {
     }
     const values: readonly unknown[] = Array.isArray(value) ? value : value === undefined ? [] : [value];
     const besides: readonly unknown[] = Array.isArray(beside) ? beside : beside === undefined ? [] : [beside];
+    if (Array.isArray(value) && beside !== undefined && !Array.isArray(beside)) {
+      this.#wrongForm(frame, property, 'must have its ids and extensions in a list, as its values');
+    }
     const length = Math.max(values.length, besides.length);
     if (length === 0) this.#wrongForm(frame, property, 'must not be an empty list');
     if (!repeats && length === 1) this.#wrongForm(frame, property, 'must be one value, not a list');
@@ -133,6 +140,9 @@ export class Walk implements Walker {
 
   #addValue(parent: Frame, property: Property, type: string, index: number, value: unknown, beside: unknown): void {
     const { element } = property;
+    if (beside !== undefined && beside !== null && !isObject(beside)) {
+      this.#wrongForm(parent, property, `must have an object for its id and extensions (_${element.name})`);
+    }
     if (value === undefined && !isObject(beside)) value = null;
     if ((value === null && !isObject(beside)) || Array.isArray(value)) {
       this.#wrongForm(parent, property, value === null ? 'has no value' : 'must not be a list of lists');
@@ -340,7 +350,16 @@ export class Walk implements Walker {
         advice: `Use the address that its owner gives it, as ${NHS_NUMBER}.`,
       });
     }
-    if (system !== NHS_NUMBER || typeof value !== 'string') return;
+    if (typeof value !== 'string') return;
+    if ((system === 'urn:ietf:rfc:3986' && !isAbsolute(value)) || (system === UUIDS && !UUID.test(value))) {
+      this.#issues.add(frame, {
+        rule: 'identifier-value',
+        element: 'Identifier.value',
+        text: `The value is not of the form that ${system} stands for.`,
+        advice: system === UUIDS ? 'Use a UUID, or another system.' : 'Use an absolute address, such as urn:uuid:….',
+      });
+    }
+    if (system !== NHS_NUMBER) return;
     const broken = brokenNhsNumberRule(value);
     if (broken === undefined) return;
     // FHIR itself allows any text, and test messages have invented numbers: so it is no error.
@@ -405,7 +424,7 @@ export class Walk implements Walker {
     if (expression === undefined) return true;
     // Every element has these two; said of structure, they need no expression.
     if (key === 'ele-1') return frame.isPrimitive || hasContent(frame);
-    if (key === 'ext-1') return isExtensionOrValue(frame);
+    if (key === 'ext-1') return isExtensionOrValue(frame, this.budget);
     // Published with %resource, which means different things; the reference is looked up as all are.
     if (key === 'ref-1') return !isMissing(this, frame);
     // Published as a search through the whole resource for each contained one.
@@ -520,6 +539,8 @@ export class Walk implements Walker {
     if (resolved.kind === 'malformed') {
       this.#issues.add(frame, {
         ...of,
+        // Alone, a resource may stand in a context of its own; in a Bundle, its entries are that.
+        severity: isInBundle(frame) ? 'error' : 'warning',
         rule: 'reference',
         text: 'A relative reference must have the form Type/id.',
         advice: 'Use urn:uuid: and the UUID of the entry, Type/id, or # and the id of a contained resource.',
@@ -531,6 +552,14 @@ export class Walk implements Walker {
         rule: 'reference',
         text: 'The Bundle has no entry with this fullUrl.',
         advice: 'Add the resource as an entry, or correct the reference.',
+      });
+    }
+    if (resolved.kind === 'found' && resolved.isAmbiguous === true) {
+      this.#issues.add(frame, {
+        ...of,
+        rule: 'ambiguous-reference',
+        text: 'The Bundle has more than one entry with this fullUrl.',
+        advice: 'Give each entry a fullUrl of its own.',
       });
     }
     const types = targetTypes(frame.element?.element.types ?? []);
@@ -669,7 +698,6 @@ export class Walk implements Walker {
         text: `The profile is for ${profile.type}, and the resource is a ${frame.type}.`,
         advice: 'Claim a profile of its own type.',
       });
-      return;
     }
     if (profile.derivation === 'specialization') return;
     // Checked once, however many references lead to it, and reported once, however often it is claimed.
@@ -1004,10 +1032,18 @@ const hasContent = ({ value }: Frame): boolean =>
   isObject(value) && Object.keys(value).some((key) => key !== 'id' && key !== 'resourceType');
 
 /** ext-1: an extension has extensions or a value, and not both. */
-function isExtensionOrValue({ value }: Frame): boolean {
+function isExtensionOrValue({ value }: Frame, budget: Budget): boolean {
   if (!isObject(value)) return true;
-  const hasValue = Object.keys(value).some((key) => key.startsWith('value') || key.startsWith('_value'));
+  const hasValue = Object.keys(value).some((key) => /^_?value/.test(key) && hasAnything(value[key], 0, budget));
   return hasValue !== Array.isArray(value['extension']);
+}
+
+/** Whether there is a value in a value at any depth: an empty object or text says nothing. */
+function hasAnything(value: unknown, depth: number, budget: Budget): boolean {
+  budget.spend(1);
+  if (typeof value !== 'object' || depth > MAX_DEPTH) return value !== undefined && value !== '';
+  if (value === null) return false;
+  return Object.values(value).some((each) => hasAnything(each, depth + 1, budget));
 }
 
 /** ref-1: a reference to a contained resource that is not there. */
