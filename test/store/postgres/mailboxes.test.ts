@@ -60,9 +60,11 @@ describe('a mailbox of two instances', () => {
     assert.ok(one && other);
     afterThisTest(() => setRandomness());
     const ids: string[] = [];
+    // A millisecond apart, however long each takes on a busy machine.
+    const began = Date.now();
     for (let n = 0; n < 20; n += 1) {
       const lagMs = n % 2 === 0 ? 0 : 50;
-      const uuidv7 = (): string => uuidOfTime(Date.now() - lagMs, randomBytes(10));
+      const uuidv7 = (): string => uuidOfTime(began + n - lagMs, randomBytes(10));
       setRandomness({ number: Math.random, bytes: randomBytes, uuid: randomUUID, uuidv7 });
       const { message } = await (n % 2 === 0 ? one : other).outbox.enqueue(letter(), { strictOrder: true });
       ids.push(message.id);
