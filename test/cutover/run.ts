@@ -41,8 +41,14 @@ function content({ localId }: Letter, made: string): string {
 async function putPair(folder: string, letter: Letter, made: string, messageId?: string): Promise<void> {
   const { localId, workflowId } = letter;
   const control = {
-    ...{ Version: '1.0', AddressType: 'DTS', MessageType: 'Data', WorkflowId: workflowId },
-    ...{ To_DTS: 'X26ABC2', From_DTS: 'X26ABC1', LocalId: localId, ...(messageId && { DTSId: messageId }) },
+    Version: '1.0',
+    AddressType: 'DTS',
+    MessageType: 'Data',
+    WorkflowId: workflowId,
+    To_DTS: 'X26ABC2',
+    From_DTS: 'X26ABC1',
+    LocalId: localId,
+    ...(messageId && { DTSId: messageId }),
   };
   const time = new Date().toISOString();
   const status = { time, event: 'TRANSFER', success: true, code: '00', description: 'Transferred' };
@@ -96,9 +102,12 @@ async function clientSends(root: string, sent: Map<string, number>, most = Infin
 /** Returns the local ids of the messages that need a decision: a kill leaves what was on the wire unknown. */
 async function needDecision(folder: string, environment: string): Promise<Set<string>> {
   const storage = await openStorage({ folder });
-  const { storeKey: mailbox, close } = openMailbox({ ...OFFLINE, environment, storage });
-  const rows = await storage.store.listOutgoing({ mailbox, states: ['unknown', 'parked'] }, { limit: 1000 });
-  await close();
+  const mailbox = openMailbox({ ...OFFLINE, environment, storage });
+  const rows = await storage.store.listOutgoing(
+    { mailbox: mailbox.storeKey, states: ['unknown', 'parked'] },
+    { limit: 1000 },
+  );
+  await mailbox.close();
   await storage.close();
   return new Set(rows.map(({ localId }) => localId));
 }
@@ -141,7 +150,14 @@ async function main(): Promise<void> {
 
     say('shadow');
     const compared = await nhsMesh<{ same: number; different: unknown[]; missing: unknown[]; messages: number }>(
-      ...['shadow', 'compare', '--client', root, '--ours', ours, '--mailbox', OFFLINE.mailboxId],
+      'shadow',
+      'compare',
+      '--client',
+      root,
+      '--ours',
+      ours,
+      '--mailbox',
+      OFFLINE.mailboxId,
     );
     say('adopt, killed in the middle, and again');
     const adopting = ['adopt', 'sent', '--client', root, ...at];
@@ -176,7 +192,13 @@ async function main(): Promise<void> {
     await nhsMesh(...adopting);
     say('reconciled');
     const found = await nhsMesh<{ unexplained: string[]; twice: string[]; notAccepted: Record<string, number> }>(
-      ...['shadow', 'reconcile', '--source', source, '--client', root, ...at],
+      'shadow',
+      'reconcile',
+      '--source',
+      source,
+      '--client',
+      root,
+      ...at,
     );
     const atMesh = Map.groupBy(server.messages(), ({ localId }) => localId ?? '');
     const times = letters.map(({ localId }) => (byClient.get(localId) ?? 0) + (atMesh.get(localId)?.length ?? 0));
