@@ -14,12 +14,6 @@ const MUTATIONS: Array<Mutation & { title: string }> = [
     without: 'const isDuplicate = false && isCopy;',
   },
   {
-    title: 'an answer is acknowledged before the flow has had it: a kill between the two loses it',
-    file: 'lib/receive/deliver/delivery-lane.ts',
-    check: 'await this.#consumer.deliver({ received,',
-    without: 'await this.#parts.finished.finish(row.messageId); await this.#consumer.deliver({ received,',
-  },
-  {
     title: 'silence is not raised',
     file: 'lib/send/follower.ts',
     check: 'await this.#reportAllOverdue(alarmTime);',

@@ -303,13 +303,22 @@ class Run {
     }
   }
 
+  /** Waits until the mailbox raises nothing and asks MESH nothing: with thousands to follow, a look takes seconds. */
+  async #untilQuiet(): Promise<void> {
+    for (;;) {
+      const [told, last] = [this.alarms.length, this.sandbox.requests().at(-1)];
+      await sleep(100);
+      if (told === this.alarms.length && last === this.sandbox.requests().at(-1)) return;
+    }
+  }
+
   /** Lets four days pass. */
   async passDays(): Promise<void> {
     for (const ms of JUMPS_MS) {
       await this.#advance(ms);
       // What the jump has woken, and a process that is started again, does its work first.
       await this.#order({ do: 'poll' });
-      for (let told = -1; told < this.alarms.length; await sleep(100)) told = this.alarms.length;
+      await this.#untilQuiet();
     }
   }
 
