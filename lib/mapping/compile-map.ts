@@ -22,6 +22,8 @@ export interface CompiledRow {
   /** Returns the value that is written. */
   produce: (part: Part, context: ConversionContext, event: string) => unknown;
   reads: Conversion['reads'];
+  /** Whether a text is added to the one that is there: the type ends with `append`. */
+  appends: boolean;
 }
 
 /** Which parts of a field have rows: of all its repeats, or of one. */
@@ -93,7 +95,7 @@ export class MapCompiler {
     const target = row.target === '' ? undefined : compileTarget(row.target, this.release);
     const table = row.table === '' ? undefined : (this.tables.get(row.table) ?? shippedTables().get(row.table));
     if (row.table !== '' && table === undefined) throw new ConfigurationError(`There is no table “${row.table}”.`);
-    const base = { row, source, condition, target, table, refersTo: undefined };
+    const base = { row, source, condition, target, table, refersTo: undefined, appends: row.type.endsWith(APPEND) };
     if (target === undefined || target.isResource) return { ...base, produce: () => undefined, reads: undefined };
     if (row.type === 'Reference') {
       if (target.type !== 'Reference') throw new ConfigurationError(`${row.target} is no reference.`);
@@ -101,7 +103,7 @@ export class MapCompiler {
     }
     if (row.value !== '') return { ...base, produce: constant(row, target), reads: [] };
     if (source.field === undefined) throw new ConfigurationError('It has neither a value nor a field.');
-    const [from = '', resource] = row.type.split(':');
+    const [from = '', resource] = row.type.replace(APPEND, '').split(':');
     const to = resource ?? target.type;
     const conversion = conversionOf(from, to);
     if (!conversion) throw new ConfigurationError(`There is no data type map from ${from || 'nothing'} to ${to}.`);
@@ -109,6 +111,7 @@ export class MapCompiler {
   }
 }
 
+const APPEND = ' append';
 const MAX_PLANS = 1000;
 
 /** Returns what writes a row's constant, through its table if it has one. */

@@ -194,6 +194,16 @@ function eiIdentifier(part: Part, context: ConversionContext): FhirObject | unde
   return compact({ system, value, assigner: system === undefined && name !== '' ? { display: name } : undefined });
 }
 
+const typed = (identifier: FhirObject | undefined, type: string): FhirObject | undefined =>
+  identifier && { type: identifierType(type), ...identifier };
+
+/** PLN: a practitioner's number and whose it is. */
+function staffNumber(part: Part, context: ConversionContext): FhirObject | undefined {
+  const [value, type] = [textIn(part, 1).trim(), textIn(part, 2).trim()];
+  const system = STAFF_SYSTEMS[type.toUpperCase()] ?? context.systems[type];
+  return compact({ type: system === undefined ? identifierType(type) : undefined, system, value });
+}
+
 // People, addresses, numbers
 
 function humanName(
@@ -352,6 +362,16 @@ function location(part: Part, context: ConversionContext): FhirObject | undefine
   }));
 }
 
+/** CWE as a room or a device that is booked. */
+function locationOfCwe(part: Part, context: ConversionContext): FhirObject | undefined {
+  const [value, name] = [textIn(part, 1).trim(), textIn(part, 2).trim()];
+  if (value === '' && name === '') return undefined;
+  return context.share('Location', JSON.stringify(part), () => ({
+    ...(value === '' ? {} : { identifier: [{ value }] }),
+    name: name || value,
+  }));
+}
+
 /** HD as the place of a facility. */
 function locationOfHd(part: Part, context: ConversionContext): FhirObject | undefined {
   const name = hdText(part);
@@ -379,6 +399,13 @@ function quantity(part: Part): FhirObject | undefined {
 function days(part: Part): FhirObject | undefined {
   const value = number(textOf(part));
   return value === undefined ? undefined : { value, unit: 'days', system: 'http://unitsofmeasure.org', code: 'd' };
+}
+
+/** A duration of TQ: `M30` is 30 minutes, `H1` an hour. */
+function minutes(part: Part): number | undefined {
+  const [, unit = 'M', digits = ''] = /^([MH])?(\d{1,5})$/.exec(textOf(part).trim()) ?? [];
+  const value = Number(digits) * (unit === 'H' ? 60 : 1);
+  return value > 0 ? value : undefined;
 }
 
 function structuredQuantity(part: Part): FhirObject | undefined {
@@ -478,7 +505,7 @@ const whole =
 const only = (convert: Conversion['convert'], ...reads: number[]): Conversion => ({ reads, convert });
 const every = (convert: Conversion['convert']): Conversion => ({ convert });
 
-const CODE = only(code, 1, 3);
+const CODE = only(code, 1, 2, 3);
 const DIALLED = [1, 2, 3, 4, 5, 6, 7, 8, 12];
 const TEXT = only(text, 1);
 const CONCEPT_OF_TABLE = only(tabledConcept, 1, 2, 3, 9);
@@ -498,6 +525,7 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   'ST>base64Binary': only((part) => toBase64(lines(textOf(part))), 1),
   'FT>string': only((part) => lines(textOf(part)) || undefined, 1),
   'FT>markdown': only((part) => lines(textOf(part)) || undefined, 1),
+  'FT>base64Binary': only((part) => toBase64(lines(textOf(part))), 1),
   'FT>Annotation': only((part) => compact({ text: lines(textOf(part)) }), 1),
   'FT>Attachment': only(textAttachment, 1),
   'FT>CodeableConcept': only((part) => compact({ text: lines(textOf(part)) }), 1),
@@ -505,6 +533,7 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   'NM>integer': only(whole(Number.MIN_SAFE_INTEGER), 1),
   'NM>unsignedInt': only(whole(0), 1),
   'NM>positiveInt': only(whole(1), 1),
+  'minutes>positiveInt': only(minutes, 1),
   'NM>Quantity': only(quantity, 1),
   'NM days>Duration': only(days, 1),
   'NM>string': only((part) => (quantity(part) ? undefined : text(part)), 1),
@@ -525,6 +554,7 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   'CWE>Coding': only(coding, ...CODED),
   'CWE>CodeableConcept': CONCEPT,
   'CWE tabled>CodeableConcept': CONCEPT_OF_TABLE,
+  'CWE>Location': only(locationOfCwe, 1, 2),
   'CWE>Organization': only(organizationOfCwe, 1, 2),
   'TS>date': only(date, 1),
   'TS>dateTime': only(dateTime, 1),
@@ -539,6 +569,10 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   'CX>Identifier': only(cxIdentifier, 1, 4, 5, 7, 8),
   'NHS>Identifier': only(nhsIdentifier, 1),
   'EI>Identifier': only(eiIdentifier, 1, 2, 3, 4),
+  'EI PLAC>Identifier': only((part, context) => typed(eiIdentifier(part, context), 'PLAC'), 1, 2, 3, 4),
+  'EI FILL>Identifier': only((part, context) => typed(eiIdentifier(part, context), 'FILL'), 1, 2, 3, 4),
+  'PLN>Identifier': only(staffNumber, 1, 2),
+  'system>uri': only((part, context) => codeSystem(textOf(part).trim(), context), 1),
   'XPN>HumanName': only((part, context) => humanName(part, { family: 1, type: 7 }, context), 1, 2, 3, 4, 5, 6, 7),
   'XPN>string': only(nameText, 1, 2, 3, 4, 5),
   'XAD>Address': only(address, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14),
@@ -553,6 +587,10 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   'HD>url': only(hdUri, 1, 2, 3),
   'HD>uri': only(hdUri, 1, 2, 3),
   'PL>Location': only(location, 1, 2, 3, 4, 7, 8, 9),
+  'ED>code': only((part) => contentType(textIn(part, 2), textIn(part, 3)), 1, 2, 3, 4),
+  'RP>code': only((part) => contentType(textIn(part, 3), textIn(part, 4)), 3, 4),
+  'ED>base64Binary': only((part) => attachment(part)?.['data'], 2, 3, 4, 5),
+  'RP>url': only((part) => textIn(part, 1).trim() || undefined, 1),
   'ED>Attachment': only(attachment, 2, 3, 4, 5),
   'RP>Attachment': only(pointer, 1, 3, 4),
 };

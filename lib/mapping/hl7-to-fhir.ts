@@ -234,7 +234,7 @@ class Mapping implements ConditionContext, ConversionContext {
     if (target === undefined) return undefined;
     const find = this.#elementFinder();
     const write = (to: MappedResource): NotWritten | undefined => {
-      const failure = target.write(to.resource, value, find);
+      const failure = target.write(to.resource, value, find, row.appends);
       if (failure !== undefined) return failure;
       this.#reporter.wrote(row.row.id, path, target.text, to.fullUrl);
       return undefined;

@@ -23,8 +23,11 @@ export interface Target {
   type: string;
   /** Whether the target is the resource itself: a row with it opens a new one. */
   isResource: boolean;
-  /** Writes a value; returns why it could not. */
-  write(resource: FhirObject, value: unknown, find: ElementFinder): NotWritten | undefined;
+  /**
+   * Writes a value; returns why it could not.
+   * @param appends whether a text becomes a further line of what stands there
+   */
+  write(resource: FhirObject, value: unknown, find: ElementFinder, appends?: boolean): NotWritten | undefined;
 }
 
 interface Step {
@@ -34,10 +37,12 @@ interface Step {
   /** The URL of an extension; of another list the system of the element that is meant, which another row has made. */
   url: string | undefined;
   isExtension: boolean;
+  /** Whether another row has to have made the element: the name ends with a question mark. */
+  mustExist: boolean;
 }
 
-/** A name; a label in brackets, or the URL of an extension or the system of an element in quotes. */
-const STEP = /\.(\w+)(?:\[([\w-]+)\]|\('([^']+)'\))?/gy;
+/** A name; a label in brackets, the URL of an extension or the system of an element in quotes, or a question mark. */
+const STEP = /\.(\w+)(?:\[([\w-]+)\]|\('([^']+)'\)|(\?))?/gy;
 const HEAD = /^([A-Z]\w+)(?::(\w+))?/;
 
 /** @throws ConfigurationError when FHIR has no such element */
@@ -53,7 +58,7 @@ export function compileTarget(text: string, release: FhirRelease): Target {
   while (STEP.lastIndex < text.length) {
     const found = STEP.exec(text);
     if (!found) throw refused(text, 'it cannot be read');
-    const [, name = '', label = '', url] = found;
+    const [, name = '', label = '', url, mark] = found;
     const before = steps.at(-1);
     if (before && definitions.isPrimitive(type)) {
       // What belongs to a primitive stands beside it.
@@ -69,7 +74,7 @@ export function compileTarget(text: string, release: FhirRelease): Target {
     if (url !== undefined && !isExtension && definitions.elementsOf(element.type)?.has('system') !== true) {
       throw refused(text, `${name} has no system to be named by`);
     }
-    steps.push({ key: name, repeats: element.repeats, label, url, isExtension });
+    steps.push({ key: name, repeats: element.repeats, label, url, isExtension, mustExist: mark !== undefined });
     ({ type } = element);
   }
   const resource = head[2] === undefined ? resourceType : `${resourceType}:${head[2]}`;
@@ -85,9 +90,10 @@ function refused(text: string, why: string): ConfigurationError {
 
 function writer(steps: readonly Step[]): Target['write'] {
   const [way, leaf] = [steps.slice(0, -1), steps.at(-1) as Step];
-  return (resource, value, find) => {
+  return (resource, value, find, appends = false) => {
     let at = resource;
-    for (const { key, repeats, label, url, isExtension } of way) {
+    for (const { key, repeats, label, url, isExtension, mustExist } of way) {
+      if (mustExist && at[key] === undefined) return 'no-resource';
       if (url !== undefined && !isExtension) {
         const list = (at[key] ?? []) as FhirObject[];
         const found = list.find(({ system }) => system === url);
@@ -100,6 +106,7 @@ function writer(steps: readonly Step[]): Target['write'] {
     }
     if (leaf.repeats) ((at[leaf.key] ??= []) as unknown[]).push(value);
     else if (at[leaf.key] === undefined) at[leaf.key] = value;
+    else if (appends) at[leaf.key] = `${String(at[leaf.key])}\n${String(value)}`;
     else return 'written-before';
     return undefined;
   };

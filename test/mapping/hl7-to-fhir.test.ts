@@ -14,6 +14,9 @@ import { errorsIn, map, resourceOf, resourcesOf, SYSTEMS, UK_CORE, type Json } f
 /** What the shipped map leaves of a message; of those that are not listed: nothing. */
 const LEFT: Partial<Record<MessageName, readonly string[]>> = {
   'ADT^A28 of an older system': ['Z01-1', 'Z01-6', 'NK1-3=NSP'],
+  'ORU^R01': ['OBX-6.unit: no-resource'],
+  'ORU^R01 of an older system': ['OBR-2: not-of-its-type'],
+  'MDM^T02': ['OBX-3.3'],
 };
 
 const FLAGS: CodeTable = {
@@ -132,6 +135,78 @@ describe('a map from HL7 v2 to FHIR', function () {
     const { payload } = map(MESSAGES['ADT^A01']);
     const levels = resourcesOf(payload, 'Location').map(({ name }) => name);
     assert.deepEqual(levels, ['B1', '2', 'WARD1', 'BAY2', 'BED3', 'WARD0', 'WARD9']);
+  });
+
+  it('makes a report, its results with values of their kinds, and the request of ORU', () => {
+    const { payload } = map(MESSAGES['ORU^R01']);
+    const results = resourcesOf(payload, 'Observation');
+    const valueOf = (result: Json): unknown =>
+      result['valueQuantity'] ??
+      result['valueString'] ??
+      (result['valueCodeableConcept'] as Json | undefined)?.['text'];
+    assert.deepEqual(results.map(valueOf), [
+      { value: 118, code: 'g/L', system: 'http://unitsofmeasure.org', unit: 'g/L' },
+      { value: 5, comparator: '<', unit: 'mg/L' },
+      'First line\nSecond line',
+      'Group A',
+      'clumped',
+      undefined,
+    ]);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['final', 'final', 'final', 'corrected', 'preliminary', 'final'],
+    );
+    assert.deepEqual(results[0]?.['note'], [{ text: 'Repeat in a month' }, { text: 'and with ferritin' }]);
+    const report = resourceOf(payload, 'DiagnosticReport');
+    assert.equal((report['result'] as unknown[]).length, 6);
+    assert.deepEqual(report['presentedForm'], [{ contentType: 'application/pdf', data: 'JVBERi0xLjQK' }]);
+    assert.equal(resourcesOf(payload, 'ServiceRequest').length, 1);
+  });
+
+  it('keeps the parts of a document, its status and what it goes with', () => {
+    const document = resourceOf(map(MESSAGES['MDM^T02']).payload, 'DocumentReference');
+    assert.deepEqual(document['content'], [
+      { attachment: { title: 'Letter', data: 'JVBERi0xLjQK', contentType: 'application/pdf' } },
+      {
+        attachment: {
+          title: 'Summary',
+          data: Buffer.from('She went home.').toString('base64'),
+          contentType: 'text/plain; charset=utf-8',
+        },
+      },
+    ]);
+    assert.deepEqual([document['docStatus'], document['status']], ['final', 'current']);
+  });
+
+  it('makes an appointment with its patient, staff and places, cancelled by S15', () => {
+    const booked = resourceOf(map(MESSAGES['SIU^S12']).payload, 'Appointment');
+    assert.deepEqual(
+      [booked['status'], booked['start'], booked['end'], booked['minutesDuration'], booked['comment']],
+      ['booked', '2026-04-01T10:00:00+01:00', '2026-04-01T10:30:00+01:00', 30, 'Bring your medicines\nand your letter'],
+    );
+    assert.equal((booked['participant'] as unknown[]).length, 6);
+    assert.equal(resourceOf(map(MESSAGES['SIU^S15']).payload, 'Appointment')['status'], 'cancelled');
+  });
+
+  it('maps a report of 20,000 results and hostile segments in bounded time, and lists each path once', function () {
+    this.timeout(120_000);
+    const [head = '', ...rest] = MESSAGES['ORU^R01'].split(/(?=OBX\|1)/);
+    assert.equal(rest.length, 1);
+    const result = (index: number): string =>
+      `OBX|${index}|NM|C${index}^A result with a long name, as laboratories have them, of number ${index}^LOCAL|a|${index}|mmol/L|0 - 5|N|||F|||20260301120000||BB1^Bench^Bea`;
+    const huge = `${head}${Array.from({ length: 20_000 }, (_, index) => result(index + 1)).join('\r')}\r`;
+    const start = performance.now();
+    const { payload, mapping } = map(huge);
+    const seconds = (performance.now() - start) / 1000;
+    assert.equal(resourcesOf(payload, 'Observation').length, 20_000);
+    assert.deepEqual(mapping.unmapped, [{ path: 'OBX-4', count: 20_000 }]);
+    assert.ok(seconds < 60, `${seconds} s`);
+    const names = Array.from(
+      { length: 5000 },
+      (_, index) => `Z${index.toString(36).toUpperCase().padStart(2, '0').slice(-2)}|x`,
+    );
+    const hostile = map(hl7('MSH|^~\\&|||||||ADT^__proto__|1', 'PID|||__proto__^^^constructor', ...names)).mapping;
+    assert.ok(hostile.unmapped.length <= 1000);
   });
 
   it('links the patients of a merge', () => {

@@ -62,6 +62,54 @@ const EVN = (event: string): string => `EVN|${event}|20260301101400|||U1^Clerk^C
 const adt = (event: string, ...rest: readonly string[]): string =>
   hl7(MSH(`ADT^${event}`), EVN(event), PATIENT, PD1, ...rest);
 
+const siu = (event: string): string =>
+  hl7(
+    MSH(`SIU^${event}^SIU_S12`),
+    segment('SCH', {
+      1: 'P1^PAS',
+      2: 'F1^PAS',
+      6: 'REASON^Patient asked^LOCAL',
+      7: 'FU^Follow up^LOCAL',
+      8: 'NORMAL^Routine^LOCAL',
+      9: '30',
+      10: 'min',
+      11: '^^M30^20260401100000^20260401103000',
+      16: 'U1^Clerk^Cora',
+      20: 'U1^Clerk^Cora',
+      25: 'Booked',
+    }),
+    'NTE|1||Bring your medicines',
+    'NTE|2||and your letter',
+    PATIENT,
+    'PV1|1|O|OPD',
+    'RGS|1|A',
+    'AIS|1|A|CARD^Cardiology^LOCAL|20260401100000|||30|min',
+    'AIG|1|A|ROOM3^Room 3',
+    'AIL|1|A|OPD^ROOM3^^RXX01',
+    'AIP|1|A|C1234567^Smith^Anna^^^DR^^^GMC|D^Doctor|',
+  );
+
+const order = (type: string): string =>
+  hl7(
+    MSH(type),
+    PATIENT,
+    'PV1|1|I|WARD1',
+    'ORC|NW|P300^PCS||G1^PCS|||||20260301090000|||C1234567^Smith^Anna^^^DR^^^GMC',
+    segment('OBR', {
+      1: '1',
+      2: 'P300^PCS',
+      4: 'CHEST^Chest X-ray^LOCAL',
+      5: 'R',
+      6: '20260301120000',
+      13: 'Cough for three weeks',
+      16: 'C1234567^Smith^Anna^^^DR^^^GMC',
+      24: 'RAD',
+      31: 'COUGH^Cough^LOCAL',
+    }),
+    'NTE|1||Uses a wheelchair',
+    'OBX|1|NM|WT^Weight^LOCAL||70|kg^^UCUM|||||F',
+  );
+
 /** The messages by what they are. */
 export const MESSAGES = {
   'ADT^A01': adt('A01', VISIT, ...REST),
@@ -90,6 +138,63 @@ export const MESSAGES = {
     'PV1|1|R',
     'Z01|07700 900124|||||N',
   ),
+  'ORU^R01': hl7(
+    MSH('ORU^R01^ORU_R01'),
+    PATIENT,
+    'PV1|1|I|WARD1',
+    'ORC|RE|P100^PCS|L200^LAB||CM||||20260228184100|||C1234567^Smith^Anna^^^DR^^^GMC',
+    'OBR|1|P100^PCS|L200^LAB|FBC^Full blood count^LOCAL||20260228184000|20260228184100||||||Tired|20260228190000|B^Blood|C1234567^Smith^Anna^^^DR^^^GMC||||L200||20260301164600||HM|F',
+    'OBX|1|NM|HGB^Haemoglobin^LOCAL||118|g/L^^UCUM|120 - 150|L|||F|||20260301120000||BB1^Bench^Bea',
+    'NTE|1|L|Repeat in a month',
+    'NTE|2|L|and with ferritin',
+    'OBX|2|SN|CRP^C-reactive protein^LOCAL||<^5|mg/L|0 - 5|N|||F|||20260301120000',
+    'OBX|3|TX|COM^Comment^LOCAL||First line~Second line||||||F',
+    'OBX|4|CE|883-9^Blood group^LN||A^Group A^LOCAL||||||C',
+    'OBX|5|NM|PLT^Platelets^LOCAL||clumped|10*9/L|||||P',
+    'OBX|6|ED|PDF^Report^LOCAL||^application^pdf^Base64^JVBERi0xLjQK||||||F',
+    segment('SPM', {
+      1: '1',
+      2: 'S1&PCS^S2&LAB',
+      4: 'B^Blood^LOCAL',
+      12: '5^mL',
+      17: '20260228184100',
+      18: '20260228190000',
+    }),
+  ),
+  'ORU^R01 of an older system': hl7(
+    'MSH|^~\\&|LAB2|LABS|EPR||20250112164645||ORU^R01|70003|P|2.3.1|||AL||||',
+    'PID|||H125^^^HOSP1||TESTER^TOM^^^MR||19700101|M|||1 HIGH ST^^LEEDS^^LS1 4AP',
+    'PV1||Inpatient|WARD9^^^^^^^^|||||W9^WARD NINE TEAM',
+    'OBR|1|^PCS|25B000001^LA|FBC^BLOOD COUNT^LX||202501111841|202501111841||||||||B^Blood|W9^WARD NINE TEAM||25B000001||||202501121646||HM|F||||||||||||||||||',
+    'OBX|1|TX|WBC^White cells^LX||6.09||||||F|||202501112026||BB1^Donna TEST|',
+    'OBX|2|TX|LYM^Lymphocytes^LX||<0.2%||||||F|||202501112026||BB1^Donna TEST|',
+  ),
+  'MDM^T02': hl7(
+    MSH('MDM^T02^MDM_T02'),
+    EVN('T02'),
+    PATIENT,
+    VISIT,
+    'TXA|1|DS^Discharge summary|AP|20260302120000|C7654321^Jones^Jo^^^MS^^^GMC|20260302123000|||C1234567^Smith^Anna^^^DR^^^GMC|C1234567^Smith^Anna^^^DR^^^GMC||D500^DOCS|D400^DOCS|||letter.pdf|AU|R|AV',
+    'OBX|1|ED|PDF^Letter^LOCAL||^application^pdf^Base64^JVBERi0xLjQK||||||F',
+    'OBX|2|TX|TXT^Summary^LOCAL||She went home.||||||F',
+  ),
+  'SIU^S12': siu('S12'),
+  'SIU^S13': siu('S13'),
+  'SIU^S14': siu('S14'),
+  'SIU^S15': siu('S15'),
+  'REF^I12': hl7(
+    MSH('REF^I12^REF_I12'),
+    'RF1|P^Pending|U^Urgent|CARD^Cardiology^LOCAL|||R1^GP|20260301090000|||CHEST^Chest pain^LOCAL',
+    'PRD|RP^Referring provider|Doctor^Dan^^^DR|1 The Street^^Leeds^^LS1 4AP||0113 4960005||G9999981^GMP',
+    'PRD|RT^Referred to provider|Smith^Anna^^^DR|||||C1234567^GMC',
+    PATIENT,
+    PD1,
+    'DG1|1||29857009^Chest pain^SCT',
+    'OBX|1|NM|8867-4^Heart rate^LN||72|/min^^UCUM|||||F',
+    'PV1|1|O',
+  ),
+  'ORM^O01': order('ORM^O01'),
+  'OMG^O19': order('OMG^O19'),
 } as const;
 
 export type MessageName = keyof typeof MESSAGES;
