@@ -178,6 +178,15 @@ const MASTER_PATIENT_TRACE = {
   about: 'The older trace (MPT), closed to new users: sends rows of demographics, gets NHS numbers.',
 };
 
+/** SUS: neither the workflow id nor what comes back is public. Nothing is awaited that nobody has promised. */
+const SUS_CDS = {
+  workflowId: 'SANDBOX_SUS_CDS',
+  ackWorkflowId: null,
+  form: 'none',
+  about: 'SUS commissioning data set (CDS): sends an XML file. Id and replies are not public, and nothing is awaited.',
+  certainty: 'guessed',
+};
+
 /** A report that names its requests row by row. Its columns may grow: they are found by name. */
 function report(name: string, workflowId: string, column: string): object {
   return {
@@ -219,4 +228,5 @@ export const FILE_FLOWS: readonly object[] = [
   LANDING_PORTAL,
   PDS_TRACE,
   MASTER_PATIENT_TRACE,
+  SUS_CDS,
 ];
