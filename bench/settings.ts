@@ -51,6 +51,8 @@ export interface Settings {
   formatBytes: number;
   /** Rows of the delimited file. */
   csvRows: number;
+  /** Rows of the table of the part codes. */
+  codeRows: number;
   /** `node_modules` with the packages that the formats are compared with; undefined if they are not installed. */
   formatPeers: string | undefined;
   /** NHS clients to compare with. */
@@ -87,6 +89,7 @@ export const FULL = {
   formatRoundMs: 100,
   formatBytes: 50_000_000,
   csvRows: 600_000,
+  codeRows: 100_000,
 };
 
 /** Checks in CI that every figure is produced and that the bytes are right; the times mean nothing. */
@@ -111,6 +114,7 @@ export const SMOKE: typeof FULL = {
   formatRoundMs: 1,
   formatBytes: 1_000_000,
   csvRows: 5000,
+  codeRows: 2000,
 };
 
 /** Runs `work` with an empty folder, then removes the folder. */

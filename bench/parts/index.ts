@@ -1,4 +1,5 @@
 /** The parts of the bench by name. */
+import { codes } from './codes';
 import { csv } from './csv';
 import { formats } from './formats';
 import { growth } from './growth';
@@ -37,6 +38,7 @@ export const PARTS = {
   mllpFlow,
   formats,
   csv,
+  codes,
   plot,
   history,
 } as const;

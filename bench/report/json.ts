@@ -77,6 +77,7 @@ export function toJson(results: Results): object {
     'mllp',
     'formats',
     'csv',
+    'codes',
     'plot',
     'history',
   ] as const) {
