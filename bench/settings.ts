@@ -53,6 +53,8 @@ export interface Settings {
   csvRows: number;
   /** Validations of each payload. */
   validations: number;
+  /** Rows of the table of the part codes. */
+  codeRows: number;
   /** `node_modules` with the packages that the formats are compared with; undefined if they are not installed. */
   formatPeers: string | undefined;
   /** NHS clients to compare with. */
@@ -90,6 +92,7 @@ export const FULL = {
   formatBytes: 50_000_000,
   csvRows: 600_000,
   validations: 40,
+  codeRows: 100_000,
 };
 
 /** Checks in CI that every figure is produced and that the bytes are right; the times mean nothing. */
@@ -115,6 +118,7 @@ export const SMOKE: typeof FULL = {
   formatBytes: 1_000_000,
   csvRows: 5000,
   validations: 2,
+  codeRows: 2000,
 };
 
 /** Runs `work` with an empty folder, then removes the folder. */

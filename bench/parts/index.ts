@@ -1,4 +1,5 @@
 /** The parts of the bench by name. */
+import { codes } from './codes';
 import { csv } from './csv';
 import { formats } from './formats';
 import { growth } from './growth';
@@ -39,6 +40,7 @@ export const PARTS = {
   formats,
   csv,
   validation,
+  codes,
   plot,
   history,
 } as const;

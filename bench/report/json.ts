@@ -78,6 +78,7 @@ export function toJson(results: Results): object {
     'formats',
     'csv',
     'validation',
+    'codes',
     'plot',
     'history',
   ] as const) {

@@ -260,6 +260,14 @@ export function otherFigures(results: Results): string {
     ];
     parts.push(markdownTable([head, ...lines]));
   }
+  if (results.codes) {
+    const { rows, readMs, tableMiB, lookNs, mapNs, toMap, spread } = results.codes;
+    const head = [`code table, ${rows} rows`, 'look-up, ns', 'bare Map, ns', 'to the Map', 'read, ms', 'table, MiB'];
+    const ratio = `${number(toMap)} (${spread.map(number).join(' to ')})`;
+    parts.push(
+      markdownTable([head, ['from CSV', number(lookNs), number(mapNs), ratio, number(readMs), number(tableMiB)]]),
+    );
+  }
   if (results.plot) {
     const lines = results.plot.send.map((sent, i) => {
       const got = results.plot?.receive[i];

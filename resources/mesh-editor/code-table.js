@@ -33,7 +33,7 @@ function parsed(value) {
 
 export function button(icon, label, onClick) {
   return $('<button type="button" class="red-ui-button red-ui-button-small">')
-    .append($('<i class="fa">').addClass(`fa-${icon}`), ` ${text(`codes.${label}`)}`)
+    .append($('<i class="fa" aria-hidden="true">').addClass(`fa-${icon}`), ` ${text(`codes.${label}`)}`)
     .on('click', (event) => {
       event.preventDefault();
       onClick();
@@ -45,7 +45,7 @@ export function rowButton(icon, label, of, onClick) {
   const name = text(`codes.${label}`, { code: of });
   return $('<button type="button" class="red-ui-button red-ui-button-small">')
     .attr({ 'aria-label': name, title: name })
-    .append($('<i class="fa">').addClass(`fa-${icon}`))
+    .append($('<i class="fa" aria-hidden="true">').addClass(`fa-${icon}`))
     .on('click', (event) => {
       event.preventDefault();
       onClick();
@@ -78,6 +78,7 @@ export function codeTable(container, field) {
   });
   const file = $('<input type="file" accept=".csv,.txt,text/csv" class="mesh-codes-import" tabindex="-1">')
     .attr('aria-label', text('codes.import'))
+    .hide()
     .on('change', () => void importFile());
   const all = $('<input type="checkbox">')
     .prop('checked', showsAll)
@@ -199,7 +200,7 @@ export function codeTable(container, field) {
       });
       const [first] = errors;
       if (first !== undefined) {
-        const at = first.line === undefined ? '' : `${text('codes.line', { line: first.line })} `;
+        const at = first.line === undefined ? '' : `${text('codes.line', { line: first.line })}: `;
         status.text(`${text('codes.not-imported')} ${at}${first.text}`);
         return;
       }

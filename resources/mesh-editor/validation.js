@@ -34,7 +34,7 @@ export function isWholeNumber(value, minimum, maximum = Infinity) {
 export function showDefaults(node) {
   for (const [name, { value }] of Object.entries(node._def.defaults)) {
     if (node[name] !== undefined) continue;
-    const input = $(`#node-input-${name}`);
+    const input = $(`#node-input-${name}, #node-config-input-${name}`);
     if (input.is(':checkbox')) input.prop('checked', value === true);
     else input.val(value);
   }

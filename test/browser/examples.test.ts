@@ -84,6 +84,7 @@ const BUTTONS: Record<string, Record<string, Result>> = {
     'Write today’s extract, and send it': debug('Accepted by MESH'),
     'Poll now': debug('Received'),
   },
+  'local-codes': { 'Two results': debug('Coded results'), 'With an unknown code': debug('Without a LOINC') },
   'mesh-client-folders': {
     'Write a pair into out': status('out'),
     'Check now': debug('Sent'),
@@ -158,6 +159,8 @@ const LIMIT_MS = 40_000;
 const ENDS: Record<string, Record<string, number>> = {
   'hl7-to-itk3-letter': { Acknowledged: 3, 'Refused: not known': 1, Acknowledgement: 4 },
   'mesh-to-fhir-server': { Acknowledged: 2, Acknowledgement: 2 },
+  // The first button has taken one.
+  'local-codes': { 'Coded results': 1 },
   // The first button has taken one; the same message twice is received once.
   'mllp-to-mesh': { Received: 1 },
   'nems-events': { Done: 3 },

@@ -173,11 +173,11 @@ describe('mesh-codes and mesh-code-lookup', () => {
       assert.equal(statuses.at(-1)?.fill, 'yellow');
     };
     await writeFile(file, `${good}NA,5\n`);
-    await stillServes(/1 errors, the first one in line 6, column source.*earlier table serves on/);
+    await stillServes(/errors \(1\), the first one in line 6, column source.*earlier table serves on/);
     await writeFile(file, good.slice(0, -1));
     await stillServes(/last line of the table's file does not end/);
     await writeFile(file, 'source,target\nNA,1\n');
-    await stillServes(/has 1 rows only, where there were 4/);
+    await stillServes(/has only 1 of 4 rows/);
     await rm(file);
     await stillServes(/cannot be read \(ENOENT\)/);
     await writeFile(file, good.replace('UREA,4', 'UREA,5'));
