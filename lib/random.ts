@@ -1,7 +1,7 @@
 /** What the durable lines draw at random: ids, names and waits. */
 import { randomBytes as machineBytes, randomUUID as machineUuid } from 'node:crypto';
 import { machineNow } from './clock';
-import { uuidOfTime } from './uuid';
+import { uuidsOfTime } from './uuid';
 
 /** A source of randomness. */
 export interface Randomness {
@@ -18,7 +18,7 @@ const MACHINE: Randomness = {
   number: Math.random,
   bytes: (size) => machineBytes(size),
   uuid: machineUuid,
-  uuidv7: () => uuidOfTime(machineNow(), machineBytes(10)),
+  uuidv7: uuidsOfTime(machineNow, (size) => machineBytes(size)),
 };
 
 let source = MACHINE;

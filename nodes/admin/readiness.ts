@@ -21,10 +21,8 @@ export function addReadiness(RED: NodeAPI): void {
   const answer = async (response: Response): Promise<void> => {
     const ready = await isReady(RED);
     safeHeaders(response);
-    response
-      .status(ready ? 200 : 503)
-      .type('text/plain')
-      .send(ready ? 'ready\n' : 'not ready\n');
+    response.status(ready ? 200 : 503);
+    response.type('text/plain').send(ready ? 'ready\n' : 'not ready\n');
   };
   RED.httpAdmin.get('/mesh/ready', (_request: Request, response: Response) => void answer(response));
 }

@@ -20,7 +20,7 @@ function idsOfMachine(differenceMs: number): void {
     number: Math.random,
     bytes: randomBytes,
     uuid: randomUUID,
-    uuidv7: () => uuidOfTime(Date.now() + differenceMs, randomBytes(10)),
+    uuidv7: () => uuidOfTime(Date.now() + differenceMs, 0, randomBytes(8)),
   });
   afterThisTest(() => setRandomness());
 }
