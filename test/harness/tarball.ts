@@ -41,6 +41,7 @@ const NEEDED: RegExp[] = [
   /^LICENSE$/,
   /^dist\/(lib|nodes)\/[\w/.-]+\.(js|js\.map|d\.ts)$/,
   /^dist\/lib\/formats\/fhir\/profiles\/base-\w+\.gz$/,
+  /^dist\/lib\/mapping\/maps\/[\w/-]+\.csv$/,
   /^dist\/nodes\/[\w-]+\.html$/,
   /^dist\/nodes\/locales\/[\w-]+\/[\w-]+\.(json|html)$/,
   /^dist\/nodes\/icons\/[\w-]+\.svg$/,
