@@ -132,9 +132,9 @@ describe('the outbox', () => {
     const { message } = await mailbox.outbox.enqueue(request, { requestedAcknowledgements: 'automatic' });
     const row = await storage.store.getOutgoing(message.id);
     assert.ok(row);
-    assert.equal(limitsFrom(row, 0).infrastructureBy, 3 * 3_600_000);
-    // 1 January 1970 was a Thursday.
-    assert.equal(limitsFrom(row, 0).businessBy, 24 * 3_600_000);
+    const thursday = Date.UTC(2026, 0, 15, 9);
+    assert.equal(limitsFrom(row, thursday).infrastructureBy, thursday + 3 * 3_600_000);
+    assert.equal(limitsFrom(row, thursday).businessBy, thursday + 24 * 3_600_000);
   });
 
   it('settles the copy that arrived of a message that was sent again', async () => {

@@ -1,14 +1,12 @@
 /** docs/file-flows.html, the index of the profiles that a person can search. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { SHIPPED_PROFILES } from '../../lib/acks/profiles';
-import { describedFlows, fileFlowsPage } from '../../scripts/file-flows-page';
-import { ROOT } from '../harness/node-red';
+import { describedFlows, FILE_FLOWS_PAGE, fileFlowsPage } from '../harness/file-flows-page';
 
 describe('the index of workflow profiles', () => {
   it('is what the shipped profiles say (`npx tsx scripts/file-flows-page.ts` writes it anew)', () => {
-    const page = readFileSync(join(ROOT, 'docs', 'file-flows.html'), 'utf8');
+    const page = readFileSync(FILE_FLOWS_PAGE, 'utf8');
     assert.equal(page, fileFlowsPage());
     for (const { workflowId } of SHIPPED_PROFILES) assert.ok(page.includes(`<td>${workflowId}</td>`), workflowId);
   });

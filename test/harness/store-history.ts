@@ -317,8 +317,14 @@ export interface Filled {
 /**
  * Times every operation on both stores in turn. The best of the runs counts: other work of the machine can only add to
  * a time.
+ * @param isWanted which operations, by their names in the result
  */
-export async function timeOperations(small: Filled, large: Filled, runs: number): Promise<Timed[]> {
+export async function timeOperations(
+  small: Filled,
+  large: Filled,
+  runs: number,
+  isWanted: (operation: string) => boolean = () => true,
+): Promise<Timed[]> {
   const timed: Timed[] = [];
   let nth = 0;
   const once = async (operation: Operation, { store, messages }: Filled): Promise<number> => {
@@ -328,6 +334,8 @@ export async function timeOperations(small: Filled, large: Filled, runs: number)
   };
   for (const [method, operations] of Object.entries(OPERATIONS)) {
     for (const [index, operation] of operations.entries()) {
+      const name = index === 0 ? method : `${method} (${index + 1})`;
+      if (!isWanted(name)) continue;
       const best = { smallMs: Number.POSITIVE_INFINITY, largeMs: Number.POSITIVE_INFINITY };
       for (let run = 0; run <= runs; run += 1) {
         nth += 1;
@@ -337,7 +345,7 @@ export async function timeOperations(small: Filled, large: Filled, runs: number)
         best.smallMs = Math.min(best.smallMs, smallMs);
         best.largeMs = Math.min(best.largeMs, largeMs);
       }
-      timed.push({ operation: index === 0 ? method : `${method} (${index + 1})`, ...best });
+      timed.push({ operation: name, ...best });
     }
   }
   return timed;

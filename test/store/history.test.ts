@@ -13,7 +13,7 @@ import { openSqliteStore } from '../../lib/store/sqlite/open-sqlite-store';
 import { afterThisTest, emptyFolder } from '../harness/cleanup';
 import { dropSchema, newSchema, postgresUrl } from '../harness/postgres';
 import { size } from '../harness/size';
-import { type Filled, fillHistory, POSTGRES, SQLITE, timeOperations } from '../harness/store-history';
+import { type Filled, fillHistory, POSTGRES, SQLITE, type Timed, timeOperations } from '../harness/store-history';
 
 const SMALL = 10_000;
 const LARGE = size(80_000, 200_000);
@@ -56,9 +56,13 @@ for (const [name, filled] of [
     this.timeout(180_000);
 
     it('does everything as fast as with 10,000', async () => {
-      const timed = await timeOperations(await filled(SMALL), await filled(LARGE), 8);
-      const slow = timed.filter(({ smallMs, largeMs }) => largeMs > 2 * smallMs + ALLOWED_MS);
-      assert.deepEqual(slow, []);
+      const [small, large] = [await filled(SMALL), await filled(LARGE)];
+      const slowOf = (timed: Timed[]): Timed[] =>
+        timed.filter(({ smallMs, largeMs }) => largeMs > 2 * smallMs + ALLOWED_MS);
+      const slow = slowOf(await timeOperations(small, large, 8));
+      // What seems slow is timed again, longer: the server may have been busy with what was filled in.
+      const names = new Set(slow.map(({ operation }) => operation));
+      assert.deepEqual(slowOf(await timeOperations(small, large, 60, (name) => names.has(name))), []);
     });
   });
 }
