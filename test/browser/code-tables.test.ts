@@ -12,6 +12,45 @@ const ROWS = [
 ];
 const HOSTILE = '<img src=x onerror=alert(1)>';
 
+/** Look-ups in a table, and what is looked up as soon as the flow starts. */
+const lookUps = (table: string, index: number): object[] => [
+  {
+    id: `look-${table}`,
+    type: 'mesh-code-lookup',
+    z: 'tab',
+    table,
+    version: 1,
+    code: 'payload',
+    codeType: 'msg',
+    x: 400,
+    y: 100 + 100 * index,
+    wires: [[], [`end-${table}`]],
+  },
+  {
+    id: `end-${table}`,
+    type: 'debug',
+    z: 'tab',
+    active: true,
+    tosidebar: false,
+    x: 700,
+    y: 100 + 100 * index,
+    wires: [],
+  },
+  ...['GLU', 'GLU', '=cmd()', HOSTILE].map((payload, number) => ({
+    id: `give-${table}-${number}`,
+    type: 'inject',
+    z: 'tab',
+    props: [{ p: 'payload' }],
+    payload,
+    payloadType: 'str',
+    once: true,
+    onceDelay: 0.5,
+    x: 100,
+    y: 60 + 40 * (number + 4 * index),
+    wires: [[`look-${table}`]],
+  })),
+];
+
 const flowOf = (file: string): object[] => [
   { id: 'tab', type: 'tab', label: 'codes' },
   {
@@ -24,43 +63,8 @@ const flowOf = (file: string): object[] => [
     targetSystem: 'LN',
   },
   { id: 'filed', type: 'mesh-codes', name: 'drugs', version: 1, from: 'file', file, header: true },
-  ...['typed', 'filed'].flatMap((table, index) => [
-    {
-      id: `look-${table}`,
-      type: 'mesh-code-lookup',
-      z: 'tab',
-      table,
-      version: 1,
-      code: 'payload',
-      codeType: 'msg',
-      x: 400,
-      y: 100 + 100 * index,
-      wires: [[], [`end-${table}`]],
-    },
-    {
-      id: `end-${table}`,
-      type: 'debug',
-      z: 'tab',
-      active: true,
-      tosidebar: false,
-      x: 700,
-      y: 100 + 100 * index,
-      wires: [],
-    },
-    ...['GLU', 'GLU', '=cmd()', HOSTILE].map((payload, number) => ({
-      id: `give-${table}-${number}`,
-      type: 'inject',
-      z: 'tab',
-      props: [{ p: 'payload' }],
-      payload,
-      payloadType: 'str',
-      once: true,
-      onceDelay: 0.5,
-      x: 100,
-      y: 60 + 40 * (number + 4 * index),
-      wires: [[`look-${table}`]],
-    })),
-  ]),
+  ...lookUps('typed', 0),
+  ...lookUps('filed', 1),
 ];
 
 const codesIn = (tray: Locator): Promise<string[]> =>
