@@ -62,8 +62,8 @@ const RULES: Rule[] = [
     case: 'leaves here, by name',
     test: BACK,
     file: 'lib/cutover/hand-back.ts',
-    check: "row.state === 'queued' && row.chunksSent === 0",
-    without: "row.state === 'queued'",
+    check: 'queued.push(row.id);\n    else result.listed.push(listed(row));',
+    without: 'queued.push(row.id);',
   },
   {
     case: 'is never sent from here',
