@@ -171,6 +171,7 @@ export * from './mllp/index';
 // The MESH Client's folders
 export { InFolder, type InFolderMessage } from './folders/in-folder';
 export { OutFolder, type FolderProblem, type OutgoingPair, type Scan, type ScanOptions } from './folders/out-folder';
+export { messageOfControl } from './folders/pair-message';
 export type { PairOutcome } from './folders/claims';
 export type { ControlFields, StatusRecord } from './folders/control-file';
 export { avoidDeviceName } from './payload/safe-file-name';

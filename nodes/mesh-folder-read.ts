@@ -1,6 +1,13 @@
 /** mesh-folder-read: reads the files that a system places in the MESH Client's out folder, for mesh-send. */
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
-import { ConfigurationError, OutFolder, type FolderProblem, type OutgoingPair, type ScanOptions } from '../lib/index';
+import {
+  ConfigurationError,
+  messageOfControl,
+  OutFolder,
+  type FolderProblem,
+  type OutgoingPair,
+  type ScanOptions,
+} from '../lib/index';
 import { useMailbox } from './mailbox/mailbox-user';
 import { createNode } from './shared/create-node';
 import { FolderError } from './shared/errors';
@@ -156,18 +163,9 @@ function scanStatus({ inFlight, needsAttention }: { inFlight: number; needsAtten
 
 /** Returns the message for mesh-send, with its settings on msg.meshSend as in any flow. */
 function outgoing({ id, stem, file, control }: OutgoingPair): NodeMessage {
-  const compression = { Y: 'always', N: 'never' }[(control['Compress'] ?? '').toUpperCase()];
-  const meshSend = {
-    to: control['To_DTS'],
-    workflowId: control['WorkflowId'],
-    localId: control['LocalId'],
-    subject: control['Subject'],
-    partnerId: control['PartnerId'],
-    checksum: control['DataChecksum'],
-    ...(compression !== undefined && { compression }),
-    ...((control['Encrypted'] ?? '').toUpperCase() === 'Y' && { encrypted: true }),
-    onceKey: `folder ${id}`,
-  };
+  const { to, workflowId, ...rest } = messageOfControl(control);
+  // What the control file leaves out is the node's setting.
+  const meshSend = { ...rest, ...(to && { to }), ...(workflowId && { workflowId }), onceKey: `folder ${id}` };
   const more = { meshSend, meshFolder: { id, name: stem, control } };
   return { payload: file, ...more };
 }

@@ -7,7 +7,7 @@ import { MeshError, PayloadError } from '../errors';
 import { readFile } from '../files';
 import type { ControlFields } from '../folders/control-file';
 import { onDisk } from '../folders/files';
-import { controlOf, messageOf } from '../folders/pair-message';
+import { controlOf, messageOfControl } from '../folders/pair-message';
 import { fieldsOf, isNamed, MADE_ANEW, type MessageForm } from '../formats/message-fields';
 import { outgoingHeaders } from '../protocol/message-headers';
 import type { ClientMessage } from './client-folder';
@@ -118,7 +118,7 @@ interface Whole {
 /** Returns the message as it would be sent; a sentence that says why not, if it would be refused. */
 function build({ control, bytes }: Whole, mailboxId: string): Whole | string {
   try {
-    const message = messageOf(control);
+    const message = messageOfControl(control);
     if (bytes.length === 0) throw new PayloadError('The payload is empty.');
     const localId = message.localId ?? 'none';
     outgoingHeaders(mailboxId, { ...message, localId, contentType: 'application/octet-stream' });

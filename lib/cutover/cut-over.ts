@@ -11,7 +11,7 @@ import { mkdir } from '../files';
 import { Claims, type Claim } from '../folders/claims';
 import { readControlFile } from '../folders/control-file';
 import { clientFolders, onDisk } from '../folders/files';
-import { messageOf } from '../folders/pair-message';
+import { messageOfControl } from '../folders/pair-message';
 import { workflowMatcher } from '../protocol/workflow-filter';
 import type { Outbox } from '../send/outbox';
 import { clientFolder, clientMessages, type ClientMessage, type NamedException } from './client-folder';
@@ -92,7 +92,7 @@ async function takeOver(
   const ended = { time: new Date(clock.now()).toISOString(), event: 'CUTOVER' };
   try {
     if (!Buffer.isBuffer(control)) throw control;
-    const fields = messageOf(readControlFile(control));
+    const fields = messageOfControl(readControlFile(control));
     const { message } = await outbox.enqueue(
       { ...fields, payload: { file } },
       {

@@ -5,7 +5,7 @@ import type { ControlFields } from './control-file';
 type Fields = Omit<OutgoingMessage, 'payload'>;
 
 /** Returns the message of a control file, without its payload. Empty fields are left out. */
-export function messageOf(control: ControlFields): Fields {
+export function messageOfControl(control: ControlFields): Fields {
   const { LocalId: localId, Subject: subject, PartnerId: partnerId, DataChecksum: checksum } = control;
   const compression = ({ Y: 'always', N: 'never' } as const)[(control['Compress'] ?? '').toUpperCase()];
   return {
