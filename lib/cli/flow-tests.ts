@@ -36,6 +36,7 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const;
 
+const PACKAGE = '@mesh-flows/node-red-nhs-mesh';
 const TEST_FILE = /\.test\.(?:ya?ml|json)$/;
 
 async function run(args: string[]): Promise<number> {
@@ -54,6 +55,7 @@ async function run(args: string[]): Promise<number> {
     flow,
     nodeRed,
     userDir,
+    host: hostOf(userDir),
     isUpdating: values.update,
     onFile: (one) => void process.stdout.write(readableFile(one)),
   });
@@ -96,6 +98,22 @@ function findNodeRed(named: string | undefined, userDir: string | undefined): st
     }
   }
   throw new ConfigurationError('Node-RED was not found. Name the folder of its package with --node-red.');
+}
+
+/**
+ * Returns the file of the process that runs tests: of the package whose nodes the flow uses, so that they have one clock.
+ * @throws ConfigurationError when the user folder does not have this package
+ */
+function hostOf(userDir: string | undefined): string {
+  const place = userDir === undefined ? join(__dirname, '..') : join(userDir, 'node_modules', PACKAGE, 'dist', 'lib');
+  const host = join(place, 'flow-tests', 'host.js');
+  if (existsSync(host)) return host;
+  throw new ConfigurationError(
+    `The user folder ${userDir ?? ''} does not have the package ${PACKAGE}, or an older one.`,
+    {
+      advice: `Install it there: npm install ${PACKAGE}.`,
+    },
+  );
 }
 
 /** Node-RED has a reader of YAML for its yaml node. */

@@ -1,7 +1,7 @@
 /** Runs test files, each in a process of its own, and says which nodes of their flows no test reached. */
 import { fork } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { ConfigurationError } from '../errors';
 import type { TestResult } from './flow-run';
 import type { FileResult, FileToRun } from './protocol';
@@ -37,9 +37,14 @@ const WITHOUT_INPUT = new Set(['tab', 'group', 'comment', 'subflow', 'catch', 'c
  */
 export async function runFiles(
   files: readonly TestFile[],
-  options: Omit<FileToRun, 'file' | 'flow'> & { flow: string | undefined; onFile: (ran: RanFile) => void },
+  options: Omit<FileToRun, 'file' | 'flow'> & {
+    flow: string | undefined;
+    /** The built file of host.ts. */
+    host: string;
+    onFile: (ran: RanFile) => void;
+  },
 ): Promise<{ files: RanFile[]; unreached: Unreached[] }> {
-  const { flow: given, onFile, ...rest } = options;
+  const { flow: given, host, onFile, ...rest } = options;
   const flows = new Map<string, { nodes: FlowNode[]; reached: Set<string> }>();
   const tasks: Array<{ path: string; flow: string; task: FileToRun }> = [];
   for (const file of files) {
@@ -55,7 +60,7 @@ export async function runFiles(
   const ran: RanFile[] = [];
   const runNext = async (): Promise<void> => {
     for (let next = tasks.shift(); next; next = tasks.shift()) {
-      const { results, reached, failed } = await runInProcess(next.task);
+      const { results, reached, failed } = await runInProcess(host, next.task);
       for (const id of reached) flows.get(next.flow)?.reached.add(id);
       const one: RanFile = { path: next.path, flow: next.flow, results, ...(failed !== undefined && { failed }) };
       ran.push(one);
@@ -91,9 +96,9 @@ async function readFlow(path: string): Promise<FlowNode[]> {
   return flow as FlowNode[];
 }
 
-function runInProcess(task: FileToRun): Promise<FileResult> {
+function runInProcess(host: string, task: FileToRun): Promise<FileResult> {
   return new Promise((resolve) => {
-    const child = fork(join(__dirname, 'host.js'), {
+    const child = fork(host, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // Nothing of the real place may lead a test anywhere else.
       env: { ...withoutMesh(process.env), ...task.file.env },

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { emptyFolder } from '../harness/cleanup';
 import { exampleFlows, ROOT, type FlowNode } from '../harness/node-red';
@@ -199,5 +199,20 @@ describe('nhs-mesh test', function () {
       assert.equal(code, 2, text);
       assert.match(text, says);
     }
+  });
+
+  it('uses the palette of a user folder, and says when this package is not in it', async () => {
+    const folder = await emptyFolder();
+    const flow = join(ROOT, 'examples', 'mllp-to-mesh.json');
+    await mkdir(join(folder, 'node_modules', '@mesh-flows'), { recursive: true });
+    await writeFile(join(folder, 'adt-a01.hl7'), await readFile(ADT));
+    await writeFile(join(folder, 'a.test.json'), JSON.stringify({ tests: [TESTS[1]] }));
+    const args = [flow, '--tests', folder, '--user-dir', folder];
+    const before = await nhsMeshTest(...args);
+    assert.equal(before.code, 2, before.text);
+    assert.match(before.text, /does not have the package/);
+    await symlink(ROOT, join(folder, 'node_modules', '@mesh-flows', 'node-red-nhs-mesh'));
+    const { code, text } = await nhsMeshTest(...args);
+    assert.equal(code, 0, text);
   });
 });
