@@ -4,10 +4,16 @@
  * little to do and nothing to guess.
  */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Locator, Page } from 'playwright-core';
+import { validatePayload } from '../../lib/formats/fhir/profiles/validate-payload';
+import { writeHl7 } from '../../lib/index';
+import { emptyFolder } from '../harness/cleanup';
 import { Editor, MAJORS, needsChromium } from '../harness/browser';
 import type { FlowNode, RealNodeRed } from '../harness/node-red';
 import { freePort } from '../harness/ports';
+import { adt as dischargeMessage, PDF } from '../letters/letters';
 import { adt, Sender } from '../mllp/support';
 import { Names } from './names';
 
@@ -103,7 +109,8 @@ async function receivedByPartner(nodeRed: RealNodeRed): Promise<unknown> {
   let editor: Editor;
   let hand: Hand;
   beforeEach(async () => {
-    editor = await Editor.open({ major: '5' });
+    // The debug messages show whole payloads.
+    editor = await Editor.open({ major: '5', settings: 'debugMaxLength: 1000000,' });
     hand = new Hand(editor.page);
   });
   afterEach(async () => {
@@ -152,11 +159,16 @@ async function receivedByPartner(nodeRed: RealNodeRed): Promise<unknown> {
   }
 
   /** Adds a mailbox with the plus of a node's dialog: the one that its dialog proposes, or another. */
-  async function addMailbox(dialog: Locator, names: Names, mailboxId?: string): Promise<void> {
+  async function addMailbox(
+    dialog: Locator,
+    names: Names,
+    { mailboxId, odsCode }: { mailboxId?: string; odsCode?: string } = {},
+  ): Promise<void> {
     await hand.click(dialog.locator('#node-input-btn-mailbox-add'));
     const mailbox = editor.page.locator('.red-ui-tray', { has: editor.page.locator('#node-config-input-mailboxId') });
     await editor.openTray();
     if (mailboxId !== undefined) await fill(mailbox, 'Mailbox', mailboxId);
+    if (odsCode !== undefined) await fill(mailbox, names.of('Our ODS code'), odsCode);
     await hand.click(mailbox.getByRole('button', { name: names.of('Add'), exact: true }));
     await mailbox.waitFor({ state: 'detached' });
     await editor.openTray();
@@ -226,6 +238,71 @@ async function receivedByPartner(nodeRed: RealNodeRed): Promise<unknown> {
     editor.noErrors();
   });
 
+  it('takes at most 45 clicks from an ADT and a PDF in a file to a valid Send Document', async () => {
+    const { page, nodeRed } = editor;
+    const names = new Names('A letter from an ADT and a PDF');
+    const port = await freePort();
+    const pdf = join(await emptyFolder(), 'letter.pdf');
+    await writeFile(pdf, PDF);
+    const input = await place(names.of('mllp in'), 110, 100);
+    const hl7 = await place(names.of('mesh hl7'), 300, 100);
+    const change = await place(names.of('change'), 490, 100);
+    const letter = await place(names.of('mesh letter'), 680, 100);
+    const fhir = await place(names.of('mesh fhir'), 110, 220);
+    const send = await place(names.of('mesh send'), 300, 220);
+    const response = await place(names.of('mllp response'), 490, 220);
+    const line = [input, hl7, change, letter, fhir, send, response];
+    for (const [at, from] of line.slice(0, -1).entries()) await wire(from, line[at + 1] ?? from);
+
+    let dialog = await dialogOf(input);
+    await fill(dialog, names.of('Port'), String(port));
+    await finish(dialog, names);
+
+    dialog = await dialogOf(change);
+    const type = async (field: Locator, value: string): Promise<void> => {
+      await hand.click(field);
+      await page.keyboard.press('Control+A');
+      await page.keyboard.type(value);
+    };
+    const rule = dialog.locator('#node-input-rule-container .red-ui-typedInput-input:visible');
+    await type(rule.nth(0), 'letter.documents[0].file');
+    await type(rule.nth(1), pdf);
+    await finish(dialog, names);
+
+    dialog = await dialogOf(letter);
+    await addMailbox(dialog, names, { odsCode: 'X26' });
+    await fill(dialog, names.of('Organisation'), 'Example Hospital');
+    await fill(dialog, names.of('Telephone'), '01632960000');
+    await fill(dialog, names.of('Title'), 'Clinic letter');
+    await fill(dialog, names.of('Type'), '823681000000100');
+    await type(dialog.locator('#node-input-typeName'), 'Outpatient letter');
+    await finish(dialog, names);
+
+    dialog = await dialogOf(send);
+    await hand.click(dialog.locator('#node-input-mailbox'));
+    await dialog.locator('#node-input-mailbox').selectOption({ index: 0 });
+    await fill(dialog, names.of('To'), 'X26ABC2');
+    await hand.click(dialog.locator('details.mesh-more > summary', { hasText: names.of('More') }));
+    const validate = dialog.locator('.form-row', { has: page.getByText(names.of('Validate'), { exact: true }) });
+    await hand.click(validate.locator('select'));
+    await validate.locator('select').selectOption('fhir');
+    await finish(dialog, names);
+    await deploy(names);
+    await input.getByText('listening').waitFor();
+    const sender = await Sender.connect(port);
+    sender.send(Buffer.from(writeHl7(dischargeMessage())));
+    assert.deepEqual(await sender.received(1), ['AA CONTROL1']);
+    await send.getByText(names.of('1 sent (sandbox)')).waitFor();
+    hand.took('ADT and PDF to a Send Document', 45);
+
+    const received = String(await receivedByPartner(nodeRed));
+    assert.ok(received.includes(PDF.toString('base64')));
+    const { valid } = await validatePayload({ payload: received, release: 'STU3', sources: [], profiles: [] });
+    assert.ok(valid);
+    names.allUsed();
+    editor.noErrors();
+  });
+
   it('takes at most 25 clicks from a poll through HL7 to mesh ack', async () => {
     const names = new Names('From MESH: poll, HL7, ack');
     const poll = await place(names.of('mesh poll'), 160, 160);
@@ -239,7 +316,7 @@ async function receivedByPartner(nodeRed: RealNodeRed): Promise<unknown> {
     await wire(poll, ack, 3);
     await wire(poll, debug, 4);
     const dialog = await dialogOf(poll);
-    await addMailbox(dialog, names, 'X26ABC2');
+    await addMailbox(dialog, names, { mailboxId: 'X26ABC2' });
     await fill(dialog, names.of('Poll every'), '0.1');
     await finish(dialog, names);
     await deploy(names);
