@@ -47,6 +47,8 @@ export interface XmlOptions {
 export function parseXml(payload: string | Buffer, options: XmlOptions = {}): XmlElement {
   checkSize(payload, 'XML');
   const text = typeof payload === 'string' ? payload : decodeXml(payload);
+  // saxes takes half of a character at the end for one to come, and fails when none does.
+  if (!text.isWellFormed()) throw new UnreadableError('The XML has half of a character (a lone surrogate).');
   checkBrackets(text);
   const builder = new TreeBuilder(text, options);
   const parser = new SaxesParser({ xmlns: true });
@@ -81,6 +83,7 @@ export interface XmlTag {
  * @returns whether it is well-formed, and without a document type declaration
  */
 export function scanXml(text: string, handlers: { open(tag: XmlTag): void; text(content: string): void }): boolean {
+  if (!text.isWellFormed()) return false;
   if (text.includes('<![CDATA[') && countUpTo(text, ']', MAX_BRACKETS + 1) > MAX_BRACKETS) return false;
   const parser = new SaxesParser({ xmlns: true });
   let isWellFormed = true;

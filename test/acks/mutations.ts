@@ -117,7 +117,7 @@ const MUTATIONS: Taken[] = [
   },
   {
     case: 'erases what replies name a sent message by',
-    test: 'test/store/sqlite.test.ts',
+    test: 'test/store/sqlite/erase.test.ts',
     file: 'lib/store/tools/erase.ts',
     check: 'reply_keys: null,',
     without: '',

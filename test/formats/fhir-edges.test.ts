@@ -6,6 +6,7 @@ import { encode } from '../../lib/formats/charset';
 import { R4_PRIMITIVES, R4_TYPES } from '../../lib/formats/fhir/definitions-r4';
 import { STU3_PRIMITIVES, STU3_TYPES } from '../../lib/formats/fhir/definitions-stu3';
 import { fhirXmlToJson, fhirXmlToObject } from '../../lib/formats/fhir/from-xml';
+import { validatePayload } from '../../lib/formats/fhir/profiles/validate-payload';
 import { convertByRelease, statedRelease } from '../../lib/formats/fhir/release';
 import { fhirJsonToXml } from '../../lib/formats/fhir/to-xml';
 import type { Tolerated } from '../../lib/formats/tolerated';
@@ -293,5 +294,21 @@ describe('a narrative', () => {
   it('keeps its text where a prefix has the XHTML namespace', () => {
     const xml = withDiv('<x:div xmlns:x="http://www.w3.org/1999/xhtml">hello <x:b>you</x:b></x:div>');
     assert.match(fhirXmlToJson(xml), /hello <b>you<\/b>/);
+  });
+});
+
+describe('half of a character', () => {
+  it('at the end of XML, or anywhere in it, is refused, and in a narrative is a fault of it', async () => {
+    const whole = `<Patient ${NS}><id value="p1"/></Patient>`;
+    for (let at = 0; at <= whole.length; at += 1) {
+      for (const half of ['\ud800', '\udc00']) {
+        thrown(UnreadableError, () => fhirXmlToJson(whole.slice(0, at) + half));
+        thrown(UnreadableError, () => fhirXmlToJson(whole.slice(0, at) + half + whole.slice(at)));
+      }
+    }
+    const text = { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">a<!\ud800` };
+    const payload = patient({ text });
+    const { valid } = await validatePayload({ payload, release: 'R4', sources: [], profiles: [] });
+    assert.equal(valid, false);
   });
 });

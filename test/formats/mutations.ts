@@ -395,6 +395,20 @@ const MUTATIONS: Removed[] = [
     without: 'if (value === null && extra === undefined) {',
   },
   {
+    title: 'at the end of XML, or anywhere in it, is refused',
+    test: 'test/formats/fhir-edges.test.ts',
+    file: 'lib/formats/xml.ts',
+    check: 'if (!text.isWellFormed()) throw new UnreadableError',
+    without: 'if (false) throw new UnreadableError',
+  },
+  {
+    title: 'at the end of XML, or anywhere in it, is refused',
+    test: 'test/formats/fhir-edges.test.ts',
+    file: 'lib/formats/xml.ts',
+    check: 'if (!text.isWellFormed()) return false;',
+    without: '',
+  },
+  {
     title: 'gives a narrative that inherits prefixes as JSON that is read back',
     test: FHIR,
     file: 'lib/formats/xml.ts',
