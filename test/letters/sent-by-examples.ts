@@ -8,15 +8,33 @@ import { exampleFlows } from '../harness/node-red';
 import type { HapiRelease } from '../harness/hapi';
 
 /** The examples that send FHIR. NEMS events come from the NHS: what the example sends stands for them. */
-const EXAMPLES = ['first-message', 'closed-loop', 'fhir-validation', 'hl7-to-itk3-letter', 'mesh-to-fhir-server'];
+const EXAMPLES = [
+  'first-message',
+  'closed-loop',
+  'digital-letter',
+  'fhir-validation',
+  'hl7-to-itk3-letter',
+  'mesh-to-fhir-server',
+];
+/** The mesh-send whose example shows what becomes of a letter with a fault. */
+const SENDS_A_FAULT = 'fv-send2';
+/** The mesh-send of digital letters, which are R4 and do not say so. */
+const SENDS_R4 = 'dg-send';
 /** Until nothing more is written (ms). */
 const QUIET_MS = 5000;
+
+export interface SentMessage {
+  file: string;
+  release: HapiRelease;
+  /** Its example sends it with a fault, on purpose. */
+  isFaulty: boolean;
+}
 
 /**
  * Presses every button of the examples, and returns what they sent as FHIR, in files of `folder`. Of one that states no
  * release, e.g. a letter without a profile, the examples' own counts: STU3.
  */
-export async function sentByExamples(folder: string): Promise<Array<{ file: string; release: HapiRelease }>> {
+export async function sentByExamples(folder: string): Promise<SentMessage[]> {
   const flows = exampleFlows(...EXAMPLES);
   const sending = flows.filter(({ type }) => type === 'mesh-send');
   const writers = sending.map(({ id, z }) => ({
@@ -52,6 +70,7 @@ export async function sentByExamples(folder: string): Promise<Array<{ file: stri
     const file = join(folder, name);
     const text = readFileSync(file, 'utf8');
     if (!/^\s*(?:<[^]{0,300}hl7\.org\/fhir|\{\s*"resourceType")/.test(text)) return [];
-    return [{ file, release: statedRelease(text) === 'R4' ? ('R4' as const) : ('STU3' as const) }];
+    const isR4 = statedRelease(text) === 'R4' || name.startsWith(`${SENDS_R4}-`);
+    return [{ file, release: isR4 ? 'R4' : 'STU3', isFaulty: name.startsWith(`${SENDS_A_FAULT}-`) }];
   });
 }
