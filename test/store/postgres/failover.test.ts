@@ -9,6 +9,7 @@ import { failure } from '../../harness/failure';
 import { freePort } from '../../harness/ports';
 import { dropSchema, newSchema, postgresUrl, startPostgres } from '../../harness/postgres';
 import { transactionPooler } from '../../harness/transaction-pooler';
+import { eventually } from '../../harness/until';
 import { enqueued, MAILBOX, note, outgoing } from '../contract/support';
 
 async function run(url: string, ...statements: string[]): Promise<string> {
@@ -27,8 +28,12 @@ async function run(url: string, ...statements: string[]): Promise<string> {
 }
 
 /** Makes a server read-only, as the old primary is after a failover, or writable again. */
-const setReadOnly = (url: string, on: boolean): Promise<string> =>
-  run(url, `ALTER SYSTEM SET default_transaction_read_only = ${on ? 'on' : 'off'}`, 'SELECT pg_reload_conf()');
+async function setReadOnly(url: string, isOn: boolean): Promise<void> {
+  const wanted = isOn ? 'on' : 'off';
+  await run(url, `ALTER SYSTEM SET default_transaction_read_only = ${wanted}`, 'SELECT pg_reload_conf()');
+  // The server reads its settings when it gets to it: then it has told its sessions, and new ones have them.
+  await eventually('the new setting', async () => (await run(url, 'SHOW default_transaction_read_only')) === wanted);
+}
 
 async function opened(url: string, options: { patienceMs?: number } = {}): Promise<PostgresStore> {
   const store = await openPostgresStore({ url, ...options });

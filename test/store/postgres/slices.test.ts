@@ -64,7 +64,8 @@ describe('large payloads in PostgreSQL', function () {
     for (const payload of [bytes, { file }]) {
       const { message } = await taker.outbox.enqueue({ ...letter(), payload });
       await taker.outbox.accepted(message.id);
-      assert.ok(sender.eventsOf(message.id).includes('accepted'), 'the other instance has sent it');
+      // It says so once its commit is made, which this instance may see first.
+      await eventually('the other instance has sent it', () => sender.eventsOf(message.id).includes('accepted'));
     }
     const bob = outboxAt(sandbox, { storage: await storageIn(), mailboxId: 'X26ABC2' });
     for (const messageId of (await bob.listInbox()).messageIds.slice(1)) {
