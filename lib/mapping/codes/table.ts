@@ -15,7 +15,7 @@ import {
   type Equivalence,
 } from './types';
 
-/** Maximum number of rows: about 200 MB in memory (docs/code-tables.md, "Limits"). */
+/** Maximum number of rows: about 335 MiB in memory (docs/code-tables.md, "Size"). */
 export const MAX_ROWS = 1_000_000;
 /** Maximum number of characters of a code and of a code system's name. */
 const MAX_CODE = 255;
