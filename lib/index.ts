@@ -65,7 +65,7 @@ export { ledgerHead, ledgerLine, type LedgerFormat } from './send/ledger-export'
 
 // Letters
 export { buildLetter, type BuiltLetter, type GpConnectSubject, type LetterSender } from './letters/build-letter';
-export { fileTypeOf, letterFromHl7, type FromHl7Options, type LetterCodes } from './letters/from-hl7';
+export { letterFromHl7, type FromHl7Options, type LetterCodes } from './letters/from-hl7';
 export { HEADING_NAMES, LETTER_KINDS, type Heading, type LetterKind } from './letters/headings';
 export { mergeLetters, readLetterFields, type Letter } from './letters/letter';
 export { readLetter, type ReceivedLetter } from './letters/read-letter';
@@ -122,6 +122,7 @@ export { fhirXmlToJson, fhirXmlToObject, type FhirOptions } from './formats/fhir
 export { fhirJsonToXml } from './formats/fhir/to-xml';
 export type { ValidationIssue } from './formats/fhir/validate/types';
 export type { ValidationOutcome, ValidationRequest } from './formats/fhir/profiles/validate-payload';
+export { fileTypeOf } from './formats/hl7/file-types';
 export { MAX_CONVERTED_BYTES } from './formats/limits';
 export { fieldsOf, isNamed } from './formats/message-fields';
 export { endWorkers, runInWorker } from './workers/pool';

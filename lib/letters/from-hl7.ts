@@ -5,6 +5,7 @@
  */
 import { InvalidMessageError } from '../errors';
 import type { Hl7Message } from '../formats/hl7/message';
+import { mediaTypeOf } from '../formats/hl7/file-types';
 import { findHeading, type Heading } from './headings';
 import type { Letter, LetterAuthor, LetterFile } from './letter';
 import { fhirTime } from './uk-time';
@@ -35,27 +36,6 @@ const WITHDRAWN = new Set(['CA', 'OB', 'UN']);
 /** HL7 table 0085: final, corrected. */
 const FINAL = new Set(['F', 'C', '']);
 const TEXT_TYPES = new Set(['TX', 'FT', 'ST']);
-
-// cspell:ignore msword openxmlformats officedocument wordprocessingml
-const FILE_TYPES: Readonly<Record<string, string>> = {
-  PDF: 'application/pdf',
-  RTF: 'application/rtf',
-  HTML: 'text/html',
-  DOC: 'application/msword',
-  DOCX: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
-  TXT: 'text/plain',
-  PLAIN: 'text/plain',
-  XML: 'application/xml',
-  JPG: 'image/jpeg',
-  JPEG: 'image/jpeg',
-  PNG: 'image/png',
-  TIF: 'image/tiff',
-  TIFF: 'image/tiff',
-};
-
-/** Returns the media type of a file by the end of its name; undefined for an unknown one. */
-export const fileTypeOf = (name: string): string | undefined =>
-  FILE_TYPES[name.slice(name.lastIndexOf('.') + 1).toUpperCase()];
 
 /** One segment of a message, read by position: `at(3, 4)` is the fourth component of field 3. */
 interface Segment {
@@ -153,7 +133,7 @@ function checkMayGo(msh: Segment, txa: Segment): void {
 
 function fileOf(obx: Segment): LetterFile {
   const kind = obx.at(5, 3).toUpperCase();
-  const contentType = FILE_TYPES[kind] ?? (/^[A-Z]+\/[A-Z0-9.+-]+$/.test(kind) ? kind.toLowerCase() : undefined);
+  const contentType = mediaTypeOf(kind);
   if (contentType === undefined) {
     throw refused(
       'the type of its document is not known (OBX-5.3)',

@@ -1,4 +1,5 @@
 /** Names that HL7 v2 messages use for systems, authorities and file types, with what FHIR has for them. */
+import { mediaTypeOf } from '../formats/hl7/file-types';
 
 export const NHS_NUMBER_SYSTEM = 'https://fhir.nhs.uk/Id/nhs-number';
 export const ODS_SYSTEM = 'https://fhir.nhs.uk/Id/ods-organization-code';
@@ -51,29 +52,11 @@ export function codeSystem(
   return localSystem === '' ? undefined : localSystem + encodeURIComponent(name);
 }
 
-// cspell:ignore msword openxmlformats officedocument wordprocessingml
-const FILE_TYPES: Readonly<Record<string, string>> = {
-  PDF: 'application/pdf',
-  RTF: 'application/rtf',
-  HTML: 'text/html',
-  DOC: 'application/msword',
-  DOCX: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
-  TXT: 'text/plain',
-  PLAIN: 'text/plain',
-  XML: 'application/xml',
-  JPG: 'image/jpeg',
-  JPEG: 'image/jpeg',
-  PNG: 'image/png',
-  TIF: 'image/tiff',
-  TIFF: 'image/tiff',
-};
-
 /** Returns the media type of ED's type and subtype (components 2 and 3); undefined if they name none. */
 export function contentType(type: string, subtype: string): string | undefined {
   const kind = subtype.trim().toUpperCase();
-  const known = FILE_TYPES[kind];
+  const known = mediaTypeOf(kind);
   if (known !== undefined) return known;
-  if (/^[A-Z]+\/[A-Z0-9.+-]+$/.test(kind)) return kind.toLowerCase();
   const family = type.trim().toLowerCase();
   return /^(?:application|text|image|audio|video)$/.test(family) && /^[A-Z0-9.+-]+$/.test(kind)
     ? `${family}/${kind.toLowerCase()}`
